@@ -1,0 +1,82 @@
+/** Stage 3, catalog. Which codec reads a field from a column of a given type, if any. */
+import type { EnumSpec, FieldSpec } from './model-catalog.ts'
+import { createArrayCodec } from './values/array-codec.ts'
+import { createEnumCodec } from './values/enum-codec.ts'
+import { unknownTextCodec } from './values/text-codecs.ts'
+import { FIRST_DYNAMIC_OID, TYPE_TABLE, type TypeRow } from './values/type-table.ts'
+import { guardCodec, type ValueCodec } from './values/value-codec.ts'
+
+/** A type that is not built in, as a Type message names it; for a domain, the type it is based on. */
+export interface DynamicType {
+  readonly schema: string
+  readonly name: string
+}
+
+/** What a stream has said about its types, by OID. */
+export type DynamicTypes = ReadonlyMap<number, DynamicType>
+
+const rowsByKey = new Map<string, TypeRow>()
+for (const row of TYPE_TABLE) {
+  rowsByKey.set(`${row.scalar} ${row.oid}`, row)
+  rowsByKey.set(`${row.scalar} _${row.arrayOid}`, row)
+  rowsByKey.set(`${row.scalar} ${row.pgType}`, row)
+  rowsByKey.set(`${row.scalar} _${row.pgType}`, row)
+}
+
+const unknownTextListCodec = createArrayCodec(unknownTextCodec, { isNullElementAllowed: false })
+
+/** The codec of a list field or a single one; lists are found by array OID or array type name. */
+function pickCodec(row: TypeRow | undefined, isList: boolean): ValueCodec | null {
+  if (row === undefined) return null
+  return isList ? row.listCodec : row.codec
+}
+
+/** The type that Prisma's schema asks for, where the stream does not tell what a column's type is. */
+function presumeCodec(field: FieldSpec): ValueCodec | null {
+  const rows = TYPE_TABLE.filter((row) => row.scalar === field.type && row.isNative)
+  const codec = pickCodec(rows.find((row) => row.nativeType === field.nativeType) ?? rows[0], field.isList)
+  return codec === null ? null : guardCodec(codec)
+}
+
+function findScalarCodec(field: FieldSpec, typeOid: number, types: DynamicTypes): ValueCodec | null {
+  const marker = field.isList ? '_' : ''
+  if (typeOid < FIRST_DYNAMIC_OID) {
+    return pickCodec(rowsByKey.get(`${field.type} ${marker}${typeOid}`), field.isList)
+  }
+  const type = types.get(typeOid)
+  if (type?.schema === 'pg_catalog') {
+    // A domain, whose base PostgreSQL names: `int4`, or `_int4` for a domain over an array.
+    if (type.name.startsWith('_') !== field.isList) return null
+    return pickCodec(rowsByKey.get(`${field.type} ${type.name}`), field.isList)
+  }
+  if (field.type === 'String') return field.isList ? unknownTextListCodec : unknownTextCodec
+  // An array of a domain has a name of its own, which does not tell the base.
+  return type === undefined || field.isList ? presumeCodec(field) : null
+}
+
+/** Prisma Client reads an enum field from text as well as from an enum type. */
+function findEnumCodec(
+  field: FieldSpec,
+  typeOid: number,
+  types: DynamicTypes,
+  enums: Readonly<Record<string, EnumSpec>>,
+): ValueCodec | null {
+  const spec = enums[field.type]
+  if (spec === undefined) return null
+  const asText: FieldSpec = { ...field, kind: 'scalar', type: 'String' }
+  if (findScalarCodec(asText, typeOid, types) === null) return null
+  const codec = createEnumCodec(spec)
+  return field.isList ? createArrayCodec(codec, { isNullElementAllowed: false }) : codec
+}
+
+/** The codec that reads `field` from a column of type `typeOid`; null where the type cannot be read as the field's. */
+export function findColumnCodec(
+  field: FieldSpec,
+  typeOid: number,
+  types: DynamicTypes,
+  enums: Readonly<Record<string, EnumSpec>>,
+): ValueCodec | null {
+  return field.kind === 'enum'
+    ? findEnumCodec(field, typeOid, types, enums)
+    : findScalarCodec(field, typeOid, types)
+}

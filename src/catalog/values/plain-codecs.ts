@@ -1,0 +1,34 @@
+/** Stage 3, catalog. bool, bytea, json and jsonb. */
+import { copyBytes, type ValueCodec } from './value-codec.ts'
+
+/** bool: `t` or `f`, 1 or 0. */
+export const booleanCodec: ValueCodec = {
+  parse: (text) => text === 't',
+  decode: (buffer, start) => buffer[start] === 1,
+  isComparedByValue: false,
+  byteLength: 1,
+}
+
+/** bytea as a Uint8Array of its own (never a Buffer, as Prisma Client returns it): `\x` and hexadecimal, or raw. */
+export const bytesCodec: ValueCodec = {
+  parse: (text) => Uint8Array.from(Buffer.from(text.slice(2), 'hex')),
+  decode: (buffer, start, end) => copyBytes(buffer, start, end),
+  isComparedByValue: false,
+  byteLength: null,
+}
+
+/** json: its text in both forms. Spaces, the order of keys and repeated keys differ without the value differing. */
+export const jsonCodec: ValueCodec = {
+  parse: (text) => JSON.parse(text),
+  decode: (buffer, start, end) => JSON.parse(buffer.toString('utf8', start, end)),
+  isComparedByValue: true,
+  byteLength: null,
+}
+
+/** jsonb: its text, in binary form after a byte with the version, 1. */
+export const jsonbCodec: ValueCodec = {
+  parse: (text) => JSON.parse(text),
+  decode: (buffer, start, end) => JSON.parse(buffer.toString('utf8', start + 1, end)),
+  isComparedByValue: true,
+  byteLength: null,
+}

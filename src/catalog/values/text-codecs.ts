@@ -1,0 +1,78 @@
+/**
+ * Stage 3, catalog. PostgreSQL's types behind Prisma's String. Most send their text in binary form, too; uuid, bit
+ * strings and network addresses have bytes of their own, printed here as their output functions print them.
+ */
+import { readInt32 } from '../../pgoutput/big-endian.ts'
+import { UnrepresentableValue } from './unrepresentable-value.ts'
+import { copyBytes, type ValueCodec } from './value-codec.ts'
+
+function decodeText(buffer: Buffer, start: number, end: number): string {
+  return buffer.toString('utf8', start, end)
+}
+
+function identity(text: string): string {
+  return text
+}
+
+/** text, varchar, bpchar (padded, as Prisma returns it), name, xml, citext, enum labels. */
+export const textCodec: ValueCodec = {
+  parse: identity,
+  decode: decodeText,
+  isComparedByValue: false,
+  byteLength: null,
+}
+
+/**
+ * A type that only the database knows, behind a String field. Text never holds a zero byte; the binary forms of
+ * composite types, ranges, hstore and most extensions' types do.
+ */
+export const unknownTextCodec: ValueCodec = {
+  parse: identity,
+  decode(buffer, start, end) {
+    const zeroAt = buffer.indexOf(0, start)
+    if (zeroAt === -1 || zeroAt >= end) return decodeText(buffer, start, end)
+    return new UnrepresentableValue('unreadable', copyBytes(buffer, start, end))
+  },
+  isComparedByValue: false,
+  byteLength: null,
+}
+
+/** Two lower-case hexadecimal digits of each byte, as character codes side by side. */
+const HEX_PAIRS = Uint8Array.from({ length: 512 }, (_, index) =>
+  (index % 2 === 0 ? (index >> 5).toString(16) : ((index >> 1) & 15).toString(16)).charCodeAt(0),
+)
+const DASH = 0x2d
+/** Bytes of a uuid that a dash follows: 3, 5, 7 and 9. */
+const DASH_AFTER = (1 << 3) | (1 << 5) | (1 << 7) | (1 << 9)
+const uuidScratch = Buffer.alloc(36)
+
+function decodeUuid(buffer: Buffer, start: number): string {
+  let at = 0
+  for (let index = 0; index < 16; index++) {
+    const pair = (buffer[start + index] as number) << 1
+    uuidScratch[at++] = HEX_PAIRS[pair] as number
+    uuidScratch[at++] = HEX_PAIRS[pair + 1] as number
+    if ((DASH_AFTER >> index) & 1) uuidScratch[at++] = DASH
+  }
+  return uuidScratch.toString('latin1', 0, 36)
+}
+
+/** uuid: 16 bytes. */
+export const uuidCodec: ValueCodec = {
+  parse: identity,
+  decode: decodeUuid,
+  isComparedByValue: false,
+  byteLength: 16,
+}
+
+/** bit and varbit: Int32 length in bits, then the bits from the left, padded to whole bytes. */
+export const bitStringCodec: ValueCodec = {
+  parse: identity,
+  decode(buffer, start, end) {
+    let bits = ''
+    for (let at = start + 4; at < end; at++) bits += (buffer[at] as number).toString(2).padStart(8, '0')
+    return bits.slice(0, readInt32(buffer, start))
+  },
+  isComparedByValue: false,
+  byteLength: null,
+}

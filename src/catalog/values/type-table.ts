@@ -1,0 +1,145 @@
+/**
+ * Stage 3, catalog. The one table of types: which PostgreSQL types a field of each Prisma scalar may stand on, and
+ * what reads them. The documentation's table of types is printed from it.
+ * Source of the OIDs: src/include/catalog/pg_type.dat, fixed for all versions.
+ */
+import type { ScalarType } from '../model-catalog.ts'
+import { Decimal } from '../prisma-runtime.ts'
+import { createArrayCodec } from './array-codec.ts'
+import { dateCodec, timeCodec, timestampCodec, timetzCodec } from './date-time-codecs.ts'
+import { moneyCodec, numericCodec } from './decimal-codecs.ts'
+import { float4Codec, float8Codec } from './float-codecs.ts'
+import { int2Codec, int4Codec, int8Codec, oidCodec, safeInt8Codec } from './integer-codecs.ts'
+import { networkAddressCodec } from './network-address-codec.ts'
+import { booleanCodec, bytesCodec, jsonbCodec, jsonCodec } from './plain-codecs.ts'
+import { bitStringCodec, textCodec, uuidCodec } from './text-codecs.ts'
+import { convertCodec, type ValueCodec } from './value-codec.ts'
+
+/** One row: a field of `scalar` on a column of `pgType`. */
+export interface TypeRow {
+  readonly scalar: ScalarType
+  /** `@db.…` without the prefix; null for types that Prisma has no attribute for. */
+  readonly nativeType: string | null
+  /** Name in pg_type; a column of it needs no dynamic OID. */
+  readonly pgType: string
+  readonly oid: number
+  /** OID of `pgType[]`. */
+  readonly arrayOid: number
+  readonly codec: ValueCodec
+  readonly listCodec: ValueCodec
+  /** False for columns that Prisma reads though its schema would not create them so, int4 behind a BigInt field. */
+  readonly isNative: boolean
+}
+
+/** A row as written down here. */
+type Entry = readonly [
+  pgType: string,
+  oid: number,
+  arrayOid: number,
+  nativeType: string | null,
+  codec: ValueCodec,
+]
+
+const toBigint = (value: unknown): unknown => BigInt(value as number)
+const toDecimal = (value: unknown): unknown =>
+  new Decimal(typeof value === 'bigint' ? value.toString() : (value as number))
+const toNumber = (value: unknown): unknown => Number(value)
+
+/** What Prisma's schema may ask for: each scalar with each of its native types, the default mapping first. */
+const NATIVE: Readonly<Record<ScalarType, readonly Entry[]>> = {
+  String: [
+    ['text', 25, 1009, 'Text', textCodec],
+    ['varchar', 1043, 1015, 'VarChar', textCodec],
+    ['bpchar', 1042, 1014, 'Char', textCodec],
+    ['uuid', 2950, 2951, 'Uuid', uuidCodec],
+    ['inet', 869, 1041, 'Inet', networkAddressCodec],
+    ['bit', 1560, 1561, 'Bit', bitStringCodec],
+    ['varbit', 1562, 1563, 'VarBit', bitStringCodec],
+    ['xml', 142, 143, 'Xml', textCodec],
+  ],
+  Int: [
+    ['int4', 23, 1007, 'Integer', int4Codec],
+    ['int2', 21, 1005, 'SmallInt', int2Codec],
+    ['oid', 26, 1028, 'Oid', oidCodec],
+  ],
+  BigInt: [['int8', 20, 1016, 'BigInt', int8Codec]],
+  Float: [
+    ['float8', 701, 1022, 'DoublePrecision', float8Codec],
+    ['float4', 700, 1021, 'Real', float4Codec],
+  ],
+  Decimal: [
+    ['numeric', 1700, 1231, 'Decimal', numericCodec],
+    ['money', 790, 791, 'Money', moneyCodec],
+  ],
+  DateTime: [
+    ['timestamp', 1114, 1115, 'Timestamp', timestampCodec],
+    ['timestamptz', 1184, 1185, 'Timestamptz', timestampCodec],
+    ['date', 1082, 1182, 'Date', dateCodec],
+    ['time', 1083, 1183, 'Time', timeCodec],
+    ['timetz', 1266, 1270, 'Timetz', timetzCodec],
+  ],
+  Json: [
+    ['jsonb', 3802, 3807, 'JsonB', jsonbCodec],
+    ['json', 114, 199, 'Json', jsonCodec],
+  ],
+  Bytes: [['bytea', 17, 1001, 'ByteA', bytesCodec]],
+  Boolean: [['bool', 16, 1000, 'Boolean', booleanCodec]],
+}
+
+/** What Prisma Client reads as well, when a column was altered and its schema was not, or has no attribute for it. */
+const TOLERATED: Readonly<Partial<Record<ScalarType, readonly Entry[]>>> = {
+  String: [
+    ['cidr', 650, 651, null, networkAddressCodec],
+    ['name', 19, 1003, null, textCodec],
+  ],
+  Int: [['int8', 20, 1016, null, safeInt8Codec]],
+  BigInt: [
+    ['int4', 23, 1007, null, convertCodec(int4Codec, toBigint)],
+    ['int2', 21, 1005, null, convertCodec(int2Codec, toBigint)],
+    ['oid', 26, 1028, null, convertCodec(oidCodec, toBigint)],
+  ],
+  Float: [
+    ['int4', 23, 1007, null, int4Codec],
+    ['int2', 21, 1005, null, int2Codec],
+    ['int8', 20, 1016, null, convertCodec(int8Codec, toNumber)],
+    ['numeric', 1700, 1231, null, convertCodec(numericCodec, toNumber)],
+  ],
+  Decimal: [
+    ['int4', 23, 1007, null, convertCodec(int4Codec, toDecimal)],
+    ['int2', 21, 1005, null, convertCodec(int2Codec, toDecimal)],
+    ['int8', 20, 1016, null, convertCodec(int8Codec, toDecimal)],
+    ['float8', 701, 1022, null, convertCodec(float8Codec, toDecimal)],
+    ['float4', 700, 1021, null, convertCodec(float4Codec, toDecimal)],
+  ],
+}
+
+function toRow(scalar: ScalarType, isNative: boolean) {
+  return ([pgType, oid, arrayOid, nativeType, codec]: Entry): TypeRow => ({
+    scalar,
+    nativeType,
+    pgType,
+    oid,
+    arrayOid,
+    codec,
+    listCodec: createArrayCodec(codec, { isNullElementAllowed: scalar === 'Json' }),
+    isNative,
+  })
+}
+
+const SCALARS = Object.keys(NATIVE) as ScalarType[]
+
+/** Every scalar on every built-in type it can be read from; the default mapping of a scalar is its first row. */
+export const TYPE_TABLE: readonly TypeRow[] = SCALARS.flatMap((scalar) => [
+  ...NATIVE[scalar].map(toRow(scalar, true)),
+  ...(TOLERATED[scalar] ?? []).map(toRow(scalar, false)),
+])
+
+/** Rows of extension types, which have an OID of their own in each database and are known by name. */
+export const EXTENSION_TYPES: readonly {
+  readonly scalar: ScalarType
+  readonly nativeType: string
+  readonly pgType: string
+}[] = [{ scalar: 'String', nativeType: 'Citext', pgType: 'citext' }]
+
+/** OIDs below it are PostgreSQL's own and the same everywhere. FirstNormalObjectId, src/include/access/transam.h. */
+export const FIRST_DYNAMIC_OID = 16_384

@@ -1,0 +1,57 @@
+/**
+ * Stage 3, catalog. How one PostgreSQL type becomes one Prisma scalar, in both forms that pgoutput sends: text, and
+ * the bytes of the type's send function.
+ */
+import { UnrepresentableValue } from './unrepresentable-value.ts'
+
+/** A pair of pure functions; both give the value that Prisma Client returns. */
+export interface ValueCodec {
+  /** From the text form: a column's, or an array element's with its quotes removed. */
+  readonly parse: (text: string) => unknown
+  /** From the binary form, the bytes from `start` up to, not including, `end`; the result keeps no view on them. */
+  readonly decode: (buffer: Buffer, start: number, end: number) => unknown
+  /** True where equal values may have different bytes: different bytes are then compared as values. */
+  readonly isComparedByValue: boolean
+  /** Length of the binary form in bytes, null where it varies: guards columns whose type is known by hearsay only. */
+  readonly byteLength: number | null
+}
+
+/** Bytes of their own as a Uint8Array; Buffer's slice would be a view, and a Buffer. */
+export function copyBytes(buffer: Buffer, start: number, end: number): Uint8Array {
+  const copy = new Uint8Array(end - start)
+  buffer.copy(copy, 0, start, end)
+  return copy
+}
+
+/** The same PostgreSQL type, given on as another Prisma scalar: int4 behind a BigInt field, for instance. */
+export function convertCodec(codec: ValueCodec, convert: (value: unknown) => unknown): ValueCodec {
+  return {
+    parse: (text) => convert(codec.parse(text)),
+    decode: (buffer, start, end) => convert(codec.decode(buffer, start, end)),
+    isComparedByValue: codec.isComparedByValue,
+    byteLength: codec.byteLength,
+  }
+}
+
+/** A codec for columns whose type is only presumed: what it cannot read is an `UnrepresentableValue`. */
+export function guardCodec(codec: ValueCodec): ValueCodec {
+  return {
+    ...codec,
+    parse(text) {
+      try {
+        return codec.parse(text)
+      } catch {
+        return new UnrepresentableValue('unreadable', text)
+      }
+    },
+    decode(buffer, start, end) {
+      try {
+        if (codec.byteLength === null || codec.byteLength === end - start)
+          return codec.decode(buffer, start, end)
+      } catch {
+        // Falls through: these bytes are something else.
+      }
+      return new UnrepresentableValue('unreadable', copyBytes(buffer, start, end))
+    },
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Stage 4, changes. One row's change over the bytes PostgreSQL sent: images are decoded when somebody first
+ * asks for them, once, however many subscribers share the change.
+ */
+import type { AnyRow, NewImage, RowReader } from '../catalog/row-reader.ts'
+import type { OldKind } from '../pgoutput/messages.ts'
+import type { Tuple } from '../pgoutput/tuple.ts'
+import type { AnyChange, ChangeAction, TransactionInfo } from './change.ts'
+
+const NO_FIELDS: readonly string[] = []
+
+/** A change that decodes itself on demand. */
+export class RowChange implements AnyChange {
+  readonly transaction: TransactionInfo
+  readonly index: number
+  readonly action: ChangeAction
+  readonly #reader: RowReader
+  readonly #oldKind: OldKind
+  readonly #oldTuple: Tuple | null
+  readonly #newTuple: Tuple | null
+  #old: AnyRow | null | undefined
+  #new: NewImage | null | undefined
+  #key: AnyRow | null | undefined
+  #changed: readonly string[] | undefined
+
+  constructor(
+    transaction: TransactionInfo,
+    index: number,
+    action: ChangeAction,
+    reader: RowReader,
+    oldKind: OldKind,
+    oldTuple: Tuple | null,
+    newTuple: Tuple | null,
+  ) {
+    this.transaction = transaction
+    this.index = index
+    this.action = action
+    this.#reader = reader
+    this.#oldKind = oldKind
+    this.#oldTuple = oldTuple
+    this.#newTuple = newTuple
+  }
+
+  get model(): string {
+    return this.#reader.model.name
+  }
+
+  get old(): AnyRow | null {
+    if (this.#old === undefined) {
+      const tuple = this.#fullOldTuple
+      this.#old = tuple === null ? null : this.#reader.readRow(tuple)
+    }
+    return this.#old
+  }
+
+  get new(): AnyRow | null {
+    return this.#newImage?.row ?? null
+  }
+
+  get unavailable(): readonly string[] {
+    return this.#newImage?.unavailable ?? NO_FIELDS
+  }
+
+  get key(): AnyRow | null {
+    if (this.#key === undefined) {
+      const tuple = this.#newTuple ?? this.#oldTuple
+      this.#key = tuple === null ? null : this.#reader.readKey(tuple)
+    }
+    return this.#key
+  }
+
+  get changed(): readonly string[] {
+    this.#changed ??= this.#compareImages()
+    return this.#changed
+  }
+
+  get #fullOldTuple(): Tuple | null {
+    return this.#oldKind === 'full' ? this.#oldTuple : null
+  }
+
+  get #newImage(): NewImage | null {
+    if (this.#new === undefined) {
+      this.#new = this.#newTuple === null ? null : this.#reader.readNew(this.#newTuple, this.#fullOldTuple)
+    }
+    return this.#new
+  }
+
+  #compareImages(): readonly string[] {
+    if (this.#newTuple === null) return NO_FIELDS
+    if (this.action === 'INSERT') return Object.keys(this.new ?? {})
+    const old = this.#fullOldTuple
+    return old === null ? NO_FIELDS : this.#reader.changedFields(old, this.#newTuple)
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Beside the spine, cli. `rowcast dev`: the whole of it on one machine. Without DATABASE_URL it brings its own
+ * PostgreSQL, migrated and seeded; with --traffic something always changes.
+ */
+import { setTimeout } from 'node:timers/promises'
+import type { Config } from '../config.ts'
+import type { Logger } from '../log.ts'
+import { type ConfigFlags, resolveConfig } from '../resolve-config.ts'
+import { describeError } from '../server/describe-error.ts'
+import { createService, type Service } from '../service.ts'
+import { type DevDatabase, existingDatabase, startEmbeddedDatabase } from './dev-database.ts'
+import { exampleSubscription } from './example-subscription.ts'
+import { printGreeting } from './greeting.ts'
+import { findConfigFile, loadConfigFile } from './load-config.ts'
+import { createTerminalLogger } from './loggers.ts'
+import { type CommandContext, untilAborted } from './serve.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Options of the command line. */
+export interface DevOptions extends ConfigFlags {
+  readonly config?: string | undefined
+  /** Data folder of the embedded PostgreSQL, instead of the project's own. */
+  readonly dataFolder?: string | undefined
+  readonly traffic?: boolean | undefined
+  readonly verbose?: boolean | undefined
+}
+
+/** What the command may touch. */
+export interface DevContext extends CommandContext {
+  readonly terminal: Terminal
+}
+
+/** How long the greeting waits for changes to flow before it says that they do not. */
+const GREETING_PATIENCE_MS = 5_000
+
+/** Runs until stopped. @throws CONFIG_…, EMBEDDED_…, SERVER_… */
+export async function dev(options: DevOptions, context: DevContext): Promise<void> {
+  const { env, terminal, stop } = context
+  const configFile = findConfigFile(context.folder, options.config)
+  const file = await loadConfigFile(configFile)
+  const ownUrl = options.databaseUrl ?? (env['DATABASE_URL'] === '' ? undefined : env['DATABASE_URL'])
+  // Checked before PostgreSQL is started, with a stand-in for the address that only then is known.
+  const draft = resolveConfig(file, env, {
+    ...options,
+    databaseUrl: ownUrl ?? 'postgresql://user@localhost/database',
+  })
+  if (ownUrl === undefined) terminal.print(terminal.style('dim', 'Starting PostgreSQL …'))
+  const database =
+    ownUrl === undefined
+      ? await startEmbeddedDatabase({ ...draft, configFile, dataFolder: options.dataFolder })
+      : existingDatabase(ownUrl)
+  const config: Config = { ...draft, databaseUrl: database.url }
+  try {
+    if (!stop.signal.aborted) await runService(config, database, options, context)
+  } finally {
+    await database.stop()
+  }
+  if (stop.signal.aborted) terminal.print(terminal.style('dim', 'Stopped.'))
+}
+
+async function runService(
+  config: Config,
+  database: DevDatabase,
+  options: DevOptions,
+  { terminal, stop }: DevContext,
+): Promise<void> {
+  const logger = createTerminalLogger(terminal, options.verbose ?? false)
+  const subscription = exampleSubscription(config.catalog, config.models)
+  const service = createService(config, { logger, graphiqlQuery: subscription })
+  try {
+    const { url } = await service.start()
+    await waitUntilLive(service, stop.signal)
+    const { state, lastError } = service.rowcast.status()
+    printGreeting(terminal, {
+      url,
+      isGraphiqlEnabled: config.graphiql,
+      databaseUrl: database.shownUrl,
+      databaseNote: database.note,
+      models: Object.keys(config.models),
+      subscription,
+      exampleSql: config.dev.exampleSql,
+      obstacle: state === 'streaming' ? null : (lastError?.message ?? 'PostgreSQL does not answer yet.'),
+    })
+    if (state !== 'streaming') {
+      service.rowcast.ready().then(
+        () => terminal.print('  Changes flow now.'),
+        () => undefined,
+      )
+    }
+    if (options.traffic === true) await runTraffic(config, logger, stop.signal)
+    await untilAborted(stop.signal)
+  } finally {
+    await service.stop()
+  }
+}
+
+/** Until changes flow, the program is to stop, or patience ends. */
+async function waitUntilLive(service: Service, signal: AbortSignal): Promise<void> {
+  const patience = new AbortController()
+  const outOfPatience = setTimeout(GREETING_PATIENCE_MS, undefined, { signal: patience.signal })
+  try {
+    await Promise.race([service.rowcast.ready(), untilAborted(signal), outOfPatience])
+  } finally {
+    patience.abort()
+    await outOfPatience.catch(() => undefined)
+  }
+}
+
+/** How long traffic rests after a failure: PostgreSQL may be restarting, a row may have been deleted by hand. */
+const TRAFFIC_REST_MS = 2_000
+
+/** Sample changes through a Prisma Client of their own, until the signal aborts. */
+async function runTraffic({ dev, createPrisma, databaseUrl }: Config, logger: Logger, signal: AbortSignal) {
+  if (dev.traffic === undefined) {
+    logger.warn('--traffic does nothing: the config file has no `dev.traffic`.')
+    return
+  }
+  const prisma = createPrisma(databaseUrl)
+  try {
+    while (!signal.aborted) {
+      await dev.traffic(prisma, signal).catch(async (error: unknown) => {
+        if (signal.aborted) return
+        logger.warn('Sample traffic failed and rests.', describeError(error))
+        await setTimeout(TRAFFIC_REST_MS, undefined, { signal }).catch(() => undefined)
+      })
+    }
+  } finally {
+    await prisma.$disconnect()
+  }
+}

@@ -1,0 +1,28 @@
+/** Beside the spine, cli. A subscription to paste, made from the catalog. Pure. */
+import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
+import type { Config } from '../config.ts'
+import { modelFieldNames } from '../graphql/names.ts'
+
+/** The document, for `User` where it is live, else for the first live model. */
+export function exampleSubscription(catalog: ModelCatalog, models: Config['models']): string {
+  const name = 'User' in models ? 'User' : Object.keys(models)[0]
+  const model = name === undefined ? undefined : catalog.models[name]
+  if (model === undefined) return ''
+  // The names of all models together, since one may have to give way to another.
+  const shown = Object.values(catalog.models).filter((each) => !each.isOmitted)
+  const field = modelFieldNames(shown.map((each) => each.name)).get(model.name)?.changed ?? ''
+  const row = exampleFields(model, models[model.name]?.omit ?? []).join(' ')
+  return ['subscription {', `  ${field} {`, '    action', `    old { ${row} }`, `    new { ${row} }`]
+    .concat(['    changed', '  }', '}'])
+    .join('\n')
+}
+
+/** The key and the first fields that are easy to read. */
+function exampleFields(model: ModelSpec, omit: readonly string[]): readonly string[] {
+  const visible = model.fields.filter((field) => !field.isOmitted && !omit.includes(field.name))
+  const key = visible.filter((field) => model.primaryKey.includes(field.name))
+  const others = visible.filter(
+    (field) => !key.includes(field) && !field.isList && !['Bytes', 'Json'].includes(field.type),
+  )
+  return [...key, ...others.slice(0, 3)].map((field) => field.name)
+}

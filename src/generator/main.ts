@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+/**
+ * Beside the spine, generator. Entry of `generator rowcast` in schema.prisma: Prisma starts this program at
+ * `prisma generate` and talks JSON-RPC with it over stdin and stderr.
+ */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+// CommonJS without named exports that Node could see.
+import generatorHelper from '@prisma/generator-helper'
+import { generateFile } from './generate-file.ts'
+
+generatorHelper.generatorHandler({
+  onManifest: () => ({ prettyName: 'rowcast catalog' }),
+  onGenerate: async (options) => {
+    const { path, text } = generateFile(options)
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, text)
+  },
+})

@@ -1,0 +1,49 @@
+/** Stage 7, graphql. Bounded lists: `take` and `skip`, and the order that makes them mean something. */
+import type { ModelSpec } from '../catalog/model-catalog.ts'
+import { graphqlError } from './graphql-errors.ts'
+import type { ServiceBuilder } from './service-types.ts'
+
+/** Rows of a list when nothing is said. */
+export const TAKE_DEFAULT = 50
+/** Rows of a list at the most. */
+export const TAKE_MAX = 200
+
+/** The arguments as the schema shows them. */
+export function pageArguments(builder: ServiceBuilder) {
+  return builder.args((t) => ({
+    take: t.int({ defaultValue: TAKE_DEFAULT, description: `At most so many rows, up to ${TAKE_MAX}.` }),
+    skip: t.int({ defaultValue: 0, description: 'Leaves out so many rows at the start.' }),
+  }))
+}
+
+/** Arguments of a list field. */
+export interface PageArguments {
+  readonly take?: number | null | undefined
+  readonly skip?: number | null | undefined
+}
+
+/** The page as Prisma takes it. */
+export interface Page {
+  readonly take: number
+  readonly skip: number
+  readonly orderBy: Record<string, 'asc'>[]
+}
+
+/**
+ * Checks the arguments and orders by primary key, or by the first unique key where the model has none.
+ * @throws GRAPHQL_BAD_ARGUMENT when `take` is not 0 to 200, or `skip` is negative.
+ */
+export function pageOf(model: ModelSpec, args: PageArguments): Page {
+  const take = args.take ?? TAKE_DEFAULT
+  const skip = args.skip ?? 0
+  if (take < 0 || take > TAKE_MAX) {
+    throw graphqlError('GRAPHQL_BAD_ARGUMENT', `take is not between 0 and ${TAKE_MAX}.`, {
+      mend: `Ask for ${TAKE_MAX} rows at the most, and for more with skip.`,
+    })
+  }
+  if (skip < 0) {
+    throw graphqlError('GRAPHQL_BAD_ARGUMENT', 'skip is negative.', { mend: 'Count rows to skip from 0.' })
+  }
+  const key = model.primaryKey.length > 0 ? model.primaryKey : (model.uniques[0] ?? [])
+  return { take, skip, orderBy: key.map((field) => ({ [field]: 'asc' })) }
+}

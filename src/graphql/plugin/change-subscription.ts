@@ -1,0 +1,148 @@
+/**
+ * Stage 7, graphql. `builder.changeSubscription('User')`: the field on the Subscription root, from its
+ * arguments to the bus. Filters, cursors and policies to come are further arguments of the same field.
+ */
+import type { ObjectRef, SchemaTypes } from '@pothos/core'
+import { getRefFromModel, type PrismaModelTypes, type PrismaObjectRef } from '@pothos/plugin-prisma'
+import type { BusSubscription, Delivery } from '../../bus/bus.ts'
+import type { ModelSpec } from '../../catalog/model-catalog.ts'
+import type { ChangeAction } from '../../changes/change.ts'
+import { RowcastError } from '../../errors.ts'
+import type { ChangeFeed } from '../change-feed.ts'
+import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
+import { changedFieldName } from '../names.ts'
+import { defineChangePayload } from './change-payload.ts'
+import { type AnyBuilder, addMissingTypes, sharedChangeTypes } from './shared-change-types.ts'
+
+/** Options of one `changeSubscription`. */
+export interface ChangeSubscriptionOptions<Types extends SchemaTypes, Model> {
+  /** Name of the field. @default `userChanged` for the model User */
+  readonly name?: string | undefined
+  /** Description of the field. */
+  readonly description?: string | undefined
+  /** Fields that clients must not learn of: they are absent from `key`, `changed` and `unavailable`. */
+  readonly omit?: readonly FieldName<Model>[] | undefined
+  /** Object type of `old` and `new`, where the model has several. @default the model's own prismaObject */
+  readonly type?: PrismaObjectRef<Types, Model & PrismaModelTypes, object> | undefined
+}
+
+type FieldName<Model> = Model extends { Shape: infer Shape } ? keyof Shape & string : string
+
+/** Options with the types forgotten, as the code below handles them. */
+type AnyOptions = ChangeSubscriptionOptions<SchemaTypes, PrismaModelTypes>
+
+/** What a builder has been asked for, until its schema is built. */
+const declared = new WeakMap<
+  AnyBuilder,
+  Map<string, PrismaObjectRef<SchemaTypes, PrismaModelTypes, object>>
+>()
+
+/** What `builder.changeSubscription` does; see there. */
+export function defineChangeSubscription(
+  builder: AnyBuilder,
+  modelName: string,
+  options: AnyOptions = {},
+): ObjectRef<SchemaTypes, Delivery> {
+  const feed = feedOf(builder)
+  const model = modelOf(feed, modelName)
+  const rowType = options.type ?? rowTypeOf(builder, modelName)
+  const subscriptions = declared.get(builder) ?? new Map()
+  declared.set(builder, subscriptions.set(modelName, rowType))
+
+  const payload = defineChangePayload(builder, feed.catalog, model, { rowType, omit: options.omit ?? [] })
+  builder.subscriptionField(options.name ?? changedFieldName(modelName), (t) =>
+    t.field({
+      type: payload,
+      nullable: false,
+      description:
+        options.description ?? `Every change of a row of ${modelName}, once its transaction has committed.`,
+      args: {
+        action: t.arg({
+          type: [sharedChangeTypes(builder).action],
+          required: false,
+          description: 'Which actions: one, or a list. All when left out; an empty list is an error.',
+        }),
+      },
+      subscribe: (_root, args) => subscribeToModel(feed, modelName, args.action),
+      resolve: (delivery) => delivery as Delivery,
+    }),
+  )
+  return payload
+}
+
+/** Adds what the declared subscriptions need and the builder lacks: the root, scalars. Runs before the build. */
+export function completeChangeTypes(builder: AnyBuilder): void {
+  const subscriptions = declared.get(builder)
+  if (subscriptions === undefined) return
+  for (const [model, rowType] of subscriptions) {
+    if (builder.configStore.hasConfig(rowType)) continue
+    throw new RowcastError('GRAPHQL_BAD_SCHEMA', `Model ${model} has no object type in this builder.`, {
+      mend: `Declare builder.prismaObject('${model}', …), or pass changeSubscription a variant as \`type\`.`,
+    })
+  }
+  addMissingTypes(builder)
+  const hasRoot = [...builder.configStore.typeConfigs.values()].some(({ kind }) => kind === 'Subscription')
+  if (!hasRoot) builder.subscriptionType({ description: 'Live changes of the database.' })
+}
+
+function subscribeToModel(
+  feed: ChangeFeed,
+  model: string,
+  actions: readonly ChangeAction[] | null | undefined,
+): AsyncIterableIterator<Delivery> {
+  if (actions?.length === 0) {
+    throw graphqlError('GRAPHQL_BAD_ARGUMENT', 'action: [] asks for no change at all.', {
+      mend: 'Name at least one action, or leave `action` out for all.',
+    })
+  }
+  if (!feed.isRegistered(model)) {
+    throw graphqlError('CATALOG_MODEL_NOT_REGISTERED', `Model ${model} exists, but is not live.`, {
+      mend: `Call rowcast.register('${model}') before start().`,
+    })
+  }
+  try {
+    return withPublicErrors(feed.subscribeDeliveries({ model, actions: actions ?? undefined }))
+  } catch (error) {
+    throw toGraphqlError(error)
+  }
+}
+
+/** The same subscription; an error that ends it reaches the client with code and mend where it may. */
+function withPublicErrors(subscription: BusSubscription): AsyncIterableIterator<Delivery> {
+  return {
+    next: () =>
+      subscription.next().catch((error: unknown) => {
+        throw toGraphqlError(error)
+      }),
+    return: () => subscription.return(),
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+}
+
+function feedOf(builder: AnyBuilder): ChangeFeed {
+  // The types demand both; JavaScript, and a builder of another plugin list, do not.
+  const { plugins, rowcast } = builder.options as Partial<typeof builder.options>
+  if (plugins?.includes('rowcast') === true && rowcast?.feed !== undefined) return rowcast.feed
+  throw new RowcastError(
+    'GRAPHQL_BAD_SCHEMA',
+    'The builder has changeSubscription, but no rowcast to feed it.',
+    {
+      mend: 'Add RowcastPlugin to `plugins` and `rowcast: { feed }` to the options of the SchemaBuilder.',
+    },
+  )
+}
+
+function modelOf(feed: ChangeFeed, name: string): ModelSpec {
+  const { models } = feed.catalog
+  const model = Object.hasOwn(models, name) ? models[name] : undefined
+  if (model !== undefined) return model
+  throw new RowcastError('CATALOG_UNKNOWN_MODEL', `There is no model "${name}".`, {
+    mend: `Use one of ${Object.keys(models).join(', ')}, or run \`npx prisma generate\` if the model is new.`,
+  })
+}
+
+function rowTypeOf(builder: AnyBuilder, model: string) {
+  return getRefFromModel(model, builder) as PrismaObjectRef<SchemaTypes, PrismaModelTypes, object>
+}

@@ -1,0 +1,23 @@
+/** Stage 7, graphql. Binds the loading of images to a builder: its catalog and its Prisma Client. */
+import type { SchemaTypes } from '@pothos/core'
+import { prismaClientCache } from '@pothos/plugin-prisma'
+import { invariant } from '../../errors.ts'
+import type { PrismaClientLike } from '../prisma-delegate.ts'
+import type { LoadImage } from './image-loader.ts'
+import { loadRelations } from './image-relations.ts'
+import { isImage } from './image-rows.ts'
+
+/** Completes images with the builder's Prisma Client, which may depend on the request. */
+export function createImageReader(builder: PothosSchemaTypes.SchemaBuilder<SchemaTypes>): LoadImage {
+  return async (modelName, image, selection, context) => {
+    const { catalog } = builder.options.rowcast.feed
+    const model = catalog.models[modelName]
+    invariant(model !== undefined && isImage(image), `Model ${modelName} is not in the catalog.`)
+    return loadRelations({ catalog, client: clientOf(builder, context) }, model, image, selection)
+  }
+}
+
+function clientOf(builder: PothosSchemaTypes.SchemaBuilder<SchemaTypes>, context: object): PrismaClientLike {
+  const { client } = builder.options.prisma
+  return typeof client === 'function' ? prismaClientCache(builder)(context) : client
+}

@@ -1,0 +1,146 @@
+/**
+ * Stage 7, graphql. Loads what a selection asks of an image beyond its own columns: relations and counts,
+ * found by the image's keys. The row itself is never read again: it may be gone, or have changed since.
+ */
+import type { ModelCatalog, ModelSpec, RelationSpec } from '../../catalog/model-catalog.ts'
+import type { AnyRow } from '../../changes/change.ts'
+import { invariant } from '../../errors.ts'
+import { delegateOf, type PrismaClientLike } from '../prisma-delegate.ts'
+import { extendImage } from './image-rows.ts'
+
+/** A Prisma query without `where` of its own rows: what Pothos plans for a selection set. */
+export interface Selection {
+  readonly select?: Readonly<Record<string, unknown>> | undefined
+  readonly include?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** Where related rows come from. */
+export interface RelationSource {
+  readonly catalog: ModelCatalog
+  readonly client: PrismaClientLike
+}
+
+/** Relation name → filter, as in Prisma's `_count: { select }`. */
+type CountSelection = Readonly<Record<string, unknown>>
+
+/** The relations and `_count` of a selection; the other keys are columns, and the image has those. */
+export function relationsOf(model: ModelSpec, selection: Selection): ReadonlyMap<string, unknown> {
+  const isRelation = (name: string) => model.relations.some((relation) => relation.name === name)
+  const entries = Object.entries({ ...selection.select, ...selection.include })
+  return new Map(entries.filter(([name, query]) => Boolean(query) && (name === '_count' || isRelation(name))))
+}
+
+/** The image with the selection's relations and counts in it, as Prisma would have nested them. */
+export async function loadRelations(
+  source: RelationSource,
+  model: ModelSpec,
+  image: AnyRow,
+  selection: Selection,
+): Promise<AnyRow> {
+  const loads = [...relationsOf(model, selection)].map(async ([name, query]) => {
+    const value =
+      name === '_count'
+        ? await countRelations(source, model, image, query)
+        : await loadRelation(source, model, relationOf(model, name), image, toQuery(query))
+    return [name, value] as const
+  })
+  return loads.length === 0 ? image : extendImage(image, Object.fromEntries(await Promise.all(loads)))
+}
+
+async function loadRelation(
+  source: RelationSource,
+  model: ModelSpec,
+  relation: RelationSpec,
+  image: AnyRow,
+  query: Readonly<Record<string, unknown>>,
+): Promise<unknown> {
+  const where = relatedWhere(source.catalog, model, relation, image)
+  if (where === null) return relation.isList ? [] : null
+  const delegate = delegateOf(source.client, relation.model)
+  const filtered = { ...query, where: both(where, query['where']) }
+  if (relation.isList) return delegate.findMany(filtered)
+  // Prisma batches findUnique calls of one turn into one query, and only those.
+  const isByUnique = query['where'] === undefined && isUniqueKey(source.catalog, relation, Object.keys(where))
+  return isByUnique ? delegate.findUnique(filtered) : delegate.findFirst(filtered)
+}
+
+async function countRelations(
+  source: RelationSource,
+  model: ModelSpec,
+  image: AnyRow,
+  query: unknown,
+): Promise<AnyRow> {
+  const lists = model.relations.filter((relation) => relation.isList)
+  const asked: CountSelection =
+    query === true
+      ? Object.fromEntries(lists.map((relation) => [relation.name, true]))
+      : (toQuery(toQuery(query)['select']) satisfies CountSelection)
+  const counts = Object.entries(asked).map(async ([name, filter]) => {
+    const relation = relationOf(model, name)
+    const where = relatedWhere(source.catalog, model, relation, image)
+    const delegate = delegateOf(source.client, relation.model)
+    const count = where === null ? 0 : await delegate.count({ where: both(where, toQuery(filter)['where']) })
+    return [name, count] as const
+  })
+  return Object.fromEntries(await Promise.all(counts))
+}
+
+/** What singles out the rows that the image's relation leads to; null when its key is null: there are none. */
+function relatedWhere(
+  catalog: ModelCatalog,
+  model: ModelSpec,
+  relation: RelationSpec,
+  image: AnyRow,
+): Readonly<Record<string, unknown>> | null {
+  if (relation.fields.length > 0) return equalities(relation.references, relation.fields, image)
+  const inverse = inverseOf(catalog, model, relation)
+  if (inverse.fields.length > 0) return equalities(inverse.fields, inverse.references, image)
+  // Implicit many-to-many: only Prisma knows the join table.
+  const key = equalities(model.primaryKey, model.primaryKey, image)
+  return key === null ? null : { [inverse.name]: { some: key } }
+}
+
+function equalities(
+  columns: readonly string[],
+  imageFields: readonly string[],
+  image: AnyRow,
+): Readonly<Record<string, unknown>> | null {
+  const values = imageFields.map((field) => image[field] ?? null)
+  if (values.includes(null)) return null
+  return Object.fromEntries(columns.map((column, position) => [column, values[position]]))
+}
+
+/** The same relation, seen from the other model (or the other end, where both are one). */
+function inverseOf(catalog: ModelCatalog, model: ModelSpec, relation: RelationSpec): RelationSpec {
+  const inverse = catalog.models[relation.model]?.relations.find(
+    (candidate) =>
+      candidate.relationName === relation.relationName &&
+      candidate.model === model.name &&
+      !(relation.model === model.name && candidate.name === relation.name),
+  )
+  invariant(inverse !== undefined, `Relation ${model.name}.${relation.name} has no other end in the catalog.`)
+  return inverse
+}
+
+function isUniqueKey(catalog: ModelCatalog, relation: RelationSpec, columns: readonly string[]): boolean {
+  const [column] = columns
+  const target = catalog.models[relation.model]
+  if (target === undefined || column === undefined || columns.length > 1) return false
+  const isId = target.primaryKey.length === 1 && target.primaryKey[0] === column
+  return isId || target.fields.some((field) => field.name === column && field.isUnique)
+}
+
+function relationOf(model: ModelSpec, name: string): RelationSpec {
+  const relation = model.relations.find((candidate) => candidate.name === name)
+  invariant(relation !== undefined, `Model ${model.name} has no relation "${name}".`)
+  return relation
+}
+
+function both(where: object, more: unknown): object {
+  return more === undefined ? where : { AND: [where, more] }
+}
+
+/** Prisma writes `true` for a query without arguments. */
+function toQuery(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
+}

@@ -1,0 +1,87 @@
+/**
+ * Stage 7, graphql. rowcast's plugin for Pothos:
+ *
+ *     const builder = new SchemaBuilder<{ PrismaTypes: PrismaTypes }>({
+ *       plugins: [PrismaPlugin, RowcastPlugin],
+ *       prisma: { client: prisma, dmmf: getDatamodel() },
+ *       rowcast: { feed: rowcast },
+ *     })
+ *     builder.changeSubscription('User')
+ *
+ * A Pothos plugin is a name that its module has put into Pothos' registry. Registration hangs on the constant
+ * that users import, so a bundler that honours `sideEffects: false` keeps both or drops both.
+ */
+import SchemaBuilder, {
+  BasePlugin,
+  type BuildCache,
+  type PothosTypeConfig,
+  type SchemaTypes,
+} from '@pothos/core'
+import type { Delivery } from '../../bus/bus.ts'
+import type { ChangeFeed } from '../change-feed.ts'
+import {
+  type ChangeSubscriptionOptions,
+  completeChangeTypes,
+  defineChangeSubscription,
+} from './change-subscription.ts'
+import { withImageLoader } from './image-loader.ts'
+import { createImageReader } from './image-reader.ts'
+
+/** The `rowcast` option of a builder. */
+export interface RowcastPluginOptions {
+  /** Where changes come from: a rowcast, started or not. */
+  readonly feed: ChangeFeed
+}
+
+// Pothos has one door for plugins' types: interfaces of its global namespace, which merge.
+declare global {
+  export namespace PothosSchemaTypes {
+    export interface Plugins<Types extends SchemaTypes> {
+      rowcast: PothosRowcastPlugin<Types>
+    }
+
+    export interface SchemaBuilderOptions<Types extends SchemaTypes> {
+      rowcast: RowcastPluginOptions
+    }
+
+    export interface SchemaBuilder<Types extends SchemaTypes> {
+      /**
+       * Adds `userChanged(action: [ChangeAction!]): UserChange!` to the Subscription root, which is made if
+       * there is none. Returns the payload type, to which further fields can be added.
+       * @throws CATALOG_UNKNOWN_MODEL when the catalog does not have the model.
+       * @throws GRAPHQL_BAD_SCHEMA when the builder has no RowcastPlugin or no feed.
+       */
+      changeSubscription: <Model extends keyof Types['PrismaTypes'] & string>(
+        model: Model,
+        options?: ChangeSubscriptionOptions<Types, Types['PrismaTypes'][Model]>,
+      ) => ObjectRef<Types, Delivery>
+    }
+  }
+}
+
+/** What Pothos runs while it builds a schema; users need only `RowcastPlugin`. */
+export class PothosRowcastPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
+  constructor(buildCache: BuildCache<Types>) {
+    super(buildCache, 'rowcast')
+  }
+
+  override beforeBuild(): void {
+    completeChangeTypes(this.builder as never)
+  }
+
+  override onTypeConfig(config: PothosTypeConfig): PothosTypeConfig {
+    return withImageLoader(config, createImageReader(this.builder as never))
+  }
+}
+
+function registerRowcastPlugin(): 'rowcast' {
+  SchemaBuilder.registerPlugin('rowcast', PothosRowcastPlugin)
+  const prototype = SchemaBuilder.prototype as PothosSchemaTypes.SchemaBuilder<SchemaTypes>
+  prototype.changeSubscription = function changeSubscription(model, options) {
+    return defineChangeSubscription(this, model, options)
+  }
+  return 'rowcast'
+}
+
+/** Goes into a builder's `plugins`, beside Pothos' Prisma plugin. */
+export const RowcastPlugin = registerRowcastPlugin()

@@ -1,0 +1,87 @@
+/**
+ * Stage 7, graphql. Types that the changes of all models share, one of each per builder, and the scalars and
+ * enums that a builder may lack.
+ */
+import type { EnumRef, ObjectRef, SchemaTypes } from '@pothos/core'
+import type { Delivery } from '../../bus/bus.ts'
+import type { ChangeAction } from '../../changes/change.ts'
+import { defineEnum } from '../enum-type.ts'
+import { SCALARS, type ScalarName } from '../scalars.ts'
+
+/** A builder with its schema types forgotten. */
+export type AnyBuilder = PothosSchemaTypes.SchemaBuilder<SchemaTypes>
+
+/** What is made once per builder. */
+export interface SharedChangeTypes {
+  readonly action: EnumRef<SchemaTypes, ChangeAction>
+  readonly transaction: ObjectRef<SchemaTypes, Delivery>
+  /** Scalars and enums that fields of the payloads have: made when the builder turns out not to have them. */
+  readonly needed: Set<string>
+}
+
+const shared = new WeakMap<AnyBuilder, SharedChangeTypes>()
+
+/** `ChangeAction` and `ChangeTransaction`, one of each per builder. */
+export function sharedChangeTypes(builder: AnyBuilder): SharedChangeTypes {
+  const known = shared.get(builder)
+  if (known !== undefined) return known
+  const types = {
+    action: defineAction(builder),
+    transaction: defineTransaction(builder),
+    needed: new Set<string>(),
+  }
+  types.needed.add('DateTime')
+  shared.set(builder, types)
+  return types
+}
+
+/** Adds the scalars and enums that payloads need to a builder that does not have types of these names. */
+export function addMissingTypes(builder: AnyBuilder): void {
+  const { catalog } = builder.options.rowcast.feed
+  for (const name of sharedChangeTypes(builder).needed) {
+    if (builder.configStore.hasConfig(name)) continue
+    const catalogEnum = catalog.enums[name]
+    if (catalogEnum !== undefined) {
+      defineEnum(builder, catalogEnum)
+    } else if (Object.hasOwn(SCALARS, name)) {
+      builder.addScalarType(name as never, SCALARS[name as ScalarName])
+    }
+  }
+}
+
+function defineAction(builder: AnyBuilder): EnumRef<SchemaTypes, ChangeAction> {
+  return builder.enumType('ChangeAction', {
+    description: 'What happened to a row.',
+    values: {
+      INSERT: { description: 'The row is new.' },
+      UPDATE: { description: 'The row was there before.' },
+      DELETE: { description: 'The row is gone.' },
+      TRUNCATE: { description: 'All rows of the table are gone at once; nothing is said of any of them.' },
+    },
+  }) as EnumRef<SchemaTypes, ChangeAction>
+}
+
+function defineTransaction(builder: AnyBuilder): ObjectRef<SchemaTypes, Delivery> {
+  return builder.objectRef<Delivery>('ChangeTransaction').implement({
+    description: 'A change’s place among the changes of its transaction.',
+    fields: (t) => ({
+      // An xid is unsigned and needs 32 bits, one more than Int has; and nobody calculates with it.
+      id: t.id({
+        nullable: false,
+        description:
+          'PostgreSQL’s transaction id: the same for all changes of one transaction. It wraps around.',
+        resolve: ({ change }) => String(change.transaction.xid),
+      }),
+      index: t.int({
+        nullable: false,
+        description: 'Place of the change in the transaction, counted from 0 over all models.',
+        resolve: ({ change }) => change.index,
+      }),
+      last: t.boolean({
+        nullable: false,
+        description: 'True when no later change of the transaction follows in this subscription.',
+        resolve: (delivery) => delivery.isLastOfTransaction,
+      }),
+    }),
+  })
+}

@@ -1,0 +1,27 @@
+/** Stage 7, graphql. The few Prisma Client calls that GraphQL makes, without the generated client's types. */
+import type { AnyRow } from '../changes/change.ts'
+import { invariant } from '../errors.ts'
+
+/** A Prisma Client, extended or not, of whatever schema. */
+export interface PrismaClientLike {
+  $connect(): Promise<void>
+}
+
+/** `prisma.user`, as far as it is needed here. */
+export interface PrismaDelegate {
+  findUnique(query: object): Promise<AnyRow | null>
+  findFirst(query: object): Promise<AnyRow | null>
+  findMany(query: object): Promise<AnyRow[]>
+  count(query: object): Promise<number>
+}
+
+/** The delegate of a model. */
+export function delegateOf(client: PrismaClientLike, model: string): PrismaDelegate {
+  const name = `${model.slice(0, 1).toLowerCase()}${model.slice(1)}`
+  const delegate: unknown = Reflect.get(client, name)
+  invariant(
+    typeof delegate === 'object' && delegate !== null,
+    `The Prisma Client has no "${name}": it and the catalog come from different schemas. Run npx prisma generate.`,
+  )
+  return delegate as PrismaDelegate
+}

@@ -1,0 +1,147 @@
+/**
+ * Stage 7, graphql. GraphQL forms of Prisma's types that GraphQL has no type for. Lossless both ways:
+ * numbers that JavaScript's `number` cannot hold travel as strings.
+ */
+import { GraphQLError, GraphQLScalarType, Kind, type ValueNode, valueFromASTUntyped } from 'graphql'
+
+/** Names of the scalars defined here. */
+export type ScalarName = 'DateTime' | 'BigInt' | 'Decimal' | 'JSON' | 'Bytes'
+
+const DATE_TIME =
+  /^(\d{4})-(\d{2})-(\d{2})[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/
+const INTEGER = /^-?\d{1,19}$/
+const DECIMAL = /^-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?$/
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+const INT64_MAX = 2n ** 63n - 1n
+/** Every decimal of up to 15 significant digits survives the way through a double. */
+const EXACT_DIGITS = 15
+
+/** An instant, as `2026-11-23T08:15:30.123Z`. */
+export const DateTimeScalar = new GraphQLScalarType<Date, string>({
+  name: 'DateTime',
+  description: 'A date and time with offset, as in RFC 3339: `2026-11-23T08:15:30.123Z`. Sent in UTC.',
+  specifiedByURL: 'https://scalars.graphql.org/andimarek/date-time.html',
+  serialize(value) {
+    if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw refused('DateTime', 'a Date')
+    return value.toISOString()
+  },
+  parseValue: parseDateTime,
+  parseLiteral: (node) => parseDateTime(textOf(node, 'DateTime', [Kind.STRING])),
+})
+
+/** A 64-bit integer, as a string of digits. */
+export const BigIntScalar = new GraphQLScalarType<bigint, string>({
+  name: 'BigInt',
+  description:
+    'A signed 64-bit integer, sent as a string of digits: JSON numbers lose precision beyond 2^53. ' +
+    'Accepts a string, or a number that is exact.',
+  serialize: (value) => parseBigInt(value).toString(),
+  parseValue: parseBigInt,
+  parseLiteral: (node) => parseBigInt(textOf(node, 'BigInt', [Kind.STRING, Kind.INT])),
+})
+
+/** An exact decimal number, as a string. */
+export const DecimalScalar = new GraphQLScalarType<string, string>({
+  name: 'Decimal',
+  description:
+    'An exact decimal number, sent as a string such as `"12.50"`, never in exponent form. ' +
+    'Accepts a string, or a number of up to 15 significant digits.',
+  serialize: (value) => (hasToFixed(value) ? value.toFixed() : parseDecimal(value)),
+  parseValue: parseDecimal,
+  parseLiteral: (node) => parseDecimal(textOf(node, 'Decimal', [Kind.STRING, Kind.INT, Kind.FLOAT])),
+})
+
+/** Any JSON value. */
+export const JsonScalar = new GraphQLScalarType<unknown, unknown>({
+  name: 'JSON',
+  description: 'Any JSON value: object, list, string, number, boolean or null.',
+  specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259',
+  serialize: (value) => value,
+  parseValue: (value) => value,
+  parseLiteral: (node, variables) => valueFromASTUntyped(node, variables),
+})
+
+/** Bytes, as base64. */
+export const BytesScalar = new GraphQLScalarType<Uint8Array, string>({
+  name: 'Bytes',
+  description: 'Bytes, as base64 with padding.',
+  specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc4648#section-4',
+  serialize(value) {
+    if (!(value instanceof Uint8Array)) throw refused('Bytes', 'a Uint8Array')
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
+  },
+  parseValue: parseBytes,
+  parseLiteral: (node) => parseBytes(textOf(node, 'Bytes', [Kind.STRING])),
+})
+
+/** All of them by their name in GraphQL. */
+export const SCALARS: Readonly<Record<ScalarName, GraphQLScalarType>> = {
+  DateTime: DateTimeScalar,
+  BigInt: BigIntScalar,
+  Decimal: DecimalScalar,
+  JSON: JsonScalar,
+  Bytes: BytesScalar,
+}
+
+function parseDateTime(value: unknown): Date {
+  const match = typeof value === 'string' ? DATE_TIME.exec(value) : null
+  if (match === null) throw refused('DateTime', 'text such as 2026-11-23T08:15:30Z')
+  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])]
+  const lastDay = new Date(Date.UTC(year, month, 0)).getUTCDate()
+  if (month < 1 || month > 12 || day < 1 || day > lastDay) throw refused('DateTime', 'a day of the calendar')
+  return new Date(match[0])
+}
+
+function parseBigInt(value: unknown): bigint {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
+  const parsed =
+    typeof value === 'bigint'
+      ? value
+      : typeof value === 'string' && INTEGER.test(value)
+        ? BigInt(value)
+        : null
+  if (parsed === null || parsed > INT64_MAX || parsed < -INT64_MAX - 1n) {
+    throw refused('BigInt', 'digits within 64 bits, or an exact whole number')
+  }
+  return parsed
+}
+
+function parseDecimal(value: unknown): string {
+  const text = typeof value === 'bigint' || typeof value === 'number' ? String(value) : value
+  if (typeof text !== 'string' || !DECIMAL.test(text)) throw refused('Decimal', 'a decimal number')
+  if (typeof value === 'number' && significantDigits(text) > EXACT_DIGITS && !Number.isSafeInteger(value)) {
+    throw refused('Decimal', 'a string, because a number of so many digits is not exact')
+  }
+  return text
+}
+
+function parseBytes(value: unknown): Uint8Array {
+  if (typeof value !== 'string' || !BASE64.test(value)) throw refused('Bytes', 'base64 with padding')
+  return new Uint8Array(Buffer.from(value, 'base64'))
+}
+
+function significantDigits(text: string): number {
+  return text
+    .replace(/[eE].*$/, '')
+    .replace(/[-.]/g, '')
+    .replace(/^0+/, '').length
+}
+
+/** Prisma's Decimal (decimal.js), told by what it can do: several copies of the class may be loaded. */
+function hasToFixed(value: unknown): value is { toFixed(): string } {
+  return (
+    typeof value === 'object' && value !== null && 'toFixed' in value && typeof value.toFixed === 'function'
+  )
+}
+
+function textOf(node: ValueNode, scalar: ScalarName, kinds: readonly Kind[]): string {
+  if (!kinds.includes(node.kind) || !('value' in node) || typeof node.value !== 'string') {
+    throw new GraphQLError(`${scalar} cannot be written as ${node.kind}.`, { nodes: node })
+  }
+  return node.value
+}
+
+/** Names the scalar and what it takes, never the value. */
+function refused(scalar: ScalarName, wanted: string): GraphQLError {
+  return new GraphQLError(`${scalar} takes ${wanted}.`)
+}

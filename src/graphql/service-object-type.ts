@@ -1,0 +1,72 @@
+/** Stage 7, graphql. The object type of one model: its visible fields and relations. */
+import type { FieldSpec, ModelCatalog, ModelSpec, RelationSpec } from '../catalog/model-catalog.ts'
+import type { AnyRow } from '../changes/change.ts'
+import { invariant } from '../errors.ts'
+import { graphqlTypeName, visibleFields, visibleRelations } from './field-type.ts'
+import { objectTypeName } from './names.ts'
+import { pageArguments, pageOf } from './pagination.ts'
+import type { ServiceBuilder, ServiceModel } from './service-types.ts'
+
+/** Adds the object type of a model to the builder. */
+export function defineObjectType(builder: ServiceBuilder, catalog: ModelCatalog, model: ServiceModel): void {
+  const { spec, omit } = model
+  builder.prismaObject(spec.name, {
+    name: objectTypeName(catalog, spec.name),
+    description: spec.documentation ?? `One ${spec.name}.`,
+    fields: (t) => {
+      const fields = visibleFields(spec, omit).map((field) => {
+        const typeName = graphqlTypeName(catalog, spec, field)
+        return [
+          field.name,
+          t.field({
+            type: (field.isList ? [typeName] : typeName) as never,
+            nullable: !field.isRequired && !field.isList,
+            ...(field.documentation === null ? {} : { description: field.documentation }),
+            resolve: valueResolver(field, typeName) as never,
+          }),
+        ] as const
+      })
+      const relations = visibleRelations(catalog, spec, omit).map((relation) => {
+        const target = targetOf(catalog, relation)
+        return [
+          relation.name,
+          relation.isList
+            ? t.relation(relation.name, {
+                description:
+                  relation.documentation ??
+                  `The ${target.name} rows of this ${spec.name}, in the order of their key.`,
+                nullable: false,
+                args: pageArguments(builder),
+                query: (args: object) => pageOf(target, args),
+              } as never)
+            : t.relation(relation.name, {
+                description: relation.documentation ?? describeToOne(relation, target),
+                nullable: true,
+              } as never),
+        ] as const
+      })
+      return Object.fromEntries<never>([...fields, ...relations] as never)
+    },
+  })
+}
+
+function valueResolver(field: FieldSpec, typeName: string): (row: AnyRow) => unknown {
+  const { name } = field
+  // GraphQL's ID takes text and whole numbers, but no bigint.
+  if (typeName === 'ID' && field.type === 'BigInt') return (row) => row[name]?.toString()
+  return (row) => row[name]
+}
+
+function describeToOne(relation: RelationSpec, target: ModelSpec): string {
+  const how = relation.fields.length > 0 ? `that ${relation.fields.join(', ')} points at` : 'that points here'
+  return `The ${target.name} ${how}. Null where there is none, or no longer: under \`old\` the row may be gone.`
+}
+
+function targetOf(catalog: ModelCatalog, relation: RelationSpec): ModelSpec {
+  const target = catalog.models[relation.model]
+  invariant(
+    target !== undefined,
+    `Relation ${relation.name} leads to ${relation.model}, which does not exist.`,
+  )
+  return target
+}

@@ -1,0 +1,63 @@
+/** Stage 7, graphql. Queries of one model: one row by its primary key, and rows by the page. */
+import type { ModelCatalog } from '../catalog/model-catalog.ts'
+import { graphqlTypeName, keyFields } from './field-type.ts'
+import { parseKeyArgument } from './key-argument.ts'
+import { pageArguments, pageOf } from './pagination.ts'
+import { delegateOf, type PrismaClientLike } from './prisma-delegate.ts'
+import type { ServiceBuilder, ServiceModel } from './service-types.ts'
+
+/** What queries are made with. */
+export interface QueryOptions {
+  readonly catalog: ModelCatalog
+  readonly prisma: PrismaClientLike
+}
+
+/** Adds `user(id)` and `users(take, skip)` to the Query root. */
+export function defineQueries(builder: ServiceBuilder, options: QueryOptions, model: ServiceModel): void {
+  defineOne(builder, options, model)
+  const { spec, names } = model
+  builder.queryField(names.many, (t) =>
+    t.prismaField({
+      type: [spec.name],
+      nullable: false,
+      description: `${spec.name} rows, in the order of their key.`,
+      args: pageArguments(builder),
+      resolve: (query, _root, args) =>
+        delegateOf(options.prisma, spec.name).findMany({ ...query, ...pageOf(spec, args) }),
+    }),
+  )
+}
+
+/** Models without a primary key, or with one that nobody may see, have no query by key. */
+function defineOne(builder: ServiceBuilder, { catalog, prisma }: QueryOptions, model: ServiceModel): void {
+  const { spec, names, omit } = model
+  const keys = keyFields(spec).map((field) => ({ field, type: graphqlTypeName(catalog, spec, field) }))
+  if (keys.length === 0 || keys.some(({ field }) => field.isOmitted || omit.includes(field.name))) return
+  builder.queryField(names.one, (t) =>
+    t.prismaField({
+      type: spec.name,
+      nullable: true,
+      description: `The ${spec.name} with this primary key; null when there is none.`,
+      args: Object.fromEntries(
+        keys.map(({ field, type }) => [
+          field.name,
+          t.arg({
+            type: type as 'ID',
+            required: true,
+            description: field.documentation ?? `\`${field.name}\` of the row.`,
+          }),
+        ]),
+      ),
+      resolve: (query, _root, args) => {
+        const where = Object.fromEntries(
+          keys.map(({ field, type }) => [field.name, parseKeyArgument(field, type, args[field.name])]),
+        )
+        const delegate = delegateOf(prisma, spec.name)
+        // findUnique wants the name of a composite key, which `@@id(name:)` may have changed; findFirst does not.
+        return keys.length === 1
+          ? delegate.findUnique({ ...query, where })
+          : delegate.findFirst({ ...query, where })
+      },
+    }),
+  )
+}

@@ -1,0 +1,87 @@
+/**
+ * Stage 7, graphql. The GraphQL schema of the service: every model of the catalog that is not omitted, with
+ * queries, relations and, for the live ones, subscriptions. Built with Pothos and the plugin that users of
+ * their own builder have too.
+ */
+import SchemaBuilder from '@pothos/core'
+import PrismaPlugin from '@pothos/plugin-prisma'
+import type { GraphQLSchema } from 'graphql'
+import type { ModelCatalog } from '../catalog/model-catalog.ts'
+import { RowcastError } from '../errors.ts'
+import { defineEnum } from './enum-type.ts'
+import { visibleFields } from './field-type.ts'
+import { modelFieldNames } from './names.ts'
+import { RowcastPlugin } from './plugin/rowcast-plugin.ts'
+import { pothosDatamodel } from './pothos-datamodel.ts'
+import { SCALARS } from './scalars.ts'
+import { defineObjectType } from './service-object-type.ts'
+import { defineQueries } from './service-queries.ts'
+import type {
+  ServiceBuilder,
+  ServiceModel,
+  ServiceSchemaOptions,
+  ServiceSchemaTypes,
+} from './service-types.ts'
+
+/**
+ * Builds the schema; touches no database.
+ * @throws CATALOG_UNKNOWN_MODEL when `models` names one that the catalog does not have.
+ * @throws GRAPHQL_BAD_SCHEMA when an omitted model is to be live.
+ */
+export function buildServiceSchema(options: ServiceSchemaOptions): GraphQLSchema {
+  const builder = createBuilder(options)
+  const models = serviceModels(options)
+  for (const model of models) defineObjectType(builder, options.catalog, model)
+  builder.queryType({ description: 'Rows as they are now.' })
+  for (const model of models) defineQueries(builder, options, model)
+  for (const { spec, names, omit } of models) {
+    if (Object.hasOwn(options.models, spec.name)) {
+      builder.changeSubscription(spec.name, { name: names.changed, omit })
+    }
+  }
+  addEnums(builder, options.catalog, models)
+  for (const [name, scalar] of Object.entries(SCALARS))
+    builder.addScalarType(name as keyof typeof SCALARS, scalar)
+  return builder.toSchema()
+}
+
+function createBuilder({ catalog, prisma, feed }: ServiceSchemaOptions): ServiceBuilder {
+  return new SchemaBuilder<ServiceSchemaTypes>({
+    plugins: [PrismaPlugin, RowcastPlugin],
+    prisma: { client: prisma, dmmf: { datamodel: pothosDatamodel(catalog) } },
+    rowcast: { feed },
+  })
+}
+
+function serviceModels({ catalog, models }: ServiceSchemaOptions): readonly ServiceModel[] {
+  for (const name of Object.keys(models)) {
+    const spec = Object.hasOwn(catalog.models, name) ? catalog.models[name] : undefined
+    if (spec === undefined) throw new RowcastError('CATALOG_UNKNOWN_MODEL', `There is no model "${name}".`)
+    if (spec.isOmitted) {
+      throw new RowcastError(
+        'GRAPHQL_BAD_SCHEMA',
+        `Model ${name} is to be live, but is marked @rowcast.omit.`,
+        {
+          mend: `Remove the mark from the Prisma schema, or do not register ${name}.`,
+        },
+      )
+    }
+  }
+  const specs = Object.values(catalog.models).filter((model) => !model.isOmitted)
+  const names = modelFieldNames(specs.map((model) => model.name))
+  return specs.flatMap((spec) => {
+    const fieldNames = names.get(spec.name)
+    const omit = models[spec.name]?.omit ?? []
+    return fieldNames === undefined ? [] : [{ spec, names: fieldNames, omit }]
+  })
+}
+
+/** Only the enums of visible fields: the others would tell of what is hidden. */
+function addEnums(builder: ServiceBuilder, catalog: ModelCatalog, models: readonly ServiceModel[]): void {
+  const used = new Set(
+    models.flatMap(({ spec, omit }) => visibleFields(spec, omit).map((field) => field.type)),
+  )
+  for (const spec of Object.values(catalog.enums)) {
+    if (used.has(spec.name)) defineEnum(builder, spec)
+  }
+}

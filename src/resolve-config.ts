@@ -1,0 +1,236 @@
+/**
+ * The config file, the environment and the command line, checked together so that every fault is reported at
+ * once. Pure: all three come in as values.
+ */
+import type { ModelCatalog } from './catalog/model-catalog.ts'
+import type { Config, DevConfig } from './config.ts'
+import { type ErrorCode, isRowcastError, RowcastError } from './errors.ts'
+import { nearestName } from './nearest-name.ts'
+import { parseConnectionTarget } from './source/connection-target.ts'
+
+/** Environment variables. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** What the command line says; it counts before the environment, and that before the file. */
+export interface ConfigFlags {
+  readonly databaseUrl?: string | undefined
+  readonly host?: string | undefined
+  readonly port?: string | undefined
+}
+
+/** Collects faults, so that one run names them all. */
+class Faults {
+  readonly errors: RowcastError[] = []
+
+  add(code: ErrorCode, happened: string, mend?: string): void {
+    this.errors.push(new RowcastError(code, happened, { mend }))
+  }
+
+  /** The result of a parser, or the fallback with its fault noted. */
+  catch<T>(parse: () => T, fallback: T): T {
+    try {
+      return parse()
+    } catch (error) {
+      if (!isRowcastError(error)) throw error
+      this.errors.push(error)
+      return fallback
+    }
+  }
+
+  /** Throws what was collected: one fault as itself, several as a list. */
+  throwIfAny(): void {
+    const [first, ...others] = this.errors
+    if (first === undefined) return
+    if (others.length === 0) throw first
+    const list = this.errors.map((error) => `\n  - ${error.message}`).join('')
+    throw new RowcastError('CONFIG_INVALID', `${this.errors.length} settings cannot be used:${list}\n`, {
+      mend: 'Correct each of them.',
+      details: { codes: this.errors.map((error) => error.code).join(' ') },
+    })
+  }
+}
+
+/**
+ * Checks file, environment and flags together.
+ * @throws CONFIG_BAD_FIELD, CONFIG_BAD_PORT, CONFIG_BAD_NAME, CONFIG_CATALOG_VERSION, CONFIG_NO_DATABASE,
+ * CONFIG_BAD_DATABASE_URL, CATALOG_UNKNOWN_MODEL; CONFIG_INVALID listing them when there are several.
+ */
+export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlags = {}): Config {
+  const faults = new Faults()
+  const fields = fieldsOf(file, faults)
+  const catalog = readCatalog(fields['catalog'], faults)
+  const config: Config = {
+    databaseUrl: readDatabaseUrl(flags.databaseUrl ?? env['DATABASE_URL'], faults),
+    catalog,
+    createPrisma: readFunction(fields, 'createPrisma', faults) as Config['createPrisma'],
+    models: readModels(fields['models'], catalog, faults),
+    slot: readName('slot', env['ROWCAST_SLOT'] ?? fields['slot'], faults),
+    publication: readName('publication', env['ROWCAST_PUBLICATION'] ?? fields['publication'], faults),
+    host: readHost(flags.host ?? nonEmpty(env['HOST']) ?? fields['host'], faults),
+    port: readPort(flags.port ?? nonEmpty(env['PORT']) ?? fields['port'], faults),
+    graphiql: readGraphiql(fields['graphiql'], env, faults),
+    dev: readDev(fields['dev'], faults),
+  }
+  faults.throwIfAny()
+  return config
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+const FIELD_NAMES: readonly string[] = [
+  ...['catalog', 'createPrisma', 'models', 'slot', 'publication', 'host', 'port', 'graphiql', 'dev'],
+]
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null
+}
+
+function nonEmpty(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value
+}
+
+function fieldsOf(file: unknown, faults: Faults): Fields {
+  if (!isFields(file)) {
+    faults.add(
+      'CONFIG_BAD_FIELD',
+      'The config file has no default export that is an object.',
+      'Write `export default defineConfig({ … })`.',
+    )
+    return {}
+  }
+  for (const name of Object.keys(file).filter((key) => !FIELD_NAMES.includes(key))) {
+    const nearest = nearestName(name, FIELD_NAMES)
+    faults.add(
+      'CONFIG_BAD_FIELD',
+      `The config file has an unknown field "${name}".`,
+      nearest === null ? `Known are ${FIELD_NAMES.join(', ')}.` : `Did you mean "${nearest}"?`,
+    )
+  }
+  return file
+}
+
+const NO_CATALOG: ModelCatalog = { formatVersion: 1, models: {}, enums: {}, joinTables: [] }
+
+function readCatalog(value: unknown, faults: Faults): ModelCatalog {
+  if (!isFields(value) || !isFields(value['models'])) {
+    faults.add(
+      'CONFIG_BAD_FIELD',
+      'The config file has no `catalog`.',
+      'Import `catalog` from the file that `generator rowcast` writes, and pass it on.',
+    )
+    return NO_CATALOG
+  }
+  if (value['formatVersion'] !== NO_CATALOG.formatVersion) {
+    faults.add('CONFIG_CATALOG_VERSION', `The catalog has format ${String(value['formatVersion'])}, not 1.`)
+    return NO_CATALOG
+  }
+  return value as unknown as ModelCatalog
+}
+
+function readDatabaseUrl(value: string | undefined, faults: Faults): string {
+  if (value === undefined || value === '') {
+    faults.add('CONFIG_NO_DATABASE', 'DATABASE_URL is not set.', 'Set DATABASE_URL, or run `rowcast dev`.')
+    return ''
+  }
+  faults.catch<unknown>(() => parseConnectionTarget(value), null)
+  return value
+}
+
+function readFunction(fields: Fields, name: string, faults: Faults): unknown {
+  const value = fields[name]
+  if (typeof value !== 'function') faults.add('CONFIG_BAD_FIELD', `\`${name}\` is not a function.`)
+  // Called as a method of the config: it may use `this`.
+  return typeof value === 'function' ? value.bind(fields) : value
+}
+
+function readModels(value: unknown, catalog: ModelCatalog, faults: Faults): Config['models'] {
+  const known = Object.values(catalog.models)
+  if (value === undefined || value === 'all') {
+    return Object.fromEntries(known.filter((model) => !model.isOmitted).map((model) => [model.name, {}]))
+  }
+  if (!isFields(value)) {
+    faults.add('CONFIG_BAD_FIELD', "`models` is neither 'all' nor an object of models.")
+    return {}
+  }
+  const names = known.map((model) => model.name)
+  for (const [name, model] of Object.entries(value)) {
+    if (names.includes(name)) readOmit(name, model, catalog, faults)
+    else if (catalog !== NO_CATALOG) {
+      const nearest = nearestName(name, names)
+      faults.add(
+        'CATALOG_UNKNOWN_MODEL',
+        `\`models\` names "${name}", which the Prisma schema does not have.`,
+        nearest === null ? undefined : `Did you mean "${nearest}"?`,
+      )
+    }
+  }
+  return value as Config['models']
+}
+
+function readOmit(name: string, model: unknown, catalog: ModelCatalog, faults: Faults): void {
+  const spec = catalog.models[name]
+  const omit = isFields(model) ? (model['omit'] ?? []) : null
+  if (!Array.isArray(omit)) {
+    faults.add('CONFIG_BAD_FIELD', `\`models.${name}\` is not of the form { omit: ['field'] }.`)
+    return
+  }
+  const fields = [...(spec?.fields ?? []), ...(spec?.relations ?? [])].map((field) => field.name)
+  for (const field of omit.filter((each) => !fields.includes(String(each)))) {
+    const nearest = nearestName(String(field), fields)
+    faults.add(
+      'CONFIG_BAD_FIELD',
+      `\`models.${name}.omit\` names "${String(field)}", which ${name} does not have.`,
+      // A misspelt field that was meant to be hidden would be shown: never let it pass.
+      nearest === null ? `Name fields of ${name}.` : `Did you mean "${nearest}"?`,
+    )
+  }
+}
+
+function readName(field: 'slot' | 'publication', value: unknown, faults: Faults): string {
+  if (value === undefined || value === '') return 'rowcast'
+  // Of the two only a slot's characters are restricted. PostgreSQL's manual, chapter 54.19.
+  const isUsable =
+    typeof value === 'string' && (field === 'slot' ? /^[a-z0-9_]{1,63}$/ : /^.{1,63}$/su).test(value)
+  if (!isUsable) faults.add('CONFIG_BAD_NAME', `The name of the ${field} cannot be used: ${quote(value)}.`)
+  return String(value)
+}
+
+function readHost(value: unknown, faults: Faults): string {
+  if (value === undefined) return '127.0.0.1'
+  if (typeof value !== 'string' || value === '') {
+    faults.add('CONFIG_BAD_FIELD', `The host is not a text: ${quote(value)}.`)
+  }
+  return String(value)
+}
+
+function readPort(value: unknown, faults: Faults): number {
+  if (value === undefined) return 4000
+  const port = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+  if (typeof port === 'number' && Number.isInteger(port) && port >= 0 && port <= 65_535) return port
+  faults.add('CONFIG_BAD_PORT', `The port is ${quote(value)}.`)
+  return 0
+}
+
+function readGraphiql(value: unknown, env: Environment, faults: Faults): boolean {
+  if (value === undefined) return env['NODE_ENV'] !== 'production'
+  if (typeof value !== 'boolean') faults.add('CONFIG_BAD_FIELD', '`graphiql` is neither true nor false.')
+  return value === true
+}
+
+function readDev(value: unknown, faults: Faults): DevConfig {
+  if (value === undefined) return {}
+  if (!isFields(value)) {
+    faults.add('CONFIG_BAD_FIELD', '`dev` is not an object.')
+    return {}
+  }
+  for (const name of ['seed', 'traffic'].filter((each) => value[each] !== undefined)) {
+    if (typeof value[name] !== 'function')
+      faults.add('CONFIG_BAD_FIELD', `\`dev.${name}\` is not a function.`)
+  }
+  return value as DevConfig
+}
+
+/** A setting as messages show it; settings that may hold secrets never get here. */
+function quote(value: unknown): string {
+  return typeof value === 'string' ? `"${value}"` : String(value)
+}

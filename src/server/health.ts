@@ -1,0 +1,39 @@
+/**
+ * Stage 8, server. `/health/live`: the process answers. `/health/ready`: changes flow; a load balancer
+ * sends nobody here before.
+ */
+import type { ServerResponse } from 'node:http'
+
+/** Whether changes flow, and what to say about it. Names, states and counts only: anyone may read it. */
+export interface HealthReport {
+  /** True only while the replication stream is live. */
+  readonly isReady: boolean
+  /** Facts for the JSON body, such as the state of the replication stream. */
+  readonly details?: Readonly<Record<string, string | number | boolean | null>> | undefined
+}
+
+/** Answers 200 while the process runs. */
+export function respondLive(response: ServerResponse): void {
+  respondJson(response, 200, { status: 'live' })
+}
+
+/** Answers 200 when ready, 503 when not. */
+export function respondReady(response: ServerResponse, report: HealthReport): void {
+  const status = report.isReady ? 'ready' : 'not_ready'
+  respondJson(response, report.isReady ? 200 : 503, { status, ...report.details })
+}
+
+/** Answers with a small JSON body that no cache keeps. */
+export function respondJson(
+  response: ServerResponse,
+  status: number,
+  body: Readonly<Record<string, unknown>>,
+): void {
+  const text = `${JSON.stringify(body)}\n`
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+  })
+  response.end(text)
+}

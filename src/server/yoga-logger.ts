@@ -1,0 +1,36 @@
+/**
+ * Stage 8, server. Yoga's log lines in our Logger, without what they must not carry: a resolver's error may
+ * quote row values in its text, so only its name, code and place are logged.
+ */
+import type { YogaLogger } from 'graphql-yoga'
+import { isRowcastError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { describeError } from './describe-error.ts'
+
+/** Creates the logger Yoga is given. */
+export function createYogaLogger(logger: Logger): YogaLogger {
+  return {
+    // Yoga's debug lines trace every request; they say nothing about rowcast.
+    debug() {},
+    info: (...words: unknown[]) => logger.info(wordsOf(words)),
+    warn: (...words: unknown[]) => logger.warn(wordsOf(words)),
+    error(...words: unknown[]) {
+      const error = words.find((word) => word instanceof Error)
+      if (error === undefined) return logger.error(wordsOf(words))
+      const original = originalOf(error)
+      // Public errors are answers, not accidents; the client has them in full.
+      if (isRowcastError(original) && original.isPublic) return
+      logger.error('a GraphQL operation failed unexpectedly', describeError(original))
+    },
+  }
+}
+
+function originalOf(error: Error): Error {
+  return 'originalError' in error && error.originalError instanceof Error
+    ? originalOf(error.originalError)
+    : error
+}
+
+function wordsOf(words: readonly unknown[]): string {
+  return words.map((word) => (typeof word === 'string' ? word : typeof word)).join(' ')
+}

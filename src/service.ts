@@ -1,0 +1,81 @@
+/**
+ * The composition root of the service: a checked Config becomes rowcast, a GraphQL schema over it and a
+ * server, started and stopped in order. The library is the same code without this file.
+ */
+import type { Config, ServicePrismaClient } from './config.ts'
+import { buildServiceSchema } from './graphql/service-schema.ts'
+import type { Logger } from './log.ts'
+import { createRowcast, type Rowcast } from './rowcast.ts'
+import { createServer } from './server/create-server.ts'
+import type { HealthReport } from './server/health.ts'
+import type { SourceStatus } from './source/replication-source.ts'
+
+/** What the service needs beside its config. */
+export interface ServiceOptions {
+  readonly logger: Logger
+  /** What GraphiQL shows in its first tab. */
+  readonly graphiqlQuery?: string | undefined
+}
+
+/** The service while it lives. */
+export interface Service {
+  readonly rowcast: Rowcast
+  readonly prisma: ServicePrismaClient
+  /**
+   * Listens, then connects to PostgreSQL in the background, however long that takes.
+   * @throws SERVER_PORT_IN_USE, SERVER_LISTEN_FAILED
+   */
+  start(): Promise<{ readonly url: string; readonly port: number }>
+  /** Ends clients, the replication connection and the Prisma Client, in this order. */
+  stop(): Promise<void>
+}
+
+/**
+ * Wires a service; nothing connects or listens before `start()`.
+ * @throws CONFIG_…, CATALOG_…, GRAPHQL_BAD_SCHEMA
+ */
+export function createService(config: Config, options: ServiceOptions): Service {
+  const { catalog, databaseUrl, models, slot, publication } = config
+  const { logger } = options
+  const prisma = config.createPrisma(databaseUrl)
+  const rowcast = createRowcast({
+    catalog,
+    connectionString: databaseUrl,
+    slot,
+    publication,
+    logger,
+    enableOnStart: true,
+  })
+  for (const model of Object.keys(models)) rowcast.register(model)
+  const server = createServer({
+    schema: buildServiceSchema({ catalog, prisma, feed: rowcast, models }),
+    logger,
+    health: () => toHealthReport(rowcast.status()),
+    host: config.host,
+    port: config.port,
+    graphiql: config.graphiql,
+    graphiqlQuery: options.graphiqlQuery,
+  })
+  return {
+    rowcast,
+    prisma,
+    async start() {
+      const address = await server.listen()
+      rowcast.start()
+      return address
+    },
+    async stop() {
+      await server.close()
+      await rowcast.stop()
+      await prisma.$disconnect()
+    },
+  }
+}
+
+/** Ready only while changes flow. The code says what is in the way; its text is for the log. */
+function toHealthReport({ state, slot, confirmedLsn, lastError }: SourceStatus): HealthReport {
+  return {
+    isReady: state === 'streaming',
+    details: { replication: state, slot, confirmedLsn, error: lastError?.code ?? null },
+  }
+}

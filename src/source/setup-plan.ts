@@ -1,0 +1,201 @@
+/**
+ * Stage 5, source. Facts about the database → the steps that make the registered models live, or the
+ * problems that forbid it. Pure; what it returns is shown to people before and after it runs.
+ */
+import { RowcastError } from '../errors.ts'
+import { quoteIdentifier, quoteLiteral, quoteQualified } from '../wire/quote.ts'
+import type { DatabaseFacts, PublicationFacts, TableFacts, TableName } from './database-facts.ts'
+
+/** One thing to do, and why. */
+export interface SetupStep {
+  readonly kind: 'replica-identity' | 'publication' | 'slot'
+  readonly sql: string
+  readonly why: string
+}
+
+/** What has to be done, or what stands in the way. */
+export interface SetupPlan {
+  /** In the order they must run; empty when everything is in place. */
+  readonly steps: readonly SetupStep[]
+  /** Each with its mend; when there is one, nothing is done at all. */
+  readonly problems: readonly RowcastError[]
+}
+
+/** What is wanted. */
+export interface SetupGoal {
+  readonly tables: readonly TableName[]
+  readonly publication: string
+  readonly slot: string
+}
+
+const RELKIND_NAMES: Readonly<Record<string, string>> = {
+  v: 'a view',
+  m: 'a materialised view',
+  f: 'a foreign table',
+}
+
+/**
+ * Plans the set-up. Replica identities come first, so that no table is ever published in a state in which
+ * the application's own UPDATE or DELETE would fail; the slot comes last, so that it never decodes a
+ * change from before its publication.
+ */
+export function planSetup(facts: DatabaseFacts, goal: SetupGoal): SetupPlan {
+  const problems = [...serverProblems(facts), ...tableProblems(facts, goal), ...slotProblems(facts, goal)]
+  if (problems.length > 0) return { steps: [], problems }
+  const steps = [...identitySteps(facts), ...publicationSteps(facts, goal), ...slotSteps(facts, goal)]
+  return { steps, problems: rightsProblems(facts, steps, goal) }
+}
+
+function serverProblems(facts: DatabaseFacts): RowcastError[] {
+  const problems: RowcastError[] = []
+  if (facts.walLevel !== 'logical') {
+    problems.push(
+      new RowcastError(
+        'SOURCE_WAL_LEVEL',
+        `The server runs with wal_level = ${facts.walLevel}; it must be logical.`,
+      ),
+    )
+  }
+  if (!facts.mayReplicate) {
+    problems.push(
+      new RowcastError('SOURCE_NO_REPLICATION_RIGHT', `The role ${facts.role} may not replicate.`, {
+        mend: `As a superuser run: ALTER ROLE ${quoteIdentifier(facts.role)} WITH REPLICATION; (Amazon RDS: GRANT rds_replication TO ${quoteIdentifier(facts.role)};)`,
+      }),
+    )
+  }
+  return problems
+}
+
+function tableProblems(facts: DatabaseFacts, goal: SetupGoal): RowcastError[] {
+  const problems: RowcastError[] = []
+  for (const wanted of goal.tables) {
+    const name = quoteQualified(wanted.schema, wanted.table)
+    const found = facts.tables.find((t) => t.schema === wanted.schema && t.table === wanted.table)
+    if (found === undefined) {
+      problems.push(
+        new RowcastError(
+          'SOURCE_TABLE_MISSING',
+          `Model ${wanted.model} reads from ${name}, which does not exist in database ${facts.database}.`,
+        ),
+      )
+      continue
+    }
+    const kind = RELKIND_NAMES[found.kind] ?? (found.persistence === 'u' ? 'an unlogged table' : undefined)
+    if (kind !== undefined || found.persistence === 't') {
+      problems.push(
+        new RowcastError(
+          'SOURCE_TABLE_NOT_REPLICABLE',
+          `Model ${wanted.model} reads from ${name}, which is ${kind ?? 'a temporary table'}; PostgreSQL writes no changes of it.`,
+        ),
+      )
+    }
+  }
+  return problems
+}
+
+function slotProblems(facts: DatabaseFacts, goal: SetupGoal): RowcastError[] {
+  const slot = facts.slot
+  if (slot === null) return []
+  const problem = slotMismatch(slot.plugin, slot.slotType, slot.database, facts.database)
+  if (problem === null) return []
+  return [new RowcastError('SOURCE_SLOT_MISMATCH', `Replication slot "${goal.slot}" ${problem}.`)]
+}
+
+function slotMismatch(
+  plugin: string | null,
+  slotType: string,
+  slotDatabase: string | null,
+  database: string,
+) {
+  if (slotType !== 'logical') return 'is a physical slot'
+  if (plugin !== 'pgoutput') return `uses the output plugin ${plugin}, not pgoutput`
+  if (slotDatabase !== database) return `belongs to database ${slotDatabase}, not ${database}`
+  return null
+}
+
+function identitySteps(facts: DatabaseFacts): SetupStep[] {
+  return facts.tables
+    .filter((table) => table.replicaIdentity !== 'f')
+    .map((table) => ({
+      kind: 'replica-identity',
+      sql: `ALTER TABLE ${quoteQualified(table.schema, table.table)} REPLICA IDENTITY FULL`,
+      why: `UPDATE and DELETE of ${table.table} then carry the whole old row.`,
+    }))
+}
+
+function publicationSteps(facts: DatabaseFacts, goal: SetupGoal): SetupStep[] {
+  const name = quoteIdentifier(goal.publication)
+  const listOf = (tables: readonly TableName[]) =>
+    tables.map((t) => quoteQualified(t.schema, t.table)).join(', ')
+  const existing = facts.publication
+  if (existing === null) {
+    const sql = `CREATE PUBLICATION ${name} FOR TABLE ${listOf(goal.tables)} WITH (${PUBLICATION_OPTIONS})`
+    return [{ kind: 'publication', sql, why: 'It names the tables whose changes PostgreSQL sends.' }]
+  }
+  const steps: SetupStep[] = []
+  const missing = goal.tables.filter((wanted) => !isPublished(existing, wanted))
+  if (missing.length > 0) {
+    const why = `The publication lacks ${missing.map((t) => t.model).join(', ')}.`
+    steps.push({ kind: 'publication', sql: `ALTER PUBLICATION ${name} ADD TABLE ${listOf(missing)}`, why })
+  }
+  if (!publishesEverything(existing)) {
+    const why = 'The publication leaves out some actions, or names partitions instead of their table.'
+    steps.push({ kind: 'publication', sql: `ALTER PUBLICATION ${name} SET (${PUBLICATION_OPTIONS})`, why })
+  }
+  return steps
+}
+
+const PUBLICATION_OPTIONS = "publish = 'insert, update, delete, truncate', publish_via_partition_root = true"
+
+function isPublished(publication: PublicationFacts, wanted: TableName): boolean {
+  return publication.tables.some((t) => t.schema === wanted.schema && t.table === wanted.table)
+}
+
+function publishesEverything(publication: PublicationFacts): boolean {
+  return (
+    publication.publishesInsert &&
+    publication.publishesUpdate &&
+    publication.publishesDelete &&
+    publication.publishesTruncate &&
+    publication.viaPartitionRoot
+  )
+}
+
+function slotSteps(facts: DatabaseFacts, goal: SetupGoal): SetupStep[] {
+  if (facts.slot !== null) return []
+  const sql = `SELECT pg_create_logical_replication_slot(${quoteLiteral(goal.slot)}, 'pgoutput')`
+  return [{ kind: 'slot', sql, why: 'PostgreSQL keeps changes for it until rowcast has confirmed them.' }]
+}
+
+/** Identity is to be set, or (never for a partition) the table is to be published. */
+function isStillToChange(table: TableFacts, facts: DatabaseFacts): boolean {
+  return table.replicaIdentity !== 'f' || (facts.publication === null && !table.isPartition)
+}
+
+/** Rights matter only for what is still to be done: a role that may only replicate can run on a prepared database. */
+function rightsProblems(facts: DatabaseFacts, steps: readonly SetupStep[], goal: SetupGoal): RowcastError[] {
+  const toRun = steps.map((step) => `${step.sql};`).join(' ')
+  const foreign = facts.tables.filter((table) => !table.isOwned && isStillToChange(table, facts))
+  if (foreign.length > 0) {
+    const names = foreign.map((table) => `${table.schema}.${table.table} (owner ${table.owner})`).join(', ')
+    return [
+      new RowcastError('SOURCE_NOT_OWNER', `The role ${facts.role} does not own ${names}.`, {
+        mend: `Let the owner run, once: ${toRun}`,
+      }),
+    ]
+  }
+  const hasPublicationStep = steps.some((step) => step.kind === 'publication')
+  if (hasPublicationStep && facts.publication !== null && !facts.publication.isOwned) {
+    const happened = `The role ${facts.role} does not own publication "${goal.publication}" (owner ${facts.publication.owner}).`
+    return [new RowcastError('SOURCE_NOT_OWNER', happened, { mend: `Let its owner run, once: ${toRun}` })]
+  }
+  if (hasPublicationStep && facts.publication === null && !facts.mayCreateInDatabase) {
+    const happened = `The role ${facts.role} may not create a publication in database ${facts.database}.`
+    return [
+      new RowcastError('SOURCE_NOT_OWNER', happened, {
+        mend: `Run GRANT CREATE ON DATABASE ${quoteIdentifier(facts.database)} TO ${quoteIdentifier(facts.role)}; or let the owner run, once: ${toRun}`,
+      }),
+    ]
+  }
+  return []
+}

@@ -1,0 +1,150 @@
+/**
+ * Stage 1, wire. Frames of the replication stream: cuts the socket's bytes into protocol messages in place,
+ * without an event or a copy per message, and writes the status updates that go back.
+ * Source: PostgreSQL manual, "Message Formats" and "Streaming Replication Protocol".
+ */
+import { Buffer } from 'node:buffer'
+import { RowcastError } from '../errors.ts'
+import type { Lsn } from './lsn.ts'
+import { toLsn } from './lsn.ts'
+import { unixMsToPgMicros } from './pg-time.ts'
+
+/** Tag byte + length word. The length counts itself but not the tag. */
+const HEADER_BYTES = 5
+const LENGTH_BYTES = 4
+/** 'w' + Int64 WAL start + Int64 WAL end + Int64 send time. */
+const WAL_DATA_HEADER_BYTES = 25
+/** 'k' + Int64 WAL end + Int64 send time + Byte1 reply requested. */
+const KEEPALIVE_BYTES = 18
+/** PostgreSQL never builds a message beyond 1 GB; a length above that is a broken stream. */
+const FRAME_BYTES_MAX = 0x40000000
+
+const TAG_COPY_DATA = 0x64 // 'd'
+const SUBTAG_WAL_DATA = 0x77 // 'w'
+const SUBTAG_KEEPALIVE = 0x6b // 'k'
+
+/** Gets the frames of a stream, in order. Views on `bytes` stay valid: chunks are never reused. */
+export interface FrameHandler {
+  /** One output-plugin message lies in `bytes[start, end)`. */
+  onWalData(bytes: Buffer, start: number, end: number): void
+  /** The server has sent everything up to `walEnd`; it may want an answer at once. */
+  onKeepalive(walEnd: Lsn, isReplyRequested: boolean): void
+  /** Any other protocol message (error, notice, copy done …): its tag byte and body `bytes[start, end)`. */
+  onProtocolMessage(tag: number, bytes: Buffer, start: number, end: number): void
+}
+
+/** Cuts a byte stream, split anywhere, into frames. Holds at most one incomplete message. */
+export interface FrameReader {
+  /**
+   * Takes the next bytes and hands every complete message on.
+   * @throws WIRE_BAD_FRAME when the bytes cannot be PostgreSQL's; the connection is then useless.
+   */
+  push(chunk: Buffer): void
+}
+
+/** Creates a frame reader for one connection. */
+export function createFrameReader(handler: FrameHandler): FrameReader {
+  /** Parts of an incomplete message, joined once when the last part is there. */
+  let parts: Buffer[] = []
+  let partsBytes = 0
+  let neededBytes = 0
+
+  function consume(bytes: Buffer): number {
+    let offset = 0
+    while (bytes.length - offset >= HEADER_BYTES) {
+      const end = offset + 1 + messageLength(bytes, offset)
+      if (end > bytes.length) break
+      dispatch(handler, bytes, offset, end)
+      offset = end
+    }
+    return offset
+  }
+
+  return {
+    push(chunk) {
+      let bytes = chunk
+      if (parts.length > 0) {
+        parts.push(chunk)
+        partsBytes += chunk.length
+        if (partsBytes < neededBytes) return
+        bytes = Buffer.concat(parts, partsBytes)
+        parts = []
+      }
+      const consumed = consume(bytes)
+      if (consumed === bytes.length) return
+      const rest = consumed === 0 ? bytes : bytes.subarray(consumed)
+      parts = [rest]
+      partsBytes = rest.length
+      neededBytes = rest.length < HEADER_BYTES ? HEADER_BYTES : 1 + messageLength(rest, 0)
+    },
+  }
+}
+
+function messageLength(bytes: Buffer, offset: number): number {
+  const length = bytes.readUInt32BE(offset + 1)
+  if (length < LENGTH_BYTES || length > FRAME_BYTES_MAX) {
+    throw new RowcastError(
+      'WIRE_BAD_FRAME',
+      `A message of type ${bytes[offset]} says it is ${length} bytes long.`,
+    )
+  }
+  return length
+}
+
+function dispatch(handler: FrameHandler, bytes: Buffer, offset: number, end: number): void {
+  const body = offset + HEADER_BYTES
+  if (bytes[offset] !== TAG_COPY_DATA) {
+    handler.onProtocolMessage(bytes[offset] ?? 0, bytes, body, end)
+    return
+  }
+  if (bytes[body] === SUBTAG_WAL_DATA && end - body >= WAL_DATA_HEADER_BYTES) {
+    handler.onWalData(bytes, body + WAL_DATA_HEADER_BYTES, end)
+    return
+  }
+  if (bytes[body] === SUBTAG_KEEPALIVE && end - body === KEEPALIVE_BYTES) {
+    handler.onKeepalive(toLsn(bytes.readBigUInt64BE(body + 1)), bytes[end - 1] === 1)
+    return
+  }
+  throw new RowcastError(
+    'WIRE_BAD_FRAME',
+    `A CopyData message of ${end - body} bytes starts with byte ${bytes[body]}.`,
+  )
+}
+
+/**
+ * Encodes a standby status update as a complete CopyData message.
+ *
+ *     Byte1 'd', Int32 38, Byte1 'r',
+ *     Int64 written, Int64 flushed, Int64 applied (LSNs), Int64 clock (µs since 2000), Byte1 reply wanted
+ *
+ * All three positions are the confirmed one: PostgreSQL frees WAL by the flushed position alone, and a
+ * position that is merely received says nothing about what is safe. `isReplyWanted` asks the server for a
+ * keepalive at once, @default false.
+ */
+export function encodeStatusUpdate(confirmed: Lsn, unixMs: number, isReplyWanted = false): Buffer {
+  const message = Buffer.alloc(39)
+  message[0] = TAG_COPY_DATA
+  message.writeUInt32BE(38, 1)
+  message[5] = 0x72 // 'r'
+  message.writeBigUInt64BE(confirmed, 6)
+  message.writeBigUInt64BE(confirmed, 14)
+  message.writeBigUInt64BE(confirmed, 22)
+  message.writeBigInt64BE(unixMsToPgMicros(unixMs), 30)
+  message[38] = isReplyWanted ? 1 : 0
+  return message
+}
+
+/** Encodes a simple query: Byte1 'Q', Int32 length, String. */
+export function encodeQuery(sql: string): Buffer {
+  const text = Buffer.from(`${sql}\0`, 'utf8')
+  const message = Buffer.alloc(HEADER_BYTES + text.length)
+  message[0] = 0x51 // 'Q'
+  message.writeUInt32BE(LENGTH_BYTES + text.length, 1)
+  text.copy(message, HEADER_BYTES)
+  return message
+}
+
+/** Encodes CopyDone, which ends the stream from our side: Byte1 'c', Int32 4. */
+export function encodeCopyDone(): Buffer {
+  return Buffer.from([0x63, 0, 0, 0, LENGTH_BYTES])
+}

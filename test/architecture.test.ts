@@ -1,0 +1,162 @@
+/** The house rules that a machine can hold: who imports whom, how long a file is, what it may be called. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ERRORS } from '../src/errors.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const SRC = join(ROOT, 'src')
+
+/** The spine, in order: a stage imports itself and earlier ones, never a later one. */
+const STAGES = ['wire', 'pgoutput', 'catalog', 'changes', 'source', 'bus', 'graphql', 'server']
+/** Folders beside the spine, and what else of `src/` they may import. */
+const BESIDE: Readonly<Record<string, readonly string[]>> = {
+  generator: ['catalog'],
+  embedded: ['source', 'wire'],
+  cli: [...STAGES, 'embedded', ''],
+}
+/** Files at the top of src/ that anybody may import. */
+const BASE = ['errors.ts', 'log.ts']
+/** Outside packages and the only places that may import them; a place is a folder or a file. */
+const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
+  pg: ['wire', 'source'],
+  'graphql-yoga': ['server'],
+  '@graphql-yoga/render-graphiql': ['server'],
+  'graphql-ws': ['server'],
+  ws: ['server'],
+  graphql: ['graphql', 'server', 'cli', 'service.ts'],
+  '@pothos/core': ['graphql'],
+  '@pothos/plugin-prisma': ['graphql'],
+  '@prisma/client': ['catalog/prisma-runtime.ts'],
+  '@prisma/generator-helper': ['generator'],
+  commander: ['cli'],
+  pino: ['cli'],
+  tsx: ['cli'],
+}
+const BANNED_NAMES = /^(utils?|helpers?|common|misc|types|lib)(\.|$)/
+const LINES_MAX = 300
+
+interface SourceFile {
+  /** Path below src/, with forward slashes. */
+  readonly path: string
+  readonly folder: string
+  readonly lines: number
+  /** Relative imports as paths below src/. */
+  readonly inside: readonly string[]
+  /** Names of outside packages, without subpaths. */
+  readonly outside: readonly string[]
+}
+
+function listFiles(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => join(entry.parentPath, entry.name))
+}
+
+function readSource(file: string): SourceFile {
+  const text = readFileSync(file, 'utf8')
+  const path = relative(SRC, file)
+  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] ?? '')
+  const inside = specifiers.filter((s) => s.startsWith('.')).map((s) => relative(SRC, join(dirname(file), s)))
+  const outside = specifiers
+    .filter((s) => !s.startsWith('.'))
+    .map((s) =>
+      s
+        .split('/')
+        .slice(0, s.startsWith('@') ? 2 : 1)
+        .join('/'),
+    )
+  const folder = path.includes('/') ? (path.split('/')[0] ?? '') : ''
+  return { path, folder, lines: text.split('\n').length, inside, outside }
+}
+
+const files = listFiles(SRC).map(readSource)
+
+function mayImport(from: SourceFile, to: string): boolean {
+  if (BASE.includes(to) || from.folder === '') return true
+  const target = to.includes('/') ? (to.split('/')[0] ?? '') : ''
+  if (target === from.folder) return true
+  const stage = STAGES.indexOf(from.folder)
+  if (stage >= 0) return STAGES.indexOf(target) >= 0 && STAGES.indexOf(target) < stage
+  return BESIDE[from.folder]?.includes(target) ?? false
+}
+
+describe('architecture', () => {
+  it('sees the whole tree', () => {
+    expect(files.length).toBeGreaterThan(40)
+    const known = [...STAGES, ...Object.keys(BESIDE), '']
+    expect(files.filter((file) => !known.includes(file.folder)).map((file) => file.path)).toEqual([])
+  })
+
+  it('imports down the table of stages only', () => {
+    const wrong = files.flatMap((from) =>
+      from.inside.filter((to) => !mayImport(from, to)).map((to) => `${from.path} → ${to}`),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  it('imports each outside package in its one place only', () => {
+    const isAllowed = (file: SourceFile, name: string) =>
+      name.startsWith('node:') ||
+      (IMPORTERS[name]?.some((place) => file.path === place || file.path.startsWith(`${place}/`)) ?? false)
+    const wrong = files.flatMap((file) =>
+      file.outside.filter((name) => !isAllowed(file, name)).map((name) => `${file.path} → ${name}`),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  it('keeps pgoutput free of everything outside, Node included', () => {
+    expect(files.filter((f) => f.folder === 'pgoutput' && f.outside.length > 0).map((f) => f.path)).toEqual(
+      [],
+    )
+  })
+
+  it('has no import cycles', () => {
+    const imports = new Map(files.map((file) => [file.path, file.inside]))
+    const done = new Set<string>()
+    const cycles: string[] = []
+    const visit = (path: string, trail: readonly string[]): void => {
+      if (trail.includes(path)) cycles.push([...trail.slice(trail.indexOf(path)), path].join(' → '))
+      if (done.has(path) || trail.includes(path)) return
+      for (const next of imports.get(path) ?? []) visit(next, [...trail, path])
+      done.add(path)
+    }
+    for (const file of files) visit(file.path, [])
+    expect(cycles).toEqual([])
+  })
+
+  it('has no barrel but src/index.ts, no catch-all names, and kebab-case throughout', () => {
+    const wrong = files
+      .map((file) => file.path)
+      .filter((path) => {
+        const isBarrel = basename(path) === 'index.ts' && path !== 'index.ts'
+        const hasBadName = path
+          .split('/')
+          .some((name) => BANNED_NAMES.test(name) || !/^[a-z0-9-]+(\.ts)?$/.test(name))
+        return isBarrel || hasBadName
+      })
+    expect(wrong).toEqual([])
+  })
+
+  it(`has no file above ${LINES_MAX} lines, but for the error table`, () => {
+    const long = files.filter((file) => file.lines > LINES_MAX && file.path !== 'errors.ts')
+    expect(long.map((file) => `${file.path}: ${file.lines}`)).toEqual([])
+  })
+})
+
+describe('error table', () => {
+  const sources = listFiles(SRC).map((file) => readFileSync(file, 'utf8'))
+  const tests = listFiles(join(ROOT, 'test')).map((file) => readFileSync(file, 'utf8'))
+
+  it.each(Object.keys(ERRORS))('%s is thrown somewhere, shown by a test, and says what to do', (code) => {
+    const { means, mend } = ERRORS[code as keyof typeof ERRORS]
+    expect(means.length).toBeGreaterThan(10)
+    expect(mend.length).toBeGreaterThan(10)
+    const uses = sources.filter((text) => text.includes(`'${code}'`)).length
+    expect(uses, `no source throws ${code}`).toBeGreaterThan(0)
+    expect(
+      tests.some((text) => text.includes(code)),
+      `no test shows ${code}`,
+    ).toBe(true)
+  })
+})

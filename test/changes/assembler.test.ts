@@ -1,0 +1,164 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { RelationRegistry } from '../../src/catalog/relation-registry.ts'
+import type { RowReader } from '../../src/catalog/row-reader.ts'
+import { createTransactionAssembler } from '../../src/changes/assembler.ts'
+import type { TransactionPart } from '../../src/changes/change.ts'
+import type { Message } from '../../src/pgoutput/messages.ts'
+import type { Tuple } from '../../src/pgoutput/tuple.ts'
+import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
+
+const USERS = 1
+const UNKNOWN = 99
+const tuple: Tuple = { bytes: new Uint8Array(0), start: 0, end: 0, columnCount: 0 }
+
+const reader = { model: { name: 'User' } } as RowReader
+const registry = {
+  readerOf: (oid: number) => (oid === USERS ? reader : null),
+  update() {},
+  clear() {},
+} as unknown as RelationRegistry
+
+const begin = (lsn: number): Message => ({
+  kind: 'begin',
+  finalLsn: toLsn(BigInt(lsn)),
+  committedAtMicros: 1_000_000n,
+  xid: lsn,
+})
+const commit = (lsn: number): Message => ({
+  kind: 'commit',
+  commitLsn: toLsn(BigInt(lsn)),
+  endLsn: toLsn(BigInt(lsn + 1)),
+  committedAtMicros: 1_000_000n,
+})
+const insert = (relationOid = USERS): Message => ({
+  kind: 'insert',
+  streamXid: null,
+  relationOid,
+  oldKind: 'none',
+  old: null,
+  new: tuple,
+})
+
+function collect(options?: { partChangesMax?: number; partBytesMax?: number }) {
+  const parts: TransactionPart[] = []
+  const commits: Lsn[] = []
+  const assembler = createTransactionAssembler(
+    registry,
+    {
+      publish: (part) => parts.push(part),
+      onBegin() {},
+      onDrift() {},
+      onCommit: (endLsn) => commits.push(endLsn),
+    },
+    options,
+  )
+  const feed = (...messages: Message[]) => {
+    for (const message of messages) assembler.take(message, 10)
+  }
+  const seen = () => parts.flatMap((part) => part.changes.map((c) => [c.transaction.xid, c.index]))
+  return { parts, commits, assembler, feed, seen }
+}
+
+describe('transaction assembler', () => {
+  it('hands a transaction over as one part, at its commit and not before', () => {
+    const { parts, commits, feed } = collect()
+    feed(begin(100), insert(), insert())
+    expect(parts).toEqual([])
+    feed(commit(100))
+    expect(parts).toHaveLength(1)
+    expect(parts[0]).toMatchObject({
+      isFinal: true,
+      byteLength: 20,
+      transaction: { xid: 100, commitLsn: 100n },
+    })
+    expect(parts[0]?.transaction.committedAt).toEqual(new Date('2000-01-01T00:00:01Z'))
+    expect(commits).toEqual([101n])
+  })
+
+  it('numbers changes by their place in the transaction, tables of no model included', () => {
+    const { feed, seen } = collect()
+    feed(begin(1), insert(UNKNOWN), insert(), insert(UNKNOWN), insert(), commit(1))
+    expect(seen()).toEqual([
+      [1, 1],
+      [1, 3],
+    ])
+  })
+
+  it('publishes nothing for a transaction without changes of ours, but lets it be confirmed', () => {
+    const { parts, commits, feed } = collect()
+    feed(begin(1), insert(UNKNOWN), commit(1))
+    expect(parts).toEqual([])
+    expect(commits).toEqual([2n])
+  })
+
+  it('makes one TRUNCATE change for each model among the tables', () => {
+    const { parts, feed } = collect()
+    feed(
+      begin(1),
+      {
+        kind: 'truncate',
+        streamXid: null,
+        relationOids: [UNKNOWN, USERS],
+        isCascade: true,
+        isRestartIdentity: false,
+      },
+      commit(1),
+    )
+    expect(parts[0]?.changes).toMatchObject([
+      { action: 'TRUNCATE', model: 'User', index: 1, old: null, new: null, key: null },
+    ])
+  })
+
+  it('cuts a huge transaction into bounded parts, of which only the last is final', () => {
+    const { parts, feed, seen } = collect({ partChangesMax: 3 })
+    feed(begin(1), ...Array.from({ length: 7 }, () => insert()), commit(1))
+    expect(parts.map((p) => [p.changes.length, p.isFinal])).toEqual([
+      [3, false],
+      [3, false],
+      [1, true],
+    ])
+    expect(seen().map(([, index]) => index)).toEqual([0, 1, 2, 3, 4, 5, 6])
+  })
+
+  it('ends a transaction that left completely in parts with an empty final part', () => {
+    const { parts, feed } = collect({ partBytesMax: 20 })
+    feed(begin(1), insert(), insert(), commit(1))
+    expect(parts.map((p) => [p.changes.length, p.isFinal])).toEqual([
+      [2, false],
+      [0, true],
+    ])
+  })
+
+  it('refuses a row outside a transaction', () => {
+    expect(() => collect().feed(insert())).toThrow(/\[BUG\].*outside a transaction/)
+  })
+
+  it('delivers each change once, in order, however often the connection breaks', () => {
+    const sizes = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 5 })
+    fc.assert(
+      fc.property(
+        sizes,
+        fc.array(fc.nat(80), { maxLength: 8 }),
+        fc.integer({ min: 1, max: 4 }),
+        (all, cuts, max) => {
+          const { assembler, feed, seen, commits } = collect({ partChangesMax: max })
+          const transactions = all.map((size, t) => [
+            begin((t + 1) * 10),
+            ...Array.from({ length: size }, () => insert()),
+            commit((t + 1) * 10),
+          ])
+          // PostgreSQL starts again after the last confirmed commit, as our own start position says.
+          for (const cut of cuts) {
+            feed(...transactions.slice(commits.length).flat().slice(0, cut))
+            assembler.reset()
+          }
+          feed(...transactions.slice(commits.length).flat())
+          const expected = all.flatMap((size, t) => Array.from({ length: size }, (_, i) => [(t + 1) * 10, i]))
+          expect(seen()).toEqual(expected)
+          expect(commits).toEqual(all.map((_, t) => BigInt((t + 1) * 10 + 1)))
+        },
+      ),
+    )
+  })
+})

@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'vitest'
+import { parseDocumentation, parsePlainDocumentation } from '../../src/generator/parse-documentation.ts'
+
+describe('parseDocumentation', () => {
+  test.each([
+    [undefined, null, false],
+    ['', null, false],
+    ['Plain words.', 'Plain words.', false],
+    ['@rowcast.omit', null, true],
+    ['Above.\n@rowcast.omit\nBelow.', 'Above.\nBelow.', true],
+    ['@rowcast.omit\nBelow.', 'Below.', true],
+    ['A secret. @rowcast.omit', 'A secret.', true],
+    ['A secret, @rowcast.omit.', 'A secret,', true],
+    ['First paragraph.\n\nSecond.\n@rowcast.omit', 'First paragraph.\n\nSecond.', true],
+    ['Write to ada@rowcaster.example', 'Write to ada@rowcaster.example', false],
+  ])('%j', (comment, text, isOmitted) => {
+    expect(parseDocumentation(comment, 'User.secret')).toEqual({ text, isOmitted })
+  })
+
+  test.each([
+    '@rowcast.omitt',
+    '@rowcast.Omit',
+    '@Rowcast.omit',
+    '@rowcast',
+    '@rowcast:omit',
+    '@rowcast.hide',
+  ])('the misspelt marker %s is refused, so that nothing slips into GraphQL', (marker) => {
+    expect(() => parseDocumentation(`Hash.\n${marker}`, 'User.secret')).toThrow(
+      `[GENERATOR_BAD_MARKER] The comment of User.secret has the unknown marker ${marker}.`,
+    )
+  })
+})
+
+describe('parsePlainDocumentation', () => {
+  test('words pass, a marker is refused', () => {
+    expect(parsePlainDocumentation('Words.', 'enum Role')).toBe('Words.')
+    expect(() => parsePlainDocumentation('@rowcast.omit', 'enum Role')).toThrow(
+      '[GENERATOR_BAD_MARKER] @rowcast.omit has no effect on enum Role.',
+    )
+  })
+})

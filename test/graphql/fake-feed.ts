@@ -1,0 +1,77 @@
+/** A rowcast without PostgreSQL: the real bus, fed by hand. */
+
+import type { SubscriptionRequest } from '../../src/bus/bus.ts'
+import { createMemoryBus } from '../../src/bus/memory-bus.ts'
+import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
+import type { AnyChange, TransactionInfo } from '../../src/changes/change.ts'
+import type { ChangeFeed } from '../../src/graphql/change-feed.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
+
+/** A feed and what a test does with it. */
+export interface FakeFeed extends ChangeFeed {
+  /** Every subscription asked for. */
+  readonly requests: readonly SubscriptionRequest[]
+  /** How many subscriptions were ended by their reader. */
+  readonly returned: number
+  /** Commits one transaction of these changes. */
+  commit(...changes: readonly Partial<AnyChange>[]): void
+  /** Ends all subscriptions. */
+  close(error?: Error): void
+}
+
+/** The transaction of every fake change; the xid does not fit a signed 32-bit integer. */
+export const transaction: TransactionInfo = {
+  xid: 4_000_000_000,
+  commitLsn: toLsn(1n),
+  committedAt: new Date('2026-11-23T08:15:30.123Z'),
+}
+
+/** Creates a feed in which the models named are live. */
+export function createFakeFeed(catalog: ModelCatalog, live: readonly string[]): FakeFeed {
+  const bus = createMemoryBus()
+  const requests: SubscriptionRequest[] = []
+  let returned = 0
+  return {
+    catalog,
+    requests,
+    get returned() {
+      return returned
+    },
+    isRegistered: (model) => live.includes(model),
+    subscribeDeliveries(request) {
+      requests.push(request)
+      const subscription = bus.subscribe(request)
+      return {
+        next: () => subscription.next(),
+        return() {
+          returned += 1
+          return subscription.return()
+        },
+        [Symbol.asyncIterator]() {
+          return this
+        },
+      }
+    },
+    commit(...changes) {
+      bus.publish({
+        transaction,
+        changes: changes.map((change, index) => ({ ...emptyChange, index, ...change })),
+        isFinal: true,
+        byteLength: 0,
+      })
+    },
+    close: (error) => bus.close(error),
+  }
+}
+
+const emptyChange: AnyChange = {
+  model: 'User',
+  action: 'UPDATE',
+  transaction,
+  index: 0,
+  old: null,
+  new: null,
+  key: null,
+  changed: [],
+  unavailable: [],
+}

@@ -1,0 +1,33 @@
+import { GraphQLError } from 'graphql'
+import { describe, expect, it } from 'vitest'
+import { RowcastError } from '../../src/errors.ts'
+import { toGraphqlError } from '../../src/graphql/graphql-errors.ts'
+
+describe('toGraphqlError', () => {
+  const shown = new RowcastError('GRAPHQL_BAD_ARGUMENT', 'skip is negative.', { mend: 'Count from 0.' })
+  const hidden = new RowcastError('BUG', 'Something of ours.')
+
+  it('keeps text, code and mend of a public error', () => {
+    const error = toGraphqlError(shown) as GraphQLError
+    expect(error).toBeInstanceOf(GraphQLError)
+    expect(error.toJSON()).toEqual({
+      message: '[GRAPHQL_BAD_ARGUMENT] skip is negative. Mend: Count from 0.',
+      extensions: { code: 'GRAPHQL_BAD_ARGUMENT', mend: 'Count from 0.' },
+    })
+  })
+
+  it('keeps the place of one that the executor has located, and drops the original', () => {
+    const located = new GraphQLError(shown.message, { path: ['users'], originalError: shown })
+    const error = toGraphqlError(located) as GraphQLError
+    expect(error.path).toEqual(['users'])
+    expect(error.extensions['code']).toBe('GRAPHQL_BAD_ARGUMENT')
+    // Servers mask every error that wraps another.
+    expect(error.originalError).toBeUndefined()
+  })
+
+  it('leaves everything else to the server', () => {
+    const foreign = new Error('secret')
+    const located = new GraphQLError('secret', { originalError: hidden })
+    for (const error of [hidden, foreign, located, 'text', null]) expect(toGraphqlError(error)).toBe(error)
+  })
+})

@@ -1,0 +1,111 @@
+import { Decimal } from '@prisma/client/runtime/client'
+import fc from 'fast-check'
+import { type GraphQLScalarType, parseValue } from 'graphql'
+import { describe, expect, it } from 'vitest'
+import {
+  BigIntScalar,
+  BytesScalar,
+  DateTimeScalar,
+  DecimalScalar,
+  JsonScalar,
+} from '../../src/graphql/scalars.ts'
+
+/** A value through `serialize`, JSON and `parseValue`: what a client that hands it back does. */
+function roundTrip(scalar: GraphQLScalarType, value: unknown): unknown {
+  return scalar.parseValue(JSON.parse(JSON.stringify(scalar.serialize(value))))
+}
+
+function literal(scalar: GraphQLScalarType, text: string): unknown {
+  return scalar.parseLiteral(parseValue(text))
+}
+
+const INT64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n }
+
+describe('scalars lose nothing', () => {
+  it('BigInt over all 64 bits', () => {
+    fc.assert(fc.property(fc.bigInt(INT64), (value) => roundTrip(BigIntScalar, value) === value))
+    fc.assert(fc.property(fc.bigInt(INT64), (value) => literal(BigIntScalar, String(value)) === value))
+  })
+
+  it('Decimal, as Prisma has it, without exponents', () => {
+    const digits = fc.stringMatching(/^-?[1-9]\d{0,40}(\.\d{0,40}[1-9])?$/)
+    fc.assert(
+      fc.property(digits, (text) => {
+        const sent = DecimalScalar.serialize(new Decimal(text))
+        expect(sent).toBe(text)
+        expect(DecimalScalar.parseValue(sent)).toBe(text)
+      }),
+    )
+    expect(DecimalScalar.serialize(new Decimal('1e-12'))).toBe('0.000000000001')
+  })
+
+  it('DateTime to the millisecond', () => {
+    const dates = fc.date({
+      min: new Date(0),
+      max: new Date('9999-12-31T23:59:59.999Z'),
+      noInvalidDate: true,
+    })
+    fc.assert(
+      fc.property(dates, (date) => {
+        expect(roundTrip(DateTimeScalar, date)).toEqual(date)
+      }),
+    )
+  })
+
+  it('Bytes, also as a window on a larger buffer', () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => {
+        expect(roundTrip(BytesScalar, bytes)).toEqual(new Uint8Array(bytes))
+      }),
+    )
+    const window = new Uint8Array([1, 2, 3, 4]).subarray(1, 3)
+    expect(BytesScalar.serialize(window)).toBe('AgM=')
+  })
+
+  it('JSON', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(roundTrip(JsonScalar, value)).toEqual(JSON.parse(JSON.stringify(value)))
+      }),
+    )
+    expect(literal(JsonScalar, '{ a: [1, "two", null, true] }')).toEqual({ a: [1, 'two', null, true] })
+  })
+})
+
+describe('scalars refuse what they cannot mean', () => {
+  it.each([
+    [BigIntScalar, '1.5'],
+    [BigIntScalar, '9223372036854775808'],
+    [BigIntScalar, 2 ** 53],
+    [BigIntScalar, true],
+    [DecimalScalar, 'NaN'],
+    [DecimalScalar, '1,5'],
+    [DecimalScalar, 0.12345678901234568],
+    [DateTimeScalar, '2026-02-30T00:00:00Z'],
+    [DateTimeScalar, '2026-13-01T00:00:00Z'],
+    [DateTimeScalar, '2026-11-23T08:15:30'],
+    [DateTimeScalar, '2026-11-23'],
+    [DateTimeScalar, 0],
+    [BytesScalar, 'AgM'],
+    [BytesScalar, 'Ag-='],
+  ])('%s %j', (scalar, value) => {
+    expect(() => (scalar as GraphQLScalarType).parseValue(value)).toThrow(`${scalar.name} takes`)
+  })
+
+  it('never repeats the value it refuses', () => {
+    expect(() => BigIntScalar.parseValue('secret')).toThrow(/^(?!.*secret)/)
+  })
+
+  it('takes literals of the right kind only', () => {
+    expect(() => literal(BigIntScalar, 'true')).toThrow('BigInt cannot be written as BooleanValue')
+    expect(() => literal(DateTimeScalar, '2026')).toThrow('DateTime cannot be written as IntValue')
+    expect(literal(DecimalScalar, '0.1000')).toBe('0.1000')
+    expect(literal(BytesScalar, '"AgM="')).toEqual(new Uint8Array([2, 3]))
+  })
+
+  it('does not send what is not of its type', () => {
+    expect(() => DateTimeScalar.serialize('2026-11-23T08:15:30Z')).toThrow('DateTime takes a Date')
+    expect(() => DateTimeScalar.serialize(new Date(Number.NaN))).toThrow('DateTime takes a Date')
+    expect(() => BytesScalar.serialize('AgM=')).toThrow('Bytes takes a Uint8Array')
+  })
+})

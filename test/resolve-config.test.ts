@@ -1,0 +1,129 @@
+/** Config file, environment and command line: defaults, precedence, and every fault named at once. */
+import { describe, expect, test } from 'vitest'
+import { catalog } from '../prisma/generated/rowcast.ts'
+import { isRowcastError, type RowcastError } from '../src/errors.ts'
+import { type ConfigFlags, type Environment, resolveConfig } from '../src/resolve-config.ts'
+
+const createPrisma = () => ({ async $connect() {}, async $disconnect() {} })
+const file = { catalog, createPrisma }
+const env: Environment = { DATABASE_URL: 'postgresql://user:secret@localhost:5432/app' }
+
+function faultOf(input: unknown, environment: Environment = env, flags?: ConfigFlags): RowcastError {
+  try {
+    resolveConfig(input, environment, flags)
+  } catch (error) {
+    if (isRowcastError(error)) return error
+    throw error
+  }
+  throw new Error('The config was accepted.')
+}
+
+test('defaults: every model that is not omitted, 127.0.0.1:4000, GraphiQL, slot and publication rowcast', () => {
+  const config = resolveConfig(file, env)
+  expect(config).toMatchObject({
+    databaseUrl: env['DATABASE_URL'],
+    host: '127.0.0.1',
+    port: 4000,
+    graphiql: true,
+    slot: 'rowcast',
+    publication: 'rowcast',
+    dev: {},
+  })
+  const shown = Object.values(catalog.models).filter((model) => !model.isOmitted)
+  expect(Object.keys(config.models)).toEqual(shown.map((model) => model.name))
+})
+
+test('GraphiQL is off in production unless the file says otherwise', () => {
+  const production = { ...env, NODE_ENV: 'production' }
+  expect(resolveConfig(file, production).graphiql).toBe(false)
+  expect(resolveConfig({ ...file, graphiql: true }, production).graphiql).toBe(true)
+})
+
+test('the command line counts before the environment, and that before the file', () => {
+  const full = { ...file, port: 1, host: 'file', slot: 'of_file', publication: 'of_file' }
+  expect(resolveConfig(full, env)).toMatchObject({ port: 1, host: 'file', slot: 'of_file' })
+  const environment = {
+    ...env,
+    PORT: '2',
+    HOST: 'env',
+    ROWCAST_SLOT: 'of_env',
+    ROWCAST_PUBLICATION: 'Of Env',
+  }
+  expect(resolveConfig(full, environment)).toMatchObject({
+    port: 2,
+    host: 'env',
+    slot: 'of_env',
+    publication: 'Of Env',
+  })
+  const flags = { port: '0', host: 'flag', databaseUrl: 'postgresql://other@localhost/flag' }
+  expect(resolveConfig(full, environment, flags)).toMatchObject(
+    flags.port === '0' ? { ...flags, port: 0 } : {},
+  )
+})
+
+test('createPrisma is called with the address and as a method of the file', () => {
+  const url = 'postgresql://user@localhost/app'
+  const asked: unknown[] = []
+  const object = {
+    catalog,
+    createPrisma(this: unknown, databaseUrl: string) {
+      asked.push(this, databaseUrl)
+      return createPrisma()
+    },
+  }
+  resolveConfig(object, env).createPrisma(url)
+  expect(asked).toEqual([object, url])
+})
+
+test('models that are named are the live ones', () => {
+  const models = { User: { omit: ['email', 'posts'] }, Post: {} }
+  expect(resolveConfig({ ...file, models }, env).models).toEqual(models)
+})
+
+describe('faults', () => {
+  test.each([
+    ['CONFIG_BAD_FIELD', undefined, 'export default defineConfig'],
+    ['CONFIG_BAD_FIELD', { ...file, ports: 1 }, 'Did you mean "port"?'],
+    ['CONFIG_BAD_FIELD', { createPrisma }, 'generator rowcast'],
+    ['CONFIG_BAD_FIELD', { catalog }, 'createPrisma'],
+    ['CONFIG_BAD_FIELD', { ...file, models: 'some' }, 'models'],
+    ['CONFIG_BAD_FIELD', { ...file, models: { User: { omit: 'email' } } }, 'omit'],
+    ['CONFIG_BAD_FIELD', { ...file, models: { User: { omit: ['emai'] } } }, 'Did you mean "email"?'],
+    ['CONFIG_BAD_FIELD', { ...file, host: 7 }, 'host'],
+    ['CONFIG_BAD_FIELD', { ...file, graphiql: 'yes' }, 'graphiql'],
+    ['CONFIG_BAD_FIELD', { ...file, dev: true }, 'dev'],
+    ['CONFIG_BAD_FIELD', { ...file, dev: { seed: 'seed.ts' } }, 'dev.seed'],
+    ['CONFIG_BAD_PORT', { ...file, port: 65_536 }, '65536'],
+    ['CONFIG_BAD_NAME', { ...file, slot: 'Not-A-Slot' }, 'Not-A-Slot'],
+    ['CONFIG_CATALOG_VERSION', { ...file, catalog: { ...catalog, formatVersion: 2 } }, 'prisma generate'],
+    ['CATALOG_UNKNOWN_MODEL', { ...file, models: { Usr: {} } }, 'Did you mean "User"?'],
+  ])('%s: %#', (code, input, words) => {
+    const fault = faultOf(input === undefined ? null : input)
+    const codes = fault.code === 'CONFIG_INVALID' ? String(fault.details['codes']).split(' ') : [fault.code]
+    expect(codes).toContain(code)
+    expect(fault.message).toContain(words)
+  })
+
+  test.each([
+    ['CONFIG_NO_DATABASE', {}],
+    ['CONFIG_NO_DATABASE', { DATABASE_URL: '' }],
+    ['CONFIG_BAD_DATABASE_URL', { DATABASE_URL: 'mysql://user:secret@localhost/app' }],
+    ['CONFIG_BAD_PORT', { ...env, PORT: '80a' }],
+    ['CONFIG_BAD_PORT', { ...env, PORT: '-1' }],
+    ['CONFIG_BAD_NAME', { ...env, ROWCAST_SLOT: 'a'.repeat(64) }],
+  ])('of the environment, %s: %#', (code, environment) => {
+    expect(faultOf(file, environment).code).toBe(code)
+  })
+
+  test('several are one error that lists each with its code and mend, without secrets', () => {
+    const fault = faultOf({ createPrisma, slot: 'A B' }, { DATABASE_URL: 'localhost:secret', PORT: 'x' })
+    expect(fault.code).toBe('CONFIG_INVALID')
+    expect(fault.details['codes']).toBe(
+      'CONFIG_BAD_FIELD CONFIG_BAD_DATABASE_URL CONFIG_BAD_NAME CONFIG_BAD_PORT',
+    )
+    expect(fault.message).toMatch(
+      /4 settings[\s\S]*\[CONFIG_BAD_FIELD\][\s\S]*Mend: [\s\S]*\[CONFIG_BAD_PORT\]/,
+    )
+    expect(fault.message).not.toContain('secret')
+  })
+})

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest'
+import {
+  backoffDelayMs,
+  SOURCE_TRANSITIONS,
+  type SourceEvent,
+  type SourceState,
+} from '../../src/source/lifecycle.ts'
+
+/** The whole machine once more, as a person would explain it; no entry may be left out. */
+const EXPECTED: Record<SourceState, Record<SourceEvent, SourceState>> = {
+  idle: { start: 'connecting', streamStarted: 'idle', failed: 'idle', retryDue: 'idle', stop: 'stopped' },
+  connecting: {
+    start: 'connecting',
+    streamStarted: 'streaming',
+    failed: 'waiting',
+    retryDue: 'connecting',
+    stop: 'stopped',
+  },
+  streaming: {
+    start: 'streaming',
+    streamStarted: 'streaming',
+    failed: 'waiting',
+    retryDue: 'streaming',
+    stop: 'stopped',
+  },
+  waiting: {
+    start: 'waiting',
+    streamStarted: 'waiting',
+    failed: 'waiting',
+    retryDue: 'connecting',
+    stop: 'stopped',
+  },
+  stopped: {
+    start: 'stopped',
+    streamStarted: 'stopped',
+    failed: 'stopped',
+    retryDue: 'stopped',
+    stop: 'stopped',
+  },
+}
+
+describe('lifecycle', () => {
+  it('is the expected table', () => {
+    expect(SOURCE_TRANSITIONS).toEqual(EXPECTED)
+  })
+
+  it('reaches streaming only through connecting, and leaves stopped never', () => {
+    const states = Object.keys(EXPECTED) as SourceState[]
+    for (const from of states) {
+      for (const to of Object.values(SOURCE_TRANSITIONS[from])) {
+        if (to === 'streaming') expect(['connecting', 'streaming']).toContain(from)
+        if (from === 'stopped') expect(to).toBe('stopped')
+      }
+    }
+  })
+})
+
+describe('backoff', () => {
+  it('doubles up to the cap, and spreads over the upper half', () => {
+    const delays = [1, 2, 3, 4, 20].map((failures) => backoffDelayMs(failures, 'backoff', 1))
+    expect(delays).toEqual([100, 200, 400, 800, 10_000])
+    expect(backoffDelayMs(1, 'backoff', 0)).toBe(50)
+    expect(backoffDelayMs(1_000_000, 'backoff', 0)).toBe(5_000)
+  })
+
+  it('waits for the cap at once where a person has to act', () => {
+    expect(backoffDelayMs(1, 'never', 1)).toBe(10_000)
+  })
+})

@@ -1,0 +1,100 @@
+/** A GraphQL client over Server-Sent Events for tests: `fetch`, streamed, read by queues. */
+import {
+  createResultQueue,
+  formatDocument,
+  type Result,
+  type ResultQueue,
+  type ResultSink,
+  type SubscriptionDocument,
+} from './result-queue.ts'
+
+/** One operation with its own HTTP response. */
+export interface SseSubscription<Data> extends ResultQueue<Data> {
+  readonly status: number
+  readonly headers: Headers
+  /** Resolves with the number of comments once that many have come: heartbeats. */
+  heartbeats(count: number): Promise<number>
+  /** Aborts the request. */
+  unsubscribe(): void
+}
+
+/** Sends an operation to a server's `http://…` address at `/graphql`, asking for an event stream. */
+export async function subscribeSse<Data = Record<string, unknown>, Variables = Record<string, unknown>>(
+  url: string,
+  document: SubscriptionDocument<Data, Variables>,
+  variables?: Variables,
+  method: 'GET' | 'POST' = 'POST',
+): Promise<SseSubscription<Data>> {
+  const queue = createResultQueue<Data>()
+  const comments = createResultQueue<number>()
+  const abort = new AbortController()
+  const response = await sendOperation(url, formatDocument(document), variables ?? {}, method, abort.signal)
+  let commentCount = 0
+  void readEvents(response, queue, () => {
+    commentCount += 1
+    comments.push({ data: commentCount })
+  })
+  return Object.assign(queue, {
+    status: response.status,
+    headers: response.headers,
+    async heartbeats(count: number) {
+      let seen = 0
+      while (seen < count) seen = await comments.nextData()
+      return seen
+    },
+    unsubscribe: () => abort.abort(),
+  })
+}
+
+function sendOperation(
+  url: string,
+  query: string,
+  variables: unknown,
+  method: 'GET' | 'POST',
+  signal: AbortSignal,
+): Promise<Response> {
+  const headers = { accept: 'text/event-stream' }
+  if (method === 'POST') {
+    return fetch(`${url}/graphql`, {
+      method,
+      signal,
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify({ query, variables }),
+    })
+  }
+  const parameters = new URLSearchParams({ query, variables: JSON.stringify(variables) })
+  return fetch(`${url}/graphql?${parameters}`, { headers, signal })
+}
+
+/** Parses events as the HTML Living Standard, section 9.2.6, has them, for the fields GraphQL over SSE uses. */
+async function readEvents<Data>(
+  response: Response,
+  sink: ResultSink<Data>,
+  onComment: () => void,
+): Promise<void> {
+  const decoder = new TextDecoder()
+  let text = ''
+  try {
+    for await (const bytes of response.body ?? []) {
+      text += decoder.decode(bytes, { stream: true })
+      const blocks = text.split('\n\n')
+      text = blocks.pop() ?? ''
+      for (const block of blocks) readEvent(block, sink, onComment)
+    }
+    sink.end({ kind: 'closed', reason: 'end of response' })
+  } catch (error) {
+    sink.end({ kind: 'closed', reason: error instanceof Error ? error.name : String(error) })
+  }
+}
+
+function readEvent<Data>(block: string, sink: ResultSink<Data>, onComment: () => void): void {
+  let event = 'message'
+  let data = ''
+  for (const line of block.split('\n')) {
+    if (line.startsWith(':')) onComment()
+    else if (line.startsWith('event: ')) event = line.slice('event: '.length)
+    else if (line.startsWith('data: ')) data += line.slice('data: '.length)
+  }
+  if (event === 'next') sink.push(JSON.parse(data) as Result<Data>)
+  if (event === 'complete') sink.end({ kind: 'complete' })
+}
