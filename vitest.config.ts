@@ -1,11 +1,15 @@
 import { defineConfig } from 'vitest/config'
 
+const resultsFile = process.env['ROWCAST_TEST_RESULTS']
+
 export default defineConfig({
   // 'rowcast' itself, as the generated code imports it, is the source and not a build.
   ssr: { resolve: { conditions: ['rowcast-source', 'module', 'node', 'development|production'] } },
   // One copy of graphql: packages get index.js from Node.js, and Vite would give our files index.mjs.
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
+    // CI reads the counts from a file; see .ci/run.
+    reporters: resultsFile === undefined ? ['default'] : ['default', ['json', { outputFile: resultsFile }]],
     projects: [
       {
         extends: true,

@@ -1,39 +1,13 @@
 /** The service end to end: a real PostgreSQL on one side, real WebSocket and SSE clients on the other. */
-import { PrismaPg } from '@prisma/adapter-pg'
 import { describe, expect, it } from 'vitest'
-import { PrismaClient } from '../prisma/generated/client/client.ts'
-import { catalog } from '../prisma/generated/rowcast.ts'
-import { defineConfig } from '../src/config.ts'
-import { silentLogger } from '../src/log.ts'
-import { resolveConfig } from '../src/resolve-config.ts'
-import { createService, type Service } from '../src/service.ts'
+import type { PrismaClient } from '../prisma/generated/client/client.ts'
 import { UserChangedDocument, type UserChangedSubscription } from './generated/gql/graphql.ts'
 import { openDatabase, type TestDatabase } from './support/database.ts'
-import { slotOf } from './support/live-rowcast.ts'
+import { openService, type RunningService } from './support/live-service.ts'
 import { openPostgres } from './support/postgres.ts'
 import type { ResultQueue } from './support/result-queue.ts'
 import { subscribeSse } from './support/sse-client.ts'
 import { createWsClient } from './support/ws-client.ts'
-
-interface RunningService extends AsyncDisposable {
-  readonly service: Service
-  readonly url: string
-}
-
-/** The sample's service on a free port; resolves once it listens, live or not. */
-async function openService(database: TestDatabase): Promise<RunningService> {
-  const config = defineConfig({
-    catalog,
-    createPrisma: (connectionString) => new PrismaClient({ adapter: new PrismaPg({ connectionString }) }),
-    slot: slotOf(database),
-    port: 0,
-  })
-  const service = createService(resolveConfig(config, { DATABASE_URL: database.url }), {
-    logger: silentLogger,
-  })
-  const { url } = await service.start()
-  return { service, url, [Symbol.asyncDispose]: () => service.stop() }
-}
 
 type UserSubscription = AsyncDisposable & {
   readonly results: ResultQueue<UserChangedSubscription>

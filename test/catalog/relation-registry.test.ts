@@ -1,0 +1,147 @@
+import { describe, expect, test } from 'vitest'
+import type { EnumSpec } from '../../src/catalog/model-catalog.ts'
+import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
+import { isRowcastError } from '../../src/errors.ts'
+import { buildField, buildModel, buildRelation, buildTuple } from '../support/catalog-builder.ts'
+import { binary, text } from '../support/message-builder.ts'
+
+const INT4 = 23
+const TEXT = 25
+const DYNAMIC = 20_000
+const enums: Record<string, EnumSpec> = {
+  Mood: {
+    name: 'Mood',
+    schema: null,
+    dbName: 'mood',
+    documentation: null,
+    values: [{ name: 'HAPPY', label: 'happy', documentation: null }],
+  },
+}
+const model = buildModel([buildField('id', 'Int'), buildField('title', 'String')])
+const other = buildModel([buildField('id', 'Int')], { name: 'Other', schema: 'audit' })
+const relation = buildRelation({ id: INT4, title: TEXT })
+
+function createRegistry(defaultSchema?: string) {
+  return createRelationRegistry({ catalog: { enums }, models: [model, other], defaultSchema })
+}
+
+function typeMessage(schema: string, name: string) {
+  return { kind: 'type', streamXid: null, oid: DYNAMIC, schema, name } as const
+}
+
+describe('which model a table is', () => {
+  test('goes by schema and table; a model without a schema is in the default one', () => {
+    const registry = createRegistry()
+    expect(registry.update(relation).model).toBe(model)
+    expect(registry.update({ ...relation, oid: 2, schema: 'audit' }).model).toBe(other)
+    expect(createRegistry('app').update({ ...relation, schema: 'app' }).model).toBe(model)
+  })
+
+  test('is none for tables nobody registered', () => {
+    const registry = createRegistry()
+    const entry = registry.update({ ...relation, table: 'things_2026' })
+    expect(entry).toMatchObject({ model: null, reader: null, drift: null })
+    expect(registry.readerOf(relation.oid)).toBeNull()
+    expect(registry.readerOf(404)).toBeNull()
+    expect(registry.entryOf(404)).toBeUndefined()
+  })
+})
+
+describe('a relation that comes again', () => {
+  test('keeps its reader while the shape is the same', () => {
+    const registry = createRegistry()
+    const { reader } = registry.update(relation)
+    expect(reader).not.toBeNull()
+    expect(registry.update({ ...relation, replicaIdentity: 'default' }).reader).toBe(reader)
+    expect(registry.entryOf(relation.oid)?.relation.replicaIdentity).toBe('default')
+  })
+
+  test('gets a new reader when a column is added', () => {
+    const registry = createRegistry()
+    const { reader } = registry.update(relation)
+    const wider = registry.update(buildRelation({ id: INT4, added: TEXT, title: TEXT }))
+    expect(wider.reader).not.toBe(reader)
+    expect(wider.reader?.readRow(buildTuple(text('1'), text('new'), text('t')))).toEqual({
+      id: 1,
+      title: 't',
+    })
+  })
+
+  test('is forgotten on a new connection', () => {
+    const registry = createRegistry()
+    registry.update(relation)
+    registry.clear()
+    expect(registry.entryOf(relation.oid)).toBeUndefined()
+  })
+})
+
+describe('drift', () => {
+  test('is a finding at the model, names what differs, and goes away by itself', () => {
+    const registry = createRegistry()
+    const healthy = registry.update({ ...relation, oid: 2, schema: 'audit' })
+    const { drift, reader } = registry.update(buildRelation({ id: 1114, renamed: TEXT }))
+    expect(reader).toBeNull()
+    expect(isRowcastError(drift, 'CATALOG_DRIFT')).toBe(true)
+    expect(drift?.message).toContain('field Thing.id, column "id": type 1114 cannot be read as Int')
+    expect(drift?.message).toContain('field Thing.title, column "title": the stream has no such column')
+    expect(drift?.message).toContain('npx prisma migrate deploy')
+    expect(drift?.details).toMatchObject({ model: 'Thing', field: 'id', column: 'id', findings: 2 })
+    expect(registry.drifted.map((entry) => entry.model?.name)).toEqual(['Thing'])
+    expect(registry.readerOf(2)).toBe(healthy.reader)
+    expect(registry.update(relation).drift).toBeNull()
+    expect(registry.drifted).toEqual([])
+  })
+
+  test('a list is not a single value, nor the other way round', () => {
+    const lists = buildModel([buildField('id', 'Int', { isList: true }), buildField('title', 'String')])
+    const registry = createRelationRegistry({ catalog: { enums }, models: [lists] })
+    expect(registry.update(relation).drift?.message).toContain('type 23 cannot be read as Int[]')
+    expect(registry.update(buildRelation({ id: 1007, title: 1009 })).drift?.message).toContain(
+      'type 1009 cannot be read as String',
+    )
+  })
+})
+
+describe('types with an OID of their own', () => {
+  function readSingle(field: ReturnType<typeof buildField>, type: readonly [string, string] | null) {
+    const single = buildModel([field])
+    const registry = createRelationRegistry({ catalog: { enums }, models: [single] })
+    if (type !== null) registry.updateType(typeMessage(...type))
+    return registry.update(buildRelation({ [field.column]: DYNAMIC }))
+  }
+
+  test('an enum: the label becomes the Prisma name; a new label does not stop the stream', () => {
+    const field = buildField('mood', 'Mood', { kind: 'enum' })
+    const { reader } = readSingle(field, ['public', 'mood'])
+    expect(reader?.readRow(buildTuple(text('happy')))).toEqual({ mood: 'HAPPY' })
+    expect(reader?.readRow(buildTuple(text('new')))['mood']).toMatchObject({
+      reason: 'unknown-label',
+      value: 'new',
+    })
+  })
+
+  test('a domain is read as its base, and checked as its base', () => {
+    expect(
+      readSingle(buildField('n', 'BigInt'), ['pg_catalog', 'int4']).reader?.readRow(
+        buildTuple(binary(0, 0, 0, 7)),
+      ),
+    ).toEqual({ n: 7n })
+    expect(readSingle(buildField('n', 'Int'), ['pg_catalog', 'text']).drift).not.toBeNull()
+    expect(readSingle(buildField('n', 'Int'), ['public', 'mood']).drift?.message).toContain('public.mood')
+  })
+
+  test('an array of a domain is read as the schema says', () => {
+    const { reader } = readSingle(buildField('ns', 'Int', { isList: true }), ['public', '_positive'])
+    expect(reader?.readRow(buildTuple(text('{1,2}')))).toEqual({ ns: [1, 2] })
+    const bytes = [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x4e, 0x21, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 7]
+    expect(reader?.readRow(buildTuple(binary(...bytes)))).toEqual({ ns: [7] })
+    expect(reader?.readRow(buildTuple(binary(1, 2, 3)))['ns']).toMatchObject({ reason: 'unreadable' })
+    expect(reader?.readRow(buildTuple(text('plain')))['ns']).toMatchObject({ reason: 'unreadable' })
+  })
+
+  test('behind a String: text is text, and bytes that cannot be text are unreadable', () => {
+    const { reader } = readSingle(buildField('s', 'String'), ['public', 'citext'])
+    expect(reader?.readRow(buildTuple(binary(0x41, 0x62)))).toEqual({ s: 'Ab' })
+    expect(reader?.readRow(buildTuple(binary(0, 0, 0, 2)))['s']).toMatchObject({ reason: 'unreadable' })
+  })
+})

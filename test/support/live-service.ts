@@ -1,0 +1,35 @@
+/** `await using running = await openService(database)`: the sample's service on a free port. */
+import { PrismaPg } from '@prisma/adapter-pg'
+import { PrismaClient } from '../../prisma/generated/client/client.ts'
+import { catalog } from '../../prisma/generated/rowcast.ts'
+import { defineConfig } from '../../src/config.ts'
+import { silentLogger } from '../../src/log.ts'
+import { resolveConfig } from '../../src/resolve-config.ts'
+import { createService, type Service } from '../../src/service.ts'
+import type { TestDatabase } from './database.ts'
+import { slotOf } from './live-rowcast.ts'
+
+/** A service that ends with the test. */
+export interface RunningService extends AsyncDisposable {
+  readonly service: Service
+  readonly url: string
+}
+
+/** Resolves once it listens, live or not. */
+export async function openService(
+  database: TestDatabase,
+  options: { readonly graphiqlQuery?: string } = {},
+): Promise<RunningService> {
+  const config = defineConfig({
+    catalog,
+    createPrisma: (connectionString) => new PrismaClient({ adapter: new PrismaPg({ connectionString }) }),
+    slot: slotOf(database),
+    port: 0,
+  })
+  const service = createService(resolveConfig(config, { DATABASE_URL: database.url }), {
+    logger: silentLogger,
+    ...options,
+  })
+  const { url } = await service.start()
+  return { service, url, [Symbol.asyncDispose]: () => service.stop() }
+}
