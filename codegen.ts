@@ -15,6 +15,7 @@ const config: CodegenConfig = {
         scalars: {
           BigInt: 'string',
           Bytes: 'string',
+          Cursor: 'string',
           DateTime: 'string',
           Decimal: 'string',
           JSON: 'unknown',

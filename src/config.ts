@@ -1,5 +1,7 @@
 /** What a service is told: the object that rowcast.config.ts exports, and what it becomes once checked. */
 import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
+import type { ServerSecurity } from './server/create-server.ts'
+import type { DurabilityOptions } from './source/durability-options.ts'
 
 /** What the service needs of a Prisma Client. */
 export interface ServicePrismaClient {
@@ -11,6 +13,10 @@ export interface ServicePrismaClient {
 export interface ModelConfig<Field extends string = string> {
   /** Fields that never reach GraphQL, beside those marked `/// @rowcast.omit`. */
   readonly omit?: readonly Field[] | undefined
+  /** See `RegisterOptions`. @default 'full' */
+  readonly replicaIdentity?: 'full' | 'keep' | undefined
+  /** Field that marks a row as deleted; see `RegisterOptions`. */
+  readonly softDelete?: Field | undefined
 }
 
 /** Which models are live, and how. */
@@ -34,7 +40,8 @@ export interface DevConfig<Prisma extends ServicePrismaClient = ServicePrismaCli
 export interface ServiceConfig<
   Types extends ModelTypeMap = ModelTypeMap,
   Prisma extends ServicePrismaClient = ServicePrismaClient,
-> {
+> extends ServerSecurity,
+    DurabilityOptions {
   /** The `catalog` that `generator rowcast` wrote. */
   readonly catalog: ModelCatalog<Types>
   /** Makes the Prisma Client that answers queries and relation fields. */
@@ -51,6 +58,8 @@ export interface ServiceConfig<
   readonly port?: number | undefined
   /** Whether a browser at /graphql gets GraphiQL. @default true, false when NODE_ENV is production */
   readonly graphiql?: boolean | undefined
+  /** Whether clients may read the schema. @default true; when NODE_ENV is production, as `graphiql` */
+  readonly introspection?: boolean | undefined
   readonly dev?: DevConfig<Prisma> | undefined
 }
 
@@ -74,5 +83,7 @@ export interface Config {
   /** 0 takes a free one. */
   readonly port: number
   readonly graphiql: boolean
+  readonly security: ServerSecurity
+  readonly durability: DurabilityOptions
   readonly dev: DevConfig
 }

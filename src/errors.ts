@@ -59,6 +59,18 @@ export const ERRORS = {
     retry: 'backoff',
     isPublic: false,
   },
+  CATALOG_SOFT_DELETE_UNKNOWN: {
+    means: 'A model with softDelete needs the row before each change, and its table does not log it.',
+    mend: 'Call rowcast.enable(), which gives the table and its partitions REPLICA IDENTITY FULL.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  CATALOG_BAD_SOFT_DELETE: {
+    means: 'The field named as softDelete cannot mark a row as deleted.',
+    mend: 'Name an optional DateTime field, set when the row is deleted, or a Boolean field.',
+    retry: 'never',
+    isPublic: false,
+  },
   CATALOG_MODEL_NOT_REGISTERED: {
     means: 'The model exists, but nobody made it live.',
     mend: 'Call rowcast.register(…) with its name before start().',
@@ -275,6 +287,54 @@ export const ERRORS = {
     retry: 'backoff',
     isPublic: true,
   },
+  UNAUTHENTICATED: {
+    means: 'The server needs to know who asks, and does not.',
+    mend: 'Send the credentials the server asks for: a header, or connectionParams over WebSocket.',
+    retry: 'never',
+    isPublic: true,
+  },
+  SESSION_EXPIRED: {
+    means: 'What the client showed who it is with is no longer valid, and its connection ends.',
+    mend: 'Get a new token and connect again.',
+    retry: 'never',
+    isPublic: true,
+  },
+  SESSION_REVOKED: {
+    means: 'The server took the session back while a connection was open, or could not check it.',
+    mend: 'Sign in again.',
+    retry: 'never',
+    isPublic: true,
+  },
+  CROSS_SITE_REQUEST: {
+    means: 'A browser may have sent the request for a page of another site, cookies included.',
+    mend: 'Send content-type: application/json with a POST, or name the origin of the page in `allowedOrigins`.',
+    retry: 'never',
+    isPublic: true,
+  },
+  QUERY_OVER_LIMIT: {
+    means: 'The document is deeper, longer or dearer than the server takes.',
+    mend: 'Ask for less at once, or raise `limits` on the server.',
+    retry: 'never',
+    isPublic: true,
+  },
+  PAYLOAD_TOO_LARGE: {
+    means: 'One result is longer than the server delivers.',
+    mend: 'Select fewer or smaller fields, or raise `limits.payloadBytesMax` on the server.',
+    retry: 'never',
+    isPublic: true,
+  },
+  TOO_MANY_SUBSCRIPTIONS: {
+    means: 'A WebSocket runs as many operations as it may.',
+    mend: 'Complete some, or raise `limits.subscriptionsPerSocketMax` on the server.',
+    retry: 'never',
+    isPublic: true,
+  },
+  TOO_MANY_CONNECTIONS: {
+    means: 'An address holds as many connections as it may.',
+    mend: 'Close some, or raise `limits.connectionsPerAddressMax`; behind a proxy, set `trustedProxyCount`.',
+    retry: 'backoff',
+    isPublic: true,
+  },
   CONFIG_INVALID: {
     means: 'Settings are missing or wrong; the text lists every one of them.',
     mend: 'Set the environment variables or the fields of rowcast.config.ts that the text names.',
@@ -351,6 +411,24 @@ export const ERRORS = {
     means: 'A replication slot of that name exists and cannot be used.',
     mend: 'Choose another `slot` name, or drop the slot if nobody needs it: SELECT pg_drop_replication_slot(…);',
     retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_IDENTITY_MISSING: {
+    means: 'A published table has no replica identity, so PostgreSQL refuses its UPDATE and DELETE.',
+    mend: 'Give the table a primary key, or run ALTER TABLE … REPLICA IDENTITY FULL;',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_IDENTITY_CONFLICT: {
+    means: 'REPLICA IDENTITY FULL needs every column published, and one would not be.',
+    mend: "Publish all columns of the table, or register its model with { replicaIdentity: 'keep' }.",
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_TABLE_NOT_PUBLISHED: {
+    means: "A registered model's table is not part of the publication.",
+    mend: 'Call rowcast.enable(), which adds it.',
+    retry: 'backoff',
     isPublic: false,
   },
   SOURCE_SLOT_MISSING: {
@@ -437,11 +515,66 @@ export const ERRORS = {
     retry: 'backoff',
     isPublic: false,
   },
+  SOURCE_PUBLICATION_INCOMPLETE: {
+    means: 'The publication leaves out tables of registered models, so their changes are not sent.',
+    mend: 'Call rowcast.enable(); it adds them.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_SLOT_OVER_BUDGET: {
+    means:
+      'The slot made PostgreSQL keep more WAL than `slotBudget` allows, and was dropped rather than fill the disk.',
+    mend: 'Look for long transactions (pg_stat_activity.xact_start) and lost network; then call rowcast.enable(), or raise slotBudget.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_STANDBY_SERVER: {
+    means: 'The server is a standby: the slot there is a copy that cannot be read before a promotion.',
+    mend: 'Point DATABASE_URL at the primary, or promote the standby: SELECT pg_promote();',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  SOURCE_FAILOVER_UNSUPPORTED: {
+    means: 'Slots that follow a failover exist from PostgreSQL 17 on.',
+    mend: 'Leave `failover` out, or upgrade PostgreSQL.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_LOCK_TIMEOUT: {
+    means: 'Set-up waited too long for other transactions; a new slot has to wait for all that are open.',
+    mend: "Wait, or end what is in the way: SELECT pid, state, xact_start, query FROM pg_stat_activity WHERE xact_start < now() - interval '5 s';",
+    retry: 'backoff',
+    isPublic: false,
+  },
   SOURCE_SLOT_INVALIDATED: {
     means: 'PostgreSQL removed WAL that the slot still needed, so changes are lost to it.',
     mend: 'Drop the slot (SELECT pg_drop_replication_slot(…);) and call rowcast.enable(); raise max_slot_wal_keep_size.',
     retry: 'never',
     isPublic: false,
+  },
+  BAD_FILTER: {
+    means: 'A filter asks for what its model does not have, or what cannot be judged from a row.',
+    mend: 'Correct the filter at the place that the message names.',
+    retry: 'never',
+    isPublic: true,
+  },
+  BAD_CURSOR: {
+    means: 'The text given as a cursor is not one.',
+    mend: 'Hand back the `cursor` of a change, or `changeCursor`, exactly as it came.',
+    retry: 'never',
+    isPublic: true,
+  },
+  RESYNC_REQUIRED: {
+    means: 'Changes may be missing between the cursor (or the last change delivered) and now.',
+    mend: 'Read `changeCursor`, query the rows again, then subscribe after that cursor.',
+    retry: 'gap',
+    isPublic: true,
+  },
+  FILTER_UNANSWERABLE: {
+    means: 'A filter depends on values that PostgreSQL did not send with a change.',
+    mend: 'Set the replica identity of the table to FULL (rowcast.enable() does), then subscribe after `cursor`.',
+    retry: 'never',
+    isPublic: true,
   },
 } as const satisfies Record<string, ErrorEntry>
 

@@ -15,10 +15,12 @@ export type {
   ChangeAction,
   DeleteChange,
   InsertChange,
+  RowOperation,
   TransactionInfo,
   TruncateChange,
   UpdateChange,
 } from './changes/change.ts'
+export type { EmittedMessage } from './changes/emitted-message.ts'
 export {
   type DevConfig,
   defineConfig,
@@ -35,13 +37,19 @@ export {
   RowcastError,
 } from './errors.ts'
 export { type LogFields, type Logger, silentLogger } from './log.ts'
+export type { RegisterOptions } from './register-options.ts'
 export {
   createRowcast,
+  type DriftedModel,
   type ModelNameOf,
   type Rowcast,
   type RowcastOptions,
+  type RowcastStatus,
   type SubscribeOptions,
 } from './rowcast.ts'
+export type { ContextFunction, ContextSource, Session } from './server/context.ts'
+export type { ServerSecurity } from './server/create-server.ts'
+export type { ServerLimits } from './server/limits.ts'
 export type { SourceStatus } from './source/replication-source.ts'
 export type { SetupStep } from './source/setup-plan.ts'
 export { formatLsn, type Lsn, parseLsn } from './wire/lsn.ts'

@@ -4,9 +4,11 @@
  */
 import type { ModelCatalog } from './catalog/model-catalog.ts'
 import type { Config, DevConfig } from './config.ts'
-import { type ErrorCode, isRowcastError, RowcastError } from './errors.ts'
+import { Faults, type Fields, isFields } from './config-faults.ts'
 import { nearestName } from './nearest-name.ts'
+import { readServerSecurity, SECURITY_FIELDS } from './resolve-server-security.ts'
 import { parseConnectionTarget } from './source/connection-target.ts'
+import { DURABILITY_FIELDS, type DurabilityOptions, resolveDurability } from './source/durability-options.ts'
 
 /** Environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -18,38 +20,6 @@ export interface ConfigFlags {
   readonly port?: string | undefined
 }
 
-/** Collects faults, so that one run names them all. */
-class Faults {
-  readonly errors: RowcastError[] = []
-
-  add(code: ErrorCode, happened: string, mend?: string): void {
-    this.errors.push(new RowcastError(code, happened, { mend }))
-  }
-
-  /** The result of a parser, or the fallback with its fault noted. */
-  catch<T>(parse: () => T, fallback: T): T {
-    try {
-      return parse()
-    } catch (error) {
-      if (!isRowcastError(error)) throw error
-      this.errors.push(error)
-      return fallback
-    }
-  }
-
-  /** Throws what was collected: one fault as itself, several as a list. */
-  throwIfAny(): void {
-    const [first, ...others] = this.errors
-    if (first === undefined) return
-    if (others.length === 0) throw first
-    const list = this.errors.map((error) => `\n  - ${error.message}`).join('')
-    throw new RowcastError('CONFIG_INVALID', `${this.errors.length} settings cannot be used:${list}\n`, {
-      mend: 'Correct each of them.',
-      details: { codes: this.errors.map((error) => error.code).join(' ') },
-    })
-  }
-}
-
 /**
  * Checks file, environment and flags together.
  * @throws CONFIG_BAD_FIELD, CONFIG_BAD_PORT, CONFIG_BAD_NAME, CONFIG_CATALOG_VERSION, CONFIG_NO_DATABASE,
@@ -59,6 +29,7 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
   const faults = new Faults()
   const fields = fieldsOf(file, faults)
   const catalog = readCatalog(fields['catalog'], faults)
+  const graphiql = readGraphiql(fields['graphiql'], env, faults)
   const config: Config = {
     databaseUrl: readDatabaseUrl(flags.databaseUrl ?? env['DATABASE_URL'], faults),
     catalog,
@@ -68,22 +39,24 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
     publication: readName('publication', env['ROWCAST_PUBLICATION'] ?? fields['publication'], faults),
     host: readHost(flags.host ?? nonEmpty(env['HOST']) ?? fields['host'], faults),
     port: readPort(flags.port ?? nonEmpty(env['PORT']) ?? fields['port'], faults),
-    graphiql: readGraphiql(fields['graphiql'], env, faults),
+    graphiql,
+    durability: readDurability(fields, faults),
+    security: readServerSecurity(
+      fields,
+      { graphiql, isProduction: env['NODE_ENV'] === 'production' },
+      faults,
+    ),
     dev: readDev(fields['dev'], faults),
   }
   faults.throwIfAny()
   return config
 }
 
-type Fields = Readonly<Record<string, unknown>>
-
 const FIELD_NAMES: readonly string[] = [
   ...['catalog', 'createPrisma', 'models', 'slot', 'publication', 'host', 'port', 'graphiql', 'dev'],
+  ...SECURITY_FIELDS,
+  ...DURABILITY_FIELDS,
 ]
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null
-}
 
 function nonEmpty(value: string | undefined): string | undefined {
   return value === '' ? undefined : value
@@ -98,14 +71,7 @@ function fieldsOf(file: unknown, faults: Faults): Fields {
     )
     return {}
   }
-  for (const name of Object.keys(file).filter((key) => !FIELD_NAMES.includes(key))) {
-    const nearest = nearestName(name, FIELD_NAMES)
-    faults.add(
-      'CONFIG_BAD_FIELD',
-      `The config file has an unknown field "${name}".`,
-      nearest === null ? `Known are ${FIELD_NAMES.join(', ')}.` : `Did you mean "${nearest}"?`,
-    )
-  }
+  faults.addUnknownFields(file, FIELD_NAMES, 'The config file')
   return file
 }
 
@@ -215,6 +181,13 @@ function readGraphiql(value: unknown, env: Environment, faults: Faults): boolean
   if (value === undefined) return env['NODE_ENV'] !== 'production'
   if (typeof value !== 'boolean') faults.add('CONFIG_BAD_FIELD', '`graphiql` is neither true nor false.')
   return value === true
+}
+
+function readDurability(fields: Fields, faults: Faults): DurabilityOptions {
+  const given = DURABILITY_FIELDS.filter((name) => fields[name] !== undefined)
+  const durability = Object.fromEntries(given.map((name) => [name, fields[name]])) as DurabilityOptions
+  faults.catch<unknown>(() => resolveDurability(durability), null)
+  return durability
 }
 
 function readDev(value: unknown, faults: Faults): DevConfig {

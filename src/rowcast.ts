@@ -1,94 +1,37 @@
 /**
  * The composition root of the library: wires the stages from socket to bus and gives them a typed face.
  */
-import type { BusSubscription, SubscriptionRequest } from './bus/bus.ts'
+import type { BusSubscription } from './bus/bus.ts'
+import { checkImagesAreSent, parseChangeFilter } from './bus/filter/change-filter.ts'
 import { createMemoryBus } from './bus/memory-bus.ts'
-import type { ModelCatalog, ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
-import { createRelationRegistry } from './catalog/relation-registry.ts'
-import type { Change, ChangeAction } from './changes/change.ts'
-import { RowcastError } from './errors.ts'
-import { type Logger, silentLogger } from './log.ts'
+import { createMessageHub } from './bus/message-hub.ts'
+import type { ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
+import { createRelationRegistry, type RelationRegistry } from './catalog/relation-registry.ts'
+import { invariant, RowcastError } from './errors.ts'
+import { silentLogger } from './log.ts'
 import { nearestName } from './nearest-name.ts'
-import { type ConnectionOptions, resolveConnectionTarget } from './source/connection-target.ts'
-import {
-  createReplicationSource,
-  type ReplicationSource,
-  type SourceStatus,
-} from './source/replication-source.ts'
-import type { SetupStep } from './source/setup-plan.ts'
+import { checkRegisterOptions, type RegisterOptions } from './register-options.ts'
+import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
+import { resolveConnectionTarget } from './source/connection-target.ts'
+import { resolveDurability } from './source/durability-options.ts'
+import { createReplicationSource, type ReplicationSource } from './source/replication-source.ts'
+import { readSnapshot } from './source/snapshot.ts'
+import { VisibilityGate } from './source/visibility.ts'
 
-/** How to build a rowcast. */
-export interface RowcastOptions<Types extends ModelTypeMap> extends ConnectionOptions {
-  /** The `catalog` that `generator rowcast` wrote. */
-  readonly catalog: ModelCatalog<Types>
-  /** Replication slot: lower-case letters, digits, underscores. @default 'rowcast' */
-  readonly slot?: string | undefined
-  /** Publication. @default 'rowcast' */
-  readonly publication?: string | undefined
-  /** Run `enable()` on each connection attempt, so that nobody has to call it. @default false */
-  readonly enableOnStart?: boolean | undefined
-  /** Ask PostgreSQL for values in binary form, which is cheaper to read. @default true */
-  readonly binary?: boolean | undefined
-  /** @default a logger that says nothing */
-  readonly logger?: Logger | undefined
-  /** Changes one subscription may leave waiting before it ends with SUBSCRIBER_TOO_SLOW. @default 65_536 */
-  readonly queueLengthMax?: number | undefined
-  /** @default 10_000 // 10 s */
-  readonly connectTimeoutMs?: number | undefined
-}
-
-/** What a subscription may ask for. */
-export interface SubscribeOptions<Action extends ChangeAction> {
-  /** One action or several; all when left out. The type of the changes narrows with it. */
-  readonly action?: Action | readonly Action[] | undefined
-  /** Ends the subscription. */
-  readonly signal?: AbortSignal | undefined
-}
-
-/** Names of the models of a catalog. */
-export type ModelNameOf<Types extends ModelTypeMap> = keyof Types & string
-
-/** Live changes of a Prisma schema's models. */
-export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
-  readonly catalog: ModelCatalog<Types>
-  /**
-   * Makes a model live. Before `start()`.
-   * @throws CATALOG_UNKNOWN_MODEL, CATALOG_REGISTERED_TOO_LATE
-   */
-  register(model: ModelNameOf<Types>): Rowcast<Types>
-  /** Names of the registered models. */
-  readonly models: readonly ModelNameOf<Types>[]
-  isRegistered(model: string): boolean
-  /**
-   * Creates or repairs publication, replica identity FULL and slot for the registered models. Idempotent;
-   * returns the steps it ran. Uses a short-lived connection of its own.
-   * @throws SOURCE_… with the statement or setting to run
-   */
-  enable(): Promise<readonly SetupStep[]>
-  /** Starts the background worker and returns at once; it never throws into the application. */
-  start(): void
-  /** Resolves once changes flow. Waits as long as it takes: `status()` says what is in the way. */
-  ready(): Promise<void>
-  /**
-   * Changes of one model from now on, in commit order. Leave the loop or abort the signal to end it.
-   * @throws CATALOG_UNKNOWN_MODEL, CATALOG_MODEL_NOT_REGISTERED at once; SUBSCRIBER_TOO_SLOW in the loop
-   */
-  subscribe<M extends ModelNameOf<Types>, Action extends ChangeAction = ChangeAction>(
-    model: M,
-    options?: SubscribeOptions<Action>,
-  ): AsyncIterableIterator<Extract<Change<Types, M>, { action: Action }>>
-  /** The same with what GraphQL needs beside the change; untyped. */
-  subscribeDeliveries(request: SubscriptionRequest): BusSubscription
-  status(): SourceStatus
-  /** Confirms what was delivered, closes the replication connection, ends all subscriptions. */
-  stop(): Promise<void>
-}
+export type {
+  DriftedModel,
+  ModelNameOf,
+  Rowcast,
+  RowcastOptions,
+  RowcastStatus,
+  SubscribeOptions,
+} from './rowcast-api.ts'
 
 const SLOT_NAME = /^[a-z0-9_]{1,63}$/
 
 /**
  * Creates a rowcast. Nothing connects until `enable()` or `start()`.
- * @throws CONFIG_NO_DATABASE, CONFIG_BAD_DATABASE_URL, CONFIG_BAD_NAME
+ * @throws CONFIG_NO_DATABASE, CONFIG_BAD_DATABASE_URL, CONFIG_BAD_NAME, CONFIG_BAD_FIELD
  */
 export function createRowcast<Types extends ModelTypeMap>(options: RowcastOptions<Types>): Rowcast<Types> {
   const { catalog } = options
@@ -97,9 +40,18 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   if (!SLOT_NAME.test(slot))
     throw new RowcastError('CONFIG_BAD_NAME', `"${slot}" cannot be the name of a slot.`)
   const { target, schema } = resolveConnectionTarget(options)
-  const bus = createMemoryBus({ queueLengthMax: options.queueLengthMax })
+  const durability = resolveDurability(options)
+  const bus = createMemoryBus({
+    queueLengthMax: options.queueLengthMax,
+    overflow: options.overflow,
+    models: catalog.models,
+  })
+  const visibility = new VisibilityGate({ readSnapshot: () => readSnapshot(options.prisma, target) })
+  const hub = createMessageHub(options.queueLengthMax ?? 65_536)
   const registered = new Map<ModelNameOf<Types>, ModelSpec>()
+  const registerOptions = new Map<string, RegisterOptions>()
   let source: ReplicationSource | null = null
+  let registry: RelationRegistry | null = null
 
   function modelOf(model: string): ModelSpec {
     const spec = Object.hasOwn(catalog.models, model)
@@ -119,6 +71,11 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   function buildSource(): ReplicationSource {
     if (registered.size === 0) throw new RowcastError('SOURCE_NO_MODELS', 'No model is registered.')
     const models = [...registered.values()]
+    registry = createRelationRegistry({ catalog, models, defaultSchema: schema })
+    const softDelete = new Map<string, string>()
+    for (const [name, each] of registerOptions) {
+      if (each.softDelete !== undefined) softDelete.set(name, each.softDelete)
+    }
     return createReplicationSource({
       target,
       goal: {
@@ -128,11 +85,19 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
           model: spec.name,
           schema: spec.schema ?? schema,
           table: spec.table,
+          replicaIdentity: registerOptions.get(spec.name)?.replicaIdentity,
         })),
+        joinTables: catalog.joinTables.map((join) => ({ schema: join.schema ?? schema, table: join.table })),
       },
-      registry: createRelationRegistry({ catalog, models, defaultSchema: schema }),
+      registry,
+      softDelete,
+      ...durability,
+      onStreamStarted: (start) => bus.open(start),
       publish: (part) => bus.publish(part),
+      onGap: (error) => bus.gap(error),
       onDrift: (model, drift) => bus.close(drift, model),
+      onRecovery: (model) => bus.cut(model),
+      onMessage: (message) => hub.publish(message),
       logger: options.logger ?? silentLogger,
       isEnabledOnConnect: options.enableOnStart ?? false,
       isBinary: options.binary ?? true,
@@ -144,13 +109,15 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
 
   const rowcast: Rowcast<Types> = {
     catalog,
-    register(model) {
+    register(model, modelOptions = {}) {
       const spec = modelOf(model)
+      checkRegisterOptions(spec, modelOptions)
       if (source !== null && source.status().state !== 'idle') {
         throw new RowcastError('CATALOG_REGISTERED_TOO_LATE', `Model ${model} was registered after start().`)
       }
       source = null
       registered.set(model, spec)
+      registerOptions.set(model, modelOptions)
       return rowcast
     },
     get models() {
@@ -167,12 +134,13 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     },
     ready() {
       source ??= buildSource()
-      return source.whenState('streaming')
+      return source.whenReady()
     },
     subscribe(model, subscribeOptions = {}) {
-      const { action, signal } = subscribeOptions
+      const { action, where, old, new: after, changed, ...request } = subscribeOptions
       const actions = action === undefined ? undefined : typeof action === 'string' ? [action] : action
-      return changesOf(rowcast.subscribeDeliveries({ model, actions, signal }))
+      const filter = parseChangeFilter(modelOf(model), catalog, { where, old, new: after, changed })
+      return changesOf(rowcast.subscribeDeliveries({ model, actions, filter, ...request }))
     },
     subscribeDeliveries(request) {
       modelOf(request.model)
@@ -181,15 +149,34 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
           mend: `Call rowcast.register('${request.model}') before start().`,
         })
       }
+      const drift = registry?.faults.get(request.model)
+      if (drift !== undefined) throw drift
+      const { filter, actions } = request
+      if (filter) {
+        const hasOldImages = rowcast.hasOldImages(request.model)
+        checkImagesAreSent(filter, modelOf(request.model), { hasOldImages, actions })
+      }
       return bus.subscribe(request)
     },
+    messages: (request = {}) => hub.listen(request),
+    async changeCursor() {
+      await rowcast.ready()
+      const isVisible = await visibility.look()
+      const cursor = bus.cursorBefore(isVisible)
+      invariant(cursor !== null, 'Changes flow, but the bus knows no position.')
+      return cursor
+    },
+    whenVisible: (xid) => visibility.whenVisible(xid),
+    hasOldImages: (model) => registry?.hasOldImages(model) ?? true,
     status() {
       source ??= buildSource()
-      return source.status()
+      const drifted = [...(registry?.faults ?? [])].map(([model, error]) => ({ model, error }))
+      return { ...source.status(), drifted }
     },
     async stop() {
       await source?.stop()
       bus.close()
+      hub.close()
     },
   }
   return rowcast

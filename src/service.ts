@@ -26,6 +26,8 @@ export interface Service {
    * @throws SERVER_PORT_IN_USE, SERVER_LISTEN_FAILED
    */
   start(): Promise<{ readonly url: string; readonly port: number }>
+  /** Asks the session of every open connection now whether it still holds, and ends those that do not. */
+  revalidateSessions(): Promise<void>
   /** Ends clients, the replication connection and the Prisma Client, in this order. */
   stop(): Promise<void>
 }
@@ -45,8 +47,11 @@ export function createService(config: Config, options: ServiceOptions): Service 
     publication,
     logger,
     enableOnStart: true,
+    ...config.durability,
   })
-  for (const model of Object.keys(models)) rowcast.register(model)
+  for (const [model, { replicaIdentity, softDelete }] of Object.entries(models)) {
+    rowcast.register(model, { replicaIdentity, softDelete })
+  }
   const server = createServer({
     schema: buildServiceSchema({ catalog, prisma, feed: rowcast, models }),
     logger,
@@ -55,6 +60,7 @@ export function createService(config: Config, options: ServiceOptions): Service 
     port: config.port,
     graphiql: config.graphiql,
     graphiqlQuery: options.graphiqlQuery,
+    ...config.security,
   })
   return {
     rowcast,
@@ -64,6 +70,7 @@ export function createService(config: Config, options: ServiceOptions): Service 
       rowcast.start()
       return address
     },
+    revalidateSessions: () => server.revalidateSessions(),
     async stop() {
       await server.close()
       await rowcast.stop()
@@ -72,10 +79,23 @@ export function createService(config: Config, options: ServiceOptions): Service 
   }
 }
 
-/** Ready only while changes flow. The code says what is in the way; its text is for the log. */
-function toHealthReport({ state, slot, confirmedLsn, lastError }: SourceStatus): HealthReport {
+/** Ready only while changes flow and none from before is still to come. The code says what is in the way; its text is for the log. */
+function toHealthReport({
+  state,
+  isReady,
+  isCatchingUp,
+  slot,
+  positions,
+  slotHealth,
+  lastError,
+}: SourceStatus): HealthReport {
+  const { confirmedLsn, lagBytes } = positions
   return {
-    isReady: state === 'streaming',
-    details: { replication: state, slot, confirmedLsn, error: lastError?.code ?? null },
+    isReady,
+    details: {
+      ...{ replication: state, isCatchingUp, slot, confirmedLsn, lagBytes },
+      slotRetainedBytes: slotHealth?.retainedBytes ?? null,
+      error: lastError?.code ?? null,
+    },
   }
 }

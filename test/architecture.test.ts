@@ -13,6 +13,7 @@ const STAGES = ['wire', 'pgoutput', 'catalog', 'changes', 'source', 'bus', 'grap
 const BESIDE: Readonly<Record<string, readonly string[]>> = {
   generator: ['catalog'],
   embedded: ['source', 'wire'],
+  client: [],
   cli: [...STAGES, 'embedded', ''],
 }
 /** Files at the top of src/ that anybody may import. */
@@ -22,7 +23,11 @@ const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   pg: ['wire', 'source'],
   'graphql-yoga': ['server'],
   '@graphql-yoga/render-graphiql': ['server'],
-  'graphql-ws': ['server'],
+  'graphql-ws': ['server', 'client'],
+  '@escape.tech/graphql-armor-cost-limit': ['server'],
+  '@escape.tech/graphql-armor-max-aliases': ['server'],
+  '@escape.tech/graphql-armor-max-depth': ['server'],
+  '@escape.tech/graphql-armor-max-directives': ['server'],
   ws: ['server'],
   graphql: ['graphql', 'server', 'cli', 'service.ts'],
   '@pothos/core': ['graphql'],

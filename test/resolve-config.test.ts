@@ -91,6 +91,8 @@ describe('faults', () => {
     ['CONFIG_BAD_FIELD', { ...file, models: { User: { omit: ['emai'] } } }, 'Did you mean "email"?'],
     ['CONFIG_BAD_FIELD', { ...file, host: 7 }, 'host'],
     ['CONFIG_BAD_FIELD', { ...file, graphiql: 'yes' }, 'graphiql'],
+    ['CONFIG_BAD_FIELD', { ...file, retain: { minutes: -1 } }, 'retain'],
+    ['CONFIG_BAD_FIELD', { ...file, onSlotLost: 'ignore' }, 'onSlotLost'],
     ['CONFIG_BAD_FIELD', { ...file, dev: true }, 'dev'],
     ['CONFIG_BAD_FIELD', { ...file, dev: { seed: 'seed.ts' } }, 'dev.seed'],
     ['CONFIG_BAD_PORT', { ...file, port: 65_536 }, '65536'],

@@ -1,16 +1,27 @@
 /**
  * Stage 6, bus. The typed PubSub: transactions in, each subscription's own bounded queue out.
- * In process; a retained log, a filter index, shared delivery and a broker are further implementations of
- * the same two interfaces.
+ * In process; a broker is another implementation of the same interfaces.
  */
 import type { AnyChange, ChangeAction, TransactionPart } from '../changes/change.ts'
+import type { RowcastError } from '../errors.ts'
+import type { StreamStart } from '../source/stream-start.ts'
+import type { ChangeFilter } from './filter/change-filter.ts'
+import type { Transition } from './filter/judge-change.ts'
 
 /** A change as one subscription gets it. */
 export interface Delivery {
   readonly change: AnyChange
+  /** Whether the row enters, stays among or leaves the rows asked for; null without a filter on rows. */
+  readonly transition: Transition | null
+  /** The image is not for this subscription's eyes: deliver null instead. */
+  readonly hidesOld: boolean
+  readonly hidesNew: boolean
   /** True when no later change of the same transaction follows in this subscription. */
   readonly isLastOfTransaction: boolean
 }
+
+/** What happens when a subscription's queue is full: it ends, or keeps the latest change of each row only. */
+export type OverflowPolicy = 'end' | 'conflate'
 
 /** What one subscription asks for. */
 export interface SubscriptionRequest {
@@ -18,9 +29,21 @@ export interface SubscriptionRequest {
   readonly model: string
   /** Which actions; all when absent or empty. */
   readonly actions?: readonly ChangeAction[] | undefined
+  /** Which changes beyond that; all when absent. */
+  readonly filter?: ChangeFilter | null | undefined
+  /**
+   * Where to go on: after the change with this cursor, or from the oldest change that is retained.
+   * Without it the subscription begins with what commits from now on.
+   */
+  readonly after?: string | undefined
+  /** @default the bus's own */
+  readonly overflow?: OverflowPolicy | undefined
   /** Ends the subscription. */
   readonly signal?: AbortSignal | undefined
 }
+
+/** `after` for everything that is retained: what a worker asks for that has no cursor yet. */
+export const AFTER_EARLIEST = 'earliest'
 
 /** A live subscription: iterate it; `return()` (or leaving the loop) ends it. */
 export interface BusSubscription extends AsyncIterableIterator<Delivery> {
@@ -29,14 +52,28 @@ export interface BusSubscription extends AsyncIterableIterator<Delivery> {
 
 /** What the source needs of a bus. */
 export interface ChangeSink {
+  /** A stream begins; always before its first part. */
+  open(start: StreamStart): void
   /** Takes the next part, in commit order. Never throws for a subscriber's sake and never waits for one. */
   publish(part: TransactionPart): void
+  /** Changes may be missing: every subscription ends with the error, and no cursor from before is good any more. */
+  gap(error: RowcastError): void
+  /** Changes of one model are missing up to now: its cursors from before are no good any more. */
+  cut(model: string): void
 }
 
 /** What subscribers need of a bus. */
 export interface ChangeBus extends ChangeSink {
-  /** Live from this call on: every part published after it returned is seen. */
+  /**
+   * Begins a subscription. It sees every part published after this call returned.
+   * @throws BAD_CURSOR at once; RESYNC_REQUIRED and SUBSCRIBER_TOO_SLOW come from the iterator.
+   */
   subscribe(request: SubscriptionRequest): BusSubscription
+  /**
+   * The cursor that stands before every change the snapshot cannot see; null before the first stream.
+   * `isVisible` tells whether a transaction is visible in a snapshot taken after this bus was asked.
+   */
+  cursorBefore(isVisible: (xid: number) => boolean): string | null
   /** Ends the subscriptions of one model, or all: normally, or with the error given. */
   close(error?: Error, model?: string): void
 }

@@ -1,91 +1,214 @@
 /**
- * Stage 6, bus. The in-process bus: finds the subscriptions of each change's model and fills their queues.
+ * Stage 6, bus. The in-process bus: keeps the latest transactions in its log, finds the subscriptions of each
+ * change's model and fills their queues, live or from the log.
  */
-import type { AnyChange, ChangeAction, TransactionPart } from '../changes/change.ts'
-import type { BusSubscription, ChangeBus, SubscriptionRequest } from './bus.ts'
-import { createSubscriptionQueue, type SubscriptionQueue } from './subscription-queue.ts'
+import type { ModelSpec } from '../catalog/model-catalog.ts'
+import type { AnyChange, ChangePosition, TransactionPart } from '../changes/change.ts'
+import { type Cursor, comparePositions, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
+import type { RowcastError } from '../errors.ts'
+import { toLsn } from '../wire/lsn.ts'
+import {
+  AFTER_EARLIEST,
+  type BusSubscription,
+  type ChangeBus,
+  type OverflowPolicy,
+  type SubscriptionRequest,
+} from './bus.ts'
+import { History } from './history.ts'
+import { LiveSubscribers } from './live-subscribers.ts'
+import { RetainedLog, type RetainedLogOptions } from './retained-log.ts'
+import { Subscriber } from './subscriber.ts'
+import { createSubscriptionQueue } from './subscription-queue.ts'
 
 /** Bounds of a bus. */
 export interface MemoryBusOptions {
   /**
-   * Changes one subscription may leave waiting before it is ended with SUBSCRIBER_TOO_SLOW. One transaction
-   * may bring thousands at once to a consumer that is not slow at all, hence not a small number.
+   * Changes one subscription may leave waiting before the overflow policy applies. One transaction may bring
+   * thousands at once to a consumer that is not slow at all, hence not a small number.
    * @default 65_536
    */
   readonly queueLengthMax?: number | undefined
+  /** @default 'end' */
+  readonly overflow?: OverflowPolicy | undefined
+  /** What is kept for cursors. @default 64 MiB and 10 minutes by the machine's monotonic clock */
+  readonly log?: Partial<RetainedLogOptions> | undefined
+  /** Models by name, for filters. @default none: subscriptions cannot have filters */
+  readonly models?: Readonly<Record<string, ModelSpec>> | undefined
 }
 
-/** One subscription's side of the bus. */
-interface Subscriber {
-  readonly actions: ReadonlySet<ChangeAction> | null
-  readonly queue: SubscriptionQueue
-  /**
-   * The latest match of an unfinished transaction. Whether it is the last one is known only when another
-   * match or the commit arrives, so it waits here.
-   */
-  held: AnyChange | null
-}
+/** Log parts that one step of a catching-up subscription reads at most. */
+const REPLAY_PARTS_MAX = 64
+/** Deliveries that a catching-up subscription lets pile up before it pauses. */
+const REPLAY_LENGTH_MAX = 256
 
 /** Creates the in-process bus. */
 export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
   const queueLengthMax = options.queueLengthMax ?? 65_536
-  const subscribersByModel = new Map<string, Set<Subscriber>>()
+  const logOptions: RetainedLogOptions = {
+    bytesMax: options.log?.bytesMax ?? 64 * 1024 * 1024,
+    ageMaxMs: options.log?.ageMaxMs ?? 600_000,
+    monotonicMs: options.log?.monotonicMs ?? (() => performance.now()),
+  }
+  const everybody = new Set<Subscriber>()
+  const live = new LiveSubscribers(options.models ?? {})
   /** Those that hold a change back; a commit costs its matches, not the number of subscriptions. */
   let holders: Subscriber[] = []
+  let history: History | null = null
+  /** Models some of whose changes are missing, and the newest position that lies before the gap's end. */
+  const cuts = new Map<string, ChangePosition>()
 
+  /** Offers a live change, and remembers who holds it back. */
   function offer(subscriber: Subscriber, change: AnyChange): void {
-    if (subscriber.actions !== null && !subscriber.actions.has(change.action)) return
-    if (subscriber.held === null) holders.push(subscriber)
-    else subscriber.queue.push({ change: subscriber.held, isLastOfTransaction: false })
-    subscriber.held = change
+    const wasHolding = subscriber.isHolding
+    subscriber.offer(change)
+    if (!wasHolding && subscriber.isHolding) holders.push(subscriber)
   }
 
-  function release(subscriber: Subscriber): void {
-    if (subscriber.held === null) return
-    subscriber.queue.push({ change: subscriber.held, isLastOfTransaction: true })
-    subscriber.held = null
+  function releaseHolders(): void {
+    const releasing = holders
+    holders = []
+    for (const subscriber of releasing) subscriber.release()
+  }
+
+  function goLive(subscriber: Subscriber): void {
+    subscriber.isLive = true
+    if (subscriber.isHolding) holders.push(subscriber)
+    live.add(subscriber)
+  }
+
+  /** Feeds one subscriber from the log until it has enough or is up to date; then it is live. */
+  function createReplay(subscriber: Subscriber, known: History, position: ChangePosition): () => boolean {
+    let sequence = known.log.find(position)
+    return () => {
+      for (
+        let parts = 0;
+        parts < REPLAY_PARTS_MAX && subscriber.queue.length < REPLAY_LENGTH_MAX;
+        parts += 1
+      ) {
+        if (sequence === known.log.end) {
+          goLive(subscriber)
+          return false
+        }
+        const part = known.log.read(sequence)
+        if (part === null) {
+          subscriber.queue.end(known.resync('it was read too slowly and has left the log'))
+          return false
+        }
+        for (const change of part.changes) {
+          if (change.model === subscriber.model) subscriber.offer(change.fresh())
+        }
+        if (part.isFinal) subscriber.release()
+        sequence += 1
+      }
+      return true
+    }
+  }
+
+  /** Where a subscription with a cursor begins, at once or when the history is known. */
+  function beginAfter(subscriber: Subscriber, cursor: Cursor | null): () => boolean | Promise<boolean> {
+    let replay: (() => boolean) | null = null
+    const begin = (known: History) => {
+      const fault =
+        cursor === null ? null : (known.faultOf(cursor) ?? faultOfCut(subscriber.model, cursor, known))
+      if (fault !== null) subscriber.queue.end(fault)
+      subscriber.skipTo = cursor?.position ?? known.log.floor
+      replay = createReplay(subscriber, known, subscriber.skipTo)
+    }
+    if (history !== null) begin(history)
+    const opened = new Promise<boolean>((resolve) => {
+      if (history === null) {
+        subscriber.onOpen = (known) => {
+          if (known !== null) begin(known)
+          resolve(known !== null)
+        }
+      }
+    })
+    return () => (replay === null ? opened : replay())
+  }
+
+  function faultOfCut(model: string, cursor: Cursor, known: History): RowcastError | null {
+    const cut = cuts.get(model)
+    if (cut === undefined || comparePositions(cursor.position, cut) > 0) return null
+    return known.resync('changes of its model could not be read for a while')
+  }
+
+  function endAll(error: Error | undefined, model?: string): void {
+    for (const subscriber of [...everybody]) {
+      if (model === undefined || subscriber.model === model) subscriber.queue.end(error)
+    }
   }
 
   return {
-    publish(part: TransactionPart) {
-      for (const change of part.changes) {
-        const subscribers = subscribersByModel.get(change.model)
-        if (subscribers === undefined) continue
-        for (const subscriber of subscribers) offer(subscriber, change)
+    open(start) {
+      if (history === null) {
+        const floor = { commitLsn: toLsn(start.floorLsn - 1n), index: INDEX_AFTER_ALL }
+        history = new History(start, new RetainedLog(floor, logOptions))
+        for (const subscriber of everybody) {
+          subscriber.skipTo = history.begun
+          subscriber.onOpen?.(history)
+          subscriber.onOpen = null
+        }
+      } else {
+        history.continue(start)
       }
-      if (!part.isFinal) return
-      const releasing = holders
+    },
+
+    publish(part: TransactionPart) {
+      history?.log.append(part)
+      for (const change of part.changes) {
+        if (!live.has(change.model)) continue
+        // The log keeps the undecoded change; what subscribers decode of theirs goes when they are done.
+        const shared = change.fresh()
+        live.forEachCandidate(shared, (subscriber) => offer(subscriber, shared))
+      }
+      if (part.isFinal) releaseHolders()
+    },
+
+    cut(model) {
+      if (history !== null) cuts.set(model, history.log.newest)
+    },
+
+    gap(error) {
+      history = null
+      cuts.clear()
       holders = []
-      for (const subscriber of releasing) release(subscriber)
+      endAll(error)
     },
 
     subscribe(request: SubscriptionRequest): BusSubscription {
-      const { model, actions, signal } = request
+      const { model, actions, after, signal } = request
+      const cursor = after === undefined || after === AFTER_EARLIEST ? null : parseCursor(after)
       const onAbort = () => queue.end()
-      const queue = createSubscriptionQueue(queueLengthMax, () => {
-        signal?.removeEventListener('abort', onAbort)
-        const subscribers = subscribersByModel.get(model)
-        subscribers?.delete(subscriber)
-        if (subscribers?.size === 0) subscribersByModel.delete(model)
+      let refill: (() => boolean | Promise<boolean>) | undefined
+      const queue = createSubscriptionQueue({
+        queueLengthMax,
+        overflow: request.overflow ?? options.overflow ?? 'end',
+        startCursor: after === AFTER_EARLIEST ? null : (after ?? history?.newestCursor ?? null),
+        onEnd() {
+          signal?.removeEventListener('abort', onAbort)
+          everybody.delete(subscriber)
+          live.remove(subscriber)
+          subscriber.onOpen?.(null)
+        },
+        ...(after === undefined ? {} : { refill: () => refill?.() ?? true }),
       })
-      const subscriber: Subscriber = {
+      const subscriber = new Subscriber({
+        model,
         actions: actions === undefined || actions.length === 0 ? null : new Set(actions),
+        filter: request.filter ?? null,
         queue,
-        held: null,
-      }
-      const subscribers = subscribersByModel.get(model) ?? new Set()
-      subscribers.add(subscriber)
-      subscribersByModel.set(model, subscribers)
+        skipTo: history?.begun ?? null,
+      })
+      everybody.add(subscriber)
+      if (after === undefined) goLive(subscriber)
+      else refill = beginAfter(subscriber, cursor)
       if (signal?.aborted) queue.end()
       else signal?.addEventListener('abort', onAbort)
       return queue
     },
 
-    close(error, model) {
-      for (const [name, subscribers] of [...subscribersByModel]) {
-        if (model !== undefined && name !== model) continue
-        for (const subscriber of [...subscribers]) subscriber.queue.end(error)
-      }
-    },
+    cursorBefore: (isVisible) => history?.cursorBefore(isVisible) ?? null,
+
+    close: (error, model) => endAll(error, model),
   }
 }

@@ -2,7 +2,7 @@
  * Stage 3, catalog. Relation OID → model and row reader, kept current by the stream itself: PostgreSQL sends a
  * Relation before the first change of a table on a connection, and again whenever it may have changed.
  */
-import type { RowcastError } from '../errors.ts'
+import { RowcastError } from '../errors.ts'
 import type { RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
 import type { DynamicType } from './column-codec.ts'
 import type { ModelCatalog, ModelSpec } from './model-catalog.ts'
@@ -18,6 +18,16 @@ export interface RelationEntry {
   readonly reader: RowReader | null
   /** CATALOG_DRIFT: the rows cannot be read until the Prisma schema and the database agree again. */
   readonly drift: RowcastError | null
+}
+
+/** A table that rows of a model come from, as the database has it. */
+export interface ModelTable {
+  readonly model: string
+  readonly schema: string
+  /** The model's own table, or one that inherits from it. */
+  readonly table: string
+  /** Columns that the publication leaves out: generated ones, and those beside a column list. */
+  readonly unpublishedColumns: readonly string[]
 }
 
 /** What the registry is made of. */
@@ -39,9 +49,20 @@ export interface RelationRegistry {
   entryOf(oid: number): RelationEntry | undefined
   /** The reader of a relation's rows; null for unknown tables, and for drifted ones. */
   readerOf(oid: number): RowReader | null
-  /** Relations of models whose rows cannot be read at present. */
-  readonly drifted: readonly RelationEntry[]
-  /** Forgets all: on a new connection PostgreSQL describes every relation anew. */
+  /** Whether a model's changes carry whole old rows: REPLICA IDENTITY FULL; true while that is not known. */
+  hasOldImages(model: string): boolean
+  /**
+   * Models whose changes cannot be told at present, by name, and why. A model stays among them until a Relation
+   * that fits, or `recover`.
+   */
+  readonly faults: ReadonlyMap<string, RowcastError>
+  /** Takes what the database's catalog says; counts from the next Relation on. */
+  expect(tables: readonly ModelTable[]): void
+  /** Nothing of a model can be told from now on. */
+  fail(model: string, why: RowcastError): void
+  /** The reason is gone without a word of the stream. */
+  recover(model: string): void
+  /** Forgets relations and types: on a new connection PostgreSQL describes each anew. Faults stay. */
   clear(): void
 }
 
@@ -49,11 +70,15 @@ function qualify(schema: string, table: string): string {
   return JSON.stringify([schema, table])
 }
 
+function isNamesake(a: RelationMessage, b: RelationMessage): boolean {
+  return a.schema === b.schema && a.table === b.table
+}
+
 /** All that a reader depends on, as one string. */
 function describeShape(message: RelationMessage, types: ReadonlyMap<number, DynamicType>): string {
-  const columns = message.columns.map(({ name, typeOid }) => {
+  const columns = message.columns.map(({ name, typeOid, isKey }) => {
     const type = types.get(typeOid)
-    return [name, typeOid, type?.schema, type?.name]
+    return [name, typeOid, isKey, type?.schema, type?.name]
   })
   return JSON.stringify([message.schema, message.table, columns])
 }
@@ -68,33 +93,100 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
   const entries = new Map<number, RelationEntry>()
   const shapes = new Map<number, string>()
   const types = new Map<number, DynamicType>()
+  const faults = new Map<string, RowcastError>()
+  const modelByName = new Map([...modelByTable.values()].map((model) => [model.name, model]))
+  /** Tables that inherit from a model's: their rows are the model's rows too. */
+  let heirs: ReadonlyMap<string, ModelSpec> = new Map()
+  let unpublished: ReadonlyMap<string, ReadonlySet<string>> = new Map()
+
+  /** The model whose table this was under its former name, unless another table has taken that name. */
+  function findFormerModel(oid: number): ModelSpec | null {
+    const former = entries.get(oid)
+    if (former === undefined) return null
+    const isReplaced = [...entries.values()].some(
+      (entry) => entry.relation.oid !== oid && isNamesake(entry.relation, former.relation),
+    )
+    return isReplaced ? null : former.model
+  }
 
   function describe(relation: RelationMessage): RelationEntry {
-    const model = modelByTable.get(qualify(relation.schema, relation.table)) ?? null
-    if (model === null) return { relation, model, reader: null, drift: null }
-    const { layout, findings } = layOutRow(relation, model, options.catalog, types)
+    const name = qualify(relation.schema, relation.table)
+    const model = modelByTable.get(name) ?? heirs.get(name) ?? null
+    if (model === null) {
+      const former = findFormerModel(relation.oid)
+      const drift = former === null ? null : createRenameError(relation, former, defaultSchema)
+      return { relation, model: former, reader: null, drift }
+    }
+    const { layout, findings } = layOutRow(relation, model, options.catalog, types, unpublished.get(name))
     return findings.length > 0
       ? { relation, model, reader: null, drift: createDriftError(relation, model, findings) }
       : { relation, model, reader: createRowReader(layout), drift: null }
+  }
+
+  /**
+   * What has the name of a model's table is its table: one that had the name before (dropped and made again, so
+   * with another OID), or was renamed away, is not the model's any more.
+   */
+  function forgetPredecessors({ relation, model, reader }: RelationEntry): void {
+    for (const other of [...entries.values()]) {
+      const { oid } = other.relation
+      if (oid === relation.oid) continue
+      const name = qualify(other.relation.schema, other.relation.table)
+      const isRenamed = !modelByTable.has(name) && !heirs.has(name)
+      const isRelieved = other.model === model && isRenamed && reader !== null
+      if (!isRelieved && !isNamesake(other.relation, relation)) continue
+      entries.set(oid, { relation: other.relation, model: null, reader: null, drift: null })
+      shapes.delete(oid)
+    }
+  }
+
+  function updateFault(model: ModelSpec | null): void {
+    if (model === null) return
+    const drifted = [...entries.values()].find((entry) => entry.model === model && entry.drift !== null)
+    if (drifted === undefined || drifted.drift === null) faults.delete(model.name)
+    else faults.set(model.name, drifted.drift)
   }
 
   return {
     update(message) {
       const known = entries.get(message.oid)
       const shape = describeShape(message, types)
-      const isSame = known !== undefined && shapes.get(message.oid) === shape
+      const isSame = known !== undefined && shapes.get(message.oid) === shape && known.reader !== null
       const entry = isSame ? { ...known, relation: message } : describe(message)
+      forgetPredecessors(entry)
       entries.set(message.oid, entry)
       shapes.set(message.oid, shape)
+      updateFault(entry.model)
       return entry
     },
     updateType(message) {
       types.set(message.oid, { schema: message.schema, name: message.name })
     },
     entryOf: (oid) => entries.get(oid),
-    readerOf: (oid) => entries.get(oid)?.reader ?? null,
-    get drifted() {
-      return [...entries.values()].filter((entry) => entry.drift !== null)
+    readerOf(oid) {
+      const reader = entries.get(oid)?.reader ?? null
+      return reader !== null && faults.size > 0 && faults.has(reader.model.name) ? null : reader
+    },
+    hasOldImages(model) {
+      const known = [...entries.values()].filter((entry) => entry.model?.name === model)
+      return known.every(({ relation }) => relation.replicaIdentity === 'full')
+    },
+    faults,
+    expect(tables) {
+      const named = tables.map((each) => [qualify(each.schema, each.table), each] as const)
+      heirs = new Map(
+        named.flatMap(([name, { model }]) => {
+          const spec = modelByTable.has(name) ? undefined : modelByName.get(model)
+          return spec === undefined ? [] : [[name, spec]]
+        }),
+      )
+      unpublished = new Map(named.map(([name, each]) => [name, new Set(each.unpublishedColumns)]))
+    },
+    fail(model, why) {
+      faults.set(model, why)
+    },
+    recover(model) {
+      faults.delete(model)
     },
     clear() {
       entries.clear()
@@ -102,4 +194,17 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
       types.clear()
     },
   }
+}
+
+/** The table under a model has another name than the Prisma schema says. */
+function createRenameError(
+  { schema, table }: RelationMessage,
+  model: ModelSpec,
+  defaultSchema: string,
+): RowcastError {
+  const happened = `Table "${model.schema ?? defaultSchema}"."${model.table}" of model ${model.name} is now called "${schema}"."${table}".`
+  return new RowcastError('CATALOG_DRIFT', happened, {
+    mend: `Rename it back, or follow in the Prisma schema (@@map("${table}")), run \`npx prisma generate\`, start again and call rowcast.enable().`,
+    details: { model: model.name, schema, table },
+  })
 }

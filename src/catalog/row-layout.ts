@@ -26,8 +26,10 @@ export interface RowLayout {
   readonly columns: readonly (ColumnPlan | null)[]
   /** Fields that the stream brings, in the order of the Prisma schema. */
   readonly fields: readonly string[]
-  /** Optional fields without a column in the stream; never in a row, always `unavailable`. */
+  /** Fields whose column the publication leaves out; never in a row, always `unavailable`. */
   readonly missingFields: readonly string[]
+  /** Whether the replica identity holds the whole primary key. */
+  readonly isKeyLogged: boolean
 }
 
 /** One disagreement of database and Prisma schema. */
@@ -50,12 +52,17 @@ function describeType(column: RelationColumn, types: DynamicTypes): string {
   return type === undefined ? `type ${column.typeOid}` : `${type.schema}.${type.name}`
 }
 
-/** Lays out a relation's columns for a model. */
+/**
+ * Lays out a relation's columns for a model. `unpublished` names the columns that the table has and the
+ * publication leaves out (a column list, generated columns); where that is not known (null), a missing column of
+ * an optional field is taken for one of them.
+ */
 export function layOutRow(
   relation: Pick<RelationMessage, 'columns'>,
   model: ModelSpec,
   catalog: Pick<ModelCatalog, 'enums'>,
   types: DynamicTypes = new Map(),
+  unpublished: ReadonlySet<string> | null = null,
 ): LayoutResult {
   const columnIndex = new Map(relation.columns.map((column, index) => [column.name, index]))
   const columns = new Array<ColumnPlan | null>(relation.columns.length).fill(null)
@@ -67,7 +74,8 @@ export function layOutRow(
     const column = index === undefined ? undefined : relation.columns[index]
     if (index === undefined || column === undefined) {
       missingFields.push(field.name)
-      if (field.isRequired) {
+      const isLeftOut = unpublished === null ? !field.isRequired : unpublished.has(field.column)
+      if (!isLeftOut) {
         findings.push({ kind: 'column-missing', field: field.name, column: field.column, typeName: null })
       }
       continue
@@ -81,7 +89,11 @@ export function layOutRow(
     columns[index] = { field, slot: fields.length, codec }
     fields.push(field.name)
   }
-  return { layout: { model, columns, fields, missingFields }, findings }
+  const logged = new Set(relation.columns.filter((column) => column.isKey).map((column) => column.name))
+  const isKeyLogged = model.primaryKey.every((name) =>
+    logged.has(model.fields.find((field) => field.name === name)?.column ?? ''),
+  )
+  return { layout: { model, columns, fields, missingFields, isKeyLogged }, findings }
 }
 
 function describeFinding(model: ModelSpec, finding: DriftFinding): string {

@@ -40,8 +40,17 @@ export interface RowReader {
   readRow(tuple: Tuple): AnyRow
   /** An update's new image; unchanged TOAST is filled from a full old tuple, else left out and listed. */
   readNew(tuple: Tuple, fullOld: Tuple | null): NewImage
-  /** The primary key, from a full or a key tuple; null where the model has none or the tuple lacks a part of it. */
-  readKey(tuple: Tuple): AnyRow | null
+  /**
+   * The primary key, from a full or a key tuple; null where the model has none or the tuple lacks a part of it.
+   * A part that is unchanged TOAST is taken from `old`.
+   */
+  readKey(tuple: Tuple, old?: Tuple | null): AnyRow | null
+  /** Whether the replica identity holds the whole primary key, so that an UPDATE that changes it brings the old one. */
+  readonly isKeyLogged: boolean
+  /** Fields whose columns the publication leaves out: no row has them. */
+  readonly missingFields: readonly string[]
+  /** Whether a field is neither NULL nor false; null where the tuple does not say. Decodes nothing else. */
+  isSet(field: string, tuple: Tuple): boolean | null
   /**
    * Fields whose values, as rows show them, differ between two whole images, in the order of the Prisma schema.
    * Equal bytes are equal values; for types where equal values may have different bytes the values decide.
@@ -68,6 +77,13 @@ function locateColumns(buffer: Buffer, tuple: Tuple): readonly number[] {
     at = skipColumn(buffer, at)
   }
   return offsets
+}
+
+/** Offset of one column's kind byte. */
+function locateColumn(buffer: Buffer, tuple: Tuple, index: number): number {
+  let at = tuple.start
+  for (let passed = 0; passed < index; passed++) at = skipColumn(buffer, at)
+  return at
 }
 
 function isSameColumn(
@@ -102,9 +118,13 @@ class CompiledRowReader implements RowReader {
   readonly #readFast: FastRowReader
   /** Index of each primary-key field's column; null where a part has no column, or there is no key. */
   readonly #keyColumns: readonly number[] | null
+  readonly isKeyLogged: boolean
+  readonly missingFields: readonly string[]
 
   constructor(layout: RowLayout, readFast: FastRowReader) {
     this.model = layout.model
+    this.isKeyLogged = layout.isKeyLogged
+    this.missingFields = layout.missingFields
     this.#layout = layout
     this.#readFast = readFast
     const { primaryKey } = layout.model
@@ -123,19 +143,34 @@ class CompiledRowReader implements RowReader {
     return this.#readSlowly(tuple, fullOld)
   }
 
-  readKey(tuple: Tuple): AnyRow | null {
+  readKey(tuple: Tuple, old: Tuple | null = null): AnyRow | null {
     this.#check(tuple)
     if (this.#keyColumns === null) return null
-    const buffer = toBuffer(tuple.bytes)
-    const offsets = locateColumns(buffer, tuple)
     const key: Record<string, unknown> = {}
     for (const index of this.#keyColumns) {
-      const at = offsets[index] as number
       const plan = this.#layout.columns[index] as ColumnPlan
+      let buffer = toBuffer(tuple.bytes)
+      let at = locateColumn(buffer, tuple, index)
+      if (buffer[at] === COLUMN_UNCHANGED && old !== null) {
+        buffer = toBuffer(old.bytes)
+        at = locateColumn(buffer, old, index)
+      }
       if (buffer[at] === COLUMN_NULL || buffer[at] === COLUMN_UNCHANGED) return null
       key[plan.field.name] = readGuarded(buffer, at, plan)
     }
     return key
+  }
+
+  isSet(field: string, tuple: Tuple): boolean | null {
+    this.#check(tuple)
+    const index = this.#layout.columns.findIndex((plan) => plan?.field.name === field)
+    if (index < 0) return null
+    const buffer = toBuffer(tuple.bytes)
+    const at = locateColumn(buffer, tuple, index)
+    if (buffer[at] === COLUMN_NULL) return false
+    if (buffer[at] === COLUMN_UNCHANGED) return null
+    const plan = this.#layout.columns[index] as ColumnPlan
+    return plan.field.type !== 'Boolean' || readGuarded(buffer, at, plan) === true
   }
 
   changedFields(fullOld: Tuple, now: Tuple): readonly string[] {

@@ -7,21 +7,33 @@
  * connection break in the middle, PostgreSQL sends it again from its Begin, and the changes that already
  * left are recognised by their position and dropped.
  */
-import type { RelationEntry, RelationRegistry } from '../catalog/relation-registry.ts'
+import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import { invariant, type RowcastError } from '../errors.ts'
-import type { Message } from '../pgoutput/messages.ts'
+import type {
+  DeleteMessage,
+  InsertMessage,
+  LogicalMessage,
+  Message,
+  RelationMessage,
+  UpdateMessage,
+} from '../pgoutput/messages.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { pgMicrosToDate } from '../wire/pg-time.ts'
 import type { AnyChange, ChangePosition, TransactionInfo, TransactionPart } from './change.ts'
+import type { StreamEpoch } from './cursor.ts'
+import type { EmittedMessage } from './emitted-message.ts'
 import { RowChange } from './row-change.ts'
+import { createUnknownMarkError, judgeVisibility, type SoftDeleteFields } from './soft-delete.ts'
 import { TruncateTableChange } from './truncate-change.ts'
 
-/** Bounds of the open transaction. */
+/** Bounds of the open transaction, and how changes are told. */
 export interface AssemblerOptions {
   /** @default 4_096 changes */
   readonly partChangesMax?: number | undefined
   /** @default 4_194_304 // 4 MiB of undecoded rows */
   readonly partBytesMax?: number | undefined
+  /** Models whose rows are marked instead of deleted. @default none */
+  readonly softDelete?: SoftDeleteFields | undefined
 }
 
 /** Where finished parts go. */
@@ -31,6 +43,10 @@ export interface AssemblerOutput {
   onCommit(endLsn: Lsn): void
   /** A model's rows cannot be read: its table and the Prisma schema disagree. Its changes are dropped. */
   onDrift(model: string, drift: RowcastError): void
+  /** A drifted model's rows can be read again; what changed in between is lost. */
+  onRecovery?(model: string): void
+  /** An application's message: of a transaction after it committed and its changes left, any other at once. */
+  onMessage?(message: EmittedMessage): void
   /** A transaction has begun: until its commit no position beyond it may be confirmed. */
   onBegin(): void
 }
@@ -39,8 +55,11 @@ export interface AssemblerOutput {
 export interface TransactionAssembler {
   /** Takes the next message; `byteLength` is its size on the wire. */
   take(message: Message, byteLength: number): void
-  /** The connection is gone: forget the open transaction, PostgreSQL will send it again. */
-  reset(): void
+  /**
+   * The connection is gone: forget the open transaction, PostgreSQL will send it again. The next stream's
+   * positions belong to `epoch`, when given.
+   */
+  reset(epoch?: StreamEpoch): void
 }
 
 /** Creates an assembler over the relations of one stream. */
@@ -51,14 +70,31 @@ export function createTransactionAssembler(
 ): TransactionAssembler {
   const partChangesMax = options.partChangesMax ?? 4_096
   const partBytesMax = options.partBytesMax ?? 4_194_304
+  let epoch: StreamEpoch = { systemId: '0', timeline: 0 }
   let transaction: TransactionInfo | null = null
   let changes: AnyChange[] = []
   let byteLength = 0
   let nextIndex = 0
   /** The last change that left as part of a transaction whose commit has not been seen yet. */
   let published: ChangePosition = { commitLsn: LSN_ZERO, index: -1 }
+  const softDelete: SoftDeleteFields = options.softDelete ?? new Map()
+  let messages: EmittedMessage[] = []
+  /** The last messages handed over, to recognise those that PostgreSQL sends again. */
+  let handedOver = { commitLsn: LSN_ZERO, lsn: LSN_ZERO }
+  let handedOverAlone = LSN_ZERO
 
   function publish(open: TransactionInfo, isFinal: boolean): void {
+    publishChanges(open, isFinal)
+    const leaving = messages
+    messages = []
+    for (const message of leaving) {
+      handedOver = { commitLsn: open.commitLsn, lsn: message.lsn }
+      output.onMessage?.(message)
+    }
+    byteLength = 0
+  }
+
+  function publishChanges(open: TransactionInfo, isFinal: boolean): void {
     const last = changes[changes.length - 1]
     if (last === undefined && !(isFinal && published.commitLsn === open.commitLsn)) return
     const part: TransactionPart = { transaction: open, changes, isFinal, byteLength }
@@ -71,12 +107,62 @@ export function createTransactionAssembler(
   function add(open: TransactionInfo, change: AnyChange, bytes: number): void {
     if (published.commitLsn === open.commitLsn && change.index <= published.index) return
     changes.push(change)
-    byteLength += bytes
-    if (changes.length >= partChangesMax || byteLength >= partBytesMax) publish(open, false)
+    count(open, bytes)
   }
 
-  function reportDrift(entry: RelationEntry): void {
-    if (entry.model !== null && entry.drift !== null) output.onDrift(entry.model.name, entry.drift)
+  function count(open: TransactionInfo, bytes: number): void {
+    byteLength += bytes
+    const entries = changes.length + messages.length
+    if (entries >= partChangesMax || byteLength >= partBytesMax) publish(open, false)
+  }
+
+  function updateRelation(message: RelationMessage): void {
+    const before = new Set(registry.faults.keys())
+    const { model, drift } = registry.update(message)
+    if (model === null) return
+    if (drift !== null) output.onDrift(model.name, drift)
+    else if (before.has(model.name) && !registry.faults.has(model.name)) output.onRecovery?.(model.name)
+  }
+
+  function takeRow(message: InsertMessage | UpdateMessage | DeleteMessage, bytes: number): void {
+    const open = openTransaction(message.kind)
+    const index = nextIndex++
+    const reader = registry.readerOf(message.relationOid)
+    if (reader === null) return
+    const action = ACTIONS[message.kind]
+    const change = new RowChange(open, index, action, reader, message.oldKind, message.old, message.new)
+    const field = softDelete.size === 0 ? undefined : softDelete.get(reader.model.name)
+    const visibility = field === undefined ? action : judgeVisibility(reader, field, message)
+    if (visibility === 'hidden') return
+    if (field !== undefined && visibility === 'unknown') {
+      const drift = createUnknownMarkError(reader.model.name, field)
+      registry.fail(reader.model.name, drift)
+      output.onDrift(reader.model.name, drift)
+    } else if (visibility === action) add(open, change, bytes)
+    else if (visibility === 'DELETE') {
+      add(
+        open,
+        new RowChange(open, index, 'DELETE', reader, message.oldKind, message.old, null, change),
+        bytes,
+      )
+    } else add(open, new RowChange(open, index, 'INSERT', reader, 'none', null, message.new, change), bytes)
+  }
+
+  function takeMessage(message: LogicalMessage, bytes: number): void {
+    if (output.onMessage === undefined) return
+    const { prefix, lsn } = message
+    // The content is a view on bytes that many messages share; slice() of a Buffer would be one too.
+    const content = new Uint8Array(message.content)
+    if (!message.isTransactional) {
+      if (lsn <= handedOverAlone) return
+      handedOverAlone = lsn
+      output.onMessage({ prefix, content, lsn, transaction: null, index: null })
+      return
+    }
+    const open = openTransaction(message.kind)
+    if (handedOver.commitLsn === open.commitLsn && lsn <= handedOver.lsn) return
+    messages.push({ prefix, content, lsn, transaction: open, index: nextIndex })
+    count(open, bytes)
   }
 
   function openTransaction(kind: string): TransactionInfo {
@@ -92,6 +178,7 @@ export function createTransactionAssembler(
             xid: message.xid,
             commitLsn: message.finalLsn,
             committedAt: pgMicrosToDate(message.committedAtMicros),
+            epoch,
           }
           nextIndex = 0
           output.onBegin()
@@ -102,56 +189,44 @@ export function createTransactionAssembler(
           output.onCommit(message.endLsn)
           return
         case 'relation':
-          reportDrift(registry.update(message))
+          updateRelation(message)
           return
         case 'type':
           registry.updateType(message)
           return
-        case 'insert': {
-          const open = openTransaction(message.kind)
-          const index = nextIndex++
-          const reader = registry.readerOf(message.relationOid)
-          if (reader === null) return
-          add(open, new RowChange(open, index, 'INSERT', reader, 'none', null, message.new), bytes)
+        case 'insert':
+        case 'update':
+        case 'delete':
+          takeRow(message, bytes)
           return
-        }
-        case 'update': {
-          const open = openTransaction(message.kind)
-          const index = nextIndex++
-          const reader = registry.readerOf(message.relationOid)
-          if (reader === null) return
-          add(
-            open,
-            new RowChange(open, index, 'UPDATE', reader, message.oldKind, message.old, message.new),
-            bytes,
-          )
-          return
-        }
-        case 'delete': {
-          const open = openTransaction(message.kind)
-          const index = nextIndex++
-          const reader = registry.readerOf(message.relationOid)
-          if (reader === null) return
-          add(open, new RowChange(open, index, 'DELETE', reader, message.oldKind, message.old, null), bytes)
-          return
-        }
         case 'truncate': {
           const open = openTransaction(message.kind)
+          const told = new Set<string>()
           for (const oid of message.relationOids) {
             const index = nextIndex++
             const reader = registry.readerOf(oid)
-            if (reader !== null) add(open, new TruncateTableChange(open, index, reader.model.name), bytes)
+            // Tables that inherit from a model's are emptied with it: that is one TRUNCATE of the model.
+            if (reader === null || told.has(reader.model.name)) continue
+            told.add(reader.model.name)
+            add(open, new TruncateTableChange(open, index, reader.model.name), bytes)
           }
           return
         }
+        case 'message':
+          takeMessage(message, bytes)
+          return
         default:
-        // Origin and logical messages change no row; streamed and two-phase ones are not asked for.
+        // Origin messages change no row; streamed and two-phase ones are not asked for.
       }
     },
-    reset() {
+    reset(streamEpoch) {
+      if (streamEpoch !== undefined) epoch = streamEpoch
       transaction = null
       changes = []
+      messages = []
       byteLength = 0
     },
   }
 }
+
+const ACTIONS = { insert: 'INSERT', update: 'UPDATE', delete: 'DELETE' } as const

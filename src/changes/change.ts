@@ -5,8 +5,10 @@
 import type { ModelTypeMap } from '../catalog/model-catalog.ts'
 import type { AnyRow } from '../catalog/row-reader.ts'
 import type { Lsn } from '../wire/lsn.ts'
+import type { StreamEpoch } from './position.ts'
 
 export type { AnyRow } from '../catalog/row-reader.ts'
+export type { ChangePosition } from './position.ts'
 
 /** What happened to the row; TRUNCATE happened to the whole table. */
 export type ChangeAction = 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE'
@@ -22,32 +24,41 @@ export interface TransactionInfo {
   readonly commitLsn: Lsn
   /** When it committed, by PostgreSQL's clock, to the millisecond. */
   readonly committedAt: Date
+  /** The history that the LSN belongs to. */
+  readonly epoch: StreamEpoch
 }
 
-/** A change's place: transactions in commit order, changes within a transaction in the order they were made. */
-export interface ChangePosition {
-  readonly commitLsn: Lsn
-  /** 0-based ordinal of the change among the transaction's row changes. */
-  readonly index: number
-}
-
-interface ChangeBase<M extends string, Field extends string> {
+interface ChangeBase<M extends string, Row, Field extends string = keyof Row & string> {
   /** Prisma model name. */
   readonly model: M
   readonly transaction: TransactionInfo
   /** 0-based ordinal of the change within its transaction. */
   readonly index: number
+  /** Where the change stands: `subscribe(…, { after: cursor })` goes on after it. Opaque; keep it as it is. */
+  readonly cursor: string
   /** Fields whose value differs between `old` and `new`; all fields for INSERT, none for DELETE and TRUNCATE. */
   readonly changed: readonly Field[]
   /**
-   * Fields of `new` that PostgreSQL did not send: unchanged TOASTed values of an UPDATE without a full old
-   * row. They are absent from `new`, never null.
+   * Fields that PostgreSQL did not send: unchanged TOASTed values of an UPDATE without a full old row, and
+   * columns that the publication leaves out. They are absent from `new` and `old`, never null.
    */
   readonly unavailable: readonly Field[]
+  /**
+   * What PostgreSQL did. Differs from the change only for models registered with `softDelete`, where an UPDATE
+   * of the row may be told as a DELETE or an INSERT.
+   */
+  readonly operation: RowOperation<Row>
+}
+
+/** A write as PostgreSQL logged it. */
+export interface RowOperation<Row> {
+  readonly action: ChangeAction
+  readonly old: Row | null
+  readonly new: Row | null
 }
 
 /** A row that is new. */
-export interface InsertChange<M extends string, Row, Key> extends ChangeBase<M, keyof Row & string> {
+export interface InsertChange<M extends string, Row, Key> extends ChangeBase<M, Row> {
   readonly action: 'INSERT'
   readonly old: null
   readonly new: Row
@@ -55,27 +66,35 @@ export interface InsertChange<M extends string, Row, Key> extends ChangeBase<M, 
 }
 
 /** A row that differs from before. */
-export interface UpdateChange<M extends string, Row, Key> extends ChangeBase<M, keyof Row & string> {
+export interface UpdateChange<M extends string, Row, Key> extends ChangeBase<M, Row> {
   readonly action: 'UPDATE'
   /** The whole row before; null when the table's replica identity is not FULL. Never half a row. */
   readonly old: Row | null
   readonly new: Row
   /** The primary key after the change. */
   readonly key: Key
+  /**
+   * The primary key before the change where the change replaced it; null where it did not. Undefined where
+   * PostgreSQL did not say: the replica identity is an index that does not hold the key.
+   */
+  readonly oldKey: Key | null | undefined
 }
 
 /** A row that is gone. */
-export interface DeleteChange<M extends string, Row, Key> extends ChangeBase<M, keyof Row & string> {
+export interface DeleteChange<M extends string, Row, Key> extends ChangeBase<M, Row> {
   readonly action: 'DELETE'
   /** The whole row before; null when the table's replica identity is not FULL. Never half a row. */
   readonly old: Row | null
   readonly new: null
-  /** The key of the row that is gone; known under replica identity FULL and DEFAULT alike. */
-  readonly key: Key
+  /**
+   * The key of the row that is gone; known under replica identity FULL and DEFAULT alike. Null under USING
+   * INDEX, where the index does not hold the primary key.
+   */
+  readonly key: Key | null
 }
 
 /** All rows are gone at once; PostgreSQL does not say which they were. */
-export interface TruncateChange<M extends string, Row> extends ChangeBase<M, keyof Row & string> {
+export interface TruncateChange<M extends string, Row> extends ChangeBase<M, Row> {
   readonly action: 'TRUNCATE'
   readonly old: null
   readonly new: null
@@ -91,6 +110,9 @@ export type Change<Types extends ModelTypeMap, M extends keyof Types & string> =
     | TruncateChange<Name, Types[Name]['row']>
 }[M]
 
+/** Any model's write as PostgreSQL logged it. */
+export type AnyOperation = RowOperation<AnyRow>
+
 /** Any model's change, as the inner stages hand it on; the public face narrows it to `Change<Types, M>`. */
 export interface AnyChange {
   readonly model: string
@@ -102,6 +124,14 @@ export interface AnyChange {
   readonly key: AnyRow | null
   readonly changed: readonly string[]
   readonly unavailable: readonly string[]
+  /** See `UpdateChange`; null for every other action. */
+  readonly oldKey: AnyRow | null | undefined
+  /** What PostgreSQL did; the change itself unless `softDelete` tells it as something else. */
+  readonly operation: AnyOperation
+  /** Where the change stands; see `changes/cursor.ts`. */
+  readonly cursor: string
+  /** The same change with nothing decoded yet: what is kept for long is kept small. */
+  fresh(): AnyChange
 }
 
 /**

@@ -3,9 +3,11 @@
  * asks for them, once, however many subscribers share the change.
  */
 import type { AnyRow, NewImage, RowReader } from '../catalog/row-reader.ts'
+import { isSameValue } from '../catalog/values/same-value.ts'
 import type { OldKind } from '../pgoutput/messages.ts'
 import type { Tuple } from '../pgoutput/tuple.ts'
-import type { AnyChange, ChangeAction, TransactionInfo } from './change.ts'
+import type { AnyChange, AnyOperation, ChangeAction, TransactionInfo } from './change.ts'
+import { formatCursor } from './cursor.ts'
 
 const NO_FIELDS: readonly string[] = []
 
@@ -18,9 +20,12 @@ export class RowChange implements AnyChange {
   readonly #oldKind: OldKind
   readonly #oldTuple: Tuple | null
   readonly #newTuple: Tuple | null
+  /** What PostgreSQL did, where the change tells it as something else. */
+  readonly #raw: RowChange | null
   #old: AnyRow | null | undefined
   #new: NewImage | null | undefined
   #key: AnyRow | null | undefined
+  #oldKey: { readonly value: AnyRow | null | undefined } | undefined
   #changed: readonly string[] | undefined
 
   constructor(
@@ -31,6 +36,7 @@ export class RowChange implements AnyChange {
     oldKind: OldKind,
     oldTuple: Tuple | null,
     newTuple: Tuple | null,
+    raw: RowChange | null = null,
   ) {
     this.transaction = transaction
     this.index = index
@@ -39,6 +45,7 @@ export class RowChange implements AnyChange {
     this.#oldKind = oldKind
     this.#oldTuple = oldTuple
     this.#newTuple = newTuple
+    this.#raw = raw
   }
 
   get model(): string {
@@ -58,20 +65,48 @@ export class RowChange implements AnyChange {
   }
 
   get unavailable(): readonly string[] {
-    return this.#newImage?.unavailable ?? NO_FIELDS
+    return (
+      this.#newImage?.unavailable ?? (this.#fullOldTuple === null ? NO_FIELDS : this.#reader.missingFields)
+    )
   }
 
   get key(): AnyRow | null {
     if (this.#key === undefined) {
       const tuple = this.#newTuple ?? this.#oldTuple
-      this.#key = tuple === null ? null : this.#reader.readKey(tuple)
+      this.#key = tuple === null ? null : this.#reader.readKey(tuple, this.#oldTuple)
     }
     return this.#key
+  }
+
+  get oldKey(): AnyRow | null | undefined {
+    this.#oldKey ??= { value: this.#readOldKey() }
+    return this.#oldKey.value
+  }
+
+  get operation(): AnyOperation {
+    return this.#raw ?? this
   }
 
   get changed(): readonly string[] {
     this.#changed ??= this.#compareImages()
     return this.#changed
+  }
+
+  get cursor(): string {
+    return formatCursor(this.transaction.epoch, this.transaction.commitLsn, this.index)
+  }
+
+  fresh(): RowChange {
+    return new RowChange(
+      this.transaction,
+      this.index,
+      this.action,
+      this.#reader,
+      this.#oldKind,
+      this.#oldTuple,
+      this.#newTuple,
+      this.#raw?.fresh() ?? null,
+    )
   }
 
   get #fullOldTuple(): Tuple | null {
@@ -83,6 +118,15 @@ export class RowChange implements AnyChange {
       this.#new = this.#newTuple === null ? null : this.#reader.readNew(this.#newTuple, this.#fullOldTuple)
     }
     return this.#new
+  }
+
+  #readOldKey(): AnyRow | null | undefined {
+    if (this.action !== 'UPDATE') return null
+    if (this.#oldTuple === null) return this.#reader.isKeyLogged ? null : undefined
+    if (this.#reader.model.primaryKey.length === 0) return null
+    const key = this.#reader.readKey(this.#oldTuple)
+    if (key === null) return undefined
+    return isSameValue(key, this.key) ? null : key
   }
 
   #compareImages(): readonly string[] {

@@ -1,5 +1,6 @@
 /** Stage 4, changes. TRUNCATE of one model's table: no images, no key, only the fact. */
-import type { AnyChange, TransactionInfo } from './change.ts'
+import type { AnyChange, AnyOperation, TransactionInfo } from './change.ts'
+import { formatCursor } from './cursor.ts'
 
 /** A model's table lost all its rows at once. */
 export class TruncateTableChange implements AnyChange {
@@ -9,6 +10,7 @@ export class TruncateTableChange implements AnyChange {
   readonly key = null
   readonly changed: readonly string[] = []
   readonly unavailable: readonly string[] = []
+  readonly oldKey = null
   readonly model: string
   readonly transaction: TransactionInfo
   readonly index: number
@@ -17,5 +19,18 @@ export class TruncateTableChange implements AnyChange {
     this.transaction = transaction
     this.index = index
     this.model = model
+  }
+
+  get operation(): AnyOperation {
+    return this
+  }
+
+  get cursor(): string {
+    return formatCursor(this.transaction.epoch, this.transaction.commitLsn, this.index)
+  }
+
+  /** Nothing is ever decoded here. */
+  fresh(): TruncateTableChange {
+    return this
   }
 }

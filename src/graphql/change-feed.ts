@@ -12,4 +12,10 @@ export interface ChangeFeed {
   isRegistered(model: string): boolean
   /** Live from this call on; the iterator's `return()` ends it. */
   subscribeDeliveries(request: SubscriptionRequest): BusSubscription
+  /** The cursor for now: a query made after it resolved sees every change that stands before it. */
+  changeCursor(): Promise<string>
+  /** Resolves when queries see the transaction, or after a bounded wait. */
+  whenVisible(xid: number): Promise<void>
+  /** Whether PostgreSQL sends the whole old row of the model's changes; true while that is not known. */
+  hasOldImages(model: string): boolean
 }

@@ -6,7 +6,7 @@ import { GraphQLError } from 'graphql'
 import { type ErrorCode, type ErrorDetails, isRowcastError, RowcastError } from '../errors.ts'
 
 /**
- * A public RowcastError, bare or wrapped by the executor, as a GraphQLError with `extensions: { code, mend }`
+ * A public RowcastError, bare or wrapped by the executor, as a GraphQLError with `extensions: { code, mend, … }`
  * and its place in the document; anything else unchanged. The result has no `originalError`: servers take
  * errors that have one for internal, and mask them.
  */
@@ -18,7 +18,7 @@ export function toGraphqlError(error: unknown): unknown {
   return new GraphQLError(original.message, {
     nodes: nodes ?? null,
     path: path ?? null,
-    extensions: { code: original.code, mend: original.mend },
+    extensions: { code: original.code, mend: original.mend, ...original.details },
   })
 }
 

@@ -12,7 +12,8 @@ import type { ModelCatalog } from '../catalog/model-catalog.ts'
 /** Names that GraphQL or rowcast uses for types of its own. */
 const RESERVED_TYPES: ReadonlySet<string> = new Set([
   ...['Query', 'Mutation', 'Subscription', 'ID', 'String', 'Int', 'Float', 'Boolean'],
-  ...['DateTime', 'BigInt', 'Decimal', 'JSON', 'Bytes', 'ChangeAction', 'ChangeTransaction'],
+  ...['DateTime', 'BigInt', 'Decimal', 'JSON', 'Bytes', 'Cursor'],
+  ...['ChangeAction', 'ChangeTransaction', 'Transition'],
 ])
 
 /** Field names of one model. */

@@ -26,6 +26,9 @@ export function printServiceSchema({ catalog, models }: PrintSchemaOptions): str
       subscribeDeliveries() {
         throw offline()
       },
+      changeCursor: () => Promise.reject(offline()),
+      whenVisible: () => Promise.reject(offline()),
+      hasOldImages: () => true,
     },
   })
   return `${HEADER}${printSchema(lexicographicSortSchema(schema))}\n`

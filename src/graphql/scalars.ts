@@ -5,7 +5,7 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode, valueFromASTUntyped } from 'graphql'
 
 /** Names of the scalars defined here. */
-export type ScalarName = 'DateTime' | 'BigInt' | 'Decimal' | 'JSON' | 'Bytes'
+export type ScalarName = 'DateTime' | 'BigInt' | 'Decimal' | 'JSON' | 'Bytes' | 'Cursor'
 
 const DATE_TIME =
   /^(\d{4})-(\d{2})-(\d{2})[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/
@@ -74,6 +74,18 @@ export const BytesScalar = new GraphQLScalarType<Uint8Array, string>({
   parseLiteral: (node) => parseBytes(textOf(node, 'Bytes', [Kind.STRING])),
 })
 
+/** A place in the stream of changes. Whether it is one of ours is judged where it is used: BAD_CURSOR. */
+export const CursorScalar = new GraphQLScalarType<string, string>({
+  name: 'Cursor',
+  description: 'A place in the stream of changes. Opaque: keep it, and hand it back exactly as it came.',
+  serialize: (value) => String(value),
+  parseValue(value) {
+    if (typeof value !== 'string') throw refused('Cursor', 'text')
+    return value
+  },
+  parseLiteral: (node) => textOf(node, 'Cursor', [Kind.STRING]),
+})
+
 /** All of them by their name in GraphQL. */
 export const SCALARS: Readonly<Record<ScalarName, GraphQLScalarType>> = {
   DateTime: DateTimeScalar,
@@ -81,6 +93,7 @@ export const SCALARS: Readonly<Record<ScalarName, GraphQLScalarType>> = {
   Decimal: DecimalScalar,
   JSON: JsonScalar,
   Bytes: BytesScalar,
+  Cursor: CursorScalar,
 }
 
 function parseDateTime(value: unknown): Date {

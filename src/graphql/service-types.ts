@@ -44,6 +44,7 @@ export interface ServiceSchemaTypes {
     readonly Decimal: { Input: string; Output: unknown }
     readonly JSON: { Input: unknown; Output: unknown }
     readonly Bytes: { Input: Uint8Array; Output: Uint8Array }
+    readonly Cursor: { Input: string; Output: string }
   }
 }
 

@@ -13,12 +13,37 @@ import type { Duplex } from 'node:stream'
 import type { GraphQLSchema } from 'graphql'
 import { RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { type ContextFactory, createGraphqlPipeline, GRAPHQL_PATH } from './graphql-pipeline.ts'
+import { clientAddress, createConnectionCounter } from './client-address.ts'
+import type { ContextFunction } from './context.ts'
+import { createGraphqlPipeline, GRAPHQL_PATH } from './graphql-pipeline.ts'
 import { type HealthReport, respondJson, respondLive, respondReady } from './health.ts'
+import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts'
+import { createErrorMask } from './mask-error.ts'
+import { createOriginGuard } from './origin-guard.ts'
+import { createSessionKeeper } from './session-keeper.ts'
 import { createWebSocketTransport } from './websocket-transport.ts'
 
+/** Who may use the server, and how much of it. */
+export interface ServerSecurity {
+  /** Lets a client in and makes its GraphQL context. @default everybody, with an empty context */
+  readonly context?: ContextFunction | undefined
+  /** Bounds that differ from the defaults. */
+  readonly limits?: Partial<ServerLimits> | undefined
+  /**
+   * Origins whose pages may use the server beside its own, for CORS and WebSocket: `https://app.example.com`,
+   * or `*` for all. @default none
+   */
+  readonly allowedOrigins?: readonly string[] | undefined
+  /** Whether browsers let those pages send cookies over HTTP. Not with `*`. @default false */
+  readonly allowCredentials?: boolean | undefined
+  /** Whether clients may read the schema. @default as `graphiql` */
+  readonly introspection?: boolean | undefined
+  /** Proxies in front that append to X-Forwarded-For. @default 0 */
+  readonly trustedProxyCount?: number | undefined
+}
+
 /** What the server needs, and its bounds. */
-export interface ServerOptions {
+export interface ServerOptions extends ServerSecurity {
   readonly schema: GraphQLSchema
   readonly logger: Logger
   /** Whether changes flow: the answer of /health/ready. */
@@ -31,18 +56,6 @@ export interface ServerOptions {
   readonly graphiql?: boolean | undefined
   /** What GraphiQL shows in its first tab. */
   readonly graphiqlQuery?: string | undefined
-  /** Makes the GraphQL context of an operation; the same for every transport. */
-  readonly context?: ContextFactory | undefined
-  /** What one WebSocket may hold back before its subscriptions wait. @default 1_048_576 // 1 MiB */
-  readonly socketBufferedBytesMax?: number | undefined
-  /** The longest request body or WebSocket message. @default 1_048_576 // 1 MiB */
-  readonly requestBytesMax?: number | undefined
-  /** Interval of WebSocket pings; an unanswered one ends the socket at the next. @default 12_000 // 12 s */
-  readonly pingIntervalMs?: number | undefined
-  /** How long a WebSocket may stay silent before `connection_init`. @default 3_000 // 3 s */
-  readonly connectionInitTimeoutMs?: number | undefined
-  /** How long `close()` waits for clients before it cuts them. @default 3_000 // 3 s */
-  readonly closeTimeoutMs?: number | undefined
 }
 
 /** The server while it lives. */
@@ -52,43 +65,49 @@ export interface RowcastServer {
    * @throws SERVER_PORT_IN_USE, SERVER_LISTEN_FAILED
    */
   listen(): Promise<{ readonly url: string; readonly port: number }>
+  /** Asks the session of every open connection now whether it still holds; resolves once all have answered. */
+  revalidateSessions(): Promise<void>
   /** Takes no one new, ends what is open so that clients know to come back, and resolves within the bound. */
   close(): Promise<void>
 }
 
-const MEBIBYTE = 1_048_576
-
 /** Creates the server; nothing listens before `listen()`. */
 export function createServer(options: ServerOptions): RowcastServer {
-  const { logger, host = '127.0.0.1', port = 4000, closeTimeoutMs = 3_000 } = options
-  const requestBytesMax = options.requestBytesMax ?? MEBIBYTE
+  const { logger, host = '127.0.0.1', port = 4000, graphiql = false, trustedProxyCount = 0 } = options
+  const limits: ServerLimits = { ...DEFAULT_LIMITS, ...definedOf(options.limits ?? {}) }
+  const allowedOrigins = options.allowedOrigins ?? []
+  const isIntrospectionEnabled = options.introspection ?? graphiql
+  const errorMask = createErrorMask({ logger, areSuggestionsHidden: !isIntrospectionEnabled })
+  const sessions = createSessionKeeper({ ...options, ...limits, errorMask })
+  const connections = createConnectionCounter(limits.connectionsPerAddressMax)
+  const originGuard = createOriginGuard(allowedOrigins)
   const pipeline = createGraphqlPipeline({
-    schema: options.schema,
-    logger,
-    isGraphiqlEnabled: options.graphiql ?? false,
-    graphiqlQuery: options.graphiqlQuery,
-    context: options.context,
-    requestBytesMax,
+    ...{ schema: options.schema, graphiqlQuery: options.graphiqlQuery, logger, limits, errorMask },
+    ...{ sessions, connections, originGuard, trustedProxyCount },
+    isGraphiqlEnabled: graphiql,
+    isIntrospectionEnabled,
+    hasForeignOrigins: allowedOrigins.length > 0,
+    mayCarryCredentials: (options.allowCredentials ?? false) && !allowedOrigins.includes('*'),
   })
-  const webSockets = createWebSocketTransport({
-    handler: pipeline.handler,
-    logger,
-    socketBufferedBytesMax: options.socketBufferedBytesMax ?? MEBIBYTE,
-    requestBytesMax,
-    pingIntervalMs: options.pingIntervalMs ?? 12_000,
-    connectionInitTimeoutMs: options.connectionInitTimeoutMs ?? 3_000,
-  })
+  const { handler } = pipeline
+  const webSockets = createWebSocketTransport({ handler, logger, errorMask, sessions, limits })
   let isClosing = false
   const health = (): HealthReport => (isClosing ? STOPPING : options.health())
-  const http = createHttpServer((request, response) => {
+  const http = createHttpServer(httpOptions(limits), (request, response) => {
     // A kept-alive connection whose last response ends after close() began would hold the server open.
     response.once('close', () => isClosing && http.closeIdleConnections())
-    route(request, response, health, pipeline.handler)
+    route(request, response, health, handler)
   })
   const silentSockets = trackSilentSockets(http)
   http.on('upgrade', (request, socket, head) => {
-    if (isClosing || pathOf(request) !== GRAPHQL_PATH) return refuseUpgrade(socket, isClosing ? 503 : 404)
-    webSockets.handleUpgrade(request, socket, head)
+    if (isClosing) return refuseUpgrade(socket, 503)
+    if (pathOf(request) !== GRAPHQL_PATH) return refuseUpgrade(socket, 404)
+    if (!originGuard.mayUpgrade(request.headers)) return refuseUpgrade(socket, 403)
+    const address = clientAddress(request, trustedProxyCount)
+    const release = connections.acquire(address)
+    if (release === null) return refuseUpgrade(socket, 429)
+    socket.once('close', release)
+    webSockets.handleUpgrade(request, socket, head, address)
   })
   return {
     async listen() {
@@ -96,13 +115,16 @@ export function createServer(options: ServerOptions): RowcastServer {
       const name = host.includes(':') ? `[${host}]` : host
       return { url: `http://${WILDCARDS.has(host) ? 'localhost' : name}:${address.port}`, port: address.port }
     },
+    revalidateSessions: sessions.revalidate,
     async close() {
       if (isClosing || !http.listening) return
       isClosing = true
+      sessions.close()
       pipeline.endStreams()
       for (const socket of silentSockets) socket.destroy()
+      const { closeTimeoutMs } = limits
       await Promise.all([webSockets.close(closeTimeoutMs), closeHttp(http, closeTimeoutMs)])
-      await pipeline.handler.dispose()
+      await handler.dispose()
     },
   }
 }
@@ -141,7 +163,26 @@ function pathOf(request: IncomingMessage): string {
   return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
 }
 
-const REASONS = { 404: 'Not Found', 503: 'Service Unavailable' } as const
+/** Settings left undefined stay at their default. */
+function definedOf(limits: Partial<ServerLimits>): Partial<ServerLimits> {
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
+}
+
+/** A request that comes in drop by drop is cut; Node.js looks at the interval. */
+function httpOptions({ requestTimeoutMs }: ServerLimits) {
+  return {
+    requestTimeout: requestTimeoutMs,
+    headersTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: Math.min(requestTimeoutMs, 5_000),
+  }
+}
+
+const REASONS = {
+  403: 'Forbidden',
+  404: 'Not Found',
+  429: 'Too Many Requests',
+  503: 'Service Unavailable',
+} as const
 
 function refuseUpgrade(socket: Duplex, status: keyof typeof REASONS): void {
   socket.on('error', () => socket.destroy())

@@ -4,10 +4,22 @@ import type { LogFields } from '../log.ts'
 /** Name, code and first stack frame of an error: enough to find it, nothing of the data it was about. */
 export function describeError(error: unknown): LogFields {
   if (!(error instanceof Error)) return { error: typeof error }
-  const frame = error.stack?.split('\n').find((line) => line.trimStart().startsWith('at '))
-  return {
-    error: error.name,
-    code: 'code' in error && typeof error.code === 'string' ? error.code : undefined,
-    at: frame?.trim().slice('at '.length),
-  }
+  const { name, code } = error as NodeJS.ErrnoException
+  return { error: wordOf(name) ?? 'Error', code: wordOf(code), at: placeOf(error) }
+}
+
+/** A name as programs give them; anything else might be data. */
+function wordOf(value: unknown): string | undefined {
+  return typeof value === 'string' && /^[\w.$-]{1,64}$/.test(value) ? value : undefined
+}
+
+/** The first frame. The stack starts with the message, and that may hold lines that look like frames. */
+function placeOf({ stack = '', message }: Error): string | undefined {
+  const messageStart = stack.indexOf(message)
+  if (messageStart < 0) return undefined
+  const frames = stack.slice(messageStart + message.length).split('\n')
+  return frames
+    .find((line) => /^\s+at /.test(line))
+    ?.trim()
+    .slice('at '.length)
 }

@@ -1,40 +1,25 @@
 /**
- * Stage 8, server. The one pipeline of parse, validate, context, execute and error masking, made by Yoga.
- * HTTP and SSE run through Yoga's own handler, WebSockets through the same `getEnveloped`.
+ * Stage 8, server. The one pipeline of limits, parse, validate, context, execute and error masking, made by
+ * Yoga. HTTP and SSE run through Yoga's own handler, WebSockets through the same `getEnveloped`.
  */
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import type { ExecutionResult, GraphQLError, GraphQLFormattedError, GraphQLSchema } from 'graphql'
-import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga'
-import { RowcastError } from '../errors.ts'
+import type { GraphQLSchema } from 'graphql'
+import { createLRUCache, createYoga, type YogaServerInstance } from 'graphql-yoga'
+import { invariant } from '../errors.ts'
+import { LAST_EVENT_ID } from '../graphql/last-event-id.ts'
 import type { Logger } from '../log.ts'
+import { type ConnectionCounter, clientAddress } from './client-address.ts'
+import { CONNECTION, type PipelinePlugin, type TransportContext } from './connection-state.ts'
 import { renderGraphiqlPage } from './graphiql-page.ts'
-import { maskError } from './mask-error.ts'
-import { createStreamRegistry } from './stream-registry.ts'
+import { createHttpStreams } from './http-streams.ts'
+import type { ServerLimits } from './limits.ts'
+import type { ErrorMask } from './mask-error.ts'
+import { createCsrfGuard, type OriginGuard } from './origin-guard.ts'
+import { createQueryLimits } from './query-limits.ts'
+import type { SessionKeeper } from './session-keeper.ts'
 import { createYogaLogger } from './yoga-logger.ts'
 
 /** Where GraphQL is served: queries, mutations, SSE, WebSocket and GraphiQL. */
 export const GRAPHQL_PATH = '/graphql'
-
-/** What a context factory is told about a connection, whatever its transport. */
-export interface ConnectionInfo {
-  readonly transport: 'http' | 'websocket'
-  /** Of the request, or of the upgrade request. */
-  readonly headers: IncomingHttpHeaders
-  /** Payload of graphql-ws's `connection_init`; empty over HTTP. */
-  readonly connectionParams: Readonly<Record<string, unknown>>
-}
-
-/** Makes the GraphQL context of one operation. */
-export type ContextFactory = (connection: ConnectionInfo) => object | Promise<object>
-
-/** What both transports put into the pipeline beside Yoga's own. */
-export interface TransportContext {
-  readonly req: IncomingMessage
-  /** Present on WebSockets only. */
-  readonly connectionParams?: Readonly<Record<string, unknown>> | undefined
-  /** True on WebSockets. */
-  readonly isWebSocket?: boolean | undefined
-}
 
 /** Yoga as this server configures it. */
 export type GraphqlHandler = YogaServerInstance<TransportContext, object>
@@ -43,12 +28,19 @@ export type GraphqlHandler = YogaServerInstance<TransportContext, object>
 export interface GraphqlPipelineOptions {
   readonly schema: GraphQLSchema
   readonly logger: Logger
+  readonly errorMask: ErrorMask
+  readonly sessions: SessionKeeper
+  readonly connections: ConnectionCounter
+  readonly originGuard: OriginGuard
+  readonly limits: ServerLimits
   readonly isGraphiqlEnabled: boolean
+  readonly isIntrospectionEnabled: boolean
   /** What GraphiQL shows in its first tab. */
   readonly graphiqlQuery?: string | undefined
-  readonly context?: ContextFactory | undefined
-  /** @default 1_048_576 // 1 MiB */
-  readonly requestBytesMax: number
+  /** Whether pages of allowed origins may send cookies. */
+  readonly mayCarryCredentials: boolean
+  readonly hasForeignOrigins: boolean
+  readonly trustedProxyCount: number
 }
 
 /** The pipeline and the end of its HTTP streams. */
@@ -58,67 +50,66 @@ export interface GraphqlPipeline {
   endStreams(): void
 }
 
+/** Documents that are kept parsed. A document may have a thousand tokens: few enough of them to fit anywhere. */
+const CACHED_DOCUMENTS = 256
+
 /** Creates the pipeline. */
 export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlPipeline {
-  const streams = createStreamRegistry<ExecutionResult>()
-  const { context } = options
+  const { errorMask, limits } = options
+  const streams = createHttpStreams({ ...options, payloadBytesMax: limits.payloadBytesMax })
   const handler = createYoga<TransportContext, object>({
     schema: options.schema,
     graphqlEndpoint: GRAPHQL_PATH,
-    logging: createYogaLogger(options.logger),
-    maskedErrors: { maskError },
-    context: (initial: TransportContext) => context?.(toConnectionInfo(initial)) ?? {},
+    logging: createYogaLogger(options.logger, errorMask),
+    maskedErrors: { maskError: (error) => errorMask.mask(error) },
+    context: (initial: TransportContext) => {
+      const connection = initial[CONNECTION]
+      invariant(connection, 'An operation reached its context without a session.')
+      const lastEventId = connection.kind === 'sse' ? initial.req.headers['last-event-id'] : undefined
+      return lastEventId === undefined
+        ? connection.session.context
+        : { ...connection.session.context, [LAST_EVENT_ID]: lastEventId }
+    },
     graphiql: options.isGraphiqlEnabled ? { defaultQuery: options.graphiqlQuery ?? '' } : false,
     renderGraphiQL: renderGraphiqlPage,
-    // No page of another site reads this server through its visitor's browser.
-    cors: false,
+    cors: options.hasForeignOrigins ? createCors(options) : false,
     landingPage: false,
     multipart: false,
-    maxRequestBodySize: options.requestBytesMax,
-    plugins: [createSsePlugin(streams.track)],
+    batching: false,
+    maxRequestBodySize: limits.requestBytesMax,
+    parserAndValidationCache: {
+      documentCache: createLRUCache({ max: CACHED_DOCUMENTS }),
+      errorCache: createLRUCache({ max: CACHED_DOCUMENTS }),
+    },
+    plugins: [
+      createCsrfGuard(options.originGuard),
+      createSessionOpener(options),
+      ...createQueryLimits(options),
+      streams.plugin,
+    ],
   })
-  return {
-    handler,
-    endStreams() {
-      const stopping = new RowcastError('SERVER_STOPPING', 'The server is stopping.')
-      streams.end({ errors: [maskError(stopping)] })
-    },
+  return { handler, endStreams: streams.end }
+}
+
+/** No page of another site reads this server through its visitor's browser, but those that are named. */
+function createCors({ originGuard, mayCarryCredentials }: GraphqlPipelineOptions) {
+  return ({ headers }: Request) => {
+    const origin = headers.get('origin')
+    if (origin === null || !originGuard.isAllowed(origin, headers.get('host') ?? undefined)) return false
+    // A list, so that Vary says that the answer depends on it.
+    return { origin: [origin, origin], methods: ['GET', 'POST'], credentials: mayCarryCredentials }
   }
 }
 
-/** An error as the client reads it: without the HTTP status that Yoga's plugins note on it for themselves. */
-export function formatGraphqlError(error: GraphQLError): GraphQLFormattedError {
-  const { extensions, ...rest } = error.toJSON()
-  if (extensions === undefined) return rest
-  const { http: _http, ...visible } = extensions
-  return Object.keys(visible).length === 0 ? rest : { ...rest, extensions: visible }
-}
-
-function toConnectionInfo(initial: TransportContext): ConnectionInfo {
+/** Lets the client of an HTTP request in before its document is even parsed, as `connection_init` does. */
+function createSessionOpener(options: GraphqlPipelineOptions): PipelinePlugin {
   return {
-    transport: initial.isWebSocket === true ? 'websocket' : 'http',
-    headers: initial.req.headers,
-    connectionParams: initial.connectionParams ?? {},
-  }
-}
-
-/** Tracks SSE streams so that they can be ended, and tells proxies not to hold their events back. */
-function createSsePlugin(
-  track: (source: AsyncIterable<ExecutionResult>) => AsyncGenerator<ExecutionResult>,
-): Plugin<TransportContext> {
-  return {
-    onSubscribe: ({ args }) => {
-      if (args.contextValue.isWebSocket === true) return undefined
-      return {
-        onSubscribeResult({ result, setResult }) {
-          if (Symbol.asyncIterator in result) setResult(track(result))
-        },
-      }
-    },
-    onResponse({ response }) {
-      if (response.headers.get('content-type')?.startsWith('text/event-stream') === true) {
-        response.headers.set('x-accel-buffering', 'no')
-      }
+    async onParams({ context }) {
+      const { headers } = context.req
+      const kind = headers.accept?.includes('text/event-stream') === true ? 'sse' : 'http'
+      const address = clientAddress(context.req, options.trustedProxyCount)
+      const session = await options.sessions.open({ kind, headers, remoteAddress: address })
+      context[CONNECTION] = { kind, address, session }
     },
   }
 }

@@ -1,20 +1,78 @@
 /**
  * Stage 8, server. What a client sees of an error, the same on every transport: errors made for clients in
- * full, all others as one fixed sentence, since their text may quote rows, queries or settings.
+ * full, all others as one fixed sentence with an id, since their text may quote rows, queries or settings.
+ * The id stands in the log beside the name, code and place of the error.
  */
+import { randomUUID } from 'node:crypto'
 import { GraphQLError } from 'graphql'
+import type { ErrorCode } from '../errors.ts'
 import { toGraphqlError } from '../graphql/graphql-errors.ts'
+import type { Logger } from '../log.ts'
+import { describeError } from './describe-error.ts'
 
-/** The error as a client may see it; the same object when nothing had to be hidden. */
-export function maskError(error: unknown): GraphQLError {
-  const shown = toGraphqlError(error)
-  if (shown instanceof GraphQLError && isMadeForClients(shown)) return shown
-  const located = error instanceof GraphQLError ? error : null
-  return new GraphQLError('Unexpected error.', {
-    nodes: located?.nodes ?? null,
-    path: located?.path ?? null,
-    extensions: { code: 'INTERNAL_SERVER_ERROR' },
-  })
+/** Masks errors and logs what it hides, each error once. */
+export interface ErrorMask {
+  /** The error as a client may see it; the same object when nothing had to be hidden. */
+  mask(error: unknown): GraphQLError
+  /** Whether this error was hidden from a client and logged. */
+  hasLogged(error: unknown): boolean
+}
+
+/** What a mask needs. */
+export interface ErrorMaskOptions {
+  readonly logger: Logger
+  /** Whether "Did you mean …?" is cut off: it tells names to those who may not read the schema. */
+  readonly areSuggestionsHidden: boolean
+}
+
+/** Status over HTTP of errors that have one of their own; Yoga reads it from `extensions.http`. */
+const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
+  UNAUTHENTICATED: 401,
+  SESSION_EXPIRED: 401,
+  CROSS_SITE_REQUEST: 403,
+  TOO_MANY_CONNECTIONS: 429,
+}
+
+/** Creates a mask. */
+export function createErrorMask({ logger, areSuggestionsHidden }: ErrorMaskOptions): ErrorMask {
+  const ids = new WeakMap<object, string>()
+
+  function logOnce(error: unknown): string {
+    const original = originalOf(error)
+    const key = typeof original === 'object' && original !== null ? original : {}
+    const known = ids.get(key)
+    if (known !== undefined) return known
+    const id = randomUUID()
+    ids.set(key, id)
+    logger.error('A GraphQL operation failed unexpectedly.', { errorId: id, ...describeError(original) })
+    return id
+  }
+
+  return {
+    mask(error) {
+      const shown = toGraphqlError(error)
+      if (shown instanceof GraphQLError && isMadeForClients(shown)) {
+        return withHttpStatus(areSuggestionsHidden ? withoutSuggestion(shown) : shown)
+      }
+      const id = logOnce(error)
+      const located = error instanceof GraphQLError ? error : null
+      return new GraphQLError(`Unexpected error. The server's log has it as ${id}.`, {
+        nodes: located?.nodes ?? null,
+        path: located?.path ?? null,
+        extensions: { code: 'INTERNAL_SERVER_ERROR', id, http: { status: 500, spec: located !== null } },
+      })
+    },
+    hasLogged(error) {
+      const original = originalOf(error)
+      return typeof original === 'object' && original !== null && ids.has(original)
+    },
+  }
+}
+
+function originalOf(error: unknown): unknown {
+  return error instanceof GraphQLError && error.originalError !== undefined && error.originalError !== null
+    ? originalOf(error.originalError)
+    : error
 }
 
 /** Whether it was thrown as a GraphQLError, rather than made by the executor around another error. */
@@ -22,4 +80,25 @@ function isMadeForClients(error: GraphQLError): boolean {
   const { originalError } = error
   if (originalError === undefined || originalError === null) return true
   return originalError instanceof GraphQLError && isMadeForClients(originalError)
+}
+
+function withHttpStatus(error: GraphQLError): GraphQLError {
+  const { code, http } = error.extensions
+  const status = HTTP_STATUS[code as ErrorCode]
+  return status === undefined || http !== undefined
+    ? error
+    : remake(error, error.message, { ...error.extensions, http: { status } })
+}
+
+/** graphql-js ends its messages with it, in validation and in reading variables. */
+const SUGGESTION = / ?Did you mean .*\?/
+
+function withoutSuggestion(error: GraphQLError): GraphQLError {
+  // An error with a code is ours or the user's, and says what it says on purpose.
+  if (error.extensions['code'] !== undefined || !SUGGESTION.test(error.message)) return error
+  return remake(error, error.message.replace(SUGGESTION, ''), error.extensions)
+}
+
+function remake(error: GraphQLError, message: string, extensions: GraphQLError['extensions']): GraphQLError {
+  return new GraphQLError(message, { nodes: error.nodes ?? null, path: error.path ?? null, extensions })
 }

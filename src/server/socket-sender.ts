@@ -5,21 +5,37 @@
  */
 import { WebSocket } from 'ws'
 
-/** Sends one text frame; resolves when the caller may produce the next one. Never rejects. */
+/** Sends one text frame; resolves when the caller may produce the next one. */
 export type SocketSender = (text: string) => Promise<void>
 
 /**
  * Creates the sender of one socket. What a socket holds is at most `bufferedBytesMax` and, beyond it, one
- * frame for each of its subscriptions, since each of them waits for its own frame to leave.
+ * frame for each of its subscriptions, since each of them waits for its own frame to leave. Never rejects.
  */
 export function createSocketSender(socket: WebSocket, bufferedBytesMax: number): SocketSender {
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  stopReadingWhileFull(socket, bufferedBytesMax)
   return (text) => {
     // Not at once: a source with much to say would be drained into nothing until the close arrives.
     if (socket.readyState !== WebSocket.OPEN) return closed
     return new Promise((resolve) => {
-      socket.send(text, () => resolve())
+      socket.send(text, () => {
+        if (socket.isPaused && socket.bufferedAmount <= bufferedBytesMax) socket.resume()
+        resolve()
+      })
       if (socket.bufferedAmount <= bufferedBytesMax) resolve()
     })
   }
+}
+
+/**
+ * A client that asks without reading the answers is not listened to until it reads: each message, and each
+ * ping, leaves an answer in the buffer.
+ */
+function stopReadingWhileFull(socket: WebSocket, bufferedBytesMax: number): void {
+  const check = (): void => {
+    if (socket.bufferedAmount > bufferedBytesMax && socket.readyState === WebSocket.OPEN) socket.pause()
+  }
+  socket.on('message', check)
+  socket.on('ping', check)
 }

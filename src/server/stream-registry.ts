@@ -1,37 +1,42 @@
 /**
- * Stage 8, server. The result streams that are open over HTTP, so that a stopping server can end each of
- * them with a last word instead of cutting the connection.
+ * Stage 8, server. The result streams that are open over HTTP, so that each of them can be ended with a last
+ * word instead of a cut connection: one when its session is over, all when the server stops.
  */
+
+/** One open stream. */
+export interface OpenStream<T> {
+  readonly iterator: AsyncGenerator<T>
+  /** Ends it, with a last value when there is one. */
+  end(last: T | null): void
+}
 
 /** Open streams that can be ended together. */
 export interface StreamRegistry<T> {
-  /** Passes the source through, and ends it with the last value when `end` is called. */
-  track(source: AsyncIterable<T>): AsyncGenerator<T>
+  /** Passes the source through until it ends or is ended; `onClosed` is called once, however it ends. */
+  track(source: AsyncIterable<T>, onClosed?: () => void): OpenStream<T>
   /** Ends every stream, present and future, with `last`. */
   end(last: T): void
 }
 
 /** Creates an empty registry. */
 export function createStreamRegistry<T>(): StreamRegistry<T> {
-  const open = new Set<(last: T) => void>()
+  const open = new Set<OpenStream<T>>()
   let lastOfAll: { readonly value: T } | null = null
   return {
-    track(source) {
-      const stream = createEndableStream(source, () => open.delete(stream.end))
-      open.add(stream.end)
+    track(source, onClosed) {
+      const stream = createOpenStream(source, () => {
+        open.delete(stream)
+        onClosed?.()
+      })
+      open.add(stream)
       if (lastOfAll !== null) stream.end(lastOfAll.value)
-      return stream.iterator
+      return stream
     },
     end(last) {
       lastOfAll = { value: last }
-      for (const endStream of [...open]) endStream(last)
+      for (const stream of [...open]) stream.end(last)
     },
   }
-}
-
-interface EndableStream<T> {
-  readonly iterator: AsyncGenerator<T>
-  readonly end: (last: T) => void
 }
 
 const DONE: IteratorResult<never, undefined> = { done: true, value: undefined }
@@ -40,9 +45,9 @@ const DONE: IteratorResult<never, undefined> = { done: true, value: undefined }
  * Not `Promise.race` against one long-lived promise: each race would leave a reaction on it, and a stream
  * of a million values a million of them.
  */
-function createEndableStream<T>(source: AsyncIterable<T>, onClosed: () => void): EndableStream<T> {
+function createOpenStream<T>(source: AsyncIterable<T>, onClosed: () => void): OpenStream<T> {
   const from = source[Symbol.asyncIterator]()
-  let last: { readonly value: T } | null = null
+  let last: { readonly value: T | null } | null = null
   let isClosed = false
   let wakePending: (() => void) | null = null
 
@@ -54,7 +59,7 @@ function createEndableStream<T>(source: AsyncIterable<T>, onClosed: () => void):
   const takeLast = (): IteratorResult<T> => {
     if (last === null || isClosed) return DONE
     close()
-    return { done: false, value: last.value }
+    return last.value === null ? DONE : { done: false, value: last.value }
   }
   const next = (): Promise<IteratorResult<T>> => {
     if (isClosed || last !== null) return Promise.resolve(takeLast())
@@ -95,7 +100,7 @@ function createEndableStream<T>(source: AsyncIterable<T>, onClosed: () => void):
   return {
     iterator,
     end(value) {
-      last = { value }
+      last ??= { value }
       wakePending?.()
       // The source is told at once: its queue need not wait for a client that reads no more.
       from.return?.().catch(() => undefined)

@@ -1,71 +1,56 @@
 /**
- * Stage 8, server. GraphQL over WebSocket, protocol graphql-transport-ws, on the path of HTTP. graphql-ws
- * keeps the protocol, the pipeline is Yoga's, and each socket has a bound on what it may hold back.
- * https://github.com/graphql/graphql-over-http/blob/main/rfcs/GraphQLOverWebSocket.md
+ * Stage 8, server. The WebSockets of a server: takes them over from HTTP, hands their messages to the
+ * protocol, and bounds what each may send, hold back and leave unsaid.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { ExecutionArgs, ExecutionResult, FormattedExecutionResult, GraphQLError } from 'graphql'
-import {
-  CloseCode,
-  type Context,
-  handleProtocols,
-  makeServer,
-  type OperationResult,
-  type Server,
-  type SubscribePayload,
-} from 'graphql-ws'
-import { type WebSocket, WebSocketServer } from 'ws'
-import { invariant } from '../errors.ts'
+import { CloseCode, handleProtocols, type Server } from 'graphql-ws'
+import { type RawData, WebSocket, WebSocketServer } from 'ws'
 import type { Logger } from '../log.ts'
 import { describeError } from './describe-error.ts'
-import { formatGraphqlError, type GraphqlHandler } from './graphql-pipeline.ts'
-import { maskError } from './mask-error.ts'
-import { createSocketSender } from './socket-sender.ts'
+import { isLongerThan, payloadTooLarge } from './payload-bound.ts'
+import { createSocketSender, type SocketSender } from './socket-sender.ts'
+import { type SocketWatch, watchSocket } from './socket-watch.ts'
+import {
+  createWebSocketProtocol,
+  type SocketExtra,
+  type WebSocketProtocolOptions,
+} from './websocket-protocol.ts'
 
 /** What the transport needs. */
-export interface WebSocketTransportOptions {
-  readonly handler: Pick<GraphqlHandler, 'getEnveloped'>
+export interface WebSocketTransportOptions extends WebSocketProtocolOptions {
   readonly logger: Logger
-  /** What one socket may hold back before its subscriptions wait. @default 1_048_576 // 1 MiB */
-  readonly socketBufferedBytesMax: number
-  /** The longest message a client may send. @default 1_048_576 // 1 MiB */
-  readonly requestBytesMax: number
-  /** A client that leaves a ping unanswered for this long is cut off. @default 12_000 // 12 s */
-  readonly pingIntervalMs: number
-  /** How long a client may take to send `connection_init`. @default 3_000 // 3 s */
-  readonly connectionInitTimeoutMs: number
 }
 
 /** The WebSocket side of the server. */
 export interface WebSocketTransport {
-  /** Takes over a connection that asked for an upgrade. */
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** Takes over a connection that asked for an upgrade. @param address the client's */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): void
   /** Closes every socket with 1001, which tells clients to come back; cuts those that linger. */
   close(timeoutMs: number): Promise<void>
 }
-
-interface SocketExtra extends Record<PropertyKey, unknown> {
-  readonly request: IncomingMessage
-}
-type ConnectionParams = Record<string, unknown> | undefined
-type SocketContext = Context<ConnectionParams, SocketExtra>
 
 /** WebSocket close code: the server goes away. RFC 6455, section 7.4.1. */
 const GOING_AWAY = 1001
 
 /** Creates the transport. */
 export function createWebSocketTransport(options: WebSocketTransportOptions): WebSocketTransport {
-  const protocol = createProtocolServer(options)
+  const { limits } = options
+  const protocol = createWebSocketProtocol(options)
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: options.requestBytesMax,
+    maxPayload: limits.requestBytesMax,
+    maxFragments: limits.messageFragmentsMax,
+    // Inflating what a client deflated is work that the client decides about.
+    perMessageDeflate: false,
+    // The types lack it: how long a socket that was closed waits for the client to agree.
+    ...{ closeTimeout: limits.closeTimeoutMs },
     handleProtocols,
   })
   return {
-    handleUpgrade(request, socket, head) {
+    handleUpgrade(request, socket, head, address) {
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        attachSocket(protocol, webSocket, request, options)
+        attachSocket(protocol, webSocket, { request, address }, options)
       })
     },
     close(timeoutMs) {
@@ -86,121 +71,108 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
 function attachSocket(
   protocol: Server<SocketExtra>,
   socket: WebSocket,
-  request: IncomingMessage,
-  options: WebSocketTransportOptions,
+  client: Pick<SocketExtra, 'request' | 'address'>,
+  { logger, limits }: WebSocketTransportOptions,
 ): void {
-  const { logger } = options
   // ws closes the socket itself on a malformed frame; the listener keeps that from ending the process.
   socket.on('error', (error) => logger.debug('a WebSocket failed', describeError(error)))
-  const stopPinging = startPinging(socket, options.pingIntervalMs)
+  const watch = watchSocket(socket, {
+    ...limits,
+    operationCount: () => Object.keys(extra.context?.subscriptions ?? {}).length,
+  })
+  const extra = createExtra(socket, client, watch)
+  const send = createSocketSender(socket, limits.socketBufferedBytesMax)
   const onClosed = protocol.opened(
     {
       protocol: socket.protocol,
-      send: createSocketSender(socket, options.socketBufferedBytesMax),
-      close: (code, reason) => socket.close(code, reason),
+      send: createBoundedSender(send, extra, limits.payloadBytesMax),
+      close: extra.close,
       onMessage(handle) {
-        socket.on('message', (data) => {
-          handle(String(data)).catch((error: unknown) => {
-            logger.error('a WebSocket message could not be handled', describeError(error))
-            socket.close(CloseCode.InternalServerError, 'Internal server error')
-          })
+        socket.on('message', (data, isBinary) => {
+          receive(data, isBinary, extra, handle, logger)
         })
       },
     },
-    { request },
+    extra,
   )
   socket.once('close', (code, reason) => {
-    stopPinging()
+    watch.stop()
+    extra.stopSession?.()
     onClosed(code, String(reason)).catch((error: unknown) => {
       logger.error('a WebSocket could not be cleaned up', describeError(error))
     })
   })
 }
 
-/** Pings at the interval and terminates a socket that left the last ping unanswered. */
-function startPinging(socket: WebSocket, intervalMs: number): () => void {
-  let isAnswered = true
-  socket.on('pong', () => {
-    isAnswered = true
-  })
-  const timer = setInterval(() => {
-    if (socket.readyState !== socket.OPEN) return
-    if (!isAnswered) return socket.terminate()
-    isAnswered = false
-    socket.ping()
-  }, intervalMs)
-  return () => clearInterval(timer)
-}
-
-type Enveloped = ReturnType<GraphqlHandler['getEnveloped']>
-
-function createProtocolServer(options: WebSocketTransportOptions): Server<SocketExtra> {
-  // The functions that Yoga wrapped for one operation, from onSubscribe to execute or subscribe.
-  const pipelines = new WeakMap<ExecutionArgs, Enveloped>()
-  const run =
-    (kind: 'execute' | 'subscribe') =>
-    (args: ExecutionArgs): OperationResult => {
-      const pipeline = pipelines.get(args)
-      invariant(pipeline, 'graphql-ws ran an operation that was never prepared.')
-      return pipeline[kind](args) as OperationResult
-    }
-  return makeServer<ConnectionParams, SocketExtra>({
-    connectionInitWaitTimeout: options.connectionInitTimeoutMs,
-    execute: run('execute'),
-    subscribe: run('subscribe'),
-    onSubscribe: async (context, _id, payload) => {
-      const pipeline = envelop(options.handler, context, payload)
-      const prepared = await prepareOperation(pipeline, payload)
-      if ('document' in prepared) pipelines.set(prepared, pipeline)
-      return prepared
-    },
-    onNext: (_context, _id, _payload, _args, result) =>
-      result.errors === undefined
-        ? undefined
-        : formatFailedResult(result.data, result.extensions, result.errors),
-    onError: (_context, _id, _payload, errors) =>
-      errors.map((error) => formatGraphqlError(maskError(error.originalError ?? error))),
-  })
-}
-
-function formatFailedResult(
-  data: ExecutionResult['data'],
-  extensions: ExecutionResult['extensions'],
-  errors: readonly GraphQLError[],
-): FormattedExecutionResult {
+function createExtra(
+  socket: WebSocket,
+  client: Pick<SocketExtra, 'request' | 'address'>,
+  watch: SocketWatch,
+): SocketExtra {
   return {
-    ...(data === undefined ? {} : { data }),
-    ...(extensions === undefined ? {} : { extensions }),
-    errors: errors.map(formatGraphqlError),
+    ...client,
+    close: (code, reason) => socket.close(code, cutReason(reason)),
+    isOpen: () => socket.readyState === WebSocket.OPEN,
+    noteActivity: watch.noteActivity,
+    context: null,
+    connection: null,
+    stopSession: null,
   }
 }
 
-function envelop(
-  handler: WebSocketTransportOptions['handler'],
-  context: SocketContext,
-  params: SubscribePayload,
-): Enveloped {
-  const { connectionParams, extra } = context
-  return handler.getEnveloped({ req: extra.request, isWebSocket: true, connectionParams, params })
+function receive(
+  data: RawData,
+  isBinary: boolean,
+  extra: SocketExtra,
+  handle: (text: string) => Promise<void>,
+  logger: Logger,
+): void {
+  // After our close frame the client may still send, and it is no longer who it was.
+  if (!extra.isOpen()) return
+  if (isBinary) {
+    extra.close(CloseCode.BadRequest, 'Invalid message received')
+    return
+  }
+  handle(String(data)).catch((error: unknown) => {
+    if (isUnexpectedMessage(error)) return extra.close(CloseCode.BadRequest, 'Invalid message received')
+    logger.error('a WebSocket message could not be handled', describeError(error))
+    extra.close(CloseCode.InternalServerError, 'Internal server error')
+  })
 }
 
-/** Parses, validates and makes the context; what fails becomes the operation's error, not the socket's end. */
-async function prepareOperation(
-  pipeline: Enveloped,
-  payload: SubscribePayload,
-): Promise<ExecutionArgs | readonly GraphQLError[]> {
-  try {
-    const document = pipeline.parse(payload.query)
-    const errors = pipeline.validate(pipeline.schema, document)
-    if (errors.length > 0) return errors
-    return {
-      schema: pipeline.schema,
-      document,
-      contextValue: await pipeline.contextFactory(),
-      operationName: payload.operationName,
-      variableValues: payload.variables,
+/** A message that only servers send: graphql-ws throws, as if it were our fault. */
+function isUnexpectedMessage(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Unexpected message of type ')
+}
+
+/** A close frame holds 123 bytes beside the code. RFC 6455, section 5.5. */
+const REASON_BYTES_MAX = 123
+
+/** ws throws on longer ones, and graphql-ws puts the client's own ids into them. */
+function cutReason(reason: string): string {
+  if (!isLongerThan(reason, REASON_BYTES_MAX)) return reason
+  return new TextDecoder()
+    .decode(Buffer.from(reason).subarray(0, REASON_BYTES_MAX - 3))
+    .replace(/\uFFFD+$/, '')
+}
+
+/**
+ * Bounds the text of one delivery. A subscription ends with PAYLOAD_TOO_LARGE, as with any error of its
+ * source; a single result is replaced by the error.
+ */
+function createBoundedSender(send: SocketSender, extra: SocketExtra, bytesMax: number): SocketSender {
+  return async (text) => {
+    if (!isLongerThan(text, bytesMax)) return send(text)
+    const { id, type } = JSON.parse(text) as { id?: string; type: string }
+    // A pong that echoes, or an error that quotes: bounded by what the client sent.
+    if (type !== 'next' || id === undefined) return send(text)
+    const running = extra.context?.subscriptions[id]
+    if (running === undefined) return
+    const error = payloadTooLarge(bytesMax)
+    if (running !== null) throw error
+    const payload = {
+      errors: [{ message: error.message, extensions: { code: error.code, mend: error.mend } }],
     }
-  } catch (error) {
-    return [maskError(error)]
+    return send(JSON.stringify({ id, type, payload }))
   }
 }

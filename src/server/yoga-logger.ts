@@ -6,9 +6,10 @@ import type { YogaLogger } from 'graphql-yoga'
 import { isRowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { describeError } from './describe-error.ts'
+import type { ErrorMask } from './mask-error.ts'
 
 /** Creates the logger Yoga is given. */
-export function createYogaLogger(logger: Logger): YogaLogger {
+export function createYogaLogger(logger: Logger, errorMask: ErrorMask): YogaLogger {
   return {
     // Yoga's debug lines trace every request; they say nothing about rowcast.
     debug() {},
@@ -20,7 +21,8 @@ export function createYogaLogger(logger: Logger): YogaLogger {
       const original = originalOf(error)
       // Public errors are answers, not accidents; the client has them in full.
       if (isRowcastError(original) && original.isPublic) return
-      logger.error('a GraphQL operation failed unexpectedly', describeError(original))
+      if (errorMask.hasLogged(original)) return
+      logger.error('The GraphQL server failed unexpectedly.', describeError(original))
     },
   }
 }

@@ -1,26 +1,27 @@
 /**
- * Stage 5, source. Decides which LSN may be confirmed to PostgreSQL. Pure: no clock, no socket.
+ * Stage 5, source. Decides which LSN is safe to confirm to PostgreSQL. Pure: no clock, no socket.
  *
- * A confirmed LSN allows PostgreSQL to forget everything before it, so it may only be the end of a
- * transaction that has been handed over completely, or a keepalive's position while nothing is in flight.
+ * A confirmed LSN allows PostgreSQL to forget everything before it, so safe is only the end of a transaction
+ * that has been handed over completely, or a keepalive's position while nothing is in flight. How far behind
+ * it the confirmed position is kept, the retention window decides.
  * Source: PostgreSQL manual, "Streaming Replication Protocol", standby status update.
  */
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 
 /** Keeps the highest position that is safe to confirm; it never moves backwards. */
 export class AckTracker {
-  #confirmed: Lsn
+  #safe: Lsn
   #isInTransaction = false
   /** Ends of transactions handed over but not yet accepted, in commit order. */
   #pending: Lsn[] = []
 
-  constructor(confirmed: Lsn = LSN_ZERO) {
-    this.#confirmed = confirmed
+  constructor(safe: Lsn = LSN_ZERO) {
+    this.#safe = safe
   }
 
-  /** What may be confirmed now. */
-  get confirmed(): Lsn {
-    return this.#confirmed
+  /** Everything before it has been delivered. */
+  get safe(): Lsn {
+    return this.#safe
   }
 
   /** A transaction has begun to arrive. */
@@ -54,6 +55,6 @@ export class AckTracker {
   }
 
   #raise(lsn: Lsn): void {
-    if (lsn > this.#confirmed) this.#confirmed = lsn
+    if (lsn > this.#safe) this.#safe = lsn
   }
 }

@@ -4,17 +4,29 @@
  */
 import type { SqlClient } from './sql.ts'
 
-/** A table a model is to be read from. */
-export interface TableName {
-  readonly model: string
+/** A table by its full name. */
+export interface QualifiedTable {
   readonly schema: string
   readonly table: string
 }
 
+/**
+ * What a table shall log of a row's former self: everything, or what it logs already. Under `keep` updates and
+ * deletes have no `old` unless the table has REPLICA IDENTITY FULL by itself.
+ */
+export type IdentityWish = 'full' | 'keep'
+
+/** A table a model is to be read from. */
+export interface TableName extends QualifiedTable {
+  readonly model: string
+  /** @default 'full' */
+  readonly replicaIdentity?: IdentityWish | undefined
+}
+
 /** One table as PostgreSQL has it. */
-export interface TableFacts {
-  readonly schema: string
-  readonly table: string
+export interface TableFacts extends QualifiedTable {
+  /** The wanted table that it is, is a partition of, or inherits from. */
+  readonly root: QualifiedTable
   /** pg_class.relkind: 'r' table, 'p' partitioned table, 'v' view, 'm' materialised view, 'f' foreign table. */
   readonly kind: string
   /** pg_class.relpersistence: 'p' permanent, 'u' unlogged, 't' temporary. */
@@ -26,6 +38,25 @@ export interface TableFacts {
   readonly owner: string
   /** True for a partition of a wanted table: they log the changes, so their identity counts as well. */
   readonly isPartition: boolean
+  /** True for a table that inherits from a wanted one: a table of its own, whose rows the wanted one shows too. */
+  readonly isHeir: boolean
+  /** Whether the identity it has finds a row: where not, PostgreSQL refuses UPDATE and DELETE once it is published. */
+  readonly hasRowIdentity: boolean
+  readonly hasStoredGeneratedColumn: boolean
+  /** PostgreSQL 18 and later. */
+  readonly hasVirtualGeneratedColumn: boolean
+  /** Publications that list columns of it. */
+  readonly columnListsIn: readonly string[]
+  /** Other publications that publish it without its generated columns; PostgreSQL 18 and later. */
+  readonly generatedHiddenIn: readonly string[]
+}
+
+/** A published table whose UPDATE and DELETE PostgreSQL refuses, because nothing identifies its rows. */
+export interface UnidentifiedTable extends QualifiedTable {
+  readonly isOwned: boolean
+  readonly owner: string
+  /** An index that could serve: unique, complete, and over columns that are never NULL. */
+  readonly uniqueIndex: string | null
 }
 
 /** The publication as PostgreSQL has it. */
@@ -37,8 +68,12 @@ export interface PublicationFacts {
   readonly publishesDelete: boolean
   readonly publishesTruncate: boolean
   readonly viaPartitionRoot: boolean
+  /** Whether stored generated columns are published; only PostgreSQL 18 and later can. */
+  readonly publishesGenerated: boolean
   /** `schema.table` of every published table, however it came in. */
-  readonly tables: readonly { readonly schema: string; readonly table: string }[]
+  readonly tables: readonly QualifiedTable[]
+  /** Those of its tables that the application cannot change any more. */
+  readonly unidentified: readonly UnidentifiedTable[]
 }
 
 /** The slot as PostgreSQL has it. */
@@ -78,6 +113,7 @@ export async function readDatabaseFacts(
     tables: await sql.query<TableFacts>(TABLES_SQL, [
       tables.map((t) => t.schema),
       tables.map((t) => t.table),
+      publication,
     ]),
     publication: await readPublication(sql, publication),
     slot: (await sql.query<SlotFacts>(SLOT_SQL, [slot]))[0] ?? null,
@@ -85,10 +121,11 @@ export async function readDatabaseFacts(
 }
 
 async function readPublication(sql: SqlClient, name: string): Promise<PublicationFacts | null> {
-  const [row] = await sql.query<Omit<PublicationFacts, 'tables'>>(PUBLICATION_SQL, [name])
+  const [row] = await sql.query<Omit<PublicationFacts, 'tables' | 'unidentified'>>(PUBLICATION_SQL, [name])
   if (row === undefined) return null
-  const tables = await sql.query<{ schema: string; table: string }>(PUBLICATION_TABLES_SQL, [name])
-  return { ...row, tables }
+  const tables = await sql.query<QualifiedTable>(PUBLICATION_TABLES_SQL, [name])
+  const unidentified = await sql.query<UnidentifiedTable>(UNIDENTIFIED_TABLES_SQL, [name])
+  return { ...row, tables, unidentified }
 }
 
 type ServerRow = Omit<DatabaseFacts, 'tables' | 'publication' | 'slot'>
@@ -102,32 +139,85 @@ const SERVER_SQL = `
          has_database_privilege(current_database(), 'CREATE') AS "mayCreateInDatabase"
     FROM pg_roles r WHERE r.rolname = current_user`
 
+/**
+ * Whether the identity of table `c` finds a row. Source: RelationGetReplicaIndex of PostgreSQL, which ignores a
+ * deferrable primary key.
+ */
+const HAS_ROW_IDENTITY_SQL = `
+  c.relreplident = 'f' OR EXISTS (
+    SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
+       AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END)`
+
+/** Columns that not every version has are read through JSON: where the column is missing, the answer is NULL. */
 const TABLES_SQL = `
-  WITH wanted AS (
-    SELECT c.oid FROM unnest($1::text[], $2::text[]) AS name(nspname, relname)
+  WITH RECURSIVE wanted AS (
+    SELECT c.oid, c.relkind FROM unnest($1::text[], $2::text[]) AS name(nspname, relname)
       JOIN pg_namespace n ON n.nspname = name.nspname
       JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = name.relname
-  ), found AS (
-    SELECT oid, false AS is_partition FROM wanted
+  ), heirs(oid, root) AS (
+    SELECT i.inhrelid, i.inhparent FROM pg_inherits i JOIN wanted w ON w.oid = i.inhparent AND w.relkind = 'r'
     UNION
-    SELECT tree.relid, true FROM wanted, pg_partition_tree(wanted.oid) AS tree
+    SELECT i.inhrelid, h.root FROM pg_inherits i JOIN heirs h ON h.oid = i.inhparent
+  ), found AS (
+    SELECT oid, oid AS root, false AS is_partition, false AS is_heir FROM wanted
+    UNION
+    SELECT tree.relid, wanted.oid, true, false FROM wanted, pg_partition_tree(wanted.oid) AS tree
      WHERE tree.relid NOT IN (SELECT oid FROM wanted)
+    UNION
+    SELECT oid, root, false, true FROM heirs WHERE oid NOT IN (SELECT oid FROM wanted)
   )
   SELECT n.nspname::text AS "schema", c.relname::text AS "table", c.relkind::text AS "kind",
+         json_build_object('schema', rn.nspname, 'table', r.relname) AS "root",
          c.relpersistence::text AS "persistence", c.relreplident::text AS "replicaIdentity",
          pg_has_role(c.relowner, 'USAGE') AS "isOwned", pg_get_userbyid(c.relowner)::text AS "owner",
-         found.is_partition AS "isPartition"
+         found.is_partition AS "isPartition", found.is_heir AS "isHeir",
+         (${HAS_ROW_IDENTITY_SQL}) AS "hasRowIdentity",
+         EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated = 's') AS "hasStoredGeneratedColumn",
+         EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated = 'v') AS "hasVirtualGeneratedColumn",
+         ARRAY(SELECT DISTINCT p.pubname::text FROM pg_publication p JOIN pg_publication_rel pr ON pr.prpubid = p.oid
+                WHERE pr.prrelid IN (c.oid, r.oid) AND to_jsonb(pr) ->> 'prattrs' IS NOT NULL) AS "columnListsIn",
+         ARRAY(SELECT DISTINCT p.pubname::text FROM pg_publication p
+                 JOIN pg_publication_tables pt ON pt.pubname = p.pubname
+                WHERE p.pubname <> $3 AND to_jsonb(p) ->> 'pubgencols' = 'n' AND (p.pubupdate OR p.pubdelete)
+                  AND (pt.schemaname, pt.tablename) IN ((n.nspname, c.relname), (rn.nspname, r.relname))
+              ) AS "generatedHiddenIn"
     FROM found JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
+         JOIN pg_class r ON r.oid = found.root JOIN pg_namespace rn ON rn.oid = r.relnamespace
    ORDER BY n.nspname, c.relname`
 
 const PUBLICATION_SQL = `
   SELECT pg_get_userbyid(pubowner)::text AS "owner", pg_has_role(pubowner, 'USAGE') AS "isOwned",
          pubinsert AS "publishesInsert", pubupdate AS "publishesUpdate", pubdelete AS "publishesDelete",
-         pubtruncate AS "publishesTruncate", pubviaroot AS "viaPartitionRoot"
-    FROM pg_publication WHERE pubname = $1`
+         pubtruncate AS "publishesTruncate", pubviaroot AS "viaPartitionRoot",
+         coalesce(to_jsonb(p) ->> 'pubgencols' = 's', false) AS "publishesGenerated"
+    FROM pg_publication p WHERE pubname = $1`
 
 const PUBLICATION_TABLES_SQL = `
   SELECT schemaname::text AS "schema", tablename::text AS "table" FROM pg_publication_tables WHERE pubname = $1`
+
+/** The partitions of a published table log its changes, so each of them counts by itself. */
+const UNIDENTIFIED_TABLES_SQL = `
+  WITH published AS (
+    SELECT r.oid FROM pg_publication_tables pt JOIN pg_publication p USING (pubname)
+      JOIN pg_namespace n ON n.nspname = pt.schemaname
+      JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = pt.tablename
+     WHERE pt.pubname = $1 AND (p.pubupdate OR p.pubdelete)
+  ), logging AS (
+    SELECT oid FROM published
+    UNION
+    SELECT tree.relid FROM published, pg_partition_tree(published.oid) AS tree
+  )
+  SELECT n.nspname::text AS "schema", c.relname::text AS "table",
+         pg_has_role(c.relowner, 'USAGE') AS "isOwned", pg_get_userbyid(c.relowner)::text AS "owner",
+         (SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+           WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid
+             AND i.indpred IS NULL AND i.indexprs IS NULL
+             AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
+                                AND a.attnum = ANY (i.indkey) AND NOT a.attnotnull)
+           ORDER BY x.relname LIMIT 1) AS "uniqueIndex"
+    FROM logging JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE c.relkind = 'r' AND NOT (${HAS_ROW_IDENTITY_SQL})
+   ORDER BY 1, 2`
 
 const SLOT_SQL = `
   SELECT plugin::text AS "plugin", slot_type AS "slotType", database::text AS "database",

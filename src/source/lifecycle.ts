@@ -6,25 +6,43 @@ import type { Retry } from '../errors.ts'
 
 /**
  * `idle`: never started. `connecting`: opening the connection, setting up, asking for the stream.
+ * `standby`: connected, and another process reads the slot; takes over when that ends.
  * `streaming`: changes flow. `waiting`: between two attempts. `stopped`: for good.
  */
-export type SourceState = 'idle' | 'connecting' | 'streaming' | 'waiting' | 'stopped'
+export type SourceState = 'idle' | 'connecting' | 'standby' | 'streaming' | 'waiting' | 'stopped'
 
 /** What can happen to the worker. */
-export type SourceEvent = 'start' | 'streamStarted' | 'failed' | 'retryDue' | 'stop'
+export type SourceEvent = 'start' | 'slotInUse' | 'streamStarted' | 'failed' | 'retryDue' | 'stop'
 
 /** State × event → next state; an event that means nothing in a state leaves it as it is. */
 export const SOURCE_TRANSITIONS: Readonly<Record<SourceState, Readonly<Record<SourceEvent, SourceState>>>> = {
-  idle: { start: 'connecting', streamStarted: 'idle', failed: 'idle', retryDue: 'idle', stop: 'stopped' },
+  idle: {
+    start: 'connecting',
+    slotInUse: 'idle',
+    streamStarted: 'idle',
+    failed: 'idle',
+    retryDue: 'idle',
+    stop: 'stopped',
+  },
   connecting: {
     start: 'connecting',
+    slotInUse: 'standby',
     streamStarted: 'streaming',
     failed: 'waiting',
     retryDue: 'connecting',
     stop: 'stopped',
   },
+  standby: {
+    start: 'standby',
+    slotInUse: 'standby',
+    streamStarted: 'streaming',
+    failed: 'waiting',
+    retryDue: 'standby',
+    stop: 'stopped',
+  },
   streaming: {
     start: 'streaming',
+    slotInUse: 'streaming',
     streamStarted: 'streaming',
     failed: 'waiting',
     retryDue: 'streaming',
@@ -32,6 +50,7 @@ export const SOURCE_TRANSITIONS: Readonly<Record<SourceState, Readonly<Record<So
   },
   waiting: {
     start: 'waiting',
+    slotInUse: 'waiting',
     streamStarted: 'waiting',
     failed: 'waiting',
     retryDue: 'connecting',
@@ -39,6 +58,7 @@ export const SOURCE_TRANSITIONS: Readonly<Record<SourceState, Readonly<Record<So
   },
   stopped: {
     start: 'stopped',
+    slotInUse: 'stopped',
     streamStarted: 'stopped',
     failed: 'stopped',
     retryDue: 'stopped',

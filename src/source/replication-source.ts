@@ -3,172 +3,182 @@
  * failure. It owns the replication connection and the lifecycle state, and nothing it does throws into the
  * application.
  */
-import type { Buffer } from 'node:buffer'
-import type { RelationRegistry } from '../catalog/relation-registry.ts'
-import { createTransactionAssembler } from '../changes/assembler.ts'
-import type { TransactionPart } from '../changes/change.ts'
 import type { RowcastError } from '../errors.ts'
-import type { Logger } from '../log.ts'
-import { decodeMessage } from '../pgoutput/decode.ts'
-import {
-  openReplicationConnection,
-  type ReplicationConnection,
-  type StreamHandler,
-} from '../wire/connection.ts'
-import type { ConnectionTarget } from '../wire/connection-target.ts'
-import { formatLsn, LSN_ZERO } from '../wire/lsn.ts'
-import { AckTracker } from './ack-tracker.ts'
+import { openReplicationConnection, type ReplicationConnection } from '../wire/connection.ts'
+import { GAP_WORDS, GapNotices } from './gap-notices.ts'
 import { backoffDelayMs, SOURCE_TRANSITIONS, type SourceEvent, type SourceState } from './lifecycle.ts'
+import { type PreparedStream, prepareStream } from './prepare-stream.ts'
 import { runSetup } from './setup.ts'
-import type { SetupGoal, SetupStep } from './setup-plan.ts'
+import type { SetupStep } from './setup-plan.ts'
+import { createSlot, dropSlot } from './slot-control.ts'
+import { NO_REMEDY, remedyFor } from './slot-remedy.ts'
+import type { ReplicationSourceOptions } from './source-options.ts'
+import type { SourceStatus } from './source-status.ts'
 import { toRowcastError } from './sqlstate.ts'
-import { toStreamError } from './stream-error.ts'
+import { type StreamPhase, toStreamError } from './stream-error.ts'
+import { createStreamSession } from './stream-session.ts'
 
-/** What a source needs. */
-export interface ReplicationSourceOptions {
-  readonly target: ConnectionTarget
-  readonly goal: SetupGoal
-  readonly registry: RelationRegistry
-  /** Takes each part in commit order, synchronously. */
-  readonly publish: (part: TransactionPart) => void
-  /** A model's table and the Prisma schema disagree: its changes cannot be read. */
-  readonly onDrift: (model: string, drift: RowcastError) => void
-  readonly logger: Logger
-  /** Run `enable()` on each connection attempt before streaming. */
-  readonly isEnabledOnConnect: boolean
-  /** Ask PostgreSQL for values in binary form. */
-  readonly isBinary: boolean
-  readonly applicationName: string
-  readonly connectTimeoutMs: number
-  /** Random number in [0, 1) for the jitter of the waits. */
-  readonly random: () => number
-}
-
-/** What can be known of the source at a moment. */
-export interface SourceStatus {
-  readonly state: SourceState
-  readonly slot: string
-  readonly publication: string
-  /** The latest failure; kept while it matters, null again once changes flow. */
-  readonly lastError: RowcastError | null
-  /** Attempts that failed since changes last flowed. */
-  readonly failures: number
-  /** Highest position confirmed to PostgreSQL, as `16/B374D848`; null before the first. */
-  readonly confirmedLsn: string | null
-}
+export type { SourceStatus } from './source-status.ts'
 
 /** The worker. */
 export interface ReplicationSource {
   /** Returns at once; everything else happens in the background. Starting twice is starting once. */
   start(): void
-  /** Ends the worker: confirms what was published and closes the connection. */
+  /** Ends the worker: confirms what may be confirmed and closes the connection. */
   stop(): Promise<void>
   /** Sets publication, replica identities and slot up now. */
   enable(): Promise<readonly SetupStep[]>
   status(): SourceStatus
   /** Resolves when the state is the given one; for health checks and tests. */
   whenState(state: SourceState): Promise<void>
+  /** Resolves when changes flow and this process has caught up. */
+  whenReady(): Promise<void>
 }
+
+/** Another process reads the slot: it may end at any moment. */
+const IN_USE_DELAY_MAX_MS = 1_000
 
 /** Creates the worker; it does nothing until `start()`. */
 export function createReplicationSource(options: ReplicationSourceOptions): ReplicationSource {
-  const { target, goal, registry, logger } = options
-  const ack = new AckTracker()
-  const assembler = createTransactionAssembler(registry, {
-    publish: options.publish,
-    onDrift(model, drift) {
-      logger.error(drift.message, { code: drift.code, model })
-      options.onDrift(model, drift)
-    },
-    onBegin: () => ack.begin(),
-    onCommit(endLsn) {
-      ack.commit(endLsn)
-      ack.accept(endLsn)
-    },
+  const { target, goal, logger, slotLostPolicy } = options
+  const gaps = new GapNotices((error) => {
+    logger.error(error.message, { code: error.code, reason: error.details['reason'] })
+    options.onGap(error)
   })
-  const stateWaiters = new Map<() => void, SourceState>()
+  const session = createStreamSession(options, () => settleWaiters())
+  const waiters = new Map<() => void, () => boolean>()
   let state: SourceState = 'idle'
   let lastError: RowcastError | null = null
   let failures = 0
   let loop: Promise<void> = Promise.resolve()
   let connection: ReplicationConnection | null = null
+  /** Of our last walsender, which may hold the slot for a moment after its connection is gone. */
+  let walsenderPid = 0
   let isStopping = false
   let wake = () => {}
+  let phase: StreamPhase = 'preparing'
+  let isSlotToDrop = false
+  let isSlotToCreate = false
+  /** The slot was let go because of the budget; a person decides when there is to be one again. */
+  let released: RowcastError | null = null
 
-  function transition(event: SourceEvent): void {
-    state = SOURCE_TRANSITIONS[state][event]
-    for (const [resolve, wanted] of stateWaiters) {
-      if (wanted !== state) continue
-      stateWaiters.delete(resolve)
+  const isReady = () => state === 'streaming' && !session.position.isCatchingUp
+
+  function settleWaiters(): void {
+    for (const [resolve, isMet] of waiters) {
+      if (!isMet()) continue
+      waiters.delete(resolve)
       resolve()
     }
   }
 
-  async function enable(): Promise<readonly SetupStep[]> {
+  function when(isMet: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      waiters.set(resolve, isMet)
+      settleWaiters()
+    })
+  }
+
+  function transition(event: SourceEvent): void {
+    state = SOURCE_TRANSITIONS[state][event]
+    settleWaiters()
+  }
+
+  async function setUp(): Promise<readonly SetupStep[]> {
     try {
       const steps = await runSetup(target, goal)
       for (const step of steps) logger.info(`Set up: ${step.sql}`, { why: step.why })
-      // Whatever the worker was waiting for may be mended now.
-      wake()
+      isSlotToCreate = false
       return steps
     } catch (error) {
       throw toRowcastError(error, target)
     }
   }
 
+  /** With `stop`, nothing in the database is changed once the slot has been in use. */
+  function isSetUpDue(): boolean {
+    const isUntouched = session.position.past === null && released === null
+    return options.isEnabledOnConnect && (slotLostPolicy === 'recreate' || isUntouched)
+  }
+
+  async function mendSlot(): Promise<void> {
+    const isDropping = isSlotToDrop
+    // Not again when it fails because somebody else reads the slot: it is theirs then.
+    isSlotToDrop = false
+    if (isDropping) await dropSlot(target, goal.slot, walsenderPid)
+    if (isSetUpDue()) await setUp()
+    else if (isSlotToCreate) {
+      await createSlot(target, goal)
+      logger.info('A fresh replication slot was made.', { slot: goal.slot })
+    }
+    isSlotToCreate = false
+  }
+
   /** One life of a connection; returns or throws when it is over. */
   async function streamOnce(): Promise<void> {
-    if (options.isEnabledOnConnect) await enable()
+    phase = 'preparing'
+    await mendSlot()
     connection = await openReplicationConnection(target, {
       applicationName: options.applicationName,
       connectTimeoutMs: options.connectTimeoutMs,
     })
     try {
       if (isStopping) return
-      assembler.reset()
-      ack.disconnect()
-      registry.clear()
-      await connection.startStream(
-        {
-          slot: goal.slot,
-          startLsn: ack.confirmed,
-          options: pluginOptions(goal.publication, options.isBinary),
-        },
-        streamHandler,
-      )
-      failures = 0
-      lastError = null
-      transition('streamStarted')
-      logger.info('Streaming changes.', { slot: goal.slot, publication: goal.publication })
+      const prepared = await prepareStream(connection, {
+        goal,
+        past: session.position.past,
+        budget: options.slotBudget,
+        isFailover: options.isFailover,
+        onStandby,
+      })
+      if (isStopping) return
+      walsenderPid = connection.serverPid
+      phase = 'starting'
+      await session.stream(connection, prepared, () => begin(prepared))
       const reason = await connection.closed
       if (reason !== null) throw reason
     } finally {
+      session.end()
       await connection.close()
       connection = null
     }
   }
 
-  const streamHandler: StreamHandler = {
-    onWalData(bytes: Buffer, start: number, end: number) {
-      assembler.take(decodeMessage(bytes, start, end), end - start)
-    },
-    onKeepalive: (walEnd) => ack.keepalive(walEnd),
-    onNotice(notice) {
-      logger.warn(`PostgreSQL says: ${notice.message}`, { sqlstate: notice.code })
-    },
-    confirmedLsn: () => ack.confirmed,
+  /** Between the server's word that the stream begins and its first message. */
+  function begin({ continuity, identity }: PreparedStream): void {
+    if (continuity.kind === 'gap') gaps.note(continuity.reason, GAP_WORDS[continuity.reason])
+    const hadGap = gaps.settle()
+    options.onStreamStarted({
+      systemId: identity.systemId,
+      timeline: identity.timeline,
+      isFirst: hadGap || continuity.kind === 'first',
+      floorLsn: continuity.floorLsn,
+      serverLsn: identity.flushedLsn,
+    })
+    phase = 'streaming'
+    failures = 0
+    lastError = null
+    released = null
+    transition('streamStarted')
+    logger.info('Streaming changes.', { slot: goal.slot, publication: goal.publication })
+  }
+
+  function onStandby(error: RowcastError): void {
+    if (state !== 'standby') logger.warn(error.message, { code: error.code })
+    lastError = error
+    transition('slotInUse')
   }
 
   async function run(): Promise<void> {
     while (!isStopping) {
+      let delayMs = 0
       try {
         await streamOnce()
       } catch (error) {
-        onFailure(toStreamError(error, state === 'streaming' ? 'streaming' : 'starting', target, goal))
+        delayMs = onFailure(toStreamError(error, phase, target, goal))
       }
       if (isStopping) break
       transition('failed')
-      const delayMs = backoffDelayMs(Math.max(1, failures), lastError?.retry ?? 'backoff', options.random())
       await waitOrWake(delayMs)
       transition('retryDue')
     }
@@ -186,17 +196,38 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     wake = () => {}
   }
 
-  function onFailure(error: RowcastError): void {
+  /** Decides what to do about it; returns how long to wait. */
+  function onFailure(failure: RowcastError): number {
+    const error = failure.code === 'SOURCE_SLOT_MISSING' ? (released ?? failure) : failure
     failures += 1
     const isNews = lastError?.code !== error.code
     lastError = error
-    if (isStopping) return
+    if (isStopping) return 0
     if (isNews) logger[error.retry === 'never' ? 'error' : 'warn'](error.message, { code: error.code })
     else logger.debug(error.message, { code: error.code, failures })
+
+    gaps.announceIfPending()
+    const hasStreamed = session.position.past !== null
+    const remedy = error === failure ? remedyFor(error, slotLostPolicy, hasStreamed) : NO_REMEDY
+    if (remedy.gap !== null) gaps.note(remedy.gap, GAP_WORDS[remedy.gap])
+    isSlotToDrop ||= remedy.isSlotToDrop
+    isSlotToCreate ||= remedy.isSlotToCreate
+    if (error.code === 'SOURCE_SLOT_OVER_BUDGET') released = error
+    // What ended a stream may be mended already.
+    const isMending = isSlotToDrop || isSlotToCreate || failures === 1
+    const delayMaxMs = error.code === 'SOURCE_SLOT_IN_USE' ? IN_USE_DELAY_MAX_MS : undefined
+    return backoffDelayMs(failures, isMending ? 'backoff' : error.retry, options.random(), { delayMaxMs })
   }
 
   return {
-    enable,
+    async enable() {
+      const steps = await setUp()
+      // Whatever the worker was waiting for may be mended now.
+      released = null
+      isSlotToDrop = false
+      wake()
+      return steps
+    },
     start() {
       if (state !== 'idle') return
       transition('start')
@@ -209,27 +240,20 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       await connection?.close()
       await loop
     },
-    status: () => ({
-      state,
-      slot: goal.slot,
-      publication: goal.publication,
-      lastError,
-      failures,
-      confirmedLsn: ack.confirmed === LSN_ZERO ? null : formatLsn(ack.confirmed),
-    }),
-    whenState(wanted) {
-      if (state === wanted) return Promise.resolve()
-      return new Promise((resolve) => stateWaiters.set(resolve, wanted))
+    status() {
+      const { position } = session
+      const positions = position.describe()
+      const { confirmedLsn } = positions
+      const { slot, publication } = goal
+      return {
+        ...{ state, slot, publication, lastError, failures, confirmedLsn, positions },
+        isReady: isReady(),
+        isCatchingUp: position.isCatchingUp,
+        system: position.system,
+        slotHealth: session.slotHealth,
+      }
     },
+    whenState: (wanted) => when(() => state === wanted),
+    whenReady: () => when(isReady),
   }
-}
-
-/** pgoutput's options. Source: manual, "Logical Streaming Replication Parameters". */
-function pluginOptions(publication: string, isBinary: boolean): Readonly<Record<string, string>> {
-  const options: Record<string, string> = {
-    proto_version: '1',
-    publication_names: `"${publication.replaceAll('"', '""')}"`,
-  }
-  if (isBinary) options['binary'] = 'true'
-  return options
 }

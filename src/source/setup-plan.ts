@@ -4,14 +4,17 @@
  */
 import { RowcastError } from '../errors.ts'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../wire/quote.ts'
-import type { DatabaseFacts, PublicationFacts, TableFacts, TableName } from './database-facts.ts'
+import type { DatabaseFacts, PublicationFacts, QualifiedTable, TableFacts } from './database-facts.ts'
+import {
+  identityProblems,
+  identitySteps,
+  isIdentityToChange,
+  isSameTable,
+  mustPublishGenerated,
+} from './identity-plan.ts'
+import type { SetupGoal, SetupStep } from './setup-goal.ts'
 
-/** One thing to do, and why. */
-export interface SetupStep {
-  readonly kind: 'replica-identity' | 'publication' | 'slot'
-  readonly sql: string
-  readonly why: string
-}
+export type { SetupGoal, SetupStep } from './setup-goal.ts'
 
 /** What has to be done, or what stands in the way. */
 export interface SetupPlan {
@@ -19,13 +22,6 @@ export interface SetupPlan {
   readonly steps: readonly SetupStep[]
   /** Each with its mend; when there is one, nothing is done at all. */
   readonly problems: readonly RowcastError[]
-}
-
-/** What is wanted. */
-export interface SetupGoal {
-  readonly tables: readonly TableName[]
-  readonly publication: string
-  readonly slot: string
 }
 
 const RELKIND_NAMES: Readonly<Record<string, string>> = {
@@ -40,9 +36,19 @@ const RELKIND_NAMES: Readonly<Record<string, string>> = {
  * change from before its publication.
  */
 export function planSetup(facts: DatabaseFacts, goal: SetupGoal): SetupPlan {
-  const problems = [...serverProblems(facts), ...tableProblems(facts, goal), ...slotProblems(facts, goal)]
+  const problems = [
+    ...serverProblems(facts),
+    ...tableProblems(facts, goal),
+    ...identityProblems(facts, goal),
+    ...slotProblems(facts, goal),
+  ]
   if (problems.length > 0) return { steps: [], problems }
-  const steps = [...identitySteps(facts), ...publicationSteps(facts, goal), ...slotSteps(facts, goal)]
+  const steps = [
+    ...generatedColumnSteps(facts, goal),
+    ...identitySteps(facts, goal),
+    ...publicationSteps(facts, goal),
+    ...slotSteps(facts, goal),
+  ]
   return { steps, problems: rightsProblems(facts, steps, goal) }
 }
 
@@ -113,29 +119,31 @@ function slotMismatch(
   return null
 }
 
-function identitySteps(facts: DatabaseFacts): SetupStep[] {
-  return facts.tables
-    .filter((table) => table.replicaIdentity !== 'f')
-    .map((table) => ({
-      kind: 'replica-identity',
-      sql: `ALTER TABLE ${quoteQualified(table.schema, table.table)} REPLICA IDENTITY FULL`,
-      why: `UPDATE and DELETE of ${table.table} then carry the whole old row.`,
-    }))
+/** Before the identities: FULL counts every column, and one that is not published would make each UPDATE fail. */
+function generatedColumnSteps(facts: DatabaseFacts, goal: SetupGoal): SetupStep[] {
+  if (facts.publication === null || facts.publication.publishesGenerated) return []
+  if (!mustPublishGenerated(facts)) return []
+  const sql = `ALTER PUBLICATION ${quoteIdentifier(goal.publication)} SET (${GENERATED_OPTION})`
+  return [{ kind: 'publication', sql, why: 'A table has generated columns, which full identities include.' }]
 }
 
 function publicationSteps(facts: DatabaseFacts, goal: SetupGoal): SetupStep[] {
   const name = quoteIdentifier(goal.publication)
-  const listOf = (tables: readonly TableName[]) =>
+  const listOf = (tables: readonly QualifiedTable[]) =>
     tables.map((t) => quoteQualified(t.schema, t.table)).join(', ')
   const existing = facts.publication
   if (existing === null) {
-    const sql = `CREATE PUBLICATION ${name} FOR TABLE ${listOf(goal.tables)} WITH (${PUBLICATION_OPTIONS})`
+    const publicationOptions = mustPublishGenerated(facts)
+      ? `${PUBLICATION_OPTIONS}, ${GENERATED_OPTION}`
+      : PUBLICATION_OPTIONS
+    const sql = `CREATE PUBLICATION ${name} FOR TABLE ${listOf(goal.tables)} WITH (${publicationOptions})`
     return [{ kind: 'publication', sql, why: 'It names the tables whose changes PostgreSQL sends.' }]
   }
   const steps: SetupStep[] = []
-  const missing = goal.tables.filter((wanted) => !isPublished(existing, wanted))
+  const heirs = facts.tables.filter((table) => table.isHeir)
+  const missing = [...goal.tables, ...heirs].filter((wanted) => !isPublished(existing, wanted))
   if (missing.length > 0) {
-    const why = `The publication lacks ${missing.map((t) => t.model).join(', ')}.`
+    const why = `The publication lacks ${missing.map((t) => ('model' in t ? t.model : t.table)).join(', ')}.`
     steps.push({ kind: 'publication', sql: `ALTER PUBLICATION ${name} ADD TABLE ${listOf(missing)}`, why })
   }
   if (!publishesEverything(existing)) {
@@ -147,7 +155,9 @@ function publicationSteps(facts: DatabaseFacts, goal: SetupGoal): SetupStep[] {
 
 const PUBLICATION_OPTIONS = "publish = 'insert, update, delete, truncate', publish_via_partition_root = true"
 
-function isPublished(publication: PublicationFacts, wanted: TableName): boolean {
+const GENERATED_OPTION = 'publish_generated_columns = stored'
+
+function isPublished(publication: PublicationFacts, wanted: QualifiedTable): boolean {
   return publication.tables.some((t) => t.schema === wanted.schema && t.table === wanted.table)
 }
 
@@ -168,14 +178,19 @@ function slotSteps(facts: DatabaseFacts, goal: SetupGoal): SetupStep[] {
 }
 
 /** Identity is to be set, or (never for a partition) the table is to be published. */
-function isStillToChange(table: TableFacts, facts: DatabaseFacts): boolean {
-  return table.replicaIdentity !== 'f' || (facts.publication === null && !table.isPartition)
+function isStillToChange(table: TableFacts, facts: DatabaseFacts, goal: SetupGoal): boolean {
+  return isIdentityToChange(table, goal) || (facts.publication === null && !table.isPartition)
 }
 
 /** Rights matter only for what is still to be done: a role that may only replicate can run on a prepared database. */
 function rightsProblems(facts: DatabaseFacts, steps: readonly SetupStep[], goal: SetupGoal): RowcastError[] {
   const toRun = steps.map((step) => `${step.sql};`).join(' ')
-  const foreign = facts.tables.filter((table) => !table.isOwned && isStillToChange(table, facts))
+  const foreign = [
+    ...facts.tables.filter((table) => isStillToChange(table, facts, goal)),
+    ...(facts.publication?.unidentified ?? []).filter(
+      (table) => !facts.tables.some((t) => isSameTable(t, table)),
+    ),
+  ].filter((table) => !table.isOwned)
   if (foreign.length > 0) {
     const names = foreign.map((table) => `${table.schema}.${table.table} (owner ${table.owner})`).join(', ')
     return [

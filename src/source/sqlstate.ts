@@ -37,6 +37,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '3D000': ['SOURCE_DATABASE_MISSING', 'has no such database'],
   '42501': ['SOURCE_PERMISSION_DENIED', 'denied the permission'],
   '53300': ['SOURCE_TOO_MANY_CONNECTIONS', 'has no connection left'],
+  '55P03': ['SOURCE_LOCK_TIMEOUT', 'did not get a lock in time'],
   '57P01': ['SOURCE_SERVER_STOPPED', 'ended the session for its administrator'],
   '57P02': ['SOURCE_SERVER_STOPPED', 'ended the session after a crash'],
   '57P03': ['SOURCE_SERVER_STARTING', 'takes no connections yet'],

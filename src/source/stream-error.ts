@@ -11,16 +11,20 @@ const UNDEFINED_OBJECT = '42704'
 const OBJECT_IN_USE = '55006'
 const OBJECT_NOT_IN_PREREQUISITE_STATE = '55000'
 
+/** How far the stream had come: `preparing` it, asking for it (`starting`), or `streaming`. */
+export type StreamPhase = 'preparing' | 'starting' | 'streaming'
+
 /** Turns what ended a stream, or kept it from beginning, into a RowcastError. */
 export function toStreamError(
   error: unknown,
-  phase: 'starting' | 'streaming',
+  phase: StreamPhase,
   connection: ConnectionName,
   goal: Pick<SetupGoal, 'slot' | 'publication'>,
 ): RowcastError {
   const known = toRowcastError(error, connection)
   const sqlstate = sqlstateOf(known)
   const options = { details: known.details }
+  if (phase === 'preparing') return known
   if (sqlstate === UNDEFINED_OBJECT && phase === 'starting') {
     return new RowcastError('SOURCE_SLOT_MISSING', `There is no replication slot "${goal.slot}".`, options)
   }

@@ -10,10 +10,11 @@ import type { Buffer } from 'node:buffer'
 import type { Socket } from 'node:net'
 import pg from 'pg'
 import { RowcastError } from '../errors.ts'
+import { systemClock, type WireClock } from './clock.ts'
 import type { ConnectionTarget } from './connection-target.ts'
 import { createFrameReader, encodeCopyDone, encodeQuery, encodeStatusUpdate } from './frames.ts'
-import { computeLivenessTimings, isLinkDead, type LivenessTimings } from './liveness.ts'
-import { formatLsn, type Lsn, parseLsn } from './lsn.ts'
+import { computeLivenessTimings, isLinkDead, type LivenessTimings, parseIntervalSetting } from './liveness.ts'
+import { formatLsn, LSN_ZERO, type Lsn, parseLsn } from './lsn.ts'
 import { quoteIdentifier, quoteLiteral, quoteReplicationLiteral } from './quote.ts'
 import { decodeServerMessage, PostgresError, type ServerMessage } from './server-message.ts'
 import { PINNED_SESSION_SETTINGS } from './session-settings.ts'
@@ -42,40 +43,28 @@ export interface StreamRequest {
 
 /** Gets what the server sends. A throw ends the stream with that error. */
 export interface StreamHandler {
+  /** The server has begun; called before anything else of the stream. */
+  onStarted?(): void
   /** One output-plugin message lies in `bytes[start, end)`; the view stays valid. */
   onWalData(bytes: Buffer, start: number, end: number): void
   /** The server has sent everything up to `walEnd`. */
   onKeepalive(walEnd: Lsn): void
   /** A warning within the stream. */
   onNotice(notice: ServerMessage): void
-  /** What may be confirmed now; asked for each status update. */
+  /** What may be confirmed now, so that PostgreSQL forgets it; asked for each status update. */
   confirmedLsn(): Lsn
-}
-
-/** Timer functions and clocks; tests bring their own. */
-export interface WireClock {
-  /** Milliseconds of a clock that never jumps. */
-  monotonicMs(): number
-  /** Wall clock, milliseconds since 1970; informative only. */
-  unixMs(): number
-  setInterval(run: () => void, intervalMs: number): { clear(): void }
-}
-
-/** The machine's clocks; its timers do not keep the process alive. */
-export const systemClock: WireClock = {
-  monotonicMs: () => performance.now(),
-  unixMs: () => Date.now(),
-  setInterval(run, intervalMs) {
-    const timer = setInterval(run, intervalMs)
-    timer.unref()
-    return { clear: () => clearInterval(timer) }
-  },
+  /** What has been dealt with, at or after the confirmed position. @default confirmedLsn */
+  writtenLsn?(): Lsn
 }
 
 /** A connection in replication mode. */
 export interface ReplicationConnection {
+  /** Process id of the walsender. */
+  readonly serverPid: number
   /** Asks the server who it is. Only before `startStream`. */
   identify(): Promise<SystemIdentity>
+  /** Runs SQL without parameters, or a replication command. Only before `startStream`. */
+  query<Row extends object>(text: string): Promise<readonly Row[]>
   /**
    * Starts streaming. Resolves once the server has switched to copy mode: from then on frames flow.
    * @throws PostgresError with the server's SQLSTATE when it refuses.
@@ -88,6 +77,8 @@ export interface ReplicationConnection {
   /** Stops (and resumes) reading; reports go on meanwhile, so the server keeps the connection. */
   pause(): void
   resume(): void
+  /** Ends the connection at once; `closed` resolves with the reason. */
+  abort(reason: Error): void
   /** Reports a last time, ends the stream and the connection. */
   close(): Promise<void>
 }
@@ -95,6 +86,7 @@ export interface ReplicationConnection {
 /** What the driver keeps to itself: the socket under the session. */
 interface DriverInternals {
   readonly connection: { readonly stream: Socket }
+  readonly processID: number | null
 }
 
 /** Opens a replication connection.
@@ -133,20 +125,15 @@ function sessionSettingsSql(): string {
     .join('; ')
 }
 
-/** Parses a time setting as SHOW prints it: `1min`, `60s`, `500ms`, `0`. */
-export function parseIntervalSetting(text: string): number {
-  const match = /^(\d+)\s*(ms|s|min|h|d)?$/.exec(text.trim())
-  if (match === null) return 0
-  const unitMs = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] ?? 'ms'] ?? 1
-  return Number(match[1]) * unitMs
-}
-
 function createConnection(
   client: pg.Client,
   timings: LivenessTimings,
   clock: WireClock,
 ): ReplicationConnection {
-  const socket = (client as unknown as DriverInternals).connection.stream
+  const internals = client as unknown as DriverInternals
+  const socket = internals.connection.stream
+  /** The last flushed position that this connection reported. */
+  let reportedLsn = LSN_ZERO
   let handler: StreamHandler | null = null
   let statusTimer: { clear(): void } | null = null
   let lastHeardMs = clock.monotonicMs()
@@ -173,9 +160,18 @@ function createConnection(
     socket.destroy()
   }
 
+  /**
+   * The flushed position is sent only when it is news. A walsender that is told to shut down waits until the
+   * flushed position, or without one the written position, is all it has sent: a confirmed position that is
+   * kept back would keep PostgreSQL from stopping. Source: WalSndDone in walsender.c.
+   */
   function sendStatus(isReplyWanted = false): void {
     if (handler === null || !socket.writable) return
-    socket.write(encodeStatusUpdate(handler.confirmedLsn(), clock.unixMs(), isReplyWanted))
+    const confirmed = handler.confirmedLsn()
+    const written = handler.writtenLsn?.() ?? confirmed
+    const flushed = confirmed === reportedLsn && written !== confirmed ? LSN_ZERO : confirmed
+    reportedLsn = confirmed
+    socket.write(encodeStatusUpdate(written, flushed, clock.unixMs(), isReplyWanted))
   }
 
   function onStatusTimer(): void {
@@ -222,7 +218,12 @@ function createConnection(
 
   return {
     closed,
+    serverPid: internals.processID ?? 0,
     sendStatus: () => sendStatus(),
+    abort: fail,
+    async query<Row extends object>(text: string) {
+      return (await client.query<Row>(text)).rows
+    },
     async identify() {
       const result = await client.query<{ systemid: string; timeline: number; xlogpos: string }>(
         'IDENTIFY_SYSTEM',
@@ -233,12 +234,19 @@ function createConnection(
     },
     async startStream(request, stream) {
       handler = stream
-      const started = new Promise<'started'>((resolve) => takeOver(stream, () => resolve('started')))
+      const started = new Promise<'started'>((resolve) =>
+        takeOver(stream, () => {
+          stream.onStarted?.()
+          resolve('started')
+        }),
+      )
       socket.write(encodeQuery(startReplicationSql(request)))
       const reason = await Promise.race([started, closed])
       if (reason !== 'started')
         throw reason ?? connectionLost('The connection was closed before the stream began.')
       statusTimer = clock.setInterval(onStatusTimer, timings.statusIntervalMs)
+      // Its answer tells at once how far behind the stream begins.
+      sendStatus(true)
     },
     pause() {
       isPaused = true

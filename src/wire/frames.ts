@@ -117,18 +117,22 @@ function dispatch(handler: FrameHandler, bytes: Buffer, offset: number, end: num
  *     Byte1 'd', Int32 38, Byte1 'r',
  *     Int64 written, Int64 flushed, Int64 applied (LSNs), Int64 clock (µs since 2000), Byte1 reply wanted
  *
- * All three positions are the confirmed one: PostgreSQL frees WAL by the flushed position alone, and a
- * position that is merely received says nothing about what is safe. `isReplyWanted` asks the server for a
- * keepalive at once, @default false.
+ * PostgreSQL frees WAL by the flushed position alone; `LSN_ZERO` there says nothing new about it. Applied is
+ * sent as flushed. `isReplyWanted` asks the server for a keepalive at once, @default false.
  */
-export function encodeStatusUpdate(confirmed: Lsn, unixMs: number, isReplyWanted = false): Buffer {
+export function encodeStatusUpdate(
+  written: Lsn,
+  flushed: Lsn,
+  unixMs: number,
+  isReplyWanted = false,
+): Buffer {
   const message = Buffer.alloc(39)
   message[0] = TAG_COPY_DATA
   message.writeUInt32BE(38, 1)
   message[5] = 0x72 // 'r'
-  message.writeBigUInt64BE(confirmed, 6)
-  message.writeBigUInt64BE(confirmed, 14)
-  message.writeBigUInt64BE(confirmed, 22)
+  message.writeBigUInt64BE(written, 6)
+  message.writeBigUInt64BE(flushed, 14)
+  message.writeBigUInt64BE(flushed, 22)
   message.writeBigInt64BE(unixMsToPgMicros(unixMs), 30)
   message[38] = isReplyWanted ? 1 : 0
   return message

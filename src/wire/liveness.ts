@@ -51,3 +51,11 @@ export function computeLivenessTimings(walSenderTimeoutMs: number): LivenessTimi
 export function isLinkDead(timings: LivenessTimings, silentMs: number): boolean {
   return timings.deadAfterMs !== null && silentMs > timings.deadAfterMs
 }
+
+/** Parses a time setting as SHOW prints it: `1min`, `60s`, `500ms`, `0`. */
+export function parseIntervalSetting(text: string): number {
+  const match = /^(\d+)\s*(ms|s|min|h|d)?$/.exec(text.trim())
+  if (match === null) return 0
+  const unitMs = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] ?? 'ms'] ?? 1
+  return Number(match[1]) * unitMs
+}

@@ -3,12 +3,11 @@ import { describe, expect, it } from 'vitest'
 import type { BusSubscription, Delivery } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { AnyChange, ChangeAction, TransactionPart } from '../../src/changes/change.ts'
-import { toLsn } from '../../src/wire/lsn.ts'
+import { plainChange, plainTransaction } from '../support/plain-change.ts'
 
 /** A change that only says where it stands. */
 function change(model: string, action: ChangeAction, index: number, commit = 1): AnyChange {
-  const transaction = { xid: commit, commitLsn: toLsn(BigInt(commit)), committedAt: new Date(0) }
-  return { model, action, transaction, index, old: null, new: null, key: null, changed: [], unavailable: [] }
+  return plainChange({ model, action, index, transaction: plainTransaction(commit) })
 }
 
 function part(changes: readonly AnyChange[], isFinal = true): TransactionPart {
@@ -106,7 +105,7 @@ describe('memory bus', () => {
     expect(deliveries.map((d) => d.change.index)).toEqual(Array.from({ length: 5_000 }, (_, index) => index))
   })
 
-  it('close() ends everybody: normally after what is pending, with an error at once', async () => {
+  it('close() ends everybody, normally or with an error, after what is pending', async () => {
     const bus = createMemoryBus()
     const normal = bus.subscribe({ model: 'User' })
     bus.publish(part([change('User', 'INSERT', 0)]))
@@ -116,6 +115,7 @@ describe('memory bus', () => {
     const failed = bus.subscribe({ model: 'User' })
     bus.publish(part([change('User', 'INSERT', 0)]))
     bus.close(new Error('over'))
+    expect((await take(failed, 1)).length).toBe(1)
     await expect(failed.next()).rejects.toThrow('over')
   })
 

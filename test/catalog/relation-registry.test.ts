@@ -86,10 +86,10 @@ describe('drift', () => {
     expect(drift?.message).toContain('field Thing.title, column "title": the stream has no such column')
     expect(drift?.message).toContain('npx prisma migrate deploy')
     expect(drift?.details).toMatchObject({ model: 'Thing', field: 'id', column: 'id', findings: 2 })
-    expect(registry.drifted.map((entry) => entry.model?.name)).toEqual(['Thing'])
+    expect([...registry.faults]).toEqual([['Thing', drift]])
     expect(registry.readerOf(2)).toBe(healthy.reader)
     expect(registry.update(relation).drift).toBeNull()
-    expect(registry.drifted).toEqual([])
+    expect(registry.faults.size).toBe(0)
   })
 
   test('a list is not a single value, nor the other way round', () => {
@@ -143,5 +143,84 @@ describe('types with an OID of their own', () => {
     const { reader } = readSingle(buildField('s', 'String'), ['public', 'citext'])
     expect(reader?.readRow(buildTuple(binary(0x41, 0x62)))).toEqual({ s: 'Ab' })
     expect(reader?.readRow(buildTuple(binary(0, 0, 0, 2)))['s']).toMatchObject({ reason: 'unreadable' })
+  })
+})
+
+describe('tables that move', () => {
+  const renamed = { ...relation, table: 'articles' }
+
+  test('a table renamed away leaves its model drifted, until the name is back', () => {
+    const registry = createRegistry()
+    registry.update(relation)
+    const entry = registry.update(renamed)
+    expect(entry).toMatchObject({ reader: null, drift: { code: 'CATALOG_DRIFT' } })
+    expect(entry.drift?.message).toContain('is now called "public"."articles"')
+    expect(registry.faults.get('Thing')).toBe(entry.drift)
+    expect(registry.update(relation).reader).not.toBeNull()
+    expect(registry.faults.size).toBe(0)
+  })
+
+  test('a successor of the same name relieves it; the renamed one is nobody’s then', () => {
+    const registry = createRegistry()
+    registry.update(relation)
+    registry.update(renamed)
+    expect(registry.update({ ...relation, oid: 2 }).reader).not.toBeNull()
+    expect(registry.faults.size).toBe(0)
+    expect(registry.update({ ...renamed, columns: [] })).toMatchObject({ model: null, drift: null })
+    expect(registry.readerOf(relation.oid)).toBeNull()
+  })
+
+  test('a table made anew under a new OID replaces the dropped one', () => {
+    const registry = createRegistry()
+    registry.update(relation)
+    registry.update({ ...relation, oid: 2 })
+    expect(registry.readerOf(relation.oid)).toBeNull()
+    expect(registry.readerOf(2)).not.toBeNull()
+    expect(registry.update(renamed)).toMatchObject({ model: null, drift: null })
+  })
+
+  test('a drift outlives the connection', () => {
+    const registry = createRegistry()
+    registry.update(buildRelation({ id: 1114 }))
+    registry.clear()
+    expect(registry.faults.has('Thing')).toBe(true)
+    registry.update(relation)
+    expect(registry.faults.size).toBe(0)
+  })
+})
+
+describe('what the catalog of the database says', () => {
+  const own = { model: 'Thing', schema: 'public', table: 'things', unpublishedColumns: [] }
+
+  test('columns that are not published are unavailable, all other missing ones a drift', () => {
+    const optional = buildModel([
+      buildField('id', 'Int'),
+      buildField('note', 'String', { isRequired: false }),
+    ])
+    const registry = createRelationRegistry({ catalog: { enums: {} }, models: [optional] })
+    const short = buildRelation({ id: INT4 })
+    registry.expect([{ ...own, unpublishedColumns: ['note'] }])
+    expect(registry.update(short)).toMatchObject({ drift: null, reader: { missingFields: ['note'] } })
+    registry.expect([own])
+    expect(registry.update({ ...short, oid: 2 }).drift?.message).toContain(
+      'column "note": the stream has no such',
+    )
+    registry.expect([{ ...own, unpublishedColumns: ['id'] }])
+    expect(registry.update(buildRelation({ note: TEXT }, { oid: 3 })).drift).toBeNull()
+  })
+
+  test('tables that inherit from a model’s are the model’s; the drift of either is its drift', () => {
+    const registry = createRegistry()
+    registry.expect([own, { ...own, table: 'special' }])
+    const heir = { ...relation, oid: 2, table: 'special' }
+    expect(registry.update(heir).model).toBe(model)
+    registry.update(relation)
+    expect(registry.readerOf(2)).not.toBeNull()
+    registry.update({ ...heir, columns: [] })
+    registry.update(relation)
+    expect(registry.faults.has('Thing')).toBe(true)
+    expect(registry.readerOf(relation.oid)).toBeNull()
+    registry.update(heir)
+    expect(registry.faults.size).toBe(0)
   })
 })

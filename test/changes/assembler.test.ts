@@ -4,6 +4,7 @@ import type { RelationRegistry } from '../../src/catalog/relation-registry.ts'
 import type { RowReader } from '../../src/catalog/row-reader.ts'
 import { createTransactionAssembler } from '../../src/changes/assembler.ts'
 import type { TransactionPart } from '../../src/changes/change.ts'
+import type { EmittedMessage } from '../../src/changes/emitted-message.ts'
 import type { Message } from '../../src/pgoutput/messages.ts'
 import type { Tuple } from '../../src/pgoutput/tuple.ts'
 import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
@@ -15,6 +16,7 @@ const tuple: Tuple = { bytes: new Uint8Array(0), start: 0, end: 0, columnCount: 
 const reader = { model: { name: 'User' } } as RowReader
 const registry = {
   readerOf: (oid: number) => (oid === USERS ? reader : null),
+  faults: new Map(),
   update() {},
   clear() {},
 } as unknown as RelationRegistry
@@ -160,5 +162,69 @@ describe('transaction assembler', () => {
         },
       ),
     )
+  })
+})
+
+describe('messages of applications', () => {
+  const message = (lsn: number, isTransactional: boolean, content = 'x'): Message => ({
+    kind: 'message',
+    streamXid: null,
+    isTransactional,
+    lsn: toLsn(BigInt(lsn)),
+    prefix: 'app',
+    content: new TextEncoder().encode(content),
+  })
+
+  function listen(options?: { partChangesMax?: number }) {
+    const heard: EmittedMessage[] = []
+    const order: string[] = []
+    const assembler = createTransactionAssembler(
+      registry,
+      {
+        publish: (part) => order.push(...part.changes.map((change) => `change ${change.index}`)),
+        onBegin() {},
+        onDrift() {},
+        onCommit: () => order.push('commit'),
+        onMessage(each) {
+          heard.push(each)
+          order.push(`message before ${each.index}`)
+        },
+      },
+      options,
+    )
+    const feed = (...messages: Message[]) => {
+      for (const each of messages) assembler.take(each, 10)
+    }
+    return { heard, order, assembler, feed }
+  }
+
+  it('of a transaction wait for its commit, and say where among its changes they stand', () => {
+    const { heard, order, feed } = listen()
+    feed(begin(10), message(5, true), insert(), message(6, true))
+    expect(heard).toEqual([])
+    feed(commit(10))
+    expect(order).toEqual(['change 0', 'message before 0', 'message before 1', 'commit'])
+    expect(heard.map((each) => [each.lsn, each.transaction?.xid, each.index])).toEqual([
+      [5n, 10, 0],
+      [6n, 10, 1],
+    ])
+  })
+
+  it('outside of one come at once, and hold no view on the bytes they came in', () => {
+    const { heard, feed } = listen()
+    const view = Buffer.from('abc')
+    feed({ ...message(7, false), content: view } as Message)
+    view.fill(0)
+    expect(heard).toMatchObject([{ transaction: null, index: null, lsn: 7n }])
+    expect(new TextDecoder().decode(heard[0]?.content)).toBe('abc')
+  })
+
+  it('are heard once however often PostgreSQL sends them, and do not pile up', () => {
+    const { heard, assembler, feed } = listen({ partChangesMax: 2 })
+    feed(message(1, false), begin(10), message(2, true), message(3, true), message(4, true))
+    expect(heard.map((each) => each.lsn)).toEqual([1n, 2n, 3n])
+    assembler.reset()
+    feed(message(1, false), begin(10), message(2, true), message(3, true), message(4, true), commit(10))
+    expect(heard.map((each) => each.lsn)).toEqual([1n, 2n, 3n, 4n])
   })
 })

@@ -96,6 +96,9 @@ describe('the example subscription', () => {
     subscribeDeliveries: () => {
       throw new Error('not here')
     },
+    changeCursor: () => Promise.reject(new Error('not here')),
+    whenVisible: () => Promise.reject(new Error('not here')),
+    hasOldImages: () => true,
   }
   const prisma = { async $connect() {} }
 

@@ -120,7 +120,9 @@ test('it starts, shows life, stops without leaving a process, and keeps its data
 
   const second = start(['dev', '--data-folder', dataFolder])
   const [, secondUrl = ''] = await second.printed(/SSE +(http:\S+)\/graphql/)
-  const response = await fetch(`${secondUrl}/graphql?query={users(take:100){email}}`)
+  const response = await fetch(`${secondUrl}/graphql?query={users(take:100){email}}`, {
+    headers: { 'x-graphql-yoga-csrf': '1' },
+  })
   const { data } = (await response.json()) as { data: { users: { email: string }[] } }
   const emails = data.users.map(({ email }) => email)
   expect(emails).toContain('ada@example.com')

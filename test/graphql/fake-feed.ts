@@ -4,8 +4,9 @@ import type { SubscriptionRequest } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import type { AnyChange, TransactionInfo } from '../../src/changes/change.ts'
+import { formatCursor } from '../../src/changes/cursor.ts'
 import type { ChangeFeed } from '../../src/graphql/change-feed.ts'
-import { toLsn } from '../../src/wire/lsn.ts'
+import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 /** A feed and what a test does with it. */
 export interface FakeFeed extends ChangeFeed {
@@ -20,15 +21,14 @@ export interface FakeFeed extends ChangeFeed {
 }
 
 /** The transaction of every fake change; the xid does not fit a signed 32-bit integer. */
-export const transaction: TransactionInfo = {
+export const transaction: TransactionInfo = plainTransaction(1, {
   xid: 4_000_000_000,
-  commitLsn: toLsn(1n),
   committedAt: new Date('2026-11-23T08:15:30.123Z'),
-}
+})
 
 /** Creates a feed in which the models named are live. */
 export function createFakeFeed(catalog: ModelCatalog, live: readonly string[]): FakeFeed {
-  const bus = createMemoryBus()
+  const bus = createMemoryBus({ models: catalog.models })
   const requests: SubscriptionRequest[] = []
   let returned = 0
   return {
@@ -55,23 +55,14 @@ export function createFakeFeed(catalog: ModelCatalog, live: readonly string[]): 
     commit(...changes) {
       bus.publish({
         transaction,
-        changes: changes.map((change, index) => ({ ...emptyChange, index, ...change })),
+        changes: changes.map((change, index) => plainChange({ transaction, index, ...change })),
         isFinal: true,
         byteLength: 0,
       })
     },
+    changeCursor: () => Promise.resolve(formatCursor(PLAIN_EPOCH, transaction.commitLsn, 0)),
+    whenVisible: () => Promise.resolve(),
+    hasOldImages: () => true,
     close: (error) => bus.close(error),
   }
-}
-
-const emptyChange: AnyChange = {
-  model: 'User',
-  action: 'UPDATE',
-  transaction,
-  index: 0,
-  old: null,
-  new: null,
-  key: null,
-  changed: [],
-  unavailable: [],
 }

@@ -9,9 +9,7 @@ import { type Tuple, tupleColumns } from '../../src/pgoutput/tuple.ts'
 import { anyMessage } from '../support/message-arbitraries.ts'
 import { encodeMessage, fromHex, isStreamedSpec } from '../support/message-builder.ts'
 import { HAND_VECTORS } from './message-vectors.ts'
-import { SERVER_VECTORS } from './server-vectors.ts'
 
-const VECTORS = [...HAND_VECTORS, ...SERVER_VECTORS]
 const NEWEST: DecodeContext = { protocolVersion: 4, isStreamed: false }
 
 /** The error of decoding `bytes`, which has to be there and to be ours. */
@@ -59,7 +57,7 @@ function isWholeAnyway(title: string, length: number): boolean {
 }
 
 describe('a cut message', () => {
-  it.each(VECTORS)(
+  it.each(HAND_VECTORS)(
     'is PGOUTPUT_TRUNCATED at every length: $title',
     ({ title, hex, expected, ...context }) => {
       const bytes = fromHex(hex)
@@ -151,7 +149,7 @@ describe('a malformed message', () => {
     expect(fault.details).toMatchObject({ offset, length: fromHex(hex).length })
   })
 
-  it.each(VECTORS)('has a byte too many: $title', ({ title, hex, expected, ...context }) => {
+  it.each(HAND_VECTORS)('has a byte too many: $title', ({ title, hex, expected, ...context }) => {
     const bytes = fromHex(`${hex}00`)
     // A short abort of version 4 with more behind it reads as a parallel one that is cut.
     const code =
@@ -201,7 +199,7 @@ describe('any bytes', () => {
   it('are a message or one of the three errors: a vector with one byte changed', () => {
     const meaningful = [0x00, 0xff, ...Buffer.from('nutbNKO')]
     const outcomes = { message: 0, fault: 0 }
-    for (const { hex, protocolVersion, isStreamed } of VECTORS) {
+    for (const { hex, protocolVersion, isStreamed } of HAND_VECTORS) {
       const bytes = fromHex(hex)
       for (let at = 0; at < bytes.length; at++) {
         const original = bytes[at] ?? 0

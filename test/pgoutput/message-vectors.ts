@@ -1,6 +1,6 @@
 /**
  * Bytes of every message and what they mean, written from the manual's tables, with ids above
- * 2^31, names that are not ASCII and the odd cases. What a server really sent is in server-vectors.ts.
+ * 2^31, names that are not ASCII and the odd cases. What servers really sent is in test/vectors.
  */
 import type { ProtocolVersion } from '../../src/pgoutput/messages.ts'
 import { UNCHANGED } from '../../src/pgoutput/tuple.ts'

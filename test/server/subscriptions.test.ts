@@ -76,7 +76,7 @@ test('SSE sends heartbeats while nothing happens', async () => {
 })
 
 test('a WebSocket that does not answer pings is cut', async () => {
-  const { url, source } = await startServer({ pingIntervalMs: 20 })
+  const { url, source } = await startServer({ limits: { pingIntervalMs: 20 } })
   const socket = new WebSocket(`${url}/graphql`, 'graphql-transport-ws', { autoPong: false })
   const closed = createDeferred<number>()
   socket.on('close', closed.resolve)
@@ -118,7 +118,7 @@ test('a paused WebSocket client is not produced for: the source waits within the
   const source = createTickSource(READY_BLOBS)
   const blobBytes = 64 * 1024
   const socketBufferedBytesMax = 256 * 1024
-  const { url } = await startServer({ socketBufferedBytesMax }, source)
+  const { url } = await startServer({ limits: { socketBufferedBytesMax } }, source)
   const client = createWsClient(url)
   const socket = await client.connected()
   const blobs = client.subscribe(`subscription { blobs(bytes: ${blobBytes}) }`)
@@ -136,7 +136,7 @@ test('an SSE client that does not read is not produced for', async () => {
   const source = createTickSource(READY_BLOBS)
   const { url } = await startServer({}, source)
   const response = await fetch(`${url}/graphql?query=subscription{blobs(bytes:65536)}`, {
-    headers: { accept: 'text/event-stream' },
+    headers: { accept: 'text/event-stream', 'x-graphql-yoga-csrf': '1' },
   })
   const pulledAtRest = await settled(() => source.pulled)
   expect(pulledAtRest * 65_536).toBeLessThan(32 * 1024 * 1024)

@@ -4,36 +4,36 @@ import { AckTracker } from '../../src/source/ack-tracker.ts'
 import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
 
 describe('AckTracker', () => {
-  it('confirms a transaction only when it has been accepted', () => {
+  it('calls a transaction safe only when it has been accepted', () => {
     const ack = new AckTracker()
     ack.begin()
     ack.commit(toLsn(100n))
-    expect(ack.confirmed).toBe(0n)
+    expect(ack.safe).toBe(0n)
     ack.accept(toLsn(100n))
-    expect(ack.confirmed).toBe(100n)
+    expect(ack.safe).toBe(100n)
   })
 
-  it('confirms a keepalive only while nothing is in flight', () => {
+  it('calls a keepalive safe only while nothing is in flight', () => {
     const ack = new AckTracker()
     ack.keepalive(toLsn(10n))
-    expect(ack.confirmed).toBe(10n)
+    expect(ack.safe).toBe(10n)
     ack.begin()
     ack.keepalive(toLsn(20n))
-    expect(ack.confirmed).toBe(10n)
+    expect(ack.safe).toBe(10n)
     ack.commit(toLsn(30n))
     ack.keepalive(toLsn(40n))
-    expect(ack.confirmed).toBe(10n)
+    expect(ack.safe).toBe(10n)
     ack.accept(toLsn(30n))
     ack.keepalive(toLsn(40n))
-    expect(ack.confirmed).toBe(40n)
+    expect(ack.safe).toBe(40n)
   })
 
   /**
    * A model of the stream: transactions lie one after another in the WAL; the server sends them in order and
-   * sends again, after a disconnection, what was not confirmed. The tracker must never confirm past the
+   * sends again, after a disconnection, what was not confirmed. The tracker must never go past the
    * first transaction that has not been accepted, and never move backwards.
    */
-  it('never confirms past the first transaction that is not accepted, in any interleaving', () => {
+  it('never calls safe what lies past the first transaction that is not accepted, in any interleaving', () => {
     const event = fc.constantFrom('begin', 'commit', 'accept', 'keepalive', 'disconnect')
     fc.assert(
       fc.property(fc.array(event, { maxLength: 120 }), (events) => {
@@ -41,7 +41,7 @@ describe('AckTracker', () => {
         let sentEnd = 0n
         let openEnd: bigint | null = null
         const handedOver: bigint[] = []
-        let previous: Lsn = ack.confirmed
+        let previous: Lsn = ack.safe
         for (const name of events) {
           if (name === 'begin' && openEnd === null) {
             openEnd = sentEnd + 10n
@@ -62,9 +62,9 @@ describe('AckTracker', () => {
             ack.disconnect()
           }
           const unsafeFrom = handedOver[0] ?? openEnd
-          if (unsafeFrom !== null && unsafeFrom !== undefined) expect(ack.confirmed < unsafeFrom).toBe(true)
-          expect(ack.confirmed >= previous).toBe(true)
-          previous = ack.confirmed
+          if (unsafeFrom !== null && unsafeFrom !== undefined) expect(ack.safe < unsafeFrom).toBe(true)
+          expect(ack.safe >= previous).toBe(true)
+          previous = ack.safe
         }
       }),
       { numRuns: 2000 },

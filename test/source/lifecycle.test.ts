@@ -8,16 +8,33 @@ import {
 
 /** The whole machine once more, as a person would explain it; no entry may be left out. */
 const EXPECTED: Record<SourceState, Record<SourceEvent, SourceState>> = {
-  idle: { start: 'connecting', streamStarted: 'idle', failed: 'idle', retryDue: 'idle', stop: 'stopped' },
+  idle: {
+    start: 'connecting',
+    slotInUse: 'idle',
+    streamStarted: 'idle',
+    failed: 'idle',
+    retryDue: 'idle',
+    stop: 'stopped',
+  },
   connecting: {
     start: 'connecting',
+    slotInUse: 'standby',
     streamStarted: 'streaming',
     failed: 'waiting',
     retryDue: 'connecting',
     stop: 'stopped',
   },
+  standby: {
+    start: 'standby',
+    slotInUse: 'standby',
+    streamStarted: 'streaming',
+    failed: 'waiting',
+    retryDue: 'standby',
+    stop: 'stopped',
+  },
   streaming: {
     start: 'streaming',
+    slotInUse: 'streaming',
     streamStarted: 'streaming',
     failed: 'waiting',
     retryDue: 'streaming',
@@ -25,6 +42,7 @@ const EXPECTED: Record<SourceState, Record<SourceEvent, SourceState>> = {
   },
   waiting: {
     start: 'waiting',
+    slotInUse: 'waiting',
     streamStarted: 'waiting',
     failed: 'waiting',
     retryDue: 'connecting',
@@ -32,6 +50,7 @@ const EXPECTED: Record<SourceState, Record<SourceEvent, SourceState>> = {
   },
   stopped: {
     start: 'stopped',
+    slotInUse: 'stopped',
     streamStarted: 'stopped',
     failed: 'stopped',
     retryDue: 'stopped',
@@ -44,11 +63,11 @@ describe('lifecycle', () => {
     expect(SOURCE_TRANSITIONS).toEqual(EXPECTED)
   })
 
-  it('reaches streaming only through connecting, and leaves stopped never', () => {
+  it('reaches streaming only from a connection, and leaves stopped never', () => {
     const states = Object.keys(EXPECTED) as SourceState[]
     for (const from of states) {
       for (const to of Object.values(SOURCE_TRANSITIONS[from])) {
-        if (to === 'streaming') expect(['connecting', 'streaming']).toContain(from)
+        if (to === 'streaming') expect(['connecting', 'standby', 'streaming']).toContain(from)
         if (from === 'stopped') expect(to).toBe('stopped')
       }
     }

@@ -115,22 +115,3 @@ describe('a PostgreSQL that is down at start', () => {
     expect((await takeChanges(tags, 1))[0]?.new?.name).toBe('1')
   })
 })
-
-describe('a new process', () => {
-  it('goes on where the last one had confirmed', async () => {
-    await using database = await openDatabase({ migrate: true })
-    {
-      await using live = await openLiveRowcast(database, { models: ['Tag'] })
-      const tags = live.rowcast.subscribe('Tag')
-      await insertNumbers(database, 1, 5)
-      await takeChanges(tags, 5)
-    }
-    await insertNumbers(database, 6, 10)
-    const rowcast = createRowcast({ connectionString: database.url, catalog, slot: slotOf(database) })
-    await using _stopped = { [Symbol.asyncDispose]: () => rowcast.stop() }
-    rowcast.register('Tag')
-    const tags = rowcast.subscribe('Tag')
-    rowcast.start()
-    expect((await takeChanges(tags, 5)).map((c) => c.new?.name)).toEqual(numbers(6, 10))
-  })
-})

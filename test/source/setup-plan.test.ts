@@ -11,6 +11,13 @@ const table: TableFacts = {
   isOwned: true,
   owner: 'app',
   isPartition: false,
+  root: { schema: 'public', table: 'users' },
+  isHeir: false,
+  hasRowIdentity: true,
+  hasStoredGeneratedColumn: false,
+  hasVirtualGeneratedColumn: false,
+  columnListsIn: [],
+  generatedHiddenIn: [],
 }
 
 const bare: DatabaseFacts = {
@@ -33,7 +40,9 @@ const publication = {
   publishesDelete: true,
   publishesTruncate: true,
   viaPartitionRoot: true,
+  publishesGenerated: false,
   tables: [{ schema: 'public', table: 'users' }],
+  unidentified: [],
 }
 
 const slot = {
@@ -78,7 +87,8 @@ describe('set-up plan', () => {
 
   it('quotes hostile names', () => {
     const hostile = { model: 'User', schema: 'a"b', table: 'x"; DROP TABLE y; --' }
-    const facts = { ...bare, tables: [{ ...table, schema: hostile.schema, table: hostile.table }] }
+    const { model: _model, ...name } = hostile
+    const facts = { ...bare, tables: [{ ...table, ...name, root: name }] }
     const [identity] = sqlOf(facts, { ...goal, tables: [hostile] })
     expect(identity).toBe('ALTER TABLE "a""b"."x""; DROP TABLE y; --" REPLICA IDENTITY FULL')
   })
@@ -131,5 +141,89 @@ describe('set-up plan', () => {
       publication: { ...publication, isOwned: false },
     }
     expect(planSetup(facts, goal)).toEqual({ steps: [], problems: [] })
+  })
+})
+
+const kept: SetupGoal = { ...goal, tables: goal.tables.map((each) => ({ ...each, replicaIdentity: 'keep' })) }
+const ALTER_FULL = 'ALTER TABLE "public"."users" REPLICA IDENTITY FULL'
+
+describe('replica identities', () => {
+  it('stay as they are where the model says so', () => {
+    expect(sqlOf(bare, kept).some((sql) => sql.startsWith('ALTER TABLE'))).toBe(false)
+    expect(planSetup({ ...done, tables: [table] }, kept)).toEqual({ steps: [], problems: [] })
+  })
+
+  it('are set on partitions and heirs as on their root; a missing heir is published', () => {
+    const leaf = { ...table, table: 'users_1', isPartition: true }
+    const heir = { ...table, table: 'admins', isHeir: true }
+    const facts = { ...done, tables: [{ ...table, replicaIdentity: 'f' }, leaf, heir] }
+    expect(sqlOf(facts)).toEqual([
+      'ALTER TABLE "public"."users_1" REPLICA IDENTITY FULL',
+      'ALTER TABLE "public"."admins" REPLICA IDENTITY FULL',
+      'ALTER PUBLICATION "rowcast" ADD TABLE "public"."admins"',
+    ])
+    expect(planSetup({ ...done, tables: [table, leaf] }, kept).steps).toEqual([])
+  })
+
+  const list = { ...table, columnListsIn: ['others'] }
+  const virtual = { ...table, hasVirtualGeneratedColumn: true }
+  const hidden = { ...table, hasStoredGeneratedColumn: true, generatedHiddenIn: ['others'] }
+  it.each<[string, Partial<TableFacts>, SetupGoal, string, string]>([
+    ['keep: nothing', { ...table, hasRowIdentity: false }, kept, 'SOURCE_IDENTITY_MISSING', ALTER_FULL],
+    ['full: a column list', list, goal, 'SOURCE_IDENTITY_CONFLICT', "replicaIdentity: 'keep'"],
+    ['full: a virtual column', virtual, goal, 'SOURCE_IDENTITY_CONFLICT', 'STORED'],
+    ['full: a hidden column', hidden, goal, 'SOURCE_IDENTITY_CONFLICT', 'ALTER PUBLICATION "others"'],
+    ['kept, but full', { ...list, replicaIdentity: 'f' }, kept, 'SOURCE_IDENTITY_CONFLICT', '"others"'],
+  ])('that would make UPDATE fail are refused: %s', (_name, facts, wanted, code, mend) => {
+    const plan = planSetup({ ...done, tables: [{ ...table, ...facts }] }, wanted)
+    expect(plan.steps).toEqual([])
+    expect(plan.problems.map((problem) => problem.code)).toEqual([code])
+    expect(plan.problems[0]?.mend).toContain(mend)
+  })
+
+  it.each([list, virtual, hidden])('that are kept may have what FULL may not', (facts) => {
+    expect(planSetup({ ...done, tables: [facts] }, kept).problems).toEqual([])
+  })
+
+  it('of join tables in the publication are mended; of any other table they are a problem', () => {
+    const join = { schema: 'public', table: '_PostToTag', isOwned: true, owner: 'app' }
+    const withIndex = { ...join, uniqueIndex: '_PostToTag_AB_unique' }
+    const facts = { ...done, publication: { ...publication, unidentified: [withIndex] } }
+    const wanted = { ...goal, joinTables: [{ schema: 'public', table: '_PostToTag' }] }
+    expect(sqlOf(facts, wanted)).toEqual([
+      'ALTER TABLE "public"."_PostToTag" REPLICA IDENTITY USING INDEX "_PostToTag_AB_unique"',
+    ])
+    const bareJoin = {
+      ...done,
+      publication: { ...publication, unidentified: [{ ...join, uniqueIndex: null }] },
+    }
+    expect(sqlOf(bareJoin, wanted)).toEqual(['ALTER TABLE "public"."_PostToTag" REPLICA IDENTITY FULL'])
+    const [problem] = planSetup(facts, goal).problems
+    expect(problem?.code).toBe('SOURCE_IDENTITY_MISSING')
+    expect(problem?.mend).toContain('USING INDEX "_PostToTag_AB_unique"')
+    const foreign = {
+      ...done,
+      publication: { ...publication, unidentified: [{ ...withIndex, isOwned: false }] },
+    }
+    expect(planSetup(foreign, wanted).problems.map((each) => each.code)).toEqual(['SOURCE_NOT_OWNER'])
+  })
+})
+
+describe('generated columns', () => {
+  const generated = { ...table, hasStoredGeneratedColumn: true }
+
+  it('are published from PostgreSQL 18 on, before the identity counts them', () => {
+    expect(sqlOf({ ...done, tables: [generated] })).toEqual([
+      'ALTER PUBLICATION "rowcast" SET (publish_generated_columns = stored)',
+      ALTER_FULL,
+    ])
+    expect(sqlOf({ ...bare, tables: [generated] })[1]).toContain('publish_generated_columns = stored')
+    const facts = { ...done, tables: [{ ...generated, replicaIdentity: 'f' }] }
+    expect(sqlOf({ ...facts, publication: { ...publication, publishesGenerated: true } })).toEqual([])
+  })
+
+  it('are not before', () => {
+    const facts = { ...done, serverVersion: 170_010, tables: [{ ...generated, replicaIdentity: 'f' }] }
+    expect(sqlOf(facts)).toEqual([])
   })
 })

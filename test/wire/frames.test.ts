@@ -7,7 +7,7 @@ import {
   encodeStatusUpdate,
   type FrameHandler,
 } from '../../src/wire/frames.ts'
-import { parseLsn, toLsn } from '../../src/wire/lsn.ts'
+import { LSN_ZERO, parseLsn, toLsn } from '../../src/wire/lsn.ts'
 
 /** What a handler saw, as plain values. */
 type Seen = { wal: string } | { walEnd: bigint; reply: boolean } | { tag: number; body: string }
@@ -97,15 +97,21 @@ describe('frame reader', () => {
 })
 
 describe('encoders', () => {
-  it('writes a status update with one position three times and the clock in PostgreSQL time', () => {
-    const update = encodeStatusUpdate(parseLsn('16/B374D848'), Date.UTC(2000, 0, 1, 0, 0, 1))
+  it('writes a status update: written, flushed and applied positions, and the clock in PostgreSQL time', () => {
+    const [written, flushed] = [parseLsn('16/B374D850'), parseLsn('16/B374D848')]
+    const update = encodeStatusUpdate(written, flushed, Date.UTC(2000, 0, 1, 0, 0, 1))
     expect(update.toString('hex')).toBe(
-      ['64', '00000026', '72', ...Array(3).fill('00000016b374d848'), '00000000000f4240', '00'].join(''),
+      [
+        ...['64', '00000026', '72', '00000016b374d850', ...Array(2).fill('00000016b374d848')],
+        ...['00000000000f4240', '00'],
+      ].join(''),
     )
   })
 
   it('writes the highest LSN there is', () => {
-    expect(encodeStatusUpdate(toLsn(2n ** 64n - 1n), 0).toString('hex', 6, 14)).toBe('ffffffffffffffff')
+    expect(encodeStatusUpdate(toLsn(2n ** 64n - 1n), LSN_ZERO, 0).toString('hex', 6, 14)).toBe(
+      'ffffffffffffffff',
+    )
   })
 
   it('writes a simple query as UTF-8 with its length and a zero byte', () => {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseIntervalSetting } from '../../src/wire/connection.ts'
-import { computeLivenessTimings, isLinkDead } from '../../src/wire/liveness.ts'
+import { computeLivenessTimings, isLinkDead, parseIntervalSetting } from '../../src/wire/liveness.ts'
 
 describe('liveness', () => {
   it.each([

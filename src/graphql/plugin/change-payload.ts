@@ -1,12 +1,12 @@
 /**
  * Stage 7, graphql. The types around one model's change: `UserChange`, `UserKey` and `UserField`. The payload's source is the bus's delivery itself; nothing is copied per change.
  */
-import type { ObjectRef, SchemaTypes } from '@pothos/core'
+import type { EnumRef, ObjectRef, SchemaTypes } from '@pothos/core'
 import type { PrismaModelTypes, PrismaObjectRef } from '@pothos/plugin-prisma'
 import { type GraphQLResolveInfo, getNamedType } from 'graphql'
 import type { Delivery } from '../../bus/bus.ts'
 import type { FieldSpec, ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
-import type { AnyRow } from '../../changes/change.ts'
+import type { AnyChange, AnyRow } from '../../changes/change.ts'
 import { enumValues } from '../enum-type.ts'
 import { graphqlTypeName, keyFields, visibleFields } from '../field-type.ts'
 import { changeTypeNames } from '../names.ts'
@@ -32,13 +32,19 @@ interface NamedFields {
 /** A type whose source is a delivery. */
 type DeliveryRef = ObjectRef<SchemaTypes, Delivery>
 
+/** `UserChange`, and `UserField` for arguments that name fields. */
+export interface ChangePayload {
+  readonly payload: DeliveryRef
+  readonly fieldName: EnumRef<SchemaTypes, string>
+}
+
 /** `UserChange` and the types under it. */
 export function defineChangePayload(
   builder: AnyBuilder,
   catalog: ModelCatalog,
   model: ModelSpec,
   { rowType, omit }: ChangePayloadOptions,
-): DeliveryRef {
+): ChangePayload {
   const names = changeTypeNames(catalog, model.name)
   const fields = visibleFields(model, omit)
   const payload = builder.objectRef<Delivery>(names.change).implement({
@@ -56,9 +62,9 @@ export function defineChangePayload(
       }),
     )
   }
-  addFieldNames(builder, payload, model, { name: names.field, fields })
+  const fieldName = addFieldNames(builder, payload, model, { name: names.field, fields })
   addOrigin(builder, payload)
-  return payload
+  return { payload, fieldName }
 }
 
 /** `old` and `new`. */
@@ -77,13 +83,15 @@ function addRows(
         'The whole row before the change, when the server has it; never half a row. Null for INSERT and ' +
         'TRUNCATE, and where the table’s replica identity is not FULL. Its relations are those its foreign ' +
         'keys point at now; the rows may be gone.',
-      resolve: ({ change }, _args, context, info) => readImage(change.old, [], context, info),
+      resolve: ({ change, hidesOld }, _args, context, info) =>
+        hidesOld ? null : readImage(change, change.old, change.unavailable, context, info),
     }),
     new: t.field({
       type: rowType,
       nullable: true,
       description: 'The row after the change; null for DELETE and TRUNCATE.',
-      resolve: ({ change }, _args, context, info) => readImage(change.new, change.unavailable, context, info),
+      resolve: ({ change, hidesNew }, _args, context, info) =>
+        hidesNew ? null : readImage(change, change.new, change.unavailable, context, info),
     }),
   }))
 }
@@ -94,7 +102,7 @@ function addFieldNames(
   payload: DeliveryRef,
   model: ModelSpec,
   { name, fields }: NamedFields,
-): void {
+): EnumRef<SchemaTypes, string> {
   const fieldName = builder.enumType(name, {
     description: `The fields of ${model.name}.`,
     values: enumValues(fields),
@@ -118,9 +126,10 @@ function addFieldNames(
       resolve: ({ change }) => onlyVisible(change.unavailable),
     }),
   }))
+  return fieldName as EnumRef<SchemaTypes, string>
 }
 
-/** `action`, `committedAt` and `transaction`. */
+/** `action`, `transition`, `cursor`, `committedAt` and `transaction`. */
 function addOrigin(builder: AnyBuilder, payload: DeliveryRef): void {
   const { action, transaction } = sharedChangeTypes(builder)
   builder.objectFields(payload, (t) => ({
@@ -129,6 +138,19 @@ function addOrigin(builder: AnyBuilder, payload: DeliveryRef): void {
       nullable: false,
       description: 'What happened to the row.',
       resolve: ({ change }) => change.action,
+    }),
+    transition: t.field({
+      type: sharedChangeTypes(builder).transition,
+      nullable: true,
+      description:
+        'Whether the row enters, stays among or leaves the rows that `where` describes; null without `where`.',
+      resolve: ({ transition }) => transition,
+    }),
+    cursor: t.field({
+      type: 'Cursor' as never,
+      nullable: false,
+      description: 'Where the change stands: subscribe with `after: cursor` to go on after it.',
+      resolve: ({ change }) => change.cursor as never,
     }),
     committedAt: t.field({
       type: 'DateTime' as never,
@@ -180,9 +202,15 @@ function defineKey(
  */
 function imageResolver(builder: AnyBuilder, model: ModelSpec) {
   const load = createImageReader(builder)
-  return (row: AnyRow | null, unavailable: readonly string[], context: object, info: GraphQLResolveInfo) => {
+  return (
+    change: AnyChange,
+    row: AnyRow | null,
+    unavailable: readonly string[],
+    context: object,
+    info: GraphQLResolveInfo,
+  ) => {
     if (row === null) return null
-    const image = toImage(model.name, row, unavailable)
+    const image = toImage(model.name, row, unavailable, change.transaction)
     const always = getNamedType(info.returnType).extensions['pothosPrismaTypeSelection'] as
       | Selection
       | undefined

@@ -5,13 +5,17 @@
 import type { ObjectRef, SchemaTypes } from '@pothos/core'
 import { getRefFromModel, type PrismaModelTypes, type PrismaObjectRef } from '@pothos/plugin-prisma'
 import type { BusSubscription, Delivery } from '../../bus/bus.ts'
+import type { ChangeFilter, ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import type { ChangeAction } from '../../changes/change.ts'
+import { parseCursor } from '../../changes/cursor.ts'
 import { RowcastError } from '../../errors.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
+import { lastEventIdOf } from '../last-event-id.ts'
 import { changedFieldName } from '../names.ts'
 import { defineChangePayload } from './change-payload.ts'
+import { defineFilterInputs, parseFilterArguments } from './filter-arguments.ts'
 import { type AnyBuilder, addMissingTypes, sharedChangeTypes } from './shared-change-types.ts'
 
 /** Options of one `changeSubscription`. */
@@ -49,7 +53,9 @@ export function defineChangeSubscription(
   const subscriptions = declared.get(builder) ?? new Map()
   declared.set(builder, subscriptions.set(modelName, rowType))
 
-  const payload = defineChangePayload(builder, feed.catalog, model, { rowType, omit: options.omit ?? [] })
+  const omit = options.omit ?? []
+  const { payload, fieldName } = defineChangePayload(builder, feed.catalog, model, { rowType, omit })
+  const filterArguments = defineFilterInputs(builder, feed.catalog, model, { omit, fieldName })
   builder.subscriptionField(options.name ?? changedFieldName(modelName), (t) =>
     t.field({
       type: payload,
@@ -62,8 +68,23 @@ export function defineChangeSubscription(
           required: false,
           description: 'Which actions: one, or a list. All when left out; an empty list is an error.',
         }),
+        ...filterArguments(t.arg as never),
+        after: t.arg({
+          type: 'Cursor' as never,
+          required: false,
+          description:
+            'Go on after this cursor: first what was missed, then live. Where that is not possible the ' +
+            'subscription ends with RESYNC_REQUIRED. Left out: what commits from now on.',
+        }),
       },
-      subscribe: (_root, args) => subscribeToModel(feed, modelName, args.action),
+      subscribe: (_root, { action, after, ...filter }, context) =>
+        subscribeToModel(
+          feed,
+          model,
+          action,
+          lastEventIdOf(context) ?? (after as string | null | undefined),
+          () => parseFilterArguments(feed.catalog, model, omit, filter as ChangeFilterInput),
+        ),
       resolve: (delivery) => delivery as Delivery,
     }),
   )
@@ -81,14 +102,40 @@ export function completeChangeTypes(builder: AnyBuilder): void {
     })
   }
   addMissingTypes(builder)
+  addChangeCursor(builder)
   const hasRoot = [...builder.configStore.typeConfigs.values()].some(({ kind }) => kind === 'Subscription')
   if (!hasRoot) builder.subscriptionType({ description: 'Live changes of the database.' })
 }
 
+/** `Query.changeCursor`, where there is a Query root and it has no such field of its own. */
+function addChangeCursor(builder: AnyBuilder): void {
+  const { feed } = builder.options.rowcast
+  const root = [...builder.configStore.typeConfigs.values()].find(({ kind }) => kind === 'Query')
+  if (root === undefined || builder.configStore.getFields('Query' as never).has('changeCursor')) return
+  builder.queryField('changeCursor', (t) =>
+    t.field({
+      type: 'Cursor' as never,
+      nullable: false,
+      description:
+        'The cursor for now. Take it, query, then subscribe after it: no change is missed between the query and ' +
+        'the subscription; one that the query has seen may come again.',
+      resolve: async () => {
+        try {
+          return (await feed.changeCursor()) as never
+        } catch (error) {
+          throw toGraphqlError(error)
+        }
+      },
+    }),
+  )
+}
+
 function subscribeToModel(
   feed: ChangeFeed,
-  model: string,
+  { name: model }: ModelSpec,
   actions: readonly ChangeAction[] | null | undefined,
+  after: string | null | undefined,
+  parseFilter: () => ChangeFilter | null,
 ): AsyncIterableIterator<Delivery> {
   if (actions?.length === 0) {
     throw graphqlError('GRAPHQL_BAD_ARGUMENT', 'action: [] asks for no change at all.', {
@@ -101,7 +148,15 @@ function subscribeToModel(
     })
   }
   try {
-    return withPublicErrors(feed.subscribeDeliveries({ model, actions: actions ?? undefined }))
+    if (typeof after === 'string') parseCursor(after)
+    return withPublicErrors(
+      feed.subscribeDeliveries({
+        model,
+        actions: actions ?? undefined,
+        filter: parseFilter(),
+        after: after ?? undefined,
+      }),
+    )
   } catch (error) {
     throw toGraphqlError(error)
   }

@@ -5,14 +5,18 @@ import { invariant } from '../../errors.ts'
 import type { PrismaClientLike } from '../prisma-delegate.ts'
 import type { LoadImage } from './image-loader.ts'
 import { loadRelations } from './image-relations.ts'
-import { isImage } from './image-rows.ts'
+import { isImage, transactionOf } from './image-rows.ts'
 
 /** Completes images with the builder's Prisma Client, which may depend on the request. */
 export function createImageReader(builder: PothosSchemaTypes.SchemaBuilder<SchemaTypes>): LoadImage {
   return async (modelName, image, selection, context) => {
-    const { catalog } = builder.options.rowcast.feed
+    const { feed } = builder.options.rowcast
+    const { catalog } = feed
     const model = catalog.models[modelName]
     invariant(model !== undefined && isImage(image), `Model ${modelName} is not in the catalog.`)
+    // A change can arrive before its own transaction is visible to the query below.
+    const transaction = transactionOf(image)
+    if (transaction !== null) await feed.whenVisible(transaction.xid)
     return loadRelations({ catalog, client: clientOf(builder, context) }, model, image, selection)
   }
 }

@@ -2,14 +2,19 @@
  * Stage 7, graphql. Images: rows that came out of a change instead of a query. Resolvers see plain rows;
  * which of them are images is remembered beside them, because subscriptions share the row objects.
  */
-import type { AnyRow } from '../../changes/change.ts'
+import type { AnyRow, TransactionInfo } from '../../changes/change.ts'
 import { graphqlError } from '../graphql-errors.ts'
 
-const images = new WeakSet<object>()
+const images = new WeakMap<object, TransactionInfo | null>()
 
 /** Whether the row is the old or new row of a change. */
 export function isImage(row: object): row is AnyRow {
   return images.has(row)
+}
+
+/** The transaction that an image is from, where it is known. */
+export function transactionOf(image: AnyRow): TransactionInfo | null {
+  return images.get(image) ?? null
 }
 
 /**
@@ -17,7 +22,12 @@ export function isImage(row: object): row is AnyRow {
  * reading one of them throws: whoever asks for it gets an explanation instead of null.
  * @throws GRAPHQL_VALUE_UNAVAILABLE when such a value is read, not before.
  */
-export function toImage(model: string, row: AnyRow, unavailable: readonly string[]): AnyRow {
+export function toImage(
+  model: string,
+  row: AnyRow,
+  unavailable: readonly string[],
+  transaction: TransactionInfo | null = null,
+): AnyRow {
   const image = unavailable.length === 0 ? row : { ...row }
   for (const field of unavailable) {
     // Not enumerable, so that copying or printing the row does not throw.
@@ -31,7 +41,7 @@ export function toImage(model: string, row: AnyRow, unavailable: readonly string
       },
     })
   }
-  images.add(image)
+  images.set(image, transaction)
   return image
 }
 
@@ -43,6 +53,6 @@ export function extendImage(image: AnyRow, properties: AnyRow): AnyRow {
     if (get !== undefined && !(name in extended))
       Object.defineProperty(extended, name, { enumerable: false, get })
   }
-  images.add(extended)
+  images.set(extended, transactionOf(image))
   return extended
 }

@@ -4,6 +4,7 @@
  */
 import type { EnumRef, ObjectRef, SchemaTypes } from '@pothos/core'
 import type { Delivery } from '../../bus/bus.ts'
+import type { Transition } from '../../bus/filter/judge-change.ts'
 import type { ChangeAction } from '../../changes/change.ts'
 import { defineEnum } from '../enum-type.ts'
 import { SCALARS, type ScalarName } from '../scalars.ts'
@@ -14,6 +15,7 @@ export type AnyBuilder = PothosSchemaTypes.SchemaBuilder<SchemaTypes>
 /** What is made once per builder. */
 export interface SharedChangeTypes {
   readonly action: EnumRef<SchemaTypes, ChangeAction>
+  readonly transition: EnumRef<SchemaTypes, Transition>
   readonly transaction: ObjectRef<SchemaTypes, Delivery>
   /** Scalars and enums that fields of the payloads have: made when the builder turns out not to have them. */
   readonly needed: Set<string>
@@ -27,10 +29,11 @@ export function sharedChangeTypes(builder: AnyBuilder): SharedChangeTypes {
   if (known !== undefined) return known
   const types = {
     action: defineAction(builder),
+    transition: defineTransition(builder),
     transaction: defineTransaction(builder),
     needed: new Set<string>(),
   }
-  types.needed.add('DateTime')
+  types.needed.add('DateTime').add('Cursor')
   shared.set(builder, types)
   return types
 }
@@ -59,6 +62,17 @@ function defineAction(builder: AnyBuilder): EnumRef<SchemaTypes, ChangeAction> {
       TRUNCATE: { description: 'All rows of the table are gone at once; nothing is said of any of them.' },
     },
   }) as EnumRef<SchemaTypes, ChangeAction>
+}
+
+function defineTransition(builder: AnyBuilder): EnumRef<SchemaTypes, Transition> {
+  return builder.enumType('Transition', {
+    description: 'What a change means for the rows that a subscription’s `where` describes.',
+    values: {
+      ENTERED: { description: 'The row was none of them, and is one now.' },
+      STAYED: { description: 'The row was and is one of them.' },
+      LEFT: { description: 'The row was one of them, and is none now, or is gone.' },
+    },
+  }) as EnumRef<SchemaTypes, Transition>
 }
 
 function defineTransaction(builder: AnyBuilder): ObjectRef<SchemaTypes, Delivery> {

@@ -1,0 +1,31 @@
+/** Stage 6, bus. Forgets what a slow subscriber need not see: all changes of a row but its latest. Pure. */
+import type { AnyRow } from '../changes/change.ts'
+import type { Delivery } from './bus.ts'
+
+/**
+ * The latest delivery of each row, in their order. A TRUNCATE makes everything before it unneeded; changes of
+ * tables without a primary key are all kept, as nothing tells their rows apart.
+ */
+export function conflate(deliveries: readonly Delivery[]): Delivery[] {
+  const seen = new Set<string>()
+  const kept: Delivery[] = []
+  for (let index = deliveries.length - 1; index >= 0; index -= 1) {
+    const delivery = deliveries[index] as Delivery
+    const { action, key } = delivery.change
+    if (key !== null) {
+      const text = formatKey(key)
+      if (seen.has(text)) continue
+      seen.add(text)
+    }
+    kept.push(delivery)
+    if (action === 'TRUNCATE') break
+  }
+  return kept.reverse()
+}
+
+/** Key values as one text; types that JSON has no word for are written out. */
+function formatKey(key: AnyRow): string {
+  return JSON.stringify(Object.values(key), (_name, value: unknown) =>
+    typeof value === 'bigint' || value instanceof Uint8Array ? `${typeof value}:${String(value)}` : value,
+  )
+}

@@ -1,0 +1,143 @@
+/**
+ * Stage 6, bus. What a subscription wants of changes: conditions on the row as a whole (`where`), on one image
+ * (`old`, `new`), on what differs (`changed`), and, from a policy, which rows its audience may see (`rows`).
+ */
+import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
+import { CHANGE_ACTIONS, type ChangeAction } from '../../changes/change.ts'
+import { badFilter, shownName } from './bad-filter.ts'
+import { compileCondition, type RowTest } from './compile-condition.ts'
+import { type Condition, fieldsOf } from './condition.ts'
+import { type ParseWhereOptions, parseWhere } from './parse-where.ts'
+
+/** The parts of a filter; a change has to meet all that are there. */
+export interface ChangeConditions {
+  /** The row is, or was, one of these: it enters them, stays among them, or leaves them. */
+  readonly where: Condition | null
+  /** The row before the change. */
+  readonly old: Condition | null
+  /** The row after the change. */
+  readonly new: Condition | null
+  /** At least one of these fields differs. */
+  readonly changed: readonly string[] | null
+  /** The rows that may be seen at all. An image that is none of them, or cannot be judged, is as if not there. */
+  readonly rows: Condition | null
+}
+
+/** A filter, ready to judge changes of one model. */
+export interface ChangeFilter extends ChangeConditions {
+  readonly tests: Readonly<Record<'where' | 'old' | 'new' | 'rows', RowTest | null>>
+}
+
+/** A filter as a subscription's arguments bring it. */
+export interface ChangeFilterInput {
+  readonly where?: unknown
+  readonly old?: unknown
+  readonly new?: unknown
+  readonly changed?: readonly string[] | null | undefined
+}
+
+/** Makes a filter of parsed parts; null when there is none. */
+export function createChangeFilter(parts: Partial<ChangeConditions>): ChangeFilter | null {
+  const { where = null, old = null, new: after = null, changed = null, rows = null } = parts
+  if (where === null && old === null && after === null && changed === null && rows === null) return null
+  const compile = (condition: Condition | null) => (condition === null ? null : compileCondition(condition))
+  return {
+    where,
+    old,
+    new: after,
+    changed,
+    rows,
+    tests: { where: compile(where), old: compile(old), new: compile(after), rows: compile(rows) },
+  }
+}
+
+/**
+ * Parses the filter arguments of a subscription; null where there are none.
+ * @throws BAD_FILTER naming the place, what is wrong and what is allowed there.
+ */
+export function parseChangeFilter(
+  model: ModelSpec,
+  catalog: ModelCatalog,
+  input: ChangeFilterInput,
+  options: ParseWhereOptions & { readonly rows?: Condition | null } = {},
+): ChangeFilter | null {
+  const parse = (path: 'where' | 'old' | 'new') => {
+    const given = input[path]
+    return given === undefined || given === null
+      ? null
+      : parseWhere(model, catalog, given, { ...options, path })
+  }
+  return createChangeFilter({
+    where: parse('where'),
+    old: parse('old'),
+    new: parse('new'),
+    changed: parseChanged(model, input.changed, options.hiddenFields),
+    rows: options.rows ?? null,
+  })
+}
+
+function parseChanged(
+  model: ModelSpec,
+  changed: unknown,
+  hidden: ReadonlySet<string> | undefined,
+): readonly string[] | null {
+  if (changed === undefined || changed === null) return null
+  const names = model.fields.map((field) => field.name).filter((name) => hidden?.has(name) !== true)
+  const mend = `Name at least one of ${names.join(', ')}.`
+  if (!Array.isArray(changed) || changed.length === 0) throw badFilter('changed', 'takes fields.', mend)
+  const unknown = changed.findIndex((name) => !names.includes(name))
+  if (unknown >= 0) {
+    throw badFilter(`changed[${unknown}]`, `there is no field ${shownName(String(changed[unknown]))}.`, mend)
+  }
+  return [...new Set<string>(changed)]
+}
+
+/** What of a change a filter reads. */
+export interface RequiredImages {
+  /** Whether it needs whole old rows, which PostgreSQL sends under REPLICA IDENTITY FULL only. */
+  readonly needsOldImage: boolean
+  readonly oldFields: ReadonlySet<string>
+  readonly newFields: ReadonlySet<string>
+}
+
+/** What of changes with these actions the filter reads. */
+export function requiredImages(
+  filter: ChangeFilter,
+  actions: readonly ChangeAction[] = CHANGE_ACTIONS,
+): RequiredImages {
+  const onEither = [filter.where, filter.rows]
+  const isUpdated = actions.includes('UPDATE')
+  const hasOld = isUpdated || actions.includes('DELETE')
+  const hasNew = isUpdated || actions.includes('INSERT')
+  const oldFields = hasOld ? fieldsOfAll([...onEither, filter.old]) : new Set<string>()
+  return {
+    needsOldImage:
+      (hasOld && (filter.where !== null || filter.old !== null)) || (isUpdated && filter.changed !== null),
+    oldFields: isUpdated ? new Set([...oldFields, ...(filter.changed ?? [])]) : oldFields,
+    newFields: hasNew ? fieldsOfAll([...onEither, filter.new]) : new Set<string>(),
+  }
+}
+
+function fieldsOfAll(conditions: readonly (Condition | null)[]): Set<string> {
+  return new Set(conditions.flatMap((condition) => (condition === null ? [] : [...fieldsOf(condition)])))
+}
+
+/**
+ * Refuses a filter that could never be answered: on old rows of a table that does not send them. A policy's
+ * `rows` is no reason: what it cannot judge it hides.
+ * @throws BAD_FILTER with the statement that makes PostgreSQL send them.
+ */
+export function checkImagesAreSent(
+  filter: ChangeFilter,
+  model: ModelSpec,
+  options: { readonly hasOldImages: boolean; readonly actions?: readonly ChangeAction[] | undefined },
+): void {
+  if (options.hasOldImages || !requiredImages(filter, options.actions).needsOldImage) return
+  const part = filter.old !== null ? 'old' : filter.where !== null ? 'where' : 'changed'
+  throw badFilter(
+    part,
+    `it needs the row before the change, which PostgreSQL does not send for ${model.name}.`,
+    'Set the replica identity of the table to FULL (rowcast.enable() does), or ask for action: INSERT only' +
+      `${part === 'old' ? ', without `old`' : ''}.`,
+  )
+}

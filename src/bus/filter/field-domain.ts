@@ -1,0 +1,88 @@
+/** Stage 6, bus. Which fields' values are compared how. */
+import type { FieldSpec, ModelCatalog } from '../../catalog/model-catalog.ts'
+import { explainUnrepresentable } from '../../catalog/values/unrepresentable-value.ts'
+import { DATE_TIME_DOMAINS } from './date-time-domains.ts'
+import { NUMBER_DOMAINS } from './number-domains.ts'
+import { TEXT_DOMAINS } from './text-domains.ts'
+import { EQUALITY, type ValueDomain } from './value-domain.ts'
+
+const BOOLEAN_DOMAIN: ValueDomain<boolean> = {
+  name: 'boolean',
+  operators: ['equals', 'not'],
+  wanted: 'true or false',
+  parse: (input) => (typeof input === 'boolean' ? input : undefined),
+  normalize: (value) => (typeof value === 'boolean' ? value : undefined),
+  keyOf: (normal) => normal,
+  compare: (a, b) => Number(a) - Number(b),
+}
+
+const BYTES_DOMAIN: ValueDomain<string> = {
+  name: 'bytes',
+  operators: EQUALITY,
+  wanted: 'bytes (a Uint8Array; in GraphQL base64)',
+  parse: hexOf,
+  normalize: hexOf,
+  keyOf: (normal) => normal,
+  compare: (a, b) => (a < b ? -1 : Number(a > b)),
+}
+
+function hexOf(value: unknown): string | undefined {
+  if (!(value instanceof Uint8Array)) return undefined
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')
+}
+
+/** No enum value begins with it. */
+const UNKNOWN_LABEL_MARK = '\0'
+
+function enumDomain(names: readonly string[]): ValueDomain<string> {
+  const known = new Set(names)
+  return {
+    name: 'enum',
+    operators: EQUALITY,
+    wanted: `one of ${names.join(', ')}`,
+    parse: (input) => (typeof input === 'string' && known.has(input) ? input : undefined),
+    normalize(value) {
+      if (typeof value === 'string') return value
+      const explained = explainUnrepresentable(value)
+      // A label that the Prisma schema does not list is another value than all that it lists.
+      return explained?.reason === 'unknown-label' ? UNKNOWN_LABEL_MARK + String(explained.value) : undefined
+    },
+    keyOf: (normal) => normal,
+    compare: (a, b) => (a < b ? -1 : Number(a > b)),
+  }
+}
+
+const BY_NATIVE_TYPE: Readonly<Record<string, ValueDomain>> = {
+  ...TEXT_DOMAINS.byNativeType,
+  ...NUMBER_DOMAINS.byNativeType,
+  ...DATE_TIME_DOMAINS.byNativeType,
+} as Readonly<Record<string, ValueDomain>>
+
+const BY_TYPE: Readonly<Record<string, ValueDomain>> = {
+  Boolean: BOOLEAN_DOMAIN,
+  Bytes: BYTES_DOMAIN,
+  String: TEXT_DOMAINS.text,
+  ...NUMBER_DOMAINS.byType,
+  DateTime: DATE_TIME_DOMAINS.timestamp,
+} as Readonly<Record<string, ValueDomain>>
+
+/** Columns whose values PostgreSQL cannot compare, or whose rows do not hold what it compares. */
+const INCOMPARABLE: Readonly<Record<string, string>> = {
+  Xml: 'PostgreSQL has no equality for xml',
+  Timetz: 'PostgreSQL compares the offset of a timetz too, which a row does not carry',
+}
+
+/** Why values of the field cannot be compared at all; null where they can. */
+export function whyIncomparable(field: FieldSpec): string | null {
+  return INCOMPARABLE[field.nativeType ?? ''] ?? null
+}
+
+/** How values (or a list's elements) of the field are compared; null for Json, and where they cannot be. */
+export function domainOf(field: FieldSpec, catalog: Pick<ModelCatalog, 'enums'>): ValueDomain | null {
+  if (field.kind === 'enum') {
+    const names = catalog.enums[field.type]?.values.map((value) => value.name) ?? []
+    return enumDomain(names) as ValueDomain
+  }
+  if (whyIncomparable(field) !== null) return null
+  return BY_NATIVE_TYPE[field.nativeType ?? ''] ?? BY_TYPE[field.type] ?? null
+}

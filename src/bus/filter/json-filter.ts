@@ -1,0 +1,211 @@
+/** Stage 6, bus. The filter of a Json field: `{ path, equals, not, string_contains, array_contains, lt, … }`. */
+import type { FieldSpec } from '../../catalog/model-catalog.ts'
+import { isSameValue } from '../../catalog/values/same-value.ts'
+import { badFilter, shownName } from './bad-filter.ts'
+import { allOf, type Condition, NEVER, negate } from './condition.ts'
+import type { FilterBudget } from './filter-budget.ts'
+import { type FilterObject, isFilterObject } from './filter-object.ts'
+import { countJson } from './json-domain.ts'
+import { JSON_NULL_KINDS, type JsonNullKind, jsonNullKindOf } from './json-null.ts'
+import { containsJson, extractJson, type Json, type JsonKind, jsonKindOf } from './json-value.ts'
+import { compileLike } from './like-pattern.ts'
+import { NULL, type Outcome, outcomeOf } from './outcome.ts'
+import { compareCodePoints, lowerCase } from './text-order.ts'
+
+/** What the filter of one Json field is parsed with. */
+export interface JsonContext {
+  readonly field: FieldSpec
+  readonly budget: FilterBudget
+  /** Whether an odd number of NOTs stands around the filter. */
+  readonly isNegated: boolean
+}
+
+/** One filter, with what its operators share. */
+interface Reading extends JsonContext {
+  /** Null where the filter has none: the whole document. */
+  readonly path: readonly string[] | null
+  readonly isInsensitive: boolean
+}
+
+/** What stands at the path: undefined where nothing does, or the column is NULL. */
+type JsonTest = (value: Json | undefined) => Outcome
+
+const PATTERN: Readonly<Record<string, (text: string) => string>> = {
+  string_contains: (text) => `%${text}%`,
+  string_starts_with: (text) => `${text}%`,
+  string_ends_with: (text) => `%${text}`,
+}
+const IS_IN_ORDER: Readonly<Record<string, (order: number) => boolean>> = {
+  lt: (order) => order < 0,
+  lte: (order) => order <= 0,
+  gt: (order) => order > 0,
+  gte: (order) => order >= 0,
+}
+const OPERATORS = [
+  ...['path', 'mode', 'equals', 'not', 'equalsNull', 'notNull', ...Object.keys(PATTERN)],
+  ...['array_contains', 'array_starts_with', 'array_ends_with', ...Object.keys(IS_IN_ORDER)],
+]
+
+/**
+ * The condition of one Json field; null when the filter asks nothing.
+ * @throws BAD_FILTER for an operator or a value that the field does not take.
+ */
+export function parseJsonFilter(context: JsonContext, input: unknown, at: string): Condition | null {
+  if (!isFilterObject(input)) {
+    throw badFilter(at, 'Json has no shorthand.', 'Write `{ equals: … }`, or `{ path: […], equals: … }`.')
+  }
+  const reading = { ...context, path: parsePath(input, at), isInsensitive: parseMode(input, `${at}.mode`) }
+  const conditions: Condition[] = []
+  for (const [operator, operand] of Object.entries(input)) {
+    if (operator === 'path' || operator === 'mode') continue
+    const place = `${at}.${shownName(operator)}`
+    context.budget.spendTerm(place)
+    conditions.push(parseOperator(reading, operator, operand, place))
+  }
+  if (conditions.length > 0) return allOf(conditions)
+  if (reading.path === null) return null
+  throw badFilter(at, '`path` alone asks nothing.', 'Add an operator, `equals` for instance.')
+}
+
+function parseOperator(reading: Reading, operator: string, operand: unknown, at: string): Condition {
+  switch (operator) {
+    case 'equals':
+      return equalTo(reading, operand, at)
+    case 'not':
+      return negate(equalTo(reading, operand, at))
+    case 'equalsNull':
+      return equalToNull(reading, parseNullKind(operand, at), at)
+    case 'notNull':
+      return negate(equalToNull(reading, parseNullKind(operand, at), at))
+    case 'array_contains': {
+      const part = parseJson(reading, operand, at)
+      return typed(reading, 'array', (list) => outcomeOf(containsJson(list, part)), at)
+    }
+    case 'array_starts_with':
+    case 'array_ends_with': {
+      const wanted = parseJson(reading, operand, at)
+      const index = operator === 'array_starts_with' ? 0 : -1
+      return typed(reading, 'array', (list) => elementIs((list as readonly Json[]).at(index), wanted), at)
+    }
+    default:
+      if (Object.hasOwn(PATTERN, operator)) return matching(reading, operator, operand, at)
+      if (Object.hasOwn(IS_IN_ORDER, operator)) return compared(reading, operator, operand, at)
+      throw badFilter(at, 'Json has no such operator.', `Use ${OPERATORS.join(', ')}.`)
+  }
+}
+
+function equalTo(reading: Reading, operand: unknown, at: string): Condition {
+  const kind = jsonNullKindOf(operand)
+  if (kind !== null) return equalToNull(reading, kind, at)
+  if (operand === null) return equalToNull(reading, 'JsonNull', at)
+  if (reading.isInsensitive) {
+    throw badFilter(
+      at,
+      'Json documents are compared as they are.',
+      'Leave `mode` out, or use string_contains.',
+    )
+  }
+  return equalToJson(reading, parseJson(reading, operand, at))
+}
+
+function equalToJson(reading: Reading, wanted: Json): Condition {
+  return test(reading, (value) => elementIs(value, wanted))
+}
+
+function equalToNull(reading: Reading, kind: JsonNullKind, at: string): Condition {
+  const { field, path } = reading
+  const isWhole = path === null || path.length === 0
+  if (isWhole && field.isRequired)
+    return kind === 'DbNull' ? NEVER : test(reading, (v) => outcomeOf(v === null))
+  if (isWhole) {
+    if (kind === 'AnyNull') return { kind: 'null', field: field.name }
+    throw badFilter(at, 'a row shows both nulls of an optional Json field as null.', 'Use AnyNull.')
+  }
+  if (kind === 'JsonNull') return equalToJson(reading, null)
+  const isAny = kind === 'AnyNull'
+  return test(reading, (value) => outcomeOf(value === undefined || (isAny && value === null)))
+}
+
+function elementIs(value: Json | undefined, wanted: Json): Outcome {
+  return value === undefined ? NULL : outcomeOf(isSameValue(value, wanted))
+}
+
+function matching(reading: Reading, operator: string, operand: unknown, at: string): Condition {
+  const { isInsensitive, path } = reading
+  if (typeof operand !== 'string') throw badFilter(at, 'takes text.', 'Give text.')
+  if (isInsensitive && path === null) {
+    throw badFilter(at, 'PostgreSQL has no lower() of jsonb.', 'Add `path: []`.')
+  }
+  const pattern = PATTERN[operator]?.(operand) ?? ''
+  const isMatch = compileLike(isInsensitive ? lowerCase(pattern) : pattern)
+  if (isMatch === null) {
+    throw badFilter(at, 'the pattern ends with the escape character.', 'Write a backslash as `\\\\`.')
+  }
+  const check = (value: Json) => {
+    // Without a path Prisma matches the document's text, which has the quotes of the string.
+    const text = path === null ? JSON.stringify(value) : String(value)
+    return outcomeOf(isMatch(isInsensitive ? lowerCase(text) : text))
+  }
+  return typed(reading, 'string', check, at)
+}
+
+function compared(reading: Reading, operator: string, operand: unknown, at: string): Condition {
+  const isInOrder = IS_IN_ORDER[operator] ?? (() => false)
+  if (typeof operand === 'number' && Number.isFinite(operand)) {
+    return typed(reading, 'number', (value) => outcomeOf(isInOrder(Number(value) - operand)), at)
+  }
+  if (typeof operand === 'string') {
+    return typed(reading, 'string', (v) => outcomeOf(isInOrder(compareCodePoints(String(v), operand))), at)
+  }
+  throw badFilter(at, 'only numbers and strings have an order.', 'Give a number or a string.')
+}
+
+/** A test of values of one kind. Of all other kinds neither it holds nor its negation, as Prisma has it. */
+function typed(reading: Reading, kind: JsonKind, check: (value: Json) => Outcome, at: string): Condition {
+  if (reading.field.nativeType === 'Json' && reading.path === null) {
+    throw badFilter(at, 'PostgreSQL has no such operator for json, only for jsonb.', 'Add `path: []`.')
+  }
+  const otherwise = outcomeOf(reading.isNegated)
+  return test(reading, (value) => {
+    if (value === undefined) return NULL
+    return jsonKindOf(value) === kind ? check(value) : otherwise
+  })
+}
+
+function test({ field, path }: Reading, check: JsonTest): Condition {
+  // Of an optional field's null nobody can tell which null it is; it is taken for the column's.
+  const nullRoot = field.isRequired ? null : undefined
+  const steps = path ?? []
+  return {
+    kind: 'test',
+    field: field.name,
+    takesNull: true,
+    test: (value) => check(extractJson(value === null ? nullRoot : (value as Json), steps)),
+  }
+}
+
+function parseJson({ budget }: Reading, operand: unknown, at: string): Json {
+  const count = countJson(operand)
+  if (count === null) throw badFilter(at, 'this is no JSON value.', 'Give a JSON value.')
+  budget.spendValues(at, count)
+  return operand as Json
+}
+
+function parsePath(input: FilterObject, at: string): readonly string[] | null {
+  const path = input['path']
+  if (path === undefined) return null
+  if (Array.isArray(path) && path.length <= 64 && path.every((step) => typeof step === 'string')) return path
+  throw badFilter(`${at}.path`, 'takes a list of up to 64 names or positions.', "Write `path: ['a', '0']`.")
+}
+
+function parseMode(input: FilterObject, at: string): boolean {
+  const mode = input['mode']
+  if (mode === undefined || mode === 'default' || mode === 'insensitive') return mode === 'insensitive'
+  throw badFilter(at, 'there is no such mode.', 'Use `default` or `insensitive`.')
+}
+
+function parseNullKind(operand: unknown, at: string): JsonNullKind {
+  const kind = JSON_NULL_KINDS.find((candidate) => candidate === operand)
+  if (kind !== undefined) return kind
+  throw badFilter(at, 'there is no such null.', `Use ${JSON_NULL_KINDS.join(', ')}.`)
+}

@@ -1,0 +1,61 @@
+/** Stage 6, bus. Json as jsonb's operators see it. PostgreSQL manual, 8.14 "JSON Types", and 9.16. */
+import { isSameValue } from '../../catalog/values/same-value.ts'
+
+/** A value of a Json field, below SQL's null. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
+
+/** What jsonb_typeof says. */
+export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null'
+
+const INDEX = /^[ \t\n\v\f\r]*[+-]?\d{1,10}$/
+
+/** jsonb_typeof. */
+export function jsonKindOf(value: Json): JsonKind {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'array'
+  return typeof value as JsonKind
+}
+
+/** `#>`: what stands at the path; undefined where nothing does. */
+export function extractJson(root: Json | undefined, path: readonly string[]): Json | undefined {
+  let value = root
+  for (const step of path) {
+    if (value === undefined || value === null || typeof value !== 'object') return undefined
+    value = isList(value) ? elementAt(value, step) : memberOf(value, step)
+  }
+  return value
+}
+
+function memberOf(value: { readonly [key: string]: Json }, step: string): Json | undefined {
+  return Object.hasOwn(value, step) ? value[step] : undefined
+}
+
+function elementAt(list: readonly Json[], step: string): Json | undefined {
+  return INDEX.test(step) ? list.at(Number(step)) : undefined
+}
+
+/** `@>`: objects by their keys, lists by their elements, whatever the order and how often. */
+export function containsJson(whole: Json, part: Json): boolean {
+  // The one exception to "same structure": a list contains a primitive.
+  if (isList(whole) && (part === null || typeof part !== 'object'))
+    return whole.some((e) => isSameValue(e, part))
+  return containsNested(whole, part)
+}
+
+function containsNested(whole: Json, part: Json): boolean {
+  if (part === null || whole === null || typeof part !== 'object' || typeof whole !== 'object') {
+    return isSameValue(whole, part)
+  }
+  if (isList(part)) {
+    return isList(whole) && part.every((wanted) => whole.some((element) => containsNested(element, wanted)))
+  }
+  if (isList(whole)) return false
+  return Object.entries(part).every(([key, wanted]) => {
+    const value = memberOf(whole, key)
+    return value !== undefined && containsNested(value, wanted)
+  })
+}
+
+function isList(value: Json): value is readonly Json[] {
+  return Array.isArray(value)
+}

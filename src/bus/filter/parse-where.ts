@@ -1,0 +1,171 @@
+/**
+ * Stage 6, bus. From what a user wrote to a condition: the shape of Prisma's `where`, read as Prisma reads it,
+ * validated against the model. What cannot be judged from one row is refused here, with the reason.
+ */
+import type { FieldSpec, ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
+import { badFilter, shownName } from './bad-filter.ts'
+import { ALWAYS, allOf, anyOf, type Condition, NEVER, negate } from './condition.ts'
+import { domainOf, whyIncomparable } from './field-domain.ts'
+import { type FieldContext, parseFieldFilter } from './field-filter.ts'
+import { createFilterBudget, FILTER_LIMITS, type FilterBudget, type FilterLimits } from './filter-budget.ts'
+import { isFilterObject } from './filter-object.ts'
+import { JSON_DOMAIN } from './json-domain.ts'
+import { parseJsonFilter } from './json-filter.ts'
+import { parseListFilter } from './list-filter.ts'
+
+/** How a filter is read. */
+export interface ParseWhereOptions {
+  /** Fields and relations that whoever filters must not learn of: as if the model did not have them. */
+  readonly hiddenFields?: ReadonlySet<string> | undefined
+  /**
+   * What a group without conditions means below the root. Prisma drops it, so that `{ AND: [a, { OR: [] }] }` is
+   * `a` alone; a policy had better be refused than widened. @default 'drop'
+   */
+  readonly emptyGroups?: 'drop' | 'refuse' | undefined
+  /** Where the filter stands, for errors. @default 'where' */
+  readonly path?: string | undefined
+  readonly limits?: Partial<FilterLimits> | undefined
+}
+
+type Grouping = 'AND' | 'OR' | 'NOT'
+
+/** What does not change from one place of the filter to the next. */
+interface Reading {
+  readonly model: ModelSpec
+  readonly catalog: ModelCatalog
+  readonly hidden: ReadonlySet<string>
+  readonly refusesEmptyGroups: boolean
+  readonly budget: FilterBudget
+}
+
+/** Where in the filter. */
+interface Place {
+  readonly path: string
+  /** 0 at the root. */
+  readonly depth: number
+  /** Whether an odd number of NOTs stands around. */
+  readonly isNegated: boolean
+}
+
+/**
+ * Parses a `where`, as GraphQL coerces it or as a library's user writes it.
+ * @throws BAD_FILTER naming the place, what is wrong and what is allowed there.
+ */
+export function parseWhere(
+  model: ModelSpec,
+  catalog: ModelCatalog,
+  where: unknown,
+  options: ParseWhereOptions = {},
+): Condition {
+  const reading: Reading = {
+    model,
+    catalog,
+    hidden: options.hiddenFields ?? new Set(),
+    refusesEmptyGroups: options.emptyGroups === 'refuse',
+    budget: createFilterBudget({ ...FILTER_LIMITS, ...options.limits }),
+  }
+  return parseObject(reading, where, { path: options.path ?? 'where', depth: 0, isNegated: false }) ?? ALWAYS
+}
+
+/** One `{ … }`: all its parts have to hold. Null when it has none. */
+function parseObject(reading: Reading, input: unknown, place: Place): Condition | null {
+  if (!isFilterObject(input)) throw badFilter(place.path, 'takes an object.', 'Write `{ field: … }`.')
+  reading.budget.checkDepth(place.path, place.depth)
+  const conditions: Condition[] = []
+  for (const [key, value] of Object.entries(input)) {
+    const path = `${place.path}.${shownName(key)}`
+    if (value === undefined) {
+      const why = 'the value is undefined, which would match every row.'
+      throw badFilter(path, why, 'Give a value, or leave the key out.')
+    }
+    const isGrouping = key === 'AND' || key === 'OR' || key === 'NOT'
+    const condition = isGrouping
+      ? parseGroup(reading, key, value, { ...place, path })
+      : parseField(reading, key, value, { ...place, path })
+    if (condition !== null) conditions.push(condition)
+  }
+  return conditions.length === 0 ? null : allOf(conditions)
+}
+
+/** A group of conditions. Prisma drops what is empty, and a whole group that is left empty, except at the root. */
+function parseGroup(reading: Reading, grouping: Grouping, input: unknown, place: Place): Condition | null {
+  reading.budget.spendTerm(place.path)
+  if (grouping === 'OR' && !Array.isArray(input))
+    throw badFilter(place.path, 'takes a list.', 'Write `OR: […]`.')
+  const inner = { depth: place.depth + 1, isNegated: place.isNegated !== (grouping === 'NOT') }
+  const parts = Array.isArray(input)
+    ? input.map((part, index) => parseObject(reading, part, { ...inner, path: `${place.path}[${index}]` }))
+    : [parseObject(reading, input, { ...inner, path: place.path })]
+  const conditions = parts.filter((part) => part !== null)
+  const isEmptied = conditions.length === 0 || conditions.length < parts.length
+  if (reading.refusesEmptyGroups && isEmptied && !(place.depth === 0 && parts.length === 0)) {
+    const why = 'a part without conditions would be left out, and the filter match more rows than meant.'
+    throw badFilter(place.path, why, 'Leave the part out, or name what is to match.')
+  }
+  if (conditions.length === 0) return place.depth > 0 ? null : grouping === 'OR' ? NEVER : ALWAYS
+  if (grouping === 'OR') return anyOf(conditions)
+  return allOf(grouping === 'AND' ? conditions : conditions.map(negate))
+}
+
+function parseField(reading: Reading, name: string, input: unknown, place: Place): Condition | null {
+  const { catalog, budget } = reading
+  const field = fieldOf(reading, name, place.path)
+  if (field.type === 'Json' && field.kind === 'scalar') {
+    if (!field.isList)
+      return parseJsonFilter({ field, budget, isNegated: place.isNegated }, input, place.path)
+    return parseListFilter(jsonListContext(field, budget, input, place.path), input, place.path)
+  }
+  const domain = domainOf(field, catalog)
+  if (domain !== null) {
+    const context = { field, domain, budget }
+    const parse = field.isList ? parseListFilter : parseFieldFilter
+    return parse(context, input, place.path)
+  }
+  return parseNullTest(field, input, place.path)
+}
+
+/** json, other than jsonb, has no equality: of its lists only the whole can be compared. */
+function jsonListContext(field: FieldSpec, budget: FilterBudget, input: unknown, path: string): FieldContext {
+  if (field.nativeType === 'Json' && isFilterObject(input) && !Object.hasOwn(input, 'equals')) {
+    throw badFilter(
+      path,
+      'PostgreSQL has no equality for json, only for jsonb.',
+      'Use `equals`, or no filter.',
+    )
+  }
+  return { field, domain: JSON_DOMAIN, budget }
+}
+
+/** What is left where values cannot be compared. */
+function parseNullTest(field: FieldSpec, input: unknown, path: string): Condition {
+  const [operator, operand] = isFilterObject(input) ? (Object.entries(input)[0] ?? []) : ['equals', input]
+  if (
+    !field.isRequired &&
+    !field.isList &&
+    operand === null &&
+    (operator === 'equals' || operator === 'not')
+  ) {
+    const isNull: Condition = { kind: 'null', field: field.name }
+    return operator === 'not' ? negate(isNull) : isNull
+  }
+  const why = whyIncomparable(field) ?? `values of type ${field.type} cannot be compared`
+  throw badFilter(path, `${why}.`, 'Use `equals: null` or `not: null`, or no filter on this field.')
+}
+
+/** A field that may be filtered on. @throws BAD_FILTER for relations and for what the model does not have. */
+function fieldOf({ model, hidden }: Reading, name: string, path: string): FieldSpec {
+  const visible = model.fields.filter((field) => !hidden.has(field.name))
+  const field = visible.find((candidate) => candidate.name === name)
+  if (field !== undefined) return field
+  const relation = model.relations.find((candidate) => candidate.name === name && !hidden.has(name))
+  if (relation !== undefined) {
+    const keys = relation.fields.filter((key) => !hidden.has(key))
+    throw badFilter(
+      path,
+      'this is a relation, and a change carries the values of its own row only.',
+      keys.length > 0 ? `Filter on ${keys.join(', ')}.` : `Filter the changes of ${relation.model} instead.`,
+    )
+  }
+  const names = visible.map((candidate) => candidate.name).join(', ')
+  throw badFilter(path, `${model.name} has no such field.`, `Use one of ${names}.`)
+}

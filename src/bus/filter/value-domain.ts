@@ -1,0 +1,55 @@
+/**
+ * Stage 6, bus. How values of one type are compared: what PostgreSQL takes for the same value, and which is the
+ * greater. Each type maps a row's values and a filter's onto one normal form, and that onto a key, so that an
+ * equality is a look-up.
+ */
+
+/** Equal keys mean equal values, within one domain. */
+export type ValueKey = string | number | bigint | boolean
+
+/** The operators of one value; lists and Json have their own. */
+export type ScalarOperator =
+  | 'equals'
+  | 'not'
+  | 'in'
+  | 'notIn'
+  | 'lt'
+  | 'lte'
+  | 'gt'
+  | 'gte'
+  | 'contains'
+  | 'startsWith'
+  | 'endsWith'
+
+/** Text a pattern is matched against. */
+export interface PatternText {
+  /** For LIKE. */
+  readonly plain: (value: string) => string
+  /** For ILIKE; null where PostgreSQL has none for the type. */
+  readonly insensitive: ((value: string) => string) | null
+}
+
+/** One way to compare. */
+export interface ValueDomain<Normal = unknown> {
+  /** Tells domains of one field apart. */
+  readonly name: string
+  readonly operators: readonly ScalarOperator[]
+  /** What a filter's value has to be, in words. */
+  readonly wanted: string
+  /** A filter's value in normal form; undefined when it is none of this type. */
+  parse(input: unknown): Normal | undefined
+  /** A row's value in normal form; undefined where the row does not hold the value itself. */
+  normalize(value: unknown): Normal | undefined
+  keyOf(normal: Normal): ValueKey
+  /** Negative, zero or positive. */
+  compare(a: Normal, b: Normal): number
+  /** How text is matched against patterns; absent for what is no text. */
+  readonly pattern?: PatternText
+  /** The domain under `mode: insensitive`; absent where PostgreSQL has none for the type. */
+  readonly insensitive?: ValueDomain<Normal>
+}
+
+/** Operators of what can be equal. */
+export const EQUALITY: readonly ScalarOperator[] = ['equals', 'not', 'in', 'notIn']
+/** Operators of what has an order. */
+export const ORDER: readonly ScalarOperator[] = [...EQUALITY, 'lt', 'lte', 'gt', 'gte']

@@ -1,0 +1,121 @@
+/**
+ * Stage 6, bus. One stretch of changes without a gap: the log of it, the epochs it went through, and which
+ * cursors it can serve.
+ */
+import type { ChangePosition } from '../changes/change.ts'
+import {
+  type Cursor,
+  comparePositions,
+  formatCursor,
+  INDEX_AFTER_ALL,
+  isSameEpoch,
+  type StreamEpoch,
+} from '../changes/cursor.ts'
+import { RowcastError } from '../errors.ts'
+import type { StreamStart } from '../source/stream-start.ts'
+import { type Lsn, toLsn } from '../wire/lsn.ts'
+import type { RetainedLog } from './retained-log.ts'
+
+/** An epoch and the position it ends at; the present one has none. */
+interface EpochRange {
+  readonly epoch: StreamEpoch
+  end: ChangePosition | null
+}
+
+/** A history without gaps. */
+export class History {
+  readonly log: RetainedLog
+  /** What committed before this process came is for those who ask for it by cursor; live begins after it. */
+  readonly begun: ChangePosition
+  readonly #epochs: EpochRange[]
+  /** WAL position of the server at the latest connect. */
+  #serverLsn: Lsn
+
+  constructor(start: StreamStart, log: RetainedLog) {
+    this.log = log
+    this.#epochs = [{ epoch: epochOf(start), end: null }]
+    this.#serverLsn = start.serverLsn
+    this.begun = { commitLsn: toLsn(start.serverLsn - 1n), index: INDEX_AFTER_ALL }
+  }
+
+  /** The stream went on after a disconnection; a promoted standby begins a new timeline of the same history. */
+  continue(start: StreamStart): void {
+    this.#serverLsn = start.serverLsn
+    const present = this.#present
+    if (isSameEpoch(present.epoch, epochOf(start))) return
+    present.end = this.log.newest
+    this.#epochs.push({ epoch: epochOf(start), end: null })
+  }
+
+  /** The cursor that stands after the newest change. */
+  get newestCursor(): string {
+    return this.#format(this.log.newest)
+  }
+
+  /** Why this history cannot go on after the cursor; null when it can. */
+  faultOf(cursor: Cursor): RowcastError | null {
+    const range = this.#epochs.find(({ epoch }) => isSameEpoch(epoch, cursor.epoch))
+    if (range === undefined) {
+      const isSameCluster = this.#present.epoch.systemId === cursor.epoch.systemId
+      return this.resync(
+        isSameCluster ? 'it is from another timeline of the database' : 'it is from another database',
+      )
+    }
+    if (range.end !== null && comparePositions(cursor.position, range.end) > 0) {
+      return this.resync('it is from a timeline that was given up before it')
+    }
+    if (comparePositions(cursor.position, this.log.floor) < 0)
+      return this.resync('it is older than what is retained')
+    const { commitLsn } = cursor.position
+    if (commitLsn > this.#serverLsn && commitLsn > this.log.newest.commitLsn) {
+      return this.resync('the database has not come that far: it was restored or has failed over')
+    }
+    return null
+  }
+
+  /** The typed end of a subscription that may have missed something. */
+  resync(reason: string): RowcastError {
+    return new RowcastError('RESYNC_REQUIRED', `The cursor cannot be resumed: ${reason}.`, {
+      details: { reason },
+    })
+  }
+
+  /**
+   * The newest cursor that stands before every change of a transaction that is not visible. PostgreSQL sends a
+   * transaction once its commit is on disk, which may be before a new snapshot sees it.
+   */
+  cursorBefore(isVisible: (xid: number) => boolean): string {
+    let position = this.log.newest
+    for (const part of this.log.newestFirst()) {
+      const first = part.changes[0]
+      if (isVisible(part.transaction.xid)) continue
+      const { commitLsn } = part.transaction
+      position = { commitLsn, index: (first?.index ?? 0) - 1 }
+    }
+    return position.index < 0 ? this.#format(this.#endBefore(position.commitLsn)) : this.#format(position)
+  }
+
+  /** The end of what came before the transaction that committed at `commitLsn`. */
+  #endBefore(commitLsn: Lsn): ChangePosition {
+    for (const part of this.log.newestFirst()) {
+      if (part.transaction.commitLsn >= commitLsn) continue
+      const last = part.changes[part.changes.length - 1]
+      return { commitLsn: part.transaction.commitLsn, index: last?.index ?? 0 }
+    }
+    return this.log.floor
+  }
+
+  get #present(): EpochRange {
+    return this.#epochs[this.#epochs.length - 1] as EpochRange
+  }
+
+  #format(position: ChangePosition): string {
+    const { epoch } =
+      this.#epochs.find(({ end }) => end === null || comparePositions(position, end) <= 0) ?? this.#present
+    return formatCursor(epoch, position.commitLsn, position.index)
+  }
+}
+
+function epochOf({ systemId, timeline }: StreamStart): StreamEpoch {
+  return { systemId, timeline }
+}

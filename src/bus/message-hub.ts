@@ -1,0 +1,110 @@
+/**
+ * Stage 6, bus. What applications wrote with `pg_logical_emit_message`, to those who listen: each with a bounded
+ * queue of its own, and nothing is kept for those who are not there.
+ */
+import type { EmittedMessage } from '../changes/emitted-message.ts'
+import { RowcastError } from '../errors.ts'
+
+/** What a listener asks for. */
+export interface MessageRequest {
+  /** Only messages with exactly this prefix. @default all */
+  readonly prefix?: string | undefined
+  /** Ends the iteration. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Hands messages on. */
+export interface MessageHub {
+  publish(message: EmittedMessage): void
+  /** Live from this call on. */
+  listen(request: MessageRequest): AsyncIterableIterator<EmittedMessage>
+  /** Ends all iterations: normally, or with the error given. */
+  close(error?: Error): void
+}
+
+/** One listener's waiting messages. */
+class MessageQueue implements AsyncIterableIterator<EmittedMessage> {
+  readonly #lengthMax: number
+  readonly #onEnd: () => void
+  #pending: EmittedMessage[] = []
+  #waiting: (() => void)[] = []
+  #isEnded = false
+  #failure: Error | null = null
+
+  constructor(lengthMax: number, onEnd: () => void) {
+    this.#lengthMax = lengthMax
+    this.#onEnd = onEnd
+  }
+
+  push(message: EmittedMessage): void {
+    if (this.#isEnded) return
+    if (this.#pending.length >= this.#lengthMax) {
+      const happened = `A listener left ${this.#lengthMax} messages waiting.`
+      this.end(
+        new RowcastError('SUBSCRIBER_TOO_SLOW', happened, { details: { queueLengthMax: this.#lengthMax } }),
+      )
+      return
+    }
+    this.#pending.push(message)
+    this.#waiting.shift()?.()
+  }
+
+  /** What waits is still delivered before a normal end, dropped before an error. */
+  end(failure: Error | null): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.#failure = failure
+    if (failure !== null) this.#pending = []
+    this.#onEnd()
+    for (const wake of this.#waiting.splice(0)) wake()
+  }
+
+  async next(): Promise<IteratorResult<EmittedMessage>> {
+    while (this.#pending.length === 0 && !this.#isEnded) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+    const message = this.#pending.shift()
+    if (message !== undefined) return { done: false, value: message }
+    // An error is told once; whoever asks again finds the end, as with any async generator.
+    const failure = this.#failure
+    this.#failure = null
+    if (failure !== null) throw failure
+    return { done: true, value: undefined }
+  }
+
+  async return(): Promise<IteratorResult<EmittedMessage>> {
+    this.#pending = []
+    this.end(null)
+    return { done: true, value: undefined }
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+}
+
+/** Creates a hub whose listeners may each leave `queueLengthMax` messages waiting. */
+export function createMessageHub(queueLengthMax: number): MessageHub {
+  const listeners = new Map<MessageQueue, string | undefined>()
+  return {
+    publish(message) {
+      for (const [queue, prefix] of [...listeners]) {
+        if (prefix === undefined || prefix === message.prefix) queue.push(message)
+      }
+    },
+    listen({ prefix, signal }) {
+      const onAbort = () => queue.end(null)
+      const queue: MessageQueue = new MessageQueue(queueLengthMax, () => {
+        listeners.delete(queue)
+        signal?.removeEventListener('abort', onAbort)
+      })
+      listeners.set(queue, prefix)
+      if (signal?.aborted) queue.end(null)
+      else signal?.addEventListener('abort', onAbort)
+      return queue
+    },
+    close(error) {
+      for (const queue of [...listeners.keys()]) queue.end(error ?? null)
+    },
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Stage 4, changes. Cursors: where a change stands, as a text that clients keep and hand back.
+ *
+ *     2 hex digits   version of this layout, 01
+ *     16             system identifier of the database cluster
+ *     8              timeline
+ *     16             LSN of the commit record
+ *     8              index of the change in its transaction; ffffffff: after all of it
+ *
+ * Fixed width and hexadecimal, so that within one epoch the order of texts is the order of changes.
+ */
+import { RowcastError } from '../errors.ts'
+import { type Lsn, toLsn } from '../wire/lsn.ts'
+import type { ChangePosition, StreamEpoch } from './position.ts'
+
+export type { StreamEpoch } from './position.ts'
+
+/** A parsed cursor. */
+export interface Cursor {
+  readonly epoch: StreamEpoch
+  readonly position: ChangePosition
+}
+
+/** Index that stands after every change of a transaction. */
+export const INDEX_AFTER_ALL = 0xffffffff
+
+const VERSION = '01'
+const LENGTH = 50
+const CURSOR_TEXT = /^01[0-9a-f]{48}$/
+
+/** Formats a position as a cursor. */
+export function formatCursor(epoch: StreamEpoch, commitLsn: Lsn, index: number): string {
+  return (
+    VERSION +
+    BigInt(epoch.systemId).toString(16).padStart(16, '0') +
+    epoch.timeline.toString(16).padStart(8, '0') +
+    commitLsn.toString(16).padStart(16, '0') +
+    index.toString(16).padStart(8, '0')
+  )
+}
+
+/** Whether the value is a cursor of ours. */
+export function isCursor(value: unknown): value is string {
+  return typeof value === 'string' && CURSOR_TEXT.test(value)
+}
+
+/**
+ * Parses what a client handed back.
+ * @throws BAD_CURSOR when it is not a cursor of ours; the text itself is not repeated.
+ */
+export function parseCursor(text: string): Cursor {
+  if (!isCursor(text)) {
+    throw new RowcastError(
+      'BAD_CURSOR',
+      `A cursor is ${LENGTH} hexadecimal digits that begin with ${VERSION}.`,
+    )
+  }
+  return {
+    epoch: {
+      systemId: BigInt(`0x${text.slice(2, 18)}`).toString(),
+      timeline: Number.parseInt(text.slice(18, 26), 16),
+    },
+    position: {
+      commitLsn: toLsn(BigInt(`0x${text.slice(26, 42)}`)),
+      index: Number.parseInt(text.slice(42, 50), 16),
+    },
+  }
+}
+
+/** Negative when `a` stands before `b`, positive when after, 0 when they are the same place. */
+export function comparePositions(a: ChangePosition, b: ChangePosition): number {
+  if (a.commitLsn !== b.commitLsn) return a.commitLsn < b.commitLsn ? -1 : 1
+  return a.index - b.index
+}
+
+/** Whether two epochs are one history. */
+export function isSameEpoch(a: StreamEpoch, b: StreamEpoch): boolean {
+  return a.systemId === b.systemId && a.timeline === b.timeline
+}

@@ -1,0 +1,46 @@
+/**
+ * Stage 4, changes. Models whose rows are marked as deleted instead of deleted: what a write to such a row means
+ * to those who do not see marked rows.
+ */
+import type { RowReader } from '../catalog/row-reader.ts'
+import { RowcastError } from '../errors.ts'
+import type { DeleteMessage, InsertMessage, UpdateMessage } from '../pgoutput/messages.ts'
+import type { ChangeAction } from './change.ts'
+
+/** Model name → the field that marks a row as deleted when it is neither NULL nor false. */
+export type SoftDeleteFields = ReadonlyMap<string, string>
+
+/** What a write is told as: nothing at all for one to a row that nobody sees; `unknown` without the old row. */
+export type Visibility = Exclude<ChangeAction, 'TRUNCATE'> | 'hidden' | 'unknown'
+
+/**
+ * | row before → after   | visible      | marked   | gone     |
+ * |----------------------|--------------|----------|----------|
+ * | none                 | INSERT       | hidden   |          |
+ * | visible              | UPDATE       | DELETE   | DELETE   |
+ * | marked               | INSERT       | hidden   | hidden   |
+ */
+export function judgeVisibility(
+  reader: RowReader,
+  field: string,
+  message: InsertMessage | UpdateMessage | DeleteMessage,
+): Visibility {
+  const isMarked = message.new === null ? null : reader.isSet(field, message.new)
+  if (message.kind === 'insert') return isMarked === null ? 'unknown' : isMarked ? 'hidden' : 'INSERT'
+  const wasMarked =
+    message.oldKind === 'full' && message.old !== null ? reader.isSet(field, message.old) : null
+  if (wasMarked === null) return 'unknown'
+  if (message.kind === 'delete') return wasMarked ? 'hidden' : 'DELETE'
+  if (isMarked === null) return 'unknown'
+  if (wasMarked) return isMarked ? 'hidden' : 'INSERT'
+  return isMarked ? 'DELETE' : 'UPDATE'
+}
+
+/** Why the changes of a model with `softDelete` cannot be told. */
+export function createUnknownMarkError(model: string, field: string): RowcastError {
+  return new RowcastError(
+    'CATALOG_SOFT_DELETE_UNKNOWN',
+    `A change of ${model} came without the row before, so whether ${field} was set is not known.`,
+    { details: { model, field } },
+  )
+}

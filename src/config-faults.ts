@@ -1,0 +1,55 @@
+/** What is wrong with a config, collected so that one run names it all. */
+import { type ErrorCode, isRowcastError, RowcastError } from './errors.ts'
+import { nearestName } from './nearest-name.ts'
+
+/** An object whose fields are not known yet. */
+export type Fields = Readonly<Record<string, unknown>>
+
+/** Whether the value can have fields. */
+export function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null
+}
+
+/** Collects faults. */
+export class Faults {
+  readonly errors: RowcastError[] = []
+
+  add(code: ErrorCode, happened: string, mend?: string): void {
+    this.errors.push(new RowcastError(code, happened, { mend }))
+  }
+
+  /** The result of a parser, or the fallback with its fault noted. */
+  catch<T>(parse: () => T, fallback: T): T {
+    try {
+      return parse()
+    } catch (error) {
+      if (!isRowcastError(error)) throw error
+      this.errors.push(error)
+      return fallback
+    }
+  }
+
+  /** Notes each field that is not among the known. @param where what has the fields, as messages name it */
+  addUnknownFields(fields: Fields, known: readonly string[], where: string): void {
+    for (const name of Object.keys(fields).filter((key) => !known.includes(key))) {
+      const nearest = nearestName(name, known)
+      this.add(
+        'CONFIG_BAD_FIELD',
+        `${where} has an unknown field "${name}".`,
+        nearest === null ? `Known are ${known.join(', ')}.` : `Did you mean "${nearest}"?`,
+      )
+    }
+  }
+
+  /** Throws what was collected: one fault as itself, several as a list. */
+  throwIfAny(): void {
+    const [first, ...others] = this.errors
+    if (first === undefined) return
+    if (others.length === 0) throw first
+    const list = this.errors.map((error) => `\n  - ${error.message}`).join('')
+    throw new RowcastError('CONFIG_INVALID', `${this.errors.length} settings cannot be used:${list}\n`, {
+      mend: 'Correct each of them.',
+      details: { codes: this.errors.map((error) => error.code).join(' ') },
+    })
+  }
+}

@@ -1,0 +1,64 @@
+/** Stage 7, graphql. The filter arguments of `<model>Changed`: `where`, `old`, `new` and `changed`. */
+import type { EnumRef, InputFieldRef, SchemaTypes } from '@pothos/core'
+import {
+  type ChangeFilter,
+  type ChangeFilterInput,
+  parseChangeFilter,
+} from '../../bus/filter/change-filter.ts'
+import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
+import { defineWhereInput, hiddenNames } from '../where-inputs.ts'
+import { type AnyBuilder, sharedChangeTypes } from './shared-change-types.ts'
+
+/** Defines an argument; what a field's `t.arg` is, its types forgotten. */
+type DefineArgument = (options: {
+  type: never
+  required: false
+  description: string
+}) => InputFieldRef<SchemaTypes, unknown>
+
+/** The arguments, for the `args` of the field. */
+type FilterArguments = Record<keyof ChangeFilterInput, InputFieldRef<SchemaTypes, unknown>>
+
+/**
+ * Defines the input types now, so that the builder knows what they need before it is built; the arguments come
+ * when Pothos asks for those of the field.
+ */
+export function defineFilterInputs(
+  builder: AnyBuilder,
+  catalog: ModelCatalog,
+  model: ModelSpec,
+  options: { readonly omit: readonly string[]; readonly fieldName: EnumRef<SchemaTypes, string> },
+): (define: DefineArgument) => FilterArguments {
+  const { needed } = sharedChangeTypes(builder)
+  const where = defineWhereInput(builder, catalog, model, {
+    omit: options.omit,
+    onNeeded: (name) => needed.add(name),
+  })
+  return (define) => {
+    const argument = (type: unknown, description: string) =>
+      define({ type: type as never, required: false, description })
+    return {
+      where: argument(
+        where,
+        'Which rows. A change is told when its row is, or was, one of them; `transition` says whether it enters ' +
+          'them, stays among them or leaves them.',
+      ),
+      old: argument(where, 'What the row was like before: only UPDATE and DELETE can answer that.'),
+      new: argument(where, 'What the row is like now: only INSERT and UPDATE can answer that.'),
+      changed: argument([options.fieldName], 'At least one of these fields differs.'),
+    }
+  }
+}
+
+/**
+ * The filter that the arguments describe; null where there are none.
+ * @throws BAD_FILTER naming the place, what is wrong and what is allowed there.
+ */
+export function parseFilterArguments(
+  catalog: ModelCatalog,
+  model: ModelSpec,
+  omit: readonly string[],
+  input: ChangeFilterInput,
+): ChangeFilter | null {
+  return parseChangeFilter(model, catalog, input, { hiddenFields: hiddenNames(model, omit) })
+}

@@ -1,0 +1,120 @@
+/**
+ * Stage 7, graphql. `UserWhere` and the inputs it is made of, in the shape of Prisma's `where`. What GraphQL makes
+ * of such an argument is what `parseChangeFilter` reads; nothing is translated in between.
+ */
+import type { InputObjectRef, SchemaTypes } from '@pothos/core'
+import { domainOf } from '../bus/filter/field-domain.ts'
+import type { FieldSpec, ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
+import { graphqlTypeName, visibleFields } from './field-type.ts'
+import type { AnyBuilder } from './plugin/shared-change-types.ts'
+import { defineFieldFilter, fieldFilterName } from './where-field-inputs.ts'
+
+/** What a `where` of one model may speak of. */
+export interface WhereInputOptions {
+  /** Name of the type. @default `UserWhere` for the model User */
+  readonly name?: string | undefined
+  /** Fields that clients must not learn of. */
+  readonly omit?: readonly string[] | undefined
+  /** Called with each scalar or enum that the inputs need; builders may lack it. */
+  readonly onNeeded?: ((typeName: string) => void) | undefined
+}
+
+/** Inputs made so far, by builder and name: those of fields are shared by all models. */
+const defined = new WeakMap<AnyBuilder, Map<string, InputObjectRef<SchemaTypes, object>>>()
+
+/** Adds the input type of a model's filter, and those of its fields' filters, to a builder; the same ref twice. */
+export function defineWhereInput(
+  builder: AnyBuilder,
+  catalog: ModelCatalog,
+  model: ModelSpec,
+  options: WhereInputOptions = {},
+): InputObjectRef<SchemaTypes, object> {
+  const name = options.name ?? whereTypeName(catalog, model.name)
+  return defineOnce(builder, name, () => {
+    const ref = builder.inputRef<object>(name)
+    // Made now, not when Pothos builds the schema: what they need has to be known before.
+    const fields = filterableFields(catalog, model, options.omit).map((field) => ({
+      field,
+      type: fieldFilter(builder, catalog, model, field, options.onNeeded),
+    }))
+    ref.implement({
+      description:
+        `Which rows of ${model.name}: all that is said has to hold. The shape, and how nulls count, is that of ` +
+        'Prisma’s `where`, within one row: relations cannot be asked for, their foreign keys can.',
+      fields: (t) => {
+        const group = { required: false } as const
+        const groups = {
+          AND: t.field({ type: [ref], ...group, description: 'All of these.' }),
+          OR: t.field({
+            type: [ref],
+            ...group,
+            description: 'At least one of these; of an empty list none.',
+          }),
+          NOT: t.field({ type: [ref], ...group, description: 'None of these.' }),
+        }
+        const own = fields.map(({ field: { name, documentation }, type }) => {
+          const description = documentation === null ? {} : { description: documentation }
+          return [name, t.field({ type, ...group, ...description })]
+        })
+        return { ...Object.fromEntries(own), ...groups }
+      },
+    })
+    return ref
+  })
+}
+
+/** Fields that a filter can speak of: visible ones, of types that have a comparison. */
+export function filterableFields(
+  catalog: ModelCatalog,
+  model: ModelSpec,
+  omit: readonly string[] = [],
+): readonly FieldSpec[] {
+  return visibleFields(model, omit).filter((field) => {
+    if (field.name === 'AND' || field.name === 'OR' || field.name === 'NOT') return false
+    return field.type === 'Json' || domainOf(field, catalog) !== null
+  })
+}
+
+/** What `parseWhere` takes for hidden, so that it refuses what `UserWhere` does not have. */
+export function hiddenNames(model: ModelSpec, omit: readonly string[] = []): ReadonlySet<string> {
+  const marked = [...model.fields, ...model.relations]
+    .filter((part) => part.isOmitted)
+    .map((part) => part.name)
+  return new Set([...marked, ...omit])
+}
+
+/** `UserWhere`, unless the catalog has something of that name. */
+export function whereTypeName(catalog: ModelCatalog, model: string): string {
+  const taken = new Set([...Object.keys(catalog.models), ...Object.keys(catalog.enums)])
+  let name = `${model}Where`
+  while (taken.has(name)) name += '_'
+  return name
+}
+
+function fieldFilter(
+  builder: AnyBuilder,
+  catalog: ModelCatalog,
+  model: ModelSpec,
+  field: FieldSpec,
+  onNeeded: ((typeName: string) => void) | undefined,
+): InputObjectRef<SchemaTypes, object> {
+  const typeName = graphqlTypeName(catalog, model, field)
+  onNeeded?.(typeName)
+  const domain = domainOf(field, catalog)
+  const shape = { typeName, isList: field.isList, domain }
+  return defineOnce(builder, fieldFilterName(catalog, shape), (name) =>
+    defineFieldFilter(builder, name, shape),
+  )
+}
+
+function defineOnce(
+  builder: AnyBuilder,
+  name: string,
+  define: (name: string) => InputObjectRef<SchemaTypes, object>,
+): InputObjectRef<SchemaTypes, object> {
+  const inputs = defined.get(builder) ?? new Map<string, InputObjectRef<SchemaTypes, object>>()
+  defined.set(builder, inputs)
+  const ref = inputs.get(name) ?? define(name)
+  inputs.set(name, ref)
+  return ref
+}

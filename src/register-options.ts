@@ -1,0 +1,70 @@
+/** How one model is made live: the options of `register()`, typed by the model's row and checked against the catalog. */
+import type { ModelSpec } from './catalog/model-catalog.ts'
+import { RowcastError } from './errors.ts'
+import { nearestName } from './nearest-name.ts'
+import type { IdentityWish } from './source/database-facts.ts'
+
+/** Fields that may mark a row as deleted: optional DateTimes and Booleans. */
+export type SoftDeleteField<Row extends object> = [keyof Row] extends [never]
+  ? string
+  : {
+      [F in keyof Row & string]: Row[F] extends boolean | null
+        ? F
+        : Row[F] extends Date | null
+          ? null extends Row[F]
+            ? F
+            : never
+          : never
+    }[keyof Row & string]
+
+/** Options of `register()`. */
+export interface RegisterOptions<Row extends object = object> {
+  /**
+   * `full`: `enable()` gives the table and its partitions REPLICA IDENTITY FULL, so that every change has its whole
+   * old row. `keep`: it leaves the identity as it is; where that is not FULL, `old` is null, `changed` empty and an
+   * unchanged large value `unavailable`. @default 'full'
+   */
+  readonly replicaIdentity?: IdentityWish | undefined
+  /**
+   * Field that marks a row as deleted, an optional DateTime (set) or a Boolean (true). Marking a row is told as
+   * DELETE, taking the mark back as INSERT, and what happens to a marked row not at all; the change's `operation`
+   * says what PostgreSQL did. Needs the row before, hence replica identity FULL.
+   */
+  readonly softDelete?: SoftDeleteField<Row> | undefined
+}
+
+/**
+ * Checks options against their model.
+ * @throws CATALOG_BAD_SOFT_DELETE
+ */
+export function checkRegisterOptions(model: ModelSpec, options: RegisterOptions): void {
+  const name = options.softDelete
+  if (name === undefined) return
+  const field = model.fields.find((each) => each.name === name)
+  if (field === undefined) {
+    const candidates = model.fields.filter(isMark).map((each) => each.name)
+    const nearest = nearestName(name, candidates)
+    throw new RowcastError('CATALOG_BAD_SOFT_DELETE', `Model ${model.name} has no field "${name}".`, {
+      mend: nearest === null ? undefined : `Did you mean "${nearest}"?`,
+    })
+  }
+  if (!isMark(field)) {
+    const type = `${field.type}${field.isList ? '[]' : field.isRequired ? '' : '?'}`
+    throw new RowcastError(
+      'CATALOG_BAD_SOFT_DELETE',
+      `${model.name}.${name} is of type ${type}; it cannot mark a row as deleted.`,
+    )
+  }
+  if (options.replicaIdentity !== 'keep') return
+  throw new RowcastError(
+    'CATALOG_BAD_SOFT_DELETE',
+    `${model.name} is registered with softDelete and with replicaIdentity: 'keep'.`,
+    {
+      mend: `softDelete compares the row before and after, which needs REPLICA IDENTITY FULL: leave replicaIdentity out.`,
+    },
+  )
+}
+
+function isMark({ type, isList, isRequired }: ModelSpec['fields'][number]): boolean {
+  return !isList && ((type === 'DateTime' && !isRequired) || type === 'Boolean')
+}

@@ -1,0 +1,131 @@
+/** The face of the library: what `createRowcast` takes and returns. Types only. */
+import type { BusSubscription, OverflowPolicy, SubscriptionRequest } from './bus/bus.ts'
+import type { Where } from './bus/filter/where-type.ts'
+import type { MessageRequest } from './bus/message-hub.ts'
+import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
+import type { Change, ChangeAction } from './changes/change.ts'
+import type { EmittedMessage } from './changes/emitted-message.ts'
+import type { RowcastError } from './errors.ts'
+import type { Logger } from './log.ts'
+import type { RegisterOptions } from './register-options.ts'
+import type { ConnectionOptions } from './source/connection-target.ts'
+import type { DurabilityOptions } from './source/durability-options.ts'
+import type { SourceStatus } from './source/replication-source.ts'
+import type { SetupStep } from './source/setup-plan.ts'
+
+/** How to build a rowcast. */
+export interface RowcastOptions<Types extends ModelTypeMap> extends ConnectionOptions, DurabilityOptions {
+  /** The `catalog` that `generator rowcast` wrote. */
+  readonly catalog: ModelCatalog<Types>
+  /** Replication slot: lower-case letters, digits, underscores. @default 'rowcast' */
+  readonly slot?: string | undefined
+  /** Publication. @default 'rowcast' */
+  readonly publication?: string | undefined
+  /** Run `enable()` on each connection attempt, so that nobody has to call it. @default false */
+  readonly enableOnStart?: boolean | undefined
+  /** Ask PostgreSQL for values in binary form, which is cheaper to read. @default true */
+  readonly binary?: boolean | undefined
+  /** @default a logger that says nothing */
+  readonly logger?: Logger | undefined
+  /** Changes one subscription may leave waiting before it ends with SUBSCRIBER_TOO_SLOW. @default 65_536 */
+  readonly queueLengthMax?: number | undefined
+  /**
+   * What then: `end` the subscription, or `conflate`: keep the latest change of each row only.
+   * @default 'end'
+   */
+  readonly overflow?: OverflowPolicy | undefined
+  /** @default 10_000 // 10 s */
+  readonly connectTimeoutMs?: number | undefined
+}
+
+/** What a subscription may ask for. */
+export interface SubscribeOptions<Action extends ChangeAction, Row extends object = object> {
+  /** One action or several; all when left out. The type of the changes narrows with it. */
+  readonly action?: Action | readonly Action[] | undefined
+  /** Which rows, in the shape of Prisma's `where`; the change tells of rows that enter or leave them, too. */
+  readonly where?: Where<Row> | undefined
+  /** Conditions on the row before the change; only UPDATE and DELETE have one. */
+  readonly old?: Where<Row> | undefined
+  /** Conditions on the row after the change; only INSERT and UPDATE have one. */
+  readonly new?: Where<Row> | undefined
+  /** At least one of these fields differs. */
+  readonly changed?: readonly (keyof Row & string)[] | undefined
+  /**
+   * Go on after the change with this cursor, or with `'earliest'` from the oldest change that is retained: what
+   * a worker asks for that keeps its place. @default what commits from now on
+   */
+  readonly after?: string | undefined
+  /** What happens when too many changes wait. @default the one of createRowcast */
+  readonly overflow?: OverflowPolicy | undefined
+  /** Ends the subscription. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Names of the models of a catalog. */
+export type ModelNameOf<Types extends ModelTypeMap> = keyof Types & string
+
+/** Live changes of a Prisma schema's models. */
+export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
+  readonly catalog: ModelCatalog<Types>
+  /**
+   * Makes a model live. Before `start()`.
+   * @throws CATALOG_UNKNOWN_MODEL, CATALOG_REGISTERED_TOO_LATE, CATALOG_BAD_SOFT_DELETE
+   */
+  register<M extends ModelNameOf<Types>>(model: M, options?: RegisterOptions<Types[M]['row']>): Rowcast<Types>
+  /** Names of the registered models. */
+  readonly models: readonly ModelNameOf<Types>[]
+  isRegistered(model: string): boolean
+  /**
+   * Creates or repairs publication, replica identity FULL and slot for the registered models. Idempotent;
+   * returns the steps it ran. Uses a short-lived connection of its own.
+   * @throws SOURCE_… with the statement or setting to run
+   */
+  enable(): Promise<readonly SetupStep[]>
+  /** Starts the background worker and returns at once; it never throws into the application. */
+  start(): void
+  /** Resolves once changes flow. Waits as long as it takes: `status()` says what is in the way. */
+  ready(): Promise<void>
+  /**
+   * Changes of one model from now on, or after a cursor, in commit order. Leave the loop or abort the signal to
+   * end it.
+   * @throws CATALOG_UNKNOWN_MODEL, CATALOG_MODEL_NOT_REGISTERED, BAD_CURSOR at once; SUBSCRIBER_TOO_SLOW and
+   * RESYNC_REQUIRED in the loop
+   */
+  subscribe<M extends ModelNameOf<Types>, Action extends ChangeAction = ChangeAction>(
+    model: M,
+    options?: SubscribeOptions<Action, Types[M]['row']>,
+  ): AsyncIterableIterator<Extract<Change<Types, M>, { action: Action }>>
+  /** The same with what GraphQL needs beside the change; untyped. */
+  subscribeDeliveries(request: SubscriptionRequest): BusSubscription
+  /**
+   * The cursor for now: a query made after it resolved sees every change that stands before it. Asks the
+   * database what is visible, through the Prisma Client if there is one. Waits until changes flow.
+   */
+  changeCursor(): Promise<string>
+  /** Resolves when new queries see the transaction; after two seconds in any case. */
+  whenVisible(xid: number): Promise<void>
+  /** Whether PostgreSQL sends the whole old row of the model's changes; true while that is not known. */
+  hasOldImages(model: string): boolean
+  /**
+   * What applications write with `pg_logical_emit_message`, from now on. Those of a transaction come once it has
+   * committed, after the changes it had made before; the others at once. Leave the loop or abort the signal to end it.
+   * @throws SUBSCRIBER_TOO_SLOW in the loop
+   */
+  messages(request?: MessageRequest): AsyncIterableIterator<EmittedMessage>
+  status(): RowcastStatus
+  /** Confirms what was delivered, closes the replication connection, ends all subscriptions. */
+  stop(): Promise<void>
+}
+
+/** A moment of a rowcast. */
+export interface RowcastStatus extends SourceStatus {
+  /** Models whose changes cannot be told at present, and why; all others are live. */
+  readonly drifted: readonly DriftedModel[]
+}
+
+/** A model whose table and the Prisma schema disagree, or that is not published. */
+export interface DriftedModel {
+  readonly model: string
+  /** CATALOG_DRIFT, CATALOG_SOFT_DELETE_UNKNOWN or SOURCE_TABLE_NOT_PUBLISHED, with what to run. */
+  readonly error: RowcastError
+}

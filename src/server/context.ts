@@ -1,0 +1,43 @@
+/**
+ * Stage 8, server. The one function through which a user says who a client is, the same for HTTP, SSE and
+ * WebSocket: what it is told, and what it may answer.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+
+interface ClientFacts {
+  /** Of the request, or of the WebSocket's upgrade request. */
+  readonly headers: IncomingHttpHeaders
+  /** The client's IP address; behind proxies, see `trustedProxyCount`. */
+  readonly remoteAddress: string
+}
+
+/** Where a connection comes from. */
+export type ContextSource =
+  | (ClientFacts & {
+      /** `sse` when the client asks for an event stream. */
+      readonly kind: 'http' | 'sse'
+    })
+  | (ClientFacts & {
+      readonly kind: 'websocket'
+      /** Payload of graphql-ws's `connection_init`. */
+      readonly connectionParams: Readonly<Record<string, unknown>>
+    })
+
+/** A client that is let in. */
+export interface Session {
+  /** Its own properties become the GraphQL context, on a fresh object for each operation. */
+  readonly context: object
+  /** When the session ends, and with it the WebSocket or event stream. In milliseconds when a number. */
+  readonly expiresAt?: Date | number | undefined
+  /**
+   * Asked at an interval while the WebSocket or event stream is open, and by `revalidateSessions()`. Anything
+   * but true ends the connection; so does an error, and no answer within the interval.
+   */
+  readonly revalidate?: (() => boolean | Promise<boolean>) | undefined
+}
+
+/**
+ * Lets a client in, or refuses it with null. Called once a request over HTTP and SSE, once a socket over
+ * WebSocket. What it throws is masked unless it is a GraphQLError.
+ */
+export type ContextFunction = (source: ContextSource) => Session | null | Promise<Session | null>

@@ -1,0 +1,143 @@
+/**
+ * Stage 8, server. What HTTP adds to the pipeline around results: event streams that count against their
+ * address, end with their session and can be ended by the server, and answers of bounded length.
+ */
+import type { ExecutionResult } from 'graphql'
+import { isCursor } from '../changes/cursor.ts'
+import { RowcastError } from '../errors.ts'
+import type { ConnectionCounter } from './client-address.ts'
+import {
+  CONNECTION,
+  type ConnectionState,
+  formatGraphqlError,
+  type PipelinePlugin,
+} from './connection-state.ts'
+import type { ErrorMask } from './mask-error.ts'
+import { isLongerThan, payloadTooLarge } from './payload-bound.ts'
+import type { SessionKeeper } from './session-keeper.ts'
+import { createStreamRegistry } from './stream-registry.ts'
+
+/** What the plugin needs. */
+export interface HttpStreamsOptions {
+  readonly errorMask: ErrorMask
+  readonly sessions: SessionKeeper
+  readonly connections: ConnectionCounter
+  readonly payloadBytesMax: number
+}
+
+/** The plugin, and the end of all its streams. */
+export interface HttpStreams {
+  readonly plugin: PipelinePlugin
+  /** Ends every stream with `SERVER_STOPPING` and `complete`. */
+  end(): void
+}
+
+/** A result that brings its own way to become text, as Yoga lets it. */
+interface SerializedResult extends ExecutionResult {
+  readonly stringify?: (result: ExecutionResult) => string
+}
+
+/**
+ * The event's `id` field, where the change's cursor was selected: a browser sends the last one back when it
+ * reconnects. Yoga writes the text after `data: ` and an empty line after it, so one more line is one more
+ * field of the same event; JSON has no line breaks of its own.
+ */
+function eventIdField({ data }: ExecutionResult): string {
+  const [change] = Object.values(data ?? {})
+  const cursor = typeof change === 'object' && change !== null ? Reflect.get(change, 'cursor') : undefined
+  return isCursor(cursor) ? `\nid: ${cursor}` : ''
+}
+
+/** Creates the plugin. */
+export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
+  const { errorMask, sessions, connections, payloadBytesMax } = options
+  const streams = createStreamRegistry<SerializedResult>()
+  const failure = (error: RowcastError): ExecutionResult => ({ errors: [errorMask.mask(error)] })
+  const tooLarge = JSON.stringify({
+    errors: [formatGraphqlError(errorMask.mask(payloadTooLarge(payloadBytesMax)))],
+  })
+
+  /** Makes texts of results, at most so long. One for each stream, not for each event. */
+  function createStringify(
+    onTooLarge: () => void,
+    moreFields: (result: ExecutionResult) => string = () => '',
+  ): (result: ExecutionResult) => string {
+    return (result) => {
+      const text = JSON.stringify(result)
+      if (!isLongerThan(text, payloadBytesMax)) return `${text}${moreFields(result)}`
+      onTooLarge()
+      return tooLarge
+    }
+  }
+  const stringifyOne = createStringify(() => undefined)
+
+  function track(source: AsyncIterable<ExecutionResult>, { address, session }: ConnectionState) {
+    const release = connections.acquire(address)
+    if (release === null) {
+      void source[Symbol.asyncIterator]().return?.()
+      return failure(new RowcastError('TOO_MANY_CONNECTIONS', 'Too many connections come from this address.'))
+    }
+    const stringify = createStringify(() => stream.end(null), eventIdField)
+    const stream = streams.track(
+      mapResults(source, (result) => ({ ...result, stringify })),
+      () => {
+        release()
+        stopWatching()
+      },
+    )
+    const stopWatching = sessions.watch(session, (why) => stream.end(failure(why)))
+    return stream.iterator
+  }
+
+  return {
+    end: () => streams.end(failure(new RowcastError('SERVER_STOPPING', 'The server is stopping.'))),
+    plugin: {
+      onSubscribe: ({ args }) => {
+        const connection = args.contextValue[CONNECTION]
+        if (connection === undefined || connection.kind === 'websocket') return undefined
+        return {
+          onSubscribeResult({ result, setResult }) {
+            if (Symbol.asyncIterator in result) setResult(track(result, connection) as typeof result)
+          },
+        }
+      },
+      onExecutionResult({ result, setResult }) {
+        if (result !== undefined && !Array.isArray(result) && !(Symbol.asyncIterator in result)) {
+          setResult({ ...(result as ExecutionResult), stringify: stringifyOne } as SerializedResult)
+        }
+      },
+      onResultProcess({ result, resultProcessor }) {
+        // The client accepts no event stream and is told so by 406: nobody would ever read this one.
+        const isStream = !Array.isArray(result) && Symbol.asyncIterator in result
+        if (isStream && resultProcessor === undefined) void result[Symbol.asyncIterator]().return?.()
+      },
+      onResponse({ response }) {
+        response.headers.set('x-content-type-options', 'nosniff')
+        response.headers.set('x-frame-options', 'DENY')
+        if (response.headers.get('content-type')?.startsWith('text/event-stream') === true) {
+          // Proxies must not hold events back.
+          response.headers.set('x-accel-buffering', 'no')
+        }
+      },
+    },
+  }
+}
+
+function mapResults(
+  source: AsyncIterable<ExecutionResult>,
+  map: (result: ExecutionResult) => SerializedResult,
+): AsyncIterable<SerializedResult> {
+  const from = source[Symbol.asyncIterator]()
+  return {
+    [Symbol.asyncIterator]: () => ({
+      async next() {
+        const result = await from.next()
+        return result.done ? { done: true, value: undefined } : { done: false, value: map(result.value) }
+      },
+      async return() {
+        await from.return?.()
+        return { done: true, value: undefined }
+      },
+    }),
+  }
+}

@@ -1,0 +1,60 @@
+/** Stage 8, server. Every bound of the server that a client can run into, with its default. */
+
+/** Bounds; each counts for every transport it can concern. */
+export interface ServerLimits {
+  /** Levels of nested fields. `userChanged { new { posts { title } } }` has four. @default 8 */
+  readonly queryDepthMax: number
+  /** Aliases in one operation. @default 15 */
+  readonly queryAliasesMax: number
+  /** Directives in one operation. @default 50 */
+  readonly queryDirectivesMax: number
+  /** Lexical tokens in one document; the parser stops there. @default 1_000 */
+  readonly queryTokensMax: number
+  /** Cost of one operation: 2 an object and 1 a value, times 1.5 a level. @default 5_000 */
+  readonly queryCostMax: number
+  /** The longest request body or WebSocket message. @default 131_072 // 128 KiB */
+  readonly requestBytesMax: number
+  /** Frames that one WebSocket message may come in. @default 64 */
+  readonly messageFragmentsMax: number
+  /** The longest result that is delivered: one event of a subscription, or one answer. @default 1_048_576 // 1 MiB */
+  readonly payloadBytesMax: number
+  /** What one WebSocket may hold back before its subscriptions wait. @default 1_048_576 // 1 MiB */
+  readonly socketBufferedBytesMax: number
+  /** Operations that run at once on one WebSocket. @default 100 */
+  readonly subscriptionsPerSocketMax: number
+  /** WebSockets and SSE streams of one client address; loopback is not counted. @default 200 */
+  readonly connectionsPerAddressMax: number
+  /** How long a WebSocket may stay silent before `connection_init`. @default 3_000 // 3 s */
+  readonly connectionInitTimeoutMs: number
+  /** How long a WebSocket may stay without any operation; looked at with each ping. @default 300_000 // 5 min */
+  readonly idleTimeoutMs: number
+  /** Interval of WebSocket pings; an unanswered one ends the socket at the next. @default 12_000 // 12 s */
+  readonly pingIntervalMs: number
+  /** How long a client may take to send a whole HTTP request. @default 30_000 // 30 s */
+  readonly requestTimeoutMs: number
+  /** How often open connections are asked whether their session still holds. @default 60_000 // 1 min */
+  readonly revalidateIntervalMs: number
+  /** How long a closing connection waits for its client before it is cut. @default 3_000 // 3 s */
+  readonly closeTimeoutMs: number
+}
+
+/** What holds where nothing is said. */
+export const DEFAULT_LIMITS: ServerLimits = {
+  queryDepthMax: 8,
+  queryAliasesMax: 15,
+  queryDirectivesMax: 50,
+  queryTokensMax: 1_000,
+  queryCostMax: 5_000,
+  requestBytesMax: 131_072,
+  messageFragmentsMax: 64,
+  payloadBytesMax: 1_048_576,
+  socketBufferedBytesMax: 1_048_576,
+  subscriptionsPerSocketMax: 100,
+  connectionsPerAddressMax: 200,
+  connectionInitTimeoutMs: 3_000,
+  idleTimeoutMs: 300_000,
+  pingIntervalMs: 12_000,
+  requestTimeoutMs: 30_000,
+  revalidateIntervalMs: 60_000,
+  closeTimeoutMs: 3_000,
+}

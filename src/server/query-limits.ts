@@ -1,0 +1,63 @@
+/**
+ * Stage 8, server. What a document may be, as an envelop plugin: it hooks parse and validate, which every
+ * transport runs, and not Yoga's HTTP hooks, which WebSockets do not.
+ */
+import { costLimitPlugin } from '@escape.tech/graphql-armor-cost-limit'
+import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases'
+import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth'
+import { maxDirectivesPlugin } from '@escape.tech/graphql-armor-max-directives'
+import { GraphQLError, NoSchemaIntrospectionCustomRule, parse, validate } from 'graphql'
+import { graphqlError } from '../graphql/graphql-errors.ts'
+import type { PipelinePlugin } from './connection-state.ts'
+import type { ServerLimits } from './limits.ts'
+
+/** What the plugin needs. */
+export interface QueryLimitOptions {
+  readonly limits: ServerLimits
+  /** Whether clients may read the schema. */
+  readonly isIntrospectionEnabled: boolean
+}
+
+/** Creates the plugins. */
+export function createQueryLimits({ limits, isIntrospectionEnabled }: QueryLimitOptions): PipelinePlugin[] {
+  // The rule would report on its own, as a syntax error; ours has a code.
+  const onReject = [(_context: unknown, error: GraphQLError) => throwOverLimit(error.message)]
+  return [
+    createTokenLimit(limits.queryTokensMax),
+    maxDepthPlugin({ n: limits.queryDepthMax, flattenFragments: true, onReject }) as PipelinePlugin,
+    maxAliasesPlugin({ n: limits.queryAliasesMax, onReject }) as PipelinePlugin,
+    maxDirectivesPlugin({ n: limits.queryDirectivesMax, onReject }) as PipelinePlugin,
+    costLimitPlugin({ maxCost: limits.queryCostMax, flattenFragments: true, onReject }) as PipelinePlugin,
+    ...(isIntrospectionEnabled ? [] : [hideSchema]),
+  ]
+}
+
+function throwOverLimit(message: string): never {
+  throw graphqlError('QUERY_OVER_LIMIT', message.replace(/^Syntax Error: /, ''))
+}
+
+/** graphql-js stops at the bound by itself; it only has to be told. */
+function createTokenLimit(maxTokens: number): PipelinePlugin {
+  return {
+    onParse({ setParseFn }) {
+      setParseFn((source: string, options: object) => {
+        try {
+          return parse(source, { ...options, maxTokens })
+        } catch (error) {
+          if (error instanceof GraphQLError && /tokens\. Parsing aborted/.test(error.message)) {
+            return throwOverLimit(`The document has more than ${maxTokens} tokens.`)
+          }
+          throw error
+        }
+      })
+    },
+  }
+}
+
+/** Refuses `__schema` and `__type`, and says no names beside those the client wrote. */
+const hideSchema: PipelinePlugin = {
+  onValidate({ addValidationRule, setValidationFn }) {
+    addValidationRule(NoSchemaIntrospectionCustomRule)
+    setValidationFn((schema, document, rules) => validate(schema, document, rules, { hideSuggestions: true }))
+  },
+}

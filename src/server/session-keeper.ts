@@ -1,0 +1,132 @@
+/**
+ * Stage 8, server. Who is let in and for how long: opens the session of a connection, and ends the connections
+ * whose session has expired or was revoked. One timer a connection, one interval for all checks.
+ */
+import { RowcastError } from '../errors.ts'
+import type { ContextFunction, ContextSource, Session } from './context.ts'
+import type { ErrorMask } from './mask-error.ts'
+
+/** Keeps sessions. */
+export interface SessionKeeper {
+  /** @throws UNAUTHENTICATED, SESSION_EXPIRED, and what the user's function throws */
+  open(source: ContextSource): Promise<Session>
+  /** Calls `onEnd` once when the session is over. Returns what ends the watch. */
+  watch(session: Session, onEnd: (why: RowcastError) => void): () => void
+  /** Asks every watched session now; resolves once all have answered. */
+  revalidate(): Promise<void>
+  close(): void
+}
+
+/** What a keeper needs. */
+export interface SessionKeeperOptions {
+  /** @default everybody is let in, with an empty context */
+  readonly context?: ContextFunction | undefined
+  readonly errorMask: ErrorMask
+  /** @default 60_000 // 1 min */
+  readonly revalidateIntervalMs: number
+}
+
+interface Watched {
+  readonly revalidate: NonNullable<Session['revalidate']>
+  readonly end: (why: RowcastError) => void
+  /** The check under way, if any, and since when. */
+  checking: { readonly done: Promise<void>; readonly sinceMs: number } | null
+}
+
+/** The longest delay that setTimeout keeps; longer ones it would run at once. */
+const DELAY_MAX_MS = 2_147_483_647
+
+/** Creates a keeper. */
+export function createSessionKeeper(options: SessionKeeperOptions): SessionKeeper {
+  const { context, errorMask } = options
+  const checked = new Set<Watched>()
+  let interval: NodeJS.Timeout | null = null
+
+  async function check(watched: Watched): Promise<void> {
+    try {
+      if ((await watched.revalidate()) === true) return
+      watched.end(new RowcastError('SESSION_REVOKED', 'The session was revoked.'))
+    } catch (error) {
+      errorMask.mask(error)
+      watched.end(new RowcastError('SESSION_REVOKED', 'The session could not be checked.'))
+    } finally {
+      watched.checking = null
+    }
+  }
+
+  const startCheck = (watched: Watched): Promise<void> => {
+    watched.checking ??= { done: check(watched), sinceMs: Date.now() }
+    return watched.checking.done
+  }
+
+  function checkAll(): void {
+    for (const watched of [...checked]) {
+      if (watched.checking === null) void startCheck(watched)
+      // A check that hangs must not keep a revoked session alive.
+      else if (Date.now() - watched.checking.sinceMs >= options.revalidateIntervalMs) {
+        watched.end(new RowcastError('SESSION_REVOKED', 'The session could not be checked in time.'))
+      }
+    }
+  }
+
+  return {
+    async open(source) {
+      const session = context === undefined ? { context: {} } : await context(source)
+      if (session === null) throw new RowcastError('UNAUTHENTICATED', 'The server does not know this client.')
+      if (expiryOf(session) <= Date.now()) throw expired()
+      return session
+    },
+    watch(session, onEnd) {
+      const { revalidate } = session
+      let isOver = false
+      const stop = (): void => {
+        isOver = true
+        stopTimer()
+        if (watched !== null) checked.delete(watched)
+      }
+      const end = (why: RowcastError): void => {
+        if (isOver) return
+        stop()
+        onEnd(why)
+      }
+      const stopTimer = startTimerUntil(expiryOf(session), () => end(expired()))
+      const watched: Watched | null = revalidate === undefined ? null : { revalidate, end, checking: null }
+      if (watched !== null) {
+        checked.add(watched)
+        interval ??= setInterval(checkAll, options.revalidateIntervalMs).unref()
+      }
+      return stop
+    },
+    async revalidate() {
+      await Promise.all([...checked].map(startCheck))
+    },
+    close() {
+      if (interval !== null) clearInterval(interval)
+    },
+  }
+}
+
+function expired(): RowcastError {
+  return new RowcastError('SESSION_EXPIRED', 'The session has expired.')
+}
+
+/** Milliseconds since 1970; Infinity when it does not expire. A date that is none counts as passed. */
+function expiryOf({ expiresAt }: Session): number {
+  if (expiresAt === undefined) return Number.POSITIVE_INFINITY
+  const expiresAtMs = Number(expiresAt)
+  return Number.isNaN(expiresAtMs) ? 0 : expiresAtMs
+}
+
+/** Calls back at a time, however far. Returns what stops it. */
+function startTimerUntil(timeMs: number, onTime: () => void): () => void {
+  if (timeMs === Number.POSITIVE_INFINITY) return () => undefined
+  let timer: NodeJS.Timeout
+  const arm = (): void => {
+    const leftMs = timeMs - Date.now()
+    if (leftMs <= 0) onTime()
+    else timer = setTimeout(arm, Math.min(leftMs, DELAY_MAX_MS)).unref()
+  }
+  // Never at once: whoever watches must have the end of the watch in hand first.
+  timer = setTimeout(arm, Math.min(Math.max(timeMs - Date.now(), 0), DELAY_MAX_MS)).unref()
+  return () => clearTimeout(timer)
+}

@@ -1,0 +1,34 @@
+/**
+ * Stage 5, source. Decides when a slot needs a nudge to let WAL go. Pure.
+ *
+ * Keepalives move a slot whose server is busy elsewhere. What they cannot do: PostgreSQL moves the slot's restart
+ * position only when it decodes a record that it writes itself after some activity, so a slot that stood behind a
+ * burst of WAL stays there while the server is quiet. One transactional message of ours is activity enough.
+ * Source: LogicalIncreaseRestartDecodingForSlot in logical.c; manual, "pg_logical_emit_message".
+ */
+import type { Lsn } from '../wire/lsn.ts'
+
+/** Of our own messages, which no listener gets. */
+export const HEARTBEAT_PREFIX = 'rowcast'
+
+/** The statement; needs no right to any table. */
+export const HEARTBEAT_SQL = `SELECT pg_logical_emit_message(true, '${HEARTBEAT_PREFIX}', '')`
+
+/** Below one WAL segment nothing can be freed anyway. */
+const HELD_BYTES_MIN = 16 * 1024 * 1024
+
+/** The slot at one look. */
+export interface SlotReading {
+  readonly serverLsn: Lsn
+  readonly safeLsn: Lsn
+  readonly confirmedLsn: Lsn
+  readonly retainedBytes: number
+}
+
+/** Compares two looks, an interval apart. */
+export function isHeartbeatDue(before: SlotReading | null, now: SlotReading): boolean {
+  if (before === null || now.safeLsn !== before.safeLsn) return false
+  const isUnheard = before.serverLsn > now.safeLsn
+  const isHeld = now.retainedBytes >= HELD_BYTES_MIN && now.confirmedLsn === now.safeLsn
+  return isUnheard || isHeld
+}

@@ -1,0 +1,117 @@
+/**
+ * Stage 5, source. Where the models' tables stand, by the database's catalog: what the stream alone never tells,
+ * because PostgreSQL sends nothing for a table that is gone or not published. Looked at before each stream and by
+ * the watch while it lasts.
+ */
+import type { ModelTable, RelationRegistry } from '../catalog/relation-registry.ts'
+import { RowcastError } from '../errors.ts'
+import { quoteLiteral, quoteQualified } from '../wire/quote.ts'
+import type { SetupGoal } from './setup-goal.ts'
+
+/** A model's table, or one that inherits from it. */
+export interface ModelTableState extends ModelTable {
+  readonly doesExist: boolean
+  readonly isPublished: boolean
+}
+
+/** Runs one statement without parameters: a walsender takes only the simple query protocol. */
+type RunQuery = <Row extends object>(text: string) => Promise<readonly Row[]>
+
+/** Reads the tables of all models. */
+export function readModelTables(query: RunQuery, goal: SetupGoal): Promise<readonly ModelTableState[]> {
+  return query<ModelTableState>(modelTablesSql(goal))
+}
+
+/**
+ * Columns of pg_publication_tables that a version does not have are absent from its JSON. Version 15 counts generated
+ * columns among those it publishes, but publishes none.
+ */
+function modelTablesSql(goal: SetupGoal): string {
+  const rows = goal.tables.map((t) => `(${[t.model, t.schema, t.table].map(quoteLiteral).join(', ')})`)
+  return `
+  WITH RECURSIVE wanted(model, nspname, relname) AS (VALUES ${rows.join(', ')}), own AS (
+    SELECT w.model, w.nspname, w.relname, c.oid, c.relkind FROM wanted w
+      LEFT JOIN pg_namespace n ON n.nspname = w.nspname
+      LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.relname AND c.relkind NOT IN ('i', 'I', 'S')
+  ), heirs(model, oid) AS (
+    SELECT own.model, i.inhrelid FROM own JOIN pg_inherits i ON i.inhparent = own.oid AND own.relkind = 'r'
+    UNION
+    SELECT heirs.model, i.inhrelid FROM heirs JOIN pg_inherits i ON i.inhparent = heirs.oid
+  ), found(model, nspname, relname, oid) AS (
+    SELECT model, nspname, relname, oid FROM own
+    UNION ALL
+    SELECT heirs.model, n.nspname::text, c.relname::text, heirs.oid
+      FROM heirs JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE heirs.oid NOT IN (SELECT oid FROM own WHERE oid IS NOT NULL)
+  )
+  SELECT f.model::text AS "model", f.nspname::text AS "schema", f.relname::text AS "table",
+         f.oid IS NOT NULL AS "doesExist", pt.pubname IS NOT NULL AS "isPublished",
+         ARRAY(SELECT a.attname::text FROM pg_attribute a
+                WHERE a.attrelid = f.oid AND a.attnum > 0 AND NOT a.attisdropped
+                  AND (a.attgenerated <> '' AND current_setting('server_version_num')::int < 180000
+                       OR NOT coalesce(to_jsonb(pt) -> 'attnames' ? a.attname::text, a.attgenerated = ''))
+              ) AS "unpublishedColumns"
+    FROM found f LEFT JOIN pg_publication_tables pt
+      ON pt.pubname = ${quoteLiteral(goal.publication)} AND pt.schemaname = f.nspname AND pt.tablename = f.relname`
+}
+
+/** Models of which no change, or not every change, can come, by name, and why. */
+export function judgeModelTables(
+  tables: readonly ModelTableState[],
+  publication: string,
+): ReadonlyMap<string, RowcastError> {
+  const faults = new Map<string, RowcastError>()
+  for (const { model, schema, table, doesExist, isPublished } of tables) {
+    const name = quoteQualified(schema, table)
+    const details = { model, schema, table }
+    if (!doesExist) {
+      const happened = `Table ${name} of model ${model} does not exist.`
+      faults.set(model, new RowcastError('CATALOG_DRIFT', happened, { details }))
+    } else if (!isPublished && !faults.has(model)) {
+      const happened = `Publication "${publication}" does not include ${name} of model ${model}: its changes do not come.`
+      faults.set(model, new RowcastError('SOURCE_TABLE_NOT_PUBLISHED', happened, { details }))
+    }
+  }
+  return faults
+}
+
+/** Whom a guard tells. */
+export interface ModelTableListener {
+  onDrift(model: string, why: RowcastError): void
+  onRecovery(model: string): void
+}
+
+/** Keeps the registry's faults in step with the catalog; remembers which of them are its own. */
+export class ModelTableGuard {
+  readonly #registry: RelationRegistry
+  readonly #publication: string
+  readonly #listener: ModelTableListener
+  #raised = new Map<string, RowcastError>()
+
+  constructor(registry: RelationRegistry, publication: string, listener: ModelTableListener) {
+    this.#registry = registry
+    this.#publication = publication
+    this.#listener = listener
+  }
+
+  /** Takes a look at the catalog. */
+  update(tables: readonly ModelTableState[]): void {
+    this.#registry.expect(tables.filter((table) => table.doesExist))
+    const faults = judgeModelTables(tables, this.#publication)
+    for (const [model, why] of faults) {
+      const known = this.#raised.get(model)
+      if (known?.message === why.message && this.#registry.faults.get(model) === known) continue
+      this.#raised.set(model, why)
+      this.#registry.fail(model, why)
+      this.#listener.onDrift(model, why)
+    }
+    for (const [model, why] of [...this.#raised]) {
+      if (faults.has(model)) continue
+      this.#raised.delete(model)
+      // The stream may know better by now: of a fault of its own, or that all is well.
+      if (this.#registry.faults.get(model) !== why) continue
+      this.#registry.recover(model)
+      this.#listener.onRecovery(model)
+    }
+  }
+}

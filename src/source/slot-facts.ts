@@ -1,0 +1,131 @@
+/**
+ * Stage 5, source. What the worker has to know of slot, publication and server, in one catalog query: before each
+ * stream on the replication connection itself, later on the watch's short-lived one. Changes nothing.
+ * Source: PostgreSQL manual, "pg_replication_slots".
+ */
+import { RowcastError } from '../errors.ts'
+import { type Lsn, parseLsn } from '../wire/lsn.ts'
+import { quoteLiteral } from '../wire/quote.ts'
+import { type ModelTableState, readModelTables } from './model-tables.ts'
+import type { SetupGoal } from './setup-plan.ts'
+
+/** Runs one statement without parameters. */
+export type RunQuery = <Row extends object>(text: string) => Promise<readonly Row[]>
+
+/** The slot as it stands. */
+export interface SlotState {
+  readonly plugin: string | null
+  readonly slotType: string
+  readonly database: string | null
+  readonly activePid: number | null
+  /** application_name of the reader, where we may see it. */
+  readonly activeName: string | null
+  readonly confirmedLsn: Lsn | null
+  /** 'reserved', 'extended', 'unreserved' or 'lost'. */
+  readonly walStatus: string | null
+  /** PostgreSQL 17+: 'wal_removed', 'rows_removed', 'wal_level_insufficient', 'idle_timeout'. */
+  readonly invalidationReason: string | null
+  /** WAL that PostgreSQL keeps because of the slot. */
+  readonly retainedBytes: number | null
+  /** WAL that may be written before the slot is in danger; null: no limit is set. */
+  readonly safeWalBytes: number | null
+  /** PostgreSQL 17+: is to be synchronised to standbys. */
+  readonly isFailover: boolean
+  /** PostgreSQL 17+: is a standby's copy of the primary's slot. */
+  readonly isSynced: boolean
+}
+
+/** The publication as it stands. */
+export interface PublicationState {
+  /** Changes when it is dropped and made anew. */
+  readonly oid: number
+  /** Which of insert, update, delete and truncate it publishes, as `iudt`. */
+  readonly actions: string
+}
+
+/** All of it. */
+export interface SourceFacts {
+  readonly serverVersion: number
+  readonly database: string
+  readonly isInRecovery: boolean
+  readonly serverLsn: Lsn
+  /** False when max_slot_wal_keep_size is unset: then a slot nobody reads can fill the disk. */
+  readonly isSlotWalLimited: boolean
+  readonly slot: SlotState | null
+  readonly publication: PublicationState | null
+  /** The models' tables, and those that inherit from them. */
+  readonly modelTables: readonly ModelTableState[]
+  /** Wanted tables that the publication lacks. */
+  readonly unpublished: readonly { readonly model: string; readonly table: string }[]
+}
+
+type FactsRow = Omit<SourceFacts, 'serverLsn' | 'slot' | 'unpublished' | 'modelTables'> & {
+  readonly serverLsn: string
+  readonly slot: Readonly<Record<string, string | number | boolean | null>> | null
+  readonly published: readonly (readonly [schema: string, table: string])[]
+}
+
+/** Reads them. */
+export async function readSourceFacts(query: RunQuery, goal: SetupGoal): Promise<SourceFacts> {
+  const [row] = await query<FactsRow>(factsSql(goal))
+  if (row === undefined) throw new RowcastError('BUG', 'The query for slot and publication returned no row.')
+  const { published, slot, ...facts } = row
+  const isPublished = (schema: string, table: string) =>
+    published.some((found) => found[0] === schema && found[1] === table)
+  return {
+    ...facts,
+    serverLsn: parseLsn(row.serverLsn),
+    slot: slot === null ? null : toSlotState(slot),
+    modelTables: await readModelTables(query, goal),
+    unpublished: goal.tables
+      .filter((wanted) => !isPublished(wanted.schema, wanted.table))
+      .map(({ model, schema, table }) => ({ model, table: `${schema}.${table}` })),
+  }
+}
+
+/** Columns that a version does not have are absent from the slot's JSON. */
+function toSlotState(slot: Readonly<Record<string, string | number | boolean | null>>): SlotState {
+  const text = (name: string) => (typeof slot[name] === 'string' ? slot[name] : null)
+  const number = (name: string) => (typeof slot[name] === 'number' ? slot[name] : null)
+  const confirmed = text('confirmed_flush_lsn')
+  return {
+    plugin: text('plugin'),
+    slotType: text('slot_type') ?? '',
+    database: text('database'),
+    activePid: number('active_pid'),
+    activeName: text('active_name'),
+    confirmedLsn: confirmed === null ? null : parseLsn(confirmed),
+    walStatus: text('wal_status'),
+    invalidationReason: text('invalidation_reason'),
+    retainedBytes: number('retained_bytes'),
+    safeWalBytes: number('safe_wal_size'),
+    isFailover: slot['failover'] === true,
+    isSynced: slot['synced'] === true,
+  }
+}
+
+/** Without parameters: a walsender takes only the simple query protocol. */
+function factsSql(goal: SetupGoal): string {
+  const publication = quoteLiteral(goal.publication)
+  return `
+  WITH server AS (
+    SELECT pg_is_in_recovery() AS in_recovery,
+           CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_lsn() END AS lsn
+  )
+  SELECT current_setting('server_version_num')::int AS "serverVersion",
+         current_database()::text AS "database",
+         server.in_recovery AS "isInRecovery",
+         server.lsn::text AS "serverLsn",
+         current_setting('max_slot_wal_keep_size') <> '-1' AS "isSlotWalLimited",
+         (SELECT to_jsonb(s) || jsonb_build_object(
+                   'retained_bytes', pg_wal_lsn_diff(server.lsn, s.restart_lsn),
+                   'active_name', (SELECT application_name FROM pg_stat_activity WHERE pid = s.active_pid))
+            FROM pg_replication_slots s WHERE s.slot_name = ${quoteLiteral(goal.slot)}) AS "slot",
+         (SELECT jsonb_build_object('oid', oid::bigint, 'actions',
+                   concat(CASE WHEN pubinsert THEN 'i' END, CASE WHEN pubupdate THEN 'u' END,
+                          CASE WHEN pubdelete THEN 'd' END, CASE WHEN pubtruncate THEN 't' END))
+            FROM pg_publication WHERE pubname = ${publication}) AS "publication",
+         (SELECT coalesce(jsonb_agg(jsonb_build_array(schemaname, tablename)), '[]')
+            FROM pg_publication_tables WHERE pubname = ${publication}) AS "published"
+    FROM server`
+}

@@ -1,0 +1,25 @@
+/** Stage 5, source. Asks the database what a new query would see. */
+import type { ConnectionTarget } from '../wire/connection-target.ts'
+import { withSqlClient } from './sql.ts'
+
+const SNAPSHOT_SQL = 'SELECT pg_current_snapshot()::text AS snapshot'
+
+/** A Prisma Client, as far as it is needed here. */
+interface RawQueries {
+  $queryRawUnsafe(sql: string): Promise<readonly { readonly snapshot: string }[]>
+}
+
+/**
+ * The snapshot of a session like those that will query: one of the Prisma Client's where there is one, as it may
+ * read from a replica; else of a short-lived connection of our own.
+ */
+export async function readSnapshot(prisma: unknown, target: ConnectionTarget): Promise<string> {
+  const rows = hasRawQueries(prisma)
+    ? await prisma.$queryRawUnsafe(SNAPSHOT_SQL)
+    : await withSqlClient(target, (sql) => sql.query<{ snapshot: string }>(SNAPSHOT_SQL))
+  return rows[0]?.snapshot ?? ''
+}
+
+function hasRawQueries(prisma: unknown): prisma is RawQueries {
+  return typeof prisma === 'object' && prisma !== null && '$queryRawUnsafe' in prisma
+}

@@ -1,0 +1,51 @@
+/** Stage 5, source. What the worker is created with; rowcast.ts fills it in. */
+import type { RelationRegistry } from '../catalog/relation-registry.ts'
+import type { TransactionPart } from '../changes/change.ts'
+import type { EmittedMessage } from '../changes/emitted-message.ts'
+import type { SoftDeleteFields } from '../changes/soft-delete.ts'
+import type { RowcastError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { ConnectionTarget } from '../wire/connection-target.ts'
+import type { Retention } from './retention-window.ts'
+import type { SetupGoal } from './setup-plan.ts'
+import type { SlotLostPolicy } from './slot-remedy.ts'
+import type { SlotBudget } from './slot-verdict.ts'
+import type { StreamStart } from './stream-start.ts'
+
+/** What a source needs. */
+export interface ReplicationSourceOptions {
+  readonly target: ConnectionTarget
+  readonly goal: SetupGoal
+  readonly registry: RelationRegistry
+  /** A stream begins; called before its first part. */
+  readonly onStreamStarted: (start: StreamStart) => void
+  /** Takes each part in commit order, synchronously. */
+  readonly publish: (part: TransactionPart) => void
+  /** Changes may be missing: RESYNC_REQUIRED with the reason in `details`. */
+  readonly onGap: (error: RowcastError) => void
+  /** A model's table and the Prisma schema disagree: its changes cannot be read. */
+  readonly onDrift: (model: string, drift: RowcastError) => void
+  /** They agree again; what changed in between is lost. */
+  readonly onRecovery: (model: string) => void
+  /** What applications wrote with `pg_logical_emit_message`. */
+  readonly onMessage: (message: EmittedMessage) => void
+  readonly softDelete: SoftDeleteFields
+  readonly logger: Logger
+  /** Run `enable()` on each connection attempt before streaming. */
+  readonly isEnabledOnConnect: boolean
+  /** Ask PostgreSQL for values in binary form. */
+  readonly isBinary: boolean
+  /** How far behind what was delivered the slot is kept. */
+  readonly retention: Retention
+  readonly slotLostPolicy: SlotLostPolicy
+  /** Null: no limit, only reported. */
+  readonly slotBudget: SlotBudget | null
+  /** Keep the slot synchronised to standbys; PostgreSQL 17+. */
+  readonly isFailover: boolean
+  /** How often slot and publication are looked at while changes flow. */
+  readonly watchIntervalMs: number
+  readonly applicationName: string
+  readonly connectTimeoutMs: number
+  /** Random number in [0, 1) for the jitter of the waits. */
+  readonly random: () => number
+}

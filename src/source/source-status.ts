@@ -1,0 +1,50 @@
+/** Stage 5, source. What can be known of the worker at a moment; for health checks, metrics and people. */
+import type { RowcastError } from '../errors.ts'
+import type { SourceState } from './lifecycle.ts'
+import type { SlotState } from './slot-facts.ts'
+import type { SourcePositions } from './stream-position.ts'
+
+/** The slot at the last look: before each stream, and every ten seconds while it lasts. */
+export interface SlotHealth {
+  /** 'reserved', 'extended', 'unreserved' or 'lost'. Source: manual, "pg_replication_slots". */
+  readonly walStatus: string | null
+  /** WAL that PostgreSQL keeps because of the slot. */
+  readonly retainedBytes: number | null
+  /** WAL that may still be written before the slot is in danger; null: no limit is set. */
+  readonly safeWalBytes: number | null
+  /** The budget given; null: none. */
+  readonly budgetBytes: number | null
+  readonly invalidationReason: string | null
+  /** Process id of the reader. */
+  readonly activePid: number | null
+  readonly isFailover: boolean
+}
+
+/** A moment of the source. */
+export interface SourceStatus {
+  readonly state: SourceState
+  /** Changes flow and none that was there at the start is still to come. */
+  readonly isReady: boolean
+  /** Until this process has read what was there when it first connected. */
+  readonly isCatchingUp: boolean
+  readonly slot: string
+  readonly publication: string
+  /** The latest failure; kept while it matters, null again once changes flow. */
+  readonly lastError: RowcastError | null
+  /** Attempts that failed since changes last flowed. */
+  readonly failures: number
+  /** Highest position confirmed to PostgreSQL, as `16/B374D848`; null before the first. */
+  readonly confirmedLsn: string | null
+  readonly positions: SourcePositions
+  /** The database cluster; null before the first stream. */
+  readonly system: { readonly systemId: string; readonly timeline: number } | null
+  /** Null before the first look. */
+  readonly slotHealth: SlotHealth | null
+}
+
+/** The slot's facts as health. */
+export function toSlotHealth(slot: SlotState | null, budgetBytes: number | null): SlotHealth | null {
+  if (slot === null) return null
+  const { walStatus, retainedBytes, safeWalBytes, invalidationReason, activePid, isFailover } = slot
+  return { walStatus, retainedBytes, safeWalBytes, budgetBytes, invalidationReason, activePid, isFailover }
+}

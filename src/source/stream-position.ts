@@ -1,0 +1,129 @@
+/**
+ * Stage 5, source. Where the stream stands, across connections: what was delivered, what is safe, what may be
+ * confirmed, and whether a new process has caught up with the server.
+ */
+import type { SystemIdentity } from '../wire/connection.ts'
+import { formatLsn, LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+import { AckTracker } from './ack-tracker.ts'
+import type { Continuity, StreamPast } from './continuity.ts'
+import { type Retention, RetentionWindow } from './retention-window.ts'
+
+/** Positions for people, as PostgreSQL prints LSNs; null before the first stream. */
+export interface SourcePositions {
+  /** Everything before it has been delivered. */
+  readonly safeLsn: string | null
+  /** What PostgreSQL has been allowed to forget. */
+  readonly confirmedLsn: string | null
+  /** The server's last known WAL position. */
+  readonly serverLsn: string | null
+  /** WAL written and not delivered yet, in bytes. */
+  readonly lagBytes: number
+}
+
+/** One per source. */
+export class StreamPosition {
+  readonly #retention: Retention
+  readonly #monotonicMs: () => number
+  #ack = new AckTracker()
+  #window: RetentionWindow
+  #identity: SystemIdentity | null = null
+  #deliveredLsn: Lsn = LSN_ZERO
+  #serverLsn: Lsn = LSN_ZERO
+  /** The first stream has caught up once the safe position reaches it. */
+  #catchUpLsn: Lsn | null = null
+  #isCatchingUp = true
+
+  constructor(retention: Retention, monotonicMs: () => number) {
+    this.#retention = retention
+    this.#monotonicMs = monotonicMs
+    this.#window = new RetentionWindow(retention, LSN_ZERO)
+  }
+
+  /** Where the last stream ended; null before the first. */
+  get past(): StreamPast | null {
+    if (this.#identity === null) return null
+    const { systemId, timeline } = this.#identity
+    return { systemId, timeline, safeLsn: this.#ack.safe, deliveredLsn: this.#deliveredLsn }
+  }
+
+  /** The database cluster; null before the first stream. */
+  get system(): { readonly systemId: string; readonly timeline: number } | null {
+    if (this.#identity === null) return null
+    const { systemId, timeline } = this.#identity
+    return { systemId, timeline }
+  }
+
+  get safeLsn(): Lsn {
+    return this.#ack.safe
+  }
+
+  /** True until the first stream has delivered what was there when it began. */
+  get isCatchingUp(): boolean {
+    return this.#isCatchingUp
+  }
+
+  /** A stream begins as judged. */
+  begin(identity: SystemIdentity, continuity: Continuity, slotConfirmedLsn: Lsn): void {
+    const isSameTimeline = this.#identity?.timeline === identity.timeline
+    if (continuity.kind === 'first') this.#catchUpLsn = identity.flushedLsn
+    if (continuity.kind !== 'continuous') {
+      this.#ack = new AckTracker(continuity.floorLsn)
+      this.#deliveredLsn = LSN_ZERO
+      this.#serverLsn = LSN_ZERO
+    } else if (continuity.floorLsn < this.#ack.safe) this.#ack = new AckTracker(continuity.floorLsn)
+    if (continuity.kind !== 'continuous' || !isSameTimeline)
+      this.#window = new RetentionWindow(this.#retention, slotConfirmedLsn)
+    this.#ack.disconnect()
+    this.#identity = identity
+    this.noteServerLsn(identity.flushedLsn)
+  }
+
+  transactionBegins(): void {
+    this.#ack.begin()
+  }
+
+  /** Something of the transaction that commits at `commitLsn` leaves for the bus. */
+  delivers(commitLsn: Lsn): void {
+    if (commitLsn > this.#deliveredLsn) this.#deliveredLsn = commitLsn
+  }
+
+  transactionEnds(endLsn: Lsn): void {
+    this.#ack.commit(endLsn)
+    this.#ack.accept(endLsn)
+    this.noteServerLsn(endLsn)
+    this.#noteProgress()
+  }
+
+  keepalive(walEnd: Lsn): void {
+    this.#ack.keepalive(walEnd)
+    this.noteServerLsn(walEnd)
+    this.#noteProgress()
+  }
+
+  noteServerLsn(lsn: Lsn): void {
+    if (lsn > this.#serverLsn) this.#serverLsn = lsn
+  }
+
+  /** What may be confirmed now. */
+  confirm(): Lsn {
+    return this.#window.observe(this.#ack.safe, this.#monotonicMs())
+  }
+
+  describe(): SourcePositions {
+    const hasBegun = this.#identity !== null
+    const format = (lsn: Lsn) => (hasBegun ? formatLsn(lsn) : null)
+    const lag = this.#serverLsn - this.#ack.safe
+    return {
+      safeLsn: format(this.#ack.safe),
+      confirmedLsn: format(this.#window.confirmed),
+      serverLsn: format(this.#serverLsn),
+      lagBytes: hasBegun && lag > 0n ? Number(lag) : 0,
+    }
+  }
+
+  #noteProgress(): void {
+    if (this.#catchUpLsn === null || this.#ack.safe < this.#catchUpLsn) return
+    this.#catchUpLsn = null
+    this.#isCatchingUp = false
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * Stage 5, source. What happens while a stream lasts: messages become transactions, positions move, and the watch
+ * looks at the slot. One per source; positions and open transactions outlive a connection.
+ */
+import type { Buffer } from 'node:buffer'
+import {
+  type AssemblerOutput,
+  createTransactionAssembler,
+  type TransactionAssembler,
+} from '../changes/assembler.ts'
+import type { RowcastError } from '../errors.ts'
+import { decodeMessage } from '../pgoutput/decode.ts'
+import type { ReplicationConnection, StreamHandler } from '../wire/connection.ts'
+import type { ServerMessage } from '../wire/server-message.ts'
+import { HEARTBEAT_PREFIX, type SlotReading } from './heartbeat.ts'
+import { ModelTableGuard } from './model-tables.ts'
+import type { PreparedStream } from './prepare-stream.ts'
+import type { SourceFacts } from './slot-facts.ts'
+import { judgeBudget, judgeDrift, judgeFacts, overBudget } from './slot-verdict.ts'
+import { createSlotWatch } from './slot-watch.ts'
+import type { ReplicationSourceOptions } from './source-options.ts'
+import { type SlotHealth, toSlotHealth } from './source-status.ts'
+import { StreamPosition } from './stream-position.ts'
+
+/** What a stream works with, connection after connection. */
+export interface StreamSession {
+  readonly position: StreamPosition
+  /** The slot at the last look; null before the first. */
+  readonly slotHealth: SlotHealth | null
+  /**
+   * Starts a prepared stream; `onStarted` is called once the server has begun, before its first message.
+   * @throws PostgresError when the server refuses
+   */
+  stream(connection: ReplicationConnection, prepared: PreparedStream, onStarted: () => void): Promise<void>
+  /** The connection is over. */
+  end(): void
+}
+
+/** A budget leaves room for what is kept on purpose. */
+const RETAINED_SHARE_MAX = 1 / 4
+
+/** Creates it; `onProgress` is called as positions move. */
+export function createStreamSession(
+  options: ReplicationSourceOptions,
+  onProgress: () => void,
+): StreamSession {
+  const { goal, logger, registry, slotBudget } = options
+  const bytesMax = slotBudget === null ? Number.POSITIVE_INFINITY : slotBudget.bytes * RETAINED_SHARE_MAX
+  const retention = { ...options.retention, bytes: Math.min(options.retention.bytes, bytesMax) }
+  const tableGuard = new ModelTableGuard(registry, goal.publication, { onDrift, onRecovery })
+  const position = new StreamPosition(retention, () => performance.now())
+  let assembler = newAssembler()
+  let connection: ReplicationConnection | null = null
+  /** The facts the stream began with. */
+  let baseline: SourceFacts | null = null
+  let slotHealth: SlotHealth | null = null
+  let isBudgetWarned = false
+  let isLimitHinted = false
+
+  function newAssembler(): TransactionAssembler {
+    const output: AssemblerOutput = {
+      publish(part) {
+        position.delivers(part.transaction.commitLsn)
+        options.publish(part)
+      },
+      onDrift,
+      onRecovery,
+      onMessage(message) {
+        if (message.prefix !== HEARTBEAT_PREFIX) options.onMessage(message)
+      },
+      onBegin: () => position.transactionBegins(),
+      onCommit(endLsn) {
+        position.transactionEnds(endLsn)
+        if (isWaitedFor) onProgress()
+      },
+    }
+    return createTransactionAssembler(registry, output, { softDelete: options.softDelete })
+  }
+
+  function onDrift(model: string, drift: RowcastError): void {
+    logger.error(drift.message, { code: drift.code, model })
+    options.onDrift(model, drift)
+  }
+
+  function onRecovery(model: string): void {
+    logger.info(`The changes of ${model} can be read again.`, { model })
+    options.onRecovery(model)
+  }
+
+  /** Nobody waits for progress once the process has caught up. */
+  let isWaitedFor = true
+
+  const watch = createSlotWatch({ ...options, intervalMs: options.watchIntervalMs, onFacts })
+
+  /** What the watch saw, while the stream lasts; ends the stream when it is no longer worth anything. */
+  function onFacts(facts: SourceFacts): SlotReading | null {
+    const { slot } = facts
+    // A new connection may reach another server than the stream's: behind a proxy, or after a failover.
+    if (connection === null || slot === null || slot.activePid !== connection.serverPid) return null
+    position.noteServerLsn(facts.serverLsn)
+    noteSlot(facts)
+    const drift = baseline === null ? null : judgeDrift(baseline, facts, goal)
+    const verdict = judgeFacts(facts, goal) ?? drift
+    // Without a publication no model is worse off than another.
+    if (verdict === null) tableGuard.update(facts.modelTables)
+    if (verdict !== null) connection.abort(verdict)
+    else if (slotBudget !== null && judgeBudget(slot, slotBudget) === 'full')
+      connection.abort(overBudget(slot, slotBudget, goal))
+    return {
+      serverLsn: facts.serverLsn,
+      safeLsn: position.safeLsn,
+      confirmedLsn: position.confirm(),
+      retainedBytes: slot.retainedBytes ?? 0,
+    }
+  }
+
+  function noteSlot({ slot, isSlotWalLimited }: SourceFacts): void {
+    slotHealth = toSlotHealth(slot, slotBudget?.bytes ?? null)
+    const usage = judgeBudget(slot, slotBudget)
+    if (usage === 'half' && !isBudgetWarned) {
+      logger.warn('The slot holds more than half of the WAL that it may.', {
+        slot: goal.slot,
+        retainedBytes: slot?.retainedBytes,
+        budgetBytes: slotBudget?.bytes,
+      })
+    }
+    isBudgetWarned = usage !== 'within'
+    if (isSlotWalLimited || isLimitHinted) return
+    isLimitHinted = true
+    logger.info(
+      "PostgreSQL keeps WAL without a limit for a slot that nobody reads. To bound it: ALTER SYSTEM SET max_slot_wal_keep_size = '10GB'; SELECT pg_reload_conf();",
+      { slot: goal.slot },
+    )
+  }
+
+  const handler: Omit<StreamHandler, 'onStarted'> = {
+    onWalData(bytes: Buffer, start: number, end: number) {
+      assembler.take(decodeMessage(bytes, start, end), end - start)
+    },
+    onKeepalive(walEnd) {
+      position.keepalive(walEnd)
+      if (isWaitedFor) onProgress()
+      isWaitedFor = position.isCatchingUp
+    },
+    onNotice(notice: ServerMessage) {
+      logger.warn(`PostgreSQL says: ${notice.message}`, { sqlstate: notice.code })
+      // From version 18 on this is all that a stream hears of a publication that is gone.
+      watch.look()
+    },
+    confirmedLsn: () => position.confirm(),
+    writtenLsn: () => position.safeLsn,
+  }
+
+  function begin({ continuity, facts, identity, slotConfirmedLsn }: PreparedStream): void {
+    // What was delivered in part is recognised by its position, which after a gap means something else.
+    if (continuity.kind !== 'continuous') assembler = newAssembler()
+    assembler.reset({ systemId: identity.systemId, timeline: identity.timeline })
+    registry.clear()
+    tableGuard.update(facts.modelTables)
+    position.begin(identity, continuity, slotConfirmedLsn)
+    isWaitedFor = position.isCatchingUp
+    baseline = facts
+    noteSlot(facts)
+    watch.start()
+  }
+
+  return {
+    position,
+    get slotHealth() {
+      return slotHealth
+    },
+    async stream(current, prepared, onStarted) {
+      connection = current
+      await current.startStream(
+        {
+          slot: goal.slot,
+          startLsn: prepared.continuity.floorLsn,
+          options: pluginOptions(goal.publication, options.isBinary),
+        },
+        {
+          ...handler,
+          onStarted() {
+            begin(prepared)
+            onStarted()
+          },
+        },
+      )
+    },
+    end() {
+      watch.stop()
+      connection = null
+    },
+  }
+}
+
+/** pgoutput's options. Source: manual, "Logical Streaming Replication Parameters". */
+function pluginOptions(publication: string, isBinary: boolean): Readonly<Record<string, string>> {
+  const options: Record<string, string> = {
+    proto_version: '1',
+    publication_names: `"${publication.replaceAll('"', '""')}"`,
+    messages: 'true',
+  }
+  if (isBinary) options['binary'] = 'true'
+  return options
+}

@@ -1,0 +1,192 @@
+/** What a filter may not say, and what it is told. What it may is the oracle's matter. */
+import { describe, expect, it } from 'vitest'
+import { Prisma } from '../../../prisma/generated/client/client.ts'
+import { catalog } from '../../../prisma/generated/rowcast.ts'
+import { evaluateCondition } from '../../../src/bus/filter/compile-condition.ts'
+import { type ParseWhereOptions, parseWhere } from '../../../src/bus/filter/parse-where.ts'
+import type { FieldSpec, ModelCatalog } from '../../../src/catalog/model-catalog.ts'
+import { Decimal } from '../../../src/catalog/prisma-runtime.ts'
+import { UnrepresentableValue } from '../../../src/catalog/values/unrepresentable-value.ts'
+import { isRowcastError } from '../../../src/errors.ts'
+import { buildField, buildModel } from '../../support/catalog-builder.ts'
+
+const { User, Post } = catalog.models
+
+function refusal(where: unknown, options?: ParseWhereOptions, model = User): string {
+  try {
+    parseWhere(model, catalog, where, options)
+  } catch (error) {
+    if (isRowcastError(error, 'BAD_FILTER') && error.isPublic) return error.message
+    throw error
+  }
+  throw new Error('It was accepted.')
+}
+
+/** A filter on one field of its own model, and a value. */
+function holds(type: string, filter: unknown, value: unknown, more: Partial<FieldSpec> = {}) {
+  const model = buildModel([buildField('it', type, { isRequired: false, ...more })])
+  const own: ModelCatalog = {
+    formatVersion: 1,
+    models: { Thing: model },
+    enums: catalog.enums,
+    joinTables: [],
+  }
+  return evaluateCondition(parseWhere(model, own, { it: filter }), { it: value })
+}
+
+describe('what is refused, where, and what is allowed there', () => {
+  it.each<[unknown, string]>([
+    [5, 'where: takes an object'],
+    [[], 'where: takes an object'],
+    [null, 'where: takes an object'],
+    [new Date(), 'where: takes an object'],
+    [{ emal: 'x' }, 'where.emal: User has no such field. Mend: Use one of id, email, '],
+    [{ constructor: 'x' }, 'where.constructor: User has no such field'],
+    [{ posts: { some: {} } }, 'where.posts: this is a relation'],
+    [{ email: undefined }, 'where.email: the value is undefined, which would match every row'],
+    [{ email: { equals: undefined } }, 'where.email.equals: this is no value of the field. Mend: Give text'],
+    [{ email: null }, 'where.email: email is never null'],
+    [{ email: { in: null } }, 'email is never null'],
+    [{ email: 5 }, 'where.email: this is no value of the field. Mend: Give text'],
+    [{ email: { like: 'x' } }, 'where.email.like: the field has no such operator. Mend: Use equals, not, in'],
+    [{ email: { lt: null } }, 'where.email.lt: null is not a value here'],
+    [{ email: { in: 'x' } }, 'where.email.in: takes a list'],
+    [{ email: { in: ['a', null] } }, 'where.email.in[1]: null is not a value here'],
+    [{ email: { contains: 5 } }, 'where.email.contains: takes text'],
+    [{ email: { endsWith: 'a\\' } }, 'the pattern ends with the escape character'],
+    [{ email: { equals: 'a\\', mode: 'insensitive' } }, 'the pattern ends with the escape character'],
+    [{ email: { mode: 'loose' } }, 'where.email.mode: there is no such mode'],
+    [{ email: { not: { mode: 'insensitive' } } }, 'where.email.not.mode: the field has no such operator'],
+    [{ id: 'x' }, 'where.id: this is no value of the field. Mend: Give a UUID'],
+    [{ id: { contains: 'a' } }, 'where.id.contains: the field has no such operator'],
+    [{ id: { mode: 'insensitive' } }, 'Mend: Leave it out: the case of a UUID never counts'],
+    [{ role: 'OWNER' }, 'Mend: Give one of MEMBER, EDITOR, ADMIN'],
+    [{ role: { gt: 'MEMBER' } }, 'Mend: Use equals, not, in, notIn'],
+    [{ balance: '1,5' }, 'Give a decimal number'],
+    [{ balance: new Decimal('NaN') }, 'Give a decimal number'],
+    [{ storageBytes: 2n ** 63n }, 'Give a whole number of 64 bits'],
+    [{ storageBytes: 1.5 }, 'Give a whole number of 64 bits'],
+    [{ signInCount: 1.5 }, 'Give a whole number'],
+    [{ isActive: { in: [true] } }, 'Mend: Use equals, not.'],
+    [{ createdAt: '2020-01-01' }, 'Give a date and time'],
+    [{ createdAt: new Date(Number.NaN) }, 'Give a date and time'],
+    [{ avatar: 'AQ==' }, 'Give bytes'],
+    [{ tags: ['a'] }, 'where.tags: the filter of a list takes exactly one operator'],
+    [{ tags: {} }, 'takes exactly one operator'],
+    [{ tags: { has: 'a', isEmpty: true } }, 'takes exactly one operator'],
+    [{ tags: { not: ['a'] } }, 'where.tags.not: a list has no such operator'],
+    [{ tags: { equals: null } }, 'Mend: Use `isEmpty`: a row shows NULL as an empty list'],
+    [{ tags: { has: null } }, 'where.tags.has: this is no value of the list'],
+    [{ tags: { isEmpty: 'no' } }, 'where.tags.isEmpty: takes a Boolean'],
+    [{ OR: { email: 'x' } }, 'where.OR: takes a list'],
+    [{ AND: [null] }, 'where.AND[0]: takes an object'],
+    [{ NOT: [{ OR: [{ emial: 1 }] }] }, 'where.NOT[0].OR[0].emial: User has no such field'],
+    [{ profile: 5 }, 'where.profile: Json has no shorthand'],
+    [{ profile: { path: ['a'] } }, '`path` alone asks nothing'],
+    [{ profile: { path: 'a', equals: 1 } }, 'where.profile.path: takes a list'],
+    [{ profile: { equals: Prisma.DbNull } }, 'Mend: Use AnyNull'],
+    [{ profile: { equalsNull: 'Null' } }, 'Mend: Use DbNull, JsonNull, AnyNull'],
+    [{ profile: { equals: () => 1 } }, 'this is no JSON value'],
+    [{ profile: { equals: 'x', mode: 'insensitive' } }, 'Json documents are compared as they are'],
+    [{ profile: { string_contains: 'x', mode: 'insensitive' } }, 'Mend: Add `path: []`'],
+    [{ profile: { gt: true } }, 'only numbers and strings have an order'],
+    [{ profile: { has: 1 } }, 'where.profile.has: Json has no such operator'],
+  ])('%o: %s', (where, expected) => {
+    expect(refusal(where)).toContain(expected)
+  })
+
+  it('names the foreign key for a relation that has one, the other model for one that has not', () => {
+    expect(refusal({ author: { is: {} } }, {}, Post)).toContain('Mend: Filter on authorId.')
+    expect(refusal({ posts: {} })).toContain('Mend: Filter the changes of Post instead.')
+  })
+
+  it('knows nothing of what is hidden, by name or in a list', () => {
+    const options = { hiddenFields: new Set(['passwordHash', 'posts']) }
+    const absent = refusal({ passwordHush: 'x' }, options)
+    expect(absent).not.toContain('passwordHash')
+    expect(refusal({ passwordHash: 'x' }, options)).toBe(absent.replaceAll('passwordHush', 'passwordHash'))
+    expect(refusal({ posts: {} }, options)).toContain('User has no such field')
+  })
+
+  it('never repeats a value', () => {
+    expect(refusal({ signInCount: 'hunter2' })).not.toContain('hunter2')
+    expect(refusal({ ['x'.repeat(10_000)]: 1 }).length).toBeLessThan(1_000)
+  })
+
+  it('an undefined or empty part is refused where a policy would be widened by it', () => {
+    const options: ParseWhereOptions = { emptyGroups: 'refuse' }
+    expect(refusal({ AND: [{ isActive: true }, { OR: [] }] }, options)).toContain('would be left out')
+    expect(refusal({ OR: [{}] }, options)).toContain('would be left out')
+    expect(() => parseWhere(User, catalog, { OR: [] }, options)).not.toThrow()
+    expect(() => parseWhere(User, catalog, { AND: [{ isActive: true }, { OR: [] }] })).not.toThrow()
+  })
+})
+
+describe('how much a filter may ask', () => {
+  it('conditions, levels, lists and values', () => {
+    const many = Array.from({ length: 300 }, () => ({ isActive: true }))
+    expect(refusal({ OR: many })).toContain('more than 256 conditions')
+    let deep: unknown = { isActive: true }
+    for (let level = 0; level < 20; level++) deep = { NOT: deep }
+    expect(refusal(deep)).toContain('more than 16 levels deep')
+    let nots: unknown = 'x'
+    for (let level = 0; level < 20; level++) nots = { not: nots }
+    expect(refusal({ email: nots })).toContain('more than 16 levels deep')
+    expect(refusal({ signInCount: { in: Array.from({ length: 1_001 }, (_, i) => i) } })).toContain('too long')
+    const list = Array.from({ length: 1_000 }, (_, index) => index)
+    const lists = Array.from({ length: 11 }, () => ({ signInCount: { in: list } }))
+    expect(refusal({ OR: lists })).toContain('more than 10000 values')
+    expect(refusal({ profile: { equals: Array.from({ length: 10_001 }, () => 1) } })).toContain(
+      'more than 10000 values',
+    )
+    let document: unknown = 1
+    for (let level = 0; level < 5_000; level++) document = [document]
+    expect(refusal({ profile: { equals: document } })).toContain('this is no JSON value')
+    expect(refusal({ email: { in: ['a', 'b'] } }, { limits: { listLengthMax: 1 } })).toContain(
+      'Give at most 1',
+    )
+  })
+})
+
+describe('values', () => {
+  it('are compared as values, whatever they look like', () => {
+    expect(holds('Decimal', '1.50', new Decimal('1.5'))).toBe(true)
+    expect(holds('Decimal', { toFixed: () => '1.5' }, new Decimal('1.50'))).toBe(true)
+    expect(holds('Decimal', 0, new Decimal('-0.00'))).toBe(true)
+    expect(holds('BigInt', '5', 5n)).toBe(true)
+    expect(holds('DateTime', '2020-01-01T02:00:00+02:00', new Date('2020-01-01'))).toBe(true)
+    expect(
+      holds('String', '{AAAAAAAA-0000-4000-8000-00000000000A}', 'aaaaaaaa-0000-4000-8000-00000000000a', {
+        nativeType: 'Uuid',
+      }),
+    ).toBe(true)
+    expect(holds('String', '::FFFF:10.0.0.1', '::ffff:a00:1', { nativeType: 'Inet' })).toBe(true)
+    expect(holds('Float', { gt: 1e308 }, Number.NaN)).toBe(true)
+    expect(holds('Int', '42', 42)).toBe(true)
+  })
+
+  it('that a row does not hold leave the answer open', () => {
+    const unreadable = new UnrepresentableValue('unreadable', new Uint8Array())
+    expect(holds('String', 'a', unreadable)).toBeUndefined()
+    expect(holds('String', { contains: 'a' }, unreadable)).toBeUndefined()
+    expect(holds('String', { not: null }, unreadable)).toBe(true)
+    expect(holds('String', { has: 'a' }, unreadable, { isList: true })).toBeUndefined()
+    const label = new UnrepresentableValue('unknown-label', 'owner')
+    expect(holds('Role', 'ADMIN', label, { kind: 'enum' })).toBe(false)
+    expect(holds('Role', { not: 'ADMIN' }, label, { kind: 'enum' })).toBe(true)
+  })
+
+  it('that PostgreSQL cannot compare can be asked for their absence', () => {
+    const xml = { nativeType: 'Xml' }
+    expect(holds('String', null, null, xml)).toBe(true)
+    expect(holds('String', { not: null }, '<a/>', xml)).toBe(true)
+    expect(() => holds('String', '<a/>', '<a/>', xml)).toThrow('PostgreSQL has no equality for xml')
+    expect(() => holds('DateTime', { gt: new Date() }, null, { nativeType: 'Timetz' })).toThrow('BAD_FILTER')
+    expect(() => holds('Json', { string_contains: 'a' }, 'a', { nativeType: 'Json' })).toThrow(
+      'Add `path: []`',
+    )
+    expect(() => holds('Json', { has: 'a' }, [], { nativeType: 'Json', isList: true })).toThrow(
+      'no equality for json',
+    )
+  })
+})

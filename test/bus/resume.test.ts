@@ -1,0 +1,321 @@
+/** Cursors: whoever comes back with one gets exactly what it missed, or is told that it cannot. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { BusSubscription, Delivery } from '../../src/bus/bus.ts'
+import { createMemoryBus } from '../../src/bus/memory-bus.ts'
+import type { AnyChange, ChangeAction } from '../../src/changes/change.ts'
+import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
+import { RowcastError } from '../../src/errors.ts'
+import type { StreamStart } from '../../src/source/stream-start.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
+import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+
+const start = (floor: number, server: number, epoch = PLAIN_EPOCH): StreamStart => ({
+  ...epoch,
+  isFirst: true,
+  floorLsn: toLsn(BigInt(floor)),
+  serverLsn: toLsn(BigInt(server)),
+})
+
+const cursorAt = (commit: number, index: number, epoch = PLAIN_EPOCH) =>
+  formatCursor(epoch, toLsn(BigInt(commit)), index)
+
+function transactionOf(
+  commit: number,
+  models: readonly string[],
+  action: ChangeAction = 'INSERT',
+): AnyChange[] {
+  const transaction = plainTransaction(commit)
+  return models.map((model, index) => plainChange({ model, action, index, transaction, key: { id: index } }))
+}
+
+function publish(bus: ReturnType<typeof createMemoryBus>, changes: AnyChange[], cut = 0): void {
+  const { transaction } = changes[0] as AnyChange
+  if (cut > 0) bus.publish({ transaction, changes: changes.slice(0, cut), isFinal: false, byteLength: 0 })
+  bus.publish({ transaction, changes: changes.slice(cut), isFinal: true, byteLength: 0 })
+}
+
+async function take(subscription: BusSubscription, count: number): Promise<Delivery[]> {
+  const taken: Delivery[] = []
+  while (taken.length < count) {
+    const result = await subscription.next()
+    if (result.done) throw new Error(`The subscription ended after ${taken.length} of ${count} deliveries.`)
+    taken.push(result.value)
+  }
+  return taken
+}
+
+const places = (deliveries: readonly Delivery[]) =>
+  deliveries.map((d) => [Number(d.change.transaction.commitLsn), d.change.index, d.isLastOfTransaction])
+
+describe('resuming with a cursor', () => {
+  it('replays what was missed and goes on live, without a gap or a repetition at the seam', async () => {
+    const bus = createMemoryBus()
+    bus.open(start(1, 1))
+    publish(bus, transactionOf(10, ['User', 'User', 'Post', 'User']))
+    publish(bus, transactionOf(20, ['User']))
+    const users = bus.subscribe({ model: 'User', after: cursorAt(10, 0) })
+    expect(places(await take(users, 2))).toEqual([
+      [10, 1, false],
+      [10, 3, true],
+    ])
+    publish(bus, transactionOf(30, ['User']))
+    expect(places(await take(users, 2))).toEqual([
+      [20, 0, true],
+      [30, 0, true],
+    ])
+    const waiting = users.next()
+    publish(bus, transactionOf(40, ['User']))
+    expect((await waiting).value?.change.transaction.xid).toBe(40)
+  })
+
+  it('may catch up in the middle of a transaction that has arrived in part', async () => {
+    const bus = createMemoryBus()
+    bus.open(start(1, 1))
+    const changes = transactionOf(10, ['User', 'User', 'User', 'Post'])
+    const { transaction } = changes[0] as AnyChange
+    bus.publish({ transaction, changes: changes.slice(0, 2), isFinal: false, byteLength: 0 })
+    const users = bus.subscribe({ model: 'User', after: 'earliest' })
+    expect(places(await take(users, 1))).toEqual([[10, 0, false]])
+    const next = users.next()
+    // The turn in which it finds the log exhausted and goes live.
+    await new Promise((resolve) => setImmediate(resolve))
+    bus.publish({ transaction, changes: changes.slice(2), isFinal: true, byteLength: 0 })
+    expect(places([(await next).value as Delivery, ...(await take(users, 1))])).toEqual([
+      [10, 1, false],
+      [10, 2, true],
+    ])
+    const last = bus.subscribe({ model: 'Post', after: 'earliest' })
+    bus.publish({ transaction: plainTransaction(20), changes: [], isFinal: true, byteLength: 0 })
+    expect(places(await take(last, 1))).toEqual([[10, 3, true]])
+  })
+
+  it('may begin before the first stream: it waits for the history, then replays', async () => {
+    const bus = createMemoryBus()
+    const users = bus.subscribe({ model: 'User', after: cursorAt(10, 0) })
+    const earliest = bus.subscribe({ model: 'User', after: 'earliest' })
+    const live = bus.subscribe({ model: 'User' })
+    const next = users.next()
+    bus.open(start(5, 25))
+    publish(bus, transactionOf(10, ['User', 'User']))
+    publish(bus, transactionOf(30, ['User']))
+    expect((await next).value?.change.index).toBe(1)
+    expect(places(await take(earliest, 3)).map(([commit]) => commit)).toEqual([10, 10, 30])
+    // Without a cursor: not what had committed before this process came.
+    expect(places(await take(live, 1))).toEqual([[30, 0, true]])
+  })
+
+  it('may end while it waits for the first stream', async () => {
+    const bus = createMemoryBus()
+    const controller = new AbortController()
+    const users = bus.subscribe({ model: 'User', after: cursorAt(1, 0), signal: controller.signal })
+    const next = users.next()
+    controller.abort()
+    expect(await next).toEqual({ done: true, value: undefined })
+  })
+
+  it.each([
+    ['from another database', cursorAt(10, 0, { systemId: '1', timeline: 1 }), 'another database'],
+    ['from another timeline', cursorAt(10, 0, { ...PLAIN_EPOCH, timeline: 2 }), 'another timeline'],
+    ['older than the log', cursorAt(4, 0), 'older than what is retained'],
+    ['ahead of the database', cursorAt(99, 0), 'restored or has failed over'],
+  ])('is refused for a cursor %s', async (_case, after, reason) => {
+    const bus = createMemoryBus()
+    bus.open(start(6, 8))
+    publish(bus, transactionOf(10, ['User']))
+    await expect(bus.subscribe({ model: 'User', after }).next()).rejects.toMatchObject({
+      code: 'RESYNC_REQUIRED',
+      details: { reason: expect.stringContaining(reason) },
+    })
+  })
+
+  it.each([
+    '',
+    'x',
+    '01',
+    'earliest ',
+    cursorAt(1, 0).slice(1),
+    `${cursorAt(1, 0)}0`,
+    cursorAt(1, 0).toUpperCase(),
+  ])('refuses %j at once as no cursor', (after) => {
+    const bus = createMemoryBus()
+    expect(() => bus.subscribe({ model: 'User', after })).toThrow(/\[BAD_CURSOR\]/)
+  })
+
+  it('accepts cursors of the timeline before a promotion, up to the promotion', async () => {
+    const bus = createMemoryBus()
+    bus.open(start(1, 1))
+    publish(bus, transactionOf(10, ['User']))
+    const promoted = { ...PLAIN_EPOCH, timeline: 2 }
+    bus.open({ ...start(11, 15, promoted), isFirst: false })
+    const transaction = plainTransaction(20, { epoch: promoted })
+    publish(bus, [plainChange({ transaction })])
+    expect(places(await take(bus.subscribe({ model: 'User', after: cursorAt(10, 0) }), 1))).toEqual([
+      [20, 0, true],
+    ])
+    await expect(bus.subscribe({ model: 'User', after: cursorAt(12, 0) }).next()).rejects.toMatchObject({
+      code: 'RESYNC_REQUIRED',
+    })
+    expect(bus.cursorBefore(() => true)).toBe(cursorAt(20, 0, promoted))
+  })
+
+  it('ends everybody at a gap, and no cursor from before it is good any more', async () => {
+    const bus = createMemoryBus()
+    bus.open(start(1, 1))
+    publish(bus, transactionOf(10, ['User']))
+    const users = bus.subscribe({ model: 'User' })
+    bus.gap(new RowcastError('RESYNC_REQUIRED', 'The slot was lost.'))
+    await expect(users.next()).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+    bus.open(start(50, 50))
+    await expect(bus.subscribe({ model: 'User', after: cursorAt(10, 0) }).next()).rejects.toMatchObject({
+      code: 'RESYNC_REQUIRED',
+    })
+  })
+
+  it('is bounded in memory: old parts go by bytes and by age, and the floor says so', async () => {
+    let nowMs = 0
+    const bus = createMemoryBus({ log: { bytesMax: 1_000, ageMaxMs: 100, monotonicMs: () => nowMs } })
+    bus.open(start(1, 1))
+    for (let commit = 10; commit <= 100; commit += 10) publish(bus, transactionOf(commit, ['User']))
+    const tooOld = bus.subscribe({ model: 'User', after: cursorAt(50, 0) })
+    await expect(tooOld.next()).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+    // Four parts of 250 bytes fit; the cursor of the newest one that went is still good.
+    const kept = bus.subscribe({ model: 'User', after: cursorAt(60, 0) })
+    expect(places(await take(kept, 4)).map(([commit]) => commit)).toEqual([70, 80, 90, 100])
+    nowMs = 200
+    publish(bus, transactionOf(110, ['User']))
+    await expect(bus.subscribe({ model: 'User', after: cursorAt(90, 0) }).next()).rejects.toMatchObject({
+      code: 'RESYNC_REQUIRED',
+    })
+  })
+
+  it('is told when it reads so slowly that the log goes on without it', async () => {
+    const bus = createMemoryBus({ log: { bytesMax: 100_000, ageMaxMs: 1e9, monotonicMs: () => 0 } })
+    bus.open(start(1, 1))
+    for (let commit = 10; commit < 410; commit += 1) publish(bus, transactionOf(commit, ['User']))
+    const users = bus.subscribe({ model: 'User', after: 'earliest' })
+    await take(users, 1)
+    for (let commit = 1000; commit < 1600; commit += 1) publish(bus, transactionOf(commit, ['User']))
+    await expect(take(users, 1000)).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+  })
+
+  it('gives every cursor exactly the changes after it, or RESYNC_REQUIRED where the log no longer has them all', async () => {
+    const transaction = fc.record({
+      models: fc.array(fc.constantFrom('User', 'Post'), { minLength: 1, maxLength: 5 }),
+      cut: fc.nat(4),
+      subscribes: fc.array(fc.nat(60), { maxLength: 2 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(transaction, { maxLength: 12 }),
+        fc.integer({ min: 0, max: 40 }),
+        async (all, keep) => {
+          const bus = createMemoryBus({ log: { bytesMax: keep * 250, ageMaxMs: 1e9, monotonicMs: () => 0 } })
+          bus.open(start(1, 1))
+          const published: AnyChange[] = []
+          const subscriptions: { subscription: BusSubscription; from: number }[] = []
+          all.forEach(({ models, cut, subscribes }, t) => {
+            const changes = transactionOf((t + 1) * 10, models)
+            publish(bus, changes, Math.min(cut, changes.length))
+            published.push(...changes)
+            for (const pick of subscribes) {
+              const from = pick % published.length
+              const after = (published[from] as AnyChange).cursor
+              subscriptions.push({ subscription: bus.subscribe({ model: 'User', after }), from })
+            }
+          })
+          const floor = bus.subscribe({ model: 'Post', after: 'earliest' })
+          await floor.return()
+          for (const { subscription, from } of subscriptions) {
+            const expected = published.slice(from + 1).filter((c) => c.model === 'User')
+            try {
+              const got = await take(subscription, expected.length)
+              expect(got.map((d) => d.change.cursor)).toEqual(expected.map((c) => c.cursor))
+              const isLast = (c: AnyChange, i: number) =>
+                expected[i + 1]?.transaction.xid !== c.transaction.xid
+              expect(got.map((d) => d.isLastOfTransaction)).toEqual(expected.map(isLast))
+              await subscription.return()
+            } catch (error) {
+              expect(error).toMatchObject({ code: 'RESYNC_REQUIRED' })
+            }
+          }
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+})
+
+describe('the cursor for now', () => {
+  it('stands before every transaction that a snapshot cannot see yet', () => {
+    const bus = createMemoryBus()
+    expect(bus.cursorBefore(() => true)).toBeNull()
+    bus.open(start(5, 5))
+    expect(bus.cursorBefore(() => true)).toBe(cursorAt(4, INDEX_AFTER_ALL))
+    for (const commit of [10, 20, 30, 40]) publish(bus, transactionOf(commit, ['User', 'User']))
+    expect(bus.cursorBefore(() => true)).toBe(cursorAt(40, 1))
+    expect(bus.cursorBefore((xid) => xid !== 40)).toBe(cursorAt(30, 1))
+    expect(bus.cursorBefore((xid) => xid !== 20)).toBe(cursorAt(10, 1))
+    expect(bus.cursorBefore((xid) => xid > 10)).toBe(cursorAt(4, INDEX_AFTER_ALL))
+  })
+})
+
+describe('a slow subscriber', () => {
+  it('is told which change to go on after', async () => {
+    const bus = createMemoryBus({ queueLengthMax: 2 })
+    bus.open(start(1, 1))
+    publish(bus, transactionOf(10, ['User']))
+    const users = bus.subscribe({ model: 'User' })
+    publish(bus, transactionOf(20, ['User']))
+    await take(users, 1)
+    for (const commit of [30, 40, 50]) publish(bus, transactionOf(commit, ['User']))
+    await expect(users.next()).rejects.toMatchObject({
+      code: 'SUBSCRIBER_TOO_SLOW',
+      details: { cursor: cursorAt(20, 0) },
+    })
+    const resumed = bus.subscribe({ model: 'User', after: cursorAt(20, 0) })
+    expect(places(await take(resumed, 3)).map(([commit]) => commit)).toEqual([30, 40, 50])
+  })
+
+  it('that conflates gets the latest change of each row, in order, and is never more than the bound behind', async () => {
+    const bus = createMemoryBus({ queueLengthMax: 10, overflow: 'conflate' })
+    bus.open(start(1, 1))
+    const users = bus.subscribe({ model: 'User' })
+    for (let commit = 10; commit < 1000; commit += 1) {
+      const transaction = plainTransaction(commit)
+      publish(bus, [plainChange({ transaction, key: { id: commit % 3 }, new: { at: commit } })])
+    }
+    await users.return()
+    const again = bus.subscribe({ model: 'User' })
+    for (let commit = 1000; commit < 1100; commit += 1) {
+      const transaction = plainTransaction(commit)
+      publish(bus, [plainChange({ transaction, key: { id: commit % 3 }, new: { at: commit } })])
+    }
+    const latest = new Map<unknown, unknown>()
+    let taken = 0
+    const last = cursorAt(1099, 0)
+    for (;;) {
+      const [delivery] = await take(again, 1)
+      taken += 1
+      latest.set(delivery?.change.key?.['id'], delivery?.change.new?.['at'])
+      if (delivery?.change.cursor === last) break
+    }
+    expect(taken).toBeLessThanOrEqual(10)
+    expect(latest).toEqual(
+      new Map([
+        [0, 1098],
+        [1, 1099],
+        [2, 1097],
+      ]),
+    )
+  })
+
+  it('that conflates more distinct rows than the bound is ended all the same', async () => {
+    const bus = createMemoryBus({ queueLengthMax: 10, overflow: 'conflate' })
+    const users = bus.subscribe({ model: 'User' })
+    for (let commit = 10; commit < 40; commit += 1) {
+      publish(bus, [plainChange({ transaction: plainTransaction(commit), key: { id: commit } })])
+    }
+    await expect(users.next()).rejects.toMatchObject({ code: 'SUBSCRIBER_TOO_SLOW' })
+  })
+})

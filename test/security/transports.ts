@@ -1,0 +1,157 @@
+/** The transports of the server as one kind of client, so that one suite runs on each of them. */
+import type { FormattedExecutionResult, GraphQLFormattedError } from 'graphql'
+
+import type { ServerOptions } from '../../src/server/create-server.ts'
+import { type ServerFixture, startServer } from '../server/server-fixture.ts'
+import { createTickSource, type TickSource } from '../server/tick-schema.ts'
+import { subscribeSse } from '../support/sse-client.ts'
+import { createWsClient } from '../support/ws-client.ts'
+import { buildProbeSchema, type Probe } from './probe-schema.ts'
+
+/** Credentials and variables of an operation. */
+export interface Ask {
+  readonly variables?: Record<string, unknown>
+  /** Goes into the authorization header, or into connectionParams. */
+  readonly token?: string
+}
+
+/** What came back: a result, or the end of the connection before one. */
+export interface Answer {
+  readonly data: unknown
+  readonly errors: readonly GraphQLFormattedError[]
+  /** HTTP status, where there is one of its own. */
+  readonly status?: number
+  /** Code and reason of a WebSocket that was closed instead. */
+  readonly closed?: { readonly code: number; readonly reason: string }
+}
+
+/** An event stream, of either kind. */
+export interface Stream {
+  next(): Promise<Answer>
+  /** The code of the error that ended it, or how else it ended. */
+  ended(): Promise<string>
+  leave(): Promise<void>
+}
+
+/** One transport. */
+export interface Transport {
+  readonly name: string
+  ask(url: string, query: string, options?: Ask): Promise<Answer>
+}
+
+/** A transport with event streams. */
+export interface StreamTransport extends Transport {
+  open(url: string, query: string, options?: Ask): Promise<Stream>
+}
+
+function answerOf(result: FormattedExecutionResult, more: Partial<Answer> = {}): Answer {
+  return { data: result.data ?? null, errors: result.errors ?? [], ...more }
+}
+
+const bearer = (token: string | undefined): Record<string, string> =>
+  token === undefined ? {} : { authorization: `Bearer ${token}` }
+
+function createHttp(method: 'GET' | 'POST'): Transport {
+  return {
+    name: `HTTP ${method}`,
+    async ask(url, query, { variables = {}, token } = {}) {
+      const search = new URLSearchParams({ query, variables: JSON.stringify(variables) })
+      const response = await fetch(method === 'GET' ? `${url}/graphql?${search}` : `${url}/graphql`, {
+        method,
+        headers: {
+          accept: 'application/json',
+          'x-graphql-yoga-csrf': '1',
+          'content-type': 'application/json',
+          ...bearer(token),
+        },
+        ...(method === 'POST' ? { body: JSON.stringify({ query, variables }) } : {}),
+      })
+      return answerOf((await response.json()) as FormattedExecutionResult, { status: response.status })
+    },
+  }
+}
+
+function createSse(method: 'GET' | 'POST'): StreamTransport {
+  const open: StreamTransport['open'] = async (url, query, { variables = {}, token } = {}) => {
+    const stream = await subscribeSse(url, query, variables, method, bearer(token))
+    let lastCode = ''
+    return {
+      async next() {
+        const result = await stream.next()
+        lastCode = String(result.errors?.[0]?.extensions?.['code'] ?? '')
+        return answerOf(result, { status: stream.status })
+      },
+      async ended() {
+        const end = await stream.ended()
+        while (stream.length > 0) {
+          const { errors } = await stream.next()
+          lastCode = String(errors?.[0]?.extensions?.['code'] ?? '')
+        }
+        return lastCode === '' ? end.kind : lastCode
+      },
+      leave: async () => stream.unsubscribe(),
+    }
+  }
+  return {
+    name: `SSE ${method}`,
+    open,
+    async ask(url, query, options) {
+      const stream = await open(url, query, options)
+      const answer = await stream.next()
+      await stream.leave()
+      return answer
+    },
+  }
+}
+
+const webSocket: StreamTransport = {
+  name: 'WebSocket',
+  async open(url, query, { variables = {}, token } = {}) {
+    const client = createWsClient(url, token === undefined ? {} : { token })
+    const results = client.subscribe(query, variables)
+    return {
+      async next() {
+        try {
+          return answerOf(await results.next())
+        } catch {
+          const end = await results.ended()
+          if (end.kind === 'errors') return { data: null, errors: end.errors }
+          return { data: null, errors: [], closed: await client.closed() }
+        }
+      },
+      async ended() {
+        const end = await results.ended()
+        if (end.kind === 'errors') return String(end.errors[0]?.extensions?.['code'])
+        return end.kind === 'closed' ? (await client.closed()).reason : end.kind
+      },
+      leave: () => client.close(),
+    }
+  },
+  async ask(url, query, options) {
+    const stream = await webSocket.open(url, query, options)
+    const answer = await stream.next()
+    await stream.leave()
+    return answer
+  },
+}
+
+/** Those that keep a connection open. */
+export const STREAM_TRANSPORTS: readonly StreamTransport[] = [createSse('POST'), createSse('GET'), webSocket]
+/** Every way in. */
+export const TRANSPORTS: readonly Transport[] = [
+  ...[createHttp('POST'), createHttp('GET')],
+  ...STREAM_TRANSPORTS,
+]
+
+/** A server over the probe schema. */
+export interface ProbeServer extends ServerFixture, Probe {}
+
+/** Starts one, gone at the end of the test. */
+export async function startProbe(
+  options: Partial<ServerOptions> = {},
+  source: TickSource = createTickSource(),
+): Promise<ProbeServer> {
+  const contexts: object[] = []
+  const schema = buildProbeSchema({ source, contexts })
+  return { ...(await startServer({ schema, ...options }, source)), contexts }
+}

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest'
+import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
+import { judgeModelTables, ModelTableGuard, type ModelTableState } from '../../src/source/model-tables.ts'
+import { buildField, buildModel, buildRelation } from '../support/catalog-builder.ts'
+
+const own: ModelTableState = {
+  model: 'Thing',
+  schema: 'public',
+  table: 'things',
+  unpublishedColumns: [],
+  doesExist: true,
+  isPublished: true,
+}
+const missing = { ...own, doesExist: false, isPublished: false }
+const unpublished = { ...own, isPublished: false }
+
+describe('where the models’ tables stand', () => {
+  it('is well for one that exists and is published', () => {
+    expect(judgeModelTables([own], 'rowcast').size).toBe(0)
+  })
+
+  it('is a drift where the table does not exist', () => {
+    const fault = judgeModelTables([missing], 'rowcast').get('Thing')
+    expect(fault).toMatchObject({
+      code: 'CATALOG_DRIFT',
+      mend: expect.stringContaining('prisma migrate deploy'),
+    })
+    expect(fault?.message).toContain('"public"."things" of model Thing does not exist')
+  })
+
+  it('is a fault where the table, or one that inherits from it, is not published', () => {
+    const heir = { ...unpublished, table: 'special_things' }
+    expect(judgeModelTables([unpublished], 'rowcast').get('Thing')?.code).toBe('SOURCE_TABLE_NOT_PUBLISHED')
+    expect(judgeModelTables([own, heir], 'rowcast').get('Thing')?.message).toContain('"special_things"')
+  })
+})
+
+function createGuard() {
+  const told: string[] = []
+  const models = [buildModel([buildField('id', 'Int')])]
+  const registry = createRelationRegistry({ catalog: { enums: {} }, models })
+  const guard = new ModelTableGuard(registry, 'rowcast', {
+    onDrift: (model, why) => told.push(`${model} ${why.code}`),
+    onRecovery: (model) => told.push(`${model} recovered`),
+  })
+  return { told, registry, guard }
+}
+
+describe('the guard', () => {
+  it('tells of each fault once, and of its end', () => {
+    const { told, registry, guard } = createGuard()
+    guard.update([own])
+    guard.update([unpublished])
+    guard.update([unpublished])
+    expect(registry.faults.get('Thing')?.code).toBe('SOURCE_TABLE_NOT_PUBLISHED')
+    guard.update([missing])
+    guard.update([own])
+    expect(told).toEqual(['Thing SOURCE_TABLE_NOT_PUBLISHED', 'Thing CATALOG_DRIFT', 'Thing recovered'])
+    expect(registry.faults.size).toBe(0)
+  })
+
+  it('leaves alone what the stream found out', () => {
+    const { told, registry, guard } = createGuard()
+    guard.update([unpublished])
+    registry.update(buildRelation({ renamed: 23 }))
+    guard.update([own])
+    expect(registry.faults.get('Thing')?.message).toContain('no such column')
+    expect(told).toEqual(['Thing SOURCE_TABLE_NOT_PUBLISHED'])
+  })
+})

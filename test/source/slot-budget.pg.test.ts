@@ -1,0 +1,146 @@
+/** What the slot costs PostgreSQL: a budget that is kept, an idle slot that holds nothing, and a wait that ends. */
+import { describe, expect, it } from 'vitest'
+import { catalog } from '../../prisma/generated/rowcast.ts'
+import type { Logger } from '../../src/log.ts'
+import { createRowcast } from '../../src/rowcast.ts'
+import { withSqlClient } from '../../src/source/sql.ts'
+import { openDatabase, type TestDatabase } from '../support/database.ts'
+import { openLiveRowcast, slotOf, takeChanges } from '../support/live-rowcast.ts'
+import { openPostgres } from '../support/postgres.ts'
+
+const MIB = 1024 * 1024
+
+/** A session beside the test's own. */
+const beside = (database: TestDatabase, script: string) =>
+  withSqlClient(database.target, (sql) => sql.execute(script))
+
+function collectLogs() {
+  const lines: string[] = []
+  const add = (message: string) => void lines.push(message)
+  const logger: Logger = { debug: add, info: add, warn: add, error: add }
+  return { lines, logger }
+}
+
+async function heldBytes(database: TestDatabase): Promise<number> {
+  const [slot] = await database.query<{ bytes: string }>(
+    'SELECT pg_current_wal_lsn() - restart_lsn AS bytes FROM pg_replication_slots WHERE slot_name = $1',
+    [slotOf(database)],
+  )
+  return Number(slot?.bytes)
+}
+
+describe('slotBudget', () => {
+  it('drops the slot rather than hold more, tells everybody, and waits out a long transaction', async () => {
+    await using postgres = await openPostgres()
+    await using database = await openDatabase({
+      migrate: true,
+      serverUrl: postgres.cluster.connectionString(),
+    })
+    const { lines, logger } = collectLogs()
+    await using live = await openLiveRowcast(database, {
+      ...{ models: ['Tag'], logger, watchIntervalMs: 100, retain: { bytes: 0 } },
+      slotBudget: { bytes: 30 * MIB },
+    })
+    expect(lines.filter((line) => line.includes('max_slot_wal_keep_size'))).toHaveLength(1)
+    const tags = live.rowcast.subscribe('Tag')
+    // From the start of a segment, so that each switch is a whole one.
+    await database.query('SELECT pg_switch_wal()')
+    const isAtStart = async () => {
+      await database.query('CHECKPOINT')
+      return (await heldBytes(database)) < MIB
+    }
+    await expect.poll(isAtStart, { timeout: 20_000 }).toBe(true)
+    // PostgreSQL must keep the WAL of a transaction that has not ended.
+    await database.query('BEGIN')
+    await database.query(`INSERT INTO "Tag" (name) VALUES ('held')`)
+    await beside(database, 'SELECT pg_switch_wal()')
+    await expect.poll(() => lines.join('\n'), { timeout: 20_000 }).toContain('more than half')
+    expect(live.rowcast.status().slotHealth).toMatchObject({ budgetBytes: 30 * MIB, walStatus: 'reserved' })
+    await beside(database, 'CREATE TABLE one (id int)')
+    await beside(database, 'SELECT pg_switch_wal()')
+    // The fresh slot has to wait for the transaction as well: not for ever, and not in its way.
+    await expect
+      .poll(() => live.rowcast.status().lastError?.code, { timeout: 30_000 })
+      .toBe('SOURCE_LOCK_TIMEOUT')
+    await expect(takeChanges(tags, 1)).rejects.toMatchObject({
+      code: 'RESYNC_REQUIRED',
+      details: { reason: 'slot-over-budget' },
+    })
+    await database.query('COMMIT')
+    await live.rowcast.ready()
+    const again = live.rowcast.subscribe('Tag')
+    await database.query(`INSERT INTO "Tag" (name) VALUES ('after')`)
+    expect((await takeChanges(again, 1))[0]?.new?.name).toBe('after')
+    expect(await heldBytes(database)).toBeLessThan(30 * MIB)
+  })
+
+  it('leaves no slot behind with onSlotLost: stop, and says why', async () => {
+    await using postgres = await openPostgres()
+    await using database = await openDatabase({
+      migrate: true,
+      serverUrl: postgres.cluster.connectionString(),
+    })
+    await using live = await openLiveRowcast(database, {
+      ...{ models: ['Tag'], watchIntervalMs: 100, onSlotLost: 'stop', enableOnStart: true },
+      slotBudget: { bytes: 8 * MIB },
+    })
+    await database.query('BEGIN')
+    await database.query(`INSERT INTO "Tag" (name) VALUES ('held')`)
+    await beside(database, 'SELECT pg_switch_wal()')
+    await beside(database, 'CREATE TABLE one (id int)')
+    // A second one, as the first may have been almost over.
+    await beside(database, 'SELECT pg_switch_wal()')
+    await beside(database, 'CREATE TABLE two (id int)')
+    const slots = () =>
+      database.query('SELECT FROM pg_replication_slots WHERE slot_name = $1', [slotOf(database)])
+    await expect.poll(slots, { timeout: 20_000 }).toEqual([])
+    await database.query('COMMIT')
+    await expect
+      .poll(() => live.rowcast.status(), { timeout: 20_000 })
+      .toMatchObject({ state: 'waiting', isReady: false, lastError: { code: 'SOURCE_SLOT_OVER_BUDGET' } })
+    await live.rowcast.enable()
+    await live.rowcast.ready()
+  })
+})
+
+describe('a slot that is to be made behind a long transaction', () => {
+  it('is tried again until it can be, and says what is in the way', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await database.query('BEGIN')
+    await database.query(`INSERT INTO "Tag" (name) VALUES ('long')`)
+    const rowcast = createRowcast({
+      connectionString: database.url,
+      catalog,
+      slot: slotOf(database),
+      enableOnStart: true,
+    })
+    await using _stopped = { [Symbol.asyncDispose]: () => rowcast.stop() }
+    // Not "Tag" itself: its replica identity could not be set meanwhile either.
+    rowcast.register('Team').start()
+    await expect
+      .poll(() => rowcast.status().lastError, { timeout: 30_000 })
+      .toMatchObject({ code: 'SOURCE_LOCK_TIMEOUT', mend: expect.stringContaining('pg_stat_activity') })
+    await database.query('COMMIT')
+    await rowcast.ready()
+  })
+})
+
+describe('an idle slot', () => {
+  it('holds nothing while other databases and tables are busy', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using other = await openDatabase()
+    await using live = await openLiveRowcast(database, { models: ['Tag'], retain: { bytes: 0 } })
+    await other.query(`CREATE TABLE busy AS SELECT repeat('x', 1000) FROM generate_series(1, 5000)`)
+    await database.query(`CREATE TABLE busy AS SELECT repeat('x', 1000) FROM generate_series(1, 5000)`)
+    const [written] = await other.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn')
+    const isConfirmed = async () => {
+      const [slot] = await database.query<{ done: boolean }>(
+        'SELECT confirmed_flush_lsn >= $2::pg_lsn AS done FROM pg_replication_slots WHERE slot_name = $1',
+        [slotOf(database), written?.lsn],
+      )
+      return slot?.done
+    }
+    await expect.poll(isConfirmed, { timeout: 20_000 }).toBe(true)
+    expect(live.rowcast.status()).toMatchObject({ state: 'streaming', failures: 0 })
+  })
+})

@@ -1,0 +1,61 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { parseSnapshot, VisibilityGate } from '../../src/source/visibility.ts'
+
+describe('a snapshot', () => {
+  it('sees what is below xmax and not running', () => {
+    const isVisible = parseSnapshot('100:105:101,103')
+    expect([99, 100, 101, 102, 103, 104, 105, 106].map(isVisible)).toEqual([
+      true,
+      true,
+      false,
+      true,
+      false,
+      true,
+      false,
+      false,
+    ])
+  })
+
+  it('sees nothing when it cannot be read', () => {
+    expect(parseSnapshot('')(1)).toBe(false)
+  })
+
+  it('judges 32-bit ids like the 64-bit ids they are the end of, around any wraparound', () => {
+    const offset = fc.bigInt({ min: -(2n ** 30n), max: 2n ** 30n })
+    fc.assert(
+      fc.property(fc.bigInt({ min: 2n ** 31n, max: 2n ** 48n }), offset, offset, (xmax, delta, running) => {
+        const full = xmax + delta
+        const isVisible = parseSnapshot(`${xmax - 1n}:${xmax}:${xmax - 1n + (running < 0n ? running : 0n)}`)
+        const inProgress = xmax - 1n + (running < 0n ? running : 0n)
+        expect(isVisible(Number(BigInt.asUintN(32, full)))).toBe(full < xmax && full !== inProgress)
+      }),
+    )
+  })
+})
+
+describe('the visibility gate', () => {
+  it('waits until a look sees the transaction, and one look serves all who wait', async () => {
+    const snapshots = ['10:11:10', '10:11:10', '11:11:']
+    let looks = 0
+    const gate = new VisibilityGate({ readSnapshot: async () => snapshots[looks++] ?? '99:99:' })
+    await Promise.all([gate.whenVisible(10), gate.whenVisible(10), gate.whenVisible(9)])
+    expect(looks).toBe(3)
+    await gate.whenVisible(10)
+    expect(looks).toBe(3)
+  })
+
+  it('does not wait for ever', async () => {
+    let nowMs = 0
+    const gate = new VisibilityGate({
+      readSnapshot: async () => '10:11:10',
+      waitMaxMs: 100,
+      monotonicMs: () => {
+        nowMs += 40
+        return nowMs
+      },
+    })
+    await gate.whenVisible(10)
+    expect(nowMs).toBeGreaterThanOrEqual(100)
+  })
+})

@@ -1,0 +1,41 @@
+/** Changes without a tuple, for tests of what comes after stage 4. */
+import type { AnyChange, TransactionInfo } from '../../src/changes/change.ts'
+import { formatCursor, type StreamEpoch } from '../../src/changes/cursor.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
+
+/** The history of every plain change. */
+export const PLAIN_EPOCH: StreamEpoch = { systemId: '7000000000000000001', timeline: 1 }
+
+/** A transaction that committed at this LSN; its xid is the same number. */
+export function plainTransaction(commitLsn: number, details: Partial<TransactionInfo> = {}): TransactionInfo {
+  return {
+    xid: commitLsn,
+    commitLsn: toLsn(BigInt(commitLsn)),
+    committedAt: new Date(0),
+    epoch: PLAIN_EPOCH,
+    ...details,
+  }
+}
+
+/** A change that says what the test says, and nothing else. */
+export function plainChange(details: Partial<AnyChange> = {}): AnyChange {
+  const transaction = details.transaction ?? plainTransaction(1)
+  const index = details.index ?? 0
+  const change: AnyChange = {
+    model: 'User',
+    action: 'UPDATE',
+    transaction,
+    index,
+    old: null,
+    new: null,
+    key: null,
+    changed: [],
+    unavailable: [],
+    oldKey: null,
+    operation: { action: 'UPDATE', old: null, new: null },
+    cursor: formatCursor(transaction.epoch, transaction.commitLsn, index),
+    fresh: () => ({ ...change }),
+    ...details,
+  }
+  return change
+}

@@ -1,0 +1,54 @@
+/** A physical standby of a test's PostgreSQL, made by copying its stopped data folder. */
+import { execFile } from 'node:child_process'
+import { chown, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { createPostgresCluster } from '../../src/embedded/postgres-cluster.ts'
+import { withSqlClient } from '../../src/source/sql.ts'
+import { openFolder, type TestPostgres, testPackageName } from './postgres.ts'
+
+/** The physical slot that the standby reads. */
+const STANDBY_SLOT = 'standby_1'
+
+/**
+ * Makes a standby that streams from the primary and synchronises its failover slots (PostgreSQL 17+). The primary
+ * is restarted on the way.
+ */
+export async function openStandby(primary: TestPostgres): Promise<TestPostgres> {
+  const { cluster } = primary
+  await withSqlClient(cluster.target(), (sql) =>
+    sql.query('SELECT pg_create_physical_replication_slot($1, true)', [STANDBY_SLOT]),
+  )
+  const folder = await openFolder()
+  const dataFolder = join(folder.path, 'data')
+  await cluster.stop('fast')
+  await promisify(execFile)('cp', ['-a', cluster.dataFolder, dataFolder])
+  await cluster.start()
+  await writeSignal(dataFolder)
+  const standby = await createPostgresCluster({
+    dataFolder,
+    packageName: testPackageName(),
+    settings: {
+      primary_conninfo: `host=127.0.0.1 port=${cluster.port} user=postgres password=postgres dbname=postgres application_name=${STANDBY_SLOT}`,
+      primary_slot_name: STANDBY_SLOT,
+      hot_standby_feedback: true,
+      sync_replication_slots: true,
+    },
+  })
+  return {
+    cluster: standby,
+    folder: folder.path,
+    async [Symbol.asyncDispose]() {
+      await standby.stop('immediate')
+      await folder[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** As the owner of the data: PostgreSQL removes the file at the promotion. */
+async function writeSignal(dataFolder: string): Promise<void> {
+  const { uid, gid } = await stat(dataFolder)
+  const path = join(dataFolder, 'standby.signal')
+  await writeFile(path, '')
+  await chown(path, uid, gid)
+}

@@ -1,0 +1,230 @@
+/**
+ * docs/types.md, printed from the decoder's own table of types: every example is what the codec of that row makes of
+ * PostgreSQL's text.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { Decimal } from '../../src/catalog/prisma-runtime.ts'
+import { createEnumCodec } from '../../src/catalog/values/enum-codec.ts'
+import { EXTENSION_TYPES, TYPE_TABLE, type TypeRow } from '../../src/catalog/values/type-table.ts'
+import {
+  explainUnrepresentable,
+  type UnrepresentableReason,
+  UnrepresentableValue,
+} from '../../src/catalog/values/unrepresentable-value.ts'
+
+/** A value of each type in PostgreSQL's text form, such that a special rule of the type shows. */
+const SAMPLES: Readonly<Record<string, string>> = {
+  text: 'Zoë',
+  varchar: 'Zoë',
+  bpchar: 'ab  ',
+  uuid: '5b0e9a3c-1f7d-4e52-9c1a-0d3f6a2b7c81',
+  inet: '10.1.2.3/8',
+  bit: '10110',
+  varbit: '1011',
+  xml: '<a/>',
+  cidr: '10.0.0.0/8',
+  name: 'a_name',
+  int4: '-7',
+  int2: '-7',
+  oid: '4294967295',
+  int8: '7',
+  float8: '0.1',
+  float4: '0.1',
+  numeric: '12.50',
+  money: '-$1,234.50',
+  timestamp: '2026-03-05 12:34:56.789012',
+  timestamptz: '2026-03-05 12:34:56.789012+00',
+  date: '2026-03-05',
+  time: '12:34:56.789012',
+  timetz: '12:34:56+02:30',
+  jsonb: '{"a": [1, null]}',
+  json: '{"a": [1, null]}',
+  bytea: '\\x00ff',
+  bool: 't',
+}
+
+/** Values that JavaScript or Prisma Client treat specially: scalar, type, text form. */
+const SPECIAL: readonly (readonly [scalar: string, pgType: string, text: string, isList?: 'list'])[] = [
+  ['Float', 'float8', 'NaN'],
+  ['Float', 'float8', '-Infinity'],
+  ['Float', 'float8', '-0'],
+  ['Decimal', 'numeric', 'NaN'],
+  ['Decimal', 'numeric', 'Infinity'],
+  ['BigInt', 'int8', '9223372036854775807'],
+  ['Int', 'int8', '9007199254740993'],
+  ['DateTime', 'timestamp', 'infinity'],
+  ['DateTime', 'timestamptz', '-infinity'],
+  ['DateTime', 'date', '0044-03-15 BC'],
+  ['DateTime', 'timestamp', '10000-01-01 00:00:00'],
+  ['DateTime', 'timetz', '12:34:56+02:30:15'],
+  ['Json', 'jsonb', 'null'],
+  ['String', 'text', '{}', 'list'],
+  ['String', 'text', '{a,NULL}', 'list'],
+  ['Json', 'jsonb', '{1,NULL}', 'list'],
+  ['Int', 'int4', '{{1,2},{3,4}}', 'list'],
+]
+
+const REASONS: Readonly<Record<UnrepresentableReason, readonly [means: string, prisma: string]>> = {
+  'null-element': ['a NULL inside a list (a list of Json holds null there)', 'refuses the row (P2023)'],
+  'multi-dimensional': [
+    'an array of arrays; Prisma’s lists have one dimension',
+    'refuses the row or garbles it',
+  ],
+  'unknown-label': ['an enum label that the Prisma schema does not list (yet)', 'refuses the row (P2023)'],
+  'unsafe-integer': ['an int8 in an Int field that a number cannot hold exactly', 'refuses the row (P2023)'],
+  unreadable: [
+    'bytes that are no value of the field’s type, as of an extension’s type',
+    'refuses or garbles it',
+  ],
+  'infinite-date': ['`infinity` and `-infinity`', 'returns an Invalid Date'],
+  'date-out-of-range': ['a year before 1 or after 9999', 'returns an Invalid Date'],
+  'offset-with-seconds': ['a timetz whose zone has seconds', 'returns an Invalid Date'],
+}
+
+/** A row's value as one would write it in JavaScript. */
+function formatJavaScript(value: unknown): string {
+  const unrepresentable = explainUnrepresentable(value)
+  if (value instanceof UnrepresentableValue) {
+    return `UnrepresentableValue('${value.reason}', ${formatJavaScript(value.value)})`
+  }
+  if (unrepresentable !== null) return `Invalid Date, '${unrepresentable.reason}'`
+  if (value instanceof Date) return `new Date('${value.toISOString()}')`
+  if (value instanceof Decimal) return `new Decimal('${value}')`
+  if (value instanceof Uint8Array) return `Uint8Array [${value.join(', ')}]`
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'string') return `'${value}'`
+  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value)
+  if (Array.isArray(value)) return `[${value.map(formatJavaScript).join(', ')}]`
+  return JSON.stringify(value)
+}
+
+function nameJavaScriptType(value: unknown): string {
+  if (value instanceof Date) return 'Date'
+  if (value instanceof Decimal) return 'Decimal'
+  if (value instanceof Uint8Array) return 'Uint8Array'
+  return typeof value === 'object' ? 'any JSON value' : typeof value
+}
+
+function sampleOf(row: TypeRow): string {
+  const sample = SAMPLES[row.pgType]
+  if (sample === undefined) throw new Error(`No sample of ${row.pgType} in the printer of docs/types.md.`)
+  return sample
+}
+
+function formatCells(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+}
+
+function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [formatCells(head), formatCells(head.map(() => '---')), ...rows.map(formatCells)].join('\n')
+}
+
+function describeRow(row: TypeRow): readonly string[] {
+  const sample = sampleOf(row)
+  const value = row.codec.parse(sample)
+  const nulls = row.listCodec.parse('{NULL}')
+  return [
+    row.scalar,
+    row.nativeType === null ? '–' : `\`@db.${row.nativeType}\``,
+    `\`${row.pgType}\``,
+    nameJavaScriptType(value),
+    `\`${sample}\` → \`${formatJavaScript(value)}\``,
+    row.codec.byteLength === null ? 'varies' : String(row.codec.byteLength),
+    isDeepStrictEqual(nulls, [null]) ? 'yes, with null' : 'yes',
+  ]
+}
+
+const HEAD = [
+  'Prisma',
+  'native type',
+  'PostgreSQL',
+  'JavaScript',
+  'for instance',
+  'bytes in binary form',
+  'list',
+]
+
+function describeSpecial([scalar, pgType, text, isList]: (typeof SPECIAL)[number]): readonly string[] {
+  const row = TYPE_TABLE.find((one) => one.scalar === scalar && one.pgType === pgType)
+  if (row === undefined) throw new Error(`${scalar} on ${pgType} is not in the table of types.`)
+  const value = (isList ? row.listCodec : row.codec).parse(text)
+  return [
+    `${scalar}${isList ? '[]' : ''} on \`${pgType}${isList ? '[]' : ''}\``,
+    `\`${text}\``,
+    `\`${formatJavaScript(value)}\``,
+  ]
+}
+
+function describeEnum(): readonly string[] {
+  const codec = createEnumCodec({
+    name: 'Mood',
+    schema: null,
+    dbName: 'mood',
+    values: [{ name: 'redOne', label: 'red one', documentation: null }],
+    documentation: null,
+  })
+  return [
+    'an enum',
+    '–',
+    'the enum’s type, or text',
+    'string',
+    `\`red one\` → \`${formatJavaScript(codec.parse('red one'))}\``,
+    'varies',
+    'yes',
+  ]
+}
+
+/** The whole page. */
+export function formatTypeDocs(): string {
+  const native = TYPE_TABLE.filter((row) => row.isNative)
+  const tolerated = TYPE_TABLE.filter((row) => !row.isNative)
+  const extensions = EXTENSION_TYPES.map(({ scalar, nativeType, pgType }) => [
+    scalar,
+    `\`@db.${nativeType}\``,
+    `\`${pgType}\` (extension)`,
+    'string',
+    "`Zoë` → `'Zoë'`",
+    'varies',
+    'yes',
+  ])
+  return `# Types
+
+Printed by \`npm run docs:types\` from the table that the decoder uses (\`src/catalog/values/type-table.ts\`); a test fails
+when they differ. The values are those of Prisma Client, which is the oracle of \`test/catalog/prisma-oracle.pg.test.ts\`.
+
+PostgreSQL sends a value in its text or in its binary form; both give the same JavaScript value. SQL NULL is \`null\`. A
+value that PostgreSQL did not send (unchanged TOAST) is not null: it is named in the change's \`unavailable\`.
+
+## What a Prisma schema can ask for
+
+The first row of a scalar is its default. Any of them can be a list (\`String[]\`); "with null" says that a list may hold
+NULLs, which elsewhere make it an \`UnrepresentableValue\`.
+
+${formatTable(HEAD, [...native.map(describeRow), ...extensions, describeEnum()])}
+
+A domain is read as the type it is based on. A column of any other type (composite, range, an extension's) is read by a
+String field in its text form only; a column that no field stands for, or that the schema has as \`Unsupported\`, is skipped.
+Dates keep milliseconds: what is below is dropped. A time is on 1970-01-01, and the zone of a \`timetz\` is ignored.
+
+## What is read as well
+
+Columns that were altered while the schema was not; Prisma Client reads these, too.
+
+${formatTable(HEAD, tolerated.map(describeRow))}
+
+## Special values
+
+${formatTable(['field', 'in PostgreSQL', 'in the row'], SPECIAL.map(describeSpecial))}
+
+## Values that Prisma Client cannot show
+
+They never stop the stream. Where Prisma Client refuses the row, the field holds an \`UnrepresentableValue\` with a
+\`reason\` and the nearest JavaScript \`value\`; where it returns an Invalid Date, the field holds one too, and
+\`explainUnrepresentable(date)\` tells the reason. Over GraphQL such a field is an error of that field alone.
+
+${formatTable(
+  ['reason', 'means', 'Prisma Client'],
+  Object.entries(REASONS).map(([reason, [means, prisma]]) => [`\`${reason}\``, means, prisma]),
+)}
+`
+}
