@@ -165,7 +165,9 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
     },
 
     cut(model) {
-      if (history !== null) cuts.set(model, history.log.newest)
+      if (history === null) return
+      cuts.set(model, history.log.newest)
+      history.log.advance()
     },
 
     gap(error) {

@@ -3,7 +3,7 @@
  * Bounded by bytes and by age; it knows exactly from which position on it is complete.
  */
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
-import { comparePositions, INDEX_AFTER_ALL } from '../changes/cursor.ts'
+import { comparePositions, INDEX_AFTER_ALL, nextPlace } from '../changes/cursor.ts'
 
 /** Bounds of the log. */
 export interface RetainedLogOptions {
@@ -71,6 +71,15 @@ export class RetainedLog {
     this.#bytes += bytes
     this.#newest = lastOf(part) ?? this.#newest
     this.#trim()
+  }
+
+  /**
+   * Makes the newest position a later one though nothing was appended, so that cursors from now on can be told
+   * from those before. Nothing happens within a transaction: its next part does the same.
+   */
+  advance(): void {
+    const last = this.#entries[this.#entries.length - 1]
+    if (last === undefined || last.part.isFinal) this.#newest = nextPlace(this.#newest)
   }
 
   /** The part with this sequence number; null when it is gone or not there yet. */

@@ -5,7 +5,7 @@
  *     16             system identifier of the database cluster
  *     8              timeline
  *     16             LSN of the commit record
- *     8              index of the change in its transaction; ffffffff: after all of it
+ *     8              index of the change in its transaction; 80000000 and above: after all of it
  *
  * Fixed width and hexadecimal, so that within one epoch the order of texts is the order of changes.
  */
@@ -21,8 +21,13 @@ export interface Cursor {
   readonly position: ChangePosition
 }
 
-/** Index that stands after every change of a transaction. */
-export const INDEX_AFTER_ALL = 0xffffffff
+/** Index that stands after every change of a transaction; the ones above it are places between two commits. */
+export const INDEX_AFTER_ALL = 0x80000000
+
+/** The next place after all changes of the position's transaction, and before the next commit. */
+export function nextPlace({ commitLsn, index }: ChangePosition): ChangePosition {
+  return { commitLsn, index: Math.max(index + 1, INDEX_AFTER_ALL) }
+}
 
 const VERSION = '01'
 const LENGTH = 50

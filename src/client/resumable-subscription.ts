@@ -58,17 +58,28 @@ export async function* subscribeResumable<Data extends object>(
 ): AsyncGenerator<Data, void, undefined> {
   // Without a place to begin with, a connection lost before the first change would lose what came meanwhile.
   const place: Place = { cursor: options.after ?? (await queryCursor(client)) }
-  for (;;) {
+  for (let barren = 0; ; barren += 1) {
+    const before: string = place.cursor
     try {
       yield* attempt<Data>(client, request, options.variable ?? 'after', place)
       return
     } catch (error) {
       if (!(error instanceof SubscriptionError)) throw error
+      // A server that has had nothing to say since the last attempt is given time to mend.
+      if (place.cursor !== before) barren = 0
+      if (barren > 0) await wait(Math.min(RETRY_DELAY_MAX_MS, RETRY_DELAY_MS * 2 ** barren))
       if (error.code === 'SUBSCRIBER_TOO_SLOW') continue
       if (error.code !== 'RESYNC_REQUIRED' || options.onResync === undefined) throw error
       place.cursor = await options.onResync(error)
     }
   }
+}
+
+const RETRY_DELAY_MS = 50
+const RETRY_DELAY_MAX_MS = 5_000
+
+function wait(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs))
 }
 
 /** Where the subscription stands. */

@@ -22,6 +22,20 @@ export function toGraphqlError(error: unknown): unknown {
   })
 }
 
+/** Ends of a model's changes whose texts name tables and columns: clients hear that they have to begin anew. */
+const HIDDEN_GAPS: ReadonlySet<ErrorCode> = new Set([
+  'CATALOG_DRIFT',
+  'CATALOG_SOFT_DELETE_UNKNOWN',
+  'SOURCE_TABLE_NOT_PUBLISHED',
+])
+
+/** What a client hears of the error that ended its subscription, or kept it from beginning. */
+export function toSubscriptionError(error: unknown): unknown {
+  if (!isRowcastError(error) || !HIDDEN_GAPS.has(error.code)) return toGraphqlError(error)
+  const reason = 'the changes of its model cannot be told at present'
+  return graphqlError('RESYNC_REQUIRED', `The subscription cannot go on: ${reason}.`, { details: { reason } })
+}
+
 /** A RowcastError of the given code in the form resolvers throw. */
 export function graphqlError(code: ErrorCode, happened: string, options?: ErrorDetails): unknown {
   return toGraphqlError(new RowcastError(code, happened, options))

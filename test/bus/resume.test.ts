@@ -172,6 +172,27 @@ describe('resuming with a cursor', () => {
     })
   })
 
+  it('is refused for cursors from before changes of its model went missing, and only for its model', async () => {
+    const bus = createMemoryBus()
+    bus.open(start(1, 1))
+    for (const publishFirst of [false, true]) {
+      if (publishFirst) publish(bus, transactionOf(10, ['User', 'Post']))
+      const before = bus.cursorBefore(() => true) ?? ''
+      bus.cut('User')
+      const now = bus.cursorBefore(() => true) ?? ''
+      expect(now > before).toBe(true)
+      await expect(bus.subscribe({ model: 'User', after: before }).next()).rejects.toMatchObject({
+        code: 'RESYNC_REQUIRED',
+      })
+      const users = bus.subscribe({ model: 'User', after: now })
+      const posts = bus.subscribe({ model: 'Post', after: before })
+      const commit = publishFirst ? 20 : 5
+      publish(bus, transactionOf(commit, ['User', 'Post']))
+      expect(places(await take(users, 1))).toEqual([[commit, 0, true]])
+      expect(places(await take(posts, 1))).toEqual([[commit, 1, true]])
+    }
+  })
+
   it('is bounded in memory: old parts go by bytes and by age, and the floor says so', async () => {
     let nowMs = 0
     const bus = createMemoryBus({ log: { bytesMax: 1_000, ageMaxMs: 100, monotonicMs: () => nowMs } })

@@ -1,7 +1,7 @@
 import { GraphQLError } from 'graphql'
 import { describe, expect, it } from 'vitest'
 import { RowcastError } from '../../src/errors.ts'
-import { toGraphqlError } from '../../src/graphql/graphql-errors.ts'
+import { toGraphqlError, toSubscriptionError } from '../../src/graphql/graphql-errors.ts'
 
 describe('toGraphqlError', () => {
   const shown = new RowcastError('GRAPHQL_BAD_ARGUMENT', 'skip is negative.', { mend: 'Count from 0.' })
@@ -29,5 +29,21 @@ describe('toGraphqlError', () => {
     const foreign = new Error('secret')
     const located = new GraphQLError('secret', { originalError: hidden })
     for (const error of [hidden, foreign, located, 'text', null]) expect(toGraphqlError(error)).toBe(error)
+  })
+})
+
+describe('toSubscriptionError', () => {
+  it.each(['CATALOG_DRIFT', 'CATALOG_SOFT_DELETE_UNKNOWN', 'SOURCE_TABLE_NOT_PUBLISHED'] as const)(
+    'says RESYNC_REQUIRED for %s, and nothing of tables and columns',
+    (code) => {
+      const error = toSubscriptionError(new RowcastError(code, 'Table "secret_table" lost "secret_column".'))
+      expect(error).toMatchObject({ extensions: { code: 'RESYNC_REQUIRED' } })
+      expect(JSON.stringify(error)).not.toContain('secret')
+    },
+  )
+
+  it('leaves other errors as toGraphqlError has them', () => {
+    const bug = new RowcastError('BUG', 'Something of ours.')
+    expect(toSubscriptionError(bug)).toBe(bug)
   })
 })

@@ -11,7 +11,7 @@ import type { ChangeAction } from '../../changes/change.ts'
 import { parseCursor } from '../../changes/cursor.ts'
 import { RowcastError } from '../../errors.ts'
 import type { ChangeFeed } from '../change-feed.ts'
-import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
+import { graphqlError, toGraphqlError, toSubscriptionError } from '../graphql-errors.ts'
 import { lastEventIdOf } from '../last-event-id.ts'
 import { changedFieldName } from '../names.ts'
 import { defineChangePayload } from './change-payload.ts'
@@ -158,7 +158,7 @@ function subscribeToModel(
       }),
     )
   } catch (error) {
-    throw toGraphqlError(error)
+    throw toSubscriptionError(error)
   }
 }
 
@@ -167,7 +167,7 @@ function withPublicErrors(subscription: BusSubscription): AsyncIterableIterator<
   return {
     next: () =>
       subscription.next().catch((error: unknown) => {
-        throw toGraphqlError(error)
+        throw toSubscriptionError(error)
       }),
     return: () => subscription.return(),
     [Symbol.asyncIterator]() {
