@@ -5,6 +5,7 @@ import { catalog } from '../../prisma/generated/rowcast.ts'
 import { defineConfig } from '../../src/config.ts'
 import { silentLogger } from '../../src/log.ts'
 import { resolveConfig } from '../../src/resolve-config.ts'
+import type { ServerLimits } from '../../src/server/limits.ts'
 import { createService, type Service } from '../../src/service.ts'
 import type { TestDatabase } from './database.ts'
 import { slotOf } from './live-rowcast.ts'
@@ -18,13 +19,18 @@ export interface RunningService extends AsyncDisposable {
 /** Resolves once it listens, live or not. */
 export async function openService(
   database: TestDatabase,
-  options: { readonly graphiqlQuery?: string; readonly port?: number } = {},
+  options: {
+    readonly graphiqlQuery?: string
+    readonly port?: number
+    readonly limits?: Partial<ServerLimits>
+  } = {},
 ): Promise<RunningService> {
   const config = defineConfig({
     catalog,
     createPrisma: (connectionString) => new PrismaClient({ adapter: new PrismaPg({ connectionString }) }),
     slot: slotOf(database),
     port: options.port ?? 0,
+    limits: options.limits,
   })
   const service = createService(resolveConfig(config, { DATABASE_URL: database.url }), {
     logger: silentLogger,

@@ -1,7 +1,7 @@
 /** A TCP proxy on loopback that misbehaves on demand: it stalls, cuts, delays, halves or refuses, as networks do. */
 import type { Buffer } from 'node:buffer'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 
 /** One direction of one connection. */
 export interface ProxyFlow {
