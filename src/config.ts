@@ -1,4 +1,5 @@
 /** What a service is told: the object that rowcast.config.ts exports, and what it becomes once checked. */
+import type { OverflowPolicy } from './bus/bus.ts'
 import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
 import type { ServerSecurity } from './server/create-server.ts'
 import type { DurabilityOptions } from './source/durability-options.ts'
@@ -60,7 +61,19 @@ export interface ServiceConfig<
   readonly graphiql?: boolean | undefined
   /** Whether clients may read the schema. @default true; when NODE_ENV is production, as `graphiql` */
   readonly introspection?: boolean | undefined
+  /** What happens to subscribers that are read too slowly. */
+  readonly slowSubscribers?: SlowSubscribers | undefined
   readonly dev?: DevConfig<Prisma> | undefined
+}
+
+/** What happens to subscribers that are read too slowly. */
+export interface SlowSubscribers {
+  /** Changes that one subscription may leave waiting. @default 65_536 */
+  readonly queueLengthMax?: number | undefined
+  /** `end` it with SUBSCRIBER_TOO_SLOW, or `conflate`: keep the latest change of each row. @default 'end' */
+  readonly policy?: OverflowPolicy | undefined
+  /** Gives `<model>Changed` an argument `overflow`. @default false */
+  readonly mayClientsChoose?: boolean | undefined
 }
 
 /** Types the object of rowcast.config.ts; returns it as it is. */
@@ -85,5 +98,6 @@ export interface Config {
   readonly graphiql: boolean
   readonly security: ServerSecurity
   readonly durability: DurabilityOptions
+  readonly slowSubscribers: SlowSubscribers
   readonly dev: DevConfig
 }

@@ -3,7 +3,7 @@
  * once. Pure: all three come in as values.
  */
 import type { ModelCatalog } from './catalog/model-catalog.ts'
-import type { Config, DevConfig } from './config.ts'
+import type { Config, DevConfig, SlowSubscribers } from './config.ts'
 import { Faults, type Fields, isFields } from './config-faults.ts'
 import { nearestName } from './nearest-name.ts'
 import { readServerSecurity, SECURITY_FIELDS } from './resolve-server-security.ts'
@@ -41,6 +41,7 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
     port: readPort(flags.port ?? nonEmpty(env['PORT']) ?? fields['port'], faults),
     graphiql,
     durability: readDurability(fields, faults),
+    slowSubscribers: readSlowSubscribers(fields['slowSubscribers'], faults),
     security: readServerSecurity(
       fields,
       { graphiql, isProduction: env['NODE_ENV'] === 'production' },
@@ -53,7 +54,18 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
 }
 
 const FIELD_NAMES: readonly string[] = [
-  ...['catalog', 'createPrisma', 'models', 'slot', 'publication', 'host', 'port', 'graphiql', 'dev'],
+  ...[
+    'catalog',
+    'createPrisma',
+    'models',
+    'slot',
+    'publication',
+    'host',
+    'port',
+    'graphiql',
+    'slowSubscribers',
+    'dev',
+  ],
   ...SECURITY_FIELDS,
   ...DURABILITY_FIELDS,
 ]
@@ -206,4 +218,22 @@ function readDev(value: unknown, faults: Faults): DevConfig {
 /** A setting as messages show it; settings that may hold secrets never get here. */
 function quote(value: unknown): string {
   return typeof value === 'string' ? `"${value}"` : String(value)
+}
+
+function readSlowSubscribers(value: unknown, faults: Faults): SlowSubscribers {
+  if (value === undefined) return {}
+  const fields = isFields(value) ? value : {}
+  const { queueLengthMax = 1, policy = 'end', mayClientsChoose = false } = fields as SlowSubscribers
+  const isUsable =
+    isFields(value) &&
+    Number.isInteger(queueLengthMax) &&
+    queueLengthMax > 0 &&
+    (policy === 'end' || policy === 'conflate') &&
+    typeof mayClientsChoose === 'boolean'
+  if (!isUsable) {
+    const mend =
+      "Write slowSubscribers: { queueLengthMax?: a number above 0, policy?: 'end' | 'conflate', mayClientsChoose?: boolean }."
+    faults.add('CONFIG_BAD_FIELD', '`slowSubscribers` cannot be used.', mend)
+  }
+  return fields
 }

@@ -15,6 +15,7 @@ import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
 import { resolveConnectionTarget } from './source/connection-target.ts'
 import { resolveDurability } from './source/durability-options.ts'
 import { createReplicationSource, type ReplicationSource } from './source/replication-source.ts'
+import { DEFAULT_RETENTION, type Retention } from './source/retention-window.ts'
 import { readSnapshot } from './source/snapshot.ts'
 import { VisibilityGate } from './source/visibility.ts'
 
@@ -44,6 +45,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   const bus = createMemoryBus({
     queueLengthMax: options.queueLengthMax,
     overflow: options.overflow,
+    log: logBounds(durability.retention),
     models: catalog.models,
   })
   const visibility = new VisibilityGate({ readSnapshot: () => readSnapshot(options.prisma, target) })
@@ -180,6 +182,12 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     },
   }
   return rowcast
+}
+
+/** The log in memory keeps as much as the slot; where the slot keeps nothing, memory costs PostgreSQL nothing. */
+function logBounds({ bytes, minutes }: Retention): { bytesMax: number; ageMaxMs: number } {
+  const { bytes: bytesDefault, minutes: minutesDefault } = DEFAULT_RETENTION
+  return { bytesMax: bytes || bytesDefault, ageMaxMs: (minutes || minutesDefault) * 60_000 }
 }
 
 /** Deliveries → changes. The one place where the runtime's any-model change gets its model's type. */

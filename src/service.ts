@@ -43,17 +43,27 @@ export function createService(config: Config, options: ServiceOptions): Service 
   const rowcast = createRowcast({
     catalog,
     connectionString: databaseUrl,
+    // For what queries see: changeCursor, and relation fields that wait for their transaction.
+    prisma,
     slot,
     publication,
     logger,
     enableOnStart: true,
     ...config.durability,
+    queueLengthMax: config.slowSubscribers.queueLengthMax,
+    overflow: config.slowSubscribers.policy,
   })
   for (const [model, { replicaIdentity, softDelete }] of Object.entries(models)) {
     rowcast.register(model, { replicaIdentity, softDelete })
   }
   const server = createServer({
-    schema: buildServiceSchema({ catalog, prisma, feed: rowcast, models }),
+    schema: buildServiceSchema({
+      catalog,
+      prisma,
+      feed: rowcast,
+      models,
+      mayChooseOverflow: config.slowSubscribers.mayClientsChoose,
+    }),
     logger,
     health: () => toHealthReport(rowcast.status()),
     host: config.host,

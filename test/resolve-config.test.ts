@@ -87,6 +87,7 @@ describe('faults', () => {
     ['CONFIG_BAD_FIELD', { createPrisma }, 'generator rowcast'],
     ['CONFIG_BAD_FIELD', { catalog }, 'createPrisma'],
     ['CONFIG_BAD_FIELD', { ...file, models: 'some' }, 'models'],
+    ['CONFIG_BAD_FIELD', { ...file, slowSubscribers: { policy: 'drop' } }, "policy?: 'end' | 'conflate'"],
     ['CONFIG_BAD_FIELD', { ...file, models: { User: { omit: 'email' } } }, 'omit'],
     ['CONFIG_BAD_FIELD', { ...file, models: { User: { omit: ['emai'] } } }, 'Did you mean "email"?'],
     ['CONFIG_BAD_FIELD', { ...file, host: 7 }, 'host'],

@@ -13,7 +13,7 @@ import type { ModelCatalog } from '../catalog/model-catalog.ts'
 const RESERVED_TYPES: ReadonlySet<string> = new Set([
   ...['Query', 'Mutation', 'Subscription', 'ID', 'String', 'Int', 'Float', 'Boolean'],
   ...['DateTime', 'BigInt', 'Decimal', 'JSON', 'Bytes', 'Cursor'],
-  ...['ChangeAction', 'ChangeTransaction', 'Transition'],
+  ...['ChangeAction', 'ChangeTransaction', 'Transition', 'OverflowPolicy'],
 ])
 
 /** Field names of one model. */

@@ -45,11 +45,11 @@ export function buildServiceSchema(options: ServiceSchemaOptions): GraphQLSchema
   return builder.toSchema()
 }
 
-function createBuilder({ catalog, prisma, feed }: ServiceSchemaOptions): ServiceBuilder {
+function createBuilder({ catalog, prisma, feed, mayChooseOverflow }: ServiceSchemaOptions): ServiceBuilder {
   return new SchemaBuilder<ServiceSchemaTypes>({
     plugins: [PrismaPlugin, RowcastPlugin],
     prisma: { client: prisma, dmmf: { datamodel: pothosDatamodel(catalog) } },
-    rowcast: { feed },
+    rowcast: { feed, mayChooseOverflow },
   })
 }
 

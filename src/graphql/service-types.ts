@@ -18,6 +18,8 @@ export interface ServiceSchemaOptions {
   /** Used for what queries and relation fields ask, and for nothing else. */
   readonly prisma: PrismaClientLike
   readonly feed: ChangeFeed
+  /** Whether subscriptions take `overflow`. @default false */
+  readonly mayChooseOverflow?: boolean | undefined
   /** The live models: each gets a subscription. The others can be queried. */
   readonly models: Readonly<Record<string, ModelExposure>>
 }

@@ -2,9 +2,9 @@
  * Stage 7, graphql. `builder.changeSubscription('User')`: the field on the Subscription root, from its
  * arguments to the bus. Filters, cursors and policies to come are further arguments of the same field.
  */
-import type { ObjectRef, SchemaTypes } from '@pothos/core'
+import type { InputFieldRef, ObjectRef, SchemaTypes } from '@pothos/core'
 import { getRefFromModel, type PrismaModelTypes, type PrismaObjectRef } from '@pothos/plugin-prisma'
-import type { BusSubscription, Delivery } from '../../bus/bus.ts'
+import type { BusSubscription, Delivery, OverflowPolicy } from '../../bus/bus.ts'
 import type { ChangeFilter, ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import type { ChangeAction } from '../../changes/change.ts'
@@ -69,6 +69,7 @@ export function defineChangeSubscription(
           description: 'Which actions: one, or a list. All when left out; an empty list is an error.',
         }),
         ...filterArguments(t.arg as never),
+        ...overflowArgument(builder, t.arg as never),
         after: t.arg({
           type: 'Cursor' as never,
           required: false,
@@ -77,14 +78,15 @@ export function defineChangeSubscription(
             'subscription ends with RESYNC_REQUIRED. Left out: what commits from now on.',
         }),
       },
-      subscribe: (_root, { action, after, ...filter }, context) =>
-        subscribeToModel(
-          feed,
-          model,
-          action,
-          lastEventIdOf(context) ?? (after as string | null | undefined),
-          () => parseFilterArguments(feed.catalog, model, omit, filter as ChangeFilterInput),
-        ),
+      subscribe: (_root, { action, ...args }, context) => {
+        const { after, overflow, ...filter } = args as SubscriptionArguments
+        return subscribeToModel(feed, model, {
+          actions: action,
+          after: lastEventIdOf(context) ?? after,
+          overflow,
+          parseFilter: () => parseFilterArguments(feed.catalog, model, omit, filter),
+        })
+      },
       resolve: (delivery) => delivery as Delivery,
     }),
   )
@@ -130,12 +132,39 @@ function addChangeCursor(builder: AnyBuilder): void {
   )
 }
 
+/** Arguments beside `action`, as GraphQL has coerced them. */
+interface SubscriptionArguments extends ChangeFilterInput {
+  readonly after?: string | null | undefined
+  readonly overflow?: OverflowPolicy | null | undefined
+}
+
+/** What a client asks for; the filter is parsed where its faults are told. */
+interface Wanted {
+  readonly actions: readonly ChangeAction[] | null | undefined
+  readonly after: string | null | undefined
+  readonly overflow: OverflowPolicy | null | undefined
+  readonly parseFilter: () => ChangeFilter | null
+}
+
+/** `overflow`, where clients may choose. */
+function overflowArgument(
+  builder: AnyBuilder,
+  define: (options: {
+    type: never
+    required: false
+    description: string
+  }) => InputFieldRef<SchemaTypes, unknown>,
+): Record<string, InputFieldRef<SchemaTypes, unknown>> {
+  const { overflow } = sharedChangeTypes(builder)
+  if (overflow === null) return {}
+  const description = 'What happens when this subscription leaves too many changes waiting.'
+  return { overflow: define({ type: overflow as never, required: false, description }) }
+}
+
 function subscribeToModel(
   feed: ChangeFeed,
   { name: model }: ModelSpec,
-  actions: readonly ChangeAction[] | null | undefined,
-  after: string | null | undefined,
-  parseFilter: () => ChangeFilter | null,
+  { actions, after, overflow, parseFilter }: Wanted,
 ): AsyncIterableIterator<Delivery> {
   if (actions?.length === 0) {
     throw graphqlError('GRAPHQL_BAD_ARGUMENT', 'action: [] asks for no change at all.', {
@@ -155,6 +184,7 @@ function subscribeToModel(
         actions: actions ?? undefined,
         filter: parseFilter(),
         after: after ?? undefined,
+        overflow: overflow ?? undefined,
       }),
     )
   } catch (error) {

@@ -31,6 +31,8 @@ import { createImageReader } from './image-reader.ts'
 export interface RowcastPluginOptions {
   /** Where changes come from: a rowcast, started or not. */
   readonly feed: ChangeFeed
+  /** Gives subscriptions an argument `overflow`: what happens when the client is too slow. @default false */
+  readonly mayChooseOverflow?: boolean | undefined
 }
 
 // Pothos has one door for plugins' types: interfaces of its global namespace, which merge.

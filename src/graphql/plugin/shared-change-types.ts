@@ -3,7 +3,7 @@
  * enums that a builder may lack.
  */
 import type { EnumRef, ObjectRef, SchemaTypes } from '@pothos/core'
-import type { Delivery } from '../../bus/bus.ts'
+import type { Delivery, OverflowPolicy } from '../../bus/bus.ts'
 import type { Transition } from '../../bus/filter/judge-change.ts'
 import type { ChangeAction } from '../../changes/change.ts'
 import { defineEnum } from '../enum-type.ts'
@@ -16,6 +16,8 @@ export type AnyBuilder = PothosSchemaTypes.SchemaBuilder<SchemaTypes>
 export interface SharedChangeTypes {
   readonly action: EnumRef<SchemaTypes, ChangeAction>
   readonly transition: EnumRef<SchemaTypes, Transition>
+  /** Null where clients may not choose. */
+  readonly overflow: EnumRef<SchemaTypes, OverflowPolicy> | null
   readonly transaction: ObjectRef<SchemaTypes, Delivery>
   /** Scalars and enums that fields of the payloads have: made when the builder turns out not to have them. */
   readonly needed: Set<string>
@@ -30,6 +32,7 @@ export function sharedChangeTypes(builder: AnyBuilder): SharedChangeTypes {
   const types = {
     action: defineAction(builder),
     transition: defineTransition(builder),
+    overflow: builder.options.rowcast.mayChooseOverflow === true ? defineOverflow(builder) : null,
     transaction: defineTransaction(builder),
     needed: new Set<string>(),
   }
@@ -73,6 +76,19 @@ function defineTransition(builder: AnyBuilder): EnumRef<SchemaTypes, Transition>
       LEFT: { description: 'The row was one of them, and is none now, or is gone.' },
     },
   }) as EnumRef<SchemaTypes, Transition>
+}
+
+function defineOverflow(builder: AnyBuilder): EnumRef<SchemaTypes, OverflowPolicy> {
+  return builder.enumType('OverflowPolicy', {
+    description: 'What happens when a subscription leaves too many changes waiting.',
+    values: {
+      END: { value: 'end', description: 'It ends with SUBSCRIBER_TOO_SLOW and the cursor to go on after.' },
+      CONFLATE: {
+        value: 'conflate',
+        description: 'It keeps the latest change of each row and forgets the others.',
+      },
+    },
+  }) as EnumRef<SchemaTypes, OverflowPolicy>
 }
 
 function defineTransaction(builder: AnyBuilder): ObjectRef<SchemaTypes, Delivery> {

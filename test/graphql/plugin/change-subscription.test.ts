@@ -40,6 +40,21 @@ function sampleBuilder() {
   return { builder, feed }
 }
 
+describe('the choice of what happens to a slow subscription', () => {
+  it('is there where the server allows it, and reaches the bus', async () => {
+    const feed = createFakeFeed(blogCatalog, ['User'])
+    const options = { catalog: blogCatalog, prisma: createRecordingPrisma(), feed, models: { User: {} } }
+    const schema = buildServiceSchema({ ...options, mayChooseOverflow: true })
+    await subscribeTo(schema, 'subscription { userChanged(overflow: CONFLATE) { action } }')
+    expect(feed.requests[0]).toMatchObject({ overflow: 'conflate' })
+    const refused = await trySubscribe(
+      buildServiceSchema(options),
+      'subscription { userChanged(overflow: CONFLATE) { action } }',
+    )
+    expect(JSON.stringify(refused)).toContain('overflow')
+  })
+})
+
 describe('a change subscription', () => {
   it('delivers the whole payload', async () => {
     const { feed, schema } = blog()
