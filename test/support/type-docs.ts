@@ -220,7 +220,8 @@ ${formatTable(['field', 'in PostgreSQL', 'in the row'], SPECIAL.map(describeSpec
 
 They never stop the stream. Where Prisma Client refuses the row, the field holds an \`UnrepresentableValue\` with a
 \`reason\` and the nearest JavaScript \`value\`; where it returns an Invalid Date, the field holds one too, and
-\`explainUnrepresentable(date)\` tells the reason. Over GraphQL such a field is an error of that field alone.
+\`explainUnrepresentable(date)\` tells the reason. Over GraphQL such a value is an
+error at its field: a nullable field is null then, of a required one the image is, and the subscription goes on.
 
 ${formatTable(
   ['reason', 'means', 'Prisma Client'],
