@@ -1,0 +1,243 @@
+/** The faults, each a small program that does its harm and leaves the world able to recover. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ProxyShape, TcpProxy } from '../support/tcp-proxy.ts'
+import type { Random } from './random.ts'
+import { STEPS, type Step } from './step-trap.ts'
+import { SLOT, type World } from './world.ts'
+
+/** One kind of fault. */
+export interface FaultKind {
+  readonly name: string
+  /** Resolves when the harm is done and nothing is left broken on purpose; false: it could not be done. */
+  inject(world: World, random: Random): Promise<boolean>
+}
+
+const STEP_TIMEOUT_MS = 20_000
+const HEALTH_TIMEOUT_MS = 60_000
+
+/** All faults but the ones that a run injects at a place of its own. */
+export const FAULTS: readonly FaultKind[] = [
+  {
+    name: 'kill -9 rowcast at a random moment',
+    inject: (world) => killServing(world),
+  },
+  ...STEPS.map(
+    (step): FaultKind => ({
+      name: `kill -9 rowcast ${step}`,
+      inject: (world, random) => killAtStep(world, random, step),
+    }),
+  ),
+  {
+    name: 'kill -9 rowcast while it starts',
+    async inject(world, random) {
+      await world.serving.kill()
+      const starting = world.serving.start()
+      await delay(random.integer(200, 1_500))
+      await world.serving.kill()
+      await starting
+      await world.serving.start()
+      return true
+    },
+  },
+  {
+    name: 'kill -9 PostgreSQL',
+    async inject(world, random) {
+      await world.cluster.kill()
+      await delay(random.integer(0, 500))
+      await world.cluster.start()
+      return true
+    },
+  },
+  {
+    name: 'restart PostgreSQL',
+    async inject(world, random) {
+      await world.cluster.restart(random.pick(['fast', 'immediate'] as const))
+      return true
+    },
+  },
+  { name: 'pg_terminate_backend of the walsender', inject: terminateWalsender },
+  ...proxyFaults('the database', (world) => world.serving.databaseProxy),
+  ...proxyFaults('the clients', (world) => world.clientProxy),
+  {
+    name: 'the clock jumps',
+    async inject(world, random) {
+      world.serving.signal('SIGUSR2')
+      await delay(random.integer(100, 600))
+      world.serving.signal('SIGUSR2')
+      return true
+    },
+  },
+  { name: 'a second rowcast takes the slot over', inject: takeOver },
+  { name: 'a second rowcast takes the slot and loses it again', inject: takeOverAndBack },
+]
+
+/** Six kinds of a bad network between rowcast and `whom`. */
+function proxyFaults(whom: string, proxyOf: (world: World) => TcpProxy): FaultKind[] {
+  const whileShaped = async (world: World, shape: ProxyShape, ms: number) => {
+    const proxy = proxyOf(world)
+    proxy.shape(shape)
+    await delay(ms)
+    proxy.shape(null)
+    return true
+  }
+  return [
+    {
+      name: `cut the connections of ${whom}`,
+      async inject(world, random) {
+        for (let cuts = random.integer(1, 4); cuts > 0; cuts -= 1) {
+          proxyOf(world).cut()
+          await delay(random.integer(0, 150))
+        }
+        return true
+      },
+    },
+    {
+      name: `refuse new connections of ${whom}`,
+      async inject(world, random) {
+        const proxy = proxyOf(world)
+        proxy.refuse(true)
+        proxy.cut()
+        await delay(random.integer(100, 1_000))
+        proxy.refuse(false)
+        return true
+      },
+    },
+    {
+      name: `stall the connections of ${whom}`,
+      async inject(world, random) {
+        const proxy = proxyOf(world)
+        proxy.stall()
+        await delay(random.integer(200, 2_500))
+        // Some stalled connections never come back to life.
+        if (random.chance(0.5)) proxy.cut()
+        proxy.resume()
+        return true
+      },
+    },
+    {
+      name: `delay what goes to and from ${whom}`,
+      inject: (world, random) =>
+        whileShaped(
+          world,
+          { delayMs: () => random.integer(0, 120), pieceBytes: () => 1 << 20 },
+          random.integer(300, 1_500),
+        ),
+    },
+    {
+      name: `cut what goes to and from ${whom} to pieces`,
+      inject: (world, random) =>
+        whileShaped(
+          world,
+          { delayMs: () => 0, pieceBytes: () => (random.chance(0.5) ? 1 : random.integer(2, 200)) },
+          random.integer(300, 1_500),
+        ),
+    },
+    {
+      name: `halve a write to or from ${whom}, then cut`,
+      async inject(world, random) {
+        for (let times = random.integer(1, 3); times > 0; times -= 1) {
+          proxyOf(world).halve()
+          await delay(random.integer(50, 300))
+        }
+        return true
+      },
+    },
+  ]
+}
+
+async function killServing(world: World): Promise<boolean> {
+  await world.serving.kill()
+  await world.serving.start()
+  return true
+}
+
+async function killAtStep(world: World, random: Random, step: Step): Promise<boolean> {
+  const { serving } = world
+  // What has arrived is worked on for a moment; the other steps are over once they are reached.
+  const lingerMs = step === 'after decode' || step === 'before publish' ? random.integer(0, 20) : 0
+  const isReached = await new Promise<boolean>((resolve) => {
+    const timer = setTimeout(() => resolve(false), STEP_TIMEOUT_MS)
+    serving.trap.arm(step, () => {
+      clearTimeout(timer)
+      if (lingerMs === 0 && step.startsWith('before')) serving.signal('SIGKILL')
+      setTimeout(() => resolve(true), lingerMs)
+    })
+  })
+  serving.trap.disarm()
+  await killServing(world)
+  return isReached
+}
+
+async function terminateWalsender(world: World): Promise<boolean> {
+  const rows = await world.query(
+    'SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND active',
+    [SLOT],
+  )
+  return rows.length > 0
+}
+
+/** The first is killed while the second stands by. */
+async function takeOver(world: World): Promise<boolean> {
+  const first = world.serving
+  const second = await world.prepareSecond()
+  await second.start()
+  await awaitReplication(world, second.health, 'standby')
+  await first.kill()
+  world.serveWith(second)
+  await first[Symbol.asyncDispose]()
+  return true
+}
+
+/** The first loses its connection and stands by, with its clients, until the second is killed. */
+async function takeOverAndBack(world: World, random: Random): Promise<boolean> {
+  const { databaseProxy } = world.serving
+  const second = await world.prepareSecond()
+  await second.start()
+  await awaitReplication(world, second.health, 'standby')
+  databaseProxy.refuse(true)
+  databaseProxy.cut()
+  await awaitReplication(world, second.health, 'streaming')
+  databaseProxy.refuse(false)
+  await delay(random.integer(0, 1_500))
+  await second[Symbol.asyncDispose]()
+  return true
+}
+
+async function awaitReplication(
+  world: World,
+  health: World['serving']['health'],
+  wanted: string,
+): Promise<void> {
+  const deadline = performance.now() + HEALTH_TIMEOUT_MS
+  for (;;) {
+    const now = await health()
+    if (now?.replication === wanted) return
+    // Nobody stands by behind a rowcast that is not there: let it come first.
+    if (performance.now() > deadline)
+      throw new Error(
+        `It is ${now?.replication ?? 'silent'}, not ${wanted}; clients reach ${world.serving.name}.`,
+      )
+    await delay(50)
+  }
+}
+
+/**
+ * The slot is dropped behind rowcast's back and changes commit before there is another one: a gap. Every
+ * subscriber is told, once.
+ */
+export async function dropSlot(world: World, expectedResyncs: number, timeoutMs: number): Promise<void> {
+  const { writer, serving, subscribers } = world
+  await writer.pause()
+  await world.awaitProgress(timeoutMs)
+  serving.databaseProxy.refuse(true)
+  serving.databaseProxy.cut()
+  await world.query(
+    'SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = $1 AND active',
+    [SLOT],
+  )
+  await world.query('SELECT pg_drop_replication_slot($1)', [SLOT])
+  await writer.writeInGap()
+  serving.databaseProxy.refuse(false)
+  await Promise.all(subscribers.map(({ log }) => log.whenResynced(expectedResyncs, timeoutMs)))
+  writer.resume()
+}

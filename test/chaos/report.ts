@@ -1,0 +1,65 @@
+/** The words at the end of a run. */
+import { FAULT_KINDS, type Fault, type SubscriberRecord } from './verdict.ts'
+
+/** What happened in a run. */
+export interface RunReport {
+  readonly seed: number
+  readonly seconds: number
+  readonly transactions: number
+  readonly changes: number
+  readonly hugestTransaction: number
+  readonly rolledBack: number
+  readonly doubtfulCommitted: number
+  readonly doubtfulRolledBack: number
+  readonly ddl: number
+  readonly injected: ReadonlyMap<string, number>
+  readonly missed: ReadonlyMap<string, number>
+  readonly records: readonly (SubscriberRecord & { readonly attempts: number })[]
+  readonly faults: readonly Fault[]
+  /** What no fault explains. */
+  readonly troubles: readonly string[]
+}
+
+const EXAMPLES_MAX = 10
+
+/** Whether nothing was wrong. */
+export function isGood({ faults, troubles }: RunReport): boolean {
+  return faults.length === 0 && troubles.length === 0
+}
+
+/** Formats it for a person. */
+export function formatReport(report: RunReport): string {
+  const { records, faults } = report
+  const injected = [...report.injected].sort(([a], [b]) => a.localeCompare(b))
+  const total = injected.reduce((sum, [, count]) => sum + count, 0)
+  const resyncs = records.reduce((sum, record) => sum + record.resyncs, 0)
+  const expected = records.reduce((sum, record) => sum + record.expectedResyncs, 0)
+  const received = records.reduce((sum, record) => sum + record.seen.length, 0)
+  const countOf = (kind: string) => faults.filter((fault) => fault.kind === kind).length
+  return [
+    '',
+    `seed ${report.seed}, ${Math.round(report.seconds)} s`,
+    `committed    ${report.changes} changes in ${report.transactions} transactions, the largest of ${report.hugestTransaction}; ` +
+      `${report.rolledBack} rolled back, ${report.ddl} with an ALTER TABLE; ` +
+      `${report.doubtfulCommitted + report.doubtfulRolledBack} commits without an answer, ${report.doubtfulCommitted} of them committed`,
+    `injected     ${total} faults`,
+    ...injected.map(([name, count]) => `  ${String(count).padStart(4)}  ${name}`),
+    ...[...report.missed].map(([name, count]) => `  ${String(count).padStart(4)}  not reached: ${name}`),
+    `received     ${received} changes`,
+    ...records.map(
+      ({ name, seen, resyncs: told, attempts }) =>
+        `  ${String(seen.length).padStart(7)}  ${name}: ${attempts} connections, ${told} resyncs`,
+    ),
+    `resyncs      ${resyncs}, of which ${expected} expected and ${countOf('unexpected resync')} not`,
+    FAULT_KINDS.map((kind) => `${kind}: ${countOf(kind)}`).join(', '),
+    ...faults
+      .slice(0, EXAMPLES_MAX)
+      .map(({ kind, subscriber, detail }) => `  ${subscriber}: ${kind}: ${detail}`),
+    ...(faults.length > EXAMPLES_MAX ? [`  … and ${faults.length - EXAMPLES_MAX} more`] : []),
+    ...report.troubles.map((words) => `trouble: ${words}`),
+    isGood(report)
+      ? 'Nothing lost, nothing twice, order kept.'
+      : `FAILED. Again with: npm run test:chaos -- --seed ${report.seed}`,
+    '',
+  ].join('\n')
+}

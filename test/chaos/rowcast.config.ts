@@ -1,0 +1,14 @@
+/** The service under chaos: three models of the sample, and enough retained that no cursor is ever too old. */
+import { PrismaPg } from '@prisma/adapter-pg'
+import { defineConfig } from 'rowcast'
+import { PrismaClient } from '../../prisma/generated/client/client.ts'
+import { catalog } from '../../prisma/generated/rowcast.ts'
+
+// biome-ignore lint/style/noDefaultExport: the command line reads it
+export default defineConfig({
+  catalog,
+  createPrisma: (connectionString) => new PrismaClient({ adapter: new PrismaPg({ connectionString }) }),
+  models: { Tag: {}, Team: {}, Post: {} },
+  retain: { bytes: 1024 * 1024 * 1024, minutes: 60 },
+  watchIntervalMs: 1_000,
+})
