@@ -106,7 +106,7 @@ test('a WebSocket that does not introduce itself is closed', async () => {
 })
 
 test('a WebSocket without operations is closed, one with a silent subscription is not', async () => {
-  const { url, source } = await startProbe({ limits: { idleTimeoutMs: 60, pingIntervalMs: 10 } })
+  const { url, source } = await startProbe({ limits: { idleTimeoutMs: 1_000, pingIntervalMs: 200 } })
   const busy = await openRawSocket(url)
   busy.send(subscribeMessage('1', 'subscription { ticks }'))
   await source.subscribed

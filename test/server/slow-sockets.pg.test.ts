@@ -74,9 +74,10 @@ it('delays nobody and keeps memory bounded', { timeout: 180_000 }, async () => {
 
   const rssBefore = process.memoryUsage().rss
   for (let i = 0; i < CHANGES; i += 1) {
-    await database.query(`UPDATE "Post" SET title = $1::text, body = repeat(md5($1::text), ${Math.floor(BODY_BYTES / 32)})`, [
-      String(i),
-    ])
+    await database.query(
+      `UPDATE "Post" SET title = $1::text, body = repeat(md5($1::text), ${Math.floor(BODY_BYTES / 32)})`,
+      [String(i)],
+    )
   }
   const isComplete = () => sockets.every(({ received }, i) => received() >= (before[i] ?? 0) + CHANGES)
   await expect.poll(isComplete, { timeout: 120_000, interval: 100 }).toBe(true)
