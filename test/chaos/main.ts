@@ -164,7 +164,12 @@ async function main(): Promise<boolean> {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => onTrouble(`The run was ended by ${signal}.`))
 }
-process.on('unhandledRejection', (reason) => onTrouble(`Nobody waited for this failure: ${String(reason)}`))
+process.on(
+  'unhandledRejection',
+  (reason) => failed.signal.aborted || onTrouble(`Nobody waited for this failure: ${String(reason)}`),
+)
 
 // What goes wrong while the world is closed counts as well.
-process.exitCode = (await main()) && troubles.length === 0 ? 0 : 1
+const isFine = (await main()) && troubles.length === 0
+// A fault may still be waiting for what will not come any more.
+process.exit(isFine ? 0 : 1)

@@ -57,6 +57,7 @@ export async function createServedRowcast(options: ServedRowcastOptions): Promis
   const lines: string[] = []
   let child: ChildProcess | null = null
   let isWanted = false
+  let isClosed = false
 
   function note(text: string): void {
     lines.push(...text.split('\n').filter((line) => line !== ''))
@@ -68,6 +69,8 @@ export async function createServedRowcast(options: ServedRowcastOptions): Promis
   process.on('exit', onExit)
 
   async function start(): Promise<void> {
+    // A fault that is still at work when the run is ended must leave no process behind.
+    if (isClosed) throw new Error(`${name} has been closed.`)
     isWanted = true
     const started = spawn(process.execPath, [...ARGUMENTS, '--port', String(port), '--host', '127.0.0.1'], {
       cwd: ROOT,
@@ -119,6 +122,7 @@ export async function createServedRowcast(options: ServedRowcastOptions): Promis
       }
     },
     async [Symbol.asyncDispose]() {
+      isClosed = true
       await kill()
       process.off('exit', onExit)
       await databaseProxy[Symbol.asyncDispose]()

@@ -95,6 +95,7 @@ async function buildWorld(
   })
   let served = 0
   const createServed = async () => {
+    signal.throwIfAborted()
     served += 1
     const rowcast = await createServedRowcast({ name: `rowcast ${served}`, databaseUrl, onCrash: onTrouble })
     closing.push(rowcast)

@@ -1,0 +1,115 @@
+/**
+ * A WebSocket client with as little in it as can be, so that ten thousand of them fit into one process beside the
+ * server that is measured. RFC 6455; text frames only, whole messages only, which is what the servers here send.
+ */
+import { randomBytes } from 'node:crypto'
+import { connect, type Socket } from 'node:net'
+
+/** How to connect. */
+export interface RawWebSocketOptions {
+  readonly port: number
+  readonly path: string
+  /** Of `Sec-WebSocket-Protocol`; none when left out. */
+  readonly protocol?: string | undefined
+  /** Local address: each has its own 28,000 ports. */
+  readonly localAddress: string
+  /** A text message came; `bytes` from `start` on. */
+  onText(bytes: Buffer, start: number, end: number): void
+  /** The socket is gone without having been asked to go. */
+  onLost(): void
+}
+
+/** A connected client. */
+export interface RawWebSocket {
+  send(text: string): void
+  /** Stops reading: what a client that hangs does. */
+  stall(): void
+  destroy(): void
+}
+
+const OPCODE_TEXT = 1
+const OPCODE_PING = 9
+const OPCODE_PONG = 10
+const HEADER_END = '\r\n\r\n'
+
+/** Connects and shakes hands. */
+export function openRawWebSocket(options: RawWebSocketOptions): Promise<RawWebSocket> {
+  const { port, path, protocol, localAddress } = options
+  const socket = connect({ port, host: '127.0.0.1', localAddress, noDelay: true })
+  return new Promise((resolve, reject) => {
+    let isOpen = false
+    let isAskedToGo = false
+    let rest: Buffer = Buffer.alloc(0)
+    socket.on('error', reject)
+    socket.on('close', () => {
+      if (!isOpen) reject(new Error('The server refused a WebSocket.'))
+      else if (!isAskedToGo) options.onLost()
+    })
+    socket.on('connect', () => {
+      const lines = [
+        `GET ${path} HTTP/1.1`,
+        `Host: 127.0.0.1:${port}`,
+        'Upgrade: websocket',
+        'Connection: Upgrade',
+        'Sec-WebSocket-Version: 13',
+        `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
+        ...(protocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${protocol}`]),
+      ]
+      socket.write(lines.join('\r\n') + HEADER_END)
+    })
+    socket.on('data', (chunk: Buffer) => {
+      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+      if (!isOpen) {
+        const end = rest.indexOf(HEADER_END)
+        if (end < 0) return
+        if (!rest.subarray(0, 12).toString().endsWith('101')) {
+          socket.destroy()
+          return
+        }
+        rest = rest.subarray(end + HEADER_END.length)
+        isOpen = true
+        resolve({
+          send: (text) => socket.write(encodeFrame(OPCODE_TEXT, Buffer.from(text))),
+          stall: () => socket.pause(),
+          destroy() {
+            isAskedToGo = true
+            socket.destroy()
+          },
+        })
+      }
+      const taken = readFrames(rest, socket, options)
+      rest = taken === rest.length ? Buffer.alloc(0) : rest.subarray(taken)
+    })
+  })
+}
+
+/** Hands on the whole frames; returns where the first unfinished one begins. */
+function readFrames(bytes: Buffer, socket: Socket, { onText }: RawWebSocketOptions): number {
+  let at = 0
+  while (bytes.length - at >= 2) {
+    const opcode = (bytes[at] ?? 0) & 0x0f
+    let length = (bytes[at + 1] ?? 0) & 0x7f
+    let start = at + 2
+    if (length >= 126) {
+      const lengthBytes = length === 126 ? 2 : 8
+      if (bytes.length < start + lengthBytes) break
+      length = length === 126 ? bytes.readUInt16BE(start) : Number(bytes.readBigUInt64BE(start))
+      start += lengthBytes
+    }
+    if (bytes.length < start + length) break
+    at = start + length
+    if (opcode === OPCODE_TEXT) onText(bytes, start, at)
+    else if (opcode === OPCODE_PING) socket.write(encodeFrame(OPCODE_PONG, bytes.subarray(start, at)))
+  }
+  return at
+}
+
+/** Clients mask; with zeros it costs nothing. */
+function encodeFrame(opcode: number, payload: Buffer): Buffer {
+  const isLong = payload.length > 125
+  const head = Buffer.alloc(isLong ? 8 : 6)
+  head[0] = 0x80 | opcode
+  head[1] = 0x80 | (isLong ? 126 : payload.length)
+  if (isLong) head.writeUInt16BE(payload.length, 2)
+  return Buffer.concat([head, payload])
+}
