@@ -94,7 +94,7 @@ async function openClient(
 function takeDelivery(group: Group, bytes: Buffer, start: number, end: number): void {
   group.count += 1
   if (group.isTimed) {
-    const id = Number(/"id":(\d+),/.exec(bytes.toString('latin1', start, end))?.[1])
+    const id = Number(/"new":\{"id":"?(\d+)/.exec(bytes.toString('latin1', start, end))?.[1])
     if (!group.arrivals.has(id)) group.arrivals.set(id, performance.timeOrigin + performance.now())
   } else if (group.lastText === '') group.lastText = bytes.toString('utf8', start, end)
   group.onCount?.()

@@ -11,31 +11,32 @@ export interface WriteRequest {
   readonly rate: number
 }
 
-const CONNECTIONS = 4
+const CONNECTIONS = 8
 
 /** Inserts one row a transaction, each when it is due; returns the rate that came of it. */
-async function write({ url, firstId, count, rate }: WriteRequest): Promise<number> {
+async function write(request: WriteRequest): Promise<number> {
   const clients = await Promise.all(
     Array.from({ length: CONNECTIONS }, async () => {
-      const client = new pg.Client({ connectionString: url })
+      const client = new pg.Client({ connectionString: request.url })
       await client.connect()
       return client
     }),
   )
   const startedMs = performance.now()
-  const pending: Promise<unknown>[] = []
-  while (pending.length < count) {
-    const due = Math.min(count, Math.floor(((performance.now() - startedMs) / 1_000) * rate) + 1)
-    while (pending.length < due) {
-      const id = firstId + pending.length
-      pending.push(clients[id % CONNECTIONS]?.query(insertSql(id, id)) ?? Promise.resolve())
-    }
-    await new Promise((resolve) => setTimeout(resolve, 1))
-  }
-  await Promise.all(pending)
+  await Promise.all(clients.map((client, index) => writeShare(client, index, startedMs, request)))
   const seconds = (performance.now() - startedMs) / 1_000
   await Promise.all(clients.map((client) => client.end()))
-  return count / seconds
+  return request.count / seconds
+}
+
+/** Every eighth row. */
+async function writeShare(client: pg.Client, index: number, startedMs: number, request: WriteRequest) {
+  const { count, firstId, rate } = request
+  for (let n = index; n < count; n += CONNECTIONS) {
+    const dueMs = startedMs + (n / rate) * 1_000
+    while (performance.now() < dueMs) await new Promise((resolve) => setTimeout(resolve, 1))
+    await client.query(insertSql(firstId + n, firstId + n))
+  }
 }
 
 export const commands = { write }

@@ -8,8 +8,8 @@ import { judgeChange, missingValues } from './filter/judge-change.ts'
 import type { History } from './history.ts'
 import type { SubscriptionQueue } from './subscription-queue.ts'
 
-/** A delivery before it is known whether it is the last one of its transaction. */
-type Match = Omit<Delivery, 'isLastOfTransaction'>
+/** A delivery before it is known whether it is the last one of its transaction, which is said in place. */
+type Match = Omit<Delivery, 'isLastOfTransaction'> & { isLastOfTransaction: boolean }
 
 /** What a subscriber is made of. */
 export interface SubscriberOptions {
@@ -74,15 +74,19 @@ export class Subscriber {
   }
 
   #push(isLastOfTransaction: boolean): void {
-    if (this.#held === null) return
-    this.queue.push({ ...this.#held, isLastOfTransaction })
+    const held = this.#held
+    if (held === null) return
     this.#held = null
+    held.isLastOfTransaction = isLastOfTransaction
+    this.queue.push(held)
   }
 
   #judge(change: AnyChange): Match | null {
-    if (this.filter === null) return { change, transition: null, hidesOld: false, hidesNew: false }
+    const isLastOfTransaction = false
+    if (this.filter === null)
+      return { change, transition: null, hidesOld: false, hidesNew: false, isLastOfTransaction }
     const { verdict, transition, hidesOld, hidesNew } = judgeChange(this.filter, change)
-    if (verdict === 'match') return { change, transition, hidesOld, hidesNew }
+    if (verdict === 'match') return { change, transition, hidesOld, hidesNew, isLastOfTransaction }
     if (verdict === 'unknown') this.#endUnanswered(change, this.filter)
     return null
   }

@@ -3,6 +3,8 @@
  * consumer. It never makes the publisher wait; at its bound it keeps the latest change of each row only, or
  * ends with an error that says where to go on.
  */
+import type { TransactionInfo } from '../changes/change.ts'
+import { formatCursor } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
 import type { BusSubscription, Delivery, OverflowPolicy } from './bus.ts'
 import { conflate } from './conflate.ts'
@@ -51,8 +53,9 @@ export function createSubscriptionQueue(options: SubscriptionQueueOptions): Subs
   let isRefilling = options.refill !== undefined
   let isEnded = false
   let failure: Error | null = null
-  /** Cursor of the last delivery that the consumer took. */
-  let lastTaken = options.startCursor
+  /** Where the last change stands that the consumer took. Not the change: it would hold on to its bytes. */
+  let lastTransaction: TransactionInfo | null = null
+  let lastIndex = 0
 
   function end(error?: Error): void {
     if (isEnded) return
@@ -78,6 +81,17 @@ export function createSubscriptionQueue(options: SubscriptionQueueOptions): Subs
     waiter.reject(error)
   }
 
+  function noteTaken({ change }: Delivery): void {
+    lastTransaction = change.transaction
+    lastIndex = change.index
+  }
+
+  /** Asked for in an emergency only: a text for each delivery would cost more than the delivery. */
+  function lastTakenCursor(): string | null {
+    if (lastTransaction === null) return options.startCursor
+    return formatCursor(lastTransaction.epoch, lastTransaction.commitLsn, lastIndex)
+  }
+
   function take(): Delivery | undefined {
     const delivery = pending[head]
     if (delivery === undefined) return undefined
@@ -86,7 +100,7 @@ export function createSubscriptionQueue(options: SubscriptionQueueOptions): Subs
       pending = pending.slice(head)
       head = 0
     }
-    lastTaken = delivery.change.cursor
+    noteTaken(delivery)
     return delivery
   }
 
@@ -102,7 +116,7 @@ export function createSubscriptionQueue(options: SubscriptionQueueOptions): Subs
     clear()
     end(
       new RowcastError('SUBSCRIBER_TOO_SLOW', `This subscription left ${queueLengthMax} changes waiting.`, {
-        details: { queueLengthMax, cursor: lastTaken },
+        details: { queueLengthMax, cursor: lastTakenCursor() },
       }),
     )
   }
@@ -135,7 +149,7 @@ export function createSubscriptionQueue(options: SubscriptionQueueOptions): Subs
       if (isEnded) return
       const waiter = waiters.shift()
       if (waiter !== undefined) {
-        lastTaken = delivery.change.cursor
+        noteTaken(delivery)
         waiter.resolve({ done: false, value: delivery })
         return
       }

@@ -49,33 +49,43 @@ export function createFrameReader(handler: FrameHandler): FrameReader {
   let partsBytes = 0
   let neededBytes = 0
 
-  function consume(bytes: Buffer): number {
-    let offset = 0
+  /** Hands on what is complete, and keeps the rest. */
+  function consume(bytes: Buffer, from: number): void {
+    let offset = from
     while (bytes.length - offset >= HEADER_BYTES) {
       const end = offset + 1 + messageLength(bytes, offset)
       if (end > bytes.length) break
       dispatch(handler, bytes, offset, end)
       offset = end
     }
-    return offset
+    if (offset === bytes.length) return
+    const rest = offset === 0 ? bytes : bytes.subarray(offset)
+    parts = [rest]
+    partsBytes = rest.length
+    neededBytes = rest.length < HEADER_BYTES ? HEADER_BYTES : 1 + messageLength(rest, 0)
+  }
+
+  /** Adds what the incomplete message lacks and no more; returns how much of the chunk that was. */
+  function complete(chunk: Buffer): number {
+    let taken = 0
+    while (parts.length > 0 && taken < chunk.length) {
+      const part = chunk.subarray(taken, taken + neededBytes - partsBytes)
+      parts.push(part)
+      partsBytes += part.length
+      taken += part.length
+      if (partsBytes < neededBytes) break
+      const bytes = Buffer.concat(parts, partsBytes)
+      parts = []
+      // A message again, or a header by now, which says how much is still to come.
+      consume(bytes, 0)
+    }
+    return taken
   }
 
   return {
     push(chunk) {
-      let bytes = chunk
-      if (parts.length > 0) {
-        parts.push(chunk)
-        partsBytes += chunk.length
-        if (partsBytes < neededBytes) return
-        bytes = Buffer.concat(parts, partsBytes)
-        parts = []
-      }
-      const consumed = consume(bytes)
-      if (consumed === bytes.length) return
-      const rest = consumed === 0 ? bytes : bytes.subarray(consumed)
-      parts = [rest]
-      partsBytes = rest.length
-      neededBytes = rest.length < HEADER_BYTES ? HEADER_BYTES : 1 + messageLength(rest, 0)
+      const from = parts.length === 0 ? 0 : complete(chunk)
+      if (from < chunk.length) consume(chunk, from)
     },
   }
 }

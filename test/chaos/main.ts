@@ -116,14 +116,14 @@ async function checkLedgerTable(world: World): Promise<void> {
   onTrouble(`The ledger's table has ${rows.length} transactions, its memory ${known.size}, or others.`)
 }
 
-function report(world: World): boolean {
+function report(world: World, isDrained: boolean): boolean {
   const { ledger, writer } = world
   const records = world.subscribers.map(({ name, model, log }) => ({
     ...{ name, model, seen: log.changes, attempts: log.attempts, expectedResyncs },
     resyncs: log.resyncReasons.length,
   }))
   const result = {
-    ...{ seed, seconds: secondsGone(), injected, missed, records, troubles },
+    ...{ seed, seconds: secondsGone(), injected, missed, records, troubles, isDrained },
     transactions: ledger.transactions.length,
     changes: ledger.changeCount,
     hugestTransaction: writer.hugestTransaction,
@@ -150,13 +150,15 @@ async function main(): Promise<boolean> {
   const { signal } = failed
   const { pauseMaxMs } = plan
   await using world = await openWorld({ random: random.fork(), pauseMaxMs, signal, onTrouble })
+  let isDrained = false
   try {
     await Promise.race([run(world, random), untilAborted(signal)])
+    isDrained = true
   } catch (error) {
     const words = error instanceof Error ? (error.stack ?? error.message) : String(error)
     if (troubles.length === 0) troubles.push(words)
   }
-  const isFine = report(world)
+  const isFine = report(world, isDrained)
   if (!isFine || values.verbose) process.stdout.write(`${world.serving.lines.slice(-60).join('\n')}\n`)
   return isFine
 }
@@ -164,10 +166,10 @@ async function main(): Promise<boolean> {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => onTrouble(`The run was ended by ${signal}.`))
 }
-process.on(
-  'unhandledRejection',
-  (reason) => failed.signal.aborted || onTrouble(`Nobody waited for this failure: ${String(reason)}`),
-)
+process.on('unhandledRejection', (reason) => {
+  // A fault that was at work when the run ended finds its world gone.
+  if (!failed.signal.aborted) onTrouble(`Nobody waited for this failure: ${String(reason)}`)
+})
 
 // What goes wrong while the world is closed counts as well.
 const isFine = (await main()) && troubles.length === 0

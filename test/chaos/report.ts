@@ -16,6 +16,8 @@ export interface RunReport {
   readonly missed: ReadonlyMap<string, number>
   readonly records: readonly (SubscriberRecord & { readonly attempts: number })[]
   readonly faults: readonly Fault[]
+  /** Whether every subscriber had the time to get everything. */
+  readonly isDrained: boolean
   /** What no fault explains. */
   readonly troubles: readonly string[]
 }
@@ -56,6 +58,7 @@ export function formatReport(report: RunReport): string {
       .slice(0, EXAMPLES_MAX)
       .map(({ kind, subscriber, detail }) => `  ${subscriber}: ${kind}: ${detail}`),
     ...(faults.length > EXAMPLES_MAX ? [`  … and ${faults.length - EXAMPLES_MAX} more`] : []),
+    ...(report.isDrained ? [] : ['The run ended early: what is called lost may only not have come yet.']),
     ...report.troubles.map((words) => `trouble: ${words}`),
     isGood(report)
       ? 'Nothing lost, nothing twice, order kept.'

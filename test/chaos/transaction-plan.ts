@@ -125,7 +125,7 @@ async function alter(client: pg.Client, random: Random): Promise<void> {
   )
   await client.query(
     rowCount === 0
-      ? `ALTER TABLE ${table} ADD COLUMN chaos ${type}`
-      : `ALTER TABLE ${table} DROP COLUMN chaos`,
+      ? `ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS chaos ${type}`
+      : `ALTER TABLE ${table} DROP COLUMN IF EXISTS chaos`,
   )
 }

@@ -1,0 +1,97 @@
+/** The servers that WebSocket benchmarks compare, each in its process, and how a change is made in each. */
+import { type Child, openChild } from './child.ts'
+import type { SwarmRequest } from './clients/swarm.ts'
+import type { BenchDatabase } from './database.ts'
+import { insertSql, ORDER_SELECTION } from './orders.ts'
+
+/** What every client asks for, unless a benchmark says otherwise. */
+export const DOCUMENT = `subscription { orderChanged { action new { ${ORDER_SELECTION} } transaction { id } } }`
+
+/** A server that delivers. */
+export interface LiveServer extends AsyncDisposable {
+  readonly name: string
+  readonly child: Child
+  readonly port: number
+  readonly path: string
+  readonly isGraphql: boolean
+  /** Makes so many changes at once: one transaction, one turn. */
+  fire(changes: number): Promise<unknown>
+}
+
+/** Ours, fed by a slot of its own. */
+export async function serveRowcast(
+  database: BenchDatabase,
+  node: readonly string[] = [],
+): Promise<LiveServer> {
+  const slot = `serve_${database.name}`
+  await database.createSlot(slot)
+  const child = await openChild('contenders/serve-rowcast', { node })
+  const address = await child.call<Address>('start', { url: database.url, slot })
+  let lastId = 0
+  return {
+    ...{ name: 'rowcast', child, isGraphql: true, ...address },
+    async fire(changes) {
+      const first = lastId + 1
+      lastId += changes
+      await database.query(insertSql(first, lastId))
+    },
+    async [Symbol.asyncDispose]() {
+      await child[Symbol.asyncDispose]()
+      await database.dropSlot(slot)
+    },
+  }
+}
+
+/** Stock Yoga and graphql-ws; with a database behind pg-logical-replication, without one fired by hand. */
+export async function serveYoga(database?: BenchDatabase): Promise<LiveServer> {
+  const slot = database === undefined ? undefined : `yoga_${database.name}`
+  if (slot !== undefined) await database?.createSlot(slot)
+  const child = await openChild('contenders/serve-yoga', { node: ['--no-warnings'] })
+  const address = await child.call<Address>('start', { url: database?.url, slot })
+  return {
+    ...{ name: 'Yoga + graphql-ws', child, isGraphql: true, ...address },
+    fire: (changes) => child.call('fire', { changes }),
+    async [Symbol.asyncDispose]() {
+      await child[Symbol.asyncDispose]()
+      if (slot !== undefined) await database?.dropSlot(slot)
+    },
+  }
+}
+
+/** A bare `ws` server that sends the text. */
+export async function serveBare(text: () => string, node: readonly string[] = []): Promise<LiveServer> {
+  const child = await openChild('contenders/serve-ws', { node })
+  const address = await child.call<Address>('start')
+  return {
+    ...{ name: 'bare ws', child, isGraphql: false, ...address },
+    fire: (changes) => child.call('fire', { changes, text: text() }),
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+  }
+}
+
+interface Address {
+  readonly port: number
+  readonly path: string
+}
+
+/** Opens clients of a server as a group of the swarm, and waits until each has got a first change. */
+export async function openClients(
+  swarm: Child,
+  server: LiveServer,
+  group: string,
+  clients: number,
+  documents: readonly string[] = [DOCUMENT],
+): Promise<void> {
+  const { port, path, isGraphql } = server
+  const request: SwarmRequest = { group, port, path, clients, documents: isGraphql ? documents : [] }
+  await swarm.call('open', request)
+  // GraphQL has no word for "subscribed": what every client gets, every client waits for.
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    await swarm.call('reset', { group })
+    await server.fire(1)
+    if (await swarm.call<boolean>('reach', { group, count: clients, timeoutMs: 2_000 })) return
+  }
+  throw new Error(`Not all of ${clients} clients of ${server.name} get what is sent.`)
+}
+
+const ATTEMPTS_MAX = 20
