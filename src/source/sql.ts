@@ -5,6 +5,7 @@
 import pg from 'pg'
 import { RowcastError } from '../errors.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
+import { isEndedByServer } from '../wire/driver-socket.ts'
 import { quoteIdentifier, quoteLiteral } from '../wire/quote.ts'
 import { PINNED_SESSION_SETTINGS } from '../wire/session-settings.ts'
 import { describeTarget } from './connection-target.ts'
@@ -77,6 +78,7 @@ async function connect(target: SqlTarget, options: SqlClientOptions): Promise<pg
     await client.connect()
     return client
   } catch (error) {
+    const hasServerLeft = isEndedByServer(client, error)
     await end(client)
     if (isTimedOut) {
       throw new RowcastError(
@@ -84,6 +86,7 @@ async function connect(target: SqlTarget, options: SqlClientOptions): Promise<pg
         `PostgreSQL at ${describeTarget(target)} did not answer within ${connectTimeoutMs} ms.`,
       )
     }
+    if (hasServerLeft) throw sessionGone(target, error)
     throw toRowcastError(error, target)
   } finally {
     clearTimeout(timer)
@@ -94,10 +97,7 @@ function createSqlClient(client: pg.Client, target: SqlTarget): SqlClient {
   /** The driver's errors without a code on an open session all say that it is gone. */
   function toFailure(error: unknown): RowcastError {
     const hasCode = error instanceof Error && 'code' in error && typeof error.code === 'string'
-    if (hasCode) return toRowcastError(error, target)
-    return new RowcastError('SOURCE_CONNECTION_LOST', `The session with ${describeTarget(target)} is gone.`, {
-      cause: error,
-    })
+    return hasCode ? toRowcastError(error, target) : sessionGone(target, error)
   }
   return {
     async query<Row extends object>(text: string, parameters?: readonly unknown[]) {
@@ -116,6 +116,12 @@ function createSqlClient(client: pg.Client, target: SqlTarget): SqlClient {
       }
     },
   }
+}
+
+function sessionGone(target: SqlTarget, cause: unknown): RowcastError {
+  return new RowcastError('SOURCE_CONNECTION_LOST', `The session with ${describeTarget(target)} is gone.`, {
+    cause,
+  })
 }
 
 /** By SET and not as start-up options, which connection poolers refuse. */

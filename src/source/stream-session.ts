@@ -11,6 +11,7 @@ import {
 import type { RowcastError } from '../errors.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
 import type { ReplicationConnection, StreamHandler } from '../wire/connection.ts'
+import { quoteIdentifier } from '../wire/quote.ts'
 import type { ServerMessage } from '../wire/server-message.ts'
 import { HEARTBEAT_PREFIX, type SlotReading } from './heartbeat.ts'
 import { ModelTableGuard } from './model-tables.ts'
@@ -197,7 +198,7 @@ export function createStreamSession(
 function pluginOptions(publication: string, isBinary: boolean): Readonly<Record<string, string>> {
   const options: Record<string, string> = {
     proto_version: '1',
-    publication_names: `"${publication.replaceAll('"', '""')}"`,
+    publication_names: quoteIdentifier(publication),
     messages: 'true',
   }
   if (isBinary) options['binary'] = 'true'

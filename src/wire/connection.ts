@@ -7,11 +7,11 @@
  * event per message.
  */
 import type { Buffer } from 'node:buffer'
-import type { Socket } from 'node:net'
 import pg from 'pg'
 import { RowcastError } from '../errors.ts'
 import { systemClock, type WireClock } from './clock.ts'
 import type { ConnectionTarget } from './connection-target.ts'
+import { driverSocket, isEndedByServer, serverPidOf } from './driver-socket.ts'
 import { createFrameReader, encodeCopyDone, encodeQuery, encodeStatusUpdate } from './frames.ts'
 import { computeLivenessTimings, isLinkDead, type LivenessTimings, parseIntervalSetting } from './liveness.ts'
 import { formatLsn, LSN_ZERO, type Lsn, parseLsn } from './lsn.ts'
@@ -83,12 +83,6 @@ export interface ReplicationConnection {
   close(): Promise<void>
 }
 
-/** What the driver keeps to itself: the socket under the session. */
-interface DriverInternals {
-  readonly connection: { readonly stream: Socket }
-  readonly processID: number | null
-}
-
 /** Opens a replication connection.
  * @throws the driver's own error when it cannot; `source/` turns it into a RowcastError.
  */
@@ -107,7 +101,11 @@ export async function openReplicationConnection(
   const client = new pg.Client(config)
   // Without a listener a connection lost between two awaits would end the process; `closed` tells of it.
   client.on('error', () => {})
-  await client.connect()
+  await client.connect().catch((error: unknown) => {
+    throw isEndedByServer(client, error)
+      ? connectionLost('The server ended the session before it began.')
+      : error
+  })
   try {
     await client.query(sessionSettingsSql())
     const timeout = await client.query<{ wal_sender_timeout: string }>('SHOW wal_sender_timeout')
@@ -130,8 +128,7 @@ function createConnection(
   timings: LivenessTimings,
   clock: WireClock,
 ): ReplicationConnection {
-  const internals = client as unknown as DriverInternals
-  const socket = internals.connection.stream
+  const socket = driverSocket(client)
   /** The last flushed position that this connection reported. */
   let reportedLsn = LSN_ZERO
   let handler: StreamHandler | null = null
@@ -218,7 +215,7 @@ function createConnection(
 
   return {
     closed,
-    serverPid: internals.processID ?? 0,
+    serverPid: serverPidOf(client),
     sendStatus: () => sendStatus(),
     abort: fail,
     async query<Row extends object>(text: string) {

@@ -1,8 +1,9 @@
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { findFreePort } from '../../src/embedded/free-port.ts'
 import { parseConnectionTarget } from '../../src/source/connection-target.ts'
 import { type SqlTarget, withSqlClient } from '../../src/source/sql.ts'
+import { openReplicationConnection } from '../../src/wire/connection.ts'
 import { openDatabase } from '../support/database.ts'
 import { openPostgres } from '../support/postgres.ts'
 
@@ -97,21 +98,37 @@ test('nobody listening, no such socket, no such host', async () => {
 })
 
 test('a server that accepts and says nothing is given up', async () => {
-  const silent = createServer((socket) => socket.on('error', () => {}))
-  const port = await new Promise<number>((resolve) => {
-    silent.listen(0, '127.0.0.1', () => {
-      const address = silent.address()
-      resolve(typeof address === 'object' && address !== null ? address.port : 0)
-    })
-  })
-  onTestFinished(() => {
-    silent.close()
-  })
+  const port = await listen((socket) => socket.on('error', () => {}))
   await expect(connect({ ...server(), port }, 100)).rejects.toMatchObject({
     code: 'SOURCE_HOST_UNREACHABLE',
     message: expect.stringContaining('100 ms'),
   })
 })
+
+test('a balancer without a server behind it, which accepts and hangs up, is a matter of trying again', async () => {
+  const port = await listen((socket) => socket.on('error', () => {}).end())
+  await expect(connect({ ...server(), port })).rejects.toMatchObject({ code: 'SOURCE_CONNECTION_LOST' })
+  await expect(
+    openReplicationConnection(
+      { ...server(), port },
+      { applicationName: 'rowcast: test', connectTimeoutMs: 30_000 },
+    ),
+  ).rejects.toMatchObject({ code: 'WIRE_CONNECTION_LOST', retry: 'backoff' })
+})
+
+/** A TCP server for this test; its port. */
+function listen(onSocket: (socket: Socket) => void): Promise<number> {
+  const listener = createServer(onSocket)
+  onTestFinished(() => {
+    listener.close()
+  })
+  return new Promise((resolve) => {
+    listener.listen(0, '127.0.0.1', () => {
+      const address = listener.address()
+      resolve(typeof address === 'object' && address !== null ? address.port : 0)
+    })
+  })
+}
 
 test('a session ended by the administrator, during a query and between two', async () => {
   await using database = await openDatabase()
