@@ -1,6 +1,7 @@
 /** What a service is told: the object that rowcast.config.ts exports, and what it becomes once checked. */
 import type { OverflowPolicy } from './bus/bus.ts'
 import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
+import type { FieldNameOf, ModelPolicy } from './graphql/policy/model-policy.ts'
 import type { ServerSecurity } from './server/create-server.ts'
 import type { DurabilityOptions } from './source/durability-options.ts'
 
@@ -10,19 +11,19 @@ export interface ServicePrismaClient {
   $disconnect(): Promise<void>
 }
 
-/** How one model is exposed. */
-export interface ModelConfig<Field extends string = string> {
-  /** Fields that never reach GraphQL, beside those marked `/// @rowcast.omit`. */
-  readonly omit?: readonly Field[] | undefined
+/** How one model is exposed: who sees what of it, and what `register()` is told. */
+export interface ModelConfig<Row extends object = object> extends ModelPolicy<Row> {
+  /** Whether it gets a subscription; a model that does not can still be queried. @default true */
+  readonly live?: boolean | undefined
   /** See `RegisterOptions`. @default 'full' */
   readonly replicaIdentity?: 'full' | 'keep' | undefined
   /** Field that marks a row as deleted; see `RegisterOptions`. */
-  readonly softDelete?: Field | undefined
+  readonly softDelete?: FieldNameOf<Row> | undefined
 }
 
 /** Which models are live, and how. */
 export type ModelsConfig<Types extends ModelTypeMap = ModelTypeMap> = {
-  readonly [M in keyof Types & string]?: ModelConfig<keyof Types[M]['row'] & string> | undefined
+  readonly [M in keyof Types & string]?: ModelConfig<Types[M]['row']> | undefined
 }
 
 /** What `rowcast dev` does beside serving. */
@@ -47,8 +48,13 @@ export interface ServiceConfig<
   readonly catalog: ModelCatalog<Types>
   /** Makes the Prisma Client that answers queries and relation fields. */
   createPrisma(databaseUrl: string): Prisma
-  /** Live models: all that are not marked `/// @rowcast.omit`, or those named. @default 'all' */
+  /**
+   * Live models: all that are not marked `/// @rowcast.omit`, or those named; and who may see what of them. With
+   * NODE_ENV=production each visible model has a policy here, or `public: true`. @default 'all'
+   */
   readonly models?: 'all' | ModelsConfig<Types> | undefined
+  /** Says that everybody who is let in may see every model that has no policy; see `models`. @default false */
+  readonly public?: boolean | undefined
   /** Replication slot. ROWCAST_SLOT overrides it. @default 'rowcast' */
   readonly slot?: string | undefined
   /** Publication. ROWCAST_PUBLICATION overrides it. @default 'rowcast' */
@@ -88,7 +94,7 @@ export interface Config {
   readonly databaseUrl: string
   readonly catalog: ModelCatalog
   readonly createPrisma: (databaseUrl: string) => ServicePrismaClient
-  /** The live models by name. */
+  /** The live models by name, and what is declared about others. */
   readonly models: Readonly<Record<string, ModelConfig>>
   readonly slot: string
   readonly publication: string

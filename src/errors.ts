@@ -335,6 +335,12 @@ export const ERRORS = {
     retry: 'backoff',
     isPublic: true,
   },
+  CONFIG_NO_POLICY: {
+    means: 'In production a model is visible, and nothing says to whom.',
+    mend: 'Give the model a policy, or say `public: true`.',
+    retry: 'never',
+    isPublic: false,
+  },
   CONFIG_INVALID: {
     means: 'Settings are missing or wrong; the text lists every one of them.',
     mend: 'Set the environment variables or the fields of rowcast.config.ts that the text names.',
@@ -549,6 +555,24 @@ export const ERRORS = {
   SOURCE_SLOT_INVALIDATED: {
     means: 'PostgreSQL removed WAL that the slot still needed, so changes are lost to it.',
     mend: 'Drop the slot (SELECT pg_drop_replication_slot(…);) and call rowcast.enable(); raise max_slot_wal_keep_size.',
+    retry: 'never',
+    isPublic: false,
+  },
+  FORBIDDEN: {
+    means: 'The viewer may not subscribe to changes of this model.',
+    mend: 'Sign in as somebody who may, or change `canSubscribe` of the model.',
+    retry: 'never',
+    isPublic: true,
+  },
+  FIELD_HIDDEN: {
+    means: 'A field was selected that the policy of its model hides from this viewer.',
+    mend: 'Leave the field out of the selection.',
+    retry: 'never',
+    isPublic: true,
+  },
+  POLICY_FAILED: {
+    means: 'A policy threw, or answered with something that cannot be used; the operation was refused.',
+    mend: 'Correct the policy function that the message names; its `cause` is in the log.',
     retry: 'never',
     isPublic: false,
   },

@@ -1,6 +1,7 @@
 /** How one model is made live: the options of `register()`, typed by the model's row and checked against the catalog. */
 import type { ModelSpec } from './catalog/model-catalog.ts'
 import { RowcastError } from './errors.ts'
+import type { ModelPolicy } from './graphql/policy/model-policy.ts'
 import { nearestName } from './nearest-name.ts'
 import type { IdentityWish } from './source/database-facts.ts'
 
@@ -18,7 +19,7 @@ export type SoftDeleteField<Row extends object> = [keyof Row] extends [never]
     }[keyof Row & string]
 
 /** Options of `register()`. */
-export interface RegisterOptions<Row extends object = object> {
+export interface RegisterOptions<Row extends object = object> extends ModelPolicy<Row> {
   /**
    * `full`: `enable()` gives the table and its partitions REPLICA IDENTITY FULL, so that every change has its whole
    * old row. `keep`: it leaves the identity as it is; where that is not FULL, `old` is null, `changed` empty and an

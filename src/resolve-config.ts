@@ -5,7 +5,7 @@
 import type { ModelCatalog } from './catalog/model-catalog.ts'
 import type { Config, DevConfig, SlowSubscribers } from './config.ts'
 import { Faults, type Fields, isFields } from './config-faults.ts'
-import { nearestName } from './nearest-name.ts'
+import { NO_CATALOG, readModels } from './resolve-models.ts'
 import { readServerSecurity, SECURITY_FIELDS } from './resolve-server-security.ts'
 import { parseConnectionTarget } from './source/connection-target.ts'
 import { DURABILITY_FIELDS, type DurabilityOptions, resolveDurability } from './source/durability-options.ts'
@@ -28,13 +28,14 @@ export interface ConfigFlags {
 export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlags = {}): Config {
   const faults = new Faults()
   const fields = fieldsOf(file, faults)
+  const isProduction = env['NODE_ENV'] === 'production'
   const catalog = readCatalog(fields['catalog'], faults)
   const graphiql = readGraphiql(fields['graphiql'], env, faults)
   const config: Config = {
     databaseUrl: readDatabaseUrl(flags.databaseUrl ?? env['DATABASE_URL'], faults),
     catalog,
     createPrisma: readFunction(fields, 'createPrisma', faults) as Config['createPrisma'],
-    models: readModels(fields['models'], catalog, faults),
+    models: readModels(fields, catalog, isProduction, faults),
     slot: readName('slot', env['ROWCAST_SLOT'] ?? fields['slot'], faults),
     publication: readName('publication', env['ROWCAST_PUBLICATION'] ?? fields['publication'], faults),
     host: readHost(flags.host ?? nonEmpty(env['HOST']) ?? fields['host'], faults),
@@ -42,11 +43,7 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
     graphiql,
     durability: readDurability(fields, faults),
     slowSubscribers: readSlowSubscribers(fields['slowSubscribers'], faults),
-    security: readServerSecurity(
-      fields,
-      { graphiql, isProduction: env['NODE_ENV'] === 'production' },
-      faults,
-    ),
+    security: readServerSecurity(fields, { graphiql, isProduction }, faults),
     dev: readDev(fields['dev'], faults),
   }
   faults.throwIfAny()
@@ -58,6 +55,7 @@ const FIELD_NAMES: readonly string[] = [
     'catalog',
     'createPrisma',
     'models',
+    'public',
     'slot',
     'publication',
     'host',
@@ -86,8 +84,6 @@ function fieldsOf(file: unknown, faults: Faults): Fields {
   faults.addUnknownFields(file, FIELD_NAMES, 'The config file')
   return file
 }
-
-const NO_CATALOG: ModelCatalog = { formatVersion: 1, models: {}, enums: {}, joinTables: [] }
 
 function readCatalog(value: unknown, faults: Faults): ModelCatalog {
   if (!isFields(value) || !isFields(value['models'])) {
@@ -119,49 +115,6 @@ function readFunction(fields: Fields, name: string, faults: Faults): unknown {
   if (typeof value !== 'function') faults.add('CONFIG_BAD_FIELD', `\`${name}\` is not a function.`)
   // Called as a method of the config: it may use `this`.
   return typeof value === 'function' ? value.bind(fields) : value
-}
-
-function readModels(value: unknown, catalog: ModelCatalog, faults: Faults): Config['models'] {
-  const known = Object.values(catalog.models)
-  if (value === undefined || value === 'all') {
-    return Object.fromEntries(known.filter((model) => !model.isOmitted).map((model) => [model.name, {}]))
-  }
-  if (!isFields(value)) {
-    faults.add('CONFIG_BAD_FIELD', "`models` is neither 'all' nor an object of models.")
-    return {}
-  }
-  const names = known.map((model) => model.name)
-  for (const [name, model] of Object.entries(value)) {
-    if (names.includes(name)) readOmit(name, model, catalog, faults)
-    else if (catalog !== NO_CATALOG) {
-      const nearest = nearestName(name, names)
-      faults.add(
-        'CATALOG_UNKNOWN_MODEL',
-        `\`models\` names "${name}", which the Prisma schema does not have.`,
-        nearest === null ? undefined : `Did you mean "${nearest}"?`,
-      )
-    }
-  }
-  return value as Config['models']
-}
-
-function readOmit(name: string, model: unknown, catalog: ModelCatalog, faults: Faults): void {
-  const spec = catalog.models[name]
-  const omit = isFields(model) ? (model['omit'] ?? []) : null
-  if (!Array.isArray(omit)) {
-    faults.add('CONFIG_BAD_FIELD', `\`models.${name}\` is not of the form { omit: ['field'] }.`)
-    return
-  }
-  const fields = [...(spec?.fields ?? []), ...(spec?.relations ?? [])].map((field) => field.name)
-  for (const field of omit.filter((each) => !fields.includes(String(each)))) {
-    const nearest = nearestName(String(field), fields)
-    faults.add(
-      'CONFIG_BAD_FIELD',
-      `\`models.${name}.omit\` names "${String(field)}", which ${name} does not have.`,
-      // A misspelt field that was meant to be hidden would be shown: never let it pass.
-      nearest === null ? `Name fields of ${name}.` : `Did you mean "${nearest}"?`,
-    )
-  }
 }
 
 function readName(field: 'slot' | 'publication', value: unknown, faults: Faults): string {

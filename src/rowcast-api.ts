@@ -6,6 +6,7 @@ import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
 import type { Change, ChangeAction } from './changes/change.ts'
 import type { EmittedMessage } from './changes/emitted-message.ts'
 import type { RowcastError } from './errors.ts'
+import type { ModelPolicies } from './graphql/policy/model-policy.ts'
 import type { Logger } from './log.ts'
 import type { RegisterOptions } from './register-options.ts'
 import type { ConnectionOptions } from './source/connection-target.ts'
@@ -67,6 +68,8 @@ export type ModelNameOf<Types extends ModelTypeMap> = keyof Types & string
 /** Live changes of a Prisma schema's models. */
 export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
   readonly catalog: ModelCatalog<Types>
+  /** What `register()` was told of who may see what, for the GraphQL layer; `subscribe()` itself shows everything. */
+  readonly policies: ModelPolicies
   /**
    * Makes a model live. Before `start()`.
    * @throws CATALOG_UNKNOWN_MODEL, CATALOG_REGISTERED_TOO_LATE, CATALOG_BAD_SOFT_DELETE
@@ -121,6 +124,8 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
 export interface RowcastStatus extends SourceStatus {
   /** Models whose changes cannot be told at present, and why; all others are live. */
   readonly drifted: readonly DriftedModel[]
+  /** Open subscriptions by model; models without one may be absent. */
+  readonly subscriptions: ReadonlyMap<string, number>
 }
 
 /** A model whose table and the Prisma schema disagree, or that is not published. */

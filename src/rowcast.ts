@@ -111,6 +111,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
 
   const rowcast: Rowcast<Types> = {
     catalog,
+    policies: registerOptions,
     register(model, modelOptions = {}) {
       const spec = modelOf(model)
       checkRegisterOptions(spec, modelOptions)
@@ -173,7 +174,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     status() {
       source ??= buildSource()
       const drifted = [...(registry?.faults ?? [])].map(([model, error]) => ({ model, error }))
-      return { ...source.status(), drifted }
+      return { ...source.status(), drifted, subscriptions: bus.subscriptionCounts }
     },
     async stop() {
       await source?.stop()

@@ -2,7 +2,10 @@
  * The composition root of the service: a checked Config becomes rowcast, a GraphQL schema over it and a
  * server, started and stopped in order. The library is the same code without this file.
  */
+
+import type { ModelSpec } from './catalog/model-catalog.ts'
 import type { Config, ServicePrismaClient } from './config.ts'
+import { secretFields } from './graphql/policy/secret-fields.ts'
 import { buildServiceSchema } from './graphql/service-schema.ts'
 import type { Logger } from './log.ts'
 import { createRowcast, type Rowcast } from './rowcast.ts'
@@ -53,9 +56,10 @@ export function createService(config: Config, options: ServiceOptions): Service 
     queueLengthMax: config.slowSubscribers.queueLengthMax,
     overflow: config.slowSubscribers.policy,
   })
-  for (const [model, { replicaIdentity, softDelete }] of Object.entries(models)) {
-    rowcast.register(model, { replicaIdentity, softDelete })
+  for (const [model, { live, ...options }] of Object.entries(models)) {
+    if (live !== false) rowcast.register(model, options)
   }
+  logSecretFields(config, logger)
   const server = createServer({
     schema: buildServiceSchema({
       catalog,
@@ -87,6 +91,24 @@ export function createService(config: Config, options: ServiceOptions): Service 
       await prisma.$disconnect()
     },
   }
+}
+
+/** What is not in the schema although nobody said so: whoever misses it learns why. */
+function logSecretFields({ catalog, models }: Config, logger: Logger): void {
+  const fields = Object.values<ModelSpec>(catalog.models)
+    .filter((model) => !model.isOmitted)
+    .flatMap((model) => {
+      const policy = models[model.name] ?? {}
+      const omitted = new Set(policy.omit)
+      return secretFields(model, policy).flatMap((name) =>
+        omitted.has(name) ? [] : [`${model.name}.${name}`],
+      )
+    })
+  if (fields.length === 0) return
+  logger.info('Fields that look like secrets are left out of the schema.', {
+    fields: fields.join(', '),
+    mend: 'Name them in `expose` of their model if they may be shown, or mark them `/// @rowcast.omit`.',
+  })
 }
 
 /** Ready only while changes flow and none from before is still to come. The code says what is in the way; its text is for the log. */

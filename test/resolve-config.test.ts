@@ -35,8 +35,61 @@ test('defaults: every model that is not omitted, 127.0.0.1:4000, GraphiQL, slot 
 
 test('GraphiQL is off in production unless the file says otherwise', () => {
   const production = { ...env, NODE_ENV: 'production' }
-  expect(resolveConfig(file, production).graphiql).toBe(false)
-  expect(resolveConfig({ ...file, graphiql: true }, production).graphiql).toBe(true)
+  const open = { ...file, public: true }
+  expect(resolveConfig(open, production).graphiql).toBe(false)
+  expect(resolveConfig({ ...open, graphiql: true }, production).graphiql).toBe(true)
+})
+
+describe('in production', () => {
+  const production = { ...env, NODE_ENV: 'production' }
+  const visible = Object.values(catalog.models).filter((model) => !model.isOmitted)
+  const all = (config: object) => Object.fromEntries(visible.map(({ name }) => [name, config]))
+
+  test('a model that nothing is said about is a fault, and each is named', () => {
+    for (const models of ['all', undefined, all({}), all({ public: false, omit: [] })]) {
+      const fault = faultOf({ ...file, models }, production)
+      expect(fault.code).toBe('CONFIG_NO_POLICY')
+      for (const { name } of visible) expect(fault.message).toContain(name)
+      expect(fault.mend).toContain('public: true')
+    }
+    const { message } = faultOf({ ...file, models: { ...all({ public: true }), Post: {} } }, production)
+    expect(message).toMatch(/who may see Post\./)
+  })
+
+  test('a policy, or the word that there is none, will do', () => {
+    const policies = [
+      { public: true },
+      { rows: () => 'all' },
+      { canSubscribe: () => true },
+      { fields: () => 'all' },
+    ]
+    for (const policy of policies) {
+      expect(Object.keys(resolveConfig({ ...file, models: all(policy) }, production).models)).toEqual(
+        visible.map(({ name }) => name),
+      )
+    }
+    resolveConfig({ ...file, public: true }, production)
+  })
+
+  test('elsewhere nothing need be said', () => {
+    resolveConfig(file, env)
+  })
+})
+
+test.each([
+  [{ live: 'no' }, 'models.User.live'],
+  [{ public: 1 }, 'models.User.public'],
+  [{ rows: { id: 1 } }, 'models.User.rows'],
+  [{ canSubscribe: true }, 'models.User.canSubscribe'],
+  [{ fields: ['id'] }, 'models.User.fields'],
+  [{ omit: 'email' }, 'models.User.omit'],
+  [{ expose: ['passwrodHash'] }, 'Did you mean "passwordHash"'],
+  [{ replicaIdentity: 'index' }, 'models.User.replicaIdentity'],
+  [{ rowz: () => 'all' }, 'Did you mean "rows"'],
+])('a model configured with %o is refused', (model, told) => {
+  const fault = faultOf({ ...file, models: { User: model } })
+  expect(fault.code).toBe('CONFIG_BAD_FIELD')
+  expect(fault.message).toContain(told)
 })
 
 test('the command line counts before the environment, and that before the file', () => {

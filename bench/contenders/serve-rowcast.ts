@@ -10,7 +10,13 @@ import { ORDERS_CATALOG } from '../orders.ts'
 const PRISMA = { async $connect() {}, async $disconnect() {} }
 
 async function start({ url, slot }: { readonly url: string; readonly slot: string }) {
-  const config = defineConfig({ catalog: ORDERS_CATALOG, createPrisma: () => PRISMA, slot, port: 0 })
+  const config = defineConfig({
+    catalog: ORDERS_CATALOG,
+    createPrisma: () => PRISMA,
+    public: true,
+    slot,
+    port: 0,
+  })
   const service = createService(resolveConfig(config, { DATABASE_URL: url, NODE_ENV: 'production' }), {
     logger: silentLogger,
   })

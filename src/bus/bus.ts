@@ -45,8 +45,23 @@ export interface SubscriptionRequest {
 /** `after` for everything that is retained: what a worker asks for that has no cursor yet. */
 export const AFTER_EARLIEST = 'earliest'
 
+/**
+ * The side of a subscription for consumers that take what is there in one go, without a promise for each
+ * delivery. Whoever uses it asks `next()` for the end only.
+ */
+export interface DeliveryPull {
+  /** The next delivery, if there is one. */
+  take(): Delivery | undefined
+  /** Nothing comes any more: once `take()` gives nothing, `next()` tells how it ended. */
+  readonly isEnded: boolean
+  /** Called when something came, or the end, after `take()` gave nothing; must not throw. */
+  onReadable: (() => void) | null
+}
+
 /** A live subscription: iterate it; `return()` (or leaving the loop) ends it. */
 export interface BusSubscription extends AsyncIterableIterator<Delivery> {
+  /** Absent where another thing stands between the consumer and the queue. */
+  readonly pull?: DeliveryPull | undefined
   return(): Promise<IteratorResult<Delivery>>
 }
 
@@ -74,6 +89,8 @@ export interface ChangeBus extends ChangeSink {
    * `isVisible` tells whether a transaction is visible in a snapshot taken after this bus was asked.
    */
   cursorBefore(isVisible: (xid: number) => boolean): string | null
+  /** Open subscriptions by model. */
+  readonly subscriptionCounts: ReadonlyMap<string, number>
   /** Ends the subscriptions of one model, or all: normally, or with the error given. */
   close(error?: Error, model?: string): void
 }

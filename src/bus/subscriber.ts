@@ -4,12 +4,28 @@ import { comparePositions } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
 import type { Delivery } from './bus.ts'
 import type { ChangeFilter } from './filter/change-filter.ts'
-import { judgeChange, missingValues } from './filter/judge-change.ts'
+import { judgeChange, missingValues, type Transition } from './filter/judge-change.ts'
 import type { History } from './history.ts'
 import type { SubscriptionQueue } from './subscription-queue.ts'
 
-/** A delivery before it is known whether it is the last one of its transaction, which is said in place. */
-type Match = Omit<Delivery, 'isLastOfTransaction'> & { isLastOfTransaction: boolean }
+/**
+ * A delivery; whether it is the last one of its transaction is said in place once it is known. A class: there is one
+ * for each change and subscription, and literals are slower to make.
+ */
+class Match implements Delivery {
+  readonly change: AnyChange
+  readonly transition: Transition | null
+  readonly hidesOld: boolean
+  readonly hidesNew: boolean
+  isLastOfTransaction = false
+
+  constructor(change: AnyChange, transition: Transition | null, hidesOld: boolean, hidesNew: boolean) {
+    this.change = change
+    this.transition = transition
+    this.hidesOld = hidesOld
+    this.hidesNew = hidesNew
+  }
+}
 
 /** What a subscriber is made of. */
 export interface SubscriberOptions {
@@ -62,7 +78,7 @@ export class Subscriber {
         return
       this.skipTo = null
     }
-    const match = this.#judge(change)
+    const match = this.#judgeSafely(change)
     if (match === null) return
     this.#push(false)
     this.#held = match
@@ -81,12 +97,20 @@ export class Subscriber {
     this.queue.push(held)
   }
 
+  /** A filter that throws ends its own subscription, and neither the others nor the source. */
+  #judgeSafely(change: AnyChange): Match | null {
+    try {
+      return this.#judge(change)
+    } catch (error) {
+      this.queue.end(error instanceof Error ? error : new Error(String(error)))
+      return null
+    }
+  }
+
   #judge(change: AnyChange): Match | null {
-    const isLastOfTransaction = false
-    if (this.filter === null)
-      return { change, transition: null, hidesOld: false, hidesNew: false, isLastOfTransaction }
+    if (this.filter === null) return new Match(change, null, false, false)
     const { verdict, transition, hidesOld, hidesNew } = judgeChange(this.filter, change)
-    if (verdict === 'match') return { change, transition, hidesOld, hidesNew, isLastOfTransaction }
+    if (verdict === 'match') return new Match(change, transition, hidesOld, hidesNew)
     if (verdict === 'unknown') this.#endUnanswered(change, this.filter)
     return null
   }

@@ -6,11 +6,13 @@
 import type { TransactionInfo } from '../changes/change.ts'
 import { formatCursor } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
-import type { BusSubscription, Delivery, OverflowPolicy } from './bus.ts'
+import type { BusSubscription, Delivery, DeliveryPull, OverflowPolicy } from './bus.ts'
 import { conflate } from './conflate.ts'
 
 /** A queue and the two hands on it. */
 export interface SubscriptionQueue extends BusSubscription {
+  /** The queue itself: one object for each of many thousand subscriptions. */
+  readonly pull: DeliveryPull
   /** Adds a delivery; ignored once the queue has ended. */
   push(delivery: Delivery): void
   /** Ends the queue; what is pending is still delivered before the end, or before the error. */
@@ -42,131 +44,182 @@ interface Waiter {
 }
 
 const DONE: IteratorResult<Delivery> = { done: true, value: undefined }
+const NOTHING: readonly Delivery[] = []
 
 /** Creates a queue. */
 export function createSubscriptionQueue(options: SubscriptionQueueOptions): SubscriptionQueue {
-  const { queueLengthMax } = options
+  return new BoundedQueue(options)
+}
+
+class BoundedQueue implements SubscriptionQueue, DeliveryPull {
+  onReadable: (() => void) | null = null
+  isEnded = false
+  readonly #options: SubscriptionQueueOptions
   /** Pending deliveries start at `head`; the array is cut when the dead part outweighs the living. */
-  let pending: Delivery[] = []
-  let head = 0
-  const waiters: Waiter[] = []
-  let isRefilling = options.refill !== undefined
-  let isEnded = false
-  let failure: Error | null = null
+  #pending: Delivery[] = NOTHING as Delivery[]
+  #head = 0
+  #waiters: Waiter[] | null = null
+  /** The consumer found nothing and is to be told when there is something. */
+  #isNoticeDue = false
+  #isReadingLog = false
+  #isRefilling: boolean
+  #failure: Error | null = null
   /** Where the last change stands that the consumer took. Not the change: it would hold on to its bytes. */
-  let lastTransaction: TransactionInfo | null = null
-  let lastIndex = 0
+  #lastTransaction: TransactionInfo | null = null
+  #lastIndex = 0
 
-  function end(error?: Error): void {
-    if (isEnded) return
-    isEnded = true
-    failure = error ?? null
-    options.onEnd()
-    for (const waiter of waiters.splice(0)) settleEnded(waiter)
+  constructor(options: SubscriptionQueueOptions) {
+    this.#options = options
+    this.#isRefilling = options.refill !== undefined
   }
 
-  function clear(): void {
-    pending = []
-    head = 0
+  get pull(): DeliveryPull {
+    return this
   }
 
-  function settleEnded(waiter: Waiter): void {
-    if (failure === null) {
+  get length(): number {
+    return this.#pending.length - this.#head
+  }
+
+  push(delivery: Delivery): void {
+    if (this.isEnded) return
+    const waiter = this.#waiters?.shift()
+    if (waiter !== undefined) {
+      this.#noteTaken(delivery)
+      waiter.resolve({ done: false, value: delivery })
+      return
+    }
+    // Refilling paces itself: it waits for the consumer, so it cannot run away from it.
+    if (!this.#isRefilling && this.length >= this.#options.queueLengthMax) this.#overflow()
+    if (this.isEnded) return
+    if (this.#pending.length === 0) this.#pending = [delivery]
+    else this.#pending.push(delivery)
+    this.#notify()
+  }
+
+  end(error?: Error): void {
+    if (this.isEnded) return
+    this.isEnded = true
+    this.#failure = error ?? null
+    this.#options.onEnd()
+    for (const waiter of this.#waiters?.splice(0) ?? []) this.#settleEnded(waiter)
+    this.#notify()
+  }
+
+  take(): Delivery | undefined {
+    const delivery = this.#takePending()
+    if (delivery !== undefined) return delivery
+    this.#isNoticeDue = true
+    if (this.#isRefilling && !this.isEnded && !this.#isReadingLog) {
+      this.#readLog().catch((error: Error) => this.end(error))
+    }
+    return undefined
+  }
+
+  next(): Promise<IteratorResult<Delivery>> {
+    const delivery = this.#takePending()
+    if (delivery !== undefined) return Promise.resolve({ done: false, value: delivery })
+    if (this.#isRefilling && !this.isEnded) return this.#nextFromLog()
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = { resolve, reject }
+      if (this.isEnded) this.#settleEnded(waiter)
+      else if (this.#waiters === null) this.#waiters = [waiter]
+      else this.#waiters.push(waiter)
+    })
+  }
+
+  return(): Promise<IteratorResult<Delivery>> {
+    this.#clear()
+    this.end()
+    this.#failure = null
+    return Promise.resolve(DONE)
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  #takePending(): Delivery | undefined {
+    const delivery = this.#pending[this.#head]
+    if (delivery === undefined) return undefined
+    this.#head += 1
+    // What was taken must not be held by an idle queue.
+    if (this.#head === this.#pending.length) this.#clear()
+    else if (this.#head > 1024 && this.#head * 2 > this.#pending.length) {
+      this.#pending = this.#pending.slice(this.#head)
+      this.#head = 0
+    }
+    this.#noteTaken(delivery)
+    return delivery
+  }
+
+  #noteTaken({ change }: Delivery): void {
+    this.#lastTransaction = change.transaction
+    this.#lastIndex = change.index
+  }
+
+  #notify(): void {
+    if (!this.#isNoticeDue) return
+    this.#isNoticeDue = false
+    this.onReadable?.()
+  }
+
+  #clear(): void {
+    this.#pending = NOTHING as Delivery[]
+    this.#head = 0
+  }
+
+  #settleEnded(waiter: Waiter): void {
+    if (this.#failure === null) {
       waiter.resolve(DONE)
       return
     }
     // An error is told once; whoever asks again finds the end, as with any async generator.
-    const error = failure
-    failure = null
+    const error = this.#failure
+    this.#failure = null
     waiter.reject(error)
   }
 
-  function noteTaken({ change }: Delivery): void {
-    lastTransaction = change.transaction
-    lastIndex = change.index
-  }
-
   /** Asked for in an emergency only: a text for each delivery would cost more than the delivery. */
-  function lastTakenCursor(): string | null {
-    if (lastTransaction === null) return options.startCursor
-    return formatCursor(lastTransaction.epoch, lastTransaction.commitLsn, lastIndex)
-  }
-
-  function take(): Delivery | undefined {
-    const delivery = pending[head]
-    if (delivery === undefined) return undefined
-    head += 1
-    if (head > 1024 && head * 2 > pending.length) {
-      pending = pending.slice(head)
-      head = 0
-    }
-    noteTaken(delivery)
-    return delivery
+  #lastTakenCursor(): string | null {
+    if (this.#lastTransaction === null) return this.#options.startCursor
+    const { epoch, commitLsn } = this.#lastTransaction
+    return formatCursor(epoch, commitLsn, this.#lastIndex)
   }
 
   /** Makes room, or ends the queue. */
-  function overflow(): void {
-    if (options.overflow === 'conflate') {
-      pending = conflate(pending.slice(head))
-      head = 0
+  #overflow(): void {
+    const { queueLengthMax } = this.#options
+    if (this.#options.overflow === 'conflate') {
+      this.#pending = conflate(this.#pending.slice(this.#head))
+      this.#head = 0
       // Half of the bound, so that the work of conflating is paid by many changes.
-      if (pending.length <= queueLengthMax / 2) return
+      if (this.#pending.length <= queueLengthMax / 2) return
     }
     // What is pending goes: it is what the consumer could not take, and the cursor says where to find it.
-    clear()
-    end(
+    this.#clear()
+    this.end(
       new RowcastError('SUBSCRIBER_TOO_SLOW', `This subscription left ${queueLengthMax} changes waiting.`, {
-        details: { queueLengthMax, cursor: lastTakenCursor() },
+        details: { queueLengthMax, cursor: this.#lastTakenCursor() },
       }),
     )
   }
 
   /** Reads the log in bounded steps, and lets others have their turn between them. */
-  async function nextFromLog(): Promise<IteratorResult<Delivery>> {
-    while (isRefilling && !isEnded && head === pending.length) {
-      isRefilling = (await options.refill?.()) ?? false
-      if (isRefilling && head === pending.length) await new Promise((resolve) => setImmediate(resolve))
-    }
-    return next()
-  }
-
-  function next(): Promise<IteratorResult<Delivery>> {
-    const delivery = take()
-    if (delivery !== undefined) return Promise.resolve({ done: false, value: delivery })
-    if (isRefilling && !isEnded) return nextFromLog()
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = { resolve, reject }
-      if (isEnded) settleEnded(waiter)
-      else waiters.push(waiter)
-    })
-  }
-
-  return {
-    get length() {
-      return pending.length - head
-    },
-    push(delivery) {
-      if (isEnded) return
-      const waiter = waiters.shift()
-      if (waiter !== undefined) {
-        noteTaken(delivery)
-        waiter.resolve({ done: false, value: delivery })
-        return
+  async #readLog(): Promise<void> {
+    this.#isReadingLog = true
+    try {
+      while (this.#isRefilling && !this.isEnded && this.length === 0) {
+        this.#isRefilling = (await this.#options.refill?.()) ?? false
+        if (this.#isRefilling && this.length === 0) await new Promise((resolve) => setImmediate(resolve))
       }
-      // Refilling paces itself: it waits for the consumer, so it cannot run away from it.
-      if (!isRefilling && pending.length - head >= queueLengthMax) overflow()
-      if (!isEnded) pending.push(delivery)
-    },
-    end,
-    next,
-    return() {
-      clear()
-      end()
-      failure = null
-      return Promise.resolve(DONE)
-    },
-    [Symbol.asyncIterator]() {
-      return this
-    },
+    } finally {
+      this.#isReadingLog = false
+    }
+  }
+
+  async #nextFromLog(): Promise<IteratorResult<Delivery>> {
+    await this.#readLog()
+    return this.next()
   }
 }

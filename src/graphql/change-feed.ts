@@ -4,10 +4,13 @@
  */
 import type { BusSubscription, SubscriptionRequest } from '../bus/bus.ts'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
+import type { ModelPolicies } from './policy/model-policy.ts'
 
 /** Where the GraphQL layer gets changes from. */
 export interface ChangeFeed {
   readonly catalog: ModelCatalog
+  /** What `register()` was told of who may see what. @default nothing */
+  readonly policies?: ModelPolicies | undefined
   /** Whether the model was made live. */
   isRegistered(model: string): boolean
   /** Live from this call on; the iterator's `return()` ends it. */

@@ -5,6 +5,7 @@ import { invariant } from '../errors.ts'
 import { graphqlTypeName, visibleFields, visibleRelations } from './field-type.ts'
 import { objectTypeName } from './names.ts'
 import { pageArguments, pageOf } from './pagination.ts'
+import { visibleWhere } from './service-queries.ts'
 import type { ServiceBuilder, ServiceModel } from './service-types.ts'
 
 /** Adds the object type of a model to the builder. */
@@ -37,7 +38,10 @@ export function defineObjectType(builder: ServiceBuilder, catalog: ModelCatalog,
                   `The ${target.name} rows of this ${spec.name}, in the order of their key.`,
                 nullable: false,
                 args: pageArguments(builder),
-                query: (args: object) => pageOf(target, args),
+                query: (args: object, context: object) => ({
+                  ...pageOf(target, args),
+                  ...visibleWhere(builder, context, target.name),
+                }),
               } as never)
             : t.relation(relation.name, {
                 description: relation.documentation ?? describeToOne(relation, target),

@@ -3,6 +3,7 @@ import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { graphqlTypeName, keyFields } from './field-type.ts'
 import { parseKeyArgument } from './key-argument.ts'
 import { pageArguments, pageOf } from './pagination.ts'
+import { policiesOf } from './plugin/builder-policies.ts'
 import { delegateOf, type PrismaClientLike } from './prisma-delegate.ts'
 import type { ServiceBuilder, ServiceModel } from './service-types.ts'
 
@@ -22,8 +23,12 @@ export function defineQueries(builder: ServiceBuilder, options: QueryOptions, mo
       nullable: false,
       description: `${spec.name} rows, in the order of their key.`,
       args: pageArguments(builder),
-      resolve: (query, _root, args) =>
-        delegateOf(options.prisma, spec.name).findMany({ ...query, ...pageOf(spec, args) }),
+      resolve: (query, _root, args, context) =>
+        delegateOf(options.prisma, spec.name).findMany({
+          ...query,
+          ...pageOf(spec, args),
+          ...visibleWhere(builder, context, spec.name),
+        }),
     }),
   )
 }
@@ -48,16 +53,30 @@ function defineOne(builder: ServiceBuilder, { catalog, prisma }: QueryOptions, m
           }),
         ]),
       ),
-      resolve: (query, _root, args) => {
+      resolve: (query, _root, args, context) => {
+        policiesOf(builder as never).checkVisible(context, { model: spec.name, fields: spec.primaryKey })
         const where = Object.fromEntries(
           keys.map(({ field, type }) => [field.name, parseKeyArgument(field, type, args[field.name])]),
         )
         const delegate = delegateOf(prisma, spec.name)
         // findUnique wants the name of a composite key, which `@@id(name:)` may have changed; findFirst does not.
-        return keys.length === 1
+        return keys.length === 1 && !policiesOf(builder as never).asksViewer(spec.name)
           ? delegate.findUnique({ ...query, where })
-          : delegate.findFirst({ ...query, where })
+          : delegate.findFirst({ ...query, ...visibleWhere(builder, context, spec.name, where) })
       },
     }),
   )
+}
+
+/** The rows that the viewer may see, and what else they have to be; nothing for all. */
+export function visibleWhere(
+  builder: ServiceBuilder,
+  context: object,
+  model: string,
+  more?: object,
+): { readonly where?: object } {
+  const { rows } = policiesOf(builder as never).view(context, model)
+  const conditions = [more, rows?.where].filter((condition) => condition !== undefined)
+  const [only] = conditions
+  return only === undefined ? {} : { where: conditions.length === 1 ? only : { AND: conditions } }
 }

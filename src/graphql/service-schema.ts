@@ -8,10 +8,12 @@ import PrismaPlugin from '@pothos/plugin-prisma'
 import type { GraphQLSchema } from 'graphql'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { RowcastError } from '../errors.ts'
+import { defineActivityFields } from './activity/activity-fields.ts'
 import { defineEnum } from './enum-type.ts'
 import { visibleFields } from './field-type.ts'
 import { modelFieldNames } from './names.ts'
 import { RowcastPlugin } from './plugin/rowcast-plugin.ts'
+import { omittedNames } from './policy/secret-fields.ts'
 import { pothosDatamodel } from './pothos-datamodel.ts'
 import { SCALARS } from './scalars.ts'
 import { defineObjectType } from './service-object-type.ts'
@@ -34,22 +36,30 @@ export function buildServiceSchema(options: ServiceSchemaOptions): GraphQLSchema
   for (const model of models) defineObjectType(builder, options.catalog, model)
   builder.queryType({ description: 'Rows as they are now.' })
   for (const model of models) defineQueries(builder, options, model)
-  for (const { spec, names, omit } of models) {
-    if (Object.hasOwn(options.models, spec.name)) {
-      builder.changeSubscription(spec.name, { name: names.changed, omit })
+  for (const { spec, names, omit, expose } of models) {
+    if (Object.hasOwn(options.models, spec.name) && options.models[spec.name]?.live !== false) {
+      builder.changeSubscription(spec.name, { name: names.changed, omit, expose })
     }
   }
+  if (options.activity !== undefined) defineActivityFields(builder, models, options.activity)
   addEnums(builder, options.catalog, models)
   for (const [name, scalar] of Object.entries(SCALARS))
     builder.addScalarType(name as keyof typeof SCALARS, scalar)
   return builder.toSchema()
 }
 
-function createBuilder({ catalog, prisma, feed, mayChooseOverflow }: ServiceSchemaOptions): ServiceBuilder {
+function createBuilder(options: ServiceSchemaOptions): ServiceBuilder {
+  const { catalog, prisma, feed, mayChooseOverflow } = options
   return new SchemaBuilder<ServiceSchemaTypes>({
     plugins: [PrismaPlugin, RowcastPlugin],
     prisma: { client: prisma, dmmf: { datamodel: pothosDatamodel(catalog) } },
-    rowcast: { feed, mayChooseOverflow },
+    rowcast: {
+      feed,
+      mayChooseOverflow,
+      policies: new Map(Object.entries(options.models)),
+      // Nothing in this schema but the policies asks who the viewer is.
+      shareBy: () => '',
+    },
   })
 }
 
@@ -71,8 +81,9 @@ function serviceModels({ catalog, models }: ServiceSchemaOptions): readonly Serv
   const names = modelFieldNames(specs.map((model) => model.name))
   return specs.flatMap((spec) => {
     const fieldNames = names.get(spec.name)
-    const omit = models[spec.name]?.omit ?? []
-    return fieldNames === undefined ? [] : [{ spec, names: fieldNames, omit }]
+    const exposure = models[spec.name] ?? {}
+    const omit = omittedNames(spec, exposure)
+    return fieldNames === undefined ? [] : [{ spec, names: fieldNames, omit, expose: exposure.expose ?? [] }]
   })
 }
 

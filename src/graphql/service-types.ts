@@ -2,14 +2,16 @@
 import type { PrismaModelTypes } from '@pothos/plugin-prisma'
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyRow } from '../changes/change.ts'
+import type { ActivityExposure } from './activity/activity-fields.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import type { ModelFieldNames } from './names.ts'
+import type { AnyModelPolicy } from './policy/model-policy.ts'
 import type { PrismaClientLike } from './prisma-delegate.ts'
 
-/** How one model is exposed. */
-export interface ModelExposure {
-  /** Fields and relations that never reach GraphQL, beside those marked `@rowcast.omit`. */
-  readonly omit?: readonly string[] | undefined
+/** How one model is exposed: who may see what of it, and whether it is live. */
+export interface ModelExposure extends AnyModelPolicy {
+  /** Whether it gets a subscription beside its queries. @default true */
+  readonly live?: boolean | undefined
 }
 
 /** What the schema is built from. */
@@ -20,7 +22,9 @@ export interface ServiceSchemaOptions {
   readonly feed: ChangeFeed
   /** Whether subscriptions take `overflow`. @default false */
   readonly mayChooseOverflow?: boolean | undefined
-  /** The live models: each gets a subscription. The others can be queried. */
+  /** Adds what the live page shows. @default no such fields */
+  readonly activity?: ActivityExposure | undefined
+  /** The live models, each of which gets a subscription, and what is declared about others. All can be queried. */
   readonly models: Readonly<Record<string, ModelExposure>>
 }
 
@@ -29,6 +33,7 @@ export interface ServiceModel {
   readonly spec: ModelSpec
   readonly names: ModelFieldNames
   readonly omit: readonly string[]
+  readonly expose: readonly string[]
 }
 
 /** A model as Pothos' types describe one, with nothing known about it. */

@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { BusSubscription, Delivery } from '../../src/bus/bus.ts'
+import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { AnyChange, ChangeAction, TransactionPart } from '../../src/changes/change.ts'
+import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { plainChange, plainTransaction } from '../support/plain-change.ts'
 
 /** A change that only says where it stands. */
@@ -95,6 +97,25 @@ describe('memory bus', () => {
     expect(seen).toEqual([1, 2, 3, 4, 5])
     await expect(slow.next()).rejects.toMatchObject({ code: 'SUBSCRIBER_TOO_SLOW', isPublic: true })
     expect(await slow.next()).toEqual({ done: true, value: undefined })
+  })
+
+  it('ends a subscriber whose filter throws, and nobody else', async () => {
+    const bus = createMemoryBus({ models: blogCatalog.models })
+    const failing = createChangeFilter({
+      rows: {
+        kind: 'test',
+        field: 'id',
+        takesNull: true,
+        test() {
+          throw new Error('boom')
+        },
+      },
+    })
+    const bad = bus.subscribe({ model: 'User', filter: failing })
+    const good = bus.subscribe({ model: 'User' })
+    bus.publish(part([plainChange({ model: 'User', action: 'INSERT', new: { id: 1 } })]))
+    await expect(bad.next()).rejects.toThrow('boom')
+    expect(await take(good, 1)).toHaveLength(1)
   })
 
   it('survives a burst far beyond what the well-known PubSub survives', async () => {

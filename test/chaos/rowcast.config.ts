@@ -8,6 +8,7 @@ import { catalog } from '../../prisma/generated/rowcast.ts'
 export default defineConfig({
   catalog,
   createPrisma: (connectionString) => new PrismaClient({ adapter: new PrismaPg({ connectionString }) }),
+  public: true,
   models: { Tag: {}, Team: {}, Post: {} },
   retain: { bytes: 1024 * 1024 * 1024, minutes: 60 },
   watchIntervalMs: 1_000,

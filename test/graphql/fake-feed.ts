@@ -1,6 +1,7 @@
 /** A rowcast without PostgreSQL: the real bus, fed by hand. */
 
 import type { SubscriptionRequest } from '../../src/bus/bus.ts'
+import { checkImagesAreSent } from '../../src/bus/filter/change-filter.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import type { AnyChange, TransactionInfo } from '../../src/changes/change.ts'
@@ -27,7 +28,11 @@ export const transaction: TransactionInfo = plainTransaction(1, {
 })
 
 /** Creates a feed in which the models named are live. */
-export function createFakeFeed(catalog: ModelCatalog, live: readonly string[]): FakeFeed {
+export function createFakeFeed(
+  catalog: ModelCatalog,
+  live: readonly string[],
+  hasOldImages = true,
+): FakeFeed {
   const bus = createMemoryBus({ models: catalog.models })
   const requests: SubscriptionRequest[] = []
   let returned = 0
@@ -39,6 +44,9 @@ export function createFakeFeed(catalog: ModelCatalog, live: readonly string[]): 
     },
     isRegistered: (model) => live.includes(model),
     subscribeDeliveries(request) {
+      const { model, filter, actions } = request
+      const spec = catalog.models[model]
+      if (filter && spec !== undefined) checkImagesAreSent(filter, spec, { hasOldImages, actions })
       requests.push(request)
       const subscription = bus.subscribe(request)
       return {
@@ -62,7 +70,7 @@ export function createFakeFeed(catalog: ModelCatalog, live: readonly string[]): 
     },
     changeCursor: () => Promise.resolve(formatCursor(PLAIN_EPOCH, transaction.commitLsn, 0)),
     whenVisible: () => Promise.resolve(),
-    hasOldImages: () => true,
+    hasOldImages: () => hasOldImages,
     close: (error) => bus.close(error),
   }
 }

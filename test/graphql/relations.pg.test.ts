@@ -59,7 +59,7 @@ describe('relations of images', () => {
       for (const row of rows) {
         const key = Object.fromEntries(model.primaryKey.map((field) => [field, row[field]]))
         const expected = await delegate.findFirst({ ...everyRelation(model), where: key })
-        const image = toImage(name, Object.freeze({ ...row }), [])
+        const image = toImage(name, Object.freeze({ ...row }))
         expect(await loadRelations({ catalog, client: prisma }, model, image, everyRelation(model))).toEqual(
           expected,
         )

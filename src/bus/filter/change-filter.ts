@@ -21,6 +21,18 @@ export interface ChangeConditions {
   readonly changed: readonly string[] | null
   /** The rows that may be seen at all. An image that is none of them, or cannot be judged, is as if not there. */
   readonly rows: Condition | null
+  /** What of a row may be seen: an UPDATE that leaves all of it as it was is not told. Null for all. */
+  readonly visible: VisibleFields | null
+}
+
+/** Fields that an audience may see. */
+export interface VisibleFields {
+  readonly fields: ReadonlySet<string>
+  /**
+   * Whether an UPDATE of which that cannot be said, because the row before it was not sent, is told (of fields that
+   * are left out for everybody), or is unanswerable (of fields that a policy hides).
+   */
+  readonly isToldWhenUnknown: boolean
 }
 
 /** A filter, ready to judge changes of one model. */
@@ -38,8 +50,8 @@ export interface ChangeFilterInput {
 
 /** Makes a filter of parsed parts; null when there is none. */
 export function createChangeFilter(parts: Partial<ChangeConditions>): ChangeFilter | null {
-  const { where = null, old = null, new: after = null, changed = null, rows = null } = parts
-  if (where === null && old === null && after === null && changed === null && rows === null) return null
+  const { where = null, old = null, new: after = null, changed = null, rows = null, visible = null } = parts
+  if ([where, old, after, changed, rows, visible].every((part) => part === null)) return null
   const compile = (condition: Condition | null) => (condition === null ? null : compileCondition(condition))
   return {
     where,
@@ -47,6 +59,7 @@ export function createChangeFilter(parts: Partial<ChangeConditions>): ChangeFilt
     new: after,
     changed,
     rows,
+    visible,
     tests: { where: compile(where), old: compile(old), new: compile(after), rows: compile(rows) },
   }
 }
@@ -59,7 +72,7 @@ export function parseChangeFilter(
   model: ModelSpec,
   catalog: ModelCatalog,
   input: ChangeFilterInput,
-  options: ParseWhereOptions & { readonly rows?: Condition | null } = {},
+  options: ParseWhereOptions & Partial<Pick<ChangeConditions, 'rows' | 'visible'>> = {},
 ): ChangeFilter | null {
   const parse = (path: 'where' | 'old' | 'new') => {
     const given = input[path]
@@ -73,6 +86,7 @@ export function parseChangeFilter(
     new: parse('new'),
     changed: parseChanged(model, input.changed, options.hiddenFields),
     rows: options.rows ?? null,
+    visible: options.visible ?? null,
   })
 }
 
@@ -112,7 +126,8 @@ export function requiredImages(
   const oldFields = hasOld ? fieldsOfAll([...onEither, filter.old]) : new Set<string>()
   return {
     needsOldImage:
-      (hasOld && (filter.where !== null || filter.old !== null)) || (isUpdated && filter.changed !== null),
+      (hasOld && (filter.where !== null || filter.old !== null)) ||
+      (isUpdated && (filter.changed !== null || filter.visible?.isToldWhenUnknown === false)),
     oldFields: isUpdated ? new Set([...oldFields, ...(filter.changed ?? [])]) : oldFields,
     newFields: hasNew ? fieldsOfAll([...onEither, filter.new]) : new Set<string>(),
   }
@@ -134,6 +149,14 @@ export function checkImagesAreSent(
 ): void {
   if (options.hasOldImages || !requiredImages(filter, options.actions).needsOldImage) return
   const part = filter.old !== null ? 'old' : filter.where !== null ? 'where' : 'changed'
+  if (part === 'changed' && filter.changed === null) {
+    throw badFilter(
+      'action',
+      `an UPDATE of ${model.name} cannot be told apart from one of fields that are hidden from you: ` +
+        'PostgreSQL does not send the row before it.',
+      'Set the replica identity of the table to FULL (rowcast.enable() does), or leave UPDATE out of `action`.',
+    )
+  }
   throw badFilter(
     part,
     `it needs the row before the change, which PostgreSQL does not send for ${model.name}.`,

@@ -1,7 +1,7 @@
 /** Stage 6, bus. Whether a change is what a filter asks for, and whether its row enters, stays or leaves. */
 import { UnrepresentableValue } from '../../catalog/values/unrepresentable-value.ts'
 import type { AnyChange, AnyRow } from '../../changes/change.ts'
-import { type ChangeFilter, requiredImages } from './change-filter.ts'
+import { type ChangeFilter, requiredImages, type VisibleFields } from './change-filter.ts'
 import type { RowTest } from './compile-condition.ts'
 import { FALSE, type Outcome, TRUE } from './outcome.ts'
 
@@ -42,6 +42,7 @@ export function judgeChange(filter: ChangeFilter, change: AnyChange): Judgement 
     tests.old === null ? true : answerOf(outcomeOn(before, tests.old)),
     tests.new === null ? true : answerOf(outcomeOn(after, tests.new)),
     filter.changed === null ? true : hasChanged(filter.changed, change, before, after),
+    filter.visible === null ? true : hasChangedVisibly(filter.visible, change, before, after),
   ])
   const hasTransition = verdict !== 'miss' && (filter.where !== null || filter.rows !== null)
   return {
@@ -139,6 +140,14 @@ function hasChanged(fields: readonly string[], change: AnyChange, before: Image,
   if (after === null) return false
   if (before === null) return true
   return before === undefined ? undefined : change.changed.some((field) => fields.includes(field))
+}
+
+/** An UPDATE of nothing at all is told to everybody, and so tells nobody anything. */
+function hasChangedVisibly(visible: VisibleFields, change: AnyChange, before: Image, after: Image): Answer {
+  if (change.action !== 'UPDATE' || before === null || after === null) return true
+  if (before === undefined) return visible.isToldWhenUnknown ? true : undefined
+  const { changed } = change
+  return changed.length === 0 || changed.some((field) => visible.fields.has(field))
 }
 
 function verdictOf(answers: readonly Answer[]): Judgement['verdict'] {

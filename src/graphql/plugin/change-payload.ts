@@ -10,9 +10,12 @@ import type { AnyChange, AnyRow } from '../../changes/change.ts'
 import { enumValues } from '../enum-type.ts'
 import { graphqlTypeName, keyFields, visibleFields } from '../field-type.ts'
 import { changeTypeNames } from '../names.ts'
+import { hideFields } from '../policy/guard-rows.ts'
+import { policiesOf } from './builder-policies.ts'
 import { createImageReader } from './image-reader.ts'
 import { relationsOf, type Selection } from './image-relations.ts'
 import { toImage } from './image-rows.ts'
+import { GUARDED_FIELD } from './policy-guard.ts'
 import { type AnyBuilder, sharedChangeTypes } from './shared-change-types.ts'
 
 /** What the payload of one model is made of beside the model. */
@@ -58,7 +61,11 @@ export function defineChangePayload(
         type: key,
         nullable: true,
         description: 'The primary key of the row, after an UPDATE the new one; null for TRUNCATE.',
-        resolve: ({ change }) => change.key,
+        resolve: (delivery, _args, context) => {
+          const { hidden } = policiesOf(builder).view(context, model.name)
+          const row = visibleKey(model, delivery)
+          return row === null ? null : hideFields(row, model.name, hidden)
+        },
       }),
     )
   }
@@ -83,6 +90,7 @@ function addRows(
         'The whole row before the change, when the server has it; never half a row. Null for INSERT and ' +
         'TRUNCATE, and where the table’s replica identity is not FULL. Its relations are those its foreign ' +
         'keys point at now; the rows may be gone.',
+      extensions: { [GUARDED_FIELD]: true },
       resolve: ({ change, hidesOld }, _args, context, info) =>
         hidesOld ? null : readImage(change, change.old, change.unavailable, context, info),
     }),
@@ -90,6 +98,7 @@ function addRows(
       type: rowType,
       nullable: true,
       description: 'The row after the change; null for DELETE and TRUNCATE.',
+      extensions: { [GUARDED_FIELD]: true },
       resolve: ({ change, hidesNew }, _args, context, info) =>
         hidesNew ? null : readImage(change, change.new, change.unavailable, context, info),
     }),
@@ -108,14 +117,20 @@ function addFieldNames(
     values: enumValues(fields),
   })
   const visible = new Set(fields.map((field) => field.name))
-  const onlyVisible = (names: readonly string[]) => names.filter((candidate) => visible.has(candidate))
+  const policies = policiesOf(builder)
+  const onlyVisible = (names: Iterable<string>, context: object) => {
+    const { hidden } = policies.view(context, model.name)
+    return [...names].filter((candidate) => visible.has(candidate) && !hidden.has(candidate))
+  }
   builder.objectFields(payload, (t) => ({
     changed: t.field({
       type: [fieldName],
       nullable: { list: false, items: false },
       description:
         'The fields whose value differs between `old` and `new`: all for INSERT, none for DELETE and TRUNCATE.',
-      resolve: ({ change }) => onlyVisible(change.changed),
+      // A row that comes into sight is new in all its fields, one that goes out of sight in none.
+      resolve: ({ change, hidesOld, hidesNew }, _args, context) =>
+        onlyVisible(hidesNew ? [] : hidesOld ? visible : change.changed, context),
     }),
     unavailable: t.field({
       type: [fieldName],
@@ -123,10 +138,18 @@ function addFieldNames(
       description:
         'The fields of `new` that PostgreSQL did not send: large values that an UPDATE left as they were, where ' +
         'the replica identity is not FULL. Selecting one of them is an error.',
-      resolve: ({ change }) => onlyVisible(change.unavailable),
+      resolve: ({ change, hidesNew }, _args, context) =>
+        onlyVisible(hidesNew ? [] : change.unavailable, context),
     }),
   }))
   return fieldName as EnumRef<SchemaTypes, string>
+}
+
+/** The key of the row that the viewer may see: the new one, or the old one where the new one is hidden. */
+function visibleKey(model: ModelSpec, { change, hidesNew }: Delivery): AnyRow | null {
+  if (!hidesNew || change.old === null) return change.key
+  const { old } = change
+  return Object.fromEntries(model.primaryKey.map((name) => [name, old[name]]))
 }
 
 /** `action`, `transition`, `cursor`, `committedAt` and `transaction`. */
@@ -202,6 +225,7 @@ function defineKey(
  */
 function imageResolver(builder: AnyBuilder, model: ModelSpec) {
   const load = createImageReader(builder)
+  const policies = policiesOf(builder)
   return (
     change: AnyChange,
     row: AnyRow | null,
@@ -210,7 +234,8 @@ function imageResolver(builder: AnyBuilder, model: ModelSpec) {
     info: GraphQLResolveInfo,
   ) => {
     if (row === null) return null
-    const image = toImage(model.name, row, unavailable, change.transaction)
+    const { hidden } = policies.view(context, model.name)
+    const image = toImage(model.name, row, { unavailable, hidden, transaction: change.transaction })
     const always = getNamedType(info.returnType).extensions['pothosPrismaTypeSelection'] as
       | Selection
       | undefined

@@ -4,16 +4,23 @@
  */
 import type { InputFieldRef, ObjectRef, SchemaTypes } from '@pothos/core'
 import { getRefFromModel, type PrismaModelTypes, type PrismaObjectRef } from '@pothos/plugin-prisma'
+import type { GraphQLResolveInfo } from 'graphql'
 import type { BusSubscription, Delivery, OverflowPolicy } from '../../bus/bus.ts'
 import type { ChangeFilter, ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import type { ChangeAction } from '../../changes/change.ts'
 import { parseCursor } from '../../changes/cursor.ts'
 import { RowcastError } from '../../errors.ts'
+import { setAudience } from '../audience.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import { graphqlError, toGraphqlError, toSubscriptionError } from '../graphql-errors.ts'
 import { lastEventIdOf } from '../last-event-id.ts'
 import { changedFieldName } from '../names.ts'
+import { checkSelectedFields } from '../policy/check-selected-fields.ts'
+import { omittedNames } from '../policy/secret-fields.ts'
+import { selectedModels } from '../policy/selected-models.ts'
+import type { ViewerPolicies } from '../policy/viewer-policies.ts'
+import { policiesOf } from './builder-policies.ts'
 import { defineChangePayload } from './change-payload.ts'
 import { defineFilterInputs, parseFilterArguments } from './filter-arguments.ts'
 import { type AnyBuilder, addMissingTypes, sharedChangeTypes } from './shared-change-types.ts'
@@ -26,6 +33,8 @@ export interface ChangeSubscriptionOptions<Types extends SchemaTypes, Model> {
   readonly description?: string | undefined
   /** Fields that clients must not learn of: they are absent from `key`, `changed` and `unavailable`. */
   readonly omit?: readonly FieldName<Model>[] | undefined
+  /** Fields that look like secrets and are none; without it they are left out as if named in `omit`. */
+  readonly expose?: readonly FieldName<Model>[] | undefined
   /** Object type of `old` and `new`, where the model has several. @default the model's own prismaObject */
   readonly type?: PrismaObjectRef<Types, Model & PrismaModelTypes, object> | undefined
 }
@@ -53,7 +62,11 @@ export function defineChangeSubscription(
   const subscriptions = declared.get(builder) ?? new Map()
   declared.set(builder, subscriptions.set(modelName, rowType))
 
-  const omit = options.omit ?? []
+  const policies = policiesOf(builder)
+  const omit = [
+    ...omittedNames(model, { omit: options.omit, expose: options.expose }),
+    ...(policies.declared(modelName).omit ?? []),
+  ]
   const { payload, fieldName } = defineChangePayload(builder, feed.catalog, model, { rowType, omit })
   const filterArguments = defineFilterInputs(builder, feed.catalog, model, { omit, fieldName })
   builder.subscriptionField(options.name ?? changedFieldName(modelName), (t) =>
@@ -78,19 +91,50 @@ export function defineChangeSubscription(
             'subscription ends with RESYNC_REQUIRED. Left out: what commits from now on.',
         }),
       },
-      subscribe: (_root, { action, ...args }, context) => {
+      subscribe: (_root, { action, ...args }, context, info) => {
         const { after, overflow, ...filter } = args as SubscriptionArguments
-        return subscribeToModel(feed, model, {
-          actions: action,
-          after: lastEventIdOf(context) ?? after,
-          overflow,
-          parseFilter: () => parseFilterArguments(feed.catalog, model, omit, filter),
-        })
+        const subscribe = () => {
+          const deliveries = subscribeToModel(feed, model, {
+            actions: action,
+            after: lastEventIdOf(context) ?? after,
+            overflow,
+            parseFilter: () =>
+              parseFilterArguments(feed.catalog, model, omit, filter, policies.view(context, modelName)),
+          })
+          setAudience(deliveries, audience(builder, context, info))
+          return deliveries
+        }
+        const isOpen = [...selectedModels(info), modelName].every((each) => !policies.asksViewer(each))
+        return isOpen ? subscribe() : letIn(policies, modelName, context, info).then(subscribe)
       },
       resolve: (delivery) => delivery as Delivery,
     }),
   )
   return payload
+}
+
+/**
+ * Asks the policies of all that the subscription can show.
+ * @throws FORBIDDEN, FIELD_HIDDEN, POLICY_FAILED
+ */
+async function letIn(
+  policies: ViewerPolicies,
+  model: string,
+  context: object,
+  info: GraphQLResolveInfo,
+): Promise<void> {
+  await policies.prepare(context, [...selectedModels(info), model])
+  if (!(await policies.maySubscribe(context, model))) {
+    throw graphqlError('FORBIDDEN', `You may not subscribe to changes of ${model}.`)
+  }
+  checkSelectedFields(policies, context, info, model)
+}
+
+/** Whose results the subscription gives; null where that is not known. */
+function audience(builder: AnyBuilder, context: object, info: GraphQLResolveInfo): string | null {
+  const shareBy = builder.options.rowcast.shareBy?.(context) ?? null
+  const seen = policiesOf(builder).audience(context, selectedModels(info))
+  return shareBy === null || seen === null ? null : `${shareBy}\n${seen}`
 }
 
 /** Adds what the declared subscriptions need and the builder lacks: the root, scalars. Runs before the build. */
@@ -193,8 +237,9 @@ function subscribeToModel(
 }
 
 /** The same subscription; an error that ends it reaches the client with code and mend where it may. */
-function withPublicErrors(subscription: BusSubscription): AsyncIterableIterator<Delivery> {
+function withPublicErrors(subscription: BusSubscription): BusSubscription {
   return {
+    pull: subscription.pull,
     next: () =>
       subscription.next().catch((error: unknown) => {
         throw toSubscriptionError(error)

@@ -6,6 +6,7 @@ import {
   parseChangeFilter,
 } from '../../bus/filter/change-filter.ts'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
+import type { ModelView } from '../policy/viewer-policies.ts'
 import { defineWhereInput, hiddenNames } from '../where-inputs.ts'
 import { type AnyBuilder, sharedChangeTypes } from './shared-change-types.ts'
 
@@ -51,7 +52,7 @@ export function defineFilterInputs(
 }
 
 /**
- * The filter that the arguments describe; null where there are none.
+ * The filter that the arguments and the viewer's rights describe; null where every change is told.
  * @throws BAD_FILTER naming the place, what is wrong and what is allowed there.
  */
 export function parseFilterArguments(
@@ -59,6 +60,14 @@ export function parseFilterArguments(
   model: ModelSpec,
   omit: readonly string[],
   input: ChangeFilterInput,
+  view: Pick<ModelView, 'rows' | 'hidden'>,
 ): ChangeFilter | null {
-  return parseChangeFilter(model, catalog, input, { hiddenFields: hiddenNames(model, omit) })
+  const hiddenFields = new Set([...hiddenNames(model, omit), ...view.hidden])
+  const names = model.fields.map((field) => field.name)
+  const fields = new Set(names.filter((name) => !hiddenFields.has(name)))
+  return parseChangeFilter(model, catalog, input, {
+    hiddenFields,
+    rows: view.rows?.condition ?? null,
+    visible: fields.size === names.length ? null : { fields, isToldWhenUnknown: view.hidden.size === 0 },
+  })
 }

@@ -3,6 +3,7 @@ import type { SchemaTypes } from '@pothos/core'
 import { prismaClientCache } from '@pothos/plugin-prisma'
 import { invariant } from '../../errors.ts'
 import type { PrismaClientLike } from '../prisma-delegate.ts'
+import { policiesOf } from './builder-policies.ts'
 import type { LoadImage } from './image-loader.ts'
 import { loadRelations } from './image-relations.ts'
 import { isImage, transactionOf } from './image-rows.ts'
@@ -17,7 +18,12 @@ export function createImageReader(builder: PothosSchemaTypes.SchemaBuilder<Schem
     // A change can arrive before its own transaction is visible to the query below.
     const transaction = transactionOf(image)
     if (transaction !== null) await feed.whenVisible(transaction.xid)
-    return loadRelations({ catalog, client: clientOf(builder, context) }, model, image, selection)
+    const policies = policiesOf(builder)
+    const visible = async (name: string) => {
+      await policies.prepare(context, [name])
+      return policies.view(context, name).rows?.where ?? null
+    }
+    return loadRelations({ catalog, client: clientOf(builder, context), visible }, model, image, selection)
   }
 }
 

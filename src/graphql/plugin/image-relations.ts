@@ -5,8 +5,9 @@
 import type { ModelCatalog, ModelSpec, RelationSpec } from '../../catalog/model-catalog.ts'
 import type { AnyRow } from '../../changes/change.ts'
 import { invariant } from '../../errors.ts'
+import { inverseOf } from '../foreign-key.ts'
 import { delegateOf, type PrismaClientLike } from '../prisma-delegate.ts'
-import { extendImage } from './image-rows.ts'
+import { extendImage, sentRow } from './image-rows.ts'
 
 /** A Prisma query without `where` of its own rows: what Pothos plans for a selection set. */
 export interface Selection {
@@ -18,6 +19,8 @@ export interface Selection {
 export interface RelationSource {
   readonly catalog: ModelCatalog
   readonly client: PrismaClientLike
+  /** The rows of a model that the viewer may see, as a Prisma `where`. @default all */
+  readonly visible?: ((model: string) => Promise<object | null>) | undefined
 }
 
 /** Relation name → filter, as in Prisma's `_count: { select }`. */
@@ -58,7 +61,10 @@ async function loadRelation(
   if (where === null) return relation.isList ? [] : null
   const delegate = delegateOf(source.client, relation.model)
   const filtered = { ...query, where: both(where, query['where']) }
-  if (relation.isList) return delegate.findMany(filtered)
+  if (relation.isList) {
+    const visible = await source.visible?.(relation.model)
+    return delegate.findMany({ ...filtered, where: both(filtered.where, visible ?? undefined) })
+  }
   // Prisma batches findUnique calls of one turn into one query, and only those.
   const isByUnique = query['where'] === undefined && isUniqueKey(source.catalog, relation, Object.keys(where))
   return isByUnique ? delegate.findUnique(filtered) : delegate.findFirst(filtered)
@@ -79,7 +85,9 @@ async function countRelations(
     const relation = relationOf(model, name)
     const where = relatedWhere(source.catalog, model, relation, image)
     const delegate = delegateOf(source.client, relation.model)
-    const count = where === null ? 0 : await delegate.count({ where: both(where, toQuery(filter)['where']) })
+    if (where === null) return [name, 0] as const
+    const visible = (await source.visible?.(relation.model)) ?? undefined
+    const count = await delegate.count({ where: both(both(where, toQuery(filter)['where']), visible) })
     return [name, count] as const
   })
   return Object.fromEntries(await Promise.all(counts))
@@ -105,21 +113,10 @@ function equalities(
   imageFields: readonly string[],
   image: AnyRow,
 ): Readonly<Record<string, unknown>> | null {
-  const values = imageFields.map((field) => image[field] ?? null)
+  const row = sentRow(image)
+  const values = imageFields.map((field) => row[field] ?? null)
   if (values.includes(null)) return null
   return Object.fromEntries(columns.map((column, position) => [column, values[position]]))
-}
-
-/** The same relation, seen from the other model (or the other end, where both are one). */
-function inverseOf(catalog: ModelCatalog, model: ModelSpec, relation: RelationSpec): RelationSpec {
-  const inverse = catalog.models[relation.model]?.relations.find(
-    (candidate) =>
-      candidate.relationName === relation.relationName &&
-      candidate.model === model.name &&
-      !(relation.model === model.name && candidate.name === relation.name),
-  )
-  invariant(inverse !== undefined, `Relation ${model.name}.${relation.name} has no other end in the catalog.`)
-  return inverse
 }
 
 function isUniqueKey(catalog: ModelCatalog, relation: RelationSpec, columns: readonly string[]): boolean {

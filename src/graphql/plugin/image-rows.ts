@@ -4,8 +4,16 @@
  */
 import type { AnyRow, TransactionInfo } from '../../changes/change.ts'
 import { graphqlError } from '../graphql-errors.ts'
+import { hideFields } from '../policy/guard-rows.ts'
 
-const images = new WeakMap<object, TransactionInfo | null>()
+/** What is known of an image beside its values. */
+interface Origin {
+  readonly transaction: TransactionInfo | null
+  /** The same row with what is hidden from the viewer: relations are found by keys that may be. */
+  readonly sent: AnyRow
+}
+
+const images = new WeakMap<object, Origin>()
 
 /** Whether the row is the old or new row of a change. */
 export function isImage(row: object): row is AnyRow {
@@ -14,25 +22,39 @@ export function isImage(row: object): row is AnyRow {
 
 /** The transaction that an image is from, where it is known. */
 export function transactionOf(image: AnyRow): TransactionInfo | null {
-  return images.get(image) ?? null
+  return images.get(image)?.transaction ?? null
+}
+
+/** The row of an image as PostgreSQL sent it, hidden fields included: for looking up, not for showing. */
+export function sentRow(image: AnyRow): AnyRow {
+  return images.get(image)?.sent ?? image
+}
+
+/** What is not to be read of an image, and where it is from. */
+export interface ImageOptions {
+  /** Fields that PostgreSQL left out. */
+  readonly unavailable?: readonly string[]
+  /** Fields that the viewer may not see. */
+  readonly hidden?: ReadonlySet<string>
+  readonly transaction?: TransactionInfo | null
 }
 
 /**
- * Marks a row of a change as an image. Where PostgreSQL left values out, a copy is returned in which
- * reading one of them throws: whoever asks for it gets an explanation instead of null.
- * @throws GRAPHQL_VALUE_UNAVAILABLE when such a value is read, not before.
+ * Marks a row of a change as an image. Where PostgreSQL left values out, or the viewer may not see some, a copy is
+ * returned in which reading one of them throws: whoever asks for it gets an explanation instead of null.
+ * @throws GRAPHQL_VALUE_UNAVAILABLE, FIELD_HIDDEN when such a value is read, not before.
  */
 export function toImage(
   model: string,
   row: AnyRow,
-  unavailable: readonly string[],
-  transaction: TransactionInfo | null = null,
+  { unavailable = [], hidden = new Set(), transaction = null }: ImageOptions = {},
 ): AnyRow {
-  const image = unavailable.length === 0 ? row : { ...row }
+  const sent = unavailable.length === 0 ? row : { ...row }
   for (const field of unavailable) {
     // Not enumerable, so that copying or printing the row does not throw.
-    Object.defineProperty(image, field, {
+    Object.defineProperty(sent, field, {
       enumerable: false,
+      configurable: true,
       get() {
         throw graphqlError(
           'GRAPHQL_VALUE_UNAVAILABLE',
@@ -41,7 +63,8 @@ export function toImage(
       },
     })
   }
-  images.set(image, transaction)
+  const image = hideFields(sent, model, hidden)
+  images.set(image, { transaction, sent })
   return image
 }
 
@@ -53,6 +76,6 @@ export function extendImage(image: AnyRow, properties: AnyRow): AnyRow {
     if (get !== undefined && !(name in extended))
       Object.defineProperty(extended, name, { enumerable: false, get })
   }
-  images.set(extended, transactionOf(image))
+  images.set(extended, { transaction: transactionOf(image), sent: sentRow(image) })
   return extended
 }

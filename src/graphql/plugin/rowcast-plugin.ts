@@ -17,8 +17,11 @@ import SchemaBuilder, {
   type PothosTypeConfig,
   type SchemaTypes,
 } from '@pothos/core'
+import type { GraphQLSchema } from 'graphql'
 import type { Delivery } from '../../bus/bus.ts'
 import type { ChangeFeed } from '../change-feed.ts'
+import type { ModelPolicies } from '../policy/model-policy.ts'
+import { policiesOf } from './builder-policies.ts'
 import {
   type ChangeSubscriptionOptions,
   completeChangeTypes,
@@ -26,13 +29,22 @@ import {
 } from './change-subscription.ts'
 import { withImageLoader } from './image-loader.ts'
 import { createImageReader } from './image-reader.ts'
+import { guardSchema } from './policy-guard.ts'
 
 /** The `rowcast` option of a builder. */
 export interface RowcastPluginOptions {
   /** Where changes come from: a rowcast, started or not. */
   readonly feed: ChangeFeed
+  /** Policies of models, live or not; those given to `register()` need not be repeated. @default none */
+  readonly policies?: ModelPolicies | undefined
   /** Gives subscriptions an argument `overflow`: what happens when the client is too slow. @default false */
   readonly mayChooseOverflow?: boolean | undefined
+  /**
+   * Everything about the viewer, from the GraphQL context, that a result can depend on, as one text: a server of
+   * rowcast's makes results once for all viewers of whom it is the same. Null for one that shares with nobody.
+   * @default null for everybody
+   */
+  readonly shareBy?: ((context: object) => string | null) | undefined
 }
 
 // Pothos has one door for plugins' types: interfaces of its global namespace, which merge.
@@ -69,6 +81,11 @@ export class PothosRowcastPlugin<Types extends SchemaTypes> extends BasePlugin<T
 
   override beforeBuild(): void {
     completeChangeTypes(this.builder as never)
+  }
+
+  override afterBuild(schema: GraphQLSchema): GraphQLSchema {
+    guardSchema(schema, policiesOf(this.builder as never))
+    return schema
   }
 
   override onTypeConfig(config: PothosTypeConfig): PothosTypeConfig {

@@ -178,6 +178,6 @@ describe('withImageLoader', () => {
 
   it('leaves types without a model alone', () => {
     const config = { name: 'Query', extensions: {} }
-    expect(withImageLoader(config as never, () => Promise.resolve(toImage('User', {}, [])))).toBe(config)
+    expect(withImageLoader(config as never, () => Promise.resolve(toImage('User', {})))).toBe(config)
   })
 })

@@ -16,7 +16,7 @@ const answers = Object.fromEntries(
 
 async function load(model: string, row: AnyRow, selection: object) {
   const client = createRecordingPrisma(answers)
-  const image = toImage(model, Object.freeze(row), [])
+  const image = toImage(model, Object.freeze(row))
   const loaded = await loadRelations({ catalog: blogCatalog, client }, blogModel(model), image, selection)
   return { loaded, calls: client.calls.map(({ call, query }) => [call, query]) }
 }

@@ -5,13 +5,13 @@ describe('images', () => {
   it('are the rows themselves, unchanged', () => {
     const row = Object.freeze({ id: 1 })
     expect(isImage(row)).toBe(false)
-    expect(toImage('Post', row, [])).toBe(row)
+    expect(toImage('Post', row)).toBe(row)
     expect(isImage(row)).toBe(true)
   })
 
   it('explain what they do not have when it is read, and can be copied without it', () => {
     const row = Object.freeze({ id: 1 })
-    const image = toImage('Post', row, ['body'])
+    const image = toImage('Post', row, { unavailable: ['body'] })
     expect(image).not.toBe(row)
     expect(() => image['body']).toThrow('[GRAPHQL_VALUE_UNAVAILABLE] PostgreSQL did not send Post.body')
     expect({ ...image }).toEqual({ id: 1 })
@@ -21,7 +21,7 @@ describe('images', () => {
   })
 
   it('can be extended over a property they have', () => {
-    const image = toImage('Post', Object.freeze({ id: 1, author: 'x' }), [])
+    const image = toImage('Post', Object.freeze({ id: 1, author: 'x' }))
     expect(extendImage(image, { author: null })).toEqual({ id: 1, author: null })
     expect(image['author']).toBe('x')
   })

@@ -1,0 +1,117 @@
+/**
+ * Stage 7, graphql. Where policies meet the executor, around everything else that wraps a resolver: at the roots the
+ * policies of all models that the operation can show are asked, and under every field that gives rows of a model is
+ * the net of `guardRows`.
+ */
+import {
+  defaultFieldResolver,
+  type GraphQLAbstractType,
+  type GraphQLField,
+  type GraphQLNamedType,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+  getNamedType,
+  isAbstractType,
+  isObjectType,
+} from 'graphql'
+import type { ForeignKey } from '../foreign-key.ts'
+import { relationKeyOf } from '../policy/check-selected-fields.ts'
+import { guardEach, guardRows } from '../policy/guard-rows.ts'
+import { modelOfType, selectedModels } from '../policy/selected-models.ts'
+import type { ViewerPolicies } from '../policy/viewer-policies.ts'
+
+type Field = GraphQLField<unknown, object>
+type Resolver = NonNullable<Field['resolve']>
+
+/** Set as an extension of fields that judge their rows themselves. */
+export const GUARDED_FIELD = 'rowcastGuarded'
+
+/** Puts the policies around the resolvers of a schema that was just built. */
+export function guardSchema(schema: GraphQLSchema, policies: ViewerPolicies): void {
+  const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()]
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isObjectType(type) || type.name.startsWith('__')) continue
+    const isRoot = roots.includes(type)
+    const model = modelOfType(type)
+    for (const field of Object.values(type.getFields())) {
+      const named = getNamedType(field.type)
+      if (field.extensions[GUARDED_FIELD] !== true && givesRows(schema, named)) addNet(field, named, policies)
+      const key = model === null ? null : relationKeyOf(policies, model, field)
+      if (key !== null) addKeyCheck(field, key, policies)
+      if (isRoot) addPreparation(field, policies)
+    }
+  }
+}
+
+function givesRows(schema: GraphQLSchema, type: GraphQLNamedType): boolean {
+  if (modelOfType(type) !== null) return true
+  return isAbstractType(type) && schema.getPossibleTypes(type).some((each) => modelOfType(each) !== null)
+}
+
+function addNet(field: Field, type: GraphQLNamedType, policies: ViewerPolicies): void {
+  const resolve = field.resolve ?? defaultFieldResolver
+  const model = modelOfType(type)
+  const guard: Guard =
+    model !== null
+      ? (value, context) =>
+          policies.asksViewer(model) ? guardRows(value, model, policies.view(context, model)) : value
+      : isAbstractType(type)
+        ? (value, context, info) => guardAbstract(value, type, policies, context, info)
+        : (value) => value
+  field.resolve = (parent, args, context, info) => guard(resolve(parent, args, context, info), context, info)
+}
+
+type Guard = (value: unknown, context: object, info: GraphQLResolveInfo) => unknown
+
+/** Rows whose model only their own type tells. What does not tell its type is left to GraphQL, which refuses it. */
+function guardAbstract(
+  value: unknown,
+  type: GraphQLAbstractType,
+  policies: ViewerPolicies,
+  context: object,
+  info: GraphQLResolveInfo,
+): unknown {
+  const possible = info.schema.getPossibleTypes(type)
+  const isAsked = possible.some((each) => policies.asksViewer(modelOfType(each) ?? ''))
+  if (!isAsked) return value
+  return guardEach(value, async (row) => {
+    const name = await (type.resolveType ?? typenameOf)(row, context, info, type)
+    const concrete = possible.find((each) => each.name === name)
+    if (concrete === undefined) return null
+    const model = modelOfType(concrete)
+    return model === null ? row : guardRows(row, model, policies.view(context, model))
+  })
+}
+
+function typenameOf(row: unknown): unknown {
+  return typeof row === 'object' && row !== null ? Reflect.get(row, '__typename') : undefined
+}
+
+/** Rows that belong together say what the key between them is. */
+function addKeyCheck(field: Field, key: ForeignKey, policies: ViewerPolicies): void {
+  const resolve = field.resolve ?? defaultFieldResolver
+  field.resolve = (parent, args, context, info) => {
+    const resolveVisible = () => {
+      policies.checkVisible(context, key)
+      return resolve(parent, args, context, info)
+    }
+    if (!policies.asksViewer(key.model)) return resolve(parent, args, context, info)
+    return policies.arePrepared(context, [key.model])
+      ? resolveVisible()
+      : policies.prepare(context, [key.model]).then(resolveVisible)
+  }
+}
+
+function addPreparation(field: Field, policies: ViewerPolicies): void {
+  field.resolve = prepared(field.resolve ?? defaultFieldResolver, policies)
+}
+
+function prepared(resolve: Resolver, policies: ViewerPolicies): Resolver {
+  return (parent, args, context, info) => {
+    const models = [...selectedModels(info)].filter((model) => policies.asksViewer(model))
+    if (models.length === 0 || policies.arePrepared(context, models)) {
+      return resolve(parent, args, context, info)
+    }
+    return policies.prepare(context, models).then(() => resolve(parent, args, context, info))
+  }
+}

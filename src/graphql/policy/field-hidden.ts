@@ -1,0 +1,7 @@
+/** Stage 7, graphql. The error of a field that the policy of its model hides from the viewer. */
+import { graphqlError } from '../graphql-errors.ts'
+
+/** To be thrown when such a field is selected, or looked up by. */
+export function fieldHidden(model: string, field: string): unknown {
+  return graphqlError('FIELD_HIDDEN', `${model}.${field} is not for this viewer.`)
+}

@@ -1,0 +1,65 @@
+/**
+ * Stage 7, graphql. The net under every field that gives rows of a model: whatever resolver found them, rows that the
+ * viewer may not see are left out, and fields that are hidden from the viewer cannot be read.
+ */
+
+import { TRUE } from '../../bus/filter/outcome.ts'
+import type { AnyRow } from '../../changes/change.ts'
+import { fieldHidden } from './field-hidden.ts'
+import type { ModelView } from './viewer-policies.ts'
+
+/** The value of a field as the viewer may see it: a row or null, rows, or promises of them. */
+export function guardRows(value: unknown, model: string, view: ModelView): unknown {
+  if (view.rows === null && view.hidden.size === 0) return value
+  return guardEach(value, (row) => guardRow(row, model, view))
+}
+
+/** What becomes of each row; null leaves it out of a list. */
+type GuardRow = (row: AnyRow) => unknown
+
+/** The same for whatever judges one row, at once or by and by. */
+export function guardEach(value: unknown, guard: GuardRow): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (isThenable(value)) return Promise.resolve(value).then((settled) => guardEach(settled, guard))
+  if (!isIterable(value)) return guard(value as AnyRow)
+  const guarded = [...value].map((item) => guardEach(item, guard))
+  return guarded.some(isThenable) ? Promise.all(guarded).then(withoutHidden) : withoutHidden(guarded)
+}
+
+function withoutHidden(items: readonly unknown[]): readonly unknown[] {
+  return items.filter((item) => item !== null)
+}
+
+function guardRow(row: AnyRow, model: string, view: ModelView): AnyRow | null {
+  // What cannot be judged, because it was not loaded, is not shown.
+  if (view.rows !== null && view.rows.test(row) !== TRUE) return null
+  return hideFields(row, model, view.hidden)
+}
+
+/**
+ * A copy of the row in which reading a hidden field throws; the row itself where none is hidden.
+ * @throws FIELD_HIDDEN when such a field is read, not before.
+ */
+export function hideFields(row: AnyRow, model: string, hidden: ReadonlySet<string>): AnyRow {
+  if (hidden.size === 0) return row
+  const visible: AnyRow = Object.create(Object.getPrototypeOf(row), Object.getOwnPropertyDescriptors(row))
+  for (const field of hidden) {
+    // Not enumerable, so that copying or printing the row neither throws nor tells.
+    Object.defineProperty(visible, field, {
+      enumerable: false,
+      configurable: true,
+      get() {
+        throw fieldHidden(model, field)
+      },
+    })
+  }
+  return visible
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+function isIterable(value: object): value is Iterable<unknown> {
+  return Symbol.iterator in value
+}

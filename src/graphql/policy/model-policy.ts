@@ -1,0 +1,50 @@
+/** Stage 7, graphql. What a user declares about one model: who may subscribe, which rows and fields a viewer sees. */
+import type { Where } from '../../bus/filter/where-type.ts'
+
+/** Names of a row's fields; any name where the row's type is not known. */
+export type FieldNameOf<Row extends object> = [keyof Row] extends [never] ? string : keyof Row & string
+
+/** Which rows: those of a filter, in the shape of Prisma's `where` on the model's own columns; all; or none. */
+export type RowsRule<Row extends object = object> = Where<Row> | 'all' | 'none'
+
+type Awaitable<Value> = Value | Promise<Value>
+
+/**
+ * A function of the GraphQL context. Written as a method's type, so that it can be declared with the application's
+ * own type of context.
+ */
+type OfContext<Value> = { of(context: object): Awaitable<Value> }['of']
+
+/**
+ * What viewers may see of one model. Each function is asked once for an operation, with its GraphQL context; a
+ * subscription keeps the answers until it ends. One that throws, or answers with something else, ends that one
+ * operation with POLICY_FAILED, which clients see masked.
+ */
+export interface ModelPolicy<Row extends object = object> {
+  /** Whether the viewer may subscribe to changes at all. @default everybody */
+  readonly canSubscribe?: OfContext<boolean> | undefined
+  /**
+   * The rows that the viewer may see: judged on the row before and after each change, and given to Prisma as
+   * `where` for queries and lists of related rows. An image that cannot be judged is not shown. @default all
+   */
+  readonly rows?: OfContext<RowsRule<Row>> | undefined
+  /** The fields that the viewer may see. @default all that are in the schema */
+  readonly fields?: OfContext<readonly FieldNameOf<Row>[] | 'all'> | undefined
+  /** Fields that nobody sees: they are not in the schema. */
+  readonly omit?: readonly FieldNameOf<Row>[] | undefined
+  /** Fields that look like secrets and are none; see `looksSecret`. */
+  readonly expose?: readonly FieldNameOf<Row>[] | undefined
+  /** Says that everybody who is let in may see the model: in production a model has this, or a policy. */
+  readonly public?: boolean | undefined
+}
+
+/** A policy whose row type is not known. */
+export type AnyModelPolicy = ModelPolicy
+
+/** Policies by model name. */
+export type ModelPolicies = ReadonlyMap<string, AnyModelPolicy>
+
+/** Whether the policy asks who the viewer is. */
+export function asksViewer({ canSubscribe, rows, fields }: AnyModelPolicy): boolean {
+  return canSubscribe !== undefined || rows !== undefined || fields !== undefined
+}

@@ -1,0 +1,83 @@
+/** Stage 7, graphql. Which models a selection can show, from the object types that Pothos made for them. */
+import {
+  type FieldNode,
+  type GraphQLNamedType,
+  type GraphQLResolveInfo,
+  getNamedType,
+  isAbstractType,
+  isInterfaceType,
+  isObjectType,
+  Kind,
+  type SelectionSetNode,
+} from 'graphql'
+
+/** The Prisma model of a type; null where it has none. */
+export function modelOfType(type: GraphQLNamedType): string | null {
+  const model: unknown = type.extensions['pothosPrismaModel']
+  return typeof model === 'string' ? model : null
+}
+
+/** Models by field of a document: documents are kept parsed, and fields with them. */
+const known = new WeakMap<FieldNode, readonly string[]>()
+
+/** Every model that the field of `info` and what is selected under it can show. */
+export function selectedModels(info: GraphQLResolveInfo): ReadonlySet<string> {
+  const models = new Set<string>()
+  for (const node of info.fieldNodes) {
+    const found = known.get(node) ?? modelsUnder(info, node)
+    known.set(node, found)
+    for (const model of found) models.add(model)
+  }
+  return models
+}
+
+function modelsUnder(info: GraphQLResolveInfo, node: FieldNode): readonly string[] {
+  const models = new Set<string>()
+  const visitSet = (type: GraphQLNamedType, set: SelectionSetNode | undefined): void => {
+    const model = modelOfType(type)
+    if (model !== null) models.add(model)
+    for (const selection of set?.selections ?? []) {
+      if (selection.kind === Kind.FIELD) visitField(type, selection)
+      else if (selection.kind === Kind.INLINE_FRAGMENT) {
+        visitSet(typeOf(info, selection.typeCondition?.name.value) ?? type, selection.selectionSet)
+      } else {
+        const fragment = info.fragments[selection.name.value]
+        if (fragment !== undefined) {
+          visitSet(typeOf(info, fragment.typeCondition.name.value) ?? type, fragment.selectionSet)
+        }
+      }
+    }
+  }
+  const visitField = (parent: GraphQLNamedType, field: FieldNode): void => {
+    const fields = isObjectType(parent) || isInterfaceType(parent) ? parent.getFields() : {}
+    const type = fields[field.name.value]?.type
+    if (type === undefined) return
+    const named = getNamedType(type)
+    for (const possible of possibleTypes(info, named)) visitSet(possible, field.selectionSet)
+  }
+  visitField(info.parentType, node)
+  return [...models]
+}
+
+/** The type, and what an interface or union can turn out to be. */
+function possibleTypes(info: GraphQLResolveInfo, type: GraphQLNamedType): readonly GraphQLNamedType[] {
+  return isAbstractType(type) ? [type, ...info.schema.getPossibleTypes(type)] : [type]
+}
+
+function typeOf(info: GraphQLResolveInfo, name: string | undefined): GraphQLNamedType | undefined {
+  return name === undefined ? undefined : info.schema.getType(name)
+}
+
+/** The fields selected directly under the fields given, through fragments; each as often as it stands there. */
+export function fieldsUnder(info: GraphQLResolveInfo, nodes: readonly FieldNode[]): readonly FieldNode[] {
+  const fields: FieldNode[] = []
+  const visitSet = (set: SelectionSetNode | undefined): void => {
+    for (const selection of set?.selections ?? []) {
+      if (selection.kind === Kind.FIELD) fields.push(selection)
+      else if (selection.kind === Kind.INLINE_FRAGMENT) visitSet(selection.selectionSet)
+      else visitSet(info.fragments[selection.name.value]?.selectionSet)
+    }
+  }
+  for (const node of nodes) visitSet(node.selectionSet)
+  return fields
+}

@@ -1,0 +1,194 @@
+/**
+ * Stage 7, graphql. Asks the declared policies what the viewer of an operation may see, once for each model and
+ * context, and keeps the answers beside the context.
+ */
+import { badFilter } from '../../bus/filter/bad-filter.ts'
+import { compileCondition, type RowTest } from '../../bus/filter/compile-condition.ts'
+import { type Condition, NEVER } from '../../bus/filter/condition.ts'
+import { parseWhere } from '../../bus/filter/parse-where.ts'
+import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
+import { invariant, isRowcastError, RowcastError } from '../../errors.ts'
+import { type ForeignKey, foreignKeyOf } from '../foreign-key.ts'
+import { canonicalText } from './canonical-text.ts'
+import { fieldHidden } from './field-hidden.ts'
+import { type AnyModelPolicy, asksViewer, type ModelPolicies } from './model-policy.ts'
+
+/** What one viewer may see of one model. */
+export interface ModelView {
+  /** Null for all rows. */
+  readonly rows: { readonly condition: Condition; readonly test: RowTest; readonly where: object } | null
+  /** Fields in the schema that are not for this viewer. */
+  readonly hidden: ReadonlySet<string>
+  /** Equal for viewers who see the same; null where that cannot be told. */
+  readonly text: string | null
+}
+
+const SEES_ALL: ModelView = { rows: null, hidden: new Set(), text: '' }
+
+/** Answers of policies, by model. */
+interface Answers {
+  readonly views: Map<string, ModelView>
+  readonly pending: Map<string, Promise<ModelView>>
+}
+
+/** The policies of a catalog's models. */
+export class ViewerPolicies {
+  readonly #catalog: ModelCatalog
+  readonly #policyOf: (model: string) => AnyModelPolicy | undefined
+  readonly #answers = new WeakMap<object, Answers>()
+
+  constructor(catalog: ModelCatalog, ...declared: readonly ModelPolicies[]) {
+    this.#catalog = catalog
+    this.#policyOf = (model) => declared.find((policies) => policies.has(model))?.get(model)
+  }
+
+  /** Whether what is seen of the model depends on the viewer. */
+  asksViewer(model: string): boolean {
+    const policy = this.#policyOf(model)
+    return policy !== undefined && asksViewer(policy)
+  }
+
+  /** What is declared about the model; nothing when nothing is. */
+  declared(model: string): AnyModelPolicy {
+    return this.#policyOf(model) ?? {}
+  }
+
+  /**
+   * Asks the policies of the models, those that were not asked for this context yet.
+   * @throws POLICY_FAILED
+   */
+  async prepare(context: unknown, models: Iterable<string>): Promise<void> {
+    const asked = [...models].filter((model) => this.asksViewer(model))
+    if (asked.length === 0) return
+    const { views, pending } = this.#answersOf(context)
+    await Promise.all(
+      asked.map(async (model) => {
+        if (views.has(model)) return
+        const view = pending.get(model) ?? this.#ask(model, context as object)
+        pending.set(model, view)
+        views.set(model, await view)
+      }),
+    )
+  }
+
+  /** Whether all of them were asked, so that `view` answers at once. */
+  arePrepared(context: unknown, models: readonly string[]): boolean {
+    const { views } = this.#answersOf(context)
+    return models.every((model) => views.has(model))
+  }
+
+  /** What the viewer sees. The model was prepared for this context, or has no policy that asks. */
+  view(context: unknown, model: string): ModelView {
+    if (!this.asksViewer(model)) return SEES_ALL
+    const view = this.#answersOf(context).views.get(model)
+    invariant(view !== undefined, `The policy of ${model} was not asked before its rows were shown.`)
+    return view
+  }
+
+  /**
+   * Whether the viewer may subscribe to changes of the model.
+   * @throws POLICY_FAILED
+   */
+  async maySubscribe(context: unknown, model: string): Promise<boolean> {
+    const { canSubscribe } = this.declared(model)
+    if (canSubscribe === undefined) return true
+    const answer: unknown = await asked(model, 'canSubscribe', () => canSubscribe(context as object))
+    if (typeof answer !== 'boolean') throw failed(model, 'canSubscribe', 'neither true nor false')
+    return answer
+  }
+
+  /** The foreign key of a relation: whoever may not see one of its fields may not see who belongs to whom. */
+  foreignKey(model: string, relation: string): ForeignKey | null {
+    const spec: ModelSpec | undefined = this.#catalog.models[model]
+    const found = spec?.relations.find(({ name }) => name === relation)
+    return spec === undefined || found === undefined ? null : foreignKeyOf(this.#catalog, spec, found)
+  }
+
+  /**
+   * Refuses a field of a key that the viewer may not see. The model was prepared for this context, or has no policy.
+   * @throws FIELD_HIDDEN
+   */
+  checkVisible(context: unknown, { model, fields }: ForeignKey): void {
+    const { hidden } = this.view(context, model)
+    const field = fields.find((each) => hidden.has(each))
+    if (field !== undefined) throw fieldHidden(model, field)
+  }
+
+  /** What the viewer sees of all these models as one text; null where that cannot be told. */
+  audience(context: unknown, models: Iterable<string>): string | null {
+    const texts = [...new Set(models)].sort().map((model) => {
+      const { text } = this.view(context, model)
+      return text === null ? null : `${model}:${text}`
+    })
+    return texts.includes(null) ? null : texts.join('\n')
+  }
+
+  #answersOf(context: unknown): Answers {
+    if (typeof context !== 'object' || context === null) {
+      throw new RowcastError('POLICY_FAILED', 'There is no GraphQL context to ask the policies with.', {
+        mend: 'Give the server a context function that returns an object.',
+      })
+    }
+    const known = this.#answers.get(context) ?? { views: new Map(), pending: new Map() }
+    this.#answers.set(context, known)
+    return known
+  }
+
+  async #ask(name: string, context: object): Promise<ModelView> {
+    const model: ModelSpec | undefined = this.#catalog.models[name]
+    invariant(model !== undefined, `Model ${name} has a policy and is not in the catalog.`)
+    const { rows, fields } = this.declared(name)
+    const [rowsRule, fieldsRule] = await Promise.all([
+      rows === undefined ? 'all' : asked(name, 'rows', () => rows(context)),
+      fields === undefined ? 'all' : asked(name, 'fields', () => fields(context)),
+    ])
+    const view = { rows: this.#parseRows(model, rowsRule), hidden: parseFields(model, fieldsRule) }
+    const rule = canonicalText(view.rows?.where ?? null)
+    return { ...view, text: rule === null ? null : `${rule} ${[...view.hidden].sort().join()}` }
+  }
+
+  #parseRows(model: ModelSpec, rule: unknown): ModelView['rows'] {
+    if (rule === 'all') return null
+    // Prisma gives no row for an empty OR.
+    if (rule === 'none') return { condition: NEVER, test: compileCondition(NEVER), where: { OR: [] } }
+    if (typeof rule !== 'object' || rule === null || Object.keys(rule).length === 0) {
+      throw failed(model.name, 'rows', "not a filter, 'all' or 'none'")
+    }
+    try {
+      const condition = parseWhere(model, this.#catalog, rule, { path: 'rows', emptyGroups: 'refuse' })
+      return { condition, test: compileCondition(condition), where: rule }
+    } catch (error) {
+      if (!isRowcastError(error)) throw error
+      throw failed(model.name, 'rows', `a filter that cannot be used: ${error.message}`)
+    }
+  }
+}
+
+function parseFields(model: ModelSpec, rule: unknown): ReadonlySet<string> {
+  if (rule === 'all') return new Set()
+  const names = model.fields.map((field) => field.name)
+  if (!Array.isArray(rule)) throw failed(model.name, 'fields', "neither a list of fields nor 'all'")
+  const unknown: unknown = rule.find((name) => !names.includes(String(name)))
+  if (unknown !== undefined) {
+    const { message } = badFilter(
+      'fields',
+      `there is no field "${String(unknown)}".`,
+      'Name fields of the model.',
+    )
+    throw failed(model.name, 'fields', message)
+  }
+  return new Set(names.filter((name) => !rule.includes(name)))
+}
+
+/** The answer of a policy; what it throws is for the log. */
+async function asked<Answer>(model: string, name: string, ask: () => Answer): Promise<Awaited<Answer>> {
+  try {
+    return await ask()
+  } catch (cause) {
+    throw new RowcastError('POLICY_FAILED', `The policy \`${name}\` of ${model} threw.`, { cause })
+  }
+}
+
+function failed(model: string, name: string, answer: string): RowcastError {
+  return new RowcastError('POLICY_FAILED', `The policy \`${name}\` of ${model} answered with ${answer}.`)
+}

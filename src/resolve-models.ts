@@ -1,0 +1,101 @@
+/** The `models` of the config file: which are live, and who may see what of them. Checked against the catalog. */
+import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
+import type { Config } from './config.ts'
+import { type Faults, type Fields, isFields } from './config-faults.ts'
+import { asksViewer, type ModelPolicy } from './graphql/policy/model-policy.ts'
+import { nearestName } from './nearest-name.ts'
+
+/** Stands for a catalog that could not be read. */
+export const NO_CATALOG: ModelCatalog = { formatVersion: 1, models: {}, enums: {}, joinTables: [] }
+
+/** Settings of a model. */
+const FLAGS: readonly string[] = ['live', 'public']
+const FUNCTIONS: readonly string[] = ['canSubscribe', 'rows', 'fields']
+const LISTS: readonly string[] = ['omit', 'expose']
+const KNOWN: readonly string[] = [...FUNCTIONS, ...LISTS, ...FLAGS, 'replicaIdentity', 'softDelete']
+
+/** Reads `models` and `public`; what is wrong is noted among the faults. */
+export function readModels(
+  { models: value, public: isPublic = false }: Fields,
+  catalog: ModelCatalog,
+  isProduction: boolean,
+  faults: Faults,
+): Config['models'] {
+  const known = Object.values<ModelSpec>(catalog.models)
+  const visible = known.filter((model) => !model.isOmitted)
+  const models =
+    value === undefined || value === 'all' ? Object.fromEntries(visible.map(({ name }) => [name, {}])) : value
+  if (!isFields(models)) {
+    faults.add('CONFIG_BAD_FIELD', "`models` is neither 'all' nor an object of models.")
+    return {}
+  }
+  for (const [name, model] of Object.entries(models)) {
+    const spec = known.find((each) => each.name === name)
+    if (spec !== undefined) checkModel(spec, model, faults)
+    else if (catalog !== NO_CATALOG) addUnknownModel(name, known, faults)
+  }
+  if (typeof isPublic !== 'boolean') faults.add('CONFIG_BAD_FIELD', '`public` is neither true nor false.')
+  if (isProduction && isPublic !== true) checkPolicies(visible, models as Config['models'], faults)
+  return models as Config['models']
+}
+
+function addUnknownModel(name: string, known: readonly ModelSpec[], faults: Faults): void {
+  const nearest = nearestName(
+    name,
+    known.map((model) => model.name),
+  )
+  faults.add(
+    'CATALOG_UNKNOWN_MODEL',
+    `\`models\` names "${name}", which the Prisma schema does not have.`,
+    nearest === null ? undefined : `Did you mean "${nearest}"?`,
+  )
+}
+
+function checkModel(spec: ModelSpec, model: unknown, faults: Faults): void {
+  const where = `\`models.${spec.name}`
+  if (!isFields(model)) {
+    faults.add('CONFIG_BAD_FIELD', `${where}\` is not of the form { omit: ['field'] }.`)
+    return
+  }
+  faults.addUnknownFields(model, KNOWN, `${where}\``)
+  const check = (names: readonly string[], isFine: (value: unknown) => boolean, wrong: string): void => {
+    for (const name of names.filter((each) => model[each] !== undefined && !isFine(model[each])))
+      faults.add('CONFIG_BAD_FIELD', `${where}.${name}\` is ${wrong}.`)
+  }
+  check(FLAGS, (value) => typeof value === 'boolean', 'neither true nor false')
+  check(FUNCTIONS, (value) => typeof value === 'function', 'not a function of the context')
+  check(LISTS, Array.isArray, 'not a list of fields')
+  check(['replicaIdentity'], (value) => value === 'full' || value === 'keep', "neither 'full' nor 'keep'")
+  for (const list of LISTS) checkNames(spec, list, model[list], faults)
+}
+
+/** A misspelt field that was meant to be hidden would be shown: never let it pass. */
+function checkNames(spec: ModelSpec, list: string, names: unknown, faults: Faults): void {
+  if (!Array.isArray(names)) return
+  const fields = [...spec.fields, ...(list === 'omit' ? spec.relations : [])].map((field) => field.name)
+  for (const name of names.map(String).filter((each) => !fields.includes(each))) {
+    const nearest = nearestName(name, fields)
+    faults.add(
+      'CONFIG_BAD_FIELD',
+      `\`models.${spec.name}.${list}\` names "${name}", which ${spec.name} does not have.`,
+      nearest === null ? `Name fields of ${spec.name}.` : `Did you mean "${nearest}"?`,
+    )
+  }
+}
+
+/** In production nobody shows a model to everybody by leaving something out. */
+function checkPolicies(visible: readonly ModelSpec[], models: Config['models'], faults: Faults): void {
+  const open = visible.map(({ name }) => name).filter((name) => !isDecided(models[name]))
+  if (open.length === 0) return
+  faults.add(
+    'CONFIG_NO_POLICY',
+    `NODE_ENV is production, and nothing says who may see ${open.join(', ')}.`,
+    `For each, write in \`models\` a policy ({ rows: (context) => … }, canSubscribe or fields) or { public: true }; ` +
+      'add { live: false } for one that is only queried, or mark the model `/// @rowcast.omit`. `public: true` beside ' +
+      '`models` says it of all.',
+  )
+}
+
+function isDecided(model: ModelPolicy | undefined): boolean {
+  return model !== undefined && (model.public === true || asksViewer(model))
+}
