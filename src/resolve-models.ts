@@ -12,7 +12,14 @@ export const NO_CATALOG: ModelCatalog = { formatVersion: 1, models: {}, enums: {
 const FLAGS: readonly string[] = ['live', 'public']
 const FUNCTIONS: readonly string[] = ['canSubscribe', 'rows', 'fields']
 const LISTS: readonly string[] = ['omit', 'expose']
-const KNOWN: readonly string[] = [...FUNCTIONS, ...LISTS, ...FLAGS, 'replicaIdentity', 'softDelete']
+/** Names of the options of a model. */
+export const MODEL_FIELDS: readonly string[] = [
+  ...FUNCTIONS,
+  ...LISTS,
+  ...FLAGS,
+  'replicaIdentity',
+  'softDelete',
+]
 
 /** Reads `models` and `public`; what is wrong is noted among the faults. */
 export function readModels(
@@ -57,7 +64,7 @@ function checkModel(spec: ModelSpec, model: unknown, faults: Faults): void {
     faults.add('CONFIG_BAD_FIELD', `${where}\` is not of the form { omit: ['field'] }.`)
     return
   }
-  faults.addUnknownFields(model, KNOWN, `${where}\``)
+  faults.addUnknownFields(model, MODEL_FIELDS, `${where}\``)
   const check = (names: readonly string[], isFine: (value: unknown) => boolean, wrong: string): void => {
     for (const name of names.filter((each) => model[each] !== undefined && !isFine(model[each])))
       faults.add('CONFIG_BAD_FIELD', `${where}.${name}\` is ${wrong}.`)

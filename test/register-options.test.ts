@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkRegisterOptions } from '../src/register-options.ts'
+import { checkRegisterOptions, type RegisterOptions } from '../src/register-options.ts'
 import { buildField, buildModel } from './support/catalog-builder.ts'
 
 const model = buildModel([
@@ -30,5 +30,29 @@ describe('softDelete', () => {
     expect(() => checkRegisterOptions(model, { softDelete: 'deletedAt', replicaIdentity: 'keep' })).toThrow(
       /CATALOG_BAD_SOFT_DELETE.*REPLICA IDENTITY FULL/,
     )
+  })
+})
+
+describe('a policy', () => {
+  it.each([
+    [{ omit: ['createdat'] }, 'Did you mean "createdAt"?'],
+    [{ expose: ['passwordHash'] }, 'no field "passwordHash"'],
+    [{ rows: { id: 1 } }, '`rows` of model'],
+    [{ fields: ['id'] }, '`fields` of model'],
+    [{ canSubscribe: true }, '`canSubscribe` of model'],
+  ])('%o is refused, and the refusal says why', (policy, words) => {
+    expect(() => checkRegisterOptions(model, policy as never)).toThrow(
+      expect.objectContaining({ code: 'CATALOG_BAD_POLICY', message: expect.stringContaining(words) }),
+    )
+  })
+
+  it('of functions and known fields is taken', () => {
+    const policy: RegisterOptions = {
+      rows: () => 'all',
+      fields: () => ['id'],
+      canSubscribe: () => true,
+      omit: ['isGone'],
+    }
+    expect(() => checkRegisterOptions(model, policy)).not.toThrow()
   })
 })

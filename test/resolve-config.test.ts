@@ -40,6 +40,20 @@ test('GraphiQL is off in production unless the file says otherwise', () => {
   expect(resolveConfig({ ...open, graphiql: true }, production).graphiql).toBe(true)
 })
 
+test('the live page is off in production, and on there only for those whom a function lets see it', () => {
+  const production = { ...env, NODE_ENV: 'production' }
+  const open = { ...file, public: true }
+  expect(resolveConfig(file, env).livePage).toEqual({ authorize: null })
+  expect(resolveConfig({ ...file, livePage: false }, env).livePage).toBeNull()
+  expect(resolveConfig(open, production).livePage).toBeNull()
+  const fault = faultOf({ ...open, livePage: true }, production)
+  expect([fault.code, fault.message, fault.mend].join()).toMatch(
+    /CONFIG_BAD_FIELD.*`livePage` is on in production.*authorize/,
+  )
+  const livePage = { isAdmin: true, authorize: (): boolean => livePage.isAdmin }
+  expect(resolveConfig({ ...open, livePage }, production).livePage?.authorize?.({})).toBe(true)
+})
+
 describe('in production', () => {
   const production = { ...env, NODE_ENV: 'production' }
   const visible = Object.values(catalog.models).filter((model) => !model.isOmitted)
@@ -145,6 +159,8 @@ describe('faults', () => {
     ['CONFIG_BAD_FIELD', { ...file, models: { User: { omit: ['emai'] } } }, 'Did you mean "email"?'],
     ['CONFIG_BAD_FIELD', { ...file, host: 7 }, 'host'],
     ['CONFIG_BAD_FIELD', { ...file, graphiql: 'yes' }, 'graphiql'],
+    ['CONFIG_BAD_FIELD', { ...file, livePage: 'yes' }, 'livePage'],
+    ['CONFIG_BAD_FIELD', { ...file, livePage: { authorise: () => true } }, 'livePage'],
     ['CONFIG_BAD_FIELD', { ...file, retain: { minutes: -1 } }, 'retain'],
     ['CONFIG_BAD_FIELD', { ...file, onSlotLost: 'ignore' }, 'onSlotLost'],
     ['CONFIG_BAD_FIELD', { ...file, dev: true }, 'dev'],

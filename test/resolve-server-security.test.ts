@@ -4,7 +4,7 @@ import { catalog } from '../prisma/generated/rowcast.ts'
 import { isRowcastError } from '../src/errors.ts'
 import { type Environment, resolveConfig } from '../src/resolve-config.ts'
 
-const file = { catalog, createPrisma: () => ({ async $connect() {}, async $disconnect() {} }) }
+const file = { catalog, createPrisma: () => ({ async $connect() {}, async $disconnect() {} }), public: true }
 const env: Environment = { DATABASE_URL: 'postgresql://user:secret@localhost:5432/app' }
 const production = { ...env, NODE_ENV: 'production' }
 

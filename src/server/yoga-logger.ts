@@ -2,6 +2,7 @@
  * Stage 8, server. Yoga's log lines in our Logger, without what they must not carry: a resolver's error may
  * quote row values in its text, so only its name, code and place are logged.
  */
+import { GraphQLError } from 'graphql'
 import type { YogaLogger } from 'graphql-yoga'
 import { isRowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -19,8 +20,8 @@ export function createYogaLogger(logger: Logger, errorMask: ErrorMask): YogaLogg
       const error = words.find((word) => word instanceof Error)
       if (error === undefined) return logger.error(wordsOf(words))
       const original = originalOf(error)
-      // Public errors are answers, not accidents; the client has them in full.
-      if (isRowcastError(original) && original.isPublic) return
+      // Errors made for clients are answers, not accidents: public ones, and those of variables that do not fit.
+      if (original instanceof GraphQLError || (isRowcastError(original) && original.isPublic)) return
       if (errorMask.hasLogged(original)) return
       logger.error('The GraphQL server failed unexpectedly.', describeError(original))
     },

@@ -50,6 +50,7 @@ export function createFakeFeed(
       requests.push(request)
       const subscription = bus.subscribe(request)
       return {
+        pull: subscription.pull,
         next: () => subscription.next(),
         return() {
           returned += 1

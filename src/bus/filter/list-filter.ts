@@ -1,9 +1,10 @@
 /** Stage 6, bus. The filter of a list: `{ has }`, `{ hasSome }`, `{ hasEvery }`, `{ isEmpty }` or `{ equals }`. */
+import { isNullList } from '../../catalog/values/null-list.ts'
 import { badFilter, shownName } from './bad-filter.ts'
 import type { Condition } from './condition.ts'
 import type { FieldContext } from './field-filter.ts'
 import { isFilterObject } from './filter-object.ts'
-import { outcomeOf, UNKNOWN } from './outcome.ts'
+import { NULL, outcomeOf, UNKNOWN } from './outcome.ts'
 import type { ValueKey } from './value-domain.ts'
 
 const OPERATORS = 'equals, has, hasSome, hasEvery, isEmpty'
@@ -12,7 +13,7 @@ const OPERATORS = 'equals, has, hasSome, hasEvery, isEmpty'
 type KeysTest = (keys: readonly ValueKey[]) => boolean
 
 /**
- * The condition of one list. A row shows a NULL in its column as an empty list, and as one it is judged.
+ * The condition of one list. Of a NULL, which a row shows as an empty list, it is neither true nor false, as in SQL.
  * @throws BAD_FILTER for an operator or a value that the field does not take.
  */
 export function parseListFilter(context: FieldContext, input: unknown, path: string): Condition {
@@ -30,6 +31,7 @@ export function parseListFilter(context: FieldContext, input: unknown, path: str
     takesNull: false,
     test(value) {
       if (!Array.isArray(value)) return UNKNOWN
+      if (isNullList(value)) return NULL
       const normal = value.map((element) => (element === null ? undefined : domain.normalize(element)))
       return normal.includes(undefined) ? UNKNOWN : outcomeOf(isMatch(normal.map(domain.keyOf)))
     },
@@ -71,7 +73,9 @@ function isSameKey(a: ValueKey, b: ValueKey | undefined): boolean {
 function parseElements(context: FieldContext, operand: unknown, path: string): readonly ValueKey[] {
   if (!Array.isArray(operand)) {
     const mend =
-      operand === null ? 'Use `isEmpty`: a row shows NULL as an empty list.' : 'Give a list of values.'
+      operand === null
+        ? 'Use `isEmpty` for an empty list; one that is NULL cannot be asked for.'
+        : 'Give a list of values.'
     throw badFilter(path, 'takes a list.', mend)
   }
   context.budget.checkListLength(path, operand.length)

@@ -75,7 +75,7 @@ describe('what is refused, where, and what is allowed there', () => {
     [{ tags: {} }, 'takes exactly one operator'],
     [{ tags: { has: 'a', isEmpty: true } }, 'takes exactly one operator'],
     [{ tags: { not: ['a'] } }, 'where.tags.not: a list has no such operator'],
-    [{ tags: { equals: null } }, 'Mend: Use `isEmpty`: a row shows NULL as an empty list'],
+    [{ tags: { equals: null } }, 'Mend: Use `isEmpty` for an empty list'],
     [{ tags: { has: null } }, 'where.tags.has: this is no value of the list'],
     [{ tags: { isEmpty: 'no' } }, 'where.tags.isEmpty: takes a Boolean'],
     [{ OR: { email: 'x' } }, 'where.OR: takes a list'],

@@ -37,8 +37,7 @@ function uniqueText(field: FieldSpec, index: number): string {
 
 /** Whether a row shows the value as PostgreSQL has it; docs/filters.md lists what it cannot show. */
 function isShown(field: FieldSpec, text: string | null): boolean {
-  if (text === null) return !field.isList
-  if (field.type !== 'Json') return true
+  if (text === null || field.type !== 'Json') return true
   return !/1e400|12345678901234567890/.test(text) && !(text.trim() === 'null' && !field.isRequired)
 }
 

@@ -14,10 +14,11 @@ const answers = Object.fromEntries(
   ]),
 )
 
-async function load(model: string, row: AnyRow, selection: object) {
+async function load(model: string, row: AnyRow, selection: object, visible: Record<string, object> = {}) {
   const client = createRecordingPrisma(answers)
   const image = toImage(model, Object.freeze(row))
-  const loaded = await loadRelations({ catalog: blogCatalog, client }, blogModel(model), image, selection)
+  const source = { catalog: blogCatalog, client, visible: async (name: string) => visible[name] ?? null }
+  const loaded = await loadRelations(source, blogModel(model), image, selection)
   return { loaded, calls: client.calls.map(({ call, query }) => [call, query]) }
 }
 
@@ -52,6 +53,22 @@ describe('loadRelations', () => {
     const filtered = { include: { author: { where: { role: 'ADMIN' } } } }
     expect((await load('Post', { authorId: 'ada' }, filtered)).calls).toEqual([
       ['user.findFirst', { where: { AND: [{ id: 'ada' }, { role: 'ADMIN' }] } }],
+    ])
+  })
+
+  it('asks for lists and counts of what the viewer may see', async () => {
+    const visible = { Post: { title: 'mine' } }
+    const include = { posts: { where: { body: 'x' }, take: 2 }, _count: { select: { posts: true } } }
+    const { calls } = await load('User', { id: 'ada' }, { include }, visible)
+    expect(calls).toEqual([
+      [
+        'post.findMany',
+        {
+          where: { AND: [{ AND: [{ authorId: 'ada' }, { body: 'x' }] }, { title: 'mine' }] },
+          take: 2,
+        },
+      ],
+      ['post.count', { where: { AND: [{ authorId: 'ada' }, { title: 'mine' }] } }],
     ])
   })
 

@@ -200,9 +200,13 @@ describe('fields', () => {
 
 describe('related rows of an image', () => {
   it('are those that the viewer may see', async () => {
+    let asked = ''
     const answers = {
       'user.findUnique': () => ADA,
-      'post.findMany': ({ where }: Record<string, unknown>) => [{ id: 1, title: JSON.stringify(where) }],
+      'post.findMany': ({ where }: Record<string, unknown>) => {
+        asked = JSON.stringify(where)
+        return [{ id: 1, title: 'not asked for' }]
+      },
     }
     const { feed, see } = openBlog(
       { User: membersOnly, Post: { rows: () => ({ title: { startsWith: 'p' } }) as never } },
@@ -214,6 +218,55 @@ describe('related rows of an image', () => {
     expect(await nextResult(results)).toEqual({
       data: { postChanged: { new: { author: null, replies: [] } } },
     })
+    // Prisma was told as well: a page is to be full of what can be seen.
+    expect(asked).toContain('{"title":{"startsWith":"p"}}')
+  })
+})
+
+describe('a foreign key that is hidden', () => {
+  const withoutAuthor = { fields: () => ['id', 'title', 'body', 'parentId'] }
+
+  it('hides the relation from the side that has it, and the way back', async () => {
+    const answers = { 'post.findMany': () => [{ id: 1, title: 'p' }], 'user.findUnique': () => BOB }
+    const { feed, see, watch } = openBlog({ Post: withoutAuthor }, { answers })
+    expect(codeOf(await watch('subscription { postChanged { new { author { id } } } }'))).toBe('FIELD_HIDDEN')
+    expect(codeOf(await watch('subscription { userChanged { new { posts { id } } } }'))).toBe('FIELD_HIDDEN')
+    // Where it stands deeper, the field alone is an error.
+    const results = await see('subscription { postChanged { new { title replies { author { id } } } } }')
+    feed.commit({ model: 'Post', action: 'INSERT', new: { id: 9, title: 'p', authorId: 'b' } })
+    expect(await nextResult(results)).toMatchObject({
+      data: { postChanged: { new: { title: 'p', replies: [{ author: null }] } } },
+      errors: [{ extensions: { code: 'FIELD_HIDDEN' } }],
+    })
+  })
+})
+
+describe('a key that is hidden', () => {
+  const withoutId = { fields: () => ['email'] }
+
+  it('still leads an image to its related rows', async () => {
+    const wheres: unknown[] = []
+    const answers = {
+      'post.findMany': ({ where }: Record<string, unknown>) => {
+        wheres.push(where)
+        return [{ id: 1, title: 'p' }]
+      },
+    }
+    const { feed, see, watch } = openBlog({ User: withoutId }, { answers })
+    expect(codeOf(await watch('subscription { userChanged { key { id } } }'))).toBe('FIELD_HIDDEN')
+    const results = await see('subscription { userChanged { new { email posts { title } } } }')
+    feed.commit({ action: 'INSERT', new: BOB, key: { id: 'b' } })
+    expect(await nextResult(results)).toEqual({
+      data: { userChanged: { new: { email: 'bob@x', posts: [{ title: 'p' }] } } },
+    })
+    expect(JSON.stringify(wheres)).toContain('"b"')
+  })
+
+  it('finds no row by guessing', async () => {
+    const { query } = openBlog({ User: withoutId }, { answers: { 'user.findFirst': () => BOB } })
+    expect(codeOf(await query('{ user(id: "00000000-0000-4000-8000-00000000000b") { email } }'))).toBe(
+      'FIELD_HIDDEN',
+    )
   })
 })
 

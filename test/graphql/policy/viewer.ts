@@ -1,5 +1,5 @@
 /** A blog with policies, and viewers who subscribe to it with a context of their own. */
-import { type ExecutionResult, type GraphQLError, parse, subscribe, validate } from 'graphql'
+import { type ExecutionResult, execute, type GraphQLError, parse, subscribe, validate } from 'graphql'
 import { buildServiceSchema } from '../../../src/graphql/service-schema.ts'
 import type { ModelExposure } from '../../../src/graphql/service-types.ts'
 import { blogCatalog } from '../blog-catalog.ts'
@@ -19,6 +19,8 @@ export interface GuardedBlog {
     source: string,
     viewer?: Viewer,
   ): Promise<AsyncGenerator<ExecutionResult, void, void> | ExecutionResult>
+  /** Runs a query. */
+  query(source: string, viewer?: Viewer): Promise<ExecutionResult>
   /** Subscribes. */
   see(source: string, viewer?: Viewer): Promise<AsyncGenerator<ExecutionResult, void, void>>
 }
@@ -47,6 +49,8 @@ export function openBlog(
   return {
     feed,
     watch,
+    query: async (source, viewer = { name: 'ada' }) =>
+      execute({ schema, document: parse(source), contextValue: { ...viewer } }),
     async see(source, viewer) {
       const result = await watch(source, viewer)
       if (Symbol.asyncIterator in result) return result

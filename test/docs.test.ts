@@ -1,0 +1,127 @@
+/** The words are true: every code block compiles, validates or parses, every link leads somewhere. */
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { buildSchema, parse, validate } from 'graphql'
+import { expect, it } from 'vitest'
+import { ERRORS } from '../src/errors.ts'
+import { CONFIG_FIELDS } from '../src/resolve-config.ts'
+import { MODEL_FIELDS } from '../src/resolve-models.ts'
+import { DEFAULT_LIMITS } from '../src/server/limits.ts'
+import { listBlocks, listPages } from './support/doc-blocks.ts'
+import { formatErrorDocs } from './support/error-docs.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+
+it('every block is of a language that is checked', () => {
+  const checked = ['ts', 'graphql', 'sql', 'bash', 'prisma', 'json', 'yaml']
+  const others = listBlocks().filter(({ language }) => !checked.includes(language))
+  expect(others.map(({ place, language }) => `${place} ${language}`)).toEqual([])
+})
+
+it('TypeScript compiles', { timeout: 120_000 }, async () => {
+  await mkdir(join(ROOT, 'test/generated'), { recursive: true })
+  const folder = await mkdtemp(join(ROOT, 'test/generated/docs-'))
+  try {
+    const places = new Map<string, string>()
+    for (const [index, { place, text }] of listBlocks('ts').entries()) {
+      const file = `block-${index}.ts`
+      places.set(file, place)
+      // The user's generated files are the sample's here.
+      const code = text
+        .replaceAll(/'\.\/(prisma\/)?generated\//g, "'../../../prisma/generated/")
+        .replaceAll("'./generated/client", "'../../../prisma/generated/client")
+      await writeFile(join(folder, file), `${code}\nexport {}\n`)
+    }
+    const config = {
+      extends: '../../../tsconfig.json',
+      compilerOptions: {
+        noUnusedLocals: false,
+        noUnusedParameters: false,
+        lib: ['es2023', 'dom', 'esnext.disposable'],
+      },
+      include: ['*.ts', '../../support/doc-preamble.d.ts'],
+      exclude: [],
+    }
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config))
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
+    const { stdout } = await promisify(execFile)(process.execPath, [tsc, '-p', folder]).catch(
+      (error: { stdout: string }) => error,
+    )
+    const faults = stdout
+      .split('\n')
+      .filter((line) => line.includes('error TS'))
+      .map((line) => line.replace(/^.*(block-\d+\.ts)/, (_, file: string) => `${places.get(file)} `))
+    expect(faults).toEqual([])
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
+
+it.each(listBlocks('graphql').map((block) => [block.place, block.text] as const))(
+  'GraphQL of %s is valid',
+  (_, text) => {
+    const schema = buildSchema(read('schema.graphql'))
+    expect(validate(schema, parse(text))).toEqual([])
+  },
+)
+
+it.each(listBlocks('json').map((block) => [block.place, block.text] as const))(
+  'JSON of %s parses',
+  (_, text) => {
+    JSON.parse(text)
+  },
+)
+
+it('commands exist', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+  const program = read('src/cli/project-commands.ts') + read('src/cli/main.ts')
+  const unknown = listBlocks('bash').flatMap(({ place, text }) =>
+    text.split('\n').flatMap((line) => {
+      const [, script] = /^npm run (\S+)/.exec(line) ?? []
+      const [, command] = /^(?:npx )?rowcast (\S+)/.exec(line) ?? []
+      const isKnown =
+        line.trim() === '' ||
+        /^(#|npm (install|test|pack)|npx prisma |docker compose )/.test(line) ||
+        (script !== undefined && Object.hasOwn(scripts, script)) ||
+        (command !== undefined && new RegExp(`command\\('${command}'\\)`).test(program))
+      return isKnown ? [] : [`${place}: ${line}`]
+    }),
+  )
+  expect(unknown).toEqual([])
+})
+
+it('links lead somewhere', () => {
+  const dead = listPages().flatMap((page) =>
+    [...read(page).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)]
+      .map((match) => match[1] ?? '')
+      .filter((link) => !existsSync(join(ROOT, dirname(page), link)))
+      .map((link) => `${page} → ${link}`),
+  )
+  expect(dead).toEqual([])
+})
+
+it('every option is in the configuration page, and nothing else', () => {
+  const page = read('docs/configuration.md')
+  const missing = [...CONFIG_FIELDS, ...MODEL_FIELDS].filter((name) => !page.includes(`\`${name}\``))
+  expect(missing).toEqual([])
+  const security = read('docs/security.md')
+  expect(Object.keys(DEFAULT_LIMITS).filter((name) => !security.includes(`\`${name}\``))).toEqual([])
+})
+
+it('the runbook is the error table', () => {
+  expect(read('docs/operations.md'), 'run npm run docs:errors').toBe(formatErrorDocs())
+})
+
+it('codes that the pages name exist', () => {
+  const others = new Set(['INTERNAL_SERVER_ERROR', 'NODE_ENV', 'DATABASE_URL'])
+  const named = listPages().flatMap((page) =>
+    [...read(page).matchAll(/`((?:SOURCE|WIRE|CATALOG|CONFIG|GRAPHQL|SERVER|POLICY|BROKER)_[A-Z_]+)`/g)].map(
+      (match) => [page, match[1] ?? ''] as const,
+    ),
+  )
+  expect(named.filter(([, code]) => !Object.hasOwn(ERRORS, code) && !others.has(code))).toEqual([])
+})
