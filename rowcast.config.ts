@@ -8,6 +8,8 @@ export default defineConfig({
   catalog,
   createPrisma: (connectionString) => new PrismaClient({ adapter: new PrismaPg({ connectionString }) }),
   models: 'all',
+  // The sample's rows are for everybody; yours have policies: docs/security.md. Without either, nothing starts in production.
+  public: true,
   dev: {
     exampleSql: "INSERT INTO users (email) VALUES ('new@example.com')",
     seed: async (prisma) => (await import('./prisma/seed.ts')).seed(prisma),

@@ -7,6 +7,9 @@ import { insertSql, ORDER_SELECTION } from './orders.ts'
 /** What every client asks for, unless a benchmark says otherwise. */
 export const DOCUMENT = `subscription { orderChanged { action new { ${ORDER_SELECTION} } transaction { id } } }`
 
+/** Ours, where a policy says who sees which rows. */
+export const WITH_POLICY = 'rowcast with a policy'
+
 /** A server that delivers. */
 export interface LiveServer extends AsyncDisposable {
   readonly name: string
@@ -18,18 +21,19 @@ export interface LiveServer extends AsyncDisposable {
   fire(changes: number): Promise<unknown>
 }
 
-/** Ours, fed by a slot of its own. */
+/** Ours, fed by a slot of its own; with a policy it is named after it. */
 export async function serveRowcast(
   database: BenchDatabase,
   node: readonly string[] = [],
+  hasPolicy = false,
 ): Promise<LiveServer> {
   const slot = `serve_${database.name}`
   await database.createSlot(slot)
   const child = await openChild('contenders/serve-rowcast', { node })
-  const address = await child.call<Address>('start', { url: database.url, slot })
+  const address = await child.call<Address>('start', { url: database.url, slot, hasPolicy })
   let lastId = 0
   return {
-    ...{ name: 'rowcast', child, isGraphql: true, ...address },
+    ...{ name: hasPolicy ? WITH_POLICY : 'rowcast', child, isGraphql: true, ...address },
     async fire(changes) {
       const first = lastId + 1
       lastId += changes

@@ -1,6 +1,8 @@
 /** What a service is told: the object that rowcast.config.ts exports, and what it becomes once checked. */
+import type { ScalingOptions } from './broker/broker-options.ts'
 import type { OverflowPolicy } from './bus/bus.ts'
 import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
+import type { Authorize } from './graphql/activity/activity-log.ts'
 import type { FieldNameOf, ModelPolicy } from './graphql/policy/model-policy.ts'
 import type { ServerSecurity } from './server/create-server.ts'
 import type { DurabilityOptions } from './source/durability-options.ts'
@@ -43,7 +45,8 @@ export interface ServiceConfig<
   Types extends ModelTypeMap = ModelTypeMap,
   Prisma extends ServicePrismaClient = ServicePrismaClient,
 > extends ServerSecurity,
-    DurabilityOptions {
+    DurabilityOptions,
+    ScalingOptions {
   /** The `catalog` that `generator rowcast` wrote. */
   readonly catalog: ModelCatalog<Types>
   /** Makes the Prisma Client that answers queries and relation fields. */
@@ -65,11 +68,23 @@ export interface ServiceConfig<
   readonly port?: number | undefined
   /** Whether a browser at /graphql gets GraphiQL. @default true, false when NODE_ENV is production */
   readonly graphiql?: boolean | undefined
+  /**
+   * Whether a browser at / gets the live page, which shows status and changes. `authorize` is asked with the GraphQL
+   * context of whoever wants to see them; in production there has to be one.
+   * @default true, false when NODE_ENV is production
+   */
+  readonly livePage?: boolean | LivePageConfig | undefined
   /** Whether clients may read the schema. @default true; when NODE_ENV is production, as `graphiql` */
   readonly introspection?: boolean | undefined
   /** What happens to subscribers that are read too slowly. */
   readonly slowSubscribers?: SlowSubscribers | undefined
   readonly dev?: DevConfig<Prisma> | undefined
+}
+
+/** Who may look at the live page's data. */
+export interface LivePageConfig {
+  /** Whether the viewer with this GraphQL context may. */
+  authorize(context: object): boolean | Promise<boolean>
 }
 
 /** What happens to subscribers that are read too slowly. */
@@ -102,8 +117,12 @@ export interface Config {
   /** 0 takes a free one. */
   readonly port: number
   readonly graphiql: boolean
+  /** Null where there is none; without `authorize` everybody may see it who is let in. */
+  readonly livePage: { readonly authorize: Authorize | null } | null
   readonly security: ServerSecurity
   readonly durability: DurabilityOptions
+  /** ROWCAST_ROLE and REDIS_URL override the file's. */
+  readonly scaling: ScalingOptions
   readonly slowSubscribers: SlowSubscribers
   readonly dev: DevConfig
 }

@@ -24,6 +24,7 @@ export type { EmittedMessage } from './changes/emitted-message.ts'
 export {
   type DevConfig,
   defineConfig,
+  type LivePageConfig,
   type ModelConfig,
   type ServiceConfig,
   type ServicePrismaClient,
@@ -36,6 +37,7 @@ export {
   type Retry,
   RowcastError,
 } from './errors.ts'
+export type { ModelPolicy, RowsRule } from './graphql/policy/model-policy.ts'
 export { type LogFields, type Logger, silentLogger } from './log.ts'
 export type { RegisterOptions } from './register-options.ts'
 export {

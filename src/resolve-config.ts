@@ -5,7 +5,9 @@
 import type { ModelCatalog } from './catalog/model-catalog.ts'
 import type { Config, DevConfig, SlowSubscribers } from './config.ts'
 import { Faults, type Fields, isFields } from './config-faults.ts'
+import type { Authorize } from './graphql/activity/activity-log.ts'
 import { NO_CATALOG, readModels } from './resolve-models.ts'
+import { readScaling, type ScalingOverrides } from './resolve-scaling.ts'
 import { readServerSecurity, SECURITY_FIELDS } from './resolve-server-security.ts'
 import { parseConnectionTarget } from './source/connection-target.ts'
 import { DURABILITY_FIELDS, type DurabilityOptions, resolveDurability } from './source/durability-options.ts'
@@ -18,6 +20,7 @@ export interface ConfigFlags {
   readonly databaseUrl?: string | undefined
   readonly host?: string | undefined
   readonly port?: string | undefined
+  readonly role?: string | undefined
 }
 
 /**
@@ -41,7 +44,9 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
     host: readHost(flags.host ?? nonEmpty(env['HOST']) ?? fields['host'], faults),
     port: readPort(flags.port ?? nonEmpty(env['PORT']) ?? fields['port'], faults),
     graphiql,
+    livePage: readLivePage(fields['livePage'], isProduction, faults),
     durability: readDurability(fields, faults),
+    scaling: readScaling(fields, scalingOverrides(env, flags), faults),
     slowSubscribers: readSlowSubscribers(fields['slowSubscribers'], faults),
     security: readServerSecurity(fields, { graphiql, isProduction }, faults),
     dev: readDev(fields['dev'], faults),
@@ -50,7 +55,8 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
   return config
 }
 
-const FIELD_NAMES: readonly string[] = [
+/** Names of the options of the config file. */
+export const CONFIG_FIELDS: readonly string[] = [
   ...[
     'catalog',
     'createPrisma',
@@ -61,12 +67,19 @@ const FIELD_NAMES: readonly string[] = [
     'host',
     'port',
     'graphiql',
+    'livePage',
+    'role',
+    'broker',
     'slowSubscribers',
     'dev',
   ],
   ...SECURITY_FIELDS,
   ...DURABILITY_FIELDS,
 ]
+
+function scalingOverrides(env: Environment, flags: ConfigFlags): ScalingOverrides {
+  return { role: flags.role ?? nonEmpty(env['ROWCAST_ROLE']), redisUrl: nonEmpty(env['REDIS_URL']) }
+}
 
 function nonEmpty(value: string | undefined): string | undefined {
   return value === '' ? undefined : value
@@ -81,7 +94,7 @@ function fieldsOf(file: unknown, faults: Faults): Fields {
     )
     return {}
   }
-  faults.addUnknownFields(file, FIELD_NAMES, 'The config file')
+  faults.addUnknownFields(file, CONFIG_FIELDS, 'The config file')
   return file
 }
 
@@ -146,6 +159,20 @@ function readGraphiql(value: unknown, env: Environment, faults: Faults): boolean
   if (value === undefined) return env['NODE_ENV'] !== 'production'
   if (typeof value !== 'boolean') faults.add('CONFIG_BAD_FIELD', '`graphiql` is neither true nor false.')
   return value === true
+}
+
+function readLivePage(value: unknown, isProduction: boolean, faults: Faults): Config['livePage'] {
+  if (value === false || (value === undefined && isProduction)) return null
+  const authorize = isFields(value) ? value['authorize'] : null
+  if (typeof authorize === 'function') return { authorize: authorize.bind(value) as Authorize }
+  const mend = 'Write livePage: true, false or { authorize: (context) => … }.'
+  if (value !== true && value !== undefined) {
+    faults.add('CONFIG_BAD_FIELD', '`livePage` cannot be used.', mend)
+  } else if (isProduction) {
+    // It shows rows, and what operators see: never to strangers.
+    faults.add('CONFIG_BAD_FIELD', '`livePage` is on in production and open to everybody.', mend)
+  }
+  return { authorize: null }
 }
 
 function readDurability(fields: Fields, faults: Faults): DurabilityOptions {

@@ -1,4 +1,6 @@
 /** The face of the library: what `createRowcast` takes and returns. Types only. */
+import type { Role, ScalingOptions } from './broker/broker-options.ts'
+import type { BrokerStatus } from './broker/scaled-source.ts'
 import type { BusSubscription, OverflowPolicy, SubscriptionRequest } from './bus/bus.ts'
 import type { Where } from './bus/filter/where-type.ts'
 import type { MessageRequest } from './bus/message-hub.ts'
@@ -15,7 +17,10 @@ import type { SourceStatus } from './source/replication-source.ts'
 import type { SetupStep } from './source/setup-plan.ts'
 
 /** How to build a rowcast. */
-export interface RowcastOptions<Types extends ModelTypeMap> extends ConnectionOptions, DurabilityOptions {
+export interface RowcastOptions<Types extends ModelTypeMap>
+  extends ConnectionOptions,
+    DurabilityOptions,
+    ScalingOptions {
   /** The `catalog` that `generator rowcast` wrote. */
   readonly catalog: ModelCatalog<Types>
   /** Replication slot: lower-case letters, digits, underscores. @default 'rowcast' */
@@ -72,7 +77,7 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
   readonly policies: ModelPolicies
   /**
    * Makes a model live. Before `start()`.
-   * @throws CATALOG_UNKNOWN_MODEL, CATALOG_REGISTERED_TOO_LATE, CATALOG_BAD_SOFT_DELETE
+   * @throws CATALOG_UNKNOWN_MODEL, CATALOG_REGISTERED_TOO_LATE, CATALOG_BAD_SOFT_DELETE, CATALOG_BAD_POLICY
    */
   register<M extends ModelNameOf<Types>>(model: M, options?: RegisterOptions<Types[M]['row']>): Rowcast<Types>
   /** Names of the registered models. */
@@ -124,6 +129,9 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
 export interface RowcastStatus extends SourceStatus {
   /** Models whose changes cannot be told at present, and why; all others are live. */
   readonly drifted: readonly DriftedModel[]
+  readonly role: Role
+  /** Null without a broker. */
+  readonly broker: BrokerStatus | null
   /** Open subscriptions by model; models without one may be absent. */
   readonly subscriptions: ReadonlyMap<string, number>
 }

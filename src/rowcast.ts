@@ -1,6 +1,15 @@
 /**
  * The composition root of the library: wires the stages from socket to bus and gives them a typed face.
  */
+
+import { type Role, resolveScaling } from './broker/broker-options.ts'
+import {
+  BrokerArchiveSlot,
+  type BrokerStatus,
+  type ChangeReader,
+  createScaledSource,
+} from './broker/scaled-source.ts'
+import { busSink, NO_SINK, type SourceSink } from './broker/source-sink.ts'
 import type { BusSubscription } from './bus/bus.ts'
 import { checkImagesAreSent, parseChangeFilter } from './bus/filter/change-filter.ts'
 import { createMemoryBus } from './bus/memory-bus.ts'
@@ -14,8 +23,9 @@ import { checkRegisterOptions, type RegisterOptions } from './register-options.t
 import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
 import { resolveConnectionTarget } from './source/connection-target.ts'
 import { resolveDurability } from './source/durability-options.ts'
-import { createReplicationSource, type ReplicationSource } from './source/replication-source.ts'
+import { createReplicationSource } from './source/replication-source.ts'
 import { DEFAULT_RETENTION, type Retention } from './source/retention-window.ts'
+import { createSetupGoal } from './source/setup-goal.ts'
 import { readSnapshot } from './source/snapshot.ts'
 import { VisibilityGate } from './source/visibility.ts'
 
@@ -40,9 +50,13 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   const publication = options.publication ?? 'rowcast'
   if (!SLOT_NAME.test(slot))
     throw new RowcastError('CONFIG_BAD_NAME', `"${slot}" cannot be the name of a slot.`)
+  const logger = options.logger ?? silentLogger
   const { target, schema } = resolveConnectionTarget(options)
   const durability = resolveDurability(options)
+  const scaling = resolveScaling(options)
+  const archive = scaling.broker === null ? null : new BrokerArchiveSlot()
   const bus = createMemoryBus({
+    older: archive ?? undefined,
     queueLengthMax: options.queueLengthMax,
     overflow: options.overflow,
     log: logBounds(durability.retention),
@@ -52,7 +66,8 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   const hub = createMessageHub(options.queueLengthMax ?? 65_536)
   const registered = new Map<ModelNameOf<Types>, ModelSpec>()
   const registerOptions = new Map<string, RegisterOptions>()
-  let source: ReplicationSource | null = null
+  let source: ChangeReader | null = null
+  let brokerStatus: () => BrokerStatus | null = () => null
   let registry: RelationRegistry | null = null
 
   function modelOf(model: string): ModelSpec {
@@ -70,43 +85,47 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   }
 
   /** The worker is built when first needed: by then the models are known. */
-  function buildSource(): ReplicationSource {
+  function buildSource(): ChangeReader {
     if (registered.size === 0) throw new RowcastError('SOURCE_NO_MODELS', 'No model is registered.')
     const models = [...registered.values()]
-    registry = createRelationRegistry({ catalog, models, defaultSchema: schema })
+    const createRegistry = () => createRelationRegistry({ catalog, models, defaultSchema: schema })
+    const ownRegistry = createRegistry()
+    registry = ownRegistry
     const softDelete = new Map<string, string>()
     for (const [name, each] of registerOptions) {
       if (each.softDelete !== undefined) softDelete.set(name, each.softDelete)
     }
-    return createReplicationSource({
-      target,
-      goal: {
-        slot,
-        publication,
-        tables: models.map((spec) => ({
-          model: spec.name,
-          schema: spec.schema ?? schema,
-          table: spec.table,
-          replicaIdentity: registerOptions.get(spec.name)?.replicaIdentity,
-        })),
-        joinTables: catalog.joinTables.map((join) => ({ schema: join.schema ?? schema, table: join.table })),
-      },
-      registry,
-      softDelete,
-      ...durability,
-      onStreamStarted: (start) => bus.open(start),
-      publish: (part) => bus.publish(part),
-      onGap: (error) => bus.gap(error),
-      onDrift: (model, drift) => bus.close(drift, model),
-      onRecovery: (model) => bus.cut(model),
+    const createSource = (relations: RelationRegistry, sink: SourceSink) =>
+      createReplicationSource({
+        target,
+        goal: createSetupGoal({
+          ...{ catalog, schema, slot, publication },
+          models: models.map((spec) => ({
+            spec,
+            replicaIdentity: registerOptions.get(spec.name)?.replicaIdentity,
+          })),
+        }),
+        registry: relations,
+        softDelete,
+        ...durability,
+        ...sink,
+        logger,
+        isEnabledOnConnect: options.enableOnStart ?? false,
+        isBinary: options.binary ?? true,
+        applicationName: `rowcast: ${slot}`,
+        connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+        random: Math.random,
+      })
+    const { broker, role } = scaling
+    if (broker === null || archive === null) return createSource(ownRegistry, busSink(bus, hub))
+    const scaled = createScaledSource({
+      ...{ role, broker, slot, publication, logger, archive, softDelete, bus, createRegistry },
+      registry: ownRegistry,
       onMessage: (message) => hub.publish(message),
-      logger: options.logger ?? silentLogger,
-      isEnabledOnConnect: options.enableOnStart ?? false,
-      isBinary: options.binary ?? true,
-      applicationName: `rowcast: ${slot}`,
-      connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
-      random: Math.random,
+      createTapSource: (relay, relations) => createSource(relations, { ...NO_SINK, relay }),
     })
+    brokerStatus = () => scaled.brokerStatus()
+    return scaled
   }
 
   const rowcast: Rowcast<Types> = {
@@ -146,6 +165,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
       return changesOf(rowcast.subscribeDeliveries({ model, actions, filter, ...request }))
     },
     subscribeDeliveries(request) {
+      checkServesChanges(scaling.role)
       modelOf(request.model)
       if (!registered.has(request.model as ModelNameOf<Types>)) {
         throw new RowcastError('CATALOG_MODEL_NOT_REGISTERED', `Model ${request.model} is not live.`, {
@@ -161,8 +181,12 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
       }
       return bus.subscribe(request)
     },
-    messages: (request = {}) => hub.listen(request),
+    messages(request = {}) {
+      checkServesChanges(scaling.role)
+      return hub.listen(request)
+    },
     async changeCursor() {
+      checkServesChanges(scaling.role)
       await rowcast.ready()
       const isVisible = await visibility.look()
       const cursor = bus.cursorBefore(isVisible)
@@ -174,7 +198,14 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     status() {
       source ??= buildSource()
       const drifted = [...(registry?.faults ?? [])].map(([model, error]) => ({ model, error }))
-      return { ...source.status(), drifted, subscriptions: bus.subscriptionCounts }
+      const { role } = scaling
+      return {
+        ...source.status(),
+        drifted,
+        subscriptions: bus.subscriptionCounts,
+        role,
+        broker: brokerStatus(),
+      }
     },
     async stop() {
       await source?.stop()
@@ -183,6 +214,14 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     },
   }
   return rowcast
+}
+
+/** A tap hands everything on and keeps nothing. @throws BROKER_WRONG_ROLE */
+function checkServesChanges(role: Role): void {
+  if (role !== 'tap') return
+  throw new RowcastError('BROKER_WRONG_ROLE', 'A tap serves no subscriptions.', {
+    mend: "Subscribe at a gateway, or run this process with role: 'all'.",
+  })
 }
 
 /** The log in memory keeps as much as the slot; where the slot keeps nothing, memory costs PostgreSQL nothing. */

@@ -3,15 +3,17 @@
  * server, started and stopped in order. The library is the same code without this file.
  */
 
+import type { BrokerStatus } from './broker/scaled-source.ts'
 import type { ModelSpec } from './catalog/model-catalog.ts'
 import type { Config, ServicePrismaClient } from './config.ts'
+import { type ActivityExposure, createActivityLog } from './graphql/activity/activity-log.ts'
 import { secretFields } from './graphql/policy/secret-fields.ts'
 import { buildServiceSchema } from './graphql/service-schema.ts'
 import type { Logger } from './log.ts'
-import { createRowcast, type Rowcast } from './rowcast.ts'
+import { createRowcast, type Rowcast, type RowcastStatus } from './rowcast.ts'
 import { createServer } from './server/create-server.ts'
 import type { HealthReport } from './server/health.ts'
-import type { SourceStatus } from './source/replication-source.ts'
+import { createHealthServer } from './server/health-server.ts'
 
 /** What the service needs beside its config. */
 export interface ServiceOptions {
@@ -53,15 +55,20 @@ export function createService(config: Config, options: ServiceOptions): Service 
     logger,
     enableOnStart: true,
     ...config.durability,
+    ...config.scaling,
     queueLengthMax: config.slowSubscribers.queueLengthMax,
     overflow: config.slowSubscribers.policy,
   })
   for (const [model, { live, ...options }] of Object.entries(models)) {
     if (live !== false) rowcast.register(model, options)
   }
+  const health = () => toHealthReport(rowcast.status())
+  if (config.scaling.role === 'tap') return createTapService({ config, rowcast, prisma, health })
   logSecretFields(config, logger)
+  const activity = config.livePage === null ? undefined : exposeActivity(rowcast, config.livePage)
   const server = createServer({
     schema: buildServiceSchema({
+      activity,
       catalog,
       prisma,
       feed: rowcast,
@@ -69,11 +76,12 @@ export function createService(config: Config, options: ServiceOptions): Service 
       mayChooseOverflow: config.slowSubscribers.mayClientsChoose,
     }),
     logger,
-    health: () => toHealthReport(rowcast.status()),
+    health,
     host: config.host,
     port: config.port,
     graphiql: config.graphiql,
     graphiqlQuery: options.graphiqlQuery,
+    livePage: activity !== undefined,
     ...config.security,
   })
   return {
@@ -82,15 +90,48 @@ export function createService(config: Config, options: ServiceOptions): Service 
     async start() {
       const address = await server.listen()
       rowcast.start()
+      activity?.log.start()
       return address
     },
     revalidateSessions: () => server.revalidateSessions(),
+    async stop() {
+      activity?.log.stop()
+      await server.close()
+      await rowcast.stop()
+      await prisma.$disconnect()
+    },
+  }
+}
+
+/** A tap serves nobody: it reads the slot, and says how it is. */
+function createTapService(parts: {
+  readonly config: Config
+  readonly rowcast: Rowcast
+  readonly prisma: ServicePrismaClient
+  readonly health: () => HealthReport
+}): Service {
+  const { config, rowcast, prisma, health } = parts
+  const server = createHealthServer({ host: config.host, port: config.port, health })
+  return {
+    ...{ rowcast, prisma },
+    async start() {
+      const address = await server.listen()
+      rowcast.start()
+      return address
+    },
+    async revalidateSessions() {},
     async stop() {
       await server.close()
       await rowcast.stop()
       await prisma.$disconnect()
     },
   }
+}
+
+/** What the live page shows, kept from the start on. */
+function exposeActivity(rowcast: Rowcast, { authorize }: NonNullable<Config['livePage']>): ActivityExposure {
+  const { models, status } = rowcast
+  return { authorize, log: createActivityLog({ feed: rowcast, models, status }) }
 }
 
 /** What is not in the schema although nobody said so: whoever misses it learns why. */
@@ -120,14 +161,29 @@ function toHealthReport({
   positions,
   slotHealth,
   lastError,
-}: SourceStatus): HealthReport {
+  subscriptions,
+  role,
+  broker,
+}: RowcastStatus): HealthReport {
   const { confirmedLsn, lagBytes } = positions
   return {
     isReady,
     details: {
+      role,
       ...{ replication: state, isCatchingUp, slot, confirmedLsn, lagBytes },
+      ...(broker === null ? {} : brokerDetails(broker)),
       slotRetainedBytes: slotHealth?.retainedBytes ?? null,
+      subscriptions: [...subscriptions.values()].reduce((sum, count) => sum + count, 0),
       error: lastError?.code ?? null,
     },
+  }
+}
+
+/** Which tap is the one that writes, and how far this process is on the stream. */
+function brokerDetails({ isConnected, isActive, epoch, lastEntry, waitingBytes, tapSilentMs }: BrokerStatus) {
+  return {
+    ...{ isBrokerConnected: isConnected, epoch, lastEntry },
+    ...(isActive === null ? {} : { isActiveTap: isActive, waitingBytes }),
+    ...(tapSilentMs === null ? {} : { tapSilentMs: Math.round(tapSilentMs) }),
   }
 }

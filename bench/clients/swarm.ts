@@ -1,4 +1,5 @@
 /** Many WebSocket clients in a process of their own: they subscribe, count what comes, and note when. */
+import { randomUUID } from 'node:crypto'
 import { openRawWebSocket, type RawWebSocket } from './raw-websocket.ts'
 
 /** Clients to open. */
@@ -29,6 +30,8 @@ interface Group {
 let lastAddress = 1
 const groups = new Map<string, Group>()
 const BATCH = 100
+/** As many kinds of viewers there are, for a server that asks. */
+const AUDIENCES = 50
 /** The beginning of a message says what it is. */
 const HEAD_BYTES = 120
 
@@ -57,7 +60,12 @@ async function open({ group: name, port, path, clients, documents }: SwarmReques
     const localAddress = `127.0.0.${lastAddress}`
     await Promise.all(
       numbers.map((number) =>
-        openClient(group, { port, path, localAddress, document: documents[number % documents.length] }),
+        openClient(group, number, {
+          port,
+          path,
+          localAddress,
+          document: documents[number % documents.length],
+        }),
       ),
     )
   }
@@ -65,6 +73,7 @@ async function open({ group: name, port, path, clients, documents }: SwarmReques
 
 async function openClient(
   group: Group,
+  number: number,
   client: { port: number; path: string; localAddress: string; document: string | undefined },
 ): Promise<void> {
   const { document, ...address } = client
@@ -86,9 +95,11 @@ async function openClient(
   })
   group.sockets.push(socket)
   if (!isGraphql) return
-  socket.send('{"type":"connection_init"}')
+  const audience = 1 + (number % AUDIENCES)
+  socket.send(JSON.stringify({ type: 'connection_init', payload: { audience } }))
   await acknowledged
-  socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query: document } }))
+  // An id as graphql-ws's client makes them.
+  socket.send(JSON.stringify({ id: randomUUID(), type: 'subscribe', payload: { query: document } }))
 }
 
 function takeDelivery(group: Group, bytes: Buffer, start: number, end: number): void {

@@ -1,21 +1,36 @@
 /** Ours, as a service: what `rowcast serve` runs. */
-
 import { defineConfig } from '../../src/config.ts'
 import { silentLogger } from '../../src/log.ts'
 import { resolveConfig } from '../../src/resolve-config.ts'
+import type { ContextSource } from '../../src/server/context.ts'
 import { createService } from '../../src/service.ts'
 import { ORDERS_CATALOG } from '../orders.ts'
 
 /** No query and no relation field is asked for. */
 const PRISMA = { async $connect() {}, async $disconnect() {} }
 
-async function start({ url, slot }: { readonly url: string; readonly slot: string }) {
+/** How to serve. */
+interface StartRequest {
+  readonly url: string
+  readonly slot: string
+  /** Whether each client has an audience of its own or shares one, and sees rows by a policy. */
+  readonly hasPolicy: boolean
+}
+
+/** Every audience sees every order, but each by a condition of its own, which no index finds. */
+const POLICY = {
+  models: {
+    Order: { rows: (context: object) => ({ id: { gt: -Number(Reflect.get(context, 'audience')) } }) },
+  },
+  context: (source: ContextSource) => ({
+    context: { audience: source.kind === 'websocket' ? source.connectionParams['audience'] : 0 },
+  }),
+}
+
+async function start({ url, slot, hasPolicy }: StartRequest) {
   const config = defineConfig({
-    catalog: ORDERS_CATALOG,
-    createPrisma: () => PRISMA,
-    public: true,
-    slot,
-    port: 0,
+    ...{ catalog: ORDERS_CATALOG, createPrisma: () => PRISMA, slot, port: 0 },
+    ...(hasPolicy ? POLICY : { public: true }),
   })
   const service = createService(resolveConfig(config, { DATABASE_URL: url, NODE_ENV: 'production' }), {
     logger: silentLogger,

@@ -2,7 +2,7 @@
  * Stage 6, bus. The typed PubSub: transactions in, each subscription's own bounded queue out.
  * In process; a broker is another implementation of the same interfaces.
  */
-import type { AnyChange, ChangeAction, TransactionPart } from '../changes/change.ts'
+import type { AnyChange, ChangeAction, ChangePosition, TransactionPart } from '../changes/change.ts'
 import type { RowcastError } from '../errors.ts'
 import type { StreamStart } from '../source/stream-start.ts'
 import type { ChangeFilter } from './filter/change-filter.ts'
@@ -54,8 +54,14 @@ export interface DeliveryPull {
   take(): Delivery | undefined
   /** Nothing comes any more: once `take()` gives nothing, `next()` tells how it ended. */
   readonly isEnded: boolean
-  /** Called when something came, or the end, after `take()` gave nothing; must not throw. */
-  onReadable: (() => void) | null
+  /** Told when something came, or the end, after `take()` gave nothing. */
+  reader: DeliveryReader | null
+}
+
+/** Who takes deliveries. An object and not a function: there are many thousands of them. */
+export interface DeliveryReader {
+  /** Something is there, or the end. Must not throw. */
+  onReadable(): void
 }
 
 /** A live subscription: iterate it; `return()` (or leaving the loop) ends it. */
@@ -75,6 +81,25 @@ export interface ChangeSink {
   gap(error: RowcastError): void
   /** Changes of one model are missing up to now: its cursors from before are no good any more. */
   cut(model: string): void
+}
+
+/** Where a bus finds what its own log does not have: the stream of a broker. */
+export interface OlderLog {
+  /**
+   * Whether the database has come as far: another process that is ahead of this one may have handed the cursor out.
+   * Waits a moment before it says no.
+   */
+  hasReached(position: ChangePosition): Promise<boolean>
+  /** Reads one model's changes after the position; null from the oldest that is there. */
+  read(model: string, after: ChangePosition | null): OlderReader
+}
+
+/** One reader of it. */
+export interface OlderReader {
+  /** The next parts, oldest first; none: there are no more by now. @throws RESYNC_REQUIRED when some are gone */
+  next(): Promise<readonly TransactionPart[]>
+  /** Where the last part ends. */
+  readonly position: ChangePosition
 }
 
 /** What subscribers need of a bus. */

@@ -11,11 +11,13 @@ import {
   AFTER_EARLIEST,
   type BusSubscription,
   type ChangeBus,
+  type OlderLog,
   type OverflowPolicy,
   type SubscriptionRequest,
 } from './bus.ts'
 import { History } from './history.ts'
 import { LiveSubscribers } from './live-subscribers.ts'
+import { createOlderReplay, endOfPart, type Replay } from './older-replay.ts'
 import { RetainedLog, type RetainedLogOptions } from './retained-log.ts'
 import { Subscriber } from './subscriber.ts'
 import { createSubscriptionQueue } from './subscription-queue.ts'
@@ -32,6 +34,8 @@ export interface MemoryBusOptions {
   readonly overflow?: OverflowPolicy | undefined
   /** What is kept for cursors. @default 64 MiB and 10 minutes by the machine's monotonic clock */
   readonly log?: Partial<RetainedLogOptions> | undefined
+  /** Where older changes are, and those that are on their way here. @default nowhere */
+  readonly older?: OlderLog | undefined
   /** Models by name, for filters. @default none: subscriptions cannot have filters */
   readonly models?: Readonly<Record<string, ModelSpec>> | undefined
 }
@@ -49,7 +53,9 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
     ageMaxMs: options.log?.ageMaxMs ?? 600_000,
     monotonicMs: options.log?.monotonicMs ?? (() => performance.now()),
   }
+  const { older } = options
   const everybody = new Set<Subscriber>()
+  const subscriptionCounts = new Map<string, number>()
   const live = new LiveSubscribers(options.models ?? {})
   /** Those that hold a change back; a commit costs its matches, not the number of subscriptions. */
   let holders: Subscriber[] = []
@@ -58,9 +64,9 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
   const cuts = new Map<string, ChangePosition>()
 
   /** Offers a live change, and remembers who holds it back. */
-  function offer(subscriber: Subscriber, change: AnyChange): void {
+  function offer(subscriber: Subscriber, change: AnyChange, endsTransaction: boolean): void {
     const wasHolding = subscriber.isHolding
-    subscriber.offer(change)
+    subscriber.offer(change, endsTransaction)
     if (!wasHolding && subscriber.isHolding) holders.push(subscriber)
   }
 
@@ -76,9 +82,18 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
     live.add(subscriber)
   }
 
-  /** Feeds one subscriber from the log until it has enough or is up to date; then it is live. */
-  function createReplay(subscriber: Subscriber, known: History, position: ChangePosition): () => boolean {
+  /**
+   * Feeds one subscriber from the log until it has enough or is up to date; then it is live. Where the log has moved on
+   * before it, `onLost` goes on behind the last part it read.
+   */
+  function createReplay(
+    subscriber: Subscriber,
+    known: History,
+    position: ChangePosition,
+    onLost?: (read: ChangePosition) => boolean,
+  ): Replay {
     let sequence = known.log.find(position)
+    let read = position
     return () => {
       for (
         let parts = 0;
@@ -91,13 +106,18 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
         }
         const part = known.log.read(sequence)
         if (part === null) {
+          if (onLost !== undefined) return onLost(read)
           subscriber.queue.end(known.resync('it was read too slowly and has left the log'))
           return false
         }
-        for (const change of part.changes) {
-          if (change.model === subscriber.model) subscriber.offer(change.fresh())
+        const { changes } = part
+        for (let place = 0; place < changes.length; place += 1) {
+          if ((changes.modelAt?.(place) ?? subscriber.model) !== subscriber.model) continue
+          const change = changes.at(place)
+          if (change?.model === subscriber.model) subscriber.offer(change)
         }
         if (part.isFinal) subscriber.release()
+        read = endOfPart(part)
         sequence += 1
       }
       return true
@@ -106,13 +126,22 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
 
   /** Where a subscription with a cursor begins, at once or when the history is known. */
   function beginAfter(subscriber: Subscriber, cursor: Cursor | null): () => boolean | Promise<boolean> {
-    let replay: (() => boolean) | null = null
+    let replay: Replay | null = null
     const begin = (known: History) => {
       const fault =
-        cursor === null ? null : (known.faultOf(cursor) ?? faultOfCut(subscriber.model, cursor, known))
+        cursor === null
+          ? null
+          : (known.faultOf(cursor, older !== undefined) ?? faultOfCut(subscriber.model, cursor, known))
       if (fault !== null) subscriber.queue.end(fault)
       subscriber.skipTo = cursor?.position ?? known.log.floor
-      replay = createReplay(subscriber, known, subscriber.skipTo)
+      replay =
+        older === undefined
+          ? createReplay(subscriber, known, subscriber.skipTo)
+          : createOlderReplay({
+              ...{ older, subscriber, known, after: cursor?.position ?? null },
+              isPresent: () => history === known,
+              replayLog: (position, onLost) => createReplay(subscriber, known, position, onLost),
+            })
     }
     if (history !== null) begin(history)
     const opened = new Promise<boolean>((resolve) => {
@@ -155,11 +184,14 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
 
     publish(part: TransactionPart) {
       history?.log.append(part)
-      for (const change of part.changes) {
-        if (!live.has(change.model)) continue
-        // The log keeps the undecoded change; what subscribers decode of theirs goes when they are done.
-        const shared = change.fresh()
-        live.forEachCandidate(shared, (subscriber) => offer(subscriber, shared))
+      const { changes } = part
+      for (let place = 0; place < changes.length; place += 1) {
+        const model = changes.modelAt?.(place)
+        if (model !== undefined && !live.has(model)) continue
+        // The log keeps bytes; what subscribers decode of this object goes when they are done with it.
+        const change = changes.at(place) as AnyChange
+        const endsTransaction = part.isFinal && place === changes.length - 1
+        live.forEachCandidate(change, (subscriber) => offer(subscriber, change, endsTransaction))
       }
       if (part.isFinal) releaseHolders()
     },
@@ -189,6 +221,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
         onEnd() {
           signal?.removeEventListener('abort', onAbort)
           everybody.delete(subscriber)
+          subscriptionCounts.set(model, (subscriptionCounts.get(model) ?? 0) - 1)
           live.remove(subscriber)
           subscriber.onOpen?.(null)
         },
@@ -202,6 +235,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
         skipTo: history?.begun ?? null,
       })
       everybody.add(subscriber)
+      subscriptionCounts.set(model, (subscriptionCounts.get(model) ?? 0) + 1)
       if (after === undefined) goLive(subscriber)
       else refill = beginAfter(subscriber, cursor)
       if (signal?.aborted) queue.end()
@@ -210,6 +244,8 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
     },
 
     cursorBefore: (isVisible) => history?.cursorBefore(isVisible) ?? null,
+
+    subscriptionCounts,
 
     close: (error, model) => endAll(error, model),
   }

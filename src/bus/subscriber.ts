@@ -68,8 +68,8 @@ export class Subscriber {
     return this.#held !== null
   }
 
-  /** Takes the next change of its model, if it wants it. */
-  offer(change: AnyChange): void {
+  /** Takes the next change of its model, if it wants it; `endsTransaction` where none can follow. */
+  offer(change: AnyChange, endsTransaction = false): void {
     if (this.#actions !== null && !this.#actions.has(change.action)) return
     if (this.skipTo !== null) {
       if (
@@ -82,6 +82,7 @@ export class Subscriber {
     if (match === null) return
     this.#push(false)
     this.#held = match
+    if (endsTransaction) this.#push(true)
   }
 
   /** The transaction is over: what is held was its last match. */

@@ -6,7 +6,7 @@
 import type { TransactionInfo } from '../changes/change.ts'
 import { formatCursor } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
-import type { BusSubscription, Delivery, DeliveryPull, OverflowPolicy } from './bus.ts'
+import type { BusSubscription, Delivery, DeliveryPull, DeliveryReader, OverflowPolicy } from './bus.ts'
 import { conflate } from './conflate.ts'
 
 /** A queue and the two hands on it. */
@@ -52,7 +52,7 @@ export function createSubscriptionQueue(options: SubscriptionQueueOptions): Subs
 }
 
 class BoundedQueue implements SubscriptionQueue, DeliveryPull {
-  onReadable: (() => void) | null = null
+  reader: DeliveryReader | null = null
   isEnded = false
   readonly #options: SubscriptionQueueOptions
   /** Pending deliveries start at `head`; the array is cut when the dead part outweighs the living. */
@@ -161,7 +161,7 @@ class BoundedQueue implements SubscriptionQueue, DeliveryPull {
   #notify(): void {
     if (!this.#isNoticeDue) return
     this.#isNoticeDue = false
-    this.onReadable?.()
+    this.reader?.onReadable()
   }
 
   #clear(): void {

@@ -74,6 +74,7 @@ async function runService(
     printGreeting(terminal, {
       url,
       isGraphiqlEnabled: config.graphiql,
+      isLivePageEnabled: config.livePage !== null,
       databaseUrl: database.shownUrl,
       databaseNote: database.note,
       models: Object.keys(config.models),

@@ -7,6 +7,7 @@ export interface Greeting {
   /** The server's address, `http://127.0.0.1:4000`. */
   readonly url: string
   readonly isGraphiqlEnabled: boolean
+  readonly isLivePageEnabled: boolean
   /** Without a password that is not ours. */
   readonly databaseUrl: string
   /** Beside the address: `18.4, data in .rowcast/postgres-18`. */
@@ -23,6 +24,7 @@ export function printGreeting(terminal: Terminal, greeting: Greeting): void {
   const { url, models, subscription, exampleSql, obstacle } = greeting
   const endpoint = `${url}${GRAPHQL_PATH}`
   const rows: readonly (readonly [string, string, string])[] = [
+    ...(greeting.isLivePageEnabled ? [['Live page', url, 'in a browser'] as const] : []),
     ...(greeting.isGraphiqlEnabled ? [['GraphiQL', endpoint, 'in a browser'] as const] : []),
     ['WebSocket', endpoint.replace(/^http/, 'ws'), 'graphql-transport-ws'],
     ['SSE', endpoint, 'Accept: text/event-stream'],

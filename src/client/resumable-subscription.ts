@@ -23,6 +23,8 @@ export interface ResumableOptions {
    * the iteration ends with the error.
    */
   readonly onResync?: ((error: SubscriptionError) => Promise<string> | string) | undefined
+  /** Ends the iteration, also while it waits. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Why a subscription ended: the first GraphQL error, with its code. */
@@ -57,11 +59,11 @@ export async function* subscribeResumable<Data extends object>(
   options: ResumableOptions = {},
 ): AsyncGenerator<Data, void, undefined> {
   // Without a place to begin with, a connection lost before the first change would lose what came meanwhile.
-  const place: Place = { cursor: options.after ?? (await queryCursor(client)) }
-  for (let barren = 0; ; barren += 1) {
+  const place: Place = { cursor: options.after ?? (await queryChangeCursor(client)) }
+  for (let barren = 0; options.signal?.aborted !== true; barren += 1) {
     const before: string = place.cursor
     try {
-      yield* attempt<Data>(client, request, options.variable ?? 'after', place)
+      yield* attempt<Data>(client, request, options, place)
       return
     } catch (error) {
       if (!(error instanceof SubscriptionError)) throw error
@@ -87,8 +89,8 @@ interface Place {
   cursor: string
 }
 
-/** `changeCursor`: the cursor for now. */
-async function queryCursor(client: Client): Promise<string> {
+/** Asks for `changeCursor`: the cursor for now. Take it before the rows are queried. */
+export async function queryChangeCursor(client: Client): Promise<string> {
   for await (const { data } of client.iterate<{ changeCursor: string }>({ query: '{ changeCursor }' })) {
     if (data) return data.changeCursor
   }
@@ -98,7 +100,7 @@ async function queryCursor(client: Client): Promise<string> {
 async function* attempt<Data extends object>(
   client: Client,
   request: ResumableRequest,
-  variable: string,
+  { variable = 'after', signal }: ResumableOptions,
   place: Place,
 ): AsyncGenerator<Data, void, undefined> {
   // The client writes the payload anew for each attempt, so a getter gives it the cursor of that moment.
@@ -127,9 +129,13 @@ async function* attempt<Data extends object>(
     error: (error) => inbox.end(toSubscriptionError(error)),
     complete: () => inbox.end(null),
   })
+  const onAbort = () => inbox.end(null)
+  signal?.addEventListener('abort', onAbort)
+  if (signal?.aborted) onAbort()
   try {
     for (let data = await inbox.take(); data !== null; data = await inbox.take()) yield data
   } finally {
+    signal?.removeEventListener('abort', onAbort)
     unsubscribe()
   }
 }

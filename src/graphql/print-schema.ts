@@ -2,6 +2,8 @@
 import { lexicographicSortSchema, printSchema } from 'graphql'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { RowcastError } from '../errors.ts'
+import { createActivityLog } from './activity/activity-log.ts'
+import type { ChangeFeed } from './change-feed.ts'
 import { buildServiceSchema } from './service-schema.ts'
 import type { ModelExposure } from './service-types.ts'
 
@@ -19,19 +21,43 @@ export function printServiceSchema({ catalog, models }: PrintSchemaOptions): str
   const schema = buildServiceSchema({
     catalog,
     models: models ?? exposedModels(catalog),
-    prisma: { $connect: () => Promise.reject(offline()) },
-    feed: {
-      catalog,
-      isRegistered: () => false,
-      subscribeDeliveries() {
-        throw offline()
-      },
-      changeCursor: () => Promise.reject(offline()),
-      whenVisible: () => Promise.reject(offline()),
-      hasOldImages: () => true,
-    },
+    prisma: OFFLINE_PRISMA,
+    feed: offlineFeed(catalog),
   })
   return `${HEADER}${printSchema(lexicographicSortSchema(schema))}\n`
+}
+
+/** What the live page adds to any schema, as a schema of its own: what its documents are checked against. */
+export function printActivitySchema(): string {
+  const catalog: ModelCatalog = { formatVersion: 1, models: {}, enums: {}, joinTables: [] }
+  const log = createActivityLog({
+    feed: offlineFeed(catalog),
+    models: [],
+    status() {
+      throw offline()
+    },
+  })
+  const schema = buildServiceSchema({
+    ...{ catalog, models: {}, prisma: OFFLINE_PRISMA, feed: offlineFeed(catalog) },
+    activity: { log, authorize: null },
+  })
+  const header = '# Printed by `npm run schema` from src/graphql/activity. Do not edit.\n\n'
+  return `${header}${printSchema(lexicographicSortSchema(schema))}\n`
+}
+
+const OFFLINE_PRISMA = { $connect: () => Promise.reject(offline()) }
+
+function offlineFeed(catalog: ModelCatalog): ChangeFeed {
+  return {
+    catalog,
+    isRegistered: () => false,
+    subscribeDeliveries() {
+      throw offline()
+    },
+    changeCursor: () => Promise.reject(offline()),
+    whenVisible: () => Promise.reject(offline()),
+    hasOldImages: () => true,
+  }
 }
 
 function exposedModels(catalog: ModelCatalog): Record<string, ModelExposure> {

@@ -2,7 +2,7 @@
 import type { PrismaModelTypes } from '@pothos/plugin-prisma'
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyRow } from '../changes/change.ts'
-import type { ActivityExposure } from './activity/activity-fields.ts'
+import type { ActivityExposure } from './activity/activity-log.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import type { ModelFieldNames } from './names.ts'
 import type { AnyModelPolicy } from './policy/model-policy.ts'

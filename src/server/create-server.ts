@@ -8,16 +8,17 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { GraphQLSchema } from 'graphql'
-import { RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { clientAddress, createConnectionCounter } from './client-address.ts'
 import type { ContextFunction } from './context.ts'
 import { createGraphqlPipeline, GRAPHQL_PATH } from './graphql-pipeline.ts'
 import { type HealthReport, respondJson, respondLive, respondReady } from './health.ts'
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts'
+import { listenOn } from './listen-on.ts'
+import { createLivePage } from './live-page.ts'
 import { createErrorMask } from './mask-error.ts'
 import { createOriginGuard } from './origin-guard.ts'
 import { createSessionKeeper } from './session-keeper.ts'
@@ -56,6 +57,8 @@ export interface ServerOptions extends ServerSecurity {
   readonly graphiql?: boolean | undefined
   /** What GraphiQL shows in its first tab. */
   readonly graphiqlQuery?: string | undefined
+  /** Whether a browser at / gets the live page; what it shows comes from the schema. @default false */
+  readonly livePage?: boolean | undefined
 }
 
 /** The server while it lives. */
@@ -89,13 +92,15 @@ export function createServer(options: ServerOptions): RowcastServer {
     hasForeignOrigins: allowedOrigins.length > 0,
     mayCarryCredentials: (options.allowCredentials ?? false) && !allowedOrigins.includes('*'),
   })
-  const { handler } = pipeline
-  const webSockets = createWebSocketTransport({ handler, logger, errorMask, sessions, limits })
+  const { handler, deliveries } = pipeline
+  const webSockets = createWebSocketTransport({ handler, deliveries, logger, errorMask, sessions, limits })
+  const page = options.livePage === true ? createLivePage() : null
   let isClosing = false
   const health = (): HealthReport => (isClosing ? STOPPING : options.health())
   const http = createHttpServer(httpOptions(limits), (request, response) => {
     // A kept-alive connection whose last response ends after close() began would hold the server open.
     response.once('close', () => isClosing && http.closeIdleConnections())
+    if (page?.respond(request, response)) return
     route(request, response, health, handler)
   })
   const silentSockets = trackSilentSockets(http)
@@ -110,11 +115,7 @@ export function createServer(options: ServerOptions): RowcastServer {
     webSockets.handleUpgrade(request, socket, head, address)
   })
   return {
-    async listen() {
-      const address = await listen(http, host, port)
-      const name = host.includes(':') ? `[${host}]` : host
-      return { url: `http://${WILDCARDS.has(host) ? 'localhost' : name}:${address.port}`, port: address.port }
-    },
+    listen: () => listenOn(http, host, port),
     revalidateSessions: sessions.revalidate,
     async close() {
       if (isClosing || !http.listening) return
@@ -130,8 +131,6 @@ export function createServer(options: ServerOptions): RowcastServer {
 }
 
 const STOPPING: HealthReport = { isReady: false, details: { server: 'stopping' } }
-/** Hosts that mean every address of the machine. */
-const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
 function route(
   request: IncomingMessage,
@@ -187,30 +186,6 @@ const REASONS = {
 function refuseUpgrade(socket: Duplex, status: keyof typeof REASONS): void {
   socket.on('error', () => socket.destroy())
   socket.end(`HTTP/1.1 ${status} ${REASONS[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
-}
-
-function listen(http: Server, host: string, port: number): Promise<AddressInfo> {
-  return new Promise((resolve, reject) => {
-    http.once('error', (error: NodeJS.ErrnoException) => reject(toListenError(error, host, port)))
-    http.listen({ host, port }, () => {
-      const address = http.address()
-      if (address !== null && typeof address === 'object') resolve(address)
-    })
-  })
-}
-
-function toListenError(error: NodeJS.ErrnoException, host: string, port: number): RowcastError {
-  return error.code === 'EADDRINUSE'
-    ? new RowcastError('SERVER_PORT_IN_USE', `Port ${port} on ${host} is taken by another program.`, {
-        cause: error,
-        details: { host, port },
-        mend: `Stop it, or choose another port: PORT=${port + 1}, or PORT=0 for any free one.`,
-      })
-    : new RowcastError(
-        'SERVER_LISTEN_FAILED',
-        `Cannot listen on ${host}, port ${port}: ${error.code ?? error.name}.`,
-        { cause: error, details: { host, port } },
-      )
 }
 
 /**

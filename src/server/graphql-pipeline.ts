@@ -9,6 +9,7 @@ import { LAST_EVENT_ID } from '../graphql/last-event-id.ts'
 import type { Logger } from '../log.ts'
 import { type ConnectionCounter, clientAddress } from './client-address.ts'
 import { CONNECTION, type PipelinePlugin, type TransportContext } from './connection-state.ts'
+import { createDeliveries, type Deliveries } from './deliveries.ts'
 import { renderGraphiqlPage } from './graphiql-page.ts'
 import { createHttpStreams } from './http-streams.ts'
 import type { ServerLimits } from './limits.ts'
@@ -46,6 +47,7 @@ export interface GraphqlPipelineOptions {
 /** The pipeline and the end of its HTTP streams. */
 export interface GraphqlPipeline {
   readonly handler: GraphqlHandler
+  readonly deliveries: Deliveries
   /** Ends every SSE stream with `SERVER_STOPPING` and `complete`. */
   endStreams(): void
 }
@@ -56,6 +58,7 @@ const CACHED_DOCUMENTS = 256
 /** Creates the pipeline. */
 export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlPipeline {
   const { errorMask, limits } = options
+  const deliveries = createDeliveries({ mask: errorMask.mask })
   const streams = createHttpStreams({ ...options, payloadBytesMax: limits.payloadBytesMax })
   const handler = createYoga<TransportContext, object>({
     schema: options.schema,
@@ -85,10 +88,11 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
       createCsrfGuard(options.originGuard),
       createSessionOpener(options),
       ...createQueryLimits(options),
+      deliveries.plugin,
       streams.plugin,
     ],
   })
-  return { handler, endStreams: streams.end }
+  return { handler, deliveries, endStreams: streams.end }
 }
 
 /** No page of another site reads this server through its visitor's browser, but those that are named. */

@@ -3,7 +3,6 @@
  * address, end with their session and can be ended by the server, and answers of bounded length.
  */
 import type { ExecutionResult } from 'graphql'
-import { isCursor } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
 import type { ConnectionCounter } from './client-address.ts'
 import {
@@ -14,6 +13,7 @@ import {
 } from './connection-state.ts'
 import type { ErrorMask } from './mask-error.ts'
 import { isLongerThan, payloadTooLarge } from './payload-bound.ts'
+import { RESULT_TEXT, type TextResult } from './result-stream.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import { createStreamRegistry } from './stream-registry.ts'
 
@@ -33,7 +33,7 @@ export interface HttpStreams {
 }
 
 /** A result that brings its own way to become text, as Yoga lets it. */
-interface SerializedResult extends ExecutionResult {
+interface SerializedResult extends TextResult {
   readonly stringify?: (result: ExecutionResult) => string
 }
 
@@ -42,10 +42,8 @@ interface SerializedResult extends ExecutionResult {
  * reconnects. Yoga writes the text after `data: ` and an empty line after it, so one more line is one more
  * field of the same event; JSON has no line breaks of its own.
  */
-function eventIdField({ data }: ExecutionResult): string {
-  const [change] = Object.values(data ?? {})
-  const cursor = typeof change === 'object' && change !== null ? Reflect.get(change, 'cursor') : undefined
-  return isCursor(cursor) ? `\nid: ${cursor}` : ''
+function eventIdField({ [RESULT_TEXT]: made }: TextResult): string {
+  return made === undefined || made.cursor === null ? '' : `\nid: ${made.cursor}`
 }
 
 /** Creates the plugin. */
@@ -60,10 +58,10 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
   /** Makes texts of results, at most so long. One for each stream, not for each event. */
   function createStringify(
     onTooLarge: () => void,
-    moreFields: (result: ExecutionResult) => string = () => '',
-  ): (result: ExecutionResult) => string {
+    moreFields: (result: TextResult) => string = () => '',
+  ): (result: TextResult) => string {
     return (result) => {
-      const text = JSON.stringify(result)
+      const text = result[RESULT_TEXT]?.text ?? JSON.stringify(result)
       if (!isLongerThan(text, payloadBytesMax)) return `${text}${moreFields(result)}`
       onTooLarge()
       return tooLarge

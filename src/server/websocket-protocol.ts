@@ -16,14 +16,17 @@ import {
 import { invariant, RowcastError } from '../errors.ts'
 import { CONNECTION, type ConnectionState, formatGraphqlError } from './connection-state.ts'
 import type { Session } from './context.ts'
+import type { Deliveries } from './deliveries.ts'
 import type { GraphqlHandler } from './graphql-pipeline.ts'
 import type { ServerLimits } from './limits.ts'
 import type { ErrorMask } from './mask-error.ts'
 import type { SessionKeeper } from './session-keeper.ts'
+import type { SocketOutbox } from './socket-outbox.ts'
 
 /** What the protocol needs. */
 export interface WebSocketProtocolOptions {
   readonly handler: Pick<GraphqlHandler, 'getEnveloped'>
+  readonly deliveries: Pick<Deliveries, 'streamOf'>
   readonly errorMask: ErrorMask
   readonly sessions: SessionKeeper
   readonly limits: ServerLimits
@@ -33,6 +36,8 @@ export interface WebSocketProtocolOptions {
 export interface SocketExtra extends Record<PropertyKey, unknown> {
   readonly request: IncomingMessage
   readonly address: string
+  /** Where the `next` messages of its subscriptions go. */
+  readonly outbox: SocketOutbox
   /** Closes the socket; the reason is cut to what a close frame holds. */
   readonly close: (code: number, reason: string) => void
   readonly isOpen: () => boolean
@@ -52,7 +57,7 @@ type Enveloped = ReturnType<GraphqlHandler['getEnveloped']>
 
 /** Creates the protocol for all sockets of a server. */
 export function createWebSocketProtocol(options: WebSocketProtocolOptions): Server<SocketExtra> {
-  const { errorMask, limits } = options
+  const { errorMask, limits, deliveries } = options
   // The functions that Yoga wrapped for one operation, from onSubscribe to execute or subscribe.
   const pipelines = new WeakMap<ExecutionArgs, Enveloped>()
   const run =
@@ -76,6 +81,11 @@ export function createWebSocketProtocol(options: WebSocketProtocolOptions): Serv
       const prepared = await prepareOperation(pipeline, payload, errorMask)
       if ('document' in prepared) pipelines.set(prepared, pipeline)
       return prepared
+    },
+    onOperation({ extra }, id, _payload, args) {
+      // graphql-ws waits for the end of the results and says it; what comes before goes straight to the socket.
+      const { outbox } = extra
+      deliveries.streamOf(args)?.sendTo({ outbox, id, payloadBytesMax: limits.payloadBytesMax })
     },
     onNext: (_context, _id, _payload, _args, result) =>
       result.errors === undefined

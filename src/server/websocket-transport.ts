@@ -7,8 +7,10 @@ import type { Duplex } from 'node:stream'
 import { CloseCode, handleProtocols, type Server } from 'graphql-ws'
 import { type RawData, WebSocket, WebSocketServer } from 'ws'
 import type { Logger } from '../log.ts'
+import type { Deliveries } from './deliveries.ts'
 import { describeError } from './describe-error.ts'
 import { isLongerThan, payloadTooLarge } from './payload-bound.ts'
+import { SocketOutbox } from './socket-outbox.ts'
 import { createSocketSender, type SocketSender } from './socket-sender.ts'
 import { type SocketWatch, watchSocket } from './socket-watch.ts'
 import {
@@ -20,6 +22,7 @@ import {
 /** What the transport needs. */
 export interface WebSocketTransportOptions extends WebSocketProtocolOptions {
   readonly logger: Logger
+  readonly deliveries: Deliveries
 }
 
 /** The WebSocket side of the server. */
@@ -50,7 +53,11 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
   return {
     handleUpgrade(request, socket, head, address) {
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        attachSocket(protocol, webSocket, { request, address }, options)
+        const outbox = new SocketOutbox({
+          ...{ webSocket, socket, bufferedBytesMax: limits.socketBufferedBytesMax },
+          ...{ frames: options.deliveries.frames, turn: options.deliveries.turn },
+        })
+        attachSocket(protocol, webSocket, { request, address, outbox }, options)
       })
     },
     close(timeoutMs) {
@@ -71,7 +78,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
 function attachSocket(
   protocol: Server<SocketExtra>,
   socket: WebSocket,
-  client: Pick<SocketExtra, 'request' | 'address'>,
+  client: Pick<SocketExtra, 'request' | 'address' | 'outbox'>,
   { logger, limits }: WebSocketTransportOptions,
 ): void {
   // ws closes the socket itself on a malformed frame; the listener keeps that from ending the process.
@@ -85,7 +92,7 @@ function attachSocket(
   const onClosed = protocol.opened(
     {
       protocol: socket.protocol,
-      send: createBoundedSender(send, extra, limits.payloadBytesMax),
+      send: createBoundedSender(send, limits.payloadBytesMax),
       close: extra.close,
       onMessage(handle) {
         socket.on('message', (data, isBinary) => {
@@ -106,7 +113,7 @@ function attachSocket(
 
 function createExtra(
   socket: WebSocket,
-  client: Pick<SocketExtra, 'request' | 'address'>,
+  client: Pick<SocketExtra, 'request' | 'address' | 'outbox'>,
   watch: SocketWatch,
 ): SocketExtra {
   return {
@@ -156,20 +163,14 @@ function cutReason(reason: string): string {
     .replace(/\uFFFD+$/, '')
 }
 
-/**
- * Bounds the text of one delivery. A subscription ends with PAYLOAD_TOO_LARGE, as with any error of its
- * source; a single result is replaced by the error.
- */
-function createBoundedSender(send: SocketSender, extra: SocketExtra, bytesMax: number): SocketSender {
+/** Bounds the text of a single result, which is replaced by the error; what is streamed does not come this way. */
+function createBoundedSender(send: SocketSender, bytesMax: number): SocketSender {
   return async (text) => {
     if (!isLongerThan(text, bytesMax)) return send(text)
     const { id, type } = JSON.parse(text) as { id?: string; type: string }
     // A pong that echoes, or an error that quotes: bounded by what the client sent.
     if (type !== 'next' || id === undefined) return send(text)
-    const running = extra.context?.subscriptions[id]
-    if (running === undefined) return
     const error = payloadTooLarge(bytesMax)
-    if (running !== null) throw error
     const payload = {
       errors: [{ message: error.message, extensions: { code: error.code, mend: error.mend } }],
     }

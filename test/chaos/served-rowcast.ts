@@ -11,6 +11,8 @@ export interface ServedRowcastOptions {
   readonly name: string
   /** Of the database, past any proxy. */
   readonly databaseUrl: string
+  /** Environment beside the ordinary. */
+  readonly env?: Readonly<Record<string, string>> | undefined
   /** It ended, and nobody here had asked for it. */
   readonly onCrash: (words: string) => void
 }
@@ -74,7 +76,13 @@ export async function createServedRowcast(options: ServedRowcastOptions): Promis
     isWanted = true
     const started = spawn(process.execPath, [...ARGUMENTS, '--port', String(port), '--host', '127.0.0.1'], {
       cwd: ROOT,
-      env: { ...process.env, DATABASE_URL: url.href, LOG_LEVEL: 'debug', NODE_ENV: 'production' },
+      env: {
+        ...process.env,
+        DATABASE_URL: url.href,
+        LOG_LEVEL: 'debug',
+        NODE_ENV: 'production',
+        ...options.env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     child = started

@@ -13,6 +13,7 @@ const ESCAPE = '\u001b['
 const greeting: Greeting = {
   url: 'http://127.0.0.1:4000',
   isGraphiqlEnabled: true,
+  isLivePageEnabled: true,
   databaseUrl: 'postgresql://postgres@127.0.0.1:5432/app',
   databaseNote: 'DATABASE_URL',
   models: ['User', 'Post'],
@@ -31,6 +32,7 @@ test('the greeting, as a pipe sees it', () => {
   const { terminal, text } = record(false)
   printGreeting(terminal, greeting)
   expect(text()).toBe(`
+  Live page   http://127.0.0.1:4000                     in a browser
   GraphiQL    http://127.0.0.1:4000/graphql             in a browser
   WebSocket   ws://127.0.0.1:4000/graphql               graphql-transport-ws
   SSE         http://127.0.0.1:4000/graphql             Accept: text/event-stream
@@ -53,11 +55,14 @@ test('the greeting, as a pipe sees it', () => {
 test('it says what is in the way', () => {
   const { terminal, text } = record(false)
   const { message } = new RowcastError('SOURCE_TABLE_MISSING', 'Table users is missing.')
-  printGreeting(terminal, { ...greeting, isGraphiqlEnabled: false, obstacle: message })
+  printGreeting(terminal, {
+    ...{ ...greeting, isGraphiqlEnabled: false, isLivePageEnabled: false },
+    obstacle: message,
+  })
   expect(text()).toContain(
     'Not live yet: [SOURCE_TABLE_MISSING] Table users is missing. Mend: Run `npx prisma migrate deploy`',
   )
-  expect(text()).not.toContain('GraphiQL')
+  expect(text()).not.toMatch(/GraphiQL|Live page/)
 })
 
 describe('colour', () => {

@@ -141,9 +141,10 @@ describe('cursor, then query, then subscribe after it', () => {
     }
     const writers = [0, 1, 2].map(write)
     const rounds = []
-    for (let round = 0; round < 20; round += 1) {
+    for (let rows = 0; rounds.length < 20 || rows <= 20; ) {
       const after = await rowcast.changeCursor()
       const queried = (await prisma.tag.findMany()).map((tag) => tag.name)
+      rows = queried.length
       rounds.push({ queried, changes: rowcast.subscribe('Tag', { after, action: 'INSERT' }) })
     }
     isWriting = false

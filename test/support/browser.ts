@@ -1,6 +1,7 @@
 /** A real Chromium for tests: the one that is installed. Nothing is downloaded. */
-import { existsSync } from 'node:fs'
-import { type Browser, chromium } from 'playwright-core'
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { type Browser, chromium, type Page } from 'playwright-core'
 
 const CANDIDATES = [
   process.env['CHROMIUM_PATH'],
@@ -32,4 +33,35 @@ export function launchBrowser(executablePath: string): Promise<Browser> {
       '--disable-sync',
     ],
   })
+}
+
+/** Starts it, and stops it at the end of the test. */
+export async function openBrowser(): Promise<Browser & AsyncDisposable> {
+  const browser = await launchBrowser(findBrowser() ?? '')
+  return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() })
+}
+
+/** Writes a screenshot for the documentation, where `npm run screenshots` asks for it. */
+export async function takeScreenshot(page: Page, name: string): Promise<void> {
+  const folder = process.env['ROWCAST_SCREENSHOTS']
+  if (folder !== undefined) await page.screenshot({ path: `${folder}/${name}.png` })
+}
+
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+
+/** What axe-core finds wrong with a page, by WCAG 2.2 A and AA and its own best practices; one line each. */
+export async function findAccessibilityFaults(page: Page): Promise<readonly string[]> {
+  await page.evaluate(readFileSync(AXE, 'utf8'))
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: { run(): Promise<AxeResults> } }
+    const { violations } = await axe.run()
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`))
+  })
+}
+
+interface AxeResults {
+  readonly violations: readonly {
+    readonly id: string
+    readonly nodes: readonly { readonly target: readonly string[] }[]
+  }[]
 }

@@ -5,6 +5,7 @@ import { catalog } from '../../prisma/generated/rowcast.ts'
 import { defineConfig } from '../../src/config.ts'
 import { silentLogger } from '../../src/log.ts'
 import { resolveConfig } from '../../src/resolve-config.ts'
+import type { ContextFunction } from '../../src/server/context.ts'
 import type { ServerLimits } from '../../src/server/limits.ts'
 import { createService, type Service } from '../../src/service.ts'
 import type { TestDatabase } from './database.ts'
@@ -23,6 +24,9 @@ export async function openService(
     readonly graphiqlQuery?: string
     readonly port?: number
     readonly limits?: Partial<ServerLimits>
+    readonly context?: ContextFunction
+    /** @default the database's */
+    readonly databaseUrl?: string
   } = {},
 ): Promise<RunningService> {
   const config = defineConfig({
@@ -31,11 +35,15 @@ export async function openService(
     slot: slotOf(database),
     port: options.port ?? 0,
     limits: options.limits,
+    context: options.context,
   })
-  const service = createService(resolveConfig(config, { DATABASE_URL: database.url }), {
-    logger: silentLogger,
-    graphiqlQuery: options.graphiqlQuery,
-  })
+  const service = createService(
+    resolveConfig(config, { DATABASE_URL: options.databaseUrl ?? database.url }),
+    {
+      logger: silentLogger,
+      graphiqlQuery: options.graphiqlQuery,
+    },
+  )
   const { url } = await service.start()
   return { service, url, [Symbol.asyncDispose]: () => service.stop() }
 }

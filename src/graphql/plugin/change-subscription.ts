@@ -101,7 +101,8 @@ export function defineChangeSubscription(
             parseFilter: () =>
               parseFilterArguments(feed.catalog, model, omit, filter, policies.view(context, modelName)),
           })
-          setAudience(deliveries, audience(builder, context, info))
+          // The model itself counts even if none of its rows is selected: `changed` and `key` tell of its fields.
+          setAudience(deliveries, audience(builder, context, [...selectedModels(info), modelName]))
           return deliveries
         }
         const isOpen = [...selectedModels(info), modelName].every((each) => !policies.asksViewer(each))
@@ -131,9 +132,9 @@ async function letIn(
 }
 
 /** Whose results the subscription gives; null where that is not known. */
-function audience(builder: AnyBuilder, context: object, info: GraphQLResolveInfo): string | null {
+function audience(builder: AnyBuilder, context: object, models: readonly string[]): string | null {
   const shareBy = builder.options.rowcast.shareBy?.(context) ?? null
-  const seen = policiesOf(builder).audience(context, selectedModels(info))
+  const seen = policiesOf(builder).audience(context, models)
   return shareBy === null || seen === null ? null : `${shareBy}\n${seen}`
 }
 

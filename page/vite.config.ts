@@ -1,0 +1,19 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vite'
+
+const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+// biome-ignore lint/style/noDefaultExport: Vite reads it
+export default defineConfig({
+  root: folder('.'),
+  base: '/',
+  logLevel: 'warn',
+  // The icon is a file of its own, since the page's rules let nothing be loaded from inside a text.
+  build: {
+    outDir: folder('../dist/page'),
+    emptyOutDir: true,
+    target: 'es2023',
+    assetsInlineLimit: 0,
+    modulePreload: false,
+  },
+})

@@ -1,0 +1,93 @@
+/**
+ * Beside the spine, client. One change applied to a list of rows: pure, and the list that it is given stays as it is.
+ * Applying the changes that follow a query, in order, gives what the query would give now.
+ */
+
+/** A change as a subscription selects it. `new` has the fields that the list's rows have. */
+export interface ListChange<Row extends object> {
+  readonly action: 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE'
+  /** The row after; null for DELETE and TRUNCATE, and where it is not for this viewer. */
+  readonly new?: Row | null | undefined
+  /** The row before: its key is enough. Needed where primary keys change. */
+  readonly old?: Partial<Row> | null | undefined
+  /** The primary key: what a DELETE without `old` is recognised by. */
+  readonly key?: Partial<Row> | null | undefined
+  /** Of subscriptions with a `where`: LEFT removes the row. */
+  readonly transition?: 'ENTERED' | 'STAYED' | 'LEFT' | null | undefined
+  /** Fields that PostgreSQL did not send, since they did not change: the list's row keeps its own. */
+  readonly unavailable?: readonly string[] | undefined
+}
+
+/** Which rows a list has, and in what order. */
+export interface ListShape<Row extends object> {
+  /** The field that tells rows apart, or the fields: `'id'`, `['userId', 'teamId']`. */
+  readonly key: (keyof Row & string) | readonly (keyof Row & string)[]
+  /** Whether a row belongs to the list; rows that no longer do are removed. @default all */
+  readonly where?: ((row: Row) => boolean) | undefined
+  /** As of `Array.prototype.sort`. @default rows keep their place, new ones come last */
+  readonly sort?: ((a: Row, b: Row) => number) | undefined
+}
+
+/**
+ * The list after the change: INSERT adds, UPDATE replaces, moves or removes, DELETE removes, TRUNCATE clears. A change
+ * that has been applied before changes nothing. The same array where nothing differs; costs one pass over the list.
+ */
+export function applyChange<Row extends object>(
+  list: readonly Row[],
+  change: ListChange<Row>,
+  shape: ListShape<Row>,
+): readonly Row[] {
+  const names = typeof shape.key === 'string' ? [shape.key] : shape.key
+  const keyOf = (row: Partial<Row> | null | undefined): string | null => formatKey(row, names)
+  if (change.action === 'TRUNCATE') return list.length === 0 ? list : []
+  const after = change.action === 'DELETE' ? null : (change.new ?? null)
+  const before = keyOf(change.old) ?? (after === null ? keyOf(change.key) : null)
+  if (after === null) return without(list, before ?? '', keyOf)
+
+  const key = keyOf(after) ?? ''
+  const rest = before === null || before === key ? list : without(list, before, keyOf)
+  const place = rest.findIndex((row) => keyOf(row) === key)
+  // What was not sent for a row whose key changed stands in the row under its old key.
+  const known = rest[place] ?? list.find((row) => keyOf(row) === before)
+  const row = withKnown(after, known, change.unavailable)
+  const isWanted = change.transition !== 'LEFT' && (shape.where?.(row) ?? true)
+  if (!isWanted) return without(rest, key, keyOf)
+  if (shape.sort !== undefined) return sortedIn(without(rest, key, keyOf), row, shape.sort)
+  return place < 0 ? [...rest, row] : rest.with(place, row)
+}
+
+/** One text for equal keys; null where the row does not tell its key. */
+function formatKey<Row extends object>(
+  row: Partial<Row> | null | undefined,
+  names: readonly (keyof Row & string)[],
+): string | null {
+  if (!row) return null
+  const values: readonly unknown[] = names.map((name) => row[name])
+  if (values.includes(undefined)) return null
+  return JSON.stringify(values.map((value) => (typeof value === 'bigint' ? `${value}n` : value)))
+}
+
+function without<Row extends object>(
+  list: readonly Row[],
+  key: string,
+  keyOf: (row: Row) => string | null,
+): readonly Row[] {
+  const rest = list.filter((row) => keyOf(row) !== key)
+  return rest.length === list.length ? list : rest
+}
+
+function withKnown<Row extends object>(
+  row: Row,
+  known: Row | undefined,
+  unavailable: readonly string[] = [],
+): Row {
+  if (known === undefined || unavailable.length === 0) return row
+  const kept = Object.entries(known).filter(([name]) => unavailable.includes(name))
+  return { ...row, ...Object.fromEntries(kept) }
+}
+
+/** Behind its equals. */
+function sortedIn<Row>(list: readonly Row[], row: Row, sort: (a: Row, b: Row) => number): readonly Row[] {
+  const place = list.findIndex((each) => sort(row, each) < 0)
+  return place < 0 ? [...list, row] : list.toSpliced(place, 0, row)
+}

@@ -1,0 +1,222 @@
+/**
+ * Stage 7, graphql. What has happened lately, for the live page: the last changes of all live models, how many there
+ * were of each kind, and how far behind the stream was, second by second. Bounded; kept while a page may ask.
+ */
+import type { AnyChange, ChangeAction, ChangePosition } from '../../changes/change.ts'
+import { comparePositions } from '../../changes/cursor.ts'
+import { isRowcastError, type RowcastError } from '../../errors.ts'
+import type { SourceStatus } from '../../source/replication-source.ts'
+import type { ChangeFeed } from '../change-feed.ts'
+
+/** What the log asks of a rowcast. */
+export interface ActivitySource {
+  readonly feed: ChangeFeed
+  /** The live models. */
+  readonly models: readonly string[]
+  readonly status: () => SourceStatus & {
+    readonly drifted: readonly { readonly model: string; readonly error: RowcastError }[]
+    /** Open subscriptions by model. */
+    readonly subscriptions: ReadonlyMap<string, number>
+  }
+  /** @default 1_000 // 1 s */
+  readonly sampleIntervalMs?: number | undefined
+}
+
+/** One second. */
+export interface ActivitySample {
+  readonly sequence: number
+  readonly at: Date
+  /** WAL written and not read yet, in bytes. */
+  readonly lagBytes: number
+  /** The longest way from a commit to here, in milliseconds; null where nothing came. */
+  readonly delayMs: number | null
+  /** Changes of all models. */
+  readonly changes: number
+}
+
+/** A change and its number since the start. */
+export interface LoggedChange {
+  readonly sequence: number
+  readonly change: AnyChange
+}
+
+/** What came since a follower last looked, oldest first. */
+export interface ActivityNews {
+  readonly changes: readonly LoggedChange[]
+  /** Changes that came as well and are no longer kept. */
+  readonly skipped: number
+  readonly samples: readonly ActivitySample[]
+}
+
+/** Counts of one model since the start. */
+export interface ModelActivity {
+  readonly counts: Readonly<Record<ChangeAction, number>>
+  /** Over the last ten seconds. */
+  readonly perSecond: number
+  /** Subscriptions of others than this log. */
+  readonly subscriptions: number
+}
+
+/** The log while it lives. */
+export interface ActivityLog {
+  readonly source: ActivitySource
+  readonly startedAt: Date
+  start(): void
+  stop(): void
+  of(model: string): ModelActivity
+  /** What is kept, at once; then what is new, second by second. One that is slow skips, and nothing waits for it. */
+  follow(): AsyncIterableIterator<ActivityNews>
+}
+
+/** Whether the viewer with this GraphQL context may see status and activity. */
+export type Authorize = (context: object) => boolean | Promise<boolean>
+
+/** The page's part of a schema. */
+export interface ActivityExposure {
+  readonly log: ActivityLog
+  /** Null lets everybody see it who is let in: on a developer's machine. */
+  readonly authorize: Authorize | null
+}
+
+const CHANGES_KEPT = 100
+/** Five minutes. */
+const SAMPLES_KEPT = 300
+/** Seconds that a rate is taken over. */
+const RATE_SAMPLES = 10
+
+/** One model on its way. */
+interface Watched {
+  readonly counts: Record<ChangeAction, number>
+  /** Changes of each of the last seconds, the running one last. */
+  readonly recent: number[]
+  /** Whether a subscription of this log is among those counted. */
+  isSubscribed: boolean
+}
+
+/** Creates a log; it sees nothing before `start()`. */
+export function createActivityLog(source: ActivitySource): ActivityLog {
+  const intervalMs = source.sampleIntervalMs ?? 1_000
+  const models = new Map<string, Watched>(source.models.map((model) => [model, newWatched()]))
+  const changes: LoggedChange[] = []
+  const samples: ActivitySample[] = []
+  const ending = new AbortController()
+  const waiting = new Set<() => void>()
+  const startedAt = new Date()
+  let changeSequence = 0
+  let sampleSequence = 0
+  let delayMs: number | null = null
+  let sampledChanges = 0
+  let timer: NodeJS.Timeout | null = null
+
+  function note(watched: Watched, change: AnyChange): void {
+    watched.counts[change.action] += 1
+    watched.recent[watched.recent.length - 1] = (watched.recent.at(-1) ?? 0) + 1
+    changeSequence += 1
+    const position = positionOf(change)
+    // Subscriptions of two models take turns of their own; people want the order of commits.
+    const place = changes.findLastIndex(
+      ({ change: before }) => comparePositions(positionOf(before), position) <= 0,
+    )
+    changes.splice(place + 1, 0, { sequence: changeSequence, change: change.fresh() })
+    if (changes.length > CHANGES_KEPT) changes.shift()
+    // Clocks of two machines may differ; nothing arrives before it was sent.
+    const wayMs = Math.max(0, Date.now() - change.transaction.committedAt.getTime())
+    delayMs = Math.max(delayMs ?? 0, wayMs)
+  }
+
+  /** Until the log stops; whatever ends a subscription, the next one begins. */
+  async function watch(model: string, watched: Watched): Promise<void> {
+    let after: string | undefined
+    while (!ending.signal.aborted) {
+      try {
+        const deliveries = source.feed.subscribeDeliveries({ model, after, signal: ending.signal })
+        watched.isSubscribed = true
+        for await (const { change } of deliveries) note(watched, change)
+      } catch (error) {
+        after = cursorAfter(error)
+      } finally {
+        watched.isSubscribed = false
+      }
+      await nextTick()
+    }
+  }
+
+  function tick(): void {
+    const { positions } = source.status()
+    sampleSequence += 1
+    samples.push({
+      ...{ sequence: sampleSequence, at: new Date(), lagBytes: positions.lagBytes, delayMs },
+      changes: changeSequence - sampledChanges,
+    })
+    if (samples.length > SAMPLES_KEPT) samples.shift()
+    sampledChanges = changeSequence
+    delayMs = null
+    for (const { recent } of models.values()) {
+      recent.push(0)
+      if (recent.length > RATE_SAMPLES + 1) recent.shift()
+    }
+    wakeAll()
+  }
+
+  function wakeAll(): void {
+    const woken = [...waiting]
+    waiting.clear()
+    for (const wake of woken) wake()
+  }
+
+  const nextTick = (): Promise<void> =>
+    ending.signal.aborted ? Promise.resolve() : new Promise((resolve) => waiting.add(resolve))
+
+  return {
+    source,
+    startedAt,
+    start() {
+      if (timer !== null) return
+      for (const [model, watched] of models) void watch(model, watched)
+      timer = setInterval(tick, intervalMs)
+      timer.unref()
+    },
+    stop() {
+      if (timer !== null) clearInterval(timer)
+      ending.abort()
+      wakeAll()
+    },
+    of(model) {
+      const { counts, recent, isSubscribed } = models.get(model) ?? newWatched()
+      const whole = recent.slice(0, -1)
+      const sum = whole.reduce((total, count) => total + count, 0)
+      const seconds = (Math.max(whole.length, 1) * intervalMs) / 1_000
+      const subscriptions = (source.status().subscriptions.get(model) ?? 0) - (isSubscribed ? 1 : 0)
+      return { counts, perSecond: sum / seconds, subscriptions }
+    },
+    async *follow() {
+      let seenChange = 0
+      let seenSample = 0
+      for (let isFirst = true; !ending.signal.aborted; isFirst = false) {
+        if (!isFirst) await nextTick()
+        const [changeSeen, sampleSeen] = [changeSequence, sampleSequence]
+        const news = changes.filter(({ sequence }) => sequence > seenChange)
+        // What had gone before this follower came is not missed by it.
+        const skipped = isFirst ? 0 : changeSequence - seenChange - news.length
+        yield { changes: news, skipped, samples: samples.filter(({ sequence }) => sequence > seenSample) }
+        seenChange = changeSeen
+        seenSample = sampleSeen
+      }
+    },
+  }
+}
+
+function positionOf({ transaction, index }: AnyChange): ChangePosition {
+  return { commitLsn: transaction.commitLsn, index }
+}
+
+function newWatched(): Watched {
+  return { counts: { INSERT: 0, UPDATE: 0, DELETE: 0, TRUNCATE: 0 }, recent: [0], isSubscribed: false }
+}
+
+/** Where to go on: a transaction of a hundred thousand changes is too much for a queue, and not for the log. */
+function cursorAfter(error: unknown): string | undefined {
+  if (!isRowcastError(error) || error.code !== 'SUBSCRIBER_TOO_SLOW') return undefined
+  const { cursor } = error.details
+  return typeof cursor === 'string' ? cursor : undefined
+}

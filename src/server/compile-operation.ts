@@ -1,0 +1,283 @@
+/**
+ * Stage 8, server. Subscriptions whose selection is plain (objects, columns, enums; no relations, no arguments) as
+ * one function from a delivery to the text of its result. It calls the schema's own resolvers and scalars in
+ * graphql-js's order, and knows the good case only: on a promise, an error or a null where none may be, it gives up
+ * and graphql-js does the delivery from the start.
+ */
+import {
+  type DocumentNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLField,
+  type GraphQLLeafType,
+  type GraphQLObjectType,
+  type GraphQLOutputType,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+  getOperationAST,
+  getVariableValues,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  Kind,
+  type OperationDefinitionNode,
+} from 'graphql'
+import { type CollectScope, collectFields } from './collect-fields.ts'
+
+/** What is compiled. */
+export interface CompilableOperation {
+  readonly schema: GraphQLSchema
+  readonly document: DocumentNode
+  readonly operationName?: string | null | undefined
+  readonly variableValues?: Readonly<Record<string, unknown>> | null | undefined
+}
+
+/** The compiled form. */
+export interface CompiledOperation {
+  /** The result of one delivery as JSON; null when graphql-js has to do it. */
+  run(delivery: unknown, context: unknown): string | null
+  /** Whether the field `cursor` of the change is selected under its own name. */
+  readonly hasCursor: boolean
+}
+
+type Path = GraphQLResolveInfo['path']
+
+/** What is the same all over an operation. */
+interface CompileScope extends CollectScope {
+  readonly operation: OperationDefinitionNode
+}
+
+/** One delivery on its way. */
+interface Run {
+  readonly context: unknown
+  readonly rootValue: unknown
+}
+
+/** Writes the JSON of a value. */
+type WriteValue = (value: unknown, run: Run) => string
+/** Writes the JSON of a field of an object. */
+type WriteField = (source: unknown, run: Run) => string
+
+/** Not an error: this delivery is one for graphql-js. */
+const GIVE_UP: unique symbol = Symbol('rowcast.giveUp')
+/** Not only this one: what came was a promise, and would be for the next delivery, too. */
+const GIVE_UP_FOR_GOOD: unique symbol = Symbol('rowcast.giveUpForGood')
+
+/** Compiles an operation whose document is valid; null where its selection is not plain. */
+export function compileOperation({
+  schema,
+  document,
+  operationName,
+  variableValues,
+}: CompilableOperation): CompiledOperation | null {
+  const operation = getOperationAST(document, operationName)
+  const rootType = schema.getSubscriptionType()
+  if (operation === null || operation === undefined || rootType === null || rootType === undefined)
+    return null
+  const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], variableValues ?? {})
+  if (coerced === undefined) return null
+  const scope: CompileScope = { schema, fragments: fragmentsOf(document), variables: coerced, operation }
+  try {
+    const write = compileObject(scope, rootType, [operation], undefined, true)
+    return { run: runner(write), hasCursor: selectsCursor(scope, rootType) }
+  } catch (reason) {
+    if (reason === GIVE_UP) return null
+    throw reason
+  }
+}
+
+function runner(write: WriteValue): CompiledOperation['run'] {
+  let isHopeless = false
+  return (delivery, context) => {
+    if (isHopeless) return null
+    try {
+      return `{"data":${write(delivery, { context, rootValue: delivery })}}`
+    } catch (reason) {
+      if (reason === GIVE_UP_FOR_GOOD) isHopeless = true
+      // Whatever a resolver threw, it throws again, where its place in the result is found for it.
+      return null
+    }
+  }
+}
+
+function fragmentsOf(document: DocumentNode): Record<string, FragmentDefinitionNode> {
+  const fragments: Record<string, FragmentDefinitionNode> = Object.create(null)
+  for (const definition of document.definitions)
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments[definition.name.value] = definition
+  return fragments
+}
+
+function selectsCursor(scope: CompileScope, rootType: GraphQLObjectType): boolean {
+  for (const nodes of collectFields(scope, rootType, [scope.operation.selectionSet]).values()) {
+    const type = rootType.getFields()[nodes[0]?.name.value ?? '']?.type
+    const payload = isNonNullType(type) ? type.ofType : type
+    if (!isObjectType(payload)) return false
+    return collectFields(scope, payload, selectionSetsOf(nodes)).get('cursor')?.[0]?.name.value === 'cursor'
+  }
+  return false
+}
+
+function selectionSetsOf(nodes: readonly Pick<FieldNode, 'selectionSet'>[]) {
+  return nodes.flatMap(({ selectionSet }) => (selectionSet === undefined ? [] : [selectionSet]))
+}
+
+function compileObject(
+  scope: CompileScope,
+  type: GraphQLObjectType,
+  nodes: readonly Pick<FieldNode, 'selectionSet'>[],
+  path: Path | undefined,
+  isRoot = false,
+): WriteValue {
+  // It would have to be asked, and it may answer with a promise.
+  if (type.isTypeOf !== undefined && type.isTypeOf !== null) throw GIVE_UP
+  const fields = [...collectFields(scope, type, selectionSetsOf(nodes))].map(([name, fieldNodes], index) => ({
+    prefix: `${index === 0 ? '' : ','}${JSON.stringify(name)}:`,
+    write: compileField(scope, type, fieldNodes, { prev: path, key: name, typename: type.name }, isRoot),
+  }))
+  return (source, run) => {
+    let text = '{'
+    for (const { prefix, write } of fields) text += prefix + write(source, run)
+    return `${text}}`
+  }
+}
+
+function compileField(
+  scope: CompileScope,
+  parentType: GraphQLObjectType,
+  fieldNodes: readonly FieldNode[],
+  path: Path,
+  isRoot: boolean,
+): WriteField {
+  const fieldName = fieldNodes[0]?.name.value ?? ''
+  if (fieldName === '__typename') {
+    const text = JSON.stringify(parentType.name)
+    return () => text
+  }
+  const field = parentType.getFields()[fieldName]
+  // The root's arguments choose the changes, and its resolver hands on what was chosen.
+  if (field === undefined || (field.args.length > 0 && !isRoot) || readsDatabase(field)) throw GIVE_UP
+  const writeValue = compileValue(scope, field.type, fieldNodes, path)
+  const { resolve } = field
+  if (resolve === undefined) {
+    return (source, run) => {
+      const value = (source as Record<string, unknown>)[fieldName]
+      if (typeof value === 'function') throw GIVE_UP
+      return writeValue(value, run)
+    }
+  }
+  const place: FieldPlace = { field, fieldNodes, parentType, path }
+  return (source, run) => {
+    const info = new FieldInfo(scope, place, run.rootValue)
+    return writeValue(resolve(source, {}, run.context, info), run)
+  }
+}
+
+/** What a resolver is told of its field, as graphql-js does. A class: there is one for each field and delivery. */
+class FieldInfo implements GraphQLResolveInfo {
+  readonly fieldName: string
+  readonly fieldNodes: readonly FieldNode[]
+  readonly returnType: GraphQLOutputType
+  readonly parentType: GraphQLObjectType
+  readonly path: Path
+  readonly schema: GraphQLSchema
+  readonly fragments: Record<string, FragmentDefinitionNode>
+  readonly rootValue: unknown
+  readonly operation: OperationDefinitionNode
+  readonly variableValues: Record<string, unknown>
+
+  constructor(scope: CompileScope, place: FieldPlace, rootValue: unknown) {
+    this.fieldName = place.field.name
+    this.fieldNodes = place.fieldNodes
+    this.returnType = place.field.type
+    this.parentType = place.parentType
+    this.path = place.path
+    this.schema = scope.schema
+    this.fragments = scope.fragments
+    this.rootValue = rootValue
+    this.operation = scope.operation
+    this.variableValues = scope.variables
+  }
+}
+
+/** Where a field stands. */
+interface FieldPlace {
+  readonly field: GraphQLField<unknown, unknown>
+  readonly fieldNodes: readonly FieldNode[]
+  readonly parentType: GraphQLObjectType
+  readonly path: Path
+}
+
+/** Relations and the like: what Pothos' Prisma plugin resolves with a query. */
+function readsDatabase({ extensions }: GraphQLField<unknown, unknown>): boolean {
+  return extensions['pothosPrismaSelect'] !== undefined
+}
+
+function compileValue(
+  scope: CompileScope,
+  type: GraphQLOutputType,
+  nodes: readonly FieldNode[],
+  path: Path,
+): WriteValue {
+  const isRequired = isNonNullType(type)
+  const inner = isRequired ? type.ofType : type
+  const write = isLeafType(inner)
+    ? leafWriter(inner)
+    : isObjectType(inner)
+      ? compileObject(scope, inner, nodes, path)
+      : isListType(inner)
+        ? listWriter(inner.ofType)
+        : null
+  if (write === null) throw GIVE_UP
+  return (value, run) => {
+    if (value === null || value === undefined) {
+      if (isRequired) throw GIVE_UP
+      return 'null'
+    }
+    if (typeof value === 'object') checkIsValue(value)
+    return write(value, run)
+  }
+}
+
+/** Lists of values; objects in lists have paths of their own. */
+function listWriter(itemType: GraphQLOutputType): WriteValue {
+  const isRequired = isNonNullType(itemType)
+  const inner = isRequired ? itemType.ofType : itemType
+  if (!isLeafType(inner)) throw GIVE_UP
+  const write = leafWriter(inner)
+  return (list, run) => {
+    if (!Array.isArray(list)) throw GIVE_UP
+    let text = '['
+    for (let index = 0; index < list.length; index += 1) {
+      const item: unknown = list[index]
+      if (index > 0) text += ','
+      if (item === null || item === undefined) {
+        if (isRequired) throw GIVE_UP
+        text += 'null'
+      } else {
+        if (typeof item === 'object') checkIsValue(item)
+        text += write(item, run)
+      }
+    }
+    return `${text}]`
+  }
+}
+
+function leafWriter(type: GraphQLLeafType): WriteValue {
+  return (value) => {
+    const result: unknown = type.serialize(value)
+    if (result === null || result === undefined) throw GIVE_UP
+    const text: string | undefined = JSON.stringify(result)
+    if (text === undefined) throw GIVE_UP
+    return text
+  }
+}
+
+function checkIsValue(value: object): void {
+  if (value instanceof Error) throw GIVE_UP
+  if ('then' in value && typeof value.then === 'function') {
+    // It was begun for nothing; its failure is told by the one that graphql-js begins.
+    value.then(undefined, () => undefined)
+    throw GIVE_UP_FOR_GOOD
+  }
+}

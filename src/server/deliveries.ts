@@ -1,0 +1,64 @@
+/**
+ * Stage 8, server. How the results of subscriptions are made, whatever the transport: a plugin of the pipeline that
+ * stands in for graphql-js's `subscribe`, so that subscriptions which get the same results share the work.
+ */
+import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, type GraphQLError } from 'graphql'
+import type { DeliveryPull } from '../bus/bus.ts'
+import { audienceOf } from '../graphql/audience.ts'
+import type { PipelinePlugin } from './connection-state.ts'
+import { createDeliveryGroups, type DeliveryGroups } from './delivery-group.ts'
+import { createDeliveryTurn, type DeliveryTurn } from './delivery-turn.ts'
+import { createFrameBatch, type FrameBatch } from './frame-batch.ts'
+import { ResultStream } from './result-stream.ts'
+
+/** What deliveries need. */
+export interface DeliveriesOptions {
+  /** Hides of errors what clients must not see. */
+  readonly mask: (error: unknown) => GraphQLError
+  /** Told of each delivery that is handed to a transport: what the subscription's source gave. */
+  readonly onDelivered?: ((delivery: unknown) => void) | undefined
+}
+
+/** The deliveries of a server. */
+export interface Deliveries {
+  readonly plugin: PipelinePlugin
+  readonly groups: DeliveryGroups
+  readonly turn: DeliveryTurn
+  readonly frames: FrameBatch
+  /** graphql-js's `subscribe`, but that those who get the same results share them. */
+  subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult>
+  /** The results of an operation that went through the pipeline; null where it never became a stream. */
+  streamOf(args: ExecutionArgs): ResultStream | null
+}
+
+/** Creates them. */
+export function createDeliveries({ mask, onDelivered }: DeliveriesOptions): Deliveries {
+  const turn = createDeliveryTurn()
+  const groups = createDeliveryGroups({ mask, isBusy: () => turn.isBusy })
+  const streams = new WeakMap<ExecutionArgs, ResultStream>()
+
+  async function subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult> {
+    const events = await createSourceEventStream(args)
+    if (!(Symbol.asyncIterator in events)) return events
+    const source: AsyncIterator<unknown> & { readonly pull?: DeliveryPull | undefined } =
+      events[Symbol.asyncIterator]()
+    const isChanges = source.pull !== undefined
+    const group = groups.join(args, isChanges ? audienceOf(events) : null, isChanges)
+    const stream = new ResultStream({ source, group, args, onDelivered })
+    streams.set(args, stream)
+    return stream
+  }
+
+  return {
+    plugin: {
+      onSubscribe({ setSubscribeFn }) {
+        setSubscribeFn(subscribe)
+      },
+    },
+    subscribe,
+    groups,
+    turn,
+    frames: createFrameBatch(),
+    streamOf: (args) => streams.get(args) ?? null,
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * Stage 8, server. The results of one subscription: what its source gives, through its group, either one by one to
+ * whoever iterates it (event streams), or as frames into the outbox of a WebSocket; then whoever iterates it waits
+ * for the end.
+ */
+import type { ExecutionArgs, ExecutionResult } from 'graphql'
+import type { DeliveryPull, DeliveryReader } from '../bus/bus.ts'
+import { invariant } from '../errors.ts'
+import type { DeliveryGroup } from './delivery-group.ts'
+import type { FrameBatch } from './frame-batch.ts'
+import { type PulledIterator, pullFrom } from './iterator-pull.ts'
+import { payloadTooLarge } from './payload-bound.ts'
+import type { ResultText } from './result-text.ts'
+import type { FrameSource, SocketOutbox } from './socket-outbox.ts'
+
+/** Where a result's finished text is found: results are passed on by Yoga as if they were GraphQL's own. */
+export const RESULT_TEXT: unique symbol = Symbol('rowcast.resultText')
+
+/** A result that is text already. */
+export interface TextResult extends ExecutionResult {
+  readonly [RESULT_TEXT]?: ResultText
+}
+
+/** The way to a WebSocket. */
+export interface FrameRoute {
+  readonly outbox: SocketOutbox
+  /** Id of the operation, as the client chose it. */
+  readonly id: string
+  /** The longest message. */
+  readonly payloadBytesMax: number
+}
+
+/** What a stream is made of. */
+export interface ResultStreamOptions {
+  readonly source: AsyncIterator<unknown> & { readonly pull?: DeliveryPull | undefined }
+  readonly group: DeliveryGroup
+  readonly args: ExecutionArgs
+  /** Told of each delivery that is handed on. */
+  readonly onDelivered?: ((delivery: unknown) => void) | undefined
+}
+
+const DONE: IteratorResult<never, undefined> = { done: true, value: undefined }
+/** Frames that one subscription adds before the others of its socket have their turn. */
+const FRAMES_AT_ONCE_MAX = 256
+
+/** The results of one subscription. */
+export class ResultStream implements AsyncGenerator<TextResult, undefined, undefined> {
+  readonly #options: ResultStreamOptions
+  #frames: FrameStream | null = null
+  #isOver = false
+
+  constructor(options: ResultStreamOptions) {
+    this.#options = options
+  }
+
+  /** Sends results as frames from the first `next()` on, which resolves when there are no more. */
+  sendTo(route: FrameRoute): void {
+    this.#frames = new FrameStream(this.#options, route)
+  }
+
+  async next(): Promise<IteratorResult<TextResult, undefined>> {
+    if (this.#isOver) return DONE
+    try {
+      if (this.#frames !== null) {
+        await this.#frames.run()
+        this.#end()
+        return DONE
+      }
+      const { source, group, args, onDelivered } = this.#options
+      const { done, value } = await source.next()
+      if (done === true || this.#isOver) {
+        this.#end()
+        return DONE
+      }
+      const text = await group.resultOf(value, args)
+      onDelivered?.(value)
+      return { done: false, value: { [RESULT_TEXT]: text } }
+    } catch (error) {
+      if (this.#end()) await this.#options.source.return?.().catch(() => undefined)
+      throw error
+    }
+  }
+
+  async return(): Promise<IteratorResult<TextResult, undefined>> {
+    if (this.#end()) {
+      this.#frames?.stop()
+      await this.#options.source.return?.()
+    }
+    return DONE
+  }
+
+  async throw(error: unknown): Promise<IteratorResult<TextResult, undefined>> {
+    await this.return()
+    throw error
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return()
+  }
+
+  /** True the first time. */
+  #end(): boolean {
+    if (this.#isOver) return false
+    this.#isOver = true
+    this.#options.group.leave()
+    return true
+  }
+}
+
+/** A result on its way, and what it is of. */
+interface ReadyResult {
+  readonly text: ResultText
+  readonly delivery: unknown
+}
+
+/** One subscription's way into an outbox. */
+class FrameStream implements FrameSource, DeliveryReader {
+  following: FrameSource | null = null
+  isEnding = false
+  readonly #outbox: SocketOutbox
+  readonly #head: Buffer
+  readonly #payloadBytesMax: number
+  readonly #pull: DeliveryPull
+  readonly #end: PulledIterator['end']
+  readonly #group: DeliveryGroup
+  readonly #args: ExecutionArgs
+  readonly #onDelivered: ResultStreamOptions['onDelivered']
+  /** A result that had to be waited for. */
+  #ready: ReadyResult | null = null
+  #failure: { readonly error: unknown } | null = null
+  #isStopped = false
+  #settle: { resolve(): void; reject(error: unknown): void } | null = null
+
+  constructor({ source, group, args, onDelivered }: ResultStreamOptions, route: FrameRoute) {
+    const { pull, end } =
+      source.pull === undefined
+        ? pullFrom(source)
+        : { pull: source.pull, end: () => source.next().then(() => undefined) }
+    this.#outbox = route.outbox
+    this.#head = Buffer.from(`{"id":${JSON.stringify(route.id)},"type":"next","payload":`)
+    this.#payloadBytesMax = route.payloadBytesMax
+    this.#pull = pull
+    this.#end = end
+    this.#group = group
+    this.#args = args
+    this.#onDelivered = onDelivered
+  }
+
+  /** Begins; resolves when the source has ended or this was stopped, rejects with the error that ended it. */
+  run(): Promise<void> {
+    invariant(this.#settle === null, 'Frames were asked for twice.')
+    return new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject }
+      this.#pull.reader = this
+      this.#outbox.enlist(this)
+    })
+  }
+
+  onReadable(): void {
+    this.#outbox.enlist(this)
+  }
+
+  /** No further frame is added from now on. */
+  stop(): void {
+    this.#isStopped = true
+    this.#ready = null
+    this.#pull.reader = null
+    this.#settle?.resolve()
+  }
+
+  addFrames(frames: FrameBatch, bytesMax: number): boolean {
+    for (let count = 0; count < FRAMES_AT_ONCE_MAX; count += 1) {
+      if (this.isEnding || this.#isStopped) return true
+      const next = this.#takeReady()
+      const delivery = next === null ? this.#pull.take() : next.delivery
+      if (delivery === undefined) {
+        this.isEnding = this.#pull.isEnded
+        return true
+      }
+      const text = next === null ? this.#resultOf(delivery) : next.text
+      if (text === null) return true
+      this.#addFrame(frames, text, delivery)
+      if (frames.byteLength > bytesMax) break
+    }
+    return false
+  }
+
+  afterWrite(): void {
+    if (this.#isStopped) return
+    this.#isStopped = true
+    if (this.#failure !== null) this.#settle?.reject(this.#failure.error)
+    else this.#end().then(this.#settle?.resolve, this.#settle?.reject)
+  }
+
+  #addFrame(frames: FrameBatch, { tail }: ResultText, delivery: unknown): void {
+    if (this.#head.length + tail.length > this.#payloadBytesMax) {
+      this.#fail(payloadTooLarge(this.#payloadBytesMax))
+      return
+    }
+    frames.add(this.#head, tail)
+    this.#onDelivered?.(delivery)
+  }
+
+  /** The result, if it is there; else this is enlisted again once it is. */
+  #resultOf(delivery: unknown): ResultText | null {
+    const result = this.#group.resultOf(delivery, this.#args)
+    if (!(result instanceof Promise)) return result
+    result.then(
+      (text) => {
+        if (this.#isStopped) return
+        this.#ready = { text, delivery }
+        this.#outbox.enlist(this)
+      },
+      (error: unknown) => {
+        this.#fail(error)
+        this.#outbox.enlist(this)
+      },
+    )
+    return null
+  }
+
+  #takeReady(): ReadyResult | null {
+    const ready = this.#ready
+    this.#ready = null
+    return ready
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = { error }
+    this.isEnding = true
+  }
+}

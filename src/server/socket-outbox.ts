@@ -1,0 +1,109 @@
+/**
+ * Stage 8, server. The `next` frames of one WebSocket, from all its subscriptions: written together at the end of a
+ * turn, straight to the TCP socket, as long as that holds back no more than it may.
+ */
+import { WebSocket } from 'ws'
+import type { DeliveryTurn, Flushable } from './delivery-turn.ts'
+import type { FrameBatch, FrameTarget } from './frame-batch.ts'
+
+/** A subscription that has something to say. */
+export interface FrameSource {
+  /** The next in its outbox's line; the outbox's own. */
+  following: FrameSource | null
+  /**
+   * Adds a bounded number of frames, until the batch is longer than `bytesMax`; false when it may have more to add.
+   * One that is waiting for something enlists itself again.
+   */
+  addFrames(frames: FrameBatch, bytesMax: number): boolean
+  /** Set when it has added its last frame, and wants to know when that is written. */
+  readonly isEnding: boolean
+  afterWrite(): void
+}
+
+/** What an outbox needs. ws writes to the TCP socket as well: in order, as it neither compresses nor sends blobs here. */
+export interface SocketOutboxOptions extends FrameTarget {
+  /** What the socket may hold back before its subscriptions wait. */
+  readonly bufferedBytesMax: number
+  /** Shared by all sockets of a server. */
+  readonly frames: FrameBatch
+  readonly turn: DeliveryTurn
+}
+
+/** The outbox of one socket. */
+export class SocketOutbox implements Flushable {
+  readonly #target: FrameTarget
+  readonly #webSocket: WebSocket
+  readonly #bufferedBytesMax: number
+  readonly #frames: FrameBatch
+  readonly #turn: DeliveryTurn
+  /** Those that have something to say, in a line. */
+  #first: FrameSource | null = null
+  #last: FrameSource | null = null
+  #isAdded = false
+  #isFull = false
+
+  constructor({ socket, webSocket, bufferedBytesMax, frames, turn }: SocketOutboxOptions) {
+    this.#target = { socket, webSocket }
+    this.#webSocket = webSocket
+    this.#bufferedBytesMax = bufferedBytesMax
+    this.#frames = frames
+    this.#turn = turn
+    socket.on('drain', () => this.#resumeReading())
+  }
+
+  /** Has the subscription add its frames at the end of this turn, or once there is room. Not twice before that. */
+  enlist(source: FrameSource): void {
+    this.#line(source)
+    this.#schedule()
+  }
+
+  flush(): void {
+    this.#isAdded = false
+    const webSocket = this.#webSocket
+    const frames = this.#frames
+    let source = this.#first
+    if (this.#isFull || source === null) return
+    this.#first = null
+    this.#last = null
+    // A socket that closes takes no more frames; its subscriptions are ended when it has closed.
+    if (webSocket.readyState !== WebSocket.OPEN) return
+    const bytesMax = this.#bufferedBytesMax - webSocket.bufferedAmount
+    let ending: FrameSource[] | null = null
+    while (source !== null) {
+      const { following }: FrameSource = source
+      source.following = null
+      if (frames.byteLength > bytesMax || !source.addFrames(frames, bytesMax)) this.#line(source)
+      else if (source.isEnding) ending = [...(ending ?? []), source]
+      source = following
+    }
+    this.#isFull = frames.byteLength > bytesMax
+    frames.writeTo(this.#target, this.#isFull ? () => this.#onRoom() : null)
+    if (ending !== null) for (const ended of ending) ended.afterWrite()
+    if (this.#first !== null) this.#schedule()
+  }
+
+  #line(source: FrameSource): void {
+    if (this.#last === null) this.#first = source
+    else this.#last.following = source
+    this.#last = source
+  }
+
+  #schedule(): void {
+    if (this.#isAdded || this.#isFull) return
+    this.#isAdded = true
+    this.#turn.add(this)
+  }
+
+  /** The socket has taken everything. */
+  #onRoom(): void {
+    this.#isFull = false
+    this.#resumeReading()
+    if (this.#first !== null) this.#schedule()
+  }
+
+  /** A client that did not read was not listened to. */
+  #resumeReading(): void {
+    const webSocket = this.#webSocket
+    if (webSocket.isPaused && webSocket.bufferedAmount <= this.#bufferedBytesMax) webSocket.resume()
+  }
+}
