@@ -80,5 +80,11 @@ function defaultOf(module: unknown): unknown {
 
 function unreadable(file: string, error: unknown): RowcastError {
   const reason = error instanceof Error ? error.message : String(error)
-  return new RowcastError('CONFIG_FILE_UNREADABLE', `${file} cannot be loaded: ${reason}`, { cause: error })
+  const isMissing = error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
+  return new RowcastError('CONFIG_FILE_UNREADABLE', `${file} cannot be loaded: ${reason}`, {
+    cause: error,
+    mend: isMissing
+      ? 'Run `npx prisma generate` if that is a generated file, or install the package that it is.'
+      : undefined,
+  })
 }

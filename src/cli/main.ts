@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { Command } from 'commander'
 import { isRowcastError } from '../errors.ts'
+import { addProjectCommands } from './project-commands.ts'
 import { listenForStop } from './stop-signals.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
 
@@ -18,7 +19,12 @@ function createProgram(): Command {
   const program = new Command('rowcast')
     .description("PostgreSQL's own change stream as live, typed GraphQL for teams that use Prisma.")
     .version(version)
+    .helpCommand(false)
     .showHelpAfterError('(add --help for the options)')
+    .addHelpText('after', HELP_END)
+    // Bad usage is 2, so that scripts can tell it from a failure.
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  program.commandsGroup('Run:')
   addServiceOptions(program.command('serve'))
     .description('serve the models of rowcast.config.ts from the database of DATABASE_URL')
     .action(async (options) => {
@@ -34,14 +40,28 @@ function createProgram(): Command {
       const { dev } = await import('./dev.ts')
       await dev(options, { ...commandContext(), terminal })
     })
+  addProjectCommands(program, { terminal, notes: errorTerminal, context: commandContext })
   return program
 }
+
+const HELP_END = `
+Start with:
+  rowcast init && npx prisma generate     in your Prisma project
+  rowcast doctor                          is the database of DATABASE_URL ready?
+  rowcast serve                           your models live, at http://127.0.0.1:4000/graphql
+
+Exit codes: 0 it did it, 1 it failed, 2 bad usage, 3 there is something to do (doctor, status, disable).
+Colour only on a terminal; NO_COLOR and FORCE_COLOR are heeded. Docs: docs/cli.md`
 
 function addServiceOptions(command: Command): Command {
   return command
     .option('-c, --config <file>', 'the config file (default: rowcast.config.ts, .mts, .js or .mjs)')
     .option('-p, --port <number>', 'port to listen on, 0 for any free one (default: PORT or 4000)')
     .option('--host <address>', 'address to listen on (default: HOST or 127.0.0.1)')
+    .option(
+      '--role <role>',
+      'all, tap or gateway; the latter two need REDIS_URL (default: ROWCAST_ROLE or all)',
+    )
 }
 
 function commandContext() {
@@ -55,6 +75,11 @@ function commandContext() {
 
 /** Errors of ours are one screen: what happened and what to do. Others are bugs and keep their stack. */
 function reportFailure(to: Terminal, error: unknown): void {
+  if (isRowcastError(error) && process.argv.includes('--json')) {
+    const { code, message, mend } = error
+    to.print(JSON.stringify({ error: { code, message, mend } }))
+    return
+  }
   if (!isRowcastError(error)) {
     to.print(error instanceof Error ? (error.stack ?? error.message) : String(error))
     return
@@ -62,6 +87,9 @@ function reportFailure(to: Terminal, error: unknown): void {
   const [happened = ''] = error.message.split(` Mend: ${error.mend}`)
   to.print(`\n${to.style('red', happened)}\n${to.style('bold', 'Mend:')} ${error.mend}\n`)
 }
+
+// Whoever reads the output may leave first: `rowcast tail | head`.
+process.stdout.on('error', () => process.exit(0))
 
 try {
   await createProgram().parseAsync()

@@ -3,28 +3,53 @@ import { styleText } from 'node:util'
 import type { Environment } from '../resolve-config.ts'
 
 /** A style of the few the CLI uses. */
-export type Style = 'bold' | 'dim' | 'cyan' | 'yellow' | 'red'
+export type Style = 'bold' | 'dim' | 'cyan' | 'yellow' | 'red' | 'green'
 
 /** Somewhere to print. */
 export interface Terminal {
   print(text: string): void
   style(style: Style, text: string): string
+  /** Characters that fit on a line; absent where it is no terminal. */
+  readonly width?: number | undefined
+  /** Resolves when the reader of what was printed has caught up; null when there is nothing to wait for. */
+  backlog(): Promise<void> | null
 }
 
 /** What a terminal needs of a stream. */
 export interface OutputStream {
   readonly isTTY?: boolean | undefined
+  readonly columns?: number | undefined
+  readonly writableNeedDrain?: boolean | undefined
   write(text: string): unknown
+  once?(event: 'drain', listener: () => void): unknown
 }
 
-/** Creates one. Colour only on a terminal, never with NO_COLOR set (https://no-color.org) or TERM=dumb. */
+/**
+ * Creates one. Colour only on a terminal, never with NO_COLOR set (https://no-color.org) or TERM=dumb; FORCE_COLOR, as
+ * Node.js has it, decides before both.
+ */
 export function createTerminal(stream: OutputStream, env: Environment): Terminal {
-  const isColored = stream.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
+  const isColored = isColorWanted(stream, env)
   return {
     print(text) {
       stream.write(`${text}\n`)
     },
+    get width() {
+      return stream.isTTY === true ? stream.columns : undefined
+    },
     // The decision is made above, for this stream; styleText would judge standard output.
     style: (style, text) => (isColored ? styleText(style, text, { validateStream: false }) : text),
+    backlog() {
+      if (stream.writableNeedDrain !== true) return null
+      return new Promise((resolve) => {
+        stream.once?.('drain', () => resolve())
+      })
+    },
   }
+}
+
+function isColorWanted(stream: OutputStream, env: Environment): boolean {
+  const forced = env['FORCE_COLOR']
+  if (forced !== undefined) return forced !== '0' && forced !== 'false'
+  return stream.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
 }

@@ -33,6 +33,8 @@ export interface TableFacts extends QualifiedTable {
   readonly persistence: string
   /** pg_class.relreplident: 'd' default, 'f' full, 'i' index, 'n' nothing. */
   readonly replicaIdentity: string
+  /** The index of identity 'i'. */
+  readonly identityIndex: string | null
   /** Whether our role may ALTER it. */
   readonly isOwned: boolean
   readonly owner: string
@@ -55,8 +57,19 @@ export interface TableFacts extends QualifiedTable {
 export interface UnidentifiedTable extends QualifiedTable {
   readonly isOwned: boolean
   readonly owner: string
+  /** As in TableFacts. */
+  readonly replicaIdentity: string
+  readonly identityIndex: string | null
   /** An index that could serve: unique, complete, and over columns that are never NULL. */
   readonly uniqueIndex: string | null
+}
+
+/** A table's replica identity. */
+export interface TableIdentity extends QualifiedTable {
+  /** pg_class.relreplident: 'd' default, 'f' full, 'i' index, 'n' nothing. */
+  readonly identity: string
+  /** The index of 'i'. */
+  readonly index: string | null
 }
 
 /** The publication as PostgreSQL has it. */
@@ -70,8 +83,12 @@ export interface PublicationFacts {
   readonly viaPartitionRoot: boolean
   /** Whether stored generated columns are published; only PostgreSQL 18 and later can. */
   readonly publishesGenerated: boolean
+  /** COMMENT ON PUBLICATION. */
+  readonly comment: string | null
   /** `schema.table` of every published table, however it came in. */
   readonly tables: readonly QualifiedTable[]
+  /** Those that it names, one by one. */
+  readonly named: readonly QualifiedTable[]
   /** Those of its tables that the application cannot change any more. */
   readonly unidentified: readonly UnidentifiedTable[]
 }
@@ -130,12 +147,15 @@ async function readPublication(sql: SqlClient, name: string): Promise<Publicatio
 
 type ServerRow = Omit<DatabaseFacts, 'tables' | 'publication' | 'slot'>
 
+/** On Amazon RDS a role replicates as a member of rds_replication. */
 const SERVER_SQL = `
   SELECT current_setting('server_version_num')::int AS "serverVersion",
          current_setting('wal_level') AS "walLevel",
          current_user::text AS "role",
          current_database()::text AS "database",
-         (r.rolreplication OR r.rolsuper) AS "mayReplicate",
+         (r.rolreplication OR r.rolsuper OR EXISTS (
+           SELECT FROM pg_roles g WHERE g.rolname = 'rds_replication' AND pg_has_role(r.oid, g.oid, 'USAGE')
+         )) AS "mayReplicate",
          has_database_privilege(current_database(), 'CREATE') AS "mayCreateInDatabase"
     FROM pg_roles r WHERE r.rolname = current_user`
 
@@ -147,6 +167,11 @@ const HAS_ROW_IDENTITY_SQL = `
   c.relreplident = 'f' OR EXISTS (
     SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
        AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END)`
+
+/** Name of the index that is the identity of table `c`. */
+const IDENTITY_INDEX_SQL = `
+  (SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+    WHERE i.indrelid = c.oid AND i.indisreplident AND c.relreplident = 'i')`
 
 /** Columns that not every version has are read through JSON: where the column is missing, the answer is NULL. */
 const TABLES_SQL = `
@@ -169,6 +194,7 @@ const TABLES_SQL = `
   SELECT n.nspname::text AS "schema", c.relname::text AS "table", c.relkind::text AS "kind",
          json_build_object('schema', rn.nspname, 'table', r.relname) AS "root",
          c.relpersistence::text AS "persistence", c.relreplident::text AS "replicaIdentity",
+         ${IDENTITY_INDEX_SQL} AS "identityIndex",
          pg_has_role(c.relowner, 'USAGE') AS "isOwned", pg_get_userbyid(c.relowner)::text AS "owner",
          found.is_partition AS "isPartition", found.is_heir AS "isHeir",
          (${HAS_ROW_IDENTITY_SQL}) AS "hasRowIdentity",
@@ -189,7 +215,12 @@ const PUBLICATION_SQL = `
   SELECT pg_get_userbyid(pubowner)::text AS "owner", pg_has_role(pubowner, 'USAGE') AS "isOwned",
          pubinsert AS "publishesInsert", pubupdate AS "publishesUpdate", pubdelete AS "publishesDelete",
          pubtruncate AS "publishesTruncate", pubviaroot AS "viaPartitionRoot",
-         coalesce(to_jsonb(p) ->> 'pubgencols' = 's', false) AS "publishesGenerated"
+         coalesce(to_jsonb(p) ->> 'pubgencols' = 's', false) AS "publishesGenerated",
+         obj_description(oid, 'pg_publication') AS "comment",
+         (SELECT coalesce(jsonb_agg(jsonb_build_object('schema', n.nspname, 'table', c.relname)), '[]')
+            FROM pg_publication_rel pr JOIN pg_class c ON c.oid = pr.prrelid
+                 JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE pr.prpubid = p.oid) AS "named"
     FROM pg_publication p WHERE pubname = $1`
 
 const PUBLICATION_TABLES_SQL = `
@@ -209,6 +240,7 @@ const UNIDENTIFIED_TABLES_SQL = `
   )
   SELECT n.nspname::text AS "schema", c.relname::text AS "table",
          pg_has_role(c.relowner, 'USAGE') AS "isOwned", pg_get_userbyid(c.relowner)::text AS "owner",
+         c.relreplident::text AS "replicaIdentity", ${IDENTITY_INDEX_SQL} AS "identityIndex",
          (SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
            WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid
              AND i.indpred IS NULL AND i.indexprs IS NULL

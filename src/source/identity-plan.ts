@@ -10,6 +10,7 @@ import type {
   IdentityWish,
   QualifiedTable,
   TableFacts,
+  TableIdentity,
   UnidentifiedTable,
 } from './database-facts.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
@@ -33,6 +34,16 @@ export function isIdentityToChange(table: TableFacts, goal: SetupGoal): boolean 
 /** Whether the publication has to include generated columns: FULL counts them among the columns it needs. */
 export function mustPublishGenerated(facts: DatabaseFacts): boolean {
   return facts.serverVersion >= VERSION_18 && facts.tables.some((table) => table.hasStoredGeneratedColumn)
+}
+
+/** The tables whose identities `identitySteps` sets, with the ones they have. */
+export function identitiesToChange(facts: DatabaseFacts, goal: SetupGoal): readonly TableIdentity[] {
+  return [
+    ...facts.tables.filter((table) => isIdentityToChange(table, goal)),
+    ...unidentifiedOthers(facts).filter((table) => isJoinTable(table, goal)),
+  ].map(({ schema, table, replicaIdentity, identityIndex }) => ({
+    ...{ schema, table, identity: replicaIdentity, index: identityIndex },
+  }))
 }
 
 /** Identities to set: of the models' tables, and of join tables that happen to be published without one. */

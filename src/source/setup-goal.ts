@@ -1,9 +1,11 @@
 /** Stage 5, source. What set-up is asked for, and what it answers with. */
-import type { QualifiedTable, TableName } from './database-facts.ts'
+import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
+import type { IdentityWish, QualifiedTable, TableName } from './database-facts.ts'
 
 /** One thing to do, and why. */
 export interface SetupStep {
-  readonly kind: 'replica-identity' | 'publication' | 'slot'
+  /** `memory` changes nothing: it writes down what was there before. */
+  readonly kind: 'memory' | 'replica-identity' | 'publication' | 'slot'
   readonly sql: string
   readonly why: string
 }
@@ -18,4 +20,33 @@ export interface SetupGoal {
    * (FOR ALL TABLES) they are prepared, so that the application can still delete from them.
    */
   readonly joinTables?: readonly QualifiedTable[] | undefined
+}
+
+/** What a goal is made of. */
+export interface GoalParts {
+  readonly catalog: Pick<ModelCatalog, 'joinTables'>
+  /** The live models. */
+  readonly models: readonly {
+    readonly spec: ModelSpec
+    readonly replicaIdentity?: IdentityWish | undefined
+  }[]
+  /** The schema of models that name none. */
+  readonly schema: string
+  readonly slot: string
+  readonly publication: string
+}
+
+/** The goal of making models live. */
+export function createSetupGoal({ catalog, models, schema, slot, publication }: GoalParts): SetupGoal {
+  return {
+    slot,
+    publication,
+    tables: models.map(({ spec, replicaIdentity }) => ({
+      model: spec.name,
+      schema: spec.schema ?? schema,
+      table: spec.table,
+      replicaIdentity,
+    })),
+    joinTables: catalog.joinTables.map((join) => ({ schema: join.schema ?? schema, table: join.table })),
+  }
 }

@@ -4,8 +4,15 @@
  */
 import { RowcastError } from '../errors.ts'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../wire/quote.ts'
-import type { DatabaseFacts, PublicationFacts, QualifiedTable, TableFacts } from './database-facts.ts'
+import type {
+  DatabaseFacts,
+  PublicationFacts,
+  QualifiedTable,
+  TableFacts,
+  TableIdentity,
+} from './database-facts.ts'
 import {
+  identitiesToChange,
   identityProblems,
   identitySteps,
   isIdentityToChange,
@@ -13,6 +20,7 @@ import {
   mustPublishGenerated,
 } from './identity-plan.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
+import { memorySteps } from './setup-memory.ts'
 
 export type { SetupGoal, SetupStep } from './setup-goal.ts'
 
@@ -31,9 +39,9 @@ const RELKIND_NAMES: Readonly<Record<string, string>> = {
 }
 
 /**
- * Plans the set-up. Replica identities come first, so that no table is ever published in a state in which
- * the application's own UPDATE or DELETE would fail; the slot comes last, so that it never decodes a
- * change from before its publication.
+ * Plans the set-up. What was there before is written down first. Replica identities come before the publication of
+ * their tables, so that no table is ever published in a state in which the application's own UPDATE or DELETE would
+ * fail; the slot comes last, so that it never decodes a change from before its publication.
  */
 export function planSetup(facts: DatabaseFacts, goal: SetupGoal): SetupPlan {
   const problems = [
@@ -43,10 +51,12 @@ export function planSetup(facts: DatabaseFacts, goal: SetupGoal): SetupPlan {
     ...slotProblems(facts, goal),
   ]
   if (problems.length > 0) return { steps: [], problems }
+  const identities = identitiesToChange(facts, goal)
   const steps = [
+    ...rememberSteps(facts, goal, identities),
     ...generatedColumnSteps(facts, goal),
     ...identitySteps(facts, goal),
-    ...publicationSteps(facts, goal),
+    ...publicationSteps(facts, goal, identities.length > 0),
     ...slotSteps(facts, goal),
   ]
   return { steps, problems: rightsProblems(facts, steps, goal) }
@@ -127,23 +137,59 @@ function generatedColumnSteps(facts: DatabaseFacts, goal: SetupGoal): SetupStep[
   return [{ kind: 'publication', sql, why: 'A table has generated columns, which full identities include.' }]
 }
 
-function publicationSteps(facts: DatabaseFacts, goal: SetupGoal): SetupStep[] {
+/**
+ * A publication that is to remember something is made empty, before the identities are set; its tables come into it
+ * after them.
+ */
+function rememberSteps(
+  facts: DatabaseFacts,
+  goal: SetupGoal,
+  identities: readonly TableIdentity[],
+): SetupStep[] {
+  const existing = facts.publication
+  const steps = memorySteps(facts, goal, {
+    identities,
+    added: existing === null ? [] : missingTables(facts, existing, goal),
+    areOptionsChanged:
+      existing !== null &&
+      (!publishesEverything(existing) || (mustPublishGenerated(facts) && !existing.publishesGenerated)),
+  })
+  if (existing !== null || identities.length === 0) return steps
+  const sql = `CREATE PUBLICATION ${quoteIdentifier(goal.publication)} WITH (${publicationOptions(facts)})`
+  return [
+    { kind: 'publication', sql, why: 'It will name the tables whose changes PostgreSQL sends.' },
+    ...steps,
+  ]
+}
+
+function publicationOptions(facts: DatabaseFacts): string {
+  return mustPublishGenerated(facts) ? `${PUBLICATION_OPTIONS}, ${GENERATED_OPTION}` : PUBLICATION_OPTIONS
+}
+
+function missingTables(
+  facts: DatabaseFacts,
+  publication: PublicationFacts,
+  goal: SetupGoal,
+): readonly (QualifiedTable & { readonly model?: string })[] {
+  const heirs = facts.tables.filter((table) => table.isHeir)
+  return [...goal.tables, ...heirs].filter((wanted) => !isPublished(publication, wanted))
+}
+
+function publicationSteps(facts: DatabaseFacts, goal: SetupGoal, isMadeEmpty: boolean): SetupStep[] {
   const name = quoteIdentifier(goal.publication)
   const listOf = (tables: readonly QualifiedTable[]) =>
     tables.map((t) => quoteQualified(t.schema, t.table)).join(', ')
   const existing = facts.publication
   if (existing === null) {
-    const publicationOptions = mustPublishGenerated(facts)
-      ? `${PUBLICATION_OPTIONS}, ${GENERATED_OPTION}`
-      : PUBLICATION_OPTIONS
-    const sql = `CREATE PUBLICATION ${name} FOR TABLE ${listOf(goal.tables)} WITH (${publicationOptions})`
+    const sql = isMadeEmpty
+      ? `ALTER PUBLICATION ${name} ADD TABLE ${listOf(goal.tables)}`
+      : `CREATE PUBLICATION ${name} FOR TABLE ${listOf(goal.tables)} WITH (${publicationOptions(facts)})`
     return [{ kind: 'publication', sql, why: 'It names the tables whose changes PostgreSQL sends.' }]
   }
   const steps: SetupStep[] = []
-  const heirs = facts.tables.filter((table) => table.isHeir)
-  const missing = [...goal.tables, ...heirs].filter((wanted) => !isPublished(existing, wanted))
+  const missing = missingTables(facts, existing, goal)
   if (missing.length > 0) {
-    const why = `The publication lacks ${missing.map((t) => ('model' in t ? t.model : t.table)).join(', ')}.`
+    const why = `The publication lacks ${missing.map((t) => t.model ?? t.table).join(', ')}.`
     steps.push({ kind: 'publication', sql: `ALTER PUBLICATION ${name} ADD TABLE ${listOf(missing)}`, why })
   }
   if (!publishesEverything(existing)) {

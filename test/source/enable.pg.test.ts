@@ -24,6 +24,8 @@ describe('enable()', () => {
     await using database = await openDatabase({ migrate: true })
     const rowcast = build(database)
     expect(kindsOf(await rowcast.enable())).toEqual([
+      'publication',
+      'memory',
       ...Array(4).fill('replica-identity'),
       'publication',
       'slot',
@@ -46,7 +48,9 @@ describe('enable()', () => {
     await database.query('ALTER TABLE users REPLICA IDENTITY DEFAULT')
     await database.query(`ALTER PUBLICATION rowcast SET (publish = 'insert')`)
     const steps = await build(database, { models: ['User', 'Tag'] }).enable()
-    expect(kindsOf(steps)).toEqual(['replica-identity', 'replica-identity', 'publication', 'publication'])
+    expect(kindsOf(steps)).toEqual([
+      ...['memory', 'replica-identity', 'replica-identity', 'publication', 'publication'],
+    ])
     expect(await build(database, { models: ['User', 'Tag'] }).enable()).toEqual([])
   })
 
@@ -57,7 +61,7 @@ describe('enable()', () => {
       build(database).enable(),
       build(database).enable(),
     ])
-    expect(all.map((steps) => steps.length).sort()).toEqual([0, 0, 6])
+    expect(all.map((steps) => steps.length).sort()).toEqual([0, 0, 8])
   })
 
   it('names the statements for the owner when the role owns nothing', async () => {

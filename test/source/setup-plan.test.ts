@@ -8,6 +8,7 @@ const table: TableFacts = {
   kind: 'r',
   persistence: 'p',
   replicaIdentity: 'd',
+  identityIndex: null,
   isOwned: true,
   owner: 'app',
   isPartition: false,
@@ -41,7 +42,9 @@ const publication = {
   publishesTruncate: true,
   viaPartitionRoot: true,
   publishesGenerated: false,
+  comment: null,
   tables: [{ schema: 'public', table: 'users' }],
+  named: [{ schema: 'public', table: 'users' }],
   unidentified: [],
 }
 
@@ -61,14 +64,19 @@ const goal: SetupGoal = {
   slot: 'rowcast',
 }
 
-const sqlOf = (facts: DatabaseFacts, wanted = goal) => planSetup(facts, wanted).steps.map((step) => step.sql)
+/** What it remembers is shown by teardown.test.ts. */
+const sqlOf = (facts: DatabaseFacts, wanted = goal) =>
+  planSetup(facts, wanted)
+    .steps.filter((step) => step.kind !== 'memory')
+    .map((step) => step.sql)
 const codesOf = (facts: DatabaseFacts) => planSetup(facts, goal).problems.map((problem) => problem.code)
 
 describe('set-up plan', () => {
-  it('prepares a bare database: identity before publication before slot', () => {
+  it('prepares a bare database: identity before its publication before slot', () => {
     expect(sqlOf(bare)).toEqual([
+      `CREATE PUBLICATION "rowcast" WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = true)`,
       'ALTER TABLE "public"."users" REPLICA IDENTITY FULL',
-      `CREATE PUBLICATION "rowcast" FOR TABLE "public"."users" WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = true)`,
+      'ALTER PUBLICATION "rowcast" ADD TABLE "public"."users"',
       `SELECT pg_create_logical_replication_slot('rowcast', 'pgoutput')`,
     ])
   })
@@ -89,7 +97,7 @@ describe('set-up plan', () => {
     const hostile = { model: 'User', schema: 'a"b', table: 'x"; DROP TABLE y; --' }
     const { model: _model, ...name } = hostile
     const facts = { ...bare, tables: [{ ...table, ...name, root: name }] }
-    const [identity] = sqlOf(facts, { ...goal, tables: [hostile] })
+    const [, identity] = sqlOf(facts, { ...goal, tables: [hostile] })
     expect(identity).toBe('ALTER TABLE "a""b"."x""; DROP TABLE y; --" REPLICA IDENTITY FULL')
   })
 
@@ -186,7 +194,8 @@ describe('replica identities', () => {
   })
 
   it('of join tables in the publication are mended; of any other table they are a problem', () => {
-    const join = { schema: 'public', table: '_PostToTag', isOwned: true, owner: 'app' }
+    const identity = { replicaIdentity: 'd', identityIndex: null }
+    const join = { schema: 'public', table: '_PostToTag', isOwned: true, owner: 'app', ...identity }
     const withIndex = { ...join, uniqueIndex: '_PostToTag_AB_unique' }
     const facts = { ...done, publication: { ...publication, unidentified: [withIndex] } }
     const wanted = { ...goal, joinTables: [{ schema: 'public', table: '_PostToTag' }] }
@@ -217,7 +226,7 @@ describe('generated columns', () => {
       'ALTER PUBLICATION "rowcast" SET (publish_generated_columns = stored)',
       ALTER_FULL,
     ])
-    expect(sqlOf({ ...bare, tables: [generated] })[1]).toContain('publish_generated_columns = stored')
+    expect(sqlOf({ ...bare, tables: [generated] })[0]).toContain('publish_generated_columns = stored')
     const facts = { ...done, tables: [{ ...generated, replicaIdentity: 'f' }] }
     expect(sqlOf({ ...facts, publication: { ...publication, publishesGenerated: true } })).toEqual([])
   })

@@ -1,0 +1,115 @@
+/** Beside the spine, cli. What `doctor` has to know of server and tables beyond what set-up asks; changes nothing. */
+import type { SqlClient } from '../../source/sql.ts'
+
+/** A setting that only a provider's servers have. */
+export interface ProviderSetting {
+  readonly name: string
+  readonly setting: string
+}
+
+/** The server. */
+export interface ServerFacts {
+  readonly version: string
+  readonly isInRecovery: boolean
+  readonly replicationSlotsMax: number
+  readonly replicationSlotsUsed: number
+  readonly walSendersMax: number
+  readonly walSendersUsed: number
+  /** As the server says it: `-1` for no limit. */
+  readonly slotWalKeepSize: string
+  readonly synchronousCommit: string
+  readonly walSenderTimeoutMs: number
+  readonly providerSettings: readonly ProviderSetting[]
+  /** Slots that nobody reads, and the WAL they hold. */
+  readonly idleSlots: readonly { readonly name: string; readonly retainedBytes: number | null }[]
+}
+
+/** One column. */
+export interface ColumnFacts {
+  readonly name: string
+  /** format_type without modifiers: `character varying`, `timestamp(3) without time zone`. */
+  readonly type: string
+  readonly isRequired: boolean
+}
+
+/** One live model's table, in numbers. */
+export interface TableLoad {
+  readonly schema: string
+  readonly table: string
+  readonly hasPrimaryKey: boolean
+  /** Whether our role may read it. */
+  readonly maySelect: boolean
+  readonly updates: number
+  readonly deletes: number
+  /** Days since the statistics began; null where that is not known. */
+  readonly statisticsDays: number | null
+  /** Mean width of a row, in bytes; null before the first ANALYZE. */
+  readonly rowBytes: number | null
+  /** Size of the values that PostgreSQL keeps outside the row, and of the table itself. */
+  readonly toastBytes: number
+  readonly heapBytes: number
+  readonly columns: readonly ColumnFacts[]
+}
+
+/** All of it. */
+export interface DoctorFacts {
+  readonly server: ServerFacts
+  readonly tables: readonly TableLoad[]
+}
+
+/** Reads them. */
+export async function readDoctorFacts(
+  sql: SqlClient,
+  tables: readonly { readonly schema: string; readonly table: string }[],
+): Promise<DoctorFacts> {
+  const [server] = await sql.query<ServerFacts>(SERVER_SQL)
+  if (server === undefined) throw new Error('The server facts query returned no row.')
+  const loads = await sql.query<TableLoad>(TABLES_SQL, [
+    tables.map((each) => each.schema),
+    tables.map((each) => each.table),
+  ])
+  return { server, tables: loads }
+}
+
+const SERVER_SQL = `
+  SELECT current_setting('server_version') AS "version",
+         pg_is_in_recovery() AS "isInRecovery",
+         current_setting('max_replication_slots')::int AS "replicationSlotsMax",
+         (SELECT count(*)::int FROM pg_replication_slots) AS "replicationSlotsUsed",
+         current_setting('max_wal_senders')::int AS "walSendersMax",
+         (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'walsender') AS "walSendersUsed",
+         current_setting('max_slot_wal_keep_size') AS "slotWalKeepSize",
+         current_setting('synchronous_commit') AS "synchronousCommit",
+         (SELECT setting::int FROM pg_settings WHERE name = 'wal_sender_timeout') AS "walSenderTimeoutMs",
+         (SELECT coalesce(jsonb_agg(jsonb_build_object('name', name, 'setting', setting)), '[]') FROM pg_settings
+           WHERE name ~ '^(rds|cloudsql|azure|neon)[.]') AS "providerSettings",
+         (SELECT coalesce(jsonb_agg(jsonb_build_object('name', slot_name, 'retainedBytes',
+                   CASE WHEN pg_is_in_recovery() THEN NULL
+                        ELSE pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint END)), '[]')
+            FROM pg_replication_slots WHERE NOT active) AS "idleSlots"`
+
+/** Partitions count with their table. */
+const TABLES_SQL = `
+  WITH wanted AS (
+    SELECT c.oid, n.nspname, c.relname FROM unnest($1::text[], $2::text[]) AS name(nspname, relname)
+      JOIN pg_namespace n ON n.nspname = name.nspname
+      JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = name.relname AND c.relkind IN ('r', 'p')
+  ), members AS (
+    SELECT w.oid AS root, coalesce(t.relid, w.oid) AS oid FROM wanted w LEFT JOIN pg_partition_tree(w.oid) t ON true
+  )
+  SELECT w.nspname::text AS "schema", w.relname::text AS "table",
+         EXISTS (SELECT FROM pg_index i WHERE i.indrelid = w.oid AND i.indisprimary) AS "hasPrimaryKey",
+         has_table_privilege(w.oid, 'SELECT') AND has_schema_privilege(w.nspname, 'USAGE') AS "maySelect",
+         coalesce(sum(s.n_tup_upd), 0)::float8 AS "updates", coalesce(sum(s.n_tup_del), 0)::float8 AS "deletes",
+         (SELECT extract(epoch FROM now() - coalesce(d.stats_reset, pg_postmaster_start_time()))::float8 / 86400
+            FROM pg_stat_database d WHERE d.datname = current_database()) AS "statisticsDays",
+         (SELECT sum(avg_width)::int FROM pg_stats p
+           WHERE p.schemaname = w.nspname AND p.tablename = w.relname) AS "rowBytes",
+         coalesce(sum(CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_relation_size(c.reltoastrelid) END), 0)::float8 AS "toastBytes",
+         coalesce(sum(pg_relation_size(c.oid)), 0)::float8 AS "heapBytes",
+         (SELECT coalesce(jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, NULL),
+                   'isRequired', a.attnotnull) ORDER BY a.attnum), '[]')
+            FROM pg_attribute a WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS "columns"
+    FROM wanted w JOIN members m ON m.root = w.oid JOIN pg_class c ON c.oid = m.oid
+         LEFT JOIN pg_stat_user_tables s ON s.relid = m.oid
+   GROUP BY w.oid, w.nspname, w.relname ORDER BY 1, 2`

@@ -1,0 +1,103 @@
+/** Beside the spine, cli. `rowcast doctor`: looks at config and database and says what is, or may become, amiss. */
+import { isRowcastError } from '../../errors.ts'
+import { readDatabaseFacts } from '../../source/database-facts.ts'
+import { probeReplication } from '../../source/replication-probe.ts'
+import { readSourceFacts } from '../../source/slot-facts.ts'
+import { withSqlClient } from '../../source/sql.ts'
+import { ExitCode } from '../exit-code.ts'
+import { openProject, type Project, type ProjectOptions } from '../project.ts'
+import type { PrintContext } from '../setup-commands.ts'
+import type { Terminal } from '../terminal.ts'
+import { readDoctorFacts } from './doctor-facts.ts'
+import { type Finding, findingOf, type Severity } from './examination.ts'
+import { findAll } from './findings.ts'
+import { poolerFindings, providerFindings } from './provider-findings.ts'
+
+/** Options of the command line. */
+export interface DoctorOptions extends ProjectOptions {
+  readonly json?: boolean | undefined
+}
+
+const STYLES = { error: 'red', warning: 'yellow', advice: 'cyan' } as const satisfies Record<Severity, string>
+
+/** What an examination came to. */
+interface Diagnosis {
+  /** Null when nobody answered. */
+  readonly serverVersion: string | null
+  readonly findings: readonly Finding[]
+}
+
+/** Examines, and answers with `findings` when something stops changes. */
+export async function doctor(
+  options: DoctorOptions,
+  { terminal, ...place }: PrintContext,
+): Promise<ExitCode> {
+  const project = await openProject(options, place)
+  const diagnosis = await examine(project)
+  if (options.json === true) terminal.print(JSON.stringify(diagnosis))
+  else print(terminal, diagnosis, project)
+  return diagnosis.findings.some(({ severity }) => severity === 'error') ? ExitCode.findings : ExitCode.ok
+}
+
+/** A database that nobody reaches is a finding, too. */
+async function examine({ target, goal, models }: Project): Promise<Diagnosis> {
+  const address = { host: target.host, port: target.port }
+  try {
+    const refusal = await probeReplication(target)
+    return await withSqlClient(target, async (sql) => {
+      const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
+      const source = await readSourceFacts((text) => sql.query(text), goal)
+      const more = await readDoctorFacts(sql, goal.tables)
+      const findings = findAll({ facts, source, doctor: more, refusal, goal, models, address })
+      return { serverVersion: more.server.version, findings }
+    })
+  } catch (error) {
+    if (!isRowcastError(error)) throw error
+    const findings = [findingOf(error), ...poolerFindings(address), ...providerFindings(address, [])]
+    return { serverVersion: null, findings }
+  }
+}
+
+const INDENT = '         '
+
+function print(
+  terminal: Terminal,
+  { serverVersion, findings }: Diagnosis,
+  { models, target }: Project,
+): void {
+  const server = serverVersion === null ? 'no answer' : `PostgreSQL ${serverVersion}`
+  const about = `${target.host}:${target.port}, database ${target.database}: ${server}. Live: ${models.map(({ name }) => name).join(', ')}.`
+  terminal.print(terminal.style('dim', about))
+  for (const { code, severity, model, why, mend } of findings) {
+    const head = `${terminal.style(STYLES[severity], severity.padEnd(INDENT.length))}${terminal.style('bold', code)}${model === null ? '' : `  ${model}`}`
+    const lines = [
+      ...wrap(why, (terminal.width ?? Number.POSITIVE_INFINITY) - INDENT.length),
+      ...mend.split('\n').map((line) => terminal.style('dim', line)),
+    ]
+    terminal.print(`\n${head}\n${lines.map((line) => `${INDENT}${line}`).join('\n')}`)
+  }
+  terminal.print(`\n${summary(terminal, findings)}`)
+}
+
+/** At spaces; what is to be copied is never wrapped. */
+function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line)
+      line = word
+    } else line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line]
+}
+
+function summary(terminal: Terminal, findings: readonly Finding[]): string {
+  const count = (severity: Severity, word: string): string => {
+    const found = findings.filter((each) => each.severity === severity).length
+    return `${found} ${word}${found === 1 ? '' : 's'}`
+  }
+  if (findings.some(({ severity }) => severity === 'error'))
+    return terminal.style('red', `Changes cannot flow: ${count('error', 'error')}.`)
+  return `${terminal.style('green', 'Changes can flow.')} ${count('warning', 'warning')}, ${count('advice', 'hint')}.`
+}

@@ -1,0 +1,55 @@
+/** Beside the spine, cli. What `doctor` looks at, and what a finding is. */
+import type { ModelSpec } from '../../catalog/model-catalog.ts'
+import type { ErrorCode, RowcastError } from '../../errors.ts'
+import type { DatabaseFacts } from '../../source/database-facts.ts'
+import type { SetupGoal } from '../../source/setup-goal.ts'
+import type { SourceFacts } from '../../source/slot-facts.ts'
+import type { DoctorFacts } from './doctor-facts.ts'
+import type { FindingCode } from './finding-codes.ts'
+
+/** How bad it is: `error` stops changes, `warning` may cost or hurt, `advice` is good to know. */
+export type Severity = 'error' | 'warning' | 'advice'
+
+/** One thing that doctor found. */
+export interface Finding {
+  readonly code: FindingCode | ErrorCode
+  readonly severity: Severity
+  /** The model it is about; null for the server. */
+  readonly model: string | null
+  readonly why: string
+  /** What to run, set or do. */
+  readonly mend: string
+}
+
+/** Where the database is said to be. */
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** What doctor looks at. */
+export interface Examination {
+  readonly facts: DatabaseFacts
+  readonly source: SourceFacts
+  readonly doctor: DoctorFacts
+  /** Why a replication connection could not be had; null when it could. */
+  readonly refusal: RowcastError | null
+  readonly goal: SetupGoal
+  /** The live models. */
+  readonly models: readonly ModelSpec[]
+  readonly address: Address
+}
+
+/** An error of the error table as a finding. */
+export function findingOf({ code, message, mend }: RowcastError, model: string | null = null): Finding {
+  const why = message.replace(`[${code}] `, '').replace(` Mend: ${mend}`, '')
+  return { code, severity: 'error', model, why, mend }
+}
+
+/** 1536 → 1.5 KiB. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const
+  const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1)
+  const value = bytes / 1024 ** power
+  return `${power === 0 ? Math.round(value) : value.toFixed(1)} ${units[power]}`
+}

@@ -1,0 +1,35 @@
+/**
+ * Beside the spine, cli. Every code that `doctor` has of its own, and what it is about. What keeps changes from flowing
+ * and has a code in the error table keeps that one. docs/doctor.md is checked against this table.
+ */
+export const FINDING_CODES = {
+  SETUP_PENDING: 'Publication, identities or slot are still to be made; `enable` and `serve` do it.',
+  REPLICATION_REFUSED: 'Plain SQL works, a replication connection does not.',
+  POOLER: 'The address looks like a connection pooler, which passes no replication.',
+  POSTGRES_TOO_OLD: 'The server is older than PostgreSQL 14.',
+  POSTGRES_IS_STANDBY: 'The server is a standby.',
+  NO_SLOT_LEFT: 'All of max_replication_slots are in use.',
+  NO_SENDER_LEFT: 'All of max_wal_senders are in use.',
+  SLOT_WAL_UNLIMITED: 'Nothing limits the WAL that is kept for a slot nobody reads.',
+  SLOT_UNREAD: 'Nobody reads the service’s slot at the moment.',
+  SLOT_IDLE: 'Another slot holds WAL, and nobody reads it.',
+  SYNCHRONOUS_COMMIT_OFF: 'Changes come 0.1 to 0.2 s later.',
+  SENDER_TIMEOUT_SHORT: 'A short wal_sender_timeout ends the stream at every pause.',
+  NO_SELECT: 'The role may not read a model’s table.',
+  NO_PRIMARY_KEY: 'A model’s table has no primary key.',
+  IDENTITY_COST: 'What REPLICA IDENTITY FULL adds to the WAL, by the table’s statistics.',
+  IDENTITY_NOT_NEEDED: 'A table writes whole old rows though its model is `keep`.',
+  OLD_NOT_SENT: 'A model is `keep`, so its updates and deletes have no `old`.',
+  TOAST_HEAVY: 'Most of a table are large values.',
+  JOIN_TABLES: 'Implicit many-to-many relations change without a change of a model.',
+  PUBLISHED_UNUSED: 'The publication has tables that no live model reads.',
+  NULLABLE_COLUMN: 'A required field’s column may be NULL.',
+  PROVIDER_RDS: 'Amazon RDS or Aurora.',
+  PROVIDER_CLOUD_SQL: 'Google Cloud SQL.',
+  PROVIDER_AZURE: 'Azure Database for PostgreSQL.',
+  PROVIDER_NEON: 'Neon.',
+  PROVIDER_SUPABASE: 'Supabase.',
+} as const
+
+/** One of them. */
+export type FindingCode = keyof typeof FINDING_CODES

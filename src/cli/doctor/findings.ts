@@ -1,0 +1,62 @@
+/**
+ * Beside the spine, cli. Facts → findings of `rowcast doctor`. Pure: each finding has a code, why it matters, and what
+ * to run or set. What keeps changes from flowing is an error; the rest is good to know.
+ */
+import { planSetup } from '../../source/setup-plan.ts'
+import { judgeFacts } from '../../source/slot-verdict.ts'
+import { driftFindings } from './drift-findings.ts'
+import { type Examination, type Finding, findingOf, type Severity } from './examination.ts'
+import { poolerFindings, providerFindings } from './provider-findings.ts'
+import { serverFindings } from './server-findings.ts'
+import { tableFindings } from './table-findings.ts'
+
+const SEVERITIES: readonly Severity[] = ['error', 'warning', 'advice']
+
+/** Everything there is to say; the worst first. */
+export function findAll(examination: Examination): readonly Finding[] {
+  return [
+    ...setupFindings(examination),
+    ...slotFindings(examination),
+    ...replicationFindings(examination),
+    ...serverFindings(examination),
+    ...tableFindings(examination),
+    ...driftFindings(examination),
+    ...providerFindings(examination.address, examination.doctor.server.providerSettings),
+  ].sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity))
+}
+
+/** What set-up would refuse, and what it would do. */
+function setupFindings({ facts, goal }: Examination): Finding[] {
+  const { problems, steps } = planSetup(facts, goal)
+  if (problems.length > 0) return problems.map((problem) => findingOf(problem))
+  const sql = steps.filter(({ kind }) => kind !== 'memory').map((step) => `${step.sql};`)
+  if (sql.length === 0) return []
+  return [
+    {
+      ...{ code: 'SETUP_PENDING', severity: 'advice', model: null },
+      why: `${sql.length} ${sql.length === 1 ? 'statement is' : 'statements are'} still to run. \`rowcast serve\` runs them when it starts.`,
+      mend: `Run \`rowcast enable\`, or \`rowcast plan\` for a migration:\n${sql.join('\n')}`,
+    },
+  ]
+}
+
+/** Beyond the slot that is merely not there yet. */
+function slotFindings({ source, goal }: Examination): Finding[] {
+  const problem = judgeFacts(source, goal)
+  return problem?.code === 'SOURCE_SLOT_INVALIDATED' ? [findingOf(problem)] : []
+}
+
+/** Where the right is missing, that is the finding. */
+function replicationFindings({ refusal, facts, address }: Examination): Finding[] {
+  if (refusal === null || !facts.mayReplicate) return []
+  const ofPooler = poolerFindings(address)
+  if (ofPooler.length > 0) return [...ofPooler]
+  const { host, port } = address
+  return [
+    {
+      ...{ code: 'REPLICATION_REFUSED', severity: 'error', model: null },
+      why: `${host}:${port} answers SQL, but refuses a replication connection: ${findingOf(refusal).why}`,
+      mend: 'If a connection pooler answers there, give rowcast the direct address of the server. Else let pg_hba.conf admit the role.',
+    },
+  ]
+}

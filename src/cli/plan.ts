@@ -1,0 +1,91 @@
+/**
+ * Beside the spine, cli. `rowcast plan`: the set-up as a migration of Prisma's, for those whose service may not ALTER.
+ * The slot is not in it: PostgreSQL makes none in a transaction that has written, and Prisma runs a migration in one.
+ */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join, relative, resolve } from 'node:path'
+import { RowcastError } from '../errors.ts'
+import { type DatabaseFacts, readDatabaseFacts } from '../source/database-facts.ts'
+import { planSetup, type SetupGoal, type SetupStep } from '../source/setup-plan.ts'
+import { withSqlClient } from '../source/sql.ts'
+import { ExitCode } from './exit-code.ts'
+import { openProject, type ProjectOptions } from './project.ts'
+import type { PrintContext } from './setup-commands.ts'
+
+/** Options of the command line. */
+export interface PlanOptions extends ProjectOptions {
+  readonly json?: boolean | undefined
+  /** Prints the migration instead of writing it. */
+  readonly stdout?: boolean | undefined
+  /** @default 'rowcast' */
+  readonly name?: string | undefined
+}
+
+/** Writes the migration. */
+export async function plan(options: PlanOptions, context: PrintContext, now = new Date()): Promise<ExitCode> {
+  const { config, configFile, target, goal } = await openProject(options, context)
+  const facts = await withSqlClient(target, (sql) =>
+    readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot),
+  )
+  const { steps, problems } = planSetup(asOwner(facts), goal)
+  const [problem] = problems
+  if (problem !== undefined) throw problem
+  const lasting = steps.filter((step) => step.kind !== 'slot')
+  const { terminal } = context
+  if (lasting.length === 0) {
+    if (options.json === true) terminal.print(JSON.stringify({ file: null, steps: [] }))
+    else terminal.print('The database has what the models need; there is nothing to migrate.')
+    return ExitCode.ok
+  }
+  const sql = migrationSql(lasting, goal)
+  if (options.stdout === true) {
+    terminal.print(sql.trimEnd())
+    return ExitCode.ok
+  }
+  const folder = resolve(dirname(configFile), config.dev.migrationsFolder ?? 'prisma/migrations')
+  const file = join(folder, `${timestamp(now)}_${readName(options.name)}`, 'migration.sql')
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(file, sql, { flag: 'wx' })
+  const shown = relative(context.folder, file)
+  if (options.json === true) terminal.print(JSON.stringify({ file: shown, steps: lasting }))
+  else terminal.print(`Wrote ${shown}. Review it, commit it, and run \`npx prisma migrate deploy\`.`)
+  return ExitCode.ok
+}
+
+/** As the owner of everything would see it: what is planned does not depend on who plans. */
+function asOwner(facts: DatabaseFacts): DatabaseFacts {
+  const owned = <T>(table: T): T & { isOwned: true } => ({ ...table, isOwned: true })
+  const { publication } = facts
+  return {
+    ...facts,
+    mayReplicate: true,
+    mayCreateInDatabase: true,
+    tables: facts.tables.map(owned),
+    publication:
+      publication === null
+        ? null
+        : { ...owned(publication), unidentified: publication.unidentified.map(owned) },
+  }
+}
+
+function migrationSql(steps: readonly SetupStep[], goal: SetupGoal): string {
+  const models = goal.tables.map((table) => table.model).join(', ')
+  return [
+    `-- Written by \`rowcast plan\`: what live changes of ${models} need.`,
+    ...steps.map((step) => `-- ${step.why}\n${step.sql};`),
+    `-- Replication slot "${goal.slot}" is not made here, because that takes a transaction that has written nothing:\n-- the service makes it when it starts. Its role needs REPLICATION (ALTER ROLE … WITH REPLICATION), and to SELECT.\n`,
+  ].join('\n\n')
+}
+
+/** It becomes the name of a folder. */
+function readName(name = 'rowcast'): string {
+  if (/^\w{1,100}$/.test(name)) return name
+  throw new RowcastError('CLI_BAD_OPTION', `--name cannot be a migration’s name: ${name}.`, {
+    mend: 'Use letters, digits and _.',
+  })
+}
+
+/** As Prisma names its migrations: 20261123041500. */
+function timestamp(now: Date): string {
+  return now.toISOString().replace(/\D/g, '').slice(0, 14)
+}

@@ -1,0 +1,119 @@
+/** Beside the spine, cli. The commands beside `serve` and `dev`: their names, options and help. */
+import process from 'node:process'
+import type { Command } from 'commander'
+import type { CommandContext } from './serve.ts'
+import type { Terminal } from './terminal.ts'
+
+/** What the commands are given when they run. */
+export interface ProjectCommandOptions {
+  readonly terminal: Terminal
+  /** For what is not the answer: progress, warnings. */
+  readonly notes: Terminal
+  readonly context: () => CommandContext
+}
+
+/** Adds the commands. */
+export function addProjectCommands(program: Command, options: ProjectCommandOptions): void {
+  const { terminal, notes } = options
+  const context = () => ({ ...options.context(), terminal, notes })
+
+  program.commandsGroup('Set up:')
+  program
+    .command('init')
+    .description('add the generator to your Prisma schema and write rowcast.config.ts')
+    .option('--schema <path>', 'the Prisma schema, a file or a folder (default: where Prisma looks)')
+    .option('--json', 'say what was done as JSON')
+    .action(async (given) => {
+      const { init } = await import('./init.ts')
+      process.exitCode = await init(given, context())
+    })
+  withProject(program.command('doctor'))
+    .description('look at config and database, and say what is or may become amiss')
+    .addHelpText('after', '\nExit code 3 when something keeps changes from flowing. Every code: docs/cli.md')
+    .action(async (given) => {
+      const { doctor } = await import('./doctor/doctor.ts')
+      process.exitCode = await doctor(given, context())
+    })
+  withProject(program.command('plan'))
+    .description('write the set-up as a Prisma migration, for a service whose role may not ALTER')
+    .option('--name <name>', 'last part of the migration’s name', 'rowcast')
+    .option('--stdout', 'print it instead')
+    .action(async (given) => {
+      const { plan } = await import('./plan.ts')
+      process.exitCode = await plan(given, context())
+    })
+  withProject(program.command('enable'))
+    .description('create publication, replica identities and slot; idempotent (serve does it, too)')
+    .option('--dry-run', 'only tell')
+    .action(async (given) => {
+      const { enable } = await import('./setup-commands.ts')
+      process.exitCode = await enable(given, context())
+    })
+  withProject(program.command('disable'))
+    .description('drop slot and publication, and put the replica identities back')
+    .option('--yes', 'do it; without, it only tells')
+    .action(async (given) => {
+      const { disable } = await import('./setup-commands.ts')
+      process.exitCode = await disable(given, context())
+    })
+
+  program.commandsGroup('Look:')
+  withChoice(withProject(program.command('tail')).argument('[models...]', 'models to show (default: all)'))
+    .description('watch changes in the terminal, beside a running service')
+    .option(
+      '--from <cursor>',
+      "what the service's slot still has after a cursor, or all of it (`earliest`); consumes nothing",
+    )
+    .option('--limit <count>', 'stop after so many changes')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rowcast tail                                   everything that commits from now on
+  rowcast tail User --where '{"role": "ADMIN"}'  rows that are, become or cease to be admins
+  rowcast tail --json | jq .new                  one JSON object a line
+  rowcast tail --from earliest                   what the slot still has, 10 minutes by default
+It reads through a temporary slot, which is gone when it ends.`,
+    )
+    .action(async (models, given) => {
+      const { tail } = await import('./tail.ts')
+      process.exitCode = await tail(models, given, context())
+    })
+  withProject(program.command('status'))
+    .description('lag, slot health, and who reads the slot')
+    .option('--url <url>', 'where the service is (default: where the config lets it listen)')
+    .action(async (given) => {
+      const { status } = await import('./status.ts')
+      process.exitCode = await status(given, context())
+    })
+  withProject(program.command('record').argument('<file>', 'a file that does not exist yet'))
+    .description('write what PostgreSQL sends from now on to a file')
+    .action(async (file, given) => {
+      const { record } = await import('./record.ts')
+      process.exitCode = await record(file, given, context())
+    })
+  withChoice(
+    withProject(program.command('replay').argument('<file>').argument('[models...]', 'models to show')),
+  )
+    .description('print or serve the changes of a recording; needs no PostgreSQL')
+    .option('--limit <count>', 'stop after so many changes')
+    .option('--serve', 'serve them with GraphiQL instead, as if they happened again')
+    .option('--interval <ms>', 'with --serve: time between two transactions', '500')
+    .option('-p, --port <number>', 'with --serve: port to listen on (default: PORT or 4000)')
+    .action(async (file, models, given) => {
+      const { replay } = await import('./replay.ts')
+      process.exitCode = await replay(file, models, given, context())
+    })
+}
+
+function withProject<C extends Command>(command: C): C {
+  return command
+    .option('-c, --config <file>', 'the config file (default: rowcast.config.ts, .mts, .js or .mjs)')
+    .option('--json', 'answer as JSON') as C
+}
+
+function withChoice<C extends Command>(command: C): C {
+  return command
+    .option('--where <json>', 'only rows that are or were these, as in Prisma, of one model')
+    .option('--action <actions...>', 'only these of INSERT, UPDATE, DELETE, TRUNCATE') as C
+}

@@ -1,0 +1,122 @@
+/** Beside the spine, cli. `rowcast replay`: a recording through the whole pipeline, with no PostgreSQL. */
+import { setTimeout } from 'node:timers/promises'
+import type { TransactionPart } from '../changes/change.ts'
+import { RowcastError } from '../errors.ts'
+import { createFramePipeline, type FramePipeline } from '../source/frame-pipeline.ts'
+import type { ChangeChoice } from './change-filter-options.ts'
+import { ExitCode } from './exit-code.ts'
+import { openProject, type Project, type ProjectOptions } from './project.ts'
+import { openRecording, type RecordingReader } from './recording.ts'
+import { createReplayService } from './replay-service.ts'
+import { untilAborted } from './serve.ts'
+import { createChangePrinter, type LookContext, pipelineParts } from './tail.ts'
+
+/** Options of the command line. */
+export interface ReplayOptions extends ProjectOptions, ChangeChoice {
+  readonly json?: boolean | undefined
+  readonly limit?: string | undefined
+  /** Serves them as subscriptions instead of printing them. */
+  readonly serve?: boolean | undefined
+  /** Milliseconds between two transactions that are served. @default '500' */
+  readonly interval?: string | undefined
+}
+
+/** Prints or serves the changes of a recording. Connects to no PostgreSQL. */
+export async function replay(
+  file: string,
+  names: readonly string[],
+  options: ReplayOptions,
+  context: LookContext,
+): Promise<ExitCode> {
+  const project = await openProject({ ...options, databaseUrl: standInAddress(context) }, context)
+  const recording = await openRecording(file)
+  try {
+    if (options.serve === true) await serveRecording(recording, project, options, context)
+    else await printRecording(recording, project, names, options, context)
+  } finally {
+    await recording.close()
+  }
+  const { notes } = context
+  if (recording.isCut)
+    notes.print(notes.style('yellow', 'The recording ends within a message; all before it was read.'))
+  return ExitCode.ok
+}
+
+/** The config asks for an address, which only queries and relation fields of --serve would use. */
+function standInAddress({ env }: LookContext): string | undefined {
+  return (env['DATABASE_URL'] ?? '') === '' ? 'postgresql://nobody@127.0.0.1:1/none' : undefined
+}
+
+async function printRecording(
+  recording: RecordingReader,
+  project: Project,
+  names: readonly string[],
+  options: ReplayOptions,
+  { terminal, notes, stop }: LookContext,
+): Promise<void> {
+  const stopped = new AbortController()
+  const printer = createChangePrinter(project, names, options, terminal, () => stopped.abort())
+  const signal = AbortSignal.any([stop.signal, stopped.signal])
+  const pipeline = createFramePipeline({
+    ...pipelineParts(project, notes),
+    epoch: recording.header,
+    publish({ changes }) {
+      for (const change of changes) printer.show(change)
+    },
+  })
+  for await (const frame of recording.frames()) {
+    pipeline.take(frame, 0, frame.length)
+    await terminal.backlog()
+    if (signal.aborted) break
+  }
+  if (options.json !== true) notes.print(notes.style('dim', `${printer.count} changes.`))
+}
+
+/** Plays it to whoever subscribes, one transaction after the other, and stays for questions. */
+async function serveRecording(
+  recording: RecordingReader,
+  project: Project,
+  options: ReplayOptions,
+  { terminal, notes, stop }: LookContext,
+): Promise<void> {
+  const intervalMs = readInterval(options.interval)
+  const parts: TransactionPart[] = []
+  const pipeline: FramePipeline = createFramePipeline({
+    ...pipelineParts(project, notes),
+    epoch: recording.header,
+    publish: (part) => parts.push(part),
+  })
+  const service = createReplayService(project, recording.header, pipeline.registry, notes)
+  const { url } = await service.start()
+  try {
+    terminal.print(`\n  ${terminal.style('bold', 'GraphiQL')}  ${terminal.style('cyan', `${url}/graphql`)}\n`)
+    notes.print(notes.style('dim', 'The recording begins when somebody subscribes. Ctrl-C ends it.'))
+    if (!(await waitForSubscriber(service.hasSubscribers, stop.signal))) return
+    for await (const frame of recording.frames()) {
+      pipeline.take(frame, 0, frame.length)
+      for (const part of parts.splice(0)) {
+        service.publish(part)
+        await setTimeout(intervalMs, undefined, { signal: stop.signal }).catch(() => undefined)
+      }
+      if (stop.signal.aborted) return
+    }
+    notes.print(notes.style('dim', 'That was all of it.'))
+    await untilAborted(stop.signal)
+  } finally {
+    await service.stop()
+  }
+}
+
+const SUBSCRIBER_POLL_MS = 100
+
+async function waitForSubscriber(hasSubscribers: () => boolean, signal: AbortSignal): Promise<boolean> {
+  while (!hasSubscribers() && !signal.aborted) {
+    await setTimeout(SUBSCRIBER_POLL_MS, undefined, { signal }).catch(() => undefined)
+  }
+  return !signal.aborted
+}
+
+function readInterval(text = '500'): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text)
+  throw new RowcastError('CLI_BAD_OPTION', `--interval is no number of milliseconds: ${text}.`)
+}

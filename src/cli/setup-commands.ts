@@ -1,0 +1,65 @@
+/** Beside the spine, cli. `rowcast enable` and `rowcast disable`: what the models need in the database, and its end. */
+import { readDatabaseFacts } from '../source/database-facts.ts'
+import { runSetup } from '../source/setup.ts'
+import { planSetup, type SetupStep } from '../source/setup-plan.ts'
+import { withSqlClient } from '../source/sql.ts'
+import { runTeardown } from '../source/teardown.ts'
+import { ExitCode } from './exit-code.ts'
+import { openProject, type ProjectOptions, type ProjectPlace } from './project.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Options of both. */
+export interface SetupCommandOptions extends ProjectOptions {
+  readonly json?: boolean | undefined
+  /** Only tells. */
+  readonly dryRun?: boolean | undefined
+  /** Without it `disable` only tells. */
+  readonly yes?: boolean | undefined
+}
+
+/** What a command that prints may touch. */
+export interface PrintContext extends ProjectPlace {
+  readonly terminal: Terminal
+}
+
+/** Brings publication, replica identities and slot to where the live models need them. */
+export async function enable(options: SetupCommandOptions, context: PrintContext): Promise<ExitCode> {
+  const { target, goal } = await openProject(options, context)
+  const steps = options.dryRun === true ? await plannedSteps() : await runSetup(target, goal)
+  const done = options.dryRun !== true
+  if (options.json === true) context.terminal.print(JSON.stringify({ done, steps }))
+  else if (steps.length === 0) context.terminal.print('Everything is in place; nothing to do.')
+  else printSteps(context.terminal, steps, done ? 'Done' : 'To do')
+  return ExitCode.ok
+
+  async function plannedSteps(): Promise<readonly SetupStep[]> {
+    const facts = await withSqlClient(target, (sql) =>
+      readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot),
+    )
+    const { steps, problems } = planSetup(facts, goal)
+    const [problem] = problems
+    if (problem !== undefined) throw problem
+    return steps
+  }
+}
+
+/** Takes away what `enable` made; cursors of clients are no good afterwards, hence `--yes`. */
+export async function disable(options: SetupCommandOptions, context: PrintContext): Promise<ExitCode> {
+  const { target, goal } = await openProject(options, context)
+  const done = options.yes === true && options.dryRun !== true
+  const steps = await runTeardown(target, goal, { isDry: !done })
+  const { terminal } = context
+  if (options.json === true) terminal.print(JSON.stringify({ done, steps }))
+  else if (steps.length === 0) terminal.print('There is nothing of rowcast in this database.')
+  else {
+    printSteps(terminal, steps, done ? 'Done' : 'To do')
+    if (!done)
+      terminal.print(`\nNothing was changed. Run it with ${terminal.style('bold', '--yes')} to do this.`)
+  }
+  return done || steps.length === 0 ? ExitCode.ok : ExitCode.findings
+}
+
+function printSteps(terminal: Terminal, steps: readonly SetupStep[], title: string): void {
+  terminal.print(`${terminal.style('bold', title)}:`)
+  for (const { sql, why } of steps) terminal.print(`\n  ${sql};\n  ${terminal.style('dim', `-- ${why}`)}`)
+}

@@ -1,0 +1,150 @@
+/** Beside the spine, cli. `rowcast status`: lag, the slot's health and its reader; of a running service, its subscribers. */
+import type { RowcastError } from '../errors.ts'
+import { readSourceFacts, type SourceFacts } from '../source/slot-facts.ts'
+import { judgeBudget, judgeFacts } from '../source/slot-verdict.ts'
+import { withSqlClient } from '../source/sql.ts'
+import { formatLsn, parseLsn } from '../wire/lsn.ts'
+import { formatBytes } from './doctor/examination.ts'
+import { ExitCode } from './exit-code.ts'
+import { openProject, type Project, type ProjectOptions } from './project.ts'
+import type { PrintContext } from './setup-commands.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Options of the command line. */
+export interface StatusOptions extends ProjectOptions {
+  readonly json?: boolean | undefined
+  /** Address of a running service, `http://127.0.0.1:4000`. @default where the config lets it listen */
+  readonly url?: string | undefined
+}
+
+/** What pg_stat_replication says of the slot's reader; what the role may not see is null. */
+interface Reader {
+  readonly name: string | null
+  readonly state: string | null
+  /** What the reader has dealt with. */
+  readonly writtenLsn: string | null
+  readonly lagSeconds: number | null
+}
+
+const READER_SQL = `
+  SELECT application_name AS "name", state, write_lsn::text AS "writtenLsn",
+         extract(epoch FROM write_lag)::float8 AS "lagSeconds"
+    FROM pg_stat_replication WHERE pid = $1`
+
+/** Looks once. Answers with `findings` where changes do not flow. */
+export async function status(
+  options: StatusOptions,
+  { terminal, ...place }: PrintContext,
+): Promise<ExitCode> {
+  const project = await openProject(options, place)
+  const { target, goal } = project
+  const [facts, reader] = await withSqlClient(target, async (sql) => {
+    const found = await readSourceFacts((text) => sql.query(text), goal)
+    const pid = found.slot?.activePid ?? null
+    const rows = pid === null ? [] : await sql.query<Reader>(READER_SQL, [pid])
+    return [found, rows[0] ?? null]
+  })
+  const service = await findService(options.url, project)
+  const problem = judgeFacts(facts, goal)
+  const report = createReport(project, facts, reader, service, problem)
+  if (options.json === true) terminal.print(JSON.stringify(report))
+  else printReport(terminal, report, problem)
+  return problem === null && service?.isReady !== false ? ExitCode.ok : ExitCode.findings
+}
+
+type Report = ReturnType<typeof createReport>
+
+function createReport(
+  { config, goal, models }: Project,
+  facts: SourceFacts,
+  reader: Reader | null,
+  service: ServiceReport | null,
+  problem: RowcastError | null,
+) {
+  const { slot, serverLsn } = facts
+  const { slotBudget = null } = config.durability
+  const confirmedLsn = slot?.confirmedLsn ?? null
+  // What is confirmed is kept back on purpose, for cursors; how far the reader is, it says beside.
+  const readLsn = reader?.writtenLsn == null ? confirmedLsn : parseLsn(reader.writtenLsn)
+  const lagBytes = readLsn === null ? null : Math.max(Number(serverLsn - readLsn), 0)
+  return {
+    ...{ slot: goal.slot, publication: goal.publication, models: models.map((model) => model.name) },
+    reader: reader === null ? null : { name: reader.name, state: reader.state },
+    serverLsn: formatLsn(serverLsn),
+    confirmedLsn: confirmedLsn === null ? null : formatLsn(confirmedLsn),
+    lagBytes,
+    // PostgreSQL keeps the last lag there was for a while after it is gone.
+    lagSeconds: lagBytes === 0 ? 0 : (reader?.lagSeconds ?? null),
+    keptBytes: confirmedLsn === null ? null : Math.max(Number(serverLsn - confirmedLsn), 0),
+    retainedBytes: slot?.retainedBytes ?? null,
+    safeWalBytes: slot?.safeWalBytes ?? null,
+    walStatus: slot?.walStatus ?? null,
+    budget: slotBudget == null ? null : { ...slotBudget, state: judgeBudget(slot, slotBudget) },
+    service,
+    problem: problem === null ? null : { code: problem.code, message: problem.message, mend: problem.mend },
+  }
+}
+
+function printReport(terminal: Terminal, report: Report, problem: RowcastError | null): void {
+  const { slot, reader, service, walStatus, safeWalBytes, budget } = report
+  const bytes = (count: number | null) => (count === null ? 'unknown' : formatBytes(count))
+  const line = (label: string, text: string): void =>
+    terminal.print(`${terminal.style('bold', label.padEnd(13))}${text}`)
+  line('Slot', walStatus === null ? `${slot}: there is none` : `${slot}, WAL ${walStatus}`)
+  if (walStatus !== null) {
+    line('Reader', reader === null ? 'nobody' : `${reader.name ?? 'hidden'} (${reader.state ?? 'unknown'})`)
+    const seconds = report.lagSeconds === null ? '' : `, ${(report.lagSeconds * 1_000).toFixed(1)} ms`
+    line('Lag', `${bytes(report.lagBytes)}${seconds}`)
+    line('For cursors', bytes(report.keptBytes))
+    const limits = [
+      ...(budget === null ? [] : [`budget ${formatBytes(budget.bytes)}, ${budget.state}`]),
+      ...(safeWalBytes === null ? [] : [`${formatBytes(safeWalBytes)} until PostgreSQL gives the slot up`]),
+    ]
+    line('WAL held', [bytes(report.retainedBytes), ...limits].join('; '))
+  }
+  line('Live models', report.models.join(', '))
+  line('Service', service === null ? 'none found; --url says where' : describeService(service))
+  if (problem === null) return
+  const [happened = ''] = problem.message.split(` Mend: ${problem.mend}`)
+  terminal.print(`\n${terminal.style('red', happened)}\n${terminal.style('bold', 'Mend:')} ${problem.mend}`)
+}
+
+interface ServiceReport {
+  readonly url: string
+  readonly isReady: boolean
+  /** State of its replication stream; `unreachable` where nobody answers. */
+  readonly state: string
+  readonly subscriptions: number | null
+}
+
+function describeService({ url, isReady, state, subscriptions }: ServiceReport): string {
+  const count = subscriptions === null ? '' : `, ${subscriptions} subscriptions`
+  return `${url}: ${state}, ${isReady ? 'ready' : 'not ready'}${count}`
+}
+
+const SERVICE_TIMEOUT_MS = 5_000
+
+/** The one that was named, or one of the same slot where the config lets it listen. */
+async function findService(
+  named: string | undefined,
+  { config, goal }: Project,
+): Promise<ServiceReport | null> {
+  const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host
+  if (named === undefined && config.port === 0) return null
+  const url = named ?? `http://${host}:${config.port}`
+  try {
+    const response = await fetch(new URL('/health/ready', url), {
+      signal: AbortSignal.timeout(SERVICE_TIMEOUT_MS),
+    })
+    const details = (await response.json()) as Record<string, unknown>
+    if (named === undefined && details['slot'] !== goal.slot) return null
+    const { replication, subscriptions } = details
+    return {
+      ...{ url, isReady: response.ok, state: String(replication ?? 'unknown') },
+      subscriptions: typeof subscriptions === 'number' ? subscriptions : null,
+    }
+  } catch {
+    // Whatever answered, or did not, is no service of ours.
+    return named === undefined ? null : { url, isReady: false, state: 'unreachable', subscriptions: null }
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * Stage 5, source. `disable`: takes away what set-up made, on a short-lived connection of its own, and puts back what
+ * was there before. Whatever stops it half-way, it can be run again: the memory goes last.
+ */
+import { RowcastError } from '../errors.ts'
+import type { ConnectionTarget } from '../wire/connection-target.ts'
+import { quoteIdentifier, quoteLiteral, quoteQualified } from '../wire/quote.ts'
+import {
+  type DatabaseFacts,
+  type PublicationFacts,
+  type QualifiedTable,
+  readDatabaseFacts,
+  type TableIdentity,
+} from './database-facts.ts'
+import { isSameTable } from './identity-plan.ts'
+import { LOCK_TIMEOUT_MS } from './setup.ts'
+import type { SetupGoal, SetupStep } from './setup-goal.ts'
+import { parseSetupMemory, type SetupMemory } from './setup-memory.ts'
+import { type SqlClient, withSqlClient } from './sql.ts'
+
+/** The identities that remembered tables have now; a table that is gone has none. */
+export type CurrentIdentities = readonly TableIdentity[]
+
+/**
+ * What there is to take away. Pure.
+ * @throws SOURCE_SLOT_IN_USE while somebody reads the slot
+ */
+export function planTeardown(
+  facts: DatabaseFacts,
+  current: CurrentIdentities,
+  goal: SetupGoal,
+): readonly SetupStep[] {
+  const { publication } = facts
+  const steps = [...slotSteps(facts, goal)]
+  if (publication === null) return steps
+  const memory = parseSetupMemory(publication.comment)
+  const ours = namedTables(facts, publication, memory, goal)
+  const isDropped = memory?.isMade === false ? false : isAll(ours, publication, memory)
+  const identities = identitySteps(memory, current)
+  // Unpublished before its identity goes: a published table must always have one that finds its rows.
+  const isUnpublished = ours.length > 0 && (identities.length > 0 || !isDropped)
+  return [
+    ...steps,
+    ...(isUnpublished ? [unpublishStep(ours, goal)] : []),
+    ...identities,
+    ...endSteps(memory, isDropped, goal),
+  ]
+}
+
+function slotSteps({ slot }: DatabaseFacts, goal: SetupGoal): readonly SetupStep[] {
+  if (slot === null) return []
+  if (slot.activePid !== null) {
+    throw new RowcastError('SOURCE_SLOT_IN_USE', `Process ${slot.activePid} reads slot "${goal.slot}".`, {
+      mend: `Stop the service, or run SELECT pg_terminate_backend(${slot.activePid}); then try again.`,
+    })
+  }
+  const sql = `SELECT pg_drop_replication_slot(${quoteLiteral(goal.slot)})`
+  const why = 'PostgreSQL keeps WAL for it. Cursors that clients still hold are no good afterwards.'
+  return [{ kind: 'slot', sql, why }]
+}
+
+/** What of the publication is ours: what set-up added to somebody else's, or the models' tables of our own. */
+function namedTables(
+  { tables }: DatabaseFacts,
+  publication: PublicationFacts,
+  memory: SetupMemory | null,
+  goal: SetupGoal,
+): readonly QualifiedTable[] {
+  const ours =
+    memory?.isMade === false ? memory.added : [...goal.tables, ...tables, ...(memory?.identities ?? [])]
+  return publication.named.filter((table) => ours.some((each) => isSameTable(each, table)))
+}
+
+/** Whether nothing but ours is published. An empty publication is ours only if we remember making it. */
+function isAll(
+  ours: readonly QualifiedTable[],
+  { tables, named }: PublicationFacts,
+  memory: SetupMemory | null,
+): boolean {
+  if (named.length === 0) return memory !== null && tables.length === 0
+  return [...tables, ...named].every((table) => ours.some((each) => isSameTable(each, table)))
+}
+
+function unpublishStep(ours: readonly QualifiedTable[], goal: SetupGoal): SetupStep {
+  const list = ours.map((table) => quoteQualified(table.schema, table.table)).join(', ')
+  const sql = `ALTER PUBLICATION ${quoteIdentifier(goal.publication)} DROP TABLE ${list}`
+  return { kind: 'publication', sql, why: 'Nobody is to read their changes any more.' }
+}
+
+function identitySteps(memory: SetupMemory | null, current: CurrentIdentities): readonly SetupStep[] {
+  return (memory?.identities ?? [])
+    .filter((was) => current.some((is) => isSameTable(is, was) && !isSameIdentity(is, was)))
+    .map((was) => ({
+      kind: 'replica-identity',
+      sql: `ALTER TABLE ${quoteQualified(was.schema, was.table)} REPLICA IDENTITY ${identityText(was)}`,
+      why: `That was the replica identity of ${was.table} before rowcast.`,
+    }))
+}
+
+function isSameIdentity(a: TableIdentity, b: TableIdentity): boolean {
+  return a.identity === b.identity && a.index === b.index
+}
+
+function identityText({ identity, index }: TableIdentity): string {
+  if (identity === 'i' && index !== null) return `USING INDEX ${quoteIdentifier(index)}`
+  if (identity === 'f') return 'FULL'
+  return identity === 'n' ? 'NOTHING' : 'DEFAULT'
+}
+
+function endSteps(memory: SetupMemory | null, isDropped: boolean, goal: SetupGoal): readonly SetupStep[] {
+  const name = quoteIdentifier(goal.publication)
+  const kind = 'publication'
+  if (isDropped) return [{ kind, sql: `DROP PUBLICATION ${name}`, why: 'It publishes nothing else.' }]
+  if (memory === null) return []
+  const forget: SetupStep = {
+    ...{ kind: 'memory', sql: `COMMENT ON PUBLICATION ${name} IS NULL` },
+    why: 'Everything that was remembered there is put back.',
+  }
+  if (memory.options === null) return [forget]
+  const sql = `ALTER PUBLICATION ${name} SET (${memory.options})`
+  return [{ kind, sql, why: 'That is what it published before rowcast.' }, forget]
+}
+
+/**
+ * Takes away slot, publication and identities that set-up made; with `isDry` only tells what it would do.
+ * @throws SOURCE_SLOT_IN_USE, SOURCE_PERMISSION_DENIED, SOURCE_LOCK_TIMEOUT, or a connection error
+ */
+export async function runTeardown(
+  target: ConnectionTarget,
+  goal: SetupGoal,
+  { isDry }: { readonly isDry: boolean },
+): Promise<readonly SetupStep[]> {
+  return withSqlClient(target, async (sql) => {
+    await sql.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`)
+    const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
+    const memory = parseSetupMemory(facts.publication?.comment ?? null)
+    const current = await readIdentities(sql, memory?.identities ?? [])
+    const steps = planTeardown(facts, current, goal)
+    if (!isDry) for (const step of steps) await sql.query(step.sql)
+    return steps
+  })
+}
+
+/** By name: a model may have left the config since. */
+function readIdentities(sql: SqlClient, tables: readonly QualifiedTable[]): Promise<CurrentIdentities> {
+  return sql.query<TableIdentity>(
+    `SELECT n.nspname::text AS "schema", c.relname::text AS "table", c.relreplident::text AS "identity",
+            (SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+              WHERE i.indrelid = c.oid AND i.indisreplident AND c.relreplident = 'i') AS "index"
+       FROM unnest($1::text[], $2::text[]) AS name(nspname, relname)
+       JOIN pg_namespace n ON n.nspname = name.nspname
+       JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = name.relname`,
+    [tables.map(({ schema }) => schema), tables.map(({ table }) => table)],
+  )
+}

@@ -1,0 +1,282 @@
+/** `doctor` decides: facts in, findings out, one row for each code; on real servers: doctor.pg.test.ts. */
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import type { FieldSpec, ModelSpec } from '../../../src/catalog/model-catalog.ts'
+import type { TableLoad } from '../../../src/cli/doctor/doctor-facts.ts'
+import type { Examination, Severity } from '../../../src/cli/doctor/examination.ts'
+import { FINDING_CODES } from '../../../src/cli/doctor/finding-codes.ts'
+import { findAll } from '../../../src/cli/doctor/findings.ts'
+import { poolerFindings, providerFindings } from '../../../src/cli/doctor/provider-findings.ts'
+import { RowcastError } from '../../../src/errors.ts'
+import type { SlotState } from '../../../src/source/slot-facts.ts'
+import { toLsn } from '../../../src/wire/lsn.ts'
+
+const users = { schema: 'public', table: 'users' }
+
+const field = (name: string, type: string, more: Partial<FieldSpec> = {}): FieldSpec =>
+  ({
+    ...{ name, column: name, type, kind: 'scalar', isList: false, isRequired: true, isOmitted: false },
+    ...more,
+  }) as FieldSpec
+
+const model = {
+  ...{ name: 'User', table: 'users', schema: null, primaryKey: ['id'], isOmitted: false },
+  fields: [field('id', 'Int'), field('email', 'String'), field('tags', 'String', { isList: true })],
+} as unknown as ModelSpec
+
+const load: TableLoad = {
+  ...{ ...users, hasPrimaryKey: true, maySelect: true, updates: 0, deletes: 0 },
+  ...{ statisticsDays: 10, rowBytes: 100, toastBytes: 0, heapBytes: 8192 },
+  columns: [
+    { name: 'id', type: 'integer', isRequired: true },
+    { name: 'email', type: 'extensions.citext', isRequired: true },
+    { name: 'tags', type: 'text[]', isRequired: false },
+  ],
+}
+
+const table = {
+  ...{ ...users, root: users, kind: 'r', persistence: 'p', replicaIdentity: 'f', identityIndex: null },
+  ...{ isOwned: true, owner: 'app', isPartition: false, isHeir: false, hasRowIdentity: true },
+  ...{ hasStoredGeneratedColumn: false, hasVirtualGeneratedColumn: false },
+  ...{ columnListsIn: [], generatedHiddenIn: [] },
+}
+
+const slot: SlotState = {
+  ...{ plugin: 'pgoutput', slotType: 'logical', database: 'shop', activePid: 42, activeName: 'rowcast' },
+  ...{ confirmedLsn: toLsn(1n), walStatus: 'reserved', invalidationReason: null, retainedBytes: 1 },
+  ...{ safeWalBytes: null, isFailover: false, isSynced: false },
+}
+
+/** Nothing to find. */
+const well: Examination = {
+  facts: {
+    ...{ serverVersion: 180_004, walLevel: 'logical', role: 'app', database: 'shop' },
+    ...{ mayReplicate: true, mayCreateInDatabase: true, tables: [table] },
+    publication: {
+      ...{ owner: 'app', isOwned: true, viaPartitionRoot: true, publishesGenerated: false, comment: null },
+      ...{ publishesInsert: true, publishesUpdate: true, publishesDelete: true, publishesTruncate: true },
+      ...{ tables: [users], named: [users], unidentified: [] },
+    },
+    slot: { plugin: 'pgoutput', slotType: 'logical', database: 'shop', activePid: 42, walStatus: 'reserved' },
+  },
+  source: {
+    ...{ serverVersion: 180_004, database: 'shop', isInRecovery: false, serverLsn: toLsn(2n) },
+    ...{ isSlotWalLimited: true, slot, publication: { oid: 1, actions: 'iudt' } },
+    ...{ modelTables: [], unpublished: [] },
+  },
+  doctor: {
+    server: {
+      ...{ version: '18.4', isInRecovery: false, replicationSlotsMax: 10, replicationSlotsUsed: 1 },
+      ...{ walSendersMax: 10, walSendersUsed: 1, slotWalKeepSize: '10GB', synchronousCommit: 'on' },
+      ...{ walSenderTimeoutMs: 60_000, providerSettings: [], idleSlots: [] },
+    },
+    tables: [load],
+  },
+  refusal: null,
+  goal: { tables: [{ model: 'User', ...users }], publication: 'rowcast', slot: 'rowcast', joinTables: [] },
+  models: [model],
+  address: { host: 'db.example.com', port: 5432 },
+}
+
+const withFacts = (facts: Partial<Examination['facts']>): Examination => ({
+  ...well,
+  facts: { ...well.facts, ...facts },
+})
+const withServer = (server: Partial<Examination['doctor']['server']>): Examination => ({
+  ...well,
+  doctor: { ...well.doctor, server: { ...well.doctor.server, ...server } },
+})
+const withLoad = (more: Partial<TableLoad>): Examination => ({
+  ...well,
+  doctor: { ...well.doctor, tables: [{ ...load, ...more }] },
+})
+const column = (name: string, type: string, isRequired = true) => ({ name, type, isRequired })
+const kept = (replicaIdentity: string): Examination => ({
+  ...withFacts({ tables: [{ ...table, replicaIdentity }] }),
+  goal: { ...well.goal, tables: [{ model: 'User', ...users, replicaIdentity: 'keep' }] },
+})
+const GIB = 1024 ** 3
+
+const TABLE: readonly (readonly [string, Examination, Severity, string, RegExp])[] = [
+  ['no slot', withFacts({ slot: null }), 'advice', 'SETUP_PENDING', /pg_create_logical_replication_slot/],
+  [
+    'wal_level',
+    withFacts({ walLevel: 'replica' }),
+    'error',
+    'SOURCE_WAL_LEVEL',
+    /ALTER SYSTEM SET wal_level/,
+  ],
+  [
+    'no right',
+    withFacts({ mayReplicate: false }),
+    'error',
+    'SOURCE_NO_REPLICATION_RIGHT',
+    /ALTER ROLE "app"/,
+  ],
+  [
+    'a table of another owner',
+    withFacts({ tables: [{ ...table, replicaIdentity: 'd', isOwned: false, owner: 'dba' }] }),
+    ...(['error', 'SOURCE_NOT_OWNER', /REPLICA IDENTITY FULL/] as const),
+  ],
+  ['no table', withFacts({ tables: [] }), 'error', 'SOURCE_TABLE_MISSING', /migrate/],
+  [
+    'a slot given up',
+    { ...well, source: { ...well.source, slot: { ...slot, walStatus: 'lost' } } },
+    ...(['error', 'SOURCE_SLOT_INVALIDATED', /max_slot_wal_keep_size/] as const),
+  ],
+  [
+    'a pooler’s port',
+    {
+      ...well,
+      refusal: new RowcastError('SOURCE_CONNECTION_LOST', 'No.'),
+      address: { host: 'h', port: 6432 },
+    },
+    ...(['error', 'POOLER', /direct address/] as const),
+  ],
+  [
+    'a pooler nobody told of',
+    { ...well, refusal: new RowcastError('SOURCE_CONNECTION_LOST', 'No.') },
+    ...(['error', 'REPLICATION_REFUSED', /direct address/] as const),
+  ],
+  ['version', withFacts({ serverVersion: 130_010 }), 'error', 'POSTGRES_TOO_OLD', /Upgrade/],
+  ['a standby', withServer({ isInRecovery: true }), 'warning', 'POSTGRES_IS_STANDBY', /primary/],
+  [
+    'no sender left',
+    {
+      ...withServer({ walSendersUsed: 10 }),
+      facts: { ...well.facts, slot: well.facts.slot && { ...well.facts.slot, activePid: null } },
+    },
+    ...(['error', 'NO_SENDER_LEFT', /max_wal_senders = 20/] as const),
+  ],
+  ['no limit', withServer({ slotWalKeepSize: '-1' }), 'warning', 'SLOT_WAL_UNLIMITED', /slotBudget/],
+  ['late commits', withServer({ synchronousCommit: 'off' }), 'advice', 'SYNCHRONOUS_COMMIT_OFF', /SET LOCAL/],
+  ['impatience', withServer({ walSenderTimeoutMs: 1_000 }), 'warning', 'SENDER_TIMEOUT_SHORT', /60s/],
+  [
+    'our slot, unread',
+    withServer({ idleSlots: [{ name: 'rowcast', retainedBytes: 2 * GIB }] }),
+    ...(['warning', 'SLOT_UNREAD', /rowcast disable/] as const),
+  ],
+  [
+    "another's slot, unread",
+    withServer({ idleSlots: [{ name: "o'slot", retainedBytes: null }] }),
+    ...(['advice', 'SLOT_IDLE', /'o''slot'/] as const),
+  ],
+  [
+    'no right to read',
+    withLoad({ maySelect: false }),
+    'warning',
+    'NO_SELECT',
+    /GRANT SELECT ON "public"."users"/,
+  ],
+  ['no key', withLoad({ hasPrimaryKey: false }), 'warning', 'NO_PRIMARY_KEY', /@id/],
+  ['a cheap identity', withLoad({ updates: 1_000 }), 'advice', 'IDENTITY_COST', /price/],
+  ['a dear identity', withLoad({ updates: 2e8, deletes: 1e7 }), 'warning', 'IDENTITY_COST', /'keep'/],
+  ['keep', kept('d'), 'advice', 'OLD_NOT_SENT', /rowcast enable/],
+  ['keep, but full', kept('f'), 'advice', 'IDENTITY_NOT_NEEDED', /REPLICA IDENTITY DEFAULT/],
+  [
+    'large values',
+    withLoad({ toastBytes: 9e6, heapBytes: 1e6 }),
+    'warning',
+    'TOAST_HEAVY',
+    /table of their own/,
+  ],
+  [
+    'join tables',
+    { ...well, goal: { ...well.goal, joinTables: [{ schema: 'public', table: '_PostToTag' }] } },
+    ...(['advice', 'JOIN_TABLES', /explicit/] as const),
+  ],
+  [
+    'tables of nobody',
+    withFacts({
+      publication: well.facts.publication && {
+        ...well.facts.publication,
+        tables: [users, { schema: 'public', table: 'logs' }],
+      },
+    }),
+    ...(['advice', 'PUBLISHED_UNUSED', /DROP TABLE "public"."logs"/] as const),
+  ],
+  ['a column gone', withLoad({ columns: load.columns.slice(1) }), 'error', 'CATALOG_DRIFT', /migrate deploy/],
+  [
+    'a column of another type',
+    withLoad({ columns: [column('id', 'text'), ...load.columns.slice(1)] }),
+    ...(['error', 'CATALOG_DRIFT', /prisma generate/] as const),
+  ],
+  [
+    'a list that is none',
+    withLoad({ columns: [...load.columns.slice(0, 2), column('tags', 'text')] }),
+    ...(['error', 'CATALOG_DRIFT', /prisma generate/] as const),
+  ],
+  [
+    'a column that may be NULL',
+    withLoad({ columns: [column('id', 'integer', false), ...load.columns.slice(1)] }),
+    ...(['warning', 'NULLABLE_COLUMN', /SET NOT NULL/] as const),
+  ],
+]
+
+describe('doctor', () => {
+  it('finds nothing where all is well', () => {
+    expect(findAll(well)).toEqual([])
+  })
+
+  it.each(TABLE)('finds %s', (_name, examination, severity, code, mend) => {
+    const findings = findAll(examination)
+    expect(findings.map((finding) => [finding.severity, finding.code])).toEqual([[severity, code]])
+    expect(findings[0]?.mend).toMatch(mend)
+    expect(findings[0]?.why).not.toMatch(/undefined|NaN|\[object|Mend:/)
+  })
+
+  it('finds that no slot is left where one is needed, and tells the worst first', () => {
+    const full = { ...withServer({ replicationSlotsUsed: 10 }), facts: { ...well.facts, slot: null } }
+    expect(findAll(full).map(({ code }) => code)).toEqual(['NO_SLOT_LEFT', 'SETUP_PENDING'])
+  })
+
+  it('says what FULL costs, from the table’s statistics', () => {
+    const [cost] = findAll(withLoad({ updates: 9e7, deletes: 1e7, rowBytes: 1024, statisticsDays: 10 }))
+    expect(cost?.why).toBe(
+      'REPLICA IDENTITY FULL of "public"."users" adds about 9.5 GiB of WAL a day (rows of 1024 bytes, 100000000 updates and deletes in 10 days).',
+    )
+  })
+
+  it.each([
+    ['x.abc.us-east-1.rds.amazonaws.com', 'PROVIDER_RDS'],
+    ['ep-cool-name-123.eu-central-1.aws.neon.tech', 'PROVIDER_NEON'],
+    ['db.abcdefgh.supabase.co', 'PROVIDER_SUPABASE'],
+    ['shop.postgres.database.azure.com', 'PROVIDER_AZURE'],
+  ])('knows %s', (host, code) => {
+    expect(providerFindings({ host, port: 5432 }, []).map((finding) => finding.code)).toEqual([code])
+  })
+
+  it.each([
+    ['rds.logical_replication', 'PROVIDER_RDS'],
+    ['cloudsql.logical_decoding', 'PROVIDER_CLOUD_SQL'],
+    ['azure.extensions', 'PROVIDER_AZURE'],
+    ['neon.timeline_id', 'PROVIDER_NEON'],
+  ])('knows the place by the setting %s', (name, code) => {
+    const found = providerFindings({ host: '10.0.0.1', port: 5432 }, [{ name, setting: 'on' }])
+    expect(found.map((finding) => finding.code)).toEqual([code])
+  })
+
+  it.each([
+    ['ep-cool-name-123-pooler.eu-central-1.aws.neon.tech', 5432, 1],
+    ['aws-0-eu-central-1.pooler.supabase.com', 5432, 1],
+    ['db.abcdefgh.supabase.co', 6543, 1],
+    ['shop.proxy-abc123.us-east-1.rds.amazonaws.com', 5432, 1],
+    ['10.0.0.1', 6432, 1],
+    ['db.example.com', 6543, 0],
+    ['db.abcdefgh.supabase.co', 5432, 0],
+  ])('judges whether %s:%i is a pooler', (host, port, count) => {
+    expect(poolerFindings({ host, port })).toHaveLength(count)
+  })
+
+  it('has every code in the documentation, and no other', () => {
+    const page = readFileSync(new URL('../../../docs/doctor.md', import.meta.url), 'utf8')
+    const rows = [...page.matchAll(/^\| `([A-Z_]+)` \| (.*) \|$/gm)].map(([, code, means]) => [code, means])
+    expect(rows).toEqual(Object.entries(FINDING_CODES))
+  })
+
+  it('has a test for every code', () => {
+    const text = readFileSync(import.meta.filename, 'utf8')
+    const missing = Object.keys(FINDING_CODES).filter((code) => !text.includes(`'${code}'`))
+    expect(missing).toEqual([])
+  })
+})

@@ -1,0 +1,148 @@
+/** What set-up remembers and what `disable` makes of it; on a real server: teardown.pg.test.ts. */
+import { describe, expect, it } from 'vitest'
+import type { DatabaseFacts, PublicationFacts, TableFacts } from '../../src/source/database-facts.ts'
+import { parseSetupMemory, type SetupMemory } from '../../src/source/setup-memory.ts'
+import { planSetup, type SetupGoal } from '../../src/source/setup-plan.ts'
+import { planTeardown } from '../../src/source/teardown.ts'
+
+const users = { schema: 'public', table: 'users' }
+const others = { schema: 'public', table: 'others' }
+const goal: SetupGoal = { tables: [{ model: 'User', ...users }], publication: 'rowcast', slot: 'rowcast' }
+
+const table: TableFacts = {
+  ...{ ...users, root: users, kind: 'r', persistence: 'p', isOwned: true, owner: 'app' },
+  ...{ replicaIdentity: 'd', identityIndex: null, isPartition: false, isHeir: false, hasRowIdentity: true },
+  ...{ hasStoredGeneratedColumn: false, hasVirtualGeneratedColumn: false },
+  ...{ columnListsIn: [], generatedHiddenIn: [] },
+}
+const publication: PublicationFacts = {
+  ...{ owner: 'app', isOwned: true, viaPartitionRoot: true, publishesGenerated: false, comment: null },
+  ...{ publishesInsert: true, publishesUpdate: true, publishesDelete: true, publishesTruncate: true },
+  ...{ tables: [users], named: [users], unidentified: [] },
+}
+const facts: DatabaseFacts = {
+  ...{ serverVersion: 180_004, walLevel: 'logical', role: 'app', database: 'shop' },
+  ...{ mayReplicate: true, mayCreateInDatabase: true, tables: [table], publication: null, slot: null },
+}
+const slot = {
+  ...{ plugin: 'pgoutput', slotType: 'logical', database: 'shop', activePid: null, walStatus: 'reserved' },
+}
+
+/** The comment that a set-up of these facts writes. */
+function commentAfter(before: DatabaseFacts): string | null {
+  const step = planSetup(before, goal).steps.find(({ kind }) => kind === 'memory')
+  return step === undefined
+    ? null
+    : step.sql.replace(/^COMMENT ON PUBLICATION "rowcast" IS '(.*)'$/, '$1').replaceAll("''", "'")
+}
+
+const remembered = (before: DatabaseFacts): SetupMemory | null => parseSetupMemory(commentAfter(before))
+
+function teardown(now: Partial<PublicationFacts> | null, identity = 'f', more: Partial<DatabaseFacts> = {}) {
+  const present = { ...facts, publication: now === null ? null : { ...publication, ...now }, ...more }
+  return planTeardown(present, [{ ...users, identity, index: null }], goal).map(({ sql }) => sql)
+}
+
+describe('the memory', () => {
+  it('has the identities from before, and that set-up made the publication', () => {
+    expect(remembered(facts)).toEqual({
+      ...{ isMade: true, options: null, added: [] },
+      identities: [{ ...users, identity: 'd', index: null }],
+    })
+    const byIndex = { ...table, replicaIdentity: 'i', identityIndex: "it's" }
+    expect(remembered({ ...facts, tables: [byIndex] })?.identities).toEqual([
+      { ...users, identity: 'i', index: "it's" },
+    ])
+  })
+
+  it('has what a publication that was there published, and what was added to it', () => {
+    const there = { ...publication, publishesDelete: false, tables: [others], named: [others] }
+    expect(remembered({ ...facts, publication: there })).toMatchObject({
+      ...{ isMade: false, added: [users] },
+      options:
+        "publish = 'insert, update, truncate', publish_via_partition_root = true, publish_generated_columns = none",
+    })
+  })
+
+  it('keeps what came in first', () => {
+    const comment = commentAfter(facts)
+    const again = {
+      ...facts,
+      publication: { ...publication, comment },
+      tables: [{ ...table, replicaIdentity: 'n' }],
+    }
+    expect(commentAfter(again)).toBe(null)
+  })
+
+  it('is written before anything is altered', () => {
+    const kinds = planSetup(facts, goal).steps.map(({ kind }) => kind)
+    expect(kinds).toEqual(['publication', 'memory', 'replica-identity', 'publication', 'slot'])
+  })
+
+  it.each([
+    ["somebody's comment", { ...publication, comment: 'Do not touch.' }],
+    ["somebody's publication", { ...publication, isOwned: false }],
+  ])('leaves %s alone', (_name, there) => {
+    expect(commentAfter({ ...facts, publication: there })).toBe(null)
+  })
+
+  it.each([null, '', 'rowcast: before: ', 'rowcast: before: {}', 'rowcast: before: [1', 'before: {}'])(
+    'is not read out of %j',
+    (comment) => {
+      expect(parseSetupMemory(comment)).toBe(null)
+    },
+  )
+})
+
+describe('disable', () => {
+  const comment = commentAfter(facts)
+
+  it('unpublishes, puts the identity back, and drops the publication last', () => {
+    expect(teardown({ comment }, 'f', { slot })).toEqual([
+      `SELECT pg_drop_replication_slot('rowcast')`,
+      'ALTER PUBLICATION "rowcast" DROP TABLE "public"."users"',
+      'ALTER TABLE "public"."users" REPLICA IDENTITY DEFAULT',
+      'DROP PUBLICATION "rowcast"',
+    ])
+  })
+
+  it('can be run again after it was stopped anywhere', () => {
+    expect(teardown({ comment, tables: [], named: [] })).toEqual([
+      'ALTER TABLE "public"."users" REPLICA IDENTITY DEFAULT',
+      'DROP PUBLICATION "rowcast"',
+    ])
+    expect(teardown({ comment, tables: [], named: [] }, 'd')).toEqual(['DROP PUBLICATION "rowcast"'])
+    expect(teardown(null)).toEqual([])
+  })
+
+  it('leaves tables of others in the publication', () => {
+    expect(teardown({ comment, tables: [users, others], named: [users, others] })).toEqual([
+      'ALTER PUBLICATION "rowcast" DROP TABLE "public"."users"',
+      'ALTER TABLE "public"."users" REPLICA IDENTITY DEFAULT',
+      'COMMENT ON PUBLICATION "rowcast" IS NULL',
+    ])
+  })
+
+  it('gives a publication that was there its tables and options back', () => {
+    const there = { ...publication, publishesDelete: false, tables: [others], named: [others] }
+    const both = { tables: [users, others], named: [users, others] }
+    expect(teardown({ ...both, comment: commentAfter({ ...facts, publication: there }) })).toEqual([
+      'ALTER PUBLICATION "rowcast" DROP TABLE "public"."users"',
+      'ALTER TABLE "public"."users" REPLICA IDENTITY DEFAULT',
+      `ALTER PUBLICATION "rowcast" SET (publish = 'insert, update, truncate', publish_via_partition_root = true, publish_generated_columns = none)`,
+      'COMMENT ON PUBLICATION "rowcast" IS NULL',
+    ])
+  })
+
+  it('drops a publication without a memory only where it names our tables and no others', () => {
+    expect(teardown({})).toEqual(['DROP PUBLICATION "rowcast"'])
+    expect(teardown({ tables: [users, others], named: [] })).toEqual([])
+    expect(teardown({ tables: [], named: [] })).toEqual([])
+  })
+
+  it('takes nothing away from under a reader', () => {
+    expect(() => teardown({ comment }, 'f', { slot: { ...slot, activePid: 42 } })).toThrow(
+      'SOURCE_SLOT_IN_USE',
+    )
+  })
+})
