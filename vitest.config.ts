@@ -16,7 +16,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.pg.test.ts'],
+          exclude: ['test/**/*.{pg,package}.test.ts'],
           // A net, not a measure: two busy cores take their time.
           testTimeout: 30_000,
         },
@@ -30,6 +30,16 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'package',
+          include: ['test/**/*.package.test.ts'],
+          globalSetup: ['test/support/shared-postgres.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
         },
       },
     ],
