@@ -36,9 +36,10 @@ export interface RegisterOptions<Row extends object = object> extends ModelPolic
 
 /**
  * Checks options against their model.
- * @throws CATALOG_BAD_SOFT_DELETE
+ * @throws CATALOG_BAD_SOFT_DELETE, CATALOG_BAD_POLICY
  */
 export function checkRegisterOptions(model: ModelSpec, options: RegisterOptions): void {
+  checkPolicy(model, options)
   const name = options.softDelete
   if (name === undefined) return
   const field = model.fields.find((each) => each.name === name)
@@ -64,6 +65,26 @@ export function checkRegisterOptions(model: ModelSpec, options: RegisterOptions)
       mend: `softDelete compares the row before and after, which needs REPLICA IDENTITY FULL: leave replicaIdentity out.`,
     },
   )
+}
+
+/** What the types of TypeScript say already, for those who have none: a misspelt field would be shown. */
+function checkPolicy(model: ModelSpec, { omit = [], expose = [], ...policy }: RegisterOptions): void {
+  const names = [...model.fields, ...model.relations].map((field) => field.name)
+  const unknown = [...omit, ...expose].find((name) => !names.includes(name))
+  if (unknown !== undefined) {
+    const nearest = nearestName(unknown, names)
+    throw new RowcastError('CATALOG_BAD_POLICY', `Model ${model.name} has no field "${unknown}".`, {
+      mend: nearest === null ? undefined : `Did you mean "${nearest}"?`,
+    })
+  }
+  const functions = { canSubscribe: policy.canSubscribe, rows: policy.rows, fields: policy.fields }
+  for (const [name, value] of Object.entries(functions)) {
+    if (value === undefined || typeof value === 'function') continue
+    throw new RowcastError(
+      'CATALOG_BAD_POLICY',
+      `\`${name}\` of model ${model.name} is not a function of the context.`,
+    )
+  }
 }
 
 function isMark({ type, isList, isRequired }: ModelSpec['fields'][number]): boolean {

@@ -13,6 +13,7 @@ const STAGES = ['wire', 'pgoutput', 'catalog', 'changes', 'source', 'bus', 'grap
 const BESIDE: Readonly<Record<string, readonly string[]>> = {
   generator: ['catalog'],
   embedded: ['source', 'wire'],
+  broker: ['wire', 'pgoutput', 'catalog', 'changes', 'source', 'bus'],
   client: [],
   cli: [...STAGES, 'embedded', ''],
 }
@@ -33,6 +34,7 @@ const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   '@pothos/core': ['graphql'],
   '@pothos/plugin-prisma': ['graphql'],
   '@prisma/client': ['catalog/prisma-runtime.ts'],
+  '@redis/client': ['broker/redis-connection.ts'],
   '@prisma/generator-helper': ['generator'],
   commander: ['cli'],
   pino: ['cli'],

@@ -1,6 +1,7 @@
 /** The library's face without a database: what is refused, and what the refusal says. */
 import { describe, expect, it } from 'vitest'
 import { catalog } from '../prisma/generated/rowcast.ts'
+import type { ChangeFeed } from '../src/graphql/change-feed.ts'
 import { createRowcast } from '../src/rowcast.ts'
 
 const connectionString = 'postgresql://app:s3cret@127.0.0.1:1/shop'
@@ -18,6 +19,15 @@ function errorOf(call: () => unknown): Error & { code?: string; mend?: string } 
   }
   throw new Error('Nothing was thrown.')
 }
+
+it('hands the policies of register() to the GraphQL layer', () => {
+  const rowcast = create()
+  const feed: ChangeFeed = rowcast
+  const rows = () => ({ authorId: 'ada' })
+  rowcast.register('Post', { rows })
+  expect(feed.policies?.get('Post')).toMatchObject({ rows })
+  expect(feed.policies?.has('User')).toBe(false)
+})
 
 describe('a rowcast refuses', () => {
   it('a model the schema does not have, and suggests the one that was meant', () => {

@@ -52,8 +52,11 @@ export class History {
     return this.#format(this.log.newest)
   }
 
-  /** Why this history cannot go on after the cursor; null when it can. */
-  faultOf(cursor: Cursor): RowcastError | null {
+  /**
+   * Why this history cannot go on after the cursor; null when it can. With `isShared` what lies outside the log is no
+   * fault: others have more of it.
+   */
+  faultOf(cursor: Cursor, isShared = false): RowcastError | null {
     const range = this.#epochs.find(({ epoch }) => isSameEpoch(epoch, cursor.epoch))
     if (range === undefined) {
       const isSameCluster = this.#present.epoch.systemId === cursor.epoch.systemId
@@ -64,13 +67,17 @@ export class History {
     if (range.end !== null && comparePositions(cursor.position, range.end) > 0) {
       return this.resync('it is from a timeline that was given up before it')
     }
+    if (isShared) return null
     if (comparePositions(cursor.position, this.log.floor) < 0)
       return this.resync('it is older than what is retained')
     const { commitLsn } = cursor.position
-    if (commitLsn > this.#serverLsn && commitLsn > this.log.newest.commitLsn) {
-      return this.resync('the database has not come that far: it was restored or has failed over')
-    }
+    if (commitLsn > this.#serverLsn && commitLsn > this.log.newest.commitLsn) return this.notReached()
     return null
+  }
+
+  /** The end of a subscription whose cursor lies ahead of the database. */
+  notReached(): RowcastError {
+    return this.resync('the database has not come that far: it was restored or has failed over')
   }
 
   /** The typed end of a subscription that may have missed something. */
@@ -87,7 +94,7 @@ export class History {
   cursorBefore(isVisible: (xid: number) => boolean): string {
     let position = this.log.newest
     for (const part of this.log.newestFirst()) {
-      const first = part.changes[0]
+      const first = part.changes.at(0)
       if (isVisible(part.transaction.xid)) continue
       const { commitLsn } = part.transaction
       position = { commitLsn, index: (first?.index ?? 0) - 1 }
@@ -99,7 +106,7 @@ export class History {
   #endBefore(commitLsn: Lsn): ChangePosition {
     for (const part of this.log.newestFirst()) {
       if (part.transaction.commitLsn >= commitLsn) continue
-      const last = part.changes[part.changes.length - 1]
+      const last = part.changes.at(part.changes.length - 1)
       return { commitLsn: part.transaction.commitLsn, index: last?.index ?? 0 }
     }
     return this.log.floor

@@ -32,7 +32,7 @@ export interface MemoryBusOptions {
   readonly queueLengthMax?: number | undefined
   /** @default 'end' */
   readonly overflow?: OverflowPolicy | undefined
-  /** What is kept for cursors. @default 64 MiB and 10 minutes by the machine's monotonic clock */
+  /** What is kept for cursors. @default 32 MiB and 10 minutes by the machine's monotonic clock */
   readonly log?: Partial<RetainedLogOptions> | undefined
   /** Where older changes are, and those that are on their way here. @default nowhere */
   readonly older?: OlderLog | undefined
@@ -49,7 +49,7 @@ const REPLAY_LENGTH_MAX = 256
 export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
   const queueLengthMax = options.queueLengthMax ?? 65_536
   const logOptions: RetainedLogOptions = {
-    bytesMax: options.log?.bytesMax ?? 64 * 1024 * 1024,
+    bytesMax: options.log?.bytesMax ?? 32 * 1024 * 1024,
     ageMaxMs: options.log?.ageMaxMs ?? 600_000,
     monotonicMs: options.log?.monotonicMs ?? (() => performance.now()),
   }

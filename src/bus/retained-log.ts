@@ -3,6 +3,7 @@
  * Bounded by bytes and by age; it knows exactly from which position on it is complete.
  */
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
+import { ChangeKeeper } from '../changes/change-keeper.ts'
 import { comparePositions, INDEX_AFTER_ALL, nextPlace } from '../changes/cursor.ts'
 
 /** Bounds of the log. */
@@ -15,19 +16,24 @@ export interface RetainedLogOptions {
   readonly monotonicMs: () => number
 }
 
-/** A part with when it came and what it costs. */
+/** A part with where it ends, when it came and what it costs. */
 interface Entry {
   readonly part: TransactionPart
+  /** Position of its last change; null for the empty part that ends a transaction. */
+  readonly last: ChangePosition | null
   readonly bytes: number
   readonly arrivedMs: number
 }
 
-/** What one change costs beside its bytes: an object, and two views on the bytes. */
-const CHANGE_OVERHEAD_BYTES = 250
+/** What one change costs beside its bytes: a few numbers, and its share of what a block has left over. */
+const CHANGE_OVERHEAD_BYTES = 40
+/** What a part costs beside its changes: a dozen small objects. */
+const PART_OVERHEAD_BYTES = 600
 
 /** The log of one history without gaps. */
 export class RetainedLog {
   readonly #options: RetainedLogOptions
+  readonly #keeper = new ChangeKeeper()
   /** Entries from `#head` on; the array is cut when the dead part outweighs the living. */
   #entries: (Entry | undefined)[] = []
   #head = 0
@@ -66,10 +72,11 @@ export class RetainedLog {
 
   /** Appends the next part, in commit order, and lets old ones go. */
   append(part: TransactionPart): void {
-    const bytes = part.byteLength + part.changes.length * CHANGE_OVERHEAD_BYTES
-    this.#entries.push({ part, bytes, arrivedMs: this.#options.monotonicMs() })
+    const bytes = part.byteLength + part.changes.length * CHANGE_OVERHEAD_BYTES + PART_OVERHEAD_BYTES
+    const last = lastOf(part)
+    this.#entries.push({ part: this.#keeper.keep(part), last, bytes, arrivedMs: this.#options.monotonicMs() })
     this.#bytes += bytes
-    this.#newest = lastOf(part) ?? this.#newest
+    this.#newest = last ?? this.#newest
     this.#trim()
   }
 
@@ -95,7 +102,7 @@ export class RetainedLog {
     while (low < high) {
       const middle = (low + high) >>> 1
       const entry = this.#entries[middle] as Entry
-      if (comparePositions(endOf(entry.part), position) <= 0) low = middle + 1
+      if (comparePositions(endOf(entry), position) <= 0) low = middle + 1
       else high = middle
     }
     return this.#first + low - this.#head
@@ -114,8 +121,9 @@ export class RetainedLog {
       const entry = this.#entries[this.#head]
       if (entry === undefined) break
       if (this.#bytes <= this.#options.bytesMax && entry.arrivedMs >= oldestMs) break
-      this.#floor = lastOf(entry.part) ?? this.#floor
+      this.#floor = entry.last ?? this.#floor
       this.#bytes -= entry.bytes
+      this.#keeper.release(entry.part)
       this.#entries[this.#head] = undefined
       this.#head += 1
       this.#first += 1
@@ -127,13 +135,12 @@ export class RetainedLog {
   }
 }
 
-/** Position of a part's last change; null for the empty part that ends a transaction. */
 function lastOf(part: TransactionPart): ChangePosition | null {
-  const last = part.changes[part.changes.length - 1]
+  const last = part.changes.at(part.changes.length - 1)
   return last === undefined ? null : { commitLsn: part.transaction.commitLsn, index: last.index }
 }
 
 /** For the search: an empty part ends after everything of its transaction. */
-function endOf(part: TransactionPart): ChangePosition {
-  return lastOf(part) ?? { commitLsn: part.transaction.commitLsn, index: INDEX_AFTER_ALL }
+function endOf({ part, last }: Entry): ChangePosition {
+  return last ?? { commitLsn: part.transaction.commitLsn, index: INDEX_AFTER_ALL }
 }

@@ -45,6 +45,8 @@ interface Waiter {
 
 const DONE: IteratorResult<Delivery> = { done: true, value: undefined }
 const NOTHING: readonly Delivery[] = []
+/** Stands where a delivery was; nobody looks there again. */
+const TAKEN = null as unknown as Delivery
 
 /** Creates a queue. */
 export function createSubscriptionQueue(options: SubscriptionQueueOptions): SubscriptionQueue {
@@ -142,6 +144,8 @@ class BoundedQueue implements SubscriptionQueue, DeliveryPull {
   #takePending(): Delivery | undefined {
     const delivery = this.#pending[this.#head]
     if (delivery === undefined) return undefined
+    // Each garbage collection would copy what was decoded of it along.
+    this.#pending[this.#head] = TAKEN
     this.#head += 1
     // What was taken must not be held by an idle queue.
     if (this.#head === this.#pending.length) this.#clear()

@@ -24,6 +24,11 @@ export class AckTracker {
     return this.#safe
   }
 
+  /** Whether something was handed over and is not accepted yet. */
+  get isWaiting(): boolean {
+    return this.#pending.length > 0
+  }
+
   /** A transaction has begun to arrive. */
   begin(): void {
     this.#isInTransaction = true

@@ -22,19 +22,20 @@ export class GapNotices {
     this.#isAnnounced = false
   }
 
-  /** One more attempt has failed: those who wait are told now. */
-  announceIfPending(): void {
-    if (this.#pending === null || this.#isAnnounced) return
+  /** One more attempt has failed: those who wait are told now. @returns what they were told, if it is news */
+  announceIfPending(): RowcastError | null {
+    if (this.#pending === null || this.#isAnnounced) return null
     this.#isAnnounced = true
     this.#announce(this.#pending)
+    return this.#pending
   }
 
-  /** The stream begins. Those who came meanwhile are told as well. @returns whether there was a gap */
-  settle(): boolean {
-    if (this.#pending === null) return false
-    this.#announce(this.#pending)
+  /** The stream begins. Those who came meanwhile are told as well. @returns the gap, if there was one */
+  settle(): RowcastError | null {
+    const gap = this.#pending
+    if (gap !== null) this.#announce(gap)
     this.#pending = null
-    return true
+    return gap
   }
 }
 

@@ -24,6 +24,8 @@ import { judgeBudget, judgeFacts, overBudget, type SlotBudget } from './slot-ver
 export interface PrepareRequest {
   readonly goal: SetupGoal
   readonly past: StreamPast | null
+  /** Asked instead, once the slot is free. */
+  readonly readPast?: (() => Promise<StreamPast | null>) | undefined
   readonly budget: SlotBudget | null
   /** Whether the slot is to be synchronised to standbys. */
   readonly isFailover: boolean
@@ -57,8 +59,9 @@ export async function prepareStream(
   if (request.isFailover && !slot.isFailover) await makeFailover(connection, facts, request.goal)
   const identity = await connection.identify()
   const slotConfirmedLsn = slot.confirmedLsn ?? LSN_ZERO
-  const history = await readHistory(connection, request.past, identity)
-  const continuity = judgeContinuity(request.past, { ...identity, slotConfirmedLsn, history })
+  const past = request.readPast === undefined ? request.past : await request.readPast()
+  const history = await readHistory(connection, past, identity)
+  const continuity = judgeContinuity(past, { ...identity, slotConfirmedLsn, history })
   return { identity, facts, continuity, slotConfirmedLsn }
 }
 

@@ -35,12 +35,12 @@ export interface ReplicationSource {
   whenReady(): Promise<void>
 }
 
-/** Another process reads the slot: it may end at any moment. */
-const IN_USE_DELAY_MAX_MS = 1_000
+/** Another process reads the slot, or the broker is away: either may be over at any moment. */
+const PASSING_DELAY_MAX_MS = 1_000
 
 /** Creates the worker; it does nothing until `start()`. */
 export function createReplicationSource(options: ReplicationSourceOptions): ReplicationSource {
-  const { target, goal, logger, slotLostPolicy } = options
+  const { target, goal, logger, slotLostPolicy, relay } = options
   const gaps = new GapNotices((error) => {
     logger.error(error.message, { code: error.code, reason: error.details['reason'] })
     options.onGap(error)
@@ -117,6 +117,8 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   /** One life of a connection; returns or throws when it is over. */
   async function streamOnce(): Promise<void> {
     phase = 'preparing'
+    await relay?.connect()
+    if (isStopping) return
     await mendSlot()
     connection = await openReplicationConnection(target, {
       applicationName: options.applicationName,
@@ -127,6 +129,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       const prepared = await prepareStream(connection, {
         goal,
         past: session.position.past,
+        readPast: relay === undefined ? undefined : () => relay.readPast(),
         budget: options.slotBudget,
         isFailover: options.isFailover,
         onStandby,
@@ -147,14 +150,16 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   /** Between the server's word that the stream begins and its first message. */
   function begin({ continuity, identity }: PreparedStream): void {
     if (continuity.kind === 'gap') gaps.note(continuity.reason, GAP_WORDS[continuity.reason])
-    const hadGap = gaps.settle()
-    options.onStreamStarted({
+    const gap = gaps.settle()
+    const start = {
       systemId: identity.systemId,
       timeline: identity.timeline,
-      isFirst: hadGap || continuity.kind === 'first',
+      isFirst: gap !== null || continuity.kind === 'first',
       floorLsn: continuity.floorLsn,
       serverLsn: identity.flushedLsn,
-    })
+    }
+    relay?.begin({ ...start, continuity, gap }, session.relayFeed)
+    options.onStreamStarted(start)
     phase = 'streaming'
     failures = 0
     lastError = null
@@ -206,7 +211,8 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     if (isNews) logger[error.retry === 'never' ? 'error' : 'warn'](error.message, { code: error.code })
     else logger.debug(error.message, { code: error.code, failures })
 
-    gaps.announceIfPending()
+    const news = gaps.announceIfPending()
+    if (news !== null) relay?.tellGap(news)
     const hasStreamed = session.position.past !== null
     const remedy = error === failure ? remedyFor(error, slotLostPolicy, hasStreamed) : NO_REMEDY
     if (remedy.gap !== null) gaps.note(remedy.gap, GAP_WORDS[remedy.gap])
@@ -215,7 +221,8 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     if (error.code === 'SOURCE_SLOT_OVER_BUDGET') released = error
     // What ended a stream may be mended already.
     const isMending = isSlotToDrop || isSlotToCreate || failures === 1
-    const delayMaxMs = error.code === 'SOURCE_SLOT_IN_USE' ? IN_USE_DELAY_MAX_MS : undefined
+    const isPassing = error.code === 'SOURCE_SLOT_IN_USE' || error.code.startsWith('BROKER_')
+    const delayMaxMs = isPassing ? PASSING_DELAY_MAX_MS : undefined
     return backoffDelayMs(failures, isMending ? 'backoff' : error.retry, options.random(), { delayMaxMs })
   }
 
@@ -239,6 +246,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       wake()
       await connection?.close()
       await loop
+      await relay?.close()
     },
     status() {
       const { position } = session

@@ -10,6 +10,7 @@ import type { Retention } from './retention-window.ts'
 import type { SetupGoal } from './setup-plan.ts'
 import type { SlotLostPolicy } from './slot-remedy.ts'
 import type { SlotBudget } from './slot-verdict.ts'
+import type { StreamRelay } from './stream-relay.ts'
 import type { StreamStart } from './stream-start.ts'
 
 /** What a source needs. */
@@ -29,6 +30,8 @@ export interface ReplicationSourceOptions {
   readonly onRecovery: (model: string) => void
   /** What applications wrote with `pg_logical_emit_message`. */
   readonly onMessage: (message: EmittedMessage) => void
+  /** Takes the stream's messages instead of `publish` and `onMessage`. @default none: the changes are for this process */
+  readonly relay?: StreamRelay | undefined
   readonly softDelete: SoftDeleteFields
   readonly logger: Logger
   /** Run `enable()` on each connection attempt before streaming. */

@@ -65,12 +65,17 @@ export class StreamPosition {
   /** A stream begins as judged. */
   begin(identity: SystemIdentity, continuity: Continuity, slotConfirmedLsn: Lsn): void {
     const isSameTimeline = this.#identity?.timeline === identity.timeline
-    if (continuity.kind === 'first') this.#catchUpLsn = identity.flushedLsn
-    if (continuity.kind !== 'continuous') {
+    const isNew = this.#identity === null
+    if (isNew) this.#catchUpLsn = identity.flushedLsn
+    // A new process may go on where another one ended.
+    if (continuity.kind !== 'continuous' || isNew) {
       this.#ack = new AckTracker(continuity.floorLsn)
       this.#deliveredLsn = LSN_ZERO
       this.#serverLsn = LSN_ZERO
-    } else if (continuity.floorLsn < this.#ack.safe) this.#ack = new AckTracker(continuity.floorLsn)
+    } else if (continuity.floorLsn < this.#ack.safe || this.#ack.isWaiting) {
+      // What was handed over and not accepted is sent again.
+      this.#ack = new AckTracker(continuity.floorLsn)
+    }
     if (continuity.kind !== 'continuous' || !isSameTimeline)
       this.#window = new RetentionWindow(this.#retention, slotConfirmedLsn)
     this.#ack.disconnect()
@@ -88,9 +93,19 @@ export class StreamPosition {
   }
 
   transactionEnds(endLsn: Lsn): void {
-    this.#ack.commit(endLsn)
-    this.#ack.accept(endLsn)
-    this.noteServerLsn(endLsn)
+    this.handsOver(endLsn)
+    this.accepts(endLsn)
+  }
+
+  /** Everything before `lsn` has left this process; whether it arrived is to be said yet. */
+  handsOver(lsn: Lsn): void {
+    this.#ack.commit(lsn)
+    this.noteServerLsn(lsn)
+  }
+
+  /** It has arrived. */
+  accepts(lsn: Lsn): void {
+    this.#ack.accept(lsn)
     this.#noteProgress()
   }
 

@@ -16,18 +16,22 @@ import type { ServerMessage } from '../wire/server-message.ts'
 import { HEARTBEAT_PREFIX, type SlotReading } from './heartbeat.ts'
 import { ModelTableGuard } from './model-tables.ts'
 import type { PreparedStream } from './prepare-stream.ts'
+import { createRelayFeed } from './relay-feed.ts'
 import type { SourceFacts } from './slot-facts.ts'
 import { judgeBudget, judgeDrift, judgeFacts, overBudget } from './slot-verdict.ts'
 import { createSlotWatch } from './slot-watch.ts'
 import type { ReplicationSourceOptions } from './source-options.ts'
 import { type SlotHealth, toSlotHealth } from './source-status.ts'
 import { StreamPosition } from './stream-position.ts'
+import type { RelayFeed } from './stream-relay.ts'
 
 /** What a stream works with, connection after connection. */
 export interface StreamSession {
   readonly position: StreamPosition
   /** The slot at the last look; null before the first. */
   readonly slotHealth: SlotHealth | null
+  /** What a relay tells the stream. */
+  readonly relayFeed: RelayFeed
   /**
    * Starts a prepared stream; `onStarted` is called once the server has begun, before its first message.
    * @throws PostgresError when the server refuses
@@ -45,7 +49,7 @@ export function createStreamSession(
   options: ReplicationSourceOptions,
   onProgress: () => void,
 ): StreamSession {
-  const { goal, logger, registry, slotBudget } = options
+  const { goal, logger, registry, slotBudget, relay } = options
   const bytesMax = slotBudget === null ? Number.POSITIVE_INFINITY : slotBudget.bytes * RETAINED_SHARE_MAX
   const retention = { ...options.retention, bytes: Math.min(options.retention.bytes, bytesMax) }
   const tableGuard = new ModelTableGuard(registry, goal.publication, { onDrift, onRecovery })
@@ -103,7 +107,7 @@ export function createStreamSession(
     const drift = baseline === null ? null : judgeDrift(baseline, facts, goal)
     const verdict = judgeFacts(facts, goal) ?? drift
     // Without a publication no model is worse off than another.
-    if (verdict === null) tableGuard.update(facts.modelTables)
+    if (verdict === null) noteTables(facts)
     if (verdict !== null) connection.abort(verdict)
     else if (slotBudget !== null && judgeBudget(slot, slotBudget) === 'full')
       connection.abort(overBudget(slot, slotBudget, goal))
@@ -113,6 +117,11 @@ export function createStreamSession(
       confirmedLsn: position.confirm(),
       retainedBytes: slot.retainedBytes ?? 0,
     }
+  }
+
+  function noteTables({ modelTables }: SourceFacts): void {
+    tableGuard.update(modelTables)
+    relay?.tellTables(modelTables)
   }
 
   function noteSlot({ slot, isSlotWalLimited }: SourceFacts): void {
@@ -136,10 +145,13 @@ export function createStreamSession(
 
   const handler: Omit<StreamHandler, 'onStarted'> = {
     onWalData(bytes: Buffer, start: number, end: number) {
-      assembler.take(decodeMessage(bytes, start, end), end - start)
+      if (relay === undefined) assembler.take(decodeMessage(bytes, start, end), end - start)
+      else relay.take(bytes, start, end)
     },
     onKeepalive(walEnd) {
-      position.keepalive(walEnd)
+      if (relay === undefined) position.keepalive(walEnd)
+      else relay.keepalive(walEnd)
+      position.noteServerLsn(walEnd)
       if (isWaitedFor) onProgress()
       isWaitedFor = position.isCatchingUp
     },
@@ -157,7 +169,7 @@ export function createStreamSession(
     if (continuity.kind !== 'continuous') assembler = newAssembler()
     assembler.reset({ systemId: identity.systemId, timeline: identity.timeline })
     registry.clear()
-    tableGuard.update(facts.modelTables)
+    noteTables(facts)
     position.begin(identity, continuity, slotConfirmedLsn)
     isWaitedFor = position.isCatchingUp
     baseline = facts
@@ -167,6 +179,7 @@ export function createStreamSession(
 
   return {
     position,
+    relayFeed: createRelayFeed({ relay, position, connectionNow: () => connection, onProgress }),
     get slotHealth() {
       return slotHealth
     },
@@ -189,6 +202,7 @@ export function createStreamSession(
     },
     end() {
       watch.stop()
+      relay?.end()
       connection = null
     },
   }

@@ -1,28 +1,22 @@
 /** The faults, each a small program that does its harm and leaves the world able to recover. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ProxyShape, TcpProxy } from '../support/tcp-proxy.ts'
+import type { FaultKind } from './fault-kind.ts'
 import type { Random } from './random.ts'
 import { STEPS, type Step } from './step-trap.ts'
 import { SLOT, type World } from './world.ts'
-
-/** One kind of fault. */
-export interface FaultKind {
-  readonly name: string
-  /** Resolves when the harm is done and nothing is left broken on purpose; false: it could not be done. */
-  inject(world: World, random: Random): Promise<boolean>
-}
 
 const STEP_TIMEOUT_MS = 20_000
 const HEALTH_TIMEOUT_MS = 60_000
 
 /** All faults but the ones that a run injects at a place of its own. */
-export const FAULTS: readonly FaultKind[] = [
+export const FAULTS: readonly FaultKind<World>[] = [
   {
     name: 'kill -9 rowcast at a random moment',
     inject: (world) => killServing(world),
   },
   ...STEPS.map(
-    (step): FaultKind => ({
+    (step): FaultKind<World> => ({
       name: `kill -9 rowcast ${step}`,
       inject: (world, random) => killAtStep(world, random, step),
     }),
@@ -56,8 +50,8 @@ export const FAULTS: readonly FaultKind[] = [
     },
   },
   { name: 'pg_terminate_backend of the walsender', inject: terminateWalsender },
-  ...proxyFaults('the database', (world) => world.serving.databaseProxy),
-  ...proxyFaults('the clients', (world) => world.clientProxy),
+  ...proxyFaults<World>('the database', (world) => world.serving.databaseProxy),
+  ...proxyFaults<World>('the clients', (world) => world.clientProxy),
   {
     name: 'the clock jumps',
     async inject(world, random) {
@@ -72,9 +66,11 @@ export const FAULTS: readonly FaultKind[] = [
 ]
 
 /** Six kinds of a bad network between rowcast and `whom`. */
-function proxyFaults(whom: string, proxyOf: (world: World) => TcpProxy): FaultKind[] {
-  const whileShaped = async (world: World, shape: ProxyShape, ms: number) => {
-    const proxy = proxyOf(world)
+export function proxyFaults<W>(
+  whom: string,
+  proxyOf: (world: W, random: Random) => TcpProxy,
+): FaultKind<W>[] {
+  const whileShaped = async (proxy: TcpProxy, shape: ProxyShape, ms: number) => {
     proxy.shape(shape)
     await delay(ms)
     proxy.shape(null)
@@ -84,8 +80,9 @@ function proxyFaults(whom: string, proxyOf: (world: World) => TcpProxy): FaultKi
     {
       name: `cut the connections of ${whom}`,
       async inject(world, random) {
+        const proxy = proxyOf(world, random)
         for (let cuts = random.integer(1, 4); cuts > 0; cuts -= 1) {
-          proxyOf(world).cut()
+          proxy.cut()
           await delay(random.integer(0, 150))
         }
         return true
@@ -94,7 +91,7 @@ function proxyFaults(whom: string, proxyOf: (world: World) => TcpProxy): FaultKi
     {
       name: `refuse new connections of ${whom}`,
       async inject(world, random) {
-        const proxy = proxyOf(world)
+        const proxy = proxyOf(world, random)
         proxy.refuse(true)
         proxy.cut()
         await delay(random.integer(100, 1_000))
@@ -105,7 +102,7 @@ function proxyFaults(whom: string, proxyOf: (world: World) => TcpProxy): FaultKi
     {
       name: `stall the connections of ${whom}`,
       async inject(world, random) {
-        const proxy = proxyOf(world)
+        const proxy = proxyOf(world, random)
         proxy.stall()
         await delay(random.integer(200, 2_500))
         // Some stalled connections never come back to life.
@@ -118,7 +115,7 @@ function proxyFaults(whom: string, proxyOf: (world: World) => TcpProxy): FaultKi
       name: `delay what goes to and from ${whom}`,
       inject: (world, random) =>
         whileShaped(
-          world,
+          proxyOf(world, random),
           { delayMs: () => random.integer(0, 120), pieceBytes: () => 1 << 20 },
           random.integer(300, 1_500),
         ),
@@ -127,7 +124,7 @@ function proxyFaults(whom: string, proxyOf: (world: World) => TcpProxy): FaultKi
       name: `cut what goes to and from ${whom} to pieces`,
       inject: (world, random) =>
         whileShaped(
-          world,
+          proxyOf(world, random),
           { delayMs: () => 0, pieceBytes: () => (random.chance(0.5) ? 1 : random.integer(2, 200)) },
           random.integer(300, 1_500),
         ),
@@ -135,8 +132,9 @@ function proxyFaults(whom: string, proxyOf: (world: World) => TcpProxy): FaultKi
     {
       name: `halve a write to or from ${whom}, then cut`,
       async inject(world, random) {
+        const proxy = proxyOf(world, random)
         for (let times = random.integer(1, 3); times > 0; times -= 1) {
-          proxyOf(world).halve()
+          proxy.halve()
           await delay(random.integer(50, 300))
         }
         return true

@@ -1,19 +1,21 @@
 /**
- * `npm run test:chaos -- [--seed N] [--short] [--seconds N] [--only text] [--verbose]`: breaks everything on the way from a commit to a
+ * `npm run test:chaos -- [--distributed] [--seed N] [--short] [--seconds N] [--only text] [--verbose]`: breaks everything on the way from a commit to a
  * subscriber for some minutes while a ledger is kept, then compares. Exit code 1 when a change is lost, comes
  * twice or out of order, or when a subscriber is told to resync without need.
  */
 import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { dropSlot, FAULTS, type FaultKind } from './faults.ts'
+import type { FaultKind } from './fault-kind.ts'
 import { createRandom, type Random } from './random.ts'
 import { formatReport, isGood } from './report.ts'
+import { DISTRIBUTED, type Shape, SINGLE } from './shapes.ts'
+import type { WorldBase } from './stage.ts'
 import { judge } from './verdict.ts'
-import { openWorld, type World } from './world.ts'
 
 const { values } = parseArgs({
   options: {
+    distributed: { type: 'boolean', default: false },
     seed: { type: 'string' },
     short: { type: 'boolean', default: false },
     seconds: { type: 'string' },
@@ -52,18 +54,20 @@ function count(counts: Map<string, number>, name: string): void {
   counts.set(name, (counts.get(name) ?? 0) + 1)
 }
 
-async function inject(world: World, random: Random, fault: FaultKind): Promise<void> {
+async function inject<W>(world: W, random: Random, fault: FaultKind<W>): Promise<void> {
   say(fault.name)
   count((await fault.inject(world, random)) ? injected : missed, fault.name)
 }
 
-/** What is left of the round: no fault comes again before all others have come. */
-let round: FaultKind[] = []
-
-/** Faults in a random order until the time is up. */
-async function injectFaults(world: World, random: Random, untilSeconds: number): Promise<void> {
+/** Faults in a random order until the time is up; none comes again before all others have come. */
+async function injectFaults<W extends WorldBase>(
+  { shape, world, random, round }: Play<W>,
+  untilSeconds: number,
+): Promise<void> {
   while (secondsGone() < untilSeconds) {
-    if (round.length === 0) round = random.shuffle(FAULTS.filter(({ name }) => name.includes(values.only)))
+    if (round.length === 0) {
+      round.push(...random.shuffle(shape.faults.filter(({ name }) => name.includes(values.only))))
+    }
     const fault = round.pop()
     if (fault !== undefined) await inject(world, random, fault)
     // Some faults meet a world that has not recovered from the last one.
@@ -73,33 +77,42 @@ async function injectFaults(world: World, random: Random, untilSeconds: number):
 }
 
 /** A transaction so large that rowcast is killed, and a subscriber's queue overflows, in the middle of it. */
-async function injectHugeTransaction(world: World, random: Random): Promise<void> {
+async function injectHugeTransaction<W extends WorldBase>({ shape, world, random }: Play<W>): Promise<void> {
   say(`a transaction of ${plan.hugeRows} rows`)
   await world.writer.writeHuge(plan.hugeRows)
-  count(injected, 'a huge transaction, rowcast killed in the middle of it')
-  const killAtStep = FAULTS.filter(({ name }) => /kill -9 rowcast (after decode|before send|at)/.test(name))
-  for (const fault of random.shuffle(killAtStep).slice(0, 2)) await inject(world, random, fault)
+  count(injected, 'a huge transaction, and what kills in the middle of it')
+  for (const fault of shape.killsInHuge(random)) await inject(world, random, fault)
   await world.awaitProgress(PROGRESS_TIMEOUT_MS)
 }
 
-async function injectSlotLoss(world: World): Promise<void> {
+async function injectSlotLoss<W extends WorldBase>({ shape, world }: Play<W>): Promise<void> {
   say('the slot is dropped, and changes commit without one')
   expectedResyncs += 1
-  await dropSlot(world, expectedResyncs, PROGRESS_TIMEOUT_MS)
+  await shape.dropSlot(world, expectedResyncs, PROGRESS_TIMEOUT_MS)
   count(injected, 'the slot is dropped')
 }
 
-async function run(world: World, random: Random): Promise<void> {
+/** One run in the making. */
+interface Play<W extends WorldBase> {
+  readonly shape: Shape<W>
+  readonly world: W
+  readonly random: Random
+  /** What is left of the round of faults. */
+  readonly round: FaultKind<W>[]
+}
+
+async function run<W extends WorldBase>(play: Play<W>): Promise<void> {
+  const { world } = play
   world.writer.start()
   await world.awaitProgress(PROGRESS_TIMEOUT_MS)
   const from = secondsGone()
   say('everything runs')
-  await injectFaults(world, random, from + faultSeconds * 0.3)
+  await injectFaults(play, from + faultSeconds * 0.3)
   world.addLatecomer()
-  await injectHugeTransaction(world, random)
-  await injectFaults(world, random, from + faultSeconds * 0.7)
-  await injectSlotLoss(world)
-  await injectFaults(world, random, from + faultSeconds)
+  await injectHugeTransaction(play)
+  await injectFaults(play, from + faultSeconds * 0.7)
+  await injectSlotLoss(play)
+  await injectFaults(play, from + faultSeconds)
   say('the writers stop')
   await world.writer.pause()
   // What comes twice, or late, comes between the two.
@@ -109,14 +122,14 @@ async function run(world: World, random: Random): Promise<void> {
 }
 
 /** The writer's memory against its table: the judge's own ground. */
-async function checkLedgerTable(world: World): Promise<void> {
+async function checkLedgerTable(world: WorldBase): Promise<void> {
   const rows = await world.query<{ id: number }>('SELECT id FROM chaos_ledger')
   const known = new Set(world.ledger.transactions.map(({ id }) => id))
   if (rows.length === known.size && rows.every(({ id }) => known.has(id))) return
   onTrouble(`The ledger's table has ${rows.length} transactions, its memory ${known.size}, or others.`)
 }
 
-function report(world: World, isDrained: boolean): boolean {
+function report(world: WorldBase, isDrained: boolean): boolean {
   const { ledger, writer } = world
   const records = world.subscribers.map(({ name, model, log }) => ({
     ...{ name, model, seen: log.changes, attempts: log.attempts, expectedResyncs },
@@ -144,22 +157,22 @@ function untilAborted(signal: AbortSignal): Promise<never> {
   })
 }
 
-async function main(): Promise<boolean> {
+async function main<W extends WorldBase>(shape: Shape<W>): Promise<boolean> {
   process.stdout.write(`seed ${seed}\n`)
   const random = createRandom(seed)
   const { signal } = failed
   const { pauseMaxMs } = plan
-  await using world = await openWorld({ random: random.fork(), pauseMaxMs, signal, onTrouble })
+  await using world = await shape.openWorld({ random: random.fork(), pauseMaxMs, signal, onTrouble })
   let isDrained = false
   try {
-    await Promise.race([run(world, random), untilAborted(signal)])
+    await Promise.race([run({ shape, world, random, round: [] }), untilAborted(signal)])
     isDrained = true
   } catch (error) {
     const words = error instanceof Error ? (error.stack ?? error.message) : String(error)
     if (troubles.length === 0) troubles.push(words)
   }
   const isFine = report(world, isDrained)
-  if (!isFine || values.verbose) process.stdout.write(`${world.serving.lines.slice(-60).join('\n')}\n`)
+  if (!isFine || values.verbose) process.stdout.write(`${world.lines.slice(-200).join('\n')}\n`)
   return isFine
 }
 
@@ -172,6 +185,6 @@ process.on('unhandledRejection', (reason) => {
 })
 
 // What goes wrong while the world is closed counts as well.
-const isFine = (await main()) && troubles.length === 0
+const isFine = (await (values.distributed ? main(DISTRIBUTED) : main(SINGLE))) && troubles.length === 0
 // A fault may still be waiting for what will not come any more.
 process.exit(isFine ? 0 : 1)

@@ -13,6 +13,8 @@ export interface ServedRowcastOptions {
   readonly databaseUrl: string
   /** Environment beside the ordinary. */
   readonly env?: Readonly<Record<string, string>> | undefined
+  /** More of the command line. */
+  readonly arguments?: readonly string[] | undefined
   /** It ended, and nobody here had asked for it. */
   readonly onCrash: (words: string) => void
 }
@@ -21,6 +23,8 @@ export interface ServedRowcastOptions {
 export interface Health {
   readonly status: string
   readonly replication: string
+  /** Of a tap: whether it is the one that writes. */
+  readonly isActiveTap?: boolean | undefined
 }
 
 /** One rowcast, which may be killed and started as often as one likes. */
@@ -74,7 +78,8 @@ export async function createServedRowcast(options: ServedRowcastOptions): Promis
     // A fault that is still at work when the run is ended must leave no process behind.
     if (isClosed) throw new Error(`${name} has been closed.`)
     isWanted = true
-    const started = spawn(process.execPath, [...ARGUMENTS, '--port', String(port), '--host', '127.0.0.1'], {
+    const place = ['--port', String(port), '--host', '127.0.0.1', ...(options.arguments ?? [])]
+    const started = spawn(process.execPath, [...ARGUMENTS, ...place], {
       cwd: ROOT,
       env: {
         ...process.env,

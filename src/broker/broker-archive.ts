@@ -1,0 +1,153 @@
+/**
+ * Beside the bus, broker. What the stream keeps beyond a gateway's own log: for cursors that are older, and for those
+ * that another gateway, further ahead, has handed out. Reads over a connection of its own.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { OlderLog, OlderReader } from '../bus/bus.ts'
+import { endOfPart } from '../bus/older-replay.ts'
+import type { ChangePosition, TransactionPart } from '../changes/change.ts'
+import { isRowcastError, RowcastError } from '../errors.ts'
+import { LSN_ZERO } from '../wire/lsn.ts'
+import type { EntryFeeder, FeederOutput } from './entry-feeder.ts'
+import { compareEntryIds, type EntryId, entryIdOf } from './entry-id.ts'
+import type { Epoch } from './epoch.ts'
+import type { EpochStore } from './epoch-store.ts'
+import { openRedisConnection, type RedisConnection } from './redis-connection.ts'
+import type { RelationCache } from './relation-cache.ts'
+import { StreamReader } from './stream-reader.ts'
+
+/** What an archive needs. */
+export interface BrokerArchiveOptions {
+  readonly url: string
+  readonly name: string
+  readonly store: EpochStore
+  readonly relations: RelationCache
+  /** The epoch that the gateway reads; null while it reads none. */
+  readonly epochNow: () => Epoch | null
+  /** Everything before it has been written by a tap, as far as the gateway has heard. */
+  readonly safeNow: () => bigint
+  /** A feeder with relations of its own: older rows may have had other columns. */
+  readonly createFeeder: (output: FeederOutput, position: EntryId) => EntryFeeder
+}
+
+/** Entries that one step reads. */
+const READ_COUNT = 8
+/** How long a broker that is away, or a tap that has not come as far as a cursor, is waited for. */
+const PATIENCE_MS = 10_000
+const RETRY_INTERVAL_MS = 100
+
+/** The archive of one gateway. */
+export class BrokerArchive implements OlderLog {
+  readonly #options: BrokerArchiveOptions
+  #opening: Promise<RedisConnection> | null = null
+  #isClosed = false
+
+  constructor(options: BrokerArchiveOptions) {
+    this.#options = options
+  }
+
+  async hasReached(position: ChangePosition): Promise<boolean> {
+    const untilMs = performance.now() + PATIENCE_MS
+    for (;;) {
+      if (this.#options.safeNow() > position.commitLsn) return true
+      const last = await this.#patiently((connection) => {
+        const epoch = this.#options.epochNow()
+        return epoch === null ? Promise.resolve(null) : this.#options.store.readLast(connection, epoch.id)
+      })
+      if (last !== null && last.lsn >= position.commitLsn) return true
+      if (performance.now() > untilMs) return false
+      await delay(RETRY_INTERVAL_MS)
+    }
+  }
+
+  read(model: string, after: ChangePosition | null): OlderReader {
+    const { relations, store, epochNow } = this.#options
+    let epoch = epochNow()
+    let parts: TransactionPart[] = []
+    let fault: RowcastError | null = null
+    let position = after ?? { commitLsn: LSN_ZERO, index: 0 }
+    let from = after === null ? null : entryIdOf(after)
+    const feeder = this.#options.createFeeder(
+      {
+        publish: (part) => parts.push(part),
+        onDrift(drifted) {
+          if (drifted === model) fault = resync('changes of its model could not be read for a while')
+        },
+      },
+      from ?? { lsn: LSN_ZERO, sequence: 0 },
+    )
+    if (epoch !== null) feeder.begin({ systemId: epoch.systemId, timeline: epoch.timeline }, feeder.position)
+
+    const next = async (): Promise<readonly TransactionPart[]> => {
+      const present = epochNow()
+      if (present === null || !isSameHistory(epoch, present)) throw resync('the stream has begun anew')
+      if (from !== null && compareEntryIds(from, present.floor) < 0)
+        throw resync('it is older than what is retained')
+      epoch = present
+      const entries = await this.#patiently((connection) =>
+        new StreamReader(connection, store.keys.epoch(present.id), relations).readAfter(from, READ_COUNT),
+      )
+      parts = []
+      for (const entry of entries) {
+        if (from !== null && compareEntryIds(entry.previous, from) > 0) {
+          throw resync('it is older than what is retained')
+        }
+        feeder.feed(entry)
+        from = entry.id
+      }
+      if (fault !== null) throw fault
+      const end = parts.at(-1)
+      if (end !== undefined) position = endOfPart(end)
+      return parts
+    }
+    return {
+      next,
+      get position() {
+        return position
+      },
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const opening = this.#opening
+    this.#opening = null
+    await opening?.then(
+      (connection) => connection.destroy(),
+      () => {},
+    )
+  }
+
+  /** Tries again for a while when the broker is away: whoever reads here has its place and can wait. */
+  async #patiently<T>(ask: (connection: RedisConnection) => Promise<T>): Promise<T> {
+    const untilMs = performance.now() + PATIENCE_MS
+    for (;;) {
+      try {
+        return await ask(await this.#connect())
+      } catch (error) {
+        const isPassing = isRowcastError(error, 'BROKER_LOST') || isRowcastError(error, 'BROKER_UNREACHABLE')
+        if (!isPassing || this.#isClosed || performance.now() > untilMs) throw error
+        await delay(RETRY_INTERVAL_MS)
+      }
+    }
+  }
+
+  async #connect(): Promise<RedisConnection> {
+    const known = await this.#opening?.catch(() => null)
+    if (known?.isOpen) return known
+    this.#opening = openRedisConnection({ url: this.#options.url, name: this.#options.name })
+    return this.#opening
+  }
+}
+
+/** A broker that had lost the newest goes on with the same history. */
+function isSameHistory(a: Epoch | null, b: Epoch): boolean {
+  if (a === null || a.id === b.id) return a !== null
+  return b.kind === 'refilled' && a.systemId === b.systemId && a.timeline === b.timeline
+}
+
+function resync(reason: string): RowcastError {
+  return new RowcastError('RESYNC_REQUIRED', `The cursor cannot be resumed: ${reason}.`, {
+    details: { reason },
+  })
+}

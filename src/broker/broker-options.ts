@@ -1,0 +1,83 @@
+/** Beside the bus, broker. What a process does, and over which broker; given by the application, checked here. */
+import { RowcastError } from '../errors.ts'
+import type { Retention } from '../source/retention-window.ts'
+
+/**
+ * `all`: reads the slot and serves subscribers. `tap`: reads the slot and writes to the broker. `gateway`: reads the
+ * broker and serves subscribers.
+ */
+export type Role = 'all' | 'tap' | 'gateway'
+
+/** All roles, in the order documentation lists them. */
+export const ROLES: readonly Role[] = ['all', 'tap', 'gateway']
+
+/** Redis, in detail. */
+export interface RedisBrokerOptions {
+  /** `redis://` or `rediss://`, with user, password and database. */
+  readonly url: string
+  /** Replicas that must have a change before PostgreSQL may forget it: `WAIT`. @default 0 */
+  readonly replicas?: number | undefined
+  /** What all keys begin with; give each database that shares a Redis its own. @default 'rowcast' */
+  readonly prefix?: string | undefined
+  /** What the stream keeps; whichever of the two is less. @default 256 MiB, 60 minutes */
+  readonly retain?: { readonly bytes?: number | undefined; readonly minutes?: number | undefined } | undefined
+}
+
+/** What joins taps and gateways: nothing (`memory`), or Redis by its address or in detail. */
+export type BrokerOption = 'memory' | (string & {}) | RedisBrokerOptions
+
+/** The part of the options that is about it. */
+export interface ScalingOptions {
+  /** What this process does; docs/scaling.md. @default 'all' */
+  readonly role?: Role | undefined
+  /** What joins taps and gateways: `'memory'` for one process alone, or Redis (or Valkey). @default 'memory' */
+  readonly broker?: BrokerOption | undefined
+}
+
+/** A Redis broker, checked. */
+export interface RedisBroker {
+  readonly url: string
+  readonly replicas: number
+  readonly prefix: string
+  readonly retention: Retention
+}
+
+/** Role and broker, checked; without a broker the role is `all`. */
+export interface Scaling {
+  readonly role: Role
+  readonly broker: RedisBroker | null
+}
+
+const PREFIX = /^[A-Za-z0-9_.:-]{1,100}$/
+const RETAIN_BYTES = 256 * 1024 * 1024
+const RETAIN_MINUTES = 60
+
+/** Checks them. @throws CONFIG_BAD_BROKER */
+export function resolveScaling({ role = 'all', broker = 'memory' }: ScalingOptions): Scaling {
+  if (!ROLES.includes(role)) throw bad(`The role is none of ${ROLES.join(', ')}.`)
+  if (broker === 'memory') {
+    if (role === 'all') return { role, broker: null }
+    throw bad(
+      `A ${role} needs a broker.`,
+      'Set REDIS_URL, or `broker` to the address of a Redis or Valkey: redis://host:6379.',
+    )
+  }
+  const {
+    url,
+    replicas = 0,
+    prefix = 'rowcast',
+    retain = {},
+  } = typeof broker === 'string' ? { url: broker } : broker
+  const protocol = typeof url === 'string' && URL.canParse(url) ? new URL(url).protocol : ''
+  if (protocol !== 'redis:' && protocol !== 'rediss:')
+    throw bad('The address of the broker is not one of Redis.')
+  if (!Number.isInteger(replicas) || replicas < 0) throw bad('`broker.replicas` is not a number of replicas.')
+  if (!PREFIX.test(prefix)) throw bad('`broker.prefix` cannot begin a key.')
+  const { bytes = RETAIN_BYTES, minutes = RETAIN_MINUTES } = retain
+  if (!(bytes > 0) || !(minutes > 0)) throw bad('`broker.retain` does not keep anything.')
+  return { role, broker: { url, replicas, prefix, retention: { bytes, minutes } } }
+}
+
+function bad(happened: string, mend?: string): RowcastError {
+  return new RowcastError('CONFIG_BAD_BROKER', happened, { mend })
+}

@@ -1,0 +1,238 @@
+/**
+ * Beside the bus, broker. Messages of the replication stream → entries. Looks no deeper than it must: rows stay the bytes
+ * that PostgreSQL sent. The same transaction always makes the same entries, whichever tap reads it.
+ */
+import { Buffer } from 'node:buffer'
+import type { RelationRegistry } from '../catalog/relation-registry.ts'
+import type { RowcastError } from '../errors.ts'
+import { readUint32 } from '../pgoutput/big-endian.ts'
+import { decodeMessage } from '../pgoutput/decode.ts'
+import type { BeginMessage, LogicalMessage, RelationMessage } from '../pgoutput/messages.ts'
+import { HEARTBEAT_PREFIX } from '../source/heartbeat.ts'
+import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+import { EntryEncoder } from './entry-codec.ts'
+import { type EntryId, laterEntryId } from './entry-id.ts'
+import { encodeRelationDefinition, type RelationDefinition } from './relation-definition.ts'
+
+/** An entry that is ready to leave. */
+export interface BuiltEntry {
+  readonly id: EntryId
+  readonly payload: Buffer
+}
+
+/** Where they go. */
+export interface EntryBuilderOutput {
+  onBegin(): void
+  /** Comes before the first entry that refers to it. */
+  onRelation(definition: RelationDefinition): void
+  onEntry(entry: BuiltEntry): void
+  /** All entries of a transaction have left. */
+  onCommit(endLsn: Lsn): void
+  /** A model's rows cannot be read by the Prisma schema of this process. */
+  onDrift(model: string, drift: RowcastError): void
+  onRecovery(model: string): void
+}
+
+/** Bounds of an entry. */
+export interface EntryBounds {
+  readonly recordsMax: number
+  readonly bytesMax: number
+}
+
+/** Large enough to be cheap, small enough to read many without a pause. */
+const DEFAULT_BOUNDS: EntryBounds = { recordsMax: 500, bytesMax: 256 * 1024 }
+
+const TAG_INSERT = 0x49 // 'I'
+const TAG_UPDATE = 0x55 // 'U'
+const TAG_DELETE = 0x44 // 'D'
+
+/** Builds entries; one per tap. */
+export class EntryBuilder {
+  readonly #registry: RelationRegistry
+  readonly #output: EntryBuilderOutput
+  readonly #bounds: EntryBounds
+  readonly #encoder = new EntryEncoder()
+  /** Of the tables that are live, by OID. */
+  readonly #digests = new Map<number, string>()
+  readonly #types = new Map<number, Buffer>()
+  #begin: BeginMessage | null = null
+  #previous: EntryId = { lsn: LSN_ZERO, sequence: 0 }
+  #index = 0
+  #sequence = 0
+  #firstIndex = 0
+  #firstSequence = 0
+  #recordCount = 0
+  #skipped = 0
+  /** What the entry says already of relations, by OID. */
+  readonly #told = new Map<number, string>()
+
+  constructor(registry: RelationRegistry, output: EntryBuilderOutput, bounds = DEFAULT_BOUNDS) {
+    this.#bounds = bounds
+    this.#registry = registry
+    this.#output = output
+  }
+
+  /** Whether a transaction has begun and not ended. */
+  get isInTransaction(): boolean {
+    return this.#begin !== null
+  }
+
+  /** A stream begins; its first entry follows on `previous`. */
+  reset(previous: EntryId): void {
+    this.#previous = previous
+    this.#begin = null
+    this.#digests.clear()
+    this.#types.clear()
+    this.#clear()
+  }
+
+  /** Takes the next message, `bytes[start, end)`. */
+  take(bytes: Buffer, start: number, end: number): void {
+    const tag = bytes[start]
+    if (tag === TAG_INSERT || tag === TAG_UPDATE || tag === TAG_DELETE) {
+      const oid = readUint32(bytes, start + 1)
+      const digest = this.#digests.get(oid)
+      if (digest === undefined) this.#skip(1)
+      else this.#add(bytes, start, end, 1, [oid])
+      return
+    }
+    const message = decodeMessage(bytes, start, end)
+    switch (message.kind) {
+      case 'begin':
+        this.#begin = message
+        this.#index = 0
+        this.#sequence = 0
+        this.#clear()
+        this.#output.onBegin()
+        return
+      case 'commit':
+        if (!this.#encoder.isEmpty) this.#flush(message.endLsn)
+        this.#begin = null
+        this.#output.onCommit(message.endLsn)
+        return
+      case 'type':
+        this.#registry.updateType(message)
+        this.#types.set(message.oid, Buffer.from(bytes.subarray(start, end)))
+        return
+      case 'relation':
+        this.#takeRelation(message, bytes.subarray(start, end))
+        return
+      case 'truncate': {
+        const live = message.relationOids.filter((oid) => this.#digests.has(oid))
+        if (live.length === 0) this.#skip(message.relationOids.length)
+        else this.#add(bytes, start, end, message.relationOids.length, live)
+        return
+      }
+      case 'message':
+        this.#takeMessage(message, bytes, start, end)
+        return
+      default:
+      // Origin messages change no row; streamed and two-phase ones are not asked for.
+    }
+  }
+
+  #takeRelation(message: RelationMessage, bytes: Buffer): void {
+    const before = new Set(this.#registry.faults.keys())
+    const { model, drift } = this.#registry.update(message)
+    if (model === null) {
+      this.#digests.delete(message.oid)
+      return
+    }
+    const types = message.columns.flatMap(({ typeOid }) => this.#types.get(typeOid) ?? [])
+    const definition = encodeRelationDefinition([...new Set(types), Buffer.from(bytes)])
+    this.#digests.set(message.oid, definition.digest)
+    this.#output.onRelation(definition)
+    if (drift !== null) this.#output.onDrift(model.name, drift)
+    else if (before.has(model.name) && !this.#registry.faults.has(model.name))
+      this.#output.onRecovery(model.name)
+  }
+
+  #takeMessage(message: LogicalMessage, bytes: Buffer, start: number, end: number): void {
+    if (message.prefix === HEARTBEAT_PREFIX) return
+    if (message.isTransactional) {
+      this.#makeRoom()
+      this.#encoder.addMessage(bytes, start, end)
+      this.#count(1)
+      return
+    }
+    const encoder = new EntryEncoder()
+    encoder.addMessage(bytes, start, end)
+    const id = { lsn: message.lsn, sequence: 0 }
+    const payload = encoder.finish({
+      ...{ previous: this.#previous, isFinal: true, isAlone: true, xid: 0, committedAtMicros: 0n },
+      ...{ endLsn: LSN_ZERO, firstIndex: 0, firstSequence: 0 },
+    })
+    this.#leave({ id, payload })
+  }
+
+  #skip(count: number): void {
+    this.#skipped += count
+  }
+
+  /** A row change, or a TRUNCATE of `changeCount` tables. */
+  #add(bytes: Buffer, start: number, end: number, changeCount: number, oids: readonly number[]): void {
+    this.#makeRoom()
+    for (const oid of oids) {
+      const digest = this.#digests.get(oid) as string
+      if (this.#told.get(oid) === digest) continue
+      this.#told.set(oid, digest)
+      this.#encoder.addRelation(digest)
+    }
+    this.#encoder.addMessage(bytes, start, end)
+    this.#count(changeCount)
+    this.#index += changeCount
+  }
+
+  /**
+   * Ends an entry that is full. Only now that another record comes: so the last entry of a transaction always has
+   * one, and carries the commit.
+   */
+  #makeRoom(): void {
+    const { recordsMax, bytesMax } = this.#bounds
+    if (this.#recordCount >= recordsMax || this.#encoder.byteLength >= bytesMax) this.#flush(null)
+    if (this.#skipped > 0) {
+      if (!this.#encoder.isEmpty) this.#encoder.addSkip(this.#skipped)
+      this.#index += this.#skipped
+      this.#sequence += this.#skipped
+      this.#skipped = 0
+    }
+    if (!this.#encoder.isEmpty) return
+    this.#firstIndex = this.#index
+    this.#firstSequence = this.#sequence
+  }
+
+  #count(sequences: number): void {
+    this.#sequence += sequences
+    this.#recordCount += 1
+  }
+
+  #flush(endLsn: Lsn | null): void {
+    const begin = this.#begin as BeginMessage
+    const id = { lsn: begin.finalLsn, sequence: this.#sequence - 1 }
+    const payload = this.#encoder.finish({
+      previous: this.#previous,
+      isFinal: endLsn !== null,
+      isAlone: false,
+      xid: begin.xid,
+      committedAtMicros: begin.committedAtMicros,
+      endLsn: endLsn ?? LSN_ZERO,
+      firstIndex: this.#firstIndex,
+      firstSequence: this.#firstSequence,
+    })
+    this.#told.clear()
+    this.#recordCount = 0
+    this.#leave({ id, payload })
+  }
+
+  #leave(entry: BuiltEntry): void {
+    this.#previous = laterEntryId(this.#previous, entry.id)
+    this.#output.onEntry(entry)
+  }
+
+  #clear(): void {
+    this.#encoder.clear()
+    this.#told.clear()
+    this.#recordCount = 0
+    this.#skipped = 0
+  }
+}

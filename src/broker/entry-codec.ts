@@ -1,0 +1,199 @@
+/**
+ * Beside the bus, broker. One entry of the stream: a transaction, or a bounded part of one, as PostgreSQL sent it. Row
+ * messages are kept byte for byte, so nothing of a value can be lost; what a relation looks like is kept once, beside
+ * the stream, under a digest of itself.
+ *
+ *      0  Byte1   version           1
+ *      1  Byte1   flags             1: ends with the commit, 2: a message outside any transaction
+ *      2  Int16   number of relations referred to
+ *      4  Int64   lsn               ┐ the entry before this one: a reader that has not
+ *     12  Int32   sequence          ┘ seen it knows that something is missing
+ *     16  Int32   xid
+ *     20  Int64   committedAtMicros since 2000-01-01
+ *     28  Int64   endLsn            just past the commit record, 0 before it
+ *     36  Int32   firstIndex        of the first row change
+ *     40  Int32   firstSequence     of the first record
+ *     44  Int32   length of the records
+ *     48  records, each
+ *           Byte1 1 message   Int32 length, a message of pgoutput
+ *           Byte1 2 relation  Int16 which of those below; holds from here on
+ *           Byte1 3 skip      Int32 row changes of tables that are not live
+ *      …  Byte8   digest, for each relation
+ */
+import { Buffer } from 'node:buffer'
+import { RowcastError } from '../errors.ts'
+import { type Lsn, toLsn } from '../wire/lsn.ts'
+import type { EntryId } from './entry-id.ts'
+
+const VERSION = 1
+const HEADER_BYTES = 48
+const DIGEST_BYTES = 8
+const FLAG_FINAL = 1
+const FLAG_ALONE = 2
+const RECORD_MESSAGE = 1
+const RECORD_RELATION = 2
+const RECORD_SKIP = 3
+
+/** What stands before the records. */
+export interface EntryHeader {
+  readonly previous: EntryId
+  /** Ends with the commit of its transaction. */
+  readonly isFinal: boolean
+  /** A message outside any transaction. */
+  readonly isAlone: boolean
+  readonly xid: number
+  readonly committedAtMicros: bigint
+  /** Just past the commit record; 0 in an entry that is not final. */
+  readonly endLsn: Lsn
+  readonly firstIndex: number
+  readonly firstSequence: number
+}
+
+/** An entry as it was read; the records are a view on its bytes. */
+export interface Entry extends EntryHeader {
+  readonly id: EntryId
+  /** Digests of the relations that its records refer to. */
+  readonly relations: readonly string[]
+  readonly bytes: Buffer
+  readonly recordsEnd: number
+}
+
+/** Takes the records of an entry, in order. */
+export interface RecordVisitor {
+  message(bytes: Buffer, start: number, end: number): void
+  relation(digest: string): void
+  skip(count: number): void
+}
+
+/** Puts an entry together; used again and again. */
+export class EntryEncoder {
+  #bytes = Buffer.allocUnsafe(64 * 1024)
+  #at = HEADER_BYTES
+  readonly #relations: string[] = []
+
+  /** Bytes so far. */
+  get byteLength(): number {
+    return this.#at
+  }
+
+  get isEmpty(): boolean {
+    return this.#at === HEADER_BYTES
+  }
+
+  /** Copies a message of pgoutput. */
+  addMessage(bytes: Buffer, start: number, end: number): void {
+    this.#reserve(5 + end - start)
+    this.#bytes[this.#at] = RECORD_MESSAGE
+    this.#bytes.writeUInt32BE(end - start, this.#at + 1)
+    bytes.copy(this.#bytes, this.#at + 5, start, end)
+    this.#at += 5 + end - start
+  }
+
+  /** Rows from here on look like this. */
+  addRelation(digest: string): void {
+    let which = this.#relations.indexOf(digest)
+    if (which < 0) which = this.#relations.push(digest) - 1
+    this.#reserve(3)
+    this.#bytes[this.#at] = RECORD_RELATION
+    this.#bytes.writeUInt16BE(which, this.#at + 1)
+    this.#at += 3
+  }
+
+  /** Row changes that are left out, so that those after them keep their index. */
+  addSkip(count: number): void {
+    this.#reserve(5)
+    this.#bytes[this.#at] = RECORD_SKIP
+    this.#bytes.writeUInt32BE(count, this.#at + 1)
+    this.#at += 5
+  }
+
+  /** The entry's bytes; the next one begins. */
+  finish(header: EntryHeader): Buffer {
+    const recordsLength = this.#at - HEADER_BYTES
+    const payload = Buffer.allocUnsafe(this.#at + this.#relations.length * DIGEST_BYTES)
+    this.#bytes.copy(payload, HEADER_BYTES, HEADER_BYTES, this.#at)
+    payload[0] = VERSION
+    payload[1] = (header.isFinal ? FLAG_FINAL : 0) | (header.isAlone ? FLAG_ALONE : 0)
+    payload.writeUInt16BE(this.#relations.length, 2)
+    payload.writeBigUInt64BE(header.previous.lsn, 4)
+    payload.writeUInt32BE(header.previous.sequence, 12)
+    payload.writeUInt32BE(header.xid, 16)
+    payload.writeBigInt64BE(header.committedAtMicros, 20)
+    payload.writeBigUInt64BE(header.endLsn, 28)
+    payload.writeUInt32BE(header.firstIndex, 36)
+    payload.writeUInt32BE(header.firstSequence, 40)
+    payload.writeUInt32BE(recordsLength, 44)
+    for (const [index, digest] of this.#relations.entries()) {
+      payload.write(digest, this.#at + index * DIGEST_BYTES, 'hex')
+    }
+    this.clear()
+    return payload
+  }
+
+  /** Forgets what was added. */
+  clear(): void {
+    this.#at = HEADER_BYTES
+    this.#relations.length = 0
+  }
+
+  #reserve(byteCount: number): void {
+    const needed = this.#at + byteCount
+    if (needed <= this.#bytes.length) return
+    const larger = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2))
+    this.#bytes.copy(larger, 0, 0, this.#at)
+    this.#bytes = larger
+  }
+}
+
+/** Reads an entry. @throws BROKER_ENTRY_UNREADABLE */
+export function decodeEntry(id: EntryId, bytes: Buffer): Entry {
+  if (bytes.length < HEADER_BYTES) throw unreadable('is too short')
+  if (bytes[0] !== VERSION) throw unreadable(`has version ${bytes[0]}, not ${VERSION}`)
+  const flags = bytes[1] ?? 0
+  const recordsEnd = HEADER_BYTES + bytes.readUInt32BE(44)
+  const relationCount = bytes.readUInt16BE(2)
+  if (bytes.length !== recordsEnd + relationCount * DIGEST_BYTES) throw unreadable('has a wrong length')
+  const relations: string[] = []
+  for (let at = recordsEnd; at < bytes.length; at += DIGEST_BYTES) {
+    relations.push(bytes.toString('hex', at, at + DIGEST_BYTES))
+  }
+  return {
+    id,
+    previous: { lsn: toLsn(bytes.readBigUInt64BE(4)), sequence: bytes.readUInt32BE(12) },
+    isFinal: (flags & FLAG_FINAL) !== 0,
+    isAlone: (flags & FLAG_ALONE) !== 0,
+    xid: bytes.readUInt32BE(16),
+    committedAtMicros: bytes.readBigInt64BE(20),
+    endLsn: toLsn(bytes.readBigUInt64BE(28)),
+    firstIndex: bytes.readUInt32BE(36),
+    firstSequence: bytes.readUInt32BE(40),
+    relations,
+    bytes,
+    recordsEnd,
+  }
+}
+
+/** Walks the records. @throws BROKER_ENTRY_UNREADABLE, or what the visitor throws */
+export function readRecords({ bytes, recordsEnd, relations }: Entry, visitor: RecordVisitor): void {
+  let at = HEADER_BYTES
+  while (at < recordsEnd) {
+    const kind = bytes[at]
+    if (kind === RECORD_MESSAGE) {
+      const start = at + 5
+      const end = start + bytes.readUInt32BE(at + 1)
+      if (end > recordsEnd) throw unreadable('has a record beyond its end')
+      visitor.message(bytes, start, end)
+      at = end
+    } else if (kind === RECORD_RELATION) {
+      visitor.relation(relations[bytes.readUInt16BE(at + 1)] ?? '')
+      at += 3
+    } else if (kind === RECORD_SKIP) {
+      visitor.skip(bytes.readUInt32BE(at + 1))
+      at += 5
+    } else throw unreadable('has a record of an unknown kind')
+  }
+}
+
+function unreadable(what: string): RowcastError {
+  return new RowcastError('BROKER_ENTRY_UNREADABLE', `An entry of the stream ${what}.`)
+}

@@ -1,0 +1,169 @@
+/**
+ * Beside the bus, broker. Entries → parts of transactions, through the same assembler that reads PostgreSQL's stream
+ * itself: what a gateway publishes is what one process alone would have. Notices when an entry is missing, and drops
+ * what came before.
+ */
+
+import type { RelationRegistry } from '../catalog/relation-registry.ts'
+import {
+  type AssemblerOutput,
+  createTransactionAssembler,
+  type TransactionAssembler,
+} from '../changes/assembler.ts'
+import type { StreamEpoch } from '../changes/cursor.ts'
+import type { SoftDeleteFields } from '../changes/soft-delete.ts'
+import { RowcastError } from '../errors.ts'
+import { decodeMessage } from '../pgoutput/decode.ts'
+import type { Message, RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
+import { type Entry, readRecords } from './entry-codec.ts'
+import { compareEntryIds, type EntryId } from './entry-id.ts'
+import type { RelationCache } from './relation-cache.ts'
+
+/** Where what was read goes. */
+export type FeederOutput = Pick<AssemblerOutput, 'publish' | 'onDrift' | 'onRecovery' | 'onMessage'>
+
+/** What a feeder needs. */
+export interface EntryFeederOptions {
+  readonly registry: RelationRegistry
+  readonly relations: RelationCache
+  readonly softDelete: SoftDeleteFields
+  readonly output: FeederOutput
+  /** Largest part that leaves before its transaction is complete. @default the assembler's */
+  readonly partChangesMax?: number | undefined
+}
+
+/** Feeds one reader of the stream. */
+export class EntryFeeder {
+  readonly #options: EntryFeederOptions
+  readonly #assembler: TransactionAssembler
+  #position: EntryId
+  /** Commit LSN of the transaction that is being read; null between two. */
+  #openLsn: bigint | null = null
+  /** Where the reader stood before that transaction. */
+  #positionBefore: EntryId
+  /** What the assembler has been told of relations, by OID. */
+  readonly #told = new Map<number, string>()
+
+  constructor(options: EntryFeederOptions, position: EntryId) {
+    this.#options = options
+    this.#position = position
+    this.#positionBefore = position
+    this.#assembler = createTransactionAssembler(
+      options.registry,
+      { ...options.output, onBegin() {}, onCommit() {} },
+      { softDelete: options.softDelete, partChangesMax: options.partChangesMax },
+    )
+  }
+
+  /** The last entry that was read. */
+  get position(): EntryId {
+    return this.#position
+  }
+
+  /**
+   * Forgets a transaction that has not come to its end: it is to be read again from its first entry, and what left of
+   * it is known.
+   */
+  rewind(): EntryId {
+    if (this.#openLsn !== null) this.#position = this.#positionBefore
+    this.#openLsn = null
+    return this.#position
+  }
+
+  /** What follows belongs to another stream, and comes after `position`. */
+  begin(epoch: StreamEpoch, position: EntryId): void {
+    const { systemId, timeline } = epoch
+    this.#assembler.reset({ systemId, timeline })
+    this.#openLsn = null
+    this.#position = position
+  }
+
+  /** Whether the entry follows on what was read, or an entry is missing before it. */
+  follows(entry: Entry): boolean {
+    return compareEntryIds(entry.previous, this.#position) <= 0
+  }
+
+  /** Reads the next entry, whose relations are in the cache. @throws BROKER_ENTRY_UNREADABLE, PGOUTPUT_… */
+  feed(entry: Entry): void {
+    if (compareEntryIds(entry.id, this.#position) <= 0) return
+    if (entry.isAlone) this.#feedAlone(entry)
+    else this.#feedTransaction(entry)
+    this.#position = entry.id
+  }
+
+  #feedAlone(entry: Entry): void {
+    readRecords(entry, {
+      message: (bytes, start, end) => this.#take(decodeMessage(bytes, start, end), end - start),
+      relation() {},
+      skip() {},
+    })
+  }
+
+  #feedTransaction(entry: Entry): void {
+    const { xid, committedAtMicros, isFinal, endLsn } = entry
+    const commitLsn = entry.id.lsn
+    if (this.#openLsn !== commitLsn) {
+      this.#positionBefore = this.#position
+      this.#take({ kind: 'begin', xid, committedAtMicros, finalLsn: commitLsn }, 0)
+      this.#openLsn = commitLsn
+    }
+    this.#feedRecords(entry)
+    if (!isFinal) return
+    this.#take({ kind: 'commit', commitLsn, endLsn, committedAtMicros }, 0)
+    this.#openLsn = null
+  }
+
+  /** Entries may overlap where another tap has cut the transaction elsewhere: what was read is not read again. */
+  #feedRecords(entry: Entry): void {
+    const done = this.#position.lsn === entry.id.lsn ? this.#position.sequence : -1
+    let index = entry.firstIndex
+    let sequence = entry.firstSequence
+    let isToJump = true
+    readRecords(entry, {
+      message: (bytes, start, end) => {
+        const message = decodeMessage(bytes, start, end)
+        const isNew = sequence > done
+        if (isNew && isToJump) {
+          this.#assembler.continueAt(index)
+          isToJump = false
+        }
+        if (isNew) this.#take(message, end - start)
+        const changes = changeCountOf(message)
+        index += changes
+        sequence += Math.max(1, changes)
+      },
+      relation: (digest) => this.#takeRelation(digest),
+      skip: (count) => {
+        index += count
+        sequence += count
+        isToJump = true
+      },
+    })
+  }
+
+  #takeRelation(digest: string): void {
+    const messages = this.#options.relations.get(digest)
+    if (messages === undefined) {
+      throw new RowcastError(
+        'BROKER_ENTRY_UNREADABLE',
+        'What a relation looks like is not in Redis any more.',
+      )
+    }
+    const relation = messages.find((message): message is RelationMessage => message.kind === 'relation')
+    if (relation === undefined) return
+    // One that could not be read may be readable now: the tables are looked at by themselves.
+    const { oid } = relation
+    if (this.#told.get(oid) === digest && this.#options.registry.entryOf(oid)?.reader != null) return
+    this.#told.set(oid, digest)
+    for (const message of messages) this.#take(message, 0)
+  }
+
+  #take(message: Message | TypeMessage, byteLength: number): void {
+    this.#assembler.take(message, byteLength)
+  }
+}
+
+function changeCountOf(message: Message): number {
+  if (message.kind === 'truncate') return message.relationOids.length
+  return message.kind === 'message' ? 0 : 1
+}

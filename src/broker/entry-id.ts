@@ -1,0 +1,49 @@
+/**
+ * Beside the bus, broker. The id of a stream entry is the position of what it holds: LSN of the commit record, and the
+ * place in the transaction. Redis refuses an id that is not greater than the last: nothing can come twice.
+ * Source: Redis documentation, "XADD".
+ */
+import type { ChangePosition } from '../changes/change.ts'
+import { RowcastError } from '../errors.ts'
+import { type Lsn, toLsn } from '../wire/lsn.ts'
+
+/** Position of the last record of an entry. */
+export interface EntryId {
+  readonly lsn: Lsn
+  /**
+   * 0-based ordinal of the record among the transaction's row changes and messages: the change's index where the
+   * transaction has no messages, never less.
+   */
+  readonly sequence: number
+}
+
+const TEXT = /^(\d{1,20})-(\d{1,20})$/
+
+/** Formats as Redis takes it. */
+export function formatEntryId({ lsn, sequence }: EntryId): string {
+  return `${lsn}-${sequence}`
+}
+
+/** Parses what Redis gives. @throws BROKER_ENTRY_UNREADABLE */
+export function parseEntryId(text: string): EntryId {
+  const match = TEXT.exec(text)
+  if (match === null)
+    throw new RowcastError('BROKER_ENTRY_UNREADABLE', 'An id of the stream is not a position.')
+  return { lsn: toLsn(BigInt(match[1] ?? '0')), sequence: Number(match[2]) }
+}
+
+/** Negative when `a` stands before `b`. */
+export function compareEntryIds(a: EntryId, b: EntryId): number {
+  if (a.lsn !== b.lsn) return a.lsn < b.lsn ? -1 : 1
+  return a.sequence - b.sequence
+}
+
+/** The later of two. */
+export function laterEntryId(a: EntryId, b: EntryId): EntryId {
+  return compareEntryIds(a, b) < 0 ? b : a
+}
+
+/** The id that stands where a change does, or after it. */
+export function entryIdOf({ commitLsn, index }: ChangePosition): EntryId {
+  return { lsn: commitLsn, sequence: index }
+}

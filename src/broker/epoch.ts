@@ -1,0 +1,150 @@
+/**
+ * Beside the bus, broker. An epoch is a stretch of the stream without a gap, on one timeline of one database. Another
+ * database, another timeline, a slot made anew or a broker that has forgotten begin the next one, in keys of its own:
+ * nothing is ever mixed. Pure.
+ */
+import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
+import { RowcastError } from '../errors.ts'
+import type { RelayStart } from '../source/stream-relay.ts'
+import { type Lsn, toLsn } from '../wire/lsn.ts'
+import { compareEntryIds, type EntryId, formatEntryId, parseEntryId } from './entry-id.ts'
+
+/**
+ * How an epoch follows on the one before it. `continuous`: another timeline, nothing lost.
+ * `refilled`: the broker had lost the newest; whoever had come as far as the floor has missed nothing. `gap`: changes
+ * are missing for everybody.
+ */
+export type EpochKind = 'continuous' | 'refilled' | 'gap'
+
+/** One epoch. */
+export interface Epoch {
+  readonly id: string
+  readonly systemId: string
+  readonly timeline: number
+  readonly kind: EpochKind
+  /** Everything after it is in this epoch. */
+  readonly floor: EntryId
+  /** WAL position of the server when it began. */
+  readonly serverLsn: Lsn
+  /** The epoch before, and its last entry; null where that is not known. */
+  readonly previous: { readonly id: string; readonly end: EntryId } | null
+  /** What RESYNC_REQUIRED says to those who missed something; null where the broker is what forgot. */
+  readonly reason: string | null
+  /** False for one that only tells of a gap: the stream has not begun again yet. */
+  readonly isOpen: boolean
+}
+
+/** What a tap knows of the broker when its stream begins. */
+export interface Found {
+  readonly epoch: Epoch
+  readonly last: EntryId
+}
+
+/** What a tap remembers of what it published itself. */
+export interface Published {
+  readonly epochId: string
+  readonly systemId: string
+  readonly timeline: number
+  readonly last: EntryId
+  /** Everything before it was accepted. */
+  readonly safeLsn: Lsn
+}
+
+/** Formats as it is kept in the broker. */
+export function formatEpoch(epoch: Epoch): string {
+  return JSON.stringify({
+    ...epoch,
+    floor: formatEntryId(epoch.floor),
+    serverLsn: String(epoch.serverLsn),
+    previous:
+      epoch.previous === null ? null : { id: epoch.previous.id, end: formatEntryId(epoch.previous.end) },
+  })
+}
+
+/** Parses it. @throws BROKER_ENTRY_UNREADABLE */
+export function parseEpoch(text: string): Epoch {
+  try {
+    const raw = JSON.parse(text) as Epoch & {
+      floor: string
+      serverLsn: string
+      previous: { id: string; end: string } | null
+    }
+    return {
+      ...raw,
+      floor: parseEntryId(raw.floor),
+      serverLsn: toLsn(BigInt(raw.serverLsn)),
+      previous: raw.previous === null ? null : { id: raw.previous.id, end: parseEntryId(raw.previous.end) },
+    }
+  } catch (error) {
+    throw new RowcastError('BROKER_ENTRY_UNREADABLE', 'An epoch of the stream cannot be read.', {
+      cause: error,
+    })
+  }
+}
+
+/** The place just before everything at or after an LSN. */
+export function placeBefore(lsn: Lsn): EntryId {
+  return { lsn: toLsn(lsn > 0n ? lsn - 1n : 0n), sequence: INDEX_AFTER_ALL }
+}
+
+/** The epoch that a beginning stream writes to: the one found, or a new one with the id given. */
+export function planEpoch(
+  start: RelayStart,
+  found: Found | null,
+  published: Published | null,
+  newId: string,
+): Epoch {
+  const { systemId, timeline, continuity, gap, serverLsn } = start
+  const isSameTimeline = found?.epoch.systemId === systemId && found.epoch.timeline === timeline
+  if (found !== null && continuity.kind === 'continuous' && isSameTimeline && gap === null) return found.epoch
+  const previous = found === null ? null : { id: found.epoch.id, end: found.last }
+  const base = {
+    ...{ id: newId, systemId, timeline, serverLsn, previous, reason: null, isOpen: true },
+    floor: placeBefore(continuity.floorLsn),
+  }
+  const reason = gap === null ? null : String(gap.details['reason'] ?? '')
+  if (gap !== null && reason !== 'slot-recreated') return { ...base, kind: 'gap', reason }
+  if (continuity.kind === 'continuous') return { ...base, kind: 'continuous' }
+  const known = findKnown(start, found, published)
+  const isFloorKnown = known !== null && compareEntryIds(known.last, base.floor) < 0
+  return {
+    ...base,
+    kind: 'refilled',
+    reason: known === null ? reason : null,
+    floor: isFloorKnown ? known.last : base.floor,
+  }
+}
+
+/**
+ * What this process published, if it reaches to where the slot begins: then all that lies between its last entry and
+ * that place held nothing, and those who have that entry have missed nothing.
+ */
+function findKnown(
+  { systemId, timeline, continuity }: RelayStart,
+  found: Found | null,
+  published: Published | null,
+): Published | null {
+  if (published === null || (found !== null && found.epoch.id !== published.epochId)) return null
+  if (published.systemId !== systemId || published.timeline !== timeline) return null
+  return published.safeLsn < continuity.floorLsn ? null : published
+}
+
+/** What a reader at `position` of `known` makes of the next epoch. */
+export type Passage =
+  | { readonly kind: 'go-on'; readonly position: EntryId }
+  | { readonly kind: 'gap'; readonly reason: string }
+
+/** Decides whether a reader has missed something between two epochs. */
+export function judgePassage(known: Epoch, position: EntryId, next: Epoch): Passage {
+  if (next.kind === 'gap') return { kind: 'gap', reason: next.reason ?? 'unknown' }
+  if (next.systemId !== known.systemId) return { kind: 'gap', reason: 'other-cluster' }
+  if (next.kind === 'continuous') {
+    const isWhole = next.previous?.id === known.id && compareEntryIds(position, next.previous.end) >= 0
+    if (!isWhole) return { kind: 'gap', reason: 'broker-behind' }
+    return { kind: 'go-on', position: compareEntryIds(position, next.floor) < 0 ? next.floor : position }
+  }
+  if (next.timeline !== known.timeline) return { kind: 'gap', reason: 'timeline-unknown' }
+  if (position.lsn > next.serverLsn) return { kind: 'gap', reason: 'server-behind' }
+  if (compareEntryIds(position, next.floor) < 0) return { kind: 'gap', reason: next.reason ?? 'broker-lost' }
+  return { kind: 'go-on', position }
+}

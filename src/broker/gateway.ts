@@ -1,0 +1,166 @@
+/**
+ * Beside the bus, broker. The gateway: reads the stream over a connection of its own that waits, and feeds the bus of
+ * this process as the source would. Comes back after every failure and goes on where it was, as long as the stream holds
+ * it; says so to its subscribers when it does not.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { RowcastError } from '../errors.ts'
+import { backoffDelayMs, type SourceState } from '../source/lifecycle.ts'
+import { type Lsn, toLsn } from '../wire/lsn.ts'
+import { formatEntryId } from './entry-id.ts'
+import type { Epoch } from './epoch.ts'
+import { EpochFollower, type EpochFollowerOptions } from './epoch-follower.ts'
+import { openRedisConnection, type RedisConnection } from './redis-connection.ts'
+import { toBrokerError } from './tap-relay.ts'
+
+/** What a gateway needs. */
+export interface GatewayOptions extends Omit<EpochFollowerOptions, 'onProgress'> {
+  readonly url: string
+  readonly slot: string
+}
+
+/** What can be known of it at a moment. */
+export interface GatewayStatus {
+  readonly state: SourceState
+  readonly isReady: boolean
+  readonly isConnected: boolean
+  readonly lastError: RowcastError | null
+  readonly failures: number
+  readonly epoch: string | null
+  readonly lastEntry: string | null
+  /** WAL bytes between what was read and what a tap has written. */
+  readonly lagBytes: number
+  readonly safeLsn: Lsn | null
+  /** Since a tap was heard of; null: none was. */
+  readonly tapSilentMs: number | null
+  readonly system: { readonly systemId: string; readonly timeline: number } | null
+}
+
+/** A gateway. */
+export interface Gateway {
+  /** The epoch that is read; null before the first. */
+  readonly epoch: Epoch | null
+  /** Everything before it is in the stream, as far as a tap has said. */
+  readonly safeLsn: bigint
+  start(): void
+  stop(): Promise<void>
+  whenReady(): Promise<void>
+  status(): GatewayStatus
+}
+
+/** How long a tap may be silent before this process says that nothing flows. */
+const TAP_SILENCE_MAX_MS = 15_000
+/** Longest wait between two attempts: Redis may be back at any moment. */
+const DELAY_MAX_MS = 1_000
+
+/** Creates one; it does nothing until `start()`. */
+export function createGateway(options: GatewayOptions): Gateway {
+  const { logger } = options
+  const follower = new EpochFollower({ ...options, onProgress: settle })
+  const waiters = new Set<() => void>()
+  const stopping = new AbortController()
+  let state: SourceState = 'idle'
+  let connection: RedisConnection | null = null
+  let lastError: RowcastError | null = null
+  let failures = 0
+  let loop: Promise<void> = Promise.resolve()
+
+  function settle(): void {
+    if (follower.isFollowing && failures > 0) {
+      failures = 0
+      lastError = null
+      logger.info('The gateway reads the stream again.', { slot: options.slot })
+    }
+    if (!isReady()) return
+    for (const resolve of waiters) resolve()
+    waiters.clear()
+  }
+
+  function tapSilence(): RowcastError | null {
+    const { tapSilentMs, hasEpoch } = follower
+    if (tapSilentMs !== null && tapSilentMs < TAP_SILENCE_MAX_MS) return null
+    const happened = hasEpoch ? 'The tap has been silent.' : 'No tap has written to the stream yet.'
+    return new RowcastError('BROKER_NO_TAP', happened, { details: { slot: options.slot } })
+  }
+
+  function isReady(): boolean {
+    return state === 'streaming' && follower.isFollowing && tapSilence() === null
+  }
+
+  async function readOnce(): Promise<void> {
+    const opened = await openRedisConnection({ url: options.url, name: `rowcast-gateway:${options.slot}` })
+    connection = opened
+    try {
+      if (stopping.signal.aborted) return
+      state = 'streaming'
+      await follower.follow(opened, stopping.signal)
+    } finally {
+      opened.destroy()
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      let error: RowcastError | null = null
+      try {
+        await readOnce()
+      } catch (thrown) {
+        error = toBrokerError(thrown)
+      }
+      if (stopping.signal.aborted) return
+      if (error !== null) {
+        failures += 1
+        if (error.code !== lastError?.code) logger.warn(error.message, { code: error.code })
+        lastError = error
+      }
+      state = 'waiting'
+      const waitMs = backoffDelayMs(Math.max(1, failures), 'backoff', Math.random(), {
+        delayMaxMs: DELAY_MAX_MS,
+      })
+      await delay(waitMs, undefined, { signal: stopping.signal }).catch(() => {})
+    }
+  }
+
+  return {
+    get epoch() {
+      return follower.epoch
+    },
+    get safeLsn() {
+      return follower.safeLsn
+    },
+    start() {
+      if (state !== 'idle') return
+      state = 'connecting'
+      loop = run()
+    },
+    async stop() {
+      stopping.abort()
+      state = 'stopped'
+      connection?.destroy()
+      await loop
+      await follower.close()
+    },
+    whenReady: () =>
+      new Promise((resolve) => {
+        waiters.add(resolve)
+        settle()
+      }),
+    status: () => ({
+      state,
+      isReady: isReady(),
+      isConnected: connection?.isOpen ?? false,
+      lastError: lastError ?? (state === 'idle' || state === 'stopped' ? null : tapSilence()),
+      failures,
+      epoch: follower.epoch?.id ?? null,
+      lastEntry: follower.position === null ? null : formatEntryId(follower.position),
+      lagBytes: follower.lagBytes,
+      tapSilentMs: follower.tapSilentMs,
+      safeLsn: follower.epoch === null ? null : toLsn(follower.safeLsn),
+      system: systemOf(follower.epoch),
+    }),
+  }
+}
+
+function systemOf(epoch: Epoch | null): GatewayStatus['system'] {
+  return epoch === null ? null : { systemId: epoch.systemId, timeline: epoch.timeline }
+}

@@ -1,0 +1,147 @@
+/**
+ * Beside the bus, broker. One connection to Redis (or Valkey), and the only importer of its client. It does not
+ * reconnect: whoever uses it has to look at what the server still has, first.
+ */
+import { Buffer } from 'node:buffer'
+import { RowcastError } from '../errors.ts'
+
+/** What Redis answers; texts come as bytes, errors within an answer as Error. */
+export type RedisReply = Buffer | string | number | bigint | null | Error | readonly RedisReply[]
+
+/** An open connection. */
+export interface RedisConnection {
+  /**
+   * Sends a command; commands of one turn leave together, answers come in their order.
+   * @throws BROKER_LOST, BROKER_OUT_OF_MEMORY, BROKER_REFUSED
+   */
+  send(args: readonly (string | Buffer)[]): Promise<RedisReply>
+  readonly isOpen: boolean
+  /** Ends it at once; what was sent may or may not have arrived. */
+  destroy(): void
+}
+
+/** How to connect. */
+export interface RedisConnectionOptions {
+  readonly url: string
+  /** What `CLIENT LIST` shows. */
+  readonly name: string
+  /** @default 5_000 // 5 s */
+  readonly connectTimeoutMs?: number | undefined
+  /** An answer later than this is none: the connection is ended. @default 10_000 // 10 s */
+  readonly replyTimeoutMs?: number | undefined
+  /** Called once when it ends, whoever ended it. */
+  readonly onEnd?: (() => void) | undefined
+}
+
+/** Opens one. @throws BROKER_UNREACHABLE, BROKER_REFUSED */
+export async function openRedisConnection(options: RedisConnectionOptions): Promise<RedisConnection> {
+  const { createClient, RESP_TYPES } = await import('@redis/client')
+  const place = describeRedis(options.url)
+  const replyTimeoutMs = options.replyTimeoutMs ?? 10_000
+  const base = createClient({
+    url: options.url,
+    name: options.name,
+    RESP: 2,
+    disableOfflineQueue: true,
+    disableClientInfo: true,
+    socket: { reconnectStrategy: false, connectTimeout: options.connectTimeoutMs ?? 5_000 },
+  })
+  const client = base.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer })
+  let isOpen = false
+  let unanswered = 0
+  let lastHeardMs = 0
+  const watchdog = setInterval(() => {
+    if (unanswered > 0 && performance.now() - lastHeardMs > replyTimeoutMs) destroy()
+  }, 1_000)
+  watchdog.unref()
+
+  function onEnd(): void {
+    clearInterval(watchdog)
+    if (!isOpen) return
+    isOpen = false
+    options.onEnd?.()
+  }
+
+  function destroy(): void {
+    onEnd()
+    if (base.isOpen) base.destroy()
+  }
+
+  // Without a listener the loss of the connection would end the process.
+  base.on('error', destroy)
+  base.on('end', onEnd)
+  try {
+    await base.connect()
+  } catch (error) {
+    destroy()
+    throw describeRefusal(error, place) ?? unreachable(place, error)
+  }
+  isOpen = true
+
+  return {
+    get isOpen() {
+      return isOpen
+    },
+    destroy,
+    async send(args) {
+      if (!isOpen) throw lost(place)
+      if (unanswered === 0) lastHeardMs = performance.now()
+      unanswered += 1
+      try {
+        return await client.sendCommand<RedisReply>([...args])
+      } catch (error) {
+        const refusal = describeRefusal(error, place)
+        if (refusal !== null) throw refusal
+        destroy()
+        throw lost(place)
+      } finally {
+        unanswered -= 1
+        lastHeardMs = performance.now()
+      }
+    },
+  }
+}
+
+/** Host and port, without user and password. */
+export function describeRedis(url: string): string {
+  const { hostname, port } = new URL(url)
+  return `${hostname || '127.0.0.1'}:${port || '6379'}`
+}
+
+/** Redis' words for "not now": the server starts, or follows another one. */
+const PASSING: ReadonlySet<string> = new Set([
+  'LOADING',
+  'READONLY',
+  'MASTERDOWN',
+  'TRYAGAIN',
+  'BUSY',
+  'UNBLOCKED',
+])
+
+/** The error of an answer that is a refusal; null when it is none. Of its text only the first word is repeated. */
+export function describeRefusal(error: unknown, place: string): RowcastError | null {
+  const word = error instanceof Error ? /^([A-Z]{2,})(\s|$)/.exec(error.message)?.[1] : undefined
+  if (word === undefined) return null
+  const details = { reply: word }
+  if (word === 'OOM') {
+    return new RowcastError('BROKER_OUT_OF_MEMORY', `Redis at ${place} takes no more: its memory is full.`, {
+      details,
+    })
+  }
+  const mend = PASSING.has(word)
+    ? 'Nothing if it passes: a server that starts, or that follows another one, takes nothing for a while. Else give the address of the one that may be written to.'
+    : undefined
+  return new RowcastError('BROKER_REFUSED', `Redis at ${place} refused a command (${word}).`, {
+    details,
+    mend,
+  })
+}
+
+function unreachable(place: string, error: unknown): RowcastError {
+  const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
+  return new RowcastError('BROKER_UNREACHABLE', `No connection to Redis at ${place}${code}.`)
+}
+
+function lost(place: string): RowcastError {
+  return new RowcastError('BROKER_LOST', `The connection to Redis at ${place} is gone.`)
+}

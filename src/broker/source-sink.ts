@@ -1,0 +1,32 @@
+/** Beside the bus, broker. Where a source's changes go: to the bus of its own process, or by a relay to others'. */
+import type { ChangeBus } from '../bus/bus.ts'
+import type { MessageHub } from '../bus/message-hub.ts'
+import type { ReplicationSourceOptions } from '../source/source-options.ts'
+
+/** The outgoing side of a source. */
+export type SourceSink = Pick<
+  ReplicationSourceOptions,
+  'onStreamStarted' | 'publish' | 'onGap' | 'onDrift' | 'onRecovery' | 'onMessage' | 'relay'
+>
+
+/** Changes stay in the process. */
+export function busSink(bus: ChangeBus, hub: MessageHub): SourceSink {
+  return {
+    onStreamStarted: (start) => bus.open(start),
+    publish: (part) => bus.publish(part),
+    onGap: (error) => bus.gap(error),
+    onDrift: (model, drift) => bus.close(drift, model),
+    onRecovery: (model) => bus.cut(model),
+    onMessage: (message) => hub.publish(message),
+  }
+}
+
+/** Nothing is for this process. */
+export const NO_SINK: SourceSink = {
+  onStreamStarted() {},
+  publish() {},
+  onGap() {},
+  onDrift() {},
+  onRecovery() {},
+  onMessage() {},
+}

@@ -1,0 +1,45 @@
+/**
+ * Beside the bus, broker. What the keys are called. All of one slot share a hash tag, so that a cluster keeps them in
+ * one place.
+ */
+
+/** Keys of one slot. */
+export interface StreamKeys {
+  /** Stream: the epochs, newest last. */
+  readonly epochs: string
+  /** Written to find out whether writing is possible. */
+  readonly probe: string
+  epoch(id: string): EpochKeys
+}
+
+/** Keys of one epoch. */
+export interface EpochKeys {
+  /** Stream of entries. */
+  readonly changes: string
+  /** Stream of one: up to where everything is in `changes`, and that a tap is alive. */
+  readonly marks: string
+  /** Hash: digest → what a relation looks like. */
+  readonly relations: string
+  /** JSON: where the models' tables stand. */
+  readonly tables: string
+}
+
+/** Names them. */
+export function streamKeys(prefix: string, slot: string): StreamKeys {
+  const root = `${prefix}:{${slot}}`
+  return {
+    epochs: `${root}:epochs`,
+    probe: `${root}:probe`,
+    epoch: (id) => ({
+      changes: `${root}:${id}:changes`,
+      marks: `${root}:${id}:marks`,
+      relations: `${root}:${id}:relations`,
+      tables: `${root}:${id}:tables`,
+    }),
+  }
+}
+
+/** All of an epoch. */
+export function keysOf({ changes, marks, relations, tables }: EpochKeys): readonly string[] {
+  return [changes, marks, relations, tables]
+}

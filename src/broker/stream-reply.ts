@@ -1,0 +1,37 @@
+/** Beside the bus, broker. Redis' answers about streams → entries. Source: Redis documentation, "XREAD", "XRANGE". */
+import { Buffer } from 'node:buffer'
+import { RowcastError } from '../errors.ts'
+import { type EntryId, parseEntryId } from './entry-id.ts'
+import type { RedisReply } from './redis-connection.ts'
+
+/** An entry with the value of its one field. */
+export interface RawEntry {
+  readonly id: EntryId
+  /** `b` an entry of ours, `floor` the place a stream begins at. */
+  readonly field: string
+  readonly value: Buffer
+}
+
+/** Answer of XRANGE and XREVRANGE. @throws BROKER_ENTRY_UNREADABLE */
+export function toRawEntries(reply: RedisReply): readonly RawEntry[] {
+  if (!Array.isArray(reply)) return []
+  return (reply as readonly RedisReply[]).map((each) => {
+    const [id, fields] = Array.isArray(each) ? (each as readonly RedisReply[]) : []
+    const [field, value] = Array.isArray(fields) ? (fields as readonly RedisReply[]) : []
+    if (!Buffer.isBuffer(id) || !Buffer.isBuffer(field) || !Buffer.isBuffer(value)) {
+      throw new RowcastError('BROKER_ENTRY_UNREADABLE', 'The stream holds what rowcast did not write.')
+    }
+    return { id: parseEntryId(id.toString()), field: field.toString(), value }
+  })
+}
+
+/** Answer of XREAD: entries by key; nothing when the time was up. */
+export function toEntriesByKey(reply: RedisReply): ReadonlyMap<string, readonly RawEntry[]> {
+  const found = new Map<string, readonly RawEntry[]>()
+  if (!Array.isArray(reply)) return found
+  for (const each of reply as readonly RedisReply[]) {
+    const [key, entries] = Array.isArray(each) ? (each as readonly RedisReply[]) : []
+    if (Buffer.isBuffer(key)) found.set(key.toString(), toRawEntries(entries ?? null))
+  }
+  return found
+}

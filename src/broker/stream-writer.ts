@@ -1,0 +1,226 @@
+/**
+ * Beside the bus, broker. Entries → Redis, in batches: each is one MULTI, and the next leaves when the last was answered.
+ * So a batch is there as a whole or not at all, and none can arrive after one that was refused. Says what Redis has
+ * accepted, and when too much waits. Source: Redis documentation, "Transactions", "WAIT".
+ */
+import type { Buffer } from 'node:buffer'
+import { RowcastError } from '../errors.ts'
+import type { Lsn } from '../wire/lsn.ts'
+import type { BuiltEntry } from './entry-builder.ts'
+import { compareEntryIds, type EntryId, formatEntryId, laterEntryId } from './entry-id.ts'
+import type { RedisConnection, RedisReply } from './redis-connection.ts'
+import type { EpochKeys } from './stream-keys.ts'
+
+/** What a writer needs. */
+export interface StreamWriterOptions {
+  readonly connection: RedisConnection
+  readonly keys: EpochKeys
+  /** Who writes, for those who read marks. */
+  readonly writerId: string
+  /** Entries up to here are there already. */
+  readonly last: EntryId
+  /** Replicas that must have a batch before it counts as accepted. */
+  readonly replicas: number
+  /** What a mark says beside the position. */
+  readonly describeMark: () => Readonly<Record<string, string>>
+  /** Everything before `lsn` is in the stream, whose last entry is `last`. */
+  readonly onAccepted: (lsn: Lsn, last: EntryId) => void
+  readonly onPressure: (isFull: boolean) => void
+  readonly onFailure: (error: RowcastError) => void
+}
+
+/** What waits to leave. */
+type Item =
+  | { readonly kind: 'entry'; readonly id: EntryId; readonly payload: Buffer }
+  | { readonly kind: 'mark'; readonly lsn: Lsn }
+  | { readonly kind: 'command'; readonly args: readonly (string | Buffer)[] }
+
+/** Undelivered bytes at which reading from PostgreSQL pauses, and goes on. */
+const FULL_BYTES = 16 * 1024 * 1024
+const RELIEVED_BYTES = 8 * 1024 * 1024
+/** Bounds of a batch. */
+const BATCH_BYTES_MAX = 1024 * 1024
+const BATCH_ITEMS_MAX = 1_000
+/** An entry's cost beside its payload. */
+const ENTRY_OVERHEAD_BYTES = 200
+const WAIT_MS = 1_000
+
+/** Writes to one epoch over one connection; it ends with the first failure. */
+export class StreamWriter {
+  readonly #options: StreamWriterOptions
+  #waiting: Item[] = []
+  #head = 0
+  #bytes = 0
+  #isFull = false
+  #isWriting = false
+  #isHeld = true
+  #hasEnded = false
+  #last: EntryId
+  #marked: Lsn | null = null
+  #markedAtMs = 0
+  /** Entries that Redis had already. */
+  refusedCount = 0
+  entryCount = 0
+
+  constructor(options: StreamWriterOptions) {
+    this.#options = options
+    this.#last = options.last
+  }
+
+  /** Bytes that Redis has not accepted yet. */
+  get waitingBytes(): number {
+    return this.#bytes
+  }
+
+  get last(): EntryId {
+    return this.#last
+  }
+
+  /** Nothing leaves before this. */
+  release(): void {
+    this.#isHeld = false
+    this.#schedule()
+  }
+
+  /** The next entry; dropped when it is there already. */
+  addEntry({ id, payload }: BuiltEntry): void {
+    if (compareEntryIds(id, this.#last) <= 0) return
+    this.#bytes += payload.length + ENTRY_OVERHEAD_BYTES
+    this.#add({ kind: 'entry', id, payload })
+    if (this.#isFull || this.#bytes < FULL_BYTES) return
+    this.#isFull = true
+    this.#options.onPressure(true)
+  }
+
+  /** Everything before `lsn` was added. */
+  addMark(lsn: Lsn): void {
+    this.#add({ kind: 'mark', lsn })
+  }
+
+  /** A command that has to arrive before what is added later. */
+  addCommand(args: readonly (string | Buffer)[]): void {
+    this.#add({ kind: 'command', args })
+  }
+
+  /** Says again where the stream stands, if nothing was said for a while: readers know that somebody writes. */
+  beat(intervalMs: number): void {
+    if (this.#marked !== null && performance.now() - this.#markedAtMs >= intervalMs)
+      this.addMark(this.#marked)
+  }
+
+  /** Nothing leaves any more. */
+  end(): void {
+    this.#hasEnded = true
+    this.#waiting = []
+    this.#head = 0
+  }
+
+  #add(item: Item): void {
+    if (this.#hasEnded) return
+    this.#waiting.push(item)
+    this.#schedule()
+  }
+
+  /** In a microtask: what came with one chunk of the socket leaves together. */
+  #schedule(): void {
+    if (this.#isWriting || this.#isHeld || this.#hasEnded) return
+    this.#isWriting = true
+    queueMicrotask(() => {
+      this.#write().catch((error: unknown) => this.#fail(error))
+    })
+  }
+
+  async #write(): Promise<void> {
+    while (this.#head < this.#waiting.length && !this.#hasEnded) {
+      const batch = this.#takeBatch()
+      await this.#send(batch)
+    }
+    this.#isWriting = false
+  }
+
+  #takeBatch(): readonly Item[] {
+    let bytes = 0
+    let end = this.#head
+    while (end < this.#waiting.length && end - this.#head < BATCH_ITEMS_MAX && bytes < BATCH_BYTES_MAX) {
+      const item = this.#waiting[end] as Item
+      if (item.kind === 'entry') bytes += item.payload.length
+      end += 1
+    }
+    const batch = this.#waiting.slice(this.#head, end)
+    this.#head = end
+    if (this.#head === this.#waiting.length || this.#head > 10_000) {
+      this.#waiting = this.#waiting.slice(this.#head)
+      this.#head = 0
+    }
+    return batch
+  }
+
+  async #send(batch: readonly Item[]): Promise<void> {
+    const { connection, keys, replicas } = this.#options
+    let mark: Lsn | null = null
+    const commands: (readonly (string | Buffer)[])[] = []
+    const entries: { readonly id: EntryId; readonly at: number; readonly bytes: number }[] = []
+    for (const item of batch) {
+      if (item.kind === 'mark') mark = item.lsn
+      else if (item.kind === 'command') commands.push(item.args)
+      else {
+        const { id, payload } = item
+        entries.push({ id, at: commands.length, bytes: payload.length + ENTRY_OVERHEAD_BYTES })
+        commands.push(['XADD', keys.changes, 'NOMKSTREAM', formatEntryId(id), 'b', payload])
+      }
+    }
+    if (mark !== null) commands.push(this.#markCommand(mark))
+    // Refusals of single commands show in the answer of EXEC; nobody else has to hear of them.
+    for (const command of [['MULTI'], ...commands]) connection.send(command).catch(() => {})
+    const replies = await connection.send(['EXEC'])
+    this.#check(replies, entries)
+    const isKept = replicas === 0 || (await this.#countReplicas(replicas)) >= replicas
+    if (this.#hasEnded) return
+    for (const { bytes } of entries) this.#bytes -= bytes
+    if (mark !== null) {
+      this.#marked = mark
+      this.#markedAtMs = performance.now()
+    }
+    if (isKept && this.#marked !== null) this.#options.onAccepted(this.#marked, this.#last)
+    if (!this.#isFull || this.#bytes > RELIEVED_BYTES) return
+    this.#isFull = false
+    this.#options.onPressure(false)
+  }
+
+  #markCommand(lsn: Lsn): readonly string[] {
+    const details = JSON.stringify({ writer: this.#options.writerId, ...this.#options.describeMark() })
+    return ['XADD', this.#options.keys.marks, 'MAXLEN', '1', `${lsn}-${Date.now()}`, 'm', details]
+  }
+
+  /** An id that is not greater than the last is there already; a stream that is gone takes nothing. */
+  #check(replies: RedisReply, entries: readonly { readonly id: EntryId; readonly at: number }[]): void {
+    if (!Array.isArray(replies)) throw new RowcastError('BROKER_LOST', 'Redis answered EXEC with no answers.')
+    for (const { id, at } of entries) {
+      const reply = (replies as readonly RedisReply[])[at]
+      if (reply === null) {
+        throw new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in Redis.')
+      }
+      if (reply instanceof Error) {
+        if (!reply.message.includes('equal or smaller')) {
+          throw new RowcastError('BROKER_REFUSED', 'Redis refused an entry of the stream.', { cause: reply })
+        }
+        this.refusedCount += 1
+      } else this.entryCount += 1
+      this.#last = laterEntryId(this.#last, id)
+    }
+  }
+
+  /** Waits a while; with too few replicas changes go on, late, and nothing is confirmed. */
+  async #countReplicas(wanted: number): Promise<number> {
+    return Number(await this.#options.connection.send(['WAIT', String(wanted), String(WAIT_MS)]))
+  }
+
+  #fail(error: unknown): void {
+    if (this.#hasEnded) return
+    this.end()
+    const isKnown = error instanceof RowcastError
+    this.#options.onFailure(
+      isKnown ? error : new RowcastError('BROKER_LOST', 'Writing to Redis failed.', { cause: error }),
+    )
+  }
+}

@@ -1,0 +1,292 @@
+/**
+ * Beside the bus, broker. The tap: takes the messages of the replication stream and writes them to Redis, as the next
+ * entries of the present epoch or as the first of a new one. PostgreSQL admits one reader of a slot, so there is one
+ * tap that writes; entry ids keep it so where an older one still has something on the way.
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import type { RelationRegistry } from '../catalog/relation-registry.ts'
+import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
+import { RowcastError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { StreamPast } from '../source/continuity.ts'
+import type { RelayFeed, RelayStart, StreamRelay } from '../source/stream-relay.ts'
+import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+import type { RedisBroker } from './broker-options.ts'
+import { EntryBuilder } from './entry-builder.ts'
+import { formatEntryId } from './entry-id.ts'
+import { type Epoch, type Found, type Published, planEpoch } from './epoch.ts'
+import { EpochStore } from './epoch-store.ts'
+import { openRedisConnection, type RedisConnection } from './redis-connection.ts'
+import { StreamTrimmer } from './stream-trimmer.ts'
+import { StreamWriter } from './stream-writer.ts'
+
+/** What a tap needs. */
+export interface TapRelayOptions {
+  readonly broker: RedisBroker
+  readonly slot: string
+  readonly registry: RelationRegistry
+  readonly logger: Logger
+  readonly onDrift: (model: string, drift: RowcastError) => void
+  readonly onRecovery: (model: string) => void
+}
+
+/** What can be known of it at a moment. */
+export interface TapStatus {
+  readonly isConnected: boolean
+  /** Whether this process is the one that writes. */
+  readonly isActive: boolean
+  readonly epoch: string | null
+  readonly lastEntry: string | null
+  /** Bytes on the way to Redis. */
+  readonly waitingBytes: number
+  /** Entries written by this process. */
+  readonly entryCount: number
+}
+
+/** The tap's end of the stream. */
+export interface TapRelay extends StreamRelay {
+  /** What keeps changes from leaving, while the slot is still held; null: nothing. */
+  readonly failure: RowcastError | null
+  status(): TapStatus
+}
+
+/** How often the tap says that it is there, looks whether the stream is still its own, and trims it. */
+const TICK_MS = 1_000
+
+/** One stream of PostgreSQL on its way into one epoch. */
+interface Session {
+  readonly feed: RelayFeed
+  readonly epoch: Epoch
+  readonly writer: StreamWriter
+  readonly relations: Set<string>
+  readonly trimmer: StreamTrimmer
+  timer: NodeJS.Timeout | null
+}
+
+/** Creates a tap's relay; it connects when the source asks it to. */
+export function createTapRelay(options: TapRelayOptions): TapRelay {
+  const { broker, logger, registry } = options
+  const writerId = randomUUID()
+  const store = new EpochStore(broker.prefix, options.slot)
+  let connection: RedisConnection | null = null
+  let found: Found | null = null
+  let published: Published | null = null
+  let session: Session | null = null
+  let tables = '[]'
+  let entryCount = 0
+  let handedOver: Lsn = LSN_ZERO
+  let failure: RowcastError | null = null
+
+  const builder = new EntryBuilder(registry, {
+    onBegin: () => session?.feed.onBegin(),
+    onRelation({ digest, bytes }) {
+      if (session === null || session.relations.has(digest)) return
+      session.relations.add(digest)
+      const { relations } = store.keys.epoch(session.epoch.id)
+      session.writer.addCommand(['HSET', relations, digest, bytes])
+    },
+    onEntry: (entry) => session?.writer.addEntry(entry),
+    onCommit: handOver,
+    onDrift: options.onDrift,
+    onRecovery: options.onRecovery,
+  })
+
+  function handOver(lsn: Lsn): void {
+    if (session === null || lsn <= handedOver) return
+    handedOver = lsn
+    session.feed.onHandedOver(lsn)
+    session.writer.addMark(lsn)
+  }
+
+  async function connect(): Promise<void> {
+    if (connection === null || !connection.isOpen) {
+      const opened = await openRedisConnection({
+        url: broker.url,
+        name: `rowcast-tap:${options.slot}`,
+        onEnd: () => fail(new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')),
+      })
+      connection = opened
+      await warnOfEviction(opened, logger)
+    }
+    // A server that is full, or that follows another one, can be read and not written.
+    await connection.send(['SET', store.keys.probe, writerId, 'PX', '1000'])
+  }
+
+  function fail(error: RowcastError): void {
+    const failing = session
+    if (failing === null) return
+    end()
+    failure = error
+    failing.feed.onFailure(error)
+  }
+
+  function end(): void {
+    if (session === null) return
+    if (session.timer !== null) clearInterval(session.timer)
+    entryCount += session.writer.entryCount
+    session.writer.end()
+    session = null
+  }
+
+  function begin(start: RelayStart, feed: RelayFeed): void {
+    end()
+    const current = connection
+    if (current === null || !current.isOpen) {
+      feed.onFailure(new RowcastError('BROKER_LOST', 'The connection to Redis was lost.'))
+      return
+    }
+    const epoch = planEpoch(start, found, published, randomUUID())
+    const isNew = epoch.id !== found?.epoch.id
+    const last = isNew || found === null ? epoch.floor : found.last
+    const keys = store.keys.epoch(epoch.id)
+    const writer = new StreamWriter({
+      ...{ connection: current, keys, writerId, last, replicas: broker.replicas },
+      describeMark: () => ({ tables: digestOf(tables) }),
+      onAccepted(lsn, lastEntry) {
+        const { systemId, timeline } = epoch
+        published = { epochId: epoch.id, systemId, timeline, last: lastEntry, safeLsn: lsn }
+        feed.onAccepted(lsn)
+      },
+      onPressure: feed.onPressure,
+      onFailure: fail,
+    })
+    const trimmer = new StreamTrimmer(keys, broker.retention, () => performance.now())
+    const opened: Session = { feed, epoch, writer, trimmer, relations: new Set(), timer: null }
+    session = opened
+    handedOver = LSN_ZERO
+    builder.reset(last)
+    writer.addCommand(['SET', keys.tables, tables])
+    writer.addMark(start.floorLsn)
+    open(opened, current, isNew, start.floorLsn).catch((error: unknown) => {
+      if (session === opened) fail(toBrokerError(error))
+    })
+  }
+
+  /** Looks once more whether the stream is as it was found, now that the slot is ours; then writing may begin. */
+  async function open(
+    opened: Session,
+    current: RedisConnection,
+    isNew: boolean,
+    floorLsn: Lsn,
+  ): Promise<void> {
+    await checkIsOurs(current, found?.epoch.id ?? null)
+    if (session !== opened) return
+    if (isNew) await store.create(current, opened.epoch, floorLsn, broker.retention.minutes)
+    if (session !== opened) return
+    if (isNew) {
+      const { id, kind, reason } = opened.epoch
+      logger.info('A new epoch of the stream begins.', {
+        epoch: id,
+        kind,
+        reason,
+        floor: formatEntryId(opened.epoch.floor),
+      })
+    }
+    failure = null
+    opened.writer.release()
+    opened.timer = setInterval(() => {
+      tick(opened, current).catch((error: unknown) => {
+        if (session === opened) fail(toBrokerError(error))
+      })
+    }, TICK_MS)
+    opened.timer.unref()
+  }
+
+  async function tick(opened: Session, current: RedisConnection): Promise<void> {
+    opened.writer.beat(TICK_MS)
+    await checkIsOurs(current, opened.epoch.id)
+    await opened.trimmer.trim(current, opened.writer.last)
+  }
+
+  /** @throws BROKER_STREAM_CONTESTED, BROKER_STREAM_LOST */
+  async function checkIsOurs(current: RedisConnection, epochId: string | null): Promise<void> {
+    const newest = await store.readNewest(current)
+    if (newest?.id === (epochId ?? undefined)) return
+    if (newest === null) throw new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in Redis.')
+    throw new RowcastError('BROKER_STREAM_CONTESTED', 'Another tap has begun an epoch of the stream.')
+  }
+
+  return {
+    get failure() {
+      return failure
+    },
+    connect,
+    begin,
+    end,
+    async readPast(): Promise<StreamPast | null> {
+      found = null
+      const current = connection
+      if (current === null) throw new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')
+      const stored = await store.readState(current)
+      if (stored === null) return null
+      const { epoch, last, safeLsn } = stored
+      found = { epoch, last }
+      if (!epoch.isOpen) return null
+      const isKnown = published?.epochId === epoch.id && formatEntryId(published.last) === formatEntryId(last)
+      const isAhead = isKnown && published !== null && published.safeLsn > safeLsn
+      return {
+        systemId: epoch.systemId,
+        timeline: epoch.timeline,
+        safeLsn: isAhead ? (published?.safeLsn ?? safeLsn) : safeLsn,
+        deliveredLsn: last.sequence >= INDEX_AFTER_ALL ? LSN_ZERO : last.lsn,
+      }
+    },
+    take(bytes, start, end) {
+      if (session !== null) builder.take(bytes, start, end)
+    },
+    keepalive(walEnd) {
+      if (!builder.isInTransaction) handOver(walEnd)
+    },
+    tellTables(states) {
+      const text = JSON.stringify(states)
+      if (text === tables) return
+      tables = text
+      if (session !== null)
+        session.writer.addCommand(['SET', store.keys.epoch(session.epoch.id).tables, text])
+    },
+    tellGap(error) {
+      const current = connection
+      if (current === null || !current.isOpen || published === null) return
+      const { epochId } = published
+      store
+        .tellGap(current, epochId, writerId, String(error.details['reason'] ?? ''))
+        .catch((failure: unknown) => {
+          logger.debug('The gap could not be told yet.', { code: toBrokerError(failure).code })
+        })
+    },
+    async close() {
+      end()
+      connection?.destroy()
+      connection = null
+    },
+    status: () => ({
+      isConnected: connection?.isOpen ?? false,
+      isActive: session !== null,
+      epoch: session?.epoch.id ?? null,
+      lastEntry: session === null ? null : formatEntryId(session.writer.last),
+      waitingBytes: session?.writer.waitingBytes ?? 0,
+      entryCount: entryCount + (session?.writer.entryCount ?? 0),
+    }),
+  }
+}
+
+/** Whatever was thrown, as an error of ours. */
+export function toBrokerError(error: unknown): RowcastError {
+  if (error instanceof RowcastError) return error
+  return new RowcastError('BROKER_LOST', 'Talking to Redis failed.', { cause: error })
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+}
+
+/** Where Redis may drop keys to make room, the stream may go at any moment. */
+async function warnOfEviction(connection: RedisConnection, logger: Logger): Promise<void> {
+  const info = await connection.send(['INFO', 'memory']).catch(() => '')
+  const policy = /^maxmemory_policy:(\S+)/m.exec(String(info))?.[1]
+  if (policy === undefined || policy === 'noeviction') return
+  logger.warn('Redis may evict the stream: its maxmemory-policy is not noeviction.', {
+    policy,
+    mend: 'CONFIG SET maxmemory-policy noeviction',
+  })
+}

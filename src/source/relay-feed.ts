@@ -1,0 +1,55 @@
+/** Stage 5, source. What a relay's words do to the stream: positions move, reading pauses, the stream ends. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { RowcastError } from '../errors.ts'
+import type { ReplicationConnection } from '../wire/connection.ts'
+import type { StreamPosition } from './stream-position.ts'
+import type { RelayFeed, StreamRelay } from './stream-relay.ts'
+
+/** What it works on. */
+export interface RelayFeedOptions {
+  readonly relay: StreamRelay | undefined
+  readonly position: StreamPosition
+  /** The connection that streams now, if one does. */
+  readonly connectionNow: () => ReplicationConnection | null
+  readonly onProgress: () => void
+}
+
+/** How long a stream without its broker holds on to the slot: another process may have one. */
+const PATIENCE_MS = 5_000
+const RECONNECT_INTERVAL_MS = 200
+
+/** Creates it. */
+export function createRelayFeed({ relay, position, connectionNow, onProgress }: RelayFeedOptions): RelayFeed {
+  /** Reading stands still until the broker is back or somebody else's turn has come; then the stream begins anew. */
+  async function holdOut(connection: ReplicationConnection, error: RowcastError): Promise<void> {
+    connection.pause()
+    const untilMs = performance.now() + PATIENCE_MS
+    while (connection === connectionNow() && performance.now() < untilMs) {
+      const isBack = await relay?.connect().then(
+        () => true,
+        () => false,
+      )
+      if (isBack) break
+      await delay(RECONNECT_INTERVAL_MS)
+    }
+    connection.abort(error)
+  }
+
+  return {
+    onBegin: () => position.transactionBegins(),
+    onHandedOver: (lsn) => position.handsOver(lsn),
+    onAccepted(lsn) {
+      position.accepts(lsn)
+      onProgress()
+    },
+    onPressure(isFull) {
+      const connection = connectionNow()
+      if (isFull) connection?.pause()
+      else connection?.resume()
+    },
+    onFailure(error) {
+      const connection = connectionNow()
+      if (connection !== null) void holdOut(connection, error)
+    },
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Stage 5, source. Where a stream's messages go when they are not for this process: a broker takes them over, and says
+ * afterwards, in its own time, what it has. The source confirms nothing to PostgreSQL before that.
+ */
+import type { Buffer } from 'node:buffer'
+import type { RowcastError } from '../errors.ts'
+import type { Lsn } from '../wire/lsn.ts'
+import type { Continuity, StreamPast } from './continuity.ts'
+import type { ModelTableState } from './model-tables.ts'
+import type { StreamStart } from './stream-start.ts'
+
+/** What a relay tells the stream that feeds it. */
+export interface RelayFeed {
+  /** A transaction has begun to arrive. */
+  onBegin(): void
+  /** Everything before `lsn` has been handed over. */
+  onHandedOver(lsn: Lsn): void
+  /** Everything before `lsn` is safe with the broker. */
+  onAccepted(lsn: Lsn): void
+  /** Whether too much waits to be taken: reading pauses, reports to PostgreSQL go on. */
+  onPressure(isFull: boolean): void
+  /** The broker is gone or no longer ours: the stream has to begin again, from what the broker has by then. */
+  onFailure(error: RowcastError): void
+}
+
+/** A stream begins, and how it follows on what the broker has. */
+export interface RelayStart extends StreamStart {
+  readonly continuity: Continuity
+  /** Why changes are missing although the positions follow on each other; null: none are. */
+  readonly gap: RowcastError | null
+}
+
+/** The way out. */
+export interface StreamRelay {
+  /**
+   * Called before PostgreSQL is asked for anything: without a broker there is no point in holding the slot.
+   * @throws BROKER_… when it cannot be used now
+   */
+  connect(): Promise<void>
+  /** Where the changes end that the broker has; null: it has none. @throws BROKER_… */
+  readPast(): Promise<StreamPast | null>
+  /** The server has begun to send; everything until `end()` belongs to this stream. */
+  begin(start: RelayStart, feed: RelayFeed): void
+  /** Takes the next message, `bytes[start, end)`; the bytes are valid during the call only. */
+  take(bytes: Buffer, start: number, end: number): void
+  /** The server has sent everything up to `walEnd`. */
+  keepalive(walEnd: Lsn): void
+  /** Where the models' tables stand. */
+  tellTables(tables: readonly ModelTableState[]): void
+  /** Changes may be missing and the stream does not begin again soon: RESYNC_REQUIRED with the reason. */
+  tellGap(error: RowcastError): void
+  end(): void
+  close(): Promise<void>
+}

@@ -1,0 +1,239 @@
+/** From PostgreSQL's messages to entries and back: nothing lost, nothing twice, whoever cut them where. */
+import { Buffer } from 'node:buffer'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { catalog } from '../../prisma/generated/rowcast.ts'
+import { type BuiltEntry, EntryBuilder } from '../../src/broker/entry-builder.ts'
+import { decodeEntry, EntryEncoder, readRecords } from '../../src/broker/entry-codec.ts'
+import { EntryFeeder } from '../../src/broker/entry-feeder.ts'
+import { compareEntryIds, type EntryId, formatEntryId, parseEntryId } from '../../src/broker/entry-id.ts'
+import type { RedisConnection } from '../../src/broker/redis-connection.ts'
+import { RelationCache } from '../../src/broker/relation-cache.ts'
+import { toRawEntries } from '../../src/broker/stream-reply.ts'
+import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
+import { createTransactionAssembler } from '../../src/changes/assembler.ts'
+import { decodeMessage } from '../../src/pgoutput/decode.ts'
+import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
+import { encodeMessage, type MessageSpec, text } from '../support/message-builder.ts'
+
+const TAGS = 16_400
+const OTHERS = 16_500
+const ZERO: EntryId = { lsn: LSN_ZERO, sequence: 0 }
+
+const newRegistry = () => createRelationRegistry({ catalog, models: [catalog.models.Tag] })
+
+const relation = (oid: number, table: string): MessageSpec => ({
+  ...{ kind: 'relation', streamXid: null, oid, schema: 'public', table, replicaIdentity: 'full' },
+  columns: [
+    { name: 'id', typeOid: 23, typeModifier: -1, isKey: true },
+    { name: 'name', typeOid: 1043, typeModifier: 64, isKey: true },
+    { name: 'color', typeOid: 1042, typeModifier: 11, isKey: true },
+  ],
+})
+
+type Step = 'row' | 'other' | 'truncate' | 'message'
+
+/** One transaction as PostgreSQL sends it. */
+function transactionOf(number: number, steps: readonly Step[]): MessageSpec[] {
+  const commitLsn = toLsn(BigInt(number * 1_000))
+  const row = (relationOid: number, name: string): MessageSpec => ({
+    ...{ kind: 'insert', streamXid: null, relationOid, oldKind: 'none', old: null },
+    new: [text('1'), text(name), null],
+  })
+  return [
+    { kind: 'begin', finalLsn: commitLsn, committedAtMicros: 5n, xid: number },
+    ...steps.map((step, index): MessageSpec => {
+      if (step === 'row') return row(TAGS, `row ${number}.${index}`)
+      if (step === 'other') return row(OTHERS, 'nobody')
+      if (step === 'truncate') {
+        const relationOids = [OTHERS, TAGS]
+        return { kind: 'truncate', streamXid: null, relationOids, isCascade: false, isRestartIdentity: false }
+      }
+      return {
+        ...{
+          kind: 'message',
+          streamXid: null,
+          isTransactional: true,
+          lsn: toLsn(BigInt(number * 1_000 - 500 + index)),
+        },
+        ...{ prefix: 'app', content: Uint8Array.of(index) },
+      }
+    }),
+    { kind: 'commit', commitLsn, endLsn: toLsn(commitLsn + 8n), committedAtMicros: 5n },
+  ]
+}
+
+/** What leaves an assembler, as texts. */
+function createSink() {
+  const seen: string[] = []
+  const output = {
+    publish(part: Parameters<Parameters<typeof createTransactionAssembler>[1]['publish']>[0]) {
+      for (const change of part.changes) {
+        const row = change.new as { name?: string } | null
+        seen.push(
+          `${change.cursor} ${change.action} ${row?.name ?? ''} ${change.transaction.committedAt.getTime()}`,
+        )
+      }
+    },
+    onMessage: ({ lsn, index, content }: { lsn: bigint; index: number | null; content: Uint8Array }) =>
+      void seen.push(`message ${lsn} ${index} ${content.join()}`),
+    onDrift() {},
+  }
+  return { seen, output }
+}
+
+function encode(specs: readonly MessageSpec[]): Buffer[] {
+  return specs.map((spec) => Buffer.from(encodeMessage(spec)))
+}
+
+/** A tap's entries, cut at `recordsMax`, and what relations look like. */
+function build(messages: readonly Buffer[], recordsMax: number) {
+  const entries: BuiltEntry[] = []
+  const relations = new Map<string, Buffer>()
+  const builder = new EntryBuilder(
+    newRegistry(),
+    {
+      onBegin() {},
+      onCommit() {},
+      onDrift() {},
+      onRecovery() {},
+      onRelation: ({ digest, bytes }) => relations.set(digest, bytes),
+      onEntry: (entry) => entries.push(entry),
+    },
+    { recordsMax, bytesMax: 100_000 },
+  )
+  builder.reset(ZERO)
+  for (const bytes of messages) builder.take(bytes, 0, bytes.length)
+  return { entries, relations }
+}
+
+/** Redis, as far as ids go: an entry that is not greater than the last is refused. */
+function accept(attempts: readonly BuiltEntry[]): BuiltEntry[] {
+  const stream: BuiltEntry[] = []
+  for (const entry of attempts) {
+    const last = stream.at(-1)
+    if (last === undefined || compareEntryIds(entry.id, last.id) > 0) stream.push(entry)
+  }
+  return stream
+}
+
+async function feed(stream: readonly BuiltEntry[], relations: ReadonlyMap<string, Buffer>) {
+  const { seen, output } = createSink()
+  const cache = new RelationCache()
+  const connection = {
+    send: async (args: readonly string[]) => args.slice(2).map((digest) => relations.get(digest) ?? null),
+  } as unknown as RedisConnection
+  const feeder = new EntryFeeder(
+    { registry: newRegistry(), relations: cache, softDelete: new Map(), output },
+    ZERO,
+  )
+  for (const { id, payload } of stream) {
+    const entry = decodeEntry(parseEntryId(formatEntryId(id)), payload)
+    await cache.load(connection, 'relations', [entry])
+    expect(feeder.follows(entry)).toBe(true)
+    feeder.feed(entry)
+  }
+  return { seen, feeder }
+}
+
+const steps = fc.array(fc.constantFrom<Step>('row', 'row', 'other', 'truncate', 'message'), { maxLength: 12 })
+
+describe('entries', () => {
+  it('bring exactly what one process alone would see, wherever transactions are cut and however often they come', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(steps, { minLength: 1, maxLength: 6 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.nat(),
+        async (transactions, firstCut, secondCut, takeover) => {
+          const specs = [
+            ...[relation(TAGS, 'Tag'), relation(OTHERS, 'others')],
+            ...transactions.flatMap((each, index) => transactionOf(index + 1, each)),
+          ]
+          const messages = encode(specs)
+          const alone = createSink()
+          const assembler = createTransactionAssembler(newRegistry(), {
+            ...alone.output,
+            onBegin() {},
+            onCommit() {},
+          })
+          for (const bytes of messages) assembler.take(decodeMessage(bytes, 0, bytes.length), bytes.length)
+          // One tap ends somewhere; another, which cuts elsewhere, begins from the start.
+          const first = build(messages, firstCut)
+          const second = build(messages, secondCut)
+          const ended = first.entries.slice(0, takeover % (first.entries.length + 1))
+          const { seen } = await feed(
+            accept([...ended, ...second.entries]),
+            new Map([...first.relations, ...second.relations]),
+          )
+          const cursorless = (lines: readonly string[]) =>
+            lines.map((line) => line.replace(/^01[0-9a-f]{24}/, ''))
+          expect(cursorless(seen)).toEqual(cursorless(alone.seen))
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  it('tell a reader that one before them is missing', async () => {
+    const messages = encode([
+      relation(TAGS, 'Tag'),
+      ...transactionOf(1, ['row']),
+      ...transactionOf(2, ['row']),
+    ])
+    const { entries, relations } = build(messages, 500)
+    const { feeder } = await feed(entries.slice(0, 1), relations)
+    const later = build([...messages, ...encode(transactionOf(3, ['row']))], 500).entries.map(
+      ({ id, payload }) => decodeEntry(id, payload),
+    )
+    expect(later.map((entry) => feeder.follows(entry))).toEqual([true, true, false])
+  })
+
+  it('carry a message outside any transaction by itself', async () => {
+    const lsn = toLsn(77n)
+    const alone: MessageSpec = {
+      ...{
+        kind: 'message',
+        streamXid: null,
+        isTransactional: false,
+        lsn,
+        prefix: 'app',
+        content: Uint8Array.of(9),
+      },
+    }
+    const heartbeat: MessageSpec = { ...alone, prefix: 'rowcast' }
+    const { entries, relations } = build(encode([heartbeat, alone]), 500)
+    expect(entries.map(({ id }) => formatEntryId(id))).toEqual(['77-0'])
+    expect((await feed(entries, relations)).seen).toEqual(['message 77 null 9'])
+  })
+
+  it('keep every value of the header, and say so when another version wrote them', () => {
+    const encoder = new EntryEncoder()
+    encoder.addMessage(Buffer.from('row'), 0, 3)
+    encoder.addSkip(7)
+    encoder.addRelation('00112233aabbccdd')
+    const header = {
+      ...{ previous: { lsn: toLsn(2n ** 64n - 1n), sequence: 2 ** 32 - 1 }, isFinal: true, isAlone: false },
+      ...{ xid: 2 ** 32 - 1, committedAtMicros: -(2n ** 63n), endLsn: toLsn(2n ** 63n) },
+      ...{ firstIndex: 4_000_000_000, firstSequence: 4_000_000_001 },
+    }
+    const payload = encoder.finish(header)
+    const id = { lsn: toLsn(5n), sequence: 6 }
+    const entry = decodeEntry(id, payload)
+    expect(entry).toMatchObject({ ...header, id, relations: ['00112233aabbccdd'] })
+    const records: unknown[] = []
+    readRecords(entry, {
+      message: (bytes, start, end) => records.push(bytes.toString('latin1', start, end)),
+      relation: (digest) => records.push(digest),
+      skip: (count) => records.push(count),
+    })
+    expect(records).toEqual(['row', 7, '00112233aabbccdd'])
+    expect(() => decodeEntry(id, payload.subarray(0, 20))).toThrow('BROKER_ENTRY_UNREADABLE')
+    expect(() => decodeEntry(id, payload.subarray(0, -1))).toThrow('BROKER_ENTRY_UNREADABLE')
+    payload[0] = 2
+    expect(() => decodeEntry(id, payload)).toThrow('has version 2, not 1')
+    expect(() => parseEntryId('now')).toThrow('BROKER_ENTRY_UNREADABLE')
+    expect(() => toRawEntries([[Buffer.from('1-1'), null]])).toThrow('BROKER_ENTRY_UNREADABLE')
+  })
+})

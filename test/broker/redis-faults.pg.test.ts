@@ -1,0 +1,225 @@
+/** Redis away, empty, behind, full, slow: nothing is lost that slot or stream still hold, and whoever lost is told. */
+import { describe, expect, it } from 'vitest'
+import { isRowcastError } from '../../src/errors.ts'
+import { openDatabase, type TestDatabase } from '../support/database.ts'
+import { slotOf, takeChanges } from '../support/live-rowcast.ts'
+import { NO_REDIS, openRedis } from '../support/redis.ts'
+import { openRole, type ScaledRowcast, startRole } from '../support/scaled-rowcast.ts'
+import { openTcpProxy } from '../support/tcp-proxy.ts'
+
+let tagNumber = 0
+
+async function insertTag(database: TestDatabase): Promise<string> {
+  tagNumber += 1
+  const name = `tag ${tagNumber}`
+  await database.query('INSERT INTO "Tag" (name) VALUES ($1)', [name])
+  return name
+}
+
+async function insertTags(database: TestDatabase, count: number): Promise<string[]> {
+  const names: string[] = []
+  while (names.length < count) names.push(await insertTag(database))
+  return names
+}
+
+async function takeNames(changes: Parameters<typeof takeChanges>[0], count: number): Promise<unknown[]> {
+  return (await takeChanges(changes, count)).map((change) => (change.new as { name?: string } | null)?.name)
+}
+
+/** Polls until it holds; the test's own time limit bounds the wait. */
+async function until(isMet: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isMet())) await new Promise((resolve) => setTimeout(resolve, 25))
+}
+
+const errorOf = ({ rowcast }: ScaledRowcast) => rowcast.status().lastError?.code
+const failureOf = (next: Promise<unknown>) =>
+  next.then(
+    () => null,
+    (error: unknown) => error,
+  )
+
+describe.skipIf(NO_REDIS !== null)('Redis', () => {
+  it('that is down at the start is waited for, by taps and gateways alike', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    await redis.kill()
+    await using tap = startRole(database, 'tap', { redisUrl: redis.url })
+    await using gateway = startRole(database, 'gateway', { redisUrl: redis.url })
+    await until(() => errorOf(tap) === 'BROKER_UNREACHABLE' && errorOf(gateway) === 'BROKER_UNREACHABLE')
+    expect(gateway.rowcast.status()).toMatchObject({ isReady: false, broker: { isConnected: false } })
+    await redis.start()
+    await gateway.rowcast.ready()
+    const live = gateway.rowcast.subscribe('Tag')
+    const names = await insertTags(database, 3)
+    expect(await takeNames(live, 3)).toEqual(names)
+  })
+
+  it.each([
+    ['what the slot retains', undefined],
+    ['nothing, as the slot retains nothing, and nothing was on its way,', { bytes: 0, minutes: 0 }],
+  ])('that comes back empty is given %s, and no subscriber notices', async (_, retain) => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    await using tap = await openRole(database, 'tap', { redisUrl: redis.url, retain })
+    await using gateway = await openRole(database, 'gateway', { redisUrl: redis.url })
+    const live = gateway.rowcast.subscribe('Tag')
+    const names = await insertTags(database, 3)
+    const seen = await takeChanges(live, 3)
+    const confirmed = async () => {
+      const [row] = await database.query<{ lsn: string }>(
+        `SELECT (confirmed_flush_lsn - '0/0')::text AS lsn FROM pg_replication_slots WHERE slot_name = $1`,
+        [slotOf(database)],
+      )
+      return BigInt(row?.lsn ?? '0')
+    }
+    const lastLsn = seen[2]?.transaction.commitLsn ?? 0n
+    if (retain !== undefined) await until(async () => (await confirmed()) > lastLsn)
+    const epoch = tap.rowcast.status().broker?.epoch
+    await redis.kill()
+    names.push(...(await insertTags(database, 3)))
+    await redis.start()
+    expect(await takeNames(live, 3)).toEqual(names.slice(3))
+    expect(tap.rowcast.status().broker?.epoch).not.toBe(epoch)
+    // A cursor from before is good as long as somebody has what follows it.
+    const after = seen[1]?.cursor
+    expect(await takeNames(gateway.rowcast.subscribe('Tag', { after }), 4)).toEqual(names.slice(2))
+  })
+
+  it('that comes back empty costs exactly those who had not read what is gone', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    await using link = await openTcpProxy(redis.port)
+    const retain = { bytes: 0, minutes: 0 }
+    await using tap = await openRole(database, 'tap', { redisUrl: redis.url, retain })
+    await using current = await openRole(database, 'gateway', { redisUrl: redis.url })
+    await using behind = await openRole(database, 'gateway', { redisUrl: `redis://127.0.0.1:${link.port}` })
+    const [live, late] = [current.rowcast.subscribe('Tag'), behind.rowcast.subscribe('Tag')]
+    const names = await insertTags(database, 1)
+    expect(await takeNames(late, 1)).toEqual(names)
+    link.refuse(true)
+    link.cut()
+    names.push(...(await insertTags(database, 2)))
+    const seen = await takeChanges(live, 3)
+    const lastLsn = seen[2]?.transaction.commitLsn ?? 0n
+    await until(async () => {
+      const [row] = await database.query<{ lsn: string }>(
+        `SELECT (confirmed_flush_lsn - '0/0')::text AS lsn FROM pg_replication_slots WHERE slot_name = $1`,
+        [slotOf(database)],
+      )
+      return BigInt(row?.lsn ?? '0') > lastLsn
+    })
+    await redis.kill()
+    await redis.start()
+    await until(() => tap.rowcast.status().broker?.isActive === true)
+    link.refuse(false)
+    const error = await failureOf(late.next())
+    expect(isRowcastError(error, 'RESYNC_REQUIRED') && error.details['reason']).toBe('broker-lost')
+    const again = behind.rowcast.subscribe('Tag')
+    await behind.rowcast.ready()
+    const next = await insertTag(database)
+    expect(await takeNames(live, 1)).toEqual([next])
+    expect(await takeNames(again, 1)).toEqual([next])
+  })
+
+  it('that fails over to a replica without the newest entries is given them again from the slot', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using primary = await openRedis()
+    await using replica = await openRedis()
+    await using link = await openTcpProxy(primary.port)
+    const redisUrl = `redis://127.0.0.1:${link.port}`
+    await using tap = await openRole(database, 'tap', { redisUrl })
+    await using ahead = await openRole(database, 'gateway', { redisUrl })
+    const live = ahead.rowcast.subscribe('Tag')
+    const names = await insertTags(database, 2)
+    const seen = await takeChanges(live, 2)
+    await replica.command('REPLICAOF', '127.0.0.1', String(primary.port))
+    await until(async () =>
+      String(await replica.command('INFO', 'replication')).includes('master_link_status:up'),
+    )
+    await replica.command('REPLICAOF', 'NO', 'ONE')
+    names.push(...(await insertTags(database, 3)))
+    expect(await takeNames(live, 3)).toEqual(names.slice(2))
+    const epoch = tap.rowcast.status().broker?.epoch
+    link.retarget(replica.port)
+    link.cut()
+    names.push(...(await insertTags(database, 2)))
+    expect(await takeNames(live, 2)).toEqual(names.slice(5))
+    expect(tap.rowcast.status().broker?.epoch).toBe(epoch)
+    // Whoever comes now finds all of it there, once.
+    await using later = await openRole(database, 'gateway', { redisUrl })
+    const after = seen[0]?.cursor
+    expect(await takeNames(later.rowcast.subscribe('Tag', { after }), 6)).toEqual(names.slice(1))
+  })
+
+  it('that is full is waited for: PostgreSQL keeps the changes, and all of them come', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    await using tap = await openRole(database, 'tap', { redisUrl: redis.url })
+    await using gateway = await openRole(database, 'gateway', { redisUrl: redis.url })
+    const live = gateway.rowcast.subscribe('Tag')
+    await redis.command('CONFIG', 'SET', 'maxmemory', '100kb')
+    const names = await insertTags(database, 5)
+    await until(() => errorOf(tap) === 'BROKER_OUT_OF_MEMORY')
+    await redis.command('CONFIG', 'SET', 'maxmemory', '0')
+    expect(await takeNames(live, 5)).toEqual(names)
+  })
+
+  it('that stalls makes the tap stop reading: the connection to PostgreSQL stays, and nothing is confirmed', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    await using _tap = await openRole(database, 'tap', {
+      redisUrl: redis.url,
+      retain: { bytes: 0, minutes: 0 },
+    })
+    await using gateway = await openRole(database, 'gateway', { redisUrl: redis.url })
+    const live = gateway.rowcast.subscribe('Tag')
+    const slot = async () => {
+      const [row] = await database.query<{ pid: number; lsn: string }>(
+        'SELECT active_pid AS pid, confirmed_flush_lsn::text AS lsn FROM pg_replication_slots WHERE slot_name = $1',
+        [slotOf(database)],
+      )
+      return row
+    }
+    const pid = (await slot())?.pid
+    redis.signal('SIGSTOP')
+    // Far more than may wait: 60 MB.
+    for (let batch = 0; batch < 200; batch += 1) {
+      await database.query(
+        `SELECT pg_logical_emit_message(true, 'load', repeat(md5(n::text), 470)) FROM generate_series(1, 20) AS n`,
+      )
+    }
+    const before = await slot()
+    const name = await insertTag(database)
+    await until(async () => {
+      const [row] = await database.query<{ isWaiting: boolean }>(
+        `SELECT pg_current_wal_lsn() - sent_lsn > 1000000 AS "isWaiting" FROM pg_stat_replication WHERE pid = $1`,
+        [pid],
+      )
+      return row?.isWaiting === true
+    })
+    expect(await slot()).toEqual(before)
+    redis.signal('SIGCONT')
+    expect(await takeNames(live, 1)).toEqual([name])
+    expect((await slot())?.pid).toBe(pid)
+  })
+
+  it('must say that replicas have a change, where that is asked for, before PostgreSQL may forget it', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    await using replica = await openRedis()
+    await using tap = startRole(database, 'tap', {
+      redisUrl: redis.url,
+      retain: { bytes: 0, minutes: 0 },
+      broker: { url: redis.url, replicas: 1 },
+    })
+    await using gateway = await openRole(database, 'gateway', { redisUrl: redis.url })
+    const live = gateway.rowcast.subscribe('Tag')
+    const name = await insertTag(database)
+    // Delivered, and not confirmed: there is no replica.
+    expect(await takeNames(live, 1)).toEqual([name])
+    expect(tap.rowcast.status().isCatchingUp).toBe(true)
+    await replica.command('REPLICAOF', '127.0.0.1', String(redis.port))
+    await tap.rowcast.ready()
+    expect(tap.rowcast.status().isCatchingUp).toBe(false)
+  })
+})

@@ -1,0 +1,191 @@
+/** Faults of the distributed world: taps, gateways, Redis, and every line between them. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { DistributedWorld, ServedRole } from './distributed-world.ts'
+import type { FaultKind } from './fault-kind.ts'
+import { proxyFaults } from './faults.ts'
+import type { Random } from './random.ts'
+import { SLOT } from './world.ts'
+
+type Fault = FaultKind<DistributedWorld>
+const HEALTH_TIMEOUT_MS = 60_000
+
+/** All of them. */
+export const DISTRIBUTED_FAULTS: readonly Fault[] = [
+  {
+    name: 'kill -9 the tap that writes',
+    async inject(world) {
+      await restart(await activeTap(world))
+      return true
+    },
+  },
+  {
+    name: 'kill -9 the tap that writes; it comes back when the other has taken over',
+    async inject(world) {
+      const active = await activeTap(world)
+      await active.served.kill()
+      await activeTap(world)
+      await active.served.start()
+      return true
+    },
+  },
+  {
+    name: 'kill -9 both taps',
+    async inject({ taps }) {
+      await Promise.all(taps.map(({ served }) => served.kill()))
+      await Promise.all(taps.map(({ served }) => served.start()))
+      return true
+    },
+  },
+  {
+    name: 'kill -9 a gateway',
+    async inject({ gateways }, random) {
+      await restart(random.pick(gateways))
+      return true
+    },
+  },
+  {
+    name: 'stop the tap that writes for a while, as a machine that is moved',
+    async inject(world, random) {
+      const { served } = await activeTap(world)
+      served.signal('SIGSTOP')
+      await delay(random.integer(200, 3_000))
+      // Half the time somebody else has the slot when it wakes up.
+      if (random.chance(0.5)) await terminateWalsender(world)
+      await delay(random.integer(0, 1_000))
+      served.signal('SIGCONT')
+      return true
+    },
+  },
+  {
+    name: 'kill -9 Redis; it comes back with its data',
+    async inject({ redis }, random) {
+      await redis.kill()
+      await delay(random.integer(0, 1_500))
+      await redis.start()
+      return true
+    },
+  },
+  {
+    name: 'kill -9 Redis; it comes back empty',
+    async inject({ redis }, random) {
+      await redis.kill()
+      await redis.forget()
+      await delay(random.integer(0, 1_500))
+      await redis.start()
+      return true
+    },
+  },
+  {
+    name: 'FLUSHALL',
+    async inject({ redis }) {
+      await redis.command('FLUSHALL')
+      return true
+    },
+  },
+  {
+    name: 'Redis is full for a while',
+    async inject({ redis }, random) {
+      await redis.command('CONFIG', 'SET', 'maxmemory', '100kb')
+      await delay(random.integer(100, 2_000))
+      await redis.command('CONFIG', 'SET', 'maxmemory', '0')
+      return true
+    },
+  },
+  {
+    name: 'Redis stalls',
+    async inject({ redis }, random) {
+      redis.signal('SIGSTOP')
+      await delay(random.integer(100, 3_000))
+      redis.signal('SIGCONT')
+      return true
+    },
+  },
+  {
+    name: 'kill -9 PostgreSQL',
+    async inject({ cluster }, random) {
+      await cluster.kill()
+      await delay(random.integer(0, 500))
+      await cluster.start()
+      return true
+    },
+  },
+  {
+    name: 'pg_terminate_backend of the walsender',
+    async inject(world) {
+      return terminateWalsender(world)
+    },
+  },
+  ...proxyFaults<DistributedWorld>(
+    'a tap and PostgreSQL',
+    ({ taps }, random) => random.pick(taps).served.databaseProxy,
+  ),
+  ...proxyFaults<DistributedWorld>('a tap and Redis', ({ taps }, random) => random.pick(taps).redisProxy),
+  ...proxyFaults<DistributedWorld>(
+    'a gateway and Redis',
+    ({ gateways }, random) => random.pick(gateways).redisProxy,
+  ),
+  ...proxyFaults<DistributedWorld>('clients', ({ gateways }, random) => random.pick(gateways).clientProxy),
+]
+
+async function restart({ served }: ServedRole): Promise<void> {
+  await served.kill()
+  await served.start()
+}
+
+/** The tap that reads the slot, once there is one. */
+async function activeTap({ taps }: DistributedWorld): Promise<ServedRole> {
+  const deadline = performance.now() + HEALTH_TIMEOUT_MS
+  for (;;) {
+    for (const tap of taps) {
+      const health = await tap.served.health()
+      if (health?.isActiveTap === true) return tap
+    }
+    if (performance.now() > deadline) throw new Error('No tap has taken over.')
+    await delay(50)
+  }
+}
+
+async function terminateWalsender(world: DistributedWorld): Promise<boolean> {
+  const rows = await world.query(
+    'SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND active',
+    [SLOT],
+  )
+  return rows.length > 0
+}
+
+/** Both taps are kept away, the slot is dropped, and changes commit without one: every subscriber is told, once. */
+export async function dropDistributedSlot(
+  world: DistributedWorld,
+  expectedResyncs: number,
+  timeoutMs: number,
+): Promise<void> {
+  const { writer, taps, subscribers } = world
+  await writer.pause()
+  await world.awaitProgress(timeoutMs)
+  for (const { served } of taps) {
+    served.databaseProxy.refuse(true)
+    served.databaseProxy.cut()
+  }
+  await terminateWalsender(world)
+  await untilFree(world)
+  await world.query('SELECT pg_drop_replication_slot($1)', [SLOT])
+  await writer.writeInGap()
+  for (const { served } of taps) served.databaseProxy.refuse(false)
+  await Promise.all(subscribers.map(({ log }) => log.whenResynced(expectedResyncs, timeoutMs)))
+  writer.resume()
+}
+
+async function untilFree(world: DistributedWorld): Promise<void> {
+  for (;;) {
+    const rows = await world.query('SELECT 1 FROM pg_replication_slots WHERE slot_name = $1 AND active', [
+      SLOT,
+    ])
+    if (rows.length === 0) return
+    await delay(20)
+  }
+}
+
+/** Kills that meet a huge transaction on its way. */
+export function killsInHuge(random: Random): readonly Fault[] {
+  return random.shuffle(DISTRIBUTED_FAULTS.filter(({ name }) => name.startsWith('kill -9'))).slice(0, 3)
+}

@@ -1,0 +1,169 @@
+/** What every run has, whatever serves it: a PostgreSQL with the ledger's tables, writers, and a crowd of subscribers. */
+import { fileURLToPath } from 'node:url'
+import { applyMigrations } from '../../src/embedded/migrations.ts'
+import type { PostgresCluster } from '../../src/embedded/postgres-cluster.ts'
+import { type SqlClient, withSqlClient } from '../../src/source/sql.ts'
+import { openPostgres } from '../support/postgres.ts'
+import { CHAOS_MODELS, type ChaosModel, Ledger } from './ledger.ts'
+import { createLedgerWriter, LEDGER_TABLE_SQL, type LedgerWriter } from './ledger-writer.ts'
+import type { Random } from './random.ts'
+import {
+  type ChaosSubscriber,
+  fetchChangeCursor,
+  openSseSubscriber,
+  openWebSocketSubscriber,
+  type SubscriberOptions,
+} from './subscriber.ts'
+
+const DATABASE = 'chaos'
+const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../prisma/migrations', import.meta.url))
+
+/** How a run is made. */
+export interface WorldOptions {
+  readonly random: Random
+  readonly pauseMaxMs: number
+  /** Aborted when the run has failed: nothing is waited for any longer. */
+  readonly signal: AbortSignal
+  /** Something happened that no fault explains: the run fails. */
+  readonly onTrouble: (words: string) => void
+}
+
+/** The database and those who write. */
+export interface Stage {
+  readonly cluster: PostgresCluster
+  readonly databaseUrl: string
+  readonly ledger: Ledger
+  readonly writer: LedgerWriter
+  query<Row extends object>(text: string, parameters?: readonly unknown[]): Promise<readonly Row[]>
+  /** Compares a model's rows with the ledger. */
+  checkRows(model: ChaosModel): Promise<void>
+}
+
+/** What every world has. */
+export interface WorldBase extends AsyncDisposable, Pick<Stage, 'cluster' | 'ledger' | 'writer' | 'query'> {
+  readonly subscribers: readonly ChaosSubscriber[]
+  /** A subscriber that comes later, and wants everything from the start. */
+  addLatecomer(): void
+  /** Commits one change for each model, and waits until every subscriber has it. */
+  awaitProgress(timeoutMs: number): Promise<void>
+  /** The latest log lines of what serves. */
+  readonly lines: readonly string[]
+}
+
+/** Starts PostgreSQL and prepares it; everything that has to be closed is added to `closing`. */
+export async function openStage(
+  { random, pauseMaxMs, onTrouble }: WorldOptions,
+  closing: AsyncDisposable[],
+): Promise<Stage> {
+  const postgres = await openPostgres({ settings: { wal_sender_timeout: '10s', max_connections: 60 } })
+  closing.push(postgres)
+  const { cluster } = postgres
+  await cluster.createDatabase(DATABASE)
+  const target = cluster.target(DATABASE)
+  const databaseUrl = cluster.connectionString(DATABASE)
+  await applyMigrations({ target, folder: MIGRATIONS_FOLDER })
+  const authorId = await withSqlClient(target, prepareTables)
+  const ledger = new Ledger()
+  const writer = createLedgerWriter({
+    ...{ connectionString: databaseUrl, ledger, random: random.fork(), authorId, pauseMaxMs },
+    lanes: 3,
+  })
+  return {
+    ...{ cluster, databaseUrl, ledger, writer },
+    query: (text, parameters) => withSqlClient(target, (sql) => sql.query(text, parameters)),
+    async checkRows(model) {
+      const { table, column } = CHAOS_MODELS[model]
+      const rows = await withSqlClient(target, (sql) =>
+        sql.query<{ mark: string }>(`SELECT ${column} AS mark FROM ${table}`),
+      )
+      const expected = ledger.rowsOf(model)
+      const isSame = rows.length === expected.size && rows.every(({ mark }) => expected.has(Number(mark)))
+      if (!isSame) onTrouble(`${model} has ${rows.length} rows, the ledger ${expected.size}, or others.`)
+    },
+  }
+}
+
+/** Those who subscribe. */
+export interface Crowd {
+  readonly subscribers: readonly ChaosSubscriber[]
+  addLatecomer(): void
+  awaitProgress(timeoutMs: number): Promise<void>
+}
+
+/** Opens subscribers of every model over both transports, spread over the addresses. */
+export async function openCrowd(
+  { random, signal, onTrouble }: WorldOptions,
+  stage: Stage,
+  urls: readonly string[],
+  closing: AsyncDisposable[],
+): Promise<Crowd> {
+  const after = await fetchChangeCursor(urls[0] ?? '', () => !signal.aborted)
+  const subscribers: ChaosSubscriber[] = []
+
+  function subscriberOptions(name: string, model: ChaosModel): SubscriberOptions {
+    const url = urls[subscribers.length % urls.length] ?? ''
+    return {
+      ...{ name, model, url, after, random: random.fork(), onResync: stage.checkRows },
+      onUnexpectedEnd: (error) => onTrouble(`${name} was ended: ${String(error)}`),
+    }
+  }
+
+  const add = (subscriber: ChaosSubscriber) => {
+    subscribers.push(subscriber)
+    closing.push({ [Symbol.asyncDispose]: () => subscriber.stop() })
+  }
+  add(openWebSocketSubscriber(subscriberOptions('ws Tag', 'Tag')))
+  add(openWebSocketSubscriber(subscriberOptions('ws Team', 'Team')))
+  add(openWebSocketSubscriber(subscriberOptions('ws Post', 'Post')))
+  add(openWebSocketSubscriber({ ...subscriberOptions('restless ws Post', 'Post'), isRestless: true }))
+  add(openSseSubscriber(subscriberOptions('sse Team', 'Team')))
+  add(openSseSubscriber(subscriberOptions('sse Tag', 'Tag')))
+  return {
+    subscribers,
+    addLatecomer() {
+      add(openWebSocketSubscriber(subscriberOptions('late ws Team', 'Team')))
+    },
+    async awaitProgress(timeoutMs) {
+      const numbers = await stage.writer.probe()
+      await Promise.all(
+        subscribers.map(({ name, model, log }) =>
+          log.whenSeen(numbers.get(model) ?? 0, timeoutMs).catch((error: unknown) => {
+            throw new Error(`${name} is stuck: ${error instanceof Error ? error.message : String(error)}`)
+          }),
+        ),
+      )
+    },
+  }
+}
+
+/** Builds a world whose parts are closed, last first, when it is disposed of or cannot be built. */
+export async function openParts<W>(
+  { onTrouble }: Pick<WorldOptions, 'onTrouble'>,
+  build: (closing: AsyncDisposable[], close: () => Promise<void>) => Promise<W>,
+): Promise<W> {
+  const closing: AsyncDisposable[] = []
+  const close = async () => {
+    for (const part of closing.splice(0).reverse()) {
+      // One that cannot be closed must not keep the others open.
+      try {
+        await part[Symbol.asyncDispose]()
+      } catch (error) {
+        onTrouble(`Closing failed: ${String(error)}`)
+      }
+    }
+  }
+  try {
+    return await build(closing, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function prepareTables(sql: SqlClient): Promise<string> {
+  await sql.execute(LEDGER_TABLE_SQL)
+  const [user] = await sql.query<{ id: string }>(
+    `INSERT INTO users (email) VALUES ('chaos@example.com') RETURNING id`,
+  )
+  return user?.id ?? ''
+}
