@@ -224,10 +224,13 @@ function checkServesChanges(role: Role): void {
   })
 }
 
-/** The log in memory keeps as much as the slot; where the slot keeps nothing, memory costs PostgreSQL nothing. */
+/**
+ * The log in memory keeps about as many changes as the slot: WAL has indexes and page images beside the rows. Where the
+ * slot keeps nothing, memory costs PostgreSQL nothing.
+ */
 function logBounds({ bytes, minutes }: Retention): { bytesMax: number; ageMaxMs: number } {
   const { bytes: bytesDefault, minutes: minutesDefault } = DEFAULT_RETENTION
-  return { bytesMax: bytes || bytesDefault, ageMaxMs: (minutes || minutesDefault) * 60_000 }
+  return { bytesMax: (bytes || bytesDefault) / 2, ageMaxMs: (minutes || minutesDefault) * 60_000 }
 }
 
 /** Deliveries → changes. The one place where the runtime's any-model change gets its model's type. */

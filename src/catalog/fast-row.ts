@@ -6,6 +6,7 @@
 import { readInt32 } from '../pgoutput/big-endian.ts'
 import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT } from '../pgoutput/tuple.ts'
 import type { AnyRow, ColumnPlan, RowLayout } from './row-layout.ts'
+import { createNullList } from './values/null-list.ts'
 
 /** Reads a row whose columns all came along; null where one did not (unchanged TOAST). */
 export type FastRowReader = (buffer: Buffer, start: number) => AnyRow | null
@@ -22,7 +23,7 @@ export function skipColumn(buffer: Buffer, at: number): number {
 
 /** What a NULL column is in a row: Prisma Client returns an empty list for a NULL array. */
 export function nullValueOf(plan: ColumnPlan): null | unknown[] {
-  return plan.field.isList ? [] : null
+  return plan.field.isList ? createNullList() : null
 }
 
 /** Reads the value at `at`, whose kind is text or binary. */
@@ -71,7 +72,7 @@ function writeColumn(plan: ColumnPlan | null): string {
     `  value${slot} = kind === ${COLUMN_BINARY} ? decode${slot}(buffer, at + 5, end) : parse${slot}(buffer.toString('utf8', at + 5, end))`,
     '  at = end',
     `} else if (kind === ${COLUMN_NULL}) {`,
-    `  value${slot} = ${plan.field.isList ? '[]' : 'null'}`,
+    `  value${slot} = ${plan.field.isList ? 'createNullList()' : 'null'}`,
     '  at += 1',
     '} else return null',
   ].join('\n')
@@ -94,11 +95,12 @@ export function compileFastRow(layout: RowLayout): FastRowReader {
     `return { ${plans.map(({ slot, field }) => `${JSON.stringify(field.name)}: value${slot}`).join(', ')} }`,
     '}',
   ].join('\n')
-  const build = new Function('codecs', 'readInt32', 'skipColumn', source)
+  const build = new Function('codecs', 'readInt32', 'skipColumn', 'createNullList', source)
   return build(
     plans.map((plan) => plan.codec),
     readInt32,
     skipColumn,
+    createNullList,
   )
 }
 

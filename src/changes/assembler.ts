@@ -9,28 +9,21 @@
  */
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import { invariant, type RowcastError } from '../errors.ts'
-import type {
-  DeleteMessage,
-  InsertMessage,
-  LogicalMessage,
-  Message,
-  RelationMessage,
-  UpdateMessage,
-} from '../pgoutput/messages.ts'
+import type { LogicalMessage, Message, RelationMessage } from '../pgoutput/messages.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { pgMicrosToDate } from '../wire/pg-time.ts'
-import type { AnyChange, ChangePosition, TransactionInfo, TransactionPart } from './change.ts'
+import type { ChangePosition, TransactionInfo, TransactionPart } from './change.ts'
+import { ChangePacker } from './change-packer.ts'
+import type { RowMessage } from './change-record.ts'
 import type { StreamEpoch } from './cursor.ts'
 import type { EmittedMessage } from './emitted-message.ts'
-import { RowChange } from './row-change.ts'
 import { createUnknownMarkError, judgeVisibility, type SoftDeleteFields } from './soft-delete.ts'
-import { TruncateTableChange } from './truncate-change.ts'
 
 /** Bounds of the open transaction, and how changes are told. */
 export interface AssemblerOptions {
-  /** @default 4_096 changes */
+  /** @default 1_024 changes */
   readonly partChangesMax?: number | undefined
-  /** @default 4_194_304 // 4 MiB of undecoded rows */
+  /** @default 1_048_576 // 1 MiB of undecoded rows */
   readonly partBytesMax?: number | undefined
   /** Models whose rows are marked instead of deleted. @default none */
   readonly softDelete?: SoftDeleteFields | undefined
@@ -55,6 +48,8 @@ export interface AssemblerOutput {
 export interface TransactionAssembler {
   /** Takes the next message; `byteLength` is its size on the wire. */
   take(message: Message, byteLength: number): void
+  /** The next row change of the open transaction has this index: those before it came another way. */
+  continueAt(index: number): void
   /**
    * The connection is gone: forget the open transaction, PostgreSQL will send it again. The next stream's
    * positions belong to `epoch`, when given.
@@ -68,12 +63,14 @@ export function createTransactionAssembler(
   output: AssemblerOutput,
   options: AssemblerOptions = {},
 ): TransactionAssembler {
-  const partChangesMax = options.partChangesMax ?? 4_096
-  const partBytesMax = options.partBytesMax ?? 4_194_304
+  const partChangesMax = options.partChangesMax ?? 1_024
+  const partBytesMax = options.partBytesMax ?? 1_048_576
   let epoch: StreamEpoch = { systemId: '0', timeline: 0 }
   let transaction: TransactionInfo | null = null
-  let changes: AnyChange[] = []
+  const packer = new ChangePacker()
   let byteLength = 0
+  /** Of the last change in the packer. */
+  let lastIndex = -1
   let nextIndex = 0
   /** The last change that left as part of a transaction whose commit has not been seen yet. */
   let published: ChangePosition = { commitLsn: LSN_ZERO, index: -1 }
@@ -95,24 +92,21 @@ export function createTransactionAssembler(
   }
 
   function publishChanges(open: TransactionInfo, isFinal: boolean): void {
-    const last = changes[changes.length - 1]
-    if (last === undefined && !(isFinal && published.commitLsn === open.commitLsn)) return
-    const part: TransactionPart = { transaction: open, changes, isFinal, byteLength }
-    changes = []
+    const isEmpty = packer.length === 0
+    if (isEmpty && !(isFinal && published.commitLsn === open.commitLsn)) return
+    const part: TransactionPart = { transaction: open, changes: packer.finish(open), isFinal, byteLength }
     byteLength = 0
-    if (last !== undefined) published = { commitLsn: open.commitLsn, index: last.index }
+    if (!isEmpty) published = { commitLsn: open.commitLsn, index: lastIndex }
     output.publish(part)
   }
 
-  function add(open: TransactionInfo, change: AnyChange, bytes: number): void {
-    if (published.commitLsn === open.commitLsn && change.index <= published.index) return
-    changes.push(change)
-    count(open, bytes)
+  function isPublished(open: TransactionInfo, index: number): boolean {
+    return published.commitLsn === open.commitLsn && index <= published.index
   }
 
   function count(open: TransactionInfo, bytes: number): void {
     byteLength += bytes
-    const entries = changes.length + messages.length
+    const entries = packer.length + messages.length
     if (entries >= partChangesMax || byteLength >= partBytesMax) publish(open, false)
   }
 
@@ -124,28 +118,23 @@ export function createTransactionAssembler(
     else if (before.has(model.name) && !registry.faults.has(model.name)) output.onRecovery?.(model.name)
   }
 
-  function takeRow(message: InsertMessage | UpdateMessage | DeleteMessage, bytes: number): void {
+  function takeRow(message: RowMessage, bytes: number): void {
     const open = openTransaction(message.kind)
     const index = nextIndex++
     const reader = registry.readerOf(message.relationOid)
     if (reader === null) return
-    const action = ACTIONS[message.kind]
-    const change = new RowChange(open, index, action, reader, message.oldKind, message.old, message.new)
     const field = softDelete.size === 0 ? undefined : softDelete.get(reader.model.name)
-    const visibility = field === undefined ? action : judgeVisibility(reader, field, message)
+    const visibility = field === undefined ? ACTIONS[message.kind] : judgeVisibility(reader, field, message)
     if (visibility === 'hidden') return
-    if (field !== undefined && visibility === 'unknown') {
-      const drift = createUnknownMarkError(reader.model.name, field)
+    if (visibility === 'unknown') {
+      const drift = createUnknownMarkError(reader.model.name, field ?? '')
       registry.fail(reader.model.name, drift)
       output.onDrift(reader.model.name, drift)
-    } else if (visibility === action) add(open, change, bytes)
-    else if (visibility === 'DELETE') {
-      add(
-        open,
-        new RowChange(open, index, 'DELETE', reader, message.oldKind, message.old, null, change),
-        bytes,
-      )
-    } else add(open, new RowChange(open, index, 'INSERT', reader, 'none', null, message.new, change), bytes)
+    } else if (!isPublished(open, index)) {
+      packer.add(index, reader, message, visibility)
+      lastIndex = index
+      count(open, bytes)
+    }
   }
 
   function takeMessage(message: LogicalMessage, bytes: number): void {
@@ -208,7 +197,10 @@ export function createTransactionAssembler(
             // Tables that inherit from a model's are emptied with it: that is one TRUNCATE of the model.
             if (reader === null || told.has(reader.model.name)) continue
             told.add(reader.model.name)
-            add(open, new TruncateTableChange(open, index, reader.model.name), bytes)
+            if (isPublished(open, index)) continue
+            packer.addTruncate(index, reader)
+            lastIndex = index
+            count(open, bytes)
           }
           return
         }
@@ -219,10 +211,13 @@ export function createTransactionAssembler(
         // Origin messages change no row; streamed and two-phase ones are not asked for.
       }
     },
+    continueAt(index) {
+      nextIndex = index
+    },
     reset(streamEpoch) {
       if (streamEpoch !== undefined) epoch = streamEpoch
       transaction = null
-      changes = []
+      packer.discard()
       messages = []
       byteLength = 0
     },

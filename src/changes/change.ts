@@ -134,13 +134,22 @@ export interface AnyChange {
   fresh(): AnyChange
 }
 
+/** Changes in order. An array is one; a part's own list makes each change when it is asked for. */
+export interface ChangeList extends Iterable<AnyChange> {
+  readonly length: number
+  /** The change at a place from 0 on, possibly a new object each time; undefined past the end. */
+  at(place: number): AnyChange | undefined
+  /** The model of the change at a place; absent where the changes themselves are there anyway. */
+  readonly modelAt?: ((place: number) => string) | undefined
+}
+
 /**
  * Changes of one transaction in order, as the source hands them to the bus. A transaction arrives as one
  * part unless it exceeds the assembler's bound; then as several, of which only the last is final.
  */
 export interface TransactionPart {
   readonly transaction: TransactionInfo
-  readonly changes: readonly AnyChange[]
+  readonly changes: ChangeList
   /** True for the part that ends with the commit. */
   readonly isFinal: boolean
   /** Size of the undecoded changes, in bytes. */

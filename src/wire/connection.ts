@@ -11,13 +11,15 @@ import pg from 'pg'
 import { RowcastError } from '../errors.ts'
 import { systemClock, type WireClock } from './clock.ts'
 import type { ConnectionTarget } from './connection-target.ts'
+import { createDirectSocket, type DirectSocket } from './direct-socket.ts'
 import { driverSocket, isEndedByServer, serverPidOf } from './driver-socket.ts'
 import { createFrameReader, encodeCopyDone, encodeQuery, encodeStatusUpdate } from './frames.ts'
 import { computeLivenessTimings, isLinkDead, type LivenessTimings, parseIntervalSetting } from './liveness.ts'
-import { formatLsn, LSN_ZERO, type Lsn, parseLsn } from './lsn.ts'
-import { quoteIdentifier, quoteLiteral, quoteReplicationLiteral } from './quote.ts'
+import { LSN_ZERO, type Lsn, parseLsn } from './lsn.ts'
+import { quoteIdentifier, quoteLiteral } from './quote.ts'
 import { decodeServerMessage, PostgresError, type ServerMessage } from './server-message.ts'
 import { PINNED_SESSION_SETTINGS } from './session-settings.ts'
+import { formatStartReplication, type StreamRequest } from './start-replication.ts'
 
 const TAG_COPY_BOTH = 0x57 // 'W'
 const TAG_ERROR = 0x45 // 'E'
@@ -32,20 +34,11 @@ export interface SystemIdentity {
   readonly flushedLsn: Lsn
 }
 
-/** What to stream. */
-export interface StreamRequest {
-  readonly slot: string
-  /** Start after this position; `LSN_ZERO` for the slot's own confirmed position, which is also the floor. */
-  readonly startLsn: Lsn
-  /** pgoutput's options, as named in the manual's "Logical Streaming Replication Parameters". */
-  readonly options: Readonly<Record<string, string>>
-}
-
 /** Gets what the server sends. A throw ends the stream with that error. */
 export interface StreamHandler {
   /** The server has begun; called before anything else of the stream. */
   onStarted?(): void
-  /** One output-plugin message lies in `bytes[start, end)`; the view stays valid. */
+  /** One output-plugin message lies in `bytes[start, end)`, valid during the call only. */
   onWalData(bytes: Buffer, start: number, end: number): void
   /** The server has sent everything up to `walEnd`. */
   onKeepalive(walEnd: Lsn): void
@@ -90,8 +83,10 @@ export async function openReplicationConnection(
   target: ConnectionTarget,
   options: { applicationName: string; connectTimeoutMs: number; clock?: WireClock },
 ): Promise<ReplicationConnection> {
+  const direct = createDirectSocket()
   const config: pg.ClientConfig & { replication: 'database' } = {
     ...target,
+    stream: () => direct.socket,
     replication: 'database',
     application_name: options.applicationName,
     connectionTimeoutMillis: options.connectTimeoutMs,
@@ -110,7 +105,8 @@ export async function openReplicationConnection(
     await client.query(sessionSettingsSql())
     const timeout = await client.query<{ wal_sender_timeout: string }>('SHOW wal_sender_timeout')
     const walSenderTimeoutMs = parseIntervalSetting(timeout.rows[0]?.wal_sender_timeout ?? '0')
-    return createConnection(client, computeLivenessTimings(walSenderTimeoutMs), options.clock ?? systemClock)
+    const timings = computeLivenessTimings(walSenderTimeoutMs)
+    return createConnection(client, direct, timings, options.clock ?? systemClock)
   } catch (error) {
     await client.end().catch(() => {})
     throw error
@@ -125,10 +121,14 @@ function sessionSettingsSql(): string {
 
 function createConnection(
   client: pg.Client,
+  direct: DirectSocket,
   timings: LivenessTimings,
   clock: WireClock,
 ): ReplicationConnection {
   const socket = driverSocket(client)
+  /** Under TLS the driver reads from a socket of its own. */
+  const isDirect = socket === direct.socket
+  const flow: { pause(): unknown; resume(): unknown } = isDirect ? direct : socket
   /** The last flushed position that this connection reported. */
   let reportedLsn = LSN_ZERO
   let handler: StreamHandler | null = null
@@ -181,6 +181,14 @@ function createConnection(
     sendStatus(silentMs >= timings.askAfterMs)
   }
 
+  /** Gives what arrives from now on to `take`, which may use the bytes during the call only. */
+  function divert(take: (bytes: Buffer) => void): void {
+    // Only 'data': what the socket listens to on itself ('end', 'close') keeps it working.
+    socket.removeAllListeners('data')
+    if (isDirect) direct.take = take
+    else socket.on('data', take)
+  }
+
   /** Wires frames to the handler; every failure in there ends this connection, never the process. */
   function takeOver(stream: StreamHandler, onStarted: () => void): void {
     let isReplyDue = false
@@ -197,9 +205,7 @@ function createConnection(
         else if (tag === TAG_COPY_DONE) socket.end()
       },
     })
-    // Only 'data': what the socket listens to on itself ('end', 'close') keeps it working.
-    socket.removeAllListeners('data')
-    socket.on('data', (chunk: Buffer) => {
+    divert((chunk) => {
       lastHeardMs = clock.monotonicMs()
       try {
         frames.push(chunk)
@@ -237,7 +243,7 @@ function createConnection(
           resolve('started')
         }),
       )
-      socket.write(encodeQuery(startReplicationSql(request)))
+      socket.write(encodeQuery(formatStartReplication(request)))
       const reason = await Promise.race([started, closed])
       if (reason !== 'started')
         throw reason ?? connectionLost('The connection was closed before the stream began.')
@@ -247,12 +253,12 @@ function createConnection(
     },
     pause() {
       isPaused = true
-      socket.pause()
+      flow.pause()
     },
     resume() {
       isPaused = false
       lastHeardMs = clock.monotonicMs()
-      socket.resume()
+      flow.resume()
     },
     async close() {
       if (!isClosing) {
@@ -264,8 +270,8 @@ function createConnection(
           socket.end(encodeCopyDone())
         }
         // The server may still have megabytes to send; nobody is interested any more.
-        socket.removeAllListeners('data')
-        socket.resume()
+        divert(() => {})
+        flow.resume()
         const timer = setTimeout(() => socket.destroy(), CLOSE_TIMEOUT_MS)
         await closed
         clearTimeout(timer)
@@ -280,12 +286,4 @@ const CLOSE_TIMEOUT_MS = 1_000
 
 function connectionLost(happened: string): RowcastError {
   return new RowcastError('WIRE_CONNECTION_LOST', happened)
-}
-
-/** START_REPLICATION SLOT … LOGICAL … (options): every name and value quoted. */
-function startReplicationSql(request: StreamRequest): string {
-  const options = Object.entries(request.options)
-    .map(([name, value]) => `${quoteIdentifier(name)} ${quoteReplicationLiteral(value)}`)
-    .join(', ')
-  return `START_REPLICATION SLOT ${quoteIdentifier(request.slot)} LOGICAL ${formatLsn(request.startLsn)} (${options})`
 }

@@ -16,6 +16,8 @@ const LENGTH_BYTES = 4
 const WAL_DATA_HEADER_BYTES = 25
 /** 'k' + Int64 WAL end + Int64 send time + Byte1 reply requested. */
 const KEEPALIVE_BYTES = 18
+/** Incomplete messages up to this length need no buffer of their own. */
+const SCRATCH_BYTES = 16_384
 /** PostgreSQL never builds a message beyond 1 GB; a length above that is a broken stream. */
 const FRAME_BYTES_MAX = 0x40000000
 
@@ -23,7 +25,7 @@ const TAG_COPY_DATA = 0x64 // 'd'
 const SUBTAG_WAL_DATA = 0x77 // 'w'
 const SUBTAG_KEEPALIVE = 0x6b // 'k'
 
-/** Gets the frames of a stream, in order. Views on `bytes` stay valid: chunks are never reused. */
+/** Gets the frames of a stream, in order. `bytes` are valid during the call only: buffers are used again. */
 export interface FrameHandler {
   /** One output-plugin message lies in `bytes[start, end)`. */
   onWalData(bytes: Buffer, start: number, end: number): void
@@ -44,48 +46,49 @@ export interface FrameReader {
 
 /** Creates a frame reader for one connection. */
 export function createFrameReader(handler: FrameHandler): FrameReader {
-  /** Parts of an incomplete message, joined once when the last part is there. */
-  let parts: Buffer[] = []
-  let partsBytes = 0
+  const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+  /** An incomplete message: what there is of it at the beginning, and room for all that is known to be missing. */
+  let pending = scratch
+  let pendingBytes = 0
   let neededBytes = 0
 
   /** Hands on what is complete, and keeps the rest. */
-  function consume(bytes: Buffer, from: number): void {
+  function consume(bytes: Buffer, from: number, to: number): void {
     let offset = from
-    while (bytes.length - offset >= HEADER_BYTES) {
+    while (to - offset >= HEADER_BYTES) {
       const end = offset + 1 + messageLength(bytes, offset)
-      if (end > bytes.length) break
+      if (end > to) break
       dispatch(handler, bytes, offset, end)
       offset = end
     }
-    if (offset === bytes.length) return
-    const rest = offset === 0 ? bytes : bytes.subarray(offset)
-    parts = [rest]
-    partsBytes = rest.length
-    neededBytes = rest.length < HEADER_BYTES ? HEADER_BYTES : 1 + messageLength(rest, 0)
+    if (offset === to) return
+    neededBytes = to - offset < HEADER_BYTES ? HEADER_BYTES : 1 + messageLength(bytes, offset)
+    pending = neededBytes > scratch.length ? Buffer.allocUnsafeSlow(neededBytes) : scratch
+    pendingBytes = bytes.copy(pending, 0, offset, to)
   }
 
   /** Adds what the incomplete message lacks and no more; returns how much of the chunk that was. */
   function complete(chunk: Buffer): number {
     let taken = 0
-    while (parts.length > 0 && taken < chunk.length) {
-      const part = chunk.subarray(taken, taken + neededBytes - partsBytes)
-      parts.push(part)
-      partsBytes += part.length
-      taken += part.length
-      if (partsBytes < neededBytes) break
-      const bytes = Buffer.concat(parts, partsBytes)
-      parts = []
+    while (pendingBytes > 0 && taken < chunk.length) {
+      const added = chunk.copy(pending, pendingBytes, taken, taken + neededBytes - pendingBytes)
+      pendingBytes += added
+      taken += added
+      if (pendingBytes < neededBytes) break
+      const message = pending
+      const end = pendingBytes
+      pendingBytes = 0
+      pending = scratch
       // A message again, or a header by now, which says how much is still to come.
-      consume(bytes, 0)
+      consume(message, 0, end)
     }
     return taken
   }
 
   return {
     push(chunk) {
-      const from = parts.length === 0 ? 0 : complete(chunk)
-      if (from < chunk.length) consume(chunk, from)
+      const from = pendingBytes === 0 ? 0 : complete(chunk)
+      if (from < chunk.length) consume(chunk, from, chunk.length)
     },
   }
 }

@@ -17,6 +17,9 @@ const start = (floor: number, server: number, epoch = PLAIN_EPOCH): StreamStart 
   serverLsn: toLsn(BigInt(server)),
 })
 
+/** What the log reckons for a part of one change without bytes. */
+const SMALL_PART_BYTES = 640
+
 const cursorAt = (commit: number, index: number, epoch = PLAIN_EPOCH) =>
   formatCursor(epoch, toLsn(BigInt(commit)), index)
 
@@ -195,12 +198,14 @@ describe('resuming with a cursor', () => {
 
   it('is bounded in memory: old parts go by bytes and by age, and the floor says so', async () => {
     let nowMs = 0
-    const bus = createMemoryBus({ log: { bytesMax: 1_000, ageMaxMs: 100, monotonicMs: () => nowMs } })
+    const bus = createMemoryBus({
+      log: { bytesMax: 4 * SMALL_PART_BYTES, ageMaxMs: 100, monotonicMs: () => nowMs },
+    })
     bus.open(start(1, 1))
     for (let commit = 10; commit <= 100; commit += 10) publish(bus, transactionOf(commit, ['User']))
     const tooOld = bus.subscribe({ model: 'User', after: cursorAt(50, 0) })
     await expect(tooOld.next()).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
-    // Four parts of 250 bytes fit; the cursor of the newest one that went is still good.
+    // Four parts fit; the cursor of the newest one that went is still good.
     const kept = bus.subscribe({ model: 'User', after: cursorAt(60, 0) })
     expect(places(await take(kept, 4)).map(([commit]) => commit)).toEqual([70, 80, 90, 100])
     nowMs = 200
@@ -231,7 +236,9 @@ describe('resuming with a cursor', () => {
         fc.array(transaction, { maxLength: 12 }),
         fc.integer({ min: 0, max: 40 }),
         async (all, keep) => {
-          const bus = createMemoryBus({ log: { bytesMax: keep * 250, ageMaxMs: 1e9, monotonicMs: () => 0 } })
+          const bus = createMemoryBus({
+            log: { bytesMax: keep * SMALL_PART_BYTES, ageMaxMs: 1e9, monotonicMs: () => 0 },
+          })
           bus.open(start(1, 1))
           const published: AnyChange[] = []
           const subscriptions: { subscription: BusSubscription; from: number }[] = []

@@ -11,7 +11,8 @@ import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
 
 const USERS = 1
 const UNKNOWN = 99
-const tuple: Tuple = { bytes: new Uint8Array(0), start: 0, end: 0, columnCount: 0 }
+/** A row without columns: the number of them, and nothing after it. */
+const tuple: Tuple = { bytes: new Uint8Array(2), start: 2, end: 2, columnCount: 0 }
 
 const reader = { model: { name: 'User' } } as RowReader
 const registry = {
@@ -58,7 +59,7 @@ function collect(options?: { partChangesMax?: number; partBytesMax?: number }) {
   const feed = (...messages: Message[]) => {
     for (const message of messages) assembler.take(message, 10)
   }
-  const seen = () => parts.flatMap((part) => part.changes.map((c) => [c.transaction.xid, c.index]))
+  const seen = () => parts.flatMap((part) => [...part.changes].map((c) => [c.transaction.xid, c.index]))
   return { parts, commits, assembler, feed, seen }
 }
 
@@ -107,7 +108,7 @@ describe('transaction assembler', () => {
       },
       commit(1),
     )
-    expect(parts[0]?.changes).toMatchObject([
+    expect([...(parts[0]?.changes ?? [])]).toMatchObject([
       { action: 'TRUNCATE', model: 'User', index: 1, old: null, new: null, key: null },
     ])
   })
@@ -181,7 +182,7 @@ describe('messages of applications', () => {
     const assembler = createTransactionAssembler(
       registry,
       {
-        publish: (part) => order.push(...part.changes.map((change) => `change ${change.index}`)),
+        publish: (part) => order.push(...[...part.changes].map((change) => `change ${change.index}`)),
         onBegin() {},
         onDrift() {},
         onCommit: () => order.push('commit'),

@@ -1,0 +1,132 @@
+/**
+ * Stage 4, changes. A part's changes as they are kept: PostgreSQL's bytes, and a few numbers for each change. The
+ * objects that subscribers get are made when somebody asks for them. Most changes are asked for once or never, and
+ * a million small objects that live for minutes cost more than all decoding.
+ */
+import { Buffer } from 'node:buffer'
+import type { RowReader } from '../catalog/row-reader.ts'
+import { readUint16 } from '../pgoutput/big-endian.ts'
+import type { Tuple } from '../pgoutput/tuple.ts'
+import type { AnyChange, ChangeList, TransactionInfo } from './change.ts'
+import {
+  COUNT_BYTES,
+  FIELD_END,
+  FIELD_FLAGS,
+  FIELD_INDEX,
+  FIELD_NEW,
+  FIELD_OLD,
+  FIELD_READER,
+  FIELD_SLAB,
+  parseFlags,
+  RECORD_LENGTH,
+  TRUNCATED,
+} from './change-record.ts'
+import { RowChange } from './row-change.ts'
+import { TruncateTableChange } from './truncate-change.ts'
+
+/** Between an old tuple and the new one: the new one's marker and number of columns. */
+const BETWEEN_BYTES = 3
+
+/** Takes records one by one. */
+export interface RecordTaker {
+  /** Takes the record that begins at `records[from]`, with the slab its bytes are in, if it has any. */
+  addRecord(records: Int32Array, from: number, reader: RowReader, slab: Buffer | undefined): void
+}
+
+/** The changes of a part. */
+export class PackedChanges implements ChangeList {
+  readonly length: number
+  readonly #transaction: TransactionInfo
+  readonly #readers: readonly RowReader[]
+  readonly #slabs: readonly Buffer[]
+  readonly #records: Int32Array
+  /** Of the first record. */
+  readonly #start: number
+  /** Whether the slabs will hold other changes one day: what leaves this list takes its bytes along. */
+  readonly #areBytesReused: boolean
+
+  constructor(
+    transaction: TransactionInfo,
+    readers: readonly RowReader[],
+    slabs: readonly Buffer[],
+    records: Int32Array,
+    start: number,
+    length: number,
+    areBytesReused: boolean,
+  ) {
+    this.#areBytesReused = areBytesReused
+    this.#transaction = transaction
+    this.#readers = readers
+    this.#slabs = slabs
+    this.#records = records
+    this.#start = start
+    this.length = length
+  }
+
+  at(place: number): AnyChange | undefined {
+    if (place < 0 || place >= this.length) return undefined
+    const record = this.#start + place * RECORD_LENGTH
+    const index = this.#number(record, FIELD_INDEX)
+    const reader = this.#readerOf(record)
+    return this.#number(record, FIELD_FLAGS) === TRUNCATED
+      ? new TruncateTableChange(this.#transaction, index, reader.model.name)
+      : this.#rowChange(record, index, reader)
+  }
+
+  modelAt(place: number): string {
+    return this.#readerOf(this.#start + place * RECORD_LENGTH).model.name
+  }
+
+  *[Symbol.iterator](): Iterator<AnyChange> {
+    for (let place = 0; place < this.length; place++) yield this.at(place) as AnyChange
+  }
+
+  /** The slab of the last row; undefined where there is none. */
+  get lastSlab(): Buffer | undefined {
+    return this.#slabs[this.#slabs.length - 1]
+  }
+
+  /** Adds all changes to the open part of `packer`. */
+  copyTo(packer: RecordTaker): void {
+    for (let place = 0; place < this.length; place++) {
+      const record = this.#start + place * RECORD_LENGTH
+      const slab = this.#slabs[this.#number(record, FIELD_SLAB)]
+      packer.addRecord(this.#records, record, this.#readerOf(record), slab)
+    }
+  }
+
+  #rowChange(record: number, index: number, reader: RowReader): RowChange {
+    const { oldKind, done, told } = parseFlags(this.#number(record, FIELD_FLAGS))
+    let slab = this.#slabs[this.#number(record, FIELD_SLAB)] as Buffer
+    let oldStart = this.#number(record, FIELD_OLD)
+    let newStart = this.#number(record, FIELD_NEW)
+    let end = this.#number(record, FIELD_END)
+    if (this.#areBytesReused) {
+      const first = (oldStart === 0 ? newStart : oldStart) - COUNT_BYTES
+      slab = Buffer.from(slab.subarray(first, end))
+      if (oldStart > 0) oldStart -= first
+      if (newStart > 0) newStart -= first
+      end -= first
+    }
+    const before =
+      oldStart === 0 ? null : tupleAt(slab, oldStart, newStart === 0 ? end : newStart - BETWEEN_BYTES)
+    const after = newStart === 0 ? null : tupleAt(slab, newStart, end)
+    const change = new RowChange(this.#transaction, index, done, reader, oldKind, before, after)
+    if (told === done) return change
+    return told === 'DELETE'
+      ? new RowChange(this.#transaction, index, told, reader, oldKind, before, null, change)
+      : new RowChange(this.#transaction, index, told, reader, 'none', null, after, change)
+  }
+
+  #readerOf(record: number): RowReader {
+    return this.#readers[this.#number(record, FIELD_READER)] as RowReader
+  }
+
+  #number(record: number, field: number): number {
+    return this.#records[record + field] as number
+  }
+}
+
+function tupleAt(bytes: Buffer, start: number, end: number): Tuple {
+  return { bytes, start, end, columnCount: readUint16(bytes, start - COUNT_BYTES) }
+}

@@ -1,0 +1,83 @@
+/** The socket under a replication stream: one buffer for all reads, and two reasons not to read. */
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { describe, expect, it, vi } from 'vitest'
+import { createDirectSocket } from '../../src/wire/direct-socket.ts'
+
+const NET = { timeout: 30_000, interval: 5 }
+
+async function connect() {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const direct = createDirectSocket()
+  const accepted = once(server, 'connection')
+  direct.socket.connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const [remote] = (await accepted) as [Socket]
+  const closed = once(direct.socket, 'close')
+  return {
+    ...{ direct, remote, closed },
+    async [Symbol.asyncDispose]() {
+      direct.socket.destroy()
+      remote.destroy()
+      await closed
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+/** Bytes that tell their place. */
+function pattern(from: number, length: number): Buffer {
+  return Buffer.from(Uint8Array.from({ length }, (_, at) => (from + at) % 251))
+}
+
+describe('direct socket', () => {
+  it('is a stream like any other until it is taken over, and hands over without a loss', async () => {
+    await using it = await connect()
+    const early: Buffer[] = []
+    it.direct.socket.on('data', (chunk: Buffer) => early.push(chunk))
+    it.remote.write(pattern(0, 100))
+    await vi.waitFor(() => expect(Buffer.concat(early)).toEqual(pattern(0, 100)), NET)
+    const late: Buffer[] = []
+    it.direct.socket.removeAllListeners('data')
+    it.direct.take = (bytes) => late.push(Buffer.from(bytes))
+    it.remote.write(pattern(100, 1_000_000))
+    await vi.waitFor(() => expect(late.reduce((sum, { length }) => sum + length, 0)).toBe(1_000_000), NET)
+    expect(Buffer.concat(late).equals(pattern(100, 1_000_000))).toBe(true)
+    // What the driver was given is its own.
+    expect(Buffer.concat(early)).toEqual(pattern(0, 100))
+  })
+
+  it('reads nothing while it is paused, not even after a rest, and everything afterwards', async () => {
+    await using it = await connect()
+    let taken = 0
+    it.direct.take = (bytes) => {
+      taken += bytes.length
+      // In the middle of a flood, so that the end of a rest falls into the pause.
+      if (taken > 100_000 && pausedAt === 0) {
+        it.direct.pause()
+        pausedAt = taken
+      }
+    }
+    let pausedAt = 0
+    it.direct.socket.resume()
+    let written = 0
+    while (pausedAt === 0) {
+      written += 1_500
+      it.remote.write(pattern(0, 1_500))
+      if (written % 6_000 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    it.remote.write(pattern(0, 50_000))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(taken).toBe(pausedAt)
+    it.direct.resume()
+    await vi.waitFor(() => expect(taken).toBe(written + 50_000), NET)
+  })
+
+  it('tells that the other side is gone', async () => {
+    await using it = await connect()
+    it.direct.take = () => {}
+    it.remote.end()
+    await it.closed
+    expect(it.direct.socket.readableEnded).toBe(true)
+  })
+})
