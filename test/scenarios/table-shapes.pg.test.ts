@@ -51,7 +51,9 @@ describe('a partitioned table', () => {
     await sql(`INSERT INTO items VALUES (201, 'a')`)
     await sql(`UPDATE items SET note = 'b'`)
     const steps = await rowcast.enable()
-    expect(steps.map((step) => step.sql)).toEqual(['ALTER TABLE "public"."items_top" REPLICA IDENTITY FULL'])
+    expect(steps.filter(({ kind }) => kind !== 'memory').map((step) => step.sql)).toEqual([
+      'ALTER TABLE "public"."items_top" REPLICA IDENTITY FULL',
+    ])
     await sql(`UPDATE items SET note = 'c'`)
     await sql('ALTER TABLE items DETACH PARTITION items_top')
     await sql(`UPDATE items_top SET note = 'nobody’s'`)
