@@ -4,7 +4,7 @@ const resultsFile = process.env['ROWCAST_TEST_RESULTS']
 
 export default defineConfig({
   // 'rowcast' itself, as the generated code imports it, is the source and not a build.
-  ssr: { resolve: { conditions: ['rowcast-source', 'module', 'node', 'development|production'] } },
+  ssr: { resolve: { conditions: ['rowcast-source', 'node', 'development|production'] } },
   // One copy of graphql: packages get index.js from Node.js, and Vite would give our files index.mjs.
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {

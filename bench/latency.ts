@@ -16,7 +16,7 @@ function percentile(sorted: readonly number[], share: number): number {
 }
 
 /** One load on one server. PostgreSQL's own commit times count, so the writer's delays do not. */
-async function measure(
+export async function measure(
   database: BenchDatabase,
   swarm: Child,
   server: LiveServer,

@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { BenchContext, Benchmark } from './benchmark.ts'
+import { broker } from './broker.ts'
 import { type BenchPostgres, openPostgres } from './database.ts'
 import { decode } from './decode.ts'
 import { drain } from './drain.ts'
@@ -17,7 +18,7 @@ import { describeMachine, formatResult, print, writeResult } from './report.ts'
 import { start } from './start.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [
-  ...[drain, decode, idleModels, latency, fanOut, filters, memory, start],
+  ...[drain, decode, idleModels, latency, fanOut, filters, memory, start, broker],
 ]
 /** Beside the sources, not beside what they are compiled to. */
 const RESULTS = join(import.meta.dirname, '../../results')

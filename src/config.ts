@@ -5,6 +5,7 @@ import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
 import type { Authorize } from './graphql/activity/activity-log.ts'
 import type { FieldNameOf, ModelPolicy } from './graphql/policy/model-policy.ts'
 import type { ServerSecurity } from './server/create-server.ts'
+import type { MetricsGuard, MetricsRequest } from './server/metrics-endpoint.ts'
 import type { DurabilityOptions } from './source/durability-options.ts'
 
 /** What the service needs of a Prisma Client. */
@@ -74,6 +75,16 @@ export interface ServiceConfig<
    * @default true, false when NODE_ENV is production
    */
   readonly livePage?: boolean | LivePageConfig | undefined
+  /**
+   * Whether `/metrics` serves Prometheus' metrics, and to whom; in production never to everybody. METRICS_TOKEN turns
+   * them on for `authorization: Bearer <token>`. @default true, false when NODE_ENV is production
+   */
+  readonly metrics?: boolean | MetricsConfig | undefined
+  /**
+   * Adds `Query.whyNot`, which tells why a subscription did not get a change, for those whom `canExplain` says yes to.
+   * @default no such field
+   */
+  readonly debug?: DebugConfig | undefined
   /** Whether clients may read the schema. @default true; when NODE_ENV is production, as `graphiql` */
   readonly introspection?: boolean | undefined
   /** What happens to subscribers that are read too slowly. */
@@ -85,6 +96,18 @@ export interface ServiceConfig<
 export interface LivePageConfig {
   /** Whether the viewer with this GraphQL context may. */
   authorize(context: object): boolean | Promise<boolean>
+}
+
+/** Who may read `/metrics`. */
+export interface MetricsConfig {
+  /** Whether whoever asks may. */
+  authorize(request: MetricsRequest): boolean | Promise<boolean>
+}
+
+/** Who may ask why a subscription did not get a change. */
+export interface DebugConfig {
+  /** Whether the viewer with this GraphQL context may. */
+  canExplain(context: object): boolean | Promise<boolean>
 }
 
 /** What happens to subscribers that are read too slowly. */
@@ -119,6 +142,10 @@ export interface Config {
   readonly graphiql: boolean
   /** Null where there is none; without `authorize` everybody may see it who is let in. */
   readonly livePage: { readonly authorize: Authorize | null } | null
+  /** Null where there are none. */
+  readonly metrics: { readonly authorize: MetricsGuard } | null
+  /** Null where nobody may ask. */
+  readonly canExplain: Authorize | null
   readonly security: ServerSecurity
   readonly durability: DurabilityOptions
   /** ROWCAST_ROLE and REDIS_URL override the file's. */

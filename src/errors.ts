@@ -551,6 +551,12 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  SOURCE_STALLED: {
+    means: 'WAL is waiting, the connection is alive, and no change comes.',
+    mend: "Look what the walsender waits for: SELECT wait_event_type, wait_event FROM pg_stat_activity WHERE application_name LIKE 'rowcast: %'; with failover slots, for the standbys in synchronized_standby_slots.",
+    retry: 'backoff',
+    isPublic: false,
+  },
   SOURCE_SLOT_OVER_BUDGET: {
     means:
       'The slot made PostgreSQL keep more WAL than `slotBudget` allows, and was dropped rather than fill the disk.',

@@ -1,4 +1,6 @@
 /** rowcast: PostgreSQL's change stream as live, typed models. The public face of the library. */
+export type { BrokerOption, RedisBrokerOptions, Role, ScalingOptions } from './broker/broker-options.ts'
+export type { BrokerStatus } from './broker/scaled-source.ts'
 export type {
   EnumSpec,
   FieldSpec,

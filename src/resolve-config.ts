@@ -8,6 +8,7 @@ import { Faults, type Fields, isFields } from './config-faults.ts'
 import type { Authorize } from './graphql/activity/activity-log.ts'
 import { NO_CATALOG, readModels } from './resolve-models.ts'
 import { readScaling, type ScalingOverrides } from './resolve-scaling.ts'
+import { readDebug, readMetrics } from './resolve-observability.ts'
 import { readServerSecurity, SECURITY_FIELDS } from './resolve-server-security.ts'
 import { parseConnectionTarget } from './source/connection-target.ts'
 import { DURABILITY_FIELDS, type DurabilityOptions, resolveDurability } from './source/durability-options.ts'
@@ -45,6 +46,8 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
     port: readPort(flags.port ?? nonEmpty(env['PORT']) ?? fields['port'], faults),
     graphiql,
     livePage: readLivePage(fields['livePage'], isProduction, faults),
+    metrics: readMetrics(fields['metrics'], nonEmpty(env['METRICS_TOKEN']), isProduction, faults),
+    canExplain: readDebug(fields['debug'], faults),
     durability: readDurability(fields, faults),
     scaling: readScaling(fields, scalingOverrides(env, flags), faults),
     slowSubscribers: readSlowSubscribers(fields['slowSubscribers'], faults),
@@ -68,6 +71,8 @@ export const CONFIG_FIELDS: readonly string[] = [
     'port',
     'graphiql',
     'livePage',
+    'metrics',
+    'debug',
     'role',
     'broker',
     'slowSubscribers',

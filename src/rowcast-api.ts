@@ -1,7 +1,8 @@
 /** The face of the library: what `createRowcast` takes and returns. Types only. */
 import type { Role, ScalingOptions } from './broker/broker-options.ts'
 import type { BrokerStatus } from './broker/scaled-source.ts'
-import type { BusSubscription, OverflowPolicy, SubscriptionRequest } from './bus/bus.ts'
+import type { Backlog, BusSubscription, OverflowPolicy, SubscriptionRequest } from './bus/bus.ts'
+import type { BusObserver } from './bus/bus-observer.ts'
 import type { Where } from './bus/filter/where-type.ts'
 import type { MessageRequest } from './bus/message-hub.ts'
 import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
@@ -121,6 +122,10 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
    */
   messages(request?: MessageRequest): AsyncIterableIterator<EmittedMessage>
   status(): RowcastStatus
+  /** Changes that wait in the queues of open subscriptions, by model. Looks at each queue: for now and then. */
+  backlogs(): ReadonlyMap<string, Backlog>
+  /** Has the observer told of what happens from now on; for metrics and traces. It must neither wait nor throw. */
+  observe(observer: BusObserver): void
   /** Confirms what was delivered, closes the replication connection, ends all subscriptions. */
   stop(): Promise<void>
 }

@@ -11,6 +11,7 @@ import {
 } from './broker/scaled-source.ts'
 import { busSink, NO_SINK, type SourceSink } from './broker/source-sink.ts'
 import type { BusSubscription } from './bus/bus.ts'
+import { BusObservers } from './bus/bus-observer.ts'
 import { checkImagesAreSent, parseChangeFilter } from './bus/filter/change-filter.ts'
 import { createMemoryBus } from './bus/memory-bus.ts'
 import { createMessageHub } from './bus/message-hub.ts'
@@ -55,7 +56,9 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   const durability = resolveDurability(options)
   const scaling = resolveScaling(options)
   const archive = scaling.broker === null ? null : new BrokerArchiveSlot()
+  const observers = new BusObservers()
   const bus = createMemoryBus({
+    observers,
     older: archive ?? undefined,
     queueLengthMax: options.queueLengthMax,
     overflow: options.overflow,
@@ -207,6 +210,8 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
         broker: brokerStatus(),
       }
     },
+    backlogs: () => bus.backlogs(),
+    observe: (observer) => observers.add(observer),
     async stop() {
       await source?.stop()
       bus.close()

@@ -10,6 +10,7 @@ import { type ActivityExposure, createActivityLog } from './graphql/activity/act
 import { secretFields } from './graphql/policy/secret-fields.ts'
 import { buildServiceSchema } from './graphql/service-schema.ts'
 import type { Logger } from './log.ts'
+import { type ConnectionCounts, createMetrics, type Metrics } from './observe/metrics.ts'
 import { createRowcast, type Rowcast, type RowcastStatus } from './rowcast.ts'
 import { createServer } from './server/create-server.ts'
 import type { HealthReport } from './server/health.ts'
@@ -63,9 +64,10 @@ export function createService(config: Config, options: ServiceOptions): Service 
     if (live !== false) rowcast.register(model, options)
   }
   const health = () => toHealthReport(rowcast.status())
-  if (config.scaling.role === 'tap') return createTapService({ config, rowcast, prisma, health })
+  if (config.scaling.role === 'tap') return createTapService({ config, rowcast, prisma, health, logger })
   logSecretFields(config, logger)
   const activity = config.livePage === null ? undefined : exposeActivity(rowcast, config.livePage)
+  const metrics = createMetricsOf(config, rowcast, () => server.connections())
   const server = createServer({
     schema: buildServiceSchema({
       activity,
@@ -82,6 +84,8 @@ export function createService(config: Config, options: ServiceOptions): Service 
     graphiql: config.graphiql,
     graphiqlQuery: options.graphiqlQuery,
     livePage: activity !== undefined,
+    metrics: exposeMetrics(config, metrics),
+    onDelivered: metrics?.onDelivered,
     ...config.security,
   })
   return {
@@ -99,6 +103,7 @@ export function createService(config: Config, options: ServiceOptions): Service 
       await server.close()
       await rowcast.stop()
       await prisma.$disconnect()
+      metrics?.close()
     },
   }
 }
@@ -109,9 +114,12 @@ function createTapService(parts: {
   readonly rowcast: Rowcast
   readonly prisma: ServicePrismaClient
   readonly health: () => HealthReport
+  readonly logger: Logger
 }): Service {
-  const { config, rowcast, prisma, health } = parts
-  const server = createHealthServer({ host: config.host, port: config.port, health })
+  const { config, rowcast, prisma, health, logger } = parts
+  const { host, port } = config
+  const metrics = createMetricsOf(config, rowcast)
+  const server = createHealthServer({ host, port, health, logger, metrics: exposeMetrics(config, metrics) })
   return {
     ...{ rowcast, prisma },
     async start() {
@@ -124,8 +132,22 @@ function createTapService(parts: {
       await server.close()
       await rowcast.stop()
       await prisma.$disconnect()
+      metrics?.close()
     },
   }
+}
+
+function createMetricsOf(
+  { metrics }: Config,
+  rowcast: Rowcast,
+  connections?: () => ConnectionCounts,
+): Metrics | null {
+  return metrics === null ? null : createMetrics(rowcast, { connections })
+}
+
+/** What `/metrics` serves, and to whom. */
+function exposeMetrics({ metrics: guard }: Config, metrics: Metrics | null) {
+  return guard === null || metrics === null ? undefined : { ...metrics, ...guard }
 }
 
 /** What the live page shows, kept from the start on. */

@@ -26,6 +26,8 @@ export interface GatewayStatus {
   readonly isConnected: boolean
   readonly lastError: RowcastError | null
   readonly failures: number
+  /** Connections that have begun to read. */
+  readonly connects: number
   readonly epoch: string | null
   readonly lastEntry: string | null
   /** WAL bytes between what was read and what a tap has written. */
@@ -63,6 +65,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   let connection: RedisConnection | null = null
   let lastError: RowcastError | null = null
   let failures = 0
+  let connects = 0
   let loop: Promise<void> = Promise.resolve()
 
   function settle(): void {
@@ -93,6 +96,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     try {
       if (stopping.signal.aborted) return
       state = 'streaming'
+      connects += 1
       await follower.follow(opened, stopping.signal)
     } finally {
       opened.destroy()
@@ -151,6 +155,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       isConnected: connection?.isOpen ?? false,
       lastError: lastError ?? (state === 'idle' || state === 'stopped' ? null : tapSilence()),
       failures,
+      connects,
       epoch: follower.epoch?.id ?? null,
       lastEntry: follower.position === null ? null : formatEntryId(follower.position),
       lagBytes: follower.lagBytes,

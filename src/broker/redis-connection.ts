@@ -38,13 +38,14 @@ export async function openRedisConnection(options: RedisConnectionOptions): Prom
   const { createClient, RESP_TYPES } = await import('@redis/client')
   const place = describeRedis(options.url)
   const replyTimeoutMs = options.replyTimeoutMs ?? 10_000
+  const connectTimeoutMs = options.connectTimeoutMs ?? 5_000
   const base = createClient({
     url: options.url,
     name: options.name,
     RESP: 2,
     disableOfflineQueue: true,
     disableClientInfo: true,
-    socket: { reconnectStrategy: false, connectTimeout: options.connectTimeoutMs ?? 5_000 },
+    socket: { reconnectStrategy: false, connectTimeout: connectTimeoutMs },
   })
   const client = base.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer })
   let isOpen = false
@@ -67,14 +68,26 @@ export async function openRedisConnection(options: RedisConnectionOptions): Prom
     if (base.isOpen) base.destroy()
   }
 
+  let onFailed: (error: Error) => void = () => {}
+  // A client that is ended while it connects says nothing any more: neither yes nor no.
+  const failed = new Promise<never>((_resolve, reject) => {
+    onFailed = reject
+  })
+  const timer = setTimeout(() => onFailed(new Error('It took too long.')), connectTimeoutMs)
   // Without a listener the loss of the connection would end the process.
-  base.on('error', destroy)
+  base.on('error', (error: Error) => {
+    onFailed(error)
+    destroy()
+  })
   base.on('end', onEnd)
   try {
-    await base.connect()
+    await Promise.race([base.connect(), failed])
   } catch (error) {
     destroy()
     throw describeRefusal(error, place) ?? unreachable(place, error)
+  } finally {
+    clearTimeout(timer)
+    failed.catch(() => {})
   }
   isOpen = true
 

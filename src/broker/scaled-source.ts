@@ -181,6 +181,8 @@ function toSourceStatus(
     isCatchingUp: read?.isReady === false && read.isConnected,
     lastError: read?.lastError ?? null,
     failures: read?.failures ?? 0,
+    streamsStarted: read?.connects ?? 0,
+    stalledMs: 0,
     positions: { safeLsn, confirmedLsn: null, serverLsn: safeLsn, lagBytes: read?.lagBytes ?? 0 },
     system: read?.system ?? null,
   }

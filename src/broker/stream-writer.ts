@@ -170,9 +170,15 @@ export class StreamWriter {
       }
     }
     if (mark !== null) commands.push(this.#markCommand(mark))
-    // Refusals of single commands show in the answer of EXEC; nobody else has to hear of them.
-    for (const command of [['MULTI'], ...commands]) connection.send(command).catch(() => {})
-    const replies = await connection.send(['EXEC'])
+    let refusal: unknown = null
+    const onRefused = (error: unknown) => {
+      refusal ??= error
+    }
+    for (const command of [['MULTI'], ...commands]) connection.send(command).catch(onRefused)
+    const replies = await connection.send(['EXEC']).catch((error: unknown) => {
+      // EXEC says only that a command before it was refused.
+      throw refusal ?? error
+    })
     this.#check(replies, entries)
     const isKept = replicas === 0 || (await this.#countReplicas(replicas)) >= replicas
     if (this.#hasEnded) return

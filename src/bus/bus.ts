@@ -102,6 +102,13 @@ export interface OlderReader {
   readonly position: ChangePosition
 }
 
+/** What waits in the queues of one model's subscriptions. */
+export interface Backlog {
+  readonly waiting: number
+  /** In the longest of them. */
+  readonly longest: number
+}
+
 /** What subscribers need of a bus. */
 export interface ChangeBus extends ChangeSink {
   /**
@@ -116,6 +123,8 @@ export interface ChangeBus extends ChangeSink {
   cursorBefore(isVisible: (xid: number) => boolean): string | null
   /** Open subscriptions by model. */
   readonly subscriptionCounts: ReadonlyMap<string, number>
+  /** Changes that wait in the queues of open subscriptions. */
+  backlogs(): ReadonlyMap<string, Backlog>
   /** Ends the subscriptions of one model, or all: normally, or with the error given. */
   close(error?: Error, model?: string): void
 }

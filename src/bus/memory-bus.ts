@@ -9,12 +9,14 @@ import type { RowcastError } from '../errors.ts'
 import { toLsn } from '../wire/lsn.ts'
 import {
   AFTER_EARLIEST,
+  type Backlog,
   type BusSubscription,
   type ChangeBus,
   type OlderLog,
   type OverflowPolicy,
   type SubscriptionRequest,
 } from './bus.ts'
+import type { BusObservers } from './bus-observer.ts'
 import { History } from './history.ts'
 import { LiveSubscribers } from './live-subscribers.ts'
 import { createOlderReplay, endOfPart, type Replay } from './older-replay.ts'
@@ -38,6 +40,8 @@ export interface MemoryBusOptions {
   readonly older?: OlderLog | undefined
   /** Models by name, for filters. @default none: subscriptions cannot have filters */
   readonly models?: Readonly<Record<string, ModelSpec>> | undefined
+  /** Who watches it. @default nobody */
+  readonly observers?: BusObservers | undefined
 }
 
 /** Log parts that one step of a catching-up subscription reads at most. */
@@ -53,7 +57,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
     ageMaxMs: options.log?.ageMaxMs ?? 600_000,
     monotonicMs: options.log?.monotonicMs ?? (() => performance.now()),
   }
-  const { older } = options
+  const { older, observers } = options
   const everybody = new Set<Subscriber>()
   const subscriptionCounts = new Map<string, number>()
   const live = new LiveSubscribers(options.models ?? {})
@@ -169,6 +173,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
 
   return {
     open(start) {
+      observers?.onOpened()
       if (history === null) {
         const floor = { commitLsn: toLsn(start.floorLsn - 1n), index: INDEX_AFTER_ALL }
         history = new History(start, new RetainedLog(floor, logOptions))
@@ -183,6 +188,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
     },
 
     publish(part: TransactionPart) {
+      observers?.onPublishing(part)
       history?.log.append(part)
       const { changes } = part
       for (let place = 0; place < changes.length; place += 1) {
@@ -191,9 +197,15 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
         // The log keeps bytes; what subscribers decode of this object goes when they are done with it.
         const change = changes.at(place) as AnyChange
         const endsTransaction = part.isFinal && place === changes.length - 1
-        live.forEachCandidate(change, (subscriber) => offer(subscriber, change, endsTransaction))
+        let candidates = 0
+        live.forEachCandidate(change, (subscriber) => {
+          candidates += 1
+          offer(subscriber, change, endsTransaction)
+        })
+        observers?.onCandidates(change.model, candidates)
       }
       if (part.isFinal) releaseHolders()
+      observers?.onPublished(part)
     },
 
     cut(model) {
@@ -203,6 +215,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
     },
 
     gap(error) {
+      observers?.onGap()
       history = null
       cuts.clear()
       holders = []
@@ -218,13 +231,15 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
         queueLengthMax,
         overflow: request.overflow ?? options.overflow ?? 'end',
         startCursor: after === AFTER_EARLIEST ? null : (after ?? history?.newestCursor ?? null),
-        onEnd() {
+        onEnd(error) {
           signal?.removeEventListener('abort', onAbort)
           everybody.delete(subscriber)
           subscriptionCounts.set(model, (subscriptionCounts.get(model) ?? 0) - 1)
           live.remove(subscriber)
           subscriber.onOpen?.(null)
+          observers?.onSubscriptionEnded(model, error)
         },
+        onDropped: observers && ((count, why) => observers.onDropped(model, count, why)),
         ...(after === undefined ? {} : { refill: () => refill?.() ?? true }),
       })
       const subscriber = new Subscriber({
@@ -246,6 +261,15 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
     cursorBefore: (isVisible) => history?.cursorBefore(isVisible) ?? null,
 
     subscriptionCounts,
+
+    backlogs() {
+      const backlogs = new Map<string, Backlog>()
+      for (const { model, queue } of everybody) {
+        const { waiting, longest } = backlogs.get(model) ?? { waiting: 0, longest: 0 }
+        backlogs.set(model, { waiting: waiting + queue.length, longest: Math.max(longest, queue.length) })
+      }
+      return backlogs
+    },
 
     close: (error, model) => endAll(error, model),
   }

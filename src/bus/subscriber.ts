@@ -18,13 +18,26 @@ class Match implements Delivery {
   readonly hidesOld: boolean
   readonly hidesNew: boolean
   isLastOfTransaction = false
+  readonly isReplayed: boolean
 
-  constructor(change: AnyChange, transition: Transition | null, hidesOld: boolean, hidesNew: boolean) {
+  constructor(
+    change: AnyChange,
+    transition: Transition | null,
+    hidesOld: boolean,
+    hidesNew: boolean,
+    isReplayed: boolean,
+  ) {
     this.change = change
     this.transition = transition
     this.hidesOld = hidesOld
     this.hidesNew = hidesNew
+    this.isReplayed = isReplayed
   }
+}
+
+/** Whether the delivery is one from before its subscription was live: read from the log, however old. */
+export function isReplayed(delivery: Delivery): boolean {
+  return delivery instanceof Match && delivery.isReplayed
 }
 
 /** What a subscriber is made of. */
@@ -109,9 +122,9 @@ export class Subscriber {
   }
 
   #judge(change: AnyChange): Match | null {
-    if (this.filter === null) return new Match(change, null, false, false)
+    if (this.filter === null) return new Match(change, null, false, false, !this.isLive)
     const { verdict, transition, hidesOld, hidesNew } = judgeChange(this.filter, change)
-    if (verdict === 'match') return new Match(change, transition, hidesOld, hidesNew)
+    if (verdict === 'match') return new Match(change, transition, hidesOld, hidesNew, !this.isLive)
     if (verdict === 'unknown') this.#endUnanswered(change, this.filter)
     return null
   }

@@ -7,6 +7,7 @@ import type { TransactionInfo } from '../changes/change.ts'
 import { formatCursor } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
 import type { BusSubscription, Delivery, DeliveryPull, DeliveryReader, OverflowPolicy } from './bus.ts'
+import type { DropReason } from './bus-observer.ts'
 import { conflate } from './conflate.ts'
 
 /** A queue and the two hands on it. */
@@ -28,8 +29,10 @@ export interface SubscriptionQueueOptions {
   readonly overflow: OverflowPolicy
   /** Where the subscription begins, for a consumer that never took anything; null when that is not known. */
   readonly startCursor: string | null
-  /** Called once, whoever ends the queue. */
-  readonly onEnd: () => void
+  /** Called once, whoever ends the queue; with the error, if it is one. */
+  readonly onEnd: (error: Error | null) => void
+  /** Told of deliveries that waited and go. */
+  readonly onDropped?: ((count: number, why: DropReason) => void) | undefined
   /**
    * Asked when the consumer finds the queue empty: pushes older deliveries from the log, and says whether
    * there may be more, at once or when it can tell. Not asked again once it said no.
@@ -103,7 +106,7 @@ class BoundedQueue implements SubscriptionQueue, DeliveryPull {
     if (this.isEnded) return
     this.isEnded = true
     this.#failure = error ?? null
-    this.#options.onEnd()
+    this.#options.onEnd(this.#failure)
     for (const waiter of this.#waiters?.splice(0) ?? []) this.#settleEnded(waiter)
     this.#notify()
   }
@@ -193,14 +196,17 @@ class BoundedQueue implements SubscriptionQueue, DeliveryPull {
 
   /** Makes room, or ends the queue. */
   #overflow(): void {
-    const { queueLengthMax } = this.#options
+    const { queueLengthMax, onDropped } = this.#options
     if (this.#options.overflow === 'conflate') {
+      const before = this.length
       this.#pending = conflate(this.#pending.slice(this.#head))
       this.#head = 0
+      onDropped?.(before - this.length, 'conflated')
       // Half of the bound, so that the work of conflating is paid by many changes.
       if (this.#pending.length <= queueLengthMax / 2) return
     }
     // What is pending goes: it is what the consumer could not take, and the cursor says where to find it.
+    onDropped?.(this.length, 'too_slow')
     this.#clear()
     this.end(
       new RowcastError('SUBSCRIBER_TOO_SLOW', `This subscription left ${queueLengthMax} changes waiting.`, {

@@ -141,6 +141,8 @@ export interface ChangeList extends Iterable<AnyChange> {
   at(place: number): AnyChange | undefined
   /** The model of the change at a place; absent where the changes themselves are there anyway. */
   readonly modelAt?: ((place: number) => string) | undefined
+  /** Its action, likewise. */
+  readonly actionAt?: ((place: number) => ChangeAction) | undefined
 }
 
 /**

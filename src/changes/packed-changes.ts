@@ -7,7 +7,7 @@ import { Buffer } from 'node:buffer'
 import type { RowReader } from '../catalog/row-reader.ts'
 import { readUint16 } from '../pgoutput/big-endian.ts'
 import type { Tuple } from '../pgoutput/tuple.ts'
-import type { AnyChange, ChangeList, TransactionInfo } from './change.ts'
+import type { AnyChange, ChangeAction, ChangeList, TransactionInfo } from './change.ts'
 import {
   COUNT_BYTES,
   FIELD_END,
@@ -75,6 +75,11 @@ export class PackedChanges implements ChangeList {
 
   modelAt(place: number): string {
     return this.#readerOf(this.#start + place * RECORD_LENGTH).model.name
+  }
+
+  actionAt(place: number): ChangeAction {
+    const flags = this.#number(this.#start + place * RECORD_LENGTH, FIELD_FLAGS)
+    return flags === TRUNCATED ? 'TRUNCATE' : parseFlags(flags).told
   }
 
   *[Symbol.iterator](): Iterator<AnyChange> {

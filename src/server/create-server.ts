@@ -20,6 +20,7 @@ import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts'
 import { listenOn } from './listen-on.ts'
 import { createLivePage } from './live-page.ts'
 import { createErrorMask } from './mask-error.ts'
+import { METRICS_PATH, type MetricsSource, respondMetrics } from './metrics-endpoint.ts'
 import { createOriginGuard } from './origin-guard.ts'
 import { createSessionKeeper } from './session-keeper.ts'
 import { createWebSocketTransport } from './websocket-transport.ts'
@@ -59,6 +60,10 @@ export interface ServerOptions extends ServerSecurity {
   readonly graphiqlQuery?: string | undefined
   /** Whether a browser at / gets the live page; what it shows comes from the schema. @default false */
   readonly livePage?: boolean | undefined
+  /** What `/metrics` serves, and to whom. @default nothing */
+  readonly metrics?: MetricsSource | undefined
+  /** Told of each delivery that is handed to a client. */
+  readonly onDelivered?: ((delivery: unknown) => void) | undefined
 }
 
 /** The server while it lives. */
@@ -70,6 +75,8 @@ export interface RowcastServer {
   listen(): Promise<{ readonly url: string; readonly port: number }>
   /** Asks the session of every open connection now whether it still holds; resolves once all have answered. */
   revalidateSessions(): Promise<void>
+  /** Open connections of clients. */
+  connections(): { readonly webSockets: number; readonly eventStreams: number }
   /** Takes no one new, ends what is open so that clients know to come back, and resolves within the bound. */
   close(): Promise<void>
 }
@@ -87,6 +94,7 @@ export function createServer(options: ServerOptions): RowcastServer {
   const pipeline = createGraphqlPipeline({
     ...{ schema: options.schema, graphiqlQuery: options.graphiqlQuery, logger, limits, errorMask },
     ...{ sessions, connections, originGuard, trustedProxyCount },
+    onDelivered: options.onDelivered,
     isGraphiqlEnabled: graphiql,
     isIntrospectionEnabled,
     hasForeignOrigins: allowedOrigins.length > 0,
@@ -101,6 +109,10 @@ export function createServer(options: ServerOptions): RowcastServer {
     // A kept-alive connection whose last response ends after close() began would hold the server open.
     response.once('close', () => isClosing && http.closeIdleConnections())
     if (page?.respond(request, response)) return
+    if (options.metrics !== undefined && pathOf(request) === METRICS_PATH) {
+      void respondMetrics(request, response, options.metrics, logger)
+      return
+    }
     route(request, response, health, handler)
   })
   const silentSockets = trackSilentSockets(http)
@@ -117,6 +129,7 @@ export function createServer(options: ServerOptions): RowcastServer {
   return {
     listen: () => listenOn(http, host, port),
     revalidateSessions: sessions.revalidate,
+    connections: () => ({ webSockets: webSockets.size, eventStreams: pipeline.streamCount }),
     async close() {
       if (isClosing || !http.listening) return
       isClosing = true

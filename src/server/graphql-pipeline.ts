@@ -42,12 +42,16 @@ export interface GraphqlPipelineOptions {
   readonly mayCarryCredentials: boolean
   readonly hasForeignOrigins: boolean
   readonly trustedProxyCount: number
+  /** Told of each delivery that is handed to a client. */
+  readonly onDelivered?: ((delivery: unknown) => void) | undefined
 }
 
 /** The pipeline and the end of its HTTP streams. */
 export interface GraphqlPipeline {
   readonly handler: GraphqlHandler
   readonly deliveries: Deliveries
+  /** Open event streams. */
+  readonly streamCount: number
   /** Ends every SSE stream with `SERVER_STOPPING` and `complete`. */
   endStreams(): void
 }
@@ -58,7 +62,7 @@ const CACHED_DOCUMENTS = 256
 /** Creates the pipeline. */
 export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlPipeline {
   const { errorMask, limits } = options
-  const deliveries = createDeliveries({ mask: errorMask.mask })
+  const deliveries = createDeliveries({ mask: errorMask.mask, onDelivered: options.onDelivered })
   const streams = createHttpStreams({ ...options, payloadBytesMax: limits.payloadBytesMax })
   const handler = createYoga<TransportContext, object>({
     schema: options.schema,
@@ -92,7 +96,14 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
       streams.plugin,
     ],
   })
-  return { handler, deliveries, endStreams: streams.end }
+  return {
+    handler,
+    deliveries,
+    endStreams: streams.end,
+    get streamCount() {
+      return streams.count
+    },
+  }
 }
 
 /** No page of another site reads this server through its visitor's browser, but those that are named. */

@@ -28,6 +28,8 @@ export interface HttpStreamsOptions {
 /** The plugin, and the end of all its streams. */
 export interface HttpStreams {
   readonly plugin: PipelinePlugin
+  /** Open streams. */
+  readonly count: number
   /** Ends every stream with `SERVER_STOPPING` and `complete`. */
   end(): void
 }
@@ -88,6 +90,9 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
   }
 
   return {
+    get count() {
+      return streams.size
+    },
     end: () => streams.end(failure(new RowcastError('SERVER_STOPPING', 'The server is stopping.'))),
     plugin: {
       onSubscribe: ({ args }) => {

@@ -12,6 +12,8 @@ export interface OpenStream<T> {
 
 /** Open streams that can be ended together. */
 export interface StreamRegistry<T> {
+  /** Open streams. */
+  readonly size: number
   /** Passes the source through until it ends or is ended; `onClosed` is called once, however it ends. */
   track(source: AsyncIterable<T>, onClosed?: () => void): OpenStream<T>
   /** Ends every stream, present and future, with `last`. */
@@ -23,6 +25,9 @@ export function createStreamRegistry<T>(): StreamRegistry<T> {
   const open = new Set<OpenStream<T>>()
   let lastOfAll: { readonly value: T } | null = null
   return {
+    get size() {
+      return open.size
+    },
     track(source, onClosed) {
       const stream = createOpenStream(source, () => {
         open.delete(stream)

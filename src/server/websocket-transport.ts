@@ -27,6 +27,8 @@ export interface WebSocketTransportOptions extends WebSocketProtocolOptions {
 
 /** The WebSocket side of the server. */
 export interface WebSocketTransport {
+  /** Open sockets. */
+  readonly size: number
   /** Takes over a connection that asked for an upgrade. @param address the client's */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): void
   /** Closes every socket with 1001, which tells clients to come back; cuts those that linger. */
@@ -51,6 +53,9 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     handleProtocols,
   })
   return {
+    get size() {
+      return sockets.clients.size
+    },
     handleUpgrade(request, socket, head, address) {
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
         const outbox = new SocketOutbox({

@@ -27,6 +27,11 @@ export interface DurabilityOptions {
   readonly failover?: boolean | undefined
   /** How often slot and publication are looked at while changes flow, in milliseconds. @default 10_000 // 10 s */
   readonly watchIntervalMs?: number | undefined
+  /**
+   * How long WAL may wait without any of it coming before this process is not ready (SOURCE_STALLED), in milliseconds.
+   * @default 60_000 // 1 min
+   */
+  readonly stalledAfterMs?: number | undefined
 }
 
 /** Their names, as rowcast.config.ts has them. */
@@ -36,17 +41,19 @@ export const DURABILITY_FIELDS = [
   'slotBudget',
   'failover',
   'watchIntervalMs',
+  'stalledAfterMs',
 ] as const
 
 /** The same, complete. */
 export type Durability = Pick<
   ReplicationSourceOptions,
-  'retention' | 'slotLostPolicy' | 'slotBudget' | 'isFailover' | 'watchIntervalMs'
+  'retention' | 'slotLostPolicy' | 'slotBudget' | 'isFailover' | 'watchIntervalMs' | 'stalledAfterMs'
 >
 
 /** Fills in the defaults. @throws CONFIG_BAD_FIELD */
 export function resolveDurability(options: DurabilityOptions): Durability {
-  const { retain, onSlotLost = 'recreate', slotBudget, failover = false, watchIntervalMs = 10_000 } = options
+  const { retain, onSlotLost = 'recreate', slotBudget, failover = false } = options
+  const { watchIntervalMs = 10_000, stalledAfterMs = 60_000 } = options
   const retention = {
     bytes: retain?.bytes ?? DEFAULT_RETENTION.bytes,
     minutes: retain?.minutes ?? DEFAULT_RETENTION.minutes,
@@ -59,12 +66,14 @@ export function resolveDurability(options: DurabilityOptions): Durability {
   check(slotBudget === undefined || slotBudget.bytes > 0, '`slotBudget` is not { bytes } of a number above 0')
   check(typeof failover === 'boolean', '`failover` is neither true nor false')
   check(watchIntervalMs > 0, '`watchIntervalMs` is not a number above 0')
+  check(stalledAfterMs > 0, '`stalledAfterMs` is not a number above 0')
   return {
     retention,
     slotLostPolicy: onSlotLost,
     slotBudget: slotBudget ?? null,
     isFailover: failover,
     watchIntervalMs,
+    stalledAfterMs,
   }
 }
 

@@ -12,6 +12,7 @@ import { runSetup } from './setup.ts'
 import type { SetupStep } from './setup-plan.ts'
 import { createSlot, dropSlot } from './slot-control.ts'
 import { NO_REMEDY, remedyFor } from './slot-remedy.ts'
+import { stalled } from './slot-verdict.ts'
 import type { ReplicationSourceOptions } from './source-options.ts'
 import type { SourceStatus } from './source-status.ts'
 import { toRowcastError } from './sqlstate.ts'
@@ -50,6 +51,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   let state: SourceState = 'idle'
   let lastError: RowcastError | null = null
   let failures = 0
+  let streamsStarted = 0
   let loop: Promise<void> = Promise.resolve()
   let connection: ReplicationConnection | null = null
   /** Of our last walsender, which may hold the slot for a moment after its connection is gone. */
@@ -62,7 +64,8 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   /** The slot was let go because of the budget; a person decides when there is to be one again. */
   let released: RowcastError | null = null
 
-  const isReady = () => state === 'streaming' && !session.position.isCatchingUp
+  const isStalled = () => session.stalledMs >= options.stalledAfterMs
+  const isReady = () => state === 'streaming' && !session.position.isCatchingUp && !isStalled()
 
   function settleWaiters(): void {
     for (const [resolve, isMet] of waiters) {
@@ -162,6 +165,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     options.onStreamStarted(start)
     phase = 'streaming'
     failures = 0
+    streamsStarted += 1
     lastError = null
     released = null
     transition('streamStarted')
@@ -254,7 +258,9 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       const { confirmedLsn } = positions
       const { slot, publication } = goal
       return {
-        ...{ state, slot, publication, lastError, failures, confirmedLsn, positions },
+        ...{ state, slot, publication, failures, streamsStarted, confirmedLsn, positions },
+        stalledMs: session.stalledMs,
+        lastError: lastError ?? (isStalled() ? stalled(goal, session.stalledMs) : null),
         isReady: isReady(),
         isCatchingUp: position.isCatchingUp,
         system: position.system,

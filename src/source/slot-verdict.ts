@@ -33,6 +33,16 @@ export function overBudget(slot: SlotState, budget: SlotBudget, goal: SetupGoal)
   )
 }
 
+/** Changes wait in PostgreSQL and do not come, although the connection is alive. */
+export function stalled(goal: SetupGoal, stalledMs: number): RowcastError {
+  const seconds = Math.round(stalledMs / 1_000)
+  return new RowcastError(
+    'SOURCE_STALLED',
+    `WAL has been waiting for ${seconds} seconds, and slot "${goal.slot}" does not move.`,
+    { details: { stalledSeconds: seconds } },
+  )
+}
+
 function judgeSlot(facts: SourceFacts, goal: SetupGoal): RowcastError | null {
   const { slot } = facts
   const name = `Slot "${goal.slot}"`

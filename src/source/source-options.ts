@@ -47,6 +47,8 @@ export interface ReplicationSourceOptions {
   readonly isFailover: boolean
   /** How often slot and publication are looked at while changes flow. */
   readonly watchIntervalMs: number
+  /** How long WAL may wait without any of it coming before the source is not ready. */
+  readonly stalledAfterMs: number
   readonly applicationName: string
   readonly connectTimeoutMs: number
   /** Random number in [0, 1) for the jitter of the waits. */

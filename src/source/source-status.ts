@@ -33,6 +33,10 @@ export interface SourceStatus {
   readonly lastError: RowcastError | null
   /** Attempts that failed since changes last flowed. */
   readonly failures: number
+  /** Streams that have begun; each one after the first is a reconnection. */
+  readonly streamsStarted: number
+  /** How long WAL has been waiting, at the last look, without any of it coming, in milliseconds; 0 while it comes. */
+  readonly stalledMs: number
   /** Highest position confirmed to PostgreSQL, as `16/B374D848`; null before the first. */
   readonly confirmedLsn: string | null
   readonly positions: SourcePositions

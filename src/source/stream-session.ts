@@ -11,14 +11,16 @@ import {
 import type { RowcastError } from '../errors.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
 import type { ReplicationConnection, StreamHandler } from '../wire/connection.ts'
+import type { Lsn } from '../wire/lsn.ts'
 import { quoteIdentifier } from '../wire/quote.ts'
 import type { ServerMessage } from '../wire/server-message.ts'
 import { HEARTBEAT_PREFIX, type SlotReading } from './heartbeat.ts'
 import { ModelTableGuard } from './model-tables.ts'
 import type { PreparedStream } from './prepare-stream.ts'
+import { ProgressWatch } from './progress-watch.ts'
 import { createRelayFeed } from './relay-feed.ts'
 import type { SourceFacts } from './slot-facts.ts'
-import { judgeBudget, judgeDrift, judgeFacts, overBudget } from './slot-verdict.ts'
+import { judgeBudget, judgeDrift, judgeFacts, overBudget, stalled } from './slot-verdict.ts'
 import { createSlotWatch } from './slot-watch.ts'
 import type { ReplicationSourceOptions } from './source-options.ts'
 import { type SlotHealth, toSlotHealth } from './source-status.ts'
@@ -30,6 +32,8 @@ export interface StreamSession {
   readonly position: StreamPosition
   /** The slot at the last look; null before the first. */
   readonly slotHealth: SlotHealth | null
+  /** How long WAL has been waiting, at the last look, without any of it coming. 0 while it comes. */
+  readonly stalledMs: number
   /** What a relay tells the stream. */
   readonly relayFeed: RelayFeed
   /**
@@ -59,6 +63,9 @@ export function createStreamSession(
   /** The facts the stream began with. */
   let baseline: SourceFacts | null = null
   let slotHealth: SlotHealth | null = null
+  const progress = new ProgressWatch()
+  let receivedBytes = 0
+  let stalledMs = 0
   let isBudgetWarned = false
   let isLimitHinted = false
 
@@ -103,6 +110,7 @@ export function createStreamSession(
     // A new connection may reach another server than the stream's: behind a proxy, or after a failover.
     if (connection === null || slot === null || slot.activePid !== connection.serverPid) return null
     position.noteServerLsn(facts.serverLsn)
+    noteProgress(facts.serverLsn)
     noteSlot(facts)
     const drift = baseline === null ? null : judgeDrift(baseline, facts, goal)
     const verdict = judgeFacts(facts, goal) ?? drift
@@ -117,6 +125,15 @@ export function createStreamSession(
       confirmedLsn: position.confirm(),
       retainedBytes: slot.retainedBytes ?? 0,
     }
+  }
+
+  function noteProgress(serverLsn: Lsn): void {
+    const { safeLsn } = position
+    const wasStalled = stalledMs >= options.stalledAfterMs
+    stalledMs = progress.observe({ safeLsn, serverLsn, receivedBytes, nowMs: performance.now() })
+    if (stalledMs < options.stalledAfterMs || wasStalled) return
+    const error = stalled(goal, stalledMs)
+    logger.warn(error.message, { code: error.code, lagBytes: position.describe().lagBytes })
   }
 
   function noteTables({ modelTables }: SourceFacts): void {
@@ -145,6 +162,7 @@ export function createStreamSession(
 
   const handler: Omit<StreamHandler, 'onStarted'> = {
     onWalData(bytes: Buffer, start: number, end: number) {
+      receivedBytes += end - start
       if (relay === undefined) assembler.take(decodeMessage(bytes, start, end), end - start)
       else relay.take(bytes, start, end)
     },
@@ -164,6 +182,11 @@ export function createStreamSession(
     writtenLsn: () => position.safeLsn,
   }
 
+  function resetProgress(): void {
+    progress.reset()
+    stalledMs = 0
+  }
+
   function begin({ continuity, facts, identity, slotConfirmedLsn }: PreparedStream): void {
     // What was delivered in part is recognised by its position, which after a gap means something else.
     if (continuity.kind !== 'continuous') assembler = newAssembler()
@@ -174,6 +197,7 @@ export function createStreamSession(
     isWaitedFor = position.isCatchingUp
     baseline = facts
     noteSlot(facts)
+    resetProgress()
     watch.start()
   }
 
@@ -182,6 +206,9 @@ export function createStreamSession(
     relayFeed: createRelayFeed({ relay, position, connectionNow: () => connection, onProgress }),
     get slotHealth() {
       return slotHealth
+    },
+    get stalledMs() {
+      return stalledMs
     },
     async stream(current, prepared, onStarted) {
       connection = current
@@ -202,6 +229,7 @@ export function createStreamSession(
     },
     end() {
       watch.stop()
+      resetProgress()
       relay?.end()
       connection = null
     },

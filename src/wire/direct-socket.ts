@@ -22,10 +22,11 @@ export interface DirectSocket {
   resume(): void
 }
 
-/** Creates it. Under TLS the driver reads from a socket of its own on top of it, and `take` gets nothing. */
-export function createDirectSocket(): DirectSocket {
+/** Creates it. Under TLS the driver reads from a socket of its own on top of it, and `take` gets nothing. `pace` says when to rest. */
+export function createDirectSocket(
+  pace: Pick<ReadPace, 'isRestDue'> = new ReadPace(() => performance.now()),
+): DirectSocket {
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES_MAX)
-  const pace = new ReadPace(() => performance.now())
   let isPaused = false
   const options: SocketConstructorOpts & ConnectOpts = {
     onread: {

@@ -1,5 +1,6 @@
 /** Redis away, empty, behind, full, slow: nothing is lost that slot or stream still hold, and whoever lost is told. */
 import { describe, expect, it } from 'vitest'
+import { toRawEntries } from '../../src/broker/stream-reply.ts'
 import { isRowcastError } from '../../src/errors.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { slotOf, takeChanges } from '../support/live-rowcast.ts'
@@ -29,6 +30,14 @@ async function takeNames(changes: Parameters<typeof takeChanges>[0], count: numb
 /** Polls until it holds; the test's own time limit bounds the wait. */
 async function until(isMet: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isMet())) await new Promise((resolve) => setTimeout(resolve, 25))
+}
+
+/** A logger and what it was told. */
+function collectLogs() {
+  const logs: string[] = []
+  const note = (message: string, fields: object = {}) =>
+    void logs.push(`${message} ${JSON.stringify(fields)}`)
+  return { logs, logger: { debug: note, info: note, warn: note, error: note } }
 }
 
 const errorOf = ({ rowcast }: ScaledRowcast) => rowcast.status().lastError?.code
@@ -201,6 +210,73 @@ describe.skipIf(NO_REDIS !== null)('Redis', () => {
     redis.signal('SIGCONT')
     expect(await takeNames(live, 1)).toEqual([name])
     expect((await slot())?.pid).toBe(pid)
+  })
+
+  it('that is flushed while everybody is connected is filled again', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    await using tap = await openRole(database, 'tap', { redisUrl: redis.url })
+    await using gateway = await openRole(database, 'gateway', { redisUrl: redis.url })
+    const live = gateway.rowcast.subscribe('Tag')
+    const names = await insertTags(database, 2)
+    const { logs, logger } = collectLogs()
+    await using second = await openRole(database, 'gateway', { redisUrl: redis.url, logger })
+    await redis.command('FLUSHALL')
+    names.push(...(await insertTags(database, 3)))
+    expect(await takeNames(live, 5)).toEqual(names)
+    await until(() => tap.rowcast.status().broker?.isActive === true)
+    const late = second.rowcast.subscribe('Tag', { after: 'earliest' })
+    expect(await takeNames(late, 5)).toEqual(names)
+    expect(logs.filter((line) => line.includes('RESYNC_REQUIRED'))).toEqual([])
+  })
+
+  it('whose stream two databases write to has one of them stand back, and says why', async () => {
+    await using one = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    const { logs, logger } = collectLogs()
+    await using first = await openRole(one, 'tap', { redisUrl: redis.url, logger })
+    const keyOf = (suffix: string) => `rowcast:{${slotOf(one)}}:${suffix}`
+    const [newest] = toRawEntries(await redis.command('XREVRANGE', keyOf('epochs'), '+', '-', 'COUNT', '1'))
+    // What a tap of another database, with the same slot name and the same Redis, would write.
+    const foreign = { ...JSON.parse(String(newest?.value)), id: 'foreign', systemId: '1' }
+    await redis.command('XADD', keyOf('epochs'), '*', 'e', JSON.stringify(foreign))
+    await until(() => logs.some((line) => line.includes('BROKER_STREAM_CONTESTED')))
+    // The slot is ours: a stream of ours begins anew.
+    await until(() => first.rowcast.status().broker?.isActive === true)
+    await using gateway = await openRole(one, 'gateway', { redisUrl: redis.url })
+    const live = gateway.rowcast.subscribe('Tag')
+    const name = await insertTag(one)
+    expect(await takeNames(live, 1)).toEqual([name])
+  })
+
+  it('without a tap keeps a gateway from being ready, and the gateway says what is missing', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    await using gateway = startRole(database, 'gateway', { redisUrl: redis.url })
+    await until(() => gateway.rowcast.status().broker?.isConnected === true)
+    expect(gateway.rowcast.status()).toMatchObject({ isReady: false, lastError: { code: 'BROKER_NO_TAP' } })
+  })
+
+  it('that evicts is warned of', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis({ settings: ['--maxmemory-policy', 'allkeys-lru'] })
+    const { logs, logger } = collectLogs()
+    await using _tap = await openRole(database, 'tap', { redisUrl: redis.url, logger })
+    expect(logs.filter((line) => line.includes('allkeys-lru'))).toHaveLength(1)
+  })
+
+  it('that loses the stream alone is told from one that lost everything', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    const { logs, logger } = collectLogs()
+    await using tap = await openRole(database, 'tap', { redisUrl: redis.url, logger })
+    await using gateway = await openRole(database, 'gateway', { redisUrl: redis.url })
+    const live = gateway.rowcast.subscribe('Tag')
+    const epoch = tap.rowcast.status().broker?.epoch
+    await redis.command('DEL', `rowcast:{${slotOf(database)}}:${epoch}:changes`)
+    const names = await insertTags(database, 3)
+    expect(await takeNames(live, 3)).toEqual(names)
+    expect(logs.some((line) => line.includes('BROKER_STREAM_LOST'))).toBe(true)
   })
 
   it('must say that replicas have a change, where that is asked for, before PostgreSQL may forget it', async () => {

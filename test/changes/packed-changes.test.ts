@@ -1,4 +1,5 @@
 /** What a list of packed changes gives back is what was packed, for as long as it may be read. */
+import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { RowReader } from '../../src/catalog/row-reader.ts'
@@ -15,10 +16,12 @@ import { plainTransaction } from '../support/plain-change.ts'
 
 const transaction = plainTransaction(7)
 
-/** A reader whose rows are the bytes they were read from. */
+const digest = (bytes: Uint8Array) => createHash('sha1').update(bytes).digest('hex')
+
+/** A reader whose rows tell what bytes they were read from. */
 function bytesReader(name: string): RowReader {
   const readRow = ({ bytes, start, end, columnCount }: Tuple) => ({
-    hex: Buffer.from(bytes).toString('hex', start, end),
+    sha1: digest(bytes.subarray(start, end)),
     columnCount,
   })
   return {
@@ -26,7 +29,7 @@ function bytesReader(name: string): RowReader {
     readRow,
     readNew: (tuple: Tuple) => ({ row: readRow(tuple), unavailable: [] }),
     readKey: readRow,
-    changedFields: (old: Tuple, now: Tuple) => [readRow(old).hex, readRow(now).hex],
+    changedFields: (old: Tuple, now: Tuple) => [readRow(old).sha1, readRow(now).sha1],
     missingFields: [],
     isKeyLogged: true,
   } as unknown as RowReader
@@ -168,7 +171,7 @@ describe('packed changes', () => {
     const packer = new ChangePacker()
     packer.add(0, READERS[0] as RowReader, message, 'INSERT')
     message.new.bytes.fill(0)
-    expect(packer.finish(transaction).at(0)?.new).toMatchObject({ hex: '010203' })
+    expect(packer.finish(transaction).at(0)?.new).toMatchObject({ sha1: digest(Uint8Array.of(1, 2, 3)) })
   })
 
   it('hold more than one block of records', () => {
@@ -189,7 +192,7 @@ describe('packed changes', () => {
       ...changes.map((_, n) => n),
       1,
     ])
-    expect(list.at(4_321)?.new).toMatchObject({ hex: '10e1' })
+    expect(list.at(4_321)?.new).toMatchObject({ sha1: digest(Uint8Array.of(0x10, 0xe1)) })
   })
 })
 
@@ -218,6 +221,28 @@ describe('change keeper', () => {
       }),
       { numRuns: 50 },
     )
+  })
+
+  it('gives changes their own bytes: those of the list are used again', () => {
+    const keeper = new ChangeKeeper()
+    const packer = new ChangePacker()
+    const keepRow = (value: number) => {
+      const message: RowMessage = {
+        ...{ kind: 'insert', streamXid: null, relationOid: 1, oldKind: 'none', old: null },
+        new: tupleOf(new Uint8Array(40_000).fill(value), 1, 6),
+      }
+      const changes = pack(packer, [
+        { reader: READERS[0] as RowReader, index: value, message, told: 'INSERT' },
+      ])
+      return keeper.keep({ transaction, changes, isFinal: true, byteLength: 0 })
+    }
+    const first = keepRow(1)
+    const taken = first.changes.at(0)
+    keeper.release(first)
+    for (let value = 2; value < 20; value += 1) keeper.release(keepRow(value))
+    const ones = digest(new Uint8Array(40_000).fill(1))
+    expect(taken?.new).toMatchObject({ sha1: ones })
+    expect(first.changes.at(0)?.new).not.toMatchObject({ sha1: ones })
   })
 
   it('leaves other lists alone', () => {

@@ -1,0 +1,248 @@
+/** Past one machine: what the way through Redis costs, and how deliveries grow with gateways. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { BASE_SLOT, type Backlog, writeInserts, writeUpdates } from './backlog.ts'
+import { type BenchContext, type Benchmark, RunBook } from './benchmark.ts'
+import { captureMessages } from './capture.ts'
+import { type Child, openChild } from './child.ts'
+import type { CodecAnswer } from './contenders/broker-codec.ts'
+import type { RoleRequest } from './contenders/broker-rowcast.ts'
+import type { BenchDatabase } from './database.ts'
+import { drainOnce } from './drain.ts'
+import { measure as measureLatency } from './latency.ts'
+import { type LiveServer, openClients, serveRowcast } from './live-servers.ts'
+import { insertSql } from './orders.ts'
+import { type BenchRedis, openRedis } from './redis.ts'
+
+const OURS = 'rowcast: tap, Redis, gateway'
+const ALONE = 'rowcast alone'
+const PEER = 'pg-logical-replication, redis-event-target'
+
+/** A backlog through a tap's process, Redis, and a reader's process. */
+async function drainThrough(module: string, backlog: Backlog, redis: BenchRedis) {
+  const { database, changes } = backlog
+  await redis.flush()
+  return database.withSlotCopy(`${BASE_SLOT}_${database.name}`, async (slot) => {
+    await using tap = await openChild(module)
+    await using gateway = await openChild(module)
+    const request: RoleRequest = { url: database.url, slot, redisUrl: redis.url }
+    const drained = gateway.call('drain', { ...request, changes })
+    // PUBLISH keeps nothing: the reader has to be there first.
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    const sentBefore = await redis.sentBytes()
+    const before = await Promise.all([tap.usage(), gateway.usage(), redis.cpuMicros()])
+    const startedMs = performance.now()
+    await tap.call('startTap', request)
+    await drained
+    const wallMs = performance.now() - startedMs
+    const after = await Promise.all([tap.usage(), gateway.usage(), redis.cpuMicros()])
+    await Promise.all([tap.call('stop'), gateway.call('stop')])
+    return {
+      'changes/s': (changes / wallMs) * 1_000,
+      'tap CPU µs/change': (after[0].cpuMicros - before[0].cpuMicros) / changes,
+      'gateway CPU µs/change': (after[1].cpuMicros - before[1].cpuMicros) / changes,
+      'Redis CPU µs/change': (after[2] - before[2]) / changes,
+      'Redis bytes out/change': ((await redis.sentBytes()) - sentBefore) / changes,
+    }
+  })
+}
+
+async function drainAll(
+  context: BenchContext,
+  book: RunBook,
+  redis: BenchRedis,
+  scenario: string,
+  backlog: Backlog,
+) {
+  for (let round = 0; round < context.rounds; round++) {
+    const alone = await drainOnce('contenders/drain-rowcast', backlog, 'read')
+    book.add(scenario, ALONE, { 'changes/s': (backlog.changes / alone.wallMs) * 1_000 })
+    book.add(scenario, OURS, await drainThrough('contenders/broker-rowcast', backlog, redis))
+    book.add(scenario, PEER, await drainThrough('contenders/broker-yoga', backlog, redis))
+  }
+}
+
+async function compareForms(context: BenchContext, book: RunBook, scenario: string, backlog: Backlog) {
+  const folder = await mkdtemp(join(tmpdir(), 'rowcast-bench-'))
+  try {
+    const file = join(folder, scenario)
+    await captureMessages(backlog, file, true)
+    await using child = await openChild('contenders/broker-codec')
+    for (let round = 0; round < context.rounds; round++) {
+      for (const [name, command] of [
+        ['entries of PostgreSQL’s bytes', 'entries'],
+        ['JSON of rows', 'json'],
+      ] as const) {
+        const answer = await child.call<CodecAnswer>(command, { file })
+        book.add(`form of ${scenario}`, name, {
+          'bytes/change': answer.bytesPerChange,
+          'encode CPU µs/change': answer.encodeMicros,
+          'decode CPU µs/change': answer.decodeMicros,
+        })
+      }
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** A tap and gateways that serve. */
+interface Fleet extends AsyncDisposable {
+  readonly gateways: readonly LiveServer[]
+}
+
+async function openFleet(
+  database: BenchDatabase,
+  redis: BenchRedis,
+  count: number,
+  slot: string,
+): Promise<Fleet> {
+  await database.createSlot(slot)
+  const request: RoleRequest = { url: database.url, slot, redisUrl: redis.url }
+  const children: Child[] = []
+  const open = async () => {
+    const child = await openChild('contenders/broker-rowcast')
+    children.push(child)
+    return child
+  }
+  await (await open()).call('startTap', request)
+  const gateways: LiveServer[] = []
+  for (let number = 1; number <= count; number++) {
+    const child = await open()
+    const address = await child.call<{ port: number; path: string }>('serve', request)
+    const name = `gateway ${number} of ${count}`
+    gateways.push({
+      ...{ name, child, isGraphql: true, ...address },
+      fire: (changes) => fire(database, changes),
+      [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+    })
+  }
+  return {
+    gateways,
+    async [Symbol.asyncDispose]() {
+      for (const child of children) await child[Symbol.asyncDispose]()
+      await database.dropSlot(slot)
+    },
+  }
+}
+
+let lastId = 0
+async function fire(database: BenchDatabase, changes: number): Promise<void> {
+  const first = lastId + 1
+  lastId += changes
+  await database.query(insertSql(first, lastId))
+}
+
+/** The same clients, spread over more and more gateways. */
+async function growFleet(context: BenchContext, book: RunBook, redis: BenchRedis): Promise<void> {
+  const clients = context.size(1_000, 8)
+  const changes = 10
+  const transactions = context.size(10, 1)
+  await using database = await context.openDatabase('broker_fleet')
+  await using swarm = await openChild('clients/swarm')
+  for (const count of [1, 2, 4]) {
+    await using fleet = await openFleet(database, redis, count, `fleet_${count}`)
+    const groups = fleet.gateways.map(({ name }) => name)
+    for (const gateway of fleet.gateways) await openClients(swarm, gateway, gateway.name, clients / count)
+    const deliver = async () => {
+      for (const group of groups) await swarm.call('reset', { group })
+      await fire(database, changes)
+      const target = (clients / count) * changes
+      for (const group of groups) {
+        if (!(await swarm.call<boolean>('reach', { group, count: target, timeoutMs: 60_000 })))
+          throw new Error(`${group} did not deliver all of ${target}.`)
+      }
+    }
+    for (let n = 0; n < transactions; n++) await deliver()
+    for (let round = 0; round < context.rounds; round++) {
+      const before = await Promise.all(fleet.gateways.map(({ child }) => child.usage()))
+      const startedMs = performance.now()
+      for (let n = 0; n < transactions; n++) await deliver()
+      const seconds = (performance.now() - startedMs) / 1_000
+      const after = await Promise.all(fleet.gateways.map(({ child }) => child.usage()))
+      const deliveries = clients * changes * transactions
+      const cpuMicros = after.reduce(
+        (sum, { cpuMicros: used }, index) => sum + used - (before[index]?.cpuMicros ?? 0),
+        0,
+      )
+      book.add(`${clients} clients, 10 changes a transaction`, `${count} gateways`, {
+        'deliveries/s': deliveries / seconds,
+        'gateway CPU µs/delivery': cpuMicros / deliveries,
+        'RSS MB/gateway': (after[0]?.rssBytes ?? 0) / 1e6,
+      })
+    }
+    for (const group of groups) await swarm.call('close', { group })
+  }
+}
+
+/** From commit to a WebSocket client, alone and through Redis. */
+async function compareLatency(context: BenchContext, book: RunBook, redis: BenchRedis): Promise<void> {
+  await using aloneDatabase = await context.openDatabase('broker_latency_alone')
+  await using database = await context.openDatabase('broker_latency')
+  await using swarm = await openChild('clients/swarm')
+  await using alone = await serveRowcast(aloneDatabase)
+  await using fleet = await openFleet(database, redis, 1, 'latency')
+  const gateway = fleet.gateways[0] as LiveServer
+  await openClients(swarm, alone, alone.name, 1)
+  await openClients(swarm, gateway, gateway.name, 1)
+  let firstId = 1_000_000
+  for (let round = 0; round < context.rounds; round++) {
+    for (const rate of [100, 1_000]) {
+      const count = context.size(rate * 4, 20)
+      const contenders = [
+        [ALONE, alone, aloneDatabase],
+        [OURS, gateway, database],
+      ] as const
+      for (const [name, server, where] of contenders) {
+        const write = { url: where.url, firstId, count, rate }
+        book.add(`${rate} transactions/s`, name, await measureLatency(where, swarm, server, write))
+      }
+      firstId += count
+    }
+  }
+}
+
+export const broker: Benchmark = {
+  name: 'broker',
+  about:
+    'through Redis: changes/s, the form of entries, deliveries/s with 1, 2 and 4 gateways, added latency',
+  async run(context) {
+    const book = new RunBook()
+    const redis = await openRedis()
+    if (redis === null) {
+      context.note('There is no redis-server on PATH: left out.')
+      return { runs: [], ratios: [] }
+    }
+    await using _redis = redis
+    {
+      await using inserts = await writeInserts(
+        context,
+        'broker_inserts',
+        context.size(200_000, 1_000),
+        context.size(1_000, 100),
+      )
+      await drainAll(context, book, redis, 'inserts', inserts)
+      await compareForms(context, book, 'inserts', inserts)
+    }
+    {
+      await using updates = await writeUpdates(context, 'broker_updates', context.size(50_000, 500))
+      await drainAll(context, book, redis, 'updates', updates)
+      await compareForms(context, book, 'updates', updates)
+    }
+    await growFleet(context, book, redis)
+    await compareLatency(context, book, redis)
+    const rate = 'changes/s'
+    return {
+      runs: book.runs,
+      ratios: [
+        ...['inserts', 'updates'].flatMap((scenario) => [
+          ...book.ratio(scenario, rate, OURS, ALONE, null),
+          ...book.ratio(scenario, rate, OURS, PEER, null),
+        ]),
+        ...book.ratio('100 transactions/s', 'p50 ms', OURS, ALONE, null),
+        ...book.ratio('1000 transactions/s', 'p50 ms', OURS, ALONE, null),
+      ],
+    }
+  },
+}

@@ -1,0 +1,63 @@
+/**
+ * Stage 6, bus. What can be watched of a bus while it works: for metrics and traces. Observers are called in the middle
+ * of it, some of them for each change: they count, and neither wait nor throw.
+ */
+import type { TransactionPart } from '../changes/change.ts'
+
+/** Why changes that waited for a subscription never reached it. */
+export type DropReason = 'conflated' | 'too_slow'
+
+/** Somebody who watches. */
+export interface BusObserver {
+  /** A stream begins: the first, or one more after a lost connection. */
+  onOpened?(): void
+  /** A part is about to be offered to the subscriptions. */
+  onPublishing?(part: TransactionPart): void
+  /** It has been. */
+  onPublished?(part: TransactionPart): void
+  /** So many subscriptions of the model were asked whether they want a change. */
+  onCandidates?(model: string, count: number): void
+  /** Changes may be missing: all subscriptions end. */
+  onGap?(): void
+  /** Null: whoever had it left, or the bus was closed in order. */
+  onSubscriptionEnded?(model: string, error: Error | null): void
+  /** So many changes that waited are not delivered. */
+  onDropped?(model: string, count: number, why: DropReason): void
+}
+
+/** All who watch, as one. */
+export class BusObservers implements Required<BusObserver> {
+  readonly #all: BusObserver[] = []
+
+  add(observer: BusObserver): void {
+    this.#all.push(observer)
+  }
+
+  onOpened(): void {
+    for (const each of this.#all) each.onOpened?.()
+  }
+
+  onPublishing(part: TransactionPart): void {
+    for (const each of this.#all) each.onPublishing?.(part)
+  }
+
+  onPublished(part: TransactionPart): void {
+    for (const each of this.#all) each.onPublished?.(part)
+  }
+
+  onCandidates(model: string, count: number): void {
+    for (const each of this.#all) each.onCandidates?.(model, count)
+  }
+
+  onGap(): void {
+    for (const each of this.#all) each.onGap?.()
+  }
+
+  onSubscriptionEnded(model: string, error: Error | null): void {
+    for (const each of this.#all) each.onSubscriptionEnded?.(model, error)
+  }
+
+  onDropped(model: string, count: number, why: DropReason): void {
+    for (const each of this.#all) each.onDropped?.(model, count, why)
+  }
+}

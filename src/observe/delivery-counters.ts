@@ -1,0 +1,62 @@
+/**
+ * Beside the spine, observe. What was handed to sockets: one call for each change and socket, hundreds of thousands a
+ * second, so it adds to plain numbers and nothing else.
+ */
+import type { Delivery } from '../bus/bus.ts'
+import { isReplayed } from '../bus/subscriber.ts'
+import { CHANGE_ACTIONS, type ChangeAction } from '../changes/change.ts'
+import { type Histogram, LATENCY_BOUNDS } from './metric-table.ts'
+
+/** Counts of one model. */
+interface ModelDeliveries {
+  readonly actions: Record<ChangeAction, number>
+  replayed: number
+}
+
+/** Counts deliveries. */
+export class DeliveryCounters {
+  readonly models = new Map<string, ModelDeliveries>()
+  readonly #buckets: number[] = new Array<number>(LATENCY_BOUNDS.length + 1).fill(0)
+  readonly #now: () => number
+  #sumSeconds = 0
+
+  constructor(models: readonly string[], now: () => number = Date.now) {
+    this.#now = now
+    for (const model of models) this.#of(model)
+  }
+
+  get latency(): Histogram {
+    return { bounds: LATENCY_BOUNDS, buckets: this.#buckets, sum: this.#sumSeconds }
+  }
+
+  /** Takes what a subscription's source gave; what is no delivery of a change is not counted. */
+  readonly onDelivered = (value: unknown): void => {
+    if (!isDelivery(value)) return
+    const { model, action, transaction } = value.change
+    const counts = this.#of(model)
+    counts.actions[action] += 1
+    if (isReplayed(value)) {
+      counts.replayed += 1
+      return
+    }
+    // Two machines' clocks: nothing arrives before it was sent.
+    const seconds = Math.max(0, this.#now() - transaction.committedAt.getTime()) / 1_000
+    let bucket = 0
+    while (bucket < LATENCY_BOUNDS.length && seconds > (LATENCY_BOUNDS[bucket] as number)) bucket += 1
+    this.#buckets[bucket] = (this.#buckets[bucket] as number) + 1
+    this.#sumSeconds += seconds
+  }
+
+  #of(model: string): ModelDeliveries {
+    const known = this.models.get(model)
+    if (known !== undefined) return known
+    const actions = Object.fromEntries(CHANGE_ACTIONS.map((action) => [action, 0]))
+    const created = { actions: actions as Record<ChangeAction, number>, replayed: 0 }
+    this.models.set(model, created)
+    return created
+  }
+}
+
+function isDelivery(value: unknown): value is Delivery {
+  return typeof value === 'object' && value !== null && 'change' in value && 'hidesOld' in value
+}

@@ -1,0 +1,106 @@
+/**
+ * Beside the spine, observe. The table of metrics: name, type, labels and what it means. The registry, the page
+ * docs/metrics.md and the tests of the dashboard read it. Labels have few values: models, actions, codes.
+ */
+
+/** One row. */
+export interface MetricEntry {
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly labels: readonly string[]
+  readonly help: string
+}
+
+const gauge = (help: string, ...labels: readonly string[]): MetricEntry => ({ type: 'gauge', labels, help })
+const counter = (help: string, ...labels: readonly string[]): MetricEntry => ({
+  type: 'counter',
+  labels,
+  help,
+})
+
+/** All metrics, by name. Bytes and seconds are what their names say. */
+export const METRICS = {
+  rowcast_ready: gauge('1 while changes flow and none from before is still to come, as /health/ready says.'),
+  rowcast_source_state: gauge('1 for the state that the replication worker is in.', 'state'),
+  rowcast_replication_lag_bytes: gauge('WAL that is known to be written and was not delivered yet.'),
+  rowcast_replication_lag_seconds: gauge(
+    'The longest way of a transaction from its commit to the bus in the last 10 to 20 seconds, or how long nothing ' +
+      'has come although WAL waits, whichever is more. The clocks of PostgreSQL and this process decide.',
+  ),
+  rowcast_stalled_seconds: gauge('How long WAL has been waiting without any of it coming, at the last look.'),
+  rowcast_reconnects_total: counter('Streams that began after the first one.'),
+  rowcast_failed_attempts: gauge('Attempts to connect that failed since changes last flowed.'),
+  rowcast_slot_retained_bytes: gauge('WAL that PostgreSQL keeps because of the slot.'),
+  rowcast_slot_safe_wal_bytes: gauge(
+    'WAL that may still be written before the slot is in danger. No limit, no sample.',
+  ),
+  rowcast_slot_budget_bytes: gauge('`slotBudget`. None, no sample.'),
+  rowcast_slot_active: gauge('1 while some process reads the slot.'),
+  rowcast_slot_wal_status: gauge('1 for the wal_status that the slot has.', 'status'),
+  rowcast_model_drifted: gauge('1 while the changes of the model cannot be told.', 'model'),
+  rowcast_transactions_total: counter('Transactions with changes of live models.'),
+  rowcast_changes_total: counter('Changes that were published to subscriptions.', 'model', 'action'),
+  rowcast_gaps_total: counter('Times that changes may have been missed: all subscriptions ended.'),
+  rowcast_subscriptions: gauge('Open subscriptions; where there is a live page, it has one of each model.', 'model'),
+  rowcast_subscriptions_ended_total: counter(
+    'Subscriptions that are over: `left` by the client or the end of the server, else the code of the error.',
+    'reason',
+  ),
+  rowcast_resyncs_total: counter('Subscriptions whose client had to begin anew.', 'model'),
+  rowcast_filter_candidates_total: counter(
+    'Subscriptions that were asked whether they want a change; the others were ruled out by the index.',
+    'model',
+  ),
+  rowcast_queue_changes: gauge('Changes that wait in the queues of subscriptions.', 'model'),
+  rowcast_queue_longest_changes: gauge('The same in the longest queue.', 'model'),
+  rowcast_dropped_changes_total: counter(
+    'Changes that waited for a subscription that was read too slowly and were `conflated`, or went with it (`too_slow`).',
+    'model',
+    'reason',
+  ),
+  rowcast_deliveries_total: counter('Changes handed to a WebSocket or event stream.', 'model', 'action'),
+  rowcast_replayed_deliveries_total: counter(
+    'Those of them that a client had missed and asked for by cursor.',
+    'model',
+  ),
+  rowcast_commit_to_socket_seconds: {
+    type: 'histogram',
+    labels: [],
+    help: 'From the commit to the hand-over to a WebSocket or event stream, without replayed changes.',
+  },
+  rowcast_websockets: gauge('Open WebSockets.'),
+  rowcast_event_streams: gauge('Open event streams (SSE).'),
+  rowcast_event_loop_delay_seconds: gauge(
+    'How late timers of this process were since the scrape before.',
+    'quantile',
+  ),
+  rowcast_resident_memory_bytes: gauge('Memory of this process.'),
+  rowcast_broker_connected: gauge('1 while Redis answers. Without a broker, no sample.'),
+  rowcast_broker_active_tap: gauge('1 for the tap that writes. Not a tap, no sample.'),
+  rowcast_broker_waiting_bytes: gauge('What a tap handed to Redis and Redis has not accepted.'),
+  rowcast_broker_tap_silent_seconds: gauge('How long a gateway has not heard of a tap.'),
+} as const satisfies Readonly<Record<string, MetricEntry>>
+
+/** Name of a metric. */
+export type MetricName = keyof typeof METRICS
+
+/** Upper bounds of the latency histogram, in seconds. */
+export const LATENCY_BOUNDS: readonly number[] = [
+  0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+]
+
+/** A histogram as Prometheus has it; the last bucket is for what is above all bounds. */
+export interface Histogram {
+  readonly bounds: readonly number[]
+  /** Not cumulated. */
+  readonly buckets: readonly number[]
+  readonly sum: number
+}
+
+/** One value; a histogram has all of its values in one. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number | Histogram
+}
+
+/** What holds at a moment. A metric without samples has none to give. */
+export type MetricsReading = Readonly<Record<MetricName, readonly Sample[]>>
