@@ -289,7 +289,7 @@ export const ERRORS = {
   },
   SERVER_STOPPING: {
     means: 'The server is being stopped or restarted, and the subscription ends with it.',
-    mend: 'Subscribe again; query the rows once more if you must not miss a change.',
+    mend: 'Connect again after `retryAfterMs` and subscribe after `cursor`; where there is none, query the rows once more.',
     retry: 'backoff',
     isPublic: true,
   },

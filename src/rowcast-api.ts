@@ -127,7 +127,16 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
   /** Has the observer told of what happens from now on; for metrics and traces. It must neither wait nor throw. */
   observe(observer: BusObserver): void
   /** Confirms what was delivered, closes the replication connection, ends all subscriptions. */
-  stop(): Promise<void>
+  stop(options?: StopOptions): Promise<void>
+}
+
+/** How a rowcast stops. */
+export interface StopOptions {
+  /**
+   * Subscriptions end with SERVER_STOPPING, whose `details.cursor` is where to go on, and not normally: for servers, whose
+   * clients go on at another one. @default false
+   */
+  readonly tellsSubscribers?: boolean | undefined
 }
 
 /** A moment of a rowcast. */

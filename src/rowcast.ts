@@ -36,6 +36,7 @@ export type {
   Rowcast,
   RowcastOptions,
   RowcastStatus,
+  StopOptions,
   SubscribeOptions,
 } from './rowcast-api.ts'
 
@@ -212,8 +213,9 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     },
     backlogs: () => bus.backlogs(),
     observe: (observer) => observers.add(observer),
-    async stop() {
+    async stop({ tellsSubscribers = false } = {}) {
       await source?.stop()
+      if (tellsSubscribers) bus.stop(serverStopping)
       bus.close()
       hub.close()
     },
@@ -236,6 +238,14 @@ function checkServesChanges(role: Role): void {
 function logBounds({ bytes, minutes }: Retention): { bytesMax: number; ageMaxMs: number } {
   const { bytes: bytesDefault, minutes: minutesDefault } = DEFAULT_RETENTION
   return { bytesMax: (bytes || bytesDefault) / 2, ageMaxMs: (minutes || minutesDefault) * 60_000 }
+}
+
+/** Clients that were told at once come back one after the other. */
+const RETRY_AFTER_MAX_MS = 1_000
+
+function serverStopping(cursor: string | null): RowcastError {
+  const retryAfterMs = Math.round(Math.random() * RETRY_AFTER_MAX_MS)
+  return new RowcastError('SERVER_STOPPING', 'The server is stopping.', { details: { cursor, retryAfterMs } })
 }
 
 /** Deliveries → changes. The one place where the runtime's any-model change gets its model's type. */

@@ -34,7 +34,10 @@ export interface Service {
   start(): Promise<{ readonly url: string; readonly port: number }>
   /** Asks the session of every open connection now whether it still holds, and ends those that do not. */
   revalidateSessions(): Promise<void>
-  /** Ends clients, the replication connection and the Prisma Client, in this order. */
+  /**
+   * Takes no one new, confirms to PostgreSQL and lets the slot go, delivers what waits, ends subscriptions with
+   * SERVER_STOPPING and the cursor to go on after, and closes connections, in this order and within bounds.
+   */
   stop(): Promise<void>
 }
 
@@ -100,8 +103,11 @@ export function createService(config: Config, options: ServiceOptions): Service 
     revalidateSessions: () => server.revalidateSessions(),
     async stop() {
       activity?.log.stop()
+      server.refuse()
+      // First the slot, so that another process can have it; then what is in the queues, and the word where to go on.
+      await rowcast.stop({ tellsSubscribers: true })
+      await server.drain()
       await server.close()
-      await rowcast.stop()
       await prisma.$disconnect()
       metrics?.close()
     },

@@ -14,6 +14,7 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   generator: ['catalog'],
   embedded: ['source', 'wire'],
   broker: ['wire', 'pgoutput', 'catalog', 'changes', 'source', 'bus'],
+  observe: ['wire', 'pgoutput', 'catalog', 'changes', 'source', 'bus'],
   client: [],
   cli: [...STAGES, 'embedded', ''],
 }

@@ -125,6 +125,11 @@ export interface ChangeBus extends ChangeSink {
   readonly subscriptionCounts: ReadonlyMap<string, number>
   /** Changes that wait in the queues of open subscriptions. */
   backlogs(): ReadonlyMap<string, Backlog>
+  /**
+   * Ends every subscription, present and future, with an error of its own, made of the cursor to go on after. What
+   * waits in their queues is delivered before.
+   */
+  stop(errorOf: (cursor: string | null) => Error): void
   /** Ends the subscriptions of one model, or all: normally, or with the error given. */
   close(error?: Error, model?: string): void
 }

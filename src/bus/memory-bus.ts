@@ -64,6 +64,8 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
   /** Those that hold a change back; a commit costs its matches, not the number of subscriptions. */
   let holders: Subscriber[] = []
   let history: History | null = null
+  /** Set once nothing comes any more. */
+  let farewell: ((cursor: string | null) => Error) | null = null
   /** Models some of whose changes are missing, and the newest position that lies before the gap's end. */
   const cuts = new Map<string, ChangePosition>()
 
@@ -165,6 +167,11 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
     return known.resync('changes of its model could not be read for a while')
   }
 
+  /** Whoever is live has been asked about everything up to now, and whoever holds a change back has not got it yet. */
+  function placeOf({ isLive, isHolding, queue }: Subscriber): string | null {
+    return (isLive && !isHolding ? history?.newestCursor : null) ?? queue.lastCursor
+  }
+
   function endAll(error: Error | undefined, model?: string): void {
     for (const subscriber of [...everybody]) {
       if (model === undefined || subscriber.model === model) subscriber.queue.end(error)
@@ -253,6 +260,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
       subscriptionCounts.set(model, (subscriptionCounts.get(model) ?? 0) + 1)
       if (after === undefined) goLive(subscriber)
       else refill = beginAfter(subscriber, cursor)
+      if (farewell !== null) queue.end(farewell(placeOf(subscriber)))
       if (signal?.aborted) queue.end()
       else signal?.addEventListener('abort', onAbort)
       return queue
@@ -269,6 +277,11 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
         backlogs.set(model, { waiting: waiting + queue.length, longest: Math.max(longest, queue.length) })
       }
       return backlogs
+    },
+
+    stop(errorOf) {
+      farewell = errorOf
+      for (const subscriber of [...everybody]) subscriber.queue.end(errorOf(placeOf(subscriber)))
     },
 
     close: (error, model) => endAll(error, model),

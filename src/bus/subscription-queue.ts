@@ -20,6 +20,8 @@ export interface SubscriptionQueue extends BusSubscription {
   end(error?: Error): void
   /** Deliveries that wait for the consumer. */
   readonly length: number
+  /** Where it stands once the consumer has taken what waits; null when that is not known. */
+  readonly lastCursor: string | null
 }
 
 /** How to build a queue. */
@@ -84,6 +86,11 @@ class BoundedQueue implements SubscriptionQueue, DeliveryPull {
 
   get length(): number {
     return this.#pending.length - this.#head
+  }
+
+  get lastCursor(): string | null {
+    const last = this.#pending[this.#pending.length - 1]
+    return last === undefined ? this.#lastTakenCursor() : last.change.cursor
   }
 
   push(delivery: Delivery): void {

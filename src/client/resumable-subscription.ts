@@ -50,7 +50,8 @@ interface WireError {
 /**
  * Iterates over a subscription's data. Give the client `retryAttempts: Infinity` and a `shouldRetry` that says
  * yes: it reconnects, and each new attempt carries the latest cursor. A server that ended the subscription
- * because it was read too slowly is asked again; one that says RESYNC_REQUIRED leads to `onResync`.
+ * because it was read too slowly is asked again, one that stops after the moment it names; one that says
+ * RESYNC_REQUIRED leads to `onResync`.
  * @throws SubscriptionError, and what the client gives up with, from the loop.
  */
 export async function* subscribeResumable<Data extends object>(
@@ -67,6 +68,10 @@ export async function* subscribeResumable<Data extends object>(
       return
     } catch (error) {
       if (!(error instanceof SubscriptionError)) throw error
+      if (error.code === 'SERVER_STOPPING') {
+        await moveOn(error, place)
+        continue
+      }
       // A server that has had nothing to say since the last attempt is given time to mend.
       if (place.cursor !== before) barren = 0
       if (barren > 0) await wait(Math.min(RETRY_DELAY_MAX_MS, RETRY_DELAY_MS * 2 ** barren))
@@ -75,6 +80,13 @@ export async function* subscribeResumable<Data extends object>(
       place.cursor = await options.onResync(error)
     }
   }
+}
+
+/** A server that stops says where to go on, and when. */
+async function moveOn({ extensions }: SubscriptionError, place: Place): Promise<void> {
+  const { cursor, retryAfterMs } = extensions
+  if (typeof cursor === 'string') place.cursor = cursor
+  await wait(typeof retryAfterMs === 'number' ? Math.min(retryAfterMs, RETRY_DELAY_MAX_MS) : RETRY_DELAY_MS)
 }
 
 const RETRY_DELAY_MS = 50

@@ -10,6 +10,7 @@ import {
 } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { GraphQLSchema } from 'graphql'
 import type { Logger } from '../log.ts'
 import { clientAddress, createConnectionCounter } from './client-address.ts'
@@ -77,6 +78,10 @@ export interface RowcastServer {
   revalidateSessions(): Promise<void>
   /** Open connections of clients. */
   connections(): { readonly webSockets: number; readonly eventStreams: number }
+  /** Takes no one new from now on: /health/ready says no, upgrades are refused. What is open goes on. */
+  refuse(): void
+  /** Resolves when no operation is running any more, or after `drainTimeoutMs`. */
+  drain(): Promise<void>
   /** Takes no one new, ends what is open so that clients know to come back, and resolves within the bound. */
   close(): Promise<void>
 }
@@ -104,7 +109,8 @@ export function createServer(options: ServerOptions): RowcastServer {
   const webSockets = createWebSocketTransport({ handler, deliveries, logger, errorMask, sessions, limits })
   const page = options.livePage === true ? createLivePage() : null
   let isClosing = false
-  const health = (): HealthReport => (isClosing ? STOPPING : options.health())
+  let isRefusing = false
+  const health = (): HealthReport => (isRefusing ? STOPPING : options.health())
   const http = createHttpServer(httpOptions(limits), (request, response) => {
     // A kept-alive connection whose last response ends after close() began would hold the server open.
     response.once('close', () => isClosing && http.closeIdleConnections())
@@ -117,7 +123,7 @@ export function createServer(options: ServerOptions): RowcastServer {
   })
   const silentSockets = trackSilentSockets(http)
   http.on('upgrade', (request, socket, head) => {
-    if (isClosing) return refuseUpgrade(socket, 503)
+    if (isRefusing) return refuseUpgrade(socket, 503)
     if (pathOf(request) !== GRAPHQL_PATH) return refuseUpgrade(socket, 404)
     if (!originGuard.mayUpgrade(request.headers)) return refuseUpgrade(socket, 403)
     const address = clientAddress(request, trustedProxyCount)
@@ -130,9 +136,17 @@ export function createServer(options: ServerOptions): RowcastServer {
     listen: () => listenOn(http, host, port),
     revalidateSessions: sessions.revalidate,
     connections: () => ({ webSockets: webSockets.size, eventStreams: pipeline.streamCount }),
+    refuse() {
+      isRefusing = true
+    },
+    drain() {
+      const isDrained = () => webSockets.operationCount + pipeline.streamCount === 0
+      return waitUntil(isDrained, limits.drainTimeoutMs)
+    },
     async close() {
       if (isClosing || !http.listening) return
       isClosing = true
+      isRefusing = true
       sessions.close()
       pipeline.endStreams()
       for (const socket of silentSockets) socket.destroy()
@@ -141,6 +155,14 @@ export function createServer(options: ServerOptions): RowcastServer {
       await handler.dispose()
     },
   }
+}
+
+const DRAIN_LOOK_MS = 10
+
+/** Looks again and again: the ends of operations are graphql-ws's and Yoga's own. */
+async function waitUntil(isMet: () => boolean, timeoutMs: number): Promise<void> {
+  const endMs = performance.now() + timeoutMs
+  while (!isMet() && performance.now() < endMs) await delay(DRAIN_LOOK_MS)
 }
 
 const STOPPING: HealthReport = { isReady: false, details: { server: 'stopping' } }

@@ -34,6 +34,8 @@ export interface ServerLimits {
   readonly requestTimeoutMs: number
   /** How often open connections are asked whether their session still holds. @default 60_000 // 1 min */
   readonly revalidateIntervalMs: number
+  /** How long a server that stops goes on sending what it has, before it closes connections. @default 5_000 // 5 s */
+  readonly drainTimeoutMs: number
   /** How long a closing connection waits for its client before it is cut. @default 3_000 // 3 s */
   readonly closeTimeoutMs: number
 }
@@ -56,5 +58,6 @@ export const DEFAULT_LIMITS: ServerLimits = {
   pingIntervalMs: 12_000,
   requestTimeoutMs: 30_000,
   revalidateIntervalMs: 60_000,
+  drainTimeoutMs: 5_000,
   closeTimeoutMs: 3_000,
 }

@@ -29,6 +29,8 @@ export interface WebSocketTransportOptions extends WebSocketProtocolOptions {
 export interface WebSocketTransport {
   /** Open sockets. */
   readonly size: number
+  /** Operations that are running. */
+  readonly operationCount: number
   /** Takes over a connection that asked for an upgrade. @param address the client's */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): void
   /** Closes every socket with 1001, which tells clients to come back; cuts those that linger. */
@@ -42,6 +44,7 @@ const GOING_AWAY = 1001
 export function createWebSocketTransport(options: WebSocketTransportOptions): WebSocketTransport {
   const { limits } = options
   const protocol = createWebSocketProtocol(options)
+  const attached = new Set<SocketExtra>()
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: limits.requestBytesMax,
@@ -56,13 +59,20 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     get size() {
       return sockets.clients.size
     },
+    get operationCount() {
+      let count = 0
+      for (const extra of attached) count += operationCountOf(extra)
+      return count
+    },
     handleUpgrade(request, socket, head, address) {
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
         const outbox = new SocketOutbox({
           ...{ webSocket, socket, bufferedBytesMax: limits.socketBufferedBytesMax },
           ...{ frames: options.deliveries.frames, turn: options.deliveries.turn },
         })
-        attachSocket(protocol, webSocket, { request, address, outbox }, options)
+        const extra = attachSocket(protocol, webSocket, { request, address, outbox }, options)
+        attached.add(extra)
+        webSocket.once('close', () => attached.delete(extra))
       })
     },
     close(timeoutMs) {
@@ -85,12 +95,12 @@ function attachSocket(
   socket: WebSocket,
   client: Pick<SocketExtra, 'request' | 'address' | 'outbox'>,
   { logger, limits }: WebSocketTransportOptions,
-): void {
+): SocketExtra {
   // ws closes the socket itself on a malformed frame; the listener keeps that from ending the process.
   socket.on('error', (error) => logger.debug('a WebSocket failed', describeError(error)))
   const watch = watchSocket(socket, {
     ...limits,
-    operationCount: () => Object.keys(extra.context?.subscriptions ?? {}).length,
+    operationCount: () => operationCountOf(extra),
   })
   const extra = createExtra(socket, client, watch)
   const send = createSocketSender(socket, limits.socketBufferedBytesMax)
@@ -114,6 +124,11 @@ function attachSocket(
       logger.error('a WebSocket could not be cleaned up', describeError(error))
     })
   })
+  return extra
+}
+
+function operationCountOf({ context }: SocketExtra): number {
+  return Object.keys(context?.subscriptions ?? {}).length
 }
 
 function createExtra(

@@ -297,5 +297,10 @@ describe.skipIf(NO_REDIS !== null)('Redis', () => {
     await replica.command('REPLICAOF', '127.0.0.1', String(redis.port))
     await tap.rowcast.ready()
     expect(tap.rowcast.status().isCatchingUp).toBe(false)
+    // A gateway only reads: a replica will do.
+    await using reader = await openRole(database, 'gateway', { redisUrl: replica.url })
+    const read = reader.rowcast.subscribe('Tag')
+    const next = await insertTag(database)
+    expect(await takeNames(read, 1)).toEqual([next])
   })
 })

@@ -27,8 +27,8 @@ export interface RunningCli {
   nextLine(): Promise<string>
   /** Resolves once the errors' stream has said it. */
   said(words: string): Promise<void>
-  /** Sends SIGINT and waits for the end. */
-  stop(): Promise<CliResult>
+  /** Sends the signal and waits for the end. @default 'SIGINT' */
+  stop(signal?: NodeJS.Signals): Promise<CliResult>
   readonly ended: Promise<CliResult>
 }
 
@@ -102,8 +102,8 @@ function startCli(cwd: string, args: readonly string[], env: Record<string, stri
   return {
     nextLine: () => until(() => lines.shift()),
     said: (words) => until(() => (stderr.includes(words) ? null : undefined)).then(() => undefined),
-    async stop() {
-      child.kill('SIGINT')
+    async stop(signal = 'SIGINT') {
+      child.kill(signal)
       return ended
     },
     ended,

@@ -1,0 +1,54 @@
+/** One connection to Redis: how it is lost, and that nothing waits for ever. */
+import { describe, expect, it } from 'vitest'
+import { openRedisConnection } from '../../src/broker/redis-connection.ts'
+import { isRowcastError, type RowcastError } from '../../src/errors.ts'
+import { NO_REDIS, openRedis } from '../support/redis.ts'
+import { openTcpProxy } from '../support/tcp-proxy.ts'
+
+async function failureOf(work: Promise<unknown>): Promise<RowcastError | null> {
+  return work.then(
+    () => null,
+    (error: unknown) => (isRowcastError(error) ? error : null),
+  )
+}
+
+describe.skipIf(NO_REDIS !== null)('a connection to Redis', () => {
+  it('fails what it has sent when the server is killed, and says once that it ended', async () => {
+    await using redis = await openRedis()
+    let ends = 0
+    const connection = await openRedisConnection({
+      ...{ url: redis.url, name: 'test' },
+      onEnd: () => {
+        ends += 1
+      },
+    })
+    const waiting = failureOf(connection.send(['XREAD', 'BLOCK', '0', 'STREAMS', 'none', '$']))
+    await redis.kill()
+    expect((await waiting)?.code).toBe('BROKER_LOST')
+    expect((await failureOf(connection.send(['PING'])))?.code).toBe('BROKER_LOST')
+    expect([connection.isOpen, ends]).toEqual([false, 1])
+    expect((await failureOf(openRedisConnection({ url: redis.url, name: 'test' })))?.code).toBe(
+      'BROKER_UNREACHABLE',
+    )
+  })
+
+  it('gives up on a server that does not answer, connecting or connected', async () => {
+    await using redis = await openRedis()
+    await using link = await openTcpProxy(redis.port)
+    const url = `redis://127.0.0.1:${link.port}`
+    const connection = await openRedisConnection({ url, name: 'test', replyTimeoutMs: 300 })
+    link.stall()
+    expect((await failureOf(connection.send(['PING'])))?.code).toBe('BROKER_LOST')
+    const connecting = openRedisConnection({ url, name: 'test', connectTimeoutMs: 300 })
+    expect((await failureOf(connecting))?.code).toBe('BROKER_UNREACHABLE')
+  })
+
+  it('names a wrong password without repeating it', async () => {
+    await using redis = await openRedis()
+    await redis.command('CONFIG', 'SET', 'requirepass', 'right')
+    const wrong = redis.url.replace('redis://', 'redis://default:wr0ng@')
+    const failure = await failureOf(openRedisConnection({ url: wrong, name: 'test' }))
+    expect(failure?.code).toBe('BROKER_REFUSED')
+    expect(failure?.message).not.toContain('wr0ng')
+  })
+})

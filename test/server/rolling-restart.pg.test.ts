@@ -1,0 +1,144 @@
+/** A service that is told to stop: what waits is delivered, the slot is let go, clients go on elsewhere where they were. */
+import { createClient } from 'graphql-ws'
+import { describe, expect, it } from 'vitest'
+import { WebSocket } from 'ws'
+import { subscribeResumable } from '../../src/client/resumable-subscription.ts'
+import { openDatabase } from '../support/database.ts'
+import { openService } from '../support/live-service.ts'
+import { subscribeSse } from '../support/sse-client.ts'
+import { openTcpProxy } from '../support/tcp-proxy.ts'
+import { createWsClient } from '../support/ws-client.ts'
+
+interface TagChanged {
+  readonly tagChanged: { readonly cursor: string; readonly new: { readonly name: string } }
+}
+
+const QUERY =
+  'subscription ($after: Cursor) { tagChanged(after: $after, action: INSERT) { cursor new { name } } }'
+const NET_MS = 40_000
+
+describe('a service that stops', () => {
+  it.each(['webSocket', 'eventStream'] as const)(
+    'delivers what waits and says where to go on, over %s',
+    { timeout: 90_000 },
+    async (transport) => {
+      await using database = await openDatabase({ migrate: true })
+      await using running = await openService(database)
+      const { rowcast } = running.service
+      await rowcast.ready()
+      const client = transport === 'webSocket' ? createWsClient(running.url) : null
+      const stream =
+        client === null
+          ? await subscribeSse<TagChanged>(running.url, QUERY)
+          : client.subscribe<TagChanged>(QUERY)
+      // The live page has one, too.
+      await expect.poll(() => rowcast.status().subscriptions.get('Tag'), { timeout: NET_MS }).toBe(2)
+      await database.query(`INSERT INTO "Tag" (name) VALUES ('one'), ('two')`)
+      expect((await stream.nextData()).tagChanged.new.name).toBe('one')
+      await running.service.stop()
+
+      const last = (await stream.nextData()).tagChanged
+      expect(last.new.name).toBe('two')
+      const end = client === null ? await stream.next() : await stream.ended()
+      const [error] = ('errors' in end ? end.errors : null) ?? []
+      expect(error?.extensions).toMatchObject({
+        code: 'SERVER_STOPPING',
+        retryAfterMs: expect.any(Number),
+        cursor: expect.any(String),
+      })
+      if (client !== null) expect((await client.closed()).code).toBe(1001)
+
+      // A next process goes on from there, with nothing twice and nothing lost.
+      await database.query(`INSERT INTO "Tag" (name) VALUES ('three')`)
+      await using next = await openService(database)
+      const after = error?.extensions?.['cursor']
+      expect(String(after) >= last.cursor).toBe(true)
+      const resumed = createWsClient(next.url)
+      const changes = resumed.subscribe<TagChanged>(QUERY, { after })
+      expect((await changes.nextData()).tagChanged.new.name).toBe('three')
+      await resumed.close()
+    },
+  )
+
+  it('does not wait for a client that does not read', { timeout: 90_000 }, async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using running = await openService(database, {
+      limits: { drainTimeoutMs: 200, closeTimeoutMs: 200, socketBufferedBytesMax: 20_000 },
+    })
+    const { rowcast } = running.service
+    await rowcast.ready()
+    const client = createWsClient(running.url)
+    const socket = await client.connected()
+    client.subscribe('subscription { userChanged { new { tags } } }')
+    await expect.poll(() => rowcast.status().subscriptions.get('User'), { timeout: NET_MS }).toBe(2)
+    socket.pause()
+    await database.query(
+      `INSERT INTO users (email, tags) SELECT n || '@x.org', ARRAY[repeat('x', 20000)] FROM generate_series(1, 600) n`,
+    )
+    await expect.poll(() => rowcast.backlogs().get('User')?.waiting, { timeout: NET_MS }).toBeGreaterThan(100)
+    await running.service.stop()
+    socket.resume()
+    expect((await client.closed()).code).toBeGreaterThanOrEqual(1001)
+  })
+})
+
+it('a rolling restart behind a proxy: every change once, in order, to clients that stay', {
+  timeout: 150_000,
+}, async () => {
+  await using database = await openDatabase({ migrate: true })
+  let running = await openService(database)
+  const portOf = ({ url }: { readonly url: string }) => Number(new URL(url).port)
+  await using proxy = await openTcpProxy(portOf(running))
+  await running.service.rowcast.ready()
+  const after = await running.service.rowcast.changeCursor()
+  const clients = [0, 1, 2].map(() => {
+    const client = createClient({
+      url: `ws://127.0.0.1:${proxy.port}/graphql`,
+      webSocketImpl: WebSocket,
+      retryAttempts: Number.POSITIVE_INFINITY,
+      shouldRetry: () => true,
+      retryWait: () => new Promise((resolve) => setTimeout(resolve, 20)),
+    })
+    const seen: string[] = []
+    const changes = subscribeResumable<TagChanged>(client, { query: QUERY }, { after })
+    const reading = (async () => {
+      for await (const { tagChanged } of changes) seen.push(tagChanged.new.name)
+    })()
+    return { client, seen, changes, reading }
+  })
+  const seenCount = () => Math.min(...clients.map(({ seen }) => seen.length))
+
+  let written = 0
+  let isWriting = true
+  const writing = (async () => {
+    while (isWriting) {
+      await database.query('INSERT INTO "Tag" (name) VALUES ($1)', [String(written)])
+      written += 1
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+  })()
+  for (let restart = 0; restart < 3; restart += 1) {
+    const target = seenCount() + 50
+    await expect.poll(seenCount, { timeout: NET_MS }).toBeGreaterThan(target)
+    // The next one waits for the slot, and takes new clients before the old one ends.
+    const next = await openService(database)
+    await expect.poll(() => next.service.rowcast.status().state, { timeout: NET_MS }).toBe('standby')
+    proxy.retarget(portOf(next))
+    await running[Symbol.asyncDispose]()
+    running = next
+  }
+  const target = seenCount() + 50
+  await expect.poll(seenCount, { timeout: NET_MS }).toBeGreaterThan(target)
+  isWriting = false
+  await writing
+  await expect.poll(seenCount, { timeout: NET_MS }).toBe(written)
+  const ledger = Array.from({ length: written }, (_, index) => String(index))
+  for (const { seen } of clients) expect(seen).toEqual(ledger)
+  // Three restarts and three clients, each of which came back.
+  expect(proxy.accepted).toBeGreaterThanOrEqual(12)
+  for (const { client, changes } of clients) {
+    void changes.return()
+    await client.dispose()
+  }
+  await running[Symbol.asyncDispose]()
+})
