@@ -7,8 +7,8 @@ import type { Config, DevConfig, SlowSubscribers } from './config.ts'
 import { Faults, type Fields, isFields } from './config-faults.ts'
 import type { Authorize } from './graphql/activity/activity-log.ts'
 import { NO_CATALOG, readModels } from './resolve-models.ts'
+import { readMetrics } from './resolve-observability.ts'
 import { readScaling, type ScalingOverrides } from './resolve-scaling.ts'
-import { readDebug, readMetrics } from './resolve-observability.ts'
 import { readServerSecurity, SECURITY_FIELDS } from './resolve-server-security.ts'
 import { parseConnectionTarget } from './source/connection-target.ts'
 import { DURABILITY_FIELDS, type DurabilityOptions, resolveDurability } from './source/durability-options.ts'
@@ -47,7 +47,6 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
     graphiql,
     livePage: readLivePage(fields['livePage'], isProduction, faults),
     metrics: readMetrics(fields['metrics'], nonEmpty(env['METRICS_TOKEN']), isProduction, faults),
-    canExplain: readDebug(fields['debug'], faults),
     durability: readDurability(fields, faults),
     scaling: readScaling(fields, scalingOverrides(env, flags), faults),
     slowSubscribers: readSlowSubscribers(fields['slowSubscribers'], faults),
@@ -72,7 +71,6 @@ export const CONFIG_FIELDS: readonly string[] = [
     'graphiql',
     'livePage',
     'metrics',
-    'debug',
     'role',
     'broker',
     'slowSubscribers',

@@ -18,7 +18,9 @@ const dashboard = JSON.parse(read('dashboards/rowcast.json')) as {
   readonly panels: readonly Panel[]
   readonly templating: { readonly list: readonly { readonly query: unknown }[] }
 }
-const targets = dashboard.panels.flatMap(({ title, targets: all = [] }) => all.map((each) => ({ title, ...each })))
+const targets = dashboard.panels.flatMap(({ title, targets: all = [] }) =>
+  all.map((each) => ({ title, ...each })),
+)
 
 /** The metric that a series belongs to. */
 function metricOf(series: string): MetricName | undefined {

@@ -9,6 +9,7 @@ describe('resolveDurability', () => {
       slotBudget: null,
       isFailover: false,
       watchIntervalMs: 10_000,
+      stalledAfterMs: 60_000,
     })
   })
 
