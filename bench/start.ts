@@ -58,7 +58,9 @@ export const start: Benchmark = {
   async run(context) {
     const book = new RunBook()
     await using database = await context.openDatabase('start')
+    // The sample schema wants an empty database.
     await database.query('DROP PUBLICATION rowcast')
+    await database.query('DROP TABLE orders')
     const target = parseConnectionTarget(database.url)
     await applyMigrations({ target, folder: join(ROOT, 'prisma/migrations') })
     await build()
