@@ -10,10 +10,11 @@ export async function drainOnce(
   module: string,
   { database, changes }: Backlog,
   mode: DrainRequest['mode'],
+  more: Pick<DrainRequest, 'subscribers' | 'fields'> = {},
 ): Promise<DrainAnswer> {
   return database.withSlotCopy(`${BASE_SLOT}_${database.name}`, async (slot) => {
     await using child = await openChild(module)
-    const request: DrainRequest = { url: database.url, slot, changes, mode }
+    const request: DrainRequest = { url: database.url, slot, changes, mode, ...more }
     // Not without `await`: the process would end before it answers.
     return await child.call<DrainAnswer>('drain', request)
   })

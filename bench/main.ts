@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- <name> …] [--rounds N] [--smoke]`: ours and its peers side by side. It measures and fails on
- * nothing but errors: times are for people to read.
+ * nothing but errors: times are for people to read. `--report` prints the results there are as Markdown.
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -11,14 +11,15 @@ import { decode } from './decode.ts'
 import { drain } from './drain.ts'
 import { fanOut } from './fan-out.ts'
 import { filters } from './filters.ts'
+import { growth } from './growth.ts'
 import { idleModels } from './idle-models.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
-import { describeMachine, formatResult, print, writeResult } from './report.ts'
+import { describeMachine, formatReport, formatResult, print, writeResult } from './report.ts'
 import { start } from './start.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [
-  ...[drain, decode, idleModels, latency, fanOut, filters, memory, start, broker],
+  ...[drain, decode, idleModels, latency, fanOut, filters, memory, growth, start, broker],
 ]
 /** Beside the sources, not beside what they are compiled to. */
 const RESULTS = join(import.meta.dirname, '../../results')
@@ -26,14 +27,22 @@ const DEFAULT_ROUNDS = 3
 
 const { values: options, positionals: names } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string' }, smoke: { type: 'boolean', default: false } },
+  options: {
+    rounds: { type: 'string' },
+    smoke: { type: 'boolean', default: false },
+    report: { type: 'boolean', default: false },
+  },
 })
 const rounds = options.smoke ? 1 : Number(options.rounds ?? DEFAULT_ROUNDS)
 const unknown = names.filter((name) => !BENCHMARKS.some((each) => each.name === name))
 if (unknown.length > 0 || !Number.isInteger(rounds) || rounds < 1) {
-  print(`Usage: npm run bench [-- <name> …] [--rounds N] [--smoke]\n`)
+  print(`Usage: npm run bench [-- <name> …] [--rounds N] [--smoke] [--report]\n`)
   for (const { name, about } of BENCHMARKS) print(`  ${name.padEnd(12)} ${about}`)
   process.exit(2)
+}
+if (options.report) {
+  print(await formatReport(RESULTS))
+  process.exit(0)
 }
 /** Started when the first benchmark asks for it. */
 const shared: { postgres?: Promise<BenchPostgres> } = {}

@@ -1,5 +1,5 @@
 /** Results for people, as a table, and for machines, as JSON. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { type BenchResult, median, type Run } from './benchmark.ts'
@@ -64,6 +64,32 @@ export function describeMachine(): Readonly<Record<string, string | number>> {
     cores: cpus().length,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
   }
+}
+
+/** What `writeResult` wrote. */
+interface ResultFile extends BenchResult {
+  readonly name: string
+  readonly at: string
+  readonly machine: Readonly<Record<string, string | number>>
+  readonly rounds: number
+}
+
+/** The ratios of every result in `folder` as a table in Markdown, for docs/performance.md. */
+export async function formatReport(folder: string): Promise<string> {
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.json')).sort()
+  const lines = ['| Benchmark | What | Measured | Target |', '|---|---|---|---|']
+  const machines = new Set<string>()
+  for (const file of files) {
+    const { name, at, machine, rounds, ratios } = JSON.parse(
+      await readFile(join(folder, file), 'utf8'),
+    ) as ResultFile
+    machines.add(Object.values(machine).join(', '))
+    for (const { what, value, target } of ratios) {
+      lines.push(`| ${name} | ${what} | ${formatNumber(value)} | ${target ?? ''} |`)
+    }
+    lines.push(`| | *${name}: ${at.slice(0, 10)}, medians of ${rounds}* | | |`)
+  }
+  return [...machines, '', ...lines].join('\n')
 }
 
 /** Writes `<folder>/<name>.json`; returns its path. */

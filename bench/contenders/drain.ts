@@ -11,6 +11,10 @@ export interface DrainRequest {
    * only counts them; `idle` has no subscriber at all.
    */
   readonly mode: 'read' | 'take' | 'idle'
+  /** Subscribers that drain it, rowcast only. @default 1 */
+  readonly subscribers?: number
+  /** Fields of the model, the key among them; the table's other columns are no one's. Rowcast only. @default all */
+  readonly fields?: number
 }
 
 /** How it went. */

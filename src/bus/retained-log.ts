@@ -74,10 +74,11 @@ export class RetainedLog {
   append(part: TransactionPart): void {
     const bytes = part.byteLength + part.changes.length * CHANGE_OVERHEAD_BYTES + PART_OVERHEAD_BYTES
     const last = lastOf(part)
-    this.#entries.push({ part: this.#keeper.keep(part), last, bytes, arrivedMs: this.#options.monotonicMs() })
+    const arrivedMs = this.#options.monotonicMs()
+    this.#entries.push({ part: this.#keeper.keep(part), last, bytes, arrivedMs })
     this.#bytes += bytes
     this.#newest = last ?? this.#newest
-    this.#trim()
+    this.#trim(arrivedMs - this.#options.ageMaxMs)
   }
 
   /**
@@ -115,8 +116,7 @@ export class RetainedLog {
     }
   }
 
-  #trim(): void {
-    const oldestMs = this.#options.monotonicMs() - this.#options.ageMaxMs
+  #trim(oldestMs: number): void {
     for (;;) {
       const entry = this.#entries[this.#head]
       if (entry === undefined) break

@@ -6,8 +6,8 @@ import { Buffer } from 'node:buffer'
 
 /** A block; a row that is larger gets one of its own. */
 const SLAB_BYTES = 65_536
-/** Slabs that are kept for use at any rate. */
-const FREE_MIN = 16
+/** A block that is used again: what is left over at its end is small beside it even where whole slabs are copied. */
+const RECYCLED_SLAB_BYTES = 1_048_576
 
 /** Copies ranges of bytes into slabs. */
 export class ByteSlabs {
@@ -47,13 +47,14 @@ export class RecycledSlabs extends ByteSlabs {
     const end = this.#taken.indexOf(slab)
     if (end <= 0) return
     for (const released of this.#taken.splice(0, end)) {
-      const isOneOfMany = this.#free.length >= Math.max(FREE_MIN, this.#taken.length)
-      if (released.length === SLAB_BYTES && !isOneOfMany) this.#free.push(released)
+      const isOneOfMany = this.#free.length > this.#taken.length
+      if (released.length === RECYCLED_SLAB_BYTES && !isOneOfMany) this.#free.push(released)
     }
   }
 
   protected override allocate(length: number): Buffer {
-    const slab = (length <= SLAB_BYTES ? this.#free.pop() : undefined) ?? super.allocate(length)
+    const free = length <= RECYCLED_SLAB_BYTES ? this.#free.pop() : undefined
+    const slab = free ?? Buffer.allocUnsafeSlow(Math.max(RECYCLED_SLAB_BYTES, length))
     this.#taken.push(slab)
     return slab
   }

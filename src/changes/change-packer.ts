@@ -72,20 +72,33 @@ export class ChangePacker implements RecordTaker {
     )
   }
 
-  addRecord(records: Int32Array, from: number, reader: RowReader, slab: Buffer | undefined): void {
-    const number = (field: number) => records[from + field] as number
-    const to = this.#addRecord(number(FIELD_INDEX), reader, number(FIELD_FLAGS))
-    if (slab === undefined || number(FIELD_FLAGS) === TRUNCATED) return
-    const oldStart = number(FIELD_OLD)
-    const newStart = number(FIELD_NEW)
-    const first = (oldStart === 0 ? newStart : oldStart) - COUNT_BYTES
-    const shift = this.#slabs.keep(slab, first, number(FIELD_END)) - first
-    this.#place(
-      to,
-      oldStart === 0 ? 0 : oldStart + shift,
-      newStart === 0 ? 0 : newStart + shift,
-      number(FIELD_END) + shift,
-    )
+  addRun(
+    records: Int32Array,
+    from: number,
+    count: number,
+    readers: readonly RowReader[],
+    slab: Buffer,
+  ): void {
+    const past = from + count * RECORD_LENGTH
+    const first = ((records[from + FIELD_OLD] || records[from + FIELD_NEW]) as number) - COUNT_BYTES
+    const end = records[past - RECORD_LENGTH + FIELD_END] as number
+    const shift = this.#slabs.keep(slab, first, end) - first
+    for (let record = from; record < past; record += RECORD_LENGTH) {
+      const reader = readers[records[record + FIELD_READER] as number] as RowReader
+      const to = this.#addRecord(
+        records[record + FIELD_INDEX] as number,
+        reader,
+        records[record + FIELD_FLAGS] as number,
+      )
+      const oldStart = records[record + FIELD_OLD] as number
+      const newStart = records[record + FIELD_NEW] as number
+      this.#place(
+        to,
+        oldStart === 0 ? 0 : oldStart + shift,
+        newStart === 0 ? 0 : newStart + shift,
+        (records[record + FIELD_END] as number) + shift,
+      )
+    }
   }
 
   /** Adds that a model's table lost all rows. */

@@ -27,10 +27,11 @@ import { TruncateTableChange } from './truncate-change.ts'
 /** Between an old tuple and the new one: the new one's marker and number of columns. */
 const BETWEEN_BYTES = 3
 
-/** Takes records one by one. */
+/** Takes changes over from a list. */
 export interface RecordTaker {
-  /** Takes the record that begins at `records[from]`, with the slab its bytes are in, if it has any. */
-  addRecord(records: Int32Array, from: number, reader: RowReader, slab: Buffer | undefined): void
+  addTruncate(index: number, reader: RowReader): void
+  /** Takes `count` records from `records[from]` on, whose bytes lie side by side in `slab`. */
+  addRun(records: Int32Array, from: number, count: number, readers: readonly RowReader[], slab: Buffer): void
 }
 
 /** The changes of a part. */
@@ -91,13 +92,26 @@ export class PackedChanges implements ChangeList {
     return this.#slabs[this.#slabs.length - 1]
   }
 
-  /** Adds all changes to the open part of `packer`. */
+  /** Adds all changes to the open part of `packer`; what lies side by side goes in one piece. */
   copyTo(packer: RecordTaker): void {
-    for (let place = 0; place < this.length; place++) {
-      const record = this.#start + place * RECORD_LENGTH
-      const slab = this.#slabs[this.#number(record, FIELD_SLAB)]
-      packer.addRecord(this.#records, record, this.#readerOf(record), slab)
+    const end = this.#start + this.length * RECORD_LENGTH
+    for (let record = this.#start; record < end; ) {
+      if (this.#number(record, FIELD_FLAGS) === TRUNCATED) {
+        packer.addTruncate(this.#number(record, FIELD_INDEX), this.#readerOf(record))
+        record += RECORD_LENGTH
+        continue
+      }
+      const place = this.#number(record, FIELD_SLAB)
+      let past = record + RECORD_LENGTH
+      while (past < end && this.#isRowIn(past, place)) past += RECORD_LENGTH
+      const slab = this.#slabs[place] as Buffer
+      packer.addRun(this.#records, record, (past - record) / RECORD_LENGTH, this.#readers, slab)
+      record = past
     }
+  }
+
+  #isRowIn(record: number, slab: number): boolean {
+    return this.#number(record, FIELD_FLAGS) !== TRUNCATED && this.#number(record, FIELD_SLAB) === slab
   }
 
   #rowChange(record: number, index: number, reader: RowReader): RowChange {

@@ -239,7 +239,7 @@ describe('change keeper', () => {
     const first = keepRow(1)
     const taken = first.changes.at(0)
     keeper.release(first)
-    for (let value = 2; value < 20; value += 1) keeper.release(keepRow(value))
+    for (let value = 2; value < 60; value += 1) keeper.release(keepRow(value))
     const ones = digest(new Uint8Array(40_000).fill(1))
     expect(taken?.new).toMatchObject({ sha1: ones })
     expect(first.changes.at(0)?.new).not.toMatchObject({ sha1: ones })
@@ -256,7 +256,7 @@ describe('change keeper', () => {
 describe('recycled slabs', () => {
   it('are used again once they are released, and not before', () => {
     const slabs = new RecycledSlabs()
-    const bytes = new Uint8Array(40_000)
+    const bytes = new Uint8Array(600_000)
     const seen = Array.from({ length: 4 }, () => {
       slabs.keep(bytes, 0, bytes.length)
       return slabs.slab
