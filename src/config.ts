@@ -80,6 +80,11 @@ export interface ServiceConfig<
    * them on for `authorization: Bearer <token>`. @default true, false when NODE_ENV is production
    */
   readonly metrics?: boolean | MetricsConfig | undefined
+  /**
+   * Adds `Query.whyNot`, which tells why a subscription did not get a change, for those whom `canExplain` says yes to.
+   * @default no such field
+   */
+  readonly debug?: DebugConfig | undefined
   /** Whether clients may read the schema. @default true; when NODE_ENV is production, as `graphiql` */
   readonly introspection?: boolean | undefined
   /** What happens to subscribers that are read too slowly. */
@@ -97,6 +102,12 @@ export interface LivePageConfig {
 export interface MetricsConfig {
   /** Whether whoever asks may. */
   authorize(request: MetricsRequest): boolean | Promise<boolean>
+}
+
+/** Who may ask why a subscription did not get a change. */
+export interface DebugConfig {
+  /** Whether the viewer with this GraphQL context may. */
+  canExplain(context: object): boolean | Promise<boolean>
 }
 
 /** What happens to subscribers that are read too slowly. */
@@ -133,6 +144,8 @@ export interface Config {
   readonly livePage: { readonly authorize: Authorize | null } | null
   /** Null where there are none. */
   readonly metrics: { readonly authorize: MetricsGuard } | null
+  /** Null where nobody may ask. */
+  readonly canExplain: Authorize | null
   readonly security: ServerSecurity
   readonly durability: DurabilityOptions
   /** ROWCAST_ROLE and REDIS_URL override the file's. */

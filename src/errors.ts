@@ -353,6 +353,12 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  CLI_NO_ANSWER: {
+    means: 'A running service was asked something and did not answer it.',
+    mend: 'Check --url, and with --header that the service knows who asks.',
+    retry: 'never',
+    isPublic: false,
+  },
   CLI_NO_SCHEMA: {
     means: 'There is no Prisma schema where it was looked for.',
     mend: 'Run it in the folder of your project, or name the schema: rowcast init --schema path/to/schema.prisma',

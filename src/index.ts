@@ -1,6 +1,10 @@
 /** rowcast: PostgreSQL's change stream as live, typed models. The public face of the library. */
+
 export type { BrokerOption, RedisBrokerOptions, Role, ScalingOptions } from './broker/broker-options.ts'
 export type { BrokerStatus } from './broker/scaled-source.ts'
+export type { Backlog } from './bus/bus.ts'
+export type { BusObserver, DropReason } from './bus/bus-observer.ts'
+export type { Explanation, ExplanationStage, ExplanationStep } from './bus/explanation.ts'
 export type {
   EnumSpec,
   FieldSpec,
@@ -24,9 +28,11 @@ export type {
 } from './changes/change.ts'
 export type { EmittedMessage } from './changes/emitted-message.ts'
 export {
+  type DebugConfig,
   type DevConfig,
   defineConfig,
   type LivePageConfig,
+  type MetricsConfig,
   type ModelConfig,
   type ServiceConfig,
   type ServicePrismaClient,
@@ -41,6 +47,7 @@ export {
 } from './errors.ts'
 export type { ModelPolicy, RowsRule } from './graphql/policy/model-policy.ts'
 export { type LogFields, type Logger, silentLogger } from './log.ts'
+export { createMetrics, type Metrics } from './observe/metrics.ts'
 export type { RegisterOptions } from './register-options.ts'
 export {
   createRowcast,
@@ -49,7 +56,9 @@ export {
   type Rowcast,
   type RowcastOptions,
   type RowcastStatus,
+  type StopOptions,
   type SubscribeOptions,
+  type WhyOptions,
 } from './rowcast.ts'
 export type { ContextFunction, ContextSource, Session } from './server/context.ts'
 export type { ServerSecurity } from './server/create-server.ts'

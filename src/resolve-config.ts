@@ -7,7 +7,7 @@ import type { Config, DevConfig, SlowSubscribers } from './config.ts'
 import { Faults, type Fields, isFields } from './config-faults.ts'
 import type { Authorize } from './graphql/activity/activity-log.ts'
 import { NO_CATALOG, readModels } from './resolve-models.ts'
-import { readMetrics } from './resolve-observability.ts'
+import { readDebug, readMetrics } from './resolve-observability.ts'
 import { readScaling, type ScalingOverrides } from './resolve-scaling.ts'
 import { readServerSecurity, SECURITY_FIELDS } from './resolve-server-security.ts'
 import { parseConnectionTarget } from './source/connection-target.ts'
@@ -47,6 +47,7 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
     graphiql,
     livePage: readLivePage(fields['livePage'], isProduction, faults),
     metrics: readMetrics(fields['metrics'], nonEmpty(env['METRICS_TOKEN']), isProduction, faults),
+    canExplain: readDebug(fields['debug'], faults),
     durability: readDurability(fields, faults),
     scaling: readScaling(fields, scalingOverrides(env, flags), faults),
     slowSubscribers: readSlowSubscribers(fields['slowSubscribers'], faults),
@@ -71,6 +72,7 @@ export const CONFIG_FIELDS: readonly string[] = [
     'graphiql',
     'livePage',
     'metrics',
+    'debug',
     'role',
     'broker',
     'slowSubscribers',

@@ -1,6 +1,7 @@
-/** The part of the config file that says who may see how the service is doing. */
+/** The part of the config file that says who may see how the service is doing, and why a change did not come. */
 import type { Config } from './config.ts'
 import { type Faults, isFields } from './config-faults.ts'
+import type { Authorize } from './graphql/activity/activity-log.ts'
 import { bearerGuard, type MetricsGuard } from './server/metrics-endpoint.ts'
 
 const METRICS_MEND =
@@ -24,4 +25,13 @@ export function readMetrics(
     faults.add('CONFIG_BAD_FIELD', '`metrics` is on in production and open to everybody.', METRICS_MEND)
   }
   return { authorize: null }
+}
+
+/** Reads `debug`. */
+export function readDebug(value: unknown, faults: Faults): Authorize | null {
+  if (value === undefined) return null
+  const canExplain = isFields(value) ? value['canExplain'] : undefined
+  if (typeof canExplain === 'function') return canExplain.bind(value) as Authorize
+  faults.add('CONFIG_BAD_FIELD', '`debug` cannot be used.', 'Write debug: { canExplain: (context) => … }.')
+  return null
 }

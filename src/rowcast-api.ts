@@ -3,6 +3,8 @@ import type { Role, ScalingOptions } from './broker/broker-options.ts'
 import type { BrokerStatus } from './broker/scaled-source.ts'
 import type { Backlog, BusSubscription, OverflowPolicy, SubscriptionRequest } from './bus/bus.ts'
 import type { BusObserver } from './bus/bus-observer.ts'
+import type { ExplainRequest } from './bus/explain-delivery.ts'
+import type { Explanation } from './bus/explanation.ts'
 import type { Where } from './bus/filter/where-type.ts'
 import type { MessageRequest } from './bus/message-hub.ts'
 import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
@@ -68,6 +70,13 @@ export interface SubscribeOptions<Action extends ChangeAction, Row extends objec
   readonly signal?: AbortSignal | undefined
 }
 
+/** What `why()` is asked: a change, and a subscription that did not get it. */
+export interface WhyOptions<Row extends object = object>
+  extends Pick<SubscribeOptions<ChangeAction, Row>, 'action' | 'where' | 'old' | 'new' | 'changed'> {
+  /** Of the change. */
+  readonly cursor: string
+}
+
 /** Names of the models of a catalog. */
 export type ModelNameOf<Types extends ModelTypeMap> = keyof Types & string
 
@@ -115,6 +124,13 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
   whenVisible(xid: number): Promise<void>
   /** Whether PostgreSQL sends the whole old row of the model's changes; true while that is not known. */
   hasOldImages(model: string): boolean
+  /**
+   * Why a subscription with these options gets the change at a cursor, or does not. Names conditions, never values.
+   * @throws BAD_CURSOR, BAD_FILTER, CATALOG_UNKNOWN_MODEL
+   */
+  why<M extends ModelNameOf<Types>>(model: M, options: WhyOptions<Types[M]['row']>): Explanation
+  /** The same for the GraphQL layer, which knows of the viewer's rights. */
+  explain(request: Omit<ExplainRequest, 'catalog'>): Explanation
   /**
    * What applications write with `pg_logical_emit_message`, from now on. Those of a transaction come once it has
    * committed, after the changes it had made before; the others at once. Leave the loop or abort the signal to end it.

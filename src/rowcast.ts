@@ -12,14 +12,17 @@ import {
 import { busSink, NO_SINK, type SourceSink } from './broker/source-sink.ts'
 import type { BusSubscription } from './bus/bus.ts'
 import { BusObservers } from './bus/bus-observer.ts'
+import { explainDelivery } from './bus/explain-delivery.ts'
 import { checkImagesAreSent, parseChangeFilter } from './bus/filter/change-filter.ts'
 import { createMemoryBus } from './bus/memory-bus.ts'
 import { createMessageHub } from './bus/message-hub.ts'
 import type { ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
 import { createRelationRegistry, type RelationRegistry } from './catalog/relation-registry.ts'
+import type { ChangeAction } from './changes/change.ts'
 import { invariant, RowcastError } from './errors.ts'
 import { silentLogger } from './log.ts'
 import { nearestName } from './nearest-name.ts'
+import { createBusTracer, loadTracer } from './observe/tracing.ts'
 import { checkRegisterOptions, type RegisterOptions } from './register-options.ts'
 import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
 import { resolveConnectionTarget } from './source/connection-target.ts'
@@ -38,6 +41,7 @@ export type {
   RowcastStatus,
   StopOptions,
   SubscribeOptions,
+  WhyOptions,
 } from './rowcast-api.ts'
 
 const SLOT_NAME = /^[a-z0-9_]{1,63}$/
@@ -73,6 +77,13 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   let source: ChangeReader | null = null
   let brokerStatus: () => BrokerStatus | null = () => null
   let registry: RelationRegistry | null = null
+  let isTraced = false
+
+  async function trace(): Promise<void> {
+    isTraced = true
+    const tracer = await loadTracer()
+    if (tracer !== null) observers.add(createBusTracer(tracer))
+  }
 
   function modelOf(model: string): ModelSpec {
     const spec = Object.hasOwn(catalog.models, model)
@@ -157,6 +168,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     start() {
       source ??= buildSource()
       source.start()
+      if (!isTraced) void trace()
     },
     ready() {
       source ??= buildSource()
@@ -164,7 +176,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     },
     subscribe(model, subscribeOptions = {}) {
       const { action, where, old, new: after, changed, ...request } = subscribeOptions
-      const actions = action === undefined ? undefined : typeof action === 'string' ? [action] : action
+      const actions = actionsOf(action)
       const filter = parseChangeFilter(modelOf(model), catalog, { where, old, new: after, changed })
       return changesOf(rowcast.subscribeDeliveries({ model, actions, filter, ...request }))
     },
@@ -184,6 +196,16 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
         checkImagesAreSent(filter, modelOf(request.model), { hasOldImages, actions })
       }
       return bus.subscribe(request)
+    },
+    why(model, { cursor, action, ...input }) {
+      const spec = modelOf(model)
+      const filter = parseChangeFilter(spec, catalog, input)
+      return rowcast.explain({ cursor, model: spec, actions: actionsOf(action), filter, input })
+    },
+    explain(request) {
+      checkServesChanges(scaling.role)
+      const driftOf = (model: string) => registry?.faults.get(model) ?? null
+      return explainDelivery({ ...request, catalog }, { ...bus, driftOf })
     },
     messages(request = {}) {
       checkServesChanges(scaling.role)
@@ -223,6 +245,11 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   return rowcast
 }
 
+/** One action is a list of one. */
+function actionsOf(action: ChangeAction | readonly ChangeAction[] | undefined) {
+  return typeof action === 'string' ? [action] : action
+}
+
 /** A tap hands everything on and keeps nothing. @throws BROKER_WRONG_ROLE */
 function checkServesChanges(role: Role): void {
   if (role !== 'tap') return
@@ -231,13 +258,13 @@ function checkServesChanges(role: Role): void {
   })
 }
 
-/**
- * The log in memory keeps about as many changes as the slot: WAL has indexes and page images beside the rows. Where the
- * slot keeps nothing, memory costs PostgreSQL nothing.
- */
+/** Of the slot's bytes: WAL has headers, index entries and page images beside the rows, the log in memory has not. */
+const MEMORY_SHARE = 3 / 8
+
+/** What the log in memory keeps. Where the slot keeps nothing, memory costs PostgreSQL nothing. */
 function logBounds({ bytes, minutes }: Retention): { bytesMax: number; ageMaxMs: number } {
   const { bytes: bytesDefault, minutes: minutesDefault } = DEFAULT_RETENTION
-  return { bytesMax: (bytes || bytesDefault) / 2, ageMaxMs: (minutes || minutesDefault) * 60_000 }
+  return { bytesMax: (bytes || bytesDefault) * MEMORY_SHARE, ageMaxMs: (minutes || minutesDefault) * 60_000 }
 }
 
 /** Clients that were told at once come back one after the other. */

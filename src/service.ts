@@ -11,6 +11,7 @@ import { secretFields } from './graphql/policy/secret-fields.ts'
 import { buildServiceSchema } from './graphql/service-schema.ts'
 import type { Logger } from './log.ts'
 import { type ConnectionCounts, createMetrics, type Metrics } from './observe/metrics.ts'
+import { createDeliveryTracer, loadTracer } from './observe/tracing.ts'
 import { createRowcast, type Rowcast, type RowcastStatus } from './rowcast.ts'
 import { createServer } from './server/create-server.ts'
 import type { HealthReport } from './server/health.ts'
@@ -71,9 +72,11 @@ export function createService(config: Config, options: ServiceOptions): Service 
   logSecretFields(config, logger)
   const activity = config.livePage === null ? undefined : exposeActivity(rowcast, config.livePage)
   const metrics = createMetricsOf(config, rowcast, () => server.connections())
+  let traceDelivery: (() => void) | null = null
   const server = createServer({
     schema: buildServiceSchema({
       activity,
+      canExplain: config.canExplain ?? undefined,
       catalog,
       prisma,
       feed: rowcast,
@@ -88,7 +91,10 @@ export function createService(config: Config, options: ServiceOptions): Service 
     graphiqlQuery: options.graphiqlQuery,
     livePage: activity !== undefined,
     metrics: exposeMetrics(config, metrics),
-    onDelivered: metrics?.onDelivered,
+    onDelivered(delivery) {
+      metrics?.onDelivered(delivery)
+      traceDelivery?.()
+    },
     ...config.security,
   })
   return {
@@ -98,6 +104,8 @@ export function createService(config: Config, options: ServiceOptions): Service 
       const address = await server.listen()
       rowcast.start()
       activity?.log.start()
+      const tracer = await loadTracer()
+      if (tracer !== null) traceDelivery = createDeliveryTracer(tracer)
       return address
     },
     revalidateSessions: () => server.revalidateSessions(),

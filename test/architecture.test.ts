@@ -37,6 +37,7 @@ const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   '@prisma/client': ['catalog/prisma-runtime.ts'],
   '@redis/client': ['broker/redis-connection.ts'],
   '@prisma/generator-helper': ['generator'],
+  '@opentelemetry/api': ['observe/tracing.ts'],
   commander: ['cli'],
   pino: ['cli'],
   tsx: ['cli'],

@@ -19,8 +19,10 @@ export interface BusObserver {
   onCandidates?(model: string, count: number): void
   /** Changes may be missing: all subscriptions end. */
   onGap?(): void
+  /** A subscription begins; the object stands for it until its end. */
+  onSubscribed?(model: string, subscription: object): void
   /** Null: whoever had it left, or the bus was closed in order. */
-  onSubscriptionEnded?(model: string, error: Error | null): void
+  onSubscriptionEnded?(model: string, error: Error | null, subscription: object): void
   /** So many changes that waited are not delivered. */
   onDropped?(model: string, count: number, why: DropReason): void
 }
@@ -53,8 +55,12 @@ export class BusObservers implements Required<BusObserver> {
     for (const each of this.#all) each.onGap?.()
   }
 
-  onSubscriptionEnded(model: string, error: Error | null): void {
-    for (const each of this.#all) each.onSubscriptionEnded?.(model, error)
+  onSubscribed(model: string, subscription: object): void {
+    for (const each of this.#all) each.onSubscribed?.(model, subscription)
+  }
+
+  onSubscriptionEnded(model: string, error: Error | null, subscription: object): void {
+    for (const each of this.#all) each.onSubscriptionEnded?.(model, error, subscription)
   }
 
   onDropped(model: string, count: number, why: DropReason): void {

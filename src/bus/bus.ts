@@ -5,6 +5,7 @@
 import type { AnyChange, ChangeAction, ChangePosition, TransactionPart } from '../changes/change.ts'
 import type { RowcastError } from '../errors.ts'
 import type { StreamStart } from '../source/stream-start.ts'
+import type { LabelProgress } from './explanation.ts'
 import type { ChangeFilter } from './filter/change-filter.ts'
 import type { Transition } from './filter/judge-change.ts'
 
@@ -36,6 +37,8 @@ export interface SubscriptionRequest {
    * Without it the subscription begins with what commits from now on.
    */
   readonly after?: string | undefined
+  /** What tells it from subscriptions that ask for something else; for explanations. @default nothing does */
+  readonly label?: string | undefined
   /** @default the bus's own */
   readonly overflow?: OverflowPolicy | undefined
   /** Ends the subscription. */
@@ -125,6 +128,13 @@ export interface ChangeBus extends ChangeSink {
   readonly subscriptionCounts: ReadonlyMap<string, number>
   /** Changes that wait in the queues of open subscriptions. */
   backlogs(): ReadonlyMap<string, Backlog>
+  /**
+   * The change at a cursor; null where none is, between two transactions for example.
+   * @throws BAD_CURSOR; RESYNC_REQUIRED where this process cannot know
+   */
+  changeAt(cursor: string): AnyChange | null
+  /** How far the open subscriptions with this label are with the change at the cursor. */
+  progress(label: string, cursor: string): LabelProgress
   /**
    * Ends every subscription, present and future, with an error of its own, made of the cursor to go on after. What
    * waits in their queues is delivered before.

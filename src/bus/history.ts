@@ -2,7 +2,7 @@
  * Stage 6, bus. One stretch of changes without a gap: the log of it, the epochs it went through, and which
  * cursors it can serve.
  */
-import type { ChangePosition } from '../changes/change.ts'
+import type { AnyChange, ChangePosition } from '../changes/change.ts'
 import {
   type Cursor,
   comparePositions,
@@ -28,6 +28,7 @@ export class History {
   /** What committed before this process came is for those who ask for it by cursor; live begins after it. */
   readonly begun: ChangePosition
   readonly #epochs: EpochRange[]
+  #newest: { readonly position: ChangePosition; readonly cursor: string } | null = null
   /** WAL position of the server at the latest connect. */
   #serverLsn: Lsn
 
@@ -44,12 +45,15 @@ export class History {
     const present = this.#present
     if (isSameEpoch(present.epoch, epochOf(start))) return
     present.end = this.log.newest
+    this.#newest = null
     this.#epochs.push({ epoch: epochOf(start), end: null })
   }
 
-  /** The cursor that stands after the newest change. */
+  /** The cursor that stands after the newest change: one text for all who ask meanwhile. */
   get newestCursor(): string {
-    return this.#format(this.log.newest)
+    const { newest } = this.log
+    if (this.#newest?.position !== newest) this.#newest = { position: newest, cursor: this.#format(newest) }
+    return this.#newest.cursor
   }
 
   /**
@@ -73,6 +77,21 @@ export class History {
     const { commitLsn } = cursor.position
     if (commitLsn > this.#serverLsn && commitLsn > this.log.newest.commitLsn) return this.notReached()
     return null
+  }
+
+  /** The change at the cursor; null where none is. @throws RESYNC_REQUIRED where it is not known here */
+  changeAt(cursor: Cursor): AnyChange | null {
+    const { position } = cursor
+    const fault = this.faultOf(cursor)
+    if (fault !== null) throw fault
+    if (comparePositions(position, this.log.floor) <= 0)
+      throw this.resync('it is older than what is retained')
+    const { commitLsn, index } = position
+    for (let sequence = this.log.find({ commitLsn, index: index - 1 }); ; sequence += 1) {
+      const part = this.log.read(sequence)
+      if (part === null || part.transaction.commitLsn > commitLsn) return null
+      for (const change of part.changes) if (change.index === index) return change
+    }
   }
 
   /** The end of a subscription whose cursor lies ahead of the database. */

@@ -5,11 +5,10 @@
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyChange, ChangePosition, TransactionPart } from '../changes/change.ts'
 import { type Cursor, comparePositions, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
-import type { RowcastError } from '../errors.ts'
+import { RowcastError } from '../errors.ts'
 import { toLsn } from '../wire/lsn.ts'
 import {
   AFTER_EARLIEST,
-  type Backlog,
   type BusSubscription,
   type ChangeBus,
   type OlderLog,
@@ -22,6 +21,7 @@ import { LiveSubscribers } from './live-subscribers.ts'
 import { createOlderReplay, endOfPart, type Replay } from './older-replay.ts'
 import { RetainedLog, type RetainedLogOptions } from './retained-log.ts'
 import { Subscriber } from './subscriber.ts'
+import { backlogsOf, progressOf } from './subscription-progress.ts'
 import { createSubscriptionQueue } from './subscription-queue.ts'
 
 /** Bounds of a bus. */
@@ -34,7 +34,7 @@ export interface MemoryBusOptions {
   readonly queueLengthMax?: number | undefined
   /** @default 'end' */
   readonly overflow?: OverflowPolicy | undefined
-  /** What is kept for cursors. @default 32 MiB and 10 minutes by the machine's monotonic clock */
+  /** What is kept for cursors. @default 24 MiB and 10 minutes by the machine's monotonic clock */
   readonly log?: Partial<RetainedLogOptions> | undefined
   /** Where older changes are, and those that are on their way here. @default nowhere */
   readonly older?: OlderLog | undefined
@@ -53,7 +53,7 @@ const REPLAY_LENGTH_MAX = 256
 export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
   const queueLengthMax = options.queueLengthMax ?? 65_536
   const logOptions: RetainedLogOptions = {
-    bytesMax: options.log?.bytesMax ?? 32 * 1024 * 1024,
+    bytesMax: options.log?.bytesMax ?? 24 * 1024 * 1024,
     ageMaxMs: options.log?.ageMaxMs ?? 600_000,
     monotonicMs: options.log?.monotonicMs ?? (() => performance.now()),
   }
@@ -140,6 +140,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
           : (known.faultOf(cursor, older !== undefined) ?? faultOfCut(subscriber.model, cursor, known))
       if (fault !== null) subscriber.queue.end(fault)
       subscriber.skipTo = cursor?.position ?? known.log.floor
+      subscriber.began = subscriber.skipTo
       replay =
         older === undefined
           ? createReplay(subscriber, known, subscriber.skipTo)
@@ -186,6 +187,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
         history = new History(start, new RetainedLog(floor, logOptions))
         for (const subscriber of everybody) {
           subscriber.skipTo = history.begun
+          subscriber.began = history.begun
           subscriber.onOpen?.(history)
           subscriber.onOpen = null
         }
@@ -244,7 +246,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
           subscriptionCounts.set(model, (subscriptionCounts.get(model) ?? 0) - 1)
           live.remove(subscriber)
           subscriber.onOpen?.(null)
-          observers?.onSubscriptionEnded(model, error)
+          observers?.onSubscriptionEnded(model, error, queue)
         },
         onDropped: observers && ((count, why) => observers.onDropped(model, count, why)),
         ...(after === undefined ? {} : { refill: () => refill?.() ?? true }),
@@ -255,8 +257,11 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
         filter: request.filter ?? null,
         queue,
         skipTo: history?.begun ?? null,
+        label: request.label,
       })
+      if (after === undefined) subscriber.began = history?.log.newest ?? null
       everybody.add(subscriber)
+      observers?.onSubscribed(model, queue)
       subscriptionCounts.set(model, (subscriptionCounts.get(model) ?? 0) + 1)
       if (after === undefined) goLive(subscriber)
       else refill = beginAfter(subscriber, cursor)
@@ -270,14 +275,17 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
 
     subscriptionCounts,
 
-    backlogs() {
-      const backlogs = new Map<string, Backlog>()
-      for (const { model, queue } of everybody) {
-        const { waiting, longest } = backlogs.get(model) ?? { waiting: 0, longest: 0 }
-        backlogs.set(model, { waiting: waiting + queue.length, longest: Math.max(longest, queue.length) })
-      }
-      return backlogs
+    backlogs: () => backlogsOf(everybody),
+
+    changeAt(cursor) {
+      const parsed = parseCursor(cursor)
+      if (history !== null) return history.changeAt(parsed)
+      throw new RowcastError('RESYNC_REQUIRED', 'No stream has begun yet.', {
+        details: { reason: 'no stream has begun yet' },
+      })
     },
+
+    progress: (label, cursor) => progressOf(everybody, label, parseCursor(cursor).position),
 
     stop(errorOf) {
       farewell = errorOf

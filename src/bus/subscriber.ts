@@ -48,6 +48,8 @@ export interface SubscriberOptions {
   readonly filter: ChangeFilter | null
   readonly queue: SubscriptionQueue
   readonly skipTo: ChangePosition | null
+  /** See `SubscriptionRequest.label`. */
+  readonly label?: string | undefined
 }
 
 /** A subscription as the publisher sees it. */
@@ -55,6 +57,9 @@ export class Subscriber {
   readonly model: string
   readonly filter: ChangeFilter | null
   readonly queue: SubscriptionQueue
+  readonly label: string | null
+  /** Where it begins: changes up to here were before it. Null until that is known. */
+  began: ChangePosition | null = null
   /** Changes up to here are not for it. */
   skipTo: ChangePosition | null
   /** False while it reads the log. */
@@ -73,6 +78,7 @@ export class Subscriber {
     this.filter = options.filter
     this.queue = options.queue
     this.skipTo = options.skipTo
+    this.label = options.label ?? null
     this.#actions = options.actions
   }
 

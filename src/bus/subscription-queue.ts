@@ -3,7 +3,7 @@
  * consumer. It never makes the publisher wait; at its bound it keeps the latest change of each row only, or
  * ends with an error that says where to go on.
  */
-import type { TransactionInfo } from '../changes/change.ts'
+import type { ChangePosition, TransactionInfo } from '../changes/change.ts'
 import { formatCursor } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
 import type { BusSubscription, Delivery, DeliveryPull, DeliveryReader, OverflowPolicy } from './bus.ts'
@@ -22,6 +22,8 @@ export interface SubscriptionQueue extends BusSubscription {
   readonly length: number
   /** Where it stands once the consumer has taken what waits; null when that is not known. */
   readonly lastCursor: string | null
+  /** Where the change stands that the consumer took last; null before the first. */
+  readonly lastTaken: ChangePosition | null
 }
 
 /** How to build a queue. */
@@ -86,6 +88,11 @@ class BoundedQueue implements SubscriptionQueue, DeliveryPull {
 
   get length(): number {
     return this.#pending.length - this.#head
+  }
+
+  get lastTaken(): ChangePosition | null {
+    if (this.#lastTransaction === null) return null
+    return { commitLsn: this.#lastTransaction.commitLsn, index: this.#lastIndex }
   }
 
   get lastCursor(): string | null {

@@ -1,17 +1,18 @@
 /** Beside the spine, cli. Loggers of the two commands: JSON lines for `serve`, words for `dev`. */
 import { pino } from 'pino'
 import type { LogFields, Logger } from '../log.ts'
+import { createRedactingLogger } from './redact-log.ts'
 import type { Terminal } from './terminal.ts'
 
 /** JSON lines on standard output, for machines. @param level lowest level that is written */
 export function createJsonLogger(level: string): Logger {
   const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime })
-  return {
+  return createRedactingLogger({
     debug: (message, fields) => logger.debug(fields ?? {}, message),
     info: (message, fields) => logger.info(fields ?? {}, message),
     warn: (message, fields) => logger.warn(fields ?? {}, message),
     error: (message, fields) => logger.error(fields ?? {}, message),
-  }
+  })
 }
 
 /** Lines for a person: warnings and errors, and everything else when verbose. */
@@ -25,10 +26,10 @@ export function createTerminalLogger(terminal: Terminal, isVerbose: boolean): Lo
   const printVerbose = (message: string, fields?: LogFields): void => {
     if (isVerbose) print(terminal.style('dim', 'info '), message, fields)
   }
-  return {
+  return createRedactingLogger({
     debug: printVerbose,
     info: printVerbose,
     warn: (message, fields) => print(terminal.style('yellow', 'warn '), message, fields),
     error: (message, fields) => print(terminal.style('red', 'error'), message, fields),
-  }
+  })
 }

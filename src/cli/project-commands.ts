@@ -86,6 +86,24 @@ It reads through a temporary slot, which is gone when it ends.`,
       const { status } = await import('./status.ts')
       process.exitCode = await status(given, context())
     })
+  withProject(program.command('why'))
+    .description('why a subscription did not get a change: ask a running service that has `debug`')
+    .requiredOption('--cursor <cursor>', 'of the change')
+    .requiredOption('--subscription <text or file>', 'the subscription, as the client sends it')
+    .option('--variables <json>', 'its variables')
+    .option('--url <url>', 'where the service is (default: where the config lets it listen)')
+    .option('--header <header...>', 'as the client sends it: "authorization: Bearer …"')
+    .addHelpText(
+      'after',
+      `
+Example:
+  rowcast why --cursor 01… --subscription 'subscription { userChanged(action: UPDATE) { cursor } }'
+Exit code 3 when the change went no further. It shows names, never values, and no more than the client may see.`,
+    )
+    .action(async (given) => {
+      const { why } = await import('./why.ts')
+      process.exitCode = await why(given, context())
+    })
   withProject(program.command('record').argument('<file>', 'a file that does not exist yet'))
     .description('write what PostgreSQL sends from now on to a file')
     .action(async (file, given) => {

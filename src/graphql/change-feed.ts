@@ -3,6 +3,8 @@
  * subscription to one of them.
  */
 import type { BusSubscription, SubscriptionRequest } from '../bus/bus.ts'
+import type { ExplainRequest } from '../bus/explain-delivery.ts'
+import type { Explanation } from '../bus/explanation.ts'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import type { ModelPolicies } from './policy/model-policy.ts'
 
@@ -21,4 +23,6 @@ export interface ChangeFeed {
   whenVisible(xid: number): Promise<void>
   /** Whether PostgreSQL sends the whole old row of the model's changes; true while that is not known. */
   hasOldImages(model: string): boolean
+  /** Why a subscription gets a change or does not. Whatever has `Query.whyNot` needs it. */
+  explain?(request: Omit<ExplainRequest, 'catalog'>): Explanation
 }

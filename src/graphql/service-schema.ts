@@ -49,13 +49,14 @@ export function buildServiceSchema(options: ServiceSchemaOptions): GraphQLSchema
 }
 
 function createBuilder(options: ServiceSchemaOptions): ServiceBuilder {
-  const { catalog, prisma, feed, mayChooseOverflow } = options
+  const { catalog, prisma, feed, mayChooseOverflow, canExplain } = options
   return new SchemaBuilder<ServiceSchemaTypes>({
     plugins: [PrismaPlugin, RowcastPlugin],
     prisma: { client: prisma, dmmf: { datamodel: pothosDatamodel(catalog) } },
     rowcast: {
       feed,
       mayChooseOverflow,
+      canExplain,
       policies: new Map(Object.entries(options.models)),
       // Nothing in this schema but the policies asks who the viewer is.
       shareBy: () => '',

@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram as PromHistogram, Registry } from 'prom-client'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { BusObservers } from '../../src/bus/bus-observer.ts'
+import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { createMemoryBus, type MemoryBusOptions } from '../../src/bus/memory-bus.ts'
 import type { AnyChange } from '../../src/changes/change.ts'
 import { RowcastError } from '../../src/errors.ts'
@@ -116,15 +117,18 @@ describe('metrics', () => {
     const { bus, publish, metrics, line } = observeBus()
     publish({ action: 'INSERT' })
     const live = bus.subscribe({ model: 'User' })
-    const replaying = bus.subscribe({ model: 'User', after: 'earliest' })
-    metrics.onDelivered((await replaying.next()).value)
+    const filter = createChangeFilter({ visible: { fields: new Set(['email']), isToldWhenUnknown: true } })
+    for (const asked of [null, filter]) {
+      const replaying = bus.subscribe({ model: 'User', after: 'earliest', filter: asked })
+      metrics.onDelivered((await replaying.next()).value)
+    }
     publish({ action: 'UPDATE' })
     metrics.onDelivered((await live.next()).value)
     // What other subscriptions give is nobody's delivery.
     for (const value of [null, 7, { change: {} }]) metrics.onDelivered(value)
-    expect(line('rowcast_deliveries_total{model="User",action="INSERT"}')).toBe('1')
+    expect(line('rowcast_deliveries_total{model="User",action="INSERT"}')).toBe('2')
     expect(line('rowcast_deliveries_total{model="User",action="UPDATE"}')).toBe('1')
-    expect(line('rowcast_replayed_deliveries_total{model="User"}')).toBe('1')
+    expect(line('rowcast_replayed_deliveries_total{model="User"}')).toBe('2')
     expect(line('rowcast_commit_to_socket_seconds_count')).toBe('1')
   })
 

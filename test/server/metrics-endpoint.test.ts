@@ -67,7 +67,7 @@ describe('/metrics', () => {
   })
 })
 
-describe('metrics in the config file', () => {
+describe('metrics and debug in the config file', () => {
   const PRODUCTION = { NODE_ENV: 'production' }
   const resolve = (fields: object, env: Record<string, string> = {}) =>
     resolveConfig(
@@ -79,6 +79,7 @@ describe('metrics in the config file', () => {
     expect(resolve({}).metrics).toEqual({ authorize: null })
     expect(resolve({}, PRODUCTION).metrics).toBeNull()
     expect(resolve({ metrics: false }).metrics).toBeNull()
+    expect(resolve({}).canExplain).toBeNull()
   })
 
   it('are never open to everybody in production', () => {
@@ -100,5 +101,7 @@ describe('metrics in the config file', () => {
     const authorize = () => true
     expect(resolve({ metrics: { authorize } }, PRODUCTION).metrics?.authorize).toBeTypeOf('function')
     expect(() => resolve({ metrics: 'yes' })).toThrow(/`metrics` cannot be used/)
+    expect(resolve({ debug: { canExplain: authorize } }, PRODUCTION).canExplain).toBeTypeOf('function')
+    expect(() => resolve({ debug: true })).toThrow(/`debug` cannot be used/)
   })
 })

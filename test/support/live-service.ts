@@ -1,8 +1,8 @@
 /** `await using running = await openService(database)`: the sample's service on a free port. */
 import { PrismaPg } from '@prisma/adapter-pg'
 import { PrismaClient } from '../../prisma/generated/client/client.ts'
-import { catalog } from '../../prisma/generated/rowcast.ts'
-import { defineConfig } from '../../src/config.ts'
+import { catalog, type RowcastModels } from '../../prisma/generated/rowcast.ts'
+import { defineConfig, type ServiceConfig } from '../../src/config.ts'
 import { silentLogger } from '../../src/log.ts'
 import { resolveConfig } from '../../src/resolve-config.ts'
 import type { ContextFunction } from '../../src/server/context.ts'
@@ -27,6 +27,8 @@ export async function openService(
     readonly context?: ContextFunction
     /** @default the database's */
     readonly databaseUrl?: string
+    /** More of the config file. */
+    readonly config?: Partial<ServiceConfig<RowcastModels, PrismaClient>>
   } = {},
 ): Promise<RunningService> {
   const config = defineConfig({
@@ -36,6 +38,7 @@ export async function openService(
     port: options.port ?? 0,
     limits: options.limits,
     context: options.context,
+    ...options.config,
   })
   const service = createService(
     resolveConfig(config, { DATABASE_URL: options.databaseUrl ?? database.url }),

@@ -13,6 +13,9 @@ import { parseCursor } from '../../changes/cursor.ts'
 import { RowcastError } from '../../errors.ts'
 import { setAudience } from '../audience.ts'
 import type { ChangeFeed } from '../change-feed.ts'
+import type { ChangeFieldExtension } from '../explain/read-subscription.ts'
+import { subscriptionLabel } from '../explain/subscription-label.ts'
+import { defineWhyNot } from '../explain/why-not.ts'
 import { graphqlError, toGraphqlError, toSubscriptionError } from '../graphql-errors.ts'
 import { lastEventIdOf } from '../last-event-id.ts'
 import { changedFieldName } from '../names.ts'
@@ -73,6 +76,7 @@ export function defineChangeSubscription(
     t.field({
       type: payload,
       nullable: false,
+      extensions: { rowcast: { model: modelName, omit } satisfies ChangeFieldExtension },
       description:
         options.description ?? `Every change of a row of ${modelName}, once its transaction has committed.`,
       args: {
@@ -100,6 +104,7 @@ export function defineChangeSubscription(
             overflow,
             parseFilter: () =>
               parseFilterArguments(feed.catalog, model, omit, filter, policies.view(context, modelName)),
+            label: subscriptionLabel(builder, context, modelName, action, filter),
           })
           // The model itself counts even if none of its rows is selected: `changed` and `key` tell of its fields.
           setAudience(deliveries, audience(builder, context, [...selectedModels(info), modelName]))
@@ -148,6 +153,8 @@ export function completeChangeTypes(builder: AnyBuilder): void {
       mend: `Declare builder.prismaObject('${model}', …), or pass changeSubscription a variant as \`type\`.`,
     })
   }
+  const { canExplain } = builder.options.rowcast
+  if (canExplain !== undefined) defineWhyNot(builder, canExplain)
   addMissingTypes(builder)
   addChangeCursor(builder)
   const hasRoot = [...builder.configStore.typeConfigs.values()].some(({ kind }) => kind === 'Subscription')
@@ -188,6 +195,7 @@ interface Wanted {
   readonly actions: readonly ChangeAction[] | null | undefined
   readonly after: string | null | undefined
   readonly overflow: OverflowPolicy | null | undefined
+  readonly label: string | undefined
   readonly parseFilter: () => ChangeFilter | null
 }
 
@@ -209,7 +217,7 @@ function overflowArgument(
 function subscribeToModel(
   feed: ChangeFeed,
   { name: model }: ModelSpec,
-  { actions, after, overflow, parseFilter }: Wanted,
+  { actions, after, overflow, label, parseFilter }: Wanted,
 ): AsyncIterableIterator<Delivery> {
   if (actions?.length === 0) {
     throw graphqlError('GRAPHQL_BAD_ARGUMENT', 'action: [] asks for no change at all.', {
@@ -229,6 +237,7 @@ function subscribeToModel(
         actions: actions ?? undefined,
         filter: parseFilter(),
         after: after ?? undefined,
+        label,
         overflow: overflow ?? undefined,
       }),
     )

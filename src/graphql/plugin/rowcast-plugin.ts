@@ -20,6 +20,7 @@ import SchemaBuilder, {
 import type { GraphQLSchema } from 'graphql'
 import type { Delivery } from '../../bus/bus.ts'
 import type { ChangeFeed } from '../change-feed.ts'
+import type { CanExplain } from '../explain/why-not.ts'
 import type { ModelPolicies } from '../policy/model-policy.ts'
 import { policiesOf } from './builder-policies.ts'
 import {
@@ -45,6 +46,11 @@ export interface RowcastPluginOptions {
    * @default null for everybody
    */
   readonly shareBy?: ((context: object) => string | null) | undefined
+  /**
+   * Adds `Query.whyNot`, which tells why a subscription did not get a change, and decides who may ask.
+   * @default no such field
+   */
+  readonly canExplain?: CanExplain | undefined
 }
 
 // Pothos has one door for plugins' types: interfaces of its global namespace, which merge.

@@ -1,0 +1,30 @@
+/** Stage 7, graphql. What tells open subscriptions apart that `whyNot` is asked about: the model, the filter, the rights. */
+import type { ChangeFilterInput } from '../../bus/filter/change-filter.ts'
+import type { ChangeAction } from '../../changes/change.ts'
+import { policiesOf } from '../plugin/builder-policies.ts'
+import type { AnyBuilder } from '../plugin/shared-change-types.ts'
+import { canonicalText } from '../policy/canonical-text.ts'
+
+/**
+ * Equal for subscriptions that get the same changes; undefined where that cannot be told, and where nobody may ask. The
+ * policies of the model were asked for this context.
+ */
+export function subscriptionLabel(
+  builder: AnyBuilder,
+  context: object,
+  model: string,
+  actions: readonly ChangeAction[] | null | undefined,
+  { where = null, old = null, new: after = null, changed }: ChangeFilterInput,
+): string | undefined {
+  if (builder.options.rowcast.canExplain === undefined) return undefined
+  const audience = policiesOf(builder).audience(context, [model])
+  if (audience === null) return undefined
+  const filter = [
+    [...(actions ?? [])].sort(),
+    where,
+    old,
+    after,
+    changed == null ? null : [...changed].sort(),
+  ]
+  return canonicalText([model, audience, ...filter]) ?? undefined
+}

@@ -1,0 +1,134 @@
+/**
+ * Stage 7, graphql. `Query.whyNot`: why a subscription got a change or did not, for those who may ask. It looks with the
+ * eyes of whoever asks: their policies hold, and no value of a row is told.
+ */
+import type { SchemaTypes } from '@pothos/core'
+import type { GraphQLSchema } from 'graphql'
+import type { Explanation, ExplanationStage, ExplanationStep } from '../../bus/explanation.ts'
+import type { ModelSpec } from '../../catalog/model-catalog.ts'
+import { invariant, RowcastError } from '../../errors.ts'
+import type { ChangeFeed } from '../change-feed.ts'
+import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
+import { policiesOf } from '../plugin/builder-policies.ts'
+import { parseFilterArguments } from '../plugin/filter-arguments.ts'
+import { type AnyBuilder, sharedChangeTypes } from '../plugin/shared-change-types.ts'
+import { readSubscription } from './read-subscription.ts'
+import { subscriptionLabel } from './subscription-label.ts'
+
+/** Whether the viewer with this GraphQL context may ask. */
+export type CanExplain = (context: object) => boolean | Promise<boolean>
+
+const STAGES: readonly ExplanationStage[] = ['decoded', 'published', 'allowed', 'matched', 'queued', 'sent']
+
+/** Adds the field to the Query root. @throws GRAPHQL_BAD_SCHEMA when the feed cannot explain */
+export function defineWhyNot(builder: AnyBuilder, canExplain: CanExplain): void {
+  const { feed } = builder.options.rowcast
+  const explain = feed.explain?.bind(feed)
+  if (explain === undefined) {
+    throw new RowcastError(
+      'GRAPHQL_BAD_SCHEMA',
+      '`canExplain` is given, and the feed cannot explain anything.',
+      {
+        mend: 'Pass the rowcast itself as `feed`, or leave `canExplain` out.',
+      },
+    )
+  }
+  sharedChangeTypes(builder).needed.add('JSON')
+  builder.queryField('whyNot', (t) =>
+    t.field({
+      type: defineExplanation(builder),
+      nullable: false,
+      description:
+        'Why a subscription gets the change at a cursor, or does not, as whoever asks would see it.',
+      args: {
+        cursor: t.arg({
+          type: 'Cursor' as never,
+          required: true,
+          description: 'The `cursor` of the change.',
+        }),
+        subscription: t.arg.string({ required: true, description: 'The text of the subscription.' }),
+        variables: t.arg({ type: 'JSON' as never, required: false, description: 'Its variables.' }),
+      },
+      resolve: async (_root, args, context, { schema }) => {
+        if ((await canExplain(context)) !== true) throw graphqlError('FORBIDDEN', 'You may not ask why.')
+        try {
+          return (await explainFor(
+            builder,
+            explain,
+            args as unknown as WhyArguments,
+            context,
+            schema,
+          )) as never
+        } catch (error) {
+          throw toGraphqlError(error)
+        }
+      },
+    }),
+  )
+}
+
+interface WhyArguments {
+  readonly cursor: string
+  readonly subscription: string
+  readonly variables?: Readonly<Record<string, unknown>> | null | undefined
+}
+
+async function explainFor(
+  builder: AnyBuilder,
+  explain: NonNullable<ChangeFeed['explain']>,
+  { cursor, subscription, variables }: WhyArguments,
+  context: object,
+  schema: GraphQLSchema,
+): Promise<Explanation> {
+  const { catalog } = builder.options.rowcast.feed
+  const { model: name, omit, actions, input } = readSubscription(schema, subscription, variables ?? {})
+  const model: ModelSpec | undefined = catalog.models[name]
+  invariant(model !== undefined, `A subscription is to changes of ${name}, which the catalog does not have.`)
+  const policies = policiesOf(builder)
+  await policies.prepare(context, [name])
+  if (!(await policies.maySubscribe(context, name))) return denied(name)
+  const filter = parseFilterArguments(catalog, model, omit, input, policies.view(context, name))
+  const label = subscriptionLabel(builder, context, name, actions, input)
+  return explain({ cursor, model, actions, filter, input, label })
+}
+
+/** Of a model that the viewer may not subscribe to, not even whether there is a change. */
+function denied(model: string): Explanation {
+  const reason = `A policy denies the subscription: \`canSubscribe\` of ${model}.`
+  return { isWanted: false, reason, steps: [{ stage: 'allowed', isPassed: false, text: reason }] }
+}
+
+function defineExplanation(builder: AnyBuilder) {
+  const stage = builder.enumType('DeliveryStage', {
+    description: 'A step on the way of a change to a client, in order.',
+    values: Object.fromEntries(STAGES.map((name) => [name.toUpperCase(), { value: name }])),
+  })
+  const step = builder.objectRef<ExplanationStep>('DeliveryStep').implement({
+    description: 'What came of one step.',
+    fields: (t) => ({
+      stage: t.field({ type: stage, nullable: false, resolve: ({ stage: name }) => name as never }),
+      isPassed: t.exposeBoolean('isPassed', {
+        nullable: true,
+        description: 'Whether the change got past it; null where that is not known.',
+      }),
+      text: t.exposeString('text', { nullable: false, description: 'One sentence; never a value of a row.' }),
+    }),
+  })
+  return builder.objectRef<Explanation>('DeliveryExplanation').implement({
+    description: 'The way of one change to subscriptions of one kind.',
+    fields: (t) => ({
+      isWanted: t.exposeBoolean('isWanted', {
+        nullable: true,
+        description:
+          'Whether such a subscription, open at the change, gets it; null where that is not known.',
+      }),
+      reason: t.exposeString('reason', { nullable: false, description: 'The sentence of the last step.' }),
+      steps: t.field({
+        type: [step],
+        nullable: { list: false, items: false },
+        description: 'Up to the step where the change went no further.',
+        resolve: ({ steps }) => [...steps] as never,
+      }),
+    }),
+  }) as never as ReturnType<typeof builder.objectRef<SchemaTypes>>
+}

@@ -1,0 +1,97 @@
+/**
+ * Beside the spine, observe. OpenTelemetry's spans, where the application has `@opentelemetry/api`: one for each
+ * transaction that is published, each subscription and each batch of deliveries. Without it nothing is loaded or called.
+ */
+import type { Attributes, Span, Tracer } from '@opentelemetry/api'
+import type { BusObserver } from '../bus/bus-observer.ts'
+import type { TransactionPart } from '../changes/change.ts'
+import { isRowcastError } from '../errors.ts'
+import { formatLsn } from '../wire/lsn.ts'
+
+/** The name under which a TracerProvider knows this library. */
+const TRACER_NAME = 'rowcast'
+/** `SpanStatusCode.ERROR`, which only the package itself has. */
+const STATUS_ERROR = 2
+
+/** The application's tracer; null where it has none. */
+export async function loadTracer(): Promise<Tracer | null> {
+  try {
+    const { trace } = await import('@opentelemetry/api')
+    return trace.getTracer(TRACER_NAME)
+  } catch {
+    return null
+  }
+}
+
+/** Spans of transactions and subscriptions. */
+export function createBusTracer(tracer: Tracer): BusObserver {
+  const subscriptions = new WeakMap<object, Span>()
+  /** A transaction may come in several parts. */
+  let transaction: { readonly span: Span; changes: number; bytes: number } | null = null
+
+  return {
+    onPublishing({ transaction: { xid, commitLsn, committedAt } }) {
+      if (transaction !== null) return
+      const span = tracer.startSpan('rowcast publish')
+      transaction = { span, changes: 0, bytes: 0 }
+      // Nobody records where the package is there without an SDK; there may be tens of thousands a second.
+      if (!span.isRecording()) return
+      span.setAttributes({
+        'db.system.name': 'postgresql',
+        'rowcast.transaction.id': xid,
+        'rowcast.transaction.commit_lsn': formatLsn(commitLsn),
+        'rowcast.transaction.delay_ms': Math.max(0, Date.now() - committedAt.getTime()),
+      })
+    },
+    onPublished({ changes, byteLength, isFinal }: TransactionPart) {
+      if (transaction === null) return
+      transaction.changes += changes.length
+      transaction.bytes += byteLength
+      if (!isFinal) return
+      const { span } = transaction
+      span.setAttribute('rowcast.transaction.changes', transaction.changes)
+      span.setAttribute('rowcast.transaction.bytes', transaction.bytes)
+      span.end()
+      transaction = null
+    },
+    onGap() {
+      transaction?.span.setStatus({ code: STATUS_ERROR })
+      transaction?.span.end()
+      transaction = null
+    },
+    onSubscribed(model, subscription) {
+      const attributes: Attributes = { 'rowcast.model': model }
+      subscriptions.set(subscription, tracer.startSpan('rowcast subscription', { attributes }))
+    },
+    onSubscriptionEnded(_model, error, subscription) {
+      const span = subscriptions.get(subscription)
+      if (span === undefined) return
+      if (error !== null) {
+        // The code alone: a message may be long, and other errors' may hold anything.
+        const code = isRowcastError(error) ? error.code : 'BUG'
+        span.setAttribute('error.type', code)
+        span.setStatus({ code: STATUS_ERROR, message: code })
+      }
+      span.end()
+    },
+  }
+}
+
+/** One span for all that is handed to sockets within one turn of the event loop. */
+export function createDeliveryTracer(tracer: Tracer): () => void {
+  let batch: { readonly span: Span; deliveries: number } | null = null
+
+  function endBatch(): void {
+    batch?.span.setAttribute('rowcast.deliveries', batch.deliveries)
+    batch?.span.end()
+    batch = null
+  }
+
+  return () => {
+    if (batch === null) {
+      batch = { span: tracer.startSpan('rowcast deliver'), deliveries: 0 }
+      setImmediate(endBatch)
+    }
+    batch.deliveries += 1
+  }
+}

@@ -1,0 +1,82 @@
+/** What no log may hold, whatever a driver or a server puts into the text of an error. */
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { createTerminalLogger } from '../../src/cli/loggers.ts'
+import { redactText } from '../../src/cli/redact-log.ts'
+
+const SECRET = 'S3cr3t/p@ss-91'
+
+describe('a log line', () => {
+  it.each([
+    `connect postgresql://ada:${SECRET}@db.example.com:5432/app failed`,
+    `REDIS_URL is redis://:${SECRET}@cache:6379`,
+    `{"url":"postgres://ada:${SECRET}@db/app"}`,
+    `host=db user=ada password=${SECRET} dbname=app`,
+    `"password": "${SECRET}", "user": "ada"`,
+    `PASSWORD='${SECRET}'`,
+    `GET /graphql authorization: Bearer ${SECRET}`,
+    `headers { Cookie: session=${SECRET}; theme=dark }`,
+    `set-cookie: session=${SECRET}`,
+    `the token Bearer ${SECRET} is expired`,
+    `api_key=${SECRET}&page=2`,
+    `duplicate key value violates unique constraint: Key (email)=(${SECRET}) already exists.`,
+    `Failing row contains (1, ${SECRET}, null).`,
+  ])('has no secret: %s', (text) => {
+    const redacted = redactText(text)
+    for (const piece of [SECRET, 'S3cr3t', 'p@ss', 'ss-91']) expect(redacted).not.toContain(piece)
+    expect(redacted).toContain('[redacted]')
+  })
+
+  it.each([
+    'Streaming changes.',
+    'Slot "rowcast" holds 12 bytes of WAL: http://127.0.0.1:4000/graphql',
+    'Set DATABASE_URL to postgresql://USER:PASSWORD@HOST:5432/DATABASE, special characters percent-encoded.',
+    'Check user and password in REDIS_URL, and that the user may use streams.',
+    'PostgreSQL does not let this user in: 28P01.',
+    'Send the credentials the server asks for: a header, or connectionParams over WebSocket.',
+  ])('keeps what is none: %s', (text) => {
+    expect(redactText(text)).toBe(text)
+  })
+})
+
+describe('the loggers of the program', () => {
+  it('words on a terminal', () => {
+    const printed: string[] = []
+    const terminal = {
+      print: (line: string) => void printed.push(line),
+      style: (_: string, text: string) => text,
+      backlog: () => null,
+    }
+    const logger = createTerminalLogger(terminal, true)
+    for (const level of ['debug', 'info', 'warn', 'error'] as const) {
+      logger[level](`failed at postgresql://a:${SECRET}@b`, {
+        cookie: SECRET,
+        detail: `password=${SECRET}`,
+        count: 7,
+      })
+    }
+    expect(printed).toHaveLength(4)
+    expect(printed.join()).not.toContain('S3cr3t')
+    expect(printed[3]).toContain('cookie=[redacted]')
+    expect(printed[3]).toContain('count=7')
+  })
+
+  it('JSON for machines', async () => {
+    const root = join(import.meta.dirname, '..', '..')
+    const script = `
+      import { createJsonLogger } from './src/cli/loggers.ts'
+      createJsonLogger('debug').error('failed at postgresql://a:${SECRET}@b', { authorization: '${SECRET}', slot: 'rowcast' })`
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--import', 'tsx', '--input-type=module', '-e', script],
+      { cwd: root, env: { ...process.env, NODE_OPTIONS: '' } },
+    )
+    expect(stdout).not.toContain('S3cr3t')
+    expect(JSON.parse(stdout)).toMatchObject({
+      ...{ level: 50, msg: 'failed at postgresql://[redacted]@b' },
+      ...{ authorization: '[redacted]', slot: 'rowcast' },
+    })
+  })
+})
