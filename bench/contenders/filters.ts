@@ -15,6 +15,9 @@ interface FilterRequest {
   readonly subscriptions: number
 }
 
+const PUBLISHED = 40_000
+/** First byte of the message. */
+const INSERT = 'I'.charCodeAt(0)
 const EPOCH = { systemId: '1', timeline: 1 }
 const bus = createMemoryBus({ models: ORDERS_CATALOG.models })
 let matches = 0
@@ -25,8 +28,11 @@ async function listen(id: number): Promise<void> {
     if (change.key !== null) matches += 1
 }
 
-/** Transactions of one change each: captured bytes are parts of one. */
-function partsOf(file: string): TransactionPart[] {
+/**
+ * Transactions of one change each, on the keys that are subscribed to, in turns: captured bytes are parts of one. Every
+ * one is new: a change that was published before would have its key decoded already, the more often the fewer there are.
+ */
+function partsOf({ file, subscriptions }: FilterRequest): TransactionPart[] {
   const parts: TransactionPart[] = []
   const registry = createRelationRegistry({ catalog: ORDERS_CATALOG, models: [ORDER] })
   const assembler = createTransactionAssembler(registry, {
@@ -41,7 +47,13 @@ function partsOf(file: string): TransactionPart[] {
     },
   })
   assembler.reset(EPOCH)
-  for (const bytes of readMessages(file)) assembler.take(decodeMessage(bytes, 0, bytes.length), bytes.length)
+  const take = (bytes: Buffer) => assembler.take(decodeMessage(bytes, 0, bytes.length), bytes.length)
+  const messages = readMessages(file)
+  const isInsert = (bytes: Buffer) => bytes[0] === INSERT
+  const inserts = messages.filter(isInsert).slice(0, subscriptions)
+  // The relation and what begins the transaction; it never ends.
+  for (const bytes of messages.slice(0, messages.findIndex(isInsert))) take(bytes)
+  for (let n = 0; n < PUBLISHED; n++) take(inserts[n % inserts.length] as Buffer)
   return parts
 }
 
@@ -50,17 +62,15 @@ function subscribe({ subscriptions }: FilterRequest): void {
   for (let id = 1; id <= subscriptions; id++) void listen(id)
 }
 
-async function publish({ file, subscriptions }: FilterRequest) {
-  const parts = partsOf(file).slice(0, subscriptions)
+async function publish(request: FilterRequest) {
+  const parts = partsOf(request)
   const before = matches
   const answer = measureCpu(() => {
-    for (let n = 0; n < PUBLISHED; n++) bus.publish(parts[n % parts.length] as TransactionPart)
-    return PUBLISHED
+    for (const part of parts) bus.publish(part)
+    return parts.length
   })
   await new Promise((resolve) => setImmediate(resolve))
   return { ...answer, matches: matches - before }
 }
-
-const PUBLISHED = 20_000
 
 export const commands = { subscribe, publish }

@@ -20,7 +20,7 @@ import { History } from './history.ts'
 import { LiveSubscribers } from './live-subscribers.ts'
 import { createOlderReplay, endOfPart, type Replay } from './older-replay.ts'
 import { RetainedLog, type RetainedLogOptions } from './retained-log.ts'
-import { Subscriber } from './subscriber.ts'
+import { Offer, Subscriber } from './subscriber.ts'
 import { backlogsOf, progressOf } from './subscription-progress.ts'
 import { createSubscriptionQueue } from './subscription-queue.ts'
 
@@ -70,9 +70,9 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
   const cuts = new Map<string, ChangePosition>()
 
   /** Offers a live change, and remembers who holds it back. */
-  function offer(subscriber: Subscriber, change: AnyChange, endsTransaction: boolean): void {
+  function offerTo(subscriber: Subscriber, offer: Offer): void {
     const wasHolding = subscriber.isHolding
-    subscriber.offer(change, endsTransaction)
+    subscriber.offer(offer)
     if (!wasHolding && subscriber.isHolding) holders.push(subscriber)
   }
 
@@ -120,7 +120,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
         for (let place = 0; place < changes.length; place += 1) {
           if ((changes.modelAt?.(place) ?? subscriber.model) !== subscriber.model) continue
           const change = changes.at(place)
-          if (change?.model === subscriber.model) subscriber.offer(change)
+          if (change?.model === subscriber.model) subscriber.offer(new Offer(change, false))
         }
         if (part.isFinal) subscriber.release()
         read = endOfPart(part)
@@ -205,11 +205,11 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
         if (model !== undefined && !live.has(model)) continue
         // The log keeps bytes; what subscribers decode of this object goes when they are done with it.
         const change = changes.at(place) as AnyChange
-        const endsTransaction = part.isFinal && place === changes.length - 1
+        const offer = new Offer(change, part.isFinal && place === changes.length - 1)
         let candidates = 0
         live.forEachCandidate(change, (subscriber) => {
           candidates += 1
-          offer(subscriber, change, endsTransaction)
+          offerTo(subscriber, offer)
         })
         observers?.onCandidates(change.model, candidates)
       }

@@ -7,7 +7,7 @@ import type { ChangePosition, TransactionPart } from '../changes/change.ts'
 import { comparePositions, INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import type { OlderLog, OlderReader } from './bus.ts'
 import type { History } from './history.ts'
-import type { Subscriber } from './subscriber.ts'
+import { Offer, type Subscriber } from './subscriber.ts'
 
 /** Pushes older deliveries, and says whether there may be more; see `SubscriptionQueueOptions.refill`. */
 export type Replay = () => boolean | Promise<boolean>
@@ -62,7 +62,7 @@ export function createOlderReplay(options: OlderReplayOptions): Replay {
     if (after === null) subscriber.skipTo = null
     for (const part of parts) {
       for (const change of part.changes) {
-        if (change.model === subscriber.model) subscriber.offer(change)
+        if (change.model === subscriber.model) subscriber.offer(new Offer(change, false))
       }
       if (part.isFinal) subscriber.release()
     }

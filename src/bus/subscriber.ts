@@ -35,6 +35,28 @@ class Match implements Delivery {
   }
 }
 
+/** A change that is offered to all who may want it. */
+export class Offer {
+  readonly change: AnyChange
+  /** Whether no further change of its transaction can follow. */
+  readonly endsTransaction: boolean
+  #shared: Match | null = null
+
+  constructor(change: AnyChange, endsTransaction: boolean) {
+    this.change = change
+    this.endsTransaction = endsTransaction
+  }
+
+  /** The delivery of all who are live and want every change: one for all of them, where nothing can follow. */
+  get shared(): Delivery {
+    if (this.#shared === null) {
+      this.#shared = new Match(this.change, null, false, false, false)
+      this.#shared.isLastOfTransaction = true
+    }
+    return this.#shared
+  }
+}
+
 /** Whether the delivery is one from before its subscription was live: read from the log, however old. */
 export function isReplayed(delivery: Delivery): boolean {
   return delivery instanceof Match && delivery.isReplayed
@@ -87,8 +109,9 @@ export class Subscriber {
     return this.#held !== null
   }
 
-  /** Takes the next change of its model, if it wants it; `endsTransaction` where none can follow. */
-  offer(change: AnyChange, endsTransaction = false): void {
+  /** Takes the next change of its model, if it wants it. */
+  offer(offer: Offer): void {
+    const { change, endsTransaction } = offer
     if (this.#actions !== null && !this.#actions.has(change.action)) return
     if (this.skipTo !== null) {
       if (
@@ -96,6 +119,11 @@ export class Subscriber {
       )
         return
       this.skipTo = null
+    }
+    if (endsTransaction && this.filter === null && this.isLive) {
+      this.#push(false)
+      this.queue.push(offer.shared)
+      return
     }
     const match = this.#judgeSafely(change)
     if (match === null) return

@@ -61,7 +61,8 @@ export function createBusTracer(tracer: Tracer): BusObserver {
     },
     onSubscribed(model, subscription) {
       const attributes: Attributes = { 'rowcast.model': model }
-      subscriptions.set(subscription, tracer.startSpan('rowcast subscription', { attributes }))
+      const span = tracer.startSpan('rowcast subscription', { attributes })
+      if (span.isRecording()) subscriptions.set(subscription, span)
     },
     onSubscriptionEnded(_model, error, subscription) {
       const span = subscriptions.get(subscription)

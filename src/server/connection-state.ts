@@ -17,7 +17,8 @@ export interface ConnectionState {
 
 /** What a transport puts into the pipeline beside Yoga's own. */
 export interface TransportContext {
-  readonly req: IncomingMessage
+  /** Of HTTP; a WebSocket's is forgotten. */
+  readonly req?: IncomingMessage
   /** Over HTTP it is there once the request has been read. */
   [CONNECTION]?: ConnectionState
 }

@@ -27,15 +27,12 @@ export interface Deliveries {
   readonly frames: FrameBatch
   /** graphql-js's `subscribe`, but that those who get the same results share them. */
   subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult>
-  /** The results of an operation that went through the pipeline; null where it never became a stream. */
-  streamOf(args: ExecutionArgs): ResultStream | null
 }
 
 /** Creates them. */
 export function createDeliveries({ mask, onDelivered }: DeliveriesOptions): Deliveries {
   const turn = createDeliveryTurn()
   const groups = createDeliveryGroups({ mask, isBusy: () => turn.isBusy })
-  const streams = new WeakMap<ExecutionArgs, ResultStream>()
 
   async function subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult> {
     const events = await createSourceEventStream(args)
@@ -44,9 +41,7 @@ export function createDeliveries({ mask, onDelivered }: DeliveriesOptions): Deli
       events[Symbol.asyncIterator]()
     const isChanges = source.pull !== undefined
     const group = groups.join(args, isChanges ? audienceOf(events) : null, isChanges)
-    const stream = new ResultStream({ source, group, args, onDelivered })
-    streams.set(args, stream)
-    return stream
+    return new ResultStream({ source, group, args, onDelivered })
   }
 
   return {
@@ -59,6 +54,5 @@ export function createDeliveries({ mask, onDelivered }: DeliveriesOptions): Deli
     groups,
     turn,
     frames: createFrameBatch(),
-    streamOf: (args) => streams.get(args) ?? null,
   }
 }

@@ -72,7 +72,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
     context: (initial: TransportContext) => {
       const connection = initial[CONNECTION]
       invariant(connection, 'An operation reached its context without a session.')
-      const lastEventId = connection.kind === 'sse' ? initial.req.headers['last-event-id'] : undefined
+      const lastEventId = connection.kind === 'sse' ? initial.req?.headers['last-event-id'] : undefined
       return lastEventId === undefined
         ? connection.session.context
         : { ...connection.session.context, [LAST_EVENT_ID]: lastEventId }
@@ -120,9 +120,11 @@ function createCors({ originGuard, mayCarryCredentials }: GraphqlPipelineOptions
 function createSessionOpener(options: GraphqlPipelineOptions): PipelinePlugin {
   return {
     async onParams({ context }) {
-      const { headers } = context.req
+      const { req } = context
+      invariant(req, 'An HTTP request came without itself.')
+      const { headers } = req
       const kind = headers.accept?.includes('text/event-stream') === true ? 'sse' : 'http'
-      const address = clientAddress(context.req, options.trustedProxyCount)
+      const address = clientAddress(req, options.trustedProxyCount)
       const session = await options.sessions.open({ kind, headers, remoteAddress: address })
       context[CONNECTION] = { kind, address, session }
     },

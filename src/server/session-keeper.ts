@@ -36,6 +36,8 @@ interface Watched {
 /** The longest delay that setTimeout keeps; longer ones it would run at once. */
 const DELAY_MAX_MS = 2_147_483_647
 
+const WATCHING_NOTHING = (): void => undefined
+
 /** Creates a keeper. */
 export function createSessionKeeper(options: SessionKeeperOptions): SessionKeeper {
   const { context, errorMask } = options
@@ -78,6 +80,8 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     },
     watch(session, onEnd) {
       const { revalidate } = session
+      // Many thousands of sessions have no end: nothing is kept for them.
+      if (revalidate === undefined && session.expiresAt === undefined) return WATCHING_NOTHING
       let isOver = false
       const stop = (): void => {
         isOver = true

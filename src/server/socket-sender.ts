@@ -13,11 +13,10 @@ export type SocketSender = (text: string) => Promise<void>
  * frame for each of its subscriptions, since each of them waits for its own frame to leave. Never rejects.
  */
 export function createSocketSender(socket: WebSocket, bufferedBytesMax: number): SocketSender {
-  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   stopReadingWhileFull(socket, bufferedBytesMax)
   return (text) => {
     // Not at once: a source with much to say would be drained into nothing until the close arrives.
-    if (socket.readyState !== WebSocket.OPEN) return closed
+    if (socket.readyState !== WebSocket.OPEN) return untilClosed(socket)
     return new Promise((resolve) => {
       socket.send(text, () => {
         if (socket.isPaused && socket.bufferedAmount <= bufferedBytesMax) socket.resume()
@@ -26,6 +25,11 @@ export function createSocketSender(socket: WebSocket, bufferedBytesMax: number):
       if (socket.bufferedAmount <= bufferedBytesMax) resolve()
     })
   }
+}
+
+function untilClosed(socket: WebSocket): Promise<void> {
+  if (socket.readyState === WebSocket.CLOSED) return Promise.resolve()
+  return new Promise((resolve) => socket.once('close', () => resolve()))
 }
 
 /**

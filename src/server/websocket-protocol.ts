@@ -3,7 +3,7 @@
  * the pipeline is Yoga's. A client is let in once, at `connection_init`.
  * https://github.com/graphql/graphql-over-http/blob/main/rfcs/GraphQLOverWebSocket.md
  */
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { ExecutionArgs, ExecutionResult, FormattedExecutionResult, GraphQLError } from 'graphql'
 import {
   CloseCode,
@@ -20,28 +20,30 @@ import type { Deliveries } from './deliveries.ts'
 import type { GraphqlHandler } from './graphql-pipeline.ts'
 import type { ServerLimits } from './limits.ts'
 import type { ErrorMask } from './mask-error.ts'
+import { ResultStream } from './result-stream.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import type { SocketOutbox } from './socket-outbox.ts'
 
 /** What the protocol needs. */
 export interface WebSocketProtocolOptions {
   readonly handler: Pick<GraphqlHandler, 'getEnveloped'>
-  readonly deliveries: Pick<Deliveries, 'streamOf'>
+  readonly deliveries: Pick<Deliveries, 'subscribe'>
   readonly errorMask: ErrorMask
   readonly sessions: SessionKeeper
   readonly limits: ServerLimits
 }
 
 /** One socket, as its transport tells of it. */
-export interface SocketExtra extends Record<PropertyKey, unknown> {
-  readonly request: IncomingMessage
+export interface SocketExtra {
   readonly address: string
+  /** Of its upgrade request; null once it was let in. */
+  headers: IncomingHttpHeaders | null
   /** Where the `next` messages of its subscriptions go. */
   readonly outbox: SocketOutbox
   /** Closes the socket; the reason is cut to what a close frame holds. */
-  readonly close: (code: number, reason: string) => void
-  readonly isOpen: () => boolean
-  readonly noteActivity: () => void
+  close(code: number, reason: string): void
+  readonly isOpen: boolean
+  noteActivity(): void
   /** Filled in by the protocol: what is running, and whose it is. */
   context: SocketContext | null
   connection: ConnectionState | null
@@ -57,21 +59,19 @@ type Enveloped = ReturnType<GraphqlHandler['getEnveloped']>
 
 /** Creates the protocol for all sockets of a server. */
 export function createWebSocketProtocol(options: WebSocketProtocolOptions): Server<SocketExtra> {
-  const { errorMask, limits, deliveries } = options
-  // The functions that Yoga wrapped for one operation, from onSubscribe to execute or subscribe.
+  const { errorMask, limits } = options
+  // The functions that Yoga wrapped for one operation, from onSubscribe to execute.
   const pipelines = new WeakMap<ExecutionArgs, Enveloped>()
-  const run =
-    (kind: 'execute' | 'subscribe') =>
-    (args: ExecutionArgs): OperationResult => {
-      const pipeline = pipelines.get(args)
-      invariant(pipeline, 'graphql-ws ran an operation that was never prepared.')
-      return pipeline[kind](args) as OperationResult
-    }
   return makeServer<ConnectionParams, SocketExtra>({
     connectionInitWaitTimeout: limits.connectionInitTimeoutMs,
     onConnect: (context) => letIn(context, options),
-    execute: run('execute'),
-    subscribe: run('subscribe'),
+    execute(args) {
+      const pipeline = pipelines.get(args)
+      invariant(pipeline, 'graphql-ws ran an operation that was never prepared.')
+      return pipeline.execute(args) as OperationResult
+    },
+    // Not by the pipeline, which would wrap each stream several times, to mask what is masked here.
+    subscribe: (args) => subscribe(args, options),
     onSubscribe: async (context, _id, payload) => {
       context.extra.noteActivity()
       if (Object.keys(context.subscriptions).length > limits.subscriptionsPerSocketMax) {
@@ -82,10 +82,10 @@ export function createWebSocketProtocol(options: WebSocketProtocolOptions): Serv
       if ('document' in prepared) pipelines.set(prepared, pipeline)
       return prepared
     },
-    onOperation({ extra }, id, _payload, args) {
+    onOperation({ extra }, id, _payload, _args, result) {
+      if (!(result instanceof ResultStream)) return
       // graphql-ws waits for the end of the results and says it; what comes before goes straight to the socket.
-      const { outbox } = extra
-      deliveries.streamOf(args)?.sendTo({ outbox, id, payloadBytesMax: limits.payloadBytesMax })
+      result.sendTo({ outbox: extra.outbox, id, payloadBytesMax: limits.payloadBytesMax })
     },
     onNext: (_context, _id, _payload, _args, result) =>
       result.errors === undefined
@@ -97,6 +97,15 @@ export function createWebSocketProtocol(options: WebSocketProtocolOptions): Serv
   })
 }
 
+async function subscribe(
+  args: ExecutionArgs,
+  { deliveries, errorMask }: WebSocketProtocolOptions,
+): Promise<ResultStream | ExecutionResult> {
+  const result = await deliveries.subscribe(args)
+  if (result instanceof ResultStream || result.errors === undefined) return result
+  return { ...result, errors: result.errors.map((error) => errorMask.mask(error)) }
+}
+
 /** Opens the session of a socket; a client that is refused is told why in the reason of the close frame. */
 async function letIn(
   context: SocketContext,
@@ -104,7 +113,8 @@ async function letIn(
 ): Promise<boolean> {
   const { extra, connectionParams } = context
   extra.context = context
-  const source = { headers: extra.request.headers, remoteAddress: extra.address }
+  const source = { headers: extra.headers ?? {}, remoteAddress: extra.address }
+  extra.headers = null
   let session: Session
   try {
     session = await sessions.open({ kind: 'websocket', ...source, connectionParams: connectionParams ?? {} })
@@ -118,7 +128,7 @@ async function letIn(
     return false
   }
   // The client may have left while its session was looked up; nobody would end the watch.
-  if (!extra.isOpen()) return false
+  if (!extra.isOpen) return false
   extra.connection = { kind: 'websocket', address: extra.address, session }
   extra.stopSession = sessions.watch(session, (why) => extra.close(CloseCode.Forbidden, why.code))
   return true
@@ -148,11 +158,11 @@ function formatFailedResult(
 
 function envelop(
   handler: WebSocketProtocolOptions['handler'],
-  { request, connection }: SocketExtra,
+  { connection }: SocketExtra,
   params: SubscribePayload,
 ): Enveloped {
   invariant(connection, 'An operation came before its socket was let in.')
-  return handler.getEnveloped({ req: request, [CONNECTION]: connection, params })
+  return handler.getEnveloped({ [CONNECTION]: connection, params })
 }
 
 /** Parses, validates and makes the context; what fails becomes the operation's error, not the socket's end. */

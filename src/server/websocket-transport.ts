@@ -2,17 +2,17 @@
  * Stage 8, server. The WebSockets of a server: takes them over from HTTP, hands their messages to the
  * protocol, and bounds what each may send, hold back and leave unsaid.
  */
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { CloseCode, handleProtocols, type Server } from 'graphql-ws'
-import { type RawData, WebSocket, WebSocketServer } from 'ws'
+import { type RawData, type WebSocket, WebSocketServer } from 'ws'
 import type { Logger } from '../log.ts'
+import { ClientSocket } from './client-socket.ts'
 import type { Deliveries } from './deliveries.ts'
 import { describeError } from './describe-error.ts'
 import { isLongerThan, payloadTooLarge } from './payload-bound.ts'
 import { SocketOutbox } from './socket-outbox.ts'
 import { createSocketSender, type SocketSender } from './socket-sender.ts'
-import { type SocketWatch, watchSocket } from './socket-watch.ts'
 import {
   createWebSocketProtocol,
   type SocketExtra,
@@ -44,7 +44,7 @@ const GOING_AWAY = 1001
 export function createWebSocketTransport(options: WebSocketTransportOptions): WebSocketTransport {
   const { limits } = options
   const protocol = createWebSocketProtocol(options)
-  const attached = new Set<SocketExtra>()
+  const attached = new Set<ClientSocket>()
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: limits.requestBytesMax,
@@ -55,25 +55,29 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     ...{ closeTimeout: limits.closeTimeoutMs },
     handleProtocols,
   })
+  /** A function of its own: what lives as long as the socket must not keep its upgrade request alive. */
+  function take(webSocket: WebSocket, socket: Duplex, headers: IncomingHttpHeaders, address: string): void {
+    const outbox = new SocketOutbox({
+      ...{ webSocket, socket, bufferedBytesMax: limits.socketBufferedBytesMax },
+      ...{ frames: options.deliveries.frames, turn: options.deliveries.turn },
+    })
+    const client = new ClientSocket({ webSocket, outbox, address, headers })
+    attached.add(client)
+    attachSocket(protocol, webSocket, client, options, () => attached.delete(client))
+  }
+
   return {
     get size() {
       return sockets.clients.size
     },
     get operationCount() {
       let count = 0
-      for (const extra of attached) count += operationCountOf(extra)
+      for (const { operationCount } of attached) count += operationCount
       return count
     },
     handleUpgrade(request, socket, head, address) {
-      sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        const outbox = new SocketOutbox({
-          ...{ webSocket, socket, bufferedBytesMax: limits.socketBufferedBytesMax },
-          ...{ frames: options.deliveries.frames, turn: options.deliveries.turn },
-        })
-        const extra = attachSocket(protocol, webSocket, { request, address, outbox }, options)
-        attached.add(extra)
-        webSocket.once('close', () => attached.delete(extra))
-      })
+      const { headers } = request
+      sockets.handleUpgrade(request, socket, head, (webSocket) => take(webSocket, socket, headers, address))
     },
     close(timeoutMs) {
       for (const socket of sockets.clients) socket.close(GOING_AWAY, 'Server is stopping')
@@ -93,94 +97,59 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
 function attachSocket(
   protocol: Server<SocketExtra>,
   socket: WebSocket,
-  client: Pick<SocketExtra, 'request' | 'address' | 'outbox'>,
+  client: ClientSocket,
   { logger, limits }: WebSocketTransportOptions,
-): SocketExtra {
+  onClose: () => void,
+): void {
   // ws closes the socket itself on a malformed frame; the listener keeps that from ending the process.
   socket.on('error', (error) => logger.debug('a WebSocket failed', describeError(error)))
-  const watch = watchSocket(socket, {
-    ...limits,
-    operationCount: () => operationCountOf(extra),
-  })
-  const extra = createExtra(socket, client, watch)
+  client.watch(limits)
   const send = createSocketSender(socket, limits.socketBufferedBytesMax)
   const onClosed = protocol.opened(
     {
       protocol: socket.protocol,
       send: createBoundedSender(send, limits.payloadBytesMax),
-      close: extra.close,
+      close: (code, reason) => client.close(code ?? CloseCode.InternalServerError, reason ?? ''),
       onMessage(handle) {
         socket.on('message', (data, isBinary) => {
-          receive(data, isBinary, extra, handle, logger)
+          receive(data, isBinary, client, handle, logger)
         })
       },
     },
-    extra,
+    client,
   )
   socket.once('close', (code, reason) => {
-    watch.stop()
-    extra.stopSession?.()
+    onClose()
+    client.stopSession?.()
     onClosed(code, String(reason)).catch((error: unknown) => {
       logger.error('a WebSocket could not be cleaned up', describeError(error))
     })
   })
-  return extra
-}
-
-function operationCountOf({ context }: SocketExtra): number {
-  return Object.keys(context?.subscriptions ?? {}).length
-}
-
-function createExtra(
-  socket: WebSocket,
-  client: Pick<SocketExtra, 'request' | 'address' | 'outbox'>,
-  watch: SocketWatch,
-): SocketExtra {
-  return {
-    ...client,
-    close: (code, reason) => socket.close(code, cutReason(reason)),
-    isOpen: () => socket.readyState === WebSocket.OPEN,
-    noteActivity: watch.noteActivity,
-    context: null,
-    connection: null,
-    stopSession: null,
-  }
 }
 
 function receive(
   data: RawData,
   isBinary: boolean,
-  extra: SocketExtra,
+  client: ClientSocket,
   handle: (text: string) => Promise<void>,
   logger: Logger,
 ): void {
   // After our close frame the client may still send, and it is no longer who it was.
-  if (!extra.isOpen()) return
+  if (!client.isOpen) return
   if (isBinary) {
-    extra.close(CloseCode.BadRequest, 'Invalid message received')
+    client.close(CloseCode.BadRequest, 'Invalid message received')
     return
   }
   handle(String(data)).catch((error: unknown) => {
-    if (isUnexpectedMessage(error)) return extra.close(CloseCode.BadRequest, 'Invalid message received')
+    if (isUnexpectedMessage(error)) return client.close(CloseCode.BadRequest, 'Invalid message received')
     logger.error('a WebSocket message could not be handled', describeError(error))
-    extra.close(CloseCode.InternalServerError, 'Internal server error')
+    client.close(CloseCode.InternalServerError, 'Internal server error')
   })
 }
 
 /** A message that only servers send: graphql-ws throws, as if it were our fault. */
 function isUnexpectedMessage(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('Unexpected message of type ')
-}
-
-/** A close frame holds 123 bytes beside the code. RFC 6455, section 5.5. */
-const REASON_BYTES_MAX = 123
-
-/** ws throws on longer ones, and graphql-ws puts the client's own ids into them. */
-function cutReason(reason: string): string {
-  if (!isLongerThan(reason, REASON_BYTES_MAX)) return reason
-  return new TextDecoder()
-    .decode(Buffer.from(reason).subarray(0, REASON_BYTES_MAX - 3))
-    .replace(/\uFFFD+$/, '')
 }
 
 /** Bounds the text of a single result, which is replaced by the error; what is streamed does not come this way. */

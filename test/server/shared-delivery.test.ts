@@ -238,4 +238,38 @@ describe('shared delivery', () => {
     expect(sharedRuns).toBeGreaterThan(300)
     expect(resultCount).toBeGreaterThan(1_000)
   }, 120_000)
+
+  test('loads relations once for a change and a group, over both transports together', async () => {
+    const source = 'subscription { postChanged { new { title author { email } } } }'
+    const openTo: Viewer = { rows: 'all', fields: 'all', authors: 'all' }
+    const onlyAdmins: Viewer = { ...openTo, authors: { role: { equals: 'ADMIN' } } }
+    const queriesFor = async (viewers: readonly Viewer[]) => {
+      const { feed, schema, prisma } = createWorld()
+      const deliveries = createDeliveries({ mask })
+      const collected = await Promise.all(
+        viewers.flatMap((contextValue) =>
+          [asEvents, asFrames].map((collect) =>
+            collect(deliveries, { schema, document: parse(source), contextValue: { ...contextValue } }),
+          ),
+        ),
+      )
+      for (const id of [1, 2]) {
+        feed.commit({ model: 'Post', new: { ...anyPost, id }, key: { id } })
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      feed.close()
+      const texts = await Promise.all(collected.map((finish) => finish()))
+      expect(texts.every((each) => each.length === 2 && each.every((text) => text.includes('email')))).toBe(
+        true,
+      )
+      return prisma.calls.length
+    }
+    const alone = await queriesFor([openTo])
+    expect(alone).toBeGreaterThanOrEqual(2)
+    expect(await queriesFor(Array.from({ length: 10 }, () => openTo))).toBe(alone)
+    // What the two see differs, and so does the query.
+    expect(await queriesFor([openTo, onlyAdmins, openTo, onlyAdmins])).toBe(2 * alone)
+  })
 })
+
+const anyPost = { authorId: 'u', title: 'a', body: '', views: 1n, layout: null, parentId: null }

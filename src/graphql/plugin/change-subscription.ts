@@ -5,7 +5,7 @@
 import type { InputFieldRef, ObjectRef, SchemaTypes } from '@pothos/core'
 import { getRefFromModel, type PrismaModelTypes, type PrismaObjectRef } from '@pothos/plugin-prisma'
 import type { GraphQLResolveInfo } from 'graphql'
-import type { BusSubscription, Delivery, OverflowPolicy } from '../../bus/bus.ts'
+import type { Delivery, OverflowPolicy } from '../../bus/bus.ts'
 import type { ChangeFilter, ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import type { ChangeAction } from '../../changes/change.ts'
@@ -26,6 +26,7 @@ import type { ViewerPolicies } from '../policy/viewer-policies.ts'
 import { policiesOf } from './builder-policies.ts'
 import { defineChangePayload } from './change-payload.ts'
 import { defineFilterInputs, parseFilterArguments } from './filter-arguments.ts'
+import { PublicSubscription } from './public-subscription.ts'
 import { type AnyBuilder, addMissingTypes, sharedChangeTypes } from './shared-change-types.ts'
 
 /** Options of one `changeSubscription`. */
@@ -231,7 +232,7 @@ function subscribeToModel(
   }
   try {
     if (typeof after === 'string') parseCursor(after)
-    return withPublicErrors(
+    return new PublicSubscription(
       feed.subscribeDeliveries({
         model,
         actions: actions ?? undefined,
@@ -243,21 +244,6 @@ function subscribeToModel(
     )
   } catch (error) {
     throw toSubscriptionError(error)
-  }
-}
-
-/** The same subscription; an error that ends it reaches the client with code and mend where it may. */
-function withPublicErrors(subscription: BusSubscription): BusSubscription {
-  return {
-    pull: subscription.pull,
-    next: () =>
-      subscription.next().catch((error: unknown) => {
-        throw toSubscriptionError(error)
-      }),
-    return: () => subscription.return(),
-    [Symbol.asyncIterator]() {
-      return this
-    },
   }
 }
 

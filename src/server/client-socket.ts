@@ -1,0 +1,99 @@
+/**
+ * Stage 8, server. One WebSocket as the protocol knows it, and what its server keeps for it: there are many thousands
+ * of them, most with nothing to do, so that it is one object and keeps nothing of the request it came by.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import { WebSocket } from 'ws'
+import type { ConnectionState } from './connection-state.ts'
+import { isLongerThan } from './payload-bound.ts'
+import type { SocketOutbox } from './socket-outbox.ts'
+import type { SocketContext, SocketExtra } from './websocket-protocol.ts'
+
+/** What a socket is made of. */
+export interface ClientSocketOptions {
+  readonly webSocket: WebSocket
+  readonly outbox: SocketOutbox
+  /** The client's. */
+  readonly address: string
+  /** Of its upgrade request. */
+  readonly headers: IncomingHttpHeaders
+}
+
+/** When a socket that nobody uses is ended. */
+export interface ClientSocketLimits {
+  readonly pingIntervalMs: number
+  readonly idleTimeoutMs: number
+}
+
+/** WebSocket close code: done, nothing wrong. RFC 6455, section 7.4.1. */
+const NORMAL_CLOSURE = 1000
+/** A close frame holds 123 bytes beside the code. RFC 6455, section 5.5. */
+const REASON_BYTES_MAX = 123
+
+/** A socket. */
+export class ClientSocket implements SocketExtra {
+  readonly outbox: SocketOutbox
+  readonly address: string
+  headers: IncomingHttpHeaders | null
+  context: SocketContext | null = null
+  connection: ConnectionState | null = null
+  stopSession: (() => void) | null = null
+  readonly #webSocket: WebSocket
+  #isAnswered = true
+  #lastActivityMs = Date.now()
+
+  constructor({ webSocket, outbox, address, headers }: ClientSocketOptions) {
+    this.#webSocket = webSocket
+    this.outbox = outbox
+    this.address = address
+    this.headers = headers
+  }
+
+  get isOpen(): boolean {
+    return this.#webSocket.readyState === WebSocket.OPEN
+  }
+
+  /** Operations that run on it. */
+  get operationCount(): number {
+    return Object.keys(this.context?.subscriptions ?? {}).length
+  }
+
+  noteActivity(): void {
+    this.#lastActivityMs = Date.now()
+  }
+
+  close(code: number, reason: string): void {
+    this.#webSocket.close(code, cutReason(reason))
+  }
+
+  /** Pings at the interval, terminates a socket that left the last ping unanswered, and closes an idle one. */
+  watch(limits: ClientSocketLimits): void {
+    const webSocket = this.#webSocket
+    const timer = setInterval(() => this.#look(limits.idleTimeoutMs), limits.pingIntervalMs)
+    webSocket.on('pong', () => {
+      this.#isAnswered = true
+    })
+    webSocket.once('close', () => clearInterval(timer))
+  }
+
+  #look(idleTimeoutMs: number): void {
+    if (!this.isOpen) return
+    if (this.operationCount > 0) this.noteActivity()
+    if (!this.#isAnswered) {
+      this.#webSocket.terminate()
+    } else if (Date.now() - this.#lastActivityMs >= idleTimeoutMs) {
+      this.close(NORMAL_CLOSURE, 'Idle')
+    } else {
+      this.#isAnswered = false
+      this.#webSocket.ping()
+    }
+  }
+}
+
+/** ws throws on longer ones, and graphql-ws puts the client's own ids into them. */
+function cutReason(reason: string): string {
+  if (!isLongerThan(reason, REASON_BYTES_MAX)) return reason
+  return new TextDecoder()
+    .decode(Buffer.from(reason).subarray(0, REASON_BYTES_MAX - 3))
+    .replace(/\uFFFD+$/, '')
+}
