@@ -2,11 +2,14 @@
 
 export type { BrokerOption, RedisBrokerOptions, Role, ScalingOptions } from './broker/broker-options.ts'
 export type { BrokerStatus } from './broker/scaled-source.ts'
-export type { Backlog } from './bus/bus.ts'
+export type { Backlog, OverflowPolicy } from './bus/bus.ts'
 export type { BusObserver, DropReason } from './bus/bus-observer.ts'
 export type { Explanation, ExplanationStage, ExplanationStep } from './bus/explanation.ts'
+export type { Where } from './bus/filter/where-type.ts'
+export type { MessageRequest } from './bus/message-hub.ts'
 export type {
   EnumSpec,
+  EnumValueSpec,
   FieldSpec,
   JoinTableSpec,
   ModelCatalog,
@@ -23,6 +26,7 @@ export type {
   InsertChange,
   RowOperation,
   TransactionInfo,
+  TransactionPart,
   TruncateChange,
   UpdateChange,
 } from './changes/change.ts'
@@ -63,6 +67,10 @@ export {
 export type { ContextFunction, ContextSource, Session } from './server/context.ts'
 export type { ServerSecurity } from './server/create-server.ts'
 export type { ServerLimits } from './server/limits.ts'
-export type { SourceStatus } from './source/replication-source.ts'
+export type { ConnectionOptions } from './source/connection-target.ts'
+export type { DurabilityOptions } from './source/durability-options.ts'
+export type { SourceState } from './source/lifecycle.ts'
 export type { SetupStep } from './source/setup-plan.ts'
+export type { SlotHealth, SourceStatus } from './source/source-status.ts'
+export type { SourcePositions } from './source/stream-position.ts'
 export { formatLsn, type Lsn, parseLsn } from './wire/lsn.ts'

@@ -99,6 +99,12 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
    * @throws SOURCE_… with the statement or setting to run
    */
   enable(): Promise<readonly SetupStep[]>
+  /**
+   * Stops, and takes away what `enable()` made: slot and publication are dropped, replica identities are as they were.
+   * Cursors from before are no good afterwards. Returns the steps it ran; the command line has it as `rowcast disable`.
+   * @throws SOURCE_SLOT_IN_USE while another process reads the slot, SOURCE_PERMISSION_DENIED, SOURCE_LOCK_TIMEOUT
+   */
+  disable(): Promise<readonly SetupStep[]>
   /** Starts the background worker and returns at once; it never throws into the application. */
   start(): void
   /** Resolves once changes flow. Waits as long as it takes: `status()` says what is in the way. */

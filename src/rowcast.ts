@@ -2,7 +2,7 @@
  * The composition root of the library: wires the stages from socket to bus and gives them a typed face.
  */
 
-import { type Role, resolveScaling } from './broker/broker-options.ts'
+import { checkServesChanges, resolveScaling } from './broker/broker-options.ts'
 import {
   BrokerArchiveSlot,
   type BrokerStatus,
@@ -29,8 +29,9 @@ import { resolveConnectionTarget } from './source/connection-target.ts'
 import { resolveDurability } from './source/durability-options.ts'
 import { createReplicationSource } from './source/replication-source.ts'
 import { DEFAULT_RETENTION, type Retention } from './source/retention-window.ts'
-import { createSetupGoal } from './source/setup-goal.ts'
+import { createSetupGoal, type SetupGoal } from './source/setup-goal.ts'
 import { readSnapshot } from './source/snapshot.ts'
+import { runTeardown } from './source/teardown.ts'
 import { VisibilityGate } from './source/visibility.ts'
 
 export type {
@@ -44,6 +45,8 @@ export type {
   WhyOptions,
 } from './rowcast-api.ts'
 
+/** PostgreSQL may take a moment to see that a reader of the slot is gone. */
+const SLOT_WAIT_MS = 5_000
 const SLOT_NAME = /^[a-z0-9_]{1,63}$/
 
 /**
@@ -99,9 +102,18 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     })
   }
 
+  function setupGoal(): SetupGoal {
+    if (registered.size === 0) throw new RowcastError('SOURCE_NO_MODELS', 'No model is registered.')
+    const models = [...registered.values()].map((spec) => ({
+      spec,
+      replicaIdentity: registerOptions.get(spec.name)?.replicaIdentity,
+    }))
+    return createSetupGoal({ ...{ catalog, schema, slot, publication }, models })
+  }
+
   /** The worker is built when first needed: by then the models are known. */
   function buildSource(): ChangeReader {
-    if (registered.size === 0) throw new RowcastError('SOURCE_NO_MODELS', 'No model is registered.')
+    const goal = setupGoal()
     const models = [...registered.values()]
     const createRegistry = () => createRelationRegistry({ catalog, models, defaultSchema: schema })
     const ownRegistry = createRegistry()
@@ -113,13 +125,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     const createSource = (relations: RelationRegistry, sink: SourceSink) =>
       createReplicationSource({
         target,
-        goal: createSetupGoal({
-          ...{ catalog, schema, slot, publication },
-          models: models.map((spec) => ({
-            spec,
-            replicaIdentity: registerOptions.get(spec.name)?.replicaIdentity,
-          })),
-        }),
+        goal,
         registry: relations,
         softDelete,
         ...durability,
@@ -164,6 +170,10 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     enable() {
       source ??= buildSource()
       return source.enable()
+    },
+    async disable() {
+      await rowcast.stop()
+      return runTeardown(target, setupGoal(), { slotWaitMs: SLOT_WAIT_MS })
     },
     start() {
       source ??= buildSource()
@@ -248,14 +258,6 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
 /** One action is a list of one. */
 function actionsOf(action: ChangeAction | readonly ChangeAction[] | undefined) {
   return typeof action === 'string' ? [action] : action
-}
-
-/** A tap hands everything on and keeps nothing. @throws BROKER_WRONG_ROLE */
-function checkServesChanges(role: Role): void {
-  if (role !== 'tap') return
-  throw new RowcastError('BROKER_WRONG_ROLE', 'A tap serves no subscriptions.', {
-    mend: "Subscribe at a gateway, or run this process with role: 'all'.",
-  })
 }
 
 /** Of the slot's bytes: WAL has headers, index entries and page images beside the rows, the log in memory has not. */

@@ -164,3 +164,26 @@ describe('actions', () => {
     expect((await takeChanges(others, 2)).map((c) => c.action)).toEqual(['INSERT', 'DELETE'])
   })
 })
+
+describe('disable', () => {
+  it('stops, and leaves the database as it was', async () => {
+    await using database = await openDatabase({ migrate: true })
+    const shape = () =>
+      database.query(`SELECT relname, relreplident FROM pg_class WHERE relkind = 'r' ORDER BY oid`)
+    const before = await shape()
+    await using live = await openLiveRowcast(database)
+    expect(await shape()).not.toEqual(before)
+    const users = live.rowcast.subscribe('User')
+    const steps = await live.rowcast.disable()
+    expect(steps.map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(['slot', 'replica-identity', 'publication']),
+    )
+    expect(await shape()).toEqual(before)
+    expect(await database.query('SELECT FROM pg_publication')).toEqual([])
+    expect(
+      await database.query(`SELECT FROM pg_replication_slots WHERE slot_name = '${slotOf(database)}'`),
+    ).toEqual([])
+    expect(await users.next()).toEqual({ done: true, value: undefined })
+    expect(await live.rowcast.disable()).toEqual([])
+  })
+})

@@ -5,7 +5,6 @@ import { defineConfig } from 'vite'
 // The page talks to its own address; what goes to /graphql is passed on to rowcast.
 const proxy = { '/graphql': { target: process.env['ROWCAST_URL'] ?? 'http://127.0.0.1:4000', ws: true } }
 
-// biome-ignore lint/style/noDefaultExport: Vite reads it
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   plugins: [react()],

@@ -81,3 +81,11 @@ export function resolveScaling({ role = 'all', broker = 'memory' }: ScalingOptio
 function bad(happened: string, mend?: string): RowcastError {
   return new RowcastError('CONFIG_BAD_BROKER', happened, { mend })
 }
+
+/** Refuses to serve subscribers in a tap, which hands everything on and keeps nothing. @throws BROKER_WRONG_ROLE */
+export function checkServesChanges(role: Role): void {
+  if (role !== 'tap') return
+  throw new RowcastError('BROKER_WRONG_ROLE', 'A tap serves no subscriptions.', {
+    mend: "Subscribe at a gateway, or run this process with role: 'all'.",
+  })
+}

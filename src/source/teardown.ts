@@ -2,6 +2,7 @@
  * Stage 5, source. `disable`: takes away what set-up made, on a short-lived connection of its own, and puts back what
  * was there before. Whatever stops it half-way, it can be run again: the memory goes last.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { RowcastError } from '../errors.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../wire/quote.ts'
@@ -121,18 +122,34 @@ function endSteps(memory: SetupMemory | null, isDropped: boolean, goal: SetupGoa
   return [{ kind, sql, why: 'That is what it published before rowcast.' }, forget]
 }
 
+/** How to take away. */
+export interface TeardownOptions {
+  /** Only tells what it would do. @default false */
+  readonly isDry?: boolean | undefined
+  /** How long to wait for whoever reads the slot, and may be ending. @default 0 */
+  readonly slotWaitMs?: number | undefined
+}
+
+const SLOT_LOOK_MS = 50
+
 /**
- * Takes away slot, publication and identities that set-up made; with `isDry` only tells what it would do.
+ * Takes away slot, publication and identities that set-up made.
  * @throws SOURCE_SLOT_IN_USE, SOURCE_PERMISSION_DENIED, SOURCE_LOCK_TIMEOUT, or a connection error
  */
 export async function runTeardown(
   target: ConnectionTarget,
   goal: SetupGoal,
-  { isDry }: { readonly isDry: boolean },
+  { isDry = false, slotWaitMs = 0 }: TeardownOptions = {},
 ): Promise<readonly SetupStep[]> {
   return withSqlClient(target, async (sql) => {
     await sql.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`)
-    const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
+    const look = () => readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
+    const endMs = performance.now() + slotWaitMs
+    let facts = await look()
+    while (facts.slot !== null && facts.slot.activePid !== null && performance.now() < endMs) {
+      await delay(SLOT_LOOK_MS)
+      facts = await look()
+    }
     const memory = parseSetupMemory(facts.publication?.comment ?? null)
     const current = await readIdentities(sql, memory?.identities ?? [])
     const steps = planTeardown(facts, current, goal)

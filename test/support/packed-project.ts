@@ -1,0 +1,113 @@
+/** Somebody else's project: a folder of its own with the packed tarball of this package in it. */
+import { execFile, spawn } from 'node:child_process'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import { expect } from 'vitest'
+
+export const ROOT = join(import.meta.dirname, '../..')
+
+const run = promisify(execFile)
+
+/** What a command printed. */
+interface Printed {
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A program that runs until its test has seen enough. */
+export interface RunningProgram extends AsyncDisposable {
+  /** Resolves with the first line that has the words in it. */
+  said(words: string): Promise<string>
+  readonly lines: readonly string[]
+}
+
+/** The project. */
+export interface PackedProject extends AsyncDisposable {
+  readonly folder: string
+  run(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Printed>
+  /** The same, for one that fails: what it printed and its exit code. */
+  fail(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Printed & { code: number }>
+  start(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): RunningProgram
+}
+
+/** How to make one. */
+export interface PackedProjectOptions {
+  /** A folder of this repository to begin with; what it says of `rowcast` in its package.json is replaced. */
+  readonly from?: string | undefined
+  /** More packages to install. */
+  readonly packages?: readonly string[] | undefined
+  readonly env: NodeJS.ProcessEnv
+}
+
+/** Packs what `npm run build` made. @returns path of the tarball, in `folder` */
+export async function packTarball(folder: string): Promise<string> {
+  const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: ROOT })
+  return join(folder, stdout.trim().split('\n').at(-1) ?? '')
+}
+
+/** Makes a project and installs what it needs; the registry must be reachable. */
+export async function createPackedProject(options: PackedProjectOptions): Promise<PackedProject> {
+  const folder = await mkdtemp(join(tmpdir(), 'rowcast-newcomer-'))
+  // Prisma's CLI would download an engine that `generate` does not need.
+  const env = { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: '/bin/true', ...options.env }
+  const packageFile = join(folder, 'package.json')
+  if (options.from === undefined) {
+    await writeFile(packageFile, '{ "name": "shop", "private": true, "type": "module" }')
+  } else {
+    await cp(join(ROOT, options.from), folder, {
+      recursive: true,
+      filter: (path) => !/node_modules|generated$/.test(path.slice(ROOT.length)),
+    })
+  }
+  const tarball = await packTarball(folder)
+  const given = JSON.parse(await readFile(packageFile, 'utf8')) as { dependencies?: Record<string, string> }
+  await writeFile(
+    packageFile,
+    JSON.stringify({ ...given, dependencies: { ...given.dependencies, rowcast: `file:${tarball}` } }),
+  )
+  const quietly = ['--no-audit', '--no-fund', '--prefer-offline']
+  await run('npm', ['install', ...quietly, ...(options.packages ?? [])], { cwd: folder })
+  const at = (more: NodeJS.ProcessEnv = {}) => ({ cwd: folder, env: { ...env, ...more } })
+  return {
+    folder,
+    run: (command, args, more) => run(command, args, at(more)),
+    fail: (command, args, more) =>
+      run(command, args, at(more)).then(
+        ({ stdout }) => {
+          throw new Error(`${command} ${args.join(' ')} did not fail: ${stdout}`)
+        },
+        (error: Printed & { code: number }) => error,
+      ),
+    start: (command, args, more) => startProgram(command, args, at(more)),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+function startProgram(
+  command: string,
+  args: readonly string[],
+  at: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
+): RunningProgram {
+  const child = spawn(command, args, { ...at, stdio: ['ignore', 'pipe', 'pipe'] })
+  const lines: string[] = []
+  createInterface({ input: child.stdout }).on('line', (line) => lines.push(line))
+  createInterface({ input: child.stderr }).on('line', (line) => lines.push(line))
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  const lineWith = (words: string) => lines.find((line) => line.includes(words))
+  return {
+    lines,
+    async said(words) {
+      await expect
+        .poll(() => lineWith(words), { timeout: 60_000, message: `${words}, among:\n${lines.join('\n')}` })
+        .toBeDefined()
+      return lineWith(words) ?? ''
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}
