@@ -46,6 +46,8 @@ export async function openRedisConnection(options: RedisConnectionOptions): Prom
     disableOfflineQueue: true,
     disableClientInfo: true,
     socket: { reconnectStrategy: false, connectTimeout: connectTimeoutMs },
+    // The watchdog below looks after all commands at once; a timer for each would cost more than the command.
+    commandOptions: { timeout: 0 },
   })
   const client = base.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer })
   let isOpen = false

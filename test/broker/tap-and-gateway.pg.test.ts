@@ -2,8 +2,10 @@
 import { describe, expect, it } from 'vitest'
 import { openDatabase } from '../support/database.ts'
 import { openLiveRowcast, slotOf, takeChanges } from '../support/live-rowcast.ts'
+import { openService } from '../support/live-service.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
 import { openRole } from '../support/scaled-rowcast.ts'
+import { createWsClient } from '../support/ws-client.ts'
 
 describe.skipIf(NO_REDIS !== null)('a tap and gateways', () => {
   it('deliver the very objects that one process alone delivers, on every gateway', async () => {
@@ -39,5 +41,45 @@ describe.skipIf(NO_REDIS !== null)('a tap and gateways', () => {
     expect(expected?.map(({ action }) => action)).toEqual(['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'])
     expect(plain(first)).toStrictEqual(plain(expected))
     expect(plain(second)).toStrictEqual(plain(expected))
+  })
+
+  it('show each viewer at a gateway what its filter asks for and its policy lets through', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    await using _tap = await openRole(database, 'tap', { redisUrl: redis.url })
+    await using gateway = await openService(database, {
+      context: (source) => ({
+        context: { viewer: source.kind === 'websocket' ? source.connectionParams['viewer'] : null },
+      }),
+      config: {
+        ...{ role: 'gateway', broker: redis.url },
+        models: { Post: { rows: (context) => ({ authorId: String(Reflect.get(context, 'viewer')) }) } },
+      },
+    })
+    await gateway.service.rowcast.ready()
+    const [ada, bob] = ['a', 'b'].map((end) => `00000000-0000-4000-8000-00000000000${end}`)
+    await database.query(
+      `INSERT INTO users (id, email) VALUES ('${ada}', 'ada@example.com'), ('${bob}', 'bob@example.com')`,
+    )
+    // Ada twice: what one is sent is sent to the other.
+    const clients = [ada, ada, bob].map((viewer) => createWsClient(gateway.url, { viewer }))
+    const cursor = await gateway.service.rowcast.changeCursor()
+    const subscriptions = clients.map((client) =>
+      client.subscribe(
+        `subscription ($after: Cursor) { postChanged(after: $after, where: { title: { startsWith: "x" } }) { new { title } } }`,
+        { after: cursor },
+      ),
+    )
+    await database.query(
+      `INSERT INTO "Post" ("authorId", title, body) VALUES ('${ada}', 'x of Ada', ''), ('${bob}', 'y of Bob', ''),
+         ('${ada}', 'y of Ada', ''), ('${bob}', 'x of Bob', ''), ('${ada}', 'x, the last of Ada', ''), ('${bob}', 'x, the last of Bob', '')`,
+    )
+    const seen = await Promise.all(
+      subscriptions.map(async (each) => [await each.nextData(), await each.nextData()]),
+    )
+    const titles = (whose: string) =>
+      [`x of ${whose}`, `x, the last of ${whose}`].map((title) => ({ postChanged: { new: { title } } }))
+    expect(seen).toEqual([titles('Ada'), titles('Ada'), titles('Bob')])
+    for (const client of clients) await client.close()
   })
 })

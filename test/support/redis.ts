@@ -1,9 +1,7 @@
 /**
- * Real Redis for tests: `await using redis = await openRedis()` is a redis-server of the test's own, from PATH, to be
- * stopped and killed at will. Tests that need one are `describe.skipIf(NO_REDIS !== null)`.
+ * Real Redis for tests: `await using redis = await openRedis()` is a redis-server of the test's own, to be stopped and
+ * killed at will. Tests that need one are `describe.skipIf(NO_REDIS !== null)`.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
@@ -13,20 +11,20 @@ import {
 } from '../../src/broker/redis-connection.ts'
 import { findFreePort } from '../../src/embedded/free-port.ts'
 import { openFolder } from './postgres.ts'
+import { findRedis, type RunningRedis } from './redis-runner.ts'
 
-const PROGRAM = ['redis-server', 'valkey-server'].find(
-  (name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0,
-)
+const found = await findRedis()
 
 /** Why tests with Redis are left out; null: they run. */
-export const NO_REDIS: string | null =
-  PROGRAM === undefined ? 'There is no redis-server on PATH: tests of the broker are skipped.' : null
+export const NO_REDIS: string | null = 'fault' in found ? found.fault : null
 if (NO_REDIS !== null) process.stderr.write(`${NO_REDIS}\n`)
 
 /** A server of the test's own. */
 export interface TestRedis extends AsyncDisposable {
   readonly port: number
   readonly url: string
+  /** Of the server; null while it does not run, and in a container. */
+  readonly pid: number | null
   /** Sends one command over a connection of its own. */
   command(...args: string[]): Promise<RedisReply>
   /** Starts it again on the same port, with what it had saved. */
@@ -54,29 +52,15 @@ export async function openRedis({
   const folder = await openFolder()
   const port = await findFreePort()
   const url = `redis://127.0.0.1:${port}`
-  let child: ChildProcess | null = null
-  const onExit = () => void child?.kill('SIGKILL')
-  process.on('exit', onExit)
+  let running: RunningRedis | null = null
 
   async function start(): Promise<void> {
+    if ('fault' in found) throw new Error(found.fault)
     const durability = isDurable ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no']
-    child = spawn(
-      PROGRAM ?? 'redis-server',
-      [
-        '--port',
-        String(port),
-        '--bind',
-        '127.0.0.1',
-        '--dir',
-        folder.path,
-        '--save',
-        '',
-        '--repl-diskless-sync-delay',
-        '0',
-        ...durability,
-        ...settings,
-      ],
-      { stdio: 'ignore' },
+    const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder.path]
+    running = await found.run(
+      [...place, '--save', '', '--repl-diskless-sync-delay', '0', ...durability, ...settings],
+      folder.path,
     )
     for (;;) {
       const isUp = await command('PING').then(
@@ -84,7 +68,7 @@ export async function openRedis({
         () => false,
       )
       if (isUp) return
-      if (child.exitCode !== null) throw new Error(`redis-server ended: ${child.exitCode}`)
+      if (running.hasEnded) throw new Error('redis-server ended while it started.')
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
@@ -99,21 +83,20 @@ export async function openRedis({
   }
 
   async function kill(): Promise<void> {
-    const dying = child
-    child = null
-    if (dying === null) return
-    const gone = once(dying, 'exit')
-    dying.kill('SIGKILL')
-    await gone
+    const dying = running
+    running = null
+    await dying?.kill()
   }
 
   await start()
   return {
     ...{ port, url, command, start, kill },
+    get pid() {
+      return running?.pid ?? null
+    },
     forget: () => rm(join(folder.path, 'appendonlydir'), { recursive: true, force: true }),
-    signal: (name) => void child?.kill(name),
+    signal: (name) => running?.signal(name),
     async [Symbol.asyncDispose]() {
-      process.off('exit', onExit)
       await kill()
       await folder[Symbol.asyncDispose]()
     },
