@@ -2,8 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DistributedWorld, ServedRole } from './distributed-world.ts'
 import type { FaultKind } from './fault-kind.ts'
-import { proxyFaults } from './faults.ts'
-import type { Random } from './random.ts'
+import { cutAfterReports, HELD, proxyFaults } from './faults.ts'
 import { SLOT } from './world.ts'
 
 type Fault = FaultKind<DistributedWorld>
@@ -67,6 +66,7 @@ export const DISTRIBUTED_FAULTS: readonly Fault[] = [
   },
   {
     name: 'kill -9 Redis; it comes back empty',
+    forgets: true,
     async inject({ redis }, random) {
       await redis.kill()
       await redis.forget()
@@ -77,6 +77,7 @@ export const DISTRIBUTED_FAULTS: readonly Fault[] = [
   },
   {
     name: 'FLUSHALL',
+    forgets: true,
     async inject({ redis }) {
       await redis.command('FLUSHALL')
       return true
@@ -115,6 +116,10 @@ export const DISTRIBUTED_FAULTS: readonly Fault[] = [
       return terminateWalsender(world)
     },
   },
+  {
+    name: HELD,
+    inject: async (world, random) => cutAfterReports(world, (await activeTap(world)).served, random),
+  },
   ...proxyFaults<DistributedWorld>(
     'a tap and PostgreSQL',
     ({ taps }, random) => random.pick(taps).served.databaseProxy,
@@ -133,7 +138,7 @@ async function restart({ served }: ServedRole): Promise<void> {
 }
 
 /** The tap that reads the slot, once there is one. */
-async function activeTap({ taps }: DistributedWorld): Promise<ServedRole> {
+export async function activeTap({ taps }: DistributedWorld): Promise<ServedRole> {
   const deadline = performance.now() + HEALTH_TIMEOUT_MS
   for (;;) {
     for (const tap of taps) {
@@ -183,9 +188,4 @@ async function untilFree(world: DistributedWorld): Promise<void> {
     if (rows.length === 0) return
     await delay(20)
   }
-}
-
-/** Kills that meet a huge transaction on its way. */
-export function killsInHuge(random: Random): readonly Fault[] {
-  return random.shuffle(DISTRIBUTED_FAULTS.filter(({ name }) => name.startsWith('kill -9'))).slice(0, 3)
 }

@@ -43,7 +43,7 @@ async function buildWorld(
     const served = await createServedRowcast({
       ...{ name: `${role} ${number}`, databaseUrl: stage.databaseUrl, onCrash: onTrouble },
       arguments: ['--role', role],
-      env: { REDIS_URL: `redis://127.0.0.1:${redisProxy.port}` },
+      env: { REDIS_URL: `redis://127.0.0.1:${redisProxy.port}`, ROWCAST_CHAOS_RETAIN: options.retain ?? '' },
     })
     closing.push(served)
     await served.start()

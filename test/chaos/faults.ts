@@ -3,26 +3,35 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ProxyShape, TcpProxy } from '../support/tcp-proxy.ts'
 import type { FaultKind } from './fault-kind.ts'
 import type { Random } from './random.ts'
+import type { ServedRowcast } from './served-rowcast.ts'
 import { STEPS, type Step } from './step-trap.ts'
 import { SLOT, type World } from './world.ts'
 
 const STEP_TIMEOUT_MS = 20_000
+const HELD_TIMEOUT_MS = 4_000
+const REPORT_TIMEOUT_MS = 12_000
 const HEALTH_TIMEOUT_MS = 60_000
+
+/** A report of a position is all that PostgreSQL hears of a connection. */
+export const HELD = 'let reports through to PostgreSQL and nothing from it, then cut'
 
 /** All faults but the ones that a run injects at a place of its own. */
 export const FAULTS: readonly FaultKind<World>[] = [
   {
     name: 'kill -9 rowcast at a random moment',
+    forgets: true,
     inject: (world) => killServing(world),
   },
   ...STEPS.map(
     (step): FaultKind<World> => ({
       name: `kill -9 rowcast ${step}`,
+      forgets: true,
       inject: (world, random) => killAtStep(world, random, step),
     }),
   ),
   {
     name: 'kill -9 rowcast while it starts',
+    forgets: true,
     async inject(world, random) {
       await world.serving.kill()
       const starting = world.serving.start()
@@ -50,6 +59,7 @@ export const FAULTS: readonly FaultKind<World>[] = [
     },
   },
   { name: 'pg_terminate_backend of the walsender', inject: terminateWalsender },
+  { name: HELD, inject: (world, random) => cutAfterReports(world, world.serving, random) },
   ...proxyFaults<World>('the database', (world) => world.serving.databaseProxy),
   ...proxyFaults<World>('the clients', (world) => world.clientProxy),
   {
@@ -61,8 +71,8 @@ export const FAULTS: readonly FaultKind<World>[] = [
       return true
     },
   },
-  { name: 'a second rowcast takes the slot over', inject: takeOver },
-  { name: 'a second rowcast takes the slot and loses it again', inject: takeOverAndBack },
+  { name: 'a second rowcast takes the slot over', forgets: true, inject: takeOver },
+  { name: 'a second rowcast takes the slot and loses it again', forgets: true, inject: takeOverAndBack },
 ]
 
 /** Six kinds of a bad network between rowcast and `whom`. */
@@ -164,6 +174,62 @@ async function killAtStep(world: World, random: Random, step: Step): Promise<boo
   serving.trap.disarm()
   await killServing(world)
   return isReached
+}
+
+/**
+ * Connections on which nothing arrives, but PostgreSQL hears of a position: had it been one that was not reached, what
+ * lies before it would be lost now.
+ */
+export async function cutAfterReports(
+  { query }: Pick<World, 'query'>,
+  served: HeldRowcast,
+  random: Random,
+): Promise<boolean> {
+  let reports = 0
+  for (let times = random.integer(3, 5); times > 0; times -= 1) {
+    served.databaseProxy.cut()
+    if (await reportsWhileHeld(query, served, 'before decode')) reports += 1
+  }
+  served.databaseProxy.cut()
+  return reports > 0
+}
+
+/** The same in the middle of the next transaction: its rows arrive, its Commit does not. */
+export async function cutAtCommit({ query }: Pick<World, 'query'>, served: HeldRowcast): Promise<boolean> {
+  const hasReported = await reportsWhileHeld(query, served, 'after decode')
+  served.databaseProxy.cut()
+  return hasReported
+}
+
+type HeldRowcast = Pick<ServedRowcast, 'trap' | 'databaseProxy'>
+
+async function reportsWhileHeld(query: World['query'], { trap }: HeldRowcast, step: Step): Promise<boolean> {
+  const isHeld = await new Promise<boolean>((resolve) => {
+    // Another tap may have taken the slot.
+    setTimeout(() => resolve(false), HELD_TIMEOUT_MS).unref()
+    trap.arm(step, () => resolve(true))
+  })
+  const hasReported = isHeld && (await awaitReport(query))
+  trap.disarm()
+  return hasReported
+}
+
+/** Whether the walsender hears of its client once more. */
+async function awaitReport(query: World['query']): Promise<boolean> {
+  const replyTime = async () => {
+    const [row] = await query<{ at: string | null }>(
+      'SELECT reply_time::text AS at FROM pg_stat_replication ORDER BY backend_start DESC LIMIT 1',
+    )
+    return row?.at ?? null
+  }
+  const first = await replyTime()
+  const deadline = performance.now() + REPORT_TIMEOUT_MS
+  while (performance.now() < deadline) {
+    const now = await replyTime()
+    if (now !== null && now !== first) return true
+    await delay(20)
+  }
+  return false
 }
 
 async function terminateWalsender(world: World): Promise<boolean> {

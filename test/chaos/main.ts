@@ -1,5 +1,5 @@
 /**
- * `npm run test:chaos -- [--distributed] [--seed N] [--short] [--seconds N] [--only text] [--verbose]`: breaks everything on the way from a commit to a
+ * `npm run test:chaos -- [--distributed] [--thin] [--seed N] [--short] [--seconds N] [--only text] [--verbose]`: breaks everything on the way from a commit to a
  * subscriber for some minutes while a ledger is kept, then compares. Exit code 1 when a change is lost, comes
  * twice or out of order, or when a subscriber is told to resync without need.
  */
@@ -9,13 +9,14 @@ import { parseArgs } from 'node:util'
 import type { FaultKind } from './fault-kind.ts'
 import { createRandom, type Random } from './random.ts'
 import { formatReport, isGood } from './report.ts'
-import { DISTRIBUTED, type Shape, SINGLE } from './shapes.ts'
+import { SHAPES, type Shape } from './shapes.ts'
 import type { WorldBase } from './stage.ts'
 import { judge } from './verdict.ts'
 
 const { values } = parseArgs({
   options: {
     distributed: { type: 'boolean', default: false },
+    thin: { type: 'boolean', default: false },
     seed: { type: 'string' },
     short: { type: 'boolean', default: false },
     seconds: { type: 'string' },
@@ -78,10 +79,20 @@ async function injectFaults<W extends WorldBase>(
 
 /** A transaction so large that rowcast is killed, and a subscriber's queue overflows, in the middle of it. */
 async function injectHugeTransaction<W extends WorldBase>({ shape, world, random }: Play<W>): Promise<void> {
-  say(`a transaction of ${plan.hugeRows} rows`)
+  say(`a transaction of ${plan.hugeRows} rows, whose Commit is held and cut off`)
+  // The next one is the huge one.
+  await world.writer.pause()
+  const held = inject(world, random, {
+    name: 'hold the Commit, let a report through, then cut',
+    inject: shape.cutAtCommit,
+  })
   await world.writer.writeHuge(plan.hugeRows)
+  await held
+  world.writer.resume()
   count(injected, 'a huge transaction, and what kills in the middle of it')
-  for (const fault of shape.killsInHuge(random)) await inject(world, random, fault)
+  const { names, count: kills } = shape.killsInHuge
+  const candidates = random.shuffle(shape.faults.filter(({ name }) => names.test(name)))
+  for (const fault of candidates.slice(0, kills)) await inject(world, random, fault)
   await world.awaitProgress(PROGRESS_TIMEOUT_MS)
 }
 
@@ -176,6 +187,12 @@ async function main<W extends WorldBase>(shape: Shape<W>): Promise<boolean> {
   return isFine
 }
 
+function runShape(): Promise<boolean> {
+  const { single, distributed, thinSingle, thinDistributed } = SHAPES
+  if (values.distributed) return main(values.thin ? thinDistributed : distributed)
+  return main(values.thin ? thinSingle : single)
+}
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => onTrouble(`The run was ended by ${signal}.`))
 }
@@ -185,6 +202,6 @@ process.on('unhandledRejection', (reason) => {
 })
 
 // What goes wrong while the world is closed counts as well.
-const isFine = (await (values.distributed ? main(DISTRIBUTED) : main(SINGLE))) && troubles.length === 0
+const isFine = (await runShape()) && troubles.length === 0
 // A fault may still be waiting for what will not come any more.
 process.exit(isFine ? 0 : 1)

@@ -1,8 +1,13 @@
-/** The service under chaos: three models of the sample, and enough retained that no cursor is ever too old. */
+/**
+ * The service under chaos: three models of the sample; either enough retained that no cursor is ever too old, or by the
+ * slot nothing at all.
+ */
 import { PrismaPg } from '@prisma/adapter-pg'
 import { defineConfig } from 'rowcast'
 import { PrismaClient } from '../../prisma/generated/client/client.ts'
 import { catalog } from '../../prisma/generated/rowcast.ts'
+
+const retainsNothing = process.env['ROWCAST_CHAOS_RETAIN'] === 'nothing'
 
 // biome-ignore lint/style/noDefaultExport: the command line reads it
 export default defineConfig({
@@ -10,6 +15,6 @@ export default defineConfig({
   createPrisma: (connectionString) => new PrismaClient({ adapter: new PrismaPg({ connectionString }) }),
   public: true,
   models: { Tag: {}, Team: {}, Post: {} },
-  retain: { bytes: 1024 * 1024 * 1024, minutes: 60 },
+  retain: retainsNothing ? { bytes: 0, minutes: 0 } : { bytes: 1024 * 1024 * 1024, minutes: 60 },
   watchIntervalMs: 1_000,
 })

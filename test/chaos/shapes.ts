@@ -1,9 +1,8 @@
 /** The two worlds a run may be of: one rowcast alone, or taps, Redis and gateways. */
-import { DISTRIBUTED_FAULTS, dropDistributedSlot, killsInHuge } from './distributed-faults.ts'
+import { activeTap, DISTRIBUTED_FAULTS, dropDistributedSlot } from './distributed-faults.ts'
 import { type DistributedWorld, openDistributedWorld } from './distributed-world.ts'
 import type { FaultKind } from './fault-kind.ts'
-import { dropSlot, FAULTS } from './faults.ts'
-import type { Random } from './random.ts'
+import { cutAtCommit, dropSlot, FAULTS } from './faults.ts'
 import type { WorldBase, WorldOptions } from './stage.ts'
 import { openWorld, type World } from './world.ts'
 
@@ -11,27 +10,48 @@ import { openWorld, type World } from './world.ts'
 export interface Shape<W> {
   openWorld(options: WorldOptions): Promise<W & WorldBase>
   readonly faults: readonly FaultKind<W>[]
-  /** What meets a huge transaction on its way. */
-  killsInHuge(random: Random): readonly FaultKind<W>[]
+  /** Holds the Commit of the next transaction for a while, then cuts. */
+  readonly cutAtCommit: FaultKind<W>['inject']
+  /** What meets a huge transaction on its way: some of these. */
+  readonly killsInHuge: { readonly names: RegExp; readonly count: number }
   /** A gap that every subscriber is told of, once. */
   dropSlot(world: W, expectedResyncs: number, timeoutMs: number): Promise<void>
 }
 
 /** One rowcast alone. */
-export const SINGLE: Shape<World> = {
+const SINGLE: Shape<World> = {
   openWorld,
   faults: FAULTS,
-  killsInHuge: (random) =>
-    random
-      .shuffle(FAULTS.filter(({ name }) => /kill -9 rowcast (after decode|before send|at)/.test(name)))
-      .slice(0, 2),
+  cutAtCommit: (world) => cutAtCommit(world, world.serving),
+  killsInHuge: { names: /kill -9 rowcast (after decode|before send|at)/, count: 2 },
   dropSlot,
 }
 
 /** Two taps, Redis and two gateways. */
-export const DISTRIBUTED: Shape<DistributedWorld> = {
+const DISTRIBUTED: Shape<DistributedWorld> = {
   openWorld: openDistributedWorld,
   faults: DISTRIBUTED_FAULTS,
-  killsInHuge,
+  cutAtCommit: async (world) => cutAtCommit(world, (await activeTap(world)).served),
+  killsInHuge: { names: /^kill -9/, count: 3 },
   dropSlot: dropDistributedSlot,
+}
+
+/**
+ * The same with a slot that retains nothing: what was accepted, PostgreSQL forgets at once. So whatever is confirmed too
+ * early is lost for good, and the ledger tells. Without the faults that forget what was accepted.
+ */
+function thinned<W>(shape: Shape<W>): Shape<W> {
+  return {
+    ...shape,
+    openWorld: (options) => shape.openWorld({ ...options, retain: 'nothing' }),
+    faults: shape.faults.filter(({ forgets }) => forgets !== true),
+  }
+}
+
+/** Both, as they are and thinned. */
+export const SHAPES = {
+  single: SINGLE,
+  distributed: DISTRIBUTED,
+  thinSingle: { ...thinned(SINGLE), killsInHuge: { names: /walsender|^cut .* database/, count: 2 } },
+  thinDistributed: thinned(DISTRIBUTED),
 }

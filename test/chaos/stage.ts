@@ -22,6 +22,8 @@ const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../prisma/migrations', impor
 export interface WorldOptions {
   readonly random: Random
   readonly pauseMaxMs: number
+  /** What the slot keeps of what was accepted. @default 'everything' */
+  readonly retain?: 'everything' | 'nothing' | undefined
   /** Aborted when the run has failed: nothing is waited for any longer. */
   readonly signal: AbortSignal
   /** Something happened that no fault explains: the run fails. */

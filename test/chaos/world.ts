@@ -35,7 +35,10 @@ async function buildWorld(
   const createServed = async () => {
     signal.throwIfAborted()
     served += 1
-    const rowcast = await createServedRowcast({ name: `rowcast ${served}`, databaseUrl, onCrash: onTrouble })
+    const rowcast = await createServedRowcast({
+      ...{ name: `rowcast ${served}`, databaseUrl, onCrash: onTrouble },
+      env: { ROWCAST_CHAOS_RETAIN: options.retain ?? '' },
+    })
     closing.push(rowcast)
     return rowcast
   }
