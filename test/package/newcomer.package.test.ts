@@ -119,7 +119,16 @@ it('a config in TypeScript without anything that reads it is an error with its m
 })
 
 it('the library and the client kit load no GraphQL, no server and no Redis', async () => {
-  for (const name of ['@pothos', 'graphql', 'graphql-yoga', 'graphql-ws', 'ws', '@redis', 'pino', 'commander'])
+  for (const name of [
+    '@pothos',
+    'graphql',
+    'graphql-yoga',
+    'graphql-ws',
+    'ws',
+    '@redis',
+    'pino',
+    'commander',
+  ])
     await rm(join(project.folder, 'node_modules', name), { recursive: true })
   const probe = `for (const entry of ['rowcast', 'rowcast/client']) await import(entry)`
   await project.run('node', ['--input-type=module', '-e', probe])
