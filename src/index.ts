@@ -40,7 +40,8 @@ export {
   type ModelConfig,
   type ServiceConfig,
   type ServicePrismaClient,
-} from './config.ts'
+} from './config/config.ts'
+export type { RegisterOptions } from './config/register-options.ts'
 export {
   ERRORS,
   type ErrorCode,
@@ -52,7 +53,6 @@ export {
 export type { ModelPolicy, RowsRule } from './graphql/policy/model-policy.ts'
 export { type LogFields, type Logger, silentLogger } from './log.ts'
 export { createMetrics, type Metrics } from './observe/metrics.ts'
-export type { RegisterOptions } from './register-options.ts'
 export {
   createRowcast,
   type DriftedModel,

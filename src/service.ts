@@ -5,7 +5,7 @@
 
 import type { BrokerStatus } from './broker/scaled-source.ts'
 import type { ModelSpec } from './catalog/model-catalog.ts'
-import type { Config, ServicePrismaClient } from './config.ts'
+import type { Config, ServicePrismaClient } from './config/config.ts'
 import { type ActivityExposure, createActivityLog } from './graphql/activity/activity-log.ts'
 import { secretFields } from './graphql/policy/secret-fields.ts'
 import { buildServiceSchema } from './graphql/service-schema.ts'

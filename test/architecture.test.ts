@@ -16,7 +16,8 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   broker: ['wire', 'pgoutput', 'catalog', 'changes', 'source', 'bus'],
   observe: ['wire', 'pgoutput', 'catalog', 'changes', 'source', 'bus'],
   client: [],
-  cli: [...STAGES, 'embedded', ''],
+  config: [...STAGES, 'broker', 'observe'],
+  cli: [...STAGES, 'config', 'embedded', ''],
 }
 /** Files at the top of src/ that anybody may import. */
 const BASE = ['errors.ts', 'log.ts']

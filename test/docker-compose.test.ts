@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { catalog } from '../prisma/generated/rowcast.ts'
-import { resolveConfig } from '../src/resolve-config.ts'
+import { resolveConfig } from '../src/config/resolve-config.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')

@@ -1,8 +1,8 @@
 /** What a service shows to whoever opens its address: in development, in production, and where the config says. */
 import { expect, onTestFinished, test } from 'vitest'
 import { catalog } from '../prisma/generated/rowcast.ts'
+import { resolveConfig } from '../src/config/resolve-config.ts'
 import { silentLogger } from '../src/log.ts'
-import { resolveConfig } from '../src/resolve-config.ts'
 import { createService } from '../src/service.ts'
 
 /** A service whose database never answers: what it serves does not depend on it. */

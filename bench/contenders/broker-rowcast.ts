@@ -1,7 +1,7 @@
 /** Ours past one machine: this process is a tap, or a gateway that counts or serves. */
-import { defineConfig } from '../../src/config.ts'
+import { defineConfig } from '../../src/config/config.ts'
+import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { silentLogger } from '../../src/log.ts'
-import { resolveConfig } from '../../src/resolve-config.ts'
 import { createRowcast } from '../../src/rowcast.ts'
 import { createService } from '../../src/service.ts'
 import { PUBLICATION } from '../database.ts'

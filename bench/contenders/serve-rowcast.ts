@@ -1,7 +1,7 @@
 /** Ours, as a service: what `rowcast serve` runs. */
-import { defineConfig } from '../../src/config.ts'
+import { defineConfig } from '../../src/config/config.ts'
+import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { silentLogger } from '../../src/log.ts'
-import { resolveConfig } from '../../src/resolve-config.ts'
 import type { ContextSource } from '../../src/server/context.ts'
 import { createService } from '../../src/service.ts'
 import { ORDERS_CATALOG } from '../orders.ts'

@@ -3,7 +3,7 @@
  * PostgreSQL with the project's migrations and sample rows.
  */
 import { dirname, relative, resolve } from 'node:path'
-import type { DevConfig, ServicePrismaClient } from '../config.ts'
+import type { DevConfig, ServicePrismaClient } from '../config/config.ts'
 import { chooseDataFolder } from '../embedded/data-folder.ts'
 import { applyMigrations } from '../embedded/migrations.ts'
 import { createPostgresCluster } from '../embedded/postgres-cluster.ts'

@@ -3,9 +3,9 @@
  * PostgreSQL, migrated and seeded; with --traffic something always changes.
  */
 import { setTimeout } from 'node:timers/promises'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
+import { type ConfigFlags, resolveConfig } from '../config/resolve-config.ts'
 import type { Logger } from '../log.ts'
-import { type ConfigFlags, resolveConfig } from '../resolve-config.ts'
 import { describeError } from '../server/describe-error.ts'
 import { createService, type Service } from '../service.ts'
 import { type DevDatabase, existingDatabase, startEmbeddedDatabase } from './dev-database.ts'

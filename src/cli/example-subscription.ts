@@ -1,6 +1,6 @@
 /** Beside the spine, cli. A subscription to paste, made from the catalog. Pure. */
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import { modelFieldNames } from '../graphql/names.ts'
 
 /** The document, for `User` where it is live, else for the first live model. */

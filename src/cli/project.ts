@@ -1,10 +1,10 @@
 /** Beside the spine, cli. What commands that look at the database work with: the config, and what it wants there. */
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { SoftDeleteFields } from '../changes/soft-delete.ts'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
+import { nearestName } from '../config/nearest-name.ts'
+import { type ConfigFlags, type Environment, resolveConfig } from '../config/resolve-config.ts'
 import { RowcastError } from '../errors.ts'
-import { nearestName } from '../nearest-name.ts'
-import { type ConfigFlags, type Environment, resolveConfig } from '../resolve-config.ts'
 import { type ConnectionTarget, resolveConnectionTarget } from '../source/connection-target.ts'
 import { createSetupGoal, type SetupGoal } from '../source/setup-goal.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'

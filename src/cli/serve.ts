@@ -1,6 +1,6 @@
 /** Beside the spine, cli. `rowcast serve`: the service on an existing database, until it is told to stop. */
 
-import { type ConfigFlags, type Environment, resolveConfig } from '../resolve-config.ts'
+import { type ConfigFlags, type Environment, resolveConfig } from '../config/resolve-config.ts'
 import { createService } from '../service.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'
 import { createJsonLogger } from './loggers.ts'

@@ -1,6 +1,6 @@
 /** Beside the spine, cli. Words for people: colour where a terminal shows it and nobody said no. */
 import { styleText } from 'node:util'
-import type { Environment } from '../resolve-config.ts'
+import type { Environment } from '../config/resolve-config.ts'
 
 /** A style of the few the CLI uses. */
 export type Style = 'bold' | 'dim' | 'cyan' | 'yellow' | 'red' | 'green'

@@ -5,7 +5,7 @@
 import { onTestFinished } from 'vitest'
 import type { ModelCatalog, ModelSpec } from '../../src/catalog/model-catalog.ts'
 import type { Change } from '../../src/changes/change.ts'
-import type { RegisterOptions } from '../../src/register-options.ts'
+import type { RegisterOptions } from '../../src/config/register-options.ts'
 import { createRowcast, type Rowcast, type RowcastOptions } from '../../src/rowcast.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { openDatabase, type TestDatabase, type TestDatabaseOptions } from '../support/database.ts'

@@ -1,6 +1,6 @@
 /** What the types of policies must and must not allow. Compiled by `tsc`, never run. */
 import { catalog, type RowcastModels } from '../../prisma/generated/rowcast.ts'
-import { defineConfig, type ServiceConfig } from '../../src/config.ts'
+import { defineConfig, type ServiceConfig } from '../../src/config/config.ts'
 import type { Rowcast } from '../../src/rowcast-api.ts'
 
 interface AppContext {

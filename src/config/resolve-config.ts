@@ -2,16 +2,16 @@
  * The config file, the environment and the command line, checked together so that every fault is reported at
  * once. Pure: all three come in as values.
  */
-import type { ModelCatalog } from './catalog/model-catalog.ts'
+import type { ModelCatalog } from '../catalog/model-catalog.ts'
+import type { Authorize } from '../graphql/activity/activity-log.ts'
+import { parseConnectionTarget } from '../source/connection-target.ts'
+import { DURABILITY_FIELDS, type DurabilityOptions, resolveDurability } from '../source/durability-options.ts'
 import type { Config, DevConfig, SlowSubscribers } from './config.ts'
 import { Faults, type Fields, isFields } from './config-faults.ts'
-import type { Authorize } from './graphql/activity/activity-log.ts'
 import { NO_CATALOG, readModels } from './resolve-models.ts'
 import { readDebug, readMetrics } from './resolve-observability.ts'
 import { readScaling, type ScalingOverrides } from './resolve-scaling.ts'
 import { readServerSecurity, SECURITY_FIELDS } from './resolve-server-security.ts'
-import { parseConnectionTarget } from './source/connection-target.ts'
-import { DURABILITY_FIELDS, type DurabilityOptions, resolveDurability } from './source/durability-options.ts'
 
 /** Environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>

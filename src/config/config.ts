@@ -1,12 +1,12 @@
 /** What a service is told: the object that rowcast.config.ts exports, and what it becomes once checked. */
-import type { ScalingOptions } from './broker/broker-options.ts'
-import type { OverflowPolicy } from './bus/bus.ts'
-import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
-import type { Authorize } from './graphql/activity/activity-log.ts'
-import type { FieldNameOf, ModelPolicy } from './graphql/policy/model-policy.ts'
-import type { ServerSecurity } from './server/create-server.ts'
-import type { MetricsGuard, MetricsRequest } from './server/metrics-endpoint.ts'
-import type { DurabilityOptions } from './source/durability-options.ts'
+import type { ScalingOptions } from '../broker/broker-options.ts'
+import type { OverflowPolicy } from '../bus/bus.ts'
+import type { ModelCatalog, ModelTypeMap } from '../catalog/model-catalog.ts'
+import type { Authorize } from '../graphql/activity/activity-log.ts'
+import type { FieldNameOf, ModelPolicy } from '../graphql/policy/model-policy.ts'
+import type { ServerSecurity } from '../server/create-server.ts'
+import type { MetricsGuard, MetricsRequest } from '../server/metrics-endpoint.ts'
+import type { DurabilityOptions } from '../source/durability-options.ts'
 
 /** What the service needs of a Prisma Client. */
 export interface ServicePrismaClient {

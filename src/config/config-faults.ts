@@ -1,5 +1,5 @@
 /** What is wrong with a config, collected so that one run names it all. */
-import { type ErrorCode, isRowcastError, RowcastError } from './errors.ts'
+import { type ErrorCode, isRowcastError, RowcastError } from '../errors.ts'
 import { nearestName } from './nearest-name.ts'
 
 /** An object whose fields are not known yet. */

@@ -1,8 +1,9 @@
 /** The part of the config file that says who may see how the service is doing, and why a change did not come. */
+
+import type { Authorize } from '../graphql/activity/activity-log.ts'
+import { bearerGuard, type MetricsGuard } from '../server/metrics-endpoint.ts'
 import type { Config } from './config.ts'
 import { type Faults, isFields } from './config-faults.ts'
-import type { Authorize } from './graphql/activity/activity-log.ts'
-import { bearerGuard, type MetricsGuard } from './server/metrics-endpoint.ts'
 
 const METRICS_MEND =
   'Set METRICS_TOKEN, or write metrics: true, false or { authorize: ({ headers, remoteAddress }) => … }.'

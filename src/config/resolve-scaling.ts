@@ -1,5 +1,5 @@
 /** The part of the config that says what a process does and over which broker: file, environment, command line. Pure. */
-import { resolveScaling, type ScalingOptions } from './broker/broker-options.ts'
+import { resolveScaling, type ScalingOptions } from '../broker/broker-options.ts'
 import { type Faults, type Fields, isFields } from './config-faults.ts'
 
 /** What counts before the file; the command line before the environment. */

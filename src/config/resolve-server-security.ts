@@ -1,7 +1,8 @@
 /** The part of the config file that says who may use the server, and how much of it. */
+
+import type { ServerSecurity } from '../server/create-server.ts'
+import { DEFAULT_LIMITS, type ServerLimits } from '../server/limits.ts'
 import { type Faults, type Fields, isFields } from './config-faults.ts'
-import type { ServerSecurity } from './server/create-server.ts'
-import { DEFAULT_LIMITS, type ServerLimits } from './server/limits.ts'
 
 /** Names of the fields read here. */
 export const SECURITY_FIELDS: readonly (keyof ServerSecurity)[] = [

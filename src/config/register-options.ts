@@ -1,9 +1,9 @@
 /** How one model is made live: the options of `register()`, typed by the model's row and checked against the catalog. */
-import type { ModelSpec } from './catalog/model-catalog.ts'
-import { RowcastError } from './errors.ts'
-import type { ModelPolicy } from './graphql/policy/model-policy.ts'
+import type { ModelSpec } from '../catalog/model-catalog.ts'
+import { RowcastError } from '../errors.ts'
+import type { ModelPolicy } from '../graphql/policy/model-policy.ts'
+import type { IdentityWish } from '../source/database-facts.ts'
 import { nearestName } from './nearest-name.ts'
-import type { IdentityWish } from './source/database-facts.ts'
 
 /** Fields that may mark a row as deleted: optional DateTimes and Booleans. */
 export type SoftDeleteField<Row extends object> = [keyof Row] extends [never]

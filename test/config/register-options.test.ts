@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { checkRegisterOptions, type RegisterOptions } from '../src/register-options.ts'
-import { buildField, buildModel } from './support/catalog-builder.ts'
+import { checkRegisterOptions, type RegisterOptions } from '../../src/config/register-options.ts'
+import { buildField, buildModel } from '../support/catalog-builder.ts'
 
 const model = buildModel([
   buildField('id', 'Int'),

@@ -1,8 +1,8 @@
 /** The `models` of the config file: which are live, and who may see what of them. Checked against the catalog. */
-import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
+import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
+import { asksViewer, type ModelPolicy } from '../graphql/policy/model-policy.ts'
 import type { Config } from './config.ts'
 import { type Faults, type Fields, isFields } from './config-faults.ts'
-import { asksViewer, type ModelPolicy } from './graphql/policy/model-policy.ts'
 import { nearestName } from './nearest-name.ts'
 
 /** Stands for a catalog that could not be read. */

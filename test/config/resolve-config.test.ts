@@ -1,8 +1,8 @@
 /** Config file, environment and command line: defaults, precedence, and every fault named at once. */
 import { describe, expect, test } from 'vitest'
-import { catalog } from '../prisma/generated/rowcast.ts'
-import { isRowcastError, type RowcastError } from '../src/errors.ts'
-import { type ConfigFlags, type Environment, resolveConfig } from '../src/resolve-config.ts'
+import { catalog } from '../../prisma/generated/rowcast.ts'
+import { type ConfigFlags, type Environment, resolveConfig } from '../../src/config/resolve-config.ts'
+import { isRowcastError, type RowcastError } from '../../src/errors.ts'
 
 const createPrisma = () => ({ async $connect() {}, async $disconnect() {} })
 const file = { catalog, createPrisma }

@@ -1,8 +1,8 @@
 /** Who may use the server, as the config file says it: defaults, and every fault named. */
 import { expect, test } from 'vitest'
-import { catalog } from '../prisma/generated/rowcast.ts'
-import { isRowcastError } from '../src/errors.ts'
-import { type Environment, resolveConfig } from '../src/resolve-config.ts'
+import { catalog } from '../../prisma/generated/rowcast.ts'
+import { type Environment, resolveConfig } from '../../src/config/resolve-config.ts'
+import { isRowcastError } from '../../src/errors.ts'
 
 const file = { catalog, createPrisma: () => ({ async $connect() {}, async $disconnect() {} }), public: true }
 const env: Environment = { DATABASE_URL: 'postgresql://user:secret@localhost:5432/app' }
