@@ -2,10 +2,13 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { buildSchema, parse, validate } from 'graphql'
 import { expect, it } from 'vitest'
+import { parse as parseYaml } from 'yaml'
+import { init } from '../src/cli/init.ts'
 import { CONFIG_FIELDS } from '../src/config/resolve-config.ts'
 import { MODEL_FIELDS } from '../src/config/resolve-models.ts'
 import { ERRORS } from '../src/errors.ts'
@@ -75,6 +78,28 @@ it.each(listBlocks('json').map((block) => [block.place, block.text] as const))(
     JSON.parse(text)
   },
 )
+
+it.each(listBlocks('yaml').map((block) => [block.place, block.text] as const))(
+  'YAML of %s parses',
+  (_, text) => {
+    expect(parseYaml(text)).toBeTypeOf('object')
+  },
+)
+
+it('what pages add to a Prisma schema is what init adds', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'rowcast-docs-'))
+  try {
+    const schemaFile = join(folder, 'schema.prisma')
+    await writeFile(schemaFile, 'datasource db {\n  provider = "postgresql"\n}\n')
+    const terminal = { width: 80, print() {}, style: (_style: string, text: string) => text }
+    await init({ schema: schemaFile }, { folder, terminal } as unknown as Parameters<typeof init>[1])
+    const blocks = listBlocks('prisma')
+    expect(blocks.length).toBeGreaterThan(0)
+    for (const { text } of blocks) expect(readFileSync(schemaFile, 'utf8')).toContain(text)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
 
 it('commands exist', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }

@@ -49,7 +49,8 @@ export async function status(
   const report = createReport(project, facts, reader, service, problem)
   if (options.json === true) terminal.print(JSON.stringify(report))
   else printReport(terminal, report, problem)
-  return problem === null && service?.isReady !== false ? ExitCode.ok : ExitCode.findings
+  const isRead = (facts.slot?.activePid ?? null) !== null
+  return problem === null && isRead && service?.isReady !== false ? ExitCode.ok : ExitCode.findings
 }
 
 type Report = ReturnType<typeof createReport>

@@ -227,5 +227,8 @@ describe('status', () => {
       service: { isReady: true, state: 'streaming' },
     })
     expect((await folder.run(['status'])).stdout).toMatch(/Reader +rowcast: .*\(streaming\)/)
+    await service.service.stop()
+    const left = await folder.run(['status'])
+    expect([left.code, left.stdout]).toEqual([3, expect.stringMatching(/Reader +nobody/)])
   })
 })

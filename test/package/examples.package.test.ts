@@ -70,7 +70,8 @@ it('serve: a config and no server; a stranger hears of what is shipped, staff of
     await using server = await start(project)
     const { url } = JSON.parse(await server.said('Listening.')) as { url: string }
     await expect.poll(async () => (await fetch(`${url}/health/ready`)).status, { timeout: 60_000 }).toBe(200)
-    const document = 'subscription { orderChanged { action transition new { id status customer { name } } } }'
+    const readme = await readFile(join(ROOT, 'examples/serve/README.md'), 'utf8')
+    const { query: document } = JSON.parse(/ -d '(.+)'/.exec(readme)?.[1] ?? '') as { query: string }
     const stranger = await subscribeSse(url, document)
     const staff = await subscribeSse(url, document, {}, 'POST', { 'x-staff': 'yes' })
     await database.query(ADD_ADA)
@@ -96,9 +97,8 @@ it('pothos: own object types for old and new, over WebSocket and SSE', async () 
   await checkTypes(project)
   await using server = await start(project)
   const [url = ''] = /http:\S+(?=\/graphql)/.exec(await server.said('GraphiQL, with live orders')) ?? []
-  const query = `subscription {
-    orderChanged { action old { isPaid } new { id total isPaid customer { name } } }
-  }`
+  const readme = await readFile(join(ROOT, 'examples/pothos/README.md'), 'utf8')
+  const query = /```graphql\n([^`]+)```/.exec(readme)?.[1] ?? ''
   const events = await subscribeSse(url, query)
   const client = createClient({ url: `${url.replace('http', 'ws')}/graphql`, webSocketImpl: WebSocket })
   const messages = client.iterate({ query })
