@@ -5,14 +5,13 @@ import { join } from 'node:path'
 import { BASE_SLOT, type Backlog, writeInserts, writeUpdates } from './backlog.ts'
 import { type BenchContext, type Benchmark, RunBook } from './benchmark.ts'
 import { captureMessages } from './capture.ts'
-import { type Child, openChild } from './child.ts'
+import { openChild } from './child.ts'
 import type { CodecAnswer } from './contenders/broker-codec.ts'
 import type { RoleRequest } from './contenders/broker-rowcast.ts'
-import type { BenchDatabase } from './database.ts'
 import { drainOnce } from './drain.ts'
+import { fire, openFleet } from './fleet.ts'
 import { measure as measureLatency } from './latency.ts'
 import { type LiveServer, openClients, serveRowcast } from './live-servers.ts'
-import { insertSql } from './orders.ts'
 import { type BenchRedis, openRedis } from './redis.ts'
 
 const OURS = 'rowcast: tap, Redis, gateway'
@@ -87,53 +86,6 @@ async function compareForms(context: BenchContext, book: RunBook, scenario: stri
   }
 }
 
-/** A tap and gateways that serve. */
-interface Fleet extends AsyncDisposable {
-  readonly gateways: readonly LiveServer[]
-}
-
-async function openFleet(
-  database: BenchDatabase,
-  redis: BenchRedis,
-  count: number,
-  slot: string,
-): Promise<Fleet> {
-  await database.createSlot(slot)
-  const request: RoleRequest = { url: database.url, slot, redisUrl: redis.url }
-  const children: Child[] = []
-  const open = async () => {
-    const child = await openChild('contenders/broker-rowcast')
-    children.push(child)
-    return child
-  }
-  await (await open()).call('startTap', request)
-  const gateways: LiveServer[] = []
-  for (let number = 1; number <= count; number++) {
-    const child = await open()
-    const address = await child.call<{ port: number; path: string }>('serve', request)
-    const name = `gateway ${number} of ${count}`
-    gateways.push({
-      ...{ name, child, isGraphql: true, ...address },
-      fire: (changes) => fire(database, changes),
-      [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
-    })
-  }
-  return {
-    gateways,
-    async [Symbol.asyncDispose]() {
-      for (const child of children) await child[Symbol.asyncDispose]()
-      await database.dropSlot(slot)
-    },
-  }
-}
-
-let lastId = 0
-async function fire(database: BenchDatabase, changes: number): Promise<void> {
-  const first = lastId + 1
-  lastId += changes
-  await database.query(insertSql(first, lastId))
-}
-
 /** The same clients, spread over more and more gateways. */
 async function growFleet(context: BenchContext, book: RunBook, redis: BenchRedis): Promise<void> {
   const clients = context.size(1_000, 8)
@@ -166,13 +118,58 @@ async function growFleet(context: BenchContext, book: RunBook, redis: BenchRedis
         (sum, { cpuMicros: used }, index) => sum + used - (before[index]?.cpuMicros ?? 0),
         0,
       )
-      book.add(`${clients} clients, 10 changes a transaction`, `${count} gateways`, {
-        'deliveries/s': deliveries / seconds,
-        'gateway CPU µs/delivery': cpuMicros / deliveries,
-        'RSS MB/gateway': (after[0]?.rssBytes ?? 0) / 1e6,
-      })
+      book.add(
+        `${clients} clients, 10 changes a transaction`,
+        count === 1 ? '1 gateway' : `${count} gateways`,
+        {
+          'deliveries/s': deliveries / seconds,
+          'gateway CPU µs/delivery': cpuMicros / deliveries,
+          'RSS MB/gateway': (after[0]?.rssBytes ?? 0) / 1e6,
+        },
+      )
     }
     for (const group of groups) await swarm.call('close', { group })
+  }
+}
+
+/** What a gateway weighs empty, what each subscriber adds, and what a single change to all of them costs it. */
+async function weighGateway(context: BenchContext, book: RunBook, redis: BenchRedis): Promise<void> {
+  const few = context.size(100, 4)
+  // Below 10,000: a process may have 20,000 files open at most on many machines.
+  const many = context.size(9_400, 40)
+  const transactions = context.size(6, 1)
+  await using database = await context.openDatabase('broker_weight')
+  for (let round = 0; round < context.rounds; round++) {
+    await using swarm = await openChild('clients/swarm')
+    // Memory is read after a collection: what counts is what is kept.
+    await using fleet = await openFleet(database, redis, 1, 'weight', ['--expose-gc'])
+    const gateway = fleet.gateways[0] as LiveServer
+    await openClients(swarm, gateway, 'few', few)
+    const before = await gateway.child.usage()
+    await openClients(swarm, gateway, 'many', many)
+    const full = await gateway.child.usage()
+    const deliver = async () => {
+      for (const group of ['few', 'many']) await swarm.call('reset', { group })
+      await fire(database, 1)
+      for (const [group, count] of [
+        ['few', few],
+        ['many', many],
+      ] as const) {
+        if (!(await swarm.call<boolean>('reach', { group, count, timeoutMs: 60_000 })))
+          throw new Error(`Not all of ${many + few} clients got a change.`)
+      }
+    }
+    for (let n = 0; n < transactions; n++) await deliver()
+    const idle = await gateway.child.usage()
+    for (let n = 0; n < transactions; n++) await deliver()
+    const cpuMicros = (await gateway.child.usage()).cpuMicros - idle.cpuMicros
+    const bytesEach = (full.rssBytes - before.rssBytes) / many
+    book.add(`a gateway with ${many + few} subscribers`, OURS, {
+      'RSS MB without them': (before.rssBytes - few * bytesEach) / 1e6,
+      'RSS kB/subscriber': bytesEach / 1e3,
+      'CPU µs/delivery of a single change': cpuMicros / (transactions * (many + few)),
+    })
+    for (const group of ['few', 'many']) await swarm.call('close', { group })
   }
 }
 
@@ -205,8 +202,7 @@ async function compareLatency(context: BenchContext, book: RunBook, redis: Bench
 
 export const broker: Benchmark = {
   name: 'broker',
-  about:
-    'through Redis: changes/s, the form of entries, deliveries/s with 1, 2 and 4 gateways, added latency',
+  about: 'through Redis: changes/s, the form of entries, 1, 2 and 4 gateways, memory of one, added latency',
   async run(context) {
     const book = new RunBook()
     const redis = await openRedis()
@@ -231,6 +227,7 @@ export const broker: Benchmark = {
       await compareForms(context, book, 'updates', updates)
     }
     await growFleet(context, book, redis)
+    await weighGateway(context, book, redis)
     await compareLatency(context, book, redis)
     const rate = 'changes/s'
     return {
