@@ -28,7 +28,7 @@ async function drainThrough(module: string, backlog: Backlog, redis: BenchRedis)
     const request: RoleRequest = { url: database.url, slot, redisUrl: redis.url }
     const drained = gateway.call('drain', { ...request, changes })
     // PUBLISH keeps nothing: the reader has to be there first.
-    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    await redis.hasReader()
     const sentBefore = await redis.sentBytes()
     const before = await Promise.all([tap.usage(), gateway.usage(), redis.cpuMicros()])
     const startedMs = performance.now()
@@ -188,7 +188,7 @@ async function compareLatency(context: BenchContext, book: RunBook, redis: Bench
   let firstId = 1_000_000
   for (let round = 0; round < context.rounds; round++) {
     for (const rate of [100, 1_000]) {
-      const count = context.size(rate * 1.5, 20)
+      const count = context.size(rate, 20)
       const contenders = [
         [ALONE, alone, aloneDatabase],
         [OURS, gateway, database],
@@ -217,7 +217,7 @@ export const broker: Benchmark = {
       await using inserts = await writeInserts(
         context,
         'broker_inserts',
-        context.size(150_000, 1_000),
+        context.size(120_000, 1_000),
         context.size(1_000, 100),
       )
       await drainAll(context, book, redis, 'inserts', inserts)

@@ -13,6 +13,8 @@ export interface BenchRedis extends AsyncDisposable {
   /** Bytes it has sent so far. */
   sentBytes(): Promise<number>
   flush(): Promise<void>
+  /** Resolves when somebody is there for what comes: a gateway, or a subscriber of PUBLISH. */
+  hasReader(): Promise<void>
 }
 
 /** Starts one; null where there is no redis-server. */
@@ -46,6 +48,14 @@ export async function openRedis(): Promise<BenchRedis | null> {
     sentBytes: () => info('stats', 'total_net_output_bytes'),
     async flush() {
       await connection.send(['FLUSHALL'])
+    },
+    async hasReader() {
+      for (;;) {
+        // One that finds no stream yet looks again and again, and is not blocked.
+        if (String(await connection.send(['CLIENT', 'LIST'])).includes('name=rowcast-gateway')) return
+        if ((await info('stats', 'pubsub_channels')) > 0) return
+        await delay(20)
+      }
     },
     async [Symbol.asyncDispose]() {
       connection.destroy()
