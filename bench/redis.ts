@@ -1,9 +1,9 @@
-/** A Redis for the benchmarks: redis-server from PATH, in memory only. */
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+/** A Redis for the benchmarks, in memory only; it ends with them. */
+import { tmpdir } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openRedisConnection } from '../src/broker/redis-connection.ts'
 import { findFreePort } from '../src/embedded/free-port.ts'
+import { findRedis } from '../test/support/redis-runner.ts'
 
 /** A server that ends with the benchmark. */
 export interface BenchRedis extends AsyncDisposable {
@@ -17,17 +17,13 @@ export interface BenchRedis extends AsyncDisposable {
   hasReader(): Promise<void>
 }
 
-/** Starts one; null where there is no redis-server. */
+/** Starts one; null where there is no Redis. */
 export async function openRedis(): Promise<BenchRedis | null> {
-  const program = ['redis-server', 'valkey-server'].find(
-    (name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0,
-  )
-  if (program === undefined) return null
+  const found = await findRedis()
+  if ('fault' in found) return null
   const port = await findFreePort()
   const url = `redis://127.0.0.1:${port}`
-  const child = spawn(program, ['--port', String(port), '--save', '', '--appendonly', 'no'], {
-    stdio: 'ignore',
-  })
+  const running = await found.run(['--port', String(port), '--save', '', '--appendonly', 'no'], tmpdir())
   const connect = async () => {
     for (;;) {
       const connection = await openRedisConnection({ url, name: 'bench' }).catch(() => null)
@@ -51,17 +47,14 @@ export async function openRedis(): Promise<BenchRedis | null> {
     },
     async hasReader() {
       for (;;) {
-        // One that finds no stream yet looks again and again, and is not blocked.
-        if (String(await connection.send(['CLIENT', 'LIST'])).includes('name=rowcast-gateway')) return
-        if ((await info('stats', 'pubsub_channels')) > 0) return
+        const clients = String(await connection.send(['CLIENT', 'LIST']))
+        if (/ name=rowcast-gateway/.test(clients) || / sub=[1-9]/.test(clients)) return
         await delay(20)
       }
     },
     async [Symbol.asyncDispose]() {
       connection.destroy()
-      const gone = once(child, 'exit')
-      child.kill('SIGKILL')
-      await gone
+      await running.kill()
     },
   }
 }
