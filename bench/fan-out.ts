@@ -12,6 +12,7 @@ import {
 import { ORDER_SELECTION } from './orders.ts'
 
 const TIMEOUT_MS = 60_000
+const WARM_UPS = 3
 
 /** One measurement: so many transactions of so many changes to so many clients. */
 interface Load {
@@ -55,9 +56,11 @@ async function compare(
   const { clients, scenario } = loads[0] as Load
   const groupOf = (server: LiveServer) => `${scenario} ${server.name}`
   for (const server of servers) await openClients(swarm, server, groupOf(server), clients, documents)
-  // Not measured: what runs for days has been compiled.
-  for (const load of loads) {
-    for (const server of servers) await measure(new RunBook(), swarm, server, groupOf(server), load)
+  // Not measured: what runs for days has been compiled, and the compiler's threads count.
+  for (let warmUp = 0; warmUp < context.size(WARM_UPS, 1); warmUp++) {
+    for (const load of loads) {
+      for (const server of servers) await measure(new RunBook(), swarm, server, groupOf(server), load)
+    }
   }
   for (let round = 0; round < context.rounds; round++) {
     for (const load of loads) {

@@ -7,6 +7,8 @@ import { type Benchmark, RunBook } from './benchmark.ts'
 import { captureMessages } from './capture.ts'
 import { type Child, openChild } from './child.ts'
 
+const WARM_UPS = 3
+
 export const filters: Benchmark = {
   name: 'filters',
   about: 'CPU of a change with 100, 10,000 and 100,000 subscriptions on distinct keys, one of which matches',
@@ -23,9 +25,11 @@ export const filters: Benchmark = {
         const child = await openChild('contenders/filters')
         children.push(child)
         await child.call('subscribe', { file, subscriptions })
-        await child.call('publish', { file, subscriptions })
+        for (let warmUp = 0; warmUp < context.size(WARM_UPS, 1); warmUp++)
+          await child.call('publish', { file, subscriptions })
       }
-      for (let round = 0; round < context.rounds; round++) {
+      // Short ones, of which a collection of garbage may take its part.
+      for (let round = 0; round < context.rounds * context.size(3, 1); round++) {
         for (const [index, subscriptions] of sizes.entries()) {
           const child = children[index] as Child
           const answer = await child.call<FilterAnswer>('publish', { file, subscriptions })

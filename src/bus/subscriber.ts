@@ -40,20 +40,21 @@ export class Offer {
   readonly change: AnyChange
   /** Whether no further change of its transaction can follow. */
   readonly endsTransaction: boolean
-  #shared: Match | null = null
+  #finals: Map<string, Match> | null = null
 
   constructor(change: AnyChange, endsTransaction: boolean) {
     this.change = change
     this.endsTransaction = endsTransaction
   }
 
-  /** The delivery of all who are live and want every change: one for all of them, where nothing can follow. */
-  get shared(): Delivery {
-    if (this.#shared === null) {
-      this.#shared = new Match(this.change, null, false, false, false)
-      this.#shared.isLastOfTransaction = true
-    }
-    return this.#shared
+  /** The delivery that somebody who is live and has a filter of this key got, and others may share. */
+  final(key: string): Match | undefined {
+    return this.#finals?.get(key)
+  }
+
+  keepFinal(key: string, match: Match): void {
+    this.#finals ??= new Map()
+    this.#finals.set(key, match)
   }
 }
 
@@ -120,16 +121,19 @@ export class Subscriber {
         return
       this.skipTo = null
     }
-    if (endsTransaction && this.filter === null && this.isLive) {
-      this.#push(false)
-      this.queue.push(offer.shared)
-      return
-    }
-    const match = this.#judgeSafely(change)
+    // Where nothing can follow, all who are live and ask for the same get one delivery, judged once.
+    const key = endsTransaction && this.isLive ? this.#key : null
+    const known = key === null ? undefined : offer.final(key)
+    const match = known ?? this.#judgeSafely(change)
     if (match === null) return
     this.#push(false)
     this.#held = match
     if (endsTransaction) this.#push(true)
+    if (key !== null && known === undefined) offer.keepFinal(key, match)
+  }
+
+  get #key(): string | null {
+    return this.filter === null ? '' : this.filter.key
   }
 
   /** The transaction is over: what is held was its last match. */

@@ -37,6 +37,8 @@ export interface VisibleFields {
 
 /** A filter, ready to judge changes of one model. */
 export interface ChangeFilter extends ChangeConditions {
+  /** Filters of one model with the same key judge alike, whatever comes; null where that cannot be told. Never empty. */
+  readonly key: string | null
   readonly tests: Readonly<Record<'where' | 'old' | 'new' | 'rows', RowTest | null>>
 }
 
@@ -49,11 +51,15 @@ export interface ChangeFilterInput {
 }
 
 /** Makes a filter of parsed parts; null when there is none. */
-export function createChangeFilter(parts: Partial<ChangeConditions>): ChangeFilter | null {
+export function createChangeFilter(
+  parts: Partial<ChangeConditions>,
+  key: string | null = null,
+): ChangeFilter | null {
   const { where = null, old = null, new: after = null, changed = null, rows = null, visible = null } = parts
   if ([where, old, after, changed, rows, visible].every((part) => part === null)) return null
   const compile = (condition: Condition | null) => (condition === null ? null : compileCondition(condition))
   return {
+    key,
     where,
     old,
     new: after,
@@ -72,7 +78,7 @@ export function parseChangeFilter(
   model: ModelSpec,
   catalog: ModelCatalog,
   input: ChangeFilterInput,
-  options: ParseWhereOptions & Partial<Pick<ChangeConditions, 'rows' | 'visible'>> = {},
+  options: ParseWhereOptions & Partial<Pick<ChangeFilter, 'rows' | 'visible' | 'key'>> = {},
 ): ChangeFilter | null {
   const parse = (path: 'where' | 'old' | 'new') => {
     const given = input[path]
@@ -80,14 +86,15 @@ export function parseChangeFilter(
       ? null
       : parseWhere(model, catalog, given, { ...options, path })
   }
-  return createChangeFilter({
+  const parts = {
     where: parse('where'),
     old: parse('old'),
     new: parse('new'),
     changed: parseChanged(model, input.changed, options.hiddenFields),
     rows: options.rows ?? null,
     visible: options.visible ?? null,
-  })
+  }
+  return createChangeFilter(parts, options.key)
 }
 
 function parseChanged(

@@ -6,6 +6,7 @@ import {
   parseChangeFilter,
 } from '../../bus/filter/change-filter.ts'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
+import { canonicalText } from '../policy/canonical-text.ts'
 import type { ModelView } from '../policy/viewer-policies.ts'
 import { defineWhereInput, hiddenNames } from '../where-inputs.ts'
 import { type AnyBuilder, sharedChangeTypes } from './shared-change-types.ts'
@@ -60,14 +61,25 @@ export function parseFilterArguments(
   model: ModelSpec,
   omit: readonly string[],
   input: ChangeFilterInput,
-  view: Pick<ModelView, 'rows' | 'hidden'>,
+  view: Omit<ModelView, 'text'> & Partial<ModelView>,
 ): ChangeFilter | null {
   const hiddenFields = new Set([...hiddenNames(model, omit), ...view.hidden])
   const names = model.fields.map((field) => field.name)
   const fields = new Set(names.filter((name) => !hiddenFields.has(name)))
   return parseChangeFilter(model, catalog, input, {
     hiddenFields,
+    key: keyOf(omit, input, view),
     rows: view.rows?.condition ?? null,
     visible: fields.size === names.length ? null : { fields, isToldWhenUnknown: view.hidden.size === 0 },
   })
+}
+
+/** All that a filter is made of, as one text. */
+function keyOf(
+  omit: readonly string[],
+  input: ChangeFilterInput,
+  { text = null }: Partial<ModelView>,
+): string | null {
+  const given = canonicalText(input)
+  return given === null || text === null ? null : JSON.stringify([given, text, omit])
 }
