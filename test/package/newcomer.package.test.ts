@@ -71,7 +71,7 @@ it('doctor says that changes can flow', async () => {
   expect((await npx('rowcast', 'doctor')).stdout).toContain('Changes can flow.')
 })
 
-it('serve shows a change to a subscriber, and the live page', async () => {
+it('serve shows a change to a subscriber, the live page and GraphiQL', async () => {
   await using server = project.start('node', ['node_modules/rowcast/dist/cli/main.js', 'serve'])
   const { url } = JSON.parse(await server.said('Listening.')) as { url: string }
   await expect.poll(async () => (await fetch(`${url}/health/ready`)).status, { timeout: 60_000 }).toBe(200)
@@ -84,7 +84,10 @@ it('serve shows a change to a subscriber, and the live page', async () => {
     data: { orderChanged: { action: 'INSERT', new: { customer: 'Ada', total: '12.5', status: 'OPEN' } } },
   })
   stream.unsubscribe()
-  expect(await (await fetch(url, { headers: { accept: 'text/html' } })).text()).toContain('rowcast')
+  const page = async (path: string) =>
+    (await fetch(`${url}${path}`, { headers: { accept: 'text/html' } })).text()
+  expect(await page('/')).toContain('rowcast')
+  expect(await page('/graphql')).toContain('GraphiQL')
 })
 
 it('no entry of the package does anything when it is imported', async () => {
