@@ -2,6 +2,7 @@
  * `npm run api`: writes what each entry of the package exports, as docs/api/*.api.md, from the declarations that
  * `npm run build` made; `-- --check` only compares.
  */
+import { spawnSync } from 'node:child_process'
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -56,6 +57,11 @@ function extract(name: string, types: string, folder: string): void {
   if (!succeeded) throw new Error(`The exports of ${types} could not be read.`)
 }
 
+/** Prints what differs, with git; without git there is the .new file. */
+function printDifference(known: string, report: string): void {
+  spawnSync('git', ['diff', '--no-index', '--no-color', known, report], { stdio: ['ignore', 2, 2] })
+}
+
 const isCheck = process.argv.includes('--check')
 const { exports } = JSON.parse(await readFile(PACKAGE, 'utf8')) as { exports: Record<string, Entry> }
 const folder = await mkdtemp(join(tmpdir(), 'rowcast-api-'))
@@ -70,12 +76,15 @@ try {
     const known = await readFile(join(REPORTS, file), 'utf8').catch(() => '')
     if (report !== known) changed.push(file)
     if (!isCheck) await copyFile(join(folder, file), join(REPORTS, file))
-    else if (report !== known) await writeFile(join(REPORTS, `${file}.new`), report)
+    else if (report !== known) {
+      await writeFile(join(REPORTS, `${file}.new`), report)
+      printDifference(known === '' ? '/dev/null' : join(REPORTS, file), join(REPORTS, `${file}.new`))
+    }
   }
   if (isCheck && changed.length > 0) {
     process.stderr.write(
       `What the package exports is not what docs/api says: ${changed.join(', ')}.\n` +
-        'Compare with the .new file beside it. Where it is meant: npm run api, and a line in CHANGELOG.md.\n',
+        'Above is what differs, in full in the .new file beside it. Where it is meant: npm run api, and a line in CHANGELOG.md.\n',
     )
     process.exitCode = 1
   }
