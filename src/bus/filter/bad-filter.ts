@@ -8,6 +8,19 @@ export function badFilter(path: string, wrong: string, allowed: string): Rowcast
   return new RowcastError('BAD_FILTER', `${path}: ${wrong}`, { mend: allowed, details: { path } })
 }
 
+/**
+ * A BAD_FILTER for a field's filter that asks nothing. Prisma takes it for every row; but it is what is left of
+ * `{ equals: $name }` when the variable has no value, and a missing value must not widen a filter.
+ */
+export function withoutOperator(path: string): RowcastError {
+  const hint = 'Give the value that is missing, or leave the field out.'
+  return badFilter(
+    path,
+    'the filter of a field needs an operator: without one it would match every row.',
+    hint,
+  )
+}
+
 /** A name from a filter, cut where nobody would have meant it. */
 export function shownName(name: string): string {
   return name.length > NAME_LENGTH_MAX ? `${name.slice(0, NAME_LENGTH_MAX)}…` : name

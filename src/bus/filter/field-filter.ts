@@ -1,6 +1,6 @@
 /** Stage 6, bus. The filter of one field that holds one value: `{ equals, not, in, lt, contains, … }`, or the value. */
 import type { FieldSpec } from '../../catalog/model-catalog.ts'
-import { badFilter, shownName } from './bad-filter.ts'
+import { badFilter, shownName, withoutOperator } from './bad-filter.ts'
 import { allOf, type Condition, NEVER, negate } from './condition.ts'
 import type { FilterBudget } from './filter-budget.ts'
 import { type FilterObject, isFilterObject } from './filter-object.ts'
@@ -38,10 +38,10 @@ const PATTERN: Readonly<Record<PatternOperator, (text: string) => string>> = {
 }
 
 /**
- * The condition of one field; null when the filter asks nothing.
- * @throws BAD_FILTER for an operator or a value that the field does not take.
+ * The condition of one field.
+ * @throws BAD_FILTER for an operator or a value that the field does not take, and for no operator at all.
  */
-export function parseFieldFilter(context: FieldContext, input: unknown, path: string): Condition | null {
+export function parseFieldFilter(context: FieldContext, input: unknown, path: string): Condition {
   if (!isFilterObject(input) || isValueObject(context.domain, input)) {
     context.budget.spendTerm(path)
     return equalTo({ ...context, isInsensitive: false }, input, path)
@@ -62,22 +62,17 @@ function parseMode({ domain }: FieldContext, mode: unknown, path: string): boole
 }
 
 /** All operators of one object, as `not` nests them: each is inverted by itself, then all have to hold. */
-function parseOperators(
-  reading: Reading,
-  input: FilterObject,
-  path: string,
-  depth: number,
-): Condition | null {
+function parseOperators(reading: Reading, input: FilterObject, path: string, depth: number): Condition {
   reading.budget.checkDepth(path, depth)
   const conditions: Condition[] = []
   for (const [operator, operand] of Object.entries(input)) {
     const at = `${path}.${shownName(operator)}`
     if (operator === 'mode' && depth === 1) continue
     checkOperator(reading.domain, operator, at)
-    const condition = parseOperator(reading, operator, operand, at, depth)
-    if (condition !== null) conditions.push(condition)
+    conditions.push(parseOperator(reading, operator, operand, at, depth))
   }
-  return conditions.length === 0 ? null : allOf(conditions)
+  if (conditions.length === 0) throw withoutOperator(path)
+  return allOf(conditions)
 }
 
 function parseOperator(
@@ -86,7 +81,7 @@ function parseOperator(
   operand: unknown,
   path: string,
   depth: number,
-): Condition | null {
+): Condition {
   if (operator === 'not' && isFilterObject(operand) && !isValueObject(reading.domain, operand)) {
     return parseOperators(reading, operand, path, depth + 1)
   }

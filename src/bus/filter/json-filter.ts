@@ -1,7 +1,7 @@
 /** Stage 6, bus. The filter of a Json field: `{ path, equals, not, string_contains, array_contains, lt, … }`. */
 import type { FieldSpec } from '../../catalog/model-catalog.ts'
 import { isSameValue } from '../../catalog/values/same-value.ts'
-import { badFilter, shownName } from './bad-filter.ts'
+import { badFilter, shownName, withoutOperator } from './bad-filter.ts'
 import { allOf, type Condition, NEVER, negate } from './condition.ts'
 import type { FilterBudget } from './filter-budget.ts'
 import { type FilterObject, isFilterObject } from './filter-object.ts'
@@ -47,10 +47,10 @@ const OPERATORS = [
 ]
 
 /**
- * The condition of one Json field; null when the filter asks nothing.
- * @throws BAD_FILTER for an operator or a value that the field does not take.
+ * The condition of one Json field.
+ * @throws BAD_FILTER for an operator or a value that the field does not take, and for no operator at all.
  */
-export function parseJsonFilter(context: JsonContext, input: unknown, at: string): Condition | null {
+export function parseJsonFilter(context: JsonContext, input: unknown, at: string): Condition {
   if (!isFilterObject(input)) {
     throw badFilter(at, 'Json has no shorthand.', 'Write `{ equals: … }`, or `{ path: […], equals: … }`.')
   }
@@ -63,7 +63,7 @@ export function parseJsonFilter(context: JsonContext, input: unknown, at: string
     conditions.push(parseOperator(reading, operator, operand, place))
   }
   if (conditions.length > 0) return allOf(conditions)
-  if (reading.path === null) return null
+  if (reading.path === null) throw withoutOperator(at)
   throw badFilter(at, '`path` alone asks nothing.', 'Add an operator, `equals` for instance.')
 }
 
@@ -193,7 +193,7 @@ function parseJson({ budget }: Reading, operand: unknown, at: string): Json {
 
 function parsePath(input: FilterObject, at: string): readonly string[] | null {
   const path = input['path']
-  if (path === undefined) return null
+  if (path === undefined && !Object.hasOwn(input, 'path')) return null
   if (Array.isArray(path) && path.length <= 64 && path.every((step) => typeof step === 'string')) return path
   throw badFilter(`${at}.path`, 'takes a list of up to 64 names or positions.', "Write `path: ['a', '0']`.")
 }

@@ -3,7 +3,7 @@
  * validated against the model. What cannot be judged from one row is refused here, with the reason.
  */
 import type { FieldSpec, ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
-import { badFilter, shownName } from './bad-filter.ts'
+import { badFilter, shownName, withoutOperator } from './bad-filter.ts'
 import { ALWAYS, allOf, anyOf, type Condition, NEVER, negate } from './condition.ts'
 import { domainOf, whyIncomparable } from './field-domain.ts'
 import { type FieldContext, parseFieldFilter } from './field-filter.ts'
@@ -22,6 +22,11 @@ export interface ParseWhereOptions {
    * `a` alone; a policy had better be refused than widened. @default 'drop'
    */
   readonly emptyGroups?: 'drop' | 'refuse' | undefined
+  /**
+   * What `{}` means where an object of conditions stands. Prisma takes it for every row. Behind JSON it had better be
+   * refused: what a client leaves undefined is gone there, and `{ name: undefined }` has become `{}`. @default 'every row'
+   */
+  readonly emptyObjects?: 'every row' | 'refuse' | undefined
   /** Where the filter stands, for errors. @default 'where' */
   readonly path?: string | undefined
   readonly limits?: Partial<FilterLimits> | undefined
@@ -35,6 +40,7 @@ interface Reading {
   readonly catalog: ModelCatalog
   readonly hidden: ReadonlySet<string>
   readonly refusesEmptyGroups: boolean
+  readonly refusesEmptyObjects: boolean
   readonly budget: FilterBudget
 }
 
@@ -62,6 +68,7 @@ export function parseWhere(
     catalog,
     hidden: options.hiddenFields ?? new Set(),
     refusesEmptyGroups: options.emptyGroups === 'refuse',
+    refusesEmptyObjects: options.emptyObjects === 'refuse',
     budget: createFilterBudget({ ...FILTER_LIMITS, ...options.limits }),
   }
   return parseObject(reading, where, { path: options.path ?? 'where', depth: 0, isNegated: false }) ?? ALWAYS
@@ -71,8 +78,12 @@ export function parseWhere(
 function parseObject(reading: Reading, input: unknown, place: Place): Condition | null {
   if (!isFilterObject(input)) throw badFilter(place.path, 'takes an object.', 'Write `{ field: … }`.')
   reading.budget.checkDepth(place.path, place.depth)
+  const entries = Object.entries(input)
+  if (reading.refusesEmptyObjects && entries.length === 0) {
+    throw badFilter(place.path, 'an empty filter would match every row.', emptyObjectHint(place))
+  }
   const conditions: Condition[] = []
-  for (const [key, value] of Object.entries(input)) {
+  for (const [key, value] of entries) {
     const path = `${place.path}.${shownName(key)}`
     if (value === undefined) {
       const why = 'the value is undefined, which would match every row.'
@@ -85,6 +96,12 @@ function parseObject(reading: Reading, input: unknown, place: Place): Condition 
     if (condition !== null) conditions.push(condition)
   }
   return conditions.length === 0 ? null : allOf(conditions)
+}
+
+function emptyObjectHint({ path, depth }: Place): string {
+  return depth === 0
+    ? `Give the values that are missing, or leave \`${path}\` out (or null) for every row.`
+    : 'Give the values that are missing, or leave this part out.'
 }
 
 /** A group of conditions. Prisma drops what is empty, and a whole group that is left empty, except at the root. */
@@ -138,8 +155,11 @@ function jsonListContext(field: FieldSpec, budget: FilterBudget, input: unknown,
 
 /** What is left where values cannot be compared. */
 function parseNullTest(field: FieldSpec, input: unknown, path: string): Condition {
-  const [operator, operand] = isFilterObject(input) ? (Object.entries(input)[0] ?? []) : ['equals', input]
+  const operators = isFilterObject(input) ? Object.entries(input) : [['equals', input] as const]
+  const [operator, operand] = operators[0] ?? []
+  if (operator === undefined) throw withoutOperator(path)
   if (
+    operators.length === 1 &&
     !field.isRequired &&
     !field.isList &&
     operand === null &&

@@ -14,7 +14,8 @@ import {
 } from 'graphql'
 import type { ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import type { ChangeAction } from '../../changes/change.ts'
-import { graphqlError } from '../graphql-errors.ts'
+import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
+import { checkFilterVariables } from '../missing-variable.ts'
 
 /** What the fields of `changeSubscription` carry in `extensions.rowcast`. */
 export interface ChangeFieldExtension {
@@ -84,6 +85,11 @@ function argumentsOf(
 ): Readonly<Record<string, unknown>> {
   const { coerced, errors } = getVariableValues(schema, operation.variableDefinitions ?? [], { ...variables })
   if (coerced === undefined) throw badSubscription(errors?.[0]?.message ?? 'its variables do not fit')
+  try {
+    checkFilterVariables(field, coerced)
+  } catch (error) {
+    throw toGraphqlError(error)
+  }
   return getArgumentValues(definition, field, coerced)
 }
 

@@ -18,6 +18,7 @@ import { subscriptionLabel } from '../explain/subscription-label.ts'
 import { defineWhyNot } from '../explain/why-not.ts'
 import { graphqlError, toGraphqlError, toSubscriptionError } from '../graphql-errors.ts'
 import { lastEventIdOf } from '../last-event-id.ts'
+import { checkFilterVariables } from '../missing-variable.ts'
 import { changedFieldName } from '../names.ts'
 import { checkSelectedFields } from '../policy/check-selected-fields.ts'
 import { omittedNames } from '../policy/secret-fields.ts'
@@ -103,8 +104,16 @@ export function defineChangeSubscription(
             actions: action,
             after: lastEventIdOf(context) ?? after,
             overflow,
-            parseFilter: () =>
-              parseFilterArguments(feed.catalog, model, omit, filter, policies.view(context, modelName)),
+            parseFilter: () => {
+              for (const node of info.fieldNodes) checkFilterVariables(node, info.variableValues)
+              return parseFilterArguments(
+                feed.catalog,
+                model,
+                omit,
+                filter,
+                policies.view(context, modelName),
+              )
+            },
             label: subscriptionLabel(builder, context, modelName, action, filter),
           })
           // The model itself counts even if none of its rows is selected: `changed` and `key` tell of its fields.

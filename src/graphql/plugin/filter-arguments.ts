@@ -68,6 +68,7 @@ export function parseFilterArguments(
   const fields = new Set(names.filter((name) => !hiddenFields.has(name)))
   return parseChangeFilter(model, catalog, input, {
     hiddenFields,
+    emptyObjects: 'refuse',
     key: keyOf(omit, input, view),
     rows: view.rows?.condition ?? null,
     visible: fields.size === names.length ? null : { fields, isToldWhenUnknown: view.hidden.size === 0 },

@@ -40,6 +40,23 @@ describe('what is refused, where, and what is allowed there', () => {
     [[], 'where: takes an object'],
     [null, 'where: takes an object'],
     [new Date(), 'where: takes an object'],
+    [
+      { email: {} },
+      'where.email: the filter of a field needs an operator: without one it would match every row',
+    ],
+    [{ email: { mode: 'insensitive' } }, 'where.email: the filter of a field needs an operator'],
+    [{ email: { not: {} } }, 'where.email.not: the filter of a field needs an operator'],
+    [{ email: { equals: 'x', not: {} } }, 'where.email.not: the filter of a field needs an operator'],
+    [{ email: { not: { not: {} } } }, 'where.email.not.not: the filter of a field needs an operator'],
+    [{ AND: [{ id: {} }] }, 'where.AND[0].id: the filter of a field needs an operator'],
+    [{ NOT: { OR: [{ role: {} }] } }, 'where.NOT.OR[0].role: the filter of a field needs an operator'],
+    [{ isActive: {} }, 'where.isActive: the filter of a field needs an operator'],
+    [{ balance: {} }, 'where.balance: the filter of a field needs an operator'],
+    [{ createdAt: {} }, 'where.createdAt: the filter of a field needs an operator'],
+    [{ avatar: {} }, 'where.avatar: the filter of a field needs an operator'],
+    [{ profile: {} }, 'where.profile: the filter of a field needs an operator'],
+    [{ profile: { mode: 'insensitive' } }, 'where.profile: the filter of a field needs an operator'],
+    [{ profile: { path: undefined, equals: 1 } }, 'where.profile.path: takes a list'],
     [{ emal: 'x' }, 'where.emal: User has no such field. Mend: Use one of id, email, '],
     [{ constructor: 'x' }, 'where.constructor: User has no such field'],
     [{ posts: { some: {} } }, 'where.posts: this is a relation'],
@@ -119,6 +136,16 @@ describe('what is refused, where, and what is allowed there', () => {
     expect(refusal({ OR: [{}] }, options)).toContain('would be left out')
     expect(() => parseWhere(User, catalog, { OR: [] }, options)).not.toThrow()
     expect(() => parseWhere(User, catalog, { AND: [{ isActive: true }, { OR: [] }] })).not.toThrow()
+  })
+})
+
+describe('an empty object', () => {
+  it('is every row, as Prisma has it, but where a value may have been lost on the way', () => {
+    expect(parseWhere(User, catalog, {})).toEqual({ kind: 'constant', value: true })
+    expect(refusal({}, { emptyObjects: 'refuse' })).toContain('where: an empty filter would match every row')
+    expect(refusal({ NOT: {} }, { emptyObjects: 'refuse' })).toContain('where.NOT: an empty filter')
+    const nested = { isActive: true, OR: [{ AND: [{}] }] }
+    expect(refusal(nested, { emptyObjects: 'refuse' })).toContain('where.OR[0].AND[0]: an empty filter')
   })
 })
 
