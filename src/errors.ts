@@ -3,6 +3,7 @@
  * and whether a client may read it. Codes start with the folder they come from; codes without a folder are
  * part of the GraphQL contract.
  */
+import { escapeControls } from './printable.ts'
 
 /**
  * What the background loop does about a failure.
@@ -705,6 +706,8 @@ export type ErrorCode = keyof typeof ERRORS
 export interface ErrorDetails {
   /** A mend more exact than the table's: the very command, with the very names. */
   readonly mend?: string | undefined
+  /** Each on a line of its own below what happened. */
+  readonly list?: readonly string[] | undefined
   readonly cause?: unknown
   /** Names, OIDs, LSNs, counts. Never row values, never passwords. */
   readonly details?: Readonly<Record<string, string | number | boolean | null>> | undefined
@@ -717,6 +720,8 @@ export interface ErrorDetails {
 export class RowcastError extends Error {
   override readonly name = 'RowcastError'
   readonly code: ErrorCode
+  /** What happened, without code and mend. Control characters in it are escaped: names are chosen by others. */
+  readonly happened: string
   readonly mend: string
   readonly retry: Retry
   readonly isPublic: boolean
@@ -724,12 +729,15 @@ export class RowcastError extends Error {
 
   constructor(code: ErrorCode, happened: string, options: ErrorDetails = {}) {
     const entry: ErrorEntry = ERRORS[code]
-    const mend = options.mend ?? entry.mend
+    const mend = escapeControls(options.mend ?? entry.mend)
+    const lines = [happened, ...(options.list ?? [])].map(escapeControls).join('\n  - ')
+    const shown = options.list === undefined ? lines : `${lines}\n`
     super(
-      `[${code}] ${happened} Mend: ${mend}`,
+      `[${code}] ${shown} Mend: ${mend}`,
       options.cause === undefined ? undefined : { cause: options.cause },
     )
     this.code = code
+    this.happened = shown
     this.mend = mend
     this.retry = entry.retry
     this.isPublic = entry.isPublic

@@ -1,6 +1,7 @@
 /** Beside the spine, cli. Loggers of the two commands: JSON lines for `serve`, words for `dev`. */
 import { pino } from 'pino'
 import type { LogFields, Logger } from '../log.ts'
+import { escapeControls } from '../printable.ts'
 import { createRedactingLogger } from './redact-log.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -20,8 +21,8 @@ export function createTerminalLogger(terminal: Terminal, isVerbose: boolean): Lo
   const print = (label: string, message: string, fields: LogFields = {}): void => {
     const facts = Object.entries(fields)
       .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => ` ${name}=${String(value)}`)
-    terminal.print(`${label} ${message}${terminal.style('dim', facts.join(''))}`)
+      .map(([name, value]) => ` ${name}=${escapeControls(String(value))}`)
+    terminal.print(`${label} ${escapeControls(message)}${terminal.style('dim', facts.join(''))}`)
   }
   const printVerbose = (message: string, fields?: LogFields): void => {
     if (isVerbose) print(terminal.style('dim', 'info '), message, fields)

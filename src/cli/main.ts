@@ -84,8 +84,8 @@ function reportFailure(to: Terminal, error: unknown): void {
     to.print(error instanceof Error ? (error.stack ?? error.message) : String(error))
     return
   }
-  const [happened = ''] = error.message.split(` Mend: ${error.mend}`)
-  to.print(`\n${to.style('red', happened)}\n${to.style('bold', 'Mend:')} ${error.mend}\n`)
+  const happened = to.style('red', `[${error.code}] ${error.happened}`)
+  to.print(`\n${happened}\n${to.style('bold', 'Mend:')} ${error.mend}\n`)
 }
 
 // Whoever reads the output may leave first: `rowcast tail | head`.

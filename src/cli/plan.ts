@@ -8,6 +8,7 @@ import { RowcastError } from '../errors.ts'
 import { type DatabaseFacts, readDatabaseFacts } from '../source/database-facts.ts'
 import { planSetup, type SetupGoal, type SetupStep } from '../source/setup-plan.ts'
 import { withSqlClient } from '../source/sql.ts'
+import { sqlComment } from '../wire/quote.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type ProjectOptions } from './project.ts'
 import type { PrintContext } from './setup-commands.ts'
@@ -71,9 +72,9 @@ function asOwner(facts: DatabaseFacts): DatabaseFacts {
 function migrationSql(steps: readonly SetupStep[], goal: SetupGoal): string {
   const models = goal.tables.map((table) => table.model).join(', ')
   return [
-    `-- Written by \`rowcast plan\`: what live changes of ${models} need.`,
-    ...steps.map((step) => `-- ${step.why}\n${step.sql};`),
-    `-- Replication slot "${goal.slot}" is not made here, because that takes a transaction that has written nothing:\n-- the service makes it when it starts. Its role needs REPLICATION (ALTER ROLE … WITH REPLICATION), and to SELECT.\n`,
+    sqlComment(`Written by \`rowcast plan\`: what live changes of ${models} need.`),
+    ...steps.map((step) => `${sqlComment(step.why)}\n${step.sql};`),
+    `${sqlComment(`Replication slot "${goal.slot}" is not made here, because that takes a transaction that has written nothing:`)}\n${sqlComment('the service makes it when it starts. Its role needs REPLICATION (ALTER ROLE … WITH REPLICATION), and to SELECT.')}\n`,
   ].join('\n\n')
 }
 

@@ -38,7 +38,15 @@ export async function record(file: string, options: RecordOptions, context: Look
     const { systemId, timeline } = epoch ?? { systemId: '0', timeline: 0 }
     writer = await createRecording(file, { systemId, timeline, publication })
     for (const frame of early.splice(0)) writer.write(frame, 0, frame.length)
-    if (options.json !== true) notes.print(notes.style('dim', `Recording to ${file}. Ctrl-C ends it.`))
+    if (options.json !== true) {
+      notes.print(notes.style('dim', `Recording to ${file}. Ctrl-C ends it.`))
+      notes.print(
+        notes.style(
+          'yellow',
+          'It holds every column of every published row, hidden fields too: keep it as you keep a dump.',
+        ),
+      )
+    }
     await Promise.race([stream.closed, writer.failed, untilAborted(stop.signal)])
   } finally {
     stream.closed.catch(() => undefined)

@@ -37,9 +37,9 @@ const HEADER_BYTES_MAX = 4_096
 const FRAME_BYTES_MAX = 0x4000_0000
 const CHUNK_BYTES = 1024 * 1024
 
-/** Creates the file. @throws RECORDING_UNREADABLE when it exists or cannot be made */
+/** Creates the file, readable by its owner alone: it holds whole rows, hidden fields too. @throws RECORDING_UNREADABLE when it exists or cannot be made */
 export async function createRecording(file: string, header: RecordingHeader): Promise<RecordingWriter> {
-  const stream = createWriteStream(file, { flags: 'wx' })
+  const stream = createWriteStream(file, { flags: 'wx', mode: 0o600 })
   const failed = new Promise<never>((_resolve, reject) => {
     stream.on('error', (error) => reject(unusable(file, error)))
   })

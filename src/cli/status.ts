@@ -106,8 +106,8 @@ function printReport(terminal: Terminal, report: Report, problem: RowcastError |
   line('Live models', report.models.join(', '))
   line('Service', service === null ? 'none found; --url says where' : describeService(service))
   if (problem === null) return
-  const [happened = ''] = problem.message.split(` Mend: ${problem.mend}`)
-  terminal.print(`\n${terminal.style('red', happened)}\n${terminal.style('bold', 'Mend:')} ${problem.mend}`)
+  const happened = terminal.style('red', `[${problem.code}] ${problem.happened}`)
+  terminal.print(`\n${happened}\n${terminal.style('bold', 'Mend:')} ${problem.mend}`)
 }
 
 interface ServiceReport {

@@ -1,12 +1,17 @@
 /** Beside the spine, cli. Words for people: colour where a terminal shows it and nobody said no. */
 import { styleText } from 'node:util'
 import type { Environment } from '../config/resolve-config.ts'
+import { escapeControlsInLines } from '../printable.ts'
 
 /** A style of the few the CLI uses. */
 export type Style = 'bold' | 'dim' | 'cyan' | 'yellow' | 'red' | 'green'
 
 /** Somewhere to print. */
 export interface Terminal {
+  /**
+   * Prints text and a line break. Control characters that are not a style of ours are escaped, as JSON escapes them:
+   * names and values of others move no cursor and set no title.
+   */
   print(text: string): void
   style(style: Style, text: string): string
   /** Characters that fit on a line; absent where it is no terminal. */
@@ -32,7 +37,7 @@ export function createTerminal(stream: OutputStream, env: Environment): Terminal
   const isColored = isColorWanted(stream, env)
   return {
     print(text) {
-      stream.write(`${text}\n`)
+      stream.write(`${escapeForeign(text, isColored)}\n`)
     },
     get width() {
       return stream.isTTY === true ? stream.columns : undefined
@@ -47,6 +52,19 @@ export function createTerminal(stream: OutputStream, env: Environment): Terminal
     },
   }
 }
+
+/** What `style` writes around a text: SGR sequences, ESC [ 1 m and the like. */
+const STYLE_SEQUENCE = /(\p{Cc}\[\d{1,2}m)/u
+
+function escapeForeign(text: string, isColored: boolean): string {
+  if (!isColored) return escapeControlsInLines(text)
+  return text
+    .split(STYLE_SEQUENCE)
+    .map((part, index) => (index % 2 === 1 && part.startsWith(ESCAPE) ? part : escapeControlsInLines(part)))
+    .join('')
+}
+
+const ESCAPE = String.fromCharCode(27)
 
 function isColorWanted(stream: OutputStream, env: Environment): boolean {
   const forced = env['FORCE_COLOR']

@@ -46,8 +46,8 @@ export class Faults {
     const [first, ...others] = this.errors
     if (first === undefined) return
     if (others.length === 0) throw first
-    const list = this.errors.map((error) => `\n  - ${error.message}`).join('')
-    throw new RowcastError('CONFIG_INVALID', `${this.errors.length} settings cannot be used:${list}\n`, {
+    throw new RowcastError('CONFIG_INVALID', `${this.errors.length} settings cannot be used:`, {
+      list: this.errors.map((error) => error.message),
       mend: 'Correct each of them.',
       details: { codes: this.errors.map((error) => error.code).join(' ') },
     })

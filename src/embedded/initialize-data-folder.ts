@@ -10,6 +10,7 @@ import type { PostgresBinaries } from './binaries.ts'
 import { serverEnvironment } from './postmaster.ts'
 import { isProcessAlive } from './process-table.ts'
 import type { ServerUser } from './server-user.ts'
+import { createPassword, keepPassword, readPassword } from './superuser-password.ts'
 
 /** What a new data folder is made with. */
 export interface DataFolderRequest {
@@ -17,26 +18,35 @@ export interface DataFolderRequest {
   readonly dataFolder: string
   readonly user: ServerUser | null
   readonly superuser: string
-  readonly password: string
+  /** @default a random one, or the one that the data were made with */
+  readonly password?: string | undefined
 }
 
 /**
  * Makes the data folder when it is missing or empty. It appears whole, by rename: an initdb that was
- * interrupted leaves nothing that looks like data.
+ * interrupted leaves nothing that looks like data. Resolves to the superuser's password.
  * @throws EMBEDDED_DATA_FOLDER_UNUSABLE, EMBEDDED_START_FAILED
  */
-export async function initializeDataFolder(request: DataFolderRequest): Promise<void> {
+export async function initializeDataFolder(request: DataFolderRequest): Promise<string> {
   const { binaries, dataFolder, user } = request
-  if (await isInitialized(dataFolder, binaries.major, user)) return
+  if (await isInitialized(dataFolder, binaries.major, user)) {
+    const password = request.password ?? (await readPassword(dataFolder))
+    if (password === null) throw unusable(dataFolder, 'does not say its password (rowcast.password)')
+    return password
+  }
   await removeAbandonedDrafts(dataFolder)
   const draft = `${dataFolder}${DRAFT_MARK}${process.pid}`
   const passwordFile = `${draft}.password`
+  const password = request.password ?? createPassword()
   try {
     await mkdir(draft, { mode: 0o700 })
-    await writeFile(passwordFile, `${request.password}\n`, { mode: 0o600 })
+    await writeFile(passwordFile, `${password}\n`, { mode: 0o600 })
     if (user !== null) for (const path of [draft, passwordFile]) await chown(path, user.uid, user.gid)
     await runInitdb(request, draft, passwordFile)
+    const keptFile = await keepPassword(draft, password)
+    if (user !== null) await chown(keptFile, user.uid, user.gid)
     await rename(draft, dataFolder)
+    return password
   } finally {
     await rm(passwordFile, { force: true })
     await rm(draft, { recursive: true, force: true })

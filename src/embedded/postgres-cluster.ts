@@ -23,7 +23,7 @@ export interface PostgresClusterOptions extends BinariesOptions {
   readonly port?: number | undefined
   /** Server settings beside and instead of the defaults, as `postgres -c` takes them. */
   readonly settings?: Readonly<Record<string, string | number | boolean>> | undefined
-  /** Of the superuser `postgres`; counts when the data folder is made. @default 'postgres' */
+  /** Of the superuser `postgres`; counts when the data folder is made. @default a random one, kept among the data */
   readonly password?: string | undefined
   /** Until it takes connections; recovery after a crash included. @default 60_000 // 1 min */
   readonly startTimeoutMs?: number | undefined
@@ -79,11 +79,17 @@ const DEFAULT_SETTINGS = {
  * @throws EMBEDDED_…
  */
 export async function createPostgresCluster(options: PostgresClusterOptions): Promise<PostgresCluster> {
-  const { dataFolder, password = 'postgres', startTimeoutMs = 60_000, stopTimeoutMs = 30_000 } = options
+  const { dataFolder, startTimeoutMs = 60_000, stopTimeoutMs = 30_000 } = options
   const logFile = `${dataFolder}.log`
   const user = provideServerUser()
   const binaries = await provideBinaries(user, options)
-  await initializeDataFolder({ binaries, dataFolder, user, superuser: SUPERUSER, password })
+  const password = await initializeDataFolder({
+    binaries,
+    dataFolder,
+    user,
+    superuser: SUPERUSER,
+    password: options.password,
+  })
   let port = options.port ?? 0
   let version = ''
   let postmaster: Postmaster | null = null

@@ -10,7 +10,7 @@ import { RowcastError } from '../errors.ts'
 import { openReplicationConnection, type ReplicationConnection } from '../wire/connection.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
 import { LSN_ZERO, type Lsn, parseLsn, toLsn } from '../wire/lsn.ts'
-import { quoteIdentifier, quoteLiteral } from '../wire/quote.ts'
+import { quoteIdentifier, quoteListedName, quoteLiteral } from '../wire/quote.ts'
 import { toStreamError } from './stream-error.ts'
 
 /** What to read. */
@@ -166,7 +166,7 @@ async function startStream(
     {
       slot,
       startLsn: LSN_ZERO,
-      options: { proto_version: '1', publication_names: quoteIdentifier(publication), binary: 'true' },
+      options: { proto_version: '1', publication_names: quoteListedName(publication), binary: 'true' },
     },
     {
       onWalData(bytes, start, end) {

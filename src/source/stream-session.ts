@@ -12,7 +12,7 @@ import type { RowcastError } from '../errors.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
 import type { ReplicationConnection, StreamHandler } from '../wire/connection.ts'
 import type { Lsn } from '../wire/lsn.ts'
-import { quoteIdentifier } from '../wire/quote.ts'
+import { quoteListedName } from '../wire/quote.ts'
 import type { ServerMessage } from '../wire/server-message.ts'
 import { HEARTBEAT_PREFIX, type SlotReading } from './heartbeat.ts'
 import { ModelTableGuard } from './model-tables.ts'
@@ -240,7 +240,7 @@ export function createStreamSession(
 function pluginOptions(publication: string, isBinary: boolean): Readonly<Record<string, string>> {
   const options: Record<string, string> = {
     proto_version: '1',
-    publication_names: quoteIdentifier(publication),
+    publication_names: quoteListedName(publication),
     messages: 'true',
   }
   if (isBinary) options['binary'] = 'true'

@@ -1,7 +1,10 @@
 /** The commands against a real database, as somebody at a terminal runs them. */
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { quoteIdentifier } from '../../src/wire/quote.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'
 import { openService } from '../support/live-service.ts'
@@ -114,6 +117,27 @@ it('plan writes a migration that lets a role run which may not ALTER', async () 
   ])
   await database.query(`DROP OWNED BY ${role}`)
   await database.query(`DROP ROLE ${role}`)
+})
+
+/** `psql` runs `\\! …` in a shell wherever a line begins with it. */
+it('plan writes names with line breaks so that psql runs nothing of them', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await using folder = await openCliFolder(envOf(database), 'models: { Tag: {} }')
+  const gone = join(folder.path, 'gone')
+  const name = `t\n\\! touch ${gone}\n--`.slice(0, 63)
+  await database.query(`CREATE TABLE ${quoteIdentifier(name)} () INHERITS ("Tag")`)
+  const { stdout, code } = await folder.run(['plan', '--stdout'])
+  expect(code).toBe(0)
+  expect(stdout).toContain('touch')
+  const lines = stdout.split('\n').filter((line) => line !== '')
+  expect(lines.filter((line) => !/^(-- |ALTER |CREATE |COMMENT )/.test(line))).toEqual([])
+  const psql = spawnSync('psql', ['-v', 'ON_ERROR_STOP=1', database.url], { input: stdout, encoding: 'utf8' })
+  if (psql.error !== undefined) process.stderr.write('psql is not installed: the migration was only read.\n')
+  else {
+    expect(psql).toMatchObject({ status: 0 })
+    expect((await folder.run(['plan'])).stdout).toContain('nothing to migrate')
+  }
+  expect(existsSync(gone)).toBe(false)
 })
 
 async function slotsOf(database: TestDatabase): Promise<number> {

@@ -1,5 +1,5 @@
 /** Recordings: what was written comes back, and of a file that was cut all that is whole. */
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -34,6 +34,10 @@ async function read(file: string) {
   await recording.close()
   return { header: recording.header, isCut: recording.isCut, frames }
 }
+
+it('is readable by its owner alone: it holds hidden fields too', async () => {
+  expect(statSync(await write([])).mode & 0o777).toBe(0o600)
+})
 
 const hex = (frames: readonly Uint8Array[]) => frames.map((frame) => Buffer.from(frame).toString('hex'))
 const anyFrames = fc.array(fc.uint8Array({ minLength: 1, maxLength: 60 }), { maxLength: 12 })

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -198,6 +198,24 @@ test('folders that are not ours to use are refused and left as they are', async 
     message: expect.stringContaining('made by PostgreSQL 9'),
   })
   expect(await readFile(join(dataFolder, 'diary.txt'), 'utf8')).toBe('mine')
+})
+
+test('the superuser has a random password that only the server’s user can read, and keeps it', async () => {
+  await using one = await openPostgres()
+  await using other = await openPostgres()
+  const passwordOf = ({ cluster }: typeof one) => String(cluster.target().password)
+  expect(passwordOf(one)).not.toBe(passwordOf(other))
+  expect(passwordOf(one)).toMatch(/^[\w-]{24}$/)
+  const guess = { ...one.cluster.target(), password: 'postgres' }
+  await expect(withSqlClient(guess, (sql) => sql.query('SELECT 1'))).rejects.toMatchObject({
+    code: 'SOURCE_AUTHENTICATION_FAILED',
+  })
+  const { mode } = await stat(join(one.cluster.dataFolder, 'rowcast.password'))
+  expect(mode & 0o777).toBe(0o600)
+  await one.cluster.restart()
+  expect(await withSqlClient(one.cluster.target(), (sql) => sql.query('SELECT 1 AS one'))).toEqual([
+    { one: 1 },
+  ])
 })
 
 test('another password than the data folder was made with is named as the reason', async () => {

@@ -21,6 +21,8 @@ const NAMES: readonly string[] = [
   'UPPER lower',
   'naïve 日本語 🐘',
   '\u202eright to left',
+  '\n\\! kill -9 0\n\\q',
+  'escape\u001b[2J\u009b2J\u007f',
   `${'é'.repeat(31)}x`,
   `${'"'.repeat(62)}x`,
 ]

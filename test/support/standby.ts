@@ -25,11 +25,12 @@ export async function openStandby(primary: TestPostgres): Promise<TestPostgres> 
   await promisify(execFile)('cp', ['-a', cluster.dataFolder, dataFolder])
   await cluster.start()
   await writeSignal(dataFolder)
+  const { password } = cluster.target()
   const standby = await createPostgresCluster({
     dataFolder,
     packageName: testPackageName(),
     settings: {
-      primary_conninfo: `host=127.0.0.1 port=${cluster.port} user=postgres password=postgres dbname=postgres application_name=${STANDBY_SLOT}`,
+      primary_conninfo: `host=127.0.0.1 port=${cluster.port} user=postgres password=${password} dbname=postgres application_name=${STANDBY_SLOT}`,
       primary_slot_name: STANDBY_SLOT,
       hot_standby_feedback: true,
       sync_replication_slots: true,

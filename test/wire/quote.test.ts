@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   quoteIdentifier,
+  quoteListedName,
   quoteLiteral,
   quoteQualified,
   quoteReplicationLiteral,
@@ -17,6 +18,13 @@ describe('quoting', () => {
     expect(quoteLiteral("it's")).toBe("'it''s'")
     expect(quoteLiteral("\\'; DROP")).toBe(" E'\\\\''; DROP'")
     expect(quoteReplicationLiteral("a'b\\")).toBe("'a''b\\'")
+  })
+
+  it('writes control characters as escapes, so that a statement stays on its line', () => {
+    expect(quoteIdentifier('a\nb"\\')).toBe('U&"a\\000ab""\\\\"')
+    expect(quoteQualified('public', 'a\u202eb')).toBe('"public".U&"a\\202eb"')
+    expect(quoteLiteral("a\tb'")).toBe(" E'a\\u0009b'''")
+    expect(quoteListedName('a\nb')).toBe('"a\nb"')
   })
 
   it('refuses a zero byte, which would end the text early', () => {

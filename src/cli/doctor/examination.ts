@@ -41,9 +41,8 @@ export interface Examination {
 }
 
 /** An error of the error table as a finding. */
-export function findingOf({ code, message, mend }: RowcastError, model: string | null = null): Finding {
-  const why = message.replace(`[${code}] `, '').replace(` Mend: ${mend}`, '')
-  return { code, severity: 'error', model, why, mend }
+export function findingOf({ code, happened, mend }: RowcastError, model: string | null = null): Finding {
+  return { code, severity: 'error', model, why: happened, mend }
 }
 
 /** 1536 → 1.5 KiB. */
