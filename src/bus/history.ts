@@ -3,6 +3,7 @@
  * cursors it can serve.
  */
 import type { AnyChange, ChangePosition } from '../changes/change.ts'
+import { indexAt, offsetAfter } from '../changes/change-views.ts'
 import {
   type Cursor,
   comparePositions,
@@ -31,6 +32,8 @@ export class History {
   #newest: { readonly position: ChangePosition; readonly cursor: string } | null = null
   /** WAL position of the server at the latest connect. */
   #serverLsn: Lsn
+  /** Sequence number up to which every transaction of the log has been visible; what was visible once stays so. */
+  #visibleUpTo = 0
 
   constructor(start: StreamStart, log: RetainedLog) {
     this.log = log
@@ -57,10 +60,10 @@ export class History {
   }
 
   /**
-   * Why this history cannot go on after the cursor; null when it can. With `isShared` what lies outside the log is no
-   * fault: others have more of it.
+   * Why this history cannot go on after the cursor with changes of the model; null when it can. With `isShared` what
+   * lies outside the log is no fault: others have more of it.
    */
-  faultOf(cursor: Cursor, isShared = false): RowcastError | null {
+  faultOf(cursor: Cursor, model: string, isShared = false): RowcastError | null {
     const range = this.#epochs.find(({ epoch }) => isSameEpoch(epoch, cursor.epoch))
     if (range === undefined) {
       const isSameCluster = this.#present.epoch.systemId === cursor.epoch.systemId
@@ -72,25 +75,33 @@ export class History {
       return this.resync('it is from a timeline that was given up before it')
     }
     if (isShared) return null
-    if (comparePositions(cursor.position, this.log.floor) < 0)
+    if (comparePositions(cursor.position, this.log.floorOf(model)) < 0)
       return this.resync('it is older than what is retained')
     const { commitLsn } = cursor.position
     if (commitLsn > this.#serverLsn && commitLsn > this.log.newest.commitLsn) return this.notReached()
     return null
   }
 
+  /** Everything before `lsn` has come, though nothing of it may have been for us. */
+  advanceTo(lsn: Lsn): void {
+    this.log.advanceTo({ commitLsn: toLsn(lsn - 1n), index: INDEX_AFTER_ALL })
+  }
+
   /** The change at the cursor; null where none is. @throws RESYNC_REQUIRED where it is not known here */
   changeAt(cursor: Cursor): AnyChange | null {
     const { position } = cursor
-    const fault = this.faultOf(cursor)
+    const fault = this.faultOf(cursor, '')
     if (fault !== null) throw fault
     if (comparePositions(position, this.log.floor) <= 0)
       throw this.resync('it is older than what is retained')
     const { commitLsn, index } = position
     for (let sequence = this.log.find({ commitLsn, index: index - 1 }); ; sequence += 1) {
-      const part = this.log.read(sequence)
-      if (part === null || part.transaction.commitLsn > commitLsn) return null
-      for (const change of part.changes) if (change.index === index) return change
+      const part = this.log.read(sequence)?.part
+      if (part === undefined || part.transaction.commitLsn > commitLsn) return null
+      const offset = offsetAfter(part.changes, index - 1)
+      if (offset < part.changes.length) {
+        return indexAt(part.changes, offset) === index ? (part.changes.at(offset) ?? null) : null
+      }
     }
   }
 
@@ -108,27 +119,19 @@ export class History {
 
   /**
    * The newest cursor that stands before every change of a transaction that is not visible. PostgreSQL sends a
-   * transaction once its commit is on disk, which may be before a new snapshot sees it.
+   * transaction once its commit is on disk, which may be before a new snapshot sees it. Each transaction is asked about
+   * until it is visible, and never again: a call costs what came since the last one.
    */
   cursorBefore(isVisible: (xid: number) => boolean): string {
-    let position = this.log.newest
-    for (const part of this.log.newestFirst()) {
-      const first = part.changes.at(0)
-      if (isVisible(part.transaction.xid)) continue
-      const { commitLsn } = part.transaction
-      position = { commitLsn, index: (first?.index ?? 0) - 1 }
+    const { log } = this
+    let sequence = Math.max(this.#visibleUpTo, log.first)
+    let entry = log.read(sequence)
+    while (entry !== null && isVisible(entry.part.transaction.xid)) {
+      sequence += 1
+      entry = log.read(sequence)
     }
-    return position.index < 0 ? this.#format(this.#endBefore(position.commitLsn)) : this.#format(position)
-  }
-
-  /** The end of what came before the transaction that committed at `commitLsn`. */
-  #endBefore(commitLsn: Lsn): ChangePosition {
-    for (const part of this.log.newestFirst()) {
-      if (part.transaction.commitLsn >= commitLsn) continue
-      const last = part.changes.at(part.changes.length - 1)
-      return { commitLsn: part.transaction.commitLsn, index: last?.index ?? 0 }
-    }
-    return this.log.floor
+    this.#visibleUpTo = sequence
+    return entry === null ? this.newestCursor : this.#format(log.endBefore(sequence))
   }
 
   get #present(): EpochRange {

@@ -110,8 +110,8 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
           goLive(subscriber)
           return false
         }
-        const part = known.log.read(sequence)
-        if (part === null) {
+        const part = known.log.read(sequence)?.part
+        if (part === undefined) {
           if (onLost !== undefined) return onLost(read)
           subscriber.queue.end(known.resync('it was read too slowly and has left the log'))
           return false
@@ -137,7 +137,8 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
       const fault =
         cursor === null
           ? null
-          : (known.faultOf(cursor, older !== undefined) ?? faultOfCut(subscriber.model, cursor, known))
+          : (known.faultOf(cursor, subscriber.model, older !== undefined) ??
+            faultOfCut(subscriber.model, cursor, known))
       if (fault !== null) subscriber.queue.end(fault)
       subscriber.skipTo = cursor?.position ?? known.log.floor
       subscriber.began = subscriber.skipTo

@@ -1,26 +1,32 @@
 /**
- * Stage 6, bus. The latest transactions, still undecoded, for subscribers that come back with a cursor.
- * Bounded by bytes and by age; it knows exactly from which position on it is complete.
+ * Stage 6, bus. The latest transactions, still undecoded, for subscribers that come back with a cursor or have fallen
+ * behind. Bounded by bytes and by age; it knows from which position on it is complete, for each model by itself.
  */
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
 import { ChangeKeeper } from '../changes/change-keeper.ts'
+import { indexAt, modelAt } from '../changes/change-views.ts'
 import { comparePositions, INDEX_AFTER_ALL, nextPlace } from '../changes/cursor.ts'
+import type { Lsn } from '../wire/lsn.ts'
+import { ModelFloors, type ModelSpan } from './model-floors.ts'
 
 /** Bounds of the log. */
 export interface RetainedLogOptions {
   /** Undecoded bytes kept, a little added for each change; 0 keeps nothing. */
   readonly bytesMax: number
+  /** Bytes kept while somebody is still reading the oldest of them. @default bytesMax */
+  readonly bytesReadMax?: number | undefined
   /** Parts older than this go, in milliseconds. */
   readonly ageMaxMs: number
   /** Milliseconds of a clock that never jumps. */
   readonly monotonicMs: () => number
 }
 
-/** A part with where it ends, when it came and what it costs. */
-interface Entry {
+/** A part with what is asked of it often, where it ends, when it came and what it costs. */
+export interface LogEntry {
   readonly part: TransactionPart
   /** Position of its last change; null for the empty part that ends a transaction. */
   readonly last: ChangePosition | null
+  readonly spans: readonly ModelSpan[]
   readonly bytes: number
   readonly arrivedMs: number
 }
@@ -29,25 +35,42 @@ interface Entry {
 const CHANGE_OVERHEAD_BYTES = 40
 /** What a part costs beside its changes: a dozen small objects. */
 const PART_OVERHEAD_BYTES = 600
+/** How often those who read are asked how far they are: each time this share of the log has been appended. */
+const ASKED_SHARE = 1 / 64
 
 /** The log of one history without gaps. */
 export class RetainedLog {
   readonly #options: RetainedLogOptions
   readonly #keeper = new ChangeKeeper()
+  readonly #models = new ModelFloors()
   /** Entries from `#head` on; the array is cut when the dead part outweighs the living. */
-  #entries: (Entry | undefined)[] = []
+  #entries: (LogEntry | undefined)[] = []
   #head = 0
   /** Sequence number of `#entries[#head]`; the next part gets `#first + length`. */
   #first = 0
   #bytes = 0
+  /** Where this log begins: nothing before it was ever here. */
+  readonly #origin: ChangePosition
   /** Complete after this position. */
   #floor: ChangePosition
   #newest: ChangePosition
+  #openLsn: Lsn | null = null
+  /** How far the slowest of those who read is, as far as is known. */
+  readonly #oldestRead: () => number
+  #readFrom = 0
+  #unaskedBytes = Number.POSITIVE_INFINITY
 
-  constructor(floor: ChangePosition, options: RetainedLogOptions) {
+  /** `oldestRead` gives the sequence number of the oldest part that somebody is still to read. */
+  constructor(
+    floor: ChangePosition,
+    options: RetainedLogOptions,
+    oldestRead = () => Number.POSITIVE_INFINITY,
+  ) {
+    this.#origin = floor
     this.#floor = floor
     this.#newest = floor
     this.#options = options
+    this.#oldestRead = oldestRead
   }
 
   /** Everything after this position is here, or still to come. */
@@ -55,7 +78,12 @@ export class RetainedLog {
     return this.#floor
   }
 
-  /** Position of the last change appended; the floor before the first. */
+  /** Everything of the model after this position is here, or still to come. */
+  floorOf(model: string): ChangePosition {
+    return this.#models.floorOf(model) ?? this.#origin
+  }
+
+  /** Position of the last change appended, or of what is known to have followed it; the floor before the first. */
   get newest(): ChangePosition {
     return this.#newest
   }
@@ -63,6 +91,16 @@ export class RetainedLog {
   /** Bytes kept, by the log's own reckoning. */
   get byteLength(): number {
     return this.#bytes
+  }
+
+  /** Commit LSN of the transaction whose last part has not come yet; null between transactions. */
+  get openLsn(): Lsn | null {
+    return this.#openLsn
+  }
+
+  /** Sequence number of the oldest part. */
+  get first(): number {
+    return this.#first
   }
 
   /** Sequence number that the next part will get. */
@@ -75,9 +113,13 @@ export class RetainedLog {
     const bytes = part.byteLength + part.changes.length * CHANGE_OVERHEAD_BYTES + PART_OVERHEAD_BYTES
     const last = lastOf(part)
     const arrivedMs = this.#options.monotonicMs()
-    this.#entries.push({ part: this.#keeper.keep(part), last, bytes, arrivedMs })
+    const spans = spansOf(part)
+    this.#models.add(this.end, spans)
+    this.#entries.push({ part: this.#keeper.keep(part), last, spans, bytes, arrivedMs })
     this.#bytes += bytes
+    this.#unaskedBytes += bytes
     this.#newest = last ?? this.#newest
+    this.#openLsn = part.isFinal ? null : part.transaction.commitLsn
     this.#trim(arrivedMs - this.#options.ageMaxMs)
   }
 
@@ -86,14 +128,18 @@ export class RetainedLog {
    * from those before. Nothing happens within a transaction: its next part does the same.
    */
   advance(): void {
-    const last = this.#entries[this.#entries.length - 1]
-    if (last === undefined || last.part.isFinal) this.#newest = nextPlace(this.#newest)
+    if (this.#openLsn === null) this.#newest = nextPlace(this.#newest)
+  }
+
+  /** All that stands up to the position has come, though nothing of it may have been for us. */
+  advanceTo(position: ChangePosition): void {
+    if (this.#openLsn === null && comparePositions(position, this.#newest) > 0) this.#newest = position
   }
 
   /** The part with this sequence number; null when it is gone or not there yet. */
-  read(sequence: number): TransactionPart | null {
+  read(sequence: number): LogEntry | null {
     if (sequence < this.#first) return null
-    return this.#entries[this.#head + sequence - this.#first]?.part ?? null
+    return this.#entries[this.#head + sequence - this.#first] ?? null
   }
 
   /** Sequence number of the first part that has a change after `position`, or the end. */
@@ -102,27 +148,42 @@ export class RetainedLog {
     let high = this.#entries.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      const entry = this.#entries[middle] as Entry
+      const entry = this.#entries[middle] as LogEntry
       if (comparePositions(endOf(entry), position) <= 0) low = middle + 1
       else high = middle
     }
     return this.#first + low - this.#head
   }
 
-  /** Parts from the newest to the oldest. */
-  *newestFirst(): Generator<TransactionPart> {
-    for (let index = this.#entries.length - 1; index >= this.#head; index -= 1) {
-      yield (this.#entries[index] as Entry).part
+  /** Sequence number of the first part from `sequence` on that has changes of the model, or the end. */
+  seek(model: string, sequence: number): number {
+    return this.#models.seek(model, Math.max(sequence, this.#first)) ?? this.end
+  }
+
+  /** Where what came before the part ends. */
+  endBefore(sequence: number): ChangePosition {
+    for (let before = sequence - 1; before >= this.#first; before -= 1) {
+      const last = this.read(before)?.last
+      if (last != null) return last
     }
+    return this.#floor
+  }
+
+  /** Somebody is going to read from this part on. */
+  noteReader(sequence: number): void {
+    this.#readFrom = Math.min(this.#readFrom, sequence)
   }
 
   #trim(oldestMs: number): void {
+    const { bytesMax, bytesReadMax = bytesMax } = this.#options
     for (;;) {
       const entry = this.#entries[this.#head]
       if (entry === undefined) break
-      if (this.#bytes <= this.#options.bytesMax && entry.arrivedMs >= oldestMs) break
+      if (this.#bytes <= bytesMax && entry.arrivedMs >= oldestMs) break
+      if (this.#bytes <= bytesReadMax && this.#isToBeRead(this.#first)) break
       this.#floor = entry.last ?? this.#floor
       this.#bytes -= entry.bytes
+      this.#models.trim(entry.part.transaction.commitLsn, entry.spans)
       this.#keeper.release(entry.part)
       this.#entries[this.#head] = undefined
       this.#head += 1
@@ -133,14 +194,42 @@ export class RetainedLog {
       this.#head = 0
     }
   }
+
+  #isToBeRead(sequence: number): boolean {
+    if (sequence < this.#readFrom) return false
+    if (this.#unaskedBytes > this.#options.bytesMax * ASKED_SHARE) {
+      this.#unaskedBytes = 0
+      this.#readFrom = this.#oldestRead()
+    }
+    return sequence >= this.#readFrom
+  }
 }
 
-function lastOf(part: TransactionPart): ChangePosition | null {
-  const last = part.changes.at(part.changes.length - 1)
-  return last === undefined ? null : { commitLsn: part.transaction.commitLsn, index: last.index }
+function lastOf({ transaction, changes }: TransactionPart): ChangePosition | null {
+  if (changes.length === 0) return null
+  return { commitLsn: transaction.commitLsn, index: indexAt(changes, changes.length - 1) }
+}
+
+function spansOf({ changes }: TransactionPart): readonly ModelSpan[] {
+  const spans: ModelSpan[] = []
+  let span: ModelSpan | undefined
+  for (let offset = 0; offset < changes.length; offset += 1) {
+    const model = modelAt(changes, offset)
+    if (span?.model !== model) {
+      if (span !== undefined) span.lastIndex = indexAt(changes, offset - 1)
+      span = spans.find((each) => each.model === model)
+      if (span === undefined) {
+        span = { model, from: offset, to: offset + 1, lastIndex: 0 }
+        spans.push(span)
+      }
+    }
+    span.to = offset + 1
+  }
+  if (span !== undefined) span.lastIndex = indexAt(changes, changes.length - 1)
+  return spans
 }
 
 /** For the search: an empty part ends after everything of its transaction. */
-function endOf({ part, last }: Entry): ChangePosition {
+function endOf({ part, last }: LogEntry): ChangePosition {
   return last ?? { commitLsn: part.transaction.commitLsn, index: INDEX_AFTER_ALL }
 }

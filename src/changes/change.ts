@@ -143,6 +143,10 @@ export interface ChangeList extends Iterable<AnyChange> {
   readonly modelAt?: ((place: number) => string) | undefined
   /** Its action, likewise. */
   readonly actionAt?: ((place: number) => ChangeAction) | undefined
+  /** Its index in the transaction, likewise. */
+  readonly indexAt?: ((place: number) => number) | undefined
+  /** Its undecoded bytes; absent where that is not known. */
+  readonly bytesAt?: ((place: number) => number) | undefined
 }
 
 /**

@@ -78,6 +78,17 @@ export class PackedChanges implements ChangeList {
     return this.#readerOf(this.#start + place * RECORD_LENGTH).model.name
   }
 
+  indexAt(place: number): number {
+    return this.#number(this.#start + place * RECORD_LENGTH, FIELD_INDEX)
+  }
+
+  bytesAt(place: number): number {
+    const record = this.#start + place * RECORD_LENGTH
+    if (this.#number(record, FIELD_FLAGS) === TRUNCATED) return 0
+    const first = this.#number(record, FIELD_OLD) || this.#number(record, FIELD_NEW)
+    return this.#number(record, FIELD_END) - first + COUNT_BYTES
+  }
+
   actionAt(place: number): ChangeAction {
     const flags = this.#number(this.#start + place * RECORD_LENGTH, FIELD_FLAGS)
     return flags === TRUNCATED ? 'TRUNCATE' : parseFlags(flags).told

@@ -215,6 +215,26 @@ describe('resuming with a cursor', () => {
     })
   })
 
+  it('resumes a quiet model after others have filled the log many times over', async () => {
+    const bus = createMemoryBus({
+      log: { bytesMax: 3 * SMALL_PART_BYTES, ageMaxMs: 1e9, monotonicMs: () => 0 },
+    })
+    bus.open(start(1, 1))
+    publish(bus, transactionOf(10, ['User']))
+    publish(bus, transactionOf(20, ['User', 'Tag']))
+    for (let commit = 30; commit < 130; commit += 1) publish(bus, transactionOf(commit, ['Post']))
+    const users = bus.subscribe({ model: 'User', after: cursorAt(20, 0) })
+    const missed = bus.subscribe({ model: 'User', after: cursorAt(10, 0) })
+    const never = bus.subscribe({ model: 'Comment', after: cursorAt(10, 0) })
+    await expect(missed.next()).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+    const [user, comment] = [users.next(), never.next()]
+    publish(bus, transactionOf(200, ['Comment', 'User']))
+    expect(places([(await user).value as Delivery, (await comment).value as Delivery])).toEqual([
+      [200, 1, true],
+      [200, 0, true],
+    ])
+  })
+
   it('is told when it reads so slowly that the log goes on without it', async () => {
     const bus = createMemoryBus({ log: { bytesMax: 100_000, ageMaxMs: 1e9, monotonicMs: () => 0 } })
     bus.open(start(1, 1))
@@ -281,10 +301,30 @@ describe('the cursor for now', () => {
     bus.open(start(5, 5))
     expect(bus.cursorBefore(() => true)).toBe(cursorAt(4, INDEX_AFTER_ALL))
     for (const commit of [10, 20, 30, 40]) publish(bus, transactionOf(commit, ['User', 'User']))
-    expect(bus.cursorBefore(() => true)).toBe(cursorAt(40, 1))
-    expect(bus.cursorBefore((xid) => xid !== 40)).toBe(cursorAt(30, 1))
-    expect(bus.cursorBefore((xid) => xid !== 20)).toBe(cursorAt(10, 1))
+    // What a snapshot has seen, every later one sees.
     expect(bus.cursorBefore((xid) => xid > 10)).toBe(cursorAt(4, INDEX_AFTER_ALL))
+    expect(bus.cursorBefore((xid) => xid !== 20)).toBe(cursorAt(10, 1))
+    expect(bus.cursorBefore((xid) => xid !== 40)).toBe(cursorAt(30, 1))
+    expect(bus.cursorBefore(() => true)).toBe(cursorAt(40, 1))
+  })
+
+  it('costs what came since it was last asked for, however much is retained', () => {
+    const bus = createMemoryBus()
+    bus.open(start(5, 5))
+    for (let commit = 10; commit < 2_000; commit += 1) publish(bus, transactionOf(commit, ['User']))
+    let asked = 0
+    const isVisible = (xid: number): boolean => {
+      asked += 1
+      return xid < 2_000
+    }
+    expect(bus.cursorBefore(isVisible)).toBe(cursorAt(1_999, 0))
+    asked = 0
+    for (let times = 0; times < 100; times += 1) bus.cursorBefore(isVisible)
+    expect(asked).toBe(0)
+    publish(bus, transactionOf(2_000, ['User']))
+    expect(bus.cursorBefore(isVisible)).toBe(cursorAt(1_999, 0))
+    expect(bus.cursorBefore(() => true)).toBe(cursorAt(2_000, 0))
+    expect(asked).toBe(1)
   })
 })
 
