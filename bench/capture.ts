@@ -16,7 +16,7 @@ export async function captureMessages(backlog: Backlog, file: string, isBinary: 
   const parts = await database.withSlotCopy(`${BASE_SLOT}_${database.name}`, async (slot) => {
     const connection = await openReplicationConnection(parseConnectionTarget(database.url), {
       applicationName: 'rowcast bench',
-      connectTimeoutMs: 10_000,
+      answerTimeoutMs: 10_000,
     })
     const taken: Buffer[] = []
     let rest = backlog.changes

@@ -96,6 +96,12 @@ export const ERRORS = {
     retry: 'backoff',
     isPublic: false,
   },
+  WIRE_ANSWER_TIMEOUT: {
+    means: 'PostgreSQL let us in, and did not answer in the time that it has for an answer.',
+    mend: 'Look for what it waits for (pg_stat_activity, pg_locks) and at the network in between; where its answers take that long, raise `answerTimeoutMs`.',
+    retry: 'backoff',
+    isPublic: false,
+  },
   WIRE_CONNECTION_LOST: {
     means: 'The replication connection ended or went silent.',
     mend: 'Nothing to do: rowcast reconnects. If it happens often, look at the network and the server log.',

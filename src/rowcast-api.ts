@@ -44,7 +44,7 @@ export interface RowcastOptions<Types extends ModelTypeMap>
    */
   readonly overflow?: OverflowPolicy | undefined
   /** @default 10_000 // 10 s */
-  readonly connectTimeoutMs?: number | undefined
+  readonly answerTimeoutMs?: number | undefined
 }
 
 /** What a subscription may ask for. */

@@ -134,7 +134,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
         isEnabledOnConnect: options.enableOnStart ?? false,
         isBinary: options.binary ?? true,
         applicationName: `rowcast: ${slot}`,
-        connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+        answerTimeoutMs: options.answerTimeoutMs ?? 10_000,
         random: Math.random,
       })
     const { broker, role } = scaling

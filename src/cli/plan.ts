@@ -7,7 +7,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { RowcastError } from '../errors.ts'
 import { type DatabaseFacts, readDatabaseFacts } from '../source/database-facts.ts'
 import { planSetup, type SetupGoal, type SetupStep } from '../source/setup-plan.ts'
-import { withSqlClient } from '../source/sql.ts'
+import { withDatabaseSession } from '../source/sql.ts'
 import { sqlComment } from '../wire/quote.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type ProjectOptions } from './project.ts'
@@ -25,7 +25,7 @@ export interface PlanOptions extends ProjectOptions {
 /** Writes the migration. */
 export async function plan(options: PlanOptions, context: PrintContext, now = new Date()): Promise<ExitCode> {
   const { config, configFile, target, goal } = await openProject(options, context)
-  const facts = await withSqlClient(target, (sql) =>
+  const facts = await withDatabaseSession(target, (sql) =>
     readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot),
   )
   const { steps, problems } = planSetup(asOwner(facts), goal)

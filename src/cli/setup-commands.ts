@@ -2,7 +2,7 @@
 import { readDatabaseFacts } from '../source/database-facts.ts'
 import { runSetup } from '../source/setup.ts'
 import { planSetup, type SetupStep } from '../source/setup-plan.ts'
-import { withSqlClient } from '../source/sql.ts'
+import { withDatabaseSession } from '../source/sql.ts'
 import { runTeardown } from '../source/teardown.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type ProjectOptions, type ProjectPlace } from './project.ts'
@@ -33,7 +33,7 @@ export async function enable(options: SetupCommandOptions, context: PrintContext
   return ExitCode.ok
 
   async function plannedSteps(): Promise<readonly SetupStep[]> {
-    const facts = await withSqlClient(target, (sql) =>
+    const facts = await withDatabaseSession(target, (sql) =>
       readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot),
     )
     const { steps, problems } = planSetup(facts, goal)

@@ -2,7 +2,7 @@
 import type { RowcastError } from '../errors.ts'
 import { readSourceFacts, type SourceFacts } from '../source/slot-facts.ts'
 import { judgeBudget, judgeFacts } from '../source/slot-verdict.ts'
-import { withSqlClient } from '../source/sql.ts'
+import { withDatabaseSession } from '../source/sql.ts'
 import { formatLsn, parseLsn } from '../wire/lsn.ts'
 import { formatBytes } from './doctor/examination.ts'
 import { ExitCode } from './exit-code.ts'
@@ -38,7 +38,7 @@ export async function status(
 ): Promise<ExitCode> {
   const project = await openProject(options, place)
   const { target, goal } = project
-  const [facts, reader] = await withSqlClient(target, async (sql) => {
+  const [facts, reader] = await withDatabaseSession(target, async (sql) => {
     const found = await readSourceFacts((text) => sql.query(text), goal)
     const pid = found.slot?.activePid ?? null
     const rows = pid === null ? [] : await sql.query<Reader>(READER_SQL, [pid])

@@ -121,7 +121,7 @@ async function askVersion(request: StartRequest): Promise<string> {
       sql.query<{ folder: string; version: string }>(
         `SELECT current_setting('data_directory') AS folder, split_part(current_setting('server_version'), ' ', 1) AS version`,
       ),
-    { connectTimeoutMs: startTimeoutMs },
+    { answerTimeoutMs: startTimeoutMs },
   )
   if (server === undefined || realpathSync(server.folder) !== realpathSync(dataFolder)) throw portInUse(port)
   return server.version

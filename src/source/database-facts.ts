@@ -2,7 +2,7 @@
  * Stage 5, source. Reads what set-up has to know of the database, in a handful of catalog queries, and
  * changes nothing.
  */
-import type { SqlClient } from './sql.ts'
+import type { SqlQueries } from './sql.ts'
 
 /** A table by its full name. */
 export interface QualifiedTable {
@@ -118,7 +118,7 @@ export interface DatabaseFacts {
 
 /** Reads the facts about the given tables, publication and slot. */
 export async function readDatabaseFacts(
-  sql: SqlClient,
+  sql: SqlQueries,
   tables: readonly TableName[],
   publication: string,
   slot: string,
@@ -137,7 +137,7 @@ export async function readDatabaseFacts(
   }
 }
 
-async function readPublication(sql: SqlClient, name: string): Promise<PublicationFacts | null> {
+async function readPublication(sql: SqlQueries, name: string): Promise<PublicationFacts | null> {
   const [row] = await sql.query<Omit<PublicationFacts, 'tables' | 'unidentified'>>(PUBLICATION_SQL, [name])
   if (row === undefined) return null
   const tables = await sql.query<QualifiedTable>(PUBLICATION_TABLES_SQL, [name])

@@ -61,7 +61,7 @@ export async function openLookStream(request: LookRequest, handler: LookHandler)
   const names = { slot: request.slot ?? 'rowcast_look', publication }
   let connection: ReplicationConnection | null = null
   try {
-    connection = await openReplicationConnection(target, { applicationName, connectTimeoutMs: 10_000 })
+    connection = await openReplicationConnection(target, { applicationName, answerTimeoutMs: 10_000 })
     const { systemId, timeline, flushedLsn } = await connection.identify()
     const epoch = { systemId, timeline }
     await checkServer(connection, publication)

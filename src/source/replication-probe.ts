@@ -8,7 +8,7 @@ import { toRowcastError } from './sqlstate.ts'
 export async function probeReplication(target: ConnectionTarget): Promise<RowcastError | null> {
   try {
     const connection = await openReplicationConnection(target, {
-      ...{ applicationName: 'rowcast doctor', connectTimeoutMs: 10_000 },
+      ...{ applicationName: 'rowcast doctor', answerTimeoutMs: 10_000 },
     })
     try {
       await connection.identify()

@@ -125,7 +125,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     await mendSlot()
     connection = await openReplicationConnection(target, {
       applicationName: options.applicationName,
-      connectTimeoutMs: options.connectTimeoutMs,
+      answerTimeoutMs: options.answerTimeoutMs,
     })
     try {
       if (isStopping) return

@@ -5,7 +5,7 @@ import { RowcastError } from '../errors.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
 import { readDatabaseFacts } from './database-facts.ts'
 import { planSetup, type SetupGoal, type SetupStep } from './setup-plan.ts'
-import { type SqlClient, withSqlClient } from './sql.ts'
+import { type DatabaseSession, type SqlQueries, withDatabaseSession } from './sql.ts'
 
 /** Set-up waits this long for a lock, so that it never queues in front of the application's own statements. */
 export const LOCK_TIMEOUT_MS = 5_000
@@ -21,8 +21,7 @@ const SETUP_LOCK_KEY = 7_269_872
  * time-out the steps before it stay done; otherwise nothing was changed.
  */
 export async function runSetup(target: ConnectionTarget, goal: SetupGoal): Promise<readonly SetupStep[]> {
-  return withSqlClient(target, async (sql) => {
-    await sql.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`)
+  const run = async (sql: DatabaseSession): Promise<readonly SetupStep[]> => {
     // Two processes may start at once; the second then finds everything done. Freed with the session.
     await sql.query('SELECT pg_advisory_lock($1)', [SETUP_LOCK_KEY])
     const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
@@ -31,12 +30,13 @@ export async function runSetup(target: ConnectionTarget, goal: SetupGoal): Promi
     if (problem !== undefined) throw problem
     // A standby takes no DDL, and a slot made there would not be the primary's.
     if (plan.steps.length > 0) await refuseStandby(sql)
-    for (const step of plan.steps) await sql.query(step.sql)
+    for (const step of plan.steps) await sql.transaction((each) => each.query(step.sql), { isWriting: true })
     return plan.steps
-  })
+  }
+  return withDatabaseSession(target, run, { lockTimeoutMs: LOCK_TIMEOUT_MS })
 }
 
-async function refuseStandby(sql: SqlClient): Promise<void> {
+async function refuseStandby(sql: SqlQueries): Promise<void> {
   const [server] = await sql.query<{ isInRecovery: boolean }>('SELECT pg_is_in_recovery() AS "isInRecovery"')
   if (server?.isInRecovery !== true) return
   throw new RowcastError('SOURCE_STANDBY_SERVER', 'The server is a standby; nothing is set up there.')

@@ -8,7 +8,7 @@ import { quoteLiteral } from '../wire/quote.ts'
 import { LOCK_TIMEOUT_MS } from './setup.ts'
 import type { SetupGoal } from './setup-plan.ts'
 import { readSourceFacts } from './slot-facts.ts'
-import { withSqlClient } from './sql.ts'
+import { type SqlQueries, withDatabaseSession } from './sql.ts'
 
 /** How long a walsender of ours may take to notice that its client is gone, before it is ended. */
 const WALSENDER_PATIENCE_MS = 2_000
@@ -19,7 +19,7 @@ const POLL_MS = 50
  * @throws SOURCE_SLOT_IN_USE when somebody else reads it
  */
 export async function dropSlot(target: ConnectionTarget, slot: string, readerPid: number): Promise<void> {
-  await withSqlClient(target, async (sql) => {
+  await withDatabaseSession(target, async (sql) => {
     const startedMs = performance.now()
     for (;;) {
       const [found] = await sql.query<{ pid: number | null }>(
@@ -45,8 +45,7 @@ export async function dropSlot(target: ConnectionTarget, slot: string, readerPid
  * @throws SOURCE_PUBLICATION_MISSING, SOURCE_STANDBY_SERVER, SOURCE_LOCK_TIMEOUT
  */
 export async function createSlot(target: ConnectionTarget, goal: SetupGoal): Promise<void> {
-  await withSqlClient(target, async (sql) => {
-    await sql.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`)
+  const create = async (sql: SqlQueries): Promise<void> => {
     const facts = await readSourceFacts((text) => sql.query(text), goal)
     if (facts.slot !== null) return
     if (facts.isInRecovery) {
@@ -56,7 +55,8 @@ export async function createSlot(target: ConnectionTarget, goal: SetupGoal): Pro
       throw new RowcastError('SOURCE_PUBLICATION_MISSING', `There is no publication "${goal.publication}".`)
     }
     await sql.query(`SELECT pg_create_logical_replication_slot(${quoteLiteral(goal.slot)}, 'pgoutput')`)
-  })
+  }
+  await withDatabaseSession(target, create, { lockTimeoutMs: LOCK_TIMEOUT_MS })
 }
 
 /** The error of a slot that another process reads. */

@@ -7,7 +7,7 @@ import type { ConnectionTarget } from '../wire/connection-target.ts'
 import { HEARTBEAT_SQL, isHeartbeatDue, type SlotReading } from './heartbeat.ts'
 import type { SetupGoal } from './setup-plan.ts'
 import { readSourceFacts, type SourceFacts } from './slot-facts.ts'
-import { withSqlClient } from './sql.ts'
+import { withDatabaseSession } from './sql.ts'
 import { toRowcastError } from './sqlstate.ts'
 
 /** What a watch needs. */
@@ -15,7 +15,7 @@ export interface SlotWatchOptions {
   readonly target: ConnectionTarget
   readonly goal: SetupGoal
   readonly intervalMs: number
-  readonly connectTimeoutMs: number
+  readonly answerTimeoutMs: number
   readonly logger: Logger
   /** Takes what was seen; returns the slot's reading, or null when the stream it belongs to is another one. */
   readonly onFacts: (facts: SourceFacts) => SlotReading | null
@@ -37,7 +37,7 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
   let before: SlotReading | null = null
 
   async function look(): Promise<void> {
-    await withSqlClient(
+    await withDatabaseSession(
       target,
       async (sql) => {
         const facts = await readSourceFacts((text) => sql.query(text), goal)
@@ -46,7 +46,7 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
         if (now !== null && isHeartbeatDue(before, now)) await sql.query(HEARTBEAT_SQL)
         before = now
       },
-      { applicationName: `rowcast watch: ${goal.slot}`, connectTimeoutMs: options.connectTimeoutMs },
+      { applicationName: `rowcast watch: ${goal.slot}`, answerTimeoutMs: options.answerTimeoutMs },
     )
   }
 

@@ -1,8 +1,9 @@
 /** Stage 5, source. Asks the database what a new query would see. */
 import type { ConnectionTarget } from '../wire/connection-target.ts'
-import { withSqlClient } from './sql.ts'
+import { withDatabaseSession } from './sql.ts'
 
-const SNAPSHOT_SQL = 'SELECT pg_current_snapshot()::text AS snapshot'
+/** Qualified: the Prisma Client's session has a search_path of its own. */
+const SNAPSHOT_SQL = 'SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text AS snapshot'
 
 /** A Prisma Client, as far as it is needed here. */
 interface RawQueries {
@@ -16,7 +17,7 @@ interface RawQueries {
 export async function readSnapshot(prisma: unknown, target: ConnectionTarget): Promise<string> {
   const rows = hasRawQueries(prisma)
     ? await prisma.$queryRawUnsafe(SNAPSHOT_SQL)
-    : await withSqlClient(target, (sql) => sql.query<{ snapshot: string }>(SNAPSHOT_SQL))
+    : await withDatabaseSession(target, (sql) => sql.query<{ snapshot: string }>(SNAPSHOT_SQL))
   return rows[0]?.snapshot ?? ''
 }
 

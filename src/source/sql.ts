@@ -1,18 +1,19 @@
 /**
  * Stage 5, source. Plain SQL over one short-lived connection of our own: set-up, checks, migrations. Never the
- * application's pool. The session's settings are pinned, so that answers do not depend on the role's defaults.
+ * application's pool. Settings are pinned, so that answers do not depend on the role's defaults; every answer has a deadline.
  */
 import pg from 'pg'
-import { RowcastError } from '../errors.ts'
+import { isRowcastError, RowcastError } from '../errors.ts'
+import { withAnswerDeadline } from '../wire/answer-deadline.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
-import { isEndedByServer } from '../wire/driver-socket.ts'
-import { quoteIdentifier, quoteLiteral } from '../wire/quote.ts'
-import { PINNED_SESSION_SETTINGS } from '../wire/session-settings.ts'
+import { driverSocket, isEndedByServer } from '../wire/driver-socket.ts'
+import { quoteIdentifier } from '../wire/quote.ts'
+import { sessionSettingsSql } from '../wire/session-settings.ts'
 import { describeTarget } from './connection-target.ts'
 import { toRowcastError } from './sqlstate.ts'
 
-/** What a callback of `withSqlClient` may do. */
-export interface SqlClient {
+/** Runs statements. */
+export interface SqlQueries {
   /**
    * Runs one statement; `parameters` fill `$1`, `$2`, … Rows come with the driver's default types (int8 and
    * numeric as text).
@@ -22,26 +23,103 @@ export interface SqlClient {
     text: string,
     parameters?: readonly unknown[],
   ): Promise<readonly Row[]>
+}
+
+/** What a callback of `withSqlClient` may do. */
+export interface SqlClient extends SqlQueries {
   /** Runs a script of several statements; outside BEGIN … COMMIT they are one transaction. @throws as `query`. */
   execute(script: string): Promise<void>
 }
 
-/** How `withSqlClient` connects. */
+/** What a callback of `withDatabaseSession` may do. */
+export interface DatabaseSession extends SqlQueries {
+  /** Several statements as one transaction, rolled back when `work` throws. */
+  transaction<Value>(work: (sql: SqlQueries) => Promise<Value>, options?: TransactionOptions): Promise<Value>
+}
+
+/** How a transaction behaves. */
+export interface TransactionOptions {
+  /** Read-write, whatever the role's default is; a standby refuses it. @default false */
+  readonly isWriting?: boolean | undefined
+  /** How long each statement may wait for each lock. @default the session's */
+  readonly lockTimeoutMs?: number | undefined
+}
+
+/** How a session connects, and how long it waits. */
 export interface SqlClientOptions {
   /** @default 'rowcast setup' */
   readonly applicationName?: string | undefined
-  /** @default 10_000 // 10 s */
-  readonly connectTimeoutMs?: number | undefined
+  /** How long the server may take to let us in, and for each statement. @default 10_000 // 10 s */
+  readonly answerTimeoutMs?: number | undefined
 }
 
-/** Where to connect; `schema`, when given, is where unqualified names live. */
+/** How a session with the application's database behaves. */
+export interface DatabaseSessionOptions extends SqlClientOptions {
+  /** How long a statement may wait for each lock. @default as long as for an answer */
+  readonly lockTimeoutMs?: number | undefined
+  /** Ends the session, whatever it is waiting for. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Where to connect; `schema`, when given, is where unqualified names of `withSqlClient` live. */
 export type SqlTarget = ConnectionTarget & { readonly schema?: string | null | undefined }
 
-/** How long a polite goodbye may take. */
+/** How long PostgreSQL may take to answer, where nobody says. */
+export const ANSWER_TIMEOUT_MS = 10_000
+/** How long a polite goodbye may take, and an answer on its way. */
 const END_TIMEOUT_MS = 1_000
 
 /**
- * Opens a connection, runs `run` with it, and ends it, whatever happens.
+ * A session with the application's database. Each statement is a transaction of its own, `transaction` makes several one,
+ * under pinned settings that end with it: a pooler in between hands the session to the application next. Unqualified names
+ * are pg_catalog's.
+ * @throws SOURCE_… when no session can be had, WIRE_ANSWER_TIMEOUT; what `run` throws comes through unchanged.
+ */
+export async function withDatabaseSession<Result>(
+  target: SqlTarget,
+  run: (sql: DatabaseSession) => Promise<Result>,
+  options: DatabaseSessionOptions = {},
+): Promise<Result> {
+  const { answerTimeoutMs = ANSWER_TIMEOUT_MS, signal } = options
+  const client = await connect(target, options)
+  const abort = () => driverSocket(client).destroy()
+  signal?.addEventListener('abort', abort)
+  try {
+    if (signal?.aborted === true) throw sessionGone(target, signal.reason)
+    return await run(createDatabaseSession(createSqlClient(client, target, answerTimeoutMs), options))
+  } finally {
+    signal?.removeEventListener('abort', abort)
+    await end(client)
+  }
+}
+
+function createDatabaseSession(sql: SqlClient, options: DatabaseSessionOptions): DatabaseSession {
+  const session: DatabaseSession = {
+    query: (text, parameters) => session.transaction((each) => each.query(text, parameters)),
+    async transaction(work, own = {}) {
+      const lockTimeoutMs = own.lockTimeoutMs ?? options.lockTimeoutMs ?? 0
+      const settings = {
+        statement_timeout: String(options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS),
+        lock_timeout: String(lockTimeoutMs),
+      }
+      const begin = `BEGIN ISOLATION LEVEL READ COMMITTED, NOT DEFERRABLE${own.isWriting ? ', READ WRITE' : ''}`
+      await sql.execute(`${begin}; ${sessionSettingsSql({ scope: 'transaction', settings })}`)
+      try {
+        const value = await work(sql)
+        await sql.execute('COMMIT')
+        return value
+      } catch (error) {
+        await sql.execute('ROLLBACK').catch(() => {})
+        throw error
+      }
+    },
+  }
+  return session
+}
+
+/**
+ * A session with a server of our own: settings last as long as it does, unqualified names live in the target's `schema`,
+ * and a statement may take as long as it takes.
  * @throws SOURCE_… when no session can be had; what `run` throws comes through unchanged.
  */
 export async function withSqlClient<Result>(
@@ -51,8 +129,9 @@ export async function withSqlClient<Result>(
 ): Promise<Result> {
   const client = await connect(target, options)
   try {
-    const sql = createSqlClient(client, target)
-    await sql.execute(sessionSettingsSql(target.schema ?? null))
+    const sql = createSqlClient(client, target, null)
+    const searchPath = target.schema == null ? null : quoteIdentifier(target.schema)
+    await sql.execute(sessionSettingsSql({ scope: 'session', searchPath }))
     return await run(sql)
   } finally {
     await end(client)
@@ -60,11 +139,12 @@ export async function withSqlClient<Result>(
 }
 
 async function connect(target: SqlTarget, options: SqlClientOptions): Promise<pg.Client> {
-  const connectTimeoutMs = options.connectTimeoutMs ?? 10_000
+  const connectTimeoutMs = options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS
   const config: pg.ClientConfig = {
     ...target,
     application_name: options.applicationName ?? 'rowcast setup',
     connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
   }
   const client = new pg.Client(config)
   // Without a listener a connection lost between two queries would end the process; the next query tells of it.
@@ -93,16 +173,21 @@ async function connect(target: SqlTarget, options: SqlClientOptions): Promise<pg
   }
 }
 
-function createSqlClient(client: pg.Client, target: SqlTarget): SqlClient {
+/** Null: an answer may take as long as it takes. */
+function createSqlClient(client: pg.Client, target: SqlTarget, answerTimeoutMs: number | null): SqlClient {
+  // The server's own time-out comes first, and says so, unless the network is what is silent.
+  const deadlineMs = answerTimeoutMs === null ? null : answerTimeoutMs + END_TIMEOUT_MS
   /** The driver's errors without a code on an open session all say that it is gone. */
   function toFailure(error: unknown): RowcastError {
+    if (isRowcastError(error)) return error
     const hasCode = error instanceof Error && 'code' in error && typeof error.code === 'string'
     return hasCode ? toRowcastError(error, target) : sessionGone(target, error)
   }
   return {
     async query<Row extends object>(text: string, parameters?: readonly unknown[]) {
       try {
-        const result = await client.query<Row>(text, parameters === undefined ? undefined : [...parameters])
+        const values = parameters === undefined ? undefined : [...parameters]
+        const result = await withAnswerDeadline(client, deadlineMs, () => client.query<Row>(text, values))
         return result.rows
       } catch (error) {
         throw toFailure(error)
@@ -110,7 +195,7 @@ function createSqlClient(client: pg.Client, target: SqlTarget): SqlClient {
     },
     async execute(script) {
       try {
-        await client.query(script)
+        await withAnswerDeadline(client, deadlineMs, () => client.query(script))
       } catch (error) {
         throw toFailure(error)
       }
@@ -122,16 +207,6 @@ function sessionGone(target: SqlTarget, cause: unknown): RowcastError {
   return new RowcastError('SOURCE_CONNECTION_LOST', `The session with ${describeTarget(target)} is gone.`, {
     cause,
   })
-}
-
-/** By SET and not as start-up options, which connection poolers refuse. */
-function sessionSettingsSql(schema: string | null): string {
-  const settings = Object.entries(PINNED_SESSION_SETTINGS).map(
-    ([name, value]) => `SET ${quoteIdentifier(name)} = ${quoteLiteral(value)}`,
-  )
-  return [...settings, ...(schema === null ? [] : [`SET search_path = ${quoteIdentifier(schema)}`])].join(
-    '; ',
-  )
 }
 
 /** Says goodbye; a network that swallows it does not hold us. */

@@ -17,7 +17,7 @@ import { isSameTable } from './identity-plan.ts'
 import { LOCK_TIMEOUT_MS } from './setup.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 import { parseSetupMemory, type SetupMemory } from './setup-memory.ts'
-import { type SqlClient, withSqlClient } from './sql.ts'
+import { type DatabaseSession, type SqlQueries, withDatabaseSession } from './sql.ts'
 
 /** The identities that remembered tables have now; a table that is gone has none. */
 export type CurrentIdentities = readonly TableIdentity[]
@@ -141,8 +141,7 @@ export async function runTeardown(
   goal: SetupGoal,
   { isDry = false, slotWaitMs = 0 }: TeardownOptions = {},
 ): Promise<readonly SetupStep[]> {
-  return withSqlClient(target, async (sql) => {
-    await sql.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`)
+  const run = async (sql: DatabaseSession): Promise<readonly SetupStep[]> => {
     const look = () => readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
     const endMs = performance.now() + slotWaitMs
     let facts = await look()
@@ -153,13 +152,15 @@ export async function runTeardown(
     const memory = parseSetupMemory(facts.publication?.comment ?? null)
     const current = await readIdentities(sql, memory?.identities ?? [])
     const steps = planTeardown(facts, current, goal)
-    if (!isDry) for (const step of steps) await sql.query(step.sql)
+    if (isDry) return steps
+    for (const step of steps) await sql.transaction((each) => each.query(step.sql), { isWriting: true })
     return steps
-  })
+  }
+  return withDatabaseSession(target, run, { lockTimeoutMs: LOCK_TIMEOUT_MS })
 }
 
 /** By name: a model may have left the config since. */
-function readIdentities(sql: SqlClient, tables: readonly QualifiedTable[]): Promise<CurrentIdentities> {
+function readIdentities(sql: SqlQueries, tables: readonly QualifiedTable[]): Promise<CurrentIdentities> {
   return sql.query<TableIdentity>(
     `SELECT n.nspname::text AS "schema", c.relname::text AS "table", c.relreplident::text AS "identity",
             (SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid

@@ -16,9 +16,8 @@ import { driverSocket, isEndedByServer, serverPidOf } from './driver-socket.ts'
 import { createFrameReader, encodeCopyDone, encodeQuery, encodeStatusUpdate } from './frames.ts'
 import { computeLivenessTimings, isLinkDead, type LivenessTimings, parseIntervalSetting } from './liveness.ts'
 import { LSN_ZERO, type Lsn, parseLsn } from './lsn.ts'
-import { quoteIdentifier, quoteLiteral } from './quote.ts'
 import { decodeServerMessage, PostgresError, type ServerMessage } from './server-message.ts'
-import { PINNED_SESSION_SETTINGS } from './session-settings.ts'
+import { sessionSettingsSql } from './session-settings.ts'
 import { formatStartReplication, type StreamRequest } from './start-replication.ts'
 
 const TAG_COPY_BOTH = 0x57 // 'W'
@@ -81,7 +80,7 @@ export interface ReplicationConnection {
  */
 export async function openReplicationConnection(
   target: ConnectionTarget,
-  options: { applicationName: string; connectTimeoutMs: number; clock?: WireClock },
+  options: { applicationName: string; answerTimeoutMs: number; clock?: WireClock },
 ): Promise<ReplicationConnection> {
   const direct = createDirectSocket()
   const config: pg.ClientConfig & { replication: 'database' } = {
@@ -89,7 +88,7 @@ export async function openReplicationConnection(
     stream: () => direct.socket,
     replication: 'database',
     application_name: options.applicationName,
-    connectionTimeoutMillis: options.connectTimeoutMs,
+    connectionTimeoutMillis: options.answerTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   }
@@ -102,7 +101,7 @@ export async function openReplicationConnection(
       : error
   })
   try {
-    await client.query(sessionSettingsSql())
+    await client.query(sessionSettingsSql({ scope: 'session' }))
     const timeout = await client.query<{ wal_sender_timeout: string }>('SHOW wal_sender_timeout')
     const walSenderTimeoutMs = parseIntervalSetting(timeout.rows[0]?.wal_sender_timeout ?? '0')
     const timings = computeLivenessTimings(walSenderTimeoutMs)
@@ -111,12 +110,6 @@ export async function openReplicationConnection(
     await client.end().catch(() => {})
     throw error
   }
-}
-
-function sessionSettingsSql(): string {
-  return Object.entries(PINNED_SESSION_SETTINGS)
-    .map(([name, value]) => `SET ${quoteIdentifier(name)} = ${quoteLiteral(value)}`)
-    .join('; ')
 }
 
 function createConnection(

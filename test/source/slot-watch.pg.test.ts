@@ -36,7 +36,7 @@ describe('the heartbeat', () => {
       target: { ...database.target, user: role, password: 'x' },
       goal,
       intervalMs: 50,
-      connectTimeoutMs: 10_000,
+      answerTimeoutMs: 10_000,
       logger: silentLogger,
       onFacts() {
         looks += 1

@@ -8,8 +8,8 @@ import { openDatabase } from '../support/database.ts'
 import { openPostgres } from '../support/postgres.ts'
 
 const server = () => parseConnectionTarget(inject('postgresUrl'))
-const connect = (target: SqlTarget, connectTimeoutMs?: number) =>
-  withSqlClient(target, async () => 'in', { connectTimeoutMs })
+const connect = (target: SqlTarget, answerTimeoutMs?: number) =>
+  withSqlClient(target, async () => 'in', { answerTimeoutMs })
 
 test('the session is pinned, whatever the database and the role have as their defaults', async () => {
   await using database = await openDatabase()
@@ -111,7 +111,7 @@ test('a balancer without a server behind it, which accepts and hangs up, is a ma
   await expect(
     openReplicationConnection(
       { ...server(), port },
-      { applicationName: 'rowcast: test', connectTimeoutMs: 30_000 },
+      { applicationName: 'rowcast: test', answerTimeoutMs: 30_000 },
     ),
   ).rejects.toMatchObject({ code: 'WIRE_CONNECTION_LOST', retry: 'backoff' })
 })

@@ -14,7 +14,7 @@ test('a test database goes, with its slots, those that are being read included',
   const stream = async () => {
     const connection = await openReplicationConnection(database.target, {
       applicationName: 'test of dropping',
-      connectTimeoutMs: 10_000,
+      answerTimeoutMs: 10_000,
     })
     await connection.startStream(
       { slot, startLsn: LSN_ZERO, options: { proto_version: '1', publication_names: 'p' } },

@@ -1,5 +1,5 @@
 /** Beside the spine, cli. What `doctor` has to know of server and tables beyond what set-up asks; changes nothing. */
-import type { SqlClient } from '../../source/sql.ts'
+import type { SqlQueries } from '../../source/sql.ts'
 
 /** A setting that only a provider's servers have. */
 export interface ProviderSetting {
@@ -59,7 +59,7 @@ export interface DoctorFacts {
 
 /** Reads them. */
 export async function readDoctorFacts(
-  sql: SqlClient,
+  sql: SqlQueries,
   tables: readonly { readonly schema: string; readonly table: string }[],
 ): Promise<DoctorFacts> {
   const [server] = await sql.query<ServerFacts>(SERVER_SQL)

@@ -3,7 +3,7 @@ import { isRowcastError } from '../../errors.ts'
 import { readDatabaseFacts } from '../../source/database-facts.ts'
 import { probeReplication } from '../../source/replication-probe.ts'
 import { readSourceFacts } from '../../source/slot-facts.ts'
-import { withSqlClient } from '../../source/sql.ts'
+import { withDatabaseSession } from '../../source/sql.ts'
 import { ExitCode } from '../exit-code.ts'
 import { openProject, type Project, type ProjectOptions } from '../project.ts'
 import type { PrintContext } from '../setup-commands.ts'
@@ -44,7 +44,7 @@ async function examine({ target, goal, models }: Project): Promise<Diagnosis> {
   const address = { host: target.host, port: target.port }
   try {
     const refusal = await probeReplication(target)
-    return await withSqlClient(target, async (sql) => {
+    return await withDatabaseSession(target, async (sql) => {
       const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
       const source = await readSourceFacts((text) => sql.query(text), goal)
       const more = await readDoctorFacts(sql, goal.tables)
