@@ -11,7 +11,7 @@ import type { BeginMessage, LogicalMessage, RelationMessage } from '../pgoutput/
 import { HEARTBEAT_PREFIX } from '../source/heartbeat.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { EntryEncoder } from './entry-codec.ts'
-import { type EntryId, laterEntryId } from './entry-id.ts'
+import { type EntryId, laterEntryId, messageEntryId } from './entry-id.ts'
 import { encodeRelationDefinition, type RelationDefinition } from './relation-definition.ts'
 
 /** An entry that is ready to leave. */
@@ -157,7 +157,7 @@ export class EntryBuilder {
     }
     const encoder = new EntryEncoder()
     encoder.addMessage(bytes, start, end)
-    const id = { lsn: message.lsn, sequence: 0 }
+    const id = messageEntryId(message.lsn)
     const payload = encoder.finish({
       ...{ previous: this.#previous, isFinal: true, isAlone: true, xid: 0, committedAtMicros: 0n },
       ...{ endLsn: LSN_ZERO, firstIndex: 0, firstSequence: 0 },

@@ -43,6 +43,16 @@ export function laterEntryId(a: EntryId, b: EntryId): EntryId {
   return compareEntryIds(a, b) < 0 ? b : a
 }
 
+/**
+ * The id of a message outside any transaction. PostgreSQL gives it the LSN at which its record ends, and the record of a
+ * commit may begin right there. Records begin at multiples of eight bytes, so the byte before is nobody's position: the
+ * message stands before such a commit, and after everything that came before it.
+ * Source: PostgreSQL, src/backend/access/transam/README ("MAXALIGN"), and manual, "Logical Replication Message Formats".
+ */
+export function messageEntryId(endLsn: Lsn): EntryId {
+  return { lsn: toLsn(endLsn > 0n ? endLsn - 1n : 0n), sequence: 0 }
+}
+
 /** The id that stands where a change does, or after it. */
 export function entryIdOf({ commitLsn, index }: ChangePosition): EntryId {
   return { lsn: commitLsn, sequence: index }

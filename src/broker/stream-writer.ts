@@ -10,6 +10,7 @@ import type { BuiltEntry } from './entry-builder.ts'
 import { compareEntryIds, type EntryId, formatEntryId, laterEntryId } from './entry-id.ts'
 import type { RedisConnection, RedisReply } from './redis-connection.ts'
 import type { EpochKeys } from './stream-keys.ts'
+import { toRawEntries } from './stream-reply.ts'
 
 /** What a writer needs. */
 export interface StreamWriterOptions {
@@ -35,6 +36,13 @@ type Item =
   | { readonly kind: 'mark'; readonly lsn: Lsn }
   | { readonly kind: 'command'; readonly args: readonly (string | Buffer)[] }
 
+/** An entry of a batch; `at` is the index of its answer. */
+interface SentEntry {
+  readonly id: EntryId
+  readonly at: number
+  readonly payload: Buffer
+}
+
 /** Undelivered bytes at which reading from PostgreSQL pauses, and goes on. */
 const FULL_BYTES = 16 * 1024 * 1024
 const RELIEVED_BYTES = 8 * 1024 * 1024
@@ -58,8 +66,6 @@ export class StreamWriter {
   #last: EntryId
   #marked: Lsn | null = null
   #markedAtMs = 0
-  /** Entries that Redis had already. */
-  refusedCount = 0
   entryCount = 0
 
   constructor(options: StreamWriterOptions) {
@@ -159,13 +165,13 @@ export class StreamWriter {
     const { connection, keys, replicas } = this.#options
     let mark: Lsn | null = null
     const commands: (readonly (string | Buffer)[])[] = []
-    const entries: { readonly id: EntryId; readonly at: number; readonly bytes: number }[] = []
+    const entries: SentEntry[] = []
     for (const item of batch) {
       if (item.kind === 'mark') mark = item.lsn
       else if (item.kind === 'command') commands.push(item.args)
       else {
         const { id, payload } = item
-        entries.push({ id, at: commands.length, bytes: payload.length + ENTRY_OVERHEAD_BYTES })
+        entries.push({ id, at: commands.length, payload })
         commands.push(['XADD', keys.changes, 'NOMKSTREAM', formatEntryId(id), 'b', payload])
       }
     }
@@ -179,10 +185,10 @@ export class StreamWriter {
       // EXEC says only that a command before it was refused.
       throw refusal ?? error
     })
-    this.#check(replies, entries)
+    await this.#check(replies, entries)
     const isKept = replicas === 0 || (await this.#countReplicas(replicas)) >= replicas
     if (this.#hasEnded) return
-    for (const { bytes } of entries) this.#bytes -= bytes
+    for (const { payload } of entries) this.#bytes -= payload.length + ENTRY_OVERHEAD_BYTES
     if (mark !== null) {
       this.#marked = mark
       this.#markedAtMs = performance.now()
@@ -198,22 +204,31 @@ export class StreamWriter {
     return ['XADD', this.#options.keys.marks, 'MAXLEN', '1', `${lsn}-${Date.now()}`, 'm', details]
   }
 
-  /** An id that is not greater than the last is there already; a stream that is gone takes nothing. */
-  #check(replies: RedisReply, entries: readonly { readonly id: EntryId; readonly at: number }[]): void {
+  /** A stream that is gone takes nothing. An entry that was refused counts only when the very same is there. */
+  async #check(replies: RedisReply, entries: readonly SentEntry[]): Promise<void> {
     if (!Array.isArray(replies)) throw new RowcastError('BROKER_LOST', 'Redis answered EXEC with no answers.')
-    for (const { id, at } of entries) {
+    for (const { id, at, payload } of entries) {
       const reply = (replies as readonly RedisReply[])[at]
       if (reply === null) {
         throw new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in Redis.')
       }
-      if (reply instanceof Error) {
-        if (!reply.message.includes('equal or smaller')) {
-          throw new RowcastError('BROKER_REFUSED', 'Redis refused an entry of the stream.', { cause: reply })
-        }
-        this.refusedCount += 1
-      } else this.entryCount += 1
+      if (reply instanceof Error) await this.#checkIsThere(id, payload, reply)
+      else this.entryCount += 1
       this.#last = laterEntryId(this.#last, id)
     }
+  }
+
+  /** Another tap of this slot may have written the entry; whatever else stands at its id, or beyond it, is not ours. */
+  async #checkIsThere(id: EntryId, payload: Buffer, refusal: Error): Promise<void> {
+    const { connection, keys } = this.#options
+    const at = formatEntryId(id)
+    const [found] = toRawEntries(await connection.send(['XRANGE', keys.changes, at, at]))
+    if (found?.value.equals(payload)) return
+    throw new RowcastError(
+      'BROKER_STREAM_CONTESTED',
+      'Redis refused an entry of the stream, and does not have it: somebody else writes to the stream.',
+      { cause: refusal },
+    )
   }
 
   /** Waits a while; with too few replicas changes go on, late, and nothing is confirmed. */

@@ -191,7 +191,7 @@ describe('entries', () => {
   })
 
   it('carry a message outside any transaction by itself', async () => {
-    const lsn = toLsn(77n)
+    const lsn = toLsn(80n)
     const alone: MessageSpec = {
       ...{
         kind: 'message',
@@ -204,8 +204,8 @@ describe('entries', () => {
     }
     const heartbeat: MessageSpec = { ...alone, prefix: 'rowcast' }
     const { entries, relations } = build(encode([heartbeat, alone]), 500)
-    expect(entries.map(({ id }) => formatEntryId(id))).toEqual(['77-0'])
-    expect((await feed(entries, relations)).seen).toEqual(['message 77 null 9'])
+    expect(entries.map(({ id }) => formatEntryId(id))).toEqual(['79-0'])
+    expect((await feed(entries, relations)).seen).toEqual(['message 80 null 9'])
   })
 
   it('keep every value of the header, and say so when another version wrote them', () => {

@@ -43,6 +43,34 @@ describe.skipIf(NO_REDIS !== null)('a tap and gateways', () => {
     expect(plain(second)).toStrictEqual(plain(expected))
   })
 
+  it('lose no transaction that ends right behind a message outside it, and put the message first', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    await using _tap = await openRole(database, 'tap', { redisUrl: redis.url })
+    await using gateway = await openRole(database, 'gateway', { redisUrl: redis.url })
+    const live = gateway.rowcast.subscribe('Tag')
+    const messages = gateway.rowcast.messages({ prefix: 'beside' })
+    const message = `pg_logical_emit_message(false, 'beside', repeat('x', n))`
+    const transactions = [1, 1, 3, 1].map((rows, n) => ({ rows, first: n * 10 }))
+    // The message's record is the last before that of the commit, whatever its length.
+    for (const { rows, first } of transactions) {
+      await database.query(
+        `BEGIN; INSERT INTO "Tag" (name) SELECT 'tag ' || m FROM generate_series(${first}, ${first + rows - 1}) AS m;
+         DO $$ BEGIN FOR n IN 1..5 LOOP PERFORM ${message}; END LOOP; END $$; COMMIT`,
+      )
+    }
+    const names = transactions.flatMap(({ rows, first }) =>
+      Array.from({ length: rows }, (_, index) => `tag ${first + index}`),
+    )
+    const changes = await takeChanges(live, names.length)
+    expect(changes.map((change) => change.new?.name)).toEqual(names)
+    const commits = new Set(changes.map((change) => change.transaction.commitLsn))
+    const told = []
+    for (let count = 0; count < 20; count += 1) told.push((await messages.next()).value?.lsn)
+    // What the fault was about: a message that ends where a commit begins.
+    expect(told.filter((lsn) => lsn !== undefined && commits.has(lsn))).toHaveLength(transactions.length)
+  })
+
   it('show each viewer at a gateway what its filter asks for and its policy lets through', async () => {
     await using database = await openDatabase({ migrate: true })
     await using redis = await openRedis()

@@ -55,6 +55,7 @@ export function planTransaction(
   const hasDdl = random.chance(0.02)
   const ddlStep = random.integer(0, steps - 1)
   const savepointStep = random.chance(0.1) ? random.integer(0, steps - 1) : -1
+  const hasMessage = random.chance(0.2)
   const write: Write = async (client, add) => {
     const rows = new Map([...owned].map(([model, numbers]) => [model, [...numbers]]))
     for (let step = 0; step < steps; step += 1) {
@@ -64,6 +65,8 @@ export function planTransaction(
       applyTo(rows, [change])
       add(change)
     }
+    // Outside the transaction, and the last record before that of its commit.
+    if (hasMessage) await client.query(`SELECT pg_logical_emit_message(false, 'chaos', 'beside')`)
     return isRolledBack ? 'rollback' : 'commit'
   }
   return { write, hasDdl: hasDdl && !isRolledBack }
