@@ -126,6 +126,14 @@ describe('a filtered subscription over GraphQL', () => {
       { ids: Array.from({ length: 1_200 }, () => '00000000-0000-0000-0000-000000000000') },
     )
     expect((await tooLong.next()).errors).toMatchObject([{ extensions: { code: 'BAD_FILTER' } }])
+    const written = client.subscribe(
+      'subscription { userChanged(where: { signInCount: { not: 1047 } }) { action } }',
+    )
+    expect(JSON.stringify(await written.ended())).toContain('{ not: { equals: … } }')
+    const given = client.subscribe('subscription ($w: UserWhere) { userChanged(where: $w) { action } }', {
+      w: { signInCount: { not: 1047 } },
+    })
+    expect(JSON.stringify(await given.next())).toContain('{ not: { equals: … } }')
     const hidden = client.subscribe(
       `subscription { userChanged(where: { passwordHash: { equals: "x" } }) { action } }`,
     )

@@ -283,7 +283,11 @@ function digestOf(text: string): string {
 /** Where Redis may drop keys to make room, the stream may go at any moment. */
 async function warnOfEviction(connection: RedisConnection, logger: Logger): Promise<void> {
   const info = await connection.send(['INFO', 'memory']).catch(() => '')
-  const policy = /^maxmemory_policy:(\S+)/m.exec(String(info))?.[1]
+  const prefix = 'maxmemory_policy:'
+  const line = String(info)
+    .split('\r\n')
+    .find((each) => each.startsWith(prefix))
+  const policy = line?.slice(prefix.length)
   if (policy === undefined || policy === 'noeviction') return
   logger.warn('Redis may evict the stream: its maxmemory-policy is not noeviction.', {
     policy,

@@ -48,7 +48,7 @@ export async function init(options: InitOptions, { folder, terminal }: PrintCont
 
 /** Only PostgreSQL has what rowcast reads. */
 function checkProvider(text: string): void {
-  const [, provider] = /^\s*datasource\s+\w+\s*\{[^}]*?provider\s*=\s*"([^"]+)"/m.exec(text) ?? []
+  const provider = blocksOf(text).find(({ kind }) => kind === 'datasource')?.provider
   if (provider === undefined || /^postgres(ql)?$/.test(provider)) return
   throw new RowcastError('GENERATOR_NOT_POSTGRESQL', `The datasource of the schema is ${provider}.`)
 }
@@ -103,7 +103,8 @@ async function findSchemaFile(folder: string, named: string | undefined): Promis
 async function generatorFileOf(path: string): Promise<string | null> {
   const entries = await readdir(path, { recursive: true }).catch(() => [])
   const files = entries.filter((entry) => entry.endsWith('.prisma')).map((entry) => join(path, entry))
-  for (const file of files) if (/^\s*generator\s/m.test(await readFile(file, 'utf8'))) return file
+  for (const file of files)
+    if (blocksOf(await readFile(file, 'utf8')).some(({ kind }) => kind === 'generator')) return file
   return files[0] ?? null
 }
 
@@ -121,18 +122,17 @@ async function schemaOfPackage(folder: string): Promise<string | undefined> {
   return (await readPackage(folder)).prisma?.schema
 }
 
-const OWN_GENERATOR = /^\s*generator\s+\w+\s*\{[^}]*provider\s*=\s*"[^"]*rowcast/m
 const CATALOG_FILE = 'rowcast.ts'
 
 async function addGenerator(file: string, text: string, folder: string): Promise<Deed> {
   const shown = relative(folder, file)
-  if (OWN_GENERATOR.test(text)) return { file: shown, what: 'kept', note: 'it has the generator already' }
+  const generators = blocksOf(text).filter(({ kind }) => kind === 'generator')
+  if (generators.some(({ provider }) => provider?.includes('rowcast')))
+    return { file: shown, what: 'kept', note: 'it has the generator already' }
   const path = posix.join(outputFolderOf(text), CATALOG_FILE)
   const output = path.startsWith('.') || path.startsWith('/') ? path : `./${path}`
   const block = `generator rowcast {\n  provider = "rowcast-generator"\n  output   = "${output}"\n}\n`
-  const generators = [...text.matchAll(/^\s*generator\s+\w+\s*\{[^}]*\}\n?/gm)]
-  const last = generators.at(-1)
-  const at = last === undefined ? 0 : last.index + last[0].length
+  const at = generators.at(-1)?.end ?? 0
   await writeFile(
     file,
     `${text.slice(0, at)}${at === 0 ? '' : '\n'}${block}${at === 0 ? '\n' : ''}${text.slice(at)}`,
@@ -146,19 +146,36 @@ function outputFolderOf(text: string): string {
   return output === undefined ? './generated' : posix.dirname(output)
 }
 
-interface ClientGenerator {
-  readonly provider: string
-  readonly output: string | undefined
+function clientGenerator(text: string): SchemaBlock | undefined {
+  return blocksOf(text).find(
+    ({ kind, provider }) =>
+      kind === 'generator' && (provider === 'prisma-client' || provider === 'prisma-client-js'),
+  )
 }
 
-function clientGenerator(text: string): ClientGenerator | null {
-  for (const [block] of text.matchAll(/^\s*generator\s+\w+\s*\{[^}]*\}/gm)) {
-    const [, provider] = /provider\s*=\s*"([^"]+)"/.exec(block) ?? []
-    const [, output] = /output\s*=\s*"([^"]+)"/.exec(block) ?? []
-    if (provider === 'prisma-client' || provider === 'prisma-client-js') return { provider, output }
-  }
-  return null
+/** A `generator` or `datasource` of a Prisma schema. */
+interface SchemaBlock {
+  readonly kind: string
+  readonly provider: string | undefined
+  readonly output: string | undefined
+  /** Index in the text behind its brace, and behind the end of that line. */
+  readonly end: number
 }
+
+function blocksOf(text: string): readonly SchemaBlock[] {
+  const blocks: SchemaBlock[] = []
+  for (const { 0: opening, 1: kind = '', index } of text.matchAll(BLOCK_OPENING)) {
+    const close = text.indexOf('}', index)
+    if (close < 0) break
+    const body = text.slice(index + opening.length, close)
+    const [, provider] = /provider\s*=\s*"([^"]+)"/.exec(body) ?? []
+    const [, output] = /output\s*=\s*"([^"]+)"/.exec(body) ?? []
+    blocks.push({ kind, provider, output, end: text.startsWith('\n', close + 1) ? close + 2 : close + 1 })
+  }
+  return blocks
+}
+
+const BLOCK_OPENING = /^[ \t]*(generator|datasource)[ \t]+\w+[ \t]*\{/gm
 
 async function writeConfig(folder: string, schemaFile: string, text: string): Promise<Deed> {
   const existing = CONFIG_FILES.find((name) => existsSync(join(folder, name)))

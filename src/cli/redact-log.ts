@@ -11,25 +11,85 @@ export const REDACTED = '[redacted]'
 const SECRET_FIELD =
   /pass(word|wd|phrase)?$|secret|token|authorization|cookie|credential|api_?key|dsn|^(database|redis)_?url$/i
 
-/** Each with what of it stays. */
-const SECRET_TEXTS: readonly (readonly [RegExp, string])[] = [
-  // Addresses with a password, up to the last @ before a space or a quote: passwords hold slashes and @ themselves. The
-  // mends of errors show how one is written.
-  [/\b([a-z][a-z0-9+.-]*:\/\/)(?!USER:PASSWORD@)[^\s"'`]*@/gi, `$1${REDACTED}@`],
-  [/\b(authorization|(?:set-)?cookie)(["']?\s*[:=]\s*)[^\r\n]+/gi, `$1$2${REDACTED}`],
-  [/\b(bearer|basic)\s+[^\s"',;]{8,}/gi, `$1 ${REDACTED}`],
-  [
-    /\b(pass(?:word|wd)?|secret|token|api[_-]?key)(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&"']+)/gi,
-    `$1$2${REDACTED}`,
-  ],
-  // PostgreSQL's details quote keys of rows, and whole rows: Key (email)=(ada@x.org), row contains (1, ada).
-  [/(\bKey \([^)]*\)=)\([^\r\n]*\)/g, `$1(${REDACTED})`],
-  [/(\brow contains )\([^\r\n]*\)/g, `$1(${REDACTED})`],
+/** What stands before a secret, and where the secret that begins at an index ends. All is linear: the texts are those of others. */
+const SECRET_TEXTS: readonly (readonly [RegExp, (text: string, start: number) => number])[] = [
+  [/(?:authorization|cookie)["']?\s*[:=]/gi, (text, start) => endOfWord(text, start, /[\r\n]/g)],
+  [/\b(?:bearer|basic)\s/gi, endOfCredentials],
+  [/(?:\bpass|password|passwd|secret|token|api[_-]?key)["']?\s*[=:]/gi, endOfSetting],
 ]
 
 /** The text without secrets. */
 export function redactText(text: string): string {
-  return SECRET_TEXTS.reduce((rest, [pattern, kept]) => rest.replace(pattern, kept), text)
+  const withoutRows = redactRow(redactRow(redactAddresses(text), 'Key (', ')=('), 'row contains (', '(')
+  return SECRET_TEXTS.reduce((rest, [before, endOf]) => redactAfter(rest, before, endOf), withoutRows)
+}
+
+function redactAfter(text: string, before: RegExp, endOf: (text: string, start: number) => number): string {
+  let redacted = ''
+  let from = 0
+  for (const { 0: name, index } of text.matchAll(before)) {
+    const start = endOfWord(text, index + name.length, /\S/g)
+    const end = index < from ? start : endOf(text, start)
+    if (end === start) continue
+    redacted += text.slice(from, start) + REDACTED
+    from = end
+  }
+  return redacted + text.slice(from)
+}
+
+/** Words after "bearer" in plain prose are shorter. */
+const CREDENTIALS_LENGTH_MIN = 8
+
+function endOfCredentials(text: string, start: number): number {
+  const end = endOfWord(text, start, /[\s"',;]/g)
+  return end - start < CREDENTIALS_LENGTH_MIN ? start : end
+}
+
+/** `password=…`, `"token": "…"`: behind the closing quote, where there is none at the next separator. */
+function endOfSetting(text: string, start: number): number {
+  const quote = text[start]
+  if (quote !== '"' && quote !== "'") return endOfWord(text, start, /[\s,;&"']/g)
+  let end = start + 1
+  while (end < text.length && text.charAt(end) !== quote) end += text.charAt(end) === '\\' ? 2 : 1
+  return Math.min(end + 1, text.length)
+}
+
+/**
+ * Addresses with a password, up to the last @ before a space or a quote: passwords hold slashes and @ themselves. The
+ * hints of errors show how one is written.
+ */
+function redactAddresses(text: string): string {
+  let redacted = ''
+  let from = 0
+  for (let at = text.indexOf('://'); at >= 0; ) {
+    const start = at + 3
+    const end = endOfWord(text, start, /[\s"'`]/g)
+    const length = text.slice(start, end).lastIndexOf('@')
+    if (length >= 0 && !text.startsWith('USER:PASSWORD@', start)) {
+      redacted += text.slice(from, start) + REDACTED
+      from = start + length
+    }
+    at = text.indexOf('://', end)
+  }
+  return redacted + text.slice(from)
+}
+
+function endOfWord(text: string, start: number, separator: RegExp): number {
+  separator.lastIndex = start
+  return separator.exec(text)?.index ?? text.length
+}
+
+/**
+ * PostgreSQL's details quote keys of rows, and whole rows: `Key (email)=(ada@x.org) already exists`, `row contains (1, ada)`.
+ * Values hold brackets and line breaks themselves, so all goes up to the text's last bracket.
+ */
+function redactRow(text: string, opening: string, beforeValues: string): string {
+  const found = text.indexOf(opening)
+  const start = found < 0 ? -1 : text.indexOf(beforeValues, found)
+  if (start < 0) return text
+  const values = start + beforeValues.length
+  const end = text.lastIndexOf(')')
+  return `${text.slice(0, values)}${REDACTED}${end < values ? '' : text.slice(end)}`
 }
 
 /** The same logger, but that no secret reaches it. */

@@ -32,7 +32,12 @@ export interface ChangeTypeNames {
 
 /** `User` → `user`, `APIKey` → `apiKey`, `URL` → `url`. */
 export function camelCase(model: string): string {
-  return model.replace(/^[A-Z]+(?=[A-Z][a-z])|^[A-Z]+/, (capitals) => capitals.toLowerCase())
+  const [capitals = ''] = /^[A-Z]*/.exec(model) ?? []
+  const next = model.charAt(capitals.length)
+  // The last of several capitals before a small letter begins the next word.
+  const isWordNext = capitals.length > 1 && next >= 'a' && next <= 'z'
+  const count = isWordNext ? capitals.length - 1 : capitals.length
+  return model.slice(0, count).toLowerCase() + model.slice(count)
 }
 
 /** Regular English plural of a name; names that end like a plural get `List`. */

@@ -10,7 +10,7 @@ export type ScalarName = 'DateTime' | 'BigInt' | 'Decimal' | 'JSON' | 'Bytes' | 
 const DATE_TIME =
   /^(\d{4})-(\d{2})-(\d{2})[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/
 const INTEGER = /^-?\d{1,19}$/
-const DECIMAL = /^-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?$/
+const DECIMAL = /^-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?$/
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 const INT64_MAX = 2n ** 63n - 1n
 /** Every decimal of up to 15 significant digits survives the way through a double. */
@@ -134,10 +134,8 @@ function parseBytes(value: unknown): Uint8Array {
 }
 
 function significantDigits(text: string): number {
-  return text
-    .replace(/[eE].*$/, '')
-    .replace(/[-.]/g, '')
-    .replace(/^0+/, '').length
+  const [mantissa = ''] = text.split(/[eE]/, 1)
+  return mantissa.replace(/[-.]/g, '').replace(/^0+/, '').length
 }
 
 /** Prisma's Decimal (decimal.js), told by what it can do: several copies of the class may be loaded. */

@@ -93,7 +93,9 @@ export class ClientSocket implements SocketExtra {
 /** ws throws on longer ones, and graphql-ws puts the client's own ids into them. */
 function cutReason(reason: string): string {
   if (!isLongerThan(reason, REASON_BYTES_MAX)) return reason
-  return new TextDecoder()
-    .decode(Buffer.from(reason).subarray(0, REASON_BYTES_MAX - 3))
-    .replace(/\uFFFD+$/, '')
+  const bytes = Buffer.from(reason)
+  let end = REASON_BYTES_MAX - 3
+  // Not within a character: its bytes after the first are 10xxxxxx.
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1
+  return bytes.toString('utf8', 0, end)
 }

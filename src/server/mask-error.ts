@@ -6,8 +6,10 @@
 import { randomUUID } from 'node:crypto'
 import { GraphQLError } from 'graphql'
 import type { ErrorCode } from '../errors.ts'
+import { shorthandHint } from '../graphql/filter-shorthand.ts'
 import { toGraphqlError } from '../graphql/graphql-errors.ts'
 import type { Logger } from '../log.ts'
+import { cutSuggestion } from './cut-suggestion.ts'
 import { describeError } from './describe-error.ts'
 
 /** Masks errors and logs what it hides, each error once. */
@@ -52,7 +54,7 @@ export function createErrorMask({ logger, areSuggestionsHidden }: ErrorMaskOptio
     mask(error) {
       const shown = toGraphqlError(error)
       if (shown instanceof GraphQLError && isMadeForClients(shown)) {
-        return withHttpStatus(areSuggestionsHidden ? withoutSuggestion(shown) : shown)
+        return withHttpStatus(withHint(areSuggestionsHidden ? withoutSuggestion(shown) : shown))
       }
       const id = logOnce(error)
       const located = error instanceof GraphQLError ? error : null
@@ -90,13 +92,21 @@ function withHttpStatus(error: GraphQLError): GraphQLError {
     : remake(error, error.message, { ...error.extensions, http: { status } })
 }
 
-/** graphql-js ends its messages with it, in validation and in reading variables. */
-const SUGGESTION = / ?Did you mean .*\?/
+/** The code that Yoga gives to what validation finds. */
+const VALIDATION_FAILED = 'GRAPHQL_VALIDATION_FAILED'
+
+/** What graphql-js refuses without a hint, and has one. */
+function withHint(error: GraphQLError): GraphQLError {
+  const code = error.extensions['code'] ?? VALIDATION_FAILED
+  const hint = code === VALIDATION_FAILED ? shorthandHint(error.message) : null
+  return hint === null ? error : remake(error, error.message, { ...error.extensions, mend: hint })
+}
 
 function withoutSuggestion(error: GraphQLError): GraphQLError {
   // An error with a code is ours or the user's, and says what it says on purpose.
-  if (error.extensions['code'] !== undefined || !SUGGESTION.test(error.message)) return error
-  return remake(error, error.message.replace(SUGGESTION, ''), error.extensions)
+  if (error.extensions['code'] !== undefined) return error
+  const message = cutSuggestion(error.message)
+  return message === error.message ? error : remake(error, message, error.extensions)
 }
 
 function remake(error: GraphQLError, message: string, extensions: GraphQLError['extensions']): GraphQLError {

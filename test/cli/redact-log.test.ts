@@ -23,6 +23,13 @@ describe('a log line', () => {
     `api_key=${SECRET}&page=2`,
     `duplicate key value violates unique constraint: Key (email)=(${SECRET}) already exists.`,
     `Failing row contains (1, ${SECRET}, null).`,
+    `Failing row contains (1, two\nlines ${SECRET}, null).`,
+    `Failing row contains (1, cut off ${SECRET}`,
+    `Key (lower(email))=(${SECRET}) already exists.`,
+    `"password": "a\\"b ${SECRET}", "user": "ada"`,
+    `password="cut off ${SECRET}`,
+    `db_password=${SECRET} DB_PASSWORD: ${SECRET}`,
+    `first http://x and then postgresql://ada:${SECRET}@db and redis://:${SECRET}@cache`,
   ])('has no secret: %s', (text) => {
     const redacted = redactText(text)
     for (const piece of [SECRET, 'S3cr3t', 'p@ss', 'ss-91']) expect(redacted).not.toContain(piece)

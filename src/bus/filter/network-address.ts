@@ -1,9 +1,13 @@
 /** Stage 6, bus. Text forms of one network address, brought to one. */
 
+/** Eight groups of which two are an IPv4 address, and a prefix length: INET6_ADDRSTRLEN, and four characters. */
+const ADDRESS_LENGTH_MAX = 50
+
 const ADDRESS = /^([0-9a-f:.]+)(?:\/(\d{1,3}))?$/i
 
 /** Address and prefix length in one canonical form; undefined when the text is no address. */
 export function parseAddress(text: string): string | undefined {
+  if (text.length > ADDRESS_LENGTH_MAX) return undefined
   const [, address = '', prefix] = ADDRESS.exec(text) ?? []
   const isVersion6 = address.includes(':')
   const bytes = isVersion6 ? parseVersion6(address) : parseVersion4(address)
@@ -31,8 +35,9 @@ function parseVersion6(text: string): readonly number[] | undefined {
 function parseGroups(text: string): readonly number[] | undefined {
   if (text === '') return []
   const bytes: number[] = []
-  for (const [index, group] of text.split(':').entries()) {
-    const isLast = index === text.split(':').length - 1
+  const groups = text.split(':')
+  for (const [index, group] of groups.entries()) {
+    const isLast = index === groups.length - 1
     const version4 = isLast && group.includes('.') ? parseVersion4(group) : undefined
     if (version4 !== undefined) bytes.push(...version4)
     else if (/^[0-9a-f]{1,4}$/i.test(group))

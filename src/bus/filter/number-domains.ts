@@ -5,7 +5,7 @@ import { ORDER, type ValueDomain } from './value-domain.ts'
 type DecimalValue = InstanceType<typeof Decimal>
 
 const WHOLE = /^-?\d{1,19}$/
-const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?$/
+const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?$/
 const INT64_MAX = 2n ** 63n - 1n
 
 function compareNumbers(a: number, b: number): number {

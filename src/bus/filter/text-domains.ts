@@ -6,11 +6,17 @@ import { EQUALITY, ORDER, type ScalarOperator, type ValueDomain } from './value-
 const PATTERN: readonly ScalarOperator[] = ['contains', 'startsWith', 'endsWith']
 const UUID = /^\{?((?:[0-9a-f]{4}-?){8})\}?$/i
 
+const SPACE = 0x20
+
 const asText = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 const same = (value: string): string => value
 
 /** char(n): spaces at the end are padding, and do not count. */
-const stripPadding = (value: string): string => value.replace(/ +$/, '')
+function stripPadding(value: string): string {
+  let end = value.length
+  while (end > 0 && value.charCodeAt(end - 1) === SPACE) end -= 1
+  return value.slice(0, end)
+}
 
 function textDomain(
   name: string,

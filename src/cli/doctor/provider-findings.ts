@@ -69,7 +69,8 @@ export function poolerFindings({ host, port }: Address): readonly Finding[] {
   const isPooler =
     port === 6432 ||
     (port === 6543 && /\.supabase\.(co|com)$/.test(host)) ||
-    /-pooler\.|^pooler\.|\.pooler\.|\.proxy-[^.]+\..*\.rds\.amazonaws\.com$/.test(host)
+    /-pooler\.|^pooler\.|\.pooler\./.test(host) ||
+    (host.includes('.proxy-') && host.endsWith('.rds.amazonaws.com'))
   if (!isPooler) return []
   return [
     {
