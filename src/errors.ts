@@ -564,6 +564,12 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  SOURCE_WATCH_FAILED: {
+    means: 'Slot, publication and tables cannot be looked at, so that a change of them would go unnoticed.',
+    mend: 'Let the role of DATABASE_URL open one more connection (max_connections, CONNECTION LIMIT), and read the catalog.',
+    retry: 'backoff',
+    isPublic: false,
+  },
   SOURCE_STALLED: {
     means: 'WAL is waiting, the connection is alive, and no change comes.',
     mend: "Look what the walsender waits for: SELECT wait_event_type, wait_event FROM pg_stat_activity WHERE application_name LIKE 'rowcast: %'; with failover slots, for the standbys in synchronized_standby_slots.",
@@ -690,6 +696,13 @@ export const ERRORS = {
     mend: "Ask a gateway (or a process with role: 'all') for changes; set up (enable) and read the slot with a tap.",
     retry: 'never',
     isPublic: false,
+  },
+  MODEL_UNAVAILABLE: {
+    means:
+      'The changes of this model cannot be read at present: its table, the publication and the Prisma schema do not fit.',
+    mend: 'Wait for `extensions.retryAfterMs`, and subscribe again with the same cursor; the log of the server says what is amiss.',
+    retry: 'backoff',
+    isPublic: true,
   },
   RESYNC_REQUIRED: {
     means: 'Changes may be missing between the cursor (or the last change delivered) and now.',

@@ -235,8 +235,11 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
       source ??= buildSource()
       const drifted = [...(registry?.faults ?? [])].map(([model, error]) => ({ model, error }))
       const { role } = scaling
+      const status = source.status()
       return {
-        ...source.status(),
+        ...status,
+        // A tap's own registry has none: whose changes can be read, its gateways say.
+        isReady: status.isReady && drifted.length < registered.size,
         drifted,
         subscriptions: bus.subscriptionCounts,
         role,

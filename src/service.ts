@@ -197,6 +197,7 @@ function toHealthReport({
   positions,
   slotHealth,
   lastError,
+  drifted,
   subscriptions,
   role,
   broker,
@@ -210,7 +211,8 @@ function toHealthReport({
       ...(broker === null ? {} : brokerDetails(broker)),
       slotRetainedBytes: slotHealth?.retainedBytes ?? null,
       subscriptions: [...subscriptions.values()].reduce((sum, count) => sum + count, 0),
-      error: lastError?.code ?? null,
+      driftedModels: drifted.length,
+      error: lastError?.code ?? drifted[0]?.error.code ?? null,
     },
   }
 }

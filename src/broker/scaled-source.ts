@@ -183,6 +183,7 @@ function toSourceStatus(
     failures: read?.failures ?? 0,
     streamsStarted: read?.connects ?? 0,
     stalledMs: 0,
+    failedLooks: 0,
     positions: { safeLsn, confirmedLsn: null, serverLsn: safeLsn, lagBytes: read?.lagBytes ?? 0 },
     system: read?.system ?? null,
   }

@@ -68,13 +68,13 @@ export async function* subscribeResumable<Data extends object>(
       return
     } catch (error) {
       if (!(error instanceof SubscriptionError)) throw error
-      if (error.code === 'SERVER_STOPPING') {
-        await moveOn(error, place)
+      if (error.code === 'SERVER_STOPPING' || error.code === 'MODEL_UNAVAILABLE') {
+        await moveOn(error, place, options.signal)
         continue
       }
       // A server that has had nothing to say since the last attempt is given time to mend.
       if (place.cursor !== before) barren = 0
-      if (barren > 0) await wait(Math.min(RETRY_DELAY_MAX_MS, RETRY_DELAY_MS * 2 ** barren))
+      if (barren > 0) await wait(Math.min(RETRY_DELAY_MAX_MS, RETRY_DELAY_MS * 2 ** barren), options.signal)
       if (error.code === 'SUBSCRIBER_TOO_SLOW') continue
       if (error.code !== 'RESYNC_REQUIRED' || options.onResync === undefined) throw error
       place.cursor = await options.onResync(error)
@@ -82,18 +82,35 @@ export async function* subscribeResumable<Data extends object>(
   }
 }
 
-/** A server that stops says where to go on, and when. */
-async function moveOn({ extensions }: SubscriptionError, place: Place): Promise<void> {
+/** A server that stops says where to go on, and when; one that cannot read a model's changes at present says when. */
+async function moveOn(
+  { extensions }: SubscriptionError,
+  place: Place,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const { cursor, retryAfterMs } = extensions
   if (typeof cursor === 'string') place.cursor = cursor
-  await wait(typeof retryAfterMs === 'number' ? Math.min(retryAfterMs, RETRY_DELAY_MAX_MS) : RETRY_DELAY_MS)
+  await wait(
+    typeof retryAfterMs === 'number' ? Math.min(retryAfterMs, RETRY_DELAY_MAX_MS) : RETRY_DELAY_MS,
+    signal,
+  )
 }
 
 const RETRY_DELAY_MS = 50
 const RETRY_DELAY_MAX_MS = 5_000
 
-function wait(delayMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, delayMs))
+/** Resolves after the delay, or at once when the signal aborts. */
+function wait(delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, delayMs)
+    if (signal?.aborted === true) end()
+    else signal?.addEventListener('abort', end)
+  })
 }
 
 /** Where the subscription stands. */

@@ -22,8 +22,8 @@ export function toGraphqlError(error: unknown): unknown {
   })
 }
 
-/** Ends of a model's changes whose texts name tables and columns: clients hear that they have to begin anew. */
-const HIDDEN_GAPS: ReadonlySet<ErrorCode> = new Set([
+/** Ends of a model's changes whose texts name tables and columns: clients hear that they have to wait. */
+const HIDDEN_FAULTS: ReadonlySet<ErrorCode> = new Set([
   'CATALOG_DRIFT',
   'CATALOG_SOFT_DELETE_UNKNOWN',
   'SOURCE_TABLE_NOT_PUBLISHED',
@@ -31,10 +31,16 @@ const HIDDEN_GAPS: ReadonlySet<ErrorCode> = new Set([
 
 /** What a client hears of the error that ended its subscription, or kept it from beginning. */
 export function toSubscriptionError(error: unknown): unknown {
-  if (!isRowcastError(error) || !HIDDEN_GAPS.has(error.code)) return toGraphqlError(error)
-  const reason = 'the changes of its model cannot be told at present'
-  return graphqlError('RESYNC_REQUIRED', `The subscription cannot go on: ${reason}.`, { details: { reason } })
+  if (!isRowcastError(error) || !HIDDEN_FAULTS.has(error.code)) return toGraphqlError(error)
+  const spreadMs = (RETRY_AFTER_MAX_MS - RETRY_AFTER_MIN_MS) * Math.random()
+  return graphqlError('MODEL_UNAVAILABLE', 'The changes of its model cannot be read at present.', {
+    details: { retryAfterMs: Math.round(RETRY_AFTER_MIN_MS + spreadMs) },
+  })
 }
+
+/** A person has to act first; and those who were ended at once come back one after the other. */
+const RETRY_AFTER_MIN_MS = 2_500
+const RETRY_AFTER_MAX_MS = 5_000
 
 /** A RowcastError of the given code in the form resolvers throw. */
 export function graphqlError(code: ErrorCode, happened: string, options?: ErrorDetails): unknown {

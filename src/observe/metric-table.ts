@@ -26,6 +26,9 @@ export const METRICS = {
     'The longest way of a transaction from its commit to the bus in the last 10 to 20 seconds, or how long nothing ' +
       'has come although WAL waits, whichever is more. The clocks of PostgreSQL and this process decide.',
   ),
+  rowcast_failed_looks: gauge(
+    'Looks at slot, publication and tables that failed in a row; from the third on it is not ready.',
+  ),
   rowcast_stalled_seconds: gauge('How long WAL has been waiting without any of it coming, at the last look.'),
   rowcast_reconnects_total: counter('Streams that began after the first one.'),
   rowcast_failed_attempts: gauge('Attempts to connect that failed since changes last flowed.'),

@@ -113,6 +113,7 @@ function readSource(source: MetricsSource, { delayMs }: ChangeCounters) {
     rowcast_replication_lag_bytes: one(status.positions.lagBytes),
     rowcast_replication_lag_seconds: one(Math.max(0, delayMs, status.stalledMs) / 1_000),
     rowcast_stalled_seconds: one(status.stalledMs / 1_000),
+    rowcast_failed_looks: one(status.failedLooks),
     rowcast_reconnects_total: one(Math.max(0, status.streamsStarted - 1)),
     rowcast_failed_attempts: one(status.failures),
     rowcast_slot_retained_bytes: one(slotHealth?.retainedBytes),

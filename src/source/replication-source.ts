@@ -65,7 +65,11 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   let released: RowcastError | null = null
 
   const isStalled = () => session.stalledMs >= options.stalledAfterMs
-  const isReady = () => state === 'streaming' && !session.position.isCatchingUp && !isStalled()
+  const isReady = () =>
+    state === 'streaming' &&
+    !session.position.isCatchingUp &&
+    !isStalled() &&
+    session.watchHealth.fault === null
 
   function settleWaiters(): void {
     for (const [resolve, isMet] of waiters) {
@@ -260,7 +264,9 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       return {
         ...{ state, slot, publication, failures, streamsStarted, confirmedLsn, positions },
         stalledMs: session.stalledMs,
-        lastError: lastError ?? (isStalled() ? stalled(goal, session.stalledMs) : null),
+        lastError:
+          lastError ?? (isStalled() ? stalled(goal, session.stalledMs) : null) ?? session.watchHealth.fault,
+        failedLooks: session.watchHealth.failures,
         isReady: isReady(),
         isCatchingUp: position.isCatchingUp,
         system: position.system,

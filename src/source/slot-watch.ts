@@ -2,7 +2,7 @@
  * Stage 5, source. Looks at slot and publication now and then while changes flow: what PostgreSQL does not tell a
  * stream has to be asked for. Each look is one short-lived connection; between two there is none.
  */
-import type { Logger } from '../log.ts'
+import type { RowcastError } from '../errors.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
 import { HEARTBEAT_SQL, isHeartbeatDue, type SlotReading } from './heartbeat.ts'
 import type { SetupGoal } from './setup-plan.ts'
@@ -16,9 +16,10 @@ export interface SlotWatchOptions {
   readonly goal: SetupGoal
   readonly intervalMs: number
   readonly answerTimeoutMs: number
-  readonly logger: Logger
   /** Takes what was seen; returns the slot's reading, or null when the stream it belongs to is another one. */
   readonly onFacts: (facts: SourceFacts) => SlotReading | null
+  /** A look failed: that says nothing about the stream, which has its own connection. */
+  readonly onFailedLook: (error: RowcastError) => void
 }
 
 /** A watch; it looks while started. */
@@ -31,12 +32,13 @@ export interface SlotWatch {
 
 /** Creates a watch; it does nothing until `start()`. */
 export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
-  const { target, goal, logger } = options
+  const { target, goal } = options
   let timer: NodeJS.Timeout | null = null
-  let isLooking = false
+  /** Of the look that is under way. */
+  let looking: AbortController | null = null
   let before: SlotReading | null = null
 
-  async function look(): Promise<void> {
+  async function look(signal: AbortSignal): Promise<void> {
     await withDatabaseSession(
       target,
       async (sql) => {
@@ -46,21 +48,21 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
         if (now !== null && isHeartbeatDue(before, now)) await sql.query(HEARTBEAT_SQL)
         before = now
       },
-      { applicationName: `rowcast watch: ${goal.slot}`, answerTimeoutMs: options.answerTimeoutMs },
+      { applicationName: `rowcast watch: ${goal.slot}`, answerTimeoutMs: options.answerTimeoutMs, signal },
     )
   }
 
-  /** One look at a time; one that fails says nothing about the stream, which has its own connection. */
+  /** One look at a time; each has an end, because each of its statements has. */
   function tryLook(): void {
-    if (isLooking || timer === null) return
-    isLooking = true
-    look()
+    if (looking !== null || timer === null) return
+    const mine = new AbortController()
+    looking = mine
+    look(mine.signal)
       .catch((error: unknown) => {
-        const known = toRowcastError(error, target)
-        logger.debug(`The slot could not be looked at. ${known.message}`, { code: known.code })
+        if (!mine.signal.aborted) options.onFailedLook(toRowcastError(error, target))
       })
       .finally(() => {
-        isLooking = false
+        if (looking === mine) looking = null
       })
   }
 
@@ -75,6 +77,8 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
     stop() {
       if (timer !== null) clearInterval(timer)
       timer = null
+      looking?.abort()
+      looking = null
     },
   }
 }

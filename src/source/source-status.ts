@@ -23,7 +23,7 @@ export interface SlotHealth {
 /** A moment of the source. */
 export interface SourceStatus {
   readonly state: SourceState
-  /** Changes flow and none that was there at the start is still to come. */
+  /** Changes flow, of one model at least, and none that was there at the start is still to come. */
   readonly isReady: boolean
   /** Until this process has read what was there when it first connected. */
   readonly isCatchingUp: boolean
@@ -37,6 +37,8 @@ export interface SourceStatus {
   readonly streamsStarted: number
   /** How long WAL has been waiting, at the last look, without any of it coming, in milliseconds; 0 while it comes. */
   readonly stalledMs: number
+  /** Looks at slot, publication and tables that failed in a row; from the third on this process is not ready (SOURCE_WATCH_FAILED). */
+  readonly failedLooks: number
   /** Highest position confirmed to PostgreSQL, as `16/B374D848`; null before the first. */
   readonly confirmedLsn: string | null
   readonly positions: SourcePositions

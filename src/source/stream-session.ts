@@ -26,6 +26,7 @@ import type { ReplicationSourceOptions } from './source-options.ts'
 import { type SlotHealth, toSlotHealth } from './source-status.ts'
 import { StreamPosition } from './stream-position.ts'
 import type { RelayFeed } from './stream-relay.ts'
+import { WatchHealth } from './watch-health.ts'
 
 /** What a stream works with, connection after connection. */
 export interface StreamSession {
@@ -34,6 +35,8 @@ export interface StreamSession {
   readonly slotHealth: SlotHealth | null
   /** How long WAL has been waiting, at the last look, without any of it coming. 0 while it comes. */
   readonly stalledMs: number
+  /** Whether the watch sees anything. */
+  readonly watchHealth: Pick<WatchHealth, 'failures' | 'fault'>
   /** What a relay tells the stream. */
   readonly relayFeed: RelayFeed
   /**
@@ -64,6 +67,7 @@ export function createStreamSession(
   let baseline: SourceFacts | null = null
   let slotHealth: SlotHealth | null = null
   const progress = new ProgressWatch()
+  const watchHealth = new WatchHealth()
   let receivedBytes = 0
   let stalledMs = 0
   let isBudgetWarned = false
@@ -102,11 +106,19 @@ export function createStreamSession(
   /** Nobody waits for progress once the process has caught up. */
   let isWaitedFor = true
 
-  const watch = createSlotWatch({ ...options, intervalMs: options.watchIntervalMs, onFacts })
+  const watch = createSlotWatch({ ...options, intervalMs: options.watchIntervalMs, onFacts, onFailedLook })
+
+  function onFailedLook(error: RowcastError): void {
+    const news = watchHealth.failed(error)
+    if (news === null) logger.debug(`A look at the slot failed. ${error.message}`, { code: error.code })
+    else logger.warn(news.message, { code: news.code, reason: error.code })
+    onProgress()
+  }
 
   /** What the watch saw, while the stream lasts; ends the stream when it is no longer worth anything. */
   function onFacts(facts: SourceFacts): SlotReading | null {
     const { slot } = facts
+    if (watchHealth.succeeded()) logger.info('Slot, publication and tables can be looked at again.')
     // A new connection may reach another server than the stream's: behind a proxy, or after a failover.
     if (connection === null || slot === null || slot.activePid !== connection.serverPid) return null
     position.noteServerLsn(facts.serverLsn)
@@ -198,11 +210,14 @@ export function createStreamSession(
     baseline = facts
     noteSlot(facts)
     resetProgress()
+    // What it began with was looked at on its own connection.
+    watchHealth.succeeded()
     watch.start()
   }
 
   return {
     position,
+    watchHealth,
     relayFeed: createRelayFeed({ relay, position, connectionNow: () => connection, onProgress }),
     get slotHealth() {
       return slotHealth

@@ -152,7 +152,7 @@ export function openSseSubscriber(options: SubscriberOptions): ChaosSubscriber {
   }
 
   async function judgeEnd(error: SubscriptionError): Promise<void> {
-    if (error.code === 'SUBSCRIBER_TOO_SLOW') return
+    if (error.code === 'SUBSCRIBER_TOO_SLOW' || error.code === 'MODEL_UNAVAILABLE') return
     if (error.code !== 'RESYNC_REQUIRED') throw error
     cursor = await fetchChangeCursor(url, () => !isStopping)
     await options.onResync(model)

@@ -34,10 +34,12 @@ describe('toGraphqlError', () => {
 
 describe('toSubscriptionError', () => {
   it.each(['CATALOG_DRIFT', 'CATALOG_SOFT_DELETE_UNKNOWN', 'SOURCE_TABLE_NOT_PUBLISHED'] as const)(
-    'says RESYNC_REQUIRED for %s, and nothing of tables and columns',
+    'says MODEL_UNAVAILABLE for %s, when to come back, and nothing of tables and columns',
     (code) => {
       const error = toSubscriptionError(new RowcastError(code, 'Table "secret_table" lost "secret_column".'))
-      expect(error).toMatchObject({ extensions: { code: 'RESYNC_REQUIRED' } })
+      expect(error).toMatchObject({
+        extensions: { code: 'MODEL_UNAVAILABLE', retryAfterMs: expect.any(Number) },
+      })
       expect(JSON.stringify(error)).not.toContain('secret')
     },
   )

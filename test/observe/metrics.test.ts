@@ -24,7 +24,15 @@ import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-cha
 
 const STATUS: SourceStatus = {
   ...{ state: 'streaming', isReady: true, isCatchingUp: false, slot: 'rowcast', publication: 'rowcast' },
-  ...{ lastError: null, failures: 0, streamsStarted: 3, stalledMs: 0, confirmedLsn: null, system: null },
+  ...{
+    lastError: null,
+    failures: 0,
+    streamsStarted: 3,
+    stalledMs: 0,
+    failedLooks: 0,
+    confirmedLsn: null,
+    system: null,
+  },
   positions: { safeLsn: null, confirmedLsn: null, serverLsn: null, lagBytes: 4096 },
   slotHealth: {
     ...{ walStatus: 'extended', retainedBytes: 1024, safeWalBytes: null, budgetBytes: null },

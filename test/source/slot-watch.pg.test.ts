@@ -1,6 +1,5 @@
 /** The watch on a real PostgreSQL: what it writes, when, with how few rights, and that it leaves nothing open. */
 import { describe, expect, it } from 'vitest'
-import { silentLogger } from '../../src/log.ts'
 import type { SlotReading } from '../../src/source/heartbeat.ts'
 import { createSlotWatch } from '../../src/source/slot-watch.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
@@ -37,10 +36,12 @@ describe('the heartbeat', () => {
       goal,
       intervalMs: 50,
       answerTimeoutMs: 10_000,
-      logger: silentLogger,
       onFacts() {
         looks += 1
         return reading(retainedBytes)
+      },
+      onFailedLook(error) {
+        throw error
       },
     })
     try {
