@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { PrismaClient } from '../prisma/generated/client/client.ts'
 import { UserChangedDocument, type UserChangedSubscription } from './generated/gql/graphql.ts'
+import { openRawSocket, subscribeMessage } from './security/raw-socket.ts'
 import { openDatabase, type TestDatabase } from './support/database.ts'
 import { openService, type RunningService } from './support/live-service.ts'
 import { openPostgres } from './support/postgres.ts'
@@ -228,4 +229,26 @@ describe('health', () => {
       body: { replication: 'streaming', error: null },
     })
   })
+})
+
+it('counts a subscription whose id is used again once, and none when its socket has closed', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await using running = await openService(database)
+  await running.service.rowcast.ready()
+  const subscriptions = async (): Promise<unknown> =>
+    ((await (await fetch(`${running.url}/health/ready`)).json()) as Record<string, unknown>)['subscriptions']
+  const before = await subscriptions()
+  const client = await openRawSocket(running.url)
+  const query = 'subscription { tagChanged { new { name } } }'
+  for (let round = 0; round < 50; round += 1) {
+    client.send(subscribeMessage('r', query))
+    client.send({ id: 'r', type: 'complete' })
+  }
+  client.send(subscribeMessage('r', query))
+  await expect.poll(subscriptions, { timeout: 20_000 }).toBe(Number(before) + 1)
+  await database.query(`INSERT INTO "Tag" (name) VALUES ('one')`)
+  await expect.poll(() => client.received.length, { timeout: 20_000 }).toBe(2)
+  client.socket.terminate()
+  await expect.poll(subscriptions, { timeout: 20_000 }).toBe(before)
+  expect(client.received.filter(({ type }) => type === 'next')).toHaveLength(1)
 })

@@ -6,17 +6,22 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { WebSocket } from 'ws'
 import type { ConnectionState } from './connection-state.ts'
 import { isLongerThan } from './payload-bound.ts'
+import { SocketOperations } from './socket-operations.ts'
 import type { SocketOutbox } from './socket-outbox.ts'
-import type { SocketContext, SocketExtra } from './websocket-protocol.ts'
+import type { SocketSender } from './socket-sender.ts'
+import type { ProtocolSocket, SocketPhase } from './websocket-protocol.ts'
 
 /** What a socket is made of. */
 export interface ClientSocketOptions {
   readonly webSocket: WebSocket
   readonly outbox: SocketOutbox
+  readonly send: SocketSender
   /** The client's. */
   readonly address: string
   /** Of its upgrade request. */
   readonly headers: IncomingHttpHeaders
+  /** That run at once. */
+  readonly operationsMax: number
 }
 
 /** When a socket that nobody uses is ended. */
@@ -31,20 +36,25 @@ const NORMAL_CLOSURE = 1000
 const REASON_BYTES_MAX = 123
 
 /** A socket. */
-export class ClientSocket implements SocketExtra {
+export class ClientSocket implements ProtocolSocket {
   readonly outbox: SocketOutbox
+  readonly send: SocketSender
+  readonly operations: SocketOperations
   readonly address: string
   headers: IncomingHttpHeaders | null
-  context: SocketContext | null = null
+  phase: SocketPhase = 'silent'
+  isToldOfStop = false
   connection: ConnectionState | null = null
   stopSession: (() => void) | null = null
   readonly #webSocket: WebSocket
   #isAnswered = true
   #lastActivityMs = Date.now()
 
-  constructor({ webSocket, outbox, address, headers }: ClientSocketOptions) {
+  constructor({ webSocket, outbox, send, address, headers, operationsMax }: ClientSocketOptions) {
     this.#webSocket = webSocket
     this.outbox = outbox
+    this.send = send
+    this.operations = new SocketOperations(operationsMax)
     this.address = address
     this.headers = headers
   }
@@ -53,17 +63,19 @@ export class ClientSocket implements SocketExtra {
     return this.#webSocket.readyState === WebSocket.OPEN
   }
 
-  /** Operations that run on it. */
-  get operationCount(): number {
-    return Object.keys(this.context?.subscriptions ?? {}).length
-  }
-
   noteActivity(): void {
     this.#lastActivityMs = Date.now()
   }
 
   close(code: number, reason: string): void {
     this.#webSocket.close(code, cutReason(reason))
+    this.release()
+  }
+
+  /** Ends what runs on it, and the watch over its session: a socket that closes gets nothing more. */
+  release(): void {
+    this.stopSession?.()
+    this.operations.closeAll()
   }
 
   /** Pings at the interval, terminates a socket that left the last ping unanswered, and closes an idle one. */
@@ -78,7 +90,7 @@ export class ClientSocket implements SocketExtra {
 
   #look(idleTimeoutMs: number): void {
     if (!this.isOpen) return
-    if (this.operationCount > 0) this.noteActivity()
+    if (this.operations.count > 0) this.noteActivity()
     if (!this.#isAnswered) {
       this.#webSocket.terminate()
     } else if (Date.now() - this.#lastActivityMs >= idleTimeoutMs) {
@@ -90,7 +102,7 @@ export class ClientSocket implements SocketExtra {
   }
 }
 
-/** ws throws on longer ones, and graphql-ws puts the client's own ids into them. */
+/** ws throws on longer ones, and some have the client's own ids in them. */
 function cutReason(reason: string): string {
   if (!isLongerThan(reason, REASON_BYTES_MAX)) return reason
   const bytes = Buffer.from(reason)

@@ -1,5 +1,5 @@
 /** Stage 8, server. What the pipeline knows of the connection an operation came by, whatever its transport. */
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { GraphQLError, GraphQLFormattedError } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import type { ContextSource, Session } from './context.ts'
@@ -19,6 +19,7 @@ export interface ConnectionState {
 export interface TransportContext {
   /** Of HTTP; a WebSocket's is forgotten. */
   readonly req?: IncomingMessage
+  readonly res?: ServerResponse
   /** Over HTTP it is there once the request has been read. */
   [CONNECTION]?: ConnectionState
 }

@@ -106,7 +106,10 @@ export function createServer(options: ServerOptions): RowcastServer {
     mayCarryCredentials: (options.allowCredentials ?? false) && !allowedOrigins.includes('*'),
   })
   const { handler, deliveries } = pipeline
-  const webSockets = createWebSocketTransport({ handler, deliveries, logger, errorMask, sessions, limits })
+  const webSockets = createWebSocketTransport({
+    ...{ handler, deliveries, logger, errorMask, sessions, limits },
+    isStopping: () => isRefusing,
+  })
   const page = options.livePage === true ? createLivePage() : null
   let isClosing = false
   let isRefusing = false

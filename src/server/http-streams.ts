@@ -2,6 +2,7 @@
  * Stage 8, server. What HTTP adds to the pipeline around results: event streams that count against their
  * address, end with their session and can be ended by the server, and answers of bounded length.
  */
+import type { ServerResponse } from 'node:http'
 import type { ExecutionResult } from 'graphql'
 import { RowcastError } from '../errors.ts'
 import type { ConnectionCounter } from './client-address.ts'
@@ -71,10 +72,14 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
   }
   const stringifyOne = createStringify(() => undefined)
 
-  function track(source: AsyncIterable<ExecutionResult>, { address, session }: ConnectionState) {
+  function track(
+    source: AsyncIterable<ExecutionResult>,
+    { address, session }: ConnectionState,
+    response: ServerResponse | undefined,
+  ) {
     const release = connections.acquire(address)
     if (release === null) {
-      void source[Symbol.asyncIterator]().return?.()
+      discard(source)
       return failure(new RowcastError('TOO_MANY_CONNECTIONS', 'Too many connections come from this address.'))
     }
     const stringify = createStringify(() => stream.end(null), eventIdField)
@@ -83,9 +88,14 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
       () => {
         release()
         stopWatching()
+        response?.off('close', leave)
       },
     )
+    // Yoga reads the stream only if the client is still there by then.
+    const leave = () => discard(stream.iterator)
     const stopWatching = sessions.watch(session, (why) => stream.end(failure(why)))
+    if (response?.destroyed === true) leave()
+    else response?.once('close', leave)
     return stream.iterator
   }
 
@@ -100,7 +110,8 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
         if (connection === undefined || connection.kind === 'websocket') return undefined
         return {
           onSubscribeResult({ result, setResult }) {
-            if (Symbol.asyncIterator in result) setResult(track(result, connection) as typeof result)
+            if (Symbol.asyncIterator in result)
+              setResult(track(result, connection, args.contextValue.res) as typeof result)
           },
         }
       },
@@ -124,6 +135,13 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
       },
     },
   }
+}
+
+/** Ends results that nobody will read. */
+function discard(source: AsyncIterable<unknown>): void {
+  source[Symbol.asyncIterator]()
+    .return?.()
+    .catch(() => undefined)
 }
 
 function mapResults(

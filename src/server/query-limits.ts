@@ -10,6 +10,7 @@ import { GraphQLError, NoSchemaIntrospectionCustomRule, parse, validate } from '
 import { graphqlError } from '../graphql/graphql-errors.ts'
 import type { PipelinePlugin } from './connection-state.ts'
 import type { ServerLimits } from './limits.ts'
+import { unconditionalRootRule } from './subscription-root.ts'
 
 /** What the plugin needs. */
 export interface QueryLimitOptions {
@@ -24,6 +25,7 @@ export function createQueryLimits({ limits, isIntrospectionEnabled }: QueryLimit
   const onReject = [(_context: unknown, error: GraphQLError) => throwOverLimit(error.message)]
   return [
     createTokenLimit(limits.queryTokensMax),
+    checkSubscriptionRoots,
     maxDepthPlugin({ n: limits.queryDepthMax, flattenFragments: true, onReject }) as PipelinePlugin,
     maxAliasesPlugin({ n: limits.queryAliasesMax, onReject }) as PipelinePlugin,
     maxDirectivesPlugin({ n: limits.queryDirectivesMax, onReject }) as PipelinePlugin,
@@ -59,5 +61,11 @@ const hideSchema: PipelinePlugin = {
   onValidate({ addValidationRule, setValidationFn }) {
     addValidationRule(NoSchemaIntrospectionCustomRule)
     setValidationFn((schema, document, rules) => validate(schema, document, rules, { hideSuggestions: true }))
+  },
+}
+
+const checkSubscriptionRoots: PipelinePlugin = {
+  onValidate({ addValidationRule }) {
+    addValidationRule(unconditionalRootRule)
   },
 }

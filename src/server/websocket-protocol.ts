@@ -1,188 +1,176 @@
 /**
- * Stage 8, server. The operations of a WebSocket: graphql-ws keeps the protocol, graphql-transport-ws, and
- * the pipeline is Yoga's. A client is let in once, at `connection_init`.
+ * Stage 8, server. graphql-transport-ws, from the server's side: a client is let in once, at `connection_init`, and
+ * runs operations under ids of its own. graphql-ws has the words of the protocol; who owns an operation is ours to know.
  * https://github.com/graphql/graphql-over-http/blob/main/rfcs/GraphQLOverWebSocket.md
  */
 import type { IncomingHttpHeaders } from 'node:http'
-import type { ExecutionArgs, ExecutionResult, FormattedExecutionResult, GraphQLError } from 'graphql'
 import {
   CloseCode,
-  type Context,
-  makeServer,
-  type OperationResult,
-  type Server,
-  type SubscribePayload,
+  type ConnectionInitMessage,
+  type Message,
+  MessageType,
+  parseMessage,
+  type SubscribeMessage,
 } from 'graphql-ws'
-import { invariant, RowcastError } from '../errors.ts'
-import { CONNECTION, type ConnectionState, formatGraphqlError } from './connection-state.ts'
+import { RowcastError } from '../errors.ts'
+import { type ConnectionState, formatGraphqlError } from './connection-state.ts'
 import type { Session } from './context.ts'
-import type { Deliveries } from './deliveries.ts'
-import type { GraphqlHandler } from './graphql-pipeline.ts'
-import type { ServerLimits } from './limits.ts'
-import type { ErrorMask } from './mask-error.ts'
-import { ResultStream } from './result-stream.ts'
+import { type OperationPipeline, type OperationSocket, runOperation } from './run-operation.ts'
 import type { SessionKeeper } from './session-keeper.ts'
-import type { SocketOutbox } from './socket-outbox.ts'
 
 /** What the protocol needs. */
-export interface WebSocketProtocolOptions {
-  readonly handler: Pick<GraphqlHandler, 'getEnveloped'>
-  readonly deliveries: Pick<Deliveries, 'subscribe'>
-  readonly errorMask: ErrorMask
+export interface WebSocketProtocolOptions extends OperationPipeline {
   readonly sessions: SessionKeeper
-  readonly limits: ServerLimits
 }
 
-/** One socket, as its transport tells of it. */
-export interface SocketExtra {
+/** How far a socket is: it introduces itself, its session is opened, it is let in. */
+export type SocketPhase = 'silent' | 'opening' | 'letIn'
+
+/** One socket, and what the protocol keeps on it. */
+export interface ProtocolSocket extends OperationSocket {
   readonly address: string
-  /** Of its upgrade request; null once it was let in. */
+  /** Of its upgrade request; null once they were read. */
   headers: IncomingHttpHeaders | null
-  /** Where the `next` messages of its subscriptions go. */
-  readonly outbox: SocketOutbox
-  /** Closes the socket; the reason is cut to what a close frame holds. */
-  close(code: number, reason: string): void
   readonly isOpen: boolean
+  /** Closes the socket and ends its operations; the reason is cut to what a close frame holds. */
+  close(code: number, reason: string): void
   noteActivity(): void
-  /** Filled in by the protocol: what is running, and whose it is. */
-  context: SocketContext | null
+  phase: SocketPhase
   connection: ConnectionState | null
   stopSession: (() => void) | null
+  isToldOfStop: boolean
 }
 
-type ConnectionParams = Record<string, unknown> | undefined
+/** The protocol for all sockets of a server. */
+export interface WebSocketProtocol {
+  /** Handles a message; never throws. */
+  receive(socket: ProtocolSocket, text: string): void
+}
 
-/** graphql-ws's view of a socket. */
-export type SocketContext = Context<ConnectionParams, SocketExtra>
+/** The server cannot do it now; the client may ask again. RFC 6455, section 7.4.1, and its registry at IANA. */
+export const TRY_AGAIN_LATER = 1013
 
-type Enveloped = ReturnType<GraphqlHandler['getEnveloped']>
-
-/** Creates the protocol for all sockets of a server. */
-export function createWebSocketProtocol(options: WebSocketProtocolOptions): Server<SocketExtra> {
-  const { errorMask, limits } = options
-  // The functions that Yoga wrapped for one operation, from onSubscribe to execute.
-  const pipelines = new WeakMap<ExecutionArgs, Enveloped>()
-  return makeServer<ConnectionParams, SocketExtra>({
-    connectionInitWaitTimeout: limits.connectionInitTimeoutMs,
-    onConnect: (context) => letIn(context, options),
-    execute(args) {
-      const pipeline = pipelines.get(args)
-      invariant(pipeline, 'graphql-ws ran an operation that was never prepared.')
-      return pipeline.execute(args) as OperationResult
-    },
-    // Not by the pipeline, which would wrap each stream several times, to mask what is masked here.
-    subscribe: (args) => subscribe(args, options),
-    onSubscribe: async (context, _id, payload) => {
-      context.extra.noteActivity()
-      if (Object.keys(context.subscriptions).length > limits.subscriptionsPerSocketMax) {
-        return [errorMask.mask(tooManySubscriptions(limits.subscriptionsPerSocketMax))]
+/** Creates it. */
+export function createWebSocketProtocol(options: WebSocketProtocolOptions): WebSocketProtocol {
+  return {
+    receive(socket, text) {
+      const message = parse(text)
+      switch (message?.type) {
+        case MessageType.ConnectionInit:
+          return initialize(socket, message, options)
+        case MessageType.Ping: {
+          const { payload } = message
+          void socket.send(JSON.stringify({ type: MessageType.Pong, ...(payload && { payload }) }))
+          return
+        }
+        case MessageType.Pong:
+          return
+        case MessageType.Subscribe:
+          return subscribe(socket, message, options)
+        case MessageType.Complete:
+          socket.noteActivity()
+          return socket.operations.complete(message.id)
+        default:
+          // No message, or one that only servers send.
+          socket.close(CloseCode.BadRequest, 'Invalid message received')
       }
-      const pipeline = envelop(options.handler, context.extra, payload)
-      const prepared = await prepareOperation(pipeline, payload, errorMask)
-      if ('document' in prepared) pipelines.set(prepared, pipeline)
-      return prepared
     },
-    onOperation({ extra }, id, _payload, _args, result) {
-      if (!(result instanceof ResultStream)) return
-      // graphql-ws waits for the end of the results and says it; what comes before goes straight to the socket.
-      result.sendTo({ outbox: extra.outbox, id, payloadBytesMax: limits.payloadBytesMax })
-    },
-    onNext: (_context, _id, _payload, _args, result) =>
-      result.errors === undefined
-        ? undefined
-        : formatFailedResult(result.data, result.extensions, result.errors),
-    onError: (_context, _id, _payload, errors) =>
-      errors.map((error) => formatGraphqlError(errorMask.mask(error.originalError ?? error))),
-    onComplete: ({ extra }) => extra.noteActivity(),
-  })
+  }
 }
 
-async function subscribe(
-  args: ExecutionArgs,
-  { deliveries, errorMask }: WebSocketProtocolOptions,
-): Promise<ResultStream | ExecutionResult> {
-  const result = await deliveries.subscribe(args)
-  if (result instanceof ResultStream || result.errors === undefined) return result
-  return { ...result, errors: result.errors.map((error) => errorMask.mask(error)) }
+function parse(text: string): Message | null {
+  try {
+    return parseMessage(text)
+  } catch {
+    return null
+  }
+}
+
+function initialize(
+  socket: ProtocolSocket,
+  { payload }: ConnectionInitMessage,
+  options: WebSocketProtocolOptions,
+): void {
+  if (socket.phase !== 'silent') {
+    socket.close(CloseCode.TooManyInitialisationRequests, 'Too many initialisation requests')
+    return
+  }
+  socket.phase = 'opening'
+  letIn(socket, payload ?? {}, options).catch((error: unknown) => {
+    options.errorMask.mask(error)
+    socket.close(CloseCode.InternalServerError, 'Internal server error')
+  })
 }
 
 /** Opens the session of a socket; a client that is refused is told why in the reason of the close frame. */
 async function letIn(
-  context: SocketContext,
+  socket: ProtocolSocket,
+  connectionParams: Readonly<Record<string, unknown>>,
   { sessions, errorMask }: WebSocketProtocolOptions,
-): Promise<boolean> {
-  const { extra, connectionParams } = context
-  extra.context = context
-  const source = { headers: extra.headers ?? {}, remoteAddress: extra.address }
-  extra.headers = null
+): Promise<void> {
+  socket.isToldOfStop = isToldOfStop(connectionParams)
+  const source = { headers: socket.headers ?? {}, remoteAddress: socket.address, connectionParams }
+  socket.headers = null
   let session: Session
   try {
-    session = await sessions.open({ kind: 'websocket', ...source, connectionParams: connectionParams ?? {} })
+    session = await sessions.open({ kind: 'websocket', ...source })
   } catch (error) {
     const { message, extensions } = errorMask.mask(error)
-    const isOurFault = extensions['code'] === 'INTERNAL_SERVER_ERROR'
-    extra.close(
-      isOurFault ? CloseCode.InternalServerError : CloseCode.Forbidden,
-      reasonOf(message, extensions),
-    )
-    return false
+    return socket.close(closeCodeOf(extensions), reasonOf(message, extensions))
   }
   // The client may have left while its session was looked up; nobody would end the watch.
-  if (!extra.isOpen) return false
-  extra.connection = { kind: 'websocket', address: extra.address, session }
-  extra.stopSession = sessions.watch(session, (why) => extra.close(CloseCode.Forbidden, why.code))
-  return true
+  if (!socket.isOpen) return
+  socket.connection = { kind: 'websocket', address: socket.address, session }
+  socket.stopSession = sessions.watch(session, (why) => socket.close(CloseCode.Forbidden, why.code))
+  socket.phase = 'letIn'
+  await socket.send(JSON.stringify({ type: MessageType.ConnectionAck }))
+}
+
+function subscribe(
+  socket: ProtocolSocket,
+  { id, payload }: SubscribeMessage,
+  options: WebSocketProtocolOptions,
+): void {
+  socket.noteActivity()
+  if (socket.phase !== 'letIn') {
+    socket.close(CloseCode.Unauthorized, 'Unauthorized')
+    return
+  }
+  const verdict = socket.operations.start(id, (operation) =>
+    runOperation(operation, payload, socket, options),
+  )
+  if (verdict === 'idInUse') {
+    socket.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`)
+  } else if (verdict === 'tooMany') {
+    const { subscriptionsPerSocketMax } = options.limits
+    const error = options.errorMask.mask(tooManySubscriptions(subscriptionsPerSocketMax))
+    void socket.send(JSON.stringify({ id, type: MessageType.Error, payload: [formatGraphqlError(error)] }))
+  }
+}
+
+/**
+ * `{ rowcast: { resumes: true } }` among the parameters: the client goes on by itself after the error SERVER_STOPPING.
+ * All others would stop for good at any error, and come back only from a socket that is closed.
+ */
+function isToldOfStop({ rowcast }: Readonly<Record<string, unknown>>): boolean {
+  return typeof rowcast === 'object' && rowcast !== null && 'resumes' in rowcast && rowcast.resumes === true
+}
+
+interface ShownExtensions {
+  readonly [name: string]: unknown
+}
+
+/** What can pass is worth another attempt, of which graphql-ws's client makes none after 4500. */
+function closeCodeOf({ code }: ShownExtensions): number {
+  return code === 'INTERNAL_SERVER_ERROR' ? TRY_AGAIN_LATER : CloseCode.Forbidden
 }
 
 /** The code of an error that has one: clients can act on it, and it fits. */
-function reasonOf(message: string, { code, id }: GraphQLError['extensions']): string {
+function reasonOf(message: string, { code, id }: ShownExtensions): string {
   if (typeof id === 'string') return `Internal server error ${id}`
   return typeof code === 'string' ? code : message
 }
 
 function tooManySubscriptions(max: number): RowcastError {
   return new RowcastError('TOO_MANY_SUBSCRIPTIONS', `This WebSocket already runs ${max} operations.`)
-}
-
-function formatFailedResult(
-  data: ExecutionResult['data'],
-  extensions: ExecutionResult['extensions'],
-  errors: readonly GraphQLError[],
-): FormattedExecutionResult {
-  return {
-    ...(data === undefined ? {} : { data }),
-    ...(extensions === undefined ? {} : { extensions }),
-    errors: errors.map(formatGraphqlError),
-  }
-}
-
-function envelop(
-  handler: WebSocketProtocolOptions['handler'],
-  { connection }: SocketExtra,
-  params: SubscribePayload,
-): Enveloped {
-  invariant(connection, 'An operation came before its socket was let in.')
-  return handler.getEnveloped({ [CONNECTION]: connection, params })
-}
-
-/** Parses, validates and makes the context; what fails becomes the operation's error, not the socket's end. */
-async function prepareOperation(
-  pipeline: Enveloped,
-  payload: SubscribePayload,
-  errorMask: ErrorMask,
-): Promise<ExecutionArgs | readonly GraphQLError[]> {
-  try {
-    const document = pipeline.parse(payload.query)
-    const errors = pipeline.validate(pipeline.schema, document)
-    if (errors.length > 0) return errors
-    return {
-      schema: pipeline.schema,
-      document,
-      contextValue: await pipeline.contextFactory(),
-      operationName: payload.operationName,
-      variableValues: payload.variables,
-    }
-  } catch (error) {
-    return [errorMask.mask(error)]
-  }
 }

@@ -4,18 +4,17 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { CloseCode, handleProtocols, type Server } from 'graphql-ws'
-import { type RawData, type WebSocket, WebSocketServer } from 'ws'
+import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL } from 'graphql-ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import type { Logger } from '../log.ts'
 import { ClientSocket } from './client-socket.ts'
 import type { Deliveries } from './deliveries.ts'
 import { describeError } from './describe-error.ts'
-import { isLongerThan, payloadTooLarge } from './payload-bound.ts'
 import { SocketOutbox } from './socket-outbox.ts'
-import { createSocketSender, type SocketSender } from './socket-sender.ts'
+import { createSocketSender } from './socket-sender.ts'
 import {
   createWebSocketProtocol,
-  type SocketExtra,
+  type WebSocketProtocol,
   type WebSocketProtocolOptions,
 } from './websocket-protocol.ts'
 
@@ -33,12 +32,15 @@ export interface WebSocketTransport {
   readonly operationCount: number
   /** Takes over a connection that asked for an upgrade. @param address the client's */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): void
-  /** Closes every socket with 1001, which tells clients to come back; cuts those that linger. */
+  /** Closes every socket with 1012, which tells clients to come back; cuts those that linger. */
   close(timeoutMs: number): Promise<void>
 }
 
-/** WebSocket close code: the server goes away. RFC 6455, section 7.4.1. */
-const GOING_AWAY = 1001
+/** WebSocket close code: the server restarts, come back. Registered at IANA beside RFC 6455's; all clients retry it. */
+const SERVICE_RESTART = 1012
+/** graphql-ws' own legacy subprotocol has the package's name, the package speaks another. */
+const USE_OTHER_SUBPROTOCOL = `Use the subprotocol ${GRAPHQL_TRANSPORT_WS_PROTOCOL}, as the npm package graphql-ws does.`
+const INIT_TIMEOUT = 'Connection initialisation timeout'
 
 /** Creates the transport. */
 export function createWebSocketTransport(options: WebSocketTransportOptions): WebSocketTransport {
@@ -53,7 +55,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     perMessageDeflate: false,
     // The types lack it: how long a socket that was closed waits for the client to agree.
     ...{ closeTimeout: limits.closeTimeoutMs },
-    handleProtocols,
+    handleProtocols: chooseSubprotocol,
   })
   /** A function of its own: what lives as long as the socket must not keep its upgrade request alive. */
   function take(webSocket: WebSocket, socket: Duplex, headers: IncomingHttpHeaders, address: string): void {
@@ -61,7 +63,10 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
       ...{ webSocket, socket, bufferedBytesMax: limits.socketBufferedBytesMax },
       ...{ frames: options.deliveries.frames, turn: options.deliveries.turn },
     })
-    const client = new ClientSocket({ webSocket, outbox, address, headers })
+    const client = new ClientSocket({
+      ...{ webSocket, outbox, address, headers, operationsMax: limits.subscriptionsPerSocketMax },
+      send: createSocketSender(webSocket, limits.socketBufferedBytesMax),
+    })
     attached.add(client)
     attachSocket(protocol, webSocket, client, options, () => attached.delete(client))
   }
@@ -72,7 +77,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     },
     get operationCount() {
       let count = 0
-      for (const { operationCount } of attached) count += operationCount
+      for (const { operations } of attached) count += operations.count
       return count
     },
     handleUpgrade(request, socket, head, address) {
@@ -80,7 +85,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
       sockets.handleUpgrade(request, socket, head, (webSocket) => take(webSocket, socket, headers, address))
     },
     close(timeoutMs) {
-      for (const socket of sockets.clients) socket.close(GOING_AWAY, 'Server is stopping')
+      for (const client of attached) client.close(SERVICE_RESTART, 'Server is stopping')
       const timer = setTimeout(() => {
         for (const socket of sockets.clients) socket.terminate()
       }, timeoutMs)
@@ -94,8 +99,15 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
   }
 }
 
+/** A subprotocol that is not spoken here is taken all the same: browsers show a close frame's reason, but no refusal's. */
+function chooseSubprotocol(offered: ReadonlySet<string>): string | false {
+  if (offered.has(GRAPHQL_TRANSPORT_WS_PROTOCOL)) return GRAPHQL_TRANSPORT_WS_PROTOCOL
+  const [first] = offered
+  return first ?? false
+}
+
 function attachSocket(
-  protocol: Server<SocketExtra>,
+  protocol: WebSocketProtocol,
   socket: WebSocket,
   client: ClientSocket,
   { logger, limits }: WebSocketTransportOptions,
@@ -103,66 +115,22 @@ function attachSocket(
 ): void {
   // ws closes the socket itself on a malformed frame; the listener keeps that from ending the process.
   socket.on('error', (error) => logger.debug('a WebSocket failed', describeError(error)))
+  if (socket.protocol !== GRAPHQL_TRANSPORT_WS_PROTOCOL) {
+    client.close(CloseCode.SubprotocolNotAcceptable, USE_OTHER_SUBPROTOCOL)
+  }
+  const initTimer = setTimeout(() => {
+    if (client.phase === 'silent') client.close(CloseCode.ConnectionInitialisationTimeout, INIT_TIMEOUT)
+  }, limits.connectionInitTimeoutMs)
   client.watch(limits)
-  const send = createSocketSender(socket, limits.socketBufferedBytesMax)
-  const onClosed = protocol.opened(
-    {
-      protocol: socket.protocol,
-      send: createBoundedSender(send, limits.payloadBytesMax),
-      close: (code, reason) => client.close(code ?? CloseCode.InternalServerError, reason ?? ''),
-      onMessage(handle) {
-        socket.on('message', (data, isBinary) => {
-          receive(data, isBinary, client, handle, logger)
-        })
-      },
-    },
-    client,
-  )
-  socket.once('close', (code, reason) => {
+  socket.on('message', (data, isBinary) => {
+    // After our close frame the client may still send, and it is no longer who it was.
+    if (!client.isOpen) return
+    if (isBinary) client.close(CloseCode.BadRequest, 'Invalid message received')
+    else protocol.receive(client, String(data))
+  })
+  socket.once('close', () => {
+    clearTimeout(initTimer)
     onClose()
-    client.stopSession?.()
-    onClosed(code, String(reason)).catch((error: unknown) => {
-      logger.error('a WebSocket could not be cleaned up', describeError(error))
-    })
+    client.release()
   })
-}
-
-function receive(
-  data: RawData,
-  isBinary: boolean,
-  client: ClientSocket,
-  handle: (text: string) => Promise<void>,
-  logger: Logger,
-): void {
-  // After our close frame the client may still send, and it is no longer who it was.
-  if (!client.isOpen) return
-  if (isBinary) {
-    client.close(CloseCode.BadRequest, 'Invalid message received')
-    return
-  }
-  handle(String(data)).catch((error: unknown) => {
-    if (isUnexpectedMessage(error)) return client.close(CloseCode.BadRequest, 'Invalid message received')
-    logger.error('a WebSocket message could not be handled', describeError(error))
-    client.close(CloseCode.InternalServerError, 'Internal server error')
-  })
-}
-
-/** A message that only servers send: graphql-ws throws, as if it were our fault. */
-function isUnexpectedMessage(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('Unexpected message of type ')
-}
-
-/** Bounds the text of a single result, which is replaced by the error; what is streamed does not come this way. */
-function createBoundedSender(send: SocketSender, bytesMax: number): SocketSender {
-  return async (text) => {
-    if (!isLongerThan(text, bytesMax)) return send(text)
-    const { id, type } = JSON.parse(text) as { id?: string; type: string }
-    // A pong that echoes, or an error that quotes: bounded by what the client sent.
-    if (type !== 'next' || id === undefined) return send(text)
-    const error = payloadTooLarge(bytesMax)
-    const payload = {
-      errors: [{ message: error.message, extensions: { code: error.code, mend: error.mend } }],
-    }
-    return send(JSON.stringify({ id, type, payload }))
-  }
 }

@@ -113,7 +113,7 @@ test('it starts, shows life, stops without leaving a process, and keeps its data
   while (!(await isExample())) {}
 
   first.child.kill('SIGINT')
-  expect(await client.closed()).toEqual({ code: 1001, reason: 'Server is stopping' })
+  expect(await client.closed()).toEqual({ code: 1012, reason: 'Server is stopping' })
   expect(await first.exited()).toBe(0)
   expect(first.output()).toMatch(/Stopped\.\n$/)
   expect(isAlive(postmaster)).toBe(false)

@@ -25,7 +25,7 @@ it('SIGTERM: what waits is delivered, clients learn where to go on, PostgreSQL t
   const health = async () => (await fetch(`${url}/health/ready`)).status
   await expect.poll(health, { timeout: 40_000 }).toBe(200)
 
-  const client = createWsClient(url)
+  const client = createWsClient(url, { rowcast: { resumes: true } })
   const changes = client.subscribe<TagChanged>(QUERY)
   const readers = async () => {
     const answer = await (await fetch(`${url}/health/ready`)).json()
@@ -43,7 +43,7 @@ it('SIGTERM: what waits is delivered, clients learn where to go on, PostgreSQL t
     code: 'SERVER_STOPPING',
     cursor: expect.any(String),
   })
-  expect((await client.closed()).code).toBe(1001)
+  expect((await client.closed()).code).toBe(1012)
   expect(stdout).toContain('Stopping.')
   const [row] = await database.query<{ readonly isActive: boolean }>(
     `SELECT active AS "isActive" FROM pg_replication_slots WHERE slot_name = $1`,

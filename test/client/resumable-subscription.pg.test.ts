@@ -98,8 +98,10 @@ describe('a resumable subscription', () => {
       {
         after: foreign,
         onResync: async (error) => {
+          const cursor = await rowcast.changeCursor()
+          // What is written from now on stands behind the cursor.
           reasons.push(error.extensions['reason'])
-          return rowcast.changeCursor()
+          return cursor
         },
       },
     )

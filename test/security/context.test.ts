@@ -81,7 +81,7 @@ describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
     const id = isWebSocket ? answer.closed?.reason.split(' ').at(-1) : answer.errors[0]?.extensions?.['id']
     expect(id).toMatch(/^[0-9a-f-]{36}$/)
     expect(accident.logged.filter((line) => line.includes(String(id)))).toHaveLength(1)
-    expect(isWebSocket ? answer.closed?.code : answer.status).toBe(isWebSocket ? 4500 : 500)
+    expect(isWebSocket ? answer.closed?.code : answer.status).toBe(isWebSocket ? 1013 : 500)
   })
 })
 

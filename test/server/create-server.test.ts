@@ -89,7 +89,7 @@ test('close() ends clients so that they know to come back, and frees the port', 
 
   await server.close()
 
-  expect(await client.closed()).toEqual({ code: 1001, reason: 'Server is stopping' })
+  expect(await client.closed()).toEqual({ code: 1012, reason: 'Server is stopping' })
   expect((await overWs.ended()).kind).toBe('closed')
   const last = await sseSource.next()
   expect(last.errors?.[0]?.extensions?.['code']).toBe('SERVER_STOPPING')

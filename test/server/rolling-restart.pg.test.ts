@@ -15,6 +15,8 @@ interface TagChanged {
 
 const QUERY =
   'subscription ($after: Cursor) { tagChanged(after: $after, action: INSERT) { cursor new { name } } }'
+/** In `connection_init`: this client takes SERVER_STOPPING for what it is. */
+const RESUMES = { rowcast: { resumes: true } }
 const NET_MS = 40_000
 
 describe('a service that stops', () => {
@@ -26,7 +28,7 @@ describe('a service that stops', () => {
       await using running = await openService(database)
       const { rowcast } = running.service
       await rowcast.ready()
-      const client = transport === 'webSocket' ? createWsClient(running.url) : null
+      const client = transport === 'webSocket' ? createWsClient(running.url, RESUMES) : null
       const stream =
         client === null
           ? await subscribeSse<TagChanged>(running.url, QUERY)
@@ -46,7 +48,7 @@ describe('a service that stops', () => {
         retryAfterMs: expect.any(Number),
         cursor: expect.any(String),
       })
-      if (client !== null) expect((await client.closed()).code).toBe(1001)
+      if (client !== null) expect((await client.closed()).code).toBe(1012)
 
       // A next process goes on from there, with nothing twice and nothing lost.
       await database.query(`INSERT INTO "Tag" (name) VALUES ('three')`)
@@ -59,6 +61,26 @@ describe('a service that stops', () => {
       await resumed.close()
     },
   )
+
+  it('delivers what waits and leaves the operations of other clients open over WebSocket', {
+    timeout: 90_000,
+  }, async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using running = await openService(database)
+    const { rowcast } = running.service
+    await rowcast.ready()
+    const client = createWsClient(running.url)
+    const changes = client.subscribe<TagChanged>(QUERY)
+    await expect.poll(() => rowcast.status().subscriptions.get('Tag'), { timeout: NET_MS }).toBe(2)
+    await database.query(`INSERT INTO "Tag" (name) VALUES ('one'), ('two')`)
+    expect((await changes.nextData()).tagChanged.new.name).toBe('one')
+    await running.service.stop()
+    expect(await client.closed()).toEqual({ code: 1012, reason: 'Server is stopping' })
+    expect((await changes.nextData()).tagChanged.new.name).toBe('two')
+    // Neither an error nor a completion: the client ends it because its socket was closed.
+    expect(await changes.ended()).toMatchObject({ kind: 'closed' })
+    expect(changes.length).toBe(0)
+  })
 
   it('does not wait for a client that does not read', { timeout: 90_000 }, async () => {
     await using database = await openDatabase({ migrate: true })

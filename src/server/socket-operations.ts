@@ -1,0 +1,126 @@
+/**
+ * Stage 8, server. The operations of one WebSocket. A client may use an id again as soon as it has completed it, so an
+ * operation is known by its own object and never by its id; what is still being made for one that has ended ends with it.
+ */
+
+/** What has to be ended with its operation. */
+export interface OwnedResults {
+  return(): Promise<unknown>
+}
+
+/** One operation. */
+export class Operation {
+  /** As the client chose it; another operation may have it later. */
+  readonly id: string
+  #results: OwnedResults | null = null
+  #isOver = false
+
+  constructor(id: string) {
+    this.id = id
+  }
+
+  /** Whether nothing more may be sent for it. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Makes the results its own; ends them at once, and returns false, when it is over. */
+  own(results: OwnedResults): boolean {
+    this.#results = results
+    if (this.#isOver) this.#returnResults()
+    return !this.#isOver
+  }
+
+  /** Ends it, with the results that it owns or will own. */
+  end(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#returnResults()
+  }
+
+  #returnResults(): void {
+    const results = this.#results
+    this.#results = null
+    // Nobody reads the results any more: that their source could not be closed concerns nobody.
+    results?.return().catch(() => undefined)
+  }
+}
+
+/** Does an operation, from its document to its last message; must not reject. */
+export type RunOperation = (operation: Operation) => Promise<void>
+
+/** What became of a request for an operation. */
+export type StartVerdict = 'started' | 'idInUse' | 'tooMany'
+
+/** The operations of one socket. */
+export class SocketOperations {
+  readonly #operationsMax: number
+  /** Those that the client knows to be running. */
+  readonly #open = new Map<string, Operation>()
+  /** Those that wait for room, in order: each is open. */
+  readonly #waiting = new Map<Operation, RunOperation>()
+  /** Those at work: the client may have completed some of them since. */
+  #workingCount = 0
+
+  /** @param operationsMax that are open at once, and that are at work at once */
+  constructor(operationsMax: number) {
+    this.#operationsMax = operationsMax
+  }
+
+  /** Operations that are open, and those that have ended and are still at work. */
+  get count(): number {
+    return this.#workingCount + this.#waiting.size
+  }
+
+  /**
+   * Opens an operation. It runs at once, unless too many that the client has completed are still at work: their number
+   * is the client's choice, so that the next one waits for them.
+   */
+  start(id: string, run: RunOperation): StartVerdict {
+    if (this.#open.has(id)) return 'idInUse'
+    if (this.#open.size >= this.#operationsMax) return 'tooMany'
+    const operation = new Operation(id)
+    this.#open.set(id, operation)
+    if (this.#workingCount < this.#operationsMax) void this.#work(operation, run)
+    else this.#waiting.set(operation, run)
+    return 'started'
+  }
+
+  /** Ends the operation that has this id now, as its client wishes. */
+  complete(id: string): void {
+    const operation = this.#open.get(id)
+    if (operation !== undefined) this.close(operation)
+  }
+
+  /** Ends an operation; its id is free from now on. False when it was over already. */
+  close(operation: Operation): boolean {
+    if (operation.isOver) return false
+    this.#open.delete(operation.id)
+    this.#waiting.delete(operation)
+    operation.end()
+    return true
+  }
+
+  /** Ends all of them. */
+  closeAll(): void {
+    for (const operation of [...this.#open.values()]) this.close(operation)
+  }
+
+  async #work(operation: Operation, run: RunOperation): Promise<void> {
+    this.#workingCount += 1
+    try {
+      await run(operation)
+    } finally {
+      this.close(operation)
+      this.#workingCount -= 1
+      this.#startNext()
+    }
+  }
+
+  #startNext(): void {
+    const [next] = this.#waiting
+    if (next === undefined || this.#workingCount >= this.#operationsMax) return
+    this.#waiting.delete(next[0])
+    void this.#work(...next)
+  }
+}
