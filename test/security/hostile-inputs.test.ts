@@ -8,10 +8,18 @@ import { createRecordingPrisma } from '../graphql/recording-prisma.ts'
 import { startServer } from '../server/server-fixture.ts'
 import { STREAM_TRANSPORTS } from './transports.ts'
 
-const QUERY = `subscription ($where: UserWhere, $old: UserWhere, $new: UserWhere, $changed: [UserField!],
-  $action: [ChangeAction!], $after: Cursor) {
-  userChanged(where: $where, old: $old, new: $new, changed: $changed, action: $action, after: $after) { action }
-}`
+const TYPES: Readonly<Record<string, string>> = {
+  ...{ where: 'UserWhere', old: 'UserWhere', new: 'UserWhere', changed: '[UserField!]' },
+  ...{ action: '[ChangeAction!]', after: 'Cursor' },
+}
+
+/** Without arguments whose variable has no value: those are refused whatever else there is. */
+function queryOf(variables: object): string {
+  const names = Object.keys(variables)
+  if (names.length === 0) return 'subscription { userChanged { action } }'
+  const declared = names.map((name) => `$${name}: ${TYPES[name]}`).join(', ')
+  return `subscription (${declared}) { userChanged(${names.map((name) => `${name}: $${name}`).join(', ')}) { action } }`
+}
 
 const NAMES = [
   ...[
@@ -113,7 +121,7 @@ describe.each(STREAM_TRANSPORTS.map((transport) => [transport.name, transport] a
       await fc.assert(
         fc.asyncProperty(hostile, async (variables: object) => {
           const before = feed.requests.length
-          const stream = await transport.open(url, QUERY, { variables: { ...variables } })
+          const stream = await transport.open(url, queryOf(variables), { variables: { ...variables } })
           let answer: unknown = null
           const answered = stream.next().then(
             (value) => {
