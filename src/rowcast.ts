@@ -29,7 +29,7 @@ import { resolveConnectionTarget } from './source/connection-target.ts'
 import { resolveDurability } from './source/durability-options.ts'
 import { createReplicationSource } from './source/replication-source.ts'
 import { DEFAULT_RETENTION, type Retention } from './source/retention-window.ts'
-import { createSetupGoal, type SetupGoal } from './source/setup-goal.ts'
+import { createSetupGoal, modelsKeepingIdentity, type SetupGoal } from './source/setup-goal.ts'
 import { readSnapshot } from './source/snapshot.ts'
 import { runTeardown } from './source/teardown.ts'
 import { VisibilityGate } from './source/visibility.ts'
@@ -115,7 +115,9 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   function buildSource(): ChangeReader {
     const goal = setupGoal()
     const models = [...registered.values()]
-    const createRegistry = () => createRelationRegistry({ catalog, models, defaultSchema: schema })
+    const keepsIdentity = modelsKeepingIdentity(goal)
+    const parts = { catalog, models, defaultSchema: schema, keepsIdentity }
+    const createRegistry = () => createRelationRegistry(parts)
     const ownRegistry = createRegistry()
     registry = ownRegistry
     const softDelete = new Map<string, string>()
@@ -259,9 +261,8 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
 }
 
 /** One action is a list of one. */
-function actionsOf(action: ChangeAction | readonly ChangeAction[] | undefined) {
-  return typeof action === 'string' ? [action] : action
-}
+const actionsOf = (action: ChangeAction | readonly ChangeAction[] | undefined) =>
+  typeof action === 'string' ? [action] : action
 
 /** Of the slot's bytes: WAL has headers, index entries and page images beside the rows, the log in memory has not. */
 const MEMORY_SHARE = 3 / 8

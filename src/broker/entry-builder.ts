@@ -55,6 +55,8 @@ export class EntryBuilder {
   /** Of the tables that are live, by OID. */
   readonly #digests = new Map<number, string>()
   readonly #types = new Map<number, Buffer>()
+  /** Relation messages as they came, by OID. */
+  readonly #relations = new Map<number, Buffer>()
   #begin: BeginMessage | null = null
   #previous: EntryId = { lsn: LSN_ZERO, sequence: 0 }
   #index = 0
@@ -83,6 +85,7 @@ export class EntryBuilder {
     this.#begin = null
     this.#digests.clear()
     this.#types.clear()
+    this.#relations.clear()
     this.#clear()
   }
 
@@ -91,6 +94,7 @@ export class EntryBuilder {
     const tag = bytes[start]
     if (tag === TAG_INSERT || tag === TAG_UPDATE || tag === TAG_DELETE) {
       const oid = readUint32(bytes, start + 1)
+      if (this.#registry.noteRow(oid)) this.#define(oid)
       const digest = this.#digests.get(oid)
       if (digest === undefined) this.#skip(1)
       else this.#add(bytes, start, end, 1, [oid])
@@ -118,6 +122,7 @@ export class EntryBuilder {
         this.#takeRelation(message, bytes.subarray(start, end))
         return
       case 'truncate': {
+        this.#registry.noteTruncate()
         const live = message.relationOids.filter((oid) => this.#digests.has(oid))
         if (live.length === 0) this.#skip(message.relationOids.length)
         else this.#add(bytes, start, end, message.relationOids.length, live)
@@ -134,17 +139,29 @@ export class EntryBuilder {
   #takeRelation(message: RelationMessage, bytes: Buffer): void {
     const before = new Set(this.#registry.faults.keys())
     const { model, drift } = this.#registry.update(message)
+    this.#relations.set(message.oid, Buffer.from(bytes))
     if (model === null) {
       this.#digests.delete(message.oid)
       return
     }
-    const types = message.columns.flatMap(({ typeOid }) => this.#types.get(typeOid) ?? [])
-    const definition = encodeRelationDefinition([...new Set(types), Buffer.from(bytes)])
-    this.#digests.set(message.oid, definition.digest)
-    this.#output.onRelation(definition)
+    this.#define(message.oid)
     if (drift !== null) this.#output.onDrift(model.name, drift)
     else if (before.has(model.name) && !this.#registry.faults.has(model.name))
       this.#output.onRecovery(model.name)
+  }
+
+  /** What the rows of a live table look like, and which of its partitions log a part of them only. */
+  #define(oid: number): void {
+    const entry = this.#registry.entryOf(oid)
+    const bytes = this.#relations.get(oid)
+    if (entry?.model == null || bytes === undefined) return
+    const types = entry.relation.columns.flatMap(({ typeOid }) => this.#types.get(typeOid) ?? [])
+    const writers = this.#registry
+      .partialWritersOf(oid)
+      .flatMap((each) => this.#relations.get(each.oid) ?? [])
+    const definition = encodeRelationDefinition([...new Set(types), bytes, ...writers])
+    this.#digests.set(oid, definition.digest)
+    this.#output.onRelation(definition)
   }
 
   #takeMessage(message: LogicalMessage, bytes: Buffer, start: number, end: number): void {

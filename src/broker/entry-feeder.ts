@@ -149,13 +149,16 @@ export class EntryFeeder {
         'What a relation looks like is not in Redis any more.',
       )
     }
-    const relation = messages.find((message): message is RelationMessage => message.kind === 'relation')
+    const relations = messages.filter((message): message is RelationMessage => message.kind === 'relation')
+    const [relation, ...writers] = relations
     if (relation === undefined) return
     // One that could not be read may be readable now: the tables are looked at by themselves.
     const { oid } = relation
     if (this.#told.get(oid) === digest && this.#options.registry.entryOf(oid)?.reader != null) return
     this.#told.set(oid, digest)
-    for (const message of messages) this.#take(message, 0)
+    for (const message of messages) if (message.kind === 'type') this.#take(message, 0)
+    this.#take(relation, 0)
+    this.#options.registry.replacePartialWriters(oid, writers)
   }
 
   #take(message: Message | TypeMessage, byteLength: number): void {

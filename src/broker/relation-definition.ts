@@ -1,6 +1,6 @@
 /**
- * Beside the bus, broker. What a relation looks like, as a value of its own: the Type messages of its columns, then the
- * Relation message, each behind its length. Known by a digest of itself, so the same relation is the same one however
+ * Beside the bus, broker. What a relation looks like, as a value of its own: the Type messages of its columns, the Relation
+ * message, and those of its partitions that do not log whole rows, each behind its length. Known by a digest of itself, so the same relation is the same one however
  * often PostgreSQL describes it.
  */
 import { Buffer } from 'node:buffer'

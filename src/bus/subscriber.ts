@@ -160,23 +160,47 @@ export class Subscriber {
   }
 
   #judge(change: AnyChange): Match | null {
+    if (isRowLost(change)) {
+      this.#endWith(oldRowMissing(change))
+      return null
+    }
     if (this.filter === null) return new Match(change, null, false, false, !this.isLive)
     const { verdict, transition, hidesOld, hidesNew } = judgeChange(this.filter, change)
     if (verdict === 'match') return new Match(change, transition, hidesOld, hidesNew, !this.isLive)
-    if (verdict === 'unknown') this.#endUnanswered(change, this.filter)
+    if (verdict !== 'unknown') return null
+    this.#endWith(change.isOldMissing === true ? oldRowMissing(change) : unanswerable(change, this.filter))
     return null
   }
 
   /** Saying no would be a silent gap, saying yes a lie: the subscription ends and says why. */
-  #endUnanswered(change: AnyChange, filter: ChangeFilter): void {
+  #endWith(error: RowcastError): void {
     this.#push(false)
-    const missing = missingValues(change, filter)
-      .map(({ image, fields }) =>
-        fields === null ? `the ${image} row` : `${image}.${fields.join(`, ${image}.`)}`,
-      )
-      .join(' and ')
-    const happened = `The filter needs ${missing}, which PostgreSQL did not send.`
-    const details = { model: change.model, cursor: change.cursor }
-    this.queue.end(new RowcastError('FILTER_UNANSWERABLE', happened, { details }))
+    this.queue.end(error)
   }
+}
+
+/** Whether it is not known which row a change is about: no key of it came, where the table is to log whole rows. */
+function isRowLost(change: AnyChange): boolean {
+  if (change.isOldMissing !== true) return false
+  return change.action === 'DELETE' ? change.key === null : change.oldKey === undefined
+}
+
+/** The row may have left what the subscriber sees; only asking for the rows again tells. */
+function oldRowMissing({ model }: AnyChange): RowcastError {
+  const reason = 'the row before a change was not logged'
+  return new RowcastError('RESYNC_REQUIRED', `The subscription cannot go on: ${reason}.`, {
+    details: { reason, model },
+  })
+}
+
+function unanswerable(change: AnyChange, filter: ChangeFilter): RowcastError {
+  const missing = missingValues(change, filter)
+    .map(({ image, fields }) =>
+      fields === null ? `the ${image} row` : `${image}.${fields.join(`, ${image}.`)}`,
+    )
+    .join(' and ')
+  const happened = `The filter needs ${missing}, which PostgreSQL did not send.`
+  return new RowcastError('FILTER_UNANSWERABLE', happened, {
+    details: { model: change.model, cursor: change.cursor },
+  })
 }

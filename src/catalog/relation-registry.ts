@@ -3,11 +3,12 @@
  * Relation before the first change of a table on a connection, and again whenever it may have changed.
  */
 import { RowcastError } from '../errors.ts'
-import type { RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
+import type { OldKind, RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
 import type { DynamicType } from './column-codec.ts'
 import type { ModelCatalog, ModelSpec } from './model-catalog.ts'
 import { createDriftError, layOutRow } from './row-layout.ts'
 import { createRowReader, type RowReader } from './row-reader.ts'
+import { judgeOldKind, loggedColumns, type RowMessage, WritingTables } from './writing-tables.ts'
 
 /** What the registry knows about one relation. */
 export interface RelationEntry {
@@ -37,6 +38,15 @@ export interface RelationRegistryOptions {
   readonly models: Iterable<ModelSpec>
   /** PostgreSQL schema of models that do not name theirs. @default 'public' */
   readonly defaultSchema?: string | undefined
+  /** Names of the models whose tables keep the replica identity they have. @default none: whole old rows are counted on */
+  readonly keepsIdentity?: ReadonlySet<string> | undefined
+}
+
+/** How the rows of a table are read some of whose partitions do not log whole rows. */
+export interface PartialRows {
+  readonly reader: RowReader
+  /** How much of the row before a message holds. */
+  oldKindOf(message: RowMessage): OldKind
 }
 
 /** The relations of one stream. */
@@ -49,6 +59,16 @@ export interface RelationRegistry {
   entryOf(oid: number): RelationEntry | undefined
   /** The reader of a relation's rows; null for unknown tables, and for drifted ones. */
   readerOf(oid: number): RowReader | null
+  /** To be called for each row before its reader is asked for: PostgreSQL describes a partition before its change. */
+  noteRow(oid: number): boolean
+  /** To be called for each TRUNCATE. */
+  noteTruncate(): void
+  /** Null where every old tuple that is marked as a whole row is one. */
+  partialRowsOf(oid: number): PartialRows | null
+  /** Partitions that write rows of the table and log a part of each only. */
+  partialWritersOf(oid: number): readonly RelationMessage[]
+  /** Takes over what another process knows of them. */
+  replacePartialWriters(oid: number, writers: readonly RelationMessage[]): void
   /** Whether a model's changes carry whole old rows: REPLICA IDENTITY FULL; true while that is not known. */
   hasOldImages(model: string): boolean
   /**
@@ -86,6 +106,7 @@ function describeShape(message: RelationMessage, types: ReadonlyMap<number, Dyna
 /** Creates an empty registry. */
 export function createRelationRegistry(options: RelationRegistryOptions): RelationRegistry {
   const defaultSchema = options.defaultSchema ?? 'public'
+  const keepsIdentity = options.keepsIdentity ?? new Set<string>()
   const modelByTable = new Map<string, ModelSpec>()
   for (const model of options.models) {
     modelByTable.set(qualify(model.schema ?? defaultSchema, model.table), model)
@@ -98,6 +119,9 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
   /** Tables that inherit from a model's: their rows are the model's rows too. */
   let heirs: ReadonlyMap<string, ModelSpec> = new Map()
   let unpublished: ReadonlyMap<string, ReadonlySet<string>> = new Map()
+  const writing = new WritingTables()
+  /** Made when first asked for, and again when readers or writers are others. */
+  const partialRows = new Map<number, PartialRows>()
 
   /** The model whose table this was under its former name, unless another table has taken that name. */
   function findFormerModel(oid: number): ModelSpec | null {
@@ -120,7 +144,23 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
     const { layout, findings } = layOutRow(relation, model, options.catalog, types, unpublished.get(name))
     return findings.length > 0
       ? { relation, model, reader: null, drift: createDriftError(relation, model, findings) }
-      : { relation, model, reader: createRowReader(layout), drift: null }
+      : {
+          relation,
+          model,
+          reader: createRowReader({ ...layout, isOldExpected: !keepsIdentity.has(model.name) }),
+          drift: null,
+        }
+  }
+
+  function partialRowsOf(oid: number): PartialRows | null {
+    const writers = writing.partialWritersOf(oid)
+    const entry = entries.get(oid)
+    if (writers.length === 0 || entry?.reader == null) return null
+    const known = partialRows.get(oid)
+    if (known !== undefined) return known
+    const made = createPartialRows(entry.relation, entry.reader, writers)
+    partialRows.set(oid, made)
+    return made
   }
 
   /**
@@ -149,6 +189,8 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
 
   return {
     update(message) {
+      writing.describe(message)
+      partialRows.delete(message.oid)
       const known = entries.get(message.oid)
       const shape = describeShape(message, types)
       const isSame = known !== undefined && shapes.get(message.oid) === shape && known.reader !== null
@@ -166,6 +208,18 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
     readerOf(oid) {
       const reader = entries.get(oid)?.reader ?? null
       return reader !== null && faults.size > 0 && faults.has(reader.model.name) ? null : reader
+    },
+    noteRow(oid) {
+      const isChanged = writing.noteRow(oid)
+      if (isChanged) partialRows.clear()
+      return isChanged
+    },
+    noteTruncate: () => writing.noteTruncate(),
+    partialRowsOf,
+    partialWritersOf: (oid) => writing.partialWritersOf(oid),
+    replacePartialWriters(oid, writers) {
+      writing.replace(oid, writers)
+      partialRows.delete(oid)
     },
     hasOldImages(model) {
       const known = [...entries.values()].filter((entry) => entry.model?.name === model)
@@ -192,7 +246,27 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
       entries.clear()
       shapes.clear()
       types.clear()
+      writing.clear()
+      partialRows.clear()
     },
+  }
+}
+
+function createPartialRows(
+  relation: RelationMessage,
+  reader: RowReader,
+  writers: readonly RelationMessage[],
+): PartialRows {
+  const { model } = reader
+  const isKeyLogged = writers.every((writer) => {
+    const logged = loggedColumns(writer)
+    const columnOf = (name: string) => model.fields.find((field) => field.name === name)?.column ?? ''
+    return model.primaryKey.every((name) => logged.has(columnOf(name)))
+  })
+  return {
+    reader:
+      reader.isKeyLogged === isKeyLogged ? reader : reader.withKeyLogged(reader.isKeyLogged && isKeyLogged),
+    oldKindOf: (message) => judgeOldKind(message, relation, writers),
   }
 }
 

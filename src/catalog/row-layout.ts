@@ -30,6 +30,8 @@ export interface RowLayout {
   readonly missingFields: readonly string[]
   /** Whether the replica identity holds the whole primary key. */
   readonly isKeyLogged: boolean
+  /** Whether every UPDATE and DELETE should bring the whole row before it: the model's table is to have REPLICA IDENTITY FULL. */
+  readonly isOldExpected: boolean
 }
 
 /** One disagreement of database and Prisma schema. */
@@ -93,7 +95,10 @@ export function layOutRow(
   const isKeyLogged = model.primaryKey.every((name) =>
     logged.has(model.fields.find((field) => field.name === name)?.column ?? ''),
   )
-  return { layout: { model, columns, fields, missingFields, isKeyLogged }, findings }
+  return {
+    layout: { model, columns, fields, missingFields, isKeyLogged, isOldExpected: false },
+    findings,
+  }
 }
 
 function describeFinding(model: ModelSpec, finding: DriftFinding): string {

@@ -47,6 +47,10 @@ export interface RowReader {
   readKey(tuple: Tuple, old?: Tuple | null): AnyRow | null
   /** Whether the replica identity holds the whole primary key, so that an UPDATE that changes it brings the old one. */
   readonly isKeyLogged: boolean
+  /** The same reader for rows of which the old key comes, or does not. */
+  withKeyLogged(isKeyLogged: boolean): RowReader
+  /** Whether an UPDATE or DELETE without the whole row before it lacks what the model counts on. */
+  readonly isOldExpected: boolean
   /** Fields whose columns the publication leaves out: no row has them. */
   readonly missingFields: readonly string[]
   /** Whether a field is neither NULL nor false; null where the tuple does not say. Decodes nothing else. */
@@ -119,17 +123,23 @@ class CompiledRowReader implements RowReader {
   /** Index of each primary-key field's column; null where a part has no column, or there is no key. */
   readonly #keyColumns: readonly number[] | null
   readonly isKeyLogged: boolean
+  readonly isOldExpected: boolean
   readonly missingFields: readonly string[]
 
   constructor(layout: RowLayout, readFast: FastRowReader) {
     this.model = layout.model
     this.isKeyLogged = layout.isKeyLogged
+    this.isOldExpected = layout.isOldExpected
     this.missingFields = layout.missingFields
     this.#layout = layout
     this.#readFast = readFast
     const { primaryKey } = layout.model
     const indexes = primaryKey.map((name) => layout.columns.findIndex((plan) => plan?.field.name === name))
     this.#keyColumns = indexes.length === 0 || indexes.includes(-1) ? null : indexes
+  }
+
+  withKeyLogged(isKeyLogged: boolean): RowReader {
+    return new CompiledRowReader({ ...this.#layout, isKeyLogged }, this.#readFast)
   }
 
   readRow(tuple: Tuple): AnyRow {

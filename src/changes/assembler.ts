@@ -8,13 +8,14 @@
  * left are recognised by their position and dropped.
  */
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
+import type { RowReader } from '../catalog/row-reader.ts'
+import type { RowMessage } from '../catalog/writing-tables.ts'
 import { invariant, type RowcastError } from '../errors.ts'
 import type { LogicalMessage, Message, RelationMessage } from '../pgoutput/messages.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { pgMicrosToDate } from '../wire/pg-time.ts'
 import type { ChangePosition, TransactionInfo, TransactionPart } from './change.ts'
 import { ChangePacker } from './change-packer.ts'
-import type { RowMessage } from './change-record.ts'
 import type { StreamEpoch } from './cursor.ts'
 import type { EmittedMessage } from './emitted-message.ts'
 import { createUnknownMarkError, judgeVisibility, type SoftDeleteFields } from './soft-delete.ts'
@@ -118,11 +119,13 @@ export function createTransactionAssembler(
     else if (before.has(model.name) && !registry.faults.has(model.name)) output.onRecovery?.(model.name)
   }
 
-  function takeRow(message: RowMessage, bytes: number): void {
-    const open = openTransaction(message.kind)
+  function takeRow(sent: RowMessage, bytes: number): void {
+    const open = openTransaction(sent.kind)
     const index = nextIndex++
-    const reader = registry.readerOf(message.relationOid)
-    if (reader === null) return
+    registry.noteRow(sent.relationOid)
+    const usual = registry.readerOf(sent.relationOid)
+    if (usual === null) return
+    const { reader, message } = asWritten(registry, usual, sent)
     const field = softDelete.size === 0 ? undefined : softDelete.get(reader.model.name)
     const visibility = field === undefined ? ACTIONS[message.kind] : judgeVisibility(reader, field, message)
     if (visibility === 'hidden') return
@@ -191,6 +194,7 @@ export function createTransactionAssembler(
         case 'truncate': {
           const open = openTransaction(message.kind)
           const told = new Set<string>()
+          registry.noteTruncate()
           for (const oid of message.relationOids) {
             const index = nextIndex++
             const reader = registry.readerOf(oid)
@@ -222,6 +226,19 @@ export function createTransactionAssembler(
       byteLength = 0
     },
   }
+}
+
+/** A row's message, with the old row as whole as the table that wrote it logs it. */
+function asWritten(
+  registry: RelationRegistry,
+  reader: RowReader,
+  message: RowMessage,
+): { readonly reader: RowReader; readonly message: RowMessage } {
+  const partial = registry.partialRowsOf(message.relationOid)
+  if (partial === null) return { reader, message }
+  const oldKind = partial.oldKindOf(message)
+  if (oldKind === 'full') return { reader, message }
+  return { reader: partial.reader, message: { ...message, oldKind } as RowMessage }
 }
 
 const ACTIONS = { insert: 'INSERT', update: 'UPDATE', delete: 'DELETE' } as const

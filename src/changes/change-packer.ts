@@ -4,6 +4,7 @@
  */
 import type { Buffer } from 'node:buffer'
 import type { RowReader } from '../catalog/row-reader.ts'
+import type { RowMessage } from '../catalog/writing-tables.ts'
 import type { Tuple } from '../pgoutput/tuple.ts'
 import { ByteSlabs, RecycledSlabs } from './byte-slabs.ts'
 import type { TransactionInfo } from './change.ts'
@@ -19,7 +20,6 @@ import {
   formatFlags,
   RECORD_LENGTH,
   type RowAction,
-  type RowMessage,
   TRUNCATED,
 } from './change-record.ts'
 import { PackedChanges, type RecordTaker } from './packed-changes.ts'

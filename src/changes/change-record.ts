@@ -9,14 +9,12 @@
  *     5  offset of the new tuple, 0 for none
  *     6  offset past the last tuple
  */
-import type { DeleteMessage, InsertMessage, OldKind, UpdateMessage } from '../pgoutput/messages.ts'
+import type { RowMessage } from '../catalog/writing-tables.ts'
+import type { OldKind } from '../pgoutput/messages.ts'
 import type { ChangeAction } from './change.ts'
 
 /** What a row's change may be told as. */
 export type RowAction = Exclude<ChangeAction, 'TRUNCATE'>
-
-/** The messages about one row. */
-export type RowMessage = InsertMessage | UpdateMessage | DeleteMessage
 
 export const RECORD_LENGTH = 7
 export const FIELD_INDEX = 0

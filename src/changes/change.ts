@@ -120,6 +120,11 @@ export interface AnyChange {
   readonly transaction: TransactionInfo
   readonly index: number
   readonly old: AnyRow | null
+  /**
+   * Whether the row before did not come although the model's table is to log it: its replica identity was changed, or a new
+   * partition has another one. @default false
+   */
+  readonly isOldMissing?: boolean | undefined
   readonly new: AnyRow | null
   readonly key: AnyRow | null
   readonly changed: readonly string[]

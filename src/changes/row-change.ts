@@ -60,6 +60,10 @@ export class RowChange implements AnyChange {
     return this.#old
   }
 
+  get isOldMissing(): boolean {
+    return this.action !== 'INSERT' && this.#fullOldTuple === null && this.#reader.isOldExpected
+  }
+
   get new(): AnyRow | null {
     return this.#newImage?.row ?? null
   }

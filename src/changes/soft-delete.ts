@@ -3,8 +3,8 @@
  * to those who do not see marked rows.
  */
 import type { RowReader } from '../catalog/row-reader.ts'
+import type { RowMessage } from '../catalog/writing-tables.ts'
 import { RowcastError } from '../errors.ts'
-import type { DeleteMessage, InsertMessage, UpdateMessage } from '../pgoutput/messages.ts'
 import type { ChangeAction } from './change.ts'
 
 /** Model name → the field that marks a row as deleted when it is neither NULL nor false. */
@@ -20,11 +20,7 @@ export type Visibility = Exclude<ChangeAction, 'TRUNCATE'> | 'hidden' | 'unknown
  * | visible              | UPDATE       | DELETE   | DELETE   |
  * | marked               | INSERT       | hidden   | hidden   |
  */
-export function judgeVisibility(
-  reader: RowReader,
-  field: string,
-  message: InsertMessage | UpdateMessage | DeleteMessage,
-): Visibility {
+export function judgeVisibility(reader: RowReader, field: string, message: RowMessage): Visibility {
   const isMarked = message.new === null ? null : reader.isSet(field, message.new)
   if (message.kind === 'insert') return isMarked === null ? 'unknown' : isMarked ? 'hidden' : 'INSERT'
   const wasMarked =

@@ -7,6 +7,7 @@ import { comparePositions, parseCursor } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
 import { createFramePipeline, type FramePipeline } from '../source/frame-pipeline.ts'
 import { openLookStream } from '../source/look-stream.ts'
+import { modelsKeepingIdentity } from '../source/setup-goal.ts'
 import { type ChangeChoice, createChangeChooser } from './change-filter-options.ts'
 import { ExitCode } from './exit-code.ts'
 import { formatChange, formatChangeJson } from './format-change.ts'
@@ -140,9 +141,9 @@ function readLimit(text: string | undefined): number {
 }
 
 /** What every pipeline of this project is made of. */
-export function pipelineParts({ config, models, schema, softDelete }: Project, notes: Terminal) {
+export function pipelineParts({ config, goal, models, schema, softDelete }: Project, notes: Terminal) {
   return {
-    ...{ catalog: config.catalog, models, schema, softDelete },
+    ...{ catalog: config.catalog, models, schema, softDelete, keepsIdentity: modelsKeepingIdentity(goal) },
     onDrift: (model: string, drift: Error) =>
       notes.print(notes.style('yellow', `${model}: ${drift.message}`)),
   }

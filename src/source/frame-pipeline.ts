@@ -19,6 +19,8 @@ export interface FramePipelineOptions {
   /** The schema of models that name none. */
   readonly schema: string
   readonly softDelete: SoftDeleteFields
+  /** See `RelationRegistryOptions`. */
+  readonly keepsIdentity: ReadonlySet<string>
   readonly epoch: StreamEpoch
   publish(part: TransactionPart): void
   onDrift(model: string, drift: RowcastError): void
@@ -37,6 +39,7 @@ export function createFramePipeline(options: FramePipelineOptions): FramePipelin
     catalog: options.catalog,
     models: options.models,
     defaultSchema: options.schema,
+    keepsIdentity: options.keepsIdentity,
   })
   const assembler = createTransactionAssembler(
     registry,

@@ -50,3 +50,8 @@ export function createSetupGoal({ catalog, models, schema, slot, publication }: 
     joinTables: catalog.joinTables.map((join) => ({ schema: join.schema ?? schema, table: join.table })),
   }
 }
+
+/** Names of the models whose tables keep the replica identity they have: nobody counts on whole old rows of them. */
+export function modelsKeepingIdentity({ tables }: Pick<SetupGoal, 'tables'>): ReadonlySet<string> {
+  return new Set(tables.filter(({ replicaIdentity }) => replicaIdentity === 'keep').map(({ model }) => model))
+}

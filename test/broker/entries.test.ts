@@ -13,25 +13,29 @@ import { toRawEntries } from '../../src/broker/stream-reply.ts'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
 import { createTransactionAssembler } from '../../src/changes/assembler.ts'
 import { decodeMessage } from '../../src/pgoutput/decode.ts'
+import type { TupleColumn } from '../../src/pgoutput/tuple.ts'
 import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
 import { encodeMessage, type MessageSpec, text } from '../support/message-builder.ts'
 
 const TAGS = 16_400
 const OTHERS = 16_500
+const PARTITION = 16_600
 const ZERO: EntryId = { lsn: LSN_ZERO, sequence: 0 }
 
 const newRegistry = () => createRelationRegistry({ catalog, models: [catalog.models.Tag] })
 
-const relation = (oid: number, table: string): MessageSpec => ({
-  ...{ kind: 'relation', streamXid: null, oid, schema: 'public', table, replicaIdentity: 'full' },
+const relation = (oid: number, table: string, isFull = true): MessageSpec => ({
+  ...{ kind: 'relation', streamXid: null, oid, schema: 'public', table },
+  replicaIdentity: isFull ? 'full' : 'default',
   columns: [
     { name: 'id', typeOid: 23, typeModifier: -1, isKey: true },
-    { name: 'name', typeOid: 1043, typeModifier: 64, isKey: true },
-    { name: 'color', typeOid: 1042, typeModifier: 11, isKey: true },
+    { name: 'name', typeOid: 1043, typeModifier: 64, isKey: isFull },
+    { name: 'color', typeOid: 1042, typeModifier: 11, isKey: isFull },
   ],
 })
 
-type Step = 'row' | 'other' | 'truncate' | 'message'
+/** `part` and `whole`: a row goes from a partition that logs its key, or all of it; the partition is described before it. */
+type Step = 'row' | 'other' | 'truncate' | 'message' | 'gone' | 'part' | 'whole'
 
 /** One transaction as PostgreSQL sends it. */
 function transactionOf(number: number, steps: readonly Step[]): MessageSpec[] {
@@ -40,9 +44,21 @@ function transactionOf(number: number, steps: readonly Step[]): MessageSpec[] {
     ...{ kind: 'insert', streamXid: null, relationOid, oldKind: 'none', old: null },
     new: [text('1'), text(name), null],
   })
+  const deletion = (old: readonly TupleColumn[]): MessageSpec => ({
+    ...{ kind: 'delete', streamXid: null, relationOid: TAGS, oldKind: 'full', old, new: null },
+  })
   return [
     { kind: 'begin', finalLsn: commitLsn, committedAtMicros: 5n, xid: number },
-    ...steps.map((step, index): MessageSpec => {
+    ...steps.flatMap((step, index): MessageSpec | MessageSpec[] => {
+      if (step === 'gone') return deletion([text('1'), text(`gone ${number}.${index}`), null])
+      if (step === 'part' || step === 'whole') {
+        const isWhole = step === 'whole'
+        return [
+          relation(TAGS, 'Tag'),
+          relation(PARTITION, 'tags_1', isWhole),
+          deletion([text('1'), isWhole ? text('whole') : null, null]),
+        ]
+      }
       if (step === 'row') return row(TAGS, `row ${number}.${index}`)
       if (step === 'other') return row(OTHERS, 'nobody')
       if (step === 'truncate') {
@@ -69,7 +85,7 @@ function createSink() {
   const output = {
     publish(part: Parameters<Parameters<typeof createTransactionAssembler>[1]['publish']>[0]) {
       for (const change of part.changes) {
-        const row = change.new as { name?: string } | null
+        const row = (change.new ?? change.old) as { name?: string } | null
         seen.push(
           `${change.cursor} ${change.action} ${row?.name ?? ''} ${change.transaction.committedAt.getTime()}`,
         )
@@ -117,7 +133,7 @@ function accept(attempts: readonly BuiltEntry[]): BuiltEntry[] {
   return stream
 }
 
-async function feed(stream: readonly BuiltEntry[], relations: ReadonlyMap<string, Buffer>) {
+async function feed(stream: readonly BuiltEntry[], relations: ReadonlyMap<string, Buffer>, after = ZERO) {
   const { seen, output } = createSink()
   const cache = new RelationCache()
   const connection = {
@@ -125,7 +141,7 @@ async function feed(stream: readonly BuiltEntry[], relations: ReadonlyMap<string
   } as unknown as RedisConnection
   const feeder = new EntryFeeder(
     { registry: newRegistry(), relations: cache, softDelete: new Map(), output },
-    ZERO,
+    after,
   )
   for (const { id, payload } of stream) {
     const entry = decodeEntry(parseEntryId(formatEntryId(id)), payload)
@@ -136,7 +152,8 @@ async function feed(stream: readonly BuiltEntry[], relations: ReadonlyMap<string
   return { seen, feeder }
 }
 
-const steps = fc.array(fc.constantFrom<Step>('row', 'row', 'other', 'truncate', 'message'), { maxLength: 12 })
+const STEPS: readonly Step[] = ['row', 'row', 'other', 'truncate', 'message', 'gone', 'part', 'whole']
+const steps = fc.array(fc.constantFrom(...STEPS), { maxLength: 12 })
 
 describe('entries', () => {
   it('bring exactly what one process alone would see, wherever transactions are cut and however often they come', async () => {
@@ -174,6 +191,21 @@ describe('entries', () => {
       ),
       { numRuns: 300 },
     )
+  })
+
+  it('know which old rows are keys alone, for a reader who never saw the partition described', async () => {
+    const messages = encode([
+      relation(TAGS, 'Tag'),
+      ...transactionOf(1, ['part', 'whole', 'part']),
+      ...transactionOf(2, ['row', 'gone', 'part']),
+    ])
+    const { entries, relations } = build(messages, 500)
+    const { seen } = await feed(entries.slice(1), relations, entries[0]?.id)
+    expect(seen.map((line) => line.split(' ').slice(1, -1).join(' '))).toEqual([
+      'INSERT row 2.0',
+      'DELETE gone 2.1',
+      'DELETE ',
+    ])
   })
 
   it('tell a reader that one before them is missing', async () => {

@@ -17,6 +17,9 @@ const tuple: Tuple = { bytes: new Uint8Array(2), start: 2, end: 2, columnCount: 
 const reader = { model: { name: 'User' } } as RowReader
 const registry = {
   readerOf: (oid: number) => (oid === USERS ? reader : null),
+  noteRow: () => false,
+  noteTruncate() {},
+  partialRowsOf: () => null,
   faults: new Map(),
   update() {},
   clear() {},

@@ -11,6 +11,8 @@ export interface ChangeParts {
   readonly old?: AnyRow | null
   readonly new?: AnyRow | null
   readonly unavailable?: readonly string[]
+  /** The row before did not come, though the table is to log it. */
+  readonly isOldMissing?: boolean
 }
 
 /** A change of model Thing. */
@@ -19,6 +21,7 @@ export function buildChange({
   old = null,
   new: after = null,
   unavailable = [],
+  isOldMissing = false,
 }: ChangeParts): AnyChange {
   const fields = Object.keys(after ?? {})
   const differing = old === null ? [] : fields.filter((field) => !isSameValue(old[field], after?.[field]))
@@ -28,6 +31,7 @@ export function buildChange({
     transaction: { xid: 1, commitLsn: parseLsn('0/1'), committedAt: new Date(0), epoch: null as never },
     index: 0,
     old,
+    isOldMissing,
     new: after,
     key: null,
     changed: action === 'INSERT' ? fields : differing,

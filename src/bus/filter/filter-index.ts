@@ -100,8 +100,8 @@ class AnchoredIndex<S> implements FilterIndex<S> {
   }
 
   candidates(change: AnyChange): readonly S[] {
-    // Every set of rows is emptied, whatever it is.
-    if (change.action === 'TRUNCATE') return [...this.#entries.keys()]
+    // Every set of rows is emptied, whatever it is; and a row that should be known may have been in any.
+    if (change.action === 'TRUNCATE' || change.isOldMissing === true) return [...this.#entries.keys()]
     this.#search += 1
     const found: S[] = []
     for (const entry of this.#scanned) found.push(entry.subscriber)

@@ -10,7 +10,10 @@ export type Transition = 'ENTERED' | 'STAYED' | 'LEFT'
 
 /** What came of judging a change. */
 export interface Judgement {
-  /** `unknown`: it depends on values that PostgreSQL did not send; see `missingValues`. Never with a policy's say-so. */
+  /**
+   * `unknown`: it depends on values that PostgreSQL did not send; see `missingValues`. Not where only a policy asks for
+   * them, unless the row before is missing that the model's table is to log.
+   */
   readonly verdict: 'match' | 'miss' | 'unknown'
   /** Null without `where` and `rows`, and where it depends on values that were not sent. */
   readonly transition: Transition | null
@@ -34,8 +37,10 @@ export function judgeChange(filter: ChangeFilter, change: AnyChange): Judgement 
   const sentNew = newImage(change)
   const sentOld = oldImage(change)
   const after = seen(sentNew, tests.rows)
-  const before = seen(sentOld, tests.rows)
-  const wasIn = isAmong(before, filter)
+  // Whether the audience saw the row before is not known, where it should be: hiding it would leave it in their lists.
+  const isOldOpen = mayHaveBeenSeen(change, tests.rows)
+  const before = isOldOpen ? undefined : seen(sentOld, tests.rows)
+  const wasIn = isOldOpen ? undefined : isAmong(before, filter)
   const isIn = isAmong(after, filter)
   const verdict = verdictOf([
     wasIn === true || isIn === true ? true : wasIn === false && isIn === false ? false : undefined,
@@ -43,6 +48,7 @@ export function judgeChange(filter: ChangeFilter, change: AnyChange): Judgement 
     tests.new === null ? true : answerOf(outcomeOn(after, tests.new)),
     filter.changed === null ? true : hasChanged(filter.changed, change, before, after),
     filter.visible === null ? true : hasChangedVisibly(filter.visible, change, before, after),
+    isOldOpen ? undefined : true,
   ])
   const hasTransition = verdict !== 'miss' && (filter.where !== null || filter.rows !== null)
   return {
@@ -116,6 +122,11 @@ function judgeTruncate(filter: ChangeFilter): Judgement {
 function seen(image: Image, rows: RowTest | null): Image {
   if (rows === null || image === null) return image
   return image !== undefined && rows(image) === TRUE ? image : null
+}
+
+/** Whether a policy may have let the row before through that is missing. */
+function mayHaveBeenSeen(change: AnyChange, rows: RowTest | null): boolean {
+  return rows !== null && change.isOldMissing === true && (rows(NOTHING_SENT) & TRUE) !== 0
 }
 
 /** Whether the image is among the rows the filter describes; true for all that may be seen where it has no `where`. */

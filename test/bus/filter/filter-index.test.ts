@@ -48,6 +48,8 @@ const change: fc.Arbitrary<ChangeParts> = fc.oneof(
   fc.tuple(row, row).map(([old, after]) => ({ action: 'UPDATE' as const, old, new: after })),
   partialRow.map(([after, unavailable]) => ({ action: 'UPDATE' as const, new: after, unavailable })),
   fc.option(row).map((old) => ({ action: 'DELETE' as const, old })),
+  fc.constant({ action: 'DELETE' as const, isOldMissing: true }),
+  row.map((after) => ({ action: 'UPDATE' as const, new: after, isOldMissing: true })),
   fc.constant({ action: 'TRUNCATE' as const }),
 )
 const where = whereFilter(

@@ -147,6 +147,16 @@ describe('rows of a policy', () => {
     expect(judge({}, change, rows)).toBe(expected)
   })
 
+  it.each<[string, ChangeParts, unknown]>([
+    ['unknown', { action: 'DELETE' }, rows],
+    ['unknown -new', { action: 'UPDATE', new: sent }, rows],
+    // The row before may have had another key.
+    ['unknown', { action: 'UPDATE', new: paid }, rows],
+    ['miss', { action: 'DELETE' }, { OR: [] }],
+  ])('where the table is to log the row before and did not: %s: %o', (expected, change, policy) => {
+    expect(judge({}, { ...change, isOldMissing: true }, policy)).toBe(expected)
+  })
+
   it('keep a filter from asking about what is hidden', () => {
     const change: ChangeParts = { action: 'UPDATE', old: sent, new: paid }
     expect(judge({ old: { note: 'x' } }, change, rows)).toBe('miss')
