@@ -114,6 +114,13 @@ export const ERRORS = {
     retry: 'never',
     isPublic: true,
   },
+  CONFIG_SCHEMA_MISMATCH: {
+    means:
+      'The database address and the Prisma Client name different schemas: changes would come from other tables than queries read.',
+    mend: 'Give the adapter the schema, new PrismaPg({ connectionString }, { schema }), or take ?schema= out of the address.',
+    retry: 'never',
+    isPublic: false,
+  },
   CONFIG_BAD_DATABASE_URL: {
     means: 'The database address cannot be used.',
     mend: 'Set DATABASE_URL to postgresql://USER:PASSWORD@HOST:5432/DATABASE, special characters percent-encoded.',

@@ -35,7 +35,7 @@ export interface Project {
 
 /**
  * Reads the config file and the environment; connects to nothing.
- * @throws CONFIG_…, CATALOG_UNKNOWN_MODEL
+ * @throws CONFIG_…, CATALOG_UNKNOWN_MODEL, and what `createPrisma` throws
  */
 export async function openProject(options: ProjectOptions, { env, folder }: ProjectPlace): Promise<Project> {
   const configFile = findConfigFile(folder, options.config)
@@ -44,8 +44,10 @@ export async function openProject(options: ProjectOptions, { env, folder }: Proj
   // Who may see what over the network is no matter of somebody at the keyboard.
   const { NODE_ENV: _, ...environment } = env
   const config = resolveConfig(file, environment, options)
-  const { target, schema } = resolveConnectionTarget({ connectionString: config.databaseUrl })
-  const { catalog, slot, publication } = config
+  const { catalog, slot, publication, databaseUrl } = config
+  // Asked where the models' tables are, as the service does; it connects to nothing.
+  const prisma = config.createPrisma(databaseUrl)
+  const { target, schema } = resolveConnectionTarget({ connectionString: databaseUrl, prisma, catalog })
   const live = Object.entries(config.models).flatMap(([name, options]) => {
     const spec: ModelSpec | undefined = catalog.models[name]
     return spec === undefined || options.live === false ? [] : [{ spec, ...options }]

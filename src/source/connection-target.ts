@@ -46,37 +46,79 @@ export function parseConnectionTarget(url: string): ConnectionTarget {
  * @throws CONFIG_BAD_DATABASE_URL when the adapter's configuration does not name a usable address.
  */
 export function connectionTargetFromPrisma(client: unknown): ConnectionTarget | null {
-  const adapter = property(property(client, '_engineConfig'), 'adapter')
+  const adapter = adapterOf(client)
   if (property(adapter, 'adapterName') !== '@prisma/adapter-pg') return null
   // For a pool of the application's own the adapter keeps the pool's options here.
   const config = property(adapter, 'config')
   if (typeof config !== 'object' || config === null) return null
+  return resolveTarget(config, schemaOption(adapter))
+}
+
+function adapterOf(client: unknown): unknown {
+  return property(property(client, '_engineConfig'), 'adapter')
+}
+
+function schemaOption(adapter: unknown): string | null {
   const schema = property(property(adapter, 'options'), 'schema')
-  return resolveTarget(config, typeof schema === 'string' ? schema : null)
+  return typeof schema === 'string' ? schema : null
+}
+
+/** Driver adapters whose second argument has the schema: a `?schema=` in their address means nothing to them. */
+const ADAPTERS: ReadonlySet<unknown> = new Set(['@prisma/adapter-pg', '@prisma/adapter-neon'])
+/** Prisma qualifies the tables of models that name no schema with it, whatever the role's search_path. */
+const PRISMA_SCHEMA = 'public'
+
+/** The schema in which a Prisma Client looks for models that name none; null where it cannot be asked. */
+function schemaOfPrisma(client: unknown): string | null {
+  const adapter = adapterOf(client)
+  if (!ADAPTERS.has(property(adapter, 'adapterName'))) return null
+  return schemaOption(adapter) ?? PRISMA_SCHEMA
 }
 
 /** Where the database is said to be; the first that is there counts, in this order. */
 export interface ConnectionOptions {
   /** An address, `postgresql://user:password@host:port/database`. @default process.env.DATABASE_URL, last of all */
   readonly connectionString?: string | undefined
-  /** A Prisma Client that uses `@prisma/adapter-pg`; only its address is taken, never its pool. */
+  /** A Prisma Client that uses `@prisma/adapter-pg`; only its address and its schema are taken, never its pool. */
   readonly prisma?: unknown
+}
+
+/** Whose models are looked for. */
+interface ModelSchemas {
+  readonly catalog?: { readonly models: Readonly<Record<string, { readonly schema: string | null }>> }
 }
 
 /**
  * Finds the database: the address given, the Prisma Client given, or DATABASE_URL. `schema` is where models live
- * whose Prisma schema does not say.
- * @throws CONFIG_NO_DATABASE, CONFIG_BAD_DATABASE_URL
+ * whose Prisma schema does not say: where the Prisma Client looks for them.
+ * @throws CONFIG_NO_DATABASE, CONFIG_BAD_DATABASE_URL, CONFIG_SCHEMA_MISMATCH
  */
 export function resolveConnectionTarget(
-  options: ConnectionOptions,
+  options: ConnectionOptions & ModelSchemas,
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): { readonly target: ConnectionTarget; readonly schema: string } {
   const target =
     options.connectionString === undefined
       ? (connectionTargetFromPrisma(options.prisma) ?? targetFromEnvironment(env['DATABASE_URL']))
       : parseConnectionTarget(options.connectionString)
-  return { target, schema: target.schema ?? 'public' }
+  const ofPrisma = schemaOfPrisma(options.prisma)
+  const models = Object.values(options.catalog?.models ?? {})
+  const isUsed = options.catalog === undefined || models.some(({ schema }) => schema === null)
+  if (isUsed && ofPrisma !== null && target.schema !== null && ofPrisma !== target.schema)
+    throw schemaMismatch(target.schema, ofPrisma)
+  return { target, schema: target.schema ?? ofPrisma ?? PRISMA_SCHEMA }
+}
+
+function schemaMismatch(ofAddress: string, ofPrisma: string): RowcastError {
+  return new RowcastError(
+    'CONFIG_SCHEMA_MISMATCH',
+    `The database address names schema "${ofAddress}", and the Prisma Client reads tables of schema "${ofPrisma}".`,
+    {
+      mend:
+        `Where they are in "${ofAddress}", write new PrismaPg({ connectionString }, { schema: ${JSON.stringify(ofAddress)} }); ` +
+        `where in "${ofPrisma}", take ?schema= out of the address or set it to "${ofPrisma}".`,
+    },
+  )
 }
 
 function targetFromEnvironment(url: string | undefined): ConnectionTarget {

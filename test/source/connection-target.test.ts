@@ -141,7 +141,8 @@ test('anything else is not a Prisma Client with a pg adapter', () => {
 })
 
 test('the address given counts before the Prisma Client, and that before DATABASE_URL', () => {
-  const prisma = new PrismaClient({ adapter: new PrismaPg('postgres://ada@prisma/app') })
+  const adapter = new PrismaPg('postgres://ada@prisma/app', { schema: 'sales' })
+  const prisma = new PrismaClient({ adapter })
   const connectionString = 'postgres://ada@given/app?schema=sales'
   const env = { DATABASE_URL: 'postgres://ada@environment/app' }
   expect(resolveConnectionTarget({ connectionString, prisma }, env)).toMatchObject({
@@ -156,6 +157,39 @@ test('the address given counts before the Prisma Client, and that before DATABAS
   for (const empty of [{}, { DATABASE_URL: '' }]) {
     expect(caught(() => resolveConnectionTarget({}, empty))).toMatchObject({ code: 'CONFIG_NO_DATABASE' })
   }
+})
+
+test('the schema is where the Prisma Client looks; an address that names another is refused with both names', () => {
+  const schemaOf = (given: string, ofAdapter: string | undefined, ...ofModels: (string | null)[]) => {
+    const options = ofAdapter === undefined ? undefined : { schema: ofAdapter }
+    const prisma = new PrismaClient({ adapter: new PrismaPg('postgres://ada@prisma/app', options) })
+    const models = Object.fromEntries(ofModels.map((schema, index) => [`M${index}`, { schema }]))
+    const connectionString = `postgres://ada@given/app${given}`
+    return resolveConnectionTarget({ connectionString, prisma, catalog: { models } }).schema
+  }
+  expect(schemaOf('', undefined, null)).toBe('public')
+  expect(schemaOf('', 'sales', null)).toBe('sales')
+  expect(schemaOf('?schema=public', undefined, null)).toBe('public')
+  expect(schemaOf('?schema=sales', 'sales', null)).toBe('sales')
+  for (const [given, ofAdapter, other] of [
+    ['sales', undefined, 'public'],
+    ['public', 'sales', 'sales'],
+    ['Sales', 'sales', 'sales'],
+  ] as const) {
+    const error = caught(() => schemaOf(`?schema=${given}`, ofAdapter, 'crm', null))
+    expect(error).toMatchObject({
+      code: 'CONFIG_SCHEMA_MISMATCH',
+      message: expect.stringContaining(`"${given}"`),
+    })
+    expect(String(error)).toContain(`"${other}"`)
+  }
+  // With @@schema on every model nobody asks for the default.
+  expect(() => schemaOf('?schema=sales', undefined, 'crm', 'shop')).not.toThrow()
+  // A client that cannot be asked, of an engine that does read the address.
+  const prisma = { _engineConfig: {} }
+  expect(resolveConnectionTarget({ connectionString: 'postgres://a@b/c?schema=sales', prisma }).schema).toBe(
+    'sales',
+  )
 })
 
 test('a target is described without its password', () => {
