@@ -638,6 +638,12 @@ export const ERRORS = {
     retry: 'never',
     isPublic: true,
   },
+  FILTER_TOO_COSTLY: {
+    means: 'A filter asks for more work on every change than one subscription, or one client, may cause.',
+    mend: 'Ask with fewer conditions: patterns cost most, and lists the more the longer they are.',
+    retry: 'never',
+    isPublic: true,
+  },
   BAD_CURSOR: {
     means: 'The text given as a cursor is not one.',
     mend: 'Hand back the `cursor` of a change, or `changeCursor`, exactly as it came.',

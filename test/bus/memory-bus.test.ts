@@ -106,6 +106,8 @@ describe('memory bus', () => {
         kind: 'test',
         field: 'id',
         takesNull: true,
+        preparation: null,
+        cost: 1,
         test() {
           throw new Error('boom')
         },

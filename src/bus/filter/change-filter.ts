@@ -4,9 +4,11 @@
  */
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { CHANGE_ACTIONS, type ChangeAction } from '../../changes/change.ts'
+import { RowcastError } from '../../errors.ts'
 import { badFilter, shownName } from './bad-filter.ts'
 import { compileCondition, type RowTest } from './compile-condition.ts'
-import { type Condition, fieldsOf } from './condition.ts'
+import { type Condition, costOf, fieldsOf } from './condition.ts'
+import { FILTER_LIMITS } from './filter-budget.ts'
 import { type ParseWhereOptions, parseWhere } from './parse-where.ts'
 
 /** The parts of a filter; a change has to meet all that are there. */
@@ -37,6 +39,8 @@ export interface VisibleFields {
 
 /** A filter, ready to judge changes of one model. */
 export interface ChangeFilter extends ChangeConditions {
+  /** What its own conditions, without a policy's, cost for a row, where comparing a value costs 1. */
+  readonly cost: number
   /** Filters of one model with the same key judge alike, whatever comes; null where that cannot be told. Never empty. */
   readonly key: string | null
   readonly tests: Readonly<Record<'where' | 'old' | 'new' | 'rows', RowTest | null>>
@@ -60,6 +64,7 @@ export function createChangeFilter(
   const compile = (condition: Condition | null) => (condition === null ? null : compileCondition(condition))
   return {
     key,
+    cost: [where, old, after].reduce((sum, part) => sum + (part === null ? 0 : costOf(part)), 0),
     where,
     old,
     new: after,
@@ -72,7 +77,7 @@ export function createChangeFilter(
 
 /**
  * Parses the filter arguments of a subscription; null where there are none.
- * @throws BAD_FILTER naming the place, what is wrong and what is allowed there.
+ * @throws BAD_FILTER naming the place, what is wrong and what is allowed there; FILTER_TOO_COSTLY.
  */
 export function parseChangeFilter(
   model: ModelSpec,
@@ -94,7 +99,20 @@ export function parseChangeFilter(
     rows: options.rows ?? null,
     visible: options.visible ?? null,
   }
-  return createChangeFilter(parts, options.key)
+  const filter = createChangeFilter(parts, options.key)
+  checkCost(filter, options.limits?.costMax ?? FILTER_LIMITS.costMax)
+  return filter
+}
+
+function checkCost(filter: ChangeFilter | null, costMax: number): void {
+  if (filter === null || filter.cost <= costMax) return
+  throw new RowcastError(
+    'FILTER_TOO_COSTLY',
+    `The filter costs ${filter.cost} a row, and may cost ${costMax}.`,
+    {
+      details: { cost: filter.cost, costMax },
+    },
+  )
 }
 
 function parseChanged(

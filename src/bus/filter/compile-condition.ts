@@ -13,6 +13,8 @@ import {
   UNKNOWN,
   valueOfOutcome,
 } from './outcome.ts'
+import { preparedReader } from './prepared-values.ts'
+import { rowKeyOf, type ValueKey } from './value-domain.ts'
 
 /** What a condition says of a row. A field that is absent from the row was not sent. */
 export type RowTest = (row: AnyRow) => Outcome
@@ -42,11 +44,13 @@ export function compileCondition(condition: Condition): RowTest {
     case 'in':
       return compileIn(condition)
     case 'test': {
-      const { field, takesNull, test } = condition
+      const { field, takesNull, preparation, test } = condition
+      const read = preparation === null ? null : preparedReader(field, preparation)
       return (row) => {
         const value = row[field]
         if (value === undefined) return UNKNOWN
-        return value === null && !takesNull ? NULL : test(value)
+        if (value === null && !takesNull) return NULL
+        return test(read === null ? value : read(row, value))
       }
     }
   }
@@ -74,11 +78,13 @@ function compileGroup(
 }
 
 function compileIn({ field, domain, keys }: Extract<Condition, { kind: 'in' }>): RowTest {
+  const prepare = (value: unknown) => rowKeyOf(domain, value)
+  const read = domain.isCostly ? preparedReader(field, { name: `${domain.name}, key`, prepare }) : null
   return (row) => {
     const value = row[field]
     if (value === undefined) return UNKNOWN
     if (value === null) return NULL
-    const normal = domain.normalize(value)
-    return normal === undefined ? UNKNOWN : outcomeOf(keys.has(domain.keyOf(normal)))
+    const key = read === null ? prepare(value) : (read(row, value) as ValueKey | undefined)
+    return key === undefined ? UNKNOWN : outcomeOf(keys.has(key))
   }
 }

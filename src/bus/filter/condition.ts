@@ -3,6 +3,7 @@
  * tests, and how they combine) is spelled out; every other test is a function of one field's value.
  */
 import type { Outcome } from './outcome.ts'
+import type { Preparation } from './prepared-values.ts'
 import type { ValueDomain, ValueKey } from './value-domain.ts'
 
 /** A condition on one row. */
@@ -24,6 +25,10 @@ export type Condition =
       readonly field: string
       /** Whether `test` takes null too; else null gives null, as in SQL. */
       readonly takesNull: boolean
+      /** What `test` takes instead of the value; null for the value itself. */
+      readonly preparation: Preparation | null
+      /** What one test costs, where comparing a value costs 1. */
+      readonly cost: number
       readonly test: (value: unknown) => Outcome
     }
 
@@ -63,4 +68,12 @@ export function fieldsOf(condition: Condition): ReadonlySet<string> {
   }
   visit(condition)
   return fields
+}
+
+/** What it costs to judge a row: the sum of all conditions, where comparing a value costs 1. */
+export function costOf(condition: Condition): number {
+  if ('conditions' in condition) return condition.conditions.reduce((sum, part) => sum + costOf(part), 0)
+  if (condition.kind === 'not') return costOf(condition.condition)
+  if (condition.kind === 'constant') return 0
+  return condition.kind === 'test' ? condition.cost : 1
 }

@@ -18,6 +18,7 @@ const BOOLEAN_DOMAIN: ValueDomain<boolean> = {
 
 const BYTES_DOMAIN: ValueDomain<string> = {
   name: 'bytes',
+  isCostly: true,
   operators: EQUALITY,
   wanted: 'bytes (a Uint8Array; in GraphQL base64)',
   parse: hexOf,

@@ -4,8 +4,10 @@ import { badFilter, shownName, withoutOperator } from './bad-filter.ts'
 import { allOf, type Condition, NEVER, negate } from './condition.ts'
 import type { FilterBudget } from './filter-budget.ts'
 import { type FilterObject, isFilterObject } from './filter-object.ts'
-import { compileLike, isPattern, type TextTest } from './like-pattern.ts'
+import { isPattern } from './like-pattern.ts'
 import { outcomeOf, UNKNOWN } from './outcome.ts'
+import { LIKE_FORMS, patternTest } from './pattern-filter.ts'
+import type { Preparation } from './prepared-values.ts'
 import { lowerCase } from './text-order.ts'
 import type { PatternText, ScalarOperator, ValueDomain } from './value-domain.ts'
 
@@ -22,19 +24,12 @@ interface Reading extends FieldContext {
 }
 
 type OrderOperator = 'lt' | 'lte' | 'gt' | 'gte'
-type PatternOperator = 'contains' | 'startsWith' | 'endsWith'
 
 const IS_IN_ORDER: Readonly<Record<OrderOperator, (order: number) => boolean>> = {
   lt: (order) => order < 0,
   lte: (order) => order <= 0,
   gt: (order) => order > 0,
   gte: (order) => order >= 0,
-}
-
-const PATTERN: Readonly<Record<PatternOperator, (text: string) => string>> = {
-  contains: (text) => `%${text}%`,
-  startsWith: (text) => `${text}%`,
-  endsWith: (text) => `%${text}`,
 }
 
 /**
@@ -108,7 +103,7 @@ function parseLeaf(reading: Reading, operator: ScalarOperator, operand: unknown,
     case 'gte':
       return compared(reading, operator, operand, path)
     default:
-      return matching(reading, PATTERN[operator](textOf(operand, path)), path)
+      return matching(reading, LIKE_FORMS[operator](textOf(operand, path)), path)
   }
 }
 
@@ -142,12 +137,15 @@ function compared(reading: Reading, operator: OrderOperator, operand: unknown, p
   const domain = readingDomain(reading)
   const bound = parseValue(reading, operand, path)
   const isInOrder = IS_IN_ORDER[operator]
+  const { isCostly = false } = domain
   return {
     kind: 'test',
     field: reading.field.name,
     takesNull: false,
+    preparation: isCostly ? { name: domain.name, prepare: domain.normalize } : null,
+    cost: 1,
     test(value) {
-      const normal = domain.normalize(value)
+      const normal = isCostly ? value : domain.normalize(value)
       return normal === undefined ? UNKNOWN : outcomeOf(isInOrder(domain.compare(normal, bound)))
     },
   }
@@ -155,24 +153,26 @@ function compared(reading: Reading, operator: OrderOperator, operand: unknown, p
 
 function matching(reading: Reading, pattern: string, path: string): Condition {
   const { isInsensitive, domain, field } = reading
-  const isMatch = compileLike(isInsensitive ? lowerCase(pattern) : pattern)
-  if (isMatch === null) {
-    throw badFilter(path, 'the pattern ends with the escape character.', 'Write a backslash as `\\\\`.')
-  }
+  const { test, cost } = patternTest(isInsensitive ? lowerCase(pattern) : pattern, path)
   return {
     kind: 'test',
     field: field.name,
     takesNull: false,
-    test: textTest(domain.pattern, isInsensitive, isMatch),
+    preparation: isInsensitive || domain.isCostly ? matchedText(domain.pattern, isInsensitive) : null,
+    cost,
+    test: (text) => (typeof text === 'string' ? test(text) : UNKNOWN),
   }
 }
 
-function textTest(text: PatternText | undefined, isInsensitive: boolean, isMatch: TextTest) {
-  const prepare = (isInsensitive ? text?.insensitive : text?.plain) ?? ((value: string) => value)
-  return (value: unknown) => {
-    if (typeof value !== 'string') return UNKNOWN
-    const prepared = prepare(value)
-    return outcomeOf(isMatch(isInsensitive ? lowerCase(prepared) : prepared))
+/** The text that patterns are matched against; undefined where the row does not hold it. */
+function matchedText(text: PatternText | undefined, isInsensitive: boolean): Preparation {
+  const strip = (isInsensitive ? text?.insensitive : text?.plain) ?? ((value: string) => value)
+  return {
+    name: isInsensitive ? 'matched text, insensitive' : 'matched text',
+    prepare(value) {
+      if (typeof value !== 'string') return undefined
+      return isInsensitive ? lowerCase(strip(value)) : strip(value)
+    },
   }
 }
 

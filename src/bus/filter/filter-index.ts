@@ -9,7 +9,7 @@ import { type Anchor, type Anchors, anchorsOf, fewest } from './anchors.ts'
 import type { ChangeFilter } from './change-filter.ts'
 import type { Condition } from './condition.ts'
 import { newImage, oldImage } from './judge-change.ts'
-import type { ValueDomain, ValueKey } from './value-domain.ts'
+import { rowKeyOf, type ValueDomain, type ValueKey } from './value-domain.ts'
 
 /** What an index holds. */
 export interface FilterIndexSize {
@@ -162,9 +162,7 @@ class AnchoredIndex<S> implements FilterIndex<S> {
 function keyOf(value: unknown, domain: ValueDomain | null): ValueKey | null | undefined {
   if (value === undefined) return undefined
   if (domain === null) return value === null ? '' : null
-  if (value === null) return null
-  const normal = domain.normalize(value)
-  return normal === undefined ? undefined : domain.keyOf(normal)
+  return value === null ? null : rowKeyOf(domain, value)
 }
 
 function fieldKey({ field, domain }: Anchor): string {

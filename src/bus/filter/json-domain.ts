@@ -31,6 +31,7 @@ function canonicalJson(value: Json): string {
 /** Elements of a list of Json. */
 export const JSON_DOMAIN: ValueDomain<Json> = {
   name: 'json',
+  isCostly: true,
   operators: EQUALITY,
   wanted: 'a JSON value',
   parse: (input) => (countJson(input) === null ? undefined : (input as Json)),

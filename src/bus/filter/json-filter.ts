@@ -7,9 +7,17 @@ import type { FilterBudget } from './filter-budget.ts'
 import { type FilterObject, isFilterObject } from './filter-object.ts'
 import { countJson } from './json-domain.ts'
 import { JSON_NULL_KINDS, type JsonNullKind, jsonNullKindOf } from './json-null.ts'
-import { containsJson, extractJson, type Json, type JsonKind, jsonKindOf } from './json-value.ts'
-import { compileLike } from './like-pattern.ts'
+import {
+  createJsonList,
+  extractJson,
+  type Json,
+  type JsonKind,
+  type JsonList,
+  jsonKindOf,
+  listContains,
+} from './json-value.ts'
 import { NULL, type Outcome, outcomeOf } from './outcome.ts'
+import { LIKE_FORMS, patternTest } from './pattern-filter.ts'
 import { compareCodePoints, lowerCase } from './text-order.ts'
 
 /** What the filter of one Json field is parsed with. */
@@ -31,9 +39,9 @@ interface Reading extends JsonContext {
 type JsonTest = (value: Json | undefined) => Outcome
 
 const PATTERN: Readonly<Record<string, (text: string) => string>> = {
-  string_contains: (text) => `%${text}%`,
-  string_starts_with: (text) => `${text}%`,
-  string_ends_with: (text) => `%${text}`,
+  string_contains: LIKE_FORMS.contains,
+  string_starts_with: LIKE_FORMS.startsWith,
+  string_ends_with: LIKE_FORMS.endsWith,
 }
 const IS_IN_ORDER: Readonly<Record<string, (order: number) => boolean>> = {
   lt: (order) => order < 0,
@@ -79,13 +87,17 @@ function parseOperator(reading: Reading, operator: string, operand: unknown, at:
       return negate(equalToNull(reading, parseNullKind(operand, at), at))
     case 'array_contains': {
       const part = parseJson(reading, operand, at)
-      return typed(reading, 'array', (list) => outcomeOf(containsJson(list, part)), at)
+      const cost = costOfPart(part, at)
+      const prepare = (list: Json) => createJsonList(list as readonly Json[])
+      const check = (list: unknown) => outcomeOf(listContains(list as JsonList, part))
+      return typed(reading, { kind: 'array', at, cost, name: 'as a set', prepare, check })
     }
     case 'array_starts_with':
     case 'array_ends_with': {
       const wanted = parseJson(reading, operand, at)
       const index = operator === 'array_starts_with' ? 0 : -1
-      return typed(reading, 'array', (list) => elementIs((list as readonly Json[]).at(index), wanted), at)
+      const check = (list: unknown) => elementIs((list as readonly Json[]).at(index), wanted)
+      return typed(reading, { kind: 'array', at, check })
     }
     default:
       if (Object.hasOwn(PATTERN, operator)) return matching(reading, operator, operand, at)
@@ -137,42 +149,85 @@ function matching(reading: Reading, operator: string, operand: unknown, at: stri
     throw badFilter(at, 'PostgreSQL has no lower() of jsonb.', 'Add `path: []`.')
   }
   const pattern = PATTERN[operator]?.(operand) ?? ''
-  const isMatch = compileLike(isInsensitive ? lowerCase(pattern) : pattern)
-  if (isMatch === null) {
-    throw badFilter(at, 'the pattern ends with the escape character.', 'Write a backslash as `\\\\`.')
-  }
-  const check = (value: Json) => {
+  const { test, cost } = patternTest(isInsensitive ? lowerCase(pattern) : pattern, at)
+  const prepare = (value: Json) => {
     // Without a path Prisma matches the document's text, which has the quotes of the string.
     const text = path === null ? JSON.stringify(value) : String(value)
-    return outcomeOf(isMatch(isInsensitive ? lowerCase(text) : text))
+    return isInsensitive ? lowerCase(text) : text
   }
-  return typed(reading, 'string', check, at)
+  const name = `${path === null ? 'quoted text' : 'text'}${isInsensitive ? ', insensitive' : ''}`
+  return typed(reading, { kind: 'string', cost, at, name, prepare, check: (text) => test(text as string) })
 }
 
 function compared(reading: Reading, operator: string, operand: unknown, at: string): Condition {
   const isInOrder = IS_IN_ORDER[operator] ?? (() => false)
   if (typeof operand === 'number' && Number.isFinite(operand)) {
-    return typed(reading, 'number', (value) => outcomeOf(isInOrder(Number(value) - operand)), at)
+    const check = (value: unknown) => outcomeOf(isInOrder(Number(value) - operand))
+    return typed(reading, { kind: 'number', at, check })
   }
   if (typeof operand === 'string') {
-    return typed(reading, 'string', (v) => outcomeOf(isInOrder(compareCodePoints(String(v), operand))), at)
+    const check = (value: unknown) => outcomeOf(isInOrder(compareCodePoints(String(value), operand)))
+    return typed(reading, { kind: 'string', at, check })
   }
   throw badFilter(at, 'only numbers and strings have an order.', 'Give a number or a string.')
 }
 
-/** A test of values of one kind. Of all other kinds neither it holds nor its negation, as Prisma has it. */
-function typed(reading: Reading, kind: JsonKind, check: (value: Json) => Outcome, at: string): Condition {
+/** A test of values of one kind. */
+interface KindTest {
+  readonly kind: JsonKind
+  readonly at: string
+  readonly cost?: number
+  /** What is made of the value once for each row, and how it is called. */
+  readonly name?: string
+  readonly prepare?: (value: Json) => unknown
+  readonly check: (prepared: unknown) => Outcome
+}
+
+/** Stands for a value of another kind. */
+const OTHER_KIND = Symbol('rowcast.otherKind')
+
+/** Of values of other kinds neither the test holds nor its negation, as Prisma has it. */
+function typed(
+  reading: Reading,
+  { kind, at, cost = 1, name = 'value', prepare, check }: KindTest,
+): Condition {
   if (reading.field.nativeType === 'Json' && reading.path === null) {
     throw badFilter(at, 'PostgreSQL has no such operator for json, only for jsonb.', 'Add `path: []`.')
   }
   const otherwise = outcomeOf(reading.isNegated)
-  return test(reading, (value) => {
-    if (value === undefined) return NULL
-    return jsonKindOf(value) === kind ? check(value) : otherwise
+  return prepared(reading, {
+    cost,
+    name: `${kind}: ${name}`,
+    prepare: (value) => {
+      if (value === undefined) return undefined
+      if (jsonKindOf(value) !== kind) return OTHER_KIND
+      return prepare === undefined ? value : prepare(value)
+    },
+    check(value) {
+      if (value === undefined) return NULL
+      return value === OTHER_KIND ? otherwise : check(value)
+    },
   })
 }
 
-function test({ field, path }: Reading, check: JsonTest): Condition {
+function test(reading: Reading, check: JsonTest): Condition {
+  return prepared(reading, {
+    cost: 2,
+    name: 'value',
+    prepare: (value) => value,
+    check: (value) => check(value as Json | undefined),
+  })
+}
+
+/** A test of what is made of the value at the path. */
+interface PreparedTest {
+  readonly cost: number
+  readonly name: string
+  readonly prepare: (value: Json | undefined) => unknown
+  readonly check: (made: unknown) => Outcome
+}
+
+function prepared({ field, path }: Reading, { cost, name, prepare, check }: PreparedTest): Condition {
   // Of an optional field's null nobody can tell which null it is; it is taken for the column's.
   const nullRoot = field.isRequired ? null : undefined
   const steps = path ?? []
@@ -180,8 +235,34 @@ function test({ field, path }: Reading, check: JsonTest): Condition {
     kind: 'test',
     field: field.name,
     takesNull: true,
-    test: (value) => check(extractJson(value === null ? nullRoot : (value as Json), steps)),
+    preparation: {
+      name: `${name} at ${JSON.stringify(steps)}`,
+      prepare: (value) => prepare(extractJson(value === null ? nullRoot : (value as Json), steps)),
+    },
+    cost,
+    test: check,
   }
+}
+
+/** Values of an array that are looked up as often as a condition on one value takes time. */
+const LOOK_UPS_A_TERM = 8
+/** The largest part with lists or objects in it: each of its values may be held against each of a document. */
+const NESTED_VALUES_MAX = 100
+
+function costOfPart(part: Json, at: string): number {
+  const values = countJson(part) ?? 0
+  const isNested = typeof part === 'object' && part !== null && Object.values(part).some(isContainer)
+  if (!isNested) return 1 + Math.ceil(values / LOOK_UPS_A_TERM)
+  if (values <= NESTED_VALUES_MAX) return 1 + values
+  throw badFilter(
+    at,
+    `more than ${NESTED_VALUES_MAX} values with lists or objects among them.`,
+    'Ask for less.',
+  )
+}
+
+function isContainer(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
 }
 
 function parseJson({ budget }: Reading, operand: unknown, at: string): Json {

@@ -34,14 +34,33 @@ function elementAt(list: readonly Json[], step: string): Json | undefined {
   return INDEX.test(step) ? list.at(Number(step)) : undefined
 }
 
-/** `@>`: objects by their keys, lists by their elements, whatever the order and how often. */
-export function containsJson(whole: Json, part: Json): boolean {
-  // The one exception to "same structure": a list contains a primitive.
-  if (isList(whole) && (part === null || typeof part !== 'object'))
-    return whole.some((e) => isSameValue(e, part))
-  return containsNested(whole, part)
+/** An array, and what of it can be looked up. */
+export interface JsonList {
+  readonly list: readonly Json[]
+  /** All that are neither lists nor objects. */
+  readonly primitives: ReadonlySet<Json>
 }
 
+/** Makes an array ready to be asked what it contains. */
+export function createJsonList(list: readonly Json[]): JsonList {
+  return { list, primitives: new Set(list.filter((element) => !isContainer(element))) }
+}
+
+/** `@>` of an array: whatever the order and how often. */
+export function listContains({ list, primitives }: JsonList, part: Json): boolean {
+  // The one exception to "same structure": a list contains a primitive.
+  if (!isContainer(part)) return primitives.has(part)
+  if (!isList(part)) return false
+  return part.every((wanted) =>
+    isContainer(wanted) ? list.some((element) => containsNested(element, wanted)) : primitives.has(wanted),
+  )
+}
+
+function isContainer(value: Json): boolean {
+  return typeof value === 'object' && value !== null
+}
+
+/** `@>`: objects by their keys, lists by their elements. */
 function containsNested(whole: Json, part: Json): boolean {
   if (part === null || whole === null || typeof part !== 'object' || typeof whole !== 'object') {
     return isSameValue(whole, part)

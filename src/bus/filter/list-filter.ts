@@ -5,12 +5,24 @@ import type { Condition } from './condition.ts'
 import type { FieldContext } from './field-filter.ts'
 import { isFilterObject } from './filter-object.ts'
 import { NULL, outcomeOf, UNKNOWN } from './outcome.ts'
-import type { ValueKey } from './value-domain.ts'
+import { rowKeyOf, type ValueDomain, type ValueKey } from './value-domain.ts'
 
 const OPERATORS = 'equals, has, hasSome, hasEvery, isEmpty'
 
-/** The keys of a row's list; undefined where it holds what is no value of the type. */
-type KeysTest = (keys: readonly ValueKey[]) => boolean
+/** The keys of a row's list, in order and as a set. */
+interface ListKeys {
+  readonly keys: readonly ValueKey[]
+  readonly set: ReadonlySet<ValueKey>
+}
+
+/** A test of them, and what it costs. */
+interface KeysTest {
+  readonly test: (list: ListKeys) => boolean
+  readonly cost: number
+}
+
+/** Look-ups that take as long as a condition on one value. */
+const LOOK_UPS_A_TERM = 8
 
 /**
  * The condition of one list. Of a NULL, which a row shows as an empty list, it is neither true nor false, as in SQL.
@@ -23,43 +35,63 @@ export function parseListFilter(context: FieldContext, input: unknown, path: str
     throw badFilter(path, 'the filter of a list takes exactly one operator.', `Use one of ${OPERATORS}.`)
   }
   context.budget.spendTerm(path)
-  const isMatch = parseOperator(context, operator, operand, `${path}.${shownName(operator)}`)
+  const { test, cost } = parseOperator(context, operator, operand, `${path}.${shownName(operator)}`)
   const { domain } = context
   return {
     kind: 'test',
     field: context.field.name,
     takesNull: false,
-    test(value) {
-      if (!Array.isArray(value)) return UNKNOWN
-      if (isNullList(value)) return NULL
-      const normal = value.map((element) => (element === null ? undefined : domain.normalize(element)))
-      return normal.includes(undefined) ? UNKNOWN : outcomeOf(isMatch(normal.map(domain.keyOf)))
+    preparation: { name: `list of ${domain.name}`, prepare: (value) => listKeysOf(domain, value) },
+    cost,
+    test(list) {
+      if (list === undefined) return UNKNOWN
+      return list === null ? NULL : outcomeOf(test(list as ListKeys))
     },
   }
+}
+
+/** Null for the list that stands for NULL; undefined where the row does not hold all values themselves. */
+function listKeysOf(domain: ValueDomain, value: unknown): ListKeys | null | undefined {
+  if (!Array.isArray(value)) return undefined
+  if (isNullList(value)) return null
+  const keys: ValueKey[] = []
+  for (const element of value) {
+    const key = element === null ? undefined : rowKeyOf(domain, element)
+    if (key === undefined) return undefined
+    keys.push(key)
+  }
+  return { keys, set: new Set(keys) }
+}
+
+function costOfValues(count: number): number {
+  return 1 + Math.ceil(count / LOOK_UPS_A_TERM)
 }
 
 function parseOperator(context: FieldContext, operator: string, operand: unknown, path: string): KeysTest {
   switch (operator) {
     case 'has': {
       const wanted = parseElement(context, operand, path)
-      return (keys) => keys.includes(wanted)
+      return { test: ({ set }) => set.has(wanted), cost: 1 }
     }
     case 'hasSome': {
-      const wanted = new Set(parseElements(context, operand, path))
-      return (keys) => keys.some((key) => wanted.has(key))
+      const wanted = parseElements(context, operand, path)
+      return { test: ({ set }) => wanted.some((key) => set.has(key)), cost: costOfValues(wanted.length) }
     }
     case 'hasEvery': {
       const wanted = parseElements(context, operand, path)
-      return (keys) => wanted.every((key) => keys.includes(key))
+      return { test: ({ set }) => wanted.every((key) => set.has(key)), cost: costOfValues(wanted.length) }
     }
     case 'equals': {
       const wanted = parseElements(context, operand, path)
-      return (keys) =>
-        keys.length === wanted.length && keys.every((key, index) => isSameKey(key, wanted[index]))
+      return {
+        test: ({ keys }) =>
+          keys.length === wanted.length && keys.every((key, index) => isSameKey(key, wanted[index])),
+        cost: costOfValues(wanted.length),
+      }
     }
     case 'isEmpty': {
       if (typeof operand !== 'boolean') throw badFilter(path, 'takes a Boolean.', 'Give true or false.')
-      return (keys) => (keys.length === 0) === operand
+      return { test: ({ keys }) => (keys.length === 0) === operand, cost: 1 }
     }
     default:
       throw badFilter(path, 'a list has no such operator.', `Use one of ${OPERATORS}.`)

@@ -92,6 +92,7 @@ function compareDecimals(a: DecimalValue, b: DecimalValue): number {
 
 const decimal: ValueDomain<DecimalValue> = {
   name: 'decimal',
+  isCostly: true,
   operators: ORDER,
   wanted: 'a decimal number (a Decimal, a number, or its text)',
   parse: parseDecimal,

@@ -36,15 +36,17 @@ function textDomain(
   }
 }
 
-const insensitive = textDomain('text, insensitive', { normalText: lowerCase })
+const insensitive = textDomain('text, insensitive', { isCostly: true, normalText: lowerCase })
 
 const text = textDomain('text', { pattern: { plain: same, insensitive: same }, insensitive })
 
 const char = textDomain('char', {
+  isCostly: true,
   normalText: stripPadding,
   // As PostgreSQL has them: LIKE on the text without its padding, ILIKE on the text with it.
   pattern: { plain: stripPadding, insensitive: same },
   insensitive: textDomain('char, insensitive', {
+    isCostly: true,
     normalText: (value) => lowerCase(stripPadding(value)),
     // lower() makes text of the parameter, and of text every space counts.
     parse: (input) => (typeof input === 'string' ? lowerCase(input) : undefined),
@@ -52,6 +54,7 @@ const char = textDomain('char', {
 })
 
 const citext = textDomain('citext', {
+  isCostly: true,
   normalText: lowerCase,
   pattern: { plain: same, insensitive: same },
   insensitive,
@@ -86,6 +89,7 @@ const uuid: ValueDomain<string> = {
 
 const address: ValueDomain<string> = {
   name: 'address',
+  isCostly: true,
   operators: EQUALITY,
   wanted: 'an IPv4 or IPv6 address, with or without a prefix length',
   parse: (input) => (typeof input === 'string' ? parseAddress(input) : undefined),

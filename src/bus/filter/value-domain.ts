@@ -41,12 +41,20 @@ export interface ValueDomain<Normal = unknown> {
   /** A row's value in normal form; undefined where the row does not hold the value itself. */
   normalize(value: unknown): Normal | undefined
   keyOf(normal: Normal): ValueKey
+  /** Whether the two of a row's value are worth keeping: they take time that grows with the value. */
+  readonly isCostly?: boolean
   /** Negative, zero or positive. */
   compare(a: Normal, b: Normal): number
   /** How text is matched against patterns; absent for what is no text. */
   readonly pattern?: PatternText
   /** The domain under `mode: insensitive`; absent where PostgreSQL has none for the type. */
   readonly insensitive?: ValueDomain<Normal>
+}
+
+/** Key of a row's value; undefined where the row does not hold the value itself. */
+export function rowKeyOf(domain: ValueDomain, value: unknown): ValueKey | undefined {
+  const normal = domain.normalize(value)
+  return normal === undefined ? undefined : domain.keyOf(normal)
 }
 
 /** Operators of what can be equal. */

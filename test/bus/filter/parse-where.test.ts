@@ -2,13 +2,16 @@
 import { describe, expect, it } from 'vitest'
 import { Prisma } from '../../../prisma/generated/client/client.ts'
 import { catalog } from '../../../prisma/generated/rowcast.ts'
-import { evaluateCondition } from '../../../src/bus/filter/compile-condition.ts'
+import { parseChangeFilter } from '../../../src/bus/filter/change-filter.ts'
+import { compileCondition, evaluateCondition } from '../../../src/bus/filter/compile-condition.ts'
+import { TRUE } from '../../../src/bus/filter/outcome.ts'
 import { type ParseWhereOptions, parseWhere } from '../../../src/bus/filter/parse-where.ts'
 import type { FieldSpec, ModelCatalog } from '../../../src/catalog/model-catalog.ts'
 import { Decimal } from '../../../src/catalog/prisma-runtime.ts'
 import { UnrepresentableValue } from '../../../src/catalog/values/unrepresentable-value.ts'
 import { isRowcastError } from '../../../src/errors.ts'
 import { buildField, buildModel } from '../../support/catalog-builder.ts'
+import { countTextWork } from '../../support/count-text-work.ts'
 
 const { User, Post } = catalog.models
 
@@ -172,6 +175,74 @@ describe('how much a filter may ask', () => {
     expect(refusal({ email: { in: ['a', 'b'] } }, { limits: { listLengthMax: 1 } })).toContain(
       'Give at most 1',
     )
+  })
+})
+
+describe('what a filter may cost', () => {
+  function costOfFilter(where: unknown) {
+    return parseChangeFilter(User, catalog, { where })?.cost
+  }
+
+  it.each<[unknown, number]>([
+    [{ email: 'a' }, 1],
+    [{ email: 'a', signInCount: { gt: 1, lt: 5 } }, 3],
+    [{ NOT: { OR: [{ fullName: null }] } }, 1],
+    [{ email: { contains: 'a' } }, 8],
+    [{ email: { contains: 'a_b' } }, 32],
+    [{ email: { contains: `a${'_'.repeat(40)}b` } }, 64],
+    [{ tags: { has: 'a' } }, 1],
+    [{ tags: { hasEvery: Array.from({ length: 800 }, (_, index) => `t${index}`) } }, 101],
+    [{ profile: { path: ['a'], array_contains: [1, 2] } }, 2],
+    [{ profile: { path: ['a'], array_contains: [{ b: 1 }] } }, 4],
+  ])('%o: %i', (where, cost) => {
+    expect(costOfFilter(where)).toBe(cost)
+  })
+
+  it('is bounded', () => {
+    const patterns = (count: number, text: string) => ({
+      OR: Array.from({ length: count }, (_, index) => ({
+        email: { contains: `${text}${index}`, mode: 'insensitive' },
+      })),
+    })
+    expect(costOfFilter(patterns(125, 'x'))).toBe(1_000)
+    expect(() => costOfFilter(patterns(126, 'x'))).toThrow(/\[FILTER_TOO_COSTLY\]/)
+    expect(() => costOfFilter(patterns(100, 'x_'))).toThrow(/\[FILTER_TOO_COSTLY\]/)
+    // The three parts of one filter together.
+    const half = patterns(63, 'x')
+    expect(() => parseChangeFilter(User, catalog, { where: half, new: half })).toThrow('FILTER_TOO_COSTLY')
+    expect(refusal({ email: { contains: '_'.repeat(30_000) } })).toContain('more than 1000 characters')
+    expect(refusal({ email: { contains: 'x'.repeat(251) } })).toContain('more than 250 characters')
+    expect(refusal({ email: { startsWith: 'x'.repeat(1_000) } })).toContain('more than 1000 characters')
+    const nested = Array.from({ length: 60 }, (_, index) => ({ a: index }))
+    expect(refusal({ profile: { array_contains: nested } })).toContain('more than 100 values')
+  })
+
+  it('is for each row, not for each condition, where a value has to be made ready', () => {
+    const OR = Array.from({ length: 100 }, (_, index) => ({
+      email: { contains: `nothing ${index}`, mode: 'insensitive' },
+    }))
+    const text = 'É'.repeat(5_000)
+    const isMatch = compileCondition(parseWhere(User, catalog, { OR }))
+    const work = countTextWork(() => isMatch({ email: text })) / text.length
+    // A hundred searches, and lower case once.
+    expect(work).toBeGreaterThan(100)
+    expect(work).toBeLessThan(120)
+  })
+
+  it('and a list is looked at once', () => {
+    let reads = 0
+    const tags = Array.from({ length: 1_000 }, (_, index) => `t${index}`)
+    const row = {
+      tags: new Proxy(tags, {
+        get(list, key, receiver) {
+          if (typeof key === 'string' && /^\d+$/.test(key)) reads += 1
+          return Reflect.get(list, key, receiver)
+        },
+      }),
+    }
+    const AND = Array.from({ length: 5 }, () => ({ tags: { hasEvery: [...tags].reverse() } }))
+    expect(compileCondition(parseWhere(User, catalog, { AND }))(row)).toBe(TRUE)
+    expect(reads).toBeLessThanOrEqual(2_000)
   })
 })
 
