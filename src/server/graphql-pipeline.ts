@@ -3,13 +3,14 @@
  * Yoga. HTTP and SSE run through Yoga's own handler, WebSockets through the same `getEnveloped`.
  */
 import type { GraphQLSchema } from 'graphql'
-import { createLRUCache, createYoga, type YogaServerInstance } from 'graphql-yoga'
+import { createYoga, type YogaServerInstance } from 'graphql-yoga'
 import { invariant } from '../errors.ts'
 import { LAST_EVENT_ID } from '../graphql/last-event-id.ts'
 import type { Logger } from '../log.ts'
 import { type ConnectionCounter, clientAddress } from './client-address.ts'
 import { CONNECTION, type PipelinePlugin, type TransportContext } from './connection-state.ts'
 import { createDeliveries, type Deliveries } from './deliveries.ts'
+import { createDocumentCaches } from './document-cache.ts'
 import { renderGraphiqlPage } from './graphiql-page.ts'
 import { createHttpStreams } from './http-streams.ts'
 import type { ServerLimits } from './limits.ts'
@@ -56,9 +57,6 @@ export interface GraphqlPipeline {
   endStreams(): void
 }
 
-/** Documents that are kept parsed. A document may have a thousand tokens: few enough of them to fit anywhere. */
-const CACHED_DOCUMENTS = 256
-
 /** Creates the pipeline. */
 export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlPipeline {
   const { errorMask, limits } = options
@@ -84,10 +82,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
     multipart: false,
     batching: false,
     maxRequestBodySize: limits.requestBytesMax,
-    parserAndValidationCache: {
-      documentCache: createLRUCache({ max: CACHED_DOCUMENTS }),
-      errorCache: createLRUCache({ max: CACHED_DOCUMENTS }),
-    },
+    parserAndValidationCache: createDocumentCaches(),
     plugins: [
       createCsrfGuard(options.originGuard),
       createSessionOpener(options),

@@ -8,7 +8,9 @@ export interface ServerLimits {
   readonly queryAliasesMax: number
   /** Directives in one operation. @default 50 */
   readonly queryDirectivesMax: number
-  /** Lexical tokens in one document; the parser stops there. @default 1_000 */
+  /** The longest document, variables not counted; a longer one is not parsed. @default 32_768 // 32 KiB */
+  readonly queryBytesMax: number
+  /** Lexical tokens in one document, comments among them; the parser stops there. @default 1_000 */
   readonly queryTokensMax: number
   /** Cost of one operation: 2 an object and 1 a value, times 1.5 a level. @default 5_000 */
   readonly queryCostMax: number
@@ -45,6 +47,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   queryDepthMax: 8,
   queryAliasesMax: 15,
   queryDirectivesMax: 50,
+  queryBytesMax: 32_768,
   queryTokensMax: 1_000,
   queryCostMax: 5_000,
   requestBytesMax: 131_072,

@@ -6,10 +6,12 @@ import { costLimitPlugin } from '@escape.tech/graphql-armor-cost-limit'
 import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases'
 import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth'
 import { maxDirectivesPlugin } from '@escape.tech/graphql-armor-max-directives'
-import { GraphQLError, NoSchemaIntrospectionCustomRule, parse, validate } from 'graphql'
+import { type DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, parse, validate } from 'graphql'
 import { graphqlError } from '../graphql/graphql-errors.ts'
 import type { PipelinePlugin } from './connection-state.ts'
+import { countTokens } from './document-cache.ts'
 import type { ServerLimits } from './limits.ts'
+import { isLongerThan } from './payload-bound.ts'
 import { unconditionalRootRule } from './subscription-root.ts'
 
 /** What the plugin needs. */
@@ -24,7 +26,7 @@ export function createQueryLimits({ limits, isIntrospectionEnabled }: QueryLimit
   // The rule would report on its own, as a syntax error; ours has a code.
   const onReject = [(_context: unknown, error: GraphQLError) => throwOverLimit(error.message)]
   return [
-    createTokenLimit(limits.queryTokensMax),
+    createDocumentLimit(limits),
     checkSubscriptionRoots,
     maxDepthPlugin({ n: limits.queryDepthMax, flattenFragments: true, onReject }) as PipelinePlugin,
     maxAliasesPlugin({ n: limits.queryAliasesMax, onReject }) as PipelinePlugin,
@@ -38,21 +40,34 @@ function throwOverLimit(message: string): never {
   throw graphqlError('QUERY_OVER_LIMIT', message.replace(/^Syntax Error: /, ''))
 }
 
-/** graphql-js stops at the bound by itself; it only has to be told. */
-function createTokenLimit(maxTokens: number): PipelinePlugin {
+/** Bounds what is parsed, in bytes before and in tokens meanwhile. */
+function createDocumentLimit({ queryBytesMax, queryTokensMax }: ServerLimits): PipelinePlugin {
   return {
     onParse({ setParseFn }) {
       setParseFn((source: string, options: object) => {
-        try {
-          return parse(source, { ...options, maxTokens })
-        } catch (error) {
-          if (error instanceof GraphQLError && /tokens\. Parsing aborted/.test(error.message)) {
-            return throwOverLimit(`The document has more than ${maxTokens} tokens.`)
-          }
-          throw error
+        if (isLongerThan(source, queryBytesMax)) {
+          return throwOverLimit(`The document has more than ${queryBytesMax} bytes.`)
         }
+        const document = parseTokens(source, options, queryTokensMax)
+        if (document === null || countTokens(document) > queryTokensMax + DOCUMENT_ENDS) {
+          return throwOverLimit(`The document has more than ${queryTokensMax} tokens.`)
+        }
+        return document
       })
     },
+  }
+}
+
+/** Tokens for the beginning and the end of a document, which graphql-js does not count. */
+const DOCUMENT_ENDS = 2
+
+/** Null at the bound, which graphql-js takes for tokens other than comments. */
+function parseTokens(source: string, options: object, maxTokens: number): DocumentNode | null {
+  try {
+    return parse(source, { ...options, maxTokens })
+  } catch (error) {
+    if (error instanceof GraphQLError && error.message.includes('tokens. Parsing aborted')) return null
+    throw error
   }
 }
 

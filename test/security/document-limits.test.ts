@@ -28,6 +28,8 @@ describe.each(TRANSPORTS)('over $name', ({ ask }) => {
       '{ hello @skip(if: false) viewer @skip(if: false) }',
     ],
     ['tokens', { queryTokensMax: 6 }, '{ a: hello viewer }', '{ a: hello viewer node { value } }'],
+    ['tokens with comments', { queryTokensMax: 6 }, '{ hello #1\n }', `{ hello ${'#\n'.repeat(5)} }`],
+    ['bytes', { queryBytesMax: 20 }, '{ hello           }', '{ hello            é}'],
     ['cost', { queryCostMax: 20 }, `{ ${nested(4)} }`, `{ ${nested(7)} }`],
   ])('the bound of %s holds, and what is within it passes', async (_name, limits, within, beyond) => {
     const { url } = await startProbe({ limits })
