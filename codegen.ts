@@ -8,9 +8,11 @@ const TYPES = {
     BigInt: 'string',
     Bytes: 'string',
     Cursor: 'string',
+    Date: 'string',
     DateTime: 'string',
     Decimal: 'string',
     JSON: 'unknown',
+    Time: 'string',
   },
 }
 

@@ -75,7 +75,7 @@ function differentDocuments(count: number): string[] {
   return Array.from(
     { length: count },
     (_, n) =>
-      `subscription { orderChanged { action new { ${ORDER_SELECTION} x${n}: status } transaction { id } } }`,
+      `subscription { orderChanged { action new { ${ORDER_SELECTION} x${n}: status } transaction { xid } } }`,
   )
 }
 

@@ -5,7 +5,7 @@ import type { BenchDatabase } from './database.ts'
 import { insertSql, ORDER_SELECTION } from './orders.ts'
 
 /** What every client asks for, unless a benchmark says otherwise. */
-export const DOCUMENT = `subscription { orderChanged { action new { ${ORDER_SELECTION} } transaction { id } } }`
+export const DOCUMENT = `subscription { orderChanged { action new { ${ORDER_SELECTION} } transaction { xid } } }`
 
 /** Ours, where a policy says who sees which rows. */
 export const WITH_POLICY = 'rowcast with a policy'

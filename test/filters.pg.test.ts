@@ -93,7 +93,7 @@ describe('a filtered subscription over GraphQL', () => {
     await client.connected()
     const editors = client.subscribe<{ userChanged: Record<string, unknown> }>(
       `subscription ($after: Cursor) {
-         userChanged(where: { role: { equals: EDITOR }, email: { contains: "EXAMPLE", mode: insensitive } }, after: $after) {
+         userChanged(where: { role: { equals: EDITOR }, email: { contains: "EXAMPLE", mode: INSENSITIVE } }, after: $after) {
            action transition old { email role } new { email role } } }`,
       { after },
     )

@@ -89,10 +89,10 @@ describe.each([
     expect(inserted).toMatchObject({
       action: 'INSERT',
       old: null,
-      key: { id: user?.id },
+      key: { rowId: user?.id },
       new: {
         email: 'ada@example.com',
-        balance: '12.5',
+        balance: '12.50',
         storageBytes: '9007199254740993',
         role: 'ADMIN',
         tags: ['a', 'b'],
@@ -101,8 +101,7 @@ describe.each([
       unavailable: [],
       transaction: { index: 0, last: true },
     })
-    expect(inserted.changed).toContain('email')
-    expect(inserted.changed).not.toContain('passwordHash')
+    expect(inserted.changed).toEqual([])
     expect(Date.parse(inserted.committedAt)).toBeGreaterThan(Date.parse('2020-01-01'))
 
     await database.query(`UPDATE users SET full_name = 'Ada' WHERE id = $1`, [user?.id])
@@ -116,9 +115,9 @@ describe.each([
     await database.query('DELETE FROM users WHERE id = $1', [user?.id])
     expect(await next()).toMatchObject({
       action: 'DELETE',
-      old: { id: user?.id, fullName: 'Ada', email: 'ada@example.com' },
+      old: { rowId: user?.id, fullName: 'Ada', email: 'ada@example.com' },
       new: null,
-      key: { id: user?.id },
+      key: { rowId: user?.id },
       changed: [],
     })
   })

@@ -19,7 +19,7 @@ const TYPES = `
     id: Int!  reference: String!  customer: String!  email: String  status: String!  quantity: Int!
     totalCents: String!  price: String!  isPaid: Boolean!  details: JSON!  createdAt: DateTime!
   }
-  type ChangeTransaction { id: String! }
+  type ChangeTransaction { xid: String! }
   type OrderChange { action: String!  old: Order  new: Order  transaction: ChangeTransaction! }
   type Subscription { orderChanged: OrderChange! }
 `
@@ -29,7 +29,7 @@ interface OrderChange {
   readonly action: string
   readonly old: Row | null
   readonly new: Row | null
-  readonly transaction: { readonly id: string }
+  readonly transaction: { readonly xid: string }
 }
 
 const pubSub = createPubSub<{ orderChanged: [OrderChange] }>()
@@ -107,15 +107,15 @@ async function start({ url, slot }: { readonly url?: string; readonly slot?: str
 function replicate(url: string, slot: string): void {
   const service = new LogicalReplicationService({ connectionString: url })
   const plugin = new PgoutputPlugin({ protoVersion: 1, publicationNames: [PUBLICATION] })
-  let id = ''
+  let xid = ''
   service.on('data', (_lsn: string, message: Parsed) => {
-    if (message.tag === 'begin') id = String(message.xid)
+    if (message.tag === 'begin') xid = String(message.xid)
     if (message.tag !== 'insert' && message.tag !== 'update') return
     pubSub.publish('orderChanged', {
       action: message.tag.toUpperCase(),
       old: message.old ?? null,
       new: message.new ?? null,
-      transaction: { id },
+      transaction: { xid },
     })
   })
   service.on('error', (error) => {
@@ -141,7 +141,7 @@ function fire({ changes }: { readonly changes: number }): void {
       ...{ total_cents: '199', price: '0.01', is_paid: false, created_at: new Date() },
       details: { weightGrams: 1, gift: false, note: 'leave it at the door' },
     }
-    pubSub.publish('orderChanged', { action: 'INSERT', old: null, new: row, transaction: { id: '1' } })
+    pubSub.publish('orderChanged', { action: 'INSERT', old: null, new: row, transaction: { xid: '1' } })
   }
 }
 

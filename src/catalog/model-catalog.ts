@@ -26,6 +26,8 @@ export interface FieldSpec {
   readonly type: string
   /** `@db.…` without the prefix: `Uuid`, `VarChar`, `Timestamptz`; null for Prisma's default mapping. */
   readonly nativeType: string | null
+  /** What stands in its brackets: `['12', '2']` of `@db.Decimal(12, 2)`. Absent where nothing does. */
+  readonly nativeArguments?: readonly string[] | undefined
   readonly isList: boolean
   readonly isRequired: boolean
   readonly isUnique: boolean

@@ -36,7 +36,7 @@ interface ChangeBase<M extends string, Row, Field extends string = keyof Row & s
   readonly index: number
   /** Where the change stands: `subscribe(…, { after: cursor })` goes on after it. Opaque; keep it as it is. */
   readonly cursor: string
-  /** Fields whose value differs between `old` and `new`; all fields for INSERT, none for DELETE and TRUNCATE. */
+  /** Fields whose value an UPDATE changed; empty for every other action, and where the row before is not known. */
   readonly changed: readonly Field[]
   /**
    * Fields that PostgreSQL did not send: unchanged TOASTed values of an UPDATE without a full old row, and

@@ -134,8 +134,8 @@ export class RowChange implements AnyChange {
   }
 
   #compareImages(): readonly string[] {
-    if (this.#newTuple === null) return NO_FIELDS
-    if (this.action === 'INSERT') return Object.keys(this.new ?? {})
+    // Of a row that is new or gone, all is new or gone.
+    if (this.action !== 'UPDATE' || this.#newTuple === null) return NO_FIELDS
     const old = this.#fullOldTuple
     return old === null ? NO_FIELDS : this.#reader.changedFields(old, this.#newTuple)
   }

@@ -1,7 +1,7 @@
 /** Beside the spine, cli. A subscription to paste, made from the catalog. Pure. */
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import type { Config } from '../config/config.ts'
-import { modelFieldNames } from '../graphql/names.ts'
+import { modelFieldNames, namesWithoutIdentity } from '../graphql/names.ts'
 
 /** The document, for `User` where it is live, else for the first live model. */
 export function exampleSubscription(catalog: ModelCatalog, models: Config['models']): string {
@@ -11,8 +11,15 @@ export function exampleSubscription(catalog: ModelCatalog, models: Config['model
   // The names of all models together, since one may have to give way to another.
   const shown = Object.values(catalog.models).filter((each) => !each.isOmitted)
   const field = modelFieldNames(shown.map((each) => each.name)).get(model.name)?.changed ?? ''
-  const row = exampleFields(model, models[model.name]?.omit ?? []).join(' ')
-  return ['subscription {', `  ${field} {`, '    action', `    old { ${row} }`, `    new { ${row} }`]
+  const row = exampleFields(model, models[model.name]?.omit ?? [])
+  const old = [...namesWithoutIdentity(row).values()].join(' ')
+  return [
+    'subscription {',
+    `  ${field} {`,
+    '    action',
+    `    old { ${old} }`,
+    `    new { ${row.join(' ')} }`,
+  ]
     .concat(['    changed', '  }', '}'])
     .join('\n')
 }

@@ -76,7 +76,7 @@ export function formatChangeJson(change: AnyChange): string {
   return JSON.stringify(
     {
       ...{ model, action, key, old, new: after, changed, unavailable, cursor, committedAt },
-      transaction: { id: String(xid), index },
+      transaction: { xid: String(xid), index },
     },
     replaceValue,
   )

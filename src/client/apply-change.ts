@@ -3,15 +3,18 @@
  * Applying the changes that follow a query, in order, gives what the query would give now.
  */
 
+/** Some fields of a row. In `key` and `old` a field `id` is called `rowId`: they are no entities of a client's cache. */
+export type RowPart<Row extends object> = Partial<Row> & { readonly rowId?: unknown }
+
 /** A change as a subscription selects it. `new` has the fields that the list's rows have. */
 export interface ListChange<Row extends object> {
   readonly action: 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE'
   /** The row after; null for DELETE and TRUNCATE, and where it is not for this viewer. */
   readonly new?: Row | null | undefined
   /** The row before: its key is enough. Needed where primary keys change. */
-  readonly old?: Partial<Row> | null | undefined
+  readonly old?: RowPart<Row> | null | undefined
   /** The primary key: what a DELETE without `old` is recognised by. */
-  readonly key?: Partial<Row> | null | undefined
+  readonly key?: RowPart<Row> | null | undefined
   /** Of subscriptions with a `where`: LEFT removes the row. */
   readonly transition?: 'ENTERED' | 'STAYED' | 'LEFT' | null | undefined
   /** Fields that PostgreSQL did not send, since they did not change: the list's row keeps its own. */
@@ -38,7 +41,7 @@ export function applyChange<Row extends object>(
   shape: ListShape<Row>,
 ): readonly Row[] {
   const names = typeof shape.key === 'string' ? [shape.key] : shape.key
-  const keyOf = (row: Partial<Row> | null | undefined): string | null => formatKey(row, names)
+  const keyOf = (row: RowPart<Row> | null | undefined): string | null => formatKey(row, names)
   if (change.action === 'TRUNCATE') return list.length === 0 ? list : []
   const after = change.action === 'DELETE' ? null : (change.new ?? null)
   const before = keyOf(change.old) ?? (after === null ? keyOf(change.key) : null)
@@ -58,11 +61,11 @@ export function applyChange<Row extends object>(
 
 /** One text for equal keys; null where the row does not tell its key. */
 function formatKey<Row extends object>(
-  row: Partial<Row> | null | undefined,
+  row: RowPart<Row> | null | undefined,
   names: readonly (keyof Row & string)[],
 ): string | null {
   if (!row) return null
-  const values: readonly unknown[] = names.map((name) => row[name])
+  const values: readonly unknown[] = names.map((name) => row[name] ?? (name === 'id' ? row.rowId : undefined))
   if (values.includes(undefined)) return null
   return JSON.stringify(values.map((value) => (typeof value === 'bigint' ? `${value}n` : value)))
 }

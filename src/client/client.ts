@@ -1,5 +1,5 @@
 /** Beside the spine, client. What `rowcast/client` exports: for browsers and other clients, nothing of the server. */
-export { applyChange, type ListChange, type ListShape } from './apply-change.ts'
+export { applyChange, type ListChange, type ListShape, type RowPart } from './apply-change.ts'
 export {
   createLiveList,
   type LiveList,

@@ -76,6 +76,7 @@ function fieldSpec(model: DMMF.Model, field: DMMF.Field): FieldSpec | null {
     kind: field.kind,
     type: field.type,
     nativeType: field.nativeType?.[0] ?? null,
+    ...nativeArguments(field.nativeType?.[1]),
     isList: field.isList,
     isRequired: field.isRequired,
     isUnique: field.isUnique,
@@ -83,6 +84,10 @@ function fieldSpec(model: DMMF.Model, field: DMMF.Field): FieldSpec | null {
     isOmitted: documentation.isOmitted,
     documentation: documentation.text,
   }
+}
+
+function nativeArguments(values: readonly string[] | undefined): Pick<FieldSpec, 'nativeArguments'> {
+  return values === undefined || values.length === 0 ? {} : { nativeArguments: [...values] }
 }
 
 function relationSpec(model: DMMF.Model, field: DMMF.Field, views: ReadonlySet<string>): RelationSpec | null {

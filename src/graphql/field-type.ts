@@ -14,6 +14,9 @@ const SCALAR_NAMES: Readonly<Record<string, string>> = {
   Boolean: 'Boolean',
 }
 
+/** What is in a DateTime column that holds less than an instant. A timetz keeps no zone: docs/types.md. */
+const DATE_TIME_PARTS: Readonly<Record<string, string>> = { Date: 'Date', Time: 'Time', Timetz: 'Time' }
+
 const ID_TYPES: ReadonlySet<string> = new Set(['String', 'Int', 'BigInt'])
 
 /**
@@ -24,7 +27,8 @@ const ID_TYPES: ReadonlySet<string> = new Set(['String', 'Int', 'BigInt'])
 export function graphqlTypeName(catalog: ModelCatalog, model: ModelSpec, field: FieldSpec): string {
   if (field.kind === 'enum') return field.type
   if (!field.isList && isIdentifier(catalog, model, field, new Set())) return 'ID'
-  const name = SCALAR_NAMES[field.type]
+  const part = field.type === 'DateTime' ? DATE_TIME_PARTS[field.nativeType ?? ''] : undefined
+  const name = part ?? SCALAR_NAMES[field.type]
   invariant(name !== undefined, `Field ${model.name}.${field.name} has the unknown type ${field.type}.`)
   return name
 }

@@ -4,15 +4,16 @@
  * - One row: the model in camel case (`User` → `user`, `APIKey` → `apiKey`).
  * - Many rows: its plural by the regular rules of English (`user` → `users`, `category` → `categories`,
  *   `address` → `addresses`); a name that is a plural already gets `List` (`settings` → `settingsList`).
- * - Changes: `userChanged`.
+ * - Changes: `userChanged`, of type `UserChange`: `UserInserted`, `UserUpdated`, `UserDeleted` or `UserTruncated`.
  * - A name that is taken gives way: to the model's own name for one row, to `<one>List` for many.
  */
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
+import type { ChangeAction } from '../changes/change.ts'
 
 /** Names that GraphQL or rowcast uses for types of its own. */
 const RESERVED_TYPES: ReadonlySet<string> = new Set([
   ...['Query', 'Mutation', 'Subscription', 'ID', 'String', 'Int', 'Float', 'Boolean'],
-  ...['DateTime', 'BigInt', 'Decimal', 'JSON', 'Bytes', 'Cursor'],
+  ...['DateTime', 'Date', 'Time', 'BigInt', 'Decimal', 'JSON', 'Bytes', 'Cursor'],
   ...['ChangeAction', 'ChangeTransaction', 'Transition', 'OverflowPolicy'],
 ])
 
@@ -25,8 +26,12 @@ export interface ModelFieldNames {
 
 /** Type names of one model's change. */
 export interface ChangeTypeNames {
+  /** The interface. */
   readonly change: string
+  /** What implements it. */
+  readonly byAction: Readonly<Record<ChangeAction, string>>
   readonly key: string
+  readonly old: string
   readonly field: string
 }
 
@@ -74,14 +79,33 @@ export function objectTypeName(catalog: ModelCatalog, model: string): string {
   return RESERVED_TYPES.has(model) ? claim(catalogNames(catalog), [`${model}Model`, `${model}Row`]) : model
 }
 
-/** Names of the types around one model's change: `UserChange`, `UserKey`, `UserField`. */
+/** Names of the types around one model's change: `UserChange`, `UserInserted`, …, `UserKey`, `UserOld`, `UserField`. */
 export function changeTypeNames(catalog: ModelCatalog, model: string): ChangeTypeNames {
   const taken = catalogNames(catalog)
   return {
     change: claim(taken, [`${model}Change`, `${model}ChangeEvent`]),
+    byAction: {
+      INSERT: claim(taken, [`${model}Inserted`, `${model}InsertEvent`]),
+      UPDATE: claim(taken, [`${model}Updated`, `${model}UpdateEvent`]),
+      DELETE: claim(taken, [`${model}Deleted`, `${model}DeleteEvent`]),
+      TRUNCATE: claim(taken, [`${model}Truncated`, `${model}TruncateEvent`]),
+    },
     key: claim(taken, [`${model}Key`, `${model}PrimaryKey`]),
+    old: claim(taken, [`${model}Old`, `${model}OldRow`]),
     field: claim(taken, [`${model}Field`, `${model}FieldName`]),
   }
+}
+
+/** What clients' caches take for the identity of an object: Apollo and Graphcache beside the type's name, Relay alone. */
+const IDENTITY_NAMES: ReadonlySet<string> = new Set(['id', '_id'])
+
+/**
+ * The names of fields in a type that is no entity, by their names in the one that is: `id` becomes `rowId`, so that
+ * no client merges the old row or the key of a change with the row as it is now.
+ */
+export function namesWithoutIdentity(fields: readonly string[]): ReadonlyMap<string, string> {
+  const taken = new Set(fields)
+  return new Map(fields.map((name) => [name, IDENTITY_NAMES.has(name) ? claim(taken, ['rowId']) : name]))
 }
 
 function catalogNames(catalog: ModelCatalog): Set<string> {

@@ -5,10 +5,15 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode, valueFromASTUntyped } from 'graphql'
 
 /** Names of the scalars defined here. */
-export type ScalarName = 'DateTime' | 'BigInt' | 'Decimal' | 'JSON' | 'Bytes' | 'Cursor'
+export type ScalarName = 'DateTime' | 'Date' | 'Time' | 'BigInt' | 'Decimal' | 'JSON' | 'Bytes' | 'Cursor'
 
 const DATE_TIME =
   /^(\d{4})-(\d{2})-(\d{2})[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/
+const DATE = /^(\d{4})-(\d{2})-(\d{2})$/
+const TIME = /^(?:(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?|24:00:00(?:\.0+)?)$/
+/** Characters of `2026-11-23`. */
+const ISO_DATE_LENGTH = 10
+const DAY_MS = 86_400_000
 const INTEGER = /^-?\d{1,19}$/
 const DECIMAL = /^-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?$/
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
@@ -21,12 +26,30 @@ export const DateTimeScalar = new GraphQLScalarType<Date, string>({
   name: 'DateTime',
   description: 'A date and time with offset, as in RFC 3339: `2026-11-23T08:15:30.123Z`. Sent in UTC.',
   specifiedByURL: 'https://scalars.graphql.org/andimarek/date-time.html',
-  serialize(value) {
-    if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw refused('DateTime', 'a Date')
-    return value.toISOString()
-  },
+  serialize: (value) => isoText(value, 'DateTime'),
   parseValue: parseDateTime,
   parseLiteral: (node) => parseDateTime(textOf(node, 'DateTime', [Kind.STRING])),
+})
+
+/** A day of the calendar, without a zone: `@db.Date`. The Date that Prisma has for it is that day's midnight in UTC. */
+export const DateScalar = new GraphQLScalarType<Date, string>({
+  name: 'Date',
+  description: 'A day of the calendar, as in RFC 3339: `2026-11-23`. It has no time and no zone.',
+  specifiedByURL: 'https://scalars.graphql.org/andimarek/local-date.html',
+  serialize: (value) => isoText(value, 'Date').slice(0, ISO_DATE_LENGTH),
+  parseValue: parseDate,
+  parseLiteral: (node) => parseDate(textOf(node, 'Date', [Kind.STRING])),
+})
+
+/** A time of day, without a zone: `@db.Time`. The Date that Prisma has for it is on 1970-01-01 in UTC. */
+export const TimeScalar = new GraphQLScalarType<Date, string>({
+  name: 'Time',
+  description:
+    'A time of day, to the millisecond: `08:15:30.123`. It has no day and no zone; `24:00:00` is its end.',
+  specifiedByURL: 'https://scalars.graphql.org/apollographql/localtime-v0.1.html',
+  serialize: formatTime,
+  parseValue: parseTime,
+  parseLiteral: (node) => parseTime(textOf(node, 'Time', [Kind.STRING])),
 })
 
 /** A 64-bit integer, as a string of digits. */
@@ -89,6 +112,8 @@ export const CursorScalar = new GraphQLScalarType<string, string>({
 /** All of them by their name in GraphQL. */
 export const SCALARS: Readonly<Record<ScalarName, GraphQLScalarType>> = {
   DateTime: DateTimeScalar,
+  Date: DateScalar,
+  Time: TimeScalar,
   BigInt: BigIntScalar,
   Decimal: DecimalScalar,
   JSON: JsonScalar,
@@ -99,10 +124,40 @@ export const SCALARS: Readonly<Record<ScalarName, GraphQLScalarType>> = {
 function parseDateTime(value: unknown): Date {
   const match = typeof value === 'string' ? DATE_TIME.exec(value) : null
   if (match === null) throw refused('DateTime', 'text such as 2026-11-23T08:15:30Z')
-  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])]
-  const lastDay = new Date(Date.UTC(year, month, 0)).getUTCDate()
-  if (month < 1 || month > 12 || day < 1 || day > lastDay) throw refused('DateTime', 'a day of the calendar')
+  if (!isDay(match)) throw refused('DateTime', 'a day of the calendar')
   return new Date(match[0])
+}
+
+function parseDate(value: unknown): Date {
+  const match = typeof value === 'string' ? DATE.exec(value) : null
+  if (match === null) throw refused('Date', 'text such as 2026-11-23')
+  if (!isDay(match)) throw refused('Date', 'a day of the calendar')
+  return new Date(`${match[0]}T00:00:00.000Z`)
+}
+
+function parseTime(value: unknown): Date {
+  if (typeof value !== 'string' || !TIME.test(value)) throw refused('Time', 'text such as 08:15:30')
+  return new Date(`1970-01-01T${value}Z`)
+}
+
+/** PostgreSQL's 24:00:00, the end of a day, is the next day's midnight. */
+function formatTime(value: unknown): string {
+  const text = isoText(value, 'Time').slice(ISO_DATE_LENGTH + 1, -1)
+  return (value as Date).getTime() === DAY_MS ? `24${text.slice(2)}` : text
+}
+
+/** Whether year, month and day, the first three groups of a match, are a day of the calendar. */
+function isDay([, yearText, monthText, dayText]: RegExpExecArray): boolean {
+  const [year, month, day] = [Number(yearText), Number(monthText), Number(dayText)]
+  // The calendar repeats every 400 years; Date.UTC takes years below 100 for ones of the twentieth century.
+  const lastDay = new Date(Date.UTC(year + 400, month, 0)).getUTCDate()
+  return month >= 1 && month <= 12 && day >= 1 && day <= lastDay
+}
+
+/** `2026-11-23T08:15:30.123Z`. PostgreSQL's years beyond 9999 are no valid Dates here. */
+function isoText(value: unknown, scalar: ScalarName): string {
+  if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw refused(scalar, 'a Date')
+  return value.toISOString()
 }
 
 function parseBigInt(value: unknown): bigint {

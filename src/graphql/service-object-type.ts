@@ -1,12 +1,12 @@
 /** Stage 7, graphql. The object type of one model: its visible fields and relations. */
-import type { FieldSpec, ModelCatalog, ModelSpec, RelationSpec } from '../catalog/model-catalog.ts'
-import type { AnyRow } from '../changes/change.ts'
+import type { ModelCatalog, ModelSpec, RelationSpec } from '../catalog/model-catalog.ts'
 import { invariant } from '../errors.ts'
 import { graphqlTypeName, visibleFields, visibleRelations } from './field-type.ts'
 import { objectTypeName } from './names.ts'
 import { pageArguments, pageOf } from './pagination.ts'
 import { visibleWhere } from './service-queries.ts'
 import type { ServiceBuilder, ServiceModel } from './service-types.ts'
+import { valueResolver } from './value-resolver.ts'
 
 /** Adds the object type of a model to the builder. */
 export function defineObjectType(builder: ServiceBuilder, catalog: ModelCatalog, model: ServiceModel): void {
@@ -52,13 +52,6 @@ export function defineObjectType(builder: ServiceBuilder, catalog: ModelCatalog,
       return Object.fromEntries<never>([...fields, ...relations] as never)
     },
   })
-}
-
-function valueResolver(field: FieldSpec, typeName: string): (row: AnyRow) => unknown {
-  const { name } = field
-  // GraphQL's ID takes text and whole numbers, but no bigint.
-  if (typeName === 'ID' && field.type === 'BigInt') return (row) => row[name]?.toString()
-  return (row) => row[name]
 }
 
 function describeToOne(relation: RelationSpec, target: ModelSpec): string {

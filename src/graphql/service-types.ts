@@ -50,6 +50,8 @@ export interface ServiceSchemaTypes {
   readonly PrismaTypes: Record<string, ServiceModelTypes>
   readonly Scalars: {
     readonly DateTime: { Input: Date; Output: Date }
+    readonly Date: { Input: Date; Output: Date }
+    readonly Time: { Input: Date; Output: Date }
     readonly BigInt: { Input: bigint; Output: bigint }
     readonly Decimal: { Input: string; Output: unknown }
     readonly JSON: { Input: unknown; Output: unknown }

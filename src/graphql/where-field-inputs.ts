@@ -1,6 +1,6 @@
 /** Stage 7, graphql. The inputs that filter one field: `StringFilter`, `RoleFilter`, `StringListFilter`, `JSONFilter`. */
 import type { EnumRef, InputObjectRef, InputRef, SchemaTypes } from '@pothos/core'
-import { JSON_NULL_KINDS } from '../bus/filter/json-null.ts'
+import type { JsonNullKind } from '../bus/filter/json-null.ts'
 import { EQUALITY, ORDER, type ScalarOperator, type ValueDomain } from '../bus/filter/value-domain.ts'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import type { AnyBuilder } from './plugin/shared-change-types.ts'
@@ -107,15 +107,15 @@ function defineJsonFilter(builder: AnyBuilder, name: string): FilterRef {
       not: t.field({ type: json, description: 'Is there, and is not this.' }),
       equalsNull: t.field({ type: nullKind, description: 'Is this kind of null.' }),
       notNull: t.field({ type: nullKind, description: 'Is not this kind of null.' }),
-      string_contains: t.string({ description: 'Is a string with this in it.' }),
-      string_starts_with: t.string({ description: 'Is a string that begins with this.' }),
-      string_ends_with: t.string({ description: 'Is a string that ends with this.' }),
-      array_contains: t.field({
+      stringContains: t.string({ description: 'Is a string with this in it.' }),
+      stringStartsWith: t.string({ description: 'Is a string that begins with this.' }),
+      stringEndsWith: t.string({ description: 'Is a string that ends with this.' }),
+      arrayContains: t.field({
         type: json,
         description: 'Is an array with this, or with all of this array.',
       }),
-      array_starts_with: t.field({ type: json, description: 'Is an array whose first element is this.' }),
-      array_ends_with: t.field({ type: json, description: 'Is an array whose last element is this.' }),
+      arrayStartsWith: t.field({ type: json, description: 'Is an array whose first element is this.' }),
+      arrayEndsWith: t.field({ type: json, description: 'Is an array whose last element is this.' }),
       lt: t.field({ type: json, description: 'Is a number or string less than this.' }),
       lte: t.field({ type: json, description: 'Is a number or string at most this.' }),
       gt: t.field({ type: json, description: 'Is a number or string greater than this.' }),
@@ -128,28 +128,32 @@ function defineJsonFilter(builder: AnyBuilder, name: string): FilterRef {
 const modes = new WeakMap<AnyBuilder, EnumRef<SchemaTypes, string>>()
 const nulls = new WeakMap<AnyBuilder, EnumRef<SchemaTypes, string>>()
 
-/** Prisma's enum of the same name. */
+/** Prisma's enum of the same name; its values are written as GraphQL's are. */
 function queryMode(builder: AnyBuilder): EnumRef<SchemaTypes, string> {
   const ref =
     modes.get(builder) ??
     builder.enumType('QueryMode', {
       description: 'How text is compared.',
       values: {
-        default: { description: 'As it is.' },
-        insensitive: { description: 'Upper and lower case are the same.' },
+        DEFAULT: { value: 'default', description: 'As it is.' },
+        INSENSITIVE: { value: 'insensitive', description: 'Upper and lower case are the same.' },
       },
     })
   modes.set(builder, ref as EnumRef<SchemaTypes, string>)
   return ref as EnumRef<SchemaTypes, string>
 }
 
-/** Prisma's enum of the same name. */
+/** Prisma's enum of the same name; its values are written as GraphQL's are. */
 function jsonNull(builder: AnyBuilder): EnumRef<SchemaTypes, string> {
   const ref =
     nulls.get(builder) ??
     builder.enumType('JsonNullValueFilter', {
-      description: 'DbNull: the column is NULL. JsonNull: the document has null there. AnyNull: either.',
-      values: JSON_NULL_KINDS,
+      description: 'Which of the nulls that a Json column can show.',
+      values: {
+        DB_NULL: { value: 'DbNull', description: 'The column is NULL.' },
+        JSON_NULL: { value: 'JsonNull', description: 'The document has null there.' },
+        ANY_NULL: { value: 'AnyNull', description: 'Either.' },
+      } satisfies Record<string, { readonly value: JsonNullKind; readonly description: string }>,
     })
   nulls.set(builder, ref as EnumRef<SchemaTypes, string>)
   return ref as EnumRef<SchemaTypes, string>

@@ -1,5 +1,5 @@
 /**
- * Stage 8, server. Subscriptions whose selection is plain (objects, columns, enums; no relations, no arguments) as
+ * Stage 8, server. Subscriptions whose selection is plain (objects, interfaces, columns, enums; no relations, no arguments) as
  * one function from a delivery to the text of its result. It calls the schema's own resolvers and scalars in
  * graphql-js's order, and knows the good case only: on a promise, an error or a null where none may be, it gives up
  * and graphql-js does the delivery from the start.
@@ -8,22 +8,23 @@ import {
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
+  type GraphQLAbstractType,
   type GraphQLField,
   type GraphQLLeafType,
   type GraphQLObjectType,
   type GraphQLOutputType,
-  type GraphQLResolveInfo,
   type GraphQLSchema,
   getOperationAST,
   getVariableValues,
+  isAbstractType,
   isLeafType,
   isListType,
   isNonNullType,
   isObjectType,
   Kind,
-  type OperationDefinitionNode,
 } from 'graphql'
-import { type CollectScope, collectFields } from './collect-fields.ts'
+import { collectFields } from './collect-fields.ts'
+import { type CompileScope, FieldInfo, type FieldPath, type FieldPlace } from './field-info.ts'
 
 /** What is compiled. */
 export interface CompilableOperation {
@@ -35,23 +36,24 @@ export interface CompilableOperation {
 
 /** The compiled form. */
 export interface CompiledOperation {
-  /** The result of one delivery as JSON; null when graphql-js has to do it. */
-  run(delivery: unknown, context: unknown): string | null
-  /** Whether the field `cursor` of the change is selected under its own name. */
-  readonly hasCursor: boolean
+  /** The result of one delivery; null when graphql-js has to do it. */
+  run(delivery: unknown, context: unknown): CompiledResult | null
 }
 
-type Path = GraphQLResolveInfo['path']
-
-/** What is the same all over an operation. */
-interface CompileScope extends CollectScope {
-  readonly operation: OperationDefinitionNode
+/** What came of a delivery. */
+export interface CompiledResult {
+  /** The result as JSON. */
+  readonly text: string
+  /** Whether the field `cursor` of the change is selected under its own name, for the type that the change is of. */
+  readonly hasCursor: boolean
 }
 
 /** One delivery on its way. */
 interface Run {
   readonly context: unknown
   readonly rootValue: unknown
+  /** Of the first abstract type that was resolved: that of the change. */
+  typeName: string | null
 }
 
 /** Writes the JSON of a value. */
@@ -80,19 +82,21 @@ export function compileOperation({
   const scope: CompileScope = { schema, fragments: fragmentsOf(document), variables: coerced, operation }
   try {
     const write = compileObject(scope, rootType, [operation], undefined, true)
-    return { run: runner(write), hasCursor: selectsCursor(scope, rootType) }
+    return { run: runner(write, typesWithCursor(scope, rootType)) }
   } catch (reason) {
     if (reason === GIVE_UP) return null
     throw reason
   }
 }
 
-function runner(write: WriteValue): CompiledOperation['run'] {
+function runner(write: WriteValue, withCursor: TypesWithCursor): CompiledOperation['run'] {
   let isHopeless = false
   return (delivery, context) => {
     if (isHopeless) return null
     try {
-      return `{"data":${write(delivery, { context, rootValue: delivery })}}`
+      const run: Run = { context, rootValue: delivery, typeName: null }
+      const text = `{"data":${write(delivery, run)}}`
+      return { text, hasCursor: run.typeName === null ? withCursor.size > 0 : withCursor.has(run.typeName) }
     } catch (reason) {
       if (reason === GIVE_UP_FOR_GOOD) isHopeless = true
       // Whatever a resolver threw, it throws again, where its place in the result is found for it.
@@ -108,14 +112,24 @@ function fragmentsOf(document: DocumentNode): Record<string, FragmentDefinitionN
   return fragments
 }
 
-function selectsCursor(scope: CompileScope, rootType: GraphQLObjectType): boolean {
+/** Names of the types of a change that have their cursor selected. */
+type TypesWithCursor = ReadonlySet<string>
+
+function typesWithCursor(scope: CompileScope, rootType: GraphQLObjectType): TypesWithCursor {
   for (const nodes of collectFields(scope, rootType, [scope.operation.selectionSet]).values()) {
     const type = rootType.getFields()[nodes[0]?.name.value ?? '']?.type
     const payload = isNonNullType(type) ? type.ofType : type
-    if (!isObjectType(payload)) return false
-    return collectFields(scope, payload, selectionSetsOf(nodes)).get('cursor')?.[0]?.name.value === 'cursor'
+    const possible = isAbstractType(payload) ? scope.schema.getPossibleTypes(payload) : [payload]
+    const types = possible
+      .filter((each) => isObjectType(each))
+      .filter((each) => hasCursor(scope, each, nodes))
+    return new Set(types.map(({ name }) => name))
   }
-  return false
+  return new Set()
+}
+
+function hasCursor(scope: CompileScope, type: GraphQLObjectType, nodes: readonly FieldNode[]): boolean {
+  return collectFields(scope, type, selectionSetsOf(nodes)).get('cursor')?.[0]?.name.value === 'cursor'
 }
 
 function selectionSetsOf(nodes: readonly Pick<FieldNode, 'selectionSet'>[]) {
@@ -126,7 +140,7 @@ function compileObject(
   scope: CompileScope,
   type: GraphQLObjectType,
   nodes: readonly Pick<FieldNode, 'selectionSet'>[],
-  path: Path | undefined,
+  path: FieldPath | undefined,
   isRoot = false,
 ): WriteValue {
   // It would have to be asked, and it may answer with a promise.
@@ -142,11 +156,35 @@ function compileObject(
   }
 }
 
+/** Compiled for each type that it can turn out to be; which one it is, is asked of each value. */
+function compileAbstract(
+  scope: CompileScope,
+  type: GraphQLAbstractType,
+  nodes: readonly FieldNode[],
+  place: FieldPlace,
+): WriteValue {
+  const { resolveType } = type
+  if (resolveType === undefined || resolveType === null) throw GIVE_UP
+  const writers = new Map(
+    scope.schema
+      .getPossibleTypes(type)
+      .map((possible) => [possible.name, compileObject(scope, possible, nodes, place.path)]),
+  )
+  return (value, run) => {
+    const name = resolveType(value, run.context, new FieldInfo(scope, place, run.rootValue), type)
+    if (typeof name === 'object') checkIsValue(name)
+    const write = typeof name === 'string' ? writers.get(name) : undefined
+    if (typeof name !== 'string' || write === undefined) throw GIVE_UP
+    run.typeName ??= name
+    return write(value, run)
+  }
+}
+
 function compileField(
   scope: CompileScope,
   parentType: GraphQLObjectType,
   fieldNodes: readonly FieldNode[],
-  path: Path,
+  path: FieldPath,
   isRoot: boolean,
 ): WriteField {
   const fieldName = fieldNodes[0]?.name.value ?? ''
@@ -157,7 +195,8 @@ function compileField(
   const field = parentType.getFields()[fieldName]
   // The root's arguments choose the changes, and its resolver hands on what was chosen.
   if (field === undefined || (field.args.length > 0 && !isRoot) || readsDatabase(field)) throw GIVE_UP
-  const writeValue = compileValue(scope, field.type, fieldNodes, path)
+  const place: FieldPlace = { field, fieldNodes, parentType, path }
+  const writeValue = compileValue(scope, place)
   const { resolve } = field
   if (resolve === undefined) {
     return (source, run) => {
@@ -166,46 +205,10 @@ function compileField(
       return writeValue(value, run)
     }
   }
-  const place: FieldPlace = { field, fieldNodes, parentType, path }
   return (source, run) => {
     const info = new FieldInfo(scope, place, run.rootValue)
     return writeValue(resolve(source, {}, run.context, info), run)
   }
-}
-
-/** What a resolver is told of its field, as graphql-js does. A class: there is one for each field and delivery. */
-class FieldInfo implements GraphQLResolveInfo {
-  readonly fieldName: string
-  readonly fieldNodes: readonly FieldNode[]
-  readonly returnType: GraphQLOutputType
-  readonly parentType: GraphQLObjectType
-  readonly path: Path
-  readonly schema: GraphQLSchema
-  readonly fragments: Record<string, FragmentDefinitionNode>
-  readonly rootValue: unknown
-  readonly operation: OperationDefinitionNode
-  readonly variableValues: Record<string, unknown>
-
-  constructor(scope: CompileScope, place: FieldPlace, rootValue: unknown) {
-    this.fieldName = place.field.name
-    this.fieldNodes = place.fieldNodes
-    this.returnType = place.field.type
-    this.parentType = place.parentType
-    this.path = place.path
-    this.schema = scope.schema
-    this.fragments = scope.fragments
-    this.rootValue = rootValue
-    this.operation = scope.operation
-    this.variableValues = scope.variables
-  }
-}
-
-/** Where a field stands. */
-interface FieldPlace {
-  readonly field: GraphQLField<unknown, unknown>
-  readonly fieldNodes: readonly FieldNode[]
-  readonly parentType: GraphQLObjectType
-  readonly path: Path
 }
 
 /** Relations and the like: what Pothos' Prisma plugin resolves with a query. */
@@ -213,22 +216,17 @@ function readsDatabase({ extensions }: GraphQLField<unknown, unknown>): boolean 
   return extensions['pothosPrismaSelect'] !== undefined
 }
 
-function compileValue(
-  scope: CompileScope,
-  type: GraphQLOutputType,
-  nodes: readonly FieldNode[],
-  path: Path,
-): WriteValue {
+function compileValue(scope: CompileScope, place: FieldPlace): WriteValue {
+  const { type }: { readonly type: GraphQLOutputType } = place.field
   const isRequired = isNonNullType(type)
   const inner = isRequired ? type.ofType : type
   const write = isLeafType(inner)
     ? leafWriter(inner)
     : isObjectType(inner)
-      ? compileObject(scope, inner, nodes, path)
+      ? compileObject(scope, inner, place.fieldNodes, place.path)
       : isListType(inner)
         ? listWriter(inner.ofType)
-        : null
-  if (write === null) throw GIVE_UP
+        : compileAbstract(scope, inner, place.fieldNodes, place)
   return (value, run) => {
     if (value === null || value === undefined) {
       if (isRequired) throw GIVE_UP

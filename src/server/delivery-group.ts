@@ -84,10 +84,9 @@ class Executor {
 
   execute(value: unknown, args: ExecutionArgs): ResultText | Promise<ResultText> {
     if (this.#compiled === undefined) this.#compiled = this.#mayCompile ? compileOperation(args) : null
-    const text = this.#compiled?.run(value, args.contextValue) ?? null
-    if (text !== null) {
-      const cursor = this.#compiled?.hasCursor === true ? (value as Delivery).change.cursor : null
-      return new ResultText(text, cursor)
+    const compiled = this.#compiled?.run(value, args.contextValue) ?? null
+    if (compiled !== null) {
+      return new ResultText(compiled.text, compiled.hasCursor ? (value as Delivery).change.cursor : null)
     }
     const result = execute({ ...args, rootValue: value })
     return isPromise(result)

@@ -6,7 +6,7 @@ import type { SeenChange } from './verdict.ts'
 export interface WireChange {
   readonly action: string
   readonly cursor: string
-  readonly transaction: { readonly id: string; readonly last: boolean }
+  readonly transaction: { readonly xid: string; readonly last: boolean }
   readonly old: { readonly mark: string } | null
   readonly new: { readonly mark: string } | null
 }
@@ -18,7 +18,7 @@ export function changesQuery(model: ChaosModel): string {
   const row = `{ mark: ${MARK_FIELDS[model]} }`
   const field = `${model.toLowerCase()}Changed`
   return `subscription ($after: Cursor) {
-    change: ${field}(after: $after) { action cursor transaction { id last } old ${row} new ${row} }
+    change: ${field}(after: $after) { action cursor transaction { xid last } old ${row} new ${row} }
   }`
 }
 
@@ -35,7 +35,7 @@ export class SeenLog {
   add({ action, cursor, transaction, old, new: row }: WireChange): void {
     const before = old === null ? null : Number(old.mark)
     const after = row === null ? null : Number(row.mark)
-    this.changes.push({ action, before, after, cursor, xid: transaction.id, isLast: transaction.last })
+    this.changes.push({ action, before, after, cursor, xid: transaction.xid, isLast: transaction.last })
     if (after !== null) this.#numbers.add(after)
     this.#check()
   }

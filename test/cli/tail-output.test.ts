@@ -56,7 +56,7 @@ describe('a change', () => {
     expect(JSON.parse(line)).toMatchObject({
       ...{ model: 'User', action: 'INSERT', key: { id: 7 }, old: null, cursor: '01ab' },
       new: { big: '1152921504606846976', price: '1.1', bytes: 'AP8=', at: '1970-01-01T00:00:00.000Z' },
-      transaction: { id: '900', index: 2 },
+      transaction: { xid: '900', index: 2 },
     })
   })
 })

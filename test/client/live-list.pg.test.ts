@@ -13,7 +13,7 @@ interface Tag {
 }
 
 const QUERY = `subscription ($after: Cursor) {
-  tagChanged(after: $after) { cursor action key { id } old { id } new { id name } }
+  tagChanged(after: $after) { cursor action key { rowId } old { rowId } new { id name } }
 }`
 const PATIENCE = { timeout: 30_000, interval: 20 }
 

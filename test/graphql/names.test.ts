@@ -61,7 +61,14 @@ describe('names', () => {
     expect(objectTypeName(catalog, 'User')).toBe('User')
     expect(changeTypeNames(catalog, 'User')).toEqual({
       change: 'UserChange',
+      byAction: {
+        INSERT: 'UserInserted',
+        UPDATE: 'UserUpdated',
+        DELETE: 'UserDeleted',
+        TRUNCATE: 'UserTruncated',
+      },
       key: 'UserPrimaryKey',
+      old: 'UserOld',
       field: 'UserField',
     })
   })

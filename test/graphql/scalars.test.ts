@@ -5,9 +5,11 @@ import { describe, expect, it } from 'vitest'
 import {
   BigIntScalar,
   BytesScalar,
+  DateScalar,
   DateTimeScalar,
   DecimalScalar,
   JsonScalar,
+  TimeScalar,
 } from '../../src/graphql/scalars.ts'
 
 /** A value through `serialize`, JSON and `parseValue`: what a client that hands it back does. */
@@ -108,4 +110,32 @@ describe('scalars refuse what they cannot mean', () => {
     expect(() => DateTimeScalar.serialize(new Date(Number.NaN))).toThrow('DateTime takes a Date')
     expect(() => BytesScalar.serialize('AgM=')).toThrow('Bytes takes a Uint8Array')
   })
+})
+
+describe('days and times of day', () => {
+  it('are text without a zone, both ways', () => {
+    const day = new Date('2026-11-23T00:00:00Z')
+    expect(DateScalar.serialize(day)).toBe('2026-11-23')
+    expect(DateScalar.parseValue('2026-11-23')).toEqual(day)
+    expect(DateScalar.serialize(new Date('0001-01-01T00:00:00Z'))).toBe('0001-01-01')
+    const time = new Date('1970-01-01T08:15:30.123Z')
+    expect(TimeScalar.serialize(time)).toBe('08:15:30.123')
+    expect(TimeScalar.parseValue('08:15:30.123')).toEqual(time)
+    expect(TimeScalar.parseValue('08:15:30')).toEqual(new Date('1970-01-01T08:15:30Z'))
+    expect(TimeScalar.serialize(TimeScalar.parseValue('24:00:00'))).toBe('24:00:00.000')
+  })
+
+  it.each(['2026-02-29', '2026-11-23T00:00:00Z', '23.11.2026', '2026-13-01', 20_261_123])(
+    'are not %s as a Date',
+    (value) => {
+      expect(() => DateScalar.parseValue(value)).toThrow('Date takes')
+    },
+  )
+
+  it.each(['8:15', '08:15:60', '24:00:01', '08:15:30Z', '08:15:30+02:00', 8])(
+    'are not %s as a Time',
+    (value) => {
+      expect(() => TimeScalar.parseValue(value)).toThrow('Time takes')
+    },
+  )
 })

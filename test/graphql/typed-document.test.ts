@@ -34,6 +34,13 @@ describe('the sample document that GraphQL Code Generator typed', () => {
     expect(data?.userChanged.new).toBeNull()
   })
 
+  it('narrows `new` by the type of the change', () => {
+    type Change = Result['userChanged']
+    expectTypeOf<Extract<Change, { __typename: 'UserInserted' }>['new']>().not.toBeNullable()
+    expectTypeOf<Extract<Change, { __typename: 'UserUpdated' }>['new']>().not.toBeNullable()
+    expectTypeOf<Extract<Change, { __typename: 'UserDeleted' }>['new']>().toBeNullable()
+  })
+
   it('has the scalars as strings, and the row nullable', () => {
     type Row = NonNullable<Result['userChanged']['new']>
     expectTypeOf<Result['userChanged']['old']>().toBeNullable()

@@ -126,7 +126,7 @@ describe('arguments', () => {
   it.each([
     '{ id: { equals: "1152921504606846976" } }',
     '{ id: { in: [5, "1152921504606846976"], gt: "7" } }',
-    '{ text: { startsWith: "he", mode: insensitive, not: { contains: "z" } } }',
+    '{ text: { startsWith: "he", mode: INSENSITIVE, not: { contains: "z" } } }',
     '{ text: { not: null }, at: null }',
     '{ at: { equals: null } }',
     '{ int: { gte: 5, notIn: [6] }, float: { lt: 1 } }',
@@ -138,10 +138,10 @@ describe('arguments', () => {
     '{ role: { equals: ADMIN }, roles: { has: ADMIN } }',
     '{ numbers: { hasEvery: [1, "1152921504606846976"] } }',
     '{ json: { path: ["a", "0"], equals: 1 } }',
-    '{ json: { path: ["n"], equalsNull: JsonNull } }',
+    '{ json: { path: ["n"], equalsNull: JSON_NULL } }',
     '{ json: { path: ["n"], equals: null } }',
-    '{ json: { path: ["x"], equalsNull: DbNull } }',
-    '{ json: { path: ["a"], array_contains: [1], notNull: AnyNull } }',
+    '{ json: { path: ["x"], equalsNull: DB_NULL } }',
+    '{ json: { path: ["a"], arrayContains: [1], notNull: ANY_NULL } }',
     '{ OR: [{ int: { equals: 6 } }, { NOT: { flag: { equals: false } } }], AND: { int: { equals: 5 } } }',
     '{}',
   ])('%s', async (where) => {

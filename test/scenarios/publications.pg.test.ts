@@ -104,7 +104,7 @@ describe('a column list', () => {
     expect(inserted).toMatchObject({
       new: { id: 1, note: 'a' },
       unavailable: ['secret'],
-      changed: ['id', 'note'],
+      changed: [],
     })
     expect(inserted?.new).not.toHaveProperty('secret')
     expect(updated).toMatchObject({ new: { id: 1, note: 'b' }, unavailable: ['secret'] })

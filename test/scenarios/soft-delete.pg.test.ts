@@ -44,7 +44,7 @@ describe('softDelete', () => {
     const [, gone, back, changed] = changes
     // The key of the row that is gone, not the one it went with.
     expect(gone).toMatchObject({ key: { id: 1 }, changed: [], unavailable: [] })
-    expect(back).toMatchObject({ key: { id: 1 }, changed: ['id', 'note', 'deletedAt'] })
+    expect(back).toMatchObject({ key: { id: 1 }, changed: [] })
     expect(changed).toMatchObject({ changed: ['note'] })
   })
 

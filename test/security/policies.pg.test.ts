@@ -151,7 +151,7 @@ describe('queries', () => {
 describe('subscriptions', () => {
   const WATCH = `subscription ($after: Cursor) {
     postChanged(after: $after) {
-      action transition cursor key { id } old { title author { email } comments { body } }
+      action transition cursor key { rowId } old { title author { email } }
       new { title body comments { body author { email posts { title } } } } changed
     }
   }`
@@ -183,13 +183,19 @@ describe('subscriptions', () => {
         {
           action: 'UPDATE',
           transition: 'ENTERED',
-          key: { id: '2' },
+          key: { rowId: '2' },
           old: null,
           new: { title: 'handed over' },
         },
         { action: 'UPDATE', transition: 'STAYED', old: { title: 'handed over' }, changed: ['body'] },
-        { action: 'UPDATE', transition: 'LEFT', key: { id: '2' }, old: { title: 'handed over' }, new: null },
-        { action: 'DELETE', transition: 'LEFT', key: { id: '1' }, old: { title: 'mine' } },
+        {
+          action: 'UPDATE',
+          transition: 'LEFT',
+          key: { rowId: '2' },
+          old: { title: 'handed over' },
+          new: null,
+        },
+        { action: 'DELETE', transition: 'LEFT', key: { rowId: '1' }, old: { title: 'mine' } },
       ]
       const replayed = await transport.open(tenants.url, WATCH, {
         token: ADA,
@@ -266,17 +272,19 @@ describe('subscriptions', () => {
       },
     })
     const [transport] = STREAM_TRANSPORTS
-    const query = 'subscription { postChanged { action key { id } old { title } } }'
+    const query = 'subscription { postChanged { action key { rowId } old { title } } }'
     const ada = await transport?.open(tenants.url, query, { token: ADA })
     const root = await transport?.open(tenants.url, query, { token: 'root' })
     await database.query('DELETE FROM "Post"')
     await database.query(`INSERT INTO "Post" (id, "authorId", title) VALUES (9, '${ADA}', 'sign')`)
     for (const id of ['1', '2']) {
       expect((await root?.next())?.data).toEqual({
-        postChanged: { action: 'DELETE', key: { id }, old: null },
+        postChanged: { action: 'DELETE', key: { rowId: id }, old: null },
       })
     }
-    expect((await ada?.next())?.data).toMatchObject({ postChanged: { action: 'INSERT', key: { id: '9' } } })
+    expect((await ada?.next())?.data).toMatchObject({
+      postChanged: { action: 'INSERT', key: { rowId: '9' } },
+    })
     await ada?.leave()
     await root?.leave()
   })

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { execute, parse, validate } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import type { Delivery } from '../../src/bus/bus.ts'
+import { CHANGE_ACTIONS } from '../../src/changes/change.ts'
 import { buildServiceSchema } from '../../src/graphql/service-schema.ts'
 import { compileOperation } from '../../src/server/compile-operation.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
@@ -35,21 +36,32 @@ const user = fc.record({
   createdAt: faulty(fc.date({ noInvalidDate: false })),
 })
 const image = fc.option(user)
+const action = fc.constantFrom('UPDATE' as const, 'UPDATE' as const, ...CHANGE_ACTIONS)
 const deliveries: fc.Arbitrary<Delivery> = fc
   .record({
+    action,
     before: image,
     after: image,
     unavailable: fc.constantFrom([], [], ['bio']),
     transition: fc.constantFrom(null, 'ENTERED' as const, 'STAYED' as const, 'LEFT' as const),
     flags: fc.tuple(fc.boolean(), fc.boolean(), fc.boolean()),
   })
-  .map(({ before, after, unavailable, transition, flags: [hidesOld, hidesNew, isLastOfTransaction] }) => ({
-    change: plainChange({
-      ...{ action: 'UPDATE', old: before, new: after, key: { id: after?.id ?? 'none' } },
-      ...{ changed: ['email', 'bio'], unavailable },
+  .map(
+    ({
+      action,
+      before,
+      after,
+      unavailable,
+      transition,
+      flags: [hidesOld, hidesNew, isLastOfTransaction],
+    }) => ({
+      change: plainChange({
+        ...{ action, old: before, new: after, key: { id: after?.id ?? 'none' } },
+        ...{ changed: ['email', 'bio'], unavailable },
+      }),
+      ...{ transition, hidesOld, hidesNew, isLastOfTransaction },
     }),
-    ...{ transition, hidesOld, hidesNew, isLastOfTransaction },
-  }))
+  )
 
 async function oracle(source: string, variables: object, delivery: Delivery): Promise<string> {
   const args = { schema, document: parse(source), contextValue: {}, rootValue: delivery }
@@ -70,7 +82,7 @@ describe('a compiled subscription', () => {
           const compiled = compileOperation({ schema, document, variableValues: variables })
           if (compiled !== null) compiledCount += 1
           for (const delivery of changes) {
-            const text = compiled?.run(delivery, {}) ?? null
+            const text = compiled?.run(delivery, {})?.text ?? null
             if (text === null) continue
             writtenCount += 1
             expect(text).toBe(await oracle(source, variables, delivery))
@@ -104,7 +116,7 @@ describe('a compiled subscription', () => {
     const compiled = compile(source)
     const faulty = { ...healthy, change: plainChange({ new: { ...healthy.change.new, ...fault } }) }
     expect(compiled?.run(faulty, {})).toBeNull()
-    expect(compiled?.run(healthy, {})).toBe(await oracle(source, {}, healthy))
+    expect(compiled?.run(healthy, {})?.text).toBe(await oracle(source, {}, healthy))
   })
 
   test.each([
@@ -116,11 +128,13 @@ describe('a compiled subscription', () => {
   })
 
   test('knows whether the cursor is told under its own name', () => {
-    expect(compile('subscription { userChanged { cursor } }')?.hasCursor).toBe(true)
-    expect(
-      compile('subscription { userChanged { ...F } } fragment F on UserChange { cursor }')?.hasCursor,
-    ).toBe(true)
-    expect(compile('subscription { userChanged { at: cursor } }')?.hasCursor).toBe(false)
-    expect(compile('subscription { userChanged { cursor: action } }')?.hasCursor).toBe(false)
+    const hasCursor = (source: string) =>
+      compile(`subscription { userChanged ${source}`)?.run(healthy, {})?.hasCursor
+    expect(hasCursor('{ cursor } }')).toBe(true)
+    expect(hasCursor('{ ...F } } fragment F on UserChange { cursor }')).toBe(true)
+    expect(hasCursor('{ at: cursor } }')).toBe(false)
+    expect(hasCursor('{ cursor: action } }')).toBe(false)
+    expect(hasCursor('{ action ... on UserInserted { cursor } } }')).toBe(false)
+    expect(hasCursor('{ action ... on UserUpdated { cursor } } }')).toBe(true)
   })
 })

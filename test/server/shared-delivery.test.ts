@@ -188,8 +188,8 @@ describe('shared delivery', () => {
   /** Selections in which policies and variables show. */
   const telling = fc.constantFrom(
     'changed',
-    'changed unavailable transition key { id } new { id } old { authorId }',
-    'new { id author { email } } old { id author { email } }',
+    'changed unavailable transition key { rowId } new { id } old { authorId }',
+    'new { id author { email } } old { rowId author { email } }',
     'transition new { id body @include(if: $yes) title @include(if: $no) }',
     'action @skip(if: $no) changed @include(if: $yes)',
   )

@@ -30,10 +30,10 @@ const TagChangedDocument = graphql(`
       action
       cursor
       key {
-        id
+        rowId
       }
       old {
-        id
+        rowId
       }
       new {
         ...TagRow

@@ -54,6 +54,11 @@ const OPERATORS = [
   ...['array_contains', 'array_starts_with', 'array_ends_with', ...Object.keys(IS_IN_ORDER)],
 ]
 
+/** In GraphQL, names are written in camel case: `stringContains`. */
+const BY_GRAPHQL_NAME: ReadonlyMap<string, string> = new Map(
+  OPERATORS.map((name) => [name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()), name]),
+)
+
 /**
  * The condition of one Json field.
  * @throws BAD_FILTER for an operator or a value that the field does not take, and for no operator at all.
@@ -68,7 +73,7 @@ export function parseJsonFilter(context: JsonContext, input: unknown, at: string
     if (operator === 'path' || operator === 'mode') continue
     const place = `${at}.${shownName(operator)}`
     context.budget.spendTerm(place)
-    conditions.push(parseOperator(reading, operator, operand, place))
+    conditions.push(parseOperator(reading, BY_GRAPHQL_NAME.get(operator) ?? operator, operand, place))
   }
   if (conditions.length > 0) return allOf(conditions)
   if (reading.path === null) throw withoutOperator(at)

@@ -1,20 +1,22 @@
 /**
- * Stage 7, graphql. The types around one model's change: `UserChange`, `UserKey` and `UserField`. The payload's source is the bus's delivery itself; nothing is copied per change.
+ * Stage 7, graphql. The types around one model's change: the interface `UserChange` with a type for each action,
+ * `UserKey` and `UserField`. Their source is the bus's delivery itself; nothing is copied per change.
  */
-import type { EnumRef, ObjectRef, SchemaTypes } from '@pothos/core'
+import type { EnumRef, InterfaceRef, SchemaTypes } from '@pothos/core'
 import type { PrismaModelTypes, PrismaObjectRef } from '@pothos/plugin-prisma'
 import { type GraphQLResolveInfo, getNamedType } from 'graphql'
 import type { Delivery } from '../../bus/bus.ts'
-import type { FieldSpec, ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
-import type { AnyChange, AnyRow } from '../../changes/change.ts'
+import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
+import { type AnyChange, type AnyRow, CHANGE_ACTIONS, type ChangeAction } from '../../changes/change.ts'
 import { enumValues } from '../enum-type.ts'
-import { graphqlTypeName, keyFields, visibleFields } from '../field-type.ts'
+import { visibleFields } from '../field-type.ts'
 import { changeTypeNames } from '../names.ts'
-import { hideFields } from '../policy/guard-rows.ts'
 import { policiesOf } from './builder-policies.ts'
+import { defineKey, keyField, type PayloadScope } from './change-key.ts'
 import { createImageReader } from './image-reader.ts'
 import { relationsOf, type Selection } from './image-relations.ts'
 import { toImage } from './image-rows.ts'
+import { OLD_ROW, type OldRowExtension } from './old-row-type.ts'
 import { GUARDED_FIELD } from './policy-guard.ts'
 import { type AnyBuilder, sharedChangeTypes } from './shared-change-types.ts'
 
@@ -26,14 +28,11 @@ export interface ChangePayloadOptions {
   readonly omit: readonly string[]
 }
 
-/** Name of a type, and the model's fields it may speak of. */
-interface NamedFields {
-  readonly name: string
-  readonly fields: readonly FieldSpec[]
-}
-
 /** A type whose source is a delivery. */
-type DeliveryRef = ObjectRef<SchemaTypes, Delivery>
+type DeliveryRef = InterfaceRef<SchemaTypes, Delivery>
+
+/** The same with the object type of the images. */
+interface RowScope extends PayloadScope, ChangePayloadOptions {}
 
 /** `UserChange`, and `UserField` for arguments that name fields. */
 export interface ChangePayload {
@@ -41,7 +40,7 @@ export interface ChangePayload {
   readonly fieldName: EnumRef<SchemaTypes, string>
 }
 
-/** `UserChange` and the types under it. */
+/** `UserChange`, the types that implement it, and those under it. */
 export function defineChangePayload(
   builder: AnyBuilder,
   catalog: ModelCatalog,
@@ -49,40 +48,50 @@ export function defineChangePayload(
   { rowType, omit }: ChangePayloadOptions,
 ): ChangePayload {
   const names = changeTypeNames(catalog, model.name)
-  const fields = visibleFields(model, omit)
-  const payload = builder.objectRef<Delivery>(names.change).implement({
-    description: `One change of a row of ${model.name}.`,
-  })
-  addRows(builder, payload, model, rowType)
-  const key = defineKey(builder, catalog, model, { name: names.key, fields })
-  if (key !== null) {
-    builder.objectField(payload, 'key', (t) =>
-      t.field({
-        type: key,
-        nullable: true,
-        description: 'The primary key of the row, after an UPDATE the new one; null for TRUNCATE.',
-        resolve: (delivery, _args, context) => {
-          const { hidden } = policiesOf(builder).view(context, model.name)
-          const row = visibleKey(model, delivery)
-          return row === null ? null : hideFields(row, model.name, hidden)
-        },
-      }),
-    )
-  }
-  const fieldName = addFieldNames(builder, payload, model, { name: names.field, fields })
+  const { byAction } = names
+  const scope = { builder, catalog, model, names, rowType, omit, fields: visibleFields(model, omit) }
+  const payload = builder.interfaceRef<Delivery>(names.change).implement({
+    description: `One change of a row of ${model.name}: which of the types it is says what is there.`,
+    resolveType: ({ change, hidesNew }) => byAction[hidesNew ? 'DELETE' : change.action],
+  }) as DeliveryRef
+  const fieldName = builder.enumType(names.field, {
+    description: `The fields of ${model.name}.`,
+    values: enumValues(scope.fields),
+  }) as EnumRef<SchemaTypes, string>
+  addRows(scope, payload)
+  const key = defineKey(scope)
+  if (key !== null) builder.interfaceField(payload, 'key', (t) => t.field(keyField(scope, key)))
+  addFieldNames(scope, payload, fieldName)
   addOrigin(builder, payload)
+  for (const action of CHANGE_ACTIONS) defineAction(scope, payload, action)
   return { payload, fieldName }
 }
 
+const ACTION_DESCRIPTIONS: Readonly<Record<ChangeAction, (model: string) => string>> = {
+  INSERT: (model) => `A row of ${model} is new.`,
+  UPDATE: (model) => `A row of ${model} was there before.`,
+  DELETE: (model) =>
+    `A row of ${model} is gone; or an UPDATE took it out of the viewer’s sight, and \`action\` says so.`,
+  TRUNCATE: (model) => `All rows of ${model} are gone at once.`,
+}
+
+/** `UserInserted` and its kind: the interface's fields, of which some are never null. */
+function defineAction(scope: RowScope, payload: DeliveryRef, action: ChangeAction): void {
+  const { builder, names, model } = scope
+  const ref = builder.objectRef<Delivery>(names.byAction[action]).implement({
+    description: ACTION_DESCRIPTIONS[action](model.name),
+    interfaces: [payload],
+  })
+  // The same for both: what two types of a selection have under one name must be null in both or in none.
+  if (action === 'INSERT' || action === 'UPDATE')
+    builder.objectField(ref, 'new', (t) => t.field(newField(scope, false)) as never)
+}
+
 /** `old` and `new`. */
-function addRows(
-  builder: AnyBuilder,
-  payload: DeliveryRef,
-  model: ModelSpec,
-  rowType: ChangePayloadOptions['rowType'],
-): void {
+function addRows(scope: RowScope, payload: DeliveryRef): void {
+  const { builder, model, names, omit, rowType } = scope
   const readImage = imageResolver(builder, model)
-  builder.objectFields(payload, (t) => ({
+  builder.interfaceFields(payload, (t) => ({
     old: t.field({
       type: rowType,
       nullable: true,
@@ -90,47 +99,53 @@ function addRows(
         'The whole row before the change, when the server has it; never half a row. Null for INSERT and ' +
         'TRUNCATE, and where the table’s replica identity is not FULL. Its relations are those its foreign ' +
         'keys point at now; the rows may be gone.',
-      extensions: { [GUARDED_FIELD]: true },
+      extensions: {
+        [GUARDED_FIELD]: true,
+        [OLD_ROW]: { name: names.old, model: model.name, omit } satisfies OldRowExtension,
+      },
       resolve: ({ change, hidesOld }, _args, context, info) =>
-        hidesOld ? null : readImage(change, change.old, change.unavailable, context, info),
+        hidesOld ? null : readImage(change, change.old, context, info),
     }),
-    new: t.field({
-      type: rowType,
-      nullable: true,
-      description: 'The row after the change; null for DELETE and TRUNCATE.',
-      extensions: { [GUARDED_FIELD]: true },
-      resolve: ({ change, hidesNew }, _args, context, info) =>
-        hidesNew ? null : readImage(change, change.new, change.unavailable, context, info),
-    }),
+    new: t.field(newField(scope, true)),
   }))
 }
 
-/** `changed` and `unavailable`, and the enum of their values. */
+/** `new`; an INSERT has one whenever it is delivered, an UPDATE whenever it is of that type. */
+function newField({ builder, model, rowType }: RowScope, isNullable: boolean) {
+  const readImage = imageResolver(builder, model)
+  return {
+    type: rowType,
+    nullable: isNullable,
+    description: isNullable
+      ? 'The row after the change; null for DELETE and TRUNCATE, and where it is not for the viewer.'
+      : 'The row after the change.',
+    extensions: { [GUARDED_FIELD]: true },
+    resolve: ({ change, hidesNew }: Delivery, _args: object, context: object, info: GraphQLResolveInfo) =>
+      hidesNew ? null : readImage(change, change.new, context, info),
+  } as never
+}
+
+/** `changed` and `unavailable`. */
 function addFieldNames(
-  builder: AnyBuilder,
+  { builder, model, fields }: PayloadScope,
   payload: DeliveryRef,
-  model: ModelSpec,
-  { name, fields }: NamedFields,
-): EnumRef<SchemaTypes, string> {
-  const fieldName = builder.enumType(name, {
-    description: `The fields of ${model.name}.`,
-    values: enumValues(fields),
-  })
+  fieldName: EnumRef<SchemaTypes, string>,
+): void {
   const visible = new Set(fields.map((field) => field.name))
   const policies = policiesOf(builder)
   const onlyVisible = (names: Iterable<string>, context: object) => {
     const { hidden } = policies.view(context, model.name)
     return [...names].filter((candidate) => visible.has(candidate) && !hidden.has(candidate))
   }
-  builder.objectFields(payload, (t) => ({
+  builder.interfaceFields(payload, (t) => ({
     changed: t.field({
       type: [fieldName],
       nullable: { list: false, items: false },
       description:
-        'The fields whose value differs between `old` and `new`: all for INSERT, none for DELETE and TRUNCATE.',
-      // A row that comes into sight is new in all its fields, one that goes out of sight in none.
+        'The fields whose value an UPDATE changed. Empty for every other action, and where `old` or `new` is hidden: ' +
+        'then all of the row is new or gone.',
       resolve: ({ change, hidesOld, hidesNew }, _args, context) =>
-        onlyVisible(hidesNew ? [] : hidesOld ? visible : change.changed, context),
+        change.action !== 'UPDATE' || hidesOld || hidesNew ? [] : onlyVisible(change.changed, context),
     }),
     unavailable: t.field({
       type: [fieldName],
@@ -142,20 +157,12 @@ function addFieldNames(
         onlyVisible(hidesNew ? [] : change.unavailable, context),
     }),
   }))
-  return fieldName as EnumRef<SchemaTypes, string>
-}
-
-/** The key of the row that the viewer may see: the new one, or the old one where the new one is hidden. */
-function visibleKey(model: ModelSpec, { change, hidesNew }: Delivery): AnyRow | null {
-  if (!hidesNew || change.old === null) return change.key
-  const { old } = change
-  return Object.fromEntries(model.primaryKey.map((name) => [name, old[name]]))
 }
 
 /** `action`, `transition`, `cursor`, `committedAt` and `transaction`. */
 function addOrigin(builder: AnyBuilder, payload: DeliveryRef): void {
   const { action, transaction } = sharedChangeTypes(builder)
-  builder.objectFields(payload, (t) => ({
+  builder.interfaceFields(payload, (t) => ({
     action: t.field({
       type: action,
       nullable: false,
@@ -190,35 +197,6 @@ function addOrigin(builder: AnyBuilder, payload: DeliveryRef): void {
   }))
 }
 
-/** `UserKey`; null for models without a primary key, or with one that nobody may see. */
-function defineKey(
-  builder: AnyBuilder,
-  catalog: ModelCatalog,
-  model: ModelSpec,
-  { name, fields }: NamedFields,
-): ObjectRef<SchemaTypes, AnyRow> | null {
-  const parts = keyFields(model).filter((field) => fields.includes(field))
-  if (parts.length === 0) return null
-  const { needed } = sharedChangeTypes(builder)
-  const types = parts.map((field) => ({ field, type: graphqlTypeName(catalog, model, field) }))
-  for (const { type } of types) needed.add(type)
-  return builder.objectRef<AnyRow>(name).implement({
-    description: `The primary key of a row of ${model.name}.`,
-    fields: (t) =>
-      Object.fromEntries(
-        types.map(({ field, type }) => [
-          field.name,
-          t.field({
-            type: type as never,
-            nullable: false,
-            description: field.documentation ?? `\`${field.name}\` of the row.`,
-            resolve: (key) => (type === 'ID' ? String(key[field.name]) : key[field.name]) as never,
-          }),
-        ]),
-      ),
-  })
-}
-
 /**
  * The resolver of `old` and `new`. Where the object type says what else its rows always carry (`include` or
  * `select` of prismaObject), the image gets that too: the type's resolvers count on it.
@@ -227,15 +205,14 @@ function imageResolver(builder: AnyBuilder, model: ModelSpec) {
   const load = createImageReader(builder)
   const policies = policiesOf(builder)
   return (
-    change: AnyChange,
+    { transaction, unavailable }: AnyChange,
     row: AnyRow | null,
-    unavailable: readonly string[],
     context: object,
     info: GraphQLResolveInfo,
   ) => {
     if (row === null) return null
     const { hidden } = policies.view(context, model.name)
-    const image = toImage(model.name, row, { unavailable, hidden, transaction: change.transaction })
+    const image = toImage(model.name, row, { unavailable, hidden, transaction })
     const always = getNamedType(info.returnType).extensions['pothosPrismaTypeSelection'] as
       | Selection
       | undefined

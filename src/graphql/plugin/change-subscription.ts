@@ -2,7 +2,7 @@
  * Stage 7, graphql. `builder.changeSubscription('User')`: the field on the Subscription root, from its
  * arguments to the bus. Filters, cursors and policies to come are further arguments of the same field.
  */
-import type { InputFieldRef, ObjectRef, SchemaTypes } from '@pothos/core'
+import type { InputFieldRef, InterfaceRef, SchemaTypes } from '@pothos/core'
 import { getRefFromModel, type PrismaModelTypes, type PrismaObjectRef } from '@pothos/plugin-prisma'
 import type { GraphQLResolveInfo } from 'graphql'
 import type { Delivery, OverflowPolicy } from '../../bus/bus.ts'
@@ -60,7 +60,7 @@ export function defineChangeSubscription(
   builder: AnyBuilder,
   modelName: string,
   options: AnyOptions = {},
-): ObjectRef<SchemaTypes, Delivery> {
+): InterfaceRef<SchemaTypes, Delivery> {
   const feed = feedOf(builder)
   const model = modelOf(feed, modelName)
   const rowType = options.type ?? rowTypeOf(builder, modelName)

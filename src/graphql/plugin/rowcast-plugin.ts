@@ -14,6 +14,7 @@
 import SchemaBuilder, {
   BasePlugin,
   type BuildCache,
+  type InterfaceRef as ChangeInterfaceRef,
   type PothosTypeConfig,
   type SchemaTypes,
 } from '@pothos/core'
@@ -28,9 +29,12 @@ import {
   completeChangeTypes,
   defineChangeSubscription,
 } from './change-subscription.ts'
+import { keepScales } from './decimal-scale.ts'
 import { withImageLoader } from './image-loader.ts'
 import { createImageReader } from './image-reader.ts'
+import { withOldRowTypes } from './old-row-type.ts'
 import { guardSchema } from './policy-guard.ts'
+import type { AnyBuilder } from './shared-change-types.ts'
 
 /** The `rowcast` option of a builder. */
 export interface RowcastPluginOptions {
@@ -67,14 +71,14 @@ declare global {
     export interface SchemaBuilder<Types extends SchemaTypes> {
       /**
        * Adds `userChanged(action: [ChangeAction!]): UserChange!` to the Subscription root, which is made if
-       * there is none. Returns the payload type, to which further fields can be added.
+       * there is none. Returns `UserChange`, an interface: `builder.interfaceField` adds fields to all its types.
        * @throws CATALOG_UNKNOWN_MODEL when the catalog does not have the model.
        * @throws GRAPHQL_BAD_SCHEMA when the builder has no RowcastPlugin or no feed.
        */
       changeSubscription: <Model extends keyof Types['PrismaTypes'] & string>(
         model: Model,
         options?: ChangeSubscriptionOptions<Types, Types['PrismaTypes'][Model]>,
-      ) => ObjectRef<Types, Delivery>
+      ) => ChangeInterfaceRef<Types, Delivery>
     }
   }
 }
@@ -90,8 +94,12 @@ export class PothosRowcastPlugin<Types extends SchemaTypes> extends BasePlugin<T
   }
 
   override afterBuild(schema: GraphQLSchema): GraphQLSchema {
-    guardSchema(schema, policiesOf(this.builder as never))
-    return schema
+    const builder = this.builder as never as AnyBuilder
+    const { catalog } = builder.options.rowcast.feed
+    keepScales(schema, catalog)
+    const complete = withOldRowTypes(schema, catalog)
+    guardSchema(complete, policiesOf(builder))
+    return complete
   }
 
   override onTypeConfig(config: PothosTypeConfig): PothosTypeConfig {

@@ -95,8 +95,9 @@ function defineTransaction(builder: AnyBuilder): ObjectRef<SchemaTypes, Delivery
   return builder.objectRef<Delivery>('ChangeTransaction').implement({
     description: 'A change’s place among the changes of its transaction.',
     fields: (t) => ({
-      // An xid is unsigned and needs 32 bits, one more than Int has; and nobody calculates with it.
-      id: t.id({
+      // Not `id`: a transaction is no entity of a client's cache. An xid is unsigned and needs 32 bits, one more than
+      // Int has; and nobody calculates with it.
+      xid: t.id({
         nullable: false,
         description:
           'PostgreSQL’s transaction id: the same for all changes of one transaction. It wraps around.',

@@ -1,6 +1,13 @@
 /** Stage 7, graphql. Refuses a subscription that selects what its viewer may not see, before any change is told. */
-import { type GraphQLField, type GraphQLResolveInfo, getNamedType, isObjectType } from 'graphql'
+import {
+  type GraphQLField,
+  type GraphQLResolveInfo,
+  getNamedType,
+  isInterfaceType,
+  isObjectType,
+} from 'graphql'
 import type { ForeignKey } from '../foreign-key.ts'
+import { columnOf, relationNameOf } from '../shown-column.ts'
 import { fieldsUnder } from './selected-models.ts'
 import type { ViewerPolicies } from './viewer-policies.ts'
 
@@ -18,7 +25,7 @@ export function checkSelectedFields(
   model: string,
 ): void {
   const payload = getNamedType(info.returnType)
-  if (!isObjectType(payload)) return
+  if (!isInterfaceType(payload)) return
   for (const image of fieldsUnder(info, info.fieldNodes).filter(({ name }) => IMAGES.has(name.value))) {
     const type = getNamedType(payload.getFields()[image.name.value]?.type)
     if (!isObjectType(type)) continue
@@ -37,12 +44,6 @@ export function relationKeyOf(
   model: string,
   { extensions }: Pick<GraphQLField<unknown, object>, 'extensions'>,
 ): ForeignKey | null {
-  const relation: unknown = Object(extensions['pothosPrismaRelationField']).name
-  return typeof relation === 'string' ? policies.foreignKey(model, relation) : null
-}
-
-/** A column can be shown under another name. */
-function columnOf({ name, extensions }: GraphQLField<unknown, object>): string {
-  const exposed: unknown = extensions['pothosExposedField']
-  return typeof exposed === 'string' ? exposed : name
+  const relation = relationNameOf({ extensions })
+  return relation === null ? null : policies.foreignKey(model, relation)
 }

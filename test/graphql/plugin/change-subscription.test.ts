@@ -62,25 +62,25 @@ describe('a change subscription', () => {
       schema,
       `subscription {
         userChanged {
-          action key { id } old { id email bio role tags } new { id email } changed unavailable committedAt
-          transaction { id index last }
+          action key { rowId } old { rowId email bio role tags } new { id email } changed unavailable committedAt
+          transaction { xid index last }
         }
       }`,
     )
     const changed = ['email', 'passwordHash']
     feed.commit({ old: row, new: { ...row, email: 'ada@example.org' }, key: { id: ADA }, changed })
-    const { passwordHash: _, ...visible } = row
+    const { passwordHash: _, id: rowId, ...visible } = row
     expect(await nextResult(results)).toEqual({
       data: {
         userChanged: {
           action: 'UPDATE',
-          key: { id: ADA },
-          old: visible,
+          key: { rowId: ADA },
+          old: { rowId, ...visible },
           new: { id: ADA, email: 'ada@example.org' },
           changed: ['email'],
           unavailable: [],
           committedAt: '2026-11-23T08:15:30.123Z',
-          transaction: { id: '4000000000', index: 0, last: true },
+          transaction: { xid: '4000000000', index: 0, last: true },
         },
       },
     })
@@ -202,13 +202,13 @@ describe('values that PostgreSQL did not send', () => {
   it('are an explained error, not null, and only where they are asked for', async () => {
     const { feed, schema } = blog()
     const results = await subscribeTo(schema, 'subscription { postChanged { unavailable new { id title } } }')
-    const asking = await subscribeTo(schema, 'subscription { postChanged { key { id } new { id body } } }')
+    const asking = await subscribeTo(schema, 'subscription { postChanged { key { rowId } new { id body } } }')
     feed.commit(change)
     expect(await nextResult(results)).toEqual({
       data: { postChanged: { unavailable: ['body'], new: { id: '7', title: 'On engines' } } },
     })
     expect(await nextResult(asking)).toMatchObject({
-      data: { postChanged: { key: { id: '7' }, new: null } },
+      data: null,
       errors: [
         {
           message: expect.stringContaining('PostgreSQL did not send Post.body'),
@@ -252,7 +252,8 @@ describe('builder.changeSubscription', () => {
     const schema = builder.toSchema()
     expect(schema.getSubscriptionType()?.getFields()['people']?.type.toString()).toBe('UserChange!')
     const payload = printType(schema.getType('UserChange') ?? never())
-    expect(payload).toContain('old: Person')
+    expect(payload).toContain('new: Person')
+    expect(payload).toContain('old: UserOld')
     expect(payload).toContain('committedAt: DateTime!')
     expect(printType(schema.getType('UserField') ?? never())).not.toMatch(/passwordHash|settings/)
   })
@@ -282,7 +283,7 @@ describe('builder.changeSubscription', () => {
     const { builder, feed } = sampleBuilder()
     builder.prismaObject('User', { fields: (t) => ({ id: t.exposeID('id') }) })
     const payload = builder.changeSubscription('User')
-    builder.objectField(payload, 'model', (t) => t.string({ resolve: ({ change }) => change.model }))
+    builder.interfaceField(payload, 'model', (t) => t.string({ resolve: ({ change }) => change.model }))
     const results = await subscribeTo(builder.toSchema(), 'subscription { userChanged { model } }')
     feed.commit({ action: 'INSERT' })
     expect(await nextResult(results)).toEqual({ data: { userChanged: { model: 'User' } } })

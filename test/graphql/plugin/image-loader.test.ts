@@ -125,10 +125,10 @@ describe.each(Object.entries(plugins))('images in a user’s own schema, %s', (_
 describe('images in a user’s own schema', () => {
   it('load the same relation twice under two names', async () => {
     const source =
-      'subscription { userChanged { old { a: posts(take: 1) { id } b: posts(take: 2) { title } } } }'
-    const { data } = await oneChange(source, { old: user })
+      'subscription { userChanged { new { a: posts(take: 1) { id } b: posts(take: 2) { title } } } }'
+    const { data } = await oneChange(source, { new: user })
     const [a, b] = [[{ id: '7' }], [{ title: 'On engines' }, { title: 'On engines' }]]
-    expect(data).toEqual({ userChanged: { old: { a, b } } })
+    expect(data).toEqual({ userChanged: { new: { a, b } } })
   })
 
   it('have counts, selected columns, variants and the type’s own include', async () => {
@@ -152,7 +152,7 @@ describe('images in a user’s own schema', () => {
   })
 
   it('cost no query where only columns are selected of a type without an include', async () => {
-    const source = 'subscription { postChanged { old { id title } new { id title } } }'
+    const source = 'subscription { postChanged { old { rowId title } new { id title } } }'
     const { calls } = await oneChange(source, { model: 'Post', old: post, new: { ...post, title: 'x' } })
     expect(calls).toEqual([])
   })

@@ -77,8 +77,9 @@ it('tells of each change what the rule shows of it, and no more', async () => {
       async ({ where, holds }, visible, changes) => {
         const { feed, see } = openBlog({ User: { rows: () => where, fields: () => visible } })
         const images = `{ ${visible.join(' ')} }`
+        const oldImages = images.replace('id', 'id: rowId')
         const results = await see(
-          `subscription { userChanged { action transition old ${images} new ${images} changed } }`,
+          `subscription { userChanged { action transition old ${oldImages} new ${images} changed } }`,
         )
         const expected = changes.flatMap(({ action, ...parts }) => {
           const seen = (image: Row | null) => (image !== null && holds(image) === true ? image : null)
@@ -92,7 +93,7 @@ it('tells of each change what the rule shows of it, and no more', async () => {
           return [
             {
               ...{ action, transition, old: pick(old, visible), new: pick(after, visible) },
-              changed: isSeenWhole ? changed.filter((field) => visible.includes(field)) : null,
+              changed: isSeenWhole ? changed.filter((field) => visible.includes(field)) : [],
             },
           ]
         })
@@ -105,11 +106,8 @@ it('tells of each change what the rule shows of it, and no more', async () => {
         )
         feed.close()
         for (const told of expected) {
-          const data = (await nextResult(results))?.data?.['userChanged'] as { changed: string[] }
-          const { changed, ...rest } = told
-          expect(data).toMatchObject(rest)
-          if (changed !== null) expect(data.changed).toEqual(changed)
-          for (const field of data.changed) expect([...visible, 'balance', 'createdAt']).toContain(field)
+          const data = (await nextResult(results))?.data?.['userChanged']
+          expect(data).toEqual(told)
         }
         expect(await results.next()).toEqual({ done: true, value: undefined })
       },

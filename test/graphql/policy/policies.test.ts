@@ -5,7 +5,7 @@ import { codeOf, errorsOf, openBlog, type Viewer } from './viewer.ts'
 
 const ADA = { id: 'a', email: 'ada@x', bio: null, role: 'ADMIN', tags: [], passwordHash: 'h' }
 const BOB = { id: 'b', email: 'bob@x', bio: 'b', role: 'MEMBER', tags: [], passwordHash: 'h' }
-const WHOLE = `subscription { userChanged { action transition key { id } old { email } new { email } changed } }`
+const WHOLE = `subscription { userChanged { action transition key { rowId } old { email } new { email } changed } }`
 
 /** Members only. */
 const membersOnly = { rows: () => ({ role: 'MEMBER' as never }) }
@@ -32,19 +32,25 @@ describe('rows', () => {
           ...{
             action: 'UPDATE',
             transition: 'ENTERED',
-            key: { id: 'a' },
+            key: { rowId: 'a' },
             old: null,
             new: { email: 'ada@x' },
           },
-          // All of it is new to this viewer: what differs from the hidden row is not told.
-          changed: ['id', 'email', 'bio', 'role', 'balance', 'tags', 'createdAt'],
+          // What differs from the hidden row is not for this viewer.
+          changed: [],
         },
       },
     })
     expect(await nextResult(results)).toEqual({
       data: {
         userChanged: {
-          ...{ action: 'UPDATE', transition: 'LEFT', key: { id: 'b' }, old: { email: 'bob@x' }, new: null },
+          ...{
+            action: 'UPDATE',
+            transition: 'LEFT',
+            key: { rowId: 'b' },
+            old: { email: 'bob@x' },
+            new: null,
+          },
           changed: [],
         },
       },
@@ -64,33 +70,33 @@ describe('rows', () => {
       changed: ['id', 'role'],
     })
     expect(await nextResult(results)).toMatchObject({
-      data: { userChanged: { key: { id: 'b' }, new: null } },
+      data: { userChanged: { key: { rowId: 'b' }, new: null } },
     })
   })
 
   it('that cannot be judged are not shown: a DELETE of which only the key was sent', async () => {
     const { feed, see } = openBlog({ User: membersOnly }, { hasOldImages: false })
-    const results = await see('subscription { userChanged { action key { id } } }')
+    const results = await see('subscription { userChanged { action key { rowId } } }')
     feed.commit(
       { action: 'DELETE', old: null, key: { id: 'b' } },
       { action: 'INSERT', new: BOB, key: { id: 'b' } },
     )
     expect(await nextResult(results)).toEqual({
-      data: { userChanged: { action: 'INSERT', key: { id: 'b' } } },
+      data: { userChanged: { action: 'INSERT', key: { rowId: 'b' } } },
     })
   })
 
   it('are narrowed by the viewer’s own filter, never widened', async () => {
     const { feed, see } = openBlog({ User: membersOnly })
     const results = await see(
-      'subscription { userChanged(where: { OR: [{ role: { equals: ADMIN } }, { email: { equals: "bob@x" } }] }) { key { id } } }',
+      'subscription { userChanged(where: { OR: [{ role: { equals: ADMIN } }, { email: { equals: "bob@x" } }] }) { key { rowId } } }',
     )
     feed.commit(
       { action: 'INSERT', new: ADA, key: { id: 'a' } },
       { action: 'INSERT', new: { ...BOB, id: 'c', email: 'c@x' }, key: { id: 'c' } },
       { action: 'INSERT', new: BOB, key: { id: 'b' } },
     )
-    expect(await nextResult(results)).toEqual({ data: { userChanged: { key: { id: 'b' } } } })
+    expect(await nextResult(results)).toEqual({ data: { userChanged: { key: { rowId: 'b' } } } })
   })
 
   it("can be all, none, or another viewer's", async () => {
@@ -146,7 +152,7 @@ describe('fields', () => {
     const { watch } = openBlog({ User: withoutBio })
     const refused = [
       'subscription { userChanged { new { email bio } } }',
-      'subscription { userChanged { old { ...f } } } fragment f on User { b: bio }',
+      'subscription { userChanged { old { ...f } } } fragment f on UserOld { b: bio }',
       'subscription { userChanged(where: { bio: { equals: "x" } }) { action } }',
       'subscription { userChanged(old: { NOT: [{ bio: { equals: null } }] }) { action } }',
       'subscription { userChanged(changed: [bio]) { action } }',
@@ -253,7 +259,7 @@ describe('a key that is hidden', () => {
       },
     }
     const { feed, see, watch } = openBlog({ User: withoutId }, { answers })
-    expect(codeOf(await watch('subscription { userChanged { key { id } } }'))).toBe('FIELD_HIDDEN')
+    expect(codeOf(await watch('subscription { userChanged { key { rowId } } }'))).toBe('FIELD_HIDDEN')
     const results = await see('subscription { userChanged { new { email posts { title } } } }')
     feed.commit({ action: 'INSERT', new: BOB, key: { id: 'b' } })
     expect(await nextResult(results)).toEqual({
@@ -330,6 +336,6 @@ it('asks each policy once for an operation, however often the model stands in it
     return 'all' as const
   }
   const { see } = openBlog({ User: { rows } })
-  await see('subscription { userChanged { old { id posts { author { id } } } new { id } } }')
+  await see('subscription { userChanged { old { rowId } new { id posts { author { id } } } } }')
   expect(count).toBe(1)
 })
