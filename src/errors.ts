@@ -109,7 +109,7 @@ export const ERRORS = {
     isPublic: false,
   },
   SUBSCRIBER_TOO_SLOW: {
-    means: 'The subscriber took changes more slowly than they came and reached the bound of its queue.',
+    means: 'The subscriber left changes waiting for so long that they could be kept for it no longer.',
     mend: 'Subscribe again, ask for less (one action, one model), or raise the queue bound on the server.',
     retry: 'never',
     isPublic: true,
@@ -120,6 +120,13 @@ export const ERRORS = {
     mend: 'Give the adapter the schema, new PrismaPg({ connectionString }, { schema }), or take ?schema= out of the address.',
     retry: 'never',
     isPublic: false,
+  },
+  TOO_MANY_REPLAYS: {
+    means:
+      'This connection, its address or the server is catching up for as many subscriptions as it may at once.',
+    mend: 'Subscribe again with the same cursor after `retryAfterMs`. The bounds are limits.replays…Max.',
+    retry: 'backoff',
+    isPublic: true,
   },
   CONFIG_BAD_DATABASE_URL: {
     means: 'The database address cannot be used.',

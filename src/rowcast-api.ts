@@ -36,10 +36,16 @@ export interface RowcastOptions<Types extends ModelTypeMap>
   readonly binary?: boolean | undefined
   /** @default a logger that says nothing */
   readonly logger?: Logger | undefined
-  /** Changes one subscription may leave waiting before it ends with SUBSCRIBER_TOO_SLOW. @default 65_536 */
+  /** Changes one subscription may leave waiting in memory; what follows is read from the retained log. @default 65_536 */
   readonly queueLengthMax?: number | undefined
   /**
-   * What then: `end` the subscription, or `conflate`: keep the latest change of each row only.
+   * What may wait in memory for all subscriptions together, in bytes of decoded changes, by estimate; those that leave
+   * the most waiting are read to from the retained log first. @default a sixteenth of the heap's limit, and at most 32 MiB
+   */
+  readonly heldBytesMax?: number | undefined
+  /**
+   * What happens to a subscription that leaves too much waiting: `end` it with SUBSCRIBER_TOO_SLOW once the retained log
+   * has moved on without it, or `conflate`: keep the latest change of each row only.
    * @default 'end'
    */
   readonly overflow?: OverflowPolicy | undefined

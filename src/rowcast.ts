@@ -14,6 +14,7 @@ import type { BusSubscription } from './bus/bus.ts'
 import { BusObservers } from './bus/bus-observer.ts'
 import { explainDelivery } from './bus/explain-delivery.ts'
 import { checkImagesAreSent, parseChangeFilter } from './bus/filter/change-filter.ts'
+import { logBoundsOf } from './bus/log-bounds.ts'
 import { createMemoryBus } from './bus/memory-bus.ts'
 import { createMessageHub } from './bus/message-hub.ts'
 import type { ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
@@ -28,7 +29,6 @@ import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
 import { resolveConnectionTarget } from './source/connection-target.ts'
 import { resolveDurability } from './source/durability-options.ts'
 import { createReplicationSource } from './source/replication-source.ts'
-import { DEFAULT_RETENTION, type Retention } from './source/retention-window.ts'
 import { createSetupGoal, modelsKeepingIdentity, type SetupGoal } from './source/setup-goal.ts'
 import { readSnapshot } from './source/snapshot.ts'
 import { runTeardown } from './source/teardown.ts'
@@ -69,8 +69,9 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     observers,
     older: archive ?? undefined,
     queueLengthMax: options.queueLengthMax,
+    heldBytesMax: options.heldBytesMax,
     overflow: options.overflow,
-    log: logBounds(durability.retention),
+    log: logBoundsOf(durability.retention),
     models: catalog.models,
   })
   const visibility = new VisibilityGate({ readSnapshot: () => readSnapshot(options.prisma, target) })
@@ -263,15 +264,6 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
 /** One action is a list of one. */
 const actionsOf = (action: ChangeAction | readonly ChangeAction[] | undefined) =>
   typeof action === 'string' ? [action] : action
-
-/** Of the slot's bytes: WAL has headers, index entries and page images beside the rows, the log in memory has not. */
-const MEMORY_SHARE = 3 / 8
-
-/** What the log in memory keeps. Where the slot keeps nothing, memory costs PostgreSQL nothing. */
-function logBounds({ bytes, minutes }: Retention): { bytesMax: number; ageMaxMs: number } {
-  const { bytes: bytesDefault, minutes: minutesDefault } = DEFAULT_RETENTION
-  return { bytesMax: (bytes || bytesDefault) * MEMORY_SHARE, ageMaxMs: (minutes || minutesDefault) * 60_000 }
-}
 
 /** Clients that were told at once come back one after the other. */
 const RETRY_AFTER_MAX_MS = 1_000

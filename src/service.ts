@@ -62,6 +62,7 @@ export function createService(config: Config, options: ServiceOptions): Service 
     ...config.durability,
     ...config.scaling,
     queueLengthMax: config.slowSubscribers.queueLengthMax,
+    heldBytesMax: config.slowSubscribers.heldBytesMax,
     overflow: config.slowSubscribers.policy,
   })
   for (const [model, { live, ...options }] of Object.entries(models)) {

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { OlderLog, OlderReader } from '../bus/bus.ts'
-import { endOfPart } from '../bus/older-replay.ts'
+import { endOfPart } from '../bus/older-reader.ts'
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
 import { LSN_ZERO } from '../wire/lsn.ts'
@@ -12,6 +12,7 @@ import type { EntryFeeder, FeederOutput } from './entry-feeder.ts'
 import { compareEntryIds, type EntryId, entryIdOf } from './entry-id.ts'
 import type { Epoch } from './epoch.ts'
 import type { EpochStore } from './epoch-store.ts'
+import { ReachedWatch } from './reached-watch.ts'
 import { openRedisConnection, type RedisConnection } from './redis-connection.ts'
 import type { RelationCache } from './relation-cache.ts'
 import { StreamReader } from './stream-reader.ts'
@@ -32,7 +33,7 @@ export interface BrokerArchiveOptions {
 
 /** Entries that one step reads. */
 const READ_COUNT = 8
-/** How long a broker that is away, or a tap that has not come as far as a cursor, is waited for. */
+/** How long a broker that is away is waited for. */
 const PATIENCE_MS = 10_000
 const RETRY_INTERVAL_MS = 100
 
@@ -40,24 +41,20 @@ const RETRY_INTERVAL_MS = 100
 export class BrokerArchive implements OlderLog {
   readonly #options: BrokerArchiveOptions
   #opening: Promise<RedisConnection> | null = null
+  readonly #reached: ReachedWatch
   #isClosed = false
 
   constructor(options: BrokerArchiveOptions) {
     this.#options = options
+    this.#reached = new ReachedWatch({
+      safeNow: options.safeNow,
+      askNewest: () => this.#patiently((connection) => this.#readNewest(connection)),
+      nowMs: () => performance.now(),
+    })
   }
 
-  async hasReached(position: ChangePosition): Promise<boolean> {
-    const untilMs = performance.now() + PATIENCE_MS
-    for (;;) {
-      if (this.#options.safeNow() > position.commitLsn) return true
-      const last = await this.#patiently((connection) => {
-        const epoch = this.#options.epochNow()
-        return epoch === null ? Promise.resolve(null) : this.#options.store.readLast(connection, epoch.id)
-      })
-      if (last !== null && last.lsn >= position.commitLsn) return true
-      if (performance.now() > untilMs) return false
-      await delay(RETRY_INTERVAL_MS)
-    }
+  hasReached(position: ChangePosition): Promise<boolean> {
+    return this.#reached.hasReached(position.commitLsn)
   }
 
   read(model: string, after: ChangePosition | null): OlderReader {
@@ -116,6 +113,12 @@ export class BrokerArchive implements OlderLog {
       (connection) => connection.destroy(),
       () => {},
     )
+  }
+
+  async #readNewest(connection: RedisConnection): Promise<bigint | null> {
+    const epoch = this.#options.epochNow()
+    if (epoch === null) return null
+    return (await this.#options.store.readLast(connection, epoch.id))?.lsn ?? null
   }
 
   /** Tries again for a while when the broker is away: whoever reads here has its place and can wait. */

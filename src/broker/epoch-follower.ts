@@ -60,6 +60,8 @@ export class EpochFollower {
   #safeLsn = 0n
   #heardAtMs: number | null = null
   #hasMark = false
+  /** What the latest mark of this epoch says is in the stream; null before the first. */
+  #markedLsn: bigint | null = null
   #isFollowing = false
   /** Redis has nothing of the slot: it came back empty, or no tap has written yet. */
   #isMissing = false
@@ -155,12 +157,15 @@ export class EpochFollower {
       }
       if (mark !== null) await this.#hear(connection, mark)
       if (entries.length === 0) this.#isFollowing = true
+      // Nothing is left of what stood before the mark that was heard before.
+      if (entries.length === 0 && this.#markedLsn !== null) this.#options.bus.passed(toLsn(this.#markedLsn))
       this.#options.onProgress()
     }
   }
 
   async #hear(connection: RedisConnection, mark: Mark): Promise<void> {
     this.#safeLsn = mark.id.lsn
+    this.#markedLsn = mark.id.lsn
     const isFresh = this.#hasMark || Math.abs(Date.now() - mark.id.sequence) < FRESH_MARK_MS
     if (isFresh) this.#heardAtMs = performance.now()
     this.#hasMark = true
@@ -203,6 +208,7 @@ export class EpochFollower {
     this.#epoch = epoch
     this.#reader = null
     this.#hasMark = false
+    this.#markedLsn = null
     this.#isFollowing = false
   }
 

@@ -6,7 +6,7 @@ import type { ReplicationSourceOptions } from '../source/source-options.ts'
 /** The outgoing side of a source. */
 export type SourceSink = Pick<
   ReplicationSourceOptions,
-  'onStreamStarted' | 'publish' | 'onGap' | 'onDrift' | 'onRecovery' | 'onMessage' | 'relay'
+  'onStreamStarted' | 'publish' | 'onPassed' | 'onGap' | 'onDrift' | 'onRecovery' | 'onMessage' | 'relay'
 >
 
 /** Changes stay in the process. */
@@ -14,6 +14,7 @@ export function busSink(bus: ChangeBus, hub: MessageHub): SourceSink {
   return {
     onStreamStarted: (start) => bus.open(start),
     publish: (part) => bus.publish(part),
+    onPassed: (lsn) => bus.passed(lsn),
     onGap: (error) => bus.gap(error),
     onDrift: (model, drift) => bus.close(drift, model),
     onRecovery: (model) => bus.cut(model),
@@ -25,6 +26,7 @@ export function busSink(bus: ChangeBus, hub: MessageHub): SourceSink {
 export const NO_SINK: SourceSink = {
   onStreamStarted() {},
   publish() {},
+  onPassed() {},
   onGap() {},
   onDrift() {},
   onRecovery() {},

@@ -5,9 +5,11 @@
 import type { AnyChange, ChangeAction, ChangePosition, TransactionPart } from '../changes/change.ts'
 import type { RowcastError } from '../errors.ts'
 import type { StreamStart } from '../source/stream-start.ts'
+import type { Lsn } from '../wire/lsn.ts'
 import type { LabelProgress } from './explanation.ts'
 import type { ChangeFilter } from './filter/change-filter.ts'
 import type { Transition } from './filter/judge-change.ts'
+import type { Account } from './holdings.ts'
 
 /** A change as one subscription gets it. */
 export interface Delivery {
@@ -21,7 +23,10 @@ export interface Delivery {
   readonly isLastOfTransaction: boolean
 }
 
-/** What happens when a subscription's queue is full: it ends, or keeps the latest change of each row only. */
+/**
+ * What happens when a subscription's queue is full: what follows waits in the log, and the subscription ends where the
+ * log has moved on before it; or the queue keeps the latest change of each row only.
+ */
 export type OverflowPolicy = 'end' | 'conflate'
 
 /** What one subscription asks for. */
@@ -41,6 +46,8 @@ export interface SubscriptionRequest {
   readonly label?: string | undefined
   /** @default the bus's own */
   readonly overflow?: OverflowPolicy | undefined
+  /** Of the client that asks, and of whom it belongs to: bounds of what they may have together. @default none */
+  readonly account?: Account | undefined
   /** Ends the subscription. */
   readonly signal?: AbortSignal | undefined
 }
@@ -80,10 +87,15 @@ export interface ChangeSink {
   open(start: StreamStart): void
   /** Takes the next part, in commit order. Never throws for a subscriber's sake and never waits for one. */
   publish(part: TransactionPart): void
+  /** Everything that committed before `lsn` has been published, though nothing of it may have been for us. */
+  passed(lsn: Lsn): void
   /** Changes may be missing: every subscription ends with the error, and no cursor from before is good any more. */
   gap(error: RowcastError): void
-  /** Changes of one model are missing up to now: its cursors from before are no good any more. */
-  cut(model: string): void
+  /**
+   * Changes of one model are missing up to now, or up to a position in between two transactions: its cursors from
+   * before are no good any more.
+   */
+  cut(model: string, position?: ChangePosition | null): void
 }
 
 /** Where a bus finds what its own log does not have: the stream of a broker. */
@@ -116,7 +128,7 @@ export interface Backlog {
 export interface ChangeBus extends ChangeSink {
   /**
    * Begins a subscription. It sees every part published after this call returned.
-   * @throws BAD_CURSOR at once; RESYNC_REQUIRED and SUBSCRIBER_TOO_SLOW come from the iterator.
+   * @throws BAD_CURSOR, TOO_MANY_REPLAYS at once; RESYNC_REQUIRED and SUBSCRIBER_TOO_SLOW come from the iterator.
    */
   subscribe(request: SubscriptionRequest): BusSubscription
   /**
@@ -126,6 +138,8 @@ export interface ChangeBus extends ChangeSink {
   cursorBefore(isVisible: (xid: number) => boolean): string | null
   /** Open subscriptions by model. */
   readonly subscriptionCounts: ReadonlyMap<string, number>
+  /** What waits in all queues takes so many bytes, by estimate. */
+  readonly heldBytes: number
   /** Changes that wait in the queues of open subscriptions. */
   backlogs(): ReadonlyMap<string, Backlog>
   /**

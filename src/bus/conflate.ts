@@ -6,11 +6,11 @@ import type { Delivery } from './bus.ts'
  * The latest delivery of each row, in their order. A TRUNCATE makes everything before it unneeded; changes of
  * tables without a primary key are all kept, as nothing tells their rows apart.
  */
-export function conflate(deliveries: readonly Delivery[]): Delivery[] {
+export function conflate<D extends Delivery>(deliveries: readonly D[]): D[] {
   const seen = new Set<string>()
-  const kept: Delivery[] = []
+  const kept: D[] = []
   for (let index = deliveries.length - 1; index >= 0; index -= 1) {
-    const delivery = deliveries[index] as Delivery
+    const delivery = deliveries[index] as D
     const { action, key } = delivery.change
     if (key !== null) {
       const text = formatKey(key)

@@ -29,6 +29,8 @@ export class History {
   /** What committed before this process came is for those who ask for it by cursor; live begins after it. */
   readonly begun: ChangePosition
   readonly #epochs: EpochRange[]
+  /** Models some of whose changes are missing, and the newest position that lies before the gap's end. */
+  readonly #cuts = new Map<string, ChangePosition>()
   #newest: { readonly position: ChangePosition; readonly cursor: string } | null = null
   /** WAL position of the server at the latest connect. */
   #serverLsn: Lsn
@@ -39,7 +41,7 @@ export class History {
     this.log = log
     this.#epochs = [{ epoch: epochOf(start), end: null }]
     this.#serverLsn = start.serverLsn
-    this.begun = { commitLsn: toLsn(start.serverLsn - 1n), index: INDEX_AFTER_ALL }
+    this.begun = endBefore(start.serverLsn)
   }
 
   /** The stream went on after a disconnection; a promoted standby begins a new timeline of the same history. */
@@ -47,6 +49,7 @@ export class History {
     this.#serverLsn = start.serverLsn
     const present = this.#present
     if (isSameEpoch(present.epoch, epochOf(start))) return
+    this.log.retreatTo(endBefore(start.floorLsn))
     present.end = this.log.newest
     this.#newest = null
     this.#epochs.push({ epoch: epochOf(start), end: null })
@@ -74,6 +77,10 @@ export class History {
     if (range.end !== null && comparePositions(cursor.position, range.end) > 0) {
       return this.resync('it is from a timeline that was given up before it')
     }
+    const cut = this.#cuts.get(model)
+    if (cut !== undefined && comparePositions(cursor.position, cut) <= 0) {
+      return this.resync('changes of its model could not be read for a while')
+    }
     if (isShared) return null
     if (comparePositions(cursor.position, this.log.floorOf(model)) < 0)
       return this.resync('it is older than what is retained')
@@ -82,9 +89,21 @@ export class History {
     return null
   }
 
+  /** Changes of the model are missing up to now, or up to a position that stands between two transactions. */
+  cut(model: string, position: ChangePosition | null): void {
+    if (position !== null) this.log.advanceTo(position)
+    this.#cuts.set(model, this.log.newest)
+    this.log.advance()
+  }
+
+  /** Where all that is retained of the model begins: what lies before a gap is no beginning. Null: with the oldest. */
+  beginningOf(model: string): ChangePosition | null {
+    return this.#cuts.get(model) ?? null
+  }
+
   /** Everything before `lsn` has come, though nothing of it may have been for us. */
   advanceTo(lsn: Lsn): void {
-    this.log.advanceTo({ commitLsn: toLsn(lsn - 1n), index: INDEX_AFTER_ALL })
+    this.log.advanceTo(endBefore(lsn))
   }
 
   /** The change at the cursor; null where none is. @throws RESYNC_REQUIRED where it is not known here */
@@ -143,6 +162,11 @@ export class History {
       this.#epochs.find(({ end }) => end === null || comparePositions(position, end) <= 0) ?? this.#present
     return formatCursor(epoch, position.commitLsn, position.index)
   }
+}
+
+/** The end of all that committed before `lsn`. */
+function endBefore(lsn: Lsn): ChangePosition {
+  return { commitLsn: toLsn(lsn - 1n), index: INDEX_AFTER_ALL }
 }
 
 function epochOf({ systemId, timeline }: StreamStart): StreamEpoch {

@@ -1,8 +1,8 @@
 /** Stage 6, bus. The live subscriptions of each model, found by what they ask for. */
 import type { ModelSpec } from '../catalog/model-catalog.ts'
-import type { AnyChange } from '../changes/change.ts'
 import { invariant } from '../errors.ts'
 import { createFilterIndex, type FilterIndex } from './filter/filter-index.ts'
+import type { Offer } from './match.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /** Those of one model. */
@@ -17,6 +17,8 @@ interface ModelSubscribers {
 export class LiveSubscribers {
   readonly #models: Readonly<Record<string, ModelSpec>>
   readonly #byModel = new Map<string, ModelSubscribers>()
+  /** Those that hold a change back; a commit costs its matches, not the number of subscriptions. */
+  #holders: Subscriber[] = []
 
   /** `models` by name: those that filters may be about. */
   constructor(models: Readonly<Record<string, ModelSpec>>) {
@@ -26,6 +28,7 @@ export class LiveSubscribers {
   add(subscriber: Subscriber): void {
     const known = this.#byModel.get(subscriber.model) ?? { unfiltered: new Set(), index: null }
     this.#byModel.set(subscriber.model, known)
+    if (subscriber.isHolding) this.#holders.push(subscriber)
     if (subscriber.filter === null) {
       known.unfiltered.add(subscriber)
       return
@@ -48,12 +51,31 @@ export class LiveSubscribers {
     return this.#byModel.has(model)
   }
 
-  /** Calls `visit` for each subscription that the change may concern. */
-  forEachCandidate(change: AnyChange, visit: (subscriber: Subscriber) => void): void {
-    const known = this.#byModel.get(change.model)
-    if (known === undefined) return
-    for (const subscriber of known.unfiltered) visit(subscriber)
-    if (known.index !== null) for (const subscriber of known.index.candidates(change)) visit(subscriber)
+  /** Offers the change to each subscription that it may concern; how many they were. */
+  offer(offer: Offer): number {
+    const known = this.#byModel.get(offer.change.model)
+    if (known === undefined) return 0
+    let candidates = known.unfiltered.size
+    for (const subscriber of known.unfiltered) this.#offerTo(subscriber, offer)
+    if (known.index === null) return candidates
+    const found = known.index.candidates(offer.change)
+    candidates += found.length
+    for (const subscriber of found) this.#offerTo(subscriber, offer)
+    return candidates
+  }
+
+  /** The transaction is over. */
+  release(): void {
+    const releasing = this.#holders
+    this.#holders = []
+    for (const subscriber of releasing) if (subscriber.isLive) subscriber.release()
+  }
+
+  /** Offers a change, and remembers who holds it back. */
+  #offerTo(subscriber: Subscriber, offer: Offer): void {
+    const wasHolding = subscriber.isHolding
+    subscriber.offer(offer)
+    if (!wasHolding && subscriber.isHolding) this.#holders.push(subscriber)
   }
 
   #modelOf(name: string): ModelSpec {

@@ -1,298 +1,292 @@
 /**
  * Stage 6, bus. The in-process bus: keeps the latest transactions in its log, finds the subscriptions of each
- * change's model and fills their queues, live or from the log.
+ * change's model and fills their queues. A subscription whose queue has no room is read to from the log.
  */
-import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyChange, ChangePosition, TransactionPart } from '../changes/change.ts'
-import { type Cursor, comparePositions, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
+import { bytesAt } from '../changes/change-views.ts'
+import { type Cursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
-import { toLsn } from '../wire/lsn.ts'
-import {
-  AFTER_EARLIEST,
-  type BusSubscription,
-  type ChangeBus,
-  type OlderLog,
-  type OverflowPolicy,
-  type SubscriptionRequest,
-} from './bus.ts'
+import type { StreamStart } from '../source/stream-start.ts'
+import { type Lsn, toLsn } from '../wire/lsn.ts'
+import { AFTER_EARLIEST, type BusSubscription, type ChangeBus, type SubscriptionRequest } from './bus.ts'
 import type { BusObservers } from './bus-observer.ts'
 import { History } from './history.ts'
+import { Holdings } from './holdings.ts'
 import { LiveSubscribers } from './live-subscribers.ts'
-import { createOlderReplay, endOfPart, type Replay } from './older-replay.ts'
-import { RetainedLog, type RetainedLogOptions } from './retained-log.ts'
-import { Offer, Subscriber } from './subscriber.ts'
+import { Offer } from './match.ts'
+import { type MemoryBusOptions, resolveBounds, resolveLogBounds } from './memory-bus-options.ts'
+import type { QueueHost } from './queue-options.ts'
+import { Readers } from './readers.ts'
+import { Relief } from './relief.ts'
+import { RetainedLog } from './retained-log.ts'
+import { Subscriber } from './subscriber.ts'
+import { SubscriberRoster } from './subscriber-roster.ts'
 import { backlogsOf, progressOf } from './subscription-progress.ts'
-import { createSubscriptionQueue } from './subscription-queue.ts'
-
-/** Bounds of a bus. */
-export interface MemoryBusOptions {
-  /**
-   * Changes one subscription may leave waiting before the overflow policy applies. One transaction may bring
-   * thousands at once to a consumer that is not slow at all, hence not a small number.
-   * @default 65_536
-   */
-  readonly queueLengthMax?: number | undefined
-  /** @default 'end' */
-  readonly overflow?: OverflowPolicy | undefined
-  /** What is kept for cursors. @default 24 MiB and 10 minutes by the machine's monotonic clock */
-  readonly log?: Partial<RetainedLogOptions> | undefined
-  /** Where older changes are, and those that are on their way here. @default nowhere */
-  readonly older?: OlderLog | undefined
-  /** Models by name, for filters. @default none: subscriptions cannot have filters */
-  readonly models?: Readonly<Record<string, ModelSpec>> | undefined
-  /** Who watches it. @default nobody */
-  readonly observers?: BusObservers | undefined
-}
-
-/** Log parts that one step of a catching-up subscription reads at most. */
-const REPLAY_PARTS_MAX = 64
-/** Deliveries that a catching-up subscription lets pile up before it pauses. */
-const REPLAY_LENGTH_MAX = 256
+import { SubscriptionQueue } from './subscription-queue.ts'
+import { NODE_TIMERS, type Pressure, type SliceTimers } from './time-slices.ts'
 
 /** Creates the in-process bus. */
 export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
-  const queueLengthMax = options.queueLengthMax ?? 65_536
-  const logOptions: RetainedLogOptions = {
-    bytesMax: options.log?.bytesMax ?? 24 * 1024 * 1024,
-    ageMaxMs: options.log?.ageMaxMs ?? 600_000,
-    monotonicMs: options.log?.monotonicMs ?? (() => performance.now()),
-  }
-  const { older, observers } = options
-  const everybody = new Set<Subscriber>()
-  const subscriptionCounts = new Map<string, number>()
-  const live = new LiveSubscribers(options.models ?? {})
-  /** Those that hold a change back; a commit costs its matches, not the number of subscriptions. */
-  let holders: Subscriber[] = []
-  let history: History | null = null
+  return new MemoryBus(options)
+}
+
+class MemoryBus implements ChangeBus, QueueHost, Pressure {
+  readonly queueLengthMax: number
+  readonly queueBytesMax: number
+  readonly holdings: Holdings
+  nowMs: number
+  readonly #options: MemoryBusOptions
+  readonly #timers: SliceTimers
+  readonly #observers: BusObservers | undefined
+  readonly #roster = new SubscriberRoster()
+  readonly #live: LiveSubscribers
+  readonly #relief: Relief
+  #history: History | null = null
+  /** Those who read the history; null as long as it is. */
+  #readers: Readers | null = null
   /** Set once nothing comes any more. */
-  let farewell: ((cursor: string | null) => Error) | null = null
-  /** Models some of whose changes are missing, and the newest position that lies before the gap's end. */
-  const cuts = new Map<string, ChangePosition>()
+  #farewell: ((cursor: string | null) => Error) | null = null
 
-  /** Offers a live change, and remembers who holds it back. */
-  function offerTo(subscriber: Subscriber, offer: Offer): void {
-    const wasHolding = subscriber.isHolding
-    subscriber.offer(offer)
-    if (!wasHolding && subscriber.isHolding) holders.push(subscriber)
+  constructor(options: MemoryBusOptions) {
+    this.#options = options
+    this.#timers = options.timers ?? NODE_TIMERS
+    this.#observers = options.observers
+    this.#live = new LiveSubscribers(options.models ?? {})
+    const bounds = resolveBounds(options)
+    this.holdings = new Holdings(bounds.heldBytesMax)
+    this.#relief = new Relief(this.holdings)
+    this.queueLengthMax = bounds.queueLengthMax
+    this.queueBytesMax = bounds.queueBytesMax
+    this.nowMs = this.#timers.nowMs()
   }
 
-  function releaseHolders(): void {
-    const releasing = holders
-    holders = []
-    for (const subscriber of releasing) subscriber.release()
+  open(start: StreamStart): void {
+    this.#observers?.onOpened()
+    if (this.#history !== null) {
+      this.#history.continue(start)
+      return
+    }
+    const history = new History(start, this.#createLog(start))
+    this.#history = history
+    this.#readers = this.#createReaders(history)
+    for (const subscriber of this.#roster.open) {
+      subscriber.skipTo = history.begun
+      subscriber.began = history.begun
+      subscriber.onOpen?.(history)
+      subscriber.onOpen = null
+    }
   }
 
-  function goLive(subscriber: Subscriber): void {
-    subscriber.isLive = true
-    if (subscriber.isHolding) holders.push(subscriber)
-    live.add(subscriber)
+  publish(part: TransactionPart): void {
+    const observers = this.#observers
+    observers?.onPublishing(part)
+    this.nowMs = this.#timers.nowMs()
+    this.#history?.log.append(part)
+    const { changes } = part
+    for (let offset = 0; offset < changes.length; offset += 1) {
+      const model = changes.modelAt?.(offset)
+      if (model !== undefined && !this.#live.has(model)) continue
+      // The log keeps bytes; what subscribers decode of this object goes when they are done with it.
+      const change = changes.at(offset) as AnyChange
+      const endsTransaction = part.isFinal && offset === changes.length - 1
+      const offer = new Offer(change, bytesAt(changes, offset), endsTransaction, false)
+      const candidates = this.#live.offer(offer)
+      observers?.onCandidates(change.model, candidates)
+    }
+    if (part.isFinal) this.#live.release()
+    if (this.holdings.isOver) this.#makeRoom()
+    observers?.onPublished(part)
+  }
+
+  get subscriptionCounts(): ReadonlyMap<string, number> {
+    return this.#roster.counts
+  }
+
+  get heldBytes(): number {
+    return this.holdings.bytes
+  }
+
+  get isTight(): boolean {
+    return this.holdings.isTight
+  }
+
+  relieve(): boolean {
+    this.nowMs = this.#timers.nowMs()
+    if (this.isTight) this.#makeRoom()
+    return !this.isTight
+  }
+
+  passed(lsn: Lsn): void {
+    this.#history?.advanceTo(lsn)
+  }
+
+  cut(model: string, position: ChangePosition | null = null): void {
+    this.#history?.cut(model, position)
+  }
+
+  gap(error: RowcastError): void {
+    this.#observers?.onGap()
+    this.#readers?.close()
+    this.#readers = null
+    this.#history = null
+    this.#endAll(error)
+  }
+
+  subscribe(request: SubscriptionRequest): BusSubscription {
+    const { model, after, signal, account = null } = request
+    const cursor = after === undefined || after === AFTER_EARLIEST ? null : parseCursor(after)
+    if (after !== undefined) account?.beginReplay()
+    const onAbort = (): void => subscriber.queue.end()
+    const subscriber = this.#createSubscriber(request, () => signal?.removeEventListener('abort', onAbort))
+    const { queue } = subscriber
+    this.#roster.add(subscriber)
+    this.#observers?.onSubscribed(model, queue)
+    if (after === undefined) {
+      subscriber.began = this.#history?.log.newest ?? null
+      this.#goLive(subscriber)
+    } else {
+      subscriber.replayOf = account
+      if (this.#history === null) subscriber.onOpen = (known) => this.#beginAfter(subscriber, cursor, known)
+      else this.#beginAfter(subscriber, cursor, this.#history)
+    }
+    if (this.#farewell !== null) queue.end(this.#farewell(this.#cursorOf(subscriber)))
+    if (signal?.aborted) queue.end()
+    else signal?.addEventListener('abort', onAbort)
+    return queue
+  }
+
+  cursorBefore(isVisible: (xid: number) => boolean): string | null {
+    return this.#history?.cursorBefore(isVisible) ?? null
+  }
+
+  backlogs(): ReturnType<ChangeBus['backlogs']> {
+    return backlogsOf(this.#roster.open)
+  }
+
+  changeAt(cursor: string): AnyChange | null {
+    const parsed = parseCursor(cursor)
+    if (this.#history !== null) return this.#history.changeAt(parsed)
+    throw new RowcastError('RESYNC_REQUIRED', 'No stream has begun yet.', {
+      details: { reason: 'no stream has begun yet' },
+    })
+  }
+
+  progress(label: string, cursor: string): ReturnType<ChangeBus['progress']> {
+    return progressOf(this.#roster.open, label, parseCursor(cursor).position)
+  }
+
+  stop(errorOf: (cursor: string | null) => Error): void {
+    this.#farewell = errorOf
+    for (const subscriber of this.#roster.open) subscriber.queue.end(errorOf(this.#cursorOf(subscriber)))
+  }
+
+  close(error?: Error, model?: string): void {
+    this.#endAll(error, model)
+  }
+
+  #createLog(start: StreamStart): RetainedLog {
+    const floor = { commitLsn: toLsn(start.floorLsn - 1n), index: INDEX_AFTER_ALL }
+    const bounds = resolveLogBounds(this.#options.log ?? {}, () => this.#timers.nowMs())
+    return new RetainedLog(floor, bounds, () => this.#readers?.oldestRead() ?? Number.POSITIVE_INFINITY)
+  }
+
+  #createReaders(known: History): Readers {
+    return new Readers({
+      ...{ known, older: this.#options.older ?? null, timers: this.#timers },
+      pressure: this,
+      onCaughtUp: (subscriber) => this.#goLive(subscriber),
+    })
+  }
+
+  #createSubscriber({ model, actions, filter, after, ...request }: SubscriptionRequest, onEnd: () => void) {
+    const observers = this.#observers
+    const queue = new SubscriptionQueue({
+      host: this,
+      overflow: request.overflow ?? this.#options.overflow ?? 'end',
+      account: request.account ?? null,
+      startCursor: after === AFTER_EARLIEST ? null : (after ?? this.#history?.newestCursor ?? null),
+      onEnd: (error) => {
+        onEnd()
+        this.#remove(subscriber, error)
+      },
+      onDropped: observers && ((count, why) => observers.onDropped(model, count, why)),
+      onHungry: () => this.#readers?.wake(subscriber),
+      onLeft: () => this.#roster.forget(subscriber),
+    })
+    const subscriber = new Subscriber({
+      ...{ model, queue, filter: filter ?? null, label: request.label },
+      actions: actions === undefined || actions.length === 0 ? null : new Set(actions),
+      skipTo: this.#history?.begun ?? null,
+      onBehind: (_, position) => this.#fallBehind(subscriber, position),
+    })
+    return subscriber
+  }
+
+  #remove(subscriber: Subscriber, error: Error | null): void {
+    const { model, queue } = subscriber
+    this.#roster.remove(subscriber)
+    this.#live.remove(subscriber)
+    this.#readers?.remove(subscriber)
+    endReplay(subscriber)
+    subscriber.onOpen = null
+    this.#observers?.onSubscriptionEnded(model, error, queue)
+  }
+
+  #goLive(subscriber: Subscriber): void {
+    endReplay(subscriber)
+    subscriber.phase = { kind: 'live' }
+    this.#live.add(subscriber)
+  }
+
+  /** Where a subscription with a cursor begins; null: with the oldest change there is. */
+  #beginAfter(subscriber: Subscriber, cursor: Cursor | null, known: History): void {
+    const isShared = this.#options.older !== undefined
+    const fault = cursor === null ? null : known.faultOf(cursor, subscriber.model, isShared)
+    subscriber.skipTo = null
+    subscriber.began = cursor?.position ?? known.log.floor
+    if (fault !== null) subscriber.queue.end(fault)
+    else this.#readers?.begin(subscriber, cursor?.position ?? known.beginningOf(subscriber.model))
+  }
+
+  /** Its queue has everything up to the position and no room: what follows waits in the log. */
+  #fallBehind(subscriber: Subscriber, after: ChangePosition): void {
+    this.#live.remove(subscriber)
+    if (this.#readers?.canRead(subscriber.model, after)) this.#readers.begin(subscriber, after)
+    else subscriber.queue.endTooSlow()
   }
 
   /**
-   * Feeds one subscriber from the log until it has enough or is up to date; then it is live. Where the log has moved on
-   * before it, `onLost` goes on behind the last part it read.
+   * Too much waits in the queues: those that hold the most and have not moved for a while let go of it, to read it
+   * again from the log if they ever go on.
    */
-  function createReplay(
-    subscriber: Subscriber,
-    known: History,
-    position: ChangePosition,
-    onLost?: (read: ChangePosition) => boolean,
-  ): Replay {
-    let sequence = known.log.find(position)
-    let read = position
-    return () => {
-      for (
-        let parts = 0;
-        parts < REPLAY_PARTS_MAX && subscriber.queue.length < REPLAY_LENGTH_MAX;
-        parts += 1
-      ) {
-        if (sequence === known.log.end) {
-          goLive(subscriber)
-          return false
-        }
-        const part = known.log.read(sequence)?.part
-        if (part === undefined) {
-          if (onLost !== undefined) return onLost(read)
-          subscriber.queue.end(known.resync('it was read too slowly and has left the log'))
-          return false
-        }
-        const { changes } = part
-        for (let place = 0; place < changes.length; place += 1) {
-          if ((changes.modelAt?.(place) ?? subscriber.model) !== subscriber.model) continue
-          const change = changes.at(place)
-          if (change?.model === subscriber.model) subscriber.offer(new Offer(change, false))
-        }
-        if (part.isFinal) subscriber.release()
-        read = endOfPart(part)
-        sequence += 1
-      }
-      return true
+  #makeRoom(): void {
+    for (const subscriber of this.#relief.choose(this.#roster, this.nowMs)) {
+      if (this.#relief.isEnough) return
+      this.#spill(subscriber)
     }
   }
 
-  /** Where a subscription with a cursor begins, at once or when the history is known. */
-  function beginAfter(subscriber: Subscriber, cursor: Cursor | null): () => boolean | Promise<boolean> {
-    let replay: Replay | null = null
-    const begin = (known: History) => {
-      const fault =
-        cursor === null
-          ? null
-          : (known.faultOf(cursor, subscriber.model, older !== undefined) ??
-            faultOfCut(subscriber.model, cursor, known))
-      if (fault !== null) subscriber.queue.end(fault)
-      subscriber.skipTo = cursor?.position ?? known.log.floor
-      subscriber.began = subscriber.skipTo
-      replay =
-        older === undefined
-          ? createReplay(subscriber, known, subscriber.skipTo)
-          : createOlderReplay({
-              ...{ older, subscriber, known, after: cursor?.position ?? null },
-              isPresent: () => history === known,
-              replayLog: (position, onLost) => createReplay(subscriber, known, position, onLost),
-            })
-    }
-    if (history !== null) begin(history)
-    const opened = new Promise<boolean>((resolve) => {
-      if (history === null) {
-        subscriber.onOpen = (known) => {
-          if (known !== null) begin(known)
-          resolve(known !== null)
-        }
-      }
-    })
-    return () => (replay === null ? opened : replay())
-  }
-
-  function faultOfCut(model: string, cursor: Cursor, known: History): RowcastError | null {
-    const cut = cuts.get(model)
-    if (cut === undefined || comparePositions(cursor.position, cut) > 0) return null
-    return known.resync('changes of its model could not be read for a while')
+  #spill(subscriber: Subscriber): void {
+    if (subscriber.queue.isEnded) subscriber.queue.endTooSlow()
+    const begins = subscriber.spill()
+    if (begins === null) return
+    this.#readers?.remove(subscriber)
+    this.#fallBehind(subscriber, begins)
   }
 
   /** Whoever is live has been asked about everything up to now, and whoever holds a change back has not got it yet. */
-  function placeOf({ isLive, isHolding, queue }: Subscriber): string | null {
-    return (isLive && !isHolding ? history?.newestCursor : null) ?? queue.lastCursor
+  #cursorOf({ isLive, isHolding, queue }: Subscriber): string | null {
+    return (isLive && !isHolding ? this.#history?.newestCursor : null) ?? queue.lastCursor
   }
 
-  function endAll(error: Error | undefined, model?: string): void {
-    for (const subscriber of [...everybody]) {
+  #endAll(error: Error | undefined, model?: string): void {
+    for (const subscriber of this.#roster.open) {
       if (model === undefined || subscriber.model === model) subscriber.queue.end(error)
     }
   }
+}
 
-  return {
-    open(start) {
-      observers?.onOpened()
-      if (history === null) {
-        const floor = { commitLsn: toLsn(start.floorLsn - 1n), index: INDEX_AFTER_ALL }
-        history = new History(start, new RetainedLog(floor, logOptions))
-        for (const subscriber of everybody) {
-          subscriber.skipTo = history.begun
-          subscriber.began = history.begun
-          subscriber.onOpen?.(history)
-          subscriber.onOpen = null
-        }
-      } else {
-        history.continue(start)
-      }
-    },
-
-    publish(part: TransactionPart) {
-      observers?.onPublishing(part)
-      history?.log.append(part)
-      const { changes } = part
-      for (let place = 0; place < changes.length; place += 1) {
-        const model = changes.modelAt?.(place)
-        if (model !== undefined && !live.has(model)) continue
-        // The log keeps bytes; what subscribers decode of this object goes when they are done with it.
-        const change = changes.at(place) as AnyChange
-        const offer = new Offer(change, part.isFinal && place === changes.length - 1)
-        let candidates = 0
-        live.forEachCandidate(change, (subscriber) => {
-          candidates += 1
-          offerTo(subscriber, offer)
-        })
-        observers?.onCandidates(change.model, candidates)
-      }
-      if (part.isFinal) releaseHolders()
-      observers?.onPublished(part)
-    },
-
-    cut(model) {
-      if (history === null) return
-      cuts.set(model, history.log.newest)
-      history.log.advance()
-    },
-
-    gap(error) {
-      observers?.onGap()
-      history = null
-      cuts.clear()
-      holders = []
-      endAll(error)
-    },
-
-    subscribe(request: SubscriptionRequest): BusSubscription {
-      const { model, actions, after, signal } = request
-      const cursor = after === undefined || after === AFTER_EARLIEST ? null : parseCursor(after)
-      const onAbort = () => queue.end()
-      let refill: (() => boolean | Promise<boolean>) | undefined
-      const queue = createSubscriptionQueue({
-        queueLengthMax,
-        overflow: request.overflow ?? options.overflow ?? 'end',
-        startCursor: after === AFTER_EARLIEST ? null : (after ?? history?.newestCursor ?? null),
-        onEnd(error) {
-          signal?.removeEventListener('abort', onAbort)
-          everybody.delete(subscriber)
-          subscriptionCounts.set(model, (subscriptionCounts.get(model) ?? 0) - 1)
-          live.remove(subscriber)
-          subscriber.onOpen?.(null)
-          observers?.onSubscriptionEnded(model, error, queue)
-        },
-        onDropped: observers && ((count, why) => observers.onDropped(model, count, why)),
-        ...(after === undefined ? {} : { refill: () => refill?.() ?? true }),
-      })
-      const subscriber = new Subscriber({
-        model,
-        actions: actions === undefined || actions.length === 0 ? null : new Set(actions),
-        filter: request.filter ?? null,
-        queue,
-        skipTo: history?.begun ?? null,
-        label: request.label,
-      })
-      if (after === undefined) subscriber.began = history?.log.newest ?? null
-      everybody.add(subscriber)
-      observers?.onSubscribed(model, queue)
-      subscriptionCounts.set(model, (subscriptionCounts.get(model) ?? 0) + 1)
-      if (after === undefined) goLive(subscriber)
-      else refill = beginAfter(subscriber, cursor)
-      if (farewell !== null) queue.end(farewell(placeOf(subscriber)))
-      if (signal?.aborted) queue.end()
-      else signal?.addEventListener('abort', onAbort)
-      return queue
-    },
-
-    cursorBefore: (isVisible) => history?.cursorBefore(isVisible) ?? null,
-
-    subscriptionCounts,
-
-    backlogs: () => backlogsOf(everybody),
-
-    changeAt(cursor) {
-      const parsed = parseCursor(cursor)
-      if (history !== null) return history.changeAt(parsed)
-      throw new RowcastError('RESYNC_REQUIRED', 'No stream has begun yet.', {
-        details: { reason: 'no stream has begun yet' },
-      })
-    },
-
-    progress: (label, cursor) => progressOf(everybody, label, parseCursor(cursor).position),
-
-    stop(errorOf) {
-      farewell = errorOf
-      for (const subscriber of [...everybody]) subscriber.queue.end(errorOf(placeOf(subscriber)))
-    },
-
-    close: (error, model) => endAll(error, model),
-  }
+function endReplay(subscriber: Subscriber): void {
+  subscriber.replayOf?.endReplay()
+  subscriber.replayOf = null
 }

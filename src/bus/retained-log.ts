@@ -54,6 +54,8 @@ export class RetainedLog {
   /** Complete after this position. */
   #floor: ChangePosition
   #newest: ChangePosition
+  /** Position of the last change appended; the origin before the first. */
+  #lastChange: ChangePosition
   #openLsn: Lsn | null = null
   /** How far the slowest of those who read is, as far as is known. */
   readonly #oldestRead: () => number
@@ -69,6 +71,7 @@ export class RetainedLog {
     this.#origin = floor
     this.#floor = floor
     this.#newest = floor
+    this.#lastChange = floor
     this.#options = options
     this.#oldestRead = oldestRead
   }
@@ -118,6 +121,7 @@ export class RetainedLog {
     this.#entries.push({ part: this.#keeper.keep(part), last, spans, bytes, arrivedMs })
     this.#bytes += bytes
     this.#unaskedBytes += bytes
+    this.#lastChange = last ?? this.#lastChange
     this.#newest = last ?? this.#newest
     this.#openLsn = part.isFinal ? null : part.transaction.commitLsn
     this.#trim(arrivedMs - this.#options.ageMaxMs)
@@ -134,6 +138,12 @@ export class RetainedLog {
   /** All that stands up to the position has come, though nothing of it may have been for us. */
   advanceTo(position: ChangePosition): void {
     if (this.#openLsn === null && comparePositions(position, this.#newest) > 0) this.#newest = position
+  }
+
+  /** What was thought to have passed after the position has not: the server is another one, which was not as far. */
+  retreatTo(position: ChangePosition): void {
+    if (comparePositions(position, this.#newest) >= 0) return
+    this.#newest = comparePositions(position, this.#lastChange) > 0 ? position : this.#lastChange
   }
 
   /** The part with this sequence number; null when it is gone or not there yet. */

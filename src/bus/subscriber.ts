@@ -2,66 +2,43 @@
 import type { AnyChange, ChangeAction, ChangePosition } from '../changes/change.ts'
 import { comparePositions } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
-import type { Delivery } from './bus.ts'
 import type { ChangeFilter } from './filter/change-filter.ts'
-import { judgeChange, missingValues, type Transition } from './filter/judge-change.ts'
+import { judgeChange, missingValues } from './filter/judge-change.ts'
 import type { History } from './history.ts'
+import type { Account } from './holdings.ts'
+import { Match, type Offer } from './match.ts'
 import type { SubscriptionQueue } from './subscription-queue.ts'
 
-/**
- * A delivery; whether it is the last one of its transaction is said in place once it is known. A class: there is one
- * for each change and subscription, and literals are slower to make.
- */
-class Match implements Delivery {
-  readonly change: AnyChange
-  readonly transition: Transition | null
-  readonly hidesOld: boolean
-  readonly hidesNew: boolean
-  isLastOfTransaction = false
-  readonly isReplayed: boolean
-
-  constructor(
-    change: AnyChange,
-    transition: Transition | null,
-    hidesOld: boolean,
-    hidesNew: boolean,
-    isReplayed: boolean,
-  ) {
-    this.change = change
-    this.transition = transition
-    this.hidesOld = hidesOld
-    this.hidesNew = hidesNew
-    this.isReplayed = isReplayed
-  }
+/** Where one that reads the log is. */
+export interface ReadingPosition {
+  /** Sequence number of the part it reads next, and the offset in it. */
+  sequence: number
+  offset: number
+  /** Everything up to here has been offered to it. */
+  after: ChangePosition
+  /** Whether its queue has room, and its consumer wants more. */
+  isHungry: boolean
+  /** When it was last given something. */
+  servedAtMs: number
 }
 
-/** A change that is offered to all who may want it. */
-export class Offer {
-  readonly change: AnyChange
-  /** Whether no further change of its transaction can follow. */
-  readonly endsTransaction: boolean
-  #finals: Map<string, Match> | null = null
-
-  constructor(change: AnyChange, endsTransaction: boolean) {
-    this.change = change
-    this.endsTransaction = endsTransaction
-  }
-
-  /** The delivery that somebody who is live and has a filter of this key got, and others may share. */
-  final(key: string): Match | undefined {
-    return this.#finals?.get(key)
-  }
-
-  keepFinal(key: string, match: Match): void {
-    this.#finals ??= new Map()
-    this.#finals.set(key, match)
-  }
+/** Where one is that reads what is older than the log. */
+export interface OlderPosition {
+  /** Everything up to here has been offered to it; null: nothing has, and it wants all there is. */
+  after: ChangePosition | null
+  isHungry: boolean
 }
 
-/** Whether the delivery is one from before its subscription was live: read from the log, however old. */
-export function isReplayed(delivery: Delivery): boolean {
-  return delivery instanceof Match && delivery.isReplayed
-}
+/** Where a subscription gets its changes from now. */
+export type Phase =
+  /** From nowhere: no stream has begun. */
+  | { readonly kind: 'waiting' }
+  /** As they are published. */
+  | { readonly kind: 'live' }
+  | { readonly kind: 'log'; readonly at: ReadingPosition }
+  | { readonly kind: 'older'; readonly at: OlderPosition }
+
+const WAITING: Phase = { kind: 'waiting' }
 
 /** What a subscriber is made of. */
 export interface SubscriberOptions {
@@ -73,6 +50,8 @@ export interface SubscriberOptions {
   readonly skipTo: ChangePosition | null
   /** See `SubscriptionRequest.label`. */
   readonly label?: string | undefined
+  /** Called where a live one has no room: everything up to the position is in its queue. */
+  readonly onBehind: (subscriber: Subscriber, after: ChangePosition) => void
 }
 
 /** A subscription as the publisher sees it. */
@@ -85,10 +64,12 @@ export class Subscriber {
   began: ChangePosition | null = null
   /** Changes up to here are not for it. */
   skipTo: ChangePosition | null
-  /** False while it reads the log. */
-  isLive = false
-  /** Set while it waits for the first stream: it begins when the history is known; null says that it ended. */
-  onOpen: ((history: History | null) => void) | null = null
+  phase: Phase = WAITING
+  /** Whose catching up this is, while it has not caught up with the cursor it began with. */
+  replayOf: Account | null = null
+  /** Set while it waits for the first stream: it begins when the history is known. */
+  onOpen: ((history: History) => void) | null = null
+  readonly #onBehind: SubscriberOptions['onBehind']
   readonly #actions: ReadonlySet<ChangeAction> | null
   /**
    * The latest match of an unfinished transaction. Whether it is the last one is known only when another
@@ -103,6 +84,11 @@ export class Subscriber {
     this.skipTo = options.skipTo
     this.label = options.label ?? null
     this.#actions = options.actions
+    this.#onBehind = options.onBehind
+  }
+
+  get isLive(): boolean {
+    return this.phase.kind === 'live'
   }
 
   /** Whether a match waits for its transaction to go on or to end. */
@@ -115,25 +101,17 @@ export class Subscriber {
     const { change, endsTransaction } = offer
     if (this.#actions !== null && !this.#actions.has(change.action)) return
     if (this.skipTo !== null) {
-      if (
-        comparePositions({ commitLsn: change.transaction.commitLsn, index: change.index }, this.skipTo) <= 0
-      )
-        return
+      if (comparePositions(positionOf(change), this.skipTo) <= 0) return
       this.skipTo = null
     }
-    // Where nothing can follow, all who are live and ask for the same get one delivery, judged once.
-    const key = endsTransaction && this.isLive ? this.#key : null
+    // Where nothing can follow, all who ask for the same get one delivery, judged once.
+    const key = endsTransaction ? this.#key : null
     const known = key === null ? undefined : offer.final(key)
-    const match = known ?? this.#judgeSafely(change)
-    if (match === null) return
-    this.#push(false)
+    const match = known ?? this.#judgeSafely(offer)
+    if (match === null || !this.#push(false)) return
     this.#held = match
     if (endsTransaction) this.#push(true)
     if (key !== null && known === undefined) offer.keepFinal(key, match)
-  }
-
-  get #key(): string | null {
-    return this.filter === null ? '' : this.filter.key
   }
 
   /** The transaction is over: what is held was its last match. */
@@ -141,42 +119,78 @@ export class Subscriber {
     this.#push(true)
   }
 
-  #push(isLastOfTransaction: boolean): void {
+  /** The changes that follow are of this transaction: what is held of another one was its last match. */
+  releaseBefore(commitLsn: ChangePosition['commitLsn']): void {
+    if (this.#held !== null && this.#held.change.transaction.commitLsn !== commitLsn) this.#push(true)
+  }
+
+  /** Lets go of all that waits for the consumer, which is read again; where it has to begin, or null. */
+  spill(): ChangePosition | null {
+    const first = this.queue.spill() ?? this.#held?.change ?? null
+    this.#held = null
+    return first === null ? null : positionBefore(first)
+  }
+
+  get #key(): string | null {
+    return this.filter === null ? '' : this.filter.key
+  }
+
+  /** Enqueues what is held; false where there was no room, and the subscriber has fallen behind. */
+  #push(isLastOfTransaction: boolean): boolean {
     const held = this.#held
-    if (held === null) return
+    if (held === null) return true
     this.#held = null
     held.isLastOfTransaction = isLastOfTransaction
-    this.queue.push(held)
+    if (!this.isLive) {
+      this.queue.pushRead(held)
+      return true
+    }
+    if (this.queue.push(held)) return true
+    this.#onBehind(this, positionBefore(held.change))
+    return false
   }
 
   /** A filter that throws ends its own subscription, and neither the others nor the source. */
-  #judgeSafely(change: AnyChange): Match | null {
+  #judgeSafely(offer: Offer): Match | null {
     try {
-      return this.#judge(change)
+      return this.#judge(offer)
     } catch (error) {
       this.queue.end(error instanceof Error ? error : new Error(String(error)))
       return null
     }
   }
 
-  #judge(change: AnyChange): Match | null {
+  #judge(offer: Offer): Match | null {
+    const { change } = offer
     if (isRowLost(change)) {
       this.#endWith(oldRowMissing(change))
       return null
     }
-    if (this.filter === null) return new Match(change, null, false, false, !this.isLive)
-    const { verdict, transition, hidesOld, hidesNew } = judgeChange(this.filter, change)
-    if (verdict === 'match') return new Match(change, transition, hidesOld, hidesNew, !this.isLive)
-    if (verdict !== 'unknown') return null
+    if (this.filter === null) return new Match(offer, WHOLE)
+    const judgement = judgeChange(this.filter, change)
+    if (judgement.verdict === 'match') return new Match(offer, judgement)
+    if (judgement.verdict !== 'unknown') return null
     this.#endWith(change.isOldMissing === true ? oldRowMissing(change) : unanswerable(change, this.filter))
     return null
   }
 
   /** Saying no would be a silent gap, saying yes a lie: the subscription ends and says why. */
   #endWith(error: RowcastError): void {
-    this.#push(false)
-    this.queue.end(error)
+    // Where what is held has no room, the change is met again in the log.
+    if (this.#push(false)) this.queue.end(error)
   }
+}
+
+const WHOLE = { transition: null, hidesOld: false, hidesNew: false } as const
+
+/** Where the change stands. */
+export function positionOf({ transaction, index }: AnyChange): ChangePosition {
+  return { commitLsn: transaction.commitLsn, index }
+}
+
+/** A position that stands before the change, and after the one before it in its transaction. */
+function positionBefore({ transaction, index }: AnyChange): ChangePosition {
+  return { commitLsn: transaction.commitLsn, index: index - 1 }
 }
 
 /** Whether it is not known which row a change is about: no key of it came, where the table is to log whole rows. */

@@ -1,48 +1,16 @@
 /**
- * Stage 6, bus. One subscription's bounded queue: filled synchronously by the publisher, emptied by one
- * consumer. It never makes the publisher wait; at its bound it keeps the latest change of each row only, or
- * ends with an error that says where to go on.
+ * Stage 6, bus. One subscription's bounded queue: filled synchronously, emptied by one consumer. It never makes whoever
+ * fills it wait: at its bound it keeps the latest change of each row only, or takes no more, and what it does not take is
+ * read from the log once the consumer has made room.
  */
-import type { ChangePosition, TransactionInfo } from '../changes/change.ts'
+import type { AnyChange, ChangePosition, TransactionInfo } from '../changes/change.ts'
 import { formatCursor } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
-import type { BusSubscription, Delivery, DeliveryPull, DeliveryReader, OverflowPolicy } from './bus.ts'
-import type { DropReason } from './bus-observer.ts'
+import type { BusSubscription, Delivery, DeliveryPull, DeliveryReader } from './bus.ts'
 import { conflate } from './conflate.ts'
-
-/** A queue and the two hands on it. */
-export interface SubscriptionQueue extends BusSubscription {
-  /** The queue itself: one object for each of many thousand subscriptions. */
-  readonly pull: DeliveryPull
-  /** Adds a delivery; ignored once the queue has ended. */
-  push(delivery: Delivery): void
-  /** Ends the queue; what is pending is still delivered before the end, or before the error. */
-  end(error?: Error): void
-  /** Deliveries that wait for the consumer. */
-  readonly length: number
-  /** Where it stands once the consumer has taken what waits; null when that is not known. */
-  readonly lastCursor: string | null
-  /** Where the change stands that the consumer took last; null before the first. */
-  readonly lastTaken: ChangePosition | null
-}
-
-/** How to build a queue. */
-export interface SubscriptionQueueOptions {
-  /** Pending deliveries at most. */
-  readonly queueLengthMax: number
-  readonly overflow: OverflowPolicy
-  /** Where the subscription begins, for a consumer that never took anything; null when that is not known. */
-  readonly startCursor: string | null
-  /** Called once, whoever ends the queue; with the error, if it is one. */
-  readonly onEnd: (error: Error | null) => void
-  /** Told of deliveries that waited and go. */
-  readonly onDropped?: ((count: number, why: DropReason) => void) | undefined
-  /**
-   * Asked when the consumer finds the queue empty: pushes older deliveries from the log, and says whether
-   * there may be more, at once or when it can tell. Not asked again once it said no.
-   */
-  readonly refill?: (() => boolean | Promise<boolean>) | undefined
-}
+import { SLOT_BYTES } from './holdings.ts'
+import { PendingDeliveries, type QueuedDelivery } from './pending-deliveries.ts'
+import type { SubscriptionQueueOptions } from './queue-options.ts'
 
 /** Waits of a consumer that is ahead of the publisher. */
 interface Waiter {
@@ -51,27 +19,25 @@ interface Waiter {
 }
 
 const DONE: IteratorResult<Delivery> = { done: true, value: undefined }
-const NOTHING: readonly Delivery[] = []
-/** Stands where a delivery was; nobody looks there again. */
-const TAKEN = null as unknown as Delivery
+/** What is read from the log for one subscription before its consumer takes some of it. */
+const READ_AHEAD_LENGTH = 512
+const READ_AHEAD_BYTES = 256 * 1024
+/** From here on more is read. */
+const READ_AHEAD_LOW = 64
 
-/** Creates a queue. */
-export function createSubscriptionQueue(options: SubscriptionQueueOptions): SubscriptionQueue {
-  return new BoundedQueue(options)
-}
-
-class BoundedQueue implements SubscriptionQueue, DeliveryPull {
+/** The queue. Itself what pulls from it: one object for each of many thousand subscriptions. */
+export class SubscriptionQueue implements BusSubscription, DeliveryPull {
   reader: DeliveryReader | null = null
   isEnded = false
+  /** Whether more deliveries wait elsewhere: somebody is to be told when there is room. */
+  isBehind = false
   readonly #options: SubscriptionQueueOptions
-  /** Pending deliveries start at `head`; the array is cut when the dead part outweighs the living. */
-  #pending: Delivery[] = NOTHING as Delivery[]
-  #head = 0
+  readonly #pending = new PendingDeliveries()
+  #bytes = 0
+  #lastMoveMs = 0
   #waiters: Waiter[] | null = null
   /** The consumer found nothing and is to be told when there is something. */
   #isNoticeDue = false
-  #isReadingLog = false
-  #isRefilling: boolean
   #failure: Error | null = null
   /** Where the last change stands that the consumer took. Not the change: it would hold on to its bytes. */
   #lastTransaction: TransactionInfo | null = null
@@ -79,71 +45,122 @@ class BoundedQueue implements SubscriptionQueue, DeliveryPull {
 
   constructor(options: SubscriptionQueueOptions) {
     this.#options = options
-    this.#isRefilling = options.refill !== undefined
   }
 
   get pull(): DeliveryPull {
     return this
   }
 
+  /** Deliveries that wait for the consumer. */
   get length(): number {
-    return this.#pending.length - this.#head
+    return this.#pending.length
   }
 
+  /** What they are reckoned to take, as if nobody else held them. */
+  get byteLength(): number {
+    return this.#bytes
+  }
+
+  /** Whether the consumer has taken all there was and waits for more. */
+  get isAwaited(): boolean {
+    return this.length === 0 && (this.#isNoticeDue || (this.#waiters !== null && this.#waiters.length > 0))
+  }
+
+  /** How long the consumer has left what waits where it is; 0 when nothing waits. */
+  get stalledMs(): number {
+    return this.length === 0 ? 0 : this.#options.host.nowMs - this.#lastMoveMs
+  }
+
+  /** Where the change stands that the consumer took last; null before the first. */
   get lastTaken(): ChangePosition | null {
     if (this.#lastTransaction === null) return null
     return { commitLsn: this.#lastTransaction.commitLsn, index: this.#lastIndex }
   }
 
+  /** Where it stands once the consumer has taken what waits; null when that is not known. */
   get lastCursor(): string | null {
-    const last = this.#pending[this.#pending.length - 1]
+    const { last } = this.#pending
     return last === undefined ? this.#lastTakenCursor() : last.change.cursor
   }
 
-  push(delivery: Delivery): void {
-    if (this.isEnded) return
-    const waiter = this.#waiters?.shift()
-    if (waiter !== undefined) {
-      this.#noteTaken(delivery)
-      waiter.resolve({ done: false, value: delivery })
-      return
-    }
-    // Refilling paces itself: it waits for the consumer, so it cannot run away from it.
-    if (!this.#isRefilling && this.length >= this.#options.queueLengthMax) this.#overflow()
-    if (this.isEnded) return
-    if (this.#pending.length === 0) this.#pending = [delivery]
-    else this.#pending.push(delivery)
-    this.#notify()
+  /** Whether one who reads the log for it may go on; one that conflates takes whatever comes. */
+  get hasRoom(): boolean {
+    const { overflow, host } = this.#options
+    if (overflow === 'conflate') return this.#fits(0) || this.#conflate()
+    return (
+      this.length < Math.min(READ_AHEAD_LENGTH, host.queueLengthMax) &&
+      (this.length === 0 || this.#bytes < Math.min(READ_AHEAD_BYTES, host.queueBytesMax)) &&
+      this.#options.account?.isFull !== true
+    )
   }
 
+  /** Adds a delivery; false when it has no room for it. Ignored once the queue has ended. */
+  push(delivery: QueuedDelivery): boolean {
+    if (this.isEnded || this.#handOver(delivery)) return true
+    if (!this.#fits(delivery.weight?.bytes ?? 0)) {
+      if (this.#options.overflow !== 'conflate' || !this.#conflate()) return false
+    }
+    this.#enqueue(delivery)
+    return true
+  }
+
+  /** Adds a delivery for which there was room when it was read. */
+  pushRead(delivery: QueuedDelivery): void {
+    if (!this.isEnded && !this.#handOver(delivery)) this.#enqueue(delivery)
+  }
+
+  /** Lets go of what waits, which can be read again from the first change on: returned; null when nothing waits. */
+  spill(): AnyChange | null {
+    const { first } = this.#pending
+    this.#clear()
+    return first?.change ?? null
+  }
+
+  /** Ends the queue; what is pending is still delivered before the end, or before the error. */
   end(error?: Error): void {
     if (this.isEnded) return
     this.isEnded = true
+    this.isBehind = false
     this.#failure = error ?? null
     this.#options.onEnd(this.#failure)
     for (const waiter of this.#waiters?.splice(0) ?? []) this.#settleEnded(waiter)
     this.#notify()
   }
 
+  /**
+   * Ends it because what it has not taken cannot be kept for it; the cursor says where to find it. One that has ended
+   * already, with something left, ends with this instead.
+   */
+  endTooSlow(): void {
+    const { host, onDropped } = this.#options
+    onDropped?.(this.length, 'too_slow')
+    this.#clear()
+    const error = new RowcastError(
+      'SUBSCRIBER_TOO_SLOW',
+      'This subscription left more waiting than can be kept for it.',
+      { details: { queueLengthMax: host.queueLengthMax, cursor: this.#lastTakenCursor() } },
+    )
+    if (this.isEnded) this.#failure = error
+    else this.end(error)
+  }
+
   take(): Delivery | undefined {
     const delivery = this.#takePending()
     if (delivery !== undefined) return delivery
     this.#isNoticeDue = true
-    if (this.#isRefilling && !this.isEnded && !this.#isReadingLog) {
-      this.#readLog().catch((error: Error) => this.end(error))
-    }
+    if (this.isBehind) this.#options.onHungry?.()
     return undefined
   }
 
   next(): Promise<IteratorResult<Delivery>> {
     const delivery = this.#takePending()
     if (delivery !== undefined) return Promise.resolve({ done: false, value: delivery })
-    if (this.#isRefilling && !this.isEnded) return this.#nextFromLog()
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { resolve, reject }
-      if (this.isEnded) this.#settleEnded(waiter)
-      else if (this.#waiters === null) this.#waiters = [waiter]
+      if (this.isEnded) return this.#settleEnded(waiter)
+      if (this.#waiters === null) this.#waiters = [waiter]
       else this.#waiters.push(waiter)
+      if (this.isBehind) this.#options.onHungry?.()
     })
   }
 
@@ -158,19 +175,57 @@ class BoundedQueue implements SubscriptionQueue, DeliveryPull {
     return this
   }
 
-  #takePending(): Delivery | undefined {
-    const delivery = this.#pending[this.#head]
-    if (delivery === undefined) return undefined
-    // Each garbage collection would copy what was decoded of it along.
-    this.#pending[this.#head] = TAKEN
-    this.#head += 1
-    // What was taken must not be held by an idle queue.
-    if (this.#head === this.#pending.length) this.#clear()
-    else if (this.#head > 1024 && this.#head * 2 > this.#pending.length) {
-      this.#pending = this.#pending.slice(this.#head)
-      this.#head = 0
-    }
+  /** Gives the delivery to a consumer that waits. */
+  #handOver(delivery: QueuedDelivery): boolean {
+    const waiter = this.#waiters?.shift()
+    if (waiter === undefined) return false
     this.#noteTaken(delivery)
+    waiter.resolve({ done: false, value: delivery })
+    return true
+  }
+
+  #fits(bytes: number): boolean {
+    const { host, account } = this.#options
+    return (
+      this.length < host.queueLengthMax &&
+      (this.length === 0 || this.#bytes + bytes <= host.queueBytesMax) &&
+      !host.holdings.isOver &&
+      account?.isFull !== true
+    )
+  }
+
+  #enqueue(delivery: QueuedDelivery): void {
+    if (this.length === 0) this.#lastMoveMs = this.#options.host.nowMs
+    this.#pending.push(delivery)
+    this.#hold(delivery)
+    this.#notify()
+  }
+
+  #hold({ weight }: QueuedDelivery): void {
+    if (weight === undefined) return
+    this.#options.host.holdings.hold(weight)
+    this.#count(weight.bytes + SLOT_BYTES)
+  }
+
+  #letGo({ weight }: QueuedDelivery): void {
+    if (weight === undefined) return
+    this.#options.host.holdings.letGo(weight)
+    this.#count(-weight.bytes - SLOT_BYTES)
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes
+    this.#options.account?.addBytes(bytes)
+  }
+
+  #takePending(): Delivery | undefined {
+    const delivery = this.#pending.shift()
+    if (delivery === undefined) return undefined
+    this.#letGo(delivery)
+    this.#lastMoveMs = this.#options.host.nowMs
+    this.#noteTaken(delivery)
+    if (this.isEnded && this.length === 0) this.#options.onLeft?.()
+    if (this.isBehind && this.length === READ_AHEAD_LOW) this.#options.onHungry?.()
     return delivery
   }
 
@@ -186,8 +241,8 @@ class BoundedQueue implements SubscriptionQueue, DeliveryPull {
   }
 
   #clear(): void {
-    this.#pending = NOTHING as Delivery[]
-    this.#head = 0
+    for (const delivery of this.#pending.clear()) this.#letGo(delivery)
+    if (this.isEnded) this.#options.onLeft?.()
   }
 
   #settleEnded(waiter: Waiter): void {
@@ -208,42 +263,17 @@ class BoundedQueue implements SubscriptionQueue, DeliveryPull {
     return formatCursor(epoch, commitLsn, this.#lastIndex)
   }
 
-  /** Makes room, or ends the queue. */
-  #overflow(): void {
-    const { queueLengthMax, onDropped } = this.#options
-    if (this.#options.overflow === 'conflate') {
-      const before = this.length
-      this.#pending = conflate(this.#pending.slice(this.#head))
-      this.#head = 0
-      onDropped?.(before - this.length, 'conflated')
-      // Half of the bound, so that the work of conflating is paid by many changes.
-      if (this.#pending.length <= queueLengthMax / 2) return
-    }
-    // What is pending goes: it is what the consumer could not take, and the cursor says where to find it.
-    onDropped?.(this.length, 'too_slow')
-    this.#clear()
-    this.end(
-      new RowcastError('SUBSCRIBER_TOO_SLOW', `This subscription left ${queueLengthMax} changes waiting.`, {
-        details: { queueLengthMax, cursor: this.#lastTakenCursor() },
-      }),
-    )
-  }
-
-  /** Reads the log in bounded steps, and lets others have their turn between them. */
-  async #readLog(): Promise<void> {
-    this.#isReadingLog = true
-    try {
-      while (this.#isRefilling && !this.isEnded && this.length === 0) {
-        this.#isRefilling = (await this.#options.refill?.()) ?? false
-        if (this.#isRefilling && this.length === 0) await new Promise((resolve) => setImmediate(resolve))
-      }
-    } finally {
-      this.#isReadingLog = false
-    }
-  }
-
-  async #nextFromLog(): Promise<IteratorResult<Delivery>> {
-    await this.#readLog()
-    return this.next()
+  /** Keeps the latest change of each row; whether that made room. */
+  #conflate(): boolean {
+    const { host, onDropped } = this.#options
+    const before = this.#pending.toArray()
+    const after = conflate(before)
+    for (const delivery of before) this.#letGo(delivery)
+    for (const delivery of after) this.#hold(delivery)
+    this.#pending.replace(after)
+    if (after.length < before.length) onDropped?.(before.length - after.length, 'conflated')
+    // Half of the bound, so that the work of conflating is paid by many changes.
+    const { queueLengthMax, queueBytesMax } = host
+    return after.length <= queueLengthMax / 2 && this.#bytes <= queueBytesMax / 2 && this.#fits(0)
   }
 }

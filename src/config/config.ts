@@ -112,9 +112,14 @@ export interface DebugConfig {
 
 /** What happens to subscribers that are read too slowly. */
 export interface SlowSubscribers {
-  /** Changes that one subscription may leave waiting. @default 65_536 */
+  /** Changes that one subscription may leave waiting in memory; what follows is read from the retained log. @default 65_536 */
   readonly queueLengthMax?: number | undefined
-  /** `end` it with SUBSCRIBER_TOO_SLOW, or `conflate`: keep the latest change of each row. @default 'end' */
+  /** Bytes that may wait in memory for all of them. @default a sixteenth of the heap's limit, and at most 32 MiB */
+  readonly heldBytesMax?: number | undefined
+  /**
+   * `end` it once the retained log has moved on without it, or `conflate`: keep the latest change of each row.
+   * @default 'end'
+   */
   readonly policy?: OverflowPolicy | undefined
   /** Gives `<model>Changed` an argument `overflow`. @default false */
   readonly mayClientsChoose?: boolean | undefined

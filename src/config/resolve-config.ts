@@ -208,16 +208,16 @@ function quote(value: unknown): string {
 function readSlowSubscribers(value: unknown, faults: Faults): SlowSubscribers {
   if (value === undefined) return {}
   const fields = isFields(value) ? value : {}
-  const { queueLengthMax = 1, policy = 'end', mayClientsChoose = false } = fields as SlowSubscribers
+  const { queueLengthMax = 1, heldBytesMax = 1, policy = 'end' } = fields as SlowSubscribers
+  const { mayClientsChoose = false } = fields as SlowSubscribers
   const isUsable =
     isFields(value) &&
-    Number.isInteger(queueLengthMax) &&
-    queueLengthMax > 0 &&
+    [queueLengthMax, heldBytesMax].every((bound) => Number.isInteger(bound) && bound > 0) &&
     (policy === 'end' || policy === 'conflate') &&
     typeof mayClientsChoose === 'boolean'
   if (!isUsable) {
     const mend =
-      "Write slowSubscribers: { queueLengthMax?: a number above 0, policy?: 'end' | 'conflate', mayClientsChoose?: boolean }."
+      "Write slowSubscribers: { queueLengthMax?: a number above 0, heldBytesMax?: bytes, policy?: 'end' | 'conflate', mayClientsChoose?: boolean }."
     faults.add('CONFIG_BAD_FIELD', '`slowSubscribers` cannot be used.', mend)
   }
   return fields

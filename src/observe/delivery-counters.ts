@@ -3,7 +3,7 @@
  * second, so it adds to plain numbers and nothing else.
  */
 import type { Delivery } from '../bus/bus.ts'
-import { isReplayed } from '../bus/subscriber.ts'
+import { isReplayed } from '../bus/match.ts'
 import { CHANGE_ACTIONS, type ChangeAction } from '../changes/change.ts'
 import { type Histogram, LATENCY_BOUNDS } from './metric-table.ts'
 

@@ -6,6 +6,7 @@ import type { SoftDeleteFields } from '../changes/soft-delete.ts'
 import type { RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
+import type { Lsn } from '../wire/lsn.ts'
 import type { Retention } from './retention-window.ts'
 import type { SetupGoal } from './setup-plan.ts'
 import type { SlotLostPolicy } from './slot-remedy.ts'
@@ -22,6 +23,8 @@ export interface ReplicationSourceOptions {
   readonly onStreamStarted: (start: StreamStart) => void
   /** Takes each part in commit order, synchronously. */
   readonly publish: (part: TransactionPart) => void
+  /** Everything that committed before `lsn` has been published. */
+  readonly onPassed: (lsn: Lsn) => void
   /** Changes may be missing: RESYNC_REQUIRED with the reason in `details`. */
   readonly onGap: (error: RowcastError) => void
   /** A model's table and the Prisma schema disagree: its changes cannot be read. */

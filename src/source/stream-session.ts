@@ -179,8 +179,10 @@ export function createStreamSession(
       else relay.take(bytes, start, end)
     },
     onKeepalive(walEnd) {
-      if (relay === undefined) position.keepalive(walEnd)
-      else relay.keepalive(walEnd)
+      if (relay === undefined) {
+        position.keepalive(walEnd)
+        options.onPassed(position.safeLsn)
+      } else relay.keepalive(walEnd)
       position.noteServerLsn(walEnd)
       if (isWaitedFor) onProgress()
       isWaitedFor = position.isCatchingUp

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { BusSubscription, Delivery } from '../../src/bus/bus.ts'
+import { Account } from '../../src/bus/holdings.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { AnyChange, ChangeAction } from '../../src/changes/change.ts'
 import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
@@ -91,6 +92,18 @@ describe('resuming with a cursor', () => {
     const last = bus.subscribe({ model: 'Post', after: 'earliest' })
     bus.publish({ transaction: plainTransaction(20), changes: [], isFinal: true, byteLength: 0 })
     expect(places(await take(last, 1))).toEqual([[10, 3, true]])
+  })
+
+  it('may stand ahead of what has arrived of its transaction', async () => {
+    const bus = createMemoryBus()
+    bus.open(start(1, 50))
+    const changes = transactionOf(10, ['User', 'User', 'User', 'User'])
+    const { transaction } = changes[0] as AnyChange
+    bus.publish({ transaction, changes: changes.slice(0, 2), isFinal: false, byteLength: 0 })
+    const users = bus.subscribe({ model: 'User', after: cursorAt(10, 2) })
+    const next = users.next()
+    bus.publish({ transaction, changes: changes.slice(2), isFinal: true, byteLength: 0 })
+    expect(places([(await next).value as Delivery])).toEqual([[10, 3, true]])
   })
 
   it('may begin before the first stream: it waits for the history, then replays', async () => {
@@ -236,7 +249,8 @@ describe('resuming with a cursor', () => {
   })
 
   it('is told when it reads so slowly that the log goes on without it', async () => {
-    const bus = createMemoryBus({ log: { bytesMax: 100_000, ageMaxMs: 1e9, monotonicMs: () => 0 } })
+    const log = { bytesMax: 100_000, ageMaxMs: 1e9, monotonicMs: () => 0 }
+    const bus = createMemoryBus({ queueLengthMax: 10, log })
     bus.open(start(1, 1))
     for (let commit = 10; commit < 410; commit += 1) publish(bus, transactionOf(commit, ['User']))
     const users = bus.subscribe({ model: 'User', after: 'earliest' })
@@ -328,9 +342,75 @@ describe('the cursor for now', () => {
   })
 })
 
+describe('catching up', () => {
+  it('is for so many at once, and begins again when one has caught up or left', async () => {
+    const bus = createMemoryBus()
+    bus.open(start(1, 1))
+    for (const commit of [10, 20, 30]) publish(bus, transactionOf(commit, ['User']))
+    const account = new Account({}, new Account({ replaysMax: 2 }))
+    const ask = () => bus.subscribe({ model: 'User', after: cursorAt(10, 0), account })
+    const first = ask()
+    const second = ask()
+    expect(ask).toThrow(expect.objectContaining({ code: 'TOO_MANY_REPLAYS', isPublic: true }))
+    expect(bus.subscriptionCounts.get('User')).toBe(2)
+    // Others, and those without a cursor, are not concerned.
+    await bus.subscribe({ model: 'User', account }).return()
+    await second.return()
+    const third = ask()
+    expect(ask).toThrow(/\[TOO_MANY_REPLAYS\]/)
+    await take(first, 2)
+    const waiting = first.next()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(account.replays).toBe(1)
+    const fourth = ask()
+    for (const each of [first, third, fourth]) await each.return()
+    expect((await waiting).done).toBe(true)
+    expect(account.replays).toBe(0)
+  })
+
+  it('reads the log once for all who are at the same position', async () => {
+    const bus = createMemoryBus()
+    bus.open(start(1, 1))
+    let made = 0
+    const changes = transactionOf(10, ['User', 'User', 'User'])
+    const list = {
+      length: changes.length,
+      at(offset: number) {
+        made += 1
+        return changes[offset]
+      },
+      modelAt: () => 'User',
+      indexAt: (offset: number) => offset,
+      [Symbol.iterator]: () => changes[Symbol.iterator](),
+    }
+    const { transaction } = changes[0] as AnyChange
+    bus.publish({ transaction, changes: list, isFinal: true, byteLength: 0 })
+    const all = Array.from({ length: 100 }, () => bus.subscribe({ model: 'User', after: 'earliest' }))
+    const got = await Promise.all(all.map((each) => take(each, 3)))
+    for (const each of got) expect(places(each)).toEqual([10, 10, 10].map((c, i) => [c, i, i === 2]))
+    expect(made).toBeLessThanOrEqual(6)
+  })
+})
+
 describe('a slow subscriber', () => {
-  it('is told which change to go on after', async () => {
+  it('gets from the log what its queue had no room for', async () => {
     const bus = createMemoryBus({ queueLengthMax: 2 })
+    bus.open(start(1, 1))
+    const users = bus.subscribe({ model: 'User' })
+    const commits = Array.from({ length: 50 }, (_, n) => 10 + n)
+    for (const commit of commits) publish(bus, transactionOf(commit, ['User', 'Post', 'User']))
+    const expected = commits.flatMap((commit) => [
+      [commit, 0, false],
+      [commit, 2, true],
+    ])
+    expect(places(await take(users, expected.length))).toEqual(expected)
+    const next = users.next()
+    publish(bus, transactionOf(100, ['User']))
+    expect((await next).value?.change.transaction.xid).toBe(100)
+  })
+
+  it('is told which change to go on after where there is no log', async () => {
+    const bus = createMemoryBus({ queueLengthMax: 2, log: { bytesMax: 0 } })
     bus.open(start(1, 1))
     publish(bus, transactionOf(10, ['User']))
     const users = bus.subscribe({ model: 'User' })
@@ -341,8 +421,6 @@ describe('a slow subscriber', () => {
       code: 'SUBSCRIBER_TOO_SLOW',
       details: { cursor: cursorAt(20, 0) },
     })
-    const resumed = bus.subscribe({ model: 'User', after: cursorAt(20, 0) })
-    expect(places(await take(resumed, 3)).map(([commit]) => commit)).toEqual([30, 40, 50])
   })
 
   it('that conflates gets the latest change of each row, in order, and is never more than the bound behind', async () => {

@@ -1,17 +1,23 @@
 /** The side of a queue that works without promises: what is taken, and when its reader is told. */
 import { describe, expect, test } from 'vitest'
-import type { Delivery } from '../../src/bus/bus.ts'
-import { createSubscriptionQueue, type SubscriptionQueue } from '../../src/bus/subscription-queue.ts'
+import { Account, Holdings, Weight } from '../../src/bus/holdings.ts'
+import type { QueuedDelivery } from '../../src/bus/pending-deliveries.ts'
+import type { QueueHost, SubscriptionQueueOptions } from '../../src/bus/queue-options.ts'
+import { SubscriptionQueue } from '../../src/bus/subscription-queue.ts'
 import { plainChange } from '../support/plain-change.ts'
 
-function delivery(index: number): Delivery {
+function delivery(index: number, rowBytes = 0): QueuedDelivery {
   const flags = { transition: null, hidesOld: false, hidesNew: false, isLastOfTransaction: false }
-  return { change: plainChange({ index }), ...flags }
+  return { change: plainChange({ index }), weight: new Weight(rowBytes), ...flags }
 }
 
-function createQueue(options: Partial<Parameters<typeof createSubscriptionQueue>[0]> = {}) {
-  const queue = createSubscriptionQueue({
-    ...{ queueLengthMax: 10, overflow: 'end', startCursor: null, onEnd: () => undefined },
+function createQueue(options: Partial<SubscriptionQueueOptions & QueueHost> = {}) {
+  const host: QueueHost = {
+    ...{ queueLengthMax: 10, queueBytesMax: 1e6, holdings: new Holdings(1e6), nowMs: 0 },
+    ...options,
+  }
+  const queue = new SubscriptionQueue({
+    ...{ host, overflow: 'end', account: null, startCursor: null, onEnd: () => undefined },
     ...options,
   })
   let notices = 0
@@ -61,51 +67,71 @@ describe('pulling from a queue', () => {
     expect(notices()).toBe(1)
   })
 
-  test('a queue that nobody empties ends at its bound', async () => {
-    const { queue } = createQueue({ queueLengthMax: 2 })
-    for (let index = 0; index < 3; index += 1) queue.push(delivery(index))
-    expect(drain(queue)).toEqual([])
-    await expect(queue.next()).rejects.toThrow('left 2 changes waiting')
+  test('a queue that nobody empties takes no more than its bounds, and what it holds is counted', async () => {
+    const holdings = new Holdings(1e6)
+    const account = new Account({}, new Account({}))
+    const { queue } = createQueue({ queueLengthMax: 5, queueBytesMax: 10_000, holdings, account })
+    const taken = [0, 1, 2, 3].map((index) => queue.push(delivery(index, 1_000)))
+    expect(taken).toEqual([true, true, true, false])
+    expect(holdings.bytes).toBe(queue.byteLength)
+    expect(account.bytes).toBe(queue.byteLength)
+    expect(drain(queue)).toEqual([0, 1, 2])
+    expect([queue.byteLength, holdings.bytes, account.bytes]).toEqual([0, 0, 0])
+    // One that is larger than all it may hold: a queue that is empty takes it.
+    expect([queue.push(delivery(4, 100_000)), queue.push(delivery(5))]).toEqual([true, false])
+    await queue.return()
+    expect([queue.byteLength, holdings.bytes, account.bytes]).toEqual([0, 0, 0])
   })
 
-  test('older deliveries are read when nothing is there, a step at a time, then it is live', async () => {
-    let steps = 0
-    const { queue, notices } = createQueue({
-      refill() {
-        steps += 1
-        queue.push(delivery(steps))
-        return steps < 3
-      },
-    })
-    const taken: number[] = []
-    expect(queue.pull.take()).toBeUndefined()
-    await expect
-      .poll(() => {
-        taken.push(...drain(queue))
-        return taken
-      })
-      .toEqual([1, 2, 3])
-    expect(steps).toBe(3)
-    const noticesOfLog = notices()
-    queue.push(delivery(4))
-    expect(notices()).toBe(noticesOfLog + 1)
-    expect(drain(queue)).toEqual([4])
+  test('a change that many hold counts once for the process, and for each of them', () => {
+    const holdings = new Holdings(1e6)
+    const queues = [1, 2, 3].map(() => createQueue({ holdings }).queue)
+    const shared = delivery(0, 10_000)
+    for (const queue of queues) queue.push(shared)
+    expect(holdings.bytes).toBeLessThan(2 * (queues[0]?.byteLength ?? 0))
+    for (const queue of queues) drain(queue)
+    expect(holdings.bytes).toBe(0)
   })
 
-  test('a reader that takes as soon as it is told misses nothing of the log', async () => {
-    let steps = 0
-    const taken: number[] = []
-    const { queue } = createQueue({
-      async refill() {
-        steps += 1
-        await Promise.resolve()
-        if (steps % 3 !== 0) queue.push(delivery(steps))
-        return steps < 50
-      },
+  test('an account that is full takes nothing more, whoever of it holds what there is', () => {
+    const server = new Account({})
+    const address = new Account({ bytesMax: 5_000 }, server)
+    const [one, other] = [new Account({}, address), new Account({}, address)]
+    const first = createQueue({ account: one }).queue
+    const second = createQueue({ account: other }).queue
+    expect([first.push(delivery(0, 3_000)), second.push(delivery(1))]).toEqual([true, false])
+    expect(server.bytes).toBe(first.byteLength)
+    drain(first)
+    expect(second.push(delivery(2))).toBe(true)
+  })
+
+  test('tells when its consumer has made room while more waits elsewhere', () => {
+    let hungry = 0
+    const onHungry = (): void => {
+      hungry += 1
+    }
+    const { queue } = createQueue({ onHungry })
+    drain(queue)
+    expect(hungry).toBe(0)
+    queue.isBehind = true
+    queue.pushRead(delivery(0))
+    expect(hungry).toBe(0)
+    expect(drain(queue)).toEqual([0])
+    expect(hungry).toBe(1)
+    expect(queue.isAwaited).toBe(true)
+  })
+
+  test('one that has ended and is not emptied can be made to let go: its end says where to go on', async () => {
+    const { queue } = createQueue()
+    queue.push(delivery(0))
+    queue.push(delivery(1))
+    await queue.next()
+    queue.end()
+    queue.endTooSlow()
+    expect(queue.length).toBe(0)
+    await expect(queue.next()).rejects.toMatchObject({
+      code: 'SUBSCRIBER_TOO_SLOW',
+      details: { cursor: delivery(0).change.cursor },
     })
-    queue.pull.reader = { onReadable: () => queueMicrotask(() => taken.push(...drain(queue))) }
-    taken.push(...drain(queue))
-    const expected = Array.from({ length: 50 }, (_, n) => n + 1).filter((n) => n % 3 !== 0)
-    await expect.poll(() => taken).toEqual(expected)
   })
 })

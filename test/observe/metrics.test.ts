@@ -3,7 +3,8 @@ import { Counter, Gauge, Histogram as PromHistogram, Registry } from 'prom-clien
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { BusObservers } from '../../src/bus/bus-observer.ts'
 import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
-import { createMemoryBus, type MemoryBusOptions } from '../../src/bus/memory-bus.ts'
+import { createMemoryBus } from '../../src/bus/memory-bus.ts'
+import type { MemoryBusOptions } from '../../src/bus/memory-bus-options.ts'
 import type { AnyChange } from '../../src/changes/change.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { ChangeCounters } from '../../src/observe/change-counters.ts'
@@ -97,7 +98,7 @@ describe('metrics', () => {
   })
 
   it('show subscriptions, what waits for them, what was dropped and how they ended', async () => {
-    const { bus, publish, line } = observeBus({ queueLengthMax: 4 })
+    const { bus, publish, line } = observeBus({ queueLengthMax: 4, log: { bytesMax: 0 } })
     const slow = bus.subscribe({ model: 'User' })
     const conflating = bus.subscribe({ model: 'User', overflow: 'conflate' })
     const left = bus.subscribe({ model: 'User' })

@@ -1,0 +1,78 @@
+/**
+ * Beside the bus, broker. Who waits for the stream to come as far as a cursor: another gateway, further ahead, may have
+ * handed it out. All who wait are answered by one look at a time, and a cursor that no gateway can have is refused without any.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** What is looked at. */
+export interface ReachedWatchOptions {
+  /** Everything before it is in the stream, as far as is known without asking. */
+  readonly safeNow: () => bigint
+  /** Asks for the LSN of the newest entry; null where there is none. */
+  readonly askNewest: () => Promise<bigint | null>
+  readonly nowMs: () => number
+}
+
+/** How long a tap that has not come as far as a cursor is waited for. */
+const PATIENCE_MS = 10_000
+const LOOK_INTERVAL_MS = 100
+/** WAL that a gateway may be behind another one. A cursor further ahead was never handed out. */
+const AHEAD_MAX_BYTES = 1n << 30n
+
+interface Waiter {
+  readonly lsn: bigint
+  readonly untilMs: number
+  resolve(isReached: boolean): void
+  reject(error: unknown): void
+}
+
+/** The watch of one gateway. */
+export class ReachedWatch {
+  readonly #options: ReachedWatchOptions
+  readonly #waiters = new Set<Waiter>()
+  #isLooking = false
+
+  constructor(options: ReachedWatchOptions) {
+    this.#options = options
+  }
+
+  /** Whether the stream has come as far as `lsn`; waits a moment before it says no. */
+  hasReached(lsn: bigint): Promise<boolean> {
+    const safe = this.#options.safeNow()
+    if (safe > lsn) return Promise.resolve(true)
+    if (safe > 0n && lsn > safe + AHEAD_MAX_BYTES) return Promise.resolve(false)
+    return new Promise((resolve, reject) => {
+      this.#waiters.add({ lsn, untilMs: this.#options.nowMs() + PATIENCE_MS, resolve, reject })
+      if (!this.#isLooking) void this.#look()
+    })
+  }
+
+  async #look(): Promise<void> {
+    this.#isLooking = true
+    while (this.#waiters.size > 0) {
+      const asked = [...this.#waiters]
+      try {
+        const newest = (await this.#options.askNewest()) ?? 0n
+        this.#answer(asked, newest)
+      } catch (error) {
+        for (const waiter of asked) {
+          this.#waiters.delete(waiter)
+          waiter.reject(error)
+        }
+      }
+      if (this.#waiters.size > 0) await delay(LOOK_INTERVAL_MS)
+    }
+    this.#isLooking = false
+  }
+
+  #answer(asked: readonly Waiter[], newest: bigint): void {
+    const nowMs = this.#options.nowMs()
+    const safe = this.#options.safeNow()
+    for (const waiter of asked) {
+      const isReached = safe > waiter.lsn || newest >= waiter.lsn
+      if (!isReached && nowMs <= waiter.untilMs) continue
+      this.#waiters.delete(waiter)
+      waiter.resolve(isReached)
+    }
+  }
+}

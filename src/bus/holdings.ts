@@ -1,0 +1,137 @@
+/**
+ * Stage 6, bus. What waits in queues, in bytes: for a subscription, for the client that has it, for the process. A change
+ * that many hold is in memory once and counts once for the process; for each of its holders it counts in full.
+ */
+import { RowcastError } from '../errors.ts'
+
+/** What a change takes while it waits. One object for all who hold it. */
+export class Weight {
+  readonly bytes: number
+  /** Queues that hold it. */
+  holders = 0
+
+  /** @param rowBytes undecoded */
+  constructor(rowBytes: number) {
+    this.bytes = CHANGE_BYTES + rowBytes * DECODED_FACTOR
+  }
+}
+
+/** A change's own objects, beside its values. */
+const CHANGE_BYTES = 256
+/** Decoded values beside the bytes they were decoded of. */
+const DECODED_FACTOR = 3
+/** What each queue adds: a delivery, and its place in an array. */
+export const SLOT_BYTES = 64
+
+/** What the process may hold, of the heap it may have. */
+const HEAP_SHARE = 1 / 16
+const HELD_BYTES_MAX = 32 * 1024 * 1024
+
+/** How much may wait in all queues of a process whose heap is bounded like this. */
+export function heldBytesMaxOf(heapBytesMax: number): number {
+  return Math.min(HELD_BYTES_MAX, Math.floor(heapBytesMax * HEAP_SHARE))
+}
+
+/** What all queues of a process hold. */
+export class Holdings {
+  readonly bytesMax: number
+  #bytes = 0
+
+  constructor(bytesMax: number) {
+    this.bytesMax = bytesMax
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Nothing more may be added. */
+  get isOver(): boolean {
+    return this.#bytes >= this.bytesMax
+  }
+
+  /** What can wait in the log stays there. */
+  get isTight(): boolean {
+    return this.#bytes >= this.bytesMax * 0.75
+  }
+
+  hold(weight: Weight): void {
+    weight.holders += 1
+    this.#bytes += weight.holders === 1 ? weight.bytes + SLOT_BYTES : SLOT_BYTES
+  }
+
+  letGo(weight: Weight): void {
+    weight.holders -= 1
+    this.#bytes -= weight.holders === 0 ? weight.bytes + SLOT_BYTES : SLOT_BYTES
+  }
+}
+
+/** Bounds of one account. */
+export interface AccountBounds {
+  /** Bytes that may wait in its queues. @default no bound */
+  readonly bytesMax?: number | undefined
+  /** Subscriptions that may be catching up after a cursor. @default no bound */
+  readonly replaysMax?: number | undefined
+}
+
+/** What one client has of the bus: a connection, its address, a server. What it has, its parent has as well. */
+export class Account {
+  readonly #bounds: AccountBounds
+  readonly #parent: Account | null
+  #bytes = 0
+  #replays = 0
+
+  constructor(bounds: AccountBounds, parent: Account | null = null) {
+    this.#bounds = bounds
+    this.#parent = parent
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get replays(): number {
+    return this.#replays
+  }
+
+  /** Whether it, or what it belongs to, holds all it may. */
+  get isFull(): boolean {
+    const { bytesMax } = this.#bounds
+    return (bytesMax !== undefined && this.#bytes >= bytesMax) || (this.#parent?.isFull ?? false)
+  }
+
+  /** Adds to what waits; negative where something was taken. */
+  addBytes(bytes: number): void {
+    this.#bytes += bytes
+    this.#parent?.addBytes(bytes)
+  }
+
+  /** A subscription begins to catch up. @throws TOO_MANY_REPLAYS */
+  beginReplay(): void {
+    this.#checkReplays()
+    this.#addReplays(1)
+  }
+
+  /** It has caught up, or has ended. */
+  endReplay(): void {
+    this.#addReplays(-1)
+  }
+
+  #checkReplays(): void {
+    const { replaysMax } = this.#bounds
+    if (replaysMax !== undefined && this.#replays >= replaysMax) {
+      throw new RowcastError('TOO_MANY_REPLAYS', `${replaysMax} subscriptions are still catching up.`, {
+        details: { retryAfterMs: RETRY_AFTER_MS },
+      })
+    }
+    if (this.#parent !== null) this.#parent.#checkReplays()
+  }
+
+  #addReplays(count: number): void {
+    this.#replays += count
+    if (this.#parent !== null) this.#parent.#addReplays(count)
+  }
+}
+
+/** When it is worth asking again: a log is read in seconds. */
+const RETRY_AFTER_MS = 1_000

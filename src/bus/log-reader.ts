@@ -1,0 +1,255 @@
+/**
+ * Stage 6, bus. Reads the log for all who are behind: after a cursor, or because their consumers are slower than changes
+ * come. Those of a model who are at the same position read together, so that each change is found and decoded once; the
+ * hindmost go first, and so catch up with the others. In slices of time, however many they are.
+ */
+import type { ChangePosition, TransactionPart } from '../changes/change.ts'
+import { bytesAt, indexAt, modelAt, offsetAfter } from '../changes/change-views.ts'
+import { comparePositions } from '../changes/cursor.ts'
+import { Offer } from './match.ts'
+import type { LogEntry, RetainedLog } from './retained-log.ts'
+import type { ReadingPosition, Subscriber } from './subscriber.ts'
+import { type Pressure, Slice, type SliceTimers } from './time-slices.ts'
+
+/** What a reader works with. */
+export interface LogReaderOptions {
+  readonly log: RetainedLog
+  readonly timers: SliceTimers
+  readonly pressure: Pressure
+  /** Everything in the log has been offered to the subscriber: it is live from now on. */
+  readonly onCaughtUp: (subscriber: Subscriber) => void
+  /** The log has been trimmed beyond what the subscriber has read. */
+  readonly onLost: (subscriber: Subscriber, after: ChangePosition) => void
+}
+
+/** A subscriber with where it is. */
+interface Member {
+  readonly subscriber: Subscriber
+  readonly at: ReadingPosition
+}
+
+/** Who takes nothing for so long has what it has not read trimmed away like everybody else. */
+const READING_MS = 60_000
+
+/** The reader of one log. */
+export class LogReader {
+  readonly #options: LogReaderOptions
+  readonly #members = new Map<Subscriber, Member>()
+  /** Those whose queues have room, by model; models take turns. */
+  readonly #hungry = new Map<string, Set<Member>>()
+  #isDue = false
+  #isClosed = false
+
+  constructor(options: LogReaderOptions) {
+    this.#options = options
+  }
+
+  /** Those that are behind. */
+  get size(): number {
+    return this.#members.size
+  }
+
+  /** The subscriber goes on after the position, which the log still has for its model. */
+  add(subscriber: Subscriber, after: ChangePosition): void {
+    const { log, timers } = this.#options
+    const sequence = log.find(after)
+    const entry = log.read(sequence)
+    const isWithin = entry !== null && entry.part.transaction.commitLsn === after.commitLsn
+    const at: ReadingPosition = {
+      ...{ sequence, after, isHungry: false, servedAtMs: timers.nowMs() },
+      offset: isWithin ? offsetAfter(entry.part.changes, after.index) : 0,
+    }
+    log.noteReader(sequence)
+    subscriber.phase = { kind: 'log', at }
+    subscriber.queue.isBehind = true
+    this.#members.set(subscriber, { subscriber, at })
+  }
+
+  remove(subscriber: Subscriber): void {
+    const member = this.#members.get(subscriber)
+    if (member === undefined) return
+    this.#members.delete(subscriber)
+    this.#rest(member)
+  }
+
+  /** The subscriber's consumer has room. */
+  wake(subscriber: Subscriber): void {
+    const member = this.#members.get(subscriber)
+    if (member === undefined || member.at.isHungry || this.#isClosed) return
+    member.at.isHungry = true
+    const { model } = subscriber
+    const hungry = this.#hungry.get(model) ?? new Set()
+    this.#hungry.set(model, hungry)
+    hungry.add(member)
+    this.#schedule()
+  }
+
+  /** Sequence number of the oldest part that somebody who takes what it is given is still to read. */
+  oldestRead(): number {
+    const sinceMs = this.#options.timers.nowMs() - READING_MS
+    let oldest = Number.POSITIVE_INFINITY
+    for (const { at } of this.#members.values()) {
+      if (at.servedAtMs >= sinceMs) oldest = Math.min(oldest, at.sequence)
+    }
+    return oldest
+  }
+
+  /** The log is gone. */
+  close(): void {
+    this.#isClosed = true
+    this.#members.clear()
+    this.#hungry.clear()
+  }
+
+  #schedule(): void {
+    if (this.#isDue) return
+    this.#isDue = true
+    this.#options.timers.soon(() => this.#run())
+  }
+
+  #run(): void {
+    this.#isDue = false
+    if (this.#hungry.size === 0) return
+    if (!this.#options.pressure.relieve()) {
+      this.#isDue = true
+      this.#options.timers.later(() => this.#run())
+      return
+    }
+    const slice = new Slice(this.#options.timers)
+    for (const [model, hungry] of this.#hungry) {
+      const isOver = this.#serve(model, hungry, slice)
+      // The next slice begins with the others.
+      this.#hungry.delete(model)
+      if (hungry.size > 0) this.#hungry.set(model, hungry)
+      if (isOver || slice.isOver()) break
+    }
+    if (this.#hungry.size > 0) this.#schedule()
+  }
+
+  /** Serves those of one model until none has room or the slice is over; whether it is. */
+  #serve(model: string, hungry: Set<Member>, slice: Slice): boolean {
+    while (hungry.size > 0) {
+      const cohort = hindmost(hungry)
+      const nowMs = this.#options.timers.nowMs()
+      for (const { at } of cohort) at.servedAtMs = nowMs
+      if (this.#readOn(model, cohort, slice) || slice.isOver(cohort.length)) return true
+    }
+    return false
+  }
+
+  /** Reads the next part for those who are at the same position; whether the slice is over. */
+  #readOn(model: string, cohort: readonly Member[], slice: Slice): boolean {
+    const { log } = this.#options
+    const { at } = cohort[0] as Member
+    if (at.sequence < log.first && comparePositions(log.floorOf(model), at.after) > 0) {
+      for (const member of cohort) this.#lose(member)
+      return false
+    }
+    const sequence = log.seek(model, at.sequence)
+    const entry = log.read(sequence)
+    if (entry === null) {
+      for (const member of cohort) this.#catchUp(member)
+      return false
+    }
+    const offset = sequence === at.sequence ? at.offset : 0
+    return this.#readPart({ entry, sequence, offset, model }, cohort, slice)
+  }
+
+  #readPart(
+    { entry, sequence, offset: from, model }: PartToRead,
+    cohort: readonly Member[],
+    slice: Slice,
+  ): boolean {
+    const { part, spans } = entry
+    const { changes, transaction } = part
+    const { commitLsn } = transaction
+    const span = spans.find((each) => each.model === model)
+    const end = span?.to ?? 0
+    let members: readonly Member[] = cohort
+    for (const { subscriber } of members) subscriber.releaseBefore(commitLsn)
+    for (let offset = Math.max(from, span?.from ?? 0); offset < end; offset += 1) {
+      if (modelAt(changes, offset) !== model) continue
+      members = members.filter((member) => this.#isFedOn(member))
+      if (members.length === 0) return false
+      const offer = offerAt(part, offset)
+      const after = { commitLsn, index: indexAt(changes, offset) }
+      for (const member of members) {
+        member.subscriber.offer(offer)
+        moveTo(member, sequence, offset + 1, after)
+      }
+      if (slice.isOver(members.length) || this.#options.pressure.isTight) return true
+    }
+    for (const member of members) {
+      if (part.isFinal) member.subscriber.release()
+      moveTo(member, sequence + 1, 0, entry.last ?? member.at.after)
+    }
+    return false
+  }
+
+  /** Whether it takes the next change; one that has no room stays where it is until its consumer has made some. */
+  #isFedOn(member: Member): boolean {
+    const { subscriber } = member
+    if (!this.#members.has(subscriber)) return false
+    if (subscriber.queue.hasRoom) return true
+    this.#rest(member)
+    return false
+  }
+
+  #rest(member: Member): void {
+    member.at.isHungry = false
+    const { model } = member.subscriber
+    const hungry = this.#hungry.get(model)
+    hungry?.delete(member)
+  }
+
+  #catchUp(member: Member): void {
+    const { subscriber } = member
+    const { log } = this.#options
+    if (log.openLsn === null) subscriber.release()
+    else subscriber.releaseBefore(log.openLsn)
+    this.remove(subscriber)
+    subscriber.queue.isBehind = false
+    if (!subscriber.queue.isEnded) this.#options.onCaughtUp(subscriber)
+  }
+
+  #lose({ subscriber, at }: Member): void {
+    this.remove(subscriber)
+    this.#options.onLost(subscriber, at.after)
+  }
+}
+
+/** A part, from where on it is read and for whom. */
+interface PartToRead {
+  readonly entry: LogEntry
+  readonly sequence: number
+  readonly offset: number
+  readonly model: string
+}
+
+function moveTo({ at }: Member, sequence: number, offset: number, after: ChangePosition): void {
+  at.sequence = sequence
+  at.offset = offset
+  at.after = after
+}
+
+function offerAt({ changes, isFinal }: TransactionPart, offset: number): Offer {
+  const change = changes.at(offset)
+  if (change === undefined) throw new RangeError(`A part of ${changes.length} changes has none at ${offset}.`)
+  return new Offer(change, bytesAt(changes, offset), isFinal && offset === changes.length - 1, true)
+}
+
+/** Those that are at the least position of all. */
+function hindmost(members: Iterable<Member>): readonly Member[] {
+  let cohort: Member[] = []
+  for (const member of members) {
+    const [first] = cohort
+    const order = first === undefined ? 0 : compareReading(member.at, first.at)
+    if (order < 0) cohort = [member]
+    else if (order === 0) cohort.push(member)
+  }
+  return cohort
+}
+
+function compareReading(a: ReadingPosition, b: ReadingPosition): number {
+  return a.sequence - b.sequence || a.offset - b.offset
+}

@@ -1,0 +1,69 @@
+/** Stage 6, bus. A change on its way to subscriptions: what is offered to all, and what one of them gets of it. */
+import type { AnyChange } from '../changes/change.ts'
+import type { Delivery } from './bus.ts'
+import type { Transition } from './filter/judge-change.ts'
+import { Weight } from './holdings.ts'
+
+/** What tells one match of a change from another. */
+export interface MatchView {
+  readonly transition: Transition | null
+  readonly hidesOld: boolean
+  readonly hidesNew: boolean
+}
+
+/**
+ * A delivery; whether it is the last one of its transaction is said in place once it is known. A class: there is one
+ * for each change and subscription, and literals are slower to make.
+ */
+export class Match implements Delivery {
+  readonly change: AnyChange
+  readonly weight: Weight
+  readonly transition: Transition | null
+  readonly hidesOld: boolean
+  readonly hidesNew: boolean
+  isLastOfTransaction = false
+  readonly isReplayed: boolean
+
+  constructor({ change, weight, isReplayed }: Offer, { transition, hidesOld, hidesNew }: MatchView) {
+    this.change = change
+    this.weight = weight
+    this.transition = transition
+    this.hidesOld = hidesOld
+    this.hidesNew = hidesNew
+    this.isReplayed = isReplayed
+  }
+}
+
+/** A change that is offered to all who may want it, or to all who read the log together. */
+export class Offer {
+  readonly change: AnyChange
+  readonly weight: Weight
+  /** Whether no further change of its transaction can follow. */
+  readonly endsTransaction: boolean
+  /** Whether it comes from the log, however old it is. */
+  readonly isReplayed: boolean
+  #finals: Map<string, Match> | null = null
+
+  /** @param rowBytes undecoded */
+  constructor(change: AnyChange, rowBytes: number, endsTransaction: boolean, isReplayed: boolean) {
+    this.change = change
+    this.weight = new Weight(rowBytes)
+    this.endsTransaction = endsTransaction
+    this.isReplayed = isReplayed
+  }
+
+  /** The delivery that somebody with a filter of this key got, and others may share. */
+  final(key: string): Match | undefined {
+    return this.#finals?.get(key)
+  }
+
+  keepFinal(key: string, match: Match): void {
+    this.#finals ??= new Map()
+    this.#finals.set(key, match)
+  }
+}
+
+/** Whether the delivery is one from before its subscription was live: read from the log, however old. */
+export function isReplayed(delivery: Delivery): boolean {
+  return delivery instanceof Match && delivery.isReplayed
+}

@@ -1,0 +1,233 @@
+/**
+ * Stage 6, bus. Subscriptions whose cursors lie outside the log of this process: older than it, and then the broker's
+ * stream is read until the log goes on from there; or ahead of it, and then they wait. The stream is read once for all
+ * who are behind: a walk begins with the hindmost of a model and takes along whoever is further on.
+ */
+import type { ChangePosition, TransactionPart } from '../changes/change.ts'
+import { bytesAt, indexAt, modelAt } from '../changes/change-views.ts'
+import { comparePositions, INDEX_AFTER_ALL } from '../changes/cursor.ts'
+import { isRowcastError } from '../errors.ts'
+import type { OlderLog, OlderReader } from './bus.ts'
+import type { History } from './history.ts'
+import { Offer } from './match.ts'
+import type { OlderPosition, Subscriber } from './subscriber.ts'
+import { type Pressure, Slice, type SliceTimers } from './time-slices.ts'
+
+/** What it works with. */
+export interface OlderReadersOptions {
+  readonly older: OlderLog
+  readonly known: History
+  readonly timers: SliceTimers
+  readonly pressure: Pressure
+  /** The log of this process has everything after the position. */
+  readonly onReachedLog: (subscriber: Subscriber, after: ChangePosition) => void
+}
+
+interface Member {
+  readonly subscriber: Subscriber
+  readonly at: OlderPosition
+}
+
+/** Where a reader stands that has read the part. */
+export function endOfPart({ transaction, changes, isFinal }: TransactionPart): ChangePosition {
+  const index = isFinal || changes.length === 0 ? INDEX_AFTER_ALL : indexAt(changes, changes.length - 1)
+  return { commitLsn: transaction.commitLsn, index }
+}
+
+/** All who read what is older than one log. */
+export class OlderReaders {
+  readonly #options: OlderReadersOptions
+  readonly #members = new Map<Subscriber, Member>()
+  /** Models of which a walk is under way. */
+  readonly #walking = new Set<string>()
+  #isClosed = false
+
+  constructor(options: OlderReadersOptions) {
+    this.#options = options
+  }
+
+  /** The subscriber goes on after the position; null: with the oldest there is. */
+  add(subscriber: Subscriber, after: ChangePosition | null): void {
+    const at: OlderPosition = { after, isHungry: false }
+    subscriber.phase = { kind: 'older', at }
+    subscriber.queue.isBehind = true
+    const member = { subscriber, at }
+    this.#members.set(subscriber, member)
+    const { known } = this.#options
+    if (after !== null && comparePositions(after, known.log.newest) > 0)
+      void this.#awaitReached(member, after)
+  }
+
+  remove(subscriber: Subscriber): void {
+    this.#members.delete(subscriber)
+  }
+
+  /** The subscriber's consumer has room. */
+  wake(subscriber: Subscriber): void {
+    const member = this.#members.get(subscriber)
+    if (member === undefined || member.at.isHungry || this.#isClosed) return
+    member.at.isHungry = true
+    if (this.#isAhead(member)) return
+    this.#startWalk(subscriber.model)
+  }
+
+  /** The log is gone. */
+  close(): void {
+    this.#isClosed = true
+    this.#members.clear()
+  }
+
+  #isAhead({ at }: Member): boolean {
+    return at.after !== null && comparePositions(at.after, this.#options.known.log.newest) > 0
+  }
+
+  async #awaitReached(member: Member, position: ChangePosition): Promise<void> {
+    const { older, known } = this.#options
+    const { subscriber } = member
+    try {
+      const isReached = await older.hasReached(position)
+      if (this.#members.get(subscriber) !== member) return
+      if (isReached) this.#reachLog(member, position)
+      else subscriber.queue.end(known.notReached())
+    } catch (error) {
+      subscriber.queue.end(asError(error))
+    }
+  }
+
+  #reachLog({ subscriber }: Member, after: ChangePosition): void {
+    this.#members.delete(subscriber)
+    this.#options.onReachedLog(subscriber, after)
+  }
+
+  #startWalk(model: string): void {
+    if (this.#walking.has(model)) return
+    this.#walking.add(model)
+    void this.#walkWhileHungry(model)
+  }
+
+  async #walkWhileHungry(model: string): Promise<void> {
+    // After whoever else is about to come.
+    await this.#turn()
+    for (;;) {
+      const [first] = this.#hungry(model).sort((a, b) => compareAfter(a.at.after, b.at.after))
+      if (first === undefined || this.#isClosed) break
+      await this.#walk(model, first.at.after)
+    }
+    this.#walking.delete(model)
+  }
+
+  #hungry(model: string): Member[] {
+    return [...this.#members.values()].filter(
+      (member) => member.subscriber.model === model && member.at.isHungry && !this.#isAhead(member),
+    )
+  }
+
+  /** Reads on from the position as long as one of those who are there, or further on, has room. */
+  async #walk(model: string, from: ChangePosition | null): Promise<void> {
+    const { older, known } = this.#options
+    let position = from
+    const here = (): Member[] => this.#hungry(model).filter(({ at }) => compareAfter(at.after, position) >= 0)
+    try {
+      const reader = older.read(model, from)
+      for (;;) {
+        if (position !== null && comparePositions(position, known.log.floorOf(model)) >= 0) {
+          return this.#arrive(here(), position)
+        }
+        if (!this.#options.pressure.relieve()) {
+          await this.#moment()
+          continue
+        }
+        const read = await this.#readNext(reader, here)
+        if (this.#isClosed || here().length === 0) return
+        if (read > 0) position = reader.position
+        else await this.#moment()
+      }
+    } catch (error) {
+      // Whoever is further on may find what is still there.
+      const isTooOld = isRowcastError(error, 'RESYNC_REQUIRED')
+      for (const { subscriber, at } of here()) {
+        if (!isTooOld || compareAfter(at.after, position) <= 0) subscriber.queue.end(asError(error))
+      }
+    }
+  }
+
+  #arrive(members: readonly Member[], position: ChangePosition): void {
+    for (const member of members) {
+      const { after } = member.at
+      this.#reachLog(member, compareAfter(after, position) > 0 && after !== null ? after : position)
+    }
+  }
+
+  /** The number of parts that were read. */
+  async #readNext(reader: OlderReader, here: () => Member[]): Promise<number> {
+    const parts = await reader.next()
+    if (this.#isClosed) return 0
+    for (const part of parts) await this.#offer(part, here())
+    return parts.length
+  }
+
+  async #offer(part: TransactionPart, joined: readonly Member[]): Promise<void> {
+    const { changes, transaction, isFinal } = part
+    const { commitLsn } = transaction
+    let members = joined
+    if (members.length === 0) return
+    let slice = new Slice(this.#options.timers)
+    for (const { subscriber } of members) subscriber.releaseBefore(commitLsn)
+    for (let offset = 0; offset < changes.length; offset += 1) {
+      const model = modelAt(changes, offset)
+      if (members[0]?.subscriber.model !== model) continue
+      const stands = { commitLsn, index: indexAt(changes, offset) }
+      members = members.filter((member) => this.#isFedOn(member, stands))
+      if (members.length === 0) return
+      const change = changes.at(offset)
+      if (change === undefined) continue
+      const offer = new Offer(
+        change,
+        bytesAt(changes, offset),
+        isFinal && offset === changes.length - 1,
+        true,
+      )
+      for (const { subscriber, at } of members) {
+        if (compareAfter(at.after, stands) >= 0) continue
+        subscriber.offer(offer)
+        at.after = stands
+      }
+      if (slice.isOver(members.length)) {
+        await this.#turn()
+        slice = new Slice(this.#options.timers)
+      }
+    }
+    const end = endOfPart(part)
+    for (const { subscriber, at } of members) {
+      if (isFinal) subscriber.release()
+      if (compareAfter(at.after, end) < 0) at.after = end
+    }
+  }
+
+  /** Whether it takes the change, or is beyond it; one that has no room waits for another walk. */
+  #isFedOn(member: Member, stands: ChangePosition): boolean {
+    const { subscriber, at } = member
+    if (this.#members.get(subscriber) !== member) return false
+    if (subscriber.queue.hasRoom || compareAfter(at.after, stands) >= 0) return true
+    at.isHungry = false
+    return false
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#options.timers.soon(resolve))
+  }
+
+  #moment(): Promise<void> {
+    return new Promise((resolve) => this.#options.timers.later(resolve))
+  }
+}
+
+/** Null stands before all positions. */
+function compareAfter(a: ChangePosition | null, b: ChangePosition | null): number {
+  if (a === null || b === null) return Number(a !== null) - Number(b !== null)
+  return comparePositions(a, b)
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

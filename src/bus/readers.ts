@@ -1,0 +1,97 @@
+/**
+ * Stage 6, bus. Those who read one history instead of being live: from the log of this process, or from what is older
+ * than it. A subscription passes from one to the other as the log moves on, and ends where nobody has what it needs.
+ */
+import type { ChangePosition } from '../changes/change.ts'
+import { comparePositions } from '../changes/cursor.ts'
+import type { OlderLog } from './bus.ts'
+import type { History } from './history.ts'
+import { LogReader } from './log-reader.ts'
+import { OlderReaders } from './older-reader.ts'
+import type { Subscriber } from './subscriber.ts'
+import type { Pressure, SliceTimers } from './time-slices.ts'
+
+/** What they work with. */
+export interface ReadersOptions {
+  readonly known: History
+  /** Null where nothing is older than the log. */
+  readonly older: OlderLog | null
+  readonly timers: SliceTimers
+  readonly pressure: Pressure
+  /** Everything there is has been offered to the subscriber. */
+  readonly onCaughtUp: (subscriber: Subscriber) => void
+}
+
+/** All readers of one history. */
+export class Readers {
+  readonly #known: History
+  readonly #log: LogReader
+  readonly #older: OlderReaders | null
+
+  constructor({ known, older, timers, pressure, onCaughtUp }: ReadersOptions) {
+    this.#known = known
+    this.#log = new LogReader({
+      ...{ log: known.log, timers, pressure, onCaughtUp },
+      onLost: (subscriber, after) => this.#goOn(subscriber, after),
+    })
+    this.#older =
+      older === null
+        ? null
+        : new OlderReaders({
+            ...{ older, known, timers, pressure },
+            onReachedLog: (subscriber, after) => this.#goOn(subscriber, after),
+          })
+  }
+
+  /** Whether what follows the position can be read. */
+  canRead(model: string, after: ChangePosition): boolean {
+    return this.#older !== null || comparePositions(after, this.#known.log.floorOf(model)) >= 0
+  }
+
+  /** The subscriber reads what follows the position; null: all there is. */
+  begin(subscriber: Subscriber, after: ChangePosition | null): void {
+    if (after !== null) this.#goOn(subscriber, after)
+    else if (this.#older === null) this.#log.add(subscriber, this.#known.log.floor)
+    else this.#older.add(subscriber, null)
+    if (subscriber.queue.isAwaited) this.wake(subscriber)
+  }
+
+  /** The subscriber's consumer has room. */
+  wake(subscriber: Subscriber): void {
+    if (subscriber.phase.kind === 'log') this.#log.wake(subscriber)
+    else if (subscriber.phase.kind === 'older') this.#older?.wake(subscriber)
+  }
+
+  remove(subscriber: Subscriber): void {
+    this.#log.remove(subscriber)
+    this.#older?.remove(subscriber)
+  }
+
+  /** Sequence number of the oldest part of the log that somebody is still to read. */
+  oldestRead(): number {
+    return this.#log.oldestRead()
+  }
+
+  /** The history is over. */
+  close(): void {
+    this.#log.close()
+    this.#older?.close()
+  }
+
+  #goOn(subscriber: Subscriber, after: ChangePosition): void {
+    const { log } = this.#known
+    subscriber.skipTo = after
+    const isHere =
+      comparePositions(after, log.floorOf(subscriber.model)) >= 0 && comparePositions(after, log.newest) <= 0
+    if (isHere || (this.#older === null && comparePositions(after, log.newest) > 0)) {
+      this.#log.add(subscriber, after)
+    } else if (this.#older !== null) {
+      this.#older.add(subscriber, after)
+    } else {
+      // What it has not taken is of no use: all is to be read anew.
+      subscriber.queue.spill()
+      subscriber.queue.end(this.#known.resync('it was read too slowly and has left the log'))
+    }
+    if (subscriber.queue.isAwaited) this.wake(subscriber)
+  }
+}

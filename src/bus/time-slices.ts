@@ -1,0 +1,57 @@
+/**
+ * Stage 6, bus. Work in slices: a few milliseconds at a time, with a turn for everybody else in between. Timers are
+ * injected, so that tests can hold them.
+ */
+
+/** When what waits is run. */
+export interface SliceTimers {
+  /** After whatever the event loop has to do now. */
+  soon(run: () => void): void
+  /** After a moment, for what cannot go on before others have done something. */
+  later(run: () => void): void
+  /** Milliseconds of a clock that never jumps. */
+  nowMs(): number
+}
+
+/** How much waits in queues already. */
+export interface Pressure {
+  /** So much that nothing is read for them. */
+  readonly isTight: boolean
+  /** A slice of reading begins: makes room where that is needed; whether it may begin. */
+  relieve(): boolean
+}
+
+/** The longest that others wait for a slice. */
+const SLICE_MS = 4
+/** Between two looks of something that cannot go on. */
+const LATER_MS = 10
+
+/** Node.js' own timers. */
+export const NODE_TIMERS: SliceTimers = {
+  soon: (run) => void setImmediate(run),
+  later: (run) => void setTimeout(run, LATER_MS).unref(),
+  nowMs: () => performance.now(),
+}
+
+/** The end of one slice. */
+export class Slice {
+  readonly #timers: SliceTimers
+  readonly #endMs: number
+  #steps = 0
+
+  constructor(timers: SliceTimers) {
+    this.#timers = timers
+    this.#endMs = timers.nowMs() + SLICE_MS
+  }
+
+  /** Notes some steps, each of microseconds; true once the slice is over. */
+  isOver(steps = 1): boolean {
+    this.#steps += steps
+    if (this.#steps < STEPS_A_LOOK) return false
+    this.#steps = 0
+    return this.#timers.nowMs() >= this.#endMs
+  }
+}
+
+/** Steps between two looks at the clock. */
+const STEPS_A_LOOK = 32

@@ -1,0 +1,40 @@
+/** Waiting for cursors that are ahead: a thousand cost as many looks as one. */
+import { expect, it } from 'vitest'
+import { ReachedWatch } from '../../src/broker/reached-watch.ts'
+
+it('asks once for all who wait, and not at all for what cannot be', async () => {
+  let looks = 0
+  let newest = 100n
+  let nowMs = 0
+  const watch = new ReachedWatch({
+    safeNow: () => 100n,
+    async askNewest() {
+      looks += 1
+      // The third look is beyond all patience.
+      if (looks === 3) nowMs = 60_000
+      if (looks === 2) newest = 200n
+      return newest
+    },
+    nowMs: () => nowMs,
+  })
+  expect(await watch.hasReached(99n)).toBe(true)
+  expect(await watch.hasReached(1n << 62n)).toBe(false)
+  expect(looks).toBe(0)
+  const near = Array.from({ length: 500 }, () => watch.hasReached(150n))
+  const far = Array.from({ length: 500 }, (_, n) => watch.hasReached(300n + BigInt(n)))
+  expect(new Set(await Promise.all(near))).toEqual(new Set([true]))
+  expect(new Set(await Promise.all(far))).toEqual(new Set([false]))
+  expect(looks).toBe(3)
+})
+
+it('fails those who wait when nobody can be asked, and begins again with the next', async () => {
+  let isAway = true
+  const watch = new ReachedWatch({
+    safeNow: () => 0n,
+    askNewest: () => (isAway ? Promise.reject(new Error('away')) : Promise.resolve(5n)),
+    nowMs: () => 0,
+  })
+  await expect(watch.hasReached(5n)).rejects.toThrow('away')
+  isAway = false
+  expect(await watch.hasReached(5n)).toBe(true)
+})
