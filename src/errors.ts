@@ -578,6 +578,13 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  SOURCE_ROW_SECURITY: {
+    means:
+      'Row level security hides rows from queries, and nothing says who may see their changes: replication brings all rows.',
+    mend: 'Write `rows` for the model, or `bypassesRowSecurity: true` where whoever may subscribe may see every row.',
+    retry: 'never',
+    isPublic: false,
+  },
   SOURCE_WATCH_FAILED: {
     means: 'Slot, publication and tables cannot be looked at, so that a change of them would go unnoticed.',
     mend: 'Let the role of DATABASE_URL open one more connection (max_connections, CONNECTION LIMIT), and read the catalog.',

@@ -20,15 +20,17 @@ import { createMessageHub } from './bus/message-hub.ts'
 import type { ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
 import { createRelationRegistry, type RelationRegistry } from './catalog/relation-registry.ts'
 import type { ChangeAction } from './changes/change.ts'
-import { nearestName } from './config/nearest-name.ts'
+import { findModel } from './config/find-model.ts'
 import { checkRegisterOptions, type RegisterOptions } from './config/register-options.ts'
 import { invariant, RowcastError } from './errors.ts'
+import { modelsWithRowRule } from './graphql/policy/model-policy.ts'
 import { silentLogger } from './log.ts'
 import { createBusTracer, loadTracer } from './observe/tracing.ts'
 import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
 import { resolveConnectionTarget } from './source/connection-target.ts'
 import { resolveDurability } from './source/durability-options.ts'
 import { createReplicationSource } from './source/replication-source.ts'
+import { createRowSecurityJudge } from './source/row-security.ts'
 import { createSetupGoal, modelsKeepingIdentity, type SetupGoal } from './source/setup-goal.ts'
 import { readSnapshot } from './source/snapshot.ts'
 import { runTeardown } from './source/teardown.ts'
@@ -60,7 +62,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   if (!SLOT_NAME.test(slot))
     throw new RowcastError('CONFIG_BAD_NAME', `"${slot}" cannot be the name of a slot.`)
   const logger = options.logger ?? silentLogger
-  const { target, schema } = resolveConnectionTarget(options)
+  const { target, schema, queryRole } = resolveConnectionTarget(options)
   const durability = resolveDurability(options)
   const scaling = resolveScaling(options)
   const archive = scaling.broker === null ? null : new BrokerArchiveSlot()
@@ -89,19 +91,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     if (tracer !== null) observers.add(createBusTracer(tracer))
   }
 
-  function modelOf(model: string): ModelSpec {
-    const spec = Object.hasOwn(catalog.models, model)
-      ? catalog.models[model as ModelNameOf<Types>]
-      : undefined
-    if (spec !== undefined) return spec
-    const nearest = nearestName(model, Object.keys(catalog.models))
-    throw new RowcastError('CATALOG_UNKNOWN_MODEL', `The Prisma schema has no model "${model}".`, {
-      mend:
-        nearest === null
-          ? undefined
-          : `Did you mean "${nearest}"? If the model is new, run \`npx prisma generate\`.`,
-    })
-  }
+  const modelOf = (model: string): ModelSpec => findModel(catalog, model)
 
   function setupGoal(): SetupGoal {
     if (registered.size === 0) throw new RowcastError('SOURCE_NO_MODELS', 'No model is registered.')
@@ -125,12 +115,17 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     for (const [name, each] of registerOptions) {
       if (each.softDelete !== undefined) softDelete.set(name, each.softDelete)
     }
+    const judgeTable = createRowSecurityJudge({
+      ...{ role: queryRole, answered: modelsWithRowRule(registerOptions), logger },
+      isRefusing: process.env['NODE_ENV'] === 'production',
+    })
     const createSource = (relations: RelationRegistry, sink: SourceSink) =>
       createReplicationSource({
         target,
         goal,
         registry: relations,
         softDelete,
+        judgeTable,
         ...durability,
         ...sink,
         logger,
@@ -143,7 +138,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     const { broker, role } = scaling
     if (broker === null || archive === null) return createSource(ownRegistry, busSink(bus, hub))
     const scaled = createScaledSource({
-      ...{ role, broker, slot, publication, logger, archive, softDelete, bus, createRegistry },
+      ...{ role, broker, slot, publication, logger, archive, softDelete, bus, createRegistry, judgeTable },
       registry: ownRegistry,
       onMessage: (message) => hub.publish(message),
       createTapSource: (relay, relations) => createSource(relations, { ...NO_SINK, relay }),

@@ -9,7 +9,8 @@ import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { GAP_WORDS } from '../source/gap-notices.ts'
-import { ModelTableGuard, type ModelTableState } from '../source/model-tables.ts'
+import { ModelTableGuard, type ModelTableListener, type ModelTableState } from '../source/model-tables.ts'
+import type { TableJudge } from '../source/row-security.ts'
 import { toLsn } from '../wire/lsn.ts'
 import type { EntryFeeder, FeederOutput } from './entry-feeder.ts'
 import type { EntryId } from './entry-id.ts'
@@ -25,6 +26,8 @@ export interface EpochFollowerOptions {
   readonly relations: RelationCache
   readonly registry: RelationRegistry
   readonly publication: string
+  /** What else keeps a model's changes from being delivered. @default nothing */
+  readonly judgeTable?: TableJudge | undefined
   readonly createFeeder: (output: FeederOutput, position: EntryId) => EntryFeeder
   readonly bus: ChangeBus
   readonly onMessage: (message: EmittedMessage) => void
@@ -69,10 +72,12 @@ export class EpochFollower {
 
   constructor(options: EpochFollowerOptions) {
     this.#options = options
-    this.#tableGuard = new ModelTableGuard(options.registry, options.publication, {
+    const listener: ModelTableListener = {
       onDrift: (model, drift) => this.#onDrift(model, drift),
       onRecovery: (model) => this.#onRecovery(model),
-    })
+    }
+    const { registry, publication, judgeTable } = options
+    this.#tableGuard = new ModelTableGuard(registry, publication, listener, judgeTable)
   }
 
   get epoch(): Epoch | null {

@@ -9,6 +9,7 @@ import type { SoftDeleteFields } from '../changes/soft-delete.ts'
 import { RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { ReplicationSource, SourceStatus } from '../source/replication-source.ts'
+import type { TableJudge } from '../source/row-security.ts'
 import type { StreamRelay } from '../source/stream-relay.ts'
 import { formatLsn } from '../wire/lsn.ts'
 import { BrokerArchive } from './broker-archive.ts'
@@ -57,6 +58,8 @@ export interface ScaledSourceOptions {
   /** Empty registries, for those who read on their own. */
   readonly createRegistry: () => RelationRegistry
   readonly softDelete: SoftDeleteFields
+  /** See `ReplicationSourceOptions`. */
+  readonly judgeTable?: TableJudge | undefined
   readonly bus: ChangeBus
   readonly onMessage: (message: EmittedMessage) => void
   /** The source of a tap, with relations of its own. */

@@ -6,6 +6,7 @@ import { RowcastError } from '../errors.ts'
 import type { OldKind, RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
 import type { DynamicType } from './column-codec.ts'
 import type { ModelCatalog, ModelSpec } from './model-catalog.ts'
+import { ModelFaults } from './model-faults.ts'
 import { createDriftError, layOutRow } from './row-layout.ts'
 import { createRowReader, type RowReader } from './row-reader.ts'
 import { judgeOldKind, loggedColumns, type RowMessage, WritingTables } from './writing-tables.ts'
@@ -73,15 +74,16 @@ export interface RelationRegistry {
   hasOldImages(model: string): boolean
   /**
    * Models whose changes cannot be told at present, by name, and why. A model stays among them until a Relation
-   * that fits, or `recover`.
+   * that fits, and while it is held.
    */
   readonly faults: ReadonlyMap<string, RowcastError>
   /** Takes what the database's catalog says; counts from the next Relation on. */
   expect(tables: readonly ModelTable[]): void
-  /** Nothing of a model can be told from now on. */
+  /** Nothing of a model can be told from now on, until a Relation that fits. */
   fail(model: string, why: RowcastError): void
-  /** The reason is gone without a word of the stream. */
-  recover(model: string): void
+  /** Nothing of a model may be told from now on, until `release`, whatever the stream brings. */
+  hold(model: string, why: RowcastError): void
+  release(model: string): void
   /** Forgets relations and types: on a new connection PostgreSQL describes each anew. Faults stay. */
   clear(): void
 }
@@ -114,7 +116,7 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
   const entries = new Map<number, RelationEntry>()
   const shapes = new Map<number, string>()
   const types = new Map<number, DynamicType>()
-  const faults = new Map<string, RowcastError>()
+  const faults = new ModelFaults()
   const modelByName = new Map([...modelByTable.values()].map((model) => [model.name, model]))
   /** Tables that inherit from a model's: their rows are the model's rows too. */
   let heirs: ReadonlyMap<string, ModelSpec> = new Map()
@@ -183,8 +185,7 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
   function updateFault(model: ModelSpec | null): void {
     if (model === null) return
     const drifted = [...entries.values()].find((entry) => entry.model === model && entry.drift !== null)
-    if (drifted === undefined || drifted.drift === null) faults.delete(model.name)
-    else faults.set(model.name, drifted.drift)
+    faults.drift(model.name, drifted?.drift ?? null)
   }
 
   return {
@@ -207,7 +208,7 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
     entryOf: (oid) => entries.get(oid),
     readerOf(oid) {
       const reader = entries.get(oid)?.reader ?? null
-      return reader !== null && faults.size > 0 && faults.has(reader.model.name) ? null : reader
+      return reader !== null && faults.all.size > 0 && faults.all.has(reader.model.name) ? null : reader
     },
     noteRow(oid) {
       const isChanged = writing.noteRow(oid)
@@ -225,7 +226,7 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
       const known = [...entries.values()].filter((entry) => entry.model?.name === model)
       return known.every(({ relation }) => relation.replicaIdentity === 'full')
     },
-    faults,
+    faults: faults.all,
     expect(tables) {
       const named = tables.map((each) => [qualify(each.schema, each.table), each] as const)
       heirs = new Map(
@@ -236,12 +237,9 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
       )
       unpublished = new Map(named.map(([name, each]) => [name, new Set(each.unpublishedColumns)]))
     },
-    fail(model, why) {
-      faults.set(model, why)
-    },
-    recover(model) {
-      faults.delete(model)
-    },
+    fail: (model, why) => faults.drift(model, why),
+    hold: (model, why) => faults.hold(model, why),
+    release: (model) => faults.release(model),
     clear() {
       entries.clear()
       shapes.clear()

@@ -25,6 +25,8 @@ export interface Project {
   readonly config: Config
   readonly configFile: string
   readonly target: ConnectionTarget
+  /** The role that the application queries as. */
+  readonly queryRole: string
   /** The schema of models that name none. */
   readonly schema: string
   readonly goal: SetupGoal
@@ -47,13 +49,17 @@ export async function openProject(options: ProjectOptions, { env, folder }: Proj
   const { catalog, slot, publication, databaseUrl } = config
   // Asked where the models' tables are, as the service does; it connects to nothing.
   const prisma = config.createPrisma(databaseUrl)
-  const { target, schema } = resolveConnectionTarget({ connectionString: databaseUrl, prisma, catalog })
+  const { target, schema, queryRole } = resolveConnectionTarget({
+    connectionString: databaseUrl,
+    prisma,
+    catalog,
+  })
   const live = Object.entries(config.models).flatMap(([name, options]) => {
     const spec: ModelSpec | undefined = catalog.models[name]
     return spec === undefined || options.live === false ? [] : [{ spec, ...options }]
   })
   return {
-    ...{ config, configFile, target, schema },
+    ...{ config, configFile, target, schema, queryRole },
     goal: createSetupGoal({ catalog, models: live, schema, slot, publication }),
     models: live.map(({ spec }) => spec),
     softDelete: new Map(

@@ -9,7 +9,7 @@ import { nearestName } from './nearest-name.ts'
 export const NO_CATALOG: ModelCatalog = { formatVersion: 1, models: {}, enums: {}, joinTables: [] }
 
 /** Settings of a model. */
-const FLAGS: readonly string[] = ['live', 'public']
+const FLAGS: readonly string[] = ['live', 'public', 'bypassesRowSecurity']
 const FUNCTIONS: readonly string[] = ['canSubscribe', 'rows', 'fields']
 const LISTS: readonly string[] = ['omit', 'expose']
 /** Names of the options of a model. */

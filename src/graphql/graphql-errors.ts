@@ -27,6 +27,7 @@ const HIDDEN_FAULTS: ReadonlySet<ErrorCode> = new Set([
   'CATALOG_DRIFT',
   'CATALOG_SOFT_DELETE_UNKNOWN',
   'SOURCE_TABLE_NOT_PUBLISHED',
+  'SOURCE_ROW_SECURITY',
 ])
 
 /** What a client hears of the error that ended its subscription, or kept it from beginning. */

@@ -90,13 +90,13 @@ interface ModelSchemas {
 
 /**
  * Finds the database: the address given, the Prisma Client given, or DATABASE_URL. `schema` is where models live
- * whose Prisma schema does not say: where the Prisma Client looks for them.
+ * whose Prisma schema does not say: where the Prisma Client looks for them. `queryRole` is whom it queries as.
  * @throws CONFIG_NO_DATABASE, CONFIG_BAD_DATABASE_URL, CONFIG_SCHEMA_MISMATCH
  */
 export function resolveConnectionTarget(
   options: ConnectionOptions & ModelSchemas,
   env: Readonly<Record<string, string | undefined>> = process.env,
-): { readonly target: ConnectionTarget; readonly schema: string } {
+): { readonly target: ConnectionTarget; readonly schema: string; readonly queryRole: string } {
   const target =
     options.connectionString === undefined
       ? (connectionTargetFromPrisma(options.prisma) ?? targetFromEnvironment(env['DATABASE_URL']))
@@ -106,7 +106,17 @@ export function resolveConnectionTarget(
   const isUsed = options.catalog === undefined || models.some(({ schema }) => schema === null)
   if (isUsed && ofPrisma !== null && target.schema !== null && ofPrisma !== target.schema)
     throw schemaMismatch(target.schema, ofPrisma)
-  return { target, schema: target.schema ?? ofPrisma ?? PRISMA_SCHEMA }
+  const queryRole = ofPrisma === null ? target.user : roleOfPrisma(options.prisma, target)
+  return { target, schema: target.schema ?? ofPrisma ?? PRISMA_SCHEMA, queryRole }
+}
+
+function roleOfPrisma(prisma: unknown, { user }: ConnectionTarget): string {
+  try {
+    return connectionTargetFromPrisma(prisma)?.user ?? user
+  } catch {
+    // The address that was given is good, and counts.
+    return user
+  }
 }
 
 function schemaMismatch(ofAddress: string, ofPrisma: string): RowcastError {

@@ -6,10 +6,11 @@
 import type { ModelTable, RelationRegistry } from '../catalog/relation-registry.ts'
 import { RowcastError } from '../errors.ts'
 import { quoteLiteral, quoteQualified } from '../wire/quote.ts'
+import { type RowSecuredTable, rowSecurityExemptSql, type TableJudge } from './row-security.ts'
 import type { SetupGoal } from './setup-goal.ts'
 
 /** A model's table, or one that inherits from it. */
-export interface ModelTableState extends ModelTable {
+export interface ModelTableState extends ModelTable, RowSecuredTable {
   readonly doesExist: boolean
   readonly isPublished: boolean
 }
@@ -46,6 +47,7 @@ function modelTablesSql(goal: SetupGoal): string {
   )
   SELECT f.model::text AS "model", f.nspname::text AS "schema", f.relname::text AS "table",
          f.oid IS NOT NULL AS "doesExist", pt.pubname IS NOT NULL AS "isPublished",
+         CASE WHEN f.oid IN (SELECT oid FROM own) THEN ${rowSecurityExemptSql('f.oid')} END AS "rowSecurityExempt",
          ARRAY(SELECT a.attname::text FROM pg_attribute a
                 WHERE a.attrelid = f.oid AND a.attnum > 0 AND NOT a.attisdropped
                   AND (a.attgenerated <> '' AND current_setting('server_version_num')::int < 180000
@@ -55,13 +57,15 @@ function modelTablesSql(goal: SetupGoal): string {
       ON pt.pubname = ${quoteLiteral(goal.publication)} AND pt.schemaname = f.nspname AND pt.tablename = f.relname`
 }
 
-/** Models of which no change, or not every change, can come, by name, and why. */
+/** Models of which no change, or not every change, can come or may be delivered, by name, and why. */
 export function judgeModelTables(
   tables: readonly ModelTableState[],
   publication: string,
+  judge: TableJudge = () => null,
 ): ReadonlyMap<string, RowcastError> {
   const faults = new Map<string, RowcastError>()
-  for (const { model, schema, table, doesExist, isPublished } of tables) {
+  for (const state of tables) {
+    const { model, schema, table, doesExist, isPublished } = state
     const name = quoteQualified(schema, table)
     const details = { model, schema, table }
     if (!doesExist) {
@@ -70,6 +74,9 @@ export function judgeModelTables(
     } else if (!isPublished && !faults.has(model)) {
       const happened = `Publication "${publication}" does not include ${name} of model ${model}: its changes do not come.`
       faults.set(model, new RowcastError('SOURCE_TABLE_NOT_PUBLISHED', happened, { details }))
+    } else {
+      const fault = judge(state)
+      if (fault !== null && !faults.has(model)) faults.set(model, fault)
     }
   }
   return faults
@@ -86,9 +93,16 @@ export class ModelTableGuard {
   readonly #registry: RelationRegistry
   readonly #publication: string
   readonly #listener: ModelTableListener
+  readonly #judge: TableJudge | undefined
   #raised = new Map<string, RowcastError>()
 
-  constructor(registry: RelationRegistry, publication: string, listener: ModelTableListener) {
+  constructor(
+    registry: RelationRegistry,
+    publication: string,
+    listener: ModelTableListener,
+    judge?: TableJudge | undefined,
+  ) {
+    this.#judge = judge
     this.#registry = registry
     this.#publication = publication
     this.#listener = listener
@@ -97,21 +111,20 @@ export class ModelTableGuard {
   /** Takes a look at the catalog. */
   update(tables: readonly ModelTableState[]): void {
     this.#registry.expect(tables.filter((table) => table.doesExist))
-    const faults = judgeModelTables(tables, this.#publication)
+    const faults = judgeModelTables(tables, this.#publication, this.#judge)
     for (const [model, why] of faults) {
       const known = this.#raised.get(model)
       if (known?.message === why.message && this.#registry.faults.get(model) === known) continue
       this.#raised.set(model, why)
-      this.#registry.fail(model, why)
+      this.#registry.hold(model, why)
       this.#listener.onDrift(model, why)
     }
-    for (const [model, why] of [...this.#raised]) {
+    for (const model of [...this.#raised.keys()]) {
       if (faults.has(model)) continue
       this.#raised.delete(model)
-      // The stream may know better by now: of a fault of its own, or that all is well.
-      if (this.#registry.faults.get(model) !== why) continue
-      this.#registry.recover(model)
-      this.#listener.onRecovery(model)
+      this.#registry.release(model)
+      // The stream may have a fault of its own to tell of.
+      if (!this.#registry.faults.has(model)) this.#listener.onRecovery(model)
     }
   }
 }

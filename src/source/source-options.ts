@@ -8,6 +8,7 @@ import type { Logger } from '../log.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { Retention } from './retention-window.ts'
+import type { TableJudge } from './row-security.ts'
 import type { SetupGoal } from './setup-plan.ts'
 import type { SlotLostPolicy } from './slot-remedy.ts'
 import type { SlotBudget } from './slot-verdict.ts'
@@ -35,6 +36,8 @@ export interface ReplicationSourceOptions {
   readonly onMessage: (message: EmittedMessage) => void
   /** Takes the stream's messages instead of `publish` and `onMessage`. @default none: the changes are for this process */
   readonly relay?: StreamRelay | undefined
+  /** What else keeps a model's changes from being delivered. @default nothing */
+  readonly judgeTable?: TableJudge | undefined
   readonly softDelete: SoftDeleteFields
   readonly logger: Logger
   /** Run `enable()` on each connection attempt before streaming. */

@@ -59,7 +59,12 @@ export function createStreamSession(
   const { goal, logger, registry, slotBudget, relay } = options
   const bytesMax = slotBudget === null ? Number.POSITIVE_INFINITY : slotBudget.bytes * RETAINED_SHARE_MAX
   const retention = { ...options.retention, bytes: Math.min(options.retention.bytes, bytesMax) }
-  const tableGuard = new ModelTableGuard(registry, goal.publication, { onDrift, onRecovery })
+  const tableGuard = new ModelTableGuard(
+    registry,
+    goal.publication,
+    { onDrift, onRecovery },
+    options.judgeTable,
+  )
   const position = new StreamPosition(retention, () => performance.now())
   let assembler = newAssembler()
   let connection: ReplicationConnection | null = null

@@ -1,5 +1,6 @@
 /** Beside the spine, cli. `rowcast doctor`: looks at config and database and says what is, or may become, amiss. */
 import { isRowcastError } from '../../errors.ts'
+import { modelsWithRowRule } from '../../graphql/policy/model-policy.ts'
 import { readDatabaseFacts } from '../../source/database-facts.ts'
 import { probeReplication } from '../../source/replication-probe.ts'
 import { readSourceFacts } from '../../source/slot-facts.ts'
@@ -40,15 +41,18 @@ export async function doctor(
 }
 
 /** A database that nobody reaches is a finding, too. */
-async function examine({ target, goal, models }: Project): Promise<Diagnosis> {
+async function examine({ target, goal, models, config, queryRole }: Project): Promise<Diagnosis> {
   const address = { host: target.host, port: target.port }
+  const answered = modelsWithRowRule(new Map(Object.entries(config.models)))
   try {
     const refusal = await probeReplication(target)
     return await withDatabaseSession(target, async (sql) => {
       const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
       const source = await readSourceFacts((text) => sql.query(text), goal)
       const more = await readDoctorFacts(sql, goal.tables)
-      const findings = findAll({ facts, source, doctor: more, refusal, goal, models, address })
+      const findings = findAll({
+        ...{ facts, source, doctor: more, refusal, goal, models, address, queryRole, answered },
+      })
       return { serverVersion: more.server.version, findings }
     })
   } catch (error) {

@@ -35,6 +35,10 @@ export interface Examination {
   /** Why a replication connection could not be had; null when it could. */
   readonly refusal: RowcastError | null
   readonly goal: SetupGoal
+  /** The role that the application queries as. */
+  readonly queryRole: string
+  /** Models for whose rows somebody answers; see `modelsWithRowRule`. */
+  readonly answered: ReadonlySet<string>
   /** The live models. */
   readonly models: readonly ModelSpec[]
   readonly address: Address

@@ -16,6 +16,8 @@ export const FINDING_CODES = {
   SYNCHRONOUS_COMMIT_OFF: 'Changes come 0.1 to 0.2 s later.',
   SENDER_TIMEOUT_SHORT: 'A short wal_sender_timeout ends the stream at every pause.',
   NO_SELECT: 'The role may not read a model’s table.',
+  ROW_SECURITY_EXEMPT:
+    'A model’s table has row level security that does not bind this role, and might bind another.',
   NO_PRIMARY_KEY: 'A model’s table has no primary key.',
   IDENTITY_COST: 'What REPLICA IDENTITY FULL adds to the WAL, by the table’s statistics.',
   IDENTITY_NOT_NEEDED: 'A table writes whole old rows though its model is `keep`.',

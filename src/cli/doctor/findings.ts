@@ -7,6 +7,7 @@ import { judgeFacts } from '../../source/slot-verdict.ts'
 import { driftFindings } from './drift-findings.ts'
 import { type Examination, type Finding, findingOf, type Severity } from './examination.ts'
 import { poolerFindings, providerFindings } from './provider-findings.ts'
+import { rowSecurityFindings } from './row-security-findings.ts'
 import { serverFindings } from './server-findings.ts'
 import { tableFindings } from './table-findings.ts'
 
@@ -20,6 +21,7 @@ export function findAll(examination: Examination): readonly Finding[] {
     ...replicationFindings(examination),
     ...serverFindings(examination),
     ...tableFindings(examination),
+    ...rowSecurityFindings(examination),
     ...driftFindings(examination),
     ...providerFindings(examination.address, examination.doctor.server.providerSettings),
   ].sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity))

@@ -36,6 +36,11 @@ export interface ModelPolicy<Row extends object = object> {
   readonly expose?: readonly FieldNameOf<Row>[] | undefined
   /** Says that everybody who is let in may see the model: in production a model has this, or a policy. */
   readonly public?: boolean | undefined
+  /**
+   * Says that whoever may subscribe may see the rows that row level security of PostgreSQL hides from queries: replication
+   * brings all of them. In production a model of such a table has this, or `rows`. @default false
+   */
+  readonly bypassesRowSecurity?: boolean | undefined
 }
 
 /** A policy whose row type is not known. */
@@ -43,6 +48,14 @@ export type AnyModelPolicy = ModelPolicy
 
 /** Policies by model name. */
 export type ModelPolicies = ReadonlyMap<string, AnyModelPolicy>
+
+/** Models for whose rows somebody answers: with `rows`, or by saying that row level security need not be kept. */
+export function modelsWithRowRule(policies: ModelPolicies): ReadonlySet<string> {
+  const names = [...policies].filter(
+    ([, { rows, bypassesRowSecurity }]) => rows !== undefined || bypassesRowSecurity,
+  )
+  return new Set(names.map(([name]) => name))
+}
 
 /** Whether the policy asks who the viewer is. */
 export function asksViewer({ canSubscribe, rows, fields }: AnyModelPolicy): boolean {

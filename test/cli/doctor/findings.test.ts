@@ -76,6 +76,8 @@ const well: Examination = {
   goal: { tables: [{ model: 'User', ...users }], publication: 'rowcast', slot: 'rowcast', joinTables: [] },
   models: [model],
   address: { host: 'db.example.com', port: 5432 },
+  queryRole: 'app',
+  answered: new Set<string>(),
 }
 
 const withFacts = (facts: Partial<Examination['facts']>): Examination => ({
@@ -279,4 +281,17 @@ describe('doctor', () => {
     const missing = Object.keys(FINDING_CODES).filter((code) => !text.includes(`'${code}'`))
     expect(missing).toEqual([])
   })
+})
+
+it('names tables with row level security that nobody answers for', () => {
+  const at = (rowSecurityExempt: readonly string[] | null, answered: readonly string[] = []) => {
+    const state = { model: 'User', ...users, doesExist: true, isPublished: true, unpublishedColumns: [] }
+    const source = { ...well.source, modelTables: [{ ...state, rowSecurityExempt }] }
+    const found = findAll({ ...well, source, answered: new Set(answered) })
+    return found.map(({ code, severity }) => [code, severity])
+  }
+  expect(at(null)).toEqual([])
+  expect(at(['postgres'])).toEqual([['SOURCE_ROW_SECURITY', 'warning']])
+  expect(at(['app'])).toEqual([['ROW_SECURITY_EXEMPT', 'advice']])
+  expect(at(['postgres'], ['User'])).toEqual([])
 })

@@ -1,0 +1,120 @@
+/** Row level security binds queries and not replication: PostgreSQL itself says whom, by what a query returns. */
+import { PrismaPg } from '@prisma/adapter-pg'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { PrismaClient } from '../../prisma/generated/client/client.ts'
+import { catalog } from '../../prisma/generated/rowcast.ts'
+import type { RegisterOptions } from '../../src/config/register-options.ts'
+import type { Logger } from '../../src/log.ts'
+import { createRowcast } from '../../src/rowcast.ts'
+import { openDatabase, type TestDatabase } from '../support/database.ts'
+import { slotOf, takeChanges } from '../support/live-rowcast.ts'
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+
+const attributes = ['', 'BYPASSRLS', 'SUPERUSER', 'owner', 'member of the owner'] as const
+
+/** A role to query as, with a table under row level security that lets nobody see anything. */
+async function openReader(database: TestDatabase, attribute: string, isForced: boolean) {
+  const role = `reader_${database.name}`
+  const owner = `owner_${database.name}`
+  await database.query(`CREATE ROLE ${owner}`)
+  await database.query(
+    `CREATE ROLE ${role} LOGIN PASSWORD 'x' ${/^[A-Z]*$/.test(attribute) ? attribute : ''}`,
+  )
+  await database.query('GRANT SELECT ON "Tag" TO PUBLIC')
+  await database.query(`GRANT CREATE ON SCHEMA public TO ${owner}, ${role}`)
+  if (attribute === 'member of the owner') await database.query(`GRANT ${owner} TO ${role}`)
+  await database.query(`ALTER TABLE "Tag" OWNER TO ${attribute === 'owner' ? role : owner}`)
+  await database.query('ALTER TABLE "Tag" ENABLE ROW LEVEL SECURITY')
+  if (isForced) await database.query('ALTER TABLE "Tag" FORCE ROW LEVEL SECURITY')
+  return {
+    url: database.url.replace(/\/\/[^@]+@/, `//${role}:x@`),
+    async [Symbol.asyncDispose]() {
+      await database.query(`REASSIGN OWNED BY ${role}, ${owner} TO CURRENT_USER`)
+      await database.query(`DROP OWNED BY ${role}, ${owner}`)
+      await database.query(`DROP ROLE ${role}, ${owner}`)
+    },
+  }
+}
+
+/** Streams as a superuser, and queries as somebody else. */
+async function openTwoRoles(database: TestDatabase, url: string, options: RegisterOptions = {}) {
+  const codes: unknown[] = []
+  const note = (_message: string, fields?: Readonly<Record<string, unknown>>) =>
+    void codes.push(fields?.['code'])
+  const logger: Logger = { debug() {}, info() {}, warn: note, error: note }
+  const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: url }) })
+  const rowcast = createRowcast({
+    ...{ connectionString: database.url, prisma, catalog, slot: slotOf(database), logger },
+    watchIntervalMs: 20,
+  })
+  rowcast.register('Tag', options as object).register('Team')
+  await rowcast.enable()
+  rowcast.start()
+  await rowcast.ready()
+  return {
+    ...{ codes, prisma, rowcast },
+    async [Symbol.asyncDispose]() {
+      await rowcast.stop()
+      await prisma.$disconnect()
+    },
+  }
+}
+
+const cases = attributes.flatMap((attribute) => [true, false].map((isForced) => ({ attribute, isForced })))
+
+describe('a published table with row level security', () => {
+  it.each(cases)('$attribute, forced: $isForced: is refused where a query hides its rows', async (one) => {
+    vi.stubEnv('NODE_ENV', 'production')
+    await using database = await openDatabase({ migrate: true })
+    await using reader = await openReader(database, one.attribute, one.isForced)
+    await using two = await openTwoRoles(database, reader.url)
+    await database.query(`INSERT INTO "Tag" (name) VALUES ('hidden')`)
+    const isHidden = (await two.prisma.tag.findMany()).length === 0
+    const { drifted, isReady } = two.rowcast.status()
+    expect(drifted.map(({ model, error }) => [model, error.code])).toEqual(
+      isHidden ? [['Tag', 'SOURCE_ROW_SECURITY']] : [],
+    )
+    expect(isReady).toBe(true)
+    if (isHidden) expect(() => two.rowcast.subscribe('Tag')).toThrowError('SOURCE_ROW_SECURITY')
+  })
+
+  it.each([{ bypassesRowSecurity: true }, { rows: () => 'none' as const }])(
+    'is delivered where somebody answers for its rows: %o',
+    async (options) => {
+      vi.stubEnv('NODE_ENV', 'production')
+      await using database = await openDatabase({ migrate: true })
+      await using reader = await openReader(database, '', false)
+      await using two = await openTwoRoles(database, reader.url, options)
+      const tags = two.rowcast.subscribe('Tag')
+      await database.query(`INSERT INTO "Tag" (name) VALUES ('shown')`)
+      expect((await takeChanges(tags, 1))[0]?.new?.name).toBe('shown')
+    },
+  )
+
+  it('ends the subscriptions of a model whose table gets it later, until it is answered or gone', async () => {
+    vi.stubEnv('NODE_ENV', 'production')
+    await using database = await openDatabase({ migrate: true })
+    await using reader = await openReader(database, '', false)
+    await database.query('ALTER TABLE "Tag" DISABLE ROW LEVEL SECURITY')
+    await using two = await openTwoRoles(database, reader.url)
+    const tags = two.rowcast.subscribe('Tag')
+    await database.query('ALTER TABLE "Tag" ENABLE ROW LEVEL SECURITY')
+    await expect(takeChanges(tags, 1)).rejects.toMatchObject({ code: 'SOURCE_ROW_SECURITY' })
+    await database.query('ALTER TABLE "Tag" DISABLE ROW LEVEL SECURITY')
+    await expect.poll(() => two.rowcast.status().drifted, { timeout: 20_000 }).toEqual([])
+  })
+
+  it('is only named in the log, once, outside production', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using reader = await openReader(database, '', false)
+    await using two = await openTwoRoles(database, reader.url)
+    const tags = two.rowcast.subscribe('Tag')
+    for (const name of ['a', 'b']) await database.query('INSERT INTO "Tag" (name) VALUES ($1)', [name])
+    expect(await takeChanges(tags, 2)).toHaveLength(2)
+    await two.rowcast.stop()
+    expect(two.codes.filter((code) => code === 'SOURCE_ROW_SECURITY')).toHaveLength(1)
+  })
+})
