@@ -3,7 +3,7 @@ import type { EnumSpec, FieldSpec } from './model-catalog.ts'
 import { createArrayCodec } from './values/array-codec.ts'
 import { createEnumCodec } from './values/enum-codec.ts'
 import { unknownTextCodec } from './values/text-codecs.ts'
-import { FIRST_DYNAMIC_OID, TYPE_TABLE, type TypeRow } from './values/type-table.ts'
+import { FIRST_DYNAMIC_OID, TEXT_LIKE_TYPES, TYPE_TABLE, type TypeRow } from './values/type-table.ts'
 import { guardCodec, type ValueCodec } from './values/value-codec.ts'
 
 /** A type that is not built in, as a Type message names it; for a domain, the type it is based on. */
@@ -23,6 +23,20 @@ for (const row of TYPE_TABLE) {
   rowsByKey.set(`${row.scalar} _${row.pgType}`, row)
 }
 
+/** By OID for those that are PostgreSQL's own, by name for domains over them and for those of extensions. */
+const textLikeByKey = new Map<string, ValueCodec>()
+for (const { pgType, oid, arrayOid, codec, listCodec } of TEXT_LIKE_TYPES) {
+  textLikeByKey.set(pgType, codec)
+  textLikeByKey.set(`_${pgType}`, listCodec)
+  if (oid !== null) textLikeByKey.set(String(oid), codec)
+  if (arrayOid !== null) textLikeByKey.set(`_${arrayOid}`, listCodec)
+}
+
+/** Types that some scalar stands on: behind another one they are a drift. */
+const knownTypes = new Set(
+  TYPE_TABLE.flatMap(({ oid, arrayOid, pgType }) => [oid, arrayOid, pgType, `_${pgType}`]),
+)
+
 const unknownTextListCodec = createArrayCodec(unknownTextCodec, { isNullElementAllowed: false })
 
 /** The codec of a list field or a single one; lists are found by array OID or array type name. */
@@ -41,17 +55,25 @@ function presumeCodec(field: FieldSpec): ValueCodec | null {
 function findScalarCodec(field: FieldSpec, typeOid: number, types: DynamicTypes): ValueCodec | null {
   const marker = field.isList ? '_' : ''
   if (typeOid < FIRST_DYNAMIC_OID) {
-    return pickCodec(rowsByKey.get(`${field.type} ${marker}${typeOid}`), field.isList)
+    const codec = pickCodec(rowsByKey.get(`${field.type} ${marker}${typeOid}`), field.isList)
+    return codec ?? findTextCodec(field, typeOid, `${marker}${typeOid}`)
   }
   const type = types.get(typeOid)
   if (type?.schema === 'pg_catalog') {
     // A domain, whose base PostgreSQL names: `int4`, or `_int4` for a domain over an array.
     if (type.name.startsWith('_') !== field.isList) return null
-    return pickCodec(rowsByKey.get(`${field.type} ${type.name}`), field.isList)
+    const codec = pickCodec(rowsByKey.get(`${field.type} ${type.name}`), field.isList)
+    return codec ?? findTextCodec(field, type.name, type.name)
   }
-  if (field.type === 'String') return field.isList ? unknownTextListCodec : unknownTextCodec
+  if (field.type === 'String') return findTextCodec(field, null, type?.name ?? '')
   // An array of a domain has a name of its own, which does not tell the base.
   return type === undefined || field.isList ? presumeCodec(field) : null
+}
+
+/** What reads a type that no scalar stands on: as its text, where the form it comes in lets one. */
+function findTextCodec(field: FieldSpec, type: number | string | null, key: string): ValueCodec | null {
+  if (field.type !== 'String' || (type !== null && knownTypes.has(type))) return null
+  return textLikeByKey.get(key) ?? (field.isList ? unknownTextListCodec : unknownTextCodec)
 }
 
 /** Prisma Client reads an enum field from text as well as from an enum type. */

@@ -236,7 +236,81 @@ describe('every type', async () => {
       dateTimeOfDate: ["'2020-02-29'"],
       moodOfText: ["'red one'", "'no such mood'"],
       moodDomain: ["'red one'"],
+      stringOfLtree: ["'a.b.c'", "''", `'${'x'.repeat(200)}'`],
+      stringOfLquery: ["'a.*{2}.!b|c@'"],
+      stringOfLtxtquery: ["'a & !b@*'"],
+      stringOfHstore: [`'a=>1, "b c"=>NULL, "q\\"\\\\"=>"é"'`, "''"],
+      stringOfIdentifier: ["'a name'"],
+      stringOfCharacters: ["'Zoë'"],
+      intOfCardinal: ['7'],
+      dateTimeOfStamp: ["'2020-02-29 12:34:56.78+02'"],
     })
     expect(refused).toEqual(['intOfInt8 -9007199254740992', "moodOfText 'no such mood'"])
+  })
+
+  test('types that Prisma Client refuses are what PostgreSQL prints, or typed as unreadable, never bytes', async () => {
+    const model = modelOf('Refused')
+    const infinite = postgresMajor() >= 17 ? ["'infinity'", "'-infinity'"] : []
+    const span = [
+      "'0'",
+      "'1 year 2 mons -3 days 04:05:06.789'",
+      "'-1 mon +1 day'",
+      "'-00:00:00.000001'",
+      ...infinite,
+    ]
+    const spans = [
+      ...span,
+      "'-1 year 11 mons'",
+      "'1 day -25:00'",
+      "'178000000 years'",
+      "'-3 days 10:00:00.5'",
+    ]
+    const cases: Readonly<Record<string, readonly string[]>> = {
+      interval: spans,
+      span,
+      macaddr: ["'08:00:2b:01:02:03'"],
+      macaddr8: ["'08:00:2b:ff:fe:01:02:03'"],
+      int4range: ["'[1,10)'", "'empty'", "'(,5]'", "'[-3,)'", "'(,)'"],
+      int8range: ["'[9007199254740993,9223372036854775807)'"],
+      jsonpath: ["'$.a[*] ? (@ > 1)'", "'strict $'"],
+      intervals: ["'{1 day,02:00:00}'", "'{}'"],
+      labels: ["'{a.b,c}'"],
+    }
+    const unreadable = {
+      point: ["'(1,2)'"],
+      numrange: ["'[1.5,2)'"],
+      pair: ["(1, 'b')"],
+      cube: ["'(1,2),(3,4)'"],
+    }
+    await using database = await openDatabase()
+    await database.query(tables)
+    const slot = await openChangeSlot(database, { catalog, models: [model] })
+    const values = Object.entries({ ...cases, ...unreadable }).flatMap(([field, list]) =>
+      list.map((value) => [field, value] as const),
+    )
+    for (const [index, [field, value]] of values.entries()) {
+      await database.query(`INSERT INTO refused_values (id, ${field}) VALUES (${index}, ${value})`)
+    }
+    const printed = await database.query<Record<string, string>>(
+      `SELECT ${Object.keys({ ...cases, ...unreadable }).map((field) => `${field}::text`)} FROM refused_values ORDER BY id`,
+    )
+    for (const form of ['binary', 'text'] as const) {
+      const changes = await slot.peek(form)
+      expect(changes).toHaveLength(values.length)
+      for (const [index, { message, reader }] of changes.entries()) {
+        const [field = ''] = values[index] ?? []
+        const shown = message.new === null ? null : reader.readRow(message.new)[field]
+        const text = printed[index]?.[field]
+        if (form === 'binary' && field in unreadable) {
+          expect(shown, field).toMatchObject({ reason: 'unreadable' })
+        } else if (field === 'intervals' || field === 'labels') {
+          expect(`{${(shown as string[]).map((each) => (each.includes(' ') ? `"${each}"` : each))}}`).toBe(
+            text,
+          )
+        } else {
+          expect(shown, `${field} ${form}`).toBe(text)
+        }
+      }
+    }
   })
 })

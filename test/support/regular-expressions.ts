@@ -76,7 +76,7 @@ export function expressionsOf(file: string, text: string): FoundExpressions {
  */
 export async function whyNotLinear({ pattern, flags }: Omit<FoundExpression, 'file' | 'line'>) {
   const { checkSync } = await import('recheck')
-  const verdict = checkSync(pattern, flags, { checker: 'automaton', timeout: 30_000 })
+  const verdict = checkSync(pattern, flags, { checker: 'automaton', timeout: 120_000 })
   if (verdict.status === 'safe') return null
   return verdict.status === 'vulnerable' ? verdict.complexity.summary : JSON.stringify(verdict.error)
 }

@@ -5,7 +5,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Decimal } from '../../src/catalog/prisma-runtime.ts'
 import { createEnumCodec } from '../../src/catalog/values/enum-codec.ts'
-import { EXTENSION_TYPES, TYPE_TABLE, type TypeRow } from '../../src/catalog/values/type-table.ts'
+import {
+  EXTENSION_TYPES,
+  TEXT_LIKE_TYPES,
+  type TextLikeType,
+  TYPE_TABLE,
+  type TypeRow,
+} from '../../src/catalog/values/type-table.ts'
 import {
   explainUnrepresentable,
   type UnrepresentableReason,
@@ -144,6 +150,26 @@ const HEAD = [
   'list',
 ]
 
+const TEXT_LIKE_SAMPLES: Readonly<Record<string, string>> = {
+  ltree: 'top.science',
+  lquery: 'top.*{1,2}',
+  ltxtquery: 'science & !art',
+  hstore: '"a"=>"1", "b"=>NULL',
+  jsonpath: '$."a"[*]',
+  interval: '1 year 2 mons 03:04:05.5',
+  macaddr: '08:00:2b:01:02:03',
+  macaddr8: '08:00:2b:ff:fe:01:02:03',
+  int4range: '[1,10)',
+  int8range: '[1,10)',
+}
+
+function describeTextLike({ pgType, oid, codec }: TextLikeType): readonly string[] {
+  const sample = TEXT_LIKE_SAMPLES[pgType]
+  if (sample === undefined) throw new Error(`No sample of ${pgType} in the printer of docs/types.md.`)
+  const name = `\`${pgType}\`${oid === null ? ' (extension)' : ''}`
+  return [name, `\`${formatJavaScript(codec.parse(sample))}\``, oid === null ? 'reads it' : 'refuses the row']
+}
+
 function describeSpecial([scalar, pgType, text, isList]: (typeof SPECIAL)[number]): readonly string[] {
   const row = TYPE_TABLE.find((one) => one.scalar === scalar && one.pgType === pgType)
   if (row === undefined) throw new Error(`${scalar} on ${pgType} is not in the table of types.`)
@@ -202,8 +228,7 @@ NULLs, which elsewhere make it an \`UnrepresentableValue\`.
 
 ${formatTable(HEAD, [...native.map(describeRow), ...extensions, describeEnum()])}
 
-A domain is read as the type it is based on. A column of any other type (composite, range, an extension's) is read by a
-String field in its text form only; a column that no field stands for, or that the schema has as \`Unsupported\`, is skipped.
+A domain is read as the type it is based on; a column that no field stands for, or that the schema has as \`Unsupported\`, is skipped.
 Dates keep milliseconds: what is below is dropped. A time is on 1970-01-01, and the zone of a \`timetz\` is ignored.
 
 ## What is read as well
@@ -211,6 +236,13 @@ Dates keep milliseconds: what is below is dropped. A time is on 1970-01-01, and 
 Columns that were altered while the schema was not; Prisma Client reads these, too.
 
 ${formatTable(HEAD, tolerated.map(describeRow))}
+
+## Types that a String field shows as PostgreSQL prints them
+
+${formatTable(['PostgreSQL', 'for instance', 'Prisma Client'], TEXT_LIKE_TYPES.map(describeTextLike))}
+
+Any other type (composite types, other ranges, \`cube\`) is read in its text form; where it comes in its binary form, as in a stream by default
+(\`binary: true\`), it is text when the bytes are (enums, and most extensions' types of text), else an \`UnrepresentableValue\` (\`unreadable\`).
 
 ## Special values
 

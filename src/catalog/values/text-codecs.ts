@@ -2,6 +2,7 @@
  * Stage 3, catalog. PostgreSQL's types behind Prisma's String. Most send their text in binary form, too; uuid, bit
  * strings and network addresses have bytes of their own, printed here as their output functions print them.
  */
+import { isUtf8 } from 'node:buffer'
 import { readInt32 } from '../../pgoutput/big-endian.ts'
 import { UnrepresentableValue } from './unrepresentable-value.ts'
 import { copyBytes, type ValueCodec } from './value-codec.ts'
@@ -14,6 +15,19 @@ function identity(text: string): string {
   return text
 }
 
+const DELETE = 0x7f
+const SPACE = 0x20
+const isWhiteSpace = (byte: number): boolean => byte >= 0x09 && byte <= 0x0d
+
+/** UTF-8 without control characters: binary forms have counts, lengths, flags or versions in them. */
+function isText(buffer: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = buffer[at] as number
+    if ((byte < SPACE && !isWhiteSpace(byte)) || byte === DELETE) return false
+  }
+  return isUtf8(buffer.subarray(start, end))
+}
+
 /** text, varchar, bpchar (padded, as Prisma returns it), name, xml, citext, enum labels. */
 export const textCodec: ValueCodec = {
   parse: identity,
@@ -23,16 +37,15 @@ export const textCodec: ValueCodec = {
 }
 
 /**
- * A type that only the database knows, behind a String field. Text never holds a zero byte; the binary forms of
- * composite types, ranges, hstore and most extensions' types do.
+ * A type that only the database knows, behind a String field. Enums and the like are text in binary form, too; where the
+ * bytes are not (those of composite types, ranges, cubes), nothing is guessed of them.
  */
 export const unknownTextCodec: ValueCodec = {
   parse: identity,
-  decode(buffer, start, end) {
-    const zeroAt = buffer.indexOf(0, start)
-    if (zeroAt === -1 || zeroAt >= end) return decodeText(buffer, start, end)
-    return new UnrepresentableValue('unreadable', copyBytes(buffer, start, end))
-  },
+  decode: (buffer, start, end) =>
+    isText(buffer, start, end)
+      ? decodeText(buffer, start, end)
+      : new UnrepresentableValue('unreadable', copyBytes(buffer, start, end)),
   isComparedByValue: false,
   byteLength: null,
 }

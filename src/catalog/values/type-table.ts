@@ -13,7 +13,15 @@ import { int2Codec, int4Codec, int8Codec, oidCodec, safeInt8Codec } from './inte
 import { networkAddressCodec } from './network-address-codec.ts'
 import { booleanCodec, bytesCodec, jsonbCodec, jsonCodec } from './plain-codecs.ts'
 import { bitStringCodec, textCodec, uuidCodec } from './text-codecs.ts'
-import { convertCodec, type ValueCodec } from './value-codec.ts'
+import {
+  hstoreCodec,
+  integerRangeCodec,
+  intervalCodec,
+  macaddr6Codec,
+  macaddr8Codec,
+  versionedTextCodec,
+} from './text-like-codecs.ts'
+import { convertCodec, guardCodec, type ValueCodec } from './value-codec.ts'
 
 /** One row: a field of `scalar` on a column of `pgType`. */
 export interface TypeRow {
@@ -134,6 +142,39 @@ export const TYPE_TABLE: readonly TypeRow[] = SCALARS.flatMap((scalar) => [
   ...(TOLERATED[scalar] ?? []).map(toRow(scalar, false)),
 ])
 
+/** Types that a String field shows as PostgreSQL prints them, though their binary form is another. */
+export interface TextLikeType {
+  readonly pgType: string
+  /** Null for types of extensions, which have an OID of their own in each database and are known by name. */
+  readonly oid: number | null
+  readonly arrayOid: number | null
+  readonly codec: ValueCodec
+  readonly listCodec: ValueCodec
+}
+
+const TEXT_LIKE: readonly (readonly [string, number | null, number | null, ValueCodec])[] = [
+  ['ltree', null, null, versionedTextCodec],
+  ['lquery', null, null, versionedTextCodec],
+  ['ltxtquery', null, null, versionedTextCodec],
+  ['hstore', null, null, hstoreCodec],
+  ['jsonpath', 4072, 4073, versionedTextCodec],
+  ['interval', 1186, 1187, intervalCodec],
+  ['macaddr', 829, 1040, macaddr6Codec],
+  ['macaddr8', 774, 775, macaddr8Codec],
+  ['int4range', 3904, 3905, integerRangeCodec],
+  ['int8range', 3926, 3927, integerRangeCodec],
+]
+
+/** All of them. Prisma Client reads those of extensions; it refuses the others, which PostgreSQL's text stands for. */
+export const TEXT_LIKE_TYPES: readonly TextLikeType[] = TEXT_LIKE.map(([pgType, oid, arrayOid, codec]) => ({
+  pgType,
+  oid,
+  arrayOid,
+  // A type of the same name need not be the extension's.
+  codec: guardCodec(codec),
+  listCodec: createArrayCodec(guardCodec(codec), { isNullElementAllowed: false }),
+}))
+
 /** Rows of extension types, which have an OID of their own in each database and are known by name. */
 export const EXTENSION_TYPES: readonly {
   readonly scalar: ScalarType
@@ -141,5 +182,8 @@ export const EXTENSION_TYPES: readonly {
   readonly pgType: string
 }[] = [{ scalar: 'String', nativeType: 'Citext', pgType: 'citext' }]
 
-/** OIDs below it are PostgreSQL's own and the same everywhere. FirstNormalObjectId, src/include/access/transam.h. */
-export const FIRST_DYNAMIC_OID = 16_384
+/**
+ * OIDs below it are PostgreSQL's own and the same everywhere; the stream names all types from it on. Those of
+ * information_schema are among them. FirstGenbkiObjectId, src/include/access/transam.h.
+ */
+export const FIRST_DYNAMIC_OID = 10_000

@@ -4,9 +4,11 @@ import { quoteIdentifier, quoteQualified } from '../../wire/quote.ts'
 import type { TableLoad } from './doctor-facts.ts'
 import type { Examination, Finding } from './examination.ts'
 
-/** What PostgreSQL calls the types that Prisma maps a scalar to, native types included. */
+/**
+ * What PostgreSQL calls the types that Prisma maps a scalar to, native types included. String has all others: it shows
+ * them as PostgreSQL prints them.
+ */
 const TYPE_NAMES: Readonly<Record<string, RegExp>> = {
-  String: /^(text|character varying|character|citext|uuid|inet|cidr|xml|bit|bit varying|name|"char")$/,
   Int: /^(integer|smallint|oid)$/,
   BigInt: /^bigint$/,
   Float: /^(double precision|real)$/,
@@ -54,5 +56,7 @@ function isType({ type, isList }: FieldSpec, name: string): boolean {
   const element = isList ? name.replace(/\[\]$/, '') : name
   if (isList && !name.endsWith('[]')) return false
   // Types of extensions come with their schema where it is not in the search path.
-  return TYPE_NAMES[type]?.test(element.replace(/^.*\./, '')) ?? true
+  const plain = element.slice(element.lastIndexOf('.') + 1)
+  if (type === 'String') return !Object.entries(TYPE_NAMES).some(([, names]) => names.test(plain))
+  return TYPE_NAMES[type]?.test(plain) ?? true
 }

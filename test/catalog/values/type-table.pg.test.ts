@@ -1,6 +1,6 @@
 /** The table of types against PostgreSQL's own catalog, and float4 against its printer. */
 import { expect, test } from 'vitest'
-import { TYPE_TABLE } from '../../../src/catalog/values/type-table.ts'
+import { TEXT_LIKE_TYPES, TYPE_TABLE } from '../../../src/catalog/values/type-table.ts'
 import { widenFloat4 } from '../../../src/catalog/values/widen-float4.ts'
 import { openDatabase } from '../../support/database.ts'
 
@@ -10,7 +10,9 @@ test('names and OIDs are PostgreSQL’s', async () => {
     'SELECT typname, oid::int8::int4 AS oid, typarray::int8::int4 AS typarray FROM pg_type WHERE oid < 16384',
   )
   const types = new Map(rows.map((row) => [row.typname, [row.oid, row.typarray]]))
-  for (const row of TYPE_TABLE) expect([row.oid, row.arrayOid], row.pgType).toEqual(types.get(row.pgType))
+  const textLike = TEXT_LIKE_TYPES.filter(({ oid }) => oid !== null)
+  for (const row of [...TYPE_TABLE, ...textLike])
+    expect([row.oid, row.arrayOid], row.pgType).toEqual(types.get(row.pgType))
 })
 
 test('every kind of float4 is widened to the decimal that PostgreSQL prints', async () => {

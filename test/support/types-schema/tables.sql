@@ -1,6 +1,11 @@
 CREATE EXTENSION citext;
+CREATE EXTENSION ltree;
+CREATE EXTENSION hstore;
+CREATE EXTENSION cube;
 CREATE TYPE mood_type AS ENUM ('plain', 'red one', 'b,"\{}', 'NULL', '');
 CREATE DOMAIN word AS text;
+CREATE DOMAIN span AS interval;
+CREATE TYPE pair AS (a int4, b text);
 CREATE DOMAIN positive AS int4 CHECK (VALUE > 0);
 CREATE DOMAIN numbers AS int4[];
 CREATE DOMAIN price AS numeric(12, 2);
@@ -102,5 +107,31 @@ CREATE TABLE altered_values (
   "numericDomain" price,
   "dateTimeOfDate" date,
   "moodOfText" text,
-  "moodDomain" good_mood
+  "moodDomain" good_mood,
+  "stringOfLtree" ltree,
+  "stringOfLquery" lquery,
+  "stringOfLtxtquery" ltxtquery,
+  "stringOfHstore" hstore,
+  "stringOfIdentifier" information_schema.sql_identifier,
+  "stringOfCharacters" information_schema.character_data,
+  "intOfCardinal" information_schema.cardinal_number,
+  "dateTimeOfStamp" information_schema.time_stamp
+);
+
+-- Types that Prisma Client refuses to read, and PostgreSQL prints.
+CREATE TABLE refused_values (
+  id int4 PRIMARY KEY,
+  interval interval,
+  span span,
+  macaddr macaddr,
+  macaddr8 macaddr8,
+  int4range int4range,
+  int8range int8range,
+  jsonpath jsonpath,
+  intervals interval[],
+  labels ltree[],
+  point point,
+  numrange numrange,
+  pair pair,
+  cube cube
 );
