@@ -320,6 +320,19 @@ export const ERRORS = {
     retry: 'never',
     isPublic: true,
   },
+  CONTEXT_TIMEOUT: {
+    means: 'The server asked `context` who a client is, and had no answer in time.',
+    mend: 'Try again later. On the server: look what `context` waits for, or raise `limits.connectionInitTimeoutMs`.',
+    retry: 'backoff',
+    isPublic: true,
+  },
+  HOST_NOT_ALLOWED: {
+    means:
+      'The request names a host that is not known to be this server, as pages do that rebind a name to its address.',
+    mend: 'Name the host that clients use in `allowedHosts`.',
+    retry: 'never',
+    isPublic: true,
+  },
   SESSION_EXPIRED: {
     means: 'What the client showed who it is with is no longer valid, and its connection ends.',
     mend: 'Get a new token and connect again.',

@@ -89,6 +89,7 @@ describe('docker-compose.yml', () => {
     expect(upstreams).toEqual(['gateway-1', 'gateway-2'])
     expect(nginx).toMatch(/proxy_http_version 1\.1;[\s\S]*proxy_set_header Upgrade \$http_upgrade;/)
     expect(nginx).toContain('proxy_buffering off;')
+    expect(nginx).toContain('proxy_set_header Host $http_host;')
   })
 
   it('is built from files that the repository has', () => {

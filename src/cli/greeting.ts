@@ -1,5 +1,5 @@
 /** Beside the spine, cli. The calm lines that `rowcast dev` shows once it listens. Pure but for printing. */
-import { GRAPHQL_PATH } from '../server/graphql-pipeline.ts'
+import { GRAPHQL_PATH } from '../server/graphql-path.ts'
 import type { Terminal } from './terminal.ts'
 
 /** What there is to tell. */

@@ -51,7 +51,11 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
     durability: readDurability(fields, faults),
     scaling: readScaling(fields, scalingOverrides(env, flags), faults),
     slowSubscribers: readSlowSubscribers(fields['slowSubscribers'], faults),
-    security: readServerSecurity(fields, { graphiql, isProduction }, faults),
+    security: readServerSecurity(
+      fields,
+      { graphiql, isProduction, trustedProxyCount: nonEmpty(env['TRUSTED_PROXY_COUNT']) },
+      faults,
+    ),
     dev: readDev(fields['dev'], faults),
   }
   faults.throwIfAny()

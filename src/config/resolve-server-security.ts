@@ -8,18 +8,21 @@ import { type Faults, type Fields, isFields } from './config-faults.ts'
 export const SECURITY_FIELDS: readonly (keyof ServerSecurity)[] = [
   ...(['context', 'limits', 'allowedOrigins', 'allowCredentials', 'introspection'] as const),
   'trustedProxyCount',
+  'allowedHosts',
 ]
 
 /** What else decides. */
 export interface SecurityCircumstances {
   readonly graphiql: boolean
   readonly isProduction: boolean
+  /** TRUSTED_PROXY_COUNT; it counts before the file. */
+  readonly trustedProxyCount: string | undefined
 }
 
 /** Reads the fields; faults are noted. The schema can be read in development, and wherever GraphiQL is on. */
 export function readServerSecurity(
   fields: Fields,
-  { graphiql, isProduction }: SecurityCircumstances,
+  { graphiql, isProduction, trustedProxyCount }: SecurityCircumstances,
   faults: Faults,
 ): ServerSecurity {
   const allowedOrigins = readOrigins(fields['allowedOrigins'], faults)
@@ -37,7 +40,8 @@ export function readServerSecurity(
     allowedOrigins,
     allowCredentials,
     introspection: readSwitch(fields, 'introspection', graphiql || !isProduction, faults),
-    trustedProxyCount: readCount(fields, 'trustedProxyCount', 0, faults),
+    trustedProxyCount: readProxyCount(trustedProxyCount ?? fields['trustedProxyCount'], faults),
+    allowedHosts: readHosts(fields['allowedHosts'], faults),
   }
 }
 
@@ -57,8 +61,9 @@ function readLimits(value: unknown, faults: Faults): Partial<ServerLimits> {
   }
   faults.addUnknownFields(value, Object.keys(DEFAULT_LIMITS), '`limits`')
   for (const [name, limit] of Object.entries(value)) {
-    if (limit === undefined || isCount(limit, 1)) continue
-    faults.add('CONFIG_BAD_FIELD', `\`limits.${name}\` is not a whole number from 1 to ${COUNT_MAX}.`)
+    const max = name === 'ipv6PrefixLength' ? 128 : COUNT_MAX
+    if (limit === undefined || (isCount(limit, 1) && limit <= max)) continue
+    faults.add('CONFIG_BAD_FIELD', `\`limits.${name}\` is not a whole number from 1 to ${max}.`)
   }
   return value
 }
@@ -88,12 +93,32 @@ function readSwitch(fields: Fields, name: string, fallback: boolean, faults: Fau
   return value === true
 }
 
-function readCount(fields: Fields, name: string, fallback: number, faults: Faults): number {
-  const value = fields[name]
-  if (value === undefined) return fallback
-  if (isCount(value, 0)) return value
-  faults.add('CONFIG_BAD_FIELD', `\`${name}\` is not a whole number from 0 to ${COUNT_MAX}.`)
-  return fallback
+function readProxyCount(value: unknown, faults: Faults): number {
+  if (value === undefined) return 0
+  const count = typeof value === 'string' && /^\d{1,3}$/.test(value) ? Number(value) : value
+  if (isCount(count, 0)) return count
+  faults.add('CONFIG_BAD_FIELD', `\`trustedProxyCount\` is not a whole number from 0 to ${COUNT_MAX}.`)
+  return 0
+}
+
+function readHosts(value: unknown, faults: Faults): readonly string[] | undefined {
+  if (value === undefined) return undefined
+  const hosts: readonly unknown[] = Array.isArray(value) ? value : [value]
+  for (const host of hosts.filter((each) => !isHost(each))) {
+    faults.add(
+      'CONFIG_BAD_FIELD',
+      `\`allowedHosts\` has ${JSON.stringify(host)}, which is no name of a host.`,
+      'Write the name alone, as in "app.example.com", ".example.com" for all names below it, or "*" for all.',
+    )
+  }
+  return hosts.map(String)
+}
+
+function isHost(value: unknown): boolean {
+  if (value === '*') return true
+  const name = typeof value === 'string' && value.startsWith('.') ? value.slice(1) : value
+  if (typeof name !== 'string' || name === '') return false
+  return URL.canParse(`http://${name}`) && new URL(`http://${name}`).hostname === name.toLowerCase()
 }
 
 /** The longest interval a timer keeps, and more than anybody needs of anything else. */

@@ -36,8 +36,12 @@ export interface Session {
   readonly revalidate?: (() => boolean | Promise<boolean>) | undefined
 }
 
+/** What refuses a client, as `viewer && { context: { viewer } }` gives it where there is no viewer. */
+export type Refusal = null | undefined | false | 0 | ''
+
 /**
- * Lets a client in, or refuses it with null. Called once a request over HTTP and SSE, once a socket over
- * WebSocket. What it throws is masked unless it is a GraphQLError.
+ * Lets a client in with a session, and refuses it with anything else. Called once a request over HTTP and SSE, once a
+ * socket over WebSocket, `limits.contextCallsMax` times at once at most. What it throws is masked unless it is a
+ * GraphQLError; an answer that takes longer than `limits.connectionInitTimeoutMs` comes too late (`CONTEXT_TIMEOUT`).
  */
-export type ContextFunction = (source: ContextSource) => Session | null | Promise<Session | null>
+export type ContextFunction = (source: ContextSource) => Session | Refusal | Promise<Session | Refusal>

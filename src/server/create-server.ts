@@ -9,20 +9,30 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { GraphQLSchema } from 'graphql'
 import type { Logger } from '../log.ts'
 import { clientAddress, createConnectionCounter } from './client-address.ts'
 import type { ContextFunction } from './context.ts'
-import { createGraphqlPipeline, GRAPHQL_PATH } from './graphql-pipeline.ts'
+import { GRAPHQL_PATH } from './graphql-path.ts'
+import { createGraphqlPipeline } from './graphql-pipeline.ts'
 import { type HealthReport, respondJson, respondLive, respondReady } from './health.ts'
+import { createHostGuard } from './host-guard.ts'
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts'
 import { listenOn } from './listen-on.ts'
 import { createLivePage } from './live-page.ts'
 import { createErrorMask } from './mask-error.ts'
 import { METRICS_PATH, type MetricsSource, respondMetrics } from './metrics-endpoint.ts'
 import { createOriginGuard } from './origin-guard.ts'
+import {
+  createRefusals,
+  HOST_REFUSAL,
+  NOT_FOUND,
+  ORIGIN_REFUSAL,
+  type Refusal,
+  STOPPING_REFUSAL,
+  TOO_MANY,
+} from './refusal.ts'
 import { createSessionKeeper } from './session-keeper.ts'
 import { createWebSocketTransport } from './websocket-transport.ts'
 
@@ -43,6 +53,11 @@ export interface ServerSecurity {
   readonly introspection?: boolean | undefined
   /** Proxies in front that append to X-Forwarded-For. @default 0 */
   readonly trustedProxyCount?: number | undefined
+  /**
+   * Names under which clients may ask for the server, against DNS rebinding: `app.example.com`, `.example.com` for all
+   * below it, `*` for all. Addresses, localhost and `host` need not be named. @default all with a `context`, none without
+   */
+  readonly allowedHosts?: readonly string[] | undefined
 }
 
 /** What the server needs, and its bounds. */
@@ -94,11 +109,14 @@ export function createServer(options: ServerOptions): RowcastServer {
   const isIntrospectionEnabled = options.introspection ?? graphiql
   const errorMask = createErrorMask({ logger, areSuggestionsHidden: !isIntrospectionEnabled })
   const sessions = createSessionKeeper({ ...options, ...limits, errorMask })
-  const connections = createConnectionCounter(limits.connectionsPerAddressMax)
+  const connections = createConnectionCounter(limits)
   const originGuard = createOriginGuard(allowedOrigins)
+  const refusals = createRefusals(logger, limits.closeTimeoutMs)
+  const { allowedHosts, context } = options
+  const hostGuard = createHostGuard({ allowedHosts, host, hasContext: context !== undefined })
   const pipeline = createGraphqlPipeline({
     ...{ schema: options.schema, graphiqlQuery: options.graphiqlQuery, logger, limits, errorMask },
-    ...{ sessions, connections, originGuard, trustedProxyCount },
+    ...{ sessions, connections, originGuard, refusals, trustedProxyCount },
     onDelivered: options.onDelivered,
     isGraphiqlEnabled: graphiql,
     isIntrospectionEnabled,
@@ -108,7 +126,7 @@ export function createServer(options: ServerOptions): RowcastServer {
   const { handler, deliveries } = pipeline
   const webSockets = createWebSocketTransport({
     ...{ handler, deliveries, logger, errorMask, sessions, limits },
-    isStopping: () => isRefusing,
+    ...{ refusals, isStopping: () => isRefusing },
   })
   const page = options.livePage === true ? createLivePage() : null
   let isClosing = false
@@ -117,6 +135,9 @@ export function createServer(options: ServerOptions): RowcastServer {
   const http = createHttpServer(httpOptions(limits), (request, response) => {
     // A kept-alive connection whose last response ends after close() began would hold the server open.
     response.once('close', () => isClosing && http.closeIdleConnections())
+    if (!hostGuard.isAllowed(request.headers.host) && !OPERATORS_PATHS.has(pathOf(request))) {
+      return refusals.respond(request, response, HOST_REFUSAL)
+    }
     if (page?.respond(request, response)) return
     if (options.metrics !== undefined && pathOf(request) === METRICS_PATH) {
       void respondMetrics(request, response, options.metrics, logger)
@@ -126,12 +147,14 @@ export function createServer(options: ServerOptions): RowcastServer {
   })
   const silentSockets = trackSilentSockets(http)
   http.on('upgrade', (request, socket, head) => {
-    if (isRefusing) return refuseUpgrade(socket, 503)
-    if (pathOf(request) !== GRAPHQL_PATH) return refuseUpgrade(socket, 404)
-    if (!originGuard.mayUpgrade(request.headers)) return refuseUpgrade(socket, 403)
+    const refuse = (refusal: Refusal) => refusals.refuseUpgrade(request, socket, refusal)
+    if (isRefusing) return refuse(STOPPING_REFUSAL)
+    if (pathOf(request) !== GRAPHQL_PATH) return refuse(NOT_FOUND)
+    if (!hostGuard.isAllowed(request.headers.host)) return refuse(HOST_REFUSAL)
+    if (!originGuard.mayUpgrade(request.headers)) return refuse(ORIGIN_REFUSAL)
     const address = clientAddress(request, trustedProxyCount)
     const release = connections.acquire(address)
-    if (release === null) return refuseUpgrade(socket, 429)
+    if (release === null) return refuse(TOO_MANY)
     socket.once('close', release)
     webSockets.handleUpgrade(request, socket, head, address)
   })
@@ -168,6 +191,9 @@ async function waitUntil(isMet: () => boolean, timeoutMs: number): Promise<void>
   while (!isMet() && performance.now() < endMs) await delay(DRAIN_LOOK_MS)
 }
 
+/** For probes and scrapers, under whatever name: they hold no rows. */
+const OPERATORS_PATHS: ReadonlySet<string> = new Set(['/health/live', '/health/ready', METRICS_PATH])
+
 const STOPPING: HealthReport = { isReady: false, details: { server: 'stopping' } }
 
 function route(
@@ -187,10 +213,7 @@ function route(
       respondReady(response, health())
       break
     default:
-      respondJson(response, 404, {
-        error: 'NOT_FOUND',
-        message: `There is nothing here. GraphQL, its subscriptions and GraphiQL are at ${GRAPHQL_PATH}.`,
-      })
+      respondJson(response, 404, { error: NOT_FOUND.code, message: NOT_FOUND.message })
   }
 }
 
@@ -212,18 +235,6 @@ function httpOptions({ requestTimeoutMs }: ServerLimits) {
     headersTimeout: requestTimeoutMs,
     connectionsCheckingInterval: Math.min(requestTimeoutMs, 5_000),
   }
-}
-
-const REASONS = {
-  403: 'Forbidden',
-  404: 'Not Found',
-  429: 'Too Many Requests',
-  503: 'Service Unavailable',
-} as const
-
-function refuseUpgrade(socket: Duplex, status: keyof typeof REASONS): void {
-  socket.on('error', () => socket.destroy())
-  socket.end(`HTTP/1.1 ${status} ${REASONS[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
 }
 
 /**

@@ -12,16 +12,15 @@ import { CONNECTION, type PipelinePlugin, type TransportContext } from './connec
 import { createDeliveries, type Deliveries } from './deliveries.ts'
 import { createDocumentCaches } from './document-cache.ts'
 import { renderGraphiqlPage } from './graphiql-page.ts'
+import { GRAPHQL_PATH } from './graphql-path.ts'
 import { createHttpStreams } from './http-streams.ts'
 import type { ServerLimits } from './limits.ts'
 import type { ErrorMask } from './mask-error.ts'
 import { createCsrfGuard, type OriginGuard } from './origin-guard.ts'
 import { createQueryLimits } from './query-limits.ts'
+import type { Refusals } from './refusal.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import { createYogaLogger } from './yoga-logger.ts'
-
-/** Where GraphQL is served: queries, mutations, SSE, WebSocket and GraphiQL. */
-export const GRAPHQL_PATH = '/graphql'
 
 /** Yoga as this server configures it. */
 export type GraphqlHandler = YogaServerInstance<TransportContext, object>
@@ -34,6 +33,7 @@ export interface GraphqlPipelineOptions {
   readonly sessions: SessionKeeper
   readonly connections: ConnectionCounter
   readonly originGuard: OriginGuard
+  readonly refusals: Refusals
   readonly limits: ServerLimits
   readonly isGraphiqlEnabled: boolean
   readonly isIntrospectionEnabled: boolean
@@ -70,7 +70,8 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
     context: (initial: TransportContext) => {
       const connection = initial[CONNECTION]
       invariant(connection, 'An operation reached its context without a session.')
-      const lastEventId = connection.kind === 'sse' ? initial.req?.headers['last-event-id'] : undefined
+      // Whatever else the client accepts: only an answer of changes looks at it.
+      const lastEventId = initial.req?.headers['last-event-id']
       return lastEventId === undefined
         ? connection.session.context
         : { ...connection.session.context, [LAST_EVENT_ID]: lastEventId }
@@ -84,7 +85,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
     maxRequestBodySize: limits.requestBytesMax,
     parserAndValidationCache: createDocumentCaches(),
     plugins: [
-      createCsrfGuard(options.originGuard),
+      createCsrfGuard(options.originGuard, options.refusals),
       createSessionOpener(options),
       ...createQueryLimits(options),
       deliveries.plugin,
@@ -118,7 +119,7 @@ function createSessionOpener(options: GraphqlPipelineOptions): PipelinePlugin {
       const { req } = context
       invariant(req, 'An HTTP request came without itself.')
       const { headers } = req
-      const kind = headers.accept?.includes('text/event-stream') === true ? 'sse' : 'http'
+      const kind = headers.accept?.toLowerCase().includes('text/event-stream') === true ? 'sse' : 'http'
       const address = clientAddress(req, options.trustedProxyCount)
       const session = await options.sessions.open({ kind, headers, remoteAddress: address })
       context[CONNECTION] = { kind, address, session }

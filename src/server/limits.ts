@@ -26,7 +26,11 @@ export interface ServerLimits {
   readonly subscriptionsPerSocketMax: number
   /** WebSockets and SSE streams of one client address; loopback is not counted. @default 200 */
   readonly connectionsPerAddressMax: number
-  /** How long a WebSocket may stay silent before `connection_init`. @default 3_000 // 3 s */
+  /** Leading bits of an IPv6 address that count as one client: a client has a whole network of them. @default 64 */
+  readonly ipv6PrefixLength: number
+  /** Calls of `context` at once; more wait for their turn. @default 100 */
+  readonly contextCallsMax: number
+  /** How long a WebSocket may stay silent before `connection_init`, and how long `context` may take. @default 3_000 // 3 s */
   readonly connectionInitTimeoutMs: number
   /** How long a WebSocket may stay without any operation; looked at with each ping. @default 300_000 // 5 min */
   readonly idleTimeoutMs: number
@@ -56,6 +60,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   socketBufferedBytesMax: 1_048_576,
   subscriptionsPerSocketMax: 100,
   connectionsPerAddressMax: 200,
+  ipv6PrefixLength: 64,
+  contextCallsMax: 100,
   connectionInitTimeoutMs: 3_000,
   idleTimeoutMs: 300_000,
   pingIntervalMs: 12_000,

@@ -31,7 +31,9 @@ export interface ErrorMaskOptions {
 const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   UNAUTHENTICATED: 401,
   SESSION_EXPIRED: 401,
+  CONTEXT_TIMEOUT: 503,
   CROSS_SITE_REQUEST: 403,
+  HOST_NOT_ALLOWED: 403,
   TOO_MANY_CONNECTIONS: 429,
 }
 

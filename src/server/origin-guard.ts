@@ -6,6 +6,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { RowcastError } from '../errors.ts'
 import type { PipelinePlugin } from './connection-state.ts'
+import type { Refusals } from './refusal.ts'
 
 /** Decides about origins. */
 export interface OriginGuard {
@@ -22,19 +23,20 @@ export const CSRF_HEADERS: readonly string[] = ['x-graphql-yoga-csrf', 'apollo-r
 export function createOriginGuard(allowedOrigins: readonly string[]): OriginGuard {
   const allowed = new Set(allowedOrigins.map((origin) => origin.toLowerCase()))
   const isAllowed = (origin: string, host: string | undefined): boolean =>
-    allowed.has('*') || allowed.has(origin.toLowerCase()) || (host !== undefined && hostOf(origin) === host)
+    allowed.has('*') || allowed.has(origin.toLowerCase()) || (host !== undefined && isOf(origin, host))
   return {
     isAllowed,
     mayUpgrade: ({ origin, host }) => origin === undefined || isAllowed(origin, host?.toLowerCase()),
   }
 }
 
-function hostOf(origin: string): string | null {
-  try {
-    return new URL(origin).host
-  } catch {
-    return null
-  }
+const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' }
+
+/** Whether a page of this origin comes from this host. Proxies may name the port that is the scheme's own. */
+function isOf(origin: string, host: string): boolean {
+  if (!URL.canParse(origin)) return false
+  const url = new URL(origin)
+  return url.host === host || `${url.hostname}:${DEFAULT_PORTS[url.protocol]}` === host
 }
 
 /** What a form of another site can post without a preflight. Fetch standard, "CORS-safelisted request-header". */
@@ -42,9 +44,11 @@ const FORM_TYPES = ['application/x-www-form-urlencoded', 'multipart/form-data', 
 
 /**
  * Refuses requests that a page of another site can cause without a preflight: GET, and POST as forms do.
- * An EventSource can set no header; its browser says by itself whether the page is ours.
+ * An EventSource can set no header; its browser says by itself whether the page is ours: in Sec-Fetch-Site, which is not
+ * sent over plain HTTP but to localhost, or in Origin, which is not sent to the page's own server, or in Referer, in which
+ * no page can name another.
  */
-export function createCsrfGuard(guard: OriginGuard): PipelinePlugin {
+export function createCsrfGuard(guard: OriginGuard, refusals: Pick<Refusals, 'note'>): PipelinePlugin {
   return {
     onRequestParse({ request: { method, headers } }) {
       const contentType = headers.get('content-type')?.trim().toLowerCase()
@@ -55,11 +59,19 @@ export function createCsrfGuard(guard: OriginGuard): PipelinePlugin {
         !FORM_TYPES.some((type) => contentType.startsWith(type))
       if (isPreflighted || CSRF_HEADERS.some((name) => headers.has(name))) return
       if (headers.get('sec-fetch-site') === 'same-origin') return
+      const host = headers.get('host')?.toLowerCase()
       const origin = headers.get('origin')
-      if (origin !== null && guard.isAllowed(origin, headers.get('host')?.toLowerCase())) return
-      throw new RowcastError('CROSS_SITE_REQUEST', 'This request could come from a page of another site.', {
-        mend: `Send content-type: application/json with a POST, or the header ${CSRF_HEADERS[0]}: 1 with a GET.`,
-      })
+      // With an origin, the referrer says nothing more.
+      const page = origin ?? originOf(headers.get('referer'))
+      if (page !== null && guard.isAllowed(page, host)) return
+      const message = 'This request could come from a page of another site.'
+      const hint = `Send content-type: application/json with a POST, or the header ${CSRF_HEADERS[0]}: 1 with a GET.`
+      if (page !== null) refusals.note({ origin: page, host }, { code: 'CROSS_SITE_REQUEST', message, hint })
+      throw new RowcastError('CROSS_SITE_REQUEST', message, { mend: hint })
     },
   }
+}
+
+function originOf(referrer: string | null): string | null {
+  return referrer !== null && URL.canParse(referrer) ? new URL(referrer).origin : null
 }

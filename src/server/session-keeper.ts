@@ -3,12 +3,13 @@
  * whose session has expired or was revoked. One timer a connection, one interval for all checks.
  */
 import { RowcastError } from '../errors.ts'
-import type { ContextFunction, ContextSource, Session } from './context.ts'
+import type { ContextSource, Session } from './context.ts'
 import type { ErrorMask } from './mask-error.ts'
+import { createSessionOpener, type SessionOpenerOptions } from './open-session.ts'
 
 /** Keeps sessions. */
 export interface SessionKeeper {
-  /** @throws UNAUTHENTICATED, SESSION_EXPIRED, and what the user's function throws */
+  /** @throws UNAUTHENTICATED, SESSION_EXPIRED, CONTEXT_TIMEOUT, and what the user's function throws */
   open(source: ContextSource): Promise<Session>
   /** Calls `onEnd` once when the session is over. Returns what ends the watch. */
   watch(session: Session, onEnd: (why: RowcastError) => void): () => void
@@ -18,9 +19,7 @@ export interface SessionKeeper {
 }
 
 /** What a keeper needs. */
-export interface SessionKeeperOptions {
-  /** @default everybody is let in, with an empty context */
-  readonly context?: ContextFunction | undefined
+export interface SessionKeeperOptions extends SessionOpenerOptions {
   readonly errorMask: ErrorMask
   /** @default 60_000 // 1 min */
   readonly revalidateIntervalMs: number
@@ -40,7 +39,8 @@ const WATCHING_NOTHING = (): void => undefined
 
 /** Creates a keeper. */
 export function createSessionKeeper(options: SessionKeeperOptions): SessionKeeper {
-  const { context, errorMask } = options
+  const { errorMask } = options
+  const openSession = createSessionOpener(options)
   const checked = new Set<Watched>()
   let interval: NodeJS.Timeout | null = null
 
@@ -73,8 +73,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
 
   return {
     async open(source) {
-      const session = context === undefined ? { context: {} } : await context(source)
-      if (session === null) throw new RowcastError('UNAUTHENTICATED', 'The server does not know this client.')
+      const session = await openSession(source)
       if (expiryOf(session) <= Date.now()) throw expired()
       return session
     },

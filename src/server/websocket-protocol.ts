@@ -162,7 +162,8 @@ interface ShownExtensions {
 
 /** What can pass is worth another attempt, of which graphql-ws's client makes none after 4500. */
 function closeCodeOf({ code }: ShownExtensions): number {
-  return code === 'INTERNAL_SERVER_ERROR' ? TRY_AGAIN_LATER : CloseCode.Forbidden
+  if (code === 'INTERNAL_SERVER_ERROR') return TRY_AGAIN_LATER
+  return code === 'CONTEXT_TIMEOUT' ? CloseCode.ConnectionInitialisationTimeout : CloseCode.Forbidden
 }
 
 /** The code of an error that has one: clients can act on it, and it fits. */

@@ -10,6 +10,7 @@ import type { Logger } from '../log.ts'
 import { ClientSocket } from './client-socket.ts'
 import type { Deliveries } from './deliveries.ts'
 import { describeError } from './describe-error.ts'
+import type { Refusals } from './refusal.ts'
 import { SocketOutbox } from './socket-outbox.ts'
 import { createSocketSender } from './socket-sender.ts'
 import {
@@ -22,6 +23,7 @@ import {
 export interface WebSocketTransportOptions extends WebSocketProtocolOptions {
   readonly logger: Logger
   readonly deliveries: Deliveries
+  readonly refusals: Refusals
 }
 
 /** The WebSocket side of the server. */
@@ -56,6 +58,9 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     // The types lack it: how long a socket that was closed waits for the client to agree.
     ...{ closeTimeout: limits.closeTimeoutMs },
     handleProtocols: chooseSubprotocol,
+  })
+  sockets.on('wsClientError', ({ message }, socket, request) => {
+    options.refusals.refuseUpgrade(request, socket, { code: 'BAD_HANDSHAKE', message: `${message}.` })
   })
   /** A function of its own: what lives as long as the socket must not keep its upgrade request alive. */
   function take(webSocket: WebSocket, socket: Duplex, headers: IncomingHttpHeaders, address: string): void {

@@ -238,3 +238,72 @@ describe.each(STREAM_TRANSPORTS)('the JWT example over $name', ({ open }) => {
     expect(await ticks.ended()).toBe('SESSION_EXPIRED')
   })
 })
+
+describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
+  const isWebSocket = name === 'WebSocket'
+  const refused = { code: 'UNAUTHENTICATED', status: isWebSocket ? 4403 : 401 }
+  interface Viewer {
+    readonly id: number
+  }
+
+  test('the pattern of the docs refuses where there is no viewer', async () => {
+    for (const viewer of [null, undefined, false, 0, '', Number.NaN, 0n] as unknown as Viewer[]) {
+      const { url } = await startProbe({ context: () => viewer && { context: { viewer } } })
+      expect(refusalOf(await ask(url, '{ hello }'))).toEqual(refused)
+    }
+  })
+
+  test.each<[string, unknown]>([
+    ['{}', {}],
+    ['[]', []],
+    ['a list of sessions', [{ context: {} }]],
+    ['context: null', { context: null }],
+    ['context: undefined', { context: undefined }],
+    ['context: false', { context: false }],
+    ['context: a text', { context: 'ada' }],
+    ['context: a list', { context: [] }],
+    ['context: a promise', { context: Promise.resolve({}) }],
+    ['context: a function', { context: () => ({}) }],
+    ['true', true],
+    ['1', 1],
+    ['a text', 'ada'],
+    ['a function', () => ({ context: {} })],
+    ['a symbol', Symbol('ada')],
+    ['a date', new Date()],
+    ['a list with a context', Object.assign([], { context: {} })],
+  ])('%s lets nobody in, a promise of it neither', async (_what, answer) => {
+    for (const given of [answer, Promise.resolve(answer)]) {
+      const { url, logged } = await startProbe({ context: (() => given) as ContextFunction })
+      expect(refusalOf(await ask(url, '{ hello }'))).toEqual(refused)
+      await ask(url, '{ hello }')
+      expect(logged.filter((line) => line.includes('no session'))).toHaveLength(1)
+    }
+  })
+
+  test('a function that hangs ends with the time for the introduction', async () => {
+    const { url } = await startProbe({
+      context: () => new Promise(() => undefined),
+      limits: { connectionInitTimeoutMs: 50 },
+    })
+    const refusal = refusalOf(await ask(url, '{ hello }'))
+    expect(refusal).toEqual({ code: 'CONTEXT_TIMEOUT', status: isWebSocket ? 4408 : 503 })
+  })
+
+  test('so many are asked at once, and the others after them', async () => {
+    let running = 0
+    let mostRunning = 0
+    const { url } = await startProbe({
+      limits: { contextCallsMax: 2, connectionInitTimeoutMs: 20_000 },
+      context: async () => {
+        running += 1
+        mostRunning = Math.max(mostRunning, running)
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        running -= 1
+        return { context: {} }
+      },
+    })
+    const answers = await Promise.all(Array.from({ length: 9 }, () => ask(url, '{ hello }')))
+    for (const { data } of answers) expect(data).toEqual({ hello: 'world' })
+    expect(mostRunning).toBe(2)
+  })
+})

@@ -1,0 +1,59 @@
+/** Stage 8, server. Asks the user's function who a client is; anything that is not clearly a session refuses the client. */
+import { RowcastError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { createCallGate } from './call-gate.ts'
+import type { ContextFunction, ContextSource, Session } from './context.ts'
+
+/** What it needs. */
+export interface SessionOpenerOptions {
+  /** @default everybody is let in, with an empty context */
+  readonly context?: ContextFunction | undefined
+  readonly logger: Logger
+  /** How long the function may take. */
+  readonly connectionInitTimeoutMs: number
+  /** How often it runs at once. */
+  readonly contextCallsMax: number
+}
+
+/** Opens a session. @throws UNAUTHENTICATED, CONTEXT_TIMEOUT, and what the user's function throws */
+export type OpenSession = (source: ContextSource) => Promise<Session>
+
+/** Creates it. */
+export function createSessionOpener(options: SessionOpenerOptions): OpenSession {
+  const { context, logger } = options
+  if (context === undefined) return async () => ({ context: {} })
+  const gate = createCallGate({
+    callsMax: options.contextCallsMax,
+    timeoutMs: options.connectionInitTimeoutMs,
+  })
+  let isToldOf = false
+  return async (source) => {
+    const answer: unknown = await gate.run(
+      () => context(source),
+      () => new RowcastError('CONTEXT_TIMEOUT', 'The server could not find out in time who asks.'),
+    )
+    if (isSession(answer)) return answer
+    // False, '' and the like refuse on purpose, as in `viewer && { … }`; anything else is a mistake.
+    if (answer && !isToldOf) {
+      isToldOf = true
+      logger.error('`context` answered with what is no session: its clients are refused.', {
+        mend: 'Answer { context: { … } } for clients that are let in, and null for all others.',
+      })
+    }
+    throw new RowcastError('UNAUTHENTICATED', 'The server does not know this client.')
+  }
+}
+
+/** Only an object with an object `context` lets a client in: no list, and no promise that nobody waited for. */
+function isSession(answer: unknown): answer is Session {
+  return isRecord(answer) && isRecord(answer['context'])
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    typeof Reflect.get(value, 'then') !== 'function'
+  )
+}
