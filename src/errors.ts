@@ -629,9 +629,16 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  SOURCE_POOLER: {
+    means: 'The address is that of a connection pooler, which passes no replication. Nothing was changed.',
+    mend: 'Give rowcast the direct address of the server (usually port 5432, and a host without "pooler" in it); the application can keep the other.',
+    retry: 'never',
+    isPublic: false,
+  },
   SOURCE_LOCK_TIMEOUT: {
-    means: 'Set-up waited too long for other transactions; a new slot has to wait for all that are open.',
-    mend: "Wait, or end what is in the way: SELECT pid, state, xact_start, query FROM pg_stat_activity WHERE xact_start < now() - interval '5 s';",
+    means:
+      "Set-up got no lock: it waits for milliseconds only, so that the application's statements do not wait behind it. A new slot has to wait for all transactions that are open.",
+    mend: 'Nothing: it is tried again. If it does not end, look at who holds the lock (`rowcast plan` names them): SELECT pid, application_name, state, xact_start FROM pg_stat_activity ORDER BY xact_start;',
     retry: 'backoff',
     isPublic: false,
   },

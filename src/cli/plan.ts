@@ -6,9 +6,11 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { RowcastError } from '../errors.ts'
 import { type DatabaseFacts, readDatabaseFacts } from '../source/database-facts.ts'
+import { readLockHolders } from '../source/lock-holders.ts'
+import { describeHolder } from '../source/run-steps.ts'
 import { planSetup, type SetupGoal, type SetupStep } from '../source/setup-plan.ts'
 import { withDatabaseSession } from '../source/sql.ts'
-import { sqlComment } from '../wire/quote.ts'
+import { quoteQualified, sqlComment } from '../wire/quote.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type ProjectOptions } from './project.ts'
 import type { PrintContext } from './setup-commands.ts'
@@ -25,13 +27,20 @@ export interface PlanOptions extends ProjectOptions {
 /** Writes the migration. */
 export async function plan(options: PlanOptions, context: PrintContext, now = new Date()): Promise<ExitCode> {
   const { config, configFile, target, goal } = await openProject(options, context)
-  const facts = await withDatabaseSession(target, (sql) =>
-    readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot),
-  )
-  const { steps, problems } = planSetup(asOwner(facts), goal)
-  const [problem] = problems
-  if (problem !== undefined) throw problem
-  const lasting = steps.filter((step) => step.kind !== 'slot')
+  const { lasting, holders } = await withDatabaseSession(target, async (sql) => {
+    const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
+    const { steps, problems } = planSetup(asOwner(facts), goal)
+    const [problem] = problems
+    if (problem !== undefined) throw problem
+    const identities = steps.filter((step) => step.kind === 'replica-identity')
+    return {
+      lasting: steps.filter((step) => step.kind !== 'slot'),
+      holders: await readLockHolders(
+        sql,
+        identities.flatMap(({ locks }) => locks ?? []),
+      ),
+    }
+  })
   const { terminal } = context
   if (lasting.length === 0) {
     if (options.json === true) terminal.print(JSON.stringify({ file: null, steps: [] }))
@@ -48,8 +57,15 @@ export async function plan(options: PlanOptions, context: PrintContext, now = ne
   await mkdir(dirname(file), { recursive: true })
   await writeFile(file, sql, { flag: 'wx' })
   const shown = relative(context.folder, file)
-  if (options.json === true) terminal.print(JSON.stringify({ file: shown, steps: lasting }))
-  else terminal.print(`Wrote ${shown}. Review it, commit it, and run \`npx prisma migrate deploy\`.`)
+  if (options.json === true) {
+    terminal.print(JSON.stringify({ file: shown, steps: lasting, holders }))
+    return ExitCode.ok
+  }
+  terminal.print(`Wrote ${shown}. Review it, commit it, and run \`npx prisma migrate deploy\`.`)
+  for (const holder of holders) {
+    const name = quoteQualified(holder.schema, holder.table)
+    terminal.print(terminal.style('yellow', `${name} is locked now by ${describeHolder(holder)}.`))
+  }
   return ExitCode.ok
 }
 

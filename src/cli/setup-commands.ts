@@ -1,5 +1,6 @@
 /** Beside the spine, cli. `rowcast enable` and `rowcast disable`: what the models need in the database, and its end. */
 import { readDatabaseFacts } from '../source/database-facts.ts'
+import { describeHolder, type LockWait } from '../source/run-steps.ts'
 import { runSetup } from '../source/setup.ts'
 import { planSetup, type SetupStep } from '../source/setup-plan.ts'
 import { withDatabaseSession } from '../source/sql.ts'
@@ -25,7 +26,8 @@ export interface PrintContext extends ProjectPlace {
 /** Brings publication, replica identities and slot to where the live models need them. */
 export async function enable(options: SetupCommandOptions, context: PrintContext): Promise<ExitCode> {
   const { target, goal } = await openProject(options, context)
-  const steps = options.dryRun === true ? await plannedSteps() : await runSetup(target, goal)
+  const onWait = printWaits(options, context)
+  const steps = options.dryRun === true ? await plannedSteps() : await runSetup(target, goal, { onWait })
   const done = options.dryRun !== true
   if (options.json === true) context.terminal.print(JSON.stringify({ done, steps }))
   else if (steps.length === 0) context.terminal.print('Everything is in place; nothing to do.')
@@ -47,7 +49,7 @@ export async function enable(options: SetupCommandOptions, context: PrintContext
 export async function disable(options: SetupCommandOptions, context: PrintContext): Promise<ExitCode> {
   const { target, goal } = await openProject(options, context)
   const done = options.yes === true && options.dryRun !== true
-  const steps = await runTeardown(target, goal, { isDry: !done })
+  const steps = await runTeardown(target, goal, { isDry: !done, onWait: printWaits(options, context) })
   const { terminal } = context
   if (options.json === true) terminal.print(JSON.stringify({ done, steps }))
   else if (steps.length === 0) terminal.print('There is nothing of rowcast in this database.')
@@ -57,6 +59,15 @@ export async function disable(options: SetupCommandOptions, context: PrintContex
       terminal.print(`\nNothing was changed. Run it with ${terminal.style('bold', '--yes')} to do this.`)
   }
   return done || steps.length === 0 ? ExitCode.ok : ExitCode.findings
+}
+
+/** Whoever waits at the terminal sees for whom. */
+function printWaits({ json }: SetupCommandOptions, { terminal }: PrintContext) {
+  return ({ step, holders, pauseMs }: LockWait): void => {
+    if (json === true) return
+    const held = holders.length === 0 ? '' : `, held by ${holders.map(describeHolder).join('; ')}`
+    terminal.print(terminal.style('dim', `No lock yet${held}; again in ${pauseMs} ms: ${step.sql}`))
+  }
 }
 
 function printSteps(terminal: Terminal, steps: readonly SetupStep[], title: string): void {

@@ -52,6 +52,7 @@ export function identitySteps(facts: DatabaseFacts, goal: SetupGoal): SetupStep[
     .filter((table) => isIdentityToChange(table, goal))
     .map((table) => ({
       kind: 'replica-identity' as const,
+      locks: [nameOf(table)],
       sql: setFullSql(table),
       why: `UPDATE and DELETE of ${table.table} then carry the whole old row.`,
     }))
@@ -59,6 +60,7 @@ export function identitySteps(facts: DatabaseFacts, goal: SetupGoal): SetupStep[
     .filter((table) => isJoinTable(table, goal))
     .map((table) => ({
       kind: 'replica-identity' as const,
+      locks: [nameOf(table)],
       sql: identifySql(table),
       why: `Without it PostgreSQL refuses every DELETE from ${table.table}, which the publication includes.`,
     }))
@@ -132,6 +134,11 @@ function unidentifiedOthers(facts: DatabaseFacts): readonly UnidentifiedTable[] 
 
 function isJoinTable(table: QualifiedTable, goal: SetupGoal): boolean {
   return goal.joinTables?.some((join) => isSameTable(join, table)) ?? false
+}
+
+/** The name alone. */
+export function nameOf({ schema, table }: QualifiedTable): QualifiedTable {
+  return { schema, table }
 }
 
 function setFullSql(table: QualifiedTable): string {

@@ -1,15 +1,18 @@
 /** Stage 5, source. Whether a replication connection can be had: what poolers and pg_hba.conf refuse although SQL works. */
-import type { RowcastError } from '../errors.ts'
+import { isRowcastError, RowcastError } from '../errors.ts'
 import { openReplicationConnection } from '../wire/connection.ts'
-import type { ConnectionTarget } from './connection-target.ts'
-import { toRowcastError } from './sqlstate.ts'
+import type { ConnectionTarget } from '../wire/connection-target.ts'
+import { describeTarget } from './connection-target.ts'
+import { withDatabaseSession } from './sql.ts'
+import { sqlstateOf, toRowcastError } from './sqlstate.ts'
 
 /** Opens one and closes it. Null: it can be had. */
-export async function probeReplication(target: ConnectionTarget): Promise<RowcastError | null> {
+export async function probeReplication(
+  target: ConnectionTarget,
+  applicationName = 'rowcast doctor',
+): Promise<RowcastError | null> {
   try {
-    const connection = await openReplicationConnection(target, {
-      ...{ applicationName: 'rowcast doctor', answerTimeoutMs: 10_000 },
-    })
+    const connection = await openReplicationConnection(target, { applicationName, answerTimeoutMs: 10_000 })
     try {
       await connection.identify()
     } finally {
@@ -19,4 +22,36 @@ export async function probeReplication(target: ConnectionTarget): Promise<Rowcas
   } catch (error) {
     return toRowcastError(error, target)
   }
+}
+
+/**
+ * Makes sure that the address passes replication, before anything is made for it.
+ * @throws SOURCE_POOLER, or what refused it
+ */
+export async function checkReplicates(target: ConnectionTarget): Promise<void> {
+  const refusal = await probeReplication(target, 'rowcast setup')
+  // That all senders are in use shows that there are some.
+  if (refusal === null || isRowcastError(refusal, 'SOURCE_TOO_MANY_CONNECTIONS')) return
+  throw (await isPooled(target)) ? poolerError(target) : refusal
+}
+
+/** A protocol violation: what PgBouncer answers to a connection that asks for replication. */
+const PROTOCOL_VIOLATION = '08P01'
+
+/** What refused a replication connection, named as what it is where that is a pooler. */
+export async function explainRefusal(error: unknown, target: ConnectionTarget): Promise<RowcastError> {
+  const known = toRowcastError(error, target)
+  if (sqlstateOf(known) !== PROTOCOL_VIOLATION) return known
+  return (await isPooled(target).catch(() => false)) ? poolerError(target) : known
+}
+
+function isPooled(target: ConnectionTarget): Promise<boolean> {
+  return withDatabaseSession(target, (sql) => sql.isPooled())
+}
+
+function poolerError(target: ConnectionTarget): RowcastError {
+  return new RowcastError(
+    'SOURCE_POOLER',
+    `A connection pooler answers at ${describeTarget(target)}, and passes no replication.`,
+  )
 }

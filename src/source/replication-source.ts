@@ -8,6 +8,8 @@ import { openReplicationConnection, type ReplicationConnection } from '../wire/c
 import { GAP_WORDS, GapNotices } from './gap-notices.ts'
 import { backoffDelayMs, SOURCE_TRANSITIONS, type SourceEvent, type SourceState } from './lifecycle.ts'
 import { type PreparedStream, prepareStream } from './prepare-stream.ts'
+import { explainRefusal } from './replication-probe.ts'
+import { logLockWait } from './run-steps.ts'
 import { runSetup } from './setup.ts'
 import type { SetupStep } from './setup-plan.ts'
 import { createSlot, dropSlot } from './slot-control.ts'
@@ -57,6 +59,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   /** Of our last walsender, which may hold the slot for a moment after its connection is gone. */
   let walsenderPid = 0
   let isStopping = false
+  const stopping = new AbortController()
   let wake = () => {}
   let phase: StreamPhase = 'preparing'
   let isSlotToDrop = false
@@ -93,7 +96,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
 
   async function setUp(): Promise<readonly SetupStep[]> {
     try {
-      const steps = await runSetup(target, goal)
+      const steps = await runSetup(target, goal, { onWait: logLockWait(logger), signal: stopping.signal })
       for (const step of steps) logger.info(`Set up: ${step.sql}`, { why: step.why })
       isSlotToCreate = false
       return steps
@@ -130,6 +133,8 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     connection = await openReplicationConnection(target, {
       applicationName: options.applicationName,
       answerTimeoutMs: options.answerTimeoutMs,
+    }).catch(async (error: unknown) => {
+      throw await explainRefusal(error, target)
     })
     try {
       if (isStopping) return
@@ -250,6 +255,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     },
     async stop() {
       isStopping = true
+      stopping.abort()
       transition('stop')
       wake()
       await connection?.close()

@@ -8,6 +8,8 @@ export interface SetupStep {
   readonly kind: 'memory' | 'replica-identity' | 'publication' | 'slot'
   readonly sql: string
   readonly why: string
+  /** Tables whose locks it takes. @default none */
+  readonly locks?: readonly QualifiedTable[] | undefined
 }
 
 /** What is wanted. */

@@ -18,6 +18,7 @@ import {
   isIdentityToChange,
   isSameTable,
   mustPublishGenerated,
+  nameOf,
 } from './identity-plan.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 import { memorySteps } from './setup-memory.ts'
@@ -184,13 +185,15 @@ function publicationSteps(facts: DatabaseFacts, goal: SetupGoal, isMadeEmpty: bo
     const sql = isMadeEmpty
       ? `ALTER PUBLICATION ${name} ADD TABLE ${listOf(goal.tables)}`
       : `CREATE PUBLICATION ${name} FOR TABLE ${listOf(goal.tables)} WITH (${publicationOptions(facts)})`
-    return [{ kind: 'publication', sql, why: 'It names the tables whose changes PostgreSQL sends.' }]
+    const locks = goal.tables.map(nameOf)
+    return [{ kind: 'publication', locks, sql, why: 'It names the tables whose changes PostgreSQL sends.' }]
   }
   const steps: SetupStep[] = []
   const missing = missingTables(facts, existing, goal)
   if (missing.length > 0) {
     const why = `The publication lacks ${missing.map((t) => t.model ?? t.table).join(', ')}.`
-    steps.push({ kind: 'publication', sql: `ALTER PUBLICATION ${name} ADD TABLE ${listOf(missing)}`, why })
+    const sql = `ALTER PUBLICATION ${name} ADD TABLE ${listOf(missing)}`
+    steps.push({ kind: 'publication', locks: missing.map(nameOf), sql, why })
   }
   if (!publishesEverything(existing)) {
     const why = 'The publication leaves out some actions, or names partitions instead of their table.'

@@ -4,36 +4,68 @@
 import { RowcastError } from '../errors.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
 import { readDatabaseFacts } from './database-facts.ts'
+import { checkReplicates } from './replication-probe.ts'
+import { runSteps, type StepRunOptions } from './run-steps.ts'
 import { planSetup, type SetupGoal, type SetupStep } from './setup-plan.ts'
-import { type DatabaseSession, type SqlQueries, withDatabaseSession } from './sql.ts'
-
-/** Set-up waits this long for a lock, so that it never queues in front of the application's own statements. */
-export const LOCK_TIMEOUT_MS = 5_000
+import { type SqlQueries, withDatabaseSession } from './sql.ts'
 
 /** Key of the advisory lock under which set-up runs; any number nobody else is likely to use. */
 const SETUP_LOCK_KEY = 7_269_872
+/** How long to wait for another process that sets up. */
+const SETUP_LOCK_WAIT_MS = 8_000
 
 /**
- * Brings replica identities, publication and slot to where the goal wants them; idempotent.
+ * Brings replica identities, publication and slot to where the goal wants them; idempotent. The application's own
+ * statements go on meanwhile: see `run-steps.ts`.
  * @returns the steps it ran; none when everything was in place.
  * @throws SOURCE_WAL_LEVEL, SOURCE_NO_REPLICATION_RIGHT, SOURCE_TABLE_MISSING, SOURCE_TABLE_NOT_REPLICABLE,
- * SOURCE_SLOT_MISMATCH, SOURCE_NOT_OWNER, SOURCE_STANDBY_SERVER, SOURCE_LOCK_TIMEOUT, or a connection error. After a lock
- * time-out the steps before it stay done; otherwise nothing was changed.
+ * SOURCE_SLOT_MISMATCH, SOURCE_NOT_OWNER, SOURCE_STANDBY_SERVER, SOURCE_POOLER, SOURCE_LOCK_TIMEOUT, or a connection error.
+ * After a lock time-out the steps before it stay done; otherwise nothing was changed.
  */
-export async function runSetup(target: ConnectionTarget, goal: SetupGoal): Promise<readonly SetupStep[]> {
-  const run = async (sql: DatabaseSession): Promise<readonly SetupStep[]> => {
-    // Two processes may start at once; the second then finds everything done. Freed with the session.
-    await sql.query('SELECT pg_advisory_lock($1)', [SETUP_LOCK_KEY])
-    const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
-    const plan = planSetup(facts, goal)
-    const [problem] = plan.problems
-    if (problem !== undefined) throw problem
-    // A standby takes no DDL, and a slot made there would not be the primary's.
-    if (plan.steps.length > 0) await refuseStandby(sql)
-    for (const step of plan.steps) await sql.transaction((each) => each.query(step.sql), { isWriting: true })
-    return plan.steps
-  }
-  return withDatabaseSession(target, run, { lockTimeoutMs: LOCK_TIMEOUT_MS })
+export function runSetup(
+  target: ConnectionTarget,
+  goal: SetupGoal,
+  options: StepRunOptions = {},
+): Promise<readonly SetupStep[]> {
+  return underSetupLock(target, async () => {
+    const look = (sql: SqlQueries) => planSteps(sql, goal)
+    const { signal } = options
+    const steps = await withDatabaseSession(target, (sql) => sql.transaction(look), { signal })
+    if (steps.length === 0) return steps
+    // A slot that nobody could read would hold WAL for ever.
+    await checkReplicates(target)
+    await runSteps(target, steps, options)
+    return steps
+  })
+}
+
+async function planSteps(sql: SqlQueries, goal: SetupGoal): Promise<readonly SetupStep[]> {
+  const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
+  const { steps, problems } = planSetup(facts, goal)
+  const [problem] = problems
+  if (problem !== undefined) throw problem
+  // A standby takes no DDL, and a slot made there would not be the primary's.
+  if (steps.length > 0) await refuseStandby(sql)
+  return steps
+}
+
+/**
+ * Two processes may start at once; the second then finds everything done. The lock is a transaction's, on a session of its
+ * own: a pooler would keep a session's lock after us.
+ */
+export async function underSetupLock<Value>(
+  target: ConnectionTarget,
+  run: () => Promise<Value>,
+): Promise<Value> {
+  return withDatabaseSession(
+    target,
+    (session) =>
+      session.transaction(async (held) => {
+        await held.query('SELECT pg_advisory_xact_lock($1)', [SETUP_LOCK_KEY])
+        return run()
+      }),
+    { applicationName: 'rowcast setup lock', lockTimeoutMs: SETUP_LOCK_WAIT_MS },
+  )
 }
 
 async function refuseStandby(sql: SqlQueries): Promise<void> {

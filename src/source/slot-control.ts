@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { RowcastError } from '../errors.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
 import { quoteLiteral } from '../wire/quote.ts'
-import { LOCK_TIMEOUT_MS } from './setup.ts'
+import { SLOT_WAIT_MS } from './run-steps.ts'
 import type { SetupGoal } from './setup-plan.ts'
 import { readSourceFacts } from './slot-facts.ts'
 import { type SqlQueries, withDatabaseSession } from './sql.ts'
@@ -56,7 +56,7 @@ export async function createSlot(target: ConnectionTarget, goal: SetupGoal): Pro
     }
     await sql.query(`SELECT pg_create_logical_replication_slot(${quoteLiteral(goal.slot)}, 'pgoutput')`)
   }
-  await withDatabaseSession(target, create, { lockTimeoutMs: LOCK_TIMEOUT_MS })
+  await withDatabaseSession(target, create, { lockTimeoutMs: SLOT_WAIT_MS })
 }
 
 /** The error of a slot that another process reads. */

@@ -35,6 +35,13 @@ export interface SqlClient extends SqlQueries {
 export interface DatabaseSession extends SqlQueries {
   /** Several statements as one transaction, rolled back when `work` throws. */
   transaction<Value>(work: (sql: SqlQueries) => Promise<Value>, options?: TransactionOptions): Promise<Value>
+  /**
+   * One statement as a transaction, sent with its commit: the locks that it takes wait neither for the network nor for us.
+   * @throws as `query`
+   */
+  commit(statement: string, options?: TransactionOptions): Promise<void>
+  /** Whether a pooler answers: the session is not the one that PostgreSQL named when it was opened. */
+  isPooled(): Promise<boolean>
 }
 
 /** How a transaction behaves. */
@@ -43,6 +50,8 @@ export interface TransactionOptions {
   readonly isWriting?: boolean | undefined
   /** How long each statement may wait for each lock. @default the session's */
   readonly lockTimeoutMs?: number | undefined
+  /** Settings of this transaction alone. */
+  readonly settings?: Readonly<Record<string, string>> | undefined
 }
 
 /** How a session connects, and how long it waits. */
@@ -86,24 +95,23 @@ export async function withDatabaseSession<Result>(
   signal?.addEventListener('abort', abort)
   try {
     if (signal?.aborted === true) throw sessionGone(target, signal.reason)
-    return await run(createDatabaseSession(createSqlClient(client, target, answerTimeoutMs), options))
+    const sql = createSqlClient(client, target, answerTimeoutMs)
+    return await run(createDatabaseSession(sql, backendPid(client), options))
   } finally {
     signal?.removeEventListener('abort', abort)
     await end(client)
   }
 }
 
-function createDatabaseSession(sql: SqlClient, options: DatabaseSessionOptions): DatabaseSession {
+function createDatabaseSession(
+  sql: SqlClient,
+  announcedPid: number | null,
+  options: DatabaseSessionOptions,
+): DatabaseSession {
   const session: DatabaseSession = {
     query: (text, parameters) => session.transaction((each) => each.query(text, parameters)),
     async transaction(work, own = {}) {
-      const lockTimeoutMs = own.lockTimeoutMs ?? options.lockTimeoutMs ?? 0
-      const settings = {
-        statement_timeout: String(options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS),
-        lock_timeout: String(lockTimeoutMs),
-      }
-      const begin = `BEGIN ISOLATION LEVEL READ COMMITTED, NOT DEFERRABLE${own.isWriting ? ', READ WRITE' : ''}`
-      await sql.execute(`${begin}; ${sessionSettingsSql({ scope: 'transaction', settings })}`)
+      await sql.execute(beginSql(options, own))
       try {
         const value = await work(sql)
         await sql.execute('COMMIT')
@@ -113,8 +121,36 @@ function createDatabaseSession(sql: SqlClient, options: DatabaseSessionOptions):
         throw error
       }
     },
+    async commit(statement, own = {}) {
+      try {
+        await sql.execute(`${beginSql(options, own)}; ${statement}; COMMIT`)
+      } catch (error) {
+        await sql.execute('ROLLBACK').catch(() => {})
+        throw error
+      }
+    },
+    async isPooled() {
+      const [row] = await session.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+      return announcedPid !== null && row?.pid !== announcedPid
+    },
   }
   return session
+}
+
+function beginSql(session: DatabaseSessionOptions, own: TransactionOptions): string {
+  const settings = {
+    statement_timeout: String(session.answerTimeoutMs ?? ANSWER_TIMEOUT_MS),
+    lock_timeout: String(own.lockTimeoutMs ?? session.lockTimeoutMs ?? 0),
+    ...own.settings,
+  }
+  const begin = `BEGIN ISOLATION LEVEL READ COMMITTED, NOT DEFERRABLE${own.isWriting ? ', READ WRITE' : ''}`
+  return `${begin}; ${sessionSettingsSql({ scope: 'transaction', settings })}`
+}
+
+/** The process that the server names when a session begins; a pooler names one of its own. */
+function backendPid(client: pg.Client): number | null {
+  const pid: unknown = Reflect.get(client, 'processID')
+  return typeof pid === 'number' ? pid : null
 }
 
 /**

@@ -14,10 +14,10 @@ import {
   type TableIdentity,
 } from './database-facts.ts'
 import { isSameTable } from './identity-plan.ts'
-import { LOCK_TIMEOUT_MS } from './setup.ts'
+import { runSteps, type StepRunOptions } from './run-steps.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 import { parseSetupMemory, type SetupMemory } from './setup-memory.ts'
-import { type DatabaseSession, type SqlQueries, withDatabaseSession } from './sql.ts'
+import { type SqlQueries, withDatabaseSession } from './sql.ts'
 
 /** The identities that remembered tables have now; a table that is gone has none. */
 export type CurrentIdentities = readonly TableIdentity[]
@@ -85,7 +85,7 @@ function isAll(
 function unpublishStep(ours: readonly QualifiedTable[], goal: SetupGoal): SetupStep {
   const list = ours.map((table) => quoteQualified(table.schema, table.table)).join(', ')
   const sql = `ALTER PUBLICATION ${quoteIdentifier(goal.publication)} DROP TABLE ${list}`
-  return { kind: 'publication', sql, why: 'Nobody is to read their changes any more.' }
+  return { kind: 'publication', locks: ours, sql, why: 'Nobody is to read their changes any more.' }
 }
 
 function identitySteps(memory: SetupMemory | null, current: CurrentIdentities): readonly SetupStep[] {
@@ -93,6 +93,7 @@ function identitySteps(memory: SetupMemory | null, current: CurrentIdentities): 
     .filter((was) => current.some((is) => isSameTable(is, was) && !isSameIdentity(is, was)))
     .map((was) => ({
       kind: 'replica-identity',
+      locks: [{ schema: was.schema, table: was.table }],
       sql: `ALTER TABLE ${quoteQualified(was.schema, was.table)} REPLICA IDENTITY ${identityText(was)}`,
       why: `That was the replica identity of ${was.table} before rowcast.`,
     }))
@@ -123,7 +124,7 @@ function endSteps(memory: SetupMemory | null, isDropped: boolean, goal: SetupGoa
 }
 
 /** How to take away. */
-export interface TeardownOptions {
+export interface TeardownOptions extends StepRunOptions {
   /** Only tells what it would do. @default false */
   readonly isDry?: boolean | undefined
   /** How long to wait for whoever reads the slot, and may be ending. @default 0 */
@@ -139,9 +140,10 @@ const SLOT_LOOK_MS = 50
 export async function runTeardown(
   target: ConnectionTarget,
   goal: SetupGoal,
-  { isDry = false, slotWaitMs = 0 }: TeardownOptions = {},
+  options: TeardownOptions = {},
 ): Promise<readonly SetupStep[]> {
-  const run = async (sql: DatabaseSession): Promise<readonly SetupStep[]> => {
+  const { isDry = false, slotWaitMs = 0 } = options
+  const steps = await withDatabaseSession(target, async (sql) => {
     const look = () => readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
     const endMs = performance.now() + slotWaitMs
     let facts = await look()
@@ -151,12 +153,10 @@ export async function runTeardown(
     }
     const memory = parseSetupMemory(facts.publication?.comment ?? null)
     const current = await readIdentities(sql, memory?.identities ?? [])
-    const steps = planTeardown(facts, current, goal)
-    if (isDry) return steps
-    for (const step of steps) await sql.transaction((each) => each.query(step.sql), { isWriting: true })
-    return steps
-  }
-  return withDatabaseSession(target, run, { lockTimeoutMs: LOCK_TIMEOUT_MS })
+    return planTeardown(facts, current, goal)
+  })
+  if (!isDry) await runSteps(target, steps, options)
+  return steps
 }
 
 /** By name: a model may have left the config since. */

@@ -23,10 +23,11 @@ const HOSTILE_SETTINGS = {
   transform_null_equals: 'on',
   array_nulls: 'off',
   // Whether a statement gets through at all.
-  statement_timeout: '1ms',
+  // Long enough for the message that takes it away, on a machine that others use as well.
+  statement_timeout: '20ms',
   lock_timeout: '1ms',
   idle_in_transaction_session_timeout: '1ms',
-  idle_session_timeout: '20ms',
+  idle_session_timeout: '200ms',
   transaction_timeout: '20ms',
   default_transaction_read_only: 'on',
   default_transaction_isolation: 'serializable',

@@ -50,8 +50,9 @@ async function examine({ target, goal, models, config, queryRole }: Project): Pr
       const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
       const source = await readSourceFacts((text) => sql.query(text), goal)
       const more = await readDoctorFacts(sql, goal.tables)
+      const isPooled = refusal !== null && (await sql.isPooled())
       const findings = findAll({
-        ...{ facts, source, doctor: more, refusal, goal, models, address, queryRole, answered },
+        ...{ facts, source, doctor: more, refusal, isPooled, goal, models, address, queryRole, answered },
       })
       return { serverVersion: more.server.version, findings }
     })

@@ -34,6 +34,8 @@ export interface Examination {
   readonly doctor: DoctorFacts
   /** Why a replication connection could not be had; null when it could. */
   readonly refusal: RowcastError | null
+  /** Whether it was a pooler that refused. */
+  readonly isPooled: boolean
   readonly goal: SetupGoal
   /** The role that the application queries as. */
   readonly queryRole: string

@@ -49,9 +49,9 @@ function slotFindings({ source, goal }: Examination): Finding[] {
 }
 
 /** Where the right is missing, that is the finding. */
-function replicationFindings({ refusal, facts, address }: Examination): Finding[] {
+function replicationFindings({ refusal, isPooled, facts, address }: Examination): Finding[] {
   if (refusal === null || !facts.mayReplicate) return []
-  const ofPooler = poolerFindings(address)
+  const ofPooler = poolerFindings(address, isPooled)
   if (ofPooler.length > 0) return [...ofPooler]
   const { host, port } = address
   return [

@@ -62,11 +62,12 @@ export function providerFindings(
 }
 
 /**
- * Whether the address is that of a pooler, as far as an address can tell; asked only where no replication connection
+ * Whether the address is that of a pooler, by its sessions (`isPooled`) or as far as an address can tell; asked only where no replication connection
  * was had, because newer versions of PgBouncer can pass one.
  */
-export function poolerFindings({ host, port }: Address): readonly Finding[] {
+export function poolerFindings({ host, port }: Address, isPooled = false): readonly Finding[] {
   const isPooler =
+    isPooled ||
     port === 6432 ||
     (port === 6543 && /\.supabase\.(co|com)$/.test(host)) ||
     /-pooler\.|^pooler\.|\.pooler\./.test(host) ||

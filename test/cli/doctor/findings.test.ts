@@ -73,6 +73,7 @@ const well: Examination = {
     tables: [load],
   },
   refusal: null,
+  isPooled: false,
   goal: { tables: [{ model: 'User', ...users }], publication: 'rowcast', slot: 'rowcast', joinTables: [] },
   models: [model],
   address: { host: 'db.example.com', port: 5432 },

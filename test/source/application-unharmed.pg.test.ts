@@ -1,0 +1,87 @@
+/** The application's statements beside every way in which rowcast sets up and takes away: none fails, none waits. */
+import pg from 'pg'
+import { describe, expect, it } from 'vitest'
+import type { LockWait } from '../../src/source/run-steps.ts'
+import { runSetup } from '../../src/source/setup.ts'
+import { createSetupGoal, type SetupGoal } from '../../src/source/setup-goal.ts'
+import { runTeardown } from '../../src/source/teardown.ts'
+import { buildRowcast, ITEM, OTHER, TABLES } from '../scenarios/scenario.ts'
+import { openApplication } from '../support/application.ts'
+import { openDatabase, type TestDatabase } from '../support/database.ts'
+import { slotOf } from '../support/live-rowcast.ts'
+
+const PAUSES = [50, 100]
+
+function goalOf(database: TestDatabase): SetupGoal {
+  return createSetupGoal({
+    ...{ catalog: { joinTables: [] }, schema: 'public', slot: slotOf(database), publication: 'rowcast' },
+    models: [{ spec: ITEM }, { spec: OTHER }],
+  })
+}
+
+/** Somebody reads the table, and stays in the transaction. */
+async function openReader(database: TestDatabase, applicationName = 'a long report') {
+  const reader = new pg.Client({ ...database.target, application_name: applicationName } as pg.ClientConfig)
+  await reader.connect()
+  await reader.query('BEGIN; SELECT count(*) FROM items')
+  return {
+    end: () => reader.query('ROLLBACK'),
+    [Symbol.asyncDispose]: () => reader.end(),
+  }
+}
+
+describe("the application's statements", () => {
+  it('go on beside enable(), start() and disable()', async () => {
+    await using database = await openDatabase()
+    await database.query(TABLES)
+    await using application = await openApplication(database)
+    await application.ran(3)
+    const rowcast = buildRowcast(database)
+    await rowcast.enable()
+    await application.ran(3)
+    expect(await rowcast.enable()).toEqual([])
+    rowcast.start()
+    await rowcast.ready()
+    await application.ran(3)
+    await rowcast.disable()
+    await application.ran(3)
+    const starting = buildRowcast(database, { options: { enableOnStart: true } })
+    starting.start()
+    await starting.ready()
+    await application.ran(3)
+    await starting.disable()
+    await application.ran(3)
+    expect(application.failures).toEqual([])
+  })
+
+  it('go on while set-up and teardown get no lock, which says who holds it', async () => {
+    await using database = await openDatabase()
+    await database.query(TABLES)
+    const goal = goalOf(database)
+    await using application = await openApplication(database)
+    await using reader = await openReader(database)
+    const waits: LockWait[] = []
+    const options = { pausesMs: PAUSES, onWait: (wait: LockWait) => waits.push(wait) }
+    await expect(runSetup(database.target, goal, options)).rejects.toMatchObject({
+      code: 'SOURCE_LOCK_TIMEOUT',
+      message: expect.stringContaining('("a long report")'),
+    })
+    expect(waits.map(({ pauseMs }) => pauseMs)).toEqual(PAUSES)
+    expect(waits[0]?.holders).toContainEqual(
+      expect.objectContaining({ table: 'items', applicationName: 'a long report' }),
+    )
+    await application.ran(3)
+    await reader.end()
+    await runSetup(database.target, goal)
+    await using again = await openReader(database)
+    await expect(runTeardown(database.target, goal, options)).rejects.toMatchObject({
+      code: 'SOURCE_LOCK_TIMEOUT',
+    })
+    await application.ran(3)
+    await again.end()
+    await runTeardown(database.target, goal)
+    await application.ran(3)
+    expect(application.failures).toEqual([])
+    expect(await database.query('SELECT FROM pg_publication')).toEqual([])
+  })
+})
