@@ -732,6 +732,18 @@ export const ERRORS = {
     retry: 'backoff',
     isPublic: false,
   },
+  BROKER_OTHER_DATABASE: {
+    means: 'The stream in Redis is of another database cluster than the one this process reads.',
+    mend: 'Check DATABASE_URL and REDIS_URL: they lead to different installations. Without `broker.prefix` each cluster has keys of its own.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  BROKER_OLD_TIMELINE: {
+    means: 'The server was taken over from: a standby has been promoted, and the stream follows it.',
+    mend: 'Stop the old server, or make it a standby of the new one. If it is the one to keep, delete the keys of the stream: redis-cli DEL followed by the key that ends in :epochs.',
+    retry: 'never',
+    isPublic: false,
+  },
   BROKER_NO_TAP: {
     means: 'No tap writes to the stream: none has, or the one that did has been silent.',
     mend: 'Start one: rowcast serve --role tap. If one runs, its /health/ready says what is in the way.',

@@ -22,7 +22,7 @@ import { createRelationRegistry, type RelationRegistry } from './catalog/relatio
 import type { ChangeAction } from './changes/change.ts'
 import { findModel } from './config/find-model.ts'
 import { checkRegisterOptions, type RegisterOptions } from './config/register-options.ts'
-import { invariant, RowcastError } from './errors.ts'
+import { RowcastError } from './errors.ts'
 import { modelsWithRowRule } from './graphql/policy/model-policy.ts'
 import { silentLogger } from './log.ts'
 import { createBusTracer, loadTracer } from './observe/tracing.ts'
@@ -33,6 +33,7 @@ import { createReplicationSource } from './source/replication-source.ts'
 import { createRowSecurityJudge } from './source/row-security.ts'
 import { createSetupGoal, modelsKeepingIdentity, type SetupGoal } from './source/setup-goal.ts'
 import { readSnapshot } from './source/snapshot.ts'
+import { readSystemIdentifier } from './source/system-identifier.ts'
 import { runTeardown } from './source/teardown.ts'
 import { VisibilityGate } from './source/visibility.ts'
 
@@ -141,6 +142,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
       ...{ role, broker, slot, publication, logger, archive, softDelete, bus, createRegistry, judgeTable },
       registry: ownRegistry,
       onMessage: (message) => hub.publish(message),
+      readSystemId: () => readSystemIdentifier(target),
       createTapSource: (relay, relations) => createSource(relations, { ...NO_SINK, relay }),
     })
     brokerStatus = () => scaled.brokerStatus()
@@ -221,11 +223,12 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     },
     async changeCursor() {
       checkServesChanges(scaling.role)
-      await rowcast.ready()
-      const isVisible = await visibility.look()
-      const cursor = bus.cursorBefore(isVisible)
-      invariant(cursor !== null, 'Changes flow, but the bus knows no position.')
-      return cursor
+      for (;;) {
+        await rowcast.ready()
+        // A gap may come while the database is asked: then there is no position until the stream begins again.
+        const cursor = bus.cursorBefore(await visibility.look())
+        if (cursor !== null) return cursor
+      }
     },
     whenVisible: (xid) => visibility.whenVisible(xid),
     hasOldImages: (model) => registry?.hasOldImages(model) ?? true,

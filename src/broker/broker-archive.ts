@@ -8,6 +8,7 @@ import { endOfPart } from '../bus/older-reader.ts'
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
 import { LSN_ZERO } from '../wire/lsn.ts'
+import type { Entry } from './entry-codec.ts'
 import type { EntryFeeder, FeederOutput } from './entry-feeder.ts'
 import { compareEntryIds, type EntryId, entryIdOf } from './entry-id.ts'
 import type { Epoch } from './epoch.ts'
@@ -81,7 +82,7 @@ export class BrokerArchive implements OlderLog {
       if (from !== null && compareEntryIds(from, present.floor) < 0)
         throw resync('it is older than what is retained')
       epoch = present
-      const entries = await this.#patiently((connection) =>
+      const { entries, damage } = await this.#patiently((connection) =>
         new StreamReader(connection, store.keys.epoch(present.id), relations).readAfter(from, READ_COUNT),
       )
       parts = []
@@ -89,9 +90,10 @@ export class BrokerArchive implements OlderLog {
         if (from !== null && compareEntryIds(entry.previous, from) > 0) {
           throw resync('it is older than what is retained')
         }
-        feeder.feed(entry)
+        feedOrResync(feeder, entry)
         from = entry.id
       }
+      if (damage !== null && entries.length === 0) throw resync(UNREADABLE)
       if (fault !== null) throw fault
       const end = parts.at(-1)
       if (end !== undefined) position = endOfPart(end)
@@ -147,6 +149,16 @@ export class BrokerArchive implements OlderLog {
 function isSameHistory(a: Epoch | null, b: Epoch): boolean {
   if (a === null || a.id === b.id) return a !== null
   return b.kind === 'refilled' && a.systemId === b.systemId && a.timeline === b.timeline
+}
+
+const UNREADABLE = 'an entry of the broker cannot be read'
+
+function feedOrResync(feeder: EntryFeeder, entry: Entry): void {
+  try {
+    feeder.feed(entry)
+  } catch (error) {
+    throw isRowcastError(error) ? resync(UNREADABLE) : error
+  }
 }
 
 function resync(reason: string): RowcastError {

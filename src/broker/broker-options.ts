@@ -17,7 +17,7 @@ export interface RedisBrokerOptions {
   readonly url: string
   /** Replicas that must have a change before PostgreSQL may forget it: `WAIT`. @default 0 */
   readonly replicas?: number | undefined
-  /** What all keys begin with; give each database that shares a Redis its own. @default 'rowcast' */
+  /** What all keys begin with. @default `rowcast:<system identifier of the database cluster>` */
   readonly prefix?: string | undefined
   /** What the stream keeps; whichever of the two is less. @default 256 MiB, 60 minutes */
   readonly retain?: { readonly bytes?: number | undefined; readonly minutes?: number | undefined } | undefined
@@ -38,7 +38,8 @@ export interface ScalingOptions {
 export interface RedisBroker {
   readonly url: string
   readonly replicas: number
-  readonly prefix: string
+  /** Null: made of the identifier of the database cluster. */
+  readonly prefix: string | null
   readonly retention: Retention
 }
 
@@ -65,14 +66,14 @@ export function resolveScaling({ role = 'all', broker = 'memory' }: ScalingOptio
   const {
     url,
     replicas = 0,
-    prefix = 'rowcast',
+    prefix = null,
     retain = {},
   } = typeof broker === 'string' ? { url: broker } : broker
   const protocol = typeof url === 'string' && URL.canParse(url) ? new URL(url).protocol : ''
   if (protocol !== 'redis:' && protocol !== 'rediss:')
     throw bad('The address of the broker is not one of Redis.')
   if (!Number.isInteger(replicas) || replicas < 0) throw bad('`broker.replicas` is not a number of replicas.')
-  if (!PREFIX.test(prefix)) throw bad('`broker.prefix` cannot begin a key.')
+  if (prefix !== null && !PREFIX.test(prefix)) throw bad('`broker.prefix` cannot begin a key.')
   const { bytes = RETAIN_BYTES, minutes = RETAIN_MINUTES } = retain
   if (!(bytes > 0) || !(minutes > 0)) throw bad('`broker.retain` does not keep anything.')
   return { role, broker: { url, replicas, prefix, retention: { bytes, minutes } } }

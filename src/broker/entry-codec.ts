@@ -3,7 +3,7 @@
  * messages are kept byte for byte, so nothing of a value can be lost; what a relation looks like is kept once, beside
  * the stream, under a digest of itself.
  *
- *      0  Byte1   version           1
+ *      0  Byte1   version           2
  *      1  Byte1   flags             1: ends with the commit, 2: a message outside any transaction
  *      2  Int16   number of relations referred to
  *      4  Int64   lsn               ┐ the entry before this one: a reader that has not
@@ -14,19 +14,23 @@
  *     36  Int32   firstIndex        of the first row change
  *     40  Int32   firstSequence     of the first record
  *     44  Int32   length of the records
- *     48  records, each
+ *     48  Int32   CRC-32 of all other bytes
+ *     52  records, each
  *           Byte1 1 message   Int32 length, a message of pgoutput
  *           Byte1 2 relation  Int16 which of those below; holds from here on
  *           Byte1 3 skip      Int32 row changes of tables that are not live
  *      …  Byte8   digest, for each relation
  */
 import { Buffer } from 'node:buffer'
+import { crc32 } from 'node:zlib'
 import { RowcastError } from '../errors.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import type { EntryId } from './entry-id.ts'
+import { ENTRY_FIELD, FLOOR_FIELD, type RawEntry } from './stream-reply.ts'
 
-const VERSION = 1
-const HEADER_BYTES = 48
+const VERSION = 2
+const CHECKSUM_OFFSET = 48
+const HEADER_BYTES = 52
 const DIGEST_BYTES = 8
 const FLAG_FINAL = 1
 const FLAG_ALONE = 2
@@ -126,6 +130,7 @@ export class EntryEncoder {
     for (const [index, digest] of this.#relations.entries()) {
       payload.write(digest, this.#at + index * DIGEST_BYTES, 'hex')
     }
+    payload.writeUInt32BE(checksumOf(payload), CHECKSUM_OFFSET)
     this.clear()
     return payload
   }
@@ -157,6 +162,7 @@ export function decodeEntry(id: EntryId, bytes: Buffer): Entry {
   for (let at = recordsEnd; at < bytes.length; at += DIGEST_BYTES) {
     relations.push(bytes.toString('hex', at, at + DIGEST_BYTES))
   }
+  if (bytes.readUInt32BE(CHECKSUM_OFFSET) !== checksumOf(bytes)) throw unreadable('has a wrong checksum')
   return {
     id,
     previous: { lsn: toLsn(bytes.readBigUInt64BE(4)), sequence: bytes.readUInt32BE(12) },
@@ -171,6 +177,23 @@ export function decodeEntry(id: EntryId, bytes: Buffer): Entry {
     bytes,
     recordsEnd,
   }
+}
+
+/** Whether what stands in the stream is an entry of ours, or the floor that a stream begins with. */
+export function isReadableEntry({ id, field, value }: RawEntry): boolean {
+  if (field === FLOOR_FIELD) return true
+  if (field !== ENTRY_FIELD) return false
+  try {
+    decodeEntry(id, value)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Of the bytes before the checksum and of those after it. */
+function checksumOf(bytes: Buffer): number {
+  return crc32(bytes.subarray(HEADER_BYTES), crc32(bytes.subarray(0, CHECKSUM_OFFSET)))
 }
 
 /** Walks the records. @throws BROKER_ENTRY_UNREADABLE, or what the visitor throws */

@@ -12,11 +12,11 @@ import {
 } from '../changes/assembler.ts'
 import type { StreamEpoch } from '../changes/cursor.ts'
 import type { SoftDeleteFields } from '../changes/soft-delete.ts'
-import { RowcastError } from '../errors.ts'
+import { isRowcastError, RowcastError } from '../errors.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
 import type { Message, RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
 import { type Entry, readRecords } from './entry-codec.ts'
-import { compareEntryIds, type EntryId } from './entry-id.ts'
+import { compareEntryIds, type EntryId, laterEntryId } from './entry-id.ts'
 import type { RelationCache } from './relation-cache.ts'
 
 /** Where what was read goes. */
@@ -37,6 +37,8 @@ export class EntryFeeder {
   readonly #options: EntryFeederOptions
   readonly #assembler: TransactionAssembler
   #position: EntryId
+  /** The last thing that was passed over because it cannot be read; what follows need not follow on anything before. */
+  #passed: EntryId
   /** Commit LSN of the transaction that is being read; null between two. */
   #openLsn: bigint | null = null
   /** Where the reader stood before that transaction. */
@@ -47,6 +49,7 @@ export class EntryFeeder {
   constructor(options: EntryFeederOptions, position: EntryId) {
     this.#options = options
     this.#position = position
+    this.#passed = position
     this.#positionBefore = position
     this.#assembler = createTransactionAssembler(
       options.registry,
@@ -58,6 +61,16 @@ export class EntryFeeder {
   /** The last entry that was read. */
   get position(): EntryId {
     return this.#position
+  }
+
+  /** Where reading goes on: after the last entry that was read, or passed over. */
+  get readAfter(): EntryId {
+    return laterEntryId(this.#position, this.#passed)
+  }
+
+  /** Goes on behind something that cannot be read; whoever reads has been told. */
+  passOver(id: EntryId): void {
+    this.#passed = laterEntryId(this.#passed, id)
   }
 
   /**
@@ -76,11 +89,12 @@ export class EntryFeeder {
     this.#assembler.reset({ systemId, timeline })
     this.#openLsn = null
     this.#position = position
+    this.#passed = position
   }
 
   /** Whether the entry follows on what was read, or an entry is missing before it. */
   follows(entry: Entry): boolean {
-    return compareEntryIds(entry.previous, this.#position) <= 0
+    return compareEntryIds(entry.previous, this.readAfter) <= 0
   }
 
   /** Reads the next entry, whose relations are in the cache. @throws BROKER_ENTRY_UNREADABLE, PGOUTPUT_… */
@@ -169,4 +183,21 @@ export class EntryFeeder {
 function changeCountOf(message: Message): number {
   if (message.kind === 'truncate') return message.relationOids.length
   return message.kind === 'message' ? 0 : 1
+}
+
+/** Feeds entries until one does not follow, or cannot be read: then why. */
+export function feedAll(
+  feeder: EntryFeeder,
+  entries: readonly Entry[],
+): 'broker-trimmed' | 'broker-unreadable' | null {
+  for (const entry of entries) {
+    if (!feeder.follows(entry)) return 'broker-trimmed'
+    try {
+      feeder.feed(entry)
+    } catch (error) {
+      if (isRowcastError(error)) return 'broker-unreadable'
+      throw error
+    }
+  }
+  return null
 }

@@ -8,17 +8,19 @@ import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { GAP_WORDS } from '../source/gap-notices.ts'
-import { ModelTableGuard, type ModelTableListener, type ModelTableState } from '../source/model-tables.ts'
+import { ModelTableGuard, type ModelTableListener } from '../source/model-tables.ts'
 import type { TableJudge } from '../source/row-security.ts'
 import { toLsn } from '../wire/lsn.ts'
-import type { EntryFeeder, FeederOutput } from './entry-feeder.ts'
-import type { EntryId } from './entry-id.ts'
+import { otherDatabase, streamGap } from './broker-faults.ts'
+import { type EntryFeeder, type FeederOutput, feedAll } from './entry-feeder.ts'
+import { compareEntryIds, type EntryId } from './entry-id.ts'
 import { type Epoch, judgePassage } from './epoch.ts'
 import type { EpochStore } from './epoch-store.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RelationCache } from './relation-cache.ts'
 import { type Mark, StreamReader } from './stream-reader.ts'
+import { parseTableStates } from './table-states.ts'
+import { TapSignal } from './tap-signal.ts'
 
 /** What a follower needs. */
 export interface EpochFollowerOptions {
@@ -36,21 +38,13 @@ export interface EpochFollowerOptions {
   readonly preloadBytes: number
   /** Something was read, or a tap was heard. */
   readonly onProgress: () => void
+  /** Whether the keys themselves are in doubt; then `follow` returns. */
+  readonly isStale: () => boolean
 }
 
 /** How long one read waits, and how often the epochs are looked at. */
 const BLOCK_MS = 1_000
 const NO_EPOCH_INTERVAL_MS = 100
-/** A first mark older than this, by the clocks of two machines, says nothing of a tap that lives. */
-const FRESH_MARK_MS = 10_000
-
-/** Why changes may be missing, beyond what a source can meet. */
-const BROKER_GAP_WORDS: Readonly<Record<string, string>> = {
-  'broker-lost': 'The broker had lost changes that PostgreSQL does not keep any more.',
-  'broker-behind': 'The broker does not have all of what was written before a failover.',
-  'broker-trimmed': 'The broker has dropped changes before this process had read them.',
-}
-
 /** Follows one slot's stream. */
 export class EpochFollower {
   readonly #options: EpochFollowerOptions
@@ -60,11 +54,7 @@ export class EpochFollower {
   #feeder: EntryFeeder | null = null
   #reader: StreamReader | null = null
   #tablesDigest = ''
-  #safeLsn = 0n
-  #heardAtMs: number | null = null
-  #hasMark = false
-  /** What the latest mark of this epoch says is in the stream; null before the first. */
-  #markedLsn: bigint | null = null
+  readonly #signal = new TapSignal()
   #isFollowing = false
   /** Redis has nothing of the slot: it came back empty, or no tap has written yet. */
   #isMissing = false
@@ -84,10 +74,6 @@ export class EpochFollower {
     return this.#epoch
   }
 
-  get hasEpoch(): boolean {
-    return this.#epoch !== null
-  }
-
   /** The last entry that was read. */
   get position(): EntryId | null {
     return this.#feeder?.position ?? null
@@ -95,18 +81,18 @@ export class EpochFollower {
 
   /** Everything before it is in the stream, as far as a tap has said. */
   get safeLsn(): bigint {
-    return this.#safeLsn
+    return this.#signal.safeLsn
   }
 
   get lagBytes(): number {
     const position = this.position
-    return position === null || this.#safeLsn <= position.lsn || this.#isFollowing
+    return position === null || this.safeLsn <= position.lsn || this.#isFollowing
       ? 0
-      : Number(this.#safeLsn - position.lsn)
+      : Number(this.safeLsn - position.lsn)
   }
 
   get tapSilentMs(): number | null {
-    return this.#heardAtMs === null ? null : performance.now() - this.#heardAtMs
+    return this.#signal.silentMs
   }
 
   /** Whether all that was there has been read, and what comes is read as it comes. */
@@ -119,7 +105,7 @@ export class EpochFollower {
     this.#isFollowing = false
     this.#reader = null
     try {
-      while (!signal.aborted) {
+      while (!signal.aborted && !this.#options.isStale()) {
         await this.#lookAtEpochs(connection)
         if (this.#epoch?.isOpen && !this.#isMissing) await this.#readForAWhile(connection, signal)
         else await delay(NO_EPOCH_INTERVAL_MS, undefined, { signal }).catch(() => {})
@@ -135,12 +121,20 @@ export class EpochFollower {
 
   async #lookAtEpochs(connection: RedisConnection): Promise<void> {
     const epochs = await this.#options.store.readAll(connection)
+    if (epochs.length === 0) await this.#checkIsNoStrangers(connection)
     const known = epochs.findIndex(({ id }) => id === this.#epoch?.id)
     const news = known < 0 ? epochs.slice(-1) : epochs.slice(known + 1)
     for (const epoch of news) await this.#enter(connection, epoch)
     this.#isMissing = epochs.length === 0
     if (this.#isMissing) this.#isFollowing = false
     if (this.#epoch?.isOpen) this.#reader ??= this.#readerOf(connection, this.#epoch)
+  }
+
+  /** Nothing is read of another cluster, whoever gave it our keys. @throws BROKER_OTHER_DATABASE */
+  async #checkIsNoStrangers(connection: RedisConnection): Promise<void> {
+    const stranger = await this.#options.store.findStranger(connection)
+    if (stranger === null) return
+    throw otherDatabase(stranger, this.#options.store.systemId)
   }
 
   #readerOf(connection: RedisConnection, epoch: Epoch): StreamReader {
@@ -152,46 +146,46 @@ export class EpochFollower {
     while (!signal.aborted && performance.now() < untilMs) {
       const [feeder, reader] = [this.#feeder, this.#reader]
       if (feeder === null || reader === null) return
-      const { entries, mark } = await reader.read(feeder.position, this.#isFollowing ? BLOCK_MS : 0)
-      for (const entry of entries) {
-        if (!feeder.follows(entry)) {
-          await this.#startOver(connection, 'broker-trimmed')
-          return
-        }
-        feeder.feed(entry)
+      const { entries, damage, mark } = await reader.read(feeder.readAfter, this.#isFollowing ? BLOCK_MS : 0)
+      const fault = feedAll(feeder, entries) ?? (damage === null ? null : 'broker-unreadable')
+      if (fault !== null) {
+        await this.#startOver(connection, fault)
+        return
       }
-      if (mark !== null) await this.#hear(connection, mark)
+      if (mark !== null) await this.#hear(connection, reader, mark)
       if (entries.length === 0) this.#isFollowing = true
-      // Nothing is left of what stood before the mark that was heard before.
-      if (entries.length === 0 && this.#markedLsn !== null) this.#options.bus.passed(toLsn(this.#markedLsn))
+      if (entries.length === 0) this.#pass(feeder)
       this.#options.onProgress()
     }
   }
 
-  async #hear(connection: RedisConnection, mark: Mark): Promise<void> {
-    this.#safeLsn = mark.id.lsn
-    this.#markedLsn = mark.id.lsn
-    const isFresh = this.#hasMark || Math.abs(Date.now() - mark.id.sequence) < FRESH_MARK_MS
-    if (isFresh) this.#heardAtMs = performance.now()
-    this.#hasMark = true
-    const { tables } = JSON.parse(mark.text) as { readonly tables?: string }
-    if (tables !== undefined && tables !== this.#tablesDigest) await this.#readTables(connection, tables)
+  /** Nothing is left of what stood before the mark that was heard last, if the entry it counts on was there. */
+  #pass(feeder: EntryFeeder): void {
+    const passedLsn = this.#signal.passedAt(feeder.position)
+    if (passedLsn !== null) this.#options.bus.passed(passedLsn)
+  }
+
+  async #hear(connection: RedisConnection, reader: StreamReader, mark: Mark): Promise<void> {
+    const { tables } = mark
+    await this.#signal.hear(mark, () => reader.readClockMs())
+    if (tables !== null && tables !== this.#tablesDigest) await this.#readTables(connection, tables)
   }
 
   async #readTables(connection: RedisConnection, digest: string): Promise<void> {
     if (this.#epoch === null) return
     const { tables } = this.#options.store.keys.epoch(this.#epoch.id)
     const text = await connection.send(['GET', tables])
-    if (text === null) return
+    const states = text === null ? null : parseTableStates(String(text))
+    if (states === null) return
     this.#tablesDigest = digest
-    this.#tableGuard.update(JSON.parse(String(text)) as readonly ModelTableState[])
+    this.#tableGuard.update(states)
   }
 
   async #enter(connection: RedisConnection, epoch: Epoch): Promise<void> {
     const known = this.#epoch
     const feeder = this.#feeder
     if (known !== null && feeder !== null) {
-      await this.#drain(connection, known, feeder)
+      await this.#drain(connection, { epoch: known, feeder, end: endOf(known, epoch) })
       const passage = judgePassage(known, feeder.rewind(), epoch)
       if (passage.kind === 'go-on') {
         this.#adopt(epoch)
@@ -212,33 +206,28 @@ export class EpochFollower {
   #adopt(epoch: Epoch): void {
     this.#epoch = epoch
     this.#reader = null
-    this.#hasMark = false
-    this.#markedLsn = null
+    this.#signal.reset()
     this.#isFollowing = false
   }
 
   /** What is left of an epoch that is over. */
-  async #drain(connection: RedisConnection, epoch: Epoch, feeder: EntryFeeder): Promise<void> {
+  async #drain(connection: RedisConnection, { epoch, feeder, end }: Rest): Promise<void> {
     if (!epoch.isOpen) return
     const reader = this.#readerOf(connection, epoch)
     for (;;) {
-      const { entries } = await reader.read(feeder.position, 0)
-      if (entries.length === 0) return
-      for (const entry of entries) {
-        if (!feeder.follows(entry)) return
-        feeder.feed(entry)
-      }
+      const { entries, damage } = await reader.read(feeder.readAfter, 0)
+      const ours = end === null ? entries : entries.filter(({ id }) => compareEntryIds(id, end) <= 0)
+      const isOver = ours.length === 0 || ours.length < entries.length || damage !== null
+      if (feedAll(feeder, ours) !== null || isOver) return
     }
   }
 
   /** Changes are missing: everybody is told, and a new history begins. */
   async #startOver(connection: RedisConnection, reason: string): Promise<void> {
-    const words = BROKER_GAP_WORDS[reason] ?? (GAP_WORDS as Readonly<Record<string, string>>)[reason]
-    const error = new RowcastError('RESYNC_REQUIRED', words ?? 'Changes are missing.', {
-      details: { reason },
-    })
+    const error = streamGap(reason)
     this.#options.logger.error(error.message, { code: error.code, reason })
     this.#feeder = null
+    this.#isFollowing = false
     this.#options.bus.gap(error)
     if (this.#epoch?.isOpen) await this.#startFresh(connection, this.#epoch)
   }
@@ -246,7 +235,7 @@ export class EpochFollower {
   async #startFresh(connection: RedisConnection, epoch: Epoch): Promise<void> {
     const reader = this.#readerOf(connection, epoch)
     await this.#readTables(connection, this.#tablesDigest)
-    const { entries, last } = await reader.readNewest(this.#options.preloadBytes)
+    const { entries, last, end } = await reader.readNewest(this.#options.preloadBytes)
     if (last === null) {
       this.#epoch = null
       throw new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in Redis.')
@@ -275,6 +264,7 @@ export class EpochFollower {
     this.#isPreloading = true
     for (const entry of preloaded) feeder.feed(entry)
     this.#isPreloading = false
+    if (end !== null) feeder.passOver(end)
     this.#feeder = feeder
     this.#reader = reader
   }
@@ -292,4 +282,16 @@ export class EpochFollower {
     this.#options.logger.info(`The changes of ${model} can be read again.`, { model })
     this.#options.bus.cut(model)
   }
+}
+
+/** What is left of an epoch that is over; null: as much as there is. */
+interface Rest {
+  readonly epoch: Epoch
+  readonly feeder: EntryFeeder
+  readonly end: EntryId | null
+}
+
+/** Where an epoch ends, as far as the next one says it. */
+function endOf(known: Epoch, next: Epoch): EntryId | null {
+  return next.previous?.id === known.id ? next.previous.end : null
 }

@@ -1,90 +1,132 @@
 /** Beside the bus, broker. The epochs as Redis keeps them: read, begun, and left to expire. */
 
 import { randomUUID } from 'node:crypto'
+import { RowcastError } from '../errors.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
-import { type EntryId, formatEntryId } from './entry-id.ts'
+import { isReadableEntry } from './entry-codec.ts'
+import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
 import { type Epoch, formatEpoch, parseEpoch } from './epoch.ts'
+import { formatMark, type MarkContent, parseMark } from './mark.ts'
 import type { RedisConnection } from './redis-connection.ts'
-import { keysOf, type StreamKeys, streamKeys } from './stream-keys.ts'
-import { toRawEntries } from './stream-reply.ts'
+import { type EpochKeys, keysOf, type StreamKeys, streamKeys } from './stream-keys.ts'
+import { FLOOR_FIELD, toLastGeneratedId, toRawEntries } from './stream-reply.ts'
 
 /** An epoch and how far it has come. */
 export interface StoredState {
   readonly epoch: Epoch
-  /** The last entry, or the floor. */
+  /** The last entry that can be read, or the floor. */
   readonly last: EntryId
   /** Everything before it is in the stream. */
   readonly safeLsn: Lsn
+  /** False where somebody else has written to the stream behind its last entry: nothing of ours can follow. */
+  readonly isWritable: boolean
 }
 
 /** Epochs are few: one for each gap and each failover. */
 const EPOCHS_MAX = 100
+/** Entries of others that are passed over in search of the last of ours: pages of a size. */
+const PAGE_COUNT = 64
+const PAGES_MAX = 16
 
-/** Reads and writes epochs of one slot. */
+/** Reads and writes epochs of one slot of one database cluster. */
 export class EpochStore {
-  readonly keys: StreamKeys
+  readonly #prefix: string | null
+  readonly #slot: string
+  #systemId: string | null = null
 
-  constructor(prefix: string, slot: string) {
-    this.keys = streamKeys(prefix, slot)
+  /** @param prefix what all keys begin with; null makes one of the cluster's identifier */
+  constructor(prefix: string | null, slot: string) {
+    this.#prefix = prefix
+    this.#slot = slot
+  }
+
+  /** The cluster whose epochs these are; others' are not looked at. */
+  useSystem(systemId: string): void {
+    this.#systemId = systemId
+  }
+
+  get systemId(): string {
+    if (this.#systemId === null) throw new RowcastError('BUG', 'The stream was read before its database.')
+    return this.#systemId
+  }
+
+  get keys(): StreamKeys {
+    return streamKeys(this.#prefix ?? `rowcast:${this.systemId}`, this.#slot)
+  }
+
+  /** Written to find out whether writing is possible. */
+  get probeKey(): string {
+    return `${this.#prefix ?? 'rowcast'}:{${this.#slot}}:probe`
   }
 
   /** All that are known, oldest first. */
   async readAll(connection: RedisConnection): Promise<readonly Epoch[]> {
     const entries = toRawEntries(await connection.send(['XRANGE', this.keys.epochs, '-', '+']))
-    return entries.map(({ value }) => parseEpoch(value.toString()))
+    return entries
+      .flatMap(({ value }) => parseEpoch(value.toString()) ?? [])
+      .filter((epoch) => this.#isOurs(epoch))
   }
 
   /** The present one; null when there is none. */
   async readNewest(connection: RedisConnection): Promise<Epoch | null> {
-    const [newest] = toRawEntries(
-      await connection.send(['XREVRANGE', this.keys.epochs, '+', '-', 'COUNT', '1']),
-    )
-    return newest === undefined ? null : parseEpoch(newest.value.toString())
+    return (await this.readAll(connection)).at(-1) ?? null
+  }
+
+  /** Another cluster's identifier, where its epochs stand at our keys; null where none do. */
+  async findStranger(connection: RedisConnection): Promise<string | null> {
+    const entries = toRawEntries(await connection.send(['XRANGE', this.keys.epochs, '-', '+']))
+    const epochs = entries.flatMap(({ value }) => parseEpoch(value.toString()) ?? [])
+    return epochs.find((epoch) => !this.#isOurs(epoch))?.systemId ?? null
+  }
+
+  #isOurs(epoch: Epoch): boolean {
+    return epoch.systemId === this.systemId
   }
 
   /** Id of the last entry of an epoch, or its floor; null when Redis does not have the stream. */
   async readLast(connection: RedisConnection, epochId: string): Promise<EntryId | null> {
-    const { changes } = this.keys.epoch(epochId)
-    const [last] = toRawEntries(await connection.send(['XREVRANGE', changes, '+', '-', 'COUNT', '1']))
-    return last?.id ?? null
+    return findLast(connection, this.keys.epoch(epochId))
   }
 
   /** The present epoch as far as Redis has it; null when it has none. */
   async readState(connection: RedisConnection): Promise<StoredState | null> {
     const epoch = await this.readNewest(connection)
     if (epoch === null) return null
-    const last = await this.readLast(connection, epoch.id)
-    const { marks } = this.keys.epoch(epoch.id)
-    const [mark] = toRawEntries(await connection.send(['XREVRANGE', marks, '+', '-', 'COUNT', '1']))
-    if (last === null || mark === undefined) {
-      return { epoch: { ...epoch, isOpen: false }, last: epoch.floor, safeLsn: LSN_ZERO }
+    const keys = this.keys.epoch(epoch.id)
+    const last = await findLast(connection, keys)
+    const mark = await readMark(connection, keys)
+    if (last === null || mark === null) {
+      return { epoch: { ...epoch, isOpen: false }, last: epoch.floor, safeLsn: LSN_ZERO, isWritable: false }
     }
-    return { epoch, last, safeLsn: mark.id.lsn }
+    // A mark whose entry is not there says nothing; up to the last entry there is no doubt.
+    const safeLsn = compareEntryIds(mark.last, last) > 0 ? last.lsn : mark.lsn
+    const newestId = toLastGeneratedId(await connection.send(['XINFO', 'STREAM', keys.changes]))
+    return { epoch, last, safeLsn, isWritable: newestId === formatEntryId(last) }
   }
 
-  /** Begins an epoch, and lets the one before expire. */
+  /** Begins an epoch, all of it at once, and lets the one before expire. */
   async create(
     connection: RedisConnection,
     epoch: Epoch,
-    floorLsn: Lsn,
+    mark: MarkContent,
     expireMinutes: number,
   ): Promise<void> {
     const { changes, marks } = this.keys.epoch(epoch.id)
-    await connection.send(['XADD', changes, formatEntryId(epoch.floor), 'floor', ''])
-    await connection.send(['XADD', marks, 'MAXLEN', '1', `${floorLsn}-0`, 'm', '{}'])
-    await this.#announce(connection, epoch)
-    if (epoch.previous === null) return
     const seconds = String(Math.max(60, Math.ceil(expireMinutes * 60)))
-    for (const key of keysOf(this.keys.epoch(epoch.previous.id))) {
-      await connection.send(['EXPIRE', key, seconds])
-    }
+    const before = epoch.previous === null ? [] : keysOf(this.keys.epoch(epoch.previous.id))
+    await sendAll(connection, [
+      ['XADD', changes, formatEntryId(epoch.floor), FLOOR_FIELD, ''],
+      ['XADD', marks, 'MAXLEN', '1', '*', 'm', formatMark(mark)],
+      this.#announcement(epoch),
+      ...before.map((key) => ['EXPIRE', key, seconds]),
+    ])
   }
 
   /**
-   * Says that changes are missing, before a stream begins again: only by the tap that wrote last, and while its epoch
-   * is the present one.
+   * Reports that changes are missing, before a stream begins again: only by the tap that wrote last, and while its
+   * epoch is the present one.
    */
-  async tellGap(
+  async reportGap(
     connection: RedisConnection,
     epochId: string,
     writerId: string,
@@ -92,18 +134,47 @@ export class EpochStore {
   ): Promise<void> {
     const state = await this.readState(connection)
     if (state === null || state.epoch.id !== epochId || !state.epoch.isOpen) return
-    const [mark] = toRawEntries(
-      await connection.send(['XREVRANGE', this.keys.epoch(epochId).marks, '+', '-', 'COUNT', '1']),
-    )
-    if (mark === undefined || !mark.value.toString().includes(writerId)) return
+    const mark = await readMark(connection, this.keys.epoch(epochId))
+    if (mark?.writer !== writerId) return
     const { epoch, last } = state
     const previous = { id: epoch.id, end: last }
-    const told: Epoch = { ...epoch, id: randomUUID(), kind: 'gap', previous, reason, isOpen: false }
-    await this.#announce(connection, told)
+    const closed: Epoch = { ...epoch, id: randomUUID(), kind: 'gap', previous, reason, isOpen: false }
+    await connection.send(this.#announcement(closed))
   }
 
-  async #announce(connection: RedisConnection, epoch: Epoch): Promise<void> {
-    const { epochs } = this.keys
-    await connection.send(['XADD', epochs, 'MAXLEN', '~', String(EPOCHS_MAX), '*', 'e', formatEpoch(epoch)])
+  #announcement(epoch: Epoch): readonly string[] {
+    return ['XADD', this.keys.epochs, 'MAXLEN', '~', String(EPOCHS_MAX), '*', 'e', formatEpoch(epoch)]
   }
+}
+
+/** Sends commands as one transaction. Source: Redis documentation, "Transactions". */
+async function sendAll(connection: RedisConnection, commands: readonly (readonly string[])[]): Promise<void> {
+  let refusal: unknown = null
+  for (const command of [['MULTI'], ...commands])
+    connection.send(command).catch((error: unknown) => {
+      refusal ??= error
+    })
+  await connection.send(['EXEC']).catch((error: unknown) => {
+    throw refusal ?? error
+  })
+}
+
+async function readMark(connection: RedisConnection, { marks }: EpochKeys): Promise<MarkContent | null> {
+  const [mark] = toRawEntries(await connection.send(['XREVRANGE', marks, '+', '-', 'COUNT', '1']))
+  return mark === undefined ? null : parseMark(mark.value.toString())
+}
+
+/** The last entry that can be read; null when Redis does not have the stream, or nothing of ours is near its end. */
+async function findLast(connection: RedisConnection, { changes }: EpochKeys): Promise<EntryId | null> {
+  let to = '+'
+  for (let page = 0; page < PAGES_MAX; page += 1) {
+    const count = String(page === 0 ? 1 : PAGE_COUNT)
+    const entries = toRawEntries(await connection.send(['XREVRANGE', changes, to, '-', 'COUNT', count]))
+    for (const entry of entries) {
+      if (isReadableEntry(entry)) return entry.id
+      to = `(${formatEntryId(entry.id)}`
+    }
+    if (entries.length === 0) return null
+  }
+  return null
 }

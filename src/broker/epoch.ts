@@ -4,10 +4,10 @@
  * nothing is ever mixed. Pure.
  */
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
-import { RowcastError } from '../errors.ts'
 import type { RelayStart } from '../source/stream-relay.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { compareEntryIds, type EntryId, formatEntryId, parseEntryId } from './entry-id.ts'
+import { openDocument, sealDocument } from './sealed-document.ts'
 
 /**
  * How an epoch follows on the one before it. `continuous`: another timeline, nothing lost.
@@ -38,6 +38,8 @@ export interface Epoch {
 export interface Found {
   readonly epoch: Epoch
   readonly last: EntryId
+  /** False where nothing of ours can follow on the last entry. */
+  readonly isWritable: boolean
 }
 
 /** What a tap remembers of what it published itself. */
@@ -52,7 +54,7 @@ export interface Published {
 
 /** Formats as it is kept in the broker. */
 export function formatEpoch(epoch: Epoch): string {
-  return JSON.stringify({
+  return sealDocument({
     ...epoch,
     floor: formatEntryId(epoch.floor),
     serverLsn: String(epoch.serverLsn),
@@ -61,25 +63,29 @@ export function formatEpoch(epoch: Epoch): string {
   })
 }
 
-/** Parses it. @throws BROKER_ENTRY_UNREADABLE */
-export function parseEpoch(text: string): Epoch {
-  try {
-    const raw = JSON.parse(text) as Epoch & {
-      floor: string
-      serverLsn: string
-      previous: { id: string; end: string } | null
-    }
-    return {
-      ...raw,
-      floor: parseEntryId(raw.floor),
-      serverLsn: toLsn(BigInt(raw.serverLsn)),
-      previous: raw.previous === null ? null : { id: raw.previous.id, end: parseEntryId(raw.previous.end) },
-    }
-  } catch (error) {
-    throw new RowcastError('BROKER_ENTRY_UNREADABLE', 'An epoch of the stream cannot be read.', {
-      cause: error,
-    })
+const KINDS: readonly unknown[] = ['continuous', 'refilled', 'gap'] satisfies readonly EpochKind[]
+
+/** Parses it; null when it is none of rowcast's. @throws BROKER_ENTRY_UNREADABLE when a newer rowcast wrote it */
+export function parseEpoch(text: string): Epoch | null {
+  const content = openDocument(text)
+  if (typeof content !== 'object' || content === null) return null
+  const raw = content as Readonly<Record<string, unknown>>
+  const { id, systemId, timeline, kind, reason, isOpen } = raw
+  if (typeof id !== 'string' || typeof systemId !== 'string' || typeof timeline !== 'number') return null
+  if (!KINDS.includes(kind) || typeof isOpen !== 'boolean') return null
+  return {
+    ...{ id, systemId, timeline, isOpen, kind: kind as EpochKind },
+    reason: typeof reason === 'string' ? reason : null,
+    floor: parseEntryId(String(raw['floor'])),
+    serverLsn: toLsn(BigInt(String(raw['serverLsn']))),
+    previous: parsePrevious(raw['previous']),
   }
+}
+
+function parsePrevious(raw: unknown): Epoch['previous'] {
+  if (typeof raw !== 'object' || raw === null) return null
+  const { id, end } = raw as Readonly<Record<string, unknown>>
+  return { id: String(id), end: parseEntryId(String(end)) }
 }
 
 /** The place just before everything at or after an LSN. */
@@ -96,7 +102,8 @@ export function planEpoch(
 ): Epoch {
   const { systemId, timeline, continuity, gap, serverLsn } = start
   const isSameTimeline = found?.epoch.systemId === systemId && found.epoch.timeline === timeline
-  if (found !== null && continuity.kind === 'continuous' && isSameTimeline && gap === null) return found.epoch
+  const isWhole = continuity.kind === 'continuous' && gap === null
+  if (found?.isWritable && isSameTimeline && isWhole) return found.epoch
   const previous = found === null ? null : { id: found.epoch.id, end: found.last }
   const base = {
     ...{ id: newId, systemId, timeline, serverLsn, previous, reason: null, isOpen: true },
@@ -139,8 +146,11 @@ export function judgePassage(known: Epoch, position: EntryId, next: Epoch): Pass
   if (next.kind === 'gap') return { kind: 'gap', reason: next.reason ?? 'unknown' }
   if (next.systemId !== known.systemId) return { kind: 'gap', reason: 'other-cluster' }
   if (next.kind === 'continuous') {
-    const isWhole = next.previous?.id === known.id && compareEntryIds(position, next.previous.end) >= 0
-    if (!isWhole) return { kind: 'gap', reason: 'broker-behind' }
+    const { previous } = next
+    const beyond = previous?.id === known.id ? compareEntryIds(position, previous.end) : -1
+    if (beyond < 0) return { kind: 'gap', reason: 'broker-behind' }
+    // What it has read beyond the end was written by somebody whom the next epoch does not know.
+    if (beyond > 0) return { kind: 'gap', reason: 'timeline-diverged' }
     return { kind: 'go-on', position: compareEntryIds(position, next.floor) < 0 ? next.floor : position }
   }
   if (next.timeline !== known.timeline) return { kind: 'gap', reason: 'timeline-unknown' }

@@ -7,16 +7,18 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { RowcastError } from '../errors.ts'
 import { backoffDelayMs, type SourceState } from '../source/lifecycle.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
+import { toBrokerError } from './broker-faults.ts'
 import { formatEntryId } from './entry-id.ts'
 import type { Epoch } from './epoch.ts'
 import { EpochFollower, type EpochFollowerOptions } from './epoch-follower.ts'
 import { openRedisConnection, type RedisConnection } from './redis-connection.ts'
-import { toBrokerError } from './tap-relay.ts'
 
 /** What a gateway needs. */
-export interface GatewayOptions extends Omit<EpochFollowerOptions, 'onProgress'> {
+export interface GatewayOptions extends Omit<EpochFollowerOptions, 'onProgress' | 'isStale'> {
   readonly url: string
   readonly slot: string
+  /** Identifier of the database cluster; rejects while it cannot be asked. */
+  readonly readSystemId: () => Promise<string>
 }
 
 /** What can be known of it at a moment. */
@@ -52,13 +54,15 @@ export interface Gateway {
 
 /** How long a tap may be silent before this process says that nothing flows. */
 const TAP_SILENCE_MAX_MS = 15_000
+/** While no tap is heard, how often the database is asked whether it is still the same. */
+const SYSTEM_INTERVAL_MS = 10_000
 /** Longest wait between two attempts: Redis may be back at any moment. */
 const DELAY_MAX_MS = 1_000
 
 /** Creates one; it does nothing until `start()`. */
 export function createGateway(options: GatewayOptions): Gateway {
   const { logger } = options
-  const follower = new EpochFollower({ ...options, onProgress: settle })
+  const follower = new EpochFollower({ ...options, onProgress: settle, isStale: isSystemInDoubt })
   const waiters = new Set<() => void>()
   const stopping = new AbortController()
   let state: SourceState = 'idle'
@@ -67,6 +71,24 @@ export function createGateway(options: GatewayOptions): Gateway {
   let failures = 0
   let connects = 0
   let loop: Promise<void> = Promise.resolve()
+  let isSystemKnown = false
+  let systemReadAtMs = 0
+
+  /** A database that was known and cannot be asked now has not changed. */
+  async function readSystem(): Promise<void> {
+    systemReadAtMs = performance.now()
+    try {
+      options.store.useSystem(await options.readSystemId())
+      isSystemKnown = true
+    } catch (error) {
+      if (!isSystemKnown) throw error
+    }
+  }
+
+  /** No tap writes to these keys: the address may lead to another cluster by now, which has others. */
+  function isSystemInDoubt(): boolean {
+    return tapSilence() !== null && performance.now() - systemReadAtMs >= SYSTEM_INTERVAL_MS
+  }
 
   function settle(): void {
     if (follower.isFollowing && failures > 0) {
@@ -80,9 +102,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   function tapSilence(): RowcastError | null {
-    const { tapSilentMs, hasEpoch } = follower
+    const { tapSilentMs, epoch } = follower
     if (tapSilentMs !== null && tapSilentMs < TAP_SILENCE_MAX_MS) return null
-    const happened = hasEpoch ? 'The tap has been silent.' : 'No tap has written to the stream yet.'
+    const happened = epoch !== null ? 'The tap has been silent.' : 'No tap has written to the stream yet.'
     return new RowcastError('BROKER_NO_TAP', happened, { details: { slot: options.slot } })
   }
 
@@ -91,6 +113,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   async function readOnce(): Promise<void> {
+    await readSystem()
+    if (stopping.signal.aborted) return
     const opened = await openRedisConnection({ url: options.url, name: `rowcast-gateway:${options.slot}` })
     connection = opened
     try {

@@ -1,10 +1,9 @@
 /** Beside the bus, broker. What relations look like, by digest, fetched once: a digest never means anything else. */
 import { Buffer } from 'node:buffer'
-import { RowcastError } from '../errors.ts'
 import type { RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
 import type { Entry } from './entry-codec.ts'
-import type { RedisConnection, RedisReply } from './redis-connection.ts'
-import { decodeRelationDefinition } from './relation-definition.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import { decodeRelationDefinition, digestOfRelation } from './relation-definition.ts'
 
 /** One for all readers of a process. */
 export class RelationCache {
@@ -14,24 +13,26 @@ export class RelationCache {
     return this.#known.get(digest)
   }
 
-  /** Fetches what entries refer to. @throws BROKER_ENTRY_UNREADABLE, BROKER_… */
-  async load(connection: RedisConnection, key: string, entries: readonly Entry[]): Promise<void> {
-    const missing = new Set<string>()
+  /** Fetches what entries refer to; returns what Redis does not have, or has damaged. @throws BROKER_… */
+  async load(
+    connection: RedisConnection,
+    key: string,
+    entries: readonly Entry[],
+  ): Promise<ReadonlySet<string>> {
+    const wanted = new Set<string>()
     for (const { relations } of entries) {
-      for (const digest of relations) if (!this.#known.has(digest)) missing.add(digest)
+      for (const digest of relations) if (!this.#known.has(digest)) wanted.add(digest)
     }
-    if (missing.size === 0) return
-    const digests = [...missing]
-    const replies = (await connection.send(['HMGET', key, ...digests])) as readonly RedisReply[]
+    if (wanted.size === 0) return wanted
+    const digests = [...wanted]
+    const reply = await connection.send(['HMGET', key, ...digests])
+    const found: readonly unknown[] = Array.isArray(reply) ? reply : []
     for (const [index, digest] of digests.entries()) {
-      const bytes = replies[index]
-      if (!Buffer.isBuffer(bytes)) {
-        throw new RowcastError(
-          'BROKER_ENTRY_UNREADABLE',
-          'What a relation looks like is not in Redis any more.',
-        )
-      }
+      const bytes = found[index]
+      if (!Buffer.isBuffer(bytes) || digestOfRelation(bytes) !== digest) continue
       this.#known.set(digest, decodeRelationDefinition(bytes))
+      wanted.delete(digest)
     }
+    return wanted
   }
 }

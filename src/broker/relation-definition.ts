@@ -24,7 +24,12 @@ export function encodeRelationDefinition(messages: readonly Buffer[]): RelationD
     return [length, message]
   })
   const bytes = Buffer.concat(parts)
-  return { digest: createHash('sha256').update(bytes).digest('hex').slice(0, 16), bytes }
+  return { digest: digestOfRelation(bytes), bytes }
+}
+
+/** The name of a definition: so that what is read can be held against it. */
+export function digestOfRelation(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex').slice(0, 16)
 }
 
 /** Takes one apart. @throws BROKER_ENTRY_UNREADABLE */

@@ -61,6 +61,8 @@ export interface ScaledSourceOptions {
   /** See `ReplicationSourceOptions`. */
   readonly judgeTable?: TableJudge | undefined
   readonly bus: ChangeBus
+  /** Identifier of the database cluster; rejects while it cannot be asked. */
+  readonly readSystemId: () => Promise<string>
   readonly onMessage: (message: EmittedMessage) => void
   /** The source of a tap, with relations of its own. */
   readonly createTapSource: (relay: StreamRelay, registry: RelationRegistry) => ReplicationSource

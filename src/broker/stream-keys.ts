@@ -7,8 +7,6 @@
 export interface StreamKeys {
   /** Stream: the epochs, newest last. */
   readonly epochs: string
-  /** Written to find out whether writing is possible. */
-  readonly probe: string
   epoch(id: string): EpochKeys
 }
 
@@ -16,7 +14,7 @@ export interface StreamKeys {
 export interface EpochKeys {
   /** Stream of entries. */
   readonly changes: string
-  /** Stream of one: up to where everything is in `changes`, and that a tap is alive. */
+  /** Stream of one: the newest mark. */
   readonly marks: string
   /** Hash: digest → what a relation looks like. */
   readonly relations: string
@@ -29,7 +27,6 @@ export function streamKeys(prefix: string, slot: string): StreamKeys {
   const root = `${prefix}:{${slot}}`
   return {
     epochs: `${root}:epochs`,
-    probe: `${root}:probe`,
     epoch: (id) => ({
       changes: `${root}:${id}:changes`,
       marks: `${root}:${id}:marks`,

@@ -1,25 +1,45 @@
 /** Beside the bus, broker. Reads entries of one epoch over one connection. */
-
+import { isRowcastError, RowcastError } from '../errors.ts'
 import { decodeEntry, type Entry } from './entry-codec.ts'
 import type { EntryId } from './entry-id.ts'
 import { formatEntryId } from './entry-id.ts'
+import { type MarkContent, parseMark } from './mark.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RelationCache } from './relation-cache.ts'
 import type { EpochKeys } from './stream-keys.ts'
-import { type RawEntry, toEntriesByKey, toRawEntries } from './stream-reply.ts'
+import { FLOOR_FIELD, type RawEntry, toEntriesByKey, toRawEntries } from './stream-reply.ts'
 
-/** What a reader was told by a tap. */
-export interface Mark {
+/** A mark as it was read. */
+export interface Mark extends MarkContent {
+  /** When it was written, by Redis' clock: milliseconds since 1970. */
+  readonly writtenAtMs: number
+}
+
+/** Something in the stream that is no entry of ours, or one that was damaged. */
+export interface Damage {
   readonly id: EntryId
-  /** The tap's word that everything before `id.lsn` is in the stream. */
-  readonly text: string
+  readonly error: RowcastError
+}
+
+/** Entries, up to the first that cannot be read. */
+export interface ReadEntries {
+  readonly entries: readonly Entry[]
+  readonly damage: Damage | null
 }
 
 /** What one look brought. */
-export interface StreamNews {
-  readonly entries: readonly Entry[]
+export interface StreamNews extends ReadEntries {
   /** The latest mark, when there is a new one. */
   readonly mark: Mark | null
+}
+
+/** The newest part of the stream that can be read. */
+export interface NewestEntries {
+  readonly entries: readonly Entry[]
+  /** The last entry that can be read, or the floor; null when Redis does not have the stream. */
+  readonly last: EntryId | null
+  /** The last of all that stands in the stream. */
+  readonly end: EntryId | null
 }
 
 /** Entries that one read brings at most; each may hold hundreds of changes. */
@@ -48,43 +68,26 @@ export class StreamReader {
     )
     const mark = found.get(marks)?.at(-1)
     if (mark !== undefined) this.#markId = formatEntryId(mark.id)
-    return {
-      entries: await this.#decode(found.get(changes) ?? []),
-      mark: mark === undefined ? null : { id: mark.id, text: mark.value.toString() },
-    }
+    return { ...(await this.#decode(found.get(changes) ?? [])), mark: toMark(mark) }
   }
 
   /** The next entries after `position`; null from the oldest. */
-  async readAfter(position: EntryId | null, count: number): Promise<readonly Entry[]> {
+  async readAfter(position: EntryId | null, count: number): Promise<ReadEntries> {
     const from = position === null ? '-' : `(${formatEntryId(position)}`
-    const reply = await this.#connection.send([
-      'XRANGE',
-      this.#keys.changes,
-      from,
-      '+',
-      'COUNT',
-      String(count),
-    ])
-    return this.#decode(toRawEntries(reply))
+    const range = [this.#keys.changes, from, '+', 'COUNT', String(count)]
+    return this.#decode(toRawEntries(await this.#connection.send(['XRANGE', ...range])))
   }
 
-  /** The newest entries, oldest first, as many as fit the bytes; and the stream's last id. */
-  async readNewest(
-    bytesMax: number,
-  ): Promise<{ readonly entries: readonly Entry[]; readonly last: EntryId | null }> {
+  /** The newest entries, oldest first, as many as fit the bytes: none before one that cannot be read. */
+  async readNewest(bytesMax: number): Promise<NewestEntries> {
     const newest: RawEntry[] = []
+    let end: EntryId | null = null
     let bytes = 0
     let to = '+'
     for (;;) {
-      const reply = await this.#connection.send([
-        'XREVRANGE',
-        this.#keys.changes,
-        to,
-        '-',
-        'COUNT',
-        String(READ_COUNT),
-      ])
-      const page = toRawEntries(reply)
+      const range = [this.#keys.changes, to, '-', 'COUNT', String(READ_COUNT)]
+      const page = toRawEntries(await this.#connection.send(['XREVRANGE', ...range]))
+      end ??= page[0]?.id ?? null
       for (const entry of page) {
         bytes += entry.value.length
         if (bytes > bytesMax) break
@@ -94,18 +97,64 @@ export class StreamReader {
       if (oldest === undefined || page.length < READ_COUNT || bytes > bytesMax) break
       to = `(${formatEntryId(oldest.id)}`
     }
-    const last = newest[0]?.id ?? (await this.#readLastId())
-    return { entries: await this.#decode(newest.reverse()), last }
+    const { entries, last } = await this.#decodeEnd(newest.reverse())
+    return { entries, last: last ?? end, end }
   }
 
-  async #readLastId(): Promise<EntryId | null> {
-    const reply = await this.#connection.send(['XREVRANGE', this.#keys.changes, '+', '-', 'COUNT', '1'])
-    return toRawEntries(reply)[0]?.id ?? null
+  /** Milliseconds since 1970 by Redis' clock, the one that marks are written by. */
+  async readClockMs(): Promise<number> {
+    const reply = await this.#connection.send(['TIME'])
+    const [seconds, micros] = Array.isArray(reply) ? (reply as readonly unknown[]).map(Number) : []
+    return (seconds ?? 0) * 1_000 + (micros ?? 0) / 1_000
   }
 
-  async #decode(raw: readonly RawEntry[]): Promise<readonly Entry[]> {
-    const entries = raw.filter(({ field }) => field === 'b').map(({ id, value }) => decodeEntry(id, value))
-    await this.#relations.load(this.#connection, this.#keys.relations, entries)
-    return entries
+  /** What can be read at the end of the entries given. */
+  async #decodeEnd(raw: readonly RawEntry[]): Promise<{ entries: readonly Entry[]; last: EntryId | null }> {
+    let rest = raw
+    let last: EntryId | null = null
+    for (;;) {
+      const { entries, damage } = await this.#decode(rest)
+      const before = damage === null ? rest : rest.slice(0, indexOf(rest, damage.id))
+      last = before.at(-1)?.id ?? last
+      if (damage === null) return { entries, last }
+      rest = rest.slice(indexOf(rest, damage.id) + 1)
+    }
   }
+
+  async #decode(raw: readonly RawEntry[]): Promise<ReadEntries> {
+    const entries: Entry[] = []
+    let damage: Damage | null = null
+    for (const { id, field, value } of raw) {
+      if (field === FLOOR_FIELD) continue
+      try {
+        entries.push(decodeEntry(id, value))
+      } catch (error) {
+        if (!isRowcastError(error)) throw error
+        damage = { id, error }
+        break
+      }
+    }
+    const missing = await this.#relations.load(this.#connection, this.#keys.relations, entries)
+    const at = entries.findIndex(({ relations }) => relations.some((digest) => missing.has(digest)))
+    const lacking = entries[at]
+    if (lacking === undefined) return { entries, damage }
+    // All of it is gone: nothing was damaged, and it is filled again.
+    if (Number(await this.#connection.send(['EXISTS', this.#keys.changes])) === 0) {
+      throw new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in Redis.')
+    }
+    const error = new RowcastError(
+      'BROKER_ENTRY_UNREADABLE',
+      'What a relation looks like is not in Redis any more.',
+    )
+    return { entries: entries.slice(0, at), damage: { id: lacking.id, error } }
+  }
+}
+
+function indexOf(raw: readonly RawEntry[], id: EntryId): number {
+  return raw.findIndex((each) => formatEntryId(each.id) === formatEntryId(id))
+}
+
+function toMark(raw: RawEntry | undefined): Mark | null {
+  const content = raw === undefined ? null : parseMark(raw.value.toString())
+  return raw === undefined || content === null ? null : { ...content, writtenAtMs: Number(raw.id.lsn) }
 }

@@ -4,10 +4,13 @@ import { RowcastError } from '../errors.ts'
 import { type EntryId, parseEntryId } from './entry-id.ts'
 import type { RedisReply } from './redis-connection.ts'
 
-/** An entry with the value of its one field. */
+/** Field of an entry of ours, and of the position that a stream begins at. */
+export const ENTRY_FIELD = 'b'
+export const FLOOR_FIELD = 'floor'
+
+/** An entry with the value of its first field. */
 export interface RawEntry {
   readonly id: EntryId
-  /** `b` an entry of ours, `floor` the place a stream begins at. */
   readonly field: string
   readonly value: Buffer
 }
@@ -34,4 +37,11 @@ export function toEntriesByKey(reply: RedisReply): ReadonlyMap<string, readonly 
     if (Buffer.isBuffer(key)) found.set(key.toString(), toRawEntries(entries ?? null))
   }
   return found
+}
+
+/** Answer of XINFO STREAM: the id that the next entry has to exceed. */
+export function toLastGeneratedId(reply: RedisReply): string | null {
+  if (!Array.isArray(reply)) return null
+  const fields = (reply as readonly RedisReply[]).map(String)
+  return fields[fields.indexOf('last-generated-id') + 1] ?? null
 }

@@ -8,9 +8,10 @@ import { RowcastError } from '../errors.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { BuiltEntry } from './entry-builder.ts'
 import { compareEntryIds, type EntryId, formatEntryId, laterEntryId } from './entry-id.ts'
+import { formatMark } from './mark.ts'
 import type { RedisConnection, RedisReply } from './redis-connection.ts'
 import type { EpochKeys } from './stream-keys.ts'
-import { toRawEntries } from './stream-reply.ts'
+import { ENTRY_FIELD, toRawEntries } from './stream-reply.ts'
 
 /** What a writer needs. */
 export interface StreamWriterOptions {
@@ -22,8 +23,8 @@ export interface StreamWriterOptions {
   readonly last: EntryId
   /** Replicas that must have a batch before it counts as accepted. */
   readonly replicas: number
-  /** What a mark says beside the position. */
-  readonly describeMark: () => Readonly<Record<string, string>>
+  /** Digest of the document about the models' tables, for marks. */
+  readonly tablesDigest: () => string | null
   /** Everything before `lsn` is in the stream, whose last entry is `last`. */
   readonly onAccepted: (lsn: Lsn, last: EntryId) => void
   readonly onPressure: (isFull: boolean) => void
@@ -172,10 +173,11 @@ export class StreamWriter {
       else {
         const { id, payload } = item
         entries.push({ id, at: commands.length, payload })
-        commands.push(['XADD', keys.changes, 'NOMKSTREAM', formatEntryId(id), 'b', payload])
+        commands.push(['XADD', keys.changes, 'NOMKSTREAM', formatEntryId(id), ENTRY_FIELD, payload])
       }
     }
-    if (mark !== null) commands.push(this.#markCommand(mark))
+    const last = entries.reduce((latest, { id }) => laterEntryId(latest, id), this.#last)
+    if (mark !== null) commands.push(this.#markCommand(mark, last))
     let refusal: unknown = null
     const onRefused = (error: unknown) => {
       refusal ??= error
@@ -199,9 +201,10 @@ export class StreamWriter {
     this.#options.onPressure(false)
   }
 
-  #markCommand(lsn: Lsn): readonly string[] {
-    const details = JSON.stringify({ writer: this.#options.writerId, ...this.#options.describeMark() })
-    return ['XADD', this.#options.keys.marks, 'MAXLEN', '1', `${lsn}-${Date.now()}`, 'm', details]
+  #markCommand(lsn: Lsn, last: EntryId): readonly string[] {
+    const { keys, writerId, tablesDigest } = this.#options
+    const mark = formatMark({ lsn, last, writer: writerId, tables: tablesDigest() })
+    return ['XADD', keys.marks, 'MAXLEN', '1', '*', 'm', mark]
   }
 
   /** A stream that is gone takes nothing. An entry that was refused counts only when the very same is there. */

@@ -11,14 +11,17 @@ import type { Logger } from '../log.ts'
 import type { StreamPast } from '../source/continuity.ts'
 import type { RelayFeed, RelayStart, StreamRelay } from '../source/stream-relay.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+import { oldTimeline, toBrokerError } from './broker-faults.ts'
 import type { RedisBroker } from './broker-options.ts'
 import { EntryBuilder } from './entry-builder.ts'
 import { formatEntryId } from './entry-id.ts'
 import { type Epoch, type Found, type Published, planEpoch } from './epoch.ts'
 import { EpochStore } from './epoch-store.ts'
+import { warnOfEviction } from './eviction.ts'
 import { openRedisConnection, type RedisConnection } from './redis-connection.ts'
 import { StreamTrimmer } from './stream-trimmer.ts'
 import { StreamWriter } from './stream-writer.ts'
+import { formatTableStates } from './table-states.ts'
 
 /** What a tap needs. */
 export interface TapRelayOptions {
@@ -72,7 +75,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   let found: Found | null = null
   let published: Published | null = null
   let session: Session | null = null
-  let tables = '[]'
+  let tables = formatTableStates([])
   let entryCount = 0
   let handedOver: Lsn = LSN_ZERO
   let failure: RowcastError | null = null
@@ -109,7 +112,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       await warnOfEviction(opened, logger)
     }
     // A server that is full, or that follows another one, can be read and not written.
-    await connection.send(['SET', store.keys.probe, writerId, 'PX', '1000'])
+    await connection.send(['SET', store.probeKey, writerId, 'PX', '1000'])
   }
 
   function fail(error: RowcastError): void {
@@ -141,7 +144,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     const keys = store.keys.epoch(epoch.id)
     const writer = new StreamWriter({
       ...{ connection: current, keys, writerId, last, replicas: broker.replicas },
-      describeMark: () => ({ tables: digestOf(tables) }),
+      tablesDigest: () => digestOf(tables),
       onAccepted(lsn, lastEntry) {
         const { systemId, timeline } = epoch
         published = { epochId: epoch.id, systemId, timeline, last: lastEntry, safeLsn: lsn }
@@ -171,7 +174,10 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   ): Promise<void> {
     await checkIsOurs(current, found?.epoch.id ?? null)
     if (session !== opened) return
-    if (isNew) await store.create(current, opened.epoch, floorLsn, broker.retention.minutes)
+    if (isNew) {
+      const mark = { lsn: floorLsn, last: opened.epoch.floor, writer: writerId, tables: null }
+      await store.create(current, opened.epoch, mark, broker.retention.minutes)
+    }
     if (session !== opened) return
     if (isNew) {
       const { id, kind, reason } = opened.epoch
@@ -213,14 +219,19 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     connect,
     begin,
     end,
-    async readPast(): Promise<StreamPast | null> {
+    async readPast({ systemId, timeline }): Promise<StreamPast | null> {
       found = null
+      store.useSystem(systemId)
       const current = connection
       if (current === null) throw new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')
       const stored = await store.readState(current)
       if (stored === null) return null
-      const { epoch, last, safeLsn } = stored
-      found = { epoch, last }
+      const { epoch, last, safeLsn, isWritable } = stored
+      if (epoch.timeline > timeline) {
+        failure = oldTimeline(timeline, epoch.timeline)
+        throw failure
+      }
+      found = { epoch, last, isWritable }
       if (!epoch.isOpen) return null
       const isKnown = published?.epochId === epoch.id && formatEntryId(published.last) === formatEntryId(last)
       const isAhead = isKnown && published !== null && published.safeLsn > safeLsn
@@ -238,7 +249,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       if (!builder.isInTransaction) handOver(walEnd)
     },
     tellTables(states) {
-      const text = JSON.stringify(states)
+      const text = formatTableStates(states)
       if (text === tables) return
       tables = text
       if (session !== null)
@@ -249,7 +260,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       if (current === null || !current.isOpen || published === null) return
       const { epochId } = published
       store
-        .tellGap(current, epochId, writerId, String(error.details['reason'] ?? ''))
+        .reportGap(current, epochId, writerId, String(error.details['reason'] ?? ''))
         .catch((failure: unknown) => {
           logger.debug('The gap could not be told yet.', { code: toBrokerError(failure).code })
         })
@@ -270,27 +281,6 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   }
 }
 
-/** Whatever was thrown, as an error of ours. */
-export function toBrokerError(error: unknown): RowcastError {
-  if (error instanceof RowcastError) return error
-  return new RowcastError('BROKER_LOST', 'Talking to Redis failed.', { cause: error })
-}
-
 function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
-}
-
-/** Where Redis may drop keys to make room, the stream may go at any moment. */
-async function warnOfEviction(connection: RedisConnection, logger: Logger): Promise<void> {
-  const info = await connection.send(['INFO', 'memory']).catch(() => '')
-  const prefix = 'maxmemory_policy:'
-  const line = String(info)
-    .split('\r\n')
-    .find((each) => each.startsWith(prefix))
-  const policy = line?.slice(prefix.length)
-  if (policy === undefined || policy === 'noeviction') return
-  logger.warn('Redis may evict the stream: its maxmemory-policy is not noeviction.', {
-    policy,
-    mend: 'CONFIG SET maxmemory-policy noeviction',
-  })
 }

@@ -70,7 +70,9 @@ export function judgeContinuity(past: StreamPast | null, present: StreamPresent)
     // What lies between a promotion and our position held nothing for us on the old timeline, and is new now.
     if (end < floorLsn) floorLsn = end
   }
-  if (present.flushedLsn < floorLsn) return gap('server-behind')
+  // What was delivered had been flushed: a server that has not come as far is not the one that sent it.
+  const isBehind = present.flushedLsn < floorLsn || present.flushedLsn < past.deliveredLsn
+  if (isBehind) return gap('server-behind')
   if (slotFloor > floorLsn) return gap('slot-recreated')
   return { kind: 'continuous', floorLsn }
 }

@@ -25,7 +25,7 @@ export interface PrepareRequest {
   readonly goal: SetupGoal
   readonly past: StreamPast | null
   /** Asked instead, once the slot is free. */
-  readonly readPast?: (() => Promise<StreamPast | null>) | undefined
+  readonly readPast?: ((server: SystemIdentity) => Promise<StreamPast | null>) | undefined
   readonly budget: SlotBudget | null
   /** Whether the slot is to be synchronised to standbys. */
   readonly isFailover: boolean
@@ -59,7 +59,7 @@ export async function prepareStream(
   if (request.isFailover && !slot.isFailover) await makeFailover(connection, facts, request.goal)
   const identity = await connection.identify()
   const slotConfirmedLsn = slot.confirmedLsn ?? LSN_ZERO
-  const past = request.readPast === undefined ? request.past : await request.readPast()
+  const past = request.readPast === undefined ? request.past : await request.readPast(identity)
   const history = await readHistory(connection, past, identity)
   const continuity = judgeContinuity(past, { ...identity, slotConfirmedLsn, history })
   return { identity, facts, continuity, slotConfirmedLsn }

@@ -141,7 +141,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       const prepared = await prepareStream(connection, {
         goal,
         past: session.position.past,
-        readPast: relay === undefined ? undefined : () => relay.readPast(),
+        readPast: relay === undefined ? undefined : (server) => relay.readPast(server),
         budget: options.slotBudget,
         isFailover: options.isFailover,
         onStandby,

@@ -30,6 +30,12 @@ export interface RelayStart extends StreamStart {
   readonly gap: RowcastError | null
 }
 
+/** The server that a stream comes from. */
+export interface StreamOrigin {
+  readonly systemId: string
+  readonly timeline: number
+}
+
 /** The way out. */
 export interface StreamRelay {
   /**
@@ -37,8 +43,8 @@ export interface StreamRelay {
    * @throws BROKER_… when it cannot be used now
    */
   connect(): Promise<void>
-  /** Where the changes end that the broker has; null: it has none. @throws BROKER_… */
-  readPast(): Promise<StreamPast | null>
+  /** Where the changes end that the broker has of this server; null: it has none. @throws BROKER_… */
+  readPast(server: StreamOrigin): Promise<StreamPast | null>
   /** The server has begun to send; everything until `end()` belongs to this stream. */
   begin(start: RelayStart, feed: RelayFeed): void
   /** Takes the next message, `bytes[start, end)`; the bytes are valid during the call only. */

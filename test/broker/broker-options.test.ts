@@ -13,7 +13,7 @@ describe('role and broker', () => {
     const broker = {
       url,
       replicas: 0,
-      prefix: 'rowcast',
+      prefix: null,
       retention: { bytes: 256 * 1024 * 1024, minutes: 60 },
     }
     expect(resolveScaling({ role: 'tap', broker: url })).toEqual({ role: 'tap', broker })

@@ -4,7 +4,7 @@ import { isRowcastError } from '../../src/errors.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openLiveRowcast, slotOf, takeChanges } from '../support/live-rowcast.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
-import { openRole } from '../support/scaled-rowcast.ts'
+import { changesKey, openRole } from '../support/scaled-rowcast.ts'
 
 async function insertTags(database: TestDatabase, from: number, to: number): Promise<void> {
   for (let index = from; index <= to; index += 1) {
@@ -76,18 +76,8 @@ describe.skipIf(NO_REDIS !== null)('a cursor', () => {
     const live = gateway.rowcast.subscribe('Tag')
     await insertTags(database, 1, 1)
     const [first] = await takeChanges(live, 1)
-    const epoch = tap.rowcast.status().broker?.epoch
-    const firstId = async () =>
-      String(
-        await redis.command(
-          'XRANGE',
-          `rowcast:{${slotOf(database)}}:${epoch}:changes`,
-          '-',
-          '+',
-          'COUNT',
-          '1',
-        ),
-      )
+    const key = changesKey(database, tap)
+    const firstId = async () => String(await redis.command('XRANGE', key, '-', '+', 'COUNT', '1'))
     const before = await firstId()
     for (let batch = 0; (await firstId()) === before; batch += 1) {
       await database.query(

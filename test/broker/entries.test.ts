@@ -263,8 +263,13 @@ describe('entries', () => {
     expect(records).toEqual(['row', 7, '00112233aabbccdd'])
     expect(() => decodeEntry(id, payload.subarray(0, 20))).toThrow('BROKER_ENTRY_UNREADABLE')
     expect(() => decodeEntry(id, payload.subarray(0, -1))).toThrow('BROKER_ENTRY_UNREADABLE')
-    payload[0] = 2
-    expect(() => decodeEntry(id, payload)).toThrow('has version 2, not 1')
+    for (let index = 1; index < payload.length; index += 1) {
+      const damaged = Buffer.from(payload)
+      damaged[index] = (damaged[index] ?? 0) ^ 1
+      expect(() => decodeEntry(id, damaged)).toThrow('BROKER_ENTRY_UNREADABLE')
+    }
+    payload[0] = 3
+    expect(() => decodeEntry(id, payload)).toThrow('has version 3, not 2')
     expect(() => parseEntryId('now')).toThrow('BROKER_ENTRY_UNREADABLE')
     expect(() => toRawEntries([[Buffer.from('1-1'), null]])).toThrow('BROKER_ENTRY_UNREADABLE')
   })

@@ -45,7 +45,7 @@ const published: Published = {
 
 describe('planEpoch', () => {
   it('goes on with the epoch it found where nothing is missing', () => {
-    const found = { epoch: epoch(), last: at(400) }
+    const found = { epoch: epoch(), last: at(400), isWritable: true }
     expect(planEpoch(start(continuous), found, null, 'new')).toBe(found.epoch)
   })
 
@@ -80,7 +80,7 @@ describe('planEpoch', () => {
     [
       'a broker that lacks the newest',
       start(recreated, { gap: gap('slot-recreated') }),
-      { epoch: epoch(), last: at(200) },
+      { epoch: epoch(), last: at(200), isWritable: true },
       published,
       'refilled',
       at(300, 4),
@@ -89,7 +89,7 @@ describe('planEpoch', () => {
     [
       'a slot made anew',
       start(recreated, { gap: gap('slot-recreated') }),
-      { epoch: epoch(), last: at(200) },
+      { epoch: epoch(), last: at(200), isWritable: true },
       null,
       'refilled',
       at(499, INDEX_AFTER_ALL),
@@ -98,7 +98,7 @@ describe('planEpoch', () => {
     [
       'an epoch of another tap',
       start(recreated, { gap: gap('slot-recreated') }),
-      { epoch: epoch({ id: 'two' }), last: at(200) },
+      { epoch: epoch({ id: 'two' }), last: at(200), isWritable: true },
       published,
       'refilled',
       at(499, INDEX_AFTER_ALL),
@@ -107,7 +107,16 @@ describe('planEpoch', () => {
     [
       'another timeline',
       start(continuous, { timeline: 2 }),
-      { epoch: epoch(), last: at(400) },
+      { epoch: epoch(), last: at(400), isWritable: true },
+      null,
+      'continuous',
+      at(499, INDEX_AFTER_ALL),
+      null,
+    ],
+    [
+      'a stream that somebody else has written to',
+      start(continuous),
+      { epoch: epoch(), last: at(400), isWritable: false },
       null,
       'continuous',
       at(499, INDEX_AFTER_ALL),
@@ -116,7 +125,7 @@ describe('planEpoch', () => {
     [
       'a gap on the same slot',
       start(continuous, { gap: gap('publication-dropped') }),
-      { epoch: epoch(), last: at(400) },
+      { epoch: epoch(), last: at(400), isWritable: true },
       null,
       'gap',
       at(499, INDEX_AFTER_ALL),
@@ -128,7 +137,7 @@ describe('planEpoch', () => {
         { kind: 'gap', floorLsn: lsn(500), reason: 'other-cluster' },
         { gap: gap('other-cluster'), systemId: '8' },
       ),
-      { epoch: epoch(), last: at(400) },
+      { epoch: epoch(), last: at(400), isWritable: true },
       null,
       'gap',
       at(499, INDEX_AFTER_ALL),
@@ -142,7 +151,12 @@ describe('planEpoch', () => {
   })
 
   it('cannot be read where it is not one', () => {
-    expect(() => parseEpoch('{')).toThrow('BROKER_ENTRY_UNREADABLE')
+    expect(parseEpoch('{')).toBeNull()
+    expect(parseEpoch(JSON.stringify(epoch({}), (_, value) => String(value)))).toBeNull()
+    const sealed = formatEpoch(epoch())
+    expect(parseEpoch(sealed)).toEqual(epoch())
+    expect(parseEpoch(sealed.replace('"7"', '"8"'))).toBeNull()
+    expect(() => parseEpoch(sealed.replace(/^\d+/, '9'))).toThrow('BROKER_ENTRY_UNREADABLE')
   })
 })
 
@@ -177,6 +191,11 @@ describe('judgePassage', () => {
       ...(['did not read all before a promotion', at(399)] as const),
       next({ kind: 'continuous', timeline: 2, previous: { id: 'one', end: at(400) } }),
       { kind: 'gap', reason: 'broker-behind' },
+    ],
+    [
+      ...(['read what the next epoch does not know', at(400, 1)] as const),
+      next({ kind: 'continuous', timeline: 2, previous: { id: 'one', end: at(400) } }),
+      { kind: 'gap', reason: 'timeline-diverged' },
     ],
     [
       ...(['missed an epoch in between', at(400)] as const),

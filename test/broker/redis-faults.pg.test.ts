@@ -1,11 +1,10 @@
 /** Redis away, empty, behind, full, slow: nothing is lost that slot or stream still hold, and whoever lost is told. */
 import { describe, expect, it } from 'vitest'
-import { toRawEntries } from '../../src/broker/stream-reply.ts'
 import { isRowcastError } from '../../src/errors.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { slotOf, takeChanges } from '../support/live-rowcast.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
-import { openRole, type ScaledRowcast, startRole } from '../support/scaled-rowcast.ts'
+import { changesKey, openRole, type ScaledRowcast, startRole } from '../support/scaled-rowcast.ts'
 import { openTcpProxy } from '../support/tcp-proxy.ts'
 
 let tagNumber = 0
@@ -226,25 +225,6 @@ describe.skipIf(NO_REDIS !== null)('Redis', () => {
     expect(logs.filter((line) => line.includes('RESYNC_REQUIRED'))).toEqual([])
   })
 
-  it('whose stream two databases write to has one of them stand back, and says why', async () => {
-    await using one = await openDatabase({ migrate: true })
-    await using redis = await openRedis()
-    const { logs, logger } = collectLogs()
-    await using first = await openRole(one, 'tap', { redisUrl: redis.url, logger })
-    const keyOf = (suffix: string) => `rowcast:{${slotOf(one)}}:${suffix}`
-    const [newest] = toRawEntries(await redis.command('XREVRANGE', keyOf('epochs'), '+', '-', 'COUNT', '1'))
-    // What a tap of another database, with the same slot name and the same Redis, would write.
-    const foreign = { ...JSON.parse(String(newest?.value)), id: 'foreign', systemId: '1' }
-    await redis.command('XADD', keyOf('epochs'), '*', 'e', JSON.stringify(foreign))
-    await until(() => logs.some((line) => line.includes('BROKER_STREAM_CONTESTED')))
-    // The slot is ours: a stream of ours begins anew.
-    await until(() => first.rowcast.status().broker?.isActive === true)
-    await using gateway = await openRole(one, 'gateway', { redisUrl: redis.url })
-    const live = gateway.rowcast.subscribe('Tag')
-    const name = await insertTag(one)
-    expect(await takeNames(live, 1)).toEqual([name])
-  })
-
   it('without a tap keeps a gateway from being ready, and the gateway says what is missing', async () => {
     await using database = await openDatabase({ migrate: true })
     await using redis = await openRedis()
@@ -268,8 +248,7 @@ describe.skipIf(NO_REDIS !== null)('Redis', () => {
     await using tap = await openRole(database, 'tap', { redisUrl: redis.url, logger })
     await using gateway = await openRole(database, 'gateway', { redisUrl: redis.url })
     const live = gateway.rowcast.subscribe('Tag')
-    const epoch = tap.rowcast.status().broker?.epoch
-    await redis.command('DEL', `rowcast:{${slotOf(database)}}:${epoch}:changes`)
+    await redis.command('DEL', changesKey(database, tap))
     const names = await insertTags(database, 3)
     expect(await takeNames(live, 3)).toEqual(names)
     expect(logs.some((line) => line.includes('BROKER_STREAM_LOST'))).toBe(true)

@@ -11,7 +11,7 @@ import { createService } from '../../src/service.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { slotOf, takeChanges } from '../support/live-rowcast.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
-import { openRole, type ScaledRowcast, startRole } from '../support/scaled-rowcast.ts'
+import { changesKey, openRole, type ScaledRowcast, startRole } from '../support/scaled-rowcast.ts'
 
 async function until(isMet: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isMet())) await new Promise((resolve) => setTimeout(resolve, 25))
@@ -75,7 +75,7 @@ describe.skipIf(NO_REDIS !== null)('taps', () => {
     await database.query(
       `INSERT INTO "Tag" (name) SELECT 'tag ' || n FROM generate_series(1, 30000) AS n ORDER BY n`,
     )
-    const key = `rowcast:{${slotOf(database)}}:${gateway.rowcast.status().broker?.epoch}:changes`
+    const key = changesKey(database, gateway)
     await until(async () => Number(await redis.command('XLEN', key)) > 3)
     await database.query(
       'SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1',

@@ -43,6 +43,12 @@ export function startRole(database: TestDatabase, role: Role, options: ScaledOpt
   }
 }
 
+/** Key of the stream that a process writes or reads now. */
+export function changesKey(database: TestDatabase, { rowcast }: ScaledRowcast): string {
+  const { system, broker } = rowcast.status()
+  return `rowcast:${system?.systemId}:{${slotOf(database)}}:${broker?.epoch}:changes`
+}
+
 /** The same, and waits until changes flow through it. */
 export async function openRole(
   database: TestDatabase,

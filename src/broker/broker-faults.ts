@@ -1,0 +1,39 @@
+/** Beside the bus, broker. What can be wrong with a stream, as errors with what is known of it. */
+import { RowcastError } from '../errors.ts'
+import { GAP_WORDS } from '../source/gap-notices.ts'
+
+/** Why changes may be missing, beyond what a source can meet. */
+const BROKER_GAP_WORDS: Readonly<Record<string, string>> = {
+  ...GAP_WORDS,
+  'broker-lost': 'The broker had lost changes that PostgreSQL does not keep any more.',
+  'broker-behind': 'The broker does not have all of what was written before a failover.',
+  'broker-unreadable': 'An entry of the broker cannot be read.',
+  'broker-trimmed': 'The broker has dropped changes before this process had read them.',
+}
+
+/** Whatever was thrown, as an error of ours. */
+export function toBrokerError(error: unknown): RowcastError {
+  if (error instanceof RowcastError) return error
+  return new RowcastError('BROKER_LOST', 'Talking to Redis failed.', { cause: error })
+}
+
+/** The typed end of subscriptions that may have missed something. @param reason of an epoch, or of a gateway's own */
+export function streamGap(reason: string): RowcastError {
+  const words = BROKER_GAP_WORDS[reason] ?? 'Changes are missing.'
+  return new RowcastError('RESYNC_REQUIRED', words, { details: { reason } })
+}
+
+/** Nothing is read of another cluster, whoever gave it our keys. */
+export function otherDatabase(found: string, expected: string): RowcastError {
+  const happened = 'The stream in Redis is of another database cluster.'
+  return new RowcastError('BROKER_OTHER_DATABASE', happened, { details: { found, expected } })
+}
+
+/** A server that was taken over from goes on by itself: what it writes exists nowhere else. */
+export function oldTimeline(present: number, newest: number): RowcastError {
+  return new RowcastError(
+    'BROKER_OLD_TIMELINE',
+    `The server is on timeline ${present}, and the stream has gone on to timeline ${newest}.`,
+    { details: { present, newest } },
+  )
+}

@@ -1,0 +1,38 @@
+/**
+ * Beside the bus, broker. A mark: up to where everything is in the stream, and that a tap is alive. Its id is the time
+ * by Redis' own clock, so that the clocks of taps and gateways order nothing.
+ */
+import { type Lsn, toLsn } from '../wire/lsn.ts'
+import { type EntryId, formatEntryId, parseEntryId } from './entry-id.ts'
+import { openDocument, sealDocument } from './sealed-document.ts'
+
+/** What a tap writes into a mark. */
+export interface MarkContent {
+  /** Everything before it is in the stream, if the entry `last` is. */
+  readonly lsn: Lsn
+  /** The last entry that was sent with the mark or before it: Redis may have refused it, and taken the mark. */
+  readonly last: EntryId
+  /** The tap that wrote it. */
+  readonly writer: string
+  /** Digest of the document about the models' tables; null where there is none yet. */
+  readonly tables: string | null
+}
+
+/** Formats it as it is kept. */
+export function formatMark({ lsn, last, writer, tables }: MarkContent): string {
+  return sealDocument({ lsn: String(lsn), last: formatEntryId(last), writer, tables })
+}
+
+/** Parses it; null when it is none of rowcast's. @throws BROKER_ENTRY_UNREADABLE when a newer rowcast wrote it */
+export function parseMark(text: string): MarkContent | null {
+  const content = openDocument(text)
+  if (typeof content !== 'object' || content === null) return null
+  const { lsn, last, writer, tables } = content as Readonly<Record<string, unknown>>
+  if (typeof lsn !== 'string' || !/^\d{1,20}$/.test(lsn) || typeof writer !== 'string') return null
+  return {
+    lsn: toLsn(BigInt(lsn)),
+    last: parseEntryId(String(last)),
+    writer,
+    tables: typeof tables === 'string' ? tables : null,
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * Beside the bus, broker. What is kept in Redis beside the entries: JSON behind the version of its layout and a checksum.
+ *
+ *     2 0123abcd {"…":…}
+ *
+ * Whatever else stands at such a key was not written by rowcast, or was damaged.
+ */
+import { crc32 } from 'node:zlib'
+import { RowcastError } from '../errors.ts'
+
+const VERSION = 2
+const SEALED = /^(\d{1,4}) ([0-9a-f]{8}) /
+
+/** Formats a document as it is kept. */
+export function sealDocument(content: object): string {
+  const text = JSON.stringify(content)
+  return `${VERSION} ${checksumOf(text)} ${text}`
+}
+
+/**
+ * The content of a document; null where the text is none of rowcast's, or was damaged.
+ * @throws BROKER_ENTRY_UNREADABLE when a newer rowcast wrote it
+ */
+export function openDocument(text: string): unknown {
+  const match = SEALED.exec(text)
+  if (match === null) return null
+  const version = Number(match[1])
+  if (version > VERSION) {
+    throw new RowcastError('BROKER_ENTRY_UNREADABLE', `The stream is described in version ${version}.`)
+  }
+  const content = text.slice(match[0].length)
+  if (version !== VERSION || checksumOf(content) !== match[2]) return null
+  try {
+    return JSON.parse(content)
+  } catch {
+    return null
+  }
+}
+
+function checksumOf(text: string): string {
+  return crc32(text).toString(16).padStart(8, '0')
+}
