@@ -359,7 +359,13 @@ export const ERRORS = {
   },
   PAYLOAD_TOO_LARGE: {
     means: 'One result is longer than the server delivers.',
-    mend: 'Select fewer or smaller fields, or raise `limits.payloadBytesMax` on the server.',
+    mend: 'Select fewer or smaller fields, or raise `limits.payloadBytesMax` on the server; subscribe after `cursor` to go on after this change.',
+    retry: 'never',
+    isPublic: true,
+  },
+  CHANGE_UNDELIVERABLE: {
+    means: 'The result of one change could not be made; the log of the server has the reason under `id`.',
+    mend: 'Subscribe after `cursor` to go on after this change, or select other fields.',
     retry: 'never',
     isPublic: true,
   },
@@ -528,6 +534,12 @@ export const ERRORS = {
   GRAPHQL_VALUE_UNAVAILABLE: {
     means: 'PostgreSQL did not send this value: a large one that the UPDATE left as it was.',
     mend: 'Give the table replica identity FULL, or ask for `unavailable` and leave the field out.',
+    retry: 'never',
+    isPublic: true,
+  },
+  GRAPHQL_VALUE_UNREPRESENTABLE: {
+    means: 'The database holds a value that the type of the field cannot show.',
+    mend: 'Leave the field out, or correct the value in the database; `reason` says what is wrong with it.',
     retry: 'never',
     isPublic: true,
   },

@@ -3,6 +3,9 @@
  * numbers that JavaScript's `number` cannot hold travel as strings.
  */
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode, valueFromASTUntyped } from 'graphql'
+import { isValueDeeper } from '../catalog/values/json-depth.ts'
+import { explainUnrepresentable } from '../catalog/values/unrepresentable-value.ts'
+import { unrepresentableError } from './unrepresentable.ts'
 
 /** Names of the scalars defined here. */
 export type ScalarName = 'DateTime' | 'Date' | 'Time' | 'BigInt' | 'Decimal' | 'JSON' | 'Bytes' | 'Cursor'
@@ -58,7 +61,7 @@ export const BigIntScalar = new GraphQLScalarType<bigint, string>({
   description:
     'A signed 64-bit integer, sent as a string of digits: JSON numbers lose precision beyond 2^53. ' +
     'Accepts a string, or a number that is exact.',
-  serialize: (value) => parseBigInt(value).toString(),
+  serialize: (value) => shown('BigInt', () => parseBigInt(value).toString()),
   parseValue: parseBigInt,
   parseLiteral: (node) => parseBigInt(textOf(node, 'BigInt', [Kind.STRING, Kind.INT])),
 })
@@ -69,7 +72,7 @@ export const DecimalScalar = new GraphQLScalarType<string, string>({
   description:
     'An exact decimal number, sent as a string such as `"12.50"`, never in exponent form. ' +
     'Accepts a string, or a number of up to 15 significant digits.',
-  serialize: (value) => (hasToFixed(value) ? value.toFixed() : parseDecimal(value)),
+  serialize: (value) => shown('Decimal', () => (hasToFixed(value) ? value.toFixed() : parseDecimal(value))),
   parseValue: parseDecimal,
   parseLiteral: (node) => parseDecimal(textOf(node, 'Decimal', [Kind.STRING, Kind.INT, Kind.FLOAT])),
 })
@@ -79,7 +82,10 @@ export const JsonScalar = new GraphQLScalarType<unknown, unknown>({
   name: 'JSON',
   description: 'Any JSON value: object, list, string, number, boolean or null.',
   specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259',
-  serialize: (value) => value,
+  serialize(value) {
+    if (isValueDeeper(value)) throw unrepresentableError('a JSON field', 'too-deep')
+    return value
+  },
   parseValue: (value) => value,
   parseLiteral: (node, variables) => valueFromASTUntyped(node, variables),
 })
@@ -90,7 +96,7 @@ export const BytesScalar = new GraphQLScalarType<Uint8Array, string>({
   description: 'Bytes, as base64 with padding.',
   specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc4648#section-4',
   serialize(value) {
-    if (!(value instanceof Uint8Array)) throw refused('Bytes', 'a Uint8Array')
+    if (!(value instanceof Uint8Array)) throw unrepresentableError('a Bytes field', 'no-bytes')
     return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
   },
   parseValue: parseBytes,
@@ -156,8 +162,8 @@ function isDay([, yearText, monthText, dayText]: RegExpExecArray): boolean {
 
 /** `2026-11-23T08:15:30.123Z`. PostgreSQL's years beyond 9999 are no valid Dates here. */
 function isoText(value: unknown, scalar: ScalarName): string {
-  if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw refused(scalar, 'a Date')
-  return value.toISOString()
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
+  throw unrepresentableError(`a ${scalar} field`, explainUnrepresentable(value)?.reason ?? 'no-date')
 }
 
 function parseBigInt(value: unknown): bigint {
@@ -205,6 +211,15 @@ function textOf(node: ValueNode, scalar: ScalarName, kinds: readonly Kind[]): st
     throw new GraphQLError(`${scalar} cannot be written as ${node.kind}.`, { nodes: node })
   }
   return node.value
+}
+
+/** What is sent of a value; one that the scalar refuses fails its field, with a code. */
+function shown(scalar: ScalarName, serialize: () => string): string {
+  try {
+    return serialize()
+  } catch {
+    throw unrepresentableError(`a ${scalar} field`, 'not-a-number')
+  }
 }
 
 /** Names the scalar and what it takes, never the value. */

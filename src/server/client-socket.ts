@@ -4,8 +4,9 @@
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { WebSocket } from 'ws'
+import type { Guard } from '../guard.ts'
 import type { ConnectionState } from './connection-state.ts'
-import { isLongerThan } from './payload-bound.ts'
+import { isLongerThan } from './delivery-failure.ts'
 import { SocketOperations } from './socket-operations.ts'
 import type { SocketOutbox } from './socket-outbox.ts'
 import type { SocketSender } from './socket-sender.ts'
@@ -79,9 +80,10 @@ export class ClientSocket implements ProtocolSocket {
   }
 
   /** Pings at the interval, terminates a socket that left the last ping unanswered, and closes an idle one. */
-  watch(limits: ClientSocketLimits): void {
+  watch(limits: ClientSocketLimits, guard: Guard): void {
     const webSocket = this.#webSocket
-    const timer = setInterval(() => this.#look(limits.idleTimeoutMs), limits.pingIntervalMs)
+    const look = guard.wrap('look after a WebSocket', () => this.#look(limits.idleTimeoutMs))
+    const timer = setInterval(look, limits.pingIntervalMs)
     webSocket.on('pong', () => {
       this.#isAnswered = true
     })

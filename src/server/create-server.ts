@@ -9,14 +9,16 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { GraphQLSchema } from 'graphql'
+import { createGuard } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { clientAddress, createConnectionCounter } from './client-address.ts'
 import type { ContextFunction } from './context.ts'
 import { GRAPHQL_PATH } from './graphql-path.ts'
 import { createGraphqlPipeline } from './graphql-pipeline.ts'
-import { type HealthReport, respondJson, respondLive, respondReady } from './health.ts'
+import { type HealthReport, respondFailure, respondJson, respondLive, respondReady } from './health.ts'
 import { createHostGuard } from './host-guard.ts'
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts'
 import { listenOn } from './listen-on.ts'
@@ -33,6 +35,7 @@ import {
   STOPPING_REFUSAL,
   TOO_MANY,
 } from './refusal.ts'
+import { hasValidAddress, pathOf } from './request-path.ts'
 import { createSessionKeeper } from './session-keeper.ts'
 import { createWebSocketTransport } from './websocket-transport.ts'
 
@@ -107,15 +110,16 @@ export function createServer(options: ServerOptions): RowcastServer {
   const limits: ServerLimits = { ...DEFAULT_LIMITS, ...definedOf(options.limits ?? {}) }
   const allowedOrigins = options.allowedOrigins ?? []
   const isIntrospectionEnabled = options.introspection ?? graphiql
+  const guard = createGuard(logger)
   const errorMask = createErrorMask({ logger, areSuggestionsHidden: !isIntrospectionEnabled })
-  const sessions = createSessionKeeper({ ...options, ...limits, errorMask })
+  const sessions = createSessionKeeper({ ...options, ...limits, errorMask, guard })
   const connections = createConnectionCounter(limits)
   const originGuard = createOriginGuard(allowedOrigins)
   const refusals = createRefusals(logger, limits.closeTimeoutMs)
   const { allowedHosts, context } = options
   const hostGuard = createHostGuard({ allowedHosts, host, hasContext: context !== undefined })
   const pipeline = createGraphqlPipeline({
-    ...{ schema: options.schema, graphiqlQuery: options.graphiqlQuery, logger, limits, errorMask },
+    ...{ schema: options.schema, graphiqlQuery: options.graphiqlQuery, logger, guard, limits, errorMask },
     ...{ sessions, connections, originGuard, refusals, trustedProxyCount },
     onDelivered: options.onDelivered,
     isGraphiqlEnabled: graphiql,
@@ -125,28 +129,30 @@ export function createServer(options: ServerOptions): RowcastServer {
   })
   const { handler, deliveries } = pipeline
   const webSockets = createWebSocketTransport({
-    ...{ handler, deliveries, logger, errorMask, sessions, limits },
+    ...{ handler, deliveries, logger, guard, errorMask, sessions, limits },
     ...{ refusals, isStopping: () => isRefusing },
   })
   const page = options.livePage === true ? createLivePage() : null
   let isClosing = false
   let isRefusing = false
   const health = (): HealthReport => (isRefusing ? STOPPING : options.health())
-  const http = createHttpServer(httpOptions(limits), (request, response) => {
+  const onResponseClosed = guard.wrap('let idle connections go', () => {
     // A kept-alive connection whose last response ends after close() began would hold the server open.
-    response.once('close', () => isClosing && http.closeIdleConnections())
+    if (isClosing) http.closeIdleConnections()
+  })
+  const answer = (request: IncomingMessage, response: ServerResponse): unknown => {
+    response.once('close', onResponseClosed)
     if (!hostGuard.isAllowed(request.headers.host) && !OPERATORS_PATHS.has(pathOf(request))) {
       return refusals.respond(request, response, HOST_REFUSAL)
     }
-    if (page?.respond(request, response)) return
-    if (options.metrics !== undefined && pathOf(request) === METRICS_PATH) {
-      void respondMetrics(request, response, options.metrics, logger)
-      return
-    }
-    route(request, response, health, handler)
-  })
+    if (page?.respond(request, response)) return undefined
+    if (options.metrics !== undefined && pathOf(request) === METRICS_PATH)
+      return respondMetrics(request, response, options.metrics, logger)
+    return route(request, response, health, handler)
+  }
+  const http = createHttpServer(httpOptions(limits), guard.wrap('answer a request', answer, respondFailure))
   const silentSockets = trackSilentSockets(http)
-  http.on('upgrade', (request, socket, head) => {
+  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): unknown => {
     const refuse = (refusal: Refusal) => refusals.refuseUpgrade(request, socket, refusal)
     if (isRefusing) return refuse(STOPPING_REFUSAL)
     if (pathOf(request) !== GRAPHQL_PATH) return refuse(NOT_FOUND)
@@ -156,10 +162,14 @@ export function createServer(options: ServerOptions): RowcastServer {
     const release = connections.acquire(address)
     if (release === null) return refuse(TOO_MANY)
     socket.once('close', release)
-    webSockets.handleUpgrade(request, socket, head, address)
-  })
+    return webSockets.handleUpgrade(request, socket, head, address)
+  }
+  http.on(
+    'upgrade',
+    guard.wrap('upgrade a connection', upgrade, (_failure, _request, socket) => socket.destroy()),
+  )
   return {
-    listen: () => listenOn(http, host, port),
+    listen: () => listenOn(http, host, port, logger),
     revalidateSessions: sessions.revalidate,
     connections: () => ({ webSockets: webSockets.size, eventStreams: pipeline.streamCount }),
     refuse() {
@@ -201,26 +211,18 @@ function route(
   response: ServerResponse,
   health: () => HealthReport,
   graphql: (request: IncomingMessage, response: ServerResponse) => unknown,
-): void {
+): unknown {
   switch (pathOf(request)) {
     case GRAPHQL_PATH:
-      graphql(request, response)
-      break
+      if (hasValidAddress(request)) return graphql(request, response)
+      return respondJson(response, 400, { error: 'BAD_REQUEST', message: 'Host and path make no address.' })
     case '/health/live':
-      respondLive(response)
-      break
+      return respondLive(response)
     case '/health/ready':
-      respondReady(response, health())
-      break
+      return respondReady(response, health())
     default:
-      respondJson(response, 404, { error: NOT_FOUND.code, message: NOT_FOUND.message })
+      return respondJson(response, 404, { error: NOT_FOUND.code, message: NOT_FOUND.message })
   }
-}
-
-/** The path without query and trailing slash. */
-function pathOf(request: IncomingMessage): string {
-  const [path = '/'] = (request.url ?? '/').split('?', 1)
-  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
 }
 
 /** Settings left undefined stay at their default. */

@@ -5,6 +5,7 @@
 import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, type GraphQLError } from 'graphql'
 import type { DeliveryPull } from '../bus/bus.ts'
 import { audienceOf } from '../graphql/audience.ts'
+import type { Guard } from '../guard.ts'
 import type { PipelinePlugin } from './connection-state.ts'
 import { createDeliveryGroups, type DeliveryGroups } from './delivery-group.ts'
 import { createDeliveryTurn, type DeliveryTurn } from './delivery-turn.ts'
@@ -15,6 +16,7 @@ import { ResultStream } from './result-stream.ts'
 export interface DeliveriesOptions {
   /** Hides of errors what clients must not see. */
   readonly mask: (error: unknown) => GraphQLError
+  readonly guard: Guard
   /** Told of each delivery that is handed to a transport: what the subscription's source gave. */
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
 }
@@ -30,9 +32,11 @@ export interface Deliveries {
 }
 
 /** Creates them. */
-export function createDeliveries({ mask, onDelivered }: DeliveriesOptions): Deliveries {
-  const turn = createDeliveryTurn()
-  const groups = createDeliveryGroups({ mask, isBusy: () => turn.isBusy })
+export function createDeliveries(options: DeliveriesOptions): Deliveries {
+  const { mask, guard } = options
+  const turn = createDeliveryTurn(guard)
+  const groups = createDeliveryGroups({ mask, guard, isBusy: () => turn.isBusy })
+  const onDelivered = options.onDelivered && guard.wrap('count a delivery', options.onDelivered)
 
   async function subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult> {
     const events = await createSourceEventStream(args)

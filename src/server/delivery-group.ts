@@ -6,17 +6,19 @@ import { type ExecutionArgs, type ExecutionResult, execute, type GraphQLError } 
 import type { Delivery } from '../bus/bus.ts'
 import type { Transition } from '../bus/filter/judge-change.ts'
 import type { AnyChange } from '../changes/change.ts'
+import type { Guard } from '../guard.ts'
 import { type CompiledOperation, compileOperation } from './compile-operation.ts'
+import { undeliverable } from './delivery-failure.ts'
 import { operationKey } from './operation-shape.ts'
-import { formatResult, ResultText } from './result-text.ts'
+import { type DeliveryResult, FailedResult, formatResult, ResultText } from './result-text.ts'
 
 /** A group, as its members use it. */
 export interface DeliveryGroup {
   /**
    * The result of what the member's source gave; a promise where it has to be waited for, which all members share.
-   * `args` are the member's own: whoever comes first executes for the others.
+   * `args` are the member's own: whoever comes first executes for the others. Never throws, never rejects.
    */
-  resultOf(value: unknown, args: ExecutionArgs): ResultText | Promise<ResultText>
+  resultOf(value: unknown, args: ExecutionArgs): DeliveryResult | Promise<DeliveryResult>
   /** A member goes; each does so once. */
   leave(): void
 }
@@ -41,12 +43,13 @@ export interface DeliveryGroupsOptions {
   readonly mask: (error: unknown) => GraphQLError
   /** Whether members are about to take what is there. */
   readonly isBusy: () => boolean
+  readonly guard: Guard
 }
 
 /** Creates the groups of a server. */
-export function createDeliveryGroups({ mask, isBusy }: DeliveryGroupsOptions): DeliveryGroups {
+export function createDeliveryGroups({ mask, isBusy, guard }: DeliveryGroupsOptions): DeliveryGroups {
   const groups = new Map<string, SharedGroup>()
-  const kept = new KeptResults(isBusy)
+  const kept = new KeptResults(isBusy, guard)
   return {
     get size() {
       return groups.size
@@ -82,7 +85,20 @@ class Executor {
     this.#mayCompile = mayCompile
   }
 
-  execute(value: unknown, args: ExecutionArgs): ResultText | Promise<ResultText> {
+  execute(value: unknown, args: ExecutionArgs): DeliveryResult | Promise<DeliveryResult> {
+    try {
+      const result = this.#execute(value, args)
+      return result instanceof Promise ? result.catch((error: unknown) => this.#fail(error, value)) : result
+    } catch (error) {
+      return this.#fail(error, value)
+    }
+  }
+
+  #fail(error: unknown, value: unknown): FailedResult {
+    return new FailedResult(undeliverable(error, value, this.#mask))
+  }
+
+  #execute(value: unknown, args: ExecutionArgs): ResultText | Promise<ResultText> {
     if (this.#compiled === undefined) this.#compiled = this.#mayCompile ? compileOperation(args) : null
     const compiled = this.#compiled?.run(value, args.contextValue) ?? null
     if (compiled !== null) {
@@ -122,7 +138,7 @@ class SharedGroup implements DeliveryGroup {
     if (this.#members === 0) this.#onEmpty()
   }
 
-  resultOf(value: unknown, args: ExecutionArgs): ResultText | Promise<ResultText> {
+  resultOf(value: unknown, args: ExecutionArgs): DeliveryResult | Promise<DeliveryResult> {
     // Only sources of changes are shared.
     const delivery = value as Delivery
     const { change } = delivery
@@ -136,7 +152,7 @@ class SharedGroup implements DeliveryGroup {
     return result
   }
 
-  #keep(change: AnyChange, variant: number, result: ResultText | Promise<ResultText>): void {
+  #keep(change: AnyChange, variant: number, result: DeliveryResult | Promise<DeliveryResult>): void {
     const variants = this.#results.get(change) ?? new Map<number, Kept>()
     this.#results.set(change, variants)
     const forget = (): void => {
@@ -168,7 +184,7 @@ function variantOf(delivery: Delivery): number {
 
 /** A result that is there for members to come. */
 interface Kept {
-  readonly result: ResultText | Promise<ResultText>
+  readonly result: DeliveryResult | Promise<DeliveryResult>
   readonly forget: () => void
 }
 
@@ -181,33 +197,29 @@ class KeptResults {
   #characters = 0
   #turn: NodeJS.Immediate | null = null
   readonly #isBusy: () => boolean
+  readonly #onTurn: () => void
 
-  constructor(isBusy: () => boolean) {
+  constructor(isBusy: () => boolean, guard: Guard) {
     this.#isBusy = isBusy
+    this.#onTurn = guard.wrap('end a turn', () => this.#endTurn())
   }
 
   add(kept: Kept): void {
     const { result } = kept
-    if (result instanceof ResultText) {
-      this.#settle(kept, result)
-      return
-    }
-    result.then(
-      (text) => this.#settle(kept, text),
-      () => kept.forget(),
-    )
+    if (result instanceof Promise) void result.then((settled) => this.#settle(kept, settled))
+    else this.#settle(kept, result)
   }
 
-  #settle(kept: Kept, { text }: ResultText): void {
-    this.#characters += text.length
+  #settle(kept: Kept, result: DeliveryResult): void {
+    this.#characters += result instanceof ResultText ? result.text.length : 0
     this.#settled.push(kept)
     if (this.#characters > KEPT_CHARACTERS_MAX) this.#forgetSettled()
-    else this.#turn ??= setImmediate(() => this.#endTurn())
+    else this.#turn ??= setImmediate(this.#onTurn)
   }
 
   #endTurn(): void {
     this.#turn = null
-    if (this.#isBusy()) this.#turn = setImmediate(() => this.#endTurn())
+    if (this.#isBusy()) this.#turn = setImmediate(this.#onTurn)
     else this.#forgetSettled()
   }
 

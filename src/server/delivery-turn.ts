@@ -2,11 +2,14 @@
  * Stage 8, server. When frames are written: once all that one turn of the event loop brought has been handed to the
  * subscriptions, so that each socket gets it in one piece. With many sockets others have their turn in between.
  */
+import type { Guard } from '../guard.ts'
 
 /** Something that has frames to write. */
 export interface Flushable {
-  /** Writes what there is. Must not throw. */
+  /** Writes what there is. */
   flush(): void
+  /** Writing has failed half-way: nothing that was left may reach anybody else. */
+  abandon(): void
 }
 
 /** The turns of a server. */
@@ -20,8 +23,8 @@ export interface DeliveryTurn {
 /** Flushed at once at most: some milliseconds of work. */
 const FLUSHED_AT_ONCE_MAX = 512
 
-/** Creates the turns. */
-export function createDeliveryTurn(): DeliveryTurn {
+/** Creates the turns. A flushable that throws costs the others nothing. */
+export function createDeliveryTurn(guard: Guard): DeliveryTurn {
   let waiting: Flushable[] = []
   let head = 0
 
@@ -30,21 +33,31 @@ export function createDeliveryTurn(): DeliveryTurn {
     while (head < end) {
       const flushable = waiting[head]
       head += 1
-      flushable?.flush()
+      if (flushable === undefined) continue
+      try {
+        flushable.flush()
+      } catch (error) {
+        guard.run('write frames', () => {
+          flushable.abandon()
+          throw error
+        })
+      }
     }
     if (head < waiting.length) {
-      setImmediate(flush)
+      setImmediate(guardedFlush)
       return
     }
     waiting = []
     head = 0
   }
 
+  const guardedFlush = guard.wrap('flush a turn', flush)
+
   return {
     add(flushable) {
       waiting.push(flushable)
       // A microtask: after the reader of the replication stream has handled all that it was given.
-      if (waiting.length === 1) queueMicrotask(flush)
+      if (waiting.length === 1) queueMicrotask(guardedFlush)
     },
     get isBusy() {
       return waiting.length > 0

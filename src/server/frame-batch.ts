@@ -18,6 +18,8 @@ export interface FrameBatch {
   readonly byteLength: number
   /** Adds a frame whose payload is two pieces; the second is not copied if it is long. */
   add(head: Buffer, tail: Buffer): void
+  /** Forgets what was added: it was for a socket that has failed, and no other may get it. */
+  discard(): void
   /** Writes all that was added in one go; `onWritten`, if any, is called once the socket has taken it. */
   writeTo(target: FrameTarget, onWritten: (() => void) | null): void
 }
@@ -65,19 +67,28 @@ export function createFrameBatch(): FrameBatch {
       const length = head.length + tail.length
       const isCopied = tail.length <= COPIED_BYTES_MAX
       reserve(HEADER_BYTES_MAX + head.length + (isCopied ? tail.length : 0))
-      const begin = at
-      at = writeHeader(slab, at, length)
-      slab.set(head, at)
-      at += head.length
+      // Counted once it is whole.
+      let end = writeHeader(slab, at, length)
+      slab.set(head, end)
+      end += head.length
       if (isCopied) {
-        slab.set(tail, at)
-        at += tail.length
-        byteLength += at - begin
+        slab.set(tail, end)
+        end += tail.length
+        byteLength += end - at
+        at = end
         return
       }
-      byteLength += at - begin + tail.length
+      byteLength += end - at + tail.length
+      at = end
       closePiece()
       pieces.push(tail)
+    },
+    discard() {
+      pieces = []
+      byteLength = 0
+      // Not back to the base: the socket may be writing a part of it.
+      base = at
+      start = at
     },
     writeTo({ socket, webSocket }, onWritten) {
       closePiece()

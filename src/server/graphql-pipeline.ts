@@ -6,6 +6,7 @@ import type { GraphQLSchema } from 'graphql'
 import { createYoga, type YogaServerInstance } from 'graphql-yoga'
 import { invariant } from '../errors.ts'
 import { LAST_EVENT_ID } from '../graphql/last-event-id.ts'
+import type { Guard } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { type ConnectionCounter, clientAddress } from './client-address.ts'
 import { CONNECTION, type PipelinePlugin, type TransportContext } from './connection-state.ts'
@@ -29,6 +30,7 @@ export type GraphqlHandler = YogaServerInstance<TransportContext, object>
 export interface GraphqlPipelineOptions {
   readonly schema: GraphQLSchema
   readonly logger: Logger
+  readonly guard: Guard
   readonly errorMask: ErrorMask
   readonly sessions: SessionKeeper
   readonly connections: ConnectionCounter
@@ -59,8 +61,8 @@ export interface GraphqlPipeline {
 
 /** Creates the pipeline. */
 export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlPipeline {
-  const { errorMask, limits } = options
-  const deliveries = createDeliveries({ mask: errorMask.mask, onDelivered: options.onDelivered })
+  const { errorMask, limits, guard } = options
+  const deliveries = createDeliveries({ mask: errorMask.mask, guard, onDelivered: options.onDelivered })
   const streams = createHttpStreams({ ...options, payloadBytesMax: limits.payloadBytesMax })
   const handler = createYoga<TransportContext, object>({
     schema: options.schema,

@@ -1,9 +1,11 @@
 /** Stage 8, server. The HTTP server of a process without GraphQL: health, and nothing else. */
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createGuard } from '../guard.ts'
 import type { Logger } from '../log.ts'
-import { type HealthReport, respondJson, respondLive, respondReady } from './health.ts'
+import { type HealthReport, respondFailure, respondJson, respondLive, respondReady } from './health.ts'
 import { type ListenAddress, listenOn } from './listen-on.ts'
 import { METRICS_PATH, type MetricsSource, respondMetrics } from './metrics-endpoint.ts'
+import { pathOf } from './request-path.ts'
 
 /** What it needs. */
 export interface HealthServerOptions {
@@ -26,16 +28,18 @@ export interface HealthServer {
 /** Creates it; it does not listen yet. */
 export function createHealthServer(options: HealthServerOptions): HealthServer {
   const { host, port, health, metrics, logger } = options
-  const http = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost')
-    if (pathname === '/health/live') respondLive(response)
-    else if (pathname === '/health/ready') respondReady(response, health())
-    else if (pathname === METRICS_PATH && metrics !== undefined)
-      void respondMetrics(request, response, metrics, logger)
-    else respondJson(response, 404, { error: 'This process serves no GraphQL. Ask a gateway.' })
-  })
+  const guard = createGuard(logger)
+  const answer = (request: IncomingMessage, response: ServerResponse): unknown => {
+    const path = pathOf(request)
+    if (path === '/health/live') return respondLive(response)
+    if (path === '/health/ready') return respondReady(response, health())
+    if (path === METRICS_PATH && metrics !== undefined)
+      return respondMetrics(request, response, metrics, logger)
+    return respondJson(response, 404, { error: 'This process serves no GraphQL. Ask a gateway.' })
+  }
+  const http = createServer(guard.wrap('answer a request', answer, respondFailure))
   return {
-    listen: () => listenOn(http, host, port),
+    listen: () => listenOn(http, host, port, logger),
     async close() {
       http.closeAllConnections()
       if (http.listening) await new Promise((resolve) => http.close(resolve))

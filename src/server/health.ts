@@ -2,7 +2,8 @@
  * Stage 8, server. `/health/live`: the process answers. `/health/ready`: changes flow; a load balancer
  * sends nobody here before.
  */
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { GuardedFailure } from '../guard.ts'
 
 /** Whether changes flow, and what to say about it. Names, states and counts only: anyone may read it. */
 export interface HealthReport {
@@ -21,6 +22,16 @@ export function respondLive(response: ServerResponse): void {
 export function respondReady(response: ServerResponse, report: HealthReport): void {
   const status = report.isReady ? 'ready' : 'not_ready'
   respondJson(response, report.isReady ? 200 : 503, { status, ...report.details })
+}
+
+/** Answers 500 with the id that the log has; a response that has begun is cut. */
+export function respondFailure(
+  { id }: GuardedFailure,
+  _request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  if (response.headersSent) response.destroy()
+  else respondJson(response, 500, { error: 'INTERNAL_SERVER_ERROR', id })
 }
 
 /** Answers with a small JSON body that no cache keeps. */

@@ -5,6 +5,7 @@
 import type { ServerResponse } from 'node:http'
 import type { ExecutionResult } from 'graphql'
 import { RowcastError } from '../errors.ts'
+import type { Guard } from '../guard.ts'
 import type { ConnectionCounter } from './client-address.ts'
 import {
   CONNECTION,
@@ -12,15 +13,16 @@ import {
   formatGraphqlError,
   type PipelinePlugin,
 } from './connection-state.ts'
+import { isLongerThan, payloadTooLarge, undeliverable } from './delivery-failure.ts'
 import type { ErrorMask } from './mask-error.ts'
-import { isLongerThan, payloadTooLarge } from './payload-bound.ts'
-import { RESULT_TEXT, type TextResult } from './result-stream.ts'
+import { DELIVERY, RESULT_TEXT, type TextResult } from './result-stream.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import { createStreamRegistry } from './stream-registry.ts'
 
 /** What the plugin needs. */
 export interface HttpStreamsOptions {
   readonly errorMask: ErrorMask
+  readonly guard: Guard
   readonly sessions: SessionKeeper
   readonly connections: ConnectionCounter
   readonly payloadBytesMax: number
@@ -51,23 +53,30 @@ function eventIdField({ [RESULT_TEXT]: made }: TextResult): string {
 
 /** Creates the plugin. */
 export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
-  const { errorMask, sessions, connections, payloadBytesMax } = options
+  const { errorMask, guard, sessions, connections, payloadBytesMax } = options
+  const discard = guard.wrap('end a stream that nobody reads', (source: AsyncIterable<unknown>) =>
+    source[Symbol.asyncIterator]().return?.(),
+  )
   const streams = createStreamRegistry<SerializedResult>()
   const failure = (error: RowcastError): ExecutionResult => ({ errors: [errorMask.mask(error)] })
-  const tooLarge = JSON.stringify({
-    errors: [formatGraphqlError(errorMask.mask(payloadTooLarge(payloadBytesMax)))],
-  })
+  const failureText = (error: unknown): string =>
+    JSON.stringify({ errors: [formatGraphqlError(errorMask.mask(error))] })
 
   /** Makes texts of results, at most so long. One for each stream, not for each event. */
   function createStringify(
-    onTooLarge: () => void,
+    onFailed: () => void,
     moreFields: (result: TextResult) => string = () => '',
   ): (result: TextResult) => string {
     return (result) => {
-      const text = result[RESULT_TEXT]?.text ?? JSON.stringify(result)
-      if (!isLongerThan(text, payloadBytesMax)) return `${text}${moreFields(result)}`
-      onTooLarge()
-      return tooLarge
+      try {
+        const text = result[RESULT_TEXT]?.text ?? JSON.stringify(result)
+        if (!isLongerThan(text, payloadBytesMax)) return `${text}${moreFields(result)}`
+        onFailed()
+        return failureText(payloadTooLarge(payloadBytesMax, result[DELIVERY]))
+      } catch (error) {
+        onFailed()
+        return failureText(undeliverable(error, result[DELIVERY], errorMask.mask))
+      }
     }
   }
   const stringifyOne = createStringify(() => undefined)
@@ -123,7 +132,7 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
       onResultProcess({ result, resultProcessor }) {
         // The client accepts no event stream and is told so by 406: nobody would ever read this one.
         const isStream = !Array.isArray(result) && Symbol.asyncIterator in result
-        if (isStream && resultProcessor === undefined) void result[Symbol.asyncIterator]().return?.()
+        if (isStream && resultProcessor === undefined) discard(result)
       },
       onResponse({ response }) {
         response.headers.set('x-content-type-options', 'nosniff')
@@ -135,13 +144,6 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
       },
     },
   }
-}
-
-/** Ends results that nobody will read. */
-function discard(source: AsyncIterable<unknown>): void {
-  source[Symbol.asyncIterator]()
-    .return?.()
-    .catch(() => undefined)
 }
 
 function mapResults(

@@ -1,7 +1,9 @@
 /** Stage 8, server. Binds a port, and says where it can be reached. */
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { describeError } from '../describe-error.ts'
 import { RowcastError } from '../errors.ts'
+import type { Logger } from '../log.ts'
 
 /** Where a server can be reached. */
 export interface ListenAddress {
@@ -13,9 +15,16 @@ export interface ListenAddress {
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
 /** Listens; port 0 takes a free one. @throws SERVER_PORT_IN_USE, SERVER_LISTEN_FAILED */
-export async function listenOn(http: Server, host: string, port: number): Promise<ListenAddress> {
+export async function listenOn(
+  http: Server,
+  host: string,
+  port: number,
+  logger: Logger,
+): Promise<ListenAddress> {
   const address = await listen(http, host, port)
   const name = host.includes(':') ? `[${host}]` : host
+  // Accepting may fail at any time (no descriptor left); without a listener that would end the process.
+  http.on('error', (error) => logger.error('A connection could not be accepted.', describeError(error)))
   return { url: `http://${WILDCARDS.has(host) ? 'localhost' : name}:${address.port}`, port: address.port }
 }
 

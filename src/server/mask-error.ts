@@ -5,12 +5,12 @@
  */
 import { randomUUID } from 'node:crypto'
 import { GraphQLError } from 'graphql'
-import type { ErrorCode } from '../errors.ts'
+import { describeError } from '../describe-error.ts'
+import { type ErrorCode, RowcastError } from '../errors.ts'
 import { shorthandHint } from '../graphql/filter-shorthand.ts'
 import { toGraphqlError } from '../graphql/graphql-errors.ts'
 import type { Logger } from '../log.ts'
 import { cutSuggestion } from './cut-suggestion.ts'
-import { describeError } from './describe-error.ts'
 
 /** Masks errors and logs what it hides, each error once. */
 export interface ErrorMask {
@@ -56,8 +56,10 @@ export function createErrorMask({ logger, areSuggestionsHidden }: ErrorMaskOptio
     mask(error) {
       const shown = toGraphqlError(error)
       if (shown instanceof GraphQLError && isMadeForClients(shown)) {
-        return withHttpStatus(withHint(areSuggestionsHidden ? withoutSuggestion(shown) : shown))
+        const safe = withoutValue(shown)
+        return withHttpStatus(withHint(areSuggestionsHidden ? withoutSuggestion(safe) : safe))
       }
+      if (isQuoting(causeOf(originalOf(error)))) return unrepresentable(error as GraphQLError)
       const id = logOnce(error)
       const located = error instanceof GraphQLError ? error : null
       return new GraphQLError(`Unexpected error. The server's log has it as ${id}.`, {
@@ -84,6 +86,31 @@ function isMadeForClients(error: GraphQLError): boolean {
   const { originalError } = error
   if (originalError === undefined || originalError === null) return true
   return originalError instanceof GraphQLError && isMadeForClients(originalError)
+}
+
+/** What graphql-js says of a value that a field's type cannot show; behind it stands the value. */
+const QUOTING = [' cannot represent ', ' but got: ']
+
+/** graphql-js quotes values of rows. Only in results: what it says of arguments quotes what the client sent. */
+function withoutValue(error: GraphQLError): GraphQLError {
+  const isOurs = error.path === undefined || error.extensions['code'] !== undefined
+  return !isOurs && isQuoting(error) ? unrepresentable(error) : error
+}
+
+function isQuoting(error: unknown): boolean {
+  return error instanceof GraphQLError && QUOTING.some((words) => error.message.includes(words))
+}
+
+/** Yoga's executor makes a plain error of what a scalar throws, and keeps that as the cause. */
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined
+}
+
+function unrepresentable({ nodes, path }: GraphQLError): GraphQLError {
+  const { message, extensions } = toGraphqlError(
+    new RowcastError('GRAPHQL_VALUE_UNREPRESENTABLE', 'The value of a field cannot be shown by its type.'),
+  ) as GraphQLError
+  return new GraphQLError(message, { nodes: nodes ?? null, path: path ?? null, extensions })
 }
 
 function withHttpStatus(error: GraphQLError): GraphQLError {

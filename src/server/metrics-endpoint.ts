@@ -4,8 +4,8 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import { describeError } from '../describe-error.ts'
 import type { Logger } from '../log.ts'
-import { describeError } from './describe-error.ts'
 import { respondJson } from './health.ts'
 
 /** Who asks for metrics. */
@@ -65,6 +65,7 @@ export async function respondMetrics(
     response.end(request.method === 'HEAD' ? undefined : body)
   } catch (error) {
     logger.error('The metrics could not be read.', describeError(error))
-    if (!response.headersSent) respondJson(response, 500, { error: 'INTERNAL_SERVER_ERROR' })
+    if (response.headersSent) response.destroy()
+    else respondJson(response, 500, { error: 'INTERNAL_SERVER_ERROR' })
   }
 }

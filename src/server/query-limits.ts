@@ -7,11 +7,12 @@ import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases'
 import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth'
 import { maxDirectivesPlugin } from '@escape.tech/graphql-armor-max-directives'
 import { type DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, parse, validate } from 'graphql'
+import { isValueDeeper } from '../catalog/values/json-depth.ts'
 import { graphqlError } from '../graphql/graphql-errors.ts'
 import type { PipelinePlugin } from './connection-state.ts'
+import { isLongerThan } from './delivery-failure.ts'
 import { countTokens } from './document-cache.ts'
 import type { ServerLimits } from './limits.ts'
-import { isLongerThan } from './payload-bound.ts'
 import { unconditionalRootRule } from './subscription-root.ts'
 
 /** What the plugin needs. */
@@ -26,6 +27,7 @@ export function createQueryLimits({ limits, isIntrospectionEnabled }: QueryLimit
   // The rule would report on its own, as a syntax error; ours has a code.
   const onReject = [(_context: unknown, error: GraphQLError) => throwOverLimit(error.message)]
   return [
+    variablesDepthLimit,
     createDocumentLimit(limits),
     checkSubscriptionRoots,
     maxDepthPlugin({ n: limits.queryDepthMax, flattenFragments: true, onReject }) as PipelinePlugin,
@@ -34,6 +36,17 @@ export function createQueryLimits({ limits, isIntrospectionEnabled }: QueryLimit
     costLimitPlugin({ maxCost: limits.queryCostMax, flattenFragments: true, onReject }) as PipelinePlugin,
     ...(isIntrospectionEnabled ? [] : [hideSchema]),
   ]
+}
+
+/** Far more than any filter takes; reading variables takes several calls a level. */
+const VARIABLES_DEPTH_MAX = 200
+
+const variablesDepthLimit: PipelinePlugin = {
+  onParse({ context }) {
+    const { params } = context as { readonly params?: { readonly variables?: unknown } }
+    if (isValueDeeper(params?.variables, VARIABLES_DEPTH_MAX))
+      throwOverLimit(`The variables are nested more than ${VARIABLES_DEPTH_MAX} levels deep.`)
+  },
 }
 
 function throwOverLimit(message: string): never {

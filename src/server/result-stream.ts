@@ -6,19 +6,23 @@
 import type { ExecutionArgs, ExecutionResult } from 'graphql'
 import type { DeliveryPull, DeliveryReader } from '../bus/bus.ts'
 import { invariant } from '../errors.ts'
+import { payloadTooLarge } from './delivery-failure.ts'
 import type { DeliveryGroup } from './delivery-group.ts'
 import type { FrameBatch } from './frame-batch.ts'
 import { type PulledIterator, pullFrom } from './iterator-pull.ts'
-import { payloadTooLarge } from './payload-bound.ts'
-import type { ResultText } from './result-text.ts'
+import { type DeliveryResult, FailedResult, type ResultText } from './result-text.ts'
 import type { FrameSource, SocketOutbox } from './socket-outbox.ts'
 
 /** Where a result's finished text is found: results are passed on by Yoga as if they were GraphQL's own. */
 export const RESULT_TEXT: unique symbol = Symbol('rowcast.resultText')
 
+/** Where what a result is of is found. */
+export const DELIVERY: unique symbol = Symbol('rowcast.delivery')
+
 /** A result that is text already. */
 export interface TextResult extends ExecutionResult {
   readonly [RESULT_TEXT]?: ResultText
+  readonly [DELIVERY]?: unknown
 }
 
 /** The way to a WebSocket. */
@@ -72,9 +76,10 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
         this.#end()
         return DONE
       }
-      const text = await group.resultOf(value, args)
+      const result = await group.resultOf(value, args)
+      if (result instanceof FailedResult) throw result.error
       onDelivered?.(value)
-      return { done: false, value: { [RESULT_TEXT]: text } }
+      return { done: false, value: { [RESULT_TEXT]: result, [DELIVERY]: value } }
     } catch (error) {
       if (this.#end()) await this.#options.source.return?.().catch(() => undefined)
       throw error
@@ -113,7 +118,7 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
 
 /** A result on its way, and what it is of. */
 interface ReadyResult {
-  readonly text: ResultText
+  readonly result: DeliveryResult
   readonly delivery: unknown
 }
 
@@ -173,6 +178,16 @@ class FrameStream implements FrameSource, DeliveryReader {
   }
 
   addFrames(frames: FrameBatch, bytesMax: number): boolean {
+    try {
+      return this.#addFrames(frames, bytesMax)
+    } catch (error) {
+      // Frames are added whole or not at all: the others of this socket go on.
+      this.#fail(error)
+      return true
+    }
+  }
+
+  #addFrames(frames: FrameBatch, bytesMax: number): boolean {
     for (let count = 0; count < FRAMES_AT_ONCE_MAX; count += 1) {
       if (this.isEnding || this.#isStopped) return true
       const next = this.#takeReady()
@@ -181,9 +196,10 @@ class FrameStream implements FrameSource, DeliveryReader {
         this.isEnding = this.#pull.isEnded
         return true
       }
-      const text = next === null ? this.#resultOf(delivery) : next.text
-      if (text === null) return true
-      this.#addFrame(frames, text, delivery)
+      const result = next === null ? this.#resultOf(delivery) : next.result
+      if (result === null) return true
+      if (result instanceof FailedResult) this.#fail(result.error)
+      else this.#addFrame(frames, result, delivery)
       if (frames.byteLength > bytesMax) break
     }
     return false
@@ -196,30 +212,26 @@ class FrameStream implements FrameSource, DeliveryReader {
     else this.#end().then(this.#settle?.resolve, this.#settle?.reject)
   }
 
-  #addFrame(frames: FrameBatch, { tail }: ResultText, delivery: unknown): void {
-    if (this.#head.length + tail.length > this.#payloadBytesMax) {
-      this.#fail(payloadTooLarge(this.#payloadBytesMax))
+  #addFrame(frames: FrameBatch, result: ResultText, delivery: unknown): void {
+    const bytesMax = this.#payloadBytesMax - this.#head.length
+    // First the text: the bytes of one that is far too long are not made at all.
+    if (result.text.length > bytesMax || result.tail.length > bytesMax) {
+      this.#fail(payloadTooLarge(this.#payloadBytesMax, delivery))
       return
     }
-    frames.add(this.#head, tail)
+    frames.add(this.#head, result.tail)
     this.#onDelivered?.(delivery)
   }
 
   /** The result, if it is there; else this is enlisted again once it is. */
-  #resultOf(delivery: unknown): ResultText | null {
-    const result = this.#group.resultOf(delivery, this.#args)
-    if (!(result instanceof Promise)) return result
-    result.then(
-      (text) => {
-        if (this.#isStopped) return
-        this.#ready = { text, delivery }
-        this.#outbox.enlist(this)
-      },
-      (error: unknown) => {
-        this.#fail(error)
-        this.#outbox.enlist(this)
-      },
-    )
+  #resultOf(delivery: unknown): DeliveryResult | null {
+    const pending = this.#group.resultOf(delivery, this.#args)
+    if (!(pending instanceof Promise)) return pending
+    void pending.then((result) => {
+      if (this.#isStopped) return
+      this.#ready = { result, delivery }
+      this.#outbox.enlist(this)
+    })
     return null
   }
 

@@ -26,6 +26,19 @@ export class ResultText {
   }
 }
 
+/** A result that could not be made: the end of the subscription, for all who share it. */
+export class FailedResult {
+  /** As clients may see it, with the cursor to go on after. */
+  readonly error: GraphQLError
+
+  constructor(error: GraphQLError) {
+    this.error = error
+  }
+}
+
+/** What became of one delivery. */
+export type DeliveryResult = ResultText | FailedResult
+
 /** Makes the text of a result, with its errors as clients may see them. */
 export function formatResult(result: ExecutionResult, mask: (error: unknown) => GraphQLError): ResultText {
   const { data, errors, extensions } = result

@@ -3,6 +3,7 @@
  * whose session has expired or was revoked. One timer a connection, one interval for all checks.
  */
 import { RowcastError } from '../errors.ts'
+import type { Guard } from '../guard.ts'
 import type { ContextSource, Session } from './context.ts'
 import type { ErrorMask } from './mask-error.ts'
 import { createSessionOpener, type SessionOpenerOptions } from './open-session.ts'
@@ -21,6 +22,7 @@ export interface SessionKeeper {
 /** What a keeper needs. */
 export interface SessionKeeperOptions extends SessionOpenerOptions {
   readonly errorMask: ErrorMask
+  readonly guard: Guard
   /** @default 60_000 // 1 min */
   readonly revalidateIntervalMs: number
 }
@@ -39,7 +41,7 @@ const WATCHING_NOTHING = (): void => undefined
 
 /** Creates a keeper. */
 export function createSessionKeeper(options: SessionKeeperOptions): SessionKeeper {
-  const { errorMask } = options
+  const { errorMask, guard } = options
   const openSession = createSessionOpener(options)
   const checked = new Set<Watched>()
   let interval: NodeJS.Timeout | null = null
@@ -63,7 +65,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
 
   function checkAll(): void {
     for (const watched of [...checked]) {
-      if (watched.checking === null) void startCheck(watched)
+      if (watched.checking === null) guard.run('check a session', () => startCheck(watched))
       // A check that hangs must not keep a revoked session alive.
       else if (Date.now() - watched.checking.sinceMs >= options.revalidateIntervalMs) {
         watched.end(new RowcastError('SESSION_REVOKED', 'The session could not be checked in time.'))
@@ -92,11 +94,15 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
         stop()
         onEnd(why)
       }
-      const stopTimer = startTimerUntil(expiryOf(session), () => end(expired()))
+      const stopTimer = startTimerUntil(
+        expiryOf(session),
+        guard.wrap('end a session', () => end(expired())),
+      )
       const watched: Watched | null = revalidate === undefined ? null : { revalidate, end, checking: null }
       if (watched !== null) {
         checked.add(watched)
-        interval ??= setInterval(checkAll, options.revalidateIntervalMs).unref()
+        const checkGuarded = guard.wrap('check sessions', checkAll)
+        interval ??= setInterval(checkGuarded, options.revalidateIntervalMs).unref()
       }
       return stop
     },

@@ -3,6 +3,7 @@
  * turn, straight to the TCP socket, as long as that holds back no more than it may.
  */
 import { WebSocket } from 'ws'
+import type { Guard } from '../guard.ts'
 import type { DeliveryTurn, Flushable } from './delivery-turn.ts'
 import type { FrameBatch, FrameTarget } from './frame-batch.ts'
 
@@ -27,6 +28,7 @@ export interface SocketOutboxOptions extends FrameTarget {
   /** Shared by all sockets of a server. */
   readonly frames: FrameBatch
   readonly turn: DeliveryTurn
+  readonly guard: Guard
 }
 
 /** The outbox of one socket. */
@@ -41,14 +43,19 @@ export class SocketOutbox implements Flushable {
   #last: FrameSource | null = null
   #isAdded = false
   #isFull = false
+  readonly #onWritten: () => void
 
-  constructor({ socket, webSocket, bufferedBytesMax, frames, turn }: SocketOutboxOptions) {
+  constructor({ socket, webSocket, bufferedBytesMax, frames, turn, guard }: SocketOutboxOptions) {
     this.#target = { socket, webSocket }
     this.#webSocket = webSocket
     this.#bufferedBytesMax = bufferedBytesMax
     this.#frames = frames
     this.#turn = turn
-    socket.on('drain', () => this.#resumeReading())
+    socket.on(
+      'drain',
+      guard.wrap('go on reading', () => this.#resumeReading()),
+    )
+    this.#onWritten = guard.wrap('go on writing', () => this.#onRoom())
   }
 
   /** Has the subscription add its frames at the end of this turn, or once there is room. Not twice before that. */
@@ -77,9 +84,16 @@ export class SocketOutbox implements Flushable {
       source = following
     }
     this.#isFull = frames.byteLength > bytesMax
-    frames.writeTo(this.#target, this.#isFull ? () => this.#onRoom() : null)
+    frames.writeTo(this.#target, this.#isFull ? this.#onWritten : null)
     if (ending !== null) for (const ended of ending) ended.afterWrite()
     if (this.#first !== null) this.#schedule()
+  }
+
+  abandon(): void {
+    this.#first = null
+    this.#last = null
+    this.#frames.discard()
+    this.#webSocket.terminate()
   }
 
   #line(source: FrameSource): void {

@@ -5,11 +5,12 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL } from 'graphql-ws'
-import { type WebSocket, WebSocketServer } from 'ws'
+import { type RawData, type WebSocket, WebSocketServer } from 'ws'
+import { describeError } from '../describe-error.ts'
+import type { Guard } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { ClientSocket } from './client-socket.ts'
 import type { Deliveries } from './deliveries.ts'
-import { describeError } from './describe-error.ts'
 import type { Refusals } from './refusal.ts'
 import { SocketOutbox } from './socket-outbox.ts'
 import { createSocketSender } from './socket-sender.ts'
@@ -22,6 +23,7 @@ import {
 /** What the transport needs. */
 export interface WebSocketTransportOptions extends WebSocketProtocolOptions {
   readonly logger: Logger
+  readonly guard: Guard
   readonly deliveries: Deliveries
   readonly refusals: Refusals
 }
@@ -46,7 +48,7 @@ const INIT_TIMEOUT = 'Connection initialisation timeout'
 
 /** Creates the transport. */
 export function createWebSocketTransport(options: WebSocketTransportOptions): WebSocketTransport {
-  const { limits } = options
+  const { limits, guard } = options
   const protocol = createWebSocketProtocol(options)
   const attached = new Set<ClientSocket>()
   const sockets = new WebSocketServer({
@@ -66,7 +68,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
   function take(webSocket: WebSocket, socket: Duplex, headers: IncomingHttpHeaders, address: string): void {
     const outbox = new SocketOutbox({
       ...{ webSocket, socket, bufferedBytesMax: limits.socketBufferedBytesMax },
-      ...{ frames: options.deliveries.frames, turn: options.deliveries.turn },
+      ...{ frames: options.deliveries.frames, turn: options.deliveries.turn, guard },
     })
     const client = new ClientSocket({
       ...{ webSocket, outbox, address, headers, operationsMax: limits.subscriptionsPerSocketMax },
@@ -91,9 +93,10 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     },
     close(timeoutMs) {
       for (const client of attached) client.close(SERVICE_RESTART, 'Server is stopping')
-      const timer = setTimeout(() => {
+      const terminateAll = (): void => {
         for (const socket of sockets.clients) socket.terminate()
-      }, timeoutMs)
+      }
+      const timer = setTimeout(guard.wrap('cut sockets', terminateAll), timeoutMs)
       return new Promise((resolve) => {
         sockets.close(() => {
           clearTimeout(timer)
@@ -115,7 +118,7 @@ function attachSocket(
   protocol: WebSocketProtocol,
   socket: WebSocket,
   client: ClientSocket,
-  { logger, limits }: WebSocketTransportOptions,
+  { logger, limits, guard }: WebSocketTransportOptions,
   onClose: () => void,
 ): void {
   // ws closes the socket itself on a malformed frame; the listener keeps that from ending the process.
@@ -123,19 +126,28 @@ function attachSocket(
   if (socket.protocol !== GRAPHQL_TRANSPORT_WS_PROTOCOL) {
     client.close(CloseCode.SubprotocolNotAcceptable, USE_OTHER_SUBPROTOCOL)
   }
-  const initTimer = setTimeout(() => {
+  const endSilence = (): void => {
     if (client.phase === 'silent') client.close(CloseCode.ConnectionInitialisationTimeout, INIT_TIMEOUT)
-  }, limits.connectionInitTimeoutMs)
-  client.watch(limits)
-  socket.on('message', (data, isBinary) => {
+  }
+  const initTimer = setTimeout(
+    guard.wrap('end a silent WebSocket', endSilence),
+    limits.connectionInitTimeoutMs,
+  )
+  client.watch(limits, guard)
+  const take = (data: RawData, isBinary: boolean): void => {
     // After our close frame the client may still send, and it is no longer who it was.
     if (!client.isOpen) return
     if (isBinary) client.close(CloseCode.BadRequest, 'Invalid message received')
     else protocol.receive(client, String(data))
-  })
-  socket.once('close', () => {
+  }
+  socket.on(
+    'message',
+    guard.wrap('take a message', take, () => socket.terminate()),
+  )
+  const end = (): void => {
     clearTimeout(initTimer)
     onClose()
     client.release()
-  })
+  }
+  socket.once('close', guard.wrap('clean up after a WebSocket', end))
 }

@@ -4,9 +4,9 @@
  */
 import { GraphQLError } from 'graphql'
 import type { YogaLogger } from 'graphql-yoga'
+import { describeError } from '../describe-error.ts'
 import { isRowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { describeError } from './describe-error.ts'
 import type { ErrorMask } from './mask-error.ts'
 
 /** Creates the logger Yoga is given. */

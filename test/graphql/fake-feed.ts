@@ -7,6 +7,7 @@ import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import type { AnyChange, TransactionInfo } from '../../src/changes/change.ts'
 import { formatCursor } from '../../src/changes/cursor.ts'
 import type { ChangeFeed } from '../../src/graphql/change-feed.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
 import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 /** A feed and what a test does with it. */
@@ -15,6 +16,8 @@ export interface FakeFeed extends ChangeFeed {
   readonly requests: readonly SubscriptionRequest[]
   /** How many subscriptions were ended by their reader. */
   readonly returned: number
+  /** The stream begins: from now on there is a log to resume from. */
+  open(): void
   /** Commits one transaction of these changes. */
   commit(...changes: readonly Partial<AnyChange>[]): void
   /** Ends all subscriptions. */
@@ -39,6 +42,7 @@ export function createFakeFeed(
   return {
     catalog,
     requests,
+    open: () => bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) }),
     get returned() {
       return returned
     },

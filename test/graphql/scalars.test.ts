@@ -12,6 +12,11 @@ import {
   TimeScalar,
 } from '../../src/graphql/scalars.ts'
 
+/** Lists within each other. */
+function nested(depth: number): unknown {
+  return JSON.parse('['.repeat(depth) + ']'.repeat(depth))
+}
+
 /** A value through `serialize`, JSON and `parseValue`: what a client that hands it back does. */
 function roundTrip(scalar: GraphQLScalarType, value: unknown): unknown {
   return scalar.parseValue(JSON.parse(JSON.stringify(scalar.serialize(value))))
@@ -106,9 +111,13 @@ describe('scalars refuse what they cannot mean', () => {
   })
 
   it('does not send what is not of its type', () => {
-    expect(() => DateTimeScalar.serialize('2026-11-23T08:15:30Z')).toThrow('DateTime takes a Date')
-    expect(() => DateTimeScalar.serialize(new Date(Number.NaN))).toThrow('DateTime takes a Date')
-    expect(() => BytesScalar.serialize('AgM=')).toThrow('Bytes takes a Uint8Array')
+    const code = 'GRAPHQL_VALUE_UNREPRESENTABLE'
+    expect(() => DateTimeScalar.serialize('2026-11-23T08:15:30Z')).toThrow(code)
+    expect(() => DateTimeScalar.serialize(new Date(Number.NaN))).toThrow(code)
+    expect(() => BytesScalar.serialize('AgM=')).toThrow(code)
+    expect(() => BigIntScalar.serialize('secret')).toThrow(/^(?!.*secret).*GRAPHQL_VALUE_UNREPRESENTABLE/)
+    expect(() => JsonScalar.serialize(nested(1_001))).toThrow(code)
+    expect(JSON.stringify(JsonScalar.serialize(nested(1_000)))).toHaveLength(2_000)
   })
 })
 

@@ -6,16 +6,21 @@ import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { AnyChange } from '../../src/changes/change.ts'
 import type { ChangeFeed } from '../../src/graphql/change-feed.ts'
 import { buildServiceSchema } from '../../src/graphql/service-schema.ts'
+import { createGuard } from '../../src/guard.ts'
+import { silentLogger } from '../../src/log.ts'
 import { createDeliveries } from '../../src/server/deliveries.ts'
+import { createDeliveryTurn } from '../../src/server/delivery-turn.ts'
 import { createFrameBatch } from '../../src/server/frame-batch.ts'
 import { ResultStream } from '../../src/server/result-stream.ts'
-import { SocketOutbox } from '../../src/server/socket-outbox.ts'
+import { type FrameSource, SocketOutbox } from '../../src/server/socket-outbox.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { createRecordingPrisma } from '../graphql/recording-prisma.ts'
 import { createDeferred } from '../support/deferred.ts'
 import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
 import { createFrameSocket, type FrameSocket } from './frame-socket.ts'
+
+const guard = createGuard(silentLogger)
 
 const TITLES = 'subscription { postChanged { new { title } transaction { last } } }'
 const AUTHORS = 'subscription { postChanged { new { title author { email } } } }'
@@ -82,6 +87,7 @@ function createWorld(
   })
   const schema = buildServiceSchema({ catalog: blogCatalog, prisma, feed, models: { Post: {} } })
   const deliveries = createDeliveries({
+    guard,
     mask: (error) => (error instanceof GraphQLError ? error : new GraphQLError(String(error))),
   })
   const documents = new Map<string, ReturnType<typeof parse>>()
@@ -91,7 +97,7 @@ function createWorld(
     const { socket, webSocket } = target
     const { frames, turn } = deliveries
     const known =
-      outboxes.get(target) ?? new SocketOutbox({ socket, webSocket, bufferedBytesMax, frames, turn })
+      outboxes.get(target) ?? new SocketOutbox({ guard, socket, webSocket, bufferedBytesMax, frames, turn })
     outboxes.set(target, known)
     return known
   }
@@ -277,5 +283,40 @@ describe('frames', () => {
       }),
       { numRuns: 200 },
     )
+  })
+})
+
+describe('a throw in the middle of a batch', () => {
+  const whole = Buffer.from('{"id":"x","type":"next","payload":')
+  const tail = Buffer.from('1}')
+
+  /** A subscription that adds a frame, or throws after one. */
+  function sourceOf(isThrowing: boolean): FrameSource {
+    return {
+      following: null,
+      isEnding: false,
+      addFrames(frames) {
+        frames.add(whole, tail)
+        if (isThrowing) throw new Error('In the middle.')
+        return true
+      },
+      afterWrite() {},
+    }
+  }
+
+  test('leaves nothing of one socket for the next, and ends that socket only', async () => {
+    const { frames } = createDeliveries({ guard, mask: () => new GraphQLError('masked') })
+    const [failing, fine] = [createFrameSocket(), createFrameSocket()]
+    const turn = createDeliveryTurn(guard)
+    const outboxOf = ({ socket, webSocket }: FrameSocket) =>
+      new SocketOutbox({ guard, socket, webSocket, bufferedBytesMax: 1_000, frames, turn })
+    const [first, second] = [outboxOf(failing), outboxOf(fine)]
+    first.enlist(sourceOf(true))
+    second.enlist(sourceOf(false))
+    await settled()
+    expect(failing.texts).toEqual([])
+    expect(failing.isTerminated).toBe(true)
+    expect(fine.texts).toEqual([`${whole}${tail}`])
+    expect(fine.isTerminated).toBe(false)
   })
 })

@@ -17,6 +17,8 @@ export interface FrameSocket extends FrameTarget {
   readonly messages: readonly FrameMessage[]
   /** Writes that reached the system: one for what is written together. */
   readonly writeCount: number
+  /** Whether it was cut. */
+  readonly isTerminated: boolean
   /** From now on nothing is taken, until `resume()`. */
   stall(): void
   resume(): void
@@ -55,6 +57,9 @@ export function createFrameSocket(): FrameSocket {
   const webSocket = {
     isPaused: false,
     resume: () => undefined,
+    terminate() {
+      readyState = 3
+    },
     get readyState() {
       return readyState
     },
@@ -73,6 +78,9 @@ export function createFrameSocket(): FrameSocket {
     },
     get writeCount() {
       return writeCount
+    },
+    get isTerminated() {
+      return readyState === 3
     },
     stall() {
       isStalled = true

@@ -4,6 +4,8 @@ import { type ExecutionResult, GraphQLError, parse, subscribe } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import type { AnyChange } from '../../src/changes/change.ts'
 import { buildServiceSchema } from '../../src/graphql/service-schema.ts'
+import { createGuard } from '../../src/guard.ts'
+import { silentLogger } from '../../src/log.ts'
 import { createDeliveries, type Deliveries } from '../../src/server/deliveries.ts'
 import { RESULT_TEXT, ResultStream } from '../../src/server/result-stream.ts'
 import { formatResult } from '../../src/server/result-text.ts'
@@ -13,6 +15,8 @@ import { createFakeFeed } from '../graphql/fake-feed.ts'
 import { createRecordingPrisma } from '../graphql/recording-prisma.ts'
 import { type RandomSubscription, subscriptionArbitrary } from '../support/subscription-arbitrary.ts'
 import { createFrameSocket, type FrameSocket } from './frame-socket.ts'
+
+const guard = createGuard(silentLogger)
 
 /** Who somebody is, to the policies. */
 interface Viewer {
@@ -74,6 +78,7 @@ const asEvents: Collect = async (deliveries, args) => {
 function outboxOf(deliveries: Deliveries, socket: FrameSocket, bufferedBytesMax = 1_000_000): SocketOutbox {
   const { frames, turn } = deliveries
   return new SocketOutbox({
+    guard,
     socket: socket.socket,
     webSocket: socket.webSocket,
     bufferedBytesMax,
@@ -165,7 +170,7 @@ async function runAll(
   transactions: readonly (readonly Partial<AnyChange>[])[],
 ) {
   const { feed, schema } = createWorld()
-  const deliveries = createDeliveries({ mask })
+  const deliveries = createDeliveries({ guard, mask })
   const documents = new Map<string, ReturnType<typeof parse>>()
   const collected: (() => Promise<string[]>)[] = []
   for (const { source, variables, context } of members) {
@@ -245,7 +250,7 @@ describe('shared delivery', () => {
     const onlyAdmins: Viewer = { ...openTo, authors: { role: { equals: 'ADMIN' } } }
     const queriesFor = async (viewers: readonly Viewer[]) => {
       const { feed, schema, prisma } = createWorld()
-      const deliveries = createDeliveries({ mask })
+      const deliveries = createDeliveries({ guard, mask })
       const collected = await Promise.all(
         viewers.flatMap((contextValue) =>
           [asEvents, asFrames].map((collect) =>

@@ -1,6 +1,7 @@
 /** Stage 6, bus. The filter of a Json field: `{ path, equals, not, string_contains, array_contains, lt, … }`. */
 import type { FieldSpec } from '../../catalog/model-catalog.ts'
 import { isSameValue } from '../../catalog/values/same-value.ts'
+import { UnrepresentableValue } from '../../catalog/values/unrepresentable-value.ts'
 import { badFilter, shownName, withoutOperator } from './bad-filter.ts'
 import { allOf, type Condition, NEVER, negate } from './condition.ts'
 import type { FilterBudget } from './filter-budget.ts'
@@ -16,7 +17,7 @@ import {
   jsonKindOf,
   listContains,
 } from './json-value.ts'
-import { NULL, type Outcome, outcomeOf } from './outcome.ts'
+import { NULL, type Outcome, outcomeOf, UNKNOWN } from './outcome.ts'
 import { LIKE_FORMS, patternTest } from './pattern-filter.ts'
 import { compareCodePoints, lowerCase } from './text-order.ts'
 
@@ -242,10 +243,13 @@ function prepared({ field, path }: Reading, { cost, name, prepare, check }: Prep
     takesNull: true,
     preparation: {
       name: `${name} at ${JSON.stringify(steps)}`,
-      prepare: (value) => prepare(extractJson(value === null ? nullRoot : (value as Json), steps)),
+      prepare(value) {
+        if (value instanceof UnrepresentableValue) return value
+        return prepare(extractJson(value === null ? nullRoot : (value as Json), steps))
+      },
     },
     cost,
-    test: check,
+    test: (made) => (made instanceof UnrepresentableValue ? UNKNOWN : check(made)),
   }
 }
 
@@ -259,11 +263,7 @@ function costOfPart(part: Json, at: string): number {
   const isNested = typeof part === 'object' && part !== null && Object.values(part).some(isContainer)
   if (!isNested) return 1 + Math.ceil(values / LOOK_UPS_A_TERM)
   if (values <= NESTED_VALUES_MAX) return 1 + values
-  throw badFilter(
-    at,
-    `more than ${NESTED_VALUES_MAX} values with lists or objects among them.`,
-    'Ask for less.',
-  )
+  throw badFilter(at, `more than ${NESTED_VALUES_MAX} values, lists or objects among them.`, 'Ask for less.')
 }
 
 function isContainer(value: unknown): boolean {

@@ -1,4 +1,6 @@
 /** Stage 3, catalog. bool, bytea, json and jsonb. */
+import { isJsonTextDeeper } from './json-depth.ts'
+import { UnrepresentableValue } from './unrepresentable-value.ts'
 import { copyBytes, type ValueCodec } from './value-codec.ts'
 
 /** bool: `t` or `f`, 1 or 0. */
@@ -17,18 +19,23 @@ export const bytesCodec: ValueCodec = {
   byteLength: null,
 }
 
+/** What is nested too deeply stays text: comparing, filtering and printing it would overflow the stack. */
+function parseJson(text: string): unknown {
+  return isJsonTextDeeper(text) ? new UnrepresentableValue('too-deep', text) : JSON.parse(text)
+}
+
 /** json: its text in both forms. Spaces, the order of keys and repeated keys differ without the value differing. */
 export const jsonCodec: ValueCodec = {
-  parse: (text) => JSON.parse(text),
-  decode: (buffer, start, end) => JSON.parse(buffer.toString('utf8', start, end)),
+  parse: parseJson,
+  decode: (buffer, start, end) => parseJson(buffer.toString('utf8', start, end)),
   isComparedByValue: true,
   byteLength: null,
 }
 
 /** jsonb: its text, in binary form after a byte with the version, 1. */
 export const jsonbCodec: ValueCodec = {
-  parse: (text) => JSON.parse(text),
-  decode: (buffer, start, end) => JSON.parse(buffer.toString('utf8', start + 1, end)),
+  parse: parseJson,
+  decode: (buffer, start, end) => parseJson(buffer.toString('utf8', start + 1, end)),
   isComparedByValue: true,
   byteLength: null,
 }

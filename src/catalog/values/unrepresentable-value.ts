@@ -9,6 +9,7 @@
  * - `multi-dimensional`: an array of arrays, which Prisma's lists are not;
  * - `unknown-label`: an enum label that the Prisma schema does not list;
  * - `unsafe-integer`: an int8 in an Int field, beyond what a JavaScript number holds exactly;
+ * - `too-deep`: Json nested more deeply than `JSON_DEPTH_MAX`; Prisma Client returns it, and few programs can use it;
  * - `unreadable`: bytes that are not a value of the field's type, as of an extension's type behind a String field.
  *
  * Where it returns an Invalid Date:
@@ -21,6 +22,7 @@ export type UnrepresentableReason =
   | 'multi-dimensional'
   | 'unknown-label'
   | 'unsafe-integer'
+  | 'too-deep'
   | 'unreadable'
   | 'infinite-date'
   | 'date-out-of-range'
@@ -33,7 +35,7 @@ export type UnrepresentableReason =
 export class UnrepresentableValue {
   readonly reason: UnrepresentableReason
   /**
-   * The nearest JavaScript has: the nested array with its nulls, the label, the bigint, the bytes; for a date,
+   * The nearest JavaScript has: the nested array with its nulls, the label, the bigint, the JSON text, the bytes; for a date,
    * milliseconds since 1970 or ±Infinity. The same whether the value came as text or in binary form.
    */
   readonly value: unknown

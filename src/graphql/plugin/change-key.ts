@@ -9,6 +9,7 @@ import { hideFields } from '../policy/guard-rows.ts'
 import { SHOWN_COLUMN } from '../shown-column.ts'
 import { valueResolver } from '../value-resolver.ts'
 import { policiesOf } from './builder-policies.ts'
+import { withoutUnreadable } from './image-rows.ts'
 import { type AnyBuilder, sharedChangeTypes } from './shared-change-types.ts'
 
 /** What the fields of a payload are made from. */
@@ -64,7 +65,7 @@ export function keyField({ builder, model }: PayloadScope, type: ObjectRef<Schem
     resolve: (delivery: Delivery, _args: object, context: object) => {
       const { hidden } = policiesOf(builder).view(context, model.name)
       const row = visibleKey(model, delivery)
-      return row === null ? null : hideFields(row, model.name, hidden)
+      return row === null ? null : hideFields(withoutUnreadable(model.name, row), model.name, hidden)
     },
   } as never
 }

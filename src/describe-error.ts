@@ -1,5 +1,5 @@
-/** Stage 8, server. What of an unexpected error may be logged. */
-import type { LogFields } from '../log.ts'
+/** What of an unexpected error may be logged. */
+import type { LogFields } from './log.ts'
 
 /** Name, code and first stack frame of an error: enough to find it, nothing of the data it was about. */
 export function describeError(error: unknown): LogFields {

@@ -1,0 +1,125 @@
+/** Values that cannot be shown: each fails its own field, with a code, and nothing beside it. */
+import { describe, expect, test } from 'vitest'
+import { STREAM_TRANSPORTS, TRANSPORTS } from '../security/transports.ts'
+import { openDatabase, type TestDatabase } from '../support/database.ts'
+import { openService } from '../support/live-service.ts'
+
+const CHANGES = `subscription ($after: Cursor, $where: UserWhere) {
+  userChanged(after: $after, where: $where) {
+    action cursor changed key { rowId } old { email settings } new { email settings }
+  }
+}`
+const NAMES = 'subscription ($after: Cursor) { userChanged(after: $after) { action new { email } } }'
+
+const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth)
+
+interface Row {
+  readonly email: string
+  readonly settings: unknown
+}
+
+interface Payload {
+  readonly userChanged: {
+    readonly action: string
+    readonly cursor: string
+    readonly changed: readonly string[]
+    readonly key: object | null
+    readonly old: Row | null
+    readonly new: Row | null
+  }
+}
+
+/** Writes rows that are fine around rows that are not. */
+async function writePoison(database: TestDatabase, depth: number): Promise<void> {
+  await database.query("INSERT INTO users (email) VALUES ('before@example.com')")
+  await database.query('INSERT INTO users (email, settings) VALUES ($1, $2)', [
+    'deep@example.com',
+    nested(depth),
+  ])
+  await database.query("UPDATE users SET full_name = 'Deep' WHERE email = 'deep@example.com'")
+  await database.query("UPDATE users SET settings = '{}' WHERE email = 'deep@example.com'")
+  await database.query("INSERT INTO users (email) VALUES ('after@example.com')")
+}
+
+describe.each(STREAM_TRANSPORTS.map((transport) => [transport.name, transport] as const))(
+  'over %s',
+  (_, transport) => {
+    test.each([2_500, 5_000, 6_000])(
+      'jsonb nested %i deep fails its field; the rest of the change, and all others, arrive',
+      async (depth) => {
+        await using database = await openDatabase({ migrate: true })
+        await using running = await openService(database, { config: { livePage: true } as never })
+        await running.service.rowcast.ready()
+        const after = await running.service.rowcast.changeCursor()
+        const beside = await transport.open(running.url, NAMES, { variables: { after } })
+        await using stream = {
+          ...(await transport.open(running.url, CHANGES, { variables: { after } })),
+          [Symbol.asyncDispose]: () => stream.leave(),
+        }
+        await writePoison(database, depth)
+        const answers = []
+        for (let count = 0; count < 5; count += 1) answers.push(await stream.next())
+        const changes = answers.map(({ data }) => (data as Payload).userChanged)
+        expect(changes.map(({ action }) => action)).toEqual([
+          'INSERT',
+          'INSERT',
+          'UPDATE',
+          'UPDATE',
+          'INSERT',
+        ])
+        expect(changes.map(({ changed }) => changed.includes('settings'))).toEqual([
+          true,
+          true,
+          false,
+          true,
+          true,
+        ])
+        expect(changes.every(({ cursor, key }) => cursor !== '' && key !== null)).toBe(true)
+        expect(answers.map(({ errors }) => errors.map(({ extensions }) => extensions?.['code']))).toEqual([
+          [],
+          ['GRAPHQL_VALUE_UNREPRESENTABLE'],
+          ['GRAPHQL_VALUE_UNREPRESENTABLE', 'GRAPHQL_VALUE_UNREPRESENTABLE'],
+          ['GRAPHQL_VALUE_UNREPRESENTABLE'],
+          [],
+        ])
+        expect(changes[3]?.new).toEqual({ email: 'deep@example.com', settings: {} })
+        for (let count = 0; count < 5; count += 1) expect((await beside.next()).errors).toEqual([])
+        await beside.leave()
+      },
+    )
+
+    test('a filter on the value ends its own subscription, with the cursor to go on after', async () => {
+      await using database = await openDatabase({ migrate: true })
+      await using running = await openService(database)
+      await running.service.rowcast.ready()
+      const after = await running.service.rowcast.changeCursor()
+      const where = { settings: { path: ['a'], equals: 1 } }
+      await writePoison(database, 3_000)
+      const stream = await transport.open(running.url, CHANGES, { variables: { after, where } })
+      const beside = await transport.open(running.url, NAMES, { variables: { after } })
+      expect(await stream.ended()).toBe('FILTER_UNANSWERABLE')
+      for (let count = 0; count < 5; count += 1) expect((await beside.next()).errors).toEqual([])
+      await beside.leave()
+    })
+  },
+)
+
+test.each(TRANSPORTS.map((transport) => [transport.name, transport] as const))(
+  'a query over %s gets all rows but the value',
+  async (_, transport) => {
+    await using database = await openDatabase({ migrate: true })
+    await using running = await openService(database)
+    await database.query('INSERT INTO users (email, settings, profile) VALUES ($1, $2, $2)', [
+      'deep@example.com',
+      nested(5_000),
+    ])
+    await database.query("INSERT INTO users (email) VALUES ('fine@example.com')")
+    const { data, errors } = await transport.ask(running.url, '{ users { email profile } }')
+    const { users } = data as { users: readonly { email: string; profile: unknown }[] }
+    expect(users.map(({ email, profile }) => [email, profile]).sort()).toEqual([
+      ['deep@example.com', null],
+      ['fine@example.com', null],
+    ])
+    expect(errors.map(({ extensions }) => extensions?.['code'])).toEqual(['GRAPHQL_VALUE_UNREPRESENTABLE'])
+  },
+)
