@@ -53,7 +53,7 @@ describe.each(STREAM_TRANSPORTS.map((transport) => [transport.name, transport] a
         const after = await running.service.rowcast.changeCursor()
         const beside = await transport.open(running.url, NAMES, { variables: { after } })
         await using stream = {
-          ...(await transport.open(running.url, CHANGES, { variables: { after } })),
+          ...(await transport.open(running.url, CHANGES, { variables: { after, where: null } })),
           [Symbol.asyncDispose]: () => stream.leave(),
         }
         await writePoison(database, depth)
