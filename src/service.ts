@@ -211,6 +211,7 @@ function toHealthReport({
       ...{ replication: state, isCatchingUp, slot, confirmedLsn, lagBytes },
       ...(broker === null ? {} : brokerDetails(broker)),
       slotRetainedBytes: slotHealth?.retainedBytes ?? null,
+      slotRestartBytes: slotHealth?.restartBytes ?? null,
       subscriptions: [...subscriptions.values()].reduce((sum, count) => sum + count, 0),
       driftedModels: drifted.length,
       error: lastError?.code ?? drifted[0]?.error.code ?? null,

@@ -78,6 +78,7 @@ function createReport(
     lagSeconds: lagBytes === 0 ? 0 : (reader?.lagSeconds ?? null),
     keptBytes: confirmedLsn === null ? null : Math.max(Number(serverLsn - confirmedLsn), 0),
     retainedBytes: slot?.retainedBytes ?? null,
+    restartBytes: slot?.restartBytes ?? null,
     safeWalBytes: slot?.safeWalBytes ?? null,
     walStatus: slot?.walStatus ?? null,
     budget: slotBudget == null ? null : { ...slotBudget, state: judgeBudget(slot, slotBudget) },
@@ -102,6 +103,11 @@ function printReport(terminal: Terminal, report: Report, problem: RowcastError |
       ...(safeWalBytes === null ? [] : [`${formatBytes(safeWalBytes)} until PostgreSQL gives the slot up`]),
     ]
     line('WAL held', [bytes(report.retainedBytes), ...limits].join('; '))
+    if ((report.restartBytes ?? 0) >= RESTART_BYTES_HIGH)
+      line(
+        'Of it',
+        `${bytes(report.restartBytes)} by PostgreSQL itself, for open transactions or until it notes (every 15 s) that they have ended`,
+      )
   }
   line('Live models', report.models.join(', '))
   line('Service', service === null ? 'none found; --url says where' : describeService(service))
@@ -123,6 +129,8 @@ function describeService({ url, isReady, state, subscriptions }: ServiceReport):
   return `${url}: ${state}, ${isReady ? 'ready' : 'not ready'}${count}`
 }
 
+/** One WAL segment: below it nothing can be freed anyway. */
+const RESTART_BYTES_HIGH = 16 * 1024 * 1024
 const SERVICE_TIMEOUT_MS = 5_000
 
 /** The one that was named, or one of the same slot where the config lets it listen. */

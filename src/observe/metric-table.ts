@@ -33,6 +33,7 @@ export const METRICS = {
   rowcast_reconnects_total: counter('Streams that began after the first one.'),
   rowcast_failed_attempts: gauge('Attempts to connect that failed since changes last flowed.'),
   rowcast_slot_retained_bytes: gauge('WAL that PostgreSQL keeps because of the slot.'),
+  rowcast_slot_restart_bytes: gauge('What of it PostgreSQL keeps by itself, before the confirmed position.'),
   rowcast_slot_safe_wal_bytes: gauge(
     'WAL that may still be written before the slot is in danger. No limit, no sample.',
   ),

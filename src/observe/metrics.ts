@@ -117,6 +117,7 @@ function readSource(source: MetricsSource, { delayMs }: ChangeCounters) {
     rowcast_reconnects_total: one(Math.max(0, status.streamsStarted - 1)),
     rowcast_failed_attempts: one(status.failures),
     rowcast_slot_retained_bytes: one(slotHealth?.retainedBytes),
+    rowcast_slot_restart_bytes: one(slotHealth?.restartBytes),
     rowcast_slot_safe_wal_bytes: one(slotHealth?.safeWalBytes),
     rowcast_slot_budget_bytes: one(slotHealth?.budgetBytes),
     rowcast_slot_active: one(slotHealth === null ? null : slotHealth.activePid !== null),

@@ -23,6 +23,21 @@ export interface SlotReading {
   readonly safeLsn: Lsn
   readonly confirmedLsn: Lsn
   readonly retainedBytes: number
+  /** What PostgreSQL holds of it before the confirmed position. */
+  readonly restartBytes: number
+  /** Whether our role may have the running transactions logged. */
+  readonly maySnapshot: boolean
+}
+
+/**
+ * Logs the running transactions; PostgreSQL 16 and later. It does so by itself every 15 s at most, and moves the slot's restart
+ * position only then: meanwhile the slot holds whatever all databases write.
+ */
+export const SNAPSHOT_SQL = 'SELECT pg_log_standby_snapshot()'
+
+/** Whether WAL is held that only this would let go. */
+export function isSnapshotDue({ restartBytes, maySnapshot }: SlotReading): boolean {
+  return maySnapshot && restartBytes >= HELD_BYTES_MIN
 }
 
 /** Compares two looks, an interval apart. */

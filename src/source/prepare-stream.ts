@@ -8,6 +8,7 @@ import { RowcastError } from '../errors.ts'
 import type { ReplicationConnection, SystemIdentity } from '../wire/connection.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { quoteIdentifier } from '../wire/quote.ts'
+import { isHeldByServer } from './budget-grace.ts'
 import {
   type Continuity,
   judgeContinuity,
@@ -54,8 +55,9 @@ export async function prepareStream(
   request: PrepareRequest,
 ): Promise<PreparedStream> {
   const { facts, slot } = await awaitSlot(connection, request)
-  if (judgeBudget(slot, request.budget) === 'full' && request.budget !== null)
-    throw overBudget(slot, request.budget, request.goal)
+  const { budget } = request
+  if (budget !== null && judgeBudget(slot, budget) === 'full' && !isHeldByServer(slot, budget))
+    throw overBudget(slot, budget, request.goal)
   if (request.isFailover && !slot.isFailover) await makeFailover(connection, facts, request.goal)
   const identity = await connection.identify()
   const slotConfirmedLsn = slot.confirmedLsn ?? LSN_ZERO

@@ -27,6 +27,8 @@ export interface SlotState {
   readonly invalidationReason: string | null
   /** WAL that PostgreSQL keeps because of the slot. */
   readonly retainedBytes: number | null
+  /** What of it lies before the confirmed position: of transactions that were open then, and until PostgreSQL notes that they are not. */
+  readonly restartBytes: number | null
   /** WAL that may be written before the slot is in danger; null: no limit is set. */
   readonly safeWalBytes: number | null
   /** PostgreSQL 17+: is to be synchronised to standbys. */
@@ -51,6 +53,8 @@ export interface SourceFacts {
   readonly serverLsn: Lsn
   /** False when max_slot_wal_keep_size is unset: then a slot nobody reads can fill the disk. */
   readonly isSlotWalLimited: boolean
+  /** Whether our role may have the running transactions logged; PostgreSQL 16+. */
+  readonly maySnapshot: boolean
   readonly slot: SlotState | null
   readonly publication: PublicationState | null
   /** The models' tables, and those that inherit from them. */
@@ -98,6 +102,7 @@ function toSlotState(slot: Readonly<Record<string, string | number | boolean | n
     walStatus: text('wal_status'),
     invalidationReason: text('invalidation_reason'),
     retainedBytes: number('retained_bytes'),
+    restartBytes: number('restart_bytes'),
     safeWalBytes: number('safe_wal_size'),
     isFailover: slot['failover'] === true,
     isSynced: slot['synced'] === true,
@@ -117,8 +122,11 @@ function factsSql(goal: SetupGoal): string {
          server.in_recovery AS "isInRecovery",
          server.lsn::text AS "serverLsn",
          current_setting('max_slot_wal_keep_size') <> '-1' AS "isSlotWalLimited",
+         NOT server.in_recovery AND coalesce(has_function_privilege(
+           to_regprocedure('pg_catalog.pg_log_standby_snapshot()')::oid, 'EXECUTE'), false) AS "maySnapshot",
          (SELECT to_jsonb(s) || jsonb_build_object(
                    'retained_bytes', pg_wal_lsn_diff(server.lsn, s.restart_lsn),
+                   'restart_bytes', pg_wal_lsn_diff(s.confirmed_flush_lsn, s.restart_lsn),
                    'active_name', (SELECT application_name FROM pg_stat_activity WHERE pid = s.active_pid))
             FROM pg_replication_slots s WHERE s.slot_name = ${quoteLiteral(goal.slot)}) AS "slot",
          (SELECT jsonb_build_object('oid', oid::bigint, 'actions',

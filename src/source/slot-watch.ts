@@ -4,7 +4,7 @@
  */
 import type { RowcastError } from '../errors.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
-import { HEARTBEAT_SQL, isHeartbeatDue, type SlotReading } from './heartbeat.ts'
+import { HEARTBEAT_SQL, isHeartbeatDue, isSnapshotDue, type SlotReading, SNAPSHOT_SQL } from './heartbeat.ts'
 import type { SetupGoal } from './setup-plan.ts'
 import { readSourceFacts, type SourceFacts } from './slot-facts.ts'
 import { withDatabaseSession } from './sql.ts'
@@ -46,6 +46,7 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
         if (timer === null) return
         const now = options.onFacts(facts)
         if (now !== null && isHeartbeatDue(before, now)) await sql.query(HEARTBEAT_SQL)
+        if (now !== null && isSnapshotDue(now)) await sql.query(SNAPSHOT_SQL)
         before = now
       },
       { applicationName: `rowcast watch: ${goal.slot}`, answerTimeoutMs: options.answerTimeoutMs, signal },

@@ -10,6 +10,11 @@ export interface SlotHealth {
   readonly walStatus: string | null
   /** WAL that PostgreSQL keeps because of the slot. */
   readonly retainedBytes: number | null
+  /**
+   * What of it lies before the confirmed position, and so is held neither for cursors nor for us: PostgreSQL keeps it for
+   * transactions that are open, and until it has noted that they are not (every 15 s), whatever database wrote it.
+   */
+  readonly restartBytes: number | null
   /** WAL that may still be written before the slot is in danger; null: no limit is set. */
   readonly safeWalBytes: number | null
   /** The budget given; null: none. */
@@ -51,6 +56,10 @@ export interface SourceStatus {
 /** The slot's facts as health. */
 export function toSlotHealth(slot: SlotState | null, budgetBytes: number | null): SlotHealth | null {
   if (slot === null) return null
-  const { walStatus, retainedBytes, safeWalBytes, invalidationReason, activePid, isFailover } = slot
-  return { walStatus, retainedBytes, safeWalBytes, budgetBytes, invalidationReason, activePid, isFailover }
+  const { walStatus, retainedBytes, restartBytes, safeWalBytes, invalidationReason, activePid, isFailover } =
+    slot
+  return {
+    ...{ walStatus, retainedBytes, restartBytes, safeWalBytes, budgetBytes },
+    ...{ invalidationReason, activePid, isFailover },
+  }
 }

@@ -14,6 +14,7 @@ import type { ReplicationConnection, StreamHandler } from '../wire/connection.ts
 import type { Lsn } from '../wire/lsn.ts'
 import { quoteListedName } from '../wire/quote.ts'
 import type { ServerMessage } from '../wire/server-message.ts'
+import { BudgetGrace } from './budget-grace.ts'
 import { HEARTBEAT_PREFIX, type SlotReading } from './heartbeat.ts'
 import { ModelTableGuard } from './model-tables.ts'
 import type { PreparedStream } from './prepare-stream.ts'
@@ -73,6 +74,7 @@ export function createStreamSession(
   let slotHealth: SlotHealth | null = null
   const progress = new ProgressWatch()
   const watchHealth = new WatchHealth()
+  const grace = new BudgetGrace()
   let receivedBytes = 0
   let stalledMs = 0
   let isBudgetWarned = false
@@ -134,13 +136,15 @@ export function createStreamSession(
     // Without a publication no model is worse off than another.
     if (verdict === null) noteTables(facts)
     if (verdict !== null) connection.abort(verdict)
-    else if (slotBudget !== null && judgeBudget(slot, slotBudget) === 'full')
+    else if (slotBudget !== null && grace.isOver(slot, slotBudget, facts.maySnapshot, performance.now()))
       connection.abort(overBudget(slot, slotBudget, goal))
     return {
       serverLsn: facts.serverLsn,
       safeLsn: position.safeLsn,
       confirmedLsn: position.confirm(),
       retainedBytes: slot.retainedBytes ?? 0,
+      restartBytes: slot.restartBytes ?? 0,
+      maySnapshot: facts.maySnapshot,
     }
   }
 
@@ -165,6 +169,7 @@ export function createStreamSession(
       logger.warn('The slot holds more than half of the WAL that it may.', {
         slot: goal.slot,
         retainedBytes: slot?.retainedBytes,
+        restartBytes: slot?.restartBytes,
         budgetBytes: slotBudget?.bytes,
       })
     }

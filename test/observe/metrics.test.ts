@@ -36,7 +36,13 @@ const STATUS: SourceStatus = {
   },
   positions: { safeLsn: null, confirmedLsn: null, serverLsn: null, lagBytes: 4096 },
   slotHealth: {
-    ...{ walStatus: 'extended', retainedBytes: 1024, safeWalBytes: null, budgetBytes: null },
+    ...{
+      walStatus: 'extended',
+      retainedBytes: 1024,
+      restartBytes: 512,
+      safeWalBytes: null,
+      budgetBytes: null,
+    },
     ...{ invalidationReason: null, activePid: 42, isFailover: false },
   },
 }

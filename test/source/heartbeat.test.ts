@@ -7,7 +7,7 @@ const reading = (server: number, safe: number, confirmed = safe, retainedBytes =
   serverLsn: toLsn(BigInt(server)),
   safeLsn: toLsn(BigInt(safe)),
   confirmedLsn: toLsn(BigInt(confirmed)),
-  retainedBytes,
+  ...{ retainedBytes, restartBytes: 0, maySnapshot: false },
 })
 
 describe('isHeartbeatDue', () => {

@@ -6,7 +6,7 @@ import { createRowcast } from '../../src/rowcast.ts'
 import { withSqlClient } from '../../src/source/sql.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openLiveRowcast, slotOf, takeChanges } from '../support/live-rowcast.ts'
-import { openPostgres } from '../support/postgres.ts'
+import { openPostgres, postgresMajor } from '../support/postgres.ts'
 
 const MIB = 1024 * 1024
 
@@ -142,5 +142,45 @@ describe('an idle slot', () => {
     }
     await expect.poll(isConfirmed, { timeout: 20_000 }).toBe(true)
     expect(live.rowcast.status()).toMatchObject({ state: 'streaming', failures: 0 })
+  })
+})
+
+describe('WAL of other databases', () => {
+  // PostgreSQL 16 and later can be asked; before that it takes the 15 s that PostgreSQL takes by itself.
+  it.skipIf(postgresMajor() < 16)('is let go by a slot that its budget would have cost', async () => {
+    await using postgres = await openPostgres()
+    const serverUrl = postgres.cluster.connectionString()
+    await using database = await openDatabase({ migrate: true, serverUrl })
+    await using other = await openDatabase({ serverUrl })
+    await using live = await openLiveRowcast(database, {
+      ...{ models: ['Tag'], watchIntervalMs: 100, retain: { bytes: 64 * 1024 } },
+      slotBudget: { bytes: 40 * MIB },
+    })
+    const { positions } = live.rowcast.status()
+    // The process that would note by itself which transactions are open, and with it what may go.
+    const [writer] = await database.query<{ pid: number }>(
+      "SELECT pid FROM pg_stat_activity WHERE backend_type = 'background writer'",
+    )
+    process.kill(Number(writer?.pid), 'SIGSTOP')
+    try {
+      await other.query('CREATE TABLE busy (filler text)')
+      await other.query(`ALTER TABLE busy ALTER filler SET STORAGE EXTERNAL`)
+      const insert = `INSERT INTO busy SELECT repeat('x', 100000) FROM generate_series(1, $1)`
+      // As busy databases do: what is kept for cursors is kept behind the newest WAL.
+      const goOn = async () => {
+        await other.query(insert, [2])
+        return heldBytes(database)
+      }
+      for (let i = 0; i < 2; i += 1) {
+        await other.query(insert, [250])
+        await expect.poll(goOn, { timeout: 20_000 }).toBeLessThan(16 * MIB)
+      }
+      const { slotHealth, streamsStarted, isReady } = live.rowcast.status()
+      expect({ streamsStarted, isReady }).toEqual({ streamsStarted: 1, isReady: true })
+      expect(slotHealth?.restartBytes).toEqual(expect.any(Number))
+      expect(positions.serverLsn).not.toBe(live.rowcast.status().positions.serverLsn)
+    } finally {
+      process.kill(Number(writer?.pid), 'SIGCONT')
+    }
   })
 })

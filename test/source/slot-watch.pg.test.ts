@@ -12,7 +12,7 @@ const reading = (retainedBytes: number): SlotReading => ({
   serverLsn: toLsn(5n),
   safeLsn: toLsn(5n),
   confirmedLsn: toLsn(5n),
-  retainedBytes,
+  ...{ retainedBytes, restartBytes: 0, maySnapshot: false },
 })
 
 describe('the heartbeat', () => {

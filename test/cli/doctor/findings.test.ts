@@ -43,7 +43,13 @@ const table = {
 
 const slot: SlotState = {
   ...{ plugin: 'pgoutput', slotType: 'logical', database: 'shop', activePid: 42, activeName: 'rowcast' },
-  ...{ confirmedLsn: toLsn(1n), walStatus: 'reserved', invalidationReason: null, retainedBytes: 1 },
+  ...{
+    confirmedLsn: toLsn(1n),
+    walStatus: 'reserved',
+    invalidationReason: null,
+    retainedBytes: 1,
+    restartBytes: 0,
+  },
   ...{ safeWalBytes: null, isFailover: false, isSynced: false },
 }
 
@@ -61,7 +67,7 @@ const well: Examination = {
   },
   source: {
     ...{ serverVersion: 180_004, database: 'shop', isInRecovery: false, serverLsn: toLsn(2n) },
-    ...{ isSlotWalLimited: true, slot, publication: { oid: 1, actions: 'iudt' } },
+    ...{ isSlotWalLimited: true, maySnapshot: true, slot, publication: { oid: 1, actions: 'iudt' } },
     ...{ modelTables: [], unpublished: [] },
   },
   doctor: {
