@@ -72,6 +72,8 @@ export interface AccountBounds {
   readonly bytesMax?: number | undefined
   /** Subscriptions that may be catching up after a cursor. @default no bound */
   readonly replaysMax?: number | undefined
+  /** What the filters of its subscriptions may cost together for a row that concerns all; see docs/filters.md. @default no bound */
+  readonly filterCostMax?: number | undefined
 }
 
 /** What one client has of the bus: a connection, its address, a server. What it has, its parent has as well. */
@@ -80,6 +82,7 @@ export class Account {
   readonly #parent: Account | null
   #bytes = 0
   #replays = 0
+  #filterCost = 0
 
   constructor(bounds: AccountBounds, parent: Account | null = null) {
     this.#bounds = bounds
@@ -104,6 +107,38 @@ export class Account {
   addBytes(bytes: number): void {
     this.#bytes += bytes
     this.#parent?.addBytes(bytes)
+  }
+
+  get filterCost(): number {
+    return this.#filterCost
+  }
+
+  /** A subscription begins, after a cursor or now, with a filter of this cost. @throws FILTER_TOO_COSTLY, TOO_MANY_REPLAYS */
+  begin(filterCost: number, isCatchingUp: boolean): void {
+    this.#checkFilterCost(filterCost)
+    if (isCatchingUp) this.beginReplay()
+    this.#addFilterCost(filterCost)
+  }
+
+  /** It has ended. */
+  endFilter(cost: number): void {
+    this.#addFilterCost(-cost)
+  }
+
+  #checkFilterCost(cost: number): void {
+    const { filterCostMax } = this.#bounds
+    if (filterCostMax !== undefined && this.#filterCost + cost > filterCostMax) {
+      const have = `The filters of these subscriptions cost ${this.#filterCost + cost} a row together`
+      throw new RowcastError('FILTER_TOO_COSTLY', `${have}, and may cost ${filterCostMax}.`, {
+        details: { cost, costMax: filterCostMax },
+      })
+    }
+    if (this.#parent !== null) this.#parent.#checkFilterCost(cost)
+  }
+
+  #addFilterCost(cost: number): void {
+    this.#filterCost += cost
+    if (this.#parent !== null) this.#parent.#addFilterCost(cost)
   }
 
   /** A subscription begins to catch up. @throws TOO_MANY_REPLAYS */

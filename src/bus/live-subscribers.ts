@@ -4,6 +4,10 @@ import { invariant } from '../errors.ts'
 import { createFilterIndex, type FilterIndex } from './filter/filter-index.ts'
 import type { Offer } from './match.ts'
 import type { Subscriber } from './subscriber.ts'
+import type { TurnSlice } from './time-slices.ts'
+
+/** A filter with a pattern, or many conditions. */
+const COSTLY_STEPS = 8
 
 /** Those of one model. */
 interface ModelSubscribers {
@@ -51,8 +55,11 @@ export class LiveSubscribers {
     return this.#byModel.has(model)
   }
 
-  /** Offers the change to each subscription that it may concern; how many they were. */
-  offer(offer: Offer): number {
+  /**
+   * Offers the change to each subscription that it may concern; how many they were. Those with costly filters are judged
+   * as long as the turn has time for them; the others read the change from the log, in turns of their own.
+   */
+  offer(offer: Offer, turn: TurnSlice): number {
     const known = this.#byModel.get(offer.change.model)
     if (known === undefined) return 0
     let candidates = known.unfiltered.size
@@ -60,7 +67,11 @@ export class LiveSubscribers {
     if (known.index === null) return candidates
     const found = known.index.candidates(offer.change)
     candidates += found.length
-    for (const subscriber of found) this.#offerTo(subscriber, offer)
+    for (const subscriber of found) {
+      const isCostly = subscriber.judgingSteps >= COSTLY_STEPS
+      if (isCostly && turn.isOver(subscriber.judgingSteps)) subscriber.putOff(offer)
+      else this.#offerTo(subscriber, offer)
+    }
     return candidates
   }
 

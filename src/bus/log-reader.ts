@@ -176,8 +176,10 @@ export class LogReader {
       for (const member of members) {
         member.subscriber.offer(offer)
         moveTo(member, sequence, offset + 1, after)
+        // The others stay where they are, and are the hindmost in the next slice.
+        if (slice.isOver(member.subscriber.judgingSteps)) return true
       }
-      if (slice.isOver(members.length) || this.#options.pressure.isTight) return true
+      if (this.#options.pressure.isTight) return true
     }
     for (const member of members) {
       if (part.isFinal) member.subscriber.release()

@@ -23,7 +23,7 @@ import { Subscriber } from './subscriber.ts'
 import { SubscriberRoster } from './subscriber-roster.ts'
 import { backlogsOf, progressOf } from './subscription-progress.ts'
 import { SubscriptionQueue } from './subscription-queue.ts'
-import { NODE_TIMERS, type Pressure, type SliceTimers } from './time-slices.ts'
+import { NODE_TIMERS, type Pressure, type SliceTimers, TurnSlice } from './time-slices.ts'
 
 /** Creates the in-process bus. */
 export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
@@ -41,6 +41,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   readonly #roster = new SubscriberRoster()
   readonly #live: LiveSubscribers
   readonly #relief: Relief
+  readonly #judging: TurnSlice
   #history: History | null = null
   /** Those who read the history; null as long as it is. */
   #readers: Readers | null = null
@@ -50,6 +51,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   constructor(options: MemoryBusOptions) {
     this.#options = options
     this.#timers = options.timers ?? NODE_TIMERS
+    this.#judging = new TurnSlice(this.#timers)
     this.#observers = options.observers
     this.#live = new LiveSubscribers(options.models ?? {})
     const bounds = resolveBounds(options)
@@ -90,7 +92,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
       const change = changes.at(offset) as AnyChange
       const endsTransaction = part.isFinal && offset === changes.length - 1
       const offer = new Offer(change, bytesAt(changes, offset), endsTransaction, false)
-      const candidates = this.#live.offer(offer)
+      const candidates = this.#live.offer(offer, this.#judging)
       observers?.onCandidates(change.model, candidates)
     }
     if (part.isFinal) this.#live.release()
@@ -135,9 +137,13 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   subscribe(request: SubscriptionRequest): BusSubscription {
     const { model, after, signal, account = null } = request
     const cursor = after === undefined || after === AFTER_EARLIEST ? null : parseCursor(after)
-    if (after !== undefined) account?.beginReplay()
+    const filterCost = request.filter?.cost ?? 0
+    account?.begin(filterCost, after !== undefined)
     const onAbort = (): void => subscriber.queue.end()
-    const subscriber = this.#createSubscriber(request, () => signal?.removeEventListener('abort', onAbort))
+    const subscriber = this.#createSubscriber(request, () => {
+      signal?.removeEventListener('abort', onAbort)
+      account?.endFilter(filterCost)
+    })
     const { queue } = subscriber
     this.#roster.add(subscriber)
     this.#observers?.onSubscribed(model, queue)

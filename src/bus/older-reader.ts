@@ -187,14 +187,15 @@ export class OlderReaders {
         isFinal && offset === changes.length - 1,
         true,
       )
-      for (const { subscriber, at } of members) {
-        if (compareAfter(at.after, stands) >= 0) continue
+      for (const member of members) {
+        const { subscriber, at } = member
+        if (this.#members.get(subscriber) !== member || compareAfter(at.after, stands) >= 0) continue
         subscriber.offer(offer)
         at.after = stands
-      }
-      if (slice.isOver(members.length)) {
-        await this.#turn()
-        slice = new Slice(this.#options.timers)
+        if (slice.isOver(subscriber.judgingSteps)) {
+          await this.#turn()
+          slice = new Slice(this.#options.timers)
+        }
       }
     }
     const end = endOfPart(part)

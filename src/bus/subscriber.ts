@@ -96,6 +96,17 @@ export class Subscriber {
     return this.#held !== null
   }
 
+  /** What judging a change takes, in steps of microseconds. */
+  get judgingSteps(): number {
+    return 1 + (this.filter?.cost ?? 0)
+  }
+
+  /** Leaves the change, and what follows it, to be read from the log. */
+  putOff({ change }: Offer): void {
+    if (this.#actions === null || this.#actions.has(change.action))
+      this.#onBehind(this, positionBefore(change))
+  }
+
   /** Takes the next change of its model, if it wants it. */
   offer(offer: Offer): void {
     const { change, endsTransaction } = offer
@@ -213,7 +224,10 @@ function unanswerable(change: AnyChange, filter: ChangeFilter): RowcastError {
       fields === null ? `the ${image} row` : `${image}.${fields.join(`, ${image}.`)}`,
     )
     .join(' and ')
-  const happened = `The filter needs ${missing}, which PostgreSQL did not send.`
+  const happened =
+    missing === ''
+      ? 'The filter cannot be decided: a text is too long for its pattern.'
+      : `The filter needs ${missing}, which PostgreSQL did not send.`
   return new RowcastError('FILTER_UNANSWERABLE', happened, {
     details: { model: change.model, cursor: change.cursor },
   })

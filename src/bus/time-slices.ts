@@ -55,3 +55,24 @@ export class Slice {
 
 /** Steps between two looks at the clock. */
 const STEPS_A_LOOK = 32
+
+/** What one turn of the event loop spends on work that can be put off, however often it is asked for. */
+export class TurnSlice {
+  readonly #timers: SliceTimers
+  #slice: Slice | null = null
+
+  constructor(timers: SliceTimers) {
+    this.#timers = timers
+  }
+
+  /** Notes some steps; true where the work had better be done in another turn. */
+  isOver(steps: number): boolean {
+    if (this.#slice === null) {
+      this.#slice = new Slice(this.#timers)
+      this.#timers.soon(() => {
+        this.#slice = null
+      })
+    }
+    return this.#slice.isOver(steps)
+  }
+}

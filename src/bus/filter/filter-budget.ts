@@ -11,7 +11,7 @@ export interface FilterLimits {
   readonly listLengthMax: number
   /** Values of all lists and Json documents together. @default 10_000 */
   readonly valuesMax: number
-  /** What judging a row costs: 1 for a condition that compares a value, 8 and more for a pattern. @default 1_000 */
+  /** What judging a row costs: 1 for a condition that compares a value, 8 and more for a pattern. @default 256 */
   readonly costMax: number
 }
 
@@ -21,7 +21,7 @@ export const FILTER_LIMITS: FilterLimits = {
   depthMax: 16,
   listLengthMax: 1_000,
   valuesMax: 10_000,
-  costMax: 1_000,
+  costMax: 256,
 }
 
 /** Counts while a filter is parsed. */

@@ -71,11 +71,17 @@ function parsePattern(pattern: string): readonly Run[] | null {
   return runs.map((units) => ({ units, literal: units.includes(null) ? null : units.join('') }))
 }
 
+/** A text from here on is long: V8's search for a few characters may take twenty times what one pass does. */
+const LONG_TEXT = 4_096
+const FEW_CHARACTERS = 32
+
 function createFinder({ literal, units }: Run): RunFinder {
   if (literal === null) return createRunFinder(units)
+  const inOnePass = units.length > 0 && units.length <= FEW_CHARACTERS ? createRunFinder(units) : null
   return {
     weight: 1,
     find(text, start) {
+      if (inOnePass !== null && text.length - start > LONG_TEXT) return inOnePass.find(text, start)
       const found = text.indexOf(literal, start)
       return found < 0 ? -1 : found + literal.length
     },

@@ -18,35 +18,67 @@ const WORD_BITS = 32
 /** Characters times words of state that one search may take: some tens of milliseconds. */
 const STEPS_MAX = 16_000_000
 
+/** Characters whose bits are found by index. */
+const TABLE_LENGTH = 256
+
 /** The finder of a run. */
 export function createRunFinder(units: readonly Unit[]): RunFinder {
   const wordCount = Math.ceil(units.length / WORD_BITS)
+  const weight = 4 * wordCount
+  return { weight, find: wordCount === 1 ? oneWordFinder(units) : manyWordsFinder(units, wordCount) }
+}
+
+function oneWordFinder(units: readonly Unit[]): RunFinder['find'] {
+  const { anyWhere, bitsByPoint } = bitsOfUnits(units, 1)
+  const [any = 0] = anyWhere
+  const table = Int32Array.from({ length: TABLE_LENGTH }, (_, point) => bitsByPoint.get(point)?.[0] ?? any)
+  const last = 1 << (units.length - 1)
+  return (text, start) => {
+    if (text.length - start > STEPS_MAX) return null
+    let state = 0
+    for (let at = start; at < text.length; at++) {
+      const unit = text.charCodeAt(at)
+      if (unit < TABLE_LENGTH) {
+        state = ((state << 1) | 1) & (table[unit] as number)
+      } else {
+        const point = text.codePointAt(at) as number
+        if (point > 0xffff) at += 1
+        state = ((state << 1) | 1) & (bitsByPoint.get(point)?.[0] ?? any)
+      }
+      if ((state & last) !== 0) return at + 1
+    }
+    return -1
+  }
+}
+
+function manyWordsFinder(units: readonly Unit[], wordCount: number): RunFinder['find'] {
+  const { anyWhere, bitsByPoint } = bitsOfUnits(units, wordCount)
+  const lastWord = wordCount - 1
+  const lastBit = 1 << ((units.length - 1) % WORD_BITS)
+  return (text, start) => {
+    if ((text.length - start) * wordCount > STEPS_MAX) return null
+    const state = new Int32Array(wordCount)
+    for (let at = start; at < text.length; ) {
+      const point = text.codePointAt(at) as number
+      at += point > 0xffff ? 2 : 1
+      advance(state, bitsByPoint.get(point) ?? anyWhere)
+      if (((state[lastWord] as number) & lastBit) !== 0) return at
+    }
+    return -1
+  }
+}
+
+/** For each character of the run the units it can stand for; for all others those that any can. */
+function bitsOfUnits(units: readonly Unit[], wordCount: number) {
   const anyWhere = bitsOf(units, (unit) => unit === null, wordCount)
   const bitsByPoint = new Map<number, Int32Array>()
   for (const unit of units) {
     const point = unit?.codePointAt(0)
-    if (point === undefined) continue
-    bitsByPoint.set(
-      point,
-      bitsOf(units, (each) => each === null || each === unit, wordCount),
-    )
+    if (point === undefined || bitsByPoint.has(point)) continue
+    const bits = bitsOf(units, (each) => each === null || each === unit, wordCount)
+    bitsByPoint.set(point, bits)
   }
-  const lastWord = wordCount - 1
-  const lastBit = 1 << ((units.length - 1) % WORD_BITS)
-  return {
-    weight: 4 * wordCount,
-    find(text, start) {
-      if ((text.length - start) * wordCount > STEPS_MAX) return null
-      const state = new Int32Array(wordCount)
-      for (let at = start; at < text.length; ) {
-        const point = text.codePointAt(at) as number
-        at += point > 0xffff ? 2 : 1
-        advance(state, bitsByPoint.get(point) ?? anyWhere)
-        if (((state[lastWord] as number) & lastBit) !== 0) return at
-      }
-      return -1
-    },
-  }
+  return { anyWhere, bitsByPoint }
 }
 
 /** Every beginning of the run that the text ended with goes on by one unit, and a new one begins. */
