@@ -12,6 +12,7 @@ import { drain } from './drain.ts'
 import { fanOut } from './fan-out.ts'
 import { filters } from './filters.ts'
 import { growth } from './growth.ts'
+import { hostile } from './hostile.ts'
 import { idleModels } from './idle-models.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
@@ -19,7 +20,7 @@ import { describeMachine, formatReport, formatResult, print, writeResult } from 
 import { start } from './start.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [
-  ...[drain, decode, idleModels, latency, fanOut, filters, memory, growth, start, broker],
+  ...[drain, decode, idleModels, latency, fanOut, filters, memory, growth, start, broker, hostile],
 ]
 /** Beside the sources, not beside what they are compiled to. */
 const RESULTS = join(import.meta.dirname, '../../results')

@@ -40,7 +40,7 @@ export interface RowcastOptions<Types extends ModelTypeMap>
   readonly queueLengthMax?: number | undefined
   /**
    * What may wait in memory for all subscriptions together, in bytes of decoded changes, by estimate; those that leave
-   * the most waiting are read to from the retained log first. @default a sixteenth of the heap's limit, and at most 32 MiB
+   * the most waiting are read to from the retained log first. @default a sixteenth of the heap's limit, and at most 16 MiB
    */
   readonly heldBytesMax?: number | undefined
   /**

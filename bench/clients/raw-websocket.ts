@@ -24,6 +24,10 @@ export interface RawWebSocket {
   send(text: string): void
   /** Stops reading: what a client that hangs does. */
   stall(): void
+  /** Reads again. */
+  resume(): void
+  /** Sends a pong that answers no ping. */
+  pong(): void
   destroy(): void
 }
 
@@ -71,6 +75,8 @@ export function openRawWebSocket(options: RawWebSocketOptions): Promise<RawWebSo
         resolve({
           send: (text) => socket.write(encodeFrame(OPCODE_TEXT, Buffer.from(text))),
           stall: () => socket.pause(),
+          resume: () => socket.resume(),
+          pong: () => socket.write(encodeFrame(OPCODE_PONG, Buffer.alloc(0))),
           destroy() {
             isAskedToGo = true
             socket.destroy()

@@ -40,4 +40,25 @@ async function start({ url, slot, hasPolicy }: StartRequest) {
   return { port, path: '/graphql' }
 }
 
-export const commands = { start }
+/** Between two looks at the CPU time. */
+const TICK_MS = 5
+let longestMicros = 0
+
+/** Begins to note the longest turn of the event loop, in CPU time: on a busy machine the time by the clock says little. */
+function noteTurns(): void {
+  let last = process.cpuUsage()
+  setInterval(() => {
+    const used = process.cpuUsage(last)
+    last = process.cpuUsage()
+    longestMicros = Math.max(longestMicros, used.user + used.system)
+  }, TICK_MS)
+}
+
+/** The longest since it was asked last, in milliseconds. */
+function longestTurn(): number {
+  const ms = longestMicros / 1_000
+  longestMicros = 0
+  return ms
+}
+
+export const commands = { start, noteTurns, longestTurn }

@@ -25,7 +25,7 @@ export const SLOT_BYTES = 64
 
 /** What the process may hold, of the heap it may have. */
 const HEAP_SHARE = 1 / 16
-const HELD_BYTES_MAX = 32 * 1024 * 1024
+const HELD_BYTES_MAX = 16 * 1024 * 1024
 
 /** How much may wait in all queues of a process whose heap is bounded like this. */
 export function heldBytesMaxOf(heapBytesMax: number): number {

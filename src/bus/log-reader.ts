@@ -28,8 +28,12 @@ interface Member {
   readonly at: ReadingPosition
 }
 
-/** Who takes nothing for so long has what it has not read trimmed away like everybody else. */
-const READING_MS = 60_000
+/**
+ * Who takes nothing for so long has what it has not read trimmed away like everybody else; who has taken nothing at all
+ * yet, sooner.
+ */
+const READING_MS = 10_000
+const BEGINNING_MS = 2_000
 
 /** The reader of one log. */
 export class LogReader {
@@ -56,7 +60,8 @@ export class LogReader {
     const entry = log.read(sequence)
     const isWithin = entry !== null && entry.part.transaction.commitLsn === after.commitLsn
     const at: ReadingPosition = {
-      ...{ sequence, after, isHungry: false, servedAtMs: timers.nowMs() },
+      ...{ sequence, after, isHungry: false },
+      servedAtMs: timers.nowMs() - READING_MS + BEGINNING_MS,
       offset: isWithin ? offsetAfter(entry.part.changes, after.index) : 0,
     }
     log.noteReader(sequence)

@@ -16,7 +16,7 @@ export interface MemoryBusOptions {
   readonly queueLengthMax?: number | undefined
   /** What they may take, likewise; decoded, by estimate. @default 4 MiB, and at most a quarter of `heldBytesMax` */
   readonly queueBytesMax?: number | undefined
-  /** What may wait in all queues together. @default a sixteenth of the heap's limit, and at most 32 MiB */
+  /** What may wait in all queues together. @default a sixteenth of the heap's limit, and at most 16 MiB */
   readonly heldBytesMax?: number | undefined
   /** @default 'end' */
   readonly overflow?: OverflowPolicy | undefined

@@ -9,6 +9,9 @@ const SLAB_BYTES = 65_536
 /** A block that is used again: what is left over at its end is small beside it even where whole slabs are copied. */
 const RECYCLED_SLAB_BYTES = 1_048_576
 
+/** Blocks that wait to be used again: a full log takes one for each that it releases, one that shrinks gives the rest back. */
+const FREE_MAX = 4
+
 /** Copies ranges of bytes into slabs. */
 export class ByteSlabs {
   /** The slab of the latest range. */
@@ -47,8 +50,7 @@ export class RecycledSlabs extends ByteSlabs {
     const end = this.#taken.indexOf(slab)
     if (end <= 0) return
     for (const released of this.#taken.splice(0, end)) {
-      const isOneOfMany = this.#free.length > this.#taken.length
-      if (released.length === RECYCLED_SLAB_BYTES && !isOneOfMany) this.#free.push(released)
+      if (released.length === RECYCLED_SLAB_BYTES && this.#free.length < FREE_MAX) this.#free.push(released)
     }
   }
 

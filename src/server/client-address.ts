@@ -86,7 +86,7 @@ export function createConnectionCounter(options: ConnectionCounterOptions): Conn
 }
 
 /** The network that counts as one client: of IPv6 the prefix, of IPv4 the address. */
-function networkOf(address: string, prefixLength: number): string {
+export function networkOf(address: string, prefixLength: number): string {
   if (!isIPv6(address)) return address
   const kept = groupsOf(address).map((group, index) => {
     const bits = Math.min(Math.max(prefixLength - index * 16, 0), 16)
@@ -96,6 +96,6 @@ function networkOf(address: string, prefixLength: number): string {
 }
 
 /** 127.0.0.0/8 and ::1, of addresses in their one spelling: a name like `127.example.com` is none. */
-function isLoopback(address: string): boolean {
+export function isLoopback(address: string): boolean {
   return address === '::1' || (isIPv4(address) && address.startsWith('127.'))
 }

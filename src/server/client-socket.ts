@@ -2,6 +2,7 @@
  * Stage 8, server. One WebSocket as the protocol knows it, and what its server keeps for it: there are many thousands
  * of them, most with nothing to do, so that it is one object and keeps nothing of the request it came by.
  */
+import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { WebSocket } from 'ws'
 import type { Guard } from '../guard.ts'
@@ -48,7 +49,9 @@ export class ClientSocket implements ProtocolSocket {
   connection: ConnectionState | null = null
   stopSession: (() => void) | null = null
   readonly #webSocket: WebSocket
-  #isAnswered = true
+  /** What the last ping said; null once it was answered. A pong that answers none is no sign of life. */
+  #asked: string | null = null
+  #pings = 0
   #lastActivityMs = Date.now()
 
   constructor({ webSocket, outbox, send, address, headers, operationsMax }: ClientSocketOptions) {
@@ -84,8 +87,8 @@ export class ClientSocket implements ProtocolSocket {
     const webSocket = this.#webSocket
     const look = guard.wrap('look after a WebSocket', () => this.#look(limits.idleTimeoutMs))
     const timer = setInterval(look, limits.pingIntervalMs)
-    webSocket.on('pong', () => {
-      this.#isAnswered = true
+    webSocket.on('pong', (data) => {
+      if (data.toString() === this.#asked) this.#asked = null
     })
     webSocket.once('close', () => clearInterval(timer))
   }
@@ -93,13 +96,15 @@ export class ClientSocket implements ProtocolSocket {
   #look(idleTimeoutMs: number): void {
     if (!this.isOpen) return
     if (this.operations.count > 0) this.noteActivity()
-    if (!this.#isAnswered) {
+    if (this.#asked !== null) {
       this.#webSocket.terminate()
     } else if (Date.now() - this.#lastActivityMs >= idleTimeoutMs) {
       this.close(NORMAL_CLOSURE, 'Idle')
     } else {
-      this.#isAnswered = false
-      this.#webSocket.ping()
+      this.#pings += 1
+      // Nothing that can be said in advance.
+      this.#asked = `${this.#pings} ${randomUUID()}`
+      this.#webSocket.ping(this.#asked)
     }
   }
 }

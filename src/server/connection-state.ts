@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { GraphQLError, GraphQLFormattedError } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
+import type { Account } from '../bus/holdings.ts'
 import type { ContextSource, Session } from './context.ts'
 
 /** A symbol, so that no context a user makes can stand in its place. */
@@ -13,6 +14,8 @@ export interface ConnectionState {
   /** The client's address. */
   readonly address: string
   readonly session: Session
+  /** What its subscriptions have waiting. */
+  readonly account: Account
 }
 
 /** What a transport puts into the pipeline beside Yoga's own. */

@@ -14,6 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { GraphQLSchema } from 'graphql'
 import { createGuard } from '../guard.ts'
 import type { Logger } from '../log.ts'
+import { createClientAccounts } from './client-accounts.ts'
 import { clientAddress, createConnectionCounter } from './client-address.ts'
 import type { ContextFunction } from './context.ts'
 import { GRAPHQL_PATH } from './graphql-path.ts'
@@ -114,13 +115,14 @@ export function createServer(options: ServerOptions): RowcastServer {
   const errorMask = createErrorMask({ logger, areSuggestionsHidden: !isIntrospectionEnabled })
   const sessions = createSessionKeeper({ ...options, ...limits, errorMask, guard })
   const connections = createConnectionCounter(limits)
+  const accounts = createClientAccounts(limits)
   const originGuard = createOriginGuard(allowedOrigins)
   const refusals = createRefusals(logger, limits.closeTimeoutMs)
   const { allowedHosts, context } = options
   const hostGuard = createHostGuard({ allowedHosts, host, hasContext: context !== undefined })
   const pipeline = createGraphqlPipeline({
     ...{ schema: options.schema, graphiqlQuery: options.graphiqlQuery, logger, guard, limits, errorMask },
-    ...{ sessions, connections, originGuard, refusals, trustedProxyCount },
+    ...{ sessions, connections, accounts, originGuard, refusals, trustedProxyCount },
     onDelivered: options.onDelivered,
     isGraphiqlEnabled: graphiql,
     isIntrospectionEnabled,
@@ -129,7 +131,7 @@ export function createServer(options: ServerOptions): RowcastServer {
   })
   const { handler, deliveries } = pipeline
   const webSockets = createWebSocketTransport({
-    ...{ handler, deliveries, logger, guard, errorMask, sessions, limits },
+    ...{ handler, deliveries, logger, guard, errorMask, sessions, accounts, limits },
     ...{ refusals, isStopping: () => isRefusing },
   })
   const page = options.livePage === true ? createLivePage() : null

@@ -11,6 +11,7 @@ import { createDeliveryGroups, type DeliveryGroups } from './delivery-group.ts'
 import { createDeliveryTurn, type DeliveryTurn } from './delivery-turn.ts'
 import { createFrameBatch, type FrameBatch } from './frame-batch.ts'
 import { ResultStream } from './result-stream.ts'
+import { SocketBudget } from './socket-budget.ts'
 
 /** What deliveries need. */
 export interface DeliveriesOptions {
@@ -19,6 +20,8 @@ export interface DeliveriesOptions {
   readonly guard: Guard
   /** Told of each delivery that is handed to a transport: what the subscription's source gave. */
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
+  /** What all sockets may hold back together. @default no bound */
+  readonly socketsBufferedBytesMax?: number | undefined
 }
 
 /** The deliveries of a server. */
@@ -27,13 +30,15 @@ export interface Deliveries {
   readonly groups: DeliveryGroups
   readonly turn: DeliveryTurn
   readonly frames: FrameBatch
+  /** What all sockets hold back. */
+  readonly socketBudget: SocketBudget
   /** graphql-js's `subscribe`, but that those who get the same results share them. */
   subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult>
 }
 
 /** Creates them. */
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
-  const { mask, guard } = options
+  const { mask, guard, socketsBufferedBytesMax = Number.POSITIVE_INFINITY } = options
   const turn = createDeliveryTurn(guard)
   const groups = createDeliveryGroups({ mask, guard, isBusy: () => turn.isBusy })
   const onDelivered = options.onDelivered && guard.wrap('count a delivery', options.onDelivered)
@@ -58,5 +63,6 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     groups,
     turn,
     frames: createFrameBatch(),
+    socketBudget: new SocketBudget(socketsBufferedBytesMax),
   }
 }

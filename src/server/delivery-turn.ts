@@ -20,8 +20,9 @@ export interface DeliveryTurn {
   readonly isBusy: boolean
 }
 
-/** Flushed at once at most: some milliseconds of work. */
-const FLUSHED_AT_ONCE_MAX = 512
+/** The longest that others wait, and how many are flushed between two looks at the clock. */
+const TURN_MS = 8
+const FLUSHED_AT_ONCE = 16
 
 /** Creates the turns. A flushable that throws costs the others nothing. */
 export function createDeliveryTurn(guard: Guard): DeliveryTurn {
@@ -29,26 +30,34 @@ export function createDeliveryTurn(guard: Guard): DeliveryTurn {
   let head = 0
 
   function flush(): void {
-    const end = Math.min(waiting.length, head + FLUSHED_AT_ONCE_MAX)
-    while (head < end) {
-      const flushable = waiting[head]
-      head += 1
-      if (flushable === undefined) continue
-      try {
-        flushable.flush()
-      } catch (error) {
-        guard.run('write frames', () => {
-          flushable.abandon()
-          throw error
-        })
+    const untilMs = performance.now() + TURN_MS
+    // What is added meanwhile waits for the next turn.
+    const last = waiting.length
+    do {
+      const end = Math.min(last, head + FLUSHED_AT_ONCE)
+      while (head < end) {
+        const flushable = waiting[head]
+        head += 1
+        if (flushable !== undefined) flushGuarded(flushable)
       }
-    }
+    } while (head < last && performance.now() < untilMs)
     if (head < waiting.length) {
       setImmediate(guardedFlush)
       return
     }
     waiting = []
     head = 0
+  }
+
+  function flushGuarded(flushable: Flushable): void {
+    try {
+      flushable.flush()
+    } catch (error) {
+      guard.run('write frames', () => {
+        flushable.abandon()
+        throw error
+      })
+    }
   }
 
   const guardedFlush = guard.wrap('flush a turn', flush)

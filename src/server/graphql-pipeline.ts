@@ -5,9 +5,11 @@
 import type { GraphQLSchema } from 'graphql'
 import { createYoga, type YogaServerInstance } from 'graphql-yoga'
 import { invariant } from '../errors.ts'
+import { BUS_ACCOUNT } from '../graphql/bus-account.ts'
 import { LAST_EVENT_ID } from '../graphql/last-event-id.ts'
 import type { Guard } from '../guard.ts'
 import type { Logger } from '../log.ts'
+import type { ClientAccounts } from './client-accounts.ts'
 import { type ConnectionCounter, clientAddress } from './client-address.ts'
 import { CONNECTION, type PipelinePlugin, type TransportContext } from './connection-state.ts'
 import { createDeliveries, type Deliveries } from './deliveries.ts'
@@ -34,6 +36,7 @@ export interface GraphqlPipelineOptions {
   readonly errorMask: ErrorMask
   readonly sessions: SessionKeeper
   readonly connections: ConnectionCounter
+  readonly accounts: ClientAccounts
   readonly originGuard: OriginGuard
   readonly refusals: Refusals
   readonly limits: ServerLimits
@@ -62,7 +65,10 @@ export interface GraphqlPipeline {
 /** Creates the pipeline. */
 export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlPipeline {
   const { errorMask, limits, guard } = options
-  const deliveries = createDeliveries({ mask: errorMask.mask, guard, onDelivered: options.onDelivered })
+  const deliveries = createDeliveries({
+    ...{ mask: errorMask.mask, guard, onDelivered: options.onDelivered },
+    socketsBufferedBytesMax: limits.socketsBufferedBytesMax,
+  })
   const streams = createHttpStreams({ ...options, payloadBytesMax: limits.payloadBytesMax })
   const handler = createYoga<TransportContext, object>({
     schema: options.schema,
@@ -74,9 +80,8 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
       invariant(connection, 'An operation reached its context without a session.')
       // Whatever else the client accepts: only an answer of changes looks at it.
       const lastEventId = initial.req?.headers['last-event-id']
-      return lastEventId === undefined
-        ? connection.session.context
-        : { ...connection.session.context, [LAST_EVENT_ID]: lastEventId }
+      const more = lastEventId === undefined ? {} : { [LAST_EVENT_ID]: lastEventId }
+      return { ...connection.session.context, ...more, [BUS_ACCOUNT]: connection.account }
     },
     graphiql: options.isGraphiqlEnabled ? { defaultQuery: options.graphiqlQuery ?? '' } : false,
     renderGraphiQL: renderGraphiqlPage,
@@ -124,7 +129,7 @@ function createSessionOpener(options: GraphqlPipelineOptions): PipelinePlugin {
       const kind = headers.accept?.toLowerCase().includes('text/event-stream') === true ? 'sse' : 'http'
       const address = clientAddress(req, options.trustedProxyCount)
       const session = await options.sessions.open({ kind, headers, remoteAddress: address })
-      context[CONNECTION] = { kind, address, session }
+      context[CONNECTION] = { kind, address, session, account: options.accounts.open(address) }
     },
   }
 }

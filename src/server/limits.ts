@@ -22,6 +22,22 @@ export interface ServerLimits {
   readonly payloadBytesMax: number
   /** What one WebSocket may hold back before its subscriptions wait. @default 1_048_576 // 1 MiB */
   readonly socketBufferedBytesMax: number
+  /**
+   * What all sockets of the server may hold back together. Towards it each may hold less; at it those that have taken
+   * nothing for five seconds are cut. @default 16_777_216 // 16 MiB
+   */
+  readonly socketsBufferedBytesMax: number
+  /**
+   * What may wait in memory for all subscriptions of one connection, decoded, by estimate; what follows is read from the
+   * retained log. @default 8_388_608 // 8 MiB
+   */
+  readonly queuedBytesPerSocketMax: number
+  /** Subscriptions of one connection that may be catching up with a cursor at once. @default 100 */
+  readonly replaysPerSocketMax: number
+  /** Those of one client address; loopback is not counted. @default 1_000 */
+  readonly replaysPerAddressMax: number
+  /** Those of the server. @default 20_000 */
+  readonly replaysMax: number
   /** Operations that run at once on one WebSocket. @default 100 */
   readonly subscriptionsPerSocketMax: number
   /** WebSockets and SSE streams of one client address; loopback is not counted. @default 200 */
@@ -58,6 +74,11 @@ export const DEFAULT_LIMITS: ServerLimits = {
   messageFragmentsMax: 64,
   payloadBytesMax: 1_048_576,
   socketBufferedBytesMax: 1_048_576,
+  socketsBufferedBytesMax: 16_777_216,
+  queuedBytesPerSocketMax: 8_388_608,
+  replaysPerSocketMax: 100,
+  replaysPerAddressMax: 1_000,
+  replaysMax: 20_000,
   subscriptionsPerSocketMax: 100,
   connectionsPerAddressMax: 200,
   ipv6PrefixLength: 64,

@@ -45,7 +45,7 @@ export interface ResultStreamOptions {
 
 const DONE: IteratorResult<never, undefined> = { done: true, value: undefined }
 /** Frames that one subscription adds before the others of its socket have their turn. */
-const FRAMES_AT_ONCE_MAX = 256
+const FRAMES_AT_ONCE_MAX = 64
 
 /** The results of one subscription. */
 export class ResultStream implements AsyncGenerator<TextResult, undefined, undefined> {

@@ -6,6 +6,7 @@ import { WebSocket } from 'ws'
 import type { Guard } from '../guard.ts'
 import type { DeliveryTurn, Flushable } from './delivery-turn.ts'
 import type { FrameBatch, FrameTarget } from './frame-batch.ts'
+import { type BudgetedSocket, SocketBudget } from './socket-budget.ts'
 
 /** A subscription that has something to say. */
 export interface FrameSource {
@@ -29,15 +30,24 @@ export interface SocketOutboxOptions extends FrameTarget {
   readonly frames: FrameBatch
   readonly turn: DeliveryTurn
   readonly guard: Guard
+  /** What all sockets of the server hold back. @default no bound */
+  readonly budget?: SocketBudget | undefined
 }
 
+const UNBOUNDED = new SocketBudget(Number.POSITIVE_INFINITY)
+/** The longest that others wait for one socket's frames to be made; one subscription's may take as long again. */
+const FLUSH_MS = 4
+
 /** The outbox of one socket. */
-export class SocketOutbox implements Flushable {
+export class SocketOutbox implements Flushable, BudgetedSocket {
+  heldBytes = 0
+  movedAtMs = 0
   readonly #target: FrameTarget
   readonly #webSocket: WebSocket
   readonly #bufferedBytesMax: number
   readonly #frames: FrameBatch
   readonly #turn: DeliveryTurn
+  readonly #budget: SocketBudget
   /** Those that have something to say, in a line. */
   #first: FrameSource | null = null
   #last: FrameSource | null = null
@@ -45,15 +55,22 @@ export class SocketOutbox implements Flushable {
   #isFull = false
   readonly #onWritten: () => void
 
-  constructor({ socket, webSocket, bufferedBytesMax, frames, turn, guard }: SocketOutboxOptions) {
+  constructor(options: SocketOutboxOptions) {
+    const { socket, webSocket, bufferedBytesMax, frames, turn, guard, budget = UNBOUNDED } = options
     this.#target = { socket, webSocket }
     this.#webSocket = webSocket
     this.#bufferedBytesMax = bufferedBytesMax
     this.#frames = frames
     this.#turn = turn
-    socket.on(
-      'drain',
-      guard.wrap('go on reading', () => this.#resumeReading()),
+    this.#budget = budget
+    const onDrain = guard.wrap('go on reading', () => {
+      this.#count(this.#webSocket.bufferedAmount)
+      this.#resumeReading()
+    })
+    socket.on('drain', onDrain)
+    socket.once(
+      'close',
+      guard.wrap('count what a socket held', () => this.#count(0)),
     )
     this.#onWritten = guard.wrap('go on writing', () => this.#onRoom())
   }
@@ -74,17 +91,20 @@ export class SocketOutbox implements Flushable {
     this.#last = null
     // A socket that closes takes no more frames; its subscriptions are ended when it has closed.
     if (webSocket.readyState !== WebSocket.OPEN) return
-    const bytesMax = this.#bufferedBytesMax - webSocket.bufferedAmount
+    const bytesMax = this.#budget.allowance(this.#bufferedBytesMax) - webSocket.bufferedAmount
+    const untilMs = this.#budget.nowMs + FLUSH_MS
     let ending: FrameSource[] | null = null
     while (source !== null) {
       const { following }: FrameSource = source
       source.following = null
-      if (frames.byteLength > bytesMax || !source.addFrames(frames, bytesMax)) this.#line(source)
+      const isOver = frames.byteLength > bytesMax || this.#budget.nowMs > untilMs
+      if (isOver || !source.addFrames(frames, bytesMax)) this.#line(source)
       else if (source.isEnding) ending = [...(ending ?? []), source]
       source = following
     }
     this.#isFull = frames.byteLength > bytesMax
     frames.writeTo(this.#target, this.#isFull ? this.#onWritten : null)
+    this.#count(webSocket.bufferedAmount)
     if (ending !== null) for (const ended of ending) ended.afterWrite()
     if (this.#first !== null) this.#schedule()
   }
@@ -108,9 +128,24 @@ export class SocketOutbox implements Flushable {
     this.#turn.add(this)
   }
 
+  /** The server holds too much, of which this socket has taken nothing for long. */
+  cut(): void {
+    this.#webSocket.terminate()
+  }
+
+  /** Notes what the socket holds now. */
+  #count(bytes: number): void {
+    const more = bytes - this.heldBytes
+    if (more === 0) return
+    if (more < 0 || this.heldBytes === 0) this.movedAtMs = this.#budget.nowMs
+    this.heldBytes = bytes
+    this.#budget.add(this, more)
+  }
+
   /** The socket has taken everything. */
   #onRoom(): void {
     this.#isFull = false
+    this.#count(this.#webSocket.bufferedAmount)
     this.#resumeReading()
     if (this.#first !== null) this.#schedule()
   }

@@ -13,6 +13,7 @@ import {
   type SubscribeMessage,
 } from 'graphql-ws'
 import { RowcastError } from '../errors.ts'
+import type { ClientAccounts } from './client-accounts.ts'
 import { type ConnectionState, formatGraphqlError } from './connection-state.ts'
 import type { Session } from './context.ts'
 import { type OperationPipeline, type OperationSocket, runOperation } from './run-operation.ts'
@@ -21,6 +22,7 @@ import type { SessionKeeper } from './session-keeper.ts'
 /** What the protocol needs. */
 export interface WebSocketProtocolOptions extends OperationPipeline {
   readonly sessions: SessionKeeper
+  readonly accounts: ClientAccounts
 }
 
 /** How far a socket is: it introduces itself, its session is opened, it is let in. */
@@ -106,7 +108,7 @@ function initialize(
 async function letIn(
   socket: ProtocolSocket,
   connectionParams: Readonly<Record<string, unknown>>,
-  { sessions, errorMask }: WebSocketProtocolOptions,
+  { sessions, errorMask, accounts }: WebSocketProtocolOptions,
 ): Promise<void> {
   socket.isToldOfStop = isToldOfStop(connectionParams)
   const source = { headers: socket.headers ?? {}, remoteAddress: socket.address, connectionParams }
@@ -120,7 +122,8 @@ async function letIn(
   }
   // The client may have left while its session was looked up; nobody would end the watch.
   if (!socket.isOpen) return
-  socket.connection = { kind: 'websocket', address: socket.address, session }
+  const account = accounts.open(socket.address)
+  socket.connection = { kind: 'websocket', address: socket.address, session, account }
   socket.stopSession = sessions.watch(session, (why) => socket.close(CloseCode.Forbidden, why.code))
   socket.phase = 'letIn'
   await socket.send(JSON.stringify({ type: MessageType.ConnectionAck }))

@@ -55,6 +55,8 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     noServer: true,
     maxPayload: limits.requestBytesMax,
     maxFragments: limits.messageFragmentsMax,
+    // Others have their turn between two messages: a thousand of them may come in one piece.
+    allowSynchronousEvents: false,
     // Inflating what a client deflated is work that the client decides about.
     perMessageDeflate: false,
     // The types lack it: how long a socket that was closed waits for the client to agree.
@@ -69,6 +71,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     const outbox = new SocketOutbox({
       ...{ webSocket, socket, bufferedBytesMax: limits.socketBufferedBytesMax },
       ...{ frames: options.deliveries.frames, turn: options.deliveries.turn, guard },
+      budget: options.deliveries.socketBudget,
     })
     const client = new ClientSocket({
       ...{ webSocket, outbox, address, headers, operationsMax: limits.subscriptionsPerSocketMax },

@@ -65,6 +65,57 @@ describe.skipIf(NO_REDIS !== null)('a cursor', () => {
     expect(names(earliest)).toEqual(named(1, 2_040))
   })
 
+  it('however many come at once, and whether they can be or not, cost Redis a few reads', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    await using _tap = await openRole(database, 'tap', { redisUrl: redis.url })
+    await using gateway = await openRole(database, 'gateway', {
+      redisUrl: redis.url,
+      retain: { bytes: 2_000, minutes: 10 },
+    })
+    const live = gateway.rowcast.subscribe('Tag')
+    await insertTags(database, 1, 200)
+    const changes = await takeChanges(live, 200)
+    const cursors = changes.map(({ cursor }) => cursor)
+    // Positions that no change has: in between, and some or far too far ahead.
+    const forge = (cursor: string, more: bigint): string => {
+      const lsn = BigInt(`0x${cursor.slice(26, 42)}`) + more
+      return `${cursor.slice(0, 26)}${lsn.toString(16).padStart(16, '0')}${cursor.slice(42)}`
+    }
+    const between = cursors.map((cursor) => forge(cursor, 1n))
+    const ahead = cursors.map((cursor, n) => forge(cursor, 10_000_000n + BigInt(n)))
+    const beyond = cursors.map((cursor) => forge(cursor, 1n << 50n))
+    const calls = async (): Promise<number> => {
+      const stats = String(await redis.command('INFO', 'commandstats'))
+      const counts = [...stats.matchAll(/cmdstat_(?:xrange|xrevrange):calls=(\d+)/g)]
+      return counts.reduce((sum, [, count]) => sum + Number(count), 0)
+    }
+    const before = await calls()
+    const waiting = ahead.map((after) => gateway.rowcast.subscribe('Tag', { after }))
+    for (const each of waiting) each.next().catch(() => undefined)
+    const beyondEnds = beyond.map((after) =>
+      gateway.rowcast
+        .subscribe('Tag', { after })
+        .next()
+        .catch((error: unknown) => isRowcastError(error, 'RESYNC_REQUIRED')),
+    )
+    const replays = [...cursors, ...between].map((after, n) => ({
+      subscription: gateway.rowcast.subscribe('Tag', { after }),
+      first: (n % cursors.length) + 2,
+    }))
+    await Promise.all(
+      replays.map(async ({ subscription, first }) => {
+        const got = await takeChanges(subscription, 201 - first)
+        expect(names(got)).toEqual(named(first, 200))
+        await subscription.return?.()
+      }),
+    )
+    expect(new Set(await Promise.all(beyondEnds))).toEqual(new Set([true]))
+    for (const each of waiting) await each.return?.()
+    // 200 entries in steps of eight, a few times; and a look now and then for those that are ahead, together.
+    expect((await calls()) - before).toBeLessThan(400)
+  })
+
   it('that Redis has dropped ends with RESYNC_REQUIRED, and a gateway that comes later serves the rest', async () => {
     await using database = await openDatabase({ migrate: true })
     await using redis = await openRedis()

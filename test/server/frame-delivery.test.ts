@@ -12,6 +12,7 @@ import { createDeliveries } from '../../src/server/deliveries.ts'
 import { createDeliveryTurn } from '../../src/server/delivery-turn.ts'
 import { createFrameBatch } from '../../src/server/frame-batch.ts'
 import { ResultStream } from '../../src/server/result-stream.ts'
+import { SocketBudget } from '../../src/server/socket-budget.ts'
 import { type FrameSource, SocketOutbox } from '../../src/server/socket-outbox.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
@@ -91,13 +92,16 @@ function createWorld(
     mask: (error) => (error instanceof GraphQLError ? error : new GraphQLError(String(error))),
   })
   const documents = new Map<string, ReturnType<typeof parse>>()
+  // No slice of time is ever over.
+  const budget = new SocketBudget(Number.POSITIVE_INFINITY, () => 0)
   const outboxes = new Map<FrameSocket, SocketOutbox>()
 
   function outboxOf(target: FrameSocket): SocketOutbox {
     const { socket, webSocket } = target
     const { frames, turn } = deliveries
     const known =
-      outboxes.get(target) ?? new SocketOutbox({ guard, socket, webSocket, bufferedBytesMax, frames, turn })
+      outboxes.get(target) ??
+      new SocketOutbox({ guard, socket, webSocket, bufferedBytesMax, frames, turn, budget })
     outboxes.set(target, known)
     return known
   }

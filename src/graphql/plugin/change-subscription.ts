@@ -7,11 +7,13 @@ import { getRefFromModel, type PrismaModelTypes, type PrismaObjectRef } from '@p
 import type { GraphQLResolveInfo } from 'graphql'
 import type { Delivery, OverflowPolicy } from '../../bus/bus.ts'
 import type { ChangeFilter, ChangeFilterInput } from '../../bus/filter/change-filter.ts'
+import type { Account } from '../../bus/holdings.ts'
 import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import type { ChangeAction } from '../../changes/change.ts'
 import { parseCursor } from '../../changes/cursor.ts'
 import { RowcastError } from '../../errors.ts'
 import { setAudience } from '../audience.ts'
+import { accountOf } from '../bus-account.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import type { ChangeFieldExtension } from '../explain/read-subscription.ts'
 import { subscriptionLabel } from '../explain/subscription-label.ts'
@@ -115,6 +117,7 @@ export function defineChangeSubscription(
               )
             },
             label: subscriptionLabel(builder, context, modelName, action, filter),
+            account: accountOf(context),
           })
           // The model itself counts even if none of its rows is selected: `changed` and `key` tell of its fields.
           setAudience(deliveries, audience(builder, context, [...selectedModels(info), modelName]))
@@ -206,6 +209,7 @@ interface Wanted {
   readonly after: string | null | undefined
   readonly overflow: OverflowPolicy | null | undefined
   readonly label: string | undefined
+  readonly account: Account | undefined
   readonly parseFilter: () => ChangeFilter | null
 }
 
@@ -227,7 +231,7 @@ function overflowArgument(
 function subscribeToModel(
   feed: ChangeFeed,
   { name: model }: ModelSpec,
-  { actions, after, overflow, label, parseFilter }: Wanted,
+  { actions, after, overflow, label, account, parseFilter }: Wanted,
 ): AsyncIterableIterator<Delivery> {
   if (actions?.length === 0) {
     throw graphqlError('GRAPHQL_BAD_ARGUMENT', 'action: [] asks for no change at all.', {
@@ -247,7 +251,7 @@ function subscribeToModel(
         actions: actions ?? undefined,
         filter: parseFilter(),
         after: after ?? undefined,
-        label,
+        ...{ label, account },
         overflow: overflow ?? undefined,
       }),
     )

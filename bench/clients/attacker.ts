@@ -1,0 +1,133 @@
+/**
+ * A hostile client in a process of its own. Each attack is one function that begins it and returns how it ends; what it
+ * sends is counted.
+ */
+import { openRawWebSocket, type RawWebSocket } from './raw-websocket.ts'
+
+/** What an attacker knows. */
+export interface AttackRequest {
+  readonly attack: AttackName
+  readonly port: number
+  readonly path: string
+  /** Cursor of an old change. */
+  readonly cursor: string
+  /** How much of it: 1 is the whole attack. */
+  readonly scale: number
+}
+
+/** What an attack works with. */
+interface Arena {
+  readonly request: AttackRequest
+  /** A socket that was let in. */
+  connect(): Promise<RawWebSocket>
+  send(socket: RawWebSocket, message: object): void
+  count(full: number): number
+}
+
+type Attack = (arena: Arena) => Promise<void>
+
+const REPLAY = (cursor: string): string =>
+  `subscription { orderChanged(after: "${cursor}") { new { id reference customer details } } }`
+const LARGE = 'subscription { orderChanged { new { id details } } }'
+
+/** The attacks by name. */
+const ATTACKS = {
+  /** Every subscription of every socket asks for all that is retained. */
+  async replays(arena) {
+    for (let sockets = 0; sockets < arena.count(10); sockets += 1) {
+      const socket = await arena.connect()
+      for (let id = 0; id < arena.count(100); id += 1) {
+        arena.send(socket, subscribe(String(id), REPLAY(arena.request.cursor)))
+      }
+    }
+  },
+  /** The same, with as many positions as subscriptions. */
+  async 'forged cursors'(arena) {
+    const { cursor } = arena.request
+    const lsn = BigInt(`0x${cursor.slice(26, 42)}`)
+    for (let sockets = 0; sockets < arena.count(10); sockets += 1) {
+      const socket = await arena.connect()
+      for (let id = 0; id < arena.count(100); id += 1) {
+        const forged = lsn + BigInt(sockets * 100_000 + id * 1_000)
+        const text = `${cursor.slice(0, 26)}${forged.toString(16).padStart(16, '0')}00000000`
+        arena.send(socket, subscribe(String(id), REPLAY(text)))
+      }
+    }
+  },
+  /** Sockets that ask for large rows and do not read; they say all the time that they live. */
+  async 'sockets that do not read'(arena) {
+    for (let sockets = 0; sockets < arena.count(50); sockets += 1) {
+      const socket = await arena.connect()
+      for (let id = 0; id < arena.count(20); id += 1) arena.send(socket, subscribe(String(id), LARGE))
+      socket.stall()
+      intervals.push(setInterval(() => socket.pong(), 1_000))
+    }
+  },
+  /** Sockets that read a little of large rows. */
+  async 'sockets that read slowly'(arena) {
+    for (let sockets = 0; sockets < arena.count(20); sockets += 1) {
+      const socket = await arena.connect()
+      arena.send(socket, subscribe('1', LARGE))
+      intervals.push(
+        setInterval(() => {
+          socket.resume()
+          setTimeout(() => socket.stall(), 1)
+        }, 60),
+      )
+    }
+  },
+} satisfies Record<string, Attack>
+
+/** Name of an attack. */
+export type AttackName = keyof typeof ATTACKS
+
+const intervals: NodeJS.Timeout[] = []
+const sockets: RawWebSocket[] = []
+let sentBytes = 0
+
+function subscribe(id: string, query: string): object {
+  return { id, type: 'subscribe', payload: { query } }
+}
+
+async function start(request: AttackRequest): Promise<void> {
+  const send = (socket: RawWebSocket, message: object): void => {
+    const text = JSON.stringify(message)
+    sentBytes += Buffer.byteLength(text)
+    socket.send(text)
+  }
+  await ATTACKS[request.attack]({
+    request,
+    send,
+    count: (full) => Math.max(1, Math.round(full * request.scale)),
+    async connect() {
+      let onAcknowledged = () => {}
+      const acknowledged = new Promise<void>((resolve) => {
+        onAcknowledged = resolve
+      })
+      const socket = await openRawWebSocket({
+        ...{
+          port: request.port,
+          path: request.path,
+          protocol: 'graphql-transport-ws',
+          localAddress: '127.0.0.9',
+        },
+        onText: () => onAcknowledged(),
+        // Whom the server sends away has been sent away.
+        onLost: () => undefined,
+      })
+      sockets.push(socket)
+      send(socket, { type: 'connection_init' })
+      await acknowledged
+      return socket
+    },
+  })
+}
+
+/** Leaves; the bytes that were sent. */
+function stop(): number {
+  for (const interval of intervals) clearInterval(interval)
+  for (const socket of sockets) socket.destroy()
+  return sentBytes
+}
+
+export const commands = { start, stop }

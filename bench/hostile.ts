@@ -1,0 +1,133 @@
+/**
+ * An honest client beside a hostile one: what the server's work for the one costs the other. One row for each attack; one
+ * more attack is a function in `clients/attacker.ts` and its name here.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { type BenchContext, type Benchmark, type Ratio, RunBook } from './benchmark.ts'
+import { type Child, openChild } from './child.ts'
+import type { AttackName, AttackRequest } from './clients/attacker.ts'
+import type { Experience, HonestRequest } from './clients/honest.ts'
+import type { BenchDatabase } from './database.ts'
+import { type LiveServer, serveRowcast } from './live-servers.ts'
+import { insertManySql } from './orders.ts'
+
+/** What happens while an attack is under way. */
+type Traffic = 'none' | 'large rows'
+
+const ATTACKS: readonly { readonly name: AttackName; readonly traffic: Traffic }[] = [
+  { name: 'replays', traffic: 'none' },
+  { name: 'forged cursors', traffic: 'none' },
+  { name: 'sockets that do not read', traffic: 'large rows' },
+  { name: 'sockets that read slowly', traffic: 'large rows' },
+]
+
+const MIB = 1024 * 1024
+const LARGE_ROW_BYTES = 40_000
+/** Rows of the honest client, beyond all others. */
+const HONEST_FIRST_ID = 1_000_000_000
+
+/** What is measured in. */
+interface Scene {
+  readonly context: BenchContext
+  readonly database: BenchDatabase
+  readonly server: LiveServer
+  readonly honest: Child
+}
+
+async function measure(context: BenchContext, book: RunBook, { name, traffic }: (typeof ATTACKS)[number]) {
+  await using database = await context.openDatabase(`hostile_${name.replaceAll(' ', '_')}`)
+  await using server = await serveRowcast(database)
+  await using honest = await openChild('clients/honest')
+  const at: HonestRequest = {
+    ...{ url: database.url, port: server.port, path: server.path, firstId: HONEST_FIRST_ID },
+  }
+  const cursor = await honest.call<string>('open', at)
+  // A log that is worth being read.
+  await database.query(insertManySql(context.size(50_000, 500), 10))
+  await honest.call<Experience>('live', { ms: context.size(2_000, 200) })
+  await server.child.call('noteTurns')
+  const scene: Scene = { context, database, server, honest }
+  const ms = context.size(8_000, 700)
+  const idle = await observe(scene, 'none', ms)
+  await using attacker = await openChild('clients/attacker')
+  const request: AttackRequest = {
+    ...{ attack: name, port: server.port, path: server.path, scale: context.size(1, 0.05) },
+    cursor,
+  }
+  const starting = attacker.call('start', request)
+  const attacked = await observe(scene, traffic, ms)
+  await starting
+  const sentBytes = await attacker.call<number>('stop')
+  await delay(context.size(1_000, 100))
+  const after = await observe(scene, 'none', context.size(3_000, 300))
+  const phases = { idle, attacked, after }
+  for (const [phase, seen] of Object.entries(phases)) {
+    book.add(name, phase, {
+      ...{ 'delivery p99 ms': seen.deliveryP99Ms, 'health p99 ms': seen.healthP99Ms, missed: seen.missed },
+      ...{ 'longest turn, CPU ms': seen.longestTurnMs, 'CPU %': seen.cpuPercent },
+      ...{ 'RSS above idle MiB': (seen.peakRssBytes - idle.peakRssBytes) / MIB },
+      ...(phase === 'attacked' ? { 'attacker sent KiB': sentBytes / 1024 } : {}),
+    })
+  }
+}
+
+interface Observed extends Experience {
+  readonly cpuPercent: number
+  readonly peakRssBytes: number
+  readonly longestTurnMs: number
+}
+
+async function observe({ server, honest, database }: Scene, traffic: Traffic, ms: number): Promise<Observed> {
+  const before = await server.child.usage()
+  await server.child.call('longestTurn')
+  const startedMs = performance.now()
+  let isOver = false
+  let peakRssBytes = before.rssBytes
+  const watching = (async () => {
+    while (!isOver) {
+      peakRssBytes = Math.max(peakRssBytes, (await server.child.usage()).rssBytes)
+      await delay(100)
+    }
+  })()
+  const writing = traffic === 'none' ? Promise.resolve() : writeLargeRows(database, () => isOver)
+  const experience = await honest.call<Experience>('live', { ms })
+  const { cpuMicros } = await server.child.usage()
+  const cpuPercent = (cpuMicros - before.cpuMicros) / ((performance.now() - startedMs) * 10)
+  const longestTurnMs = await server.child.call<number>('longestTurn')
+  isOver = true
+  await Promise.all([watching, writing])
+  return { ...experience, cpuPercent, peakRssBytes, longestTurnMs }
+}
+
+/** Some megabytes a second. */
+async function writeLargeRows(database: BenchDatabase, isOver: () => boolean): Promise<void> {
+  for (let n = 0; !isOver(); n += 1) {
+    const note = `jsonb_build_object('note', repeat('x', ${LARGE_ROW_BYTES}), 'n', ${n})`
+    await database.query(
+      `UPDATE orders SET details = ${note} WHERE id BETWEEN ${n % 100} AND ${(n % 100) + 4}`,
+    )
+    await delay(20)
+  }
+}
+
+export const hostile: Benchmark = {
+  name: 'hostile',
+  about: 'an honest client beside a hostile one: latency, health, CPU and memory',
+  async run(context) {
+    const book = new RunBook()
+    for (let round = 0; round < context.rounds; round += 1) {
+      for (const attack of ATTACKS) {
+        context.note(`${attack.name}, round ${round + 1} of ${context.rounds}`)
+        await measure(context, book, attack)
+      }
+    }
+    return { runs: book.runs, ratios: ATTACKS.flatMap(({ name }) => ratiosOf(book, name)) }
+  },
+}
+
+function ratiosOf(book: RunBook, name: string): readonly Ratio[] {
+  return [
+    ...book.ratio(name, 'delivery p99 ms', 'attacked', 'idle', '≤ 3, or ≤ 50 ms'),
+    ...book.ratio(name, 'health p99 ms', 'attacked', 'idle', '≤ 3, or ≤ 50 ms'),
+  ]
+}

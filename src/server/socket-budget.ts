@@ -1,0 +1,71 @@
+/**
+ * Stage 8, server. What all sockets of a server hold back together. The more it is, the less each of them may add; what
+ * they do not take waits in the log. At the bound those that have not moved for long are cut, the largest first.
+ */
+
+/** A socket that holds something back. */
+export interface BudgetedSocket {
+  /** Bytes it held when it was looked at last. */
+  readonly heldBytes: number
+  /** When it last took some of them. */
+  readonly movedAtMs: number
+  /** Ends it: it holds what others need. */
+  cut(): void
+}
+
+/** How long a socket may hold what it does not take while others need the room. */
+const STALLED_MS = 5_000
+/** What a socket may add to an exhausted budget, so that whoever reads goes on. */
+const LEAST_BYTES = 16 * 1024
+/** Sockets that one of them may be the last of to use what is left. */
+const SHARE = 1 / 8
+
+/** The budget. */
+export class SocketBudget {
+  readonly #bytesMax: number
+  readonly #nowMs: () => number
+  readonly #holders = new Set<BudgetedSocket>()
+  #bytes = 0
+  #cutAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(bytesMax: number, nowMs: () => number = () => performance.now()) {
+    this.#bytesMax = bytesMax
+    this.#nowMs = nowMs
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get nowMs(): number {
+    return this.#nowMs()
+  }
+
+  /** What one socket may hold now, of the bytes it may hold at most. */
+  allowance(bytesMax: number): number {
+    const room = (this.#bytesMax - this.#bytes) * SHARE
+    return Math.min(bytesMax, Math.max(LEAST_BYTES, room))
+  }
+
+  /** A socket holds so many bytes more, or less. */
+  add(socket: BudgetedSocket, bytes: number): void {
+    this.#bytes += bytes
+    if (socket.heldBytes > 0) this.#holders.add(socket)
+    else this.#holders.delete(socket)
+    if (bytes > 0 && this.#bytes > this.#bytesMax) this.#relieve()
+  }
+
+  #relieve(): void {
+    const nowMs = this.#nowMs()
+    if (nowMs - this.#cutAtMs < 1_000) return
+    this.#cutAtMs = nowMs
+    const stalled = [...this.#holders].filter(({ movedAtMs }) => nowMs - movedAtMs >= STALLED_MS)
+    stalled.sort((a, b) => b.heldBytes - a.heldBytes)
+    let over = this.#bytes - this.#bytesMax / 2
+    for (const socket of stalled) {
+      if (over <= 0) return
+      over -= socket.heldBytes
+      socket.cut()
+    }
+  }
+}
