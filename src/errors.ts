@@ -495,6 +495,13 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  SOURCE_IDENTITY_NOT_FULL: {
+    means:
+      'A table of a live model, most often a new partition, does not log whole old rows: its changes come without `old`.',
+    mend: 'Nothing where the role owns it: a new partition is set to FULL within moments. Else run `rowcast enable` as its owner.',
+    retry: 'backoff',
+    isPublic: false,
+  },
   SOURCE_IDENTITY_CONFLICT: {
     means: 'REPLICA IDENTITY FULL needs every column published, and one would not be.',
     mend: "Publish all columns of the table, or register its model with { replicaIdentity: 'keep' }.",

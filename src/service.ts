@@ -199,6 +199,7 @@ function toHealthReport({
   slotHealth,
   lastError,
   drifted,
+  identityFaults,
   subscriptions,
   role,
   broker,
@@ -214,6 +215,7 @@ function toHealthReport({
       slotRestartBytes: slotHealth?.restartBytes ?? null,
       subscriptions: [...subscriptions.values()].reduce((sum, count) => sum + count, 0),
       driftedModels: drifted.length,
+      identityFaults: identityFaults.length,
       error: lastError?.code ?? drifted[0]?.error.code ?? null,
     },
   }

@@ -189,6 +189,7 @@ function toSourceStatus(
     streamsStarted: read?.connects ?? 0,
     stalledMs: 0,
     failedLooks: 0,
+    identityFaults: [],
     positions: { safeLsn, confirmedLsn: null, serverLsn: safeLsn, lagBytes: read?.lagBytes ?? 0 },
     system: read?.system ?? null,
   }

@@ -39,6 +39,8 @@ export interface AssemblerOutput {
   onDrift(model: string, drift: RowcastError): void
   /** A drifted model's rows can be read again; what changed in between is lost. */
   onRecovery?(model: string): void
+  /** Rows come from a partition that logs a part of each only, or no longer do. */
+  onPartialRows?(): void
   /** An application's message: of a transaction after it committed and its changes left, any other at once. */
   onMessage?(message: EmittedMessage): void
   /** A transaction has begun: until its commit no position beyond it may be confirmed. */
@@ -122,7 +124,7 @@ export function createTransactionAssembler(
   function takeRow(sent: RowMessage, bytes: number): void {
     const open = openTransaction(sent.kind)
     const index = nextIndex++
-    registry.noteRow(sent.relationOid)
+    if (registry.noteRow(sent.relationOid)) output.onPartialRows?.()
     const usual = registry.readerOf(sent.relationOid)
     if (usual === null) return
     const { reader, message } = asWritten(registry, usual, sent)

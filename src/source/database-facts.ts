@@ -10,6 +10,11 @@ export interface QualifiedTable {
   readonly table: string
 }
 
+/** Whether two names are one table. */
+export function isSameTable(a: QualifiedTable, b: QualifiedTable): boolean {
+  return a.schema === b.schema && a.table === b.table
+}
+
 /**
  * What a table shall log of a row's former self: everything, or what it logs already. Under `keep` updates and
  * deletes have no `old` unless the table has REPLICA IDENTITY FULL by itself.
@@ -44,6 +49,8 @@ export interface TableFacts extends QualifiedTable {
   readonly isHeir: boolean
   /** Whether the identity it has finds a row: where not, PostgreSQL refuses UPDATE and DELETE once it is published. */
   readonly hasRowIdentity: boolean
+  /** Whether identity DEFAULT would find a row. */
+  readonly hasPrimaryKey: boolean
   readonly hasStoredGeneratedColumn: boolean
   /** PostgreSQL 18 and later. */
   readonly hasVirtualGeneratedColumn: boolean
@@ -198,6 +205,7 @@ const TABLES_SQL = `
          pg_has_role(c.relowner, 'USAGE') AS "isOwned", pg_get_userbyid(c.relowner)::text AS "owner",
          found.is_partition AS "isPartition", found.is_heir AS "isHeir",
          (${HAS_ROW_IDENTITY_SQL}) AS "hasRowIdentity",
+         EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND i.indisvalid) AS "hasPrimaryKey",
          EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated = 's') AS "hasStoredGeneratedColumn",
          EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated = 'v') AS "hasVirtualGeneratedColumn",
          ARRAY(SELECT DISTINCT p.pubname::text FROM pg_publication p JOIN pg_publication_rel pr ON pr.prpubid = p.oid
@@ -226,13 +234,16 @@ const PUBLICATION_SQL = `
 const PUBLICATION_TABLES_SQL = `
   SELECT schemaname::text AS "schema", tablename::text AS "table" FROM pg_publication_tables WHERE pubname = $1`
 
-/** The partitions of a published table log its changes, so each of them counts by itself. */
+/**
+ * The partitions of a published table log its changes, so each of them counts by itself. Whether the publication has UPDATE
+ * and DELETE already does not matter: set-up adds them.
+ */
 const UNIDENTIFIED_TABLES_SQL = `
   WITH published AS (
     SELECT r.oid FROM pg_publication_tables pt JOIN pg_publication p USING (pubname)
       JOIN pg_namespace n ON n.nspname = pt.schemaname
       JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = pt.tablename
-     WHERE pt.pubname = $1 AND (p.pubupdate OR p.pubdelete)
+     WHERE pt.pubname = $1
   ), logging AS (
     SELECT oid FROM published
     UNION

@@ -277,6 +277,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
         isCatchingUp: position.isCatchingUp,
         system: position.system,
         slotHealth: session.slotHealth,
+        identityFaults: session.identities.faults,
       }
     },
     whenState: (wanted) => when(() => state === wanted),

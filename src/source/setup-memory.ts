@@ -3,8 +3,13 @@
  * publication, which goes when it goes. Written before anything is altered, so that no time-out and no crash loses it. Pure.
  */
 import { quoteIdentifier, quoteLiteral } from '../wire/quote.ts'
-import type { DatabaseFacts, PublicationFacts, QualifiedTable, TableIdentity } from './database-facts.ts'
-import { isSameTable } from './identity-plan.ts'
+import {
+  type DatabaseFacts,
+  isSameTable,
+  type PublicationFacts,
+  type QualifiedTable,
+  type TableIdentity,
+} from './database-facts.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 
 /** What was there before. */

@@ -4,21 +4,22 @@
  */
 import { RowcastError } from '../errors.ts'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../wire/quote.ts'
-import type {
-  DatabaseFacts,
-  PublicationFacts,
-  QualifiedTable,
-  TableFacts,
-  TableIdentity,
+import {
+  type DatabaseFacts,
+  isSameTable,
+  type PublicationFacts,
+  type QualifiedTable,
+  type TableFacts,
+  type TableIdentity,
 } from './database-facts.ts'
 import {
   identitiesToChange,
   identityProblems,
   identitySteps,
   isIdentityToChange,
-  isSameTable,
   mustPublishGenerated,
   nameOf,
+  undoSteps,
 } from './identity-plan.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 import { memorySteps } from './setup-memory.ts'
@@ -31,6 +32,11 @@ export interface SetupPlan {
   readonly steps: readonly SetupStep[]
   /** Each with its mend; when there is one, nothing is done at all. */
   readonly problems: readonly RowcastError[]
+  /**
+   * What is to be taken back whatever the problems are, because the application's statements fail by it; `steps` begin
+   * with it.
+   */
+  readonly undo: readonly SetupStep[]
 }
 
 const RELKIND_NAMES: Readonly<Record<string, string>> = {
@@ -51,16 +57,18 @@ export function planSetup(facts: DatabaseFacts, goal: SetupGoal): SetupPlan {
     ...identityProblems(facts, goal),
     ...slotProblems(facts, goal),
   ]
-  if (problems.length > 0) return { steps: [], problems }
+  const undo = undoSteps(facts)
+  if (problems.length > 0) return { steps: [], problems, undo }
   const identities = identitiesToChange(facts, goal)
   const steps = [
+    ...undo,
     ...rememberSteps(facts, goal, identities),
     ...generatedColumnSteps(facts, goal),
     ...identitySteps(facts, goal),
     ...publicationSteps(facts, goal, identities.length > 0),
     ...slotSteps(facts, goal),
   ]
-  return { steps, problems: rightsProblems(facts, steps, goal) }
+  return { steps, problems: rightsProblems(facts, steps, goal), undo }
 }
 
 function serverProblems(facts: DatabaseFacts): RowcastError[] {
@@ -131,11 +139,17 @@ function slotMismatch(
 }
 
 /** Before the identities: FULL counts every column, and one that is not published would make each UPDATE fail. */
-function generatedColumnSteps(facts: DatabaseFacts, goal: SetupGoal): SetupStep[] {
+export function generatedColumnSteps(facts: DatabaseFacts, goal: SetupGoal): SetupStep[] {
   if (facts.publication === null || facts.publication.publishesGenerated) return []
   if (!mustPublishGenerated(facts)) return []
   const sql = `ALTER PUBLICATION ${quoteIdentifier(goal.publication)} SET (${GENERATED_OPTION})`
-  return [{ kind: 'publication', sql, why: 'A table has generated columns, which full identities include.' }]
+  return [
+    {
+      kind: 'publication',
+      sql,
+      why: 'Full identities include generated columns; a table may get one at any time.',
+    },
+  ]
 }
 
 /**

@@ -6,7 +6,7 @@ import type { ConnectionTarget } from '../wire/connection-target.ts'
 import { readDatabaseFacts } from './database-facts.ts'
 import { checkReplicates } from './replication-probe.ts'
 import { runSteps, type StepRunOptions } from './run-steps.ts'
-import { planSetup, type SetupGoal, type SetupStep } from './setup-plan.ts'
+import { planSetup, type SetupGoal, type SetupPlan, type SetupStep } from './setup-plan.ts'
 import { type SqlQueries, withDatabaseSession } from './sql.ts'
 
 /** Key of the advisory lock under which set-up runs; any number nobody else is likely to use. */
@@ -28,9 +28,15 @@ export function runSetup(
   options: StepRunOptions = {},
 ): Promise<readonly SetupStep[]> {
   return underSetupLock(target, async () => {
-    const look = (sql: SqlQueries) => planSteps(sql, goal)
+    const look = (sql: SqlQueries) => makePlan(sql, goal)
     const { signal } = options
-    const steps = await withDatabaseSession(target, (sql) => sql.transaction(look), { signal })
+    const plan = await withDatabaseSession(target, (sql) => sql.transaction(look), { signal })
+    const { steps, undo } = plan
+    const [problem] = plan.problems
+    if (problem !== undefined) {
+      await runSteps(target, undo, options)
+      throw problem
+    }
     if (steps.length === 0) return steps
     // A slot that nobody could read would hold WAL for ever.
     await checkReplicates(target)
@@ -39,14 +45,11 @@ export function runSetup(
   })
 }
 
-async function planSteps(sql: SqlQueries, goal: SetupGoal): Promise<readonly SetupStep[]> {
-  const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
-  const { steps, problems } = planSetup(facts, goal)
-  const [problem] = problems
-  if (problem !== undefined) throw problem
+async function makePlan(sql: SqlQueries, goal: SetupGoal): Promise<SetupPlan> {
+  const plan = planSetup(await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot), goal)
   // A standby takes no DDL, and a slot made there would not be the primary's.
-  if (steps.length > 0) await refuseStandby(sql)
-  return steps
+  if (plan.steps.length + plan.undo.length > 0) await refuseStandby(sql)
+  return plan
 }
 
 /**

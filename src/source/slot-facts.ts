@@ -8,6 +8,7 @@ import { type Lsn, parseLsn } from '../wire/lsn.ts'
 import { quoteLiteral } from '../wire/quote.ts'
 import { type ModelTableState, readModelTables } from './model-tables.ts'
 import type { SetupGoal } from './setup-plan.ts'
+import { type IdentityFault, readIdentityFaults } from './table-identities.ts'
 
 /** Runs one statement without parameters. */
 export type RunQuery = <Row extends object>(text: string) => Promise<readonly Row[]>
@@ -59,11 +60,13 @@ export interface SourceFacts {
   readonly publication: PublicationState | null
   /** The models' tables, and those that inherit from them. */
   readonly modelTables: readonly ModelTableState[]
+  /** Tables whose replica identity is not what their model, or the application, needs. */
+  readonly identityFaults: readonly IdentityFault[]
   /** Wanted tables that the publication lacks. */
   readonly unpublished: readonly { readonly model: string; readonly table: string }[]
 }
 
-type FactsRow = Omit<SourceFacts, 'serverLsn' | 'slot' | 'unpublished' | 'modelTables'> & {
+type FactsRow = Omit<SourceFacts, 'serverLsn' | 'slot' | 'unpublished' | 'modelTables' | 'identityFaults'> & {
   readonly serverLsn: string
   readonly slot: Readonly<Record<string, string | number | boolean | null>> | null
   readonly published: readonly (readonly [schema: string, table: string])[]
@@ -81,6 +84,7 @@ export async function readSourceFacts(query: RunQuery, goal: SetupGoal): Promise
     serverLsn: parseLsn(row.serverLsn),
     slot: slot === null ? null : toSlotState(slot),
     modelTables: await readModelTables(query, goal),
+    identityFaults: await readIdentityFaults(query, goal),
     unpublished: goal.tables
       .filter((wanted) => !isPublished(wanted.schema, wanted.table))
       .map(({ model, schema, table }) => ({ model, table: `${schema}.${table}` })),

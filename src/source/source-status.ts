@@ -49,6 +49,11 @@ export interface SourceStatus {
   readonly positions: SourcePositions
   /** The database cluster; null before the first stream. */
   readonly system: { readonly systemId: string; readonly timeline: number } | null
+  /**
+   * Tables whose replica identity is not what it should be, at the last look: SOURCE_IDENTITY_NOT_FULL (old rows do not come),
+   * SOURCE_IDENTITY_MISSING and SOURCE_IDENTITY_CONFLICT (PostgreSQL refuses the application's UPDATE and DELETE).
+   */
+  readonly identityFaults: readonly RowcastError[]
   /** Null before the first look. */
   readonly slotHealth: SlotHealth | null
 }

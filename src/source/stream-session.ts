@@ -16,6 +16,7 @@ import { quoteListedName } from '../wire/quote.ts'
 import type { ServerMessage } from '../wire/server-message.ts'
 import { BudgetGrace } from './budget-grace.ts'
 import { HEARTBEAT_PREFIX, type SlotReading } from './heartbeat.ts'
+import { IdentityKeeper } from './identity-keeper.ts'
 import { ModelTableGuard } from './model-tables.ts'
 import type { PreparedStream } from './prepare-stream.ts'
 import { ProgressWatch } from './progress-watch.ts'
@@ -34,6 +35,8 @@ export interface StreamSession {
   readonly position: StreamPosition
   /** The slot at the last look; null before the first. */
   readonly slotHealth: SlotHealth | null
+  /** What the models' tables log of former rows. */
+  readonly identities: Pick<IdentityKeeper, 'faults'>
   /** How long WAL has been waiting, at the last look, without any of it coming. 0 while it comes. */
   readonly stalledMs: number
   /** Whether the watch sees anything. */
@@ -75,6 +78,7 @@ export function createStreamSession(
   const progress = new ProgressWatch()
   const watchHealth = new WatchHealth()
   const grace = new BudgetGrace()
+  const identities = new IdentityKeeper(options)
   let receivedBytes = 0
   let stalledMs = 0
   let isBudgetWarned = false
@@ -88,6 +92,7 @@ export function createStreamSession(
       },
       onDrift,
       onRecovery,
+      onPartialRows: () => watch.look(),
       onMessage(message) {
         if (message.prefix !== HEARTBEAT_PREFIX) options.onMessage(message)
       },
@@ -131,6 +136,7 @@ export function createStreamSession(
     position.noteServerLsn(facts.serverLsn)
     noteProgress(facts.serverLsn)
     noteSlot(facts)
+    identities.look(facts.identityFaults)
     const drift = baseline === null ? null : judgeDrift(baseline, facts, goal)
     const verdict = judgeFacts(facts, goal) ?? drift
     // Without a publication no model is worse off than another.
@@ -230,6 +236,7 @@ export function createStreamSession(
   return {
     position,
     watchHealth,
+    identities,
     relayFeed: createRelayFeed({ relay, position, connectionNow: () => connection, onProgress }),
     get slotHealth() {
       return slotHealth

@@ -8,19 +8,31 @@ import type { ConnectionTarget } from '../wire/connection-target.ts'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../wire/quote.ts'
 import {
   type DatabaseFacts,
+  isSameTable,
   type PublicationFacts,
   type QualifiedTable,
   readDatabaseFacts,
   type TableIdentity,
 } from './database-facts.ts'
-import { isSameTable } from './identity-plan.ts'
+import { identityText, nameOf } from './identity-plan.ts'
 import { runSteps, type StepRunOptions } from './run-steps.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 import { parseSetupMemory, type SetupMemory } from './setup-memory.ts'
 import { type SqlQueries, withDatabaseSession } from './sql.ts'
 
-/** The identities that remembered tables have now; a table that is gone has none. */
-export type CurrentIdentities = readonly TableIdentity[]
+/** A remembered table as it is now. */
+export interface CurrentIdentity extends TableIdentity {
+  /**
+   * Whether PostgreSQL would go on to take its UPDATE and DELETE under DEFAULT, and under the index of that name: its key or
+   * the index are there, or nobody else publishes it.
+   */
+  readonly canBeDefault: boolean
+  readonly indexes: readonly string[]
+  readonly isPublishedElsewhere: boolean
+}
+
+/** The remembered tables; one that is gone is not among them. */
+export type CurrentIdentities = readonly CurrentIdentity[]
 
 /**
  * What there is to take away. Pure.
@@ -89,24 +101,27 @@ function unpublishStep(ours: readonly QualifiedTable[], goal: SetupGoal): SetupS
 }
 
 function identitySteps(memory: SetupMemory | null, current: CurrentIdentities): readonly SetupStep[] {
-  return (memory?.identities ?? [])
-    .filter((was) => current.some((is) => isSameTable(is, was) && !isSameIdentity(is, was)))
-    .map((was) => ({
+  return (memory?.identities ?? []).flatMap((was) => {
+    const is = current.find((each) => isSameTable(each, was))
+    if (is === undefined || isSameIdentity(is, was) || !canBePutBack(was, is)) return []
+    return {
       kind: 'replica-identity',
-      locks: [{ schema: was.schema, table: was.table }],
+      locks: [nameOf(was)],
       sql: `ALTER TABLE ${quoteQualified(was.schema, was.table)} REPLICA IDENTITY ${identityText(was)}`,
       why: `That was the replica identity of ${was.table} before rowcast.`,
-    }))
+    }
+  })
+}
+
+/** Not where its key or index is gone: then PostgreSQL would refuse it, or the application's statements. */
+function canBePutBack(was: TableIdentity, is: CurrentIdentity): boolean {
+  if (was.identity === 'i') return was.index !== null && is.indexes.includes(was.index)
+  if (was.identity === 'f' || !is.isPublishedElsewhere) return true
+  return was.identity === 'd' && is.canBeDefault
 }
 
 function isSameIdentity(a: TableIdentity, b: TableIdentity): boolean {
   return a.identity === b.identity && a.index === b.index
-}
-
-function identityText({ identity, index }: TableIdentity): string {
-  if (identity === 'i' && index !== null) return `USING INDEX ${quoteIdentifier(index)}`
-  if (identity === 'f') return 'FULL'
-  return identity === 'n' ? 'NOTHING' : 'DEFAULT'
 }
 
 function endSteps(memory: SetupMemory | null, isDropped: boolean, goal: SetupGoal): readonly SetupStep[] {
@@ -152,7 +167,7 @@ export async function runTeardown(
       facts = await look()
     }
     const memory = parseSetupMemory(facts.publication?.comment ?? null)
-    const current = await readIdentities(sql, memory?.identities ?? [])
+    const current = await readIdentities(sql, memory?.identities ?? [], goal.publication)
     return planTeardown(facts, current, goal)
   })
   if (!isDry) await runSteps(target, steps, options)
@@ -160,14 +175,29 @@ export async function runTeardown(
 }
 
 /** By name: a model may have left the config since. */
-function readIdentities(sql: SqlQueries, tables: readonly QualifiedTable[]): Promise<CurrentIdentities> {
-  return sql.query<TableIdentity>(
+function readIdentities(
+  sql: SqlQueries,
+  tables: readonly QualifiedTable[],
+  publication: string,
+): Promise<CurrentIdentities> {
+  return sql.query<CurrentIdentity>(
     `SELECT n.nspname::text AS "schema", c.relname::text AS "table", c.relreplident::text AS "identity",
             (SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-              WHERE i.indrelid = c.oid AND i.indisreplident AND c.relreplident = 'i') AS "index"
+              WHERE i.indrelid = c.oid AND i.indisreplident AND c.relreplident = 'i') AS "index",
+            EXISTS (SELECT FROM pg_index i
+                     WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND i.indisvalid) AS "canBeDefault",
+            ARRAY(SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+                   WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid) AS "indexes",
+            EXISTS (SELECT FROM pg_publication_tables pt JOIN pg_publication p USING (pubname)
+                     WHERE p.pubname <> $3 AND (p.pubupdate OR p.pubdelete)
+                       AND (pt.schemaname, pt.tablename) IN (
+                         SELECT an.nspname, a.relname
+                           FROM (SELECT c.oid AS relid UNION SELECT relid FROM pg_partition_ancestors(c.oid)) up
+                           JOIN pg_class a ON a.oid = up.relid JOIN pg_namespace an ON an.oid = a.relnamespace
+                       )) AS "isPublishedElsewhere"
        FROM unnest($1::text[], $2::text[]) AS name(nspname, relname)
        JOIN pg_namespace n ON n.nspname = name.nspname
        JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = name.relname`,
-    [tables.map(({ schema }) => schema), tables.map(({ table }) => table)],
+    [tables.map(({ schema }) => schema), tables.map(({ table }) => table), publication],
   )
 }

@@ -31,6 +31,7 @@ const STATUS: SourceStatus = {
     streamsStarted: 3,
     stalledMs: 0,
     failedLooks: 0,
+    identityFaults: [],
     confirmedLsn: null,
     system: null,
   },

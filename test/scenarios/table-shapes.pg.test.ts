@@ -7,6 +7,9 @@ import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { openDatabase } from '../support/database.ts'
 import { buildRowcast, ITEM, OTHER, openScenario, outline, skipBelow, TABLES } from './scenario.ts'
 
+/** So that the watch looks after nothing. */
+const UNWATCHED = { watchIntervalMs: 3_600_000 }
+
 const PARTED = `CREATE TABLE items (id int PRIMARY KEY, note text) PARTITION BY RANGE (id);
   CREATE TABLE items_low PARTITION OF items FOR VALUES FROM (0) TO (100);
   CREATE TABLE items_high (note text, id int NOT NULL PRIMARY KEY);
@@ -45,7 +48,7 @@ describe('a partitioned table', () => {
   })
 
   it('takes partitions in and lets them go; enable() gives new ones their identity', async () => {
-    const { sql, watch, rowcast, major } = await openScenario({ sql: PARTED })
+    const { sql, watch, rowcast, major } = await openScenario({ sql: PARTED, options: UNWATCHED })
     const items = watch()
     await sql(`CREATE TABLE items_top PARTITION OF items FOR VALUES FROM (200) TO (300)`)
     await sql(`INSERT INTO items VALUES (201, 'a')`)

@@ -15,6 +15,7 @@ const table: TableFacts = {
   root: { schema: 'public', table: 'users' },
   isHeir: false,
   hasRowIdentity: true,
+  hasPrimaryKey: true,
   hasStoredGeneratedColumn: false,
   hasVirtualGeneratedColumn: false,
   columnListsIn: [],
@@ -41,7 +42,7 @@ const publication = {
   publishesDelete: true,
   publishesTruncate: true,
   viaPartitionRoot: true,
-  publishesGenerated: false,
+  publishesGenerated: true,
   comment: null,
   tables: [{ schema: 'public', table: 'users' }],
   named: [{ schema: 'public', table: 'users' }],
@@ -74,7 +75,7 @@ const codesOf = (facts: DatabaseFacts) => planSetup(facts, goal).problems.map((p
 describe('set-up plan', () => {
   it('prepares a bare database: identity before its publication before slot', () => {
     expect(sqlOf(bare)).toEqual([
-      `CREATE PUBLICATION "rowcast" WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = true)`,
+      `CREATE PUBLICATION "rowcast" WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = true, publish_generated_columns = stored)`,
       'ALTER TABLE "public"."users" REPLICA IDENTITY FULL',
       'ALTER PUBLICATION "rowcast" ADD TABLE "public"."users"',
       `SELECT pg_create_logical_replication_slot('rowcast', 'pgoutput')`,
@@ -82,7 +83,7 @@ describe('set-up plan', () => {
   })
 
   it('has nothing to do where everything is in place', () => {
-    expect(planSetup(done, goal)).toEqual({ steps: [], problems: [] })
+    expect(planSetup(done, goal)).toEqual({ steps: [], problems: [], undo: [] })
   })
 
   it('adds a missing table and repairs a publication that leaves actions out', () => {
@@ -148,7 +149,7 @@ describe('set-up plan', () => {
       tables: [{ ...table, replicaIdentity: 'f', isOwned: false }],
       publication: { ...publication, isOwned: false },
     }
-    expect(planSetup(facts, goal)).toEqual({ steps: [], problems: [] })
+    expect(planSetup(facts, goal)).toEqual({ steps: [], problems: [], undo: [] })
   })
 })
 
@@ -158,7 +159,7 @@ const ALTER_FULL = 'ALTER TABLE "public"."users" REPLICA IDENTITY FULL'
 describe('replica identities', () => {
   it('stay as they are where the model says so', () => {
     expect(sqlOf(bare, kept).some((sql) => sql.startsWith('ALTER TABLE'))).toBe(false)
-    expect(planSetup({ ...done, tables: [table] }, kept)).toEqual({ steps: [], problems: [] })
+    expect(planSetup({ ...done, tables: [table] }, kept)).toEqual({ steps: [], problems: [], undo: [] })
   })
 
   it('are set on partitions and heirs as on their root; a missing heir is published', () => {
@@ -222,13 +223,40 @@ describe('generated columns', () => {
   const generated = { ...table, hasStoredGeneratedColumn: true }
 
   it('are published from PostgreSQL 18 on, before the identity counts them', () => {
-    expect(sqlOf({ ...done, tables: [generated] })).toEqual([
+    const unpublished = { ...publication, publishesGenerated: false }
+    expect(sqlOf({ ...done, publication: unpublished, tables: [generated] })).toEqual([
       'ALTER PUBLICATION "rowcast" SET (publish_generated_columns = stored)',
       ALTER_FULL,
     ])
     expect(sqlOf({ ...bare, tables: [generated] })[0]).toContain('publish_generated_columns = stored')
-    const facts = { ...done, tables: [{ ...generated, replicaIdentity: 'f' }] }
-    expect(sqlOf({ ...facts, publication: { ...publication, publishesGenerated: true } })).toEqual([])
+    expect(sqlOf({ ...done, tables: [{ ...generated, replicaIdentity: 'f' }] })).toEqual([])
+  })
+
+  it('are published before there are any, as a table may get one at any time; unless the publication is not ours', () => {
+    const unpublished = { ...publication, publishesGenerated: false }
+    const set = ['ALTER PUBLICATION "rowcast" SET (publish_generated_columns = stored)']
+    expect(sqlOf({ ...done, publication: unpublished })).toEqual(set)
+    expect(sqlOf({ ...done, publication: { ...unpublished, isOwned: false } })).toEqual([])
+  })
+
+  it('that are virtual have the identity set back, whatever else is in the way', () => {
+    const virtual = { ...table, replicaIdentity: 'f', hasVirtualGeneratedColumn: true }
+    const back = ['ALTER TABLE "public"."users" REPLICA IDENTITY DEFAULT']
+    const { undo, problems } = planSetup({ ...done, tables: [virtual] }, goal)
+    expect(undo.map(({ sql }) => sql)).toEqual(back)
+    expect(problems[0]).toMatchObject({
+      code: 'SOURCE_IDENTITY_CONFLICT',
+      mend: expect.stringContaining(back[0] ?? ''),
+    })
+    const keep = {
+      ...goal,
+      tables: goal.tables.map((each) => ({ ...each, replicaIdentity: 'keep' as const })),
+    }
+    expect(sqlOf({ ...done, tables: [virtual] }, keep)).toEqual(back)
+    expect(planSetup({ ...done, tables: [{ ...virtual, isOwned: false }] }, keep).undo).toEqual([])
+    expect(
+      planSetup({ ...done, publication: { ...publication, tables: [] }, tables: [virtual] }, keep).undo,
+    ).toEqual([])
   })
 
   it('are not before', () => {

@@ -33,6 +33,7 @@ const FACTS: SourceFacts = {
   slot: SLOT,
   publication: { oid: 1, actions: 'iudt' },
   modelTables: [],
+  identityFaults: [],
   unpublished: [],
 }
 const withSlot = (slot: Partial<SlotState>): SourceFacts => ({ ...FACTS, slot: { ...SLOT, ...slot } })

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { DatabaseFacts, PublicationFacts, TableFacts } from '../../src/source/database-facts.ts'
 import { parseSetupMemory, type SetupMemory } from '../../src/source/setup-memory.ts'
 import { planSetup, type SetupGoal } from '../../src/source/setup-plan.ts'
-import { planTeardown } from '../../src/source/teardown.ts'
+import { type CurrentIdentity, planTeardown } from '../../src/source/teardown.ts'
 
 const users = { schema: 'public', table: 'users' }
 const others = { schema: 'public', table: 'others' }
@@ -11,7 +11,14 @@ const goal: SetupGoal = { tables: [{ model: 'User', ...users }], publication: 'r
 
 const table: TableFacts = {
   ...{ ...users, root: users, kind: 'r', persistence: 'p', isOwned: true, owner: 'app' },
-  ...{ replicaIdentity: 'd', identityIndex: null, isPartition: false, isHeir: false, hasRowIdentity: true },
+  ...{
+    replicaIdentity: 'd',
+    identityIndex: null,
+    isPartition: false,
+    isHeir: false,
+    hasRowIdentity: true,
+    hasPrimaryKey: true,
+  },
   ...{ hasStoredGeneratedColumn: false, hasVirtualGeneratedColumn: false },
   ...{ columnListsIn: [], generatedHiddenIn: [] },
 }
@@ -38,9 +45,15 @@ function commentAfter(before: DatabaseFacts): string | null {
 
 const remembered = (before: DatabaseFacts): SetupMemory | null => parseSetupMemory(commentAfter(before))
 
-function teardown(now: Partial<PublicationFacts> | null, identity = 'f', more: Partial<DatabaseFacts> = {}) {
+function teardown(
+  now: Partial<PublicationFacts> | null,
+  identity = 'f',
+  more: Partial<DatabaseFacts> = {},
+  current: Partial<CurrentIdentity> = {},
+) {
   const present = { ...facts, publication: now === null ? null : { ...publication, ...now }, ...more }
-  return planTeardown(present, [{ ...users, identity, index: null }], goal).map(({ sql }) => sql)
+  const is = { ...users, identity, index: null, canBeDefault: true, indexes: [], isPublishedElsewhere: false }
+  return planTeardown(present, [{ ...is, ...current }], goal).map(({ sql }) => sql)
 }
 
 describe('the memory', () => {
@@ -138,6 +151,23 @@ describe('disable', () => {
     expect(teardown({})).toEqual(['DROP PUBLICATION "rowcast"'])
     expect(teardown({ tables: [users, others], named: [] })).toEqual([])
     expect(teardown({ tables: [], named: [] })).toEqual([])
+  })
+
+  it('leaves an identity that others need: where its key or index is gone, PostgreSQL would refuse statements', () => {
+    const sqlOf = (is: Partial<CurrentIdentity>, before = comment) =>
+      teardown({ comment: before }, 'f', {}, is).filter((sql) => sql.startsWith('ALTER TABLE'))
+    const toDefault = ['ALTER TABLE "public"."users" REPLICA IDENTITY DEFAULT']
+    expect(sqlOf({ isPublishedElsewhere: true, canBeDefault: false })).toEqual([])
+    expect(sqlOf({ isPublishedElsewhere: true })).toEqual(toDefault)
+    expect(sqlOf({ canBeDefault: false })).toEqual(toDefault)
+    const byIndex = commentAfter({
+      ...facts,
+      tables: [{ ...table, replicaIdentity: 'i', identityIndex: 'by' }],
+    })
+    expect(sqlOf({}, byIndex)).toEqual([])
+    expect(sqlOf({ indexes: ['by'] }, byIndex)).toEqual([
+      'ALTER TABLE "public"."users" REPLICA IDENTITY USING INDEX "by"',
+    ])
   })
 
   it('takes nothing away from under a reader', () => {

@@ -1,9 +1,10 @@
 /** Beside the spine, cli. What each model's table means for its changes, and what they cost. Pure. */
-import type { TableFacts, TableName } from '../../source/database-facts.ts'
-import { isIdentityToChange, isSameTable } from '../../source/identity-plan.ts'
+import { isSameTable, type TableFacts, type TableName } from '../../source/database-facts.ts'
+import { isIdentityToChange } from '../../source/identity-plan.ts'
+import { identityError } from '../../source/table-identities.ts'
 import { quoteIdentifier, quoteQualified } from '../../wire/quote.ts'
 import type { TableLoad } from './doctor-facts.ts'
-import { type Examination, type Finding, formatBytes } from './examination.ts'
+import { type Examination, type Finding, findingOf, formatBytes } from './examination.ts'
 
 /** Above this share of a table outside its rows, unchanged large values are the rule. */
 const TOAST_SHARE_HIGH = 0.5
@@ -29,6 +30,7 @@ export function tableFindings(examination: Examination): Finding[] {
   })
   return [
     ...ofTables,
+    ...faultFindings(examination),
     ...costFindings(examination),
     ...joinTableFindings(examination),
     ...unusedFindings(examination),
@@ -89,6 +91,16 @@ function identityFindings(wanted: TableName, table: TableFacts, load: TableLoad,
       mend: `If nobody needs \`old\`, \`changed\`, or filters and policies on updates and deletes of ${model}: models: { ${model}: { replicaIdentity: 'keep' } } and ALTER TABLE ${name} REPLICA IDENTITY DEFAULT;`,
     },
   ]
+}
+
+/** Partitions without whole old rows, and tables whose UPDATE and DELETE PostgreSQL refuses, while changes flow. */
+function faultFindings({ source, goal, facts }: Examination): Finding[] {
+  // Before set-up all of them are: it says so itself.
+  if (facts.slot === null) return []
+  return source.identityFaults.map((fault) => {
+    const finding = findingOf(identityError(fault, goal.publication), fault.model)
+    return fault.kind === 'partial' ? { ...finding, severity: 'warning' } : finding
+  })
 }
 
 /** What is bearable, in one finding. */

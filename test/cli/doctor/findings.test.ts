@@ -36,7 +36,14 @@ const load: TableLoad = {
 
 const table = {
   ...{ ...users, root: users, kind: 'r', persistence: 'p', replicaIdentity: 'f', identityIndex: null },
-  ...{ isOwned: true, owner: 'app', isPartition: false, isHeir: false, hasRowIdentity: true },
+  ...{
+    isOwned: true,
+    owner: 'app',
+    isPartition: false,
+    isHeir: false,
+    hasRowIdentity: true,
+    hasPrimaryKey: true,
+  },
   ...{ hasStoredGeneratedColumn: false, hasVirtualGeneratedColumn: false },
   ...{ columnListsIn: [], generatedHiddenIn: [] },
 }
@@ -59,7 +66,7 @@ const well: Examination = {
     ...{ serverVersion: 180_004, walLevel: 'logical', role: 'app', database: 'shop' },
     ...{ mayReplicate: true, mayCreateInDatabase: true, tables: [table] },
     publication: {
-      ...{ owner: 'app', isOwned: true, viaPartitionRoot: true, publishesGenerated: false, comment: null },
+      ...{ owner: 'app', isOwned: true, viaPartitionRoot: true, publishesGenerated: true, comment: null },
       ...{ publishesInsert: true, publishesUpdate: true, publishesDelete: true, publishesTruncate: true },
       ...{ tables: [users], named: [users], unidentified: [] },
     },
@@ -68,7 +75,7 @@ const well: Examination = {
   source: {
     ...{ serverVersion: 180_004, database: 'shop', isInRecovery: false, serverLsn: toLsn(2n) },
     ...{ isSlotWalLimited: true, maySnapshot: true, slot, publication: { oid: 1, actions: 'iudt' } },
-    ...{ modelTables: [], unpublished: [] },
+    ...{ modelTables: [], identityFaults: [], unpublished: [] },
   },
   doctor: {
     server: {

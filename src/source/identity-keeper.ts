@@ -1,0 +1,114 @@
+/**
+ * Stage 5, source. Looks after replica identities while changes flow. A new partition gets FULL where the role may, and an
+ * identity that makes PostgreSQL refuse the application's own statements is set back; the rest is said. Each look of the
+ * watch is one try, because its lock is asked for in milliseconds.
+ */
+import { isRowcastError, type RowcastError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { ConnectionTarget } from '../wire/connection-target.ts'
+import { type DatabaseFacts, readDatabaseFacts } from './database-facts.ts'
+import { fullStep, identityOf, newPartitions, undoSteps } from './identity-plan.ts'
+import { runSteps } from './run-steps.ts'
+import { underSetupLock } from './setup.ts'
+import type { SetupGoal, SetupStep } from './setup-goal.ts'
+import { memorySteps } from './setup-memory.ts'
+import { generatedColumnSteps } from './setup-plan.ts'
+import { withDatabaseSession } from './sql.ts'
+import { toRowcastError } from './sqlstate.ts'
+import { type IdentityFault, identityError } from './table-identities.ts'
+
+/** What a keeper needs. */
+export interface IdentityKeeperOptions {
+  readonly target: ConnectionTarget
+  readonly goal: SetupGoal
+  readonly logger: Logger
+}
+
+/** What can be mended while changes flow. Pure. */
+export function repairSteps(facts: DatabaseFacts, goal: SetupGoal): readonly SetupStep[] {
+  const partitions = newPartitions(facts, goal)
+  const isOwned = facts.publication?.isOwned === true
+  return [
+    ...undoSteps(facts),
+    ...(isOwned ? generatedColumnSteps(facts, goal) : []),
+    ...memorySteps(facts, goal, {
+      identities: partitions.map(identityOf),
+      added: [],
+      areOptionsChanged: false,
+    }),
+    ...partitions.map(fullStep),
+  ]
+}
+
+/** One for each source. */
+export class IdentityKeeper {
+  readonly #options: IdentityKeeperOptions
+  #faults: ReadonlyMap<string, RowcastError> = new Map()
+  #isRepairing = false
+
+  constructor(options: IdentityKeeperOptions) {
+    this.#options = options
+  }
+
+  /** What is amiss, as of the last look. */
+  get faults(): readonly RowcastError[] {
+    return [...this.#faults.values()]
+  }
+
+  /** Takes a look at the catalog. */
+  look(found: readonly IdentityFault[]): void {
+    const { goal, logger } = this.#options
+    const faults = new Map(
+      found.map((fault) => {
+        const error = identityError(fault, goal.publication)
+        return [error.message, error] as const
+      }),
+    )
+    for (const [message, error] of faults) {
+      if (this.#faults.has(message)) continue
+      const { code, mend } = error
+      logger[found.length > 0 && code !== 'SOURCE_IDENTITY_NOT_FULL' ? 'error' : 'warn'](message, {
+        code,
+        mend,
+      })
+    }
+    for (const message of this.#faults.keys()) {
+      if (!faults.has(message))
+        logger.info('Mended: a replica identity is as it should be.', { was: message })
+    }
+    this.#faults = faults
+    if (faults.size > 0) void this.#repair()
+  }
+
+  async #repair(): Promise<void> {
+    if (this.#isRepairing) return
+    this.#isRepairing = true
+    const { target, goal, logger } = this.#options
+    try {
+      await underSetupLock(target, async () => {
+        const facts = await withDatabaseSession(target, (sql) =>
+          sql.transaction((each) => readDatabaseFacts(each, goal.tables, goal.publication, goal.slot)),
+        )
+        // One after the other, so that a busy table does not keep the others waiting.
+        const steps = repairSteps(facts, goal)
+        for (const step of steps) await this.#tryStep(step)
+      })
+    } catch (error) {
+      const { code, message } = toRowcastError(error, target)
+      logger.debug(`Replica identities could not be looked after. ${message}`, { code })
+    } finally {
+      this.#isRepairing = false
+    }
+  }
+
+  async #tryStep(step: SetupStep): Promise<void> {
+    const { target, logger } = this.#options
+    try {
+      await runSteps(target, [step], { pausesMs: [] })
+      logger.info(`Set up: ${step.sql}`, { why: step.why })
+    } catch (error) {
+      if (!isRowcastError(error, 'SOURCE_LOCK_TIMEOUT')) throw error
+      logger.info(`Not yet: ${error.message}`, { code: error.code })
+    }
+  }
+}

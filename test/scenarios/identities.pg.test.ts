@@ -1,0 +1,154 @@
+/**
+ * Replica identities while changes flow: new partitions are looked after, and what makes PostgreSQL refuse the
+ * application's own statements is set back, or at least said.
+ */
+import { describe, expect, it } from 'vitest'
+import { openApplication } from '../support/application.ts'
+import { buildField, buildModel } from '../support/catalog-builder.ts'
+import { openDatabase } from '../support/database.ts'
+import { buildRowcast, ITEM, OTHER, openScenario, skipBelow, TABLES } from './scenario.ts'
+
+const PARTED = `CREATE TABLE items (id int PRIMARY KEY, note text) PARTITION BY RANGE (id);
+  CREATE TABLE items_0 PARTITION OF items FOR VALUES FROM (0) TO (5000); CREATE TABLE others (id int PRIMARY KEY)`
+const NEXT = 'CREATE TABLE items_1 PARTITION OF items FOR VALUES FROM (5000) TO (6000)'
+const IDENTITY = `SELECT relreplident::text AS identity FROM pg_class WHERE relname = `
+
+const identityOf = async (
+  sql: (text: string) => Promise<readonly Record<string, unknown>[]>,
+  table: string,
+) => (await sql(`${IDENTITY}'${table}'`))[0]?.['identity']
+
+describe('a new partition', () => {
+  it('is set to FULL by the watch, beside the application, and goes back with disable()', async () => {
+    const { sql, rowcast, watch, database } = await openScenario({ sql: PARTED })
+    await using application = await openApplication(database)
+    await sql(NEXT)
+    await expect.poll(() => identityOf(sql, 'items_1'), { timeout: 20_000 }).toBe('f')
+    await expect.poll(() => rowcast.status().identityFaults, { timeout: 20_000 }).toEqual([])
+    const items = watch()
+    await sql(`INSERT INTO items VALUES (5001, 'a'); DELETE FROM items WHERE id = 5001`)
+    for (let change = await items.next(); ; change = await items.next()) {
+      if (change.action !== 'DELETE' || change.key?.['id'] !== 5001) continue
+      expect(change.old).toEqual({ id: 5001, note: 'a' })
+      break
+    }
+    await application.ran(2)
+    expect(application.failures).toEqual([])
+    await rowcast.disable()
+    expect(await identityOf(sql, 'items_1')).toBe('d')
+  })
+
+  it('is reported as long as it cannot be mended', async () => {
+    const { sql, rowcast } = await openScenario({ sql: PARTED, options: { watchIntervalMs: 100 } })
+    await sql(NEXT)
+    await sql('BEGIN; SELECT FROM items_1')
+    await expect
+      .poll(() => rowcast.status().identityFaults.map(({ code }) => code), { timeout: 20_000 })
+      .toEqual(['SOURCE_IDENTITY_NOT_FULL'])
+    await sql('ROLLBACK')
+    await expect.poll(() => rowcast.status().identityFaults, { timeout: 20_000 }).toEqual([])
+  })
+
+  it('is not made possible where nothing would identify its rows', async () => {
+    await using database = await openDatabase()
+    await database.query(
+      `CREATE TABLE items (id int, note text) PARTITION BY RANGE (id); CREATE TABLE others (id int PRIMARY KEY)`,
+    )
+    await expect(buildRowcast(database).enable()).rejects.toMatchObject({
+      code: 'SOURCE_IDENTITY_MISSING',
+      mend: expect.stringContaining('primary key'),
+    })
+  })
+})
+
+describe('a generated column that is added to a live model', () => {
+  const total = 'ALTER TABLE items ADD COLUMN total int GENERATED ALWAYS AS (id * 2)'
+
+  it('and stored, is published: the application goes on', async () => {
+    const { sql, database, watch } = await openScenario()
+    await using application = await openApplication(database)
+    await application.ran(2)
+    await sql(`${total} STORED`)
+    await application.ran(2)
+    const items = watch()
+    await sql(`INSERT INTO items (id, note) VALUES (1, 'a'); UPDATE items SET note = 'b' WHERE id = 1`)
+    for (let change = await items.next(); change.key?.['id'] !== 1; change = await items.next());
+    await application.ran(2)
+    expect(application.failures).toEqual([])
+  })
+
+  it('and stored, is made to be published by the publication of an earlier set-up', async (context) => {
+    await using database = await openDatabase()
+    await skipBelow(18, database, context)
+    await database.query(`${TABLES}; CREATE PUBLICATION rowcast FOR TABLE items, others
+      WITH (publish_via_partition_root = true)`)
+    await buildRowcast(database).enable()
+    await database.query(`${total} STORED; INSERT INTO items (id) VALUES (1); UPDATE items SET note = 'a'`)
+  })
+
+  it('and virtual, makes PostgreSQL refuse UPDATE until the watch has set the identity back; it says so', async (context) => {
+    const { sql, rowcast, database } = await openScenario()
+    await skipBelow(18, database, context)
+    await sql(`INSERT INTO items VALUES (1, 'a'); ${total} VIRTUAL`)
+    await expect
+      .poll(
+        () =>
+          sql(`UPDATE items SET note = 'b'`).then(
+            () => 'done',
+            () => 'refused',
+          ),
+        { timeout: 20_000 },
+      )
+      .toBe('done')
+    expect(await identityOf(sql, 'items')).toBe('d')
+    await expect
+      .poll(() => rowcast.status().identityFaults.map(({ code }) => code), { timeout: 20_000 })
+      .toEqual(['SOURCE_IDENTITY_NOT_FULL'])
+    await expect(rowcast.enable()).rejects.toMatchObject({ code: 'SOURCE_IDENTITY_CONFLICT' })
+    await sql(`UPDATE items SET note = 'c'`)
+  })
+
+  it('and virtual, is helped by what the hint says: keep', async (context) => {
+    await using database = await openDatabase()
+    await skipBelow(18, database, context)
+    await database.query(TABLES)
+    const first = buildRowcast(database)
+    await first.enable()
+    await database.query(`INSERT INTO items VALUES (1, 'a'); ${total} VIRTUAL`)
+    await expect(database.query(`UPDATE items SET note = 'b'`)).rejects.toMatchObject({ code: '42P10' })
+    const register = { Item: { replicaIdentity: 'keep' as const } }
+    await buildRowcast(database, { register }).enable()
+    await database.query(`UPDATE items SET note = 'b'`)
+  })
+})
+
+describe('an identity index', () => {
+  it('that is dropped while changes flow is noticed and reported', async () => {
+    const { sql, rowcast } = await openScenario({
+      sql: `${TABLES}; CREATE UNIQUE INDEX by_id ON items (id); ALTER TABLE items REPLICA IDENTITY USING INDEX by_id`,
+      register: { Item: { replicaIdentity: 'keep' } },
+      models: [ITEM, OTHER],
+    })
+    await sql('DROP INDEX by_id')
+    await expect
+      .poll(() => rowcast.status().identityFaults.map(({ code, mend }) => [code, mend]), { timeout: 20_000 })
+      .toEqual([
+        ['SOURCE_IDENTITY_MISSING', expect.stringContaining('ALTER TABLE "public"."items" REPLICA IDENTITY')],
+      ])
+    await sql('ALTER TABLE items REPLICA IDENTITY DEFAULT')
+    await expect.poll(() => rowcast.status().identityFaults, { timeout: 20_000 }).toEqual([])
+  })
+})
+
+describe('a publication of somebody else that has INSERT alone', () => {
+  it('gets no UPDATE that PostgreSQL would refuse then', async () => {
+    const keyless = buildModel([buildField('id', 'Int')], { name: 'Item', table: 'items' })
+    await using database = await openDatabase()
+    await database.query(`${TABLES}; CREATE TABLE keyless (n int); INSERT INTO keyless VALUES (1);
+      CREATE PUBLICATION rowcast FOR TABLE keyless WITH (publish = 'insert')`)
+    await expect(buildRowcast(database, { models: [keyless] }).enable()).rejects.toMatchObject({
+      code: 'SOURCE_IDENTITY_MISSING',
+    })
+    await database.query('UPDATE keyless SET n = 2')
+  })
+})
