@@ -49,8 +49,6 @@ export interface RowcastOptions<Types extends ModelTypeMap>
    * @default 'end'
    */
   readonly overflow?: OverflowPolicy | undefined
-  /** @default 10_000 // 10 s */
-  readonly answerTimeoutMs?: number | undefined
 }
 
 /** What a subscription may ask for. */

@@ -63,7 +63,8 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   if (!SLOT_NAME.test(slot))
     throw new RowcastError('CONFIG_BAD_NAME', `"${slot}" cannot be the name of a slot.`)
   const logger = options.logger ?? silentLogger
-  const { target, schema, queryRole } = resolveConnectionTarget(options)
+  const { target: address, schema, queryRole } = resolveConnectionTarget(options)
+  const target = { ...address, waits: { answerTimeoutMs: options.answerTimeoutMs } }
   const durability = resolveDurability(options)
   const scaling = resolveScaling(options)
   const archive = scaling.broker === null ? null : new BrokerArchiveSlot()
@@ -133,7 +134,6 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
         isEnabledOnConnect: options.enableOnStart ?? false,
         isBinary: options.binary ?? true,
         applicationName: `rowcast: ${slot}`,
-        answerTimeoutMs: options.answerTimeoutMs ?? 10_000,
         random: Math.random,
       })
     const { broker, role } = scaling

@@ -117,10 +117,22 @@ export function createService(config: Config, options: ServiceOptions): Service 
       await rowcast.stop({ tellsSubscribers: true })
       await server.drain()
       await server.close()
-      await prisma.$disconnect()
+      await disconnect(prisma)
       metrics?.close()
     },
   }
+}
+
+/** How long the application's pool may take to end: it waits for answers that a silent network may have swallowed. */
+const DISCONNECT_TIMEOUT_MS = 3_000
+
+async function disconnect(prisma: ServicePrismaClient): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, DISCONNECT_TIMEOUT_MS)
+  })
+  await Promise.race([prisma.$disconnect(), timeout])
+  clearTimeout(timer)
 }
 
 /** A tap serves nobody: it reads the slot, and says how it is. */
@@ -146,7 +158,7 @@ function createTapService(parts: {
     async stop() {
       await server.close()
       await rowcast.stop()
-      await prisma.$disconnect()
+      await disconnect(prisma)
       metrics?.close()
     },
   }

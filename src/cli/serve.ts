@@ -30,7 +30,12 @@ export async function serve(options: ServeOptions, { env, folder, stop }: Comman
   await untilAborted(stop.signal)
   logger.info('Stopping.')
   await service.stop()
+  // A connection of the application's pool whose other side has fallen silent would keep the process.
+  setTimeout(() => process.exit(), LINGER_MS).unref()
 }
+
+/** How long what still closes may take once everything has stopped. */
+const LINGER_MS = 1_000
 
 /** Resolves when the signal aborts. */
 export function untilAborted(signal: AbortSignal): Promise<void> {

@@ -32,6 +32,11 @@ export interface DurabilityOptions {
    * @default 60_000 // 1 min
    */
   readonly stalledAfterMs?: number | undefined
+  /**
+   * How long PostgreSQL may take to answer: to a connection, to each query of ours, to the request for the stream, in
+   * milliseconds. Waiting for locks and for a new slot comes on top. @default 10_000 // 10 s
+   */
+  readonly answerTimeoutMs?: number | undefined
 }
 
 /** Their names, as rowcast.config.ts has them. */
@@ -42,6 +47,7 @@ export const DURABILITY_FIELDS = [
   'failover',
   'watchIntervalMs',
   'stalledAfterMs',
+  'answerTimeoutMs',
 ] as const
 
 /** The same, complete. */
@@ -53,7 +59,7 @@ export type Durability = Pick<
 /** Fills in the defaults. @throws CONFIG_BAD_FIELD */
 export function resolveDurability(options: DurabilityOptions): Durability {
   const { retain, onSlotLost = 'recreate', slotBudget, failover = false } = options
-  const { watchIntervalMs = 10_000, stalledAfterMs = 60_000 } = options
+  const { watchIntervalMs = 10_000, stalledAfterMs = 60_000, answerTimeoutMs = 1 } = options
   const retention = {
     bytes: retain?.bytes ?? DEFAULT_RETENTION.bytes,
     minutes: retain?.minutes ?? DEFAULT_RETENTION.minutes,
@@ -67,6 +73,7 @@ export function resolveDurability(options: DurabilityOptions): Durability {
   check(typeof failover === 'boolean', '`failover` is neither true nor false')
   check(watchIntervalMs > 0, '`watchIntervalMs` is not a number above 0')
   check(stalledAfterMs > 0, '`stalledAfterMs` is not a number above 0')
+  check(answerTimeoutMs > 0, '`answerTimeoutMs` is not a number above 0')
   return {
     retention,
     slotLostPolicy: onSlotLost,

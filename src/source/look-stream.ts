@@ -61,7 +61,7 @@ export async function openLookStream(request: LookRequest, handler: LookHandler)
   const names = { slot: request.slot ?? 'rowcast_look', publication }
   let connection: ReplicationConnection | null = null
   try {
-    connection = await openReplicationConnection(target, { applicationName, answerTimeoutMs: 10_000 })
+    connection = await openReplicationConnection(target, { applicationName })
     const { systemId, timeline, flushedLsn } = await connection.identify()
     const epoch = { systemId, timeline }
     await checkServer(connection, publication)
@@ -99,7 +99,7 @@ async function createTemporarySlot(
   const name = `rowcast_look_${randomBytes(6).toString('hex')}`
   if (slot === null) {
     const sql = `CREATE_REPLICATION_SLOT ${quoteIdentifier(name)} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT`
-    await connection.query(sql)
+    await connection.query(sql, { isPatient: true })
     return { name, startLsn: null }
   }
   const [source] = await connection.query(

@@ -12,7 +12,7 @@ export async function probeReplication(
   applicationName = 'rowcast doctor',
 ): Promise<RowcastError | null> {
   try {
-    const connection = await openReplicationConnection(target, { applicationName, answerTimeoutMs: 10_000 })
+    const connection = await openReplicationConnection(target, { applicationName })
     try {
       await connection.identify()
     } finally {

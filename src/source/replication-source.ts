@@ -43,12 +43,15 @@ const PASSING_DELAY_MAX_MS = 1_000
 
 /** Creates the worker; it does nothing until `start()`. */
 export function createReplicationSource(options: ReplicationSourceOptions): ReplicationSource {
-  const { target, goal, logger, slotLostPolicy, relay } = options
+  const { goal, logger, slotLostPolicy, relay } = options
+  const stopping = new AbortController()
+  // Whatever is opened for the worker ends with it, but for the stream, which has something to confirm first.
+  const target = { ...options.target, waits: { ...options.target.waits, signal: stopping.signal } }
   const gaps = new GapNotices((error) => {
     logger.error(error.message, { code: error.code, reason: error.details['reason'] })
     options.onGap(error)
   })
-  const session = createStreamSession(options, () => settleWaiters())
+  const session = createStreamSession({ ...options, target }, () => settleWaiters())
   const waiters = new Map<() => void, () => boolean>()
   let state: SourceState = 'idle'
   let lastError: RowcastError | null = null
@@ -58,8 +61,6 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   let connection: ReplicationConnection | null = null
   /** Of our last walsender, which may hold the slot for a moment after its connection is gone. */
   let walsenderPid = 0
-  let isStopping = false
-  const stopping = new AbortController()
   let wake = () => {}
   let phase: StreamPhase = 'preparing'
   let isSlotToDrop = false
@@ -128,16 +129,15 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   async function streamOnce(): Promise<void> {
     phase = 'preparing'
     await relay?.connect()
-    if (isStopping) return
+    if (stopping.signal.aborted) return
     await mendSlot()
-    connection = await openReplicationConnection(target, {
-      applicationName: options.applicationName,
-      answerTimeoutMs: options.answerTimeoutMs,
-    }).catch(async (error: unknown) => {
-      throw await explainRefusal(error, target)
-    })
+    connection = await openReplicationConnection(target, { applicationName: options.applicationName }).catch(
+      async (error: unknown) => {
+        throw await explainRefusal(error, target)
+      },
+    )
     try {
-      if (isStopping) return
+      if (stopping.signal.aborted) return
       const prepared = await prepareStream(connection, {
         goal,
         past: session.position.past,
@@ -146,7 +146,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
         isFailover: options.isFailover,
         onStandby,
       })
-      if (isStopping) return
+      if (stopping.signal.aborted) return
       walsenderPid = connection.serverPid
       phase = 'starting'
       await session.stream(connection, prepared, () => begin(prepared))
@@ -188,14 +188,14 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   }
 
   async function run(): Promise<void> {
-    while (!isStopping) {
+    while (!stopping.signal.aborted) {
       let delayMs = 0
       try {
         await streamOnce()
       } catch (error) {
         delayMs = onFailure(toStreamError(error, phase, target, goal))
       }
-      if (isStopping) break
+      if (stopping.signal.aborted) break
       transition('failed')
       await waitOrWake(delayMs)
       transition('retryDue')
@@ -220,7 +220,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     failures += 1
     const isNews = lastError?.code !== error.code
     lastError = error
-    if (isStopping) return 0
+    if (stopping.signal.aborted) return 0
     if (isNews) logger[error.retry === 'never' ? 'error' : 'warn'](error.message, { code: error.code })
     else logger.debug(error.message, { code: error.code, failures })
 
@@ -254,7 +254,6 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       loop = run()
     },
     async stop() {
-      isStopping = true
       stopping.abort()
       transition('stop')
       wake()

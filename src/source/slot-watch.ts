@@ -15,7 +15,6 @@ export interface SlotWatchOptions {
   readonly target: ConnectionTarget
   readonly goal: SetupGoal
   readonly intervalMs: number
-  readonly answerTimeoutMs: number
   /** Takes what was seen; returns the slot's reading, or null when the stream it belongs to is another one. */
   readonly onFacts: (facts: SourceFacts) => SlotReading | null
   /** A look failed: that says nothing about the stream, which has its own connection. */
@@ -49,7 +48,7 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
         if (now !== null && isSnapshotDue(now)) await sql.query(SNAPSHOT_SQL)
         before = now
       },
-      { applicationName: `rowcast watch: ${goal.slot}`, answerTimeoutMs: options.answerTimeoutMs, signal },
+      { applicationName: `rowcast watch: ${goal.slot}`, signal },
     )
   }
 

@@ -1,5 +1,6 @@
 /** Stage 5, source. Asks the database what a new query would see. */
-import type { ConnectionTarget } from '../wire/connection-target.ts'
+import { answerTimeout } from '../wire/answer-deadline.ts'
+import { type ConnectionTarget, waitBoundsOf } from '../wire/connection-target.ts'
 import { withDatabaseSession } from './sql.ts'
 
 /** Qualified: the Prisma Client's session has a search_path of its own. */
@@ -16,9 +17,23 @@ interface RawQueries {
  */
 export async function readSnapshot(prisma: unknown, target: ConnectionTarget): Promise<string> {
   const rows = hasRawQueries(prisma)
-    ? await prisma.$queryRawUnsafe(SNAPSHOT_SQL)
+    ? await withinAnswerTime(prisma.$queryRawUnsafe(SNAPSHOT_SQL), target)
     : await withDatabaseSession(target, (sql) => sql.query<{ snapshot: string }>(SNAPSHOT_SQL))
   return rows[0]?.snapshot ?? ''
+}
+
+/** The application's pool is not ours to end; nobody waits for ever for it, though. */
+async function withinAnswerTime<Answer>(answer: Promise<Answer>, target: ConnectionTarget): Promise<Answer> {
+  const { answerTimeoutMs } = waitBoundsOf(target)
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(answerTimeout(answerTimeoutMs)), answerTimeoutMs)
+  })
+  try {
+    return await Promise.race([answer, deadline])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function hasRawQueries(prisma: unknown): prisma is RawQueries {

@@ -56,7 +56,6 @@ export interface ReplicationSourceOptions {
   /** How long WAL may wait without any of it coming before the source is not ready. */
   readonly stalledAfterMs: number
   readonly applicationName: string
-  readonly answerTimeoutMs: number
   /** Random number in [0, 1) for the jitter of the waits. */
   readonly random: () => number
 }

@@ -6,6 +6,7 @@ import pg from 'pg'
 import { isRowcastError, RowcastError } from '../errors.ts'
 import { withAnswerDeadline } from '../wire/answer-deadline.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
+import { type WaitBounds, waitBoundsOf } from '../wire/connection-target.ts'
 import { driverSocket, isEndedByServer } from '../wire/driver-socket.ts'
 import { quoteIdentifier } from '../wire/quote.ts'
 import { sessionSettingsSql } from '../wire/session-settings.ts'
@@ -54,27 +55,21 @@ export interface TransactionOptions {
   readonly settings?: Readonly<Record<string, string>> | undefined
 }
 
-/** How a session connects, and how long it waits. */
-export interface SqlClientOptions {
+/** How a session connects, and how long it waits beyond what the target says. */
+export interface SqlClientOptions extends WaitBounds {
   /** @default 'rowcast setup' */
   readonly applicationName?: string | undefined
-  /** How long the server may take to let us in, and for each statement. @default 10_000 // 10 s */
-  readonly answerTimeoutMs?: number | undefined
 }
 
 /** How a session with the application's database behaves. */
 export interface DatabaseSessionOptions extends SqlClientOptions {
-  /** How long a statement may wait for each lock. @default as long as for an answer */
+  /** How long a statement may wait for each lock, beside the time for its answer. @default as long as for an answer */
   readonly lockTimeoutMs?: number | undefined
-  /** Ends the session, whatever it is waiting for. */
-  readonly signal?: AbortSignal | undefined
 }
 
 /** Where to connect; `schema`, when given, is where unqualified names of `withSqlClient` live. */
 export type SqlTarget = ConnectionTarget & { readonly schema?: string | null | undefined }
 
-/** How long PostgreSQL may take to answer, where nobody says. */
-export const ANSWER_TIMEOUT_MS = 10_000
 /** How long a polite goodbye may take, and an answer on its way. */
 const END_TIMEOUT_MS = 1_000
 
@@ -89,29 +84,40 @@ export async function withDatabaseSession<Result>(
   run: (sql: DatabaseSession) => Promise<Result>,
   options: DatabaseSessionOptions = {},
 ): Promise<Result> {
-  const { answerTimeoutMs = ANSWER_TIMEOUT_MS, signal } = options
+  const { answerTimeoutMs, signal } = waitBoundsOf(target, options)
   const client = await connect(target, options)
   const abort = () => driverSocket(client).destroy()
-  signal?.addEventListener('abort', abort)
+  signal.addEventListener('abort', abort)
   try {
-    if (signal?.aborted === true) throw sessionGone(target, signal.reason)
-    const sql = createSqlClient(client, target, answerTimeoutMs)
-    return await run(createDatabaseSession(sql, backendPid(client), options))
+    const waiting: Waiting = { answerTimeoutMs, lockTimeoutMs: options.lockTimeoutMs ?? 0 }
+    const sql = createSqlClient(client, target, waiting)
+    return await run(createDatabaseSession(sql, backendPid(client), waiting))
   } finally {
-    signal?.removeEventListener('abort', abort)
+    signal.removeEventListener('abort', abort)
     await end(client)
   }
+}
+
+/** What a session waits for at the moment; a lock is waited for beside the answer. */
+interface Waiting {
+  readonly answerTimeoutMs: number
+  lockTimeoutMs: number
 }
 
 function createDatabaseSession(
   sql: SqlClient,
   announcedPid: number | null,
-  options: DatabaseSessionOptions,
+  waiting: Waiting,
 ): DatabaseSession {
+  const { lockTimeoutMs } = waiting
+  const begin = (own: TransactionOptions): string => {
+    waiting.lockTimeoutMs = own.lockTimeoutMs ?? lockTimeoutMs
+    return beginSql(waiting, own)
+  }
   const session: DatabaseSession = {
     query: (text, parameters) => session.transaction((each) => each.query(text, parameters)),
     async transaction(work, own = {}) {
-      await sql.execute(beginSql(options, own))
+      await sql.execute(begin(own))
       try {
         const value = await work(sql)
         await sql.execute('COMMIT')
@@ -123,7 +129,7 @@ function createDatabaseSession(
     },
     async commit(statement, own = {}) {
       try {
-        await sql.execute(`${beginSql(options, own)}; ${statement}; COMMIT`)
+        await sql.execute(`${begin(own)}; ${statement}; COMMIT`)
       } catch (error) {
         await sql.execute('ROLLBACK').catch(() => {})
         throw error
@@ -137,10 +143,10 @@ function createDatabaseSession(
   return session
 }
 
-function beginSql(session: DatabaseSessionOptions, own: TransactionOptions): string {
+function beginSql({ answerTimeoutMs, lockTimeoutMs }: Waiting, own: TransactionOptions): string {
   const settings = {
-    statement_timeout: String(session.answerTimeoutMs ?? ANSWER_TIMEOUT_MS),
-    lock_timeout: String(own.lockTimeoutMs ?? session.lockTimeoutMs ?? 0),
+    statement_timeout: String(answerTimeoutMs + lockTimeoutMs),
+    lock_timeout: String(lockTimeoutMs),
     ...own.settings,
   }
   const begin = `BEGIN ISOLATION LEVEL READ COMMITTED, NOT DEFERRABLE${own.isWriting ? ', READ WRITE' : ''}`
@@ -175,7 +181,8 @@ export async function withSqlClient<Result>(
 }
 
 async function connect(target: SqlTarget, options: SqlClientOptions): Promise<pg.Client> {
-  const connectTimeoutMs = options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS
+  const { answerTimeoutMs: connectTimeoutMs, signal } = waitBoundsOf(target, options)
+  if (signal.aborted) throw sessionGone(target, signal.reason)
   const config: pg.ClientConfig = {
     ...target,
     application_name: options.applicationName ?? 'rowcast setup',
@@ -190,6 +197,8 @@ async function connect(target: SqlTarget, options: SqlClientOptions): Promise<pg
   const timer = setTimeout(() => {
     isTimedOut = true
   }, connectTimeoutMs)
+  const abort = () => driverSocket(client).destroy()
+  signal.addEventListener('abort', abort)
   try {
     await client.connect()
     return client
@@ -206,13 +215,15 @@ async function connect(target: SqlTarget, options: SqlClientOptions): Promise<pg
     throw toRowcastError(error, target)
   } finally {
     clearTimeout(timer)
+    signal.removeEventListener('abort', abort)
   }
 }
 
 /** Null: an answer may take as long as it takes. */
-function createSqlClient(client: pg.Client, target: SqlTarget, answerTimeoutMs: number | null): SqlClient {
+function createSqlClient(client: pg.Client, target: SqlTarget, waiting: Waiting | null): SqlClient {
   // The server's own time-out comes first, and says so, unless the network is what is silent.
-  const deadlineMs = answerTimeoutMs === null ? null : answerTimeoutMs + END_TIMEOUT_MS
+  const deadlineMs = () =>
+    waiting === null ? null : waiting.answerTimeoutMs + waiting.lockTimeoutMs + END_TIMEOUT_MS
   /** The driver's errors without a code on an open session all say that it is gone. */
   function toFailure(error: unknown): RowcastError {
     if (isRowcastError(error)) return error
@@ -223,7 +234,7 @@ function createSqlClient(client: pg.Client, target: SqlTarget, answerTimeoutMs: 
     async query<Row extends object>(text: string, parameters?: readonly unknown[]) {
       try {
         const values = parameters === undefined ? undefined : [...parameters]
-        const result = await withAnswerDeadline(client, deadlineMs, () => client.query<Row>(text, values))
+        const result = await withAnswerDeadline(client, deadlineMs(), () => client.query<Row>(text, values))
         return result.rows
       } catch (error) {
         throw toFailure(error)
@@ -231,7 +242,7 @@ function createSqlClient(client: pg.Client, target: SqlTarget, answerTimeoutMs: 
     },
     async execute(script) {
       try {
-        await withAnswerDeadline(client, deadlineMs, () => client.query(script))
+        await withAnswerDeadline(client, deadlineMs(), () => client.query(script))
       } catch (error) {
         throw toFailure(error)
       }

@@ -1,8 +1,32 @@
 /** Stage 1, wire. Where PostgreSQL is and who we are there, in the driver's own words. */
 import type { ClientConfig } from 'pg'
 
+/** How long whoever connects there waits. It goes with the address, so that no connection is made without. */
+export interface WaitBounds {
+  /** How long the server may take to let us in, and for each answer. @default 10_000 // 10 s */
+  readonly answerTimeoutMs?: number | undefined
+  /** Ends every connection, whatever it is waiting for. */
+  readonly signal?: AbortSignal | undefined
+}
+
 /** What the driver needs to connect; everything else of its configuration is ours to set. */
 export type ConnectionTarget = Pick<
   ClientConfig,
   'host' | 'port' | 'user' | 'password' | 'database' | 'ssl' | 'connectionString'
->
+> & { readonly waits?: WaitBounds | undefined }
+
+/** How long PostgreSQL may take to answer, where nobody says. */
+export const ANSWER_TIMEOUT_MS = 10_000
+
+/** How long it may take, and what ends the wait: what is said at the call counts before what the address says. */
+export function waitBoundsOf(
+  target: ConnectionTarget,
+  own: WaitBounds = {},
+): { readonly answerTimeoutMs: number; readonly signal: AbortSignal } {
+  const { waits = {} } = target
+  const signals = [waits.signal, own.signal].filter((signal) => signal !== undefined)
+  return {
+    answerTimeoutMs: own.answerTimeoutMs ?? waits.answerTimeoutMs ?? ANSWER_TIMEOUT_MS,
+    signal: AbortSignal.any(signals),
+  }
+}

@@ -9,15 +9,16 @@
 import type { Buffer } from 'node:buffer'
 import pg from 'pg'
 import { RowcastError } from '../errors.ts'
+import { answerTimeout, withAnswerDeadline } from './answer-deadline.ts'
 import { systemClock, type WireClock } from './clock.ts'
-import type { ConnectionTarget } from './connection-target.ts'
+import { type ConnectionTarget, type WaitBounds, waitBoundsOf } from './connection-target.ts'
 import { createDirectSocket, type DirectSocket } from './direct-socket.ts'
 import { driverSocket, isEndedByServer, serverPidOf } from './driver-socket.ts'
 import { createFrameReader, encodeCopyDone, encodeQuery, encodeStatusUpdate } from './frames.ts'
-import { computeLivenessTimings, isLinkDead, type LivenessTimings, parseIntervalSetting } from './liveness.ts'
+import { isLinkDead, type LivenessTimings } from './liveness.ts'
 import { LSN_ZERO, type Lsn, parseLsn } from './lsn.ts'
+import { prepareSession } from './prepare-session.ts'
 import { decodeServerMessage, PostgresError, type ServerMessage } from './server-message.ts'
-import { sessionSettingsSql } from './session-settings.ts'
 import { formatStartReplication, type StreamRequest } from './start-replication.ts'
 
 const TAG_COPY_BOTH = 0x57 // 'W'
@@ -49,14 +50,20 @@ export interface StreamHandler {
   writtenLsn?(): Lsn
 }
 
+/** How a query waits. */
+export interface QueryOptions {
+  /** Waits for as long as it takes: for transactions of others, that may be long. @default false */
+  readonly isPatient?: boolean | undefined
+}
+
 /** A connection in replication mode. */
 export interface ReplicationConnection {
   /** Process id of the walsender. */
   readonly serverPid: number
   /** Asks the server who it is. Only before `startStream`. */
   identify(): Promise<SystemIdentity>
-  /** Runs SQL without parameters, or a replication command. Only before `startStream`. */
-  query<Row extends object>(text: string): Promise<readonly Row[]>
+  /** Runs SQL without parameters, or a replication command. Only before `startStream`. @throws WIRE_ANSWER_TIMEOUT, PostgresError */
+  query<Row extends object>(text: string, options?: QueryOptions): Promise<readonly Row[]>
   /**
    * Starts streaming. Resolves once the server has switched to copy mode: from then on frames flow.
    * @throws PostgresError with the server's SQLSTATE when it refuses.
@@ -80,42 +87,43 @@ export interface ReplicationConnection {
  */
 export async function openReplicationConnection(
   target: ConnectionTarget,
-  options: { applicationName: string; answerTimeoutMs: number; clock?: WireClock },
+  options: WaitBounds & { applicationName: string; clock?: WireClock },
 ): Promise<ReplicationConnection> {
+  const { answerTimeoutMs, signal } = waitBoundsOf(target, options)
+  if (signal.aborted) throw connectionLost('Nobody wants the connection any more.')
   const direct = createDirectSocket()
   const config: pg.ClientConfig & { replication: 'database' } = {
     ...target,
     stream: () => direct.socket,
     replication: 'database',
     application_name: options.applicationName,
-    connectionTimeoutMillis: options.answerTimeoutMs,
+    connectionTimeoutMillis: answerTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   }
   const client = new pg.Client(config)
   // Without a listener a connection lost between two awaits would end the process; `closed` tells of it.
   client.on('error', () => {})
-  await client.connect().catch((error: unknown) => {
-    throw isEndedByServer(client, error)
-      ? connectionLost('The server ended the session before it began.')
-      : error
-  })
+  // Until it is a stream; what a stream has confirmed it says before it ends.
+  const abort = () => driverSocket(client).destroy()
+  signal.addEventListener('abort', abort)
   try {
-    await client.query(sessionSettingsSql({ scope: 'session' }))
-    const timeout = await client.query<{ wal_sender_timeout: string }>('SHOW wal_sender_timeout')
-    const walSenderTimeoutMs = parseIntervalSetting(timeout.rows[0]?.wal_sender_timeout ?? '0')
-    const timings = computeLivenessTimings(walSenderTimeoutMs)
-    return createConnection(client, direct, timings, options.clock ?? systemClock)
-  } catch (error) {
-    await client.end().catch(() => {})
-    throw error
+    await client.connect().catch((error: unknown) => {
+      throw isEndedByServer(client, error)
+        ? connectionLost('The server ended the session before it began.')
+        : error
+    })
+    const timings = await prepareSession(client, answerTimeoutMs)
+    return createConnection(client, direct, { ...timings, answerTimeoutMs }, options.clock ?? systemClock)
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }
 
 function createConnection(
   client: pg.Client,
   direct: DirectSocket,
-  timings: LivenessTimings,
+  timings: LivenessTimings & { readonly answerTimeoutMs: number },
   clock: WireClock,
 ): ReplicationConnection {
   const socket = driverSocket(client)
@@ -144,6 +152,10 @@ function createConnection(
       isClosing ? null : (failure ?? connectionLost('The server closed the replication connection.')),
     )
   })
+
+  function ask<Row extends object>(text: string, deadlineMs: number | null = timings.answerTimeoutMs) {
+    return withAnswerDeadline(client, deadlineMs, () => client.query<Row>(text))
+  }
 
   function fail(error: Error): void {
     failure ??= error
@@ -217,13 +229,11 @@ function createConnection(
     serverPid: serverPidOf(client),
     sendStatus: () => sendStatus(),
     abort: fail,
-    async query<Row extends object>(text: string) {
-      return (await client.query<Row>(text)).rows
+    async query<Row extends object>(text: string, { isPatient = false }: QueryOptions = {}) {
+      return (await ask<Row>(text, isPatient ? null : timings.answerTimeoutMs)).rows
     },
     async identify() {
-      const result = await client.query<{ systemid: string; timeline: number; xlogpos: string }>(
-        'IDENTIFY_SYSTEM',
-      )
+      const result = await ask<{ systemid: string; timeline: number; xlogpos: string }>('IDENTIFY_SYSTEM')
       const row = result.rows[0]
       if (row === undefined) throw new RowcastError('BUG', 'IDENTIFY_SYSTEM returned no row.')
       return { systemId: row.systemid, timeline: Number(row.timeline), flushedLsn: parseLsn(row.xlogpos) }
@@ -237,7 +247,9 @@ function createConnection(
         }),
       )
       socket.write(encodeQuery(formatStartReplication(request)))
+      const deadline = setTimeout(() => fail(answerTimeout(timings.answerTimeoutMs)), timings.answerTimeoutMs)
       const reason = await Promise.race([started, closed])
+      clearTimeout(deadline)
       if (reason !== 'started')
         throw reason ?? connectionLost('The connection was closed before the stream began.')
       statusTimer = clock.setInterval(onStatusTimer, timings.statusIntervalMs)

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest'
 import { openDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'
+import { openTcpProxy } from '../support/tcp-proxy.ts'
 import { createWsClient } from '../support/ws-client.ts'
 import { openCliFolder } from './run-cli.ts'
 
@@ -50,4 +51,25 @@ it('SIGTERM: what waits is delivered, clients learn where to go on, PostgreSQL t
     [slot],
   )
   expect(row).toEqual({ isActive: false })
+})
+
+it('SIGTERM ends it although PostgreSQL has fallen silent while it was set up', async () => {
+  await using database = await openDatabase({ migrate: true })
+  let silent = 0
+  await using proxy = await openTcpProxy(database.target.port, {
+    intercept(bytes, { direction }) {
+      if (direction === 'toClient') silent += bytes.length
+      return bytes.subarray(0, 0)
+    },
+  })
+  const url = new URL(database.url)
+  url.port = String(proxy.port)
+  const config = { DATABASE_URL: url.href, ROWCAST_SLOT: slotOf(database) }
+  await using folder = await openCliFolder(config, 'models: { Tag: {} }, answerTimeoutMs: 600_000')
+  const served = folder.start(['serve', '--port', '0'])
+  await served.nextLine()
+  await expect.poll(() => proxy.accepted, { timeout: 40_000 }).toBeGreaterThan(0)
+  const { code, stdout } = await served.stop('SIGTERM')
+  expect({ code, silent }).toEqual({ code: 0, silent: 0 })
+  expect(stdout).toContain('Stopping.')
 })

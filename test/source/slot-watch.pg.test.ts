@@ -35,7 +35,6 @@ describe('the heartbeat', () => {
       target: { ...database.target, user: role, password: 'x' },
       goal,
       intervalMs: 50,
-      answerTimeoutMs: 10_000,
       onFacts() {
         looks += 1
         return reading(retainedBytes)
