@@ -40,8 +40,7 @@ export function applyChange<Row extends object>(
   change: ListChange<Row>,
   shape: ListShape<Row>,
 ): readonly Row[] {
-  const names = typeof shape.key === 'string' ? [shape.key] : shape.key
-  const keyOf = (row: RowPart<Row> | null | undefined): string | null => formatKey(row, names)
+  const keyOf = keyReader(shape)
   if (change.action === 'TRUNCATE') return list.length === 0 ? list : []
   const after = change.action === 'DELETE' ? null : (change.new ?? null)
   const before = keyOf(change.old) ?? (after === null ? keyOf(change.key) : null)
@@ -57,6 +56,12 @@ export function applyChange<Row extends object>(
   if (!isWanted) return without(rest, key, keyOf)
   if (shape.sort !== undefined) return sortedIn(without(rest, key, keyOf), row, shape.sort)
   return place < 0 ? [...rest, row] : rest.with(place, row)
+}
+
+/** Reads the key of a row, or of a part of one, as one text. */
+export function keyReader<Row extends object>({ key }: Pick<ListShape<Row>, 'key'>) {
+  const names = typeof key === 'string' ? [key] : key
+  return (row: RowPart<Row> | null | undefined): string | null => formatKey(row, names)
 }
 
 /** One text for equal keys; null where the row does not tell its key. */

@@ -1,5 +1,6 @@
 /** Beside the spine, client. What `rowcast/client` exports: for browsers and other clients, nothing of the server. */
 export { applyChange, type ListChange, type ListShape, type RowPart } from './apply-change.ts'
+export { type ChangeClient, queryChangeCursor } from './change-client.ts'
 export {
   createLiveList,
   type LiveList,
@@ -8,9 +9,10 @@ export {
   type LiveListStatus,
 } from './live-list.ts'
 export {
-  queryChangeCursor,
+  type ChangeFailure,
   type ResumableOptions,
   type ResumableRequest,
-  SubscriptionError,
   subscribeResumable,
 } from './resumable-subscription.ts'
+export { createSseClient, type SseClient, type SseClientOptions } from './sse-client.ts'
+export { SubscriptionError } from './subscription-error.ts'

@@ -3,20 +3,35 @@
  * cursor, across lost connections; loaded again where changes may be missing. For any framework: a snapshot and a
  * call when there is another.
  */
-import type { Client } from 'graphql-ws'
-import { applyChange, type ListChange, type ListShape } from './apply-change.ts'
-import { queryChangeCursor, type ResumableRequest, subscribeResumable } from './resumable-subscription.ts'
+import type { ListChange, ListShape } from './apply-change.ts'
+import { type ChangeClient, queryChangeCursor, watchConnection } from './change-client.ts'
+import { mayBeCut, stepList } from './cut-list.ts'
+import { type ChangeFailure, type ResumableRequest, subscribeResumable } from './resumable-subscription.ts'
+import { SubscriptionError } from './subscription-error.ts'
+import { retryDelayMs, wait } from './wait.ts'
 
 /** How a list is loaded and kept up. */
 export interface LiveListOptions<Row extends object> extends ListShape<Row> {
-  /** Of graphql-ws, with `retryAttempts: Infinity` and `shouldRetry: () => true`. */
-  readonly client: Client
-  /** Queries the rows, past any cache. Called at the start, and again after each RESYNC_REQUIRED. */
+  /** Of graphql-ws, with `retryAttempts: Infinity` and `shouldRetry: () => true`; or of `createSseClient`. */
+  readonly client: ChangeClient
+  /**
+   * Queries the rows, past any cache. Called at the start, after each RESYNC_REQUIRED, after a change that failed, and
+   * where a cut list cannot be followed.
+   */
   readonly load: () => Promise<readonly Row[]>
+  /**
+   * The rows that `load` gives at most: when it gives so many, there may be more, and the list is not complete.
+   * @default 50 or 200 // as many as generated queries give
+   */
+  readonly take?: number | undefined
   /** The subscription: one root field that takes `after: $after` and selects `cursor`, `action`, `key` and `new`. */
   readonly request: ResumableRequest
   /** Called for each change once it is applied, for what the rows do not show, such as highlighting. */
   readonly onChange?: ((change: ListChange<Row>) => void) | undefined
+  /** Called for each change that failed as a whole or in part; the row stays as it was until the list is loaded again. */
+  readonly onFailure?: ((failure: ChangeFailure) => void) | undefined
+  /** The list is loaded again at most once in so long, however much asks for it. @default 1_000 // ms */
+  readonly reloadIntervalMs?: number | undefined
 }
 
 /**
@@ -29,7 +44,9 @@ export type LiveListStatus = 'loading' | 'live' | 'reconnecting' | 'ended'
 export interface LiveListState<Row extends object> {
   readonly rows: readonly Row[]
   readonly status: LiveListStatus
-  /** Why it does not load, or has ended. */
+  /** False where the query may have left rows out: it gave as many as it gives at most. */
+  readonly isComplete: boolean
+  /** Why it does not load, why a row may not be as the database is, or why it has ended. */
   readonly error: unknown
 }
 
@@ -43,110 +60,208 @@ export interface LiveList<Row extends object> {
 }
 
 const RETRY_DELAY_MS = 250
-const RETRY_DELAY_MAX_MS = 5_000
+const RELOAD_INTERVAL_MS = 1_000
 
 /** Creates a list and begins to load it. */
 export function createLiveList<Row extends object>(options: LiveListOptions<Row>): LiveList<Row> {
-  const { client } = options
-  const listeners = new Set<() => void>()
-  const ending = new AbortController()
-  const { signal } = ending
-  let state: LiveListState<Row> = { rows: [], status: 'loading', error: null }
-  let hasRows = false
-  let isConnected = false
-  let isTold = true
+  const keeper = new ListKeeper(options)
+  void keeper.run()
+  return keeper
+}
 
-  function change(next: Partial<LiveListState<Row>>): void {
-    state = { ...state, ...next }
-    if (!isTold) return
-    isTold = false
+/** What a query gave, and the cursor that was taken before it: what follows it brings the rows up to date. */
+interface Loaded<Row> {
+  readonly rows: readonly Row[]
+  readonly cursor: string
+}
+
+class ListKeeper<Row extends object> implements LiveList<Row> {
+  readonly #options: LiveListOptions<Row>
+  readonly #listeners = new Set<() => void>()
+  readonly #ending = new AbortController()
+  #state: LiveListState<Row> = { rows: [], status: 'loading', isComplete: true, error: null }
+  #hasRows = false
+  #isConnected = false
+  #isAnnounced = false
+  #loadedAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: LiveListOptions<Row>) {
+    this.#options = options
+  }
+
+  get state(): LiveListState<Row> {
+    return this.#state
+  }
+
+  listen(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  stop(): void {
+    this.#end(null)
+  }
+
+  async run(): Promise<void> {
+    const report = (isConnected: boolean) => this.#showConnection(isConnected)
+    const stopWatching = watchConnection(this.#options.client, report)
+    try {
+      let after: string | null = await this.#loadUntilItWorks()
+      while (after !== null) after = await this.#runRound(after)
+      this.#end(null)
+    } catch (error) {
+      this.#end(error)
+    } finally {
+      stopWatching()
+    }
+  }
+
+  #end(error: unknown): void {
+    if (this.#ending.signal.aborted) return
+    this.#ending.abort()
+    this.#change({ status: 'ended', error })
+  }
+
+  #change(next: Partial<LiveListState<Row>>): void {
+    this.#state = { ...this.#state, ...next }
+    if (this.#isAnnounced) return
+    this.#isAnnounced = true
     // A transaction of a thousand changes is one picture, not a thousand.
     setTimeout(() => {
-      isTold = true
-      for (const listener of listeners) listener()
+      this.#isAnnounced = false
+      for (const listener of [...this.#listeners]) listener()
     })
   }
 
-  function showConnection(): void {
-    if (hasRows && !signal.aborted) change({ status: isConnected ? 'live' : 'reconnecting' })
+  #showConnection(isConnected: boolean): void {
+    this.#isConnected = isConnected
+    const status = isConnected ? 'live' : 'reconnecting'
+    if (this.#hasRows && !this.#ending.signal.aborted && this.#state.status !== status)
+      this.#change({ status })
   }
 
-  /** The cursor first, then the rows: no change is missed between the two. */
-  async function load(): Promise<string> {
-    const cursor = await queryChangeCursor(client)
-    const rows = await options.load()
-    hasRows = true
-    change({ rows: options.sort === undefined ? rows : rows.toSorted(options.sort), error: null })
-    showConnection()
-    return cursor
+  /**
+   * Follows the changes after a cursor, until the server completes, changes may be missing, or the list has been loaded
+   * again. Gives the cursor for the next round; null when there is none.
+   */
+  async #runRound(after: string): Promise<string | null> {
+    const { client, request, onFailure, onChange } = this.#options
+    const round = new Round(this.#ending.signal)
+    const { signal } = round
+    let hasFailed = false
+    try {
+      const changes = subscribeResumable<Record<string, ListChange<Row> | null>>(client, request, {
+        ...{ after, signal },
+        onConnection: (isConnected) => this.#showConnection(isConnected),
+        onFailure: (failure) => {
+          if (signal.aborted) return
+          hasFailed = failure.data !== null
+          this.#change({ error: failure.error })
+          onFailure?.(failure)
+          this.#reload(round)
+        },
+      })
+      for await (const data of changes) {
+        if (signal.aborted) break
+        const [change] = Object.values(data)
+        // A failed field is null, and so may be the row: that says nothing of the database.
+        const isKnown = !hasFailed || change?.action === 'DELETE' || change?.action === 'TRUNCATE'
+        hasFailed = false
+        if (change == null || !isKnown) continue
+        this.#apply(change, round)
+        onChange?.(change)
+      }
+      return round.next
+    } catch (error) {
+      if (!(error instanceof SubscriptionError) || error.code !== 'RESYNC_REQUIRED') throw error
+      round.end()
+      return await this.#loadUntilItWorks()
+    } finally {
+      round.end()
+    }
   }
 
-  async function loadUntilItWorks(): Promise<string> {
-    for (let failures = 0; ; failures += 1) {
+  #apply(change: ListChange<Row>, round: Round): void {
+    const { rows, isComplete } = this.#state
+    const step = stepList({ rows, mayBeCut: !isComplete }, change, this.#options)
+    if (step.rows !== rows) this.#change({ rows: step.rows })
+    if (step.isStale) this.#reload(round)
+  }
+
+  /** Loads the list again while its changes go on; the next round begins where that stands. */
+  #reload(round: Round): void {
+    if (round.isReloading) return
+    round.isReloading = true
+    const { reloadIntervalMs = RELOAD_INTERVAL_MS } = this.#options
+    const restMs = this.#loadedAtMs + reloadIntervalMs - Date.now()
+    void (async () => {
+      await wait(Math.max(0, restMs), round.signal)
+      const loaded = await this.#queryUntilItWorks(round.signal)
+      if (loaded === null) return
+      this.#show(loaded)
+      round.end(loaded.cursor)
+    })()
+  }
+
+  async #loadUntilItWorks(): Promise<string> {
+    const loaded = await this.#queryUntilItWorks(this.#ending.signal)
+    if (loaded === null) throw this.#ending.signal.reason
+    this.#show(loaded)
+    return loaded.cursor
+  }
+
+  #show({ rows }: Loaded<Row>): void {
+    const { sort, take } = this.#options
+    this.#hasRows = true
+    this.#loadedAtMs = Date.now()
+    const isComplete = !mayBeCut(rows.length, take)
+    this.#change({ rows: sort === undefined ? rows : rows.toSorted(sort), isComplete, error: null })
+    this.#showConnection(this.#isConnected)
+  }
+
+  /** Null when the signal has ended it. */
+  async #queryUntilItWorks(signal: AbortSignal): Promise<Loaded<Row> | null> {
+    for (let failures = 0; !signal.aborted; failures += 1) {
       try {
-        return await load()
+        // The cursor first: no change is missed between the two.
+        const cursor = await queryChangeCursor(this.#options.client, signal)
+        // It has answered, so it is there, whoever connected it.
+        this.#isConnected = true
+        const rows = await this.#options.load()
+        if (!signal.aborted) return { rows, cursor }
       } catch (error) {
-        if (signal.aborted) throw error
-        change({ error })
-        await wait(Math.min(RETRY_DELAY_MS * 2 ** failures, RETRY_DELAY_MAX_MS), signal)
+        if (signal.aborted) break
+        this.#change({ error })
+        await wait(retryDelayMs(error, failures, RETRY_DELAY_MS), signal)
       }
     }
-  }
-
-  async function follow(): Promise<void> {
-    const after = await loadUntilItWorks()
-    const changes = subscribeResumable<Record<string, ListChange<Row>>>(client, options.request, {
-      after,
-      signal,
-      onResync: loadUntilItWorks,
-    })
-    for await (const data of changes) {
-      const [one] = Object.values(data)
-      if (one === undefined || signal.aborted) continue
-      change({ rows: applyChange(state.rows, one, options) })
-      options.onChange?.(one)
-    }
-  }
-
-  const stopWatching = [
-    client.on('connected', () => {
-      isConnected = true
-      showConnection()
-    }),
-    client.on('closed', (event) => {
-      // 1000: nothing was asked for at that moment, so the client hung up.
-      if (Reflect.get(Object(event), 'code') === 1000) return
-      isConnected = false
-      showConnection()
-    }),
-  ]
-  const end = (error: unknown): void => {
-    for (const stop of stopWatching) stop()
-    change({ status: 'ended', error })
-  }
-  follow().then(
-    () => end(null),
-    (error: unknown) => end(signal.aborted ? null : error),
-  )
-  return {
-    get state() {
-      return state
-    },
-    listen(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
-    stop: () => ending.abort(),
+    return null
   }
 }
 
-/** Resolves after the delay, or at once when the signal aborts. */
-function wait(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, delayMs)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
+/** From one cursor until the list is loaded again. */
+class Round {
+  readonly #ending = new AbortController()
+  readonly #outer: AbortSignal
+  readonly #onOuter = () => this.end()
+  isReloading = false
+  /** The cursor of the next round, once the list has been loaded again. */
+  next: string | null = null
+
+  constructor(outer: AbortSignal) {
+    this.#outer = outer
+    outer.addEventListener('abort', this.#onOuter)
+    if (outer.aborted) this.end()
+  }
+
+  get signal(): AbortSignal {
+    return this.#ending.signal
+  }
+
+  end(next: string | null = null): void {
+    if (this.signal.aborted) return
+    this.next = next
+    this.#outer.removeEventListener('abort', this.#onOuter)
+    this.#ending.abort()
+  }
 }

@@ -3,7 +3,11 @@
  * restarted servers. It remembers the cursor of the last change and goes on after it. Imports nothing of the
  * server.
  */
-import type { Client, SubscribePayload } from 'graphql-ws'
+import type { SubscribePayload } from 'graphql-ws'
+import { type ChangeClient, type ChangeSink, queryChangeCursor, watchConnection } from './change-client.ts'
+import { createInbox } from './inbox.ts'
+import { SubscriptionError, toEndError, toSubscriptionErrors } from './subscription-error.ts'
+import { retryDelayMs, wait } from './wait.ts'
 
 /** What is asked for. */
 export interface ResumableRequest {
@@ -23,199 +27,159 @@ export interface ResumableOptions {
    * the iteration ends with the error.
    */
   readonly onResync?: ((error: SubscriptionError) => Promise<string> | string) | undefined
+  /**
+   * Called for a change that failed as a whole or in part, before what came of it, if anything, is given out. Without
+   * it such a change ends the iteration with the error where nothing came of it.
+   */
+  readonly onFailure?: ((failure: ChangeFailure) => void) | undefined
+  /** Called when the connection is there, and when it is lost. */
+  readonly onConnection?: ((isConnected: boolean) => void) | undefined
   /** Ends the iteration, also while it waits. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** Why a subscription ended: the first GraphQL error, with its code. */
-export class SubscriptionError extends Error {
-  override readonly name = 'SubscriptionError'
-  /** `RESYNC_REQUIRED`, `SUBSCRIBER_TOO_SLOW`, …; null for errors without one. */
-  readonly code: string | null
-  readonly extensions: Readonly<Record<string, unknown>>
-
-  constructor(message: string, extensions: Readonly<Record<string, unknown>> = {}) {
-    super(message)
-    this.extensions = extensions
-    this.code = typeof extensions['code'] === 'string' ? extensions['code'] : null
-  }
+/** A change that failed. */
+export interface ChangeFailure {
+  readonly error: SubscriptionError
+  /** What came of it; null where nothing did. */
+  readonly data: object | null
 }
 
-/** A GraphQL error as it comes over the wire. */
-interface WireError {
-  readonly message: string
-  readonly extensions?: Readonly<Record<string, unknown>> | undefined
-}
+/** Errors after which a server wants to be asked again, where the subscription stands or after the cursor they have. */
+const RETRIED: ReadonlySet<string | null> = new Set([
+  ...['SERVER_STOPPING', 'SUBSCRIBER_TOO_SLOW', 'MODEL_UNAVAILABLE'],
+])
+/** Errors of one change, after which the next can be asked for. */
+const SKIPPED: ReadonlySet<string | null> = new Set(['PAYLOAD_TOO_LARGE', 'CHANGE_UNDELIVERABLE'])
 
 /**
- * Iterates over a subscription's data. Give the client `retryAttempts: Infinity` and a `shouldRetry` that says
+ * Iterates over a subscription's data. Give graphql-ws's client `retryAttempts: Infinity` and a `shouldRetry` that says
  * yes: it reconnects, and each new attempt carries the latest cursor. A server that ended the subscription
- * because it was read too slowly is asked again, one that stops after the moment it names; one that says
+ * because it was read too slowly is asked again, one that says when (`retryAfterMs`) after that time; one that says
  * RESYNC_REQUIRED leads to `onResync`.
  * @throws SubscriptionError, and what the client gives up with, from the loop.
  */
 export async function* subscribeResumable<Data extends object>(
-  client: Client,
+  client: ChangeClient,
   request: ResumableRequest,
   options: ResumableOptions = {},
 ): AsyncGenerator<Data, void, undefined> {
-  // Without a place to begin with, a connection lost before the first change would lose what came meanwhile.
-  const place: Place = { cursor: options.after ?? (await queryChangeCursor(client)) }
-  for (let barren = 0; options.signal?.aborted !== true; barren += 1) {
-    const before: string = place.cursor
-    try {
-      yield* attempt<Data>(client, request, options, place)
-      return
-    } catch (error) {
-      if (!(error instanceof SubscriptionError)) throw error
-      if (error.code === 'SERVER_STOPPING' || error.code === 'MODEL_UNAVAILABLE') {
-        await moveOn(error, place, options.signal)
-        continue
+  const { signal, onConnection } = options
+  const stopWatching = onConnection === undefined ? () => undefined : watchConnection(client, onConnection)
+  try {
+    // Without a cursor to begin with, a connection lost before the first change would lose what came meanwhile.
+    const position: Position = { cursor: options.after ?? (await queryChangeCursor(client, signal)) }
+    for (let barren = 0; signal?.aborted !== true; barren += 1) {
+      const before: string = position.cursor
+      try {
+        yield* attempt<Data>(client, request, options, position)
+        return
+      } catch (error) {
+        if (!(error instanceof SubscriptionError)) throw error
+        // A server that has had nothing to say since the last attempt is given time to recover.
+        if (position.cursor !== before) barren = 0
+        const isAsked = typeof error.extensions['retryAfterMs'] === 'number'
+        if (barren > 0 || isAsked) await wait(retryDelayMs(error, barren), signal)
+        await goOn(error, position, options)
       }
-      // A server that has had nothing to say since the last attempt is given time to mend.
-      if (place.cursor !== before) barren = 0
-      if (barren > 0) await wait(Math.min(RETRY_DELAY_MAX_MS, RETRY_DELAY_MS * 2 ** barren), options.signal)
-      if (error.code === 'SUBSCRIBER_TOO_SLOW') continue
-      if (error.code !== 'RESYNC_REQUIRED' || options.onResync === undefined) throw error
-      place.cursor = await options.onResync(error)
     }
+  } finally {
+    stopWatching()
   }
-}
-
-/** A server that stops says where to go on, and when; one that cannot read a model's changes at present says when. */
-async function moveOn(
-  { extensions }: SubscriptionError,
-  place: Place,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const { cursor, retryAfterMs } = extensions
-  if (typeof cursor === 'string') place.cursor = cursor
-  await wait(
-    typeof retryAfterMs === 'number' ? Math.min(retryAfterMs, RETRY_DELAY_MAX_MS) : RETRY_DELAY_MS,
-    signal,
-  )
-}
-
-const RETRY_DELAY_MS = 50
-const RETRY_DELAY_MAX_MS = 5_000
-
-/** Resolves after the delay, or at once when the signal aborts. */
-function wait(delayMs: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, delayMs)
-    if (signal?.aborted === true) end()
-    else signal?.addEventListener('abort', end)
-  })
 }
 
 /** Where the subscription stands. */
-interface Place {
+interface Position {
   cursor: string
 }
 
-/** Asks for `changeCursor`: the cursor for now. Take it before the rows are queried. */
-export async function queryChangeCursor(client: Client): Promise<string> {
-  for await (const { data } of client.iterate<{ changeCursor: string }>({ query: '{ changeCursor }' })) {
-    if (data) return data.changeCursor
+/** Moves the position to where the next attempt begins. @throws the error where there is none */
+async function goOn(
+  error: SubscriptionError,
+  position: Position,
+  { onResync, onFailure }: ResumableOptions,
+): Promise<void> {
+  const { code, cursor } = error
+  if (code === 'RESYNC_REQUIRED' && onResync !== undefined) {
+    position.cursor = await onResync(error)
+    return
   }
-  throw new SubscriptionError('The server did not answer `changeCursor`.')
+  if (SKIPPED.has(code) && cursor !== null && onFailure !== undefined) {
+    position.cursor = cursor
+    onFailure({ error, data: null })
+    return
+  }
+  const isRetried = RETRIED.has(code) || typeof error.extensions['retryAfterMs'] === 'number'
+  if (!isRetried || code === 'RESYNC_REQUIRED') throw error
+  if (code === 'SERVER_STOPPING' && cursor !== null) position.cursor = cursor
+}
+
+/** One result. */
+interface Received<Data> {
+  readonly data: Data | null
+  readonly error: SubscriptionError | null
 }
 
 async function* attempt<Data extends object>(
-  client: Client,
+  client: ChangeClient,
   request: ResumableRequest,
-  { variable = 'after', signal }: ResumableOptions,
-  place: Place,
+  { variable = 'after', signal, onFailure, onConnection }: ResumableOptions,
+  position: Position,
 ): AsyncGenerator<Data, void, undefined> {
   // The client writes the payload anew for each attempt, so a getter gives it the cursor of that moment.
   const payload: SubscribePayload = {
     query: request.query,
     get variables() {
-      return { ...request.variables, [variable]: place.cursor }
+      return { ...request.variables, [variable]: position.cursor }
     },
   }
-  const inbox = createInbox<Data>()
-  const unsubscribe = client.subscribe<Data>(payload, {
-    next({ data, errors }) {
-      const [fault] = (errors ?? []) as readonly WireError[]
-      if (!data) {
-        inbox.end(new SubscriptionError(fault?.message ?? 'The server sent no data.', fault?.extensions))
-        return
-      }
+  const inbox = createInbox<Received<Data>>()
+  /** At once, not when it is taken: should the connection be lost meanwhile, what is here has come. */
+  function receive(data: Data | null, errors: readonly SubscriptionError[]): void {
+    position.cursor = (data === null ? null : cursorOf(data)) ?? errors[0]?.cursor ?? position.cursor
+    inbox.push({ data, error: errors[0] ?? null })
+  }
+  const sink: ChangeSink<Data> = {
+    next(result) {
+      onConnection?.(true)
+      const errors = toSubscriptionErrors(result.errors)
+      // `data: null` is a change that failed; no data at all is an answer to the subscription.
+      const isOfChange = result.data !== undefined && (result.data !== null || onFailure !== undefined)
+      if (!isOfChange) return inbox.end(errors[0] ?? new SubscriptionError('The server sent no data.'))
       try {
-        // At once, not when it is taken: should the connection be lost meanwhile, what is here has come.
-        place.cursor = cursorOf(data)
-        inbox.push(data)
+        receive(result.data ?? null, errors)
       } catch (error) {
         inbox.end(error)
       }
     },
-    error: (error) => inbox.end(toSubscriptionError(error)),
+    error: (error) => inbox.end(toEndError(error)),
     complete: () => inbox.end(null),
-  })
+    connected: () => onConnection?.(true),
+    lost: () => onConnection?.(false),
+  }
+  const unsubscribe = client.subscribe<Data>(payload, sink)
   const onAbort = () => inbox.end(null)
   signal?.addEventListener('abort', onAbort)
   if (signal?.aborted) onAbort()
   try {
-    for (let data = await inbox.take(); data !== null; data = await inbox.take()) yield data
+    for (let received = await inbox.take(); received !== null; received = await inbox.take()) {
+      const { data, error } = received
+      if (error !== null) onFailure?.({ error, data })
+      if (data !== null) yield data
+    }
   } finally {
     signal?.removeEventListener('abort', onAbort)
     unsubscribe()
   }
 }
 
-/** What has come and waits to be taken, in order. */
-interface Inbox<Data> {
-  push(data: Data): void
-  /** Ends it, after what waits: normally with null. */
-  end(error: unknown): void
-  /** The next one; null at the end. */
-  take(): Promise<Data | null>
-}
-
-function createInbox<Data>(): Inbox<Data> {
-  const waiting: Data[] = []
-  let ended: { readonly error: unknown } | null = null
-  let wake = () => {}
-  return {
-    push(data) {
-      waiting.push(data)
-      wake()
-    },
-    end(error) {
-      ended ??= { error }
-      wake()
-    },
-    async take() {
-      for (;;) {
-        const data = waiting.shift()
-        if (data !== undefined) return data
-        if (ended?.error) throw ended.error
-        if (ended !== null) return null
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
-      }
-    },
-  }
-}
-
-function cursorOf(data: object): string {
+/** Null where the change itself is null: it failed. */
+function cursorOf(data: object): string | null {
   const [change] = Object.values(data) as readonly unknown[]
-  const cursor = typeof change === 'object' && change !== null ? Reflect.get(change, 'cursor') : undefined
+  if (change === null) return null
+  const cursor = typeof change === 'object' ? Reflect.get(change, 'cursor') : undefined
   if (typeof cursor === 'string') return cursor
   throw new SubscriptionError(
     'The subscription does not select `cursor`, so it could not be resumed. Select it.',
   )
-}
-
-/** graphql-ws ends an iteration with a list of GraphQL errors, a close event, or an Error. */
-function toSubscriptionError(error: unknown): unknown {
-  const [first] = Array.isArray(error) ? (error as readonly WireError[]) : []
-  return first === undefined ? error : new SubscriptionError(first.message, first.extensions)
 }

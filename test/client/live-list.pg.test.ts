@@ -2,7 +2,9 @@
 import { createClient } from 'graphql-ws'
 import { describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
+import type { ChangeClient } from '../../src/client/change-client.ts'
 import { createLiveList } from '../../src/client/live-list.ts'
+import { createSseClient } from '../../src/client/sse-client.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openService } from '../support/live-service.ts'
 import { openTcpProxy } from '../support/tcp-proxy.ts'
@@ -17,14 +19,20 @@ const QUERY = `subscription ($after: Cursor) {
 }`
 const PATIENCE = { timeout: 30_000, interval: 20 }
 
-function openList(url: string) {
-  const client = createClient({
+type Connect = (url: string) => ChangeClient & { dispose(): unknown }
+
+const overWebSocket: Connect = (url) =>
+  createClient({
     url: `${url.replace(/^http/, 'ws')}/graphql`,
     webSocketImpl: WebSocket,
     retryAttempts: Number.POSITIVE_INFINITY,
     shouldRetry: () => true,
     retryWait: () => new Promise((resolve) => setTimeout(resolve, 20)),
   })
+const overSse: Connect = (url) => createSseClient({ url: `${url}/graphql` })
+
+function openList(url: string, connect = overWebSocket, take = 200) {
+  const client = connect(url)
   let loads = 0
   const list = createLiveList<Tag>({
     client,
@@ -33,7 +41,7 @@ function openList(url: string) {
       const response = await fetch(`${url}/graphql`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ query: '{ tags(take: 200) { id name } }' }),
+        body: JSON.stringify({ query: `{ tags(take: ${take}) { id name } }` }),
       })
       const { data } = (await response.json()) as { data: { tags: Tag[] } }
       return data.tags
@@ -41,6 +49,7 @@ function openList(url: string) {
     request: { query: QUERY },
     key: 'id',
     sort: (a, b) => Number(a.id) - Number(b.id),
+    reloadIntervalMs: 10,
   })
   const names = () => list.state.rows.map(({ name }) => name)
   return { client, list, names, loads: () => loads }
@@ -49,13 +58,16 @@ function openList(url: string) {
 const stored = async (database: TestDatabase) =>
   (await database.query<Tag>('SELECT id, name FROM "Tag" ORDER BY id')).map(({ name }) => name)
 
-describe('a live list', () => {
+describe.each([
+  ['WebSocket', overWebSocket],
+  ['SSE', overSse],
+])('a live list over %s', (_name, connect) => {
   it('is the table, while its connection is cut again and again, and is loaded once', async () => {
     await using database = await openDatabase({ migrate: true })
     await using running = await openService(database)
     await running.service.rowcast.ready()
     await using proxy = await openTcpProxy(Number(new URL(running.url).port))
-    const { client, list, names, loads } = openList(`http://127.0.0.1:${proxy.port}`)
+    const { client, list, names, loads } = openList(`http://127.0.0.1:${proxy.port}`, connect)
     const statuses = new Set([list.state.status])
     list.listen(() => statuses.add(list.state.status))
     await expect.poll(() => list.state.status, PATIENCE).toBe('live')
@@ -80,7 +92,7 @@ describe('a live list', () => {
     let running = await openService(database)
     const port = Number(new URL(running.url).port)
     await running[Symbol.asyncDispose]()
-    const { client, list, names, loads } = openList(running.url)
+    const { client, list, names, loads } = openList(running.url, connect)
     await database.query(`INSERT INTO "Tag" (name) VALUES ('before')`)
     running = await openService(database, { port })
     await expect.poll(names, PATIENCE).toEqual(['before'])
@@ -104,7 +116,7 @@ describe('a live list', () => {
     await using database = await openDatabase({ migrate: true })
     await using running = await openService(database)
     await running.service.rowcast.ready()
-    const { client } = openList(running.url)
+    const client = connect(running.url)
     const list = createLiveList<Tag>({
       client,
       load: async () => [],
@@ -113,6 +125,46 @@ describe('a live list', () => {
     })
     await expect.poll(() => list.state.status, PATIENCE).toBe('ended')
     expect(String(list.state.error)).toContain('tugChanged')
+    await client.dispose()
+  })
+})
+
+describe('a list that its query cut', () => {
+  it('says so, and has the first rows of the table whatever changes within, beyond and at the end', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using running = await openService(database)
+    await running.service.rowcast.ready()
+    await database.query(
+      `INSERT INTO "Tag" (id, name) SELECT 2 * n, 'tag ' || n FROM generate_series(1, 60) n`,
+    )
+    const { client, list, names } = openList(running.url, overWebSocket, 50)
+    const first = async () => (await stored(database)).slice(0, 50)
+    await expect.poll(names, PATIENCE).toEqual(await first())
+    await expect.poll(() => list.state, PATIENCE).toMatchObject({ status: 'live', isComplete: false })
+    const sizes = new Set<number>()
+    list.listen(() => sizes.add(list.state.rows.length))
+    for (const statement of [
+      // Beyond the end: an UPDATE and an INSERT that have no place in the list.
+      `UPDATE "Tag" SET name = 'far' WHERE id = 120`,
+      `INSERT INTO "Tag" (id, name) VALUES (121, 'farther')`,
+      // Within: the last row leaves for a new one, and the next moves up for one that goes.
+      `INSERT INTO "Tag" (id, name) VALUES (3, 'new')`,
+      `DELETE FROM "Tag" WHERE id IN (4, 6)`,
+      // The last row sinks, and one from beyond rises.
+      `UPDATE "Tag" SET id = 999 WHERE id = (SELECT max(id) FROM (SELECT id FROM "Tag" ORDER BY id LIMIT 50) a)`,
+      `UPDATE "Tag" SET id = 1 WHERE id = 118`,
+    ]) {
+      await database.query(statement)
+      await database.query(`UPDATE "Tag" SET name = name || '.' WHERE id = 10`)
+      await expect.poll(names, PATIENCE).toEqual(await first())
+    }
+    expect([...sizes].filter((size) => size > 50)).toEqual([])
+    await database.query('DELETE FROM "Tag" WHERE id > 20')
+    await expect.poll(names, PATIENCE).toEqual(await stored(database))
+    await expect.poll(() => list.state.isComplete, PATIENCE).toBe(true)
+    await database.query(`INSERT INTO "Tag" (id, name) VALUES (500, 'last')`)
+    await expect.poll(names, PATIENCE).toEqual(await stored(database))
+    list.stop()
     await client.dispose()
   })
 })

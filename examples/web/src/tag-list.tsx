@@ -57,6 +57,7 @@ const TAGS: LiveListOptions<TagRowFragment> = {
   load: loadTags,
   request: { query: stringifyDocument(TagChangedDocument) },
   key: 'id',
+  take: TAKE_MAX,
   sort: (a, b) => a.name.localeCompare(b.name),
   onChange: ({ action, new: row }) => row && highlight(row.id, action),
 }

@@ -2,7 +2,7 @@
 import { useEffect, useState, useSyncExternalStore } from 'react'
 import { createLiveList, type LiveList, type LiveListOptions, type LiveListState } from 'rowcast/client'
 
-const NOTHING: LiveListState<never> = { rows: [], status: 'loading', error: null }
+const NOTHING: LiveListState<never> = { rows: [], status: 'loading', isComplete: true, error: null }
 
 /** The list while the component is mounted. Give it options that stay the same object. */
 export function useLiveList<Row extends object>(options: LiveListOptions<Row>): LiveListState<Row> {

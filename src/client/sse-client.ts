@@ -1,0 +1,196 @@
+/**
+ * Beside the spine, client. Subscriptions over Server-Sent Events, for the same kit: where WebSockets are not let through, or
+ * headers are needed. `fetch`, not EventSource: that can send neither headers nor a POST, and does not say why it failed.
+ */
+import type { SubscribePayload } from 'graphql-ws'
+import type { ChangeClient, ChangeSink } from './change-client.ts'
+import { EventStreamParser, type StreamEvent } from './event-stream.ts'
+import { SubscriptionError, toSubscriptionErrors } from './subscription-error.ts'
+import { retryDelayMs, wait } from './wait.ts'
+
+/** How to reach a server. */
+export interface SseClientOptions {
+  /** Of the GraphQL endpoint. */
+  readonly url: string
+  /** Sent with each attempt; a function is asked anew for each. @default none */
+  readonly headers?:
+    | Readonly<Record<string, string>>
+    | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>)
+    | undefined
+  /** As of `fetch`: whether cookies go to another origin. @default 'same-origin' */
+  readonly credentials?: RequestCredentials | undefined
+  /** @default globalThis.fetch */
+  readonly fetch?: typeof fetch | undefined
+  /** A stream in which nothing came for so long is lost; rowcast sends a comment every 12 s. @default 30_000 // ms */
+  readonly silenceMs?: number | undefined
+}
+
+/** A client over SSE. Each operation has a stream of its own, which is opened again when it is lost. */
+export interface SseClient extends Pick<ChangeClient, 'subscribe'> {
+  /** Ends all operations, as if the server had completed them. */
+  dispose(): void
+}
+
+const SILENCE_MS = 30_000
+/** One event; a server sends at most 1 MiB unless it is told otherwise. */
+const EVENT_CHARACTERS_MAX = 64 * 1024 * 1024
+/** What passes: a proxy without its server, a server that stops or has too many clients. */
+const RETRIED_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
+
+/** Creates a client; it connects when something is asked for. */
+export function createSseClient(options: SseClientOptions): SseClient {
+  const running = new Set<AbortController>()
+  return {
+    subscribe(payload: SubscribePayload, sink: ChangeSink<never>) {
+      const ending = new AbortController()
+      running.add(ending)
+      void runOperation(options, payload, sink, ending.signal).finally(() => running.delete(ending))
+      return () => ending.abort()
+    },
+    dispose() {
+      for (const ending of running) ending.abort()
+    },
+  } as SseClient
+}
+
+/** Until it is complete, refused or ended: attempts, one after the other. */
+async function runOperation(
+  options: SseClientOptions,
+  payload: SubscribePayload,
+  sink: ChangeSink<unknown>,
+  signal: AbortSignal,
+): Promise<void> {
+  let failures = 0
+  const onResult = () => {
+    failures = 0
+  }
+  while (!signal.aborted) {
+    const end = await attempt(options, payload, { sink, signal, onResult })
+    if (signal.aborted || end.kind === 'complete') break
+    if (end.kind === 'refused') {
+      sink.error(end.error)
+      return
+    }
+    sink.lost?.()
+    await wait(end.retryAfterMs ?? retryDelayMs(null, failures), signal)
+    failures += 1
+  }
+  sink.complete()
+}
+
+/** How an attempt ended. */
+type AttemptEnd =
+  | { readonly kind: 'complete' }
+  | { readonly kind: 'refused'; readonly error: unknown }
+  | { readonly kind: 'lost'; readonly retryAfterMs: number | null }
+
+const LOST: AttemptEnd = { kind: 'lost', retryAfterMs: null }
+
+interface AttemptScope {
+  readonly sink: ChangeSink<unknown>
+  readonly signal: AbortSignal
+  readonly onResult: () => void
+}
+
+async function attempt(
+  options: SseClientOptions,
+  payload: SubscribePayload,
+  scope: AttemptScope,
+): Promise<AttemptEnd> {
+  const hangUp = new AbortController()
+  const onAbort = () => hangUp.abort()
+  scope.signal.addEventListener('abort', onAbort)
+  const watch = watchSilence(options.silenceMs ?? SILENCE_MS, onAbort)
+  try {
+    const response = await send(options, payload, hangUp.signal)
+    watch.heard()
+    if (!response.ok || response.body === null) return await refusalOf(response)
+    if (response.headers.get('content-type')?.startsWith('text/event-stream') !== true) {
+      scope.sink.next((await response.json()) as never)
+      return { kind: 'complete' }
+    }
+    scope.sink.connected?.()
+    return await readStream(response.body, scope, watch.heard)
+  } catch {
+    // The network, or a body that ended in the middle: what GraphQL has to say came as a result.
+    return LOST
+  } finally {
+    watch.stop()
+    scope.signal.removeEventListener('abort', onAbort)
+    hangUp.abort()
+  }
+}
+
+async function send(
+  { url, headers, credentials = 'same-origin', fetch: send = fetch }: SseClientOptions,
+  { query, variables, operationName, extensions }: SubscribePayload,
+  signal: AbortSignal,
+): Promise<Response> {
+  const own = typeof headers === 'function' ? await headers() : headers
+  return send(url, {
+    method: 'POST',
+    headers: {
+      accept: 'text/event-stream, application/json;q=0.5',
+      'content-type': 'application/json',
+      ...own,
+    },
+    body: JSON.stringify({ query, variables, operationName, extensions }),
+    credentials,
+    signal,
+  })
+}
+
+async function readStream(
+  body: ReadableStream<Uint8Array>,
+  { sink, onResult }: AttemptScope,
+  heard: () => void,
+): Promise<AttemptEnd> {
+  const state = { isComplete: false }
+  const onEvent = ({ name, data }: StreamEvent) => {
+    if (state.isComplete) return
+    if (name === 'complete') state.isComplete = true
+    if (name !== 'next') return
+    onResult()
+    sink.next(JSON.parse(data) as never)
+  }
+  const parser = new EventStreamParser(onEvent, EVENT_CHARACTERS_MAX)
+  const decoder = new TextDecoder()
+  const reader = body.getReader()
+  try {
+    while (!state.isComplete) {
+      const { done, value } = await reader.read()
+      if (done) return LOST
+      heard()
+      parser.push(decoder.decode(value, { stream: true }))
+    }
+    return { kind: 'complete' }
+  } finally {
+    reader.cancel().catch(() => undefined)
+  }
+}
+
+/** Refused for good with GraphQL errors or a status; or for now. */
+async function refusalOf(response: Response): Promise<AttemptEnd> {
+  const { status, statusText } = response
+  if (RETRIED_STATUS.has(status)) {
+    const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
+    return { kind: 'lost', retryAfterMs: Number.isFinite(seconds) ? seconds * 1_000 : null }
+  }
+  const body: unknown = await response.json().catch(() => null)
+  const [error] = toSubscriptionErrors(Reflect.get(Object(body), 'errors'))
+  return {
+    kind: 'refused',
+    error: error ?? new SubscriptionError(`The server answered ${status} ${statusText}.`.replace(' .', '.')),
+  }
+}
+
+function watchSilence(silenceMs: number, onSilence: () => void) {
+  let timer = setTimeout(onSilence, silenceMs)
+  return {
+    heard() {
+      clearTimeout(timer)
+      timer = setTimeout(onSilence, silenceMs)
+    },
+    stop: () => clearTimeout(timer),
+  }
+}

@@ -1,0 +1,29 @@
+/** Beside the spine, client. Waiting that a signal cuts short, and how long to wait. */
+
+/** Resolves after the delay, or at once when the signal aborts; leaves nothing behind on the signal. */
+export function wait(delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) {
+      resolve()
+      return
+    }
+    const finish = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', finish)
+      resolve()
+    }
+    const timer = setTimeout(finish, delayMs)
+    signal?.addEventListener('abort', finish)
+  })
+}
+
+const DELAY_MAX_MS = 5_000
+/** What a server may ask for at the most; who says more is not believed. */
+const ASKED_MAX_MS = 300_000
+
+/** What the server asks for, where it does; else twice as long after each failure in a row. */
+export function retryDelayMs(error: unknown, failures: number, firstMs = 50): number {
+  const asked: unknown = Reflect.get(Object(Reflect.get(Object(error), 'extensions')), 'retryAfterMs')
+  if (typeof asked === 'number' && asked >= 0) return Math.min(asked, ASKED_MAX_MS)
+  return Math.min(firstMs * 2 ** failures, DELAY_MAX_MS)
+}
