@@ -206,6 +206,13 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  SOURCE_ROW_UNREADABLE: {
+    means:
+      'PostgreSQL fails when it is to send a change, in every form it can be asked for; all changes wait behind it.',
+    mend: 'Correct what the message names, or give the transaction up: npx rowcast skip --to <LSN> --yes.',
+    retry: 'never',
+    isPublic: false,
+  },
   SOURCE_SQL_FAILED: {
     means: 'PostgreSQL refused a statement.',
     mend: "Look up the SQLSTATE in PostgreSQL's manual (Appendix A) and the statement in the server log.",

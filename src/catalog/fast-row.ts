@@ -7,6 +7,7 @@ import { readInt32 } from '../pgoutput/big-endian.ts'
 import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT } from '../pgoutput/tuple.ts'
 import type { AnyRow, ColumnPlan, RowLayout } from './row-layout.ts'
 import { createNullList } from './values/null-list.ts'
+import { decodeUtf8 } from './values/utf8-text.ts'
 
 /** Reads a row whose columns all came along; null where one did not (unchanged TOAST). */
 export type FastRowReader = (buffer: Buffer, start: number) => AnyRow | null
@@ -32,7 +33,7 @@ export function readValue(buffer: Buffer, at: number, plan: ColumnPlan): unknown
   const end = start + readInt32(buffer, at + 1)
   return buffer[at] === COLUMN_BINARY
     ? plan.codec.decode(buffer, start, end)
-    : plan.codec.parse(buffer.toString('utf8', start, end))
+    : plan.codec.parse(decodeUtf8(buffer, start, end))
 }
 
 /** Columns up to the last one that a field needs. */
@@ -69,7 +70,7 @@ function writeColumn(plan: ColumnPlan | null): string {
     'kind = buffer[at]',
     `if (kind === ${COLUMN_BINARY} || kind === ${COLUMN_TEXT}) {`,
     '  end = at + 5 + readInt32(buffer, at + 1)',
-    `  value${slot} = kind === ${COLUMN_BINARY} ? decode${slot}(buffer, at + 5, end) : parse${slot}(buffer.toString('utf8', at + 5, end))`,
+    `  value${slot} = kind === ${COLUMN_BINARY} ? decode${slot}(buffer, at + 5, end) : parse${slot}(decodeUtf8(buffer, at + 5, end))`,
     '  at = end',
     `} else if (kind === ${COLUMN_NULL}) {`,
     `  value${slot} = ${plan.field.isList ? 'createNullList()' : 'null'}`,
@@ -95,12 +96,13 @@ export function compileFastRow(layout: RowLayout): FastRowReader {
     `return { ${plans.map(({ slot, field }) => `${JSON.stringify(field.name)}: value${slot}`).join(', ')} }`,
     '}',
   ].join('\n')
-  const build = new Function('codecs', 'readInt32', 'skipColumn', 'createNullList', source)
+  const build = new Function('codecs', 'readInt32', 'skipColumn', 'createNullList', 'decodeUtf8', source)
   return build(
     plans.map((plan) => plan.codec),
     readInt32,
     skipColumn,
     createNullList,
+    decodeUtf8,
   )
 }
 

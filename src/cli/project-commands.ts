@@ -56,6 +56,14 @@ export function addProjectCommands(program: Command, options: ProjectCommandOpti
       const { disable } = await import('./setup-commands.ts')
       process.exitCode = await disable(given, context())
     })
+  withProject(program.command('skip'))
+    .description('give up a transaction that PostgreSQL cannot send (SOURCE_ROW_UNREADABLE)')
+    .requiredOption('--to <lsn>', 'the position behind it, as the error names it')
+    .option('--yes', 'do it; without, it only tells')
+    .action(async (given) => {
+      const { skip } = await import('./skip.ts')
+      process.exitCode = await skip(given, context())
+    })
 
   program.commandsGroup('Look:')
   withChoice(withProject(program.command('tail')).argument('[models...]', 'models to show (default: all)'))

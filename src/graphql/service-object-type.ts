@@ -1,5 +1,5 @@
 /** Stage 7, graphql. The object type of one model: its visible fields and relations. */
-import type { ModelCatalog, ModelSpec, RelationSpec } from '../catalog/model-catalog.ts'
+import type { FieldSpec, ModelCatalog, ModelSpec, RelationSpec } from '../catalog/model-catalog.ts'
 import { invariant } from '../errors.ts'
 import { graphqlTypeName, visibleFields, visibleRelations } from './field-type.ts'
 import { objectTypeName } from './names.ts'
@@ -21,7 +21,7 @@ export function defineObjectType(builder: ServiceBuilder, catalog: ModelCatalog,
           field.name,
           t.field({
             type: (field.isList ? [typeName] : typeName) as never,
-            nullable: !field.isRequired && !field.isList,
+            nullable: nullability(field) as never,
             ...(field.documentation === null ? {} : { description: field.documentation }),
             resolve: valueResolver(field, typeName) as never,
           }),
@@ -52,6 +52,16 @@ export function defineObjectType(builder: ServiceBuilder, catalog: ModelCatalog,
       return Object.fromEntries<never>([...fields, ...relations] as never)
     },
   })
+}
+
+/**
+ * Null is a Json value: a required column may hold it, and a list may have it among its elements. Of all other types a
+ * required column has a value.
+ */
+function nullability({ type, kind, isList, isRequired }: FieldSpec) {
+  const isJson = kind === 'scalar' && type === 'Json'
+  if (isList) return { list: false, items: isJson }
+  return isJson || !isRequired
 }
 
 function describeToOne(relation: RelationSpec, target: ModelSpec): string {

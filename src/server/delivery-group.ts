@@ -2,13 +2,13 @@
  * Stage 8, server. Subscriptions that get the same results: each change is executed and made text once for all of
  * them. Who cannot be shared with anybody is a group alone.
  */
-import { type ExecutionArgs, type ExecutionResult, execute, type GraphQLError } from 'graphql'
+import { type ExecutionArgs, type ExecutionResult, execute, GraphQLError } from 'graphql'
 import type { Delivery } from '../bus/bus.ts'
 import type { Transition } from '../bus/filter/judge-change.ts'
 import type { AnyChange } from '../changes/change.ts'
 import type { Guard } from '../guard.ts'
 import { type CompiledOperation, compileOperation } from './compile-operation.ts'
-import { undeliverable } from './delivery-failure.ts'
+import { cursorOf, undeliverable } from './delivery-failure.ts'
 import { operationKey } from './operation-shape.ts'
 import { type DeliveryResult, FailedResult, formatResult, ResultText } from './result-text.ts'
 
@@ -94,6 +94,19 @@ class Executor {
     }
   }
 
+  /** Where a value has failed the whole change, the error says where to go on: nothing else of the result does. */
+  #maskOf(error: unknown, { data }: ExecutionResult, value: unknown): GraphQLError {
+    const masked = this.#mask(error)
+    const isWhole = data === null || data === undefined
+    const cursor = isWhole ? cursorOf(value) : null
+    if (cursor === null) return masked
+    const { message, nodes, path, extensions } = masked
+    return new GraphQLError(message, {
+      ...{ nodes: nodes ?? null, path: path ?? null },
+      extensions: { ...extensions, cursor },
+    })
+  }
+
   #fail(error: unknown, value: unknown): FailedResult {
     return new FailedResult(undeliverable(error, value, this.#mask))
   }
@@ -105,9 +118,9 @@ class Executor {
       return new ResultText(compiled.text, compiled.hasCursor ? (value as Delivery).change.cursor : null)
     }
     const result = execute({ ...args, rootValue: value })
-    return isPromise(result)
-      ? result.then((settled) => formatResult(settled, this.#mask))
-      : formatResult(result, this.#mask)
+    const format = (settled: ExecutionResult) =>
+      formatResult(settled, (error) => this.#maskOf(error, settled, value))
+    return isPromise(result) ? result.then(format) : format(result)
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import type { RowcastError } from '../errors.ts'
 import { openReplicationConnection, type ReplicationConnection } from '../wire/connection.ts'
+import { Attempts } from './attempts.ts'
 import { GAP_WORDS, GapNotices } from './gap-notices.ts'
 import { backoffDelayMs, SOURCE_TRANSITIONS, type SourceEvent, type SourceState } from './lifecycle.ts'
 import { type PreparedStream, prepareStream } from './prepare-stream.ts'
@@ -20,6 +21,7 @@ import type { SourceStatus } from './source-status.ts'
 import { toRowcastError } from './sqlstate.ts'
 import { type StreamPhase, toStreamError } from './stream-error.ts'
 import { createStreamSession } from './stream-session.ts'
+import { isStillBefore } from './stream-trace.ts'
 
 export type { SourceStatus } from './source-status.ts'
 
@@ -55,7 +57,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   const waiters = new Map<() => void, () => boolean>()
   let state: SourceState = 'idle'
   let lastError: RowcastError | null = null
-  let failures = 0
+  const attempts = new Attempts()
   let streamsStarted = 0
   let loop: Promise<void> = Promise.resolve()
   let connection: ReplicationConnection | null = null
@@ -68,12 +70,12 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   /** The slot was let go because of the budget; a person decides when there is to be one again. */
   let released: RowcastError | null = null
 
+  const reading = () => ({ safeLsn: session.position.safeLsn, nowMs: performance.now() })
+  const isBlocked = () => isStillBefore(lastError, session.position.safeLsn)
   const isStalled = () => session.stalledMs >= options.stalledAfterMs
+  const isFlowing = () => state === 'streaming' && !isBlocked()
   const isReady = () =>
-    state === 'streaming' &&
-    !session.position.isCatchingUp &&
-    !isStalled() &&
-    session.watchHealth.fault === null
+    isFlowing() && !session.position.isCatchingUp && !isStalled() && session.watchHealth.fault === null
 
   function settleWaiters(): void {
     for (const [resolve, isMet] of waiters) {
@@ -173,9 +175,9 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     relay?.begin({ ...start, continuity, gap }, session.relayFeed)
     options.onStreamStarted(start)
     phase = 'streaming'
-    failures = 0
+    attempts.begin(reading())
     streamsStarted += 1
-    lastError = null
+    if (!isBlocked()) lastError = null
     released = null
     transition('streamStarted')
     logger.info('Streaming changes.', { slot: goal.slot, publication: goal.publication })
@@ -193,7 +195,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       try {
         await streamOnce()
       } catch (error) {
-        delayMs = onFailure(toStreamError(error, phase, target, goal))
+        delayMs = onError(toStreamError(error, phase, target, goal))
       }
       if (stopping.signal.aborted) break
       transition('failed')
@@ -214,10 +216,16 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     wake = () => {}
   }
 
+  /** An error of a running stream may be one of the form that was asked for; returns how long to wait. */
+  function onError(error: RowcastError): number {
+    if (phase !== 'streaming') return onFailure(error)
+    return session.adapt(error) ? 0 : onFailure(session.explain(error))
+  }
+
   /** Decides what to do about it; returns how long to wait. */
   function onFailure(failure: RowcastError): number {
     const error = failure.code === 'SOURCE_SLOT_MISSING' ? (released ?? failure) : failure
-    failures += 1
+    const failures = attempts.fail(reading())
     const isNews = lastError?.code !== error.code
     lastError = error
     if (stopping.signal.aborted) return 0
@@ -267,10 +275,13 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       const { confirmedLsn } = positions
       const { slot, publication } = goal
       return {
-        ...{ state, slot, publication, failures, streamsStarted, confirmedLsn, positions },
+        ...{ state, slot, publication, streamsStarted, confirmedLsn, positions },
+        failures: isFlowing() ? 0 : attempts.failures(reading()),
         stalledMs: session.stalledMs,
         lastError:
-          lastError ?? (isStalled() ? stalled(goal, session.stalledMs) : null) ?? session.watchHealth.fault,
+          (isFlowing() ? null : lastError) ??
+          (isStalled() ? stalled(goal, session.stalledMs) : null) ??
+          session.watchHealth.fault,
         failedLooks: session.watchHealth.failures,
         isReady: isReady(),
         isCatchingUp: position.isCatchingUp,

@@ -12,7 +12,6 @@ import type { RowcastError } from '../errors.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
 import type { ReplicationConnection, StreamHandler } from '../wire/connection.ts'
 import type { Lsn } from '../wire/lsn.ts'
-import { quoteListedName } from '../wire/quote.ts'
 import type { ServerMessage } from '../wire/server-message.ts'
 import { BudgetGrace } from './budget-grace.ts'
 import { HEARTBEAT_PREFIX, type SlotReading } from './heartbeat.ts'
@@ -26,8 +25,11 @@ import { judgeBudget, judgeDrift, judgeFacts, overBudget, stalled } from './slot
 import { createSlotWatch } from './slot-watch.ts'
 import type { ReplicationSourceOptions } from './source-options.ts'
 import { type SlotHealth, toSlotHealth } from './source-status.ts'
+import { sqlstateOf } from './sqlstate.ts'
+import { nextForm, pluginOptions, RAW_TEXT_SQL, type StreamForm } from './stream-form.ts'
 import { StreamPosition } from './stream-position.ts'
 import type { RelayFeed } from './stream-relay.ts'
+import { StreamTrace } from './stream-trace.ts'
 import { WatchHealth } from './watch-health.ts'
 
 /** What a stream works with, connection after connection. */
@@ -48,6 +50,10 @@ export interface StreamSession {
    * @throws PostgresError when the server refuses
    */
   stream(connection: ReplicationConnection, prepared: PreparedStream, onStarted: () => void): Promise<void>
+  /** After an error of the running stream: chooses another form, in which PostgreSQL may be able to send what it could not. */
+  adapt(error: RowcastError): boolean
+  /** The same error, or one that says which change cannot be sent and how to get past it. */
+  explain(error: RowcastError): RowcastError
   /** The connection is over. */
   end(): void
 }
@@ -79,6 +85,8 @@ export function createStreamSession(
   const watchHealth = new WatchHealth()
   const grace = new BudgetGrace()
   const identities = new IdentityKeeper(options)
+  let form: StreamForm = { isBinary: options.isBinary, isRaw: false }
+  let trace = new StreamTrace()
   let receivedBytes = 0
   let stalledMs = 0
   let isBudgetWarned = false
@@ -191,6 +199,7 @@ export function createStreamSession(
   const handler: Omit<StreamHandler, 'onStarted'> = {
     onWalData(bytes: Buffer, start: number, end: number) {
       receivedBytes += end - start
+      trace.take(bytes, start, end)
       if (relay === undefined) assembler.take(decodeMessage(bytes, start, end), end - start)
       else relay.take(bytes, start, end)
     },
@@ -246,11 +255,13 @@ export function createStreamSession(
     },
     async stream(current, prepared, onStarted) {
       connection = current
+      trace = new StreamTrace()
+      if (form.isRaw) await current.query(RAW_TEXT_SQL)
       await current.startStream(
         {
           slot: goal.slot,
           startLsn: prepared.continuity.floorLsn,
-          options: pluginOptions(goal.publication, options.isBinary),
+          options: pluginOptions(goal.publication, form),
         },
         {
           ...handler,
@@ -261,6 +272,19 @@ export function createStreamSession(
         },
       )
     },
+    adapt(error) {
+      const next = nextForm(form, error)
+      if (next === null) return false
+      form = next
+      logger.warn(
+        'PostgreSQL cannot send a value in the form asked for; the stream goes on in another one.',
+        {
+          ...{ sqlstate: sqlstateOf(error), table: trace.table, isBinary: form.isBinary, isRaw: form.isRaw },
+        },
+      )
+      return true
+    },
+    explain: (error) => trace.explain(error) ?? error,
     end() {
       watch.stop()
       resetProgress()
@@ -268,15 +292,4 @@ export function createStreamSession(
       connection = null
     },
   }
-}
-
-/** pgoutput's options. Source: manual, "Logical Streaming Replication Parameters". */
-function pluginOptions(publication: string, isBinary: boolean): Readonly<Record<string, string>> {
-  const options: Record<string, string> = {
-    proto_version: '1',
-    publication_names: quoteListedName(publication),
-    messages: 'true',
-  }
-  if (isBinary) options['binary'] = 'true'
-  return options
 }

@@ -29,6 +29,8 @@ export interface TestDatabaseOptions {
   readonly migrate?: boolean | undefined
   /** Address of the server. @default the shared one */
   readonly serverUrl?: string | undefined
+  /** @default the server's */
+  readonly encoding?: 'SQL_ASCII' | 'WIN1252' | undefined
 }
 
 const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../prisma/migrations', import.meta.url))
@@ -41,7 +43,8 @@ export async function openDatabase(options: TestDatabaseOptions = {}): Promise<T
   const name = `test_${randomUUID().slice(0, 8)}`
   await withSqlClient(server, async (sql) => {
     const template = options.migrate ? await provideTemplate(server, sql) : 'template0'
-    await sql.execute(`CREATE DATABASE ${name} TEMPLATE ${template}`)
+    const more = options.encoding === undefined ? '' : await encodingClause(sql, options.encoding)
+    await sql.execute(`CREATE DATABASE ${name} TEMPLATE ${template}${more}`)
   })
   const target = { ...server, database: name }
   const session = createSession(target)
@@ -55,6 +58,15 @@ export async function openDatabase(options: TestDatabaseOptions = {}): Promise<T
       await withSqlClient(server, (sql) => dropDatabase(sql, name))
     },
   }
+}
+
+/** Every encoding goes with libc's C; the server's own locale goes with UTF-8 only. */
+async function encodingClause(sql: SqlClient, encoding: string): Promise<string> {
+  const [server] = await sql.query<{ version: number }>(
+    "SELECT current_setting('server_version_num')::int AS version",
+  )
+  const provider = (server?.version ?? 0) >= 150_000 ? ' LOCALE_PROVIDER libc' : ''
+  return ` ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C'${provider}`
 }
 
 /** One session, opened when first needed and again after it was lost. */

@@ -1,6 +1,7 @@
 /** Stage 3, catalog. Enums: the database's label (`@map`) in both forms, Prisma's name in the row. */
 import type { EnumSpec } from '../model-catalog.ts'
 import { UnrepresentableValue } from './unrepresentable-value.ts'
+import { decodeUtf8 } from './utf8-text.ts'
 import type { ValueCodec } from './value-codec.ts'
 
 /** Creates the codec of one enum. A label that the schema does not list (yet) is an `UnrepresentableValue`. */
@@ -11,7 +12,7 @@ export function createEnumCodec(spec: EnumSpec): ValueCodec {
   }
   return {
     parse,
-    decode: (buffer, start, end) => parse(buffer.toString('utf8', start, end)),
+    decode: (buffer, start, end) => parse(decodeUtf8(buffer, start, end)),
     isComparedByValue: false,
     byteLength: null,
   }

@@ -1,6 +1,7 @@
 /** Stage 3, catalog. bool, bytea, json and jsonb. */
 import { isJsonTextDeeper } from './json-depth.ts'
 import { UnrepresentableValue } from './unrepresentable-value.ts'
+import { decodeUtf8 } from './utf8-text.ts'
 import { copyBytes, type ValueCodec } from './value-codec.ts'
 
 /** bool: `t` or `f`, 1 or 0. */
@@ -27,7 +28,7 @@ function parseJson(text: string): unknown {
 /** json: its text in both forms. Spaces, the order of keys and repeated keys differ without the value differing. */
 export const jsonCodec: ValueCodec = {
   parse: parseJson,
-  decode: (buffer, start, end) => parseJson(buffer.toString('utf8', start, end)),
+  decode: (buffer, start, end) => parseJson(decodeUtf8(buffer, start, end)),
   isComparedByValue: true,
   byteLength: null,
 }
@@ -35,7 +36,7 @@ export const jsonCodec: ValueCodec = {
 /** jsonb: its text, in binary form after a byte with the version, 1. */
 export const jsonbCodec: ValueCodec = {
   parse: parseJson,
-  decode: (buffer, start, end) => parseJson(buffer.toString('utf8', start + 1, end)),
+  decode: (buffer, start, end) => parseJson(decodeUtf8(buffer, start + 1, end)),
   isComparedByValue: true,
   byteLength: null,
 }

@@ -5,11 +5,8 @@
 import { isUtf8 } from 'node:buffer'
 import { readInt32 } from '../../pgoutput/big-endian.ts'
 import { UnrepresentableValue } from './unrepresentable-value.ts'
+import { decodeUtf8 } from './utf8-text.ts'
 import { copyBytes, type ValueCodec } from './value-codec.ts'
-
-function decodeText(buffer: Buffer, start: number, end: number): string {
-  return buffer.toString('utf8', start, end)
-}
 
 function identity(text: string): string {
   return text
@@ -31,7 +28,7 @@ function isText(buffer: Buffer, start: number, end: number): boolean {
 /** text, varchar, bpchar (padded, as Prisma returns it), name, xml, citext, enum labels. */
 export const textCodec: ValueCodec = {
   parse: identity,
-  decode: decodeText,
+  decode: decodeUtf8,
   isComparedByValue: false,
   byteLength: null,
 }
@@ -44,7 +41,7 @@ export const unknownTextCodec: ValueCodec = {
   parse: identity,
   decode: (buffer, start, end) =>
     isText(buffer, start, end)
-      ? decodeText(buffer, start, end)
+      ? decodeUtf8(buffer, start, end)
       : new UnrepresentableValue('unreadable', copyBytes(buffer, start, end)),
   isComparedByValue: false,
   byteLength: null,

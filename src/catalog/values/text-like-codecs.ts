@@ -5,6 +5,7 @@
 import { readInt32 } from '../../pgoutput/big-endian.ts'
 import { readBigint } from './integer-codecs.ts'
 import { UnrepresentableValue } from './unrepresentable-value.ts'
+import { decodeUtf8 } from './utf8-text.ts'
 import { copyBytes, type ValueCodec } from './value-codec.ts'
 
 function textLikeCodec(decode: ValueCodec['decode'], byteLength: number | null = null): ValueCodec {
@@ -19,7 +20,7 @@ const VERSION = 1
 
 /** ltree, lquery, ltxtquery and jsonpath: Byte1, the version of the form, which is 1; then the text. */
 export const versionedTextCodec = textLikeCodec((buffer, start, end) =>
-  buffer[start] === VERSION ? buffer.toString('utf8', start + 1, end) : unreadable(buffer, start, end),
+  buffer[start] === VERSION ? decodeUtf8(buffer, start + 1, end) : unreadable(buffer, start, end),
 )
 
 /**
@@ -46,7 +47,7 @@ function readSized(buffer: Buffer, at: number, end: number): { text: string | nu
   const length = readInt32(buffer, at)
   if (length === -1) return { text: null, end: at + 4 }
   if (length < 0 || length > end - at - 4) return null
-  return { text: buffer.toString('utf8', at + 4, at + 4 + length), end: at + 4 + length }
+  return { text: decodeUtf8(buffer, at + 4, at + 4 + length), end: at + 4 + length }
 }
 
 function quoteHstore(text: string): string {

@@ -1,0 +1,74 @@
+/**
+ * Stage 5, source. Where a stream was when it broke: a change that PostgreSQL cannot send ends the stream with an error
+ * that names neither table nor transaction.
+ */
+import type { Buffer } from 'node:buffer'
+import { RowcastError } from '../errors.ts'
+import { decodeMessage } from '../pgoutput/decode.ts'
+import { formatLsn, type Lsn, parseLsn, toLsn } from '../wire/lsn.ts'
+import { sqlstateOf } from './sqlstate.ts'
+
+const BEGIN = 0x42 // 'B'
+const COMMIT = 0x43 // 'C'
+const RELATION = 0x52 // 'R'
+const ROW_CHANGES: ReadonlySet<number> = new Set([0x49, 0x55, 0x44]) // 'I', 'U', 'D'
+
+/** Classes of SQLSTATE that a single row can cause: data, functions, types, and what PostgreSQL finds damaged. */
+const ROW_CLASSES: ReadonlySet<string> = new Set(['0A', '21', '22', '38', '39', '42', 'P0', 'XX'])
+
+/** One for each stream. */
+export class StreamTrace {
+  #openLsn: Lsn | null = null
+  #table: string | null = null
+  /** The table was described and no change of it has come: the change that PostgreSQL failed at is one of it. */
+  #isDescribedOnly = false
+
+  /** The table that was described last; null before the first. */
+  get table(): string | null {
+    return this.#table
+  }
+
+  /** Sees each message before anybody else; most are not decoded for it. */
+  take(bytes: Buffer, start: number, end: number): void {
+    const tag = bytes[start] ?? 0
+    if (ROW_CHANGES.has(tag)) this.#isDescribedOnly = false
+    else if (tag === BEGIN || tag === RELATION) this.#note(bytes, start, end)
+    else if (tag === COMMIT) this.#openLsn = null
+  }
+
+  #note(bytes: Buffer, start: number, end: number): void {
+    const message = decodeMessage(bytes, start, end)
+    if (message.kind === 'begin') this.#openLsn = message.finalLsn
+    if (message.kind !== 'relation') return
+    this.#table = `${message.schema}.${message.table}`
+    this.#isDescribedOnly = true
+  }
+
+  /** The error of a change that cannot be sent; null where the error is no such one. */
+  explain(error: RowcastError): RowcastError | null {
+    const sqlstate = sqlstateOf(error)
+    if (sqlstate === null || this.#openLsn === null || !ROW_CLASSES.has(sqlstate.slice(0, 2))) return null
+    const skipTo = formatLsn(toLsn(this.#openLsn + 1n))
+    const where =
+      this.#table === null
+        ? ''
+        : this.#isDescribedOnly
+          ? ` of ${this.#table}`
+          : ` after one of ${this.#table}`
+    return new RowcastError(
+      'SOURCE_ROW_UNREADABLE',
+      `PostgreSQL cannot send a change${where} (SQLSTATE ${sqlstate}), in the transaction that commits at ${formatLsn(this.#openLsn)}.`,
+      {
+        mend: `Correct what the type or the encoding of the row lacks; or give the transaction up: npx rowcast skip --to ${skipTo} --yes.`,
+        details: { sqlstate, table: this.#table, commitLsn: formatLsn(this.#openLsn), skipTo },
+      },
+    )
+  }
+}
+
+/** Whether the stream still stands before the transaction that could not be sent. */
+export function isStillBefore(error: RowcastError | null, safeLsn: Lsn): boolean {
+  if (error?.code !== 'SOURCE_ROW_UNREADABLE') return false
+  const { commitLsn } = error.details
+  return typeof commitLsn === 'string' && safeLsn <= parseLsn(commitLsn)
+}
