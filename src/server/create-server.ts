@@ -123,6 +123,7 @@ export function createServer(options: ServerOptions): RowcastServer {
   const pipeline = createGraphqlPipeline({
     ...{ schema: options.schema, graphiqlQuery: options.graphiqlQuery, logger, guard, limits, errorMask },
     ...{ sessions, connections, accounts, originGuard, refusals, trustedProxyCount },
+    isStopping: () => isRefusing,
     onDelivered: options.onDelivered,
     isGraphiqlEnabled: graphiql,
     isIntrospectionEnabled,

@@ -48,6 +48,8 @@ export interface GraphqlPipelineOptions {
   readonly mayCarryCredentials: boolean
   readonly hasForeignOrigins: boolean
   readonly trustedProxyCount: number
+  /** Whether the server is being stopped. */
+  readonly isStopping: () => boolean
   /** Told of each delivery that is handed to a client. */
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
 }
@@ -58,7 +60,7 @@ export interface GraphqlPipeline {
   readonly deliveries: Deliveries
   /** Open event streams. */
   readonly streamCount: number
-  /** Ends every SSE stream with `SERVER_STOPPING` and `complete`. */
+  /** Ends every SSE stream so that clients come back. */
   endStreams(): void
 }
 
@@ -69,7 +71,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
     ...{ mask: errorMask.mask, guard, onDelivered: options.onDelivered },
     socketsBufferedBytesMax: limits.socketsBufferedBytesMax,
   })
-  const streams = createHttpStreams({ ...options, payloadBytesMax: limits.payloadBytesMax })
+  const streams = createHttpStreams({ ...options, ...limits })
   const handler = createYoga<TransportContext, object>({
     schema: options.schema,
     graphqlEndpoint: GRAPHQL_PATH,

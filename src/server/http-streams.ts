@@ -4,18 +4,14 @@
  */
 import type { ServerResponse } from 'node:http'
 import type { ExecutionResult } from 'graphql'
+import type { FetchAPI } from 'graphql-yoga'
 import { RowcastError } from '../errors.ts'
 import type { Guard } from '../guard.ts'
 import type { ConnectionCounter } from './client-address.ts'
-import {
-  CONNECTION,
-  type ConnectionState,
-  formatGraphqlError,
-  type PipelinePlugin,
-} from './connection-state.ts'
-import { isLongerThan, payloadTooLarge, undeliverable } from './delivery-failure.ts'
+import { CONNECTION, type ConnectionState, type PipelinePlugin } from './connection-state.ts'
+import { isLongerThan, payloadTooLarge } from './delivery-failure.ts'
+import { createEventStream, type EventStreamOptions, formatResult } from './event-stream.ts'
 import type { ErrorMask } from './mask-error.ts'
-import { DELIVERY, RESULT_TEXT, type TextResult } from './result-stream.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import { createStreamRegistry } from './stream-registry.ts'
 
@@ -26,6 +22,9 @@ export interface HttpStreamsOptions {
   readonly sessions: SessionKeeper
   readonly connections: ConnectionCounter
   readonly payloadBytesMax: number
+  readonly pingIntervalMs: number
+  /** Whether the server is being stopped. */
+  readonly isStopping: () => boolean
 }
 
 /** The plugin, and the end of all its streams. */
@@ -33,22 +32,13 @@ export interface HttpStreams {
   readonly plugin: PipelinePlugin
   /** Open streams. */
   readonly count: number
-  /** Ends every stream with `SERVER_STOPPING` and `complete`. */
+  /** Ends every stream so that clients come back: without `complete`. */
   end(): void
 }
 
 /** A result that brings its own way to become text, as Yoga lets it. */
-interface SerializedResult extends TextResult {
+interface SerializedResult extends ExecutionResult {
   readonly stringify?: (result: ExecutionResult) => string
-}
-
-/**
- * The event's `id` field, where the change's cursor was selected: a browser sends the last one back when it
- * reconnects. Yoga writes the text after `data: ` and an empty line after it, so one more line is one more
- * field of the same event; JSON has no line breaks of its own.
- */
-function eventIdField({ [RESULT_TEXT]: made }: TextResult): string {
-  return made === undefined || made.cursor === null ? '' : `\nid: ${made.cursor}`
 }
 
 /** Creates the plugin. */
@@ -57,29 +47,20 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
   const discard = guard.wrap('end a stream that nobody reads', (source: AsyncIterable<unknown>) =>
     source[Symbol.asyncIterator]().return?.(),
   )
-  const streams = createStreamRegistry<SerializedResult>()
-  const failure = (error: RowcastError): ExecutionResult => ({ errors: [errorMask.mask(error)] })
-  const failureText = (error: unknown): string =>
-    JSON.stringify({ errors: [formatGraphqlError(errorMask.mask(error))] })
+  const streams = createStreamRegistry<ExecutionResult>()
+  const failure = (error: unknown): ExecutionResult => ({ errors: [errorMask.mask(error)] })
+  const events: EventStreamOptions = { ...options, mask: errorMask.mask }
 
-  /** Makes texts of results, at most so long. One for each stream, not for each event. */
-  function createStringify(
-    onFailed: () => void,
-    moreFields: (result: TextResult) => string = () => '',
-  ): (result: TextResult) => string {
-    return (result) => {
-      try {
-        const text = result[RESULT_TEXT]?.text ?? JSON.stringify(result)
-        if (!isLongerThan(text, payloadBytesMax)) return `${text}${moreFields(result)}`
-        onFailed()
-        return failureText(payloadTooLarge(payloadBytesMax, result[DELIVERY]))
-      } catch (error) {
-        onFailed()
-        return failureText(undeliverable(error, result[DELIVERY], errorMask.mask))
-      }
+  function stringify(result: ExecutionResult): string {
+    try {
+      const text = JSON.stringify(result)
+      return isLongerThan(text, payloadBytesMax)
+        ? formatResult(failure(payloadTooLarge(payloadBytesMax)))
+        : text
+    } catch (error) {
+      return formatResult(failure(error))
     }
   }
-  const stringifyOne = createStringify(() => undefined)
 
   function track(
     source: AsyncIterable<ExecutionResult>,
@@ -91,15 +72,11 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
       discard(source)
       return failure(new RowcastError('TOO_MANY_CONNECTIONS', 'Too many connections come from this address.'))
     }
-    const stringify = createStringify(() => stream.end(null), eventIdField)
-    const stream = streams.track(
-      mapResults(source, (result) => ({ ...result, stringify })),
-      () => {
-        release()
-        stopWatching()
-        response?.off('close', leave)
-      },
-    )
+    const stream = streams.track(withLastWord(source, failure), () => {
+      release()
+      stopWatching()
+      response?.off('close', leave)
+    })
     // Yoga reads the stream only if the client is still there by then.
     const leave = () => discard(stream.iterator)
     const stopWatching = sessions.watch(session, (why) => stream.end(failure(why)))
@@ -126,13 +103,19 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
       },
       onExecutionResult({ result, setResult }) {
         if (result !== undefined && !Array.isArray(result) && !(Symbol.asyncIterator in result)) {
-          setResult({ ...(result as ExecutionResult), stringify: stringifyOne } as SerializedResult)
+          setResult({ ...(result as ExecutionResult), stringify } as SerializedResult)
         }
       },
-      onResultProcess({ result, resultProcessor }) {
-        // The client accepts no event stream and is told so by 406: nobody would ever read this one.
-        const isStream = !Array.isArray(result) && Symbol.asyncIterator in result
-        if (isStream && resultProcessor === undefined) discard(result)
+      onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
+        if (Array.isArray(result)) return
+        const isStream = Symbol.asyncIterator in result
+        if (resultProcessor === undefined) {
+          if (isStream) discard(result)
+          setResultProcessor((_result, { Response }) => notAcceptable(Response, isStream), 'application/json')
+        } else if (isStream || acceptsEventsAlone(request)) {
+          const one = result as AsyncIterable<ExecutionResult> | ExecutionResult
+          setResultProcessor((_result, fetchApi) => createEventStream(one, fetchApi, events), EVENT_STREAM)
+        }
       },
       onResponse({ response }) {
         response.headers.set('x-content-type-options', 'nosniff')
@@ -146,16 +129,23 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
   }
 }
 
-function mapResults(
+/** An error that ends the results as the last of them. No generator: one that waits for a result cannot be returned. */
+function withLastWord(
   source: AsyncIterable<ExecutionResult>,
-  map: (result: ExecutionResult) => SerializedResult,
-): AsyncIterable<SerializedResult> {
+  failure: (error: unknown) => ExecutionResult,
+): AsyncIterable<ExecutionResult> {
   const from = source[Symbol.asyncIterator]()
+  let isOver = false
   return {
     [Symbol.asyncIterator]: () => ({
       async next() {
-        const result = await from.next()
-        return result.done ? { done: true, value: undefined } : { done: false, value: map(result.value) }
+        if (isOver) return { done: true, value: undefined }
+        try {
+          return await from.next()
+        } catch (error) {
+          isOver = true
+          return { done: false, value: failure(error) }
+        }
       },
       async return() {
         await from.return?.()
@@ -163,4 +153,28 @@ function mapResults(
       },
     }),
   }
+}
+
+const EVENT_STREAM = 'text/event-stream'
+const JSON_TYPES: readonly string[] = [
+  ...['application/json', 'application/graphql-response+json', 'application/*', '*/*'],
+]
+
+/** Whether one result is to be an event stream, too. */
+function acceptsEventsAlone({ headers }: Request): boolean {
+  const accepted = (headers.get('accept') ?? '*/*').split(',')
+  const types = accepted.map((each) => (each.split(';', 1)[0] ?? '').trim().toLowerCase())
+  return types.includes(EVENT_STREAM) && !types.some((type) => JSON_TYPES.includes(type))
+}
+
+/** The client takes nothing that this result could be sent as. */
+function notAcceptable(Response: FetchAPI['Response'], isStream: boolean): Response {
+  const hint = isStream
+    ? 'Subscribe over WebSocket (graphql-transport-ws, npm package graphql-ws), or with accept: text/event-stream (npm package graphql-sse); HttpLink and the like do queries only.'
+    : 'Send accept: application/json. For a page to write queries in, set `graphiql: true`, which production leaves off.'
+  const extensions = { code: 'NOT_ACCEPTABLE', mend: hint }
+  const body = {
+    errors: [{ message: 'The answer is none of the media types that the client accepts.', extensions }],
+  }
+  return Response.json(body, { status: 406 })
 }

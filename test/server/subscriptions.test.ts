@@ -69,7 +69,7 @@ test('a source that ends completes the subscription on both transports', async (
 })
 
 test('SSE sends heartbeats while nothing happens', async () => {
-  const { url } = await startServer()
+  const { url } = await startServer({ limits: { pingIntervalMs: 20 } })
   const ticks = await subscribeSse(url, TICKS)
   expect(await ticks.heartbeats(2)).toBe(2)
   ticks.unsubscribe()
