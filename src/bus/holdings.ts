@@ -20,8 +20,8 @@ export class Weight {
 const CHANGE_BYTES = 256
 /** Decoded values beside the bytes they were decoded of. */
 const DECODED_FACTOR = 3
-/** What each queue adds: a delivery, and its place in an array. */
-export const SLOT_BYTES = 64
+/** What each queue adds: its place in an array; those who ask for the same share the delivery. */
+export const SLOT_BYTES = 32
 
 /** What the process may hold, of the heap it may have. */
 const HEAP_SHARE = 1 / 16

@@ -42,7 +42,10 @@ export class Offer {
   readonly endsTransaction: boolean
   /** Whether it comes from the log, however old it is. */
   readonly isReplayed: boolean
-  #finals: Map<string, Match> | null = null
+  /** The first match that was made, and its key; most changes need no more. */
+  #key: string | null = null
+  #match: Match | null = null
+  #more: Map<string, Match> | null = null
 
   /** @param rowBytes undecoded */
   constructor(change: AnyChange, rowBytes: number, endsTransaction: boolean, isReplayed: boolean) {
@@ -52,14 +55,19 @@ export class Offer {
     this.isReplayed = isReplayed
   }
 
-  /** The delivery that somebody with a filter of this key got, and others may share. */
-  final(key: string): Match | undefined {
-    return this.#finals?.get(key)
+  /** The delivery that somebody who wants the same got: whether it is the last of its transaction is the same for both. */
+  shared(key: string): Match | null {
+    return this.#key === key ? this.#match : (this.#more?.get(key) ?? null)
   }
 
-  keepFinal(key: string, match: Match): void {
-    this.#finals ??= new Map()
-    this.#finals.set(key, match)
+  share(key: string, match: Match): void {
+    if (this.#key === null) {
+      this.#key = key
+      this.#match = match
+      return
+    }
+    this.#more ??= new Map()
+    this.#more.set(key, match)
   }
 }
 

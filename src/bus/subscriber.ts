@@ -71,6 +71,8 @@ export class Subscriber {
   onOpen: ((history: History) => void) | null = null
   readonly #onBehind: SubscriberOptions['onBehind']
   readonly #actions: ReadonlySet<ChangeAction> | null
+  /** The same for all who want the same changes; null where that is not known. */
+  readonly #shareKey: string | null
   /**
    * The latest match of an unfinished transaction. Whether it is the last one is known only when another
    * match or the commit arrives, so it waits here.
@@ -84,6 +86,7 @@ export class Subscriber {
     this.skipTo = options.skipTo
     this.label = options.label ?? null
     this.#actions = options.actions
+    this.#shareKey = shareKeyOf(options)
     this.#onBehind = options.onBehind
   }
 
@@ -115,14 +118,15 @@ export class Subscriber {
       if (comparePositions(positionOf(change), this.skipTo) <= 0) return
       this.skipTo = null
     }
-    // Where nothing can follow, all who ask for the same get one delivery, judged once.
-    const key = endsTransaction ? this.#key : null
-    const known = key === null ? undefined : offer.final(key)
+    // All who ask for the same get one delivery, judged once.
+    const key = this.#shareKey
+    const known = key === null ? null : offer.shared(key)
     const match = known ?? this.#judgeSafely(offer)
-    if (match === null || !this.#push(false)) return
+    if (match === null) return
+    if (key !== null && known === null) offer.share(key, match)
+    if (!this.#push(false)) return
     this.#held = match
     if (endsTransaction) this.#push(true)
-    if (key !== null && known === undefined) offer.keepFinal(key, match)
   }
 
   /** The transaction is over: what is held was its last match. */
@@ -140,10 +144,6 @@ export class Subscriber {
     const first = this.queue.spill() ?? this.#held?.change ?? null
     this.#held = null
     return first === null ? null : positionBefore(first)
-  }
-
-  get #key(): string | null {
-    return this.filter === null ? '' : this.filter.key
   }
 
   /** Enqueues what is held; false where there was no room, and the subscriber has fallen behind. */
@@ -190,6 +190,11 @@ export class Subscriber {
     // Where what is held has no room, the change is met again in the log.
     if (this.#push(false)) this.queue.end(error)
   }
+}
+
+function shareKeyOf({ filter, actions }: SubscriberOptions): string | null {
+  const key = filter === null ? '' : filter.key
+  return actions === null || key === null ? key : `${[...actions].sort().join()} ${key}`
 }
 
 const WHOLE = { transition: null, hidesOld: false, hidesNew: false } as const

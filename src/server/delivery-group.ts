@@ -35,7 +35,7 @@ export interface DeliveryGroups {
 }
 
 /** Results that wait for members that have not come yet; beyond this the oldest are made anew. */
-const KEPT_CHARACTERS_MAX = 8 * 1024 * 1024
+const KEPT_CHARACTERS_MAX = 1024 * 1024
 
 /** What groups need. */
 export interface DeliveryGroupsOptions {
