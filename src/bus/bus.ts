@@ -66,6 +66,8 @@ export interface DeliveryPull {
   readonly isEnded: boolean
   /** Told when something came, or the end, after `take()` gave nothing. */
   reader: DeliveryReader | null
+  /** A cursor that everything for this subscription stands before and has been taken; null while that is not so. */
+  bookmark?(): string | null
 }
 
 /** Who takes deliveries. An object and not a function: there are many thousands of them. */

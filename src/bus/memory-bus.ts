@@ -211,6 +211,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
       overflow: request.overflow ?? this.#options.overflow ?? 'end',
       account: request.account ?? null,
       startCursor: after === AFTER_EARLIEST ? null : (after ?? this.#history?.newestCursor ?? null),
+      newestCursor: () => this.#newestCursorOf(subscriber),
       onEnd: (error) => {
         onEnd()
         this.#remove(subscriber, error)
@@ -233,13 +234,13 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     this.#roster.remove(subscriber)
     this.#live.remove(subscriber)
     this.#readers?.remove(subscriber)
-    endReplay(subscriber)
+    subscriber.endReplay()
     subscriber.onOpen = null
     this.#observers?.onSubscriptionEnded(model, error, queue)
   }
 
   #goLive(subscriber: Subscriber): void {
-    endReplay(subscriber)
+    subscriber.endReplay()
     subscriber.phase = { kind: 'live' }
     this.#live.add(subscriber)
   }
@@ -281,8 +282,12 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   }
 
   /** Whoever is live has been asked about everything up to now, and whoever holds a change back has not got it yet. */
-  #cursorOf({ isLive, isHolding, queue }: Subscriber): string | null {
-    return (isLive && !isHolding ? this.#history?.newestCursor : null) ?? queue.lastCursor
+  #newestCursorOf({ isLive, isHolding }: Subscriber): string | null {
+    return isLive && !isHolding ? (this.#history?.newestCursor ?? null) : null
+  }
+
+  #cursorOf(subscriber: Subscriber): string | null {
+    return this.#newestCursorOf(subscriber) ?? subscriber.queue.lastCursor
   }
 
   #endAll(error: Error | undefined, model?: string): void {
@@ -290,9 +295,4 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
       if (model === undefined || subscriber.model === model) subscriber.queue.end(error)
     }
   }
-}
-
-function endReplay(subscriber: Subscriber): void {
-  subscriber.replayOf?.endReplay()
-  subscriber.replayOf = null
 }

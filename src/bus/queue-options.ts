@@ -22,6 +22,8 @@ export interface SubscriptionQueueOptions {
   readonly account: Account | null
   /** Where the subscription begins, for a consumer that never took anything; null when that is not known. */
   readonly startCursor: string | null
+  /** Where the newest change stands that the subscription has been asked about; null while it is behind. */
+  readonly newestCursor?: (() => string | null) | undefined
   /** Called once, whoever ends the queue; with the error, if it is one. */
   readonly onEnd: (error: Error | null) => void
   /** Told of deliveries that waited and go. */

@@ -90,6 +90,12 @@ export class Subscriber {
     this.#onBehind = options.onBehind
   }
 
+  /** It has caught up with its cursor, or has ended. */
+  endReplay(): void {
+    this.replayOf?.endReplay()
+    this.replayOf = null
+  }
+
   get isLive(): boolean {
     return this.phase.kind === 'live'
   }

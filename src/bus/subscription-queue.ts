@@ -152,6 +152,10 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
     return undefined
   }
 
+  bookmark(): string | null {
+    return this.isEnded || this.length > 0 ? null : (this.#options.newestCursor?.() ?? null)
+  }
+
   next(): Promise<IteratorResult<Delivery>> {
     const delivery = this.#takePending()
     if (delivery !== undefined) return Promise.resolve({ done: false, value: delivery })

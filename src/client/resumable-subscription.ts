@@ -4,6 +4,7 @@
  * server.
  */
 import type { SubscribePayload } from 'graphql-ws'
+import { createBookmarkExtensions, watchBookmarks } from './bookmarks.ts'
 import { type ChangeClient, type ChangeSink, queryChangeCursor, watchConnection } from './change-client.ts'
 import { createInbox } from './inbox.ts'
 import { SubscriptionError, toEndError, toSubscriptionErrors } from './subscription-error.ts'
@@ -126,9 +127,11 @@ async function* attempt<Data extends object>(
   { variable = 'after', signal, onFailure, onConnection }: ResumableOptions,
   position: Position,
 ): AsyncGenerator<Data, void, undefined> {
+  const extensions = createBookmarkExtensions()
   // The client writes the payload anew for each attempt, so a getter gives it the cursor of that moment.
   const payload: SubscribePayload = {
     query: request.query,
+    extensions,
     get variables() {
       return { ...request.variables, [variable]: position.cursor }
     },
@@ -158,6 +161,9 @@ async function* attempt<Data extends object>(
     lost: () => onConnection?.(false),
   }
   const unsubscribe = client.subscribe<Data>(payload, sink)
+  const forgetBookmarks = watchBookmarks(client, extensions, (cursor) => {
+    position.cursor = cursor
+  })
   const onAbort = () => inbox.end(null)
   signal?.addEventListener('abort', onAbort)
   if (signal?.aborted) onAbort()
@@ -169,6 +175,7 @@ async function* attempt<Data extends object>(
     }
   } finally {
     signal?.removeEventListener('abort', onAbort)
+    forgetBookmarks()
     unsubscribe()
   }
 }

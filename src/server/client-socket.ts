@@ -11,7 +11,7 @@ import { isLongerThan } from './delivery-failure.ts'
 import { SocketOperations } from './socket-operations.ts'
 import type { SocketOutbox } from './socket-outbox.ts'
 import type { SocketSender } from './socket-sender.ts'
-import type { ProtocolSocket, SocketPhase } from './websocket-protocol.ts'
+import { formatBookmarks, type ProtocolSocket, type SocketPhase } from './websocket-protocol.ts'
 
 /** What a socket is made of. */
 export interface ClientSocketOptions {
@@ -105,6 +105,8 @@ export class ClientSocket implements ProtocolSocket {
       // Nothing that can be said in advance.
       this.#asked = `${this.#pings} ${randomUUID()}`
       this.#webSocket.ping(this.#asked)
+      const bookmarks = this.operations.takeBookmarks()
+      if (bookmarks !== null) void this.send(formatBookmarks(bookmarks))
     }
   }
 }

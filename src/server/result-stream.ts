@@ -62,6 +62,11 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
     this.#frames = new FrameStream(this.#options, route)
   }
 
+  /** A cursor that everything stands before that was sent as frames; null while something waits. */
+  bookmark(): string | null {
+    return this.#isOver ? null : (this.#frames?.bookmark() ?? null)
+  }
+
   async next(): Promise<IteratorResult<TextResult, undefined>> {
     if (this.#isOver) return DONE
     try {
@@ -136,6 +141,7 @@ class FrameStream implements FrameSource, DeliveryReader {
   readonly #onDelivered: ResultStreamOptions['onDelivered']
   /** A result that had to be waited for. */
   #ready: ReadyResult | null = null
+  #isAwaited = false
   #failure: { readonly error: unknown } | null = null
   #isStopped = false
   #settle: { resolve(): void; reject(error: unknown): void } | null = null
@@ -167,6 +173,11 @@ class FrameStream implements FrameSource, DeliveryReader {
 
   onReadable(): void {
     this.#outbox.enlist(this)
+  }
+
+  bookmark(): string | null {
+    const isIdle = !this.isEnding && !this.#isStopped && !this.#isAwaited && this.#ready === null
+    return isIdle ? (this.#pull.bookmark?.() ?? null) : null
   }
 
   /** No further frame is added from now on. */
@@ -227,7 +238,9 @@ class FrameStream implements FrameSource, DeliveryReader {
   #resultOf(delivery: unknown): DeliveryResult | null {
     const pending = this.#group.resultOf(delivery, this.#args)
     if (!(pending instanceof Promise)) return pending
+    this.#isAwaited = true
     void pending.then((result) => {
+      this.#isAwaited = false
       if (this.#isStopped) return
       this.#ready = { result, delivery }
       this.#outbox.enlist(this)

@@ -5,6 +5,8 @@
 
 /** What has to be ended with its operation. */
 export interface OwnedResults {
+  /** A cursor that everything stands before that has been sent; null while something waits. */
+  bookmark?(): string | null
   return(): Promise<unknown>
 }
 
@@ -12,11 +14,23 @@ export interface OwnedResults {
 export class Operation {
   /** As the client chose it; another operation may have it later. */
   readonly id: string
+  /** Under which its client wants bookmarks; null: it wants none. */
+  readonly bookmarkKey: string | null
+  #lastBookmark: string | null = null
   #results: OwnedResults | null = null
   #isOver = false
 
-  constructor(id: string) {
+  constructor(id: string, bookmarkKey: string | null) {
     this.id = id
+    this.bookmarkKey = bookmarkKey
+  }
+
+  /** A new cursor to go on after, though no change came; null where there is none. */
+  takeBookmark(): string | null {
+    const cursor = this.#results?.bookmark?.() ?? null
+    if (cursor === this.#lastBookmark) return null
+    this.#lastBookmark = cursor
+    return cursor
   }
 
   /** Whether nothing more may be sent for it. */
@@ -76,14 +90,25 @@ export class SocketOperations {
    * Opens an operation. It runs at once, unless too many that the client has completed are still at work: their number
    * is the client's choice, so that the next one waits for them.
    */
-  start(id: string, run: RunOperation): StartVerdict {
+  start(id: string, run: RunOperation, bookmarkKey: string | null = null): StartVerdict {
     if (this.#open.has(id)) return 'idInUse'
     if (this.#open.size >= this.#operationsMax) return 'tooMany'
-    const operation = new Operation(id)
+    const operation = new Operation(id, bookmarkKey)
     this.#open.set(id, operation)
     if (this.#workingCount < this.#operationsMax) void this.#work(operation, run)
     else this.#waiting.set(operation, run)
     return 'started'
+  }
+
+  /** New bookmarks of those that want them, by their keys; null where there are none. */
+  takeBookmarks(): Readonly<Record<string, string>> | null {
+    const bookmarks: [string, string][] = []
+    for (const operation of this.#open.values()) {
+      const { bookmarkKey } = operation
+      const cursor = bookmarkKey === null ? null : operation.takeBookmark()
+      if (bookmarkKey !== null && cursor !== null) bookmarks.push([bookmarkKey, cursor])
+    }
+    return bookmarks.length === 0 ? null : Object.fromEntries(bookmarks)
   }
 
   /** Ends the operation that has this id now, as its client wishes. */

@@ -11,6 +11,7 @@ import {
   MessageType,
   parseMessage,
   type SubscribeMessage,
+  type SubscribePayload,
 } from 'graphql-ws'
 import { RowcastError } from '../errors.ts'
 import type { ClientAccounts } from './client-accounts.ts'
@@ -139,8 +140,10 @@ function subscribe(
     socket.close(CloseCode.Unauthorized, 'Unauthorized')
     return
   }
-  const verdict = socket.operations.start(id, (operation) =>
-    runOperation(operation, payload, socket, options),
+  const verdict = socket.operations.start(
+    id,
+    (operation) => runOperation(operation, payload, socket, options),
+    bookmarkKeyOf(payload),
   )
   if (verdict === 'idInUse') {
     socket.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`)
@@ -177,4 +180,19 @@ function reasonOf(message: string, { code, id }: ShownExtensions): string {
 
 function tooManySubscriptions(max: number): RowcastError {
   return new RowcastError('TOO_MANY_SUBSCRIPTIONS', `This WebSocket already runs ${max} operations.`)
+}
+
+/** The longest key: what a client sends is repeated with each bookmark. */
+const BOOKMARK_KEY_LENGTH_MAX = 64
+
+/** `{ rowcast: { bookmarks: key } }` among the extensions: the client wants a cursor now and then, without a change. */
+function bookmarkKeyOf({ extensions }: SubscribePayload): string | null {
+  const asked = extensions?.['rowcast']
+  const key = typeof asked === 'object' && asked !== null ? Reflect.get(asked, 'bookmarks') : null
+  return typeof key === 'string' && key.length <= BOOKMARK_KEY_LENGTH_MAX ? key : null
+}
+
+/** A ping of the protocol that brings bookmarks. Clients that know nothing of them answer it and do nothing else. */
+export function formatBookmarks(bookmarks: Readonly<Record<string, string>>): string {
+  return JSON.stringify({ type: MessageType.Ping, payload: { rowcast: { bookmarks } } })
 }

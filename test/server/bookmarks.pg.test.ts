@@ -1,0 +1,61 @@
+/** Positions for clients for whom nothing comes: a cursor now and then in a ping, for those that ask for it. */
+import { createClient } from 'graphql-ws'
+import { expect, it } from 'vitest'
+import { WebSocket } from 'ws'
+import { subscribeResumable } from '../../src/client/client.ts'
+import { openDatabase } from '../support/database.ts'
+import { openService } from '../support/live-service.ts'
+
+const QUERY = 'subscription ($after: Cursor) { tagChanged(after: $after) { cursor new { name } } }'
+
+interface TagChanged {
+  readonly tagChanged: { readonly new: { readonly name: string } | null }
+}
+
+it('a client of a quiet model comes back behind what others have written, and misses nothing', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await using running = await openService(database, { limits: { pingIntervalMs: 100 } })
+  const { rowcast } = running.service
+  await rowcast.ready()
+  const asked: string[] = []
+  const sockets: WebSocket[] = []
+  const client = createClient({
+    url: `${running.url.replace(/^http/, 'ws')}/graphql`,
+    webSocketImpl: WebSocket,
+    retryAttempts: 100,
+    retryWait: () => Promise.resolve(),
+    shouldRetry: () => true,
+    on: { connected: (socket) => sockets.push(socket as WebSocket) },
+    jsonMessageReplacer(key, value: { type?: string; payload?: { variables?: { after?: string } } }) {
+      if (key === '' && value.type === 'subscribe') asked.push(value.payload?.variables?.after ?? '')
+      return value
+    },
+  })
+  const begin = await rowcast.changeCursor()
+  const changes = subscribeResumable<TagChanged>(client, { query: QUERY }, { after: begin })
+  const next = changes.next()
+  // Others write, and the client is told how far it is.
+  const others = rowcast.subscribe('User')
+  await database.query(`INSERT INTO users (email) VALUES ('other@example.com')`)
+  const other = (await others.next()).value?.cursor ?? ''
+  const told: string[] = []
+  client.on('ping', (isReceived, payload) => {
+    if (isReceived) told.push(JSON.stringify(payload))
+  })
+  await expect.poll(() => told.at(-1) ?? '', { timeout: 20_000 }).toMatch(/"bookmarks":\{"bookmark \d+":"01/)
+  await expect
+    .poll(() => /"(01[0-9a-f]{48})"/.exec(told.at(-1) ?? '')?.[1] ?? '')
+    .toSatisfy((at) => at >= other)
+  // A cursor is told once.
+  const count = told.length
+  sockets.at(-1)?.terminate()
+  await expect.poll(() => asked.length).toBe(2)
+  expect(asked[0]).toBe(begin)
+  expect(asked[1] && asked[1] >= other).toBe(true)
+  expect(count).toBeLessThan(50)
+  await database.query(`INSERT INTO "Tag" (name) VALUES ('mine')`)
+  expect((await next).value?.tagChanged.new?.name).toBe('mine')
+  await changes.return()
+  await client.dispose()
+  await others.return?.()
+})
