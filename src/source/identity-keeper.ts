@@ -40,11 +40,17 @@ export function repairSteps(facts: DatabaseFacts, goal: SetupGoal): readonly Set
   ]
 }
 
+/** Of so many looks at what cannot be mended, one tries. */
+const HOPELESS_LOOKS = 30
+
 /** One for each source. */
 export class IdentityKeeper {
   readonly #options: IdentityKeeperOptions
   #faults: ReadonlyMap<string, RowcastError> = new Map()
-  #isRepairing = false
+  /** Ends the repair that is under way; null while there is none. */
+  #repairing: AbortController | null = null
+  /** What could not be mended the last time, and how many looks ago that was. */
+  #hopeless = { faults: '', looks: 0 }
 
   constructor(options: IdentityKeeperOptions) {
     this.#options = options
@@ -67,7 +73,7 @@ export class IdentityKeeper {
     for (const [message, error] of faults) {
       if (this.#faults.has(message)) continue
       const { code, mend } = error
-      logger[found.length > 0 && code !== 'SOURCE_IDENTITY_NOT_FULL' ? 'error' : 'warn'](message, {
+      logger[code === 'SOURCE_IDENTITY_NOT_FULL' ? 'warn' : 'error'](message, {
         code,
         mend,
       })
@@ -77,13 +83,31 @@ export class IdentityKeeper {
         logger.info('Mended: a replica identity is as it should be.', { was: message })
     }
     this.#faults = faults
-    if (faults.size > 0) void this.#repair()
+    if (faults.size > 0 && this.#isWorthTrying()) void this.#repair()
+  }
+
+  /** The stream is over: nothing is altered from now on. */
+  stop(): void {
+    this.#repairing?.abort()
+  }
+
+  /** What there is no right to mend is looked at now and then: the right may come. */
+  #isWorthTrying(): boolean {
+    const isKnown = this.#hopeless.faults === this.#signature
+    this.#hopeless.looks += 1
+    return !isKnown || this.#hopeless.looks % HOPELESS_LOOKS === 0
+  }
+
+  get #signature(): string {
+    return [...this.#faults.keys()].join('\n')
   }
 
   async #repair(): Promise<void> {
-    if (this.#isRepairing) return
-    this.#isRepairing = true
+    if (this.#repairing !== null) return
+    const repairing = new AbortController()
+    this.#repairing = repairing
     const { target, goal, logger } = this.#options
+    const signature = this.#signature
     try {
       await underSetupLock(target, async () => {
         const facts = await withDatabaseSession(target, (sql) =>
@@ -91,13 +115,14 @@ export class IdentityKeeper {
         )
         // One after the other, so that a busy table does not keep the others waiting.
         const steps = repairSteps(facts, goal)
-        for (const step of steps) await this.#tryStep(step)
+        this.#hopeless = { faults: steps.length === 0 ? signature : '', looks: 0 }
+        for (const step of steps) if (!repairing.signal.aborted) await this.#tryStep(step)
       })
     } catch (error) {
       const { code, message } = toRowcastError(error, target)
       logger.debug(`Replica identities could not be looked after. ${message}`, { code })
     } finally {
-      this.#isRepairing = false
+      this.#repairing = null
     }
   }
 

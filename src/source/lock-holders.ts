@@ -27,7 +27,8 @@ export function readLockHolders(
 }
 
 const LOCK_HOLDERS_SQL = `
-  SELECT n.nspname::text AS "schema", c.relname::text AS "table", a.pid, a.application_name AS "applicationName",
+  SELECT n.nspname::text AS "schema", c.relname::text AS "table", a.pid,
+         CASE WHEN a.backend_type LIKE 'autovacuum%' THEN 'autovacuum' ELSE a.application_name END AS "applicationName",
          extract(epoch FROM clock_timestamp() - min(a.xact_start))::float8 AS "seconds"
     FROM unnest($1::text[], $2::text[]) AS name(nspname, relname)
     JOIN pg_namespace n ON n.nspname = name.nspname

@@ -70,6 +70,12 @@ export async function runSteps(
   }
 }
 
+/**
+ * PostgreSQL cancels an autovacuum that is waited for, when it looks for deadlocks. That is after a second, unless a superuser
+ * says otherwise.
+ */
+const IMPATIENT_SQL = `SELECT set_config('deadlock_timeout', '5ms', true) FROM pg_roles WHERE rolname = current_user AND rolsuper`
+
 /** False: it got no lock. */
 async function tryStep(sql: DatabaseSession, step: SetupStep): Promise<boolean> {
   if (step.kind === 'slot') {
@@ -79,7 +85,11 @@ async function tryStep(sql: DatabaseSession, step: SetupStep): Promise<boolean> 
   // A lock is not held until a standby has confirmed, or the disk. Whatever is lost in a crash is found missing afterwards.
   const settings = { synchronous_commit: step.kind === 'replica-identity' ? 'off' : 'local' }
   try {
-    await sql.commit(step.sql, { isWriting: true, lockTimeoutMs: LOCK_WAIT_MS, settings })
+    await sql.commit(`${IMPATIENT_SQL}; ${step.sql}`, {
+      isWriting: true,
+      lockTimeoutMs: LOCK_WAIT_MS,
+      settings,
+    })
     return true
   } catch (error) {
     if (isRowcastError(error, 'SOURCE_LOCK_TIMEOUT')) return false

@@ -287,6 +287,7 @@ export function createStreamSession(
     explain: (error) => trace.explain(error) ?? error,
     end() {
       watch.stop()
+      identities.stop()
       resetProgress()
       relay?.end()
       connection = null

@@ -16,6 +16,7 @@ import {
 } from './database-facts.ts'
 import { identityText, nameOf } from './identity-plan.ts'
 import { runSteps, type StepRunOptions } from './run-steps.ts'
+import { underSetupLock } from './setup.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 import { parseSetupMemory, type SetupMemory } from './setup-memory.ts'
 import { type SqlQueries, withDatabaseSession } from './sql.ts'
@@ -157,7 +158,15 @@ export async function runTeardown(
   goal: SetupGoal,
   options: TeardownOptions = {},
 ): Promise<readonly SetupStep[]> {
-  const { isDry = false, slotWaitMs = 0 } = options
+  // Nobody sets up meanwhile, nor looks after identities.
+  return underSetupLock(target, () => takeAway(target, goal, options))
+}
+
+async function takeAway(
+  target: ConnectionTarget,
+  goal: SetupGoal,
+  { isDry = false, slotWaitMs = 0, ...options }: TeardownOptions,
+): Promise<readonly SetupStep[]> {
   const steps = await withDatabaseSession(target, async (sql) => {
     const look = () => readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
     const endMs = performance.now() + slotWaitMs

@@ -124,20 +124,38 @@ describe('a partition that came with an identity of its own', () => {
     await sql(`CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (200) TO (300) PARTITION BY RANGE (id);
       CREATE TABLE events_2a (note text, name text NOT NULL, dropped int, id int PRIMARY KEY);
       ALTER TABLE events_2a DROP COLUMN dropped;
-      INSERT INTO events_2a VALUES (null, 'a', 201);
       ALTER TABLE events_2 ATTACH PARTITION events_2a FOR VALUES FROM (200) TO (250)`)
-    await sql('DELETE FROM events WHERE id = 201')
+    await sql(`INSERT INTO events VALUES (201, 'a'); DELETE FROM events WHERE id = 201`)
     await sql('ALTER TABLE events_2a REPLICA IDENTITY FULL')
     await sql(`INSERT INTO events VALUES (202, 'b'); DELETE FROM events WHERE id = 202`)
     await sql('ALTER TABLE events_2 DETACH PARTITION events_2a')
     await sql('ALTER TABLE events_2a REPLICA IDENTITY DEFAULT')
     await sql('ALTER TABLE events_2 ATTACH PARTITION events_2a FOR VALUES FROM (200) TO (250)')
     await sql(`INSERT INTO events VALUES (203, 'c'); DELETE FROM events WHERE id = 203`)
-    const gone = (await events.take(5)).filter(({ action }) => action === 'DELETE')
+    const gone = (await events.take(6)).filter(({ action }) => action === 'DELETE')
     expect(gone.map(({ key, old }) => [key, old])).toEqual([
       [{ id: 201 }, null],
       [{ id: 202 }, { id: 202, name: 'b', note: null }],
       [{ id: 203 }, null],
+    ])
+  })
+
+  it('that changes in the middle of a transaction, and back', async () => {
+    const { sql, watch } = await openEvents()
+    const events = watch('Event')
+    await sql(NEXT)
+    await sql(`INSERT INTO events VALUES (101, 'a'), (102, 'b'), (103, 'c'), (104, 'd')`)
+    await sql(`BEGIN; DELETE FROM events WHERE id = 101;
+      ALTER TABLE events_1 REPLICA IDENTITY FULL; DELETE FROM events WHERE id = 102;
+      SAVEPOINT s; ALTER TABLE events_1 REPLICA IDENTITY DEFAULT; UPDATE events SET name = 'x' WHERE id = 103; ROLLBACK TO s;
+      DELETE FROM events WHERE id = 103;
+      ALTER TABLE events_1 REPLICA IDENTITY DEFAULT; DELETE FROM events WHERE id = 104; COMMIT`)
+    const gone = (await events.take(8)).slice(4)
+    expect(gone.map(({ action, key, old }) => [action, key, old])).toEqual([
+      ['DELETE', { id: 101 }, null],
+      ['DELETE', { id: 102 }, { id: 102, name: 'b', note: null }],
+      ['DELETE', { id: 103 }, { id: 103, name: 'c', note: null }],
+      ['DELETE', { id: 104 }, null],
     ])
   })
 

@@ -9,6 +9,7 @@ import { findAll } from '../../../src/cli/doctor/findings.ts'
 import { poolerFindings, providerFindings } from '../../../src/cli/doctor/provider-findings.ts'
 import { RowcastError } from '../../../src/errors.ts'
 import type { SlotState } from '../../../src/source/slot-facts.ts'
+import type { IdentityFault } from '../../../src/source/table-identities.ts'
 import { toLsn } from '../../../src/wire/lsn.ts'
 
 const users = { schema: 'public', table: 'users' }
@@ -111,6 +112,10 @@ const kept = (replicaIdentity: string): Examination => ({
   ...withFacts({ tables: [{ ...table, replicaIdentity }] }),
   goal: { ...well.goal, tables: [{ model: 'User', ...users, replicaIdentity: 'keep' }] },
 })
+const withIdentity = (kind: IdentityFault['kind']): Examination => {
+  const identityFaults = [{ model: 'User', schema: 'public', table: 'users_1', kind }]
+  return { ...well, source: { ...well.source, identityFaults } }
+}
 const GIB = 1024 ** 3
 
 const TABLE: readonly (readonly [string, Examination, Severity, string, RegExp])[] = [
@@ -148,6 +153,40 @@ const TABLE: readonly (readonly [string, Examination, Severity, string, RegExp])
       address: { host: 'h', port: 6432 },
     },
     ...(['error', 'POOLER', /direct address/] as const),
+  ],
+  [
+    'a pooler that its sessions show',
+    { ...well, isPooled: true, refusal: new RowcastError('SOURCE_CONNECTION_LOST', 'No.') },
+    ...(['error', 'POOLER', /direct address/] as const),
+  ],
+  [
+    'a new partition',
+    withIdentity('partial'),
+    ...([
+      'warning',
+      'SOURCE_IDENTITY_NOT_FULL',
+      /ALTER TABLE "public"."users_1" REPLICA IDENTITY FULL/,
+    ] as const),
+  ],
+  [
+    'no index any more',
+    withIdentity('none'),
+    ...(['error', 'SOURCE_IDENTITY_MISSING', /primary key/] as const),
+  ],
+  [
+    'a virtual column',
+    withIdentity('virtual'),
+    ...(['error', 'SOURCE_IDENTITY_CONFLICT', /REPLICA IDENTITY DEFAULT; at once/] as const),
+  ],
+  [
+    'a generated column',
+    withIdentity('generated'),
+    ...(['error', 'SOURCE_IDENTITY_CONFLICT', /publish_generated_columns = stored/] as const),
+  ],
+  [
+    'a column list',
+    withIdentity('columns'),
+    ...(['error', 'SOURCE_IDENTITY_CONFLICT', /Publish all of its columns/] as const),
   ],
   [
     'a pooler nobody told of',
