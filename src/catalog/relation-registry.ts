@@ -77,7 +77,7 @@ export interface RelationRegistry {
    * that fits, and while it is held.
    */
   readonly faults: ReadonlyMap<string, RowcastError>
-  /** Takes what the database's catalog says; counts from the next Relation on. */
+  /** Takes what the database's catalog says; counts from the next Relation on, and for those that did not fit. */
   expect(tables: readonly ModelTable[]): void
   /** Nothing of a model can be told from now on, until a Relation that fits. */
   fail(model: string, why: RowcastError): void
@@ -188,6 +188,15 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
     faults.drift(model.name, drifted?.drift ?? null)
   }
 
+  /** PostgreSQL describes a relation once after a change of it: what did not fit then may fit what the catalog says now. */
+  function redescribeDrifted(): void {
+    for (const [oid, { relation, drift, model }] of [...entries]) {
+      if (drift === null) continue
+      entries.set(oid, describe(relation))
+      updateFault(model)
+    }
+  }
+
   return {
     update(message) {
       writing.describe(message)
@@ -236,6 +245,7 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
         }),
       )
       unpublished = new Map(named.map(([name, each]) => [name, new Set(each.unpublishedColumns)]))
+      redescribeDrifted()
     },
     fail: (model, why) => faults.drift(model, why),
     hold: (model, why) => faults.hold(model, why),

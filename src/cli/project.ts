@@ -49,11 +49,12 @@ export async function openProject(options: ProjectOptions, { env, folder }: Proj
   const { catalog, slot, publication, databaseUrl } = config
   // Asked where the models' tables are, as the service does; it connects to nothing.
   const prisma = config.createPrisma(databaseUrl)
-  const { target, schema, queryRole } = resolveConnectionTarget({
-    connectionString: databaseUrl,
-    prisma,
-    catalog,
-  })
+  const {
+    target: address,
+    schema,
+    queryRole,
+  } = resolveConnectionTarget({ connectionString: databaseUrl, prisma, catalog })
+  const target = { ...address, waits: { answerTimeoutMs: config.durability.answerTimeoutMs } }
   const live = Object.entries(config.models).flatMap(([name, options]) => {
     const spec: ModelSpec | undefined = catalog.models[name]
     return spec === undefined || options.live === false ? [] : [{ spec, ...options }]

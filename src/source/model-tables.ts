@@ -110,7 +110,9 @@ export class ModelTableGuard {
 
   /** Takes a look at the catalog. */
   update(tables: readonly ModelTableState[]): void {
+    const drifted = [...this.#registry.faults.keys()]
     this.#registry.expect(tables.filter((table) => table.doesExist))
+    for (const model of drifted) if (!this.#registry.faults.has(model)) this.#listener.onRecovery(model)
     const faults = judgeModelTables(tables, this.#publication, this.#judge)
     for (const [model, why] of faults) {
       const known = this.#raised.get(model)

@@ -112,6 +112,38 @@ describe('a column list', () => {
   })
 })
 
+describe('a column list that is put on and taken off while changes flow', () => {
+  const model = buildModel([...ITEM.fields, buildField('secret', 'String')], { name: 'Item', table: 'items' })
+  const sql = `CREATE TABLE items (id int PRIMARY KEY, note text, secret text NOT NULL);
+    CREATE TABLE others (id int PRIMARY KEY); CREATE PUBLICATION rowcast FOR TABLE items, others`
+
+  it('is no drift once it has been looked at', async (context) => {
+    await using database = await openDatabase()
+    await skipBelow(15, database, context)
+    const scenario = await openScenario({
+      ...{ sql, models: [model, OTHER], register: { Item: { replicaIdentity: 'keep' } } },
+      options: { watchIntervalMs: 1_000 },
+    })
+    const others = scenario.watch('Other')
+    const drifted = () => scenario.rowcast.status().drifted.map((each) => each.model)
+    for (const [id, columns, unavailable] of [
+      [1, '(id, note)', ['secret']],
+      [3, '', []],
+    ] as const) {
+      await scenario.sql(`ALTER PUBLICATION rowcast SET TABLE items ${columns}, others`)
+      // The stream brings it, mostly before anybody has looked, and says no more of it.
+      await scenario.sql(`INSERT INTO items VALUES (${id}, 'a', 's')`)
+      await scenario.sql(`INSERT INTO others VALUES (${id})`)
+      await others.next()
+      await expect.poll(drifted, { timeout: 20_000 }).toEqual([])
+      const items = scenario.watch()
+      await scenario.sql(`INSERT INTO items VALUES (${id + 1}, 'b', 's')`)
+      expect(await items.next()).toMatchObject({ new: { id: id + 1, note: 'b' }, unavailable })
+    }
+    expect(scenario.rowcast.status().streamsStarted).toBe(1)
+  })
+})
+
 describe('a publication of all tables', () => {
   it('is used as it is; what no model stands on is skipped', async () => {
     const { sql, watch } = await openScenario({
