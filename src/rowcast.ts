@@ -19,6 +19,7 @@ import { createMemoryBus } from './bus/memory-bus.ts'
 import { createMessageHub } from './bus/message-hub.ts'
 import type { ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
 import { createRelationRegistry, type RelationRegistry } from './catalog/relation-registry.ts'
+import { MONEY_SCALE_DEFAULT } from './catalog/values/decimal-codecs.ts'
 import type { ChangeAction } from './changes/change.ts'
 import { findModel } from './config/find-model.ts'
 import { checkRegisterOptions, type RegisterOptions } from './config/register-options.ts'
@@ -57,7 +58,10 @@ const SLOT_NAME = /^[a-z0-9_]{1,63}$/
  * @throws CONFIG_NO_DATABASE, CONFIG_BAD_DATABASE_URL, CONFIG_BAD_NAME, CONFIG_BAD_FIELD
  */
 export function createRowcast<Types extends ModelTypeMap>(options: RowcastOptions<Types>): Rowcast<Types> {
-  const { catalog } = options
+  const catalog: typeof options.catalog = {
+    ...options.catalog,
+    '~moneyScale': () => registry?.moneyScale ?? MONEY_SCALE_DEFAULT,
+  }
   const slot = options.slot ?? 'rowcast'
   const publication = options.publication ?? 'rowcast'
   if (!SLOT_NAME.test(slot))

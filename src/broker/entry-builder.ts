@@ -3,6 +3,7 @@
  * that PostgreSQL sent. The same transaction always makes the same entries, whichever tap reads it.
  */
 import { Buffer } from 'node:buffer'
+import { MONEY_OID } from '../catalog/money-scale.ts'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import type { RowcastError } from '../errors.ts'
 import { readUint32 } from '../pgoutput/big-endian.ts'
@@ -155,7 +156,9 @@ export class EntryBuilder {
     const entry = this.#registry.entryOf(oid)
     const bytes = this.#relations.get(oid)
     if (entry?.model == null || bytes === undefined) return
-    const types = entry.relation.columns.flatMap(({ typeOid }) => this.#types.get(typeOid) ?? [])
+    // Of money's scale domains and lists of money depend, too.
+    const typeOids = [MONEY_OID, ...entry.relation.columns.map(({ typeOid }) => typeOid)]
+    const types = typeOids.flatMap((typeOid) => this.#types.get(typeOid) ?? [])
     const writers = this.#registry
       .partialWritersOf(oid)
       .flatMap((each) => this.#relations.get(each.oid) ?? [])

@@ -1,6 +1,8 @@
 /** Stage 3, catalog. Which codec reads a field from a column of a given type, if any. */
 import type { EnumSpec, FieldSpec } from './model-catalog.ts'
+import { moneyScaleOf } from './money-scale.ts'
 import { createArrayCodec } from './values/array-codec.ts'
+import { createMoneyCodec } from './values/decimal-codecs.ts'
 import { createEnumCodec } from './values/enum-codec.ts'
 import { unknownTextCodec } from './values/text-codecs.ts'
 import { FIRST_DYNAMIC_OID, TEXT_LIKE_TYPES, TYPE_TABLE, type TypeRow } from './values/type-table.ts'
@@ -40,34 +42,40 @@ const knownTypes = new Set(
 const unknownTextListCodec = createArrayCodec(unknownTextCodec, { isNullElementAllowed: false })
 
 /** The codec of a list field or a single one; lists are found by array OID or array type name. */
-function pickCodec(row: TypeRow | undefined, isList: boolean): ValueCodec | null {
+function pickCodec(row: TypeRow | undefined, isList: boolean, types: DynamicTypes): ValueCodec | null {
   if (row === undefined) return null
-  return isList ? row.listCodec : row.codec
+  if (row.pgType !== 'money') return isList ? row.listCodec : row.codec
+  const codec = createMoneyCodec(moneyScaleOf(types))
+  return isList ? createArrayCodec(codec, { isNullElementAllowed: false }) : codec
 }
 
 /** The type that Prisma's schema asks for, where the stream does not tell what a column's type is. */
-function presumeCodec(field: FieldSpec): ValueCodec | null {
+function presumeCodec(field: FieldSpec, types: DynamicTypes): ValueCodec | null {
   const rows = TYPE_TABLE.filter((row) => row.scalar === field.type && row.isNative)
-  const codec = pickCodec(rows.find((row) => row.nativeType === field.nativeType) ?? rows[0], field.isList)
+  const codec = pickCodec(
+    rows.find((row) => row.nativeType === field.nativeType) ?? rows[0],
+    field.isList,
+    types,
+  )
   return codec === null ? null : guardCodec(codec)
 }
 
 function findScalarCodec(field: FieldSpec, typeOid: number, types: DynamicTypes): ValueCodec | null {
   const marker = field.isList ? '_' : ''
   if (typeOid < FIRST_DYNAMIC_OID) {
-    const codec = pickCodec(rowsByKey.get(`${field.type} ${marker}${typeOid}`), field.isList)
+    const codec = pickCodec(rowsByKey.get(`${field.type} ${marker}${typeOid}`), field.isList, types)
     return codec ?? findTextCodec(field, typeOid, `${marker}${typeOid}`)
   }
   const type = types.get(typeOid)
   if (type?.schema === 'pg_catalog') {
     // A domain, whose base PostgreSQL names: `int4`, or `_int4` for a domain over an array.
     if (type.name.startsWith('_') !== field.isList) return null
-    const codec = pickCodec(rowsByKey.get(`${field.type} ${type.name}`), field.isList)
+    const codec = pickCodec(rowsByKey.get(`${field.type} ${type.name}`), field.isList, types)
     return codec ?? findTextCodec(field, type.name, type.name)
   }
   if (field.type === 'String') return findTextCodec(field, null, type?.name ?? '')
   // An array of a domain has a name of its own, which does not tell the base.
-  return type === undefined || field.isList ? presumeCodec(field) : null
+  return type === undefined || field.isList ? presumeCodec(field, types) : null
 }
 
 /** What reads a type that no scalar stands on: as its text, where the form it comes in lets one. */

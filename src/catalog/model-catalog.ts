@@ -130,4 +130,6 @@ export interface ModelCatalog<Types extends ModelTypeMap = ModelTypeMap> {
   readonly joinTables: readonly JoinTableSpec[]
   /** Never present at run time. */
   readonly '~types'?: Types
+  /** Digits of money after the point, once the database has been asked. Never generated. @default 2 */
+  readonly '~moneyScale'?: () => number
 }

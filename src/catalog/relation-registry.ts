@@ -7,6 +7,7 @@ import type { OldKind, RelationMessage, TypeMessage } from '../pgoutput/messages
 import type { DynamicType } from './column-codec.ts'
 import type { ModelCatalog, ModelSpec } from './model-catalog.ts'
 import { ModelFaults } from './model-faults.ts'
+import { moneyScaleOf } from './money-scale.ts'
 import { createDriftError, layOutRow } from './row-layout.ts'
 import { createRowReader, type RowReader } from './row-reader.ts'
 import { judgeOldKind, loggedColumns, type RowMessage, WritingTables } from './writing-tables.ts'
@@ -70,6 +71,8 @@ export interface RelationRegistry {
   partialWritersOf(oid: number): readonly RelationMessage[]
   /** Takes over what another process knows of them. */
   replacePartialWriters(oid: number, writers: readonly RelationMessage[]): void
+  /** Digits of money after the point, by the database's lc_monetary. */
+  readonly moneyScale: number
   /** Whether a model's changes carry whole old rows: REPLICA IDENTITY FULL; true while that is not known. */
   hasOldImages(model: string): boolean
   /**
@@ -230,6 +233,9 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
     replacePartialWriters(oid, writers) {
       writing.replace(oid, writers)
       partialRows.delete(oid)
+    },
+    get moneyScale() {
+      return moneyScaleOf(types)
     },
     hasOldImages(model) {
       const known = [...entries.values()].filter((entry) => entry.model?.name === model)

@@ -62,6 +62,8 @@ export interface SourceFacts {
   readonly modelTables: readonly ModelTableState[]
   /** Tables whose replica identity is not what their model, or the application, needs. */
   readonly identityFaults: readonly IdentityFault[]
+  /** Digits of money after the point under the lc_monetary of database and role, which our own sessions do not have. */
+  readonly moneyScale: number
   /** Wanted tables that the publication lacks. */
   readonly unpublished: readonly { readonly model: string; readonly table: string }[]
 }
@@ -137,6 +139,9 @@ function factsSql(goal: SetupGoal): string {
                    concat(CASE WHEN pubinsert THEN 'i' END, CASE WHEN pubupdate THEN 'u' END,
                           CASE WHEN pubdelete THEN 'd' END, CASE WHEN pubtruncate THEN 't' END))
             FROM pg_publication WHERE pubname = ${publication}) AS "publication",
+         (SELECT scale(('0' || left(value, 0))::money::numeric)
+            FROM (SELECT set_config('lc_monetary', reset_val, true) AS value
+                    FROM pg_settings WHERE name = 'lc_monetary' OFFSET 0) AS monetary) AS "moneyScale",
          (SELECT coalesce(jsonb_agg(jsonb_build_array(schemaname, tablename)), '[]')
             FROM pg_publication_tables WHERE pubname = ${publication}) AS "published"
     FROM server`

@@ -3,6 +3,7 @@
  * looks at the slot. One per source; positions and open transactions outlive a connection.
  */
 import type { Buffer } from 'node:buffer'
+import { moneyScaleMessage } from '../catalog/money-scale.ts'
 import {
   type AssemblerOutput,
   createTransactionAssembler,
@@ -21,10 +22,11 @@ import type { PreparedStream } from './prepare-stream.ts'
 import { ProgressWatch } from './progress-watch.ts'
 import { createRelayFeed } from './relay-feed.ts'
 import type { SourceFacts } from './slot-facts.ts'
-import { judgeBudget, judgeDrift, judgeFacts, overBudget, stalled } from './slot-verdict.ts'
+import { SlotNews } from './slot-news.ts'
+import { judgeDrift, judgeFacts, overBudget, stalled } from './slot-verdict.ts'
 import { createSlotWatch } from './slot-watch.ts'
 import type { ReplicationSourceOptions } from './source-options.ts'
-import { type SlotHealth, toSlotHealth } from './source-status.ts'
+import type { SlotHealth } from './source-status.ts'
 import { sqlstateOf } from './sqlstate.ts'
 import { nextForm, pluginOptions, RAW_TEXT_SQL, type StreamForm } from './stream-form.ts'
 import { StreamPosition } from './stream-position.ts'
@@ -89,8 +91,7 @@ export function createStreamSession(
   let trace = new StreamTrace()
   let receivedBytes = 0
   let stalledMs = 0
-  let isBudgetWarned = false
-  let isLimitHinted = false
+  const slotNews = new SlotNews({ slot: goal.slot, budget: slotBudget, logger })
 
   function newAssembler(): TransactionAssembler {
     const output: AssemblerOutput = {
@@ -143,7 +144,7 @@ export function createStreamSession(
     if (connection === null || slot === null || slot.activePid !== connection.serverPid) return null
     position.noteServerLsn(facts.serverLsn)
     noteProgress(facts.serverLsn)
-    noteSlot(facts)
+    slotHealth = slotNews.note(facts)
     identities.look(facts.identityFaults)
     const drift = baseline === null ? null : judgeDrift(baseline, facts, goal)
     const verdict = judgeFacts(facts, goal) ?? drift
@@ -176,32 +177,16 @@ export function createStreamSession(
     relay?.tellTables(modelTables)
   }
 
-  function noteSlot({ slot, isSlotWalLimited }: SourceFacts): void {
-    slotHealth = toSlotHealth(slot, slotBudget?.bytes ?? null)
-    const usage = judgeBudget(slot, slotBudget)
-    if (usage === 'half' && !isBudgetWarned) {
-      logger.warn('The slot holds more than half of the WAL that it may.', {
-        slot: goal.slot,
-        retainedBytes: slot?.retainedBytes,
-        restartBytes: slot?.restartBytes,
-        budgetBytes: slotBudget?.bytes,
-      })
-    }
-    isBudgetWarned = usage !== 'within'
-    if (isSlotWalLimited || isLimitHinted) return
-    isLimitHinted = true
-    logger.info(
-      "PostgreSQL keeps WAL without a limit for a slot that nobody reads. To bound it: ALTER SYSTEM SET max_slot_wal_keep_size = '10GB'; SELECT pg_reload_conf();",
-      { slot: goal.slot },
-    )
+  function take(bytes: Buffer, start: number, end: number): void {
+    if (relay === undefined) assembler.take(decodeMessage(bytes, start, end), end - start)
+    else relay.take(bytes, start, end)
   }
 
   const handler: Omit<StreamHandler, 'onStarted'> = {
     onWalData(bytes: Buffer, start: number, end: number) {
       receivedBytes += end - start
       trace.take(bytes, start, end)
-      if (relay === undefined) assembler.take(decodeMessage(bytes, start, end), end - start)
-      else relay.take(bytes, start, end)
+      take(bytes, start, end)
     },
     onKeepalive(walEnd) {
       if (relay === undefined) {
@@ -235,7 +220,7 @@ export function createStreamSession(
     position.begin(identity, continuity, slotConfirmedLsn)
     isWaitedFor = position.isCatchingUp
     baseline = facts
-    noteSlot(facts)
+    slotHealth = slotNews.note(facts)
     resetProgress()
     // What it began with was looked at on its own connection.
     watchHealth.succeeded()
@@ -268,6 +253,8 @@ export function createStreamSession(
           onStarted() {
             begin(prepared)
             onStarted()
+            const money = moneyScaleMessage(prepared.facts.moneyScale)
+            if (money !== null) take(money, 0, money.length)
           },
         },
       )

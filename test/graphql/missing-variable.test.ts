@@ -48,7 +48,7 @@ describe('a filter with a variable that has no value', () => {
     ['where: $w', { w: { email: {} } }, 'where.email: the filter of a field needs an operator'],
     [
       'where: $w',
-      { w: { email: { mode: 'insensitive' } } },
+      { w: { email: { mode: 'INSENSITIVE' } } },
       'where.email: the filter of a field needs an operator',
     ],
     ['where: $w', { w: { NOT: [{ bio: { equals: 'x' } }, {}] } }, 'where.NOT[1]: an empty filter'],

@@ -34,6 +34,7 @@ const FACTS: SourceFacts = {
   publication: { oid: 1, actions: 'iudt' },
   modelTables: [],
   identityFaults: [],
+  moneyScale: 2,
   unpublished: [],
 }
 const withSlot = (slot: Partial<SlotState>): SourceFacts => ({ ...FACTS, slot: { ...SLOT, ...slot } })

@@ -230,6 +230,7 @@ NULLs, which elsewhere make it an \`UnrepresentableValue\`.
 ${formatTable(HEAD, [...native.map(describeRow), ...extensions, describeEnum()])}
 
 A domain is read as the type it is based on; a column that no field stands for, or that the schema has as \`Unsupported\`, is skipped.
+\`money\` has the digits that \`lc_monetary\` of the database gives its currency, as in Prisma Client.
 Dates keep milliseconds: what is below is dropped. A time is on 1970-01-01, and the zone of a \`timetz\` is ignored.
 
 ## What is read as well

@@ -1,8 +1,9 @@
 /** Stage 6, bus. Which fields' values are compared how. */
 import type { FieldSpec, ModelCatalog } from '../../catalog/model-catalog.ts'
+import { MONEY_SCALE_DEFAULT } from '../../catalog/values/decimal-codecs.ts'
 import { explainUnrepresentable } from '../../catalog/values/unrepresentable-value.ts'
 import { DATE_TIME_DOMAINS } from './date-time-domains.ts'
-import { NUMBER_DOMAINS } from './number-domains.ts'
+import { createMoneyDomain, NUMBER_DOMAINS } from './number-domains.ts'
 import { TEXT_DOMAINS } from './text-domains.ts'
 import { EQUALITY, type ValueDomain } from './value-domain.ts'
 
@@ -79,11 +80,17 @@ export function whyIncomparable(field: FieldSpec): string | null {
 }
 
 /** How values (or a list's elements) of the field are compared; null for Json, and where they cannot be. */
-export function domainOf(field: FieldSpec, catalog: Pick<ModelCatalog, 'enums'>): ValueDomain | null {
+export function domainOf(
+  field: FieldSpec,
+  catalog: Pick<ModelCatalog, 'enums' | '~moneyScale'>,
+): ValueDomain | null {
   if (field.kind === 'enum') {
     const names = catalog.enums[field.type]?.values.map((value) => value.name) ?? []
     return enumDomain(names) as ValueDomain
   }
   if (whyIncomparable(field) !== null) return null
+  if (field.nativeType === 'Money') {
+    return createMoneyDomain(catalog['~moneyScale'] ?? (() => MONEY_SCALE_DEFAULT)) as ValueDomain
+  }
   return BY_NATIVE_TYPE[field.nativeType ?? ''] ?? BY_TYPE[field.type] ?? null
 }

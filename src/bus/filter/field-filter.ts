@@ -130,7 +130,23 @@ function oneOf(reading: Reading, operand: unknown, path: string): Condition {
 
 function valueIn(reading: Reading, values: readonly unknown[]): Condition {
   const domain = readingDomain(reading)
+  if (domain.isRoundedLate) return sameAsAny(reading.field, domain, values)
   return { kind: 'in', field: reading.field.name, domain, keys: new Set(values.map(domain.keyOf)) }
+}
+
+function sameAsAny(field: FieldSpec, domain: ValueDomain, values: readonly unknown[]): Condition {
+  return {
+    kind: 'test',
+    field: field.name,
+    takesNull: false,
+    preparation: null,
+    cost: values.length,
+    test(value) {
+      const normal = domain.normalize(value)
+      if (normal === undefined) return UNKNOWN
+      return outcomeOf(values.some((wanted) => domain.compare(normal, wanted) === 0))
+    },
+  }
 }
 
 function compared(reading: Reading, operator: OrderOperator, operand: unknown, path: string): Condition {

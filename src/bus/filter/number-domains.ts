@@ -101,15 +101,21 @@ const decimal: ValueDomain<DecimalValue> = {
   compare: compareDecimals,
 }
 
-/** PostgreSQL rounds the filter's value to the cent, half away from zero. */
-const money: ValueDomain<DecimalValue> = {
-  ...decimal,
-  name: 'money',
-  parse: (input) => parseDecimal(input)?.toDecimalPlaces(2, Decimal.ROUND_HALF_UP),
+/**
+ * PostgreSQL rounds the filter's value to what the currency has, half away from zero; how many digits that is may be known
+ * only when a row is there.
+ */
+export function createMoneyDomain(scale: () => number): ValueDomain<DecimalValue> {
+  return {
+    ...decimal,
+    name: 'money',
+    isRoundedLate: true,
+    compare: (row, given) => compareDecimals(row, given.toDecimalPlaces(scale(), Decimal.ROUND_HALF_UP)),
+  }
 }
 
 /** By Prisma's type, and where the column's own type matters. */
 export const NUMBER_DOMAINS = {
   byType: { Int: integer, BigInt: bigInt, Float: float, Decimal: decimal },
-  byNativeType: { Real: real, Money: money },
+  byNativeType: { Real: real },
 }

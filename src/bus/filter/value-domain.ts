@@ -43,8 +43,10 @@ export interface ValueDomain<Normal = unknown> {
   keyOf(normal: Normal): ValueKey
   /** Whether the two of a row's value are worth keeping: they take time that grows with the value. */
   readonly isCostly?: boolean
-  /** Negative, zero or positive. */
+  /** Negative, zero or positive: a row's value against a filter's, or two of a row's. */
   compare(a: Normal, b: Normal): number
+  /** Whether a filter's value becomes what it is compared as only then: it has no key to be looked up by. */
+  readonly isRoundedLate?: boolean
   /** How text is matched against patterns; absent for what is no text. */
   readonly pattern?: PatternText
   /** The domain under `mode: insensitive`; absent where PostgreSQL has none for the type. */

@@ -99,22 +99,28 @@ export const numericCodec: ValueCodec = {
   byteLength: null,
 }
 
-/** money counts the smallest unit of lc_monetary; two digits after the point in nearly all locales, and in C. */
-function centsToDecimal(cents: bigint): Decimal {
-  const digits = (cents < 0n ? -cents : cents).toString().padStart(3, '0')
-  return new Decimal(`${cents < 0n ? '-' : ''}${digits.slice(0, -2)}.${digits.slice(-2)}`)
+/** Digits after the point in nearly all locales, and in C. */
+export const MONEY_SCALE_DEFAULT = 2
+
+/** money counts the smallest unit of the currency; how many digits after the point that is, lc_monetary says. */
+function unitsToDecimal(units: bigint, scale: number): Decimal {
+  if (scale === 0) return new Decimal(units.toString())
+  const digits = (units < 0n ? -units : units).toString().padStart(scale + 1, '0')
+  return new Decimal(`${units < 0n ? '-' : ''}${digits.slice(0, -scale)}.${digits.slice(-scale)}`)
 }
 
 /**
- * money as Prisma's Decimal. Prisma Client reads `money::numeric`; the replication stream has the count of cents, or
- * text such as `-$1,234.56`.
+ * money as Prisma's Decimal. Prisma Client reads `money::numeric`; the replication stream has the count of units, or
+ * text such as `-$1,234.56`, whose digits are that count.
  */
-export const moneyCodec: ValueCodec = {
-  parse(text) {
-    const cents = BigInt(text.replace(/\D/g, ''))
-    return centsToDecimal(text.includes('-') || text.includes('(') ? -cents : cents)
-  },
-  decode: (buffer, start) => centsToDecimal(readBigint(buffer, start)),
-  isComparedByValue: false,
-  byteLength: 8,
+export function createMoneyCodec(scale: number): ValueCodec {
+  return {
+    parse(text) {
+      const units = BigInt(text.replace(/\D/g, ''))
+      return unitsToDecimal(text.includes('-') || text.includes('(') ? -units : units, scale)
+    },
+    decode: (buffer, start) => unitsToDecimal(readBigint(buffer, start), scale),
+    isComparedByValue: false,
+    byteLength: 8,
+  }
 }

@@ -7,7 +7,7 @@ import type { ScalarType } from '../model-catalog.ts'
 import { Decimal } from '../prisma-runtime.ts'
 import { createArrayCodec } from './array-codec.ts'
 import { dateCodec, timeCodec, timestampCodec, timetzCodec } from './date-time-codecs.ts'
-import { moneyCodec, numericCodec } from './decimal-codecs.ts'
+import { createMoneyCodec, MONEY_SCALE_DEFAULT, numericCodec } from './decimal-codecs.ts'
 import { float4Codec, float8Codec } from './float-codecs.ts'
 import { int2Codec, int4Codec, int8Codec, oidCodec, safeInt8Codec } from './integer-codecs.ts'
 import { networkAddressCodec } from './network-address-codec.ts'
@@ -77,7 +77,7 @@ const NATIVE: Readonly<Record<ScalarType, readonly Entry[]>> = {
   ],
   Decimal: [
     ['numeric', 1700, 1231, 'Decimal', numericCodec],
-    ['money', 790, 791, 'Money', moneyCodec],
+    ['money', 790, 791, 'Money', createMoneyCodec(MONEY_SCALE_DEFAULT)],
   ],
   DateTime: [
     ['timestamp', 1114, 1115, 'Timestamp', timestampCodec],

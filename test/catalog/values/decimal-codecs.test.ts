@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Decimal } from '../../../src/catalog/prisma-runtime.ts'
-import { moneyCodec, numericCodec } from '../../../src/catalog/values/decimal-codecs.ts'
+import { createMoneyCodec, numericCodec } from '../../../src/catalog/values/decimal-codecs.ts'
 
 /** numeric_send, written from PostgreSQL's source, for plain digits. */
 function encodeNumeric(isNegative: boolean, whole: string, fraction: string): Buffer {
@@ -57,14 +57,19 @@ describe('numeric', () => {
 
 describe('money', () => {
   test.each([
-    ['$0.00', 0n, '0'],
-    ['-$0.05', -5n, '-0.05'],
-    ['$1,234,567.89', 123_456_789n, '1234567.89'],
-    ['-$92,233,720,368,547,758.08', -9_223_372_036_854_775_808n, '-92233720368547758.08'],
-  ])('%s', (text, cents, expected) => {
+    ['$0.00', 0n, 2, '0'],
+    ['-$0.05', -5n, 2, '-0.05'],
+    ['$1,234,567.89', 123_456_789n, 2, '1234567.89'],
+    ['-$92,233,720,368,547,758.08', -9_223_372_036_854_775_808n, 2, '-92233720368547758.08'],
+    // As a session with lc_monetary = C prints what is 1,234 yen, or 1.234 dinar.
+    ['$12.34', 1_234n, 0, '1234'],
+    ['-$12.34', -1_234n, 3, '-1.234'],
+    ['-$0.05', -5n, 3, '-0.005'],
+  ])('%s of %i units with %i digits', (text, units, scale, expected) => {
+    const codec = createMoneyCodec(scale)
     const buffer = Buffer.alloc(8)
-    buffer.writeBigInt64BE(cents)
-    expect(moneyCodec.parse(text)).toStrictEqual(new Decimal(expected))
-    expect(moneyCodec.decode(buffer, 0, 8)).toStrictEqual(new Decimal(expected))
+    buffer.writeBigInt64BE(units)
+    expect(codec.parse(text)).toStrictEqual(new Decimal(expected))
+    expect(codec.decode(buffer, 0, 8)).toStrictEqual(new Decimal(expected))
   })
 })

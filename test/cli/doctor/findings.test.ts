@@ -76,7 +76,7 @@ const well: Examination = {
   source: {
     ...{ serverVersion: 180_004, database: 'shop', isInRecovery: false, serverLsn: toLsn(2n) },
     ...{ isSlotWalLimited: true, maySnapshot: true, slot, publication: { oid: 1, actions: 'iudt' } },
-    ...{ modelTables: [], identityFaults: [], unpublished: [] },
+    ...{ modelTables: [], identityFaults: [], unpublished: [], moneyScale: 2 },
   },
   doctor: {
     server: {
