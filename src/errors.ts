@@ -704,6 +704,13 @@ export const ERRORS = {
     retry: 'never',
     isPublic: true,
   },
+  RELATION_TOO_SLOW: {
+    means:
+      'The rows of a relation could not be read for a change in time: their table is locked, or the database is busy.',
+    mend: 'Query the relation again, or leave it out of the subscription; on the server look for what locks the table (pg_locks).',
+    retry: 'never',
+    isPublic: true,
+  },
   BAD_CURSOR: {
     means: 'The text given as a cursor is not one.',
     mend: 'Hand back the `cursor` of a change, or `changeCursor`, exactly as it came.',

@@ -44,6 +44,10 @@ export interface ResultStreamOptions {
 }
 
 const DONE: IteratorResult<never, undefined> = { done: true, value: undefined }
+/** Results that one subscription waits for at a time: what they read from the database is read together. */
+const AHEAD_MAX = 100
+/** Characters of results that are there and have to wait for an earlier one. */
+const AHEAD_CHARACTERS_MAX = 1024 * 1024
 /** Frames that one subscription adds before the others of its socket have their turn. */
 const FRAMES_AT_ONCE_MAX = 64
 
@@ -122,9 +126,10 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
 }
 
 /** A result on its way, and what it is of. */
-interface ReadyResult {
-  readonly result: DeliveryResult
+interface AheadResult {
   readonly delivery: unknown
+  /** Null until it is there. */
+  result: DeliveryResult | null
 }
 
 /** One subscription's way into an outbox. */
@@ -139,9 +144,9 @@ class FrameStream implements FrameSource, DeliveryReader {
   readonly #group: DeliveryGroup
   readonly #args: ExecutionArgs
   readonly #onDelivered: ResultStreamOptions['onDelivered']
-  /** A result that had to be waited for. */
-  #ready: ReadyResult | null = null
-  #isAwaited = false
+  /** Results that have to be waited for, in order, and the characters of those that are there. */
+  readonly #ahead: AheadResult[] = []
+  #aheadCharacters = 0
   #failure: { readonly error: unknown } | null = null
   #isStopped = false
   #settle: { resolve(): void; reject(error: unknown): void } | null = null
@@ -176,14 +181,14 @@ class FrameStream implements FrameSource, DeliveryReader {
   }
 
   bookmark(): string | null {
-    const isIdle = !this.isEnding && !this.#isStopped && !this.#isAwaited && this.#ready === null
+    const isIdle = !this.isEnding && !this.#isStopped && this.#ahead.length === 0
     return isIdle ? (this.#pull.bookmark?.() ?? null) : null
   }
 
   /** No further frame is added from now on. */
   stop(): void {
     this.#isStopped = true
-    this.#ready = null
+    this.#ahead.length = 0
     this.#pull.reader = null
     this.#settle?.resolve()
   }
@@ -201,14 +206,15 @@ class FrameStream implements FrameSource, DeliveryReader {
   #addFrames(frames: FrameBatch, bytesMax: number): boolean {
     for (let count = 0; count < FRAMES_AT_ONCE_MAX; count += 1) {
       if (this.isEnding || this.#isStopped) return true
-      const next = this.#takeReady()
-      const delivery = next === null ? this.#pull.take() : next.delivery
+      const [first] = this.#ahead
+      const delivery = first === undefined ? this.#pull.take() : first.delivery
       if (delivery === undefined) {
         this.isEnding = this.#pull.isEnded
         return true
       }
-      const result = next === null ? this.#resultOf(delivery) : next.result
+      const result = first === undefined ? this.#resultOf(delivery) : first.result
       if (result === null) return true
+      if (first !== undefined) this.#shiftAhead(result)
       if (result instanceof FailedResult) this.#fail(result.error)
       else this.#addFrame(frames, result, delivery)
       if (frames.byteLength > bytesMax) break
@@ -234,28 +240,50 @@ class FrameStream implements FrameSource, DeliveryReader {
     this.#onDelivered?.(delivery)
   }
 
-  /** The result, if it is there; else this is enlisted again once it is. */
+  /** The result, if it is there; else this is enlisted again once it is, and those that follow are begun as well. */
   #resultOf(delivery: unknown): DeliveryResult | null {
     const pending = this.#group.resultOf(delivery, this.#args)
     if (!(pending instanceof Promise)) return pending
-    this.#isAwaited = true
-    void pending.then((result) => {
-      this.#isAwaited = false
-      if (this.#isStopped) return
-      this.#ready = { result, delivery }
-      this.#outbox.enlist(this)
-    })
+    this.#await(delivery, pending)
+    this.#fillAhead()
     return null
   }
 
-  #takeReady(): ReadyResult | null {
-    const ready = this.#ready
-    this.#ready = null
-    return ready
+  #await(delivery: unknown, pending: Promise<DeliveryResult>): void {
+    const entry: AheadResult = { delivery, result: null }
+    this.#ahead.push(entry)
+    void pending.then((result) => {
+      if (this.#isStopped) return
+      entry.result = result
+      this.#aheadCharacters += charactersOf(result)
+      if (this.#ahead[0] === entry) this.#outbox.enlist(this)
+    })
+  }
+
+  #fillAhead(): void {
+    while (this.#ahead.length < AHEAD_MAX && this.#aheadCharacters < AHEAD_CHARACTERS_MAX) {
+      const delivery = this.#pull.take()
+      if (delivery === undefined) return
+      const pending = this.#group.resultOf(delivery, this.#args)
+      if (pending instanceof Promise) this.#await(delivery, pending)
+      else {
+        this.#ahead.push({ delivery, result: pending })
+        this.#aheadCharacters += charactersOf(pending)
+      }
+    }
+  }
+
+  #shiftAhead(result: DeliveryResult): void {
+    this.#ahead.shift()
+    this.#aheadCharacters -= charactersOf(result)
   }
 
   #fail(error: unknown): void {
     this.#failure = { error }
     this.isEnding = true
   }
+}
+
+function charactersOf(result: DeliveryResult): number {
+  return result instanceof FailedResult ? 0 : result.text.length
 }

@@ -7,9 +7,11 @@ import { policiesOf } from './builder-policies.ts'
 import type { LoadImage } from './image-loader.ts'
 import { loadRelations } from './image-relations.ts'
 import { isImage, transactionOf } from './image-rows.ts'
+import { RelationBatches } from './relation-batches.ts'
 
 /** Completes images with the builder's Prisma Client, which may depend on the request. */
 export function createImageReader(builder: PothosSchemaTypes.SchemaBuilder<SchemaTypes>): LoadImage {
+  const batches = new RelationBatches()
   return async (modelName, image, selection, context) => {
     const { feed } = builder.options.rowcast
     const { catalog } = feed
@@ -23,7 +25,12 @@ export function createImageReader(builder: PothosSchemaTypes.SchemaBuilder<Schem
       await policies.prepare(context, [name])
       return policies.view(context, name).rows?.where ?? null
     }
-    return loadRelations({ catalog, client: clientOf(builder, context), visible }, model, image, selection)
+    return loadRelations(
+      { catalog, client: clientOf(builder, context), visible, batches },
+      model,
+      image,
+      selection,
+    )
   }
 }
 

@@ -8,6 +8,7 @@ import { invariant } from '../../errors.ts'
 import { inverseOf } from '../foreign-key.ts'
 import { delegateOf, type PrismaClientLike } from '../prisma-delegate.ts'
 import { extendImage, sentRow } from './image-rows.ts'
+import type { RelationBatches } from './relation-batches.ts'
 
 /** A Prisma query without `where` of its own rows: what Pothos plans for a selection set. */
 export interface Selection {
@@ -21,6 +22,8 @@ export interface RelationSource {
   readonly client: PrismaClientLike
   /** The rows of a model that the viewer may see, as a Prisma `where`. @default all */
   readonly visible?: ((model: string) => Promise<object | null>) | undefined
+  /** Puts the queries of many images together. @default a query for each */
+  readonly batches?: RelationBatches | undefined
 }
 
 /** Relation name → filter, as in Prisma's `_count: { select }`. */
@@ -59,15 +62,35 @@ async function loadRelation(
 ): Promise<unknown> {
   const where = relatedWhere(source.catalog, model, relation, image)
   if (where === null) return relation.isList ? [] : null
+  const { batches = UNBATCHED } = source
   const delegate = delegateOf(source.client, relation.model)
-  const filtered = { ...query, where: both(where, query['where']) }
+  const { model: name } = relation
+  const isOfColumns =
+    relation.fields.length > 0 || inverseOf(source.catalog, model, relation).fields.length > 0
   if (relation.isList) {
-    const visible = await source.visible?.(relation.model)
-    return delegate.findMany({ ...filtered, where: both(filtered.where, visible ?? undefined) })
+    const visible = (await source.visible?.(name)) ?? undefined
+    const condition = query['where'] === undefined ? visible : both(query['where'], visible)
+    const readAlone = () => delegate.findMany({ ...query, where: both(both(where, query['where']), visible) })
+    const read = { delegate, model: name, key: where, readAlone }
+    const conditional = condition === undefined ? query : { ...query, where: condition }
+    if (isOfColumns) return batches.readList({ ...read, query: conditional })
+    // Implicit many-to-many: whose a row is, only the row that the image is of can say.
+    const key = equalities(model.primaryKey, model.primaryKey, image) ?? {}
+    const nested = { delegate: delegateOf(source.client, model.name), key, nestedAs: relation.name }
+    return batches.readList({ ...read, ...nested, query: conditional })
   }
-  // Prisma batches findUnique calls of one turn into one query, and only those.
+  const filtered = { ...query, where: both(where, query['where']) }
   const isByUnique = query['where'] === undefined && isUniqueKey(source.catalog, relation, Object.keys(where))
-  return isByUnique ? delegate.findUnique(filtered) : delegate.findFirst(filtered)
+  const readAlone = () => (isByUnique ? delegate.findUnique(filtered) : delegate.findFirst(filtered))
+  const read = { delegate, model: name, key: where, query, readAlone }
+  return isByUnique ? batches.readOne(read) : batches.readAlone(read)
+}
+
+/** What is read by itself at once, for who has no batches. */
+const UNBATCHED: Pick<RelationBatches, 'readList' | 'readOne' | 'readAlone'> = {
+  readList: ({ readAlone }) => readAlone(),
+  readOne: ({ readAlone }) => readAlone(),
+  readAlone: ({ readAlone }) => readAlone(),
 }
 
 async function countRelations(
@@ -87,8 +110,9 @@ async function countRelations(
     const delegate = delegateOf(source.client, relation.model)
     if (where === null) return [name, 0] as const
     const visible = (await source.visible?.(relation.model)) ?? undefined
-    const count = await delegate.count({ where: both(both(where, toQuery(filter)['where']), visible) })
-    return [name, count] as const
+    const readAlone = () => delegate.count({ where: both(both(where, toQuery(filter)['where']), visible) })
+    const read = { delegate, model: relation.model, key: where, query: {}, readAlone }
+    return [name, await (source.batches ?? UNBATCHED).readAlone(read)] as const
   })
   return Object.fromEntries(await Promise.all(counts))
 }
@@ -133,8 +157,8 @@ function relationOf(model: ModelSpec, name: string): RelationSpec {
   return relation
 }
 
-function both(where: object, more: unknown): object {
-  return more === undefined ? where : { AND: [where, more] }
+function both(where: unknown, more: unknown): object {
+  return more === undefined ? (where as object) : { AND: [where, more] }
 }
 
 /** Prisma writes `true` for a query without arguments. */
