@@ -275,12 +275,17 @@ function serverStopping(cursor: string | null): RowcastError {
   return new RowcastError('SERVER_STOPPING', 'The server is stopping.', { details: { cursor, retryAfterMs } })
 }
 
-/** Deliveries → changes. The one place where the runtime's any-model change gets its model's type. */
+/**
+ * Deliveries → changes, each with rows of its own: what one subscriber does to a row, no other sees. The one place where
+ * the runtime's any-model change gets its model's type.
+ */
 function changesOf<C>(deliveries: BusSubscription): AsyncIterableIterator<C> {
   return {
     async next() {
       const result = await deliveries.next()
-      return result.done ? { done: true, value: undefined } : { done: false, value: result.value.change as C }
+      return result.done
+        ? { done: true, value: undefined }
+        : { done: false, value: result.value.change.fresh() as C }
     },
     async return() {
       await deliveries.return()

@@ -45,6 +45,21 @@ describe('changes of a row', () => {
     expect(deleted.changed).toEqual([])
   })
 
+  it('are each subscriber’s own: what one does to a row, no other sees', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using live = await openLiveRowcast(database)
+    const [careless, other] = [live.rowcast.subscribe('User'), live.rowcast.subscribe('User')]
+    await database.query(`INSERT INTO users (email, tags, avatar) VALUES ('a@example.com', '{x}', '\\x00ff')`)
+    const row = await live.prisma.user.findUniqueOrThrow({ where: { email: 'a@example.com' } })
+    const { new: own } = await nextUser(careless)
+    if (own === null) throw new Error('An INSERT has a row.')
+    Object.assign(own, { email: '***' })
+    own.createdAt.setTime(0)
+    own.tags.push('y')
+    own.avatar?.fill(1)
+    expect((await nextUser(other)).new).toStrictEqual(row)
+  })
+
   it('are the same in text form', async () => {
     await using database = await openDatabase({ migrate: true })
     await using live = await openLiveRowcast(database, { binary: false })

@@ -6,6 +6,7 @@ import { objectTypeName } from './names.ts'
 import { pageArguments, pageOf } from './pagination.ts'
 import { visibleWhere } from './service-queries.ts'
 import type { ServiceBuilder, ServiceModel } from './service-types.ts'
+import { SHOWN_COLUMN } from './shown-column.ts'
 import { valueResolver } from './value-resolver.ts'
 
 /** Adds the object type of a model to the builder. */
@@ -23,6 +24,7 @@ export function defineObjectType(builder: ServiceBuilder, catalog: ModelCatalog,
             type: (field.isList ? [typeName] : typeName) as never,
             nullable: nullability(field) as never,
             ...(field.documentation === null ? {} : { description: field.documentation }),
+            extensions: { [SHOWN_COLUMN]: field.name },
             resolve: valueResolver(field, typeName) as never,
           }),
         ] as const

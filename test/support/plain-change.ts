@@ -34,8 +34,15 @@ export function plainChange(details: Partial<AnyChange> = {}): AnyChange {
     oldKey: null,
     operation: { action: 'UPDATE', old: null, new: null },
     cursor: formatCursor(transaction.epoch, transaction.commitLsn, index),
-    fresh: () => ({ ...change }),
+    // Rows of its own, as the bytes give them each time.
+    fresh: () => ({ ...change, old: ownRow(change.old), new: ownRow(change.new) }),
     ...details,
   }
   return change
+}
+
+function ownRow(row: AnyChange['new']): AnyChange['new'] {
+  if (row === null) return null
+  const values = Object.entries(row).map(([name, value]) => [name, Array.isArray(value) ? [...value] : value])
+  return Object.fromEntries(values)
 }

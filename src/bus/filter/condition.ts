@@ -29,6 +29,8 @@ export type Condition =
       readonly preparation: Preparation | null
       /** What one test costs, where comparing a value costs 1. */
       readonly cost: number
+      /** True of whatever value there is, by what was written: `contains: ''`. @default false */
+      readonly isTrueOfAny?: boolean | undefined
       readonly test: (value: unknown) => Outcome
     }
 
@@ -68,6 +70,29 @@ export function fieldsOf(condition: Condition): ReadonlySet<string> {
   }
   visit(condition)
   return fields
+}
+
+/** The one answer of a condition that asks nothing of a row's values; null for one that does. */
+export function constantOf(condition: Condition): boolean | null {
+  switch (condition.kind) {
+    case 'constant':
+      return condition.value
+    case 'and':
+    case 'or': {
+      const deciding = condition.kind === 'or'
+      const answers = condition.conditions.map(constantOf)
+      if (answers.includes(deciding)) return deciding
+      return answers.includes(null) ? null : !deciding
+    }
+    case 'not': {
+      const answer = constantOf(condition.condition)
+      return answer === null ? null : !answer
+    }
+    case 'test':
+      return condition.isTrueOfAny === true ? true : null
+    default:
+      return null
+  }
 }
 
 /** What it costs to judge a row: the sum of all conditions, where comparing a value costs 1. */

@@ -176,6 +176,7 @@ function matching(reading: Reading, pattern: string, path: string): Condition {
     takesNull: false,
     preparation: isInsensitive || domain.isCostly ? matchedText(domain.pattern, isInsensitive) : null,
     cost,
+    isTrueOfAny: /^%+$/.test(pattern),
     test: (text) => (typeof text === 'string' ? test(text) : UNKNOWN),
   }
 }

@@ -43,6 +43,7 @@ export function parseListFilter(context: FieldContext, input: unknown, path: str
     takesNull: false,
     preparation: { name: `list of ${domain.name}`, prepare: (value) => listKeysOf(domain, value) },
     cost,
+    isTrueOfAny: operator === 'hasEvery' && Array.isArray(operand) && operand.length === 0,
     test(list) {
       if (list === undefined) return UNKNOWN
       return list === null ? NULL : outcomeOf(test(list as ListKeys))

@@ -115,7 +115,8 @@ function parseGroup(reading: Reading, grouping: Grouping, input: unknown, place:
     : [parseObject(reading, input, { ...inner, path: place.path })]
   const conditions = parts.filter((part) => part !== null)
   const isEmptied = conditions.length === 0 || conditions.length < parts.length
-  if (reading.refusesEmptyGroups && isEmptied && !(place.depth === 0 && parts.length === 0)) {
+  const matchesNothing = grouping === 'OR' && place.depth === 0 && parts.length === 0
+  if (reading.refusesEmptyGroups && isEmptied && !matchesNothing) {
     const why = 'a part without conditions would be left out, and the filter match more rows than meant.'
     throw badFilter(place.path, why, 'Leave the part out, or name what is to match.')
   }

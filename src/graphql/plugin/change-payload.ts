@@ -7,7 +7,7 @@ import type { PrismaModelTypes, PrismaObjectRef } from '@pothos/plugin-prisma'
 import { type GraphQLResolveInfo, getNamedType } from 'graphql'
 import type { Delivery } from '../../bus/bus.ts'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
-import { type AnyChange, type AnyRow, CHANGE_ACTIONS, type ChangeAction } from '../../changes/change.ts'
+import { type AnyChange, CHANGE_ACTIONS, type ChangeAction } from '../../changes/change.ts'
 import { enumValues } from '../enum-type.ts'
 import { visibleFields } from '../field-type.ts'
 import { changeTypeNames } from '../names.ts'
@@ -17,6 +17,7 @@ import { createImageReader } from './image-reader.ts'
 import { relationsOf, type Selection } from './image-relations.ts'
 import { toImage } from './image-rows.ts'
 import { OLD_ROW, type OldRowExtension } from './old-row-type.ts'
+import { runsOwnCode } from './own-code.ts'
 import { GUARDED_FIELD } from './policy-guard.ts'
 import { type AnyBuilder, sharedChangeTypes } from './shared-change-types.ts'
 
@@ -104,7 +105,7 @@ function addRows(scope: RowScope, payload: DeliveryRef): void {
         [OLD_ROW]: { name: names.old, model: model.name, omit } satisfies OldRowExtension,
       },
       resolve: ({ change, hidesOld }, _args, context, info) =>
-        hidesOld ? null : readImage(change, change.old, context, info),
+        hidesOld ? null : readImage(change, 'old', context, info),
     }),
     new: t.field(newField(scope, true)),
   }))
@@ -121,7 +122,7 @@ function newField({ builder, model, rowType }: RowScope, isNullable: boolean) {
       : 'The row after the change.',
     extensions: { [GUARDED_FIELD]: true },
     resolve: ({ change, hidesNew }: Delivery, _args: object, context: object, info: GraphQLResolveInfo) =>
-      hidesNew ? null : readImage(change, change.new, context, info),
+      hidesNew ? null : readImage(change, 'new', context, info),
   } as never
 }
 
@@ -204,18 +205,14 @@ function addOrigin(builder: AnyBuilder, payload: DeliveryRef): void {
 function imageResolver(builder: AnyBuilder, model: ModelSpec) {
   const load = createImageReader(builder)
   const policies = policiesOf(builder)
-  return (
-    { transaction, unavailable }: AnyChange,
-    row: AnyRow | null,
-    context: object,
-    info: GraphQLResolveInfo,
-  ) => {
+  return (change: AnyChange, side: 'old' | 'new', context: object, info: GraphQLResolveInfo) => {
+    const type = getNamedType(info.returnType)
+    const row = (runsOwnCode(type) ? change.fresh() : change)[side]
     if (row === null) return null
+    const { transaction, unavailable } = change
     const { hidden } = policies.view(context, model.name)
     const image = toImage(model.name, row, { unavailable, hidden, transaction })
-    const always = getNamedType(info.returnType).extensions['pothosPrismaTypeSelection'] as
-      | Selection
-      | undefined
+    const always = type.extensions['pothosPrismaTypeSelection'] as Selection | undefined
     if (always === undefined || relationsOf(model, always).size === 0) return image
     return load(model.name, image, always, context)
   }

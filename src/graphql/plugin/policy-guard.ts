@@ -19,6 +19,7 @@ import { relationKeyOf } from '../policy/check-selected-fields.ts'
 import { guardEach, guardRows } from '../policy/guard-rows.ts'
 import { modelOfType, selectedModels } from '../policy/selected-models.ts'
 import type { ViewerPolicies } from '../policy/viewer-policies.ts'
+import { guardCounts } from './guard-counts.ts'
 
 type Field = GraphQLField<unknown, object>
 type Resolver = NonNullable<Field['resolve']>
@@ -38,6 +39,7 @@ export function guardSchema(schema: GraphQLSchema, policies: ViewerPolicies): vo
       if (field.extensions[GUARDED_FIELD] !== true && givesRows(schema, named)) addNet(field, named, policies)
       const key = model === null ? null : relationKeyOf(policies, model, field)
       if (key !== null) addKeyCheck(field, key, policies)
+      if (model !== null) guardCounts(field, model, policies)
       if (isRoot) addPreparation(field, policies)
     }
   }

@@ -4,7 +4,7 @@
  */
 import { badFilter } from '../../bus/filter/bad-filter.ts'
 import { compileCondition, type RowTest } from '../../bus/filter/compile-condition.ts'
-import { type Condition, NEVER } from '../../bus/filter/condition.ts'
+import { type Condition, constantOf, NEVER } from '../../bus/filter/condition.ts'
 import { parseWhere } from '../../bus/filter/parse-where.ts'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { invariant, isRowcastError, RowcastError } from '../../errors.ts'
@@ -104,6 +104,12 @@ export class ViewerPolicies {
     return spec === undefined || found === undefined ? null : foreignKeyOf(this.#catalog, spec, found)
   }
 
+  /** The model that a relation leads to; null where the model has no such relation. */
+  relatedModel(model: string, relation: string): string | null {
+    const spec: ModelSpec | undefined = this.#catalog.models[model]
+    return spec?.relations.find(({ name }) => name === relation)?.model ?? null
+  }
+
   /**
    * Refuses a field of a key that the viewer may not see. The model was prepared for this context, or has no policy.
    * @throws FIELD_HIDDEN
@@ -156,6 +162,9 @@ export class ViewerPolicies {
     }
     try {
       const condition = parseWhere(model, this.#catalog, rule, { path: 'rows', emptyGroups: 'refuse' })
+      // Whoever means all rows says so; an operand that came out empty must not.
+      if (constantOf(condition) === true)
+        throw failed(model.name, 'rows', "a filter that every row matches: answer 'all' if that is meant")
       return { condition, test: compileCondition(condition), where: rule }
     } catch (error) {
       if (!isRowcastError(error)) throw error

@@ -1,0 +1,72 @@
+/**
+ * Stage 7, graphql. Counts of related rows (`t.relationCount`): the rule of the model that is counted becomes part of what
+ * Prisma counts, so that a count agrees with the list that the viewer gets.
+ */
+import type { GraphQLField } from 'graphql'
+import type { ViewerPolicies } from '../policy/viewer-policies.ts'
+import { relationNameOf } from '../shown-column.ts'
+
+/** Arguments, context, and what Pothos passes beside them. */
+type SelectOf = (args: object, context: object, ...rest: unknown[]) => unknown
+
+/** What Pothos' Prisma plugin reads a field's selection from: what to select, or a function that gives `{ select }`. */
+const SELECTION = 'pothosPrismaSelect'
+
+/** Narrows the counts that a field of the model selects. */
+export function guardCounts(
+  field: GraphQLField<unknown, object>,
+  model: string,
+  policies: ViewerPolicies,
+): void {
+  const select: unknown = field.extensions[SELECTION]
+  const canCount = typeof select === 'function' || countsOf({ select }) !== null
+  if (!canCount || relationNameOf(field) !== null) return
+  const selectOf = typeof select === 'function' ? (select as SelectOf) : () => ({ select })
+  const guarded: SelectOf = (args, context, ...rest) => {
+    const narrow = (selection: unknown) => narrowCounts(selection, { model, policies, context })
+    const selection = selectOf(args, context, ...rest)
+    return selection instanceof Promise ? selection.then(narrow) : narrow(selection)
+  }
+  Object.assign(field.extensions, { [SELECTION]: guarded })
+}
+
+/** Whose counts, and for whom. */
+interface Counting {
+  readonly model: string
+  readonly policies: ViewerPolicies
+  readonly context: object
+}
+
+function narrowCounts(selection: unknown, { model, policies, context }: Counting): unknown {
+  const counts = countsOf(selection)
+  if (counts === null) return selection
+  const targets = new Map(Object.keys(counts).map((name) => [name, policies.relatedModel(model, name)]))
+  const asked = [...targets.values()]
+    .flatMap((target) => target ?? [])
+    .filter((each) => policies.asksViewer(each))
+  if (asked.length === 0) return selection
+  const narrowed = () => {
+    const narrow = ([name, query]: [string, unknown]) =>
+      [name, visibleOnly(query, targets.get(name))] as const
+    const select = Object.fromEntries(Object.entries(counts).map(narrow))
+    const { select: fields } = selection as { readonly select: object }
+    return { ...(selection as object), select: { ...fields, _count: { select } } }
+  }
+  const visibleOnly = (query: unknown, target: string | null | undefined): unknown => {
+    const rows = target == null ? null : policies.view(context, target).rows
+    if (rows === null) return query
+    const where = typeof query === 'object' && query !== null && 'where' in query ? query.where : null
+    return { where: where == null ? rows.where : { AND: [where, rows.where] } }
+  }
+  return policies.arePrepared(context, asked) ? narrowed() : policies.prepare(context, asked).then(narrowed)
+}
+
+/** Relation name → what is counted of it; null where a selection counts nothing. */
+function countsOf(selection: unknown): Readonly<Record<string, unknown>> | null {
+  const counts = property(property(property(selection, 'select'), '_count'), 'select')
+  return typeof counts === 'object' && counts !== null ? (counts as Readonly<Record<string, unknown>>) : null
+}
+
+function property(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+}

@@ -1,0 +1,23 @@
+/**
+ * Stage 7, graphql. Whether resolvers of the application see the rows of a type. Subscriptions share the rows of a change;
+ * a resolver that masks or adds in place would do so for everybody, so where one may be, each operation decodes its own.
+ */
+import { type GraphQLField, type GraphQLNamedType, isObjectType } from 'graphql'
+import { relationNameOf, SHOWN_COLUMN } from '../shown-column.ts'
+
+const known = new WeakMap<GraphQLNamedType, boolean>()
+
+/** True when a field of the type is more than a column that is shown, or a relation. */
+export function runsOwnCode(type: GraphQLNamedType): boolean {
+  const before = known.get(type)
+  if (before !== undefined) return before
+  const answer = isObjectType(type) && Object.values(type.getFields()).some((field) => !showsColumn(field))
+  known.set(type, answer)
+  return answer
+}
+
+function showsColumn(field: GraphQLField<unknown, object>): boolean {
+  const { extensions } = field
+  const isColumn = extensions[SHOWN_COLUMN] !== undefined || extensions['pothosExposedField'] !== undefined
+  return isColumn || relationNameOf(field) !== null
+}

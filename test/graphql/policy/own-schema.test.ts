@@ -1,0 +1,97 @@
+/** Policies in a schema of the application's own: counts agree with lists, and rows are nobody else's. */
+import SchemaBuilder from '@pothos/core'
+import PrismaPlugin from '@pothos/plugin-prisma'
+import { execute, parse, subscribe } from 'graphql'
+import { expect, it } from 'vitest'
+import type PrismaTypes from '../../../prisma/generated/pothos.ts'
+import { getDatamodel } from '../../../prisma/generated/pothos.ts'
+import { catalog } from '../../../prisma/generated/rowcast.ts'
+import { RowcastPlugin } from '../../../src/graphql/plugin/rowcast-plugin.ts'
+import { createFakeFeed } from '../fake-feed.ts'
+import { createRecordingPrisma } from '../recording-prisma.ts'
+import { nextResult } from '../subscribe-to.ts'
+
+interface Viewer {
+  readonly name: string
+}
+
+const BOB = '00000000-0000-4000-8000-00000000000b'
+const mine = (context: object) => ({ authorId: (context as Viewer).name }) as never
+
+function open() {
+  const feed = Object.assign(createFakeFeed(catalog, ['User', 'Post']), {
+    policies: new Map([['Post', { rows: mine }]]),
+  })
+  const prisma = createRecordingPrisma({
+    'user.findUniqueOrThrow': () => ({ id: 'ada', _count: { posts: 1 } }),
+    'user.findFirst': () => ({ id: 'ada', email: 'ada@x', _count: { posts: 2 } }),
+  })
+  const builder = new SchemaBuilder<{ PrismaTypes: PrismaTypes; Context: Viewer }>({
+    plugins: [PrismaPlugin, RowcastPlugin],
+    prisma: { client: prisma, dmmf: getDatamodel() },
+    rowcast: { feed },
+  })
+  builder.prismaObject('User', {
+    fields: (t) => ({
+      email: t.exposeString('email'),
+      masked: t.string({
+        select: { email: true, tags: true },
+        resolve: (user, _args, { name }) => {
+          // Carelessly, in place.
+          if (name !== 'ada') user.email = '***'
+          user.tags.push(name)
+          return `${user.email} ${user.tags.join()}`
+        },
+      }),
+      postCount: t.relationCount('posts'),
+      draftCount: t.relationCount('posts', {
+        args: { status: t.arg.string() },
+        where: ({ status }) => (status === 'DRAFT' ? { status: 'DRAFT' as const } : {}),
+      }),
+    }),
+  })
+  builder.prismaObject('Post', { fields: (t) => ({ title: t.exposeString('title') }) })
+  builder.queryType({
+    fields: (t) => ({
+      user: t.prismaField({
+        type: 'User',
+        resolve: (query) =>
+          (prisma as never as { user: { findFirst(q: object): never } }).user.findFirst(query),
+      }),
+    }),
+  })
+  builder.changeSubscription('User')
+  const schema = builder.toSchema()
+  return {
+    feed,
+    prisma,
+    query: (source: string, name: string) =>
+      execute({ schema, document: parse(source), contextValue: { name } }),
+    watch: async (source: string, name: string) => {
+      const results = await subscribe({ schema, document: parse(source), contextValue: { name } })
+      if (Symbol.asyncIterator in results) return results
+      throw new Error(JSON.stringify(results))
+    },
+  }
+}
+
+it('a count is of the rows that the viewer may see, whoever asks first for them', async () => {
+  const { prisma, query } = open()
+  const result = await query('{ user { email postCount draftCount(status: "DRAFT") } }', BOB)
+  expect(result.errors).toBeUndefined()
+  const selections = prisma.calls.map(({ query: asked }) => JSON.stringify(asked))
+  expect(selections.some((text) => text.includes(`"posts":{"where":{"authorId":"${BOB}"}}`))).toBe(true)
+  const both = `"posts":{"where":{"AND":[{"status":"DRAFT"},{"authorId":"${BOB}"}]}}`
+  expect(selections.some((text) => text.includes(both))).toBe(true)
+  expect(selections.filter((text) => text.includes('"posts":true'))).toEqual([])
+})
+
+it('a resolver that masks in place masks for its own viewer alone', async () => {
+  const { feed, watch } = open()
+  const source = 'subscription { userChanged { new { email masked } } }'
+  const [bob, ada] = [await watch(source, 'bob'), await watch(source, 'ada')]
+  feed.commit({ model: 'User', action: 'INSERT', new: { id: 'a', email: 'ada@x', tags: ['x'] } })
+  const [seenByBob, seenByAda] = [await nextResult(bob), await nextResult(ada)]
+  expect(seenByBob?.data).toEqual({ userChanged: { new: { email: 'ada@x', masked: '*** x,bob' } } })
+  expect(seenByAda?.data).toEqual({ userChanged: { new: { email: 'ada@x', masked: 'ada@x x,ada' } } })
+})
