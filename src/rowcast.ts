@@ -17,6 +17,7 @@ import { checkImagesAreSent, parseChangeFilter } from './bus/filter/change-filte
 import { logBoundsOf } from './bus/log-bounds.ts'
 import { createMemoryBus } from './bus/memory-bus.ts'
 import { createMessageHub } from './bus/message-hub.ts'
+import { serverStopping } from './bus/server-stopping.ts'
 import type { ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
 import { createRelationRegistry, type RelationRegistry } from './catalog/relation-registry.ts'
 import { MONEY_SCALE_DEFAULT } from './catalog/values/decimal-codecs.ts'
@@ -218,8 +219,14 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     },
     explain(request) {
       checkServesChanges(scaling.role)
-      const driftOf = (model: string) => registry?.faults.get(model) ?? null
-      return explainDelivery({ ...request, catalog }, { ...bus, driftOf })
+      return explainDelivery(
+        { ...request, catalog },
+        {
+          changeAt: (cursor) => bus.changeAt(cursor),
+          progress: (label, cursor) => bus.progress(label, cursor),
+          driftOf: (model) => registry?.faults.get(model) ?? null,
+        },
+      )
     },
     messages(request = {}) {
       checkServesChanges(scaling.role)
@@ -266,14 +273,6 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
 /** One action is a list of one. */
 const actionsOf = (action: ChangeAction | readonly ChangeAction[] | undefined) =>
   typeof action === 'string' ? [action] : action
-
-/** Clients that were told at once come back one after the other. */
-const RETRY_AFTER_MAX_MS = 1_000
-
-function serverStopping(cursor: string | null): RowcastError {
-  const retryAfterMs = Math.round(Math.random() * RETRY_AFTER_MAX_MS)
-  return new RowcastError('SERVER_STOPPING', 'The server is stopping.', { details: { cursor, retryAfterMs } })
-}
 
 /**
  * Deliveries → changes, each with rows of its own: what one subscriber does to a row, no other sees. The one place where
