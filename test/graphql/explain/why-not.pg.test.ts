@@ -139,16 +139,16 @@ describe('Query.whyNot', () => {
     await late.close()
 
     // Cursors of nothing, of another model, of another time.
-    const between = await askWhy(url, 'ada', `${cursor.slice(0, -8)}80000000`, named)
+    const between = await askWhy(url, 'ada', `${cursor.slice(0, -8)}80000000`, named, { name: SECRET })
     expect(passed(between)?.[0]).toEqual(['DECODED', false])
     const other = await askWhy(url, 'ada', cursor, 'subscription { userChanged { cursor } }')
     expect(other.whyNot?.reason).toBe('The change at this cursor is not of User.')
-    const foreign = await askWhy(url, 'ada', `01${'0'.repeat(48)}`, named)
+    const foreign = await askWhy(url, 'ada', `01${'0'.repeat(48)}`, named, { name: SECRET })
     expect(foreign.whyNot).toMatchObject({
       isWanted: null,
       reason: expect.stringContaining('another database'),
     })
-    expect((await askWhy(url, 'ada', 'nonsense', named)).code).toBe('BAD_CURSOR')
+    expect((await askWhy(url, 'ada', 'nonsense', named, { name: SECRET })).code).toBe('BAD_CURSOR')
   })
 
   it('shows nobody more than they may see', { timeout: 120_000 }, async () => {
