@@ -43,6 +43,44 @@ describe.skipIf(NO_REDIS !== null)('a connection to Redis', () => {
     expect((await failureOf(connecting))?.code).toBe('BROKER_UNREACHABLE')
   })
 
+  it('waits for no answer that the network swallows, from whichever byte on', async () => {
+    await using redis = await openRedis()
+    const ask = (port: number) =>
+      openRedisConnection({
+        ...{ url: `redis://127.0.0.1:${port}`, name: 'test', connectTimeoutMs: 2_000, replyTimeoutMs: 500 },
+      }).then(async (connection) => {
+        await connection.send(['PING'])
+        await connection.send(['SET', 'key', 'x'.repeat(50)])
+        await connection.send(['GET', 'key'])
+        connection.destroy()
+      })
+    let total = 0
+    await using counted = await openTcpProxy(redis.port, {
+      intercept(bytes, { direction }) {
+        if (direction === 'toClient') total += bytes.length
+        return bytes
+      },
+    })
+    await ask(counted.port)
+    const outcomes = await Promise.all(
+      // The client needs no last byte.
+      Array.from({ length: total - 1 }, async (_, afterBytes) => {
+        let brought = 0
+        await using link = await openTcpProxy(redis.port, {
+          intercept(bytes, { direction }) {
+            const left = Math.max(0, afterBytes - brought)
+            if (direction === 'toServer') return left === 0 ? bytes.subarray(0, 0) : bytes
+            brought += bytes.length
+            return bytes.subarray(0, left)
+          },
+        })
+        return (await failureOf(ask(link.port)))?.code
+      }),
+    )
+    expect(total).toBeGreaterThan(50)
+    expect(new Set(outcomes)).toEqual(new Set(['BROKER_UNREACHABLE', 'BROKER_LOST']))
+  })
+
   it('names a wrong password without repeating it', async () => {
     await using redis = await openRedis()
     await redis.command('CONFIG', 'SET', 'requirepass', 'right')
