@@ -97,9 +97,10 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     settleWaiters()
   }
 
-  async function setUp(): Promise<readonly SetupStep[]> {
+  /** With the worker's own target it ends with the worker; who calls `enable()` may have stopped it before. */
+  async function setUp(at: typeof options.target): Promise<readonly SetupStep[]> {
     try {
-      const steps = await runSetup(target, goal, { onWait: logLockWait(logger), signal: stopping.signal })
+      const steps = await runSetup(at, goal, { onWait: logLockWait(logger), signal: at.waits?.signal })
       for (const step of steps) logger.info(`Set up: ${step.sql}`, { why: step.why })
       isSlotToCreate = false
       return steps
@@ -119,7 +120,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     // Not again when it fails because somebody else reads the slot: it is theirs then.
     isSlotToDrop = false
     if (isDropping) await dropSlot(target, goal.slot, walsenderPid)
-    if (isSetUpDue()) await setUp()
+    if (isSetUpDue()) await setUp(target)
     else if (isSlotToCreate) {
       await createSlot(target, goal)
       logger.info('A fresh replication slot was made.', { slot: goal.slot })
@@ -249,7 +250,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
 
   return {
     async enable() {
-      const steps = await setUp()
+      const steps = await setUp(options.target)
       // Whatever the worker was waiting for may be mended now.
       released = null
       isSlotToDrop = false

@@ -45,6 +45,8 @@ describe("the application's statements", () => {
     await application.ran(3)
     await rowcast.disable()
     await application.ran(3)
+    // Whoever has stopped can set up again.
+    expect(await rowcast.enable()).not.toEqual([])
     const starting = buildRowcast(database, { options: { enableOnStart: true } })
     starting.start()
     await starting.ready()

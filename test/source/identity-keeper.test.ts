@@ -1,0 +1,73 @@
+/** What is mended while changes flow, and what is not; on a real server: scenarios/identities.pg.test.ts. */
+import { expect, it } from 'vitest'
+import type { DatabaseFacts, PublicationFacts, TableFacts } from '../../src/source/database-facts.ts'
+import { repairSteps } from '../../src/source/identity-keeper.ts'
+import type { SetupGoal } from '../../src/source/setup-goal.ts'
+
+const root = { schema: 'public', table: 'events' }
+const goal: SetupGoal = { tables: [{ model: 'Event', ...root }], publication: 'rowcast', slot: 'rowcast' }
+const parent: TableFacts = {
+  ...{ ...root, root, kind: 'p', persistence: 'p', isOwned: true, owner: 'app', isPartition: false },
+  ...{ replicaIdentity: 'f', identityIndex: null, isHeir: false, hasRowIdentity: true, hasPrimaryKey: true },
+  ...{ hasStoredGeneratedColumn: false, hasVirtualGeneratedColumn: false },
+  ...{ columnListsIn: [], generatedHiddenIn: [] },
+}
+const leaf: TableFacts = { ...parent, table: 'events_1', kind: 'r', isPartition: true, replicaIdentity: 'd' }
+const publication: PublicationFacts = {
+  ...{ owner: 'app', isOwned: true, viaPartitionRoot: true, publishesGenerated: true, comment: null },
+  ...{ publishesInsert: true, publishesUpdate: true, publishesDelete: true, publishesTruncate: true },
+  ...{ tables: [root], named: [root], unidentified: [] },
+}
+const facts: DatabaseFacts = {
+  ...{ serverVersion: 180_004, walLevel: 'logical', role: 'app', database: 'shop' },
+  ...{ mayReplicate: true, mayCreateInDatabase: true, tables: [parent, leaf], publication, slot: null },
+}
+
+const repaired = (change: Partial<DatabaseFacts>, wanted = goal) =>
+  repairSteps({ ...facts, ...change }, wanted)
+    .filter(({ kind }) => kind !== 'memory')
+    .map(({ sql }) => sql)
+
+it('sets a new partition to FULL, and remembers what it was', () => {
+  const steps = repairSteps(facts, goal)
+  expect(steps.map(({ kind }) => kind)).toEqual(['memory', 'replica-identity'])
+  expect(steps[0]?.sql).toContain('events_1')
+  expect(steps[1]).toMatchObject({
+    sql: 'ALTER TABLE "public"."events_1" REPLICA IDENTITY FULL',
+    locks: [{ schema: 'public', table: 'events_1' }],
+  })
+})
+
+it.each<[string, Partial<DatabaseFacts>]>([
+  ['belongs to somebody else', { tables: [parent, { ...leaf, isOwned: false }] }],
+  ['is of a table that is not FULL itself', { tables: [{ ...parent, replicaIdentity: 'd' }, leaf] }],
+  ['has a virtual generated column', { tables: [parent, { ...leaf, hasVirtualGeneratedColumn: true }] }],
+  [
+    'has columns that somebody does not publish',
+    { tables: [parent, { ...leaf, columnListsIn: ['theirs'] }] },
+  ],
+  [
+    'is no partition, but the table itself, which somebody changed',
+    { tables: [{ ...leaf, isPartition: false, root: { schema: 'public', table: 'events_1' } }] },
+  ],
+])('leaves alone what %s', (_what, change) => {
+  expect(repaired(change)).toEqual([])
+})
+
+it('leaves the partitions of a model alone that keeps its identities', () => {
+  const keep = { ...goal, tables: goal.tables.map((each) => ({ ...each, replicaIdentity: 'keep' as const })) }
+  expect(repaired({}, keep)).toEqual([])
+})
+
+it('takes back what makes PostgreSQL refuse statements, and publishes generated columns', () => {
+  const virtual = { ...leaf, replicaIdentity: 'f', hasVirtualGeneratedColumn: true }
+  expect(repaired({ tables: [parent, virtual] })).toEqual([
+    'ALTER TABLE "public"."events_1" REPLICA IDENTITY DEFAULT',
+  ])
+  const hidden = { ...publication, publishesGenerated: false }
+  const stored = { ...leaf, replicaIdentity: 'f', hasStoredGeneratedColumn: true }
+  expect(repaired({ tables: [parent, stored], publication: hidden })).toEqual([
+    'ALTER PUBLICATION "rowcast" SET (publish_generated_columns = stored)',
+  ])
+  expect(repaired({ tables: [parent, stored], publication: { ...hidden, isOwned: false } })).toEqual([])
+})
