@@ -1,6 +1,6 @@
 /**
- * Stage 8, server. What the subscriptions of each connection, of each address and of the server may leave waiting and
- * catch up with at once.
+ * Stage 8, server. What the subscriptions of each connection, of each address and of the server may leave waiting, catch
+ * up with at once, and have their filters cost.
  */
 import { Account } from '../bus/holdings.ts'
 import { isLoopback, networkOf } from './client-address.ts'
@@ -17,7 +17,7 @@ const KEPT_MAX = 1_024
 
 /** Creates them. */
 export function createClientAccounts(limits: ServerLimits): ClientAccounts {
-  const server = new Account({ replaysMax: limits.replaysMax })
+  const server = new Account({ replaysMax: limits.replaysMax, filterCostMax: limits.filterCostMax })
   const addresses = new Map<string, Account>()
 
   function ofAddress(address: string): Account {
@@ -26,11 +26,14 @@ export function createClientAccounts(limits: ServerLimits): ClientAccounts {
     const known = addresses.get(network)
     if (known !== undefined) return known
     if (addresses.size >= KEPT_MAX) {
-      for (const [each, { bytes, replays }] of addresses) {
-        if (bytes === 0 && replays === 0) addresses.delete(each)
+      for (const [each, { bytes, replays, filterCost }] of addresses) {
+        if (bytes === 0 && replays === 0 && filterCost === 0) addresses.delete(each)
       }
     }
-    const account = new Account({ replaysMax: limits.replaysPerAddressMax }, server)
+    const account = new Account(
+      { replaysMax: limits.replaysPerAddressMax, filterCostMax: limits.filterCostPerAddressMax },
+      server,
+    )
     addresses.set(network, account)
     return account
   }
@@ -38,7 +41,11 @@ export function createClientAccounts(limits: ServerLimits): ClientAccounts {
   return {
     open: (address) =>
       new Account(
-        { bytesMax: limits.queuedBytesPerSocketMax, replaysMax: limits.replaysPerSocketMax },
+        {
+          bytesMax: limits.queuedBytesPerSocketMax,
+          replaysMax: limits.replaysPerSocketMax,
+          filterCostMax: limits.filterCostPerSocketMax,
+        },
         ofAddress(address),
       ),
   }

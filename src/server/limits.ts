@@ -38,6 +38,12 @@ export interface ServerLimits {
   readonly replaysPerAddressMax: number
   /** Those of the server. @default 20_000 */
   readonly replaysMax: number
+  /** What the filters of one connection may cost together for a row; docs/filters.md says what they cost. @default 2_000 */
+  readonly filterCostPerSocketMax: number
+  /** Those of one client address; loopback is not counted. @default 20_000 */
+  readonly filterCostPerAddressMax: number
+  /** Those of the server. @default 1_000_000 */
+  readonly filterCostMax: number
   /** Operations that run at once on one WebSocket. @default 100 */
   readonly subscriptionsPerSocketMax: number
   /** WebSockets and SSE streams of one client address; loopback is not counted. @default 200 */
@@ -79,6 +85,9 @@ export const DEFAULT_LIMITS: ServerLimits = {
   replaysPerSocketMax: 100,
   replaysPerAddressMax: 1_000,
   replaysMax: 20_000,
+  filterCostPerSocketMax: 2_000,
+  filterCostPerAddressMax: 20_000,
+  filterCostMax: 1_000_000,
   subscriptionsPerSocketMax: 100,
   connectionsPerAddressMax: 200,
   ipv6PrefixLength: 64,

@@ -6,8 +6,8 @@
 import { type ErrorCode, isRowcastError, RowcastError } from '../errors.ts'
 import { type ConnectionName, describeTarget } from './connection-target.ts'
 
-/** Error code and predicate of the sentence `PostgreSQL at … <predicate> (<code>).` */
-type Meaning = readonly [code: ErrorCode, predicate: string]
+/** Error code, predicate of the sentence `PostgreSQL at … <predicate> (<code>).`, and a hint where the code's own does not help. */
+type Meaning = readonly [code: ErrorCode, predicate: string, hint?: string]
 
 const UNTRUSTED: Meaning = ['SOURCE_TLS_FAILED', 'shows a certificate that is not trusted here']
 
@@ -29,8 +29,16 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
-  CERT_HAS_EXPIRED: ['SOURCE_TLS_FAILED', 'shows a certificate that has expired'],
-  ERR_TLS_CERT_ALTNAME_INVALID: ['SOURCE_TLS_FAILED', 'shows a certificate of another host'],
+  CERT_HAS_EXPIRED: [
+    'SOURCE_TLS_FAILED',
+    'shows a certificate that has expired',
+    'Renew the certificate of the server, and look at the clock of this machine.',
+  ],
+  ERR_TLS_CERT_ALTNAME_INVALID: [
+    'SOURCE_TLS_FAILED',
+    'shows a certificate of another host',
+    'Write the host in DATABASE_URL as the certificate names it, or give the server a certificate with that name.',
+  ],
   // SQLSTATEs.
   '28000': ['SOURCE_AUTHENTICATION_FAILED', 'does not let the user in'],
   '28P01': ['SOURCE_AUTHENTICATION_FAILED', 'did not accept the password'],
@@ -84,9 +92,10 @@ export function toRowcastError(error: unknown, connection: ConnectionName): Rowc
     const reason = error instanceof Error ? error.message : 'no reason given'
     return new RowcastError('SOURCE_CONNECTION_FAILED', `No session with ${place}: ${reason}.`)
   }
-  const [meaning, predicate] = MEANINGS[code] ?? CLASS_MEANINGS[code.slice(0, 2)] ?? unknownMeaning(code)
+  const [meaning, predicate, hint] =
+    MEANINGS[code] ?? CLASS_MEANINGS[code.slice(0, 2)] ?? unknownMeaning(code)
   if (!isSqlstate(code))
-    return new RowcastError(meaning, `${place} ${predicate} (${code}).`, { cause: error })
+    return new RowcastError(meaning, `${place} ${predicate} (${code}).`, { cause: error, mend: hint })
   // Not as cause: the server's error carries rows in its detail.
   return new RowcastError(meaning, `${place} ${predicate} (SQLSTATE ${code}${serverText(error, code)}).`, {
     details: { sqlstate: code, ...positionOf(error) },

@@ -50,6 +50,15 @@ test.each([
   expect(sqlstateOf(error)).toBe(code)
 })
 
+test.each([
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', /sslrootcert/],
+  ['CERT_HAS_EXPIRED', /Renew the certificate/],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', /host in DATABASE_URL as the certificate names it/],
+])('%s has the hint that helps', (code, hint) => {
+  const { mend } = toRowcastError(Object.assign(new Error('no'), { code }), CONNECTION)
+  expect(mend).toMatch(hint)
+})
+
 test('the replication connection reports the same way', () => {
   const refused = new PostgresError({ code: '57P03', severity: 'FATAL', message: 'starting up' })
   expect(toRowcastError(refused, CONNECTION).code).toBe('SOURCE_SERVER_STARTING')

@@ -1,0 +1,21 @@
+/** What a client's filters may cost is counted for its connection, its address and the server. */
+import { describe, expect, it } from 'vitest'
+import { createClientAccounts } from '../../src/server/client-accounts.ts'
+import { DEFAULT_LIMITS } from '../../src/server/limits.ts'
+
+describe('the cost of filters', () => {
+  it('is bounded for a connection, for an address and for the server', () => {
+    const accounts = createClientAccounts({
+      ...DEFAULT_LIMITS,
+      ...{ filterCostPerSocketMax: 100, filterCostPerAddressMax: 150, filterCostMax: 200 },
+    })
+    const [first, second, other] = ['192.0.2.1', '192.0.2.1', '192.0.2.2'].map((each) => accounts.open(each))
+    first?.begin(100, false)
+    expect(() => first?.begin(1, false)).toThrow('[FILTER_TOO_COSTLY]')
+    expect(() => second?.begin(51, false)).toThrow('[FILTER_TOO_COSTLY]')
+    second?.begin(50, false)
+    expect(() => other?.begin(51, false)).toThrow('[FILTER_TOO_COSTLY]')
+    first?.endFilter(100)
+    other?.begin(51, false)
+  })
+})
