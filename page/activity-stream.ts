@@ -30,7 +30,8 @@ export function followActivity(token: string | null, listener: ActivityListener)
   let timer: ReturnType<typeof setTimeout> | undefined
   let isFirst = true
   const client = createClient({
-    url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`,
+    // Beside the page, wherever a proxy has put it.
+    url: new URL('graphql', location.href).href.replace(/^http/, 'ws'),
     connectionParams: token === null ? {} : { token, authorization: `Bearer ${token}` },
     keepAlive: 10_000,
     retryAttempts: Number.POSITIVE_INFINITY,

@@ -6,7 +6,8 @@ const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 // biome-ignore lint/style/noDefaultExport: Vite reads it
 export default defineConfig({
   root: folder('.'),
-  base: '/',
+  // Relative: a proxy may serve it under a path of its own.
+  base: './',
   logLevel: 'warn',
   // The icon is a file of its own, since the page's rules let nothing be loaded from inside a text.
   build: {

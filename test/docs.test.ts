@@ -20,7 +20,7 @@ const ROOT = join(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
 
 it('every block is of a language that is checked', () => {
-  const checked = ['ts', 'graphql', 'sql', 'bash', 'prisma', 'json', 'yaml']
+  const checked = ['ts', 'graphql', 'sql', 'bash', 'prisma', 'json', 'yaml', 'nginx']
   const others = listBlocks().filter(({ language }) => !checked.includes(language))
   expect(others.map(({ place, language }) => `${place} ${language}`)).toEqual([])
 })
@@ -142,7 +142,11 @@ it('the runbook is the error table', () => {
 })
 
 it('codes that the pages name exist', () => {
-  const others = new Set(['INTERNAL_SERVER_ERROR', 'NODE_ENV', 'DATABASE_URL'])
+  const others = new Set([
+    ...['INTERNAL_SERVER_ERROR', 'NODE_ENV', 'DATABASE_URL'],
+    // Names that servers commonly use.
+    ...['GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED'],
+  ])
   const named = listPages().flatMap((page) =>
     [...read(page).matchAll(/`((?:SOURCE|WIRE|CATALOG|CONFIG|GRAPHQL|SERVER|POLICY|BROKER)_[A-Z_]+)`/g)].map(
       (match) => [page, match[1] ?? ''] as const,

@@ -33,6 +33,7 @@ import {
   NOT_FOUND,
   ORIGIN_REFUSAL,
   type Refusal,
+  SINGLE_CONNECTION,
   STOPPING_REFUSAL,
   TOO_MANY,
 } from './refusal.ts'
@@ -148,6 +149,7 @@ export function createServer(options: ServerOptions): RowcastServer {
     if (!hostGuard.isAllowed(request.headers.host) && !OPERATORS_PATHS.has(pathOf(request))) {
       return refusals.respond(request, response, HOST_REFUSAL)
     }
+    if (isSingleConnection(request)) return refusals.respond(request, response, SINGLE_CONNECTION)
     if (page?.respond(request, response)) return undefined
     if (options.metrics !== undefined && pathOf(request) === METRICS_PATH)
       return respondMetrics(request, response, options.metrics, logger)
@@ -202,6 +204,12 @@ const DRAIN_LOOK_MS = 10
 async function waitUntil(isMet: () => boolean, timeoutMs: number): Promise<void> {
   const endMs = performance.now() + timeoutMs
   while (!isMet() && performance.now() < endMs) await delay(DRAIN_LOOK_MS)
+}
+
+/** GraphQL over SSE's other mode begins with a PUT that reserves a stream, and names it in a header from then on. */
+function isSingleConnection(request: IncomingMessage): boolean {
+  if (pathOf(request) !== GRAPHQL_PATH) return false
+  return request.method === 'PUT' || request.headers['x-graphql-event-stream-token'] !== undefined
 }
 
 /** For probes and scrapers, under whatever name: they hold no rows. */

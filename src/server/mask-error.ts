@@ -11,6 +11,7 @@ import { shorthandHint } from '../graphql/filter-shorthand.ts'
 import { toGraphqlError } from '../graphql/graphql-errors.ts'
 import type { Logger } from '../log.ts'
 import { cutSuggestion } from './cut-suggestion.ts'
+import { codeOfRequestError } from './request-errors.ts'
 
 /** Masks errors and logs what it hides, each error once. */
 export interface ErrorMask {
@@ -57,7 +58,7 @@ export function createErrorMask({ logger, areSuggestionsHidden }: ErrorMaskOptio
       const shown = toGraphqlError(error)
       if (shown instanceof GraphQLError && isMadeForClients(shown)) {
         const safe = withoutValue(shown)
-        return withHttpStatus(withHint(areSuggestionsHidden ? withoutSuggestion(safe) : safe))
+        return withCode(withHttpStatus(withHint(areSuggestionsHidden ? withoutSuggestion(safe) : safe)))
       }
       if (isQuoting(causeOf(originalOf(error)))) return unrepresentable(error as GraphQLError)
       const id = logOnce(error)
@@ -119,6 +120,11 @@ function withHttpStatus(error: GraphQLError): GraphQLError {
   return status === undefined || http !== undefined
     ? error
     : remake(error, error.message, { ...error.extensions, http: { status } })
+}
+
+function withCode(error: GraphQLError): GraphQLError {
+  const code = error.extensions['code'] === undefined ? codeOfRequestError(error) : null
+  return code === null ? error : remake(error, error.message, { ...error.extensions, code })
 }
 
 /** The code that Yoga gives to what validation finds. */

@@ -110,6 +110,11 @@ export const HOST_REFUSAL: Refusal = {
   code: 'HOST_NOT_ALLOWED',
   message: 'This server is not known by the name that the request has as its host.',
 }
+export const SINGLE_CONNECTION: Refusal = {
+  code: 'TRANSPORT_NOT_SUPPORTED',
+  message: 'The single connection mode of GraphQL over SSE is not spoken here.',
+  hint: 'Use the distinct connections mode: in graphql-sse leave `singleConnection` out. Or subscribe over WebSocket with graphql-ws.',
+}
 export const ORIGIN_REFUSAL: Refusal = {
   code: 'CROSS_SITE_REQUEST',
   message: 'The page comes from an origin that is neither this server nor named in `allowedOrigins`.',

@@ -75,3 +75,21 @@ test('a client that accepts nothing we have reads what to accept', async () => {
   }
   expect((await postGraphql(url, '{ hello }')).status).toBe(200)
 })
+
+test('the other mode of GraphQL over SSE is told which one to use', async () => {
+  const { url } = await startServer()
+  for (const init of [{ method: 'PUT' }, { headers: { 'x-graphql-event-stream-token': 'x' } }]) {
+    const response = await fetch(`${url}/graphql`, init)
+    expect(response.status).toBe(405)
+    expect(await response.json()).toMatchObject({
+      errors: [
+        {
+          extensions: {
+            code: 'TRANSPORT_NOT_SUPPORTED',
+            mend: expect.stringContaining('singleConnection'),
+          },
+        },
+      ],
+    })
+  }
+})

@@ -1,0 +1,26 @@
+/** Each error of a request has a code, the same on every transport. */
+import { describe, expect, test } from 'vitest'
+import { startProbe, TRANSPORTS } from './transports.ts'
+
+describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
+  test.each<[string, Record<string, unknown>, string]>([
+    ['{ syntax', {}, 'GRAPHQL_PARSE_FAILED'],
+    ['', {}, 'GRAPHQL_PARSE_FAILED'],
+    ['{ nothing }', {}, 'GRAPHQL_VALIDATION_FAILED'],
+    ['query A { hello } query B { hello }', {}, 'OPERATION_RESOLUTION_FAILURE'],
+    ['query ($bytes: Int!) { text(bytes: $bytes) }', { bytes: 'x' }, 'BAD_USER_INPUT'],
+    ['query ($bytes: Int!) { text(bytes: $bytes) }', {}, 'BAD_USER_INPUT'],
+    [
+      '{ node { node { node { node { node { node { node { node { node { value } } } } } } } } } }',
+      {},
+      'QUERY_OVER_LIMIT',
+    ],
+    ['{ fails }', {}, 'INTERNAL_SERVER_ERROR'],
+  ])('%s with %j is %s', async (query, variables, code) => {
+    const { url } = await startProbe()
+    // An empty document is no GET's.
+    if (query === '' && name.endsWith('GET')) return
+    const { errors } = await ask(url, query, { variables })
+    expect(errors).toMatchObject([{ extensions: { code } }])
+  })
+})
