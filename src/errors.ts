@@ -521,6 +521,13 @@ export const ERRORS = {
     retry: 'backoff',
     isPublic: false,
   },
+  SOURCE_TABLE_CHANGED: {
+    means:
+      "A registered model's table was replaced, or what is published of it was changed, and transactions that wrote meanwhile may still be open.",
+    mend: 'Nothing: the model is open again once they have ended. The log says for how many it waits; pg_stat_activity.xact_start says for how long they have been open.',
+    retry: 'backoff',
+    isPublic: false,
+  },
   SOURCE_SLOT_MISSING: {
     means: 'The replication slot does not exist.',
     mend: 'Call rowcast.enable() once; it creates publication, replica identities and slot.',

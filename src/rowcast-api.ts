@@ -179,6 +179,6 @@ export interface RowcastStatus extends SourceStatus {
 /** A model whose table and the Prisma schema disagree, or that is not published. */
 export interface DriftedModel {
   readonly model: string
-  /** CATALOG_DRIFT, CATALOG_SOFT_DELETE_UNKNOWN or SOURCE_TABLE_NOT_PUBLISHED, with what to run. */
+  /** CATALOG_DRIFT, CATALOG_SOFT_DELETE_UNKNOWN, SOURCE_TABLE_NOT_PUBLISHED or another code of its kind, with what to run. */
   readonly error: RowcastError
 }

@@ -7,6 +7,7 @@ import type { OlderLog, OlderReader } from '../bus/bus.ts'
 import { endOfPart } from '../bus/older-reader.ts'
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
+import { parseBarrier } from '../source/barrier-message.ts'
 import { LSN_ZERO } from '../wire/lsn.ts'
 import type { Entry } from './entry-codec.ts'
 import type { EntryFeeder, FeederOutput } from './entry-feeder.ts'
@@ -70,6 +71,12 @@ export class BrokerArchive implements OlderLog {
         publish: (part) => parts.push(part),
         onDrift(drifted) {
           if (drifted === model) fault = resync('changes of its model could not be read for a while')
+        },
+        onMessage(message) {
+          if (!parseBarrier(message)?.cut.includes(model)) return
+          if (after !== null) fault = resync('what is published of its table has changed since')
+          // Whoever asks for all that is retained begins after the gap.
+          else parts = []
         },
       },
       from ?? { lsn: LSN_ZERO, sequence: 0 },

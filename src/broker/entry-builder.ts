@@ -5,12 +5,14 @@
 import { Buffer } from 'node:buffer'
 import { MONEY_OID } from '../catalog/money-scale.ts'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
+import type { EmittedMessage } from '../changes/emitted-message.ts'
 import type { RowcastError } from '../errors.ts'
 import { readUint32 } from '../pgoutput/big-endian.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
 import type { BeginMessage, LogicalMessage, RelationMessage } from '../pgoutput/messages.ts'
-import { HEARTBEAT_PREFIX } from '../source/heartbeat.ts'
+import { isOwnMessage } from '../source/barrier-message.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+import { pgMicrosToDate } from '../wire/pg-time.ts'
 import { EntryEncoder } from './entry-codec.ts'
 import { type EntryId, laterEntryId, messageEntryId } from './entry-id.ts'
 import { encodeRelationDefinition, type RelationDefinition } from './relation-definition.ts'
@@ -27,6 +29,10 @@ export interface EntryBuilderOutput {
   /** Comes before the first entry that refers to it. */
   onRelation(definition: RelationDefinition): void
   onEntry(entry: BuiltEntry): void
+  /** A message between processes of rowcast, whose entry has left. */
+  onOwnMessage?(message: EmittedMessage): void
+  /** The next rows of the model come from the table of this OID. */
+  onTable?(model: string, oid: number): void
   /** All entries of a transaction have left. */
   onCommit(endLsn: Lsn): void
   /** A model's rows cannot be read by the Prisma schema of this process. */
@@ -66,6 +72,8 @@ export class EntryBuilder {
   #firstSequence = 0
   #recordCount = 0
   #skipped = 0
+  /** Of the open transaction. */
+  #ownMessages: EmittedMessage[] = []
   /** What the entry says already of relations, by OID. */
   readonly #told = new Map<number, string>()
 
@@ -113,6 +121,7 @@ export class EntryBuilder {
       case 'commit':
         if (!this.#encoder.isEmpty) this.#flush(message.endLsn)
         this.#begin = null
+        for (const own of this.#ownMessages.splice(0)) this.#output.onOwnMessage?.(own)
         this.#output.onCommit(message.endLsn)
         return
       case 'type':
@@ -145,6 +154,7 @@ export class EntryBuilder {
       this.#digests.delete(message.oid)
       return
     }
+    this.#output.onTable?.(model.name, message.oid)
     this.#define(message.oid)
     if (drift !== null) this.#output.onDrift(model.name, drift)
     else if (before.has(model.name) && !this.#registry.faults.has(model.name))
@@ -168,7 +178,11 @@ export class EntryBuilder {
   }
 
   #takeMessage(message: LogicalMessage, bytes: Buffer, start: number, end: number): void {
-    if (message.prefix === HEARTBEAT_PREFIX) return
+    if (isOwnMessage(message)) {
+      const own = this.#ownMessageOf(message)
+      if (own === null) return
+      this.#ownMessages.push(own)
+    }
     if (message.isTransactional) {
       this.#makeRoom()
       this.#encoder.addMessage(bytes, start, end)
@@ -183,6 +197,18 @@ export class EntryBuilder {
       ...{ endLsn: LSN_ZERO, firstIndex: 0, firstSequence: 0 },
     })
     this.#leave({ id, payload })
+  }
+
+  /** Heartbeats have done their work when they have come. */
+  #ownMessageOf({ prefix, content, lsn }: LogicalMessage): EmittedMessage | null {
+    const begin = this.#begin
+    if (begin === null || content.length === 0) return null
+    const { xid, finalLsn: commitLsn, committedAtMicros } = begin
+    const transaction = {
+      ...{ xid, commitLsn, committedAt: pgMicrosToDate(committedAtMicros) },
+      epoch: { systemId: '0', timeline: 0 },
+    }
+    return { prefix, content: new Uint8Array(content), lsn, transaction, index: 0 }
   }
 
   #skip(count: number): void {
@@ -252,6 +278,7 @@ export class EntryBuilder {
   #clear(): void {
     this.#encoder.clear()
     this.#told.clear()
+    this.#ownMessages = []
     this.#recordCount = 0
     this.#skipped = 0
   }

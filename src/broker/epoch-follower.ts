@@ -11,6 +11,7 @@ import type { Logger } from '../log.ts'
 import { ModelTableGuard, type ModelTableListener } from '../source/model-tables.ts'
 import type { TableJudge } from '../source/row-security.ts'
 import { toLsn } from '../wire/lsn.ts'
+import { applyBarrier } from './apply-barrier.ts'
 import { otherDatabase, streamGap } from './broker-faults.ts'
 import { type EntryFeeder, type FeederOutput, feedAll } from './entry-feeder.ts'
 import { compareEntryIds, type EntryId } from './entry-id.ts'
@@ -243,7 +244,6 @@ export class EpochFollower {
     const first = entries.findIndex((entry) => entry.previous.lsn !== entry.id.lsn)
     const preloaded = first < 0 ? [] : entries.slice(first)
     const from = preloaded[0]?.previous ?? last
-    const { systemId, timeline } = epoch
     const { bus, onMessage } = this.#options
     const feeder = this.#options.createFeeder(
       {
@@ -251,13 +251,15 @@ export class EpochFollower {
         onDrift: (model, drift) => this.#onDrift(model, drift),
         onRecovery: (model) => this.#onRecovery(model),
         // What was said before this process came is not for those who listen now.
-        onMessage: (message) => (this.#isPreloading ? undefined : onMessage(message)),
+        onMessage: (message) => {
+          if (!applyBarrier(bus, message) && !this.#isPreloading) onMessage(message)
+        },
       },
       from,
     )
     feeder.begin(epoch, from)
     bus.open({
-      ...{ systemId, timeline, isFirst: true },
+      ...{ systemId: epoch.systemId, timeline: epoch.timeline, isFirst: true },
       floorLsn: toLsn(from.lsn + 1n),
       serverLsn: toLsn(last.lsn + 1n),
     })

@@ -6,7 +6,15 @@ import type { ReplicationSourceOptions } from '../source/source-options.ts'
 /** The outgoing side of a source. */
 export type SourceSink = Pick<
   ReplicationSourceOptions,
-  'onStreamStarted' | 'publish' | 'onPassed' | 'onGap' | 'onDrift' | 'onRecovery' | 'onMessage' | 'relay'
+  | 'onStreamStarted'
+  | 'publish'
+  | 'onPassed'
+  | 'onGap'
+  | 'onDrift'
+  | 'onRecovery'
+  | 'onCut'
+  | 'onMessage'
+  | 'relay'
 >
 
 /** Changes stay in the process. */
@@ -18,6 +26,10 @@ export function busSink(bus: ChangeBus, hub: MessageHub): SourceSink {
     onGap: (error) => bus.gap(error),
     onDrift: (model, drift) => bus.close(drift, model),
     onRecovery: (model) => bus.cut(model),
+    onCut(model, { position, cleanFrom, error }) {
+      bus.close(error, model, cleanFrom)
+      bus.cut(model, position)
+    },
     onMessage: (message) => hub.publish(message),
   }
 }
@@ -30,5 +42,6 @@ export const NO_SINK: SourceSink = {
   onGap() {},
   onDrift() {},
   onRecovery() {},
+  onCut() {},
   onMessage() {},
 }

@@ -8,8 +8,8 @@ import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { StreamPast } from '../source/continuity.ts'
-import type { RelayFeed, RelayStart, StreamRelay } from '../source/stream-relay.ts'
+import { verifiedModels } from '../source/publication-guard.ts'
+import type { RelayFeed, RelayPast, RelayStart, StreamRelay } from '../source/stream-relay.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { oldTimeline, toBrokerError } from './broker-faults.ts'
 import type { RedisBroker } from './broker-options.ts'
@@ -21,7 +21,7 @@ import { warnOfEviction } from './eviction.ts'
 import { openRedisConnection, type RedisConnection } from './redis-connection.ts'
 import { StreamTrimmer } from './stream-trimmer.ts'
 import { StreamWriter } from './stream-writer.ts'
-import { formatTableStates } from './table-states.ts'
+import { formatTableStates, parseTableStates } from './table-states.ts'
 
 /** What a tap needs. */
 export interface TapRelayOptions {
@@ -53,6 +53,9 @@ export interface TapRelay extends StreamRelay {
   status(): TapStatus
 }
 
+/** Before the first look. */
+const NO_TABLES = formatTableStates([])
+const NO_PAST: RelayPast = { past: null, known: null }
 /** How often the tap says that it is there, looks whether the stream is still its own, and trims it. */
 const TICK_MS = 1_000
 
@@ -75,7 +78,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   let found: Found | null = null
   let published: Published | null = null
   let session: Session | null = null
-  let tables = formatTableStates([])
+  let tables = NO_TABLES
   let entryCount = 0
   let handedOver: Lsn = LSN_ZERO
   let failure: RowcastError | null = null
@@ -89,6 +92,8 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       session.writer.addCommand(['HSET', relations, digest, bytes])
     },
     onEntry: (entry) => session?.writer.addEntry(entry),
+    onOwnMessage: (message) => session?.feed.onOwnMessage(message),
+    onTable: (model, oid) => session?.feed.onTable(model, oid),
     onCommit: handOver,
     onDrift: options.onDrift,
     onRecovery: options.onRecovery,
@@ -158,7 +163,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     session = opened
     handedOver = LSN_ZERO
     builder.reset(last)
-    writer.addCommand(['SET', keys.tables, tables])
+    if (tables !== NO_TABLES) writer.addCommand(['SET', keys.tables, tables])
     writer.addMark(start.floorLsn)
     open(opened, current, isNew, start.floorLsn).catch((error: unknown) => {
       if (session === opened) fail(toBrokerError(error))
@@ -219,28 +224,30 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     connect,
     begin,
     end,
-    async readPast({ systemId, timeline }): Promise<StreamPast | null> {
+    async readPast({ systemId, timeline }): Promise<RelayPast> {
       found = null
       store.useSystem(systemId)
       const current = connection
       if (current === null) throw new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')
       const stored = await store.readState(current)
-      if (stored === null) return null
+      if (stored === null) return NO_PAST
       const { epoch, last, safeLsn, isWritable } = stored
       if (epoch.timeline > timeline) {
         failure = oldTimeline(timeline, epoch.timeline)
         throw failure
       }
       found = { epoch, last, isWritable }
-      if (!epoch.isOpen) return null
+      if (!epoch.isOpen) return NO_PAST
       const isKnown = published?.epochId === epoch.id && formatEntryId(published.last) === formatEntryId(last)
       const isAhead = isKnown && published !== null && published.safeLsn > safeLsn
-      return {
+      const past = {
         systemId: epoch.systemId,
         timeline: epoch.timeline,
         safeLsn: isAhead ? (published?.safeLsn ?? safeLsn) : safeLsn,
         deliveredLsn: last.sequence >= INDEX_AFTER_ALL ? LSN_ZERO : last.lsn,
       }
+      const told = await current.send(['GET', store.keys.epoch(epoch.id).tables])
+      return { past, known: verifiedModels(parseTableStates(String(told ?? NO_TABLES)) ?? []) }
     },
     take(bytes, start, end) {
       if (session !== null) builder.take(bytes, start, end)

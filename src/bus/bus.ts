@@ -156,6 +156,9 @@ export interface ChangeBus extends ChangeSink {
    * waits in their queues is delivered before.
    */
   stop(errorOf: (cursor: string | null) => Error): void
-  /** Ends the subscriptions of one model, or all: normally, or with the error given. */
-  close(error?: Error, model?: string): void
+  /**
+   * Ends the subscriptions of one model, or all: normally, or with the error given. With `lsn` only those that began
+   * before it.
+   */
+  close(error?: Error, model?: string, lsn?: Lsn): void
 }

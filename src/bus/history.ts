@@ -10,6 +10,7 @@ import {
   formatCursor,
   INDEX_AFTER_ALL,
   isSameEpoch,
+  laterOf,
   type StreamEpoch,
 } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
@@ -53,6 +54,11 @@ export class History {
     present.end = this.log.newest
     this.#newest = null
     this.#epochs.push({ epoch: epochOf(start), end: null })
+  }
+
+  /** Where a subscription without a cursor begins now. */
+  get liveFrom(): ChangePosition {
+    return laterOf(this.log.newest, this.begun)
   }
 
   /** The cursor that stands after the newest change: one text for all who ask meanwhile. */

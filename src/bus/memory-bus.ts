@@ -148,7 +148,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     this.#roster.add(subscriber)
     this.#observers?.onSubscribed(model, queue)
     if (after === undefined) {
-      subscriber.began = this.#history?.log.newest ?? null
+      subscriber.began = this.#history?.liveFrom ?? null
       this.#goLive(subscriber)
     } else {
       subscriber.replayOf = account
@@ -186,8 +186,8 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     for (const subscriber of this.#roster.open) subscriber.queue.end(errorOf(this.#cursorOf(subscriber)))
   }
 
-  close(error?: Error, model?: string): void {
-    this.#endAll(error, model)
+  close(error?: Error, model?: string, lsn?: Lsn): void {
+    this.#endAll(error, model, lsn)
   }
 
   #createLog(start: StreamStart): RetainedLog {
@@ -290,9 +290,10 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     return this.#newestCursorOf(subscriber) ?? subscriber.queue.lastCursor
   }
 
-  #endAll(error: Error | undefined, model?: string): void {
+  #endAll(error: Error | undefined, model?: string, lsn?: Lsn): void {
     for (const subscriber of this.#roster.open) {
-      if (model === undefined || subscriber.model === model) subscriber.queue.end(error)
+      if (model !== undefined && subscriber.model !== model) continue
+      if (lsn === undefined || subscriber.hasBegunBefore(lsn)) subscriber.queue.end(error)
     }
   }
 }

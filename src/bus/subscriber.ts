@@ -2,6 +2,7 @@
 import type { AnyChange, ChangeAction, ChangePosition } from '../changes/change.ts'
 import { comparePositions } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
+import type { Lsn } from '../wire/lsn.ts'
 import type { ChangeFilter } from './filter/change-filter.ts'
 import { judgeChange, missingValues } from './filter/judge-change.ts'
 import type { History } from './history.ts'
@@ -108,6 +109,11 @@ export class Subscriber {
   /** What judging a change takes, in steps of microseconds. */
   get judgingSteps(): number {
     return 1 + (this.filter?.cost ?? 0)
+  }
+
+  /** Whether it is to have what committed before `lsn`; one that waits for the first stream is not. */
+  hasBegunBefore(lsn: Lsn): boolean {
+    return this.began !== null && this.began.commitLsn + 1n < lsn
   }
 
   /** Leaves the change, and what follows it, to be read from the log. */

@@ -41,6 +41,8 @@ export interface AssemblerOutput {
   onRecovery?(model: string): void
   /** Rows come from a partition that logs a part of each only, or no longer do. */
   onPartialRows?(): void
+  /** The next rows of the model come from the table of this OID. */
+  onTable?(model: string, oid: number): void
   /** An application's message: of a transaction after it committed and its changes left, any other at once. */
   onMessage?(message: EmittedMessage): void
   /** A transaction has begun: until its commit no position beyond it may be confirmed. */
@@ -117,6 +119,7 @@ export function createTransactionAssembler(
     const before = new Set(registry.faults.keys())
     const { model, drift } = registry.update(message)
     if (model === null) return
+    output.onTable?.(model.name, message.oid)
     if (drift !== null) output.onDrift(model.name, drift)
     else if (before.has(model.name) && !registry.faults.has(model.name)) output.onRecovery?.(model.name)
   }

@@ -78,6 +78,11 @@ export function comparePositions(a: ChangePosition, b: ChangePosition): number {
   return a.index - b.index
 }
 
+/** The one of two positions that stands behind the other. */
+export function laterOf(a: ChangePosition, b: ChangePosition): ChangePosition {
+  return comparePositions(a, b) < 0 ? b : a
+}
+
 /** Whether two epochs are one history. */
 export function isSameEpoch(a: StreamEpoch, b: StreamEpoch): boolean {
   return a.systemId === b.systemId && a.timeline === b.timeline

@@ -21,6 +21,7 @@ export type GapReason =
   | 'slot-over-budget'
   | 'publication-dropped'
   | 'table-unpublished'
+  | 'publication-changed'
 
 /** Where the last stream of this process ended. */
 export interface StreamPast {

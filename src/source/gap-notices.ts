@@ -51,4 +51,5 @@ export const GAP_WORDS: Readonly<Record<GapReason, string>> = {
   'slot-over-budget': 'The replication slot held more WAL than it may.',
   'publication-dropped': 'The publication was dropped for a while.',
   'table-unpublished': 'A table was taken out of the publication for a while.',
+  'publication-changed': 'The table was replaced, or what is published of it was changed.',
 }

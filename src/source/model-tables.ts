@@ -6,28 +6,43 @@
 import type { ModelTable, RelationRegistry } from '../catalog/relation-registry.ts'
 import { RowcastError } from '../errors.ts'
 import { quoteLiteral, quoteQualified } from '../wire/quote.ts'
+import { GAP_WORDS } from './gap-notices.ts'
+import type { PublishedTable } from './published-tables.ts'
+import { publishedTableSql } from './published-tables-sql.ts'
 import { type RowSecuredTable, rowSecurityExemptSql, type TableJudge } from './row-security.ts'
+import type { RunQuery } from './run-query.ts'
 import type { SetupGoal } from './setup-goal.ts'
 
 /** A model's table, or one that inherits from it. */
 export interface ModelTableState extends ModelTable, RowSecuredTable {
   readonly doesExist: boolean
   readonly isPublished: boolean
+  /** Null where it is not published. */
+  readonly published: PublishedTable | null
+  /** `settling`: changes of its model may be missing until transactions that wrote to it have ended. */
+  readonly standing: 'unknown' | 'settling' | 'verified'
 }
 
-/** Runs one statement without parameters: a walsender takes only the simple query protocol. */
-type RunQuery = <Row extends object>(text: string) => Promise<readonly Row[]>
+/** The same as one look at the catalog has it. */
+export interface FoundTable extends Omit<ModelTableState, 'standing'> {
+  /** Whether what is published of it was decided before everything that the slot can still send. */
+  readonly isOlderThanSlot: boolean
+}
 
 /** Reads the tables of all models. */
-export function readModelTables(query: RunQuery, goal: SetupGoal): Promise<readonly ModelTableState[]> {
-  return query<ModelTableState>(modelTablesSql(goal))
+export function readModelTables(
+  query: RunQuery,
+  goal: SetupGoal,
+  serverVersion: number,
+): Promise<readonly FoundTable[]> {
+  return query<FoundTable>(modelTablesSql(goal, serverVersion))
 }
 
 /**
  * Columns of pg_publication_tables that a version does not have are absent from its JSON. Version 15 counts generated
  * columns among those it publishes, but publishes none.
  */
-function modelTablesSql(goal: SetupGoal): string {
+function modelTablesSql(goal: SetupGoal, serverVersion: number): string {
   const rows = goal.tables.map((t) => `(${[t.model, t.schema, t.table].map(quoteLiteral).join(', ')})`)
   return `
   WITH RECURSIVE wanted(model, nspname, relname) AS (VALUES ${rows.join(', ')}), own AS (
@@ -48,13 +63,17 @@ function modelTablesSql(goal: SetupGoal): string {
   SELECT f.model::text AS "model", f.nspname::text AS "schema", f.relname::text AS "table",
          f.oid IS NOT NULL AS "doesExist", pt.pubname IS NOT NULL AS "isPublished",
          CASE WHEN f.oid IN (SELECT oid FROM own) THEN ${rowSecurityExemptSql('f.oid')} END AS "rowSecurityExempt",
+         CASE WHEN pt.pubname IS NOT NULL THEN evidence.published END AS "published",
+         coalesce(evidence.age > (SELECT age(catalog_xmin) FROM pg_replication_slots
+                                   WHERE slot_name = ${quoteLiteral(goal.slot)}), false) AS "isOlderThanSlot",
          ARRAY(SELECT a.attname::text FROM pg_attribute a
                 WHERE a.attrelid = f.oid AND a.attnum > 0 AND NOT a.attisdropped
                   AND (a.attgenerated <> '' AND current_setting('server_version_num')::int < 180000
                        OR NOT coalesce(to_jsonb(pt) -> 'attnames' ? a.attname::text, a.attgenerated = ''))
               ) AS "unpublishedColumns"
     FROM found f LEFT JOIN pg_publication_tables pt
-      ON pt.pubname = ${quoteLiteral(goal.publication)} AND pt.schemaname = f.nspname AND pt.tablename = f.relname`
+      ON pt.pubname = ${quoteLiteral(goal.publication)} AND pt.schemaname = f.nspname AND pt.tablename = f.relname
+      LEFT JOIN LATERAL (${publishedTableSql(goal.publication, serverVersion)}) evidence ON true`
 }
 
 /** Models of which no change, or not every change, can come or may be delivered, by name, and why. */
@@ -65,7 +84,7 @@ export function judgeModelTables(
 ): ReadonlyMap<string, RowcastError> {
   const faults = new Map<string, RowcastError>()
   for (const state of tables) {
-    const { model, schema, table, doesExist, isPublished } = state
+    const { model, schema, table, doesExist, isPublished, standing } = state
     const name = quoteQualified(schema, table)
     const details = { model, schema, table }
     if (!doesExist) {
@@ -74,12 +93,24 @@ export function judgeModelTables(
     } else if (!isPublished && !faults.has(model)) {
       const happened = `Publication "${publication}" does not include ${name} of model ${model}: its changes do not come.`
       faults.set(model, new RowcastError('SOURCE_TABLE_NOT_PUBLISHED', happened, { details }))
-    } else {
-      const fault = judge(state)
-      if (fault !== null && !faults.has(model)) faults.set(model, fault)
+    } else if (!faults.has(model)) {
+      const fault = judge(state) ?? (standing === 'settling' ? createChangedError(state) : null)
+      if (fault !== null) faults.set(model, fault)
     }
   }
   return faults
+}
+
+function createChangedError({ model, schema, table }: ModelTableState): RowcastError {
+  const happened = `What is published of ${quoteQualified(schema, table)} of model ${model} has changed.`
+  return new RowcastError('SOURCE_TABLE_CHANGED', happened, { details: { model, schema, table } })
+}
+
+/** What ends subscriptions that may have missed changes of which the stream said nothing. */
+export function createMissedError(model: string): RowcastError {
+  return new RowcastError('RESYNC_REQUIRED', GAP_WORDS['publication-changed'], {
+    details: { model, reason: 'publication-changed' },
+  })
 }
 
 /** Whom a guard tells. */
@@ -119,7 +150,7 @@ export class ModelTableGuard {
       if (known?.message === why.message && this.#registry.faults.get(model) === known) continue
       this.#raised.set(model, why)
       this.#registry.hold(model, why)
-      this.#listener.onDrift(model, why)
+      this.#listener.onDrift(model, why.code === 'SOURCE_TABLE_CHANGED' ? createMissedError(model) : why)
     }
     for (const model of [...this.#raised.keys()]) {
       if (faults.has(model)) continue

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RowcastError } from '../errors.ts'
 import type { ReplicationConnection, SystemIdentity } from '../wire/connection.ts'
-import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+import { earlierLsn, LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { quoteIdentifier } from '../wire/quote.ts'
 import { isHeldByServer } from './budget-grace.ts'
 import {
@@ -16,17 +16,21 @@ import {
   type StreamPast,
   type TimelineSwitch,
 } from './continuity.ts'
+import type { Writers } from './publication-ledger.ts'
+import { groupByModel } from './published-tables.ts'
+import { readWriters } from './published-tables-sql.ts'
 import type { SetupGoal } from './setup-plan.ts'
 import { slotInUse } from './slot-control.ts'
 import { readSourceFacts, type SlotState, type SourceFacts } from './slot-facts.ts'
 import { judgeBudget, judgeFacts, overBudget, type SlotBudget } from './slot-verdict.ts'
+import type { RelayPast } from './stream-relay.ts'
 
 /** What it takes. */
 export interface PrepareRequest {
   readonly goal: SetupGoal
   readonly past: StreamPast | null
   /** Asked instead, once the slot is free. */
-  readonly readPast?: ((server: SystemIdentity) => Promise<StreamPast | null>) | undefined
+  readonly readPast?: ((server: SystemIdentity) => Promise<RelayPast>) | undefined
   readonly budget: SlotBudget | null
   /** Whether the slot is to be synchronised to standbys. */
   readonly isFailover: boolean
@@ -40,6 +44,10 @@ export interface PreparedStream {
   readonly facts: SourceFacts
   readonly continuity: Continuity
   readonly slotConfirmedLsn: Lsn
+  /** As in RelayPast. */
+  readonly known: RelayPast['known']
+  /** Who was writing to the models' tables right after the facts. */
+  readonly writers: Writers
 }
 
 /** How often a process that stands by asks whether the slot is free. */
@@ -59,12 +67,20 @@ export async function prepareStream(
   if (budget !== null && judgeBudget(slot, budget) === 'full' && !isHeldByServer(slot, budget))
     throw overBudget(slot, budget, request.goal)
   if (request.isFailover && !slot.isFailover) await makeFailover(connection, facts, request.goal)
+  const found = await readWriters(connection.query, tablesOf(facts))
   const identity = await connection.identify()
+  // What is not flushed yet comes with this stream.
+  const lsn = earlierLsn(found.lsn, identity.flushedLsn)
   const slotConfirmedLsn = slot.confirmedLsn ?? LSN_ZERO
-  const past = request.readPast === undefined ? request.past : await request.readPast(identity)
+  const { past, known } = (await request.readPast?.(identity)) ?? { past: request.past, known: null }
   const history = await readHistory(connection, past, identity)
   const continuity = judgeContinuity(past, { ...identity, slotConfirmedLsn, history })
-  return { identity, facts, continuity, slotConfirmedLsn }
+  return { identity, facts, continuity, slotConfirmedLsn, known, writers: { ...found, lsn } }
+}
+
+function tablesOf({ modelTables }: SourceFacts): ReadonlyMap<string, readonly number[]> {
+  const models = groupByModel(modelTables)
+  return new Map([...models].map(([model, tables]) => [model, (tables ?? []).map(({ oid }) => oid)]))
 }
 
 async function awaitSlot(

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RowcastError } from '../errors.ts'
 import type { ReplicationConnection } from '../wire/connection.ts'
+import type { PublicationGuard } from './publication-guard.ts'
 import type { StreamPosition } from './stream-position.ts'
 import type { RelayFeed, StreamRelay } from './stream-relay.ts'
 
@@ -9,6 +10,7 @@ import type { RelayFeed, StreamRelay } from './stream-relay.ts'
 export interface RelayFeedOptions {
   readonly relay: StreamRelay | undefined
   readonly position: StreamPosition
+  readonly guard: PublicationGuard
   /** The connection that streams now, if one does. */
   readonly connectionNow: () => ReplicationConnection | null
   readonly onProgress: () => void
@@ -19,7 +21,8 @@ const PATIENCE_MS = 5_000
 const RECONNECT_INTERVAL_MS = 200
 
 /** Creates it. */
-export function createRelayFeed({ relay, position, connectionNow, onProgress }: RelayFeedOptions): RelayFeed {
+export function createRelayFeed(options: RelayFeedOptions): RelayFeed {
+  const { relay, position, guard, connectionNow, onProgress } = options
   /** Reading stands still until the broker is back or somebody else's turn has come; then the stream begins anew. */
   async function holdOut(connection: ReplicationConnection, error: RowcastError): Promise<void> {
     connection.pause()
@@ -38,8 +41,13 @@ export function createRelayFeed({ relay, position, connectionNow, onProgress }: 
   return {
     onBegin: () => position.transactionBegins(),
     onHandedOver: (lsn) => position.handsOver(lsn),
+    onOwnMessage(message) {
+      guard.takeMessage(message)
+    },
+    onTable: (model, oid) => guard.seeTable(model, oid),
     onAccepted(lsn) {
       position.accepts(lsn)
+      guard.noteProgress(position.isCatchingUp)
       onProgress()
     },
     onPressure(isFull) {

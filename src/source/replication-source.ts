@@ -74,8 +74,8 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   const isBlocked = () => isStillBefore(lastError, session.position.safeLsn)
   const isStalled = () => session.stalledMs >= options.stalledAfterMs
   const isFlowing = () => state === 'streaming' && !isBlocked()
-  const isReady = () =>
-    isFlowing() && !session.position.isCatchingUp && !isStalled() && session.watchHealth.fault === null
+  const isCatchingUp = () => session.position.isCatchingUp || session.publication.isSettling
+  const isReady = () => isFlowing() && !isCatchingUp() && !isStalled() && session.watchHealth.fault === null
 
   function settleWaiters(): void {
     for (const [resolve, isMet] of waiters) {
@@ -163,7 +163,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   }
 
   /** Between the server's word that the stream begins and its first message. */
-  function begin({ continuity, identity }: PreparedStream): void {
+  function begin({ continuity, identity }: PreparedStream): boolean {
     if (continuity.kind === 'gap') gaps.note(continuity.reason, GAP_WORDS[continuity.reason])
     const gap = gaps.settle()
     const start = {
@@ -182,6 +182,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     released = null
     transition('streamStarted')
     logger.info('Streaming changes.', { slot: goal.slot, publication: goal.publication })
+    return start.isFirst
   }
 
   function onStandby(error: RowcastError): void {
@@ -255,6 +256,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       released = null
       isSlotToDrop = false
       wake()
+      if (steps.length > 0) session.look()
       return steps
     },
     start() {
@@ -285,7 +287,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
           session.watchHealth.fault,
         failedLooks: session.watchHealth.failures,
         isReady: isReady(),
-        isCatchingUp: position.isCatchingUp,
+        isCatchingUp: isCatchingUp(),
         system: position.system,
         slotHealth: session.slotHealth,
         identityFaults: session.identities.faults,

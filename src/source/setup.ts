@@ -8,6 +8,7 @@ import { checkReplicates } from './replication-probe.ts'
 import { runSteps, type StepRunOptions } from './run-steps.ts'
 import { planSetup, type SetupGoal, type SetupPlan, type SetupStep } from './setup-plan.ts'
 import { type SqlQueries, withDatabaseSession } from './sql.ts'
+import { writeBaseline } from './write-baseline.ts'
 
 /** Key of the advisory lock under which set-up runs; any number nobody else is likely to use. */
 const SETUP_LOCK_KEY = 7_269_872
@@ -41,6 +42,8 @@ export function runSetup(
     // A slot that nobody could read would hold WAL for ever.
     await checkReplicates(target)
     await runSteps(target, steps, options)
+    if (steps.some(({ kind }) => kind === 'slot'))
+      await withDatabaseSession(target, (sql) => writeBaseline((text) => sql.query(text), goal), { signal })
     return steps
   })
 }

@@ -9,6 +9,7 @@ import { SLOT_WAIT_MS } from './run-steps.ts'
 import type { SetupGoal } from './setup-plan.ts'
 import { readSourceFacts } from './slot-facts.ts'
 import { type SqlQueries, withDatabaseSession } from './sql.ts'
+import { writeBaseline } from './write-baseline.ts'
 
 /** How long a walsender of ours may take to notice that its client is gone, before it is ended. */
 const WALSENDER_PATIENCE_MS = 2_000
@@ -55,6 +56,7 @@ export async function createSlot(target: ConnectionTarget, goal: SetupGoal): Pro
       throw new RowcastError('SOURCE_PUBLICATION_MISSING', `There is no publication "${goal.publication}".`)
     }
     await sql.query(`SELECT pg_create_logical_replication_slot(${quoteLiteral(goal.slot)}, 'pgoutput')`)
+    await writeBaseline((text) => sql.query(text), goal)
   }
   await withDatabaseSession(target, create, { lockTimeoutMs: SLOT_WAIT_MS })
 }

@@ -6,12 +6,10 @@
 import { RowcastError } from '../errors.ts'
 import { type Lsn, parseLsn } from '../wire/lsn.ts'
 import { quoteLiteral } from '../wire/quote.ts'
-import { type ModelTableState, readModelTables } from './model-tables.ts'
+import { type FoundTable, readModelTables } from './model-tables.ts'
+import type { RunQuery } from './run-query.ts'
 import type { SetupGoal } from './setup-plan.ts'
 import { type IdentityFault, readIdentityFaults } from './table-identities.ts'
-
-/** Runs one statement without parameters. */
-export type RunQuery = <Row extends object>(text: string) => Promise<readonly Row[]>
 
 /** The slot as it stands. */
 export interface SlotState {
@@ -59,7 +57,7 @@ export interface SourceFacts {
   readonly slot: SlotState | null
   readonly publication: PublicationState | null
   /** The models' tables, and those that inherit from them. */
-  readonly modelTables: readonly ModelTableState[]
+  readonly modelTables: readonly FoundTable[]
   /** Tables whose replica identity is not what their model, or the application, needs. */
   readonly identityFaults: readonly IdentityFault[]
   /** Digits of money after the point under the lc_monetary of database and role, which our own sessions do not have. */
@@ -85,7 +83,7 @@ export async function readSourceFacts(query: RunQuery, goal: SetupGoal): Promise
     ...facts,
     serverLsn: parseLsn(row.serverLsn),
     slot: slot === null ? null : toSlotState(slot),
-    modelTables: await readModelTables(query, goal),
+    modelTables: await readModelTables(query, goal, row.serverVersion),
     identityFaults: await readIdentityFaults(query, goal),
     unpublished: goal.tables
       .filter((wanted) => !isPublished(wanted.schema, wanted.table))

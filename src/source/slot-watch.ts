@@ -5,6 +5,7 @@
 import type { RowcastError } from '../errors.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
 import { HEARTBEAT_SQL, isHeartbeatDue, isSnapshotDue, type SlotReading, SNAPSHOT_SQL } from './heartbeat.ts'
+import type { RunQuery } from './run-query.ts'
 import type { SetupGoal } from './setup-plan.ts'
 import { readSourceFacts, type SourceFacts } from './slot-facts.ts'
 import { withDatabaseSession } from './sql.ts'
@@ -19,7 +20,12 @@ export interface SlotWatchOptions {
   readonly onFacts: (facts: SourceFacts) => SlotReading | null
   /** A look failed: that says nothing about the stream, which has its own connection. */
   readonly onFailedLook: (error: RowcastError) => void
+  /** Does what a look leads to, on its connection; answers whether the next look is due soon. */
+  readonly settle: (query: RunQuery) => Promise<boolean>
 }
+
+/** The next look while something in the catalog is waited for. */
+const SOON_MS = 500
 
 /** A watch; it looks while started. */
 export interface SlotWatch {
@@ -35,15 +41,20 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
   let timer: NodeJS.Timeout | null = null
   /** Of the look that is under way. */
   let looking: AbortController | null = null
+  let soon: NodeJS.Timeout | null = null
+  /** A look was asked for during one that may have come too early. */
+  let isAskedAgain = false
   let before: SlotReading | null = null
 
   async function look(signal: AbortSignal): Promise<void> {
     await withDatabaseSession(
       target,
       async (sql) => {
-        const facts = await readSourceFacts((text) => sql.query(text), goal)
+        const query: RunQuery = (text) => sql.query(text)
+        const facts = await readSourceFacts(query, goal)
         if (timer === null) return
         const now = options.onFacts(facts)
+        if (now !== null && (await options.settle(query))) lookSoon()
         if (now !== null && isHeartbeatDue(before, now)) await sql.query(HEARTBEAT_SQL)
         if (now !== null && isSnapshotDue(now)) await sql.query(SNAPSHOT_SQL)
         before = now
@@ -52,9 +63,20 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
     )
   }
 
+  function lookSoon(): void {
+    if (soon !== null) clearTimeout(soon)
+    soon = setTimeout(tryLook, Math.min(SOON_MS, options.intervalMs))
+    soon.unref()
+  }
+
   /** One look at a time; each has an end, because each of its statements has. */
   function tryLook(): void {
-    if (looking !== null || timer === null) return
+    if (timer === null) return
+    if (looking !== null) {
+      isAskedAgain = true
+      return
+    }
+    isAskedAgain = false
     const mine = new AbortController()
     looking = mine
     look(mine.signal)
@@ -63,6 +85,7 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
       })
       .finally(() => {
         if (looking === mine) looking = null
+        if (isAskedAgain) tryLook()
       })
   }
 
@@ -70,13 +93,18 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
     start() {
       if (timer !== null) return
       before = null
-      timer = setInterval(tryLook, options.intervalMs)
+      timer = setInterval(() => {
+        if (looking === null) tryLook()
+      }, options.intervalMs)
       timer.unref()
     },
     look: tryLook,
     stop() {
       if (timer !== null) clearInterval(timer)
+      if (soon !== null) clearTimeout(soon)
       timer = null
+      soon = null
+      isAskedAgain = false
       looking?.abort()
       looking = null
     },

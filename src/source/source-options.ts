@@ -7,6 +7,7 @@ import type { RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
 import type { Lsn } from '../wire/lsn.ts'
+import type { PublicationCut } from './publication-guard.ts'
 import type { Retention } from './retention-window.ts'
 import type { TableJudge } from './row-security.ts'
 import type { SetupGoal } from './setup-plan.ts'
@@ -32,6 +33,8 @@ export interface ReplicationSourceOptions {
   readonly onDrift: (model: string, drift: RowcastError) => void
   /** They agree again; what changed in between is lost. */
   readonly onRecovery: (model: string) => void
+  /** Changes of a model may be missing. */
+  readonly onCut: (model: string, cut: PublicationCut) => void
   /** What applications wrote with `pg_logical_emit_message`. */
   readonly onMessage: (message: EmittedMessage) => void
   /** Takes the stream's messages instead of `publish` and `onMessage`. @default none: the changes are for this process */

@@ -3,16 +3,22 @@
  * afterwards, in its own time, what it has. The source confirms nothing to PostgreSQL before that.
  */
 import type { Buffer } from 'node:buffer'
+import type { EmittedMessage } from '../changes/emitted-message.ts'
 import type { RowcastError } from '../errors.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { Continuity, StreamPast } from './continuity.ts'
 import type { ModelTableState } from './model-tables.ts'
+import type { PublishedModel } from './published-tables.ts'
 import type { StreamStart } from './stream-start.ts'
 
 /** What a relay tells the stream that feeds it. */
 export interface RelayFeed {
   /** A transaction has begun to arrive. */
   onBegin(): void
+  /** A message of ours has come, and has been handed over. */
+  onOwnMessage(message: EmittedMessage): void
+  /** The next rows of the model come from the table of this OID. */
+  onTable(model: string, oid: number): void
   /** Everything before `lsn` has been handed over. */
   onHandedOver(lsn: Lsn): void
   /** Everything before `lsn` is safe with the broker. */
@@ -21,6 +27,14 @@ export interface RelayFeed {
   onPressure(isFull: boolean): void
   /** The broker is gone or no longer ours: the stream has to begin again, from what the broker has by then. */
   onFailure(error: RowcastError): void
+}
+
+/** Where the changes end that the broker has. */
+export interface RelayPast {
+  /** Null: it has none. */
+  readonly past: StreamPast | null
+  /** What the process that wrote them knew to be complete there, by model; null: that is not known. */
+  readonly known: ReadonlyMap<string, PublishedModel> | null
 }
 
 /** A stream begins, and how it follows on what the broker has. */
@@ -43,8 +57,8 @@ export interface StreamRelay {
    * @throws BROKER_… when it cannot be used now
    */
   connect(): Promise<void>
-  /** Where the changes end that the broker has of this server; null: it has none. @throws BROKER_… */
-  readPast(server: StreamOrigin): Promise<StreamPast | null>
+  /** Where the changes end that the broker has of this server. @throws BROKER_… */
+  readPast(server: StreamOrigin): Promise<RelayPast>
   /** The server has begun to send; everything until `end()` belongs to this stream. */
   begin(start: RelayStart, feed: RelayFeed): void
   /** Takes the next message, `bytes[start, end)`; the bytes are valid during the call only. */

@@ -15,11 +15,11 @@ import type { ReplicationConnection, StreamHandler } from '../wire/connection.ts
 import type { Lsn } from '../wire/lsn.ts'
 import type { ServerMessage } from '../wire/server-message.ts'
 import { BudgetGrace } from './budget-grace.ts'
-import { HEARTBEAT_PREFIX, type SlotReading } from './heartbeat.ts'
+import type { SlotReading } from './heartbeat.ts'
 import { IdentityKeeper } from './identity-keeper.ts'
-import { ModelTableGuard } from './model-tables.ts'
 import type { PreparedStream } from './prepare-stream.ts'
 import { ProgressWatch } from './progress-watch.ts'
+import { PublicationGuard } from './publication-guard.ts'
 import { createRelayFeed } from './relay-feed.ts'
 import type { SourceFacts } from './slot-facts.ts'
 import { SlotNews } from './slot-news.ts'
@@ -45,13 +45,18 @@ export interface StreamSession {
   readonly stalledMs: number
   /** Whether the watch sees anything. */
   readonly watchHealth: Pick<WatchHealth, 'failures' | 'fault'>
+  /** Whether subscriptions from before may still turn out to have missed something. */
+  readonly publication: Pick<PublicationGuard, 'isSettling'>
+  /** The catalog may have changed: looks at it now. */
+  look(): void
   /** What a relay tells the stream. */
   readonly relayFeed: RelayFeed
   /**
-   * Starts a prepared stream; `onStarted` is called once the server has begun, before its first message.
+   * Starts a prepared stream; `onStarted` is called once the server has begun, before its first message, and answers
+   * whether all subscriptions begin with it.
    * @throws PostgresError when the server refuses
    */
-  stream(connection: ReplicationConnection, prepared: PreparedStream, onStarted: () => void): Promise<void>
+  stream(connection: ReplicationConnection, prepared: PreparedStream, onStarted: () => boolean): Promise<void>
   /** After an error of the running stream: chooses another form, in which PostgreSQL may be able to send what it could not. */
   adapt(error: RowcastError): boolean
   /** The same error, or one that says which change cannot be sent and how to get past it. */
@@ -71,12 +76,15 @@ export function createStreamSession(
   const { goal, logger, registry, slotBudget, relay } = options
   const bytesMax = slotBudget === null ? Number.POSITIVE_INFINITY : slotBudget.bytes * RETAINED_SHARE_MAX
   const retention = { ...options.retention, bytes: Math.min(options.retention.bytes, bytesMax) }
-  const tableGuard = new ModelTableGuard(
-    registry,
-    goal.publication,
-    { onDrift, onRecovery },
-    options.judgeTable,
-  )
+  const guard = new PublicationGuard({
+    ...{ registry, logger, judge: options.judgeTable },
+    publication: goal.publication,
+    listener: {
+      ...{ onDrift, onRecovery, onProgress, onCut: options.onCut },
+      onTables: (tables) => relay?.tellTables(tables),
+      onEvidence: () => watch.look(),
+    },
+  })
   const position = new StreamPosition(retention, () => performance.now())
   let assembler = newAssembler()
   let connection: ReplicationConnection | null = null
@@ -102,12 +110,14 @@ export function createStreamSession(
       onDrift,
       onRecovery,
       onPartialRows: () => watch.look(),
+      onTable: (model, oid) => guard.seeTable(model, oid),
       onMessage(message) {
-        if (message.prefix !== HEARTBEAT_PREFIX) options.onMessage(message)
+        if (!guard.takeMessage(message)) options.onMessage(message)
       },
       onBegin: () => position.transactionBegins(),
       onCommit(endLsn) {
         position.transactionEnds(endLsn)
+        guard.noteProgress(position.isCatchingUp)
         if (isWaitedFor) onProgress()
       },
     }
@@ -127,7 +137,13 @@ export function createStreamSession(
   /** Nobody waits for progress once the process has caught up. */
   let isWaitedFor = true
 
-  const watch = createSlotWatch({ ...options, intervalMs: options.watchIntervalMs, onFacts, onFailedLook })
+  const watch = createSlotWatch({
+    ...options,
+    intervalMs: options.watchIntervalMs,
+    onFacts,
+    onFailedLook,
+    settle: (query) => guard.settle(query),
+  })
 
   function onFailedLook(error: RowcastError): void {
     const news = watchHealth.failed(error)
@@ -149,7 +165,7 @@ export function createStreamSession(
     const drift = baseline === null ? null : judgeDrift(baseline, facts, goal)
     const verdict = judgeFacts(facts, goal) ?? drift
     // Without a publication no model is worse off than another.
-    if (verdict === null) noteTables(facts)
+    if (verdict === null) guard.look(facts.modelTables)
     if (verdict !== null) connection.abort(verdict)
     else if (slotBudget !== null && grace.isOver(slot, slotBudget, facts.maySnapshot, performance.now()))
       connection.abort(overBudget(slot, slotBudget, goal))
@@ -172,11 +188,6 @@ export function createStreamSession(
     logger.warn(error.message, { code: error.code, lagBytes: position.describe().lagBytes })
   }
 
-  function noteTables({ modelTables }: SourceFacts): void {
-    tableGuard.update(modelTables)
-    relay?.tellTables(modelTables)
-  }
-
   function take(bytes: Buffer, start: number, end: number): void {
     if (relay === undefined) assembler.take(decodeMessage(bytes, start, end), end - start)
     else relay.take(bytes, start, end)
@@ -194,6 +205,7 @@ export function createStreamSession(
         options.onPassed(position.safeLsn)
       } else relay.keepalive(walEnd)
       position.noteServerLsn(walEnd)
+      guard.noteProgress(position.isCatchingUp)
       if (isWaitedFor) onProgress()
       isWaitedFor = position.isCatchingUp
     },
@@ -216,7 +228,6 @@ export function createStreamSession(
     if (continuity.kind !== 'continuous') assembler = newAssembler()
     assembler.reset({ systemId: identity.systemId, timeline: identity.timeline })
     registry.clear()
-    noteTables(facts)
     position.begin(identity, continuity, slotConfirmedLsn)
     isWaitedFor = position.isCatchingUp
     baseline = facts
@@ -231,7 +242,9 @@ export function createStreamSession(
     position,
     watchHealth,
     identities,
-    relayFeed: createRelayFeed({ relay, position, connectionNow: () => connection, onProgress }),
+    look: () => watch.look(),
+    publication: guard,
+    relayFeed: createRelayFeed({ relay, position, guard, connectionNow: () => connection, onProgress }),
     get slotHealth() {
       return slotHealth
     },
@@ -252,7 +265,9 @@ export function createStreamSession(
           ...handler,
           onStarted() {
             begin(prepared)
-            onStarted()
+            // Before the guard: a gap of the stream says more than one of a model.
+            const isFresh = onStarted()
+            guard.begin({ ...prepared, found: prepared.facts.modelTables, isFresh })
             const money = moneyScaleMessage(prepared.facts.moneyScale)
             if (money !== null) take(money, 0, money.length)
           },

@@ -34,3 +34,9 @@ export function parseLsn(text: string): Lsn {
 export function formatLsn(lsn: Lsn): string {
   return `${(lsn >> 32n).toString(16)}/${(lsn & 0xffffffffn).toString(16)}`.toUpperCase()
 }
+
+/** The one of two positions that stands before the other. */
+export function earlierLsn(a: Lsn, b: Lsn): Lsn {
+  if (a < b) return a
+  return b
+}

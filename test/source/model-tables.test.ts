@@ -10,6 +10,8 @@ const own: ModelTableState = {
   unpublishedColumns: [],
   doesExist: true,
   isPublished: true,
+  published: null,
+  standing: 'unknown',
 }
 const missing = { ...own, doesExist: false, isPublished: false }
 const unpublished = { ...own, isPublished: false }

@@ -42,6 +42,7 @@ describe('the heartbeat', () => {
       onFailedLook(error) {
         throw error
       },
+      settle: async () => false,
     })
     try {
       watch.start()

@@ -339,7 +339,10 @@ describe('doctor', () => {
 it('names tables with row level security that nobody answers for', () => {
   const at = (rowSecurityExempt: readonly string[] | null, answered: readonly string[] = []) => {
     const state = { model: 'User', ...users, doesExist: true, isPublished: true, unpublishedColumns: [] }
-    const source = { ...well.source, modelTables: [{ ...state, rowSecurityExempt }] }
+    const source = {
+      ...well.source,
+      modelTables: [{ ...state, rowSecurityExempt, published: null, isOlderThanSlot: true }],
+    }
     const found = findAll({ ...well, source, answered: new Set(answered) })
     return found.map(({ code, severity }) => [code, severity])
   }

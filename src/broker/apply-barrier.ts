@@ -1,0 +1,18 @@
+/** Beside the bus, broker. What a barrier in the stream does to the subscriptions of a gateway. */
+import type { ChangeBus } from '../bus/bus.ts'
+import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
+import type { EmittedMessage } from '../changes/emitted-message.ts'
+import { isOwnMessage, parseBarrier } from '../source/barrier-message.ts'
+import { createMissedError } from '../source/model-tables.ts'
+
+/** Ends the subscriptions and the cursors that a barrier cuts. @returns whether the message is one of rowcast's own */
+export function applyBarrier(bus: ChangeBus, message: EmittedMessage): boolean {
+  const barrier = parseBarrier(message)
+  const { transaction } = message
+  if (barrier === null || transaction === null) return isOwnMessage(message)
+  for (const model of barrier.cut) {
+    bus.close(createMissedError(model), model, barrier.cleanFrom)
+    bus.cut(model, { commitLsn: transaction.commitLsn, index: INDEX_AFTER_ALL })
+  }
+  return true
+}

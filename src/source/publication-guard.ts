@@ -1,0 +1,224 @@
+/**
+ * Stage 5, source. Holds the models' subscriptions to what is published: takes looks at the catalog and what the stream
+ * shows of it, refuses a model while its changes are suspect, and has barriers written that end its old cursors.
+ */
+import type { RelationRegistry } from '../catalog/relation-registry.ts'
+import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
+import type { EmittedMessage } from '../changes/emitted-message.ts'
+import type { ChangePosition } from '../changes/position.ts'
+import type { RowcastError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { Lsn } from '../wire/lsn.ts'
+import { type Barrier, barrierSql, isOwnMessage, parseBarrier } from './barrier-message.ts'
+import {
+  createMissedError,
+  type FoundTable,
+  ModelTableGuard,
+  type ModelTableListener,
+  type ModelTableState,
+} from './model-tables.ts'
+import { type ModelLook, PublicationLedger, type Writers } from './publication-ledger.ts'
+import { groupByModel, type PublishedModel, parsePublishedModel } from './published-tables.ts'
+import { readWriters } from './published-tables-sql.ts'
+import type { TableJudge } from './row-security.ts'
+import type { RunQuery } from './run-query.ts'
+import { sqlstateOf } from './sqlstate.ts'
+
+/** Changes of a model may be missing. */
+export interface PublicationCut {
+  /** Its cursors from before are no good any more; null: from before now, and no restart will know of it. */
+  readonly position: ChangePosition | null
+  /** Subscriptions that began before it end with the error. */
+  readonly cleanFrom: Lsn
+  readonly error: RowcastError
+}
+
+/** What is known when a stream begins. */
+export interface PublicationStart {
+  readonly found: readonly FoundTable[]
+  /** Right after that. */
+  readonly writers: Writers
+  /** What another process knew to be complete where the stream begins. */
+  readonly known: ReadonlyMap<string, PublishedModel> | null
+  /** All subscriptions have begun with this stream. */
+  readonly isFresh: boolean
+}
+
+/** Who hears of it. */
+export interface PublicationListener extends ModelTableListener {
+  /** Changes of the model may be missing. */
+  onCut(model: string, cut: PublicationCut): void
+  /** The models' tables stand otherwise. */
+  onTables(tables: readonly ModelTableState[]): void
+  /** The catalog is to be looked at now. */
+  onEvidence(): void
+  /** A reason to wait may be over. */
+  onProgress(): void
+}
+
+/** What it needs. */
+export interface PublicationGuardOptions {
+  readonly registry: RelationRegistry
+  readonly publication: string
+  readonly logger: Logger
+  readonly judge?: TableJudge | undefined
+  readonly listener: PublicationListener
+}
+
+/** One per source. */
+export class PublicationGuard {
+  readonly #options: PublicationGuardOptions
+  readonly #ledger = new PublicationLedger()
+  readonly #tables: ModelTableGuard
+  #found: readonly FoundTable[] = []
+  #start: PublicationStart | null = null
+  #isComplete = false
+
+  constructor(options: PublicationGuardOptions) {
+    this.#options = options
+    const { registry, publication, listener, judge } = options
+    this.#tables = new ModelTableGuard(registry, publication, listener, judge)
+  }
+
+  /** Whether subscriptions from before may still turn out to have missed something. */
+  get isSettling(): boolean {
+    return this.#ledger.isSettling
+  }
+
+  /** A stream begins. */
+  begin(start: PublicationStart): void {
+    if (start.known !== null) this.#ledger.restore(start.known)
+    this.#ledger.begin()
+    this.#start = start
+    this.#lookAtStart()
+  }
+
+  /** All barriers that are older than this process have come by the time it has caught up. */
+  noteProgress(isCatchingUp: boolean): void {
+    if (this.#isComplete || isCatchingUp) return
+    this.#isComplete = true
+    this.#ledger.complete()
+    this.#lookAtStart()
+  }
+
+  #lookAtStart(): void {
+    const start = this.#start
+    if (start === null) return
+    this.#take(start.found, start.writers, !start.isFresh)
+    if (this.#ledger.awaited.size > 0) this.#options.listener.onEvidence()
+  }
+
+  /** Takes a look at the catalog. */
+  look(found: readonly FoundTable[]): void {
+    this.#take(found)
+  }
+
+  #take(found: readonly FoundTable[], writers: Writers | null = null, isHolding = true): void {
+    this.#found = found
+    const published = groupByModel(found)
+    const isOlder = (model: string) => found.every((each) => each.model !== model || each.isOlderThanSlot)
+    this.#ledger.look(
+      new Map(
+        [...published].map(([model, tables]): [string, ModelLook] => [
+          model,
+          { published: tables, isOlderThanSlot: isOlder(model) },
+        ]),
+      ),
+      writers,
+      isHolding,
+    )
+    this.#update()
+  }
+
+  /** Writes the barriers that are due, on the connection of the look. @returns whether some wait for transactions */
+  async settle(query: RunQuery): Promise<boolean> {
+    const { awaited } = this.#ledger
+    if (awaited.size === 0) return false
+    const barrier = this.#ledger.plan(await readWriters(query, awaited))
+    this.#report([...awaited.keys()])
+    if (barrier !== null) await this.#write(query, barrier)
+    return this.#ledger.awaited.size > 0
+  }
+
+  async #write(query: RunQuery, barrier: Barrier): Promise<void> {
+    try {
+      await query(barrierSql(barrier))
+    } catch (error) {
+      this.#ledger.withdraw(barrier)
+      if (sqlstateOf(error) === null) throw error
+      this.#passUnwritten(barrier, error)
+    }
+  }
+
+  /** Takes a message of the stream. @returns whether it was one of ours */
+  takeMessage(message: EmittedMessage): boolean {
+    if (!isOwnMessage(message)) return false
+    const barrier = parseBarrier(message)
+    if (barrier === null || message.transaction === null) return true
+    const position = { commitLsn: message.transaction.commitLsn, index: INDEX_AFTER_ALL }
+    this.#pass(barrier, position)
+    return true
+  }
+
+  /** The stream brings rows of the model from this table. */
+  seeTable(model: string, oid: number): void {
+    if (!this.#ledger.seeTable(model, oid)) return
+    this.#update()
+    this.#options.listener.onEvidence()
+  }
+
+  #pass(barrier: Barrier, position: ChangePosition | null): void {
+    const { cleanFrom } = barrier
+    for (const model of barrier.cut)
+      this.#options.listener.onCut(model, { position, cleanFrom, error: createMissedError(model) })
+    this.#ledger.pass(barrier)
+    this.#update()
+    this.#options.listener.onProgress()
+  }
+
+  /** A server that takes no message (a standby, a role that may not): this process alone knows. */
+  #passUnwritten(barrier: Barrier, error: unknown): void {
+    const models = [...barrier.published.keys()].join(', ')
+    this.#options.logger.warn(
+      'A gap could not be written down: a restart of this process may accept cursors from before it.',
+      { models, sqlstate: sqlstateOf(error) },
+    )
+    this.#pass(barrier, null)
+  }
+
+  #report(models: readonly string[]): void {
+    for (const model of models) {
+      const writers = this.#ledger.writersOf(model)
+      if (writers === 0) continue
+      this.#options.logger.info('Changes of a model wait for open transactions that wrote to its table.', {
+        model,
+        transactions: writers,
+      })
+    }
+  }
+
+  #update(): void {
+    const states = this.#found.map((found): ModelTableState => {
+      const { isOlderThanSlot: _, ...table } = found
+      return { ...table, standing: this.#standingOf(found.model) }
+    })
+    this.#tables.update(states)
+    this.#options.listener.onTables(states)
+  }
+
+  #standingOf(model: string): ModelTableState['standing'] {
+    if (this.#ledger.isHeld(model)) return 'settling'
+    return this.#ledger.isVerified(model) ? 'verified' : 'unknown'
+  }
+}
+
+/** What the process that told of these tables knew to be complete. */
+export function verifiedModels(tables: readonly ModelTableState[]): ReadonlyMap<string, PublishedModel> {
+  const isWhole = ({ standing, published }: ModelTableState) =>
+    standing === 'verified' && parsePublishedModel([published]) !== null
+  const verified = tables.filter(isWhole)
+  const models = [...groupByModel(verified)]
+  return new Map(
+    models.flatMap(([model, published]) => (published === null ? [] : [[model, published] as const])),
+  )
+}

@@ -1,0 +1,188 @@
+/**
+ * Stage 5, source. Keeps, for each model, what was published of it when changes were last known to be complete, and
+ * decides when they may have a gap and when the gap is over. No I/O; the barriers in the stream are its memory.
+ *
+ * A model is `verified` while the catalog says what the last barrier said. When it differs, its changes are suspect until
+ * every transaction that was writing to its tables has ended: PostgreSQL decides row by row what it publishes, by the
+ * catalog of the moment of the write. Then a barrier is due, and once it has come back the model is verified again.
+ */
+import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+import type { Barrier } from './barrier-message.ts'
+import { isSamePublished, type PublishedModel } from './published-tables.ts'
+
+/** A model at one look at the catalog. */
+export interface ModelLook {
+  /** Null: its table is gone, or not all of it is published. */
+  readonly published: PublishedModel | null
+  /** Whether it has been so since before everything that the slot can still send. */
+  readonly isOlderThanSlot: boolean
+}
+
+/** Open transactions that hold locks of writers. */
+export interface Writers {
+  /** By model; names are pg_locks.virtualtransaction. */
+  readonly byModel: ReadonlyMap<string, ReadonlySet<string>>
+  /** All transactions that were over by then have committed before it. */
+  readonly lsn: Lsn
+}
+
+/** A model whose changes are suspect. */
+interface Suspect {
+  readonly published: PublishedModel
+  /** Transactions that are waited for; null: they have not been looked for yet. */
+  readonly writers: ReadonlySet<string> | null
+  /** Since when nobody was waited for; null: it is not so yet. */
+  readonly cleanFrom: Lsn | null
+  /** Whether its barrier is on its way. */
+  readonly isSent: boolean
+  /** Whether subscriptions are refused meanwhile. */
+  readonly isHeld: boolean
+}
+
+/** One per source; it outlives connections. */
+export class PublicationLedger {
+  readonly #known = new Map<string, PublishedModel>()
+  readonly #suspects = new Map<string, Suspect>()
+  /** Models that were not published at the last look. */
+  readonly #absent = new Set<string>()
+  /** Models whose table was seen to be another one than is known. */
+  readonly #replaced = new Set<string>()
+  #isComplete = false
+
+  /** What a process before this one knew to be complete. */
+  restore(known: ReadonlyMap<string, PublishedModel>): void {
+    for (const [model, published] of known) this.#known.set(model, published)
+    this.#isComplete = known.size > 0
+  }
+
+  /** A stream begins; what was on its way may not come. */
+  begin(): void {
+    for (const [model, suspect] of this.#suspects) this.#suspects.set(model, { ...suspect, isSent: false })
+  }
+
+  /** All barriers that are older than this process have been read: from now on a look can be compared. */
+  complete(): void {
+    this.#isComplete = true
+  }
+
+  /**
+   * Compares a look at the catalog with what is known. `writers`: who was writing right after it. A model is not held
+   * where nobody can have missed anything of it yet.
+   */
+  look(models: ReadonlyMap<string, ModelLook>, writers: Writers | null = null, isHolding = true): void {
+    for (const [model, look] of models) {
+      if (look.published === null) this.#lose(model)
+      else if (this.#isComplete) {
+        const suspect = this.#compare(model, look.published, look)
+        if (suspect === null) continue
+        const isClean = writers !== null && (writers.byModel.get(model)?.size ?? 0) === 0
+        const isHeld = isHolding && suspect.isHeld
+        this.#suspects.set(model, { ...suspect, isHeld, cleanFrom: isClean ? writers.lsn : null })
+      }
+    }
+  }
+
+  #lose(model: string): void {
+    this.#absent.add(model)
+    this.#suspects.delete(model)
+    this.#replaced.delete(model)
+  }
+
+  /** A model that has become suspect, or once more. */
+  #compare(model: string, published: PublishedModel, { isOlderThanSlot }: ModelLook): Suspect | null {
+    const isAbsent = this.#absent.delete(model)
+    const isReplaced = this.#replaced.delete(model)
+    const suspect = this.#suspects.get(model)
+    if (suspect !== undefined && !isReplaced && isSamePublished(suspect.published, published)) return null
+    const known = this.#known.get(model)
+    const isEvident = isAbsent || isReplaced || suspect !== undefined
+    if (known === undefined && isOlderThanSlot && !isEvident) {
+      this.#known.set(model, published)
+      return null
+    }
+    if (known !== undefined && isSamePublished(known, published) && !isEvident) return null
+    // A process that has just come has told nobody anything; those who come with a cursor end at the barrier.
+    const isHeld =
+      suspect?.isHeld === true || isAbsent || isReplaced || (known !== undefined && suspect === undefined)
+    return { published, writers: null, cleanFrom: null, isSent: false, isHeld }
+  }
+
+  /** The stream brings rows of the model from a table of this OID. @returns whether that is news */
+  seeTable(model: string, oid: number): boolean {
+    const known = this.#known.get(model)
+    if (!this.#isComplete || known === undefined || known.some((table) => table.oid === oid)) return false
+    if (this.#absent.has(model) || this.#suspects.has(model) || this.#replaced.has(model)) return false
+    this.#replaced.add(model)
+    return true
+  }
+
+  /** Tables, by model, whose writers are to be looked for. */
+  get awaited(): ReadonlyMap<string, readonly number[]> {
+    const waiting = [...this.#suspects].filter(([, { isSent }]) => !isSent)
+    return new Map(waiting.map(([model, { published }]) => [model, published.map(({ oid }) => oid)]))
+  }
+
+  /**
+   * Takes the transactions that write to those tables now.
+   * @returns the barrier that is due: of models nobody is waited for any more; null: none is
+   */
+  plan({ byModel, lsn }: Writers): Barrier | null {
+    const due = new Map<string, PublishedModel>()
+    let cleanFrom = LSN_ZERO
+    for (const [model, suspect] of this.#suspects) {
+      if (suspect.isSent) continue
+      const now = byModel.get(model) ?? new Set<string>()
+      const writers = new Set([...(suspect.writers ?? now)].filter((each) => now.has(each)))
+      const isSent = suspect.cleanFrom !== null || writers.size === 0
+      const since = suspect.cleanFrom ?? (isSent ? lsn : null)
+      this.#suspects.set(model, { ...suspect, writers, isSent, cleanFrom: since })
+      if (since === null) continue
+      due.set(model, suspect.published)
+      if (since > cleanFrom) cleanFrom = since
+    }
+    return due.size === 0 ? null : { published: due, cut: [...due.keys()], cleanFrom }
+  }
+
+  /** The barrier was not written: it is due again. */
+  withdraw({ published }: Barrier): void {
+    for (const model of published.keys()) {
+      const suspect = this.#suspects.get(model)
+      if (suspect !== undefined) this.#suspects.set(model, { ...suspect, isSent: false })
+    }
+  }
+
+  /** A barrier has come, or counts as if it had. */
+  pass({ published }: Barrier): void {
+    for (const [model, tables] of published) {
+      this.#known.set(model, tables)
+      const suspect = this.#suspects.get(model)
+      if (suspect !== undefined && isSamePublished(suspect.published, tables)) this.#suspects.delete(model)
+    }
+  }
+
+  /** Whether changes of the model are known to be complete from here on. */
+  isVerified(model: string): boolean {
+    return this.#known.has(model) && !this.#absent.has(model) && !this.isSuspect(model)
+  }
+
+  isSuspect(model: string): boolean {
+    return this.#suspects.has(model) || this.#replaced.has(model)
+  }
+
+  /** Whether nobody may subscribe to it meanwhile. */
+  isHeld(model: string): boolean {
+    return this.#replaced.has(model) || this.#suspects.get(model)?.isHeld === true
+  }
+
+  /** How many transactions a model waits for. */
+  writersOf(model: string): number {
+    const suspect = this.#suspects.get(model)
+    return suspect === undefined || suspect.cleanFrom !== null ? 0 : (suspect.writers?.size ?? 0)
+  }
+
+  /** Whether this process has just come and models may still turn out to have a gap, though nobody is waited for. */
+  get isSettling(): boolean {
+    if (!this.#isComplete) return true
+    return [...this.#suspects].some(([model, { isHeld }]) => !isHeld && this.writersOf(model) === 0)
+  }
+}

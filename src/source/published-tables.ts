@@ -1,0 +1,82 @@
+/**
+ * Stage 5, source. What is published of a model, as evidence that can be compared: when it differs between two looks at
+ * the catalog, something happened in between of which the stream may have said nothing. Pure.
+ *
+ * The evidence is identity, not content: a table that leaves the publication and comes back has the same name and
+ * options, but another row in pg_publication_rel.
+ * Source: PostgreSQL manual, "pg_publication", "pg_publication_rel", "pg_publication_namespace", "pg_class".
+ */
+
+/** One published table. */
+export interface PublishedTable {
+  readonly oid: number
+  /** All rows of the catalog that decide what is published of it, by OID and by the transaction that wrote them. */
+  readonly evidence: string
+  /** pg_class.relfilenode: another one after a rewrite, TRUNCATE, and each change between LOGGED and UNLOGGED. */
+  readonly fileNode: number
+  /** pg_class.reltoastrelid: VACUUM FULL, CLUSTER and TRUNCATE keep it, ALTER TABLE makes another; 0: it has none. */
+  readonly toastOid: number
+  /**
+   * What another file can mean. `nothing`: the table is published by name, and then PostgreSQL refuses to make it
+   * UNLOGGED. `unlogged`: it may have been UNLOGGED for a while. `truncate`: TRUNCATE is not published.
+   */
+  readonly rewriteMeans: 'nothing' | 'unlogged' | 'truncate'
+}
+
+/** All tables that a model's rows come from, by OID. */
+export type PublishedModel = readonly PublishedTable[]
+
+/** Whether nothing can have happened between two looks that the stream does not say. */
+export function isSamePublished(before: PublishedModel, now: PublishedModel): boolean {
+  return (
+    before.length === now.length &&
+    before.every((table, index) => isSameTable(table, now[index] as PublishedTable))
+  )
+}
+
+function isSameTable(before: PublishedTable, now: PublishedTable): boolean {
+  if (before.oid !== now.oid || before.evidence !== now.evidence) return false
+  if (before.fileNode === now.fileNode) return true
+  switch (now.rewriteMeans) {
+    case 'nothing':
+      return true
+    case 'unlogged':
+      return now.toastOid !== 0 && before.toastOid === now.toastOid
+    case 'truncate':
+      return false
+  }
+}
+
+/** Rows of the query, which has one for each table, as one list for each model; null: not all of it is published. */
+export function groupByModel(
+  rows: readonly { readonly model: string; readonly published: PublishedTable | null }[],
+): ReadonlyMap<string, PublishedModel | null> {
+  const models = new Map<string, PublishedTable[] | null>()
+  for (const { model, published } of rows) {
+    const known = models.get(model)
+    if (published === null || known === null) models.set(model, null)
+    else
+      models.set(
+        model,
+        [...(known ?? []), published].sort((a, b) => a.oid - b.oid),
+      )
+  }
+  return models
+}
+
+/** Parses what `JSON.stringify` made of a model; null for anything else. */
+export function parsePublishedModel(value: unknown): PublishedModel | null {
+  return Array.isArray(value) && value.every(isPublishedTable) ? value : null
+}
+
+function isPublishedTable(value: unknown): value is PublishedTable {
+  if (typeof value !== 'object' || value === null) return false
+  const { oid, evidence, fileNode, toastOid, rewriteMeans } = value as Partial<
+    Record<keyof PublishedTable, unknown>
+  >
+  return (
+    typeof evidence === 'string' &&
+    [oid, fileNode, toastOid].every((each) => typeof each === 'number') &&
+    (rewriteMeans === 'nothing' || rewriteMeans === 'unlogged' || rewriteMeans === 'truncate')
+  )
+}

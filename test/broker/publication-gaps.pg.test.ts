@@ -1,0 +1,103 @@
+/** Gaps in what is published, by way of Redis: every gateway ends the cursors from before, and none forgets it. */
+import { describe, expect, it } from 'vitest'
+import { isRowcastError } from '../../src/errors.ts'
+import { openDatabase, type TestDatabase } from '../support/database.ts'
+import { takeChanges } from '../support/live-rowcast.ts'
+import { NO_REDIS, openRedis } from '../support/redis.ts'
+import { openRole, type ScaledRowcast, startRole } from '../support/scaled-rowcast.ts'
+
+const OFTEN = { watchIntervalMs: 100 }
+const insertTag = (database: TestDatabase, name: string) =>
+  database.query('INSERT INTO "Tag" (name) VALUES ($1)', [name])
+const isActive = ({ rowcast }: ScaledRowcast) => rowcast.status().broker?.isActive === true
+
+async function runGap(database: TestDatabase): Promise<void> {
+  await database.query('ALTER PUBLICATION rowcast DROP TABLE "Tag"')
+  await database.query(`UPDATE "Tag" SET name = name || ' unseen'`)
+  await database.query('ALTER PUBLICATION rowcast ADD TABLE "Tag"')
+}
+
+async function endOf(changes: AsyncIterator<unknown>): Promise<unknown> {
+  for (;;) {
+    const result = await changes.next().catch((error: unknown) => error as Error & { code?: string })
+    if (result instanceof Error) return result.code
+    if (result.done) return null
+  }
+}
+
+async function nameOfNext({ rowcast }: ScaledRowcast, after: string): Promise<unknown> {
+  const changes = rowcast.subscribe('Tag', { after })
+  const [change] = await takeChanges(changes, 1)
+  await changes.return?.()
+  return (change?.new as { name?: string } | null)?.name
+}
+
+/** A cursor with which the gap is over: a later row comes after it. */
+async function goodCursorOf(gateway: ScaledRowcast, database: TestDatabase): Promise<string> {
+  const { rowcast } = gateway
+  for (let round = 0; ; round += 1) {
+    await expect.poll(() => rowcast.status().drifted, { timeout: 20_000 }).toEqual([])
+    const after = await rowcast.changeCursor()
+    await insertTag(database, `probe ${round}`)
+    const name = await nameOfNext(gateway, after).catch((error: unknown) => error)
+    if (!isRowcastError(name)) {
+      expect(name).toBe(`probe ${round}`)
+      return rowcast.changeCursor()
+    }
+  }
+}
+
+describe.skipIf(NO_REDIS !== null)('a gap in what is published', () => {
+  it('ends subscriptions and cursors at every gateway, and is known to one that comes later', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    const roles = { redisUrl: redis.url, ...OFTEN }
+    await using _tap = await openRole(database, 'tap', roles)
+    await using gateway = await openRole(database, 'gateway', roles)
+    const live = gateway.rowcast.subscribe('Tag')
+    const others = gateway.rowcast.subscribe('User')
+    await insertTag(database, 'first')
+    const [first] = await takeChanges(live, 1)
+    const cursor = first?.cursor ?? ''
+    await runGap(database)
+    expect(await endOf(live)).toMatch(/RESYNC_REQUIRED|SOURCE_TABLE_NOT_PUBLISHED/)
+    const good = await goodCursorOf(gateway, database)
+    await insertTag(database, 'second')
+    expect(await nameOfNext(gateway, good)).toBe('second')
+    expect(await endOf(gateway.rowcast.subscribe('Tag', { after: cursor }))).toBe('RESYNC_REQUIRED')
+    await gateway.rowcast.stop()
+    await using next = await openRole(database, 'gateway', roles)
+    expect(await endOf(next.rowcast.subscribe('Tag', { after: cursor }))).toBe('RESYNC_REQUIRED')
+    expect(await nameOfNext(next, good)).toBe('second')
+    await others.return?.()
+  })
+
+  it('while no tap runs is noticed by the next one; one that was noticed is not noticed again', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    const roles = { redisUrl: redis.url, ...OFTEN }
+    await using gateway = startRole(database, 'gateway', roles)
+    let cursor = ''
+    {
+      await using _tap = await openRole(database, 'tap', roles)
+      await gateway.rowcast.ready()
+      const live = gateway.rowcast.subscribe('Tag')
+      await insertTag(database, 'first')
+      cursor = (await takeChanges(live, 1))[0]?.cursor ?? ''
+    }
+    await runGap(database)
+    const early = gateway.rowcast.subscribe('Tag', { after: cursor })
+    await using second = await openRole(database, 'tap', roles)
+    expect(await endOf(early)).toBe('RESYNC_REQUIRED')
+    const good = await goodCursorOf(gateway, database)
+    const live = gateway.rowcast.subscribe('Tag', { after: good })
+    await using third = startRole(database, 'tap', roles)
+    await expect.poll(() => third.rowcast.status().state, { timeout: 20_000 }).toBe('standby')
+    await second.rowcast.stop()
+    await expect.poll(() => isActive(third), { timeout: 20_000 }).toBe(true)
+    await third.rowcast.ready()
+    await insertTag(database, 'third')
+    expect((await takeChanges(live, 1))[0]?.new).toMatchObject({ name: 'third' })
+    expect(await nameOfNext(gateway, good)).toBe('third')
+  })
+})

@@ -1,0 +1,46 @@
+import { Buffer } from 'node:buffer'
+import { expect, it } from 'vitest'
+import { type Barrier, barrierSql, parseBarrier } from '../../src/source/barrier-message.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
+
+const barrier: Barrier = {
+  published: new Map([
+    ["O'Item", [{ oid: 1, evidence: 'a', fileNode: 2, toastOid: 3, rewriteMeans: 'nothing' }]],
+  ]),
+  cut: ["O'Item"],
+  cleanFrom: toLsn(2n ** 63n + 1n),
+}
+const TRANSACTION = {
+  ...{ xid: 1, commitLsn: toLsn(9n), committedAt: new Date(0) },
+  epoch: { systemId: '1', timeline: 1 },
+}
+
+/** What PostgreSQL sends of the statement's message. */
+function contentOf(sql: string): string {
+  const literal = /'rowcast', '(.*)'\)$/s.exec(sql)?.[1] ?? ''
+  return literal.replaceAll("''", "'")
+}
+
+const messageOf = (content: string) => ({
+  prefix: 'rowcast',
+  content: Buffer.from(content),
+  transaction: TRANSACTION,
+})
+
+it('a barrier comes back as it was written', () => {
+  expect(parseBarrier(messageOf(contentOf(barrierSql(barrier))))).toEqual(barrier)
+})
+
+it('what is no barrier of ours is none, whatever somebody wrote', () => {
+  const good = contentOf(barrierSql(barrier))
+  expect(parseBarrier({ ...messageOf(good), prefix: 'app' })).toBe(null)
+  // One that stands outside its transaction stands in no order with the changes.
+  expect(parseBarrier({ ...messageOf(good), transaction: null })).toBe(null)
+  for (const text of ['', '{', 'null', '[]', '7', good.replace('"barrier":1', '"barrier":2')]) {
+    expect(parseBarrier(messageOf(text))).toBe(null)
+  }
+  for (const cleanFrom of ['"-1"', '1', '"0/1"']) {
+    expect(parseBarrier(messageOf(good.replace(/"cleanFrom":"\d+"/, `"cleanFrom":${cleanFrom}`)))).toBe(null)
+  }
+  expect(parseBarrier(messageOf(good.replace('"fileNode":2', '"fileNode":"2"')))?.published.size).toBe(0)
+})

@@ -1,0 +1,149 @@
+import { describe, expect, it } from 'vitest'
+import { type ModelLook, PublicationLedger, type Writers } from '../../src/source/publication-ledger.ts'
+import type { PublishedModel, PublishedTable } from '../../src/source/published-tables.ts'
+import { isSamePublished } from '../../src/source/published-tables.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
+
+const table: PublishedTable = { oid: 1, evidence: 'a', fileNode: 1, toastOid: 7, rewriteMeans: 'nothing' }
+const first: PublishedModel = [table]
+const second: PublishedModel = [{ ...table, evidence: 'b' }]
+const at = (published: PublishedModel | null, isOlderThanSlot = false): ReadonlyMap<string, ModelLook> =>
+  new Map([['Item', { published, isOlderThanSlot }]])
+const writing = (lsn: bigint, ...names: string[]): Writers => ({
+  lsn: toLsn(lsn),
+  byModel: new Map(names.length === 0 ? [] : [['Item', new Set(names)]]),
+})
+
+/** A ledger that knows the first state from a barrier. */
+function createLedger(): PublicationLedger {
+  const ledger = new PublicationLedger()
+  ledger.pass({ published: new Map([['Item', first]]), cut: [], cleanFrom: toLsn(0n) })
+  ledger.complete()
+  return ledger
+}
+
+describe('what is published of a table is the same', () => {
+  const rewritten = { ...table, fileNode: 2 }
+  const remade = { ...rewritten, toastOid: 8 }
+  it.each<[string, PublishedTable, boolean]>([
+    ['when nothing differs', table, true],
+    ['not when it is another table', { ...table, oid: 2 }, false],
+    ['not when a row behind it is another one', { ...table, evidence: 'b' }, false],
+    ['after a rewrite of one that is published by name', remade, true],
+    ['after VACUUM FULL of one that might be UNLOGGED', { ...rewritten, rewriteMeans: 'unlogged' }, true],
+    ['not after ALTER TABLE wrote it anew', { ...remade, rewriteMeans: 'unlogged' }, false],
+    ['not where nothing tells the two apart', { ...rewritten, toastOid: 0, rewriteMeans: 'unlogged' }, false],
+    ['not where it may be a TRUNCATE', { ...rewritten, rewriteMeans: 'truncate' }, false],
+  ])('%s', (_title, now, isSame) => {
+    const before = now.toastOid === 0 ? { ...table, toastOid: 0 } : table
+    expect(isSamePublished([before], [now])).toBe(isSame)
+  })
+
+  it('not when a table has come or gone', () => {
+    expect(isSamePublished(first, [])).toBe(false)
+    expect(isSamePublished(first, [table, { ...table, oid: 2 }])).toBe(false)
+  })
+})
+
+describe('a model', () => {
+  it('that is as the last barrier says is verified', () => {
+    const ledger = createLedger()
+    ledger.look(at(first))
+    expect([ledger.isVerified('Item'), ledger.isHeld('Item'), ledger.awaited.size]).toEqual([true, false, 0])
+  })
+
+  it('that has changed is held until its barrier has come', () => {
+    const ledger = createLedger()
+    ledger.look(at(second))
+    expect(ledger.isHeld('Item')).toBe(true)
+    const barrier = ledger.plan(writing(100n))
+    expect(barrier).toEqual({ published: new Map([['Item', second]]), cut: ['Item'], cleanFrom: 100n })
+    expect(ledger.plan(writing(101n))).toBe(null)
+    expect(ledger.isHeld('Item')).toBe(true)
+    if (barrier !== null) ledger.pass(barrier)
+    expect([ledger.isVerified('Item'), ledger.isHeld('Item')]).toEqual([true, false])
+  })
+
+  it('waits for those who wrote when it changed, and for nobody else', () => {
+    const ledger = createLedger()
+    ledger.look(at(second))
+    expect(ledger.plan(writing(100n, '3/1', '4/1'))).toBe(null)
+    expect(ledger.plan(writing(110n, '4/1', '5/1'))).toBe(null)
+    expect(ledger.writersOf('Item')).toBe(1)
+    expect(ledger.plan(writing(120n, '5/1'))?.cleanFrom).toBe(120n)
+  })
+
+  it('that changes again while its barrier is on its way is held for the second one', () => {
+    const ledger = createLedger()
+    ledger.look(at(second))
+    const barrier = ledger.plan(writing(100n))
+    ledger.look(at(first))
+    if (barrier !== null) ledger.pass(barrier)
+    expect(ledger.isHeld('Item')).toBe(true)
+    expect(ledger.plan(writing(110n))?.published.get('Item')).toBe(first)
+  })
+
+  it('that was absent is suspect when it is back, though nothing differs', () => {
+    const ledger = createLedger()
+    ledger.look(at(null))
+    expect(ledger.isVerified('Item')).toBe(false)
+    ledger.look(at(first, true))
+    expect(ledger.isHeld('Item')).toBe(true)
+  })
+
+  it('whose rows come from another table is held at once, and once', () => {
+    const ledger = createLedger()
+    expect(ledger.seeTable('Item', 1)).toBe(false)
+    expect(ledger.seeTable('Item', 9)).toBe(true)
+    expect(ledger.seeTable('Item', 9)).toBe(false)
+    expect(ledger.isHeld('Item')).toBe(true)
+    ledger.look(at(first))
+    expect(ledger.plan(writing(100n))?.cut).toEqual(['Item'])
+  })
+
+  it('gets its barrier again when it was not written, or may have been lost with the stream', () => {
+    const ledger = createLedger()
+    ledger.look(at(second))
+    const barrier = ledger.plan(writing(100n))
+    if (barrier !== null) ledger.withdraw(barrier)
+    expect(ledger.plan(writing(110n))?.cut).toEqual(['Item'])
+    ledger.begin()
+    expect(ledger.plan(writing(120n))?.cut).toEqual(['Item'])
+  })
+})
+
+describe('a process that has just come', () => {
+  it('compares nothing before it has read the barriers that are there', () => {
+    const ledger = new PublicationLedger()
+    ledger.look(at(first))
+    expect([ledger.isSettling, ledger.awaited.size]).toEqual([true, 0])
+    ledger.pass({ published: new Map([['Item', first]]), cut: [], cleanFrom: toLsn(0n) })
+    ledger.complete()
+    ledger.look(at(first))
+    expect([ledger.isSettling, ledger.isVerified('Item')]).toEqual([false, true])
+  })
+
+  it('takes what is older than the slot as it is', () => {
+    const ledger = new PublicationLedger()
+    ledger.complete()
+    ledger.look(at(first, true))
+    expect([ledger.isVerified('Item'), ledger.isSettling]).toEqual([true, false])
+  })
+
+  it('has a barrier written for what may be younger: those who began with it go on', () => {
+    const ledger = new PublicationLedger()
+    ledger.complete()
+    ledger.look(at(first), writing(90n), false)
+    expect([ledger.isHeld('Item'), ledger.isSettling]).toEqual([false, true])
+    expect(ledger.plan(writing(100n))?.cleanFrom).toBe(90n)
+  })
+
+  it('does not wait with everything for one that waits for a transaction', () => {
+    const ledger = new PublicationLedger()
+    ledger.complete()
+    ledger.look(at(first), writing(90n, '3/1'), false)
+    ledger.plan(writing(95n, '3/1'))
+    expect(ledger.isSettling).toBe(false)
+    expect(ledger.plan(writing(100n))?.cleanFrom).toBe(100n)
+  })
+})
