@@ -1,11 +1,17 @@
 /** docker-compose.yml, Dockerfile and nginx.conf say what the program understands; where a container engine is, they run. */
 import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { catalog } from '../prisma/generated/rowcast.ts'
+import { openRedisConnection } from '../src/broker/redis-connection.ts'
 import { resolveConfig } from '../src/config/resolve-config.ts'
+import { isRowcastError } from '../src/errors.ts'
+import { withSqlClient } from '../src/source/sql.ts'
+import { openPostgres } from './support/postgres.ts'
+import { openRedis } from './support/redis.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
@@ -18,7 +24,15 @@ interface Service {
   readonly volumes?: readonly string[]
 }
 
-const compose = parse(read('docker-compose.yml'), { merge: true }) as {
+/** As docker compose fills them in; each has to be set by whoever runs it. */
+const PASSWORDS = Object.fromEntries(
+  [...read('docker/example.env').matchAll(/^(\w+)=(.*)$/gm)].map(([, name = '', value]) => [name, value]),
+)
+const filledIn = read('docker-compose.yml').replaceAll(
+  /\$\{(\w+):\?[^}]*\}/g,
+  (_, name: string) => `secret-${name}`,
+)
+const compose = parse(filledIn, { merge: true }) as {
   readonly services: Readonly<Record<string, Service>>
 }
 const { services } = compose
@@ -27,6 +41,8 @@ const service = (name: string): Service => {
   if (found === undefined) throw new Error(`There is no service ${name}.`)
   return found
 }
+
+const escaped = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
 function run(...args: string[]) {
   return spawnSync('docker', args, { cwd: ROOT, encoding: 'utf8', timeout: 600_000 })
@@ -72,11 +88,80 @@ describe('docker-compose.yml', () => {
     expect(config).toMatchObject({
       host: '0.0.0.0',
       port: 4000,
-      scaling: { role, broker: 'redis://redis:6379' },
+      scaling: { role, broker: expect.stringContaining(`redis://rowcast-${role}:secret-`) },
     })
     const { hostname } = new URL(config.databaseUrl)
     expect(services[hostname]).toBeDefined()
   })
+
+  it('has no password of its own, and no superuser at work', () => {
+    const text = read('docker-compose.yml')
+    const asked = new Set([...text.matchAll(/\$\{(\w+):\?/g)].map((match) => match[1]))
+    expect([...asked].sort()).toEqual(Object.keys(PASSWORDS).sort())
+    expect(Object.values(PASSWORDS).every((value) => value === '')).toBe(true)
+    for (const name of ['tap', 'gateway-1', 'gateway-2', 'migrate']) {
+      const { username } = new URL(service(name).environment?.['DATABASE_URL'] ?? '')
+      expect(username).toBe('rowcast')
+    }
+    expect(read('docker/create-role.sh')).not.toMatch(/SUPERUSER/)
+  })
+
+  it('gives Redis the users of docs/scaling.md, which a real Redis understands', async ({ skip }) => {
+    const page = read('docs/scaling.md')
+    const users = (service('redis').command ?? []).filter((line) => line.startsWith('--user rowcast-'))
+    for (const line of users) {
+      const [, user = '', rules = ''] = /^--user (\S+) on >\S+ (.*)$/.exec(line) ?? []
+      expect(page).toMatch(new RegExp(`ACL SETUSER ${user} reset on >\\w+ ${escaped(rules)}$`, 'm'))
+    }
+    if (spawnSync('redis-server', ['--version']).error !== undefined) {
+      process.stderr.write('redis-server is not installed: the users are only read.\n')
+      skip('no redis-server')
+    }
+    await using redis = await openRedis({ settings: users })
+    for (const [name, says] of [
+      ['rowcast-tap', 'XADD'],
+      ['rowcast-gateway', 'NOPERM'],
+    ] as const) {
+      const url = redis.url.replace(
+        'redis://',
+        `redis://${name}:secret-${name === 'rowcast-tap' ? 'REDIS_TAP_PASSWORD' : 'REDIS_GATEWAY_PASSWORD'}@`,
+      )
+      const connection = await openRedisConnection({ url, name: 'test' })
+      const answer = await connection.send(['XADD', 'rowcast:x', '*', 'a', 'b']).then(
+        () => 'XADD',
+        (error: unknown) => (isRowcastError(error) ? error.details['reply'] : error),
+      )
+      connection.destroy()
+      expect(answer).toBe(says)
+    }
+  })
+
+  it('makes its role and database in a real PostgreSQL, with a password that is quoted', async ({ skip }) => {
+    if (spawnSync('psql', ['--version']).error !== undefined) {
+      process.stderr.write('psql is not installed: create-role.sh is not run.\n')
+      skip('no psql')
+    }
+    await using postgres = await openPostgres()
+    const { cluster } = postgres
+    const { password } = cluster.target()
+    const env = {
+      ...process.env,
+      PGHOST: '127.0.0.1',
+      PGPORT: String(cluster.port),
+      PGPASSWORD: String(password),
+    }
+    const secret = "it's a \\ secret"
+    const script = spawnSync('sh', [join(ROOT, 'docker/create-role.sh')], {
+      env: { ...env, ROWCAST_PASSWORD: secret },
+      encoding: 'utf8',
+    })
+    expect(script, script.stderr).toMatchObject({ status: 0 })
+    const target = { ...cluster.target('rowcast'), user: 'rowcast', password: secret }
+    const [role] = await withSqlClient(target, (sql) =>
+      sql.query('SELECT rolsuper, rolreplication FROM pg_roles WHERE rolname = current_user'),
+    )
+    expect(role).toEqual({ rolsuper: false, rolreplication: true })
+  }, 120_000)
 
   it('sets what rowcast needs of PostgreSQL and Redis', () => {
     expect(service('postgres').command).toContain('wal_level=logical')
@@ -113,6 +198,8 @@ describe('docker-compose.yml', () => {
       skip(reason)
     }
     try {
+      // docker compose takes them from its environment.
+      for (const name of Object.keys(PASSWORDS)) process.env[name] ??= randomBytes(12).toString('hex')
       const up = run('compose', 'up', '--build', '--detach', '--wait')
       expect(up.status, up.stderr).toBe(0)
       for (;;) {
