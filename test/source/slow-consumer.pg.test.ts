@@ -47,7 +47,7 @@ describe('a transaction of a million rows', () => {
       (async () => {
         for await (const _ of stalled);
       })(),
-    ).rejects.toMatchObject({ code: 'SUBSCRIBER_TOO_SLOW' })
+    ).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
     const growth = rssMax - rssBefore
     process.stdout.write(
       `A transaction of ${ROWS} rows: RSS grew by ${Math.round(growth / 1024 / 1024)} MiB at most.\n`,
