@@ -1,7 +1,7 @@
 /**
  * The last guard. Listeners, timers, microtasks and replies are called by nobody who could catch: what one of them
  * throws would end the process, and with it everybody else's streams. Each goes through a guard, which logs the failure
- * with an id and goes on. `test/architecture.test.ts` finds those that do not.
+ * with an id and goes on. `test/errors-uncaught.test.ts` finds those that do not.
  */
 import { randomUUID } from 'node:crypto'
 import { describeError } from './describe-error.ts'
@@ -28,6 +28,20 @@ export interface Guard {
   ): (...args: Args) => void
   /** Calls it now. */
   run(what: string, callback: () => unknown, onFailure?: (failure: GuardedFailure) => void): void
+}
+
+/** The same logger, from which nothing is thrown: it is called where nobody could catch. */
+export function createSafeLogger(logger: Logger): Logger {
+  const safe =
+    (level: keyof Logger): Logger['info'] =>
+    (message, fields) => {
+      try {
+        logger[level](message, fields)
+      } catch {
+        // There is nobody left to report to.
+      }
+    }
+  return { debug: safe('debug'), info: safe('info'), warn: safe('warn'), error: safe('error') }
 }
 
 /** Creates a guard that reports to a logger, which may throw as well. */

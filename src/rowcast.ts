@@ -18,6 +18,7 @@ import { logBoundsOf } from './bus/log-bounds.ts'
 import { createMemoryBus } from './bus/memory-bus.ts'
 import { createMessageHub } from './bus/message-hub.ts'
 import { serverStopping } from './bus/server-stopping.ts'
+import { guardTimers, NODE_TIMERS } from './bus/time-slices.ts'
 import type { ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
 import { createRelationRegistry, type RelationRegistry } from './catalog/relation-registry.ts'
 import { MONEY_SCALE_DEFAULT } from './catalog/values/decimal-codecs.ts'
@@ -26,6 +27,7 @@ import { findModel } from './config/find-model.ts'
 import { checkRegisterOptions, type RegisterOptions } from './config/register-options.ts'
 import { RowcastError } from './errors.ts'
 import { modelsWithRowRule } from './graphql/policy/model-policy.ts'
+import { createGuard, createSafeLogger } from './guard.ts'
 import { silentLogger } from './log.ts'
 import { createBusTracer, loadTracer } from './observe/tracing.ts'
 import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
@@ -67,24 +69,22 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   const publication = options.publication ?? 'rowcast'
   if (!SLOT_NAME.test(slot))
     throw new RowcastError('CONFIG_BAD_NAME', `"${slot}" cannot be the name of a slot.`)
-  const logger = options.logger ?? silentLogger
+  const logger = createSafeLogger(options.logger ?? silentLogger)
   const { target: address, schema, queryRole } = resolveConnectionTarget(options)
   const target = { ...address, waits: { answerTimeoutMs: options.answerTimeoutMs } }
   const durability = resolveDurability(options)
   const scaling = resolveScaling(options)
   const archive = scaling.broker === null ? null : new BrokerArchiveSlot()
   const observers = new BusObservers()
+  const { queueLengthMax, heldBytesMax, overflow } = options
   const bus = createMemoryBus({
-    observers,
-    older: archive ?? undefined,
-    queueLengthMax: options.queueLengthMax,
-    heldBytesMax: options.heldBytesMax,
-    overflow: options.overflow,
+    ...{ observers, older: archive ?? undefined, queueLengthMax, heldBytesMax, overflow },
     log: logBoundsOf(durability.retention),
     models: catalog.models,
+    timers: guardTimers(NODE_TIMERS, createGuard(logger)),
   })
   const visibility = new VisibilityGate({ readSnapshot: () => readSnapshot(options.prisma, target) })
-  const hub = createMessageHub(options.queueLengthMax ?? 65_536)
+  const hub = createMessageHub(queueLengthMax ?? 65_536)
   const registered = new Map<ModelNameOf<Types>, ModelSpec>()
   const registerOptions = new Map<string, RegisterOptions>()
   let source: ChangeReader | null = null

@@ -9,6 +9,7 @@ import type { Config, ServicePrismaClient } from './config/config.ts'
 import { type ActivityExposure, createActivityLog } from './graphql/activity/activity-log.ts'
 import { secretFields } from './graphql/policy/secret-fields.ts'
 import { buildServiceSchema } from './graphql/service-schema.ts'
+import { createGuard, type Guard } from './guard.ts'
 import type { Logger } from './log.ts'
 import { type ConnectionCounts, createMetrics, type Metrics } from './observe/metrics.ts'
 import { createDeliveryTracer, loadTracer } from './observe/tracing.ts'
@@ -71,7 +72,8 @@ export function createService(config: Config, options: ServiceOptions): Service 
   const health = () => toHealthReport(rowcast.status())
   if (config.scaling.role === 'tap') return createTapService({ config, rowcast, prisma, health, logger })
   logSecretFields(config, logger)
-  const activity = config.livePage === null ? undefined : exposeActivity(rowcast, config.livePage)
+  const activity =
+    config.livePage === null ? undefined : exposeActivity(rowcast, config.livePage, createGuard(logger))
   const metrics = createMetricsOf(config, rowcast, () => server.connections())
   let traceDelivery: (() => void) | null = null
   const server = createServer({
@@ -106,7 +108,7 @@ export function createService(config: Config, options: ServiceOptions): Service 
       rowcast.start()
       activity?.log.start()
       const tracer = await loadTracer()
-      if (tracer !== null) traceDelivery = createDeliveryTracer(tracer)
+      if (tracer !== null) traceDelivery = createDeliveryTracer(tracer, createGuard(logger))
       return address
     },
     revalidateSessions: () => server.revalidateSessions(),
@@ -178,9 +180,13 @@ function exposeMetrics({ metrics: guard }: Config, metrics: Metrics | null) {
 }
 
 /** What the live page shows, kept from the start on. */
-function exposeActivity(rowcast: Rowcast, { authorize }: NonNullable<Config['livePage']>): ActivityExposure {
+function exposeActivity(
+  rowcast: Rowcast,
+  { authorize }: NonNullable<Config['livePage']>,
+  guard: Guard,
+): ActivityExposure {
   const { models, status } = rowcast
-  return { authorize, log: createActivityLog({ feed: rowcast, models, status }) }
+  return { authorize, log: createActivityLog({ feed: rowcast, models, status, guard }) }
 }
 
 /** What is not in the schema although nobody said so: whoever misses it learns why. */

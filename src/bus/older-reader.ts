@@ -102,7 +102,10 @@ export class OlderReaders {
   #startWalk(model: string): void {
     if (this.#walking.has(model)) return
     this.#walking.add(model)
-    void this.#walkWhileHungry(model)
+    this.#walkWhileHungry(model).catch((error: unknown) => {
+      this.#walking.delete(model)
+      for (const { subscriber } of this.#hungry(model)) subscriber.queue.end(asError(error))
+    })
   }
 
   async #walkWhileHungry(model: string): Promise<void> {

@@ -2,6 +2,7 @@
  * Stage 6, bus. Work in slices: a few milliseconds at a time, with a turn for everybody else in between. Timers are
  * injected, so that tests can hold them.
  */
+import type { Guard } from '../guard.ts'
 
 /** When what waits is run. */
 export interface SliceTimers {
@@ -31,6 +32,12 @@ export const NODE_TIMERS: SliceTimers = {
   soon: (run) => void setImmediate(run),
   later: (run) => void setTimeout(run, LATER_MS).unref(),
   nowMs: () => performance.now(),
+}
+
+/** The same timers: what throws in one of them is logged, and ends nothing but its slice. */
+export function guardTimers({ soon, later, nowMs }: SliceTimers, guard: Guard): SliceTimers {
+  const wrap = (run: () => void) => guard.wrap('read on for subscribers', run)
+  return { soon: (run) => soon(wrap(run)), later: (run) => later(wrap(run)), nowMs }
 }
 
 /** The end of one slice. */

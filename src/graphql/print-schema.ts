@@ -1,7 +1,10 @@
 /** Stage 7, graphql. The service's schema as text: sorted, stable, made without a database. */
+
 import { lexicographicSortSchema, printSchema } from 'graphql'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { RowcastError } from '../errors.ts'
+import { createGuard } from '../guard.ts'
+import { silentLogger } from '../log.ts'
 import { createActivityLog } from './activity/activity-log.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import { buildServiceSchema } from './service-schema.ts'
@@ -31,6 +34,7 @@ export function printServiceSchema({ catalog, models }: PrintSchemaOptions): str
 export function printActivitySchema(): string {
   const catalog: ModelCatalog = { formatVersion: 1, models: {}, enums: {}, joinTables: [] }
   const log = createActivityLog({
+    guard: createGuard(silentLogger),
     feed: offlineFeed(catalog),
     models: [],
     status() {

@@ -6,6 +6,7 @@ import type { Attributes, Span, Tracer } from '@opentelemetry/api'
 import type { BusObserver } from '../bus/bus-observer.ts'
 import type { TransactionPart } from '../changes/change.ts'
 import { isRowcastError } from '../errors.ts'
+import type { Guard } from '../guard.ts'
 import { formatLsn } from '../wire/lsn.ts'
 
 /** The name under which a TracerProvider knows this library. */
@@ -79,7 +80,7 @@ export function createBusTracer(tracer: Tracer): BusObserver {
 }
 
 /** One span for all that is handed to sockets within one turn of the event loop. */
-export function createDeliveryTracer(tracer: Tracer): () => void {
+export function createDeliveryTracer(tracer: Tracer, guard: Guard): () => void {
   let batch: { readonly span: Span; deliveries: number } | null = null
 
   function endBatch(): void {
@@ -91,7 +92,7 @@ export function createDeliveryTracer(tracer: Tracer): () => void {
   return () => {
     if (batch === null) {
       batch = { span: tracer.startSpan('rowcast deliver'), deliveries: 0 }
-      setImmediate(endBatch)
+      setImmediate(guard.wrap('end a span', endBatch))
     }
     batch.deliveries += 1
   }

@@ -24,6 +24,7 @@ export interface ClientSocketOptions {
   readonly headers: IncomingHttpHeaders
   /** That run at once. */
   readonly operationsMax: number
+  readonly guard: Guard
 }
 
 /** When a socket that nobody uses is ended. */
@@ -54,11 +55,11 @@ export class ClientSocket implements ProtocolSocket {
   #pings = 0
   #lastActivityMs = Date.now()
 
-  constructor({ webSocket, outbox, send, address, headers, operationsMax }: ClientSocketOptions) {
+  constructor({ webSocket, outbox, send, address, headers, operationsMax, guard }: ClientSocketOptions) {
     this.#webSocket = webSocket
     this.outbox = outbox
     this.send = send
-    this.operations = new SocketOperations(operationsMax)
+    this.operations = new SocketOperations(operationsMax, guard)
     this.address = address
     this.headers = headers
   }

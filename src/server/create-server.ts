@@ -12,7 +12,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { GraphQLSchema } from 'graphql'
-import { createGuard } from '../guard.ts'
+import { createGuard, createSafeLogger } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { createClientAccounts } from './client-accounts.ts'
 import { clientAddress, createConnectionCounter } from './client-address.ts'
@@ -108,10 +108,11 @@ export interface RowcastServer {
 
 /** Creates the server; nothing listens before `listen()`. */
 export function createServer(options: ServerOptions): RowcastServer {
-  const { logger, host = '127.0.0.1', port = 4000, graphiql = false, trustedProxyCount = 0 } = options
+  const { host = '127.0.0.1', port = 4000, graphiql = false, trustedProxyCount = 0 } = options
   const limits: ServerLimits = { ...DEFAULT_LIMITS, ...definedOf(options.limits ?? {}) }
   const allowedOrigins = options.allowedOrigins ?? []
   const isIntrospectionEnabled = options.introspection ?? graphiql
+  const logger = createSafeLogger(options.logger)
   const guard = createGuard(logger)
   const errorMask = createErrorMask({ logger, areSuggestionsHidden: !isIntrospectionEnabled })
   const sessions = createSessionKeeper({ ...options, ...limits, errorMask, guard })

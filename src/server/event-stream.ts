@@ -6,6 +6,7 @@
 import type { ExecutionResult, GraphQLError } from 'graphql'
 import type { FetchAPI } from 'graphql-yoga'
 import { ERRORS } from '../errors.ts'
+import type { Guard } from '../guard.ts'
 import { formatGraphqlError } from './connection-state.ts'
 import { isLongerThan, payloadTooLarge, undeliverable } from './delivery-failure.ts'
 import { DELIVERY, RESULT_TEXT, type TextResult } from './result-stream.ts'
@@ -17,6 +18,7 @@ export interface EventStreamOptions {
   readonly mask: (error: unknown) => GraphQLError
   /** Between comments that keep the connection alive. */
   readonly pingIntervalMs: number
+  readonly guard: Guard
   /** Whether the server is being stopped. */
   readonly isStopping: () => boolean
 }
@@ -41,9 +43,10 @@ export function createEventStream(
     start(controller) {
       // Some clients wait for a first byte before they know that the stream is open.
       controller.enqueue(encoder.encode(COMMENT))
-      ping = setInterval(() => {
+      const comment = options.guard.wrap('keep an event stream alive', () => {
         if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(COMMENT))
-      }, options.pingIntervalMs)
+      })
+      ping = setInterval(comment, options.pingIntervalMs)
     },
     async pull(controller) {
       const { done, value } = await results.next()

@@ -2,6 +2,7 @@
  * Stage 8, server. The operations of one WebSocket. A client may use an id again as soon as it has completed it, so an
  * operation is known by its own object and never by its id; what is still being made for one that has ended ends with it.
  */
+import type { Guard } from '../guard.ts'
 
 /** What has to be ended with its operation. */
 export interface OwnedResults {
@@ -69,6 +70,7 @@ export type StartVerdict = 'started' | 'idInUse' | 'tooMany'
 /** The operations of one socket. */
 export class SocketOperations {
   readonly #operationsMax: number
+  readonly #guard: Guard
   /** Those that the client knows to be running. */
   readonly #open = new Map<string, Operation>()
   /** Those that wait for room, in order: each is open. */
@@ -77,8 +79,9 @@ export class SocketOperations {
   #workingCount = 0
 
   /** @param operationsMax that are open at once, and that are at work at once */
-  constructor(operationsMax: number) {
+  constructor(operationsMax: number, guard: Guard) {
     this.#operationsMax = operationsMax
+    this.#guard = guard
   }
 
   /** Operations that are open, and those that have ended and are still at work. */
@@ -95,7 +98,7 @@ export class SocketOperations {
     if (this.#open.size >= this.#operationsMax) return 'tooMany'
     const operation = new Operation(id, bookmarkKey)
     this.#open.set(id, operation)
-    if (this.#workingCount < this.#operationsMax) void this.#work(operation, run)
+    if (this.#workingCount < this.#operationsMax) this.#begin(operation, run)
     else this.#waiting.set(operation, run)
     return 'started'
   }
@@ -131,6 +134,11 @@ export class SocketOperations {
     for (const operation of [...this.#open.values()]) this.close(operation)
   }
 
+  /** Runs must not reject: one that does is logged, and ended like all others. */
+  #begin(operation: Operation, run: RunOperation): void {
+    this.#guard.run('run an operation', () => this.#work(operation, run))
+  }
+
   async #work(operation: Operation, run: RunOperation): Promise<void> {
     this.#workingCount += 1
     try {
@@ -146,6 +154,6 @@ export class SocketOperations {
     const [next] = this.#waiting
     if (next === undefined || this.#workingCount >= this.#operationsMax) return
     this.#waiting.delete(next[0])
-    void this.#work(...next)
+    this.#begin(...next)
   }
 }

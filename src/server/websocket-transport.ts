@@ -76,6 +76,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     const client = new ClientSocket({
       ...{ webSocket, outbox, address, headers, operationsMax: limits.subscriptionsPerSocketMax },
       send: createSocketSender(webSocket, limits.socketBufferedBytesMax),
+      guard,
     })
     attached.add(client)
     attachSocket(protocol, webSocket, client, options, () => attached.delete(client))

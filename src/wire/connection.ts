@@ -162,6 +162,15 @@ function createConnection(
     socket.destroy()
   }
 
+  /** Whatever a handler throws ends this connection, never the process. */
+  function attempt(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      fail(error instanceof Error ? error : new RowcastError('BUG', 'A stream handler threw no Error.'))
+    }
+  }
+
   /**
    * The flushed position is sent only when it is news. A walsender that is told to shut down waits until the
    * flushed position, or without one the written position, is all it has sent: a confirmed position that is
@@ -183,7 +192,7 @@ function createConnection(
       fail(connectionLost(`The server has been silent for ${Math.round(silentMs)} ms.`))
       return
     }
-    sendStatus(silentMs >= timings.askAfterMs)
+    attempt(() => sendStatus(silentMs >= timings.askAfterMs))
   }
 
   /** Gives what arrives from now on to `take`, which may use the bytes during the call only. */
@@ -194,7 +203,7 @@ function createConnection(
     else socket.on('data', take)
   }
 
-  /** Wires frames to the handler; every failure in there ends this connection, never the process. */
+  /** Wires frames to the handler. */
   function takeOver(stream: StreamHandler, onStarted: () => void): void {
     let isReplyDue = false
     const frames = createFrameReader({
@@ -212,15 +221,13 @@ function createConnection(
     })
     divert((chunk) => {
       lastHeardMs = clock.monotonicMs()
-      try {
+      attempt(() => {
         frames.push(chunk)
         if (isReplyDue) sendStatus()
         isReplyDue = false
         // A refused START_REPLICATION leaves the session open; this connection is for one stream only.
         if (failure !== null) socket.destroy()
-      } catch (error) {
-        fail(error instanceof Error ? error : new RowcastError('BUG', 'A stream handler threw no Error.'))
-      }
+      })
     })
   }
 
@@ -289,6 +296,4 @@ function createConnection(
 /** How long a polite end may take before the socket is destroyed. */
 const CLOSE_TIMEOUT_MS = 1_000
 
-function connectionLost(happened: string): RowcastError {
-  return new RowcastError('WIRE_CONNECTION_LOST', happened)
-}
+const connectionLost = (happened: string) => new RowcastError('WIRE_CONNECTION_LOST', happened)

@@ -6,6 +6,8 @@ import { BusObservers } from '../../src/bus/bus-observer.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { TransactionPart } from '../../src/changes/change.ts'
 import { RowcastError } from '../../src/errors.ts'
+import { createGuard } from '../../src/guard.ts'
+import { silentLogger } from '../../src/log.ts'
 import { createBusTracer, createDeliveryTracer, loadTracer } from '../../src/observe/tracing.ts'
 import { plainChange, plainTransaction } from '../support/plain-change.ts'
 
@@ -68,7 +70,7 @@ describe('spans', () => {
 
   it('one for all deliveries of a turn', async () => {
     const { tracer, spans } = openTraced()
-    const onDelivered = createDeliveryTracer(tracer)
+    const onDelivered = createDeliveryTracer(tracer, createGuard(silentLogger))
     for (let count = 0; count < 3; count += 1) onDelivered()
     await new Promise(setImmediate)
     onDelivered()

@@ -1,6 +1,8 @@
 /** Who owns an operation: under any interleaving of subscribe, complete and close the last one of an id runs, alone. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { createGuard } from '../../src/guard.ts'
+import { silentLogger } from '../../src/log.ts'
 import { type Operation, SocketOperations } from '../../src/server/socket-operations.ts'
 import { createDeferred, type Deferred } from '../support/deferred.ts'
 
@@ -69,7 +71,7 @@ const OPERATIONS_MAX = 2
 test('the last operation of an id runs, alone, and nothing is left when the socket closes', async () => {
   const property = fc.asyncProperty(steps, async (sequence) => {
     const work = new Work()
-    const operations = new SocketOperations(OPERATIONS_MAX)
+    const operations = new SocketOperations(OPERATIONS_MAX, createGuard(silentLogger))
     const open = new Map<string, Operation | null>()
     const start = (id: string) =>
       operations.start(id, (operation) => {
@@ -108,7 +110,7 @@ test('the last operation of an id runs, alone, and nothing is left when the sock
 })
 
 test('an operation that fails or ends by itself frees its id', async () => {
-  const operations = new SocketOperations(1)
+  const operations = new SocketOperations(1, createGuard(silentLogger))
   expect(operations.start('r', async (operation) => void operations.close(operation))).toBe('started')
   expect(operations.start('r', async () => undefined)).toBe('started')
   await turn()

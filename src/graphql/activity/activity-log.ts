@@ -5,11 +5,13 @@
 import type { AnyChange, ChangeAction, ChangePosition } from '../../changes/change.ts'
 import { comparePositions } from '../../changes/cursor.ts'
 import { isRowcastError, type RowcastError } from '../../errors.ts'
+import type { Guard } from '../../guard.ts'
 import type { SourceStatus } from '../../source/replication-source.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 
 /** What the log asks of a rowcast. */
 export interface ActivitySource {
+  readonly guard: Guard
   readonly feed: ChangeFeed
   /** The live models. */
   readonly models: readonly string[]
@@ -172,8 +174,9 @@ export function createActivityLog(source: ActivitySource): ActivityLog {
     startedAt,
     start() {
       if (timer !== null) return
-      for (const [model, watched] of models) void watch(model, watched)
-      timer = setInterval(tick, intervalMs)
+      for (const [model, watched] of models)
+        source.guard.run('watch a model for the live page', () => watch(model, watched))
+      timer = setInterval(source.guard.wrap('count for the live page', tick), intervalMs)
       timer.unref()
     },
     stop() {

@@ -1,4 +1,5 @@
 /** `rowcastActivity`: what it tells, in what order and how much of it; and to whom. */
+
 import { type ExecutionResult, execute, parse, subscribe } from 'graphql'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { AnyChange } from '../../../src/changes/change.ts'
@@ -7,6 +8,8 @@ import { type Authorize, createActivityLog } from '../../../src/graphql/activity
 import { printActivitySchema } from '../../../src/graphql/print-schema.ts'
 import { buildServiceSchema } from '../../../src/graphql/service-schema.ts'
 import type { ModelExposure } from '../../../src/graphql/service-types.ts'
+import { createGuard } from '../../../src/guard.ts'
+import { silentLogger } from '../../../src/log.ts'
 import type { SourceStatus } from '../../../src/source/replication-source.ts'
 import { blogCatalog } from '../blog-catalog.ts'
 import { createFakeFeed } from '../fake-feed.ts'
@@ -58,6 +61,7 @@ function openActivity(
     drifted: [{ model: 'Post', error: new RowcastError('CATALOG_DRIFT', 'Post has drifted.') }],
   }
   const log = createActivityLog({
+    guard: createGuard(silentLogger),
     ...{ feed, models: ['User', 'Post'], sampleIntervalMs: 10 },
     status: () => status as unknown as SourceStatus & typeof status,
   })
