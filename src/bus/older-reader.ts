@@ -54,8 +54,7 @@ export class OlderReaders {
     const member = { subscriber, at }
     this.#members.set(subscriber, member)
     const { known } = this.#options
-    if (after !== null && comparePositions(after, known.log.newest) > 0)
-      void this.#awaitReached(member, after)
+    if (after !== null && !known.log.hasReached(after)) void this.#awaitReached(member, after)
   }
 
   remove(subscriber: Subscriber): void {
@@ -78,7 +77,7 @@ export class OlderReaders {
   }
 
   #isAhead({ at }: Member): boolean {
-    return at.after !== null && comparePositions(at.after, this.#options.known.log.newest) > 0
+    return at.after !== null && !this.#options.known.log.hasReached(at.after)
   }
 
   async #awaitReached(member: Member, position: ChangePosition): Promise<void> {

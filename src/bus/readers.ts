@@ -81,9 +81,8 @@ export class Readers {
   #goOn(subscriber: Subscriber, after: ChangePosition): void {
     const { log } = this.#known
     subscriber.skipTo = after
-    const isHere =
-      comparePositions(after, log.floorOf(subscriber.model)) >= 0 && comparePositions(after, log.newest) <= 0
-    if (isHere || (this.#older === null && comparePositions(after, log.newest) > 0)) {
+    const isHere = comparePositions(after, log.floorOf(subscriber.model)) >= 0 && log.hasReached(after)
+    if (isHere || (this.#older === null && !log.hasReached(after))) {
       this.#log.add(subscriber, after)
     } else if (this.#older !== null) {
       this.#older.add(subscriber, after)

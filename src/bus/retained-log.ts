@@ -91,6 +91,15 @@ export class RetainedLog {
     return this.#newest
   }
 
+  /**
+   * Whether everything up to the position has come. Between transactions that is all of the newest one, whatever its
+   * last index: who has read a transaction to its end is not ahead of the log.
+   */
+  hasReached(position: ChangePosition): boolean {
+    if (comparePositions(position, this.#newest) <= 0) return true
+    return this.#openLsn === null && position.commitLsn === this.#newest.commitLsn
+  }
+
   /** Bytes kept, by the log's own reckoning. */
   get byteLength(): number {
     return this.#bytes
