@@ -90,7 +90,7 @@ async function ask(url: string, headers: Record<string, string>, variables: obje
   const [error] = errors ?? []
   if (error === undefined) throw noAnswer(`What answers at ${url} is no service of rowcast.`)
   const mend = error.extensions?.mend
-  if (mend !== undefined) throw noAnswer(error.message.split(` Mend: ${mend}`)[0] ?? error.message, mend)
+  if (mend !== undefined) throw noAnswer(error.message, mend)
   const isUnknownField = error.message.includes('whyNot')
   throw isUnknownField
     ? noAnswer('The service does not tell why.', 'Set debug: { canExplain: (context) => … } in its config.')

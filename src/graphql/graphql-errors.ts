@@ -6,8 +6,8 @@ import { GraphQLError } from 'graphql'
 import { type ErrorCode, type ErrorDetails, isRowcastError, RowcastError } from '../errors.ts'
 
 /**
- * A public RowcastError, bare or wrapped by the executor, as a GraphQLError with `extensions: { code, mend, … }`
- * and its place in the document; anything else unchanged. The result has no `originalError`: servers take
+ * A public RowcastError, bare or wrapped by the executor, as a GraphQLError: its `message` is the sentence for people,
+ * code and hint are in `extensions: { code, mend, … }` only. It keeps its position in the document. Anything else is unchanged. The result has no `originalError`: servers take
  * errors that have one for internal, and mask them.
  */
 export function toGraphqlError(error: unknown): unknown {
@@ -15,7 +15,7 @@ export function toGraphqlError(error: unknown): unknown {
   const original = located === null ? error : located.originalError
   if (!isRowcastError(original) || !original.isPublic) return error
   const { nodes, path } = located ?? {}
-  return new GraphQLError(original.message, {
+  return new GraphQLError(original.happened, {
     nodes: nodes ?? null,
     path: path ?? null,
     extensions: { code: original.code, mend: original.mend, ...original.details },

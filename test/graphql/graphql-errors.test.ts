@@ -7,11 +7,11 @@ describe('toGraphqlError', () => {
   const shown = new RowcastError('GRAPHQL_BAD_ARGUMENT', 'skip is negative.', { mend: 'Count from 0.' })
   const hidden = new RowcastError('BUG', 'Something of ours.')
 
-  it('keeps text, code and mend of a public error', () => {
+  it('is the sentence of a public error, with code and hint in extensions only', () => {
     const error = toGraphqlError(shown) as GraphQLError
     expect(error).toBeInstanceOf(GraphQLError)
     expect(error.toJSON()).toEqual({
-      message: '[GRAPHQL_BAD_ARGUMENT] skip is negative. Mend: Count from 0.',
+      message: 'skip is negative.',
       extensions: { code: 'GRAPHQL_BAD_ARGUMENT', mend: 'Count from 0.' },
     })
   })

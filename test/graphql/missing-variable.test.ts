@@ -14,10 +14,11 @@ async function subscribe(definitions: string, filter: string, variables: Record<
   const result = await trySubscribe(buildServiceSchema(options), source, variables)
   if (Symbol.asyncIterator in result) {
     await result.return()
-    return { code: null, message: '', requests: feed.requests }
+    return { code: null, message: '', hint: '', requests: feed.requests }
   }
   const [error] = result.errors ?? []
-  return { code: error?.extensions['code'], message: error?.message ?? '', requests: feed.requests }
+  const { code, mend } = error?.extensions ?? {}
+  return { code, message: error?.message ?? '', hint: String(mend), requests: feed.requests }
 }
 
 describe('a filter with a variable that has no value', () => {
@@ -44,7 +45,7 @@ describe('a filter with a variable that has no value', () => {
 
   it.each([
     ['where: {}', {}, 'where: an empty filter would match every row'],
-    ['where: $w', { w: {} }, 'leave `where` out (or null) for every row'],
+    ['where: $w', { w: {} }, 'where: an empty filter would match every row'],
     ['where: $w', { w: { email: {} } }, 'where.email: the filter of a field needs an operator'],
     [
       'where: $w',
@@ -59,6 +60,11 @@ describe('a filter with a variable that has no value', () => {
     expect(code).toBe('BAD_FILTER')
     expect(message).toContain(expected)
     expect(requests).toEqual([])
+  })
+
+  it('has the hint how to ask for every row', async () => {
+    const { hint } = await subscribe('($w: UserWhere)', 'where: $w', { w: {} })
+    expect(hint).toContain('leave `where` out (or null) for every row')
   })
 })
 

@@ -119,7 +119,7 @@ describe('queries', () => {
   ])('refuse %s', async (source, text) => {
     const prisma = createRecordingPrisma({ 'user.findMany': () => [{ id: ADA }] })
     const result = await query(prisma, source)
-    expect(result.errors?.[0]?.message).toContain(`[GRAPHQL_BAD_ARGUMENT] ${text}`)
+    expect(result.errors?.[0]?.message).toBe(text)
     expect(result.errors?.[0]?.extensions?.['code']).toBe('GRAPHQL_BAD_ARGUMENT')
   })
 })

@@ -120,8 +120,11 @@ describe('a change subscription', () => {
     expect(JSON.parse(JSON.stringify(result))).toMatchObject({
       errors: [
         {
-          message: expect.stringContaining('leave `action` out for all'),
-          extensions: { code: 'GRAPHQL_BAD_ARGUMENT' },
+          message: 'action: [] asks for no change at all.',
+          extensions: {
+            code: 'GRAPHQL_BAD_ARGUMENT',
+            mend: expect.stringContaining('leave `action` out for all'),
+          },
         },
       ],
     })
