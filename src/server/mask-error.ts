@@ -60,7 +60,7 @@ export function createErrorMask({ logger, areSuggestionsHidden }: ErrorMaskOptio
         const safe = withoutValue(shown)
         return withCode(withHttpStatus(withHint(areSuggestionsHidden ? withoutSuggestion(safe) : safe)))
       }
-      if (isQuoting(causeOf(originalOf(error)))) return unrepresentable(error as GraphQLError)
+      if (error instanceof GraphQLError && isRefusedByScalar(error)) return unrepresentable(error)
       const id = logOnce(error)
       const located = error instanceof GraphQLError ? error : null
       return new GraphQLError(`Unexpected error. The server's log has it as ${id}.`, {
@@ -102,9 +102,13 @@ function isQuoting(error: unknown): boolean {
   return error instanceof GraphQLError && QUOTING.some((words) => error.message.includes(words))
 }
 
-/** Yoga's executor makes a plain error of what a scalar throws, and keeps that as the cause. */
-function causeOf(error: unknown): unknown {
-  return error instanceof Error ? error.cause : undefined
+/** What the scalars and enums of graphql-js say of a value that they cannot show. */
+const REFUSED_BY_SCALAR = /^(?:Int|Float|String|Boolean|ID|Enum "\w+") cannot represent /
+
+/** Yoga's executor makes a plain Error of the GraphQLError that a scalar throws: only the text is left of it. */
+function isRefusedByScalar(error: GraphQLError): boolean {
+  const original = originalOf(error)
+  return error.path !== undefined && original instanceof Error && REFUSED_BY_SCALAR.test(original.message)
 }
 
 function unrepresentable({ nodes, path }: GraphQLError): GraphQLError {
