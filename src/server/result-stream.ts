@@ -134,6 +134,7 @@ interface AheadResult {
 
 /** One subscription's way into an outbox. */
 class FrameStream implements FrameSource, DeliveryReader {
+  isInLine = false
   following: FrameSource | null = null
   isEnding = false
   readonly #outbox: SocketOutbox

@@ -10,7 +10,8 @@ import { type BudgetedSocket, SocketBudget } from './socket-budget.ts'
 
 /** A subscription that has something to say. */
 export interface FrameSource {
-  /** The next in its outbox's line; the outbox's own. */
+  /** Whether it stands in its outbox's line, and who is next there; the outbox's own. */
+  isInLine: boolean
   following: FrameSource | null
   /**
    * Adds a bounded number of frames, until the batch is longer than `bytesMax`; false when it may have more to add.
@@ -75,7 +76,10 @@ export class SocketOutbox implements Flushable, BudgetedSocket {
     this.#onWritten = guard.wrap('go on writing', () => this.#onRoom())
   }
 
-  /** Has the subscription add its frames at the end of this turn, or once there is room. Not twice before that. */
+  /**
+   * Has the subscription add its frames at the end of this turn, or once there is room. It may have several reasons before
+   * that: a change that came, and a result that was waited for. Standing in line twice would make the line a circle.
+   */
   enlist(source: FrameSource): void {
     this.#line(source)
     this.#schedule()
@@ -97,6 +101,7 @@ export class SocketOutbox implements Flushable, BudgetedSocket {
     while (source !== null) {
       const { following }: FrameSource = source
       source.following = null
+      source.isInLine = false
       const isOver = frames.byteLength > bytesMax || this.#budget.nowMs > untilMs
       if (isOver || !source.addFrames(frames, bytesMax)) this.#line(source)
       else if (source.isEnding) ending = [...(ending ?? []), source]
@@ -117,6 +122,8 @@ export class SocketOutbox implements Flushable, BudgetedSocket {
   }
 
   #line(source: FrameSource): void {
+    if (source.isInLine) return
+    source.isInLine = true
     if (this.#last === null) this.#first = source
     else this.#last.following = source
     this.#last = source

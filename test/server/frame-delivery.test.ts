@@ -239,6 +239,32 @@ describe('frames', () => {
     expect(world.bus.live()).toBe(1)
   })
 
+  test('of a subscription with two reasons to be sent come once, and those beside it as well', async () => {
+    const author = createDeferred<void>()
+    const world = createWorld({ bufferedBytesMax: 3_000 }, author.promise)
+    const socket = createFrameSocket()
+    const only = (source: string, filter: string) =>
+      source.replace('postChanged', `postChanged(new: { title: { ${filter} } })`)
+    await world.open(socket, only(AUTHORS, 'startsWith: "a"'), 'a')
+    await world.open(socket, only(TITLES, 'endsWith: "b"'), 'b')
+    await world.open(socket, only(TITLES, 'startsWith: "full"'), 'full')
+    await settled()
+    const long = 'a'.repeat(2_000)
+    world.bus.commit(post(long), post(long))
+    await expect.poll(() => world.prisma.calls.length, { interval: 1 }).toBeGreaterThan(0)
+    socket.stall()
+    world.bus.commit(post('full'.repeat(1_000)))
+    await settled()
+    // Its next change, and then the author of its first: each is something to say, while the socket has no room.
+    world.bus.commit(post('ab'))
+    author.resolve()
+    await settled()
+    socket.resume()
+    const titlesTo = (id: string) =>
+      titlesOf({ ...socket, messages: socket.messages.filter((message) => message.id === id) })
+    await expect.poll(() => [titlesTo('a'), titlesTo('b')]).toEqual([[long, long, 'ab'], ['ab']])
+  })
+
   test('come from the log first, then live', async () => {
     const world = createWorld()
     const after = world.bus.commit(post('1'), post('2'))
@@ -297,6 +323,7 @@ describe('a throw in the middle of a batch', () => {
   /** A subscription that adds a frame, or throws after one. */
   function sourceOf(isThrowing: boolean): FrameSource {
     return {
+      isInLine: false,
       following: null,
       isEnding: false,
       addFrames(frames) {
