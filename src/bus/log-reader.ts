@@ -20,6 +20,8 @@ export interface LogReaderOptions {
   readonly onCaughtUp: (subscriber: Subscriber) => void
   /** The log has been trimmed beyond what the subscriber has read. */
   readonly onLost: (subscriber: Subscriber, after: ChangePosition) => void
+  /** The subscriber has no room, and is to be woken once it has some. */
+  readonly onNoRoom: (subscriber: Subscriber) => void
 }
 
 /** A subscriber with where it is. */
@@ -199,6 +201,7 @@ export class LogReader {
     if (!this.#members.has(subscriber)) return false
     if (subscriber.queue.hasRoom) return true
     this.#rest(member)
+    this.#options.onNoRoom(subscriber)
     return false
   }
 

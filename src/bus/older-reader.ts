@@ -7,7 +7,7 @@ import type { ChangePosition, TransactionPart } from '../changes/change.ts'
 import { bytesAt, indexAt, modelAt } from '../changes/change-views.ts'
 import { comparePositions, INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import { isRowcastError } from '../errors.ts'
-import type { OlderLog, OlderReader } from './bus.ts'
+import type { OlderLog } from './bus.ts'
 import type { History } from './history.ts'
 import { Offer } from './match.ts'
 import type { OlderPosition, Subscriber } from './subscriber.ts'
@@ -21,6 +21,8 @@ export interface OlderReadersOptions {
   readonly pressure: Pressure
   /** The log of this process has everything after the position. */
   readonly onReachedLog: (subscriber: Subscriber, after: ChangePosition) => void
+  /** The subscriber has no room, and is to be woken once it has some. */
+  readonly onNoRoom: (subscriber: Subscriber) => void
 }
 
 interface Member {
@@ -139,9 +141,15 @@ export class OlderReaders {
           await this.#moment()
           continue
         }
-        const read = await this.#readNext(reader, here)
+        const parts = await reader.next()
+        for (const part of parts) {
+          if (this.#isClosed) return
+          await this.#offer(part, here())
+          // Who has rested within the part, or has come meanwhile, is not here any more: it goes on where it is.
+          position = endOfPart(part)
+        }
         if (this.#isClosed || here().length === 0) return
-        if (read > 0) position = reader.position
+        if (parts.length > 0) position = reader.position
         else await this.#moment()
       }
     } catch (error) {
@@ -158,14 +166,6 @@ export class OlderReaders {
       const { after } = member.at
       this.#reachLog(member, compareAfter(after, position) > 0 && after !== null ? after : position)
     }
-  }
-
-  /** The number of parts that were read. */
-  async #readNext(reader: OlderReader, here: () => Member[]): Promise<number> {
-    const parts = await reader.next()
-    if (this.#isClosed) return 0
-    for (const part of parts) await this.#offer(part, here())
-    return parts.length
   }
 
   async #offer(part: TransactionPart, joined: readonly Member[]): Promise<void> {
@@ -201,7 +201,9 @@ export class OlderReaders {
       }
     }
     const end = endOfPart(part)
-    for (const { subscriber, at } of members) {
+    for (const member of members) {
+      const { subscriber, at } = member
+      if (this.#members.get(subscriber) !== member) continue
       if (isFinal) subscriber.release()
       if (compareAfter(at.after, end) < 0) at.after = end
     }
@@ -213,6 +215,7 @@ export class OlderReaders {
     if (this.#members.get(subscriber) !== member) return false
     if (subscriber.queue.hasRoom || compareAfter(at.after, stands) >= 0) return true
     at.isHungry = false
+    this.#options.onNoRoom(subscriber)
     return false
   }
 

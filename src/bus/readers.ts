@@ -8,6 +8,7 @@ import type { OlderLog } from './bus.ts'
 import type { History } from './history.ts'
 import { LogReader } from './log-reader.ts'
 import { OlderReaders } from './older-reader.ts'
+import { StarvedReaders } from './starved-readers.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { Pressure, SliceTimers } from './time-slices.ts'
 
@@ -27,18 +28,21 @@ export class Readers {
   readonly #known: History
   readonly #log: LogReader
   readonly #older: OlderReaders | null
+  readonly #starved: StarvedReaders
 
   constructor({ known, older, timers, pressure, onCaughtUp }: ReadersOptions) {
     this.#known = known
+    this.#starved = new StarvedReaders(timers, (subscriber) => this.wake(subscriber))
+    const onNoRoom = (subscriber: Subscriber): void => this.#starved.add(subscriber)
     this.#log = new LogReader({
-      ...{ log: known.log, timers, pressure, onCaughtUp },
+      ...{ log: known.log, timers, pressure, onCaughtUp, onNoRoom },
       onLost: (subscriber, after) => this.#goOn(subscriber, after),
     })
     this.#older =
       older === null
         ? null
         : new OlderReaders({
-            ...{ older, known, timers, pressure },
+            ...{ older, known, timers, pressure, onNoRoom },
             onReachedLog: (subscriber, after) => this.#goOn(subscriber, after),
           })
   }
@@ -65,6 +69,7 @@ export class Readers {
   remove(subscriber: Subscriber): void {
     this.#log.remove(subscriber)
     this.#older?.remove(subscriber)
+    this.#starved.remove(subscriber)
   }
 
   /** Sequence number of the oldest part of the log that somebody is still to read. */
@@ -76,6 +81,7 @@ export class Readers {
   close(): void {
     this.#log.close()
     this.#older?.close()
+    this.#starved.clear()
   }
 
   #goOn(subscriber: Subscriber, after: ChangePosition): void {
