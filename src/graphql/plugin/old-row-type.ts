@@ -16,6 +16,7 @@ import {
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { namesWithoutIdentity } from '../names.ts'
 import { columnOf, relationNameOf, SHOWN_COLUMN } from '../shown-column.ts'
+import { RUNS_OWN_CODE, showsColumn } from './own-code.ts'
 
 /** The extension of the fields whose type becomes such a copy. */
 export const OLD_ROW = 'rowcastOldRow'
@@ -69,8 +70,12 @@ function copyOf(
   for (const field of fields) {
     const config = configs[field.name]
     if (config === undefined) continue
-    // Under another name it is still that column, and policies ask for columns.
-    const extensions = { ...config.extensions, [SHOWN_COLUMN]: columnOf(field) }
+    // Under another name it is still that column, and policies ask for columns; and it runs the code that it ran.
+    const extensions = {
+      ...config.extensions,
+      [SHOWN_COLUMN]: columnOf(field),
+      [RUNS_OWN_CODE]: !showsColumn(field),
+    }
     const name = names.get(field.name) ?? field.name
     copied[name] = { ...config, extensions, ...(name === field.name ? {} : { resolve: resolverOf(field) }) }
   }

@@ -16,8 +16,13 @@ export function runsOwnCode(type: GraphQLNamedType): boolean {
   return answer
 }
 
-function showsColumn(field: GraphQLField<unknown, object>): boolean {
+/** The extension of a copied field whose original runs code of the application. */
+export const RUNS_OWN_CODE = 'rowcastRunsOwnCode'
+
+/** Whether a field is a column that is shown, or a relation, and no more. */
+export function showsColumn(field: GraphQLField<unknown, object>): boolean {
   const { extensions } = field
+  if (extensions[RUNS_OWN_CODE] === true) return false
   const isColumn = extensions[SHOWN_COLUMN] !== undefined || extensions['pothosExposedField'] !== undefined
   return isColumn || relationNameOf(field) !== null
 }

@@ -95,3 +95,13 @@ it('a resolver that masks in place masks for its own viewer alone', async () => 
   expect(seenByBob?.data).toEqual({ userChanged: { new: { email: 'ada@x', masked: '*** x,bob' } } })
   expect(seenByAda?.data).toEqual({ userChanged: { new: { email: 'ada@x', masked: 'ada@x x,ada' } } })
 })
+
+it('a resolver that masks the row before in place masks it for its own viewer alone', async () => {
+  const { feed, watch } = open()
+  const source = 'subscription { userChanged { old { email masked } } }'
+  const [bob, ada] = [await watch(source, 'bob'), await watch(source, 'ada')]
+  feed.commit({ model: 'User', action: 'DELETE', old: { id: 'a', email: 'ada@x', tags: ['x'] } })
+  const [seenByBob, seenByAda] = [await nextResult(bob), await nextResult(ada)]
+  expect(seenByBob?.data).toEqual({ userChanged: { old: { email: 'ada@x', masked: '*** x,bob' } } })
+  expect(seenByAda?.data).toEqual({ userChanged: { old: { email: 'ada@x', masked: 'ada@x x,ada' } } })
+})
