@@ -175,6 +175,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     } catch (error) {
       if (!(error instanceof SubscriptionError) || error.code !== 'RESYNC_REQUIRED') throw error
       round.end()
+      await this.#waitToReload(this.#ending.signal)
       return await this.#loadUntilItWorks()
     } finally {
       round.end()
@@ -192,15 +193,20 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
   #reload(round: Round): void {
     if (round.isReloading) return
     round.isReloading = true
-    const { reloadIntervalMs = RELOAD_INTERVAL_MS } = this.#options
-    const restMs = this.#loadedAtMs + reloadIntervalMs - Date.now()
-    void (async () => {
-      await wait(Math.max(0, restMs), round.signal)
+    const reload = async () => {
+      await this.#waitToReload(round.signal)
       const loaded = await this.#queryUntilItWorks(round.signal)
       if (loaded === null) return
       this.#show(loaded)
       round.end(loaded.cursor)
-    })()
+    }
+    // What throws here is the application's: its `sort`, or rows that are no list.
+    reload().catch((error: unknown) => this.#end(error))
+  }
+
+  #waitToReload(signal: AbortSignal): Promise<void> {
+    const { reloadIntervalMs = RELOAD_INTERVAL_MS } = this.#options
+    return wait(Math.max(0, this.#loadedAtMs + reloadIntervalMs - Date.now()), signal)
   }
 
   async #loadUntilItWorks(): Promise<string> {

@@ -6,7 +6,7 @@ import type { SubscribePayload } from 'graphql-ws'
 import type { ChangeClient, ChangeSink } from './change-client.ts'
 import { EventStreamParser, type StreamEvent } from './event-stream.ts'
 import { SubscriptionError, toSubscriptionErrors } from './subscription-error.ts'
-import { retryDelayMs, wait } from './wait.ts'
+import { retryAfterHeaderMs, retryDelayMs, wait } from './wait.ts'
 
 /** How to reach a server. */
 export interface SseClientOptions {
@@ -97,12 +97,14 @@ async function attempt(
   payload: SubscribePayload,
   scope: AttemptScope,
 ): Promise<AttemptEnd> {
+  const body = bodyOf(payload)
+  if (typeof body !== 'string') return body
   const hangUp = new AbortController()
   const onAbort = () => hangUp.abort()
   scope.signal.addEventListener('abort', onAbort)
   const watch = watchSilence(options.silenceMs ?? SILENCE_MS, onAbort)
   try {
-    const response = await send(options, payload, hangUp.signal)
+    const response = await send(options, body, hangUp.signal)
     watch.heard()
     if (!response.ok || response.body === null) return await refusalOf(response)
     if (response.headers.get('content-type')?.startsWith('text/event-stream') !== true) {
@@ -121,9 +123,18 @@ async function attempt(
   }
 }
 
+/** Refused where no JSON can be made of it, as of a bigint: another attempt would make none either. */
+function bodyOf({ query, variables, operationName, extensions }: SubscribePayload): string | AttemptEnd {
+  try {
+    return JSON.stringify({ query, variables, operationName, extensions })
+  } catch (error) {
+    return { kind: 'refused', error }
+  }
+}
+
 async function send(
   { url, headers, credentials = 'same-origin', fetch: send = fetch }: SseClientOptions,
-  { query, variables, operationName, extensions }: SubscribePayload,
+  body: string,
   signal: AbortSignal,
 ): Promise<Response> {
   const own = typeof headers === 'function' ? await headers() : headers
@@ -134,7 +145,7 @@ async function send(
       'content-type': 'application/json',
       ...own,
     },
-    body: JSON.stringify({ query, variables, operationName, extensions }),
+    body,
     credentials,
     signal,
   })
@@ -173,8 +184,7 @@ async function readStream(
 async function refusalOf(response: Response): Promise<AttemptEnd> {
   const { status, statusText } = response
   if (RETRIED_STATUS.has(status)) {
-    const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
-    return { kind: 'lost', retryAfterMs: Number.isFinite(seconds) ? seconds * 1_000 : null }
+    return { kind: 'lost', retryAfterMs: retryAfterHeaderMs(response.headers.get('retry-after')) }
   }
   const body: unknown = await response.json().catch(() => null)
   const [error] = toSubscriptionErrors(Reflect.get(Object(body), 'errors'))

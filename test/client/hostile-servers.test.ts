@@ -1,0 +1,118 @@
+/** What the kit does where a server asks for nonsense, never gets anywhere, or where the application's own functions throw. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { ChangeClient, ChangeSink } from '../../src/client/change-client.ts'
+import { createLiveList } from '../../src/client/live-list.ts'
+import { createSseClient } from '../../src/client/sse-client.ts'
+import { retryAfterHeaderMs, retryDelayMs } from '../../src/client/wait.ts'
+
+const REQUEST = { query: 'subscription ($after: Cursor) { tagChanged(after: $after) { cursor } }' }
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** Answers `changeCursor`, and each subscription as it is told; a millisecond later, as a network does. */
+function createFakeClient(onSubscribe: (sink: ChangeSink<unknown>) => void): ChangeClient {
+  return {
+    subscribe({ query }: { query: string }, sink: ChangeSink<unknown>) {
+      setTimeout(() => {
+        if (!query.includes('{ changeCursor }')) return onSubscribe(sink)
+        sink.next({ data: { changeCursor: 'start' } })
+        sink.complete()
+      }, 1)
+      return () => sink.complete()
+    },
+  } as ChangeClient
+}
+
+describe('a pause that a server asks for', () => {
+  it.each([
+    ['3', 3_000],
+    ['99999999999', 300_000],
+    ['Infinity', 300_000],
+    ['-5', null],
+    ['0', null],
+    ['', null],
+    ['Wed, 21 Oct 2015 07:28:00 GMT', null],
+    [null, null],
+  ])('in a header: %j', (header, ms) => {
+    expect(retryAfterHeaderMs(header)).toBe(ms)
+  })
+
+  it.each([Number.NaN, -1, 0, '7'])('in an error, and that is none: %j', (retryAfterMs) => {
+    expect([0, 1, 20].map((failures) => retryDelayMs({ extensions: { retryAfterMs } }, failures))).toEqual([
+      50, 100, 5_000,
+    ])
+  })
+
+  it('and that no timer can hold does not become none', async () => {
+    let attempts = 0
+    const client = createSseClient({
+      url: 'http://127.0.0.1/',
+      fetch: async () => {
+        attempts += 1
+        return new Response('', { status: 503, headers: { 'retry-after': '99999999' } })
+      },
+    })
+    client.subscribe({ query: '{ changeCursor }' }, { next() {}, error() {}, complete() {} })
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(attempts).toBe(1)
+    client.dispose()
+  })
+})
+
+it('variables that no JSON can be made of end the operation with the reason', async () => {
+  const client = createSseClient({ url: 'http://127.0.0.1/', fetch: () => expect.unreachable() })
+  const ends: unknown[] = []
+  const sink = { next() {}, error: (error: unknown) => ends.push(error), complete: () => ends.push('complete') }
+  client.subscribe({ query: 'subscription { a }', variables: { id: 1n } }, sink)
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(ends).toEqual([expect.any(TypeError)])
+  client.dispose()
+})
+
+describe('a list', () => {
+  it('whose every subscription must be begun anew is loaded again once in the interval', async () => {
+    let loads = 0
+    const list = createLiveList({
+      client: createFakeClient((sink) =>
+        sink.error([{ message: 'Gone.', extensions: { code: 'RESYNC_REQUIRED' } }] as never),
+      ),
+      load: async () => {
+        loads += 1
+        return []
+      },
+      request: REQUEST,
+      key: 'id' as never,
+    })
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(loads).toBeGreaterThan(5)
+    expect(loads).toBeLessThan(12)
+    list.stop()
+  })
+
+  it('whose `sort` throws when it is loaded again ends with that error', async () => {
+    let loads = 0
+    const list = createLiveList<{ id: number }>({
+      client: createFakeClient((sink) =>
+        sink.next({ data: null, errors: [{ message: 'Failed.', extensions: { cursor: 'a' } }] }),
+      ),
+      load: async () => {
+        loads += 1
+        return [{ id: 1 }, { id: 2 }]
+      },
+      request: REQUEST,
+      key: 'id',
+      sort: (a, b) => {
+        if (loads > 1) throw new Error('no order')
+        return a.id - b.id
+      },
+    })
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(list.state).toMatchObject({ status: 'ended', error: new Error('no order') })
+    list.stop()
+  })
+})
