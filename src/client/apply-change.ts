@@ -43,7 +43,7 @@ export function applyChange<Row extends object>(
   const keyOf = keyReader(shape)
   if (change.action === 'TRUNCATE') return list.length === 0 ? list : []
   const after = change.action === 'DELETE' ? null : (change.new ?? null)
-  const before = keyOf(change.old) ?? (after === null ? keyOf(change.key) : null)
+  const before = keyOf(oldWithId(change.old, after ?? list[0])) ?? (after === null ? keyOf(change.key) : null)
   if (after === null) return without(list, before ?? '', keyOf)
 
   const key = keyOf(after) ?? ''
@@ -64,13 +64,29 @@ export function keyReader<Row extends object>({ key }: Pick<ListShape<Row>, 'key
   return (row: RowPart<Row> | null | undefined): string | null => formatKey(row, names)
 }
 
+/** In a model with a column `rowId` the id is called `rowId_`. */
+function renamedId(row: { readonly rowId?: unknown }): unknown {
+  return Reflect.get(row, 'rowId_') ?? row.rowId
+}
+
+/** The row before; null where its `rowId` is a column of the rows and so no id. */
+function oldWithId<Row extends object>(
+  old: RowPart<Row> | null | undefined,
+  row: Row | undefined,
+): RowPart<Row> | null | undefined {
+  const isColumn = row !== undefined && 'rowId' in row
+  return isColumn && old != null && !('id' in old) && !('rowId_' in old) ? null : old
+}
+
 /** One text for equal keys; null where the row does not tell its key. */
 function formatKey<Row extends object>(
   row: RowPart<Row> | null | undefined,
   names: readonly (keyof Row & string)[],
 ): string | null {
   if (!row) return null
-  const values: readonly unknown[] = names.map((name) => row[name] ?? (name === 'id' ? row.rowId : undefined))
+  const values: readonly unknown[] = names.map(
+    (name) => row[name] ?? (name === 'id' ? renamedId(row) : undefined),
+  )
   if (values.includes(undefined)) return null
   return JSON.stringify(values.map((value) => (typeof value === 'bigint' ? `${value}n` : value)))
 }

@@ -143,3 +143,35 @@ describe('applying changes', () => {
     expect(applyChange(list, { ...insert(row(7)), transition: 'LEFT' }, { key: 'id' })).toBe(list)
   })
 })
+
+describe('a column that is called rowId itself', () => {
+  interface Seat {
+    readonly id: number
+    readonly rowId: number
+  }
+  const shape: ListShape<Seat> = { key: 'id' }
+  const seats: readonly Seat[] = [
+    { id: 1, rowId: 2 },
+    { id: 2, rowId: 7 },
+  ]
+
+  it('of the row before does not pass for its id', () => {
+    const now = { id: 1, rowId: 3 }
+    const change = { action: 'UPDATE', new: now, old: { rowId: 2 }, key: { rowId: 1 } } as const
+    expect(applyChange(seats, change, shape)).toEqual([now, seats[1]])
+    expect(applyChange(seats, { action: 'DELETE', old: { rowId: 2 }, key: { rowId: 1 } }, shape)).toEqual([
+      seats[1],
+    ])
+  })
+
+  it('has the name, and the id one with an underscore', () => {
+    const both = { rowId_: 1, rowId: 2 }
+    const composite: ListShape<Seat> = { key: ['id', 'rowId'] }
+    expect(applyChange(seats, { action: 'DELETE', key: both } as never, composite)).toEqual([seats[1]])
+    const now = { id: 5, rowId: 2 }
+    expect(applyChange(seats, { action: 'UPDATE', new: now, old: both } as never, shape)).toEqual([
+      seats[1],
+      now,
+    ])
+  })
+})

@@ -67,7 +67,11 @@ describe('a pause that a server asks for', () => {
 it('variables that no JSON can be made of end the operation with the reason', async () => {
   const client = createSseClient({ url: 'http://127.0.0.1/', fetch: () => expect.unreachable() })
   const ends: unknown[] = []
-  const sink = { next() {}, error: (error: unknown) => ends.push(error), complete: () => ends.push('complete') }
+  const sink = {
+    next() {},
+    error: (error: unknown) => ends.push(error),
+    complete: () => ends.push('complete'),
+  }
   client.subscribe({ query: 'subscription { a }', variables: { id: 1n } }, sink)
   await vi.advanceTimersByTimeAsync(1_000)
   expect(ends).toEqual([expect.any(TypeError)])
