@@ -177,8 +177,8 @@ describe.runIf(hasFailoverSlots)('a failover (PostgreSQL 17 and later have slots
 
 describe('another cluster behind the same address', () => {
   it('ends every subscription, and begins anew there', async () => {
-    await using one = await openPostgres()
-    await using two = await openPostgres()
+    await using one = await openPostgres({ password: 'of both' })
+    await using two = await openPostgres({ password: 'of both' })
     const migrated = async (server: TestPostgres) => {
       const { cluster } = server
       await cluster.createDatabase('shop')
