@@ -40,6 +40,9 @@ export function endOfPart({ transaction, changes, isFinal }: TransactionPart): C
 export class OlderReaders {
   readonly #options: OlderReadersOptions
   readonly #members = new Map<Subscriber, Member>()
+  /** Those whose positions others have, and this process is still to read. */
+  readonly #arriving = new Map<Member, ChangePosition>()
+  #isLooking = false
   /** Models of which a walk is under way. */
   readonly #walking = new Set<string>()
   #isClosed = false
@@ -76,6 +79,7 @@ export class OlderReaders {
   close(): void {
     this.#isClosed = true
     this.#members.clear()
+    this.#arriving.clear()
   }
 
   #isAhead({ at }: Member): boolean {
@@ -88,11 +92,32 @@ export class OlderReaders {
     try {
       const isReached = await older.hasReached(position)
       if (this.#members.get(subscriber) !== member) return
-      if (isReached) this.#reachLog(member, position)
+      if (isReached) this.#awaitHere(member, position)
       else subscriber.queue.end(known.notReached())
     } catch (error) {
       subscriber.queue.end(asError(error))
     }
+  }
+
+  /** The database has come so far: what this process has heard of, it reads in the turns that others leave it. */
+  #awaitHere(member: Member, position: ChangePosition): void {
+    this.#arriving.set(member, position)
+    this.#lookForArrivals()
+  }
+
+  #lookForArrivals(): void {
+    for (const [member, position] of this.#arriving) {
+      const isMember = this.#members.get(member.subscriber) === member
+      if (isMember && !this.#options.known.log.hasReached(position)) continue
+      this.#arriving.delete(member)
+      if (isMember) this.#reachLog(member, position)
+    }
+    if (this.#isLooking || this.#arriving.size === 0) return
+    this.#isLooking = true
+    this.#options.timers.later(() => {
+      this.#isLooking = false
+      this.#lookForArrivals()
+    })
   }
 
   #reachLog({ subscriber }: Member, after: ChangePosition): void {

@@ -92,3 +92,28 @@ it('who has no room in the middle of a part goes on there, and not with the next
   await turns(20)
   expect(got).toEqual(cursorsOf(parts).slice(1))
 })
+
+it('who is ahead of this process, but not of the database, waits without keeping the process from reading on', async () => {
+  let asked = 0
+  const older: OlderLog = {
+    hasReached() {
+      asked += 1
+      return asked > 1_000 ? Promise.reject(new Error('Asked without end.')) : Promise.resolve(true)
+    },
+    read: () => ({ next: () => Promise.resolve([]), position: { commitLsn: toLsn(0n), index: 0 } }),
+  }
+  const bus = createMemoryBus({ older })
+  bus.open(START)
+  const parts = [partOf(10, 1), partOf(20, 3), partOf(30, 1)]
+  const [first, second, third] = parts as [TransactionPart, TransactionPart, TransactionPart]
+  bus.publish(first)
+  const ahead = consume(bus.subscribe({ model: 'User', after: second.changes.at(1)?.cursor }))
+  const left = bus.subscribe({ model: 'User', after: second.changes.at(2)?.cursor })
+  await turns(5)
+  await left.return()
+  bus.publish(second)
+  bus.publish(third)
+  await turns(40)
+  expect(ahead).toEqual(cursorsOf(parts).slice(3))
+  expect(asked).toBe(2)
+})
