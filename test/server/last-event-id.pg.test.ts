@@ -10,6 +10,20 @@ interface TagChanged {
 
 const QUERY = 'subscription ($after: Cursor) { tagChanged(after: $after) { cursor new { name } } }'
 
+/** What clients and the proxies before them send beside the one type that browsers send. */
+const ACCEPTED: readonly string[] = [
+  'text/event-stream, */*',
+  '*/*',
+  '*/*;q=0.8',
+  'text/event-stream;q=0.9, application/json;q=0.1',
+  'application/json;q=0.1, text/event-stream;q=0.9',
+  'application/json, text/event-stream;q=0.5',
+  'application/graphql-response+json, application/json;q=0.9, text/event-stream;q=0.1, */*;q=0.1',
+  'text/event-stream; charset=utf-8',
+  'TEXT/EVENT-STREAM',
+  'text/*',
+]
+
 describe('an event stream', () => {
   it.each(['GET', 'POST'] as const)(
     'over %s goes on after Last-Event-ID, whatever its `after` still says',
@@ -46,6 +60,29 @@ describe('an event stream', () => {
       second.unsubscribe()
     },
   )
+
+  it.each(['GET', 'POST'] as const)('over %s goes on so whatever else the client accepts', async (method) => {
+    await using database = await openDatabase({ migrate: true })
+    await using running = await openService(database)
+    const { rowcast } = running.service
+    await rowcast.ready()
+    const after = await rowcast.changeCursor()
+    const open = (headers: Record<string, string>) =>
+      subscribeSse<TagChanged>(running.url, QUERY, { after }, method, headers)
+    const first = await open({})
+    await database.query(`INSERT INTO "Tag" (name) VALUES ('seen'), ('missed')`)
+    // The event's id; the one after it may have come with it.
+    const lastEventId = (await first.nextData()).tagChanged.cursor
+    first.unsubscribe()
+
+    for (const accept of ACCEPTED) {
+      const stream = await open({ accept, 'last-event-id': lastEventId })
+      expect([accept, stream.headers.get('content-type')]).toEqual([accept, 'text/event-stream'])
+      const { tagChanged } = await stream.nextData()
+      expect([accept, tagChanged.new?.name]).toEqual([accept, 'missed'])
+      stream.unsubscribe()
+    }
+  })
 
   it('has no ids where the cursor is not selected, and plain answers never have', async () => {
     await using database = await openDatabase({ migrate: true })
