@@ -130,7 +130,7 @@ function oneOf(reading: Reading, operand: unknown, path: string): Condition {
 
 function valueIn(reading: Reading, values: readonly unknown[]): Condition {
   const domain = readingDomain(reading)
-  if (domain.isRoundedLate) return sameAsAny(reading.field, domain, values)
+  if (domain.roundLate !== undefined) return sameAsAny(reading.field, domain, values)
   return { kind: 'in', field: reading.field.name, domain, keys: new Set(values.map(domain.keyOf)) }
 }
 

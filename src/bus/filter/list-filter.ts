@@ -72,21 +72,21 @@ function parseOperator(context: FieldContext, operator: string, operand: unknown
   switch (operator) {
     case 'has': {
       const wanted = parseElement(context, operand, path)
-      return { test: ({ set }) => set.has(wanted), cost: 1 }
+      return { test: ({ set }) => set.has(wanted()), cost: 1 }
     }
     case 'hasSome': {
       const wanted = parseElements(context, operand, path)
-      return { test: ({ set }) => wanted.some((key) => set.has(key)), cost: costOfValues(wanted.length) }
+      return { test: ({ set }) => wanted.some((key) => set.has(key())), cost: costOfValues(wanted.length) }
     }
     case 'hasEvery': {
       const wanted = parseElements(context, operand, path)
-      return { test: ({ set }) => wanted.every((key) => set.has(key)), cost: costOfValues(wanted.length) }
+      return { test: ({ set }) => wanted.every((key) => set.has(key())), cost: costOfValues(wanted.length) }
     }
     case 'equals': {
       const wanted = parseElements(context, operand, path)
       return {
         test: ({ keys }) =>
-          keys.length === wanted.length && keys.every((key, index) => isSameKey(key, wanted[index])),
+          keys.length === wanted.length && keys.every((key, index) => isSameKey(key, wanted[index]?.())),
         cost: costOfValues(wanted.length),
       }
     }
@@ -103,7 +103,10 @@ function isSameKey(a: ValueKey, b: ValueKey | undefined): boolean {
   return a === b || (Number.isNaN(a) && Number.isNaN(b))
 }
 
-function parseElements(context: FieldContext, operand: unknown, path: string): readonly ValueKey[] {
+/** The key of a filter's value, which some values have only once a row is there. */
+type WantedKey = () => ValueKey
+
+function parseElements(context: FieldContext, operand: unknown, path: string): readonly WantedKey[] {
   if (!Array.isArray(operand)) {
     const mend =
       operand === null
@@ -116,8 +119,11 @@ function parseElements(context: FieldContext, operand: unknown, path: string): r
   return operand.map((value, index) => parseElement(context, value, `${path}[${index}]`))
 }
 
-function parseElement({ domain }: FieldContext, operand: unknown, path: string): ValueKey {
+function parseElement({ domain }: FieldContext, operand: unknown, path: string): WantedKey {
   const parsed = operand === null || operand === undefined ? undefined : domain.parse(operand)
   if (parsed === undefined) throw badFilter(path, 'this is no value of the list.', `Give ${domain.wanted}.`)
-  return domain.keyOf(parsed)
+  const { roundLate } = domain
+  if (roundLate !== undefined) return () => domain.keyOf(roundLate(parsed))
+  const key = domain.keyOf(parsed)
+  return () => key
 }

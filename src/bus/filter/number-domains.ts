@@ -106,11 +106,12 @@ const decimal: ValueDomain<DecimalValue> = {
  * only when a row is there.
  */
 export function createMoneyDomain(scale: () => number): ValueDomain<DecimalValue> {
+  const roundLate = (given: DecimalValue) => given.toDecimalPlaces(scale(), Decimal.ROUND_HALF_UP)
   return {
     ...decimal,
     name: 'money',
-    isRoundedLate: true,
-    compare: (row, given) => compareDecimals(row, given.toDecimalPlaces(scale(), Decimal.ROUND_HALF_UP)),
+    roundLate,
+    compare: (row, given) => compareDecimals(row, roundLate(given)),
   }
 }
 

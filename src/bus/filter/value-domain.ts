@@ -45,8 +45,8 @@ export interface ValueDomain<Normal = unknown> {
   readonly isCostly?: boolean
   /** Negative, zero or positive: a row's value against a filter's, or two of a row's. */
   compare(a: Normal, b: Normal): number
-  /** Whether a filter's value becomes what it is compared as only then: it has no key to be looked up by. */
-  readonly isRoundedLate?: boolean
+  /** Makes of a filter's value what it is compared as, once a row is there: before, it has no key to be looked up by. */
+  roundLate?(given: Normal): Normal
   /** How text is matched against patterns; absent for what is no text. */
   readonly pattern?: PatternText
   /** The domain under `mode: insensitive`; absent where PostgreSQL has none for the type. */

@@ -287,4 +287,23 @@ describe('values', () => {
       'no equality for json',
     )
   })
+
+  it('of money are rounded in a list, too, by the digits that are known when a row is there', () => {
+    let scale = 2
+    const field = buildField('it', 'Decimal', { nativeType: 'Money', isList: true })
+    const model = buildModel([field])
+    const own = { formatVersion: 1, models: { Thing: model }, enums: {}, joinTables: [] } as const
+    const withScale: ModelCatalog = { ...own, '~moneyScale': () => scale }
+    const condition = (filter: object) => parseWhere(model, withScale, { it: filter })
+    const [has, equals] = [condition({ has: '1.005' }), condition({ equals: ['1.005', 2] })]
+    const [some, every] = [condition({ hasSome: [7, '1.005'] }), condition({ hasEvery: ['1.005', 2] })]
+    const answers = (row: readonly string[]) =>
+      [has, equals, some, every].map((each) =>
+        evaluateCondition(each, { it: row.map((digits) => new Decimal(digits)) }),
+      )
+    expect(answers(['1.01', '2'])).toEqual([true, true, true, true])
+    scale = 0
+    expect(answers(['1', '2'])).toEqual([true, true, true, true])
+    expect(answers(['1.01', '2'])).toEqual([false, false, false, false])
+  })
 })
