@@ -229,11 +229,18 @@ function withoutColumns(row: AnyRow, columns: readonly string[]): AnyRow {
   return Object.fromEntries(Object.entries(row).filter(([name]) => !columns.includes(name)))
 }
 
+/** A read that waits for its turn, unless it has waited too long. */
+interface GatedRead {
+  isLate: boolean
+  readonly begin: () => void
+}
+
 /** At most so many queries of one model at a time; the others wait, all of them for a bounded time. */
 class Gate {
   readonly #model: string
   readonly #timeoutMs: number
-  readonly #waiting: (() => void)[] = []
+  /** In the order in which they become late. */
+  readonly #waiting: GatedRead[] = []
   #running = 0
 
   constructor(model: string, timeoutMs: number) {
@@ -243,18 +250,13 @@ class Gate {
 
   run<Result>(read: () => Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
-      let isLate = false
       const timer = setTimeout(() => {
-        isLate = true
+        gated.isLate = true
+        this.#forgetLate()
         const text = `Reading rows of ${this.#model} for a change took longer than ${this.#timeoutMs} ms.`
         reject(new RowcastError('RELATION_TOO_SLOW', text))
       }, this.#timeoutMs)
       const begin = () => {
-        // Nobody waits for it any more.
-        if (isLate) {
-          this.#next()
-          return
-        }
         this.#running += 1
         // Its connection is taken until it ends, however late that is.
         void this.#settle(read, resolve, reject).then(() => {
@@ -263,8 +265,9 @@ class Gate {
           this.#next()
         })
       }
-      if (this.#running < QUERIES_MAX) begin()
-      else this.#waiting.push(begin)
+      const gated: GatedRead = { isLate: false, begin }
+      this.#waiting.push(gated)
+      this.#next()
     })
   }
 
@@ -281,6 +284,12 @@ class Gate {
   }
 
   #next(): void {
-    if (this.#running < QUERIES_MAX) this.#waiting.shift()?.()
+    this.#forgetLate()
+    if (this.#running < QUERIES_MAX) this.#waiting.shift()?.begin()
+  }
+
+  /** Nobody waits for them any more: a table may be locked for hours. */
+  #forgetLate(): void {
+    while (this.#waiting[0]?.isLate === true) this.#waiting.shift()
   }
 }
