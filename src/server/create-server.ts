@@ -38,6 +38,7 @@ import {
   TOO_MANY,
 } from './refusal.ts'
 import { hasValidAddress, pathOf } from './request-path.ts'
+import { inTurns } from './request-turns.ts'
 import { createSessionKeeper } from './session-keeper.ts'
 import { createWebSocketTransport } from './websocket-transport.ts'
 
@@ -156,7 +157,8 @@ export function createServer(options: ServerOptions): RowcastServer {
       return respondMetrics(request, response, options.metrics, logger)
     return route(request, response, health, handler)
   }
-  const http = createHttpServer(httpOptions(limits), guard.wrap('answer a request', answer, respondFailure))
+  const guarded = guard.wrap('answer a request', answer, respondFailure)
+  const http = createHttpServer(httpOptions(limits), inTurns(guarded))
   const silentSockets = trackSilentSockets(http)
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): unknown => {
     const refuse = (refusal: Refusal) => refusals.refuseUpgrade(request, socket, refusal)

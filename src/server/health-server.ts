@@ -6,6 +6,7 @@ import { type HealthReport, respondFailure, respondJson, respondLive, respondRea
 import { type ListenAddress, listenOn } from './listen-on.ts'
 import { METRICS_PATH, type MetricsSource, respondMetrics } from './metrics-endpoint.ts'
 import { pathOf } from './request-path.ts'
+import { inTurns } from './request-turns.ts'
 
 /** What it needs. */
 export interface HealthServerOptions {
@@ -37,7 +38,7 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
       return respondMetrics(request, response, metrics, logger)
     return respondJson(response, 404, { error: 'This process serves no GraphQL. Ask a gateway.' })
   }
-  const http = createServer(guard.wrap('answer a request', answer, respondFailure))
+  const http = createServer(inTurns(guard.wrap('answer a request', answer, respondFailure)))
   return {
     listen: () => listenOn(http, host, port, logger),
     async close() {
