@@ -24,6 +24,7 @@ export class EventStreamParser {
 
   /** @throws RangeError for an event that is too long */
   push(piece: string): void {
+    if (piece === '') return
     // A line ends with CRLF, LF or CR, and CRLF may be cut in two.
     const text = this.#endedWithReturn && piece.startsWith('\n') ? piece.slice(1) : piece
     this.#endedWithReturn = piece.endsWith('\r')

@@ -69,7 +69,9 @@ export async function* subscribeResumable<Data extends object>(
   const stopWatching = onConnection === undefined ? () => undefined : watchConnection(client, onConnection)
   try {
     // Without a cursor to begin with, a connection lost before the first change would lose what came meanwhile.
-    const position: Position = { cursor: options.after ?? (await queryChangeCursor(client, signal)) }
+    const first = options.after ?? (await firstCursor(client, signal))
+    if (first === null) return
+    const position: Position = { cursor: first }
     for (let barren = 0; signal?.aborted !== true; barren += 1) {
       const before: string = position.cursor
       try {
@@ -86,6 +88,16 @@ export async function* subscribeResumable<Data extends object>(
     }
   } finally {
     stopWatching()
+  }
+}
+
+/** The cursor for now; null when the signal has ended the waiting for it. */
+async function firstCursor(client: ChangeClient, signal: AbortSignal | undefined): Promise<string | null> {
+  try {
+    return await queryChangeCursor(client, signal)
+  } catch (error) {
+    if (signal?.aborted === true) return null
+    throw error
   }
 }
 

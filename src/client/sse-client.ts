@@ -44,7 +44,10 @@ export function createSseClient(options: SseClientOptions): SseClient {
     subscribe(payload: SubscribePayload, sink: ChangeSink<never>) {
       const ending = new AbortController()
       running.add(ending)
-      void runOperation(options, payload, sink, ending.signal).finally(() => running.delete(ending))
+      runOperation(options, payload, sink, ending.signal)
+        // What throws here is the sink itself, in `lost` or `complete`: the operation is over, and says so.
+        .catch((error: unknown) => sink.error(error))
+        .finally(() => running.delete(ending))
       return () => ending.abort()
     },
     dispose() {
@@ -161,8 +164,8 @@ async function readStream(
     if (state.isComplete) return
     if (name === 'complete') state.isComplete = true
     if (name !== 'next') return
-    onResult()
     sink.next(JSON.parse(data) as never)
+    onResult()
   }
   const parser = new EventStreamParser(onEvent, EVENT_CHARACTERS_MAX)
   const decoder = new TextDecoder()

@@ -1,7 +1,9 @@
 /** What the kit does where a server asks for nonsense, never gets anywhere, or where the application's own functions throw. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { ChangeClient, ChangeSink } from '../../src/client/change-client.ts'
+import { EventStreamParser } from '../../src/client/event-stream.ts'
 import { createLiveList } from '../../src/client/live-list.ts'
+import { subscribeResumable } from '../../src/client/resumable-subscription.ts'
 import { createSseClient } from '../../src/client/sse-client.ts'
 import { retryAfterHeaderMs, retryDelayMs } from '../../src/client/wait.ts'
 
@@ -76,6 +78,52 @@ it('variables that no JSON can be made of end the operation with the reason', as
   await vi.advanceTimersByTimeAsync(1_000)
   expect(ends).toEqual([expect.any(TypeError)])
   client.dispose()
+})
+
+it('a server whose results are no JSON is asked less and less often', async () => {
+  let attempts = 0
+  const client = createSseClient({
+    url: 'http://127.0.0.1/',
+    fetch: async () => {
+      attempts += 1
+      return new Response('event: next\ndata: {\n\n', { headers: { 'content-type': 'text/event-stream' } })
+    },
+  })
+  client.subscribe({ query: 'subscription { a }' }, { next() {}, error() {}, complete() {} })
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(attempts).toBeGreaterThan(5)
+  expect(attempts).toBeLessThan(25)
+  client.dispose()
+})
+
+it('a callback that throws when the connection is lost ends the iteration with its error', async () => {
+  const client = createSseClient({ url: 'http://127.0.0.1/', fetch: () => Promise.reject(new TypeError()) })
+  const changes = subscribeResumable(client, REQUEST, {
+    after: 'c',
+    onConnection() {
+      throw new Error('of the application')
+    },
+  })
+  const end = changes.next().catch((error: unknown) => error)
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(await Promise.race([end, 'still waiting'])).toEqual(new Error('of the application'))
+})
+
+it('the signal ends an iteration that waits for its first cursor', async () => {
+  const ending = new AbortController()
+  const client = { subscribe: (_payload: object, sink: ChangeSink<unknown>) => () => sink.complete() }
+  const changes = subscribeResumable(client as ChangeClient, REQUEST, { signal: ending.signal })
+  const end = changes.next()
+  ending.abort()
+  expect(await end).toEqual({ done: true, value: undefined })
+})
+
+it('a line break that is cut in two is one, though nothing comes in between', () => {
+  const events: unknown[] = []
+  const parser = new EventStreamParser((event) => events.push(event), 1_000)
+  for (const piece of ['event: next\r', '', '\ndata: a\r\n', 'data: b\r', '\n: comment\n\r\n'])
+    parser.push(piece)
+  expect(events).toEqual([{ name: 'next', data: 'a\nb' }])
 })
 
 describe('a list', () => {
