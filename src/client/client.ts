@@ -14,5 +14,6 @@ export {
   type ResumableRequest,
   subscribeResumable,
 } from './resumable-subscription.ts'
+export { type ConnectionParams, resumingConnectionParams } from './resuming-connection-params.ts'
 export { createSseClient, type SseClient, type SseClientOptions } from './sse-client.ts'
 export { SubscriptionError } from './subscription-error.ts'

@@ -3,6 +3,7 @@ import { createClient } from 'graphql-ws'
 import { describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { subscribeResumable } from '../../src/client/resumable-subscription.ts'
+import { resumingConnectionParams } from '../../src/client/resuming-connection-params.ts'
 import { openDatabase } from '../support/database.ts'
 import { openService } from '../support/live-service.ts'
 import { subscribeSse } from '../support/sse-client.ts'
@@ -123,12 +124,14 @@ it('a rolling restart behind a proxy: every change once, in order, to clients th
   await using proxy = await openTcpProxy(portOf(running))
   await running.service.rowcast.ready()
   const after = await running.service.rowcast.changeCursor()
-  const clients = [0, 1, 2].map(() => {
+  const clients = [0, 1, 2].map((index) => {
     const client = createClient({
       url: `ws://127.0.0.1:${proxy.port}/graphql`,
       webSocketImpl: WebSocket,
       retryAttempts: Number.POSITIVE_INFINITY,
       shouldRetry: () => true,
+      // One gets SERVER_STOPPING, the others a socket that is closed.
+      ...(index === 0 ? { connectionParams: resumingConnectionParams() } : {}),
       retryWait: () => new Promise((resolve) => setTimeout(resolve, 20)),
     })
     const seen: string[] = []
