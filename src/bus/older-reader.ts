@@ -7,6 +7,7 @@ import type { ChangePosition, TransactionPart } from '../changes/change.ts'
 import { bytesAt, indexAt, modelAt } from '../changes/change-views.ts'
 import { comparePositions, INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import { isRowcastError } from '../errors.ts'
+import { toLsn } from '../wire/lsn.ts'
 import type { OlderLog } from './bus.ts'
 import type { History } from './history.ts'
 import { Offer } from './match.ts'
@@ -229,7 +230,7 @@ export class OlderReaders {
     for (const member of members) {
       const { subscriber, at } = member
       if (this.#members.get(subscriber) !== member) continue
-      if (isFinal) subscriber.release()
+      if (isFinal) subscriber.releaseBefore(toLsn(commitLsn + 1n))
       if (compareAfter(at.after, end) < 0) at.after = end
     }
   }

@@ -146,9 +146,12 @@ export class Subscriber {
     this.#push(true)
   }
 
-  /** The changes that follow are of this transaction: what is held of another one was its last match. */
+  /**
+   * The changes that follow are of this transaction: what is held of an earlier one was its last match. Of a later one it may
+   * be held, too: by one who is further on than those it reads beside.
+   */
   releaseBefore(commitLsn: ChangePosition['commitLsn']): void {
-    if (this.#held !== null && this.#held.change.transaction.commitLsn !== commitLsn) this.#push(true)
+    if (this.#held !== null && this.#held.change.transaction.commitLsn < commitLsn) this.#push(true)
   }
 
   /** Lets go of all that waits for the consumer, which is read again; where it has to begin, or null. */

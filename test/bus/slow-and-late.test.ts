@@ -5,20 +5,48 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { BusSubscription, Delivery, OlderLog } from '../../src/bus/bus.ts'
-import { SLOT_BYTES } from '../../src/bus/holdings.ts'
+import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
+import { FALSE, TRUE } from '../../src/bus/filter/outcome.ts'
+import { Account, SLOT_BYTES } from '../../src/bus/holdings.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
+import { endOfPart } from '../../src/bus/older-reader.ts'
 import type { AnyChange, ChangeAction, ChangePosition, TransactionPart } from '../../src/changes/change.ts'
 import { comparePositions } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
+import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
 
+const PLAIN: Way = { isConflating: false, isFiltering: false, isEager: false, account: 0 }
 const MODELS = ['User', 'Post', 'Tag'] as const
+const SPECS = Object.fromEntries(MODELS.map((name) => [name, buildModel([buildField('n', 'Int')], { name })]))
+/** Every third row is none of its; judging one takes a while. */
+const COSTLY = createChangeFilter({
+  new: {
+    kind: 'test',
+    field: 'n',
+    takesNull: false,
+    preparation: null,
+    cost: 40,
+    test: (value) => (Number(value) % 3 === 0 ? FALSE : TRUE),
+  },
+})
 const ACTIONS: readonly ChangeAction[] = ['INSERT', 'UPDATE', 'DELETE']
 /** What the log reckons for a part of one change. */
 const PART_BYTES = 640
 /** What one change of these takes in a queue, alone. */
 const HELD_BYTES = 256 + SLOT_BYTES
+
+/** How somebody subscribes. */
+interface Way {
+  /** Keeps the latest change of each row only. */
+  readonly isConflating: boolean
+  readonly isFiltering: boolean
+  /** Takes what comes at once, as a socket with room does. */
+  readonly isEager: boolean
+  /** Which of the clients it belongs to. */
+  readonly account: number
+}
 
 type Step =
   | { readonly kind: 'publish'; readonly rows: readonly (readonly [number, number])[]; readonly cut: number }
@@ -27,6 +55,7 @@ type Step =
       readonly model: number
       readonly actions: number
       readonly from: number | null
+      readonly way: Way
     }
   | { readonly kind: 'take'; readonly who: number; readonly count: number }
   | { readonly kind: 'turn'; readonly count: number; readonly ms: number }
@@ -48,6 +77,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       model: fc.nat(2),
       actions: fc.nat(7),
       from: fc.option(fc.nat(60)),
+      way: fc.record({
+        isConflating: fc.boolean(),
+        isFiltering: fc.boolean(),
+        isEager: fc.boolean(),
+        account: fc.nat(1),
+      }),
     }),
     weight: 3,
   },
@@ -68,7 +103,13 @@ const bounds = fc.record({
   logParts: fc.option(fc.integer({ min: 1, max: 12 })),
   readParts: fc.nat(10),
   hasOlder: fc.boolean(),
+  olderParts: fc.integer({ min: 1, max: 8 }),
+  olderTurns: fc.nat(2),
+  accountMax: fc.option(fc.integer({ min: 1, max: 6 })),
+  lookMs: fc.constantFrom(0, 1, 5),
 })
+
+type Bounds = typeof bounds extends fc.Arbitrary<infer Value> ? Value : never
 
 /** One who subscribed, what it is to get, and what it got. */
 interface Client {
@@ -76,13 +117,20 @@ interface Client {
   readonly isWanted: (change: AnyChange) => boolean
   /** Changes published before it began, among all. */
   readonly begins: number
+  readonly isConflating: boolean
   readonly got: Delivery[]
 }
 
 /** Everything that was published, as a broker would keep it. */
 class Stream implements OlderLog {
   readonly parts: TransactionPart[] = []
-  floor: ChangePosition = { commitLsn: toLsn(0n), index: 0 }
+  readonly #count: number
+  readonly #turns: number
+
+  constructor(count: number, turns: number) {
+    this.#count = count
+    this.#turns = turns
+  }
 
   hasReached(): Promise<boolean> {
     return Promise.resolve(true)
@@ -98,13 +146,11 @@ class Stream implements OlderLog {
     return {
       next: async () => {
         await Promise.resolve()
-        const parts = this.parts.slice(next, next + 2)
+        for (let turns = 0; turns < this.#turns; turns += 1) await turn()
+        const parts = this.parts.slice(next, next + this.#count)
         next += parts.length
         const last = parts.at(-1)
-        if (last !== undefined) {
-          const index = last.isFinal ? 0x80000000 : (last.changes.at(last.changes.length - 1)?.index ?? 0)
-          position = { commitLsn: last.transaction.commitLsn, index }
-        }
+        if (last !== undefined) position = endOfPart(last)
         return parts
       },
       get position() {
@@ -123,35 +169,38 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 class World {
   readonly published: AnyChange[] = []
   readonly clients: Client[] = []
-  readonly stream = new Stream()
+  readonly stream
   readonly bus
+  readonly #accounts
   nowMs = 0
   readonly #heldMax: number
   readonly #queueLengthMax: number
   #commit = 10
 
-  constructor(options: {
-    readonly queueLengthMax: number
-    readonly heldMax: number
-    readonly logParts: number | null
-    readonly readParts: number
-    readonly hasOlder: boolean
-  }) {
+  constructor(options: Bounds) {
     const { queueLengthMax, heldMax, logParts, readParts, hasOlder } = options
     this.#heldMax = heldMax * HELD_BYTES
     this.#queueLengthMax = queueLengthMax
+    this.stream = new Stream(options.olderParts, options.olderTurns)
+    const { accountMax } = options
+    const bytesOfAccountMax = accountMax === null ? undefined : accountMax * HELD_BYTES
+    this.#accounts = [0, 1].map(() => new Account({ bytesMax: bytesOfAccountMax }))
     const bytesMax = logParts === null ? 1e9 : logParts * PART_BYTES
     this.bus = createMemoryBus({
       ...{ queueLengthMax, heldBytesMax: this.#heldMax, queueBytesMax: 1e9 },
       log: { bytesMax, bytesReadMax: bytesMax + readParts * PART_BYTES, ageMaxMs: 1e9 },
       older: hasOlder ? this.stream : undefined,
+      models: SPECS,
       timers: {
         soon: (run) => void setImmediate(run),
         later: (run) => {
           this.nowMs += 10
           setImmediate(run)
         },
-        nowMs: () => this.nowMs,
+        nowMs: () => {
+          this.nowMs += options.lookMs
+          return this.nowMs
+        },
       },
     })
     this.bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
@@ -166,7 +215,8 @@ class World {
         action: ACTIONS[action] ?? 'INSERT',
         index,
         transaction,
-        key: { id: index },
+        key: { id: index % 5 },
+        new: { n: index },
       }),
     )
     const pieces = cut > 0 && cut < changes.length ? [changes.slice(0, cut), changes.slice(cut)] : [changes]
@@ -179,20 +229,34 @@ class World {
     })
   }
 
-  subscribe(model: number, actionBits: number, from: number | null): void {
+  subscribe(model: number, actionBits: number, from: number | null, way: Way = PLAIN): void {
     const name = MODELS[model] ?? 'User'
     const actions = ACTIONS.filter((_, bit) => (actionBits & (1 << bit)) !== 0)
     const isWanted = (change: AnyChange): boolean =>
-      change.model === name && (actions.length === 0 || actions.includes(change.action))
+      change.model === name &&
+      (actions.length === 0 || actions.includes(change.action)) &&
+      !(way.isFiltering && (change.index % 3 === 0 || change.action === 'DELETE'))
     const at = from === null || this.published.length === 0 ? null : from % this.published.length
     const after = at === null ? undefined : this.published[at]?.cursor
-    const subscription = this.bus.subscribe({ model: name, actions, after })
-    this.clients.push({
+    const subscription = this.bus.subscribe({
+      ...{ model: name, actions, after },
+      filter: way.isFiltering ? COSTLY : null,
+      overflow: way.isConflating ? 'conflate' : 'end',
+      account: this.#accounts[way.account],
+    })
+    const client: Client = {
       subscription,
       isWanted,
+      isConflating: way.isConflating,
       begins: at === null ? this.published.length : at + 1,
       got: [],
-    })
+    }
+    this.clients.push(client)
+    const { pull } = subscription
+    if (way.isEager && pull != null) {
+      pull.reader = { onReadable: () => queueMicrotask(() => this.take(client, 1_000)) }
+      this.take(client, 1_000)
+    }
   }
 
   take(client: Client, count: number): void {
@@ -225,6 +289,10 @@ class World {
   }
 
   checkPrefix(client: Client): void {
+    if (client.isConflating) {
+      this.checkLatest(client)
+      return
+    }
     const expected = this.expected(client).slice(0, client.got.length)
     expect(client.got.map(({ change }) => change.cursor)).toEqual(expected.map(({ cursor }) => cursor))
     const all = this.expected(client)
@@ -234,12 +302,32 @@ class World {
     })
   }
 
+  /** In order, nothing twice, and of each row at least what came last, up to what was got. */
+  checkLatest(client: Client): void {
+    const expected = this.expected(client)
+    const places = client.got.map(({ change }) =>
+      expected.findIndex(({ cursor }) => cursor === change.cursor),
+    )
+    expect(places).toEqual([...new Set(places)].sort((a, b) => a - b))
+    expect(places).not.toContain(-1)
+    const last = places.at(-1) ?? -1
+    if (last !== expected.length - 1) return
+    const latest = new Map(expected.map(({ key }, place) => [key?.['id'], place]))
+    for (const place of latest.values()) expect(places).toContain(place)
+  }
+
+  isComplete({ got, isConflating }: Client, expected: readonly AnyChange[]): boolean {
+    if (isConflating) return expected.at(-1)?.cursor === got.at(-1)?.change.cursor
+    return got.length >= expected.length
+  }
+
   /** Takes until all is there or it has ended; the error it ended with, if any. */
   async finish(client: Client): Promise<unknown> {
-    const count = this.expected(client).length
-    for (let idle = 0; client.got.length < count && idle < 300; ) {
+    const expected = this.expected(client)
+    for (let idle = 0; !this.isComplete(client, expected) && idle < 300; ) {
       const before = client.got.length
-      this.take(client, 100)
+      // Others of the same account make room for it.
+      for (const each of this.clients) this.take(each, 100)
       if (client.got.length > before) idle = 0
       else {
         if (client.subscription.pull?.isEnded) {
@@ -260,7 +348,7 @@ async function run(world: World, steps: readonly Step[]): Promise<void> {
   for (const each of steps) {
     const client = 'who' in each ? world.clients[each.who % Math.max(1, world.clients.length)] : undefined
     if (each.kind === 'publish') world.publish(each.rows, each.cut)
-    else if (each.kind === 'subscribe') world.subscribe(each.model, each.actions, each.from)
+    else if (each.kind === 'subscribe') world.subscribe(each.model, each.actions, each.from, each.way)
     else if (each.kind === 'turn') await world.turns(each.count, each.ms)
     else if (client === undefined) continue
     else if (each.kind === 'take') world.take(client, each.count)
@@ -272,7 +360,10 @@ async function run(world: World, steps: readonly Step[]): Promise<void> {
 }
 
 it('who has read the newest transaction to its end from older entries goes on when more comes', async () => {
-  const world = new World({ queueLengthMax: 1, heldMax: 1, logParts: 1, readParts: 0, hasOlder: true })
+  const world = new World({
+    ...{ queueLengthMax: 1, heldMax: 1, logParts: 1, readParts: 0, hasOlder: true },
+    ...{ olderParts: 2, olderTurns: 0, accountMax: null, lookMs: 0 },
+  })
   world.publish(
     [
       [0, 0],
@@ -289,6 +380,30 @@ it('who has read the newest transaction to its end from older entries goes on wh
   world.publish([[1, 0]], 0)
   expect(await world.finish(client)).toBeNull()
   expect(client.got.length).toBe(2)
+})
+
+it('who reads beside others that are further behind is told of the last change of a transaction, and of no other', async () => {
+  const world = new World({
+    ...{ queueLengthMax: 1, heldMax: 1, logParts: 1, readParts: 0, hasOlder: true },
+    ...{ olderParts: 1, olderTurns: 0, accountMax: null, lookMs: 0 },
+  })
+  const [insert, update] = [0, 1]
+  world.subscribe(0, 0, null)
+  world.publish([[0, insert]], 0)
+  world.subscribe(0, 5, null)
+  world.publish(
+    [update, insert, insert].map((action) => [0, action] as const),
+    0,
+  )
+  world.publish(
+    [insert, insert, insert].map((action) => [0, action] as const),
+    0,
+  )
+  world.publish([[0, insert]], 0)
+  for (const client of world.clients) {
+    expect(await world.finish(client)).toBeNull()
+    world.checkPrefix(client)
+  }
 })
 
 describe('slow and late subscribers', () => {
@@ -314,7 +429,7 @@ describe('slow and late subscribers', () => {
           world.checkPrefix(client)
           if (error === null) {
             complete += 1
-            expect(client.got.length).toBe(world.expected(client).length)
+            expect(world.isComplete(client, world.expected(client))).toBe(true)
             continue
           }
           ended += 1
