@@ -12,29 +12,27 @@ export interface ClientAccounts {
   open(address: string): Account
 }
 
-/** Addresses whose accounts are kept; beyond this those go of which nothing waits. */
-const KEPT_MAX = 1_024
-
 /** Creates them. */
 export function createClientAccounts(limits: ServerLimits): ClientAccounts {
   const server = new Account({ replaysMax: limits.replaysMax, filterCostMax: limits.filterCostMax })
-  const addresses = new Map<string, Account>()
+  const addresses = new Map<string, WeakRef<Account>>()
+  // An account stays as long as any connection has it: were it forgotten before, the address would get another one beside
+  // it, and everything twice.
+  const forgotten = new FinalizationRegistry<string>((network) => {
+    if (addresses.get(network)?.deref() === undefined) addresses.delete(network)
+  })
 
   function ofAddress(address: string): Account {
     if (isLoopback(address)) return server
     const network = networkOf(address, limits.ipv6PrefixLength)
-    const known = addresses.get(network)
+    const known = addresses.get(network)?.deref()
     if (known !== undefined) return known
-    if (addresses.size >= KEPT_MAX) {
-      for (const [each, { bytes, replays, filterCost }] of addresses) {
-        if (bytes === 0 && replays === 0 && filterCost === 0) addresses.delete(each)
-      }
-    }
     const account = new Account(
       { replaysMax: limits.replaysPerAddressMax, filterCostMax: limits.filterCostPerAddressMax },
       server,
     )
-    addresses.set(network, account)
+    addresses.set(network, new WeakRef(account))
+    forgotten.register(account, network)
     return account
   }
 

@@ -18,4 +18,14 @@ describe('the cost of filters', () => {
     first?.endFilter(100)
     other?.begin(51, false)
   })
+
+  it('is one for all connections of an address, however many addresses come meanwhile', () => {
+    const limits = { filterCostPerSocketMax: 100, filterCostPerAddressMax: 150 }
+    const accounts = createClientAccounts({ ...DEFAULT_LIMITS, ...limits })
+    const early = accounts.open('192.0.2.1')
+    for (let n = 0; n < 2_000; n += 1) accounts.open(`198.18.${n >> 8}.${n & 0xff}`)
+    const late = accounts.open('192.0.2.1')
+    early.begin(100, false)
+    expect(() => late.begin(51, false)).toThrow('[FILTER_TOO_COSTLY]')
+  })
 })
