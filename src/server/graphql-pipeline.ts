@@ -2,7 +2,7 @@
  * Stage 8, server. The one pipeline of limits, parse, validate, context, execute and error masking, made by
  * Yoga. HTTP and SSE run through Yoga's own handler, WebSockets through the same `getEnveloped`.
  */
-import type { GraphQLSchema } from 'graphql'
+import { GraphQLError, type GraphQLSchema } from 'graphql'
 import { createYoga, type YogaServerInstance } from 'graphql-yoga'
 import { invariant } from '../errors.ts'
 import { BUS_ACCOUNT } from '../graphql/bus-account.ts'
@@ -95,6 +95,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
     parserAndValidationCache: createDocumentCaches(),
     plugins: [
       createCsrfGuard(options.originGuard, options.refusals),
+      unreadableParameters,
       createSessionOpener(options),
       ...createQueryLimits(options),
       deliveries.plugin,
@@ -119,6 +120,22 @@ function createCors({ originGuard, mayCarryCredentials }: GraphqlPipelineOptions
     // A list, so that Vary says that the answer depends on it.
     return { origin: [origin, origin], methods: ['GET', 'POST'], credentials: mayCarryCredentials }
   }
+}
+
+/** JSON in a URL or a form that is none is the mistake of its client. Yoga says so of a body, and takes these for its own. */
+const unreadableParameters: PipelinePlugin = {
+  onRequestParse({ requestParser, setRequestParser }) {
+    if (requestParser === undefined) return
+    setRequestParser(async (request) => {
+      try {
+        return await requestParser(request)
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) throw error
+        const extensions = { code: 'BAD_REQUEST', http: { status: 400 } }
+        throw new GraphQLError('`variables` and `extensions` must be JSON.', { extensions })
+      }
+    })
+  },
 }
 
 /** Lets the client of an HTTP request in before its document is even parsed, as `connection_init` does. */

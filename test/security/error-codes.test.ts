@@ -24,3 +24,18 @@ describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
     expect(errors).toMatchObject([{ extensions: { code } }])
   })
 })
+
+test.each(['variables', 'extensions'])('%s that are no JSON are the mistake of the client', async (name) => {
+  const { url, logged } = await startProbe()
+  const parameters = new URLSearchParams({ query: '{ hello }', [name]: '{' })
+  const asked = { accept: 'application/json', 'x-graphql-yoga-csrf': '1' }
+  for (const request of [
+    fetch(`${url}/graphql?${parameters}`, { headers: asked }),
+    fetch(`${url}/graphql`, { method: 'POST', headers: asked, body: parameters }),
+  ]) {
+    const response = await request
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_REQUEST' } }] })
+  }
+  expect(logged.filter((line) => line.includes('"error"'))).toEqual([])
+})
