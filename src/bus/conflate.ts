@@ -1,4 +1,5 @@
 /** Stage 6, bus. Forgets what a slow subscriber need not see: all changes of a row but its latest. Pure. */
+import { explainUnrepresentable } from '../catalog/values/unrepresentable-value.ts'
 import type { AnyRow } from '../changes/change.ts'
 import type { Delivery } from './bus.ts'
 
@@ -23,9 +24,16 @@ export function conflate<D extends Delivery>(deliveries: readonly D[]): D[] {
   return kept.reverse()
 }
 
-/** Key values as one text; types that JSON has no word for are written out. */
+/** Key values as one text; types and values that JSON has no word for are written out. */
 function formatKey(key: AnyRow): string {
-  return JSON.stringify(Object.values(key), (_name, value: unknown) =>
-    typeof value === 'bigint' || value instanceof Uint8Array ? `${typeof value}:${String(value)}` : value,
-  )
+  // Dates first: JSON asks them for a text before it asks us, and has none for infinity.
+  const values = Object.values(key).map((value) => explainUnrepresentable(value) ?? value)
+  return JSON.stringify(values, (_name, value: unknown) => {
+    const isWord = typeof value !== 'bigint' && !(value instanceof Uint8Array) && !isNoNumber(value)
+    return isWord ? value : `${typeof value}:${String(value)}`
+  })
+}
+
+function isNoNumber(value: unknown): boolean {
+  return typeof value === 'number' && !Number.isFinite(value)
 }

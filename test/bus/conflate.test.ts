@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Delivery } from '../../src/bus/bus.ts'
 import { conflate } from '../../src/bus/conflate.ts'
+import { createInvalidDate } from '../../src/catalog/values/unrepresentable-value.ts'
 import type { AnyChange } from '../../src/changes/change.ts'
 import { plainChange } from '../support/plain-change.ts'
 
@@ -31,6 +32,13 @@ describe('conflate', () => {
       { id: new Uint8Array([1]) },
       { a: 1, b: 2 },
       { a: 12, b: 0 },
+      { id: Number.NaN },
+      { id: Number.POSITIVE_INFINITY },
+      { id: Number.NEGATIVE_INFINITY },
+      { id: createInvalidDate('infinite-date', Number.POSITIVE_INFINITY) },
+      { id: createInvalidDate('infinite-date', Number.NEGATIVE_INFINITY) },
+      { id: createInvalidDate('date-out-of-range', Date.UTC(12_000, 0)) },
+      { id: createInvalidDate('date-out-of-range', Date.UTC(12_001, 0)) },
     ]
     expect(conflate(deliver(...keys.map((key) => ({ key }))))).toHaveLength(keys.length)
   })
