@@ -118,18 +118,14 @@ export class Subscriber {
 
   /** Leaves the change, and what follows it, to be read from the log. */
   putOff({ change }: Offer): void {
-    if (this.#actions === null || this.#actions.has(change.action))
-      this.#onBehind(this, positionBefore(change))
+    if (this.#concerns(change)) this.#onBehind(this, positionBefore(change))
   }
 
   /** Takes the next change of its model, if it wants it. */
   offer(offer: Offer): void {
     const { change, endsTransaction } = offer
-    if (this.#actions !== null && !this.#actions.has(change.action)) return
-    if (this.skipTo !== null) {
-      if (comparePositions(positionOf(change), this.skipTo) <= 0) return
-      this.skipTo = null
-    }
+    if (!this.#concerns(change)) return
+    this.skipTo = null
     // All who ask for the same get one delivery, judged once.
     const key = this.#shareKey
     const known = key === null ? null : offer.shared(key)
@@ -139,6 +135,12 @@ export class Subscriber {
     if (!this.#push(false)) return
     this.#held = match
     if (endsTransaction) this.#push(true)
+  }
+
+  /** Whether it asked for the action, and began before the change. */
+  #concerns(change: AnyChange): boolean {
+    if (this.#actions !== null && !this.#actions.has(change.action)) return false
+    return this.skipTo === null || comparePositions(positionOf(change), this.skipTo) > 0
   }
 
   /** The transaction is over: what is held was its last match. */

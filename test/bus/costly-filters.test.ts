@@ -20,13 +20,13 @@ const JUDGING_MS = 3
 const TRANSACTIONS = 30
 
 /** A bus whose clock goes on while a filter is judged, and whose turns are run by hand. */
-function openBus() {
+function openBus(serverLsn = toLsn(1n)) {
   let nowMs = 0
   let due: (() => void)[] = []
   let judged = 0
   const timers = { soon: (run: () => void) => void due.push(run), later: () => {}, nowMs: () => nowMs }
   const bus = createMemoryBus({ models: { User }, timers })
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn })
   /** Takes long, and matches every change but each third. */
   const costly = (): ChangeFilter => {
     const filter = createChangeFilter({
@@ -57,6 +57,10 @@ function openBus() {
       for (const run of running) run()
       await new Promise((resolve) => setImmediate(resolve))
       return judged - before
+    },
+    /** Something else takes its time. */
+    spend(ms: number): void {
+      nowMs += ms
     },
     get judged() {
       return judged
@@ -117,6 +121,20 @@ describe('costly filters', () => {
     const next = [TRANSACTIONS * 2, TRANSACTIONS * 2 + 1].filter((n) => n % 3 !== 0)
     for (const got of hostile) expect(got.slice(wanted.length).map(numberOf)).toEqual(next)
   })
+})
+
+it('costly filters of one who began now are not judged on what committed before', async () => {
+  const open = openBus(toLsn(110n))
+  const { bus, costly } = open
+  const all = Array.from({ length: 4 }, () => collect(bus.subscribe({ model: 'User', filter: costly() })))
+  for (let at = 0; at < 20; at += 1) {
+    publish(bus, at, 1)
+    open.spend(JUDGING_MS)
+  }
+  for (let turns = 0; !open.isIdle && turns < 500; turns += 1) await open.turn()
+  // The transactions from 110 on.
+  const wanted = Array.from({ length: 20 }, (_, at) => 20 + at).filter((n) => n % 3 !== 0)
+  for (const got of all) expect(got.map(numberOf)).toEqual(wanted)
 })
 
 describe('what the filters of a client cost together', () => {
