@@ -18,8 +18,13 @@ export function toGraphqlError(error: unknown): unknown {
   return new GraphQLError(original.happened, {
     nodes: nodes ?? null,
     path: path ?? null,
-    extensions: { code: original.code, mend: original.mend, ...original.details },
+    extensions: extensionsOf(original),
   })
+}
+
+/** What programs read of an error. */
+export function extensionsOf({ code, mend, details }: RowcastError): Readonly<Record<string, unknown>> {
+  return { code, mend, ...details }
 }
 
 /** Ends of a model's changes whose texts name tables and columns: clients hear that they have to wait. */

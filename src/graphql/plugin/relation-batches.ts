@@ -4,7 +4,7 @@
  * locked takes no connections from the others.
  */
 import type { AnyRow } from '../../changes/change.ts'
-import { RowcastError } from '../../errors.ts'
+import { graphqlError } from '../graphql-errors.ts'
 import { canonicalText } from '../policy/canonical-text.ts'
 import type { PrismaDelegate } from '../prisma-delegate.ts'
 
@@ -254,7 +254,7 @@ class Gate {
         gated.isLate = true
         this.#forgetLate()
         const text = `Reading rows of ${this.#model} for a change took longer than ${this.#timeoutMs} ms.`
-        reject(new RowcastError('RELATION_TOO_SLOW', text))
+        reject(graphqlError('RELATION_TOO_SLOW', text))
       }, this.#timeoutMs)
       const begin = () => {
         this.#running += 1

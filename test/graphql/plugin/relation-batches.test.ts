@@ -1,4 +1,5 @@
 /** Which reads become one query, and what becomes of those that cannot. */
+import type { GraphQLError } from 'graphql'
 import { describe, expect, it } from 'vitest'
 import { RelationBatches, type RelationRead } from '../../../src/graphql/plugin/relation-batches.ts'
 import type { PrismaDelegate } from '../../../src/graphql/prisma-delegate.ts'
@@ -98,7 +99,9 @@ describe('reads of one turn', () => {
         }),
     }
     const failures = await Promise.all(
-      Array.from({ length: 9 }, () => batches.readAlone(slow).catch((error: { code: string }) => error.code)),
+      Array.from({ length: 9 }, () =>
+        batches.readAlone(slow).catch((error: GraphQLError) => error.extensions['code']),
+      ),
     )
     expect(new Set(failures)).toEqual(new Set(['RELATION_TOO_SLOW']))
     expect(most).toBe(4)
