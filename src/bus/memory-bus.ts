@@ -157,7 +157,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     }
     if (this.#farewell !== null) queue.end(this.#farewell(this.#cursorOf(subscriber)))
     if (signal?.aborted) queue.end()
-    else signal?.addEventListener('abort', onAbort)
+    if (!queue.isEnded) signal?.addEventListener('abort', onAbort)
     return queue
   }
 

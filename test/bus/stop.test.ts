@@ -1,4 +1,5 @@
 /** A bus that stops tells each subscription where to go on: past all it has got, and before all it has not. */
+import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import type { BusSubscription } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
@@ -87,5 +88,22 @@ describe('a bus that stops', () => {
       ...{ seen: [], cursor: cursorAt(10, 0) },
     })
     expect(await drain(bus.subscribe({ model: 'User' }))).toEqual({ seen: [], cursor: cursorAt(10, 2) })
+  })
+})
+
+describe('a signal that outlives its subscriptions', () => {
+  it('is listened to by those that are open, and by no other', async () => {
+    const { bus, publish } = openBus()
+    const { signal } = new AbortController()
+    const listeners = () => getEventListeners(signal, 'abort').length
+    publish(10, 1)
+    const open = bus.subscribe({ model: 'User', signal })
+    const afterwards = formatCursor({ ...PLAIN_EPOCH, timeline: 7 }, toLsn(10n), 0)
+    for (let times = 0; times < 3; times += 1) bus.subscribe({ model: 'User', after: afterwards, signal })
+    expect(listeners()).toBe(1)
+    await open.return()
+    bus.stop(errorOf)
+    bus.subscribe({ model: 'User', signal })
+    expect(listeners()).toBe(0)
   })
 })
