@@ -175,6 +175,8 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     } catch (error) {
       if (!(error instanceof SubscriptionError) || error.code !== 'RESYNC_REQUIRED') throw error
       round.end()
+      // Until the rows have been loaded again, they are not as the database is.
+      this.#showConnection(false)
       await this.#waitToReload(this.#ending.signal)
       return await this.#loadUntilItWorks()
     } finally {

@@ -140,7 +140,9 @@ describe('a list', () => {
       request: REQUEST,
       key: 'id' as never,
     })
-    await vi.advanceTimersByTimeAsync(10_000)
+    await vi.advanceTimersByTimeAsync(500)
+    expect(list.state).toMatchObject({ status: 'reconnecting', rows: [] })
+    await vi.advanceTimersByTimeAsync(9_500)
     expect(loads).toBeGreaterThan(5)
     expect(loads).toBeLessThan(12)
     list.stop()
