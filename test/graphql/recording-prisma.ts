@@ -18,6 +18,8 @@ export function createRecordingPrisma(
   answers: Readonly<Record<string, (query: Record<string, unknown>) => unknown>> = {},
 ): RecordingPrisma {
   const calls: PrismaCall[] = []
+  /** One for each model, as Prisma Client has them. */
+  const delegates = new Map<string, object>()
   const client = { calls, $connect: () => Promise.reject(new Error('No test connects.')) }
   return new Proxy(client, {
     has: () => true,
@@ -25,6 +27,12 @@ export function createRecordingPrisma(
   }) as RecordingPrisma
 
   function delegate(model: string): object {
+    const known = delegates.get(model) ?? createDelegate(model)
+    delegates.set(model, known)
+    return known
+  }
+
+  function createDelegate(model: string): object {
     const method = (operation: string) => async (query: Record<string, unknown>) => {
       const call = `${model}.${operation}`
       calls.push({ call, query })

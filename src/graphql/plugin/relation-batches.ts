@@ -7,6 +7,7 @@ import type { AnyRow } from '../../changes/change.ts'
 import { graphqlError } from '../graphql-errors.ts'
 import { canonicalText } from '../policy/canonical-text.ts'
 import type { PrismaDelegate } from '../prisma-delegate.ts'
+import { giveEach } from './own-copy.ts'
 
 /** A Prisma query without the condition on its key. */
 export type RelationQuery = Readonly<Record<string, unknown>>
@@ -124,7 +125,7 @@ export class RelationBatches {
         rows === undefined && one !== undefined
           ? this.readAlone(one.read)
           : Promise.resolve(isList ? rows : (rows?.[0] ?? null))
-      for (const { resolve, reject } of waiting) result.then(resolve, reject)
+      giveEach(waiting, result, ({ read }) => this.readAlone(read))
     }
   }
 

@@ -19,12 +19,13 @@ const BOB = '00000000-0000-4000-8000-00000000000b'
 const mine = (context: object) => ({ authorId: (context as Viewer).name }) as never
 
 function open() {
-  const feed = Object.assign(createFakeFeed(catalog, ['User', 'Post']), {
+  const feed = Object.assign(createFakeFeed(catalog, ['User', 'Post', 'Comment']), {
     policies: new Map([['Post', { rows: mine }]]),
   })
   const prisma = createRecordingPrisma({
     'user.findUniqueOrThrow': () => ({ id: 'ada', _count: { posts: 1 } }),
     'user.findFirst': () => ({ id: 'ada', email: 'ada@x', _count: { posts: 2 } }),
+    'user.findUnique': () => ({ id: 'ada', email: 'ada@x', tags: ['x'] }),
   })
   const builder = new SchemaBuilder<{ PrismaTypes: PrismaTypes; Context: Viewer }>({
     plugins: [PrismaPlugin, RowcastPlugin],
@@ -51,6 +52,7 @@ function open() {
     }),
   })
   builder.prismaObject('Post', { fields: (t) => ({ title: t.exposeString('title') }) })
+  builder.prismaObject('Comment', { fields: (t) => ({ author: t.relation('author', { nullable: true }) }) })
   builder.queryType({
     fields: (t) => ({
       user: t.prismaField({
@@ -61,6 +63,7 @@ function open() {
     }),
   })
   builder.changeSubscription('User')
+  builder.changeSubscription('Comment')
   const schema = builder.toSchema()
   return {
     feed,
@@ -104,4 +107,19 @@ it('a resolver that masks the row before in place masks it for its own viewer al
   const [seenByBob, seenByAda] = [await nextResult(bob), await nextResult(ada)]
   expect(seenByBob?.data).toEqual({ userChanged: { old: { email: 'ada@x', masked: '*** x,bob' } } })
   expect(seenByAda?.data).toEqual({ userChanged: { old: { email: 'ada@x', masked: 'ada@x x,ada' } } })
+})
+
+it('a related row that is read once for many is each viewer’s own', async () => {
+  const { feed, prisma, watch } = open()
+  const source = 'subscription { commentChanged { new { author { email masked } } } }'
+  const [bob, ada] = [await watch(source, 'bob'), await watch(source, 'ada')]
+  feed.commit({ model: 'Comment', action: 'INSERT', new: { id: 1, postId: 1, authorId: BOB } })
+  const [seenByBob, seenByAda] = await Promise.all([nextResult(bob), nextResult(ada)])
+  expect(prisma.calls.map(({ call }) => call)).toEqual(['user.findUnique'])
+  expect(seenByBob?.data).toEqual({
+    commentChanged: { new: { author: { email: 'ada@x', masked: '*** x,bob' } } },
+  })
+  expect(seenByAda?.data).toEqual({
+    commentChanged: { new: { author: { email: 'ada@x', masked: 'ada@x x,ada' } } },
+  })
 })
