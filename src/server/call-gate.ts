@@ -1,5 +1,5 @@
 /**
- * Stage 8, server. Calls of a user's function that clients cause: so many at once, the others in order, and nobody waits
+ * Stage 8, server. Calls of a user's functions that clients cause: so many at once, the others in order, and nobody waits
  * longer than a bound.
  */
 
@@ -18,15 +18,17 @@ export interface CallGateOptions {
   readonly callsMax: number
   /** For waiting and answering together. */
   readonly timeoutMs: number
+  /** Whether the time runs from the beginning of the call only: then whoever waits has its turn, however late. @default false */
+  readonly isWaitingFree?: boolean | undefined
+  /** A call that never ends gives its place back: else so many of them would lock everybody out for good. @default 60_000 // 1 min */
+  readonly placeHeldMaxMs?: number | undefined
+  /** Calls that wait for room; what comes beyond them is as good as late. @default 10_000 */
+  readonly waitingMax?: number | undefined
 }
 
-/** Calls that wait for room; what comes beyond them is as good as late. */
-const WAITING_MAX = 10_000
-/** A call that never ends gives its place back: else so many of them would lock everybody out for good. */
-const PLACE_HELD_MAX_MS = 60_000
-
 /** Creates a gate. */
-export function createCallGate({ callsMax, timeoutMs }: CallGateOptions): CallGate {
+export function createCallGate(options: CallGateOptions): CallGate {
+  const { callsMax, timeoutMs, isWaitingFree = false, placeHeldMaxMs = 60_000, waitingMax = 10_000 } = options
   const waiting = new Set<() => void>()
   let running = 0
 
@@ -48,15 +50,24 @@ export function createCallGate({ callsMax, timeoutMs }: CallGateOptions): CallGa
       clearTimeout(timer)
       leave()
     }
-    const timer = setTimeout(release, PLACE_HELD_MAX_MS).unref()
+    const timer = setTimeout(release, placeHeldMaxMs).unref()
     return release
   }
 
   return {
     run: (call, onTimeout) =>
       new Promise((resolve, reject) => {
+        let timer: NodeJS.Timeout | undefined
+        const late = (): void => {
+          waiting.delete(begin)
+          reject(onTimeout())
+        }
+        const startTime = (): void => {
+          timer ??= setTimeout(late, timeoutMs).unref()
+        }
         const begin = (): void => {
           const release = enter()
+          startTime()
           // In a function of its own: what the call throws at once is a rejection, too.
           const answer = (async () => call())()
           answer.then(resolve, reject).finally(() => {
@@ -64,12 +75,9 @@ export function createCallGate({ callsMax, timeoutMs }: CallGateOptions): CallGa
             clearTimeout(timer)
           })
         }
-        const timer = setTimeout(() => {
-          waiting.delete(begin)
-          reject(onTimeout())
-        }, timeoutMs)
+        if (!isWaitingFree) startTime()
         if (running < callsMax) begin()
-        else if (waiting.size < WAITING_MAX) waiting.add(begin)
+        else if (waiting.size < waitingMax) waiting.add(begin)
         else {
           clearTimeout(timer)
           reject(onTimeout())

@@ -50,7 +50,7 @@ export interface ServerLimits {
   readonly connectionsPerAddressMax: number
   /** Leading bits of an IPv6 address that count as one client: a client has a whole network of them. @default 64 */
   readonly ipv6PrefixLength: number
-  /** Calls of `context` at once; more wait for their turn. @default 100 */
+  /** Calls of `context` at once, and of `revalidate`; more wait for their turn. @default 100 */
   readonly contextCallsMax: number
   /** How long a WebSocket may stay silent before `connection_init`, and how long `context` may take. @default 3_000 // 3 s */
   readonly connectionInitTimeoutMs: number

@@ -4,6 +4,7 @@
  */
 import { RowcastError } from '../errors.ts'
 import type { Guard } from '../guard.ts'
+import { createCallGate } from './call-gate.ts'
 import type { ContextSource, Session } from './context.ts'
 import type { ErrorMask } from './mask-error.ts'
 import { createSessionOpener, type SessionOpenerOptions } from './open-session.ts'
@@ -30,8 +31,8 @@ export interface SessionKeeperOptions extends SessionOpenerOptions {
 interface Watched {
   readonly revalidate: NonNullable<Session['revalidate']>
   readonly end: (why: RowcastError) => void
-  /** The check under way, if any, and since when. */
-  checking: { readonly done: Promise<void>; readonly sinceMs: number } | null
+  /** The check under way, or waiting for its turn, if any. */
+  checking: Promise<void> | null
 }
 
 /** The longest delay that setTimeout keeps; longer ones it would run at once. */
@@ -44,11 +45,22 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
   const { errorMask, guard } = options
   const openSession = createSessionOpener(options)
   const checked = new Set<Watched>()
+  const gate = createCallGate({
+    callsMax: options.contextCallsMax,
+    // A check that hangs must not keep a revoked session alive, nor those that are to be asked after it.
+    timeoutMs: options.revalidateIntervalMs,
+    placeHeldMaxMs: Math.min(options.connectionInitTimeoutMs, options.revalidateIntervalMs),
+    // Each of them is one of a connection that is open, and none may end because others take long.
+    isWaitingFree: true,
+    waitingMax: Number.POSITIVE_INFINITY,
+  })
   let interval: NodeJS.Timeout | null = null
 
   async function check(watched: Watched): Promise<void> {
     try {
-      if ((await watched.revalidate()) === true) return
+      // Its connection may have ended while it waited for its turn.
+      const ask = () => !checked.has(watched) || watched.revalidate()
+      if ((await gate.run(ask, notInTime)) === true) return
       watched.end(new RowcastError('SESSION_REVOKED', 'The session was revoked.'))
     } catch (error) {
       errorMask.mask(error)
@@ -59,17 +71,13 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
   }
 
   const startCheck = (watched: Watched): Promise<void> => {
-    watched.checking ??= { done: check(watched), sinceMs: Date.now() }
-    return watched.checking.done
+    watched.checking ??= check(watched)
+    return watched.checking
   }
 
   function checkAll(): void {
     for (const watched of [...checked]) {
       if (watched.checking === null) guard.run('check a session', () => startCheck(watched))
-      // A check that hangs must not keep a revoked session alive.
-      else if (Date.now() - watched.checking.sinceMs >= options.revalidateIntervalMs) {
-        watched.end(new RowcastError('SESSION_REVOKED', 'The session could not be checked in time.'))
-      }
     }
   }
 
@@ -113,6 +121,10 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       if (interval !== null) clearInterval(interval)
     },
   }
+}
+
+function notInTime(): RowcastError {
+  return new RowcastError('SESSION_REVOKED', 'The session could not be checked in time.')
 }
 
 function expired(): RowcastError {

@@ -1,0 +1,49 @@
+/** Whether sessions still hold is asked of so many at once, and a check that hangs keeps no other waiting for good. */
+import { GraphQLError } from 'graphql'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { createGuard } from '../../src/guard.ts'
+import { silentLogger } from '../../src/log.ts'
+import { createSessionKeeper } from '../../src/server/session-keeper.ts'
+
+function createKeeper() {
+  const keeper = createSessionKeeper({
+    ...{ logger: silentLogger, guard: createGuard(silentLogger) },
+    ...{ contextCallsMax: 3, connectionInitTimeoutMs: 10, revalidateIntervalMs: 300 },
+    errorMask: { mask: () => new GraphQLError('masked'), hasLogged: () => false },
+  })
+  onTestFinished(() => keeper.close())
+  return keeper
+}
+
+test('checks are made so many at a time, and all are made', async () => {
+  const keeper = createKeeper()
+  const running = { now: 0, most: 0, all: 0 }
+  const revalidate = async () => {
+    running.now += 1
+    running.all += 1
+    running.most = Math.max(running.most, running.now)
+    await new Promise((resolve) => setImmediate(resolve))
+    running.now -= 1
+    return true
+  }
+  const onEnd = vi.fn()
+  for (let n = 0; n < 50; n += 1) keeper.watch({ context: {}, revalidate }, onEnd)
+  await keeper.revalidate()
+  expect(running).toEqual({ now: 0, most: 3, all: 50 })
+  expect(onEnd).not.toHaveBeenCalled()
+})
+
+test('a check that hangs ends its own session, and keeps no other from its turn', async () => {
+  const keeper = createKeeper()
+  const [hung, fine, left] = [vi.fn(), vi.fn(), vi.fn(() => true)]
+  for (let n = 0; n < 9; n += 1)
+    keeper.watch({ context: {}, revalidate: () => new Promise<boolean>(() => undefined) }, hung)
+  keeper.watch({ context: {}, revalidate: () => false }, fine)
+  const leave = keeper.watch({ context: {}, revalidate: left }, vi.fn())
+  const checked = keeper.revalidate()
+  leave()
+  await checked
+  expect(hung).toHaveBeenCalledTimes(9)
+  expect(fine).toHaveBeenCalledTimes(1)
+  expect(left).not.toHaveBeenCalled()
+})
