@@ -83,18 +83,17 @@ async function ask(url: string, headers: Record<string, string>, variables: obje
     readonly data?: { readonly whyNot: Explanation } | null
     readonly errors?: readonly {
       readonly message: string
-      readonly extensions?: { readonly mend?: string }
+      readonly extensions?: { readonly code?: string; readonly mend?: string }
     }[]
   }
   if (data != null) return data.whyNot
   const [error] = errors ?? []
   if (error === undefined) throw noAnswer(`What answers at ${url} is no service of rowcast.`)
-  const mend = error.extensions?.mend
-  if (mend !== undefined) throw noAnswer(error.message, mend)
-  const isUnknownField = error.message.includes('whyNot')
-  throw isUnknownField
+  const { code, mend } = error.extensions ?? {}
+  // The document is ours: a schema that it does not fit has no such field.
+  throw code === 'GRAPHQL_VALIDATION_FAILED'
     ? noAnswer('The service does not tell why.', 'Set debug: { canExplain: (context) => … } in its config.')
-    : noAnswer(error.message)
+    : noAnswer(error.message, mend)
 }
 
 function noAnswer(happened: string, mend?: string): RowcastError {
