@@ -72,8 +72,9 @@ export class OlderReaders {
     const member = this.#members.get(subscriber)
     if (member === undefined || member.at.isHungry || this.#isClosed) return
     member.at.isHungry = true
-    if (this.#isAhead(member)) return
-    this.#startWalk(subscriber.model)
+    const { after } = member.at
+    if (after !== null && this.#isAhead(member)) this.#awaitHere(member, after)
+    else this.#startWalk(subscriber.model)
   }
 
   /** The log is gone. */
@@ -144,6 +145,12 @@ export class OlderReaders {
       await this.#walk(model, first.at.after)
     }
     this.#walking.delete(model)
+    // What is older may be newer, too: who has read on beyond this process's log goes on there once it has come as far.
+    for (const member of this.#members.values()) {
+      const { subscriber, at } = member
+      if (subscriber.model === model && at.after !== null && this.#isAhead(member))
+        this.#awaitHere(member, at.after)
+    }
   }
 
   #hungry(model: string): Member[] {
@@ -170,7 +177,7 @@ export class OlderReaders {
         const parts = await reader.next()
         for (const part of parts) {
           if (this.#isClosed) return
-          await this.#offer(part, here())
+          if (await this.#offer(part, here())) return
           // Who has rested within the part, or has come meanwhile, is not here any more: it goes on where it is.
           position = endOfPart(part)
         }
@@ -194,11 +201,12 @@ export class OlderReaders {
     }
   }
 
-  async #offer(part: TransactionPart, joined: readonly Member[]): Promise<void> {
+  /** Offers what is in the part; true where too much waits by now, and what follows is to be read again. */
+  async #offer(part: TransactionPart, joined: readonly Member[]): Promise<boolean> {
     const { changes, transaction, isFinal } = part
     const { commitLsn } = transaction
     let members = joined
-    if (members.length === 0) return
+    if (members.length === 0) return false
     let slice = new Slice(this.#options.timers)
     for (const { subscriber } of members) subscriber.releaseBefore(commitLsn)
     for (let offset = 0; offset < changes.length; offset += 1) {
@@ -206,7 +214,7 @@ export class OlderReaders {
       if (members[0]?.subscriber.model !== model) continue
       const stands = { commitLsn, index: indexAt(changes, offset) }
       members = members.filter((member) => this.#isFedOn(member, stands))
-      if (members.length === 0) return
+      if (members.length === 0) return false
       const change = changes.at(offset)
       if (change === undefined) continue
       const offer = new Offer(
@@ -225,6 +233,7 @@ export class OlderReaders {
           slice = new Slice(this.#options.timers)
         }
       }
+      if (this.#options.pressure.isTight) return true
     }
     const end = endOfPart(part)
     for (const member of members) {
@@ -233,6 +242,7 @@ export class OlderReaders {
       if (isFinal) subscriber.releaseBefore(toLsn(commitLsn + 1n))
       if (compareAfter(at.after, end) < 0) at.after = end
     }
+    return false
   }
 
   /** Whether it takes the change, or is beyond it; one that has no room waits for another walk. */

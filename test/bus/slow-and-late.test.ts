@@ -107,6 +107,7 @@ const bounds = fc.record({
   olderTurns: fc.nat(2),
   accountMax: fc.option(fc.integer({ min: 1, max: 6 })),
   lookMs: fc.constantFrom(0, 1, 5),
+  isLagging: fc.boolean(),
 })
 
 type Bounds = typeof bounds extends fc.Arbitrary<infer Value> ? Value : never
@@ -175,12 +176,17 @@ class World {
   nowMs = 0
   readonly #heldMax: number
   readonly #queueLengthMax: number
+  /** In the stream, and still to come to this bus, which may be behind it. */
+  readonly #coming: TransactionPart[] = []
+  #arrived = 0
+  readonly #isLagging: boolean
   #commit = 10
 
   constructor(options: Bounds) {
     const { queueLengthMax, heldMax, logParts, readParts, hasOlder } = options
     this.#heldMax = heldMax * HELD_BYTES
     this.#queueLengthMax = queueLengthMax
+    this.#isLagging = options.isLagging && hasOlder
     this.stream = new Stream(options.olderParts, options.olderTurns)
     const { accountMax } = options
     const bytesOfAccountMax = accountMax === null ? undefined : accountMax * HELD_BYTES
@@ -223,10 +229,19 @@ class World {
     pieces.forEach((piece, at) => {
       const part = { transaction, changes: piece, isFinal: at === pieces.length - 1, byteLength: 0 }
       this.stream.parts.push(part)
-      this.bus.publish(part)
       this.published.push(...piece)
-      this.checkBounds()
+      this.#coming.push(part)
+      if (!this.#isLagging) this.arrive()
     })
+  }
+
+  /** The next part comes from the stream. */
+  arrive(): void {
+    const part = this.#coming.shift()
+    if (part === undefined) return
+    this.#arrived += part.changes.length
+    this.bus.publish(part)
+    this.checkBounds()
   }
 
   subscribe(model: number, actionBits: number, from: number | null, way: Way = PLAIN): void {
@@ -248,7 +263,7 @@ class World {
       subscription,
       isWanted,
       isConflating: way.isConflating,
-      begins: at === null ? this.published.length : at + 1,
+      begins: at === null ? this.#arrived : at + 1,
       got: [],
     }
     this.clients.push(client)
@@ -271,6 +286,7 @@ class World {
     this.nowMs += ms
     for (let turns = 0; turns < count; turns += 1) {
       await turn()
+      this.arrive()
       this.checkBounds()
     }
   }
@@ -338,6 +354,7 @@ class World {
         }
         idle += 1
         await turn()
+        this.arrive()
       }
     }
     return null
@@ -362,7 +379,7 @@ async function run(world: World, steps: readonly Step[]): Promise<void> {
 it('who has read the newest transaction to its end from older entries goes on when more comes', async () => {
   const world = new World({
     ...{ queueLengthMax: 1, heldMax: 1, logParts: 1, readParts: 0, hasOlder: true },
-    ...{ olderParts: 2, olderTurns: 0, accountMax: null, lookMs: 0 },
+    ...{ olderParts: 2, olderTurns: 0, accountMax: null, lookMs: 0, isLagging: false },
   })
   world.publish(
     [
@@ -385,7 +402,7 @@ it('who has read the newest transaction to its end from older entries goes on wh
 it('who reads beside others that are further behind is told of the last change of a transaction, and of no other', async () => {
   const world = new World({
     ...{ queueLengthMax: 1, heldMax: 1, logParts: 1, readParts: 0, hasOlder: true },
-    ...{ olderParts: 1, olderTurns: 0, accountMax: null, lookMs: 0 },
+    ...{ olderParts: 1, olderTurns: 0, accountMax: null, lookMs: 0, isLagging: false },
   })
   const [insert, update] = [0, 1]
   world.subscribe(0, 0, null)
@@ -404,6 +421,22 @@ it('who reads beside others that are further behind is told of the last change o
     expect(await world.finish(client)).toBeNull()
     world.checkPrefix(client)
   }
+})
+
+it('who has read older entries beyond what its own process has come to goes on there once it has', async () => {
+  const world = new World({
+    ...{ queueLengthMax: 1, heldMax: 1, logParts: 1, readParts: 0, hasOlder: true },
+    ...{ olderParts: 2, olderTurns: 0, accountMax: null, lookMs: 0, isLagging: true },
+  })
+  const row = [0, 0] as const
+  world.publish([row, row], 0)
+  world.publish([row], 0)
+  world.subscribe(0, 0, null, { ...PLAIN, isEager: true })
+  world.publish([row], 0)
+  const [client] = world.clients
+  if (client === undefined) throw new Error('Nobody subscribed.')
+  expect(await world.finish(client)).toBeNull()
+  expect(client.got.length).toBe(4)
 })
 
 describe('slow and late subscribers', () => {
