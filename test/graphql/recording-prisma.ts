@@ -13,12 +13,15 @@ export interface RecordingPrisma extends PrismaClientLike {
   readonly calls: readonly PrismaCall[]
 }
 
-/** Creates a client; `answers` maps `user.findMany` to what it returns, and a call without an answer fails. */
+/**
+ * Creates a client; `answers` maps `user.findMany` to what it returns, and a call without an answer fails.
+ * @param readsTogether whether it has one delegate for each model, as Prisma Client has: then reads of a turn share a query
+ */
 export function createRecordingPrisma(
   answers: Readonly<Record<string, (query: Record<string, unknown>) => unknown>> = {},
+  { readsTogether = false }: { readonly readsTogether?: boolean } = {},
 ): RecordingPrisma {
   const calls: PrismaCall[] = []
-  /** One for each model, as Prisma Client has them. */
   const delegates = new Map<string, object>()
   const client = { calls, $connect: () => Promise.reject(new Error('No test connects.')) }
   return new Proxy(client, {
@@ -28,7 +31,7 @@ export function createRecordingPrisma(
 
   function delegate(model: string): object {
     const known = delegates.get(model) ?? createDelegate(model)
-    delegates.set(model, known)
+    if (readsTogether) delegates.set(model, known)
     return known
   }
 

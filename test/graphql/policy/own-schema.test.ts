@@ -22,11 +22,14 @@ function open() {
   const feed = Object.assign(createFakeFeed(catalog, ['User', 'Post', 'Comment']), {
     policies: new Map([['Post', { rows: mine }]]),
   })
-  const prisma = createRecordingPrisma({
-    'user.findUniqueOrThrow': () => ({ id: 'ada', _count: { posts: 1 } }),
-    'user.findFirst': () => ({ id: 'ada', email: 'ada@x', _count: { posts: 2 } }),
-    'user.findUnique': () => ({ id: 'ada', email: 'ada@x', tags: ['x'] }),
-  })
+  const prisma = createRecordingPrisma(
+    {
+      'user.findUniqueOrThrow': () => ({ id: 'ada', _count: { posts: 1 } }),
+      'user.findFirst': () => ({ id: 'ada', email: 'ada@x', _count: { posts: 2 } }),
+      'user.findUnique': () => ({ id: 'ada', email: 'ada@x', tags: ['x'] }),
+    },
+    { readsTogether: true },
+  )
   const builder = new SchemaBuilder<{ PrismaTypes: PrismaTypes; Context: Viewer }>({
     plugins: [PrismaPlugin, RowcastPlugin],
     prisma: { client: prisma, dmmf: getDatamodel() },
