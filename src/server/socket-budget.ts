@@ -9,6 +9,8 @@ export interface BudgetedSocket {
   readonly heldBytes: number
   /** When it last took some of them. */
   readonly movedAtMs: number
+  /** Looks again: Node.js says when everything was taken, and not when something was. */
+  recount(): void
   /** Ends it: it holds what others need. */
   cut(): void
 }
@@ -59,6 +61,8 @@ export class SocketBudget {
     const nowMs = this.#nowMs()
     if (nowMs - this.#cutAtMs < 1_000) return
     this.#cutAtMs = nowMs
+    for (const socket of [...this.#holders]) socket.recount()
+    if (this.#bytes <= this.#bytesMax) return
     const stalled = [...this.#holders].filter(({ movedAtMs }) => nowMs - movedAtMs >= STALLED_MS)
     stalled.sort((a, b) => b.heldBytes - a.heldBytes)
     let over = this.#bytes - this.#bytesMax / 2

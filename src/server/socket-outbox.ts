@@ -35,6 +35,7 @@ export interface SocketOutboxOptions extends FrameTarget {
   readonly budget?: SocketBudget | undefined
 }
 
+const EMPTY = Buffer.alloc(0)
 const UNBOUNDED = new SocketBudget(Number.POSITIVE_INFINITY)
 /** The longest that others wait for one socket's frames to be made; one subscription's may take as long again. */
 const FLUSH_MS = 4
@@ -55,6 +56,7 @@ export class SocketOutbox implements Flushable, BudgetedSocket {
   #isAdded = false
   #isFull = false
   readonly #onWritten: () => void
+  readonly #onTaken: () => void
 
   constructor(options: SocketOutboxOptions) {
     const { socket, webSocket, bufferedBytesMax, frames, turn, guard, budget = UNBOUNDED } = options
@@ -64,11 +66,11 @@ export class SocketOutbox implements Flushable, BudgetedSocket {
     this.#frames = frames
     this.#turn = turn
     this.#budget = budget
-    const onDrain = guard.wrap('go on reading', () => {
-      this.#count(this.#webSocket.bufferedAmount)
+    this.#onTaken = guard.wrap('go on reading', () => {
+      this.recount()
       this.#resumeReading()
     })
-    socket.on('drain', onDrain)
+    socket.on('drain', this.#onTaken)
     socket.once(
       'close',
       guard.wrap('count what a socket held', () => this.#count(0)),
@@ -109,7 +111,9 @@ export class SocketOutbox implements Flushable, BudgetedSocket {
     }
     this.#isFull = frames.byteLength > bytesMax
     frames.writeTo(this.#target, this.#isFull ? this.#onWritten : null)
-    this.#count(webSocket.bufferedAmount)
+    this.recount()
+    // Of little that waits Node.js does not say that it was taken.
+    if (this.heldBytes > 0 && !this.#isFull) this.#target.socket.write(EMPTY, this.#onTaken)
     if (ending !== null) for (const ended of ending) ended.afterWrite()
     if (this.#first !== null) this.#schedule()
   }
@@ -140,6 +144,10 @@ export class SocketOutbox implements Flushable, BudgetedSocket {
     this.#webSocket.terminate()
   }
 
+  recount(): void {
+    this.#count(this.#webSocket.bufferedAmount)
+  }
+
   /** Notes what the socket holds now. */
   #count(bytes: number): void {
     const more = bytes - this.heldBytes
@@ -152,7 +160,7 @@ export class SocketOutbox implements Flushable, BudgetedSocket {
   /** The socket has taken everything. */
   #onRoom(): void {
     this.#isFull = false
-    this.#count(this.#webSocket.bufferedAmount)
+    this.recount()
     this.#resumeReading()
     if (this.#first !== null) this.#schedule()
   }

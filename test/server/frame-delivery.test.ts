@@ -108,6 +108,7 @@ function createWorld(
 
   return {
     bus,
+    budget,
     prisma,
     deliveries,
     /** Subscribes on a socket; `ended` resolves with how it ended. */
@@ -190,6 +191,21 @@ describe('frames', () => {
     expect(slow.socket.writableLength).toBeLessThan(1_200)
     slow.resume()
     await expect.poll(() => titlesOf(slow)).toEqual(titles)
+  })
+
+  test('that wait count as long as the socket has not taken them, however few they are', async () => {
+    const world = createWorld()
+    const socket = createFrameSocket()
+    await world.open(socket, TITLES)
+    await settled()
+    socket.stall()
+    world.bus.commit(post('1'))
+    await settled()
+    expect(world.budget.bytes).toBeGreaterThan(0)
+    socket.resume()
+    await settled()
+    expect(titlesOf(socket)).toEqual(['1'])
+    expect(world.budget.bytes).toBe(0)
   })
 
   test('leave what there is no room for to the log, and send it once there is', async () => {

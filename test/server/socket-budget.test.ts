@@ -7,6 +7,8 @@ interface TestSocket extends BudgetedSocket {
   heldBytes: number
   movedAtMs: number
   isCut: boolean
+  /** What it has taken since it was looked at. */
+  takenBytes: number
 }
 
 function createWorld(bytesMax: number) {
@@ -21,7 +23,12 @@ function createWorld(bytesMax: number) {
   }
   const open = (): TestSocket => {
     const socket: TestSocket = {
-      ...{ heldBytes: 0, movedAtMs: 0, isCut: false },
+      ...{ heldBytes: 0, movedAtMs: 0, isCut: false, takenBytes: 0 },
+      recount() {
+        const { heldBytes, takenBytes } = socket
+        socket.takenBytes = 0
+        if (takenBytes > 0) hold(socket, heldBytes - takenBytes)
+      },
       cut() {
         socket.isCut = true
         hold(socket, 0)
@@ -45,6 +52,18 @@ it('cuts the largest that have not moved, and nobody else, once all hold too muc
   hold(late, 200)
   expect([large, small, reading, late].map(({ isCut }) => isCut)).toEqual([true, false, false, false])
   expect(budget.bytes).toBe(100 + 140 + 200)
+})
+
+it('does not cut one that takes what it holds bit by bit', () => {
+  const { budget, hold, open, pass } = createWorld(1_000)
+  const [slow, stalled, late] = [open(), open(), open()]
+  hold(slow, 500)
+  hold(stalled, 400)
+  pass(10_000)
+  slow.takenBytes = 100
+  hold(late, 300)
+  expect([slow, stalled].map(({ isCut }) => isCut)).toEqual([false, true])
+  expect(budget.bytes).toBe(400 + 300)
 })
 
 it('is bounded by what each adds to an exhausted budget, whatever they do, and gives everybody something', () => {
