@@ -49,8 +49,14 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     const source: AsyncIterator<unknown> & { readonly pull?: DeliveryPull | undefined } =
       events[Symbol.asyncIterator]()
     const isChanges = source.pull !== undefined
-    const group = groups.join(args, isChanges ? audienceOf(events) : null, isChanges)
-    return new ResultStream({ source, group, args, onDelivered })
+    try {
+      const group = groups.join(args, isChanges ? audienceOf(events) : null, isChanges)
+      return new ResultStream({ source, group, args, onDelivered })
+    } catch (error) {
+      // Variables may be nested more deeply than a text can be made of: nobody else would end the source.
+      await source.return?.()
+      throw error
+    }
   }
 
   return {
