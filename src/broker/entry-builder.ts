@@ -104,9 +104,8 @@ export class EntryBuilder {
     if (tag === TAG_INSERT || tag === TAG_UPDATE || tag === TAG_DELETE) {
       const oid = readUint32(bytes, start + 1)
       if (this.#registry.noteRow(oid)) this.#define(oid)
-      const digest = this.#digests.get(oid)
-      if (digest === undefined) this.#skip(1)
-      else this.#add(bytes, start, end, 1, [oid])
+      if (this.#isLive(oid)) this.#add(bytes, start, end, 1, [oid])
+      else this.#skip(1)
       return
     }
     const message = decodeMessage(bytes, start, end)
@@ -133,7 +132,7 @@ export class EntryBuilder {
         return
       case 'truncate': {
         this.#registry.noteTruncate()
-        const live = message.relationOids.filter((oid) => this.#digests.has(oid))
+        const live = message.relationOids.filter((oid) => this.#isLive(oid))
         if (live.length === 0) this.#skip(message.relationOids.length)
         else this.#add(bytes, start, end, message.relationOids.length, live)
         return
@@ -209,6 +208,12 @@ export class EntryBuilder {
       epoch: { systemId: '0', timeline: 0 },
     }
     return { prefix, content: new Uint8Array(content), lsn, transaction, index: 0 }
+  }
+
+  /** A table can become a model's behind its Relation message, by what the catalog says. */
+  #isLive(oid: number): boolean {
+    if (!this.#digests.has(oid)) this.#define(oid)
+    return this.#digests.has(oid)
   }
 
   #skip(count: number): void {

@@ -191,12 +191,13 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
     faults.drift(model.name, drifted?.drift ?? null)
   }
 
-  /** PostgreSQL describes a relation once after a change of it: what did not fit then may fit what the catalog says now. */
-  function redescribeDrifted(): void {
+  /** PostgreSQL describes a relation once: what did not fit, or was nobody's, may be a model's by what the catalog says now. */
+  function redescribe(): void {
     for (const [oid, { relation, drift, model }] of [...entries]) {
-      if (drift === null) continue
+      const isHeir = shapes.has(oid) && heirs.has(qualify(relation.schema, relation.table))
+      if (drift === null && (model !== null || !isHeir)) continue
       entries.set(oid, describe(relation))
-      updateFault(model)
+      updateFault(model ?? entries.get(oid)?.model ?? null)
     }
   }
 
@@ -251,7 +252,7 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
         }),
       )
       unpublished = new Map(named.map(([name, each]) => [name, new Set(each.unpublishedColumns)]))
-      redescribeDrifted()
+      redescribe()
     },
     fail: (model, why) => faults.drift(model, why),
     hold: (model, why) => faults.hold(model, why),

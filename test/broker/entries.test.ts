@@ -103,11 +103,11 @@ function encode(specs: readonly MessageSpec[]): Buffer[] {
 }
 
 /** A tap's entries, cut at `recordsMax`, and what relations look like. */
-function build(messages: readonly Buffer[], recordsMax: number) {
+function build(messages: readonly Buffer[], recordsMax: number, registry = newRegistry()) {
   const entries: BuiltEntry[] = []
   const relations = new Map<string, Buffer>()
   const builder = new EntryBuilder(
-    newRegistry(),
+    registry,
     {
       onBegin() {},
       onCommit() {},
@@ -120,7 +120,7 @@ function build(messages: readonly Buffer[], recordsMax: number) {
   )
   builder.reset(ZERO)
   for (const bytes of messages) builder.take(bytes, 0, bytes.length)
-  return { entries, relations }
+  return { entries, relations, builder }
 }
 
 /** Redis, as far as ids go: an entry that is not greater than the last is refused. */
@@ -191,6 +191,21 @@ describe('entries', () => {
       ),
       { numRuns: 300 },
     )
+  })
+
+  it('have the rows of a table that wrote before it was known to inherit, from then on', () => {
+    const registry = newRegistry()
+    const { entries, relations, builder } = build(
+      encode([relation(OTHERS, 'special_tags'), ...transactionOf(1, ['other'])]),
+      5,
+      registry,
+    )
+    expect(entries).toEqual([])
+    const heir = { model: 'Tag', schema: 'public', table: 'special_tags', unpublishedColumns: [] }
+    registry.expect([{ ...heir, table: 'Tag' }, heir])
+    for (const bytes of encode(transactionOf(2, ['other']))) builder.take(bytes, 0, bytes.length)
+    expect(entries).toHaveLength(1)
+    expect(relations.size).toBe(1)
   })
 
   it('know which old rows are keys alone, for a reader who never saw the partition described', async () => {

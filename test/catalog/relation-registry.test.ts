@@ -223,4 +223,17 @@ describe('what the catalog of the database says', () => {
     registry.update(heir)
     expect(registry.faults.size).toBe(0)
   })
+
+  test('a table that wrote before it was known to inherit is the model’s from then on; its predecessor is not', () => {
+    const registry = createRegistry()
+    registry.expect([own])
+    const heir = { ...relation, table: 'special' }
+    registry.update({ ...heir, oid: 2 })
+    registry.update({ ...heir, oid: 3 })
+    expect(registry.readerOf(3)).toBeNull()
+    registry.expect([own, { ...own, table: 'special' }])
+    expect(registry.entryOf(3)?.model).toBe(model)
+    expect(registry.readerOf(3)).not.toBeNull()
+    expect(registry.readerOf(2)).toBeNull()
+  })
 })
