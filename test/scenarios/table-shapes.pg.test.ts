@@ -105,6 +105,22 @@ describe('inheritance', () => {
   })
 })
 
+describe('inheritance by a table that is made, published and written at once', () => {
+  it('is a gap for the model, and its rows come from then on', async () => {
+    const { sql, watch, rowcast } = await openScenario()
+    const items = watch()
+    const { publication } = rowcast.status()
+    await sql(`BEGIN; CREATE TABLE special_items (extra int, PRIMARY KEY (id)) INHERITS (items);
+      ALTER TABLE special_items REPLICA IDENTITY FULL; ALTER PUBLICATION "${publication}" ADD TABLE special_items;
+      COMMIT; INSERT INTO special_items VALUES (1, 'a', 7)`)
+    expect(await items.failure()).toMatchObject({ code: 'RESYNC_REQUIRED' })
+    await expect.poll(() => rowcast.status().drifted).toEqual([])
+    const again = watch()
+    await sql(`INSERT INTO special_items VALUES (2, 'b', 7)`)
+    expect((await again.next()).new).toEqual({ id: 2, note: 'b' })
+  })
+})
+
 describe('generated columns', () => {
   const model = buildModel(
     [buildField('id', 'Int'), buildField('price', 'Int'), buildField('total', 'Int', { hasDefault: true })],
