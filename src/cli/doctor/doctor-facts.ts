@@ -27,7 +27,7 @@ export interface ServerFacts {
 /** One column. */
 export interface ColumnFacts {
   readonly name: string
-  /** format_type without modifiers: `character varying`, `timestamp(3) without time zone`. */
+  /** format_type without modifiers, of a domain that of its base: `character varying`, `timestamp without time zone`. */
   readonly type: string
   readonly isRequired: boolean
 }
@@ -107,7 +107,11 @@ const TABLES_SQL = `
            WHERE p.schemaname = w.nspname AND p.tablename = w.relname) AS "rowBytes",
          coalesce(sum(CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_relation_size(c.reltoastrelid) END), 0)::float8 AS "toastBytes",
          coalesce(sum(pg_relation_size(c.oid)), 0)::float8 AS "heapBytes",
-         (SELECT coalesce(jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, NULL),
+         (SELECT coalesce(jsonb_agg(jsonb_build_object('name', a.attname, 'type', (
+                   WITH RECURSIVE base AS (
+                     SELECT a.atttypid AS oid UNION ALL
+                     SELECT t.typbasetype FROM base JOIN pg_type t ON t.oid = base.oid WHERE t.typtype = 'd'
+                   ) SELECT format_type(base.oid, NULL) FROM base JOIN pg_type t ON t.oid = base.oid AND t.typtype <> 'd'),
                    'isRequired', a.attnotnull) ORDER BY a.attnum), '[]')
             FROM pg_attribute a WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS "columns"
     FROM wanted w JOIN members m ON m.root = w.oid JOIN pg_class c ON c.oid = m.oid

@@ -13,7 +13,7 @@ const TYPE_NAMES: Readonly<Record<string, RegExp>> = {
   BigInt: /^bigint$/,
   Float: /^(double precision|real)$/,
   Decimal: /^(numeric|money)$/,
-  DateTime: /^(timestamp|time|date)/,
+  DateTime: /^(date$|time(stamp)? )/,
   Json: /^jsonb?$/,
   Bytes: /^bytea$/,
   Boolean: /^boolean$/,

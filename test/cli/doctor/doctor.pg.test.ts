@@ -41,6 +41,17 @@ it('finds what SQL cannot: a pooler that refuses replication connections', async
   expect((await examine(database)).code).toBe(0)
 })
 
+it('sees through domains, as the stream does', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await database.query(
+    'CREATE DOMAIN words AS text; CREATE DOMAIN few_words AS words; CREATE DOMAIN cents AS int',
+  )
+  await database.query('ALTER TABLE "Tag" ALTER COLUMN name TYPE few_words')
+  expect(codesOf(await examine(database))).not.toContain('CATALOG_DRIFT')
+  await database.query('ALTER TABLE "Tag" ALTER COLUMN name TYPE cents USING 0')
+  expect(codesOf(await examine(database))).toContain('CATALOG_DRIFT')
+})
+
 it('finds a server that does not answer', async () => {
   await using database = await openDatabase()
   const nobody = await examine(database, 'postgresql://u:secret@127.0.0.1:1/none')

@@ -273,6 +273,14 @@ describe('doctor', () => {
     expect(findAll(well)).toEqual([])
   })
 
+  it.each(['time_slot', 'dates', 'app.timestamp_kind'])(
+    'takes %s for a type of the database, not for a time',
+    (type) => {
+      const [id = column('id', 'integer'), , ...rest] = load.columns
+      expect(findAll(withLoad({ columns: [id, column('email', type), ...rest] }))).toEqual([])
+    },
+  )
+
   it.each(TABLE)('finds %s', (_name, examination, severity, code, mend) => {
     const findings = findAll(examination)
     expect(findings.map((finding) => [finding.severity, finding.code])).toEqual([[severity, code]])
