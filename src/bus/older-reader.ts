@@ -97,7 +97,8 @@ export class OlderReaders {
       if (isReached) this.#awaitHere(member, position)
       else subscriber.queue.end(known.notReached())
     } catch (error) {
-      subscriber.queue.end(asError(error))
+      // One that has gone on without an answer needs none.
+      if (this.#members.get(subscriber) === member) subscriber.queue.end(asError(error))
     }
   }
 

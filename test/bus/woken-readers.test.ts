@@ -117,3 +117,35 @@ it('who is ahead of this process, but not of the database, waits without keeping
   expect(ahead).toEqual(cursorsOf(parts).slice(3))
   expect(asked).toBe(2)
 })
+
+it('who was ahead, and has been caught up with, needs no broker that says so', async () => {
+  let fail: (error: Error) => void = () => undefined
+  const older: OlderLog = {
+    hasReached: () =>
+      new Promise((_resolve, reject) => {
+        fail = reject
+      }),
+    read: () => ({ next: () => Promise.resolve([]), position: { commitLsn: toLsn(0n), index: 0 } }),
+  }
+  const bus = createMemoryBus({ older })
+  bus.open(START)
+  const parts = [partOf(10, 1), partOf(20, 2), partOf(30, 1), partOf(40, 1)]
+  const [first, second, third, fourth] = parts as [
+    TransactionPart,
+    TransactionPart,
+    TransactionPart,
+    TransactionPart,
+  ]
+  bus.publish(first)
+  const subscription = bus.subscribe({ model: 'User', after: second.changes.at(0)?.cursor })
+  const got = consume(subscription)
+  bus.publish(second)
+  bus.publish(third)
+  await expect.poll(() => got).toEqual(cursorsOf(parts).slice(2, 4))
+  fail(new Error('The broker is away.'))
+  await turns(3)
+  bus.publish(fourth)
+  await turns(3)
+  expect(subscription.pull?.isEnded).toBe(false)
+  expect(got).toEqual(cursorsOf(parts).slice(2))
+})
