@@ -6,8 +6,8 @@ import { isOwnMessage, parseBarrier } from '../source/barrier-message.ts'
 import { createMissedError } from '../source/model-tables.ts'
 
 /** Ends the subscriptions and the cursors that a barrier cuts. @returns whether the message is one of rowcast's own */
-export function applyBarrier(bus: ChangeBus, message: EmittedMessage): boolean {
-  const barrier = parseBarrier(message)
+export function applyBarrier(bus: ChangeBus, message: EmittedMessage, slot: string): boolean {
+  const barrier = parseBarrier(message, slot)
   const { transaction } = message
   if (barrier === null || transaction === null) return isOwnMessage(message)
   for (const model of barrier.cut) {

@@ -73,7 +73,7 @@ export class BrokerArchive implements OlderLog {
           if (drifted === model) fault = resync('changes of its model could not be read for a while')
         },
         onMessage(message) {
-          if (!parseBarrier(message)?.cut.includes(model)) return
+          if (!parseBarrier(message, store.slot)?.cut.includes(model)) return
           if (after !== null) fault = resync('what is published of its table has changed since')
           // Whoever asks for all that is retained begins after the gap.
           else parts = []

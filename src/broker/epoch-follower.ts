@@ -244,7 +244,7 @@ export class EpochFollower {
     const first = entries.findIndex((entry) => entry.previous.lsn !== entry.id.lsn)
     const preloaded = first < 0 ? [] : entries.slice(first)
     const from = preloaded[0]?.previous ?? last
-    const { bus, onMessage } = this.#options
+    const { bus, onMessage, store } = this.#options
     const feeder = this.#options.createFeeder(
       {
         publish: (part) => bus.publish(part),
@@ -252,7 +252,7 @@ export class EpochFollower {
         onRecovery: (model) => this.#onRecovery(model),
         // What was said before this process came is not for those who listen now.
         onMessage: (message) => {
-          if (!applyBarrier(bus, message) && !this.#isPreloading) onMessage(message)
+          if (!applyBarrier(bus, message, store.slot) && !this.#isPreloading) onMessage(message)
         },
       },
       from,

@@ -31,13 +31,13 @@ const PAGES_MAX = 16
 /** Reads and writes epochs of one slot of one database cluster. */
 export class EpochStore {
   readonly #prefix: string | null
-  readonly #slot: string
+  readonly slot: string
   #systemId: string | null = null
 
   /** @param prefix what all keys begin with; null makes one of the cluster's identifier */
   constructor(prefix: string | null, slot: string) {
     this.#prefix = prefix
-    this.#slot = slot
+    this.slot = slot
   }
 
   /** The cluster whose epochs these are; others' are not looked at. */
@@ -51,12 +51,12 @@ export class EpochStore {
   }
 
   get keys(): StreamKeys {
-    return streamKeys(this.#prefix ?? `rowcast:${this.systemId}`, this.#slot)
+    return streamKeys(this.#prefix ?? `rowcast:${this.systemId}`, this.slot)
   }
 
   /** Written to find out whether writing is possible. */
   get probeKey(): string {
-    return `${this.#prefix ?? 'rowcast'}:{${this.#slot}}:probe`
+    return `${this.#prefix ?? 'rowcast'}:{${this.slot}}:probe`
   }
 
   /** All that are known, oldest first. */

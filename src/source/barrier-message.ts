@@ -1,7 +1,8 @@
 /**
  * Stage 5, source. The barrier: a message of ours in the WAL, which says what is published of which models, and of
  * which of them changes may be missing before it. In the WAL it stands among the changes in its place, for every
- * reader of the slot and of the broker alike, and is read again after a restart as long as older cursors are.
+ * reader of the slot and of the broker alike, and is read again after a restart as long as older cursors are. PostgreSQL
+ * sends it to all slots of the database: it names its own, whose readers alone it is for.
  * Source: PostgreSQL manual, "Replication Management Functions", pg_logical_emit_message. Pure.
  */
 import type { EmittedMessage } from '../changes/emitted-message.ts'
@@ -25,10 +26,11 @@ export function isOwnMessage({ prefix }: { readonly prefix: string }): boolean {
   return prefix === HEARTBEAT_PREFIX
 }
 
-/** The statement that writes a barrier; its transaction is its own. */
-export function barrierSql({ published, cut, cleanFrom }: Barrier): string {
+/** The statement that writes a barrier for the readers of a slot; its transaction is its own. */
+export function barrierSql({ published, cut, cleanFrom }: Barrier, slot: string): string {
   const text = JSON.stringify({
     barrier: 1,
+    slot,
     published: Object.fromEntries(published),
     cut,
     cleanFrom: String(cleanFrom),
@@ -37,17 +39,20 @@ export function barrierSql({ published, cut, cleanFrom }: Barrier): string {
 }
 
 /**
- * The barrier that a message is; null for every other one. Whoever may write to the database may write one: it can end
- * subscriptions with RESYNC_REQUIRED, and do nothing else.
+ * The barrier that a message is for the readers of a slot; null for every other message, and for what the readers of
+ * another slot know: they may have another publication, and have missed other changes. Whoever may write to the database
+ * may write one: it can end subscriptions with RESYNC_REQUIRED, and do nothing else.
  */
 export function parseBarrier(
   message: Pick<EmittedMessage, 'prefix' | 'content' | 'transaction'>,
+  slot: string,
 ): Barrier | null {
   if (!isOwnMessage(message) || message.transaction === null || message.content.length === 0) return null
   const raw = parseJson(new TextDecoder().decode(message.content))
   if (typeof raw !== 'object' || raw === null) return null
-  const { barrier, published, cut, cleanFrom } = raw as Readonly<Record<string, unknown>>
-  if (barrier !== 1 || !Array.isArray(cut) || typeof published !== 'object' || published === null) return null
+  const { barrier, slot: of, published, cut, cleanFrom } = raw as Readonly<Record<string, unknown>>
+  if (barrier !== 1 || of !== slot) return null
+  if (!Array.isArray(cut) || typeof published !== 'object' || published === null) return null
   const lsn = typeof cleanFrom === 'string' && /^\d{1,20}$/.test(cleanFrom) ? toLsn(BigInt(cleanFrom)) : null
   if (lsn === null) return null
   const models = Object.entries(published).flatMap(([model, value]) => {

@@ -60,6 +60,7 @@ export interface PublicationListener extends ModelTableListener {
 export interface PublicationGuardOptions {
   readonly registry: RelationRegistry
   readonly publication: string
+  readonly slot: string
   readonly logger: Logger
   readonly judge?: TableJudge | undefined
   readonly listener: PublicationListener
@@ -142,7 +143,7 @@ export class PublicationGuard {
 
   async #write(query: RunQuery, barrier: Barrier): Promise<void> {
     try {
-      await query(barrierSql(barrier))
+      await query(barrierSql(barrier, this.#options.slot))
     } catch (error) {
       this.#ledger.withdraw(barrier)
       if (sqlstateOf(error) === null) throw error
@@ -153,7 +154,7 @@ export class PublicationGuard {
   /** Takes a message of the stream. @returns whether it was one of ours */
   takeMessage(message: EmittedMessage): boolean {
     if (!isOwnMessage(message)) return false
-    const barrier = parseBarrier(message)
+    const barrier = parseBarrier(message, this.#options.slot)
     if (barrier === null || message.transaction === null) return true
     const position = { commitLsn: message.transaction.commitLsn, index: INDEX_AFTER_ALL }
     this.#pass(barrier, position)

@@ -78,7 +78,7 @@ export function createStreamSession(
   const retention = { ...options.retention, bytes: Math.min(options.retention.bytes, bytesMax) }
   const guard = new PublicationGuard({
     ...{ registry, logger, judge: options.judgeTable },
-    publication: goal.publication,
+    ...{ publication: goal.publication, slot: goal.slot },
     listener: {
       ...{ onDrift, onRecovery, onProgress, onCut: options.onCut },
       onTables: (tables) => relay?.tellTables(tables),

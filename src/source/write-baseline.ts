@@ -18,7 +18,7 @@ export async function writeBaseline(query: RunQuery, goal: SetupGoal): Promise<v
   const models = groupByModel(await readModelTables(query, goal, serverVersion))
   const published = new Map<string, PublishedModel>()
   for (const [model, tables] of models) if (tables !== null) published.set(model, tables)
-  await query(barrierSql({ published, cut: [], cleanFrom: LSN_ZERO })).catch((error: unknown) => {
+  await query(barrierSql({ published, cut: [], cleanFrom: LSN_ZERO }, goal.slot)).catch((error: unknown) => {
     if (sqlstateOf(error) === null) throw error
   })
 }

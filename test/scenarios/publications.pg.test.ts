@@ -2,11 +2,12 @@
  * Publications that somebody else made: whole schemas, row filters, column lists. And a database in another
  * encoding. Behaviours of PostgreSQL's 005_encoding, 025_rep_changes_for_schema, 028_row_filter, 031_column_list.
  */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { parseConnectionTarget } from '../../src/source/connection-target.ts'
 import { withSqlClient } from '../../src/source/sql.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { openDatabase } from '../support/database.ts'
+import { slotOf } from '../support/live-rowcast.ts'
 import {
   type AnyModelChange,
   buildRowcast,
@@ -50,6 +51,50 @@ describe('a publication of schemas', () => {
     const again = watch()
     await sql('INSERT INTO shop.items VALUES (3)')
     expect((await again.next()).key).toEqual({ id: 3 })
+  })
+})
+
+describe('two services of one database', () => {
+  it('keep apart what each of them has missed', async () => {
+    const { sql, watch, database } = await openScenario({ models: [ITEM] })
+    const items = watch()
+    const slot = `${slotOf(database)}_2`
+    const options = { slot, publication: 'second' }
+    const second = buildRowcast(database, { models: [ITEM], options })
+    onTestFinished(async () => {
+      await second.stop()
+      await database.query(`SELECT pg_drop_replication_slot('${slot}')`)
+    })
+    await second.enable()
+    second.start()
+    await second.ready()
+    const others = second.subscribe('Item')
+    // A gap of the second, which is none of the first.
+    await sql('ALTER PUBLICATION second DROP TABLE items; ALTER PUBLICATION second ADD TABLE items')
+    await expect(others.next()).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+    await expect.poll(() => second.status().drifted, { timeout: 20_000 }).toEqual([])
+    await sql(`INSERT INTO items VALUES (1, 'seen')`)
+    expect((await items.next()).key).toEqual({ id: 1 })
+  })
+
+  it('a slot that is made says nothing of what the readers of another one have missed', async () => {
+    const { sql, watch, database } = await openScenario({
+      models: [ITEM],
+      options: { watchIntervalMs: 2_000 },
+    })
+    const items = watch()
+    const slot = `${slotOf(database)}_2`
+    const second = buildRowcast(database, { models: [ITEM], options: { slot } })
+    onTestFinished(async () => {
+      await database.query(`SELECT pg_drop_replication_slot('${slot}')`)
+    })
+    await sql('ALTER PUBLICATION rowcast DROP TABLE items')
+    await sql(`INSERT INTO items VALUES (1, 'missed')`)
+    await sql('ALTER PUBLICATION rowcast ADD TABLE items')
+    await second.enable()
+    expect(await items.failure()).toMatchObject({
+      code: expect.stringMatching(/RESYNC_REQUIRED|SOURCE_TABLE_NOT_PUBLISHED/),
+    })
   })
 })
 

@@ -28,19 +28,27 @@ const messageOf = (content: string) => ({
 })
 
 it('a barrier comes back as it was written', () => {
-  expect(parseBarrier(messageOf(contentOf(barrierSql(barrier))))).toEqual(barrier)
+  expect(parseBarrier(messageOf(contentOf(barrierSql(barrier, 'mine'))), 'mine')).toEqual(barrier)
 })
 
 it('what is no barrier of ours is none, whatever somebody wrote', () => {
-  const good = contentOf(barrierSql(barrier))
-  expect(parseBarrier({ ...messageOf(good), prefix: 'app' })).toBe(null)
+  const good = contentOf(barrierSql(barrier, 'mine'))
+  expect(parseBarrier({ ...messageOf(good), prefix: 'app' }, 'mine')).toBe(null)
   // One that stands outside its transaction stands in no order with the changes.
-  expect(parseBarrier({ ...messageOf(good), transaction: null })).toBe(null)
+  expect(parseBarrier({ ...messageOf(good), transaction: null }, 'mine')).toBe(null)
   for (const text of ['', '{', 'null', '[]', '7', good.replace('"barrier":1', '"barrier":2')]) {
-    expect(parseBarrier(messageOf(text))).toBe(null)
+    expect(parseBarrier(messageOf(text), 'mine')).toBe(null)
   }
   for (const cleanFrom of ['"-1"', '1', '"0/1"']) {
-    expect(parseBarrier(messageOf(good.replace(/"cleanFrom":"\d+"/, `"cleanFrom":${cleanFrom}`)))).toBe(null)
+    expect(
+      parseBarrier(messageOf(good.replace(/"cleanFrom":"\d+"/, `"cleanFrom":${cleanFrom}`)), 'mine'),
+    ).toBe(null)
   }
-  expect(parseBarrier(messageOf(good.replace('"fileNode":2', '"fileNode":"2"')))?.published.size).toBe(0)
+  expect(
+    parseBarrier(messageOf(good.replace('"fileNode":2', '"fileNode":"2"')), 'mine')?.published.size,
+  ).toBe(0)
+})
+
+it('what the readers of another slot know says nothing of what was missed in this one', () => {
+  expect(parseBarrier(messageOf(contentOf(barrierSql(barrier, 'theirs'))), 'mine')).toBe(null)
 })
