@@ -29,7 +29,7 @@ export interface StreamPast {
   readonly timeline: number
   /** Everything before it was delivered. */
   readonly safeLsn: Lsn
-  /** End of the last transaction of which anything was delivered. */
+  /** Where the commit record begins of the last transaction of which anything was delivered. */
   readonly deliveredLsn: Lsn
 }
 
@@ -66,13 +66,13 @@ export function judgeContinuity(past: StreamPast | null, present: StreamPresent)
   if (present.timeline !== past.timeline) {
     const end = present.history.find((entry) => entry.timeline === past.timeline)?.endLsn
     if (end === undefined) return gap('timeline-unknown')
-    // We delivered what the server that took over never got.
-    if (past.deliveredLsn > end) return gap('timeline-diverged')
+    // We delivered what the server that took over never got: at the least the commit record itself.
+    if (past.deliveredLsn >= end) return gap('timeline-diverged')
     // What lies between a promotion and our position held nothing for us on the old timeline, and is new now.
     if (end < floorLsn) floorLsn = end
   }
   // What was delivered had been flushed: a server that has not come as far is not the one that sent it.
-  const isBehind = present.flushedLsn < floorLsn || present.flushedLsn < past.deliveredLsn
+  const isBehind = present.flushedLsn < floorLsn || present.flushedLsn <= past.deliveredLsn
   if (isBehind) return gap('server-behind')
   if (slotFloor > floorLsn) return gap('slot-recreated')
   return { kind: 'continuous', floorLsn }

@@ -62,6 +62,18 @@ describe('judgeContinuity', () => {
       { kind: 'gap', floorLsn: 500n, reason: 'timeline-diverged' },
     ],
     [
+      'a promoted standby that got all but the last record of what was delivered',
+      { timeline: 2, history: [{ timeline: 1, endLsn: lsn(900) }] },
+      {},
+      { kind: 'gap', floorLsn: 500n, reason: 'timeline-diverged' },
+    ],
+    [
+      'a restored server that ends just before the commit of what was delivered',
+      { flushedLsn: lsn(900) },
+      { safeLsn: lsn(890) },
+      { kind: 'gap', floorLsn: 500n, reason: 'server-behind' },
+    ],
+    [
       'two promotions at once',
       {
         timeline: 3,
