@@ -20,7 +20,7 @@ import type { EpochStore } from './epoch-store.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RelationCache } from './relation-cache.ts'
 import { type Mark, StreamReader } from './stream-reader.ts'
-import { parseTableStates } from './table-states.ts'
+import { digestOfTables, parseTableStates } from './table-states.ts'
 import { TapSignal } from './tap-signal.ts'
 
 /** What a follower needs. */
@@ -167,18 +167,18 @@ export class EpochFollower {
   }
 
   async #hear(connection: RedisConnection, reader: StreamReader, mark: Mark): Promise<void> {
-    const { tables } = mark
     await this.#signal.hear(mark, () => reader.readClockMs())
-    if (tables !== null && tables !== this.#tablesDigest) await this.#readTables(connection, tables)
+    if (mark.tables !== null && mark.tables !== this.#tablesDigest) await this.#readTables(connection)
   }
 
-  async #readTables(connection: RedisConnection, digest: string): Promise<void> {
+  /** There may be a newer document than the one that a mark has named: what counts is which one was read. */
+  async #readTables(connection: RedisConnection): Promise<void> {
     if (this.#epoch === null) return
     const { tables } = this.#options.store.keys.epoch(this.#epoch.id)
     const text = await connection.send(['GET', tables])
     const states = text === null ? null : parseTableStates(String(text))
     if (states === null) return
-    this.#tablesDigest = digest
+    this.#tablesDigest = digestOfTables(String(text))
     this.#tableGuard.update(states)
   }
 
@@ -235,7 +235,7 @@ export class EpochFollower {
 
   async #startFresh(connection: RedisConnection, epoch: Epoch): Promise<void> {
     const reader = this.#readerOf(connection, epoch)
-    await this.#readTables(connection, this.#tablesDigest)
+    await this.#readTables(connection)
     const { entries, last, end } = await reader.readNewest(this.#options.preloadBytes)
     if (last === null) {
       this.#epoch = null

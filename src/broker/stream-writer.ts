@@ -12,6 +12,7 @@ import { formatMark } from './mark.ts'
 import type { RedisConnection, RedisReply } from './redis-connection.ts'
 import type { EpochKeys } from './stream-keys.ts'
 import { ENTRY_FIELD, toRawEntries } from './stream-reply.ts'
+import { digestOfTables } from './table-states.ts'
 
 /** What a writer needs. */
 export interface StreamWriterOptions {
@@ -23,8 +24,6 @@ export interface StreamWriterOptions {
   readonly last: EntryId
   /** Replicas that must have a batch before it counts as accepted. */
   readonly replicas: number
-  /** Digest of the document about the models' tables, for marks. */
-  readonly tablesDigest: () => string | null
   /** Everything before `lsn` is in the stream, whose last entry is `last`. */
   readonly onAccepted: (lsn: Lsn, last: EntryId) => void
   readonly onPressure: (isFull: boolean) => void
@@ -35,6 +34,7 @@ export interface StreamWriterOptions {
 type Item =
   | { readonly kind: 'entry'; readonly id: EntryId; readonly payload: Buffer }
   | { readonly kind: 'mark'; readonly lsn: Lsn }
+  | { readonly kind: 'tables'; readonly text: string }
   | { readonly kind: 'command'; readonly args: readonly (string | Buffer)[] }
 
 /** An entry of a batch; `at` is the index of its answer. */
@@ -67,6 +67,8 @@ export class StreamWriter {
   #last: EntryId
   #marked: Lsn | null = null
   #markedAtMs = 0
+  /** Of the document about the models' tables that was sent last. */
+  #tablesDigest: string | null = null
   entryCount = 0
 
   constructor(options: StreamWriterOptions) {
@@ -102,6 +104,11 @@ export class StreamWriter {
   /** Everything before `lsn` was added. */
   addMark(lsn: Lsn): void {
     this.#add({ kind: 'mark', lsn })
+  }
+
+  /** Where the models' tables stand from here on. Marks name it once it is sent: whoever reads it by its name has it. */
+  addTables(text: string): void {
+    this.#add({ kind: 'tables', text })
   }
 
   /** A command that has to arrive before what is added later. */
@@ -170,6 +177,7 @@ export class StreamWriter {
     for (const item of batch) {
       if (item.kind === 'mark') mark = item.lsn
       else if (item.kind === 'command') commands.push(item.args)
+      else if (item.kind === 'tables') commands.push(this.#tablesCommand(item.text))
       else {
         const { id, payload } = item
         entries.push({ id, at: commands.length, payload })
@@ -201,9 +209,14 @@ export class StreamWriter {
     this.#options.onPressure(false)
   }
 
+  #tablesCommand(text: string): readonly string[] {
+    this.#tablesDigest = digestOfTables(text)
+    return ['SET', this.#options.keys.tables, text]
+  }
+
   #markCommand(lsn: Lsn, last: EntryId): readonly string[] {
-    const { keys, writerId, tablesDigest } = this.#options
-    const mark = formatMark({ lsn, last, writer: writerId, tables: tablesDigest() })
+    const { keys, writerId } = this.#options
+    const mark = formatMark({ lsn, last, writer: writerId, tables: this.#tablesDigest })
     return ['XADD', keys.marks, 'MAXLEN', '1', '*', 'm', mark]
   }
 

@@ -1,10 +1,16 @@
 /** Beside the bus, broker. Where the models' tables stand, as a tap keeps it for gateways. */
+import { createHash } from 'node:crypto'
 import type { ModelTableState } from '../source/model-tables.ts'
 import { openDocument, sealDocument } from './sealed-document.ts'
 
 /** Formats it as it is kept. */
 export function formatTableStates(tables: readonly ModelTableState[]): string {
   return sealDocument({ tables })
+}
+
+/** What marks name the text by. */
+export function digestOfTables(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
 /** Parses it; null when it is none of rowcast's. @throws BROKER_ENTRY_UNREADABLE when a newer rowcast wrote it */

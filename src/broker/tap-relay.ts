@@ -3,7 +3,7 @@
  * entries of the present epoch or as the first of a new one. PostgreSQL admits one reader of a slot, so there is one
  * tap that writes; entry ids keep it so where an older one still has something on the way.
  */
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
@@ -149,7 +149,6 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     const keys = store.keys.epoch(epoch.id)
     const writer = new StreamWriter({
       ...{ connection: current, keys, writerId, last, replicas: broker.replicas },
-      tablesDigest: () => digestOf(tables),
       onAccepted(lsn, lastEntry) {
         const { systemId, timeline } = epoch
         published = { epochId: epoch.id, systemId, timeline, last: lastEntry, safeLsn: lsn }
@@ -163,7 +162,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     session = opened
     handedOver = LSN_ZERO
     builder.reset(last)
-    if (tables !== NO_TABLES) writer.addCommand(['SET', keys.tables, tables])
+    if (tables !== NO_TABLES) writer.addTables(tables)
     writer.addMark(start.floorLsn)
     open(opened, current, isNew, start.floorLsn).catch((error: unknown) => {
       if (session === opened) fail(toBrokerError(error))
@@ -259,8 +258,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       const text = formatTableStates(states)
       if (text === tables) return
       tables = text
-      if (session !== null)
-        session.writer.addCommand(['SET', store.keys.epoch(session.epoch.id).tables, text])
+      session?.writer.addTables(text)
     },
     tellGap(error) {
       const current = connection
@@ -286,8 +284,4 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       entryCount: entryCount + (session?.writer.entryCount ?? 0),
     }),
   }
-}
-
-function digestOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }

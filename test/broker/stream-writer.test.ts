@@ -1,0 +1,65 @@
+/** What leaves for Redis in which batch. */
+import { Buffer } from 'node:buffer'
+import { expect, it } from 'vitest'
+import { parseMark } from '../../src/broker/mark.ts'
+import type { RedisConnection, RedisReply } from '../../src/broker/redis-connection.ts'
+import { streamKeys } from '../../src/broker/stream-keys.ts'
+import { StreamWriter } from '../../src/broker/stream-writer.ts'
+import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
+
+const KEYS = streamKeys('rowcast', 'slot').epoch('one')
+
+/** Redis, as far as a writer sees it: each EXEC is a batch of commands. */
+function createServer() {
+  const batches: string[][][] = []
+  let open: string[][] = []
+  const connection: RedisConnection = {
+    isOpen: true,
+    destroy() {},
+    async send(args): Promise<RedisReply> {
+      const command = args.map(String)
+      if (command[0] === 'MULTI') open = []
+      else if (command[0] !== 'EXEC') open.push(command)
+      if (command[0] !== 'EXEC') return 'QUEUED'
+      batches.push(open)
+      return open.map(() => 'OK')
+    },
+  }
+  return { batches, connection }
+}
+
+it('a mark names the document about the tables that has been sent, not one that still waits', async () => {
+  const { batches, connection } = createServer()
+  let accepted = LSN_ZERO
+  const writer = new StreamWriter({
+    ...{ connection, keys: KEYS, writerId: 'tap', last: { lsn: LSN_ZERO, sequence: 0 }, replicas: 0 },
+    onAccepted: (lsn) => {
+      accepted = lsn
+    },
+    onPressure() {},
+    onFailure: (error) => expect.fail(error.message),
+  })
+  const end = 1_500
+  writer.addTables('one')
+  for (let lsn = 1; lsn <= end; lsn += 1) {
+    writer.addEntry({ id: { lsn: toLsn(BigInt(lsn)), sequence: 0 }, payload: Buffer.from('entry') })
+    writer.addMark(toLsn(BigInt(lsn + 1)))
+  }
+  writer.addTables('two')
+  writer.addMark(toLsn(BigInt(end + 2)))
+  writer.release()
+  await expect.poll(() => accepted).toBe(BigInt(end + 2))
+  let document: string | undefined
+  const named = new Map<string | null | undefined, Set<string | undefined>>()
+  for (const batch of batches) {
+    for (const [name, key, ...rest] of batch) {
+      if (name === 'SET' && key === KEYS.tables) document = rest[0]
+      if (key !== KEYS.marks) continue
+      const digest = parseMark(rest.at(-1) ?? '')?.tables
+      named.set(digest, (named.get(digest) ?? new Set()).add(document))
+    }
+  }
+  expect(batches.length).toBeGreaterThan(1)
+  // Each digest stands for one document: a gateway that has read by it knows what it has read.
+  expect([...named.values()].map((documents) => [...documents])).toEqual([['one'], ['two']])
+})
