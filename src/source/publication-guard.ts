@@ -146,7 +146,7 @@ export class PublicationGuard {
       await query(barrierSql(barrier, this.#options.slot))
     } catch (error) {
       this.#ledger.withdraw(barrier)
-      if (sqlstateOf(error) === null) throw error
+      if (isPassing(sqlstateOf(error))) throw error
       this.#passUnwritten(barrier, error)
     }
   }
@@ -211,6 +211,16 @@ export class PublicationGuard {
     if (this.#ledger.isHeld(model)) return 'settling'
     return this.#ledger.isVerified(model) ? 'verified' : 'unknown'
   }
+}
+
+/** SQLSTATE classes of a server that is in trouble, stops or starts: it may take the message the next time. */
+const PASSING_CLASSES: ReadonlySet<string> = new Set(['08', '40', '53', '57', '58', 'XX'])
+/** Time-outs of a transaction. */
+const PASSING_STATES: ReadonlySet<string> = new Set(['25P03', '25P04'])
+
+/** Null: the server has not answered. */
+function isPassing(sqlstate: string | null): boolean {
+  return sqlstate === null || PASSING_CLASSES.has(sqlstate.slice(0, 2)) || PASSING_STATES.has(sqlstate)
 }
 
 /** What the process that told of these tables knew to be complete. */

@@ -1,0 +1,76 @@
+/** What becomes of a gap that is found, where the database does not take the barrier. */
+import { expect, it } from 'vitest'
+import { catalog } from '../../prisma/generated/rowcast.ts'
+import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
+import { RowcastError } from '../../src/errors.ts'
+import { silentLogger } from '../../src/log.ts'
+import type { FoundTable } from '../../src/source/model-tables.ts'
+import { PublicationGuard } from '../../src/source/publication-guard.ts'
+import type { PublishedTable } from '../../src/source/published-tables.ts'
+import type { RunQuery } from '../../src/source/run-query.ts'
+import { LSN_ZERO } from '../../src/wire/lsn.ts'
+
+const published: PublishedTable = {
+  ...{ oid: 1, evidence: 'before', fileNode: 1, toastOid: 7, rewriteMeans: 'nothing' },
+}
+const found = (evidence: string): readonly FoundTable[] => [
+  {
+    ...{ model: 'Tag', schema: 'public', table: 'Tag', doesExist: true, isPublished: true },
+    ...{ unpublishedColumns: [], isOlderThanSlot: true, published: { ...published, evidence } },
+  },
+]
+
+/** A guard that knows the first state, and how often it has cut the model. */
+function openGuard() {
+  const cuts: string[] = []
+  const guard = new PublicationGuard({
+    registry: createRelationRegistry({ catalog, models: [catalog.models.Tag] }),
+    ...{ publication: 'rowcast', slot: 'rowcast', logger: silentLogger },
+    listener: {
+      ...{ onDrift() {}, onRecovery() {}, onTables() {}, onEvidence() {}, onProgress() {} },
+      onCut: (model) => cuts.push(model),
+    },
+  })
+  const writers = { byModel: new Map(), lsn: LSN_ZERO }
+  guard.begin({ found: found('before'), writers, known: null, isFresh: true })
+  guard.noteProgress(false)
+  return { guard, cuts }
+}
+
+/** A database that refuses the barrier with these, one after the other. */
+function createDatabase(...sqlstates: string[]) {
+  const taken: string[] = []
+  const query = (async (text: string) => {
+    if (!text.includes('pg_logical_emit_message')) return []
+    const sqlstate = sqlstates.shift()
+    if (sqlstate !== undefined)
+      throw new RowcastError('SOURCE_SQL_FAILED', 'Refused.', { details: { sqlstate } })
+    taken.push(text)
+    return []
+  }) as RunQuery
+  return { query, taken }
+}
+
+it.each(['57P01', '53200', '40001', '08006', '25P03'])(
+  'a barrier that a server in trouble (%s) has not taken is written again',
+  async (sqlstate) => {
+    const { guard, cuts } = openGuard()
+    const { query, taken } = createDatabase(sqlstate)
+    guard.look(found('after'))
+    await expect(guard.settle(query)).rejects.toThrow('Refused.')
+    // A restart would know nothing of the gap.
+    expect([cuts, taken.length]).toEqual([[], 0])
+    await guard.settle(query)
+    expect(taken.length).toBe(1)
+  },
+)
+
+it.each(['25006', '42501', '42883'])(
+  'a server that never takes one (%s) holds up nobody',
+  async (sqlstate) => {
+    const { guard, cuts } = openGuard()
+    guard.look(found('after'))
+    expect(await guard.settle(createDatabase(sqlstate).query)).toBe(false)
+    expect(cuts).toEqual(['Tag'])
+  },
+)
