@@ -116,10 +116,6 @@ export class EpochFollower {
     }
   }
 
-  async close(): Promise<void> {
-    this.#isFollowing = false
-  }
-
   async #lookAtEpochs(connection: RedisConnection): Promise<void> {
     const epochs = await this.#options.store.readAll(connection)
     if (epochs.length === 0) await this.#checkIsNoStrangers(connection)
@@ -148,20 +144,22 @@ export class EpochFollower {
       const [feeder, reader] = [this.#feeder, this.#reader]
       if (feeder === null || reader === null) return
       const { entries, damage, mark } = await reader.read(feeder.readAfter, this.#isFollowing ? BLOCK_MS : 0)
+      // A tap sends it with its first entries, or before them: nothing is shown before it is known who may see it.
+      if (this.#tablesDigest === '') await this.#readTables(connection)
       const fault = feedAll(feeder, entries) ?? (damage === null ? null : 'broker-unreadable')
       if (fault !== null) {
         await this.#startOver(connection, fault)
         return
       }
       if (mark !== null) await this.#hear(connection, reader, mark)
-      if (entries.length === 0) this.#isFollowing = true
-      if (entries.length === 0) this.#pass(feeder)
+      if (entries.length === 0) this.#passAll(feeder)
       this.#options.onProgress()
     }
   }
 
   /** Nothing is left of what stood before the mark that was heard last, if the entry it counts on was there. */
-  #pass(feeder: EntryFeeder): void {
+  #passAll(feeder: EntryFeeder): void {
+    this.#isFollowing = true
     const passedLsn = this.#signal.passedAt(feeder.position)
     if (passedLsn !== null) this.#options.bus.passed(passedLsn)
   }
@@ -174,8 +172,7 @@ export class EpochFollower {
   /** There may be a newer document than the one that a mark has named: what counts is which one was read. */
   async #readTables(connection: RedisConnection): Promise<void> {
     if (this.#epoch === null) return
-    const { tables } = this.#options.store.keys.epoch(this.#epoch.id)
-    const text = await connection.send(['GET', tables])
+    const text = await connection.send(['GET', this.#options.store.keys.epoch(this.#epoch.id).tables])
     const states = text === null ? null : parseTableStates(String(text))
     if (states === null) return
     this.#tablesDigest = digestOfTables(String(text))
@@ -235,8 +232,8 @@ export class EpochFollower {
 
   async #startFresh(connection: RedisConnection, epoch: Epoch): Promise<void> {
     const reader = this.#readerOf(connection, epoch)
-    await this.#readTables(connection)
     const { entries, last, end } = await reader.readNewest(this.#options.preloadBytes)
+    await this.#readTables(connection)
     if (last === null) {
       this.#epoch = null
       throw new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in Redis.')

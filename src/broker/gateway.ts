@@ -166,7 +166,6 @@ export function createGateway(options: GatewayOptions): Gateway {
       state = 'stopped'
       connection?.destroy()
       await loop
-      await follower.close()
     },
     whenReady: () =>
       new Promise((resolve) => {
