@@ -6,6 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { OlderLog, OlderReader } from '../bus/bus.ts'
 import { endOfPart } from '../bus/older-reader.ts'
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
+import { modelAt } from '../changes/change-views.ts'
+import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
 import { parseBarrier } from '../source/barrier-message.ts'
 import { LSN_ZERO } from '../wire/lsn.ts'
@@ -45,6 +47,8 @@ export class BrokerArchive implements OlderLog {
   #opening: Promise<RedisConnection> | null = null
   readonly #reached: ReachedWatch
   #isClosed = false
+  /** Ends of gaps that were met while all that is retained of a model was read, by model. */
+  readonly #gapEnds = new Map<string, { readonly epochId: string; readonly end: ChangePosition }>()
 
   constructor(options: BrokerArchiveOptions) {
     this.#options = options
@@ -64,17 +68,26 @@ export class BrokerArchive implements OlderLog {
     let epoch = epochNow()
     let parts: TransactionPart[] = []
     let fault: RowcastError | null = null
-    let position = after ?? { commitLsn: LSN_ZERO, index: 0 }
-    let from = after === null ? null : entryIdOf(after)
+    const known = this.#gapEnds.get(model)
+    const start = after ?? (known !== undefined && known.epochId === epoch?.id ? known.end : null)
+    let position = start ?? { commitLsn: LSN_ZERO, index: 0 }
+    let from = start === null ? null : entryIdOf(start)
+    /** Whether nothing may be missing before the next entry. */
+    let isFollowing = after !== null
+    /** Something of the model has been read, so that a gap behind it can no longer be its beginning. */
+    let hasBegun = false
     const feeder = this.#options.createFeeder(
       {
         publish: (part) => parts.push(part),
         onDrift(drifted) {
           if (drifted === model) fault = resync('changes of its model could not be read for a while')
         },
-        onMessage(message) {
-          if (!parseBarrier(message, store.slot)?.cut.includes(model)) return
-          if (after !== null) fault = resync('what is published of its table has changed since')
+        onMessage: (message) => {
+          const { transaction } = message
+          if (transaction === null || !parseBarrier(message, store.slot)?.cut.includes(model)) return
+          const end = { commitLsn: transaction.commitLsn, index: INDEX_AFTER_ALL }
+          if (epoch !== null) this.#gapEnds.set(model, { epochId: epoch.id, end })
+          if (after !== null || hasBegun) fault = resync('what is published of its table has changed since')
           // Whoever asks for all that is retained begins after the gap.
           else parts = []
         },
@@ -86,7 +99,7 @@ export class BrokerArchive implements OlderLog {
     const next = async (): Promise<readonly TransactionPart[]> => {
       const present = epochNow()
       if (present === null || !isSameHistory(epoch, present)) throw resync('the stream has begun anew')
-      if (from !== null && compareEntryIds(from, present.floor) < 0)
+      if (isFollowing && from !== null && compareEntryIds(from, present.floor) < 0)
         throw resync('it is older than what is retained')
       epoch = present
       const { entries, damage } = await this.#patiently((connection) =>
@@ -94,16 +107,18 @@ export class BrokerArchive implements OlderLog {
       )
       parts = []
       for (const entry of entries) {
-        if (from !== null && compareEntryIds(entry.previous, from) > 0) {
+        if (isFollowing && from !== null && compareEntryIds(entry.previous, from) > 0) {
           throw resync('it is older than what is retained')
         }
         feedOrResync(feeder, entry)
         from = entry.id
+        isFollowing = true
       }
       if (damage !== null && entries.length === 0) throw resync(UNREADABLE)
       if (fault !== null) throw fault
       const end = parts.at(-1)
       if (end !== undefined) position = endOfPart(end)
+      hasBegun ||= parts.some((part) => hasChangeOf(part, model))
       return parts
     }
     return {
@@ -156,6 +171,12 @@ export class BrokerArchive implements OlderLog {
 function isSameHistory(a: Epoch | null, b: Epoch): boolean {
   if (a === null || a.id === b.id) return a !== null
   return b.kind === 'refilled' && a.systemId === b.systemId && a.timeline === b.timeline
+}
+
+function hasChangeOf({ changes }: TransactionPart, model: string): boolean {
+  for (let offset = 0; offset < changes.length; offset += 1)
+    if (modelAt(changes, offset) === model) return true
+  return false
 }
 
 const UNREADABLE = 'an entry of the broker cannot be read'

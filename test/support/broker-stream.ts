@@ -1,0 +1,94 @@
+/** A stream in a real Redis, written as a tap would, from messages as PostgreSQL sends them. Model Tag. */
+import { Buffer } from 'node:buffer'
+import { catalog } from '../../prisma/generated/rowcast.ts'
+import { EntryBuilder } from '../../src/broker/entry-builder.ts'
+import { type Epoch, placeBefore } from '../../src/broker/epoch.ts'
+import { EpochStore } from '../../src/broker/epoch-store.ts'
+import type { RedisConnection } from '../../src/broker/redis-connection.ts'
+import { StreamWriter } from '../../src/broker/stream-writer.ts'
+import { formatTableStates } from '../../src/broker/table-states.ts'
+import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
+import type { ModelTableState } from '../../src/source/model-tables.ts'
+import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
+import { encodeMessage, type MessageSpec, text } from './message-builder.ts'
+
+const FLOOR = toLsn(100n)
+const TAG = 16_400
+
+export const newTagRegistry = () => createRelationRegistry({ catalog, models: [catalog.models.Tag] })
+
+/** The stream's only epoch. */
+export const EPOCH: Epoch = {
+  ...{ id: 'one', systemId: '7', timeline: 1, floor: placeBefore(FLOOR), serverLsn: FLOOR },
+  ...{ kind: 'refilled', previous: null, reason: null, isOpen: true },
+}
+
+/** Begins it. */
+export async function createEpoch(connection: RedisConnection, slot: string): Promise<EpochStore> {
+  const store = new EpochStore('rowcast', slot)
+  store.useSystem(EPOCH.systemId)
+  const mark = { lsn: FLOOR, last: EPOCH.floor, writer: 'tap', tables: null }
+  await store.create(connection, EPOCH, mark, 1)
+  return store
+}
+
+/** A transaction that inserts a row of this name. */
+export function insertTag(commitLsn: Lsn, name: string): readonly MessageSpec[] {
+  const columns = [
+    { name: 'id', typeOid: 23, typeModifier: -1, isKey: true },
+    { name: 'name', typeOid: 1043, typeModifier: 64, isKey: true },
+    { name: 'color', typeOid: 1042, typeModifier: 11, isKey: true },
+  ]
+  const table = { oid: TAG, schema: 'public', table: 'Tag', replicaIdentity: 'full', columns } as const
+  const row = { relationOid: TAG, oldKind: 'none', old: null, new: [text('1'), text(name), null] } as const
+  return transactionOf(commitLsn, [
+    { kind: 'relation', streamXid: null, ...table },
+    { kind: 'insert', streamXid: null, ...row },
+  ])
+}
+
+/** A transaction that writes a message of rowcast's own. */
+export function ownMessage(commitLsn: Lsn, content: string): readonly MessageSpec[] {
+  const message = { isTransactional: true, lsn: commitLsn, prefix: 'rowcast', content: Buffer.from(content) }
+  return transactionOf(commitLsn, [{ kind: 'message', streamXid: null, ...message }])
+}
+
+function transactionOf(commitLsn: Lsn, messages: readonly MessageSpec[]): readonly MessageSpec[] {
+  const endLsn = toLsn(commitLsn + 8n)
+  return [
+    { kind: 'begin', finalLsn: commitLsn, committedAtMicros: 5n, xid: 7 },
+    ...messages,
+    { kind: 'commit', commitLsn, endLsn, committedAtMicros: 5n },
+  ]
+}
+
+/** Writes the first batch: tables, relations, entries and a mark; resolves once Redis has it. */
+export function writeBatch(
+  connection: RedisConnection,
+  store: EpochStore,
+  tables: readonly ModelTableState[],
+  messages: readonly MessageSpec[],
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const keys = store.keys.epoch(EPOCH.id)
+    const writer = new StreamWriter({
+      ...{ connection, keys, writerId: 'tap', last: EPOCH.floor, replicas: 0 },
+      onAccepted: () => resolve(),
+      onPressure() {},
+      onFailure: reject,
+    })
+    const builder = new EntryBuilder(newTagRegistry(), {
+      ...{ onBegin() {}, onDrift() {}, onRecovery() {} },
+      onRelation: ({ digest, bytes }) => writer.addCommand(['HSET', keys.relations, digest, bytes]),
+      onEntry: (entry) => writer.addEntry(entry),
+      onCommit: (lsn) => writer.addMark(lsn),
+    })
+    builder.reset(EPOCH.floor)
+    writer.addTables(formatTableStates(tables))
+    for (const spec of messages) {
+      const bytes = Buffer.from(encodeMessage(spec))
+      builder.take(bytes, 0, bytes.length)
+    }
+    writer.release()
+  })
+}
