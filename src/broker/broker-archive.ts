@@ -17,8 +17,9 @@ import { compareEntryIds, type EntryId, entryIdOf } from './entry-id.ts'
 import type { Epoch } from './epoch.ts'
 import type { EpochStore } from './epoch-store.ts'
 import { ReachedWatch } from './reached-watch.ts'
-import { openRedisConnection, type RedisConnection } from './redis-connection.ts'
+import type { RedisConnection } from './redis-connection.ts'
 import type { RelationCache } from './relation-cache.ts'
+import { SingleConnection } from './single-connection.ts'
 import { StreamReader } from './stream-reader.ts'
 
 /** What an archive needs. */
@@ -44,7 +45,7 @@ const RETRY_INTERVAL_MS = 100
 /** The archive of one gateway. */
 export class BrokerArchive implements OlderLog {
   readonly #options: BrokerArchiveOptions
-  #opening: Promise<RedisConnection> | null = null
+  readonly #connection: SingleConnection
   readonly #reached: ReachedWatch
   #isClosed = false
   /** Ends of gaps that were met while all that is retained of a model was read, by model. */
@@ -52,6 +53,7 @@ export class BrokerArchive implements OlderLog {
 
   constructor(options: BrokerArchiveOptions) {
     this.#options = options
+    this.#connection = new SingleConnection({ url: options.url, name: options.name })
     this.#reached = new ReachedWatch({
       safeNow: options.safeNow,
       askNewest: () => this.#patiently((connection) => this.#readNewest(connection)),
@@ -131,12 +133,7 @@ export class BrokerArchive implements OlderLog {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    const opening = this.#opening
-    this.#opening = null
-    await opening?.then(
-      (connection) => connection.destroy(),
-      () => {},
-    )
+    this.#connection.close()
   }
 
   async #readNewest(connection: RedisConnection): Promise<bigint | null> {
@@ -150,20 +147,13 @@ export class BrokerArchive implements OlderLog {
     const untilMs = performance.now() + PATIENCE_MS
     for (;;) {
       try {
-        return await ask(await this.#connect())
+        return await ask(await this.#connection.open())
       } catch (error) {
         const isPassing = isRowcastError(error, 'BROKER_LOST') || isRowcastError(error, 'BROKER_UNREACHABLE')
         if (!isPassing || this.#isClosed || performance.now() > untilMs) throw error
         await delay(RETRY_INTERVAL_MS)
       }
     }
-  }
-
-  async #connect(): Promise<RedisConnection> {
-    const known = await this.#opening?.catch(() => null)
-    if (known?.isOpen) return known
-    this.#opening = openRedisConnection({ url: this.#options.url, name: this.#options.name })
-    return this.#opening
   }
 }
 

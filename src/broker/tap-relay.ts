@@ -18,7 +18,8 @@ import { formatEntryId } from './entry-id.ts'
 import { type Epoch, type Found, type Published, planEpoch } from './epoch.ts'
 import { EpochStore } from './epoch-store.ts'
 import { warnOfEviction } from './eviction.ts'
-import { openRedisConnection, type RedisConnection } from './redis-connection.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import { SingleConnection } from './single-connection.ts'
 import { StreamTrimmer } from './stream-trimmer.ts'
 import { StreamWriter } from './stream-writer.ts'
 import { formatTableStates, parseTableStates } from './table-states.ts'
@@ -74,7 +75,11 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   const { broker, logger, registry } = options
   const writerId = randomUUID()
   const store = new EpochStore(broker.prefix, options.slot)
-  let connection: RedisConnection | null = null
+  const connection = new SingleConnection({
+    ...{ url: broker.url, name: `rowcast-tap:${options.slot}` },
+    onOpened: (opened) => warnOfEviction(opened, logger),
+    onLost: () => fail(new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')),
+  })
   let found: Found | null = null
   let published: Published | null = null
   let session: Session | null = null
@@ -107,17 +112,9 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   }
 
   async function connect(): Promise<void> {
-    if (connection === null || !connection.isOpen) {
-      const opened = await openRedisConnection({
-        url: broker.url,
-        name: `rowcast-tap:${options.slot}`,
-        onEnd: () => fail(new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')),
-      })
-      connection = opened
-      await warnOfEviction(opened, logger)
-    }
+    const opened = await connection.open()
     // A server that is full, or that follows another one, can be read and not written.
-    await connection.send(['SET', store.probeKey, writerId, 'PX', '1000'])
+    await opened.send(['SET', store.probeKey, writerId, 'PX', '1000'])
   }
 
   function fail(error: RowcastError): void {
@@ -138,7 +135,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
 
   function begin(start: RelayStart, feed: RelayFeed): void {
     end()
-    const current = connection
+    const { current } = connection
     if (current === null || !current.isOpen) {
       feed.onFailure(new RowcastError('BROKER_LOST', 'The connection to Redis was lost.'))
       return
@@ -226,7 +223,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     async readPast({ systemId, timeline }): Promise<RelayPast> {
       found = null
       store.useSystem(systemId)
-      const current = connection
+      const { current } = connection
       if (current === null) throw new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')
       const stored = await store.readState(current)
       if (stored === null) return NO_PAST
@@ -261,7 +258,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       session?.writer.addTables(text)
     },
     tellGap(error) {
-      const current = connection
+      const { current } = connection
       if (current === null || !current.isOpen || published === null) return
       const { epochId } = published
       store
@@ -272,11 +269,10 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     },
     async close() {
       end()
-      connection?.destroy()
-      connection = null
+      connection.close()
     },
     status: () => ({
-      isConnected: connection?.isOpen ?? false,
+      isConnected: connection.current?.isOpen ?? false,
       isActive: session !== null,
       epoch: session?.epoch.id ?? null,
       lastEntry: session === null ? null : formatEntryId(session.writer.last),
