@@ -140,6 +140,11 @@ function subscribe(
     socket.close(CloseCode.Unauthorized, 'Unauthorized')
     return
   }
+  // Each of its messages has it: what a client sends once would come back with each change.
+  if (id.length > ID_LENGTH_MAX) {
+    refuse(socket, id, new RowcastError('QUERY_OVER_LIMIT', ID_TOO_LONG), options)
+    return
+  }
   const verdict = socket.operations.start(
     id,
     (operation) => runOperation(operation, payload, socket, options),
@@ -148,10 +153,23 @@ function subscribe(
   if (verdict === 'idInUse') {
     socket.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`)
   } else if (verdict === 'tooMany') {
-    const { subscriptionsPerSocketMax } = options.limits
-    const error = options.errorMask.mask(tooManySubscriptions(subscriptionsPerSocketMax))
-    void socket.send(JSON.stringify({ id, type: MessageType.Error, payload: [formatGraphqlError(error)] }))
+    refuse(socket, id, tooManySubscriptions(options.limits.subscriptionsPerSocketMax), options)
   }
+}
+
+/** The longest id of an operation; those of clients are numbers or UUIDs. */
+const ID_LENGTH_MAX = 1_024
+const ID_TOO_LONG = `The id of the operation is longer than ${ID_LENGTH_MAX} characters.`
+
+/** An operation that is not begun. */
+function refuse(
+  socket: ProtocolSocket,
+  id: string,
+  why: RowcastError,
+  { errorMask }: WebSocketProtocolOptions,
+): void {
+  const payload = [formatGraphqlError(errorMask.mask(why))]
+  void socket.send(JSON.stringify({ id, type: MessageType.Error, payload }))
 }
 
 /**

@@ -92,6 +92,20 @@ test('a WebSocket runs so many operations at once, and more as they complete', a
   await source.return?.()
 })
 
+test('an operation has an id of bounded length, since each of its messages repeats it', async () => {
+  const { url, source } = await startProbe()
+  const { send, received } = await openRawSocket(url)
+  const id = 'x'.repeat(70_000)
+  send(subscribeMessage(id, 'subscription { ticks }'))
+  send(subscribeMessage(id.slice(0, 1_024), 'subscription { ticks }'))
+  await source.subscribed
+  source.push(1)
+  const codesOf = ({ payload }: Record<string, unknown>) =>
+    Array.isArray(payload) ? payload.map(({ extensions }) => extensions.code) : []
+  await vi.waitUntil(() => received.some(({ type }) => type === 'next'))
+  expect(received.flatMap(codesOf)).toEqual(['QUERY_OVER_LIMIT'])
+})
+
 test('a message comes in so many fragments', async () => {
   const { url } = await startProbe({ limits: { messageFragmentsMax: 8 } })
   const { socket, ended } = await openRawSocket(url)
