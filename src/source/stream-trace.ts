@@ -16,6 +16,12 @@ const ROW_CHANGES: ReadonlySet<number> = new Set([0x49, 0x55, 0x44]) // 'I', 'U'
 /** Classes of SQLSTATE that a single row can cause: data, functions, types, and what PostgreSQL finds damaged. */
 const ROW_CLASSES: ReadonlySet<string> = new Set(['0A', '21', '22', '38', '39', '42', 'P0', 'XX'])
 
+/**
+ * Of those classes, and no row's fault: the publication is not there. PostgreSQL 14 says so within the first transaction,
+ * later versions before it.
+ */
+const UNDEFINED_OBJECT = '42704'
+
 /** One for each stream. */
 export class StreamTrace {
   #openLsn: Lsn | null = null
@@ -47,7 +53,9 @@ export class StreamTrace {
   /** The error of a change that cannot be sent; null where the error is no such one. */
   explain(error: RowcastError): RowcastError | null {
     const sqlstate = sqlstateOf(error)
-    if (sqlstate === null || this.#openLsn === null || !ROW_CLASSES.has(sqlstate.slice(0, 2))) return null
+    if (sqlstate === null || sqlstate === UNDEFINED_OBJECT || !ROW_CLASSES.has(sqlstate.slice(0, 2)))
+      return null
+    if (this.#openLsn === null) return null
     const skipTo = formatLsn(toLsn(this.#openLsn + 1n))
     const where =
       this.#table === null

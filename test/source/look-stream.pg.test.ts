@@ -7,9 +7,13 @@ import { createDeferred as deferred } from '../support/deferred.ts'
 import { openLiveRowcast, slotOf, takeChanges } from '../support/live-rowcast.ts'
 import { openPostgres } from '../support/postgres.ts'
 
-/** Opens a stream; `commits` resolves with the number of commits once there are so many. */
+/**
+ * Opens a stream; `commits` resolves with the number of commits once there are so many. PostgreSQL 14 sends transactions
+ * without rows, too: those do not count.
+ */
 async function look(database: TestDatabase, request: Partial<LookRequest> = {}) {
   let count = 0
+  let hasRows = false
   let wanted = 0
   let reached = deferred<number>()
   const stream = await openLookStream(
@@ -21,7 +25,10 @@ async function look(database: TestDatabase, request: Partial<LookRequest> = {}) 
     {
       onStart() {},
       onMessage(bytes, start) {
-        if (bytes[start] === 0x43) count += 1
+        const tag = String.fromCharCode(bytes[start] ?? 0)
+        if (tag === 'B') hasRows = false
+        if ('IUD'.includes(tag)) hasRows = true
+        if (tag === 'C' && hasRows) count += 1
         if (count >= wanted) reached.resolve(count)
       },
     },
