@@ -10,7 +10,7 @@ interface Packed {
 }
 
 /** Packed, in bytes. */
-const SIZE_MAX = 500_000
+const SIZE_MAX = 700_000
 
 it('holds the built package, its licence, words and dashboard, and nothing else', async () => {
   const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--silent'], {
