@@ -7,7 +7,7 @@ import { isReadableEntry } from './entry-codec.ts'
 import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
 import { type Epoch, formatEpoch, parseEpoch } from './epoch.ts'
 import { formatMark, type MarkContent, parseMark } from './mark.ts'
-import type { RedisConnection } from './redis-connection.ts'
+import { type RedisConnection, sendTransaction } from './redis-connection.ts'
 import { type EpochKeys, keysOf, type StreamKeys, streamKeys } from './stream-keys.ts'
 import { FLOOR_FIELD, toLastGeneratedId, toRawEntries } from './stream-reply.ts'
 
@@ -61,10 +61,7 @@ export class EpochStore {
 
   /** All that are known, oldest first. */
   async readAll(connection: RedisConnection): Promise<readonly Epoch[]> {
-    const entries = toRawEntries(await connection.send(['XRANGE', this.keys.epochs, '-', '+']))
-    return entries
-      .flatMap(({ value }) => parseEpoch(value.toString()) ?? [])
-      .filter((epoch) => this.#isOurs(epoch))
+    return (await this.#readEverybodys(connection)).filter((epoch) => this.#isOurs(epoch))
   }
 
   /** The present one; null when there is none. */
@@ -74,9 +71,13 @@ export class EpochStore {
 
   /** Another cluster's identifier, where its epochs stand at our keys; null where none do. */
   async findStranger(connection: RedisConnection): Promise<string | null> {
-    const entries = toRawEntries(await connection.send(['XRANGE', this.keys.epochs, '-', '+']))
-    const epochs = entries.flatMap(({ value }) => parseEpoch(value.toString()) ?? [])
+    const epochs = await this.#readEverybodys(connection)
     return epochs.find((epoch) => !this.#isOurs(epoch))?.systemId ?? null
+  }
+
+  async #readEverybodys(connection: RedisConnection): Promise<readonly Epoch[]> {
+    const entries = toRawEntries(await connection.send(['XRANGE', this.keys.epochs, '-', '+']))
+    return entries.flatMap(({ value }) => parseEpoch(value.toString()) ?? [])
   }
 
   #isOurs(epoch: Epoch): boolean {
@@ -114,7 +115,7 @@ export class EpochStore {
     const { changes, marks } = this.keys.epoch(epoch.id)
     const seconds = String(Math.max(60, Math.ceil(expireMinutes * 60)))
     const before = epoch.previous === null ? [] : keysOf(this.keys.epoch(epoch.previous.id))
-    await sendAll(connection, [
+    await sendTransaction(connection, [
       ['XADD', changes, formatEntryId(epoch.floor), FLOOR_FIELD, ''],
       ['XADD', marks, 'MAXLEN', '1', '*', 'm', formatMark(mark)],
       this.#announcement(epoch),
@@ -145,18 +146,6 @@ export class EpochStore {
   #announcement(epoch: Epoch): readonly string[] {
     return ['XADD', this.keys.epochs, 'MAXLEN', '~', String(EPOCHS_MAX), '*', 'e', formatEpoch(epoch)]
   }
-}
-
-/** Sends commands as one transaction. Source: Redis documentation, "Transactions". */
-async function sendAll(connection: RedisConnection, commands: readonly (readonly string[])[]): Promise<void> {
-  let refusal: unknown = null
-  for (const command of [['MULTI'], ...commands])
-    connection.send(command).catch((error: unknown) => {
-      refusal ??= error
-    })
-  await connection.send(['EXEC']).catch((error: unknown) => {
-    throw refusal ?? error
-  })
 }
 
 async function readMark(connection: RedisConnection, { marks }: EpochKeys): Promise<MarkContent | null> {

@@ -117,6 +117,22 @@ export async function openRedisConnection(options: RedisConnectionOptions): Prom
   }
 }
 
+/** Sends commands as one transaction: all of them, or none. Source: Redis documentation, "Transactions". */
+export async function sendTransaction(
+  connection: RedisConnection,
+  commands: readonly (readonly (string | Buffer)[])[],
+): Promise<RedisReply> {
+  let refusal: unknown = null
+  const onRefused = (error: unknown) => {
+    refusal ??= error
+  }
+  for (const command of [['MULTI'], ...commands]) connection.send(command).catch(onRefused)
+  return connection.send(['EXEC']).catch((error: unknown) => {
+    // EXEC says only that a command before it was refused.
+    throw refusal ?? error
+  })
+}
+
 /** Host and port, without user and password. */
 export function describeRedis(url: string): string {
   const { hostname, port } = new URL(url)

@@ -9,7 +9,7 @@ import type { Lsn } from '../wire/lsn.ts'
 import type { BuiltEntry } from './entry-builder.ts'
 import { compareEntryIds, type EntryId, formatEntryId, laterEntryId } from './entry-id.ts'
 import { formatMark } from './mark.ts'
-import type { RedisConnection, RedisReply } from './redis-connection.ts'
+import { type RedisConnection, type RedisReply, sendTransaction } from './redis-connection.ts'
 import type { EpochKeys } from './stream-keys.ts'
 import { ENTRY_FIELD, toRawEntries } from './stream-reply.ts'
 import { digestOfTables } from './table-states.ts'
@@ -186,15 +186,7 @@ export class StreamWriter {
     }
     const last = entries.reduce((latest, { id }) => laterEntryId(latest, id), this.#last)
     if (mark !== null) commands.push(this.#markCommand(mark, last))
-    let refusal: unknown = null
-    const onRefused = (error: unknown) => {
-      refusal ??= error
-    }
-    for (const command of [['MULTI'], ...commands]) connection.send(command).catch(onRefused)
-    const replies = await connection.send(['EXEC']).catch((error: unknown) => {
-      // EXEC says only that a command before it was refused.
-      throw refusal ?? error
-    })
+    const replies = await sendTransaction(connection, commands)
     await this.#check(replies, entries)
     const isKept = replicas === 0 || (await this.#countReplicas(replicas)) >= replicas
     if (this.#hasEnded) return
