@@ -11,7 +11,7 @@ export interface Logger {
   error(message: string, fields?: LogFields): void
 }
 
-/** Says nothing: the default of the library, so that importing it never prints. */
+/** Says nothing: for those who want the library silent. */
 export const silentLogger: Logger = {
   debug() {},
   info() {},

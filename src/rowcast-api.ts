@@ -34,7 +34,7 @@ export interface RowcastOptions<Types extends ModelTypeMap>
   readonly enableOnStart?: boolean | undefined
   /** Ask PostgreSQL for values in binary form, which is cheaper to read. @default true */
   readonly binary?: boolean | undefined
-  /** @default a logger that says nothing */
+  /** Where what happens is logged; `silentLogger` for silence. @default warnings and errors, on the console */
   readonly logger?: Logger | undefined
   /** Changes one subscription may leave waiting in memory; what follows is read from the retained log. @default 65_536 */
   readonly queueLengthMax?: number | undefined

@@ -25,10 +25,10 @@ import { MONEY_SCALE_DEFAULT } from './catalog/values/decimal-codecs.ts'
 import type { ChangeAction } from './changes/change.ts'
 import { findModel } from './config/find-model.ts'
 import { checkRegisterOptions, type RegisterOptions } from './config/register-options.ts'
+import { createConsoleLogger } from './console-logger.ts'
 import { RowcastError } from './errors.ts'
 import { modelsWithRowRule } from './graphql/policy/model-policy.ts'
 import { createGuard, createSafeLogger } from './guard.ts'
-import { silentLogger } from './log.ts'
 import { createBusTracer, loadTracer } from './observe/tracing.ts'
 import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
 import { resolveConnectionTarget } from './source/connection-target.ts'
@@ -69,7 +69,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   const publication = options.publication ?? 'rowcast'
   if (!SLOT_NAME.test(slot))
     throw new RowcastError('CONFIG_BAD_NAME', `"${slot}" cannot be the name of a slot.`)
-  const logger = createSafeLogger(options.logger ?? silentLogger)
+  const logger = createSafeLogger(options.logger ?? createConsoleLogger())
   const { target: address, schema, queryRole } = resolveConnectionTarget(options)
   const target = { ...address, waits: { answerTimeoutMs: options.answerTimeoutMs } }
   const durability = resolveDurability(options)

@@ -8,6 +8,7 @@ import { type Cursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
 import type { StreamStart } from '../source/stream-start.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
+import { onAborted } from './abort-listeners.ts'
 import { AFTER_EARLIEST, type BusSubscription, type ChangeBus, type SubscriptionRequest } from './bus.ts'
 import type { BusObservers } from './bus-observer.ts'
 import { History } from './history.ts'
@@ -139,9 +140,9 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     const cursor = after === undefined || after === AFTER_EARLIEST ? null : parseCursor(after)
     const filterCost = request.filter?.cost ?? 0
     account?.begin(filterCost, after !== undefined)
-    const onAbort = (): void => subscriber.queue.end()
+    let forgetSignal = (): void => {}
     const subscriber = this.#createSubscriber(request, () => {
-      signal?.removeEventListener('abort', onAbort)
+      forgetSignal()
       account?.endFilter(filterCost)
     })
     const { queue } = subscriber
@@ -157,7 +158,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     }
     if (this.#farewell !== null) queue.end(this.#farewell(this.#cursorOf(subscriber)))
     if (signal?.aborted) queue.end()
-    if (!queue.isEnded) signal?.addEventListener('abort', onAbort)
+    if (!queue.isEnded && signal !== undefined) forgetSignal = onAborted(signal, () => queue.end())
     return queue
   }
 

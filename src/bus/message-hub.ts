@@ -4,6 +4,7 @@
  */
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { RowcastError } from '../errors.ts'
+import { onAborted } from './abort-listeners.ts'
 
 /** What a listener asks for. */
 export interface MessageRequest {
@@ -93,14 +94,14 @@ export function createMessageHub(queueLengthMax: number): MessageHub {
       }
     },
     listen({ prefix, signal }) {
-      const onAbort = () => queue.end(null)
+      let forgetSignal = (): void => {}
       const queue: MessageQueue = new MessageQueue(queueLengthMax, () => {
         listeners.delete(queue)
-        signal?.removeEventListener('abort', onAbort)
+        forgetSignal()
       })
       listeners.set(queue, prefix)
       if (signal?.aborted) queue.end(null)
-      else signal?.addEventListener('abort', onAbort)
+      else if (signal !== undefined) forgetSignal = onAborted(signal, () => queue.end(null))
       return queue
     },
     close(error) {

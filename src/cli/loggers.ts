@@ -1,8 +1,9 @@
 /** Beside the spine, cli. Loggers of the two commands: JSON lines for `serve`, words for `dev`. */
 import { pino } from 'pino'
+import { formatFacts } from '../console-logger.ts'
 import type { LogFields, Logger } from '../log.ts'
 import { escapeControls } from '../printable.ts'
-import { createRedactingLogger } from './redact-log.ts'
+import { createRedactingLogger } from '../redact-log.ts'
 import type { Terminal } from './terminal.ts'
 
 /** JSON lines on standard output, for machines. @param level lowest level that is written */
@@ -18,12 +19,8 @@ export function createJsonLogger(level: string): Logger {
 
 /** Lines for a person: warnings and errors, and everything else when verbose. */
 export function createTerminalLogger(terminal: Terminal, isVerbose: boolean): Logger {
-  const print = (label: string, message: string, fields: LogFields = {}): void => {
-    const facts = Object.entries(fields)
-      .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => ` ${name}=${escapeControls(String(value))}`)
-    terminal.print(`${label} ${escapeControls(message)}${terminal.style('dim', facts.join(''))}`)
-  }
+  const print = (label: string, message: string, fields?: LogFields): void =>
+    terminal.print(`${label} ${escapeControls(message)}${terminal.style('dim', formatFacts(fields))}`)
   const printVerbose = (message: string, fields?: LogFields): void => {
     if (isVerbose) print(terminal.style('dim', 'info '), message, fields)
   }

@@ -17,6 +17,7 @@ import type { Logger } from '../log.ts'
 import { createClientAccounts } from './client-accounts.ts'
 import { clientAddress, createConnectionCounter } from './client-address.ts'
 import type { ContextFunction } from './context.ts'
+import { createErrorLocator } from './error-location.ts'
 import { GRAPHQL_PATH } from './graphql-path.ts'
 import { createGraphqlPipeline } from './graphql-pipeline.ts'
 import { type HealthReport, respondFailure, respondJson, respondLive, respondReady } from './health.ts'
@@ -115,7 +116,8 @@ export function createServer(options: ServerOptions): RowcastServer {
   const isIntrospectionEnabled = options.introspection ?? graphiql
   const logger = createSafeLogger(options.logger)
   const guard = createGuard(logger)
-  const errorMask = createErrorMask({ logger, areSuggestionsHidden: !isIntrospectionEnabled })
+  const locate = createErrorLocator(options.schema)
+  const errorMask = createErrorMask({ logger, areSuggestionsHidden: !isIntrospectionEnabled, locate })
   const sessions = createSessionKeeper({ ...options, ...limits, errorMask, guard })
   const connections = createConnectionCounter(limits)
   const accounts = createClientAccounts(limits)

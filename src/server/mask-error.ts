@@ -11,6 +11,7 @@ import { shorthandHint } from '../graphql/filter-shorthand.ts'
 import { toGraphqlError } from '../graphql/graphql-errors.ts'
 import type { Logger } from '../log.ts'
 import { cutSuggestion } from './cut-suggestion.ts'
+import type { ErrorLocator } from './error-location.ts'
 import { codeOfRequestError } from './request-errors.ts'
 
 /** Masks errors and logs what it hides, each error once. */
@@ -26,6 +27,8 @@ export interface ErrorMaskOptions {
   readonly logger: Logger
   /** Whether "Did you mean …?" is cut off: it tells names to those who may not read the schema. */
   readonly areSuggestionsHidden: boolean
+  /** Where in its operation an error happened, for the log. */
+  readonly locate: ErrorLocator
 }
 
 /** Status over HTTP of errors that have one of their own; Yoga reads it from `extensions.http`. */
@@ -39,7 +42,7 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
 }
 
 /** Creates a mask. */
-export function createErrorMask({ logger, areSuggestionsHidden }: ErrorMaskOptions): ErrorMask {
+export function createErrorMask({ logger, areSuggestionsHidden, locate }: ErrorMaskOptions): ErrorMask {
   const ids = new WeakMap<object, string>()
 
   function logOnce(error: unknown): string {
@@ -49,7 +52,10 @@ export function createErrorMask({ logger, areSuggestionsHidden }: ErrorMaskOptio
     if (known !== undefined) return known
     const id = randomUUID()
     ids.set(key, id)
-    logger.error('A GraphQL operation failed unexpectedly.', { errorId: id, ...describeError(original) })
+    logger.error('A GraphQL operation failed unexpectedly.', {
+      ...{ errorId: id, ...describeError(original) },
+      ...(error instanceof GraphQLError ? locate(error) : {}),
+    })
     return id
   }
 

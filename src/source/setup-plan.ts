@@ -23,6 +23,7 @@ import {
 } from './identity-plan.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 import { memorySteps } from './setup-memory.ts'
+import { tableProblems } from './table-problems.ts'
 
 export type { SetupGoal, SetupStep } from './setup-goal.ts'
 
@@ -37,12 +38,6 @@ export interface SetupPlan {
    * with it.
    */
   readonly undo: readonly SetupStep[]
-}
-
-const RELKIND_NAMES: Readonly<Record<string, string>> = {
-  v: 'a view',
-  m: 'a materialised view',
-  f: 'a foreign table',
 }
 
 /**
@@ -87,33 +82,6 @@ function serverProblems(facts: DatabaseFacts): RowcastError[] {
         mend: `As a superuser run: ALTER ROLE ${quoteIdentifier(facts.role)} WITH REPLICATION; (Amazon RDS: GRANT rds_replication TO ${quoteIdentifier(facts.role)};)`,
       }),
     )
-  }
-  return problems
-}
-
-function tableProblems(facts: DatabaseFacts, goal: SetupGoal): RowcastError[] {
-  const problems: RowcastError[] = []
-  for (const wanted of goal.tables) {
-    const name = quoteQualified(wanted.schema, wanted.table)
-    const found = facts.tables.find((t) => t.schema === wanted.schema && t.table === wanted.table)
-    if (found === undefined) {
-      problems.push(
-        new RowcastError(
-          'SOURCE_TABLE_MISSING',
-          `Model ${wanted.model} reads from ${name}, which does not exist in database ${facts.database}.`,
-        ),
-      )
-      continue
-    }
-    const kind = RELKIND_NAMES[found.kind] ?? (found.persistence === 'u' ? 'an unlogged table' : undefined)
-    if (kind !== undefined || found.persistence === 't') {
-      problems.push(
-        new RowcastError(
-          'SOURCE_TABLE_NOT_REPLICABLE',
-          `Model ${wanted.model} reads from ${name}, which is ${kind ?? 'a temporary table'}; PostgreSQL writes no changes of it.`,
-        ),
-      )
-    }
   }
   return problems
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { createTerminalLogger } from '../../src/cli/loggers.ts'
-import { redactText } from '../../src/cli/redact-log.ts'
+import { redactText } from '../../src/redact-log.ts'
 
 const SECRET = 'S3cr3t/p@ss-91'
 
@@ -29,6 +29,8 @@ describe('a log line', () => {
     `"password": "a\\"b ${SECRET}", "user": "ada"`,
     `password="cut off ${SECRET}`,
     `db_password=${SECRET} DB_PASSWORD: ${SECRET}`,
+    `GET https://ada:S3cr3t@example.com/@scope/x failed`,
+    `profile://ada:${SECRET}@db/app`,
     `first http://x and then postgresql://ada:${SECRET}@db and redis://:${SECRET}@cache`,
   ])('has no secret: %s', (text) => {
     const redacted = redactText(text)
@@ -42,6 +44,9 @@ describe('a log line', () => {
     'Set DATABASE_URL to postgresql://USER:PASSWORD@HOST:5432/DATABASE, special characters percent-encoded.',
     'Check user and password in REDIS_URL, and that the user may use streams.',
     'PostgreSQL does not let this user in: 28P01.',
+    'Cannot find file:///app/node_modules/@pothos/core/esm/index.js',
+    'at resolve (file:///srv/@scope/app/src/schema.ts:3:5) node:internal/modules/@x',
+    'GET https://registry.npmjs.org/@pothos/core and https://unpkg.com/@pothos/core@4.0.0/x',
     'Send the credentials the server asks for: a header, or connectionParams over WebSocket.',
   ])('keeps what is none: %s', (text) => {
     expect(redactText(text)).toBe(text)

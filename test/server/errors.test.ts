@@ -53,6 +53,14 @@ describe.each(Object.keys(TRANSPORTS))('over %s', (transport) => {
     expect(logged.join('\n')).not.toContain('hunter2')
   })
 
+  test('the log says where in which operation', async () => {
+    const { url, logged } = await startServer()
+    await errorsOf(url, 'query Front { ...part } fragment part on Query { mine: fails(kind: "hidden") }')
+    expect(logged.join('\n')).toMatch(/"operation":"Front".*"field":"Query.fails".*"path":"mine"/)
+    await errorsOf(url, '{ fails(kind: "hidden") }')
+    expect(logged.at(-1)).toMatch(/"operation":"anonymous query"/)
+  })
+
   test('a syntax error', async () => {
     const { url } = await startServer()
     const errors = await errorsOf(url, '{ hello')

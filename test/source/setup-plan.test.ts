@@ -102,6 +102,16 @@ describe('set-up plan', () => {
     expect(identity).toBe('ALTER TABLE "a""b"."x""; DROP TABLE y; --" REPLICA IDENTITY FULL')
   })
 
+  it('says a wrong database once, however many the tables', () => {
+    const tables = Array.from({ length: 300 }, (_, index) => ({
+      ...{ model: `Model${index}`, schema: 'public', table: `model_${index}` },
+    }))
+    const { problems, steps } = planSetup({ ...bare, tables: [] }, { ...goal, tables })
+    expect(steps).toEqual([])
+    expect(problems.map(({ code }) => code)).toEqual(['SOURCE_TABLE_MISSING'])
+    expect(problems[0]?.happened).toMatch(/^None of the 300 tables .*"model_0" \(Model0\).* nor 297 more\.$/)
+  })
+
   it.each<[string, DatabaseFacts, string]>([
     ['wal_level', { ...bare, walLevel: 'replica' }, 'SOURCE_WAL_LEVEL'],
     ['no right to replicate', { ...bare, mayReplicate: false }, 'SOURCE_NO_REPLICATION_RIGHT'],

@@ -73,15 +73,43 @@ function print(
   const server = serverVersion === null ? 'no answer' : `PostgreSQL ${serverVersion}`
   const about = `${target.host}:${target.port}, database ${target.database}: ${server}. Live: ${models.map(({ name }) => name).join(', ')}.`
   terminal.print(terminal.style('dim', about))
-  for (const { code, severity, model, why, mend } of findings) {
-    const head = `${terminal.style(STYLES[severity], severity.padEnd(INDENT.length))}${terminal.style('bold', code)}${model === null ? '' : `  ${model}`}`
-    const lines = [
-      ...wrap(why, (terminal.width ?? Number.POSITIVE_INFINITY) - INDENT.length),
-      ...mend.split('\n').map((line) => terminal.style('dim', line)),
-    ]
-    terminal.print(`\n${head}\n${lines.map((line) => `${INDENT}${line}`).join('\n')}`)
+  for (const group of groupFindings(findings)) {
+    for (const finding of group.slice(0, GROUP_PRINTED)) printFinding(terminal, finding)
+    const more = group.slice(GROUP_PRINTED)
+    if (more.length > 0) terminal.print(`\n${INDENT}${terminal.style('dim', moreOf(more))}`)
   }
   terminal.print(`\n${summary(terminal, findings)}`)
+}
+
+/** The same finding is printed for so many models; of the others, it is said which. `--json` has each. */
+const GROUP_PRINTED = 3
+const NAMES_PRINTED = 20
+
+/** The findings of one code and severity, at the position of the first. */
+function groupFindings(findings: readonly Finding[]): readonly (readonly Finding[])[] {
+  const groups = new Map<string, Finding[]>()
+  for (const finding of findings) {
+    const key = `${finding.severity} ${finding.code}`
+    groups.set(key, [...(groups.get(key) ?? []), finding])
+  }
+  return [...groups.values()]
+}
+
+function moreOf(findings: readonly Finding[]): string {
+  const names = [...new Set(findings.flatMap(({ model }) => model ?? []))]
+  const listed = names.slice(0, NAMES_PRINTED).join(', ')
+  const rest = names.length > NAMES_PRINTED ? `, … and ${names.length - NAMES_PRINTED} more models` : ''
+  const of = names.length === 0 ? '' : `, of ${listed}${rest}`
+  return `and ${findings.length} more ${findings[0]?.code ?? ''}${of}. --json shows each.`
+}
+
+function printFinding(terminal: Terminal, { code, severity, model, why, mend }: Finding): void {
+  const head = `${terminal.style(STYLES[severity], severity.padEnd(INDENT.length))}${terminal.style('bold', code)}${model === null ? '' : `  ${model}`}`
+  const lines = [
+    ...wrap(why, (terminal.width ?? Number.POSITIVE_INFINITY) - INDENT.length),
+    ...mend.split('\n').map((line) => terminal.style('dim', line)),
+  ]
+  terminal.print(`\n${head}\n${lines.map((line) => `${INDENT}${line}`).join('\n')}`)
 }
 
 /** At spaces; what is to be copied is never wrapped. */

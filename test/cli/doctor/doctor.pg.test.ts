@@ -126,3 +126,24 @@ it('tells of the slot that nobody reads, of others, and of tables that are sent 
     ]),
   )
 })
+
+const MODELS =
+  'models: { User: {}, Session: {}, Account: {}, Team: {}, Membership: {}, Post: {}, Comment: {}, Tag: {} }'
+
+it('prints what is wrong with many models in few lines, and each of them as JSON', async () => {
+  await using database = await openDatabase({ migrate: true })
+  const role = `reader_${database.name}`
+  const url = database.url.replace(/\/\/[^@]+@/, `//${role}:x@`)
+  await database.query(`CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'x'`)
+  try {
+    await using folder = await openCliFolder({ DATABASE_URL: url, ROWCAST_SLOT: database.name }, MODELS)
+    const { findings } = JSON.parse((await folder.run(['doctor', '--json'])).stdout) as Diagnosis
+    const unread = findings.filter(({ code }) => code === 'NO_SELECT')
+    expect(unread.length).toBeGreaterThan(4)
+    const { stdout } = await folder.run(['doctor'])
+    expect(stdout.match(/^warning\s+NO_SELECT/gm)).toHaveLength(3)
+    expect(stdout).toContain(`and ${unread.length - 3} more NO_SELECT, of `)
+  } finally {
+    await database.query(`DROP ROLE ${role}`)
+  }
+})

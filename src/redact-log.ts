@@ -1,8 +1,8 @@
 /**
- * Beside the spine, cli. The last gate before a log is written: what looks like a password, a token or a cookie does not
+ * Beside the spine. The last gate before a log of ours is written: what looks like a password, a token or a cookie does not
  * pass. Nothing in rowcast logs one; this is for what drivers and servers put into the texts of their errors.
  */
-import type { LogFields, Logger } from '../log.ts'
+import type { LogFields, Logger } from './log.ts'
 
 /** What stands where a secret was. */
 export const REDACTED = '[redacted]'
@@ -54,9 +54,16 @@ function endOfSetting(text: string, start: number): number {
   return Math.min(end + 1, text.length)
 }
 
+/** Schemes whose addresses have no user, and those where the user ends before the first slash: paths there hold `@scope`. */
+const PATH_SCHEMES = /(?:^|[^a-z0-9+.-])(?:file|node|data|blob|webpack(?:-internal)?)$/i
+const WEB_SCHEMES = /(?:^|[^a-z0-9+.-])(?:https?|wss?)$/i
+/** The longest scheme above, and the character before it. */
+const SCHEME_LENGTH_MAX = 17
+
 /**
- * Addresses with a password, up to the last @ before a space or a quote: passwords hold slashes and @ themselves. The
- * hints of errors show how one is written.
+ * Addresses with a password, up to the last @ before a space or a quote: passwords of databases hold slashes and @
+ * themselves. A web address is read as RFC 3986 has it: its user ends before the path. The hints of errors show how
+ * one is written.
  */
 function redactAddresses(text: string): string {
   let redacted = ''
@@ -64,7 +71,7 @@ function redactAddresses(text: string): string {
   for (let at = text.indexOf('://'); at >= 0; ) {
     const start = at + 3
     const end = endOfWord(text, start, /[\s"'`]/g)
-    const length = text.slice(start, end).lastIndexOf('@')
+    const length = userLength(text.slice(Math.max(0, at - SCHEME_LENGTH_MAX), at), text.slice(start, end))
     if (length >= 0 && !text.startsWith('USER:PASSWORD@', start)) {
       redacted += text.slice(from, start) + REDACTED
       from = start + length
@@ -72,6 +79,12 @@ function redactAddresses(text: string): string {
     at = text.indexOf('://', end)
   }
   return redacted + text.slice(from)
+}
+
+/** Where the @ after user and password stands; -1 without one. */
+function userLength(before: string, address: string): number {
+  if (PATH_SCHEMES.test(before)) return -1
+  return (WEB_SCHEMES.test(before) ? (address.split(/[/?#]/, 1)[0] ?? '') : address).lastIndexOf('@')
 }
 
 function endOfWord(text: string, start: number, separator: RegExp): number {

@@ -1,0 +1,41 @@
+/** Beside the spine, bus. Many who end with one signal. */
+
+/** Those that wait for one signal. */
+interface Waiting {
+  readonly callbacks: Set<() => void>
+  readonly listener: () => void
+}
+
+const waitingFor = new WeakMap<AbortSignal, Waiting>()
+
+/**
+ * Calls back when the signal is aborted; returns what takes that back. All of one signal share one listener, which goes
+ * with the last of them: a signal that ends eleven subscriptions is ordinary, and Node.js warns of a leak at eleven.
+ */
+export function onAborted(signal: AbortSignal, callback: () => void): () => void {
+  const waiting = waitingFor.get(signal) ?? beginWaiting(signal)
+  const own = (): void => callback()
+  waiting.callbacks.add(own)
+  return () => {
+    if (waiting.callbacks.delete(own) && waiting.callbacks.size === 0) endWaiting(signal, waiting)
+  }
+}
+
+function beginWaiting(signal: AbortSignal): Waiting {
+  const callbacks = new Set<() => void>()
+  const listener = (): void => {
+    const called = [...callbacks]
+    callbacks.clear()
+    endWaiting(signal, waiting)
+    for (const callback of called) callback()
+  }
+  const waiting = { callbacks, listener }
+  waitingFor.set(signal, waiting)
+  signal.addEventListener('abort', listener)
+  return waiting
+}
+
+function endWaiting(signal: AbortSignal, { listener }: Waiting): void {
+  waitingFor.delete(signal)
+  signal.removeEventListener('abort', listener)
+}
