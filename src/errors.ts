@@ -570,6 +570,12 @@ export const ERRORS = {
     retry: 'never',
     isPublic: true,
   },
+  GRAPHQL_NO_CONTEXT: {
+    means: 'A server gives the GraphQL operations it runs no context.',
+    mend: 'Give the server a context function that returns an object of its own for each operation: useServer({ schema, context: () => ({}) }) of graphql-ws, `contextValue` of graphql-js.',
+    retry: 'never',
+    isPublic: false,
+  },
   GRAPHQL_BAD_SCHEMA: {
     means: 'The GraphQL schema cannot be built the way it is declared.',
     mend: 'Correct the builder: plugins, prismaObject types and changeSubscription calls.',

@@ -9,10 +9,14 @@ interface Waiting {
 const waitingFor = new WeakMap<AbortSignal, Waiting>()
 
 /**
- * Calls back when the signal is aborted; returns what takes that back. All of one signal share one listener, which goes
+ * Calls back when the signal is aborted, at once where it is already; returns what takes that back. All of one signal share one listener, which goes
  * with the last of them: a signal that ends eleven subscriptions is ordinary, and Node.js warns of a leak at eleven.
  */
 export function onAborted(signal: AbortSignal, callback: () => void): () => void {
+  if (signal.aborted) {
+    callback()
+    return () => {}
+  }
   const waiting = waitingFor.get(signal) ?? beginWaiting(signal)
   const own = (): void => callback()
   waiting.callbacks.add(own)

@@ -157,7 +157,6 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
       else this.#beginAfter(subscriber, cursor, this.#history)
     }
     if (this.#farewell !== null) queue.end(this.#farewell(this.#cursorOf(subscriber)))
-    if (signal?.aborted) queue.end()
     if (!queue.isEnded && signal !== undefined) forgetSignal = onAborted(signal, () => queue.end())
     return queue
   }

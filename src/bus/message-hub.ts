@@ -100,8 +100,7 @@ export function createMessageHub(queueLengthMax: number): MessageHub {
         forgetSignal()
       })
       listeners.set(queue, prefix)
-      if (signal?.aborted) queue.end(null)
-      else if (signal !== undefined) forgetSignal = onAborted(signal, () => queue.end(null))
+      if (signal !== undefined) forgetSignal = onAborted(signal, () => queue.end(null))
       return queue
     },
     close(error) {

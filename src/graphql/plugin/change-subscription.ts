@@ -15,6 +15,7 @@ import { RowcastError } from '../../errors.ts'
 import { setAudience } from '../audience.ts'
 import { accountOf } from '../bus-account.ts'
 import type { ChangeFeed } from '../change-feed.ts'
+import { checkContext } from '../check-context.ts'
 import type { ChangeFieldExtension } from '../explain/read-subscription.ts'
 import { subscriptionLabel } from '../explain/subscription-label.ts'
 import { defineWhyNot } from '../explain/why-not.ts'
@@ -100,6 +101,7 @@ export function defineChangeSubscription(
         }),
       },
       subscribe: (_root, { action, ...args }, context, info) => {
+        checkContext(context)
         const { after, overflow, ...filter } = args as SubscriptionArguments
         const subscribe = () => {
           const deliveries = subscribeToModel(feed, model, {

@@ -8,6 +8,7 @@ import { type Condition, constantOf, NEVER } from '../../bus/filter/condition.ts
 import { parseWhere } from '../../bus/filter/parse-where.ts'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { invariant, isRowcastError, RowcastError } from '../../errors.ts'
+import { checkContext } from '../check-context.ts'
 import { type ForeignKey, foreignKeyOf } from '../foreign-key.ts'
 import { canonicalText } from './canonical-text.ts'
 import { fieldHidden } from './field-hidden.ts'
@@ -130,11 +131,7 @@ export class ViewerPolicies {
   }
 
   #answersOf(context: unknown): Answers {
-    if (typeof context !== 'object' || context === null) {
-      throw new RowcastError('POLICY_FAILED', 'There is no GraphQL context to ask the policies with.', {
-        mend: 'Give the server a context function that returns an object.',
-      })
-    }
+    checkContext(context)
     const known = this.#answers.get(context) ?? { views: new Map(), pending: new Map() }
     this.#answers.set(context, known)
     return known
