@@ -450,13 +450,7 @@ export const ERRORS = {
   },
   CONFIG_FILE_UNREADABLE: {
     means: 'The rowcast.config file was found but could not be loaded.',
-    mend: 'Mend the error that its cause names; `node` or `npx tsx` on the file shows it alone.',
-    retry: 'never',
-    isPublic: false,
-  },
-  CONFIG_LOADER_MISSING: {
-    means: 'The config file is TypeScript, and neither this Node.js nor an installed loader can read it.',
-    mend: 'Run `npm install --save-dev tsx`, use Node.js 22.18 or newer, or compile the file to JavaScript.',
+    mend: 'Correct what the message names: it is the error of the file itself or of a file that it imports.',
     retry: 'never',
     isPublic: false,
   },

@@ -41,7 +41,7 @@ const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/api': ['observe/tracing.ts'],
   commander: ['cli'],
   pino: ['cli'],
-  tsx: ['cli'],
+  jiti: ['cli/load-config.ts'],
 }
 const BANNED_NAMES = /^(utils?|helpers?|common|misc|types|lib)(\.|$)/
 const LINES_MAX = 300

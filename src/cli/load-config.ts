@@ -1,14 +1,17 @@
 /**
- * Beside the spine, cli. Finds rowcast.config.* and loads it. TypeScript is left to Node.js where it can read
- * it or a loader is active, else to the project's own tsx.
+ * Beside the spine, cli. Finds rowcast.config.* and loads it, whatever the project's package.json and tsconfig.json say of modules.
+ * JavaScript is left to Node.js. TypeScript, and what Node.js cannot load, is left to jiti, which also loads prisma.config.ts for Prisma:
+ * it reads ESM and CommonJS alike, finds `./enums.js` in `enums.ts`, and knows the aliases of tsconfig.json. Packages stay with Node.js.
  */
 import { existsSync } from 'node:fs'
-import { isAbsolute, join, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type { Jiti } from 'jiti'
 import { RowcastError } from '../errors.ts'
+import { findPackageManager } from './package-manager.ts'
 
 /** Where a config file may be, best first. */
-export const CONFIG_FILES: readonly string[] = ['ts', 'mts', 'js', 'mjs'].map(
+export const CONFIG_FILES: readonly string[] = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs'].map(
   (ext) => `rowcast.config.${ext}`,
 )
 
@@ -25,66 +28,120 @@ export function findConfigFile(folder: string, named?: string): string {
   throw new RowcastError(
     'CONFIG_FILE_NOT_FOUND',
     named === undefined
-      ? `There is no rowcast.config.ts (nor .mts, .js, .mjs) in ${resolve(folder)}.`
+      ? `There is no rowcast.config.ts (nor .mts, .cts, .js, .mjs, .cjs) in ${resolve(folder)}.`
       : `There is no file ${named} (looked in ${resolve(folder)}).`,
   )
 }
 
-/** The default export of the file. @throws CONFIG_FILE_UNREADABLE, CONFIG_LOADER_MISSING */
+/** The default export of the file. @throws CONFIG_FILE_UNREADABLE */
 export async function loadConfigFile(file: string): Promise<unknown> {
-  try {
-    return defaultOf(await import(pathToFileURL(file).href))
-  } catch (error) {
-    if (!isBeyondNode(error)) throw unreadable(file, error)
+  const tried: string[] = []
+  if (isForRuntime(file)) {
+    tried.push(RUNTIME)
+    try {
+      return defaultOf(await import(pathToFileURL(file).href))
+    } catch (error) {
+      // What the file itself throws is the answer; it is not run twice.
+      if (!isAboutModules(error)) throw unreadable(file, error, tried)
+    }
   }
-  const tsx = await loadTsx(file)
+  tried.push('jiti')
   try {
-    return defaultOf(await tsx.tsImport(pathToFileURL(file).href, import.meta.url))
+    const jiti = await createLoader(file)
+    return defaultOf(await jiti.import(file))
   } catch (error) {
-    throw unreadable(file, error)
+    throw unreadable(file, error, tried)
   }
 }
 
-/** What Node.js says of TypeScript it does not read: at all, or with more than types to strip. */
-const BEYOND_NODE: ReadonlySet<unknown> = new Set([
-  'ERR_UNKNOWN_FILE_EXTENSION',
-  'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX',
+const RUNTIME =
+  process.versions['bun'] === undefined
+    ? process.versions['deno'] === undefined
+      ? `Node.js ${process.versions.node}`
+      : 'Deno'
+    : 'Bun'
+
+/**
+ * Whether the runtime is asked first: for JavaScript, and for TypeScript where a loader of the user's reads it (`node --import tsx`) or
+ * the runtime itself reads all of it. Node.js alone only strips types: it finds neither `./enums.js` nor aliases.
+ */
+function isForRuntime(file: string): boolean {
+  if (!/\.[cm]?ts$/.test(file)) return true
+  if (!RUNTIME.startsWith('Node.js')) return true
+  const flags = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' ')
+  return /(^|\s)(--import|--loader|--experimental-loader)[\s=]/.test(`${flags} `)
+}
+
+/** What Node.js says where a module's kind, syntax or path is not one that it knows. */
+const MODULE_CODES: ReadonlySet<unknown> = new Set([
+  'ERR_IMPORT_ATTRIBUTE_MISSING',
   'ERR_INVALID_TYPESCRIPT_SYNTAX',
+  'ERR_MODULE_NOT_FOUND',
+  'ERR_REQUIRE_ASYNC_MODULE',
+  'ERR_REQUIRE_ESM',
+  'ERR_UNKNOWN_FILE_EXTENSION',
+  'ERR_UNSUPPORTED_DIR_IMPORT',
   'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING',
+  'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX',
+  'MODULE_NOT_FOUND',
 ])
 
-function isBeyondNode(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && BEYOND_NODE.has(error.code)
+function isAboutModules(error: unknown): boolean {
+  if (error instanceof SyntaxError) return true
+  // `require`, `module` and `__dirname` in an ES module.
+  if (error instanceof ReferenceError) return /in ES module scope/.test(error.message)
+  return error instanceof Error && 'code' in error && MODULE_CODES.has(error.code)
 }
 
-interface Tsx {
-  tsImport(specifier: string, parentUrl: string): Promise<unknown>
-}
+/** Packages whose CommonJS files jiti would take for ES modules, and of which there must be one copy. */
+const NATIVE_PACKAGES = [
+  '@prisma/client',
+  '.prisma/client',
+  '@prisma/client-runtime-utils',
+  'graphql',
+  'rowcast',
+]
 
-/** Not a dependency: only those who write their config in TypeScript, on a Node.js that cannot read it, need it. */
-async function loadTsx(file: string): Promise<Tsx> {
+/** Nothing is cached on disk: a folder that others can write to is no place for code. */
+async function createLoader(file: string): Promise<Jiti> {
+  const { createJiti } = await import('jiti')
+  const options = { fsCache: false, nativeModules: NATIVE_PACKAGES }
   try {
-    return await import('tsx/esm/api')
-  } catch (error) {
-    throw new RowcastError(
-      'CONFIG_LOADER_MISSING',
-      `${file} needs a TypeScript loader: Node.js ${process.versions.node} cannot read it and tsx is not installed.`,
-      { cause: error },
-    )
+    return createJiti(file, { ...options, tsconfigPaths: true })
+  } catch {
+    // A tsconfig.json that cannot be read (it extends a package that is not installed) has no say.
+    return createJiti(file, options)
   }
 }
 
+/** CommonJS that was compiled from a default export has it one level deeper. */
 function defaultOf(module: unknown): unknown {
-  return typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined
+  const found = memberOf(module, 'default')
+  return memberOf(found, '__esModule') === true ? memberOf(found, 'default') : found
 }
 
-function unreadable(file: string, error: unknown): RowcastError {
-  const reason = error instanceof Error ? error.message : String(error)
-  const isMissing = error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
-  return new RowcastError('CONFIG_FILE_UNREADABLE', `${file} cannot be loaded: ${reason}`, {
-    cause: error,
-    mend: isMissing
-      ? 'Run `npx prisma generate` if that is a generated file, or install the package that it is.'
-      : undefined,
-  })
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+}
+
+function unreadable(file: string, error: unknown, tried: readonly string[]): RowcastError {
+  const message = error instanceof Error ? error.message : String(error)
+  // Node.js adds who required it, which is this file.
+  const reason = message.replace(/\nRequire stack:.*$/s, '').trim()
+  const text = `${basename(file)} cannot be loaded: ${reason}\n(${file}, loaded with ${tried.join(', then ')}.)`
+  return new RowcastError('CONFIG_FILE_UNREADABLE', text, { cause: error, mend: hintOf(file, reason) })
+}
+
+/** What helps when something is not there: nothing else is known of the failure. */
+function hintOf(file: string, reason: string): string | undefined {
+  const [, missing] = /Cannot find (?:module|package) '([^']+)'/.exec(reason) ?? []
+  if (missing === undefined) return undefined
+  const manager = findPackageManager(dirname(file), process.env)
+  const isGenerated = /^[./]|^file:|^\w:\\|^@prisma\/client\//.test(missing)
+  if (isGenerated) return `Run \`${manager.run('prisma generate')}\` if that is a generated file.`
+  const name = missing
+    .split('/')
+    .slice(0, missing.startsWith('@') ? 2 : 1)
+    .join('/')
+  return `Run \`${manager.install([name])}\`; if it is an alias, name it in \`paths\` of the tsconfig.json beside the config file.`
 }

@@ -55,7 +55,10 @@ Colour only on a terminal; NO_COLOR and FORCE_COLOR are heeded. Docs: docs/cli.m
 
 function addServiceOptions(command: Command): Command {
   return command
-    .option('-c, --config <file>', 'the config file (default: rowcast.config.ts, .mts, .js or .mjs)')
+    .option(
+      '-c, --config <file>',
+      'the config file (default: rowcast.config.ts, .mts, .cts, .js, .mjs or .cjs)',
+    )
     .option('-p, --port <number>', 'port to listen on, 0 for any free one (default: PORT or 4000)')
     .option('--host <address>', 'address to listen on (default: HOST or 127.0.0.1)')
     .option(

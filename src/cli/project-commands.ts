@@ -134,7 +134,10 @@ Exit code 3 when the change went no further. It shows names, never values, and n
 
 function withProject<C extends Command>(command: C): C {
   return command
-    .option('-c, --config <file>', 'the config file (default: rowcast.config.ts, .mts, .js or .mjs)')
+    .option(
+      '-c, --config <file>',
+      'the config file (default: rowcast.config.ts, .mts, .cts, .js, .mjs or .cjs)',
+    )
     .option('--json', 'answer as JSON') as C
 }
 

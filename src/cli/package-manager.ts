@@ -1,0 +1,76 @@
+/** Beside the spine, cli. Which package manager a project uses, and what its commands are called. */
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Environment } from '../config/resolve-config.ts'
+
+/** A package manager's commands, to show to people. */
+export interface PackageManager {
+  readonly name: ManagerName
+  /** `npm install --save-dev tsx`. */
+  install(packages: readonly string[], options?: { readonly isDev?: boolean }): string
+  /** `npx prisma generate`. */
+  run(command: string): string
+}
+
+type ManagerName = 'npm' | 'pnpm' | 'yarn' | 'bun' | 'deno'
+
+/** By the lock file it writes. */
+const LOCK_FILES: readonly (readonly [string, ManagerName])[] = [
+  ['pnpm-lock.yaml', 'pnpm'],
+  ['yarn.lock', 'yarn'],
+  ['bun.lock', 'bun'],
+  ['bun.lockb', 'bun'],
+  ['package-lock.json', 'npm'],
+  ['npm-shrinkwrap.json', 'npm'],
+  ['deno.lock', 'deno'],
+]
+
+const COMMANDS: Readonly<Record<ManagerName, { add: string; dev: string; run: string }>> = {
+  npm: { add: 'npm install', dev: '--save-dev', run: 'npx' },
+  pnpm: { add: 'pnpm add', dev: '--save-dev', run: 'pnpm exec' },
+  yarn: { add: 'yarn add', dev: '--dev', run: 'yarn' },
+  bun: { add: 'bun add', dev: '--dev', run: 'bunx' },
+  deno: { add: 'deno add', dev: '--dev', run: 'deno run -A npm:' },
+}
+
+/**
+ * The one whose lock file, or whose name in `packageManager` of package.json, is nearest above the folder; else the one that runs this
+ * program; else npm.
+ */
+export function findPackageManager(folder: string, env: Environment): PackageManager {
+  const [, agent] = /^(npm|pnpm|yarn|bun|deno)\//.exec(env['npm_config_user_agent'] ?? '') ?? []
+  return packageManager(nearestManager(folder) ?? (isManagerName(agent) ? agent : 'npm'))
+}
+
+function nearestManager(folder: string): ManagerName | undefined {
+  const [, named] = /"packageManager"\s*:\s*"(\w+)@/.exec(readText(join(folder, 'package.json'))) ?? []
+  if (isManagerName(named)) return named
+  const found = LOCK_FILES.find(([file]) => existsSync(join(folder, file)))
+  if (found !== undefined) return found[1]
+  const parent = dirname(folder)
+  return parent === folder ? undefined : nearestManager(parent)
+}
+
+function isManagerName(name: string | undefined): name is ManagerName {
+  return name !== undefined && Object.hasOwn(COMMANDS, name)
+}
+
+function packageManager(name: ManagerName): PackageManager {
+  const { add, dev, run } = COMMANDS[name]
+  return {
+    name,
+    install(packages, { isDev = false } = {}) {
+      const names = name === 'deno' ? packages.map((each) => `npm:${each}`) : packages
+      return [add, ...(isDev ? [dev] : []), ...names].join(' ')
+    },
+    run: (command) => (run.endsWith(':') ? `${run}${command}` : `${run} ${command}`),
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
+}
