@@ -576,6 +576,12 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  GRAPHQL_BAD_NAME: {
+    means: 'A name that was chosen for the GraphQL schema is taken, or GraphQL does not take it.',
+    mend: 'Choose another: letters, digits and underscores, not two of them first; see docs/graphql.md, "Names".',
+    retry: 'never',
+    isPublic: false,
+  },
   GENERATOR_NO_CLIENT: {
     means: 'The Prisma schema has no client generator, and the row types come from the generated client.',
     mend: 'Add `generator client { provider = "prisma-client" output = "…" }`, or set clientOutput in `generator rowcast`.',
@@ -602,7 +608,7 @@ export const ERRORS = {
   },
   GENERATOR_BAD_MARKER: {
     means: 'A comment has a rowcast marker that is unknown or has no effect where it stands.',
-    mend: 'Write `/// @rowcast.omit` at a field, a relation or a model.',
+    mend: 'Write `/// @rowcast.omit` at a field, a relation or a model, `/// @rowcast.name("…")` at these, an enum or its values.',
     retry: 'never',
     isPublic: false,
   },

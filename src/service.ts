@@ -71,6 +71,7 @@ export function createService(config: Config, options: ServiceOptions): Service 
   }
   const health = () => toHealthReport(rowcast.status())
   if (config.scaling.role === 'tap') return createTapService({ config, rowcast, prisma, health, logger })
+  logLeftOut(config, logger)
   logSecretFields(config, logger)
   const activity =
     config.livePage === null ? undefined : exposeActivity(rowcast, config.livePage, createGuard(logger))
@@ -187,6 +188,15 @@ function exposeActivity(
 ): ActivityExposure {
   const { models, status } = rowcast
   return { authorize, log: createActivityLog({ feed: rowcast, models, status, guard }) }
+}
+
+/** Models that GraphQL has no type for. */
+function logLeftOut({ leftOut }: Config, logger: Logger): void {
+  if (leftOut.length === 0) return
+  logger.warn('Models without a field that may be seen are left out of the schema.', {
+    models: leftOut.join(', '),
+    mend: 'Name a field in `expose` of the model if it may be shown, or mark the model `/// @rowcast.omit`.',
+  })
 }
 
 /** What is not in the schema although nobody said so: whoever misses it learns why. */

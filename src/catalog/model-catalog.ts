@@ -35,6 +35,8 @@ export interface FieldSpec {
   readonly hasDefault: boolean
   /** Marked `/// @rowcast.omit`: never reaches GraphQL. */
   readonly isOmitted: boolean
+  /** What it is called in GraphQL, where somebody chose that: `/// @rowcast.name("…")`, `names` of the config. */
+  readonly graphqlName?: string | undefined
   readonly documentation: string | null
 }
 
@@ -52,6 +54,8 @@ export interface RelationSpec {
   readonly references: readonly string[]
   /** Marked `/// @rowcast.omit`: never reaches GraphQL. */
   readonly isOmitted: boolean
+  /** What it is called in GraphQL, where somebody chose that: `/// @rowcast.name("…")`, `names` of the config. */
+  readonly graphqlName?: string | undefined
   readonly documentation: string | null
 }
 
@@ -70,6 +74,8 @@ export interface ModelSpec {
   readonly uniques: readonly (readonly string[])[]
   /** Marked `/// @rowcast.omit`: the whole model never reaches GraphQL. */
   readonly isOmitted: boolean
+  /** What it is called in GraphQL, where somebody chose that: `/// @rowcast.name("…")`, `names` of the config. */
+  readonly graphqlName?: string | undefined
   readonly documentation: string | null
 }
 
@@ -81,6 +87,8 @@ export interface EnumSpec {
   readonly dbName: string
   /** Prisma name and database label (`@map`) of each value, in the order of the schema. */
   readonly values: readonly EnumValueSpec[]
+  /** What it is called in GraphQL, where somebody chose that: `/// @rowcast.name("…")`, `names` of the config. */
+  readonly graphqlName?: string | undefined
   readonly documentation: string | null
 }
 
@@ -90,6 +98,8 @@ export interface EnumValueSpec {
   readonly name: string
   /** What PostgreSQL stores (`@map`). */
   readonly label: string
+  /** What it is called in GraphQL, where somebody chose that: `/// @rowcast.name("…")`, `names` of the config. */
+  readonly graphqlName?: string | undefined
   readonly documentation: string | null
 }
 

@@ -1,17 +1,16 @@
 /** Beside the spine, cli. A subscription to paste, made from the catalog. Pure. */
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import type { Config } from '../config/config.ts'
-import { modelFieldNames, namesWithoutIdentity } from '../graphql/names.ts'
+import { namesWithoutIdentity } from '../graphql/names.ts'
+import { modelNames } from '../graphql/schema-names.ts'
 
 /** The document, for `User` where it is live, else for the first live model. */
 export function exampleSubscription(catalog: ModelCatalog, models: Config['models']): string {
   const name = 'User' in models ? 'User' : Object.keys(models)[0]
   const model = name === undefined ? undefined : catalog.models[name]
   if (model === undefined) return ''
-  // The names of all models together, since one may have to give way to another.
-  const shown = Object.values(catalog.models).filter((each) => !each.isOmitted)
-  const field = modelFieldNames(shown.map((each) => each.name)).get(model.name)?.changed ?? ''
-  const row = exampleFields(model, models[model.name]?.omit ?? [])
+  const { changed: field, fields } = modelNames(catalog, model.name)
+  const row = exampleFields(model, models[model.name]?.omit ?? []).map((each) => fields.get(each) ?? each)
   const old = [...namesWithoutIdentity(row).values()].join(' ')
   return [
     'subscription {',

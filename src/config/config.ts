@@ -7,6 +7,7 @@ import type { FieldNameOf, ModelPolicy } from '../graphql/policy/model-policy.ts
 import type { ServerSecurity } from '../server/create-server.ts'
 import type { MetricsGuard, MetricsRequest } from '../server/metrics-endpoint.ts'
 import type { DurabilityOptions } from '../source/durability-options.ts'
+import type { ChosenNames } from './chosen-names.ts'
 
 /** What the service needs of a Prisma Client. */
 export interface ServicePrismaClient {
@@ -57,6 +58,12 @@ export interface ServiceConfig<
    * NODE_ENV=production each visible model has a policy here, or `public: true`. @default 'all'
    */
   readonly models?: 'all' | ModelsConfig<Types> | undefined
+  /**
+   * What models, enums, fields and values of enums are called in GraphQL, by their names in the Prisma schema:
+   * `{ Query: 'SearchQuery', 'User.größe': 'height', 'Answer.true': 'YES' }`. It counts before `/// @rowcast.name("…")`.
+   * @default their own, or the nearest that GraphQL takes and nothing else has: docs/graphql.md
+   */
+  readonly names?: ChosenNames | undefined
   /** Says that everybody who is let in may see every model that has no policy; see `models`. @default false */
   readonly public?: boolean | undefined
   /** Replication slot. ROWCAST_SLOT overrides it. @default 'rowcast' */
@@ -139,6 +146,8 @@ export interface Config {
   readonly createPrisma: (databaseUrl: string) => ServicePrismaClient
   /** The live models by name, and what is declared about others. */
   readonly models: Readonly<Record<string, ModelConfig>>
+  /** Names of models without a field that may be seen: they are not in the schema. */
+  readonly leftOut: readonly string[]
   readonly slot: string
   readonly publication: string
   readonly host: string

@@ -4,8 +4,11 @@
  */
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import type { Authorize } from '../graphql/activity/activity-log.ts'
+import { schemaNames } from '../graphql/schema-names.ts'
+import { withoutEmptyModels } from '../graphql/shown-models.ts'
 import { parseConnectionTarget } from '../source/connection-target.ts'
 import { DURABILITY_FIELDS, type DurabilityOptions, resolveDurability } from '../source/durability-options.ts'
+import { withChosenNames } from './chosen-names.ts'
 import type { Config, DevConfig, SlowSubscribers } from './config.ts'
 import { Faults, type Fields, isFields } from './config-faults.ts'
 import { NO_CATALOG, readModels } from './resolve-models.ts'
@@ -33,13 +36,13 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
   const faults = new Faults()
   const fields = fieldsOf(file, faults)
   const isProduction = env['NODE_ENV'] === 'production'
-  const catalog = readCatalog(fields['catalog'], faults)
+  const named = withChosenNames(readCatalog(fields['catalog'], faults), fields['names'], faults)
+  const models = readModels(fields, named, isProduction, faults)
   const graphiql = readGraphiql(fields['graphiql'], env, faults)
   const config: Config = {
     databaseUrl: readDatabaseUrl(flags.databaseUrl ?? env['DATABASE_URL'], faults),
-    catalog,
+    ...shownModels(named, models, faults),
     createPrisma: readFunction(fields, 'createPrisma', faults) as Config['createPrisma'],
-    models: readModels(fields, catalog, isProduction, faults),
     slot: readName('slot', env['ROWCAST_SLOT'] ?? fields['slot'], faults),
     publication: readName('publication', env['ROWCAST_PUBLICATION'] ?? fields['publication'], faults),
     host: readHost(flags.host ?? nonEmpty(env['HOST']) ?? fields['host'], faults),
@@ -68,6 +71,7 @@ export const CONFIG_FIELDS: readonly string[] = [
     'catalog',
     'createPrisma',
     'models',
+    'names',
     'public',
     'slot',
     'publication',
@@ -85,6 +89,12 @@ export const CONFIG_FIELDS: readonly string[] = [
   ...SECURITY_FIELDS,
   ...DURABILITY_FIELDS,
 ]
+
+/** What there is to show of the models; chosen names that cannot be had are noted. */
+function shownModels(catalog: ModelCatalog, models: Config['models'], faults: Faults) {
+  faults.catch<unknown>(() => schemaNames(catalog), null)
+  return withoutEmptyModels({ catalog, models })
+}
 
 function scalingOverrides(env: Environment, flags: ConfigFlags): ScalingOverrides {
   return { role: flags.role ?? nonEmpty(env['ROWCAST_ROLE']), redisUrl: nonEmpty(env['REDIS_URL']) }

@@ -1,6 +1,7 @@
 /** The `models` of the config file: which are live, and who may see what of them. Checked against the catalog. */
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import { asksViewer, type ModelPolicy } from '../graphql/policy/model-policy.ts'
+import { withoutEmptyModels } from '../graphql/shown-models.ts'
 import type { Config } from './config.ts'
 import { type Faults, type Fields, isFields } from './config-faults.ts'
 import { nearestName } from './nearest-name.ts'
@@ -42,7 +43,8 @@ export function readModels(
     else if (catalog !== NO_CATALOG) addUnknownModel(name, known, faults)
   }
   if (typeof isPublic !== 'boolean') faults.add('CONFIG_BAD_FIELD', '`public` is neither true nor false.')
-  if (isProduction && isPublic !== true) checkPolicies(visible, models as Config['models'], faults)
+  if (isProduction && isPublic !== true)
+    checkPolicies({ catalog, visible }, models as Config['models'], faults)
   return models as Config['models']
 }
 
@@ -91,8 +93,14 @@ function checkNames(spec: ModelSpec, list: string, names: unknown, faults: Fault
 }
 
 /** In production nobody shows a model to everybody by leaving something out. */
-function checkPolicies(visible: readonly ModelSpec[], models: Config['models'], faults: Faults): void {
-  const open = visible.map(({ name }) => name).filter((name) => !isDecided(models[name]))
+function checkPolicies(
+  { catalog, visible }: { readonly catalog: ModelCatalog; readonly visible: readonly ModelSpec[] },
+  models: Config['models'],
+  faults: Faults,
+): void {
+  const { leftOut } = withoutEmptyModels({ catalog, models })
+  const names = visible.map(({ name }) => name).filter((name) => !leftOut.includes(name))
+  const open = names.filter((name) => !isDecided(models[name]))
   if (open.length === 0) return
   faults.add(
     'CONFIG_NO_POLICY',

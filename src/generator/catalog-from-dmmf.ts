@@ -14,7 +14,7 @@ import type {
   ModelSpec,
   RelationSpec,
 } from '../catalog/model-catalog.ts'
-import { parseDocumentation, parsePlainDocumentation } from './parse-documentation.ts'
+import { type Documentation, parseDocumentation, parsePlainDocumentation } from './parse-documentation.ts'
 import { parseSchemaText } from './parse-schema-text.ts'
 
 /**
@@ -63,7 +63,7 @@ function modelSpec(model: DMMF.Model, views: ReadonlySet<string>): ModelSpec {
     primaryKey: isKnown(primaryKey) ? [...primaryKey] : [],
     uniques: uniques.filter(isKnown),
     isOmitted: documentation.isOmitted,
-    documentation: documentation.text,
+    ...described(documentation),
   }
 }
 
@@ -82,8 +82,12 @@ function fieldSpec(model: DMMF.Model, field: DMMF.Field): FieldSpec | null {
     isUnique: field.isUnique,
     hasDefault: field.hasDefaultValue || field.isUpdatedAt === true,
     isOmitted: documentation.isOmitted,
-    documentation: documentation.text,
+    ...described(documentation),
   }
+}
+
+function described({ text, graphqlName }: Omit<Documentation, 'isOmitted'>) {
+  return { ...(graphqlName === undefined ? {} : { graphqlName }), documentation: text }
 }
 
 function nativeArguments(values: readonly string[] | undefined): Pick<FieldSpec, 'nativeArguments'> {
@@ -103,7 +107,7 @@ function relationSpec(model: DMMF.Model, field: DMMF.Field, views: ReadonlySet<s
     fields: [...(field.relationFromFields ?? [])],
     references: [...(field.relationToFields ?? [])],
     isOmitted: documentation.isOmitted,
-    documentation: documentation.text,
+    ...described(documentation),
   }
 }
 
@@ -116,9 +120,9 @@ function enumSpec(item: DMMF.DatamodelEnum, schema: string | undefined): EnumSpe
     values: item.values.map((value: DMMF.EnumValue & { readonly documentation?: string }) => ({
       name: value.name,
       label: value.dbName ?? value.name,
-      documentation: parsePlainDocumentation(value.documentation, `enum value ${item.name}.${value.name}`),
+      ...described(parsePlainDocumentation(value.documentation, `enum value ${item.name}.${value.name}`)),
     })),
-    documentation: parsePlainDocumentation(item.documentation, `enum ${item.name}`),
+    ...described(parsePlainDocumentation(item.documentation, `enum ${item.name}`)),
   }
 }
 

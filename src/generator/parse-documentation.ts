@@ -2,6 +2,7 @@
  * Beside the spine, generator. `///` comments: the words go into the catalog and become GraphQL descriptions,
  * rowcast's own marker is taken out of them.
  */
+import { isEnumValueName } from '../catalog/graphql-name.ts'
 import { RowcastError } from '../errors.ts'
 
 /** A comment without rowcast's markers. */
@@ -10,23 +11,32 @@ export interface Documentation {
   readonly text: string | null
   /** Whether `@rowcast.omit` was among them. */
   readonly isOmitted: boolean
+  /** What `@rowcast.name("…")` says; undefined where it is not among them. */
+  readonly graphqlName?: string | undefined
 }
 
 const OMIT_MARKER = '@rowcast.omit'
+const NAME_MARKER = /@rowcast\.name\(\s*"([^"\r\n]*)"\s*\)/g
 /** Anything that looks like a marker of ours, so that a misspelt one cannot let a secret through. */
 const ANY_MARKER = /@rowcast\b[^\s,;)]*/gi
 
 /**
  * Parses the comment of `where` (`User.passwordHash`).
- * @throws GENERATOR_BAD_MARKER for a marker that is not exactly `@rowcast.omit`.
+ * @throws GENERATOR_BAD_MARKER for a marker that is neither exactly `@rowcast.omit` nor `@rowcast.name("…")`.
  */
 export function parseDocumentation(comment: string | null | undefined, where: string): Documentation {
   if (comment === null || comment === undefined) return { text: null, isOmitted: false }
   let isOmitted = false
+  let graphqlName: string | undefined
   const lines: string[] = []
   for (const line of comment.split(/\r?\n/)) {
     let hadMarker = false
-    const words = line.replace(ANY_MARKER, (marker) => {
+    const named = line.replace(NAME_MARKER, (_, name: string) => {
+      graphqlName = checkedName(name, graphqlName, where)
+      hadMarker = true
+      return ''
+    })
+    const words = named.replace(ANY_MARKER, (marker) => {
       if (marker.replace(/\.$/, '') !== OMIT_MARKER) {
         throw new RowcastError(
           'GENERATOR_BAD_MARKER',
@@ -34,25 +44,35 @@ export function parseDocumentation(comment: string | null | undefined, where: st
         )
       }
       hadMarker = true
+      isOmitted = true
       return ''
     })
-    isOmitted ||= hadMarker
     if (!hadMarker || words.trim() !== '') lines.push(words.trimEnd())
   }
   const text = lines.join('\n').trim()
-  return { text: text === '' ? null : text, isOmitted }
+  return { text: text === '' ? null : text, isOmitted, ...(graphqlName === undefined ? {} : { graphqlName }) }
+}
+
+function checkedName(name: string, before: string | undefined, where: string): string {
+  if (before !== undefined)
+    throw new RowcastError('GENERATOR_BAD_MARKER', `The comment of ${where} gives it two names.`)
+  if (isEnumValueName(name)) return name
+  throw new RowcastError('GRAPHQL_BAD_NAME', `The comment of ${where} calls it "${name}".`)
 }
 
 /**
  * Parses the comment of something that cannot be omitted.
- * @throws GENERATOR_BAD_MARKER for any marker.
+ * @throws GENERATOR_BAD_MARKER for any marker but `@rowcast.name("…")`.
  */
-export function parsePlainDocumentation(comment: string | null | undefined, where: string): string | null {
-  const { text, isOmitted } = parseDocumentation(comment, where)
+export function parsePlainDocumentation(
+  comment: string | null | undefined,
+  where: string,
+): Omit<Documentation, 'isOmitted'> {
+  const { isOmitted, ...documentation } = parseDocumentation(comment, where)
   if (isOmitted) {
     throw new RowcastError('GENERATOR_BAD_MARKER', `${OMIT_MARKER} has no effect on ${where}.`, {
       mend: 'Mark the fields that use it instead.',
     })
   }
-  return text
+  return documentation
 }

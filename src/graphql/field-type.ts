@@ -1,6 +1,7 @@
 /** Stage 7, graphql. Which GraphQL type a field of a Prisma model has, and which fields there are to see. */
 import type { FieldSpec, ModelCatalog, ModelSpec, RelationSpec } from '../catalog/model-catalog.ts'
 import { invariant } from '../errors.ts'
+import { schemaNames } from './schema-names.ts'
 
 const SCALAR_NAMES: Readonly<Record<string, string>> = {
   String: 'String',
@@ -25,7 +26,7 @@ const ID_TYPES: ReadonlySet<string> = new Set(['String', 'Int', 'BigInt'])
  * back, whatever their type in the database.
  */
 export function graphqlTypeName(catalog: ModelCatalog, model: ModelSpec, field: FieldSpec): string {
-  if (field.kind === 'enum') return field.type
+  if (field.kind === 'enum') return schemaNames(catalog).enums.get(field.type)?.type ?? field.type
   if (!field.isList && isIdentifier(catalog, model, field, new Set())) return 'ID'
   const part = field.type === 'DateTime' ? DATE_TIME_PARTS[field.nativeType ?? ''] : undefined
   const name = part ?? SCALAR_NAMES[field.type]

@@ -9,6 +9,7 @@ import { createActivityLog } from './activity/activity-log.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import { buildServiceSchema } from './service-schema.ts'
 import type { ModelExposure } from './service-types.ts'
+import { withoutEmptyModels } from './shown-models.ts'
 
 const HEADER = `# Printed by \`npm run schema\` from prisma/schema.prisma. Do not edit.\n\n`
 
@@ -21,11 +22,10 @@ export interface PrintSchemaOptions {
 
 /** The schema in GraphQL's schema definition language. */
 export function printServiceSchema({ catalog, models }: PrintSchemaOptions): string {
+  const shown = withoutEmptyModels({ catalog, models: models ?? exposedModels(catalog) })
   const schema = buildServiceSchema({
-    catalog,
-    models: models ?? exposedModels(catalog),
-    prisma: OFFLINE_PRISMA,
-    feed: offlineFeed(catalog),
+    ...{ catalog: shown.catalog, models: shown.models },
+    ...{ prisma: OFFLINE_PRISMA, feed: offlineFeed(shown.catalog) },
   })
   return `${HEADER}${printSchema(lexicographicSortSchema(schema))}\n`
 }

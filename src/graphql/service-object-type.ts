@@ -2,7 +2,6 @@
 import type { FieldSpec, ModelCatalog, ModelSpec, RelationSpec } from '../catalog/model-catalog.ts'
 import { invariant } from '../errors.ts'
 import { graphqlTypeName, visibleFields, visibleRelations } from './field-type.ts'
-import { objectTypeName } from './names.ts'
 import { pageArguments, pageOf } from './pagination.ts'
 import { visibleWhere } from './service-queries.ts'
 import type { ServiceBuilder, ServiceModel } from './service-types.ts'
@@ -11,15 +10,16 @@ import { valueResolver } from './value-resolver.ts'
 
 /** Adds the object type of a model to the builder. */
 export function defineObjectType(builder: ServiceBuilder, catalog: ModelCatalog, model: ServiceModel): void {
-  const { spec, omit } = model
+  const { spec, names, omit } = model
+  const nameOf = (name: string) => names.fields.get(name) ?? name
   builder.prismaObject(spec.name, {
-    name: objectTypeName(catalog, spec.name),
+    name: names.type,
     description: spec.documentation ?? `One ${spec.name}.`,
     fields: (t) => {
       const fields = visibleFields(spec, omit).map((field) => {
         const typeName = graphqlTypeName(catalog, spec, field)
         return [
-          field.name,
+          nameOf(field.name),
           t.field({
             type: (field.isList ? [typeName] : typeName) as never,
             nullable: nullability(field) as never,
@@ -32,7 +32,7 @@ export function defineObjectType(builder: ServiceBuilder, catalog: ModelCatalog,
       const relations = visibleRelations(catalog, spec, omit).map((relation) => {
         const target = targetOf(catalog, relation)
         return [
-          relation.name,
+          nameOf(relation.name),
           relation.isList
             ? t.relation(relation.name, {
                 description:

@@ -45,7 +45,7 @@ function defineOne(builder: ServiceBuilder, { catalog, prisma }: QueryOptions, m
       description: `The ${spec.name} with this primary key; null when there is none.`,
       args: Object.fromEntries(
         keys.map(({ field, type }) => [
-          field.name,
+          names.fields.get(field.name) ?? field.name,
           t.arg({
             type: type as 'ID',
             required: true,
@@ -56,7 +56,10 @@ function defineOne(builder: ServiceBuilder, { catalog, prisma }: QueryOptions, m
       resolve: (query, _root, args, context) => {
         policiesOf(builder as never).checkVisible(context, { model: spec.name, fields: spec.primaryKey })
         const where = Object.fromEntries(
-          keys.map(({ field, type }) => [field.name, parseKeyArgument(field, type, args[field.name])]),
+          keys.map(({ field, type }) => [
+            field.name,
+            parseKeyArgument(field, type, args[names.fields.get(field.name) ?? field.name]),
+          ]),
         )
         const delegate = delegateOf(prisma, spec.name)
         // findUnique wants the name of a composite key, which `@@id(name:)` may have changed; findFirst does not.

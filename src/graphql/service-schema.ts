@@ -5,17 +5,17 @@
  */
 import SchemaBuilder from '@pothos/core'
 import PrismaPlugin from '@pothos/plugin-prisma'
-import type { GraphQLSchema } from 'graphql'
+import { type GraphQLSchema, validateSchema } from 'graphql'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { RowcastError } from '../errors.ts'
 import { defineActivityFields } from './activity/activity-fields.ts'
 import { defineEnum } from './enum-type.ts'
 import { visibleFields } from './field-type.ts'
-import { modelFieldNames } from './names.ts'
 import { RowcastPlugin } from './plugin/rowcast-plugin.ts'
 import { omittedNames } from './policy/secret-fields.ts'
 import { pothosDatamodel } from './pothos-datamodel.ts'
 import { SCALARS } from './scalars.ts'
+import { modelNames } from './schema-names.ts'
 import { defineObjectType } from './service-object-type.ts'
 import { defineQueries } from './service-queries.ts'
 import type {
@@ -28,7 +28,8 @@ import type {
 /**
  * Builds the schema; touches no database.
  * @throws CATALOG_UNKNOWN_MODEL when `models` names one that the catalog does not have.
- * @throws GRAPHQL_BAD_SCHEMA when an omitted model is to be live.
+ * @throws GRAPHQL_BAD_SCHEMA when an omitted model is to be live, or GraphQL does not take the schema.
+ * @throws GRAPHQL_BAD_NAME when a chosen name is taken.
  */
 export function buildServiceSchema(options: ServiceSchemaOptions): GraphQLSchema {
   const builder = createBuilder(options)
@@ -45,7 +46,17 @@ export function buildServiceSchema(options: ServiceSchemaOptions): GraphQLSchema
   addEnums(builder, options.catalog, models)
   for (const [name, scalar] of Object.entries(SCALARS))
     builder.addScalarType(name as keyof typeof SCALARS, scalar)
-  return builder.toSchema()
+  return checked(builder.toSchema())
+}
+
+/** A schema that GraphQL refuses would refuse every operation, and say so to clients only. */
+function checked(schema: GraphQLSchema): GraphQLSchema {
+  const faults = validateSchema(schema)
+  if (faults.length === 0) return schema
+  throw new RowcastError('GRAPHQL_BAD_SCHEMA', 'The schema that was made is not valid GraphQL:', {
+    list: faults.map(({ message }) => message),
+    mend: 'Name the model or field otherwise with `/// @rowcast.name("…")`, or leave it out with `/// @rowcast.omit`.',
+  })
 }
 
 function createBuilder(options: ServiceSchemaOptions): ServiceBuilder {
@@ -79,12 +90,10 @@ function serviceModels({ catalog, models }: ServiceSchemaOptions): readonly Serv
     }
   }
   const specs = Object.values(catalog.models).filter((model) => !model.isOmitted)
-  const names = modelFieldNames(specs.map((model) => model.name))
-  return specs.flatMap((spec) => {
-    const fieldNames = names.get(spec.name)
-    const exposure = models[spec.name] ?? {}
-    const omit = omittedNames(spec, exposure)
-    return fieldNames === undefined ? [] : [{ spec, names: fieldNames, omit, expose: exposure.expose ?? [] }]
+  return specs.map((spec) => {
+    const { expose = [], ...exposure } = models[spec.name] ?? {}
+    const names = modelNames(catalog, spec.name)
+    return { spec, names, omit: omittedNames(spec, { ...exposure, expose }), expose }
   })
 }
 
@@ -94,6 +103,6 @@ function addEnums(builder: ServiceBuilder, catalog: ModelCatalog, models: readon
     models.flatMap(({ spec, omit }) => visibleFields(spec, omit).map((field) => field.type)),
   )
   for (const spec of Object.values(catalog.enums)) {
-    if (used.has(spec.name)) defineEnum(builder, spec)
+    if (used.has(spec.name)) defineEnum(builder, catalog, spec)
   }
 }

@@ -5,9 +5,9 @@ import type { AnyRow } from '../changes/change.ts'
 import type { ActivityExposure } from './activity/activity-log.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import type { CanExplain } from './explain/why-not.ts'
-import type { ModelFieldNames } from './names.ts'
 import type { AnyModelPolicy } from './policy/model-policy.ts'
 import type { PrismaClientLike } from './prisma-delegate.ts'
+import type { ModelNames } from './schema-names.ts'
 
 /** How one model is exposed: who may see what of it, and whether it is live. */
 export interface ModelExposure extends AnyModelPolicy {
@@ -34,7 +34,7 @@ export interface ServiceSchemaOptions {
 /** A model on its way into the schema. */
 export interface ServiceModel {
   readonly spec: ModelSpec
-  readonly names: ModelFieldNames
+  readonly names: ModelNames
   readonly omit: readonly string[]
   readonly expose: readonly string[]
 }

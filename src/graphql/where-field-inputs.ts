@@ -3,7 +3,9 @@ import type { EnumRef, InputObjectRef, InputRef, SchemaTypes } from '@pothos/cor
 import type { JsonNullKind } from '../bus/filter/json-null.ts'
 import { EQUALITY, ORDER, type ScalarOperator, type ValueDomain } from '../bus/filter/value-domain.ts'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
+import { invariant } from '../errors.ts'
 import type { AnyBuilder } from './plugin/shared-change-types.ts'
+import { listKey, schemaNames } from './schema-names.ts'
 
 /** What the input for a field depends on: fields of one shape share one. */
 export interface FieldShape {
@@ -32,11 +34,11 @@ const DESCRIPTIONS: Readonly<Record<ScalarOperator, string>> = {
   endsWith: 'Ends with this; `%`, `_` and `\\` mean what they mean to LIKE.',
 }
 
-/** Name of the input for a field, free of the catalog's own names. */
+/** Name of the input for a field. */
 export function fieldFilterName(catalog: ModelCatalog, shape: FieldShape): string {
   const base = shape.domain?.name === 'address' ? 'Address' : shape.typeName
-  let name = `${base}${shape.isList ? 'List' : ''}Filter`
-  while (Object.hasOwn(catalog.models, name) || Object.hasOwn(catalog.enums, name)) name += '_'
+  const name = schemaNames(catalog).filters.get(shape.isList ? listKey(base) : base)
+  invariant(name !== undefined, `Values of type ${base} have no filter.`)
   return name
 }
 

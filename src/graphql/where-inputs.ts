@@ -7,6 +7,7 @@ import { domainOf } from '../bus/filter/field-domain.ts'
 import type { FieldSpec, ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import { graphqlTypeName, visibleFields } from './field-type.ts'
 import type { AnyBuilder } from './plugin/shared-change-types.ts'
+import { modelNames } from './schema-names.ts'
 import { defineFieldFilter, fieldFilterName } from './where-field-inputs.ts'
 
 /** What a `where` of one model may speak of. */
@@ -29,7 +30,8 @@ export function defineWhereInput(
   model: ModelSpec,
   options: WhereInputOptions = {},
 ): InputObjectRef<SchemaTypes, object> {
-  const name = options.name ?? whereTypeName(catalog, model.name)
+  const names = modelNames(catalog, model.name)
+  const name = options.name ?? names.where
   return defineOnce(builder, name, () => {
     const ref = builder.inputRef<object>(name)
     // Made now, not when Pothos builds the schema: what they need has to be known before.
@@ -54,7 +56,7 @@ export function defineWhereInput(
         }
         const own = fields.map(({ field: { name, documentation }, type }) => {
           const description = documentation === null ? {} : { description: documentation }
-          return [name, t.field({ type, ...group, ...description })]
+          return [names.fields.get(name) ?? name, t.field({ type, ...group, ...description })]
         })
         return { ...Object.fromEntries(own), ...groups }
       },
@@ -63,6 +65,9 @@ export function defineWhereInput(
   })
 }
 
+/** What groups conditions is no field. */
+const GROUPS: ReadonlySet<string> = new Set(['AND', 'OR', 'NOT'])
+
 /** Fields that a filter can speak of: visible ones, of types that have a comparison. */
 export function filterableFields(
   catalog: ModelCatalog,
@@ -70,7 +75,8 @@ export function filterableFields(
   omit: readonly string[] = [],
 ): readonly FieldSpec[] {
   return visibleFields(model, omit).filter((field) => {
-    if (field.name === 'AND' || field.name === 'OR' || field.name === 'NOT') return false
+    if (GROUPS.has(modelNames(catalog, model.name).fields.get(field.name) ?? field.name)) return false
+    if (GROUPS.has(field.name)) return false
     return field.type === 'Json' || domainOf(field, catalog) !== null
   })
 }
@@ -81,14 +87,6 @@ export function hiddenNames(model: ModelSpec, omit: readonly string[] = []): Rea
     .filter((part) => part.isOmitted)
     .map((part) => part.name)
   return new Set([...marked, ...omit])
-}
-
-/** `UserWhere`, unless the catalog has something of that name. */
-export function whereTypeName(catalog: ModelCatalog, model: string): string {
-  const taken = new Set([...Object.keys(catalog.models), ...Object.keys(catalog.enums)])
-  let name = `${model}Where`
-  while (taken.has(name)) name += '_'
-  return name
 }
 
 function fieldFilter(

@@ -1,8 +1,11 @@
 /** Config file, environment and command line: defaults, precedence, and every fault named at once. */
+import { buildSchema } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
+import type { ModelSpec } from '../../src/catalog/model-catalog.ts'
 import { type ConfigFlags, type Environment, resolveConfig } from '../../src/config/resolve-config.ts'
 import { isRowcastError, type RowcastError } from '../../src/errors.ts'
+import { printServiceSchema } from '../../src/graphql/print-schema.ts'
 
 const createPrisma = () => ({ async $connect() {}, async $disconnect() {} })
 const file = { catalog, createPrisma }
@@ -198,4 +201,30 @@ describe('faults', () => {
     )
     expect(fault.message).not.toContain('secret')
   })
+})
+
+describe('names', () => {
+  test('are put into the catalog', () => {
+    const names = { User: 'Person', 'User.fullName': 'name' }
+    const { User } = resolveConfig({ ...file, names }, env).catalog.models as Record<string, ModelSpec>
+    expect(User?.graphqlName).toBe('Person')
+    expect(User?.fields.find(({ name }) => name === 'fullName')?.graphqlName).toBe('name')
+  })
+
+  test('of what is not there, that GraphQL does not take, or that are taken, are faults', () => {
+    expect(faultOf({ ...file, names: { Usr: 'Person' } }).message).toMatch(/CONFIG_BAD_FIELD.*"Usr"/)
+    expect(faultOf({ ...file, names: { User: 'a b' } }).message).toMatch(/GRAPHQL_BAD_NAME.*User "a b"/)
+    expect(faultOf({ ...file, names: { User: 'Query' } }).message).toMatch(/GRAPHQL_BAD_NAME.*User .*"Query"/)
+    expect(faultOf({ ...file, names: true }).code).toBe('CONFIG_BAD_FIELD')
+  })
+})
+
+test('a model without a field that may be seen is left out, and needs no policy', () => {
+  const omit = catalog.models.Tag.fields.map(({ name }) => name)
+  const config = resolveConfig({ ...file, models: { User: { public: true }, Tag: { omit } } }, env)
+  expect(config.leftOut).toEqual(['Tag'])
+  expect(config.models).toEqual({ User: { public: true } })
+  expect(buildSchema(printServiceSchema(config)).getType('Tag')).toBeUndefined()
+  const open = { ...file, models: { User: { public: true }, Tag: { omit } } }
+  expect(faultOf(open, { ...env, NODE_ENV: 'production' }).message).not.toMatch(/\bTag\b/)
 })

@@ -17,7 +17,17 @@ describe('parseDocumentation', () => {
     expect(parseDocumentation(comment, 'User.secret')).toEqual({ text, isOmitted })
   })
 
+  test('a chosen name', () => {
+    const parsed = parseDocumentation('Tall. @rowcast.name( "height" )\n@rowcast.omit', 'User.größe')
+    expect(parsed).toEqual({ text: 'Tall.', isOmitted: true, graphqlName: 'height' })
+    for (const name of ['', 'a b', '__x', 'größe', 'true', '1a'])
+      expect(() => parseDocumentation(`@rowcast.name("${name}")`, 'A.b')).toThrow(/GRAPHQL_BAD_NAME/)
+    const twice = '@rowcast.name("a") @rowcast.name("b")'
+    expect(() => parseDocumentation(twice, 'A.b')).toThrow(/GENERATOR_BAD_MARKER.*two names/)
+  })
+
   test.each([
+    '@rowcast.name',
     '@rowcast.omitt',
     '@rowcast.Omit',
     '@Rowcast.omit',
@@ -33,7 +43,9 @@ describe('parseDocumentation', () => {
 
 describe('parsePlainDocumentation', () => {
   test('words pass, a marker is refused', () => {
-    expect(parsePlainDocumentation('Words.', 'enum Role')).toBe('Words.')
+    expect(parsePlainDocumentation('Words.', 'enum Role')).toEqual({ text: 'Words.' })
+    const named = 'Words.\n@rowcast.name("Roles")'
+    expect(parsePlainDocumentation(named, 'enum Role')).toEqual({ text: 'Words.', graphqlName: 'Roles' })
     expect(() => parsePlainDocumentation('@rowcast.omit', 'enum Role')).toThrow(
       '[GENERATOR_BAD_MARKER] @rowcast.omit has no effect on enum Role.',
     )

@@ -7,7 +7,7 @@ import type {
   RelationSpec,
 } from '../../src/catalog/model-catalog.ts'
 
-function field(name: string, type: string, more: Partial<FieldSpec> = {}): FieldSpec {
+export function field(name: string, type: string, more: Partial<FieldSpec> = {}): FieldSpec {
   return {
     name,
     column: name,
@@ -24,7 +24,7 @@ function field(name: string, type: string, more: Partial<FieldSpec> = {}): Field
   }
 }
 
-function relation(
+export function relation(
   name: string,
   model: string,
   relationName: string,
@@ -44,7 +44,7 @@ function relation(
   }
 }
 
-function model(name: string, more: Partial<ModelSpec>): ModelSpec {
+export function model(name: string, more: Partial<ModelSpec>): ModelSpec {
   return {
     name,
     schema: 'public',

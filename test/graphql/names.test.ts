@@ -1,13 +1,5 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import {
-  camelCase,
-  changeTypeNames,
-  modelFieldNames,
-  objectTypeName,
-  pluralOf,
-} from '../../src/graphql/names.ts'
-import { blogCatalog, blogModel } from './blog-catalog.ts'
+import { asEnumValueName, asGraphqlName, camelCase, pluralOf } from '../../src/graphql/names.ts'
 
 describe('names', () => {
   it.each([
@@ -33,43 +25,26 @@ describe('names', () => {
     expect(pluralOf(one)).toBe(many)
   })
 
-  it('gives way when a name is taken', () => {
-    const names = modelFieldNames(['User', 'Users', 'APIKey', 'ApiKey'])
-    expect(names.get('Users')).toEqual({ one: 'users', many: 'usersList', changed: 'usersChanged' })
-    expect(names.get('User')).toEqual({ one: 'user', many: 'userList', changed: 'userChanged' })
-    expect(names.get('ApiKey')?.one).toBe('ApiKey')
+  it.each([
+    ['plain_Name9', 'plain_Name9'],
+    ['größe', 'grosse'],
+    ['Café', 'Cafe'],
+    ['Łódź', 'Lodz'],
+    ['名前', 'u540du524d'],
+    ['имя', 'u438u43cu44f'],
+    ['__typename', '_typename'],
+    ['9lives', '_9lives'],
+    ['a-b', 'a_b'],
+  ])('calls %s in GraphQL %s', (name, expected) => {
+    expect(asGraphqlName(name)).toBe(expected)
   })
 
-  it('never gives two fields one name, whatever the models are called', () => {
-    const model = fc.stringMatching(/^[A-Za-z][A-Za-z]{0,4}(s|y|List)?$/)
-    fc.assert(
-      fc.property(fc.uniqueArray(model, { maxLength: 12 }), (models) => {
-        const names = [...modelFieldNames(models).values()]
-        const root = names.flatMap(({ one, many }) => [one, many])
-        expect(new Set(root).size).toBe(models.length * 2)
-        expect(new Set(names.map(({ changed }) => changed)).size).toBe(models.length)
-      }),
-    )
-  })
-
-  it('keeps types apart from those of GraphQL and of other models', () => {
-    const catalog = {
-      ...blogCatalog,
-      models: { Subscription: blogModel('User'), User: blogModel('User'), UserKey: blogModel('User') },
-    }
-    expect(objectTypeName(catalog, 'Subscription')).toBe('SubscriptionModel')
-    expect(objectTypeName(catalog, 'User')).toBe('User')
-    expect(changeTypeNames(catalog, 'User')).toEqual({
-      change: 'UserChange',
-      byAction: {
-        INSERT: 'UserInserted',
-        UPDATE: 'UserUpdated',
-        DELETE: 'UserDeleted',
-        TRUNCATE: 'UserTruncated',
-      },
-      key: 'UserPrimaryKey',
-      old: 'UserOld',
-      field: 'UserField',
-    })
+  it.each([
+    ['true', 'true_'],
+    ['false', 'false_'],
+    ['null', 'null_'],
+    ['TRUE', 'TRUE'],
+  ])('calls the value %s %s', (name, expected) => {
+    expect(asEnumValueName(name)).toBe(expected)
   })
 })

@@ -69,7 +69,7 @@ function buildSchema(
   }
   for (const name of needed) {
     const spec = catalog.enums[name]
-    if (spec !== undefined) defineEnum(builder, spec)
+    if (spec !== undefined) defineEnum(builder, blogCatalog, spec)
     else if (Object.hasOwn(SCALARS, name)) builder.addScalarType(name as never, SCALARS[name as ScalarName])
   }
   return builder.toSchema() as GraphQLSchema & SchemaTypes
@@ -94,9 +94,13 @@ describe('inputs', () => {
   })
 
   it('give way to names of the catalog', () => {
-    const models = { ...catalog.models, UserWhere: everything, StringFilter: everything }
+    const models = {
+      ...catalog.models,
+      UserWhere: { ...everything, name: 'UserWhere' },
+      StringFilter: everything,
+    }
     const builder = createBuilder()
-    expect(defineWhereInput(builder, { ...catalog, models }, blogModel('User')).name).toBe('UserWhere_')
+    expect(defineWhereInput(builder, { ...catalog, models }, blogModel('User')).name).toBe('UserWhereInput')
   })
 
   it('are made once', () => {

@@ -53,6 +53,7 @@ async function examine({ target, goal, models, config, queryRole }: Project): Pr
       const isPooled = refusal !== null && (await sql.isPooled())
       const findings = findAll({
         ...{ facts, source, doctor: more, refusal, isPooled, goal, models, address, queryRole, answered },
+        leftOut: config.leftOut,
       })
       return { serverVersion: more.server.version, findings }
     })

@@ -43,6 +43,8 @@ export interface Examination {
   readonly answered: ReadonlySet<string>
   /** The live models. */
   readonly models: readonly ModelSpec[]
+  /** Models without a field that may be seen. */
+  readonly leftOut: readonly string[]
   readonly address: Address
 }
 

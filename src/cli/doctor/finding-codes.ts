@@ -18,6 +18,7 @@ export const FINDING_CODES = {
   NO_SELECT: 'The role may not read a model’s table.',
   ROW_SECURITY_EXEMPT:
     'A model’s table has row level security that does not bind this role, and might bind another.',
+  MODEL_NOT_SHOWN: 'A model has no field that may be seen, and is left out of the schema.',
   NO_PRIMARY_KEY: 'A model’s table has no primary key.',
   IDENTITY_COST: 'What REPLICA IDENTITY FULL adds to the WAL, by the table’s statistics.',
   IDENTITY_NOT_NEEDED: 'A table writes whole old rows though its model is `keep`.',

@@ -21,6 +21,7 @@ export function findAll(examination: Examination): readonly Finding[] {
     ...replicationFindings(examination),
     ...serverFindings(examination),
     ...tableFindings(examination),
+    ...leftOutFindings(examination),
     ...rowSecurityFindings(examination),
     ...driftFindings(examination),
     ...providerFindings(examination.address, examination.doctor.server.providerSettings),
@@ -40,6 +41,15 @@ function setupFindings({ facts, goal }: Examination): Finding[] {
       mend: `Run \`rowcast enable\`, or \`rowcast plan\` for a migration:\n${sql.join('\n')}`,
     },
   ]
+}
+
+/** Models that GraphQL has no type for. */
+function leftOutFindings({ leftOut }: Examination): Finding[] {
+  return leftOut.map((model) => ({
+    ...{ code: 'MODEL_NOT_SHOWN', severity: 'warning', model },
+    why: `All visible fields of ${model} look like secrets or are omitted: it has no type, no query and no subscription.`,
+    mend: 'Name a field in `expose` of the model if it may be shown, or mark the model `/// @rowcast.omit`.',
+  }))
 }
 
 /** Beyond the slot that is merely not there yet. */

@@ -4,8 +4,9 @@ import type { Delivery } from '../../bus/bus.ts'
 import type { FieldSpec, ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import type { AnyRow } from '../../changes/change.ts'
 import { graphqlTypeName, keyFields } from '../field-type.ts'
-import { type ChangeTypeNames, namesWithoutIdentity } from '../names.ts'
+import { namesWithoutIdentity } from '../names.ts'
 import { hideFields } from '../policy/guard-rows.ts'
+import type { ModelNames } from '../schema-names.ts'
 import { SHOWN_COLUMN } from '../shown-column.ts'
 import { valueResolver } from '../value-resolver.ts'
 import { policiesOf } from './builder-policies.ts'
@@ -17,7 +18,7 @@ export interface PayloadScope {
   readonly builder: AnyBuilder
   readonly catalog: ModelCatalog
   readonly model: ModelSpec
-  readonly names: ChangeTypeNames
+  readonly names: ModelNames
   /** The model's fields that it may speak of. */
   readonly fields: readonly FieldSpec[]
 }
@@ -35,7 +36,8 @@ export function defineKey({
   const { needed } = sharedChangeTypes(builder)
   const types = parts.map((field) => ({ field, type: graphqlTypeName(catalog, model, field) }))
   for (const { type } of types) needed.add(type)
-  const shownNames = namesWithoutIdentity(parts.map((field) => field.name))
+  const nameOf = (field: FieldSpec) => names.fields.get(field.name) ?? field.name
+  const shownNames = namesWithoutIdentity(parts.map(nameOf))
   return builder.objectRef<AnyRow>(names.key).implement({
     description:
       `The primary key of a row of ${model.name}. It is no entity: a column \`id\` is called \`rowId\` here, so that ` +
@@ -43,7 +45,7 @@ export function defineKey({
     fields: (t) =>
       Object.fromEntries(
         types.map(({ field, type }) => [
-          shownNames.get(field.name),
+          shownNames.get(nameOf(field)),
           t.field({
             type: type as never,
             nullable: false,

@@ -10,7 +10,7 @@ import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { type AnyChange, CHANGE_ACTIONS, type ChangeAction } from '../../changes/change.ts'
 import { enumValues } from '../enum-type.ts'
 import { visibleFields } from '../field-type.ts'
-import { changeTypeNames } from '../names.ts'
+import { modelNames } from '../schema-names.ts'
 import { policiesOf } from './builder-policies.ts'
 import { defineKey, keyField, type PayloadScope } from './change-key.ts'
 import { createImageReader } from './image-reader.ts'
@@ -48,7 +48,7 @@ export function defineChangePayload(
   model: ModelSpec,
   { rowType, omit }: ChangePayloadOptions,
 ): ChangePayload {
-  const names = changeTypeNames(catalog, model.name)
+  const names = modelNames(catalog, model.name)
   const { byAction } = names
   const scope = { builder, catalog, model, names, rowType, omit, fields: visibleFields(model, omit) }
   const payload = builder.interfaceRef<Delivery>(names.change).implement({
@@ -57,7 +57,7 @@ export function defineChangePayload(
   }) as DeliveryRef
   const fieldName = builder.enumType(names.field, {
     description: `The fields of ${model.name}.`,
-    values: enumValues(scope.fields),
+    values: enumValues(scope.fields, names.values),
   }) as EnumRef<SchemaTypes, string>
   addRows(scope, payload)
   const key = defineKey(scope)

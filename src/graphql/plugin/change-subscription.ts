@@ -22,11 +22,11 @@ import { defineWhyNot } from '../explain/why-not.ts'
 import { graphqlError, toGraphqlError, toSubscriptionError } from '../graphql-errors.ts'
 import { lastEventIdOf } from '../last-event-id.ts'
 import { checkFilterVariables } from '../missing-variable.ts'
-import { changedFieldName } from '../names.ts'
 import { checkSelectedFields } from '../policy/check-selected-fields.ts'
 import { omittedNames } from '../policy/secret-fields.ts'
 import { selectedModels } from '../policy/selected-models.ts'
 import type { ViewerPolicies } from '../policy/viewer-policies.ts'
+import { modelNames } from '../schema-names.ts'
 import { policiesOf } from './builder-policies.ts'
 import { defineChangePayload } from './change-payload.ts'
 import { defineFilterInputs, parseFilterArguments } from './filter-arguments.ts'
@@ -77,7 +77,7 @@ export function defineChangeSubscription(
   ]
   const { payload, fieldName } = defineChangePayload(builder, feed.catalog, model, { rowType, omit })
   const filterArguments = defineFilterInputs(builder, feed.catalog, model, { omit, fieldName })
-  builder.subscriptionField(options.name ?? changedFieldName(modelName), (t) =>
+  builder.subscriptionField(options.name ?? modelNames(feed.catalog, modelName).changed, (t) =>
     t.field({
       type: payload,
       nullable: false,

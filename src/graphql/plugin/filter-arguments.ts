@@ -8,7 +8,9 @@ import {
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { canonicalText } from '../policy/canonical-text.ts'
 import type { ModelView } from '../policy/viewer-policies.ts'
+import { modelNames } from '../schema-names.ts'
 import { defineWhereInput, hiddenNames } from '../where-inputs.ts'
+import { withPrismaNames } from '../where-names.ts'
 import { type AnyBuilder, sharedChangeTypes } from './shared-change-types.ts'
 
 /** Defines an argument; what a field's `t.arg` is, its types forgotten. */
@@ -66,7 +68,7 @@ export function parseFilterArguments(
   const hiddenFields = new Set([...hiddenNames(model, omit), ...view.hidden])
   const names = model.fields.map((field) => field.name)
   const fields = new Set(names.filter((name) => !hiddenFields.has(name)))
-  return parseChangeFilter(model, catalog, input, {
+  return parseChangeFilter(model, catalog, withPrismaNames(modelNames(catalog, model.name), input), {
     hiddenFields,
     emptyObjects: 'refuse',
     key: keyOf(omit, input, view),

@@ -5,9 +5,11 @@
 import type { EnumRef, ObjectRef, SchemaTypes } from '@pothos/core'
 import type { Delivery, OverflowPolicy } from '../../bus/bus.ts'
 import type { Transition } from '../../bus/filter/judge-change.ts'
+import type { EnumSpec, ModelCatalog } from '../../catalog/model-catalog.ts'
 import type { ChangeAction } from '../../changes/change.ts'
 import { defineEnum } from '../enum-type.ts'
 import { SCALARS, type ScalarName } from '../scalars.ts'
+import { schemaNames } from '../schema-names.ts'
 
 /** A builder with its schema types forgotten. */
 export type AnyBuilder = PothosSchemaTypes.SchemaBuilder<SchemaTypes>
@@ -46,13 +48,19 @@ export function addMissingTypes(builder: AnyBuilder): void {
   const { catalog } = builder.options.rowcast.feed
   for (const name of sharedChangeTypes(builder).needed) {
     if (builder.configStore.hasConfig(name)) continue
-    const catalogEnum = catalog.enums[name]
+    const catalogEnum = enumOfType(catalog, name)
     if (catalogEnum !== undefined) {
-      defineEnum(builder, catalogEnum)
+      defineEnum(builder, catalog, catalogEnum)
     } else if (Object.hasOwn(SCALARS, name)) {
       builder.addScalarType(name as never, SCALARS[name as ScalarName])
     }
   }
+}
+
+/** The enum that is called so in GraphQL. */
+function enumOfType(catalog: ModelCatalog, type: string): EnumSpec | undefined {
+  const { enums } = schemaNames(catalog)
+  return Object.values(catalog.enums).find(({ name }) => enums.get(name)?.type === type)
 }
 
 function defineAction(builder: AnyBuilder): EnumRef<SchemaTypes, ChangeAction> {

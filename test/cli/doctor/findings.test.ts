@@ -73,6 +73,7 @@ const well: Examination = {
     },
     slot: { plugin: 'pgoutput', slotType: 'logical', database: 'shop', activePid: 42, walStatus: 'reserved' },
   },
+  leftOut: [],
   source: {
     ...{ serverVersion: 180_004, database: 'shop', isInRecovery: false, serverLsn: toLsn(2n) },
     ...{ isSlotWalLimited: true, maySnapshot: true, slot, publication: { oid: 1, actions: 'iudt' } },
@@ -329,6 +330,15 @@ describe('doctor', () => {
     ['db.abcdefgh.supabase.co', 5432, 0],
   ])('judges whether %s:%i is a pooler', (host, port, count) => {
     expect(poolerFindings({ host, port })).toHaveLength(count)
+  })
+
+  it('names models that have nothing to show', () => {
+    const found = findAll({ ...well, leftOut: ['Vault'] })
+    expect(found.map(({ code, severity, model }) => [code, severity, model])).toContainEqual([
+      'MODEL_NOT_SHOWN',
+      'warning',
+      'Vault',
+    ])
   })
 
   it('has every code in the documentation, and no other', () => {

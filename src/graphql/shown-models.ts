@@ -1,0 +1,38 @@
+/**
+ * Stage 7, graphql. What can be shown: a model none of whose fields may be seen has no type in GraphQL, which takes no
+ * empty ones, and would take every other model down with it.
+ */
+import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
+import { visibleFields } from './field-type.ts'
+import type { AnyModelPolicy } from './policy/model-policy.ts'
+import { omittedNames } from './policy/secret-fields.ts'
+
+/** What a schema is made of. */
+export interface ShownModels<Policy extends AnyModelPolicy> {
+  readonly catalog: ModelCatalog
+  readonly models: Readonly<Record<string, Policy>>
+}
+
+/** The same without the models that have nothing to show, and their names. */
+export function withoutEmptyModels<Policy extends AnyModelPolicy>({
+  catalog,
+  models,
+}: ShownModels<Policy>): ShownModels<Policy> & { readonly leftOut: readonly string[] } {
+  const leftOut = Object.values<ModelSpec>(catalog.models)
+    .filter((spec) => !spec.isOmitted && isEmpty(spec, models[spec.name]))
+    .map((spec) => spec.name)
+  if (leftOut.length === 0) return { catalog, models, leftOut }
+  const specs = Object.entries<ModelSpec>(catalog.models).map(([name, spec]) => [
+    name,
+    leftOut.includes(name) ? { ...spec, isOmitted: true } : spec,
+  ])
+  return {
+    catalog: { ...catalog, models: Object.fromEntries(specs) },
+    models: Object.fromEntries(Object.entries(models).filter(([name]) => !leftOut.includes(name))),
+    leftOut,
+  }
+}
+
+function isEmpty(spec: ModelSpec, policy: AnyModelPolicy = {}): boolean {
+  return visibleFields(spec, omittedNames(spec, policy)).length === 0
+}
