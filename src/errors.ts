@@ -796,6 +796,19 @@ export const ERRORS = {
     retry: 'backoff',
     isPublic: false,
   },
+  BROKER_MODEL_NOT_TAPPED: {
+    means: 'A gateway has a model that the tap does not have yet: nothing of it is in the stream.',
+    mend: 'Update the tap to the same Prisma schema and registrations; the model is open by itself once the tap has it.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  BROKER_REPLICAS_MISSING: {
+    means:
+      'Fewer replicas of Redis follow than `broker.replicas` asks for. Changes flow; PostgreSQL keeps all of them until enough replicas have them.',
+    mend: 'Look at the replicas (redis-cli INFO replication), or lower `broker.replicas`: meanwhile WAL piles up.',
+    retry: 'backoff',
+    isPublic: false,
+  },
   BROKER_WRONG_ROLE: {
     means: 'What was asked for is not what a process of this role does.',
     mend: "Ask a gateway (or a process with role: 'all') for changes; set up (enable) and read the slot with a tap.",

@@ -145,9 +145,9 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     if (broker === null || archive === null) return createSource(ownRegistry, busSink(bus, hub))
     const scaled = createScaledSource({
       ...{ role, broker, slot, publication, logger, archive, softDelete, bus, createRegistry, judgeTable },
-      registry: ownRegistry,
+      ...{ registry: ownRegistry, models: models.map(({ name }) => name) },
       onMessage: (message) => hub.publish(message),
-      readSystemId: () => readSystemIdentifier(target),
+      readSystemId: (signal) => readSystemIdentifier({ ...target, waits: { ...target.waits, signal } }),
       createTapSource: (relay, relations) => createSource(relations, { ...NO_SINK, relay }),
     })
     brokerStatus = () => scaled.brokerStatus()

@@ -250,10 +250,16 @@ function toHealthReport({
 }
 
 /** Which tap is the one that writes, and how far this process is on the stream. */
-function brokerDetails({ isConnected, isActive, epoch, lastEntry, waitingBytes, tapSilentMs }: BrokerStatus) {
+function brokerDetails(status: BrokerStatus) {
+  const { isConnected, isActive, epoch, lastEntry, waitingBytes, tapSilentMs, replicas } = status
   return {
     ...{ isBrokerConnected: isConnected, epoch, lastEntry },
     ...(isActive === null ? {} : { isActiveTap: isActive, waitingBytes }),
+    ...(replicas === null ? {} : replicaDetails(replicas)),
     ...(tapSilentMs === null ? {} : { tapSilentMs: Math.round(tapSilentMs) }),
   }
 }
+
+const replicaDetails = ({ wanted, reached, behindMs }: NonNullable<BrokerStatus['replicas']>) => ({
+  ...{ replicasWanted: wanted, replicasReached: reached, replicasBehindMs: Math.round(behindMs) },
+})

@@ -26,6 +26,7 @@ import { StreamReader } from './stream-reader.ts'
 export interface BrokerArchiveOptions {
   readonly url: string
   readonly name: string
+  readonly answerTimeoutMs: number
   readonly store: EpochStore
   readonly relations: RelationCache
   /** The epoch that the gateway reads; null while it reads none. */
@@ -53,7 +54,8 @@ export class BrokerArchive implements OlderLog {
 
   constructor(options: BrokerArchiveOptions) {
     this.#options = options
-    this.#connection = new SingleConnection({ url: options.url, name: options.name })
+    const { url, name, answerTimeoutMs } = options
+    this.#connection = new SingleConnection({ url, name, answerTimeoutMs })
     this.#reached = new ReachedWatch({
       safeNow: options.safeNow,
       askNewest: () => this.#patiently((connection) => this.#readNewest(connection)),

@@ -1,6 +1,7 @@
 /** Beside the bus, broker. What can be wrong with a stream, as errors with what is known of it. */
 import { RowcastError } from '../errors.ts'
 import { GAP_WORDS } from '../source/gap-notices.ts'
+import type { ReplicaStatus } from './replica-watch.ts'
 
 /** Why changes may be missing, beyond what a source can meet. */
 const BROKER_GAP_WORDS: Readonly<Record<string, string>> = {
@@ -27,6 +28,15 @@ export function streamGap(reason: string): RowcastError {
 export function otherDatabase(found: string, expected: string): RowcastError {
   const happened = 'The stream in Redis is of another database cluster.'
   return new RowcastError('BROKER_OTHER_DATABASE', happened, { details: { found, expected } })
+}
+
+/** Changes flow, and a failover of Redis may lose the newest: PostgreSQL keeps them meanwhile. */
+export function replicasMissing({ wanted, reached, behindMs }: ReplicaStatus): RowcastError {
+  return new RowcastError(
+    'BROKER_REPLICAS_MISSING',
+    `Of Redis' replicas ${reached ?? 0} have what was written, and ${wanted} must.`,
+    { details: { wanted, reached, behindMs: Math.round(behindMs) } },
+  )
 }
 
 /** A server that was taken over from goes on by itself: what it writes exists nowhere else. */

@@ -1,6 +1,8 @@
 /** Beside the bus, broker. What a process does, and over which broker; given by the application, checked here. */
 import { RowcastError } from '../errors.ts'
+import type { DurabilityOptions } from '../source/durability-options.ts'
 import type { Retention } from '../source/retention-window.ts'
+import { ANSWER_TIMEOUT_MS } from '../wire/connection-target.ts'
 
 /**
  * `all`: reads the slot and serves subscribers. `tap`: reads the slot and writes to the broker. `gateway`: reads the
@@ -37,6 +39,8 @@ export interface ScalingOptions {
 /** A Redis broker, checked. */
 export interface RedisBroker {
   readonly url: string
+  /** How long it may take to let us in, and for each answer. */
+  readonly answerTimeoutMs: number
   readonly replicas: number
   /** Null: made of the identifier of the database cluster. */
   readonly prefix: string | null
@@ -54,7 +58,11 @@ const RETAIN_BYTES = 256 * 1024 * 1024
 const RETAIN_MINUTES = 60
 
 /** Checks them. @throws CONFIG_BAD_BROKER */
-export function resolveScaling({ role = 'all', broker = 'memory' }: ScalingOptions): Scaling {
+export function resolveScaling({
+  role = 'all',
+  broker = 'memory',
+  answerTimeoutMs = ANSWER_TIMEOUT_MS,
+}: ScalingOptions & Pick<DurabilityOptions, 'answerTimeoutMs'>): Scaling {
   if (!ROLES.includes(role)) throw bad(`The role is none of ${ROLES.join(', ')}.`)
   if (broker === 'memory') {
     if (role === 'all') return { role, broker: null }
@@ -76,7 +84,7 @@ export function resolveScaling({ role = 'all', broker = 'memory' }: ScalingOptio
   if (prefix !== null && !PREFIX.test(prefix)) throw bad('`broker.prefix` cannot begin a key.')
   const { bytes = RETAIN_BYTES, minutes = RETAIN_MINUTES } = retain
   if (!(bytes > 0) || !(minutes > 0)) throw bad('`broker.retain` does not keep anything.')
-  return { role, broker: { url, replicas, prefix, retention: { bytes, minutes } } }
+  return { role, broker: { url, answerTimeoutMs, replicas, prefix, retention: { bytes, minutes } } }
 }
 
 function bad(happened: string, mend?: string): RowcastError {

@@ -3,13 +3,8 @@
  * each passage whether this process has missed anything.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ChangeBus } from '../bus/bus.ts'
-import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { RowcastError } from '../errors.ts'
-import type { Logger } from '../log.ts'
-import { ModelTableGuard, type ModelTableListener } from '../source/model-tables.ts'
-import type { TableJudge } from '../source/row-security.ts'
 import { toLsn } from '../wire/lsn.ts'
 import { applyBarrier } from './apply-barrier.ts'
 import { otherDatabase, streamGap } from './broker-faults.ts'
@@ -17,44 +12,38 @@ import { type EntryFeeder, type FeederOutput, feedAll } from './entry-feeder.ts'
 import { compareEntryIds, type EntryId } from './entry-id.ts'
 import { type Epoch, judgePassage } from './epoch.ts'
 import type { EpochStore } from './epoch-store.ts'
+import { ModelGate, type ModelGateOptions } from './model-gate.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RelationCache } from './relation-cache.ts'
 import { type Mark, StreamReader } from './stream-reader.ts'
-import { digestOfTables, parseTableStates } from './table-states.ts'
 import { TapSignal } from './tap-signal.ts'
 
 /** What a follower needs. */
-export interface EpochFollowerOptions {
+export interface EpochFollowerOptions extends ModelGateOptions {
   readonly store: EpochStore
   readonly relations: RelationCache
-  readonly registry: RelationRegistry
-  readonly publication: string
-  /** What else keeps a model's changes from being delivered. @default nothing */
-  readonly judgeTable?: TableJudge | undefined
   readonly createFeeder: (output: FeederOutput, position: EntryId) => EntryFeeder
-  readonly bus: ChangeBus
   readonly onMessage: (message: EmittedMessage) => void
-  readonly logger: Logger
   /** Undecoded bytes of the stream that a fresh log begins with. */
   readonly preloadBytes: number
+  /** How long one read waits, in milliseconds. */
+  readonly blockMs: number
   /** Something was read, or a tap was heard. */
   readonly onProgress: () => void
   /** Whether the keys themselves are in doubt; then `follow` returns. */
   readonly isStale: () => boolean
 }
 
-/** How long one read waits, and how often the epochs are looked at. */
-const BLOCK_MS = 1_000
+/** How often the epochs are looked at. */
+const LOOK_INTERVAL_MS = 1_000
 const NO_EPOCH_INTERVAL_MS = 100
 /** Follows one slot's stream. */
 export class EpochFollower {
   readonly #options: EpochFollowerOptions
-  readonly #tableGuard: ModelTableGuard
-  readonly #driftWords = new Map<string, string>()
+  readonly #gate: ModelGate
   #epoch: Epoch | null = null
   #feeder: EntryFeeder | null = null
   #reader: StreamReader | null = null
-  #tablesDigest = ''
   readonly #signal = new TapSignal()
   #isFollowing = false
   /** Redis has nothing of the slot: it came back empty, or no tap has written yet. */
@@ -63,12 +52,7 @@ export class EpochFollower {
 
   constructor(options: EpochFollowerOptions) {
     this.#options = options
-    const listener: ModelTableListener = {
-      onDrift: (model, drift) => this.#onDrift(model, drift),
-      onRecovery: (model) => this.#onRecovery(model),
-    }
-    const { registry, publication, judgeTable } = options
-    this.#tableGuard = new ModelTableGuard(registry, publication, listener, judgeTable)
+    this.#gate = new ModelGate(options)
   }
 
   get epoch(): Epoch | null {
@@ -108,7 +92,8 @@ export class EpochFollower {
     try {
       while (!signal.aborted && !this.#options.isStale()) {
         await this.#lookAtEpochs(connection)
-        if (this.#epoch?.isOpen && !this.#isMissing) await this.#readForAWhile(connection, signal)
+        const isOpen = this.#epoch?.isOpen && !this.#isMissing
+        if (isOpen && (await this.#isGateOpen(connection))) await this.#readForAWhile(connection, signal)
         else await delay(NO_EPOCH_INTERVAL_MS, undefined, { signal }).catch(() => {})
       }
     } finally {
@@ -127,6 +112,19 @@ export class EpochFollower {
     if (this.#epoch?.isOpen) this.#reader ??= this.#readerOf(connection, this.#epoch)
   }
 
+  /** Nothing is shown before it is known what may be: a tap writes the document with its first entries, or before them. */
+  async #isGateOpen(connection: RedisConnection): Promise<boolean> {
+    const epoch = this.#epoch
+    if (epoch === null) return false
+    const { tables } = this.#options.store.keys.epoch(epoch.id)
+    if (!this.#gate.isOpen && !(await this.#gate.read(connection, tables))) {
+      this.#isFollowing = false
+      return false
+    }
+    if (this.#feeder === null) await this.#startFresh(connection, epoch)
+    return true
+  }
+
   /** Nothing is read of another cluster, whoever gave it our keys. @throws BROKER_OTHER_DATABASE */
   async #checkIsNoStrangers(connection: RedisConnection): Promise<void> {
     const stranger = await this.#options.store.findStranger(connection)
@@ -139,19 +137,21 @@ export class EpochFollower {
   }
 
   async #readForAWhile(connection: RedisConnection, signal: AbortSignal): Promise<void> {
-    const untilMs = performance.now() + BLOCK_MS
-    while (!signal.aborted && performance.now() < untilMs) {
+    const untilMs = performance.now() + LOOK_INTERVAL_MS
+    while (!signal.aborted && performance.now() < untilMs && this.#gate.isOpen) {
       const [feeder, reader] = [this.#feeder, this.#reader]
       if (feeder === null || reader === null) return
-      const { entries, damage, mark } = await reader.read(feeder.readAfter, this.#isFollowing ? BLOCK_MS : 0)
-      // A tap sends it with its first entries, or before them: nothing is shown before it is known who may see it.
-      if (this.#tablesDigest === '') await this.#readTables(connection)
+      const { entries, damage, mark } = await reader.read(
+        feeder.readAfter,
+        this.#isFollowing ? this.#options.blockMs : 0,
+      )
       const fault = feedAll(feeder, entries) ?? (damage === null ? null : 'broker-unreadable')
       if (fault !== null) {
-        await this.#startOver(connection, fault)
+        this.#startOver(fault)
         return
       }
       if (mark !== null) await this.#hear(connection, reader, mark)
+      if (!this.#gate.isOpen) return
       if (entries.length === 0) this.#passAll(feeder)
       this.#options.onProgress()
     }
@@ -166,24 +166,15 @@ export class EpochFollower {
 
   async #hear(connection: RedisConnection, reader: StreamReader, mark: Mark): Promise<void> {
     await this.#signal.hear(mark, () => reader.readClockMs())
-    if (mark.tables !== null && mark.tables !== this.#tablesDigest) await this.#readTables(connection)
-  }
-
-  /** There may be a newer document than the one that a mark has named: what counts is which one was read. */
-  async #readTables(connection: RedisConnection): Promise<void> {
-    if (this.#epoch === null) return
-    const text = await connection.send(['GET', this.#options.store.keys.epoch(this.#epoch.id).tables])
-    const states = text === null ? null : parseTableStates(String(text))
-    if (states === null) return
-    this.#tablesDigest = digestOfTables(String(text))
-    this.#tableGuard.update(states)
+    this.#gate.note(mark.tables)
+    await this.#isGateOpen(connection)
   }
 
   async #enter(connection: RedisConnection, epoch: Epoch): Promise<void> {
     const known = this.#epoch
     const feeder = this.#feeder
     if (known !== null && feeder !== null) {
-      await this.#drain(connection, { epoch: known, feeder, end: endOf(known, epoch) })
+      if (this.#gate.isOpen) await this.#drain(connection, { epoch: known, feeder, end: endOf(known, epoch) })
       const passage = judgePassage(known, feeder.rewind(), epoch)
       if (passage.kind === 'go-on') {
         this.#adopt(epoch)
@@ -194,17 +185,17 @@ export class EpochFollower {
         return
       }
       this.#adopt(epoch)
-      await this.#startOver(connection, passage.reason)
+      this.#startOver(passage.reason)
       return
     }
     this.#adopt(epoch)
-    if (epoch.isOpen) await this.#startFresh(connection, epoch)
   }
 
   #adopt(epoch: Epoch): void {
     this.#epoch = epoch
     this.#reader = null
     this.#signal.reset()
+    this.#gate.close()
     this.#isFollowing = false
   }
 
@@ -221,19 +212,17 @@ export class EpochFollower {
   }
 
   /** Changes are missing: everybody is told, and a new history begins. */
-  async #startOver(connection: RedisConnection, reason: string): Promise<void> {
+  #startOver(reason: string): void {
     const error = streamGap(reason)
     this.#options.logger.error(error.message, { code: error.code, reason })
     this.#feeder = null
     this.#isFollowing = false
     this.#options.bus.gap(error)
-    if (this.#epoch?.isOpen) await this.#startFresh(connection, this.#epoch)
   }
 
   async #startFresh(connection: RedisConnection, epoch: Epoch): Promise<void> {
     const reader = this.#readerOf(connection, epoch)
     const { entries, last, end } = await reader.readNewest(this.#options.preloadBytes)
-    await this.#readTables(connection)
     if (last === null) {
       this.#epoch = null
       throw new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in Redis.')
@@ -245,8 +234,8 @@ export class EpochFollower {
     const feeder = this.#options.createFeeder(
       {
         publish: (part) => bus.publish(part),
-        onDrift: (model, drift) => this.#onDrift(model, drift),
-        onRecovery: (model) => this.#onRecovery(model),
+        onDrift: (model, drift) => this.#gate.onDrift(model, drift),
+        onRecovery: (model) => this.#gate.onRecovery(model),
         // What was said before this process came is not for those who listen now.
         onMessage: (message) => {
           if (!applyBarrier(bus, message, store.slot) && !this.#isPreloading) onMessage(message)
@@ -266,20 +255,6 @@ export class EpochFollower {
     if (end !== null) feeder.passOver(end)
     this.#feeder = feeder
     this.#reader = reader
-  }
-
-  #onDrift(model: string, drift: RowcastError): void {
-    if (this.#driftWords.get(model) !== drift.message) {
-      this.#options.logger.error(drift.message, { code: drift.code, model })
-    }
-    this.#driftWords.set(model, drift.message)
-    this.#options.bus.close(drift, model)
-  }
-
-  #onRecovery(model: string): void {
-    this.#driftWords.delete(model)
-    this.#options.logger.info(`The changes of ${model} can be read again.`, { model })
-    this.#options.bus.cut(model)
   }
 }
 

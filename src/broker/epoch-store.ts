@@ -24,6 +24,8 @@ export interface StoredState {
 
 /** Epochs are few: one for each gap and each failover. */
 const EPOCHS_MAX = 100
+/** The newest is among so many but where other clusters write to the same keys. */
+const NEWEST_COUNT = 4
 /** Entries of others that are passed over in search of the last of ours: pages of a size. */
 const PAGE_COUNT = 64
 const PAGES_MAX = 16
@@ -64,9 +66,20 @@ export class EpochStore {
     return (await this.#readEverybodys(connection)).filter((epoch) => this.#isOurs(epoch))
   }
 
-  /** The present one; null when there is none. */
+  /** The present one; null when there is none. Reads no more of them than it must: taps ask every second. */
   async readNewest(connection: RedisConnection): Promise<Epoch | null> {
-    return (await this.readAll(connection)).at(-1) ?? null
+    let to = '+'
+    for (;;) {
+      const range = ['XREVRANGE', this.keys.epochs, to, '-', 'COUNT', String(NEWEST_COUNT)]
+      const page = toRawEntries(await connection.send(range))
+      for (const { value } of page) {
+        const epoch = parseEpoch(value.toString())
+        if (epoch !== null && this.#isOurs(epoch)) return epoch
+      }
+      const oldest = page.at(-1)
+      if (oldest === undefined || page.length < NEWEST_COUNT) return null
+      to = `(${formatEntryId(oldest.id)}`
+    }
   }
 
   /** Another cluster's identifier, where its epochs stand at our keys; null where none do. */

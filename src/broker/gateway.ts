@@ -11,14 +11,15 @@ import { toBrokerError } from './broker-faults.ts'
 import { formatEntryId } from './entry-id.ts'
 import type { Epoch } from './epoch.ts'
 import { EpochFollower, type EpochFollowerOptions } from './epoch-follower.ts'
-import { openRedisConnection, type RedisConnection } from './redis-connection.ts'
+import { openRedisConnection, type RedisConnection, waitAtServerMs } from './redis-connection.ts'
 
 /** What a gateway needs. */
-export interface GatewayOptions extends Omit<EpochFollowerOptions, 'onProgress' | 'isStale'> {
+export interface GatewayOptions extends Omit<EpochFollowerOptions, 'onProgress' | 'isStale' | 'blockMs'> {
   readonly url: string
+  readonly answerTimeoutMs: number
   readonly slot: string
-  /** Identifier of the database cluster; rejects while it cannot be asked. */
-  readonly readSystemId: () => Promise<string>
+  /** Identifier of the database cluster; rejects while it cannot be asked, and when the signal aborts. */
+  readonly readSystemId: (signal: AbortSignal) => Promise<string>
 }
 
 /** What can be known of it at a moment. */
@@ -62,7 +63,12 @@ const DELAY_MAX_MS = 1_000
 /** Creates one; it does nothing until `start()`. */
 export function createGateway(options: GatewayOptions): Gateway {
   const { logger } = options
-  const follower = new EpochFollower({ ...options, onProgress: settle, isStale: isSystemInDoubt })
+  const follower = new EpochFollower({
+    ...options,
+    blockMs: waitAtServerMs(options.answerTimeoutMs),
+    onProgress: settle,
+    isStale: isSystemInDoubt,
+  })
   const waiters = new Set<() => void>()
   const stopping = new AbortController()
   let state: SourceState = 'idle'
@@ -78,7 +84,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   async function readSystem(): Promise<void> {
     systemReadAtMs = performance.now()
     try {
-      options.store.useSystem(await options.readSystemId())
+      options.store.useSystem(await options.readSystemId(stopping.signal))
       isSystemKnown = true
     } catch (error) {
       if (!isSystemKnown) throw error
@@ -115,7 +121,14 @@ export function createGateway(options: GatewayOptions): Gateway {
   async function readOnce(): Promise<void> {
     await readSystem()
     if (stopping.signal.aborted) return
-    const opened = await openRedisConnection({ url: options.url, name: `rowcast-gateway:${options.slot}` })
+    const { url, answerTimeoutMs, slot } = options
+    const { signal } = stopping
+    const opened = await openRedisConnection({
+      url,
+      answerTimeoutMs,
+      signal,
+      name: `rowcast-gateway:${slot}`,
+    })
     connection = opened
     try {
       if (stopping.signal.aborted) return

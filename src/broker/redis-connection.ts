@@ -4,6 +4,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { RowcastError } from '../errors.ts'
+import { ANSWER_TIMEOUT_MS } from '../wire/connection-target.ts'
 
 /** What Redis answers; texts come as bytes, errors within an answer as Error. */
 export type RedisReply = Buffer | string | number | bigint | null | Error | readonly RedisReply[]
@@ -25,10 +26,13 @@ export interface RedisConnectionOptions {
   readonly url: string
   /** What `CLIENT LIST` shows. */
   readonly name: string
-  /** @default 5_000 // 5 s */
-  readonly connectTimeoutMs?: number | undefined
-  /** An answer later than this is none: the connection is ended. @default 10_000 // 10 s */
-  readonly replyTimeoutMs?: number | undefined
+  /**
+   * How long the server may take to let us in, and for each answer: one that is later is none, and the connection is ended.
+   * @default 10_000 // 10 s
+   */
+  readonly answerTimeoutMs?: number | undefined
+  /** Ends it, also while it is being opened. */
+  readonly signal?: AbortSignal | undefined
   /** Called once when it ends, whoever ended it. */
   readonly onEnd?: (() => void) | undefined
 }
@@ -37,37 +41,44 @@ export interface RedisConnectionOptions {
 export async function openRedisConnection(options: RedisConnectionOptions): Promise<RedisConnection> {
   const { createClient, RESP_TYPES } = await import('@redis/client')
   const place = describeRedis(options.url)
-  const replyTimeoutMs = options.replyTimeoutMs ?? 10_000
-  const connectTimeoutMs = options.connectTimeoutMs ?? 5_000
+  const { answerTimeoutMs = ANSWER_TIMEOUT_MS, signal } = options
   const base = createClient({
     url: options.url,
     name: options.name,
     RESP: 2,
     disableOfflineQueue: true,
     disableClientInfo: true,
-    socket: { reconnectStrategy: false, connectTimeout: connectTimeoutMs },
+    socket: { reconnectStrategy: false, connectTimeout: answerTimeoutMs },
     // The watchdog below looks after all commands at once; a timer for each would cost more than the command.
     commandOptions: { timeout: 0 },
   })
   const client = base.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer })
   let isOpen = false
+  let hasGivenUp = false
   let unanswered = 0
   let lastHeardMs = 0
   const watchdog = setInterval(() => {
-    if (unanswered > 0 && performance.now() - lastHeardMs > replyTimeoutMs) destroy()
-  }, 1_000)
+    if (unanswered > 0 && performance.now() - lastHeardMs > answerTimeoutMs) destroy()
+  }, watchIntervalMs(answerTimeoutMs))
   watchdog.unref()
 
   function onEnd(): void {
     clearInterval(watchdog)
+    signal?.removeEventListener('abort', onAbort)
     if (!isOpen) return
     isOpen = false
     options.onEnd?.()
   }
 
   function destroy(): void {
+    hasGivenUp = true
     onEnd()
     if (base.isOpen) base.destroy()
+  }
+
+  function onAbort(): void {
+    onFailed(new Error('It is not wanted any more.'))
+    destroy()
   }
 
   let onFailed: (error: Error) => void = () => {}
@@ -75,13 +86,19 @@ export async function openRedisConnection(options: RedisConnectionOptions): Prom
   const failed = new Promise<never>((_resolve, reject) => {
     onFailed = reject
   })
-  const timer = setTimeout(() => onFailed(new Error('It took too long.')), connectTimeoutMs)
+  const timer = setTimeout(() => onFailed(new Error('It took too long.')), answerTimeoutMs)
+  signal?.addEventListener('abort', onAbort)
+  if (signal?.aborted) onAbort()
   // Without a listener the loss of the connection would end the process.
   base.on('error', (error: Error) => {
     onFailed(error)
     destroy()
   })
   base.on('end', onEnd)
+  // A socket that was on its way when it was ended comes all the same.
+  base.on('connect', () => {
+    if (hasGivenUp) base.destroy()
+  })
   try {
     await Promise.race([base.connect(), failed])
   } catch (error) {
@@ -116,6 +133,13 @@ export async function openRedisConnection(options: RedisConnectionOptions): Prom
     },
   }
 }
+
+/** How often it is looked whether answers are late. */
+const watchIntervalMs = (answerTimeoutMs: number) => Math.min(1_000, Math.max(20, answerTimeoutMs / 4))
+
+/** How long a command that waits at the server may wait there: it is answered long before its answer is late. */
+export const waitAtServerMs = (answerTimeoutMs: number) =>
+  Math.max(1, Math.min(1_000, Math.floor(answerTimeoutMs / 2)))
 
 /** Sends commands as one transaction: all of them, or none. Source: Redis documentation, "Transactions". */
 export async function sendTransaction(

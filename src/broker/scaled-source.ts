@@ -19,6 +19,7 @@ import type { EntryId } from './entry-id.ts'
 import { EpochStore } from './epoch-store.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 import { RelationCache } from './relation-cache.ts'
+import type { ReplicaStatus } from './replica-watch.ts'
 import { createTapRelay, type TapRelay } from './tap-relay.ts'
 
 /** A source, as far as an application's process needs one. */
@@ -37,6 +38,8 @@ export interface BrokerStatus {
   readonly waitingBytes: number | null
   /** Milliseconds since a gateway has heard of a tap; null for a tap, and before the first word. */
   readonly tapSilentMs: number | null
+  /** Redis' replicas, as a tap that waits for some sees them; null: it waits for none. */
+  readonly replicas: ReplicaStatus | null
 }
 
 /** A source over a broker. */
@@ -53,6 +56,8 @@ export interface ScaledSourceOptions {
   readonly logger: Logger
   /** Made by `createBroker`, before the bus is. */
   readonly archive: BrokerArchiveSlot
+  /** Names of the models that are registered. */
+  readonly models: readonly string[]
   /** Relations of this process' gateway. */
   readonly registry: RelationRegistry
   /** Empty registries, for those who read on their own. */
@@ -62,7 +67,7 @@ export interface ScaledSourceOptions {
   readonly judgeTable?: TableJudge | undefined
   readonly bus: ChangeBus
   /** Identifier of the database cluster; rejects while it cannot be asked. */
-  readonly readSystemId: () => Promise<string>
+  readonly readSystemId: (signal: AbortSignal) => Promise<string>
   readonly onMessage: (message: EmittedMessage) => void
   /** The source of a tap, with relations of its own. */
   readonly createTapSource: (relay: StreamRelay, registry: RelationRegistry) => ReplicationSource
@@ -123,6 +128,7 @@ export function createScaledSource(options: ScaledSourceOptions): ScaledSource {
         lastEntry: shown?.lastEntry ?? null,
         waitingBytes: tapStatus?.waitingBytes ?? null,
         tapSilentMs: gatewayStatus?.tapSilentMs ?? null,
+        replicas: tapStatus?.replicas ?? null,
       }
     },
   }
@@ -154,11 +160,13 @@ function createReader(options: ScaledSourceOptions): Gateway {
     new EntryFeeder({ registry: own, relations, softDelete, output }, position)
   const gateway = createGateway({
     ...options,
-    ...{ url: broker.url, store, relations, preloadBytes: PRELOAD_BYTES },
+    ...{ url: broker.url, answerTimeoutMs: broker.answerTimeoutMs },
+    ...{ store, relations, preloadBytes: PRELOAD_BYTES },
     createFeeder: createFeeder(registry),
   })
   options.archive.archive = new BrokerArchive({
-    ...{ url: broker.url, name: `rowcast-archive:${slot}`, store, relations },
+    ...{ url: broker.url, answerTimeoutMs: broker.answerTimeoutMs },
+    ...{ name: `rowcast-archive:${slot}`, store, relations },
     epochNow: () => gateway.epoch,
     safeNow: () => gateway.safeLsn,
     createFeeder: (output, position) => createFeeder(options.createRegistry())(output, position),
@@ -199,5 +207,5 @@ function toSourceStatus(
 function toTapStatus({ source, relay }: Tap): SourceStatus {
   const status = source.status()
   const isReady = (status.isReady || status.state === 'standby') && relay.failure === null
-  return { ...status, isReady, lastError: relay.failure ?? status.lastError }
+  return { ...status, isReady, lastError: relay.failure ?? status.lastError ?? relay.warning }
 }

@@ -10,6 +10,8 @@ export interface SingleConnectionOptions {
   readonly url: string
   /** What `CLIENT LIST` shows. */
   readonly name: string
+  /** See `RedisConnectionOptions`. */
+  readonly answerTimeoutMs: number
   /** Each new one is ready once this has resolved. */
   readonly onOpened?: ((connection: RedisConnection) => Promise<void>) | undefined
   readonly onLost?: (() => void) | undefined
@@ -20,7 +22,7 @@ export class SingleConnection {
   readonly #options: SingleConnectionOptions
   #current: RedisConnection | null = null
   #opening: Promise<RedisConnection> | null = null
-  #isClosed = false
+  readonly #closing = new AbortController()
 
   constructor(options: SingleConnectionOptions) {
     this.#options = options
@@ -33,7 +35,7 @@ export class SingleConnection {
 
   /** One that is open. @throws BROKER_UNREACHABLE, BROKER_REFUSED, BROKER_LOST */
   async open(): Promise<RedisConnection> {
-    if (this.#isClosed) throw closed()
+    if (this.#closing.signal.aborted) throw closed()
     if (this.#current?.isOpen) return this.#current
     this.#opening ??= this.#connect().finally(() => {
       this.#opening = null
@@ -42,15 +44,16 @@ export class SingleConnection {
   }
 
   close(): void {
-    this.#isClosed = true
+    this.#closing.abort()
     this.#current?.destroy()
     this.#current = null
   }
 
   async #connect(): Promise<RedisConnection> {
-    const { url, name, onOpened, onLost } = this.#options
-    const opened = await openRedisConnection({ url, name, onEnd: onLost })
-    if (this.#isClosed) {
+    const { onOpened, onLost, ...options } = this.#options
+    const { signal } = this.#closing
+    const opened = await openRedisConnection({ ...options, signal, onEnd: onLost })
+    if (signal.aborted) {
       opened.destroy()
       throw closed()
     }

@@ -1,7 +1,7 @@
 /**
  * Beside the bus, broker. Entries → Redis, in batches: each is one MULTI, and the next leaves when the last was answered.
  * So a batch is there as a whole or not at all, and none can arrive after one that was refused. Says what Redis has
- * accepted, and when too much waits. Source: Redis documentation, "Transactions", "WAIT".
+ * accepted, and when too much waits. Source: Redis documentation, "Transactions".
  */
 import type { Buffer } from 'node:buffer'
 import { RowcastError } from '../errors.ts'
@@ -22,8 +22,6 @@ export interface StreamWriterOptions {
   readonly writerId: string
   /** Entries up to here are there already. */
   readonly last: EntryId
-  /** Replicas that must have a batch before it counts as accepted. */
-  readonly replicas: number
   /** Everything before `lsn` is in the stream, whose last entry is `last`. */
   readonly onAccepted: (lsn: Lsn, last: EntryId) => void
   readonly onPressure: (isFull: boolean) => void
@@ -52,7 +50,6 @@ const BATCH_BYTES_MAX = 1024 * 1024
 const BATCH_ITEMS_MAX = 1_000
 /** An entry's cost beside its payload. */
 const ENTRY_OVERHEAD_BYTES = 200
-const WAIT_MS = 1_000
 
 /** Writes to one epoch over one connection; it ends with the first failure. */
 export class StreamWriter {
@@ -131,6 +128,10 @@ export class StreamWriter {
 
   #add(item: Item): void {
     if (this.#hasEnded) return
+    // Of marks, and of documents, the newest stands for those right before it: they come however long Redis stalls.
+    const isMergeable = item.kind === 'mark' || item.kind === 'tables'
+    const isNext = this.#waiting.length > this.#head && this.#waiting.at(-1)?.kind === item.kind
+    if (isMergeable && isNext) this.#waiting.pop()
     this.#waiting.push(item)
     this.#schedule()
   }
@@ -170,7 +171,7 @@ export class StreamWriter {
   }
 
   async #send(batch: readonly Item[]): Promise<void> {
-    const { connection, keys, replicas } = this.#options
+    const { connection, keys } = this.#options
     let mark: Lsn | null = null
     const commands: (readonly (string | Buffer)[])[] = []
     const entries: SentEntry[] = []
@@ -188,14 +189,13 @@ export class StreamWriter {
     if (mark !== null) commands.push(this.#markCommand(mark, last))
     const replies = await sendTransaction(connection, commands)
     await this.#check(replies, entries)
-    const isKept = replicas === 0 || (await this.#countReplicas(replicas)) >= replicas
     if (this.#hasEnded) return
     for (const { payload } of entries) this.#bytes -= payload.length + ENTRY_OVERHEAD_BYTES
     if (mark !== null) {
       this.#marked = mark
       this.#markedAtMs = performance.now()
     }
-    if (isKept && this.#marked !== null) this.#options.onAccepted(this.#marked, this.#last)
+    if (this.#marked !== null) this.#options.onAccepted(this.#marked, this.#last)
     if (!this.#isFull || this.#bytes > RELIEVED_BYTES) return
     this.#isFull = false
     this.#options.onPressure(false)
@@ -237,11 +237,6 @@ export class StreamWriter {
       'Redis refused an entry of the stream, and does not have it: somebody else writes to the stream.',
       { cause: refusal },
     )
-  }
-
-  /** Waits a while; with too few replicas changes go on, late, and nothing is confirmed. */
-  async #countReplicas(wanted: number): Promise<number> {
-    return Number(await this.#options.connection.send(['WAIT', String(wanted), String(WAIT_MS)]))
   }
 
   #fail(error: unknown): void {

@@ -3,26 +3,27 @@
  * entries of the present epoch or as the first of a new one. PostgreSQL admits one reader of a slot, so there is one
  * tap that writes; entry ids keep it so where an older one still has something on the way.
  */
+import { Buffer } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
-import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
-import { RowcastError } from '../errors.ts'
+import { isRowcastError, RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { verifiedModels } from '../source/publication-guard.ts'
-import type { RelayFeed, RelayPast, RelayStart, StreamRelay } from '../source/stream-relay.ts'
+import type { RelayFeed, RelayStart, StreamRelay } from '../source/stream-relay.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
-import { oldTimeline, toBrokerError } from './broker-faults.ts'
+import { replicasMissing, toBrokerError } from './broker-faults.ts'
 import type { RedisBroker } from './broker-options.ts'
 import { EntryBuilder } from './entry-builder.ts'
 import { formatEntryId } from './entry-id.ts'
-import { type Epoch, type Found, type Published, planEpoch } from './epoch.ts'
+import { type Epoch, planEpoch } from './epoch.ts'
 import { EpochStore } from './epoch-store.ts'
 import { warnOfEviction } from './eviction.ts'
 import type { RedisConnection } from './redis-connection.ts'
+import { createReplicaWatch, type ReplicaStatus } from './replica-watch.ts'
 import { SingleConnection } from './single-connection.ts'
 import { StreamTrimmer } from './stream-trimmer.ts'
 import { StreamWriter } from './stream-writer.ts'
-import { formatTableStates, parseTableStates } from './table-states.ts'
+import { formatTableStates } from './table-states.ts'
+import { TapPast } from './tap-past.ts'
 
 /** What a tap needs. */
 export interface TapRelayOptions {
@@ -45,20 +46,25 @@ export interface TapStatus {
   readonly waitingBytes: number
   /** Entries written by this process. */
   readonly entryCount: number
+  /** Redis' replicas; null where none are waited for. */
+  readonly replicas: ReplicaStatus | null
 }
 
 /** The tap's end of the stream. */
 export interface TapRelay extends StreamRelay {
   /** What keeps changes from leaving, while the slot is still held; null: nothing. */
   readonly failure: RowcastError | null
+  /** What keeps PostgreSQL from forgetting what has left; null: nothing. */
+  readonly warning: RowcastError | null
   status(): TapStatus
 }
 
 /** Before the first look. */
 const NO_TABLES = formatTableStates([])
-const NO_PAST: RelayPast = { past: null, known: null }
 /** How often the tap says that it is there, looks whether the stream is still its own, and trims it. */
 const TICK_MS = 1_000
+/** How long replicas may lack what was accepted before it is reported. */
+const REPLICAS_BEHIND_MS = 5_000
 
 /** One stream of PostgreSQL on its way into one epoch. */
 interface Session {
@@ -76,12 +82,15 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   const writerId = randomUUID()
   const store = new EpochStore(broker.prefix, options.slot)
   const connection = new SingleConnection({
-    ...{ url: broker.url, name: `rowcast-tap:${options.slot}` },
+    ...{ url: broker.url, answerTimeoutMs: broker.answerTimeoutMs, name: `rowcast-tap:${options.slot}` },
     onOpened: (opened) => warnOfEviction(opened, logger),
     onLost: () => fail(new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')),
   })
-  let found: Found | null = null
-  let published: Published | null = null
+  const replicas = createReplicaWatch(broker, options.slot, {
+    probeKey: store.probeKey,
+    onFailure: (error) => fail(toBrokerError(error)),
+  })
+  const past = new TapPast(store)
   let session: Session | null = null
   let tables = NO_TABLES
   let entryCount = 0
@@ -130,6 +139,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     if (session.timer !== null) clearInterval(session.timer)
     entryCount += session.writer.entryCount
     session.writer.end()
+    replicas?.forget()
     session = null
   }
 
@@ -140,16 +150,21 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       feed.onFailure(new RowcastError('BROKER_LOST', 'The connection to Redis was lost.'))
       return
     }
-    const epoch = planEpoch(start, found, published, randomUUID())
+    const { found } = past
+    const epoch = planEpoch(start, found, past.published, randomUUID())
     const isNew = epoch.id !== found?.epoch.id
     const last = isNew || found === null ? epoch.floor : found.last
     const keys = store.keys.epoch(epoch.id)
     const writer = new StreamWriter({
-      ...{ connection: current, keys, writerId, last, replicas: broker.replicas },
+      ...{ connection: current, keys, writerId, last },
       onAccepted(lsn, lastEntry) {
-        const { systemId, timeline } = epoch
-        published = { epochId: epoch.id, systemId, timeline, last: lastEntry, safeLsn: lsn }
-        feed.onAccepted(lsn)
+        feed.onWritten(lsn)
+        const onKept = () => {
+          past.publishes(epoch, lastEntry, lsn)
+          feed.onAccepted(lsn)
+        }
+        if (replicas === null) onKept()
+        else replicas.accepted(onKept)
       },
       onPressure: feed.onPressure,
       onFailure: fail,
@@ -173,7 +188,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     isNew: boolean,
     floorLsn: Lsn,
   ): Promise<void> {
-    await checkIsOurs(current, found?.epoch.id ?? null)
+    await checkIsOurs(current, past.found?.epoch.id ?? null)
     if (session !== opened) return
     if (isNew) {
       const mark = { lsn: floorLsn, last: opened.epoch.floor, writer: writerId, tables: null }
@@ -202,7 +217,15 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   async function tick(opened: Session, current: RedisConnection): Promise<void> {
     opened.writer.beat(TICK_MS)
     await checkIsOurs(current, opened.epoch.id)
+    await keepTables(opened, current)
     await opened.trimmer.trim(current, opened.writer.last)
+  }
+
+  /** Gateways show nothing without the document: one that somebody has deleted or damaged is written again. */
+  async function keepTables({ epoch, writer }: Session, current: RedisConnection): Promise<void> {
+    if (tables === NO_TABLES) return
+    const length = await current.send(['STRLEN', store.keys.epoch(epoch.id).tables])
+    if (Number(length) !== Buffer.byteLength(tables)) writer.addTables(tables)
   }
 
   /** @throws BROKER_STREAM_CONTESTED, BROKER_STREAM_LOST */
@@ -217,33 +240,20 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     get failure() {
       return failure
     },
+    get warning() {
+      const status = replicas?.status
+      return status !== undefined && status.behindMs >= REPLICAS_BEHIND_MS ? replicasMissing(status) : null
+    },
     connect,
     begin,
     end,
-    async readPast({ systemId, timeline }): Promise<RelayPast> {
-      found = null
-      store.useSystem(systemId)
+    async readPast(server) {
       const { current } = connection
       if (current === null) throw new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')
-      const stored = await store.readState(current)
-      if (stored === null) return NO_PAST
-      const { epoch, last, safeLsn, isWritable } = stored
-      if (epoch.timeline > timeline) {
-        failure = oldTimeline(timeline, epoch.timeline)
-        throw failure
-      }
-      found = { epoch, last, isWritable }
-      if (!epoch.isOpen) return NO_PAST
-      const isKnown = published?.epochId === epoch.id && formatEntryId(published.last) === formatEntryId(last)
-      const isAhead = isKnown && published !== null && published.safeLsn > safeLsn
-      const past = {
-        systemId: epoch.systemId,
-        timeline: epoch.timeline,
-        safeLsn: isAhead ? (published?.safeLsn ?? safeLsn) : safeLsn,
-        deliveredLsn: last.sequence >= INDEX_AFTER_ALL ? LSN_ZERO : last.lsn,
-      }
-      const told = await current.send(['GET', store.keys.epoch(epoch.id).tables])
-      return { past, known: verifiedModels(parseTableStates(String(told ?? NO_TABLES)) ?? []) }
+      return past.read(current, server).catch((error: unknown) => {
+        if (isRowcastError(error, 'BROKER_OLD_TIMELINE')) failure = error
+        throw error
+      })
     },
     take(bytes, start, end) {
       if (session !== null) builder.take(bytes, start, end)
@@ -259,6 +269,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     },
     tellGap(error) {
       const { current } = connection
+      const { published } = past
       if (current === null || !current.isOpen || published === null) return
       const { epochId } = published
       store
@@ -269,6 +280,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     },
     async close() {
       end()
+      replicas?.close()
       connection.close()
     },
     status: () => ({
@@ -278,6 +290,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       lastEntry: session === null ? null : formatEntryId(session.writer.last),
       waitingBytes: session?.writer.waitingBytes ?? 0,
       entryCount: entryCount + (session?.writer.entryCount ?? 0),
+      replicas: replicas?.status ?? null,
     }),
   }
 }

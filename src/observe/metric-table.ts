@@ -84,6 +84,12 @@ export const METRICS = {
   rowcast_broker_connected: gauge('1 while Redis answers. Without a broker, no sample.'),
   rowcast_broker_active_tap: gauge('1 for the tap that writes. Not a tap, no sample.'),
   rowcast_broker_waiting_bytes: gauge('What a tap handed to Redis and Redis has not accepted.'),
+  rowcast_broker_replicas: gauge(
+    'Replicas of Redis that had everything at the last look. Without `broker.replicas`, no sample.',
+  ),
+  rowcast_broker_replicas_behind_seconds: gauge(
+    'How long fewer replicas than `broker.replicas` have had it; 0 while enough do.',
+  ),
   rowcast_broker_tap_silent_seconds: gauge('How long a gateway has not heard of a tap.'),
 } as const satisfies Readonly<Record<string, MetricEntry>>
 

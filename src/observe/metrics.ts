@@ -28,6 +28,7 @@ interface BrokerFacts {
   readonly isActive: boolean | null
   readonly waitingBytes: number | null
   readonly tapSilentMs: number | null
+  readonly replicas: { readonly reached: number | null; readonly behindMs: number } | null
 }
 
 /** Open connections of a server. */
@@ -127,6 +128,10 @@ function readSource(source: MetricsSource, { delayMs }: ChangeCounters) {
     rowcast_broker_connected: one(broker?.isConnected),
     rowcast_broker_active_tap: one(broker?.isActive),
     rowcast_broker_waiting_bytes: one(broker?.waitingBytes),
+    rowcast_broker_replicas: one(broker?.replicas?.reached),
+    rowcast_broker_replicas_behind_seconds: one(
+      broker?.replicas == null ? null : broker.replicas.behindMs / 1_000,
+    ),
     rowcast_broker_tap_silent_seconds: one(broker?.tapSilentMs == null ? null : broker.tapSilentMs / 1_000),
   }
 }

@@ -33,8 +33,8 @@ export interface DurabilityOptions {
    */
   readonly stalledAfterMs?: number | undefined
   /**
-   * How long PostgreSQL may take to answer: to a connection, to each query of ours, to the request for the stream, in
-   * milliseconds. Waiting for locks and for a new slot comes on top. @default 10_000 // 10 s
+   * How long PostgreSQL, and Redis, may take to answer: to a connection, to each query of ours, to the request for the
+   * stream, in milliseconds. Waiting for locks and for a new slot comes on top. @default 10_000 // 10 s
    */
   readonly answerTimeoutMs?: number | undefined
 }

@@ -119,45 +119,57 @@ export interface ModelTableListener {
   onRecovery(model: string): void
 }
 
+/** What a guard works with. */
+export interface ModelTableGuardOptions {
+  readonly registry: RelationRegistry
+  readonly publication: string
+  readonly listener: ModelTableListener
+  readonly judge?: TableJudge | undefined
+  /** Models that a look may lack, and what keeps them closed meanwhile. @default none: each look has all models */
+  readonly expected?: {
+    readonly models: Iterable<string>
+    readonly faultOf: (model: string) => RowcastError
+  }
+}
+
 /** Keeps the registry's faults in step with the catalog; remembers which of them are its own. */
 export class ModelTableGuard {
-  readonly #registry: RelationRegistry
-  readonly #publication: string
-  readonly #listener: ModelTableListener
-  readonly #judge: TableJudge | undefined
+  readonly #options: ModelTableGuardOptions
   #raised = new Map<string, RowcastError>()
 
-  constructor(
-    registry: RelationRegistry,
-    publication: string,
-    listener: ModelTableListener,
-    judge?: TableJudge | undefined,
-  ) {
-    this.#judge = judge
-    this.#registry = registry
-    this.#publication = publication
-    this.#listener = listener
+  constructor(options: ModelTableGuardOptions) {
+    this.#options = options
   }
 
   /** Takes a look at the catalog. */
   update(tables: readonly ModelTableState[]): void {
-    const drifted = [...this.#registry.faults.keys()]
-    this.#registry.expect(tables.filter((table) => table.doesExist))
-    for (const model of drifted) if (!this.#registry.faults.has(model)) this.#listener.onRecovery(model)
-    const faults = judgeModelTables(tables, this.#publication, this.#judge)
+    const { registry, listener } = this.#options
+    const drifted = [...registry.faults.keys()]
+    registry.expect(tables.filter((table) => table.doesExist))
+    for (const model of drifted) if (!registry.faults.has(model)) listener.onRecovery(model)
+    const faults = this.#judge(tables)
     for (const [model, why] of faults) {
       const known = this.#raised.get(model)
-      if (known?.message === why.message && this.#registry.faults.get(model) === known) continue
+      if (known?.message === why.message && registry.faults.get(model) === known) continue
       this.#raised.set(model, why)
-      this.#registry.hold(model, why)
-      this.#listener.onDrift(model, why.code === 'SOURCE_TABLE_CHANGED' ? createMissedError(model) : why)
+      registry.hold(model, why)
+      listener.onDrift(model, why.code === 'SOURCE_TABLE_CHANGED' ? createMissedError(model) : why)
     }
     for (const model of [...this.#raised.keys()]) {
       if (faults.has(model)) continue
       this.#raised.delete(model)
-      this.#registry.release(model)
+      registry.release(model)
       // The stream may have a fault of its own to tell of.
-      if (!this.#registry.faults.has(model)) this.#listener.onRecovery(model)
+      if (!registry.faults.has(model)) listener.onRecovery(model)
     }
+  }
+
+  #judge(tables: readonly ModelTableState[]): ReadonlyMap<string, RowcastError> {
+    const { publication, judge, expected } = this.#options
+    const faults = new Map(judgeModelTables(tables, publication, judge))
+    const found = new Set(tables.map(({ model }) => model))
+    if (expected === undefined) return faults
+    for (const model of expected.models) if (!found.has(model)) faults.set(model, expected.faultOf(model))
+    return faults
   }
 }

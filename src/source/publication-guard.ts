@@ -18,11 +18,12 @@ import {
   type ModelTableState,
 } from './model-tables.ts'
 import { type ModelLook, PublicationLedger, type Writers } from './publication-ledger.ts'
-import { groupByModel, type PublishedModel, parsePublishedModel } from './published-tables.ts'
+import { groupByModel, parsePublishedModel } from './published-tables.ts'
 import { readWriters } from './published-tables-sql.ts'
 import type { TableJudge } from './row-security.ts'
 import type { RunQuery } from './run-query.ts'
 import { sqlstateOf } from './sqlstate.ts'
+import type { KnownTables } from './stream-relay.ts'
 
 /** Changes of a model may be missing. */
 export interface PublicationCut {
@@ -39,7 +40,7 @@ export interface PublicationStart {
   /** Right after that. */
   readonly writers: Writers
   /** What another process knew to be complete where the stream begins. */
-  readonly known: ReadonlyMap<string, PublishedModel> | null
+  readonly known: KnownTables | null
   /** All subscriptions have begun with this stream. */
   readonly isFresh: boolean
 }
@@ -78,7 +79,7 @@ export class PublicationGuard {
   constructor(options: PublicationGuardOptions) {
     this.#options = options
     const { registry, publication, listener, judge } = options
-    this.#tables = new ModelTableGuard(registry, publication, listener, judge)
+    this.#tables = new ModelTableGuard({ registry, publication, listener, judge })
   }
 
   /** Whether subscriptions from before may still turn out to have missed something. */
@@ -88,7 +89,7 @@ export class PublicationGuard {
 
   /** A stream begins. */
   begin(start: PublicationStart): void {
-    if (start.known !== null) this.#ledger.restore(start.known)
+    if (start.known !== null) this.#ledger.restore(start.known.verified, start.known.models)
     this.#ledger.begin()
     this.#start = start
     this.#lookAtStart()
@@ -223,13 +224,16 @@ function isPassing(sqlstate: string | null): boolean {
   return sqlstate === null || PASSING_CLASSES.has(sqlstate.slice(0, 2)) || PASSING_STATES.has(sqlstate)
 }
 
-/** What the process that told of these tables knew to be complete. */
-export function verifiedModels(tables: readonly ModelTableState[]): ReadonlyMap<string, PublishedModel> {
+/** What the process that wrote these states knew. */
+export function knownTables(tables: readonly ModelTableState[]): KnownTables {
   const isWhole = ({ standing, published }: ModelTableState) =>
     standing === 'verified' && parsePublishedModel([published]) !== null
-  const verified = tables.filter(isWhole)
-  const models = [...groupByModel(verified)]
-  return new Map(
-    models.flatMap(([model, published]) => (published === null ? [] : [[model, published] as const])),
-  )
+  const verified = [...groupByModel(tables.filter(isWhole))]
+  const settling = new Set(tables.flatMap(({ model, standing }) => (standing === 'settling' ? [model] : [])))
+  return {
+    models: new Set(tables.flatMap(({ model }) => (settling.has(model) ? [] : [model]))),
+    verified: new Map(
+      verified.flatMap(([model, published]) => (published === null ? [] : [[model, published] as const])),
+    ),
+  }
 }

@@ -47,11 +47,14 @@ export class PublicationLedger {
   readonly #absent = new Set<string>()
   /** Models whose table was seen to be another one than is known. */
   readonly #replaced = new Set<string>()
+  /** Models that the process before this one had; null: that is not known. */
+  #inherited: ReadonlySet<string> | null = null
   #isComplete = false
 
-  /** What a process before this one knew to be complete. */
-  restore(known: ReadonlyMap<string, PublishedModel>): void {
+  /** What a process before this one knew to be complete, and which models it had. */
+  restore(known: ReadonlyMap<string, PublishedModel>, models: ReadonlySet<string>): void {
     for (const [model, published] of known) this.#known.set(model, published)
+    this.#inherited = models
     this.#isComplete = known.size > 0
   }
 
@@ -95,7 +98,9 @@ export class PublicationLedger {
     const suspect = this.#suspects.get(model)
     if (suspect !== undefined && !isReplaced && isSamePublished(suspect.published, published)) return null
     const known = this.#known.get(model)
-    const isEvident = isAbsent || isReplaced || suspect !== undefined
+    // Its changes were published, and the process before this one handed none of them over.
+    const isAdded = known === undefined && suspect === undefined && this.#inherited?.has(model) === false
+    const isEvident = isAbsent || isReplaced || isAdded || suspect !== undefined
     if (known === undefined && isOlderThanSlot && !isEvident) {
       this.#known.set(model, published)
       return null
@@ -103,7 +108,11 @@ export class PublicationLedger {
     if (known !== undefined && isSamePublished(known, published) && !isEvident) return null
     // A process that has just come has told nobody anything; those who come with a cursor end at the barrier.
     const isHeld =
-      suspect?.isHeld === true || isAbsent || isReplaced || (known !== undefined && suspect === undefined)
+      suspect?.isHeld === true ||
+      isAbsent ||
+      isReplaced ||
+      isAdded ||
+      (known !== undefined && suspect === undefined)
     return { published, writers: null, cleanFrom: null, isSent: false, isHeld }
   }
 

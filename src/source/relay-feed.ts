@@ -45,9 +45,13 @@ export function createRelayFeed(options: RelayFeedOptions): RelayFeed {
       guard.takeMessage(message)
     },
     onTable: (model, oid) => guard.seeTable(model, oid),
+    onWritten(lsn) {
+      position.reaches(lsn)
+      guard.noteProgress(position.isCatchingUp)
+      onProgress()
+    },
     onAccepted(lsn) {
       position.accepts(lsn)
-      guard.noteProgress(position.isCatchingUp)
       onProgress()
     },
     onPressure(isFull) {

@@ -1,7 +1,6 @@
 /**
- * Stage 5, source. The background worker: connects, sets up, streams, confirms, and comes back after every
- * failure. It owns the replication connection and the lifecycle state, and nothing it does throws into the
- * application.
+ * Stage 5, source. The background worker: connects, sets up, streams, confirms, and comes back after every failure. It
+ * owns the replication connection and the lifecycle state, and nothing it does throws into the application.
  */
 import type { RowcastError } from '../errors.ts'
 import { openReplicationConnection, type ReplicationConnection } from '../wire/connection.ts'
@@ -269,8 +268,9 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       transition('stop')
       wake()
       await connection?.close()
-      await loop
+      // Nothing more comes for it: whatever of it the loop waits for ends, too.
       await relay?.close()
+      await loop
     },
     status() {
       const { position } = session

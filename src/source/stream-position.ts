@@ -3,7 +3,7 @@
  * confirmed, and whether a new process has caught up with the server.
  */
 import type { SystemIdentity } from '../wire/connection.ts'
-import { formatLsn, LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+import { formatLsn, LSN_ZERO, type Lsn, laterLsn } from '../wire/lsn.ts'
 import { AckTracker } from './ack-tracker.ts'
 import type { Continuity, StreamPast } from './continuity.ts'
 import { type Retention, RetentionWindow } from './retention-window.ts'
@@ -29,6 +29,7 @@ export class StreamPosition {
   #identity: SystemIdentity | null = null
   #deliveredLsn: Lsn = LSN_ZERO
   #serverLsn: Lsn = LSN_ZERO
+  #reachedLsn: Lsn = LSN_ZERO
   /** The first stream has caught up once the safe position reaches it. */
   #catchUpLsn: Lsn | null = null
   #isCatchingUp = true
@@ -57,6 +58,11 @@ export class StreamPosition {
     return this.#ack.safe
   }
 
+  /** Everything before it has left for those who wait for it, whether it is safe there or not. */
+  get reachedLsn(): Lsn {
+    return laterLsn(this.#reachedLsn, this.#ack.safe)
+  }
+
   /** True until the first stream has delivered what was there when it began. */
   get isCatchingUp(): boolean {
     return this.#isCatchingUp
@@ -80,6 +86,7 @@ export class StreamPosition {
       this.#window = new RetentionWindow(this.#retention, slotConfirmedLsn)
     this.#ack.disconnect()
     this.#identity = identity
+    this.#reachedLsn = LSN_ZERO
     this.noteServerLsn(identity.flushedLsn)
   }
 
@@ -103,7 +110,13 @@ export class StreamPosition {
     this.noteServerLsn(lsn)
   }
 
-  /** It has arrived. */
+  /** It is where subscribers can get it. */
+  reaches(lsn: Lsn): void {
+    if (lsn > this.#reachedLsn) this.#reachedLsn = lsn
+    this.#noteProgress()
+  }
+
+  /** It is safe there. */
   accepts(lsn: Lsn): void {
     this.#ack.accept(lsn)
     this.#noteProgress()
@@ -137,7 +150,7 @@ export class StreamPosition {
   }
 
   #noteProgress(): void {
-    if (this.#catchUpLsn === null || this.#ack.safe < this.#catchUpLsn) return
+    if (this.#catchUpLsn === null || this.reachedLsn < this.#catchUpLsn) return
     this.#catchUpLsn = null
     this.#isCatchingUp = false
   }

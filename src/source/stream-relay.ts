@@ -21,6 +21,8 @@ export interface RelayFeed {
   onTable(model: string, oid: number): void
   /** Everything before `lsn` has been handed over. */
   onHandedOver(lsn: Lsn): void
+  /** Everything before `lsn` is with the broker, which may lose it yet. */
+  onWritten(lsn: Lsn): void
   /** Everything before `lsn` is safe with the broker. */
   onAccepted(lsn: Lsn): void
   /** Whether too much waits to be taken: reading pauses, reports to PostgreSQL go on. */
@@ -33,8 +35,16 @@ export interface RelayFeed {
 export interface RelayPast {
   /** Null: it has none. */
   readonly past: StreamPast | null
-  /** What the process that wrote them knew to be complete there, by model; null: that is not known. */
-  readonly known: ReadonlyMap<string, PublishedModel> | null
+  /** What the process that wrote them knew there; null: that is not known. */
+  readonly known: KnownTables | null
+}
+
+/** What a process knew of its models' tables. */
+export interface KnownTables {
+  /** The models that it had: of any other nothing was handed over, or the end of a gap was still to be written down. */
+  readonly models: ReadonlySet<string>
+  /** What was published of those whose changes were known to be complete. */
+  readonly verified: ReadonlyMap<string, PublishedModel>
 }
 
 /** A stream begins, and how it follows on what the broker has. */

@@ -180,9 +180,9 @@ export function createStreamSession(
   }
 
   function noteProgress(serverLsn: Lsn): void {
-    const { safeLsn } = position
+    const { reachedLsn } = position
     const wasStalled = stalledMs >= options.stalledAfterMs
-    stalledMs = progress.observe({ safeLsn, serverLsn, receivedBytes, nowMs: performance.now() })
+    stalledMs = progress.observe({ safeLsn: reachedLsn, serverLsn, receivedBytes, nowMs: performance.now() })
     if (stalledMs < options.stalledAfterMs || wasStalled) return
     const error = stalled(goal, stalledMs)
     logger.warn(error.message, { code: error.code, lagBytes: position.describe().lagBytes })

@@ -40,3 +40,8 @@ export function earlierLsn(a: Lsn, b: Lsn): Lsn {
   if (a < b) return a
   return b
 }
+
+/** The one of two positions that stands after the other. */
+export function laterLsn(a: Lsn, b: Lsn): Lsn {
+  return earlierLsn(a, b) === a ? b : a
+}

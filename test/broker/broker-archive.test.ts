@@ -36,7 +36,15 @@ describe.skipIf(NO_REDIS !== null)('all that the stream has of a model', () => {
     await writeBatch(connection, store, [], messages)
     const relations = new RelationCache()
     const archive = new BrokerArchive({
-      ...{ url: redis.url, name: 'archive', store, relations, epochNow: () => EPOCH, safeNow: () => 7_000n },
+      ...{
+        url: redis.url,
+        name: 'archive',
+        answerTimeoutMs: 10_000,
+        store,
+        relations,
+        epochNow: () => EPOCH,
+        safeNow: () => 7_000n,
+      },
       createFeeder: (output, position) =>
         new EntryFeeder({ registry: newTagRegistry(), relations, softDelete: new Map(), output }, position),
     })

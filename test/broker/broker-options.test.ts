@@ -12,14 +12,14 @@ describe('role and broker', () => {
     expect(resolveScaling({})).toEqual({ role: 'all', broker: null })
     const broker = {
       url,
-      replicas: 0,
+      ...{ answerTimeoutMs: 10_000, replicas: 0 },
       prefix: null,
       retention: { bytes: 256 * 1024 * 1024, minutes: 60 },
     }
     expect(resolveScaling({ role: 'tap', broker: url })).toEqual({ role: 'tap', broker })
     const detailed = { url, replicas: 2, prefix: 'shop', retain: { minutes: 5 } }
     expect(resolveScaling({ broker: detailed }).broker).toMatchObject({
-      replicas: 2,
+      ...{ answerTimeoutMs: 10_000, replicas: 2 },
       prefix: 'shop',
       retention: { minutes: 5 },
     })

@@ -21,19 +21,23 @@ const SECURED: ModelTableState = {
 }
 
 /** Follows a stream whose tap writes its first batch once the gateway has come. @returns models of what was shown */
-async function shownOf(url: string, slot: string, tables: readonly ModelTableState[]): Promise<string[]> {
+async function shownOf(
+  url: string,
+  slot: string,
+  tables: readonly ModelTableState[],
+  models = ['Tag'],
+): Promise<string[]> {
   const connection = await openRedisConnection({ url, name: slot })
   const store = await createEpoch(connection, slot)
   const shown: string[] = []
   const [registry, relations] = [newTagRegistry(), new RelationCache()]
-  let hasOpened = false
   const follower = new EpochFollower({
     ...{ store, relations, registry, bus: createMemoryBus(), publication: 'rowcast', preloadBytes: 1_000 },
+    ...{ models, blockMs: 1_000 },
     judgeTable: createRowSecurityJudge({
       ...{ role: 'app', answered: new Set<string>(), isRefusing: true, logger: silentLogger },
     }),
     createFeeder(output, position) {
-      hasOpened = true
       const publish: typeof output.publish = (part) => {
         for (const { model } of part.changes) shown.push(model)
       }
@@ -47,7 +51,7 @@ async function shownOf(url: string, slot: string, tables: readonly ModelTableSta
   const stop = new AbortController()
   const reader = await openRedisConnection({ url, name: `${slot}-reader` })
   const following = follower.follow(reader, stop.signal)
-  await expect.poll(() => hasOpened).toBe(true)
+  await expect.poll(() => follower.epoch).not.toBe(null)
   await writeBatch(connection, store, tables, insertTag(COMMIT, 'secret'))
   await expect.poll(() => follower.position?.lsn, { timeout: 20_000 }).toBe(COMMIT)
   stop.abort()

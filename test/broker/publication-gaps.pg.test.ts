@@ -5,10 +5,9 @@ import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { takeChanges } from '../support/live-rowcast.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
 import { openRole, type ScaledRowcast, startRole } from '../support/scaled-rowcast.ts'
+import { insertTag } from '../support/tags.ts'
 
 const OFTEN = { watchIntervalMs: 100 }
-const insertTag = (database: TestDatabase, name: string) =>
-  database.query('INSERT INTO "Tag" (name) VALUES ($1)', [name])
 const isActive = ({ rowcast }: ScaledRowcast) => rowcast.status().broker?.isActive === true
 
 async function runGap(database: TestDatabase): Promise<void> {

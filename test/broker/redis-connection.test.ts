@@ -36,10 +36,10 @@ describe.skipIf(NO_REDIS !== null)('a connection to Redis', () => {
     await using redis = await openRedis()
     await using link = await openTcpProxy(redis.port)
     const url = `redis://127.0.0.1:${link.port}`
-    const connection = await openRedisConnection({ url, name: 'test', replyTimeoutMs: 300 })
+    const connection = await openRedisConnection({ url, name: 'test', answerTimeoutMs: 300 })
     link.stall()
     expect((await failureOf(connection.send(['PING'])))?.code).toBe('BROKER_LOST')
-    const connecting = openRedisConnection({ url, name: 'test', connectTimeoutMs: 300 })
+    const connecting = openRedisConnection({ url, name: 'test', answerTimeoutMs: 300 })
     expect((await failureOf(connecting))?.code).toBe('BROKER_UNREACHABLE')
   })
 
@@ -47,7 +47,7 @@ describe.skipIf(NO_REDIS !== null)('a connection to Redis', () => {
     await using redis = await openRedis()
     const ask = (port: number) =>
       openRedisConnection({
-        ...{ url: `redis://127.0.0.1:${port}`, name: 'test', connectTimeoutMs: 2_000, replyTimeoutMs: 500 },
+        ...{ url: `redis://127.0.0.1:${port}`, name: 'test', answerTimeoutMs: 500 },
       }).then(async (connection) => {
         await connection.send(['PING'])
         await connection.send(['SET', 'key', 'x'.repeat(50)])

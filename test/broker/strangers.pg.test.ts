@@ -10,24 +10,7 @@ import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { slotOf, takeChanges } from '../support/live-rowcast.ts'
 import { NO_REDIS, openRedis, type TestRedis } from '../support/redis.ts'
 import { changesKey, openRole, type ScaledRowcast, startRole } from '../support/scaled-rowcast.ts'
-
-let tagNumber = 0
-
-async function insertTag(database: TestDatabase): Promise<string> {
-  tagNumber += 1
-  const name = `tag ${tagNumber}`
-  await database.query('INSERT INTO "Tag" (name) VALUES ($1)', [name])
-  return name
-}
-
-/** Polls until it holds; the test's own time limit bounds the wait. */
-async function until(isMet: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isMet())) await new Promise((resolve) => setTimeout(resolve, 25))
-}
-
-async function takeNames(changes: Parameters<typeof takeChanges>[0], count: number): Promise<unknown[]> {
-  return (await takeChanges(changes, count)).map((change) => (change.new as { name?: string } | null)?.name)
-}
+import { insertTag, takeNames, until } from '../support/tags.ts'
 
 /** Why a subscription has ended with RESYNC_REQUIRED. */
 async function resyncReason(next: Promise<unknown>): Promise<unknown> {

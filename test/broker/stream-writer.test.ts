@@ -32,7 +32,7 @@ it('a mark names the document about the tables that has been sent, not one that 
   const { batches, connection } = createServer()
   let accepted = LSN_ZERO
   const writer = new StreamWriter({
-    ...{ connection, keys: KEYS, writerId: 'tap', last: { lsn: LSN_ZERO, sequence: 0 }, replicas: 0 },
+    ...{ connection, keys: KEYS, writerId: 'tap', last: { lsn: LSN_ZERO, sequence: 0 } },
     onAccepted: (lsn) => {
       accepted = lsn
     },

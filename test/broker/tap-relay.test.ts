@@ -7,7 +7,13 @@ import { NO_REDIS, openRedis, type TestRedis } from '../support/redis.ts'
 
 function createRelay({ url }: TestRedis) {
   return createTapRelay({
-    broker: { url, prefix: null, replicas: 0, retention: { bytes: 1_000_000, minutes: 1 } },
+    broker: {
+      url,
+      answerTimeoutMs: 10_000,
+      prefix: null,
+      replicas: 0,
+      retention: { bytes: 1_000_000, minutes: 1 },
+    },
     ...{ slot: 'slot', registry: newTagRegistry(), logger: silentLogger, onDrift() {}, onRecovery() {} },
   })
 }

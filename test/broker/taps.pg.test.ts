@@ -8,29 +8,13 @@ import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { isRowcastError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
 import { createService } from '../../src/service.ts'
-import { openDatabase, type TestDatabase } from '../support/database.ts'
+import { openDatabase } from '../support/database.ts'
 import { slotOf, takeChanges } from '../support/live-rowcast.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
 import { changesKey, openRole, type ScaledRowcast, startRole } from '../support/scaled-rowcast.ts'
+import { failureOf, insertTag, takeNames, until } from '../support/tags.ts'
 
-async function until(isMet: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isMet())) await new Promise((resolve) => setTimeout(resolve, 25))
-}
-
-const insertTag = (database: TestDatabase, name: string) =>
-  database.query('INSERT INTO "Tag" (name) VALUES ($1)', [name])
 const isActive = ({ rowcast }: ScaledRowcast) => rowcast.status().broker?.isActive === true
-
-async function takeNames(changes: Parameters<typeof takeChanges>[0], count: number): Promise<unknown[]> {
-  return (await takeChanges(changes, count)).map((change) => (change.new as { name?: string } | null)?.name)
-}
-
-async function failureOf(next: Promise<unknown>): Promise<unknown> {
-  return next.then(
-    () => null,
-    (error: unknown) => error,
-  )
-}
 
 describe.skipIf(NO_REDIS !== null)('taps', () => {
   it('stand by for the one that reads the slot, and take over when it ends or loses PostgreSQL', async () => {

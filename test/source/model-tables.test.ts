@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
-import { judgeModelTables, ModelTableGuard, type ModelTableState } from '../../src/source/model-tables.ts'
+import {
+  judgeModelTables,
+  ModelTableGuard,
+  type ModelTableListener,
+  type ModelTableState,
+} from '../../src/source/model-tables.ts'
 import { buildField, buildModel, buildRelation } from '../support/catalog-builder.ts'
 
 const own: ModelTableState = {
@@ -41,10 +46,11 @@ function createGuard() {
   const told: string[] = []
   const models = [buildModel([buildField('id', 'Int')])]
   const registry = createRelationRegistry({ catalog: { enums: {} }, models })
-  const guard = new ModelTableGuard(registry, 'rowcast', {
+  const listener: ModelTableListener = {
     onDrift: (model, why) => told.push(`${model} ${why.code}`),
     onRecovery: (model) => told.push(`${model} recovered`),
-  })
+  }
+  const guard = new ModelTableGuard({ registry, publication: 'rowcast', listener })
   return { told, registry, guard }
 }
 

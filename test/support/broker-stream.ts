@@ -72,7 +72,7 @@ export function writeBatch(
   return new Promise((resolve, reject) => {
     const keys = store.keys.epoch(EPOCH.id)
     const writer = new StreamWriter({
-      ...{ connection, keys, writerId: 'tap', last: EPOCH.floor, replicas: 0 },
+      ...{ connection, keys, writerId: 'tap', last: EPOCH.floor },
       onAccepted: () => resolve(),
       onPressure() {},
       onFailure: reject,

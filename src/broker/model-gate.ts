@@ -1,0 +1,96 @@
+/**
+ * Beside the bus, broker. Which models a gateway may deliver: by the tap's document about the models' tables, and by what
+ * the stream brings. Without the document it may deliver none, and a model that the tap does not have it refuses.
+ */
+import type { ChangeBus } from '../bus/bus.ts'
+import type { RelationRegistry } from '../catalog/relation-registry.ts'
+import { RowcastError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { ModelTableGuard } from '../source/model-tables.ts'
+import type { TableJudge } from '../source/row-security.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import { digestOfTables, parseTableStates } from './table-states.ts'
+
+/** What a gate needs. */
+export interface ModelGateOptions {
+  readonly registry: RelationRegistry
+  /** Names of the models that are registered here. */
+  readonly models: Iterable<string>
+  readonly publication: string
+  /** What else keeps a model's changes from being delivered. @default nothing */
+  readonly judgeTable?: TableJudge | undefined
+  readonly bus: ChangeBus
+  readonly logger: Logger
+}
+
+/** One per gateway. */
+export class ModelGate {
+  readonly #options: ModelGateOptions
+  readonly #guard: ModelTableGuard
+  readonly #driftWords = new Map<string, string>()
+  /** Of the document that was read last; null: none of the present epoch was. */
+  #digest: string | null = null
+
+  constructor(options: ModelGateOptions) {
+    this.#options = options
+    const { registry, publication, judgeTable, models } = options
+    this.#guard = new ModelTableGuard({
+      ...{ registry, publication, judge: judgeTable },
+      listener: {
+        onDrift: (model, drift) => this.onDrift(model, drift),
+        onRecovery: (model) => this.onRecovery(model),
+      },
+      expected: { models, faultOf: createNotTappedError },
+    })
+  }
+
+  /** Whether the document of the present epoch has been read. */
+  get isOpen(): boolean {
+    return this.#digest !== null
+  }
+
+  /** Another epoch has another document. */
+  close(): void {
+    this.#digest = null
+  }
+
+  /** A mark names the document that counts: what was read before is no good where it was another one. */
+  note(digest: string | null): void {
+    if (digest !== null && digest !== this.#digest) this.#digest = null
+  }
+
+  /**
+   * Reads the document, which may be newer than a mark has said.
+   * @returns whether it is there and can be read
+   */
+  async read(connection: RedisConnection, key: string): Promise<boolean> {
+    const reply = await connection.send(['GET', key])
+    const text = reply === null ? null : String(reply)
+    const states = text === null ? null : parseTableStates(text)
+    if (text === null || states === null) return false
+    this.#digest = digestOfTables(text)
+    this.#guard.update(states)
+    return true
+  }
+
+  onDrift(model: string, drift: RowcastError): void {
+    const { logger, bus } = this.#options
+    if (this.#driftWords.get(model) !== drift.message)
+      logger.error(drift.message, { code: drift.code, model })
+    this.#driftWords.set(model, drift.message)
+    bus.close(drift, model)
+  }
+
+  onRecovery(model: string): void {
+    const { logger, bus } = this.#options
+    this.#driftWords.delete(model)
+    logger.info(`The changes of ${model} can be read again.`, { model })
+    bus.cut(model)
+  }
+}
+
+function createNotTappedError(model: string): RowcastError {
+  return new RowcastError('BROKER_MODEL_NOT_TAPPED', `The tap does not have model ${model} yet.`, {
+    details: { model },
+  })
+}

@@ -1,0 +1,124 @@
+/**
+ * Beside the bus, broker. Whether Redis' replicas have what Redis has accepted: PostgreSQL may forget nothing before. Asked
+ * over a connection of its own, because WAIT holds up whatever else is sent over its connection; writing goes on meanwhile.
+ * Source: Redis documentation, "WAIT".
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { RedisBroker } from './broker-options.ts'
+import { waitAtServerMs } from './redis-connection.ts'
+import { SingleConnection } from './single-connection.ts'
+
+/** What a watch needs. */
+export interface ReplicaWatchOptions {
+  /** Replicas that must have it. */
+  readonly wanted: number
+  readonly url: string
+  /** What `CLIENT LIST` shows. */
+  readonly name: string
+  readonly answerTimeoutMs: number
+  /** A key to write to: WAIT counts the writes of its own connection, and all that came before them. */
+  readonly probeKey: string
+  readonly nowMs: () => number
+  /** What `onKept` threw. */
+  readonly onFailure: (error: unknown) => void
+}
+
+/** How many replicas follow, at a moment. */
+export interface ReplicaStatus {
+  readonly wanted: number
+  /** That had everything at the last look; null before the first. */
+  readonly reached: number | null
+  /** Since too few have what was accepted, in milliseconds; 0: enough have it. */
+  readonly behindMs: number
+}
+
+const RETRY_INTERVAL_MS = 500
+
+/** The watch of one tap. */
+export class ReplicaWatch {
+  readonly #options: ReplicaWatchOptions
+  readonly #connection: SingleConnection
+  /** Called once the replicas have what was accepted before; the newest stands for those before it. */
+  #onKept: (() => void) | null = null
+  #isAsking = false
+  #hasEnded = false
+  #reached: number | null = null
+  #behindSinceMs: number | null = null
+
+  constructor(options: ReplicaWatchOptions) {
+    this.#options = options
+    const { url, name, answerTimeoutMs } = options
+    this.#connection = new SingleConnection({ url, name, answerTimeoutMs })
+  }
+
+  get status(): ReplicaStatus {
+    const { wanted, nowMs } = this.#options
+    const behindMs = this.#behindSinceMs === null ? 0 : nowMs() - this.#behindSinceMs
+    return { wanted, reached: this.#reached, behindMs }
+  }
+
+  /** Redis has accepted something; `onKept` is called when enough replicas have it, unless something later is kept with it. */
+  accepted(onKept: () => void): void {
+    this.#onKept = onKept
+    if (!this.#isAsking && !this.#hasEnded) void this.#ask()
+  }
+
+  /** What was accepted and is not kept yet is no longer waited for. */
+  forget(): void {
+    this.#onKept = null
+  }
+
+  close(): void {
+    this.#hasEnded = true
+    this.forget()
+    this.#connection.close()
+  }
+
+  async #ask(): Promise<void> {
+    this.#isAsking = true
+    try {
+      while (this.#onKept !== null && !this.#hasEnded) await this.#askOnce(this.#onKept)
+    } catch (error) {
+      this.#options.onFailure(error)
+    } finally {
+      this.#isAsking = false
+    }
+  }
+
+  async #askOnce(onKept: () => void): Promise<void> {
+    const isKept = await this.#look().catch(() => delay(RETRY_INTERVAL_MS, false))
+    if (!isKept) {
+      this.#behindSinceMs ??= this.#options.nowMs()
+      return
+    }
+    this.#behindSinceMs = null
+    // The stream that it was accepted for may be over.
+    if (this.#onKept === null) return
+    if (this.#onKept === onKept) this.#onKept = null
+    onKept()
+  }
+
+  async #look(): Promise<boolean> {
+    const { wanted, probeKey, answerTimeoutMs } = this.#options
+    const connection = await this.#connection.open()
+    const waitMs = String(waitAtServerMs(answerTimeoutMs))
+    // One turn: the two leave together.
+    const [, reached] = await Promise.all([
+      connection.send(['SET', probeKey, 'replicas', 'PX', waitMs]),
+      connection.send(['WAIT', String(wanted), waitMs]),
+    ])
+    this.#reached = Number(reached)
+    return this.#reached >= wanted
+  }
+}
+
+/** Null where no replica is waited for. */
+export function createReplicaWatch(
+  { url, answerTimeoutMs, replicas: wanted }: RedisBroker,
+  slot: string,
+  own: Pick<ReplicaWatchOptions, 'probeKey' | 'onFailure'>,
+): ReplicaWatch | null {
+  if (wanted === 0) return null
+  const name = `rowcast-tap-wait:${slot}`
+  return new ReplicaWatch({ ...own, url, answerTimeoutMs, wanted, name, nowMs: () => performance.now() })
+}

@@ -1,0 +1,67 @@
+/** Beside the bus, broker. What a tap knows of the stream when it begins to write: what it found there, and what it wrote itself. */
+import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
+import { knownTables } from '../source/publication-guard.ts'
+import type { RelayPast, StreamOrigin } from '../source/stream-relay.ts'
+import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+import { oldTimeline } from './broker-faults.ts'
+import { type EntryId, formatEntryId } from './entry-id.ts'
+import type { Epoch, Found, Published } from './epoch.ts'
+import type { EpochStore } from './epoch-store.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import { parseTableStates } from './table-states.ts'
+
+const NO_PAST: RelayPast = { past: null, known: null }
+
+/** One per tap. */
+export class TapPast {
+  readonly #store: EpochStore
+  #found: Found | null = null
+  #published: Published | null = null
+
+  constructor(store: EpochStore) {
+    this.#store = store
+  }
+
+  /** What the last look found; null: nothing. */
+  get found(): Found | null {
+    return this.#found
+  }
+
+  /** What this process wrote and was accepted; null: nothing yet. */
+  get published(): Published | null {
+    return this.#published
+  }
+
+  /** Everything before `safeLsn` was accepted, up to the entry `last`. */
+  publishes({ id, systemId, timeline }: Epoch, last: EntryId, safeLsn: Lsn): void {
+    this.#published = { epochId: id, systemId, timeline, last, safeLsn }
+  }
+
+  /** Looks at the stream of the server's cluster. @throws BROKER_OLD_TIMELINE, BROKER_… */
+  async read(connection: RedisConnection, { systemId, timeline }: StreamOrigin): Promise<RelayPast> {
+    this.#found = null
+    this.#store.useSystem(systemId)
+    const stored = await this.#store.readState(connection)
+    if (stored === null) return NO_PAST
+    const { epoch, last, safeLsn, isWritable } = stored
+    if (epoch.timeline > timeline) throw oldTimeline(timeline, epoch.timeline)
+    this.#found = { epoch, last, isWritable }
+    if (!epoch.isOpen) return NO_PAST
+    const past = {
+      systemId: epoch.systemId,
+      timeline: epoch.timeline,
+      safeLsn: this.#isAhead(epoch, last, safeLsn) ? (this.#published?.safeLsn ?? safeLsn) : safeLsn,
+      deliveredLsn: last.sequence >= INDEX_AFTER_ALL ? LSN_ZERO : last.lsn,
+    }
+    const document = await connection.send(['GET', this.#store.keys.epoch(epoch.id).tables])
+    const states = document === null ? null : parseTableStates(String(document))
+    return { past, known: states === null ? null : knownTables(states) }
+  }
+
+  /** Whether this process knows that more was accepted than the stream's own mark says. */
+  #isAhead(epoch: Epoch, last: EntryId, safeLsn: Lsn): boolean {
+    const published = this.#published
+    if (published?.epochId !== epoch.id || formatEntryId(published.last) !== formatEntryId(last)) return false
+    return published.safeLsn > safeLsn
+  }
+}
