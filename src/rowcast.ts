@@ -10,7 +10,6 @@ import {
   createScaledSource,
 } from './broker/scaled-source.ts'
 import { busSink, NO_SINK, type SourceSink } from './broker/source-sink.ts'
-import type { BusSubscription } from './bus/bus.ts'
 import { BusObservers } from './bus/bus-observer.ts'
 import { explainDelivery } from './bus/explain-delivery.ts'
 import { checkImagesAreSent, parseChangeFilter } from './bus/filter/change-filter.ts'
@@ -22,7 +21,6 @@ import { guardTimers, NODE_TIMERS } from './bus/time-slices.ts'
 import type { ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
 import { createRelationRegistry, type RelationRegistry } from './catalog/relation-registry.ts'
 import { MONEY_SCALE_DEFAULT } from './catalog/values/decimal-codecs.ts'
-import type { ChangeAction } from './changes/change.ts'
 import { findModel } from './config/find-model.ts'
 import { checkRegisterOptions, type RegisterOptions } from './config/register-options.ts'
 import { createConsoleLogger } from './console-logger.ts'
@@ -31,8 +29,10 @@ import { modelsWithRowRule } from './graphql/policy/model-policy.ts'
 import { createGuard, createSafeLogger } from './guard.ts'
 import { createBusTracer, loadTracer } from './observe/tracing.ts'
 import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
+import { actionsOf, changesOf } from './rowcast-changes.ts'
 import { resolveConnectionTarget } from './source/connection-target.ts'
 import { resolveDurability } from './source/durability-options.ts'
+import { countReader } from './source/readers-of-process.ts'
 import { createReplicationSource } from './source/replication-source.ts'
 import { createRowSecurityJudge } from './source/row-security.ts'
 import { createSetupGoal, modelsKeepingIdentity, type SetupGoal } from './source/setup-goal.ts'
@@ -91,6 +91,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   let brokerStatus: () => BrokerStatus | null = () => null
   let registry: RelationRegistry | null = null
   let isTraced = false
+  let uncountReader: (() => void) | null = null
 
   async function trace(): Promise<void> {
     isTraced = true
@@ -182,6 +183,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     },
     start() {
       source ??= buildSource()
+      if (scaling.role !== 'gateway') uncountReader ??= countReader({ ...address, slot }, logger)
       source.start()
       if (!isTraced) void trace()
     },
@@ -262,36 +264,11 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     observe: (observer) => observers.add(observer),
     async stop({ tellsSubscribers = false } = {}) {
       await source?.stop()
+      uncountReader?.()
       if (tellsSubscribers) bus.stop(serverStopping)
       bus.close()
       hub.close()
     },
   }
   return rowcast
-}
-
-/** One action is a list of one. */
-const actionsOf = (action: ChangeAction | readonly ChangeAction[] | undefined) =>
-  typeof action === 'string' ? [action] : action
-
-/**
- * Deliveries → changes, each with rows of its own: what one subscriber does to a row, no other sees. The one place where
- * the runtime's any-model change gets its model's type.
- */
-function changesOf<C>(deliveries: BusSubscription): AsyncIterableIterator<C> {
-  return {
-    async next() {
-      const result = await deliveries.next()
-      return result.done
-        ? { done: true, value: undefined }
-        : { done: false, value: result.value.change.fresh() as C }
-    },
-    async return() {
-      await deliveries.return()
-      return { done: true, value: undefined }
-    },
-    [Symbol.asyncIterator]() {
-      return this
-    },
-  }
 }
