@@ -3,12 +3,15 @@ FROM node:22-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends openssl && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund
+RUN npm install --no-audit --no-fund
 COPY . .
 RUN npm run build
 
+# What an application has installed beside rowcast, and the sample needs, is development's here.
 FROM build AS pruned
-RUN npm prune --omit=dev --no-audit --no-fund
+RUN for name in graphql @pothos/core @pothos/plugin-prisma @prisma/client @prisma/adapter-pg; do \
+      npm pkg set "dependencies[$name]=$(npm pkg get "devDependencies[$name]" | tr -d '"')"; \
+    done && npm pkg delete devDependencies && npm prune --no-audit --no-fund
 
 FROM node:22-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000

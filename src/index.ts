@@ -65,8 +65,8 @@ export {
   type WhyOptions,
 } from './rowcast.ts'
 export type { ContextFunction, ContextSource, Session } from './server/context.ts'
-export type { ServerSecurity } from './server/create-server.ts'
 export type { ServerLimits } from './server/limits.ts'
+export type { ServerSecurity } from './server/server-security.ts'
 export type { ConnectionOptions } from './source/connection-target.ts'
 export type { DurabilityOptions } from './source/durability-options.ts'
 export type { SourceState } from './source/lifecycle.ts'

@@ -9,8 +9,8 @@ interface Packed {
   readonly files: readonly { readonly path: string }[]
 }
 
-/** Packed, in bytes. */
-const SIZE_MAX = 700_000
+/** Packed, in bytes: a third are the packages of dist/bundled, which nobody installs beside it. */
+const SIZE_MAX = 1_000_000
 
 it('holds the built package, its licence, words and dashboard, and nothing else', async () => {
   const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--silent'], {
