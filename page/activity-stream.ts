@@ -31,7 +31,7 @@ export function followActivity(token: string | null, listener: ActivityListener)
   let isFirst = true
   const client = createClient({
     // Beside the page, wherever a proxy has put it.
-    url: new URL('graphql', location.href).href.replace(/^http/, 'ws'),
+    url: new URL('graphql/activity', location.href).href.replace(/^http/, 'ws'),
     connectionParams: token === null ? {} : { token, authorization: `Bearer ${token}` },
     keepAlive: 10_000,
     retryAttempts: Number.POSITIVE_INFINITY,

@@ -7,8 +7,10 @@ import type { BrokerStatus } from './broker/scaled-source.ts'
 import type { ModelSpec } from './catalog/model-catalog.ts'
 import type { Config, ServicePrismaClient } from './config/config.ts'
 import { type ActivityExposure, createActivityLog } from './graphql/activity/activity-log.ts'
+import { buildActivitySchema } from './graphql/activity/activity-schema.ts'
 import { secretFields } from './graphql/policy/secret-fields.ts'
 import { buildServiceSchema } from './graphql/service-schema.ts'
+import type { ServiceSchemaOptions } from './graphql/service-types.ts'
 import { createGuard, type Guard } from './guard.ts'
 import type { Logger } from './log.ts'
 import { type ConnectionCounts, createMetrics, type Metrics } from './observe/metrics.ts'
@@ -77,23 +79,23 @@ export function createService(config: Config, options: ServiceOptions): Service 
     config.livePage === null ? undefined : exposeActivity(rowcast, config.livePage, createGuard(logger))
   const metrics = createMetricsOf(config, rowcast, () => server.connections())
   let traceDelivery: (() => void) | null = null
+  const schemaOptions: ServiceSchemaOptions = {
+    canExplain: config.canExplain ?? undefined,
+    catalog,
+    prisma,
+    feed: rowcast,
+    models,
+    mayChooseOverflow: config.slowSubscribers.mayClientsChoose,
+  }
   const server = createServer({
-    schema: buildServiceSchema({
-      activity,
-      canExplain: config.canExplain ?? undefined,
-      catalog,
-      prisma,
-      feed: rowcast,
-      models,
-      mayChooseOverflow: config.slowSubscribers.mayClientsChoose,
-    }),
+    schema: buildServiceSchema(schemaOptions),
+    activitySchema: activity && buildActivitySchema(schemaOptions, activity),
     logger,
     health,
     host: config.host,
     port: config.port,
     graphiql: config.graphiql,
     graphiqlQuery: options.graphiqlQuery,
-    livePage: activity !== undefined,
     metrics: exposeMetrics(config, metrics),
     onDelivered(delivery) {
       metrics?.onDelivered(delivery)

@@ -25,7 +25,6 @@ const BASE = ['errors.ts', 'log.ts', 'guard.ts', 'describe-error.ts', 'printable
 const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   pg: ['wire', 'source'],
   'graphql-yoga': ['server'],
-  '@graphql-yoga/render-graphiql': ['server'],
   'graphql-ws': ['server', 'client'],
   '@escape.tech/graphql-armor-cost-limit': ['server'],
   '@escape.tech/graphql-armor-max-aliases': ['server'],

@@ -1,4 +1,13 @@
 /** What a service shows to whoever opens its address: in development, in production, and where the config says. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  buildClientSchema,
+  getIntrospectionQuery,
+  type IntrospectionQuery,
+  lexicographicSortSchema,
+  printSchema,
+} from 'graphql'
 import { expect, onTestFinished, test } from 'vitest'
 import { catalog } from '../prisma/generated/rowcast.ts'
 import { resolveConfig } from '../src/config/resolve-config.ts'
@@ -17,12 +26,23 @@ async function serve(more: object, nodeEnv?: string): Promise<string> {
 }
 
 async function askStatus(url: string, headers: Record<string, string> = {}): Promise<unknown> {
-  const response = await fetch(`${url}/graphql`, {
+  const response = await fetch(`${url}/graphql/activity`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ query: '{ rowcastStatus { slot } }' }),
   })
   return response.json()
+}
+
+/** The schema as a client finds it. */
+async function introspect(url: string): Promise<string> {
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query: getIntrospectionQuery({ specifiedByUrl: true }) }),
+  })
+  const { data } = (await response.json()) as { data: IntrospectionQuery }
+  return printSchema(lexicographicSortSchema(buildClientSchema(data)))
 }
 
 const seen = { data: { rowcastStatus: { slot: 'rowcast' } } }
@@ -40,7 +60,7 @@ test.each([
 ])('%s there is neither', async (_where, more, nodeEnv) => {
   const url = await serve(more, nodeEnv)
   expect(await hasPage(url)).toBe(false)
-  expect(JSON.stringify(await askStatus(url))).toMatch(/errors.*rowcastStatus/)
+  expect(JSON.stringify(await askStatus(url))).toContain('NOT_FOUND')
 })
 
 test('in production with `authorize` only those see anything whom it lets', async () => {
@@ -55,4 +75,15 @@ test('in production with `authorize` only those see anything whom it lets', asyn
   )
   expect(await askStatus(url, { 'x-viewer': 'admin' })).toEqual(seen)
   expect(await askStatus(url)).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] })
+})
+
+test('clients find the same schema in development, in production and printed', async () => {
+  const live = Object.fromEntries(
+    Object.values(catalog.models).flatMap(({ name, isOmitted }) => (isOmitted ? [] : [[name, {}]])),
+  )
+  const development = await introspect(await serve({ models: live }))
+  const production = await introspect(await serve({ models: live, introspection: true }, 'production'))
+  expect(development).toBe(production)
+  expect(readFileSync(join(import.meta.dirname, '../schema.graphql'), 'utf8')).toContain(development.trim())
+  expect(development).not.toContain('Rowcast')
 })

@@ -6,6 +6,7 @@ import { RowcastError } from '../errors.ts'
 import { createGuard } from '../guard.ts'
 import { silentLogger } from '../log.ts'
 import { createActivityLog } from './activity/activity-log.ts'
+import { buildActivitySchema } from './activity/activity-schema.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import { buildServiceSchema } from './service-schema.ts'
 import type { ModelExposure } from './service-types.ts'
@@ -30,7 +31,7 @@ export function printServiceSchema({ catalog, models }: PrintSchemaOptions): str
   return `${HEADER}${printSchema(lexicographicSortSchema(schema))}\n`
 }
 
-/** What the live page adds to any schema, as a schema of its own: what its documents are checked against. */
+/** The live page's own schema: what its documents are checked against. */
 export function printActivitySchema(): string {
   const catalog: ModelCatalog = { formatVersion: 1, models: {}, enums: {}, joinTables: [] }
   const log = createActivityLog({
@@ -41,10 +42,8 @@ export function printActivitySchema(): string {
       throw offline()
     },
   })
-  const schema = buildServiceSchema({
-    ...{ catalog, models: {}, prisma: OFFLINE_PRISMA, feed: offlineFeed(catalog) },
-    activity: { log, authorize: null },
-  })
+  const options = { catalog, models: {}, prisma: OFFLINE_PRISMA, feed: offlineFeed(catalog) }
+  const schema = buildActivitySchema(options, { log, authorize: null })
   const header = '# Printed by `npm run schema` from src/graphql/activity. Do not edit.\n\n'
   return `${header}${printSchema(lexicographicSortSchema(schema))}\n`
 }

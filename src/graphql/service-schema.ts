@@ -8,7 +8,6 @@ import PrismaPlugin from '@pothos/plugin-prisma'
 import { type GraphQLSchema, validateSchema } from 'graphql'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { RowcastError } from '../errors.ts'
-import { defineActivityFields } from './activity/activity-fields.ts'
 import { defineEnum } from './enum-type.ts'
 import { visibleFields } from './field-type.ts'
 import { RowcastPlugin } from './plugin/rowcast-plugin.ts'
@@ -42,10 +41,8 @@ export function buildServiceSchema(options: ServiceSchemaOptions): GraphQLSchema
       builder.changeSubscription(spec.name, { name: names.changed, omit, expose })
     }
   }
-  if (options.activity !== undefined) defineActivityFields(builder, models, options.activity)
   addEnums(builder, options.catalog, models)
-  for (const [name, scalar] of Object.entries(SCALARS))
-    builder.addScalarType(name as keyof typeof SCALARS, scalar)
+  addScalars(builder)
   return checked(builder.toSchema())
 }
 
@@ -59,7 +56,14 @@ function checked(schema: GraphQLSchema): GraphQLSchema {
   })
 }
 
-function createBuilder(options: ServiceSchemaOptions): ServiceBuilder {
+/** Adds the scalars that schemas of the service know. */
+export function addScalars(builder: ServiceBuilder): void {
+  for (const [name, scalar] of Object.entries(SCALARS))
+    builder.addScalarType(name as keyof typeof SCALARS, scalar)
+}
+
+/** A builder with nothing defined on it yet. */
+export function createBuilder(options: ServiceSchemaOptions): ServiceBuilder {
   const { catalog, prisma, feed, mayChooseOverflow, canExplain } = options
   return new SchemaBuilder<ServiceSchemaTypes>({
     plugins: [PrismaPlugin, RowcastPlugin],
@@ -75,7 +79,8 @@ function createBuilder(options: ServiceSchemaOptions): ServiceBuilder {
   })
 }
 
-function serviceModels({ catalog, models }: ServiceSchemaOptions): readonly ServiceModel[] {
+/** The models that are not omitted. @throws CATALOG_UNKNOWN_MODEL, GRAPHQL_BAD_SCHEMA */
+export function serviceModels({ catalog, models }: ServiceSchemaOptions): readonly ServiceModel[] {
   for (const name of Object.keys(models)) {
     const spec = Object.hasOwn(catalog.models, name) ? catalog.models[name] : undefined
     if (spec === undefined) throw new RowcastError('CATALOG_UNKNOWN_MODEL', `There is no model "${name}".`)

@@ -2,7 +2,6 @@
 import type { PrismaModelTypes } from '@pothos/plugin-prisma'
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyRow } from '../changes/change.ts'
-import type { ActivityExposure } from './activity/activity-log.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import type { CanExplain } from './explain/why-not.ts'
 import type { AnyModelPolicy } from './policy/model-policy.ts'
@@ -23,8 +22,6 @@ export interface ServiceSchemaOptions {
   readonly feed: ChangeFeed
   /** Whether subscriptions take `overflow`. @default false */
   readonly mayChooseOverflow?: boolean | undefined
-  /** Adds what the live page shows. @default no such fields */
-  readonly activity?: ActivityExposure | undefined
   /** Adds `Query.whyNot` for those whom it says yes to. @default no such field */
   readonly canExplain?: CanExplain | undefined
   /** The live models, each of which gets a subscription, and what is declared about others. All can be queried. */

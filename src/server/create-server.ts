@@ -17,13 +17,14 @@ import type { Logger } from '../log.ts'
 import { createClientAccounts } from './client-accounts.ts'
 import { clientAddress, createConnectionCounter } from './client-address.ts'
 import { createErrorLocator } from './error-location.ts'
+import { createGraphiqlPage } from './graphiql-page.ts'
+import { createGraphqlEndpoints, type GraphqlEndpoints, type OpenConnections } from './graphql-endpoints.ts'
 import { GRAPHQL_PATH } from './graphql-path.ts'
-import { createGraphqlPipeline } from './graphql-pipeline.ts'
 import { type HealthReport, respondFailure, respondJson, respondLive, respondReady } from './health.ts'
 import { createHostGuard } from './host-guard.ts'
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts'
 import { listenOn } from './listen-on.ts'
-import { createLivePage } from './live-page.ts'
+import { createLivePage, type ServedPage } from './live-page.ts'
 import { createErrorMask } from './mask-error.ts'
 import { METRICS_PATH, type MetricsSource, respondMetrics } from './metrics-endpoint.ts'
 import { createOriginGuard } from './origin-guard.ts'
@@ -41,7 +42,6 @@ import { hasValidAddress, pathOf } from './request-path.ts'
 import { inTurns } from './request-turns.ts'
 import type { ServerSecurity } from './server-security.ts'
 import { createSessionKeeper } from './session-keeper.ts'
-import { createWebSocketTransport } from './websocket-transport.ts'
 
 /** What the server needs, and its bounds. */
 export interface ServerOptions extends ServerSecurity {
@@ -57,8 +57,8 @@ export interface ServerOptions extends ServerSecurity {
   readonly graphiql?: boolean | undefined
   /** What GraphiQL shows in its first tab. */
   readonly graphiqlQuery?: string | undefined
-  /** Whether a browser at / gets the live page; what it shows comes from the schema. @default false */
-  readonly livePage?: boolean | undefined
+  /** The live page's own schema, with which a browser at / gets the page. @default no page */
+  readonly activitySchema?: GraphQLSchema | undefined
   /** What `/metrics` serves, and to whom. @default nothing */
   readonly metrics?: MetricsSource | undefined
   /** Told of each delivery that is handed to a client. */
@@ -75,7 +75,7 @@ export interface RowcastServer {
   /** Asks the session of every open connection now whether it still holds; resolves once all have answered. */
   revalidateSessions(): Promise<void>
   /** Open connections of clients. */
-  connections(): { readonly webSockets: number; readonly eventStreams: number }
+  connections(): OpenConnections
   /** Takes no one new from now on: /health/ready says no, upgrades are refused. What is open goes on. */
   refuse(): void
   /** Resolves when no operation is running any more, or after `drainTimeoutMs`. */
@@ -101,22 +101,14 @@ export function createServer(options: ServerOptions): RowcastServer {
   const refusals = createRefusals(logger, limits.closeTimeoutMs)
   const { allowedHosts, context } = options
   const hostGuard = createHostGuard({ allowedHosts, host, hasContext: context !== undefined })
-  const pipeline = createGraphqlPipeline({
-    ...{ schema: options.schema, graphiqlQuery: options.graphiqlQuery, logger, guard, limits, errorMask },
-    ...{ sessions, connections, accounts, originGuard, refusals, trustedProxyCount },
-    isStopping: () => isRefusing,
-    onDelivered: options.onDelivered,
-    isGraphiqlEnabled: graphiql,
-    isIntrospectionEnabled,
+  const endpoints = createGraphqlEndpoints({
+    ...{ schema: options.schema, activitySchema: options.activitySchema, onDelivered: options.onDelivered },
+    ...{ logger, guard, limits, errorMask, sessions, connections, accounts, originGuard, refusals },
+    ...{ trustedProxyCount, isIntrospectionEnabled, isStopping: () => isRefusing },
     hasForeignOrigins: allowedOrigins.length > 0,
     mayCarryCredentials: (options.allowCredentials ?? false) && !allowedOrigins.includes('*'),
   })
-  const { handler, deliveries } = pipeline
-  const webSockets = createWebSocketTransport({
-    ...{ handler, deliveries, logger, guard, errorMask, sessions, accounts, limits },
-    ...{ refusals, isStopping: () => isRefusing },
-  })
-  const page = options.livePage === true ? createLivePage() : null
+  const pages = pagesOf(options)
   let isClosing = false
   let isRefusing = false
   const health = (): HealthReport => (isRefusing ? STOPPING : options.health())
@@ -130,10 +122,13 @@ export function createServer(options: ServerOptions): RowcastServer {
       return refusals.respond(request, response, HOST_REFUSAL)
     }
     if (isSingleConnection(request)) return refusals.respond(request, response, SINGLE_CONNECTION)
-    if (page?.respond(request, response)) return undefined
+    for (const page of pages) {
+      const sent = page.respond(request, response)
+      if (sent !== null) return sent
+    }
     if (options.metrics !== undefined && pathOf(request) === METRICS_PATH)
       return respondMetrics(request, response, options.metrics, logger)
-    return route(request, response, health, handler)
+    return route(request, response, health, endpoints)
   }
   const guarded = guard.wrap('answer a request', answer, respondFailure)
   const http = createHttpServer(httpOptions(limits), inTurns(guarded))
@@ -141,14 +136,15 @@ export function createServer(options: ServerOptions): RowcastServer {
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): unknown => {
     const refuse = (refusal: Refusal) => refusals.refuseUpgrade(request, socket, refusal)
     if (isRefusing) return refuse(STOPPING_REFUSAL)
-    if (pathOf(request) !== GRAPHQL_PATH) return refuse(NOT_FOUND)
+    const endpoint = endpoints.at(request)
+    if (endpoint === undefined) return refuse(NOT_FOUND)
     if (!hostGuard.isAllowed(request.headers.host)) return refuse(HOST_REFUSAL)
     if (!originGuard.mayUpgrade(request.headers)) return refuse(ORIGIN_REFUSAL)
     const address = clientAddress(request, trustedProxyCount)
     const release = connections.acquire(address)
     if (release === null) return refuse(TOO_MANY)
     socket.once('close', release)
-    return webSockets.handleUpgrade(request, socket, head, address)
+    return endpoint.handleUpgrade(request, socket, head, address)
   }
   http.on(
     'upgrade',
@@ -157,12 +153,12 @@ export function createServer(options: ServerOptions): RowcastServer {
   return {
     listen: () => listenOn(http, host, port, logger),
     revalidateSessions: sessions.revalidate,
-    connections: () => ({ webSockets: webSockets.size, eventStreams: pipeline.streamCount }),
+    connections: () => endpoints.connections,
     refuse() {
       isRefusing = true
     },
     drain() {
-      const isDrained = () => webSockets.operationCount + pipeline.streamCount === 0
+      const isDrained = () => endpoints.operationCount === 0
       return waitUntil(isDrained, limits.drainTimeoutMs)
     },
     async close() {
@@ -170,13 +166,22 @@ export function createServer(options: ServerOptions): RowcastServer {
       isClosing = true
       isRefusing = true
       sessions.close()
-      pipeline.endStreams()
+      endpoints.endStreams()
       for (const socket of silentSockets) socket.destroy()
       const { closeTimeoutMs } = limits
-      await Promise.all([webSockets.close(closeTimeoutMs), closeHttp(http, closeTimeoutMs)])
-      await handler.dispose()
+      await Promise.all([endpoints.closeWebSockets(closeTimeoutMs), closeHttp(http, closeTimeoutMs)])
+      await endpoints.dispose()
     },
   }
+}
+
+function pagesOf({ graphiql, graphiqlQuery, activitySchema }: ServerOptions): readonly ServedPage[] {
+  const hasLivePage = activitySchema !== undefined
+  const options = { defaultQuery: graphiqlQuery ?? '', hasLivePage }
+  return [
+    ...(graphiql === true ? [createGraphiqlPage(options)] : []),
+    ...(hasLivePage ? [createLivePage()] : []),
+  ]
 }
 
 const DRAIN_LOOK_MS = 10
@@ -202,12 +207,14 @@ function route(
   request: IncomingMessage,
   response: ServerResponse,
   health: () => HealthReport,
-  graphql: (request: IncomingMessage, response: ServerResponse) => unknown,
+  endpoints: GraphqlEndpoints,
 ): unknown {
+  const endpoint = endpoints.at(request)
+  if (endpoint !== undefined) {
+    if (hasValidAddress(request)) return endpoint.handle(request, response)
+    return respondJson(response, 400, { error: 'BAD_REQUEST', message: 'Host and path make no address.' })
+  }
   switch (pathOf(request)) {
-    case GRAPHQL_PATH:
-      if (hasValidAddress(request)) return graphql(request, response)
-      return respondJson(response, 400, { error: 'BAD_REQUEST', message: 'Host and path make no address.' })
     case '/health/live':
       return respondLive(response)
     case '/health/ready':

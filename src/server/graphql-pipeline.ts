@@ -14,8 +14,6 @@ import { type ConnectionCounter, clientAddress } from './client-address.ts'
 import { CONNECTION, type PipelinePlugin, type TransportContext } from './connection-state.ts'
 import { createDeliveries, type Deliveries } from './deliveries.ts'
 import { createDocumentCaches } from './document-cache.ts'
-import { renderGraphiqlPage } from './graphiql-page.ts'
-import { GRAPHQL_PATH } from './graphql-path.ts'
 import { createHttpStreams } from './http-streams.ts'
 import type { ServerLimits } from './limits.ts'
 import type { ErrorMask } from './mask-error.ts'
@@ -30,6 +28,8 @@ export type GraphqlHandler = YogaServerInstance<TransportContext, object>
 
 /** What the pipeline needs. */
 export interface GraphqlPipelineOptions {
+  /** Where it is served. */
+  readonly path: string
   readonly schema: GraphQLSchema
   readonly logger: Logger
   readonly guard: Guard
@@ -40,10 +40,7 @@ export interface GraphqlPipelineOptions {
   readonly originGuard: OriginGuard
   readonly refusals: Refusals
   readonly limits: ServerLimits
-  readonly isGraphiqlEnabled: boolean
   readonly isIntrospectionEnabled: boolean
-  /** What GraphiQL shows in its first tab. */
-  readonly graphiqlQuery?: string | undefined
   /** Whether pages of allowed origins may send cookies. */
   readonly mayCarryCredentials: boolean
   readonly hasForeignOrigins: boolean
@@ -74,7 +71,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
   const streams = createHttpStreams({ ...options, ...limits })
   const handler = createYoga<TransportContext, object>({
     schema: options.schema,
-    graphqlEndpoint: GRAPHQL_PATH,
+    graphqlEndpoint: options.path,
     logging: createYogaLogger(options.logger, errorMask),
     maskedErrors: { maskError: (error) => errorMask.mask(error) },
     context: (initial: TransportContext) => {
@@ -85,8 +82,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
       const more = lastEventId === undefined ? {} : { [LAST_EVENT_ID]: lastEventId }
       return { ...connection.session.context, ...more, [BUS_ACCOUNT]: connection.account }
     },
-    graphiql: options.isGraphiqlEnabled ? { defaultQuery: options.graphiqlQuery ?? '' } : false,
-    renderGraphiQL: renderGraphiqlPage,
+    graphiql: false,
     cors: options.hasForeignOrigins ? createCors(options) : false,
     landingPage: false,
     multipart: false,

@@ -9,8 +9,11 @@ interface Packed {
   readonly files: readonly { readonly path: string }[]
 }
 
-/** Packed, in bytes: a third are the packages of dist/bundled, which nobody installs beside it. */
-const SIZE_MAX = 1_000_000
+/**
+ * Packed, in bytes: a third are the packages of dist/bundled, which nobody installs beside it; a fourth is GraphiQL, which as a
+ * dependency was 18 MB of every installation. It is stored as it is sent, and read when a browser first asks.
+ */
+const SIZE_MAX = 1_000_000 + 370_000
 
 it('holds the built package, its licence, words and dashboard, and nothing else', async () => {
   const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--silent'], {
@@ -36,5 +39,10 @@ it('holds the built package, its licence, words and dashboard, and nothing else'
     'generator/main',
   ])
     expect(paths).toContain(`dist/${entry}.js`)
+  for (const page of ['page', 'graphiql']) {
+    expect(paths).toContain(`dist/${page}/index.html`)
+    // Of those whose code is in it.
+    expect(paths).toContain(`dist/${page}/licenses.md`)
+  }
   expect(packed?.size).toBeLessThan(SIZE_MAX)
 })

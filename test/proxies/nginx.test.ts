@@ -10,6 +10,7 @@ import { findFreePort } from '../../src/embedded/free-port.ts'
 import type { ServerOptions } from '../../src/server/create-server.ts'
 import { openRawSocket, subscribeMessage } from '../security/raw-socket.ts'
 import { startServer } from '../server/server-fixture.ts'
+import { buildTickSchema, createTickSource } from '../server/tick-schema.ts'
 import { findBrowser, launchBrowser } from '../support/browser.ts'
 import { buildPage } from '../support/build-page.ts'
 import { subscribeSse } from '../support/sse-client.ts'
@@ -121,7 +122,11 @@ describe.skipIf(NGINX === undefined)('behind nginx', () => {
     'a page under a prefix finds its files and its stream; an EventSource works over plain HTTP',
     async () => {
       await buildPage()
-      const { port, source } = await startBehindNginx({ livePage: true, allowedHosts: ['app.test'] })
+      const { port, source } = await startBehindNginx({
+        activitySchema: buildTickSchema(createTickSource()),
+        graphiql: true,
+        allowedHosts: ['app.test'],
+      })
       const browser = await launchBrowser(findBrowser() ?? '', [
         '--host-resolver-rules=MAP app.test 127.0.0.1',
       ])
@@ -133,7 +138,11 @@ describe.skipIf(NGINX === undefined)('behind nginx', () => {
       })
       const opened = page.waitForEvent('websocket')
       await page.goto(`http://app.test:${port}/rowcast/`)
-      expect((await opened).url()).toBe(`ws://app.test:${port}/rowcast/graphql`)
+      expect((await opened).url()).toBe(`ws://app.test:${port}/rowcast/graphql/activity`)
+      expect(failed).toEqual([])
+      await page.goto(`http://app.test:${port}/rowcast/graphql/?query={hello}`)
+      await page.getByRole('button', { name: /Execute query/ }).waitFor()
+      expect(page.url()).toBe(`http://app.test:${port}/rowcast/graphql?query={hello}`)
       expect(failed).toEqual([])
       // Not this page, which sends no referrer.
       await page.goto(`http://app.test:${port}/rowcast/health/live`)

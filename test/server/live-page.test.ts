@@ -21,7 +21,7 @@ async function servePage(files = true) {
   writeFileSync(join(parent, 'secret.js'), 'secret')
   const page = createLivePage(folder)
   const http = createServer((incoming, response) => {
-    if (!page.respond(incoming, response)) response.writeHead(418).end()
+    if (page.respond(incoming, response) === null) response.writeHead(418).end()
   })
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => void http.close())

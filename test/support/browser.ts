@@ -50,14 +50,17 @@ export async function takeScreenshot(page: Page, name: string): Promise<void> {
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 
-/** What axe-core finds wrong with a page, by WCAG 2.2 A and AA and its own best practices; one line each. */
-export async function findAccessibilityFaults(page: Page): Promise<readonly string[]> {
+/**
+ * What axe-core finds wrong with a page, by WCAG 2.2 A and AA and its own best practices; one line each.
+ * @param within a part of the page
+ */
+export async function findAccessibilityFaults(page: Page, within = 'html'): Promise<readonly string[]> {
   await page.evaluate(readFileSync(AXE, 'utf8'))
-  return page.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: { run(): Promise<AxeResults> } }
-    const { violations } = await axe.run()
+  return page.evaluate(async (selector) => {
+    const { axe } = globalThis as unknown as { axe: { run(selector: string): Promise<AxeResults> } }
+    const { violations } = await axe.run(selector)
     return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`))
-  })
+  }, within)
 }
 
 interface AxeResults {

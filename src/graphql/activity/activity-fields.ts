@@ -1,6 +1,6 @@
 /**
- * Stage 7, graphql. `Query.rowcastStatus` and `Subscription.rowcastActivity`: what the live page shows. They are in the
- * schema only where the page is, and policies hold for them as for the subscriptions of the models.
+ * Stage 7, graphql. `Query.rowcastStatus` and `Subscription.rowcastActivity`: what the live page shows. Policies hold for
+ * them as for the subscriptions of the models.
  */
 import { graphqlError } from '../graphql-errors.ts'
 import { policiesOf } from '../plugin/builder-policies.ts'

@@ -5,8 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import type { AnyChange } from '../../../src/changes/change.ts'
 import { RowcastError } from '../../../src/errors.ts'
 import { type Authorize, createActivityLog } from '../../../src/graphql/activity/activity-log.ts'
-import { printActivitySchema } from '../../../src/graphql/print-schema.ts'
-import { buildServiceSchema } from '../../../src/graphql/service-schema.ts'
+import { buildActivitySchema } from '../../../src/graphql/activity/activity-schema.ts'
 import type { ModelExposure } from '../../../src/graphql/service-types.ts'
 import { createGuard } from '../../../src/guard.ts'
 import { silentLogger } from '../../../src/log.ts'
@@ -67,11 +66,11 @@ function openActivity(
   })
   log.start()
   onTestFinished(() => log.stop())
-  const schema = buildServiceSchema({
-    ...{ catalog: blogCatalog, prisma: createRecordingPrisma(), feed },
-    models: { User: {}, Post: {}, ...models },
-    activity: { log, authorize },
-  })
+  const exposed = { User: {}, Post: {}, ...models }
+  const schema = buildActivitySchema(
+    { catalog: blogCatalog, prisma: createRecordingPrisma(), feed, models: exposed },
+    { log, authorize },
+  )
   const follow = (source: string) =>
     subscribe({ schema, document: parse(source), contextValue: { name: 'ada' } })
   return {
@@ -261,14 +260,5 @@ describe('who sees it', () => {
       ['role', 'MEMBER', null],
     ])
     expect(JSON.stringify(changes)).not.toMatch(/ada@x|new key|admin/)
-  })
-
-  it('is in no schema that does not ask for it', () => {
-    const schema = buildServiceSchema({
-      ...{ catalog: blogCatalog, prisma: createRecordingPrisma(), models: { User: {} } },
-      feed: createFakeFeed(blogCatalog, ['User']),
-    })
-    expect(Object.keys(schema.getTypeMap()).filter((name) => name.startsWith('Rowcast'))).toEqual([])
-    expect(printActivitySchema()).toContain('rowcastActivity: RowcastActivity!')
   })
 })

@@ -1,0 +1,84 @@
+/**
+ * Stage 8, server. The schemas of a server, each at a path of its own, over HTTP, event streams and WebSocket: that of the
+ * models, and beside it the live page's, of which clients of the models see nothing.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { GraphQLSchema } from 'graphql'
+import { ACTIVITY_PATH, GRAPHQL_PATH } from './graphql-path.ts'
+import { createGraphqlPipeline, type GraphqlPipelineOptions } from './graphql-pipeline.ts'
+import { pathOf } from './request-path.ts'
+import { createWebSocketTransport } from './websocket-transport.ts'
+
+/** Open connections of clients. */
+export interface OpenConnections {
+  readonly webSockets: number
+  readonly eventStreams: number
+}
+
+/** One of them. */
+export interface GraphqlEndpoint {
+  handle(request: IncomingMessage, response: ServerResponse): unknown
+  /** Takes over a connection that asked for an upgrade. @param address the client's */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): void
+}
+
+/** All of them. */
+export interface GraphqlEndpoints {
+  /** The one that a request asks for; undefined where it asks for something else. */
+  at(request: IncomingMessage): GraphqlEndpoint | undefined
+  readonly connections: OpenConnections
+  /** Operations that run on sockets, and open event streams. */
+  readonly operationCount: number
+  /** Ends every event stream so that clients come back. */
+  endStreams(): void
+  closeWebSockets(timeoutMs: number): Promise<unknown>
+  dispose(): Promise<unknown>
+}
+
+/** What they are made of. */
+export interface GraphqlEndpointsOptions extends Omit<GraphqlPipelineOptions, 'path'> {
+  /** The live page's own schema. @default none */
+  readonly activitySchema?: GraphQLSchema | undefined
+}
+
+/** Creates them. */
+export function createGraphqlEndpoints(options: GraphqlEndpointsOptions): GraphqlEndpoints {
+  const { activitySchema: schema } = options
+  const endpoints = [createEndpoint({ ...options, path: GRAPHQL_PATH })]
+  // What is delivered to the live page is no delivery to a client.
+  const activity = { ...options, path: ACTIVITY_PATH, onDelivered: undefined }
+  if (schema !== undefined) endpoints.push(createEndpoint({ ...activity, schema }))
+  const count = (countOne: (endpoint: (typeof endpoints)[number]) => number): number =>
+    endpoints.reduce((total, endpoint) => total + countOne(endpoint), 0)
+
+  return {
+    at(request) {
+      const path = pathOf(request)
+      return endpoints.find((endpoint) => endpoint.path === path)
+    },
+    get connections() {
+      return {
+        webSockets: count(({ webSockets }) => webSockets.size),
+        eventStreams: count(({ pipeline }) => pipeline.streamCount),
+      }
+    },
+    get operationCount() {
+      return count(({ webSockets, pipeline }) => webSockets.operationCount + pipeline.streamCount)
+    },
+    endStreams() {
+      for (const { pipeline } of endpoints) pipeline.endStreams()
+    },
+    closeWebSockets: (timeoutMs) =>
+      Promise.all(endpoints.map(({ webSockets }) => webSockets.close(timeoutMs))),
+    dispose: () => Promise.all(endpoints.map(({ pipeline }) => pipeline.handler.dispose())),
+  }
+}
+
+function createEndpoint(options: GraphqlPipelineOptions) {
+  const pipeline = createGraphqlPipeline(options)
+  const { handler, deliveries } = pipeline
+  const webSockets = createWebSocketTransport({ ...options, handler, deliveries })
+  const { path } = options
+  return { path, pipeline, webSockets, handle: handler, handleUpgrade: webSockets.handleUpgrade }
+}
