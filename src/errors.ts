@@ -530,7 +530,7 @@ export const ERRORS = {
   },
   SOURCE_NO_MODELS: {
     means: 'Nothing was registered, so there is nothing to stream.',
-    mend: "Call rowcast.register('…') with a model's name first.",
+    mend: "Call rowcast.register('…') with a model's name first; in a config file name one in `models`, or say `'*': {}`.",
     retry: 'never',
     isPublic: false,
   },

@@ -102,11 +102,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   const modelOf = (model: string): ModelSpec => findModel(catalog, model)
 
   function setupGoal(): SetupGoal {
-    if (registered.size === 0) throw new RowcastError('SOURCE_NO_MODELS', 'No model is registered.')
-    const models = [...registered.values()].map((spec) => ({
-      spec,
-      replicaIdentity: registerOptions.get(spec.name)?.replicaIdentity,
-    }))
+    const models = [...registered.values()].map((spec) => ({ ...registerOptions.get(spec.name), spec }))
     return createSetupGoal({ ...{ catalog, schema, slot, publication }, models })
   }
 
@@ -247,7 +243,11 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     hasOldImages: (model) => registry?.hasOldImages(model) ?? true,
     status() {
       source ??= buildSource()
-      const drifted = [...(registry?.faults ?? [])].map(([model, error]) => ({ model, error }))
+      const drifted = [...(registry?.faults ?? [])].flatMap(([model, error]) => {
+        const isLeftOut =
+          error.code === 'SOURCE_TABLE_NOT_REPLICABLE' && registerOptions.get(model)?.optional === true
+        return isLeftOut ? [] : [{ model, error }]
+      })
       const { role } = scaling
       const status = source.status()
       return {

@@ -6,7 +6,8 @@ import { modelNames } from '../graphql/schema-names.ts'
 
 /** The document, for `User` where it is live, else for the first live model. */
 export function exampleSubscription(catalog: ModelCatalog, models: Config['models']): string {
-  const name = 'User' in models ? 'User' : Object.keys(models)[0]
+  const live = Object.keys(models).filter((each) => models[each]?.live !== false)
+  const name = live.includes('User') ? 'User' : live[0]
   const model = name === undefined ? undefined : catalog.models[name]
   if (model === undefined) return ''
   const { changed: field, fields } = modelNames(catalog, model.name)

@@ -1,4 +1,5 @@
 /** Beside the spine, cli. `rowcast enable` and `rowcast disable`: what the models need in the database, and its end. */
+import type { RowcastError } from '../errors.ts'
 import { readDatabaseFacts } from '../source/database-facts.ts'
 import { describeHolder, type LockWait } from '../source/run-steps.ts'
 import { runSetup } from '../source/setup.ts'
@@ -27,21 +28,28 @@ export interface PrintContext extends ProjectPlace {
 export async function enable(options: SetupCommandOptions, context: PrintContext): Promise<ExitCode> {
   const { target, goal } = await openProject(options, context)
   const onWait = printWaits(options, context)
-  const steps = options.dryRun === true ? await plannedSteps() : await runSetup(target, goal, { onWait })
+  const skipped: RowcastError[] = []
+  const onSkip = (why: RowcastError) => skipped.push(why)
+  const steps =
+    options.dryRun === true ? await plannedSteps() : await runSetup(target, goal, { onWait, onSkip })
   const done = options.dryRun !== true
   if (options.json === true) context.terminal.print(JSON.stringify({ done, steps }))
   else if (steps.length === 0) context.terminal.print('Everything is in place; nothing to do.')
   else printSteps(context.terminal, steps, done ? 'Done' : 'To do')
+  if (options.json !== true)
+    for (const { happened } of skipped)
+      context.terminal.print(context.terminal.style('dim', `Left out: ${happened}`))
   return ExitCode.ok
 
   async function plannedSteps(): Promise<readonly SetupStep[]> {
     const facts = await withDatabaseSession(target, (sql) =>
       readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot),
     )
-    const { steps, problems } = planSetup(facts, goal)
-    const [problem] = problems
+    const plan = planSetup(facts, goal)
+    const [problem] = plan.problems
     if (problem !== undefined) throw problem
-    return steps
+    skipped.push(...plan.skipped)
+    return plan.steps
   }
 }
 

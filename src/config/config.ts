@@ -21,6 +21,8 @@ export interface ModelConfig<Row extends object = object> extends ModelPolicy<Ro
   readonly live?: boolean | undefined
   /** See `RegisterOptions`. @default 'full' */
   readonly replicaIdentity?: 'full' | 'keep' | undefined
+  /** See `RegisterOptions`. @default false for a model that is named, true for the others */
+  readonly optional?: boolean | undefined
   /** Field that marks a row as deleted; see `RegisterOptions`. */
   readonly softDelete?: FieldNameOf<Row> | undefined
 }
@@ -28,7 +30,16 @@ export interface ModelConfig<Row extends object = object> extends ModelPolicy<Ro
 /** Which models are live, and how. */
 export type ModelsConfig<Types extends ModelTypeMap = ModelTypeMap> = {
   readonly [M in keyof Types & string]?: ModelConfig<Types[M]['row']> | undefined
+} & {
+  /** Every visible model that is not named, where its table can be live. */
+  readonly '*'?: DefaultModelConfig | undefined
 }
+
+/** What can be said of models without knowing their fields. */
+export type DefaultModelConfig = Pick<
+  ModelConfig,
+  'live' | 'public' | 'canSubscribe' | 'bypassesRowSecurity' | 'replicaIdentity'
+>
 
 /** What `rowcast dev` does beside serving. */
 export interface DevConfig<Prisma extends ServicePrismaClient = ServicePrismaClient> {
@@ -54,7 +65,9 @@ export interface ServiceConfig<
   /** Makes the Prisma Client that answers queries and relation fields. */
   createPrisma(databaseUrl: string): Prisma
   /**
-   * Live models: all that are not marked `/// @rowcast.omit`, or those named; and who may see what of them. With
+   * Live models: all that are not marked `/// @rowcast.omit`, or those named, and with `'*'` the others, too:
+   * `{ '*': {}, Rank: { live: false } }`; and who may see what of them. What cannot be live (a view, an unlogged table) is left
+   * out with a line in the log unless it is named. With
    * NODE_ENV=production each visible model has a policy here, or `public: true`. @default 'all'
    */
   readonly models?: 'all' | ModelsConfig<Types> | undefined

@@ -27,6 +27,11 @@ export interface RegisterOptions<Row extends object = object> extends ModelPolic
    */
   readonly replicaIdentity?: IdentityWish | undefined
   /**
+   * Goes on without the model, with a line in the log, where PostgreSQL writes no changes of its table: a view, a foreign,
+   * unlogged or temporary table, or none at all; its subscriptions are refused. @default false: set-up is refused
+   */
+  readonly optional?: boolean | undefined
+  /**
    * Field that marks a row as deleted, an optional DateTime (set) or a Boolean (true). Marking a row is told as
    * DELETE, taking the mark back as INSERT, and what happens to a marked row not at all; the change's `operation`
    * says what PostgreSQL did. Needs the row before, hence replica identity FULL.

@@ -10,7 +10,7 @@ import { nearestName } from './nearest-name.ts'
 export const NO_CATALOG: ModelCatalog = { formatVersion: 1, models: {}, enums: {}, joinTables: [] }
 
 /** Settings of a model. */
-const FLAGS: readonly string[] = ['live', 'public', 'bypassesRowSecurity']
+const FLAGS: readonly string[] = ['live', 'public', 'bypassesRowSecurity', 'optional']
 const FUNCTIONS: readonly string[] = ['canSubscribe', 'rows', 'fields']
 const LISTS: readonly string[] = ['omit', 'expose']
 /** Names of the options of a model. */
@@ -31,21 +31,49 @@ export function readModels(
 ): Config['models'] {
   const known = Object.values<ModelSpec>(catalog.models)
   const visible = known.filter((model) => !model.isOmitted)
-  const models =
-    value === undefined || value === 'all' ? Object.fromEntries(visible.map(({ name }) => [name, {}])) : value
-  if (!isFields(models)) {
+  const given = value === undefined || value === 'all' ? { [OTHERS]: {} } : value
+  if (!isFields(given)) {
     faults.add('CONFIG_BAD_FIELD', "`models` is neither 'all' nor an object of models.")
     return {}
   }
+  const models = withOthers(given, visible, faults)
   for (const [name, model] of Object.entries(models)) {
     const spec = known.find((each) => each.name === name)
     if (spec !== undefined) checkModel(spec, model, faults)
     else if (catalog !== NO_CATALOG) addUnknownModel(name, known, faults)
   }
+  if (catalog !== NO_CATALOG && !Object.values(models).some(isLive)) {
+    faults.add(
+      'SOURCE_NO_MODELS',
+      'The config makes no model live.',
+      "Name one in `models`, or say `'*': {}`.",
+    )
+  }
   if (typeof isPublic !== 'boolean') faults.add('CONFIG_BAD_FIELD', '`public` is neither true nor false.')
   if (isProduction && isPublic !== true)
     checkPolicies({ catalog, visible }, models as Config['models'], faults)
   return models as Config['models']
+}
+
+/** Stands for all models that are not named. */
+const OTHERS = '*'
+const OTHERS_FIELDS: readonly string[] = [
+  ...['live', 'public', 'canSubscribe', 'bypassesRowSecurity', 'replicaIdentity'],
+]
+
+/** The models as if each had been named; those that were not may turn out to be views. */
+function withOthers(given: Fields, visible: readonly ModelSpec[], faults: Faults): Fields {
+  const { [OTHERS]: others, ...named } = given
+  if (others === undefined) return given
+  if (isFields(others)) faults.addUnknownFields(others, OTHERS_FIELDS, "`models['*']`")
+  else faults.add('CONFIG_BAD_FIELD', "`models['*']` is not of the form { live: false }.")
+  const options = { ...Object(others), optional: true }
+  const unnamed = visible.filter(({ name }) => !Object.hasOwn(named, name))
+  return { ...Object.fromEntries(unnamed.map(({ name }) => [name, options])), ...named }
+}
+
+function isLive(model: unknown): boolean {
+  return isFields(model) && model['live'] !== false
 }
 
 function addUnknownModel(name: string, known: readonly ModelSpec[], faults: Faults): void {

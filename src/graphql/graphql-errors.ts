@@ -38,6 +38,13 @@ const HIDDEN_FAULTS: ReadonlySet<ErrorCode> = new Set([
 
 /** What a client hears of the error that ended its subscription, or kept it from beginning. */
 export function toSubscriptionError(error: unknown): unknown {
+  // To wait would not help: a view stays one.
+  if (isRowcastError(error) && error.code === 'SOURCE_TABLE_NOT_REPLICABLE') {
+    const model = String(error.details['model'])
+    return graphqlError('CATALOG_MODEL_NOT_REGISTERED', `Model ${model} exists, but is not live.`, {
+      mend: 'Query it; its changes do not come.',
+    })
+  }
   if (!isRowcastError(error) || !HIDDEN_FAULTS.has(error.code)) return toGraphqlError(error)
   const spreadMs = (RETRY_AFTER_MAX_MS - RETRY_AFTER_MIN_MS) * Math.random()
   return graphqlError('MODEL_UNAVAILABLE', 'The changes of its model cannot be read at present.', {

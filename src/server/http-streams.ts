@@ -11,6 +11,7 @@ import type { ConnectionCounter } from './client-address.ts'
 import { CONNECTION, type ConnectionState, type PipelinePlugin } from './connection-state.ts'
 import { isLongerThan, payloadTooLarge } from './delivery-failure.ts'
 import { createEventStream, type EventStreamOptions, formatResult } from './event-stream.ts'
+import { resultBytesMax } from './introspection.ts'
 import type { ErrorMask } from './mask-error.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import { createStreamRegistry } from './stream-registry.ts'
@@ -22,6 +23,7 @@ export interface HttpStreamsOptions {
   readonly sessions: SessionKeeper
   readonly connections: ConnectionCounter
   readonly payloadBytesMax: number
+  readonly introspectionBytesMax: number
   readonly pingIntervalMs: number
   /** Whether the server is being stopped. */
   readonly isStopping: () => boolean
@@ -51,16 +53,15 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
   const failure = (error: unknown): ExecutionResult => ({ errors: [errorMask.mask(error)] })
   const events: EventStreamOptions = { ...options, mask: errorMask.mask }
 
-  function stringify(result: ExecutionResult): string {
+  const stringifyWithin = (bytesMax: number) => (result: ExecutionResult) => {
     try {
       const text = JSON.stringify(result)
-      return isLongerThan(text, payloadBytesMax)
-        ? formatResult(failure(payloadTooLarge(payloadBytesMax)))
-        : text
+      return isLongerThan(text, bytesMax) ? formatResult(failure(payloadTooLarge(bytesMax))) : text
     } catch (error) {
       return formatResult(failure(error))
     }
   }
+  const stringify = stringifyWithin(payloadBytesMax)
 
   function track(
     source: AsyncIterable<ExecutionResult>,
@@ -101,9 +102,19 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
           },
         }
       },
+      onExecute({ args }) {
+        const bytesMax = resultBytesMax(options, args.document, args.operationName)
+        if (bytesMax === payloadBytesMax) return undefined
+        return {
+          onExecuteDone({ result, setResult }) {
+            if (!(Symbol.asyncIterator in result))
+              setResult({ ...result, stringify: stringifyWithin(bytesMax) } as SerializedResult)
+          },
+        }
+      },
       onExecutionResult({ result, setResult }) {
         if (result !== undefined && !Array.isArray(result) && !(Symbol.asyncIterator in result)) {
-          setResult({ ...(result as ExecutionResult), stringify } as SerializedResult)
+          setResult({ stringify, ...(result as SerializedResult) })
         }
       },
       onResultProcess({ request, result, resultProcessor, setResultProcessor }) {

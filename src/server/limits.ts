@@ -20,6 +20,8 @@ export interface ServerLimits {
   readonly messageFragmentsMax: number
   /** The longest result that is delivered: one event of a subscription, or one answer. @default 1_048_576 // 1 MiB */
   readonly payloadBytesMax: number
+  /** The longest answer to an operation that reads the schema and nothing else. @default 33_554_432 // 32 MiB */
+  readonly introspectionBytesMax: number
   /** What one WebSocket may hold back before its subscriptions wait. @default 1_048_576 // 1 MiB */
   readonly socketBufferedBytesMax: number
   /**
@@ -79,6 +81,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   requestBytesMax: 131_072,
   messageFragmentsMax: 64,
   payloadBytesMax: 1_048_576,
+  introspectionBytesMax: 33_554_432,
   socketBufferedBytesMax: 1_048_576,
   socketsBufferedBytesMax: 16_777_216,
   queuedBytesPerSocketMax: 8_388_608,

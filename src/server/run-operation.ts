@@ -15,6 +15,7 @@ import { CONNECTION, type ConnectionState, formatGraphqlError } from './connecti
 import type { Deliveries } from './deliveries.ts'
 import { isLongerThan, payloadTooLarge } from './delivery-failure.ts'
 import type { GraphqlHandler } from './graphql-pipeline.ts'
+import { resultBytesMax } from './introspection.ts'
 import type { ServerLimits } from './limits.ts'
 import type { ErrorMask } from './mask-error.ts'
 import { unknownOperation } from './request-errors.ts'
@@ -107,7 +108,10 @@ async function execute(
   const result = isSubscription
     ? await pipeline.deliveries.subscribe(args)
     : ((await enveloped.execute(args)) as ExecutionResult)
-  if (!(result instanceof ResultStream)) return sendResult(operation, result, socket, pipeline)
+  if (!(result instanceof ResultStream)) {
+    const bytesMax = resultBytesMax(pipeline.limits, args.document, args.operationName)
+    return sendResult(operation, result, socket, { ...pipeline, bytesMax })
+  }
   if (!operation.own(result)) return
   const { payloadBytesMax } = pipeline.limits
   result.sendTo({ outbox: socket.outbox, id: operation.id, payloadBytesMax })
@@ -119,7 +123,7 @@ async function sendResult(
   operation: Operation,
   { data, errors, extensions }: ExecutionResult,
   socket: OperationSocket,
-  { errorMask, limits }: OperationPipeline,
+  { errorMask, bytesMax }: Pick<OperationPipeline, 'errorMask'> & { readonly bytesMax: number },
 ): Promise<void> {
   if (operation.isOver) return
   const payload = {
@@ -130,7 +134,7 @@ async function sendResult(
       : { errors: errors.map((error) => formatGraphqlError(errorMask.mask(error))) }),
   }
   const text = JSON.stringify({ id: operation.id, type: MessageType.Next, payload })
-  if (isLongerThan(text, limits.payloadBytesMax)) throw payloadTooLarge(limits.payloadBytesMax)
+  if (isLongerThan(text, bytesMax)) throw payloadTooLarge(bytesMax)
   await socket.send(text)
 }
 

@@ -26,6 +26,8 @@ export interface TableName extends QualifiedTable {
   readonly model: string
   /** @default 'full' */
   readonly replicaIdentity?: IdentityWish | undefined
+  /** Whether set-up goes on without it where PostgreSQL writes no changes of it. @default false */
+  readonly isOptional?: boolean | undefined
 }
 
 /** One table as PostgreSQL has it. */

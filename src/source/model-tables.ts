@@ -12,10 +12,14 @@ import { publishedTableSql } from './published-tables-sql.ts'
 import { type RowSecuredTable, rowSecurityExemptSql, type TableJudge } from './row-security.ts'
 import type { RunQuery } from './run-query.ts'
 import type { SetupGoal } from './setup-goal.ts'
+import { unreplicable, unreplicableKind } from './table-problems.ts'
 
 /** A model's table, or one that inherits from it. */
 export interface ModelTableState extends ModelTable, RowSecuredTable {
   readonly doesExist: boolean
+  /** pg_class.relkind and relpersistence; null where there is none. */
+  readonly kind?: string | null | undefined
+  readonly persistence?: string | null | undefined
   readonly isPublished: boolean
   /** Null where it is not published. */
   readonly published: PublishedTable | null
@@ -61,7 +65,7 @@ function modelTablesSql(goal: SetupGoal, serverVersion: number): string {
      WHERE heirs.oid NOT IN (SELECT oid FROM own WHERE oid IS NOT NULL)
   )
   SELECT f.model::text AS "model", f.nspname::text AS "schema", f.relname::text AS "table",
-         f.oid IS NOT NULL AS "doesExist", pt.pubname IS NOT NULL AS "isPublished",
+         f.oid IS NOT NULL AS "doesExist", relation.relkind::text AS "kind", relation.relpersistence::text AS "persistence", pt.pubname IS NOT NULL AS "isPublished",
          CASE WHEN f.oid IN (SELECT oid FROM own) THEN ${rowSecurityExemptSql('f.oid')} END AS "rowSecurityExempt",
          CASE WHEN pt.pubname IS NOT NULL THEN evidence.published END AS "published",
          coalesce(evidence.age > (SELECT age(catalog_xmin) FROM pg_replication_slots
@@ -71,7 +75,7 @@ function modelTablesSql(goal: SetupGoal, serverVersion: number): string {
                   AND (a.attgenerated <> '' AND current_setting('server_version_num')::int < 180000
                        OR NOT coalesce(to_jsonb(pt) -> 'attnames' ? a.attname::text, a.attgenerated = ''))
               ) AS "unpublishedColumns"
-    FROM found f LEFT JOIN pg_publication_tables pt
+    FROM found f LEFT JOIN pg_class relation ON relation.oid = f.oid LEFT JOIN pg_publication_tables pt
       ON pt.pubname = ${quoteLiteral(goal.publication)} AND pt.schemaname = f.nspname AND pt.tablename = f.relname
       LEFT JOIN LATERAL (${publishedTableSql(goal.publication, serverVersion)}) evidence ON true`
 }
@@ -90,6 +94,8 @@ export function judgeModelTables(
     if (!doesExist) {
       const happened = `Table ${name} of model ${model} does not exist.`
       faults.set(model, new RowcastError('CATALOG_DRIFT', happened, { details }))
+    } else if (!isPublished && unreplicableKind(state) !== null) {
+      faults.set(model, unreplicable(state, unreplicableKind(state) ?? ''))
     } else if (!isPublished && !faults.has(model)) {
       const happened = `Publication "${publication}" does not include ${name} of model ${model}: its changes do not come.`
       faults.set(model, new RowcastError('SOURCE_TABLE_NOT_PUBLISHED', happened, { details }))

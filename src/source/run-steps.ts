@@ -30,6 +30,8 @@ export interface LockWait {
 export interface StepRunOptions {
   /** Called before each pause. */
   readonly onWait?: ((wait: LockWait) => void) | undefined
+  /** Called for each optional table that is left out. */
+  readonly onSkip?: ((why: RowcastError) => void) | undefined
   /** Between two tries. @default 0.2 to 6 s, growing */
   readonly pausesMs?: readonly number[] | undefined
   /** Ends a pause. */

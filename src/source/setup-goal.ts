@@ -1,5 +1,6 @@
 /** Stage 5, source. What set-up is asked for, and what it answers with. */
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
+import { RowcastError } from '../errors.ts'
 import type { IdentityWish, QualifiedTable, TableName } from './database-facts.ts'
 
 /** One thing to do, and why. */
@@ -31,6 +32,8 @@ export interface GoalParts {
   readonly models: readonly {
     readonly spec: ModelSpec
     readonly replicaIdentity?: IdentityWish | undefined
+    /** @default false */
+    readonly optional?: boolean | undefined
   }[]
   /** The schema of models that name none. */
   readonly schema: string
@@ -38,16 +41,18 @@ export interface GoalParts {
   readonly publication: string
 }
 
-/** The goal of making models live. */
+/** The goal of making models live. @throws SOURCE_NO_MODELS */
 export function createSetupGoal({ catalog, models, schema, slot, publication }: GoalParts): SetupGoal {
+  if (models.length === 0) throw new RowcastError('SOURCE_NO_MODELS', 'No model is live.')
   return {
     slot,
     publication,
-    tables: models.map(({ spec, replicaIdentity }) => ({
+    tables: models.map(({ spec, replicaIdentity, optional }) => ({
       model: spec.name,
       schema: spec.schema ?? schema,
       table: spec.table,
       replicaIdentity,
+      isOptional: optional,
     })),
     joinTables: catalog.joinTables.map((join) => ({ schema: join.schema ?? schema, table: join.table })),
   }

@@ -23,7 +23,7 @@ import {
 } from './identity-plan.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 import { memorySteps } from './setup-memory.ts'
-import { tableProblems } from './table-problems.ts'
+import { tableProblems, withoutUnreplicable } from './table-problems.ts'
 
 export type { SetupGoal, SetupStep } from './setup-goal.ts'
 
@@ -38,6 +38,8 @@ export interface SetupPlan {
    * with it.
    */
   readonly undo: readonly SetupStep[]
+  /** Optional tables that are left out, and why. */
+  readonly skipped: readonly RowcastError[]
 }
 
 /**
@@ -45,7 +47,8 @@ export interface SetupPlan {
  * their tables, so that no table is ever published in a state in which the application's own UPDATE or DELETE would
  * fail; the slot comes last, so that it never decodes a change from before its publication.
  */
-export function planSetup(facts: DatabaseFacts, goal: SetupGoal): SetupPlan {
+export function planSetup(all: DatabaseFacts, wanted: SetupGoal): SetupPlan {
+  const { facts, goal, skipped } = withoutUnreplicable(all, wanted)
   const problems = [
     ...serverProblems(facts),
     ...tableProblems(facts, goal),
@@ -53,7 +56,7 @@ export function planSetup(facts: DatabaseFacts, goal: SetupGoal): SetupPlan {
     ...slotProblems(facts, goal),
   ]
   const undo = undoSteps(facts)
-  if (problems.length > 0) return { steps: [], problems, undo }
+  if (problems.length > 0) return { steps: [], problems, undo, skipped }
   const identities = identitiesToChange(facts, goal)
   const steps = [
     ...undo,
@@ -63,7 +66,7 @@ export function planSetup(facts: DatabaseFacts, goal: SetupGoal): SetupPlan {
     ...publicationSteps(facts, goal, identities.length > 0),
     ...slotSteps(facts, goal),
   ]
-  return { steps, problems: rightsProblems(facts, steps, goal), undo }
+  return { steps, problems: rightsProblems(facts, steps, goal), undo, skipped }
 }
 
 function serverProblems(facts: DatabaseFacts): RowcastError[] {

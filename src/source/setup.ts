@@ -33,6 +33,7 @@ export function runSetup(
     const { signal } = options
     const plan = await withDatabaseSession(target, (sql) => sql.transaction(look), { signal })
     const { steps, undo } = plan
+    for (const skipped of plan.skipped) options.onSkip?.(skipped)
     const [problem] = plan.problems
     if (problem !== undefined) {
       await runSteps(target, undo, options)

@@ -125,7 +125,8 @@ export function createStreamSession(
   }
 
   function onDrift(model: string, drift: RowcastError): void {
-    logger.error(drift.message, { code: drift.code, model })
+    const level = drift.code === 'SOURCE_TABLE_NOT_REPLICABLE' ? 'warn' : 'error'
+    logger[level](drift.message, { code: drift.code, model })
     options.onDrift(model, drift)
   }
 

@@ -228,3 +228,33 @@ test('a model without a field that may be seen is left out, and needs no policy'
   const open = { ...file, models: { User: { public: true }, Tag: { omit } } }
   expect(faultOf(open, { ...env, NODE_ENV: 'production' }).message).not.toMatch(/\bTag\b/)
 })
+
+describe("models: { '*': … }", () => {
+  const shown = Object.values(catalog.models).filter((model) => !model.isOmitted)
+
+  test('is all the others, and those named are as it is said of them', () => {
+    const models = {
+      '*': { replicaIdentity: 'keep' },
+      User: { live: false },
+      Post: { softDelete: 'deletedAt' },
+    }
+    const config = resolveConfig({ ...file, models }, env)
+    expect(Object.keys(config.models).sort()).toEqual(shown.map(({ name }) => name).sort())
+    expect(config.models).toMatchObject({
+      ...{ User: { live: false }, Post: { softDelete: 'deletedAt' } },
+      Tag: { replicaIdentity: 'keep', optional: true },
+    })
+    expect(config.models['Post']).not.toHaveProperty('optional')
+    expect(resolveConfig(file, env).models['Tag']).toEqual({ optional: true })
+  })
+
+  test('says of models only what needs no field', () => {
+    expect(faultOf({ ...file, models: { '*': { omit: ['id'] } } }).message).toMatch(/'\*'.*"omit"/)
+    expect(faultOf({ ...file, models: { '*': true } }).code).toBe('CONFIG_BAD_FIELD')
+  })
+
+  test('a config that makes none live does not start', () => {
+    expect(faultOf({ ...file, models: {} }).code).toBe('SOURCE_NO_MODELS')
+    expect(faultOf({ ...file, models: { '*': { live: false } } }).code).toBe('SOURCE_NO_MODELS')
+  })
+})

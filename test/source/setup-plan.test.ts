@@ -83,7 +83,7 @@ describe('set-up plan', () => {
   })
 
   it('has nothing to do where everything is in place', () => {
-    expect(planSetup(done, goal)).toEqual({ steps: [], problems: [], undo: [] })
+    expect(planSetup(done, goal)).toEqual({ steps: [], problems: [], undo: [], skipped: [] })
   })
 
   it('adds a missing table and repairs a publication that leaves actions out', () => {
@@ -110,6 +110,27 @@ describe('set-up plan', () => {
     expect(steps).toEqual([])
     expect(problems.map(({ code }) => code)).toEqual(['SOURCE_TABLE_MISSING'])
     expect(problems[0]?.happened).toMatch(/^None of the 300 tables .*"model_0" \(Model0\).* nor 297 more\.$/)
+  })
+
+  it.each<[string, Partial<TableFacts> | null]>([
+    ['a view', { kind: 'v' }],
+    ['a materialised view', { kind: 'm' }],
+    ['a foreign table', { kind: 'f' }],
+    ['an unlogged table', { persistence: 'u' }],
+    ['a temporary table', { persistence: 't' }],
+    ['no table at all', null],
+  ])('goes on without %s where it is optional, and says why', (_, other) => {
+    const rank = { schema: 'public', table: 'rank' }
+    const ofRank = other === null ? [] : [{ ...table, ...rank, root: rank, hasRowIdentity: false, ...other }]
+    const optional = { ...goal, tables: [...goal.tables, { ...rank, model: 'Rank', isOptional: true }] }
+    const facts = { ...bare, tables: [table, ...ofRank] }
+    const { problems, skipped, steps } = planSetup(facts, optional)
+    expect([problems, steps]).toEqual([[], planSetup(bare, goal).steps])
+    expect(skipped.map(({ happened }) => happened)).toEqual([expect.stringContaining('Model Rank')])
+    const named = { ...goal, tables: [...goal.tables, { ...rank, model: 'Rank' }] }
+    expect(planSetup(facts, named).problems).toHaveLength(1)
+    const alone = { ...goal, tables: [{ ...rank, model: 'Rank', isOptional: true }] }
+    expect(planSetup({ ...bare, tables: ofRank }, alone).problems).toHaveLength(1)
   })
 
   it.each<[string, DatabaseFacts, string]>([
@@ -159,7 +180,7 @@ describe('set-up plan', () => {
       tables: [{ ...table, replicaIdentity: 'f', isOwned: false }],
       publication: { ...publication, isOwned: false },
     }
-    expect(planSetup(facts, goal)).toEqual({ steps: [], problems: [], undo: [] })
+    expect(planSetup(facts, goal)).toEqual({ steps: [], problems: [], undo: [], skipped: [] })
   })
 })
 
@@ -169,7 +190,12 @@ const ALTER_FULL = 'ALTER TABLE "public"."users" REPLICA IDENTITY FULL'
 describe('replica identities', () => {
   it('stay as they are where the model says so', () => {
     expect(sqlOf(bare, kept).some((sql) => sql.startsWith('ALTER TABLE'))).toBe(false)
-    expect(planSetup({ ...done, tables: [table] }, kept)).toEqual({ steps: [], problems: [], undo: [] })
+    expect(planSetup({ ...done, tables: [table] }, kept)).toEqual({
+      steps: [],
+      problems: [],
+      undo: [],
+      skipped: [],
+    })
   })
 
   it('are set on partitions and heirs as on their root; a missing heir is published', () => {

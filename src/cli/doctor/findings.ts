@@ -30,11 +30,13 @@ export function findAll(examination: Examination): readonly Finding[] {
 
 /** What set-up would refuse, and what it would do. */
 function setupFindings({ facts, goal }: Examination): Finding[] {
-  const { problems, steps } = planSetup(facts, goal)
-  if (problems.length > 0) return problems.map((problem) => findingOf(problem))
+  const { problems, steps, skipped } = planSetup(facts, goal)
+  const left = skipped.map((each): Finding => ({ ...findingOf(each), severity: 'advice' }))
+  if (problems.length > 0) return [...problems.map((problem) => findingOf(problem)), ...left]
   const sql = steps.filter(({ kind }) => kind !== 'memory').map((step) => `${step.sql};`)
-  if (sql.length === 0) return []
+  if (sql.length === 0) return left
   return [
+    ...left,
     {
       ...{ code: 'SETUP_PENDING', severity: 'advice', model: null },
       why: `${sql.length} ${sql.length === 1 ? 'statement is' : 'statements are'} still to run. \`rowcast serve\` runs them when it starts.`,
