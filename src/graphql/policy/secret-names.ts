@@ -1,0 +1,123 @@
+/**
+ * Stage 7, graphql. Which names look like those of secrets, judged by the words of a field and of its model. Measured on
+ * names of real applications in test/graphql/policy/secret-names.test.ts; what is unclear counts as a secret.
+ */
+
+/** Words that name a secret wherever they stand; in other languages, too. */
+const SECRET_WORDS = wordSet(`
+  password passwords passwd pwd passphrase passcode secret secrets token tokens credential credentials salt otp totp hotp
+  cvv cvc ssn jwt bearer mnemonic ciphertext encrypted csrf xsrf dsn keystore
+  passwort kennwort senha contrasena wachtwoord haslo parola losenord`)
+
+/** The same as the end of a word that was written in one: `accesstoken`, `clientsecret`. */
+const SECRET_ENDINGS = /(?:password|passwd|passphrase|secret|token|apikey|privatekey|secretkey|accesskey)s?$/
+/** And as its beginning: `passwordhash`. */
+const SECRET_BEGINNINGS = /^(?:password|passwd|apikey|privatekey|secretkey)(?:hash|digest|enc)/
+
+/** Words that do, one after the other. */
+const SECRET_PAIRS = pairSet(`
+  api|private|access|signing|encryption|license|licence|service|account|stream|master|shared|ssh key
+  backup|recovery|verification|confirmation|auth|authorization|reset|login|access|sms|invite|invitation|join|security code|codes
+  scratch|time|pass|mfa|activation|device|pin code|codes
+  code verifier, auth challenge, security answer, recovery|seed phrase, card number, magic link
+  auth config|data, pass|pw|invite hash`)
+
+/** Addresses that have a password in them. */
+const SECRET_ADDRESSES = pairSet('connection string|url|uri, database|db|redis url|uri')
+
+/** Last words that make a name one of something beside the secret: `tokenType`, `secretName`, `accessKeyId`. */
+const ABOUT_WORDS = wordSet(`
+  id ids uuid kid type kind count usage limit limits quota name label title description scope scopes method algorithm algo alg length
+  size version status provider issuer url uri path endpoint expiry expires expiration at on date by ttl ip policy strategy
+  format provisioning address symbol price amount balance decimals contract standard index reference ref prefix suffix start
+  required enabled mode role level parameters note notes device`)
+
+/** Words that say that what is left of a secret may be seen, or that it never was one. */
+const OPEN_WORDS = wordSet('public publishable partial display masked obfuscated redacted preview last4')
+const OPEN_PAIRS = pairSet('page|sync|continuation|design token')
+
+/** Words of models that are about secrets. */
+const SECRET_MODELS = wordSet(`
+  password passwords secret secrets credential credentials token tokens otp totp mfa 2fa passkey verification verifications
+  authenticator jwks jwk`)
+const SECRET_MODEL_PAIRS = pairSet(`
+  api|access|private|signing|encryption|ssh|license|service key|keys
+  backup|recovery|authorization|auth|invite|invitation|login|reset|confirmation|access|security|device code|codes
+  two factor, magic link|links, environment|env variable|variables|var`)
+/** Words that name the secret of such a model. */
+const OF_SECRET_MODEL = wordSet('hash hashed digest code codes value pin verifier pem')
+/** Words of what hides behind a hash. */
+const HASHED_WORDS = wordSet('key keys code codes pin pass pw')
+
+/** A field's name, and its model's. */
+export interface FieldName {
+  readonly name: string
+  readonly model?: string | undefined
+}
+
+/** Whether the name looks like that of a secret. */
+export function isSecretName({ name, model = '' }: FieldName): boolean {
+  const words = wordsOf(name)
+  const last = words.at(-1) ?? ''
+  if (pairsOf(words).some((pair) => SECRET_ADDRESSES.has(pair))) return true
+  if (words.length > 1 && (ABOUT_WORDS.has(last) || words.some((word) => OPEN_WORDS.has(word)))) return false
+  if (pairsOf(words).some((pair) => OPEN_PAIRS.has(pair))) return false
+  return namesSecret(words, last) || isOfSecretModel(words, wordsOf(model))
+}
+
+function namesSecret(words: readonly string[], last: string): boolean {
+  if (words.some((word) => SECRET_WORDS.has(word) || isWrittenInOne(word))) return true
+  if (pairsOf(words).some((pair) => SECRET_PAIRS.has(pair))) return true
+  if (last === 'pin' || last === 'cookie' || last === 'cookies') return true
+  const isHash = words.includes('hash') || words.includes('hashed') || words.includes('digest')
+  if (isHash && words.some((word) => HASHED_WORDS.has(word))) return true
+  return words.includes('mfa') && (last === 'code' || last === 'codes')
+}
+
+function isWrittenInOne(word: string): boolean {
+  return SECRET_ENDINGS.test(word) || SECRET_BEGINNINGS.test(word)
+}
+
+function isOfSecretModel(words: readonly string[], model: readonly string[]): boolean {
+  const pairs = pairsOf(model)
+  const isKey = pairs.some((pair) => /^(?:api|access|private|ssh|license|service) keys?$/.test(pair))
+  const isCredential = model.includes('credential') || model.includes('credentials')
+  if ((isKey || isCredential) && words.length === 1 && /^keys?$/.test(words[0] ?? '')) return true
+  const isSecret =
+    model.some((word) => SECRET_MODELS.has(word) || isWrittenInOne(word)) ||
+    pairs.some((pair) => SECRET_MODEL_PAIRS.has(pair))
+  return isSecret && words.some((word) => OF_SECRET_MODEL.has(word)) && !words.includes('content')
+}
+
+/** `resetToken`, `RESET_TOKEN`, `HTTPToken2`, `2faCode` → reset token, reset token, http token 2, 2fa code. */
+export function wordsOf(name: string): readonly string[] {
+  return name
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .replace(/oauth/gi, 'auth')
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .replace(/([A-Z])([A-Z][a-z])/g, '$1 $2')
+    .replace(/([A-Za-z])(\d)/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word !== '')
+}
+
+function pairsOf(words: readonly string[]): readonly string[] {
+  return words.slice(1).map((word, index) => `${words[index]} ${word}`)
+}
+
+/** `a|b c|d, e f` → a c, a d, b c, b d, e f. */
+function pairSet(text: string): ReadonlySet<string> {
+  const pairs = text
+    .trim()
+    .split(/\s*[,\n]\s*/)
+    .map((each) => each.split(' ').map((word) => word.split('|')))
+  return new Set(
+    pairs.flatMap(([firsts = [], seconds = []]) => firsts.flatMap((a) => seconds.map((b) => `${a} ${b}`))),
+  )
+}
+
+function wordSet(words: string): ReadonlySet<string> {
+  return new Set(words.trim().split(/\s+/))
+}
