@@ -221,7 +221,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
       onLeft: () => this.#roster.forget(subscriber),
     })
     const subscriber = new Subscriber({
-      ...{ model, queue, filter: filter ?? null, label: request.label },
+      ...{ model, queue, filter: filter ?? null, label: request.label, isResumed: after !== undefined },
       actions: actions === undefined || actions.length === 0 ? null : new Set(actions),
       skipTo: this.#history?.begun ?? null,
       onBehind: (_, position) => this.#fallBehind(subscriber, position),

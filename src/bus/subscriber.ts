@@ -51,6 +51,8 @@ export interface SubscriberOptions {
   readonly skipTo: ChangePosition | null
   /** See `SubscriptionRequest.label`. */
   readonly label?: string | undefined
+  /** It came with a cursor. @default false */
+  readonly isResumed?: boolean | undefined
   /** Called where a live one has no room: everything up to the position is in its queue. */
   readonly onBehind: (subscriber: Subscriber, after: ChangePosition) => void
 }
@@ -70,6 +72,7 @@ export class Subscriber {
   replayOf: Account | null = null
   /** Set while it waits for the first stream: it begins when the history is known. */
   onOpen: ((history: History) => void) | null = null
+  readonly #isResumed: boolean
   readonly #onBehind: SubscriberOptions['onBehind']
   readonly #actions: ReadonlySet<ChangeAction> | null
   /** The same for all who want the same changes; null where that is not known. */
@@ -86,6 +89,7 @@ export class Subscriber {
     this.queue = options.queue
     this.skipTo = options.skipTo
     this.label = options.label ?? null
+    this.#isResumed = options.isResumed ?? false
     this.#actions = options.actions
     this.#shareKey = shareKeyOf(options)
     this.#onBehind = options.onBehind
@@ -111,9 +115,14 @@ export class Subscriber {
     return 1 + (this.filter?.cost ?? 0)
   }
 
-  /** Whether it is to have what committed before `lsn`; one that waits for the first stream is not. */
+  /**
+   * Whether it is to have what committed before `lsn`; one that waits for the first stream is not. A cursor that stands
+   * right there may be that of a client which has been there since long before.
+   */
   hasBegunBefore(lsn: Lsn): boolean {
-    return this.began !== null && this.began.commitLsn + 1n < lsn
+    if (this.began === null) return false
+    const from = this.began.commitLsn + 1n
+    return this.#isResumed ? from <= lsn : from < lsn
   }
 
   /** Leaves the change, and what follows it, to be read from the log. */

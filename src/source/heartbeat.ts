@@ -21,7 +21,8 @@ const HELD_BYTES_MIN = 16 * 1024 * 1024
 export interface SlotReading {
   readonly serverLsn: Lsn
   readonly safeLsn: Lsn
-  readonly confirmedLsn: Lsn
+  /** What retention lets go; a barrier may hold the confirmed position a little before it. */
+  readonly releasedLsn: Lsn
   readonly retainedBytes: number
   /** What PostgreSQL holds of it before the confirmed position. */
   readonly restartBytes: number
@@ -44,6 +45,6 @@ export function isSnapshotDue({ restartBytes, maySnapshot }: SlotReading): boole
 export function isHeartbeatDue(before: SlotReading | null, now: SlotReading): boolean {
   if (before === null || now.safeLsn !== before.safeLsn) return false
   const isUnheard = before.serverLsn > now.safeLsn
-  const isHeld = now.retainedBytes >= HELD_BYTES_MIN && now.confirmedLsn === now.safeLsn
+  const isHeld = now.retainedBytes >= HELD_BYTES_MIN && now.releasedLsn === now.safeLsn
   return isUnheard || isHeld
 }

@@ -29,9 +29,18 @@ export interface ModelTableState extends ModelTable, RowSecuredTable {
 
 /** The same as one look at the catalog has it. */
 export interface FoundTable extends Omit<ModelTableState, 'standing'> {
-  /** Whether what is published of it was decided before everything that the slot can still send. */
+  /**
+   * Whether what is published of it was decided before everything that the slot can still send. False where that is not
+   * needed, as barriers say it.
+   */
   readonly isOlderThanSlot: boolean
 }
+
+/** Whether a barrier can be written for the process that starts next. */
+const TAKES_MESSAGES_SQL = `
+         (NOT pg_is_in_recovery() AND EXISTS (
+           SELECT FROM pg_proc WHERE proname = 'pg_logical_emit_message' AND pronamespace = 'pg_catalog'::regnamespace
+              AND has_function_privilege(oid, 'EXECUTE')))`
 
 /** Reads the tables of all models. */
 export function readModelTables(
@@ -68,7 +77,7 @@ function modelTablesSql(goal: SetupGoal, serverVersion: number): string {
          f.oid IS NOT NULL AS "doesExist", relation.relkind::text AS "kind", relation.relpersistence::text AS "persistence", pt.pubname IS NOT NULL AS "isPublished",
          CASE WHEN f.oid IN (SELECT oid FROM own) THEN ${rowSecurityExemptSql('f.oid')} END AS "rowSecurityExempt",
          CASE WHEN pt.pubname IS NOT NULL THEN evidence.published END AS "published",
-         coalesce(evidence.age > (SELECT age(catalog_xmin) FROM pg_replication_slots
+         NOT ${TAKES_MESSAGES_SQL} AND coalesce(evidence.age > (SELECT age(catalog_xmin) FROM pg_replication_slots
                                    WHERE slot_name = ${quoteLiteral(goal.slot)}), false) AS "isOlderThanSlot",
          ARRAY(SELECT a.attname::text FROM pg_attribute a
                 WHERE a.attrelid = f.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -10,6 +10,8 @@ import type { RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import { type Barrier, barrierSql, isOwnMessage, parseBarrier } from './barrier-message.ts'
+import { ConfirmCeiling } from './confirm-ceiling.ts'
+import { HEARTBEAT_SQL } from './heartbeat.ts'
 import {
   createMissedError,
   type FoundTable,
@@ -65,6 +67,8 @@ export interface PublicationGuardOptions {
   readonly logger: Logger
   readonly judge?: TableJudge | undefined
   readonly listener: PublicationListener
+  /** What the barriers that pass allow to be confirmed. */
+  readonly ceiling?: ConfirmCeiling | undefined
 }
 
 /** One per source. */
@@ -72,12 +76,18 @@ export class PublicationGuard {
   readonly #options: PublicationGuardOptions
   readonly #ledger = new PublicationLedger()
   readonly #tables: ModelTableGuard
+  readonly #ceiling: ConfirmCeiling
   #found: readonly FoundTable[] = []
   #start: PublicationStart | null = null
   #isComplete = false
+  /** The server takes no barrier: each look counts for one. */
+  #isUnwritable = false
+  /** A barrier is on its way. */
+  #isRenewalSent = false
 
   constructor(options: PublicationGuardOptions) {
     this.#options = options
+    this.#ceiling = options.ceiling ?? new ConfirmCeiling()
     const { registry, publication, listener, judge } = options
     this.#tables = new ModelTableGuard({ registry, publication, listener, judge })
   }
@@ -92,6 +102,8 @@ export class PublicationGuard {
     if (start.known !== null) this.#ledger.restore(start.known.verified, start.known.models)
     this.#ledger.begin()
     this.#start = start
+    this.#isUnwritable = false
+    this.#isRenewalSent = false
     this.#lookAtStart()
   }
 
@@ -107,12 +119,18 @@ export class PublicationGuard {
     const start = this.#start
     if (start === null) return
     this.#take(start.found, start.writers, !start.isFresh)
-    if (this.#ledger.awaited.size > 0) this.#options.listener.onEvidence()
+    if (this.#ledger.awaited.size > 0 || this.#renewal() !== null) this.#options.listener.onEvidence()
   }
 
-  /** Takes a look at the catalog. */
-  look(found: readonly FoundTable[]): void {
+  /** Takes a look at the catalog, at or after this position of the server. */
+  look(found: readonly FoundTable[], serverLsn: Lsn): void {
     this.#take(found)
+    if (this.#isUnwritable && this.#ledger.isSettled) this.#ceiling.raise(serverLsn)
+  }
+
+  /** The barrier that is written for the process that starts next; null: the last one is good enough. */
+  #renewal(): Barrier | null {
+    return this.#ceiling.isDue && !this.#isRenewalSent ? this.#ledger.renew() : null
   }
 
   #take(found: readonly FoundTable[], writers: Writers | null = null, isHolding = true): void {
@@ -134,18 +152,33 @@ export class PublicationGuard {
 
   /** Writes the barriers that are due, on the connection of the look. @returns whether some wait for transactions */
   async settle(query: RunQuery): Promise<boolean> {
-    const { awaited } = this.#ledger
-    if (awaited.size === 0) return false
-    const barrier = this.#ledger.plan(await readWriters(query, awaited))
-    this.#report([...awaited.keys()])
+    const barrier = (await this.#plan(query)) ?? this.#renewal()
     if (barrier !== null) await this.#write(query, barrier)
     return this.#ledger.awaited.size > 0
   }
 
+  /** Writes a message, so that the slot moves: a barrier where one can be, as the slot is held at the last one. */
+  async beat(query: RunQuery): Promise<void> {
+    const barrier = this.#isUnwritable ? null : this.#ledger.renew()
+    if (barrier === null) await query(HEARTBEAT_SQL)
+    else await this.#write(query, barrier)
+  }
+
+  async #plan(query: RunQuery): Promise<Barrier | null> {
+    const { awaited } = this.#ledger
+    if (awaited.size === 0) return null
+    const barrier = this.#ledger.plan(await readWriters(query, awaited))
+    this.#report([...awaited.keys()])
+    return barrier
+  }
+
   async #write(query: RunQuery, barrier: Barrier): Promise<void> {
+    // The stream may bring it before the query has its answer.
+    this.#isRenewalSent = true
     try {
       await query(barrierSql(barrier, this.#options.slot))
     } catch (error) {
+      this.#isRenewalSent = false
       this.#ledger.withdraw(barrier)
       if (isPassing(sqlstateOf(error))) throw error
       this.#passUnwritten(barrier, error)
@@ -157,8 +190,10 @@ export class PublicationGuard {
     if (!isOwnMessage(message)) return false
     const barrier = parseBarrier(message, this.#options.slot)
     if (barrier === null || message.transaction === null) return true
-    const position = { commitLsn: message.transaction.commitLsn, index: INDEX_AFTER_ALL }
-    this.#pass(barrier, position)
+    const { commitLsn } = message.transaction
+    this.#isRenewalSent = false
+    if (this.#ledger.isCoveredBy(barrier)) this.#ceiling.raise(commitLsn)
+    this.#pass(barrier, { commitLsn, index: INDEX_AFTER_ALL })
     return true
   }
 
@@ -180,7 +215,9 @@ export class PublicationGuard {
 
   /** A server that takes no message (a standby, a role that may not): this process alone knows. */
   #passUnwritten(barrier: Barrier, error: unknown): void {
-    const models = [...barrier.published.keys()].join(', ')
+    this.#isUnwritable = true
+    if (barrier.cut.length === 0) return
+    const models = barrier.cut.join(', ')
     this.#options.logger.warn(
       'A gap could not be written down: a restart of this process may accept cursors from before it.',
       { models, sqlstate: sqlstateOf(error) },

@@ -149,24 +149,42 @@ export class PublicationLedger {
       due.set(model, suspect.published)
       if (since > cleanFrom) cleanFrom = since
     }
-    return due.size === 0 ? null : { published: due, cut: [...due.keys()], cleanFrom }
+    if (due.size === 0) return null
+    return { published: new Map([...this.#known, ...due]), cut: [...due.keys()], cleanFrom }
+  }
+
+  /** A barrier that cuts nothing, for whoever starts after it; null before what is known can be compared. */
+  renew(): Barrier | null {
+    return this.#isComplete ? { published: this.#known, cut: [], cleanFrom: LSN_ZERO } : null
+  }
+
+  /** Whether a barrier says all that is known. */
+  isCoveredBy({ published }: Barrier): boolean {
+    return [...this.#known.keys()].every((model) => published.has(model))
   }
 
   /** The barrier was not written: it is due again. */
-  withdraw({ published }: Barrier): void {
-    for (const model of published.keys()) {
+  withdraw({ cut }: Barrier): void {
+    for (const model of cut) {
       const suspect = this.#suspects.get(model)
       if (suspect !== undefined) this.#suspects.set(model, { ...suspect, isSent: false })
     }
   }
 
   /** A barrier has come, or counts as if it had. */
-  pass({ published }: Barrier): void {
+  pass({ published, cut }: Barrier): void {
+    const ended = new Set(cut)
     for (const [model, tables] of published) {
       this.#known.set(model, tables)
       const suspect = this.#suspects.get(model)
-      if (suspect !== undefined && isSamePublished(suspect.published, tables)) this.#suspects.delete(model)
+      if (suspect === undefined || !ended.has(model)) continue
+      if (isSamePublished(suspect.published, tables)) this.#suspects.delete(model)
     }
+  }
+
+  /** Whether every model that is there is as known. */
+  get isSettled(): boolean {
+    return this.#isComplete && this.#suspects.size === 0 && this.#replaced.size === 0
   }
 
   /** Whether changes of the model are known to be complete from here on. */

@@ -4,7 +4,7 @@
  */
 import type { RowcastError } from '../errors.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
-import { HEARTBEAT_SQL, isHeartbeatDue, isSnapshotDue, type SlotReading, SNAPSHOT_SQL } from './heartbeat.ts'
+import { isHeartbeatDue, isSnapshotDue, type SlotReading, SNAPSHOT_SQL } from './heartbeat.ts'
 import type { RunQuery } from './run-query.ts'
 import type { SetupGoal } from './setup-plan.ts'
 import { readSourceFacts, type SourceFacts } from './slot-facts.ts'
@@ -22,6 +22,8 @@ export interface SlotWatchOptions {
   readonly onFailedLook: (error: RowcastError) => void
   /** Does what a look leads to, on its connection; answers whether the next look is due soon. */
   readonly settle: (query: RunQuery) => Promise<boolean>
+  /** Writes a message of ours, so that the slot moves. */
+  readonly beat: (query: RunQuery) => Promise<void>
 }
 
 /** The next look while something in the catalog is waited for. */
@@ -55,7 +57,7 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
         if (timer === null) return
         const now = options.onFacts(facts)
         if (now !== null && (await options.settle(query))) lookSoon()
-        if (now !== null && isHeartbeatDue(before, now)) await sql.query(HEARTBEAT_SQL)
+        if (now !== null && isHeartbeatDue(before, now)) await options.beat(query)
         if (now !== null && isSnapshotDue(now)) await sql.query(SNAPSHOT_SQL)
         before = now
       },

@@ -5,8 +5,10 @@
 import type { SystemIdentity } from '../wire/connection.ts'
 import { formatLsn, LSN_ZERO, type Lsn, laterLsn } from '../wire/lsn.ts'
 import { AckTracker } from './ack-tracker.ts'
+import { ConfirmCeiling } from './confirm-ceiling.ts'
 import type { Continuity, StreamPast } from './continuity.ts'
 import { type Retention, RetentionWindow } from './retention-window.ts'
+import type { SlotBudget } from './slot-verdict.ts'
 
 /** Positions for people, as PostgreSQL prints LSNs; null before the first stream. */
 export interface SourcePositions {
@@ -20,8 +22,24 @@ export interface SourcePositions {
   readonly lagBytes: number
 }
 
+/** A budget leaves room for what is kept on purpose. */
+const RETAINED_SHARE_MAX = 1 / 4
+
+/** The position of a source that keeps so much for its cursors, within what its slot may hold. */
+export function createStreamPosition(options: {
+  readonly retention: Retention
+  readonly slotBudget: SlotBudget | null
+  readonly isFailover: boolean
+}): StreamPosition {
+  const { retention, slotBudget, isFailover } = options
+  const bytesMax = slotBudget === null ? Number.POSITIVE_INFINITY : slotBudget.bytes * RETAINED_SHARE_MAX
+  const kept = { ...retention, bytes: Math.min(retention.bytes, bytesMax) }
+  return new StreamPosition(kept, () => performance.now(), new ConfirmCeiling({ bytesMax, isFailover }))
+}
+
 /** One per source. */
 export class StreamPosition {
+  readonly ceiling: ConfirmCeiling
   readonly #retention: Retention
   readonly #monotonicMs: () => number
   #ack = new AckTracker()
@@ -34,7 +52,9 @@ export class StreamPosition {
   #catchUpLsn: Lsn | null = null
   #isCatchingUp = true
 
-  constructor(retention: Retention, monotonicMs: () => number) {
+  /** `ceiling`: what keeps the confirmed position back beside retention. */
+  constructor(retention: Retention, monotonicMs: () => number, ceiling = new ConfirmCeiling()) {
+    this.ceiling = ceiling
     this.#retention = retention
     this.#monotonicMs = monotonicMs
     this.#window = new RetentionWindow(retention, LSN_ZERO)
@@ -82,8 +102,10 @@ export class StreamPosition {
       // What was handed over and not accepted is sent again.
       this.#ack = new AckTracker(continuity.floorLsn)
     }
-    if (continuity.kind !== 'continuous' || !isSameTimeline)
+    if (continuity.kind !== 'continuous' || !isSameTimeline) {
       this.#window = new RetentionWindow(this.#retention, slotConfirmedLsn)
+      this.ceiling.begin(slotConfirmedLsn)
+    }
     this.#ack.disconnect()
     this.#identity = identity
     this.#reachedLsn = LSN_ZERO
@@ -134,7 +156,13 @@ export class StreamPosition {
 
   /** What may be confirmed now. */
   confirm(): Lsn {
-    return this.#window.observe(this.#ack.safe, this.#monotonicMs())
+    const wanted = this.#window.observe(this.#ack.safe, this.#monotonicMs())
+    return this.ceiling.apply(wanted, this.#ack.safe)
+  }
+
+  /** What retention alone would let go, as of the last `confirm`. */
+  get releasedLsn(): Lsn {
+    return this.#window.confirmed
   }
 
   describe(): SourcePositions {
@@ -143,7 +171,7 @@ export class StreamPosition {
     const lag = this.#serverLsn - this.#ack.safe
     return {
       safeLsn: format(this.#ack.safe),
-      confirmedLsn: format(this.#window.confirmed),
+      confirmedLsn: format(this.ceiling.confirmed),
       serverLsn: format(this.#serverLsn),
       lagBytes: hasBegun && lag > 0n ? Number(lag) : 0,
     }

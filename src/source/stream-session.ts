@@ -15,6 +15,7 @@ import type { ReplicationConnection, StreamHandler } from '../wire/connection.ts
 import type { Lsn } from '../wire/lsn.ts'
 import type { ServerMessage } from '../wire/server-message.ts'
 import { BudgetGrace } from './budget-grace.ts'
+import { createConfirm } from './confirm-news.ts'
 import type { SlotReading } from './heartbeat.ts'
 import { IdentityKeeper } from './identity-keeper.ts'
 import type { PreparedStream } from './prepare-stream.ts'
@@ -29,7 +30,7 @@ import type { ReplicationSourceOptions } from './source-options.ts'
 import type { SlotHealth } from './source-status.ts'
 import { sqlstateOf } from './sqlstate.ts'
 import { nextForm, pluginOptions, RAW_TEXT_SQL, type StreamForm } from './stream-form.ts'
-import { StreamPosition } from './stream-position.ts'
+import { createStreamPosition, type StreamPosition } from './stream-position.ts'
 import type { RelayFeed } from './stream-relay.ts'
 import { StreamTrace } from './stream-trace.ts'
 import { WatchHealth } from './watch-health.ts'
@@ -65,19 +66,16 @@ export interface StreamSession {
   end(): void
 }
 
-/** A budget leaves room for what is kept on purpose. */
-const RETAINED_SHARE_MAX = 1 / 4
-
 /** Creates it; `onProgress` is called as positions move. */
 export function createStreamSession(
   options: ReplicationSourceOptions,
   onProgress: () => void,
 ): StreamSession {
   const { goal, logger, registry, slotBudget, relay } = options
-  const bytesMax = slotBudget === null ? Number.POSITIVE_INFINITY : slotBudget.bytes * RETAINED_SHARE_MAX
-  const retention = { ...options.retention, bytes: Math.min(options.retention.bytes, bytesMax) }
+  const position = createStreamPosition(options)
+  const { ceiling } = position
   const guard = new PublicationGuard({
-    ...{ registry, logger, judge: options.judgeTable },
+    ...{ registry, logger, ceiling, judge: options.judgeTable },
     ...{ publication: goal.publication, slot: goal.slot },
     listener: {
       ...{ onDrift, onRecovery, onProgress, onCut: options.onCut },
@@ -85,7 +83,6 @@ export function createStreamSession(
       onEvidence: () => watch.look(),
     },
   })
-  const position = new StreamPosition(retention, () => performance.now())
   let assembler = newAssembler()
   let connection: ReplicationConnection | null = null
   /** The facts the stream began with. */
@@ -144,6 +141,7 @@ export function createStreamSession(
     onFacts,
     onFailedLook,
     settle: (query) => guard.settle(query),
+    beat: (query) => guard.beat(query),
   })
 
   function onFailedLook(error: RowcastError): void {
@@ -166,14 +164,15 @@ export function createStreamSession(
     const drift = baseline === null ? null : judgeDrift(baseline, facts, goal)
     const verdict = judgeFacts(facts, goal) ?? drift
     // Without a publication no model is worse off than another.
-    if (verdict === null) guard.look(facts.modelTables)
+    if (verdict === null) guard.look(facts.modelTables, facts.serverLsn)
     if (verdict !== null) connection.abort(verdict)
     else if (slotBudget !== null && grace.isOver(slot, slotBudget, facts.maySnapshot, performance.now()))
       connection.abort(overBudget(slot, slotBudget, goal))
+    position.confirm()
     return {
       serverLsn: facts.serverLsn,
       safeLsn: position.safeLsn,
-      confirmedLsn: position.confirm(),
+      releasedLsn: position.releasedLsn,
       retainedBytes: slot.retainedBytes ?? 0,
       restartBytes: slot.restartBytes ?? 0,
       maySnapshot: facts.maySnapshot,
@@ -215,7 +214,7 @@ export function createStreamSession(
       // From version 18 on this is all that a stream hears of a publication that is gone.
       watch.look()
     },
-    confirmedLsn: () => position.confirm(),
+    confirmedLsn: createConfirm({ position, logger, look: () => watch.look() }),
     writtenLsn: () => position.safeLsn,
   }
 

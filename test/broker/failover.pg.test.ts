@@ -24,7 +24,7 @@ describe.runIf(canRun)('a failover under a tap (PostgreSQL 17 and later have slo
     const moving = { ...database, url }
     const onStandby = <Row extends object>(text: string) =>
       withSqlClient(standby.cluster.target(database.name), (sql) => sql.query<Row>(text))
-    const options = { redisUrl: redis.url, failover: true, retain: { minutes: 0 } }
+    const options = { redisUrl: redis.url, failover: true, retain: { minutes: 0 }, watchIntervalMs: 500 }
     await using tap = await openRole(moving, 'tap', options)
     await using gateway = await openRole(moving, 'gateway', { redisUrl: redis.url })
     const isSynced = async () => {

@@ -71,6 +71,29 @@ describe.skipIf(NO_REDIS !== null)('a gap in what is published', () => {
     await others.return?.()
   })
 
+  it('of which the tap has not heard when it ends is noticed by the next one, with a slot that retains nothing', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    const roles = { redisUrl: redis.url, retain: { bytes: 0, minutes: 0 }, watchIntervalMs: 600_000 }
+    await using gateway = startRole(database, 'gateway', roles)
+    let cursor = ''
+    {
+      await using _tap = await openRole(database, 'tap', roles)
+      await gateway.rowcast.ready()
+      await insertTag(database, 'first')
+      await runGap(database)
+      const live = gateway.rowcast.subscribe('Tag')
+      await insertTag(database, 'after it')
+      cursor = (await takeChanges(live, 1))[0]?.cursor ?? ''
+      await live.return?.()
+    }
+    const early = gateway.rowcast.subscribe('Tag', { after: cursor })
+    await using _next = await openRole(database, 'tap', roles)
+    expect(await endOf(early)).toBe('RESYNC_REQUIRED')
+    await goodCursorOf(gateway, database)
+    expect(await endOf(gateway.rowcast.subscribe('Tag', { after: cursor }))).toBe('RESYNC_REQUIRED')
+  })
+
   it('while no tap runs is noticed by the next one; one that was noticed is not noticed again', async () => {
     await using database = await openDatabase({ migrate: true })
     await using redis = await openRedis()

@@ -37,8 +37,8 @@ export interface Stage {
   readonly ledger: Ledger
   readonly writer: LedgerWriter
   query<Row extends object>(text: string, parameters?: readonly unknown[]): Promise<readonly Row[]>
-  /** Compares a model's rows with the ledger. */
-  checkRows(model: ChaosModel): Promise<void>
+  /** Compares a model's rows with the ledger, once nothing is written any more. */
+  checkRows(model: ChaosModel, why: string): Promise<void>
 }
 
 /** What every world has. */
@@ -73,14 +73,16 @@ export async function openStage(
   return {
     ...{ cluster, databaseUrl, ledger, writer },
     query: (text, parameters) => withSqlClient(target, (sql) => sql.query(text, parameters)),
-    async checkRows(model) {
+    async checkRows(model, why) {
       const { table, column } = CHAOS_MODELS[model]
       const rows = await withSqlClient(target, (sql) =>
         sql.query<{ mark: string }>(`SELECT ${column} AS mark FROM ${table}`),
       )
       const expected = ledger.rowsOf(model)
       const isSame = rows.length === expected.size && rows.every(({ mark }) => expected.has(Number(mark)))
-      if (!isSame) onTrouble(`${model} has ${rows.length} rows, the ledger ${expected.size}, or others.`)
+      if (isSame) return
+      const counts = `${model} has ${rows.length} rows, the ledger ${expected.size}, or others`
+      onTrouble(`${counts}, after a resync of ${why}`)
     },
   }
 }

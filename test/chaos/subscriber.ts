@@ -29,7 +29,7 @@ export interface SubscriberOptions {
   /** Goes away now and then, of its own accord. */
   readonly isRestless?: boolean | undefined
   /** After a resync: what the application would query again. Called once the new cursor is known. */
-  readonly onResync: (model: ChaosModel) => Promise<void>
+  readonly onResync: (model: ChaosModel, why: string) => Promise<void>
   /** An end that nothing explains. */
   readonly onUnexpectedEnd: (error: unknown) => void
 }
@@ -58,6 +58,16 @@ export async function fetchChangeCursor(url: string, isWanted: () => boolean = (
   throw new Error('The cursor is no longer wanted.')
 }
 
+async function noteResync(
+  { name, model, onResync }: SubscriberOptions,
+  log: SeenLog,
+  { extensions, message }: Pick<SubscriptionError, 'extensions' | 'message'>,
+): Promise<void> {
+  const why = String(extensions['reason'] ?? message)
+  await onResync(model, `${name}: ${why}`)
+  log.noteResync(why)
+}
+
 /** Subscribes over WebSocket with `subscribeResumable`. */
 export function openWebSocketSubscriber(options: SubscriberOptions): ChaosSubscriber {
   const { model, url, random } = options
@@ -82,8 +92,7 @@ export function openWebSocketSubscriber(options: SubscriberOptions): ChaosSubscr
         after: cursor,
         async onResync(error) {
           const next = await fetchChangeCursor(url, () => !isStopping)
-          await options.onResync(model)
-          log.noteResync(String(error.extensions['reason'] ?? error.message))
+          await noteResync(options, log, error)
           return next
         },
       },
@@ -156,8 +165,7 @@ export function openSseSubscriber(options: SubscriberOptions): ChaosSubscriber {
     if (error.code === 'SUBSCRIBER_TOO_SLOW' || error.code === 'MODEL_UNAVAILABLE') return
     if (error.code !== 'RESYNC_REQUIRED') throw error
     cursor = await fetchChangeCursor(url, () => !isStopping)
-    await options.onResync(model)
-    log.noteResync(String(error.extensions['reason'] ?? error.message))
+    await noteResync(options, log, error)
   }
 
   async function run(): Promise<void> {

@@ -46,7 +46,7 @@ describe('BudgetGrace', () => {
 
 it('running transactions are logged where a segment or more waits for it, and the role may', () => {
   const reading = (restartBytes: number, maySnapshot: boolean) => ({
-    ...{ serverLsn: LSN_ZERO, safeLsn: LSN_ZERO, confirmedLsn: LSN_ZERO, retainedBytes: restartBytes },
+    ...{ serverLsn: LSN_ZERO, safeLsn: LSN_ZERO, releasedLsn: LSN_ZERO, retainedBytes: restartBytes },
     ...{ restartBytes, maySnapshot },
   })
   expect(isSnapshotDue(reading(16 * MIB, true))).toBe(true)

@@ -75,6 +75,7 @@ describe.runIf(hasFailoverSlots)('a failover (PostgreSQL 17 and later have slots
       connectionString,
       failover: true,
       retain: { minutes: 0 },
+      watchIntervalMs: 500,
     })
     await awaitSynced(standby, database)
     // From here on nothing is sent to us that the standby does not have.
@@ -118,6 +119,7 @@ describe.runIf(hasFailoverSlots)('a failover (PostgreSQL 17 and later have slots
       connectionString,
       failover: true,
       retain: { minutes: 0 },
+      watchIntervalMs: 500,
     })
     await awaitSynced(standby, database)
     await standby.cluster.stop('fast')

@@ -6,7 +6,7 @@ const MIB = 1024 * 1024
 const reading = (server: number, safe: number, confirmed = safe, retainedBytes = 0): SlotReading => ({
   serverLsn: toLsn(BigInt(server)),
   safeLsn: toLsn(BigInt(safe)),
-  confirmedLsn: toLsn(BigInt(confirmed)),
+  releasedLsn: toLsn(BigInt(confirmed)),
   ...{ retainedBytes, restartBytes: 0, maySnapshot: false },
 })
 

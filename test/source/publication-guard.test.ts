@@ -4,11 +4,12 @@ import { catalog } from '../../prisma/generated/rowcast.ts'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
+import { ConfirmCeiling } from '../../src/source/confirm-ceiling.ts'
 import type { FoundTable } from '../../src/source/model-tables.ts'
 import { PublicationGuard } from '../../src/source/publication-guard.ts'
 import type { PublishedTable } from '../../src/source/published-tables.ts'
 import type { RunQuery } from '../../src/source/run-query.ts'
-import { LSN_ZERO } from '../../src/wire/lsn.ts'
+import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
 
 const published: PublishedTable = {
   ...{ oid: 1, evidence: 'before', fileNode: 1, toastOid: 7, rewriteMeans: 'nothing' },
@@ -21,11 +22,11 @@ const found = (evidence: string): readonly FoundTable[] => [
 ]
 
 /** A guard that knows the first state, and how often it has cut the model. */
-function openGuard() {
+function openGuard(ceiling = new ConfirmCeiling()) {
   const cuts: string[] = []
   const guard = new PublicationGuard({
     registry: createRelationRegistry({ catalog, models: [catalog.models.Tag] }),
-    ...{ publication: 'rowcast', slot: 'rowcast', logger: silentLogger },
+    ...{ publication: 'rowcast', slot: 'rowcast', logger: silentLogger, ceiling },
     listener: {
       ...{ onDrift() {}, onRecovery() {}, onTables() {}, onEvidence() {}, onProgress() {} },
       onCut: (model) => cuts.push(model),
@@ -56,7 +57,7 @@ it.each(['57P01', '53200', '40001', '08006', '25P03'])(
   async (sqlstate) => {
     const { guard, cuts } = openGuard()
     const { query, taken } = createDatabase(sqlstate)
-    guard.look(found('after'))
+    guard.look(found('after'), LSN_ZERO)
     await expect(guard.settle(query)).rejects.toThrow('Refused.')
     // A restart would know nothing of the gap.
     expect([cuts, taken.length]).toEqual([[], 0])
@@ -69,8 +70,34 @@ it.each(['25006', '42501', '42883'])(
   'a server that never takes one (%s) holds up nobody',
   async (sqlstate) => {
     const { guard, cuts } = openGuard()
-    guard.look(found('after'))
+    guard.look(found('after'), LSN_ZERO)
     expect(await guard.settle(createDatabase(sqlstate).query)).toBe(false)
     expect(cuts).toEqual(['Tag'])
   },
 )
+
+it('a barrier that the stream brings before its statement has an answer is renewed later all the same', async () => {
+  const ceiling = new ConfirmCeiling()
+  const { guard } = openGuard(ceiling)
+  const written: string[] = []
+  const query = (async (text: string) => {
+    if (!text.includes('pg_logical_emit_message')) return []
+    written.push(text)
+    const lsn = toLsn(BigInt(written.length) * 1_000_000n)
+    const transaction = {
+      xid: 1,
+      commitLsn: lsn,
+      committedAt: new Date(0),
+      epoch: { systemId: '1', timeline: 1 },
+    }
+    const content = new TextEncoder().encode(/'(\{.*\})'/.exec(text)?.[1] ?? '')
+    guard.takeMessage({ prefix: 'rowcast', content, lsn, transaction, index: 0 })
+    return []
+  }) as RunQuery
+  for (const safe of [1_000_100n, 1_900_000n]) {
+    await guard.settle(query)
+    ceiling.apply(toLsn(safe), toLsn(safe))
+  }
+  await guard.settle(query)
+  expect(written.length).toBe(2)
+})

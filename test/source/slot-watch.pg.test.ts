@@ -1,6 +1,6 @@
 /** The watch on a real PostgreSQL: what it writes, when, with how few rights, and that it leaves nothing open. */
 import { describe, expect, it } from 'vitest'
-import type { SlotReading } from '../../src/source/heartbeat.ts'
+import { HEARTBEAT_SQL, type SlotReading } from '../../src/source/heartbeat.ts'
 import { createSlotWatch } from '../../src/source/slot-watch.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { openDatabase } from '../support/database.ts'
@@ -11,7 +11,7 @@ const goal = { slot: 'none', publication: 'none', tables: [{ model: 'Tag', schem
 const reading = (retainedBytes: number): SlotReading => ({
   serverLsn: toLsn(5n),
   safeLsn: toLsn(5n),
-  confirmedLsn: toLsn(5n),
+  releasedLsn: toLsn(5n),
   ...{ retainedBytes, restartBytes: 0, maySnapshot: false },
 })
 
@@ -43,6 +43,9 @@ describe('the heartbeat', () => {
         throw error
       },
       settle: async () => false,
+      async beat(query) {
+        await query(HEARTBEAT_SQL)
+      },
     })
     try {
       watch.start()

@@ -1,0 +1,96 @@
+/**
+ * Stage 5, source. Keeps the slot at or before the last barrier, so that the process that starts next reads it again and
+ * compares the catalog with what it says: a change of what is published after the last look is found however this process
+ * ends. Pure.
+ *
+ * What the slot holds for it is bounded: a barrier is renewed when enough WAL has passed since the last one, and given up
+ * where none can be written. Without one, the process that starts next ends all cursors from before its start.
+ */
+import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+
+/** WAL since the last barrier at which a look writes another one; a quiet server gets none. */
+const RENEW_BYTES = 256 * 1024
+/** The same of a slot that a standby is to have a copy of: it gets one only when the slot has moved. */
+const RENEW_BYTES_FAILOVER = 4 * 1024
+/** The same at which a look is due before its turn: two segments, as PostgreSQL frees whole ones. */
+const EARLY_BYTES = 32 * 1024 * 1024
+/** What is held for the sake of a barrier before it is given up. */
+const HELD_BYTES_MAX = 256 * 1024 * 1024
+
+/** What bounds it. */
+export interface CeilingOptions {
+  /** What the slot may hold on purpose. @default Infinity */
+  readonly bytesMax?: number | undefined
+  /** Whether standbys are to have a copy of the slot. @default false */
+  readonly isFailover?: boolean | undefined
+}
+
+/** What the slot may be confirmed up to; one per source. */
+export class ConfirmCeiling {
+  readonly #renewBytes: bigint
+  readonly #earlyBytes: bigint
+  readonly #heldBytesMax: bigint
+  /** Everything that can have changed what is published since then is found by whoever starts there. */
+  #good: Lsn = LSN_ZERO
+  #isKnown = false
+  /** Behind the last barrier; null: that is not known yet. */
+  #since: Lsn | null = null
+  #safe: Lsn = LSN_ZERO
+  #confirmed: Lsn = LSN_ZERO
+  #isGivenUp = false
+
+  constructor({ bytesMax = Number.POSITIVE_INFINITY, isFailover = false }: CeilingOptions = {}) {
+    const renewBytes = isFailover ? RENEW_BYTES_FAILOVER : RENEW_BYTES
+    this.#heldBytesMax = BigInt(Math.floor(Math.min(HELD_BYTES_MAX, bytesMax)))
+    this.#renewBytes = BigInt(Math.floor(Math.min(renewBytes, bytesMax / 4)))
+    this.#earlyBytes = BigInt(Math.floor(Math.min(EARLY_BYTES, bytesMax / 2)))
+  }
+
+  /** What was confirmed last. */
+  get confirmed(): Lsn {
+    return this.#confirmed
+  }
+
+  /** Whether no barrier is held any more. */
+  get isGivenUp(): boolean {
+    return this.#isGivenUp
+  }
+
+  /** Whether the next look is to write a barrier. */
+  get isDue(): boolean {
+    return !this.#isKnown || this.#safe - (this.#since ?? this.#safe) >= this.#renewBytes
+  }
+
+  /** Whether that look is not to wait for its turn. */
+  get isUrgent(): boolean {
+    return this.#safe - this.#good >= this.#earlyBytes
+  }
+
+  /** The slot sends from `confirmed` on; whether a barrier is among that is not known. */
+  begin(confirmed: Lsn): void {
+    this.#good = confirmed
+    this.#confirmed = confirmed
+    this.#safe = confirmed
+    this.#isKnown = false
+    this.#isGivenUp = false
+  }
+
+  /** A barrier with all that is known was read, whose commit record begins at `lsn`; or the catalog was as known when the server stood there. */
+  raise(lsn: Lsn): void {
+    this.#isKnown = true
+    if (lsn <= this.#good) return
+    this.#good = lsn
+    this.#since = null
+    this.#isGivenUp = false
+  }
+
+  /** What may be confirmed of what retention lets go; never less than before. */
+  apply(wanted: Lsn, safe: Lsn): Lsn {
+    this.#safe = safe
+    if (safe > this.#good) this.#since ??= safe
+    this.#isGivenUp ||= wanted - this.#good > this.#heldBytesMax
+    const allowed = this.#isGivenUp || wanted < this.#good ? wanted : this.#good
+    if (allowed > this.#confirmed) this.#confirmed = allowed
+    return this.#confirmed
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * A process ends between a change of what is published and the next look of the watch, with a slot that retains nothing: the
+ * next process finds the gap all the same, and none where there is none. `stop()` confirms all that may be confirmed, which
+ * a process that is killed can at most have done.
+ */
+import { expect, it, onTestFinished } from 'vitest'
+import type { Rowcast } from '../../src/rowcast.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { slotOf } from '../support/live-rowcast.ts'
+import { type AnyModelChange, buildRowcast, openScenario, type Scenario } from './scenario.ts'
+
+/** Nothing retained, and no look in turn. */
+const THIN = { retain: { bytes: 0, minutes: 0 }, watchIntervalMs: 600_000 }
+
+const GAPS: Readonly<Record<string, readonly string[]>> = {
+  'a table leaves the publication and comes back': [
+    'ALTER PUBLICATION rowcast DROP TABLE items',
+    `UPDATE items SET note = 'unseen'`,
+    'ALTER PUBLICATION rowcast ADD TABLE items',
+  ],
+  'an action is left out for a while': [
+    `ALTER PUBLICATION rowcast SET (publish = 'insert')`,
+    'DELETE FROM items',
+    `ALTER PUBLICATION rowcast SET (publish = 'insert, update, delete, truncate')`,
+  ],
+  'a table is dropped, made, filled and published': [
+    'DROP TABLE items; CREATE TABLE items (id int PRIMARY KEY, note text)',
+    'INSERT INTO items VALUES (1)',
+    'ALTER TABLE items REPLICA IDENTITY FULL; ALTER PUBLICATION rowcast ADD TABLE items',
+  ],
+}
+
+/** Resolves once the process has got all that is written. */
+async function catchUp({ sql, rowcast }: Scenario): Promise<void> {
+  const [now] = await sql('SELECT pg_current_wal_flush_lsn()::text AS lsn')
+  const isThere = async () => {
+    const { safeLsn } = rowcast.status().positions
+    const [answer] = await sql('SELECT $1::pg_lsn >= $2::pg_lsn AS done', [safeLsn, now?.['lsn']])
+    return answer?.['done']
+  }
+  await expect.poll(isThere, { timeout: 20_000 }).toBe(true)
+}
+
+/** WAL of nobody; PostgreSQL notes which transactions are open, and with it what a slot needs no more. */
+async function passWal(scenario: Scenario): Promise<void> {
+  for (let round = 0; round < 3; round += 1) {
+    await scenario.sql(`SELECT pg_logical_emit_message(true, 'filler', repeat('x', 100000))`)
+    await scenario.sql('CHECKPOINT')
+    await catchUp(scenario)
+  }
+}
+
+function startNext(database: TestDatabase): Rowcast {
+  const next = buildRowcast(database, { options: THIN })
+  onTestFinished(() => next.stop())
+  next.start()
+  return next
+}
+
+function subscribe(rowcast: Rowcast, after: string): AsyncIterableIterator<AnyModelChange> {
+  return rowcast.subscribe('Item', { after }) as AsyncIterableIterator<AnyModelChange>
+}
+
+/** What a client gets that goes on where it was: a row that is written now, or the code of its end. */
+async function resume(rowcast: Rowcast, { sql }: Scenario, cursor: string): Promise<unknown> {
+  const changes = subscribe(rowcast, cursor)
+  await rowcast.ready()
+  await sql(`INSERT INTO items VALUES (${nextId++}, 'probe')`)
+  try {
+    const { value } = await changes.next()
+    return value.new['note']
+  } catch (error) {
+    return (error as Error & { code?: string }).code
+  }
+}
+
+let nextId = 1_000
+
+it.for(Object.entries(GAPS))('%s, and the process ends before it looks', async ([, steps]) => {
+  const scenario = await openScenario({ options: THIN })
+  const { sql, rowcast, database } = scenario
+  await sql(`INSERT INTO items VALUES (1, 'seen')`)
+  await passWal(scenario)
+  for (const step of steps) await sql(step)
+  await passWal(scenario)
+  const cursor = await rowcast.changeCursor()
+  await rowcast.stop()
+  const next = startNext(database)
+  expect(await resume(next, scenario, cursor)).toBe('RESYNC_REQUIRED')
+  // It is over with that, for this process and for the next.
+  const good = await next.changeCursor()
+  await next.stop()
+  expect(await resume(startNext(database), scenario, good)).toBe('probe')
+})
+
+it('nothing of the kind happens: neither the first restart after set-up ends a cursor, nor the next', async () => {
+  const scenario = await openScenario({ options: THIN })
+  const { sql, database } = scenario
+  let { rowcast } = scenario
+  for (let round = 0; round < 2; round += 1) {
+    await sql(`INSERT INTO items VALUES (${nextId++})`)
+    await (round === 0 ? catchUp : passWal)({ ...scenario, rowcast })
+    const cursor = await rowcast.changeCursor()
+    await rowcast.stop()
+    rowcast = startNext(database)
+    expect(await resume(rowcast, scenario, cursor)).toBe('probe')
+  }
+})
+
+it('much WAL between two looks leads to a look, so that the slot holds little', async () => {
+  const scenario = await openScenario({ options: THIN })
+  const { sql, database } = scenario
+  for (let round = 0; round < 5; round += 1)
+    await sql(`SELECT pg_logical_emit_message(true, 'filler', repeat('x', 10000000))`)
+  const heldBytes = async () => {
+    const [slot] = await sql(
+      'SELECT pg_current_wal_lsn() - confirmed_flush_lsn AS bytes FROM pg_replication_slots WHERE slot_name = $1',
+      [slotOf(database)],
+    )
+    return Number(slot?.['bytes'])
+  }
+  await expect.poll(heldBytes, { timeout: 20_000 }).toBeLessThan(33 * 1024 * 1024)
+})

@@ -1,0 +1,90 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ConfirmCeiling } from '../../src/source/confirm-ceiling.ts'
+import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
+
+const MIB = 1024 * 1024
+const at = (mib: number): Lsn => toLsn(BigInt(Math.floor(mib * MIB)))
+
+function begun(bytesMax?: number): ConfirmCeiling {
+  const ceiling = new ConfirmCeiling({ bytesMax })
+  ceiling.begin(at(0))
+  return ceiling
+}
+
+describe('the ceiling', () => {
+  it('is where the slot was when the stream began, until a barrier comes', () => {
+    const ceiling = begun()
+    expect([ceiling.apply(at(3), at(3)), ceiling.isDue]).toEqual([at(0), true])
+    ceiling.raise(at(2))
+    expect([ceiling.apply(at(3), at(3)), ceiling.isDue]).toEqual([at(2), false])
+  })
+
+  it('is renewed sooner where a standby waits for the slot to move', () => {
+    const ceiling = new ConfirmCeiling({ isFailover: true })
+    ceiling.begin(at(0))
+    ceiling.raise(at(1))
+    ceiling.apply(at(1), at(1.1))
+    ceiling.apply(at(1), at(1.11))
+    expect(ceiling.isDue).toBe(true)
+  })
+
+  it('lets go what retention does not, and nothing more', () => {
+    const ceiling = begun()
+    ceiling.raise(at(2))
+    expect(ceiling.apply(at(1), at(2))).toBe(at(1))
+    expect(ceiling.isDue).toBe(false)
+  })
+
+  it('asks for a barrier at a look, and for a look when much has passed', () => {
+    const ceiling = begun()
+    ceiling.raise(at(1))
+    // What the barrier itself takes does not count.
+    ceiling.apply(at(0), at(1.5))
+    ceiling.apply(at(0), at(1.7))
+    expect([ceiling.isDue, ceiling.isUrgent]).toEqual([false, false])
+    ceiling.apply(at(0), at(2))
+    expect([ceiling.isDue, ceiling.isUrgent]).toEqual([true, false])
+    ceiling.apply(at(0), at(40))
+    expect([ceiling.isDue, ceiling.isUrgent]).toEqual([true, true])
+  })
+
+  it.each([
+    [undefined, 256],
+    [8 * MIB, 8],
+  ])('is given up beyond its bound (%s): it holds no more than that', (bytesMax, boundMib) => {
+    const ceiling = begun(bytesMax)
+    ceiling.raise(at(1))
+    expect(ceiling.apply(at(1 + boundMib), at(1 + boundMib))).toBe(at(1))
+    expect(ceiling.isGivenUp).toBe(false)
+    expect(ceiling.apply(at(2 + boundMib), at(2 + boundMib))).toBe(at(2 + boundMib))
+    expect(ceiling.isGivenUp).toBe(true)
+    ceiling.raise(at(3 + boundMib))
+    expect(ceiling.apply(at(4 + boundMib), at(4 + boundMib))).toBe(at(3 + boundMib))
+  })
+
+  it('never moves backwards, never beyond what is wanted, nor beyond the last barrier unless it says so', () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('raise' as const), mib: fc.integer({ min: 0, max: 600 }) }),
+      fc.record({ kind: fc.constant('apply' as const), mib: fc.integer({ min: 0, max: 600 }) }),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const ceiling = begun()
+        let [good, wanted, confirmed] = [at(0), at(0), at(0)]
+        for (const { kind, mib } of steps) {
+          if (kind === 'raise') {
+            ceiling.raise(at(mib))
+            if (at(mib) > good) good = at(mib)
+            continue
+          }
+          if (at(mib) > wanted) wanted = at(mib)
+          const next = ceiling.apply(wanted, wanted)
+          const isHeld = ceiling.isGivenUp || next <= good
+          expect(next >= confirmed && next <= wanted && (isHeld || next === confirmed)).toBe(true)
+          confirmed = next
+        }
+      }),
+    )
+  })
+})
