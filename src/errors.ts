@@ -717,6 +717,13 @@ export const ERRORS = {
     retry: 'never',
     isPublic: true,
   },
+  QUERY_TOO_SLOW: {
+    means:
+      'A statement for a query did not end in time: its table is locked, the database is busy, or too much has to be looked at.',
+    mend: 'Ask for less, or try again later; on the server look for locks (pg_locks) and for a missing index, or raise limits.queryTimeoutMs.',
+    retry: 'backoff',
+    isPublic: true,
+  },
   RELATION_TOO_SLOW: {
     means:
       'The rows of a relation could not be read for a change in time: their table is locked, or the database is busy.',

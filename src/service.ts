@@ -19,6 +19,8 @@ import { createRowcast, type Rowcast, type RowcastStatus } from './rowcast.ts'
 import { createServer } from './server/create-server.ts'
 import type { HealthReport } from './server/health.ts'
 import { createHealthServer } from './server/health-server.ts'
+import { DEFAULT_LIMITS } from './server/limits.ts'
+import { withStatementTimeout } from './source/statement-timeout.ts'
 
 /** What the service needs beside its config. */
 export interface ServiceOptions {
@@ -52,7 +54,8 @@ export interface Service {
 export function createService(config: Config, options: ServiceOptions): Service {
   const { catalog, databaseUrl, models, slot, publication } = config
   const { logger } = options
-  const prisma = config.createPrisma(databaseUrl)
+  const reads = readLimitsOf(config)
+  const prisma = createQueryClient(config, reads.timeoutMs)
   const rowcast = createRowcast({
     catalog,
     connectionString: databaseUrl,
@@ -83,6 +86,7 @@ export function createService(config: Config, options: ServiceOptions): Service 
     canExplain: config.canExplain ?? undefined,
     catalog,
     prisma,
+    reads,
     feed: rowcast,
     models,
     mayChooseOverflow: config.slowSubscribers.mayClientsChoose,
@@ -126,6 +130,20 @@ export function createService(config: Config, options: ServiceOptions): Service 
       metrics?.close()
     },
   }
+}
+
+function readLimitsOf({ security: { limits = {} } }: Config) {
+  const { queryTimeoutMs, queryRowsMax } = limits
+  return {
+    timeoutMs: queryTimeoutMs ?? DEFAULT_LIMITS.queryTimeoutMs,
+    rowsMax: queryRowsMax ?? DEFAULT_LIMITS.queryRowsMax,
+  }
+}
+
+/** A gateway may ask through a pooler, and those refuse connections that bring settings. */
+function createQueryClient(config: Config, timeoutMs: number): ServicePrismaClient {
+  const { createPrisma, databaseUrl, scaling } = config
+  return createPrisma(scaling.role === 'gateway' ? databaseUrl : withStatementTimeout(databaseUrl, timeoutMs))
 }
 
 /** How long the application's pool may take to end: it waits for answers that a silent network may have swallowed. */

@@ -13,15 +13,21 @@ export interface PrismaDelegate {
   findFirst(query: object): Promise<AnyRow | null>
   findMany(query: object): Promise<AnyRow[]>
   count(query: object): Promise<number>
+  /** How many rows each key has. */
+  groupBy?(query: object): Promise<AnyRow[]>
 }
 
 /** The delegate of a model. */
 export function delegateOf(client: PrismaClientLike, model: string): PrismaDelegate {
-  const name = `${model.slice(0, 1).toLowerCase()}${model.slice(1)}`
-  const delegate: unknown = Reflect.get(client, name)
+  const delegate: unknown = Reflect.get(client, delegateName(model))
   invariant(
     typeof delegate === 'object' && delegate !== null,
-    `The Prisma Client has no "${name}": it and the catalog come from different schemas. Run npx prisma generate.`,
+    `The Prisma Client has no "${delegateName(model)}": it and the catalog come from different schemas. Run npx prisma generate.`,
   )
   return delegate as PrismaDelegate
+}
+
+/** The client's name for a model: `userRole` of `UserRole`. */
+export function delegateName(model: string): string {
+  return `${model.slice(0, 1).toLowerCase()}${model.slice(1)}`
 }

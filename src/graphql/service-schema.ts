@@ -13,6 +13,7 @@ import { visibleFields } from './field-type.ts'
 import { RowcastPlugin } from './plugin/rowcast-plugin.ts'
 import { omittedNames } from './policy/secret-fields.ts'
 import { pothosDatamodel } from './pothos-datamodel.ts'
+import { createPagedClient, createReadBounds } from './reading/paged-client.ts'
 import { SCALARS } from './scalars.ts'
 import { modelNames } from './schema-names.ts'
 import { defineObjectType } from './service-object-type.ts'
@@ -30,7 +31,9 @@ import type {
  * @throws GRAPHQL_BAD_SCHEMA when an omitted model is to be live, or GraphQL does not take the schema.
  * @throws GRAPHQL_BAD_NAME when a chosen name is taken.
  */
-export function buildServiceSchema(options: ServiceSchemaOptions): GraphQLSchema {
+export function buildServiceSchema(declared: ServiceSchemaOptions): GraphQLSchema {
+  const bounds = createReadBounds(declared.catalog, declared.reads)
+  const options = { ...declared, prisma: createPagedClient(declared.prisma, bounds) }
   const builder = createBuilder(options)
   const models = serviceModels(options)
   for (const model of models) defineObjectType(builder, options.catalog, model)

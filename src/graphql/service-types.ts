@@ -6,6 +6,7 @@ import type { ChangeFeed } from './change-feed.ts'
 import type { CanExplain } from './explain/why-not.ts'
 import type { AnyModelPolicy } from './policy/model-policy.ts'
 import type { PrismaClientLike } from './prisma-delegate.ts'
+import type { ReadLimits } from './reading/paged-client.ts'
 import type { ModelNames } from './schema-names.ts'
 
 /** How one model is exposed: who may see what of it, and whether it is live. */
@@ -20,6 +21,8 @@ export interface ServiceSchemaOptions {
   /** Used for what queries and relation fields ask, and for nothing else. */
   readonly prisma: PrismaClientLike
   readonly feed: ChangeFeed
+  /** How much is read for queries and relations, and for how long. @default 10,000 rows a list, 10 s */
+  readonly reads?: ReadLimits | undefined
   /** Whether subscriptions take `overflow`. @default false */
   readonly mayChooseOverflow?: boolean | undefined
   /** Adds `Query.whyNot` for those whom it says yes to. @default no such field */

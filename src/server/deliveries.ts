@@ -20,6 +20,8 @@ export interface DeliveriesOptions {
   readonly guard: Guard
   /** Told of each delivery that is handed to a transport: what the subscription's source gave. */
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
+  /** The answer to an operation that asks for too much; null for any other. @default no bound */
+  readonly refuse?: ((args: ExecutionArgs) => ExecutionResult | null) | undefined
   /** What all sockets may hold back together. @default no bound */
   readonly socketsBufferedBytesMax?: number | undefined
 }
@@ -44,6 +46,8 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
   const onDelivered = options.onDelivered && guard.wrap('count a delivery', options.onDelivered)
 
   async function subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult> {
+    const refusal = options.refuse?.(args) ?? null
+    if (refusal !== null) return refusal
     const events = await createSourceEventStream(args)
     if (!(Symbol.asyncIterator in events)) return events
     const source: AsyncIterator<unknown> & { readonly pull?: DeliveryPull | undefined } =

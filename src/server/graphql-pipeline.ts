@@ -17,6 +17,7 @@ import { createDocumentCaches } from './document-cache.ts'
 import { createHttpStreams } from './http-streams.ts'
 import type { ServerLimits } from './limits.ts'
 import type { ErrorMask } from './mask-error.ts'
+import { createRowsLimit } from './operation-rows.ts'
 import { createCsrfGuard, type OriginGuard } from './origin-guard.ts'
 import { createQueryLimits } from './query-limits.ts'
 import type { Refusals } from './refusal.ts'
@@ -64,7 +65,9 @@ export interface GraphqlPipeline {
 /** Creates the pipeline. */
 export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlPipeline {
   const { errorMask, limits, guard } = options
+  const rowsLimit = createRowsLimit(limits.queryRowsMax)
   const deliveries = createDeliveries({
+    refuse: rowsLimit.refuse,
     ...{ mask: errorMask.mask, guard, onDelivered: options.onDelivered },
     socketsBufferedBytesMax: limits.socketsBufferedBytesMax,
   })
@@ -94,6 +97,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
       unreadableParameters,
       createSessionOpener(options),
       ...createQueryLimits(options),
+      rowsLimit.plugin,
       deliveries.plugin,
       streams.plugin,
     ],

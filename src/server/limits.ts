@@ -14,6 +14,16 @@ export interface ServerLimits {
   readonly queryTokensMax: number
   /** Cost of one operation: 2 an object and 1 a value, times 1.5 a level. @default 5_000 */
   readonly queryCostMax: number
+  /**
+   * Rows that one operation may ask for, of a subscription for each change: a list is as many as its `take`, once for each
+   * row that it is in. @default 10_000
+   */
+  readonly queryRowsMax: number
+  /**
+   * How long a statement may take that a query or a relation field makes, the wait for its turn included; PostgreSQL ends it
+   * then (`statement_timeout`). @default 10_000 // 10 s
+   */
+  readonly queryTimeoutMs: number
   /** The longest request body or WebSocket message. @default 131_072 // 128 KiB */
   readonly requestBytesMax: number
   /** Frames that one WebSocket message may come in. @default 64 */
@@ -78,6 +88,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   queryBytesMax: 32_768,
   queryTokensMax: 1_000,
   queryCostMax: 5_000,
+  queryRowsMax: 10_000,
+  queryTimeoutMs: 10_000,
   requestBytesMax: 131_072,
   messageFragmentsMax: 64,
   payloadBytesMax: 1_048_576,

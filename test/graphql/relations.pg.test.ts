@@ -8,6 +8,7 @@ import type { ModelSpec } from '../../src/catalog/model-catalog.ts'
 import { loadRelations } from '../../src/graphql/plugin/image-relations.ts'
 import { toImage } from '../../src/graphql/plugin/image-rows.ts'
 import { delegateOf } from '../../src/graphql/prisma-delegate.ts'
+import { createReadBounds, readerOf } from '../../src/graphql/reading/paged-client.ts'
 import { buildServiceSchema } from '../../src/graphql/service-schema.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { createFakeFeed } from './fake-feed.ts'
@@ -15,6 +16,7 @@ import { nextResult, subscribeTo } from './subscribe-to.ts'
 
 let database: TestDatabase
 let prisma: PrismaClient
+const bounds = createReadBounds(catalog)
 const models: readonly ModelSpec[] = Object.values(catalog.models)
 
 beforeAll(async () => {
@@ -59,10 +61,9 @@ describe('relations of images', () => {
       for (const row of rows) {
         const key = Object.fromEntries(model.primaryKey.map((field) => [field, row[field]]))
         const expected = await delegate.findFirst({ ...everyRelation(model), where: key })
+        const reader = readerOf(prisma, bounds)
         const image = toImage(name, Object.freeze({ ...row }))
-        expect(await loadRelations({ catalog, client: prisma }, model, image, everyRelation(model))).toEqual(
-          expected,
-        )
+        expect(await loadRelations({ catalog, reader }, model, image, everyRelation(model))).toEqual(expected)
       }
     },
   )

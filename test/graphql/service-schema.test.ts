@@ -87,9 +87,10 @@ describe('queries', () => {
     expect(prisma.calls[0]?.query).toEqual({ where: { userId: ADA, team: 'core' } })
   })
 
-  it('load rows by the page, in the order of the key, with relations in the same query', async () => {
+  it('load rows by the page, in the order of the key, and their lists by pages of their own', async () => {
     const prisma = createRecordingPrisma({
-      'user.findMany': () => [{ id: ADA, posts: [{ id: 1, views: 5n }], balance: 0 }],
+      'user.findMany': () => [{ id: ADA, balance: 0 }],
+      'post.findMany': () => [{ id: 1, views: 5n }],
     })
     const source = '{ users(take: 2, skip: 4) { id posts(take: 1) { id views } } }'
     expect((await query(prisma, source)).data).toEqual({
@@ -102,8 +103,12 @@ describe('queries', () => {
           take: 2,
           skip: 4,
           orderBy: [{ id: 'asc' }],
-          include: { posts: { take: 1, skip: 0, orderBy: [{ id: 'asc' }] } },
+          omit: { id: false },
         },
+      },
+      {
+        call: 'post.findMany',
+        query: { where: { authorId: ADA }, take: 1, skip: 0, orderBy: [{ id: 'asc' }] },
       },
     ])
   })

@@ -1,17 +1,19 @@
 /** Stage 7, graphql. Binds the loading of images to a builder: its catalog and its Prisma Client. */
 import type { SchemaTypes } from '@pothos/core'
 import { prismaClientCache } from '@pothos/plugin-prisma'
+import { GraphQLError } from 'graphql'
 import { invariant } from '../../errors.ts'
+import { graphqlError } from '../graphql-errors.ts'
 import type { PrismaClientLike } from '../prisma-delegate.ts'
+import { createReadBounds, readerOf } from '../reading/paged-client.ts'
+import type { ReadBounds } from '../reading/row-reader.ts'
 import { policiesOf } from './builder-policies.ts'
 import type { LoadImage } from './image-loader.ts'
 import { loadRelations } from './image-relations.ts'
 import { isImage, transactionOf } from './image-rows.ts'
-import { RelationBatches } from './relation-batches.ts'
 
 /** Completes images with the builder's Prisma Client, which may depend on the request. */
 export function createImageReader(builder: PothosSchemaTypes.SchemaBuilder<SchemaTypes>): LoadImage {
-  const batches = new RelationBatches()
   return async (modelName, image, selection, context) => {
     const { feed } = builder.options.rowcast
     const { catalog } = feed
@@ -25,16 +27,35 @@ export function createImageReader(builder: PothosSchemaTypes.SchemaBuilder<Schem
       await policies.prepare(context, [name])
       return policies.view(context, name).rows?.where ?? null
     }
-    return loadRelations(
-      { catalog, client: clientOf(builder, context), visible, batches },
-      model,
-      image,
-      selection,
-    )
+    const reader = readerOf(clientOf(builder, context), boundsOf(builder))
+    try {
+      return await loadRelations({ catalog, reader, visible }, model, image, selection)
+    } catch (error) {
+      throw isTooSlow(error) ? relationTooSlow(error) : error
+    }
   }
+}
+
+const bounds = new WeakMap<object, ReadBounds>()
+
+/** One for each builder. */
+function boundsOf(builder: PothosSchemaTypes.SchemaBuilder<SchemaTypes>): ReadBounds {
+  const { feed, reads } = builder.options.rowcast
+  const known = bounds.get(builder) ?? createReadBounds(feed.catalog, reads)
+  bounds.set(builder, known)
+  return known
 }
 
 function clientOf(builder: PothosSchemaTypes.SchemaBuilder<SchemaTypes>, context: object): PrismaClientLike {
   const { client } = builder.options.prisma
   return typeof client === 'function' ? prismaClientCache(builder)(context) : client
+}
+
+function isTooSlow(error: unknown): error is GraphQLError {
+  return error instanceof GraphQLError && error.extensions['code'] === 'QUERY_TOO_SLOW'
+}
+
+/** The change itself has arrived: whoever reads this queries the relation again. */
+function relationTooSlow({ message }: GraphQLError): unknown {
+  return graphqlError('RELATION_TOO_SLOW', message)
 }

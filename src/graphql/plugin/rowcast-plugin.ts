@@ -23,6 +23,7 @@ import type { Delivery } from '../../bus/bus.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import type { CanExplain } from '../explain/why-not.ts'
 import type { ModelPolicies } from '../policy/model-policy.ts'
+import type { ReadLimits } from '../reading/paged-client.ts'
 import { policiesOf } from './builder-policies.ts'
 import {
   type ChangeSubscriptionOptions,
@@ -55,6 +56,8 @@ export interface RowcastPluginOptions {
    * @default no such field
    */
   readonly canExplain?: CanExplain | undefined
+  /** How much is read for the relations of a change, and for how long. @default 10,000 rows a list, 10 s */
+  readonly reads?: ReadLimits | undefined
 }
 
 // Pothos has one door for plugins' types: interfaces of its global namespace, which merge.

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { AnyRow } from '../../../src/changes/change.ts'
 import { loadRelations, relationsOf } from '../../../src/graphql/plugin/image-relations.ts'
 import { isImage, toImage } from '../../../src/graphql/plugin/image-rows.ts'
+import { createReadBounds } from '../../../src/graphql/reading/paged-client.ts'
+import { RowReader } from '../../../src/graphql/reading/row-reader.ts'
 import { blogCatalog, blogModel } from '../blog-catalog.ts'
 import { createRecordingPrisma } from '../recording-prisma.ts'
 
@@ -17,7 +19,8 @@ const answers = Object.fromEntries(
 async function load(model: string, row: AnyRow, selection: object, visible: Record<string, object> = {}) {
   const client = createRecordingPrisma(answers)
   const image = toImage(model, Object.freeze(row))
-  const source = { catalog: blogCatalog, client, visible: async (name: string) => visible[name] ?? null }
+  const reader = new RowReader(client, { ...createReadBounds(blogCatalog), rowsMax: undefined })
+  const source = { catalog: blogCatalog, reader, visible: async (name: string) => visible[name] ?? null }
   const loaded = await loadRelations(source, blogModel(model), image, selection)
   return { loaded, calls: client.calls.map(({ call, query }) => [call, query]) }
 }
@@ -30,11 +33,11 @@ describe('loadRelations', () => {
       id: 7,
       authorId: 'ada',
       parentId: 3,
-      author: { from: 'user' },
+      author: { from: 'user', posts: [] },
       parent: { from: 'post' },
     })
     expect(calls).toEqual([
-      ['user.findUnique', { include: { posts: true }, where: { id: 'ada' } }],
+      ['user.findUnique', { omit: { id: false }, where: { id: 'ada' } }],
       ['post.findUnique', { where: { id: 3 } }],
     ])
   })
@@ -64,7 +67,7 @@ describe('loadRelations', () => {
       [
         'post.findMany',
         {
-          where: { AND: [{ AND: [{ authorId: 'ada' }, { body: 'x' }] }, { title: 'mine' }] },
+          where: { AND: [{ authorId: 'ada' }, { AND: [{ body: 'x' }, { title: 'mine' }] }] },
           take: 2,
         },
       ],

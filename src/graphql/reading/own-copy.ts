@@ -20,13 +20,13 @@ interface Asker {
   reject(error: unknown): void
 }
 
-/** Gives the rows to the first who has asked for them, and to each of the others a copy. */
+/** Gives the rows to the first who has asked for them, and to each of the others a copy; resolves when it has. */
 export function giveEach<A extends Asker>(
   [first, ...others]: readonly A[],
   rows: Promise<unknown>,
   readAgain: (asker: A) => Promise<unknown>,
-): void {
-  if (first === undefined) return
+): Promise<void> {
+  if (first === undefined) return Promise.resolve()
   const giveAll = (settled: unknown) => {
     // All at once, before anybody has touched the rows.
     for (const other of others) {
@@ -42,7 +42,7 @@ export function giveEach<A extends Asker>(
     }
     first.resolve(settled)
   }
-  rows.then(giveAll, (error: unknown) => {
+  return rows.then(giveAll, (error: unknown) => {
     for (const asker of [first, ...others]) asker.reject(error)
   })
 }

@@ -1,0 +1,113 @@
+/**
+ * Stage 7, graphql. Queries for relations of many rows as few: what is asked for in one turn of the event loop with the
+ * same selection becomes one query, each key in it once.
+ */
+import { canonicalText } from '../policy/canonical-text.ts'
+import { giveEach } from './own-copy.ts'
+import type { RelationKey } from './relation-link.ts'
+import { isPage, type KeyedRead, readByKeys, textOfKey } from './rows-by-keys.ts'
+
+/** What one row asks for. */
+export interface RelationRead extends KeyedRead {
+  /** Which rows belong to it. */
+  readonly key: RelationKey
+  /** What does it for this row alone. */
+  readonly readAlone: () => Promise<unknown>
+}
+
+/** Keys of one query: PostgreSQL takes 32,767 parameters, and a plan for a thousand values is still a good one. */
+const KEYS_MAX = 500
+/** Keys of one query that are read alone at a time: others have their turn in between. */
+const LANES = 4
+
+interface Waiting {
+  readonly read: RelationRead
+  readonly keyText: string
+  resolve(rows: unknown): void
+  reject(error: unknown): void
+}
+
+/** The reads of one builder. */
+export class RelationBatches {
+  #batches = new Map<string, Waiting[]>()
+  /** Clients can differ from request to request; their delegates have no name. */
+  readonly #delegates = new WeakMap<object, number>()
+  #delegateCount = 0
+
+  /** Rows in their order, a row or null, or a number. */
+  read(read: RelationRead): Promise<unknown> {
+    if (read.kind === 'list' && !isPage(read.query)) return read.readAlone()
+    const keyText = canonicalText(Object.values(read.key))
+    const queryText = canonicalText(read.query)
+    if (keyText === null || queryText === null) return read.readAlone()
+    const name = JSON.stringify([
+      ...[read.kind, this.#numberOf(read.delegate), read.nestedAs ?? ''],
+      ...[Object.keys(read.key), queryText],
+    ])
+    return new Promise((resolve, reject) => {
+      const batch = this.#batches.get(name)
+      if (this.#batches.size === 0) setImmediate(() => this.#flush())
+      if (batch === undefined) this.#batches.set(name, [{ read, keyText, resolve, reject }])
+      else batch.push({ read, keyText, resolve, reject })
+    })
+  }
+
+  #flush(): void {
+    const batches = this.#batches
+    this.#batches = new Map()
+    for (const batch of batches.values()) {
+      const byKey = new Map<string, Waiting[]>()
+      for (const waiting of batch) {
+        const known = byKey.get(waiting.keyText)
+        if (known === undefined) byKey.set(waiting.keyText, [waiting])
+        else known.push(waiting)
+      }
+      const groups = [...byKey.values()]
+      for (let at = 0; at < groups.length; at += KEYS_MAX) void readChunk(groups.slice(at, at + KEYS_MAX))
+    }
+  }
+
+  #numberOf(delegate: object): number {
+    const number = this.#delegates.get(delegate) ?? this.#delegateCount++
+    this.#delegates.set(delegate, number)
+    return number
+  }
+}
+
+/** Reads what is waited for with each key; never rejects. */
+async function readChunk(groups: readonly (readonly Waiting[])[]): Promise<void> {
+  const reads = groups.flatMap(([waiting]) => waiting?.read ?? [])
+  const [first] = reads
+  if (first === undefined) return
+  try {
+    const found = await readByKeys(
+      first,
+      reads.map(({ key }) => key),
+    )
+    const isFound = ([waiting]: readonly Waiting[]) => waiting !== undefined && found.has(keyTextOf(waiting))
+    for (const group of groups.filter(isFound)) {
+      const value = group[0] && found.get(keyTextOf(group[0]))
+      void giveEach(group, Promise.resolve(value), ({ read }) => read.readAlone())
+    }
+    await inLanes(groups.filter((group) => !isFound(group)))
+  } catch (error) {
+    for (const { reject } of groups.flat()) reject(error)
+  }
+}
+
+function keyTextOf({ read }: Waiting): string {
+  return textOfKey(Object.values(read.key))
+}
+
+/** Reads each alone. */
+async function inLanes(groups: readonly (readonly Waiting[])[]): Promise<void> {
+  const rest = groups.values()
+  const lane = async () => {
+    for (const group of rest) {
+      const [waiting] = group
+      if (waiting !== undefined)
+        await giveEach(group, waiting.read.readAlone(), ({ read }) => read.readAlone())
+    }
+  }
+  await Promise.all(Array.from({ length: LANES }, lane))
+}

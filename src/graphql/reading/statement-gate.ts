@@ -1,0 +1,131 @@
+/**
+ * Stage 7, graphql. How many statements GraphQL may have at a time, and how long one may take. The bound is for each model,
+ * so that a table that is locked takes no connections from the others.
+ */
+import { graphqlError } from '../graphql-errors.ts'
+
+/** Statements of one model at a time. */
+const STATEMENTS_MAX = 4
+/** Statements of one model that wait; what comes beyond them is as good as late. */
+const WAITING_MAX = 50_000
+/** SQLSTATE of `statement_timeout` and of a cancel request. PostgreSQL manual, appendix A, class 57. */
+const QUERY_CANCELED = '57014'
+
+/** For waiting and reading together. */
+const TIMEOUT_MS = 10_000
+
+/** The gates of all models. */
+export class StatementGates {
+  readonly #timeoutMs: number
+  readonly #gates = new Map<string, Gate>()
+
+  /** @param timeoutMs for waiting and reading together. @default 10_000 // 10 s */
+  constructor(timeoutMs = TIMEOUT_MS) {
+    this.#timeoutMs = timeoutMs
+  }
+
+  /**
+   * Runs the statement once there is room for it.
+   * @throws QUERY_TOO_SLOW when it has no result in time
+   */
+  run<Result>(model: string, statement: () => Promise<Result>): Promise<Result> {
+    const gate = this.#gates.get(model) ?? new Gate(this.#timeoutMs, STATEMENTS_MAX)
+    this.#gates.set(model, gate)
+    return this.#timed(model, gate, statement)
+  }
+
+  /** The same without waiting for room. */
+  time<Result>(model: string, statement: () => Promise<Result>): Promise<Result> {
+    return this.#timed(model, new Gate(this.#timeoutMs, 1), statement)
+  }
+
+  async #timed<Result>(model: string, gate: Gate, statement: () => Promise<Result>): Promise<Result> {
+    try {
+      return await gate.run(statement)
+    } catch (error) {
+      if (error !== LATE && !isCanceled(error)) throw error
+      throw graphqlError(
+        'QUERY_TOO_SLOW',
+        `Reading rows of ${model} takes longer than ${this.#timeoutMs} ms.`,
+      )
+    }
+  }
+}
+
+/** Whether PostgreSQL itself has given the statement up. */
+function isCanceled(error: unknown): boolean {
+  const fault = ['meta', 'driverAdapterError', 'cause'].reduce(property, error)
+  return property(fault, 'originalCode') === QUERY_CANCELED || property(fault, 'code') === QUERY_CANCELED
+}
+
+function property(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+}
+
+/** Not an error that anybody sees. */
+const LATE: unique symbol = Symbol('rowcast.late')
+
+/** A statement that waits for its turn, unless it has waited too long. */
+interface GatedStatement {
+  isLate: boolean
+  readonly begin: () => void
+}
+
+/** At most so many statements at a time; the others wait, all of them for a bounded time. */
+class Gate {
+  readonly #timeoutMs: number
+  readonly #statementsMax: number
+  /** In the order in which they become late. */
+  readonly #waiting: GatedStatement[] = []
+  #running = 0
+
+  constructor(timeoutMs: number, statementsMax: number) {
+    this.#timeoutMs = timeoutMs
+    this.#statementsMax = statementsMax
+  }
+
+  run<Result>(statement: () => Promise<Result>): Promise<Result> {
+    if (this.#waiting.length >= WAITING_MAX) return Promise.reject(LATE)
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        gated.isLate = true
+        this.#forgetLate()
+        reject(LATE)
+      }, this.#timeoutMs)
+      const begin = () => {
+        this.#running += 1
+        // Its connection is taken until it ends, however late that is.
+        void this.#settle(statement, resolve, reject).then(() => {
+          clearTimeout(timer)
+          this.#running -= 1
+          this.#next()
+        })
+      }
+      const gated: GatedStatement = { isLate: false, begin }
+      this.#waiting.push(gated)
+      this.#next()
+    })
+  }
+
+  async #settle<Result>(
+    statement: () => Promise<Result>,
+    resolve: (result: Result) => void,
+    reject: (error: unknown) => void,
+  ): Promise<void> {
+    try {
+      resolve(await statement())
+    } catch (error) {
+      reject(error)
+    }
+  }
+
+  #next(): void {
+    this.#forgetLate()
+    if (this.#running < this.#statementsMax) this.#waiting.shift()?.begin()
+  }
+
+  /** Nobody waits for them any more: a table may be locked for hours. */
+  #forgetLate(): void {
+    while (this.#waiting[0]?.isLate === true) this.#waiting.shift()
+  }
+}

@@ -1,0 +1,41 @@
+/** Counts the rows that a pool of connections gets from PostgreSQL. */
+import pg from 'pg'
+
+/** A count that goes on. */
+export interface RowCount {
+  /** Rows since the last reset. */
+  readonly rows: number
+  reset(): void
+  /** A pool whose rows are counted. */
+  poolFor(connectionString: string): pg.Pool
+  end(): Promise<void>
+}
+
+/** Begins at 0. */
+export function countRows(): RowCount {
+  let rows = 0
+  const pools: pg.Pool[] = []
+  return {
+    get rows() {
+      return rows
+    },
+    reset() {
+      rows = 0
+    },
+    poolFor(connectionString) {
+      const pool = new pg.Pool({ connectionString })
+      pool.on('connect', (client) => {
+        // Typed as a public part of the driver nowhere: each DataRow message as it comes from the socket.
+        const { connection } = client as pg.PoolClient & { readonly connection: NodeJS.EventEmitter }
+        connection.on('dataRow', () => {
+          rows += 1
+        })
+      })
+      pools.push(pool)
+      return pool
+    },
+    end: async () => {
+      await Promise.all(pools.map((pool) => pool.end()))
+    },
+  }
+}
