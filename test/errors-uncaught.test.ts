@@ -99,7 +99,11 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'wire/clock.ts': [3, 'the timers themselves'],
   'wire/connection.ts': [7, 'what a handler throws ends the connection'],
   'wire/direct-socket.ts': [1, 'resumes a socket'],
-  'graphql/plugin/relation-batches.ts': [3, 'groups keys; what reading throws is a rejection to who waits'],
+  'graphql/reading/relation-batches.ts': [3, 'groups keys; what reading throws is a rejection to who waits'],
+  'graphql/reading/statement-gate.ts': [
+    2,
+    'rejects a promise; what a statement throws is a rejection to who waits',
+  ],
   'graphql/activity/activity-log.ts': [2, 'no timer: a promise'],
 }
 

@@ -30,7 +30,7 @@ type FindOne = 'findUnique' | 'findUniqueOrThrow' | 'findFirst' | 'findFirstOrTh
 export class RowReader {
   readonly #client: PrismaClientLike
   readonly #bounds: ReadBounds
-  readonly #statements = new Map<string, PrismaDelegate>()
+  readonly #statements = new WeakMap<object, PrismaDelegate>()
 
   constructor(client: PrismaClientLike, bounds: ReadBounds) {
     this.#client = client
@@ -95,10 +95,10 @@ export class RowReader {
 
   /** The client's delegate, but that each statement has its turn, and a list its bound. */
   #statementsOf(model: string): PrismaDelegate {
-    const known = this.#statements.get(model)
+    const delegate = delegateOf(this.#client, model)
+    const known = this.#statements.get(delegate)
     if (known !== undefined) return known
     const { gates } = this.#bounds
-    const delegate = delegateOf(this.#client, model)
     const statements: PrismaDelegate = {
       findUnique: (query) => gates.run(model, () => delegate.findUnique(query)),
       findFirst: (query) => gates.run(model, () => delegate.findFirst(query)),
@@ -108,7 +108,7 @@ export class RowReader {
         ? {}
         : { groupBy: (query) => gates.run(model, async () => (await delegate.groupBy?.(query)) ?? []) }),
     }
-    this.#statements.set(model, statements)
+    this.#statements.set(delegate, statements)
     return statements
   }
 

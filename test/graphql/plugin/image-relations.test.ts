@@ -37,8 +37,8 @@ describe('loadRelations', () => {
       parent: { from: 'post' },
     })
     expect(calls).toEqual([
-      ['user.findUnique', { omit: { id: false }, where: { id: 'ada' } }],
       ['post.findUnique', { where: { id: 3 } }],
+      ['user.findUnique', { omit: { id: false }, where: { id: 'ada' } }],
     ])
   })
 
