@@ -822,6 +822,13 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  NO_STREAM_YET: {
+    means:
+      'This server does not read the changes of the database yet: it has just started, stands by for another process, or cannot reach the database or the broker.',
+    mend: 'Ask again after `extensions.retryAfterMs`. /health/ready of the server says what is in the way; send clients to those that are ready.',
+    retry: 'backoff',
+    isPublic: true,
+  },
   MODEL_UNAVAILABLE: {
     means:
       'The changes of this model cannot be read at present: its table, the publication and the Prisma schema do not fit.',

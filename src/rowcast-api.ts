@@ -127,9 +127,15 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
   subscribeDeliveries(request: SubscriptionRequest): BusSubscription
   /**
    * The cursor for now: a query made after it resolved sees every change that stands before it. Asks the
-   * database what is visible, through the Prisma Client if there is one. Waits until changes flow.
+   * database what is visible, through the Prisma Client if there is one. Waits until changes flow, `answerTimeoutMs`
+   * at most. Rejects with NO_STREAM_YET.
    */
   changeCursor(): Promise<string>
+  /**
+   * Null while a subscription without `after` gets everything that commits from now on. Before the first stream, and
+   * after a gap, it begins only with the next stream: resolves then. Rejects with NO_STREAM_YET after `answerTimeoutMs`.
+   */
+  whenLive(): Promise<void> | null
   /** Resolves when new queries see the transaction; after two seconds in any case. */
   whenVisible(xid: number): Promise<void>
   /** Whether PostgreSQL sends the whole old row of the model's changes; true while that is not known. */

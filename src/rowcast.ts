@@ -17,6 +17,7 @@ import { logBoundsOf } from './bus/log-bounds.ts'
 import { createMemoryBus } from './bus/memory-bus.ts'
 import { createMessageHub } from './bus/message-hub.ts'
 import { serverStopping } from './bus/server-stopping.ts'
+import { StreamPresence } from './bus/stream-presence.ts'
 import { guardTimers, NODE_TIMERS } from './bus/time-slices.ts'
 import type { ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
 import { createRelationRegistry, type RelationRegistry } from './catalog/relation-registry.ts'
@@ -40,6 +41,7 @@ import { readSnapshot } from './source/snapshot.ts'
 import { readSystemIdentifier } from './source/system-identifier.ts'
 import { runTeardown } from './source/teardown.ts'
 import { VisibilityGate } from './source/visibility.ts'
+import { ANSWER_TIMEOUT_MS } from './wire/connection-target.ts'
 
 export type {
   DriftedModel,
@@ -75,7 +77,9 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   const durability = resolveDurability(options)
   const scaling = resolveScaling(options)
   const archive = scaling.broker === null ? null : new BrokerArchiveSlot()
+  const presence = new StreamPresence(options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS)
   const observers = new BusObservers()
+  observers.add(presence)
   const { queueLengthMax, heldBytesMax, overflow } = options
   const bus = createMemoryBus({
     ...{ observers, older: archive ?? undefined, queueLengthMax, heldBytesMax, overflow },
@@ -233,12 +237,13 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     async changeCursor() {
       checkServesChanges(scaling.role)
       for (;;) {
-        await rowcast.ready()
+        await presence.whenReady(() => rowcast.ready())
         // A gap may come while the database is asked: then there is no position until the stream begins again.
         const cursor = bus.cursorBefore(await visibility.look())
         if (cursor !== null) return cursor
       }
     },
+    whenLive: () => presence.whenLive(),
     whenVisible: (xid) => visibility.whenVisible(xid),
     hasOldImages: (model) => registry?.hasOldImages(model) ?? true,
     status() {
@@ -265,6 +270,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     async stop({ tellsSubscribers = false } = {}) {
       await source?.stop()
       uncountReader?.()
+      presence.end()
       if (tellsSubscribers) bus.stop(serverStopping)
       bus.close()
       hub.close()

@@ -72,6 +72,7 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'broker/replica-watch.ts': [1, 'it hands on what it throws'],
   'broker/stream-writer.ts': [1, 'what writing throws ends the stream, by a logger that does not throw'],
   'broker/tap-relay.ts': [1, 'as the writer'],
+  'bus/stream-presence.ts': [1, 'it resolves a promise'],
   'bus/explain-delivery.ts': [1, 'no promise: push'],
   'bus/abort-listeners.ts': [1, 'ends queues, on the signal of the application'],
   'bus/older-reader.ts': [1, 'catches, and ends the subscriber'],

@@ -17,8 +17,16 @@ export interface ChangeFeed {
   isRegistered(model: string): boolean
   /** Live from this call on; the iterator's `return()` ends it. */
   subscribeDeliveries(request: SubscriptionRequest): BusSubscription
-  /** The cursor for now: a query made after it resolved sees every change that stands before it. */
+  /**
+   * The cursor for now: a query made after it resolved sees every change that stands before it. Rejects with NO_STREAM_YET
+   * at a deadline.
+   */
   changeCursor(): Promise<string>
+  /**
+   * Null once a subscription without a cursor gets everything that commits from now on; a subscription is accepted no
+   * sooner. Rejects with NO_STREAM_YET at a deadline. @default always null
+   */
+  whenLive?(): Promise<void> | null
   /** Resolves when queries see the transaction, or after a bounded wait. */
   whenVisible(xid: number): Promise<void>
   /** Whether PostgreSQL sends the whole old row of the model's changes; true while that is not known. */

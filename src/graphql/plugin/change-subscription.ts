@@ -30,6 +30,7 @@ import { modelNames } from '../schema-names.ts'
 import { policiesOf } from './builder-policies.ts'
 import { defineChangePayload } from './change-payload.ts'
 import { defineFilterInputs, parseFilterArguments } from './filter-arguments.ts'
+import { onceLive } from './once-live.ts'
 import { PublicSubscription } from './public-subscription.ts'
 import { type AnyBuilder, addMissingTypes, sharedChangeTypes } from './shared-change-types.ts'
 
@@ -125,8 +126,10 @@ export function defineChangeSubscription(
           setAudience(deliveries, audience(builder, context, [...selectedModels(info), modelName]))
           return deliveries
         }
+        const hasCursor = (lastEventIdOf(context) ?? after) != null
+        const begin = () => (hasCursor ? subscribe() : onceLive(feed, subscribe))
         const isOpen = [...selectedModels(info), modelName].every((each) => !policies.asksViewer(each))
-        return isOpen ? subscribe() : letIn(policies, modelName, context, info).then(subscribe)
+        return isOpen ? begin() : letIn(policies, modelName, context, info).then(begin)
       },
       resolve: (delivery) => delivery as Delivery,
     }),

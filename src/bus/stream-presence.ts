@@ -1,0 +1,94 @@
+/**
+ * Stage 6, bus. Whether a stream has begun. A subscription without a cursor that is accepted before would miss what commits
+ * until then, and nobody could tell it from where it is complete: whoever accepts it waits for the stream, up to a deadline.
+ */
+import { RowcastError } from '../errors.ts'
+import type { BusObserver } from './bus-observer.ts'
+
+/** Those who wait for something, each up to a deadline. */
+export class BoundedWait {
+  readonly #waiters = new Set<() => void>()
+
+  /** @returns whether `release` came in time */
+  wait(timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (isReleased: boolean): void => {
+        clearTimeout(timer)
+        this.#waiters.delete(release)
+        resolve(isReleased)
+      }
+      const release = (): void => settle(true)
+      const timer = setTimeout(() => settle(false), timeoutMs)
+      this.#waiters.add(release)
+    })
+  }
+
+  release(): void {
+    for (const release of [...this.#waiters]) release()
+  }
+}
+
+/** When whoever was turned away may come again. */
+const RETRY_AFTER_MS = 1_000
+
+/** The typed end of a wait for the stream. */
+export function noStreamYet(): RowcastError {
+  return new RowcastError('NO_STREAM_YET', 'No stream of changes has begun yet.', {
+    details: { retryAfterMs: RETRY_AFTER_MS },
+  })
+}
+
+/** One per bus, among its observers. */
+export class StreamPresence implements BusObserver {
+  readonly #timeoutMs: number
+  readonly #live = new BoundedWait()
+  readonly #ready = new BoundedWait()
+  #isLive = false
+  #isAskingReady = false
+
+  /** @param timeoutMs how long each wait lasts at most */
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs
+  }
+
+  onOpened(): void {
+    this.#isLive = true
+    this.#live.release()
+  }
+
+  onGap(): void {
+    this.#isLive = false
+  }
+
+  /** Nothing is waited for any more: what comes next ends at once. */
+  end(): void {
+    this.#live.release()
+    this.#ready.release()
+  }
+
+  /** Null once a subscription would begin with what commits from now on. @throws NO_STREAM_YET at the deadline */
+  whenLive(): Promise<void> | null {
+    if (this.#isLive) return null
+    return this.#inTime(this.#live.wait(this.#timeoutMs))
+  }
+
+  /**
+   * Waits for `ready`, which is asked for once however many wait.
+   * @throws NO_STREAM_YET at the deadline
+   */
+  whenReady(ready: () => Promise<void>): Promise<void> {
+    const waiting = this.#inTime(this.#ready.wait(this.#timeoutMs))
+    if (this.#isAskingReady) return waiting
+    this.#isAskingReady = true
+    const onSettled = (): void => {
+      this.#isAskingReady = false
+      this.#ready.release()
+    }
+    ready().then(onSettled, onSettled)
+    return waiting
+  }
+
+  async #inTime(wait: Promise<boolean>): Promise<void> {
+    if (!(await wait)) throw noStreamYet()
+  }
+}
