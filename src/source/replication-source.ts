@@ -69,10 +69,10 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   /** The slot was let go because of the budget; a person decides when there is to be one again. */
   let released: RowcastError | null = null
 
-  const reading = () => ({ safeLsn: session.position.safeLsn, nowMs: performance.now() })
+  const reading = () => ({ hasDelivered: session.hasDelivered, nowMs: performance.now() })
   const isBlocked = () => isStillBefore(lastError, session.position.safeLsn)
   const isStalled = () => session.stalledMs >= options.stalledAfterMs
-  const isFlowing = () => state === 'streaming' && !isBlocked()
+  const isFlowing = () => state === 'streaming' && !isBlocked() && !attempts.isInDoubt(reading())
   const isCatchingUp = () => session.position.isCatchingUp || session.publication.isSettling
   const isReady = () => isFlowing() && !isCatchingUp() && !isStalled() && session.watchHealth.fault === null
 
@@ -177,9 +177,9 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     phase = 'streaming'
     attempts.begin(reading())
     streamsStarted += 1
-    if (!isBlocked()) lastError = null
     released = null
     transition('streamStarted')
+    if (isFlowing()) lastError = null
     logger.info('Streaming changes.', { slot: goal.slot, publication: goal.publication })
     return start.isFirst
   }
@@ -227,7 +227,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   function onFailure(failure: RowcastError): number {
     const error = failure.code === 'SOURCE_SLOT_MISSING' ? (released ?? failure) : failure
     const failures = attempts.fail(reading())
-    const isNews = lastError?.code !== error.code
+    const isNews = failures === 1 || lastError?.code !== error.code
     lastError = error
     if (stopping.signal.aborted) return 0
     if (isNews) logger[error.retry === 'never' ? 'error' : 'warn'](error.message, { code: error.code })

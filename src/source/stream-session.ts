@@ -12,23 +12,22 @@ import {
 import type { RowcastError } from '../errors.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
 import type { ReplicationConnection, StreamHandler } from '../wire/connection.ts'
-import type { Lsn } from '../wire/lsn.ts'
 import type { ServerMessage } from '../wire/server-message.ts'
 import { BudgetGrace } from './budget-grace.ts'
 import { createConfirm } from './confirm-news.ts'
 import type { SlotReading } from './heartbeat.ts'
 import { IdentityKeeper } from './identity-keeper.ts'
 import type { PreparedStream } from './prepare-stream.ts'
-import { ProgressWatch } from './progress-watch.ts'
 import { PublicationGuard } from './publication-guard.ts'
 import { createRelayFeed } from './relay-feed.ts'
 import type { SourceFacts } from './slot-facts.ts'
 import { SlotNews } from './slot-news.ts'
-import { judgeDrift, judgeFacts, overBudget, stalled } from './slot-verdict.ts'
+import { judgeDrift, judgeFacts, overBudget } from './slot-verdict.ts'
 import { createSlotWatch } from './slot-watch.ts'
 import type { ReplicationSourceOptions } from './source-options.ts'
 import type { SlotHealth } from './source-status.ts'
 import { sqlstateOf } from './sqlstate.ts'
+import { StallWatch } from './stall-watch.ts'
 import { nextForm, pluginOptions, RAW_TEXT_SQL, type StreamForm } from './stream-form.ts'
 import { createStreamPosition, type StreamPosition } from './stream-position.ts'
 import type { RelayFeed } from './stream-relay.ts'
@@ -44,6 +43,8 @@ export interface StreamSession {
   readonly identities: Pick<IdentityKeeper, 'faults'>
   /** How long WAL has been waiting, at the last look, without any of it coming. 0 while it comes. */
   readonly stalledMs: number
+  /** Whether a transaction has come whole since the stream began. */
+  readonly hasDelivered: boolean
   /** Whether the watch sees anything. */
   readonly watchHealth: Pick<WatchHealth, 'failures' | 'fault'>
   /** Whether subscriptions from before may still turn out to have missed something. */
@@ -88,14 +89,13 @@ export function createStreamSession(
   /** The facts the stream began with. */
   let baseline: SourceFacts | null = null
   let slotHealth: SlotHealth | null = null
-  const progress = new ProgressWatch()
+  const stall = new StallWatch({ goal, logger, stalledAfterMs: options.stalledAfterMs })
   const watchHealth = new WatchHealth()
   const grace = new BudgetGrace()
   const identities = new IdentityKeeper(options)
   let form: StreamForm = { isBinary: options.isBinary, isRaw: false }
   let trace = new StreamTrace()
   let receivedBytes = 0
-  let stalledMs = 0
   const slotNews = new SlotNews({ slot: goal.slot, budget: slotBudget, logger })
 
   function newAssembler(): TransactionAssembler {
@@ -158,7 +158,9 @@ export function createStreamSession(
     // A new connection may reach another server than the stream's: behind a proxy, or after a failover.
     if (connection === null || slot === null || slot.activePid !== connection.serverPid) return null
     position.noteServerLsn(facts.serverLsn)
-    noteProgress(facts.serverLsn)
+    const { serverLsn } = facts
+    stall.observe({ safeLsn: position.reachedLsn, serverLsn, receivedBytes, nowMs: performance.now() })
+    onProgress()
     slotHealth = slotNews.note(facts)
     identities.look(facts.identityFaults)
     const drift = baseline === null ? null : judgeDrift(baseline, facts, goal)
@@ -177,15 +179,6 @@ export function createStreamSession(
       restartBytes: slot.restartBytes ?? 0,
       maySnapshot: facts.maySnapshot,
     }
-  }
-
-  function noteProgress(serverLsn: Lsn): void {
-    const { reachedLsn } = position
-    const wasStalled = stalledMs >= options.stalledAfterMs
-    stalledMs = progress.observe({ safeLsn: reachedLsn, serverLsn, receivedBytes, nowMs: performance.now() })
-    if (stalledMs < options.stalledAfterMs || wasStalled) return
-    const error = stalled(goal, stalledMs)
-    logger.warn(error.message, { code: error.code, lagBytes: position.describe().lagBytes })
   }
 
   function take(bytes: Buffer, start: number, end: number): void {
@@ -218,11 +211,6 @@ export function createStreamSession(
     writtenLsn: () => position.safeLsn,
   }
 
-  function resetProgress(): void {
-    progress.reset()
-    stalledMs = 0
-  }
-
   function begin({ continuity, facts, identity, slotConfirmedLsn }: PreparedStream): void {
     // What was delivered in part is recognised by its position, which after a gap means something else.
     if (continuity.kind !== 'continuous') assembler = newAssembler()
@@ -232,7 +220,7 @@ export function createStreamSession(
     isWaitedFor = position.isCatchingUp
     baseline = facts
     slotHealth = slotNews.note(facts)
-    resetProgress()
+    stall.reset()
     // What it began with was looked at on its own connection.
     watchHealth.succeeded()
     watch.start()
@@ -249,7 +237,10 @@ export function createStreamSession(
       return slotHealth
     },
     get stalledMs() {
-      return stalledMs
+      return stall.stalledMs
+    },
+    get hasDelivered() {
+      return trace.hasDelivered
     },
     async stream(current, prepared, onStarted) {
       connection = current
@@ -290,7 +281,7 @@ export function createStreamSession(
     end() {
       watch.stop()
       identities.stop()
-      resetProgress()
+      stall.reset()
       relay?.end()
       connection = null
     },

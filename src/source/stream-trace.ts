@@ -28,6 +28,12 @@ export class StreamTrace {
   #table: string | null = null
   /** The table was described and no change of it has come: the change that PostgreSQL failed at is one of it. */
   #isDescribedOnly = false
+  #hasDelivered = false
+
+  /** Whether a transaction has come whole. */
+  get hasDelivered(): boolean {
+    return this.#hasDelivered
+  }
 
   /** The table that was described last; null before the first. */
   get table(): string | null {
@@ -39,7 +45,10 @@ export class StreamTrace {
     const tag = bytes[start] ?? 0
     if (ROW_CHANGES.has(tag)) this.#isDescribedOnly = false
     else if (tag === BEGIN || tag === RELATION) this.#note(bytes, start, end)
-    else if (tag === COMMIT) this.#openLsn = null
+    else if (tag === COMMIT) {
+      this.#openLsn = null
+      this.#hasDelivered = true
+    }
   }
 
   #note(bytes: Buffer, start: number, end: number): void {
