@@ -41,6 +41,7 @@ import { readSnapshot } from './source/snapshot.ts'
 import { readSystemIdentifier } from './source/system-identifier.ts'
 import { runTeardown } from './source/teardown.ts'
 import { VisibilityGate } from './source/visibility.ts'
+import { stopParts } from './stop-parts.ts'
 import { ANSWER_TIMEOUT_MS } from './wire/connection-target.ts'
 
 export type {
@@ -267,13 +268,15 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     },
     backlogs: () => bus.backlogs(),
     observe: (observer) => observers.add(observer),
-    async stop({ tellsSubscribers = false } = {}) {
-      await source?.stop()
-      uncountReader?.()
-      presence.end()
-      if (tellsSubscribers) bus.stop(serverStopping)
-      bus.close()
-      hub.close()
+    stop({ tellsSubscribers = false } = {}) {
+      return stopParts([
+        () => source?.stop(),
+        () => uncountReader?.(),
+        () => presence.end(),
+        () => tellsSubscribers && bus.stop(serverStopping),
+        () => bus.close(),
+        () => hub.close(),
+      ])
     },
   }
   return rowcast

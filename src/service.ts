@@ -21,6 +21,7 @@ import type { HealthReport } from './server/health.ts'
 import { createHealthServer } from './server/health-server.ts'
 import { DEFAULT_LIMITS } from './server/limits.ts'
 import { withStatementTimeout } from './source/statement-timeout.ts'
+import { stopParts } from './stop-parts.ts'
 
 /** What the service needs beside its config. */
 export interface ServiceOptions {
@@ -119,15 +120,17 @@ export function createService(config: Config, options: ServiceOptions): Service 
       return address
     },
     revalidateSessions: () => server.revalidateSessions(),
-    async stop() {
-      activity?.log.stop()
-      server.refuse()
+    stop() {
       // First the slot, so that another process can have it; then what is in the queues, and the word where to go on.
-      await rowcast.stop({ tellsSubscribers: true })
-      await server.drain()
-      await server.close()
-      await disconnect(prisma)
-      metrics?.close()
+      return stopParts([
+        () => activity?.log.stop(),
+        () => server.refuse(),
+        () => rowcast.stop({ tellsSubscribers: true }),
+        () => server.drain(),
+        () => server.close(),
+        () => disconnect(prisma),
+        () => metrics?.close(),
+      ])
     },
   }
 }
@@ -178,11 +181,13 @@ function createTapService(parts: {
       return address
     },
     async revalidateSessions() {},
-    async stop() {
-      await server.close()
-      await rowcast.stop()
-      await disconnect(prisma)
-      metrics?.close()
+    stop() {
+      return stopParts([
+        () => server.close(),
+        () => rowcast.stop(),
+        () => disconnect(prisma),
+        () => metrics?.close(),
+      ])
     },
   }
 }

@@ -11,6 +11,7 @@ import type { Logger } from '../log.ts'
 import type { ReplicationSource, SourceStatus } from '../source/replication-source.ts'
 import type { TableJudge } from '../source/row-security.ts'
 import type { StreamRelay } from '../source/stream-relay.ts'
+import { stopParts } from '../stop-parts.ts'
 import { formatLsn } from '../wire/lsn.ts'
 import { BrokerArchive } from './broker-archive.ts'
 import type { RedisBroker, Role } from './broker-options.ts'
@@ -110,10 +111,12 @@ export function createScaledSource(options: ScaledSourceOptions): ScaledSource {
       tap?.source.start()
       gateway?.start()
     },
-    async stop() {
-      await tap?.source.stop()
-      await gateway?.stop()
-      await options.archive.archive?.close()
+    stop() {
+      return stopParts([
+        () => tap?.source.stop(),
+        () => gateway?.stop(),
+        () => options.archive.archive?.close(),
+      ])
     },
     whenReady: () => gateway?.whenReady() ?? tap?.source.whenReady() ?? Promise.resolve(),
     status: () => toSourceStatus(options, tap, gateway),

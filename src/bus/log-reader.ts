@@ -139,9 +139,23 @@ export class LogReader {
       const cohort = hindmost(hungry)
       const nowMs = this.#options.timers.nowMs()
       for (const { at } of cohort) at.servedAtMs = nowMs
-      if (this.#readOn(model, cohort, slice) || slice.isOver(cohort.length)) return true
+      if (this.#readSafely(model, cohort, slice) || slice.isOver(cohort.length)) return true
     }
     return false
+  }
+
+  /** What cannot be read ends those who are to read it: they would wait for ever, and everybody behind them. */
+  #readSafely(model: string, cohort: readonly Member[], slice: Slice): boolean {
+    try {
+      return this.#readOn(model, cohort, slice)
+    } catch (error) {
+      const failure = error instanceof Error ? error : new Error(String(error))
+      for (const { subscriber } of cohort) {
+        // Ending removes it from here; one that has caught up meanwhile goes on.
+        if (this.#members.has(subscriber)) subscriber.queue.end(failure)
+      }
+      return true
+    }
   }
 
   /** Reads the next part for those who are at the same position; whether the slice is over. */

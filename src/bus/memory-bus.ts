@@ -269,12 +269,12 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   #makeRoom(): void {
     for (const subscriber of this.#relief.choose(this.#roster, this.nowMs)) {
       if (this.#relief.isEnough) return
-      this.#spill(subscriber)
+      if (subscriber.queue.isEnded) subscriber.queue.endTooSlow()
+      else this.#spill(subscriber)
     }
   }
 
   #spill(subscriber: Subscriber): void {
-    if (subscriber.queue.isEnded) subscriber.queue.endTooSlow()
     const begins = subscriber.spill()
     if (begins === null) return
     this.#readers?.remove(subscriber)

@@ -22,11 +22,12 @@ import { createGraphqlEndpoints, type GraphqlEndpoints, type OpenConnections } f
 import { GRAPHQL_PATH } from './graphql-path.ts'
 import { type HealthReport, respondFailure, respondJson, respondLive, respondReady } from './health.ts'
 import { createHostGuard } from './host-guard.ts'
+import { IncomingRequest } from './incoming-request.ts'
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts'
 import { listenOn } from './listen-on.ts'
 import { createLivePage, type ServedPage } from './live-page.ts'
 import { createErrorMask } from './mask-error.ts'
-import { METRICS_PATH, type MetricsSource, respondMetrics } from './metrics-endpoint.ts'
+import { createMetricsEndpoint, METRICS_PATH, type MetricsSource } from './metrics-endpoint.ts'
 import { createOriginGuard } from './origin-guard.ts'
 import {
   createRefusals,
@@ -109,6 +110,8 @@ export function createServer(options: ServerOptions): RowcastServer {
     mayCarryCredentials: (options.allowCredentials ?? false) && !allowedOrigins.includes('*'),
   })
   const pages = pagesOf(options)
+  const respondMetrics =
+    options.metrics === undefined ? null : createMetricsEndpoint(options.metrics, logger, limits)
   let isClosing = false
   let isRefusing = false
   const health = (): HealthReport => (isRefusing ? STOPPING : options.health())
@@ -126,8 +129,7 @@ export function createServer(options: ServerOptions): RowcastServer {
       const sent = page.respond(request, response)
       if (sent !== null) return sent
     }
-    if (options.metrics !== undefined && pathOf(request) === METRICS_PATH)
-      return respondMetrics(request, response, options.metrics, logger)
+    if (respondMetrics !== null && pathOf(request) === METRICS_PATH) return respondMetrics(request, response)
     return route(request, response, health, endpoints)
   }
   const guarded = guard.wrap('answer a request', answer, respondFailure)
@@ -232,6 +234,7 @@ function definedOf(limits: Partial<ServerLimits>): Partial<ServerLimits> {
 /** A request that comes in drop by drop is cut; Node.js looks at the interval. */
 function httpOptions({ requestTimeoutMs }: ServerLimits) {
   return {
+    IncomingMessage: IncomingRequest,
     requestTimeout: requestTimeoutMs,
     headersTimeout: requestTimeoutMs,
     connectionsCheckingInterval: Math.min(requestTimeoutMs, 5_000),

@@ -4,7 +4,7 @@ import { createGuard } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { type HealthReport, respondFailure, respondJson, respondLive, respondReady } from './health.ts'
 import { type ListenAddress, listenOn } from './listen-on.ts'
-import { METRICS_PATH, type MetricsSource, respondMetrics } from './metrics-endpoint.ts'
+import { createMetricsEndpoint, METRICS_PATH, type MetricsSource } from './metrics-endpoint.ts'
 import { pathOf } from './request-path.ts'
 import { inTurns } from './request-turns.ts'
 
@@ -30,12 +30,12 @@ export interface HealthServer {
 export function createHealthServer(options: HealthServerOptions): HealthServer {
   const { host, port, health, metrics, logger } = options
   const guard = createGuard(logger)
+  const respondMetrics = metrics === undefined ? null : createMetricsEndpoint(metrics, logger)
   const answer = (request: IncomingMessage, response: ServerResponse): unknown => {
     const path = pathOf(request)
     if (path === '/health/live') return respondLive(response)
     if (path === '/health/ready') return respondReady(response, health())
-    if (path === METRICS_PATH && metrics !== undefined)
-      return respondMetrics(request, response, metrics, logger)
+    if (path === METRICS_PATH && respondMetrics !== null) return respondMetrics(request, response)
     return respondJson(response, 404, { error: 'This process serves no GraphQL. Ask a gateway.' })
   }
   const http = createServer(inTurns(guard.wrap('answer a request', answer, respondFailure)))

@@ -5,8 +5,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { describeError } from '../describe-error.ts'
+import { isRowcastError, RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { createCallGate } from './call-gate.ts'
 import { respondJson } from './health.ts'
+import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts'
 
 /** Who asks for metrics. */
 export interface MetricsRequest {
@@ -39,18 +42,41 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
 
-/** Answers a request for metrics: 200 with them, 401 to strangers. */
-export async function respondMetrics(
+/** Answers a request for metrics: 200 with them, 401 to strangers, 503 where `authorize` does not answer in time. */
+export type RespondMetrics = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+/** Creates what answers. The function that says who may has the bounds of `context`: anybody can ask. */
+export function createMetricsEndpoint(
+  source: MetricsSource,
+  logger: Logger,
+  limits: Pick<ServerLimits, 'contextCallsMax' | 'connectionInitTimeoutMs'> = DEFAULT_LIMITS,
+): RespondMetrics {
+  const gate = createCallGate({
+    callsMax: limits.contextCallsMax,
+    timeoutMs: limits.connectionInitTimeoutMs,
+  })
+  const late = () => new RowcastError('CONTEXT_TIMEOUT', 'The server could not find out in time who asks.')
+  const { authorize } = source
+  const mayRead = async ({ headers, socket }: IncomingMessage): Promise<boolean> => {
+    if (authorize === null) return true
+    const asked = { headers, remoteAddress: socket.remoteAddress ?? '' }
+    return (await gate.run(() => authorize(asked), late)) === true
+  }
+  return (request, response) => respondMetrics(request, response, { source, mayRead, logger })
+}
+
+async function respondMetrics(
   request: IncomingMessage,
   response: ServerResponse,
-  { text, contentType, authorize }: MetricsSource,
-  logger: Logger,
+  parts: {
+    readonly source: MetricsSource
+    readonly mayRead: (request: IncomingMessage) => Promise<boolean>
+    readonly logger: Logger
+  },
 ): Promise<void> {
+  const { text, contentType } = parts.source
   try {
-    const { headers, socket } = request
-    const mayRead =
-      authorize === null || (await authorize({ headers, remoteAddress: socket.remoteAddress ?? '' })) === true
-    if (!mayRead) {
+    if (!(await parts.mayRead(request))) {
       response.setHeader('www-authenticate', 'Bearer')
       respondJson(response, 401, { error: 'UNAUTHENTICATED', message: 'Metrics are not for everybody.' })
       return
@@ -64,8 +90,9 @@ export async function respondMetrics(
     })
     response.end(request.method === 'HEAD' ? undefined : body)
   } catch (error) {
-    logger.error('The metrics could not be read.', describeError(error))
+    parts.logger.error('The metrics could not be read.', describeError(error))
     if (response.headersSent) response.destroy()
+    else if (isRowcastError(error, 'CONTEXT_TIMEOUT')) respondJson(response, 503, { error: error.code })
     else respondJson(response, 500, { error: 'INTERNAL_SERVER_ERROR' })
   }
 }

@@ -11,17 +11,24 @@ export type SocketSender = (text: string) => Promise<void>
 /**
  * Creates the sender of one socket. What a socket holds is at most `bufferedBytesMax` and, beyond it, one
  * frame for each of its subscriptions, since each of them waits for its own frame to leave. Never rejects.
+ * @param onHeld called whenever the socket may hold more than before, or less
  */
-export function createSocketSender(socket: WebSocket, bufferedBytesMax: number): SocketSender {
-  stopReadingWhileFull(socket, bufferedBytesMax)
+export function createSocketSender(
+  socket: WebSocket,
+  bufferedBytesMax: number,
+  onHeld: () => void,
+): SocketSender {
+  stopReadingWhileFull(socket, bufferedBytesMax, onHeld)
   return (text) => {
     // Not at once: a source with much to say would be drained into nothing until the close arrives.
     if (socket.readyState !== WebSocket.OPEN) return untilClosed(socket)
     return new Promise((resolve) => {
       socket.send(text, () => {
+        onHeld()
         if (socket.isPaused && socket.bufferedAmount <= bufferedBytesMax) socket.resume()
         resolve()
       })
+      onHeld()
       if (socket.bufferedAmount <= bufferedBytesMax) resolve()
     })
   }
@@ -36,8 +43,9 @@ function untilClosed(socket: WebSocket): Promise<void> {
  * A client that asks without reading the answers is not listened to until it reads: each message, and each
  * ping, leaves an answer in the buffer.
  */
-function stopReadingWhileFull(socket: WebSocket, bufferedBytesMax: number): void {
+function stopReadingWhileFull(socket: WebSocket, bufferedBytesMax: number, onHeld: () => void): void {
   const check = (): void => {
+    onHeld()
     if (socket.bufferedAmount > bufferedBytesMax && socket.readyState === WebSocket.OPEN) socket.pause()
   }
   socket.on('message', check)

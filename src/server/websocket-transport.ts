@@ -75,7 +75,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     })
     const client = new ClientSocket({
       ...{ webSocket, outbox, address, headers, operationsMax: limits.subscriptionsPerSocketMax },
-      send: createSocketSender(webSocket, limits.socketBufferedBytesMax),
+      send: createSocketSender(webSocket, limits.socketBufferedBytesMax, () => outbox.recount()),
       guard,
     })
     attached.add(client)

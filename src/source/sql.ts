@@ -84,16 +84,15 @@ export async function withDatabaseSession<Result>(
   run: (sql: DatabaseSession) => Promise<Result>,
   options: DatabaseSessionOptions = {},
 ): Promise<Result> {
-  const { answerTimeoutMs, signal } = waitBoundsOf(target, options)
+  const { answerTimeoutMs, end: waitEnd } = waitBoundsOf(target, options)
   const client = await connect(target, options)
-  const abort = () => driverSocket(client).destroy()
-  signal.addEventListener('abort', abort)
+  const stopListening = waitEnd.onAbort(() => driverSocket(client).destroy())
   try {
     const waiting: Waiting = { answerTimeoutMs, lockTimeoutMs: options.lockTimeoutMs ?? 0 }
     const sql = createSqlClient(client, target, waiting)
     return await run(createDatabaseSession(sql, backendPid(client), waiting))
   } finally {
-    signal.removeEventListener('abort', abort)
+    stopListening()
     await end(client)
   }
 }
@@ -181,8 +180,9 @@ export async function withSqlClient<Result>(
 }
 
 async function connect(target: SqlTarget, options: SqlClientOptions): Promise<pg.Client> {
-  const { answerTimeoutMs: connectTimeoutMs, signal } = waitBoundsOf(target, options)
-  if (signal.aborted) throw sessionGone(target, signal.reason)
+  const { answerTimeoutMs: connectTimeoutMs, end: waitEnd } = waitBoundsOf(target, options)
+  const { aborted } = waitEnd
+  if (aborted !== null) throw sessionGone(target, aborted.reason)
   const config: pg.ClientConfig = {
     ...target,
     application_name: options.applicationName ?? 'rowcast setup',
@@ -197,8 +197,7 @@ async function connect(target: SqlTarget, options: SqlClientOptions): Promise<pg
   const timer = setTimeout(() => {
     isTimedOut = true
   }, connectTimeoutMs)
-  const abort = () => driverSocket(client).destroy()
-  signal.addEventListener('abort', abort)
+  const stopListening = waitEnd.onAbort(() => driverSocket(client).destroy())
   try {
     await client.connect()
     return client
@@ -215,7 +214,7 @@ async function connect(target: SqlTarget, options: SqlClientOptions): Promise<pg
     throw toRowcastError(error, target)
   } finally {
     clearTimeout(timer)
-    signal.removeEventListener('abort', abort)
+    stopListening()
   }
 }
 

@@ -18,15 +18,44 @@ export type ConnectionTarget = Pick<
 /** How long PostgreSQL may take to answer, where nobody says. */
 export const ANSWER_TIMEOUT_MS = 10_000
 
+/** What ends a wait. Signals live as long as the worker, waits are many: each lets go of them when it is over. */
+export interface WaitEnd {
+  /** Why there is nothing to wait for any more; null while there is. */
+  readonly aborted: { readonly reason: unknown } | null
+  /** Calls back at the first signal, and never where one was given before. @returns what stops listening; to be called */
+  onAbort(callback: () => void): () => void
+}
+
 /** How long it may take, and what ends the wait: what is said at the call counts before what the address says. */
 export function waitBoundsOf(
   target: ConnectionTarget,
   own: WaitBounds = {},
-): { readonly answerTimeoutMs: number; readonly signal: AbortSignal } {
+): { readonly answerTimeoutMs: number; readonly end: WaitEnd } {
   const { waits = {} } = target
   const signals = [waits.signal, own.signal].filter((signal) => signal !== undefined)
   return {
     answerTimeoutMs: own.answerTimeoutMs ?? waits.answerTimeoutMs ?? ANSWER_TIMEOUT_MS,
-    signal: AbortSignal.any(signals),
+    end: waitEndOf(signals),
+  }
+}
+
+/** Not AbortSignal.any(): the signals keep something of each signal that was made of them, as long as they live. */
+function waitEndOf(signals: readonly AbortSignal[]): WaitEnd {
+  return {
+    get aborted() {
+      const signal = signals.find(({ aborted }) => aborted)
+      return signal === undefined ? null : { reason: signal.reason }
+    },
+    onAbort(callback) {
+      const stop = (): void => {
+        for (const signal of signals) signal.removeEventListener('abort', onSignal)
+      }
+      const onSignal = (): void => {
+        stop()
+        callback()
+      }
+      for (const signal of signals) signal.addEventListener('abort', onSignal)
+      return stop
+    },
   }
 }

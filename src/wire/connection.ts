@@ -89,8 +89,8 @@ export async function openReplicationConnection(
   target: ConnectionTarget,
   options: WaitBounds & { applicationName: string; clock?: WireClock },
 ): Promise<ReplicationConnection> {
-  const { answerTimeoutMs, signal } = waitBoundsOf(target, options)
-  if (signal.aborted) throw connectionLost('Nobody wants the connection any more.')
+  const { answerTimeoutMs, end } = waitBoundsOf(target, options)
+  if (end.aborted !== null) throw connectionLost('Nobody wants the connection any more.')
   const direct = createDirectSocket()
   const config: pg.ClientConfig & { replication: 'database' } = {
     ...target,
@@ -105,8 +105,7 @@ export async function openReplicationConnection(
   // Without a listener a connection lost between two awaits would end the process; `closed` tells of it.
   client.on('error', () => {})
   // Until it is a stream; what a stream has confirmed it says before it ends.
-  const abort = () => driverSocket(client).destroy()
-  signal.addEventListener('abort', abort)
+  const stopListening = end.onAbort(() => driverSocket(client).destroy())
   try {
     await client.connect().catch((error: unknown) => {
       throw isEndedByServer(client, error)
@@ -116,7 +115,7 @@ export async function openReplicationConnection(
     const timings = await prepareSession(client, answerTimeoutMs)
     return createConnection(client, direct, { ...timings, answerTimeoutMs }, options.clock ?? systemClock)
   } finally {
-    signal.removeEventListener('abort', abort)
+    stopListening()
   }
 }
 

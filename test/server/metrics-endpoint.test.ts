@@ -9,6 +9,7 @@ const SECRET = 'rowcast_ready 1'
 
 async function scrape(authorize: MetricsGuard, headers: Record<string, string> = {}, method = 'GET') {
   const { url, logged } = await startServer({
+    limits: { connectionInitTimeoutMs: 300 },
     metrics: {
       text: () => `${SECRET}\n`,
       contentType: 'text/plain; version=0.0.4; charset=utf-8',
@@ -64,6 +65,12 @@ describe('/metrics', () => {
     expect(failed.status).toBe(500)
     expect(failed.body + failed.logged.join()).not.toContain('ldap')
     expect(failed.logged).toEqual([expect.stringContaining('The metrics could not be read.')])
+  })
+
+  it('waits for its guard no longer than for a context', async () => {
+    const late = await scrape(() => new Promise(() => undefined))
+    expect([late.status, late.body]).toEqual([503, '{"error":"CONTEXT_TIMEOUT"}\n'])
+    expect(late.logged).toEqual([expect.stringContaining('CONTEXT_TIMEOUT')])
   })
 })
 
