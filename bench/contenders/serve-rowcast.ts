@@ -61,4 +61,4 @@ function longestTurn(): number {
   return ms
 }
 
-export const commands = { start, noteTurns, longestTurn }
+export const commands = { start, noteTurns, longestTurn, memory: () => process.memoryUsage() }

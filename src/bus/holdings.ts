@@ -32,9 +32,16 @@ export function heldBytesMaxOf(heapBytesMax: number): number {
   return Math.min(HELD_BYTES_MAX, Math.floor(heapBytesMax * HEAP_SHARE))
 }
 
+/** Deliveries that are read ahead for all who are behind, and for each of them. */
+const READ_AHEAD_TOTAL = 32_768
+const READ_AHEAD_MAX = 512
+const READ_AHEAD_MIN = 32
+
 /** What all queues of a process hold. */
 export class Holdings {
   readonly bytesMax: number
+  /** Queues that are filled from the log. */
+  readers = 0
   #bytes = 0
 
   constructor(bytesMax: number) {
@@ -43,6 +50,12 @@ export class Holdings {
 
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** Deliveries to read ahead for one who is behind: what waits for long outlives a garbage collection, and costs the next. */
+  get readAheadLength(): number {
+    const share = Math.floor(READ_AHEAD_TOTAL / this.readers)
+    return Math.max(READ_AHEAD_MIN, Math.min(READ_AHEAD_MAX, share))
   }
 
   /** Nothing more may be added. */
@@ -76,17 +89,17 @@ export interface AccountBounds {
   readonly filterCostMax?: number | undefined
 }
 
-/** What one client has of the bus: a connection, its address, a server. What it has, its parent has as well. */
+/** What one client has of the bus: a connection, its viewer, its address, a server. What it has, its parents have as well. */
 export class Account {
   readonly #bounds: AccountBounds
-  readonly #parent: Account | null
+  readonly #parents: readonly Account[]
   #bytes = 0
   #replays = 0
   #filterCost = 0
 
-  constructor(bounds: AccountBounds, parent: Account | null = null) {
+  constructor(bounds: AccountBounds, parents: readonly Account[] = []) {
     this.#bounds = bounds
-    this.#parent = parent
+    this.#parents = parents
   }
 
   get bytes(): number {
@@ -97,20 +110,22 @@ export class Account {
     return this.#replays
   }
 
+  get filterCost(): number {
+    return this.#filterCost
+  }
+
   /** Whether it, or what it belongs to, holds all it may. */
   get isFull(): boolean {
     const { bytesMax } = this.#bounds
-    return (bytesMax !== undefined && this.#bytes >= bytesMax) || (this.#parent?.isFull ?? false)
+    if (bytesMax !== undefined && this.#bytes >= bytesMax) return true
+    for (const parent of this.#parents) if (parent.isFull) return true
+    return false
   }
 
   /** Adds to what waits; negative where something was taken. */
   addBytes(bytes: number): void {
     this.#bytes += bytes
-    this.#parent?.addBytes(bytes)
-  }
-
-  get filterCost(): number {
-    return this.#filterCost
+    for (const parent of this.#parents) parent.addBytes(bytes)
   }
 
   /** A subscription begins, after a cursor or now, with a filter of this cost. @throws FILTER_TOO_COSTLY, TOO_MANY_REPLAYS */
@@ -125,22 +140,6 @@ export class Account {
     this.#addFilterCost(-cost)
   }
 
-  #checkFilterCost(cost: number): void {
-    const { filterCostMax } = this.#bounds
-    if (filterCostMax !== undefined && this.#filterCost + cost > filterCostMax) {
-      const have = `The filters of these subscriptions cost ${this.#filterCost + cost} a row together`
-      throw new RowcastError('FILTER_TOO_COSTLY', `${have}, and may cost ${filterCostMax}.`, {
-        details: { cost, costMax: filterCostMax },
-      })
-    }
-    if (this.#parent !== null) this.#parent.#checkFilterCost(cost)
-  }
-
-  #addFilterCost(cost: number): void {
-    this.#filterCost += cost
-    if (this.#parent !== null) this.#parent.#addFilterCost(cost)
-  }
-
   /** A subscription begins to catch up. @throws TOO_MANY_REPLAYS */
   beginReplay(): void {
     this.#checkReplays()
@@ -152,6 +151,22 @@ export class Account {
     this.#addReplays(-1)
   }
 
+  #checkFilterCost(cost: number): void {
+    const { filterCostMax } = this.#bounds
+    if (filterCostMax !== undefined && this.#filterCost + cost > filterCostMax) {
+      const have = `The filters of these subscriptions cost ${this.#filterCost + cost} a row together`
+      throw new RowcastError('FILTER_TOO_COSTLY', `${have}, and may cost ${filterCostMax}.`, {
+        details: { cost, costMax: filterCostMax },
+      })
+    }
+    for (const parent of this.#parents) parent.#checkFilterCost(cost)
+  }
+
+  #addFilterCost(cost: number): void {
+    this.#filterCost += cost
+    for (const parent of this.#parents) parent.#addFilterCost(cost)
+  }
+
   #checkReplays(): void {
     const { replaysMax } = this.#bounds
     if (replaysMax !== undefined && this.#replays >= replaysMax) {
@@ -159,12 +174,12 @@ export class Account {
         details: { retryAfterMs: RETRY_AFTER_MS },
       })
     }
-    if (this.#parent !== null) this.#parent.#checkReplays()
+    for (const parent of this.#parents) parent.#checkReplays()
   }
 
   #addReplays(count: number): void {
     this.#replays += count
-    if (this.#parent !== null) this.#parent.#addReplays(count)
+    for (const parent of this.#parents) parent.#addReplays(count)
   }
 }
 

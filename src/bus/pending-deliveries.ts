@@ -42,7 +42,7 @@ export class PendingDeliveries {
     this.#head += 1
     // What was taken must not be held by an idle queue.
     if (this.#head === this.#items.length) this.replace(NOTHING)
-    else if (this.#head > 1024 && this.#head * 2 > this.#items.length) this.replace(this.toArray())
+    else if (this.#head > 128 && this.#head * 2 > this.#items.length) this.replace(this.toArray())
     return delivery
   }
 

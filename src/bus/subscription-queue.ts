@@ -19,20 +19,18 @@ interface Waiter {
 }
 
 const DONE: IteratorResult<Delivery> = { done: true, value: undefined }
-/** What is read from the log for one subscription before its consumer takes some of it. */
-const READ_AHEAD_LENGTH = 512
+/** What is read from the log for one subscription before its consumer takes some of it, at most. */
 const READ_AHEAD_BYTES = 256 * 1024
 /** From here on more is read. */
-const READ_AHEAD_LOW = 64
+const READ_AHEAD_LOW = 16
 
 /** The queue. Itself what pulls from it: one object for each of many thousand subscriptions. */
 export class SubscriptionQueue implements BusSubscription, DeliveryPull {
   reader: DeliveryReader | null = null
   isEnded = false
-  /** Whether more deliveries wait elsewhere: somebody is to be told when there is room. */
-  isBehind = false
   readonly #options: SubscriptionQueueOptions
   readonly #pending = new PendingDeliveries()
+  #isBehind = false
   #bytes = 0
   #lastMoveMs = 0
   #waiters: Waiter[] | null = null
@@ -49,6 +47,17 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
 
   get pull(): DeliveryPull {
     return this
+  }
+
+  /** Whether more deliveries wait elsewhere: somebody is to be told when there is room. */
+  get isBehind(): boolean {
+    return this.#isBehind
+  }
+
+  set isBehind(isBehind: boolean) {
+    if (isBehind === this.#isBehind) return
+    this.#isBehind = isBehind
+    this.#options.host.holdings.readers += isBehind ? 1 : -1
   }
 
   /** Deliveries that wait for the consumer. */
@@ -88,7 +97,7 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
     const { overflow, host } = this.#options
     if (overflow === 'conflate') return this.#fits(0) || this.#conflate()
     return (
-      this.length < Math.min(READ_AHEAD_LENGTH, host.queueLengthMax) &&
+      this.length < Math.min(host.holdings.readAheadLength, host.queueLengthMax) &&
       (this.length === 0 || this.#bytes < Math.min(READ_AHEAD_BYTES, host.queueBytesMax)) &&
       this.#options.account?.isFull !== true
     )

@@ -1,50 +1,72 @@
 /**
- * Stage 8, server. What the subscriptions of each connection, of each address and of the server may leave waiting, catch
- * up with at once, and have their filters cost.
+ * Stage 8, server. What the subscriptions of each connection, each viewer, each address and of the server may leave
+ * waiting, catch up with at once, and have their filters cost.
  */
 import { Account } from '../bus/holdings.ts'
 import { isLoopback, networkOf } from './client-address.ts'
+import type { Session } from './context.ts'
 import type { ServerLimits } from './limits.ts'
 
 /** The accounts of a server. */
 export interface ClientAccounts {
-  /** A new connection's. Loopback is the machine's own, or a proxy that stands for everybody: no address of a client. */
-  open(address: string): Account
+  /**
+   * A new connection's. Loopback is the machine's own, or a proxy that stands for everybody: no address of a client.
+   * @param viewerKey as the session says; nobody in particular where it does not
+   */
+  open(address: string, viewerKey?: Session['viewerKey']): Account
 }
 
 /** Creates them. */
 export function createClientAccounts(limits: ServerLimits): ClientAccounts {
   const server = new Account({ replaysMax: limits.replaysMax, filterCostMax: limits.filterCostMax })
-  const addresses = new Map<string, WeakRef<Account>>()
-  // An account stays as long as any connection has it: were it forgotten before, the address would get another one beside
-  // it, and everything twice.
-  const forgotten = new FinalizationRegistry<string>((network) => {
-    if (addresses.get(network)?.deref() === undefined) addresses.delete(network)
+  const addresses = new SharedAccounts(
+    () =>
+      new Account(
+        { replaysMax: limits.replaysPerAddressMax, filterCostMax: limits.filterCostPerAddressMax },
+        [server],
+      ),
+  )
+  const viewers = new SharedAccounts(
+    () =>
+      new Account({ replaysMax: limits.replaysPerViewerMax, filterCostMax: limits.filterCostPerViewerMax }),
+  )
+  const bounds = {
+    bytesMax: limits.queuedBytesPerSocketMax,
+    replaysMax: limits.replaysPerSocketMax,
+    filterCostMax: limits.filterCostPerSocketMax,
+  }
+  return {
+    open(address, viewerKey) {
+      const parents = isLoopback(address)
+        ? [server]
+        : [addresses.of(networkOf(address, limits.ipv6PrefixLength))]
+      if (viewerKey !== undefined && viewerKey !== null) parents.push(viewers.of(String(viewerKey)))
+      return new Account(bounds, parents)
+    },
+  }
+}
+
+/**
+ * Accounts by name. One stays as long as any connection has it: were it forgotten before, the name would get another one
+ * beside it, and everything twice.
+ */
+class SharedAccounts {
+  readonly #create: () => Account
+  readonly #accounts = new Map<string, WeakRef<Account>>()
+  readonly #forgotten = new FinalizationRegistry<string>((name) => {
+    if (this.#accounts.get(name)?.deref() === undefined) this.#accounts.delete(name)
   })
 
-  function ofAddress(address: string): Account {
-    if (isLoopback(address)) return server
-    const network = networkOf(address, limits.ipv6PrefixLength)
-    const known = addresses.get(network)?.deref()
-    if (known !== undefined) return known
-    const account = new Account(
-      { replaysMax: limits.replaysPerAddressMax, filterCostMax: limits.filterCostPerAddressMax },
-      server,
-    )
-    addresses.set(network, new WeakRef(account))
-    forgotten.register(account, network)
-    return account
+  constructor(create: () => Account) {
+    this.#create = create
   }
 
-  return {
-    open: (address) =>
-      new Account(
-        {
-          bytesMax: limits.queuedBytesPerSocketMax,
-          replaysMax: limits.replaysPerSocketMax,
-          filterCostMax: limits.filterCostPerSocketMax,
-        },
-        ofAddress(address),
-      ),
+  of(name: string): Account {
+    const known = this.#accounts.get(name)?.deref()
+    if (known !== undefined) return known
+    const account = this.#create()
+    this.#accounts.set(name, new WeakRef(account))
+    this.#forgotten.register(account, name)
+    return account
   }
 }

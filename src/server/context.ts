@@ -27,6 +27,11 @@ export type ContextSource =
 export interface Session {
   /** Its own properties become the GraphQL context, on a fresh object for each operation. */
   readonly context: object
+  /**
+   * Who the viewer is, on whatever connections and from whatever addresses: what all of its subscriptions do together is
+   * bounded (`limits.filterCostPerViewerMax`, `limits.replaysPerViewerMax`). @default nobody in particular
+   */
+  readonly viewerKey?: string | number | bigint | null | undefined
   /** When the session ends, and with it the WebSocket or event stream. In milliseconds when a number. */
   readonly expiresAt?: Date | number | undefined
   /**

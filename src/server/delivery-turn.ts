@@ -1,53 +1,67 @@
 /**
  * Stage 8, server. When frames are written: once all that one turn of the event loop brought has been handed to the
- * subscriptions, so that each socket gets it in one piece. With many sockets others have their turn in between.
+ * subscriptions, so that each socket gets it in one piece. Sockets with little to say go first; those that had more than
+ * one flush allows share a slice of each turn, so that who catches up with much keeps nobody waiting who is up to date.
  */
 import type { Guard } from '../guard.ts'
 
 /** Something that has frames to write. */
 export interface Flushable {
-  /** Writes what there is. */
+  /** Writes what there is, or a bounded part of it. */
   flush(): void
   /** Writing has failed half-way: nothing that was left may reach anybody else. */
   abandon(): void
+  /** Whether its last flush left something over. */
+  readonly isLagging: boolean
 }
 
 /** The turns of a server. */
 export interface DeliveryTurn {
-  /** Has it flushed at the end of this turn. Once is enough until it is flushed. */
+  /** Has it flushed at the end of this turn, or a little later. Once is enough until it is flushed. */
   add(flushable: Flushable): void
   /** Whether anything waits to be flushed. */
   readonly isBusy: boolean
 }
 
-/** The longest that others wait, and how many are flushed between two looks at the clock. */
-const TURN_MS = 8
-const FLUSHED_AT_ONCE = 16
+/** What one turn of the event loop spends on those with little to say, and on those that lag. */
+const PROMPT_MS = 8
+const LAGGING_MS = 4
+
+/** Those that wait, in order. */
+class Line {
+  #waiting: Flushable[] = []
+  #head = 0
+
+  get length(): number {
+    return this.#waiting.length - this.#head
+  }
+
+  push(flushable: Flushable): void {
+    this.#waiting.push(flushable)
+  }
+
+  shift(): Flushable | undefined {
+    const first = this.#waiting[this.#head]
+    this.#head += 1
+    if (this.#head >= this.#waiting.length) {
+      this.#waiting = []
+      this.#head = 0
+    }
+    return first
+  }
+}
 
 /** Creates the turns. A flushable that throws costs the others nothing. */
-export function createDeliveryTurn(guard: Guard): DeliveryTurn {
-  let waiting: Flushable[] = []
-  let head = 0
-
-  function flush(): void {
-    const untilMs = performance.now() + TURN_MS
-    // What is added meanwhile waits for the next turn.
-    const last = waiting.length
-    do {
-      const end = Math.min(last, head + FLUSHED_AT_ONCE)
-      while (head < end) {
-        const flushable = waiting[head]
-        head += 1
-        if (flushable !== undefined) flushGuarded(flushable)
-      }
-    } while (head < last && performance.now() < untilMs)
-    if (head < waiting.length) {
-      setImmediate(guardedFlush)
-      return
-    }
-    waiting = []
-    head = 0
-  }
+export function createDeliveryTurn(
+  guard: Guard,
+  nowMs: () => number = () => performance.now(),
+): DeliveryTurn {
+  const prompt = new Line()
+  const lagging = new Line()
+  /** What this turn of the event loop has spent on prompt ones. */
+  let spentMs = 0
+  let isNextTurnDue = false
+  let isMicrotaskDue = false
 
   function flushGuarded(flushable: Flushable): void {
     try {
@@ -60,16 +74,58 @@ export function createDeliveryTurn(guard: Guard): DeliveryTurn {
     }
   }
 
-  const guardedFlush = guard.wrap('flush a turn', flush)
+  /** Flushes those that are there now, as long as there is time; what is added meanwhile comes after them. @returns what it took */
+  function flushLine(line: Line, forMs: number): number {
+    const startedMs = nowMs()
+    let tookMs = 0
+    for (let left = line.length; left > 0 && tookMs < forMs; left -= 1) {
+      const flushable = line.shift()
+      if (flushable !== undefined) flushGuarded(flushable)
+      tookMs = nowMs() - startedMs
+    }
+    return tookMs
+  }
+
+  function flushPrompt(): void {
+    spentMs += flushLine(prompt, PROMPT_MS - spentMs)
+    scheduleNextTurn()
+  }
+
+  const guardedMicrotask = guard.wrap('flush a turn', () => {
+    isMicrotaskDue = false
+    flushPrompt()
+  })
+
+  const guardedNextTurn = guard.wrap('flush a turn', () => {
+    isNextTurnDue = false
+    spentMs = 0
+    flushPrompt()
+    flushLine(lagging, LAGGING_MS)
+    if (lagging.length > 0) scheduleNextTurn()
+  })
+
+  /** Also where nothing waits: what is spent is counted anew in the next turn. */
+  function scheduleNextTurn(): void {
+    if (isNextTurnDue) return
+    isNextTurnDue = true
+    setImmediate(guardedNextTurn)
+  }
 
   return {
     add(flushable) {
-      waiting.push(flushable)
+      if (flushable.isLagging) {
+        lagging.push(flushable)
+        scheduleNextTurn()
+        return
+      }
+      prompt.push(flushable)
+      if (isMicrotaskDue || spentMs >= PROMPT_MS) return
+      isMicrotaskDue = true
       // A microtask: after the reader of the replication stream has handled all that it was given.
-      if (waiting.length === 1) queueMicrotask(guardedFlush)
+      queueMicrotask(guardedMicrotask)
     },
     get isBusy() {
-      return waiting.length > 0
+      return prompt.length + lagging.length > 0
     },
   }
 }

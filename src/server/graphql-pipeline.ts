@@ -148,7 +148,8 @@ function createSessionOpener(options: GraphqlPipelineOptions): PipelinePlugin {
       const kind = headers.accept?.toLowerCase().includes('text/event-stream') === true ? 'sse' : 'http'
       const address = clientAddress(req, options.trustedProxyCount)
       const session = await options.sessions.open({ kind, headers, remoteAddress: address })
-      context[CONNECTION] = { kind, address, session, account: options.accounts.open(address) }
+      const account = options.accounts.open(address, session.viewerKey)
+      context[CONNECTION] = { kind, address, session, account }
     },
   }
 }

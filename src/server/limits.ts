@@ -46,12 +46,16 @@ export interface ServerLimits {
   readonly queuedBytesPerSocketMax: number
   /** Subscriptions of one connection that may be catching up with a cursor at once. @default 100 */
   readonly replaysPerSocketMax: number
+  /** Those of one viewer, where `context` says who that is (`viewerKey`). @default 500 */
+  readonly replaysPerViewerMax: number
   /** Those of one client address; loopback is not counted. @default 1_000 */
   readonly replaysPerAddressMax: number
   /** Those of the server. @default 20_000 */
   readonly replaysMax: number
   /** What the filters of one connection may cost together for a row; docs/filters.md says what they cost. @default 2_000 */
   readonly filterCostPerSocketMax: number
+  /** Those of one viewer, where `context` says who that is (`viewerKey`). @default 10_000 */
+  readonly filterCostPerViewerMax: number
   /** Those of one client address; loopback is not counted. @default 20_000 */
   readonly filterCostPerAddressMax: number
   /** Those of the server. @default 1_000_000 */
@@ -98,9 +102,11 @@ export const DEFAULT_LIMITS: ServerLimits = {
   socketsBufferedBytesMax: 16_777_216,
   queuedBytesPerSocketMax: 8_388_608,
   replaysPerSocketMax: 100,
+  replaysPerViewerMax: 500,
   replaysPerAddressMax: 1_000,
   replaysMax: 20_000,
   filterCostPerSocketMax: 2_000,
+  filterCostPerViewerMax: 10_000,
   filterCostPerAddressMax: 20_000,
   filterCostMax: 1_000_000,
   subscriptionsPerSocketMax: 100,

@@ -37,7 +37,7 @@ export function createSessionOpener(options: SessionOpenerOptions): OpenSession 
     if (answer && !isToldOf) {
       isToldOf = true
       logger.error('`context` answered with what is no session: its clients are refused.', {
-        mend: 'Answer { context: { … } } for clients that are let in, and null for all others.',
+        mend: 'Answer { context: { … } } for clients that are let in, and null for all others; a viewerKey is a text or a number.',
       })
     }
     throw new RowcastError('UNAUTHENTICATED', 'The server does not know this client.')
@@ -46,7 +46,12 @@ export function createSessionOpener(options: SessionOpenerOptions): OpenSession 
 
 /** Only an object with an object `context` lets a client in: no list, and no promise that nobody waited for. */
 function isSession(answer: unknown): answer is Session {
-  return isRecord(answer) && isRecord(answer['context'])
+  return isRecord(answer) && isRecord(answer['context']) && isViewerKey(answer['viewerKey'])
+}
+
+/** An object would be a viewer of its own each time, and bound nothing. */
+function isViewerKey(key: unknown): key is Session['viewerKey'] {
+  return key === undefined || key === null || ['string', 'number', 'bigint'].includes(typeof key)
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -44,6 +44,7 @@ const FLUSH_MS = 4
 export class SocketOutbox implements Flushable, BudgetedSocket {
   heldBytes = 0
   movedAtMs = 0
+  isLagging = false
   readonly #target: FrameTarget
   readonly #webSocket: WebSocket
   readonly #bufferedBytesMax: number
@@ -110,6 +111,7 @@ export class SocketOutbox implements Flushable, BudgetedSocket {
       source = following
     }
     this.#isFull = frames.byteLength > bytesMax
+    this.isLagging = this.#isFull || this.#first !== null
     frames.writeTo(this.#target, this.#isFull ? this.#onWritten : null)
     this.recount()
     // Of little that waits Node.js does not say that it was taken.

@@ -123,7 +123,7 @@ async function letIn(
   }
   // The client may have left while its session was looked up; nobody would end the watch.
   if (!socket.isOpen) return
-  const account = accounts.open(socket.address)
+  const account = accounts.open(socket.address, session.viewerKey)
   socket.connection = { kind: 'websocket', address: socket.address, session, account }
   socket.stopSession = sessions.watch(session, (why) => socket.close(CloseCode.Forbidden, why.code))
   socket.phase = 'letIn'

@@ -142,8 +142,8 @@ describe('what the filters of a client cost together', () => {
     const { bus, costly } = openBus()
     const address = new Account({ filterCostMax: 500 })
     const [one, other] = [
-      new Account({ filterCostMax: 400 }, address),
-      new Account({ filterCostMax: 400 }, address),
+      new Account({ filterCostMax: 400 }, [address]),
+      new Account({ filterCostMax: 400 }, [address]),
     ]
     const subscribe = (account: Account) => bus.subscribe({ model: 'User', filter: costly(), account })
     const isRefused = (run: () => unknown) => {

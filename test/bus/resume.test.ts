@@ -347,7 +347,7 @@ describe('catching up', () => {
     const bus = createMemoryBus()
     bus.open(start(1, 1))
     for (const commit of [10, 20, 30]) publish(bus, transactionOf(commit, ['User']))
-    const account = new Account({}, new Account({ replaysMax: 2 }))
+    const account = new Account({}, [new Account({ replaysMax: 2 })])
     const ask = () => bus.subscribe({ model: 'User', after: cursorAt(10, 0), account })
     const first = ask()
     const second = ask()

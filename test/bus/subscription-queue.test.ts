@@ -69,7 +69,7 @@ describe('pulling from a queue', () => {
 
   test('a queue that nobody empties takes no more than its bounds, and what it holds is counted', async () => {
     const holdings = new Holdings(1e6)
-    const account = new Account({}, new Account({}))
+    const account = new Account({}, [new Account({})])
     const { queue } = createQueue({ queueLengthMax: 5, queueBytesMax: 10_000, holdings, account })
     const taken = [0, 1, 2, 3].map((index) => queue.push(delivery(index, 1_000)))
     expect(taken).toEqual([true, true, true, false])
@@ -95,8 +95,8 @@ describe('pulling from a queue', () => {
 
   test('an account that is full takes nothing more, whoever of it holds what there is', () => {
     const server = new Account({})
-    const address = new Account({ bytesMax: 5_000 }, server)
-    const [one, other] = [new Account({}, address), new Account({}, address)]
+    const address = new Account({ bytesMax: 5_000 }, [server])
+    const [one, other] = [new Account({}, [address]), new Account({}, [address])]
     const first = createQueue({ account: one }).queue
     const second = createQueue({ account: other }).queue
     expect([first.push(delivery(0, 3_000)), second.push(delivery(1))]).toEqual([true, false])

@@ -258,6 +258,7 @@ describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
     ['[]', []],
     ['a list of sessions', [{ context: {} }]],
     ['context: null', { context: null }],
+    ['a viewerKey that is no text', { context: {}, viewerKey: { id: 1 } }],
     ['context: undefined', { context: undefined }],
     ['context: false', { context: false }],
     ['context: a text', { context: 'ada' }],

@@ -28,4 +28,19 @@ describe('the cost of filters', () => {
     early.begin(100, false)
     expect(() => late.begin(51, false)).toThrow('[FILTER_TOO_COSTLY]')
   })
+
+  it('is one for all connections of a viewer, from whatever addresses, and for nobody else', () => {
+    const limits = { filterCostPerSocketMax: 100, filterCostPerViewerMax: 150, replaysPerViewerMax: 2 }
+    const accounts = createClientAccounts({ ...DEFAULT_LIMITS, ...limits })
+    const [phone, laptop] = [accounts.open('192.0.2.1', 7), accounts.open('198.51.100.1', '7')]
+    const others = [accounts.open('192.0.2.1', '8'), accounts.open('192.0.2.1'), accounts.open('::1', null)]
+    phone.begin(100, true)
+    expect(() => laptop.begin(51, false)).toThrow('[FILTER_TOO_COSTLY]')
+    laptop.begin(50, true)
+    expect(() => laptop.begin(0, true)).toThrow('[TOO_MANY_REPLAYS]')
+    for (const other of others) other.begin(100, true)
+    phone.endFilter(100)
+    phone.endReplay()
+    laptop.begin(50, true)
+  })
 })
