@@ -22,11 +22,14 @@ test('who leaves its answers unread is cut once all sockets hold too much', asyn
     client.socket.pause()
     const before = contexts.length
     for (let id = 0; id < 40; id += 1) client.send(subscribeMessage(String(id), QUERY, { bytes: 500_000 }))
-    await vi.waitUntil(async () => {
-      const count = contexts.length
-      await delay(100)
-      return count > before && contexts.length === count
-    })
+    await vi.waitUntil(
+      async () => {
+        const count = contexts.length
+        await delay(100)
+        return count > before && contexts.length === count
+      },
+      { timeout: 10_000 },
+    )
     return client
   }
   const stalled = await openUnread()
