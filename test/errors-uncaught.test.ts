@@ -86,7 +86,7 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'server/iterator-pull.ts': [1, 'catches, and keeps the error for the end'],
   'server/listen-on.ts': [2, 'a log line, and a rejection'],
   'server/refusal.ts': [4, 'destroys a socket'],
-  'server/result-stream.ts': [1, 'results never reject; puts the subscription into a line'],
+  'server/results-ahead.ts': [1, 'results never reject; puts the subscription into a line'],
   'server/session-keeper.ts': [2, 'what runs at the time goes through the guard'],
   'server/socket-sender.ts': [2, 'counts what the socket holds'],
   'server/websocket-protocol.ts': [2, 'sending never rejects'],

@@ -11,6 +11,7 @@ import type { DeliveryGroup } from './delivery-group.ts'
 import type { FrameBatch } from './frame-batch.ts'
 import { type PulledIterator, pullFrom } from './iterator-pull.ts'
 import { type DeliveryResult, FailedResult, type ResultText } from './result-text.ts'
+import { type AheadResult, ResultsAhead } from './results-ahead.ts'
 import type { FrameSource, SocketOutbox } from './socket-outbox.ts'
 
 /** Where a result's finished text is found: results are passed on by Yoga as if they were GraphQL's own. */
@@ -44,16 +45,14 @@ export interface ResultStreamOptions {
 }
 
 const DONE: IteratorResult<never, undefined> = { done: true, value: undefined }
-/** Results that one subscription waits for at a time: what they read from the database is read together. */
-const AHEAD_MAX = 100
-/** Characters of results that are there and have to wait for an earlier one. */
-const AHEAD_CHARACTERS_MAX = 1024 * 1024
 /** Frames that one subscription adds before the others of its socket have their turn. */
 const FRAMES_AT_ONCE_MAX = 64
 
 /** The results of one subscription. */
 export class ResultStream implements AsyncGenerator<TextResult, undefined, undefined> {
   readonly #options: ResultStreamOptions
+  /** For whoever iterates it; null before the first. */
+  #ahead: ResultsAhead | null = null
   #frames: FrameStream | null = null
   #isOver = false
 
@@ -79,16 +78,15 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
         this.#end()
         return DONE
       }
-      const { source, group, args, onDelivered } = this.#options
-      const { done, value } = await source.next()
-      if (done === true || this.#isOver) {
+      const ahead = await this.#nextAhead()
+      const result = await ahead?.pending
+      if (ahead === undefined || result === undefined || this.#isOver) {
         this.#end()
         return DONE
       }
-      const result = await group.resultOf(value, args)
       if (result instanceof FailedResult) throw result.error
-      onDelivered?.(value)
-      return { done: false, value: { [RESULT_TEXT]: result, [DELIVERY]: value } }
+      this.#options.onDelivered?.(ahead.delivery)
+      return { done: false, value: { [RESULT_TEXT]: result, [DELIVERY]: ahead.delivery } }
     } catch (error) {
       if (this.#end()) await this.#options.source.return?.().catch(() => undefined)
       throw error
@@ -116,20 +114,28 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
     await this.return()
   }
 
+  /** The next result, begun; those behind it are begun as well while it is waited for. */
+  async #nextAhead(): Promise<AheadResult | undefined> {
+    const { source, group, args } = this.#options
+    this.#ahead ??= new ResultsAhead((delivery) => group.resultOf(delivery, args))
+    if (this.#ahead.first === undefined) {
+      const { done, value } = await source.next()
+      if (done === true || this.#isOver) return undefined
+      this.#ahead.add(value)
+    }
+    // Of changes: other sources are asked for one value at a time.
+    if (source.pull !== undefined) this.#ahead.fill(source.pull)
+    return this.#ahead.shift()
+  }
+
   /** True the first time. */
   #end(): boolean {
     if (this.#isOver) return false
     this.#isOver = true
+    this.#ahead?.clear()
     this.#options.group.leave()
     return true
   }
-}
-
-/** A result on its way, and what it is of. */
-interface AheadResult {
-  readonly delivery: unknown
-  /** Null until it is there. */
-  result: DeliveryResult | null
 }
 
 /** One subscription's way into an outbox. */
@@ -145,9 +151,8 @@ class FrameStream implements FrameSource, DeliveryReader {
   readonly #group: DeliveryGroup
   readonly #args: ExecutionArgs
   readonly #onDelivered: ResultStreamOptions['onDelivered']
-  /** Results that have to be waited for, in order, and the characters of those that are there. */
-  readonly #ahead: AheadResult[] = []
-  #aheadCharacters = 0
+  /** Results that have to be waited for, in order; null before the first. */
+  #ahead: ResultsAhead | null = null
   #failure: { readonly error: unknown } | null = null
   #isStopped = false
   #settle: { resolve(): void; reject(error: unknown): void } | null = null
@@ -182,14 +187,14 @@ class FrameStream implements FrameSource, DeliveryReader {
   }
 
   bookmark(): string | null {
-    const isIdle = !this.isEnding && !this.#isStopped && this.#ahead.length === 0
+    const isIdle = !this.isEnding && !this.#isStopped && this.#ahead?.first === undefined
     return isIdle ? (this.#pull.bookmark?.() ?? null) : null
   }
 
   /** No further frame is added from now on. */
   stop(): void {
     this.#isStopped = true
-    this.#ahead.length = 0
+    this.#ahead?.clear()
     this.#pull.reader = null
     this.#settle?.resolve()
   }
@@ -207,7 +212,7 @@ class FrameStream implements FrameSource, DeliveryReader {
   #addFrames(frames: FrameBatch, bytesMax: number): boolean {
     for (let count = 0; count < FRAMES_AT_ONCE_MAX; count += 1) {
       if (this.isEnding || this.#isStopped) return true
-      const [first] = this.#ahead
+      const first = this.#ahead?.first
       const delivery = first === undefined ? this.#pull.take() : first.delivery
       if (delivery === undefined) {
         this.isEnding = this.#pull.isEnded
@@ -215,7 +220,7 @@ class FrameStream implements FrameSource, DeliveryReader {
       }
       const result = first === undefined ? this.#resultOf(delivery) : first.result
       if (result === null) return true
-      if (first !== undefined) this.#shiftAhead(result)
+      if (first !== undefined) this.#ahead?.shift()
       if (result instanceof FailedResult) this.#fail(result.error)
       else this.#addFrame(frames, result, delivery)
       if (frames.byteLength > bytesMax) break
@@ -245,46 +250,17 @@ class FrameStream implements FrameSource, DeliveryReader {
   #resultOf(delivery: unknown): DeliveryResult | null {
     const pending = this.#group.resultOf(delivery, this.#args)
     if (!(pending instanceof Promise)) return pending
-    this.#await(delivery, pending)
-    this.#fillAhead()
+    this.#ahead ??= new ResultsAhead(
+      (next) => this.#group.resultOf(next, this.#args),
+      () => this.#outbox.enlist(this),
+    )
+    this.#ahead.add(delivery, pending)
+    this.#ahead.fill(this.#pull)
     return null
-  }
-
-  #await(delivery: unknown, pending: Promise<DeliveryResult>): void {
-    const entry: AheadResult = { delivery, result: null }
-    this.#ahead.push(entry)
-    void pending.then((result) => {
-      if (this.#isStopped) return
-      entry.result = result
-      this.#aheadCharacters += charactersOf(result)
-      if (this.#ahead[0] === entry) this.#outbox.enlist(this)
-    })
-  }
-
-  #fillAhead(): void {
-    while (this.#ahead.length < AHEAD_MAX && this.#aheadCharacters < AHEAD_CHARACTERS_MAX) {
-      const delivery = this.#pull.take()
-      if (delivery === undefined) return
-      const pending = this.#group.resultOf(delivery, this.#args)
-      if (pending instanceof Promise) this.#await(delivery, pending)
-      else {
-        this.#ahead.push({ delivery, result: pending })
-        this.#aheadCharacters += charactersOf(pending)
-      }
-    }
-  }
-
-  #shiftAhead(result: DeliveryResult): void {
-    this.#ahead.shift()
-    this.#aheadCharacters -= charactersOf(result)
   }
 
   #fail(error: unknown): void {
     this.#failure = { error }
     this.isEnding = true
   }
-}
-
-function charactersOf(result: DeliveryResult): number {
-  return result instanceof FailedResult ? 0 : result.text.length
 }

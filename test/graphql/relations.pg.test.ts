@@ -68,6 +68,52 @@ describe('relations of images', () => {
     },
   )
 
+  it.each(models.map((model) => [model.name, model] as const))(
+    'of all %s rows at once are the same, lists, rows and counts',
+    async (name, model) => {
+      const delegate = delegateOf(prisma, name)
+      const rows = await delegate.findMany({})
+      const reader = readerOf(prisma, bounds)
+      const loaded = await Promise.all(
+        rows.map((row) =>
+          loadRelations(
+            { catalog, reader },
+            model,
+            toImage(name, Object.freeze({ ...row })),
+            everyRelation(model),
+          ),
+        ),
+      )
+      const keyOf = (row: Readonly<Record<string, unknown>>) =>
+        Object.fromEntries(model.primaryKey.map((field) => [field, row[field]]))
+      const expected = await Promise.all(
+        rows.map((row) => delegate.findFirst({ ...everyRelation(model), where: keyOf(row) })),
+      )
+      expect(loaded).toEqual(expected)
+    },
+  )
+
+  it('with conditions are those that Prisma finds, for many rows at once', async () => {
+    const post = models.find(({ name }) => name === 'Post')
+    if (post === undefined) return expect.unreachable('no model')
+    const selection = {
+      include: {
+        reviewer: { where: { isActive: true } },
+        comments: { where: { id: { gt: 2 } }, orderBy: { id: 'asc' }, take: 2 },
+        _count: { select: { comments: { where: { id: { gt: 2 } } }, tags: { where: { id: { gt: 1 } } } } },
+      },
+    }
+    const rows = await prisma.post.findMany({ orderBy: { id: 'asc' } })
+    const reader = readerOf(prisma, bounds)
+    const images = rows.map((row) => toImage('Post', Object.freeze({ ...row })))
+    const loaded = await Promise.all(
+      images.map((image) => loadRelations({ catalog, reader }, post, image, selection)),
+    )
+    expect(loaded).toEqual(
+      await delegateOf(prisma, 'Post').findMany({ ...selection, orderBy: { id: 'asc' } }),
+    )
+  })
+
   it('under `old` are there though the row is gone, and null once they are gone too', async () => {
     const { feed, schema } = service()
     const author = await prisma.user.create({ data: { email: 'gone@example.com' } })
