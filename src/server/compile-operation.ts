@@ -15,7 +15,6 @@ import {
   type GraphQLOutputType,
   type GraphQLSchema,
   getOperationAST,
-  getVariableValues,
   isAbstractType,
   isLeafType,
   isListType,
@@ -23,6 +22,7 @@ import {
   isObjectType,
   Kind,
 } from 'graphql'
+import { coerceVariables } from '../graphql/graphql-version.ts'
 import { collectFields } from './collect-fields.ts'
 import { type CompileScope, FieldInfo, type FieldPath, type FieldPlace } from './field-info.ts'
 
@@ -77,9 +77,10 @@ export function compileOperation({
   const rootType = schema.getSubscriptionType()
   if (operation === null || operation === undefined || rootType === null || rootType === undefined)
     return null
-  const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], variableValues ?? {})
-  if (coerced === undefined) return null
-  const scope: CompileScope = { schema, fragments: fragmentsOf(document), variables: coerced, operation }
+  const definitions = operation.variableDefinitions ?? []
+  const { variables } = coerceVariables(schema, definitions, variableValues ?? {})
+  if (variables === null) return null
+  const scope: CompileScope = { schema, fragments: fragmentsOf(document), variables, operation }
   try {
     const write = compileObject(scope, rootType, [operation], undefined, true)
     return { run: runner(write, typesWithCursor(scope, rootType)) }

@@ -2,9 +2,10 @@
  * Stage 8, server. How the results of subscriptions are made, whatever the transport: a plugin of the pipeline that
  * stands in for graphql-js's `subscribe`, so that subscriptions which get the same results share the work.
  */
-import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, type GraphQLError } from 'graphql'
+import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql'
 import type { DeliveryPull } from '../bus/bus.ts'
 import { audienceOf } from '../graphql/audience.ts'
+import { openSourceEvents } from '../graphql/graphql-version.ts'
 import type { Guard } from '../guard.ts'
 import type { PipelinePlugin } from './connection-state.ts'
 import { createDeliveryGroups, type DeliveryGroups } from './delivery-group.ts'
@@ -48,7 +49,7 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
   async function subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult> {
     const refusal = options.refuse?.(args) ?? null
     if (refusal !== null) return refusal
-    const events = await createSourceEventStream(args)
+    const events = await openSourceEvents(args)
     if (!(Symbol.asyncIterator in events)) return events
     const source: AsyncIterator<unknown> & { readonly pull?: DeliveryPull | undefined } =
       events[Symbol.asyncIterator]()

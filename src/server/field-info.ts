@@ -52,4 +52,9 @@ export class FieldInfo implements GraphQLResolveInfo {
     this.operation = scope.operation
     this.variableValues = scope.variables
   }
+
+  /** graphql-js 17 has it, for those who cancel an execution: nobody does, as it is over before it could be. */
+  getAbortSignal(): AbortSignal | undefined {
+    return undefined
+  }
 }

@@ -6,7 +6,6 @@ import {
   type GraphQLSchema,
   getArgumentValues,
   getOperationAST,
-  getVariableValues,
   Kind,
   type OperationDefinitionNode,
   parse,
@@ -15,6 +14,7 @@ import {
 import type { ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import type { ChangeAction } from '../../changes/change.ts'
 import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
+import { coerceVariables, valuesOf } from '../graphql-version.ts'
 import { checkFilterVariables } from '../missing-variable.ts'
 
 /** What the fields of `changeSubscription` carry in `extensions.rowcast`. */
@@ -83,10 +83,14 @@ function argumentsOf(
   definition: Parameters<typeof getArgumentValues>[0],
   variables: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
-  const { coerced, errors } = getVariableValues(schema, operation.variableDefinitions ?? [], { ...variables })
-  if (coerced === undefined) throw badSubscription(errors?.[0]?.message ?? 'its variables do not fit')
+  const { variables: coerced, errors } = coerceVariables(
+    schema,
+    operation.variableDefinitions ?? [],
+    variables,
+  )
+  if (coerced === null) throw badSubscription(errors[0]?.message ?? 'its variables do not fit')
   try {
-    checkFilterVariables(field, coerced)
+    checkFilterVariables(field, valuesOf(coerced))
   } catch (error) {
     throw toGraphqlError(error)
   }

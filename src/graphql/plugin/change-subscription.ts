@@ -20,6 +20,7 @@ import type { ChangeFieldExtension } from '../explain/read-subscription.ts'
 import { subscriptionLabel } from '../explain/subscription-label.ts'
 import { defineWhyNot } from '../explain/why-not.ts'
 import { graphqlError, toGraphqlError, toSubscriptionError } from '../graphql-errors.ts'
+import { valuesOf } from '../graphql-version.ts'
 import { lastEventIdOf } from '../last-event-id.ts'
 import { checkFilterVariables } from '../missing-variable.ts'
 import { checkSelectedFields } from '../policy/check-selected-fields.ts'
@@ -110,7 +111,7 @@ export function defineChangeSubscription(
             after: lastEventIdOf(context) ?? after,
             overflow,
             parseFilter: () => {
-              for (const node of info.fieldNodes) checkFilterVariables(node, info.variableValues)
+              for (const node of info.fieldNodes) checkFilterVariables(node, valuesOf(info.variableValues))
               return parseFilterArguments(
                 feed.catalog,
                 model,
