@@ -484,6 +484,13 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  SOURCE_SLOT_RENAMED: {
+    means:
+      'The default name of the slot is made of the database’s name now, and this database still has the slot of an earlier version.',
+    mend: "To go on where it is, write slot: 'rowcast' (or set ROWCAST_SLOT=rowcast). To begin anew, run SELECT pg_drop_replication_slot('rowcast');",
+    retry: 'never',
+    isPublic: false,
+  },
   SOURCE_SLOT_MISMATCH: {
     means: 'A replication slot of that name exists and cannot be used.',
     mend: 'Choose another `slot` name, or drop the slot if nobody needs it: SELECT pg_drop_replication_slot(…);',

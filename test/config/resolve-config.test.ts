@@ -21,14 +21,14 @@ function faultOf(input: unknown, environment: Environment = env, flags?: ConfigF
   throw new Error('The config was accepted.')
 }
 
-test('defaults: every model that is not omitted, 127.0.0.1:4000, GraphiQL, slot and publication rowcast', () => {
+test('defaults: every model that is not omitted, 127.0.0.1:4000, GraphiQL, publication rowcast and a slot for the database', () => {
   const config = resolveConfig(file, env)
   expect(config).toMatchObject({
     databaseUrl: env['DATABASE_URL'],
     host: '127.0.0.1',
     port: 4000,
     graphiql: true,
-    slot: 'rowcast',
+    slot: 'rowcast_app',
     publication: 'rowcast',
     dev: {},
   })

@@ -20,7 +20,14 @@ const publication: PublicationFacts = {
 }
 const facts: DatabaseFacts = {
   ...{ serverVersion: 180_004, walLevel: 'logical', role: 'app', database: 'shop' },
-  ...{ mayReplicate: true, mayCreateInDatabase: true, tables: [parent, leaf], publication, slot: null },
+  ...{
+    mayReplicate: true,
+    mayCreateInDatabase: true,
+    hasFormerSlot: false,
+    tables: [parent, leaf],
+    publication,
+    slot: null,
+  },
 }
 
 const repaired = (change: Partial<DatabaseFacts>, wanted = goal) =>

@@ -29,6 +29,7 @@ const bare: DatabaseFacts = {
   database: 'shop',
   mayReplicate: true,
   mayCreateInDatabase: true,
+  hasFormerSlot: false,
   tables: [table],
   publication: null,
   slot: null,

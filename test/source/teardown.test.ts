@@ -29,7 +29,14 @@ const publication: PublicationFacts = {
 }
 const facts: DatabaseFacts = {
   ...{ serverVersion: 180_004, walLevel: 'logical', role: 'app', database: 'shop' },
-  ...{ mayReplicate: true, mayCreateInDatabase: true, tables: [table], publication: null, slot: null },
+  ...{
+    mayReplicate: true,
+    mayCreateInDatabase: true,
+    hasFormerSlot: false,
+    tables: [table],
+    publication: null,
+    slot: null,
+  },
 }
 const slot = {
   ...{ plugin: 'pgoutput', slotType: 'logical', database: 'shop', activePid: null, walStatus: 'reserved' },

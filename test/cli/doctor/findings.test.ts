@@ -65,7 +65,7 @@ const slot: SlotState = {
 const well: Examination = {
   facts: {
     ...{ serverVersion: 180_004, walLevel: 'logical', role: 'app', database: 'shop' },
-    ...{ mayReplicate: true, mayCreateInDatabase: true, tables: [table] },
+    ...{ mayReplicate: true, mayCreateInDatabase: true, hasFormerSlot: false, tables: [table] },
     publication: {
       ...{ owner: 'app', isOwned: true, viaPartitionRoot: true, publishesGenerated: true, comment: null },
       ...{ publishesInsert: true, publishesUpdate: true, publishesDelete: true, publishesTruncate: true },
