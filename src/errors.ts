@@ -406,6 +406,31 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  CLI_SCHEMA_UNREADABLE: {
+    means: 'The Prisma schema has a form that `rowcast init` does not understand, so it changed nothing.',
+    mend: 'Run `npx prisma validate`. If Prisma takes the schema, add `generator rowcast { provider = "rowcast-generator" output = "./generated/rowcast.ts" }` to it yourself.',
+    retry: 'never',
+    isPublic: false,
+  },
+  CLI_PEER_MISSING: {
+    means: 'A package that the server shares with your application is not installed.',
+    mend: 'Install what the message names, with the package manager of your project.',
+    retry: 'never',
+    isPublic: false,
+  },
+  CLI_PEER_VERSION: {
+    means:
+      'A package that the server shares with your application is installed in a version that rowcast does not work with.',
+    mend: 'Install the version that the message names.',
+    retry: 'never',
+    isPublic: false,
+  },
+  CLI_PEER_TWICE: {
+    means: 'There are two copies of graphql: rowcast and your application would not know each other’s types.',
+    mend: 'Install one version of graphql for all: `npm ls graphql` (`pnpm why`, `yarn why`) shows who asks for which.',
+    retry: 'never',
+    isPublic: false,
+  },
   CLI_NO_SCHEMA: {
     means: 'There is no Prisma schema where it was looked for.',
     mend: 'Run it in the folder of your project, or name the schema: rowcast init --schema path/to/schema.prisma',

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { buildSchema, parse, validate } from 'graphql'
 import { expect, it } from 'vitest'
 import { parse as parseYaml } from 'yaml'
-import { init } from '../src/cli/init.ts'
+import { init } from '../src/cli/init/init.ts'
 import { CONFIG_FIELDS } from '../src/config/resolve-config.ts'
 import { MODEL_FIELDS } from '../src/config/resolve-models.ts'
 import { ERRORS } from '../src/errors.ts'
@@ -92,7 +92,7 @@ it('what pages add to a Prisma schema is what init adds', async () => {
     const schemaFile = join(folder, 'schema.prisma')
     await writeFile(schemaFile, 'datasource db {\n  provider = "postgresql"\n}\n')
     const terminal = { width: 80, print() {}, style: (_style: string, text: string) => text }
-    await init({ schema: schemaFile }, { folder, terminal } as unknown as Parameters<typeof init>[1])
+    await init({ schema: schemaFile }, { folder, terminal, env: {} } as unknown as Parameters<typeof init>[1])
     const blocks = listBlocks('prisma')
     expect(blocks.length).toBeGreaterThan(0)
     for (const { text } of blocks) expect(readFileSync(schemaFile, 'utf8')).toContain(text)

@@ -13,7 +13,8 @@ import { exampleSubscription } from './example-subscription.ts'
 import { printGreeting } from './greeting.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'
 import { createTerminalLogger } from './loggers.ts'
-import { type CommandContext, untilAborted } from './serve.ts'
+import type { CommandContext } from './serve.ts'
+import { untilAborted } from './stop-signals.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Options of the command line. */

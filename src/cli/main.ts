@@ -2,6 +2,7 @@
 /** Beside the spine, cli. The program `rowcast`: reads the command line, runs a command, sets the exit code. */
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
+import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { isRowcastError } from '../errors.ts'
 import { addProjectCommands } from './project-commands.ts'
@@ -28,6 +29,7 @@ function createProgram(): Command {
   addServiceOptions(program.command('serve'))
     .description('serve the models of rowcast.config.ts from the database of DATABASE_URL')
     .action(async (options) => {
+      await checkPeersOf(process.cwd())
       const { serve } = await import('./serve.ts')
       await serve(options, commandContext())
     })
@@ -37,11 +39,23 @@ function createProgram(): Command {
     .option('--data-folder <path>', 'where the embedded PostgreSQL keeps its data (default: .rowcast)')
     .option('--verbose', 'say more of what happens')
     .action(async (options) => {
+      await checkPeersOf(process.cwd())
       const { dev } = await import('./dev.ts')
       await dev(options, { ...commandContext(), terminal })
     })
   addProjectCommands(program, { terminal, notes: errorTerminal, context: commandContext })
   return program
+}
+
+/** The page as it is installed. */
+function docsFile(name: string): string {
+  return fileURLToPath(new URL(`../../docs/${name}`, import.meta.url))
+}
+
+/** Before what imports them is loaded. */
+async function checkPeersOf(folder: string): Promise<void> {
+  const { checkPeers } = await import('./peers.ts')
+  checkPeers(folder)
 }
 
 const HELP_END = `
@@ -51,7 +65,7 @@ Start with:
   rowcast serve                           your models live, at http://127.0.0.1:4000/graphql
 
 Exit codes: 0 it did it, 1 it failed, 2 bad usage, 3 there is something to do (doctor, status, disable).
-Colour only on a terminal; NO_COLOR and FORCE_COLOR are heeded. Docs: docs/cli.md`
+Colour only on a terminal; NO_COLOR and FORCE_COLOR are heeded. Docs: ${docsFile('cli.md')}`
 
 function addServiceOptions(command: Command): Command {
   return command

@@ -24,12 +24,15 @@ export function addProjectCommands(program: Command, options: ProjectCommandOpti
     .option('--schema <path>', 'the Prisma schema, a file or a folder (default: where Prisma looks)')
     .option('--json', 'say what was done as JSON')
     .action(async (given) => {
-      const { init } = await import('./init.ts')
+      const { init } = await import('./init/init.ts')
       process.exitCode = await init(given, context())
     })
   withProject(program.command('doctor'))
     .description('look at config and database, and say what is or may become amiss')
-    .addHelpText('after', '\nExit code 3 when something keeps changes from flowing. Every code: docs/cli.md')
+    .addHelpText(
+      'after',
+      '\nExit code 3 when something keeps changes from flowing. Every code: docs/doctor.md in the package',
+    )
     .action(async (given) => {
       const { doctor } = await import('./doctor/doctor.ts')
       process.exitCode = await doctor(given, context())

@@ -4,7 +4,7 @@ import { openLookStream } from '../source/look-stream.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type ProjectOptions } from './project.ts'
 import { createRecording, type RecordingWriter } from './recording.ts'
-import { untilAborted } from './serve.ts'
+import { untilAborted } from './stop-signals.ts'
 import type { LookContext } from './tail.ts'
 
 /** Options of the command line. */

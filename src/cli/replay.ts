@@ -7,8 +7,7 @@ import type { ChangeChoice } from './change-filter-options.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type Project, type ProjectOptions } from './project.ts'
 import { openRecording, type RecordingReader } from './recording.ts'
-import { createReplayService } from './replay-service.ts'
-import { untilAborted } from './serve.ts'
+import { untilAborted } from './stop-signals.ts'
 import { createChangePrinter, type LookContext, pipelineParts } from './tail.ts'
 
 /** Options of the command line. */
@@ -86,6 +85,7 @@ async function serveRecording(
     epoch: recording.header,
     publish: (part) => parts.push(part),
   })
+  const { createReplayService } = await import('./replay-service.ts')
   const service = createReplayService(project, recording.header, pipeline.registry, notes)
   const { url } = await service.start()
   try {

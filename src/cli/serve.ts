@@ -4,7 +4,7 @@ import { type ConfigFlags, type Environment, resolveConfig } from '../config/res
 import { createService } from '../service.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'
 import { createJsonLogger } from './loggers.ts'
-import type { StopSignals } from './stop-signals.ts'
+import { type StopSignals, untilAborted } from './stop-signals.ts'
 
 /** Options of the command line. */
 export interface ServeOptions extends ConfigFlags {
@@ -36,11 +36,3 @@ export async function serve(options: ServeOptions, { env, folder, stop }: Comman
 
 /** How long what still closes may take once everything has stopped. */
 const LINGER_MS = 1_000
-
-/** Resolves when the signal aborts. */
-export function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-}

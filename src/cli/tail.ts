@@ -12,9 +12,9 @@ import { type ChangeChoice, createChangeChooser } from './change-filter-options.
 import { ExitCode } from './exit-code.ts'
 import { formatChange, formatChangeJson } from './format-change.ts'
 import { chooseModels, openProject, type Project, type ProjectOptions } from './project.ts'
-import { untilAborted } from './serve.ts'
 import type { PrintContext } from './setup-commands.ts'
 import type { StopSignals } from './stop-signals.ts'
+import { untilAborted } from './stop-signals.ts'
 import { createCatchUpProgress } from './tail-progress.ts'
 import type { Terminal } from './terminal.ts'
 

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { openCliFolder } from './run-cli.ts'
+import { openCliFolder } from '../run-cli.ts'
 
 const schema = `datasource db {
   provider = "postgresql"
@@ -51,26 +51,44 @@ describe('init', () => {
 describe('init finds the schema', () => {
   it.each([
     ['prisma.config.ts', `export default defineConfig({ schema: "db/models" })`, 'db/models/base.prisma'],
+    ['prisma7.config.ts', `export default { schema: ['db', 'seven.prisma'].join('/') }`, 'db/seven.prisma'],
+    ['prisma.config.mts', `export default { schema: 'db' as string }`, 'db/main.prisma'],
+    ['prisma.config.cjs', `module.exports = { schema: 'db/main.prisma' }`, 'db/main.prisma'],
+    ['.config/prisma.ts', `export default { schema: '../db/main.prisma' }`, 'db/main.prisma'],
+    // What cannot be run now has its plain form.
+    [
+      'prisma.config.ts',
+      `// schema: 'no'\nimport 'not-installed'\nexport default { schema: 'db/main.prisma' }`,
+      'db/main.prisma',
+    ],
     ['package.json', '{ "prisma": { "schema": "db/main.prisma" } }', 'db/main.prisma'],
     ['README.md', '', 'prisma/schema.prisma'],
     ['README.md', '', 'prisma/schema/main.prisma'],
   ])('by %s %s', async (file, text, place) => {
     await using cli = await openCliFolder({})
     await rm(join(cli.path, 'rowcast.config.ts'))
+    for (const path of [file, place]) await mkdir(dirname(join(cli.path, path)), { recursive: true })
     await writeFile(join(cli.path, file), text)
-    await mkdir(dirname(join(cli.path, place)), { recursive: true })
     await writeFile(join(cli.path, dirname(place), 'a.prisma'), 'model Other {\n  id Int @id\n}\n')
     await writeFile(join(cli.path, place), schema)
     const { code, stdout } = await cli.run(['init'])
-    expect([code, stdout]).toEqual([0, expect.stringContaining(`${place}: generator rowcast`)])
-    expect(stdout).toContain('npm install @prisma/adapter-pg')
+    expect([code, stdout]).toEqual([0, expect.stringContaining(`${place}: the generator of the catalog`)])
+    expect(stdout).toMatch(/npm install .*@prisma\/adapter-pg/)
     expect(await readFile(join(cli.path, place), 'utf8')).toContain('provider = "rowcast-generator"')
   })
 
-  it('reads .env in the config where the project does, and asks for what is missing only', async () => {
+  it('reads .env in the config where there is one, and asks for what is missing only', async () => {
     await using cli = await openCliFolder({})
     await rm(join(cli.path, 'rowcast.config.ts'))
-    const dependencies = { dotenv: '17', '@prisma/adapter-pg': '7', tsx: '4' }
+    const names = [
+      'dotenv',
+      'graphql',
+      '@pothos/core',
+      '@pothos/plugin-prisma',
+      '@prisma/client',
+      '@prisma/adapter-pg',
+    ]
+    const dependencies = Object.fromEntries([...names, 'prisma'].map((name) => [name, '7']))
     await writeFile(join(cli.path, 'package.json'), JSON.stringify({ dependencies }))
     await writeFile(join(cli.path, 'schema.prisma'), schema)
     expect((await cli.run(['init'])).stdout).not.toContain('npm install')

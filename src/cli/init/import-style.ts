@@ -1,0 +1,83 @@
+/**
+ * Beside the spine, cli. How a TypeScript file of a project may name another one, by the project's tsconfig.json: `./client.ts`,
+ * `./client.js` or `./client`. TypeScript's handbook, "Modules - Reference".
+ */
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+
+/** The extension that an import of `client.ts` has: as it is on disk, as it is compiled, or none. */
+export type ImportStyle = 'source' | 'compiled' | 'none'
+
+interface CompilerOptions {
+  readonly module?: string
+  readonly moduleResolution?: string
+  readonly allowImportingTsExtensions?: boolean
+  readonly rewriteRelativeImportExtensions?: boolean
+}
+
+/** Reads it for files of the folder; a project without a tsconfig.json has its files as they are on disk. */
+export function readImportStyle(folder: string): ImportStyle {
+  const options = readCompilerOptions(join(folder, 'tsconfig.json'), 0)
+  if (options === null) return 'source'
+  if (options.allowImportingTsExtensions === true || options.rewriteRelativeImportExtensions === true)
+    return 'source'
+  const resolution = (options.moduleResolution ?? options.module ?? '').toLowerCase()
+  return /^node(16|18|20|next)$/.test(resolution) ? 'compiled' : 'none'
+}
+
+/** The import of a TypeScript file, `generated/client` with its extension on disk. */
+export function importPath(path: string, extension: string, style: ImportStyle): string {
+  if (style === 'source') return `${path}.${extension}`
+  // Without an extension only .ts is looked for.
+  if (style === 'none' && extension === 'ts') return path
+  return `${path}.${extension.replace('ts', 'js')}`
+}
+
+const DEPTH_MAX = 10
+
+/** Null where there is none that can be read. */
+function readCompilerOptions(file: string, depth: number): CompilerOptions | null {
+  const config = parseJsonc(file)
+  if (config === null || depth > DEPTH_MAX) return null
+  const bases = [config.extends ?? []]
+    .flat()
+    .map((base) => readCompilerOptions(resolveBase(file, base), depth + 1))
+  return Object.assign({}, ...bases, config.compilerOptions)
+}
+
+function resolveBase(file: string, base: string): string {
+  if (/^[./]/.test(base)) {
+    const path = join(dirname(file), base)
+    return path.endsWith('.json') ? path : `${path}.json`
+  }
+  const require = createRequire(file)
+  for (const name of [base, `${base}.json`, `${base}/tsconfig.json`]) {
+    try {
+      return require.resolve(name)
+    } catch {
+      // The next form.
+    }
+  }
+  return ''
+}
+
+interface TsconfigFile {
+  readonly extends?: string | readonly string[]
+  readonly compilerOptions?: CompilerOptions
+}
+
+/** JSON with comments and trailing commas. */
+function parseJsonc(file: string): TsconfigFile | null {
+  try {
+    const text = readFileSync(file, 'utf8').replace(/^\uFEFF/, '')
+    const plain = text.replace(/"(?:[^"\\]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (part) =>
+      part.startsWith('"') ? part : '',
+    )
+    return JSON.parse(
+      plain.replace(/"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])/g, (part) => (part === ',' ? '' : part)),
+    ) as TsconfigFile
+  } catch {
+    return null
+  }
+}

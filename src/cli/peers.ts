@@ -1,0 +1,96 @@
+/**
+ * Beside the spine, cli. The packages that `serve` and `dev` share with the application: looked for before anything imports them, so that one
+ * that is not there, too old, or there twice is one sentence with its command, and no stack.
+ */
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { RowcastError } from '../errors.ts'
+import { findPackageManager } from './package-manager.ts'
+
+/** With the versions that package.json asks for: the major ones. */
+export const PEERS: Readonly<Record<string, readonly number[]>> = {
+  graphql: [16, 17],
+  '@pothos/core': [4],
+  '@pothos/plugin-prisma': [4],
+  '@prisma/client': [7],
+}
+
+/** What to install: graphql 17 asks for Node.js 22 or later. */
+export function installedAs(name: string, nodeVersion = process.versions.node): string {
+  return name === 'graphql' && Number.parseInt(nodeVersion, 10) < 22 ? 'graphql@16' : name
+}
+
+/** Looks for them from rowcast itself, and from the project. @throws CLI_PEER_MISSING, CLI_PEER_VERSION, CLI_PEER_TWICE */
+export function checkPeers(folder: string, from = import.meta.url): void {
+  const manager = findPackageManager(folder, process.env)
+  const found = new Map(Object.keys(PEERS).map((name) => [name, findPackage(name, from)]))
+  const missing = Object.keys(PEERS).filter((name) => found.get(name) === null)
+  if (missing.length > 0) {
+    throw new RowcastError(
+      'CLI_PEER_MISSING',
+      `Packages that the server needs are not installed: ${missing.join(', ')}.`,
+      {
+        mend: `Run \`${manager.install(missing.map((name) => installedAs(name)))}\`.`,
+      },
+    )
+  }
+  for (const [name, majors] of Object.entries(PEERS)) {
+    const { version } = found.get(name) ?? { version: '' }
+    if (majors.includes(Number.parseInt(version, 10))) continue
+    throw new RowcastError(
+      'CLI_PEER_VERSION',
+      `${name} ${version} is installed, and rowcast works with ${majors.join(' and ')}.`,
+      {
+        mend: `Run \`${manager.install([`${name}@${majors[0]}`])}\`.`,
+      },
+    )
+  }
+  checkOneGraphql(folder, from)
+}
+
+/** Of graphql there must be one copy: its types are compared by identity. */
+function checkOneGraphql(folder: string, from: string): void {
+  const users = [
+    from,
+    pathToFileURL(join(folder, 'package.json')).href,
+    findPackage('@pothos/core', from)?.file,
+  ]
+  const copies = new Set(
+    users.flatMap((user) => (user === undefined ? [] : (findPackage('graphql', user)?.folder ?? []))),
+  )
+  if (copies.size < 2) return
+  throw new RowcastError(
+    'CLI_PEER_TWICE',
+    `There are ${copies.size} copies of graphql: ${[...copies].join(' and ')}.`,
+  )
+}
+
+interface FoundPackage {
+  readonly folder: string
+  /** Its package.json as a URL. */
+  readonly file: string
+  readonly version: string
+}
+
+/** As Node.js finds it from a file. */
+function findPackage(name: string, from: string): FoundPackage | null {
+  const require = createRequire(from)
+  for (const place of require.resolve.paths(name) ?? []) {
+    const file = join(place, name, 'package.json')
+    if (existsSync(file)) return readPackage(file)
+  }
+  try {
+    // Without node_modules (Plug'n'Play) the package manager answers.
+    return readPackage(require.resolve(`${name}/package.json`))
+  } catch {
+    return null
+  }
+}
+
+function readPackage(file: string): FoundPackage {
+  const path = realpathSync(file)
+  const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string }
+  return { folder: dirname(path), file: pathToFileURL(path).href, version }
+}

@@ -1,0 +1,217 @@
+/** What `init` writes into projects of every kind; in this process, as there are many. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { init } from '../../../src/cli/init/init.ts'
+import { readSchemaBlocks } from '../../../src/cli/init/schema-blocks.ts'
+import type { PrintContext } from '../../../src/cli/setup-commands.ts'
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rowcast-init-'))
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+async function write(name: string, text: string): Promise<void> {
+  await mkdir(dirname(join(folder, name)), { recursive: true })
+  await writeFile(join(folder, name), text)
+}
+const read = (name: string) => readFile(join(folder, name), 'utf8')
+
+/** Runs it. @returns what it printed */
+async function run(env: Record<string, string> = {}): Promise<string> {
+  const lines: string[] = []
+  const terminal: PrintContext['terminal'] = {
+    width: 80,
+    backlog: () => null,
+    print: (text) => lines.push(text),
+    style: (_, text) => text,
+  }
+  await init({}, { folder, terminal, env })
+  return lines.join('\n')
+}
+
+const DATASOURCE = 'datasource db {\n  provider = "postgresql"\n}\n'
+const CLIENT = 'generator client {\n  provider = "prisma-client"\n  output   = "../src/generated/prisma"\n}\n'
+const MODEL = 'model Thing {\n  id Int @id\n}\n'
+const BLOCK =
+  'generator rowcast {\n  provider = "rowcast-generator"\n  output   = "../src/generated/rowcast.ts"\n}\n'
+
+describe('the schema', () => {
+  const place = 'prisma/schema.prisma'
+
+  it.each([
+    ['a brace in a string', CLIENT.replace('\n}', '\n  binaryTargets = ["}"]\n  x = "a } \\" b }"\n}')],
+    ['a brace in a comment', CLIENT.replace('\n}', '\n  // }\n  /// {\n  /* } */\n}')],
+    ['a generator in a comment', `${CLIENT}// generator old {\n//   provider = "rowcast-generator"\n// }\n`],
+    ['words behind the block', CLIENT.replace(/\n$/, ' // the client\n')],
+    [
+      'no space and tabs',
+      'generator client{\n\tprovider="prisma-client"\n\toutput="../src/generated/prisma"\n}\n',
+    ],
+  ])('gets the block, whole, and nothing else is changed: %s', async (_, generator) => {
+    const before = `${DATASOURCE}\n${generator}\n${MODEL}`
+    await write(place, before)
+    const printed = await run()
+    const after = await read(place)
+    expect(after.replace(`\n${BLOCK}`, '')).toBe(before)
+    expect(
+      readSchemaBlocks(after)
+        ?.map(({ name }) => name)
+        .sort(),
+    ).toEqual(['Thing', 'client', 'db', 'rowcast'])
+    for (const line of BLOCK.trim().split('\n')) expect(printed).toContain(`  + ${line}`)
+    await run()
+    expect(await read(place)).toBe(after)
+  })
+
+  it('keeps its line ends and its byte order mark, also without a last line end', async () => {
+    for (const text of [`\uFEFF${DATASOURCE}\n${CLIENT}`, `${DATASOURCE}\n${CLIENT}`.trimEnd()]) {
+      const before = text.replaceAll('\n', '\r\n')
+      await write(place, before)
+      await run()
+      const after = await read(place)
+      expect(after).toBe(
+        `${before}${before.endsWith('\n') ? '\r\n' : '\r\n\r\n'}${BLOCK.replaceAll('\n', '\r\n')}`,
+      )
+    }
+  })
+
+  it.each([
+    `${CLIENT}model Thing {\n  id Int\n`,
+    `${CLIENT}}\n`,
+    `${CLIENT}/* never ends\n`,
+    'generator client {\n x = "\n}\n',
+  ])('is left alone where it is not understood: %j', async (text) => {
+    await write(place, text)
+    await expect(run()).rejects.toMatchObject({ code: 'CLI_SCHEMA_UNREADABLE' })
+    expect(await read(place)).toBe(text)
+  })
+
+  it('a generator that is called rowcast, and is another one, keeps its name', async () => {
+    await write(place, `${CLIENT}generator rowcast {\n  provider = "other"\n}\n`)
+    await run()
+    expect(await read(place)).toContain('generator rowcastCatalog {')
+  })
+
+  it('in several files gets it beside the client’s, once', async () => {
+    await write('prisma/schema/a.prisma', MODEL)
+    await write('prisma/schema/b.prisma', DATASOURCE)
+    await write('prisma/schema/deep/c.prisma', CLIENT)
+    await run()
+    expect(await read('prisma/schema/deep/c.prisma')).toBe(`${CLIENT}\n${BLOCK}`)
+    expect(await read('rowcast.config.ts')).toContain('from "./prisma/schema/src/generated/rowcast.ts"')
+    await write('prisma/schema/0.prisma', BLOCK)
+    await write('prisma/schema/deep/c.prisma', CLIENT)
+    await run()
+    expect(await read('prisma/schema/deep/c.prisma')).toBe(CLIENT)
+  })
+})
+
+it('blocks are read as they are written, whatever strings and comments hold', () => {
+  const noise = fc.stringMatching(/^[{}"'\\/* a=]{0,12}$/)
+  const literal = noise.map((text) => JSON.stringify(text))
+  const line = fc.oneof(
+    literal.map((text) => `  field = ${text}`),
+    noise.map((text) => `  // ${text}`),
+    noise.map((text) => `  id Int @default("${text.replace(/["\\]/g, '')}") /// ${text}`),
+  )
+  const block = fc.tuple(fc.stringMatching(/^[A-Za-z]\w{0,5}$/), fc.array(line, { maxLength: 4 }))
+  fc.assert(
+    fc.property(fc.array(block, { minLength: 1, maxLength: 4 }), (blocks) => {
+      const text = blocks.map(([name, lines]) => `model ${name} {\n${lines.join('\n')}\n}\n`).join('')
+      const found = readSchemaBlocks(text)
+      expect(found?.map(({ name }) => name)).toEqual(blocks.map(([name]) => name))
+      for (const { end } of found ?? []) expect(text.slice(end - 2, end)).toBe('\n}')
+    }),
+  )
+})
+
+const compilerOptions = (options: object) => JSON.stringify({ compilerOptions: options })
+
+describe('the config', () => {
+  const classic = 'generator client {\n  provider = "prisma-client-js"\n}\n'
+  const nextjs = { module: 'esnext', moduleResolution: 'bundler' }
+
+  it.each([
+    [undefined, CLIENT, './src/generated/prisma/client.ts', './src/generated/rowcast.ts'],
+    [{ module: 'nodenext' }, CLIENT, './src/generated/prisma/client.js', './src/generated/rowcast.js'],
+    [{ module: 'Node16' }, CLIENT, './src/generated/prisma/client.js', './src/generated/rowcast.js'],
+    [nextjs, CLIENT, './src/generated/prisma/client', './src/generated/rowcast'],
+    [{ module: 'commonjs' }, CLIENT, './src/generated/prisma/client', './src/generated/rowcast'],
+    [
+      { module: 'nodenext', allowImportingTsExtensions: true },
+      CLIENT,
+      './src/generated/prisma/client.ts',
+      './src/generated/rowcast.ts',
+    ],
+    [
+      nextjs,
+      CLIENT.replace('\n}', '\n  generatedFileExtension = "mts"\n}'),
+      './src/generated/prisma/client.mjs',
+      './src/generated/rowcast',
+    ],
+    [nextjs, classic, '@prisma/client', './prisma/generated/rowcast'],
+    [
+      nextjs,
+      classic.replace('\n}', '\n  output = "../node_modules/.prisma/client"\n}'),
+      '@prisma/client',
+      './prisma/generated/rowcast',
+    ],
+    [nextjs, classic.replace('\n}', '\n  output = "../db"\n}'), './db', './rowcast'],
+    [
+      { module: 'nodenext' },
+      classic.replace('\n}', '\n  output = "../db"\n}'),
+      './db/index.js',
+      './rowcast.js',
+    ],
+  ])('imports as the project’s tsconfig.json wants it: %j', async (options, generator, client, catalog) => {
+    if (options !== undefined) await write('tsconfig.json', compilerOptions(options))
+    await write('prisma/schema.prisma', `${DATASOURCE}${generator}${MODEL}`)
+    await run()
+    const text = await read('rowcast.config.ts')
+    expect(text).toContain(`import { PrismaClient } from "${client}"\n`)
+    expect(text).toContain(`import { catalog } from "${catalog}"\n`)
+    expect(text).toContain('// models: { Thing: {')
+  })
+
+  it('reads a tsconfig.json with comments, of another one', async () => {
+    await write('base.json', compilerOptions({ module: 'nodenext' }))
+    await write(
+      'tsconfig.json',
+      '{\n  // a comment, "quoted"\n  "extends": "./base", /* { */\n  "compilerOptions": { "strict": true, },\n}',
+    )
+    await write('prisma/schema.prisma', `${DATASOURCE}${CLIENT}`)
+    await run()
+    expect(await read('rowcast.config.ts')).toContain('rowcast.js"')
+  })
+})
+
+describe('what is missing', () => {
+  beforeEach(() => write('prisma/schema.prisma', `${DATASOURCE}${CLIENT}`))
+
+  it.each([
+    ['package-lock.json', 'npm install ', 'npx prisma generate'],
+    ['pnpm-lock.yaml', 'pnpm add ', 'pnpm exec prisma generate'],
+    ['yarn.lock', 'yarn add ', 'yarn prisma generate'],
+    ['bun.lock', 'bun add ', 'bunx prisma generate'],
+  ])('is named with the command of the package manager of %s', async (lock, install, generate) => {
+    await write(lock, '')
+    const printed = await run({ npm_config_user_agent: 'npm/11.0.0 node/v24' })
+    expect(printed.replace('graphql@16', 'graphql')).toContain(
+      `${install}graphql @pothos/core @pothos/plugin-prisma @prisma/client @prisma/adapter-pg`,
+    )
+    expect(printed).toContain(generate)
+  })
+
+  it('or of the one that runs, or that package.json names; and Prisma’s packages go together', async () => {
+    expect(await run({ npm_config_user_agent: 'pnpm/10.1.0 npm/? node/v24' })).toContain('pnpm add graphql')
+    const dependencies = { '@prisma/client': '~7.10.0', graphql: '16' }
+    await write('package.json', JSON.stringify({ packageManager: 'yarn@4.9.0', dependencies }))
+    const printed = await run()
+    expect(printed).toContain('yarn add @pothos/core @pothos/plugin-prisma @prisma/adapter-pg@~7.10.0')
+    expect(printed).toContain('yarn add --dev prisma')
+  })
+})
