@@ -1,10 +1,11 @@
 /** What the tarball holds: what users need, and none of what made it. Runs after `npm run build`. */
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
-import { ROOT } from '../support/packed-project.ts'
+import { packTarball, ROOT } from '../support/packed-project.ts'
 
 interface Packed {
   readonly size: number
@@ -70,3 +71,42 @@ it('its pages link to what is in it, but for images', async () => {
     expect([page, local.filter((path) => !isThere(path))]).toEqual([page, []])
   }
 })
+
+/** What a worker installs beside Prisma Client, which it has anyway. */
+const WORKER_BYTES_MAX = 10_000_000
+
+it('adds less than 10 MB to a worker, and nothing that asks for another Node.js', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'rowcast-weight-'))
+  try {
+    await writeFile(join(folder, 'package.json'), '{ "name": "worker", "private": true }')
+    const tarball = await packTarball(folder)
+    const { stderr } = await promisify(execFile)(
+      'npm',
+      ['install', '--no-audit', '--no-fund', '--prefer-offline', tarball],
+      { cwd: folder },
+    )
+    expect(stderr).not.toContain('EBADENGINE')
+    const sizes = await sizesByPackage(join(folder, 'node_modules'))
+    const own = Object.entries(sizes).filter(([name]) => !name.startsWith('@prisma/client'))
+    expect(own.map(([name]) => name).filter((name) => /graphql|pothos|yoga|redis|pino/.test(name))).toEqual(
+      [],
+    )
+    expect(sumOf(own.map(([, bytes]) => bytes))).toBeLessThan(WORKER_BYTES_MAX)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
+
+const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, each) => sum + each, 0)
+
+async function sizesByPackage(modules: string): Promise<Readonly<Record<string, number>>> {
+  const sizes: Record<string, number> = {}
+  for (const entry of await readdir(modules, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue
+    const path = join(entry.parentPath, entry.name)
+    const [first = '', second = ''] = path.slice(modules.length + 1).split('/')
+    const name = first.startsWith('@') ? `${first}/${second}` : first
+    sizes[name] = (sizes[name] ?? 0) + (await stat(path)).size
+  }
+  return sizes
+}
