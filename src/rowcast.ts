@@ -39,6 +39,7 @@ import { createReplicationSource } from './source/replication-source.ts'
 import { createRowSecurityJudge } from './source/row-security.ts'
 import { createSetupGoal, modelsKeepingIdentity, type SetupGoal } from './source/setup-goal.ts'
 import { readSnapshot } from './source/snapshot.ts'
+import { withDatabaseSession } from './source/sql.ts'
 import { readSystemIdentifier } from './source/system-identifier.ts'
 import { runTeardown } from './source/teardown.ts'
 import { VisibilityGate } from './source/visibility.ts'
@@ -149,6 +150,8 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
       ...{ role, broker, slot, publication, logger, archive, softDelete, bus, createRegistry, judgeTable },
       ...{ registry: ownRegistry, models: models.map(({ name }) => name) },
       onMessage: (message) => hub.publish(message),
+      watchIntervalMs: durability.watchIntervalMs,
+      askDatabase: (ask) => withDatabaseSession(target, (sql) => ask((text) => sql.query(text))),
       readSystemId: (signal) => readSystemIdentifier({ ...target, waits: { ...target.waits, signal } }),
       createTapSource: (relay, relations) => createSource(relations, { ...NO_SINK, relay }),
     })

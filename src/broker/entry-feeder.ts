@@ -4,6 +4,7 @@
  * what came before.
  */
 
+import type { Buffer } from 'node:buffer'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import {
   type AssemblerOutput,
@@ -103,6 +104,11 @@ export class EntryFeeder {
     if (entry.isAlone) this.#feedAlone(entry)
     else this.#feedTransaction(entry)
     this.#position = entry.id
+  }
+
+  /** Takes a message that the catalog brings and no entry: what a relation looks like. */
+  describe(bytes: Buffer): void {
+    this.#take(decodeMessage(bytes, 0, bytes.length), 0)
   }
 
   #feedAlone(entry: Entry): void {

@@ -2,12 +2,15 @@
  * Beside the bus, broker. Follows the stream from epoch to epoch, across connections: feeds the bus, and decides at
  * each passage whether this process has missed anything.
  */
+import type { Buffer } from 'node:buffer'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { RowcastError } from '../errors.ts'
+import { DriftWatch } from '../source/drift-watch.ts'
+import type { RunQuery } from '../source/run-query.ts'
 import { toLsn } from '../wire/lsn.ts'
 import { applyBarrier } from './apply-barrier.ts'
-import { otherDatabase, streamGap } from './broker-faults.ts'
+import { otherDatabase, streamGap, toBrokerError } from './broker-faults.ts'
 import { type EntryFeeder, type FeederOutput, feedAll } from './entry-feeder.ts'
 import { compareEntryIds, type EntryId } from './entry-id.ts'
 import { type Epoch, judgePassage } from './epoch.ts'
@@ -26,6 +29,10 @@ export interface EpochFollowerOptions extends ModelGateOptions {
   readonly onMessage: (message: EmittedMessage) => void
   /** Undecoded bytes of the stream that a fresh log begins with. */
   readonly preloadBytes: number
+  /** Asks PostgreSQL, on a connection of a moment, what tables look like. @default nobody is asked */
+  readonly askDatabase?: ((ask: (query: RunQuery) => Promise<void>) => Promise<void>) | undefined
+  /** How often it is asked while a model has drifted, in milliseconds. */
+  readonly watchIntervalMs: number
   /** How long one read waits, in milliseconds. */
   readonly blockMs: number
   /** Something was read, or a tap was heard. */
@@ -41,6 +48,8 @@ const NO_EPOCH_INTERVAL_MS = 100
 export class EpochFollower {
   readonly #options: EpochFollowerOptions
   readonly #gate: ModelGate
+  readonly #drifts: DriftWatch
+  #driftLookAtMs = 0
   #epoch: Epoch | null = null
   #feeder: EntryFeeder | null = null
   #reader: StreamReader | null = null
@@ -53,6 +62,8 @@ export class EpochFollower {
   constructor(options: EpochFollowerOptions) {
     this.#options = options
     this.#gate = new ModelGate(options)
+    const take = (bytes: Buffer) => this.#feeder?.describe(bytes)
+    this.#drifts = new DriftWatch({ registry: options.registry, take })
   }
 
   get epoch(): Epoch | null {
@@ -92,6 +103,7 @@ export class EpochFollower {
     try {
       while (!signal.aborted && !this.#options.isStale()) {
         await this.#lookAtEpochs(connection)
+        this.#lookAtDrifts()
         const isOpen = this.#epoch?.isOpen && !this.#isMissing
         if (isOpen && (await this.#isGateOpen(connection))) await this.#readForAWhile(connection, signal)
         else await delay(NO_EPOCH_INTERVAL_MS, undefined, { signal }).catch(() => {})
@@ -123,6 +135,17 @@ export class EpochFollower {
     }
     if (this.#feeder === null) await this.#startFresh(connection, epoch)
     return true
+  }
+
+  /** A table that fits again comes with its next row only: the database is asked, beside what is read meanwhile. */
+  #lookAtDrifts(): void {
+    const { askDatabase, watchIntervalMs, logger } = this.#options
+    const isDue = this.#drifts.isDue && performance.now() - this.#driftLookAtMs >= watchIntervalMs
+    if (!isDue || askDatabase === undefined) return
+    this.#driftLookAtMs = performance.now()
+    askDatabase((query) => this.#drifts.look(query, this.#gate.tables)).catch((error: unknown) => {
+      logger.debug('The tables could not be looked at.', { code: toBrokerError(error).code })
+    })
   }
 
   /** Nothing is read of another cluster, whoever gave it our keys. @throws BROKER_OTHER_DATABASE */
@@ -161,7 +184,9 @@ export class EpochFollower {
   #passAll(feeder: EntryFeeder): void {
     this.#isFollowing = true
     const passedLsn = this.#signal.passedAt(feeder.position)
-    if (passedLsn !== null) this.#options.bus.passed(passedLsn)
+    if (passedLsn === null) return
+    this.#options.bus.passed(passedLsn)
+    this.#drifts.reaches(passedLsn)
   }
 
   async #hear(connection: RedisConnection, reader: StreamReader, mark: Mark): Promise<void> {
@@ -196,6 +221,7 @@ export class EpochFollower {
     this.#reader = null
     this.#signal.reset()
     this.#gate.close()
+    this.#drifts.reset()
     this.#isFollowing = false
   }
 

@@ -6,7 +6,7 @@ import type { ChangeBus } from '../bus/bus.ts'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import { RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { ModelTableGuard } from '../source/model-tables.ts'
+import { ModelTableGuard, type ModelTableState } from '../source/model-tables.ts'
 import type { TableJudge } from '../source/row-security.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { digestOfTables, parseTableStates } from './table-states.ts'
@@ -30,6 +30,7 @@ export class ModelGate {
   readonly #driftWords = new Map<string, string>()
   /** Of the document that was read last; null: none of the present epoch was. */
   #digest: string | null = null
+  #tables: readonly ModelTableState[] = []
 
   constructor(options: ModelGateOptions) {
     this.#options = options
@@ -47,6 +48,11 @@ export class ModelGate {
   /** Whether the document of the present epoch has been read. */
   get isOpen(): boolean {
     return this.#digest !== null
+  }
+
+  /** The models' tables, by the document that was read last. */
+  get tables(): readonly ModelTableState[] {
+    return this.#tables
   }
 
   /** Another epoch has another document. */
@@ -69,6 +75,7 @@ export class ModelGate {
     const states = text === null ? null : parseTableStates(text)
     if (text === null || states === null) return false
     this.#digest = digestOfTables(text)
+    this.#tables = states
     this.#guard.update(states)
     return true
   }

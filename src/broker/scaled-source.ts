@@ -17,6 +17,7 @@ import { BrokerArchive } from './broker-archive.ts'
 import type { RedisBroker, Role } from './broker-options.ts'
 import { EntryFeeder, type FeederOutput } from './entry-feeder.ts'
 import type { EntryId } from './entry-id.ts'
+import type { EpochFollowerOptions } from './epoch-follower.ts'
 import { EpochStore } from './epoch-store.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 import { RelationCache } from './relation-cache.ts'
@@ -69,6 +70,9 @@ export interface ScaledSourceOptions {
   readonly bus: ChangeBus
   /** Identifier of the database cluster; rejects while it cannot be asked. */
   readonly readSystemId: (signal: AbortSignal) => Promise<string>
+  /** See `EpochFollowerOptions`. */
+  readonly askDatabase: EpochFollowerOptions['askDatabase']
+  readonly watchIntervalMs: number
   readonly onMessage: (message: EmittedMessage) => void
   /** The source of a tap, with relations of its own. */
   readonly createTapSource: (relay: StreamRelay, registry: RelationRegistry) => ReplicationSource

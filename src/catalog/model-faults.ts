@@ -14,6 +14,10 @@ export class ModelFaults {
     return this.#all
   }
 
+  get drifts(): ReadonlyMap<string, RowcastError> {
+    return this.#drifts
+  }
+
   /** The stream brings rows that cannot be read; null: it brings ones that can. */
   drift(model: string, why: RowcastError | null): void {
     if (why === null) this.#drifts.delete(model)

@@ -3,14 +3,15 @@
  * Relation before the first change of a table on a connection, and again whenever it may have changed.
  */
 import { RowcastError } from '../errors.ts'
-import type { OldKind, RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
+import type { RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
 import type { DynamicType } from './column-codec.ts'
 import type { ModelCatalog, ModelSpec } from './model-catalog.ts'
 import { ModelFaults } from './model-faults.ts'
 import { moneyScaleOf } from './money-scale.ts'
+import { createPartialRows, type PartialRows } from './partial-rows.ts'
 import { createDriftError, layOutRow } from './row-layout.ts'
 import { createRowReader, type RowReader } from './row-reader.ts'
-import { judgeOldKind, loggedColumns, type RowMessage, WritingTables } from './writing-tables.ts'
+import { WritingTables } from './writing-tables.ts'
 
 /** What the registry knows about one relation. */
 export interface RelationEntry {
@@ -44,13 +45,6 @@ export interface RelationRegistryOptions {
   readonly keepsIdentity?: ReadonlySet<string> | undefined
 }
 
-/** How the rows of a table are read some of whose partitions do not log whole rows. */
-export interface PartialRows {
-  readonly reader: RowReader
-  /** How much of the row before a message holds. */
-  oldKindOf(message: RowMessage): OldKind
-}
-
 /** The relations of one stream. */
 export interface RelationRegistry {
   /** Takes a Relation message; the reader stays the same unless the table's shape has changed. */
@@ -80,6 +74,10 @@ export interface RelationRegistry {
    * that fits, and while it is held.
    */
   readonly faults: ReadonlyMap<string, RowcastError>
+  /** Those of them that a Relation caused: by models whose rows cannot be read. */
+  readonly drifts: ReadonlyMap<string, RowcastError>
+  /** Whether the rows of all these relations could be read, were they to come with these types. */
+  wouldFit(relations: readonly RelationMessage[], types: readonly TypeMessage[]): boolean
   /** Takes what the database's catalog says; counts from the next Relation on, and for those that did not fit. */
   expect(tables: readonly ModelTable[]): void
   /** Nothing of a model can be told from now on, until a Relation that fits. */
@@ -243,6 +241,19 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
       return known.every(({ relation }) => relation.replicaIdentity === 'full')
     },
     faults: faults.all,
+    get drifts() {
+      return new Map([...faults.drifts].filter(([, { code }]) => code === 'CATALOG_DRIFT'))
+    },
+    wouldFit(relations, newTypes) {
+      const all = new Map(types)
+      for (const { oid, schema, name } of newTypes) all.set(oid, { schema, name })
+      return relations.every((relation) => {
+        const name = qualify(relation.schema, relation.table)
+        const model = modelByTable.get(name) ?? heirs.get(name)
+        if (model === undefined) return false
+        return layOutRow(relation, model, options.catalog, all, unpublished.get(name)).findings.length === 0
+      })
+    },
     expect(tables) {
       const named = tables.map((each) => [qualify(each.schema, each.table), each] as const)
       heirs = new Map(
@@ -264,24 +275,6 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
       writing.clear()
       partialRows.clear()
     },
-  }
-}
-
-function createPartialRows(
-  relation: RelationMessage,
-  reader: RowReader,
-  writers: readonly RelationMessage[],
-): PartialRows {
-  const { model } = reader
-  const isKeyLogged = writers.every((writer) => {
-    const logged = loggedColumns(writer)
-    const columnOf = (name: string) => model.fields.find((field) => field.name === name)?.column ?? ''
-    return model.primaryKey.every((name) => logged.has(columnOf(name)))
-  })
-  return {
-    reader:
-      reader.isKeyLogged === isKeyLogged ? reader : reader.withKeyLogged(reader.isKeyLogged && isKeyLogged),
-    oldKindOf: (message) => judgeOldKind(message, relation, writers),
   }
 }
 

@@ -21,7 +21,7 @@ export interface SlotWatchOptions {
   /** A look failed: that says nothing about the stream, which has its own connection. */
   readonly onFailedLook: (error: RowcastError) => void
   /** Does what a look leads to, on its connection; answers whether the next look is due soon. */
-  readonly settle: (query: RunQuery) => Promise<boolean>
+  readonly settle: (query: RunQuery, facts: SourceFacts) => Promise<boolean>
   /** Writes a message of ours, so that the slot moves. */
   readonly beat: (query: RunQuery) => Promise<void>
 }
@@ -56,7 +56,7 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
         const facts = await readSourceFacts(query, goal)
         if (timer === null) return
         const now = options.onFacts(facts)
-        if (now !== null && (await options.settle(query))) lookSoon()
+        if (now !== null && (await options.settle(query, facts))) lookSoon()
         if (now !== null && isHeartbeatDue(before, now)) await options.beat(query)
         if (now !== null && isSnapshotDue(now)) await sql.query(SNAPSHOT_SQL)
         before = now

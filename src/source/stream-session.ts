@@ -15,6 +15,7 @@ import type { ReplicationConnection, StreamHandler } from '../wire/connection.ts
 import type { ServerMessage } from '../wire/server-message.ts'
 import { BudgetGrace } from './budget-grace.ts'
 import { createConfirm } from './confirm-news.ts'
+import { DriftWatch } from './drift-watch.ts'
 import type { SlotReading } from './heartbeat.ts'
 import { IdentityKeeper } from './identity-keeper.ts'
 import type { PreparedStream } from './prepare-stream.ts'
@@ -98,6 +99,8 @@ export function createStreamSession(
   let receivedBytes = 0
   const slotNews = new SlotNews({ slot: goal.slot, budget: slotBudget, logger })
 
+  const drifts = new DriftWatch({ registry, take: (bytes) => take(bytes, 0, bytes.length) })
+
   function newAssembler(): TransactionAssembler {
     const output: AssemblerOutput = {
       publish(part) {
@@ -140,7 +143,10 @@ export function createStreamSession(
     intervalMs: options.watchIntervalMs,
     onFacts,
     onFailedLook,
-    settle: (query) => guard.settle(query),
+    async settle(query, { modelTables }) {
+      if (drifts.isDue) await drifts.look(query, modelTables)
+      return guard.settle(query)
+    },
     beat: (query) => guard.beat(query),
   })
 
@@ -161,6 +167,7 @@ export function createStreamSession(
     const { serverLsn } = facts
     stall.observe({ safeLsn: position.reachedLsn, serverLsn, receivedBytes, nowMs: performance.now() })
     onProgress()
+    drifts.reaches(position.reachedLsn)
     slotHealth = slotNews.note(facts)
     identities.look(facts.identityFaults)
     const drift = baseline === null ? null : judgeDrift(baseline, facts, goal)
@@ -198,6 +205,7 @@ export function createStreamSession(
         options.onPassed(position.safeLsn)
       } else relay.keepalive(walEnd)
       position.noteServerLsn(walEnd)
+      drifts.reaches(position.reachedLsn)
       guard.noteProgress(position.isCatchingUp)
       if (isWaitedFor) onProgress()
       isWaitedFor = position.isCatchingUp
@@ -218,6 +226,7 @@ export function createStreamSession(
     registry.clear()
     position.begin(identity, continuity, slotConfirmedLsn)
     isWaitedFor = position.isCatchingUp
+    drifts.reset()
     baseline = facts
     slotHealth = slotNews.note(facts)
     stall.reset()

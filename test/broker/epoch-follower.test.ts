@@ -33,7 +33,7 @@ async function shownOf(
   const [registry, relations] = [newTagRegistry(), new RelationCache()]
   const follower = new EpochFollower({
     ...{ store, relations, registry, bus: createMemoryBus(), publication: 'rowcast', preloadBytes: 1_000 },
-    ...{ models, blockMs: 1_000 },
+    ...{ models, blockMs: 1_000, watchIntervalMs: 1_000 },
     judgeTable: createRowSecurityJudge({
       ...{ role: 'app', answered: new Set<string>(), isRefusing: true, logger: silentLogger },
     }),

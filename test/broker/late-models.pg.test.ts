@@ -4,7 +4,7 @@ import { openDatabase } from '../support/database.ts'
 import { slotOf, takeChanges } from '../support/live-rowcast.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
 import { openRole, startRole } from '../support/scaled-rowcast.ts'
-import { insertTag } from '../support/tags.ts'
+import { insertTag, takeNames } from '../support/tags.ts'
 
 const insertUser = `INSERT INTO users (email) VALUES (gen_random_uuid()::text)`
 
@@ -51,6 +51,25 @@ describe.skipIf(NO_REDIS !== null)('a model that the gateway has and the tap has
       expect((await takeChanges(users, 1))[0]?.action).toBe('INSERT')
       await users.return?.()
     }
+  })
+
+  it('is one that has drifted, until the catalog says that it fits again: nobody need write', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    const roles = { redisUrl: redis.url, watchIntervalMs: 100 }
+    await using tap = await openRole(database, 'tap', roles)
+    await using gateway = await openRole(database, 'gateway', roles)
+    const { rowcast } = gateway
+    await database.query('ALTER TABLE "Tag" RENAME color TO colour')
+    await insertTag(database)
+    const drifted = () => rowcast.status().drifted.map(({ error }) => error.code)
+    await expect.poll(drifted, { timeout: 20_000 }).toEqual(['CATALOG_DRIFT'])
+    await database.query('ALTER TABLE "Tag" RENAME colour TO color')
+    await expect.poll(drifted, { timeout: 20_000 }).toEqual([])
+    const tags = rowcast.subscribe('Tag')
+    const name = await insertTag(database)
+    expect(await takeNames(tags, 1)).toEqual([name])
+    expect(tap.rowcast.status().isReady).toBe(true)
   })
 
   it('is every one while the document about the tables is missing; its tap writes it again', async () => {

@@ -90,7 +90,8 @@ describe('columns', () => {
     await playDrift(
       {},
       ['ALTER TABLE items RENAME note TO remark', touch(2)],
-      ['ALTER TABLE items RENAME remark TO note', touch(3)],
+      // Nobody writes: the catalog says that it is over.
+      ['ALTER TABLE items RENAME remark TO note'],
     )
   })
 
@@ -101,7 +102,7 @@ describe('columns', () => {
         'ALTER TABLE items ALTER id TYPE uuid USING gen_random_uuid()',
         'INSERT INTO items VALUES (gen_random_uuid())',
       ],
-      ['TRUNCATE items', 'ALTER TABLE items ALTER id TYPE bigint USING 1', touch(3)],
+      ['TRUNCATE items', 'ALTER TABLE items ALTER id TYPE bigint USING 1'],
     )
     expect(message).toContain('column "id": type 2950 cannot be read as Int')
     expect(scenario.rowcast.status().drifted).toEqual([])
