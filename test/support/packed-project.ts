@@ -1,8 +1,8 @@
 /** Somebody else's project: a folder of its own with the packed tarball of this package in it. */
 import { execFile, spawn } from 'node:child_process'
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { expect } from 'vitest'
@@ -70,6 +70,40 @@ export async function createPackedProject(options: PackedProjectOptions): Promis
   )
   const quietly = ['--no-audit', '--no-fund', '--prefer-offline']
   await run('npm', ['install', ...quietly, ...(options.packages ?? [])], { cwd: folder })
+  return projectIn(folder, env)
+}
+
+/** Packages that are installed once for many projects. */
+export interface PackageStore extends AsyncDisposable {
+  readonly folder: string
+  /** A project with these packages, linked and not copied, and the files given, by name. */
+  open(files: Readonly<Record<string, string>>, env: NodeJS.ProcessEnv): Promise<PackedProject>
+}
+
+/** Installs the packed tarball and the packages; the registry must be reachable. */
+export async function createPackageStore(packages: readonly string[]): Promise<PackageStore> {
+  const folder = await mkdtemp(join(tmpdir(), 'rowcast-store-'))
+  await writeFile(join(folder, 'package.json'), '{ "private": true }')
+  const quietly = ['--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts']
+  await run('npm', ['install', ...quietly, await packTarball(folder), ...packages], { cwd: folder })
+  return {
+    folder,
+    async open(files, env) {
+      const project = await mkdtemp(join(tmpdir(), 'rowcast-stranger-'))
+      await run('cp', ['-al', join(folder, 'node_modules'), project])
+      // What Prisma writes there is this project's own.
+      await rm(join(project, 'node_modules/.prisma'), { recursive: true, force: true })
+      for (const [name, text] of Object.entries(files)) {
+        await mkdir(dirname(join(project, name)), { recursive: true })
+        await writeFile(join(project, name), text)
+      }
+      return projectIn(project, { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: '/bin/true', ...env })
+    },
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+function projectIn(folder: string, env: NodeJS.ProcessEnv): PackedProject {
   const at = (more: NodeJS.ProcessEnv = {}) => ({ cwd: folder, env: { ...env, ...more } })
   return {
     folder,
