@@ -102,6 +102,7 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'wire/connection-target.ts': [1, 'its callbacks destroy a socket'],
   'wire/direct-socket.ts': [1, 'resumes a socket'],
   'graphql/reading/relation-batches.ts': [3, 'groups keys; what reading throws is a rejection to who waits'],
+  'graphql/reading/unique-reads.ts': [2, 'groups look-ups; what reading throws is a rejection to who waits'],
   'graphql/reading/statement-gate.ts': [
     2,
     'rejects a promise; what a statement throws is a rejection to who waits',

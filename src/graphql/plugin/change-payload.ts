@@ -17,6 +17,7 @@ import { createImageReader } from './image-reader.ts'
 import { relationsOf, type Selection } from './image-relations.ts'
 import { toImage } from './image-rows.ts'
 import { OLD_ROW, type OldRowExtension } from './old-row-type.ts'
+import { CHANGE_TYPE } from './own-change.ts'
 import { runsOwnCode } from './own-code.ts'
 import { GUARDED_FIELD } from './policy-guard.ts'
 import { type AnyBuilder, sharedChangeTypes } from './shared-change-types.ts'
@@ -82,6 +83,7 @@ function defineAction(scope: RowScope, payload: DeliveryRef, action: ChangeActio
   const ref = builder.objectRef<Delivery>(names.byAction[action]).implement({
     description: ACTION_DESCRIPTIONS[action](model.name),
     interfaces: [payload],
+    extensions: { [CHANGE_TYPE]: true },
   })
   // The same for both: what two types of a selection have under one name must be null in both or in none.
   if (action === 'INSERT' || action === 'UPDATE')

@@ -19,10 +19,13 @@ export function runsOwnCode(type: GraphQLNamedType): boolean {
 /** The extension of a copied field whose original runs code of the application. */
 export const RUNS_OWN_CODE = 'rowcastRunsOwnCode'
 
+/** What Pothos calls for a relation that was not loaded: there where the application has a resolver of its own (`t.relation({ resolve })`). */
+const FALLBACK = 'pothosPrismaFallback'
+
 /** Whether a field is a column that is shown, or a relation, and no more. */
 export function showsColumn(field: GraphQLField<unknown, object>): boolean {
   const { extensions } = field
   if (extensions[RUNS_OWN_CODE] === true) return false
   const isColumn = extensions[SHOWN_COLUMN] !== undefined || extensions['pothosExposedField'] !== undefined
-  return isColumn || relationNameOf(field) !== null
+  return isColumn || (relationNameOf(field) !== null && typeof extensions[FALLBACK] !== 'function')
 }

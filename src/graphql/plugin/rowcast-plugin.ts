@@ -34,6 +34,7 @@ import { keepScales } from './decimal-scale.ts'
 import { withImageLoader } from './image-loader.ts'
 import { createImageReader } from './image-reader.ts'
 import { withOldRowTypes } from './old-row-type.ts'
+import { giveOwnChanges } from './own-change.ts'
 import { guardSchema } from './policy-guard.ts'
 import type { AnyBuilder } from './shared-change-types.ts'
 
@@ -101,6 +102,7 @@ export class PothosRowcastPlugin<Types extends SchemaTypes> extends BasePlugin<T
     const { catalog } = builder.options.rowcast.feed
     keepScales(schema, catalog)
     const complete = withOldRowTypes(schema, catalog)
+    giveOwnChanges(complete)
     guardSchema(complete, policiesOf(builder))
     return complete
   }

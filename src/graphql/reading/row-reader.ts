@@ -13,6 +13,7 @@ import { both, keyOf, type RelationKey, type RelationLink, whereOf } from './rel
 import type { KeyedRead } from './rows-by-keys.ts'
 import { isSplit, listsOf, removeAdded, splitQuery } from './split-query.ts'
 import type { StatementGates } from './statement-gate.ts'
+import { UniqueReads } from './unique-reads.ts'
 
 /** What readers share, whatever client they read with. */
 export interface ReadBounds {
@@ -30,11 +31,13 @@ type FindOne = 'findUnique' | 'findUniqueOrThrow' | 'findFirst' | 'findFirstOrTh
 export class RowReader {
   readonly #client: PrismaClientLike
   readonly #bounds: ReadBounds
+  readonly #uniques: UniqueReads
   readonly #statements = new WeakMap<object, PrismaDelegate>()
 
   constructor(client: PrismaClientLike, bounds: ReadBounds) {
     this.#client = client
     this.#bounds = bounds
+    this.#uniques = new UniqueReads(bounds.gates)
   }
 
   /** `findMany`. @throws QUERY_OVER_LIMIT, QUERY_TOO_SLOW */
@@ -50,8 +53,10 @@ export class RowReader {
     const { base, complete } = this.#split(model, query)
     const delegate = delegateOf(this.#client, model)
     const find = Reflect.get(delegate, method) as PrismaDelegate['findFirst']
-    // No gate: Prisma reads the unique rows of one turn with one statement.
-    const row = await this.#bounds.gates.time(model, () => find.call(delegate, base))
+    const read = () => find.call(delegate, base)
+    const row = (await (method.startsWith('findUnique')
+      ? this.#uniques.find(model, base, read)
+      : this.#bounds.gates.run(model, read))) as AnyRow | null
     if (row !== null) await complete([row])
     return row
   }

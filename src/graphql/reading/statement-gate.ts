@@ -28,27 +28,20 @@ export class StatementGates {
    * Runs the statement once there is room for it.
    * @throws QUERY_TOO_SLOW when it has no result in time
    */
-  run<Result>(model: string, statement: () => Promise<Result>): Promise<Result> {
-    const gate = this.#gates.get(model) ?? new Gate(this.#timeoutMs, STATEMENTS_MAX)
+  async run<Result>(model: string, statement: () => Promise<Result>): Promise<Result> {
+    const gate = this.#gates.get(model) ?? new Gate(this.#timeoutMs)
     this.#gates.set(model, gate)
-    return this.#timed(model, gate, statement)
-  }
-
-  /** The same without waiting for room. */
-  time<Result>(model: string, statement: () => Promise<Result>): Promise<Result> {
-    return this.#timed(model, new Gate(this.#timeoutMs, 1), statement)
-  }
-
-  async #timed<Result>(model: string, gate: Gate, statement: () => Promise<Result>): Promise<Result> {
     try {
       return await gate.run(statement)
     } catch (error) {
-      if (error !== LATE && !isCanceled(error)) throw error
-      throw graphqlError(
-        'QUERY_TOO_SLOW',
-        `Reading rows of ${model} takes longer than ${this.#timeoutMs} ms.`,
-      )
+      throw this.errorOf(model, error)
     }
+  }
+
+  /** What a statement failed with, as clients may read it where it was too slow. */
+  errorOf(model: string, error: unknown): unknown {
+    if (error !== LATE && !isCanceled(error)) return error
+    return graphqlError('QUERY_TOO_SLOW', `Reading rows of ${model} takes longer than ${this.#timeoutMs} ms.`)
   }
 }
 
@@ -74,14 +67,12 @@ interface GatedStatement {
 /** At most so many statements at a time; the others wait, all of them for a bounded time. */
 class Gate {
   readonly #timeoutMs: number
-  readonly #statementsMax: number
   /** In the order in which they become late. */
   readonly #waiting: GatedStatement[] = []
   #running = 0
 
-  constructor(timeoutMs: number, statementsMax: number) {
+  constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs
-    this.#statementsMax = statementsMax
   }
 
   run<Result>(statement: () => Promise<Result>): Promise<Result> {
@@ -121,7 +112,7 @@ class Gate {
 
   #next(): void {
     this.#forgetLate()
-    if (this.#running < this.#statementsMax) this.#waiting.shift()?.begin()
+    if (this.#running < STATEMENTS_MAX) this.#waiting.shift()?.begin()
   }
 
   /** Nobody waits for them any more: a table may be locked for hours. */

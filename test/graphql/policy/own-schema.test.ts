@@ -55,7 +55,18 @@ function open() {
     }),
   })
   builder.prismaObject('Post', { fields: (t) => ({ title: t.exposeString('title') }) })
-  builder.prismaObject('Comment', { fields: (t) => ({ author: t.relation('author', { nullable: true }) }) })
+  builder.prismaObject('Comment', {
+    fields: (t) => ({
+      body: t.exposeString('body'),
+      author: t.relation('author', { nullable: true }),
+      replies: t.relation('replies', {
+        resolve: (_query, comment, _args, { name }) => {
+          if (name !== 'ada') Object.assign(comment, { body: '***' })
+          return []
+        },
+      }),
+    }),
+  })
   builder.queryType({
     fields: (t) => ({
       user: t.prismaField({
@@ -65,7 +76,15 @@ function open() {
       }),
     }),
   })
-  builder.changeSubscription('User')
+  builder.interfaceField(builder.changeSubscription('User'), 'label', (t) =>
+    t.string({
+      resolve: ({ change }, _args, { name }) => {
+        const row = change.new as { email: string }
+        if (name !== 'ada') row.email = '***'
+        return row.email
+      },
+    }),
+  )
   builder.changeSubscription('Comment')
   const schema = builder.toSchema()
   return {
@@ -110,6 +129,26 @@ it('a resolver that masks the row before in place masks it for its own viewer al
   const [seenByBob, seenByAda] = [await nextResult(bob), await nextResult(ada)]
   expect(seenByBob?.data).toEqual({ userChanged: { old: { email: 'ada@x', masked: '*** x,bob' } } })
   expect(seenByAda?.data).toEqual({ userChanged: { old: { email: 'ada@x', masked: 'ada@x x,ada' } } })
+})
+
+it('what the resolver of a relation does to its row, it does for its own viewer alone', async () => {
+  const { feed, watch } = open()
+  const source = 'subscription { commentChanged { new { replies { body } body } } }'
+  const [bob, ada] = [await watch(source, 'bob'), await watch(source, 'ada')]
+  feed.commit({ model: 'Comment', action: 'INSERT', new: { id: 1, postId: 1, body: 'text' } })
+  const [seenByBob, seenByAda] = [await nextResult(bob), await nextResult(ada)]
+  expect(seenByBob?.data).toEqual({ commentChanged: { new: { replies: [], body: '***' } } })
+  expect(seenByAda?.data).toEqual({ commentChanged: { new: { replies: [], body: 'text' } } })
+})
+
+it('what a field that was added to the change does to a row, no other field and no other viewer sees', async () => {
+  const { feed, watch } = open()
+  const source = 'subscription { userChanged { label new { email } } }'
+  const [bob, ada] = [await watch(source, 'bob'), await watch(source, 'ada')]
+  feed.commit({ model: 'User', action: 'INSERT', new: { id: 'a', email: 'ada@x', tags: [] } })
+  const [seenByBob, seenByAda] = [await nextResult(bob), await nextResult(ada)]
+  expect(seenByBob?.data).toEqual({ userChanged: { label: '***', new: { email: 'ada@x' } } })
+  expect(seenByAda?.data).toEqual({ userChanged: { label: 'ada@x', new: { email: 'ada@x' } } })
 })
 
 it('a related row that is read once for many is each viewer’s own', async () => {

@@ -1,0 +1,35 @@
+/**
+ * Stage 7, graphql. Fields that the application adds to a change (`builder.interfaceField`). What they get is theirs: the change
+ * that subscriptions share holds rows which a resolver that masks in place would mask for everybody.
+ */
+import { defaultFieldResolver, type GraphQLField, type GraphQLSchema, isObjectType } from 'graphql'
+import type { Delivery } from '../../bus/bus.ts'
+
+/** rowcast's own fields of a change: they only look. */
+const OWN_FIELDS: ReadonlySet<string> = new Set([
+  ...['action', 'old', 'new', 'key', 'changed', 'unavailable'],
+  ...['transition', 'cursor', 'committedAt', 'transaction'],
+])
+
+/** Set as an extension of the types of a change. */
+export const CHANGE_TYPE = 'rowcastChange'
+
+/** Gives every other field of a change a change of its own. */
+export function giveOwnChanges(schema: GraphQLSchema): void {
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isObjectType(type) || type.extensions[CHANGE_TYPE] !== true) continue
+    for (const field of Object.values(type.getFields())) {
+      if (!OWN_FIELDS.has(field.name)) giveOwnChange(field)
+    }
+  }
+}
+
+function giveOwnChange(field: GraphQLField<unknown, unknown>): void {
+  const { resolve = defaultFieldResolver } = field
+  field.resolve = (delivery, args, context, info) =>
+    resolve(ownDelivery(delivery as Delivery), args, context, info)
+}
+
+function ownDelivery({ change, transition, hidesOld, hidesNew, isLastOfTransaction }: Delivery): Delivery {
+  return { change: change.fresh(), transition, hidesOld, hidesNew, isLastOfTransaction }
+}
