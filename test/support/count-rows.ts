@@ -5,6 +5,8 @@ import pg from 'pg'
 export interface RowCount {
   /** Rows since the last reset. */
   readonly rows: number
+  /** Statements since the beginning. */
+  readonly statements: number
   reset(): void
   /** A pool whose rows are counted. */
   poolFor(connectionString: string): pg.Pool
@@ -14,10 +16,14 @@ export interface RowCount {
 /** Begins at 0. */
 export function countRows(): RowCount {
   let rows = 0
+  let statements = 0
   const pools: pg.Pool[] = []
   return {
     get rows() {
       return rows
+    },
+    get statements() {
+      return statements
     },
     reset() {
       rows = 0
@@ -27,6 +33,9 @@ export function countRows(): RowCount {
       pool.on('connect', (client) => {
         // Typed as a public part of the driver nowhere: each DataRow message as it comes from the socket.
         const { connection } = client as pg.PoolClient & { readonly connection: NodeJS.EventEmitter }
+        connection.on('commandComplete', () => {
+          statements += 1
+        })
         connection.on('dataRow', () => {
           rows += 1
         })

@@ -54,7 +54,7 @@ function statementOf(
   )
   const columns = found.columns.map(quoteIdentifier).join()
   const inner = `SELECT 1 FROM ${found.table} WHERE (${columns}) IN (${tuples.join()}) LIMIT ${max + 1}`
-  return { text: `SELECT count(*)::int AS rows FROM (${inner}) AS some`, values }
+  return { text: `SELECT count(*)::int AS rows FROM (${inner}) AS counted`, values }
 }
 
 interface Columns {

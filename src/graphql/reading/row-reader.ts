@@ -32,6 +32,8 @@ export class RowReader {
   readonly #client: PrismaClientLike
   readonly #bounds: ReadBounds
   readonly #uniques: UniqueReads
+  /** Relations whose rows could not be counted: not tried again, as an application may log what fails. */
+  readonly #uncountable = new Set<string>()
   readonly #statements = new WeakMap<object, PrismaDelegate>()
 
   constructor(client: PrismaClientLike, bounds: ReadBounds) {
@@ -144,8 +146,14 @@ export class RowReader {
 
   #counter(link: RelationLink): KeyedRead['countUpTo'] {
     const { catalog, gates } = this.#bounds
-    return (keys, max) =>
-      gates.run(link.relation.model, () => countKeys(this.#client, catalog, { link, keys, max }))
+    const name = `${link.parent}.${link.relation.name}`
+    return async (keys, max) => {
+      if (this.#uncountable.has(name)) return null
+      const count = () => countKeys(this.#client, catalog, { link, keys, max })
+      const rows = await gates.run(link.relation.model, count)
+      if (rows === null) this.#uncountable.add(name)
+      return rows
+    }
   }
 
   #specOf(model: string): ModelSpec {

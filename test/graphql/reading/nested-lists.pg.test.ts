@@ -7,6 +7,8 @@ import { execute, parse } from 'graphql'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PrismaClient } from '../../../prisma/generated/client/client.ts'
 import { catalog } from '../../../prisma/generated/rowcast.ts'
+import { countKeys } from '../../../src/graphql/reading/count-keys.ts'
+import { linkOf, relationOf } from '../../../src/graphql/reading/relation-link.ts'
 import { buildServiceSchema } from '../../../src/graphql/service-schema.ts'
 import { countRows, type RowCount } from '../../support/count-rows.ts'
 import { openDatabase, type TestDatabase } from '../../support/database.ts'
@@ -164,6 +166,35 @@ describe('lists in lists', () => {
     const { data } = await ask('{ posts(take: 20) { comments(take: 2) { body } } }', { models })
     const select = { comments: { where, ...byKey, take: 2, select: { body: true } } }
     expect(data).toEqual({ posts: plain(await prisma.post.findMany({ ...byKey, take: 20, select })) })
+  })
+})
+
+describe('keys', () => {
+  const count = async (model: string, name: string, keys: readonly object[], max: number) => {
+    const spec = catalog.models[model as 'Post']
+    const link = linkOf(catalog, spec, relationOf(spec, name))
+    return countKeys(prisma, catalog, { link, keys: keys as never, max })
+  }
+
+  it('are counted up to a bound: by a foreign key, through a join table, by text', async () => {
+    expect(await count('Post', 'comments', [{ postId: 8 }, { postId: 9 }], 100)).toBe(1 + 2)
+    expect(await count('Post', 'comments', [{ postId: 7 }, { postId: 8 }], 100)).toBe(101)
+    const tagged = await prisma.tag.findUniqueOrThrow({ where: { id: 1 }, include: { posts: true } })
+    expect(await count('Tag', 'posts', [{ id: 1 }], 1_000)).toBe(tagged.posts.length)
+    const post = await prisma.post.findUniqueOrThrow({ where: { id: 3 }, include: { tags: true } })
+    expect(await count('Post', 'tags', [{ id: 3 }], 1_000)).toBe(post.tags.length)
+    const { authorId } = post
+    expect(await count('User', 'posts', [{ authorId }], 1_000)).toBe(3)
+  })
+
+  it('are read together but for those that have very many rows', async () => {
+    await ask('{ posts(take: 1) { id } }')
+    const before = counted.statements
+    const { data, rows } = await ask('{ posts(take: 60) { comments(take: 2) { body } } }')
+    const select = { comments: { ...byKey, take: 2, select: { body: true } } }
+    expect(counted.statements - before).toBeLessThan(40)
+    expect(rows).toBeLessThan(800)
+    expect(data).toEqual({ posts: plain(await prisma.post.findMany({ ...byKey, take: 60, select })) })
   })
 })
 
