@@ -114,8 +114,10 @@ export class BrokerArchive implements OlderLog {
         if (isFollowing && from !== null && compareEntryIds(entry.previous, from) > 0) {
           throw resync('it is older than what is retained')
         }
-        feedOrResync(feeder, entry)
         from = entry.id
+        // All that is retained begins with a whole transaction: of one whose beginning was trimmed nothing is shown.
+        if (!isFollowing && entry.previous.lsn === entry.id.lsn) continue
+        feedOrResync(feeder, entry)
         isFollowing = true
       }
       if (damage !== null && entries.length === 0) throw resync(UNREADABLE)

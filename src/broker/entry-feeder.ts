@@ -13,7 +13,7 @@ import {
 } from '../changes/assembler.ts'
 import type { StreamEpoch } from '../changes/cursor.ts'
 import type { SoftDeleteFields } from '../changes/soft-delete.ts'
-import { isRowcastError, RowcastError } from '../errors.ts'
+import { RowcastError } from '../errors.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
 import type { Message, RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
 import { type Entry, readRecords } from './entry-codec.ts'
@@ -191,18 +191,24 @@ function changeCountOf(message: Message): number {
   return message.kind === 'message' ? 0 : 1
 }
 
-/** Feeds entries until one does not follow, or cannot be read: then why. */
-export function feedAll(
-  feeder: EntryFeeder,
-  entries: readonly Entry[],
-): 'broker-trimmed' | 'broker-unreadable' | null {
+/** Why reading cannot go on where it stands. */
+export interface FeedFault {
+  /** Of a gap. */
+  readonly reason: 'broker-trimmed' | 'broker-unreadable'
+  readonly cause?: unknown
+}
+
+/**
+ * Feeds entries until one does not follow, or cannot be read: then why. Whatever reading it throws, it would throw again:
+ * the entry is not asked for once more.
+ */
+export function feedAll(feeder: EntryFeeder, entries: readonly Entry[]): FeedFault | null {
   for (const entry of entries) {
-    if (!feeder.follows(entry)) return 'broker-trimmed'
+    if (!feeder.follows(entry)) return { reason: 'broker-trimmed' }
     try {
       feeder.feed(entry)
-    } catch (error) {
-      if (isRowcastError(error)) return 'broker-unreadable'
-      throw error
+    } catch (cause) {
+      return { reason: 'broker-unreadable', cause }
     }
   }
   return null

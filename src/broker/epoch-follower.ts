@@ -5,12 +5,12 @@
 import type { Buffer } from 'node:buffer'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
+import { describeError } from '../describe-error.ts'
 import { RowcastError } from '../errors.ts'
-import { DriftWatch } from '../source/drift-watch.ts'
-import type { RunQuery } from '../source/run-query.ts'
 import { toLsn } from '../wire/lsn.ts'
 import { applyBarrier } from './apply-barrier.ts'
-import { otherDatabase, streamGap, toBrokerError } from './broker-faults.ts'
+import { otherDatabase, streamGap } from './broker-faults.ts'
+import { DriftLooks, type DriftLooksOptions } from './drift-looks.ts'
 import { type EntryFeeder, type FeederOutput, feedAll } from './entry-feeder.ts'
 import { compareEntryIds, type EntryId } from './entry-id.ts'
 import { type Epoch, judgePassage } from './epoch.ts'
@@ -22,17 +22,15 @@ import { type Mark, StreamReader } from './stream-reader.ts'
 import { TapSignal } from './tap-signal.ts'
 
 /** What a follower needs. */
-export interface EpochFollowerOptions extends ModelGateOptions {
+export interface EpochFollowerOptions
+  extends ModelGateOptions,
+    Pick<DriftLooksOptions, 'askDatabase' | 'watchIntervalMs'> {
   readonly store: EpochStore
   readonly relations: RelationCache
   readonly createFeeder: (output: FeederOutput, position: EntryId) => EntryFeeder
   readonly onMessage: (message: EmittedMessage) => void
   /** Undecoded bytes of the stream that a fresh log begins with. */
   readonly preloadBytes: number
-  /** Asks PostgreSQL, on a connection of a moment, what tables look like. @default nobody is asked */
-  readonly askDatabase?: ((ask: (query: RunQuery) => Promise<void>) => Promise<void>) | undefined
-  /** How often it is asked while a model has drifted, in milliseconds. */
-  readonly watchIntervalMs: number
   /** How long one read waits, in milliseconds. */
   readonly blockMs: number
   /** Something was read, or a tap was heard. */
@@ -48,8 +46,7 @@ const NO_EPOCH_INTERVAL_MS = 100
 export class EpochFollower {
   readonly #options: EpochFollowerOptions
   readonly #gate: ModelGate
-  readonly #drifts: DriftWatch
-  #driftLookAtMs = 0
+  readonly #drifts: DriftLooks
   #epoch: Epoch | null = null
   #feeder: EntryFeeder | null = null
   #reader: StreamReader | null = null
@@ -63,7 +60,7 @@ export class EpochFollower {
     this.#options = options
     this.#gate = new ModelGate(options)
     const take = (bytes: Buffer) => this.#feeder?.describe(bytes)
-    this.#drifts = new DriftWatch({ registry: options.registry, take })
+    this.#drifts = new DriftLooks({ ...options, take })
   }
 
   get epoch(): Epoch | null {
@@ -103,7 +100,7 @@ export class EpochFollower {
     try {
       while (!signal.aborted && !this.#options.isStale()) {
         await this.#lookAtEpochs(connection)
-        this.#lookAtDrifts()
+        this.#drifts.look(this.#gate.tables)
         const isOpen = this.#epoch?.isOpen && !this.#isMissing
         if (isOpen && (await this.#isGateOpen(connection))) await this.#readForAWhile(connection, signal)
         else await delay(NO_EPOCH_INTERVAL_MS, undefined, { signal }).catch(() => {})
@@ -137,17 +134,6 @@ export class EpochFollower {
     return true
   }
 
-  /** A table that fits again comes with its next row only: the database is asked, beside what is read meanwhile. */
-  #lookAtDrifts(): void {
-    const { askDatabase, watchIntervalMs, logger } = this.#options
-    const isDue = this.#drifts.isDue && performance.now() - this.#driftLookAtMs >= watchIntervalMs
-    if (!isDue || askDatabase === undefined) return
-    this.#driftLookAtMs = performance.now()
-    askDatabase((query) => this.#drifts.look(query, this.#gate.tables)).catch((error: unknown) => {
-      logger.debug('The tables could not be looked at.', { code: toBrokerError(error).code })
-    })
-  }
-
   /** Nothing is read of another cluster, whoever gave it our keys. @throws BROKER_OTHER_DATABASE */
   async #checkIsNoStrangers(connection: RedisConnection): Promise<void> {
     const stranger = await this.#options.store.findStranger(connection)
@@ -168,9 +154,10 @@ export class EpochFollower {
         feeder.readAfter,
         this.#isFollowing ? this.#options.blockMs : 0,
       )
-      const fault = feedAll(feeder, entries) ?? (damage === null ? null : 'broker-unreadable')
+      const damaged = damage === null ? null : { reason: 'broker-unreadable', cause: damage.error }
+      const fault = feedAll(feeder, entries) ?? damaged
       if (fault !== null) {
-        this.#startOver(fault)
+        this.#startOver(fault.reason, fault.cause)
         return
       }
       if (mark !== null) await this.#hear(connection, reader, mark)
@@ -238,17 +225,22 @@ export class EpochFollower {
   }
 
   /** Changes are missing: everybody is told, and a new history begins. */
-  #startOver(reason: string): void {
+  #startOver(reason: string, cause?: unknown): void {
     const error = streamGap(reason)
-    this.#options.logger.error(error.message, { code: error.code, reason })
+    const why = cause === undefined ? {} : describeError(cause)
+    this.#options.logger.error(error.message, { ...why, code: error.code, reason })
     this.#feeder = null
     this.#isFollowing = false
     this.#options.bus.gap(error)
   }
 
-  async #startFresh(connection: RedisConnection, epoch: Epoch): Promise<void> {
+  async #startFresh(
+    connection: RedisConnection,
+    epoch: Epoch,
+    preloadBytes = this.#options.preloadBytes,
+  ): Promise<void> {
     const reader = this.#readerOf(connection, epoch)
-    const { entries, last, end } = await reader.readNewest(this.#options.preloadBytes)
+    const { entries, last, end } = await reader.readNewest(preloadBytes)
     if (last === null) {
       this.#epoch = null
       throw new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in Redis.')
@@ -276,8 +268,13 @@ export class EpochFollower {
       serverLsn: toLsn(last.lsn + 1n),
     })
     this.#isPreloading = true
-    for (const entry of preloaded) feeder.feed(entry)
+    const fault = feedAll(feeder, preloaded)
     this.#isPreloading = false
+    if (fault !== null) {
+      // It would be the same the next time: the log begins with nothing.
+      this.#startOver(fault.reason, fault.cause)
+      return this.#startFresh(connection, epoch, 0)
+    }
     if (end !== null) feeder.passOver(end)
     this.#feeder = feeder
     this.#reader = reader

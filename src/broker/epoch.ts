@@ -154,7 +154,8 @@ export function judgePassage(known: Epoch, position: EntryId, next: Epoch): Pass
     return { kind: 'go-on', position: compareEntryIds(position, next.floor) < 0 ? next.floor : position }
   }
   if (next.timeline !== known.timeline) return { kind: 'gap', reason: 'timeline-unknown' }
-  if (position.lsn > next.serverLsn) return { kind: 'gap', reason: 'server-behind' }
+  // A commit that begins where the server's WAL ends is not in it.
+  if (position.lsn >= next.serverLsn) return { kind: 'gap', reason: 'server-behind' }
   if (compareEntryIds(position, next.floor) < 0) return { kind: 'gap', reason: next.reason ?? 'broker-lost' }
   return { kind: 'go-on', position }
 }

@@ -91,7 +91,8 @@ export class History {
     if (comparePositions(cursor.position, this.log.floorOf(model)) < 0)
       return this.resync('it is older than what is retained')
     const { commitLsn } = cursor.position
-    if (commitLsn > this.#serverLsn && commitLsn > this.log.newest.commitLsn) return this.notReached()
+    // A commit that begins where the server's WAL ends is not in it.
+    if (commitLsn >= this.#serverLsn && commitLsn > this.log.newest.commitLsn) return this.notReached()
     return null
   }
 

@@ -41,7 +41,9 @@ export function barrierSql({ published, cut, cleanFrom }: Barrier, slot: string)
 /**
  * The barrier that a message is for the readers of a slot; null for every other message, and for what the readers of
  * another slot know: they may have another publication, and have missed other changes. Whoever may write to the database
- * may write one: it can end subscriptions with RESYNC_REQUIRED, and do nothing else.
+ * may write one: it can end subscriptions with RESYNC_REQUIRED, and have what it says is published taken for what was, so
+ * that a gap of that moment goes unnoticed. It brings no row to anybody. REVOKE EXECUTE ON FUNCTION
+ * pg_logical_emit_message keeps roles from it.
  */
 export function parseBarrier(
   message: Pick<EmittedMessage, 'prefix' | 'content' | 'transaction'>,

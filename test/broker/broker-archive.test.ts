@@ -25,6 +25,31 @@ async function readNames(archive: BrokerArchive): Promise<string[]> {
 }
 
 describe.skipIf(NO_REDIS !== null)('all that the stream has of a model', () => {
+  it('begins with a whole transaction, also where the stream was trimmed within one', async () => {
+    await using redis = await openRedis()
+    const connection = await openRedisConnection({ url: redis.url, name: 'tap' })
+    const store = await createEpoch(connection, 'slot')
+    const large = Array.from({ length: 1_200 }, () => 'large')
+    await writeBatch(
+      connection,
+      store,
+      [],
+      [...insertTag(toLsn(200n), ...large), ...insertTag(toLsn(5_000n), 'next')],
+    )
+    const key = store.keys.epoch(EPOCH.id).changes
+    expect(await connection.send(['XTRIM', key, 'MINID', '=', '200-600'])).toBe(2)
+    const relations = new RelationCache()
+    const archive = new BrokerArchive({
+      ...{ url: redis.url, name: 'archive', answerTimeoutMs: 10_000, store, relations },
+      ...{ epochNow: () => EPOCH, safeNow: () => 7_000n },
+      createFeeder: (output, position) =>
+        new EntryFeeder({ registry: newTagRegistry(), relations, softDelete: new Map(), output }, position),
+    })
+    expect(await readNames(archive)).toEqual(['next'])
+    await archive.close()
+    connection.destroy()
+  })
+
   it('goes across no gap, however much stands before it', async () => {
     await using redis = await openRedis()
     const connection = await openRedisConnection({ url: redis.url, name: 'tap' })

@@ -181,6 +181,13 @@ describe('judgePassage', () => {
     ],
     ['finds another database', at(700), next({ systemId: '8' }), { kind: 'gap', reason: 'other-cluster' }],
     ['finds another timeline', at(700), next({ timeline: 2 }), { kind: 'gap', reason: 'timeline-unknown' }],
+    [
+      'has a commit that a restored server has not',
+      at(1_000),
+      next({}),
+      { kind: 'gap', reason: 'server-behind' },
+    ],
+    ['has all of a restored server', at(999), next({}), { kind: 'go-on', position: at(999) }],
     ['is ahead of a restored server', at(1_001), next({}), { kind: 'gap', reason: 'server-behind' }],
     [
       ...(['read all before a promotion', at(400)] as const),

@@ -32,18 +32,19 @@ export async function createEpoch(connection: RedisConnection, slot: string): Pr
   return store
 }
 
-/** A transaction that inserts a row of this name. */
-export function insertTag(commitLsn: Lsn, name: string): readonly MessageSpec[] {
+/** A transaction that inserts a row of each name. */
+export function insertTag(commitLsn: Lsn, ...names: readonly string[]): readonly MessageSpec[] {
   const columns = [
     { name: 'id', typeOid: 23, typeModifier: -1, isKey: true },
     { name: 'name', typeOid: 1043, typeModifier: 64, isKey: true },
     { name: 'color', typeOid: 1042, typeModifier: 11, isKey: true },
   ]
   const table = { oid: TAG, schema: 'public', table: 'Tag', replicaIdentity: 'full', columns } as const
-  const row = { relationOid: TAG, oldKind: 'none', old: null, new: [text('1'), text(name), null] } as const
+  const rowOf = (name: string) =>
+    ({ relationOid: TAG, oldKind: 'none', old: null, new: [text('1'), text(name), null] }) as const
   return transactionOf(commitLsn, [
     { kind: 'relation', streamXid: null, ...table },
-    { kind: 'insert', streamXid: null, ...row },
+    ...names.map((name): MessageSpec => ({ kind: 'insert', streamXid: null, ...rowOf(name) })),
   ])
 }
 
