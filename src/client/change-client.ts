@@ -20,6 +20,8 @@ export interface ChangeSink<Data> extends Sink<ChangeResult<Data>> {
   connected?(): void
   /** The connection is lost, and tried again. */
   lost?(): void
+  /** A cursor without a change: everything that stands before it has come. */
+  bookmark?(cursor: string): void
 }
 
 /**

@@ -7,18 +7,26 @@ export interface StreamEvent {
   readonly data: string
 }
 
+/** Whom a parser tells. */
+export interface EventStreamListener {
+  onEvent(event: StreamEvent): void
+  /** An id that came without an event: everything up to it has come. */
+  onBookmark(id: string): void
+}
+
 /** Cuts text that comes in pieces into events. What is longer than the bound ends it. */
 export class EventStreamParser {
-  readonly #onEvent: (event: StreamEvent) => void
+  readonly #listener: EventStreamListener
   readonly #charactersMax: number
   #line = ''
   #name = ''
   #data: string[] = []
+  #id: string | null = null
   #characters = 0
   #endedWithReturn = false
 
-  constructor(onEvent: (event: StreamEvent) => void, charactersMax: number) {
-    this.#onEvent = onEvent
+  constructor(listener: EventStreamListener, charactersMax: number) {
+    this.#listener = listener
     this.#charactersMax = charactersMax
   }
 
@@ -49,14 +57,18 @@ export class EventStreamParser {
     const value = colon < 0 ? '' : line.slice(colon + (line[colon + 1] === ' ' ? 2 : 1))
     if (field === 'event') this.#name = value
     if (field === 'data') this.#data.push(value)
+    if (field === 'id') this.#id = value
   }
 
   #endEvent(): void {
     const event = { name: this.#name || 'message', data: this.#data.join('\n') }
     const hasEvent = this.#name !== '' || this.#data.length > 0
+    const id = this.#id
+    this.#id = null
     this.#name = ''
     this.#data = []
     this.#characters = 0
-    if (hasEvent) this.#onEvent(event)
+    if (hasEvent) this.#listener.onEvent(event)
+    else if (id !== null && id !== '') this.#listener.onBookmark(id)
   }
 }

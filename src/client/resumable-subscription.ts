@@ -171,6 +171,9 @@ async function* attempt<Data extends object>(
     complete: () => inbox.end(null),
     connected: () => onConnection?.(true),
     lost: () => onConnection?.(false),
+    bookmark(cursor) {
+      position.cursor = cursor
+    },
   }
   const unsubscribe = client.subscribe<Data>(payload, sink)
   const forgetBookmarks = watchBookmarks(client, extensions, (cursor) => {

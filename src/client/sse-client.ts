@@ -167,7 +167,8 @@ async function readStream(
     sink.next(JSON.parse(data) as never)
     onResult()
   }
-  const parser = new EventStreamParser(onEvent, EVENT_CHARACTERS_MAX)
+  const onBookmark = (cursor: string) => sink.bookmark?.(cursor)
+  const parser = new EventStreamParser({ onEvent, onBookmark }, EVENT_CHARACTERS_MAX)
   const decoder = new TextDecoder()
   const reader = body.getReader()
   try {

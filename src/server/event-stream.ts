@@ -23,6 +23,9 @@ export interface EventStreamOptions {
   readonly isStopping: () => boolean
 }
 
+/** A cursor that everything stands before that a stream has given; null while there is none. */
+export type Bookmark = () => string | null
+
 /** How long an EventSource waits that has nothing to come back for: as good as for good. */
 const RETRY_NEVER_MS = 86_400_000
 const RETRY_SOON_MS = 1_000
@@ -32,19 +35,27 @@ const COMMENT = ':\n\n'
 export function createEventStream(
   result: AsyncIterable<ExecutionResult> | ExecutionResult,
   { Response, ReadableStream, TextEncoder }: FetchAPI,
-  options: EventStreamOptions,
+  options: EventStreamOptions & { readonly bookmark?: Bookmark | undefined },
 ): Response {
   const isStream = Symbol.asyncIterator in result
   const results = isStream ? result[Symbol.asyncIterator]() : iterateOne(result)
   const encoder = new TextEncoder()
   let ping: NodeJS.Timeout | undefined
   let last: ExecutionResult = {}
+  let lastBookmark: string | null = null
+  /** An id without data is no event to any client: an EventSource comes back with it, others pass over it. */
+  function signOfLife(): string {
+    const bookmark = options.bookmark?.() ?? null
+    if (bookmark === null || bookmark === lastBookmark) return COMMENT
+    lastBookmark = bookmark
+    return `id: ${bookmark}\n\n`
+  }
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       // Some clients wait for a first byte before they know that the stream is open.
       controller.enqueue(encoder.encode(COMMENT))
       const comment = options.guard.wrap('keep an event stream alive', () => {
-        if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(COMMENT))
+        if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(signOfLife()))
       })
       ping = setInterval(comment, options.pingIntervalMs)
     },

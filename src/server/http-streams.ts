@@ -10,9 +10,10 @@ import type { Guard } from '../guard.ts'
 import type { ConnectionCounter } from './client-address.ts'
 import { CONNECTION, type ConnectionState, type PipelinePlugin } from './connection-state.ts'
 import { isLongerThan, payloadTooLarge } from './delivery-failure.ts'
-import { createEventStream, type EventStreamOptions, formatResult } from './event-stream.ts'
+import { type Bookmark, createEventStream, type EventStreamOptions, formatResult } from './event-stream.ts'
 import { resultBytesMax } from './introspection.ts'
 import type { ErrorMask } from './mask-error.ts'
+import { ResultStream } from './result-stream.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import { createStreamRegistry } from './stream-registry.ts'
 
@@ -50,6 +51,8 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
     source[Symbol.asyncIterator]().return?.(),
   )
   const streams = createStreamRegistry<ExecutionResult>()
+  /** By request: Yoga hands on a stream of its own. */
+  const bookmarks = new WeakMap<Request, Bookmark>()
   const failure = (error: unknown): ExecutionResult => ({ errors: [errorMask.mask(error)] })
   const events: EventStreamOptions = { ...options, mask: errorMask.mask }
 
@@ -97,8 +100,11 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
         if (connection === undefined || connection.kind === 'websocket') return undefined
         return {
           onSubscribeResult({ result, setResult }) {
-            if (Symbol.asyncIterator in result)
-              setResult(track(result, connection, args.contextValue.res) as typeof result)
+            if (!(Symbol.asyncIterator in result)) return
+            const tracked = track(result, connection, args.contextValue.res)
+            const { request } = args.contextValue
+            if (result instanceof ResultStream) bookmarks.set(request, () => result.bookmark())
+            setResult(tracked as typeof result)
           },
         }
       },
@@ -125,7 +131,9 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
           setResultProcessor((_result, { Response }) => notAcceptable(Response, isStream), 'application/json')
         } else if (isStream || acceptsEventsAlone(request)) {
           const one = result as AsyncIterable<ExecutionResult> | ExecutionResult
-          setResultProcessor((_result, fetchApi) => createEventStream(one, fetchApi, events), EVENT_STREAM)
+          const bookmark = bookmarks.get(request)
+          const own = { ...events, bookmark }
+          setResultProcessor((_result, fetchApi) => createEventStream(one, fetchApi, own), EVENT_STREAM)
         }
       },
       onResponse({ response }) {

@@ -55,6 +55,8 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
   #ahead: ResultsAhead | null = null
   #frames: FrameStream | null = null
   #isOver = false
+  /** Whether all that has come was handed on. */
+  #isAwaiting = false
 
   constructor(options: ResultStreamOptions) {
     this.#options = options
@@ -65,9 +67,11 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
     this.#frames = new FrameStream(this.#options, route)
   }
 
-  /** A cursor that everything stands before that was sent as frames; null while something waits. */
+  /** A cursor that everything stands before that was handed on; null while something waits. */
   bookmark(): string | null {
-    return this.#isOver ? null : (this.#frames?.bookmark() ?? null)
+    if (this.#isOver) return null
+    if (this.#frames !== null) return this.#frames.bookmark()
+    return this.#isAwaiting ? (this.#options.source.pull?.bookmark?.() ?? null) : null
   }
 
   async next(): Promise<IteratorResult<TextResult, undefined>> {
@@ -119,7 +123,10 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
     const { source, group, args } = this.#options
     this.#ahead ??= new ResultsAhead((delivery) => group.resultOf(delivery, args))
     if (this.#ahead.first === undefined) {
-      const { done, value } = await source.next()
+      this.#isAwaiting = true
+      const { done, value } = await source.next().finally(() => {
+        this.#isAwaiting = false
+      })
       if (done === true || this.#isOver) return undefined
       this.#ahead.add(value)
     }

@@ -120,7 +120,7 @@ it('the signal ends an iteration that waits for its first cursor', async () => {
 
 it('a line break that is cut in two is one, though nothing comes in between', () => {
   const events: unknown[] = []
-  const parser = new EventStreamParser((event) => events.push(event), 1_000)
+  const parser = new EventStreamParser({ onEvent: (event) => events.push(event), onBookmark() {} }, 1_000)
   for (const piece of ['event: next\r', '', '\ndata: a\r\n', 'data: b\r', '\n: comment\n\r\n'])
     parser.push(piece)
   expect(events).toEqual([{ name: 'next', data: 'a\nb' }])
