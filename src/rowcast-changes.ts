@@ -1,6 +1,6 @@
 /** Beside the spine. From what the library's users ask for to what the bus takes, and back. */
 import type { BusSubscription } from './bus/bus.ts'
-import type { ChangeAction } from './changes/change.ts'
+import type { AnyChange, ChangeAction } from './changes/change.ts'
 
 /** One action is a list of one. */
 export const actionsOf = (action: ChangeAction | readonly ChangeAction[] | undefined) =>
@@ -9,14 +9,18 @@ export const actionsOf = (action: ChangeAction | readonly ChangeAction[] | undef
 /**
  * Deliveries → changes, each with rows of its own: what one subscriber does to a row, no other sees. The one place where
  * the runtime's any-model change gets its model's type.
+ * @param omitted fields that the rows of the Prisma Client do not have
  */
-export function changesOf<C>(deliveries: BusSubscription): AsyncIterableIterator<C> {
+export function changesOf<C>(
+  deliveries: BusSubscription,
+  omitted: ReadonlySet<string>,
+): AsyncIterableIterator<C> {
   return {
     async next() {
       const result = await deliveries.next()
       return result.done
         ? { done: true, value: undefined }
-        : { done: false, value: result.value.change.fresh() as C }
+        : { done: false, value: withoutFields(result.value.change.fresh(), omitted) as C }
     },
     async return() {
       await deliveries.return()
@@ -26,4 +30,25 @@ export function changesOf<C>(deliveries: BusSubscription): AsyncIterableIterator
       return this
     },
   }
+}
+
+/** Takes fields out of a change of one's own, when somebody looks at them: nothing is decoded before. */
+function withoutFields(change: AnyChange, omitted: ReadonlySet<string>): AnyChange {
+  if (omitted.size === 0 || change.action === 'TRUNCATE') return change
+  const decoded: unknown = Object.getPrototypeOf(change)
+  const define = (name: keyof AnyChange, from: (value: unknown) => unknown) => {
+    Object.defineProperty(change, name, { get: () => from(Reflect.get(Object(decoded), name, change)) })
+  }
+  const { operation } = change
+  for (const side of ['old', 'new'] as const) define(side, (row) => withoutKeys(row, omitted))
+  for (const names of ['changed', 'unavailable'] as const)
+    define(names, (all) => (all as readonly string[]).filter((name) => !omitted.has(name)))
+  // What PostgreSQL did is a change, too, where it was told as something else.
+  if (operation !== change) withoutFields(operation as AnyChange, omitted)
+  return change
+}
+
+function withoutKeys(row: unknown, omitted: ReadonlySet<string>): unknown {
+  if (typeof row === 'object' && row !== null) for (const name of omitted) Reflect.deleteProperty(row, name)
+  return row
 }

@@ -20,6 +20,7 @@ import { serverStopping } from './bus/server-stopping.ts'
 import { StreamPresence } from './bus/stream-presence.ts'
 import { guardTimers, NODE_TIMERS } from './bus/time-slices.ts'
 import type { ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
+import { omittedByPrisma, withPrismaOmit } from './catalog/prisma-omit.ts'
 import { createRelationRegistry, type RelationRegistry } from './catalog/relation-registry.ts'
 import { MONEY_SCALE_DEFAULT } from './catalog/values/decimal-codecs.ts'
 import { findModel } from './config/find-model.ts'
@@ -67,7 +68,7 @@ const SLOT_NAME = /^[a-z0-9_]{1,63}$/
  */
 export function createRowcast<Types extends ModelTypeMap>(options: RowcastOptions<Types>): Rowcast<Types> {
   const catalog: typeof options.catalog = {
-    ...options.catalog,
+    ...withPrismaOmit(options.catalog, options.prisma),
     '~moneyScale': () => registry?.moneyScale ?? MONEY_SCALE_DEFAULT,
   }
   const logger = createSafeLogger(options.logger ?? createConsoleLogger())
@@ -199,7 +200,8 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
       const { action, where, old, new: after, changed, ...request } = subscribeOptions
       const actions = actionsOf(action)
       const filter = parseChangeFilter(modelOf(model), catalog, { where, old, new: after, changed })
-      return changesOf(rowcast.subscribeDeliveries({ model, actions, filter, ...request }))
+      const deliveries = rowcast.subscribeDeliveries({ model, actions, filter, ...request })
+      return changesOf(deliveries, omittedByPrisma(options.prisma, model))
     },
     subscribeDeliveries(request) {
       checkServesChanges(scaling.role)

@@ -11,6 +11,7 @@ import { buildActivitySchema } from './graphql/activity/activity-schema.ts'
 import { secretFields } from './graphql/policy/secret-fields.ts'
 import { buildServiceSchema } from './graphql/service-schema.ts'
 import type { ServiceSchemaOptions } from './graphql/service-types.ts'
+import { shownByPrisma } from './graphql/shown-models.ts'
 import { createGuard, type Guard } from './guard.ts'
 import type { Logger } from './log.ts'
 import { type ConnectionCounts, createMetrics, type Metrics } from './observe/metrics.ts'
@@ -52,11 +53,12 @@ export interface Service {
  * Wires a service; nothing connects or listens before `start()`.
  * @throws CONFIG_…, CATALOG_…, GRAPHQL_BAD_SCHEMA
  */
-export function createService(config: Config, options: ServiceOptions): Service {
+export function createService(given: Config, options: ServiceOptions): Service {
+  const reads = readLimitsOf(given)
+  const prisma = createQueryClient(given, reads.timeoutMs)
+  const config = shownByPrisma(given, prisma)
   const { catalog, databaseUrl, models, slot, publication } = config
   const { logger } = options
-  const reads = readLimitsOf(config)
-  const prisma = createQueryClient(config, reads.timeoutMs)
   const rowcast = createRowcast({
     catalog,
     connectionString: databaseUrl,

@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts'
 import { nearestName } from '../config/nearest-name.ts'
 import { type ConfigFlags, type Environment, resolveConfig } from '../config/resolve-config.ts'
 import { RowcastError } from '../errors.ts'
+import { shownByPrisma } from '../graphql/shown-models.ts'
 import { type ConnectionTarget, resolveConnectionTarget } from '../source/connection-target.ts'
 import { createSetupGoal, type SetupGoal } from '../source/setup-goal.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'
@@ -45,10 +46,11 @@ export async function openProject(options: ProjectOptions, { env, folder }: Proj
   const file = await loadConfigFile(configFile)
   // Who may see what over the network is no matter of somebody at the keyboard.
   const { NODE_ENV: _, ...environment } = env
-  const config = resolveConfig(file, environment, options)
+  const read = resolveConfig(file, environment, options)
+  // Asked where the models' tables are and what it omits, as the service does; it connects to nothing.
+  const prisma = read.createPrisma(read.databaseUrl)
+  const config = shownByPrisma(read, prisma)
   const { catalog, slot, publication, databaseUrl } = config
-  // Asked where the models' tables are, as the service does; it connects to nothing.
-  const prisma = config.createPrisma(databaseUrl)
   const {
     target: address,
     schema,

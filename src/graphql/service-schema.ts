@@ -7,6 +7,7 @@ import SchemaBuilder from '@pothos/core'
 import PrismaPlugin from '@pothos/plugin-prisma'
 import { type GraphQLSchema, validateSchema } from 'graphql'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
+import { withWholeRows } from '../catalog/prisma-omit.ts'
 import { RowcastError } from '../errors.ts'
 import { defineEnum } from './enum-type.ts'
 import { visibleFields } from './field-type.ts'
@@ -33,7 +34,7 @@ import type {
  */
 export function buildServiceSchema(declared: ServiceSchemaOptions): GraphQLSchema {
   const bounds = createReadBounds(declared.catalog, declared.reads)
-  const options = { ...declared, prisma: createPagedClient(declared.prisma, bounds) }
+  const options = { ...declared, prisma: createPagedClient(withWholeRows(declared.prisma), bounds) }
   const builder = createBuilder(options)
   const models = serviceModels(options)
   for (const model of models) defineObjectType(builder, options.catalog, model)

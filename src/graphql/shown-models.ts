@@ -3,6 +3,7 @@
  * empty ones, and would take every other model down with it.
  */
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
+import { withPrismaOmit } from '../catalog/prisma-omit.ts'
 import { visibleFields } from './field-type.ts'
 import type { AnyModelPolicy } from './policy/model-policy.ts'
 import { omittedNames } from './policy/secret-fields.ts'
@@ -31,6 +32,15 @@ export function withoutEmptyModels<Policy extends AnyModelPolicy>({
     models: Object.fromEntries(Object.entries(models).filter(([name]) => !leftOut.includes(name))),
     leftOut,
   }
+}
+
+/** The same of what the rows of a Prisma Client have: what its `omit` leaves out is not in the schema. */
+export function shownByPrisma<
+  Shown extends ShownModels<AnyModelPolicy> & { readonly leftOut: readonly string[] },
+>(given: Shown, client: unknown): Shown {
+  const { catalog, models } = given
+  const shown = withoutEmptyModels({ catalog: withPrismaOmit(catalog, client), models })
+  return { ...given, ...shown, leftOut: [...given.leftOut, ...shown.leftOut] }
 }
 
 function isEmpty(spec: ModelSpec, policy: AnyModelPolicy = {}): boolean {

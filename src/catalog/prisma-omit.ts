@@ -1,0 +1,109 @@
+/**
+ * Stage 3, catalog. The `omit` of a Prisma Client's constructor: fields that none of its rows has. The one file that knows
+ * where the client keeps it (Prisma 6 and 7).
+ */
+import type { ModelCatalog, ModelSpec } from './model-catalog.ts'
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** Fields of a model that the client leaves out unless a query says otherwise. Extended clients have those of their origin. */
+export function omittedByPrisma(client: unknown, model: string): ReadonlySet<string> {
+  const omit = member(client, '_globalOmit')
+  const fields = member(omit, delegateName(model))
+  if (typeof fields !== 'object' || fields === null) return NONE
+  return new Set(Object.entries(fields).flatMap(([name, isOmitted]) => (isOmitted === true ? [name] : [])))
+}
+
+/** The catalog in which what the client omits is marked as `@rowcast.omit` marks it; the same where it omits nothing. */
+export function withPrismaOmit<Catalog extends ModelCatalog>(catalog: Catalog, client: unknown): Catalog {
+  if (typeof member(client, '_globalOmit') !== 'object') return catalog
+  const models = Object.entries<ModelSpec>(catalog.models).map(([name, spec]) => {
+    const omitted = omittedByPrisma(client, spec.name)
+    const fields = spec.fields.map((field) =>
+      omitted.has(field.name) ? { ...field, isOmitted: true } : field,
+    )
+    return [name, omitted.size === 0 ? spec : { ...spec, fields }]
+  })
+  return { ...catalog, models: Object.fromEntries(models) }
+}
+
+/**
+ * The client as resolvers need it: its rows have every field, so that policies can judge them; what it omits is not in the
+ * schema. The same client where it omits nothing.
+ */
+export function withWholeRows<Client extends object>(client: Client): Client {
+  if (typeof member(client, '_globalOmit') !== 'object') return client
+  const models = Object(member(member(client, '_runtimeDataModel'), 'models')) as RuntimeModels
+  const byDelegate = new Map(Object.keys(models).map((name) => [delegateName(name), name]))
+  // One for each model, as the client has them: reads of one turn share a query.
+  const delegates = new Map<PropertyKey, object>()
+  return new Proxy(client, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      const model = byDelegate.get(String(name))
+      if (model === undefined) return typeof value === 'function' ? value.bind(target) : value
+      const known = delegates.get(name) ?? wholeDelegate(Object(value), (query) => complete(query, model))
+      delegates.set(name, known)
+      return known
+    },
+  })
+
+  function complete(query: Query, model: string): Query {
+    const { select, include, omit } = query
+    if (select !== undefined) return { ...query, select: nested(select, model) }
+    const names = [...omittedByPrisma(client, model)]
+    const shown = { ...Object.fromEntries(names.map((name) => [name, false])), ...omit }
+    const more = include === undefined ? {} : { include: nested(include, model) }
+    return { ...query, ...more, ...(Object.keys(shown).length === 0 ? {} : { omit: shown }) }
+  }
+
+  function nested(selection: Selection, model: string): Selection {
+    const fields = models[model]?.fields ?? []
+    const entries = Object.entries(selection).map(([name, value]) => {
+      const relation = fields.find((field) => field.name === name && field.kind === 'object')
+      if (relation === undefined || value === false || value === undefined) return [name, value]
+      return [name, complete(value === true ? {} : Object(value), relation.type)]
+    })
+    return Object.fromEntries(entries)
+  }
+}
+
+type Selection = Readonly<Record<string, unknown>>
+
+interface Query {
+  readonly select?: Selection | undefined
+  readonly include?: Selection | undefined
+  readonly omit?: Selection | undefined
+}
+
+type RuntimeModels = Readonly<
+  Record<
+    string,
+    { readonly fields: readonly { readonly name: string; readonly kind: string; readonly type: string }[] }
+  >
+>
+
+const READS: ReadonlySet<string> = new Set([
+  ...['findUnique', 'findUniqueOrThrow', 'findFirst', 'findFirstOrThrow', 'findMany'],
+])
+
+function wholeDelegate(delegate: object, complete: (query: Query) => Query): object {
+  return new Proxy(delegate, {
+    get(target, name) {
+      const method: unknown = Reflect.get(target, name)
+      if (typeof method !== 'function') return method
+      if (!READS.has(String(name))) return method.bind(target)
+      return (query: Query = {}) => method.call(target, complete(query))
+    },
+  })
+}
+
+function delegateName(model: string): string {
+  return `${model.charAt(0).toLowerCase()}${model.slice(1)}`
+}
+
+function member(value: unknown, name: string): unknown {
+  return (typeof value === 'object' || typeof value === 'function') && value !== null
+    ? Reflect.get(value, name)
+    : undefined
+}
