@@ -98,8 +98,9 @@ function wholeDelegate(delegate: object, complete: (query: Query) => Query): obj
   })
 }
 
-function delegateName(model: string): string {
-  return `${model.charAt(0).toLowerCase()}${model.slice(1)}`
+/** The client's name for a model: `userRole` of `UserRole`. */
+export function delegateName(model: string): string {
+  return `${model.slice(0, 1).toLowerCase()}${model.slice(1)}`
 }
 
 function member(value: unknown, name: string): unknown {

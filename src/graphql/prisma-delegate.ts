@@ -1,4 +1,5 @@
 /** Stage 7, graphql. The few Prisma Client calls that GraphQL makes, without the generated client's types. */
+import { delegateName } from '../catalog/prisma-omit.ts'
 import type { AnyRow } from '../changes/change.ts'
 import { invariant } from '../errors.ts'
 
@@ -25,9 +26,4 @@ export function delegateOf(client: PrismaClientLike, model: string): PrismaDeleg
     `The Prisma Client has no "${delegateName(model)}": it and the catalog come from different schemas. Run npx prisma generate.`,
   )
   return delegate as PrismaDelegate
-}
-
-/** The client's name for a model: `userRole` of `UserRole`. */
-export function delegateName(model: string): string {
-  return `${model.slice(0, 1).toLowerCase()}${model.slice(1)}`
 }

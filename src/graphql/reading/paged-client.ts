@@ -3,7 +3,8 @@
  * memory, and everything that is read has a bound. Whatever else a client can do, it does as ever.
  */
 import type { ModelCatalog } from '../../catalog/model-catalog.ts'
-import { delegateName, type PrismaClientLike } from '../prisma-delegate.ts'
+import { delegateName } from '../../catalog/prisma-omit.ts'
+import type { PrismaClientLike } from '../prisma-delegate.ts'
 import { RelationBatches } from './relation-batches.ts'
 import { type ReadBounds, RowReader } from './row-reader.ts'
 import { StatementGates } from './statement-gate.ts'
