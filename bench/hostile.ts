@@ -19,7 +19,13 @@ const ATTACKS: readonly { readonly name: AttackName; readonly traffic: Traffic }
   { name: 'forged cursors', traffic: 'none' },
   { name: 'sockets that do not read', traffic: 'large rows' },
   { name: 'sockets that read slowly', traffic: 'large rows' },
+  { name: 'costly filters', traffic: 'none' },
+  { name: 'documents of comments', traffic: 'none' },
+  { name: 'contexts that hang', traffic: 'none' },
 ]
+
+/** One of each kind shows that it works. */
+const SMOKE: ReadonlySet<AttackName> = new Set(['replays', 'costly filters'])
 
 const MIB = 1024 * 1024
 const LARGE_ROW_BYTES = 40_000
@@ -48,7 +54,8 @@ async function measure(context: BenchContext, book: RunBook, { name, traffic }: 
   await server.child.call('noteTurns')
   const scene: Scene = { context, database, server, honest }
   const ms = context.size(8_000, 700)
-  const idle = await observe(scene, 'none', ms)
+  // The same traffic: what is retained of large rows is not the attacker's doing.
+  const idle = await observe(scene, traffic, ms)
   await using attacker = await openChild('clients/attacker')
   const request: AttackRequest = {
     ...{ attack: name, port: server.port, path: server.path, scale: context.size(1, 0.05) },
@@ -115,8 +122,7 @@ export const hostile: Benchmark = {
   about: 'an honest client beside a hostile one: latency, health, CPU and memory',
   async run(context) {
     const book = new RunBook()
-    // One of each kind shows that it works.
-    const attacks = context.isSmoke ? ATTACKS.filter((_, index) => index % 2 === 0) : ATTACKS
+    const attacks = context.isSmoke ? ATTACKS.filter(({ name }) => SMOKE.has(name)) : ATTACKS
     for (let round = 0; round < context.rounds; round += 1) {
       for (const attack of attacks) {
         context.note(`${attack.name}, round ${round + 1} of ${context.rounds}`)

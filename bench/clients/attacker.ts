@@ -18,8 +18,8 @@ export interface AttackRequest {
 /** What an attack works with. */
 interface Arena {
   readonly request: AttackRequest
-  /** A socket that was let in. */
-  connect(): Promise<RawWebSocket>
+  /** A socket that was let in. @param token whom it says it is */
+  connect(token?: string): Promise<RawWebSocket>
   send(socket: RawWebSocket, message: object): void
   count(full: number): number
 }
@@ -29,6 +29,14 @@ type Attack = (arena: Arena) => Promise<void>
 const REPLAY = (cursor: string): string =>
   `subscription { orderChanged(after: "${cursor}") { new { id reference customer details } } }`
 const LARGE = 'subscription { orderChanged { new { id details } } }'
+
+const FILTERED = 'subscription ($where: OrderWhere) { orderChanged(where: $where) { new { id } } }'
+/** Each matches nothing, and finds that out at the end of the text. */
+const COSTLY: readonly object[] = [
+  { OR: Array.from({ length: 60 }, (_, n) => ({ customer: { contains: `zz${n}`, mode: 'INSENSITIVE' } })) },
+  { customer: { contains: `${'_'.repeat(200)}zz`, mode: 'INSENSITIVE' } },
+  { NOT: Array.from({ length: 60 }, (_, n) => ({ reference: { endsWith: `zz${n}` } })) },
+]
 
 /** The attacks by name. */
 const ATTACKS = {
@@ -76,6 +84,36 @@ const ATTACKS = {
       )
     }
   },
+  /** Filters that no index finds, as many as are let in. */
+  async 'costly filters'(arena) {
+    for (let sockets = 0; sockets < arena.count(10); sockets += 1) {
+      const socket = await arena.connect()
+      for (let id = 0; id < arena.count(90); id += 1) {
+        const where = COSTLY[id % COSTLY.length]
+        arena.send(socket, {
+          ...{ id: String(id), type: 'subscribe' },
+          payload: { query: FILTERED, variables: { where } },
+        })
+      }
+    }
+  },
+  /** Documents of comments, each another one: what is kept of them. */
+  async 'documents of comments'(arena) {
+    const socket = await arena.connect()
+    for (let id = 0; id < arena.count(2_000); id += 1) {
+      const comments = '#\n'.repeat(id % 2 === 0 ? 400 : 15_000)
+      arena.send(socket, subscribe(String(id), `${comments}{ changeCursor a${id}: __typename }`))
+    }
+  },
+  /** Clients of whom nobody can say who they are. */
+  async 'contexts that hang'(arena) {
+    const again = (): void => {
+      for (let sockets = 0; sockets < arena.count(30); sockets += 1)
+        arena.connect('hang').catch(() => undefined)
+    }
+    again()
+    intervals.push(setInterval(again, 1_000))
+  },
 } satisfies Record<string, Attack>
 
 /** Name of an attack. */
@@ -99,7 +137,7 @@ async function start(request: AttackRequest): Promise<void> {
     request,
     send,
     count: (full) => Math.max(1, Math.round(full * request.scale)),
-    async connect() {
+    async connect(token) {
       let onAcknowledged = () => {}
       const acknowledged = new Promise<void>((resolve) => {
         onAcknowledged = resolve
@@ -116,7 +154,7 @@ async function start(request: AttackRequest): Promise<void> {
         onLost: () => undefined,
       })
       sockets.push(socket)
-      send(socket, { type: 'connection_init' })
+      send(socket, { type: 'connection_init', payload: { token } })
       await acknowledged
       return socket
     },
