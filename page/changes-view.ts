@@ -1,47 +1,85 @@
-/** The live page: the changes as diffs, newest first. What is shown already is left alone. */
+/** The live page: the changes as diffs, by transaction, newest first. What is shown already is left alone. */
 import { element, find } from './dom.ts'
-import { formatTime } from './format.ts'
-import { type Change, changeId } from './page-state.ts'
+import { countOf, formatTime } from './format.ts'
+import { type Change, changeId, groupByTransaction, type Transaction } from './page-state.ts'
 
 type FieldDiff = Change['fields'][number]
 
 /** Fields of a new or gone row that are shown at once. */
 const FIELDS_SHOWN = 6
+/** Changes of a transaction that are shown at once. */
+const CHANGES_SHOWN = 5
 
-/** Shows these changes, of the model chosen or of all. Returns those that were not there before. */
+/** Shows these changes, newest first. Returns those that were not there before. */
 export function showChanges(changes: readonly Change[]): readonly Change[] {
   const list = find('change-list', HTMLElement)
-  const model = find('model-filter', HTMLSelectElement).value
-  const wanted = changes.filter((change) => model === '' || change.model === model)
-  const known = new Map([...list.children].map((item) => [item.getAttribute('data-id') ?? '', item]))
-  const wantedIds = new Set(wanted.map(changeId))
-  for (const [id, item] of known) if (!wantedIds.has(id)) item.remove()
-  const news = wanted.filter((change) => !known.has(changeId(change)))
-  let before = list.firstElementChild
-  for (const change of wanted) {
-    const item = known.get(changeId(change)) ?? newItem(change)
-    if (item === before) before = before.nextElementSibling
-    else list.insertBefore(item, before)
+  const shown = new Map([...list.children].map((item) => [item.getAttribute('data-id') ?? '', item]))
+  const before = new Set(idsOf(list))
+  let next = list.firstElementChild
+  for (const transaction of groupByTransaction(changes)) {
+    const known = shown.get(transaction.id)
+    const item = known && holds(known, transaction) ? known : newItem(transaction)
+    shown.delete(transaction.id)
+    if (item === next) next = next.nextElementSibling
+    else if (known === undefined || known === item) list.insertBefore(item, next)
+    else {
+      // More of a transaction that was there already.
+      if (known === next) next = known.nextElementSibling
+      known.replaceWith(item)
+    }
   }
-  find('no-changes', HTMLElement).hidden = wanted.length > 0
-  return news
+  for (const item of shown.values()) item.remove()
+  return changes.filter((change) => !before.has(changeId(change)))
+}
+
+function idsOf(node: Element): readonly string[] {
+  return [...node.querySelectorAll('[data-change]')].map((each) => each.getAttribute('data-change') ?? '')
+}
+
+function holds(item: Element, { changes }: Transaction): boolean {
+  return idsOf(item).join('\n') === changes.map(changeId).join('\n')
 }
 
 /** Offers each model in the filter. */
 export function offerModels(names: readonly string[]): void {
   const select = find('model-filter', HTMLSelectElement)
-  for (const name of names) {
-    if ([...select.options].some(({ value }) => value === name)) continue
-    select.append(element('option', { value: name }, name))
-  }
+  const known = new Set([...select.options].map(({ value }) => value))
+  select.append(
+    ...names.filter((name) => !known.has(name)).map((name) => element('option', { value: name }, name)),
+  )
 }
 
-function newItem(change: Change): HTMLLIElement {
-  const { action, model, committedAt, transactionId } = change
-  const key = change.key.map(({ name, value }) => `${name} ${value ?? 'NULL'}`).join(', ')
+function newItem(transaction: Transaction): HTMLLIElement {
+  const { id, xid, committedAt, changes } = transaction
+  const time = element('time', { datetime: committedAt }, formatTime(committedAt))
+  const [only] = changes
+  if (changes.length === 1 && only !== undefined)
+    return element('li', { 'data-id': id }, newChange(only, 'div', time))
+  const items = changes.map((change) => newChange(change, 'li'))
+  const rest = items.slice(CHANGES_SHOWN)
   return element(
     'li',
-    { 'data-id': changeId(change), 'data-action': action },
+    { 'data-id': id, class: 'transaction' },
+    element(
+      'p',
+      { class: 'transaction-title' },
+      element('strong', {}, countOf(changes.length, 'change')),
+      ' in one transaction ',
+      element('code', { title: 'PostgreSQL’s id of the transaction' }, xid),
+      ' ',
+      time,
+    ),
+    element('ol', {}, ...items.slice(0, CHANGES_SHOWN)),
+    ...(rest.length === 0 ? [] : [more(countOf(rest.length, 'more change'), element('ol', {}, ...rest))]),
+  )
+}
+
+function newChange(change: Change, tag: 'div' | 'li', time?: Node): HTMLElement {
+  const { action, model } = change
+  const key = change.key.map(({ name, value }) => `${name} ${value ?? 'NULL'}`).join(', ')
+  return element(
+    tag,
+    { 'data-change': changeId(change), 'data-action': action, class: 'change' },
     element(
       'p',
       { class: 'change-title' },
@@ -49,16 +87,15 @@ function newItem(change: Change): HTMLLIElement {
       ' ',
       element('strong', {}, model),
       ' ',
-      element('code', {}, key),
-      ' ',
-      element(
-        'time',
-        { datetime: committedAt, title: `transaction ${transactionId}` },
-        formatTime(committedAt),
-      ),
+      element('code', { dir: 'auto' }, key),
+      ...(time === undefined ? [] : [' ', time]),
     ),
     ...showFields(change),
   )
+}
+
+function more(summary: string, content: Node): HTMLElement {
+  return element('details', {}, element('summary', {}, summary), content)
 }
 
 function showFields(change: Change): readonly Node[] {
@@ -73,10 +110,7 @@ function showFields(change: Change): readonly Node[] {
     element('dl', { class: 'fields' }, ...some.map((field) => row(change, field)))
   if (isUpdate || fields.length <= FIELDS_SHOWN) return [rows(fields)]
   const rest = fields.slice(FIELDS_SHOWN)
-  return [
-    rows(fields.slice(0, FIELDS_SHOWN)),
-    element('details', {}, element('summary', {}, `${rest.length} more fields`), rows(rest)),
-  ]
+  return [rows(fields.slice(0, FIELDS_SHOWN)), more(countOf(rest.length, 'more field'), rows(rest))]
 }
 
 function isKey({ key }: Change, name: string): boolean {
@@ -94,5 +128,7 @@ function row({ hasOld, hasNew }: Change, { name, old, new: now }: FieldDiff): HT
 function showValue(tag: 'del' | 'ins', words: string, value: string | null | undefined): HTMLElement {
   const shown = value ?? 'NULL'
   const spoken = element('span', { class: 'unseen' }, `${words} `)
-  return element(tag, value === null ? { class: 'null' } : {}, spoken, shown === '' ? '""' : shown)
+  // Text of any direction stands by itself: it turns nothing around it.
+  const text = element('bdi', {}, shown === '' ? '""' : shown)
+  return element(tag, value === null ? { class: 'null' } : {}, spoken, text)
 }

@@ -1,5 +1,5 @@
 /** The live page: numbers and words for people. Pure. */
-import type { Change } from './page-state.ts'
+import type { Change, ModelActivity, Status } from './page-state.ts'
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB']
 
@@ -24,14 +24,25 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en')
 }
 
+/** `1 change`, `3 changes`. */
+export function countOf(count: number, thing: string): string {
+  return `${formatCount(count)} ${thing}${count === 1 ? '' : 's'}`
+}
+
 /** `3 ms`, `1.2 s`. */
 export function formatDelay(delayMs: number): string {
-  return delayMs < 1_000 ? `${Math.round(delayMs)} ms` : `${(delayMs / 1_000).toFixed(1)} s`
+  return delayMs < 1_000 ? `${Math.round(delayMs)} ms` : `${Number((delayMs / 1_000).toFixed(1))} s`
 }
 
 /** The time of day, to the second. */
-export function formatTime(isoText: string): string {
-  return new Date(isoText).toLocaleTimeString('en-GB')
+export function formatTime(moment: string | Date): string {
+  return new Date(moment).toLocaleTimeString('en-GB')
+}
+
+/** The lowest top of a scale that holds the value: its half is a round number, too. */
+export function niceTop(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(Math.max(value, Number.MIN_VALUE)))
+  return power * ([1, 2, 4, 6, 8].find((step) => value <= step * power) ?? 10)
 }
 
 const VERBS = { INSERT: 'added', UPDATE: 'changed', DELETE: 'deleted', TRUNCATE: 'emptied' } as const
@@ -44,5 +55,31 @@ export function summarize(changes: readonly Change[]): string {
     counts.set(words, (counts.get(words) ?? 0) + 1)
   }
   const parts = [...counts].map(([words, count]) => (count === 1 ? words : `${words} ${count} times`))
-  return `${changes.length === 1 ? '1 change' : `${changes.length} changes`}: ${parts.join(', ')}.`
+  return `${countOf(changes.length, 'change')}: ${parts.join(', ')}.`
+}
+
+/** What stands where there are no changes to be shown. @param model null where all are shown */
+export function explainEmptyList(
+  model: ModelActivity | null,
+  { startedAt }: Pick<Status, 'startedAt'>,
+): string {
+  if (model === null) return 'Nothing has changed yet. Change a row, and it shows up here.'
+  const { name, lastChangeAt } = model
+  if (lastChangeAt === null || lastChangeAt === undefined)
+    return `No changes of ${name} yet: none since rowcast started at ${formatTime(startedAt)}.`
+  return `No changes of ${name} here: its last one was at ${formatTime(lastChangeAt)}, before those that are kept.`
+}
+
+/** PostgreSQL's `wal_status` of the slot in words. Source: manual, "pg_replication_slots". */
+const SLOT_WORDS: Readonly<Record<string, readonly [word: string, meaning: string]>> = {
+  reserved: ['Healthy', 'PostgreSQL keeps all that is still to be read'],
+  extended: ['Healthy', 'PostgreSQL keeps all that is still to be read, beyond max_wal_size'],
+  unreserved: ['In danger', 'PostgreSQL may soon remove what is still to be read'],
+  lost: ['Lost', 'PostgreSQL has removed what was still to be read'],
+}
+
+/** The state of a slot in a word, and what it means. */
+export function explainSlot(walStatus: string | null | undefined): readonly [string, string] {
+  if (walStatus === null || walStatus === undefined) return ['–', 'not looked at yet']
+  return SLOT_WORDS[walStatus] ?? [walStatus, 'as PostgreSQL says']
 }

@@ -3,9 +3,20 @@ import { type ActivityListener, followActivity } from './activity-stream.ts'
 import { createAnnouncer } from './announcer.ts'
 import { offerModels, showChanges } from './changes-view.ts'
 import { find, setText } from './dom.ts'
-import { formatBytes, formatDelay, formatRate } from './format.ts'
-import { EMPTY_STATE, withActivity, withPause } from './page-state.ts'
+import { countOf, explainEmptyList, formatBytes, formatDelay, formatRate } from './format.ts'
+import {
+  CHANGES_MAX,
+  EMPTY_STATE,
+  type PageState,
+  shownChanges,
+  withActivity,
+  withHeldShown,
+  withLoss,
+  withPause,
+  withReading,
+} from './page-state.ts'
 import { createPlot } from './plot.ts'
+import { watchReading } from './reading.ts'
 import { showModels, showState, showTiles, showTrouble, troubleOf } from './status-view.ts'
 import { initTheme } from './theme.ts'
 
@@ -15,52 +26,66 @@ const TOKEN = 'rowcast-token'
 const announce = createAnnouncer()
 const plots = [
   createPlot(find('delay-plot', HTMLElement), {
-    ...{ title: 'Commit to here', format: formatDelay, topMin: 20 },
+    ...{ title: 'Lag (time)', format: formatDelay, topMin: 20 },
     read: ({ delayMs }) => delayMs ?? null,
   }),
   createPlot(find('lag-plot', HTMLElement), {
-    ...{ title: 'WAL not read yet', format: formatBytes, topMin: 10_000 },
+    ...{ title: 'Lag (WAL)', format: formatBytes, topMin: 10_000 },
     read: ({ lagBytes }) => lagBytes,
   }),
   createPlot(find('rate-plot', HTMLElement), {
-    ...{ title: 'Changes a second', format: formatRate, topMin: 5 },
+    ...{ title: 'Changes a second', format: formatRate, topMin: 4 },
     read: ({ changes }) => changes,
   }),
 ]
 const signIn = find('sign-in', HTMLFormElement)
 const pause = find('pause', HTMLButtonElement)
+const news = find('news', HTMLButtonElement)
+const filter = find('model-filter', HTMLSelectElement)
 let state = EMPTY_STATE
-let isConnected = false
+
+function change(next: PageState): void {
+  state = next
+  show()
+}
 
 function show(): void {
-  const { status, samples, changes, held, isPaused } = state
-  showState(status, isConnected)
+  const { status, samples, held, isPaused, lostAt } = state
+  showState(status, lostAt)
   if (status !== null) {
     showTiles(status, samples)
     showModels(status.models)
     offerModels(status.models.map(({ name }) => name))
   }
   for (const plot of plots) plot(samples)
-  const news = showChanges(changes)
-  if (!isPaused) announce(news)
+  showList()
   pause.setAttribute('aria-pressed', String(isPaused))
-  setText(pause, isPaused && held.length > 0 ? `Paused (${held.length} more)` : isPaused ? 'Paused' : 'Pause')
+  setText(pause, isPaused ? 'Paused' : 'Pause')
+  news.hidden = held.length === 0
+  const isMany = held.length >= CHANGES_MAX
+  setText(news, isMany ? 'Show the newest changes' : `Show ${countOf(held.length, 'new change')}`)
+}
+
+function showList(): void {
+  const { status } = state
+  const changes = shownChanges(state, filter.value)
+  const fresh = showChanges(changes)
+  if (!state.isPaused) announce(fresh)
+  const empty = find('no-changes', HTMLElement)
+  empty.hidden = changes.length > 0
+  const model = status?.models.find(({ name }) => name === filter.value) ?? null
+  if (status !== null) setText(empty, explainEmptyList(model, status))
 }
 
 const listener: ActivityListener = {
   onActivity(activity, isFirst) {
-    isConnected = true
     signIn.hidden = true
-    state = withActivity(state, activity, isFirst)
     showTrouble(troubleOf(activity.status))
-    show()
+    change(withActivity(state, activity, isFirst))
   },
-  onLost() {
-    isConnected = false
-    show()
-  },
+  onLost: () => change(withLoss(state, new Date())),
   onRefused() {
-    isConnected = false
+    change(withLoss(state, new Date()))
     signIn.hidden = false
     find('token', HTMLInputElement).focus()
   },
@@ -75,9 +100,13 @@ signIn.addEventListener('submit', (event) => {
   stop()
   stop = followActivity(sessionStorage.getItem(TOKEN), listener)
 })
-pause.addEventListener('click', () => {
-  state = withPause(state, !state.isPaused)
-  show()
+pause.addEventListener('click', () => change(withPause(state, !state.isPaused)))
+news.addEventListener('click', () => {
+  change(withHeldShown(state))
+  find('changes', HTMLElement).scrollIntoView({ block: 'start' })
+  // The button is gone, and with it the focus: whoever uses the keyboard goes on at the list.
+  find('changes', HTMLElement).focus({ preventScroll: true })
 })
-find('model-filter', HTMLSelectElement).addEventListener('change', () => showChanges(state.changes))
+filter.addEventListener('change', showList)
+watchReading(find('reading', HTMLElement), (isReading) => change(withReading(state, isReading)))
 show()

@@ -1,5 +1,9 @@
-/** The live page: small plots of the last seconds, up to five minutes, as SVG, with their numbers as text beside them. */
+/**
+ * The live page: small plots of the last seconds, up to five minutes, as SVG. Their axes are text beside it: a few round
+ * numbers with units, and how long ago the left edge is.
+ */
 import { element, setText } from './dom.ts'
+import { niceTop } from './format.ts'
 import type { Sample } from './page-state.ts'
 
 /** What one plot shows. */
@@ -25,24 +29,56 @@ export function createPlot(
 ): (samples: readonly Sample[]) => void {
   const now = element('strong')
   const highest = element('span', { class: 'muted' })
-  const svg = document.createElementNS(SVG, 'svg')
+  const ticks = [1, 0.5, 0].map((share) => ({ share, label: element('span') }))
+  const start = element('span')
+  const svg = newSvg()
   const path = document.createElementNS(SVG, 'path')
-  svg.setAttribute('viewBox', `0 0 ${WIDTH} ${HEIGHT}`)
-  svg.setAttribute('preserveAspectRatio', 'none')
-  svg.setAttribute('role', 'img')
   svg.append(path)
-  figure.append(element('figcaption', {}, element('span', {}, title), now, highest), svg)
+  // The label of the image says the same in one sentence.
+  const hidden = { 'aria-hidden': 'true' }
+  figure.append(
+    element('figcaption', {}, element('span', {}, title), now, highest),
+    element(
+      'div',
+      { class: 'plot' },
+      element('div', { class: 'axis-y', ...hidden }, ...ticks.map(({ label }) => label)),
+      svg,
+      element('div', { class: 'axis-x', ...hidden }, start, element('span', {}, 'now')),
+    ),
+  )
 
   return (samples) => {
     const values = samples.map(read)
     const known = values.filter((value) => value !== null)
-    const top = Math.max(topMin, ...known)
+    const top = niceTop(Math.max(topMin, ...known))
     const latest = known.at(-1)
     path.setAttribute('d', columns(values, top))
+    for (const { share, label } of ticks) setText(label, format(top * share))
+    setText(start, formatSpan(Math.max(SAMPLES_SHOWN_MIN, values.length)))
     setText(now, latest === undefined ? 'nothing yet' : format(latest))
     setText(highest, known.length === 0 ? '' : `highest ${format(Math.max(...known))}`)
     svg.setAttribute('aria-label', `${title}: now ${now.textContent}, ${highest.textContent}`)
   }
+}
+
+function newSvg(): SVGElement {
+  const svg = document.createElementNS(SVG, 'svg')
+  svg.setAttribute('viewBox', `0 0 ${WIDTH} ${HEIGHT}`)
+  svg.setAttribute('preserveAspectRatio', 'none')
+  svg.setAttribute('role', 'img')
+  for (const y of [0, HEIGHT / 2]) {
+    const line = document.createElementNS(SVG, 'line')
+    for (const [name, value] of Object.entries({ x1: 0, x2: WIDTH, y1: y, y2: y }))
+      line.setAttribute(name, String(value))
+    svg.append(line)
+  }
+  return svg
+}
+
+/** @param seconds one sample each */
+function formatSpan(seconds: number): string {
+  if (seconds < 120) return `${seconds} s ago`
+  return `${Number((seconds / 60).toFixed(1))} min ago`
 }
 
 /** One column a second, the newest at the right edge. */

@@ -1,6 +1,14 @@
 /** The live page: state, tiles and models. */
 import { element, find, setText } from './dom.ts'
-import { formatBytes, formatCount, formatDelay, formatRate } from './format.ts'
+import {
+  countOf,
+  explainSlot,
+  formatBytes,
+  formatCount,
+  formatDelay,
+  formatRate,
+  formatTime,
+} from './format.ts'
 import type { ModelActivity, Sample, Status } from './page-state.ts'
 
 const STATES: Readonly<Record<string, string>> = {
@@ -12,14 +20,24 @@ const STATES: Readonly<Record<string, string>> = {
   stopped: 'Stopped',
 }
 
-/** Shows the state of the stream, or that of the connection to the server where that is lost. */
-export function showState(status: Status | null, isConnected: boolean): void {
+/** Shows the state of the stream, or since when the connection to the server is lost: the numbers are of that moment. */
+export function showState(status: Status | null, lostAt: Date | null): void {
   const node = find('state', HTMLElement)
-  const isWell = isConnected && status?.isReady === true
-  const words = status === null ? 'Connecting' : isWell ? 'Streaming' : (STATES[status.state] ?? status.state)
-  const caught = isConnected && status?.state === 'streaming' && !status.isReady ? 'Catching up' : words
-  setText(node, isConnected || status === null ? caught : 'Connection lost, trying again')
+  const isWell = lostAt === null && status?.isReady === true
+  setText(node, lostAt === null ? stateOf(status) : `Connection lost at ${formatTime(lostAt)}, trying again`)
   node.dataset['well'] = String(isWell)
+  const isStale = lostAt !== null && status !== null
+  document.body.toggleAttribute('data-stale', isStale)
+  const note = find('stale', HTMLElement)
+  note.hidden = !isStale
+  if (isStale)
+    setText(note, `These numbers are those of ${formatTime(lostAt)}, when the connection was lost.`)
+}
+
+function stateOf(status: Status | null): string {
+  if (status === null) return 'Connecting'
+  if (status.state === 'streaming') return status.isReady ? 'Streaming' : 'Catching up'
+  return STATES[status.state] ?? status.state
 }
 
 /** Shows what is in the way, and what to do about it. */
@@ -53,29 +71,55 @@ export function showTiles(status: Status, samples: readonly Sample[]): void {
 
 type Tile = readonly [title: string, value: string, note: string]
 
+/** Seconds that rates and the lag in time are taken over, as in the metrics. */
+const LATELY_S = 10
+
+/** Each number has the name here that it has in docs/observability.md. */
 function tilesOf(status: Status, samples: readonly Sample[]): readonly Tile[] {
-  const { slot, slotHealth, models } = status
-  const delay = samples.findLast(({ delayMs }) => delayMs !== null)?.delayMs
+  const { slot, slotHealth, models, state } = status
   const perSecond = models.reduce((sum, model) => sum + model.perSecond, 0)
   const subscriptions = models.reduce((sum, model) => sum + model.subscriptions, 0)
-  const total = models.reduce((sum, { inserts, updates, deletes }) => sum + inserts + updates + deletes, 0)
+  const total = models.reduce(
+    (sum, each) => sum + each.inserts + each.updates + each.deletes + each.truncates,
+    0,
+  )
+  const [word, meaning] = explainSlot(slotHealth?.walStatus)
+  const position = status.serverLsn ? `not read yet; WAL ends at LSN ${status.serverLsn}` : 'not read yet'
+  return [
+    ['Changes a second', formatRate(perSecond), `${formatCount(total)} since the start`],
+    lagInTime(samples),
+    ['Lag (WAL)', formatBytes(status.lagBytes), position],
+    ['Subscriptions', formatCount(subscriptions), `on ${countOf(models.length, 'live model')}`],
+    walHeld(slotHealth),
+    ['Slot', word, `${slot}: ${meaning}${state === 'streaming' ? '' : '; rowcast does not read it now'}`],
+  ]
+}
+
+function lagInTime(samples: readonly Sample[]): Tile {
+  const delays = (some: readonly Sample[]) =>
+    some.map(({ delayMs }) => delayMs).filter((delay) => delay !== null && delay !== undefined)
+  const lately = delays(samples.slice(-LATELY_S))
+  const before = delays(samples).at(-1)
+  if (lately.length > 0)
+    return [
+      'Lag (time)',
+      formatDelay(Math.max(...lately)),
+      `from commit to here, the longest of ${LATELY_S} s`,
+    ]
+  return [
+    'Lag (time)',
+    '–',
+    before === undefined ? 'no change yet' : `no change lately; before, ${formatDelay(before)}`,
+  ]
+}
+
+function walHeld(slotHealth: Status['slotHealth']): Tile {
   const limit = slotHealth?.budgetBytes ?? slotHealth?.safeWalBytes ?? null
   const retained = slotHealth?.retainedBytes ?? null
   return [
-    ['Changes a second', formatRate(perSecond), `${formatCount(total)} since the start`],
-    ['Commit to here', delay === null || delay === undefined ? '–' : formatDelay(delay), 'the latest change'],
-    ['Lag', formatBytes(status.lagBytes), status.serverLsn ? `WAL not read yet, of ${status.serverLsn}` : ''],
-    ['Subscribers', formatCount(subscriptions), `${models.length} live models`],
-    [
-      'WAL kept',
-      retained === null ? '–' : formatBytes(retained),
-      limit === null ? 'no limit is set' : `of ${formatBytes(limit)} allowed`,
-    ],
-    [
-      'Slot',
-      slotHealth?.walStatus ?? '–',
-      slotHealth?.activePid ? `${slot}, process ${slotHealth.activePid}` : slot,
-    ],
+    'WAL held by the slot',
+    retained === null ? '–' : formatBytes(retained),
+    limit === null ? 'no limit is set' : `of ${formatBytes(limit)} allowed`,
   ]
 }
 

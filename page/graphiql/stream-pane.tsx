@@ -1,6 +1,13 @@
 /** GraphiQL: the events of the tab's subscription as a list with times, in the place of its response. */
 import { useEditorContext } from '@graphiql/react'
-import { createElement, memo, useEffect, useLayoutEffect, useSyncExternalStore } from 'react'
+import {
+  type CSSProperties,
+  createElement,
+  memo,
+  useEffect,
+  useLayoutEffect,
+  useSyncExternalStore,
+} from 'react'
 import { type JsonToken, tokenizeJson } from './json-tokens.ts'
 import type { ShownError, StreamEvent, StreamLog } from './stream-log.ts'
 import type { Streams } from './streams.ts'
@@ -81,12 +88,17 @@ const EventItem = memo(({ event }: { readonly event: StreamEvent }) => {
         // biome-ignore lint/suspicious/noArrayIndexKey: errors of one result never move
         <ErrorText key={index} error={error} />
       ))}
-      {text !== '' && createElement('pre', {}, ...tokenizeJson(text).map(pieceOf))}
+      {text !== '' && createElement('pre', {}, ...text.split('\n').map(lineOf))}
     </li>
   )
 })
 
-/** Given as children, not as a list: they need no keys. */
+/** A line that is too long goes on below its beginning. Given as children, not as a list: they need no keys. */
+function lineOf(text: string) {
+  const style = { '--indent': text.length - text.trimStart().length } as CSSProperties
+  return createElement('span', { className: 'line', style }, ...tokenizeJson(text).map(pieceOf), '\n')
+}
+
 function pieceOf({ kind, text }: JsonToken) {
   return kind === null ? text : <span className={kind}>{text}</span>
 }

@@ -2,10 +2,11 @@
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
 import { createServedRowcast } from '../chaos/served-rowcast.ts'
-import { findAccessibilityFaults, findBrowser, openBrowser, takeScreenshot } from '../support/browser.ts'
+import { findAccessibilityFaults, findBrowser, openBrowser } from '../support/browser.ts'
 import { serveExample } from '../support/build-page.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'
+import { takeScreenshots } from '../support/screenshots.ts'
 
 const PATIENCE = { timeout: 60_000, interval: 100 }
 
@@ -76,7 +77,7 @@ it.skipIf(findBrowser() === null)(
     await database.query(`INSERT INTO "Tag" (name, color) VALUES ('ferries', '#86abff')`)
     await expectSame(page, database)
     expect(await findAccessibilityFaults(page)).toEqual([])
-    await takeScreenshot(page, 'example-app')
+    await takeScreenshots(page, 'example-app')
     expect(crashes).toEqual([])
   },
   180_000,

@@ -42,12 +42,6 @@ export async function openBrowser(): Promise<Browser & AsyncDisposable> {
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() })
 }
 
-/** Writes a screenshot for the documentation, where `npm run screenshots` asks for it. */
-export async function takeScreenshot(page: Page, name: string): Promise<void> {
-  const folder = process.env['ROWCAST_SCREENSHOTS']
-  if (folder !== undefined) await page.screenshot({ path: `${folder}/${name}.png` })
-}
-
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 
 /**

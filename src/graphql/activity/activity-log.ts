@@ -57,6 +57,8 @@ export interface ModelActivity {
   readonly perSecond: number
   /** Subscriptions of others than this log. */
   readonly subscriptions: number
+  /** When its last change was committed; null before the first since the start. */
+  readonly lastChangeAt: Date | null
 }
 
 /** The log while it lives. */
@@ -91,6 +93,7 @@ interface Watched {
   readonly counts: Record<ChangeAction, number>
   /** Changes of each of the last seconds, the running one last. */
   readonly recent: number[]
+  lastChangeAt: Date | null
   /** Whether a subscription of this log is among those counted. */
   isSubscribed: boolean
 }
@@ -112,6 +115,7 @@ export function createActivityLog(source: ActivitySource): ActivityLog {
 
   function note(watched: Watched, change: AnyChange): void {
     watched.counts[change.action] += 1
+    watched.lastChangeAt = change.transaction.committedAt
     watched.recent[watched.recent.length - 1] = (watched.recent.at(-1) ?? 0) + 1
     changeSequence += 1
     const position = positionOf(change)
@@ -185,12 +189,12 @@ export function createActivityLog(source: ActivitySource): ActivityLog {
       wakeAll()
     },
     of(model) {
-      const { counts, recent, isSubscribed } = models.get(model) ?? newWatched()
+      const { counts, recent, isSubscribed, lastChangeAt } = models.get(model) ?? newWatched()
       const whole = recent.slice(0, -1)
       const sum = whole.reduce((total, count) => total + count, 0)
       const seconds = (Math.max(whole.length, 1) * intervalMs) / 1_000
       const subscriptions = (source.status().subscriptions.get(model) ?? 0) - (isSubscribed ? 1 : 0)
-      return { counts, perSecond: sum / seconds, subscriptions }
+      return { counts, perSecond: sum / seconds, subscriptions, lastChangeAt }
     },
     async *follow() {
       let seenChange = 0
@@ -214,7 +218,8 @@ function positionOf({ transaction, index }: AnyChange): ChangePosition {
 }
 
 function newWatched(): Watched {
-  return { counts: { INSERT: 0, UPDATE: 0, DELETE: 0, TRUNCATE: 0 }, recent: [0], isSubscribed: false }
+  const counts = { INSERT: 0, UPDATE: 0, DELETE: 0, TRUNCATE: 0 }
+  return { counts, recent: [0], lastChangeAt: null, isSubscribed: false }
 }
 
 /** Where to go on: a transaction of a hundred thousand changes is too much for a queue, and not for the log. */

@@ -164,6 +164,12 @@ function defineModel(builder: ServiceBuilder, log: ActivityLog) {
         description: 'Open subscriptions.',
         resolve: ({ spec }) => log.of(spec.name).subscriptions,
       }),
+      lastChangeAt: t.field({
+        type: 'DateTime',
+        nullable: true,
+        description: 'When its last change was committed; null before the first since the start.',
+        resolve: ({ spec }) => log.of(spec.name).lastChangeAt,
+      }),
       errorCode: t.string({
         nullable: true,
         description: 'Why its changes cannot be told at present.',
