@@ -48,6 +48,8 @@ export interface SubscriptionRequest {
   readonly overflow?: OverflowPolicy | undefined
   /** Of the client that asks, and of whom it belongs to: bounds of what they may have together. @default none */
   readonly account?: Account | undefined
+  /** Whether it only watches, as the live page does: it is nobody's subscription, and is not counted. @default false */
+  readonly isObserver?: boolean | undefined
   /** Ends the subscription. */
   readonly signal?: AbortSignal | undefined
 }
@@ -138,7 +140,7 @@ export interface ChangeBus extends ChangeSink {
    * `isVisible` tells whether a transaction is visible in a snapshot taken after this bus was asked.
    */
   cursorBefore(isVisible: (xid: number) => boolean): string | null
-  /** Open subscriptions by model. */
+  /** Open subscriptions by model, without observers. */
   readonly subscriptionCounts: ReadonlyMap<string, number>
   /** What waits in all queues takes so many bytes, by estimate. */
   readonly heldBytes: number

@@ -204,7 +204,8 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     })
   }
 
-  #createSubscriber({ model, actions, filter, after, ...request }: SubscriptionRequest, onEnd: () => void) {
+  #createSubscriber(request: SubscriptionRequest, onEnd: () => void) {
+    const { model, actions = [], filter = null, after, label, isObserver } = request
     const observers = this.#observers
     const queue = new SubscriptionQueue({
       host: this,
@@ -221,9 +222,8 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
       onLeft: () => this.#roster.forget(subscriber),
     })
     const subscriber = new Subscriber({
-      ...{ model, queue, filter: filter ?? null, label: request.label, isResumed: after !== undefined },
-      actions: actions === undefined || actions.length === 0 ? null : new Set(actions),
-      skipTo: this.#history?.begun ?? null,
+      ...{ model, queue, filter, label, isObserver, isResumed: after !== undefined },
+      ...{ actions: actions.length === 0 ? null : new Set(actions), skipTo: this.#history?.begun ?? null },
       onBehind: (_, position) => this.#fallBehind(subscriber, position),
     })
     return subscriber

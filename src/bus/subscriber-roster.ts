@@ -17,20 +17,20 @@ export class SubscriberRoster {
     return [...this.#leaving]
   }
 
-  /** Open ones by model. */
+  /** Open ones by model, without observers. */
   get counts(): ReadonlyMap<string, number> {
     return this.#counts
   }
 
   add(subscriber: Subscriber): void {
     this.#open.add(subscriber)
-    this.#count(subscriber.model, 1)
+    this.#count(subscriber, 1)
   }
 
   /** It has ended. */
   remove(subscriber: Subscriber): void {
     this.#open.delete(subscriber)
-    this.#count(subscriber.model, -1)
+    this.#count(subscriber, -1)
     if (subscriber.queue.length > 0) this.#leaving.add(subscriber)
   }
 
@@ -39,7 +39,8 @@ export class SubscriberRoster {
     this.#leaving.delete(subscriber)
   }
 
-  #count(model: string, more: number): void {
+  #count({ model, isObserver }: Subscriber, more: number): void {
+    if (isObserver) return
     this.#counts.set(model, (this.#counts.get(model) ?? 0) + more)
   }
 }

@@ -53,6 +53,8 @@ export interface SubscriberOptions {
   readonly label?: string | undefined
   /** It came with a cursor. @default false */
   readonly isResumed?: boolean | undefined
+  /** See `SubscriptionRequest.isObserver`. */
+  readonly isObserver?: boolean | undefined
   /** Called where a live one has no room: everything up to the position is in its queue. */
   readonly onBehind: (subscriber: Subscriber, after: ChangePosition) => void
 }
@@ -63,6 +65,7 @@ export class Subscriber {
   readonly filter: ChangeFilter | null
   readonly queue: SubscriptionQueue
   readonly label: string | null
+  readonly isObserver: boolean
   /** Where it begins: changes up to here were before it. Null until that is known. */
   began: ChangePosition | null = null
   /** Changes up to here are not for it. */
@@ -89,6 +92,7 @@ export class Subscriber {
     this.queue = options.queue
     this.skipTo = options.skipTo
     this.label = options.label ?? null
+    this.isObserver = options.isObserver ?? false
     this.#isResumed = options.isResumed ?? false
     this.#actions = options.actions
     this.#shareKey = shareKeyOf(options)

@@ -44,10 +44,7 @@ export const METRICS = {
   rowcast_transactions_total: counter('Transactions with changes of live models.'),
   rowcast_changes_total: counter('Changes that were published to subscriptions.', 'model', 'action'),
   rowcast_gaps_total: counter('Times that changes may have been missed: all subscriptions ended.'),
-  rowcast_subscriptions: gauge(
-    'Open subscriptions; where there is a live page, it has one of each model.',
-    'model',
-  ),
+  rowcast_subscriptions: gauge('Open subscriptions.', 'model'),
   rowcast_subscriptions_ended_total: counter(
     'Subscriptions that are over: `left` by the client or the end of the server, else the code of the error.',
     'reason',

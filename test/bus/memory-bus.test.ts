@@ -28,6 +28,19 @@ async function take(subscription: BusSubscription, count: number): Promise<Deliv
 }
 
 describe('memory bus', () => {
+  it('counts subscriptions, and none that only watches', async () => {
+    const bus = createMemoryBus()
+    const users = bus.subscribe({ model: 'User' })
+    const watching = bus.subscribe({ model: 'User', isObserver: true })
+    expect(bus.subscriptionCounts.get('User')).toBe(1)
+    bus.publish(part([change('User', 'INSERT', 0)]))
+    expect(await take(watching, 1)).toHaveLength(1)
+    await watching.return?.()
+    expect(bus.subscriptionCounts.get('User')).toBe(1)
+    await users.return?.()
+    expect(bus.subscriptionCounts.get('User')).toBe(0)
+  })
+
   it('delivers a transaction contiguous and in order, and marks its last change', async () => {
     const bus = createMemoryBus()
     const users = bus.subscribe({ model: 'User' })

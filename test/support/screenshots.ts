@@ -38,7 +38,8 @@ export async function takeScreenshots(
 
 /** A third of a PNG; the browser has the encoder. */
 async function toWebp(page: Page, png: Buffer): Promise<Buffer> {
-  const blank = await page.context().newPage()
+  const blank = await page.context().browser()?.newPage()
+  if (blank === undefined) throw new Error('The browser is gone.')
   try {
     const url = await blank.evaluate(async (base64) => {
       const image = new Image()

@@ -55,7 +55,7 @@ export interface ModelActivity {
   readonly counts: Readonly<Record<ChangeAction, number>>
   /** Over the last ten seconds. */
   readonly perSecond: number
-  /** Subscriptions of others than this log. */
+  /** Open subscriptions. */
   readonly subscriptions: number
   /** When its last change was committed; null before the first since the start. */
   readonly lastChangeAt: Date | null
@@ -94,8 +94,6 @@ interface Watched {
   /** Changes of each of the last seconds, the running one last. */
   readonly recent: number[]
   lastChangeAt: Date | null
-  /** Whether a subscription of this log is among those counted. */
-  isSubscribed: boolean
 }
 
 /** Creates a log; it sees nothing before `start()`. */
@@ -135,13 +133,11 @@ export function createActivityLog(source: ActivitySource): ActivityLog {
     let after: string | undefined
     while (!ending.signal.aborted) {
       try {
-        const deliveries = source.feed.subscribeDeliveries({ model, after, signal: ending.signal })
-        watched.isSubscribed = true
+        const request = { model, after, isObserver: true, signal: ending.signal }
+        const deliveries = source.feed.subscribeDeliveries(request)
         for await (const { change } of deliveries) note(watched, change)
       } catch (error) {
         after = cursorAfter(error)
-      } finally {
-        watched.isSubscribed = false
       }
       await nextTick()
     }
@@ -189,11 +185,11 @@ export function createActivityLog(source: ActivitySource): ActivityLog {
       wakeAll()
     },
     of(model) {
-      const { counts, recent, isSubscribed, lastChangeAt } = models.get(model) ?? newWatched()
+      const { counts, recent, lastChangeAt } = models.get(model) ?? newWatched()
       const whole = recent.slice(0, -1)
       const sum = whole.reduce((total, count) => total + count, 0)
       const seconds = (Math.max(whole.length, 1) * intervalMs) / 1_000
-      const subscriptions = (source.status().subscriptions.get(model) ?? 0) - (isSubscribed ? 1 : 0)
+      const subscriptions = source.status().subscriptions.get(model) ?? 0
       return { counts, perSecond: sum / seconds, subscriptions, lastChangeAt }
     },
     async *follow() {
@@ -219,7 +215,7 @@ function positionOf({ transaction, index }: AnyChange): ChangePosition {
 
 function newWatched(): Watched {
   const counts = { INSERT: 0, UPDATE: 0, DELETE: 0, TRUNCATE: 0 }
-  return { counts, recent: [0], lastChangeAt: null, isSubscribed: false }
+  return { counts, recent: [0], lastChangeAt: null }
 }
 
 /** Where to go on: a transaction of a hundred thousand changes is too much for a queue, and not for the log. */

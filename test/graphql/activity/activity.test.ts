@@ -158,7 +158,7 @@ describe('activity', () => {
     expect(bio?.endsWith('…')).toBe(true)
   })
 
-  it('tells the state of the stream and of each model, its own subscriptions not counted', async () => {
+  it('tells the state of the stream and of each model', async () => {
     const { feed, query } = openActivity()
     feed.commit(insert('a'))
     await expect
@@ -168,13 +168,13 @@ describe('activity', () => {
           rowcastStatus: {
             ...{ state: 'streaming', lagBytes: 12, errorCode: null },
             models: [
-              { name: 'User', inserts: 1, updates: 0, deletes: 0, subscriptions: 2, errorCode: null },
+              { name: 'User', inserts: 1, updates: 0, deletes: 0, subscriptions: 3, errorCode: null },
               {
                 name: 'Post',
                 inserts: 0,
                 updates: 0,
                 deletes: 0,
-                subscriptions: 0,
+                subscriptions: 1,
                 errorCode: 'CATALOG_DRIFT',
               },
             ],
