@@ -150,7 +150,7 @@ function newModelRow(name: string): HTMLTableRowElement {
   return element(
     'tr',
     { 'data-model': name },
-    element('th', { scope: 'row' }, name, element('small')),
+    element('th', { scope: 'row', title: name }, name, element('small')),
     ...cells,
   )
 }

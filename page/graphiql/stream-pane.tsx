@@ -46,9 +46,11 @@ function EventList({ log, streams }: { readonly log: StreamLog; readonly streams
           {STATES[state]}
         </p>
         <p className="stream-count">{countEvents(received)}</p>
-        <button type="button" aria-pressed={isPaused} onClick={() => streams.pause(!isPaused)}>
-          {isPaused ? `Paused${held.length > 0 ? ` (${held.length} more)` : ''}` : 'Pause'}
-        </button>
+        {(isRunning || isPaused) && (
+          <button type="button" aria-pressed={isPaused} onClick={() => streams.pause(!isPaused)}>
+            {isPaused ? `Paused${held.length > 0 ? ` (${held.length} more)` : ''}` : 'Pause'}
+          </button>
+        )}
         <button type="button" disabled={events.length + held.length === 0} onClick={() => streams.clear()}>
           Clear
         </button>

@@ -50,6 +50,8 @@ const nothing = (): void => undefined
 /** Close codes for clients that are not let in: to try again is no use. Source: graphql-ws, PROTOCOL.md. */
 const FINAL_CODES: readonly unknown[] = [4400, 4401, 4403, 4406, 4409]
 
+const DRAW_DELAY_MS = 30
+
 /** @param url of the WebSocket */
 export function createStreams(url: string): Streams {
   const streams = new Map<string, Stream>()
@@ -58,9 +60,19 @@ export function createStreams(url: string): Streams {
   const listeners = new Set<() => void>()
   let shown = ''
 
+  let isTelling = false
+
+  function tell(): void {
+    isTelling = false
+    for (const listener of listeners) listener()
+  }
+
+  /** What comes quickly one after the other is drawn together. */
   function change(stream: Stream, log: StreamLog): void {
     stream.log = log
-    for (const listener of listeners) listener()
+    if (isTelling) return
+    isTelling = true
+    setTimeout(tell, DRAW_DELAY_MS)
   }
 
   /** One socket for all who say the same of who they are. */
@@ -143,7 +155,7 @@ export function createStreams(url: string): Streams {
     forget() {
       end(shown)
       streams.delete(shown)
-      for (const listener of listeners) listener()
+      tell()
     },
     stop: () => end(shown),
     showTab(id, all) {
@@ -157,7 +169,7 @@ export function createStreams(url: string): Streams {
         end(known)
         streams.delete(known)
       }
-      for (const listener of listeners) listener()
+      tell()
     },
     pause: (isPaused) => withShown((log) => withPause(log, isPaused)),
     clear: () => withShown(cleared),

@@ -77,7 +77,15 @@ it.skipIf(findBrowser() === null)(
     await database.query(`INSERT INTO "Tag" (name, color) VALUES ('ferries', '#86abff')`)
     await expectSame(page, database)
     expect(await findAccessibilityFaults(page)).toEqual([])
-    await takeScreenshots(page, 'example-app')
+    await takeScreenshots(page, 'example-app', {
+      height: 340,
+      async settle() {
+        // Lit up as what has just come is.
+        await database.query(`UPDATE "Tag" SET id = id + 1 WHERE name = 'ferries'`)
+        await database.query(`UPDATE "Tag" SET color = '#128a4a' WHERE name = 'ferries'`)
+        await page.locator('li[data-new=UPDATE]').waitFor()
+      },
+    })
     expect(crashes).toEqual([])
   },
   180_000,

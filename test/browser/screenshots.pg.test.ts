@@ -53,9 +53,9 @@ it.skipIf(!ARE_SCREENSHOTS_WANTED)('poses for screenshots', { timeout: 300_000 }
       const kinds = new Set(actions.map((each) => each.getAttribute('data-action')).filter(Boolean))
       return kinds.size + (first.some((each) => each.className === 'transaction') ? 1 : 0)
     })
-  await takeScreenshots(page, 'live-page', () =>
-    expect.poll(top, { timeout: 120_000, interval: 50 }).toBeGreaterThanOrEqual(3),
-  )
+  await takeScreenshots(page, 'live-page', {
+    settle: () => expect.poll(top, { timeout: 120_000, interval: 50 }).toBeGreaterThanOrEqual(3),
+  })
   ending.abort()
   await traffic
   await client.close()

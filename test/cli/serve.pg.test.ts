@@ -32,8 +32,7 @@ it('SIGTERM: what waits is delivered, clients learn where to go on, PostgreSQL t
     const answer = await (await fetch(`${url}/health/ready`)).json()
     return (answer as { readonly subscriptions: number }).subscriptions
   }
-  // The live page has one of its own.
-  await expect.poll(readers, { timeout: 40_000 }).toBe(2)
+  await expect.poll(readers, { timeout: 40_000 }).toBe(1)
   await database.query(`INSERT INTO "Tag" (name) VALUES ('one'), ('two')`)
   expect((await changes.nextData()).tagChanged.new.name).toBe('one')
   const { code, stdout } = await served.stop('SIGTERM')

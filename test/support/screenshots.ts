@@ -22,11 +22,11 @@ const VIEWPORTS = [
 export async function takeScreenshots(
   page: Page,
   name: string,
-  settle?: () => PromiseLike<void>,
+  { settle, height }: { readonly settle?: () => PromiseLike<void>; readonly height?: number } = {},
 ): Promise<void> {
   if (FOLDER === undefined) return
   for (const viewport of VIEWPORTS) {
-    await page.setViewportSize(viewport)
+    await page.setViewportSize({ ...viewport, ...(height === undefined ? {} : { height }) })
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
       await settle?.()
