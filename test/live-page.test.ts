@@ -45,7 +45,7 @@ async function introspect(url: string): Promise<string> {
   return printSchema(lexicographicSortSchema(buildClientSchema(data)))
 }
 
-const seen = { data: { rowcastStatus: { slot: 'rowcast' } } }
+const seen = { data: { rowcastStatus: { slot: 'rowcast_none' } } }
 const hasPage = async (url: string) => !(await (await fetch(url)).text()).includes('There is nothing here')
 
 test('in development the page and what it shows are there', async () => {

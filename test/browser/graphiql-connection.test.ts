@@ -29,7 +29,7 @@ async function serve(port = 0) {
 
 it.skipIf(findBrowser() === null)(
   'sends what the headers tab says, keeps what it read in its place, and says where the connection was lost',
-  { timeout: 90_000 },
+  { timeout: 180_000 },
   async () => {
     await buildPage()
     const first = await serve()

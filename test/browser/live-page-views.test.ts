@@ -28,7 +28,7 @@ describe.skipIf(findBrowser() === null)('the live page', () => {
     })
     url = (await server.listen()).url
     browser = await openBrowser()
-  }, 60_000)
+  }, 150_000)
   afterAll(async () => {
     await browser?.close()
     await server?.close()

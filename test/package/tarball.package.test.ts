@@ -64,7 +64,7 @@ it('its pages link to what is in it, but for images', async () => {
     const text = await readFile(join(ROOT, page), 'utf8')
     const links = [...text.matchAll(/\]\(([^)\s#]+)[^)]*\)/g)].map(([, link = '']) => link)
     const local = links
-      .filter((link) => !/^[a-z]+:|\.png$/.test(link))
+      .filter((link) => !/^[a-z]+:|\.(png|webp)$/.test(link))
       .map((link) => posix.join(posix.dirname(page), link))
     const isThere = (path: string) =>
       paths.has(path) || [...paths].some((each) => each.startsWith(`${path}/`))

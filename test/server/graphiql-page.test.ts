@@ -6,7 +6,7 @@ import { startServer } from './server-fixture.ts'
 
 const HTML = 'text/html,application/xhtml+xml,*/*;q=0.8'
 
-beforeAll(buildPage, 60_000)
+beforeAll(buildPage, 150_000)
 
 /** A server, and the paths that its page asks for. */
 async function open(graphiqlQuery = 'subscription Sample { ticks }') {
