@@ -43,5 +43,5 @@ export const NO_SINK: SourceSink = {
   onDrift() {},
   onRecovery() {},
   onCut() {},
-  onMessage() {},
+  onMessage: () => false,
 }

@@ -16,7 +16,8 @@ export interface MessageRequest {
 
 /** Hands messages on. */
 export interface MessageHub {
-  publish(message: EmittedMessage): void
+  /** @returns whether anybody listens to it */
+  publish(message: EmittedMessage): boolean
   /** Live from this call on. */
   listen(request: MessageRequest): AsyncIterableIterator<EmittedMessage>
   /** Ends all iterations: normally, or with the error given. */
@@ -89,9 +90,9 @@ export function createMessageHub(queueLengthMax: number): MessageHub {
   const listeners = new Map<MessageQueue, string | undefined>()
   return {
     publish(message) {
-      for (const [queue, prefix] of [...listeners]) {
-        if (prefix === undefined || prefix === message.prefix) queue.push(message)
-      }
+      const listening = [...listeners].filter(([, prefix]) => (prefix ?? message.prefix) === message.prefix)
+      for (const [queue] of listening) queue.push(message)
+      return listening.length > 0
     },
     listen({ prefix, signal }) {
       let forgetSignal = (): void => {}

@@ -2,14 +2,14 @@
  * Stage 3, catalog. Relation OID → model and row reader, kept current by the stream itself: PostgreSQL sends a
  * Relation before the first change of a table on a connection, and again whenever it may have changed.
  */
-import { RowcastError } from '../errors.ts'
+import type { RowcastError } from '../errors.ts'
 import type { RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
 import type { DynamicType } from './column-codec.ts'
 import type { ModelCatalog, ModelSpec } from './model-catalog.ts'
 import { ModelFaults } from './model-faults.ts'
 import { moneyScaleOf } from './money-scale.ts'
 import { createPartialRows, type PartialRows } from './partial-rows.ts'
-import { createDriftError, layOutRow } from './row-layout.ts'
+import { createDriftError, createRenameError, layOutRow } from './row-layout.ts'
 import { createRowReader, type RowReader } from './row-reader.ts'
 import { WritingTables } from './writing-tables.ts'
 
@@ -106,6 +106,11 @@ function describeShape(message: RelationMessage, types: ReadonlyMap<number, Dyna
   return JSON.stringify([message.schema, message.table, columns])
 }
 
+/** Of a table that is no model's. */
+function createForeignEntry(relation: RelationMessage): RelationEntry {
+  return { relation, model: null, reader: null, drift: null }
+}
+
 /** Creates an empty registry. */
 export function createRelationRegistry(options: RelationRegistryOptions): RelationRegistry {
   const defaultSchema = options.defaultSchema ?? 'public'
@@ -178,7 +183,7 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
       const isRenamed = !modelByTable.has(name) && !heirs.has(name)
       const isRelieved = other.model === model && isRenamed && reader !== null
       if (!isRelieved && !isNamesake(other.relation, relation)) continue
-      entries.set(oid, { relation: other.relation, model: null, reader: null, drift: null })
+      entries.set(oid, createForeignEntry(other.relation))
       shapes.delete(oid)
     }
   }
@@ -189,13 +194,20 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
     faults.drift(model.name, drifted?.drift ?? null)
   }
 
-  /** PostgreSQL describes a relation once: what did not fit, or was nobody's, may be a model's by what the catalog says now. */
+  /**
+   * PostgreSQL describes a relation once: what did not fit, or was nobody's, may be a model's by what the catalog says now,
+   * and one that inherits no longer is nobody's.
+   */
   function redescribe(): void {
     for (const [oid, { relation, drift, model }] of [...entries]) {
-      const isHeir = shapes.has(oid) && heirs.has(qualify(relation.schema, relation.table))
-      if (drift === null && (model !== null || !isHeir)) continue
-      entries.set(oid, describe(relation))
-      updateFault(model ?? entries.get(oid)?.model ?? null)
+      const name = qualify(relation.schema, relation.table)
+      const isHeir = shapes.has(oid) && heirs.has(name)
+      const isFormerHeir = drift === null && model !== null && !isHeir && !modelByTable.has(name)
+      if (isFormerHeir) entries.set(oid, createForeignEntry(relation))
+      else if (drift !== null || (model === null && isHeir)) {
+        entries.set(oid, describe(relation))
+        updateFault(model ?? entries.get(oid)?.model ?? null)
+      }
     }
   }
 
@@ -276,17 +288,4 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
       partialRows.clear()
     },
   }
-}
-
-/** The table under a model has another name than the Prisma schema says. */
-function createRenameError(
-  { schema, table }: RelationMessage,
-  model: ModelSpec,
-  defaultSchema: string,
-): RowcastError {
-  const happened = `Table "${model.schema ?? defaultSchema}"."${model.table}" of model ${model.name} is now called "${schema}"."${table}".`
-  return new RowcastError('CATALOG_DRIFT', happened, {
-    mend: `Rename it back, or follow in the Prisma schema (@@map("${table}")), run \`npx prisma generate\`, start again and call rowcast.enable().`,
-    details: { model: model.name, schema, table },
-  })
 }

@@ -129,3 +129,16 @@ export function createDriftError(
     },
   )
 }
+
+/** The table under a model has another name than the Prisma schema says. */
+export function createRenameError(
+  { schema, table }: RelationMessage,
+  model: ModelSpec,
+  defaultSchema: string,
+): RowcastError {
+  const happened = `Table "${model.schema ?? defaultSchema}"."${model.table}" of model ${model.name} is now called "${schema}"."${table}".`
+  return new RowcastError('CATALOG_DRIFT', happened, {
+    mend: `Rename it back, or follow in the Prisma schema (@@map("${table}")), run \`npx prisma generate\`, start again and call rowcast.enable().`,
+    details: { model: model.name, schema, table },
+  })
+}

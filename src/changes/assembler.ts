@@ -12,11 +12,11 @@ import type { RowReader } from '../catalog/row-reader.ts'
 import type { RowMessage } from '../catalog/writing-tables.ts'
 import { invariant, type RowcastError } from '../errors.ts'
 import type { LogicalMessage, Message, RelationMessage } from '../pgoutput/messages.ts'
-import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+import { earlierLsn, LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { pgMicrosToDate } from '../wire/pg-time.ts'
 import type { ChangePosition, TransactionInfo, TransactionPart } from './change.ts'
 import { ChangePacker } from './change-packer.ts'
-import type { StreamEpoch } from './cursor.ts'
+import { isSameEpoch, type StreamEpoch } from './cursor.ts'
 import type { EmittedMessage } from './emitted-message.ts'
 import { createUnknownMarkError, judgeVisibility, type SoftDeleteFields } from './soft-delete.ts'
 
@@ -57,9 +57,9 @@ export interface TransactionAssembler {
   continueAt(index: number): void
   /**
    * The connection is gone: forget the open transaction, PostgreSQL will send it again. The next stream's
-   * positions belong to `epoch`, when given.
+   * positions belong to `epoch`, when given; where that is another one, positions beyond `sharedLsn` mean something else.
    */
-  reset(epoch?: StreamEpoch): void
+  reset(epoch?: StreamEpoch, sharedLsn?: Lsn): void
 }
 
 /** Creates an assembler over the relations of one stream. */
@@ -83,7 +83,7 @@ export function createTransactionAssembler(
   let messages: EmittedMessage[] = []
   /** The last messages handed over, to recognise those that PostgreSQL sends again. */
   let handedOver = { commitLsn: LSN_ZERO, lsn: LSN_ZERO }
-  let handedOverAlone = LSN_ZERO
+  let handedOverAlone: Lsn = LSN_ZERO
 
   function publish(open: TransactionInfo, isFinal: boolean): void {
     publishChanges(open, isFinal)
@@ -223,8 +223,12 @@ export function createTransactionAssembler(
     continueAt(index) {
       nextIndex = index
     },
-    reset(streamEpoch) {
-      if (streamEpoch !== undefined) epoch = streamEpoch
+    reset(streamEpoch = epoch, sharedLsn = LSN_ZERO) {
+      if (!isSameEpoch(streamEpoch, epoch)) {
+        handedOverAlone = earlierLsn(handedOverAlone, sharedLsn)
+        if (handedOver.commitLsn > sharedLsn) handedOver = { commitLsn: LSN_ZERO, lsn: LSN_ZERO }
+      }
+      epoch = streamEpoch
       transaction = null
       packer.discard()
       messages = []

@@ -52,9 +52,19 @@ export interface StreamPresent {
 
 /** How the stream begins: `floorLsn` is where. */
 export type Continuity =
-  | { readonly kind: 'first'; readonly floorLsn: Lsn }
-  | { readonly kind: 'continuous'; readonly floorLsn: Lsn }
-  | { readonly kind: 'gap'; readonly floorLsn: Lsn; readonly reason: GapReason }
+  | { readonly kind: 'first'; readonly floorLsn: Lsn; readonly sharedLsn?: undefined }
+  | {
+      readonly kind: 'continuous'
+      readonly floorLsn: Lsn
+      /** On a new timeline: up to here it is the same as the one before. */
+      readonly sharedLsn?: Lsn | undefined
+    }
+  | {
+      readonly kind: 'gap'
+      readonly floorLsn: Lsn
+      readonly reason: GapReason
+      readonly sharedLsn?: undefined
+    }
 
 /** Compares past and present. */
 export function judgeContinuity(past: StreamPast | null, present: StreamPresent): Continuity {
@@ -63,6 +73,7 @@ export function judgeContinuity(past: StreamPast | null, present: StreamPresent)
   const gap = (reason: GapReason): Continuity => ({ kind: 'gap', floorLsn: slotFloor, reason })
   if (present.systemId !== past.systemId) return gap('other-cluster')
   let floorLsn = past.safeLsn
+  let sharedLsn: Lsn | undefined
   if (present.timeline !== past.timeline) {
     const end = present.history.find((entry) => entry.timeline === past.timeline)?.endLsn
     if (end === undefined) return gap('timeline-unknown')
@@ -70,12 +81,13 @@ export function judgeContinuity(past: StreamPast | null, present: StreamPresent)
     if (past.deliveredLsn >= end) return gap('timeline-diverged')
     // What lies between a promotion and our position held nothing for us on the old timeline, and is new now.
     if (end < floorLsn) floorLsn = end
+    sharedLsn = end
   }
   // What was delivered had been flushed: a server that has not come as far is not the one that sent it.
   const isBehind = present.flushedLsn < floorLsn || present.flushedLsn <= past.deliveredLsn
   if (isBehind) return gap('server-behind')
   if (slotFloor > floorLsn) return gap('slot-recreated')
-  return { kind: 'continuous', floorLsn }
+  return { kind: 'continuous', floorLsn, sharedLsn }
 }
 
 /** Parses a timeline history file: lines of timeline, LSN of its end, and a reason in words. */

@@ -82,6 +82,8 @@ export class PublicationGuard {
   #isComplete = false
   /** The server takes no barrier: each look counts for one. */
   #isUnwritable = false
+  /** By model, for how many transactions it was said to wait. */
+  readonly #reported = new Map<string, number>()
   /** A barrier is on its way. */
   #isRenewalSent = false
 
@@ -130,7 +132,8 @@ export class PublicationGuard {
 
   /** The barrier that is written for the process that starts next; null: the last one is good enough. */
   #renewal(): Barrier | null {
-    return this.#ceiling.isDue && !this.#isRenewalSent ? this.#ledger.renew() : null
+    const isDue = this.#ceiling.isDue || this.#ledger.hasNews
+    return isDue && !this.#isRenewalSent ? this.#ledger.renew() : null
   }
 
   #take(found: readonly FoundTable[], writers: Writers | null = null, isHolding = true): void {
@@ -225,13 +228,16 @@ export class PublicationGuard {
     this.#pass(barrier, null)
   }
 
+  /** Says for how many transactions a model waits when that is news: it is asked for twice a second. */
   #report(models: readonly string[]): void {
     for (const model of models) {
-      const writers = this.#ledger.writersOf(model)
-      if (writers === 0) continue
+      const transactions = this.#ledger.writersOf(model)
+      if (transactions === (this.#reported.get(model) ?? 0)) continue
+      this.#reported.set(model, transactions)
+      if (transactions === 0) continue
       this.#options.logger.info('Changes of a model wait for open transactions that wrote to its table.', {
         model,
-        transactions: writers,
+        transactions,
       })
     }
   }

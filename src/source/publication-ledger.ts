@@ -8,7 +8,7 @@
  */
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import type { Barrier } from './barrier-message.ts'
-import { isSamePublished, type PublishedModel } from './published-tables.ts'
+import { hasNewParts, isSamePublished, type PublishedModel } from './published-tables.ts'
 
 /** A model at one look at the catalog. */
 export interface ModelLook {
@@ -50,6 +50,7 @@ export class PublicationLedger {
   /** Models that the process before this one had; null: that is not known. */
   #inherited: ReadonlySet<string> | null = null
   #isComplete = false
+  #hasNews = false
 
   /** What a process before this one knew to be complete, and which models it had. */
   restore(known: ReadonlyMap<string, PublishedModel>, models: ReadonlySet<string>): void {
@@ -91,12 +92,21 @@ export class PublicationLedger {
     this.#replaced.delete(model)
   }
 
+  /** Nothing is missing of the model, to which partitions may have come. */
+  #follow(model: string, known: PublishedModel, published: PublishedModel): void {
+    this.#known.set(model, published)
+    this.#hasNews ||= hasNewParts(known, published)
+  }
+
   /** A model that has become suspect, or once more. */
   #compare(model: string, published: PublishedModel, { isOlderThanSlot }: ModelLook): Suspect | null {
     const isAbsent = this.#absent.delete(model)
     const isReplaced = this.#replaced.delete(model)
     const suspect = this.#suspects.get(model)
-    if (suspect !== undefined && !isReplaced && isSamePublished(suspect.published, published)) return null
+    if (suspect !== undefined && !isReplaced && isSamePublished(suspect.published, published)) {
+      this.#suspects.set(model, { ...suspect, published })
+      return null
+    }
     const known = this.#known.get(model)
     // Its changes were published, and the process before this one handed none of them over.
     const isAdded = known === undefined && suspect === undefined && this.#inherited?.has(model) === false
@@ -105,7 +115,10 @@ export class PublicationLedger {
       this.#known.set(model, published)
       return null
     }
-    if (known !== undefined && isSamePublished(known, published) && !isEvident) return null
+    if (known !== undefined && isSamePublished(known, published) && !isEvident) {
+      this.#follow(model, known, published)
+      return null
+    }
     // A process that has just come has told nobody anything; those who come with a cursor end at the barrier.
     const isHeld =
       suspect?.isHeld === true ||
@@ -155,7 +168,7 @@ export class PublicationLedger {
 
   /** A barrier that cuts nothing, for whoever starts after it; null before what is known can be compared. */
   renew(): Barrier | null {
-    return this.#isComplete ? { published: this.#known, cut: [], cleanFrom: LSN_ZERO } : null
+    return this.#isComplete ? { published: new Map(this.#known), cut: [], cleanFrom: LSN_ZERO } : null
   }
 
   /** Whether a barrier says all that is known. */
@@ -175,11 +188,23 @@ export class PublicationLedger {
   pass({ published, cut }: Barrier): void {
     const ended = new Set(cut)
     for (const [model, tables] of published) {
-      this.#known.set(model, tables)
       const suspect = this.#suspects.get(model)
-      if (suspect === undefined || !ended.has(model)) continue
-      if (isSamePublished(suspect.published, tables)) this.#suspects.delete(model)
+      if (suspect !== undefined && ended.has(model) && isSamePublished(tables, suspect.published)) {
+        this.#suspects.delete(model)
+        this.#known.set(model, suspect.published)
+      } else if (!this.#isComplete || ended.has(model) || !this.#known.has(model)) {
+        // What this process has seen since is newer.
+        this.#known.set(model, tables)
+      }
     }
+    const isBehind = ([model, tables]: [string, PublishedModel]) =>
+      hasNewParts(published.get(model) ?? [], tables)
+    this.#hasNews = [...this.#known].some(isBehind)
+  }
+
+  /** Whether partitions have come of which no barrier says. */
+  get hasNews(): boolean {
+    return this.#hasNews
   }
 
   /** Whether every model that is there is as known. */

@@ -11,14 +11,35 @@ import type { RunQuery } from './run-query.ts'
 const SCHEMAS_VERSION_MIN = 150_000
 
 /**
+ * The partitions below table `c`, as PublishedTable.parts, and the youngest of what decides on their rows. Without a lock:
+ * pg_partition_tree would wait for whoever works on one of them.
+ *
+ * CREATE TABLE … PARTITION OF writes the row of pg_inherits two commands after that of the row type, in one transaction; CREATE,
+ * INSERT and ATTACH take more.
+ */
+const PARTS_SQL = `
+        WITH RECURSIVE tree(oid) AS (
+          SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = c.oid AND c.relkind = 'p'
+          UNION ALL SELECT i.inhrelid FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid
+        ), part AS (
+          SELECT pc.oid, pc.xmin AS class_xmin, i.xmin AS link_xmin, pc.relfilenode, i.xmin = pt.xmin
+                 AND i.cmin::text::bigint - pt.cmin::text::bigint BETWEEN 0 AND 2 AS is_born
+            FROM tree JOIN pg_class pc ON pc.oid = tree.oid JOIN pg_inherits i ON i.inhrelid = pc.oid
+            JOIN pg_type pt ON pt.oid = pc.reltype
+        )
+        SELECT coalesce(jsonb_agg(jsonb_build_array(oid::bigint, link_xmin::text::bigint, relfilenode::bigint, is_born)
+                                  ORDER BY oid), '[]') AS list,
+               min(least(age(link_xmin), age(class_xmin))) AS age
+          FROM part`
+
+/**
  * A lateral subquery on a table `f(oid)`: `published` as in PublishedTable, and `age` of the youngest catalog row behind
  * it, in transactions.
  *
  * `xmin` of a catalog row is the transaction that wrote it: the row of the publication is written anew by every change of
- * its options, that of a membership when it comes back or gets another row filter or column list. A table that is not
- * published by name is published by where it stands: the row of its row type, which is written when the table is made,
- * renamed or moved and by hardly anything else, says since when it stands there. pg_class would not do: nearly
- * every ALTER TABLE writes it.
+ * its options, that of a membership when it comes back or gets another row filter or column list. That of the row type, which
+ * is written when the table is made, renamed, moved or given away and by hardly anything else, says since when it stands
+ * where it does. pg_class would not do: nearly every ALTER TABLE writes it.
  */
 export function publishedTableSql(publication: string, serverVersion: number): string {
   const schemas =
@@ -34,17 +55,17 @@ export function publishedTableSql(publication: string, serverVersion: number): s
     )
     SELECT jsonb_build_object(
              'oid', c.oid::bigint, 'fileNode', c.relfilenode::bigint, 'toastOid', c.reltoastrelid::bigint,
-             'evidence', concat_ws(' ', p.oid, p.xmin, c.relkind, c.relpersistence, rows.evidence),
+             'parts', parts.list, 'evidence', concat_ws(' ', p.oid, p.xmin, c.relkind, c.relpersistence, rows.evidence),
              'rewriteMeans', CASE WHEN NOT p.pubtruncate THEN 'truncate' WHEN rows.is_named THEN 'nothing'
                                   ELSE 'unlogged' END) AS published,
-           least(age(p.xmin), rows.age, CASE WHEN p.pubtruncate AND rows.is_named THEN NULL ELSE age(c.xmin) END) AS age
+           least(age(p.xmin), rows.age, parts.age, CASE WHEN p.pubtruncate AND rows.is_named THEN NULL ELSE age(c.xmin) END) AS age
       FROM pg_class c JOIN pg_type t ON t.oid = c.reltype, pg_publication p, LATERAL (
         SELECT string_agg(concat(kind, ':', row.oid, ':', row.xmin), ' ' ORDER BY kind, row.oid) AS evidence,
                min(age(row.xmin)) AS age, bool_or(kind = 'table') AS is_named
           FROM (SELECT kind, oid, xmin FROM member
-                UNION ALL SELECT 'type', t.oid, t.xmin WHERE NOT EXISTS (SELECT FROM member)
+                UNION ALL SELECT 'type', t.oid, t.xmin
                 ${schemas}) row
-      ) rows
+      ) rows, LATERAL (${PARTS_SQL}) parts
      WHERE c.oid = f.oid AND p.pubname = ${quoteLiteral(publication)}`
 }
 

@@ -7,6 +7,12 @@
  * Source: PostgreSQL manual, "pg_publication", "pg_publication_rel", "pg_publication_namespace", "pg_class".
  */
 
+/**
+ * A partition, at any depth: its OID, the transaction that attached it, its file (0: it has partitions of its own), and
+ * whether it was made as a partition, so that all of its rows came through the publication.
+ */
+export type PublishedPart = readonly [oid: number, link: number, fileNode: number, isBorn: boolean]
+
 /** One published table. */
 export interface PublishedTable {
   readonly oid: number
@@ -16,6 +22,8 @@ export interface PublishedTable {
   readonly fileNode: number
   /** pg_class.reltoastrelid: VACUUM FULL, CLUSTER and TRUNCATE keep it, ALTER TABLE makes another; 0: it has none. */
   readonly toastOid: number
+  /** By OID; empty for a table without partitions. */
+  readonly parts: readonly PublishedPart[]
   /**
    * What another file can mean. `nothing`: the table is published by name, and then PostgreSQL refuses to make it
    * UNLOGGED. `unlogged`: it may have been UNLOGGED for a while. `truncate`: TRUNCATE is not published.
@@ -36,6 +44,7 @@ export function isSamePublished(before: PublishedModel, now: PublishedModel): bo
 
 function isSameTable(before: PublishedTable, now: PublishedTable): boolean {
   if (before.oid !== now.oid || before.evidence !== now.evidence) return false
+  if (!mayFollow(before.parts, now.parts)) return false
   if (before.fileNode === now.fileNode) return true
   switch (now.rewriteMeans) {
     case 'nothing':
@@ -45,6 +54,25 @@ function isSameTable(before: PublishedTable, now: PublishedTable): boolean {
     case 'truncate':
       return false
   }
+}
+
+/**
+ * Whether no rows came or went with a partition. PostgreSQL says nothing of ATTACH, DETACH and DROP, nor of TRUNCATE of a
+ * single partition, which gets another file, as it does by VACUUM FULL and CLUSTER.
+ */
+function mayFollow(before: readonly PublishedPart[], now: readonly PublishedPart[]): boolean {
+  if (before.length === 0 && now.length === 0) return true
+  const present = new Map(now.map((part) => [part[0], part]))
+  const known = new Set(before.map(([oid]) => oid))
+  const isKept = ([oid, link, fileNode]: PublishedPart) =>
+    present.get(oid)?.[1] === link && present.get(oid)?.[2] === fileNode
+  return before.every(isKept) && now.every(([oid, , , isBorn]) => isBorn || known.has(oid))
+}
+
+/** Whether there are partitions now that there were not. */
+export function hasNewParts(before: PublishedModel, now: PublishedModel): boolean {
+  const count = (model: PublishedModel) => model.reduce((sum, { parts }) => sum + parts.length, 0)
+  return count(now) > count(before)
 }
 
 /** Rows of the query, which has one for each table, as one list for each model; null: not all of it is published. */
@@ -71,12 +99,19 @@ export function parsePublishedModel(value: unknown): PublishedModel | null {
 
 function isPublishedTable(value: unknown): value is PublishedTable {
   if (typeof value !== 'object' || value === null) return false
-  const { oid, evidence, fileNode, toastOid, rewriteMeans } = value as Partial<
+  const { oid, evidence, fileNode, toastOid, parts, rewriteMeans } = value as Partial<
     Record<keyof PublishedTable, unknown>
   >
   return (
     typeof evidence === 'string' &&
+    Array.isArray(parts) &&
+    parts.every(isPublishedPart) &&
     [oid, fileNode, toastOid].every((each) => typeof each === 'number') &&
     (rewriteMeans === 'nothing' || rewriteMeans === 'unlogged' || rewriteMeans === 'truncate')
   )
+}
+
+function isPublishedPart(value: unknown): value is PublishedPart {
+  if (!Array.isArray(value) || value.length !== 4) return false
+  return value.every((each, index) => typeof each === (index === 3 ? 'boolean' : 'number'))
 }

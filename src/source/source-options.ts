@@ -35,8 +35,8 @@ export interface ReplicationSourceOptions {
   readonly onRecovery: (model: string) => void
   /** Changes of a model may be missing. */
   readonly onCut: (model: string, cut: PublicationCut) => void
-  /** What applications wrote with `pg_logical_emit_message`. */
-  readonly onMessage: (message: EmittedMessage) => void
+  /** What applications wrote with `pg_logical_emit_message`. @returns whether anybody listens to it */
+  readonly onMessage: (message: EmittedMessage) => boolean
   /** Takes the stream's messages instead of `publish` and `onMessage`. @default none: the changes are for this process */
   readonly relay?: StreamRelay | undefined
   /** What else keeps a model's changes from being delivered. @default nothing */

@@ -2,6 +2,7 @@
  * Stage 5, source. Where the stream stands, across connections: what was delivered, what is safe, what may be
  * confirmed, and whether a new process has caught up with the server.
  */
+import type { EmittedMessage } from '../changes/emitted-message.ts'
 import type { SystemIdentity } from '../wire/connection.ts'
 import { formatLsn, LSN_ZERO, type Lsn, laterLsn } from '../wire/lsn.ts'
 import { AckTracker } from './ack-tracker.ts'
@@ -119,6 +120,11 @@ export class StreamPosition {
   /** Something of the transaction that commits at `commitLsn` leaves for the bus. */
   delivers(commitLsn: Lsn): void {
     if (commitLsn > this.#deliveredLsn) this.#deliveredLsn = commitLsn
+  }
+
+  /** The same for a message that somebody listens to. */
+  deliversMessage({ transaction }: Pick<EmittedMessage, 'transaction'>): void {
+    if (transaction !== null) this.delivers(transaction.commitLsn)
   }
 
   transactionEnds(endLsn: Lsn): void {

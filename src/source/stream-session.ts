@@ -112,7 +112,7 @@ export function createStreamSession(
       onPartialRows: () => watch.look(),
       onTable: (model, oid) => guard.seeTable(model, oid),
       onMessage(message) {
-        if (!guard.takeMessage(message)) options.onMessage(message)
+        if (!guard.takeMessage(message) && options.onMessage(message)) position.deliversMessage(message)
       },
       onBegin: () => position.transactionBegins(),
       onCommit(endLsn) {
@@ -222,7 +222,7 @@ export function createStreamSession(
   function begin({ continuity, facts, identity, slotConfirmedLsn }: PreparedStream): void {
     // What was delivered in part is recognised by its position, which after a gap means something else.
     if (continuity.kind !== 'continuous') assembler = newAssembler()
-    assembler.reset({ systemId: identity.systemId, timeline: identity.timeline })
+    assembler.reset({ systemId: identity.systemId, timeline: identity.timeline }, continuity.sharedLsn)
     registry.clear()
     position.begin(identity, continuity, slotConfirmedLsn)
     isWaitedFor = position.isCatchingUp

@@ -224,6 +224,20 @@ describe('what the catalog of the database says', () => {
     expect(registry.faults.size).toBe(0)
   })
 
+  test('a table that inherits no longer is nobody’s, and the model’s again when it does', () => {
+    const registry = createRegistry()
+    const both = [own, { ...own, table: 'special' }]
+    registry.expect(both)
+    registry.update(relation)
+    registry.update({ ...relation, oid: 2, table: 'special' })
+    registry.expect([own])
+    expect([registry.readerOf(2), registry.faults.size]).toEqual([null, 0])
+    expect(registry.update({ ...relation, oid: 2, table: 'special' }).model).toBeNull()
+    registry.expect(both)
+    expect(registry.readerOf(2)).not.toBeNull()
+    expect(registry.readerOf(relation.oid)).not.toBeNull()
+  })
+
   test('a table that wrote before it was known to inherit is the model’s from then on; its predecessor is not', () => {
     const registry = createRegistry()
     registry.expect([own])

@@ -231,4 +231,14 @@ describe('messages of applications', () => {
     feed(message(1, false), begin(10), message(2, true), message(3, true), message(4, true), commit(10))
     expect(heard.map((each) => each.lsn)).toEqual([1n, 2n, 3n, 4n])
   })
+
+  it('of another timeline are new where that is no longer the one before, whatever their positions', () => {
+    const { heard, assembler, feed } = listen()
+    const epoch = { systemId: '1', timeline: 1 }
+    assembler.reset(epoch)
+    feed(message(90, false), message(200, false), begin(210), message(205, true), commit(210))
+    assembler.reset({ ...epoch, timeline: 2 }, toLsn(100n))
+    feed(message(90, false), message(150, false), begin(210), message(205, true), commit(210))
+    expect(heard.map((each) => each.lsn)).toEqual([90n, 200n, 205n, 150n, 205n])
+  })
 })

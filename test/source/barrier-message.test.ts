@@ -5,7 +5,19 @@ import { toLsn } from '../../src/wire/lsn.ts'
 
 const barrier: Barrier = {
   published: new Map([
-    ["O'Item", [{ oid: 1, evidence: 'a', fileNode: 2, toastOid: 3, rewriteMeans: 'nothing' }]],
+    [
+      "O'Item",
+      [
+        {
+          oid: 1,
+          evidence: 'a',
+          fileNode: 2,
+          toastOid: 3,
+          parts: [[5, 6, 7, true]],
+          rewriteMeans: 'nothing',
+        },
+      ],
+    ],
   ]),
   cut: ["O'Item"],
   cleanFrom: toLsn(2n ** 63n + 1n),

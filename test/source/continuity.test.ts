@@ -47,13 +47,13 @@ describe('judgeContinuity', () => {
       'a promoted standby that had everything',
       { timeline: 2, history: [{ timeline: 1, endLsn: lsn(1_200) }] },
       {},
-      { kind: 'continuous', floorLsn: 1_000n },
+      { kind: 'continuous', floorLsn: 1_000n, sharedLsn: 1_200n },
     ],
     [
       'a promoted standby that lacks only what held no change',
       { timeline: 2, history: [{ timeline: 1, endLsn: lsn(950) }] },
       {},
-      { kind: 'continuous', floorLsn: 950n },
+      { kind: 'continuous', floorLsn: 950n, sharedLsn: 950n },
     ],
     [
       'a promoted standby that lacks what was delivered',
@@ -83,7 +83,7 @@ describe('judgeContinuity', () => {
         ],
       },
       {},
-      { kind: 'continuous', floorLsn: 1_000n },
+      { kind: 'continuous', floorLsn: 1_000n, sharedLsn: 1_100n },
     ],
     [
       'a timeline that is not a descendant',

@@ -83,7 +83,7 @@ describe('prepareStream', () => {
     const past = { systemId: '7', timeline: 1, safeLsn: toLsn(140n), deliveredLsn: toLsn(120n) }
     const prepared = await prepareStream(connection, { ...REQUEST, past })
     expect(asked).toContain('TIMELINE_HISTORY 2')
-    expect(prepared.continuity).toEqual({ kind: 'continuous', floorLsn: 140n })
+    expect(prepared.continuity).toEqual({ kind: 'continuous', floorLsn: 140n, sharedLsn: 150n })
   })
 
   it('stands by while another process reads the slot, naming it', async () => {

@@ -12,7 +12,7 @@ import type { RunQuery } from '../../src/source/run-query.ts'
 import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
 
 const published: PublishedTable = {
-  ...{ oid: 1, evidence: 'before', fileNode: 1, toastOid: 7, rewriteMeans: 'nothing' },
+  ...{ oid: 1, evidence: 'before', fileNode: 1, toastOid: 7, parts: [], rewriteMeans: 'nothing' },
 }
 const found = (evidence: string): readonly FoundTable[] => [
   {
@@ -22,11 +22,11 @@ const found = (evidence: string): readonly FoundTable[] => [
 ]
 
 /** A guard that knows the first state, and how often it has cut the model. */
-function openGuard(ceiling = new ConfirmCeiling()) {
+function openGuard(ceiling = new ConfirmCeiling(), logger = silentLogger) {
   const cuts: string[] = []
   const guard = new PublicationGuard({
     registry: createRelationRegistry({ catalog, models: [catalog.models.Tag] }),
-    ...{ publication: 'rowcast', slot: 'rowcast', logger: silentLogger, ceiling },
+    ...{ publication: 'rowcast', slot: 'rowcast', logger, ceiling },
     listener: {
       ...{ onDrift() {}, onRecovery() {}, onTables() {}, onEvidence() {}, onProgress() {} },
       onCut: (model) => cuts.push(model),
@@ -100,4 +100,14 @@ it('a barrier that the stream brings before its statement has an answer is renew
   }
   await guard.settle(query)
   expect(written.length).toBe(2)
+})
+
+it('says for how many transactions a model waits once, however often it looks', async () => {
+  const lines: string[] = []
+  const logger = { ...silentLogger, info: (line: string) => lines.push(line) }
+  const { guard } = openGuard(new ConfirmCeiling(), logger)
+  const query = (async () => [{ model: 'Tag', writer: '3/1', lsn: '0/10' }]) as RunQuery
+  guard.look(found('after'), LSN_ZERO)
+  for (let look = 0; look < 5; look += 1) await guard.settle(query)
+  expect(lines.filter((line) => line.includes('open transactions'))).toHaveLength(1)
 })

@@ -1,10 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { type ModelLook, PublicationLedger, type Writers } from '../../src/source/publication-ledger.ts'
-import type { PublishedModel, PublishedTable } from '../../src/source/published-tables.ts'
+import type { PublishedModel, PublishedPart, PublishedTable } from '../../src/source/published-tables.ts'
 import { isSamePublished } from '../../src/source/published-tables.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
-const table: PublishedTable = { oid: 1, evidence: 'a', fileNode: 1, toastOid: 7, rewriteMeans: 'nothing' }
+const table: PublishedTable = {
+  oid: 1,
+  evidence: 'a',
+  fileNode: 1,
+  toastOid: 7,
+  parts: [],
+  rewriteMeans: 'nothing',
+}
 const first: PublishedModel = [table]
 const second: PublishedModel = [{ ...table, evidence: 'b' }]
 const at = (published: PublishedModel | null, isOlderThanSlot = false): ReadonlyMap<string, ModelLook> =>
@@ -42,6 +49,39 @@ describe('what is published of a table is the same', () => {
   it('not when a table has come or gone', () => {
     expect(isSamePublished(first, [])).toBe(false)
     expect(isSamePublished(first, [table, { ...table, oid: 2 }])).toBe(false)
+  })
+})
+
+describe('what is published of a table with partitions is the same', () => {
+  const known: PublishedPart = [5, 700, 50, false]
+  const at = (...parts: PublishedPart[]): PublishedModel => [{ ...table, parts }]
+  it.each<[string, PublishedModel, boolean]>([
+    ['when nothing differs', at(known), true],
+    ['when one is made as a partition', at(known, [6, 701, 60, true]), true],
+    ['not when one is attached', at(known, [6, 701, 60, false]), false],
+    ['not when one is detached', at(), false],
+    ['not when one was detached for a while', at([5, 702, 50, false]), false],
+    ['not when one was truncated, or rewritten', at([5, 700, 51, false]), false],
+  ])('%s', (_title, now, isSame) => {
+    expect(isSamePublished(at(known), now)).toBe(isSame)
+  })
+
+  it('and what was made is known from then on, in the process and in the next barrier', () => {
+    const ledger = createLedger()
+    const born = at([6, 701, 60, true])
+    const look = (published: PublishedModel) =>
+      ledger.look(new Map([['Item', { published, isOlderThanSlot: false }]]))
+    look(born)
+    expect([ledger.isVerified('Item'), ledger.hasNews]).toEqual([true, true])
+    const barrier = ledger.renew()
+    expect(barrier).toMatchObject({ published: new Map([['Item', born]]), cut: [] })
+    // An older barrier that was on its way says less than is known.
+    ledger.pass({ published: new Map([['Item', first]]), cut: [], cleanFrom: toLsn(0n) })
+    expect(ledger.hasNews).toBe(true)
+    if (barrier !== null) ledger.pass(barrier)
+    expect(ledger.hasNews).toBe(false)
+    look(at([6, 701, 61, true]))
+    expect(ledger.isHeld('Item')).toBe(true)
   })
 })
 
