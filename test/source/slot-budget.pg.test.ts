@@ -138,6 +138,8 @@ describe('an idle slot', () => {
     await database.query(`CREATE TABLE busy AS SELECT repeat('x', 1000) FROM generate_series(1, 5000)`)
     const [written] = await other.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn')
     const isConfirmed = async () => {
+      // The last barrier is kept: it is renewed after so much.
+      await other.query(`SELECT pg_logical_emit_message(false, 'filler', repeat('x', 300000))`)
       const [slot] = await database.query<{ done: boolean }>(
         'SELECT confirmed_flush_lsn >= $2::pg_lsn AS done FROM pg_replication_slots WHERE slot_name = $1',
         [slotOf(database), written?.lsn],
