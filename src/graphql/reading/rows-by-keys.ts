@@ -36,6 +36,8 @@ export type Found = Map<string, unknown>
 
 /** Rows that are read together at most for each row that the pages can hold. */
 const SPARE_ROWS = 4
+/** So few rows are read together, however few the pages hold: a query for each key would cost more. */
+const FEW_ROWS = 500
 /** Parts of keys that have too many rows together, and how often parts have parts. */
 const PARTS = 8
 const PARTINGS_MAX = 2
@@ -73,6 +75,8 @@ async function readPart(
   if (max !== null && read.countUpTo !== undefined) {
     if (keys.length <= FEW_KEYS) return
     const count = await read.countUpTo(keys, max)
+    // Prisma Client reads nested lists whole.
+    if (count === null && read.nestedAs !== undefined) return
     if (count !== null && count > max) {
       if (level >= PARTINGS_MAX) return
       const size = Math.ceil(keys.length / PARTS)
@@ -87,12 +91,10 @@ async function readPart(
   for (const [text, value] of part) found.set(text, value)
 }
 
-/** Rows that these keys may have to be read together; null for any number. */
-function rowsMaxOf({ kind, query, rowsMax }: KeyedRead, keyCount: number): number | null {
+/** Rows that these keys may have to be read together; null for any number. What is skipped would be read as well: it does not count. */
+function rowsMaxOf({ kind, query: { take }, rowsMax }: KeyedRead, keyCount: number): number | null {
   if (kind !== 'list') return null
-  const { take, skip = 0 } = query
-  if (typeof take !== 'number') return rowsMax ?? null
-  return keyCount * Math.max(Number(skip) + take, 1) * SPARE_ROWS
+  return typeof take === 'number' ? Math.max(keyCount * take * SPARE_ROWS, FEW_ROWS) : (rowsMax ?? null)
 }
 
 /** The rows of each key; keys that are not among them have to be read alone. */

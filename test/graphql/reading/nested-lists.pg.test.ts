@@ -82,6 +82,21 @@ describe('a list in a row', () => {
     expect(rows).toBeLessThanOrEqual(take + 1)
   })
 
+  it('reads nothing of what it skips, in one row or in many', async () => {
+    const { data, rows } = await ask(
+      '{ posts(take: 30) { comments(take: 1, skip: 15000) { body } tags(take: 1, skip: 100) { name } } }',
+    )
+    const select = {
+      comments: { ...byKey, take: 1, skip: 15_000, select: { body: true } },
+      tags: { where: { id: -1 } },
+    }
+    expect(data).toEqual({ posts: plain(await prisma.post.findMany({ ...byKey, take: 30, select })) })
+    expect(rows).toBeLessThan(500)
+    expect(
+      (await ask('{ posts(take: 30) { comments(take: 20, skip: 2147483647) { id } } }')).rows,
+    ).toBeLessThan(500)
+  })
+
   it('of none reads none', async () => {
     const { data, rows } = await ask('{ post(id: 7) { comments(take: 0) { body } } }')
     expect(data).toEqual({ post: { comments: [] } })
