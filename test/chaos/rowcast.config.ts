@@ -14,6 +14,7 @@ export default defineConfig({
   catalog,
   createPrisma: (connectionString) => new PrismaClient({ adapter: new PrismaPg({ connectionString }) }),
   public: true,
+  slot: 'rowcast',
   models: { Tag: {}, Team: {}, Post: {} },
   retain: retainsNothing ? { bytes: 0, minutes: 0 } : { bytes: 1024 * 1024 * 1024, minutes: 60 },
   watchIntervalMs: 1_000,
