@@ -213,6 +213,13 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  SOURCE_DELIVERY_FAILED: {
+    means:
+      'One of rowcast’s own functions failed while it read a change or handed it on; the log has it under `id`. The stream begins again before it; where some subscriptions had got the change already, all end with RESYNC_REQUIRED.',
+    mend: 'Nothing to do where it does not come again; else report it with what the log says, and give the transaction up: npx rowcast skip --to <LSN> --yes.',
+    retry: 'backoff',
+    isPublic: false,
+  },
   SOURCE_SQL_FAILED: {
     means: 'PostgreSQL refused a statement.',
     mend: "Look up the SQLSTATE in PostgreSQL's manual (Appendix A) and the statement in the server log.",

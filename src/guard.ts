@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { describeError } from './describe-error.ts'
+import { RowcastError } from './errors.ts'
 import type { Logger } from './log.ts'
 
 /** What a guard has caught. */
@@ -26,6 +27,14 @@ export interface Guard {
     callback: (...args: Args) => unknown,
     onFailure?: (failure: GuardedFailure, ...args: Args) => void,
   ): (...args: Args) => void
+  /** As `wrap`, for who waits until it is over: the promise resolves, whatever happens. */
+  settle<Args extends readonly unknown[]>(
+    what: string,
+    callback: (...args: Args) => Promise<unknown>,
+    onFailure?: (failure: GuardedFailure, ...args: Args) => void,
+  ): (...args: Args) => Promise<void>
+  /** Logs what was caught elsewhere. */
+  report(what: string, error: unknown): GuardedFailure
   /** Calls it now. */
   run(what: string, callback: () => unknown, onFailure?: (failure: GuardedFailure) => void): void
 }
@@ -42,6 +51,25 @@ export function createSafeLogger(logger: Logger): Logger {
       }
     }
   return { debug: safe('debug'), info: safe('info'), warn: safe('warn'), error: safe('error') }
+}
+
+/**
+ * The same for whoever ends something of its own with the failure, and reports it there: the callback, of which what it
+ * throws goes to `onFailure`, which answers in its place.
+ */
+export function contain<Args extends readonly unknown[], Result>(
+  callback: (...args: Args) => Result,
+  onFailure: (error: Error) => Result,
+): (...args: Args) => Result {
+  return (...args) => {
+    try {
+      return callback(...args)
+    } catch (error) {
+      return onFailure(
+        error instanceof Error ? error : new RowcastError('BUG', 'What was thrown is no Error.'),
+      )
+    }
+  }
 }
 
 /** Creates a guard that reports to a logger, which may throw as well. */
@@ -64,14 +92,7 @@ export function createGuard(logger: Pick<Logger, 'error'>): Guard {
     callback: (...args: Args) => unknown,
     onFailure?: (failure: GuardedFailure, ...args: Args) => void,
   ): (...args: Args) => void {
-    const fail = (error: unknown, args: Args): void => {
-      const failure = report(what, error)
-      try {
-        onFailure?.(failure, ...args)
-      } catch (second) {
-        report(`clean up after it could not ${what}`, second)
-      }
-    }
+    const fail = failing(what, onFailure)
     return (...args) => {
       try {
         const result = callback(...args)
@@ -82,5 +103,34 @@ export function createGuard(logger: Pick<Logger, 'error'>): Guard {
     }
   }
 
-  return { wrap, run: (what, callback, onFailure) => wrap(what, callback, onFailure)() }
+  function failing<Args extends readonly unknown[]>(
+    what: string,
+    onFailure: ((failure: GuardedFailure, ...args: Args) => void) | undefined,
+  ): (error: unknown, args: Args) => void {
+    return (error, args) => {
+      const failure = report(what, error)
+      try {
+        onFailure?.(failure, ...args)
+      } catch (second) {
+        report(`clean up after it could not ${what}`, second)
+      }
+    }
+  }
+
+  function settle<Args extends readonly unknown[]>(
+    what: string,
+    callback: (...args: Args) => Promise<unknown>,
+    onFailure?: (failure: GuardedFailure, ...args: Args) => void,
+  ): (...args: Args) => Promise<void> {
+    const fail = failing(what, onFailure)
+    return async (...args) => {
+      try {
+        await callback(...args)
+      } catch (error) {
+        fail(error, args)
+      }
+    }
+  }
+
+  return { report, wrap, settle, run: (what, callback, onFailure) => wrap(what, callback, onFailure)() }
 }

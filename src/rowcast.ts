@@ -80,15 +80,16 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   const durability = resolveDurability(options)
   const scaling = resolveScaling(options)
   const archive = scaling.broker === null ? null : new BrokerArchiveSlot()
-  const presence = new StreamPresence(options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS)
-  const observers = new BusObservers()
+  const guard = createGuard(logger)
+  const presence = new StreamPresence(options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS, guard)
+  const observers = new BusObservers(guard)
   observers.add(presence)
   const { queueLengthMax, heldBytesMax, overflow } = options
   const bus = createMemoryBus({
     ...{ observers, older: archive ?? undefined, queueLengthMax, heldBytesMax, overflow },
     log: logBoundsOf(durability.retention),
     models: catalog.models,
-    timers: guardTimers(NODE_TIMERS, createGuard(logger)),
+    timers: guardTimers(NODE_TIMERS, guard),
   })
   const visibility = new VisibilityGate({ readSnapshot: () => readSnapshot(options.prisma, target) })
   const hub = createMessageHub(queueLengthMax ?? 65_536)

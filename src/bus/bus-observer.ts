@@ -1,8 +1,11 @@
 /**
  * Stage 6, bus. What can be watched of a bus while it works: for metrics and traces. Observers are called in the middle
- * of it, some of them for each change: they count, and neither wait nor throw.
+ * of it, some of them for each change: they count, and do not wait. What one of them throws is logged, and costs nobody
+ * a change.
  */
 import type { TransactionPart } from '../changes/change.ts'
+import { createGuard, type Guard } from '../guard.ts'
+import { silentLogger } from '../log.ts'
 
 /** Why changes that waited for a subscription never reached it. */
 export type DropReason = 'conflated' | 'too_slow'
@@ -27,12 +30,35 @@ export interface BusObserver {
   onDropped?(model: string, count: number, why: DropReason): void
 }
 
+type GuardedObserver = { readonly [Call in keyof BusObserver]: BusObserver[Call] | undefined }
+
 /** All who watch, as one. */
 export class BusObservers implements Required<BusObserver> {
-  readonly #all: BusObserver[] = []
+  readonly #all: GuardedObserver[] = []
+  readonly #guard: Guard
+
+  constructor(guard: Guard = createGuard(silentLogger)) {
+    this.#guard = guard
+  }
 
   add(observer: BusObserver): void {
-    this.#all.push(observer)
+    this.#all.push(this.#guarded(observer))
+  }
+
+  /** The same observer, from which nothing is thrown. */
+  #guarded(observer: BusObserver): GuardedObserver {
+    const wrap = <Args extends readonly unknown[]>(call: ((...args: Args) => void) | undefined) =>
+      call && this.#guard.wrap('watch the bus', call.bind(observer))
+    return {
+      onOpened: wrap(observer.onOpened),
+      onPublishing: wrap(observer.onPublishing),
+      onPublished: wrap(observer.onPublished),
+      onCandidates: wrap(observer.onCandidates),
+      onGap: wrap(observer.onGap),
+      onSubscribed: wrap(observer.onSubscribed),
+      onSubscriptionEnded: wrap(observer.onSubscriptionEnded),
+      onDropped: wrap(observer.onDropped),
+    }
   }
 
   onOpened(): void {

@@ -3,11 +3,18 @@
  * until then, and nobody could tell it from where it is complete: whoever accepts it waits for the stream, up to a deadline.
  */
 import { RowcastError } from '../errors.ts'
+import { createGuard, type Guard } from '../guard.ts'
+import { silentLogger } from '../log.ts'
 import type { BusObserver } from './bus-observer.ts'
 
 /** Those who wait for something, each up to a deadline. */
 export class BoundedWait {
   readonly #waiters = new Set<() => void>()
+  readonly #guard: Guard
+
+  constructor(guard: Guard = createGuard(silentLogger)) {
+    this.#guard = guard
+  }
 
   /** @returns whether `release` came in time */
   wait(timeoutMs: number): Promise<boolean> {
@@ -18,7 +25,8 @@ export class BoundedWait {
         resolve(isReleased)
       }
       const release = (): void => settle(true)
-      const timer = setTimeout(() => settle(false), timeoutMs)
+      const giveUp = this.#guard.wrap('end a wait', () => settle(false))
+      const timer = setTimeout(giveUp, timeoutMs)
       this.#waiters.add(release)
     })
   }
@@ -41,14 +49,18 @@ export function noStreamYet(): RowcastError {
 /** One per bus, among its observers. */
 export class StreamPresence implements BusObserver {
   readonly #timeoutMs: number
-  readonly #live = new BoundedWait()
-  readonly #ready = new BoundedWait()
+  readonly #guard: Guard
+  readonly #live: BoundedWait
+  readonly #ready: BoundedWait
   #isLive = false
   #isAskingReady = false
 
   /** @param timeoutMs how long each wait lasts at most */
-  constructor(timeoutMs: number) {
+  constructor(timeoutMs: number, guard: Guard = createGuard(silentLogger)) {
     this.#timeoutMs = timeoutMs
+    this.#guard = guard
+    this.#live = new BoundedWait(guard)
+    this.#ready = new BoundedWait(guard)
   }
 
   onOpened(): void {
@@ -80,10 +92,10 @@ export class StreamPresence implements BusObserver {
     const waiting = this.#inTime(this.#ready.wait(this.#timeoutMs))
     if (this.#isAskingReady) return waiting
     this.#isAskingReady = true
-    const onSettled = (): void => {
+    const onSettled = this.#guard.wrap('end what waits for the stream', () => {
       this.#isAskingReady = false
       this.#ready.release()
-    }
+    })
     ready().then(onSettled, onSettled)
     return waiting
   }

@@ -190,9 +190,11 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
 
   /** Gives the delivery to a consumer that waits. */
   #handOver(delivery: QueuedDelivery): boolean {
-    const waiter = this.#waiters?.shift()
+    const waiter = this.#waiters?.[0]
     if (waiter === undefined) return false
     this.#noteTaken(delivery)
+    // Not before: whoever waits hears of the end, too, where this failed.
+    this.#waiters?.shift()
     waiter.resolve({ done: false, value: delivery })
     return true
   }
@@ -250,7 +252,12 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
   #notify(): void {
     if (!this.#isNoticeDue) return
     this.#isNoticeDue = false
-    this.reader?.onReadable()
+    try {
+      this.reader?.onReadable()
+    } catch (error) {
+      this.#isNoticeDue = true
+      throw error
+    }
   }
 
   #clear(): void {

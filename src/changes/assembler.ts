@@ -90,8 +90,8 @@ export function createTransactionAssembler(
     const leaving = messages
     messages = []
     for (const message of leaving) {
-      handedOver = { commitLsn: open.commitLsn, lsn: message.lsn }
       output.onMessage?.(message)
+      handedOver = { commitLsn: open.commitLsn, lsn: message.lsn }
     }
     byteLength = 0
   }
@@ -101,8 +101,10 @@ export function createTransactionAssembler(
     if (isEmpty && !(isFinal && published.commitLsn === open.commitLsn)) return
     const part: TransactionPart = { transaction: open, changes: packer.finish(open), isFinal, byteLength }
     byteLength = 0
-    if (!isEmpty) published = { commitLsn: open.commitLsn, index: lastIndex }
+    const last = { commitLsn: open.commitLsn, index: lastIndex }
     output.publish(part)
+    // Not before: what could not be published comes again.
+    if (!isEmpty) published = last
   }
 
   function isPublished(open: TransactionInfo, index: number): boolean {
@@ -152,8 +154,8 @@ export function createTransactionAssembler(
     const content = new Uint8Array(message.content)
     if (!message.isTransactional) {
       if (lsn <= handedOverAlone) return
-      handedOverAlone = lsn
       output.onMessage({ prefix, content, lsn, transaction: null, index: null })
+      handedOverAlone = lsn
       return
     }
     const open = openTransaction(message.kind)

@@ -3,6 +3,8 @@
  * longer than a bound.
  */
 
+import type { Guard } from '../guard.ts'
+
 /** Lets calls through. */
 export interface CallGate {
   /**
@@ -24,11 +26,19 @@ export interface CallGateOptions {
   readonly placeHeldMaxMs?: number | undefined
   /** Calls that wait for room; what comes beyond them is as good as late. @default 10_000 */
   readonly waitingMax?: number | undefined
+  readonly guard: Guard
 }
 
 /** Creates a gate. */
 export function createCallGate(options: CallGateOptions): CallGate {
-  const { callsMax, timeoutMs, isWaitingFree = false, placeHeldMaxMs = 60_000, waitingMax = 10_000 } = options
+  const {
+    callsMax,
+    timeoutMs,
+    isWaitingFree = false,
+    placeHeldMaxMs = 60_000,
+    waitingMax = 10_000,
+    guard,
+  } = options
   const waiting = new Set<() => void>()
   let running = 0
 
@@ -50,7 +60,7 @@ export function createCallGate(options: CallGateOptions): CallGate {
       clearTimeout(timer)
       leave()
     }
-    const timer = setTimeout(release, placeHeldMaxMs).unref()
+    const timer = setTimeout(guard.wrap('give a place back', release), placeHeldMaxMs).unref()
     return release
   }
 
@@ -63,17 +73,18 @@ export function createCallGate(options: CallGateOptions): CallGate {
           reject(onTimeout())
         }
         const startTime = (): void => {
-          timer ??= setTimeout(late, timeoutMs).unref()
+          timer ??= setTimeout(guard.wrap('end a call that is late', late), timeoutMs).unref()
         }
         const begin = (): void => {
           const release = enter()
           startTime()
           // In a function of its own: what the call throws at once is a rejection, too.
           const answer = (async () => call())()
-          answer.then(resolve, reject).finally(() => {
-            release()
+          const end = guard.wrap('end a call', () => {
             clearTimeout(timer)
+            release()
           })
+          answer.then(resolve, reject).finally(end)
         }
         if (!isWaitingFree) startTime()
         if (running < callsMax) begin()

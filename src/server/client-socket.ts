@@ -88,10 +88,11 @@ export class ClientSocket implements ProtocolSocket {
     const webSocket = this.#webSocket
     const look = guard.wrap('look after a WebSocket', () => this.#look(limits.idleTimeoutMs))
     const timer = setInterval(look, limits.pingIntervalMs)
-    webSocket.on('pong', (data) => {
+    const takePong = (data: Buffer): void => {
       if (data.toString() === this.#asked) this.#asked = null
-    })
-    webSocket.once('close', () => clearInterval(timer))
+    }
+    webSocket.on('pong', guard.wrap('take a pong', takePong))
+    webSocket.once('close', clearInterval.bind(null, timer))
   }
 
   #look(idleTimeoutMs: number): void {

@@ -12,7 +12,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { GraphQLSchema } from 'graphql'
-import { createGuard, createSafeLogger } from '../guard.ts'
+import { createGuard, createSafeLogger, type Guard } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { createClientAccounts } from './client-accounts.ts'
 import { clientAddress, createConnectionCounter } from './client-address.ts'
@@ -133,8 +133,8 @@ export function createServer(options: ServerOptions): RowcastServer {
     return route(request, response, health, endpoints)
   }
   const guarded = guard.wrap('answer a request', answer, respondFailure)
-  const http = createHttpServer(httpOptions(limits), inTurns(guarded))
-  const silentSockets = trackSilentSockets(http)
+  const http = createHttpServer(httpOptions(limits), inTurns(guarded, guard))
+  const silentSockets = trackSilentSockets(http, guard)
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): unknown => {
     const refuse = (refusal: Refusal) => refusals.refuseUpgrade(request, socket, refusal)
     if (isRefusing) return refuse(STOPPING_REFUSAL)
@@ -145,7 +145,7 @@ export function createServer(options: ServerOptions): RowcastServer {
     const address = clientAddress(request, trustedProxyCount)
     const release = connections.acquire(address)
     if (release === null) return refuse(TOO_MANY)
-    socket.once('close', release)
+    socket.once('close', guard.wrap('count a connection less', release))
     return endpoint.handleUpgrade(request, socket, head, address)
   }
   http.on(
@@ -245,14 +245,18 @@ function httpOptions({ requestTimeoutMs }: ServerLimits) {
  * Connections that never asked for anything, as browsers open them in advance. Node.js counts them as busy,
  * and `close()` would wait for them.
  */
-function trackSilentSockets(http: Server): ReadonlySet<Socket> {
+function trackSilentSockets(http: Server, guard: Guard): ReadonlySet<Socket> {
   const sockets = new Set<Socket>()
-  http.on('connection', (socket) => {
+  const forget = guard.wrap('forget a connection', (socket: Socket) => sockets.delete(socket))
+  const add = guard.wrap('note a connection', (socket: Socket) => {
     sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
+    // Bound, and no function of ours: it is called outside the guard.
+    socket.once('close', forget.bind(null, socket))
   })
-  http.on('request', (request) => sockets.delete(request.socket))
-  http.on('upgrade', (request) => sockets.delete(request.socket))
+  const noteRequest = guard.wrap('note a request', (request: IncomingMessage) => forget(request.socket))
+  http.on('connection', add)
+  http.on('request', noteRequest)
+  http.on('upgrade', noteRequest)
   return sockets
 }
 

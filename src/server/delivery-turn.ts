@@ -62,6 +62,8 @@ export function createDeliveryTurn(
   let spentMs = 0
   let isNextTurnDue = false
   let isMicrotaskDue = false
+  /** The one that is being flushed. */
+  let current: Flushable | null = null
 
   function flushGuarded(flushable: Flushable): void {
     try {
@@ -79,8 +81,9 @@ export function createDeliveryTurn(
     const startedMs = nowMs()
     let tookMs = 0
     for (let left = line.length; left > 0 && tookMs < forMs; left -= 1) {
-      const flushable = line.shift()
-      if (flushable !== undefined) flushGuarded(flushable)
+      current = line.shift() ?? null
+      if (current !== null) flushGuarded(current)
+      current = null
       tookMs = nowMs() - startedMs
     }
     return tookMs
@@ -91,18 +94,30 @@ export function createDeliveryTurn(
     scheduleNextTurn()
   }
 
-  const guardedMicrotask = guard.wrap('flush a turn', () => {
+  /** The turn itself has failed: whose turn it was goes, and the others have theirs. */
+  function flushRest(): void {
+    const failed = current
+    current = null
+    isMicrotaskDue = false
+    isNextTurnDue = false
+    scheduleNextTurn()
+    failed?.abandon()
+  }
+
+  const flushSoon = (): void => {
     isMicrotaskDue = false
     flushPrompt()
-  })
+  }
+  const guardedMicrotask = guard.wrap('flush a turn', flushSoon, flushRest)
 
-  const guardedNextTurn = guard.wrap('flush a turn', () => {
+  const flushAll = (): void => {
     isNextTurnDue = false
     spentMs = 0
     flushPrompt()
     flushLine(lagging, LAGGING_MS)
     if (lagging.length > 0) scheduleNextTurn()
-  })
+  }
+  const guardedNextTurn = guard.wrap('flush a turn', flushAll, flushRest)
 
   /** Also where nothing waits: what is spent is counted anew in the next turn. */
   function scheduleNextTurn(): void {

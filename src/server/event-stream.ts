@@ -31,6 +31,8 @@ const RETRY_NEVER_MS = 86_400_000
 const RETRY_SOON_MS = 1_000
 const COMMENT = ':\n\n'
 
+type StreamController = ReadableStreamDefaultController<Uint8Array>
+
 /** One stream of results as the body of a response, or one result with the status that its errors have. */
 export function createEventStream(
   result: AsyncIterable<ExecutionResult> | ExecutionResult,
@@ -40,6 +42,7 @@ export function createEventStream(
   const isStream = Symbol.asyncIterator in result
   const results = isStream ? result[Symbol.asyncIterator]() : iterateOne(result)
   const encoder = new TextEncoder()
+  const { guard } = options
   let ping: NodeJS.Timeout | undefined
   let last: ExecutionResult = {}
   let lastBookmark: string | null = null
@@ -50,29 +53,37 @@ export function createEventStream(
     lastBookmark = bookmark
     return `id: ${bookmark}\n\n`
   }
+  const take = async (): Promise<EventText> => {
+    const { done, value } = await results.next()
+    if (done === true) return formatEnd(last)
+    last = value
+    return formatNext(value, options)
+  }
+  const leave = async (): Promise<void> => {
+    clearInterval(ping)
+    await results.return?.()
+  }
+  const end = (controller: StreamController): void => {
+    guard.run('end an event stream', leave)
+    controller.close()
+  }
+  const advance = async (controller: StreamController): Promise<void> => {
+    const { text, isEnd } = await take().catch((error: unknown) => formatFailure(options.mask(error)))
+    controller.enqueue(encoder.encode(text))
+    if (isEnd) end(controller)
+  }
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       // Some clients wait for a first byte before they know that the stream is open.
       controller.enqueue(encoder.encode(COMMENT))
-      const comment = options.guard.wrap('keep an event stream alive', () => {
+      const comment = guard.wrap('keep an event stream alive', () => {
         if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(signOfLife()))
       })
       ping = setInterval(comment, options.pingIntervalMs)
     },
-    async pull(controller) {
-      const { done, value } = await results.next()
-      const { text, isEnd } = done === true ? formatEnd(last) : formatNext(value, options)
-      last = value ?? last
-      controller.enqueue(encoder.encode(text))
-      if (!isEnd) return
-      clearInterval(ping)
-      controller.close()
-      await results.return?.()
-    },
-    async cancel() {
-      clearInterval(ping)
-      await results.return?.()
-    },
+    // What these reject with would end the process: nobody listens to the stream's errors.
+    pull: guard.settle('send an event', advance, (_failure, controller) => end(controller)),
+    cancel: guard.settle('end an event stream', leave),
   })
   return new Response(body, {
     status: isStream ? 200 : statusOf(result),

@@ -38,7 +38,7 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
     if (path === METRICS_PATH && respondMetrics !== null) return respondMetrics(request, response)
     return respondJson(response, 404, { error: 'This process serves no GraphQL. Ask a gateway.' })
   }
-  const http = createServer(inTurns(guard.wrap('answer a request', answer, respondFailure)))
+  const http = createServer(inTurns(guard.wrap('answer a request', answer, respondFailure), guard))
   return {
     listen: () => listenOn(http, host, port, logger),
     async close() {

@@ -4,8 +4,8 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
-import { describeError } from '../describe-error.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
+import { createGuard } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { createCallGate } from './call-gate.ts'
 import { respondJson } from './health.ts'
@@ -52,6 +52,7 @@ export function createMetricsEndpoint(
   limits: Pick<ServerLimits, 'contextCallsMax' | 'connectionInitTimeoutMs'> = DEFAULT_LIMITS,
 ): RespondMetrics {
   const gate = createCallGate({
+    guard: createGuard(logger),
     callsMax: limits.contextCallsMax,
     timeoutMs: limits.connectionInitTimeoutMs,
   })
@@ -90,9 +91,9 @@ async function respondMetrics(
     })
     response.end(request.method === 'HEAD' ? undefined : body)
   } catch (error) {
-    parts.logger.error('The metrics could not be read.', describeError(error))
+    const { id } = createGuard(parts.logger).report('read the metrics', error)
     if (response.headersSent) response.destroy()
     else if (isRowcastError(error, 'CONTEXT_TIMEOUT')) respondJson(response, 503, { error: error.code })
-    else respondJson(response, 500, { error: 'INTERNAL_SERVER_ERROR' })
+    else respondJson(response, 500, { error: 'INTERNAL_SERVER_ERROR', id })
   }
 }

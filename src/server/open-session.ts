@@ -1,5 +1,6 @@
 /** Stage 8, server. Asks the user's function who a client is; anything that is not clearly a session refuses the client. */
 import { RowcastError } from '../errors.ts'
+import type { Guard } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { createCallGate } from './call-gate.ts'
 import type { ContextFunction, ContextSource, Session } from './context.ts'
@@ -13,6 +14,7 @@ export interface SessionOpenerOptions {
   readonly connectionInitTimeoutMs: number
   /** How often it runs at once. */
   readonly contextCallsMax: number
+  readonly guard: Guard
 }
 
 /** Opens a session. @throws UNAUTHENTICATED, CONTEXT_TIMEOUT, and what the user's function throws */
@@ -23,6 +25,7 @@ export function createSessionOpener(options: SessionOpenerOptions): OpenSession 
   const { context, logger } = options
   if (context === undefined) return async () => ({ context: {} })
   const gate = createCallGate({
+    guard: options.guard,
     callsMax: options.contextCallsMax,
     timeoutMs: options.connectionInitTimeoutMs,
   })

@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Guard } from '../guard.ts'
 
 /** Answers a request; never throws. */
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void
@@ -13,9 +14,10 @@ export type RequestListener = (request: IncomingMessage, response: ServerRespons
 const WAITING_MAX = 64
 
 /** The same listener, called for one request of a connection after the other. @param guarded never throws */
-export function inTurns(guarded: RequestListener): RequestListener {
+export function inTurns(guarded: RequestListener, guard: Guard): RequestListener {
   const waiting = new WeakMap<Socket, number>()
-  return (request, response) => {
+  const cut = (_failure: unknown, { socket }: IncomingMessage) => socket.destroy()
+  const take: RequestListener = (request, response) => {
     // A response has the socket once it is its turn.
     if (response.socket !== null) return guarded(request, response)
     const { socket } = request
@@ -25,10 +27,12 @@ export function inTurns(guarded: RequestListener): RequestListener {
       return
     }
     waiting.set(socket, count + 1)
-    const guardedBegin = (): void => {
+    const begin = (): void => {
       waiting.set(socket, (waiting.get(socket) ?? 1) - 1)
       guarded(request, response)
     }
+    const guardedBegin = guard.wrap('begin a request', begin, () => socket.destroy())
     response.once('socket', guardedBegin)
   }
+  return guard.wrap('take a request', take, cut)
 }

@@ -46,6 +46,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
   const openSession = createSessionOpener(options)
   const checked = new Set<Watched>()
   const gate = createCallGate({
+    guard,
     callsMax: options.contextCallsMax,
     // A check that hangs must not keep a revoked session alive, nor those that are to be asked after it.
     timeoutMs: options.revalidateIntervalMs,

@@ -4,6 +4,7 @@
  * has a policy, instead of the process's memory, which has none.
  */
 import { WebSocket } from 'ws'
+import type { Guard } from '../guard.ts'
 
 /** Sends one text frame; resolves when the caller may produce the next one. */
 export type SocketSender = (text: string) => Promise<void>
@@ -17,17 +18,22 @@ export function createSocketSender(
   socket: WebSocket,
   bufferedBytesMax: number,
   onHeld: () => void,
+  guard: Guard,
 ): SocketSender {
-  stopReadingWhileFull(socket, bufferedBytesMax, onHeld)
+  stopReadingWhileFull(socket, bufferedBytesMax, onHeld, guard)
   return (text) => {
     // Not at once: a source with much to say would be drained into nothing until the close arrives.
     if (socket.readyState !== WebSocket.OPEN) return untilClosed(socket)
     return new Promise((resolve) => {
-      socket.send(text, () => {
+      const goOn = (): void => {
+        resolve()
         onHeld()
         if (socket.isPaused && socket.bufferedAmount <= bufferedBytesMax) socket.resume()
-        resolve()
-      })
+      }
+      socket.send(
+        text,
+        guard.wrap('go on sending', goOn, () => socket.terminate()),
+      )
       onHeld()
       if (socket.bufferedAmount <= bufferedBytesMax) resolve()
     })
@@ -43,11 +49,16 @@ function untilClosed(socket: WebSocket): Promise<void> {
  * A client that asks without reading the answers is not listened to until it reads: each message, and each
  * ping, leaves an answer in the buffer.
  */
-function stopReadingWhileFull(socket: WebSocket, bufferedBytesMax: number, onHeld: () => void): void {
-  const check = (): void => {
+function stopReadingWhileFull(
+  socket: WebSocket,
+  bufferedBytesMax: number,
+  onHeld: () => void,
+  guard: Guard,
+): void {
+  const check = guard.wrap('look how full a WebSocket is', () => {
     onHeld()
     if (socket.bufferedAmount > bufferedBytesMax && socket.readyState === WebSocket.OPEN) socket.pause()
-  }
+  })
   socket.on('message', check)
   socket.on('ping', check)
 }

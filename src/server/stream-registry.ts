@@ -70,18 +70,18 @@ function createOpenStream<T>(source: AsyncIterable<T>, onClosed: () => void): Op
     if (isClosed || last !== null) return Promise.resolve(takeLast())
     return new Promise((resolve, reject) => {
       wakePending = () => resolve(takeLast())
-      from.next().then(
-        (result) => {
-          wakePending = null
-          if (result.done) close()
-          resolve(result.done ? DONE : result)
-        },
-        (error: unknown) => {
-          wakePending = null
-          close()
-          reject(error)
-        },
-      )
+      const take = (result: IteratorResult<T>): void => {
+        wakePending = null
+        if (result.done) close()
+        resolve(result.done ? DONE : result)
+      }
+      const fail = (error: unknown): void => {
+        wakePending = null
+        reject(error)
+        close()
+      }
+      // What closing throws is the stream's end as well, and nobody else's.
+      from.next().then(take, fail).catch(reject)
     })
   }
   const stop = async (): Promise<IteratorResult<T>> => {

@@ -63,9 +63,15 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     ...{ closeTimeout: limits.closeTimeoutMs },
     handleProtocols: chooseSubprotocol,
   })
-  sockets.on('wsClientError', ({ message }, socket, request) => {
-    options.refusals.refuseUpgrade(request, socket, { code: 'BAD_HANDSHAKE', message: `${message}.` })
-  })
+  sockets.on(
+    'wsClientError',
+    guard.wrap(
+      'refuse a handshake',
+      ({ message }: Error, socket: Duplex, request: IncomingMessage) =>
+        options.refusals.refuseUpgrade(request, socket, { code: 'BAD_HANDSHAKE', message: `${message}.` }),
+      (_failure, _error, socket) => socket.destroy(),
+    ),
+  )
   /** A function of its own: what lives as long as the socket must not keep its upgrade request alive. */
   function take(webSocket: WebSocket, socket: Duplex, headers: IncomingHttpHeaders, address: string): void {
     const outbox = new SocketOutbox({
@@ -75,7 +81,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     })
     const client = new ClientSocket({
       ...{ webSocket, outbox, address, headers, operationsMax: limits.subscriptionsPerSocketMax },
-      send: createSocketSender(webSocket, limits.socketBufferedBytesMax, () => outbox.recount()),
+      send: createSocketSender(webSocket, limits.socketBufferedBytesMax, () => outbox.recount(), guard),
       guard,
     })
     attached.add(client)
@@ -126,7 +132,12 @@ function attachSocket(
   onClose: () => void,
 ): void {
   // ws closes the socket itself on a malformed frame; the listener keeps that from ending the process.
-  socket.on('error', (error) => logger.debug('a WebSocket failed', describeError(error)))
+  socket.on(
+    'error',
+    guard.wrap('log what failed a WebSocket', (error: Error) =>
+      logger.debug('a WebSocket failed', describeError(error)),
+    ),
+  )
   if (socket.protocol !== GRAPHQL_TRANSPORT_WS_PROTOCOL) {
     client.close(CloseCode.SubprotocolNotAcceptable, USE_OTHER_SUBPROTOCOL)
   }

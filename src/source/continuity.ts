@@ -9,6 +9,7 @@ import { type Lsn, parseLsn } from '../wire/lsn.ts'
 /**
  * Why changes may be missing. `timeline-diverged`: the server that took over lacks what was delivered.
  * `server-behind`: it was restored from a backup. `slot-recreated`: the slot stands beyond our position.
+ * `delivery-failed`: a fault of rowcast's own, while it handed changes on.
  */
 export type GapReason =
   | 'other-cluster'
@@ -22,6 +23,7 @@ export type GapReason =
   | 'publication-dropped'
   | 'table-unpublished'
   | 'publication-changed'
+  | 'delivery-failed'
 
 /** Where the last stream of this process ended. */
 export interface StreamPast {
@@ -31,6 +33,8 @@ export interface StreamPast {
   readonly safeLsn: Lsn
   /** Where the commit record begins of the last transaction of which anything was delivered. */
   readonly deliveredLsn: Lsn
+  /** Handing on failed half-way: some subscriptions have got a change, and others have not. */
+  readonly isTorn?: boolean | undefined
 }
 
 /** One line of a timeline's history: `timeline` ends, and the next one begins, at `endLsn`. */
@@ -72,6 +76,7 @@ export function judgeContinuity(past: StreamPast | null, present: StreamPresent)
   if (past === null) return { kind: 'first', floorLsn: slotFloor }
   const gap = (reason: GapReason): Continuity => ({ kind: 'gap', floorLsn: slotFloor, reason })
   if (present.systemId !== past.systemId) return gap('other-cluster')
+  if (past.isTorn === true) return gap('delivery-failed')
   let floorLsn = past.safeLsn
   let sharedLsn: Lsn | undefined
   if (present.timeline !== past.timeline) {

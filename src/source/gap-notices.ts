@@ -51,5 +51,6 @@ export const GAP_WORDS: Readonly<Record<GapReason, string>> = {
   'slot-over-budget': 'The replication slot held more WAL than it may.',
   'publication-dropped': 'The publication was dropped for a while.',
   'table-unpublished': 'A table was taken out of the publication for a while.',
+  'delivery-failed': 'The server failed while it handed changes on.',
   'publication-changed': 'The table was replaced, or what is published of it was changed.',
 }

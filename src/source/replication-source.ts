@@ -153,7 +153,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       phase = 'starting'
       await session.stream(connection, prepared, () => begin(prepared))
       const reason = await connection.closed
-      if (reason !== null) throw reason
+      if (reason !== null) throw session.nameFault(reason)
     } finally {
       session.end()
       await connection.close()

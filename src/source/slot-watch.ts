@@ -3,6 +3,7 @@
  * stream has to be asked for. Each look is one short-lived connection; between two there is none.
  */
 import type { RowcastError } from '../errors.ts'
+import type { Guard } from '../guard.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
 import { isHeartbeatDue, isSnapshotDue, type SlotReading, SNAPSHOT_SQL } from './heartbeat.ts'
 import type { RunQuery } from './run-query.ts'
@@ -16,6 +17,7 @@ export interface SlotWatchOptions {
   readonly target: ConnectionTarget
   readonly goal: SetupGoal
   readonly intervalMs: number
+  readonly guard: Guard
   /** Takes what was seen; returns the slot's reading, or null when the stream it belongs to is another one. */
   readonly onFacts: (facts: SourceFacts) => SlotReading | null
   /** A look failed: that says nothing about the stream, which has its own connection. */
@@ -39,7 +41,7 @@ export interface SlotWatch {
 
 /** Creates a watch; it does nothing until `start()`. */
 export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
-  const { target, goal } = options
+  const { target, goal, guard } = options
   let timer: NodeJS.Timeout | null = null
   /** Of the look that is under way. */
   let looking: AbortController | null = null
@@ -67,7 +69,7 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
 
   function lookSoon(): void {
     if (soon !== null) clearTimeout(soon)
-    soon = setTimeout(tryLook, Math.min(SOON_MS, options.intervalMs))
+    soon = setTimeout(guard.wrap('look at the slot', tryLook), Math.min(SOON_MS, options.intervalMs))
     soon.unref()
   }
 
@@ -81,23 +83,26 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
     isAskedAgain = false
     const mine = new AbortController()
     looking = mine
+    const onFailure = (error: unknown): void => {
+      if (!mine.signal.aborted) options.onFailedLook(toRowcastError(error, target))
+    }
+    const onEnd = (): void => {
+      if (looking === mine) looking = null
+      if (isAskedAgain) tryLook()
+    }
     look(mine.signal)
-      .catch((error: unknown) => {
-        if (!mine.signal.aborted) options.onFailedLook(toRowcastError(error, target))
-      })
-      .finally(() => {
-        if (looking === mine) looking = null
-        if (isAskedAgain) tryLook()
-      })
+      .catch(guard.wrap('report a failed look at the slot', onFailure))
+      .finally(guard.wrap('end a look at the slot', onEnd))
   }
 
   return {
     start() {
       if (timer !== null) return
       before = null
-      timer = setInterval(() => {
+      const lookUnlessBusy = guard.wrap('look at the slot', () => {
         if (looking === null) tryLook()
-      }, options.intervalMs)
+      })
+      timer = setInterval(lookUnlessBusy, options.intervalMs)
       timer.unref()
     },
     look: tryLook,

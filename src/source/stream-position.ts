@@ -52,6 +52,7 @@ export class StreamPosition {
   /** The first stream has caught up once the safe position reaches it. */
   #catchUpLsn: Lsn | null = null
   #isCatchingUp = true
+  #isTorn = false
 
   /** `ceiling`: what keeps the confirmed position back beside retention. */
   constructor(retention: Retention, monotonicMs: () => number, ceiling = new ConfirmCeiling()) {
@@ -65,7 +66,13 @@ export class StreamPosition {
   get past(): StreamPast | null {
     if (this.#identity === null) return null
     const { systemId, timeline } = this.#identity
-    return { systemId, timeline, safeLsn: this.#ack.safe, deliveredLsn: this.#deliveredLsn }
+    return {
+      systemId,
+      timeline,
+      safeLsn: this.#ack.safe,
+      deliveredLsn: this.#deliveredLsn,
+      isTorn: this.#isTorn,
+    }
   }
 
   /** The database cluster; null before the first stream. */
@@ -91,6 +98,7 @@ export class StreamPosition {
 
   /** A stream begins as judged. */
   begin(identity: SystemIdentity, continuity: Continuity, slotConfirmedLsn: Lsn): void {
+    this.#isTorn = false
     const isSameTimeline = this.#identity?.timeline === identity.timeline
     const isNew = this.#identity === null
     if (isNew) this.#catchUpLsn = identity.flushedLsn
@@ -115,6 +123,11 @@ export class StreamPosition {
 
   transactionBegins(): void {
     this.#ack.begin()
+  }
+
+  /** It is not known who has got what left last: the next stream begins with a gap. */
+  tear(): void {
+    this.#isTorn = true
   }
 
   /** Something of the transaction that commits at `commitLsn` leaves for the bus. */

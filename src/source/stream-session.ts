@@ -18,6 +18,7 @@ import { createConfirm } from './confirm-news.ts'
 import { DriftWatch } from './drift-watch.ts'
 import type { SlotReading } from './heartbeat.ts'
 import { IdentityKeeper } from './identity-keeper.ts'
+import { createOwnFaults } from './own-faults.ts'
 import type { PreparedStream } from './prepare-stream.ts'
 import { PublicationGuard } from './publication-guard.ts'
 import { createRelayFeed } from './relay-feed.ts'
@@ -60,6 +61,8 @@ export interface StreamSession {
    * @throws PostgresError when the server refuses
    */
   stream(connection: ReplicationConnection, prepared: PreparedStream, onStarted: () => boolean): Promise<void>
+  /** What ended the running stream; faults of our own get a name. */
+  nameFault(error: Error): Error
   /** After an error of the running stream: chooses another form, in which PostgreSQL may be able to send what it could not. */
   adapt(error: RowcastError): boolean
   /** The same error, or one that says which change cannot be sent and how to get past it. */
@@ -97,6 +100,7 @@ export function createStreamSession(
   let form: StreamForm = { isBinary: options.isBinary, isRaw: false }
   let trace = new StreamTrace()
   let receivedBytes = 0
+  const faults = createOwnFaults(logger, () => position.tear())
   const slotNews = new SlotNews({ slot: goal.slot, budget: slotBudget, logger })
 
   const drifts = new DriftWatch({ registry, take: (bytes) => take(bytes, 0, bytes.length) })
@@ -105,7 +109,7 @@ export function createStreamSession(
     const output: AssemblerOutput = {
       publish(part) {
         position.delivers(part.transaction.commitLsn)
-        options.publish(part)
+        faults.handOn(() => options.publish(part))
       },
       onDrift,
       onRecovery,
@@ -139,7 +143,7 @@ export function createStreamSession(
   let isWaitedFor = true
 
   const watch = createSlotWatch({
-    ...options,
+    ...{ ...options, guard: faults.guard },
     intervalMs: options.watchIntervalMs,
     onFacts,
     onFailedLook,
@@ -274,16 +278,13 @@ export function createStreamSession(
         },
       )
     },
+    nameFault: faults.name,
     adapt(error) {
       const next = nextForm(form, error)
       if (next === null) return false
       form = next
-      logger.warn(
-        'PostgreSQL cannot send a value in the form asked for; the stream goes on in another one.',
-        {
-          ...{ sqlstate: sqlstateOf(error), table: trace.table, isBinary: form.isBinary, isRaw: form.isRaw },
-        },
-      )
+      const words = 'PostgreSQL cannot send a value in the form asked for; the stream goes on in another one.'
+      logger.warn(words, { sqlstate: sqlstateOf(error), table: trace.table, ...form })
       return true
     },
     explain: (error) => trace.explain(error) ?? error,

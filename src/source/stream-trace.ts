@@ -22,6 +22,9 @@ const ROW_CLASSES: ReadonlySet<string> = new Set(['0A', '21', '22', '38', '39', 
  */
 const UNDEFINED_OBJECT = '42704'
 
+/** What the stream meets again as long as it stands where it is. */
+const BLOCKING: ReadonlySet<string> = new Set(['SOURCE_ROW_UNREADABLE', 'SOURCE_DELIVERY_FAILED'])
+
 /** One for each stream. */
 export class StreamTrace {
   #openLsn: Lsn | null = null
@@ -61,11 +64,22 @@ export class StreamTrace {
 
   /** The error of a change that cannot be sent; null where the error is no such one. */
   explain(error: RowcastError): RowcastError | null {
+    if (this.#openLsn === null) return null
+    const commitLsn = formatLsn(this.#openLsn)
+    const skipTo = formatLsn(toLsn(this.#openLsn + 1n))
+    if (error.code === 'SOURCE_DELIVERY_FAILED') {
+      return new RowcastError(
+        error.code,
+        `${error.happened} It is in the transaction that commits at ${commitLsn}.`,
+        {
+          mend: `Look for the id ${String(error.details['id'])} in the log; where it fails again and again, report it, and give the transaction up: npx rowcast skip --to ${skipTo} --yes.`,
+          details: { ...error.details, table: this.#table, commitLsn, skipTo },
+        },
+      )
+    }
     const sqlstate = sqlstateOf(error)
     if (sqlstate === null || sqlstate === UNDEFINED_OBJECT || !ROW_CLASSES.has(sqlstate.slice(0, 2)))
       return null
-    if (this.#openLsn === null) return null
-    const skipTo = formatLsn(toLsn(this.#openLsn + 1n))
     const where =
       this.#table === null
         ? ''
@@ -74,10 +88,10 @@ export class StreamTrace {
           : ` after one of ${this.#table}`
     return new RowcastError(
       'SOURCE_ROW_UNREADABLE',
-      `PostgreSQL cannot send a change${where} (SQLSTATE ${sqlstate}), in the transaction that commits at ${formatLsn(this.#openLsn)}.`,
+      `PostgreSQL cannot send a change${where} (SQLSTATE ${sqlstate}), in the transaction that commits at ${commitLsn}.`,
       {
         mend: `Correct what the type or the encoding of the row lacks; or give the transaction up: npx rowcast skip --to ${skipTo} --yes.`,
-        details: { sqlstate, table: this.#table, commitLsn: formatLsn(this.#openLsn), skipTo },
+        details: { sqlstate, table: this.#table, commitLsn, skipTo },
       },
     )
   }
@@ -85,7 +99,7 @@ export class StreamTrace {
 
 /** Whether the stream still stands before the transaction that could not be sent. */
 export function isStillBefore(error: RowcastError | null, safeLsn: Lsn): boolean {
-  if (error?.code !== 'SOURCE_ROW_UNREADABLE') return false
+  if (error === null || !BLOCKING.has(error.code)) return false
   const { commitLsn } = error.details
   return typeof commitLsn === 'string' && safeLsn <= parseLsn(commitLsn)
 }

@@ -9,6 +9,7 @@
 import type { Buffer } from 'node:buffer'
 import pg from 'pg'
 import { RowcastError } from '../errors.ts'
+import { contain } from '../guard.ts'
 import { answerTimeout, withAnswerDeadline } from './answer-deadline.ts'
 import { systemClock, type WireClock } from './clock.ts'
 import { type ConnectionTarget, type WaitBounds, waitBoundsOf } from './connection-target.ts'
@@ -142,15 +143,17 @@ function createConnection(
     resolveClosed = resolve
   })
 
-  socket.on('error', (error) => {
+  const endOf = () =>
+    isClosing ? null : (failure ?? connectionLost('The server closed the replication connection.'))
+  const onError = (error: Error): void => {
     failure ??= error
-  })
-  socket.on('close', () => {
+  }
+  const onClose = (): void => {
     statusTimer?.clear()
-    resolveClosed(
-      isClosing ? null : (failure ?? connectionLost('The server closed the replication connection.')),
-    )
-  })
+    resolveClosed(endOf())
+  }
+  socket.on('error', contain(onError, resolveClosed))
+  socket.on('close', contain(onClose, resolveClosed))
 
   function ask<Row extends object>(text: string, deadlineMs: number | null = timings.answerTimeoutMs) {
     return withAnswerDeadline(client, deadlineMs, () => client.query<Row>(text))
@@ -159,15 +162,6 @@ function createConnection(
   function fail(error: Error): void {
     failure ??= error
     socket.destroy()
-  }
-
-  /** Whatever a handler throws ends this connection, never the process. */
-  function attempt(run: () => void): void {
-    try {
-      run()
-    } catch (error) {
-      fail(error instanceof Error ? error : new RowcastError('BUG', 'A stream handler threw no Error.'))
-    }
   }
 
   /**
@@ -191,7 +185,7 @@ function createConnection(
       fail(connectionLost(`The server has been silent for ${Math.round(silentMs)} ms.`))
       return
     }
-    attempt(() => sendStatus(silentMs >= timings.askAfterMs))
+    sendStatus(silentMs >= timings.askAfterMs)
   }
 
   /** Gives what arrives from now on to `take`, which may use the bytes during the call only. */
@@ -218,16 +212,16 @@ function createConnection(
         else if (tag === TAG_COPY_DONE) socket.end()
       },
     })
-    divert((chunk) => {
+    const take = (chunk: Buffer): void => {
       lastHeardMs = clock.monotonicMs()
-      attempt(() => {
-        frames.push(chunk)
-        if (isReplyDue) sendStatus()
-        isReplyDue = false
-        // A refused START_REPLICATION leaves the session open; this connection is for one stream only.
-        if (failure !== null) socket.destroy()
-      })
-    })
+      frames.push(chunk)
+      if (isReplyDue) sendStatus()
+      isReplyDue = false
+      // A refused START_REPLICATION leaves the session open; this connection is for one stream only.
+      if (failure !== null) socket.destroy()
+    }
+    // Whatever a handler throws ends this connection, never the process.
+    divert(contain(take, fail))
   }
 
   return {
@@ -253,12 +247,13 @@ function createConnection(
         }),
       )
       socket.write(encodeQuery(formatStartReplication(request)))
-      const deadline = setTimeout(() => fail(answerTimeout(timings.answerTimeoutMs)), timings.answerTimeoutMs)
+      const giveUp = () => fail(answerTimeout(timings.answerTimeoutMs))
+      const deadline = setTimeout(contain(giveUp, fail), timings.answerTimeoutMs)
       const reason = await Promise.race([started, closed])
       clearTimeout(deadline)
       if (reason !== 'started')
         throw reason ?? connectionLost('The connection was closed before the stream began.')
-      statusTimer = clock.setInterval(onStatusTimer, timings.statusIntervalMs)
+      statusTimer = clock.setInterval(contain(onStatusTimer, fail), timings.statusIntervalMs)
       // Its answer tells at once how far behind the stream begins.
       sendStatus(true)
     },
@@ -283,7 +278,10 @@ function createConnection(
         // The server may still have megabytes to send; nobody is interested any more.
         divert(() => {})
         flow.resume()
-        const timer = setTimeout(() => socket.destroy(), CLOSE_TIMEOUT_MS)
+        const timer = setTimeout(
+          contain(() => void socket.destroy(), fail),
+          CLOSE_TIMEOUT_MS,
+        )
         await closed
         clearTimeout(timer)
       }

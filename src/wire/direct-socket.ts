@@ -5,6 +5,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net'
+import { contain } from '../guard.ts'
 import { ReadPace } from './read-pace.ts'
 
 /** What one read brings at most. */
@@ -31,22 +32,33 @@ export function createDirectSocket(
   const options: SocketConstructorOpts & ConnectOpts = {
     onread: {
       buffer,
-      callback(length) {
-        const bytes = buffer.subarray(0, length)
-        if (direct.take === null) return socket.push(Buffer.from(bytes))
-        direct.take(bytes)
-        if (pace.isRestDue(length) && !isPaused) rest()
-        return true
-      },
+      callback: contain(takeIn, fail),
     },
   }
   const socket = new Socket(options)
 
+  /** What is thrown ends the socket, and with it the stream. Whether to read on: no. */
+  function fail(error: Error): boolean {
+    socket.destroy(error)
+    return false
+  }
+
+  /** Whether to read on. */
+  function takeIn(length: number): boolean {
+    const bytes = buffer.subarray(0, length)
+    if (direct.take === null) return socket.push(Buffer.from(bytes))
+    direct.take(bytes)
+    if (pace.isRestDue(length) && !isPaused) rest()
+    return true
+  }
+
   function rest(): void {
     socket.pause()
-    setTimeout(() => {
+    const goOn = (): boolean => {
       if (!isPaused) socket.resume()
-    }, REST_MS)
+      return true
+    }
+    setTimeout(contain(goOn, fail), REST_MS)
   }
 
   const direct: DirectSocket = {

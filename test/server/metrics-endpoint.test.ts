@@ -64,7 +64,7 @@ describe('/metrics', () => {
     const failed = await scrape(() => Promise.reject(new Error('ldap://user:password@host failed')))
     expect(failed.status).toBe(500)
     expect(failed.body + failed.logged.join()).not.toContain('ldap')
-    expect(failed.logged).toEqual([expect.stringContaining('The metrics could not be read.')])
+    expect(failed.logged).toEqual([expect.stringContaining('Could not read the metrics')])
   })
 
   it('waits for its guard no longer than for a context', async () => {

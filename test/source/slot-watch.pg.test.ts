@@ -1,5 +1,7 @@
 /** The watch on a real PostgreSQL: what it writes, when, with how few rights, and that it leaves nothing open. */
 import { describe, expect, it } from 'vitest'
+import { createGuard } from '../../src/guard.ts'
+import { silentLogger } from '../../src/log.ts'
 import { HEARTBEAT_SQL, type SlotReading } from '../../src/source/heartbeat.ts'
 import { createSlotWatch } from '../../src/source/slot-watch.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
@@ -32,6 +34,7 @@ describe('the heartbeat', () => {
     await database.query(`SELECT pg_create_logical_replication_slot($1, 'test_decoding')`, [slot])
     let looks = 0
     const watch = createSlotWatch({
+      guard: createGuard(silentLogger),
       target: { ...database.target, user: role, password: 'x' },
       goal,
       intervalMs: 50,

@@ -137,6 +137,7 @@ export function createActivityLog(source: ActivitySource): ActivityLog {
         const deliveries = source.feed.subscribeDeliveries(request)
         for await (const { change } of deliveries) note(watched, change)
       } catch (error) {
+        if (!isRowcastError(error)) source.guard.report('watch a model for the live page', error)
         after = cursorAfter(error)
       }
       await nextTick()
