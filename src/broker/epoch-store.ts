@@ -112,8 +112,10 @@ export class EpochStore {
     if (last === null || mark === null) {
       return { epoch: { ...epoch, isOpen: false }, last: epoch.floor, safeLsn: LSN_ZERO, isWritable: false }
     }
-    // A mark whose entry is not there says nothing; up to the last entry there is no doubt.
-    const safeLsn = compareEntryIds(mark.last, last) > 0 ? last.lsn : mark.lsn
+    // A mark whose entry is not there says nothing, and one of a tap that has stood down may come late and be an older one.
+    // Up to the last entry there is no doubt.
+    const isWhole = compareEntryIds(mark.last, last) <= 0
+    const safeLsn = isWhole && mark.lsn > last.lsn ? mark.lsn : last.lsn
     const newestId = toLastGeneratedId(await connection.send(['XINFO', 'STREAM', keys.changes]))
     return { epoch, last, safeLsn, isWritable: newestId === formatEntryId(last) }
   }
