@@ -4,7 +4,7 @@ import { createServedRowcast, type ServedRowcast } from './served-rowcast.ts'
 import { openCrowd, openParts, openStage, type WorldBase, type WorldOptions } from './stage.ts'
 
 /** The slot of all rowcasts of a run: they take turns. */
-export const SLOT = 'rowcast_chaos'
+export const SLOT = 'rowcast'
 
 /** What a run works with. */
 export interface World extends WorldBase {
