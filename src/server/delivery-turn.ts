@@ -113,6 +113,8 @@ export function createDeliveryTurn(
   const flushAll = (): void => {
     isNextTurnDue = false
     spentMs = 0
+    // Whoever goes on without need never lets the event loop rest.
+    if (prompt.length + lagging.length === 0) return
     flushPrompt()
     flushLine(lagging, LAGGING_MS)
     if (lagging.length > 0) scheduleNextTurn()

@@ -1,6 +1,6 @@
 /** Who has little to say does not wait for those who have much, and they are not forgotten either. */
 import { setImmediate as turn } from 'node:timers/promises'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
 import { createDeliveryTurn, type Flushable } from '../../src/server/delivery-turn.ts'
@@ -27,6 +27,20 @@ function createWorld() {
   }
   return { log, turns, open, elapsedMs: () => nowMs }
 }
+
+// First of all: those of the other tests are not done when their tests are.
+it('once all is flushed, the event loop rests', async () => {
+  const asked = vi.spyOn(globalThis, 'setImmediate')
+  const { log, turns, open } = createWorld()
+  turns.add(open('prompt', 1, 1))
+  turns.add(open('lagging', 9, 3))
+  for (let round = 0; round < 10; round += 1) await turn()
+  expect(log).toEqual(['prompt', 'lagging', 'lagging', 'lagging'])
+  asked.mockClear()
+  for (let round = 0; round < 10; round += 1) await turn()
+  expect(asked).not.toHaveBeenCalled()
+  asked.mockRestore()
+})
 
 it('one that is up to date waits for a slice of those that lag, however many they are', async () => {
   const { log, turns, open, elapsedMs } = createWorld()
