@@ -147,6 +147,13 @@ describe('architecture', () => {
     expect(wrong).toEqual([])
   })
 
+  it('coerces variables in one place only: the versions of graphql-js give them in different shapes', () => {
+    const users = files.filter(({ path }) =>
+      readFileSync(join(SRC, path), 'utf8').includes('getVariableValues'),
+    )
+    expect(users.map(({ path }) => path)).toEqual(['graphql/graphql-version.ts'])
+  })
+
   it(`has no file above ${LINES_MAX} lines, but for the error table`, () => {
     const long = files.filter((file) => file.lines > LINES_MAX && file.path !== 'errors.ts')
     expect(long.map((file) => `${file.path}: ${file.lines}`)).toEqual([])

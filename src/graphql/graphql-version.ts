@@ -23,13 +23,16 @@ export function valuesOf(variables: CoercedVariables): Readonly<Record<string, u
   return isVersion16 ? variables : (variables['coerced'] as Readonly<Record<string, unknown>>)
 }
 
-/** Coerces what a client sent; null where it does not fit, with the errors. */
+/** Errors of variables that are looked for, as graphql-js does when it executes: each element of a long list may be one. */
+const ERRORS_MAX = 50
+
+/** Coerces what a client sent; null where it does not fit, with the first errors. */
 export function coerceVariables(
   schema: GraphQLSchema,
   definitions: readonly VariableDefinitionNode[],
   inputs: Readonly<Record<string, unknown>>,
 ): { readonly variables: CoercedVariables | null; readonly errors: readonly GraphQLError[] } {
-  const result = graphql.getVariableValues(schema, definitions, { ...inputs })
+  const result = graphql.getVariableValues(schema, definitions, { ...inputs }, { maxErrors: ERRORS_MAX })
   const {
     coerced,
     variableValues,

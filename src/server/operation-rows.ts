@@ -13,7 +13,6 @@ import {
   getNamedType,
   getNullableType,
   getOperationAST,
-  getVariableValues,
   isAbstractType,
   isListType,
   isObjectType,
@@ -22,6 +21,7 @@ import {
 } from 'graphql'
 import { RowcastError } from '../errors.ts'
 import { toGraphqlError } from '../graphql/graphql-errors.ts'
+import { coerceVariables } from '../graphql/graphql-version.ts'
 import { TAKE_DEFAULT, TAKE_MAX } from '../graphql/pagination.ts'
 import { modelOfType } from '../graphql/policy/selected-models.ts'
 import { type CollectScope, collectFields } from './collect-fields.ts'
@@ -72,13 +72,13 @@ export function countRows(args: CountArgs, rowsMax: number): number {
   const operation = getOperationAST(document, operationName)
   const root = operation && schema.getRootType(operation.operation)
   if (!operation || !root) return 0
-  const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], variableValues ?? {})
+  const { variables } = coerceVariables(schema, operation.variableDefinitions ?? [], variableValues ?? {})
   // They do not fit: it is not executed either.
-  if (coerced === undefined) return 0
+  if (variables === null) return 0
   const fragments: Record<string, FragmentDefinitionNode> = Object.create(null)
   for (const definition of document.definitions)
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments[definition.name.value] = definition
-  const count: Count = { schema, fragments, variables: coerced, rowsMax, fields: 0 }
+  const count: Count = { schema, fragments, variables, rowsMax, fields: 0 }
   return countUnder(count, root, [operation], 1)
 }
 
