@@ -255,7 +255,8 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     hasOldImages: (model) => registry?.hasOldImages(model) ?? true,
     status() {
       source ??= buildSource()
-      const drifted = [...(registry?.faults ?? [])].flatMap(([model, error]) => {
+      const faults = registry?.faults ?? new Map<string, RowcastError>()
+      const drifted = [...faults].flatMap(([model, error]) => {
         const isLeftOut =
           error.code === 'SOURCE_TABLE_NOT_REPLICABLE' && registerOptions.get(model)?.optional === true
         return isLeftOut ? [] : [{ model, error }]
@@ -264,8 +265,8 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
       const status = source.status()
       return {
         ...status,
-        // A tap's own registry has none: whose changes can be read, its gateways say.
-        isReady: status.isReady && drifted.length < registered.size,
+        // Those that are left out bring no changes either. A tap's own registry has none: whose can be read, its gateways say.
+        isReady: status.isReady && faults.size < registered.size,
         drifted,
         subscriptions: bus.subscriptionCounts,
         role,

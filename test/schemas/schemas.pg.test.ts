@@ -1,5 +1,5 @@
 /**
- * Schemas of many kinds from `prisma generate` to rows: doctor, plan, enable and serve, and what subscriptions and queries
+ * Schemas of many kinds from `prisma generate` to rows: plan, enable and serve, and what subscriptions and queries
  * bring compared with Prisma Client and with each other. The table of docs/strangers.md.
  */
 import { readFile } from 'node:fs/promises'
@@ -156,6 +156,13 @@ describe('schemas of many kinds', () => {
       message: 'Model Rank exists, but is not live.',
       extensions: { code: 'CATALOG_MODEL_NOT_REGISTERED' },
     })
+    // The one model that brought changes: those that are left out make nobody ready.
+    await database.query(
+      `ALTER TABLE "Player" RENAME score TO points; INSERT INTO "Player" (name) VALUES ('n')`,
+    )
+    const drifted = () => running.service.rowcast.status().drifted.map(({ model }) => model)
+    await expect.poll(drifted).toContain('Player')
+    expect(running.service.rowcast.status().isReady).toBe(false)
   })
 
   it('views: one that is named is an error', async () => {
