@@ -16,6 +16,7 @@ export function withChosenNames(catalog: ModelCatalog, value: unknown, faults: F
     return catalog
   }
   const known = pathsOf(catalog)
+  const usable: Record<string, string> = {}
   for (const [path, name] of Object.entries(value)) {
     if (!known.has(path)) {
       const nearest = nearestName(path, [...known])
@@ -27,9 +28,10 @@ export function withChosenNames(catalog: ModelCatalog, value: unknown, faults: F
       )
     } else if (typeof name !== 'string' || !isEnumValueName(name)) {
       faults.add('GRAPHQL_BAD_NAME', `\`names\` calls ${path} ${JSON.stringify(name)}.`)
-    }
+    } else usable[path] = name
   }
-  return renamed(catalog, value as ChosenNames)
+  // The others are noted; names are made of these next, and that takes texts.
+  return renamed(catalog, usable)
 }
 
 function pathsOf(catalog: ModelCatalog): ReadonlySet<string> {

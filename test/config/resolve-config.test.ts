@@ -214,6 +214,8 @@ describe('names', () => {
   test('of what is not there, that GraphQL does not take, or that are taken, are faults', () => {
     expect(faultOf({ ...file, names: { Usr: 'Person' } }).message).toMatch(/CONFIG_BAD_FIELD.*"Usr"/)
     expect(faultOf({ ...file, names: { User: 'a b' } }).message).toMatch(/GRAPHQL_BAD_NAME.*User "a b"/)
+    for (const name of [5, {}, null])
+      expect(faultOf({ ...file, names: { User: name } }).code).toBe('GRAPHQL_BAD_NAME')
     expect(faultOf({ ...file, names: { User: 'Query' } }).message).toMatch(/GRAPHQL_BAD_NAME.*User .*"Query"/)
     expect(faultOf({ ...file, names: true }).code).toBe('CONFIG_BAD_FIELD')
   })
