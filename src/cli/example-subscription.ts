@@ -2,6 +2,7 @@
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import type { Config } from '../config/config.ts'
 import { namesWithoutIdentity } from '../graphql/names.ts'
+import { omittedNames } from '../graphql/policy/secret-fields.ts'
 import { modelNames } from '../graphql/schema-names.ts'
 
 /** The document, for `User` where it is live, else for the first live model. */
@@ -11,7 +12,9 @@ export function exampleSubscription(catalog: ModelCatalog, models: Config['model
   const model = name === undefined ? undefined : catalog.models[name]
   if (model === undefined) return ''
   const { changed: field, fields } = modelNames(catalog, model.name)
-  const row = exampleFields(model, models[model.name]?.omit ?? []).map((each) => fields.get(each) ?? each)
+  const row = exampleFields(model, omittedNames(model, models[model.name] ?? {})).map(
+    (each) => fields.get(each) ?? each,
+  )
   const old = [...namesWithoutIdentity(row).values()].join(' ')
   return [
     'subscription {',

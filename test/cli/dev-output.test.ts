@@ -2,6 +2,7 @@
 import { parse, validate } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
+import type { FieldSpec, ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import { exampleSubscription } from '../../src/cli/example-subscription.ts'
 import { type Greeting, printGreeting } from '../../src/cli/greeting.ts'
 import { createTerminalLogger } from '../../src/cli/loggers.ts'
@@ -118,5 +119,21 @@ describe('the example subscription', () => {
     const text = exampleSubscription(catalog, { Post: {}, User: { omit: ['email'] } })
     expect(text).toContain('userChanged')
     expect(text).not.toMatch(/email|passwordHash/)
+  })
+
+  test('leaves out what looks like a secret, as the schema does', () => {
+    const [id, ...others] = catalog.models.User.fields
+    const fields = [id, { ...others[0], name: 'apiToken', column: 'apiToken' }, ...others] as FieldSpec[]
+    const more: ModelCatalog = {
+      ...catalog,
+      models: { ...catalog.models, User: { ...catalog.models.User, fields } },
+    }
+    const schema = buildServiceSchema({
+      catalog: more,
+      prisma,
+      feed: { ...feed, catalog: more },
+      models: { User: {} },
+    })
+    expect(validate(schema, parse(exampleSubscription(more, { User: {} })))).toEqual([])
   })
 })
