@@ -19,11 +19,14 @@ const SECRET_PAIRS = pairSet(`
   api|private|access|signing|encryption|license|licence|service|account|stream|master|shared|ssh key
   backup|recovery|verification|confirmation|auth|authorization|reset|login|access|sms|invite|invitation|join|security code|codes
   scratch|time|pass|mfa|activation|device|pin code|codes
-  code verifier, auth challenge, security answer, recovery|seed phrase, card number, magic link
+  smtp|imap|ftp|mail|email|db|database|redis|mqtt|proxy|user|admin|root|login pass
+  enc|cert|certificate key, cert|certificate private, salted hash, code verifier, auth challenge, security answer, recovery|seed phrase, card number, magic link
   auth config|data, pass|pw|invite hash`)
 
-/** Addresses that have a password in them. */
-const SECRET_ADDRESSES = pairSet('connection string|url|uri, database|db|redis url|uri')
+/** Addresses that have a password in them, or the secret that codes are made of (`otpauth://…?secret=`). */
+const SECRET_ADDRESSES = pairSet(
+  'connection string|url|uri, database|db|redis url|uri, otp|totp|hotp|otpauth url|uri',
+)
 
 /** Last words that make a name one of something beside the secret: `tokenType`, `secretName`, `accessKeyId`. */
 const ABOUT_WORDS = wordSet(`
@@ -33,7 +36,9 @@ const ABOUT_WORDS = wordSet(`
   required enabled mode role level parameters note notes device`)
 
 /** Words that say that what is left of a secret may be seen, or that it never was one. */
-const OPEN_WORDS = wordSet('public publishable partial display masked obfuscated redacted preview last4')
+const OPEN_WORDS = wordSet('public publishable partial display masked obfuscated redacted last4')
+/** The same as the last word: a `previewToken` is what previews are opened with. */
+const OPEN_ENDINGS = wordSet('preview')
 const OPEN_PAIRS = pairSet('page|sync|continuation|design token')
 
 /** Words of models that are about secrets. */
@@ -60,7 +65,8 @@ export function isSecretName({ name, model = '' }: FieldName): boolean {
   const words = wordsOf(name)
   const last = words.at(-1) ?? ''
   if (pairsOf(words).some((pair) => SECRET_ADDRESSES.has(pair))) return true
-  if (words.length > 1 && (ABOUT_WORDS.has(last) || words.some((word) => OPEN_WORDS.has(word)))) return false
+  const isOpen = OPEN_ENDINGS.has(last) || words.some((word) => OPEN_WORDS.has(word))
+  if (words.length > 1 && (ABOUT_WORDS.has(last) || isOpen)) return false
   if (pairsOf(words).some((pair) => OPEN_PAIRS.has(pair))) return false
   return namesSecret(words, last) || isOfSecretModel(words, wordsOf(model))
 }

@@ -149,11 +149,12 @@ const NAMES: Readonly<Record<string, Judged>> = {
     hide: `Server.connectionString Tenant.databaseUrl Wallet.mnemonic Wallet.seedPhrase Customer.ssn Card.cvv Card.cardNumber
       Usuario.senha Benutzer.passwort Gebruiker.wachtwoord Usuario.contraseña User.resetPasswordToken User.password_digest
       User.confirmation_token User.accesstoken Bot.apikey Device.hashedpassword Channel.streamKey Account.smtpPassword
-      Source.sshKey Room.joinCode Phone.verificationCode Login.smsCode User.securityAnswer Job.cookies`,
+      Source.sshKey Room.joinCode Phone.verificationCode Login.smsCode User.securityAnswer Job.cookies
+      Space.previewToken Site.previewSecret Setting.smtpPass Source.dbPass User.saltedHash User.otpUrl User.totpUri Chat.encKey`,
     show: `Erc20.tokenSymbol Erc20.tokenAddress Nft.tokenUri Usage.tokenUsage Post.secretary Airport.iataCode Address.postalCode
       Coupon.code Country.code Employee.pinnedNote Cache.hash File.contentHash Commit.hash Page.nextPageToken Theme.designToken
       User.securityQuestion Ticket.passType Board.keyboard Order.trackingCode Product.sku Line.discountCode Setting.key
-      Password.strengthLabel Person.passportCountry Lock.keyHolderId Policy.passwordPolicy Config.oauthProvider`,
+      Password.strengthLabel Person.passportCountry Lock.keyHolderId Key.tokenPreview Flight.boardingPass Exam.pass Policy.passwordPolicy Config.oauthProvider`,
   },
 }
 
