@@ -86,18 +86,22 @@ export class StreamPresence implements BusObserver {
 
   /**
    * Waits for `ready`, which is asked for once however many wait.
-   * @throws NO_STREAM_YET at the deadline
+   * @throws NO_STREAM_YET at the deadline; at once what `ready` throws
    */
   whenReady(ready: () => Promise<void>): Promise<void> {
-    const waiting = this.#inTime(this.#ready.wait(this.#timeoutMs))
-    if (this.#isAskingReady) return waiting
+    if (!this.#isAskingReady) this.#ask(ready)
+    return this.#inTime(this.#ready.wait(this.#timeoutMs))
+  }
+
+  /** Before anybody waits: where it throws, nobody would listen to that wait. */
+  #ask(ready: () => Promise<void>): void {
+    const answer = ready()
     this.#isAskingReady = true
     const onSettled = this.#guard.wrap('end what waits for the stream', () => {
       this.#isAskingReady = false
       this.#ready.release()
     })
-    ready().then(onSettled, onSettled)
-    return waiting
+    answer.then(onSettled, onSettled)
   }
 
   async #inTime(wait: Promise<boolean>): Promise<void> {
