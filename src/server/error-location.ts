@@ -23,8 +23,8 @@ const PATH_LENGTH_MAX = 200
 export type ErrorLocator = (error: GraphQLError) => LogFields
 
 /**
- * Creates one: `{ operation: 'Posts', field: 'Post.title', path: 'posts.3.title' }`. The document is read again, once for
- * each: errors that are hidden are few.
+ * Creates one: `{ operation: 'Posts', field: 'Post.title', path: 'posts.3.title' }`. The document is read again,
+ * once for each of its nodes that fails.
  */
 export function createErrorLocator(schema: GraphQLSchema): ErrorLocator {
   const documents = new WeakMap<Source, DocumentNode | null>()
@@ -38,13 +38,25 @@ export function createErrorLocator(schema: GraphQLSchema): ErrorLocator {
     return document
   }
 
+  /** What the document says of each node: each row of a list may fail, and all of them at the same node. */
+  const places = new WeakMap<ASTNode, LogFields>()
+
+  function placeOf(node: ASTNode): LogFields {
+    const known = places.get(node)
+    if (known !== undefined) return known
+    const document = node.loc === undefined ? null : documentOf(node.loc.source)
+    const place =
+      document === null
+        ? {}
+        : { operation: operationOf(document, node), field: fieldOf(schema, document, node) }
+    places.set(node, place)
+    return place
+  }
+
   return ({ nodes, path }) => {
     const node = nodes?.[0]
-    const source = node?.loc?.source
-    const document = source === undefined ? null : documentOf(source)
     return {
-      operation: document === null || node === undefined ? undefined : operationOf(document, node),
-      field: document === null || node === undefined ? undefined : fieldOf(schema, document, node),
+      ...(node === undefined ? {} : placeOf(node)),
       path: path?.join('.').slice(0, PATH_LENGTH_MAX),
     }
   }
