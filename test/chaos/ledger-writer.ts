@@ -173,14 +173,22 @@ function createLane(lane: number, { connectionString, ledger }: LedgerWriterOpti
     }
   }
 
-  /** Asks the ledger table, through as many failures as there are. */
+  /**
+   * Asks the ledger table, through as many failures as there are. The server may still be committing for the connection that
+   * was lost: an INSERT of the same id waits for it, a SELECT would not see it.
+   */
   async function hasCommitted(id: number): Promise<boolean> {
     for (;;) {
       const client = await connect()
       try {
-        const { rowCount } = await client.query('SELECT FROM chaos_ledger WHERE id = $1', [id])
+        await client.query('BEGIN')
+        const { rowCount } = await client.query(
+          'INSERT INTO chaos_ledger (id) VALUES ($1) ON CONFLICT DO NOTHING',
+          [id],
+        )
+        await client.query('ROLLBACK')
         current = client
-        return rowCount === 1
+        return rowCount === 0
       } catch {
         await client.end().catch(() => {})
       }
