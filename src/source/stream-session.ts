@@ -102,7 +102,6 @@ export function createStreamSession(
   let receivedBytes = 0
   const faults = createOwnFaults(logger, () => position.tear())
   const slotNews = new SlotNews({ slot: goal.slot, budget: slotBudget, logger })
-
   const drifts = new DriftWatch({ registry, take: (bytes) => take(bytes, 0, bytes.length) })
 
   function newAssembler(): TransactionAssembler {
@@ -202,6 +201,7 @@ export function createStreamSession(
       receivedBytes += end - start
       trace.take(bytes, start, end)
       take(bytes, start, end)
+      trace.taken(bytes, start)
     },
     onKeepalive(walEnd) {
       if (relay === undefined) {
@@ -257,7 +257,7 @@ export function createStreamSession(
     },
     async stream(current, prepared, onStarted) {
       connection = current
-      trace = new StreamTrace()
+      trace = trace.next(prepared.identity)
       if (form.isRaw) await current.query(RAW_TEXT_SQL)
       await current.startStream(
         {

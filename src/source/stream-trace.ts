@@ -5,7 +5,7 @@
 import type { Buffer } from 'node:buffer'
 import { RowcastError } from '../errors.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
-import { formatLsn, type Lsn, parseLsn, toLsn } from '../wire/lsn.ts'
+import { formatLsn, LSN_ZERO, type Lsn, parseLsn, toLsn } from '../wire/lsn.ts'
 import { sqlstateOf } from './sqlstate.ts'
 
 const BEGIN = 0x42 // 'B'
@@ -25,15 +25,34 @@ const UNDEFINED_OBJECT = '42704'
 /** What the stream meets again as long as it stands where it is. */
 const BLOCKING: ReadonlySet<string> = new Set(['SOURCE_ROW_UNREADABLE', 'SOURCE_DELIVERY_FAILED'])
 
+/** A timeline of a database cluster: positions of another one say nothing. */
+interface TracedServer {
+  readonly systemId: string
+  readonly timeline: number
+}
+
 /** One for each stream. */
 export class StreamTrace {
+  #server: TracedServer | null = null
+  /** The last transaction that this stream, or one before it, has brought whole. */
+  #wholeLsn: Lsn = LSN_ZERO
   #openLsn: Lsn | null = null
   #table: string | null = null
   /** The table was described and no change of it has come: the change that PostgreSQL failed at is one of it. */
   #isDescribedOnly = false
   #hasDelivered = false
 
-  /** Whether a transaction has come whole. */
+  /** The trace of the next stream: what it brings once more is no progress. */
+  next(server: TracedServer): StreamTrace {
+    const trace = new StreamTrace()
+    const { systemId, timeline } = server
+    trace.#server = { systemId, timeline }
+    if (this.#server?.systemId === systemId && this.#server.timeline === timeline)
+      trace.#wholeLsn = this.#wholeLsn
+    return trace
+  }
+
+  /** Whether a transaction has come whole and was taken that no stream before this one had brought. */
   get hasDelivered(): boolean {
     return this.#hasDelivered
   }
@@ -48,10 +67,16 @@ export class StreamTrace {
     const tag = bytes[start] ?? 0
     if (ROW_CHANGES.has(tag)) this.#isDescribedOnly = false
     else if (tag === BEGIN || tag === RELATION) this.#note(bytes, start, end)
-    else if (tag === COMMIT) {
-      this.#openLsn = null
+  }
+
+  /** Sees it once more when it was taken: most changes are handed on with the commit of their transaction. */
+  taken(bytes: Buffer, start: number): void {
+    if (bytes[start] !== COMMIT || this.#openLsn === null) return
+    if (this.#openLsn > this.#wholeLsn) {
+      this.#wholeLsn = this.#openLsn
       this.#hasDelivered = true
     }
+    this.#openLsn = null
   }
 
   #note(bytes: Buffer, start: number, end: number): void {
