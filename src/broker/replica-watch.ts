@@ -40,6 +40,8 @@ export class ReplicaWatch {
   readonly #connection: SingleConnection
   /** Called once the replicas have what was accepted before; the newest stands for those before it. */
   #onKept: (() => void) | null = null
+  /** How often all was forgotten: an answer that was asked for before then is nobody's. */
+  #forgotten = 0
   #isAsking = false
   #hasEnded = false
   #reached: number | null = null
@@ -66,6 +68,7 @@ export class ReplicaWatch {
   /** What was accepted and is not kept yet is no longer waited for. */
   forget(): void {
     this.#onKept = null
+    this.#forgotten += 1
   }
 
   close(): void {
@@ -86,14 +89,15 @@ export class ReplicaWatch {
   }
 
   async #askOnce(onKept: () => void): Promise<void> {
+    const forgotten = this.#forgotten
     const isKept = await this.#look().catch(() => delay(RETRY_INTERVAL_MS, false))
     if (!isKept) {
       this.#behindSinceMs ??= this.#options.nowMs()
       return
     }
     this.#behindSinceMs = null
-    // The stream that it was accepted for may be over.
-    if (this.#onKept === null) return
+    // The stream that it was accepted for may be over, and another one may wait already: that one asks anew.
+    if (this.#forgotten !== forgotten) return
     if (this.#onKept === onKept) this.#onKept = null
     onKept()
   }
