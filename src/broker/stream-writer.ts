@@ -62,6 +62,8 @@ export class StreamWriter {
   #isHeld = true
   #hasEnded = false
   #last: EntryId
+  /** Of the last mark that was added, and of the last that was accepted. */
+  #added: Lsn | null = null
   #marked: Lsn | null = null
   #markedAtMs = 0
   /** Of the document about the models' tables that was sent last. */
@@ -100,6 +102,7 @@ export class StreamWriter {
 
   /** Everything before `lsn` was added. */
   addMark(lsn: Lsn): void {
+    this.#added = lsn
     this.#add({ kind: 'mark', lsn })
   }
 
@@ -115,8 +118,8 @@ export class StreamWriter {
 
   /** Says again where the stream stands, if nothing was said for a while: readers know that somebody writes. */
   beat(intervalMs: number): void {
-    if (this.#marked !== null && performance.now() - this.#markedAtMs >= intervalMs)
-      this.addMark(this.#marked)
+    const isDue = this.#marked !== null && performance.now() - this.#markedAtMs >= intervalMs
+    if (isDue && this.#added !== null) this.addMark(this.#added)
   }
 
   /** Nothing leaves any more. */

@@ -13,6 +13,7 @@ const KEYS = streamKeys('rowcast', 'slot').epoch('one')
 function createServer() {
   const batches: string[][][] = []
   let open: string[][] = []
+  let answers = Promise.resolve()
   const connection: RedisConnection = {
     isOpen: true,
     destroy() {},
@@ -22,10 +23,19 @@ function createServer() {
       else if (command[0] !== 'EXEC') open.push(command)
       if (command[0] !== 'EXEC') return 'QUEUED'
       batches.push(open)
+      await answers
       return open.map(() => 'OK')
     },
   }
-  return { batches, connection }
+  /** Nothing is answered until what it returns is called. */
+  function stall(): () => void {
+    let goOn = () => {}
+    answers = new Promise((resolve) => {
+      goOn = resolve
+    })
+    return () => goOn()
+  }
+  return { batches, connection, stall }
 }
 
 it('a mark names the document about the tables that has been sent, not one that still waits', async () => {
@@ -62,4 +72,25 @@ it('a mark names the document about the tables that has been sent, not one that 
   expect(batches.length).toBeGreaterThan(1)
   // Each digest stands for one document: a gateway that has read by it knows what it has read.
   expect([...named.values()].map((documents) => [...documents])).toEqual([['one'], ['two']])
+})
+
+it('what says again where the stream stands says no less than what waits', async () => {
+  const { batches, connection, stall } = createServer()
+  const accepted: bigint[] = []
+  const writer = new StreamWriter({
+    ...{ connection, keys: KEYS, writerId: 'tap', last: { lsn: LSN_ZERO, sequence: 0 } },
+    onAccepted: (lsn) => accepted.push(lsn),
+    onPressure() {},
+    onFailure: (error) => expect.fail(error.message),
+  })
+  writer.addMark(toLsn(10n))
+  writer.release()
+  await expect.poll(() => accepted).toEqual([10n])
+  const goOn = stall()
+  writer.addEntry({ id: { lsn: toLsn(20n), sequence: 0 }, payload: Buffer.from('entry') })
+  await expect.poll(() => batches.length).toBe(2)
+  writer.addMark(toLsn(30n))
+  writer.beat(0)
+  goOn()
+  await expect.poll(() => accepted.at(-1)).toBe(30n)
 })
