@@ -108,7 +108,10 @@ export class EntryFeeder {
 
   /** Takes a message that the catalog brings and no entry: what a relation looks like. */
   describe(bytes: Buffer): void {
-    this.#take(decodeMessage(bytes, 0, bytes.length), 0)
+    const message = decodeMessage(bytes, 0, bytes.length)
+    // Rows that come yet are read by what their entries say of it, though it be what the last ones said.
+    if (message.kind === 'relation') this.#told.delete(message.oid)
+    this.#take(message, 0)
   }
 
   #feedAlone(entry: Entry): void {

@@ -237,6 +237,34 @@ describe('entries', () => {
     expect(later.map((entry) => feeder.follows(entry))).toEqual([true, true, false])
   })
 
+  it('are read by what they say of their relation, whatever the catalog has said in between', async () => {
+    const renamed: MessageSpec = {
+      ...{
+        kind: 'relation',
+        streamXid: null,
+        oid: TAGS,
+        schema: 'public',
+        table: 'Tag',
+        replicaIdentity: 'full',
+      },
+      columns: [
+        { name: 'id', typeOid: 23, typeModifier: -1, isKey: true },
+        { name: 'secret', typeOid: 1043, typeModifier: 64, isKey: true },
+        { name: 'color', typeOid: 1042, typeModifier: 11, isKey: true },
+      ],
+    }
+    const messages = encode([renamed, ...transactionOf(1, ['row']), ...transactionOf(2, ['row'])])
+    const { entries, relations } = build(messages, 500)
+    const [first, second] = entries.map(({ id, payload }) => decodeEntry(id, payload))
+    const { seen, feeder } = await feed(entries.slice(0, 1), relations)
+    expect([first?.id, seen]).toEqual([feeder.position, []])
+    // It was as the model says for a while, in which nobody wrote.
+    const [fitting] = encode([relation(TAGS, 'Tag')])
+    feeder.describe(fitting as Buffer)
+    feeder.feed(second as NonNullable<typeof second>)
+    expect(seen).toEqual([])
+  })
+
   it('carry a message outside any transaction by itself', async () => {
     const lsn = toLsn(80n)
     const alone: MessageSpec = {
