@@ -76,6 +76,8 @@ export interface RelationRegistry {
   readonly faults: ReadonlyMap<string, RowcastError>
   /** Those of them that a Relation caused: by models whose rows cannot be read. */
   readonly drifts: ReadonlyMap<string, RowcastError>
+  /** Another one after each Relation of a model's table, and when they are forgotten. */
+  readonly revision: number
   /** Whether the rows of all these relations could be read, were they to come with these types. */
   wouldFit(relations: readonly RelationMessage[], types: readonly TypeMessage[]): boolean
   /** Takes what the database's catalog says; counts from the next Relation on, and for those that did not fit. */
@@ -128,6 +130,7 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
   let heirs: ReadonlyMap<string, ModelSpec> = new Map()
   let unpublished: ReadonlyMap<string, ReadonlySet<string>> = new Map()
   const writing = new WritingTables()
+  let revision = 0
   /** Made when first asked for, and again when readers or writers are others. */
   const partialRows = new Map<number, PartialRows>()
 
@@ -223,6 +226,7 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
       entries.set(message.oid, entry)
       shapes.set(message.oid, shape)
       updateFault(entry.model)
+      if (entry.model !== null) revision += 1
       return entry
     },
     updateType(message) {
@@ -256,6 +260,9 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
     get drifts() {
       return new Map([...faults.drifts].filter(([, { code }]) => code === 'CATALOG_DRIFT'))
     },
+    get revision() {
+      return revision
+    },
     wouldFit(relations, newTypes) {
       const all = new Map(types)
       for (const { oid, schema, name } of newTypes) all.set(oid, { schema, name })
@@ -281,6 +288,7 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
     hold: (model, why) => faults.hold(model, why),
     release: (model) => faults.release(model),
     clear() {
+      revision += 1
       entries.clear()
       shapes.clear()
       types.clear()

@@ -1,6 +1,7 @@
 /**
  * Stage 5, source. Ends drifts by what the catalog says. A table that fits again is described as PostgreSQL would describe it
- * before its next row, once the stream has come to where it was seen so: no row that does not fit is still to come.
+ * before its next row, once the stream has come to where it was seen so: no row that does not fit is still to come. What the stream
+ * has described since then may be newer, and counts.
  */
 import type { Buffer } from 'node:buffer'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
@@ -11,7 +12,7 @@ import { readTableShapes, type ShapedTable, type TableShapes } from './table-sha
 
 /** What it needs. */
 export interface DriftWatchOptions {
-  readonly registry: Pick<RelationRegistry, 'drifts' | 'wouldFit'>
+  readonly registry: Pick<RelationRegistry, 'drifts' | 'revision' | 'wouldFit'>
   /** Takes a message as if the stream had brought it, between two transactions. */
   readonly take: (bytes: Buffer) => void
 }
@@ -24,7 +25,7 @@ export interface ModelTableShape extends ShapedTable {
 /** One per reader of changes. */
 export class DriftWatch {
   readonly #options: DriftWatchOptions
-  #seen: TableShapes | null = null
+  #seen: (TableShapes & { readonly revision: number }) | null = null
 
   constructor(options: DriftWatchOptions) {
     this.#options = options
@@ -38,9 +39,10 @@ export class DriftWatch {
   /** Looks at the tables of drifted models. */
   async look(query: RunQuery, tables: readonly ModelTableShape[]): Promise<void> {
     const { registry } = this.#options
+    const { revision } = registry
     const drifted = tables.filter(({ model }) => registry.drifts.has(model))
     const shapes = await readTableShapes(query, drifted)
-    if (shapes !== null && this.#doFit(shapes)) this.#seen = shapes
+    if (shapes !== null && this.#doFit(shapes)) this.#seen = { ...shapes, revision }
   }
 
   /** Everything before `lsn` has come, and no transaction is open. */
@@ -48,7 +50,8 @@ export class DriftWatch {
     const shapes = this.#seen
     if (shapes === null || lsn < shapes.lsn) return
     this.#seen = null
-    if (this.#options.registry.drifts.size === 0) return
+    const { registry } = this.#options
+    if (registry.drifts.size === 0 || registry.revision !== shapes.revision) return
     for (const bytes of shapes.messages) this.#options.take(bytes)
   }
 
