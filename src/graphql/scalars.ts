@@ -2,7 +2,16 @@
  * Stage 7, graphql. GraphQL forms of Prisma's types that GraphQL has no type for. Lossless both ways:
  * numbers that JavaScript's `number` cannot hold travel as strings.
  */
-import { GraphQLError, GraphQLScalarType, Kind, type ValueNode, valueFromASTUntyped } from 'graphql'
+import {
+  GraphQLError,
+  type GraphQLScalarLiteralParser,
+  GraphQLScalarType,
+  Kind,
+  type ValueNode,
+  valueFromASTUntyped,
+  visit,
+} from 'graphql'
+import { isExactNumber } from '../catalog/values/exact-json.ts'
 import { isValueDeeper } from '../catalog/values/json-depth.ts'
 import { explainUnrepresentable } from '../catalog/values/unrepresentable-value.ts'
 import { unrepresentableError } from './unrepresentable.ts'
@@ -77,6 +86,18 @@ export const DecimalScalar = new GraphQLScalarType<string, string>({
   parseLiteral: (node) => parseDecimal(textOf(node, 'Decimal', [Kind.STRING, Kind.INT, Kind.FLOAT])),
 })
 
+/** @throws where a number is written with more digits than JavaScript holds: it would become another one. */
+const parseJsonLiteral: GraphQLScalarLiteralParser<unknown> = (node, variables) => {
+  visit(node, {
+    enter(inner) {
+      const isNumber = inner.kind === Kind.INT || inner.kind === Kind.FLOAT
+      if (isNumber && !isExactNumber(inner.value))
+        throw refused('JSON', 'numbers that JavaScript holds exactly')
+    },
+  })
+  return valueFromASTUntyped(node, variables)
+}
+
 /** Any JSON value. */
 export const JsonScalar = new GraphQLScalarType<unknown, unknown>({
   name: 'JSON',
@@ -87,7 +108,7 @@ export const JsonScalar = new GraphQLScalarType<unknown, unknown>({
     return value
   },
   parseValue: (value) => value,
-  parseLiteral: (node, variables) => valueFromASTUntyped(node, variables),
+  parseLiteral: parseJsonLiteral,
 })
 
 /** Bytes, as base64. */

@@ -80,6 +80,13 @@ describe('scalars lose nothing', () => {
 })
 
 describe('scalars refuse what they cannot mean', () => {
+  it.each(['9007199254740993', '{ a: [5.00000000000000000001] }', '1e400'])(
+    'JSON: %s, another number',
+    (text) => {
+      expect(() => literal(JsonScalar, text)).toThrow('JSON takes numbers that JavaScript holds exactly')
+    },
+  )
+
   it.each([
     [BigIntScalar, '1.5'],
     [BigIntScalar, '9223372036854775808'],

@@ -79,6 +79,10 @@ const REASONS: Readonly<Record<UnrepresentableReason, readonly [means: string, p
   'unknown-label': ['an enum label that the Prisma schema does not list (yet)', 'refuses the row (P2023)'],
   'unsafe-integer': ['an int8 in an Int field that a number cannot hold exactly', 'refuses the row (P2023)'],
   'too-deep': ['Json nested more than 1,000 levels deep', 'returns it'],
+  'inexact-number': [
+    'a Json of one number alone with more digits than a JavaScript number holds, whole ones beyond 2^53 apart',
+    'returns it rounded',
+  ],
   unreadable: [
     'bytes that are no value of the field’s type, as of an extension’s type',
     'refuses or garbles it',

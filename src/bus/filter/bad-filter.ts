@@ -21,6 +21,15 @@ export function withoutOperator(path: string): RowcastError {
   )
 }
 
+/** A BAD_FILTER for a number of Json that several numbers of PostgreSQL become in JavaScript: it must not match them all. */
+export function inexactNumber(path: string): RowcastError {
+  return badFilter(
+    path,
+    'a number beyond 2^53 is not exact in JavaScript, and could match another one.',
+    'Keep such numbers as text in the Json, or in a BigInt or Decimal column.',
+  )
+}
+
 /** A name from a filter, cut where nobody would have meant it. */
 export function shownName(name: string): string {
   return name.length > NAME_LENGTH_MAX ? `${name.slice(0, NAME_LENGTH_MAX)}…` : name

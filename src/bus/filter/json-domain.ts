@@ -1,4 +1,5 @@
 /** Stage 6, bus. Json documents as elements of a list: the same when jsonb takes them for the same. */
+import { exactJsonOf, isUnsafe } from '../../catalog/values/exact-json.ts'
 import { isFilterObject } from './filter-object.ts'
 import type { Json } from './json-value.ts'
 import { EQUALITY, type ValueDomain } from './value-domain.ts'
@@ -19,10 +20,17 @@ export function countJson(value: unknown, depth = 0): number | null {
   return count
 }
 
+/** Whether a number stands in it of which nobody can tell what was meant: two of PostgreSQL's may be this one. */
+export function hasUnsafe(value: unknown, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null) return isUnsafe(value)
+  return depth < DEPTH_MAX && Object.values(value).some((member) => hasUnsafe(member, depth + 1))
+}
+
 /** One text for all spellings of a document: keys in order. */
 function canonicalJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`
   if (typeof value === 'number') return Number.isFinite(value) ? JSON.stringify(value) : String(value)
+  if (typeof value === 'symbol') return `~${value.description}`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
   return `{${entries.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join()}}`
@@ -33,9 +41,9 @@ export const JSON_DOMAIN: ValueDomain<Json> = {
   name: 'json',
   isCostly: true,
   operators: EQUALITY,
-  wanted: 'a JSON value',
-  parse: (input) => (countJson(input) === null ? undefined : (input as Json)),
-  normalize: (value) => value as Json,
+  wanted: 'a JSON value whose numbers are below 2^53',
+  parse: (input) => (countJson(input) === null || hasUnsafe(input) ? undefined : (input as Json)),
+  normalize: (value) => exactJsonOf(value) as Json,
   keyOf: canonicalJson,
   compare: () => 0,
 }

@@ -1,13 +1,14 @@
 /** Stage 6, bus. The filter of a Json field: `{ path, equals, not, string_contains, array_contains, lt, … }`. */
 import type { FieldSpec } from '../../catalog/model-catalog.ts'
+import { compareExactNumber, exactJsonOf, isUnsafe } from '../../catalog/values/exact-json.ts'
 import { isSameValue } from '../../catalog/values/same-value.ts'
 import { UnrepresentableValue } from '../../catalog/values/unrepresentable-value.ts'
-import { badFilter, shownName, withoutOperator } from './bad-filter.ts'
+import { badFilter, inexactNumber, shownName, withoutOperator } from './bad-filter.ts'
 import { allOf, type Condition, NEVER, negate } from './condition.ts'
 import type { FilterBudget } from './filter-budget.ts'
 import { type FilterObject, isFilterObject } from './filter-object.ts'
-import { countJson } from './json-domain.ts'
 import { JSON_NULL_KINDS, type JsonNullKind, jsonNullKindOf } from './json-null.ts'
+import { costOfPart, parseJsonOperand } from './json-operand.ts'
 import {
   createJsonList,
   extractJson,
@@ -92,7 +93,7 @@ function parseOperator(reading: Reading, operator: string, operand: unknown, at:
     case 'notNull':
       return negate(equalToNull(reading, parseNullKind(operand, at), at))
     case 'array_contains': {
-      const part = parseJson(reading, operand, at)
+      const part = parseJsonOperand(reading.budget, operand, at)
       const cost = costOfPart(part, at)
       const prepare = (list: Json) => createJsonList(list as readonly Json[])
       const check = (list: unknown) => outcomeOf(listContains(list as JsonList, part))
@@ -100,7 +101,7 @@ function parseOperator(reading: Reading, operator: string, operand: unknown, at:
     }
     case 'array_starts_with':
     case 'array_ends_with': {
-      const wanted = parseJson(reading, operand, at)
+      const wanted = parseJsonOperand(reading.budget, operand, at)
       const index = operator === 'array_starts_with' ? 0 : -1
       const check = (list: unknown) => elementIs((list as readonly Json[]).at(index), wanted)
       return typed(reading, { kind: 'array', at, check })
@@ -123,7 +124,7 @@ function equalTo(reading: Reading, operand: unknown, at: string): Condition {
       'Leave `mode` out, or use string_contains.',
     )
   }
-  return equalToJson(reading, parseJson(reading, operand, at))
+  return equalToJson(reading, parseJsonOperand(reading.budget, operand, at))
 }
 
 function equalToJson(reading: Reading, wanted: Json): Condition {
@@ -168,7 +169,8 @@ function matching(reading: Reading, operator: string, operand: unknown, at: stri
 function compared(reading: Reading, operator: string, operand: unknown, at: string): Condition {
   const isInOrder = IS_IN_ORDER[operator] ?? (() => false)
   if (typeof operand === 'number' && Number.isFinite(operand)) {
-    const check = (value: unknown) => outcomeOf(isInOrder(Number(value) - operand))
+    if (isUnsafe(operand)) throw inexactNumber(at)
+    const check = (value: unknown) => outcomeOf(isInOrder(compareExactNumber(value, operand)))
     return typed(reading, { kind: 'number', at, check })
   }
   if (typeof operand === 'string') {
@@ -245,36 +247,12 @@ function prepared({ field, path }: Reading, { cost, name, prepare, check }: Prep
       name: `${name} at ${JSON.stringify(steps)}`,
       prepare(value) {
         if (value instanceof UnrepresentableValue) return value
-        return prepare(extractJson(value === null ? nullRoot : (value as Json), steps))
+        return prepare(extractJson(value === null ? nullRoot : (exactJsonOf(value) as Json), steps))
       },
     },
     cost,
     test: (made) => (made instanceof UnrepresentableValue ? UNKNOWN : check(made)),
   }
-}
-
-/** Values of an array that are looked up as often as a condition on one value takes time. */
-const LOOK_UPS_A_TERM = 8
-/** The largest part with lists or objects in it: each of its values may be held against each of a document. */
-const NESTED_VALUES_MAX = 100
-
-function costOfPart(part: Json, at: string): number {
-  const values = countJson(part) ?? 0
-  const isNested = typeof part === 'object' && part !== null && Object.values(part).some(isContainer)
-  if (!isNested) return 1 + Math.ceil(values / LOOK_UPS_A_TERM)
-  if (values <= NESTED_VALUES_MAX) return 1 + values
-  throw badFilter(at, `more than ${NESTED_VALUES_MAX} values, lists or objects among them.`, 'Ask for less.')
-}
-
-function isContainer(value: unknown): boolean {
-  return typeof value === 'object' && value !== null
-}
-
-function parseJson({ budget }: Reading, operand: unknown, at: string): Json {
-  const count = countJson(operand)
-  if (count === null) throw badFilter(at, 'this is no JSON value.', 'Give a JSON value.')
-  budget.spendValues(at, count)
-  return operand as Json
 }
 
 function parsePath(input: FilterObject, at: string): readonly string[] | null {

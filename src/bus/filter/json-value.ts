@@ -1,8 +1,17 @@
 /** Stage 6, bus. Json as jsonb's operators see it. PostgreSQL manual, 8.14 "JSON Types", and 9.16. */
 import { isSameValue } from '../../catalog/values/same-value.ts'
 
-/** A value of a Json field, below SQL's null. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
+/**
+ * A value of a Json field, below SQL's null. A symbol stands for a number of a row that JavaScript does not hold exactly: no filter has an equal one.
+ */
+export type Json =
+  | string
+  | number
+  | symbol
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [key: string]: Json }
 
 /** What jsonb_typeof says. */
 export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null'
@@ -13,7 +22,7 @@ const INDEX = /^[ \t\n\v\f\r]*[+-]?\d{1,10}$/
 export function jsonKindOf(value: Json): JsonKind {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'array'
-  return typeof value as JsonKind
+  return typeof value === 'symbol' ? 'number' : (typeof value as JsonKind)
 }
 
 /** `#>`: what stands at the path; undefined where nothing does. */

@@ -1,4 +1,5 @@
 /** Stage 3, catalog. bool, bytea, json and jsonb. */
+import { parseExactJson } from './exact-json.ts'
 import { isJsonTextDeeper } from './json-depth.ts'
 import { UnrepresentableValue } from './unrepresentable-value.ts'
 import { decodeUtf8 } from './utf8-text.ts'
@@ -22,7 +23,7 @@ export const bytesCodec: ValueCodec = {
 
 /** What is nested too deeply stays text: comparing, filtering and printing it would overflow the stack. */
 function parseJson(text: string): unknown {
-  return isJsonTextDeeper(text) ? new UnrepresentableValue('too-deep', text) : JSON.parse(text)
+  return isJsonTextDeeper(text) ? new UnrepresentableValue('too-deep', text) : parseExactJson(text)
 }
 
 /** json: its text in both forms. Spaces, the order of keys and repeated keys differ without the value differing. */

@@ -10,6 +10,8 @@
  * - `unknown-label`: an enum label that the Prisma schema does not list;
  * - `unsafe-integer`: an int8 in an Int field, beyond what a JavaScript number holds exactly;
  * - `too-deep`: Json nested more deeply than `JSON_DEPTH_MAX`; Prisma Client returns it, and few programs can use it;
+ * - `inexact-number`: a Json of one number alone, with more digits than a JavaScript number holds, whole ones beyond 2^53 apart;
+ *   Prisma Client returns it rounded;
  * - `unreadable`: bytes that are not a value of the field's type, as of an extension's type behind a String field.
  *
  * Where it returns an Invalid Date:
@@ -23,6 +25,7 @@ export type UnrepresentableReason =
   | 'unknown-label'
   | 'unsafe-integer'
   | 'too-deep'
+  | 'inexact-number'
   | 'unreadable'
   | 'infinite-date'
   | 'date-out-of-range'

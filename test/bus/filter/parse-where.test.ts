@@ -8,6 +8,7 @@ import { TRUE } from '../../../src/bus/filter/outcome.ts'
 import { type ParseWhereOptions, parseWhere } from '../../../src/bus/filter/parse-where.ts'
 import type { FieldSpec, ModelCatalog } from '../../../src/catalog/model-catalog.ts'
 import { Decimal } from '../../../src/catalog/prisma-runtime.ts'
+import { jsonbCodec } from '../../../src/catalog/values/plain-codecs.ts'
 import { UnrepresentableValue } from '../../../src/catalog/values/unrepresentable-value.ts'
 import { isRowcastError } from '../../../src/errors.ts'
 import { buildField, buildModel } from '../../support/catalog-builder.ts'
@@ -107,6 +108,10 @@ describe('what is refused, where, and what is allowed there', () => {
     [{ profile: { equals: Prisma.DbNull } }, 'Mend: Use AnyNull'],
     [{ profile: { equalsNull: 'Null' } }, 'Mend: Use DbNull, JsonNull, AnyNull'],
     [{ profile: { equals: () => 1 } }, 'this is no JSON value'],
+    [{ profile: { equals: 2 ** 53 } }, 'where.profile.equals: a number beyond 2^53 is not exact'],
+    [{ profile: { path: ['a'], not: { b: [-(2 ** 60)] } } }, 'a number beyond 2^53 is not exact'],
+    [{ profile: { path: ['a'], array_contains: [1e21] } }, 'a number beyond 2^53 is not exact'],
+    [{ profile: { path: ['a'], gt: 2 ** 53 } }, 'where.profile.gt: a number beyond 2^53 is not exact'],
     [{ profile: { equals: 'x', mode: 'insensitive' } }, 'Json documents are compared as they are'],
     [{ profile: { string_contains: 'x', mode: 'insensitive' } }, 'Mend: Add `path: []`'],
     [{ profile: { gt: true } }, 'only numbers and strings have an order'],
@@ -272,6 +277,17 @@ describe('values', () => {
     const label = new UnrepresentableValue('unknown-label', 'owner')
     expect(holds('Role', 'ADMIN', label, { kind: 'enum' })).toBe(false)
     expect(holds('Role', { not: 'ADMIN' }, label, { kind: 'enum' })).toBe(true)
+  })
+
+  it('of Json are exact in lists, too, and one number alone that is not is unknown', () => {
+    const list = (text: string) => [jsonbCodec.parse(text)]
+    expect(holds('Json', { has: { n: 5 } }, list('{"n": 5.00}'), { isList: true })).toBe(true)
+    expect(holds('Json', { has: { n: 5 } }, list('{"n": 5.00000000000000000001}'), { isList: true })).toBe(
+      false,
+    )
+    expect(() => holds('Json', { has: 2 ** 53 }, [], { isList: true })).toThrow('BAD_FILTER')
+    expect(holds('Json', { equals: 5 }, jsonbCodec.parse('5.00000000000000000001'))).toBeUndefined()
+    expect(holds('Json', { equals: 5 }, jsonbCodec.parse('9007199254740993'))).toBe(false)
   })
 
   it('that PostgreSQL cannot compare can be asked for their absence', () => {
