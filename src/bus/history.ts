@@ -68,6 +68,12 @@ export class History {
     return this.#newest.cursor
   }
 
+  /** The same for whoever has everything up to the position, which may be ahead of this process. */
+  newestCursorFrom(position: ChangePosition | null): string {
+    const isAhead = position !== null && comparePositions(position, this.log.newest) > 0
+    return isAhead ? this.#format(position) : this.newestCursor
+  }
+
   /**
    * Why this history cannot go on after the cursor with changes of the model; null when it can. With `isShared` what
    * lies outside the log is no fault: others have more of it.

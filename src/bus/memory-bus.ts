@@ -281,9 +281,9 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     this.#fallBehind(subscriber, begins)
   }
 
-  /** Whoever is live has been asked about everything up to now, and whoever holds a change back has not got it yet. */
-  #newestCursorOf({ isLive, isHolding }: Subscriber): string | null {
-    return isLive && !isHolding ? (this.#history?.newestCursor ?? null) : null
+  /** Who is live has been asked about all up to now, or beyond; who holds a change back has not got it yet. */
+  #newestCursorOf({ isLive, isHolding, skipTo }: Subscriber): string | null {
+    return isLive && !isHolding ? (this.#history?.newestCursorFrom(skipTo) ?? null) : null
   }
 
   #cursorOf(subscriber: Subscriber): string | null {
