@@ -7,7 +7,7 @@ import { type FieldNode, Kind, type ValueNode } from 'graphql'
 import { badFilter } from '../bus/filter/bad-filter.ts'
 
 /** Arguments that say which rows or changes are asked for. */
-export const FILTER_ARGUMENTS: readonly string[] = ['where', 'old', 'new', 'changed']
+export const FILTER_ARGUMENTS: readonly string[] = ['action', 'where', 'old', 'new', 'changed']
 
 /** A variable without a value, and where it stands. */
 interface MissingVariable {

@@ -122,10 +122,17 @@ function createCors({ originGuard, mayCarryCredentials }: GraphqlPipelineOptions
   }
 }
 
-/** JSON in a URL or a form that is none is the mistake of its client. Yoga says so of a body, and takes these for its own. */
+/**
+ * What cannot be read is the mistake of its client, and says so. Yoga has no body for a media type that it does not know, and
+ * takes JSON in a URL or a form that is none for a mistake of its own.
+ */
 const unreadableParameters: PipelinePlugin = {
   onRequestParse({ requestParser, setRequestParser }) {
-    if (requestParser === undefined) return
+    if (requestParser === undefined) {
+      const mend = 'Send content-type: application/json.'
+      const extensions = { code: 'UNSUPPORTED_MEDIA_TYPE', mend, http: { status: 415 } }
+      throw new GraphQLError('The request is of no media type that is read here.', { extensions })
+    }
     setRequestParser(async (request) => {
       try {
         return await requestParser(request)

@@ -39,3 +39,21 @@ test.each(['variables', 'extensions'])('%s that are no JSON are the mistake of t
   }
   expect(logged.filter((line) => line.includes('"error"'))).toEqual([])
 })
+
+test.each(['application/xml', null])('a body of type %s reads what to send', async (type) => {
+  const { url, logged } = await startProbe()
+  const headers = { 'x-graphql-yoga-csrf': '1', ...(type === null ? {} : { 'content-type': type }) }
+  const response = await fetch(`${url}/graphql`, { method: 'POST', headers, body: new Blob(['<hello/>']) })
+  expect(response.status).toBe(415)
+  expect(await response.json()).toMatchObject({
+    errors: [
+      {
+        extensions: {
+          code: 'UNSUPPORTED_MEDIA_TYPE',
+          mend: expect.stringContaining('application/json'),
+        },
+      },
+    ],
+  })
+  expect(logged.filter((line) => line.includes('"error"'))).toEqual([])
+})
