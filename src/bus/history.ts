@@ -24,11 +24,19 @@ interface EpochRange {
   end: ChangePosition | null
 }
 
+/** A subscription, as far as it matters where it is. */
+interface Waiting {
+  /** Changes up to here are not for it. */
+  readonly skipTo: ChangePosition | null
+  readonly queue: { end(error: Error): void }
+}
+
+const GIVEN_UP = 'it is from a timeline that was given up before it'
+
 /** A history without gaps. */
 export class History {
   readonly log: RetainedLog
-  /** What committed before this process came is for those who ask for it by cursor; live begins after it. */
-  readonly begun: ChangePosition
+  #begun: ChangePosition
   readonly #epochs: EpochRange[]
   /** Models some of whose changes are missing, and the newest position that lies before the gap's end. */
   readonly #cuts = new Map<string, ChangePosition>()
@@ -42,11 +50,19 @@ export class History {
     this.log = log
     this.#epochs = [{ epoch: epochOf(start), end: null }]
     this.#serverLsn = start.serverLsn
-    this.begun = endBefore(start.serverLsn)
+    this.#begun = endBefore(start.serverLsn)
   }
 
-  /** The stream went on after a disconnection; a promoted standby begins a new timeline of the same history. */
-  continue(start: StreamStart): void {
+  /** What committed before this process came is for those who ask for it by cursor; live begins after it. */
+  get begun(): ChangePosition {
+    return this.#begun
+  }
+
+  /**
+   * The stream went on after a disconnection; a promoted standby begins a new timeline of the same history. Whoever is to
+   * have what follows a position that the standby never reached would miss what stands there now: it ends.
+   */
+  continue(start: StreamStart, subscribers: Iterable<Waiting>): void {
     this.#serverLsn = start.serverLsn
     const present = this.#present
     if (isSameEpoch(present.epoch, epochOf(start))) return
@@ -54,6 +70,12 @@ export class History {
     present.end = this.log.newest
     this.#newest = null
     this.#epochs.push({ epoch: epochOf(start), end: null })
+    if (start.sharedLsn === undefined) return
+    const shared = endBefore(start.sharedLsn)
+    if (comparePositions(this.#begun, shared) > 0) this.#begun = shared
+    for (const { skipTo, queue } of subscribers) {
+      if (skipTo !== null && comparePositions(skipTo, shared) > 0) queue.end(this.resync(GIVEN_UP))
+    }
   }
 
   /** Where a subscription without a cursor begins now. */
@@ -87,7 +109,7 @@ export class History {
       )
     }
     if (range.end !== null && comparePositions(cursor.position, range.end) > 0) {
-      return this.resync('it is from a timeline that was given up before it')
+      return this.resync(GIVEN_UP)
     }
     const cut = this.#cuts.get(model)
     if (cut !== undefined && comparePositions(cursor.position, cut) <= 0) {

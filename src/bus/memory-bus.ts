@@ -66,7 +66,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   open(start: StreamStart): void {
     this.#observers?.onOpened()
     if (this.#history !== null) {
-      this.#history.continue(start)
+      this.#history.continue(start, this.#roster.open)
       return
     }
     const history = new History(start, this.#createLog(start))

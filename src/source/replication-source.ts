@@ -169,7 +169,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       systemId: identity.systemId,
       timeline: identity.timeline,
       isFirst: gap !== null || continuity.kind === 'first',
-      floorLsn: continuity.floorLsn,
+      ...{ floorLsn: continuity.floorLsn, sharedLsn: continuity.sharedLsn },
       serverLsn: identity.flushedLsn,
     }
     relay?.begin({ ...start, continuity, gap }, session.relayFeed)

@@ -10,6 +10,8 @@ export interface StreamStart {
   readonly isFirst: boolean
   /** Everything the server may send lies at or after this. */
   readonly floorLsn: Lsn
+  /** On a new timeline: up to here it is the same as the one before. Absent where that is not known. */
+  readonly sharedLsn?: Lsn | undefined
   /** WAL position of the server when we connected. */
   readonly serverLsn: Lsn
 }
