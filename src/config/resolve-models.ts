@@ -1,6 +1,6 @@
 /** The `models` of the config file: which are live, and who may see what of them. Checked against the catalog. */
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
-import { asksViewer, type ModelPolicy } from '../graphql/policy/model-policy.ts'
+import { asksViewer } from '../graphql/policy/model-policy.ts'
 import { withoutEmptyModels } from '../graphql/shown-models.ts'
 import type { Config } from './config.ts'
 import { type Faults, type Fields, isFields } from './config-faults.ts'
@@ -139,6 +139,10 @@ function checkPolicies(
   )
 }
 
-function isDecided(model: ModelPolicy | undefined): boolean {
-  return model !== undefined && (model.public === true || asksViewer(model))
+/** Nobody is asked `canSubscribe` of a model that is only queried: it decides nothing there. */
+function isDecided(model: Config['models'][string] | undefined): boolean {
+  if (model === undefined) return false
+  return (
+    model.public === true || asksViewer(model.live === false ? { ...model, canSubscribe: undefined } : model)
+  )
 }

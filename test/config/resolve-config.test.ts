@@ -69,6 +69,9 @@ describe('in production', () => {
       for (const { name } of visible) expect(fault.message).toContain(name)
       expect(fault.mend).toContain('public: true')
     }
+    // Nobody is asked whether they may subscribe to what is only queried.
+    const unasked = { ...all({ live: false, canSubscribe: () => false }), Post: { public: true } }
+    expect(faultOf({ ...file, models: unasked }, production).code).toBe('CONFIG_NO_POLICY')
     const { message } = faultOf({ ...file, models: { ...all({ public: true }), Post: {} } }, production)
     expect(message).toMatch(/who may see Post\./)
   })
