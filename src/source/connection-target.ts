@@ -69,7 +69,7 @@ const ADAPTERS: ReadonlySet<unknown> = new Set(['@prisma/adapter-pg', '@prisma/a
 const PRISMA_SCHEMA = 'public'
 
 /** The schema in which a Prisma Client looks for models that name none; null where it cannot be asked. */
-function schemaOfPrisma(client: unknown): string | null {
+export function schemaOfPrisma(client: unknown): string | null {
   const adapter = adapterOf(client)
   if (!ADAPTERS.has(property(adapter, 'adapterName'))) return null
   return schemaOption(adapter) ?? PRISMA_SCHEMA

@@ -47,8 +47,23 @@ export class StatementGates {
 
 /** Whether PostgreSQL itself has given the statement up. */
 function isCanceled(error: unknown): boolean {
+  return sqlStatesOf(error).includes(QUERY_CANCELED)
+}
+
+/** SQLSTATE classes of what is over some time: connection, resources, locks, operators. PostgreSQL manual, appendix A. */
+const PASSING_CLASSES: ReadonlySet<string> = new Set(['08', '40', '53', '55', '57', '58'])
+/** Prisma's codes of the same: no connection, none in time, none left in the pool. */
+const PASSING_CODES = /^P(?:1\d\d\d|2024|2028)$/
+
+/** Whether the same statement may be answered another time. */
+export function isPassing(error: unknown): boolean {
+  if (sqlStatesOf(error).some((state) => PASSING_CLASSES.has(state.slice(0, 2)))) return true
+  return PASSING_CODES.test(String(property(error, 'code')))
+}
+
+function sqlStatesOf(error: unknown): readonly string[] {
   const fault = ['meta', 'driverAdapterError', 'cause'].reduce(property, error)
-  return property(fault, 'originalCode') === QUERY_CANCELED || property(fault, 'code') === QUERY_CANCELED
+  return ['originalCode', 'code'].map((name) => String(property(fault, name)))
 }
 
 function property(value: unknown, name: string): unknown {

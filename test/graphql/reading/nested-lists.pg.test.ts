@@ -191,6 +191,18 @@ describe('keys', () => {
     return countKeys(prisma, catalog, { link, keys: keys as never, max })
   }
 
+  it('are counted in the schema that Prisma Client reads, wherever the search_path leads', async () => {
+    await database.query('CREATE SCHEMA tenant; CREATE TABLE tenant."Comment" AS TABLE "Comment" LIMIT 0')
+    await database.query('INSERT INTO tenant."Comment" SELECT * FROM "Comment" WHERE "postId" = 9')
+    const pool = counted.poolFor(database.url)
+    const client = new PrismaClient({ adapter: new PrismaPg(pool, { schema: 'tenant' }) })
+    const models = { ...catalog.models, Comment: { ...catalog.models.Comment, schema: null } }
+    const link = linkOf(catalog, catalog.models.Post, relationOf(catalog.models.Post, 'comments'))
+    const asked = { link, keys: [{ postId: 8 }, { postId: 9 }], max: 100 }
+    expect(await countKeys(client, { ...catalog, models }, asked)).toBe(2)
+    expect(await countKeys(prisma, catalog, asked)).toBe(3)
+  })
+
   it('are counted up to a bound: by a foreign key, through a join table, by text', async () => {
     expect(await count('Post', 'comments', [{ postId: 8 }, { postId: 9 }], 100)).toBe(1 + 2)
     expect(await count('Post', 'comments', [{ postId: 7 }, { postId: 8 }], 100)).toBe(101)
@@ -210,6 +222,30 @@ describe('keys', () => {
     expect(counted.statements - before).toBeLessThan(40)
     expect(rows).toBeLessThan(800)
     expect(data).toEqual({ posts: plain(await prisma.post.findMany({ ...byKey, take: 60, select })) })
+  })
+})
+
+describe('a table that is locked', () => {
+  it('fails what waits for it at once, and is counted again once it is free', async () => {
+    const pool = counted.poolFor(
+      `${database.url}${database.url.includes('?') ? '&' : '?'}statement_timeout=300`,
+    )
+    const client = new PrismaClient({ adapter: new PrismaPg(pool) })
+    const feed = createFakeFeed(catalog, ['Post'])
+    const schema = buildServiceSchema({ catalog, prisma: client, feed, models: { Post: {} } })
+    const read = async () => {
+      const document = parse('{ posts(take: 40) { tags(take: 2) { name } } }')
+      const before = counted.statements
+      const { errors } = await execute({ schema, document, contextValue: {} })
+      expect(counted.statements - before).toBeLessThan(10)
+      return errors?.[0]?.extensions['code']
+    }
+    const lock = await pool.connect()
+    await lock.query('BEGIN; LOCK TABLE "_PostToTag"')
+    expect(await read()).toBe('QUERY_TOO_SLOW')
+    await lock.query('ROLLBACK')
+    lock.release()
+    expect(await read()).toBeUndefined()
   })
 })
 
