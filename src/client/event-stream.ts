@@ -1,4 +1,5 @@
 /** Beside the spine, client. Events of an event stream: HTML Living Standard, section 9.2.6, as far as GraphQL over SSE uses it. */
+import { askedPauseMs } from './wait.ts'
 
 /** One event. */
 export interface StreamEvent {
@@ -24,10 +25,16 @@ export class EventStreamParser {
   #id: string | null = null
   #characters = 0
   #endedWithReturn = false
+  #retryAfterMs: number | null = null
 
   constructor(listener: EventStreamListener, charactersMax: number) {
     this.#listener = listener
     this.#charactersMax = charactersMax
+  }
+
+  /** How long to wait once the stream has ended; null while it has not said. */
+  get retryAfterMs(): number | null {
+    return this.#retryAfterMs
   }
 
   /** @throws RangeError for an event that is too long */
@@ -58,6 +65,7 @@ export class EventStreamParser {
     if (field === 'event') this.#name = value
     if (field === 'data') this.#data.push(value)
     if (field === 'id') this.#id = value
+    if (field === 'retry' && /^\d+$/.test(value)) this.#retryAfterMs = askedPauseMs(Number(value))
   }
 
   #endEvent(): void {

@@ -174,7 +174,7 @@ async function readStream(
   try {
     while (!state.isComplete) {
       const { done, value } = await reader.read()
-      if (done) return LOST
+      if (done) return { kind: 'lost', retryAfterMs: parser.retryAfterMs }
       heard()
       parser.push(decoder.decode(value, { stream: true }))
     }

@@ -24,12 +24,16 @@ const ASKED_MAX_MS = 300_000
 /** What the server asks for, where it asks for a pause; else twice as long after each failure in a row. */
 export function retryDelayMs(error: unknown, failures: number, firstMs = 50): number {
   const asked: unknown = Reflect.get(Object(Reflect.get(Object(error), 'extensions')), 'retryAfterMs')
-  if (typeof asked === 'number' && asked > 0) return Math.min(asked, ASKED_MAX_MS)
-  return Math.min(firstMs * 2 ** failures, DELAY_MAX_MS)
+  const pauseMs = typeof asked === 'number' ? askedPauseMs(asked) : null
+  return pauseMs ?? Math.min(firstMs * 2 ** failures, DELAY_MAX_MS)
+}
+
+/** What a server asks for, within bounds; null for what is no pause. */
+export function askedPauseMs(asked: number): number | null {
+  return asked > 0 ? Math.min(asked, ASKED_MAX_MS) : null
 }
 
 /** The pause that a header `Retry-After` asks for, in seconds (RFC 9110, 10.2.3); null for a date, and what is no pause. */
 export function retryAfterHeaderMs(header: string | null): number | null {
-  const seconds = Number(header)
-  return seconds > 0 ? Math.min(seconds * 1_000, ASKED_MAX_MS) : null
+  return askedPauseMs(Number(header) * 1_000)
 }

@@ -96,6 +96,28 @@ it('a server whose results are no JSON is asked less and less often', async () =
   client.dispose()
 })
 
+it.each([
+  ['retry: 4000\n\n', 4_000],
+  ['id: c\nretry: 4000\n\n', 4_000],
+  ['retry: 0\n\n', 50],
+  ['retry: soon\n\n', 50],
+])('an event stream that ends with %j is opened again after %i ms', async (end, pauseMs) => {
+  let attempts = 0
+  const client = createSseClient({
+    url: 'http://127.0.0.1/',
+    fetch: async () => {
+      attempts += 1
+      return new Response(`:\n\n${end}`, { headers: { 'content-type': 'text/event-stream' } })
+    },
+  })
+  client.subscribe({ query: 'subscription { a }' }, { next() {}, error() {}, complete() {} })
+  await vi.advanceTimersByTimeAsync(pauseMs - 1)
+  expect(attempts).toBe(1)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(attempts).toBe(2)
+  client.dispose()
+})
+
 it('a callback that throws when the connection is lost ends the iteration with its error', async () => {
   const client = createSseClient({ url: 'http://127.0.0.1/', fetch: () => Promise.reject(new TypeError()) })
   const changes = subscribeResumable(client, REQUEST, {
