@@ -95,12 +95,14 @@ const WAL_END_SQL = `
   SELECT (CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0')
                ELSE pg_current_wal_insert_lsn() END)::text AS lsn`
 
+/** Without pg_partition_tree, as above. */
 function writersSql(tables: ReadonlyMap<string, readonly number[]>): string {
   const wanted = [...tables].flatMap(([model, oids]) => oids.map((oid) => `(${quoteLiteral(model)}, ${oid})`))
   return `
-    WITH wanted(model, oid) AS (VALUES ${wanted.length === 0 ? "('', 0)" : wanted.join(', ')}), written(model, oid) AS (
+    WITH RECURSIVE wanted(model, oid) AS (VALUES ${wanted.length === 0 ? "('', 0)" : wanted.join(', ')}), written(model, oid) AS (
       SELECT model, oid::oid FROM wanted
-      UNION SELECT w.model, tree.relid::oid FROM wanted w, pg_partition_tree(w.oid::oid) AS tree
+      UNION SELECT w.model, i.inhrelid FROM written w JOIN pg_class c ON c.oid = w.oid AND c.relkind = 'p'
+        JOIN pg_inherits i ON i.inhparent = c.oid
     )
     SELECT DISTINCT written.model::text AS "model", l.virtualtransaction AS "writer"
       FROM pg_locks l JOIN written ON written.oid = l.relation

@@ -2,8 +2,9 @@
  * Rows that come and go with a partition, or with a child table: PostgreSQL says nothing of them, so the model's
  * subscriptions end. A partition that is made as one takes nothing away, and brings nothing that was not said.
  */
-import { describe, expect, it } from 'vitest'
-import { openScenario, TABLES } from './scenario.ts'
+import pg from 'pg'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { buildRowcast, openScenario, TABLES } from './scenario.ts'
 
 const OFTEN = { options: { watchIntervalMs: 100 } }
 const PARTITIONED = `
@@ -82,6 +83,30 @@ describe('nobody is disturbed', () => {
     await sql('INSERT INTO items VALUES (61)')
     expect((await items.take(3)).map(({ key }) => key)).toEqual([{ id: 50 }, { id: 60 }, { id: 61 }])
   })
+})
+
+it('a stream begins and is looked at while somebody works on a partition for long, as VACUUM FULL does', async () => {
+  const { database, sql, rowcast } = await openScenario({ sql: PARTITIONED, ...OFTEN })
+  const worker = new pg.Client({ connectionString: database.url })
+  worker.on('error', () => {})
+  await worker.connect()
+  try {
+    await worker.query('BEGIN; LOCK TABLE items_1, items_21 IN ACCESS EXCLUSIVE MODE')
+    const next = buildRowcast(database, OFTEN)
+    onTestFinished(() => next.stop())
+    await rowcast.stop()
+    next.start()
+    await next.ready()
+    const others = next.subscribe('Other')
+    await sql('INSERT INTO others VALUES (1)')
+    expect((await others.next()).value).toMatchObject({ key: { id: 1 } })
+    for (let look = 0; look < 2; look += 1) {
+      const last = next.status().slotHealth
+      await expect.poll(() => next.status().slotHealth, { timeout: 5_000 }).not.toBe(last)
+    }
+  } finally {
+    await worker.end()
+  }
 })
 
 describe('a child table that inherits no longer', () => {
