@@ -12,7 +12,7 @@ const SRC = join(import.meta.dirname, '../src')
 const NOT_THE_SERVER = ['cli', 'embedded', 'client', 'generator']
 
 const CALLS =
-  /\.(?:on|once|addListener|prependListener|addEventListener)\(|\b(?:setTimeout|setInterval|setImmediate|queueMicrotask|nextTick)\(|\bcreate(?:Http)?Server\(\s*(?!options|\{)|(?<=^|[^\w.])void (?=[a-zA-Z#])/gm
+  /\.(?:on|once|addListener|prependListener|addEventListener)\(|\b(?:setTimeout|setInterval|setImmediate|queueMicrotask|nextTick)\(|\bcreate(?:Http)?Server\(\s*(?!options|\{)|(?<=^|[^\w.])void (?=[a-zA-Z#])|(?<=^[ \t]*(?![ \t]|return\b|await\b|void\b|[?:.])[^=:\n]*)\.then\(/gm
 
 interface Site {
   readonly file: string
@@ -79,15 +79,16 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'bus/time-slices.ts': [4, 'the timers themselves: rowcast.ts gives them to the bus with the guard around'],
   'observe/metrics.ts': [1, 'no promise: disable'],
   'server/client-socket.ts': [2, 'compares two texts; sending never rejects'],
+  'server/compile-operation.ts': [1, 'does nothing'],
   'server/create-server.ts': [1, 'sets of sockets, and the end of the server'],
-  'server/delivery-group.ts': [1, 'results never reject; a counter and a list'],
   'server/http-streams.ts': [1, 'ends a stream through the guard'],
   'server/iterator-pull.ts': [1, 'catches, and keeps the error for the end'],
   'server/listen-on.ts': [2, 'a log line, and a rejection'],
   'server/refusal.ts': [4, 'destroys a socket'],
-  'server/results-ahead.ts': [1, 'results never reject; puts the subscription into a line'],
+  'server/result-stream.ts': [1, 'settles the promise of whoever iterates'],
   'server/session-keeper.ts': [2, 'what runs at the time goes through the guard'],
   'server/websocket-protocol.ts': [2, 'sending never rejects'],
+  'server/stream-registry.ts': [1, 'what they throw is a rejection to who waits'],
   'source/identity-keeper.ts': [1, 'catches, and logs'],
   'source/relay-feed.ts': [1, 'catches, and ends the connection'],
   'source/snapshot.ts': [1, 'a rejection'],
@@ -96,6 +97,7 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'wire/clock.ts': [3, 'the timers themselves'],
   'wire/connection.ts': [3, 'what a handler throws ends the connection'],
   'wire/connection-target.ts': [1, 'its callbacks destroy a socket'],
+  'graphql/reading/own-copy.ts': [1, 'settles the promise of who asked'],
   'graphql/reading/relation-batches.ts': [3, 'groups keys; what reading throws is a rejection to who waits'],
   'graphql/reading/unique-reads.ts': [2, 'groups look-ups; what reading throws is a rejection to who waits'],
   'graphql/reading/statement-gate.ts': [
@@ -125,6 +127,8 @@ test('a callback without the guard would be found', () => {
   expect(found('setTimeout(() => work(), 10)')).toHaveLength(1)
   expect(found('queueMicrotask(flush)')).toHaveLength(1)
   expect(found('void load()')).toHaveLength(1)
+  expect(found('  load.then((rows) => show(rows))')).toHaveLength(1)
+  expect(found('  return load.then((rows) => show(rows))')).toHaveLength(0)
   expect(found('socket.on("data", guard.wrap("parse", parse))')).toHaveLength(0)
   expect(found('const flush = guard.wrap("flush", all)\nqueueMicrotask(flush)')).toHaveLength(0)
 })

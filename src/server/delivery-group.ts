@@ -211,15 +211,22 @@ class KeptResults {
   #turn: NodeJS.Immediate | null = null
   readonly #isBusy: () => boolean
   readonly #onTurn: () => void
+  readonly #settleLater: (kept: Kept, result: Promise<DeliveryResult>) => void
 
   constructor(isBusy: () => boolean, guard: Guard) {
     this.#isBusy = isBusy
     this.#onTurn = guard.wrap('end a turn', () => this.#endTurn())
+    // One that could not be kept is made anew by whoever comes.
+    this.#settleLater = guard.wrap(
+      'keep a result',
+      async (kept: Kept, result: Promise<DeliveryResult>) => this.#settle(kept, await result),
+      (_, { forget }) => forget(),
+    )
   }
 
   add(kept: Kept): void {
     const { result } = kept
-    if (result instanceof Promise) void result.then((settled) => this.#settle(kept, settled))
+    if (result instanceof Promise) this.#settleLater(kept, result)
     else this.#settle(kept, result)
   }
 

@@ -121,7 +121,12 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
   /** The next result, begun; those behind it are begun as well while it is waited for. */
   async #nextAhead(): Promise<AheadResult | undefined> {
     const { source, group, args } = this.#options
-    this.#ahead ??= new ResultsAhead((delivery) => group.resultOf(delivery, args))
+    this.#ahead ??= new ResultsAhead({
+      resultOf: (delivery) => group.resultOf(delivery, args),
+      // Whoever iterates waits for the result, which is the failure then.
+      onFirst: () => undefined,
+      onFailure: () => undefined,
+    })
     if (this.#ahead.first === undefined) {
       this.#isAwaiting = true
       const { done, value } = await source.next().finally(() => {
@@ -145,6 +150,11 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
   }
 }
 
+/** What a source throws at once is a rejection, too. */
+async function nextOf(source: AsyncIterator<unknown>): Promise<void> {
+  await source.next()
+}
+
 /** One subscription's way into an outbox. */
 class FrameStream implements FrameSource, DeliveryReader {
   isInLine = false
@@ -166,9 +176,7 @@ class FrameStream implements FrameSource, DeliveryReader {
 
   constructor({ source, group, args, onDelivered }: ResultStreamOptions, route: FrameRoute) {
     const { pull, end } =
-      source.pull === undefined
-        ? pullFrom(source)
-        : { pull: source.pull, end: () => source.next().then(() => undefined) }
+      source.pull === undefined ? pullFrom(source) : { pull: source.pull, end: () => nextOf(source) }
     this.#outbox = route.outbox
     this.#head = Buffer.from(`{"id":${JSON.stringify(route.id)},"type":"next","payload":`)
     this.#payloadBytesMax = route.payloadBytesMax
@@ -190,7 +198,11 @@ class FrameStream implements FrameSource, DeliveryReader {
   }
 
   onReadable(): void {
-    this.#outbox.enlist(this)
+    try {
+      this.#outbox.enlist(this)
+    } catch (error) {
+      this.#abort(error)
+    }
   }
 
   bookmark(): string | null {
@@ -257,13 +269,22 @@ class FrameStream implements FrameSource, DeliveryReader {
   #resultOf(delivery: unknown): DeliveryResult | null {
     const pending = this.#group.resultOf(delivery, this.#args)
     if (!(pending instanceof Promise)) return pending
-    this.#ahead ??= new ResultsAhead(
-      (next) => this.#group.resultOf(next, this.#args),
-      () => this.#outbox.enlist(this),
-    )
+    this.#ahead ??= new ResultsAhead({
+      resultOf: (next) => this.#group.resultOf(next, this.#args),
+      onFirst: () => this.#outbox.enlist(this),
+      onFailure: (error) => this.#abort(error),
+    })
     this.#ahead.add(delivery, pending)
     this.#ahead.fill(this.#pull)
     return null
+  }
+
+  /** Ends it at once: its turn in the outbox may never come. */
+  #abort(error: unknown): void {
+    this.#isStopped = true
+    this.#ahead?.clear()
+    this.#pull.reader = null
+    this.#settle?.reject(error)
   }
 
   #fail(error: unknown): void {

@@ -10,8 +10,8 @@ export interface AheadResult {
   readonly delivery: unknown
   /** Null until it is there. */
   result: DeliveryResult | null
-  /** Resolves with it; the same that was given. */
-  readonly pending: DeliveryResult | Promise<DeliveryResult>
+  /** Resolves with it; rejects only with what `onFailure` was told. */
+  pending: DeliveryResult | Promise<DeliveryResult>
 }
 
 /** Results that one subscription waits for at a time. */
@@ -19,20 +19,28 @@ const RESULTS_MAX = 100
 /** Characters of results that are there and have to wait for an earlier one. */
 const CHARACTERS_MAX = 1024 * 1024
 
+/** What results ahead need. */
+export interface ResultsAheadOptions {
+  /** Begins one; never throws, never rejects. */
+  readonly resultOf: (delivery: unknown) => DeliveryResult | Promise<DeliveryResult>
+  /** The first of them is there, after it had to be waited for. */
+  readonly onFirst: () => void
+  /** What was done with a result that came has failed: nobody else would go on, so this ends the subscription. */
+  readonly onFailure: (error: unknown) => void
+}
+
 /** The results, in order. */
 export class ResultsAhead {
   readonly #entries: AheadResult[] = []
   readonly #resultOf: (delivery: unknown) => DeliveryResult | Promise<DeliveryResult>
-  /** The first of them is there. */
   readonly #onFirst: () => void
+  readonly #onFailure: (error: unknown) => void
   #characters = 0
 
-  constructor(
-    resultOf: (delivery: unknown) => DeliveryResult | Promise<DeliveryResult>,
-    onFirst: () => void = () => undefined,
-  ) {
+  constructor({ resultOf, onFirst, onFailure }: ResultsAheadOptions) {
     this.#resultOf = resultOf
     this.#onFirst = onFirst
+    this.#onFailure = onFailure
   }
 
   get first(): AheadResult | undefined {
@@ -43,8 +51,12 @@ export class ResultsAhead {
   add(delivery: unknown, pending: AheadResult['pending'] = this.#resultOf(delivery)): void {
     const entry: AheadResult = { delivery, pending, result: null }
     this.#entries.push(entry)
-    if (pending instanceof Promise) void pending.then((result) => this.#settle(entry, result))
-    else this.#settle(entry, pending)
+    if (pending instanceof Promise) {
+      const settled = this.#settleLater(entry, pending)
+      // Nobody may come for it.
+      settled.catch(() => undefined)
+      entry.pending = settled
+    } else this.#settle(entry, pending)
   }
 
   /** Begins those of what the subscription has, as long as there is room and the first has to be waited for. */
@@ -69,6 +81,17 @@ export class ResultsAhead {
 
   get #isWaiting(): boolean {
     return this.first?.result === null
+  }
+
+  async #settleLater(entry: AheadResult, pending: Promise<DeliveryResult>): Promise<DeliveryResult> {
+    try {
+      const result = await pending
+      this.#settle(entry, result)
+      return result
+    } catch (error) {
+      this.#onFailure(error)
+      throw error
+    }
   }
 
   #settle(entry: AheadResult, result: DeliveryResult): void {

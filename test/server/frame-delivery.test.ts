@@ -1,7 +1,7 @@
 /** Results as frames: written together, in order, never to a socket that has no room, and never changed on the way. */
 import fc from 'fast-check'
 import { GraphQLError, parse } from 'graphql'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { AnyChange } from '../../src/changes/change.ts'
 import type { ChangeFeed } from '../../src/graphql/change-feed.ts'
@@ -254,6 +254,37 @@ describe('frames', () => {
     expect([left.messages, closing.messages]).toEqual([[], []])
     expect(world.bus.live()).toBe(1)
   })
+
+  test.each([
+    ['a result that was waited for', AUTHORS],
+    ['a change that comes', TITLES],
+  ])(
+    'that cannot be lined up after %s end their operation, and leave nothing standing',
+    async (_, source) => {
+      const author = createDeferred<void>()
+      const world = createWorld({}, author.promise)
+      const socket = createFrameSocket()
+      const { ended } = await world.open(socket, source)
+      await settled()
+      if (source === AUTHORS) {
+        world.bus.commit(post('1'))
+        await expect.poll(() => world.prisma.calls.length, { interval: 1 }).toBe(1)
+      }
+      const enlist = vi.spyOn(SocketOutbox.prototype, 'enlist').mockImplementationOnce(() => {
+        throw new Error('It has no line.')
+      })
+      onTestFinished(() => enlist.mockRestore())
+      if (source === AUTHORS) author.resolve()
+      else world.bus.commit(post('1'))
+      expect(await ended).toBe('It has no line.')
+      expect([world.bus.live(), world.deliveries.groups.size]).toEqual([0, 0])
+      // The others of the socket go on.
+      await world.open(socket, TITLES, '2')
+      await settled()
+      world.bus.commit(post('2'))
+      await expect.poll(() => titlesOf(socket)).toEqual(['2'])
+    },
+  )
 
   test('of a subscription with two reasons to be sent come once, and those beside it as well', async () => {
     const author = createDeferred<void>()

@@ -268,6 +268,14 @@ describe('values', () => {
     expect(holds('Int', '42', 42)).toBe(true)
   })
 
+  it('of the end of a day are midnight, as Prisma Client sends them', () => {
+    const time = { nativeType: 'Time' }
+    const [midnight, end] = [new Date('1970-01-01T00:00:00Z'), new Date('1970-01-02T00:00:00Z')]
+    expect(holds('DateTime', { equals: end }, midnight, time)).toBe(true)
+    expect(holds('DateTime', { equals: end }, end, time)).toBe(false)
+    expect(holds('DateTime', { gt: new Date('1970-01-01T23:59:59.999Z') }, end, time)).toBe(true)
+  })
+
   it('that a row does not hold leave the answer open', () => {
     const unreadable = new UnrepresentableValue('unreadable', new Uint8Array())
     expect(holds('String', 'a', unreadable)).toBeUndefined()
