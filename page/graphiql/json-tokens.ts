@@ -6,7 +6,8 @@ export interface JsonToken {
   readonly text: string
 }
 
-const TOKENS = /("(?:[^"\\]|\\.)*")(\s*:)?|(-?\d[\d.eE+-]*)|\b(true|false|null)\b/g
+/** A string that is not closed goes to the end: to begin anew at each of its quotes would cost the square of its length. */
+const TOKENS = /("(?:[^"\\]|\\.)*"?)(\s*:)?|(-?\d[\d.eE+-]*)|\b(true|false|null)\b/g
 
 /** Of indented JSON; what is none comes back as it is. */
 export function tokenizeJson(text: string): readonly JsonToken[] {

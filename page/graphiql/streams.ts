@@ -199,6 +199,7 @@ export function connectionParamsOf(headers: Headers): Record<string, string> {
   const lower = Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
   )
-  const token = /^bearer\s+(.+)$/i.exec(lower['authorization'] ?? '')?.[1]
-  return { ...(token === undefined ? {} : { token }), ...lower, ...headers }
+  const credentials = lower['authorization'] ?? ''
+  const token = /^bearer\s/i.test(credentials) ? credentials.slice('bearer '.length).trim() : ''
+  return { ...(token === '' ? {} : { token }), ...lower, ...headers }
 }

@@ -17,7 +17,10 @@ export default defineConfig({
       // Its fonts are 370 kB inside its styles; the system's do as well.
       transform: (code: string, id: string) =>
         id.includes('graphiql') && id.endsWith('.css')
-          ? code.replaceAll(/@font-face\s*\{[^}]*\}/g, '')
+          ? code
+              .split('@font-face')
+              .map((part, index) => (index === 0 ? part : part.slice(part.indexOf('}') + 1)))
+              .join('')
           : null,
     },
   ],

@@ -70,14 +70,40 @@ interface TsconfigFile {
 /** JSON with comments and trailing commas. */
 function parseJsonc(file: string): TsconfigFile | null {
   try {
-    const text = readFileSync(file, 'utf8').replace(/^\uFEFF/, '')
-    const plain = text.replace(/"(?:[^"\\]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (part) =>
-      part.startsWith('"') ? part : '',
-    )
-    return JSON.parse(
-      plain.replace(/"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])/g, (part) => (part === ',' ? '' : part)),
-    ) as TsconfigFile
+    return JSON.parse(plainJson(readFileSync(file, 'utf8').replace(/^\uFEFF/, ''))) as TsconfigFile
   } catch {
     return null
   }
+}
+
+/** Without comments and commas before a closing bracket, in one pass. */
+function plainJson(text: string): string {
+  let plain = ''
+  let comma = ''
+  for (let at = 0; at < text.length; ) {
+    const end = endOfPart(text, at)
+    const part = text.slice(at, end)
+    at = end
+    if (part.startsWith('//') || part.startsWith('/*')) continue
+    if (part.trim() === '') plain += part
+    else if (part === ',') {
+      plain += comma
+      comma = part
+    } else {
+      plain += part === '}' || part === ']' ? part : comma + part
+      comma = ''
+    }
+  }
+  return plain
+}
+
+/** Where a string, a comment or any other character that begins here ends. */
+function endOfPart(text: string, start: number): number {
+  const orEnd = (index: number, length: number) => (index < 0 ? text.length : index + length)
+  if (text.startsWith('//', start)) return orEnd(text.indexOf('\n', start), 0)
+  if (text.startsWith('/*', start)) return orEnd(text.indexOf('*/', start + 2), 2)
+  if (text.charAt(start) !== '"') return start + 1
+  let at = start + 1
+  while (at < text.length && text.charAt(at) !== '"') at += text.charAt(at) === '\\' ? 2 : 1
+  return at + 1
 }

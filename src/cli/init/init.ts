@@ -109,7 +109,7 @@ function insertBlock(text: string, lines: readonly string[], index: number | und
 function catalogFolder(client: ClientGenerator | undefined): string {
   const output = client?.output
   if (output === undefined || /(^|\/)node_modules(\/|$)/.test(output)) return './generated'
-  const folder = posix.dirname(output.replace(/\/+$/, ''))
+  const folder = posix.dirname(output)
   return /^\.{0,2}\//.test(`${folder}/`) ? folder : `./${folder}`
 }
 
@@ -135,9 +135,11 @@ async function writeConfig(project: PrismaProject, folder: string): Promise<Deed
 
   function clientImport(client: ClientGenerator | undefined): string {
     if (client?.output === undefined) return '@prisma/client'
-    const [, inPackages] = /(?:^|\/)node_modules\/(.+?)\/*$/.exec(client.output) ?? []
-    if (inPackages !== undefined)
-      return inPackages.startsWith('.prisma/client') ? '@prisma/client' : inPackages
+    const parts = client.output.split('/').filter((part) => part !== '')
+    const inPackages = parts.includes('node_modules')
+      ? parts.slice(parts.indexOf('node_modules') + 1).join('/')
+      : ''
+    if (inPackages !== '') return inPackages.startsWith('.prisma/client') ? '@prisma/client' : inPackages
     const path = from(client.output)
     if (client.provider === 'prisma-client') return importPath(`${path}/client`, client.extension, style)
     // JavaScript with its types beside it.

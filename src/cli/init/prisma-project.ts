@@ -107,12 +107,23 @@ async function schemaOfConfig(folder: string): Promise<string | undefined> {
     (config) => (typeof config === 'object' && config !== null ? Reflect.get(config, 'schema') : undefined),
     async (error: unknown) => {
       // It may ask for what is not set now (`env('DATABASE_URL')`); the plain form is in its text.
-      const [, plain] = /^[^/\n]*\bschema\s*:\s*['"]([^'"]+)['"]/m.exec(await readFile(file, 'utf8')) ?? []
+      const plain = plainSchemaPath(await readFile(file, 'utf8'))
       if (plain === undefined) throw error
       return plain
     },
   )
   return typeof schema === 'string' ? resolve(dirname(file), schema) : undefined
+}
+
+/** `schema: 'prisma/schema.prisma'` of a line that is no comment. */
+function plainSchemaPath(text: string): string | undefined {
+  for (const line of text.split('\n')) {
+    const [before = '', after] = line.split('schema', 2)
+    if (after === undefined || before.includes('/') || /\w$/.test(before)) continue
+    const [colon = '', path] = after.split(/['"]/, 2)
+    if (colon.trim() === ':' && path !== undefined && path !== '') return path
+  }
+  return undefined
 }
 
 /** Prisma 6 and earlier. */

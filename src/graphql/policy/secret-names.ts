@@ -117,7 +117,9 @@ function pairsOf(words: readonly string[]): readonly string[] {
 function pairSet(text: string): ReadonlySet<string> {
   const pairs = text
     .trim()
-    .split(/\s*[,\n]\s*/)
+    .split(/[,\n]/)
+    .map((each) => each.trim())
+    .filter((each) => each !== '')
     .map((each) => each.split(' ').map((word) => word.split('|')))
   return new Set(
     pairs.flatMap(([firsts = [], seconds = []]) => firsts.flatMap((a) => seconds.map((b) => `${a} ${b}`))),
