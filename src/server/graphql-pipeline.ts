@@ -129,9 +129,9 @@ function createCors({ originGuard, mayCarryCredentials }: GraphqlPipelineOptions
 const unreadableParameters: PipelinePlugin = {
   onRequestParse({ requestParser, setRequestParser }) {
     if (requestParser === undefined) {
-      const mend = 'Send content-type: application/json.'
+      const mend = 'Send a POST with content-type: application/json.'
       const extensions = { code: 'UNSUPPORTED_MEDIA_TYPE', mend, http: { status: 415 } }
-      throw new GraphQLError('The request is of no media type that is read here.', { extensions })
+      throw new GraphQLError('The request is of no method and media type that are read here.', { extensions })
     }
     setRequestParser(async (request) => {
       try {

@@ -13,6 +13,7 @@ import { isLongerThan, payloadTooLarge } from './delivery-failure.ts'
 import { type Bookmark, createEventStream, type EventStreamOptions, formatResult } from './event-stream.ts'
 import { resultBytesMax } from './introspection.ts'
 import type { ErrorMask } from './mask-error.ts'
+import { type Refusals, TOO_MANY } from './refusal.ts'
 import { ResultStream } from './result-stream.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import { createStreamRegistry } from './stream-registry.ts'
@@ -23,6 +24,7 @@ export interface HttpStreamsOptions {
   readonly guard: Guard
   readonly sessions: SessionKeeper
   readonly connections: ConnectionCounter
+  readonly refusals: Pick<Refusals, 'note'>
   readonly payloadBytesMax: number
   readonly introspectionBytesMax: number
   readonly pingIntervalMs: number
@@ -46,7 +48,7 @@ interface SerializedResult extends ExecutionResult {
 
 /** Creates the plugin. */
 export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
-  const { errorMask, guard, sessions, connections, payloadBytesMax } = options
+  const { errorMask, guard, sessions, connections, refusals, payloadBytesMax } = options
   const discard = guard.wrap('end a stream that nobody reads', (source: AsyncIterable<unknown>) =>
     source[Symbol.asyncIterator]().return?.(),
   )
@@ -74,7 +76,8 @@ export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
     const release = connections.acquire(address)
     if (release === null) {
       discard(source)
-      return failure(new RowcastError('TOO_MANY_CONNECTIONS', 'Too many connections come from this address.'))
+      refusals.note(response?.req.headers ?? {}, TOO_MANY)
+      return failure(new RowcastError('TOO_MANY_CONNECTIONS', TOO_MANY.message))
     }
     const stream = streams.track(withLastWord(source, failure), () => {
       release()

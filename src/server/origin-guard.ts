@@ -66,7 +66,7 @@ export function createCsrfGuard(guard: OriginGuard, refusals: Pick<Refusals, 'no
       if (page !== null && guard.isAllowed(page, host)) return
       const message = 'This request could come from a page of another site.'
       const hint = `Send content-type: application/json with a POST, or the header ${CSRF_HEADERS[0]}: 1 with a GET.`
-      if (page !== null) refusals.note({ origin: page, host }, { code: 'CROSS_SITE_REQUEST', message, hint })
+      refusals.note({ origin: page ?? undefined, host }, { code: 'CROSS_SITE_REQUEST', message, hint })
       throw new RowcastError('CROSS_SITE_REQUEST', message, { mend: hint })
     },
   }

@@ -77,6 +77,24 @@ test('WebSockets and event streams count against their address, as its proxy tel
   await source.return?.()
 })
 
+test('an event stream that is refused has its reason in the log, once', async () => {
+  const { url, logged } = await startProbe({ limits: { connectionsPerAddressMax: 0 }, trustedProxyCount: 1 })
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    const response = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: {
+        'x-forwarded-for': '203.0.113.1',
+        accept: 'text/event-stream',
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ query: 'subscription { ticks }' }),
+    })
+    expect(await response.text()).toContain('TOO_MANY_CONNECTIONS')
+  }
+  const lines = logged.filter((line) => line.includes('TOO_MANY_CONNECTIONS'))
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ origin: null, host: new URL(url).host }])
+})
+
 test('a WebSocket runs so many operations at once, and more as they complete', async () => {
   const { url, source } = await startProbe({ limits: { subscriptionsPerSocketMax: 2 } })
   const client = await openRawSocket(url)

@@ -130,6 +130,17 @@ describe.each(['application/json', 'text/event-stream'])('a request for %s', (ac
   })
 })
 
+test('a request that names no page is in the log once for each host, too', async () => {
+  const { url, logged } = await startProbe({ allowedHosts: ['a.test', 'b.test'] })
+  for (const host of ['a.test', 'b.test', 'a.test'])
+    expect((await send(`${url}/graphql?query={hello}`, 'GET', { host })).status).toBe(403)
+  const lines = logged.filter((line) => line.includes('"CROSS_SITE_REQUEST"'))
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+    { level: 'warn', origin: null, host: 'a.test' },
+    { level: 'warn', origin: null, host: 'b.test' },
+  ])
+})
+
 test('no answer can be framed, or taken for another type', async () => {
   const { url } = await startProbe({ graphiql: true })
   for (const headers of [
