@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { createPostgresCluster, type PostgresCluster } from '../src/embedded/postgres-cluster.ts'
-import { ORDERS_SQL } from './orders.ts'
+import { createSetupGoal, type SetupGoal } from '../src/source/setup-goal.ts'
+import { writeBaseline } from '../src/source/write-baseline.ts'
+import { ORDERS_CATALOG, ORDERS_SQL } from './orders.ts'
 
 /** Name of the publication in every database of the benchmarks. */
 export const PUBLICATION = 'rowcast'
@@ -52,6 +54,23 @@ export async function openPostgres(): Promise<BenchPostgres> {
   }
 }
 
+/** Copies of one slot that are begun with it. */
+const COPIES_MAX = 50
+
+const copiesOf = (slot: string): readonly string[] =>
+  Array.from({ length: COPIES_MAX }, (_, index) => `${slot}_copy_${index + 1}`)
+
+function goalOf(slot: string): SetupGoal {
+  const models = Object.values(ORDERS_CATALOG.models).map((spec) => ({ spec }))
+  return createSetupGoal({
+    catalog: ORDERS_CATALOG,
+    models,
+    schema: 'public',
+    slot,
+    publication: PUBLICATION,
+  })
+}
+
 async function openDatabase(cluster: PostgresCluster, name: string): Promise<BenchDatabase> {
   await cluster.createDatabase(name)
   const url = cluster.connectionString(name)
@@ -79,10 +98,12 @@ async function openDatabase(cluster: PostgresCluster, name: string): Promise<Ben
     dropSlot,
     async createSlot(slot) {
       await query(`SELECT pg_create_logical_replication_slot('${slot}', 'pgoutput')`)
+      // As rowcast itself begins a slot: a process that finds nothing there takes what was before it for a gap.
+      for (const name of [slot, ...copiesOf(slot)]) await writeBaseline(query, goalOf(name))
     },
     async withSlotCopy(slot, use) {
-      copies += 1
-      const copy = `${slot}_copy_${copies}`
+      const copy = copiesOf(slot)[copies++]
+      if (copy === undefined) throw new Error(`Slot ${slot} was copied ${COPIES_MAX} times.`)
       await query(`SELECT pg_copy_logical_replication_slot('${slot}', '${copy}')`)
       try {
         return await use(copy)

@@ -6,8 +6,11 @@
 import { type FieldNode, Kind, type ValueNode } from 'graphql'
 import { badFilter } from '../bus/filter/bad-filter.ts'
 
-/** Arguments that say which rows or changes are asked for. */
-export const FILTER_ARGUMENTS: readonly string[] = ['action', 'where', 'old', 'new', 'changed']
+/**
+ * Arguments that say which rows are asked for. `action` is none: a document with an optional `$action` is common, and without it
+ * every action of the same rows comes.
+ */
+export const FILTER_ARGUMENTS: readonly string[] = ['where', 'old', 'new', 'changed']
 
 /** A variable without a value, and where it stands. */
 interface MissingVariable {

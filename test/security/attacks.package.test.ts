@@ -12,7 +12,7 @@ import { type ServedPackage, servePackage } from './attacks/served-package.ts'
 
 const ATTACKS = { ...INPUT_ATTACKS, ...LOAD_ATTACKS }
 /** Above what it was at first, in MiB: what a process keeps of memory it does not need is the allocator's and V8's affair. */
-const MEMORY_GROWTH_MAX_MIB = 300
+const MEMORY_GROWTH_MAX_MIB = 500
 
 let database: TestDatabase
 let server: ServedPackage
