@@ -33,8 +33,6 @@ export class ConfirmCeiling {
   /** Everything that can have changed what is published since then is found by whoever starts there. */
   #good: Lsn = LSN_ZERO
   #isKnown = false
-  /** Behind the last barrier; null: that is not known yet. */
-  #since: Lsn | null = null
   #safe: Lsn = LSN_ZERO
   #confirmed: Lsn = LSN_ZERO
   #isGivenUp = false
@@ -56,9 +54,9 @@ export class ConfirmCeiling {
     return this.#isGivenUp
   }
 
-  /** Whether the next look is to write a barrier. */
+  /** Whether the next look is to write a barrier. What a barrier takes itself lies before its commit record, and does not count. */
   get isDue(): boolean {
-    return !this.#isKnown || this.#safe - (this.#since ?? this.#safe) >= this.#renewBytes
+    return !this.#isKnown || this.#safe - this.#good >= this.#renewBytes
   }
 
   /** Whether that look is not to wait for its turn. */
@@ -80,14 +78,12 @@ export class ConfirmCeiling {
     this.#isKnown = true
     if (lsn <= this.#good) return
     this.#good = lsn
-    this.#since = null
     this.#isGivenUp = false
   }
 
   /** What may be confirmed of what retention lets go; never less than before. */
   apply(wanted: Lsn, safe: Lsn): Lsn {
     this.#safe = safe
-    if (safe > this.#good) this.#since ??= safe
     this.#isGivenUp ||= wanted - this.#good > this.#heldBytesMax
     const allowed = this.#isGivenUp || wanted < this.#good ? wanted : this.#good
     if (allowed > this.#confirmed) this.#confirmed = allowed

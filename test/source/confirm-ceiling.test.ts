@@ -16,16 +16,15 @@ describe('the ceiling', () => {
   it('is where the slot was when the stream began, until a barrier comes', () => {
     const ceiling = begun()
     expect([ceiling.apply(at(3), at(3)), ceiling.isDue]).toEqual([at(0), true])
-    ceiling.raise(at(2))
-    expect([ceiling.apply(at(3), at(3)), ceiling.isDue]).toEqual([at(2), false])
+    ceiling.raise(at(2.9))
+    expect([ceiling.apply(at(3), at(3)), ceiling.isDue]).toEqual([at(2.9), false])
   })
 
   it('is renewed sooner where a standby waits for the slot to move', () => {
     const ceiling = new ConfirmCeiling({ isFailover: true })
     ceiling.begin(at(0))
     ceiling.raise(at(1))
-    ceiling.apply(at(1), at(1.1))
-    ceiling.apply(at(1), at(1.11))
+    ceiling.apply(at(1), at(1.01))
     expect(ceiling.isDue).toBe(true)
   })
 
@@ -39,10 +38,9 @@ describe('the ceiling', () => {
   it('asks for a barrier at a look, and for a look when much has passed', () => {
     const ceiling = begun()
     ceiling.raise(at(1))
-    // What the barrier itself takes does not count.
-    ceiling.apply(at(0), at(1.5))
-    ceiling.apply(at(0), at(1.7))
+    ceiling.apply(at(0), at(1.2))
     expect([ceiling.isDue, ceiling.isUrgent]).toEqual([false, false])
+    // However much is written between two reports.
     ceiling.apply(at(0), at(2))
     expect([ceiling.isDue, ceiling.isUrgent]).toEqual([true, false])
     ceiling.apply(at(0), at(40))
