@@ -40,8 +40,14 @@ interface Scene {
   readonly honest: Child
 }
 
-async function measure(context: BenchContext, book: RunBook, { name, traffic }: (typeof ATTACKS)[number]) {
-  await using database = await context.openDatabase(`hostile_${name.replaceAll(' ', '_')}`)
+async function measure(
+  context: BenchContext,
+  book: RunBook,
+  attack: (typeof ATTACKS)[number],
+  round: number,
+) {
+  const { name, traffic } = attack
+  await using database = await context.openDatabase(`hostile_${name.replaceAll(' ', '_')}_${round}`)
   await using server = await serveRowcast(database)
   await using honest = await openChild('clients/honest')
   const at: HonestRequest = {
@@ -126,7 +132,7 @@ export const hostile: Benchmark = {
     for (let round = 0; round < context.rounds; round += 1) {
       for (const attack of attacks) {
         context.note(`${attack.name}, round ${round + 1} of ${context.rounds}`)
-        await measure(context, book, attack)
+        await measure(context, book, attack, round)
       }
     }
     return { runs: book.runs, ratios: ATTACKS.flatMap(({ name }) => ratiosOf(book, name)) }
