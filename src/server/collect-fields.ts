@@ -4,6 +4,7 @@
  * https://spec.graphql.org/October2021/#CollectFields()
  */
 import {
+  type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
   GraphQLIncludeDirective,
@@ -24,6 +25,14 @@ export interface CollectScope {
   readonly fragments: Record<string, FragmentDefinitionNode>
   /** Coerced. */
   readonly variables: Record<string, unknown>
+}
+
+/** The document's fragments, by name. */
+export function fragmentsOf(document: DocumentNode): Record<string, FragmentDefinitionNode> {
+  const fragments: Record<string, FragmentDefinitionNode> = Object.create(null)
+  for (const definition of document.definitions)
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments[definition.name.value] = definition
+  return fragments
 }
 
 /** Response name → the field nodes that are merged under it. */

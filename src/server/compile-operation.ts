@@ -7,7 +7,6 @@
 import {
   type DocumentNode,
   type FieldNode,
-  type FragmentDefinitionNode,
   type GraphQLAbstractType,
   type GraphQLField,
   type GraphQLLeafType,
@@ -20,10 +19,9 @@ import {
   isListType,
   isNonNullType,
   isObjectType,
-  Kind,
 } from 'graphql'
 import { coerceVariables } from '../graphql/graphql-version.ts'
-import { collectFields } from './collect-fields.ts'
+import { collectFields, fragmentsOf } from './collect-fields.ts'
 import { type CompileScope, FieldInfo, type FieldPath, type FieldPlace } from './field-info.ts'
 
 /** What is compiled. */
@@ -104,13 +102,6 @@ function runner(write: WriteValue, withCursor: TypesWithCursor): CompiledOperati
       return null
     }
   }
-}
-
-function fragmentsOf(document: DocumentNode): Record<string, FragmentDefinitionNode> {
-  const fragments: Record<string, FragmentDefinitionNode> = Object.create(null)
-  for (const definition of document.definitions)
-    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments[definition.name.value] = definition
-  return fragments
 }
 
 /** Names of the types of a change that have their cursor selected. */

@@ -3,6 +3,7 @@
  * with what a client thinks of: it has a bound of its own.
  */
 import { type DocumentNode, getOperationAST, Kind, OperationTypeNode, type SelectionSetNode } from 'graphql'
+import { fragmentsOf } from './collect-fields.ts'
 import type { ServerLimits } from './limits.ts'
 
 const INTROSPECTION_FIELDS: ReadonlySet<string> = new Set(['__schema', '__type', '__typename'])
@@ -24,6 +25,7 @@ export function resultBytesMax(
 }
 
 function selectsSchema(document: DocumentNode, set: SelectionSetNode): boolean {
+  const fragments = fragmentsOf(document)
   const seen = new Set<string>()
   const isOfSchema = ({ selections }: SelectionSetNode): boolean =>
     selections.every((selection) => {
@@ -32,10 +34,8 @@ function selectsSchema(document: DocumentNode, set: SelectionSetNode): boolean {
       const { value: name } = selection.name
       if (seen.has(name)) return true
       seen.add(name)
-      const fragment = document.definitions.find(
-        (each) => each.kind === Kind.FRAGMENT_DEFINITION && each.name.value === name,
-      )
-      return fragment?.kind === Kind.FRAGMENT_DEFINITION && isOfSchema(fragment.selectionSet)
+      const fragment = fragments[name]
+      return fragment !== undefined && isOfSchema(fragment.selectionSet)
     })
   return isOfSchema(set)
 }

@@ -6,7 +6,6 @@ import {
   type ExecutionArgs,
   type ExecutionResult,
   type FieldNode,
-  type FragmentDefinitionNode,
   type GraphQLField,
   type GraphQLNamedType,
   getArgumentValues,
@@ -16,7 +15,6 @@ import {
   isAbstractType,
   isListType,
   isObjectType,
-  Kind,
   type OperationDefinitionNode,
 } from 'graphql'
 import { RowcastError } from '../errors.ts'
@@ -24,7 +22,7 @@ import { toGraphqlError } from '../graphql/graphql-errors.ts'
 import { coerceVariables } from '../graphql/graphql-version.ts'
 import { TAKE_DEFAULT, TAKE_MAX } from '../graphql/pagination.ts'
 import { modelOfType } from '../graphql/policy/selected-models.ts'
-import { type CollectScope, collectFields } from './collect-fields.ts'
+import { type CollectScope, collectFields, fragmentsOf } from './collect-fields.ts'
 import type { PipelinePlugin } from './connection-state.ts'
 
 type CountArgs = Pick<ExecutionArgs, 'schema' | 'document' | 'operationName' | 'variableValues'>
@@ -75,10 +73,7 @@ export function countRows(args: CountArgs, rowsMax: number): number {
   const { variables } = coerceVariables(schema, operation.variableDefinitions ?? [], variableValues ?? {})
   // They do not fit: it is not executed either.
   if (variables === null) return 0
-  const fragments: Record<string, FragmentDefinitionNode> = Object.create(null)
-  for (const definition of document.definitions)
-    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments[definition.name.value] = definition
-  const count: Count = { schema, fragments, variables, rowsMax, fields: 0 }
+  const count: Count = { schema, fragments: fragmentsOf(document), variables, rowsMax, fields: 0 }
   return countUnder(count, root, [operation], 1)
 }
 

@@ -196,7 +196,7 @@ const PUBLICATION_OPTIONS = "publish = 'insert, update, delete, truncate', publi
 const GENERATED_OPTION = 'publish_generated_columns = stored'
 
 function isPublished(publication: PublicationFacts, wanted: QualifiedTable): boolean {
-  return publication.tables.some((t) => t.schema === wanted.schema && t.table === wanted.table)
+  return publication.tables.some((table) => isSameTable(table, wanted))
 }
 
 function publishesEverything(publication: PublicationFacts): boolean {

@@ -82,7 +82,7 @@ export function unreplicable({ model, schema, table }: TableName, kind: string):
 }
 
 function findTable({ tables }: DatabaseFacts, wanted: QualifiedTable): TableFacts | undefined {
-  return tables.find(({ schema, table }) => schema === wanted.schema && table === wanted.table)
+  return tables.find((each) => isSameTable(each, wanted))
 }
 
 function missingTable({ model, schema, table }: TableName, { database }: DatabaseFacts): RowcastError {
@@ -99,8 +99,8 @@ function missingTables(
 ): RowcastError {
   const listed = missing.slice(0, MISSING_TABLES_LISTED)
   const names = listed.map(({ model, schema, table }) => `${quoteQualified(schema, table)} (${model})`)
-  const count = missing.length === goal.tables.length ? 'None' : `${missing.length}`
-  const verb = missing.length === goal.tables.length ? 'exists' : 'do not exist'
+  const areAll = missing.length === goal.tables.length
+  const [count, verb] = areAll ? ['None', 'exists'] : [missing.length, 'do not exist']
   return new RowcastError(
     'SOURCE_TABLE_MISSING',
     `${count} of the ${goal.tables.length} tables that live models read ${verb} in database ${database}: not ${names.join(', not ')}, nor ${missing.length - listed.length} more.`,

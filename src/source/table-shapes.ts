@@ -7,6 +7,7 @@ import { encodeRelation, encodeType } from '../pgoutput/encode-relation.ts'
 import type { RelationColumn, ReplicaIdentity } from '../pgoutput/messages.ts'
 import { type Lsn, parseLsn } from '../wire/lsn.ts'
 import { quoteLiteral } from '../wire/quote.ts'
+import { isSameTable } from './database-facts.ts'
 import type { RunQuery } from './run-query.ts'
 
 /** A table, and what of it is not sent. */
@@ -46,7 +47,7 @@ export async function readTableShapes(
   const [first] = rows
   if (first === undefined) return null
   const messages = rows.flatMap(({ oid, schema, table, identity, columns }) => {
-    const given = tables.find((each) => each.schema === schema && each.table === table)
+    const given = tables.find((each) => isSameTable(each, { schema, table }))
     const sent = columns.filter(({ name }) => given?.unpublishedColumns.includes(name) !== true)
     const types = sent.filter(({ typeOid }) => typeOid >= OWN_TYPES_BELOW)
     return [
