@@ -238,11 +238,5 @@ function linkOf(path: string): string {
   }
 }
 
-/** Resident memory, in MiB. */
-export function memoryOf({ pid }: ServedPackage): number {
-  const [, kib = '0'] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-  return Number(kib) / 1024
-}
-
 /** Lets a moment pass: for attacks that do nothing but last. */
 export const moment = (ms: number): Promise<void> => delay(ms)

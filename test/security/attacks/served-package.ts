@@ -2,7 +2,7 @@
  * The packed product as a process of its own in production: the tarball that `npm publish` would send, unpacked where the
  * packages it needs are, with a config of its own, and `rowcast serve`.
  */
-import { execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,6 +21,16 @@ export interface ServedPackage extends AsyncDisposable {
   readonly exit: string | null
   /** What it logged, line by line. */
   readonly lines: readonly string[]
+  /** What it holds now; garbage is collected first. */
+  memory(): Promise<Memory>
+}
+
+/** Memory of a process. */
+export interface Memory {
+  /** Heap and buffers that something refers to. */
+  readonly liveBytes: number
+  /** What the system has given it: the allocator and V8 keep more than is held, as long as they like. For printing only. */
+  readonly rssBytes: number
 }
 
 /** Serves the sample's models with the config. @param config text of a module */
@@ -28,13 +38,14 @@ export async function servePackage(database: TestDatabase, config: string): Prom
   const folder = await mkdtemp(join(tmpdir(), 'rowcast-attacked-'))
   await install(folder)
   await writeFile(join(folder, 'rowcast.config.js'), config)
-  const child = spawn('node', ['node_modules/rowcast/dist/cli/main.js', 'serve'], {
+  const probe = ['--expose-gc', '--import', join(import.meta.dirname, 'memory-probe.mjs')]
+  const child = spawn('node', [...probe, 'node_modules/rowcast/dist/cli/main.js', 'serve'], {
     cwd: folder,
     env: {
       ...{ PATH: process.env['PATH'], NODE_ENV: 'production', DATABASE_URL: database.url },
       ...{ ROWCAST_SLOT: `attacked_${database.name}`, PORT: '0' },
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   let exit: string | null = null
   const ended = new Promise<void>((resolve) => {
@@ -45,7 +56,7 @@ export async function servePackage(database: TestDatabase, config: string): Prom
   })
   const lines: string[] = []
   for (const output of [child.stdout, child.stderr])
-    createInterface({ input: output }).on('line', (line) => lines.push(line))
+    if (output !== null) createInterface({ input: output }).on('line', (line) => lines.push(line))
   const listening = () => lines.find((line) => line.includes('Listening.'))
   const patience = { timeout: 60_000, interval: 50 }
   await vi.waitUntil(() => listening() ?? exit, patience)
@@ -54,6 +65,7 @@ export async function servePackage(database: TestDatabase, config: string): Prom
   await vi.waitUntil(async () => (await fetch(`${url}/health/ready`)).status === 200, patience)
   return {
     ...{ url, port: Number(new URL(url).port), pid: child.pid ?? 0, lines },
+    memory: () => askMemory(child),
     get exit() {
       return exit
     },
@@ -65,6 +77,29 @@ export async function servePackage(database: TestDatabase, config: string): Prom
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+let questions = 0
+
+/** @throws when the process ends before it has answered */
+function askMemory(child: ChildProcess): Promise<Memory> {
+  questions += 1
+  const id = questions
+  return new Promise((resolve, reject) => {
+    const settle = (settled: () => void): void => {
+      child.off('message', onMessage)
+      child.off('exit', onExit)
+      settled()
+    }
+    const onMessage = (answer: unknown): void => {
+      const memory = answer as Memory & { readonly id: number }
+      if (memory.id === id) settle(() => resolve(memory))
+    }
+    const onExit = () => settle(() => reject(new Error('The process ended before it said what it holds.')))
+    child.on('message', onMessage)
+    child.once('exit', onExit)
+    child.send(id)
+  })
 }
 
 /** As npm would, but that what the package depends on is linked: nothing is downloaded. */
