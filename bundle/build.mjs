@@ -14,7 +14,6 @@ const BUNDLED = join(DIST, 'bundled')
 const PACKAGES = {
   'graphql-yoga': 'graphql-yoga.js',
   'graphql-ws': 'graphql-ws.js',
-  '@escape.tech/graphql-armor-cost-limit': 'armor-cost-limit.js',
   '@escape.tech/graphql-armor-max-aliases': 'armor-max-aliases.js',
   '@escape.tech/graphql-armor-max-depth': 'armor-max-depth.js',
   '@escape.tech/graphql-armor-max-directives': 'armor-max-directives.js',

@@ -26,7 +26,6 @@ const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   pg: ['wire', 'source'],
   'graphql-yoga': ['server'],
   'graphql-ws': ['server', 'client'],
-  '@escape.tech/graphql-armor-cost-limit': ['server'],
   '@escape.tech/graphql-armor-max-aliases': ['server'],
   '@escape.tech/graphql-armor-max-depth': ['server'],
   '@escape.tech/graphql-armor-max-directives': ['server'],

@@ -1,4 +1,5 @@
 /** Stage 7, graphql. Bounded lists: `take` and `skip`, and the order that makes them mean something. */
+import { type GraphQLField, getNullableType, isListType } from 'graphql'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import { graphqlError } from './graphql-errors.ts'
 import type { ServiceBuilder } from './service-types.ts'
@@ -8,10 +9,17 @@ export const TAKE_DEFAULT = 50
 /** Rows of a list at the most. */
 export const TAKE_MAX = 200
 
+/** Set as an extension of the `take` of a list that is refused beyond `TAKE_MAX` where it is read. */
+const BOUNDED_TAKE = 'rowcastBoundedTake'
+
 /** The arguments as the schema shows them. */
 export function pageArguments(builder: ServiceBuilder) {
   return builder.args((t) => ({
-    take: t.int({ defaultValue: TAKE_DEFAULT, description: `At most so many rows, up to ${TAKE_MAX}.` }),
+    take: t.int({
+      defaultValue: TAKE_DEFAULT,
+      description: `At most so many rows, up to ${TAKE_MAX}.`,
+      extensions: { [BOUNDED_TAKE]: true },
+    }),
     skip: t.int({ defaultValue: 0, description: 'Leaves out so many rows at the start.' }),
   }))
 }
@@ -46,4 +54,28 @@ export function pageOf(model: ModelSpec, args: PageArguments): Page {
   }
   const key = model.primaryKey.length > 0 ? model.primaryKey : (model.uniques[0] ?? [])
   return { take, skip, orderBy: key.map((field) => ({ [field]: 'asc' })) }
+}
+
+/** Arguments that say how long a list is: Prisma's, those of Relay's connections, and what others call it. */
+const SIZE_ARGUMENTS: ReadonlySet<string> = new Set(['take', 'first', 'last', 'limit'])
+
+/**
+ * How many times a field gives what is in it at the most, as far as its arguments say: once where none of them says how long
+ * a list is. From the end (a negative `take`) counts as from the beginning.
+ */
+export function pageSizeOf(
+  { args, type }: Pick<GraphQLField<unknown, unknown>, 'args' | 'type'>,
+  values: () => Readonly<Record<string, unknown>>,
+): number {
+  const sizes = args.filter(({ name }) => SIZE_ARGUMENTS.has(name))
+  if (sizes.length === 0) return 1
+  const given = values()
+  const numbers = sizes.flatMap(({ name, extensions }) => {
+    const value = given[name]
+    if (typeof value !== 'number') return []
+    return extensions[BOUNDED_TAKE] === true ? Math.min(Math.max(value, 0), TAKE_MAX) : Math.abs(value)
+  })
+  if (numbers.length > 0) return Math.max(...numbers)
+  const isPage = isListType(getNullableType(type)) || sizes.some(({ name }) => name === 'first')
+  return isPage ? TAKE_DEFAULT : 1
 }

@@ -6,6 +6,7 @@ import { Account } from '../bus/holdings.ts'
 import { isLoopback, networkOf } from './client-address.ts'
 import type { Session } from './context.ts'
 import type { ServerLimits } from './limits.ts'
+import { viewerNameOf } from './viewer-name.ts'
 
 /** The accounts of a server. */
 export interface ClientAccounts {
@@ -40,7 +41,8 @@ export function createClientAccounts(limits: ServerLimits): ClientAccounts {
       const parents = isLoopback(address)
         ? [server]
         : [addresses.of(networkOf(address, limits.ipv6PrefixLength))]
-      if (viewerKey !== undefined && viewerKey !== null) parents.push(viewers.of(String(viewerKey)))
+      const viewer = viewerNameOf(viewerKey)
+      if (viewer !== null) parents.push(viewers.of(viewer))
       return new Account(bounds, parents)
     },
   }

@@ -29,7 +29,9 @@ export interface Session {
   readonly context: object
   /**
    * Who the viewer is, on whatever connections and from whatever addresses: what all of its subscriptions do together is
-   * bounded (`limits.filterCostPerViewerMax`, `limits.replaysPerViewerMax`). @default nobody in particular
+   * bounded (`limits.filterCostPerViewerMax`, `limits.replaysPerViewerMax`). What names nobody (an empty text, NaN, Infinity, the
+   * text of `undefined`, of `null` or of an object) counts as nobody in particular, and is logged once; anything else that is
+   * no text and no number refuses the client. @default nobody in particular
    */
   readonly viewerKey?: string | number | bigint | null | undefined
   /** When the session ends, and with it the WebSocket or event stream. In milliseconds when a number. */

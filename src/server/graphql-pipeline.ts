@@ -17,7 +17,7 @@ import { createDocumentCaches } from './document-cache.ts'
 import { createHttpStreams } from './http-streams.ts'
 import type { ServerLimits } from './limits.ts'
 import type { ErrorMask } from './mask-error.ts'
-import { createRowsLimit } from './operation-rows.ts'
+import { createSizeLimit } from './operation-size.ts'
 import { createCsrfGuard, type OriginGuard } from './origin-guard.ts'
 import { createQueryLimits } from './query-limits.ts'
 import type { Refusals } from './refusal.ts'
@@ -65,9 +65,9 @@ export interface GraphqlPipeline {
 /** Creates the pipeline. */
 export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlPipeline {
   const { errorMask, limits, guard } = options
-  const rowsLimit = createRowsLimit(limits.queryRowsMax)
+  const sizeLimit = createSizeLimit({ rows: limits.queryRowsMax, cost: limits.queryCostMax })
   const deliveries = createDeliveries({
-    refuse: rowsLimit.refuse,
+    refuse: sizeLimit.refuse,
     ...{ mask: errorMask.mask, guard, onDelivered: options.onDelivered },
     socketsBufferedBytesMax: limits.socketsBufferedBytesMax,
   })
@@ -97,7 +97,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
       unreadableParameters,
       createSessionOpener(options),
       ...createQueryLimits(options),
-      rowsLimit.plugin,
+      sizeLimit.plugin,
       deliveries.plugin,
       streams.plugin,
     ],

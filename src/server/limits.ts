@@ -12,7 +12,10 @@ export interface ServerLimits {
   readonly queryBytesMax: number
   /** Lexical tokens in one document, comments among them; the parser stops there. @default 1_000 */
   readonly queryTokensMax: number
-  /** Cost of one operation: 2 an object and 1 a value, times 1.5 a level. @default 5_000 */
+  /**
+   * Cost of one operation, of a subscription for each change: 2 an object and 1 a value, times 1.5 a level, for each time that
+   * the answer can have it: a list is as many as its `take`. @default 200_000
+   */
   readonly queryCostMax: number
   /**
    * Rows that one operation may ask for, of a subscription for each change: a list is as many as its `take`, once for each
@@ -91,7 +94,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   queryDirectivesMax: 50,
   queryBytesMax: 32_768,
   queryTokensMax: 1_000,
-  queryCostMax: 5_000,
+  queryCostMax: 200_000,
   queryRowsMax: 10_000,
   queryTimeoutMs: 10_000,
   requestBytesMax: 131_072,

@@ -4,6 +4,7 @@ import type { Guard } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { createCallGate } from './call-gate.ts'
 import type { ContextFunction, ContextSource, Session } from './context.ts'
+import { viewerNameOf } from './viewer-name.ts'
 
 /** What it needs. */
 export interface SessionOpenerOptions {
@@ -30,12 +31,16 @@ export function createSessionOpener(options: SessionOpenerOptions): OpenSession 
     timeoutMs: options.connectionInitTimeoutMs,
   })
   let isToldOf = false
+  const warnOfKey = onceOf(() => logger.warn(NAMELESS_KEY, { mend: NAMELESS_KEY_HINT }))
   return async (source) => {
     const answer: unknown = await gate.run(
       () => context(source),
       () => new RowcastError('CONTEXT_TIMEOUT', 'The server could not find out in time who asks.'),
     )
-    if (isSession(answer)) return answer
+    if (isSession(answer)) {
+      if (answer.viewerKey != null && viewerNameOf(answer.viewerKey) === null) warnOfKey()
+      return answer
+    }
     // False, '' and the like refuse on purpose, as in `viewer && { … }`; anything else is a mistake.
     if (answer && !isToldOf) {
       isToldOf = true
@@ -44,6 +49,19 @@ export function createSessionOpener(options: SessionOpenerOptions): OpenSession 
       })
     }
     throw new RowcastError('UNAUTHENTICATED', 'The server does not know this client.')
+  }
+}
+
+const NAMELESS_KEY =
+  '`context` answered with a viewerKey that names nobody: bounds per viewer do not hold for it.'
+const NAMELESS_KEY_HINT =
+  'Answer with null where nobody has logged in, and with a text or number of its own for each viewer.'
+
+function onceOf(call: () => void): () => void {
+  let isDone = false
+  return () => {
+    if (!isDone) call()
+    isDone = true
   }
 }
 

@@ -2,7 +2,6 @@
  * Stage 8, server. What a document may be, as an envelop plugin: it hooks parse and validate, which every
  * transport runs, and not Yoga's HTTP hooks, which WebSockets do not.
  */
-import { costLimitPlugin } from '@escape.tech/graphql-armor-cost-limit'
 import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases'
 import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth'
 import { maxDirectivesPlugin } from '@escape.tech/graphql-armor-max-directives'
@@ -33,7 +32,6 @@ export function createQueryLimits({ limits, isIntrospectionEnabled }: QueryLimit
     maxDepthPlugin({ n: limits.queryDepthMax, flattenFragments: true, onReject }) as PipelinePlugin,
     maxAliasesPlugin({ n: limits.queryAliasesMax, onReject }) as PipelinePlugin,
     maxDirectivesPlugin({ n: limits.queryDirectivesMax, onReject }) as PipelinePlugin,
-    costLimitPlugin({ maxCost: limits.queryCostMax, flattenFragments: true, onReject }) as PipelinePlugin,
     ...(isIntrospectionEnabled ? [] : [hideSchema]),
   ]
 }

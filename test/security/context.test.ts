@@ -259,6 +259,11 @@ describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
     ['a list of sessions', [{ context: {} }]],
     ['context: null', { context: null }],
     ['a viewerKey that is no text', { context: {}, viewerKey: { id: 1 } }],
+    ['a viewerKey that is a list', { context: {}, viewerKey: [] }],
+    ['a viewerKey that is false', { context: {}, viewerKey: false }],
+    ['a viewerKey that is a symbol', { context: {}, viewerKey: Symbol('ada') }],
+    ['a viewerKey that is a function', { context: {}, viewerKey: () => 1 }],
+    ['a viewerKey that is a promise', { context: {}, viewerKey: Promise.resolve(1) }],
     ['context: undefined', { context: undefined }],
     ['context: false', { context: false }],
     ['context: a text', { context: 'ada' }],
@@ -280,6 +285,16 @@ describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
       expect(logged.filter((line) => line.includes('no session'))).toHaveLength(1)
     }
   })
+
+  test.each(['', Number.NaN, 'undefined'])(
+    'a viewerKey that names nobody (%j) lets in, and is logged',
+    async (key) => {
+      const { url, logged } = await startProbe({ context: () => ({ context: {}, viewerKey: key }) })
+      expect((await ask(url, '{ hello }')).data).toEqual({ hello: 'world' })
+      await ask(url, '{ hello }')
+      expect(logged.filter((line) => line.includes('names nobody'))).toHaveLength(1)
+    },
+  )
 
   test('a function that hangs ends with the time for the introduction', async () => {
     const { url } = await startProbe({

@@ -56,7 +56,20 @@ describe.each(TRANSPORTS)('over $name', ({ ask }) => {
       (_, i) => `fragment F${i} on Query { ...F${i + 1} ... on Query { ...F${i + 1} } }`,
     )
     const query = `{ ...F0 } ${bomb.join(' ')} fragment F40 on Query { hello }`
-    const { errors } = await ask(url, query)
+    // One field in the end, however many paths lead to it.
+    expect(await ask(url, query)).toMatchObject({ data: { hello: 'world' }, errors: [] })
+  })
+
+  test('fragments with aliases cost as many fields as they make', async () => {
+    const { url } = await startProbe({ limits: { queryCostMax: 1_000 } })
+    const levels = Array.from(
+      { length: 6 },
+      (_, i) => `fragment F${i} on Node { a: node { ...F${i + 1} } b: node { ...F${i + 1} } }`,
+    )
+    const query = (first: number) =>
+      `{ node { ...F${first} } } ${levels.slice(first).join(' ')} fragment F6 on Node { value }`
+    expect((await ask(url, query(4))).errors).toEqual([])
+    const { errors } = await ask(url, query(0))
     expect(errors.map((error) => error.extensions?.['code'])).toEqual(['QUERY_OVER_LIMIT'])
   })
 

@@ -9,6 +9,8 @@ import { STREAM_TRANSPORTS, TRANSPORTS } from './transports.ts'
 
 let database: TestDatabase
 let running: RunningService
+/** One with a lower bound of cost. */
+let costly: RunningService
 
 beforeAll(async () => {
   database = await openDatabase({ migrate: true })
@@ -25,10 +27,15 @@ beforeAll(async () => {
       livePage: false,
     },
   })
+  costly = await openService(database, {
+    limits: { queryCostMax: 500 },
+    config: { livePage: false, slot: `${slotOf(database)}_3` },
+  })
   await running.service.rowcast.ready()
 })
 
 afterAll(async () => {
+  await costly[Symbol.asyncDispose]()
   await running[Symbol.asyncDispose]()
   await database[Symbol.asyncDispose]()
 })
@@ -79,6 +86,22 @@ describe.each(TRANSPORTS)('over $name', ({ ask }) => {
     expect((await ask(running.url, query, { variables: { n: 100 } })).errors).toMatchObject(OVER)
     const nothing = await ask(running.url, query, { variables: { n: null } })
     expect(nothing.errors).toEqual([])
+  })
+
+  test('the bound of cost counts a field as often as the lists that it is in have it', async () => {
+    const query = (take: number) =>
+      `query ($n: Int = 9) { posts(take: $n) { comments(take: ${take}) { id body createdAt } } }`
+    const within = await ask(costly.url, query(3))
+    expect(within.errors).toEqual([])
+    for (const [beyond, variables] of [
+      [query(9), {}],
+      [query(3), { n: 200 }],
+    ] as const) {
+      const { data, errors } = await ask(costly.url, beyond, { variables })
+      expect(data).toBeNull()
+      expect(errors).toMatchObject(OVER)
+      expect(errors[0]?.message).toContain('cost')
+    }
   })
 
   test.each([-1, 201, 2_147_483_647, -2_147_483_648])('take: %i is refused', async (take) => {

@@ -43,4 +43,27 @@ describe('the cost of filters', () => {
     phone.endReplay()
     laptop.begin(50, true)
   })
+
+  it.each([
+    '',
+    ' ',
+    'undefined',
+    'null',
+    'NaN',
+    '[object Object]',
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    null,
+    undefined,
+  ])("is nobody else's for the key %j, which names nobody", (key) => {
+    const accounts = createClientAccounts({ ...DEFAULT_LIMITS, filterCostPerViewerMax: 100 })
+    const strangers = ['192.0.2.1', '198.51.100.1'].map((address) => accounts.open(address, key))
+    for (const stranger of strangers) stranger.begin(100, false)
+  })
+
+  it.each([0, -1, 0n, '0', 'ada', ' ada'])('is one for the key %s, which names somebody', (key) => {
+    const accounts = createClientAccounts({ ...DEFAULT_LIMITS, filterCostPerViewerMax: 100 })
+    accounts.open('192.0.2.1', key).begin(100, false)
+    expect(() => accounts.open('198.51.100.1', key).begin(1, false)).toThrow('[FILTER_TOO_COSTLY]')
+  })
 })
