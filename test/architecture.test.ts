@@ -89,6 +89,8 @@ function mayImport(from: SourceFile, to: string): boolean {
   return BESIDE[from.folder]?.includes(target) ?? false
 }
 
+const stripComments = (text: string): string => text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
+
 describe('architecture', () => {
   it('sees the whole tree', () => {
     expect(files.length).toBeGreaterThan(40)
@@ -151,6 +153,16 @@ describe('architecture', () => {
       readFileSync(join(SRC, path), 'utf8').includes('getVariableValues'),
     )
     expect(users.map(({ path }) => path)).toEqual(['graphql/graphql-version.ts'])
+  })
+
+  it('asks the catalog for nothing that opens the tables: it would wait for whoever locks one', () => {
+    const opening =
+      /\bpg_(publication_tables|get_publication_tables|partition_tree|(table|indexes|total_relation|relation)_size)\b/
+    const asking = files
+      .map(({ path }) => path)
+      .filter((path) => opening.test(stripComments(readFileSync(join(SRC, path), 'utf8'))))
+    // doctor's sizes have a lock_timeout of their own.
+    expect(asking).toEqual(['cli/doctor/doctor-facts.ts'])
   })
 
   it(`has no file above ${LINES_MAX} lines, but for the error table`, () => {

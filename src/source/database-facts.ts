@@ -3,6 +3,7 @@
  * changes nothing.
  */
 import { FORMER_SLOT_SQL } from './default-slot.ts'
+import { publishedRelationsSql } from './published-relations-sql.ts'
 import type { SqlQueries } from './sql.ts'
 
 /** A table by its full name. */
@@ -137,23 +138,28 @@ export async function readDatabaseFacts(
 ): Promise<DatabaseFacts> {
   const [server] = await sql.query<ServerRow>(SERVER_SQL)
   if (server === undefined) throw new Error('The server facts query returned no row.')
+  const { serverVersion } = server
   return {
     ...server,
-    tables: await sql.query<TableFacts>(TABLES_SQL, [
+    tables: await sql.query<TableFacts>(tablesSql(serverVersion), [
       tables.map((t) => t.schema),
       tables.map((t) => t.table),
       publication,
     ]),
-    publication: await readPublication(sql, publication),
+    publication: await readPublication(sql, publication, serverVersion),
     slot: (await sql.query<SlotFacts>(SLOT_SQL, [slot]))[0] ?? null,
   }
 }
 
-async function readPublication(sql: SqlQueries, name: string): Promise<PublicationFacts | null> {
+async function readPublication(
+  sql: SqlQueries,
+  name: string,
+  serverVersion: number,
+): Promise<PublicationFacts | null> {
   const [row] = await sql.query<Omit<PublicationFacts, 'tables' | 'unidentified'>>(PUBLICATION_SQL, [name])
   if (row === undefined) return null
-  const tables = await sql.query<QualifiedTable>(PUBLICATION_TABLES_SQL, [name])
-  const unidentified = await sql.query<UnidentifiedTable>(UNIDENTIFIED_TABLES_SQL, [name])
+  const tables = await sql.query<QualifiedTable>(publicationTablesSql(serverVersion), [name])
+  const unidentified = await sql.query<UnidentifiedTable>(unidentifiedTablesSql(serverVersion), [name])
   return { ...row, tables, unidentified }
 }
 
@@ -187,7 +193,7 @@ const IDENTITY_INDEX_SQL = `
     WHERE i.indrelid = c.oid AND i.indisreplident AND c.relreplident = 'i')`
 
 /** Columns that not every version has are read through JSON: where the column is missing, the answer is NULL. */
-const TABLES_SQL = `
+const tablesSql = (serverVersion: number): string => `
   WITH RECURSIVE wanted AS (
     SELECT c.oid, c.relkind FROM unnest($1::text[], $2::text[]) AS name(nspname, relname)
       JOIN pg_namespace n ON n.nspname = name.nspname
@@ -196,11 +202,15 @@ const TABLES_SQL = `
     SELECT i.inhrelid, i.inhparent FROM pg_inherits i JOIN wanted w ON w.oid = i.inhparent AND w.relkind = 'r'
     UNION
     SELECT i.inhrelid, h.root FROM pg_inherits i JOIN heirs h ON h.oid = i.inhparent
+  ), parts(oid, root) AS (
+    SELECT i.inhrelid, w.oid FROM wanted w JOIN pg_inherits i ON i.inhparent = w.oid AND w.relkind = 'p' AND NOT i.inhdetachpending
+    UNION
+    SELECT i.inhrelid, p.root FROM parts p JOIN pg_inherits i ON i.inhparent = p.oid AND NOT i.inhdetachpending
+  ), hiding AS (${publishedRelationsSql(serverVersion, `p.pubname <> $3 AND to_jsonb(p) ->> 'pubgencols' = 'n' AND (p.pubupdate OR p.pubdelete)`)}
   ), found AS (
     SELECT oid, oid AS root, false AS is_partition, false AS is_heir FROM wanted
     UNION
-    SELECT tree.relid, wanted.oid, true, false FROM wanted, pg_partition_tree(wanted.oid) AS tree
-     WHERE tree.relid NOT IN (SELECT oid FROM wanted)
+    SELECT oid, root, true, false FROM parts WHERE oid NOT IN (SELECT oid FROM wanted)
     UNION
     SELECT oid, root, false, true FROM heirs WHERE oid NOT IN (SELECT oid FROM wanted)
   )
@@ -216,11 +226,8 @@ const TABLES_SQL = `
          EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated = 'v') AS "hasVirtualGeneratedColumn",
          ARRAY(SELECT DISTINCT p.pubname::text FROM pg_publication p JOIN pg_publication_rel pr ON pr.prpubid = p.oid
                 WHERE pr.prrelid IN (c.oid, r.oid) AND to_jsonb(pr) ->> 'prattrs' IS NOT NULL) AS "columnListsIn",
-         ARRAY(SELECT DISTINCT p.pubname::text FROM pg_publication p
-                 JOIN pg_publication_tables pt ON pt.pubname = p.pubname
-                WHERE p.pubname <> $3 AND to_jsonb(p) ->> 'pubgencols' = 'n' AND (p.pubupdate OR p.pubdelete)
-                  AND (pt.schemaname, pt.tablename) IN ((n.nspname, c.relname), (rn.nspname, r.relname))
-              ) AS "generatedHiddenIn"
+         ARRAY(SELECT DISTINCT p.pubname::text FROM hiding h JOIN pg_publication p ON p.oid = h.pubid
+                WHERE h.relid IN (c.oid, r.oid)) AS "generatedHiddenIn"
     FROM found JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
          JOIN pg_class r ON r.oid = found.root JOIN pg_namespace rn ON rn.oid = r.relnamespace
    ORDER BY n.nspname, c.relname`
@@ -237,23 +244,22 @@ const PUBLICATION_SQL = `
            WHERE pr.prpubid = p.oid) AS "named"
     FROM pg_publication p WHERE pubname = $1`
 
-const PUBLICATION_TABLES_SQL = `
-  SELECT schemaname::text AS "schema", tablename::text AS "table" FROM pg_publication_tables WHERE pubname = $1`
+const publicationTablesSql = (serverVersion: number): string => `
+  SELECT n.nspname::text AS "schema", c.relname::text AS "table"
+    FROM (${publishedRelationsSql(serverVersion, 'p.pubname = $1')}) t
+    JOIN pg_class c ON c.oid = t.relid JOIN pg_namespace n ON n.oid = c.relnamespace`
 
 /**
  * The partitions of a published table log its changes, so each of them counts by itself. Whether the publication has UPDATE
  * and DELETE already does not matter: set-up adds them.
  */
-const UNIDENTIFIED_TABLES_SQL = `
-  WITH published AS (
-    SELECT r.oid FROM pg_publication_tables pt JOIN pg_publication p USING (pubname)
-      JOIN pg_namespace n ON n.nspname = pt.schemaname
-      JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = pt.tablename
-     WHERE pt.pubname = $1
-  ), logging AS (
-    SELECT oid FROM published
+const unidentifiedTablesSql = (serverVersion: number): string => `
+  WITH RECURSIVE published AS (${publishedRelationsSql(serverVersion, 'p.pubname = $1')}
+  ), logging(oid) AS (
+    SELECT relid FROM published
     UNION
-    SELECT tree.relid FROM published, pg_partition_tree(published.oid) AS tree
+    SELECT i.inhrelid FROM logging l JOIN pg_class c ON c.oid = l.oid AND c.relkind = 'p'
+      JOIN pg_inherits i ON i.inhparent = l.oid AND NOT i.inhdetachpending
   )
   SELECT n.nspname::text AS "schema", c.relname::text AS "table",
          pg_has_role(c.relowner, 'USAGE') AS "isOwned", pg_get_userbyid(c.relowner)::text AS "owner",

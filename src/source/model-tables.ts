@@ -7,6 +7,7 @@ import type { ModelTable, RelationRegistry } from '../catalog/relation-registry.
 import { RowcastError } from '../errors.ts'
 import { quoteLiteral, quoteQualified } from '../wire/quote.ts'
 import { GAP_WORDS } from './gap-notices.ts'
+import { isColumnSentSql, publishedRelationsSql } from './published-relations-sql.ts'
 import type { PublishedTable } from './published-tables.ts'
 import { publishedTableSql } from './published-tables-sql.ts'
 import { type RowSecuredTable, rowSecurityExemptSql, type TableJudge } from './row-security.ts'
@@ -51,10 +52,6 @@ export function readModelTables(
   return query<FoundTable>(modelTablesSql(goal, serverVersion))
 }
 
-/**
- * Columns of pg_publication_tables that a version does not have are absent from its JSON. Version 15 counts generated
- * columns among those it publishes, but publishes none.
- */
 function modelTablesSql(goal: SetupGoal, serverVersion: number): string {
   const rows = goal.tables.map((t) => `(${[t.model, t.schema, t.table].map(quoteLiteral).join(', ')})`)
   return `
@@ -72,20 +69,18 @@ function modelTablesSql(goal: SetupGoal, serverVersion: number): string {
     SELECT heirs.model, n.nspname::text, c.relname::text, heirs.oid
       FROM heirs JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE heirs.oid NOT IN (SELECT oid FROM own WHERE oid IS NOT NULL)
+  ), published AS (${publishedRelationsSql(serverVersion, `p.pubname = ${quoteLiteral(goal.publication)}`)}
   )
   SELECT f.model::text AS "model", f.nspname::text AS "schema", f.relname::text AS "table",
-         f.oid IS NOT NULL AS "doesExist", relation.relkind::text AS "kind", relation.relpersistence::text AS "persistence", pt.pubname IS NOT NULL AS "isPublished",
+         f.oid IS NOT NULL AS "doesExist", relation.relkind::text AS "kind", relation.relpersistence::text AS "persistence", t.relid IS NOT NULL AS "isPublished",
          CASE WHEN f.oid IN (SELECT oid FROM own) THEN ${rowSecurityExemptSql('f.oid')} END AS "rowSecurityExempt",
-         CASE WHEN pt.pubname IS NOT NULL THEN evidence.published END AS "published",
+         CASE WHEN t.relid IS NOT NULL THEN evidence.published END AS "published",
          NOT ${TAKES_MESSAGES_SQL} AND coalesce(evidence.age > (SELECT age(catalog_xmin) FROM pg_replication_slots
                                    WHERE slot_name = ${quoteLiteral(goal.slot)}), false) AS "isOlderThanSlot",
          ARRAY(SELECT a.attname::text FROM pg_attribute a
                 WHERE a.attrelid = f.oid AND a.attnum > 0 AND NOT a.attisdropped
-                  AND (a.attgenerated <> '' AND current_setting('server_version_num')::int < 180000
-                       OR NOT coalesce(to_jsonb(pt) -> 'attnames' ? a.attname::text, a.attgenerated = ''))
-              ) AS "unpublishedColumns"
-    FROM found f LEFT JOIN pg_class relation ON relation.oid = f.oid LEFT JOIN pg_publication_tables pt
-      ON pt.pubname = ${quoteLiteral(goal.publication)} AND pt.schemaname = f.nspname AND pt.tablename = f.relname
+                  AND NOT ${isColumnSentSql(serverVersion)}) AS "unpublishedColumns"
+    FROM found f LEFT JOIN pg_class relation ON relation.oid = f.oid LEFT JOIN published t ON t.relid = f.oid
       LEFT JOIN LATERAL (${publishedTableSql(goal.publication, serverVersion)}) evidence ON true`
 }
 

@@ -5,10 +5,8 @@
 import { LSN_ZERO, parseLsn } from '../wire/lsn.ts'
 import { quoteLiteral } from '../wire/quote.ts'
 import type { Writers } from './publication-ledger.ts'
+import { SCHEMAS_VERSION_MIN } from './published-relations-sql.ts'
 import type { RunQuery } from './run-query.ts'
-
-/** The first version with FOR TABLES IN SCHEMA. */
-const SCHEMAS_VERSION_MIN = 150_000
 
 /**
  * The partitions below table `c`, as PublishedTable.parts, and the youngest of what decides on their rows. Without a lock:

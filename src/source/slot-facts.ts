@@ -6,6 +6,7 @@
 import { RowcastError } from '../errors.ts'
 import { type Lsn, parseLsn } from '../wire/lsn.ts'
 import { quoteLiteral } from '../wire/quote.ts'
+import { isSameTable } from './database-facts.ts'
 import { type FoundTable, readModelTables } from './model-tables.ts'
 import type { RunQuery } from './run-query.ts'
 import type { SetupGoal } from './setup-plan.ts'
@@ -69,24 +70,22 @@ export interface SourceFacts {
 type FactsRow = Omit<SourceFacts, 'serverLsn' | 'slot' | 'unpublished' | 'modelTables' | 'identityFaults'> & {
   readonly serverLsn: string
   readonly slot: Readonly<Record<string, string | number | boolean | null>> | null
-  readonly published: readonly (readonly [schema: string, table: string])[]
 }
 
 /** Reads them. */
 export async function readSourceFacts(query: RunQuery, goal: SetupGoal): Promise<SourceFacts> {
   const [row] = await query<FactsRow>(factsSql(goal))
   if (row === undefined) throw new RowcastError('BUG', 'The query for slot and publication returned no row.')
-  const { published, slot, ...facts } = row
-  const isPublished = (schema: string, table: string) =>
-    published.some((found) => found[0] === schema && found[1] === table)
+  const { slot, ...facts } = row
+  const modelTables = await readModelTables(query, goal, row.serverVersion)
   return {
     ...facts,
     serverLsn: parseLsn(row.serverLsn),
     slot: slot === null ? null : toSlotState(slot),
-    modelTables: await readModelTables(query, goal, row.serverVersion),
-    identityFaults: await readIdentityFaults(query, goal),
+    modelTables,
+    identityFaults: await readIdentityFaults(query, goal, row.serverVersion),
     unpublished: goal.tables
-      .filter((wanted) => !isPublished(wanted.schema, wanted.table))
+      .filter((wanted) => !modelTables.some((found) => found.isPublished && isSameTable(found, wanted)))
       .map(({ model, schema, table }) => ({ model, table: `${schema}.${table}` })),
   }
 }
@@ -139,8 +138,6 @@ function factsSql(goal: SetupGoal): string {
             FROM pg_publication WHERE pubname = ${publication}) AS "publication",
          (SELECT scale(('0' || left(value, 0))::money::numeric)
             FROM (SELECT set_config('lc_monetary', reset_val, true) AS value
-                    FROM pg_settings WHERE name = 'lc_monetary' OFFSET 0) AS monetary) AS "moneyScale",
-         (SELECT coalesce(jsonb_agg(jsonb_build_array(schemaname, tablename)), '[]')
-            FROM pg_publication_tables WHERE pubname = ${publication}) AS "published"
+                    FROM pg_settings WHERE name = 'lc_monetary' OFFSET 0) AS monetary) AS "moneyScale"
     FROM server`
 }

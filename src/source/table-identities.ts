@@ -7,6 +7,7 @@ import { RowcastError } from '../errors.ts'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../wire/quote.ts'
 import type { QualifiedTable } from './database-facts.ts'
 import { virtualColumnMend } from './identity-plan.ts'
+import { publishedRelationsSql } from './published-relations-sql.ts'
 import type { SetupGoal } from './setup-goal.ts'
 
 /**
@@ -25,12 +26,16 @@ export interface IdentityFault extends QualifiedTable {
 type RunQuery = <Row extends object>(text: string) => Promise<readonly Row[]>
 
 /** Reads them; none where all is well. */
-export function readIdentityFaults(query: RunQuery, goal: SetupGoal): Promise<readonly IdentityFault[]> {
-  return query<IdentityFault>(identityFaultsSql(goal))
+export function readIdentityFaults(
+  query: RunQuery,
+  goal: SetupGoal,
+  serverVersion: number,
+): Promise<readonly IdentityFault[]> {
+  return query<IdentityFault>(identityFaultsSql(goal, serverVersion))
 }
 
 /** Without pg_partition_tree, which waits for whoever works on a partition. */
-function identityFaultsSql({ tables, publication }: SetupGoal): string {
+function identityFaultsSql({ tables, publication }: SetupGoal, serverVersion: number): string {
   const rows = tables.map((each) => {
     const names = [each.model, each.schema, each.table].map(quoteLiteral).join(', ')
     return `(${names}, ${each.replicaIdentity === 'keep'})`
@@ -67,10 +72,9 @@ function identityFaultsSql({ tables, publication }: SetupGoal): string {
                      AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END) THEN 'none'
                 WHEN c.relreplident <> 'f' AND NOT l.keeps THEN 'partial' END AS "kind"
       FROM logging l JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
-           JOIN pg_class r ON r.oid = l.published JOIN pg_namespace rn ON rn.oid = r.relnamespace
            JOIN pg_publication p ON p.pubname = ${quoteLiteral(publication)} AND (p.pubupdate OR p.pubdelete)
-           JOIN pg_publication_tables pt
-             ON pt.pubname = p.pubname AND pt.schemaname = rn.nspname AND pt.tablename = r.relname
+           JOIN (${publishedRelationsSql(serverVersion, `p.pubname = ${quoteLiteral(publication)}`)}) t
+             ON t.pubid = p.oid AND t.relid = l.published
   )
   SELECT * FROM judged WHERE "kind" IS NOT NULL ORDER BY 1, 2, 3`
 }

@@ -15,6 +15,7 @@ import {
   type TableIdentity,
 } from './database-facts.ts'
 import { identityText, nameOf } from './identity-plan.ts'
+import { publishedRelationsSql } from './published-relations-sql.ts'
 import { runSteps, type StepRunOptions } from './run-steps.ts'
 import { underSetupLock } from './setup.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
@@ -176,7 +177,10 @@ async function takeAway(
       facts = await look()
     }
     const memory = parseSetupMemory(facts.publication?.comment ?? null)
-    const current = await readIdentities(sql, memory?.identities ?? [], goal.publication)
+    const current = await readIdentities(sql, memory?.identities ?? [], {
+      publication: goal.publication,
+      serverVersion: facts.serverVersion,
+    })
     return planTeardown(facts, current, goal)
   })
   if (!isDry) await runSteps(target, steps, options)
@@ -187,23 +191,19 @@ async function takeAway(
 function readIdentities(
   sql: SqlQueries,
   tables: readonly QualifiedTable[],
-  publication: string,
+  { publication, serverVersion }: Pick<SetupGoal, 'publication'> & Pick<DatabaseFacts, 'serverVersion'>,
 ): Promise<CurrentIdentities> {
   return sql.query<CurrentIdentity>(
-    `SELECT n.nspname::text AS "schema", c.relname::text AS "table", c.relreplident::text AS "identity",
+    `WITH elsewhere AS (${publishedRelationsSql(serverVersion, 'p.pubname <> $3 AND (p.pubupdate OR p.pubdelete)')})
+     SELECT n.nspname::text AS "schema", c.relname::text AS "table", c.relreplident::text AS "identity",
             (SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
               WHERE i.indrelid = c.oid AND i.indisreplident AND c.relreplident = 'i') AS "index",
             EXISTS (SELECT FROM pg_index i
                      WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND i.indisvalid) AS "canBeDefault",
             ARRAY(SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
                    WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid) AS "indexes",
-            EXISTS (SELECT FROM pg_publication_tables pt JOIN pg_publication p USING (pubname)
-                     WHERE p.pubname <> $3 AND (p.pubupdate OR p.pubdelete)
-                       AND (pt.schemaname, pt.tablename) IN (
-                         SELECT an.nspname, a.relname
-                           FROM (SELECT c.oid AS relid UNION SELECT relid FROM pg_partition_ancestors(c.oid)) up
-                           JOIN pg_class a ON a.oid = up.relid JOIN pg_namespace an ON an.oid = a.relnamespace
-                       )) AS "isPublishedElsewhere"
+            EXISTS (SELECT FROM (SELECT c.oid AS relid UNION SELECT relid FROM pg_partition_ancestors(c.oid)) up
+                      JOIN elsewhere USING (relid)) AS "isPublishedElsewhere"
        FROM unnest($1::text[], $2::text[]) AS name(nspname, relname)
        JOIN pg_namespace n ON n.nspname = name.nspname
        JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = name.relname`,

@@ -78,6 +78,22 @@ describe('enable and disable', () => {
   })
 })
 
+it('doctor, status, plan and enable look at a table that somebody holds in ACCESS EXCLUSIVE', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await using folder = await openCliFolder(envOf(database), 'models: { Tag: {}, Team: {} }')
+  await folder.run(['enable'])
+  await database.query('BEGIN')
+  await database.query('LOCK TABLE "Tag" IN ACCESS EXCLUSIVE MODE')
+  const [doctor, status, plan, enable] = await Promise.all(
+    [['doctor'], ['status'], ['plan'], ['enable']].map((command) => folder.run(command)),
+  )
+  await database.query('ROLLBACK')
+  expect(doctor).toMatchObject({ code: 0, stderr: '' })
+  expect(status).toMatchObject({ stderr: '', stdout: expect.stringContaining('WAL reserved') })
+  expect(plan).toMatchObject({ code: 0, stderr: '' })
+  expect(enable).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing to do') })
+})
+
 it('plan writes a migration that lets a role run which may not ALTER', async () => {
   await using database = await openDatabase({ migrate: true })
   const role = `runner_${database.name}`

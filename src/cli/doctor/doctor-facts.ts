@@ -1,5 +1,8 @@
 /** Beside the spine, cli. What `doctor` has to know of server and tables beyond what set-up asks; changes nothing. */
-import type { SqlQueries } from '../../source/sql.ts'
+import { isRowcastError } from '../../errors.ts'
+import { isSameTable, type QualifiedTable } from '../../source/database-facts.ts'
+import { LOCK_WAIT_MS } from '../../source/run-steps.ts'
+import type { DatabaseSession } from '../../source/sql.ts'
 
 /** A setting that only a provider's servers have. */
 export interface ProviderSetting {
@@ -33,9 +36,7 @@ export interface ColumnFacts {
 }
 
 /** One live model's table, in numbers. */
-export interface TableLoad {
-  readonly schema: string
-  readonly table: string
+export interface TableLoad extends QualifiedTable {
   readonly hasPrimaryKey: boolean
   /** Whether our role may read it. */
   readonly maySelect: boolean
@@ -45,7 +46,7 @@ export interface TableLoad {
   readonly statisticsDays: number | null
   /** Mean width of a row, in bytes; null before the first ANALYZE. */
   readonly rowBytes: number | null
-  /** Size of the values that PostgreSQL keeps outside the row, and of the table itself. */
+  /** Size of the values that PostgreSQL keeps outside the row, and of the table itself; 0 where a lock is in the way. */
   readonly toastBytes: number
   readonly heapBytes: number
   readonly columns: readonly ColumnFacts[]
@@ -59,16 +60,36 @@ export interface DoctorFacts {
 
 /** Reads them. */
 export async function readDoctorFacts(
-  sql: SqlQueries,
-  tables: readonly { readonly schema: string; readonly table: string }[],
+  sql: DatabaseSession,
+  tables: readonly QualifiedTable[],
 ): Promise<DoctorFacts> {
   const [server] = await sql.query<ServerFacts>(SERVER_SQL)
   if (server === undefined) throw new Error('The server facts query returned no row.')
-  const loads = await sql.query<TableLoad>(TABLES_SQL, [
-    tables.map((each) => each.schema),
-    tables.map((each) => each.table),
-  ])
-  return { server, tables: loads }
+  const names = [tables.map((each) => each.schema), tables.map((each) => each.table)]
+  const loads = await sql.query<Omit<TableLoad, keyof TableSize>>(TABLES_SQL, names)
+  const sizes = await readSizes(sql, names)
+  return {
+    server,
+    tables: loads.map((load) => ({
+      ...{ ...load, toastBytes: 0, heapBytes: 0 },
+      ...sizes.find((size) => isSameTable(size, load)),
+    })),
+  }
+}
+
+type TableSize = Pick<TableLoad, 'toastBytes' | 'heapBytes'>
+
+/** The size of a table is asked of its files, under a lock; of one that somebody works on, it is not waited for. */
+async function readSizes(
+  sql: DatabaseSession,
+  names: readonly (readonly string[])[],
+): Promise<readonly (QualifiedTable & TableSize)[]> {
+  try {
+    return await sql.transaction((each) => each.query(SIZES_SQL, names), { lockTimeoutMs: LOCK_WAIT_MS })
+  } catch (error) {
+    if (isRowcastError(error, 'SOURCE_LOCK_TIMEOUT')) return []
+    throw error
+  }
 }
 
 const SERVER_SQL = `
@@ -88,15 +109,28 @@ const SERVER_SQL = `
                         ELSE pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint END)), '[]')
             FROM pg_replication_slots WHERE NOT active) AS "idleSlots"`
 
-/** Partitions count with their table. */
-const TABLES_SQL = `
-  WITH wanted AS (
+/** The wanted tables, and each with its partitions as `members`; pg_partition_tree would wait for locks. */
+const MEMBERS_SQL = `
+  WITH RECURSIVE wanted AS (
     SELECT c.oid, n.nspname, c.relname FROM unnest($1::text[], $2::text[]) AS name(nspname, relname)
       JOIN pg_namespace n ON n.nspname = name.nspname
       JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = name.relname AND c.relkind IN ('r', 'p')
-  ), members AS (
-    SELECT w.oid AS root, coalesce(t.relid, w.oid) AS oid FROM wanted w LEFT JOIN pg_partition_tree(w.oid) t ON true
-  )
+  ), members(root, oid) AS (
+    SELECT w.oid, w.oid FROM wanted w
+    UNION
+    SELECT m.root, i.inhrelid FROM members m JOIN pg_class c ON c.oid = m.oid AND c.relkind = 'p'
+      JOIN pg_inherits i ON i.inhparent = m.oid
+  )`
+
+const SIZES_SQL = `${MEMBERS_SQL}
+  SELECT w.nspname::text AS "schema", w.relname::text AS "table",
+         coalesce(sum(CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_relation_size(c.reltoastrelid) END), 0)::float8 AS "toastBytes",
+         coalesce(sum(pg_relation_size(c.oid)), 0)::float8 AS "heapBytes"
+    FROM wanted w JOIN members m ON m.root = w.oid JOIN pg_class c ON c.oid = m.oid
+   GROUP BY 1, 2`
+
+/** Partitions count with their table. */
+const TABLES_SQL = `${MEMBERS_SQL}
   SELECT w.nspname::text AS "schema", w.relname::text AS "table",
          EXISTS (SELECT FROM pg_index i WHERE i.indrelid = w.oid AND i.indisprimary) AS "hasPrimaryKey",
          has_table_privilege(w.oid, 'SELECT') AND has_schema_privilege(w.nspname, 'USAGE') AS "maySelect",
@@ -105,8 +139,6 @@ const TABLES_SQL = `
             FROM pg_stat_database d WHERE d.datname = current_database()) AS "statisticsDays",
          (SELECT sum(avg_width)::int FROM pg_stats p
            WHERE p.schemaname = w.nspname AND p.tablename = w.relname) AS "rowBytes",
-         coalesce(sum(CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_relation_size(c.reltoastrelid) END), 0)::float8 AS "toastBytes",
-         coalesce(sum(pg_relation_size(c.oid)), 0)::float8 AS "heapBytes",
          (SELECT coalesce(jsonb_agg(jsonb_build_object('name', a.attname, 'type', (
                    WITH RECURSIVE base AS (
                      SELECT a.atttypid AS oid UNION ALL
@@ -114,6 +146,6 @@ const TABLES_SQL = `
                    ) SELECT format_type(base.oid, NULL) FROM base JOIN pg_type t ON t.oid = base.oid AND t.typtype <> 'd'),
                    'isRequired', a.attnotnull) ORDER BY a.attnum), '[]')
             FROM pg_attribute a WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS "columns"
-    FROM wanted w JOIN members m ON m.root = w.oid JOIN pg_class c ON c.oid = m.oid
+    FROM wanted w JOIN members m ON m.root = w.oid
          LEFT JOIN pg_stat_user_tables s ON s.relid = m.oid
    GROUP BY w.oid, w.nspname, w.relname ORDER BY 1, 2`
