@@ -142,4 +142,6 @@ export interface ModelCatalog<Types extends ModelTypeMap = ModelTypeMap> {
   readonly '~types'?: Types
   /** Digits of money after the point, once the database has been asked. Never generated. @default 2 */
   readonly '~moneyScale'?: () => number
+  /** `alwaysRequired` of the config. Never generated. @default false */
+  readonly '~alwaysRequired'?: boolean
 }

@@ -77,6 +77,11 @@ export interface ServiceConfig<
    * @default their own, or the nearest that GraphQL takes and nothing else has: docs/graphql.md
    */
   readonly names?: ChosenNames | undefined
+  /**
+   * Keeps the fields of required Float, DateTime and `@db.Oid` columns required in GraphQL. A value that has no form there (NaN, an infinite
+   * date) then fails its whole row, and the list that the row is in. @default false: such a field is null, with an error
+   */
+  readonly alwaysRequired?: boolean | undefined
   /** Says that everybody who is let in may see every model that has no policy; see `models`. @default false */
   readonly public?: boolean | undefined
   /** Replication slot. ROWCAST_SLOT overrides it. @default `rowcast_` and the database's name */

@@ -37,7 +37,8 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
   const faults = new Faults()
   const fields = fieldsOf(file, faults)
   const isProduction = env['NODE_ENV'] === 'production'
-  const named = withChosenNames(readCatalog(fields['catalog'], faults), fields['names'], faults)
+  const catalog = withRequiredFields(readCatalog(fields['catalog'], faults), fields['alwaysRequired'], faults)
+  const named = withChosenNames(catalog, fields['names'], faults)
   const models = readModels(fields, named, isProduction, faults)
   const graphiql = readGraphiql(fields['graphiql'], env, faults)
   const databaseUrl = readDatabaseUrl(flags.databaseUrl ?? env['DATABASE_URL'], faults)
@@ -75,6 +76,7 @@ export const CONFIG_FIELDS: readonly string[] = [
     'createPrisma',
     'models',
     'names',
+    'alwaysRequired',
     'public',
     'slot',
     'publication',
@@ -134,6 +136,12 @@ function readCatalog(value: unknown, faults: Faults): ModelCatalog {
     return NO_CATALOG
   }
   return value as unknown as ModelCatalog
+}
+
+function withRequiredFields(catalog: ModelCatalog, value: unknown, faults: Faults): ModelCatalog {
+  if (value === undefined || value === false) return catalog
+  if (value !== true) faults.add('CONFIG_BAD_FIELD', '`alwaysRequired` is neither true nor false.')
+  return { ...catalog, '~alwaysRequired': true }
 }
 
 function readDatabaseUrl(value: string | undefined, faults: Faults): string {

@@ -13,7 +13,6 @@ import {
 } from 'graphql'
 import { isExactNumber } from '../catalog/values/exact-json.ts'
 import { isValueDeeper } from '../catalog/values/json-depth.ts'
-import { explainUnrepresentable } from '../catalog/values/unrepresentable-value.ts'
 import { unrepresentableError } from './unrepresentable.ts'
 
 /** Names of the scalars defined here. */
@@ -79,7 +78,7 @@ export const BigIntScalar = new GraphQLScalarType<bigint, string>({
 export const DecimalScalar = new GraphQLScalarType<string, string>({
   name: 'Decimal',
   description:
-    'An exact decimal number, sent as a string such as `"12.50"`, never in exponent form. ' +
+    'An exact decimal number, sent as a string such as `"12.50"`, never in exponent form; `"NaN"` and `"Infinity"` are possible. ' +
     'Accepts a string, or a number of up to 15 significant digits.',
   serialize: (value) => shown('Decimal', () => (hasToFixed(value) ? value.toFixed() : parseDecimal(value))),
   parseValue: parseDecimal,
@@ -181,10 +180,12 @@ function isDay([, yearText, monthText, dayText]: RegExpExecArray): boolean {
   return month >= 1 && month <= 12 && day >= 1 && day <= lastDay
 }
 
-/** `2026-11-23T08:15:30.123Z`. PostgreSQL's years beyond 9999 are no valid Dates here. */
+/** `2026-11-23T08:15:30.123Z`. Infinite dates and years beyond 9999 are no valid Dates, and of those nobody can tell which they were. */
 function isoText(value: unknown, scalar: ScalarName): string {
   if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
-  throw unrepresentableError(`a ${scalar} field`, explainUnrepresentable(value)?.reason ?? 'no-date')
+  const isInvalid = value instanceof Date
+  const reason = scalar === 'Time' ? 'offset-with-seconds' : 'date-out-of-range'
+  throw unrepresentableError(`a ${scalar} field`, isInvalid ? reason : 'wrong-type')
 }
 
 function parseBigInt(value: unknown): bigint {

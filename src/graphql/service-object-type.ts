@@ -1,7 +1,8 @@
 /** Stage 7, graphql. The object type of one model: its visible fields and relations. */
-import type { FieldSpec, ModelCatalog, ModelSpec, RelationSpec } from '../catalog/model-catalog.ts'
+import type { ModelCatalog, ModelSpec, RelationSpec } from '../catalog/model-catalog.ts'
 import { invariant } from '../errors.ts'
 import { graphqlTypeName, visibleFields, visibleRelations } from './field-type.ts'
+import { nullability } from './nullability.ts'
 import { pageArguments, pageOf } from './pagination.ts'
 import { visibleWhere } from './service-queries.ts'
 import type { ServiceBuilder, ServiceModel } from './service-types.ts'
@@ -22,10 +23,10 @@ export function defineObjectType(builder: ServiceBuilder, catalog: ModelCatalog,
           nameOf(field.name),
           t.field({
             type: (field.isList ? [typeName] : typeName) as never,
-            nullable: nullability(field) as never,
+            nullable: nullability(catalog, field, typeName) as never,
             ...(field.documentation === null ? {} : { description: field.documentation }),
             extensions: { [SHOWN_COLUMN]: field.name },
-            resolve: valueResolver(field, typeName) as never,
+            resolve: valueResolver(spec, field, typeName) as never,
           }),
         ] as const
       })
@@ -54,16 +55,6 @@ export function defineObjectType(builder: ServiceBuilder, catalog: ModelCatalog,
       return Object.fromEntries<never>([...fields, ...relations] as never)
     },
   })
-}
-
-/**
- * Null is a Json value: a required column may hold it, and a list may have it among its elements. Of all other types a
- * required column has a value.
- */
-function nullability({ type, kind, isList, isRequired }: FieldSpec) {
-  const isJson = kind === 'scalar' && type === 'Json'
-  if (isList) return { list: false, items: isJson }
-  return isJson || !isRequired
 }
 
 function describeToOne(relation: RelationSpec, target: ModelSpec): string {

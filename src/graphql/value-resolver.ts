@@ -1,15 +1,30 @@
 /** Stage 7, graphql. From a column's value, as Prisma Client has it, to what the field's GraphQL type takes. */
-import type { FieldSpec } from '../catalog/model-catalog.ts'
+import type { FieldSpec, ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyRow } from '../changes/change.ts'
+import { formlessValues } from './nullability.ts'
+import { unrepresentable } from './unrepresentable.ts'
 
-/** Reads a field of a row for a GraphQL type. */
-export function valueResolver(field: FieldSpec, typeName: string): (row: AnyRow) => unknown {
+/** Reads a field of a row for a GraphQL type. What that has no form for is an error with its reason, alone or in a list. */
+export function valueResolver(
+  model: ModelSpec,
+  field: FieldSpec,
+  typeName: string,
+): (row: AnyRow) => unknown {
   const { name } = field
   // GraphQL's ID takes text and whole numbers, but no bigint.
   if (typeName === 'ID' && field.type === 'BigInt') return (row) => row[name]?.toString()
   const scale = scaleOf(field)
   if (scale !== null) return (row) => withScale(row[name], scale)
-  return (row) => row[name]
+  const formless = formlessValues(field, typeName)
+  if (formless === null || formless.includes === null) return (row) => row[name]
+  const { includes, reason } = formless
+  const showOne = (value: unknown) =>
+    includes(value) ? unrepresentable(`${model.name}.${name}`, reason) : value
+  return (row) => {
+    const value = row[name]
+    // GraphQL takes an Error that is returned for one that is thrown, of elements too.
+    return Array.isArray(value) && value.some(includes) ? value.map(showOne) : showOne(value)
+  }
 }
 
 /** Digits after the point of a Decimal column, where the schema says how many; `1.50` is 1.5 to Prisma Client. */

@@ -117,11 +117,20 @@ function isRefusedByScalar(error: GraphQLError): boolean {
   return error.path !== undefined && original instanceof Error && REFUSED_BY_SCALAR.test(original.message)
 }
 
-function unrepresentable({ nodes, path }: GraphQLError): GraphQLError {
+function unrepresentable({ nodes, path, message: refusal }: GraphQLError): GraphQLError {
   const { message, extensions } = toGraphqlError(
-    new RowcastError('GRAPHQL_VALUE_UNREPRESENTABLE', 'The value of a field cannot be shown by its type.'),
+    new RowcastError('GRAPHQL_VALUE_UNREPRESENTABLE', 'The value of a field cannot be shown by its type.', {
+      details: { reason: reasonOf(refusal) },
+    }),
   ) as GraphQLError
   return new GraphQLError(message, { nodes: nodes ?? null, path: path ?? null, extensions })
+}
+
+/** Why graphql-js refuses a value, by the start of its sentence, or its end where that cannot be data. */
+function reasonOf(refusal: string): string {
+  if (/^Float .*: (?:NaN|-?Infinity)$/.test(refusal)) return 'not-finite'
+  if (refusal.startsWith('Int cannot represent non 32-bit')) return 'int-out-of-range'
+  return refusal.startsWith('Enum "') ? 'unknown-label' : 'wrong-type'
 }
 
 function withHttpStatus(error: GraphQLError): GraphQLError {

@@ -140,12 +140,61 @@ test.each(STREAM_TRANSPORTS.map((transport) => [transport.name, transport] as co
     const [json, date, last] = [await stream.next(), await stream.next(), await stream.next()]
     expect([json.errors, json.data]).toMatchObject([[], { userChanged: { new: { settings: null } } }])
     const extensions = date.errors[0]?.extensions
-    expect(extensions).toMatchObject({ code: 'GRAPHQL_VALUE_UNREPRESENTABLE', reason: 'infinite-date' })
+    expect(extensions).toMatchObject({ code: 'GRAPHQL_VALUE_UNREPRESENTABLE', reason: 'date-out-of-range' })
     expect(last.data).toMatchObject({ userChanged: { new: { email: 'after@example.com' } } })
     const cursor = extensions?.['cursor'] ?? (date.data as Payload).userChanged.cursor
     const resumed = await transport.open(running.url, document, { variables: { after: cursor } })
     expect((await resumed.next()).data).toEqual(last.data)
     await resumed.leave()
     await stream.leave()
+  },
+)
+
+test.each(TRANSPORTS.map((transport) => [transport.name, transport] as const))(
+  'NaN and infinite dates in required columns fail their own fields, in a query over %s as in a subscription',
+  async (_, transport) => {
+    await using database = await openDatabase({ migrate: true })
+    await using running = await openService(database)
+    await running.service.rowcast.ready()
+    const [stream] = STREAM_TRANSPORTS
+    if (stream === undefined) throw new Error('There is no transport with streams.')
+    const document = `subscription { userChanged(action: [INSERT, UPDATE]) {
+      new { ...Row } ... on UserUpdated { old { email reputation createdAt updatedAt settings } } } }
+      fragment Row on User { email reputation createdAt updatedAt settings }`
+    const changes = await stream.open(running.url, document)
+    await database.query(`INSERT INTO users (email, reputation, created_at, updated_at, settings)
+      VALUES ('odd@example.com', 'NaN', '-infinity', '12345-01-01', 'null'), ('fine@example.com', 0.5, '2026-01-01', '2026-01-01', '{}')`)
+    const inserted = [await changes.next(), await changes.next()]
+    const { data, errors } = await transport.ask(
+      running.url,
+      '{ users { email reputation createdAt updatedAt settings } }',
+    )
+    const users = (data as { users: readonly Row[] }).users
+    const odd = {
+      email: 'odd@example.com',
+      reputation: null,
+      createdAt: null,
+      updatedAt: null,
+      settings: null,
+    }
+    const rowOf = (answer: { data?: unknown }) => (answer.data as Payload).userChanged.new
+    expect(users).toContainEqual(odd)
+    expect(users).toContainEqual(expect.objectContaining({ email: 'fine@example.com', reputation: 0.5 }))
+    for (const answer of inserted) expect(users).toContainEqual(rowOf(answer))
+    const failures = [
+      ['reputation', 'The value of User.reputation cannot be shown (not-finite).', 'not-finite'],
+      ['createdAt', 'The value of User.createdAt cannot be shown (date-out-of-range).', 'date-out-of-range'],
+      ['updatedAt', 'The value of User.updatedAt cannot be shown (date-out-of-range).', 'date-out-of-range'],
+    ]
+    const told = (list: typeof errors) =>
+      list.map(({ path, message, extensions }) => [path?.at(-1), message, extensions?.['reason']])
+    expect(told(errors)).toEqual(failures)
+    expect(told(inserted.flatMap((answer) => answer.errors))).toEqual(failures)
+    await database.query("UPDATE users SET full_name = 'Odd' WHERE email = 'odd@example.com'")
+    const updated = await changes.next()
+    expect((updated.data as Payload).userChanged).toMatchObject({ old: odd, new: odd })
+    expect(told(updated.errors)).toEqual(expect.arrayContaining(failures))
+    expect(updated.errors).toHaveLength(2 * failures.length)
+    await changes.leave()
   },
 )

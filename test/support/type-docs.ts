@@ -17,6 +17,7 @@ import {
   type UnrepresentableReason,
   UnrepresentableValue,
 } from '../../src/catalog/values/unrepresentable-value.ts'
+import { formlessValues } from '../../src/graphql/nullability.ts'
 
 /** A value of each type in PostgreSQL's text form, such that a special rule of the type shows. */
 const SAMPLES: Readonly<Record<string, string>> = {
@@ -205,6 +206,23 @@ function describeEnum(): readonly string[] {
   ]
 }
 
+/** Each scalar, and its native types that differ, with what its GraphQL type has no form for. */
+function formlessRows(): readonly (readonly string[])[] {
+  const rows = TYPE_TABLE.filter((row) => row.isNative).map(({ scalar, nativeType }) => {
+    const field = { kind: 'scalar', type: scalar, nativeType } as const
+    return [scalar, nativeType, formlessValues(field, scalar)] as const
+  })
+  return rows.flatMap(([scalar, nativeType, formless], index) => {
+    const before = rows[index - 1]
+    if (formless === null || (before?.[0] === scalar && before[2] === formless)) return []
+    const isWhole = rows.every(([other, , values]) => other !== scalar || values === formless)
+    const types = rows.filter(([other, , values]) => other === scalar && values === formless)
+    const named = types.map(([, name]) => `\`@db.${name}\``).join(', ')
+    const field = isWhole ? scalar : `${scalar} ${named}`
+    return nativeType === null ? [] : [[field, formless.examples, `\`${formless.reason}\``]]
+  })
+}
+
 /** The whole page. */
 export function formatTypeDocs(): string {
   const native = TYPE_TABLE.filter((row) => row.isNative)
@@ -259,11 +277,25 @@ ${formatTable(['field', 'in PostgreSQL', 'in the row'], SPECIAL.map(describeSpec
 They never stop the stream. Where Prisma Client refuses the row, the field holds an \`UnrepresentableValue\` with a
 \`reason\` and the nearest JavaScript \`value\`; where it returns an Invalid Date, the field holds one too, and
 \`explainUnrepresentable(date)\` tells the reason. Over GraphQL such a value is an
-error at its field: a nullable field is null then, of a required one the image is, and the subscription goes on.
+error at its field, \`GRAPHQL_VALUE_UNREPRESENTABLE\` with \`extensions.reason\`; the subscription goes on. Where Prisma Client refuses the row, a query fails as a
+whole, and of a required field the row under \`new\` or \`old\` is null.
 
 ${formatTable(
   ['reason', 'means', 'Prisma Client'],
   Object.entries(REASONS).map(([reason, [means, prisma]]) => [`\`${reason}\``, means, prisma]),
 )}
+
+## Values that GraphQL has no form for
+
+Prisma Client returns these, and no GraphQL type shows them. Such a field is null, with the error \`GRAPHQL_VALUE_UNREPRESENTABLE\` and its \`reason\`, in
+queries, under \`new\` and \`old\`, and in keys. GraphQL lets only nullable fields be null, so these fields are nullable also where the
+column is required, and elements of their lists are; a row or a list is never lost for one value.
+
+${formatTable(['field', 'values', 'reason'], formlessRows())}
+
+Code generators make \`number | null\` of a required Float then, and \`string | null\` of a required DateTime. Where a database holds no such values (a CHECK
+constraint sees to it, for instance), \`alwaysRequired: true\` in the config keeps required columns required; a value without a form then fails
+its row, and the list that the row is in. A \`Decimal\` shows \`"NaN"\` and \`"Infinity"\` as these words. With a builder of your own your fields are
+as nullable as you make them: the key alone is rowcast’s.
 `
 }

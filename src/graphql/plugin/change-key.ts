@@ -5,6 +5,7 @@ import type { FieldSpec, ModelCatalog, ModelSpec } from '../../catalog/model-cat
 import type { AnyRow } from '../../changes/change.ts'
 import { graphqlTypeName, keyFields } from '../field-type.ts'
 import { namesWithoutIdentity } from '../names.ts'
+import { nullability } from '../nullability.ts'
 import { hideFields } from '../policy/guard-rows.ts'
 import type { ModelNames } from '../schema-names.ts'
 import { SHOWN_COLUMN } from '../shown-column.ts'
@@ -48,10 +49,10 @@ export function defineKey({
           shownNames.get(nameOf(field)),
           t.field({
             type: type as never,
-            nullable: false,
+            nullable: nullability(catalog, field, type) as never,
             description: field.documentation ?? `\`${field.name}\` of the row.`,
             extensions: { [SHOWN_COLUMN]: field.name },
-            resolve: valueResolver(field, type) as never,
+            resolve: valueResolver(model, field, type) as never,
           }),
         ]),
       ),
