@@ -37,6 +37,8 @@ const FLAG_ALONE = 2
 const RECORD_MESSAGE = 1
 const RECORD_RELATION = 2
 const RECORD_SKIP = 3
+/** Stands right before everything that follows. */
+const FLOOR = { isFinal: false, isAlone: true, endLsn: toLsn(0n) }
 
 /** What stands before the records. */
 export interface EntryHeader {
@@ -189,6 +191,14 @@ export function isReadableEntry({ id, field, value }: RawEntry): boolean {
   } catch {
     return false
   }
+}
+
+/** Everything before it is in a stream that ends with the entry, or floor; a transaction without its commit is not. */
+export function endOfEntry({ id, field, value }: RawEntry): Lsn {
+  const { isFinal, isAlone, endLsn } = field === FLOOR_FIELD ? FLOOR : decodeEntry(id, value)
+  if (isFinal && !isAlone) return endLsn
+  // It ends where the next record begins.
+  return isAlone ? toLsn(id.lsn + 1n) : id.lsn
 }
 
 /** Of the bytes before the checksum and of those after it. */

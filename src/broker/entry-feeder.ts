@@ -16,8 +16,10 @@ import type { SoftDeleteFields } from '../changes/soft-delete.ts'
 import { RowcastError } from '../errors.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
 import type { Message, RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
+import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { type Entry, readRecords } from './entry-codec.ts'
 import { compareEntryIds, type EntryId, laterEntryId } from './entry-id.ts'
+import type { Reading } from './epoch.ts'
 import type { RelationCache } from './relation-cache.ts'
 
 /** Where what was read goes. */
@@ -64,6 +66,16 @@ export class EntryFeeder {
     return this.#position
   }
 
+  /** Everything that commits before it has been read. */
+  get passedLsn(): Lsn {
+    return this.isWithin ? this.#position.lsn : toLsn(this.#position.lsn + 1n)
+  }
+
+  /** Whether a transaction has been read in part. */
+  get isWithin(): boolean {
+    return this.#openLsn !== null
+  }
+
   /** Where reading goes on: after the last entry that was read, or passed over. */
   get readAfter(): EntryId {
     return laterEntryId(this.#position, this.#passed)
@@ -78,10 +90,11 @@ export class EntryFeeder {
    * Forgets a transaction that has not come to its end: it is to be read again from its first entry, and what left of
    * it is known.
    */
-  rewind(): EntryId {
+  rewind(): Reading {
+    const read = this.#position
     if (this.#openLsn !== null) this.#position = this.#positionBefore
     this.#openLsn = null
-    return this.#position
+    return { read, whole: this.#position }
   }
 
   /** What follows belongs to another stream, and comes after `position`. */

@@ -7,13 +7,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { describeError } from '../describe-error.ts'
 import { RowcastError } from '../errors.ts'
-import { toLsn } from '../wire/lsn.ts'
+import { LSN_ZERO, laterLsn, toLsn } from '../wire/lsn.ts'
 import { applyBarrier } from './apply-barrier.ts'
 import { otherDatabase, streamGap } from './broker-faults.ts'
 import { DriftLooks, type DriftLooksOptions } from './drift-looks.ts'
 import { type EntryFeeder, type FeederOutput, feedAll } from './entry-feeder.ts'
 import { compareEntryIds, type EntryId } from './entry-id.ts'
-import { type Epoch, judgePassage } from './epoch.ts'
+import { type Epoch, endOf, goingOn, judgePassage } from './epoch.ts'
 import type { EpochStore } from './epoch-store.ts'
 import { ModelGate, type ModelGateOptions } from './model-gate.ts'
 import type { RedisConnection } from './redis-connection.ts'
@@ -111,7 +111,7 @@ export class EpochFollower {
   }
 
   async #lookAtEpochs(connection: RedisConnection): Promise<void> {
-    const epochs = await this.#options.store.readAll(connection)
+    const epochs = await this.#options.store.readFrom(connection, this.#epoch?.id ?? null)
     if (epochs.length === 0) await this.#checkIsNoStrangers(connection)
     const known = epochs.findIndex(({ id }) => id === this.#epoch?.id)
     const news = known < 0 ? epochs.slice(-1) : epochs.slice(known + 1)
@@ -162,18 +162,17 @@ export class EpochFollower {
       }
       if (mark !== null) await this.#hear(connection, reader, mark)
       if (!this.#gate.isOpen) return
-      if (entries.length === 0) this.#passAll(feeder)
+      if (entries.length === 0) this.#isFollowing = true
+      this.#pass(feeder)
       this.#options.onProgress()
     }
   }
 
-  /** Nothing is left of what stood before the mark that was heard last, if the entry it counts on was there. */
-  #passAll(feeder: EntryFeeder): void {
-    this.#isFollowing = true
-    const passedLsn = this.#signal.passedAt(feeder.position)
-    if (passedLsn === null) return
+  /** Nothing is left of what stood before the last entry, nor before the mark that was heard last, if its entry was there. */
+  #pass(feeder: EntryFeeder): void {
+    const passedLsn = laterLsn(feeder.passedLsn, this.#signal.passedAt(feeder.position) ?? LSN_ZERO)
     this.#options.bus.passed(passedLsn)
-    this.#drifts.reaches(passedLsn)
+    if (!feeder.isWithin) this.#drifts.reaches(passedLsn)
   }
 
   async #hear(connection: RedisConnection, reader: StreamReader, mark: Mark): Promise<void> {
@@ -186,14 +185,13 @@ export class EpochFollower {
     const known = this.#epoch
     const feeder = this.#feeder
     if (known !== null && feeder !== null) {
-      if (this.#gate.isOpen) await this.#drain(connection, { epoch: known, feeder, end: endOf(known, epoch) })
+      if (await this.#isGateOpen(connection))
+        await this.#drain(connection, { epoch: known, feeder, end: endOf(known, epoch) })
       const passage = judgePassage(known, feeder.rewind(), epoch)
       if (passage.kind === 'go-on') {
         this.#adopt(epoch)
         feeder.begin(epoch, passage.position)
-        const { systemId, timeline, serverLsn } = epoch
-        const floorLsn = toLsn(passage.position.lsn + 1n)
-        this.#options.bus.open({ systemId, timeline, isFirst: false, floorLsn, serverLsn })
+        this.#options.bus.open(goingOn(epoch, passage.position))
         return
       }
       this.#adopt(epoch)
@@ -286,9 +284,4 @@ interface Rest {
   readonly epoch: Epoch
   readonly feeder: EntryFeeder
   readonly end: EntryId | null
-}
-
-/** Where an epoch ends, as far as the next one says it. */
-function endOf(known: Epoch, next: Epoch): EntryId | null {
-  return next.previous?.id === known.id ? next.previous.end : null
 }

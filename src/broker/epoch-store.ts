@@ -2,14 +2,14 @@
 
 import { randomUUID } from 'node:crypto'
 import { RowcastError } from '../errors.ts'
-import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
-import { isReadableEntry } from './entry-codec.ts'
+import { LSN_ZERO, type Lsn, laterLsn } from '../wire/lsn.ts'
+import { endOfEntry, isReadableEntry } from './entry-codec.ts'
 import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
 import { type Epoch, formatEpoch, parseEpoch } from './epoch.ts'
 import { formatMark, type MarkContent, parseMark } from './mark.ts'
 import { type RedisConnection, sendTransaction } from './redis-connection.ts'
 import { type EpochKeys, keysOf, type StreamKeys, streamKeys } from './stream-keys.ts'
-import { FLOOR_FIELD, toLastGeneratedId, toRawEntries } from './stream-reply.ts'
+import { FLOOR_FIELD, type RawEntry, toLastGeneratedId, toRawEntries } from './stream-reply.ts'
 
 /** An epoch and how far it has come. */
 export interface StoredState {
@@ -35,6 +35,8 @@ export class EpochStore {
   readonly #prefix: string | null
   readonly slot: string
   #systemId: string | null = null
+  /** The last of ours that was read, and its id in the stream of epochs: gateways ask every second what followed. */
+  #newest: { readonly id: string; readonly at: string } | null = null
 
   /** @param prefix what all keys begin with; null makes one of the cluster's identifier */
   constructor(prefix: string | null, slot: string) {
@@ -61,9 +63,19 @@ export class EpochStore {
     return `${this.#prefix ?? 'rowcast'}:{${this.slot}}:probe`
   }
 
-  /** All that are known, oldest first. */
-  async readAll(connection: RedisConnection): Promise<readonly Epoch[]> {
-    return (await this.#readEverybodys(connection)).filter((epoch) => this.#isOurs(epoch))
+  /** Oldest first: the known one and those after it; all where it is not there, or was not the last that was read. */
+  async readFrom(connection: RedisConnection, knownId: string | null): Promise<readonly Epoch[]> {
+    const newest = this.#newest
+    const from = newest !== null && newest.id === knownId ? newest.at : '-'
+    const found = await this.#readEverybodys(connection, from)
+    if (from !== '-' && found[0]?.epoch.id !== knownId) {
+      this.#newest = null
+      return this.readFrom(connection, knownId)
+    }
+    const ours = found.filter(({ epoch }) => this.#isOurs(epoch))
+    const last = ours.at(-1)
+    if (last !== undefined) this.#newest = { id: last.epoch.id, at: last.at }
+    return ours.map(({ epoch }) => epoch)
   }
 
   /** The present one; null when there is none. Reads no more of them than it must: taps ask every second. */
@@ -84,13 +96,16 @@ export class EpochStore {
 
   /** Another cluster's identifier, where its epochs stand at our keys; null where none do. */
   async findStranger(connection: RedisConnection): Promise<string | null> {
-    const epochs = await this.#readEverybodys(connection)
-    return epochs.find((epoch) => !this.#isOurs(epoch))?.systemId ?? null
+    const found = await this.#readEverybodys(connection, '-')
+    return found.find(({ epoch }) => !this.#isOurs(epoch))?.epoch.systemId ?? null
   }
 
-  async #readEverybodys(connection: RedisConnection): Promise<readonly Epoch[]> {
-    const entries = toRawEntries(await connection.send(['XRANGE', this.keys.epochs, '-', '+']))
-    return entries.flatMap(({ value }) => parseEpoch(value.toString()) ?? [])
+  async #readEverybodys(connection: RedisConnection, from: string) {
+    const entries = toRawEntries(await connection.send(['XRANGE', this.keys.epochs, from, '+']))
+    return entries.flatMap(({ id, value }) => {
+      const epoch = parseEpoch(value.toString())
+      return epoch === null ? [] : [{ epoch, at: formatEntryId(id) }]
+    })
   }
 
   #isOurs(epoch: Epoch): boolean {
@@ -99,7 +114,7 @@ export class EpochStore {
 
   /** Id of the last entry of an epoch, or its floor; null when Redis does not have the stream. */
   async readLast(connection: RedisConnection, epochId: string): Promise<EntryId | null> {
-    return findLast(connection, this.keys.epoch(epochId))
+    return (await findLast(connection, this.keys.epoch(epochId)))?.id ?? null
   }
 
   /** The present epoch as far as Redis has it; null when it has none. */
@@ -107,15 +122,16 @@ export class EpochStore {
     const epoch = await this.readNewest(connection)
     if (epoch === null) return null
     const keys = this.keys.epoch(epoch.id)
-    const last = await findLast(connection, keys)
+    const found = await findLast(connection, keys)
     const mark = await readMark(connection, keys)
-    if (last === null || mark === null) {
+    if (found === null || mark === null) {
       return { epoch: { ...epoch, isOpen: false }, last: epoch.floor, safeLsn: LSN_ZERO, isWritable: false }
     }
     // A mark whose entry is not there says nothing, and one of a tap that has stood down may come late and be an older one.
     // Up to the last entry there is no doubt.
+    const last = found.id
     const isWhole = compareEntryIds(mark.last, last) <= 0
-    const safeLsn = isWhole && mark.lsn > last.lsn ? mark.lsn : last.lsn
+    const safeLsn = laterLsn(isWhole ? mark.lsn : LSN_ZERO, endOfEntry(found))
     const newestId = toLastGeneratedId(await connection.send(['XINFO', 'STREAM', keys.changes]))
     return { epoch, last, safeLsn, isWritable: newestId === formatEntryId(last) }
   }
@@ -169,13 +185,13 @@ async function readMark(connection: RedisConnection, { marks }: EpochKeys): Prom
 }
 
 /** The last entry that can be read; null when Redis does not have the stream, or nothing of ours is near its end. */
-async function findLast(connection: RedisConnection, { changes }: EpochKeys): Promise<EntryId | null> {
+async function findLast(connection: RedisConnection, { changes }: EpochKeys): Promise<RawEntry | null> {
   let to = '+'
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const count = String(page === 0 ? 1 : PAGE_COUNT)
     const entries = toRawEntries(await connection.send(['XREVRANGE', changes, to, '-', 'COUNT', count]))
     for (const entry of entries) {
-      if (isReadableEntry(entry)) return entry.id
+      if (isReadableEntry(entry)) return entry
       to = `(${formatEntryId(entry.id)}`
     }
     if (entries.length === 0) return null

@@ -5,8 +5,9 @@
  */
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import type { RelayStart } from '../source/stream-relay.ts'
+import type { StreamStart } from '../source/stream-start.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
-import { compareEntryIds, type EntryId, formatEntryId, parseEntryId } from './entry-id.ts'
+import { compareEntryIds, type EntryId, formatEntryId, laterEntryId, parseEntryId } from './entry-id.ts'
 import { openDocument, sealDocument } from './sealed-document.ts'
 
 /**
@@ -141,21 +142,47 @@ export type Passage =
   | { readonly kind: 'go-on'; readonly position: EntryId }
   | { readonly kind: 'gap'; readonly reason: string }
 
+/** Where a reader stands. */
+export interface Reading {
+  /** The last entry it has read. */
+  readonly read: EntryId
+  /** The same, or where the transaction begins that the entry is a part of: it is read again from there. */
+  readonly whole: EntryId
+}
+
 /** Decides whether a reader has missed something between two epochs. */
-export function judgePassage(known: Epoch, position: EntryId, next: Epoch): Passage {
+export function judgePassage(known: Epoch, { read, whole: position }: Reading, next: Epoch): Passage {
   if (next.kind === 'gap') return { kind: 'gap', reason: next.reason ?? 'unknown' }
   if (next.systemId !== known.systemId) return { kind: 'gap', reason: 'other-cluster' }
   if (next.kind === 'continuous') {
     const { previous } = next
-    const beyond = previous?.id === known.id ? compareEntryIds(position, previous.end) : -1
+    const beyond = previous?.id === known.id ? compareEntryIds(read, previous.end) : -1
     if (beyond < 0) return { kind: 'gap', reason: 'broker-behind' }
     // What it has read beyond the end was written by somebody whom the next epoch does not know.
     if (beyond > 0) return { kind: 'gap', reason: 'timeline-diverged' }
-    return { kind: 'go-on', position: compareEntryIds(position, next.floor) < 0 ? next.floor : position }
+    return { kind: 'go-on', position: laterEntryId(position, next.floor) }
   }
   if (next.timeline !== known.timeline) return { kind: 'gap', reason: 'timeline-unknown' }
   // A commit that begins where the server's WAL ends is not in it.
   if (position.lsn >= next.serverLsn) return { kind: 'gap', reason: 'server-behind' }
   if (compareEntryIds(position, next.floor) < 0) return { kind: 'gap', reason: next.reason ?? 'broker-lost' }
   return { kind: 'go-on', position }
+}
+
+/**
+ * The stream of another epoch, to those who have missed nothing. On another timeline only what stands before its floor is
+ * known to be the same: a mark of the timeline before may have been beyond what the promoted server had, and whoever was
+ * to have what follows there would not get what stands there now.
+ */
+export function goingOn(
+  { systemId, timeline, serverLsn, floor, kind }: Epoch,
+  { lsn }: EntryId,
+): StreamStart {
+  const sharedLsn = kind === 'continuous' ? toLsn(floor.lsn + 1n) : undefined
+  return { systemId, timeline, isFirst: false, floorLsn: toLsn(lsn + 1n), serverLsn, sharedLsn }
+}
+
+/** Where an epoch ends, as far as the next one says it. */
+export function endOf(known: Epoch, next: Epoch): EntryId | null {
+  return next.previous?.id === known.id ? next.previous.end : null
 }

@@ -83,6 +83,11 @@ export class History {
     return laterOf(this.log.newest, this.begun)
   }
 
+  /** The cursor of it. */
+  get liveCursor(): string {
+    return this.newestCursorFrom(this.begun)
+  }
+
   /** The cursor that stands after the newest change: one text for all who ask meanwhile. */
   get newestCursor(): string {
     const { newest } = this.log

@@ -72,12 +72,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     const history = new History(start, this.#createLog(start))
     this.#history = history
     this.#readers = this.#createReaders(history)
-    for (const subscriber of this.#roster.open) {
-      subscriber.skipTo = history.begun
-      subscriber.began = history.begun
-      subscriber.onOpen?.(history)
-      subscriber.onOpen = null
-    }
+    for (const subscriber of this.#roster.open) subscriber.open(history)
   }
 
   publish(part: TransactionPart): void {
@@ -149,10 +144,11 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     this.#roster.add(subscriber)
     this.#observers?.onSubscribed(model, queue)
     if (after === undefined) {
-      subscriber.began = this.#history?.liveFrom ?? null
+      if (this.#history !== null) subscriber.beginLive(this.#history)
       this.#goLive(subscriber)
     } else {
       subscriber.replayOf = account
+      if (cursor !== null) subscriber.startCursor = after
       if (this.#history === null) subscriber.onOpen = (known) => this.#beginAfter(subscriber, cursor, known)
       else this.#beginAfter(subscriber, cursor, this.#history)
     }
@@ -211,7 +207,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
       host: this,
       overflow: request.overflow ?? this.#options.overflow ?? 'end',
       account: request.account ?? null,
-      startCursor: after === AFTER_EARLIEST ? null : (after ?? this.#history?.newestCursor ?? null),
+      startCursor: () => subscriber.startCursor,
       newestCursor: () => this.#newestCursorOf(subscriber),
       onEnd: (error) => {
         onEnd()

@@ -21,7 +21,7 @@ export interface SubscriptionQueueOptions {
   /** Of the client. */
   readonly account: Account | null
   /** Where the subscription begins, for a consumer that never took anything; null when that is not known. */
-  readonly startCursor: string | null
+  readonly startCursor?: (() => string | null) | undefined
   /** Where the newest change stands that the subscription has been asked about; null while it is behind. */
   readonly newestCursor?: (() => string | null) | undefined
   /** Called once, whoever ends the queue; with the error, if it is one. */

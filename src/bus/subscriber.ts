@@ -68,6 +68,8 @@ export class Subscriber {
   readonly isObserver: boolean
   /** Where it begins: changes up to here were before it. Null until that is known. */
   began: ChangePosition | null = null
+  /** The same as a cursor, of the epoch it began in; null for one that wants all there is. */
+  startCursor: string | null = null
   /** Changes up to here are not for it. */
   skipTo: ChangePosition | null
   phase: Phase = WAITING
@@ -97,6 +99,20 @@ export class Subscriber {
     this.#actions = options.actions
     this.#shareKey = shareKeyOf(options)
     this.#onBehind = options.onBehind
+  }
+
+  /** The stream that it waited for has begun. */
+  open(known: History): void {
+    this.skipTo = known.begun
+    if (this.onOpen === null) this.beginLive(known)
+    this.onOpen?.(known)
+    this.onOpen = null
+  }
+
+  /** It begins with what commits from now on. */
+  beginLive(known: History): void {
+    this.began = known.liveFrom
+    this.startCursor = known.liveCursor
   }
 
   /** It has caught up with its cursor, or has ended. */

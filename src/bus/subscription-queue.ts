@@ -278,7 +278,7 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
 
   /** Asked for in an emergency only: a text for each delivery would cost more than the delivery. */
   #lastTakenCursor(): string | null {
-    if (this.#lastTransaction === null) return this.#options.startCursor
+    if (this.#lastTransaction === null) return this.#options.startCursor?.() ?? null
     const { epoch, commitLsn } = this.#lastTransaction
     return formatCursor(epoch, commitLsn, this.#lastIndex)
   }

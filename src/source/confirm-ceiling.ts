@@ -6,7 +6,7 @@
  * What the slot holds for it is bounded: a barrier is renewed when enough WAL has passed since the last one, and given up
  * where none can be written. Without one, the process that starts next ends all cursors from before its start.
  */
-import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+import { LSN_ZERO, type Lsn, laterLsn } from '../wire/lsn.ts'
 
 /** WAL since the last barrier at which a look writes another one; a quiet server gets none. */
 const RENEW_BYTES = 256 * 1024
@@ -36,6 +36,8 @@ export class ConfirmCeiling {
   #safe: Lsn = LSN_ZERO
   #confirmed: Lsn = LSN_ZERO
   #isGivenUp = false
+  /** How far the stream was when a look was last called for before its turn. */
+  #urgedAt: Lsn = LSN_ZERO
 
   constructor({ bytesMax = Number.POSITIVE_INFINITY, isFailover = false }: CeilingOptions = {}) {
     const renewBytes = isFailover ? RENEW_BYTES_FAILOVER : RENEW_BYTES
@@ -59,9 +61,11 @@ export class ConfirmCeiling {
     return !this.#isKnown || this.#safe - this.#good >= this.#renewBytes
   }
 
-  /** Whether that look is not to wait for its turn. */
-  get isUrgent(): boolean {
-    return this.#safe - this.#good >= this.#earlyBytes
+  /** Whether that look is not to wait for its turn; once for so much WAL, whatever comes of the look. */
+  takeUrgency(): boolean {
+    if (this.#safe - laterLsn(this.#good, this.#urgedAt) < this.#earlyBytes) return false
+    this.#urgedAt = this.#safe
+    return true
   }
 
   /** The slot sends from `confirmed` on; whether a barrier is among that is not known. */
@@ -69,6 +73,7 @@ export class ConfirmCeiling {
     this.#good = confirmed
     this.#confirmed = confirmed
     this.#safe = confirmed
+    this.#urgedAt = LSN_ZERO
     this.#isKnown = false
     this.#isGivenUp = false
   }

@@ -19,8 +19,8 @@ export function createConfirm({ position, logger, look }: ConfirmNewsOptions): (
   let wasGivenUp = false
   return () => {
     const confirmed = position.confirm()
-    const { isUrgent, isGivenUp } = position.ceiling
-    if (isUrgent) look()
+    const { isGivenUp } = position.ceiling
+    if (position.ceiling.takeUrgency()) look()
     if (isGivenUp && !wasGivenUp) {
       logger.warn(
         'The slot no longer waits for a look at the catalog: the process that starts next may end all cursors.',

@@ -237,6 +237,26 @@ describe('entries', () => {
     expect(later.map((entry) => feeder.follows(entry))).toEqual([true, true, false])
   })
 
+  it('tell how far reading is, on a stream that never pauses: all of a transaction only with its last entry', async () => {
+    const messages = encode([
+      relation(TAGS, 'Tag'),
+      ...transactionOf(1, ['row']),
+      ...transactionOf(2, ['row', 'row', 'row']),
+    ])
+    const { entries, relations } = build(messages, 2)
+    const states = []
+    for (const count of [1, 2, 3]) {
+      const { feeder } = await feed(entries.slice(0, count), relations)
+      states.push([feeder.passedLsn, feeder.isWithin])
+    }
+    const [first, , last] = entries.map(({ id }) => id.lsn)
+    expect(states).toEqual([
+      [(first ?? 0n) + 1n, false],
+      [last, true],
+      [(last ?? 0n) + 1n, false],
+    ])
+  })
+
   it('are read by what they say of their relation, whatever the catalog has said in between', async () => {
     const renamed: MessageSpec = {
       ...{

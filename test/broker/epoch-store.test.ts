@@ -27,14 +27,57 @@ async function safeAround(slot: string, late: { lsn: Lsn; last: { lsn: Lsn; sequ
   }
 }
 
-describe.skipIf(NO_REDIS !== null)('up to the last entry there is no doubt', () => {
+describe.skipIf(NO_REDIS !== null)('up to the end of the last entry there is no doubt', () => {
   it('where a mark comes late that is older', async () => {
     const late = { lsn: FIRST, last: EPOCH.floor }
-    expect(await safeAround('older', late)).toEqual([END, SECOND])
+    expect(await safeAround('older', late)).toEqual([END, END])
   })
 
   it('where a mark counts on an entry that is not there', async () => {
     const late = { lsn: toLsn(500n), last: { lsn: toLsn(400n), sequence: 0 } }
-    expect(await safeAround('absent', late)).toEqual([END, SECOND])
+    expect(await safeAround('absent', late)).toEqual([END, END])
+  })
+})
+
+describe.skipIf(NO_REDIS !== null)('epochs', () => {
+  it('are read from the known one on, and all of them where it is not there any more', async () => {
+    await using redis = await openRedis()
+    const connection = await openRedisConnection({ url: redis.url, name: 'epochs' })
+    const asked: string[] = []
+    const watched: typeof connection = {
+      ...connection,
+      send(args) {
+        asked.push(String(args[2]))
+        return connection.send(args)
+      },
+    }
+    const store = await createEpoch(connection, 'epochs')
+    const begin = (id: string) => {
+      const epoch = { ...EPOCH, id }
+      return store.create(
+        connection,
+        epoch,
+        { lsn: FIRST, last: EPOCH.floor, writer: 'tap', tables: null },
+        1,
+      )
+    }
+    const idsFrom = async (known: string | null) => {
+      asked.length = 0
+      return (await store.readFrom(watched, known)).map(({ id }) => id)
+    }
+    await begin('two')
+    expect([await idsFrom(null), asked]).toEqual([['one', 'two'], ['-']])
+    await begin('three')
+    expect(await idsFrom('two')).toEqual(['two', 'three'])
+    expect(asked).not.toContain('-')
+    expect(await idsFrom('three')).toEqual(['three'])
+    expect(asked).not.toContain('-')
+    // It asks about one that it has not entered.
+    expect([await idsFrom('two'), asked]).toEqual([['one', 'two', 'three'], ['-']])
+    await connection.send(['XTRIM', store.keys.epochs, 'MAXLEN', '0'])
+    expect(await idsFrom('three')).toEqual([])
+    await begin('four')
+    expect(await idsFrom('three')).toEqual(['four'])
+    connection.destroy()
   })
 })

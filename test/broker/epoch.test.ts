@@ -210,6 +210,16 @@ describe('judgePassage', () => {
       { kind: 'gap', reason: 'broker-behind' },
     ],
   ] as const)('a reader that %s', (_, position, present, passage) => {
-    expect(judgePassage(epoch(), position, present)).toEqual(passage)
+    expect(judgePassage(epoch(), { read: position, whole: position }, present)).toEqual(passage)
+  })
+
+  it('a reader that stands within a transaction goes on before it, if it has read all there is of it', () => {
+    const promoted = (end: EntryId) =>
+      next({ kind: 'continuous', timeline: 2, previous: { id: 'one', end }, floor: at(399, INDEX_AFTER_ALL) })
+    const reading = { read: at(400, 2), whole: at(300) }
+    const goOn = { kind: 'go-on', position: at(399, INDEX_AFTER_ALL) }
+    expect(judgePassage(epoch(), reading, promoted(at(400, 2)))).toEqual(goOn)
+    const behind = { kind: 'gap', reason: 'broker-behind' }
+    expect(judgePassage(epoch(), reading, promoted(at(400, 3)))).toEqual(behind)
   })
 })

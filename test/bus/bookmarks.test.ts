@@ -57,3 +57,22 @@ it('once the process is beyond it, bookmarks go on', async () => {
   bus.passed(toLsn(1_300n))
   expect(pull?.bookmark?.()).toBe(cursorAt(1_299, INDEX_AFTER_ALL))
 })
+
+it.each([
+  ['a stream that is there', true],
+  ['the stream that is waited for', false],
+])('one that takes nothing of %s is to come back where it began, not before', async (_, isThere) => {
+  const bus = createMemoryBus({ queueLengthMax: 1, log: { bytesMax: 0 } })
+  const start = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(1_000n) }
+  if (isThere) bus.open(start)
+  const slow = bus.subscribe({ model: 'User' })
+  if (!isThere) bus.open(start)
+  const publish = (commit: number) => {
+    const transaction = plainTransaction(commit)
+    const changes = [plainChange({ model: 'User', action: 'INSERT', index: 0, transaction, key: { id: 1 } })]
+    bus.publish({ transaction, changes, isFinal: true, byteLength: 0 })
+  }
+  for (const commit of [100, 1_100, 1_200, 1_300]) publish(commit)
+  const cursor = cursorAt(999, INDEX_AFTER_ALL)
+  await expect(slow.next()).rejects.toMatchObject({ code: 'SUBSCRIBER_TOO_SLOW', details: { cursor } })
+})

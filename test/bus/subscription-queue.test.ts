@@ -17,7 +17,7 @@ function createQueue(options: Partial<SubscriptionQueueOptions & QueueHost> = {}
     ...options,
   }
   const queue = new SubscriptionQueue({
-    ...{ host, overflow: 'end', account: null, startCursor: null, onEnd: () => undefined },
+    ...{ host, overflow: 'end', account: null, onEnd: () => undefined },
     ...options,
   })
   let notices = 0

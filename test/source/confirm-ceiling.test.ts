@@ -39,12 +39,20 @@ describe('the ceiling', () => {
     const ceiling = begun()
     ceiling.raise(at(1))
     ceiling.apply(at(0), at(1.2))
-    expect([ceiling.isDue, ceiling.isUrgent]).toEqual([false, false])
+    expect([ceiling.isDue, ceiling.takeUrgency()]).toEqual([false, false])
     // However much is written between two reports.
     ceiling.apply(at(0), at(2))
-    expect([ceiling.isDue, ceiling.isUrgent]).toEqual([true, false])
+    expect([ceiling.isDue, ceiling.takeUrgency()]).toEqual([true, false])
     ceiling.apply(at(0), at(40))
-    expect([ceiling.isDue, ceiling.isUrgent]).toEqual([true, true])
+    expect([ceiling.isDue, ceiling.takeUrgency()]).toEqual([true, true])
+    // Whatever comes of that look, the next one waits for as much again, or for its turn.
+    ceiling.apply(at(0), at(60))
+    expect(ceiling.takeUrgency()).toBe(false)
+    ceiling.apply(at(0), at(72))
+    expect(ceiling.takeUrgency()).toBe(true)
+    ceiling.raise(at(72))
+    ceiling.apply(at(0), at(104))
+    expect(ceiling.takeUrgency()).toBe(true)
   })
 
   it.each([

@@ -63,17 +63,18 @@ function transactionOf(commitLsn: Lsn, messages: readonly MessageSpec[]): readon
   ]
 }
 
-/** Writes the first batch: tables, relations, entries and a mark; resolves once Redis has it. */
+/** Writes the first batch of an epoch: tables, relations, entries and a mark; resolves once Redis has it. */
 export function writeBatch(
   connection: RedisConnection,
   store: EpochStore,
   tables: readonly ModelTableState[],
   messages: readonly MessageSpec[],
+  { id, floor } = EPOCH,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const keys = store.keys.epoch(EPOCH.id)
+    const keys = store.keys.epoch(id)
     const writer = new StreamWriter({
-      ...{ connection, keys, writerId: 'tap', last: EPOCH.floor },
+      ...{ connection, keys, writerId: 'tap', last: floor },
       onAccepted: () => resolve(),
       onPressure() {},
       onFailure: reject,
@@ -84,7 +85,7 @@ export function writeBatch(
       onEntry: (entry) => writer.addEntry(entry),
       onCommit: (lsn) => writer.addMark(lsn),
     })
-    builder.reset(EPOCH.floor)
+    builder.reset(floor)
     writer.addTables(formatTableStates(tables))
     for (const spec of messages) {
       const bytes = Buffer.from(encodeMessage(spec))
