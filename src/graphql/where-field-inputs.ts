@@ -1,7 +1,17 @@
 /** Stage 7, graphql. The inputs that filter one field: `StringFilter`, `RoleFilter`, `StringListFilter`, `JSONFilter`. */
 import type { EnumRef, InputObjectRef, InputRef, SchemaTypes } from '@pothos/core'
 import type { JsonNullKind } from '../bus/filter/json-null.ts'
-import { EQUALITY, ORDER, type ScalarOperator, type ValueDomain } from '../bus/filter/value-domain.ts'
+import { LIST_OPERATORS } from '../bus/filter/list-operators.ts'
+import {
+  EQUALITY,
+  graphqlOperatorName,
+  JSON_OPERATORS,
+  type OperandShape,
+  ORDER,
+  SCALAR_OPERATORS,
+  type ScalarOperator,
+} from '../bus/filter/operators.ts'
+import type { ValueDomain } from '../bus/filter/value-domain.ts'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { invariant } from '../errors.ts'
 import type { AnyBuilder } from './plugin/shared-change-types.ts'
@@ -20,20 +30,6 @@ type FilterRef = InputObjectRef<SchemaTypes, object>
 /** A type by its name, which Pothos resolves when the schema is built. */
 type NamedType = InputRef<object>
 
-const DESCRIPTIONS: Readonly<Record<ScalarOperator, string>> = {
-  equals: 'The value is this one; null asks for no value, where the field is optional.',
-  not: 'None of these hold; `not: null` asks for any value.',
-  in: 'The value is one of these.',
-  notIn: 'There is a value, and it is none of these.',
-  lt: 'Less than this.',
-  lte: 'At most this.',
-  gt: 'Greater than this.',
-  gte: 'At least this.',
-  contains: 'Has this in it; `%`, `_` and `\\` mean what they mean to LIKE.',
-  startsWith: 'Begins with this; `%`, `_` and `\\` mean what they mean to LIKE.',
-  endsWith: 'Ends with this; `%`, `_` and `\\` mean what they mean to LIKE.',
-}
-
 /** Name of the input for a field. */
 export function fieldFilterName(catalog: ModelCatalog, shape: FieldShape): string {
   const base = shape.domain?.name === 'address' ? 'Address' : shape.typeName
@@ -51,17 +47,18 @@ export function defineFieldFilter(builder: AnyBuilder, name: string, shape: Fiel
 }
 
 function defineScalarFilter(builder: AnyBuilder, name: string, { typeName, domain }: FieldShape): FilterRef {
-  const ref = builder.inputRef<object>(name)
-  const value = typeName as unknown as NamedType
   const operators = operatorsOf(typeName, domain)
-  const mode = operators.includes('contains') ? queryMode(builder) : null
+  const mode = operators.some((operator) => SCALAR_OPERATORS[operator].needs === 'pattern')
+    ? queryMode(builder)
+    : null
+  const ref = builder.inputRef<object>(name)
   ref.implement({
     description: `What a value of type ${typeName} has to be: all that is said has to hold.`,
     fields: (t) => {
       const fields = operators.map((operator) => {
-        const isMany = operator === 'in' || operator === 'notIn'
-        const type = operator === 'not' ? ref : isMany ? [value] : value
-        return [operator, t.field({ type: type as NamedType, description: DESCRIPTIONS[operator] })]
+        const { operand, description } = SCALAR_OPERATORS[operator]
+        const type = operand === 'value or operators' ? ref : typeOf(builder, operand, typeName)
+        return [operator, t.field({ type: type as NamedType, description })]
       })
       const modes = mode && {
         mode: t.field({ type: mode, description: 'Whether upper and lower case differ.' }),
@@ -78,24 +75,21 @@ function operatorsOf(typeName: string, domain: ValueDomain | null): readonly Sca
 }
 
 function defineListFilter(builder: AnyBuilder, name: string, typeName: string): FilterRef {
-  const value = typeName as unknown as NamedType
   const ref = builder.inputRef<object>(name)
   ref.implement({
     description: `What a list of ${typeName} has to be. Exactly one of these.`,
-    fields: (t) => ({
-      has: t.field({ type: value, description: 'Has this value.' }),
-      hasSome: t.field({ type: [value], description: 'Has at least one of these.' }),
-      hasEvery: t.field({ type: [value], description: 'Has all of these.' }),
-      equals: t.field({ type: [value], description: 'Is this list, in this order.' }),
-      isEmpty: t.boolean({ description: 'Has no value, or has one.' }),
-    }),
+    fields: (t) =>
+      Object.fromEntries(
+        Object.entries(LIST_OPERATORS).map(([operator, { operand, description }]) => [
+          operator,
+          t.field({ type: typeOf(builder, operand, typeName), description }),
+        ]),
+      ),
   })
   return ref
 }
 
 function defineJsonFilter(builder: AnyBuilder, name: string): FilterRef {
-  const json = 'JSON' as unknown as NamedType
-  const nullKind = jsonNull(builder)
   const ref = builder.inputRef<object>(name)
   ref.implement({
     description:
@@ -105,26 +99,29 @@ function defineJsonFilter(builder: AnyBuilder, name: string): FilterRef {
         description: 'Names and positions that lead to the value; the whole when left out.',
       }),
       mode: t.field({ type: queryMode(builder), description: 'For the string operators, with `path`.' }),
-      equals: t.field({ type: json, description: 'Is this; null is the null of JSON.' }),
-      not: t.field({ type: json, description: 'Is there, and is not this.' }),
-      equalsNull: t.field({ type: nullKind, description: 'Is this kind of null.' }),
-      notNull: t.field({ type: nullKind, description: 'Is not this kind of null.' }),
-      stringContains: t.string({ description: 'Is a string with this in it.' }),
-      stringStartsWith: t.string({ description: 'Is a string that begins with this.' }),
-      stringEndsWith: t.string({ description: 'Is a string that ends with this.' }),
-      arrayContains: t.field({
-        type: json,
-        description: 'Is an array with this, or with all of this array.',
-      }),
-      arrayStartsWith: t.field({ type: json, description: 'Is an array whose first element is this.' }),
-      arrayEndsWith: t.field({ type: json, description: 'Is an array whose last element is this.' }),
-      lt: t.field({ type: json, description: 'Is a number or string less than this.' }),
-      lte: t.field({ type: json, description: 'Is a number or string at most this.' }),
-      gt: t.field({ type: json, description: 'Is a number or string greater than this.' }),
-      gte: t.field({ type: json, description: 'Is a number or string at least this.' }),
+      ...Object.fromEntries(
+        Object.entries(JSON_OPERATORS).map(([operator, { operand, description }]) => [
+          graphqlOperatorName(operator),
+          t.field({ type: typeOf(builder, operand, 'JSON'), description }),
+        ]),
+      ),
     }),
   })
   return ref
+}
+
+/** The type of what an operator takes, of values of one type. */
+function typeOf(builder: AnyBuilder, operand: OperandShape, typeName: string): NamedType {
+  const types: Readonly<Record<OperandShape, () => unknown>> = {
+    value: () => typeName,
+    'value or operators': () => typeName,
+    values: () => [typeName],
+    text: () => 'String',
+    boolean: () => 'Boolean',
+    json: () => 'JSON',
+    'null kind': () => jsonNull(builder),
+  }
+  return types[operand]() as NamedType
 }
 
 const modes = new WeakMap<AnyBuilder, EnumRef<SchemaTypes, string>>()

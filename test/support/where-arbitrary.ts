@@ -1,7 +1,16 @@
 /** Random filters in Prisma's shape, over the values that a set of rows has and some that it has not. */
 import fc from 'fast-check'
+import { domainOf } from '../../src/bus/filter/field-domain.ts'
 import { hasUnsafe } from '../../src/bus/filter/json-domain.ts'
 import { type Json, jsonKindOf } from '../../src/bus/filter/json-value.ts'
+import { LIST_OPERATORS } from '../../src/bus/filter/list-operators.ts'
+import {
+  JSON_OPERATORS,
+  type JsonOperatorRow,
+  SCALAR_OPERATORS,
+  type ScalarOperator,
+  type ScalarOperatorRow,
+} from '../../src/bus/filter/operators.ts'
 import type { FieldSpec, ModelCatalog, ModelSpec } from '../../src/catalog/model-catalog.ts'
 import { explainUnrepresentable } from '../../src/catalog/values/unrepresentable-value.ts'
 
@@ -25,7 +34,6 @@ export interface WhereSubject {
 
 /** Columns with no comparison of their own in PostgreSQL, or none that a row could answer. */
 const ONLY_NULL_TESTS = new Set(['Xml', 'Timetz'])
-const TEXT_PATTERNS = new Set([null, 'VarChar', 'Char', 'Citext', 'Text', 'Bit', 'VarBit'])
 const CASELESS = new Set(['Bit', 'VarBit'])
 const FALLBACK: Readonly<Record<string, readonly unknown[]>> = {
   String: ['a', 'A', '', '%', '_'],
@@ -105,21 +113,27 @@ function nullOr(field: FieldSpec, operand: fc.Arbitrary<unknown>): fc.Arbitrary<
   return field.isRequired ? operand : fc.oneof({ weight: 5, arbitrary: operand }, fc.constant(null))
 }
 
+/** What an operator of one value is given. */
+function operandOf(
+  name: ScalarOperator,
+  field: FieldSpec,
+  operand: fc.Arbitrary<unknown>,
+): fc.Arbitrary<unknown> {
+  const { needs, operand: shape, toPattern }: ScalarOperatorRow = SCALAR_OPERATORS[name]
+  if (toPattern !== undefined) return patternsOf(operand).filter((text) => !endsEscaped(toPattern(text)))
+  if (shape === 'values') return nullOr(field, fc.array(operand, { maxLength: 3 }))
+  return needs === 'order' ? operand : nullOr(field, operand)
+}
+
 function scalarFilter(subject: WhereSubject, field: FieldSpec): fc.Arbitrary<unknown> {
   if (ONLY_NULL_TESTS.has(field.nativeType ?? '')) return nullTests
   const operand = operandsOf(subject, field)
-  const list = nullOr(field, fc.array(operand, { maxLength: 3 }))
-  const operators: Record<string, fc.Arbitrary<unknown>> = { equals: nullOr(field, operand) }
-  if (field.type !== 'Boolean') Object.assign(operators, { in: list, notIn: list })
-  const isOrdered =
-    field.kind !== 'enum' && !['Boolean', 'Bytes'].includes(field.type) && field.nativeType !== 'Inet'
-  if (isOrdered) for (const name of ['lt', 'lte', 'gt', 'gte']) operators[name] = operand
-  const isText = field.kind === 'scalar' && field.type === 'String' && TEXT_PATTERNS.has(field.nativeType)
-  if (isText) {
-    operators['contains'] = patternsOf(operand)
-    operators['startsWith'] = patternsOf(operand)
-    operators['endsWith'] = patternsOf(operand).filter((pattern) => !endsEscaped(pattern))
-  }
+  const named = domainOf(field, subject.catalog)?.operators ?? []
+  const operators = Object.fromEntries(
+    // `not` nests: withNot has it.
+    named.filter((name) => name !== 'not').map((name) => [name, operandOf(name, field, operand)]),
+  )
+  const isText = named.some((name) => SCALAR_OPERATORS[name].needs === 'pattern')
   const filter = withNot(optionally(operators), nullOr(field, operand))
   const sensitive = fc.oneof(
     { weight: 1, arbitrary: nullOr(field, operand) },
@@ -167,17 +181,12 @@ function listFilter(subject: WhereSubject, field: FieldSpec): fc.Arbitrary<unkno
   )
   const list = fc.oneof(fc.array(operand, { maxLength: 3 }), fc.constantFrom([], ...known))
   if (field.nativeType === 'Json') return list.map((equals) => ({ equals }))
-  const has = operand.map((value) => ({ has: value }))
-  const isEmpty = fc.boolean().map((value) => ({ isEmpty: value }))
-  // Prisma 7.10 sends lists of Bytes as the text of their base64, and so finds nothing.
-  if (field.type === 'Bytes') return fc.oneof(has, isEmpty)
-  return fc.oneof(
-    has,
-    isEmpty,
-    list.map((hasSome) => ({ hasSome })),
-    list.map((hasEvery) => ({ hasEvery })),
-    list.map((equals) => ({ equals })),
-  )
+  const operands = { value: operand, values: list, boolean: fc.boolean() }
+  const one = Object.entries(LIST_OPERATORS)
+    // Prisma 7.10 sends lists of Bytes as the text of their base64, and so finds nothing.
+    .filter(([, row]) => !(field.type === 'Bytes' && row.operand === 'values'))
+    .map(([name, row]) => operands[row.operand].map((given) => ({ [name]: given })))
+  return fc.oneof(...one)
 }
 
 /** Places and values within a document. */
@@ -211,15 +220,15 @@ function jsonFilter({ rows, jsonNulls }: WhereSubject, field: FieldSpec): fc.Arb
     const operand = fc.oneof({ weight: 5, arbitrary: values.filter((value) => value !== null) }, nullsHere)
     return { equals: operand, not: operand }
   }
-  const others = {
-    string_contains: pattern,
-    string_starts_with: pattern,
-    string_ends_with: pattern.filter((text) => !endsEscaped(text)),
-    array_contains: values,
-    array_starts_with: values,
-    array_ends_with: values,
-    ...Object.fromEntries(['lt', 'lte', 'gt', 'gte'].map((name) => [name, ordered])),
-  }
+  const others = Object.fromEntries(
+    (Object.entries(JSON_OPERATORS) as [string, JsonOperatorRow][])
+      // Those of the library that `equality` does not have.
+      .filter(([name, row]) => row.operand !== 'null kind' && name !== 'equals' && name !== 'not')
+      .map(([name, { toPattern, isInOrder }]) => {
+        if (toPattern === undefined) return [name, isInOrder === undefined ? values : ordered]
+        return [name, pattern.filter((text) => !endsEscaped(toPattern(text)))]
+      }),
+  )
   const path = fc.oneof(
     fc.constantFrom(...places.map(([at]) => at)),
     fc.constantFrom([], ['a'], ['0'], ['-1'], [' 1'], ['1x'], ['a', 'b']),

@@ -1,7 +1,9 @@
 /** What the type of a `where` must and must not allow. Compiled by `tsc`, never run. */
 import { expectTypeOf } from 'vitest'
 import { type Post, Prisma, type Team, type User } from '../../prisma/generated/client/client.ts'
-import type { Where } from '../../src/bus/filter/where-type.ts'
+import type { ListOperator } from '../../src/bus/filter/list-operators.ts'
+import type { JsonOperator, ScalarOperator } from '../../src/bus/filter/operators.ts'
+import type { FieldFilter, Where } from '../../src/bus/filter/where-type.ts'
 
 /** All that Prisma's own `where` has, but for relations. */
 export const users: readonly Where<User>[] = [
@@ -24,6 +26,14 @@ export const teams: Where<Team> = { plan: { in: ['FREE', 'TEAM'] }, NOT: [{ plan
 
 expectTypeOf<keyof Where<Team>>().toEqualTypeOf<
   'id' | 'name' | 'slug' | 'plan' | 'createdAt' | 'AND' | 'OR' | 'NOT'
+>()
+
+// The types have the operators of the tables, and no others. `equalsNull` and `notNull` are GraphQL's.
+type Objects<Filter> = Exclude<Filter, string | number | null | readonly unknown[]>
+expectTypeOf<keyof Objects<FieldFilter<string>>>().toEqualTypeOf<ScalarOperator | 'mode'>()
+expectTypeOf<keyof Objects<FieldFilter<string[]>>>().toEqualTypeOf<ListOperator>()
+expectTypeOf<keyof Objects<FieldFilter<Prisma.JsonValue>>>().toEqualTypeOf<
+  Exclude<JsonOperator, 'equalsNull' | 'notNull'> | 'path' | 'mode'
 >()
 
 /** A mistake per line. */

@@ -1,6 +1,7 @@
 /** Stage 6, bus. How dates and times are compared: by the millisecond, infinities beyond all others. */
 import { explainUnrepresentable } from '../../catalog/values/unrepresentable-value.ts'
-import { ORDER, type ValueDomain } from './value-domain.ts'
+import { ORDER } from './operators.ts'
+import type { ValueDomain } from './value-domain.ts'
 
 const DAY_MS = 86_400_000
 /** RFC 3339, as the DateTime scalar takes it. */

@@ -4,8 +4,9 @@ import { MONEY_SCALE_DEFAULT } from '../../catalog/values/decimal-codecs.ts'
 import { explainUnrepresentable } from '../../catalog/values/unrepresentable-value.ts'
 import { DATE_TIME_DOMAINS } from './date-time-domains.ts'
 import { createMoneyDomain, NUMBER_DOMAINS } from './number-domains.ts'
+import { EQUALITY } from './operators.ts'
 import { TEXT_DOMAINS } from './text-domains.ts'
-import { EQUALITY, type ValueDomain } from './value-domain.ts'
+import type { ValueDomain } from './value-domain.ts'
 
 const BOOLEAN_DOMAIN: ValueDomain<boolean> = {
   name: 'boolean',

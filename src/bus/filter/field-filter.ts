@@ -5,11 +5,12 @@ import { allOf, type Condition, NEVER, negate } from './condition.ts'
 import type { FilterBudget } from './filter-budget.ts'
 import { type FilterObject, isFilterObject } from './filter-object.ts'
 import { isPattern } from './like-pattern.ts'
+import { type OrderTest, SCALAR_OPERATORS, type ScalarOperator, type ScalarOperatorRow } from './operators.ts'
 import { outcomeOf, UNKNOWN } from './outcome.ts'
-import { LIKE_FORMS, patternTest } from './pattern-filter.ts'
+import { patternTest } from './pattern-filter.ts'
 import type { Preparation } from './prepared-values.ts'
 import { lowerCase } from './text-order.ts'
-import type { PatternText, ScalarOperator, ValueDomain } from './value-domain.ts'
+import type { PatternText, ValueDomain } from './value-domain.ts'
 
 /** What the filters of a field are parsed with. */
 export interface FieldContext {
@@ -21,15 +22,6 @@ export interface FieldContext {
 /** One field's filter, with the mode it is read in. */
 interface Reading extends FieldContext {
   readonly isInsensitive: boolean
-}
-
-type OrderOperator = 'lt' | 'lte' | 'gt' | 'gte'
-
-const IS_IN_ORDER: Readonly<Record<OrderOperator, (order: number) => boolean>> = {
-  lt: (order) => order < 0,
-  lte: (order) => order <= 0,
-  gt: (order) => order > 0,
-  gte: (order) => order >= 0,
 }
 
 /**
@@ -88,23 +80,11 @@ function parseOperator(
 }
 
 function parseLeaf(reading: Reading, operator: ScalarOperator, operand: unknown, path: string): Condition {
-  switch (operator) {
-    case 'equals':
-      return equalTo(reading, operand, path)
-    case 'not':
-      return negate(equalTo(reading, operand, path))
-    case 'in':
-      return oneOf(reading, operand, path)
-    case 'notIn':
-      return negate(oneOf(reading, operand, path))
-    case 'lt':
-    case 'lte':
-    case 'gt':
-    case 'gte':
-      return compared(reading, operator, operand, path)
-    default:
-      return matching(reading, LIKE_FORMS[operator](textOf(operand, path)), path)
-  }
+  const row: ScalarOperatorRow = SCALAR_OPERATORS[operator]
+  if (row.isInOrder !== undefined) return compared(reading, row.isInOrder, operand, path)
+  if (row.toPattern !== undefined) return matching(reading, row.toPattern(textOf(operand, path)), path)
+  const condition = row.operand === 'values' ? oneOf(reading, operand, path) : equalTo(reading, operand, path)
+  return row.isNegated === true ? negate(condition) : condition
 }
 
 function equalTo(reading: Reading, operand: unknown, path: string): Condition {
@@ -149,10 +129,9 @@ function sameAsAny(field: FieldSpec, domain: ValueDomain, values: readonly unkno
   }
 }
 
-function compared(reading: Reading, operator: OrderOperator, operand: unknown, path: string): Condition {
+function compared(reading: Reading, isInOrder: OrderTest, operand: unknown, path: string): Condition {
   const domain = readingDomain(reading)
   const bound = parseValue(reading, operand, path)
-  const isInOrder = IS_IN_ORDER[operator]
   const { isCostly = false } = domain
   return {
     kind: 'test',

@@ -2,7 +2,8 @@
 import { exactJsonOf, isUnsafe } from '../../catalog/values/exact-json.ts'
 import { isFilterObject } from './filter-object.ts'
 import type { Json } from './json-value.ts'
-import { EQUALITY, type ValueDomain } from './value-domain.ts'
+import { EQUALITY } from './operators.ts'
+import type { ValueDomain } from './value-domain.ts'
 
 const DEPTH_MAX = 64
 

@@ -18,8 +18,18 @@ import {
   jsonKindOf,
   listContains,
 } from './json-value.ts'
+import {
+  graphqlOperatorName,
+  isOperator,
+  JSON_OPERATORS,
+  type JsonOperator,
+  type JsonOperatorRow,
+  type LikeForm,
+  type OrderTest,
+  operatorNames,
+} from './operators.ts'
 import { NULL, type Outcome, outcomeOf, UNKNOWN } from './outcome.ts'
-import { LIKE_FORMS, patternTest } from './pattern-filter.ts'
+import { patternTest } from './pattern-filter.ts'
 import { compareCodePoints, lowerCase } from './text-order.ts'
 
 /** What the filter of one Json field is parsed with. */
@@ -40,25 +50,11 @@ interface Reading extends JsonContext {
 /** What stands at the path: undefined where nothing does, or the column is NULL. */
 type JsonTest = (value: Json | undefined) => Outcome
 
-const PATTERN: Readonly<Record<string, (text: string) => string>> = {
-  string_contains: LIKE_FORMS.contains,
-  string_starts_with: LIKE_FORMS.startsWith,
-  string_ends_with: LIKE_FORMS.endsWith,
-}
-const IS_IN_ORDER: Readonly<Record<string, (order: number) => boolean>> = {
-  lt: (order) => order < 0,
-  lte: (order) => order <= 0,
-  gt: (order) => order > 0,
-  gte: (order) => order >= 0,
-}
-const OPERATORS = [
-  ...['path', 'mode', 'equals', 'not', 'equalsNull', 'notNull', ...Object.keys(PATTERN)],
-  ...['array_contains', 'array_starts_with', 'array_ends_with', ...Object.keys(IS_IN_ORDER)],
-]
+/** What a filter of Json may have: its operators, and how they are to be read. */
+const KEYS = ['path', 'mode', ...operatorNames(JSON_OPERATORS)].join(', ')
 
-/** In GraphQL, names are written in camel case: `stringContains`. */
-const BY_GRAPHQL_NAME: ReadonlyMap<string, string> = new Map(
-  OPERATORS.map((name) => [name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()), name]),
+const BY_GRAPHQL_NAME: ReadonlyMap<string, JsonOperator> = new Map(
+  operatorNames(JSON_OPERATORS).map((name) => [graphqlOperatorName(name), name]),
 )
 
 /**
@@ -83,34 +79,30 @@ export function parseJsonFilter(context: JsonContext, input: unknown, at: string
 }
 
 function parseOperator(reading: Reading, operator: string, operand: unknown, at: string): Condition {
-  switch (operator) {
-    case 'equals':
-      return equalTo(reading, operand, at)
-    case 'not':
-      return negate(equalTo(reading, operand, at))
-    case 'equalsNull':
-      return equalToNull(reading, parseNullKind(operand, at), at)
-    case 'notNull':
-      return negate(equalToNull(reading, parseNullKind(operand, at), at))
-    case 'array_contains': {
-      const part = parseJsonOperand(reading.budget, operand, at)
-      const cost = costOfPart(part, at)
-      const prepare = (list: Json) => createJsonList(list as readonly Json[])
-      const check = (list: unknown) => outcomeOf(listContains(list as JsonList, part))
-      return typed(reading, { kind: 'array', at, cost, name: 'as a set', prepare, check })
-    }
-    case 'array_starts_with':
-    case 'array_ends_with': {
-      const wanted = parseJsonOperand(reading.budget, operand, at)
-      const index = operator === 'array_starts_with' ? 0 : -1
-      const check = (list: unknown) => elementIs((list as readonly Json[]).at(index), wanted)
-      return typed(reading, { kind: 'array', at, check })
-    }
-    default:
-      if (Object.hasOwn(PATTERN, operator)) return matching(reading, operator, operand, at)
-      if (Object.hasOwn(IS_IN_ORDER, operator)) return compared(reading, operator, operand, at)
-      throw badFilter(at, 'Json has no such operator.', `Use ${OPERATORS.join(', ')}.`)
+  if (!isOperator(JSON_OPERATORS, operator)) throw badFilter(at, 'Json has no such operator.', `Use ${KEYS}.`)
+  const row: JsonOperatorRow = JSON_OPERATORS[operator]
+  const { isInOrder, toPattern, elementAt } = row
+  if (toPattern !== undefined) return matching(reading, toPattern, operand, at)
+  if (isInOrder !== undefined) return compared(reading, isInOrder, operand, at)
+  if (elementAt !== undefined) {
+    const wanted = parseJsonOperand(reading.budget, operand, at)
+    const check = (list: unknown) => elementIs((list as readonly Json[]).at(elementAt), wanted)
+    return typed(reading, { kind: 'array', at, check })
   }
+  if (operator === 'array_contains') return containing(reading, operand, at)
+  const condition =
+    row.operand === 'null kind'
+      ? equalToNull(reading, parseNullKind(operand, at), at)
+      : equalTo(reading, operand, at)
+  return row.isNegated === true ? negate(condition) : condition
+}
+
+function containing(reading: Reading, operand: unknown, at: string): Condition {
+  const part = parseJsonOperand(reading.budget, operand, at)
+  const cost = costOfPart(part, at)
+  const prepare = (list: Json) => createJsonList(list as readonly Json[])
+  const check = (list: unknown) => outcomeOf(listContains(list as JsonList, part))
+  return typed(reading, { kind: 'array', at, cost, name: 'as a set', prepare, check })
 }
 
 function equalTo(reading: Reading, operand: unknown, at: string): Condition {
@@ -149,13 +141,13 @@ function elementIs(value: Json | undefined, wanted: Json): Outcome {
   return value === undefined ? NULL : outcomeOf(isSameValue(value, wanted))
 }
 
-function matching(reading: Reading, operator: string, operand: unknown, at: string): Condition {
+function matching(reading: Reading, toPattern: LikeForm, operand: unknown, at: string): Condition {
   const { isInsensitive, path } = reading
   if (typeof operand !== 'string') throw badFilter(at, 'takes text.', 'Give text.')
   if (isInsensitive && path === null) {
     throw badFilter(at, 'PostgreSQL has no lower() of jsonb.', 'Add `path: []`.')
   }
-  const pattern = PATTERN[operator]?.(operand) ?? ''
+  const pattern = toPattern(operand)
   const { test, cost } = patternTest(isInsensitive ? lowerCase(pattern) : pattern, at)
   const prepare = (value: Json) => {
     // Without a path Prisma matches the document's text, which has the quotes of the string.
@@ -166,8 +158,7 @@ function matching(reading: Reading, operator: string, operand: unknown, at: stri
   return typed(reading, { kind: 'string', cost, at, name, prepare, check: (text) => test(text as string) })
 }
 
-function compared(reading: Reading, operator: string, operand: unknown, at: string): Condition {
-  const isInOrder = IS_IN_ORDER[operator] ?? (() => false)
+function compared(reading: Reading, isInOrder: OrderTest, operand: unknown, at: string): Condition {
   if (typeof operand === 'number' && Number.isFinite(operand)) {
     if (isUnsafe(operand)) throw inexactNumber(at)
     const check = (value: unknown) => outcomeOf(isInOrder(compareExactNumber(value, operand)))

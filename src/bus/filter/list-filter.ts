@@ -4,16 +4,12 @@ import { badFilter, shownName } from './bad-filter.ts'
 import type { Condition } from './condition.ts'
 import type { FieldContext } from './field-filter.ts'
 import { isFilterObject } from './filter-object.ts'
+import { LIST_OPERATORS, type ListKeys, type ListOperatorRow } from './list-operators.ts'
+import { isOperator, operatorNames } from './operators.ts'
 import { NULL, outcomeOf, UNKNOWN } from './outcome.ts'
 import { rowKeyOf, type ValueDomain, type ValueKey } from './value-domain.ts'
 
-const OPERATORS = 'equals, has, hasSome, hasEvery, isEmpty'
-
-/** The keys of a row's list, in order and as a set. */
-interface ListKeys {
-  readonly keys: readonly ValueKey[]
-  readonly set: ReadonlySet<ValueKey>
-}
+const OPERATORS = operatorNames(LIST_OPERATORS).join(', ')
 
 /** A test of them, and what it costs. */
 interface KeysTest {
@@ -69,44 +65,35 @@ function costOfValues(count: number): number {
 }
 
 function parseOperator(context: FieldContext, operator: string, operand: unknown, path: string): KeysTest {
-  switch (operator) {
-    case 'has': {
-      const wanted = parseElement(context, operand, path)
-      return { test: ({ set }) => set.has(wanted()), cost: 1 }
-    }
-    case 'hasSome': {
-      const wanted = parseElements(context, operand, path)
-      return { test: ({ set }) => wanted.some((key) => set.has(key())), cost: costOfValues(wanted.length) }
-    }
-    case 'hasEvery': {
-      const wanted = parseElements(context, operand, path)
-      return { test: ({ set }) => wanted.every((key) => set.has(key())), cost: costOfValues(wanted.length) }
-    }
-    case 'equals': {
-      const wanted = parseElements(context, operand, path)
-      return {
-        test: ({ keys }) =>
-          keys.length === wanted.length && keys.every((key, index) => isSameKey(key, wanted[index]?.())),
-        cost: costOfValues(wanted.length),
-      }
-    }
-    case 'isEmpty': {
+  if (!isOperator(LIST_OPERATORS, operator)) {
+    throw badFilter(path, 'a list has no such operator.', `Use one of ${OPERATORS}.`)
+  }
+  const { operand: shape, test }: ListOperatorRow = LIST_OPERATORS[operator]
+  switch (shape) {
+    case 'boolean': {
       if (typeof operand !== 'boolean') throw badFilter(path, 'takes a Boolean.', 'Give true or false.')
-      return { test: ({ keys }) => (keys.length === 0) === operand, cost: 1 }
+      return { test: (list) => test(list, []) === operand, cost: 1 }
     }
-    default:
-      throw badFilter(path, 'a list has no such operator.', `Use one of ${OPERATORS}.`)
+    case 'value': {
+      const wanted = keysOf(context.domain, [parseElement(context, operand, path)])
+      return { test: (list) => test(list, wanted()), cost: 1 }
+    }
+    default: {
+      const elements = parseElements(context, operand, path)
+      const wanted = keysOf(context.domain, elements)
+      return { test: (list) => test(list, wanted()), cost: costOfValues(elements.length) }
+    }
   }
 }
 
-function isSameKey(a: ValueKey, b: ValueKey | undefined): boolean {
-  return a === b || (Number.isNaN(a) && Number.isNaN(b))
+/** The keys of a filter's values, which some values have only once a row is there. */
+function keysOf({ roundLate, keyOf }: ValueDomain, values: readonly unknown[]): () => readonly ValueKey[] {
+  if (roundLate !== undefined) return () => values.map((value) => keyOf(roundLate(value)))
+  const keys = values.map(keyOf)
+  return () => keys
 }
 
-/** The key of a filter's value, which some values have only once a row is there. */
-type WantedKey = () => ValueKey
-
-function parseElements(context: FieldContext, operand: unknown, path: string): readonly WantedKey[] {
+function parseElements(context: FieldContext, operand: unknown, path: string): readonly unknown[] {
   if (!Array.isArray(operand)) {
     const mend =
       operand === null
@@ -119,11 +106,8 @@ function parseElements(context: FieldContext, operand: unknown, path: string): r
   return operand.map((value, index) => parseElement(context, value, `${path}[${index}]`))
 }
 
-function parseElement({ domain }: FieldContext, operand: unknown, path: string): WantedKey {
+function parseElement({ domain }: FieldContext, operand: unknown, path: string): unknown {
   const parsed = operand === null || operand === undefined ? undefined : domain.parse(operand)
   if (parsed === undefined) throw badFilter(path, 'this is no value of the list.', `Give ${domain.wanted}.`)
-  const { roundLate } = domain
-  if (roundLate !== undefined) return () => domain.keyOf(roundLate(parsed))
-  const key = domain.keyOf(parsed)
-  return () => key
+  return parsed
 }

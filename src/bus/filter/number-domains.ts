@@ -1,6 +1,7 @@
 /** Stage 6, bus. How numbers are compared: exactly, NaN equal to itself and above all others, −0 equal to 0. */
 import { Decimal } from '../../catalog/prisma-runtime.ts'
-import { ORDER, type ValueDomain } from './value-domain.ts'
+import { ORDER } from './operators.ts'
+import type { ValueDomain } from './value-domain.ts'
 
 type DecimalValue = InstanceType<typeof Decimal>
 

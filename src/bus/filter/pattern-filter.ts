@@ -9,13 +9,6 @@ import {
 } from './like-pattern.ts'
 import { type Outcome, outcomeOf, UNKNOWN } from './outcome.ts'
 
-/** What `contains` and its siblings are to LIKE. */
-export const LIKE_FORMS = {
-  contains: (text: string) => `%${text}%`,
-  startsWith: (text: string) => `${text}%`,
-  endsWith: (text: string) => `%${text}`,
-} as const
-
 /** Cost of a pattern whose every character is looked for as it is, in terms that compare a value. */
 const PATTERN_COST = 8
 

@@ -1,9 +1,9 @@
 /** Stage 6, bus. How text and what Prisma shows as text is compared. */
 import { parseAddress } from './network-address.ts'
+import { EQUALITY, ORDER, TEXT } from './operators.ts'
 import { compareCodePoints, lowerCase } from './text-order.ts'
-import { EQUALITY, ORDER, type ScalarOperator, type ValueDomain } from './value-domain.ts'
+import type { ValueDomain } from './value-domain.ts'
 
-const PATTERN: readonly ScalarOperator[] = ['contains', 'startsWith', 'endsWith']
 const UUID = /^\{?((?:[0-9a-f]{4}-?){8})\}?$/i
 
 const SPACE = 0x20
@@ -26,7 +26,7 @@ function textDomain(
   const normalize = (value: unknown) => (typeof value === 'string' ? normalText(value) : undefined)
   return {
     name,
-    operators: [...ORDER, ...PATTERN],
+    operators: TEXT,
     wanted: 'text',
     parse: normalize,
     normalize,

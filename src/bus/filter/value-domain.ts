@@ -3,23 +3,10 @@
  * greater. Each type maps a row's values and a filter's onto one normal form, and that onto a key, so that an
  * equality is a look-up.
  */
+import type { ScalarOperator } from './operators.ts'
 
 /** Equal keys mean equal values, within one domain. */
 export type ValueKey = string | number | bigint | boolean
-
-/** The operators of one value; lists and Json have their own. */
-export type ScalarOperator =
-  | 'equals'
-  | 'not'
-  | 'in'
-  | 'notIn'
-  | 'lt'
-  | 'lte'
-  | 'gt'
-  | 'gte'
-  | 'contains'
-  | 'startsWith'
-  | 'endsWith'
 
 /** Text a pattern is matched against. */
 export interface PatternText {
@@ -58,8 +45,3 @@ export function rowKeyOf(domain: ValueDomain, value: unknown): ValueKey | undefi
   const normal = domain.normalize(value)
   return normal === undefined ? undefined : domain.keyOf(normal)
 }
-
-/** Operators of what can be equal. */
-export const EQUALITY: readonly ScalarOperator[] = ['equals', 'not', 'in', 'notIn']
-/** Operators of what has an order. */
-export const ORDER: readonly ScalarOperator[] = [...EQUALITY, 'lt', 'lte', 'gt', 'gte']
