@@ -158,7 +158,10 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
   backlogs(): ReadonlyMap<string, Backlog>
   /** Has the observer told of what happens from now on; for metrics and traces. It must neither wait nor throw. */
   observe(observer: BusObserver): void
-  /** Confirms what was delivered, closes the replication connection, ends all subscriptions. */
+  /**
+   * Confirms what was delivered, closes the replication connection, ends all subscriptions. Those that come later end with
+   * SERVER_STOPPING: a rowcast does not start twice.
+   */
   stop(options?: StopOptions): Promise<void>
 }
 

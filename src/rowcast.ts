@@ -90,9 +90,10 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     log: logBoundsOf(durability.retention),
     models: catalog.models,
     timers: guardTimers(NODE_TIMERS, guard),
+    guard,
   })
   const visibility = new VisibilityGate({ readSnapshot: () => readSnapshot(options.prisma, target) })
-  const hub = createMessageHub(queueLengthMax ?? 65_536)
+  const hub = createMessageHub(queueLengthMax ?? 65_536, guard)
   const registered = new Map<ModelNameOf<Types>, ModelSpec>()
   const registerOptions = new Map<string, RegisterOptions>()
   let source: ChangeReader | null = null
@@ -283,6 +284,9 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
         () => tellsSubscribers && bus.stop(serverStopping),
         () => bus.close(),
         () => hub.close(),
+        // Whoever comes from now on would wait for ever.
+        () => bus.stop(serverStopping),
+        () => hub.stop(() => serverStopping(null)),
       ])
     },
   }

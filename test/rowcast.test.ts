@@ -93,4 +93,15 @@ describe('a rowcast that cannot connect', () => {
     await rowcast.stop()
     expect(rowcast.status().state).toBe('stopped')
   })
+
+  it('ends who comes after it was stopped, with a typed error', async () => {
+    const rowcast = createRowcast({ catalog, connectionString: 'postgresql://app:secret@127.0.0.1:1/shop' })
+    rowcast.register('User')
+    const before = rowcast.subscribe('User')
+    await rowcast.stop()
+    expect(await before.next()).toEqual({ done: true, value: undefined })
+    const stopping = { code: 'SERVER_STOPPING' }
+    await expect(rowcast.subscribe('User').next()).rejects.toMatchObject(stopping)
+    await expect(rowcast.messages().next()).rejects.toMatchObject(stopping)
+  })
 })

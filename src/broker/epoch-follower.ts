@@ -4,6 +4,7 @@
  */
 import type { Buffer } from 'node:buffer'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { TransactionPart } from '../changes/change.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { describeError } from '../describe-error.ts'
 import { RowcastError } from '../errors.ts'
@@ -55,6 +56,8 @@ export class EpochFollower {
   /** Redis has nothing of the slot: it came back empty, or no tap has written yet. */
   #isMissing = false
   #isPreloading = false
+  /** A change was handed on to some subscriptions, and failed before the others had it. */
+  #isTorn = false
 
   constructor(options: EpochFollowerOptions) {
     this.#options = options
@@ -185,17 +188,16 @@ export class EpochFollower {
     const known = this.#epoch
     const feeder = this.#feeder
     if (known !== null && feeder !== null) {
-      if (await this.#isGateOpen(connection))
-        await this.#drain(connection, { epoch: known, feeder, end: endOf(known, epoch) })
+      if (await this.#isGateOpen(connection)) await this.#drain(connection, feeder, endOf(known, epoch))
       const passage = judgePassage(known, feeder.rewind(), epoch)
-      if (passage.kind === 'go-on') {
+      if (passage.kind === 'go-on' && !this.#isTorn) {
         this.#adopt(epoch)
         feeder.begin(epoch, passage.position)
         this.#options.bus.open(goingOn(epoch, passage.position))
         return
       }
       this.#adopt(epoch)
-      this.#startOver(passage.reason)
+      this.#startOver(passage.kind === 'gap' ? passage.reason : 'delivery-failed')
       return
     }
     this.#adopt(epoch)
@@ -210,9 +212,10 @@ export class EpochFollower {
     this.#isFollowing = false
   }
 
-  /** What is left of an epoch that is over. */
-  async #drain(connection: RedisConnection, { epoch, feeder, end }: Rest): Promise<void> {
-    if (!epoch.isOpen) return
+  /** Reads what is left of the present epoch, up to `end`; null: as much as there is. */
+  async #drain(connection: RedisConnection, feeder: EntryFeeder, end: EntryId | null): Promise<void> {
+    const epoch = this.#epoch
+    if (epoch === null || !epoch.isOpen) return
     const reader = this.#readerOf(connection, epoch)
     for (;;) {
       const { entries, damage } = await reader.read(feeder.readAfter, 0)
@@ -223,13 +226,24 @@ export class EpochFollower {
   }
 
   /** Changes are missing: everybody is told, and a new history begins. */
-  #startOver(reason: string, cause?: unknown): void {
+  #startOver(found: string, cause?: unknown): void {
+    const reason = this.#isTorn ? 'delivery-failed' : found
+    this.#isTorn = false
     const error = streamGap(reason)
     const why = cause === undefined ? {} : describeError(cause)
     this.#options.logger.error(error.message, { ...why, code: error.code, reason })
     this.#feeder = null
     this.#isFollowing = false
     this.#options.bus.gap(error)
+  }
+
+  #handOn(part: TransactionPart): void {
+    try {
+      this.#options.bus.publish(part)
+    } catch (error) {
+      this.#isTorn = true
+      throw error
+    }
   }
 
   async #startFresh(
@@ -249,7 +263,7 @@ export class EpochFollower {
     const { bus, onMessage, store } = this.#options
     const feeder = this.#options.createFeeder(
       {
-        publish: (part) => bus.publish(part),
+        publish: (part) => this.#handOn(part),
         onDrift: (model, drift) => this.#gate.onDrift(model, drift),
         onRecovery: (model) => this.#gate.onRecovery(model),
         // What was said before this process came is not for those who listen now.
@@ -277,11 +291,4 @@ export class EpochFollower {
     this.#feeder = feeder
     this.#reader = reader
   }
-}
-
-/** What is left of an epoch that is over; null: as much as there is. */
-interface Rest {
-  readonly epoch: Epoch
-  readonly feeder: EntryFeeder
-  readonly end: EntryId | null
 }

@@ -1,5 +1,8 @@
 /** Beside the spine, bus. Many who end with one signal. */
 
+import type { Guard } from '../guard.ts'
+import { callAll } from './call-all.ts'
+
 /** Those that wait for one signal. */
 interface Waiting {
   readonly callbacks: Set<() => void>
@@ -10,7 +13,8 @@ const waitingFor = new WeakMap<AbortSignal, Waiting>()
 
 /**
  * Calls back when the signal is aborted, at once where it is already; returns what takes that back. All of one signal share one listener, which goes
- * with the last of them: a signal that ends eleven subscriptions is ordinary, and Node.js warns of a leak at eleven.
+ * with the last of them: a signal that ends eleven subscriptions is ordinary, and Node.js warns of a leak at eleven. What a
+ * callback throws keeps none of the others from being called, and ends the process: give it a guarded one.
  */
 export function onAborted(signal: AbortSignal, callback: () => void): () => void {
   if (signal.aborted) {
@@ -25,13 +29,26 @@ export function onAborted(signal: AbortSignal, callback: () => void): () => void
   }
 }
 
+/** Ends it with the signal, if there is one; returns what takes that back. */
+export function endOnAbort(
+  ended: { end(): void },
+  signal: AbortSignal | undefined,
+  guard: Guard,
+): () => void {
+  if (signal === undefined) return () => {}
+  return onAborted(
+    signal,
+    guard.wrap('end with a signal', () => ended.end()),
+  )
+}
+
 function beginWaiting(signal: AbortSignal): Waiting {
   const callbacks = new Set<() => void>()
   const listener = (): void => {
     const called = [...callbacks]
     callbacks.clear()
     endWaiting(signal, waiting)
-    for (const callback of called) callback()
+    callAll(called, (callback) => callback())
   }
   const waiting = { callbacks, listener }
   waitingFor.set(signal, waiting)

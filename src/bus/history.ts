@@ -204,8 +204,14 @@ export class History {
   }
 }
 
+/** What asks for a change before there is a history. */
+export function failWithoutHistory(): never {
+  const reason = 'no stream has begun yet'
+  throw new RowcastError('RESYNC_REQUIRED', 'No stream has begun yet.', { details: { reason } })
+}
+
 /** The end of all that committed before `lsn`. */
-function endBefore(lsn: Lsn): ChangePosition {
+export function endBefore(lsn: Lsn): ChangePosition {
   return { commitLsn: toLsn(lsn - 1n), index: INDEX_AFTER_ALL }
 }
 

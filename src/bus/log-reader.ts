@@ -6,6 +6,7 @@
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
 import { bytesAt, indexAt, modelAt, offsetAfter } from '../changes/change-views.ts'
 import { comparePositions } from '../changes/cursor.ts'
+import { callAll } from './call-all.ts'
 import { Offer } from './match.ts'
 import type { LogEntry, RetainedLog } from './retained-log.ts'
 import type { ReadingPosition, Subscriber } from './subscriber.ts'
@@ -150,10 +151,10 @@ export class LogReader {
       return this.#readOn(model, cohort, slice)
     } catch (error) {
       const failure = error instanceof Error ? error : new Error(String(error))
-      for (const { subscriber } of cohort) {
+      callAll(cohort, ({ subscriber }) => {
         // Ending removes it from here; one that has caught up meanwhile goes on.
         if (this.#members.has(subscriber)) subscriber.queue.end(failure)
-      }
+      })
       return true
     }
   }

@@ -1,6 +1,7 @@
 /** Stage 6, bus. Bounds of the in-process bus, and what holds where nothing is said. */
 import { getHeapStatistics } from 'node:v8'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
+import type { Guard } from '../guard.ts'
 import type { OlderLog, OverflowPolicy } from './bus.ts'
 import type { BusObservers } from './bus-observer.ts'
 import { heldBytesMaxOf } from './holdings.ts'
@@ -30,6 +31,8 @@ export interface MemoryBusOptions {
   readonly observers?: BusObservers | undefined
   /** @default Node.js' own */
   readonly timers?: SliceTimers | undefined
+  /** Of what nobody else could catch. @default it logs nowhere */
+  readonly guard?: Guard | undefined
 }
 
 /** Bounds of what waits in queues. */

@@ -4,14 +4,17 @@
  */
 import type { AnyChange, ChangePosition, TransactionPart } from '../changes/change.ts'
 import { bytesAt } from '../changes/change-views.ts'
-import { type Cursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
-import { RowcastError } from '../errors.ts'
+import { type Cursor, parseCursor } from '../changes/cursor.ts'
+import type { RowcastError } from '../errors.ts'
+import { createGuard, type Guard } from '../guard.ts'
+import { silentLogger } from '../log.ts'
 import type { StreamStart } from '../source/stream-start.ts'
-import { type Lsn, toLsn } from '../wire/lsn.ts'
-import { onAborted } from './abort-listeners.ts'
+import type { Lsn } from '../wire/lsn.ts'
+import { endOnAbort } from './abort-listeners.ts'
 import { AFTER_EARLIEST, type BusSubscription, type ChangeBus, type SubscriptionRequest } from './bus.ts'
 import type { BusObservers } from './bus-observer.ts'
-import { History } from './history.ts'
+import { callAll } from './call-all.ts'
+import { endBefore, failWithoutHistory, History } from './history.ts'
 import { Holdings } from './holdings.ts'
 import { LiveSubscribers } from './live-subscribers.ts'
 import { Offer } from './match.ts'
@@ -38,6 +41,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   nowMs: number
   readonly #options: MemoryBusOptions
   readonly #timers: SliceTimers
+  readonly #guard: Guard
   readonly #observers: BusObservers | undefined
   readonly #roster = new SubscriberRoster()
   readonly #live: LiveSubscribers
@@ -52,6 +56,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   constructor(options: MemoryBusOptions) {
     this.#options = options
     this.#timers = options.timers ?? NODE_TIMERS
+    this.#guard = options.guard ?? createGuard(silentLogger)
     this.#judging = new TurnSlice(this.#timers)
     this.#observers = options.observers
     this.#live = new LiveSubscribers(options.models ?? {})
@@ -71,7 +76,11 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     }
     const history = new History(start, this.#createLog(start))
     this.#history = history
-    this.#readers = this.#createReaders(history)
+    this.#readers = new Readers({
+      ...{ known: history, older: this.#options.older ?? null, timers: this.#timers },
+      pressure: this,
+      onCaughtUp: (subscriber) => this.#goLive(subscriber),
+    })
     for (const subscriber of this.#roster.open) subscriber.open(history)
   }
 
@@ -153,7 +162,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
       else this.#beginAfter(subscriber, cursor, this.#history)
     }
     if (this.#farewell !== null) queue.end(this.#farewell(this.#cursorOf(subscriber)))
-    if (!queue.isEnded && signal !== undefined) forgetSignal = onAborted(signal, () => queue.end())
+    if (!queue.isEnded) forgetSignal = endOnAbort(queue, signal, this.#guard)
     return queue
   }
 
@@ -167,10 +176,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
 
   changeAt(cursor: string): AnyChange | null {
     const parsed = parseCursor(cursor)
-    if (this.#history !== null) return this.#history.changeAt(parsed)
-    throw new RowcastError('RESYNC_REQUIRED', 'No stream has begun yet.', {
-      details: { reason: 'no stream has begun yet' },
-    })
+    return (this.#history ?? failWithoutHistory()).changeAt(parsed)
   }
 
   progress(label: string, cursor: string): ReturnType<ChangeBus['progress']> {
@@ -179,7 +185,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
 
   stop(errorOf: (cursor: string | null) => Error): void {
     this.#farewell = errorOf
-    for (const subscriber of this.#roster.open) subscriber.queue.end(errorOf(this.#cursorOf(subscriber)))
+    callAll(this.#roster.open, (subscriber) => subscriber.queue.end(errorOf(this.#cursorOf(subscriber))))
   }
 
   close(error?: Error, model?: string, lsn?: Lsn): void {
@@ -187,17 +193,12 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   }
 
   #createLog(start: StreamStart): RetainedLog {
-    const floor = { commitLsn: toLsn(start.floorLsn - 1n), index: INDEX_AFTER_ALL }
     const bounds = resolveLogBounds(this.#options.log ?? {}, () => this.#timers.nowMs())
-    return new RetainedLog(floor, bounds, () => this.#readers?.oldestRead() ?? Number.POSITIVE_INFINITY)
-  }
-
-  #createReaders(known: History): Readers {
-    return new Readers({
-      ...{ known, older: this.#options.older ?? null, timers: this.#timers },
-      pressure: this,
-      onCaughtUp: (subscriber) => this.#goLive(subscriber),
-    })
+    return new RetainedLog(
+      endBefore(start.floorLsn),
+      bounds,
+      () => this.#readers?.oldestRead() ?? Number.POSITIVE_INFINITY,
+    )
   }
 
   #createSubscriber(request: SubscriptionRequest, onEnd: () => void) {
@@ -226,13 +227,12 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   }
 
   #remove(subscriber: Subscriber, error: Error | null): void {
-    const { model, queue } = subscriber
     this.#roster.remove(subscriber)
     this.#live.remove(subscriber)
     this.#readers?.remove(subscriber)
     subscriber.endReplay()
     subscriber.onOpen = null
-    this.#observers?.onSubscriptionEnded(model, error, queue)
+    this.#observers?.onSubscriptionEnded(subscriber.model, error, subscriber.queue)
   }
 
   #goLive(subscriber: Subscriber): void {
@@ -287,9 +287,9 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   }
 
   #endAll(error: Error | undefined, model?: string, lsn?: Lsn): void {
-    for (const subscriber of this.#roster.open) {
-      if (model !== undefined && subscriber.model !== model) continue
+    callAll(this.#roster.open, (subscriber) => {
+      if (model !== undefined && subscriber.model !== model) return
       if (lsn === undefined || subscriber.hasBegunBefore(lsn)) subscriber.queue.end(error)
-    }
+    })
   }
 }

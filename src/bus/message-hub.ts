@@ -4,7 +4,10 @@
  */
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { RowcastError } from '../errors.ts'
-import { onAborted } from './abort-listeners.ts'
+import { createGuard, type Guard } from '../guard.ts'
+import { silentLogger } from '../log.ts'
+import { endOnAbort } from './abort-listeners.ts'
+import { callAll } from './call-all.ts'
 
 /** What a listener asks for. */
 export interface MessageRequest {
@@ -22,6 +25,8 @@ export interface MessageHub {
   listen(request: MessageRequest): AsyncIterableIterator<EmittedMessage>
   /** Ends all iterations: normally, or with the error given. */
   close(error?: Error): void
+  /** Ends all iterations, present and future, with an error of its own. */
+  stop(errorOf: () => Error): void
 }
 
 /** One listener's waiting messages. */
@@ -52,7 +57,7 @@ class MessageQueue implements AsyncIterableIterator<EmittedMessage> {
   }
 
   /** What waits is still delivered before a normal end, dropped before an error. */
-  end(failure: Error | null): void {
+  end(failure: Error | null = null): void {
     if (this.#isEnded) return
     this.#isEnded = true
     this.#failure = failure
@@ -86,8 +91,13 @@ class MessageQueue implements AsyncIterableIterator<EmittedMessage> {
 }
 
 /** Creates a hub whose listeners may each leave `queueLengthMax` messages waiting. */
-export function createMessageHub(queueLengthMax: number): MessageHub {
+export function createMessageHub(
+  queueLengthMax: number,
+  guard: Guard = createGuard(silentLogger),
+): MessageHub {
   const listeners = new Map<MessageQueue, string | undefined>()
+  /** Of those that come once nothing does any more. */
+  let farewell: (() => Error) | null = null
   return {
     publish(message) {
       const listening = [...listeners].filter(([, prefix]) => (prefix ?? message.prefix) === message.prefix)
@@ -101,11 +111,16 @@ export function createMessageHub(queueLengthMax: number): MessageHub {
         forgetSignal()
       })
       listeners.set(queue, prefix)
-      if (signal !== undefined) forgetSignal = onAborted(signal, () => queue.end(null))
+      forgetSignal = endOnAbort(queue, signal, guard)
+      if (farewell !== null) queue.end(farewell())
       return queue
     },
     close(error) {
-      for (const queue of [...listeners.keys()]) queue.end(error ?? null)
+      callAll([...listeners.keys()], (queue) => queue.end(error ?? null))
+    },
+    stop(errorOf) {
+      farewell = errorOf
+      callAll([...listeners.keys()], (queue) => queue.end(errorOf()))
     },
   }
 }

@@ -131,9 +131,13 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
     this.isEnded = true
     this.isBehind = false
     this.#failure = error ?? null
-    this.#options.onEnd(this.#failure)
-    for (const waiter of this.#waiters?.splice(0) ?? []) this.#settleEnded(waiter)
-    this.#notify()
+    try {
+      this.#options.onEnd(this.#failure)
+    } finally {
+      // Whoever waits hears of the end, whatever others do about it.
+      for (const waiter of this.#waiters?.splice(0) ?? []) this.#settleEnded(waiter)
+      this.#notify()
+    }
   }
 
   /**
@@ -141,8 +145,8 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
    * already, with something left, ends with this instead.
    */
   endTooSlow(): void {
-    const { host, onDropped } = this.#options
-    onDropped?.(this.length, 'too_slow')
+    const { host } = this.#options
+    this.#options.onDropped?.(this.length, 'too_slow')
     this.#clear()
     const error = new RowcastError(
       'SUBSCRIBER_TOO_SLOW',
@@ -155,10 +159,9 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
 
   take(): Delivery | undefined {
     const delivery = this.#takePending()
-    if (delivery !== undefined) return delivery
-    this.#isNoticeDue = true
-    if (this.isBehind) this.#options.onHungry?.()
-    return undefined
+    this.#isNoticeDue ||= delivery === undefined
+    if (delivery === undefined && this.isBehind) this.#options.onHungry?.()
+    return delivery
   }
 
   bookmark(): string | null {
@@ -166,8 +169,8 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
   }
 
   next(): Promise<IteratorResult<Delivery>> {
-    const delivery = this.#takePending()
-    if (delivery !== undefined) return Promise.resolve({ done: false, value: delivery })
+    const value = this.#takePending()
+    if (value !== undefined) return Promise.resolve({ done: false, value })
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { resolve, reject }
       if (this.isEnded) return this.#settleEnded(waiter)
@@ -266,14 +269,11 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
   }
 
   #settleEnded(waiter: Waiter): void {
-    if (this.#failure === null) {
-      waiter.resolve(DONE)
-      return
-    }
     // An error is told once; whoever asks again finds the end, as with any async generator.
     const error = this.#failure
     this.#failure = null
-    waiter.reject(error)
+    if (error === null) waiter.resolve(DONE)
+    else waiter.reject(error)
   }
 
   /** Asked for in an emergency only: a text for each delivery would cost more than the delivery. */

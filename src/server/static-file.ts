@@ -46,8 +46,12 @@ export function createStaticFile(options: StaticFileOptions): StaticFile {
   }
 
   function bodyOf(encoding: Encoding): Promise<Buffer> {
-    const body = made.get(encoding) ?? make(encoding)
+    const known = made.get(encoding)
+    if (known !== undefined) return known
+    const body = make(encoding)
     made.set(encoding, body)
+    // What failed once, for want of memory for example, is tried again.
+    body.catch(() => made.delete(encoding))
     return body
   }
 

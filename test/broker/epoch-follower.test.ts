@@ -2,9 +2,12 @@
 import { describe, expect, it } from 'vitest'
 import { EntryFeeder } from '../../src/broker/entry-feeder.ts'
 import { EpochFollower } from '../../src/broker/epoch-follower.ts'
-import { openRedisConnection } from '../../src/broker/redis-connection.ts'
+import type { EpochStore } from '../../src/broker/epoch-store.ts'
+import { openRedisConnection, type RedisConnection } from '../../src/broker/redis-connection.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
+import { AFTER_EARLIEST, type ChangeBus } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
+import type { TransactionPart } from '../../src/changes/change.ts'
 import { silentLogger } from '../../src/log.ts'
 import type { ModelTableState } from '../../src/source/model-tables.ts'
 import { createRowSecurityJudge } from '../../src/source/row-security.ts'
@@ -30,16 +33,40 @@ async function shownOf(
   const connection = await openRedisConnection({ url, name: slot })
   const store = await createEpoch(connection, slot)
   const shown: string[] = []
+  const onPart = (part: TransactionPart) => {
+    for (const { model } of part.changes) shown.push(model)
+  }
+  await followOne(url, { slot, tables, models, connection, store, onPart, bus: createMemoryBus() })
+  return shown
+}
+
+interface Following {
+  readonly slot: string
+  readonly tables: readonly ModelTableState[]
+  readonly models: readonly string[]
+  readonly connection: RedisConnection
+  readonly store: EpochStore
+  readonly bus: ChangeBus
+  readonly onPart: (part: TransactionPart) => void
+  /** Whether it may end though nothing was read. */
+  readonly isDone?: () => boolean
+}
+
+async function followOne(
+  url: string,
+  { slot, tables, models, connection, store, bus, onPart, isDone = () => false }: Following,
+): Promise<void> {
   const [registry, relations] = [newTagRegistry(), new RelationCache()]
   const follower = new EpochFollower({
-    ...{ store, relations, registry, bus: createMemoryBus(), publication: 'rowcast', preloadBytes: 1_000 },
+    ...{ store, relations, registry, bus, publication: 'rowcast', preloadBytes: 1_000 },
     ...{ models, blockMs: 1_000, watchIntervalMs: 1_000 },
     judgeTable: createRowSecurityJudge({
       ...{ role: 'app', answered: new Set<string>(), isRefusing: true, logger: silentLogger },
     }),
     createFeeder(output, position) {
       const publish: typeof output.publish = (part) => {
-        for (const { model } of part.changes) shown.push(model)
+        onPart(part)
+        output.publish(part)
       }
       return new EntryFeeder(
         { registry, relations, softDelete: new Map(), output: { ...output, publish } },
@@ -53,12 +80,11 @@ async function shownOf(
   const following = follower.follow(reader, stop.signal)
   await expect.poll(() => follower.epoch).not.toBe(null)
   await writeBatch(connection, store, tables, insertTag(COMMIT, 'secret'))
-  await expect.poll(() => follower.position?.lsn, { timeout: 20_000 }).toBe(COMMIT)
+  await expect.poll(() => isDone() || follower.position?.lsn === COMMIT, { timeout: 20_000 }).toBe(true)
   stop.abort()
   await following
   reader.destroy()
   connection.destroy()
-  return shown
 }
 
 describe.skipIf(NO_REDIS !== null)('a gateway that comes before its tap', () => {
@@ -66,5 +92,28 @@ describe.skipIf(NO_REDIS !== null)('a gateway that comes before its tap', () => 
     await using redis = await openRedis()
     expect(await shownOf(redis.url, 'open', [{ ...SECURED, rowSecurityExempt: null }])).toEqual(['Tag'])
     expect(await shownOf(redis.url, 'secured', [SECURED])).toEqual([])
+  })
+})
+
+describe.skipIf(NO_REDIS !== null)('a gateway that fails while it hands a change on', () => {
+  it('ends everybody, as nobody knows who has got it', async () => {
+    await using redis = await openRedis()
+    const connection = await openRedisConnection({ url: redis.url, name: 'torn' })
+    const store = await createEpoch(connection, 'torn')
+    const bus = createMemoryBus()
+    const publish = bus.publish.bind(bus)
+    let failures = 0
+    bus.publish = (part) => {
+      publish(part)
+      failures += 1
+      throw new TypeError('of a socket')
+    }
+    const subscription = bus.subscribe({ model: 'Tag', after: AFTER_EARLIEST })
+    await followOne(redis.url, {
+      ...{ slot: 'torn', tables: [{ ...SECURED, rowSecurityExempt: null }], models: ['Tag'] },
+      ...{ connection, store, bus, onPart() {}, isDone: () => failures > 0 },
+    })
+    const torn = { code: 'RESYNC_REQUIRED', details: { reason: 'delivery-failed' } }
+    await expect(subscription.next()).rejects.toMatchObject(torn)
   })
 })

@@ -26,3 +26,19 @@ test('the same callback twice is called twice, and taken back once', () => {
   controller.abort()
   expect(count).toBe(1)
 })
+
+test('one that throws keeps none of the others from being called', () => {
+  const controller = new AbortController()
+  const listeners: (() => void)[] = []
+  const signal = Object.assign(controller.signal, {
+    addEventListener: (_type: string, listener: () => void) => void listeners.push(listener),
+  })
+  const called: number[] = []
+  for (const index of [0, 1, 2])
+    onAborted(signal, () => {
+      called.push(index)
+      if (index < 2) throw new Error(`from ${index}`)
+    })
+  expect(() => listeners[0]?.()).toThrow('from 0')
+  expect(called).toEqual([0, 1, 2])
+})
