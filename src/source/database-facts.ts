@@ -55,10 +55,12 @@ export interface TableFacts extends QualifiedTable {
   readonly hasRowIdentity: boolean
   /** Whether identity DEFAULT would find a row. */
   readonly hasPrimaryKey: boolean
+  /** An index that could be the identity: unique, complete, and over columns that are never NULL. */
+  readonly uniqueIndex: string | null
   readonly hasStoredGeneratedColumn: boolean
   /** PostgreSQL 18 and later. */
   readonly hasVirtualGeneratedColumn: boolean
-  /** Publications that list columns of it. */
+  /** Publications of UPDATE or DELETE that list columns of it; ours, whatever it publishes. */
   readonly columnListsIn: readonly string[]
   /** Other publications that publish it without its generated columns; PostgreSQL 18 and later. */
   readonly generatedHiddenIn: readonly string[]
@@ -71,7 +73,7 @@ export interface UnidentifiedTable extends QualifiedTable {
   /** As in TableFacts. */
   readonly replicaIdentity: string
   readonly identityIndex: string | null
-  /** An index that could serve: unique, complete, and over columns that are never NULL. */
+  /** As in TableFacts. */
   readonly uniqueIndex: string | null
 }
 
@@ -192,6 +194,15 @@ const IDENTITY_INDEX_SQL = `
   (SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
     WHERE i.indrelid = c.oid AND i.indisreplident AND c.relreplident = 'i')`
 
+/** Name of an index that could be the identity of table `c`. */
+const UNIQUE_INDEX_SQL = `
+  (SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+    WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid
+      AND i.indpred IS NULL AND i.indexprs IS NULL
+      AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
+                         AND a.attnum = ANY (i.indkey) AND NOT a.attnotnull)
+    ORDER BY x.relname LIMIT 1)`
+
 /** Columns that not every version has are read through JSON: where the column is missing, the answer is NULL. */
 const tablesSql = (serverVersion: number): string => `
   WITH RECURSIVE wanted AS (
@@ -222,10 +233,12 @@ const tablesSql = (serverVersion: number): string => `
          found.is_partition AS "isPartition", found.is_heir AS "isHeir",
          (${HAS_ROW_IDENTITY_SQL}) AS "hasRowIdentity",
          EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND i.indisvalid) AS "hasPrimaryKey",
+         ${UNIQUE_INDEX_SQL} AS "uniqueIndex",
          EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated = 's') AS "hasStoredGeneratedColumn",
          EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated = 'v') AS "hasVirtualGeneratedColumn",
          ARRAY(SELECT DISTINCT p.pubname::text FROM pg_publication p JOIN pg_publication_rel pr ON pr.prpubid = p.oid
-                WHERE pr.prrelid IN (c.oid, r.oid) AND to_jsonb(pr) ->> 'prattrs' IS NOT NULL) AS "columnListsIn",
+                WHERE pr.prrelid IN (c.oid, r.oid) AND to_jsonb(pr) ->> 'prattrs' IS NOT NULL
+                  AND (p.pubname = $3 OR p.pubupdate OR p.pubdelete)) AS "columnListsIn",
          ARRAY(SELECT DISTINCT p.pubname::text FROM hiding h JOIN pg_publication p ON p.oid = h.pubid
                 WHERE h.relid IN (c.oid, r.oid)) AS "generatedHiddenIn"
     FROM found JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -264,12 +277,7 @@ const unidentifiedTablesSql = (serverVersion: number): string => `
   SELECT n.nspname::text AS "schema", c.relname::text AS "table",
          pg_has_role(c.relowner, 'USAGE') AS "isOwned", pg_get_userbyid(c.relowner)::text AS "owner",
          c.relreplident::text AS "replicaIdentity", ${IDENTITY_INDEX_SQL} AS "identityIndex",
-         (SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-           WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid
-             AND i.indpred IS NULL AND i.indexprs IS NULL
-             AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
-                                AND a.attnum = ANY (i.indkey) AND NOT a.attnotnull)
-           ORDER BY x.relname LIMIT 1) AS "uniqueIndex"
+         ${UNIQUE_INDEX_SQL} AS "uniqueIndex"
     FROM logging JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE c.relkind = 'r' AND NOT (${HAS_ROW_IDENTITY_SQL})
    ORDER BY 1, 2`

@@ -7,7 +7,8 @@ import { isRowcastError, type RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
 import { type DatabaseFacts, readDatabaseFacts } from './database-facts.ts'
-import { fullStep, identityOf, newPartitions, undoSteps } from './identity-plan.ts'
+import { fullStep, identityOf, newPartitions } from './identity-plan.ts'
+import { rescueSteps } from './identity-rescue.ts'
 import { runSteps } from './run-steps.ts'
 import { underSetupLock } from './setup.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
@@ -29,7 +30,7 @@ export function repairSteps(facts: DatabaseFacts, goal: SetupGoal): readonly Set
   const partitions = newPartitions(facts, goal)
   const isOwned = facts.publication?.isOwned === true
   return [
-    ...undoSteps(facts),
+    ...rescueSteps(facts, goal),
     ...(isOwned ? generatedColumnSteps(facts, goal) : []),
     ...memorySteps(facts, goal, {
       identities: partitions.map(identityOf),

@@ -7,21 +7,15 @@ import { RowcastError } from '../errors.ts'
 import { quoteIdentifier, quoteQualified } from '../wire/quote.ts'
 import {
   type DatabaseFacts,
-  type IdentityWish,
   isSameTable,
   type QualifiedTable,
   type TableFacts,
   type TableIdentity,
   type UnidentifiedTable,
 } from './database-facts.ts'
+import { rescueStep } from './identity-rescue.ts'
+import { fullIdentityProblem, nameOf, VERSION_18, wishFor } from './replica-identity.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
-import { parseSetupMemory } from './setup-memory.ts'
-
-const VERSION_18 = 180_000
-
-function wishFor(table: TableFacts, goal: SetupGoal): IdentityWish {
-  return goal.tables.find((wanted) => isSameTable(wanted, table.root))?.replicaIdentity ?? 'full'
-}
 
 /** Whether the table shall log whole rows and does not yet. */
 export function isIdentityToChange(table: TableFacts, goal: SetupGoal): boolean {
@@ -37,28 +31,6 @@ export function mustPublishGenerated({ serverVersion, publication, tables }: Dat
   return publication?.isOwned !== false || tables.some((table) => table.hasStoredGeneratedColumn)
 }
 
-/**
- * Identities to set back at once: FULL counts a virtual generated column, which cannot be published, so PostgreSQL refuses
- * the application's UPDATE and DELETE.
- */
-export function undoSteps(facts: DatabaseFacts): SetupStep[] {
-  const known = parseSetupMemory(facts.publication?.comment ?? null)?.identities ?? []
-  return facts.tables
-    .filter((table) => isToBeUndone(table, facts))
-    .map((table) => {
-      const before = known.find((each) => isSameTable(each, table))
-      const sql = `ALTER TABLE ${quoteQualified(table.schema, table.table)} REPLICA IDENTITY ${before?.identity === 'i' ? identityText(before) : 'DEFAULT'}`
-      const why = `With FULL, PostgreSQL refuses UPDATE and DELETE of ${table.table}: it has a virtual generated column.`
-      return { kind: 'replica-identity', locks: [nameOf(table)], sql, why }
-    })
-}
-
-function isToBeUndone(table: TableFacts, { publication }: DatabaseFacts): boolean {
-  const isRefused = table.kind === 'r' && table.replicaIdentity === 'f' && table.hasVirtualGeneratedColumn
-  const isPublished = publication?.tables.some((each) => isSameTable(each, table.root)) ?? false
-  return isRefused && isPublished && table.isOwned && table.hasPrimaryKey
-}
-
 /** What may be mended while changes flow, without changing what anybody decided: see `repairSteps`. */
 export function newPartitions(facts: DatabaseFacts, goal: SetupGoal): readonly TableFacts[] {
   return facts.tables.filter((table) => {
@@ -66,13 +38,6 @@ export function newPartitions(facts: DatabaseFacts, goal: SetupGoal): readonly T
     const root = facts.tables.find((each) => isSameTable(each, table.root))
     return root?.replicaIdentity === 'f' && table.isOwned && fullIdentityProblem(table) === null
   })
-}
-
-/** SQL for an identity. */
-export function identityText({ identity, index }: Pick<TableIdentity, 'identity' | 'index'>): string {
-  if (identity === 'i' && index !== null) return `USING INDEX ${quoteIdentifier(index)}`
-  if (identity === 'f') return 'FULL'
-  return identity === 'n' ? 'NOTHING' : 'DEFAULT'
 }
 
 /** An identity as it is. */
@@ -114,7 +79,7 @@ export function fullStep(table: QualifiedTable): SetupStep {
 export function identityProblems(facts: DatabaseFacts, goal: SetupGoal): RowcastError[] {
   const ofModels = facts.tables.flatMap((table) => {
     const wish = wishFor(table, goal)
-    if (wish === 'keep' && isToBeUndone(table, facts)) return []
+    if (wish === 'keep' && rescueStep(table, facts, goal) !== null) return []
     if (table.kind === 'p') return partitionedProblem(table, facts) ?? []
     const isFull = table.replicaIdentity === 'f' || wish === 'full'
     return (isFull ? fullIdentityProblem(table) : keptIdentityProblem(table)) ?? []
@@ -129,43 +94,6 @@ export function identityProblems(facts: DatabaseFacts, goal: SetupGoal): Rowcast
       })
     })
   return [...ofModels, ...ofOthers]
-}
-
-/** FULL means every column, so a publication that leaves one out makes every UPDATE and DELETE fail. */
-function fullIdentityProblem(table: TableFacts): RowcastError | null {
-  const name = quoteQualified(table.schema, table.table)
-  const keep = `register its model with { replicaIdentity: 'keep' } (changes then have no \`old\`)`
-  const [withList] = table.columnListsIn
-  if (withList !== undefined) {
-    return new RowcastError(
-      'SOURCE_IDENTITY_CONFLICT',
-      `Publication "${withList}" lists columns of ${name}; with REPLICA IDENTITY FULL its UPDATE and DELETE would fail.`,
-      { mend: `Publish all of its columns in ${quoteIdentifier(withList)}, or ${keep}.` },
-    )
-  }
-  if (table.hasVirtualGeneratedColumn) {
-    return new RowcastError(
-      'SOURCE_IDENTITY_CONFLICT',
-      `${name} has a virtual generated column; with REPLICA IDENTITY FULL its UPDATE and DELETE would fail.`,
-      {
-        mend: table.replicaIdentity === 'f' ? virtualColumnMend(name) : `Make the column STORED, or ${keep}.`,
-      },
-    )
-  }
-  const [hiding] = table.hasStoredGeneratedColumn ? table.generatedHiddenIn : []
-  if (hiding === undefined) return null
-  return new RowcastError(
-    'SOURCE_IDENTITY_CONFLICT',
-    `Publication "${hiding}" leaves out the generated columns of ${name}; with REPLICA IDENTITY FULL its UPDATE and DELETE would fail.`,
-    {
-      mend: `Run ALTER PUBLICATION ${quoteIdentifier(hiding)} SET (publish_generated_columns = stored); or ${keep}.`,
-    },
-  )
-}
-
-/** What helps where FULL cannot be: of a virtual generated column PostgreSQL publishes nothing. */
-export function virtualColumnMend(name: string): string {
-  return `Run ALTER TABLE ${name} REPLICA IDENTITY DEFAULT; at once, and register its model with { replicaIdentity: 'keep' } (its changes then have no \`old\`); or make the column STORED.`
 }
 
 /** Of a table that is published already, the harm is done: its new partitions are looked after. */
@@ -199,11 +127,6 @@ function unidentifiedOthers(facts: DatabaseFacts): readonly UnidentifiedTable[] 
 
 function isJoinTable(table: QualifiedTable, goal: SetupGoal): boolean {
   return goal.joinTables?.some((join) => isSameTable(join, table)) ?? false
-}
-
-/** The name alone. */
-export function nameOf({ schema, table }: QualifiedTable): QualifiedTable {
-  return { schema, table }
 }
 
 function setFullSql(table: QualifiedTable): string {

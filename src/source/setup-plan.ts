@@ -19,9 +19,9 @@ import {
   identitySteps,
   isIdentityToChange,
   mustPublishGenerated,
-  nameOf,
-  undoSteps,
 } from './identity-plan.ts'
+import { rescueSteps } from './identity-rescue.ts'
+import { nameOf } from './replica-identity.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 import { memorySteps } from './setup-memory.ts'
 import { tableProblems, withoutUnreplicable } from './table-problems.ts'
@@ -56,7 +56,7 @@ export function planSetup(all: DatabaseFacts, wanted: SetupGoal): SetupPlan {
     ...identityProblems(facts, goal),
     ...slotProblems(facts, goal),
   ]
-  const undo = undoSteps(facts)
+  const undo = rescueSteps(facts, goal)
   if (problems.length > 0) return { steps: [], problems, undo, skipped }
   const identities = identitiesToChange(facts, goal)
   const steps = [

@@ -6,8 +6,8 @@
 import { RowcastError } from '../errors.ts'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../wire/quote.ts'
 import type { QualifiedTable } from './database-facts.ts'
-import { virtualColumnMend } from './identity-plan.ts'
 import { publishedRelationsSql } from './published-relations-sql.ts'
+import { virtualColumnMend } from './replica-identity.ts'
 import type { SetupGoal } from './setup-goal.ts'
 
 /**

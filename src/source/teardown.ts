@@ -14,8 +14,8 @@ import {
   readDatabaseFacts,
   type TableIdentity,
 } from './database-facts.ts'
-import { identityText, nameOf } from './identity-plan.ts'
 import { publishedRelationsSql } from './published-relations-sql.ts'
+import { identityText, nameOf } from './replica-identity.ts'
 import { runSteps, type StepRunOptions } from './run-steps.ts'
 import { underSetupLock } from './setup.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'

@@ -2,7 +2,7 @@
  * Replica identities while changes flow: new partitions are looked after, and what makes PostgreSQL refuse the
  * application's own statements is set back, or at least said.
  */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { openApplication } from '../support/application.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { openDatabase } from '../support/database.ts'
@@ -123,19 +123,51 @@ describe('a generated column that is added to a live model', () => {
 })
 
 describe('an identity index', () => {
-  it('that is dropped while changes flow is noticed and reported', async () => {
+  it('that is dropped while changes flow is replaced by what identifies rows: the application goes on', async () => {
     const { sql, rowcast } = await openScenario({
       sql: `${TABLES}; CREATE UNIQUE INDEX by_id ON items (id); ALTER TABLE items REPLICA IDENTITY USING INDEX by_id`,
       register: { Item: { replicaIdentity: 'keep' } },
       models: [ITEM, OTHER],
     })
     await sql('DROP INDEX by_id')
+    await expect.poll(() => identityOf(sql, 'items'), { timeout: 20_000 }).toBe('d')
+    await sql('UPDATE items SET id = id')
+    await sql('ALTER TABLE items DROP CONSTRAINT items_pkey')
+    await expect.poll(() => identityOf(sql, 'items'), { timeout: 20_000 }).toBe('f')
+    await sql('UPDATE items SET id = id')
+    await expect.poll(() => rowcast.status().identityFaults, { timeout: 20_000 }).toEqual([])
+  })
+
+  it('that is dropped by a role that owns what ours does not is reported', async () => {
+    const database = await openDatabase()
+    onTestFinished(() => database[Symbol.asyncDispose]())
+    const role = `runner_${database.name}`
+    await database.query(
+      `${TABLES}; CREATE UNIQUE INDEX by_id ON items (id); ALTER TABLE items REPLICA IDENTITY USING INDEX by_id`,
+    )
+    const register = {
+      Item: { replicaIdentity: 'keep' as const },
+      Other: { replicaIdentity: 'keep' as const },
+    }
+    await buildRowcast(database, { register }).enable()
+    await database.query(`CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'runner'`)
+    onTestFinished(async () => {
+      await database.query(`DROP ROLE ${role}`)
+    })
+    const url = new URL(database.url)
+    url.username = role
+    url.password = 'runner'
+    const rowcast = buildRowcast(database, { register, options: { connectionString: url.href } })
+    onTestFinished(() => rowcast.stop())
+    rowcast.start()
+    await rowcast.ready()
+    await database.query('DROP INDEX by_id')
     await expect
       .poll(() => rowcast.status().identityFaults.map(({ code, mend }) => [code, mend]), { timeout: 20_000 })
       .toEqual([
         ['SOURCE_IDENTITY_MISSING', expect.stringContaining('ALTER TABLE "public"."items" REPLICA IDENTITY')],
       ])
-    await sql('ALTER TABLE items REPLICA IDENTITY DEFAULT')
+    await database.query('ALTER TABLE items REPLICA IDENTITY DEFAULT')
     await expect.poll(() => rowcast.status().identityFaults, { timeout: 20_000 }).toEqual([])
   })
 })

@@ -1,5 +1,5 @@
 /** What is mended while changes flow, and what is not; on a real server: scenarios/identities.pg.test.ts. */
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { DatabaseFacts, PublicationFacts, TableFacts } from '../../src/source/database-facts.ts'
 import { repairSteps } from '../../src/source/identity-keeper.ts'
 import type { SetupGoal } from '../../src/source/setup-goal.ts'
@@ -8,7 +8,14 @@ const root = { schema: 'public', table: 'events' }
 const goal: SetupGoal = { tables: [{ model: 'Event', ...root }], publication: 'rowcast', slot: 'rowcast' }
 const parent: TableFacts = {
   ...{ ...root, root, kind: 'p', persistence: 'p', isOwned: true, owner: 'app', isPartition: false },
-  ...{ replicaIdentity: 'f', identityIndex: null, isHeir: false, hasRowIdentity: true, hasPrimaryKey: true },
+  ...{
+    replicaIdentity: 'f',
+    identityIndex: null,
+    isHeir: false,
+    hasRowIdentity: true,
+    hasPrimaryKey: true,
+    uniqueIndex: null,
+  },
   ...{ hasStoredGeneratedColumn: false, hasVirtualGeneratedColumn: false },
   ...{ columnListsIn: [], generatedHiddenIn: [] },
 }
@@ -76,5 +83,59 @@ it('takes back what makes PostgreSQL refuse statements, and publishes generated 
   expect(repaired({ tables: [parent, stored], publication: hidden })).toEqual([
     'ALTER PUBLICATION "rowcast" SET (publish_generated_columns = stored)',
   ])
-  expect(repaired({ tables: [parent, stored], publication: { ...hidden, isOwned: false } })).toEqual([])
+  expect(repaired({ tables: [parent, stored], publication: { ...hidden, isOwned: false } })).toEqual([
+    'ALTER TABLE "public"."events_1" REPLICA IDENTITY DEFAULT',
+  ])
+})
+
+describe('rescues the statements of an application', () => {
+  const own = { ...leaf, table: 'events', isPartition: false }
+  const full = { ...own, replicaIdentity: 'f' }
+  const keyless = { hasPrimaryKey: false, uniqueIndex: null }
+  const comment = `rowcast: before: ${JSON.stringify({ isMade: true, options: null, added: [], identities: [] })}`
+  const ours = { ...publication, comment }
+  it.each<[string, TableFacts, string[]]>([
+    ['a column list of ours', { ...full, columnListsIn: ['rowcast'] }, ['REPLICA IDENTITY DEFAULT']],
+    [
+      'a column list of another publication',
+      { ...full, columnListsIn: ['theirs'] },
+      ['REPLICA IDENTITY DEFAULT'],
+    ],
+    [
+      'another publication that leaves generated columns out',
+      { ...full, hasStoredGeneratedColumn: true, generatedHiddenIn: ['theirs'] },
+      ['REPLICA IDENTITY DEFAULT'],
+    ],
+    ['its key is gone', { ...own, hasRowIdentity: false, ...keyless }, ['REPLICA IDENTITY FULL']],
+    [
+      'its key is gone, and there is an index',
+      { ...own, hasRowIdentity: false, hasPrimaryKey: false, uniqueIndex: 'by_id' },
+      ['REPLICA IDENTITY USING INDEX "by_id"'],
+    ],
+    [
+      'a virtual column, and no key',
+      { ...full, hasVirtualGeneratedColumn: true, ...keyless },
+      ['ALTER PUBLICATION "rowcast" DROP TABLE "public"."events"'],
+    ],
+    [
+      'a virtual column, but the table is not ours',
+      { ...full, hasVirtualGeneratedColumn: true, isOwned: false },
+      [],
+    ],
+  ])('%s', (_what, table, steps) => {
+    const found = repaired({ tables: [table], publication: ours })
+    expect(found).toEqual(steps.map((each) => expect.stringContaining(each)))
+  })
+
+  it('but leaves alone what the application set itself', () => {
+    const keep = {
+      ...goal,
+      tables: goal.tables.map((each) => ({ ...each, replicaIdentity: 'keep' as const })),
+    }
+    expect(repaired({ tables: [{ ...full, columnListsIn: ['theirs'] }] }, keep)).toEqual([])
+    const other = { ...publication, comment: null }
+    expect(
+      repaired({ tables: [{ ...full, hasVirtualGeneratedColumn: true, ...keyless }], publication: other }),
+    ).toEqual([])
+  })
 })

@@ -20,8 +20,9 @@ const FACTS = {
   isSlotWalLimited: true,
   slot: SLOT,
   publication: { oid: 1, actions: 'iudt' },
-  published: [['public', 'users']],
 }
+
+const USERS = { model: 'User', schema: 'public', table: 'users', isPublished: true, published: null }
 
 /** A connection whose server answers with the facts, one after the other; `asked` is what it was asked. */
 function connect(...answers: readonly object[]) {
@@ -34,6 +35,7 @@ function connect(...answers: readonly object[]) {
     async query<Row extends object>(text: string) {
       asked.push(text)
       if (text.startsWith('TIMELINE_HISTORY')) return [{ content: '1\t0/96\tpromoted\n' }] as unknown as Row[]
+      if (text.includes('unpublishedColumns')) return [USERS] as unknown as Row[]
       if (!text.includes('max_slot_wal_keep_size')) return []
       return [left.length > 1 ? left.shift() : left[0]] as unknown as Row[]
     },

@@ -16,6 +16,7 @@ const table: TableFacts = {
   isHeir: false,
   hasRowIdentity: true,
   hasPrimaryKey: true,
+  uniqueIndex: null,
   hasStoredGeneratedColumn: false,
   hasVirtualGeneratedColumn: false,
   columnListsIn: [],
@@ -215,7 +216,6 @@ describe('replica identities', () => {
   const virtual = { ...table, hasVirtualGeneratedColumn: true }
   const hidden = { ...table, hasStoredGeneratedColumn: true, generatedHiddenIn: ['others'] }
   it.each<[string, Partial<TableFacts>, SetupGoal, string, string]>([
-    ['keep: nothing', { ...table, hasRowIdentity: false }, kept, 'SOURCE_IDENTITY_MISSING', ALTER_FULL],
     ['full: a column list', list, goal, 'SOURCE_IDENTITY_CONFLICT', "replicaIdentity: 'keep'"],
     ['full: a virtual column', virtual, goal, 'SOURCE_IDENTITY_CONFLICT', 'STORED'],
     ['full: a hidden column', hidden, goal, 'SOURCE_IDENTITY_CONFLICT', 'ALTER PUBLICATION "others"'],
@@ -225,6 +225,15 @@ describe('replica identities', () => {
     expect(plan.steps).toEqual([])
     expect(plan.problems.map((problem) => problem.code)).toEqual([code])
     expect(plan.problems[0]?.mend).toContain(mend)
+  })
+
+  it('are not kept where nothing identifies a row; of a table that is published already, one is set', () => {
+    const nothing = { ...table, hasRowIdentity: false, hasPrimaryKey: false }
+    const { problems } = planSetup({ ...bare, tables: [nothing] }, kept)
+    expect(problems).toMatchObject([
+      { code: 'SOURCE_IDENTITY_MISSING', mend: expect.stringContaining(ALTER_FULL) },
+    ])
+    expect(sqlOf({ ...done, tables: [nothing] }, kept)).toEqual([ALTER_FULL])
   })
 
   it.each([list, virtual, hidden])('that are kept may have what FULL may not', (facts) => {

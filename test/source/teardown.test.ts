@@ -18,6 +18,7 @@ const table: TableFacts = {
     isHeir: false,
     hasRowIdentity: true,
     hasPrimaryKey: true,
+    uniqueIndex: null,
   },
   ...{ hasStoredGeneratedColumn: false, hasVirtualGeneratedColumn: false },
   ...{ columnListsIn: [], generatedHiddenIn: [] },

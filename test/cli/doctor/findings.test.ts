@@ -26,7 +26,7 @@ const model = {
 } as unknown as ModelSpec
 
 const load: TableLoad = {
-  ...{ ...users, hasPrimaryKey: true, maySelect: true, updates: 0, deletes: 0 },
+  ...{ ...users, hasPrimaryKey: true, uniqueIndex: null, maySelect: true, updates: 0, deletes: 0 },
   ...{ statisticsDays: 10, rowBytes: 100, toastBytes: 0, heapBytes: 8192 },
   columns: [
     { name: 'id', type: 'integer', isRequired: true },
@@ -44,6 +44,7 @@ const table = {
     isHeir: false,
     hasRowIdentity: true,
     hasPrimaryKey: true,
+    uniqueIndex: null,
   },
   ...{ hasStoredGeneratedColumn: false, hasVirtualGeneratedColumn: false },
   ...{ columnListsIn: [], generatedHiddenIn: [] },
