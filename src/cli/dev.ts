@@ -13,6 +13,7 @@ import { exampleSubscription } from './example-subscription.ts'
 import { printGreeting } from './greeting.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'
 import { createTerminalLogger } from './loggers.ts'
+import { findPackageManager, hintFor } from './package-manager.ts'
 import type { CommandContext } from './serve.ts'
 import { untilAborted } from './stop-signals.ts'
 import type { Terminal } from './terminal.ts'
@@ -63,10 +64,11 @@ async function runService(
   config: Config,
   database: DevDatabase,
   options: DevOptions,
-  { terminal, stop }: DevContext,
+  { terminal, stop, folder, env }: DevContext,
 ): Promise<void> {
   const logger = createTerminalLogger(terminal, options.verbose ?? false)
   const subscription = exampleSubscription(config.catalog, config.models)
+  const manager = findPackageManager(folder, env)
   const service = createService(config, { logger, graphiqlQuery: subscription })
   try {
     const { url } = await service.start()
@@ -81,7 +83,10 @@ async function runService(
       models: Object.keys(config.models),
       subscription,
       exampleSql: config.dev.exampleSql,
-      obstacle: state === 'streaming' ? null : (lastError?.message ?? 'PostgreSQL does not answer yet.'),
+      obstacle:
+        state === 'streaming'
+          ? null
+          : hintFor(manager, lastError?.message ?? 'PostgreSQL does not answer yet.'),
     })
     if (state !== 'streaming') {
       service.rowcast.ready().then(

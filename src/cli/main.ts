@@ -5,6 +5,7 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { isRowcastError } from '../errors.ts'
+import { findPackageManager, hintFor } from './package-manager.ts'
 import { addProjectCommands } from './project-commands.ts'
 import { listenForStop } from './stop-signals.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
@@ -22,7 +23,7 @@ function createProgram(): Command {
     .version(version)
     .helpCommand(false)
     .showHelpAfterError('(add --help for the options)')
-    .addHelpText('after', HELP_END)
+    .addHelpText('after', helpEnd)
     // Bad usage is 2, so that scripts can tell it from a failure.
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   program.commandsGroup('Run:')
@@ -58,11 +59,19 @@ async function checkPeersOf(folder: string): Promise<void> {
   checkPeers(folder)
 }
 
-const HELP_END = `
+/** How the project here runs commands. */
+const managerHere = () => findPackageManager(process.cwd(), process.env)
+
+const helpEnd = () => `
 Start with:
-  rowcast init && npx prisma generate     in your Prisma project
-  rowcast doctor                          is the database of DATABASE_URL ready?
-  rowcast serve                           your models live, at http://127.0.0.1:4000/graphql
+${[
+  ['rowcast init', 'in your Prisma project, then'],
+  ['prisma generate', 'writes client and catalog'],
+  ['rowcast doctor', 'is the database of DATABASE_URL ready?'],
+  ['rowcast serve', 'your models live, at http://127.0.0.1:4000/graphql'],
+]
+  .map(([command = '', does]) => `  ${managerHere().run(command).padEnd(30)}${does}`)
+  .join('\n')}
 
 Exit codes: 0 it did it, 1 it failed, 2 bad usage, 3 there is something to do (doctor, status, disable).
 Colour only on a terminal; NO_COLOR and FORCE_COLOR are heeded. Docs: ${docsFile('cli.md')}`
@@ -92,17 +101,18 @@ function commandContext() {
 
 /** Errors of ours are one screen: what happened and what to do. Others are bugs and keep their stack. */
 function reportFailure(to: Terminal, error: unknown): void {
-  if (isRowcastError(error) && process.argv.includes('--json')) {
-    const { code, message, mend } = error
-    to.print(JSON.stringify({ error: { code, message, mend } }))
-    return
-  }
   if (!isRowcastError(error)) {
     to.print(error instanceof Error ? (error.stack ?? error.message) : String(error))
     return
   }
+  const mend = hintFor(managerHere(), error.mend)
+  if (process.argv.includes('--json')) {
+    const { code, message } = error
+    to.print(JSON.stringify({ error: { code, message, mend } }))
+    return
+  }
   const happened = to.style('red', `[${error.code}] ${error.happened}`)
-  to.print(`\n${happened}\n${to.style('bold', 'Mend:')} ${error.mend}\n`)
+  to.print(`\n${happened}\n${to.style('bold', 'Mend:')} ${mend}\n`)
 }
 
 // Whoever reads the output may leave first: `rowcast tail | head`.

@@ -14,6 +14,11 @@ export interface PackageManager {
 
 type ManagerName = 'npm' | 'pnpm' | 'yarn' | 'bun' | 'deno'
 
+/** A hint, with its commands (`prisma generate`, `rowcast enable`) as the package manager runs them: `npx prisma generate`. Pure. */
+export function hintFor({ run }: PackageManager, hint: string): string {
+  return hint.replace(/`((?:prisma|rowcast) [^`]+)`/g, (_, command: string) => `\`${run(command)}\``)
+}
+
 /** By the lock file it writes. */
 const LOCK_FILES: readonly (readonly [string, ManagerName])[] = [
   ['pnpm-lock.yaml', 'pnpm'],
@@ -43,12 +48,20 @@ export function findPackageManager(folder: string, env: Environment): PackageMan
 }
 
 function nearestManager(folder: string): ManagerName | undefined {
-  const [, named] = /"packageManager"\s*:\s*"(\w+)@/.exec(readText(join(folder, 'package.json'))) ?? []
-  if (isManagerName(named)) return named
+  const named = namedIn(readText(join(folder, 'package.json')))
+  if (named !== undefined) return named
   const found = LOCK_FILES.find(([file]) => existsSync(join(folder, file)))
   if (found !== undefined) return found[1]
   const parent = dirname(folder)
   return parent === folder ? undefined : nearestManager(parent)
+}
+
+/** `packageManager` of package.json, or `devEngines.packageManager.name`. */
+function namedIn(packageJson: string): ManagerName | undefined {
+  const [, plain, engine] =
+    /"packageManager"\s*:\s*(?:"(\w+)@|\{[^}]*"name"\s*:\s*"(\w+)")/.exec(packageJson) ?? []
+  const name = plain ?? engine
+  return isManagerName(name) ? name : undefined
 }
 
 function isManagerName(name: string | undefined): name is ManagerName {

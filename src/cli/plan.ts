@@ -12,8 +12,11 @@ import { planSetup, type SetupGoal, type SetupStep } from '../source/setup-plan.
 import { withDatabaseSession } from '../source/sql.ts'
 import { quoteQualified, sqlComment } from '../wire/quote.ts'
 import { ExitCode } from './exit-code.ts'
+import { findPackageManager } from './package-manager.ts'
+import { readPrismaPaths } from './prisma-paths.ts'
 import { openProject, type ProjectOptions } from './project.ts'
-import type { PrintContext } from './setup-commands.ts'
+import { type PrintContext, printSkipped, skippedFacts } from './setup-commands.ts'
+import type { Terminal } from './terminal.ts'
 
 /** Options of the command line. */
 export interface PlanOptions extends ProjectOptions {
@@ -24,16 +27,23 @@ export interface PlanOptions extends ProjectOptions {
   readonly name?: string | undefined
 }
 
+/** What it may touch. */
+export interface PlanContext extends PrintContext {
+  /** For what is not the migration. */
+  readonly notes: Terminal
+}
+
 /** Writes the migration. */
-export async function plan(options: PlanOptions, context: PrintContext, now = new Date()): Promise<ExitCode> {
+export async function plan(options: PlanOptions, context: PlanContext, now = new Date()): Promise<ExitCode> {
   const { config, configFile, target, goal } = await openProject(options, context)
-  const { lasting, holders } = await withDatabaseSession(target, async (sql) => {
+  const { lasting, holders, skipped } = await withDatabaseSession(target, async (sql) => {
     const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
-    const { steps, problems } = planSetup(asOwner(facts), goal)
+    const { steps, problems, skipped } = planSetup(asOwner(facts), goal)
     const [problem] = problems
     if (problem !== undefined) throw problem
     const identities = steps.filter((step) => step.kind === 'replica-identity')
     return {
+      skipped,
       lasting: steps.filter((step) => step.kind !== 'slot'),
       holders: await readLockHolders(
         sql,
@@ -42,31 +52,45 @@ export async function plan(options: PlanOptions, context: PrintContext, now = ne
     }
   })
   const { terminal } = context
+  const left = skippedFacts(skipped)
   if (lasting.length === 0) {
-    if (options.json === true) terminal.print(JSON.stringify({ file: null, steps: [] }))
-    else terminal.print('The database has what the models need; there is nothing to migrate.')
+    if (options.json === true) terminal.print(JSON.stringify({ file: null, steps: [], skipped: left }))
+    else {
+      terminal.print('The database has what the models need; there is nothing to migrate.')
+      printSkipped(terminal, skipped)
+    }
     return ExitCode.ok
   }
   const sql = migrationSql(lasting, goal)
   if (options.stdout === true) {
     terminal.print(sql.trimEnd())
+    printSkipped(context.notes, skipped)
     return ExitCode.ok
   }
-  const folder = resolve(dirname(configFile), config.dev.migrationsFolder ?? 'prisma/migrations')
+  const folder = await migrationsFolder(dirname(configFile), config.dev.migrationsFolder)
   const file = join(folder, `${timestamp(now)}_${readName(options.name)}`, 'migration.sql')
   await mkdir(dirname(file), { recursive: true })
   await writeFile(file, sql, { flag: 'wx' })
   const shown = relative(context.folder, file)
   if (options.json === true) {
-    terminal.print(JSON.stringify({ file: shown, steps: lasting, holders }))
+    terminal.print(JSON.stringify({ file: shown, steps: lasting, holders, skipped: left }))
     return ExitCode.ok
   }
-  terminal.print(`Wrote ${shown}. Review it, commit it, and run \`npx prisma migrate deploy\`.`)
+  const deploy = findPackageManager(context.folder, context.env).run('prisma migrate deploy')
+  terminal.print(`Wrote ${shown}. Review it, commit it, and run \`${deploy}\`.`)
+  printSkipped(terminal, skipped)
   for (const holder of holders) {
     const name = quoteQualified(holder.schema, holder.table)
     terminal.print(terminal.style('yellow', `${name} is locked now by ${describeHolder(holder)}.`))
   }
   return ExitCode.ok
+}
+
+/** What the config says, else where Prisma has its migrations. */
+async function migrationsFolder(folder: string, said: string | undefined): Promise<string> {
+  if (said !== undefined) return resolve(folder, said)
+  const { migrations } = await readPrismaPaths(folder)
+  return migrations ?? join(folder, 'prisma/migrations')
 }
 
 /** As the owner of everything would see it: what is planned does not depend on who plans. */

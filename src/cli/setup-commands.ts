@@ -33,12 +33,13 @@ export async function enable(options: SetupCommandOptions, context: PrintContext
   const steps =
     options.dryRun === true ? await plannedSteps() : await runSetup(target, goal, { onWait, onSkip })
   const done = options.dryRun !== true
-  if (options.json === true) context.terminal.print(JSON.stringify({ done, steps }))
-  else if (steps.length === 0) context.terminal.print('Everything is in place; nothing to do.')
-  else printSteps(context.terminal, steps, done ? 'Done' : 'To do')
-  if (options.json !== true)
-    for (const { happened } of skipped)
-      context.terminal.print(context.terminal.style('dim', `Left out: ${happened}`))
+  const { terminal } = context
+  if (options.json === true) terminal.print(JSON.stringify({ done, steps, skipped: skippedFacts(skipped) }))
+  else {
+    if (steps.length === 0) terminal.print('Everything is in place; nothing to do.')
+    else printSteps(terminal, steps, done ? 'Done' : 'To do')
+    printSkipped(terminal, skipped)
+  }
   return ExitCode.ok
 
   async function plannedSteps(): Promise<readonly SetupStep[]> {
@@ -51,6 +52,16 @@ export async function enable(options: SetupCommandOptions, context: PrintContext
     skipped.push(...plan.skipped)
     return plan.steps
   }
+}
+
+/** Models that `'*'` would have live, and whose tables cannot be: a line for each. */
+export function printSkipped(terminal: Terminal, skipped: readonly RowcastError[]): void {
+  for (const { happened } of skipped) terminal.print(terminal.style('dim', `Left out: ${happened}`))
+}
+
+/** The same for `--json`. */
+export function skippedFacts(skipped: readonly RowcastError[]) {
+  return skipped.map(({ code, happened, details }) => ({ code, message: happened, ...details }))
 }
 
 /** Takes away what `enable` made; cursors of clients are no good afterwards, hence `--yes`. */

@@ -12,6 +12,6 @@ export function findModel(catalog: Pick<ModelCatalog, 'models'>, name: string): 
     mend:
       nearest === null
         ? undefined
-        : `Did you mean "${nearest}"? If the model is new, run \`npx prisma generate\`.`,
+        : `Did you mean "${nearest}"? If the model is new, run \`prisma generate\`.`,
   })
 }

@@ -196,7 +196,7 @@ async function applyMigration(sql: SqlClient, migration: Migration, table: strin
 
 function rollBackMend(name: string, table: string): string {
   const update = `UPDATE ${table} SET rolled_back_at = now() WHERE migration_name = ${quoteLiteral(name)} AND finished_at IS NULL`
-  return `Undo what it left behind, then run \`npx prisma migrate resolve --rolled-back ${name}\` or the SQL ${update};`
+  return `Undo what it left behind, then run \`prisma migrate resolve --rolled-back ${name}\` or the SQL ${update};`
 }
 
 /** The server counts characters from 1. */

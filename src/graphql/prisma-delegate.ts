@@ -23,7 +23,7 @@ export function delegateOf(client: PrismaClientLike, model: string): PrismaDeleg
   const delegate: unknown = Reflect.get(client, delegateName(model))
   invariant(
     typeof delegate === 'object' && delegate !== null,
-    `The Prisma Client has no "${delegateName(model)}": it and the catalog come from different schemas. Run npx prisma generate.`,
+    `The Prisma Client has no "${delegateName(model)}": it and the catalog come from different schemas. Run \`prisma generate\`.`,
   )
   return delegate as PrismaDelegate
 }

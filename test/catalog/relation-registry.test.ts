@@ -84,7 +84,7 @@ describe('drift', () => {
     expect(isRowcastError(drift, 'CATALOG_DRIFT')).toBe(true)
     expect(drift?.message).toContain('field Thing.id, column "id": type 1114 cannot be read as Int')
     expect(drift?.message).toContain('field Thing.title, column "title": the stream has no such column')
-    expect(drift?.message).toContain('npx prisma migrate deploy')
+    expect(drift?.message).toContain('`prisma migrate deploy`')
     expect(drift?.details).toMatchObject({ model: 'Thing', field: 'id', column: 'id', findings: 2 })
     expect([...registry.faults]).toEqual([['Thing', drift]])
     expect(registry.readerOf(2)).toBe(healthy.reader)

@@ -29,7 +29,7 @@ beforeAll(() => {
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
   const child = spawnSync(process.execPath, [tsc, '-p', config], { encoding: 'utf8' })
   if (child.status !== 0) throw new Error(child.stdout)
-})
+}, 120_000)
 afterAll(() => rmSync(compiled, { recursive: true }))
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'rowcast-config-'))

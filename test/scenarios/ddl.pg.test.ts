@@ -67,7 +67,7 @@ describe('columns', () => {
     expect(await items.failure()).toMatchObject({
       code: 'CATALOG_DRIFT',
       message: expect.stringContaining('field Item.size, column "size": the stream has no such column'),
-      mend: expect.stringContaining('npx prisma migrate deploy'),
+      mend: expect.stringContaining('`prisma migrate deploy`'),
     })
     await scenario.sql('ALTER TABLE items ADD COLUMN size int NOT NULL DEFAULT 7')
     await scenario.sql(touch(2))

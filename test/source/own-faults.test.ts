@@ -71,7 +71,7 @@ test('it names the transaction, and the stream is not well before it is past it'
   })
   const explained = trace.explain(fault)
   expect(explained?.details).toMatchObject({ id: 'x', commitLsn: '0/1000', skipTo: '0/1001' })
-  expect(explained?.message).toContain('npx rowcast skip --to 0/1001 --yes')
+  expect(explained?.message).toContain('`rowcast skip --to 0/1001 --yes`')
   expect([isStillBefore(explained, toLsn(0x1000n)), isStillBefore(explained, toLsn(0x1001n))]).toEqual([
     true,
     false,

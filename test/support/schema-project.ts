@@ -117,7 +117,10 @@ const VALUES: Readonly<Record<string, string>> = {
 }
 
 /** Writes one row into the table of the model; foreign keys are not asked. @returns false where there is no such table */
-export async function insertRow(database: TestDatabase, model: ModelSpec): Promise<boolean> {
+export async function insertRow(
+  database: TestDatabase,
+  model: Pick<ModelSpec, 'schema' | 'table'>,
+): Promise<boolean> {
   const schema = model.schema ?? 'public'
   const columns = await database.query<Column>(
     `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS "typeName", coalesce(base.typname, t.typname) AS type, t.typcategory = 'A' AS "isList",

@@ -6,6 +6,7 @@ import { probeReplication } from '../../source/replication-probe.ts'
 import { readSourceFacts } from '../../source/slot-facts.ts'
 import { withDatabaseSession } from '../../source/sql.ts'
 import { ExitCode } from '../exit-code.ts'
+import { findPackageManager, hintFor } from '../package-manager.ts'
 import { openProject, type Project, type ProjectOptions } from '../project.ts'
 import type { PrintContext } from '../setup-commands.ts'
 import type { Terminal } from '../terminal.ts'
@@ -34,7 +35,12 @@ export async function doctor(
   { terminal, ...place }: PrintContext,
 ): Promise<ExitCode> {
   const project = await openProject(options, place)
-  const diagnosis = await examine(project)
+  const manager = findPackageManager(place.folder, place.env)
+  const { serverVersion, findings } = await examine(project)
+  const diagnosis: Diagnosis = {
+    serverVersion,
+    findings: findings.map((each) => ({ ...each, mend: hintFor(manager, each.mend) })),
+  }
   if (options.json === true) terminal.print(JSON.stringify(diagnosis))
   else print(terminal, diagnosis, project)
   return diagnosis.findings.some(({ severity }) => severity === 'error') ? ExitCode.findings : ExitCode.ok

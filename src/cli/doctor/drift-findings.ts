@@ -34,7 +34,7 @@ function fieldDrift(model: ModelSpec, field: FieldSpec, load: TableLoad): Findin
   const place = `${quoteQualified(load.schema, load.table)}.${quoteIdentifier(field.column)}`
   const column = load.columns.find((each) => each.name === field.column)
   const mend =
-    'Run the missing migration (`npx prisma migrate deploy`), or `npx prisma generate` if the schema is older.'
+    'Run the missing migration (`prisma migrate deploy`), or `prisma generate` if the schema is older.'
   const drift = (why: string): Finding => ({
     ...{ code: 'CATALOG_DRIFT', severity: 'error', model: model.name, why, mend },
   })

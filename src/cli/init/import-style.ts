@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { declaredPackages } from './missing-packages.ts'
 
 /** The extension that an import of `client.ts` has: as it is on disk, as it is compiled, or none. */
 export type ImportStyle = 'source' | 'compiled' | 'none'
@@ -16,10 +17,13 @@ interface CompilerOptions {
   readonly rewriteRelativeImportExtensions?: boolean
 }
 
-/** Reads it for files of the folder; a project without a tsconfig.json has its files as they are on disk. */
+/**
+ * Reads it for files of the folder; a project without a tsconfig.json has its files as they are on disk, but that Next.js writes one as soon
+ * as it sees TypeScript.
+ */
 export function readImportStyle(folder: string): ImportStyle {
   const options = readCompilerOptions(join(folder, 'tsconfig.json'), 0)
-  if (options === null) return 'source'
+  if (options === null) return declaredPackages(folder).has('next') ? 'none' : 'source'
   if (options.allowImportingTsExtensions === true || options.rewriteRelativeImportExtensions === true)
     return 'source'
   const resolution = (options.moduleResolution ?? options.module ?? '').toLowerCase()

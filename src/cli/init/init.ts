@@ -41,13 +41,18 @@ export async function init(options: InitOptions, { folder, terminal, env }: Prin
   const needed = readsDotenv(folder) ? ['dotenv'] : []
   const next = [
     ...missingPackages(folder, needed, manager),
-    `${manager.run('prisma generate').padEnd(28)} writes the client and the catalog of your models`,
+    `${manager.run(`prisma generate${schemaFlag(project, folder)}`).padEnd(28)} writes the client and the catalog of your models`,
     `${manager.run('rowcast doctor').padEnd(28)} looks at the database of DATABASE_URL`,
     `${manager.run('rowcast serve').padEnd(28)} serves your models live, with GraphiQL at /graphql`,
   ]
   if (options.json === true) terminal.print(JSON.stringify({ deeds, next }))
   else printDeeds(terminal, deeds, next)
   return ExitCode.ok
+}
+
+/** Where Prisma does not look by itself. */
+function schemaFlag({ path, isUsual }: PrismaProject, folder: string): string {
+  return isUsual ? '' : ` --schema ${relative(folder, path).split(sep).join('/')}`
 }
 
 function printDeeds(terminal: Terminal, deeds: readonly Deed[], next: readonly string[]): void {

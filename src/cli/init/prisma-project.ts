@@ -1,12 +1,8 @@
-/**
- * Beside the spine, cli. A project of Prisma's, found as Prisma finds it: its config file, its schema (a file or a folder of them), and the
- * generators in it. Prisma's reference, "Prisma Config"; `@prisma/config`, loadConfigFromFile.
- */
-import { existsSync, statSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
-import { dirname, join, relative, resolve } from 'node:path'
+/** Beside the spine, cli. A project of Prisma's: its schema (a file or a folder of them), and the generators in it. */
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import { RowcastError } from '../../errors.ts'
-import { loadConfigFile } from '../load-config.ts'
+import { readPrismaPaths } from '../prisma-paths.ts'
 import { readSchemaBlocks, type SchemaBlock } from './schema-blocks.ts'
 
 /** A generator that writes a Prisma Client. */
@@ -28,6 +24,10 @@ export interface SchemaFile {
 
 /** The schema, as far as `init` reads it. */
 export interface PrismaProject {
+  /** The file or folder, absolute. */
+  readonly path: string
+  /** Whether Prisma's own commands find it without `--schema`. */
+  readonly isUsual: boolean
   readonly files: readonly SchemaFile[]
   /** The file that the generator goes into: outputs of generators count from its folder. */
   readonly file: SchemaFile
@@ -38,21 +38,19 @@ export interface PrismaProject {
 
 /** Finds and reads it. @throws CLI_NO_SCHEMA, CLI_SCHEMA_UNREADABLE, CONFIG_FILE_UNREADABLE */
 export async function readPrismaProject(folder: string, named: string | undefined): Promise<PrismaProject> {
-  const said = named ?? (await schemaOfConfig(folder)) ?? (await schemaOfPackage(folder))
-  const places = said === undefined ? USUAL_PLACES : [said]
-  for (const place of places) {
-    const files = await schemaFiles(resolve(folder, place))
-    if (files.length > 0) return project(await Promise.all(files.map(readSchemaFile)))
+  const { schemas, isUsual } = await readPrismaPaths(folder, { schema: named, mayNotRun: true })
+  for (const path of schemas) {
+    const files = await schemaFiles(path)
+    if (files.length > 0) return project(path, isUsual(path), await Promise.all(files.map(readSchemaFile)))
   }
-  const text = `There is no Prisma schema in ${folder} (looked for ${places.map((place) => relative(folder, resolve(folder, place))).join(', ')}).`
+  const text = `There is no Prisma schema in ${folder} (looked for ${schemas.map((path) => relative(folder, path)).join(', ')}).`
   throw new RowcastError('CLI_NO_SCHEMA', text)
 }
 
-const USUAL_PLACES = ['schema.prisma', 'prisma/schema.prisma', 'prisma/schema', 'prisma']
-
 async function schemaFiles(path: string): Promise<readonly string[]> {
-  if (!existsSync(path)) return []
-  if (!statSync(path).isDirectory()) return [path]
+  const found = await stat(path).catch(() => null)
+  if (found === null) return []
+  if (!found.isDirectory()) return [path]
   const entries = await readdir(path, { recursive: true })
   const files = entries.filter((entry) => entry.endsWith('.prisma') && !entry.includes('node_modules'))
   return files.sort().map((entry) => join(path, entry))
@@ -65,7 +63,7 @@ async function readSchemaFile(path: string): Promise<SchemaFile> {
   throw new RowcastError('CLI_SCHEMA_UNREADABLE', `${path} is not understood, and nothing was changed.`)
 }
 
-function project(files: readonly SchemaFile[]): PrismaProject {
+function project(path: string, isUsual: boolean, files: readonly SchemaFile[]): PrismaProject {
   const blocks = files.flatMap((file) => file.blocks.map((block) => ({ file, block })))
   const clients = blocks.flatMap(({ file, block }) => {
     const client = clientOf(block)
@@ -78,62 +76,11 @@ function project(files: readonly SchemaFile[]): PrismaProject {
     files[0]
   if (home === undefined) throw new RowcastError('CLI_NO_SCHEMA', 'The Prisma schema has no files.')
   const models = blocks.filter(({ block }) => block.kind === 'model').map(({ block }) => block.name)
-  return { files, file: home, client: first?.client, models }
+  return { path, isUsual, files, file: home, client: first?.client, models }
 }
 
 function clientOf({ kind, texts }: SchemaBlock): ClientGenerator | null {
   const provider = texts.get('provider')
   if (kind !== 'generator' || (provider !== 'prisma-client' && provider !== 'prisma-client-js')) return null
   return { provider, output: texts.get('output'), extension: texts.get('generatedFileExtension') ?? 'ts' }
-}
-
-const EXTENSIONS = ['js', 'ts', 'mjs', 'cjs', 'mts', 'cts']
-/** Prisma's order: its own name for version 7 first. */
-const CONFIG_NAMES = [
-  'prisma7.config',
-  '.config/prisma7',
-  'prisma.config',
-  '.config/prisma',
-  '.config/prisma.config',
-]
-
-/** What Prisma's config says of the schema; its paths count from its own folder. */
-async function schemaOfConfig(folder: string): Promise<string | undefined> {
-  const file = CONFIG_NAMES.flatMap((name) =>
-    EXTENSIONS.map((extension) => join(folder, `${name}.${extension}`)),
-  ).find((path) => existsSync(path))
-  if (file === undefined) return undefined
-  const schema = await loadConfigFile(file).then(
-    (config) => (typeof config === 'object' && config !== null ? Reflect.get(config, 'schema') : undefined),
-    async (error: unknown) => {
-      // It may ask for what is not set now (`env('DATABASE_URL')`); the plain form is in its text.
-      const plain = plainSchemaPath(await readFile(file, 'utf8'))
-      if (plain === undefined) throw error
-      return plain
-    },
-  )
-  return typeof schema === 'string' ? resolve(dirname(file), schema) : undefined
-}
-
-/** `schema: 'prisma/schema.prisma'` of a line that is no comment. */
-function plainSchemaPath(text: string): string | undefined {
-  for (const line of text.split('\n')) {
-    const [before = '', after] = line.split('schema', 2)
-    if (after === undefined || before.includes('/') || /\w$/.test(before)) continue
-    const [colon = '', path] = after.split(/['"]/, 2)
-    if (colon.trim() === ':' && path !== undefined && path !== '') return path
-  }
-  return undefined
-}
-
-/** Prisma 6 and earlier. */
-async function schemaOfPackage(folder: string): Promise<string | undefined> {
-  try {
-    const { prisma } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as {
-      prisma?: { schema?: unknown }
-    }
-    return typeof prisma?.schema === 'string' ? prisma.schema : undefined
-  } catch {
-    return undefined
-  }
 }

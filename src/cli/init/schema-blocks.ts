@@ -63,7 +63,7 @@ function readBody(tokens: readonly Token[]): Pick<SchemaBlock, 'members' | 'text
   const texts = new Map<string, string>()
   for (const [index, token] of tokens.entries()) {
     if (!token.isAtLineStart || token.isString) continue
-    if (/^\w/.test(token.text)) members.push(token.text)
+    if (/^[\p{L}\p{N}_]/u.test(token.text)) members.push(token.text)
     const value = tokens[index + 2]
     if (tokens[index + 1]?.text === '=' && value?.isString === true)
       texts.set(token.text, unquote(value.text))
@@ -79,8 +79,8 @@ function unquote(literal: string): string {
   }
 }
 
-/** A comment, a string on one line, a word, or any other character. */
-const TOKEN = /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:[^"\\\n]|\\[^\n])*"|\w[\w-]*|[^\s]/g
+/** A comment, a string on one line, a word (names may have letters of any alphabet), or any other character. */
+const TOKEN = /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:[^"\\\n]|\\[^\n])*"|[\p{L}\p{N}_][\p{L}\p{M}\p{N}_-]*|[^\s]/gu
 
 function readTokens(text: string): readonly Token[] | null {
   const tokens: Token[] = []

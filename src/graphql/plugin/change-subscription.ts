@@ -284,7 +284,7 @@ function modelOf(feed: ChangeFeed, name: string): ModelSpec {
   const model = Object.hasOwn(models, name) ? models[name] : undefined
   if (model !== undefined) return model
   throw new RowcastError('CATALOG_UNKNOWN_MODEL', `There is no model "${name}".`, {
-    mend: `Use one of ${Object.keys(models).join(', ')}, or run \`npx prisma generate\` if the model is new.`,
+    mend: `Use one of ${Object.keys(models).join(', ')}, or run \`prisma generate\` if the model is new.`,
   })
 }
 

@@ -6,7 +6,9 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { init } from '../../../src/cli/init/init.ts'
 import { readSchemaBlocks } from '../../../src/cli/init/schema-blocks.ts'
+import { findPackageManager, hintFor } from '../../../src/cli/package-manager.ts'
 import type { PrintContext } from '../../../src/cli/setup-commands.ts'
+import { ERRORS } from '../../../src/errors.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -46,6 +48,10 @@ describe('the schema', () => {
     ['a brace in a string', CLIENT.replace('\n}', '\n  binaryTargets = ["}"]\n  x = "a } \\" b }"\n}')],
     ['a brace in a comment', CLIENT.replace('\n}', '\n  // }\n  /// {\n  /* } */\n}')],
     ['a generator in a comment', `${CLIENT}// generator old {\n//   provider = "rowcast-generator"\n// }\n`],
+    [
+      'names beyond ASCII',
+      `${CLIENT}\nmodel Größe {\n  maß_é Int @id\n  größe Größe_2?\n}\n\nenum Größe_2 {\n  ä\n}\n`,
+    ],
     ['words behind the block', CLIENT.replace(/\n$/, ' // the client\n')],
     [
       'no space and tabs',
@@ -57,11 +63,9 @@ describe('the schema', () => {
     const printed = await run()
     const after = await read(place)
     expect(after.replace(`\n${BLOCK}`, '')).toBe(before)
-    expect(
-      readSchemaBlocks(after)
-        ?.map(({ name }) => name)
-        .sort(),
-    ).toEqual(['Thing', 'client', 'db', 'rowcast'])
+    expect(readSchemaBlocks(after)?.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['Thing', 'client', 'db', 'rowcast']),
+    )
     for (const line of BLOCK.trim().split('\n')) expect(printed).toContain(`  + ${line}`)
     await run()
     expect(await read(place)).toBe(after)
@@ -197,10 +201,11 @@ describe('what is missing', () => {
     ['pnpm-lock.yaml', 'pnpm add ', 'pnpm exec prisma generate'],
     ['yarn.lock', 'yarn add ', 'yarn prisma generate'],
     ['bun.lock', 'bun add ', 'bunx prisma generate'],
+    ['deno.lock', 'deno add npm:', 'deno run -A npm:prisma generate'],
   ])('is named with the command of the package manager of %s', async (lock, install, generate) => {
     await write(lock, '')
     const printed = await run({ npm_config_user_agent: 'npm/11.0.0 node/v24' })
-    expect(printed.replace('graphql@16', 'graphql')).toContain(
+    expect(printed.replace('graphql@16', 'graphql').replaceAll(' npm:@', ' @')).toContain(
       `${install}graphql @pothos/core @pothos/plugin-prisma @prisma/client @prisma/adapter-pg`,
     )
     expect(printed).toContain(generate)
@@ -213,5 +218,32 @@ describe('what is missing', () => {
     const printed = await run()
     expect(printed).toContain('yarn add @pothos/core @pothos/plugin-prisma @prisma/adapter-pg@~7.10.0')
     expect(printed).toContain('yarn add --dev prisma')
+  })
+})
+
+describe('commands in hints', () => {
+  const manager = (lock: string) => findPackageManager(folder, { npm_config_user_agent: lock })
+
+  it.each([
+    ['npm/11', 'Run `npx prisma generate`, then `npx rowcast enable --dry-run`; not `ALTER`.'],
+    ['pnpm/10', 'Run `pnpm exec prisma generate`, then `pnpm exec rowcast enable --dry-run`; not `ALTER`.'],
+    ['yarn/4', 'Run `yarn prisma generate`, then `yarn rowcast enable --dry-run`; not `ALTER`.'],
+    ['bun/1', 'Run `bunx prisma generate`, then `bunx rowcast enable --dry-run`; not `ALTER`.'],
+  ])('are those of %s', (agent, hint) => {
+    expect(
+      hintFor(manager(agent), 'Run `prisma generate`, then `rowcast enable --dry-run`; not `ALTER`.'),
+    ).toBe(hint)
+  })
+
+  it('name no package manager where they are written', () => {
+    const named = Object.entries(ERRORS).filter(([, { mend }]) =>
+      /\b(npx|bunx|pnpm exec|yarn (prisma|rowcast))\b/.test(mend),
+    )
+    expect(named.map(([code]) => code)).toEqual([])
+  })
+
+  it('and package.json may name it under devEngines', async () => {
+    await write('package.json', '{ "devEngines": { "packageManager": { "name": "pnpm", "version": "10" } } }')
+    expect(manager('npm/11').name).toBe('pnpm')
   })
 })
