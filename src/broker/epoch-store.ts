@@ -58,6 +58,11 @@ export class EpochStore {
     return streamKeys(this.#prefix ?? `rowcast:${this.systemId}`, this.slot)
   }
 
+  /** Names the tap that may write. Of the cluster's own, also where others have the same prefix. */
+  get writerKey(): string {
+    return `${this.#prefix ?? 'rowcast'}:{${this.slot}}:writer:${this.systemId}`
+  }
+
   /** Written to find out whether writing is possible. */
   get probeKey(): string {
     return `${this.#prefix ?? 'rowcast'}:{${this.slot}}:probe`
@@ -136,27 +141,22 @@ export class EpochStore {
     return { epoch, last, safeLsn, isWritable: newestId === formatEntryId(last) }
   }
 
-  /** Begins an epoch, all of it at once, and lets the one before expire. */
-  async create(
-    connection: RedisConnection,
-    epoch: Epoch,
-    mark: MarkContent,
-    expireMinutes: number,
-  ): Promise<void> {
+  /** What begins an epoch, to be sent all at once, and lets the one before expire. */
+  beginning(epoch: Epoch, mark: MarkContent, expireMinutes: number): readonly (readonly string[])[] {
     const { changes, marks } = this.keys.epoch(epoch.id)
     const seconds = String(Math.max(60, Math.ceil(expireMinutes * 60)))
     const before = epoch.previous === null ? [] : keysOf(this.keys.epoch(epoch.previous.id))
-    await sendTransaction(connection, [
+    return [
       ['XADD', changes, formatEntryId(epoch.floor), FLOOR_FIELD, ''],
       ['XADD', marks, 'MAXLEN', '1', '*', 'm', formatMark(mark)],
       this.#announcement(epoch),
       ...before.map((key) => ['EXPIRE', key, seconds]),
-    ])
+    ]
   }
 
   /**
-   * Reports that changes are missing, before a stream begins again: only by the tap that wrote last, and while its
-   * epoch is the present one.
+   * Reports that changes are missing, before a stream begins again: only by the tap that the stream is of, and while its
+   * epoch is the present one, also where that changes meanwhile.
    */
   async reportGap(
     connection: RedisConnection,
@@ -164,14 +164,18 @@ export class EpochStore {
     writerId: string,
     reason: string,
   ): Promise<void> {
+    await connection.send(['WATCH', this.keys.epochs, this.writerKey])
+    const writer = await connection.send(['GET', this.writerKey])
     const state = await this.readState(connection)
-    if (state === null || state.epoch.id !== epochId || !state.epoch.isOpen) return
-    const mark = await readMark(connection, this.keys.epoch(epochId))
-    if (mark?.writer !== writerId) return
+    const isOurs = state?.epoch.id === epochId && state.epoch.isOpen && String(writer) === writerId
+    if (!isOurs) {
+      await connection.send(['UNWATCH'])
+      return
+    }
     const { epoch, last } = state
     const previous = { id: epoch.id, end: last }
     const closed: Epoch = { ...epoch, id: randomUUID(), kind: 'gap', previous, reason, isOpen: false }
-    await connection.send(this.#announcement(closed))
+    await sendTransaction(connection, [this.#announcement(closed)])
   }
 
   #announcement(epoch: Epoch): readonly string[] {

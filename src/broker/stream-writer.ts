@@ -13,11 +13,14 @@ import { type RedisConnection, type RedisReply, sendTransaction } from './redis-
 import type { EpochKeys } from './stream-keys.ts'
 import { ENTRY_FIELD, toRawEntries } from './stream-reply.ts'
 import { digestOfTables } from './table-states.ts'
+import type { WriteFence } from './write-fence.ts'
 
 /** What a writer needs. */
 export interface StreamWriterOptions {
   readonly connection: RedisConnection
   readonly keys: EpochKeys
+  /** What keeps out whoever writes no longer; the stream has been taken by `release()`. */
+  readonly fence: WriteFence
   /** Who writes, for those who read marks. */
   readonly writerId: string
   /** Entries up to here are there already. */
@@ -64,6 +67,8 @@ export class StreamWriter {
   #last: EntryId
   /** Of the last mark that was added, and of the last that was accepted. */
   #added: Lsn | null = null
+  /** Resolves once the stream is known to be ours still. */
+  #guarded: Promise<void> = Promise.resolve()
   #marked: Lsn | null = null
   #markedAtMs = 0
   /** Of the document about the models' tables that was sent last. */
@@ -87,6 +92,7 @@ export class StreamWriter {
   /** Nothing leaves before this. */
   release(): void {
     this.#isHeld = false
+    this.#guard()
     this.#schedule()
   }
 
@@ -173,7 +179,15 @@ export class StreamWriter {
     return batch
   }
 
+  #guard(): void {
+    this.#guarded = this.#options.fence.watch()
+    // The next batch waits for it.
+    this.#guarded.catch(() => {})
+  }
+
   async #send(batch: readonly Item[]): Promise<void> {
+    await this.#guarded
+    if (this.#hasEnded) return
     const { connection, keys } = this.#options
     let mark: Lsn | null = null
     const commands: (readonly (string | Buffer)[])[] = []
@@ -190,7 +204,10 @@ export class StreamWriter {
     }
     const last = entries.reduce((latest, { id }) => laterEntryId(latest, id), this.#last)
     if (mark !== null) commands.push(this.#markCommand(mark, last))
-    const replies = await sendTransaction(connection, commands)
+    const sent = sendTransaction(connection, commands)
+    this.#guard()
+    const replies = await sent
+    if (replies === null) throw await this.#options.fence.explain(keys.changes)
     await this.#check(replies, entries)
     if (this.#hasEnded) return
     for (const { payload } of entries) this.#bytes -= payload.length + ENTRY_OVERHEAD_BYTES

@@ -24,6 +24,7 @@ import { StreamTrimmer } from './stream-trimmer.ts'
 import { StreamWriter } from './stream-writer.ts'
 import { formatTableStates } from './table-states.ts'
 import { TapPast } from './tap-past.ts'
+import { WriteFence } from './write-fence.ts'
 
 /** What a tap needs. */
 export interface TapRelayOptions {
@@ -70,6 +71,7 @@ const REPLICAS_BEHIND_MS = 5_000
 interface Session {
   readonly feed: RelayFeed
   readonly epoch: Epoch
+  readonly fence: WriteFence
   readonly writer: StreamWriter
   readonly relations: Set<string>
   readonly trimmer: StreamTrimmer
@@ -155,8 +157,9 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     const isNew = epoch.id !== found?.epoch.id
     const last = isNew || found === null ? epoch.floor : found.last
     const keys = store.keys.epoch(epoch.id)
+    const fence = new WriteFence(current, store.writerKey, writerId)
     const writer = new StreamWriter({
-      ...{ connection: current, keys, writerId, last },
+      ...{ connection: current, keys, fence, writerId, last },
       onAccepted(lsn, lastEntry) {
         feed.onWritten(lsn)
         const onKept = () => {
@@ -170,7 +173,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       onFailure: fail,
     })
     const trimmer = new StreamTrimmer(keys, broker.retention, () => performance.now())
-    const opened: Session = { feed, epoch, writer, trimmer, relations: new Set(), timer: null }
+    const opened: Session = { feed, epoch, fence, writer, trimmer, relations: new Set(), timer: null }
     session = opened
     handedOver = LSN_ZERO
     builder.reset(last)
@@ -188,12 +191,11 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     isNew: boolean,
     floorLsn: Lsn,
   ): Promise<void> {
+    await current.send(['WATCH', store.keys.epochs])
     await checkIsOurs(current, past.found?.epoch.id ?? null)
     if (session !== opened) return
-    if (isNew) {
-      const mark = { lsn: floorLsn, last: opened.epoch.floor, writer: writerId, tables: null }
-      await store.create(current, opened.epoch, mark, broker.retention.minutes)
-    }
+    const mark = { lsn: floorLsn, last: opened.epoch.floor, writer: writerId, tables: null }
+    await opened.fence.take(isNew ? store.beginning(opened.epoch, mark, broker.retention.minutes) : [])
     if (session !== opened) return
     if (isNew) {
       const { id, kind, reason } = opened.epoch

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { formatMark } from '../../src/broker/mark.ts'
 import { openRedisConnection } from '../../src/broker/redis-connection.ts'
 import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
-import { createEpoch, EPOCH, insertTag, writeBatch } from '../support/broker-stream.ts'
+import { createEpoch, EPOCH, fenceOf, insertTag, writeBatch } from '../support/broker-stream.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
 
 const FIRST = toLsn(200n)
@@ -54,12 +54,8 @@ describe.skipIf(NO_REDIS !== null)('epochs', () => {
     const store = await createEpoch(connection, 'epochs')
     const begin = (id: string) => {
       const epoch = { ...EPOCH, id }
-      return store.create(
-        connection,
-        epoch,
-        { lsn: FIRST, last: EPOCH.floor, writer: 'tap', tables: null },
-        1,
-      )
+      const mark = { lsn: FIRST, last: EPOCH.floor, writer: 'tap', tables: null }
+      return fenceOf(connection, store).take(store.beginning(epoch, mark, 1))
     }
     const idsFrom = async (known: string | null) => {
       asked.length = 0

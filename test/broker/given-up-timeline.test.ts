@@ -16,7 +16,14 @@ import { RelationCache } from '../../src/broker/relation-cache.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { silentLogger } from '../../src/log.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { createEpoch, EPOCH, insertTag, newTagRegistry, writeBatch } from '../support/broker-stream.ts'
+import {
+  createEpoch,
+  EPOCH,
+  fenceOf,
+  insertTag,
+  newTagRegistry,
+  writeBatch,
+} from '../support/broker-stream.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
 import { openTcpProxy } from '../support/tcp-proxy.ts'
 
@@ -101,7 +108,7 @@ describe.skipIf(NO_REDIS !== null)('a standby that has not come as far as the ma
     const start = { ...FLOORS, timeline: 2, serverLsn: toLsn(320n), continuity }
     const promoted = planEpoch(start, found, null, randomUUID())
     const begun = { lsn: SHARED, last: promoted.floor, writer: 'tap', tables: null }
-    await store.create(connection, promoted, begun, 1)
+    await fenceOf(connection, store).take(store.beginning(promoted, begun, 1))
     const messages = [...insertTag(toLsn(500n), 'new'), ...insertTag(toLsn(1_200n), 'newer')]
     await writeBatch(connection, store, TABLES, messages, promoted)
     link.resume()

@@ -154,8 +154,18 @@ describe.skipIf(NO_REDIS !== null)('in a Redis with others', () => {
     await using redis = await openRedis()
     for (const rule of aclRules()) expect(String(await redis.command('ACL', 'SETUSER', ...rule))).toBe('OK')
     const as = (user: string) => redis.url.replace('redis://', `redis://${user}:secret@`)
-    await using _tap = await openRole(database, 'tap', { redisUrl: as('rowcast-tap') })
+    {
+      await using _first = await openRole(database, 'tap', { redisUrl: as('rowcast-tap') })
+    }
+    // One that finds the stream as another one left it.
+    await using tap = await openRole(database, 'tap', { redisUrl: as('rowcast-tap') })
     await using gateway = await openRole(database, 'gateway', { redisUrl: as('rowcast-gateway') })
+    const ticks = () => redis.command('INFO', 'commandstats').then((stats) => String(stats))
+    await until(
+      async () =>
+        (await ticks()).includes('cmdstat_strlen:') && (await ticks()).includes('cmdstat_memory|usage:'),
+    )
+    expect(tap.rowcast.status().lastError).toBeNull()
     const live = gateway.rowcast.subscribe('Tag')
     const [first, second] = [await insertTag(database), await insertTag(database)]
     const [seen] = await takeChanges(live, 1)

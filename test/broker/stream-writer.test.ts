@@ -5,6 +5,7 @@ import { parseMark } from '../../src/broker/mark.ts'
 import type { RedisConnection, RedisReply } from '../../src/broker/redis-connection.ts'
 import { streamKeys } from '../../src/broker/stream-keys.ts'
 import { StreamWriter } from '../../src/broker/stream-writer.ts'
+import { WriteFence } from '../../src/broker/write-fence.ts'
 import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
 
 const KEYS = streamKeys('rowcast', 'slot').epoch('one')
@@ -19,6 +20,8 @@ function createServer() {
     destroy() {},
     async send(args): Promise<RedisReply> {
       const command = args.map(String)
+      if (command[0] === 'WATCH') return 'OK'
+      if (command[0] === 'GET') return 'tap'
       if (command[0] === 'MULTI') open = []
       else if (command[0] !== 'EXEC') open.push(command)
       if (command[0] !== 'EXEC') return 'QUEUED'
@@ -42,7 +45,13 @@ it('a mark names the document about the tables that has been sent, not one that 
   const { batches, connection } = createServer()
   let accepted = LSN_ZERO
   const writer = new StreamWriter({
-    ...{ connection, keys: KEYS, writerId: 'tap', last: { lsn: LSN_ZERO, sequence: 0 } },
+    ...{
+      connection,
+      keys: KEYS,
+      fence: new WriteFence(connection, 'writer', 'tap'),
+      writerId: 'tap',
+      last: { lsn: LSN_ZERO, sequence: 0 },
+    },
     onAccepted: (lsn) => {
       accepted = lsn
     },
@@ -78,7 +87,13 @@ it('what says again where the stream stands says no less than what waits', async
   const { batches, connection, stall } = createServer()
   const accepted: bigint[] = []
   const writer = new StreamWriter({
-    ...{ connection, keys: KEYS, writerId: 'tap', last: { lsn: LSN_ZERO, sequence: 0 } },
+    ...{
+      connection,
+      keys: KEYS,
+      fence: new WriteFence(connection, 'writer', 'tap'),
+      writerId: 'tap',
+      last: { lsn: LSN_ZERO, sequence: 0 },
+    },
     onAccepted: (lsn) => accepted.push(lsn),
     onPressure() {},
     onFailure: (error) => expect.fail(error.message),

@@ -7,6 +7,7 @@ import { EpochStore } from '../../src/broker/epoch-store.ts'
 import type { RedisConnection } from '../../src/broker/redis-connection.ts'
 import { StreamWriter } from '../../src/broker/stream-writer.ts'
 import { formatTableStates } from '../../src/broker/table-states.ts'
+import { WriteFence } from '../../src/broker/write-fence.ts'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
 import type { ModelTableState } from '../../src/source/model-tables.ts'
 import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
@@ -23,12 +24,17 @@ export const EPOCH: Epoch = {
   ...{ kind: 'refilled', previous: null, reason: null, isOpen: true },
 }
 
+/** Lets a tap write. */
+export function fenceOf(connection: RedisConnection, store: EpochStore, writerId = 'tap'): WriteFence {
+  return new WriteFence(connection, store.writerKey, writerId)
+}
+
 /** Begins it. */
 export async function createEpoch(connection: RedisConnection, slot: string): Promise<EpochStore> {
   const store = new EpochStore('rowcast', slot)
   store.useSystem(EPOCH.systemId)
   const mark = { lsn: FLOOR, last: EPOCH.floor, writer: 'tap', tables: null }
-  await store.create(connection, EPOCH, mark, 1)
+  await fenceOf(connection, store).take(store.beginning(EPOCH, mark, 1))
   return store
 }
 
@@ -74,7 +80,7 @@ export function writeBatch(
   return new Promise((resolve, reject) => {
     const keys = store.keys.epoch(id)
     const writer = new StreamWriter({
-      ...{ connection, keys, writerId: 'tap', last: floor },
+      ...{ connection, keys, fence: fenceOf(connection, store), writerId: 'tap', last: floor },
       onAccepted: () => resolve(),
       onPressure() {},
       onFailure: reject,
