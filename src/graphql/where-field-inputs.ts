@@ -14,7 +14,7 @@ import {
 import type { ValueDomain } from '../bus/filter/value-domain.ts'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { invariant } from '../errors.ts'
-import type { AnyBuilder } from './plugin/shared-change-types.ts'
+import { type AnyBuilder, stateOf } from './plugin/builder-state.ts'
 import { listKey, schemaNames } from './schema-names.ts'
 
 /** What the input for a field depends on: fields of one shape share one. */
@@ -124,36 +124,40 @@ function typeOf(builder: AnyBuilder, operand: OperandShape, typeName: string): N
   return types[operand]() as NamedType
 }
 
-const modes = new WeakMap<AnyBuilder, EnumRef<SchemaTypes, string>>()
-const nulls = new WeakMap<AnyBuilder, EnumRef<SchemaTypes, string>>()
-
 /** Prisma's enum of the same name; its values are written as GraphQL's are. */
 function queryMode(builder: AnyBuilder): EnumRef<SchemaTypes, string> {
-  const ref =
-    modes.get(builder) ??
-    builder.enumType('QueryMode', {
-      description: 'How text is compared.',
-      values: {
-        DEFAULT: { value: 'default', description: 'As it is.' },
-        INSENSITIVE: { value: 'insensitive', description: 'Upper and lower case are the same.' },
-      },
-    })
-  modes.set(builder, ref as EnumRef<SchemaTypes, string>)
-  return ref as EnumRef<SchemaTypes, string>
+  return filterEnum(builder, 'QueryMode', {
+    description: 'How text is compared.',
+    values: {
+      DEFAULT: { value: 'default', description: 'As it is.' },
+      INSENSITIVE: { value: 'insensitive', description: 'Upper and lower case are the same.' },
+    },
+  })
 }
 
 /** Prisma's enum of the same name; its values are written as GraphQL's are. */
 function jsonNull(builder: AnyBuilder): EnumRef<SchemaTypes, string> {
-  const ref =
-    nulls.get(builder) ??
-    builder.enumType('JsonNullValueFilter', {
-      description: 'Which of the nulls that a Json column can show.',
-      values: {
-        DB_NULL: { value: 'DbNull', description: 'The column is NULL.' },
-        JSON_NULL: { value: 'JsonNull', description: 'The document has null there.' },
-        ANY_NULL: { value: 'AnyNull', description: 'Either.' },
-      } satisfies Record<string, { readonly value: JsonNullKind; readonly description: string }>,
-    })
-  nulls.set(builder, ref as EnumRef<SchemaTypes, string>)
-  return ref as EnumRef<SchemaTypes, string>
+  return filterEnum(builder, 'JsonNullValueFilter', {
+    description: 'Which of the nulls that a Json column can show.',
+    values: {
+      DB_NULL: { value: 'DbNull', description: 'The column is NULL.' },
+      JSON_NULL: { value: 'JsonNull', description: 'The document has null there.' },
+      ANY_NULL: { value: 'AnyNull', description: 'Either.' },
+    } satisfies Record<string, { readonly value: JsonNullKind; readonly description: string }>,
+  })
+}
+
+/** An enum of a builder, made when it is first needed. */
+function filterEnum(
+  builder: AnyBuilder,
+  name: string,
+  options: {
+    readonly description: string
+    readonly values: Readonly<Record<string, { value: string; description: string }>>
+  },
+): EnumRef<SchemaTypes, string> {
+  const { filterEnums } = stateOf(builder)
+  const ref = filterEnums.get(name) ?? (builder.enumType(name, options) as EnumRef<SchemaTypes, string>)
+  filterEnums.set(name, ref)
+  return ref
 }

@@ -6,7 +6,7 @@ import type { InputObjectRef, SchemaTypes } from '@pothos/core'
 import { domainOf } from '../bus/filter/field-domain.ts'
 import type { FieldSpec, ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import { graphqlTypeName, visibleFields } from './field-type.ts'
-import type { AnyBuilder } from './plugin/shared-change-types.ts'
+import { type AnyBuilder, stateOf } from './plugin/builder-state.ts'
 import { modelNames } from './schema-names.ts'
 import { defineFieldFilter, fieldFilterName } from './where-field-inputs.ts'
 
@@ -19,9 +19,6 @@ export interface WhereInputOptions {
   /** Called with each scalar or enum that the inputs need; builders may lack it. */
   readonly onNeeded?: ((typeName: string) => void) | undefined
 }
-
-/** Inputs made so far, by builder and name: those of fields are shared by all models. */
-const defined = new WeakMap<AnyBuilder, Map<string, InputObjectRef<SchemaTypes, object>>>()
 
 /** Adds the input type of a model's filter, and those of its fields' filters, to a builder; the same ref twice. */
 export function defineWhereInput(
@@ -110,9 +107,8 @@ function defineOnce(
   name: string,
   define: (name: string) => InputObjectRef<SchemaTypes, object>,
 ): InputObjectRef<SchemaTypes, object> {
-  const inputs = defined.get(builder) ?? new Map<string, InputObjectRef<SchemaTypes, object>>()
-  defined.set(builder, inputs)
-  const ref = inputs.get(name) ?? define(name)
-  inputs.set(name, ref)
+  const { filterInputs } = stateOf(builder)
+  const ref = filterInputs.get(name) ?? define(name)
+  filterInputs.set(name, ref)
   return ref
 }

@@ -4,7 +4,7 @@
  */
 import { graphqlError } from '../graphql-errors.ts'
 import { policiesOf } from '../plugin/builder-policies.ts'
-import type { AnyBuilder } from '../plugin/shared-change-types.ts'
+import type { AnyBuilder } from '../plugin/builder-state.ts'
 import type { ModelView, ViewerPolicies } from '../policy/viewer-policies.ts'
 import type { ServiceBuilder, ServiceModel } from '../service-types.ts'
 import type { ActivityExposure, ActivityNews, Authorize, LoggedChange } from './activity-log.ts'

@@ -2,7 +2,7 @@
 import type { ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import type { ChangeAction } from '../../changes/change.ts'
 import { policiesOf } from '../plugin/builder-policies.ts'
-import type { AnyBuilder } from '../plugin/shared-change-types.ts'
+import type { AnyBuilder } from '../plugin/builder-state.ts'
 import { canonicalText } from '../policy/canonical-text.ts'
 
 /**

@@ -1,13 +1,11 @@
 /** Stage 7, graphql. The policies of a builder's models: those of its options, and those that `register()` was given. */
 import { ViewerPolicies } from '../policy/viewer-policies.ts'
-import type { AnyBuilder } from './shared-change-types.ts'
-
-const known = new WeakMap<AnyBuilder, ViewerPolicies>()
+import { type AnyBuilder, stateOf } from './builder-state.ts'
 
 /** One for each builder. */
 export function policiesOf(builder: AnyBuilder): ViewerPolicies {
   const { feed, policies = new Map() } = builder.options.rowcast
-  const found = known.get(builder) ?? new ViewerPolicies(feed.catalog, policies, feed.policies ?? new Map())
-  known.set(builder, found)
-  return found
+  const state = stateOf(builder)
+  state.policies ??= new ViewerPolicies(feed.catalog, policies, feed.policies ?? new Map())
+  return state.policies
 }

@@ -11,8 +11,9 @@ import type { ModelNames } from '../schema-names.ts'
 import { SHOWN_COLUMN } from '../shown-column.ts'
 import { valueResolver } from '../value-resolver.ts'
 import { policiesOf } from './builder-policies.ts'
+import type { AnyBuilder } from './builder-state.ts'
 import { withoutUnreadable } from './image-rows.ts'
-import { type AnyBuilder, sharedChangeTypes } from './shared-change-types.ts'
+import { sharedChangeTypes } from './shared-change-types.ts'
 
 /** What the fields of a payload are made from. */
 export interface PayloadScope {

@@ -12,6 +12,7 @@ import { enumValues } from '../enum-type.ts'
 import { visibleFields } from '../field-type.ts'
 import { modelNames } from '../schema-names.ts'
 import { policiesOf } from './builder-policies.ts'
+import type { AnyBuilder } from './builder-state.ts'
 import { defineKey, keyField, type PayloadScope } from './change-key.ts'
 import { createImageReader } from './image-reader.ts'
 import { relationsOf, type Selection } from './image-relations.ts'
@@ -20,7 +21,7 @@ import { OLD_ROW, type OldRowExtension } from './old-row-type.ts'
 import { CHANGE_TYPE } from './own-change.ts'
 import { runsOwnCode } from './own-code.ts'
 import { GUARDED_FIELD } from './policy-guard.ts'
-import { type AnyBuilder, sharedChangeTypes } from './shared-change-types.ts'
+import { sharedChangeTypes } from './shared-change-types.ts'
 
 /** What the payload of one model is made of beside the model. */
 export interface ChangePayloadOptions {

@@ -29,11 +29,12 @@ import { selectedModels } from '../policy/selected-models.ts'
 import type { ViewerPolicies } from '../policy/viewer-policies.ts'
 import { modelNames } from '../schema-names.ts'
 import { policiesOf } from './builder-policies.ts'
+import { type AnyBuilder, stateOf } from './builder-state.ts'
 import { defineChangePayload } from './change-payload.ts'
 import { defineFilterInputs, parseFilterArguments } from './filter-arguments.ts'
 import { onceLive } from './once-live.ts'
 import { PublicSubscription } from './public-subscription.ts'
-import { type AnyBuilder, addMissingTypes, sharedChangeTypes } from './shared-change-types.ts'
+import { addMissingTypes, sharedChangeTypes } from './shared-change-types.ts'
 
 /** Options of one `changeSubscription`. */
 export interface ChangeSubscriptionOptions<Types extends SchemaTypes, Model> {
@@ -54,12 +55,6 @@ type FieldName<Model> = Model extends { Shape: infer Shape } ? keyof Shape & str
 /** Options with the types forgotten, as the code below handles them. */
 type AnyOptions = ChangeSubscriptionOptions<SchemaTypes, PrismaModelTypes>
 
-/** What a builder has been asked for, until its schema is built. */
-const declared = new WeakMap<
-  AnyBuilder,
-  Map<string, PrismaObjectRef<SchemaTypes, PrismaModelTypes, object>>
->()
-
 /** What `builder.changeSubscription` does; see there. */
 export function defineChangeSubscription(
   builder: AnyBuilder,
@@ -69,8 +64,7 @@ export function defineChangeSubscription(
   const feed = feedOf(builder)
   const model = modelOf(feed, modelName)
   const rowType = options.type ?? rowTypeOf(builder, modelName)
-  const subscriptions = declared.get(builder) ?? new Map()
-  declared.set(builder, subscriptions.set(modelName, rowType))
+  stateOf(builder).subscriptions.set(modelName, rowType)
 
   const policies = policiesOf(builder)
   const omit = [
@@ -164,8 +158,8 @@ function audience(builder: AnyBuilder, context: object, models: readonly string[
 
 /** Adds what the declared subscriptions need and the builder lacks: the root, scalars. Runs before the build. */
 export function completeChangeTypes(builder: AnyBuilder): void {
-  const subscriptions = declared.get(builder)
-  if (subscriptions === undefined) return
+  const { subscriptions } = stateOf(builder)
+  if (subscriptions.size === 0) return
   for (const [model, rowType] of subscriptions) {
     if (builder.configStore.hasConfig(rowType)) continue
     throw new RowcastError('GRAPHQL_BAD_SCHEMA', `Model ${model} has no object type in this builder.`, {

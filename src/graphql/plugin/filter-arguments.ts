@@ -11,7 +11,8 @@ import type { ModelView } from '../policy/viewer-policies.ts'
 import { modelNames } from '../schema-names.ts'
 import { defineWhereInput, hiddenNames } from '../where-inputs.ts'
 import { withPrismaNames } from '../where-names.ts'
-import { type AnyBuilder, sharedChangeTypes } from './shared-change-types.ts'
+import type { AnyBuilder } from './builder-state.ts'
+import { sharedChangeTypes } from './shared-change-types.ts'
 
 /** Defines an argument; what a field's `t.arg` is, its types forgotten. */
 type DefineArgument = (options: {

@@ -25,6 +25,7 @@ import type { CanExplain } from '../explain/why-not.ts'
 import type { ModelPolicies } from '../policy/model-policy.ts'
 import type { ReadLimits } from '../reading/paged-client.ts'
 import { policiesOf } from './builder-policies.ts'
+import type { AnyBuilder } from './builder-state.ts'
 import {
   type ChangeSubscriptionOptions,
   completeChangeTypes,
@@ -36,7 +37,6 @@ import { createImageReader } from './image-reader.ts'
 import { withOldRowTypes } from './old-row-type.ts'
 import { giveOwnChanges } from './own-change.ts'
 import { guardSchema } from './policy-guard.ts'
-import type { AnyBuilder } from './shared-change-types.ts'
 
 /** The `rowcast` option of a builder. */
 export interface RowcastPluginOptions {

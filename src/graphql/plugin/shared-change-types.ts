@@ -10,37 +10,19 @@ import type { ChangeAction } from '../../changes/change.ts'
 import { defineEnum } from '../enum-type.ts'
 import { SCALARS, type ScalarName } from '../scalars.ts'
 import { schemaNames } from '../schema-names.ts'
-
-/** A builder with its schema types forgotten. */
-export type AnyBuilder = PothosSchemaTypes.SchemaBuilder<SchemaTypes>
-
-/** What is made once per builder. */
-export interface SharedChangeTypes {
-  readonly action: EnumRef<SchemaTypes, ChangeAction>
-  readonly transition: EnumRef<SchemaTypes, Transition>
-  /** Null where clients may not choose. */
-  readonly overflow: EnumRef<SchemaTypes, OverflowPolicy> | null
-  readonly transaction: ObjectRef<SchemaTypes, Delivery>
-  /** Scalars and enums that fields of the payloads have: made when the builder turns out not to have them. */
-  readonly needed: Set<string>
-}
-
-const shared = new WeakMap<AnyBuilder, SharedChangeTypes>()
+import { type AnyBuilder, type SharedChangeTypes, stateOf } from './builder-state.ts'
 
 /** `ChangeAction` and `ChangeTransaction`, one of each per builder. */
 export function sharedChangeTypes(builder: AnyBuilder): SharedChangeTypes {
-  const known = shared.get(builder)
-  if (known !== undefined) return known
-  const types = {
+  const state = stateOf(builder)
+  state.changeTypes ??= {
     action: defineAction(builder),
     transition: defineTransition(builder),
     overflow: builder.options.rowcast.mayChooseOverflow === true ? defineOverflow(builder) : null,
     transaction: defineTransaction(builder),
-    needed: new Set<string>(),
+    needed: new Set(['DateTime', 'Cursor']),
   }
-  types.needed.add('DateTime').add('Cursor')
-  shared.set(builder, types)
-  return types
+  return state.changeTypes
 }
 
 /** Adds the scalars and enums that payloads need to a builder that does not have types of these names. */
