@@ -1,14 +1,21 @@
 /** money by the database's own currency, whole path: rows and filters are Prisma Client's, in both forms and through Redis. */
 import { readFile } from 'node:fs/promises'
+import { pathToFileURL } from 'node:url'
 import { PrismaPg } from '@prisma/adapter-pg'
 import { describe, expect, it } from 'vitest'
 import type { ModelCatalog } from '../src/catalog/model-catalog.ts'
 import { Decimal } from '../src/catalog/prisma-runtime.ts'
 import { createRowcast, type RowcastOptions } from '../src/rowcast.ts'
+import { openCliFolder } from './cli/run-cli.ts'
 import { openDatabase, type TestDatabase } from './support/database.ts'
+import { slotOf } from './support/live-rowcast.ts'
 import { openPrismaRows, type PrismaConstructor } from './support/prisma-rows.ts'
 import { NO_REDIS, openRedis } from './support/redis.ts'
-import { provideTypesClient, TYPES_TABLES } from './support/types-schema/provide-types-client.ts'
+import {
+  provideTypesClient,
+  TYPES_CATALOG,
+  TYPES_TABLES,
+} from './support/types-schema/provide-types-client.ts'
 
 /** A locale, what the server makes of 1234.5678 in it, and units of its currency. */
 const CURRENCIES = [
@@ -96,4 +103,38 @@ describe.each(CURRENCIES)('in the locale %s', (locale, shown) => {
       await prisma.$disconnect()
     },
   )
+})
+
+it('tail, record and a replay on another machine count it the same, filters included', async () => {
+  for (const [locale, shown] of CURRENCIES.slice(1)) {
+    const database = await openTypes(locale)
+    if (database === null) continue
+    await using _database = database
+    await provideTypesClient()
+    const env = {
+      DATABASE_URL: database.url,
+      ROWCAST_SLOT: slotOf(database),
+      ROWCAST_PUBLICATION: 'rowcast',
+    }
+    await using folder = await openCliFolder(
+      env,
+      `models: { Single: {} }, catalog: (await import('${pathToFileURL(TYPES_CATALOG).href}')).catalog`,
+    )
+    expect(await folder.run(['enable'])).toMatchObject({ code: 0 })
+    const recorder = folder.start(['record', 'money.rec'])
+    await recorder.said('Recording')
+    const where = ['Single', '--json', '--limit', '1', '--where', '{"money": {"equals": "1234.5678"}}']
+    const tail = folder.start(['tail', ...where])
+    const slots = () =>
+      database.query("SELECT FROM pg_replication_slots WHERE active AND slot_name LIKE 'rowcast_look%'")
+    await expect.poll(async () => (await slots()).length, { timeout: 30_000 }).toBe(2)
+    await database.query('INSERT INTO single_values (id, money) VALUES (1, 0), (2, 1234.5678)')
+    const told = await tail.nextLine()
+    expect(JSON.parse(told)).toMatchObject({ new: { id: 2, money: new Decimal(shown).toString() } })
+    expect((await tail.ended).code).toBe(0)
+    expect((await recorder.stop()).code).toBe(0)
+    // Nobody can be asked there.
+    const replayed = await folder.run(['replay', 'money.rec', ...where], { DATABASE_URL: '' })
+    expect(replayed).toMatchObject({ code: 0, stdout: `${told}\n` })
+  }
 })

@@ -28,12 +28,16 @@ export function nullValueOf(plan: ColumnPlan): null | unknown[] {
 }
 
 /** Reads the value at `at`, whose kind is text or binary. */
-export function readValue(buffer: Buffer, at: number, plan: ColumnPlan): unknown {
+export function readValue(
+  buffer: Buffer,
+  at: number,
+  codec: Pick<ColumnPlan['codec'], 'parse' | 'decode'>,
+): unknown {
   const start = at + COLUMN_HEADER_BYTES
   const end = start + readInt32(buffer, at + 1)
   return buffer[at] === COLUMN_BINARY
-    ? plan.codec.decode(buffer, start, end)
-    : plan.codec.parse(decodeUtf8(buffer, start, end))
+    ? codec.decode(buffer, start, end)
+    : codec.parse(decodeUtf8(buffer, start, end))
 }
 
 /** Columns up to the last one that a field needs. */
@@ -50,7 +54,8 @@ export function interpretFastRow(layout: RowLayout): FastRowReader {
     for (const plan of columns) {
       if (plan !== null) {
         const kind = buffer[at]
-        if (kind === COLUMN_BINARY || kind === COLUMN_TEXT) values[plan.slot] = readValue(buffer, at, plan)
+        if (kind === COLUMN_BINARY || kind === COLUMN_TEXT)
+          values[plan.slot] = readValue(buffer, at, plan.codec)
         else if (kind === COLUMN_NULL) values[plan.slot] = nullValueOf(plan)
         else return null
       }

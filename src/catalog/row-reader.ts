@@ -5,6 +5,7 @@
 import { invariant } from '../errors.ts'
 import type { RelationMessage } from '../pgoutput/messages.ts'
 import { COLUMN_NULL, COLUMN_UNCHANGED, type Tuple } from '../pgoutput/tuple.ts'
+import { hasOtherValue } from './changed-column.ts'
 import type { DynamicTypes } from './column-codec.ts'
 import {
   COLUMN_HEADER_BYTES,
@@ -16,7 +17,6 @@ import {
 } from './fast-row.ts'
 import type { ModelCatalog, ModelSpec } from './model-catalog.ts'
 import { type AnyRow, type ColumnPlan, createDriftError, layOutRow, type RowLayout } from './row-layout.ts'
-import { isSameValue } from './values/same-value.ts'
 import { UnrepresentableValue } from './values/unrepresentable-value.ts'
 import { copyBytes } from './values/value-codec.ts'
 
@@ -56,9 +56,8 @@ export interface RowReader {
   /** Whether a field is neither NULL nor false; null where the tuple does not say. Decodes nothing else. */
   isSet(field: string, tuple: Tuple): boolean | null
   /**
-   * Fields whose values, as rows show them, differ between two whole images, in the order of the Prisma schema.
-   * Equal bytes are equal values; for types where equal values may have different bytes the values decide.
-   * Unchanged TOAST has not changed.
+   * Fields whose values differ between two whole images, in the order of the Prisma schema: of a String its text, of all others
+   * the value, as PostgreSQL's IS DISTINCT FROM compares it (json as jsonb). Unchanged TOAST has not changed.
    */
   changedFields(fullOld: Tuple, now: Tuple): readonly string[]
 }
@@ -109,7 +108,7 @@ function isSameColumn(
 function readGuarded(buffer: Buffer, at: number, plan: ColumnPlan): unknown {
   if (buffer[at] === COLUMN_NULL) return nullValueOf(plan)
   try {
-    return readValue(buffer, at, plan)
+    return readValue(buffer, at, plan.codec)
   } catch {
     const bytes = copyBytes(buffer, at + COLUMN_HEADER_BYTES, skipColumn(buffer, at))
     return new UnrepresentableValue('unreadable', bytes)
@@ -194,28 +193,15 @@ class CompiledRowReader implements RowReader {
     for (const plan of this.#layout.columns) {
       const aEnd = skipColumn(a, aAt)
       const bEnd = skipColumn(b, bAt)
-      if (plan !== null && this.#hasChanged(plan, a, aAt, aEnd, b, bAt, bEnd)) changed.push(plan)
+      // Kind, length and value in one comparison.
+      if (plan !== null && !isSameColumn(a, aAt, aEnd, b, bAt, bEnd)) {
+        if (hasOtherValue(plan, { buffer: a, at: aAt }, { buffer: b, at: bAt })) changed.push(plan)
+      }
       aAt = aEnd
       bAt = bEnd
     }
     if (changed.length === 0) return NO_FIELDS
     return changed.sort((left, right) => left.slot - right.slot).map((plan) => plan.field.name)
-  }
-
-  #hasChanged(
-    plan: ColumnPlan,
-    a: Buffer,
-    aAt: number,
-    aEnd: number,
-    b: Buffer,
-    bAt: number,
-    bEnd: number,
-  ): boolean {
-    if (b[bAt] === COLUMN_UNCHANGED || a[aAt] === COLUMN_UNCHANGED) return false
-    // Kind, length and value in one comparison.
-    if (isSameColumn(a, aAt, aEnd, b, bAt, bEnd)) return false
-    if (!plan.codec.isComparedByValue) return true
-    return !isSameValue(readGuarded(a, aAt, plan), readGuarded(b, bAt, plan))
   }
 
   #tryFast(tuple: Tuple): AnyRow | null {

@@ -1,6 +1,5 @@
 /** Beside the spine, cli. A change as a person reads it, and as a line of JSON. Pure. */
 import { Decimal } from '../catalog/prisma-runtime.ts'
-import { isSameValue } from '../catalog/values/same-value.ts'
 import type { AnyChange, AnyRow } from '../changes/change.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -33,7 +32,7 @@ function fieldLines(change: AnyChange, style: Terminal['style']): string[] {
   if (action === 'DELETE') return rowLines(old, (name, text) => style('red', line('-', name, text)))
   if (action !== 'UPDATE' || after === null) return []
   if (old === null) return rowLines(after, (name, text) => line('=', name, text))
-  const changed = Object.keys(after).filter((name) => !isSameValue(old[name], after[name]))
+  const changed = change.changed.filter((name) => name in after)
   return [
     ...changed.map(
       (name) =>

@@ -1,5 +1,6 @@
 /** Beside the spine, cli. What commands that look at the database work with: the config, and what it wants there. */
 import type { ModelSpec } from '../catalog/model-catalog.ts'
+import { MONEY_SCALE_DEFAULT } from '../catalog/values/decimal-codecs.ts'
 import type { SoftDeleteFields } from '../changes/soft-delete.ts'
 import type { Config } from '../config/config.ts'
 import { nearestName } from '../config/nearest-name.ts'
@@ -95,4 +96,10 @@ export function chooseModels({ config, models }: Project, names: readonly string
           : `Did you mean "${nearest}"?`,
     })
   })
+}
+
+/** The same project, whose filters count money as the stream says that its database does. */
+export function withMoneyScale(project: Project, moneyScale: () => number | undefined): Project {
+  const catalog = { ...project.config.catalog, '~moneyScale': () => moneyScale() ?? MONEY_SCALE_DEFAULT }
+  return { ...project, config: { ...project.config, catalog } }
 }

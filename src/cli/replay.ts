@@ -5,7 +5,7 @@ import { RowcastError } from '../errors.ts'
 import { createFramePipeline, type FramePipeline } from '../source/frame-pipeline.ts'
 import type { ChangeChoice } from './change-filter-options.ts'
 import { ExitCode } from './exit-code.ts'
-import { openProject, type Project, type ProjectOptions } from './project.ts'
+import { openProject, type Project, type ProjectOptions, withMoneyScale } from './project.ts'
 import { openRecording, type RecordingReader } from './recording.ts'
 import { untilAborted } from './stop-signals.ts'
 import { createChangePrinter, type LookContext, pipelineParts } from './tail.ts'
@@ -54,9 +54,10 @@ async function printRecording(
   { terminal, notes, stop }: LookContext,
 ): Promise<void> {
   const stopped = new AbortController()
-  const printer = createChangePrinter(project, names, options, terminal, () => stopped.abort())
+  const counted = withMoneyScale(project, () => pipeline.registry.moneyScale)
+  const printer = createChangePrinter(counted, names, options, terminal, () => stopped.abort())
   const signal = AbortSignal.any([stop.signal, stopped.signal])
-  const pipeline = createFramePipeline({
+  const pipeline: FramePipeline = createFramePipeline({
     ...pipelineParts(project, notes),
     epoch: recording.header,
     publish({ changes }) {
@@ -86,7 +87,8 @@ async function serveRecording(
     publish: (part) => parts.push(part),
   })
   const { createReplayService } = await import('./replay-service.ts')
-  const service = createReplayService(project, recording.header, pipeline.registry, notes)
+  const counted = withMoneyScale(project, () => pipeline.registry.moneyScale)
+  const service = createReplayService(counted, recording.header, pipeline.registry, notes)
   const { url } = await service.start()
   try {
     terminal.print(`\n  ${terminal.style('bold', 'GraphiQL')}  ${terminal.style('cyan', `${url}/graphql`)}\n`)

@@ -11,7 +11,7 @@ import { modelsKeepingIdentity } from '../source/setup-goal.ts'
 import { type ChangeChoice, createChangeChooser } from './change-filter-options.ts'
 import { ExitCode } from './exit-code.ts'
 import { formatChange, formatChangeJson } from './format-change.ts'
-import { chooseModels, openProject, type Project, type ProjectOptions } from './project.ts'
+import { chooseModels, openProject, type Project, type ProjectOptions, withMoneyScale } from './project.ts'
 import type { PrintContext } from './setup-commands.ts'
 import type { StopSignals } from './stop-signals.ts'
 import { untilAborted } from './stop-signals.ts'
@@ -46,7 +46,8 @@ export async function tail(
   const project = await openProject(options, context)
   const { terminal, notes, stop } = context
   const stopped = new AbortController()
-  const printer = createChangePrinter(project, names, options, terminal, () => stopped.abort())
+  const counted = withMoneyScale(project, () => pipeline?.registry.moneyScale)
+  const printer = createChangePrinter(counted, names, options, terminal, () => stopped.abort())
   const after = options.from === undefined || options.from === 'earliest' ? null : parseCursor(options.from)
   const progress = createCatchUpProgress(notes)
   let pipeline: FramePipeline | null = null

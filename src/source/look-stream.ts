@@ -5,13 +5,16 @@
  */
 import type { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
+import { moneyScaleMessage } from '../catalog/money-scale.ts'
 import type { ChangePosition, StreamEpoch } from '../changes/position.ts'
 import { RowcastError } from '../errors.ts'
 import { openReplicationConnection, type ReplicationConnection } from '../wire/connection.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
 import { LSN_ZERO, type Lsn, parseLsn, toLsn } from '../wire/lsn.ts'
 import { quoteIdentifier, quoteListedName, quoteLiteral } from '../wire/quote.ts'
+import { MONEY_SCALE_SQL } from './money-scale-sql.ts'
 import { toStreamError } from './stream-error.ts'
+import { RAW_TEXT_SQL } from './stream-form.ts'
 
 /** What to read. */
 export interface LookRequest {
@@ -64,9 +67,12 @@ export async function openLookStream(request: LookRequest, handler: LookHandler)
     connection = await openReplicationConnection(target, { applicationName })
     const { systemId, timeline, flushedLsn } = await connection.identify()
     const epoch = { systemId, timeline }
-    await checkServer(connection, publication)
+    const { moneyScale } = await checkServer(connection, publication)
+    await connection.query(RAW_TEXT_SQL)
     const slot = await createTemporarySlot(connection, request, epoch)
     handler.onStart({ epoch, startLsn: slot.startLsn ?? flushedLsn, serverLsn: flushedLsn })
+    const money = moneyScaleMessage(moneyScale)
+    if (money !== null) handler.onMessage(money, 0, money.length)
     return await startStream(connection, handler, request, slot.name)
   } catch (error) {
     await connection?.close().catch(() => undefined)
@@ -75,9 +81,12 @@ export async function openLookStream(request: LookRequest, handler: LookHandler)
 }
 
 /** Before a slot is made: PostgreSQL would tell of a missing publication at the first change only, or never. */
-async function checkServer(connection: ReplicationConnection, publication: string): Promise<void> {
-  const [server] = await connection.query<{ walLevel: string; isPublished: boolean }>(
-    `SELECT current_setting('wal_level') AS "walLevel",
+async function checkServer(
+  connection: ReplicationConnection,
+  publication: string,
+): Promise<{ readonly moneyScale: number }> {
+  const [server] = await connection.query<{ walLevel: string; isPublished: boolean; moneyScale: string }>(
+    `SELECT current_setting('wal_level') AS "walLevel", ${MONEY_SCALE_SQL} AS "moneyScale",
             EXISTS (SELECT FROM pg_publication WHERE pubname = ${quoteLiteral(publication)}) AS "isPublished"`,
   )
   if (server?.walLevel !== 'logical') {
@@ -88,6 +97,7 @@ async function checkServer(connection: ReplicationConnection, publication: strin
       mend: 'Run `rowcast enable`.',
     })
   }
+  return { moneyScale: Number(server.moneyScale) }
 }
 
 /** A copy can be made while somebody reads the original, which keeps its place. */
@@ -166,7 +176,8 @@ async function startStream(
     {
       slot,
       startLsn: LSN_ZERO,
-      options: { proto_version: '1', publication_names: quoteListedName(publication), binary: 'true' },
+      // As text, which every type has and which is its own explanation: a recording outlives the types of its database.
+      options: { proto_version: '1', publication_names: quoteListedName(publication) },
     },
     {
       onWalData(bytes, start, end) {

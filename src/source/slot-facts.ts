@@ -8,6 +8,7 @@ import { type Lsn, parseLsn } from '../wire/lsn.ts'
 import { quoteLiteral } from '../wire/quote.ts'
 import { isSameTable } from './database-facts.ts'
 import { type FoundTable, readModelTables } from './model-tables.ts'
+import { MONEY_SCALE_SQL } from './money-scale-sql.ts'
 import type { RunQuery } from './run-query.ts'
 import type { SetupGoal } from './setup-plan.ts'
 import { type IdentityFault, readIdentityFaults } from './table-identities.ts'
@@ -136,8 +137,6 @@ function factsSql(goal: SetupGoal): string {
                    concat(CASE WHEN pubinsert THEN 'i' END, CASE WHEN pubupdate THEN 'u' END,
                           CASE WHEN pubdelete THEN 'd' END, CASE WHEN pubtruncate THEN 't' END))
             FROM pg_publication WHERE pubname = ${publication}) AS "publication",
-         (SELECT scale(('0' || left(value, 0))::money::numeric)
-            FROM (SELECT set_config('lc_monetary', reset_val, true) AS value
-                    FROM pg_settings WHERE name = 'lc_monetary' OFFSET 0) AS monetary) AS "moneyScale"
+         ${MONEY_SCALE_SQL} AS "moneyScale"
     FROM server`
 }

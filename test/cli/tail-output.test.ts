@@ -21,7 +21,9 @@ function change(more: object): AnyChange {
 describe('a change', () => {
   it('tells what was before and what is now', () => {
     const old = { id: 7, name: 'a', size: 1n, at: new Date(0) }
-    expect(formatChange(change({ old, new: { ...old, name: 'b', size: 2n } }), plain)).toBe(
+    expect(
+      formatChange(change({ old, new: { ...old, name: 'b', size: 2n }, changed: ['name', 'size'] }), plain),
+    ).toBe(
       ['04:05:06.789 UPDATE   User id=7  tx 900 #2', '    ~ name: "a" → "b"', '    ~ size: 1 → 2'].join('\n'),
     )
   })

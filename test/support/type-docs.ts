@@ -272,6 +272,13 @@ Any other type (composite types, other ranges, \`cube\`) is read in its text for
 
 ${formatTable(['field', 'in PostgreSQL', 'in the row'], SPECIAL.map(describeSpecial))}
 
+## What counts as changed
+
+\`changed\` of an UPDATE names the fields whose values are distinct to PostgreSQL (\`IS DISTINCT FROM\`); \`test/catalog/row-images.pg.test.ts\` asks it. So \`1.0\` and \`1.00\` of
+a Decimal are the same, as are \`0\` and \`-0\` of a Float, and NaN is NaN; a timestamp that differs by a microsecond has changed though both are shown
+alike; Json is compared by every digit, \`json\` as if it were \`jsonb\` (nested more than 1,000 levels deep: by its text); a list also by its bounds
+and by NULL, which is not the empty list. A String has changed when its text has, also where PostgreSQL calls two texts equal (\`citext\`, \`interval\`).
+
 ## Values that Prisma Client cannot show
 
 They never stop the stream. Where Prisma Client refuses the row, the field holds an \`UnrepresentableValue\` with a

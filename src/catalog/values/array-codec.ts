@@ -12,7 +12,7 @@
 import { readInt32 } from '../../pgoutput/big-endian.ts'
 import { parseArrayText } from './array-text.ts'
 import { UnrepresentableValue } from './unrepresentable-value.ts'
-import { copyBytes, type ValueCodec } from './value-codec.ts'
+import { copyBytes, type Sameness, type ValueCodec } from './value-codec.ts'
 
 const DIMENSIONS_MAX = 6
 const HEADER_BYTES = 12
@@ -42,7 +42,7 @@ function decodeElements(
   start: number,
   end: number,
   count: number,
-  element: ValueCodec,
+  element: Pick<ValueCodec, 'decode' | 'byteLength'>,
 ): unknown[] | null {
   if (count < 0 || count > (end - start) / 4) return null
   const values: unknown[] = []
@@ -111,7 +111,55 @@ export function createArrayCodec(element: ValueCodec, options: ListOptions): Val
     return new UnrepresentableValue('multi-dimensional', nested)
   }
 
-  return { parse, decode, isComparedByValue: true, byteLength: null }
+  return { parse, decode, sameness: createListSameness(element), byteLength: null }
+}
+
+/** An array taken apart to be compared: its dimensions with their bounds, then each element. */
+interface Parts {
+  readonly bounds: string
+  readonly elements: readonly unknown[]
+}
+
+/**
+ * Arrays are one value where dimensions, bounds and elements are. Their bytes may differ even where those of the elements
+ * do not: whether one might be NULL is said in them, also when none is.
+ */
+function createListSameness({ sameness, byteLength }: ValueCodec): Sameness {
+  const { parse, decode } = sameness ?? BYTES
+  function isSameElement(a: unknown, b: unknown): boolean {
+    if (a === b) return true
+    if (Array.isArray(a)) return Array.isArray(b) && isSameList(a, b)
+    return a !== null && b !== null && !Array.isArray(b) && sameness?.isSame(a, b) === true
+  }
+  function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {
+    return a.length === b.length && a.every((element, index) => isSameElement(element, b[index]))
+  }
+  return {
+    parse(text): Parts | null {
+      const elements = parseArrayText(text, parse)
+      return elements === null ? null : { bounds: text.slice(0, text.indexOf('{')), elements }
+    },
+    decode(buffer, start, end): Parts | null {
+      const lengths = readDimensions(buffer, start, end)
+      if (lengths === null) return null
+      const at = start + HEADER_BYTES + DIMENSION_BYTES * lengths.length
+      const count = lengths.length === 0 ? 0 : lengths.reduce((product, length) => product * length, 1)
+      const elements = decodeElements(buffer, at, end, count, { decode, byteLength })
+      return elements === null
+        ? null
+        : { bounds: buffer.toString('latin1', start + HEADER_BYTES, at), elements }
+    },
+    isSame(a, b) {
+      const [left, right] = [a as Parts | null, b as Parts | null]
+      if (left === null || right === null) return false
+      return left.bounds === right.bounds && isSameList(left.elements, right.elements)
+    },
+  }
+}
+
+const BYTES: Pick<ValueCodec, 'parse' | 'decode'> = {
+  parse: (text) => text,
+  decode: (buffer, start, end) => buffer.toString('latin1', start, end),
 }
 
 function unreadable(buffer: Buffer, start: number, end: number): UnrepresentableValue {

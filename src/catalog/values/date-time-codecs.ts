@@ -97,7 +97,7 @@ function parseTime(text: string): Date {
 export const timestampCodec: ValueCodec = {
   parse: parseDateTime,
   decode: decodeTimestamp,
-  isComparedByValue: true,
+  sameness: null,
   byteLength: 8,
 }
 
@@ -105,7 +105,7 @@ export const timestampCodec: ValueCodec = {
 export const dateCodec: ValueCodec = {
   parse: parseDateTime,
   decode: decodeDate,
-  isComparedByValue: false,
+  sameness: null,
   byteLength: 4,
 }
 
@@ -113,7 +113,7 @@ export const dateCodec: ValueCodec = {
 export const timeCodec: ValueCodec = {
   parse: parseTime,
   decode: (buffer, start) => new Date(readMicrosAsMs(buffer, start)),
-  isComparedByValue: true,
+  sameness: null,
   byteLength: 8,
 }
 
@@ -125,6 +125,6 @@ export const timetzCodec: ValueCodec = {
     const hasSeconds = (readInt32(buffer, start + 8) * 1000) % MINUTE_MS !== 0
     return hasSeconds ? createInvalidDate('offset-with-seconds', unixMs) : new Date(unixMs)
   },
-  isComparedByValue: true,
+  sameness: null,
   byteLength: 12,
 }

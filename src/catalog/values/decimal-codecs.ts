@@ -15,7 +15,7 @@
 import { readUint16 } from '../../pgoutput/big-endian.ts'
 import { Decimal } from '../prisma-runtime.ts'
 import { readBigint } from './integer-codecs.ts'
-import type { ValueCodec } from './value-codec.ts'
+import { exactCodec, type ValueCodec } from './value-codec.ts'
 
 /** What a Decimal is made of: sign, decimal exponent of the first digit, words in base 10,000,000. */
 interface DecimalParts {
@@ -92,12 +92,11 @@ function decodeNumeric(buffer: Buffer, start: number): Decimal {
 }
 
 /** numeric as Prisma's Decimal; NaN and the infinities included. */
-export const numericCodec: ValueCodec = {
+export const numericCodec: ValueCodec = exactCodec({
   parse: (text) => new Decimal(text),
   decode: decodeNumeric,
-  isComparedByValue: true,
   byteLength: null,
-}
+})
 
 /** Digits after the point in nearly all locales, and in C. */
 export const MONEY_SCALE_DEFAULT = 2
@@ -120,7 +119,7 @@ export function createMoneyCodec(scale: number): ValueCodec {
       return unitsToDecimal(text.includes('-') || text.includes('(') ? -units : units, scale)
     },
     decode: (buffer, start) => unitsToDecimal(readBigint(buffer, start), scale),
-    isComparedByValue: false,
+    sameness: null,
     byteLength: 8,
   }
 }

@@ -13,7 +13,7 @@ export function createEnumCodec(spec: EnumSpec): ValueCodec {
   return {
     parse,
     decode: (buffer, start, end) => parse(decodeUtf8(buffer, start, end)),
-    isComparedByValue: false,
+    sameness: null,
     byteLength: null,
   }
 }

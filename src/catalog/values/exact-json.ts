@@ -35,6 +35,11 @@ export function isExactNumber(text: string): boolean {
   return Number.isFinite(value) && digitsOf(text) === digitsOf(String(value))
 }
 
+/** Whether two JSON texts of numbers mean one number. */
+export function isSameNumber(a: string, b: string): boolean {
+  return a === b || digitsOf(a) === digitsOf(b)
+}
+
 /** The text with strings in place of the numbers that are not exact; null where all are. */
 function markInexact(text: string): string | null {
   let marked = ''
@@ -52,10 +57,24 @@ function markInexact(text: string): string | null {
   return copied === 0 ? null : marked + text.slice(copied)
 }
 
-function closingQuote(text: string, start: number): number {
+/** Index of the quote that closes the string beginning at `start`. */
+export function closingQuote(text: string, start: number): number {
   let at = start + 1
   while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1
   return at
+}
+
+/** A marked document, with symbols for the marks. */
+function unmark(marked: string): unknown {
+  return JSON.parse(marked, (_, member: unknown) =>
+    typeof member === 'string' && member.startsWith(MARK) ? Symbol(member.slice(MARK.length)) : member,
+  )
+}
+
+/** A document with a symbol in place of each number that is not exact, be it the only one. */
+export function parseWithSymbols(text: string): unknown {
+  const marked = MAY_BE_INEXACT.test(text) ? markInexact(text) : null
+  return marked === null ? JSON.parse(text) : unmark(marked)
 }
 
 /** A document as Prisma Client returns it; of one number alone that is not what its text says, that it is none. */
@@ -68,12 +87,7 @@ export function parseExactJson(text: string): unknown {
   if (typeof value !== 'object' || value === null) {
     return isUnsafe(value) ? value : new UnrepresentableValue('inexact-number', text)
   }
-  EXACT.set(
-    value,
-    JSON.parse(marked, (_, member: unknown) =>
-      typeof member === 'string' && member.startsWith(MARK) ? Symbol(member.slice(MARK.length)) : member,
-    ),
-  )
+  EXACT.set(value, unmark(marked))
   return value
 }
 

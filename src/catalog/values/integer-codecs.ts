@@ -26,7 +26,7 @@ function toSafeInteger(value: bigint): number | UnrepresentableValue {
 }
 
 function integerCodec(byteLength: 2 | 4 | 8, read: (buffer: Buffer, at: number) => number): ValueCodec {
-  return { parse: Number, decode: read, isComparedByValue: false, byteLength }
+  return { parse: Number, decode: read, sameness: null, byteLength }
 }
 
 /** int2 as a number. */
@@ -40,7 +40,7 @@ export const oidCodec: ValueCodec = integerCodec(4, readUint32)
 export const int8Codec: ValueCodec = {
   parse: BigInt,
   decode: readBigint,
-  isComparedByValue: false,
+  sameness: null,
   byteLength: 8,
 }
 
@@ -48,6 +48,6 @@ export const int8Codec: ValueCodec = {
 export const safeInt8Codec: ValueCodec = {
   parse: (text) => toSafeInteger(BigInt(text)),
   decode: (buffer, start) => toSafeInteger(readBigint(buffer, start)),
-  isComparedByValue: false,
+  sameness: null,
   byteLength: 8,
 }

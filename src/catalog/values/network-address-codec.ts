@@ -48,6 +48,6 @@ export const networkAddressCodec: ValueCodec = {
     const address = isIpv4 ? formatIpv4(buffer, start + 4) : formatIpv6(buffer, start + 4)
     return isCidr || bits !== (isIpv4 ? 32 : 128) ? `${address}/${bits}` : address
   },
-  isComparedByValue: false,
+  sameness: null,
   byteLength: null,
 }

@@ -1,5 +1,6 @@
 /** Stage 3, catalog. Whether two values of rows are the same value, for types whose bytes do not say so. */
 import { Decimal } from '../prisma-runtime.ts'
+import { isSameNumber } from './exact-json.ts'
 import { explainUnrepresentable } from './unrepresentable-value.ts'
 
 function isSameDate(a: Date, b: Date): boolean {
@@ -7,6 +8,11 @@ function isSameDate(a: Date, b: Date): boolean {
   const before = explainUnrepresentable(a)
   const after = explainUnrepresentable(b)
   return before?.reason === after?.reason && before?.value === after?.value
+}
+
+/** Of a number in an exact document. */
+function textOf(number: symbol): string {
+  return number.description ?? ''
 }
 
 function isSameBytes(a: Uint8Array, b: Uint8Array): boolean {
@@ -27,11 +33,12 @@ function isSameObject(a: object, b: object): boolean {
 
 /**
  * Whether two values are the same as a row shows them: decimals 1.0 and 1.00, Json whatever the order of its
- * keys, dates to the millisecond. NaN is NaN, and −0 is 0, as PostgreSQL compares them.
+ * keys, dates to the millisecond. NaN is NaN, and −0 is 0, as PostgreSQL compares them. Exact documents are compared by every digit.
  */
 export function isSameValue(a: unknown, b: unknown): boolean {
   if (a === b) return true
   if (typeof a === 'number') return Number.isNaN(a) && typeof b === 'number' && Number.isNaN(b)
+  if (typeof a === 'symbol') return typeof b === 'symbol' && isSameNumber(textOf(a), textOf(b))
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
   if (Array.isArray(a)) return Array.isArray(b) && isSameList(a, b)
   if (a instanceof Date) return b instanceof Date && isSameDate(a, b)

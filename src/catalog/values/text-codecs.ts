@@ -29,7 +29,7 @@ function isText(buffer: Buffer, start: number, end: number): boolean {
 export const textCodec: ValueCodec = {
   parse: identity,
   decode: decodeUtf8,
-  isComparedByValue: false,
+  sameness: null,
   byteLength: null,
 }
 
@@ -43,7 +43,7 @@ export const unknownTextCodec: ValueCodec = {
     isText(buffer, start, end)
       ? decodeUtf8(buffer, start, end)
       : new UnrepresentableValue('unreadable', copyBytes(buffer, start, end)),
-  isComparedByValue: false,
+  sameness: null,
   byteLength: null,
 }
 
@@ -71,7 +71,7 @@ function decodeUuid(buffer: Buffer, start: number): string {
 export const uuidCodec: ValueCodec = {
   parse: identity,
   decode: decodeUuid,
-  isComparedByValue: false,
+  sameness: null,
   byteLength: 16,
 }
 
@@ -83,6 +83,6 @@ export const bitStringCodec: ValueCodec = {
     for (let at = start + 4; at < end; at++) bits += (buffer[at] as number).toString(2).padStart(8, '0')
     return bits.slice(0, readInt32(buffer, start))
   },
-  isComparedByValue: false,
+  sameness: null,
   byteLength: null,
 }

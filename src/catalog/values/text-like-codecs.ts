@@ -9,7 +9,7 @@ import { decodeUtf8 } from './utf8-text.ts'
 import { copyBytes, type ValueCodec } from './value-codec.ts'
 
 function textLikeCodec(decode: ValueCodec['decode'], byteLength: number | null = null): ValueCodec {
-  return { parse: (text) => text, decode, isComparedByValue: false, byteLength }
+  return { parse: (text) => text, decode, sameness: null, byteLength }
 }
 
 function unreadable(buffer: Buffer, start: number, end: number): UnrepresentableValue {

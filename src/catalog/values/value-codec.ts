@@ -2,6 +2,7 @@
  * Stage 3, catalog. How one PostgreSQL type becomes one Prisma scalar, in both forms that pgoutput sends: text, and
  * the bytes of the type's send function.
  */
+import { isSameValue } from './same-value.ts'
 import { UnrepresentableValue } from './unrepresentable-value.ts'
 
 /** A pair of pure functions; both give the value that Prisma Client returns. */
@@ -10,10 +11,24 @@ export interface ValueCodec {
   readonly parse: (text: string) => unknown
   /** From the binary form, the bytes from `start` up to, not including, `end`; the result keeps no view on them. */
   readonly decode: (buffer: Buffer, start: number, end: number) => unknown
-  /** True where equal values may have different bytes: different bytes are then compared as values. */
-  readonly isComparedByValue: boolean
+  /** How values are compared whose bytes differ; null where other bytes are another value to PostgreSQL. */
+  readonly sameness: Sameness | null
   /** Length of the binary form in bytes, null where it varies: guards columns whose type is known by hearsay only. */
   readonly byteLength: number | null
+}
+
+/**
+ * Whether two values with other bytes are one to PostgreSQL (`IS NOT DISTINCT FROM`), which need not be what rows show: those
+ * have dates to the millisecond, and round.
+ */
+export interface Sameness extends Pick<ValueCodec, 'parse' | 'decode'> {
+  /** Compares what `parse` or `decode` of this gave. */
+  readonly isSame: (a: unknown, b: unknown) => boolean
+}
+
+/** Of types whose values in rows are exact. */
+export function exactCodec(codec: Omit<ValueCodec, 'sameness'>): ValueCodec {
+  return { ...codec, sameness: { parse: codec.parse, decode: codec.decode, isSame: isSameValue } }
 }
 
 /** Bytes of their own as a Uint8Array; Buffer's slice would be a view, and a Buffer. */
@@ -28,7 +43,7 @@ export function convertCodec(codec: ValueCodec, convert: (value: unknown) => unk
   return {
     parse: (text) => convert(codec.parse(text)),
     decode: (buffer, start, end) => convert(codec.decode(buffer, start, end)),
-    isComparedByValue: codec.isComparedByValue,
+    sameness: codec.sameness,
     byteLength: codec.byteLength,
   }
 }

@@ -10,7 +10,8 @@ import type { PrismaConstructor } from '../prisma-rows.ts'
 
 const SCHEMA = join(import.meta.dirname, 'schema.prisma')
 const OUTPUT = join(import.meta.dirname, '../../generated/types')
-const CATALOG = join(OUTPUT, 'catalog.ts')
+/** The file of the catalog, once `provideTypesClient` has made it. */
+export const TYPES_CATALOG = join(OUTPUT, 'catalog.ts')
 
 /** Statements that create the schema's tables. */
 export const TYPES_TABLES = join(import.meta.dirname, 'tables.sql')
@@ -23,12 +24,12 @@ export interface TypesClient {
 
 /** Generates where needed, and imports. */
 export async function provideTypesClient(): Promise<TypesClient> {
-  if (!existsSync(CATALOG) || statSync(CATALOG).mtimeMs < statSync(SCHEMA).mtimeMs) {
+  if (!existsSync(TYPES_CATALOG) || statSync(TYPES_CATALOG).mtimeMs < statSync(SCHEMA).mtimeMs) {
     await mkdir(OUTPUT, { recursive: true })
     const result = await runNode('node_modules/prisma/build/index.js', 'generate', '--schema', SCHEMA)
     invariant(result.status === 0, `prisma generate failed: ${result.output}`)
   }
-  const { catalog } = await import(pathToFileURL(CATALOG).href)
+  const { catalog } = await import(pathToFileURL(TYPES_CATALOG).href)
   const { PrismaClient } = await import(pathToFileURL(join(OUTPUT, 'client/client.ts')).href)
   return { catalog, PrismaClient }
 }
