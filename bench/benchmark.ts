@@ -7,6 +7,8 @@ export interface BenchContext {
   readonly rounds: number
   /** A tiny form that only shows that everything still works. */
   readonly isSmoke: boolean
+  /** Whether the scenario is to run: all do unless one was named. Only benchmarks of many scenarios ask. */
+  isWanted(scenario: string): boolean
   /** Takes `full`, or `tiny` in a smoke run. */
   size(full: number, tiny: number): number
   /** A fresh database with the table of orders, on a PostgreSQL that all benchmarks share. */

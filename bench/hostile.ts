@@ -128,7 +128,7 @@ export const hostile: Benchmark = {
   about: 'an honest client beside a hostile one: latency, health, CPU and memory',
   async run(context) {
     const book = new RunBook()
-    const attacks = context.isSmoke ? ATTACKS.filter(({ name }) => SMOKE.has(name)) : ATTACKS
+    const attacks = ATTACKS.filter(({ name }) => (context.isSmoke ? SMOKE.has(name) : context.isWanted(name)))
     for (let round = 0; round < context.rounds; round += 1) {
       for (const attack of attacks) {
         context.note(`${attack.name}, round ${round + 1} of ${context.rounds}`)

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- <name> …] [--rounds N] [--smoke]`: ours and its peers side by side. It measures and fails on
+ * `npm run bench [-- <name> …] [--rounds N] [--smoke] [--only <scenario>]`: ours and its peers side by side. It measures and fails on
  * nothing but errors: times are for people to read. `--report` prints the results there are as Markdown.
  */
 import { join } from 'node:path'
@@ -33,12 +33,13 @@ const { values: options, positionals: names } = parseArgs({
     rounds: { type: 'string' },
     smoke: { type: 'boolean', default: false },
     report: { type: 'boolean', default: false },
+    only: { type: 'string' },
   },
 })
 const rounds = options.smoke ? 1 : Number(options.rounds ?? DEFAULT_ROUNDS)
 const unknown = names.filter((name) => !BENCHMARKS.some((each) => each.name === name))
 if (unknown.length > 0 || !Number.isInteger(rounds) || rounds < 1) {
-  print(`Usage: npm run bench [-- <name> …] [--rounds N] [--smoke] [--report]\n`)
+  print(`Usage: npm run bench [-- <name> …] [--rounds N] [--smoke] [--only <scenario>] [--report]\n`)
   for (const { name, about } of BENCHMARKS) print(`  ${name.padEnd(12)} ${about}`)
   process.exit(2)
 }
@@ -63,6 +64,7 @@ async function runOne(benchmark: Benchmark): Promise<void> {
   const context: BenchContext = {
     rounds,
     isSmoke: options.smoke,
+    isWanted: (scenario) => options.only === undefined || options.only === scenario,
     size: (full, tiny) => (options.smoke ? tiny : full),
     note: (text) => print(`   ${text}`),
     async openDatabase(name) {
@@ -74,5 +76,6 @@ async function runOne(benchmark: Benchmark): Promise<void> {
   print(formatResult(result))
   const seconds = Math.round((performance.now() - startedMs) / 100) / 10
   if (options.smoke) return print(`   ${seconds} s; a smoke run: these figures mean nothing.`)
+  if (options.only !== undefined) return print(`   ${seconds} s; a part of it: not written to the results.`)
   print(`   ${seconds} s; ${await writeResult(RESULTS, benchmark.name, result, { rounds, seconds })}`)
 }

@@ -73,6 +73,9 @@ export const METRICS = {
   },
   rowcast_websockets: gauge('Open WebSockets.'),
   rowcast_event_streams: gauge('Open event streams (SSE).'),
+  rowcast_unsent_bytes: gauge(
+    'What WebSockets, event streams and answers over HTTP hold that clients have not taken.',
+  ),
   rowcast_event_loop_delay_seconds: gauge(
     'How late timers of this process were since the scrape before.',
     'quantile',

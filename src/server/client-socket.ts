@@ -6,8 +6,10 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { WebSocket } from 'ws'
 import type { Guard } from '../guard.ts'
+import { AnswerTurns } from './answer-turns.ts'
 import type { ConnectionState } from './connection-state.ts'
 import { isLongerThan } from './delivery-failure.ts'
+import type { SocketBudget } from './socket-budget.ts'
 import { SocketOperations } from './socket-operations.ts'
 import type { SocketOutbox } from './socket-outbox.ts'
 import type { SocketSender } from './socket-sender.ts'
@@ -24,6 +26,7 @@ export interface ClientSocketOptions {
   readonly headers: IncomingHttpHeaders
   /** That run at once. */
   readonly operationsMax: number
+  readonly socketBudget: SocketBudget
   readonly guard: Guard
 }
 
@@ -49,19 +52,29 @@ export class ClientSocket implements ProtocolSocket {
   isToldOfStop = false
   connection: ConnectionState | null = null
   stopSession: (() => void) | null = null
+  /** Null until the first query: most sockets send none. */
+  #answers: AnswerTurns | null = null
   readonly #webSocket: WebSocket
+  readonly #budget: SocketBudget
   /** What the last ping said; null once it was answered. A pong that answers none is no sign of life. */
   #asked: string | null = null
   #pings = 0
   #lastActivityMs = Date.now()
 
-  constructor({ webSocket, outbox, send, address, headers, operationsMax, guard }: ClientSocketOptions) {
+  constructor(options: ClientSocketOptions) {
+    const { webSocket, outbox, send, address, headers, operationsMax, guard } = options
     this.#webSocket = webSocket
+    this.#budget = options.socketBudget
     this.outbox = outbox
     this.send = send
     this.operations = new SocketOperations(operationsMax, guard)
     this.address = address
     this.headers = headers
+  }
+
+  get answers(): AnswerTurns {
+    this.#answers ??= new AnswerTurns(this.#budget)
+    return this.#answers
   }
 
   get isOpen(): boolean {

@@ -16,6 +16,7 @@ import { createGuard, createSafeLogger, type Guard } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { createClientAccounts } from './client-accounts.ts'
 import { clientAddress, createConnectionCounter } from './client-address.ts'
+import { countResponses } from './counted-response.ts'
 import { createErrorLocator } from './error-location.ts'
 import { createGraphiqlPage } from './graphiql-page.ts'
 import { createGraphqlEndpoints, type GraphqlEndpoints, type OpenConnections } from './graphql-endpoints.ts'
@@ -43,6 +44,7 @@ import { hasValidAddress, pathOf } from './request-path.ts'
 import { inTurns } from './request-turns.ts'
 import type { ServerSecurity } from './server-security.ts'
 import { createSessionKeeper } from './session-keeper.ts'
+import { SocketBudget } from './socket-budget.ts'
 
 /** What the server needs, and its bounds. */
 export interface ServerOptions extends ServerSecurity {
@@ -100,11 +102,23 @@ export function createServer(options: ServerOptions): RowcastServer {
   const accounts = createClientAccounts(limits)
   const originGuard = createOriginGuard(allowedOrigins)
   const refusals = createRefusals(logger, limits.closeTimeoutMs)
+  const socketBudget = new SocketBudget(limits.socketsBufferedBytesMax)
   const { allowedHosts, context } = options
   const hostGuard = createHostGuard({ allowedHosts, host, hasContext: context !== undefined })
   const endpoints = createGraphqlEndpoints({
     ...{ schema: options.schema, activitySchema: options.activitySchema, onDelivered: options.onDelivered },
-    ...{ logger, guard, limits, errorMask, sessions, connections, accounts, originGuard, refusals },
+    ...{
+      logger,
+      guard,
+      limits,
+      errorMask,
+      sessions,
+      connections,
+      accounts,
+      originGuard,
+      refusals,
+      socketBudget,
+    },
     ...{ trustedProxyCount, isIntrospectionEnabled, isStopping: () => isRefusing },
     hasForeignOrigins: allowedOrigins.length > 0,
     mayCarryCredentials: (options.allowCredentials ?? false) && !allowedOrigins.includes('*'),
@@ -133,7 +147,8 @@ export function createServer(options: ServerOptions): RowcastServer {
     return route(request, response, health, endpoints)
   }
   const guarded = guard.wrap('answer a request', answer, respondFailure)
-  const http = createHttpServer(httpOptions(limits), inTurns(guarded, guard))
+  const ServerResponse = countResponses(socketBudget, guard)
+  const http = createHttpServer({ ...httpOptions(limits), ServerResponse }, inTurns(guarded, guard))
   const silentSockets = trackSilentSockets(http, guard)
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): unknown => {
     const refuse = (refusal: Refusal) => refusals.refuseUpgrade(request, socket, refusal)

@@ -12,7 +12,6 @@ import { createDeliveryGroups, type DeliveryGroups } from './delivery-group.ts'
 import { createDeliveryTurn, type DeliveryTurn } from './delivery-turn.ts'
 import { createFrameBatch, type FrameBatch } from './frame-batch.ts'
 import { ResultStream } from './result-stream.ts'
-import { SocketBudget } from './socket-budget.ts'
 
 /** What deliveries need. */
 export interface DeliveriesOptions {
@@ -23,8 +22,6 @@ export interface DeliveriesOptions {
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
   /** The answer to an operation that asks for too much; null for any other. @default no bound */
   readonly refuse?: ((args: ExecutionArgs) => ExecutionResult | null) | undefined
-  /** What all sockets may hold back together. @default no bound */
-  readonly socketsBufferedBytesMax?: number | undefined
 }
 
 /** The deliveries of a server. */
@@ -33,15 +30,13 @@ export interface Deliveries {
   readonly groups: DeliveryGroups
   readonly turn: DeliveryTurn
   readonly frames: FrameBatch
-  /** What all sockets hold back. */
-  readonly socketBudget: SocketBudget
   /** graphql-js's `subscribe`, but that those who get the same results share them. */
   subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult>
 }
 
 /** Creates them. */
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
-  const { mask, guard, socketsBufferedBytesMax = Number.POSITIVE_INFINITY } = options
+  const { mask, guard } = options
   const turn = createDeliveryTurn(guard)
   const groups = createDeliveryGroups({ mask, guard, isBusy: () => turn.isBusy })
   const onDelivered = options.onDelivered && guard.wrap('count a delivery', options.onDelivered)
@@ -74,6 +69,5 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     groups,
     turn,
     frames: createFrameBatch(),
-    socketBudget: new SocketBudget(socketsBufferedBytesMax),
   }
 }

@@ -8,12 +8,15 @@ import type { GraphQLSchema } from 'graphql'
 import { ACTIVITY_PATH, GRAPHQL_PATH } from './graphql-path.ts'
 import { createGraphqlPipeline, type GraphqlPipelineOptions } from './graphql-pipeline.ts'
 import { pathOf } from './request-path.ts'
+import type { SocketBudget } from './socket-budget.ts'
 import { createWebSocketTransport } from './websocket-transport.ts'
 
 /** Open connections of clients. */
 export interface OpenConnections {
   readonly webSockets: number
   readonly eventStreams: number
+  /** What they, and answers over HTTP, hold that their clients have not taken. */
+  readonly unsentBytes: number
 }
 
 /** One of them. */
@@ -37,7 +40,7 @@ export interface GraphqlEndpoints {
 }
 
 /** What they are made of. */
-export interface GraphqlEndpointsOptions extends Omit<GraphqlPipelineOptions, 'path'> {
+export interface GraphqlEndpointsOptions extends Omit<EndpointOptions, 'path'> {
   /** The live page's own schema. @default none */
   readonly activitySchema?: GraphQLSchema | undefined
 }
@@ -61,6 +64,7 @@ export function createGraphqlEndpoints(options: GraphqlEndpointsOptions): Graphq
       return {
         webSockets: count(({ webSockets }) => webSockets.size),
         eventStreams: count(({ pipeline }) => pipeline.streamCount),
+        unsentBytes: options.socketBudget.bytes,
       }
     },
     get operationCount() {
@@ -75,7 +79,12 @@ export function createGraphqlEndpoints(options: GraphqlEndpointsOptions): Graphq
   }
 }
 
-function createEndpoint(options: GraphqlPipelineOptions) {
+interface EndpointOptions extends GraphqlPipelineOptions {
+  /** One for all of them. */
+  readonly socketBudget: SocketBudget
+}
+
+function createEndpoint(options: EndpointOptions) {
   const pipeline = createGraphqlPipeline(options)
   const { handler, deliveries } = pipeline
   const webSockets = createWebSocketTransport({ ...options, handler, deliveries })

@@ -69,7 +69,6 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
   const deliveries = createDeliveries({
     refuse: sizeLimit.refuse,
     ...{ mask: errorMask.mask, guard, onDelivered: options.onDelivered },
-    socketsBufferedBytesMax: limits.socketsBufferedBytesMax,
   })
   const streams = createHttpStreams({ ...options, ...limits })
   const handler = createYoga<TransportContext, object>({

@@ -38,8 +38,8 @@ export interface ServerLimits {
   /** What one WebSocket may hold back before its subscriptions wait. @default 1_048_576 // 1 MiB */
   readonly socketBufferedBytesMax: number
   /**
-   * What all sockets of the server may hold back together. Towards it each may hold less; at it those that have taken
-   * nothing for five seconds are cut. @default 16_777_216 // 16 MiB
+   * What all WebSockets, event streams and answers over HTTP may hold back together. Towards it each may hold less; at it those
+   * that have taken nothing for five seconds are cut; at twice as much others are, too. @default 16_777_216 // 16 MiB
    */
   readonly socketsBufferedBytesMax: number
   /**

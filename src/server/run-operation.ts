@@ -11,6 +11,7 @@ import {
 } from 'graphql'
 import { MessageType, type SubscribePayload } from 'graphql-ws'
 import { invariant } from '../errors.ts'
+import type { AnswerTurns } from './answer-turns.ts'
 import { CONNECTION, type ConnectionState, formatGraphqlError } from './connection-state.ts'
 import type { Deliveries } from './deliveries.ts'
 import { isLongerThan, payloadTooLarge } from './delivery-failure.ts'
@@ -38,6 +39,8 @@ export interface OperationPipeline {
 export interface OperationSocket {
   readonly connection: ConnectionState | null
   readonly operations: SocketOperations
+  /** Of its queries and mutations. */
+  readonly answers: AnswerTurns
   /** Where the `next` messages of subscriptions go. */
   readonly outbox: SocketOutbox
   /** Where everything else goes. */
@@ -104,14 +107,19 @@ async function execute(
   socket: OperationSocket,
   pipeline: OperationPipeline,
 ): Promise<void> {
-  // Not by the pipeline, which would wrap each stream several times, to mask what is masked here.
-  const result = isSubscription
-    ? await pipeline.deliveries.subscribe(args)
-    : ((await enveloped.execute(args)) as ExecutionResult)
-  if (!(result instanceof ResultStream)) {
+  const send = (result: ExecutionResult): Promise<void> => {
     const bytesMax = resultBytesMax(pipeline.limits, args.document, args.operationName)
     return sendResult(operation, result, socket, { ...pipeline, bytesMax })
   }
+  if (!isSubscription) {
+    return socket.answers.run(async () => {
+      // Completed while it waited: it is not made.
+      if (!operation.isOver) await send((await enveloped.execute(args)) as ExecutionResult)
+    })
+  }
+  // Not by the pipeline, which would wrap each stream several times, to mask what is masked here.
+  const result = await pipeline.deliveries.subscribe(args)
+  if (!(result instanceof ResultStream)) return send(result)
   if (!operation.own(result)) return
   const { payloadBytesMax } = pipeline.limits
   result.sendTo({ outbox: socket.outbox, id: operation.id, payloadBytesMax })

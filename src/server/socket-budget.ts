@@ -1,6 +1,7 @@
 /**
- * Stage 8, server. What all sockets of a server hold back together. The more it is, the less each of them may add; what
- * they do not take waits in the log. At the bound those that have not moved for long are cut, the largest first.
+ * Stage 8, server. What all sockets of a server hold back together: WebSockets, event streams and answers over HTTP, whatever
+ * the path. The more it is, the less each of them may add; what they do not take waits in the log. At the bound those that have
+ * not moved for long are cut, the largest first; at twice the bound, those that have not moved for the longest, at once.
  */
 
 /** A socket that holds something back. */
@@ -11,7 +12,7 @@ export interface BudgetedSocket {
   readonly movedAtMs: number
   /** Looks again: Node.js says when everything was taken, and not when something was. */
   recount(): void
-  /** Ends it: it holds what others need. */
+  /** Ends it, and what it holds counts no longer: others need the room. */
   cut(): void
 }
 
@@ -19,6 +20,8 @@ export interface BudgetedSocket {
 const STALLED_MS = 5_000
 /** What a socket may add to an exhausted budget, so that whoever reads goes on. */
 const LEAST_BYTES = 16 * 1024
+/** Of the bound: nothing is held beyond it, however many sockets came within the time that one may stall. */
+const HARD_FACTOR = 2
 /** Sockets that one of them may be the last of to use what is left. */
 const SHARE = 1 / 8
 
@@ -43,6 +46,11 @@ export class SocketBudget {
     return this.#nowMs()
   }
 
+  /** So much is held that one socket at a time had better do one thing at a time. */
+  get isTight(): boolean {
+    return this.#bytes > this.#bytesMax / 2
+  }
+
   /** What one socket may hold now, of the bytes it may hold at most. */
   allowance(bytesMax: number): number {
     const room = (this.#bytesMax - this.#bytes) * SHARE
@@ -59,16 +67,24 @@ export class SocketBudget {
 
   #relieve(): void {
     const nowMs = this.#nowMs()
-    if (nowMs - this.#cutAtMs < 1_000) return
+    const isFarOver = this.#bytes > this.#bytesMax * HARD_FACTOR
+    if (!isFarOver && nowMs - this.#cutAtMs < 1_000) return
     this.#cutAtMs = nowMs
     for (const socket of [...this.#holders]) socket.recount()
     if (this.#bytes <= this.#bytesMax) return
     const stalled = [...this.#holders].filter(({ movedAtMs }) => nowMs - movedAtMs >= STALLED_MS)
     stalled.sort((a, b) => b.heldBytes - a.heldBytes)
-    let over = this.#bytes - this.#bytesMax / 2
-    for (const socket of stalled) {
-      if (over <= 0) return
-      over -= socket.heldBytes
+    this.#cutUntil(this.#bytesMax / 2, stalled)
+    if (this.#bytes <= this.#bytesMax * HARD_FACTOR) return
+    const others = [...this.#holders]
+    others.sort((a, b) => a.movedAtMs - b.movedAtMs || b.heldBytes - a.heldBytes)
+    this.#cutUntil(this.#bytesMax, others)
+  }
+
+  /** What is cut holds nothing from then on. */
+  #cutUntil(bytes: number, sockets: readonly BudgetedSocket[]): void {
+    for (const socket of sockets) {
+      if (this.#bytes <= bytes) return
       socket.cut()
     }
   }

@@ -4,9 +4,10 @@
  */
 import { WebSocket } from 'ws'
 import type { Guard } from '../guard.ts'
+import { CountedSocket } from './counted-socket.ts'
 import type { DeliveryTurn, Flushable } from './delivery-turn.ts'
 import type { FrameBatch, FrameTarget } from './frame-batch.ts'
-import { type BudgetedSocket, SocketBudget } from './socket-budget.ts'
+import { SocketBudget } from './socket-budget.ts'
 
 /** A subscription that has something to say. */
 export interface FrameSource {
@@ -41,16 +42,13 @@ const UNBOUNDED = new SocketBudget(Number.POSITIVE_INFINITY)
 const FLUSH_MS = 4
 
 /** The outbox of one socket. */
-export class SocketOutbox implements Flushable, BudgetedSocket {
-  heldBytes = 0
-  movedAtMs = 0
+export class SocketOutbox extends CountedSocket implements Flushable {
   isLagging = false
   readonly #target: FrameTarget
   readonly #webSocket: WebSocket
   readonly #bufferedBytesMax: number
   readonly #frames: FrameBatch
   readonly #turn: DeliveryTurn
-  readonly #budget: SocketBudget
   /** Those that have something to say, in a line. */
   #first: FrameSource | null = null
   #last: FrameSource | null = null
@@ -61,12 +59,12 @@ export class SocketOutbox implements Flushable, BudgetedSocket {
 
   constructor(options: SocketOutboxOptions) {
     const { socket, webSocket, bufferedBytesMax, frames, turn, guard, budget = UNBOUNDED } = options
+    super(budget)
     this.#target = { socket, webSocket }
     this.#webSocket = webSocket
     this.#bufferedBytesMax = bufferedBytesMax
     this.#frames = frames
     this.#turn = turn
-    this.#budget = budget
     this.#onTaken = guard.wrap('go on reading', () => {
       this.recount()
       this.#resumeReading()
@@ -74,7 +72,7 @@ export class SocketOutbox implements Flushable, BudgetedSocket {
     socket.on('drain', this.#onTaken)
     socket.once(
       'close',
-      guard.wrap('count what a socket held', () => this.#count(0)),
+      guard.wrap('count what a socket held', () => this.forget()),
     )
     this.#onWritten = guard.wrap('go on writing', () => this.#onRoom())
   }
@@ -98,14 +96,14 @@ export class SocketOutbox implements Flushable, BudgetedSocket {
     this.#last = null
     // A socket that closes takes no more frames; its subscriptions are ended when it has closed.
     if (webSocket.readyState !== WebSocket.OPEN) return
-    const bytesMax = this.#budget.allowance(this.#bufferedBytesMax) - webSocket.bufferedAmount
-    const untilMs = this.#budget.nowMs + FLUSH_MS
+    const bytesMax = this.budget.allowance(this.#bufferedBytesMax) - webSocket.bufferedAmount
+    const untilMs = this.budget.nowMs + FLUSH_MS
     let ending: FrameSource[] | null = null
     while (source !== null) {
       const { following }: FrameSource = source
       source.following = null
       source.isInLine = false
-      const isOver = frames.byteLength > bytesMax || this.#budget.nowMs > untilMs
+      const isOver = frames.byteLength > bytesMax || this.budget.nowMs > untilMs
       if (isOver || !source.addFrames(frames, bytesMax)) this.#line(source)
       else if (source.isEnding) ending = [...(ending ?? []), source]
       source = following
@@ -141,22 +139,12 @@ export class SocketOutbox implements Flushable, BudgetedSocket {
     this.#turn.add(this)
   }
 
-  /** The server holds too much, of which this socket has taken nothing for long. */
-  cut(): void {
+  protected override unsentBytes(): number {
+    return this.#webSocket.bufferedAmount
+  }
+
+  protected override terminate(): void {
     this.#webSocket.terminate()
-  }
-
-  recount(): void {
-    this.#count(this.#webSocket.bufferedAmount)
-  }
-
-  /** Notes what the socket holds now. */
-  #count(bytes: number): void {
-    const more = bytes - this.heldBytes
-    if (more === 0) return
-    if (more < 0 || this.heldBytes === 0) this.movedAtMs = this.#budget.nowMs
-    this.heldBytes = bytes
-    this.#budget.add(this, more)
   }
 
   /** The socket has taken everything. */

@@ -12,6 +12,7 @@ import type { Logger } from '../log.ts'
 import { ClientSocket } from './client-socket.ts'
 import type { Deliveries } from './deliveries.ts'
 import type { Refusals } from './refusal.ts'
+import type { SocketBudget } from './socket-budget.ts'
 import { SocketOutbox } from './socket-outbox.ts'
 import { createSocketSender } from './socket-sender.ts'
 import {
@@ -26,6 +27,8 @@ export interface WebSocketTransportOptions extends WebSocketProtocolOptions {
   readonly guard: Guard
   readonly deliveries: Deliveries
   readonly refusals: Refusals
+  /** Of all sockets of the server, at whatever path. */
+  readonly socketBudget: SocketBudget
 }
 
 /** The WebSocket side of the server. */
@@ -48,7 +51,7 @@ const INIT_TIMEOUT = 'Connection initialisation timeout'
 
 /** Creates the transport. */
 export function createWebSocketTransport(options: WebSocketTransportOptions): WebSocketTransport {
-  const { limits, guard } = options
+  const { limits, guard, socketBudget } = options
   const protocol = createWebSocketProtocol(options)
   const attached = new Set<ClientSocket>()
   const sockets = new WebSocketServer({
@@ -77,12 +80,12 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     const outbox = new SocketOutbox({
       ...{ webSocket, socket, bufferedBytesMax: limits.socketBufferedBytesMax },
       ...{ frames: options.deliveries.frames, turn: options.deliveries.turn, guard },
-      budget: options.deliveries.socketBudget,
+      budget: socketBudget,
     })
     const client = new ClientSocket({
       ...{ webSocket, outbox, address, headers, operationsMax: limits.subscriptionsPerSocketMax },
       send: createSocketSender(webSocket, limits.socketBufferedBytesMax, () => outbox.recount(), guard),
-      guard,
+      ...{ guard, socketBudget },
     })
     attached.add(client)
     attachSocket(protocol, webSocket, client, options, () => attached.delete(client))

@@ -66,6 +66,18 @@ it('does not cut one that takes what it holds bit by bit', () => {
   expect(budget.bytes).toBe(400 + 300)
 })
 
+it('holds at most twice the bound, whoever came a moment ago: those that have not moved for the longest go first', () => {
+  const { budget, sockets, hold, open, pass } = createWorld(1_000)
+  for (let n = 0; n < 30; n += 1) {
+    pass(1)
+    hold(open(), 150)
+    expect(budget.bytes).toBeLessThanOrEqual(2_000)
+  }
+  const firstKept = sockets.findIndex(({ isCut }) => !isCut)
+  expect(firstKept).toBeGreaterThan(0)
+  expect(sockets.slice(firstKept).some(({ isCut }) => isCut)).toBe(false)
+})
+
 it('is bounded by what each adds to an exhausted budget, whatever they do, and gives everybody something', () => {
   const step = fc.record({ who: fc.nat(19), isReading: fc.boolean(), ms: fc.nat(3_000) })
   fc.assert(
