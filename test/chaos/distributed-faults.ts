@@ -2,7 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DistributedWorld, ServedRole } from './distributed-world.ts'
 import type { FaultKind } from './fault-kind.ts'
-import { cutAfterReports, HELD, proxyFaults } from './faults.ts'
+import { cutAfterReports, HELD } from './faults.ts'
+import { GAP_FAULTS } from './gap-faults.ts'
+import { proxyFaults } from './network-faults.ts'
+import type { Random } from './random.ts'
 import { SLOT } from './world.ts'
 
 type Fault = FaultKind<DistributedWorld>
@@ -10,6 +13,7 @@ const HEALTH_TIMEOUT_MS = 60_000
 
 /** All of them. */
 export const DISTRIBUTED_FAULTS: readonly Fault[] = [
+  ...GAP_FAULTS,
   {
     name: 'kill -9 the tap that writes',
     async inject(world) {
@@ -117,6 +121,26 @@ export const DISTRIBUTED_FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: 'the clock of a tap jumps',
+    inject: async (world, random) => jumpClock(random.pick(world.taps).served, random),
+  },
+  {
+    name: 'the clock of a gateway jumps',
+    inject: async (world, random) => jumpClock(random.pick(world.gateways).served, random),
+  },
+  {
+    name: 'the tap that writes is killed, and the clock of the one that takes over is wrong',
+    async inject(world, random) {
+      const active = await activeTap(world)
+      const other = world.taps.find((tap) => tap !== active) ?? active
+      other.served.signal('SIGUSR2')
+      if (random.chance(0.5)) other.served.signal('SIGUSR2')
+      await restart(active)
+      await activeTap(world)
+      return true
+    },
+  },
+  {
     name: HELD,
     inject: async (world, random) => cutAfterReports(world, (await activeTap(world)).served, random),
   },
@@ -131,6 +155,14 @@ export const DISTRIBUTED_FAULTS: readonly Fault[] = [
   ),
   ...proxyFaults<DistributedWorld>('clients', ({ gateways }, random) => random.pick(gateways).clientProxy),
 ]
+
+/** An hour on, and back to one hour before. */
+async function jumpClock(served: ServedRole['served'], random: Random): Promise<boolean> {
+  served.signal('SIGUSR2')
+  await delay(random.integer(100, 1_500))
+  served.signal('SIGUSR2')
+  return true
+}
 
 async function restart({ served }: ServedRole): Promise<void> {
   await served.kill()
@@ -159,14 +191,8 @@ async function terminateWalsender(world: DistributedWorld): Promise<boolean> {
 }
 
 /** Both taps are kept away, the slot is dropped, and changes commit without one: every subscriber is told, once. */
-export async function dropDistributedSlot(
-  world: DistributedWorld,
-  expectedResyncs: number,
-  timeoutMs: number,
-): Promise<void> {
-  const { writer, taps, subscribers } = world
-  await writer.pause()
-  await world.awaitProgress(timeoutMs)
+export async function dropDistributedSlot(world: DistributedWorld): Promise<void> {
+  const { writer, taps } = world
   for (const { served } of taps) {
     served.databaseProxy.refuse(true)
     served.databaseProxy.cut()
@@ -174,10 +200,8 @@ export async function dropDistributedSlot(
   await terminateWalsender(world)
   await untilFree(world)
   await world.query('SELECT pg_drop_replication_slot($1)', [SLOT])
-  await writer.writeInGap()
+  await writer.probe()
   for (const { served } of taps) served.databaseProxy.refuse(false)
-  await Promise.all(subscribers.map(({ log }) => log.whenResynced(expectedResyncs, timeoutMs)))
-  writer.resume()
 }
 
 async function untilFree(world: DistributedWorld): Promise<void> {

@@ -64,7 +64,8 @@ async function buildWorld(
   return {
     ...stage,
     ...crowd,
-    ...{ redis, taps, gateways },
+    ...{ redis, taps, gateways, gaps: [] },
+    databaseProxies: taps.map(({ served }) => served.databaseProxy),
     get lines() {
       return [...taps, ...gateways].flatMap(({ served }) =>
         served.lines.slice(-40).map((line) => `${served.name}: ${line}`),

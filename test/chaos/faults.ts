@@ -1,7 +1,8 @@
 /** The faults, each a small program that does its harm and leaves the world able to recover. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ProxyShape, TcpProxy } from '../support/tcp-proxy.ts'
 import type { FaultKind } from './fault-kind.ts'
+import { GAP_FAULTS } from './gap-faults.ts'
+import { proxyFaults } from './network-faults.ts'
 import type { Random } from './random.ts'
 import type { ServedRowcast } from './served-rowcast.ts'
 import { STEPS, type Step } from './step-trap.ts'
@@ -17,6 +18,7 @@ export const HELD = 'let reports through to PostgreSQL and nothing from it, then
 
 /** All faults but the ones that a run injects at a place of its own. */
 export const FAULTS: readonly FaultKind<World>[] = [
+  ...GAP_FAULTS,
   {
     name: 'kill -9 rowcast at a random moment',
     forgets: true,
@@ -74,84 +76,6 @@ export const FAULTS: readonly FaultKind<World>[] = [
   { name: 'a second rowcast takes the slot over', forgets: true, inject: takeOver },
   { name: 'a second rowcast takes the slot and loses it again', forgets: true, inject: takeOverAndBack },
 ]
-
-/** Six kinds of a bad network between rowcast and `whom`. */
-export function proxyFaults<W>(
-  whom: string,
-  proxyOf: (world: W, random: Random) => TcpProxy,
-): FaultKind<W>[] {
-  const whileShaped = async (proxy: TcpProxy, shape: ProxyShape, ms: number) => {
-    proxy.shape(shape)
-    await delay(ms)
-    proxy.shape(null)
-    return true
-  }
-  return [
-    {
-      name: `cut the connections of ${whom}`,
-      async inject(world, random) {
-        const proxy = proxyOf(world, random)
-        for (let cuts = random.integer(1, 4); cuts > 0; cuts -= 1) {
-          proxy.cut()
-          await delay(random.integer(0, 150))
-        }
-        return true
-      },
-    },
-    {
-      name: `refuse new connections of ${whom}`,
-      async inject(world, random) {
-        const proxy = proxyOf(world, random)
-        proxy.refuse(true)
-        proxy.cut()
-        await delay(random.integer(100, 1_000))
-        proxy.refuse(false)
-        return true
-      },
-    },
-    {
-      name: `stall the connections of ${whom}`,
-      async inject(world, random) {
-        const proxy = proxyOf(world, random)
-        proxy.stall()
-        await delay(random.integer(200, 2_500))
-        // Some stalled connections never come back to life.
-        if (random.chance(0.5)) proxy.cut()
-        proxy.resume()
-        return true
-      },
-    },
-    {
-      name: `delay what goes to and from ${whom}`,
-      inject: (world, random) =>
-        whileShaped(
-          proxyOf(world, random),
-          { delayMs: () => random.integer(0, 120), pieceBytes: () => 1 << 20 },
-          random.integer(300, 1_500),
-        ),
-    },
-    {
-      name: `cut what goes to and from ${whom} to pieces`,
-      inject: (world, random) =>
-        whileShaped(
-          proxyOf(world, random),
-          { delayMs: () => 0, pieceBytes: () => (random.chance(0.5) ? 1 : random.integer(2, 200)) },
-          random.integer(300, 1_500),
-        ),
-    },
-    {
-      name: `halve a write to or from ${whom}, then cut`,
-      async inject(world, random) {
-        const proxy = proxyOf(world, random)
-        for (let times = random.integer(1, 3); times > 0; times -= 1) {
-          proxy.halve()
-          await delay(random.integer(50, 300))
-        }
-        return true
-      },
-    },
-  ]
-}
 
 async function killServing(world: World): Promise<boolean> {
   await world.serving.kill()
@@ -289,10 +213,8 @@ async function awaitReplication(
  * The slot is dropped behind rowcast's back and changes commit before there is another one: a gap. Every
  * subscriber is told, once.
  */
-export async function dropSlot(world: World, expectedResyncs: number, timeoutMs: number): Promise<void> {
-  const { writer, serving, subscribers } = world
-  await writer.pause()
-  await world.awaitProgress(timeoutMs)
+export async function dropSlot(world: World): Promise<void> {
+  const { serving } = world
   serving.databaseProxy.refuse(true)
   serving.databaseProxy.cut()
   await world.query(
@@ -300,8 +222,6 @@ export async function dropSlot(world: World, expectedResyncs: number, timeoutMs:
     [SLOT],
   )
   await world.query('SELECT pg_drop_replication_slot($1)', [SLOT])
-  await writer.writeInGap()
+  await world.writer.probe()
   serving.databaseProxy.refuse(false)
-  await Promise.all(subscribers.map(({ log }) => log.whenResynced(expectedResyncs, timeoutMs)))
-  writer.resume()
 }

@@ -36,8 +36,6 @@ export interface LedgerWriter {
   stop(): Promise<void>
   /** Commits one INSERT for each model, whatever it takes; returns their numbers. */
   probe(): Promise<ReadonlyMap<ChaosModel, number>>
-  /** Commits a transaction that subscribers need not see. */
-  writeInGap(): Promise<void>
   /** One transaction of so many rows. */
   writeHuge(rows: number): Promise<LedgerTransaction>
   /** How many ALTER TABLEs have been committed. */
@@ -83,9 +81,9 @@ export function createLedgerWriter(options: LedgerWriterOptions): LedgerWriter {
     await lane.end()
   }
 
-  async function order(write: Write, isInGap = false): Promise<LedgerTransaction> {
+  async function order(write: Write): Promise<LedgerTransaction> {
     for (;;) {
-      const outcome = await orders.write(write, isInGap)
+      const outcome = await orders.write(write)
       if (outcome !== null) return outcome
     }
   }
@@ -125,9 +123,6 @@ export function createLedgerWriter(options: LedgerWriterOptions): LedgerWriter {
       const { changes } = await order(insertEach)
       return new Map(changes.map(({ model, after }) => [model, after ?? 0]))
     },
-    async writeInGap() {
-      await order(insertEach, true)
-    },
     async writeHuge(count) {
       const transaction = await order(async (client, add) => {
         const first = ledger.nextNumbers(count)
@@ -152,7 +147,7 @@ export function createLedgerWriter(options: LedgerWriterOptions): LedgerWriter {
 
 /** One writer: one transaction at a time, each either known to have committed or known not to have. */
 interface Lane {
-  write(write: Write, isInGap?: boolean): Promise<WriteOutcome>
+  write(write: Write): Promise<WriteOutcome>
   end(): Promise<void>
 }
 
@@ -196,11 +191,11 @@ function createLane(lane: number, { connectionString, ledger }: LedgerWriterOpti
   }
 
   return {
-    async write(write, isInGap = false) {
+    async write(write) {
       const id = ledger.nextTransactionId()
       const changes: LedgerChange[] = []
       const committed = () => {
-        const transaction = { id, lane, changes, isInGap }
+        const transaction = { id, lane, changes }
         ledger.commit(transaction)
         return transaction
       }
@@ -240,7 +235,9 @@ async function hasRolledBack(client: pg.Client): Promise<boolean> {
   )
 }
 
-/** Deadlock, lock not available. */
+/** Deadlock, lock not available; a table that was replaced while the statement waited for it. */
+const PASSING: ReadonlySet<string | undefined> = new Set(['40P01', '55P03', '42P01', 'XX000'])
+
 function isPassing(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && (error.code === '40P01' || error.code === '55P03')
+  return error instanceof pg.DatabaseError && PASSING.has(error.code)
 }

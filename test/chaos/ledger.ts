@@ -28,8 +28,6 @@ export interface LedgerTransaction {
   /** Which writer; transactions of one lane committed in the order of their ids. */
   readonly lane: number
   readonly changes: readonly LedgerChange[]
-  /** Committed while there was a gap on purpose: subscribers may lack it, after a resync. */
-  readonly isInGap?: boolean | undefined
 }
 
 /** A name of a change that no other change has. */

@@ -1,5 +1,5 @@
 /**
- * `npm run test:chaos -- [--distributed] [--thin] [--seed N] [--short] [--seconds N] [--only text] [--verbose]`: breaks everything on the way from a commit to a
+ * `npm run test:chaos -- [--distributed] [--thin] [--seed N] [--short] [--seconds N] [--only pattern] [--verbose]`: breaks everything on the way from a commit to a
  * subscriber for some minutes while a ledger is kept, then compares. Exit code 1 when a change is lost, comes
  * twice or out of order, or when a subscriber is told to resync without need.
  */
@@ -7,11 +7,16 @@ import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { FaultKind } from './fault-kind.ts'
+import { type PlannedFault, planFaults } from './fault-plan.ts'
+import { untilFolded, withGap } from './gap-faults.ts'
+import { CHAOS_MODEL_NAMES } from './ledger.ts'
 import { createRandom, type Random } from './random.ts'
-import { formatReport, isGood } from './report.ts'
+import { formatDetails, formatReport, isGood } from './report.ts'
+import { decodeAll } from './second-decoder.ts'
 import { SHAPES, type Shape } from './shapes.ts'
 import type { WorldBase } from './stage.ts'
-import { judge } from './verdict.ts'
+import type { ChaosSubscriber } from './subscriber.ts'
+import { checkTruth, judge } from './verdict.ts'
 
 const { values } = parseArgs({
   options: {
@@ -38,7 +43,6 @@ const secondsGone = () => (performance.now() - startedMs) / 1_000
 const troubles: string[] = []
 const injected = new Map<string, number>()
 const missed = new Map<string, number>()
-let expectedResyncs = 0
 /** Aborted when going on makes no sense. */
 const failed = new AbortController()
 
@@ -60,20 +64,17 @@ async function inject<W>(world: W, random: Random, fault: FaultKind<W>): Promise
   count((await fault.inject(world, random)) ? injected : missed, fault.name)
 }
 
-/** Faults in a random order until the time is up; none comes again before all others have come. */
+/** Faults until the time is up. */
 async function injectFaults<W extends WorldBase>(
-  { shape, world, random, round }: Play<W>,
+  { world, faults }: Play<W>,
   untilSeconds: number,
 ): Promise<void> {
   while (secondsGone() < untilSeconds) {
-    if (round.length === 0) {
-      round.push(...random.shuffle(shape.faults.filter(({ name }) => name.includes(values.only))))
-    }
-    const fault = round.pop()
-    if (fault !== undefined) await inject(world, random, fault)
+    const { fault, random, pauseMs } = faults.next().value
+    await inject(world, random, fault)
     // Some faults meet a world that has not recovered from the last one.
-    if (random.chance(0.5)) await world.awaitProgress(PROGRESS_TIMEOUT_MS)
-    else await delay(random.integer(0, 400))
+    if (pauseMs === null) await world.awaitProgress(PROGRESS_TIMEOUT_MS)
+    else await delay(pauseMs)
   }
 }
 
@@ -98,18 +99,21 @@ async function injectHugeTransaction<W extends WorldBase>({ shape, world, random
 
 async function injectSlotLoss<W extends WorldBase>({ shape, world }: Play<W>): Promise<void> {
   say('the slot is dropped, and changes commit without one')
-  expectedResyncs += 1
-  await shape.dropSlot(world, expectedResyncs, PROGRESS_TIMEOUT_MS)
-  count(injected, 'the slot is dropped')
+  const name = 'the slot is dropped'
+  await world.writer.pause()
+  await world.awaitProgress(PROGRESS_TIMEOUT_MS)
+  await withGap(world, { name, models: CHAOS_MODEL_NAMES, isCertain: true }, () => shape.dropSlot(world))
+  world.writer.resume()
+  count(injected, name)
 }
 
 /** One run in the making. */
 interface Play<W extends WorldBase> {
   readonly shape: Shape<W>
   readonly world: W
+  /** Of what meets the huge transaction. */
   readonly random: Random
-  /** What is left of the round of faults. */
-  readonly round: FaultKind<W>[]
+  readonly faults: Generator<PlannedFault<W>, never>
 }
 
 async function run<W extends WorldBase>(play: Play<W>): Promise<void> {
@@ -129,6 +133,7 @@ async function run<W extends WorldBase>(play: Play<W>): Promise<void> {
   // What comes twice, or late, comes between the two.
   await world.awaitProgress(PROGRESS_TIMEOUT_MS)
   await world.awaitProgress(PROGRESS_TIMEOUT_MS)
+  await untilFolded(world)
   await checkLedgerTable(world)
 }
 
@@ -140,25 +145,38 @@ async function checkLedgerTable(world: WorldBase): Promise<void> {
   onTrouble(`The ledger's table has ${rows.length} transactions, its memory ${known.size}, or others.`)
 }
 
-function report(world: WorldBase, isDrained: boolean): boolean {
-  const { ledger, writer } = world
-  const records = world.subscribers.map(({ name, model, log }) => ({
-    ...{ name, model, seen: log.changes, attempts: log.attempts, expectedResyncs },
-    resyncs: log.resyncReasons.length,
-  }))
+async function report(world: WorldBase, isDrained: boolean): Promise<boolean> {
+  const { ledger, writer, gaps } = world
+  const { transactions } = ledger
+  const records = await Promise.all(world.subscribers.map((each) => recordOf(world, each)))
+  // A database that is gone says nothing; the run has failed then in any case.
+  const decoded = await decodeAll(world.query).catch((error: unknown) => {
+    onTrouble(`The second decoder failed: ${String(error)}`)
+    return []
+  })
+  troubles.push(...checkTruth({ transactions, decoded, gaps }, CHAOS_MODEL_NAMES))
   const result = {
-    ...{ seed, seconds: secondsGone(), injected, missed, records, troubles, isDrained },
-    transactions: ledger.transactions.length,
+    ...{ seed, seconds: secondsGone(), injected, missed, records, troubles, isDrained, gaps },
+    transactions: transactions.length,
     changes: ledger.changeCount,
     hugestTransaction: writer.hugestTransaction,
     rolledBack: ledger.rolledBack,
     doubtfulCommitted: ledger.doubtfulCommitted,
     doubtfulRolledBack: ledger.doubtfulRolledBack,
     ddl: writer.ddlCount,
-    faults: judge(ledger.transactions, records),
+    faults: judge({ transactions, decoded, gaps }, records),
   }
   process.stdout.write(formatReport(result))
+  if (values.verbose) process.stdout.write(formatDetails(result))
   return isGood(result)
+}
+
+async function recordOf({ queryRows }: WorldBase, { name, model, log }: ChaosSubscriber) {
+  const table = await queryRows(model).catch(() => [])
+  return {
+    ...{ name, model, columns: log.columns, seen: log.changes, attempts: log.attempts, resyncs: log.resyncs },
+    foldFaults: log.fold.compare(log.columns, table),
+  }
 }
 
 function untilAborted(signal: AbortSignal): Promise<never> {
@@ -171,18 +189,22 @@ function untilAborted(signal: AbortSignal): Promise<never> {
 async function main<W extends WorldBase>(shape: Shape<W>): Promise<boolean> {
   process.stdout.write(`seed ${seed}\n`)
   const random = createRandom(seed)
+  const faults = planFaults(
+    shape.faults.filter(({ name }) => new RegExp(values.only).test(name)),
+    random.fork(),
+  )
   const { signal } = failed
   const { pauseMaxMs } = plan
   await using world = await shape.openWorld({ random: random.fork(), pauseMaxMs, signal, onTrouble })
   let isDrained = false
   try {
-    await Promise.race([run({ shape, world, random, round: [] }), untilAborted(signal)])
+    await Promise.race([run({ shape, world, random, faults }), untilAborted(signal)])
     isDrained = true
   } catch (error) {
     const words = error instanceof Error ? (error.stack ?? error.message) : String(error)
     if (troubles.length === 0) troubles.push(words)
   }
-  const isFine = report(world, isDrained)
+  const isFine = await report(world, isDrained)
   if (!isFine || values.verbose) process.stdout.write(`${world.lines.slice(-200).join('\n')}\n`)
   return isFine
 }

@@ -1,4 +1,5 @@
 /** The words at the end of a run. */
+import type { Gap } from './gaps.ts'
 import { FAULT_KINDS, type Fault, type SubscriberRecord } from './verdict.ts'
 
 /** What happened in a run. */
@@ -16,6 +17,7 @@ export interface RunReport {
   readonly missed: ReadonlyMap<string, number>
   readonly records: readonly (SubscriberRecord & { readonly attempts: number })[]
   readonly faults: readonly Fault[]
+  readonly gaps: readonly Gap[]
   /** Whether every subscriber had the time to get everything. */
   readonly isDrained: boolean
   /** What no fault explains. */
@@ -34,8 +36,7 @@ export function formatReport(report: RunReport): string {
   const { records, faults } = report
   const injected = [...report.injected].sort(([a], [b]) => a.localeCompare(b))
   const total = injected.reduce((sum, [, count]) => sum + count, 0)
-  const resyncs = records.reduce((sum, record) => sum + record.resyncs, 0)
-  const expected = records.reduce((sum, record) => sum + record.expectedResyncs, 0)
+  const resyncs = records.reduce((sum, record) => sum + record.resyncs.length, 0)
   const received = records.reduce((sum, record) => sum + record.seen.length, 0)
   const countOf = (kind: string) => faults.filter((fault) => fault.kind === kind).length
   return [
@@ -50,9 +51,9 @@ export function formatReport(report: RunReport): string {
     `received     ${received} changes`,
     ...records.map(
       ({ name, seen, resyncs: told, attempts }) =>
-        `  ${String(seen.length).padStart(7)}  ${name}: ${attempts} connections, ${told} resyncs`,
+        `  ${String(seen.length).padStart(7)}  ${name}: ${attempts} connections, ${told.length} resyncs`,
     ),
-    `resyncs      ${resyncs}, of which ${expected} expected and ${countOf('unexpected resync')} not`,
+    `resyncs      ${resyncs} of ${report.gaps.length} gaps, ${countOf('unexpected resync')} that nothing explains`,
     FAULT_KINDS.map((kind) => `${kind}: ${countOf(kind)}`).join(', '),
     ...faults
       .slice(0, EXAMPLES_MAX)
@@ -63,6 +64,23 @@ export function formatReport(report: RunReport): string {
     isGood(report)
       ? 'Nothing lost, nothing twice, order kept.'
       : `FAILED. Again with: npm run test:chaos -- --seed ${report.seed}`,
+    '',
+  ].join('\n')
+}
+
+/** Every gap, resync and fault: where in the WAL, and what. */
+export function formatDetails({ gaps, records, faults }: RunReport): string {
+  const hex = (lsn: bigint | null) => lsn?.toString(16).padStart(16, '0') ?? 'on'
+  return [
+    ...gaps.map(
+      ({ name, models, fromLsn, toLsn }) => `gap ${hex(fromLsn)} to ${hex(toLsn)}: ${name}: ${models}`,
+    ),
+    ...records.flatMap(({ name, resyncs }) =>
+      resyncs.map(
+        ({ reason, before, after }) => `resync ${before.slice(26)} to ${after.slice(26)}: ${name}: ${reason}`,
+      ),
+    ),
+    ...faults.map(({ kind, subscriber, detail }) => `${subscriber}: ${kind}: ${detail}`),
     '',
   ].join('\n')
 }

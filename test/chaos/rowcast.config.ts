@@ -18,4 +18,6 @@ export default defineConfig({
   models: { Tag: {}, Team: {}, Post: {} },
   retain: retainsNothing ? { bytes: 0, minutes: 0 } : { bytes: 1024 * 1024 * 1024, minutes: 60 },
   watchIntervalMs: 1_000,
+  // Old and new row of a heavy change.
+  limits: { payloadBytesMax: 16 * 1024 * 1024 },
 })

@@ -1,58 +1,88 @@
-/** What one subscriber has seen so far, and a way to wait for more. */
+/** What one subscriber has seen so far, what it adds up to, and a way to wait for more. */
 import type { ChaosModel } from './ledger.ts'
-import type { SeenChange } from './verdict.ts'
+import { abridge, COLUMNS, Fold, markOf, type RowImage } from './rows.ts'
+import type { Resync, SeenChange } from './verdict.ts'
+
+/** A row as the subscriptions of the suite select it. */
+type WireRow = Readonly<Record<string, string | number | null>>
 
 /** A change as the subscriptions of the suite select it. */
 export interface WireChange {
   readonly action: string
   readonly cursor: string
   readonly transaction: { readonly xid: string; readonly last: boolean }
-  readonly old: { readonly mark: string } | null
-  readonly new: { readonly mark: string } | null
-}
-
-const MARK_FIELDS = { Tag: 'name', Team: 'name', Post: 'title' } as const
-
-/** The subscription of a model. Its one field is `change`. */
-export function changesQuery(model: ChaosModel): string {
-  const row = `{ mark: ${MARK_FIELDS[model]} }`
-  const field = `${model.toLowerCase()}Changed`
-  return `subscription ($after: Cursor) {
-    change: ${field}(after: $after) { action cursor transaction { xid last } old ${row} new ${row} }
-  }`
+  readonly old: WireRow | null
+  readonly new: WireRow | null
 }
 
 /** Grows as changes come. */
 export class SeenLog {
+  readonly model: ChaosModel
+  /** What it selects. */
+  readonly columns: readonly string[]
   readonly changes: SeenChange[] = []
-  /** Why it was told to query again. */
-  readonly resyncReasons: string[] = []
+  readonly resyncs: Resync[] = []
+  readonly fold = new Fold()
   /** How often a subscription was begun. */
   attempts = 0
+  #cursor: string
   readonly #numbers = new Set<number>()
   readonly #checks = new Set<() => void>()
 
-  add({ action, cursor, transaction, old, new: row }: WireChange): void {
-    const before = old === null ? null : Number(old.mark)
-    const after = row === null ? null : Number(row.mark)
-    this.changes.push({ action, before, after, cursor, xid: transaction.xid, isLast: transaction.last })
+  /** @param after where it begins */
+  constructor(model: ChaosModel, after: string, isLight = false) {
+    this.model = model
+    this.columns = COLUMNS[model].filter((column) => !(isLight && column === 'body'))
+    this.#cursor = after
+  }
+
+  /** The subscription. Its one field is `change`. */
+  get query(): string {
+    const columns = this.columns.join(' ')
+    // `id` of an old row would be that of an object that clients cache.
+    const old = columns.replace(/^id/, 'id: rowId')
+    return `subscription ($after: Cursor) {
+      change: ${this.model.toLowerCase()}Changed(after: $after) {
+        action cursor transaction { xid last } old { ${old} } new { ${columns} }
+      }
+    }`
+  }
+
+  /** Where it stands. */
+  get cursor(): string {
+    return this.#cursor
+  }
+
+  add({ action, cursor, transaction, ...rows }: WireChange): void {
+    const { model } = this
+    const images = { old: toImage(rows.old), new: toImage(rows.new) }
+    const before = images.old === null ? null : markOf(model, images.old)
+    const after = images.new === null ? null : markOf(model, images.new)
+    const { xid, last: isLast } = transaction
+    this.changes.push({ action, before, after, cursor, xid, isLast, ...images })
+    this.fold.apply(images.old, images.new)
+    this.#cursor = cursor
     if (after !== null) this.#numbers.add(after)
     this.#check()
   }
 
-  noteResync(reason: string): void {
-    this.resyncReasons.push(reason)
+  /** It was told to query again, took this cursor, and then found these rows. */
+  noteResync(reason: string, after: string, rows: readonly RowImage[]): void {
+    this.resyncs.push({ reason, before: this.#cursor, after })
+    this.#cursor = after
+    this.fold.reset(rows)
+    for (const row of rows) this.#numbers.add(markOf(this.model, row))
     this.#check()
   }
 
-  /** Resolves once the change that gave a row this number has come; rejects after the time. */
+  /** Resolves once it has, or had, the row that this number was given to; rejects after the time. */
   whenSeen(number: number, timeoutMs: number): Promise<void> {
     return this.#when(() => this.#numbers.has(number), timeoutMs, `number ${number}`)
   }
 
   /** Resolves once it was told so often to query again. */
   whenResynced(count: number, timeoutMs: number): Promise<void> {
-    return this.#when(() => this.resyncReasons.length >= count, timeoutMs, `resync ${count}`)
+    return this.#when(() => this.resyncs.length >= count, timeoutMs, `resync ${count}`)
   }
 
   #check(): void {
@@ -77,4 +107,13 @@ export class SeenLog {
       check()
     })
   }
+}
+
+function toImage(row: WireRow | null): RowImage | null {
+  if (row === null) return null
+  const texts = Object.entries(row).map(([name, value]) => [
+    name,
+    value === null ? null : abridge(String(value)),
+  ])
+  return Object.fromEntries(texts)
 }

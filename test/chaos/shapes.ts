@@ -14,8 +14,8 @@ export interface Shape<W> {
   readonly cutAtCommit: FaultKind<W>['inject']
   /** What meets a huge transaction on its way: some of these. */
   readonly killsInHuge: { readonly names: RegExp; readonly count: number }
-  /** A gap that every subscriber is told of, once. */
-  dropSlot(world: W, expectedResyncs: number, timeoutMs: number): Promise<void>
+  /** A gap of all models. */
+  dropSlot(world: W): Promise<void>
 }
 
 /** One rowcast alone. */

@@ -1,12 +1,17 @@
 /** What every run has, whatever serves it: a PostgreSQL with the ledger's tables, writers, and a crowd of subscribers. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { applyMigrations } from '../../src/embedded/migrations.ts'
 import type { PostgresCluster } from '../../src/embedded/postgres-cluster.ts'
 import { type SqlClient, withSqlClient } from '../../src/source/sql.ts'
 import { openPostgres } from '../support/postgres.ts'
-import { CHAOS_MODELS, type ChaosModel, Ledger } from './ledger.ts'
+import type { TcpProxy } from '../support/tcp-proxy.ts'
+import type { Gap } from './gaps.ts'
+import { type ChaosModel, Ledger } from './ledger.ts'
 import { createLedgerWriter, LEDGER_TABLE_SQL, type LedgerWriter } from './ledger-writer.ts'
 import type { Random } from './random.ts'
+import { type RowImage, snapshotSql } from './rows.ts'
+import { DDL_TABLE, openSecondDecoder, type Query } from './second-decoder.ts'
 import {
   type ChaosSubscriber,
   fetchChangeCursor,
@@ -16,6 +21,22 @@ import {
 } from './subscriber.ts'
 
 const DATABASE = 'chaos'
+/** Partitions of Team; ids come back to the same one. */
+const PARTITIONS = 3
+/** Large texts are stored beside the row, uncompressed; Team has partitions; Tag can be replaced by another table. */
+const PREPARE_TABLES_SQL = `
+  CREATE TABLE ${DDL_TABLE} (at timestamptz DEFAULT clock_timestamp());
+  ALTER TABLE "Post" ALTER COLUMN body SET STORAGE EXTERNAL;
+  ALTER TABLE "Tag" ALTER COLUMN id DROP DEFAULT;
+  DROP TABLE "Team" CASCADE;
+  CREATE TABLE "Team" (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    name varchar(80) NOT NULL,
+    slug varchar(40) NOT NULL,
+    plan "Plan",
+    "createdAt" timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP
+  ) PARTITION BY HASH (id);
+  ${Array.from({ length: PARTITIONS }, (_, n) => `CREATE TABLE "Team_${n}" PARTITION OF "Team" FOR VALUES WITH (MODULUS ${PARTITIONS}, REMAINDER ${n});`).join('\n')}`
 const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../prisma/migrations', import.meta.url))
 
 /** How a run is made. */
@@ -37,12 +58,18 @@ export interface Stage {
   readonly ledger: Ledger
   readonly writer: LedgerWriter
   query<Row extends object>(text: string, parameters?: readonly unknown[]): Promise<readonly Row[]>
-  /** Compares a model's rows with the ledger, once nothing is written any more. */
-  checkRows(model: ChaosModel, why: string): Promise<void>
+  /** A model's rows, through as many failures of the database as there are. */
+  queryRows(model: ChaosModel): Promise<readonly RowImage[]>
 }
 
 /** What every world has. */
-export interface WorldBase extends AsyncDisposable, Pick<Stage, 'cluster' | 'ledger' | 'writer' | 'query'> {
+export interface WorldBase
+  extends AsyncDisposable,
+    Pick<Stage, 'cluster' | 'databaseUrl' | 'ledger' | 'writer' | 'query' | 'queryRows'> {
+  /** What was done on purpose to what is published. */
+  readonly gaps: Gap[]
+  /** Between all that read a slot and PostgreSQL. */
+  readonly databaseProxies: readonly TcpProxy[]
   readonly subscribers: readonly ChaosSubscriber[]
   /** A subscriber that comes later, and wants everything from the start. */
   addLatecomer(): void
@@ -54,7 +81,7 @@ export interface WorldBase extends AsyncDisposable, Pick<Stage, 'cluster' | 'led
 
 /** Starts PostgreSQL and prepares it; everything that has to be closed is added to `closing`. */
 export async function openStage(
-  { random, pauseMaxMs, onTrouble }: WorldOptions,
+  { random, pauseMaxMs, signal }: WorldOptions,
   closing: AsyncDisposable[],
 ): Promise<Stage> {
   const postgres = await openPostgres({ settings: { wal_sender_timeout: '10s', max_connections: 60 } })
@@ -70,19 +97,19 @@ export async function openStage(
     ...{ connectionString: databaseUrl, ledger, random: random.fork(), authorId, pauseMaxMs },
     lanes: 3,
   })
+  const query: Query = (text, parameters) => withSqlClient(target, (sql) => sql.query(text, parameters))
+  await openSecondDecoder(query)
   return {
-    ...{ cluster, databaseUrl, ledger, writer },
-    query: (text, parameters) => withSqlClient(target, (sql) => sql.query(text, parameters)),
-    async checkRows(model, why) {
-      const { table, column } = CHAOS_MODELS[model]
-      const rows = await withSqlClient(target, (sql) =>
-        sql.query<{ mark: string }>(`SELECT ${column} AS mark FROM ${table}`),
-      )
-      const expected = ledger.rowsOf(model)
-      const isSame = rows.length === expected.size && rows.every(({ mark }) => expected.has(Number(mark)))
-      if (isSame) return
-      const counts = `${model} has ${rows.length} rows, the ledger ${expected.size}, or others`
-      onTrouble(`${counts}, after a resync of ${why}`)
+    ...{ cluster, databaseUrl, ledger, writer, query },
+    async queryRows(model) {
+      for (;;) {
+        signal.throwIfAborted()
+        try {
+          return await query<RowImage>(snapshotSql(model))
+        } catch {
+          await delay(100)
+        }
+      }
     },
   }
 }
@@ -107,7 +134,7 @@ export async function openCrowd(
   function subscriberOptions(name: string, model: ChaosModel): SubscriberOptions {
     const url = urls[subscribers.length % urls.length] ?? ''
     return {
-      ...{ name, model, url, after, random: random.fork(), onResync: stage.checkRows },
+      ...{ name, model, url, after, random: random.fork(), queryRows: stage.queryRows },
       onUnexpectedEnd: (error) => onTrouble(`${name} was ended: ${String(error)}`),
     }
   }
@@ -119,7 +146,12 @@ export async function openCrowd(
   add(openWebSocketSubscriber(subscriberOptions('ws Tag', 'Tag')))
   add(openWebSocketSubscriber(subscriberOptions('ws Team', 'Team')))
   add(openWebSocketSubscriber(subscriberOptions('ws Post', 'Post')))
-  add(openWebSocketSubscriber({ ...subscriberOptions('restless ws Post', 'Post'), isRestless: true }))
+  add(
+    openWebSocketSubscriber({
+      ...subscriberOptions('restless ws Post', 'Post'),
+      ...{ isRestless: true, isLight: true },
+    }),
+  )
   add(openSseSubscriber(subscriberOptions('sse Team', 'Team')))
   add(openSseSubscriber(subscriberOptions('sse Tag', 'Tag')))
   return {
@@ -166,6 +198,7 @@ export async function openParts<W>(
 
 async function prepareTables(sql: SqlClient): Promise<string> {
   await sql.execute(LEDGER_TABLE_SQL)
+  await sql.execute(PREPARE_TABLES_SQL)
   const [user] = await sql.query<{ id: string }>(
     `INSERT INTO users (email) VALUES ('chaos@example.com') RETURNING id`,
   )

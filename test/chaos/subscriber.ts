@@ -7,7 +7,8 @@ import { SubscriptionError } from '../../src/client/subscription-error.ts'
 import { type SseSubscription, subscribeSse } from '../support/sse-client.ts'
 import type { ChaosModel } from './ledger.ts'
 import type { Random } from './random.ts'
-import { changesQuery, SeenLog, type WireChange } from './seen-log.ts'
+import type { RowImage } from './rows.ts'
+import { SeenLog, type WireChange } from './seen-log.ts'
 
 /** One subscriber. */
 export interface ChaosSubscriber {
@@ -28,8 +29,10 @@ export interface SubscriberOptions {
   readonly random: Random
   /** Goes away now and then, of its own accord. */
   readonly isRestless?: boolean | undefined
-  /** After a resync: what the application would query again. Called once the new cursor is known. */
-  readonly onResync: (model: ChaosModel, why: string) => Promise<void>
+  /** Leaves large columns out. */
+  readonly isLight?: boolean | undefined
+  /** After a resync: the rows, as the application would query them again. Called once the new cursor is known. */
+  readonly queryRows: (model: ChaosModel) => Promise<readonly RowImage[]>
   /** An end that nothing explains. */
   readonly onUnexpectedEnd: (error: unknown) => void
 }
@@ -59,19 +62,18 @@ export async function fetchChangeCursor(url: string, isWanted: () => boolean = (
 }
 
 async function noteResync(
-  { name, model, onResync }: SubscriberOptions,
+  { model, queryRows }: SubscriberOptions,
   log: SeenLog,
   { extensions, message }: Pick<SubscriptionError, 'extensions' | 'message'>,
+  after: string,
 ): Promise<void> {
-  const why = String(extensions['reason'] ?? message)
-  await onResync(model, `${name}: ${why}`)
-  log.noteResync(why)
+  log.noteResync(String(extensions['reason'] ?? message), after, await queryRows(model))
 }
 
 /** Subscribes over WebSocket with `subscribeResumable`. */
 export function openWebSocketSubscriber(options: SubscriberOptions): ChaosSubscriber {
   const { model, url, random } = options
-  const log = new SeenLog()
+  const log = new SeenLog(model, options.after, options.isLight)
   let isStopping = false
   const client = createClient({
     url: `${url.replace(/^http/, 'ws')}/graphql`,
@@ -87,12 +89,13 @@ export function openWebSocketSubscriber(options: SubscriberOptions): ChaosSubscr
   async function readSome(count: number): Promise<void> {
     const changes = subscribeResumable<Payload>(
       client,
-      { query: changesQuery(model) },
+      { query: log.query },
       {
         after: cursor,
         async onResync(error) {
           const next = await fetchChangeCursor(url, () => !isStopping)
-          await noteResync(options, log, error)
+          await noteResync(options, log, error, next)
+          cursor = next
           return next
         },
       },
@@ -134,8 +137,8 @@ export function openWebSocketSubscriber(options: SubscriberOptions): ChaosSubscr
 /** Subscribes over SSE, and comes back with the cursor: in the request, or as a browser sends it. */
 export function openSseSubscriber(options: SubscriberOptions): ChaosSubscriber {
   const { model, url, random } = options
-  const log = new SeenLog()
-  const query = changesQuery(model)
+  const log = new SeenLog(model, options.after, options.isLight)
+  const { query } = log
   let isStopping = false
   let cursor = options.after
   let current: SseSubscription<Payload> | null = null
@@ -164,8 +167,9 @@ export function openSseSubscriber(options: SubscriberOptions): ChaosSubscriber {
   async function judgeEnd(error: SubscriptionError): Promise<void> {
     if (error.code === 'SUBSCRIBER_TOO_SLOW' || error.code === 'MODEL_UNAVAILABLE') return
     if (error.code !== 'RESYNC_REQUIRED') throw error
-    cursor = await fetchChangeCursor(url, () => !isStopping)
-    await noteResync(options, log, error)
+    const next = await fetchChangeCursor(url, () => !isStopping)
+    await noteResync(options, log, error, next)
+    cursor = next
   }
 
   async function run(): Promise<void> {

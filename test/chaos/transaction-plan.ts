@@ -6,6 +6,16 @@ import type { Random } from './random.ts'
 /** The inside of a transaction; says each change it made, and how it is to end. */
 export type Write = (client: pg.Client, add: (change: LedgerChange) => void) => Promise<'commit' | 'rollback'>
 
+/** How many transactions have a row of megabytes, and of how many. */
+const HEAVY_CHANCE = 0.004
+const HEAVY_BYTES = { min: 1_000_000, max: 5_000_000 }
+
+/** What writers know. */
+interface PlanContext {
+  readonly ledger: Ledger
+  readonly authorId: string
+}
+
 /** Team ids are UUIDs; the row's first number makes one. */
 function formatTeamId(number: number): string {
   return `00000000-0000-4000-8000-${number.toString(16).padStart(12, '0')}`
@@ -56,15 +66,20 @@ export function planTransaction(
   const ddlStep = random.integer(0, steps - 1)
   const savepointStep = random.chance(0.1) ? random.integer(0, steps - 1) : -1
   const hasMessage = random.chance(0.2)
+  const isHeavy = random.chance(HEAVY_CHANCE)
   const write: Write = async (client, add) => {
     const rows = new Map([...owned].map(([model, numbers]) => [model, [...numbers]]))
+    const note = (change: LedgerChange) => {
+      applyTo(rows, [change])
+      add(change)
+    }
     for (let step = 0; step < steps; step += 1) {
       if (hasDdl && step === ddlStep) await alter(client, random)
       if (step === savepointStep) await writeAndForget(client, random, ledger, authorId)
       const change = await writeStep(client, random, rows, ledger, authorId)
-      applyTo(rows, [change])
-      add(change)
+      note(change)
     }
+    if (isHeavy) await writeHeavy(client, random, note, { ledger, authorId })
     // Outside the transaction, and the last record before that of its commit.
     if (hasMessage) await client.query(`SELECT pg_logical_emit_message(false, 'chaos', 'beside')`)
     return isRolledBack ? 'rollback' : 'commit'
@@ -98,6 +113,26 @@ async function writeStep(
     client.query(`UPDATE ${table} SET ${column} = $2 WHERE ${column} = $1`, [String(before), String(after)]),
   )
   return { model, before, after }
+}
+
+/** A post with a body of megabytes, and its title changed beside it: the body goes on unsaid. */
+async function writeHeavy(
+  client: pg.Client,
+  random: Random,
+  add: (change: LedgerChange) => void,
+  { ledger, authorId }: PlanContext,
+): Promise<void> {
+  const number = ledger.nextNumber()
+  const pieces = random.integer(HEAVY_BYTES.min, HEAVY_BYTES.max) >> 5
+  await client.query(
+    `INSERT INTO "Post" (id, "authorId", title, body)
+     SELECT $1::int, $2, $1::text, string_agg(md5($1::text || n), '') FROM generate_series(1, $3::int) AS n`,
+    [number, authorId, pieces],
+  )
+  add({ model: 'Post', before: null, after: number })
+  const after = ledger.nextNumber()
+  await expectOneRow(client.query('UPDATE "Post" SET title = $2 WHERE id = $1', [number, String(after)]))
+  add({ model: 'Post', before: number, after })
 }
 
 async function expectOneRow(result: Promise<pg.QueryResult>): Promise<void> {

@@ -1,9 +1,23 @@
 /** The judge itself: each kind of fault, planted in an otherwise perfect record, is found and named. */
 import { describe, expect, it } from 'vitest'
+import { formatCursor } from '../../src/changes/cursor.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
+import type { Gap } from './gaps.ts'
 import type { LedgerChange, LedgerTransaction } from './ledger.ts'
-import { type FaultKind, judge, type SeenChange, type SubscriberRecord } from './verdict.ts'
+import type { DecodedTransaction } from './second-decoder.ts'
+import {
+  checkTruth,
+  type FaultKind,
+  judge,
+  type SeenChange,
+  type SubscriberRecord,
+  type Truth,
+} from './verdict.ts'
 
 const tag = (before: number | null, after: number | null): LedgerChange => ({ model: 'Tag', before, after })
+const rowOf = (mark: number | null) => (mark === null ? null : { id: '1', name: String(mark), color: null })
+const actionOf = (before: number | null, after: number | null) =>
+  before === null ? 'INSERT' : after === null ? 'DELETE' : 'UPDATE'
 
 /** Two writers; transactions of one, two and three changes, another model in between. */
 const LEDGER: readonly LedgerTransaction[] = [
@@ -14,10 +28,26 @@ const LEDGER: readonly LedgerTransaction[] = [
   { id: 5, lane: 1, changes: [tag(4, 7)] },
 ]
 
-const seen = (before: number | null, after: number | null, xid: number, isLast: boolean, cursor: string) => ({
-  ...{ before, after, cursor, isLast, xid: String(xid) },
-  action: before === null ? 'INSERT' : after === null ? 'DELETE' : 'UPDATE',
+/** `b2`: the third change of the second transaction, whose commit record stands at 200 and ends at 210. */
+const cursorAt = (place: string) =>
+  formatCursor({ systemId: '7', timeline: 1 }, toLsn(commitLsn(place)), Number(place.slice(1)))
+const commitLsn = (place: string) => BigInt((place.charCodeAt(0) - 96) * 100)
+
+const seen = (before: number | null, after: number | null, xid: number, isLast: boolean, place: string) => ({
+  ...{ before, after, isLast, xid: String(xid), cursor: cursorAt(place) },
+  ...{ action: actionOf(before, after), old: rowOf(before), new: rowOf(after) },
 })
+
+/** The WAL of a ledger whose transactions committed in the order of their ids. */
+const decode = (ledger: readonly LedgerTransaction[]): readonly DecodedTransaction[] =>
+  ledger.map(({ id, changes }) => ({
+    ...{ xid: String(700 + id), endLsn: toLsn(BigInt(id * 100 + 10)), isDdl: false },
+    changes: changes.map(({ model, before, after }) => ({
+      ...{ model, action: actionOf(before, after), old: rowOf(before), new: rowOf(after) },
+    })),
+  }))
+
+const TRUTH: Truth = { transactions: LEDGER, decoded: decode(LEDGER), gaps: [] }
 
 const PERFECT: readonly SeenChange[] = [
   seen(null, 1, 701, true, 'a0'),
@@ -30,7 +60,8 @@ const PERFECT: readonly SeenChange[] = [
 ]
 
 const record = (changes: readonly SeenChange[], rest: Partial<SubscriberRecord> = {}): SubscriberRecord => ({
-  ...{ name: 's', model: 'Tag', seen: changes, resyncs: 0, expectedResyncs: 0 },
+  ...{ name: 's', model: 'Tag', columns: ['id', 'name', 'color'], seen: changes, resyncs: [] },
+  foldFaults: [],
   ...rest,
 })
 
@@ -38,9 +69,9 @@ const record = (changes: readonly SeenChange[], rest: Partial<SubscriberRecord> 
 function kindsOf(
   changes: readonly SeenChange[],
   rest: Partial<SubscriberRecord> = {},
-  ledger = LEDGER,
+  truth = TRUTH,
 ): readonly FaultKind[] {
-  return [...new Set(judge(ledger, [record(changes, rest)]).map(({ kind }) => kind))].sort()
+  return [...new Set(judge(truth, [record(changes, rest)]).map(({ kind }) => kind))].sort()
 }
 
 const without = (index: number) => PERFECT.filter((_, at) => at !== index)
@@ -49,16 +80,20 @@ const altered = (index: number, change: Partial<SeenChange>) =>
   PERFECT.map((each, at) => (at === index ? { ...each, ...change } : each))
 /** New cursors in the order given, as if the server had counted so. */
 const recounted = (changes: readonly SeenChange[]) =>
-  changes.map((change, index) => ({ ...change, cursor: String(100 + index) }))
+  changes.map((change, index) => ({ ...change, cursor: cursorAt(`${String.fromCharCode(97 + index)}0`) }))
 
 describe('a perfect record', () => {
   it('has no fault', () => {
-    expect(judge(LEDGER, [record(PERFECT)])).toEqual([])
+    expect(judge(TRUTH, [record(PERFECT)])).toEqual([])
   })
 
-  it('may have the transactions of different writers in any order', () => {
+  it('may have the transactions of different writers in no other order than that of their commits', () => {
     const [a, b1, b2, ...rest] = PERFECT
-    expect(kindsOf(recounted([b1, b2, a, ...rest] as SeenChange[]))).toEqual([])
+    const swapped = recounted([b1, b2, a, ...rest] as SeenChange[])
+    expect(kindsOf(swapped)).toEqual(['disordered'])
+    const [one, two, ...others] = TRUTH.decoded as DecodedTransaction[]
+    const decoded = [two, one, ...others] as DecodedTransaction[]
+    expect(kindsOf(swapped, {}, { ...TRUTH, decoded })).toEqual([])
   })
 })
 
@@ -71,7 +106,7 @@ describe('a loss', () => {
   )
 
   it('of everything is found', () => {
-    expect(judge(LEDGER, [record([])]).map(({ kind }) => kind)).toEqual(Array(7).fill('lost'))
+    expect(judge(TRUTH, [record([])]).map(({ kind }) => kind)).toEqual(Array(7).fill('lost'))
   })
 
   it('of a whole transaction, a silent gap, is nothing but a loss', () => {
@@ -87,7 +122,7 @@ describe('a duplicate', () => {
   })
 
   it('is found much later, with a cursor of its own', () => {
-    const again = { ...(PERFECT[0] as SeenChange), cursor: 'z9' }
+    const again = { ...(PERFECT[0] as SeenChange), cursor: cursorAt('z9') }
     expect(kindsOf([...PERFECT, again])).toContain('duplicated')
   })
 })
@@ -104,8 +139,8 @@ describe('disorder', () => {
   })
 
   it('of cursors is found', () => {
-    expect(kindsOf(altered(3, { cursor: 'a9' }))).toContain('disordered')
-    expect(kindsOf(altered(6, { cursor: 'd2' }))).toContain('disordered')
+    expect(kindsOf(altered(3, { cursor: cursorAt('a9') }))).toContain('disordered')
+    expect(kindsOf(altered(6, { cursor: cursorAt('d2') }))).toContain('disordered')
   })
 })
 
@@ -116,7 +151,7 @@ describe('a torn transaction', () => {
   })
 
   it('is found when its changes have different ids, or its end is not where it says', () => {
-    expect(kindsOf(altered(4, { xid: '799' }))).toEqual(['torn'])
+    expect(kindsOf(altered(4, { xid: '799' }))).toEqual(['contradicting', 'torn'])
     expect(kindsOf(altered(5, { isLast: false }))).toEqual(['torn'])
     expect(kindsOf(altered(1, { isLast: true }))).toEqual(['torn'])
   })
@@ -136,30 +171,68 @@ describe('what was never committed', () => {
   })
 })
 
+describe('a wrong row', () => {
+  it('is found, old or new, in a column that is no mark', () => {
+    const row = { id: '1', name: '6', color: '#fff' }
+    expect(kindsOf(altered(4, { new: row }))).toEqual(['wrong row'])
+    expect(kindsOf(altered(4, { old: { ...row, name: '1' } }))).toEqual(['wrong row'])
+    expect(kindsOf(altered(4, { old: null }))).toEqual(['wrong row'])
+  })
+
+  it('is found in what all changes add up to', () => {
+    expect(kindsOf(PERFECT, { foldFaults: ['row 1 is not in the table'] })).toEqual(['wrong fold'])
+  })
+})
+
 describe('resyncs', () => {
-  const gapLedger = LEDGER.map((transaction) => ({ ...transaction, isInGap: transaction.id === 4 }))
+  /** All that happened at the fourth transaction. */
+  const gap: Gap = {
+    ...{ name: 'a gap', models: ['Tag'], isCertain: true },
+    ...{ fromLsn: toLsn(390n), toLsn: toLsn(450n) },
+  }
+  const truth: Truth = { ...TRUTH, gaps: [gap] }
+  const resync = { reason: 'r', before: cursorAt('b2'), after: cursorAt('d9') }
   const gapped = PERFECT.filter(({ xid }) => xid !== '704')
 
-  it('excuse a gap that was made on purpose, and nothing else', () => {
-    expect(kindsOf(gapped, { resyncs: 1, expectedResyncs: 1 }, gapLedger)).toEqual([])
-    expect(kindsOf(gapped, { resyncs: 1, expectedResyncs: 1 })).toEqual(['lost'])
-    expect(kindsOf(gapped.slice(1), { resyncs: 1, expectedResyncs: 1 }, gapLedger)).toEqual(['lost'])
+  it('excuse what lies between where they found the subscriber and where it went on, and nothing else', () => {
+    expect(kindsOf(gapped, { resyncs: [resync] }, truth)).toEqual([])
+    expect(kindsOf(gapped.slice(1), { resyncs: [resync] }, truth)).toEqual(['lost'])
+    const early = { ...resync, after: cursorAt('c9') }
+    expect(kindsOf(gapped, { resyncs: [early] }, truth)).toContain('lost')
   })
 
   it('that do not come leave the gap silent', () => {
-    expect(kindsOf(gapped, { expectedResyncs: 1 }, gapLedger)).toEqual(['lost', 'missing resync'])
+    expect(kindsOf(gapped, {}, truth)).toEqual(['lost', 'missing resync'])
+    expect(kindsOf(PERFECT, {}, truth)).toEqual(['missing resync'])
+    expect(kindsOf(PERFECT, {}, { ...TRUTH, gaps: [{ ...gap, isCertain: false }] })).toEqual([])
+    expect(kindsOf(PERFECT, {}, { ...TRUTH, gaps: [{ ...gap, models: ['Team'] }] })).toEqual([])
   })
 
   it('that nothing called for are faults', () => {
-    expect(kindsOf(PERFECT, { resyncs: 1 })).toEqual(['unexpected resync'])
-    expect(kindsOf(gapped, { resyncs: 2, expectedResyncs: 1 }, gapLedger)).toEqual(['unexpected resync'])
+    expect(kindsOf(PERFECT, { resyncs: [resync] })).toEqual(['unexpected resync'])
+    const late = { ...resync, before: cursorAt('e0'), after: cursorAt('f0') }
+    expect(kindsOf(gapped, { resyncs: [resync, late] }, truth)).toEqual(['unexpected resync'])
+    const other: Truth = { ...TRUTH, gaps: [{ ...gap, models: ['Team'] }] }
+    expect(kindsOf(PERFECT, { resyncs: [resync] }, other)).toEqual(['unexpected resync'])
+  })
+
+  it('without end are faults, whatever called for them', () => {
+    expect(kindsOf(gapped, { resyncs: Array(20).fill(resync) }, truth)).toEqual(['unexpected resync'])
+  })
+})
+
+describe('the judge’s ground', () => {
+  it('is that the writers and the WAL know the same changes', () => {
+    expect(checkTruth(TRUTH, ['Tag', 'Team'])).toEqual([])
+    expect(checkTruth({ ...TRUTH, decoded: TRUTH.decoded.slice(1) }, ['Tag', 'Team'])).toHaveLength(1)
+    expect(checkTruth({ ...TRUTH, transactions: LEDGER.slice(1) }, ['Tag', 'Team'])).toHaveLength(1)
   })
 })
 
 describe('two subscribers', () => {
   it('must agree on the cursor of each change', () => {
-    const other = altered(0, { cursor: 'a1' })
-    const faults = judge(LEDGER, [record(PERFECT), record(other, { name: 't' })])
+    const other = altered(0, { cursor: cursorAt('a1') })
+    const faults = judge(TRUTH, [record(PERFECT), record(other, { name: 't' })])
     expect(faults).toMatchObject([{ kind: 'contradicting', subscriber: 't' }])
   })
 })

@@ -1,5 +1,13 @@
-/** Compares what a subscriber saw with the ledger. Pure: the suite's own judge, and tested as such. */
+/**
+ * Compares what a subscriber saw with the ledger, with a second decoder of the same WAL, and with the gaps that the run
+ * made. Pure: the suite's own judge, and tested as such.
+ */
+import { parseCursor } from '../../src/changes/cursor.ts'
+import { formatLsn, type Lsn } from '../../src/wire/lsn.ts'
+import type { Gap } from './gaps.ts'
 import { type ChaosModel, formatToken, type LedgerTransaction } from './ledger.ts'
+import { differingColumns, markOf, type RowImage } from './rows.ts'
+import type { DecodedChange, DecodedTransaction } from './second-decoder.ts'
 
 /** One change as a subscriber saw it. */
 export interface SeenChange {
@@ -11,16 +19,37 @@ export interface SeenChange {
   readonly xid: string
   /** The last change of its transaction in this subscription. */
   readonly isLast: boolean
+  readonly old: RowImage | null
+  readonly new: RowImage | null
+}
+
+/** A subscriber was told that changes may be missing, and queried the rows again. */
+export interface Resync {
+  readonly reason: string
+  /** Where it stood. */
+  readonly before: string
+  /** Where it went on. */
+  readonly after: string
 }
 
 /** Everything a subscriber saw. */
 export interface SubscriberRecord {
   readonly name: string
   readonly model: ChaosModel
+  readonly columns: readonly string[]
   readonly seen: readonly SeenChange[]
-  /** How often it was told RESYNC_REQUIRED. */
-  readonly resyncs: number
-  readonly expectedResyncs: number
+  readonly resyncs: readonly Resync[]
+  /** What differs between the rows that it ended with and those of the table. */
+  readonly foldFaults: readonly string[]
+}
+
+/** What really happened. */
+export interface Truth {
+  /** By the writers. */
+  readonly transactions: readonly LedgerTransaction[]
+  /** By the second decoder, in commit order. */
+  readonly decoded: readonly DecodedTransaction[]
+  readonly gaps: readonly Gap[]
 }
 
 /** What can be wrong. */
@@ -31,6 +60,8 @@ export const FAULT_KINDS = [
   'torn',
   'phantom',
   'contradicting',
+  'wrong row',
+  'wrong fold',
   'unexpected resync',
   'missing resync',
 ] as const
@@ -43,6 +74,9 @@ export interface Fault {
   readonly detail: string
 }
 
+/** Resyncs of one subscriber that one gap explains: who asks again while it lasts is told again. */
+const RESYNCS_PER_GAP = 6
+
 /** Where a change stands in the ledger. */
 interface Place {
   readonly transaction: LedgerTransaction
@@ -51,13 +85,35 @@ interface Place {
   readonly isLast: boolean
 }
 
-/** Judges every record against the ledger, and the records against each other. */
-export function judge(
-  transactions: readonly LedgerTransaction[],
-  records: readonly SubscriberRecord[],
-): Fault[] {
-  const faults = records.flatMap((record) => judgeRecord(transactions, record))
+/** Where a change stands in the WAL. */
+interface WalPlace {
+  readonly change: DecodedChange
+  /** Among all changes of the model. */
+  readonly order: number
+  readonly xid: string
+  /** The commit record ends here, and begins behind the end of the one before. */
+  readonly endLsn: Lsn
+  readonly endBeforeLsn: Lsn
+}
+
+type Report = (kind: FaultKind, detail: string) => void
+
+/** Judges every record against what happened, and the records against each other. */
+export function judge(truth: Truth, records: readonly SubscriberRecord[]): Fault[] {
+  const faults = records.flatMap((record) => judgeRecord(truth, record))
   return [...faults, ...judgeAgreement(records)]
+}
+
+/** The writers' memory and the WAL, against each other: the judge's own ground. */
+export function checkTruth({ transactions, decoded }: Truth, models: readonly ChaosModel[]): string[] {
+  return models.flatMap((model) => {
+    const known = new Set(placesOf(transactions, model).keys())
+    const logged = new Set(walPlacesOf(decoded, model).keys())
+    const only = [...known].filter((token) => !logged.has(token)).length
+    const more = [...logged].filter((token) => !known.has(token)).length
+    if (only === 0 && more === 0) return []
+    return [`Of ${model} the writers know ${only} changes that the WAL has not, the WAL ${more} others.`]
+  })
 }
 
 function placesOf(transactions: readonly LedgerTransaction[], model: ChaosModel): Map<string, Place> {
@@ -71,18 +127,53 @@ function placesOf(transactions: readonly LedgerTransaction[], model: ChaosModel)
   return places
 }
 
-function judgeRecord(transactions: readonly LedgerTransaction[], record: SubscriberRecord): Fault[] {
-  const places = placesOf(transactions, record.model)
+function walPlacesOf(decoded: readonly DecodedTransaction[], model: ChaosModel): Map<string, WalPlace> {
+  const places = new Map<string, WalPlace>()
+  let endBeforeLsn = 0n as Lsn
+  for (const { xid, endLsn, isDdl, changes } of decoded) {
+    for (const change of isDdl ? [] : changes) {
+      if (change.model !== model) continue
+      const before = change.old === null ? null : markOf(model, change.old)
+      const after = change.new === null ? null : markOf(model, change.new)
+      const place = { change, order: places.size, xid, endLsn, endBeforeLsn }
+      places.set(formatToken(before, after), place)
+    }
+    endBeforeLsn = endLsn
+  }
+  return places
+}
+
+function judgeRecord(truth: Truth, record: SubscriberRecord): Fault[] {
   const faults: Fault[] = []
-  const report = (kind: FaultKind, detail: string) => faults.push({ kind, subscriber: record.name, detail })
+  const report: Report = (kind, detail) => faults.push({ kind, subscriber: record.name, detail })
+  const places = placesOf(truth.transactions, record.model)
+  const wal = walPlacesOf(truth.decoded, record.model)
+  const gaps = truth.gaps.filter(({ models }) => models.includes(record.model))
+  const missing = judgeOrder(places, record, (seen) => isWithin(gaps, lsnOf(seen.cursor)), report)
+  judgeRows(wal, record, report)
+  judgeMissing(missing, wal, gaps, record, report)
+  for (const detail of record.foldFaults) report('wrong fold', detail)
+  judgeResyncs(gaps, record, report)
+  return faults
+}
+
+/** By the writers' memory. Returns the tokens that never came. */
+function judgeOrder(
+  places: ReadonlyMap<string, Place>,
+  record: SubscriberRecord,
+  isInGap: (seen: SeenChange) => boolean,
+  report: Report,
+): ReadonlySet<string> {
   const missing = new Set(places.keys())
   const newestOfLane = new Map<number, number>()
+  const resyncedTo = record.resyncs.map(({ after }) => after)
   let previous: { readonly seen: SeenChange; readonly place: Place } | null = null
   for (const seen of record.seen) {
     const token = formatToken(seen.before, seen.after)
     const place = places.get(token)
     if (place === undefined) {
-      report('phantom', `${seen.action} ${token} was never committed`)
+      // A row that leaves a row filter comes as a DELETE, until everybody is told of the filter.
+      if (!isInGap(seen)) report('phantom', `${seen.action} ${token} was never committed`)
       continue
     }
     if (!missing.delete(token)) {
@@ -93,7 +184,10 @@ function judgeRecord(transactions: readonly LedgerTransaction[], record: Subscri
     if (previous !== null && seen.cursor <= previous.seen.cursor)
       report('disordered', `the cursor of ${token} does not stand after the one before`)
     const isNext = previous !== null && previous.place.transaction === transaction
-    if (!isNext && previous !== null && !previous.place.isLast)
+    // Who queried again in between has the rest by that.
+    const from = previous?.seen.cursor ?? ''
+    const isCutOff = resyncedTo.some((cursor) => cursor >= from && cursor <= seen.cursor)
+    if (!isNext && !isCutOff && previous !== null && !previous.place.isLast && !isInGap(previous.seen))
       report('torn', `${token} came within transaction ${previous.place.transaction.id}`)
     const expectedIndex: number = isNext && previous !== null ? previous.place.index + 1 : 0
     if (index < expectedIndex) report('disordered', `${token} came after later changes of its transaction`)
@@ -101,33 +195,85 @@ function judgeRecord(transactions: readonly LedgerTransaction[], record: Subscri
       report('disordered', `${token} of transaction ${transaction.id} came after a later one of its writer`)
     if (isNext && previous?.seen.xid !== seen.xid)
       report('torn', `${token} has another xid than the rest of transaction ${transaction.id}`)
-    if (seen.isLast !== isLast)
+    if (seen.isLast !== isLast && !isInGap(seen))
       report('torn', `${token} ${seen.isLast ? 'says that it is' : 'does not say that it is'} the last`)
-    if (seen.action !== actionOf(seen)) report('contradicting', `${token} came as ${seen.action}`)
     newestOfLane.set(transaction.lane, transaction.id)
     previous = { seen, place }
   }
-  for (const token of missing) {
-    const transaction = places.get(token)?.transaction
-    const isExcused = transaction?.isInGap === true && record.resyncs > 0
-    if (!isExcused) report('lost', `${token} of transaction ${transaction?.id} never came`)
+  return missing
+}
+
+/** By the second decoder: one commit order, the same action, both rows to the last column. */
+function judgeRows(wal: ReadonlyMap<string, WalPlace>, record: SubscriberRecord, report: Report): void {
+  let newest = -1
+  for (const seen of record.seen) {
+    const token = formatToken(seen.before, seen.after)
+    const place = wal.get(token)
+    if (place === undefined) continue
+    const { change, order, xid } = place
+    if (order <= newest) report('disordered', `${token} came after what was committed later`)
+    newest = Math.max(newest, order)
+    if (seen.action !== change.action)
+      report('contradicting', `${token} came as ${seen.action}, not ${change.action}`)
+    if (seen.xid !== xid) report('contradicting', `${token} came as of transaction ${seen.xid}, not ${xid}`)
+    for (const side of ['old', 'new'] as const) {
+      const differing = differingColumns(record.columns, seen[side], change[side])
+      if (differing.length > 0)
+        report('wrong row', `${token} has another ${side} ${differing.join(', ')} than the WAL`)
+    }
   }
-  judgeResyncs(record, report)
-  return faults
 }
 
-function actionOf({ before, after }: SeenChange): string {
-  if (before === null) return 'INSERT'
-  return after === null ? 'DELETE' : 'UPDATE'
-}
-
-function judgeResyncs(
-  { resyncs, expectedResyncs }: SubscriberRecord,
-  report: (kind: FaultKind, detail: string) => void,
+/**
+ * What never came must lie between where a subscriber stood and where it queried the rows again, or in a gap that it was
+ * told of later: PostgreSQL goes on to send what follows before anybody can know.
+ */
+function judgeMissing(
+  missing: ReadonlySet<string>,
+  wal: ReadonlyMap<string, WalPlace>,
+  gaps: readonly Gap[],
+  { resyncs }: SubscriberRecord,
+  report: Report,
 ): void {
-  const counts = `${resyncs} resyncs, ${expectedResyncs} expected`
-  for (let i = expectedResyncs; i < resyncs; i += 1) report('unexpected resync', counts)
-  for (let i = resyncs; i < expectedResyncs; i += 1) report('missing resync', counts)
+  for (const token of missing) {
+    const place = wal.get(token)
+    // The writers' memory and the WAL are compared elsewhere.
+    if (place === undefined) continue
+    const { endLsn, endBeforeLsn } = place
+    const around = gaps.filter((gap) => isWithin([gap], endLsn))
+    const isQueried = resyncs.some(
+      (resync) =>
+        endBeforeLsn <= lsnOf(resync.after) &&
+        (lsnOf(resync.before) < endLsn || around.some((gap) => isOf(gap, resync))),
+    )
+    if (!isQueried) report('lost', `${token} never came, committed by ${formatLsn(endLsn)}`)
+  }
+}
+
+function lsnOf(cursor: string): Lsn {
+  return parseCursor(cursor).position.commitLsn
+}
+
+/** Each resync has a gap that explains it, and each certain gap a resync. */
+function judgeResyncs(gaps: readonly Gap[], { resyncs }: SubscriberRecord, report: Report): void {
+  const counts = new Map<Gap, number>()
+  for (const resync of resyncs) {
+    const gap = gaps.find((each) => isOf(each, resync) && (counts.get(each) ?? 0) < RESYNCS_PER_GAP)
+    if (gap === undefined)
+      report('unexpected resync', `${resync.reason}, from ${resync.before} to ${resync.after}`)
+    else counts.set(gap, (counts.get(gap) ?? 0) + 1)
+  }
+  for (const gap of gaps) {
+    if (gap.isCertain && !resyncs.some((resync) => isOf(gap, resync))) report('missing resync', gap.name)
+  }
+}
+
+function isWithin(gaps: readonly Gap[], lsn: Lsn): boolean {
+  return gaps.some(({ fromLsn, toLsn }) => fromLsn <= lsn && (toLsn === null || lsn <= toLsn))
+}
+
+function isOf({ fromLsn, toLsn }: Gap, { before, after }: Resync): boolean {
+  return fromLsn <= lsnOf(after) && (toLsn === null || lsnOf(before) <= toLsn)
 }
 
 /** A change has the same cursor for everybody: with growing cursors, that is one order for everybody. */

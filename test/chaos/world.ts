@@ -53,7 +53,10 @@ async function buildWorld(
   return {
     ...stage,
     ...crowd,
-    clientProxy,
+    ...{ clientProxy, gaps: [] },
+    get databaseProxies() {
+      return [serving.databaseProxy]
+    },
     get serving() {
       return serving
     },

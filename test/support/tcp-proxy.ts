@@ -16,6 +16,10 @@ export interface ProxyShape {
   readonly delayMs: () => number
   /** Size of the next piece that a chunk is cut into. */
   readonly pieceBytes: () => number
+  /** How long each piece waits for the one before it. @default not at all */
+  readonly pieceDelayMs?: (() => number) | undefined
+  /** Bytes of each flow that still travel as usual: those before the n-th, counted from now. @default 0 */
+  readonly afterBytes?: number | undefined
 }
 
 /** What a proxy can be given. */
@@ -42,6 +46,28 @@ export interface TcpProxy extends AsyncDisposable {
   shape(shape: ProxyShape | null): void
   /** Of the next chunk that is written only the first half arrives: then every connection is closed. */
   halve(): void
+  /**
+   * Both ways of every connection that is open now fall silent, each from its n-th byte on, counted from now: what would
+   * follow is lost, and no connection is closed. Those that come later live, unless `isForNew`: then each of them falls silent alike.
+   * Null: no new one does any more, and those that are silent are closed.
+   */
+  silence(afterBytes: number | null, isForNew?: boolean): void
+}
+
+/** One direction of one connection, and how far it is. */
+interface Flow {
+  readonly from: Socket
+  /** How many bytes have gone on, of as many as may. */
+  passed: number
+  silentAfter: number
+  /** How many go on before the shape counts. */
+  shapedAfter: number
+}
+
+/** What may still go on before the flow falls silent. */
+function cutAt({ passed, silentAfter }: Flow, bytes: Buffer): Buffer {
+  const left = silentAfter - passed
+  return bytes.length <= left ? bytes : bytes.subarray(0, Math.max(0, left))
 }
 
 /** Starts a proxy to `127.0.0.1:targetPort`. */
@@ -53,6 +79,9 @@ export async function openTcpProxy(targetPort: number, options: TcpProxyOptions 
   let currentPort = targetPort
   let shape: ProxyShape | null = null
   let isHalving = false
+  /** Of a connection that comes. */
+  let newSilentAfter = Number.POSITIVE_INFINITY
+  const flows = new Set<Flow>()
 
   /** Writes in the given shape, piece by piece. */
   async function writeShaped(bytes: Buffer, to: Socket): Promise<void> {
@@ -61,12 +90,15 @@ export async function openTcpProxy(targetPort: number, options: TcpProxyOptions 
       const end = shape === null ? bytes.length : start + Math.max(1, shape.pieceBytes())
       to.write(bytes.subarray(start, end))
       start = end
-      await nextTurn()
+      const pauseMs = shape?.pieceDelayMs?.() ?? 0
+      await (pauseMs === 0 ? nextTurn() : delay(pauseMs))
     }
   }
 
   function join(from: Socket, to: Socket, flow: ProxyFlow): void {
     sockets.add(from)
+    const state: Flow = { from, silentAfter: newSilentAfter, passed: 0, shapedAfter: shape?.afterBytes ?? 0 }
+    flows.add(state)
     from.setNoDelay(true)
     let shaping = Promise.resolve()
     let shapingCount = 0
@@ -75,7 +107,7 @@ export async function openTcpProxy(targetPort: number, options: TcpProxyOptions 
       if (isHalving) {
         isHalving = false
         to.write(bytes.subarray(0, bytes.length >> 1), cut)
-      } else if (shape === null && shapingCount === 0) {
+      } else if ((shape === null || state.shapedAfter > state.passed) && shapingCount === 0) {
         if (!to.write(bytes)) from.pause()
       } else {
         shapingCount += 1
@@ -89,7 +121,8 @@ export async function openTcpProxy(targetPort: number, options: TcpProxyOptions 
       }
     }
     from.on('data', (bytes) => {
-      const passing = options.intercept?.(bytes, flow) ?? bytes
+      const passing = cutAt(state, options.intercept?.(bytes, flow) ?? bytes)
+      state.passed += passing.length
       if (passing.length > 0) forward(passing)
     })
     to.on('drain', () => {
@@ -98,6 +131,7 @@ export async function openTcpProxy(targetPort: number, options: TcpProxyOptions 
     from.on('error', () => {})
     from.on('close', () => {
       sockets.delete(from)
+      flows.delete(state)
       to.destroy()
     })
     if (isStalled) from.pause()
@@ -141,9 +175,17 @@ export async function openTcpProxy(targetPort: number, options: TcpProxyOptions 
     },
     shape(next) {
       shape = next
+      for (const flow of flows) flow.shapedAfter = flow.passed + (next?.afterBytes ?? 0)
     },
     halve() {
       isHalving = true
+    },
+    silence(afterBytes, isForNew = false) {
+      newSilentAfter = isForNew && afterBytes !== null ? afterBytes : Number.POSITIVE_INFINITY
+      for (const flow of flows) {
+        if (afterBytes !== null) flow.silentAfter = flow.passed + afterBytes
+        else if (flow.silentAfter !== Number.POSITIVE_INFINITY) flow.from.destroy()
+      }
     },
     async [Symbol.asyncDispose]() {
       cut()
