@@ -112,7 +112,8 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
 
   function setupGoal(): SetupGoal {
     const models = [...registered.values()].map((spec) => ({ ...registerOptions.get(spec.name), spec }))
-    return createSetupGoal({ ...{ catalog, schema, slot, publication }, models })
+    const isSlotDefault = options.slot === undefined
+    return createSetupGoal({ ...{ catalog, schema, slot, isSlotDefault, publication }, models })
   }
 
   /** The worker is built when first needed: by then the models are known. */

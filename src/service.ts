@@ -57,7 +57,8 @@ export function createService(given: Config, options: ServiceOptions): Service {
   const reads = readLimitsOf(given)
   const prisma = createQueryClient(given, reads.timeoutMs)
   const config = shownByPrisma(given, prisma)
-  const { catalog, databaseUrl, models, slot, publication } = config
+  const { catalog, databaseUrl, models, publication } = config
+  const slot = config.isSlotDefault ? undefined : config.slot
   const { logger } = options
   const rowcast = createRowcast({
     catalog,

@@ -7,6 +7,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { RowcastError } from '../errors.ts'
 import { type DatabaseFacts, readDatabaseFacts } from '../source/database-facts.ts'
 import { readLockHolders } from '../source/lock-holders.ts'
+import { VERSION_18 } from '../source/replica-identity.ts'
 import { describeHolder } from '../source/run-steps.ts'
 import { planSetup, type SetupGoal, type SetupStep } from '../source/setup-plan.ts'
 import { withDatabaseSession } from '../source/sql.ts'
@@ -36,7 +37,7 @@ export interface PlanContext extends PrintContext {
 /** Writes the migration. */
 export async function plan(options: PlanOptions, context: PlanContext, now = new Date()): Promise<ExitCode> {
   const { config, configFile, target, goal } = await openProject(options, context)
-  const { lasting, holders, skipped } = await withDatabaseSession(target, async (sql) => {
+  const { lasting, holders, skipped, serverVersion } = await withDatabaseSession(target, async (sql) => {
     const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
     const { steps, problems, skipped } = planSetup(asOwner(facts), goal)
     const [problem] = problems
@@ -44,6 +45,7 @@ export async function plan(options: PlanOptions, context: PlanContext, now = new
     const identities = steps.filter((step) => step.kind === 'replica-identity')
     return {
       skipped,
+      serverVersion: facts.serverVersion,
       lasting: steps.filter((step) => step.kind !== 'slot'),
       holders: await readLockHolders(
         sql,
@@ -61,7 +63,7 @@ export async function plan(options: PlanOptions, context: PlanContext, now = new
     }
     return ExitCode.ok
   }
-  const sql = migrationSql(lasting, goal)
+  const sql = migrationSql(lasting, goal, serverVersion)
   if (options.stdout === true) {
     terminal.print(sql.trimEnd())
     printSkipped(context.notes, skipped)
@@ -109,11 +111,20 @@ function asOwner(facts: DatabaseFacts): DatabaseFacts {
   }
 }
 
-function migrationSql(steps: readonly SetupStep[], goal: SetupGoal): string {
+/** For whoever writes a later migration. */
+const VIRTUAL_COLUMN_NOTE = [
+  'A later migration that adds a column GENERATED … VIRTUAL to one of these tables must set the identity in the same statement,',
+  'or PostgreSQL refuses UPDATE and DELETE for a moment: ALTER TABLE … ADD COLUMN … VIRTUAL, REPLICA IDENTITY DEFAULT;',
+]
+  .map(sqlComment)
+  .join('\n')
+
+function migrationSql(steps: readonly SetupStep[], goal: SetupGoal, serverVersion: number): string {
   const models = goal.tables.map((table) => table.model).join(', ')
   return [
     sqlComment(`Written by \`rowcast plan\`: what live changes of ${models} need.`),
     ...steps.map((step) => `${sqlComment(step.why)}\n${step.sql};`),
+    ...(serverVersion >= VERSION_18 ? [VIRTUAL_COLUMN_NOTE] : []),
     `${sqlComment(`Replication slot "${goal.slot}" is not made here, because that takes a transaction that has written nothing:`)}\n${sqlComment('the service makes it when it starts. Its role needs REPLICATION (ALTER ROLE … WITH REPLICATION), and to SELECT.')}\n`,
   ].join('\n\n')
 }

@@ -51,7 +51,7 @@ export async function openProject(options: ProjectOptions, { env, folder }: Proj
   // Asked where the models' tables are and what it omits, as the service does; it connects to nothing.
   const prisma = read.createPrisma(read.databaseUrl)
   const config = shownByPrisma(read, prisma)
-  const { catalog, slot, publication, databaseUrl } = config
+  const { catalog, slot, isSlotDefault, publication, databaseUrl } = config
   const {
     target: address,
     schema,
@@ -64,7 +64,7 @@ export async function openProject(options: ProjectOptions, { env, folder }: Proj
   })
   return {
     ...{ config, configFile, target, schema, queryRole },
-    goal: createSetupGoal({ catalog, models: live, schema, slot, publication }),
+    goal: createSetupGoal({ catalog, models: live, schema, slot, isSlotDefault, publication }),
     models: live.map(({ spec }) => spec),
     softDelete: new Map(
       live.flatMap(({ spec, softDelete }) =>

@@ -167,6 +167,8 @@ export interface Config {
   /** Names of models without a field that may be seen: they are not in the schema. */
   readonly leftOut: readonly string[]
   readonly slot: string
+  /** Whether nobody named it: it is made of the database's name. */
+  readonly isSlotDefault: boolean
   readonly publication: string
   readonly host: string
   /** 0 takes a free one. */

@@ -42,11 +42,13 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
   const models = readModels(fields, named, isProduction, faults)
   const graphiql = readGraphiql(fields['graphiql'], env, faults)
   const databaseUrl = readDatabaseUrl(flags.databaseUrl ?? env['DATABASE_URL'], faults)
+  const slot = readName('slot', env['ROWCAST_SLOT'] ?? fields['slot'], faults)
   const config: Config = {
     databaseUrl,
     ...shownModels(named, models, faults),
     createPrisma: readFunction(fields, 'createPrisma', faults) as Config['createPrisma'],
-    slot: readName('slot', env['ROWCAST_SLOT'] ?? fields['slot'], faults) ?? slotOf(databaseUrl),
+    slot: slot ?? slotOf(databaseUrl),
+    isSlotDefault: slot === null,
     publication:
       readName('publication', env['ROWCAST_PUBLICATION'] ?? fields['publication'], faults) ?? 'rowcast',
     host: readHost(flags.host ?? nonEmpty(env['HOST']) ?? fields['host'], faults),

@@ -30,14 +30,13 @@ export const FORMER_SLOT_SQL = `EXISTS (
 
 /**
  * A second slot beside the former one would begin later and let that one hold WAL for nobody: which of the two is meant is for a person to
- * say. Null where the name was configured, or where there is no former slot.
+ * say. Null where somebody named the slot, also as the default would, or where there is no former slot.
  */
 export function formerSlotProblem(
-  slot: string,
-  database: string,
-  hasFormerSlot: boolean,
+  { slot, isSlotDefault = false }: { readonly slot: string; readonly isSlotDefault?: boolean | undefined },
+  { database, hasFormerSlot }: { readonly database: string; readonly hasFormerSlot: boolean },
 ): RowcastError | null {
-  if (!hasFormerSlot || slot !== defaultSlot(database)) return null
+  if (!hasFormerSlot || !isSlotDefault) return null
   return new RowcastError(
     'SOURCE_SLOT_RENAMED',
     `The slot of database ${database} is "${slot}" by default, and there is "${FORMER_SLOT}" of an earlier version.`,

@@ -4,11 +4,13 @@
  * watch is one try, because its lock is asked for in milliseconds.
  */
 import { isRowcastError, type RowcastError } from '../errors.ts'
+import type { Guard } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import type { ConnectionTarget } from '../wire/connection-target.ts'
 import { type DatabaseFacts, readDatabaseFacts } from './database-facts.ts'
 import { fullStep, identityOf, newPartitions } from './identity-plan.ts'
 import { rescueSteps } from './identity-rescue.ts'
+import { VERSION_18 } from './replica-identity.ts'
 import { runSteps } from './run-steps.ts'
 import { underSetupLock } from './setup.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
@@ -16,13 +18,16 @@ import { memorySteps } from './setup-memory.ts'
 import { generatedColumnSteps } from './setup-plan.ts'
 import { withDatabaseSession } from './sql.ts'
 import { toRowcastError } from './sqlstate.ts'
-import { type IdentityFault, identityError } from './table-identities.ts'
+import { type IdentityFault, identityError, readIdentityFaults } from './table-identities.ts'
 
 /** What a keeper needs. */
 export interface IdentityKeeperOptions {
   readonly target: ConnectionTarget
   readonly goal: SetupGoal
   readonly logger: Logger
+  readonly guard: Guard
+  /** Between two looks of the watch. */
+  readonly watchIntervalMs: number
 }
 
 /** What can be mended while changes flow. Pure. */
@@ -44,6 +49,12 @@ export function repairSteps(facts: DatabaseFacts, goal: SetupGoal): readonly Set
 /** Of so many looks at what cannot be mended, one tries. */
 const HOPELESS_LOOKS = 30
 
+/**
+ * From version 18 on, any ALTER TABLE that adds a virtual column makes PostgreSQL refuse UPDATE and DELETE under FULL: there,
+ * identities are looked at so often, between the looks of the watch.
+ */
+const GLANCE_INTERVAL_MS = 1_000
+
 /** One for each source. */
 export class IdentityKeeper {
   readonly #options: IdentityKeeperOptions
@@ -52,6 +63,9 @@ export class IdentityKeeper {
   #repairing: AbortController | null = null
   /** What could not be mended the last time, and how many looks ago that was. */
   #hopeless = { faults: '', looks: 0 }
+  #timer: NodeJS.Timeout | null = null
+  /** Ends the glance that is under way. */
+  #glancing: AbortController | null = null
 
   constructor(options: IdentityKeeperOptions) {
     this.#options = options
@@ -87,9 +101,41 @@ export class IdentityKeeper {
     if (faults.size > 0 && this.#isWorthTrying()) void this.#repair()
   }
 
+  /** A stream begins. */
+  begin(serverVersion: number): void {
+    const { guard, watchIntervalMs } = this.#options
+    this.stop()
+    if (serverVersion < VERSION_18 || watchIntervalMs <= GLANCE_INTERVAL_MS) return
+    const glance = guard.wrap('look at replica identities', () => this.#glance(serverVersion))
+    this.#timer = setInterval(glance, GLANCE_INTERVAL_MS)
+    this.#timer.unref()
+  }
+
   /** The stream is over: nothing is altered from now on. */
   stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer)
+    this.#timer = null
+    this.#glancing?.abort()
+    this.#glancing = null
     this.#repairing?.abort()
+  }
+
+  /** One at a time, on a connection of its own. */
+  async #glance(serverVersion: number): Promise<void> {
+    if (this.#glancing !== null || this.#repairing !== null) return
+    const mine = new AbortController()
+    this.#glancing = mine
+    const { target, goal } = this.#options
+    const found = await withDatabaseSession(
+      target,
+      (sql) => readIdentityFaults((text) => sql.query(text), goal, serverVersion),
+      { applicationName: `rowcast watch: ${goal.slot}`, signal: mine.signal },
+    )
+      // The watch reports a database that cannot be asked.
+      .catch(() => null)
+    if (this.#glancing !== mine) return
+    this.#glancing = null
+    if (found !== null) this.look(found)
   }
 
   /** What there is no right to mend is looked at now and then: the right may come. */

@@ -37,11 +37,11 @@ export interface FoundTable extends Omit<ModelTableState, 'standing'> {
   readonly isOlderThanSlot: boolean
 }
 
-/** Whether a barrier can be written for the process that starts next. */
-const TAKES_MESSAGES_SQL = `
+/** Whether a barrier can be written for the process that starts next: the form of the function that takes text counts. */
+export const TAKES_MESSAGES_SQL = `
          (NOT pg_is_in_recovery() AND EXISTS (
            SELECT FROM pg_proc WHERE proname = 'pg_logical_emit_message' AND pronamespace = 'pg_catalog'::regnamespace
-              AND has_function_privilege(oid, 'EXECUTE')))`
+              AND proargtypes[2] = 'pg_catalog.text'::regtype AND has_function_privilege(oid, 'EXECUTE')))`
 
 /** Reads the tables of all models. */
 export function readModelTables(

@@ -153,10 +153,15 @@ export class PublicationGuard {
     this.#update()
   }
 
-  /** Writes the barriers that are due, on the connection of the look. @returns whether some wait for transactions */
-  async settle(query: RunQuery): Promise<boolean> {
+  /**
+   * Writes the barriers that are due, on the connection of the look. A server that is known to take none is not asked again and
+   * again: it would log each refusal.
+   * @returns whether some wait for transactions
+   */
+  async settle(query: RunQuery, mayEmit = true): Promise<boolean> {
     const barrier = (await this.#plan(query)) ?? this.#renewal()
-    if (barrier !== null) await this.#write(query, barrier)
+    if (barrier !== null && mayEmit) await this.#write(query, barrier)
+    else if (barrier !== null) this.#passUnwritten(barrier, null)
     return this.#ledger.awaited.size > 0
   }
 
@@ -180,6 +185,7 @@ export class PublicationGuard {
     this.#isRenewalSent = true
     try {
       await query(barrierSql(barrier, this.#options.slot))
+      this.#isUnwritable = false
     } catch (error) {
       this.#isRenewalSent = false
       this.#ledger.withdraw(barrier)

@@ -62,7 +62,7 @@ export function fullIdentityProblem(table: TableFacts): RowcastError | null {
 
 /** What helps where FULL cannot be: of a virtual generated column PostgreSQL publishes nothing. */
 export function virtualColumnMend(name: string): string {
-  return `Run ALTER TABLE ${name} REPLICA IDENTITY DEFAULT; at once, and register its model with { replicaIdentity: 'keep' } (its changes then have no \`old\`); or make the column STORED.`
+  return `Run ALTER TABLE ${name} REPLICA IDENTITY DEFAULT; at once, and register its model with { replicaIdentity: 'keep' } (its changes then have no \`old\`); or make the column STORED. The next time, set the identity in the statement that adds the column: ALTER TABLE ${name} ADD COLUMN … VIRTUAL, REPLICA IDENTITY DEFAULT;`
 }
 
 /** The name alone. */

@@ -18,6 +18,8 @@ export interface SetupGoal {
   readonly tables: readonly TableName[]
   readonly publication: string
   readonly slot: string
+  /** Whether the slot has its name by default, and nobody wrote it. @default false */
+  readonly isSlotDefault?: boolean | undefined
   /**
    * Tables of implicit many-to-many relations. They are not published, but where the publication has them
    * (FOR ALL TABLES) they are prepared, so that the application can still delete from them.
@@ -38,15 +40,15 @@ export interface GoalParts {
   /** The schema of models that name none. */
   readonly schema: string
   readonly slot: string
+  readonly isSlotDefault?: boolean | undefined
   readonly publication: string
 }
 
 /** The goal of making models live. @throws SOURCE_NO_MODELS */
-export function createSetupGoal({ catalog, models, schema, slot, publication }: GoalParts): SetupGoal {
+export function createSetupGoal({ catalog, models, schema, ...names }: GoalParts): SetupGoal {
   if (models.length === 0) throw new RowcastError('SOURCE_NO_MODELS', 'No model is live.')
   return {
-    slot,
-    publication,
+    ...names,
     tables: models.map(({ spec, replicaIdentity, optional }) => ({
       model: spec.name,
       schema: spec.schema ?? schema,

@@ -93,7 +93,7 @@ function serverProblems(facts: DatabaseFacts): RowcastError[] {
 function slotProblems(facts: DatabaseFacts, goal: SetupGoal): RowcastError[] {
   const slot = facts.slot
   if (slot === null) {
-    const problem = formerSlotProblem(goal.slot, facts.database, facts.hasFormerSlot)
+    const problem = formerSlotProblem(goal, facts)
     return problem === null ? [] : [problem]
   }
   const problem = slotMismatch(slot.plugin, slot.slotType, slot.database, facts.database)

@@ -7,7 +7,7 @@ import { RowcastError } from '../errors.ts'
 import { type Lsn, parseLsn } from '../wire/lsn.ts'
 import { quoteLiteral } from '../wire/quote.ts'
 import { isSameTable } from './database-facts.ts'
-import { type FoundTable, readModelTables } from './model-tables.ts'
+import { type FoundTable, readModelTables, TAKES_MESSAGES_SQL } from './model-tables.ts'
 import { MONEY_SCALE_SQL } from './money-scale-sql.ts'
 import type { RunQuery } from './run-query.ts'
 import type { SetupGoal } from './setup-plan.ts'
@@ -56,6 +56,8 @@ export interface SourceFacts {
   readonly isSlotWalLimited: boolean
   /** Whether our role may have the running transactions logged; PostgreSQL 16+. */
   readonly maySnapshot: boolean
+  /** Whether the server takes a message of ours: it is no standby, and our role may write one. */
+  readonly mayEmit: boolean
   readonly slot: SlotState | null
   readonly publication: PublicationState | null
   /** The models' tables, and those that inherit from them. */
@@ -128,6 +130,7 @@ function factsSql(goal: SetupGoal): string {
          current_setting('max_slot_wal_keep_size') <> '-1' AS "isSlotWalLimited",
          NOT server.in_recovery AND coalesce(has_function_privilege(
            to_regprocedure('pg_catalog.pg_log_standby_snapshot()')::oid, 'EXECUTE'), false) AS "maySnapshot",
+         ${TAKES_MESSAGES_SQL} AS "mayEmit",
          (SELECT to_jsonb(s) || jsonb_build_object(
                    'retained_bytes', pg_wal_lsn_diff(server.lsn, s.restart_lsn),
                    'restart_bytes', pg_wal_lsn_diff(s.confirmed_flush_lsn, s.restart_lsn),

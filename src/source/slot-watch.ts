@@ -59,7 +59,7 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
         if (timer === null) return
         const now = options.onFacts(facts)
         if (now !== null && (await options.settle(query, facts))) lookSoon()
-        if (now !== null && isHeartbeatDue(before, now)) await options.beat(query)
+        if (now !== null && facts.mayEmit && isHeartbeatDue(before, now)) await options.beat(query)
         if (now !== null && isSnapshotDue(now)) await sql.query(SNAPSHOT_SQL)
         before = now
       },

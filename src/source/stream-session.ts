@@ -96,11 +96,11 @@ export function createStreamSession(
   const stall = new StallWatch({ goal, logger, stalledAfterMs: options.stalledAfterMs })
   const watchHealth = new WatchHealth()
   const grace = new BudgetGrace()
-  const identities = new IdentityKeeper(options)
   let form: StreamForm = { isBinary: options.isBinary, isRaw: false }
   let trace = new StreamTrace()
   let receivedBytes = 0
   const faults = createOwnFaults(logger, () => position.tear())
+  const identities = new IdentityKeeper({ ...options, guard: faults.guard })
   const slotNews = new SlotNews({ slot: goal.slot, budget: slotBudget, logger })
   const drifts = new DriftWatch({ registry, take: (bytes) => take(bytes, 0, bytes.length) })
 
@@ -146,9 +146,9 @@ export function createStreamSession(
     intervalMs: options.watchIntervalMs,
     onFacts,
     onFailedLook,
-    async settle(query, { modelTables }) {
+    async settle(query, { modelTables, mayEmit }) {
       if (drifts.isDue) await drifts.look(query, modelTables)
-      return guard.settle(query)
+      return guard.settle(query, mayEmit)
     },
     beat: (query) => guard.beat(query),
   })
@@ -162,12 +162,11 @@ export function createStreamSession(
 
   /** What the watch saw, while the stream lasts; ends the stream when it is no longer worth anything. */
   function onFacts(facts: SourceFacts): SlotReading | null {
-    const { slot } = facts
+    const { slot, serverLsn } = facts
     if (watchHealth.succeeded()) logger.info('Slot, publication and tables can be looked at again.')
     // A new connection may reach another server than the stream's: behind a proxy, or after a failover.
     if (connection === null || slot === null || slot.activePid !== connection.serverPid) return null
-    position.noteServerLsn(facts.serverLsn)
-    const { serverLsn } = facts
+    position.noteServerLsn(serverLsn)
     stall.observe({ safeLsn: position.reachedLsn, serverLsn, receivedBytes, nowMs: performance.now() })
     onProgress()
     drifts.reaches(position.reachedLsn)
@@ -182,7 +181,7 @@ export function createStreamSession(
       connection.abort(overBudget(slot, slotBudget, goal))
     position.confirm()
     return {
-      serverLsn: facts.serverLsn,
+      serverLsn,
       safeLsn: position.safeLsn,
       releasedLsn: position.releasedLsn,
       retainedBytes: slot.retainedBytes ?? 0,
@@ -199,7 +198,7 @@ export function createStreamSession(
   const handler: Omit<StreamHandler, 'onStarted'> = {
     onWalData(bytes: Buffer, start: number, end: number) {
       receivedBytes += end - start
-      trace.take(bytes, start, end)
+      if (trace.take(bytes, start, end)) watch.look()
       take(bytes, start, end)
       trace.taken(bytes, start)
     },
@@ -234,6 +233,7 @@ export function createStreamSession(
     baseline = facts
     slotHealth = slotNews.note(facts)
     stall.reset()
+    identities.begin(facts.serverVersion)
     // What it began with was looked at on its own connection.
     watchHealth.succeeded()
     watch.start()

@@ -41,6 +41,8 @@ export class StreamTrace {
   /** The table was described and no change of it has come: the change that PostgreSQL failed at is one of it. */
   #isDescribedOnly = false
   #hasDelivered = false
+  /** OIDs of the tables that this stream has described. */
+  readonly #described = new Set<number>()
 
   /** The trace of the next stream: what it brings once more is no progress. */
   next(server: TracedServer): StreamTrace {
@@ -62,11 +64,14 @@ export class StreamTrace {
     return this.#table
   }
 
-  /** Sees each message before anybody else; most are not decoded for it. */
-  take(bytes: Buffer, start: number, end: number): void {
+  /**
+   * Sees each message before anybody else; most are not decoded for it.
+   * @returns whether a table is described once more, as PostgreSQL does when its catalog entries have changed
+   */
+  take(bytes: Buffer, start: number, end: number): boolean {
     const tag = bytes[start] ?? 0
     if (ROW_CHANGES.has(tag)) this.#isDescribedOnly = false
-    else if (tag === BEGIN || tag === RELATION) this.#note(bytes, start, end)
+    return (tag === BEGIN || tag === RELATION) && this.#note(bytes, start, end)
   }
 
   /** Sees it once more when it was taken: most changes are handed on with the commit of their transaction. */
@@ -79,12 +84,15 @@ export class StreamTrace {
     this.#openLsn = null
   }
 
-  #note(bytes: Buffer, start: number, end: number): void {
+  #note(bytes: Buffer, start: number, end: number): boolean {
     const message = decodeMessage(bytes, start, end)
     if (message.kind === 'begin') this.#openLsn = message.finalLsn
-    if (message.kind !== 'relation') return
+    if (message.kind !== 'relation') return false
+    const isDescribedAgain = this.#described.has(message.oid)
+    this.#described.add(message.oid)
     this.#table = `${message.schema}.${message.table}`
     this.#isDescribedOnly = true
+    return isDescribedAgain
   }
 
   /** The error of a change that cannot be sent; null where the error is no such one. */

@@ -2,6 +2,7 @@
  * Replica identities while changes flow: new partitions are looked after, and what makes PostgreSQL refuse the
  * application's own statements is set back, or at least said.
  */
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openApplication } from '../support/application.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
@@ -106,6 +107,46 @@ describe('a generated column that is added to a live model', () => {
       .toEqual(['SOURCE_IDENTITY_NOT_FULL'])
     await expect(rowcast.enable()).rejects.toMatchObject({ code: 'SOURCE_IDENTITY_CONFLICT' })
     await sql(`UPDATE items SET note = 'c'`)
+  })
+
+  it('and virtual, is seen long before the next look of the watch', async (context) => {
+    const { sql, database } = await openScenario({ options: { watchIntervalMs: 3_600_000 } })
+    await skipBelow(18, database, context)
+    await sql(`${total} VIRTUAL`)
+    await expect.poll(() => identityOf(sql, 'items'), { timeout: 20_000 }).toBe('d')
+    await sql(`INSERT INTO items VALUES (1, 'a'); UPDATE items SET note = 'b'`)
+  })
+
+  it('and virtual, has no window where the same statement sets the identity back', async (context) => {
+    const { sql, database, rowcast } = await openScenario()
+    await skipBelow(18, database, context)
+    await using application = await openApplication(database)
+    await application.ran(2)
+    await sql(`${total} VIRTUAL, REPLICA IDENTITY DEFAULT`)
+    await application.ran(2)
+    await expect
+      .poll(() => rowcast.status().identityFaults.map(({ code }) => code), { timeout: 20_000 })
+      .toEqual(['SOURCE_IDENTITY_NOT_FULL'])
+    await application.ran(2)
+    expect(application.failures).toEqual([])
+  })
+
+  it('and virtual, has no window where the event trigger of the manual is', async (context) => {
+    const { sql, database } = await openScenario({ sql: `${PARTED}; ALTER TABLE others ADD COLUMN n int` })
+    await skipBelow(18, database, context)
+    const manual = await readFile('docs/postgres-scenarios.md', 'utf8')
+    const [, trigger = ''] = /```sql\n([^`]*CREATE EVENT TRIGGER[^`]*)```/.exec(manual) ?? []
+    await sql(trigger)
+    await using application = await openApplication(database)
+    await application.ran(2)
+    await sql(`${total} VIRTUAL`)
+    await sql('ALTER TABLE others ADD COLUMN m int GENERATED ALWAYS AS (n + 1) VIRTUAL')
+    expect(await Promise.all(['items_0', 'others'].map((table) => identityOf(sql, table)))).toEqual([
+      'd',
+      'd',
+    ])
+    await application.ran(2)
+    expect(application.failures).toEqual([])
   })
 
   it('and virtual, is helped by what the hint says: keep', async (context) => {

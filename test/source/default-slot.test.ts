@@ -24,8 +24,11 @@ it('can be a slot’s name, whatever the database is called, and differs for dif
 })
 
 it('is no reason to make a second slot beside that of an earlier version', () => {
-  expect(formerSlotProblem('rowcast_shop', 'shop', true)?.code).toBe('SOURCE_SLOT_RENAMED')
-  expect(formerSlotProblem('rowcast_shop', 'shop', false)).toBeNull()
-  // A configured one.
-  expect(formerSlotProblem('mine', 'shop', true)).toBeNull()
+  const byDefault = { slot: 'rowcast_shop', isSlotDefault: true }
+  const shop = { database: 'shop', hasFormerSlot: true }
+  expect(formerSlotProblem(byDefault, shop)?.code).toBe('SOURCE_SLOT_RENAMED')
+  expect(formerSlotProblem(byDefault, { ...shop, hasFormerSlot: false })).toBeNull()
+  // Configured ones, one of them as the default would be.
+  expect(formerSlotProblem({ slot: 'mine' }, shop)).toBeNull()
+  expect(formerSlotProblem({ slot: 'rowcast_shop' }, shop)).toBeNull()
 })

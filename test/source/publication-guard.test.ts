@@ -76,6 +76,17 @@ it.each(['25006', '42501', '42883'])(
   },
 )
 
+it('a server that is known to take none is not asked; once it may be, it is', async () => {
+  const { guard, cuts } = openGuard()
+  const { query, taken } = createDatabase()
+  guard.look(found('after'), LSN_ZERO)
+  expect(await guard.settle(query, false)).toBe(false)
+  expect([cuts, taken]).toEqual([['Tag'], []])
+  guard.look(found('once more'), LSN_ZERO)
+  await guard.settle(query, true)
+  expect(taken).toHaveLength(1)
+})
+
 it('a barrier that the stream brings before its statement has an answer is renewed later all the same', async () => {
   const ceiling = new ConfirmCeiling()
   const { guard } = openGuard(ceiling)

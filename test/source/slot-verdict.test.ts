@@ -30,6 +30,7 @@ const FACTS: SourceFacts = {
   serverLsn: toLsn(2n),
   isSlotWalLimited: true,
   maySnapshot: false,
+  mayEmit: true,
   slot: SLOT,
   publication: { oid: 1, actions: 'iudt' },
   modelTables: [],

@@ -77,7 +77,13 @@ const well: Examination = {
   leftOut: [],
   source: {
     ...{ serverVersion: 180_004, database: 'shop', isInRecovery: false, serverLsn: toLsn(2n) },
-    ...{ isSlotWalLimited: true, maySnapshot: true, slot, publication: { oid: 1, actions: 'iudt' } },
+    ...{
+      isSlotWalLimited: true,
+      maySnapshot: true,
+      mayEmit: true,
+      slot,
+      publication: { oid: 1, actions: 'iudt' },
+    },
     ...{ modelTables: [], identityFaults: [], unpublished: [], moneyScale: 2 },
   },
   doctor: {
