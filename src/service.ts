@@ -20,7 +20,7 @@ import { createRowcast, type Rowcast, type RowcastStatus } from './rowcast.ts'
 import { createServer } from './server/create-server.ts'
 import type { HealthReport } from './server/health.ts'
 import { createHealthServer } from './server/health-server.ts'
-import { DEFAULT_LIMITS } from './server/limits.ts'
+import { limitsOf } from './server/limits.ts'
 import { withStatementTimeout } from './source/statement-timeout.ts'
 import { stopParts } from './stop-parts.ts'
 
@@ -138,11 +138,13 @@ export function createService(given: Config, options: ServiceOptions): Service {
   }
 }
 
-function readLimitsOf({ security: { limits = {} } }: Config) {
-  const { queryTimeoutMs, queryRowsMax } = limits
+function readLimitsOf({ security: { limits } }: Config) {
+  const { queryTimeoutMs, queryRowsMax, queryReadBytesMax, queriesReadBytesMax } = limitsOf(limits)
   return {
-    timeoutMs: queryTimeoutMs ?? DEFAULT_LIMITS.queryTimeoutMs,
-    rowsMax: queryRowsMax ?? DEFAULT_LIMITS.queryRowsMax,
+    timeoutMs: queryTimeoutMs,
+    rowsMax: queryRowsMax,
+    operationBytesMax: queryReadBytesMax,
+    totalBytesMax: queriesReadBytesMax,
   }
 }
 

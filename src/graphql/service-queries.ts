@@ -10,7 +10,8 @@ import type { ServiceBuilder, ServiceModel } from './service-types.ts'
 /** What queries are made with. */
 export interface QueryOptions {
   readonly catalog: ModelCatalog
-  readonly prisma: PrismaClientLike
+  /** The client of an operation's GraphQL context. */
+  readonly clientOf: (context: unknown) => PrismaClientLike
 }
 
 /** Adds `user(id)` and `users(take, skip)` to the Query root. */
@@ -24,7 +25,7 @@ export function defineQueries(builder: ServiceBuilder, options: QueryOptions, mo
       description: `${spec.name} rows, in the order of their key.`,
       args: pageArguments(builder),
       resolve: (query, _root, args, context) =>
-        delegateOf(options.prisma, spec.name).findMany({
+        delegateOf(options.clientOf(context), spec.name).findMany({
           ...query,
           ...pageOf(spec, args),
           ...visibleWhere(builder, context, spec.name),
@@ -34,7 +35,7 @@ export function defineQueries(builder: ServiceBuilder, options: QueryOptions, mo
 }
 
 /** Models without a primary key, or with one that nobody may see, have no query by key. */
-function defineOne(builder: ServiceBuilder, { catalog, prisma }: QueryOptions, model: ServiceModel): void {
+function defineOne(builder: ServiceBuilder, { catalog, clientOf }: QueryOptions, model: ServiceModel): void {
   const { spec, names, omit } = model
   const keys = keyFields(spec).map((field) => ({ field, type: graphqlTypeName(catalog, spec, field) }))
   if (keys.length === 0 || keys.some(({ field }) => field.isOmitted || omit.includes(field.name))) return
@@ -61,7 +62,7 @@ function defineOne(builder: ServiceBuilder, { catalog, prisma }: QueryOptions, m
             parseKeyArgument(field, type, args[names.fields.get(field.name) ?? field.name]),
           ]),
         )
-        const delegate = delegateOf(prisma, spec.name)
+        const delegate = delegateOf(clientOf(context), spec.name)
         // findUnique wants the name of a composite key, which `@@id(name:)` may have changed; findFirst does not.
         return keys.length === 1 && !policiesOf(builder as never).asksViewer(spec.name)
           ? delegate.findUnique({ ...query, where })

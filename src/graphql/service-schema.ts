@@ -14,11 +14,11 @@ import { visibleFields } from './field-type.ts'
 import { RowcastPlugin } from './plugin/rowcast-plugin.ts'
 import { omittedNames } from './policy/secret-fields.ts'
 import { pothosDatamodel } from './pothos-datamodel.ts'
-import { createPagedClient, createReadBounds } from './reading/paged-client.ts'
+import { createPagedClients, createReadBounds } from './reading/paged-client.ts'
 import { SCALARS } from './scalars.ts'
 import { modelNames } from './schema-names.ts'
 import { defineObjectType } from './service-object-type.ts'
-import { defineQueries } from './service-queries.ts'
+import { defineQueries, type QueryOptions } from './service-queries.ts'
 import type {
   ServiceBuilder,
   ServiceModel,
@@ -34,7 +34,8 @@ import type {
  */
 export function buildServiceSchema(declared: ServiceSchemaOptions): GraphQLSchema {
   const bounds = createReadBounds(declared.catalog, declared.reads)
-  const options = { ...declared, prisma: createPagedClient(withWholeRows(declared.prisma), bounds) }
+  const clientOf = createPagedClients(withWholeRows(declared.prisma), bounds)
+  const options = { ...declared, clientOf }
   const builder = createBuilder(options)
   const models = serviceModels(options)
   for (const model of models) defineObjectType(builder, options.catalog, model)
@@ -67,11 +68,13 @@ export function addScalars(builder: ServiceBuilder): void {
 }
 
 /** A builder with nothing defined on it yet. */
-export function createBuilder(options: ServiceSchemaOptions): ServiceBuilder {
-  const { catalog, prisma, feed, mayChooseOverflow, canExplain } = options
+export function createBuilder(
+  options: ServiceSchemaOptions & Partial<Pick<QueryOptions, 'clientOf'>>,
+): ServiceBuilder {
+  const { catalog, prisma, clientOf, feed, mayChooseOverflow, canExplain } = options
   return new SchemaBuilder<ServiceSchemaTypes>({
     plugins: [PrismaPlugin, RowcastPlugin],
-    prisma: { client: prisma, dmmf: { datamodel: pothosDatamodel(catalog) } },
+    prisma: { client: clientOf ?? (() => prisma), dmmf: { datamodel: pothosDatamodel(catalog) } },
     rowcast: {
       feed,
       mayChooseOverflow,

@@ -24,7 +24,7 @@ import { GRAPHQL_PATH } from './graphql-path.ts'
 import { type HealthReport, respondFailure, respondJson, respondLive, respondReady } from './health.ts'
 import { createHostGuard } from './host-guard.ts'
 import { IncomingRequest } from './incoming-request.ts'
-import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts'
+import { limitsOf, type ServerLimits } from './limits.ts'
 import { listenOn } from './listen-on.ts'
 import { createLivePage, type ServedPage } from './live-page.ts'
 import { createErrorMask } from './mask-error.ts'
@@ -90,7 +90,7 @@ export interface RowcastServer {
 /** Creates the server; nothing listens before `listen()`. */
 export function createServer(options: ServerOptions): RowcastServer {
   const { host = '127.0.0.1', port = 4000, graphiql = false, trustedProxyCount = 0 } = options
-  const limits: ServerLimits = { ...DEFAULT_LIMITS, ...definedOf(options.limits ?? {}) }
+  const limits = limitsOf(options.limits)
   const allowedOrigins = options.allowedOrigins ?? []
   const isIntrospectionEnabled = options.introspection ?? graphiql
   const logger = createSafeLogger(options.logger)
@@ -239,11 +239,6 @@ function route(
     default:
       return respondJson(response, 404, { error: NOT_FOUND.code, message: NOT_FOUND.message })
   }
-}
-
-/** Settings left undefined stay at their default. */
-function definedOf(limits: Partial<ServerLimits>): Partial<ServerLimits> {
-  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
 }
 
 /** A request that comes in drop by drop is cut; Node.js looks at the interval. */

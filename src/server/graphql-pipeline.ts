@@ -7,6 +7,7 @@ import { createYoga, type YogaServerInstance } from 'graphql-yoga'
 import { invariant } from '../errors.ts'
 import { BUS_ACCOUNT } from '../graphql/bus-account.ts'
 import { LAST_EVENT_ID } from '../graphql/last-event-id.ts'
+import { beginOperation } from '../graphql/reading/read-pool.ts'
 import type { Guard } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import type { ClientAccounts } from './client-accounts.ts'
@@ -62,6 +63,13 @@ export interface GraphqlPipeline {
   endStreams(): void
 }
 
+/** What a query reads counts until it has its result. */
+const countReads: PipelinePlugin = {
+  onExecute({ args }) {
+    return { onExecuteDone: beginOperation(args.contextValue) }
+  },
+}
+
 /** Creates the pipeline. */
 export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlPipeline {
   const { errorMask, limits, guard } = options
@@ -97,6 +105,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
       createSessionOpener(options),
       ...createQueryLimits(options),
       sizeLimit.plugin,
+      countReads,
       deliveries.plugin,
       streams.plugin,
     ],

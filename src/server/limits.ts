@@ -23,8 +23,15 @@ export interface ServerLimits {
    */
   readonly queryRowsMax: number
   /**
-   * How long a statement may take that a query or a relation field makes, the wait for its turn included; PostgreSQL ends it
-   * then (`statement_timeout`). @default 10_000 // 10 s
+   * Bytes of rows that one query may read, of a subscription the relations of one image of a change. They are weighed before
+   * they are read, columns that nobody selected included. @default 16_777_216 // 16 MiB
+   */
+  readonly queryReadBytesMax: number
+  /** Bytes of rows that all operations may read at once; more wait for room, as long as `queryTimeoutMs`. @default 50_331_648 // 48 MiB */
+  readonly queriesReadBytesMax: number
+  /**
+   * How long all that one query reads may take, of a subscription the relations of one image of a change, the waits for their
+   * turns included; PostgreSQL ends each statement then (`statement_timeout`). @default 10_000 // 10 s
    */
   readonly queryTimeoutMs: number
   /** The longest request body or WebSocket message. @default 131_072 // 128 KiB */
@@ -96,6 +103,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   queryTokensMax: 1_000,
   queryCostMax: 200_000,
   queryRowsMax: 10_000,
+  queryReadBytesMax: 16_777_216,
+  queriesReadBytesMax: 50_331_648,
   queryTimeoutMs: 10_000,
   requestBytesMax: 131_072,
   messageFragmentsMax: 64,
@@ -123,4 +132,10 @@ export const DEFAULT_LIMITS: ServerLimits = {
   revalidateIntervalMs: 60_000,
   drainTimeoutMs: 5_000,
   closeTimeoutMs: 3_000,
+}
+
+/** All of them; those that are left undefined stay at their default. */
+export function limitsOf(limits: Partial<ServerLimits> = {}): ServerLimits {
+  const given = Object.entries(limits).filter(([, value]) => value !== undefined)
+  return { ...DEFAULT_LIMITS, ...Object.fromEntries(given) }
 }

@@ -63,7 +63,14 @@ describe('relations of images', () => {
         const expected = await delegate.findFirst({ ...everyRelation(model), where: key })
         const reader = readerOf(prisma, bounds)
         const image = toImage(name, Object.freeze({ ...row }))
-        expect(await loadRelations({ catalog, reader }, model, image, everyRelation(model))).toEqual(expected)
+        expect(
+          await loadRelations(
+            { catalog, reader, reads: reader.pool.open() },
+            model,
+            image,
+            everyRelation(model),
+          ),
+        ).toEqual(expected)
       }
     },
   )
@@ -77,7 +84,7 @@ describe('relations of images', () => {
       const loaded = await Promise.all(
         rows.map((row) =>
           loadRelations(
-            { catalog, reader },
+            { catalog, reader, reads: reader.pool.open() },
             model,
             toImage(name, Object.freeze({ ...row })),
             everyRelation(model),
@@ -107,7 +114,9 @@ describe('relations of images', () => {
     const reader = readerOf(prisma, bounds)
     const images = rows.map((row) => toImage('Post', Object.freeze({ ...row })))
     const loaded = await Promise.all(
-      images.map((image) => loadRelations({ catalog, reader }, post, image, selection)),
+      images.map((image) =>
+        loadRelations({ catalog, reader, reads: reader.pool.open() }, post, image, selection),
+      ),
     )
     expect(loaded).toEqual(
       await delegateOf(prisma, 'Post').findMany({ ...selection, orderBy: { id: 'asc' } }),

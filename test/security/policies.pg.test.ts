@@ -43,7 +43,7 @@ async function openTenants(database: TestDatabase, models = policies) {
     slot: slotOf(database),
     port: 0,
     // Ways through many lists are what is tried here.
-    limits: { queryRowsMax: 100_000_000 },
+    limits: { queryRowsMax: 100_000_000, queryCostMax: 2_000_000_000 },
     models,
     context(source) {
       const token =

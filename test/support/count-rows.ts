@@ -1,10 +1,12 @@
-/** Counts the rows that a pool of connections gets from PostgreSQL. */
+/** Counts the rows that a pool of connections gets from PostgreSQL, and their bytes. */
 import pg from 'pg'
 
 /** A count that goes on. */
 export interface RowCount {
   /** Rows since the last reset. */
   readonly rows: number
+  /** Their bytes since the last reset. */
+  readonly bytes: number
   /** Statements since the beginning. */
   readonly statements: number
   reset(): void
@@ -16,17 +18,22 @@ export interface RowCount {
 /** Begins at 0. */
 export function countRows(): RowCount {
   let rows = 0
+  let bytes = 0
   let statements = 0
   const pools: pg.Pool[] = []
   return {
     get rows() {
       return rows
     },
+    get bytes() {
+      return bytes
+    },
     get statements() {
       return statements
     },
     reset() {
       rows = 0
+      bytes = 0
     },
     poolFor(connectionString) {
       const pool = new pg.Pool({ connectionString })
@@ -36,8 +43,9 @@ export function countRows(): RowCount {
         connection.on('commandComplete', () => {
           statements += 1
         })
-        connection.on('dataRow', () => {
+        connection.on('dataRow', ({ length }: { readonly length: number }) => {
           rows += 1
+          bytes += length
         })
       })
       pools.push(pool)

@@ -28,10 +28,13 @@ export function createImageReader(builder: PothosSchemaTypes.SchemaBuilder<Schem
       return policies.view(context, name).rows?.where ?? null
     }
     const reader = readerOf(clientOf(builder, context), boundsOf(builder))
+    const reads = reader.pool.open()
     try {
-      return await loadRelations({ catalog, reader, visible }, model, image, selection)
+      return await reads.within(loadRelations({ catalog, reader, reads, visible }, model, image, selection))
     } catch (error) {
       throw isTooSlow(error) ? relationTooSlow(error) : error
+    } finally {
+      reads.end()
     }
   }
 }

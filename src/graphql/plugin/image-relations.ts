@@ -4,6 +4,7 @@
  */
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import type { AnyRow } from '../../changes/change.ts'
+import type { OperationReads } from '../reading/read-pool.ts'
 import { both, keyOf, linkOf, type RelationLink, relationOf } from '../reading/relation-link.ts'
 import type { RowReader } from '../reading/row-reader.ts'
 import { toQuery } from '../reading/split-query.ts'
@@ -19,6 +20,8 @@ export interface Selection {
 export interface RelationSource {
   readonly catalog: ModelCatalog
   readonly reader: Pick<RowReader, 'readRelation' | 'countRelation'>
+  /** What is read for the image, all of its relations together. */
+  readonly reads: OperationReads
   /** The rows of a model that the viewer may see, as a Prisma `where`. @default all */
   readonly visible?: ((model: string) => Promise<object | null>) | undefined
 }
@@ -66,7 +69,12 @@ async function loadRelation(
   if (key === null) return relation.isList ? [] : null
   const visible = relation.isList ? ((await source.visible?.(relation.model)) ?? undefined) : undefined
   const where = query['where'] === undefined ? visible : both(query['where'], visible)
-  return source.reader.readRelation(link, key, where === undefined ? query : { ...query, where })
+  return source.reader.readRelation(
+    link,
+    key,
+    where === undefined ? query : { ...query, where },
+    source.reads,
+  )
 }
 
 async function countRelations(
@@ -87,7 +95,8 @@ async function countRelations(
     const visible = (await source.visible?.(link.relation.model)) ?? undefined
     const condition = toQuery(filter)['where']
     const where = condition === undefined ? visible : both(condition, visible)
-    return [name, await source.reader.countRelation(link, key, where === undefined ? {} : { where })] as const
+    const counted = where === undefined ? {} : { where }
+    return [name, await source.reader.countRelation(link, key, counted, source.reads)] as const
   })
   return Object.fromEntries(await Promise.all(counts))
 }

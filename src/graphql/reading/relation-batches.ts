@@ -4,7 +4,9 @@
  */
 import { canonicalText } from '../policy/canonical-text.ts'
 import { giveEach } from './own-copy.ts'
+import type { OperationReads } from './read-pool.ts'
 import type { RelationKey } from './relation-link.ts'
+import { bytesOf } from './row-weights.ts'
 import { isPage, type KeyedRead, readByKeys, textOfKey } from './rows-by-keys.ts'
 
 /** What one row asks for. */
@@ -13,6 +15,10 @@ export interface RelationRead extends KeyedRead {
   readonly key: RelationKey
   /** What does it for this row alone. */
   readonly readAlone: () => Promise<unknown>
+  /** The operation that it is for. @default nothing is counted */
+  readonly reads?: OperationReads | undefined
+  /** Reads of their own for what is read together, until each operation has its part. @default nothing is counted */
+  readonly open?: (() => OperationReads) | undefined
 }
 
 /** Keys of one query: PostgreSQL takes 32,767 parameters, and a plan for a thousand values is still a good one. */
@@ -79,19 +85,36 @@ async function readChunk(groups: readonly (readonly Waiting[])[]): Promise<void>
   const reads = groups.flatMap(([waiting]) => waiting?.read ?? [])
   const [first] = reads
   if (first === undefined) return
+  const together = first.open?.()
   try {
-    const found = await readByKeys(
-      first,
-      reads.map(({ key }) => key),
-    )
+    const keys = reads.map(({ key }) => key)
+    const found = await readByKeys(first, keys, together)
     const isFound = ([waiting]: readonly Waiting[]) => waiting !== undefined && found.has(keyTextOf(waiting))
     for (const group of groups.filter(isFound)) {
       const value = group[0] && found.get(keyTextOf(group[0]))
-      void giveEach(group, Promise.resolve(value), ({ read }) => read.readAlone())
+      void giveEach(group.map(charged), Promise.resolve(value), ({ read }) => read.readAlone())
     }
+    together?.end()
     await inLanes(groups.filter((group) => !isFound(group)))
   } catch (error) {
     for (const { reject } of groups.flat()) reject(error)
+  } finally {
+    together?.end()
+  }
+}
+
+/** The same; what it is given counts for its operation. */
+function charged(waiting: Waiting): Waiting {
+  return {
+    ...waiting,
+    resolve(rows) {
+      try {
+        waiting.read.reads?.settle(bytesOf(rows))
+        waiting.resolve(rows)
+      } catch (error) {
+        waiting.reject(error)
+      }
+    },
   }
 }
 
@@ -104,9 +127,12 @@ async function inLanes(groups: readonly (readonly Waiting[])[]): Promise<void> {
   const rest = groups.values()
   const lane = async () => {
     for (const group of rest) {
-      const [waiting] = group
+      const [waiting, ...others] = group
+      // Who reads counts while it reads.
       if (waiting !== undefined)
-        await giveEach(group, waiting.read.readAlone(), ({ read }) => read.readAlone())
+        await giveEach([waiting, ...others.map(charged)], waiting.read.readAlone(), ({ read }) =>
+          read.readAlone(),
+        )
     }
   }
   await Promise.all(Array.from({ length: LANES }, lane))

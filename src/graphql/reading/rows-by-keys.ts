@@ -4,23 +4,37 @@
  */
 import type { AnyRow } from '../../changes/change.ts'
 import { canonicalText } from '../policy/canonical-text.ts'
-import type { PrismaDelegate } from '../prisma-delegate.ts'
+import type { RowEstimate } from './estimate-rows.ts'
+import type { OperationReads } from './read-pool.ts'
 import type { RelationKey } from './relation-link.ts'
+import { bytesOf } from './row-weights.ts'
 
 /** A Prisma query without the condition on its key. */
 export type RelationQuery = Readonly<Record<string, unknown>>
 
+/** Statements of one model, each as part of what an operation reads. */
+export interface StatementDelegate {
+  findMany(query: object, reads?: OperationReads): Promise<AnyRow[]>
+  count(query: object, reads?: OperationReads): Promise<number>
+  /** How many rows each key has. */
+  groupBy?(query: object, reads?: OperationReads): Promise<AnyRow[]>
+}
+
 /** What is asked for with each of the keys. */
 export interface KeyedRead {
-  readonly delegate: PrismaDelegate
+  readonly delegate: StatementDelegate
   readonly query: RelationQuery
   readonly kind: 'list' | 'one' | 'count'
   /** Reads the rows nested in those that have the key, under this name: whose they are, no column of theirs says. */
   readonly nestedAs?: string | undefined
-  /** Rows that have one of the keys, counted up to `max` and one more; null where that is not known. */
-  readonly countUpTo?: ((keys: readonly RelationKey[], max: number) => Promise<number | null>) | undefined
+  /** Rows that have one of the keys, counted up to `max` and one more, and their bytes; null where that is not known. */
+  readonly estimate?:
+    | ((keys: readonly RelationKey[], max: number, reads?: OperationReads) => Promise<RowEstimate | null>)
+    | undefined
+  /** Whether its rows have fields of any length. @default false */
+  readonly isHeavy?: boolean | undefined
   /** The query without the lists in it, and what adds them to its rows. @default the query as it is */
-  readonly split?: ((query: RelationQuery) => SplitRead) | undefined
+  readonly split?: ((query: RelationQuery, reads: OperationReads) => SplitRead) | undefined
   /** Rows of a list without `take`. @default no bound */
   readonly rowsMax?: number | undefined
 }
@@ -45,10 +59,15 @@ const PARTINGS_MAX = 2
 const FEW_KEYS = 3
 
 /** What the keys have found. */
-export async function readByKeys(read: KeyedRead, keys: readonly RelationKey[]): Promise<Found> {
+export async function readByKeys(
+  read: KeyedRead,
+  keys: readonly RelationKey[],
+  reads?: OperationReads,
+): Promise<Found> {
   const found: Found = new Map()
-  const split = read.split?.(read.query)
-  await readPart({ ...read, query: split?.base ?? read.query }, withoutLookalikes(keys), found, 0)
+  const split = reads && read.split?.(read.query, reads)
+  const part: PartRead = { ...read, query: split?.base ?? read.query, reads }
+  await readPart(part, withoutLookalikes(keys), found, 0)
   await split?.complete([...found.values()].flat().filter((row) => row !== null) as AnyRow[])
   return found
 }
@@ -64,31 +83,50 @@ export function isPage({ take, skip, cursor, distinct }: RelationQuery): boolean
   return isCount(take) && isCount(skip) && cursor === undefined && distinct === undefined
 }
 
+/** A read as part of what an operation reads; without one nothing is bounded. */
+interface PartRead extends KeyedRead {
+  readonly reads: OperationReads | undefined
+}
+
 async function readPart(
-  read: KeyedRead,
+  read: PartRead,
   keys: readonly RelationKey[],
   found: Found,
   level: number,
 ): Promise<void> {
   if (keys.length < 2) return
   const max = rowsMaxOf(read, keys.length)
-  if (max !== null && read.countUpTo !== undefined) {
-    if (keys.length <= FEW_KEYS) return
-    const count = await read.countUpTo(keys, max)
-    // Prisma Client reads nested lists whole.
-    if (count === null && read.nestedAs !== undefined) return
-    if (count !== null && count > max) {
-      if (level >= PARTINGS_MAX) return
-      const size = Math.ceil(keys.length / PARTS)
-      for (let at = 0; at < keys.length; at += size) {
-        await readPart(read, keys.slice(at, at + size), found, level + 1)
-      }
-      return
+  const estimate = await estimateTogether(read, keys, max)
+  if (estimate === 'alone') return
+  if (estimate === 'parts') {
+    if (level >= PARTINGS_MAX) return
+    const size = Math.ceil(keys.length / PARTS)
+    for (let at = 0; at < keys.length; at += size) {
+      await readPart(read, keys.slice(at, at + size), found, level + 1)
     }
+    return
   }
+  await read.reads?.reserve(estimate)
   const reader = read.kind === 'count' ? countTogether : readTogether
   const part = read.nestedAs === undefined ? await reader(read, keys, max) : await readNested(read, keys)
+  read.reads?.settle(bytesOf([...part.values()]), estimate)
   for (const [text, value] of part) found.set(text, value)
+}
+
+/** The bytes of what would be read; or that it is too much for one statement, or not known. */
+async function estimateTogether(
+  read: PartRead,
+  keys: readonly RelationKey[],
+  max: number | null,
+): Promise<number | 'parts' | 'alone'> {
+  const isFew = keys.length <= FEW_KEYS
+  if (read.estimate === undefined || (max === null && (read.isHeavy !== true || isFew))) return 0
+  if (isFew) return 'alone'
+  const estimate = await read.estimate(keys, max ?? keys.length, read.reads)
+  // Prisma Client reads nested lists whole.
+  if (estimate === null) return read.nestedAs === undefined ? 0 : 'alone'
+  const isTooMuch = estimate.rows > (max ?? keys.length) || read.reads?.fits(estimate.bytes) === false
+  return isTooMuch ? 'parts' : estimate.bytes
 }
 
 /** Rows that these keys may have to be read together; null for any number. What is skipped would be read as well: it does not count. */
@@ -99,7 +137,7 @@ function rowsMaxOf({ kind, query: { take }, rowsMax }: KeyedRead, keyCount: numb
 
 /** The rows of each key; keys that are not among them have to be read alone. */
 async function readTogether(
-  { delegate, query, kind }: KeyedRead,
+  { delegate, query, kind, reads }: PartRead,
   keys: readonly RelationKey[],
   max: number | null,
 ): Promise<Found> {
@@ -107,15 +145,18 @@ async function readTogether(
   const columns = Object.keys(keys[0] ?? {})
   const isList = kind === 'list'
   const orders = [...columns.map((column) => ({ [column]: 'asc' })), ...[orderBy ?? []].flat()]
-  const rows = await delegate.findMany({
-    ...rest,
-    where: where === undefined ? anyOf(columns, keys) : { AND: [anyOf(columns, keys), where] },
-    ...(isList ? { orderBy: orders } : {}),
-    ...(max === null ? {} : { take: max + 1 }),
-    ...(select === undefined
-      ? {}
-      : { select: { ...Object(select), ...Object.fromEntries(columns.map((each) => [each, true])) } }),
-  })
+  const rows = await delegate.findMany(
+    {
+      ...rest,
+      where: where === undefined ? anyOf(columns, keys) : { AND: [anyOf(columns, keys), where] },
+      ...(isList ? { orderBy: orders } : {}),
+      ...(max === null ? {} : { take: max + 1 }),
+      ...(select === undefined
+        ? {}
+        : { select: { ...Object(select), ...Object.fromEntries(columns.map((each) => [each, true])) } }),
+    },
+    reads,
+  )
   const groups = groupByKey(rows, columns, keys)
   if (groups === null) return new Map()
   const end = typeof take === 'number' ? Number(skip) + take : undefined
@@ -134,28 +175,34 @@ async function readTogether(
 
 /** The same through the rows that have the keys; of one that is gone nothing is found. */
 async function readNested(
-  { delegate, query, kind, nestedAs = '' }: KeyedRead,
+  { delegate, query, kind, nestedAs = '', reads }: PartRead,
   keys: readonly RelationKey[],
 ): Promise<Found> {
   const columns = Object.keys(keys[0] ?? {})
   const nested = Object.keys(query).length === 0 ? true : query
   const relation = kind === 'count' ? { _count: { select: { [nestedAs]: nested } } } : { [nestedAs]: nested }
   const select = { ...Object.fromEntries(columns.map((column) => [column, true])), ...relation }
-  const rows = await delegate.findMany({ where: anyOf(columns, keys), select })
+  const rows = await delegate.findMany({ where: anyOf(columns, keys), select }, reads)
   const nestedOf = (row: AnyRow) => (kind === 'count' ? Object(row['_count'])[nestedAs] : row[nestedAs])
   return new Map(rows.map((row) => [textOfKey(columns.map((column) => row[column])), nestedOf(row)]))
 }
 
 /** How many rows each key has. */
-async function countTogether({ delegate, query }: KeyedRead, keys: readonly RelationKey[]): Promise<Found> {
+async function countTogether(
+  { delegate, query, reads }: PartRead,
+  keys: readonly RelationKey[],
+): Promise<Found> {
   if (delegate.groupBy === undefined) return new Map()
   const columns = Object.keys(keys[0] ?? {})
   const { where } = query
-  const rows = await delegate.groupBy({
-    by: columns,
-    where: where === undefined ? anyOf(columns, keys) : { AND: [anyOf(columns, keys), where] },
-    _count: { _all: true },
-  })
+  const rows = await delegate.groupBy(
+    {
+      by: columns,
+      where: where === undefined ? anyOf(columns, keys) : { AND: [anyOf(columns, keys), where] },
+      _count: { _all: true },
+    },
+    reads,
+  )
   const groups = groupByKey(rows, columns, keys)
   if (groups === null) return new Map()
   return new Map([...groups].map(([text, [row]]) => [text, Object(row?.['_count'])._all ?? 0]))

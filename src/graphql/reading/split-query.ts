@@ -5,8 +5,9 @@
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import type { AnyRow } from '../../changes/change.ts'
 import { linkOf, type RelationLink } from './relation-link.ts'
+import { heavyFields } from './row-weights.ts'
 
-/** A list that was taken out. */
+/** A list, or a single row, that was taken out. */
 export interface SplitList {
   readonly link: RelationLink
   readonly query: Readonly<Record<string, unknown>>
@@ -27,8 +28,16 @@ export function isSplit({ lists, children }: SplitQuery): boolean {
   return lists.length > 0 || children.length > 0
 }
 
-/** Takes the lists out of a query of the model, as deep as there are any. */
-export function splitQuery(catalog: ModelCatalog, model: ModelSpec, query: object): SplitQuery {
+/**
+ * Takes the lists out of a query of the model, as deep as there are any; of many rows also the single rows with fields of any
+ * length: what is in one statement has to be weighed before it is read.
+ */
+export function splitQuery(
+  catalog: ModelCatalog,
+  model: ModelSpec,
+  query: object,
+  isMany: boolean,
+): SplitQuery {
   const { select, include, ...rest } = query as Readonly<Record<string, unknown>>
   const selected = isObject(select) ? select : null
   const entries = Object.entries(selected ?? (isObject(include) ? include : {}))
@@ -39,9 +48,10 @@ export function splitQuery(catalog: ModelCatalog, model: ModelSpec, query: objec
     const relation = model.relations.find((each) => each.name === name)
     const target = relation && catalog.models[relation.model]
     if (relation === undefined || target === undefined || !nested) kept[name] = nested
-    else if (relation.isList) lists.push({ link: linkOf(catalog, model, relation), query: toQuery(nested) })
+    else if (relation.isList || (isMany && heavyFields(target, toQuery(nested)).length > 0))
+      lists.push({ link: linkOf(catalog, model, relation), query: toQuery(nested) })
     else {
-      const child = splitQuery(catalog, target, toQuery(nested))
+      const child = splitQuery(catalog, target, toQuery(nested), isMany)
       kept[name] = isSplit(child) ? child.base : nested
       if (isSplit(child)) children.push([name, child])
     }

@@ -26,13 +26,18 @@ export class StatementGates {
 
   /**
    * Runs the statement once there is room for it.
+   * @param leftMs what is left of the time of the operation that it is for @default the whole time
    * @throws QUERY_TOO_SLOW when it has no result in time
    */
-  async run<Result>(model: string, statement: () => Promise<Result>): Promise<Result> {
-    const gate = this.#gates.get(model) ?? new Gate(this.#timeoutMs)
+  async run<Result>(
+    model: string,
+    statement: () => Promise<Result>,
+    leftMs: number = this.#timeoutMs,
+  ): Promise<Result> {
+    const gate = this.#gates.get(model) ?? new Gate()
     this.#gates.set(model, gate)
     try {
-      return await gate.run(statement)
+      return await gate.run(statement, leftMs)
     } catch (error) {
       throw this.errorOf(model, error)
     }
@@ -81,23 +86,17 @@ interface GatedStatement {
 
 /** At most so many statements at a time; the others wait, all of them for a bounded time. */
 class Gate {
-  readonly #timeoutMs: number
-  /** In the order in which they become late. */
   readonly #waiting: GatedStatement[] = []
   #running = 0
 
-  constructor(timeoutMs: number) {
-    this.#timeoutMs = timeoutMs
-  }
-
-  run<Result>(statement: () => Promise<Result>): Promise<Result> {
-    if (this.#waiting.length >= WAITING_MAX) return Promise.reject(LATE)
+  run<Result>(statement: () => Promise<Result>, leftMs: number): Promise<Result> {
+    if (this.#waiting.length >= WAITING_MAX || leftMs <= 0) return Promise.reject(LATE)
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         gated.isLate = true
         this.#forgetLate()
         reject(LATE)
-      }, this.#timeoutMs)
+      }, leftMs)
       const begin = () => {
         this.#running += 1
         // Its connection is taken until it ends, however late that is.

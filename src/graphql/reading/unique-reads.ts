@@ -3,39 +3,56 @@
  * turn with the same selection; so they have their turn together, as the one statement that they are.
  */
 import { canonicalText } from '../policy/canonical-text.ts'
+import type { OperationReads, ReadPool } from './read-pool.ts'
+import { bytesOf } from './row-weights.ts'
 import type { StatementGates } from './statement-gate.ts'
 
 type Query = Readonly<Record<string, unknown>>
 
 interface Waiting {
   readonly read: () => Promise<unknown>
+  readonly where: Query
+  readonly query: Query
+  readonly reads: OperationReads
   resolve(row: unknown): void
   reject(error: unknown): void
 }
 
 /** Rows of one statement. */
 const ROWS_MAX = 500
+/** So few rows are read without asking first how large they are. */
+export const FEW_ROWS = 4
+/** What is reserved for them. */
+export const FEW_ROWS_BYTES = 64 * 1024
+
+/** What look-ups need. */
+export interface UniqueReadsOptions {
+  readonly gates: StatementGates
+  readonly pool: ReadPool
+  /** The bytes of the rows with these unique keys; null where that cannot be asked. */
+  readonly weigh: (model: string, keys: readonly Query[], query: Query) => Promise<number | null>
+}
 
 /** The look-ups of one client. */
 export class UniqueReads {
-  readonly #gates: StatementGates
+  readonly #options: UniqueReadsOptions
   #groups = new Map<string, Waiting[]>()
 
-  constructor(gates: StatementGates) {
-    this.#gates = gates
+  constructor(options: UniqueReadsOptions) {
+    this.#options = options
   }
 
-  /** The row; `read` asks Prisma Client for it. @throws QUERY_TOO_SLOW, and what `read` throws */
-  find(model: string, query: Query, read: () => Promise<unknown>): Promise<unknown> {
+  /** The row; `read` asks Prisma Client for it. @throws QUERY_TOO_SLOW, QUERY_OVER_LIMIT, and what `read` throws */
+  find(model: string, query: Query, reads: OperationReads, read: () => Promise<unknown>): Promise<unknown> {
     const { where, ...rest } = query
     const shape = canonicalText(rest)
-    if (shape === null) return this.#gates.run(model, read)
+    if (shape === null) return this.#options.gates.run(model, read, reads.leftMs)
     const name = JSON.stringify([model, Object.keys(Object(where)), shape])
     return new Promise((resolve, reject) => {
       if (this.#groups.size === 0) setImmediate(() => this.#flush())
-      const group = this.#groups.get(name)
-      if (group === undefined) this.#groups.set(name, [{ read, resolve, reject }])
-      else group.push({ read, resolve, reject })
+      const group = this.#groups.get(name) ?? []
+      this.#groups.set(name, group)
+      group.push({ ...{ read, reads, query: rest, where: Object(where) }, resolve, reject })
     })
   }
 
@@ -50,15 +67,61 @@ export class UniqueReads {
   }
 
   /** Never rejects. */
-  async #run(model: string, group: readonly Waiting[]): Promise<void> {
+  async #run(model: string, asked: readonly Waiting[]): Promise<void> {
+    const group = asked.filter(isGoing)
+    if (group.length === 0) return
+    const { gates, pool } = this.#options
+    const reads = pool.open()
     try {
-      const rows = await this.#gates.run(model, () => Promise.allSettled(group.map(({ read }) => read())))
+      const bytes = group.length <= FEW_ROWS ? FEW_ROWS_BYTES : await this.#weigh(model, group)
+      if (!reads.fits(bytes)) return await this.#runHalves(model, group)
+      await reads.reserve(bytes)
+      const rows = await gates.run(
+        model,
+        () => Promise.allSettled(group.map(({ read }) => read())),
+        reads.leftMs,
+      )
       for (const [index, row] of rows.entries()) {
-        if (row.status === 'fulfilled') group[index]?.resolve(row.value)
-        else group[index]?.reject(this.#gates.errorOf(model, row.reason))
+        const waiting = group[index]
+        if (row.status === 'fulfilled') settle(waiting, row.value)
+        else waiting?.reject(gates.errorOf(model, row.reason))
       }
     } catch (error) {
       for (const { reject } of group) reject(error)
+    } finally {
+      reads.end()
     }
+  }
+
+  async #runHalves(model: string, group: readonly Waiting[]): Promise<void> {
+    const middle = Math.ceil(group.length / 2)
+    await this.#run(model, group.slice(0, middle))
+    await this.#run(model, group.slice(middle))
+  }
+
+  async #weigh(model: string, group: readonly Waiting[]): Promise<number> {
+    const keys = group.map(({ where }) => where)
+    return (await this.#options.weigh(model, keys, group[0]?.query ?? {})) ?? FEW_ROWS_BYTES
+  }
+}
+
+/** Whether its operation still wants the row; otherwise it is refused. */
+function isGoing({ reads, reject }: Waiting): boolean {
+  try {
+    reads.check()
+    return true
+  } catch (error) {
+    reject(error)
+    return false
+  }
+}
+
+/** The row counts for the operation that has asked for it. */
+function settle(waiting: Waiting | undefined, row: unknown): void {
+  try {
+    waiting?.reads.settle(bytesOf(row))
+    waiting?.resolve(row)
+  } catch (error) {
+    waiting?.reject(error)
   }
 }

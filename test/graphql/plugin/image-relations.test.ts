@@ -20,7 +20,13 @@ async function load(model: string, row: AnyRow, selection: object, visible: Reco
   const client = createRecordingPrisma(answers)
   const image = toImage(model, Object.freeze(row))
   const reader = new RowReader(client, { ...createReadBounds(blogCatalog), rowsMax: undefined })
-  const source = { catalog: blogCatalog, reader, visible: async (name: string) => visible[name] ?? null }
+  const reads = reader.pool.open()
+  const source = {
+    catalog: blogCatalog,
+    reader,
+    reads,
+    visible: async (name: string) => visible[name] ?? null,
+  }
   const loaded = await loadRelations(source, blogModel(model), image, selection)
   return { loaded, calls: client.calls.map(({ call, query }) => [call, query]) }
 }
@@ -63,16 +69,18 @@ describe('loadRelations', () => {
     const visible = { Post: { title: 'mine' } }
     const include = { posts: { where: { body: 'x' }, take: 2 }, _count: { select: { posts: true } } }
     const { calls } = await load('User', { id: 'ada' }, { include }, visible)
-    expect(calls).toEqual([
-      [
-        'post.findMany',
-        {
-          where: { AND: [{ authorId: 'ada' }, { AND: [{ body: 'x' }, { title: 'mine' }] }] },
-          take: 2,
-        },
-      ],
-      ['post.count', { where: { AND: [{ authorId: 'ada' }, { title: 'mine' }] } }],
-    ])
+    expect(new Map(calls as [string, unknown][])).toEqual(
+      new Map<string, unknown>([
+        [
+          'post.findMany',
+          {
+            where: { AND: [{ authorId: 'ada' }, { AND: [{ body: 'x' }, { title: 'mine' }] }] },
+            take: 2,
+          },
+        ],
+        ['post.count', { where: { AND: [{ authorId: 'ada' }, { title: 'mine' }] } }],
+      ]),
+    )
   })
 
   it('finds the other side of a one-to-one', async () => {
