@@ -2,31 +2,13 @@
  * Links that fall silent, from any byte on, without a goodbye: no connection of ours waits for ever, and `stop()` reaches
  * each of them.
  */
-import type { Buffer } from 'node:buffer'
 import { describe, expect, it } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import { createRowcast } from '../../src/rowcast.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { slotOf, takeChanges } from '../support/live-rowcast.ts'
-import { openTcpProxy, type ProxyFlow } from '../support/tcp-proxy.ts'
-
-/** Swallows everything, both ways, once a connection has brought so many bytes. */
-class Swallower {
-  /** Bytes that each connection has brought, by its number. */
-  readonly brought = new Map<number, number>()
-  /** Of the connections with these numbers. */
-  silence: { readonly from: number; readonly to: number; readonly afterBytes: number } | null = null
-
-  readonly intercept = (bytes: Buffer, { connection, direction }: ProxyFlow): Buffer => {
-    const before = this.brought.get(connection) ?? 0
-    const { silence } = this
-    const isConcerned = silence !== null && connection >= silence.from && connection <= silence.to
-    const left = isConcerned ? Math.max(0, silence.afterBytes - before) : bytes.length
-    const passing = direction === 'toServer' && left > 0 ? bytes : bytes.subarray(0, left)
-    if (direction === 'toClient') this.brought.set(connection, before + bytes.length)
-    return passing
-  }
-}
+import { Swallower } from '../support/swallower.ts'
+import { openTcpProxy } from '../support/tcp-proxy.ts'
 
 /** A database whose walsenders are missed soon, and a rowcast that reaches it through a proxy. */
 async function openBehindProxy(database: TestDatabase, enableOnStart: boolean) {
