@@ -16,6 +16,7 @@ import type { EntryFeeder, FeederOutput } from './entry-feeder.ts'
 import { compareEntryIds, type EntryId, entryIdOf } from './entry-id.ts'
 import type { Epoch } from './epoch.ts'
 import type { EpochStore } from './epoch-store.ts'
+import { hasNothingAfter } from './last-entries.ts'
 import { ReachedWatch } from './reached-watch.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RelationCache } from './relation-cache.ts'
@@ -111,9 +112,11 @@ export class BrokerArchive implements OlderLog {
       )
       parts = []
       for (const entry of entries) {
-        if (isFollowing && from !== null && compareEntryIds(entry.previous, from) > 0) {
+        const stood = from
+        const isMissing = isFollowing && stood !== null && compareEntryIds(entry.previous, stood) > 0
+        // Asked after the entries were read: what they have is counted.
+        if (isMissing && !(await this.#hasNothingAfter(present.id, model, stood)))
           throw resync('it is older than what is retained')
-        }
         from = entry.id
         // All that is retained begins with a whole transaction: of one whose beginning was trimmed nothing is shown.
         if (!isFollowing && entry.previous.lsn === entry.id.lsn) continue
@@ -138,6 +141,11 @@ export class BrokerArchive implements OlderLog {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#connection.close()
+  }
+
+  #hasNothingAfter(epochId: string, model: string, position: EntryId): Promise<boolean> {
+    const keys = this.#options.store.keys.epoch(epochId)
+    return this.#patiently((connection) => hasNothingAfter(connection, keys, { model, position }))
   }
 
   async #readNewest(connection: RedisConnection): Promise<bigint | null> {

@@ -6,39 +6,16 @@ import { Buffer } from 'node:buffer'
 import { MONEY_OID } from '../catalog/money-scale.ts'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
-import type { RowcastError } from '../errors.ts'
 import { readUint32 } from '../pgoutput/big-endian.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
 import type { BeginMessage, LogicalMessage, RelationMessage } from '../pgoutput/messages.ts'
 import { isOwnMessage } from '../source/barrier-message.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { pgMicrosToDate } from '../wire/pg-time.ts'
+import type { BuiltEntry, EntryBuilderOutput } from './built-entry.ts'
 import { EntryEncoder } from './entry-codec.ts'
 import { type EntryId, laterEntryId, messageEntryId } from './entry-id.ts'
-import { encodeRelationDefinition, type RelationDefinition } from './relation-definition.ts'
-
-/** An entry that is ready to leave. */
-export interface BuiltEntry {
-  readonly id: EntryId
-  readonly payload: Buffer
-}
-
-/** Where they go. */
-export interface EntryBuilderOutput {
-  onBegin(): void
-  /** Comes before the first entry that refers to it. */
-  onRelation(definition: RelationDefinition): void
-  onEntry(entry: BuiltEntry): void
-  /** A message between processes of rowcast, whose entry has left. */
-  onOwnMessage?(message: EmittedMessage): void
-  /** The next rows of the model come from the table of this OID. */
-  onTable?(model: string, oid: number): void
-  /** All entries of a transaction have left. */
-  onCommit(endLsn: Lsn): void
-  /** A model's rows cannot be read by the Prisma schema of this process. */
-  onDrift(model: string, drift: RowcastError): void
-  onRecovery(model: string): void
-}
+import { encodeRelationDefinition } from './relation-definition.ts'
 
 /** Bounds of an entry. */
 export interface EntryBounds {
@@ -76,6 +53,7 @@ export class EntryBuilder {
   #ownMessages: EmittedMessage[] = []
   /** What the entry says already of relations, by OID. */
   readonly #told = new Map<number, string>()
+  #models = new Set<string>()
 
   constructor(registry: RelationRegistry, output: EntryBuilderOutput, bounds = DEFAULT_BOUNDS) {
     this.#bounds = bounds
@@ -181,6 +159,7 @@ export class EntryBuilder {
       const own = this.#ownMessageOf(message)
       if (own === null) return
       this.#ownMessages.push(own)
+      this.#output.onOwnMessageRead?.(own)
     }
     if (message.isTransactional) {
       this.#makeRoom()
@@ -227,6 +206,8 @@ export class EntryBuilder {
       const digest = this.#digests.get(oid) as string
       if (this.#told.get(oid) === digest) continue
       this.#told.set(oid, digest)
+      const model = this.#registry.entryOf(oid)?.model
+      if (model != null) this.#models.add(model.name)
       this.#encoder.addRelation(digest)
     }
     this.#encoder.addMessage(bytes, start, end)
@@ -270,9 +251,11 @@ export class EntryBuilder {
       firstIndex: this.#firstIndex,
       firstSequence: this.#firstSequence,
     })
+    const models = this.#models
+    this.#models = new Set()
     this.#told.clear()
     this.#recordCount = 0
-    this.#leave({ id, payload })
+    this.#leave({ id, payload, models })
   }
 
   #leave(entry: BuiltEntry): void {
@@ -283,6 +266,7 @@ export class EntryBuilder {
   #clear(): void {
     this.#encoder.clear()
     this.#told.clear()
+    this.#models = new Set()
     this.#ownMessages = []
     this.#recordCount = 0
     this.#skipped = 0

@@ -6,6 +6,7 @@ import { LSN_ZERO, type Lsn, laterLsn } from '../wire/lsn.ts'
 import { endOfEntry, isReadableEntry } from './entry-codec.ts'
 import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
 import { type Epoch, formatEpoch, parseEpoch } from './epoch.ts'
+import { beginLastEntries } from './last-entries.ts'
 import { formatMark, type MarkContent, parseMark } from './mark.ts'
 import { type RedisConnection, sendTransaction } from './redis-connection.ts'
 import { type EpochKeys, keysOf, type StreamKeys, streamKeys } from './stream-keys.ts'
@@ -143,12 +144,14 @@ export class EpochStore {
 
   /** What begins an epoch, to be sent all at once, and lets the one before expire. */
   beginning(epoch: Epoch, mark: MarkContent, expireMinutes: number): readonly (readonly string[])[] {
-    const { changes, marks } = this.keys.epoch(epoch.id)
+    const keys = this.keys.epoch(epoch.id)
+    const { changes, marks } = keys
     const seconds = String(Math.max(60, Math.ceil(expireMinutes * 60)))
     const before = epoch.previous === null ? [] : keysOf(this.keys.epoch(epoch.previous.id))
     return [
       ['XADD', changes, formatEntryId(epoch.floor), FLOOR_FIELD, ''],
       ['XADD', marks, 'MAXLEN', '1', '*', 'm', formatMark(mark)],
+      beginLastEntries(keys),
       this.#announcement(epoch),
       ...before.map((key) => ['EXPIRE', key, seconds]),
     ]

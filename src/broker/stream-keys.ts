@@ -20,6 +20,8 @@ export interface EpochKeys {
   readonly relations: string
   /** JSON: where the models' tables stand. */
   readonly tables: string
+  /** Hash: model → id of the last entry that has anything of it; the field `''` says that none is missing here. */
+  readonly lasts: string
 }
 
 /** Names them. */
@@ -32,11 +34,12 @@ export function streamKeys(prefix: string, slot: string): StreamKeys {
       marks: `${root}:${id}:marks`,
       relations: `${root}:${id}:relations`,
       tables: `${root}:${id}:tables`,
+      lasts: `${root}:${id}:lasts`,
     }),
   }
 }
 
 /** All of an epoch. */
-export function keysOf({ changes, marks, relations, tables }: EpochKeys): readonly string[] {
-  return [changes, marks, relations, tables]
+export function keysOf({ changes, marks, relations, tables, lasts }: EpochKeys): readonly string[] {
+  return [changes, marks, relations, tables, lasts]
 }

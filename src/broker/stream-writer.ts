@@ -6,8 +6,9 @@
 import type { Buffer } from 'node:buffer'
 import { RowcastError } from '../errors.ts'
 import type { Lsn } from '../wire/lsn.ts'
-import type { BuiltEntry } from './entry-builder.ts'
+import type { BuiltEntry } from './built-entry.ts'
 import { compareEntryIds, type EntryId, formatEntryId, laterEntryId } from './entry-id.ts'
+import { noteLastEntries } from './last-entries.ts'
 import { formatMark } from './mark.ts'
 import { type RedisConnection, type RedisReply, sendTransaction } from './redis-connection.ts'
 import type { EpochKeys } from './stream-keys.ts'
@@ -33,9 +34,10 @@ export interface StreamWriterOptions {
 
 /** What waits to leave. */
 type Item =
-  | { readonly kind: 'entry'; readonly id: EntryId; readonly payload: Buffer }
+  | ({ readonly kind: 'entry' } & BuiltEntry)
   | { readonly kind: 'mark'; readonly lsn: Lsn }
   | { readonly kind: 'tables'; readonly text: string }
+  | { readonly kind: 'lasts'; readonly lasts: ReadonlyMap<string, EntryId> }
   | { readonly kind: 'command'; readonly args: readonly (string | Buffer)[] }
 
 /** An entry of a batch; `at` is the index of its answer. */
@@ -97,10 +99,11 @@ export class StreamWriter {
   }
 
   /** The next entry; dropped when it is there already. */
-  addEntry({ id, payload }: BuiltEntry): void {
+  addEntry(entry: BuiltEntry): void {
+    const { id, payload } = entry
     if (compareEntryIds(id, this.#last) <= 0) return
     this.#bytes += payload.length + ENTRY_OVERHEAD_BYTES
-    this.#add({ kind: 'entry', id, payload })
+    this.#add({ kind: 'entry', ...entry })
     if (this.#isFull || this.#bytes < FULL_BYTES) return
     this.#isFull = true
     this.#options.onPressure(true)
@@ -115,6 +118,11 @@ export class StreamWriter {
   /** Where the models' tables stand from here on. Marks name it once it is sent: whoever reads it by its name has it. */
   addTables(text: string): void {
     this.#add({ kind: 'tables', text })
+  }
+
+  /** The last entries of models, beside those that are added: what is added later is later. */
+  addLasts(lasts: ReadonlyMap<string, EntryId>): void {
+    if (lasts.size > 0) this.#add({ kind: 'lasts', lasts })
   }
 
   /** A command that has to arrive before what is added later. */
@@ -192,16 +200,20 @@ export class StreamWriter {
     let mark: Lsn | null = null
     const commands: (readonly (string | Buffer)[])[] = []
     const entries: SentEntry[] = []
+    const lasts = new Map<string, EntryId>()
     for (const item of batch) {
       if (item.kind === 'mark') mark = item.lsn
+      else if (item.kind === 'lasts') for (const [model, id] of item.lasts) lasts.set(model, id)
       else if (item.kind === 'command') commands.push(item.args)
       else if (item.kind === 'tables') commands.push(this.#tablesCommand(item.text))
       else {
-        const { id, payload } = item
+        const { id, payload, models = [] } = item
+        for (const model of models) lasts.set(model, id)
         entries.push({ id, at: commands.length, payload })
         commands.push(['XADD', keys.changes, 'NOMKSTREAM', formatEntryId(id), ENTRY_FIELD, payload])
       }
     }
+    if (lasts.size > 0) commands.push(noteLastEntries(keys, lasts))
     const last = entries.reduce((latest, { id }) => laterEntryId(latest, id), this.#last)
     if (mark !== null) commands.push(this.#markCommand(mark, last))
     const sent = sendTransaction(connection, commands)

@@ -17,13 +17,15 @@ import { formatEntryId } from './entry-id.ts'
 import { type Epoch, planEpoch } from './epoch.ts'
 import { EpochStore } from './epoch-store.ts'
 import { warnOfEviction } from './eviction.ts'
+import { endsOfGaps } from './last-entries.ts'
 import type { RedisConnection } from './redis-connection.ts'
-import { createReplicaWatch, type ReplicaStatus } from './replica-watch.ts'
+import { createReplicaWatch } from './replica-watch.ts'
 import { SingleConnection } from './single-connection.ts'
 import { StreamTrimmer } from './stream-trimmer.ts'
 import { StreamWriter } from './stream-writer.ts'
 import { formatTableStates } from './table-states.ts'
 import { TapPast } from './tap-past.ts'
+import type { TapStatus } from './tap-status.ts'
 import { WriteFence } from './write-fence.ts'
 
 /** What a tap needs. */
@@ -34,21 +36,6 @@ export interface TapRelayOptions {
   readonly logger: Logger
   readonly onDrift: (model: string, drift: RowcastError) => void
   readonly onRecovery: (model: string) => void
-}
-
-/** What can be known of it at a moment. */
-export interface TapStatus {
-  readonly isConnected: boolean
-  /** Whether this process is the one that writes. */
-  readonly isActive: boolean
-  readonly epoch: string | null
-  readonly lastEntry: string | null
-  /** Bytes on the way to Redis. */
-  readonly waitingBytes: number
-  /** Entries written by this process. */
-  readonly entryCount: number
-  /** Redis' replicas; null where none are waited for. */
-  readonly replicas: ReplicaStatus | null
 }
 
 /** The tap's end of the stream. */
@@ -108,6 +95,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       session.writer.addCommand(['HSET', relations, digest, bytes])
     },
     onEntry: (entry) => session?.writer.addEntry(entry),
+    onOwnMessageRead: (message) => session?.writer.addLasts(endsOfGaps(message, options.slot)),
     onOwnMessage: (message) => session?.feed.onOwnMessage(message),
     onTable: (model, oid) => session?.feed.onTable(model, oid),
     onCommit: handOver,

@@ -13,6 +13,7 @@ import {
   ownMessage,
   writeBatch,
 } from '../support/broker-stream.ts'
+import type { MessageSpec } from '../support/message-builder.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
 
 /** Names of all rows, as far as the archive gives them. */
@@ -78,5 +79,58 @@ describe.skipIf(NO_REDIS !== null)('all that the stream has of a model', () => {
     expect(await readNames(archive)).toEqual(['after'])
     await archive.close()
     connection.destroy()
+  })
+})
+
+describe.skipIf(NO_REDIS !== null)('a cursor older than what the stream has kept', () => {
+  /** A row of Tag, then what others wrote, of which only the newest is left. */
+  async function openTrimmed(slot: string, between: readonly MessageSpec[]) {
+    const redis = await openRedis()
+    const connection = await openRedisConnection({ url: redis.url, name: 'tap' })
+    const store = await createEpoch(connection, slot)
+    const others = Array.from({ length: 5 }, (_, n) =>
+      ownMessage(toLsn(BigInt(1_000 + 100 * n)), '{}'),
+    ).flat()
+    await writeBatch(connection, store, [], [...insertTag(toLsn(200n), 'seen'), ...between, ...others])
+    await connection.send(['XTRIM', store.keys.epoch(EPOCH.id).changes, 'MINID', '=', '1200-0'])
+    const relations = new RelationCache()
+    const archive = new BrokerArchive({
+      ...{ url: redis.url, name: 'archive', answerTimeoutMs: 10_000, store, relations },
+      ...{ epochNow: () => EPOCH, safeNow: () => 7_000n },
+      createFeeder: (output, position) =>
+        new EntryFeeder({ registry: newTagRegistry(), relations, softDelete: new Map(), output }, position),
+    })
+    return {
+      lasts: store.keys.epoch(EPOCH.id).lasts,
+      redis,
+      next: (model: string, lsn: bigint) => archive.read(model, { commitLsn: toLsn(lsn), index: 0 }).next(),
+      async [Symbol.asyncDispose]() {
+        await archive.close()
+        connection.destroy()
+        await redis[Symbol.asyncDispose]()
+      },
+    }
+  }
+
+  const RESYNC = { code: 'RESYNC_REQUIRED' }
+
+  it('goes on where nothing of its model came after it, and nowhere else', async () => {
+    await using trimmed = await openTrimmed('quiet', [])
+    expect(await trimmed.next('Tag', 200n)).toEqual([])
+    expect(await trimmed.next('User', 150n)).toEqual([])
+    await expect(trimmed.next('Tag', 150n)).rejects.toMatchObject(RESYNC)
+    // From before the epoch: nobody knows.
+    await expect(trimmed.next('User', 50n)).rejects.toMatchObject(RESYNC)
+    await trimmed.redis.command('DEL', trimmed.lasts)
+    await expect(trimmed.next('Tag', 200n)).rejects.toMatchObject(RESYNC)
+  })
+
+  it('does not go on across a gap of its model, whose entry is gone', async () => {
+    const barrier = JSON.stringify({ barrier: 1, slot: 'cut', published: {}, cut: ['Tag'], cleanFrom: '0' })
+    await using trimmed = await openTrimmed('cut', ownMessage(toLsn(500n), barrier))
+    await expect(trimmed.next('Tag', 200n)).rejects.toMatchObject(RESYNC)
+    await expect(trimmed.next('Tag', 500n)).rejects.toMatchObject(RESYNC)
+    expect(await trimmed.next('Tag', 501n)).toEqual([])
+    expect(await trimmed.next('User', 200n)).toEqual([])
   })
 })

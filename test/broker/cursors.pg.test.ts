@@ -142,6 +142,10 @@ describe.skipIf(NO_REDIS !== null)('a cursor', () => {
       (thrown: unknown) => thrown,
     )
     expect(isRowcastError(error, 'RESYNC_REQUIRED')).toBe(true)
+    // Of a quiet model nothing is gone.
+    const quiet = later.rowcast.subscribe('User', { after: first?.cursor })
+    await database.query(`INSERT INTO users (email) VALUES ('quiet@example.com')`)
+    expect((await takeChanges(quiet, 1))[0]?.new?.email).toBe('quiet@example.com')
     // The one that was there all the time has it in memory.
     const [next] = await takeChanges(gateway.rowcast.subscribe('Tag', { after: first?.cursor }), 1)
     expect(next?.new?.name).toBe('more 0 1')

@@ -4,6 +4,7 @@ import { catalog } from '../../prisma/generated/rowcast.ts'
 import { EntryBuilder } from '../../src/broker/entry-builder.ts'
 import { type Epoch, placeBefore } from '../../src/broker/epoch.ts'
 import { EpochStore } from '../../src/broker/epoch-store.ts'
+import { endsOfGaps } from '../../src/broker/last-entries.ts'
 import type { RedisConnection } from '../../src/broker/redis-connection.ts'
 import { StreamWriter } from '../../src/broker/stream-writer.ts'
 import { formatTableStates } from '../../src/broker/table-states.ts'
@@ -88,6 +89,7 @@ export function writeBatch(
     const builder = new EntryBuilder(newTagRegistry(), {
       ...{ onBegin() {}, onDrift() {}, onRecovery() {} },
       onRelation: ({ digest, bytes }) => writer.addCommand(['HSET', keys.relations, digest, bytes]),
+      onOwnMessageRead: (message) => writer.addLasts(endsOfGaps(message, store.slot)),
       onEntry: (entry) => writer.addEntry(entry),
       onCommit: (lsn) => writer.addMark(lsn),
     })

@@ -1,0 +1,34 @@
+/** Beside the bus, broker. What messages of the replication stream become on their way to Redis, and who takes it. */
+import type { Buffer } from 'node:buffer'
+import type { EmittedMessage } from '../changes/emitted-message.ts'
+import type { RowcastError } from '../errors.ts'
+import type { Lsn } from '../wire/lsn.ts'
+import type { EntryId } from './entry-id.ts'
+import type { RelationDefinition } from './relation-definition.ts'
+
+/** An entry that is ready to leave. */
+export interface BuiltEntry {
+  readonly id: EntryId
+  readonly payload: Buffer
+  /** Models that it has changes of. */
+  readonly models?: ReadonlySet<string> | undefined
+}
+
+/** Where they go. */
+export interface EntryBuilderOutput {
+  onBegin(): void
+  /** Comes before the first entry that refers to it. */
+  onRelation(definition: RelationDefinition): void
+  onEntry(entry: BuiltEntry): void
+  /** A message between processes of rowcast, whose entry is still to leave. */
+  onOwnMessageRead?(message: EmittedMessage): void
+  /** Its entry has left. */
+  onOwnMessage?(message: EmittedMessage): void
+  /** The next rows of the model come from the table of this OID. */
+  onTable?(model: string, oid: number): void
+  /** All entries of a transaction have left. */
+  onCommit(endLsn: Lsn): void
+  /** A model's rows cannot be read by the Prisma schema of this process. */
+  onDrift(model: string, drift: RowcastError): void
+  onRecovery(model: string): void
+}
