@@ -10,6 +10,9 @@ export default defineConfig({
   test: {
     // CI reads the counts from a file; see .ci/run.
     reporters: resultsFile === undefined ? ['default'] : ['default', ['json', { outputFile: resultsFile }]],
+    // vi.waitUntil and vi.waitFor wait as long.
+    setupFiles: ['test/support/patience.ts'],
+    expect: { poll: { timeout: 25_000 } },
     projects: [
       {
         extends: true,
@@ -18,7 +21,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.{pg,package}.test.ts'],
           // A net, not a measure: two busy cores take their time.
-          testTimeout: 30_000,
+          testTimeout: 60_000,
         },
       },
       {
@@ -27,8 +30,8 @@ export default defineConfig({
           name: 'pg',
           include: ['test/**/*.pg.test.ts'],
           globalSetup: ['test/support/shared-postgres.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
           fileParallelism: false,
         },
       },
@@ -38,8 +41,8 @@ export default defineConfig({
           name: 'package',
           include: ['test/**/*.package.test.ts'],
           globalSetup: ['test/support/shared-postgres.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 300_000,
+          testTimeout: 240_000,
+          hookTimeout: 600_000,
         },
       },
     ],

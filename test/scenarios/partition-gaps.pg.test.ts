@@ -102,7 +102,7 @@ it('a stream begins and is looked at while somebody works on a partition for lon
     expect((await others.next()).value).toMatchObject({ key: { id: 1 } })
     for (let look = 0; look < 2; look += 1) {
       const last = next.status().slotHealth
-      await expect.poll(() => next.status().slotHealth, { timeout: 5_000 }).not.toBe(last)
+      await expect.poll(() => next.status().slotHealth, { timeout: 20_000 }).not.toBe(last)
     }
   } finally {
     await worker.end()

@@ -186,9 +186,9 @@ test.each(Object.entries(CASES))(
     )
     for (const { said } of ends) expect(said).toMatch(says)
     // The half of the clients stays open: the server's must not wait for it.
-    await vi.waitUntil(() => descriptors() <= before + ROUNDS, { timeout: 5_000 })
+    await vi.waitUntil(() => descriptors() <= before + ROUNDS)
     for (const { socket } of ends) socket.destroy()
-    await vi.waitUntil(() => descriptors() <= before, { timeout: 5_000 })
+    await vi.waitUntil(() => descriptors() <= before)
   },
   20_000,
 )

@@ -56,7 +56,7 @@ async function openHonest(pingIntervalMs = 60_000) {
         expect(await overSse.nextData()).toEqual({ ticks: last + i })
       }
       last += 10
-      await vi.waitUntil(() => sources.size === honest.length, { timeout: 5_000 })
+      await vi.waitUntil(() => sources.size === honest.length)
       expect(logged.filter((line) => line.includes('"level":"error"'))).toEqual([])
     },
   }
@@ -266,7 +266,7 @@ test('answers that are not read are not made', async () => {
   // What runs at once, and what fits into the buffers before the bound is reached.
   expect(contexts.length).toBeLessThan(200)
   await expectUnharmed()
-}, 20_000)
+}, 60_000)
 
 test('memory returns to about where it was', async () => {
   const { url, expectUnharmed } = await openHonest()

@@ -50,7 +50,7 @@ test('who leaves its answers unread is cut once all sockets hold too much', asyn
   stalled.socket.resume()
   expect(await stalled.ended).toMatchObject({ code: 1006 })
   expect(late.socket.readyState).toBe(late.socket.OPEN)
-}, 30_000)
+}, 60_000)
 
 test('a WebSocket that does not read has some answers made for it, and what was asked for beyond is not begun', async () => {
   const { url, settle, unsentBytes } = await startUnread(1_000_000_000)
@@ -67,7 +67,7 @@ test('a WebSocket that does not read has some answers made for it, and what was 
   const answers = () => client.received.filter(({ type }) => type === 'next').length
   await expect.poll(answers, { timeout: 10_000 }).toBe(100)
   await expect.poll(unsentBytes).toBe(0)
-}, 30_000)
+}, 60_000)
 
 test('answers over HTTP count as well: many connections that do not read hold no more than twice the bound together', async () => {
   const bytesMax = 2_000_000
@@ -100,4 +100,4 @@ test('answers over HTTP count as well: many connections that do not read hold no
   await expect.poll(() => cut).toBeGreaterThan(0)
   await expect.poll(unsentBytes).toBe(0)
   expect(server.connections().webSockets).toBe(0)
-}, 30_000)
+}, 60_000)
