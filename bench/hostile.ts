@@ -8,24 +8,40 @@ import { type Child, openChild } from './child.ts'
 import type { AttackName, AttackRequest } from './clients/attacker.ts'
 import type { Experience, HonestRequest } from './clients/honest.ts'
 import type { BenchDatabase } from './database.ts'
+import { openFleet } from './fleet.ts'
 import { type LiveServer, serveRowcast } from './live-servers.ts'
 import { insertManySql } from './orders.ts'
+import { type BenchRedis, openRedis } from './redis.ts'
 
 /** What happens while an attack is under way. */
 type Traffic = 'none' | 'large rows'
 
-const ATTACKS: readonly { readonly name: AttackName; readonly traffic: Traffic }[] = [
-  { name: 'replays', traffic: 'none' },
-  { name: 'forged cursors', traffic: 'none' },
-  { name: 'sockets that do not read', traffic: 'large rows' },
-  { name: 'sockets that read slowly', traffic: 'large rows' },
-  { name: 'costly filters', traffic: 'none' },
-  { name: 'documents of comments', traffic: 'none' },
-  { name: 'contexts that hang', traffic: 'none' },
+/** One case. */
+interface Case {
+  readonly name: string
+  readonly attack: AttackName
+  readonly traffic: Traffic
+  /** Behind a tap and Redis, whose commands are counted. */
+  readonly isGateway: boolean
+}
+
+const own = (attack: AttackName, traffic: Traffic = 'none'): Case => {
+  return { name: attack, attack, traffic, isGateway: false }
+}
+
+const CASES: readonly Case[] = [
+  own('replays'),
+  own('forged cursors'),
+  { ...own('forged cursors'), name: 'forged cursors on a gateway', isGateway: true },
+  own('sockets that do not read', 'large rows'),
+  own('sockets that read slowly', 'large rows'),
+  own('costly filters'),
+  own('documents of comments'),
+  own('contexts that hang'),
 ]
 
 /** One of each kind shows that it works. */
-const SMOKE: ReadonlySet<AttackName> = new Set(['replays', 'costly filters'])
+const SMOKE: ReadonlySet<string> = new Set(['replays', 'costly filters'])
 
 const MIB = 1024 * 1024
 const LARGE_ROW_BYTES = 40_000
@@ -37,18 +53,23 @@ interface Scene {
   readonly context: BenchContext
   readonly database: BenchDatabase
   readonly server: LiveServer
+  readonly redis: BenchRedis | null
   readonly honest: Child
 }
 
 async function measure(
   context: BenchContext,
   book: RunBook,
-  attack: (typeof ATTACKS)[number],
+  { name, attack, traffic, isGateway }: Case,
   round: number,
 ) {
-  const { name, traffic } = attack
   await using database = await context.openDatabase(`hostile_${name.replaceAll(' ', '_')}_${round}`)
-  await using server = await serveRowcast(database)
+  await using redis = isGateway ? await openRedis() : null
+  if (isGateway && redis === null) return context.note('There is no Redis here.')
+  await using fleet = redis === null ? null : await openFleet(database, redis, 1, `hostile_${round}`)
+  await using alone = fleet === null ? await serveRowcast(database) : null
+  const server = fleet?.gateways[0] ?? alone
+  if (server == null) throw new Error('Nothing serves.')
   await using honest = await openChild('clients/honest')
   const at: HonestRequest = {
     ...{ url: database.url, port: server.port, path: server.path, firstId: HONEST_FIRST_ID },
@@ -58,13 +79,13 @@ async function measure(
   await database.query(insertManySql(context.size(50_000, 500), 10))
   await honest.call<Experience>('live', { ms: context.size(2_000, 200) })
   await server.child.call('noteTurns')
-  const scene: Scene = { context, database, server, honest }
+  const scene: Scene = { context, database, server, redis, honest }
   const ms = context.size(8_000, 700)
   // The same traffic: what is retained of large rows is not the attacker's doing.
   const idle = await observe(scene, traffic, ms)
   await using attacker = await openChild('clients/attacker')
   const request: AttackRequest = {
-    ...{ attack: name, port: server.port, path: server.path, scale: context.size(1, 0.05) },
+    ...{ attack, port: server.port, path: server.path, scale: context.size(1, 0.05) },
     cursor,
   }
   const starting = attacker.call('start', request)
@@ -80,6 +101,7 @@ async function measure(
       ...{ 'longest turn, CPU ms': seen.longestTurnMs, 'CPU %': seen.cpuPercent },
       ...{ 'RSS above idle MiB': (seen.peakRssBytes - idle.peakRssBytes) / MIB },
       ...(phase === 'attacked' ? { 'attacker sent KiB': sentBytes / 1024 } : {}),
+      ...(seen.redisCalls === null ? {} : { 'Redis commands': seen.redisCalls }),
     })
   }
 }
@@ -88,11 +110,18 @@ interface Observed extends Experience {
   readonly cpuPercent: number
   readonly peakRssBytes: number
   readonly longestTurnMs: number
+  /** Null where there is no Redis. */
+  readonly redisCalls: number | null
 }
 
-async function observe({ server, honest, database }: Scene, traffic: Traffic, ms: number): Promise<Observed> {
+async function observe(
+  { server, redis, honest, database }: Scene,
+  traffic: Traffic,
+  ms: number,
+): Promise<Observed> {
   const before = await server.child.usage()
   await server.child.call('longestTurn')
+  const callsBefore = (await redis?.calls()) ?? 0
   const startedMs = performance.now()
   let isOver = false
   let peakRssBytes = before.rssBytes
@@ -109,7 +138,8 @@ async function observe({ server, honest, database }: Scene, traffic: Traffic, ms
   const longestTurnMs = await server.child.call<number>('longestTurn')
   isOver = true
   await Promise.all([watching, writing])
-  return { ...experience, cpuPercent, peakRssBytes, longestTurnMs }
+  const redisCalls = redis === null ? null : (await redis.calls()) - callsBefore
+  return { ...experience, cpuPercent, peakRssBytes, longestTurnMs, redisCalls }
 }
 
 /** Some megabytes a second. */
@@ -128,14 +158,14 @@ export const hostile: Benchmark = {
   about: 'an honest client beside a hostile one: latency, health, CPU and memory',
   async run(context) {
     const book = new RunBook()
-    const attacks = ATTACKS.filter(({ name }) => (context.isSmoke ? SMOKE.has(name) : context.isWanted(name)))
+    const attacks = CASES.filter(({ name }) => (context.isSmoke ? SMOKE.has(name) : context.isWanted(name)))
     for (let round = 0; round < context.rounds; round += 1) {
       for (const attack of attacks) {
         context.note(`${attack.name}, round ${round + 1} of ${context.rounds}`)
         await measure(context, book, attack, round)
       }
     }
-    return { runs: book.runs, ratios: ATTACKS.flatMap(({ name }) => ratiosOf(book, name)) }
+    return { runs: book.runs, ratios: CASES.flatMap(({ name }) => ratiosOf(book, name)) }
   },
 }
 

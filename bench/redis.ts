@@ -12,6 +12,8 @@ export interface BenchRedis extends AsyncDisposable {
   cpuMicros(): Promise<number>
   /** Bytes it has sent so far. */
   sentBytes(): Promise<number>
+  /** Commands that read or write keys, so far. */
+  calls(): Promise<number>
   flush(): Promise<void>
   /** Resolves when somebody is there for what comes: a gateway, or a subscriber of PUBLISH. */
   hasReader(): Promise<void>
@@ -42,6 +44,11 @@ export async function openRedis(): Promise<BenchRedis | null> {
       return ((await info('cpu', 'used_cpu_user')) + (await info('cpu', 'used_cpu_sys'))) * 1e6
     },
     sentBytes: () => info('stats', 'total_net_output_bytes'),
+    async calls() {
+      const text = String(await connection.send(['INFO', 'commandstats']))
+      const counts = [...text.matchAll(/^cmdstat_(?!info)[^:]+:calls=(\d+)/gm)]
+      return counts.reduce((sum, [, count]) => sum + Number(count), 0)
+    },
     async flush() {
       await connection.send(['FLUSHALL'])
     },

@@ -1,4 +1,5 @@
 /** Ours past one machine: this process is a tap, or a gateway that counts or serves. */
+import { boundGarbage } from '../../src/cli/bound-garbage.ts'
 import { defineConfig } from '../../src/config/config.ts'
 import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { silentLogger } from '../../src/log.ts'
@@ -6,6 +7,7 @@ import { createRowcast } from '../../src/rowcast.ts'
 import { createService } from '../../src/service.ts'
 import { PUBLICATION } from '../database.ts'
 import { ORDERS_CATALOG, readAllFields } from '../orders.ts'
+import { turnCommands } from '../turns.ts'
 
 /** Where a role finds its work. */
 export interface RoleRequest {
@@ -54,6 +56,7 @@ const PRISMA = { async $connect() {}, async $disconnect() {} }
 
 /** `rowcast serve --role gateway`. */
 async function serve({ url, slot, redisUrl }: RoleRequest) {
+  boundGarbage()
   const config = defineConfig({
     ...{ catalog: ORDERS_CATALOG, createPrisma: () => PRISMA, slot, port: 0, public: true },
     ...{ role: 'gateway' as const, broker: { url: redisUrl, prefix: slot } },
@@ -66,4 +69,4 @@ async function serve({ url, slot, redisUrl }: RoleRequest) {
   return { port, path: '/graphql' }
 }
 
-export const commands = { startTap, drain, stop, serve }
+export const commands = { startTap, drain, stop, serve, ...turnCommands }

@@ -23,7 +23,7 @@ export interface Pressure {
 }
 
 /** The longest that others wait for a slice. */
-const SLICE_MS = 4
+const SLICE_MS = 2
 /** Between two looks of something that cannot go on. */
 const LATER_MS = 10
 

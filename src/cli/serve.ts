@@ -2,6 +2,7 @@
 
 import { type ConfigFlags, type Environment, resolveConfig } from '../config/resolve-config.ts'
 import { createService } from '../service.ts'
+import { boundGarbage } from './bound-garbage.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'
 import { createJsonLogger } from './loggers.ts'
 import { type StopSignals, untilAborted } from './stop-signals.ts'
@@ -21,6 +22,7 @@ export interface CommandContext {
 
 /** Runs until stopped. @throws CONFIG_…, SERVER_… */
 export async function serve(options: ServeOptions, { env, folder, stop }: CommandContext): Promise<void> {
+  boundGarbage()
   const file = await loadConfigFile(findConfigFile(folder, options.config))
   const config = resolveConfig(file, env, options)
   const logger = createJsonLogger(env['LOG_LEVEL'] ?? 'info')

@@ -29,6 +29,7 @@ import { listenOn } from './listen-on.ts'
 import { createLivePage, type ServedPage } from './live-page.ts'
 import { createErrorMask } from './mask-error.ts'
 import { createMetricsEndpoint, METRICS_PATH, type MetricsSource } from './metrics-endpoint.ts'
+import { OperationTurns } from './operation-turns.ts'
 import { createOriginGuard } from './origin-guard.ts'
 import {
   createRefusals,
@@ -103,6 +104,7 @@ export function createServer(options: ServerOptions): RowcastServer {
   const originGuard = createOriginGuard(allowedOrigins)
   const refusals = createRefusals(logger, limits.closeTimeoutMs)
   const socketBudget = new SocketBudget(limits.socketsBufferedBytesMax)
+  const turns = new OperationTurns(guard)
   const { allowedHosts, context } = options
   const hostGuard = createHostGuard({ allowedHosts, host, hasContext: context !== undefined })
   const endpoints = createGraphqlEndpoints({
@@ -117,7 +119,7 @@ export function createServer(options: ServerOptions): RowcastServer {
       accounts,
       originGuard,
       refusals,
-      socketBudget,
+      ...{ socketBudget, turns },
     },
     ...{ trustedProxyCount, isIntrospectionEnabled, isStopping: () => isRefusing },
     hasForeignOrigins: allowedOrigins.length > 0,

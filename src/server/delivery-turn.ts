@@ -4,6 +4,7 @@
  * one flush allows share a slice of each turn, so that who catches up with much keeps nobody waiting who is up to date.
  */
 import type { Guard } from '../guard.ts'
+import { Line } from './line.ts'
 
 /** Something that has frames to write. */
 export interface Flushable {
@@ -11,7 +12,7 @@ export interface Flushable {
   flush(): void
   /** Writing has failed half-way: nothing that was left may reach anybody else. */
   abandon(): void
-  /** Whether its last flush left something over. */
+  /** Whether its last flush left something over, or had much to write. */
   readonly isLagging: boolean
 }
 
@@ -25,39 +26,15 @@ export interface DeliveryTurn {
 
 /** What one turn of the event loop spends on those with little to say, and on those that lag. */
 const PROMPT_MS = 8
-const LAGGING_MS = 4
-
-/** Those that wait, in order. */
-class Line {
-  #waiting: Flushable[] = []
-  #head = 0
-
-  get length(): number {
-    return this.#waiting.length - this.#head
-  }
-
-  push(flushable: Flushable): void {
-    this.#waiting.push(flushable)
-  }
-
-  shift(): Flushable | undefined {
-    const first = this.#waiting[this.#head]
-    this.#head += 1
-    if (this.#head >= this.#waiting.length) {
-      this.#waiting = []
-      this.#head = 0
-    }
-    return first
-  }
-}
+const LAGGING_MS = 2
 
 /** Creates the turns. A flushable that throws costs the others nothing. */
 export function createDeliveryTurn(
   guard: Guard,
   nowMs: () => number = () => performance.now(),
 ): DeliveryTurn {
-  const prompt = new Line()
-  const lagging = new Line()
+  const prompt = new Line<Flushable>()
+  const lagging = new Line<Flushable>()
   /** What this turn of the event loop has spent on prompt ones. */
   let spentMs = 0
   let isNextTurnDue = false
@@ -77,7 +54,7 @@ export function createDeliveryTurn(
   }
 
   /** Flushes those that are there now, as long as there is time; what is added meanwhile comes after them. @returns what it took */
-  function flushLine(line: Line, forMs: number): number {
+  function flushLine(line: Line<Flushable>, forMs: number): number {
     const startedMs = nowMs()
     let tookMs = 0
     for (let left = line.length; left > 0 && tookMs < forMs; left -= 1) {

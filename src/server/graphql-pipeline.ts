@@ -19,6 +19,7 @@ import { createHttpStreams } from './http-streams.ts'
 import type { ServerLimits } from './limits.ts'
 import type { ErrorMask } from './mask-error.ts'
 import { createSizeLimit } from './operation-size.ts'
+import type { OperationTurns } from './operation-turns.ts'
 import { createCsrfGuard, type OriginGuard } from './origin-guard.ts'
 import { createQueryLimits } from './query-limits.ts'
 import type { Refusals } from './refusal.ts'
@@ -39,6 +40,7 @@ export interface GraphqlPipelineOptions {
   readonly sessions: SessionKeeper
   readonly connections: ConnectionCounter
   readonly accounts: ClientAccounts
+  readonly turns: OperationTurns
   readonly originGuard: OriginGuard
   readonly refusals: Refusals
   readonly limits: ServerLimits
@@ -165,6 +167,7 @@ function createSessionOpener(options: GraphqlPipelineOptions): PipelinePlugin {
       const session = await options.sessions.open({ kind, headers, remoteAddress: address })
       const account = options.accounts.open(address, session.viewerKey)
       context[CONNECTION] = { kind, address, session, account }
+      await options.turns.wait()
     },
   }
 }

@@ -19,6 +19,7 @@ import type { GraphqlHandler } from './graphql-pipeline.ts'
 import { resultBytesMax } from './introspection.ts'
 import type { ServerLimits } from './limits.ts'
 import type { ErrorMask } from './mask-error.ts'
+import type { OperationTurns } from './operation-turns.ts'
 import { unknownOperation } from './request-errors.ts'
 import { ResultStream } from './result-stream.ts'
 import type { Operation, SocketOperations } from './socket-operations.ts'
@@ -29,6 +30,7 @@ import type { SocketSender } from './socket-sender.ts'
 export interface OperationPipeline {
   readonly handler: Pick<GraphqlHandler, 'getEnveloped'>
   readonly deliveries: Pick<Deliveries, 'subscribe'>
+  readonly turns: OperationTurns
   readonly errorMask: ErrorMask
   readonly limits: ServerLimits
   /** Whether the server is being stopped. */
@@ -60,6 +62,8 @@ export async function runOperation(
 ): Promise<void> {
   const fail = (error: unknown) => sendErrors(operation, [pipeline.errorMask.mask(error)], socket, pipeline)
   try {
+    await pipeline.turns.wait()
+    if (operation.isOver) return
     const prepared = await prepare(payload, socket, pipeline)
     // Completed meanwhile: it is not even begun.
     if (operation.isOver) return

@@ -39,7 +39,9 @@ export interface SocketOutboxOptions extends FrameTarget {
 const EMPTY = Buffer.alloc(0)
 const UNBOUNDED = new SocketBudget(Number.POSITIVE_INFINITY)
 /** The longest that others wait for one socket's frames to be made; one subscription's may take as long again. */
-const FLUSH_MS = 4
+const FLUSH_MS = 2
+/** Who writes so much at once waits behind those with little to say the next time: one of many such is not to go first. */
+const HEAVY_BYTES = 64 * 1024
 
 /** The outbox of one socket. */
 export class SocketOutbox extends CountedSocket implements Flushable {
@@ -109,7 +111,7 @@ export class SocketOutbox extends CountedSocket implements Flushable {
       source = following
     }
     this.#isFull = frames.byteLength > bytesMax
-    this.isLagging = this.#isFull || this.#first !== null
+    this.isLagging = this.#isFull || this.#first !== null || frames.byteLength > HEAVY_BYTES
     frames.writeTo(this.#target, this.#isFull ? this.#onWritten : null)
     this.recount()
     // Of little that waits Node.js does not say that it was taken.

@@ -16,8 +16,9 @@ const LENGTH_BYTES = 4
 const WAL_DATA_HEADER_BYTES = 25
 /** 'k' + Int64 WAL end + Int64 send time + Byte1 reply requested. */
 const KEEPALIVE_BYTES = 18
-/** Incomplete messages up to this length need no buffer of their own. */
+/** What incomplete messages are put together in. It grows with them up to a bound: a new buffer for each is what a collector is slowest to see. */
 const SCRATCH_BYTES = 16_384
+const SCRATCH_BYTES_MAX = 1_048_576
 /** PostgreSQL never builds a message beyond 1 GB; a length above that is a broken stream. */
 const FRAME_BYTES_MAX = 0x40000000
 
@@ -46,11 +47,18 @@ export interface FrameReader {
 
 /** Creates a frame reader for one connection. */
 export function createFrameReader(handler: FrameHandler): FrameReader {
-  const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+  let scratch: Buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
   /** An incomplete message: what there is of it at the beginning, and room for all that is known to be missing. */
-  let pending = scratch
+  let pending: Buffer = scratch
   let pendingBytes = 0
   let neededBytes = 0
+
+  function bufferFor(bytes: number): Buffer {
+    if (bytes > SCRATCH_BYTES_MAX) return Buffer.allocUnsafeSlow(bytes)
+    if (bytes > scratch.length)
+      scratch = Buffer.allocUnsafeSlow(Math.min(SCRATCH_BYTES_MAX, Math.max(bytes, 2 * scratch.length)))
+    return scratch
+  }
 
   /** Hands on what is complete, and keeps the rest. */
   function consume(bytes: Buffer, from: number, to: number): void {
@@ -63,7 +71,7 @@ export function createFrameReader(handler: FrameHandler): FrameReader {
     }
     if (offset === to) return
     neededBytes = to - offset < HEADER_BYTES ? HEADER_BYTES : 1 + messageLength(bytes, offset)
-    pending = neededBytes > scratch.length ? Buffer.allocUnsafeSlow(neededBytes) : scratch
+    pending = bufferFor(neededBytes)
     pendingBytes = bytes.copy(pending, 0, offset, to)
   }
 

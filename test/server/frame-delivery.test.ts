@@ -152,6 +152,26 @@ describe('frames', () => {
     expect(titlesOf(socket)).toEqual(['1', '2', '3', '1', '2', '3'])
   })
 
+  test('of a socket that had much to say come after those of sockets with little, however early it is enlisted', async () => {
+    const world = createWorld()
+    const [heavy, light] = [createFrameSocket(), createFrameSocket()]
+    await world.open(heavy, TITLES)
+    await world.open(light, TITLES.replace('postChanged', 'postChanged(new: { title: { equals: "1" } })'))
+    await settled()
+    world.bus.commit(post('x'.repeat(100_000)))
+    await settled()
+    expect([heavy.writeCount, light.writeCount]).toEqual([1, 0])
+    world.bus.commit(post('1'))
+    // The end of the turn that brought it: the heavy one has its share of the next.
+    await Promise.resolve()
+    expect([heavy.writeCount, light.writeCount]).toEqual([1, 1])
+    await settled()
+    world.bus.commit(post('1'))
+    await Promise.resolve()
+    // It had little to say the last time, and is no longer behind.
+    expect([heavy.writeCount, light.writeCount]).toEqual([3, 2])
+  })
+
   test('load relations once for a group, though it has to be waited for', async () => {
     const world = createWorld()
     const sockets = Array.from({ length: 20 }, createFrameSocket)

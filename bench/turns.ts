@@ -1,0 +1,39 @@
+/** How long turns of a contender's event loop are. */
+import { readFileSync } from 'node:fs'
+
+/** Between two looks at the CPU time. */
+const TICK_MS = 5
+let longestMicros = 0
+
+/**
+ * CPU time of the main thread in microseconds: what runs beside it, V8's own threads and others' processes, makes nobody's turn
+ * longer. Linux says it of the thread; elsewhere it is the whole process's.
+ */
+function mainThreadMicros(): number {
+  try {
+    return Number(readFileSync('/proc/self/schedstat', 'latin1').split(' ', 1)[0]) / 1_000
+  } catch {
+    const { user, system } = process.cpuUsage()
+    return user + system
+  }
+}
+
+/** Begins to note the longest turn of the event loop, in CPU time: on a busy machine the time by the clock says little. */
+function noteTurns(): void {
+  let last = mainThreadMicros()
+  setInterval(() => {
+    const now = mainThreadMicros()
+    longestMicros = Math.max(longestMicros, now - last)
+    last = now
+  }, TICK_MS)
+}
+
+/** The longest since it was asked last, in milliseconds. */
+function longestTurn(): number {
+  const ms = longestMicros / 1_000
+  longestMicros = 0
+  return ms
+}
+
+/** For a contender's module. */
+export const turnCommands = { noteTurns, longestTurn }

@@ -1,0 +1,37 @@
+/** Operations begin a few milliseconds at a time, in the order in which they came, and others have their turn in between. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { createGuard } from '../../src/guard.ts'
+import { silentLogger } from '../../src/log.ts'
+import { OperationTurns } from '../../src/server/operation-turns.ts'
+
+it('begins what there is time for, and the rest in order in later turns of the event loop', async () => {
+  let nowMs = 0
+  const turns = new OperationTurns(createGuard(silentLogger), () => nowMs)
+  const begun: number[] = []
+  /** Each takes three milliseconds, part of them after it was let in. */
+  const begin = async (id: number): Promise<void> => {
+    await turns.wait()
+    begun.push(id)
+    nowMs += 1
+    await Promise.resolve()
+    nowMs += 2
+  }
+  // As messages come: each socket's in a callback of its own, all within one turn.
+  const all = Promise.all(Array.from({ length: 10 }, (_, id) => nextTurn().then(() => begin(id))))
+  const perTurn: number[] = []
+  for (let last = 0; begun.length < 10; last = begun.length) {
+    await nextTurn()
+    perTurn.push(begun.length - last)
+  }
+  await all
+  expect(begun).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  // Two of three milliseconds each: the second begins before four are over.
+  expect(Math.max(...perTurn)).toBeLessThanOrEqual(2)
+  expect(perTurn.length).toBeGreaterThan(3)
+})
+
+it('lets one begin at once where nothing else did', () => {
+  const turns = new OperationTurns(createGuard(silentLogger))
+  expect(turns.wait()).toBeNull()
+})
