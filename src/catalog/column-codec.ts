@@ -34,6 +34,10 @@ for (const { pgType, oid, arrayOid, codec, listCodec } of TEXT_LIKE_TYPES) {
   if (arrayOid !== null) textLikeByKey.set(`_${arrayOid}`, listCodec)
 }
 
+/** Of box, the one type whose arrays have another delimiter. */
+const boxListCodec = createArrayCodec(unknownTextCodec, { isNullElementAllowed: false, delimiter: ';' })
+for (const key of ['_1020', '_box']) textLikeByKey.set(key, boxListCodec)
+
 /** Types that some scalar stands on: behind another one they are a drift. */
 const knownTypes = new Set(
   TYPE_TABLE.flatMap(({ oid, arrayOid, pgType }) => [oid, arrayOid, pgType, `_${pgType}`]),

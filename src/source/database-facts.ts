@@ -28,6 +28,8 @@ export interface TableName extends QualifiedTable {
   readonly model: string
   /** @default 'full' */
   readonly replicaIdentity?: IdentityWish | undefined
+  /** Columns of its String fields, which show the text of whatever type the column has. @default none */
+  readonly textColumns?: readonly string[] | undefined
   /** Whether set-up goes on without it where PostgreSQL writes no changes of it. @default false */
   readonly isOptional?: boolean | undefined
 }

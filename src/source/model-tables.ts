@@ -7,6 +7,7 @@ import type { ModelTable, RelationRegistry } from '../catalog/relation-registry.
 import { RowcastError } from '../errors.ts'
 import { quoteLiteral, quoteQualified } from '../wire/quote.ts'
 import { GAP_WORDS } from './gap-notices.ts'
+import { opaqueColumnsSql } from './opaque-columns-sql.ts'
 import { isColumnSentSql, publishedRelationsSql } from './published-relations-sql.ts'
 import type { PublishedTable } from './published-tables.ts'
 import { publishedTableSql } from './published-tables-sql.ts'
@@ -35,6 +36,8 @@ export interface FoundTable extends Omit<ModelTableState, 'standing'> {
    * needed, as barriers say it.
    */
   readonly isOlderThanSlot: boolean
+  /** Columns of types whose binary form is not known. @default none */
+  readonly opaqueColumns?: readonly string[] | undefined
 }
 
 /** Whether a barrier can be written for the process that starts next: the form of the function that takes text counts. */
@@ -79,7 +82,8 @@ function modelTablesSql(goal: SetupGoal, serverVersion: number): string {
                                    WHERE slot_name = ${quoteLiteral(goal.slot)}), false) AS "isOlderThanSlot",
          ARRAY(SELECT a.attname::text FROM pg_attribute a
                 WHERE a.attrelid = f.oid AND a.attnum > 0 AND NOT a.attisdropped
-                  AND NOT ${isColumnSentSql(serverVersion)}) AS "unpublishedColumns"
+                  AND NOT ${isColumnSentSql(serverVersion)}) AS "unpublishedColumns",
+         ${opaqueColumnsSql('f.oid')} AS "opaqueColumns"
     FROM found f LEFT JOIN pg_class relation ON relation.oid = f.oid LEFT JOIN published t ON t.relid = f.oid
       LEFT JOIN LATERAL (${publishedTableSql(goal.publication, serverVersion)}) evidence ON true`
 }

@@ -16,6 +16,7 @@ import type { ServerMessage } from '../wire/server-message.ts'
 import { BudgetGrace } from './budget-grace.ts'
 import { createConfirm } from './confirm-news.ts'
 import { DriftWatch } from './drift-watch.ts'
+import { FormKeeper } from './form-keeper.ts'
 import type { SlotReading } from './heartbeat.ts'
 import { IdentityKeeper } from './identity-keeper.ts'
 import { createOwnFaults } from './own-faults.ts'
@@ -28,9 +29,8 @@ import { judgeDrift, judgeFacts, overBudget } from './slot-verdict.ts'
 import { createSlotWatch } from './slot-watch.ts'
 import type { ReplicationSourceOptions } from './source-options.ts'
 import type { SlotHealth } from './source-status.ts'
-import { sqlstateOf } from './sqlstate.ts'
 import { StallWatch } from './stall-watch.ts'
-import { nextForm, pluginOptions, RAW_TEXT_SQL, type StreamForm } from './stream-form.ts'
+import { pluginOptions, RAW_TEXT_SQL } from './stream-form.ts'
 import { createStreamPosition, type StreamPosition } from './stream-position.ts'
 import type { RelayFeed } from './stream-relay.ts'
 import { StreamTrace } from './stream-trace.ts'
@@ -96,7 +96,7 @@ export function createStreamSession(
   const stall = new StallWatch({ goal, logger, stalledAfterMs: options.stalledAfterMs })
   const watchHealth = new WatchHealth()
   const grace = new BudgetGrace()
-  let form: StreamForm = { isBinary: options.isBinary, isRaw: false }
+  const forms = new FormKeeper(options)
   let trace = new StreamTrace()
   let receivedBytes = 0
   const faults = createOwnFaults(logger, () => position.tear())
@@ -173,7 +173,7 @@ export function createStreamSession(
     slotHealth = slotNews.note(facts)
     identities.look(facts.identityFaults)
     const drift = baseline === null ? null : judgeDrift(baseline, facts, goal)
-    const verdict = judgeFacts(facts, goal) ?? drift
+    const verdict = judgeFacts(facts, goal) ?? drift ?? forms.judge(facts.modelTables)
     // Without a publication no model is worse off than another.
     if (verdict === null) guard.look(facts.modelTables, facts.serverLsn)
     if (verdict !== null) connection.abort(verdict)
@@ -258,6 +258,7 @@ export function createStreamSession(
     async stream(current, prepared, onStarted) {
       connection = current
       trace = trace.next(prepared.identity)
+      const form = forms.begin(prepared.facts.modelTables)
       if (form.isRaw) await current.query(RAW_TEXT_SQL)
       await current.startStream(
         {
@@ -279,14 +280,7 @@ export function createStreamSession(
       )
     },
     nameFault: faults.name,
-    adapt(error) {
-      const next = nextForm(form, error)
-      if (next === null) return false
-      form = next
-      const words = 'PostgreSQL cannot send a value in the form asked for; the stream goes on in another one.'
-      logger.warn(words, { sqlstate: sqlstateOf(error), table: trace.table, ...form })
-      return true
-    },
+    adapt: (error) => forms.adapt(error, trace.table),
     explain: (error) => trace.explain(error) ?? error,
     end() {
       watch.stop()

@@ -265,8 +265,11 @@ ${formatTable(HEAD, tolerated.map(describeRow))}
 
 ${formatTable(['PostgreSQL', 'for instance', 'Prisma Client'], TEXT_LIKE_TYPES.map(describeTextLike))}
 
-Any other type (composite types, other ranges, \`cube\`) is read in its text form; where it comes in its binary form, as in a stream by default
-(\`binary: true\`), it is text when the bytes are (enums, and most extensions' types of text), else an \`UnrepresentableValue\` (\`unreadable\`).
+Any other type (composite types, other ranges, multiranges, \`cube\`, \`tsvector\`, \`pg_lsn\`, …) is shown as its output function prints it, too, alone, in lists, in
+keys and as the base of domains. Where the binary form of a column that a String field shows is not known, the stream asks for text: pgoutput has one form for all
+tables, so that all values come as text then, which costs some speed and changes no value (the log says which column it is). A column that gets such a type
+while changes flow is \`unreadable\` until the next look at the catalog (\`watchIntervalMs\`). In arrays of a domain over \`box\`
+elements are split at commas: only \`box[]\` itself has the delimiter \`;\`.
 
 ## Special values
 

@@ -22,6 +22,8 @@ const DIMENSION_BYTES = 8
 export interface ListOptions {
   /** Prisma Client returns a NULL in a list of Json as null, and refuses it in any other list. */
   readonly isNullElementAllowed: boolean
+  /** Between elements of the text form. @default ',' */
+  readonly delimiter?: ',' | ';' | undefined
 }
 
 /** Lengths of the dimensions; null where the bytes are no array at all. */
@@ -87,12 +89,13 @@ function uncover(element: unknown): unknown {
 
 /** Creates the codec of a list from that of its elements. */
 export function createArrayCodec(element: ValueCodec, options: ListOptions): ValueCodec {
-  const { isNullElementAllowed } = options
+  const { isNullElementAllowed, delimiter } = options
 
   function parse(text: string): unknown {
     // An element that begins with a brace is quoted: two braces in a row open two dimensions.
     const isNested = text.startsWith('{', text.indexOf('{') + 1)
-    const elements = parseArrayText(text, isNested ? (part) => uncover(element.parse(part)) : element.parse)
+    const parseElement = isNested ? (part: string) => uncover(element.parse(part)) : element.parse
+    const elements = parseArrayText(text, parseElement, delimiter)
     if (elements === null) return new UnrepresentableValue('unreadable', text)
     if (isNested) return new UnrepresentableValue('multi-dimensional', elements)
     return checkList(elements, isNullElementAllowed)

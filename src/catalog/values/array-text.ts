@@ -7,7 +7,6 @@ const BACKSLASH = 0x5c
 const QUOTE = 0x22
 const OPEN = 0x7b
 const CLOSE = 0x7d
-const COMMA = 0x2c
 
 /** Position of the quote that closes the element beginning at `start`. */
 function findQuotedEnd(text: string, start: number): number {
@@ -16,18 +15,23 @@ function findQuotedEnd(text: string, start: number): number {
   return at
 }
 
-/** Position of the comma or brace that ends the unquoted element beginning at `start`. */
-function findPlainEnd(text: string, start: number): number {
+/** Position of the delimiter or brace that ends the unquoted element beginning at `start`. */
+function findPlainEnd(text: string, start: number, delimiter: number): number {
   let at = start
-  while (at < text.length && text.charCodeAt(at) !== COMMA && text.charCodeAt(at) !== CLOSE) at++
+  while (at < text.length && text.charCodeAt(at) !== delimiter && text.charCodeAt(at) !== CLOSE) at++
   return at
 }
 
 /**
  * Parses what array_out printed into nested lists of what `parseElement` makes of each element, null for NULL.
- * Null where the text is no array at all.
+ * Null where the text is no array at all. The delimiter is a comma for all types but box (pg_type.typdelim).
  */
-export function parseArrayText(text: string, parseElement: (text: string) => unknown): unknown[] | null {
+export function parseArrayText(
+  text: string,
+  parseElement: (text: string) => unknown,
+  delimiter: ',' | ';' = ',',
+): unknown[] | null {
+  const delimiterCode = delimiter.charCodeAt(0)
   const root: unknown[] = []
   const open: unknown[][] = []
   let current = root
@@ -44,7 +48,7 @@ export function parseArrayText(text: string, parseElement: (text: string) => unk
     } else if (code === CLOSE) {
       current = open.pop() ?? root
       at++
-    } else if (code === COMMA) {
+    } else if (code === delimiterCode) {
       at++
     } else if (code === QUOTE) {
       const end = findQuotedEnd(text, at + 1)
@@ -52,7 +56,7 @@ export function parseArrayText(text: string, parseElement: (text: string) => unk
       current.push(parseElement(quoted.includes('\\') ? quoted.replace(/\\(.)/gs, '$1') : quoted))
       at = end + 1
     } else {
-      const end = findPlainEnd(text, at)
+      const end = findPlainEnd(text, at, delimiterCode)
       const plain = text.slice(at, end)
       current.push(plain === 'NULL' ? null : parseElement(plain))
       at = end
