@@ -150,6 +150,8 @@ export function describeTarget(connection: ConnectionName): string {
 
 /** Lets the driver itself read the configuration, environment (PGHOST …) and defaults included; opens nothing. */
 function resolveTarget(config: pg.ClientConfig, schema: string | null): ConnectionTarget {
+  if (config.connectionString !== undefined && namesSeveralHosts(config.connectionString))
+    throw severalHosts()
   let client: pg.Client
   try {
     // The password of a pool's options is not enumerable; a custom stream would be opened by the constructor.
@@ -160,6 +162,7 @@ function resolveTarget(config: pg.ClientConfig, schema: string | null): Connecti
     throw badUrl(`The driver cannot read it (${error instanceof Error ? error.message : 'no reason given'}).`)
   }
   const { host, port, user, database } = client
+  if (isSeveralHosts(host)) throw severalHosts()
   if (!user) throw badUrl('It names no user.')
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     throw badUrl('Its port is not a number from 1 to 65535.')
@@ -218,6 +221,26 @@ function findFault(address: string): Fault | null {
   if (rest.includes('#')) return { happened: 'It contains a bare #.', mend: ENCODE_MEND }
   if (rest.includes('@')) return { happened: 'There is an @ after the first / or ?.', mend: ENCODE_MEND }
   return null
+}
+
+/** libpq and Prisma's former engine take them; the driver, and Prisma's adapter with it, does not. */
+function severalHosts(): RowcastError {
+  return badUrl(
+    'It names several hosts, and the driver connects to one.',
+    'Name the primary, or a name that always leads to it: a virtual address, a DNS name or a proxy that follows a failover.',
+  )
+}
+
+/** `a:5432,b:5432`, or `?host=` more than once. */
+function namesSeveralHosts(address: string): boolean {
+  const authority = /^[a-z]+:\/\/([^/?#]*)/i.exec(address)?.[1] ?? ''
+  const hosts = new URLSearchParams(address.split('?')[1] ?? '').getAll('host')
+  return isSeveralHosts(authority.slice(authority.lastIndexOf('@') + 1)) || hosts.length > 1
+}
+
+/** PGHOST, `?host=` and the configuration of an adapter may name them, too. */
+function isSeveralHosts(host: string): boolean {
+  return host.includes(',') && !host.startsWith('/')
 }
 
 function badUrl(fault: string, mend?: string): RowcastError {
