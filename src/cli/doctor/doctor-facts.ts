@@ -32,6 +32,9 @@ export interface ColumnFacts {
   readonly name: string
   /** format_type without modifiers, of a domain that of its base: `character varying`, `timestamp without time zone`. */
   readonly type: string
+  /** As the stream would describe it: the OID of the column's type, and what that is based on. */
+  readonly typeOid: number
+  readonly base: { readonly schema: string; readonly name: string }
   readonly isRequired: boolean
 }
 
@@ -139,13 +142,17 @@ const TABLES_SQL = `${MEMBERS_SQL}
             FROM pg_stat_database d WHERE d.datname = current_database()) AS "statisticsDays",
          (SELECT sum(avg_width)::int FROM pg_stats p
            WHERE p.schemaname = w.nspname AND p.tablename = w.relname) AS "rowBytes",
-         (SELECT coalesce(jsonb_agg(jsonb_build_object('name', a.attname, 'type', (
+         (SELECT coalesce(jsonb_agg(jsonb_build_object('name', a.attname, 'type', base.type, 'typeOid', a.atttypid::bigint,
+                   'base', jsonb_build_object('schema', base.schema, 'name', base.name),
+                   'isRequired', a.attnotnull) ORDER BY a.attnum), '[]')
+            FROM pg_attribute a, LATERAL (
                    WITH RECURSIVE base AS (
                      SELECT a.atttypid AS oid UNION ALL
                      SELECT t.typbasetype FROM base JOIN pg_type t ON t.oid = base.oid WHERE t.typtype = 'd'
-                   ) SELECT format_type(base.oid, NULL) FROM base JOIN pg_type t ON t.oid = base.oid AND t.typtype <> 'd'),
-                   'isRequired', a.attnotnull) ORDER BY a.attnum), '[]')
-            FROM pg_attribute a WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS "columns"
+                   ) SELECT format_type(base.oid, NULL) AS type, t.typname AS name, n.nspname AS schema
+                       FROM base JOIN pg_type t ON t.oid = base.oid AND t.typtype <> 'd'
+                       JOIN pg_namespace n ON n.oid = t.typnamespace) base
+           WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS "columns"
     FROM wanted w JOIN members m ON m.root = w.oid
          LEFT JOIN pg_stat_user_tables s ON s.relid = m.oid
    GROUP BY w.oid, w.nspname, w.relname ORDER BY 1, 2`

@@ -58,6 +58,7 @@ async function examine({ target, goal, models, config, queryRole }: Project): Pr
       const more = await readDoctorFacts(sql, goal.tables)
       const isPooled = refusal !== null && (await sql.isPooled())
       const findings = findAll({
+        enums: config.catalog.enums,
         ...{ facts, source, doctor: more, refusal, isPooled, goal, models, address, queryRole, answered },
         leftOut: config.leftOut,
       })

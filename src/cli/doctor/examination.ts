@@ -1,5 +1,5 @@
 /** Beside the spine, cli. What `doctor` looks at, and what a finding is. */
-import type { ModelSpec } from '../../catalog/model-catalog.ts'
+import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import type { ErrorCode, RowcastError } from '../../errors.ts'
 import type { DatabaseFacts } from '../../source/database-facts.ts'
 import type { SetupGoal } from '../../source/setup-goal.ts'
@@ -43,6 +43,7 @@ export interface Examination {
   readonly answered: ReadonlySet<string>
   /** The live models. */
   readonly models: readonly ModelSpec[]
+  readonly enums: ModelCatalog['enums']
   /** Models without a field that may be seen. */
   readonly leftOut: readonly string[]
   readonly address: Address

@@ -41,6 +41,20 @@ it('finds what SQL cannot: a pooler that refuses replication connections', async
   expect((await examine(database)).code).toBe(0)
 })
 
+it('reads columns as the stream does: domains, arrays of them, widened numbers, texts behind enums', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await database.query(`
+    CREATE DOMAIN word AS text; CREATE DOMAIN flag AS boolean;
+    ALTER TABLE users ALTER tags DROP DEFAULT, ALTER tags TYPE word[] USING tags::word[],
+      ALTER reputation TYPE numeric, ALTER storage_bytes TYPE int USING 0, ALTER balance TYPE float8,
+      ALTER role DROP DEFAULT, ALTER role TYPE text`)
+  expect(codesOf(await examine(database, database.url, 'models: { User: {} }'))).not.toContain(
+    'CATALOG_DRIFT',
+  )
+  await database.query('ALTER TABLE users ALTER role TYPE int USING 0')
+  expect(codesOf(await examine(database, database.url, 'models: { User: {} }'))).toContain('CATALOG_DRIFT')
+})
+
 it('sees through domains, as the stream does', async () => {
   await using database = await openDatabase({ migrate: true })
   await database.query(

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { FieldSpec, ModelSpec } from '../../../src/catalog/model-catalog.ts'
-import type { TableLoad } from '../../../src/cli/doctor/doctor-facts.ts'
+import type { ColumnFacts, TableLoad } from '../../../src/cli/doctor/doctor-facts.ts'
 import type { Examination, Severity } from '../../../src/cli/doctor/examination.ts'
 import { FINDING_CODES } from '../../../src/cli/doctor/finding-codes.ts'
 import { findAll } from '../../../src/cli/doctor/findings.ts'
@@ -25,14 +25,26 @@ const model = {
   fields: [field('id', 'Int'), field('email', 'String'), field('tags', 'String', { isList: true })],
 } as unknown as ModelSpec
 
+/** What the catalog says of PostgreSQL's own types; others have an OID of their database. */
+const OWN_TYPES: Readonly<Record<string, readonly [oid: number, name: string]>> = {
+  integer: [23, 'int4'],
+  text: [25, 'text'],
+  'text[]': [1009, '_text'],
+}
+
+function column(name: string, type: string, isRequired = true): ColumnFacts {
+  const own = OWN_TYPES[type]
+  if (own !== undefined) {
+    return { name, type, typeOid: own[0], base: { schema: 'pg_catalog', name: own[1] }, isRequired }
+  }
+  const [schema = '', typeName = type] = type.includes('.') ? type.split('.') : ['public', type]
+  return { name, type, typeOid: 20_000, base: { schema, name: typeName }, isRequired }
+}
+
 const load: TableLoad = {
   ...{ ...users, hasPrimaryKey: true, uniqueIndex: null, maySelect: true, updates: 0, deletes: 0 },
   ...{ statisticsDays: 10, rowBytes: 100, toastBytes: 0, heapBytes: 8192 },
-  columns: [
-    { name: 'id', type: 'integer', isRequired: true },
-    { name: 'email', type: 'extensions.citext', isRequired: true },
-    { name: 'tags', type: 'text[]', isRequired: false },
-  ],
+  columns: [column('id', 'integer'), column('email', 'extensions.citext'), column('tags', 'text[]', false)],
 }
 
 const table = {
@@ -101,6 +113,7 @@ const well: Examination = {
   address: { host: 'db.example.com', port: 5432 },
   queryRole: 'app',
   answered: new Set<string>(),
+  enums: {},
 }
 
 const withFacts = (facts: Partial<Examination['facts']>): Examination => ({
@@ -115,7 +128,6 @@ const withLoad = (more: Partial<TableLoad>): Examination => ({
   ...well,
   doctor: { ...well.doctor, tables: [{ ...load, ...more }] },
 })
-const column = (name: string, type: string, isRequired = true) => ({ name, type, isRequired })
 const kept = (replicaIdentity: string): Examination => ({
   ...withFacts({ tables: [{ ...table, replicaIdentity }] }),
   goal: { ...well.goal, tables: [{ model: 'User', ...users, replicaIdentity: 'keep' }] },
