@@ -14,6 +14,11 @@ const RENEW_BYTES = 256 * 1024
 const RENEW_BYTES_FAILOVER = 4 * 1024
 /** The same at which a look is due before its turn: two segments, as PostgreSQL frees whole ones. */
 const EARLY_BYTES = 32 * 1024 * 1024
+/**
+ * Nor before so many times what the last barrier took: other slots' barriers are WAL, too, of other databases as well, and
+ * each would have the next one written, for ever, on a server where nobody else writes.
+ */
+const RENEW_BARRIERS = 8
 /** What is held for the sake of a barrier before it is given up. */
 const HELD_BYTES_MAX = 256 * 1024 * 1024
 
@@ -29,6 +34,7 @@ export interface CeilingOptions {
 export class ConfirmCeiling {
   readonly #renewBytes: bigint
   readonly #earlyBytes: bigint
+  readonly #barrierBytesMax: number
   readonly #heldBytesMax: bigint
   /** Everything that can have changed what is published since then is found by whoever starts there. */
   #good: Lsn = LSN_ZERO
@@ -36,6 +42,8 @@ export class ConfirmCeiling {
   #safe: Lsn = LSN_ZERO
   #confirmed: Lsn = LSN_ZERO
   #isGivenUp = false
+  /** What the last barrier asks for, by its size. */
+  #barrierBytes = 0n
   /** How far the stream was when a look was last called for before its turn. */
   #urgedAt: Lsn = LSN_ZERO
 
@@ -44,6 +52,7 @@ export class ConfirmCeiling {
     this.#heldBytesMax = BigInt(Math.floor(Math.min(HELD_BYTES_MAX, bytesMax)))
     this.#renewBytes = BigInt(Math.floor(Math.min(renewBytes, bytesMax / 4)))
     this.#earlyBytes = BigInt(Math.floor(Math.min(EARLY_BYTES, bytesMax / 2)))
+    this.#barrierBytesMax = Math.floor(Math.min(EARLY_BYTES, bytesMax / 4))
   }
 
   /** What was confirmed last. */
@@ -58,7 +67,8 @@ export class ConfirmCeiling {
 
   /** Whether the next look is to write a barrier. What a barrier takes itself lies before its commit record, and does not count. */
   get isDue(): boolean {
-    return !this.#isKnown || this.#safe - this.#good >= this.#renewBytes
+    const passed = this.#safe - this.#good
+    return !this.#isKnown || (passed >= this.#renewBytes && passed >= this.#barrierBytes)
   }
 
   /** Whether that look is not to wait for its turn; once for so much WAL, whatever comes of the look. */
@@ -78,9 +88,13 @@ export class ConfirmCeiling {
     this.#isGivenUp = false
   }
 
-  /** A barrier with all that is known was read, whose commit record begins at `lsn`; or the catalog was as known when the server stood there. */
-  raise(lsn: Lsn): void {
+  /**
+   * A barrier of so many bytes with all that is known was read, whose commit record begins at `lsn`; or the catalog was as
+   * known when the server stood there.
+   */
+  raise(lsn: Lsn, barrierBytes = 0): void {
     this.#isKnown = true
+    this.#barrierBytes = BigInt(Math.min(barrierBytes * RENEW_BARRIERS, this.#barrierBytesMax))
     if (lsn <= this.#good) return
     this.#good = lsn
     this.#isGivenUp = false

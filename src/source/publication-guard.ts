@@ -201,7 +201,7 @@ export class PublicationGuard {
     if (barrier === null || message.transaction === null) return true
     const { commitLsn } = message.transaction
     this.#isRenewalSent = false
-    if (this.#ledger.isCoveredBy(barrier)) this.#ceiling.raise(commitLsn)
+    if (this.#ledger.isCoveredBy(barrier)) this.#ceiling.raise(commitLsn, message.content.length)
     this.#pass(barrier, { commitLsn, index: INDEX_AFTER_ALL })
     return true
   }

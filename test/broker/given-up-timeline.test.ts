@@ -30,6 +30,17 @@ import { openTcpProxy } from '../support/tcp-proxy.ts'
 const SLOT = 'promoted'
 /** What the promoted server has of the timeline before. */
 const SHARED = toLsn(300n)
+const TABLES = [
+  {
+    ...{ model: 'Tag', schema: 'public', table: 'Tag', doesExist: true, isPublished: true },
+    ...{
+      unpublishedColumns: [],
+      rowSecurityExempt: null,
+      published: null,
+      standing: 'verified' as const,
+    },
+  },
+]
 const FLOORS = { systemId: EPOCH.systemId, isFirst: false, floorLsn: SHARED, gap: null }
 
 /** A gateway without a process around it. */
@@ -74,17 +85,6 @@ describe.skipIf(NO_REDIS !== null)('a standby that has not come as far as the ma
     await using link = await openTcpProxy(redis.port)
     const connection = await openRedisConnection({ url: redis.url, name: 'tap' })
     const store = await createEpoch(connection, SLOT)
-    const TABLES = [
-      {
-        ...{ model: 'Tag', schema: 'public', table: 'Tag', doesExist: true, isPublished: true },
-        ...{
-          unpublishedColumns: [],
-          rowSecurityExempt: null,
-          published: null,
-          standing: 'verified' as const,
-        },
-      },
-    ]
     await writeBatch(connection, store, TABLES, insertTag(toLsn(200n), 'before'))
     await using ahead = await openGateway(redis.url, redis.url)
     await using lagging = await openGateway(`redis://127.0.0.1:${link.port}`, redis.url)
@@ -120,6 +120,44 @@ describe.skipIf(NO_REDIS !== null)('a standby that has not come as far as the ma
       )
       expect(names).toEqual(['new', 'newer'])
     }
+    connection.destroy()
+  })
+
+  it('and another one after it cost nobody anything who has read all there is, at a gateway that hears of both at once', async () => {
+    await using redis = await openRedis()
+    await using link = await openTcpProxy(redis.port)
+    const connection = await openRedisConnection({ url: redis.url, name: 'tap' })
+    const store = await createEpoch(connection, SLOT)
+    await writeBatch(connection, store, TABLES, insertTag(toLsn(200n), 'before'))
+    await using lagging = await openGateway(`redis://127.0.0.1:${link.port}`, redis.url)
+    const tags = lagging.bus.subscribe({ model: 'Tag' })
+    link.stall()
+    // Timeline 3 is passed over.
+    for (const [timeline, name] of [
+      [2, 'second'],
+      [4, 'fourth'],
+    ] as const) {
+      const sharedLsn = toLsn(BigInt(timeline * 200))
+      const continuity = { kind: 'continuous', floorLsn: sharedLsn, sharedLsn } as const
+      const start = {
+        ...FLOORS,
+        floorLsn: sharedLsn,
+        timeline,
+        serverLsn: toLsn(sharedLsn + 20n),
+        continuity,
+      }
+      const promoted = planEpoch(start, await store.readState(connection), null, randomUUID())
+      const begun = { lsn: sharedLsn, last: promoted.floor, writer: 'tap', tables: null }
+      await fenceOf(connection, store).take(store.beginning(promoted, begun, 1))
+      await writeBatch(connection, store, TABLES, insertTag(toLsn(sharedLsn + 100n), name), promoted)
+    }
+    link.resume()
+    const seen = [(await tags.next()).value, (await tags.next()).value]
+    expect(seen.map((delivery) => (delivery?.change.new as { name: string } | null)?.name)).toEqual([
+      'second',
+      'fourth',
+    ])
+    expect(seen.map((delivery) => delivery?.change.transaction.epoch.timeline)).toEqual([2, 4])
     connection.destroy()
   })
 })

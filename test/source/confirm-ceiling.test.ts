@@ -28,6 +28,28 @@ describe('the ceiling', () => {
     expect(ceiling.isDue).toBe(true)
   })
 
+  it.each([2, 5])('no slot of %i has barriers renewed by those of the others', (count) => {
+    // Of a hundred models each, on a server where nobody writes: each look sees what the others wrote since the last one.
+    const barrierBytes = 12_000
+    let end = 1_000
+    const slots = Array.from({ length: count }, () => {
+      const ceiling = new ConfirmCeiling({ isFailover: true })
+      ceiling.begin(toLsn(0n))
+      return ceiling
+    })
+    let written = 0
+    for (let round = 0; round < 50; round += 1) {
+      for (const ceiling of slots) {
+        ceiling.apply(toLsn(0n), toLsn(BigInt(end)))
+        if (!ceiling.isDue) continue
+        end += barrierBytes + 200
+        written += 1
+        ceiling.raise(toLsn(BigInt(end - 50)), barrierBytes)
+      }
+    }
+    expect(written).toBe(count)
+  })
+
   it('lets go what retention does not, and nothing more', () => {
     const ceiling = begun()
     ceiling.raise(at(2))
