@@ -6,26 +6,37 @@
 /** Words that name a secret wherever they stand; in other languages, too. */
 const SECRET_WORDS = wordSet(`
   password passwords passwd pwd passphrase passcode secret secrets token tokens credential credentials salt otp totp hotp
-  cvv cvc ssn jwt bearer mnemonic ciphertext encrypted csrf xsrf dsn keystore
+  cvv cvc ssn jwt jwk jwks bearer mnemonic ciphertext encrypted csrf xsrf dsn keystore creds dek kek psk pepper
   passwort kennwort senha contrasena wachtwoord haslo parola losenord`)
 
 /** The same as the end of a word that was written in one: `accesstoken`, `clientsecret`. */
-const SECRET_ENDINGS = /(?:password|passwd|passphrase|secret|token|apikey|privatekey|secretkey|accesskey)s?$/
+const SECRET_ENDINGS =
+  /(?:password|passwd|passphrase|secret|token|apikey|privatekey|privkey|secretkey|accesskey)s?$/
 /** And as its beginning: `passwordhash`. */
 const SECRET_BEGINNINGS = /^(?:password|passwd|apikey|privatekey|secretkey)(?:hash|digest|enc)/
 
 /** Words that do, one after the other. */
 const SECRET_PAIRS = pairSet(`
-  api|private|access|signing|encryption|license|licence|service|account|stream|master|shared|ssh key
+  api|private|priv|access|signing|encryption|license|licence|service|account|stream|master|shared|preshared|ssh|session|hmac|webhook key
+  activation|reset|confirmation|invite key, session string|hash, key material
+  reset|invite|invitation|magic|login|activation|confirmation link, wallet|server|master|otp|totp seed
   backup|recovery|verification|confirmation|auth|authorization|reset|login|access|sms|invite|invitation|join|security code|codes
   scratch|time|pass|mfa|activation|device|pin code|codes
-  smtp|imap|ftp|mail|email|db|database|redis|mqtt|proxy|user|admin|root|login pass
-  enc|cert|certificate key, cert|certificate private, salted hash, code verifier, auth challenge, security answer, recovery|seed phrase, card number, magic link
-  auth config|data, pass|pw|invite hash`)
+  enc|cert|certificate key, cert|certificate private, salted hash, code verifier, auth challenge, security answer, srp verifier, recovery|seed|mnemonic phrase|words, door|gate|lock code, card number, magic link
+  auth config|data, pass|pw|invite hash, remember|reset|activation digest`)
 
 /** Addresses that have a password in them, or the secret that codes are made of (`otpauth://…?secret=`). */
 const SECRET_ADDRESSES = pairSet(
-  'connection string|url|uri, database|db|redis url|uri, otp|totp|hotp|otpauth url|uri',
+  'connection string|url|uri, database|db|redis url|uri, otp|totp|hotp|otpauth url|uri, reset|invite|invitation|magic|activation url|uri',
+)
+
+/** Words that name a secret where the name is nothing else: a `sessionId` is none, a `session` may be what a browser shows. */
+const LONE_WORDS = wordSet('session sid sess seed pass pw auth')
+/** Words that do at the end of a name. */
+const LAST_WORDS = wordSet('pin pw pass cookie cookies authorization')
+/** Passes that somebody buys or shows. */
+const TICKET_PAIRS = pairSet(
+  'boarding|season|day|week|month|year|annual|event|ski|gym|bus|train|travel|visitor|guest|hall|backstage pass',
 )
 
 /** Last words that make a name one of something beside the secret: `tokenType`, `secretName`, `accessKeyId`. */
@@ -52,7 +63,7 @@ const SECRET_MODEL_PAIRS = pairSet(`
 /** Words that name the secret of such a model. */
 const OF_SECRET_MODEL = wordSet('hash hashed digest code codes value pin verifier pem')
 /** Words of what hides behind a hash. */
-const HASHED_WORDS = wordSet('key keys code codes pin pass pw')
+const HASHED_WORDS = wordSet('key keys code codes pin pass pw rt refresh session')
 
 /** A field's name, and its model's. */
 export interface FieldName {
@@ -67,14 +78,14 @@ export function isSecretName({ name, model = '' }: FieldName): boolean {
   if (pairsOf(words).some((pair) => SECRET_ADDRESSES.has(pair))) return true
   const isOpen = OPEN_ENDINGS.has(last) || words.some((word) => OPEN_WORDS.has(word))
   if (words.length > 1 && (ABOUT_WORDS.has(last) || isOpen)) return false
-  if (pairsOf(words).some((pair) => OPEN_PAIRS.has(pair))) return false
+  if (pairsOf(words).some((pair) => OPEN_PAIRS.has(pair) || TICKET_PAIRS.has(pair))) return false
   return namesSecret(words, last) || isOfSecretModel(words, wordsOf(model))
 }
 
 function namesSecret(words: readonly string[], last: string): boolean {
   if (words.some((word) => SECRET_WORDS.has(word) || isWrittenInOne(word))) return true
   if (pairsOf(words).some((pair) => SECRET_PAIRS.has(pair))) return true
-  if (last === 'pin' || last === 'cookie' || last === 'cookies') return true
+  if (LAST_WORDS.has(last) || (words.length === 1 && LONE_WORDS.has(last))) return true
   const isHash = words.includes('hash') || words.includes('hashed') || words.includes('digest')
   if (isHash && words.some((word) => HASHED_WORDS.has(word))) return true
   return words.includes('mfa') && (last === 'code' || last === 'codes')
@@ -88,11 +99,14 @@ function isOfSecretModel(words: readonly string[], model: readonly string[]): bo
   const pairs = pairsOf(model)
   const isKey = pairs.some((pair) => /^(?:api|access|private|ssh|license|service) keys?$/.test(pair))
   const isCredential = model.includes('credential') || model.includes('credentials')
-  if ((isKey || isCredential) && words.length === 1 && /^keys?$/.test(words[0] ?? '')) return true
+  const isOneOf = (names: RegExp) => words.length === 1 && names.test(words[0] ?? '')
+  if ((isKey && isOneOf(/^keys?$/)) || (isCredential && isOneOf(/^(?:keys?|data|value|payload)$/)))
+    return true
   const isSecret =
     model.some((word) => SECRET_MODELS.has(word) || isWrittenInOne(word)) ||
     pairs.some((pair) => SECRET_MODEL_PAIRS.has(pair))
-  return isSecret && words.some((word) => OF_SECRET_MODEL.has(word)) && !words.includes('content')
+  if (!isSecret || words.includes('content')) return false
+  return isOneOf(/^sign(?:ature)?$/) || words.some((word) => OF_SECRET_MODEL.has(word))
 }
 
 /** `resetToken`, `RESET_TOKEN`, `HTTPToken2`, `2faCode` → reset token, reset token, http token 2, 2fa code. */

@@ -150,19 +150,38 @@ const NAMES: Readonly<Record<string, Judged>> = {
       Usuario.senha Benutzer.passwort Gebruiker.wachtwoord Usuario.contraseña User.resetPasswordToken User.password_digest
       User.confirmation_token User.accesstoken Bot.apikey Device.hashedpassword Channel.streamKey Account.smtpPassword
       Source.sshKey Room.joinCode Phone.verificationCode Login.smsCode User.securityAnswer Job.cookies
-      Space.previewToken Site.previewSecret Setting.smtpPass Source.dbPass User.saltedHash User.otpUrl User.totpUri Chat.encKey`,
+      Space.previewToken Site.previewSecret
+      User.session Session.session Session.sid Session.sess:Json User.hashed_rt User.hashedRt User.hashedRefreshToken User.rtHash
+      PasswordReset.resetLink Team.inviteLink Login.magicLink User.magic_link Order.inviteUrl Reset.resetUrl Webhook.authorization
+      Request.authorization Header.proxyAuthorization File.dek Tenant.kek File.encryptedDek User.salt User.password_salt Login.otp
+      User.emailOtp Card.pin User.pinHash User.pin_code Wallet.recoveryPhrase Wallet.seed Wallet.walletSeed Game.serverSeed
+      Wallet.seedWords Wallet.mnemonicPhrase Wallet.privateKey Wallet.privKey Endpoint.webhookSigningKey Endpoint.hmacKey
+      Issuer.jwks:Json Issuer.jwk:Json User.rememberDigest User.activationKey User.resetKey Telegram.sessionString
+      Browser.sessionKey Integration.creds:Json Wifi.psk Vpn.presharedKey Credential.data Credentials.value:Json Credential.payload:Json
+      Subscription.auth Door.doorCode User.pw User.srpVerifier User.pepper Setting.smtpPass Source.dbPass User.saltedHash User.otpUrl User.totpUri Chat.encKey`,
     show: `Erc20.tokenSymbol Erc20.tokenAddress Nft.tokenUri Usage.tokenUsage Post.secretary Airport.iataCode Address.postalCode
       Coupon.code Country.code Employee.pinnedNote Cache.hash File.contentHash Commit.hash Page.nextPageToken Theme.designToken
       User.securityQuestion Ticket.passType Board.keyboard Order.trackingCode Product.sku Line.discountCode Setting.key
-      Password.strengthLabel Person.passportCountry Lock.keyHolderId Key.tokenPreview Flight.boardingPass Exam.pass Policy.passwordPolicy Config.oauthProvider`,
+      Password.strengthLabel Person.passportCountry Lock.keyHolderId Key.tokenPreview Flight.boardingPass Exam.pass Policy.passwordPolicy Config.oauthProvider
+      Event.sessionId Booking.sessionName Talk.sessionTitle Call.callSid Message.messageSid Account.accountSid User.lastSession
+      Team.inviteLinkEnabled Invite.inviteLinkExpiresAt Client.authorizationUrl Client.authorizationEndpoint Client.authorizationType
+      Client.jwksUri File.dekVersion File.kekId Photo.saltwater Pin.pinned Board.pinnedBy Address.pincode Avatar.avatarSeed
+      Simulation.randomSeed Race.seeded User.resetBy Idp.loginUrl Device.verificationUrl Post.permalink Post.shareLink
+      Profile.socialLinks:Json Meeting.joinUrl Feed.feedUrl Author.authorName Order.authorizedBy Item.sku Row.rtl
+      Article.hashtag Chat.chatKey Translation.key Dataset.dataKey Shop.storeKey Employee.passportCountry`,
   },
 }
 
-/** All of them. */
-export const JUDGED_NAMES: readonly JudgedName[] = Object.entries(NAMES).flatMap(([app, { hide, show }]) => [
-  ...parse(app, hide, true),
-  ...parse(app, show, false),
-])
+/** Reads them. */
+export function judgedNames(names: Readonly<Record<string, Judged>>): readonly JudgedName[] {
+  return Object.entries(names).flatMap(([app, { hide, show }]) => [
+    ...parse(app, hide, true),
+    ...parse(app, show, false),
+  ])
+}
+
+/** All that the rule was written with. */
+export const JUDGED_NAMES: readonly JudgedName[] = judgedNames(NAMES)
 
 function parse(app: string, text: string, isSecret: boolean): readonly JudgedName[] {
   return text
