@@ -647,7 +647,7 @@ export const ERRORS = {
   },
   GENERATOR_BAD_MARKER: {
     means: 'A comment has a rowcast marker that is unknown or has no effect where it stands.',
-    mend: 'Write `/// @rowcast.omit` at a field, a relation or a model, `/// @rowcast.name("…")` at these, an enum or its values.',
+    mend: 'Write `/// @rowcast.omit` at a field, a relation or a model, `/// @rowcast.name("…")` at these, an enum or its values, `/// @rowcast.plural("…")` at a model.',
     retry: 'never',
     isPublic: false,
   },

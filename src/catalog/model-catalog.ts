@@ -76,6 +76,8 @@ export interface ModelSpec {
   readonly isOmitted: boolean
   /** What it is called in GraphQL, where somebody chose that: `/// @rowcast.name("…")`, `names` of the config. */
   readonly graphqlName?: string | undefined
+  /** What the query of its rows is called, where somebody chose that: `/// @rowcast.plural("…")`, `User[]` in `names` of the config. */
+  readonly graphqlPlural?: string | undefined
   readonly documentation: string | null
 }
 

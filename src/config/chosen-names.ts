@@ -5,7 +5,7 @@ import type { Faults } from './config-faults.ts'
 import { isFields } from './config-faults.ts'
 import { nearestName } from './nearest-name.ts'
 
-/** `User`, `User.email`, `Role`, `Role.ADMIN` → the name in GraphQL. */
+/** `User`, `User[]` (the query of its rows), `User.email`, `Role`, `Role.ADMIN` → the name in GraphQL. */
 export type ChosenNames = Readonly<Record<string, string>>
 
 /** The catalog with the chosen names in it; they count before those of the Prisma schema's comments. */
@@ -37,6 +37,7 @@ export function withChosenNames(catalog: ModelCatalog, value: unknown, faults: F
 function pathsOf(catalog: ModelCatalog): ReadonlySet<string> {
   const models = Object.values<ModelSpec>(catalog.models).flatMap(({ name, fields, relations }) => [
     name,
+    pluralPath(name),
     ...[...fields, ...relations].map((part) => `${name}.${part.name}`),
   ])
   const enums = Object.values<EnumSpec>(catalog.enums).flatMap(({ name, values }) => [
@@ -46,6 +47,11 @@ function pathsOf(catalog: ModelCatalog): ReadonlySet<string> {
   return new Set([...models, ...enums])
 }
 
+/** How `names` calls the list of a model's rows. */
+function pluralPath(model: string): string {
+  return `${model}[]`
+}
+
 function renamed(catalog: ModelCatalog, names: ChosenNames): ModelCatalog {
   const chosen = <Spec extends object>(path: string, spec: Spec): Spec =>
     Object.hasOwn(names, path) ? { ...spec, graphqlName: names[path] } : spec
@@ -53,7 +59,9 @@ function renamed(catalog: ModelCatalog, names: ChosenNames): ModelCatalog {
     specs.map((spec) => chosen(`${owner}.${spec.name}`, spec))
   const models = Object.entries<ModelSpec>(catalog.models).map(([name, spec]) => {
     const [fields, relations] = [parts(name, spec.fields), parts(name, spec.relations)]
-    return [name, chosen(name, { ...spec, fields, relations })]
+    const graphqlPlural = names[pluralPath(name)] ?? spec.graphqlPlural
+    const more = graphqlPlural === undefined ? {} : { graphqlPlural }
+    return [name, chosen(name, { ...spec, ...more, fields, relations })]
   })
   const enums = Object.entries<EnumSpec>(catalog.enums).map(([name, spec]) => [
     name,

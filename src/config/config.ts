@@ -73,7 +73,7 @@ export interface ServiceConfig<
   readonly models?: 'all' | ModelsConfig<Types> | undefined
   /**
    * What models, enums, fields and values of enums are called in GraphQL, by their names in the Prisma schema:
-   * `{ Query: 'SearchQuery', 'User.größe': 'height', 'Answer.true': 'YES' }`. It counts before `/// @rowcast.name("…")`.
+   * `{ Query: 'SearchQuery', 'Query[]': 'searches', 'User.größe': 'height', 'Answer.true': 'YES' }`. It counts before `/// @rowcast.name("…")`.
    * @default their own, or the nearest that GraphQL takes and nothing else has: docs/graphql.md
    */
   readonly names?: ChosenNames | undefined

@@ -14,7 +14,12 @@ import type {
   ModelSpec,
   RelationSpec,
 } from '../catalog/model-catalog.ts'
-import { type Documentation, parseDocumentation, parsePlainDocumentation } from './parse-documentation.ts'
+import {
+  type Documentation,
+  parseDocumentation,
+  parseFieldDocumentation,
+  parsePlainDocumentation,
+} from './parse-documentation.ts'
 import { parseSchemaText } from './parse-schema-text.ts'
 
 /**
@@ -69,7 +74,7 @@ function modelSpec(model: DMMF.Model, views: ReadonlySet<string>): ModelSpec {
 
 function fieldSpec(model: DMMF.Model, field: DMMF.Field): FieldSpec | null {
   if (field.kind !== 'scalar' && field.kind !== 'enum') return null
-  const documentation = parseDocumentation(field.documentation, `${model.name}.${field.name}`)
+  const documentation = parseFieldDocumentation(field.documentation, `${model.name}.${field.name}`)
   return {
     name: field.name,
     column: field.dbName ?? field.name,
@@ -86,8 +91,12 @@ function fieldSpec(model: DMMF.Model, field: DMMF.Field): FieldSpec | null {
   }
 }
 
-function described({ text, graphqlName }: Omit<Documentation, 'isOmitted'>) {
-  return { ...(graphqlName === undefined ? {} : { graphqlName }), documentation: text }
+function described({ text, graphqlName, graphqlPlural }: Omit<Documentation, 'isOmitted'>) {
+  return {
+    ...(graphqlName === undefined ? {} : { graphqlName }),
+    ...(graphqlPlural === undefined ? {} : { graphqlPlural }),
+    documentation: text,
+  }
 }
 
 function nativeArguments(values: readonly string[] | undefined): Pick<FieldSpec, 'nativeArguments'> {
@@ -96,7 +105,7 @@ function nativeArguments(values: readonly string[] | undefined): Pick<FieldSpec,
 
 function relationSpec(model: DMMF.Model, field: DMMF.Field, views: ReadonlySet<string>): RelationSpec | null {
   if (field.kind !== 'object' || views.has(field.type)) return null
-  const documentation = parseDocumentation(field.documentation, `${model.name}.${field.name}`)
+  const documentation = parseFieldDocumentation(field.documentation, `${model.name}.${field.name}`)
   return {
     name: field.name,
     model: field.type,

@@ -13,26 +13,28 @@ export interface Documentation {
   readonly isOmitted: boolean
   /** What `@rowcast.name("…")` says; undefined where it is not among them. */
   readonly graphqlName?: string | undefined
+  /** What `@rowcast.plural("…")` says, of a model. */
+  readonly graphqlPlural?: string | undefined
 }
 
 const OMIT_MARKER = '@rowcast.omit'
-const NAME_MARKER = /@rowcast\.name\(\s*"([^"\r\n]*)"\s*\)/g
+const NAME_MARKER = /@rowcast\.(name|plural)\(\s*"([^"\r\n]*)"\s*\)/g
 /** Anything that looks like a marker of ours, so that a misspelt one cannot let a secret through. */
 const ANY_MARKER = /@rowcast\b[^\s,;)]*/gi
 
 /**
  * Parses the comment of `where` (`User.passwordHash`).
- * @throws GENERATOR_BAD_MARKER for a marker that is neither exactly `@rowcast.omit` nor `@rowcast.name("…")`.
+ * @throws GENERATOR_BAD_MARKER for a marker that is not exactly `@rowcast.omit`, `@rowcast.name("…")` or, of a model, `@rowcast.plural("…")`.
  */
 export function parseDocumentation(comment: string | null | undefined, where: string): Documentation {
   if (comment === null || comment === undefined) return { text: null, isOmitted: false }
   let isOmitted = false
-  let graphqlName: string | undefined
+  const chosen = new Map<string, string>()
   const lines: string[] = []
   for (const line of comment.split(/\r?\n/)) {
     let hadMarker = false
-    const named = line.replace(NAME_MARKER, (_, name: string) => {
-      graphqlName = checkedName(name, graphqlName, where)
+    const named = line.replace(NAME_MARKER, (_, kind: string, name: string) => {
+      chosen.set(kind, checkedName(name, chosen.get(kind), where))
       hadMarker = true
       return ''
     })
@@ -50,7 +52,12 @@ export function parseDocumentation(comment: string | null | undefined, where: st
     if (!hadMarker || words.trim() !== '') lines.push(words.trimEnd())
   }
   const text = lines.join('\n').trim()
-  return { text: text === '' ? null : text, isOmitted, ...(graphqlName === undefined ? {} : { graphqlName }) }
+  const [graphqlName, graphqlPlural] = [chosen.get('name'), chosen.get('plural')]
+  return {
+    ...{ text: text === '' ? null : text, isOmitted },
+    ...(graphqlName === undefined ? {} : { graphqlName }),
+    ...(graphqlPlural === undefined ? {} : { graphqlPlural }),
+  }
 }
 
 function checkedName(name: string, before: string | undefined, where: string): string {
@@ -58,6 +65,15 @@ function checkedName(name: string, before: string | undefined, where: string): s
     throw new RowcastError('GENERATOR_BAD_MARKER', `The comment of ${where} gives it two names.`)
   if (isEnumValueName(name)) return name
   throw new RowcastError('GRAPHQL_BAD_NAME', `The comment of ${where} calls it "${name}".`)
+}
+
+/** Parses the comment of a field or a relation. @throws GENERATOR_BAD_MARKER as above, and for `@rowcast.plural("…")` */
+export function parseFieldDocumentation(comment: string | null | undefined, where: string): Documentation {
+  const documentation = parseDocumentation(comment, where)
+  if (documentation.graphqlPlural === undefined) return documentation
+  throw new RowcastError('GENERATOR_BAD_MARKER', `@rowcast.plural has no effect on ${where}.`, {
+    mend: 'Write it above a model: it names the query of its rows.',
+  })
 }
 
 /**
@@ -68,7 +84,7 @@ export function parsePlainDocumentation(
   comment: string | null | undefined,
   where: string,
 ): Omit<Documentation, 'isOmitted'> {
-  const { isOmitted, ...documentation } = parseDocumentation(comment, where)
+  const { isOmitted, ...documentation } = parseFieldDocumentation(comment, where)
   if (isOmitted) {
     throw new RowcastError('GENERATOR_BAD_MARKER', `${OMIT_MARKER} has no effect on ${where}.`, {
       mend: 'Mark the fields that use it instead.',

@@ -147,7 +147,7 @@ function claimTypes(taken: Set<string>, models: readonly ModelSpec[], enums: rea
     ...enums.map((spec) => ({ spec, suffixes: ['Enum', 'Value'] })),
   ]
   const names = new Map<ModelSpec | EnumSpec, string>()
-  for (const { spec } of wanted) claimChosen(taken, names, spec, spec.name)
+  for (const { spec } of wanted) claimChosen(taken, names, { spec, name: spec.graphqlName, path: spec.name })
   const isPlain = ({ name }: { readonly name: string }) => asGraphqlName(name) === name
   for (const wave of [
     wanted.filter(({ spec }) => isPlain(spec)),
@@ -167,19 +167,17 @@ function claimTypes(taken: Set<string>, models: readonly ModelSpec[], enums: rea
 }
 
 /** A name that somebody chose does not give way. */
-function claimChosen<Key extends { readonly graphqlName?: string | undefined }>(
+function claimChosen<Spec>(
   taken: Set<string>,
-  names: Map<Key, string>,
-  spec: Key,
-  path: string,
+  names: Map<Spec, string>,
+  { spec, name, path }: { readonly spec: Spec; readonly name: string | undefined; readonly path: string },
 ): void {
-  const { graphqlName } = spec
-  if (graphqlName === undefined) return
-  if (taken.has(graphqlName)) {
-    throw new RowcastError('GRAPHQL_BAD_NAME', `${path} is to be called "${graphqlName}", which is taken.`)
+  if (name === undefined) return
+  if (taken.has(name)) {
+    throw new RowcastError('GRAPHQL_BAD_NAME', `${path} is to be called "${name}", which is taken.`)
   }
-  taken.add(graphqlName)
-  names.set(spec, graphqlName)
+  taken.add(name)
+  names.set(spec, name)
 }
 
 function claimFilters(
@@ -209,6 +207,9 @@ function rootNames(
   const shown = models.filter((model) => !model.isOmitted)
   const taken = new Set(RESERVED_FIELDS)
   const changedTaken = new Set(RESERVED_FIELDS)
+  const plurals = new Map<ModelSpec, string>()
+  for (const spec of shown)
+    claimChosen(taken, plurals, { spec, name: spec.graphqlPlural, path: `${spec.name}[]` })
   const baseOf = (spec: ModelSpec) => spec.graphqlName ?? asGraphqlName(spec.name)
   const ones = shown.map((spec) => {
     const base = baseOf(spec)
@@ -219,7 +220,7 @@ function rootNames(
       spec.name,
       {
         one,
-        many: claimName(taken, [pluralOf(one), `${one}List`, `${base}List`]),
+        many: plurals.get(spec) ?? claimName(taken, [pluralOf(one), `${one}List`, `${base}List`]),
         changed: claimName(changedTaken, [`${one}Changed`]),
       },
     ]),
@@ -257,8 +258,9 @@ function claimAll(
   asName: (name: string) => string,
 ): ReadonlyMap<string, string> {
   const taken = new Set<string>()
-  const names = new Map<object, string>()
-  for (const part of parts) claimChosen(taken, names, part, `${path}${part.name}`)
+  const names = new Map<(typeof parts)[number], string>()
+  for (const part of parts)
+    claimChosen(taken, names, { spec: part, name: part.graphqlName, path: `${path}${part.name}` })
   const isPlain = ({ name }: { readonly name: string }) => asName(name) === name
   for (const part of [...parts.filter(isPlain), ...parts.filter((each) => !isPlain(each))])
     if (!names.has(part)) names.set(part, claimName(taken, [asName(part.name)]))

@@ -6,6 +6,7 @@ import type { ModelSpec } from '../../src/catalog/model-catalog.ts'
 import { type ConfigFlags, type Environment, resolveConfig } from '../../src/config/resolve-config.ts'
 import { isRowcastError, type RowcastError } from '../../src/errors.ts'
 import { printServiceSchema } from '../../src/graphql/print-schema.ts'
+import { modelNames } from '../../src/graphql/schema-names.ts'
 
 const createPrisma = () => ({ async $connect() {}, async $disconnect() {} })
 const file = { catalog, createPrisma }
@@ -211,7 +212,25 @@ describe('names', () => {
     const names = { User: 'Person', 'User.fullName': 'name' }
     const { User } = resolveConfig({ ...file, names }, env).catalog.models as Record<string, ModelSpec>
     expect(User?.graphqlName).toBe('Person')
+    expect(User?.graphqlPlural).toBeUndefined()
     expect(User?.fields.find(({ name }) => name === 'fullName')?.graphqlName).toBe('name')
+  })
+
+  test('of the query of rows are chosen apart from the name', () => {
+    const namesOf = (names: object) => {
+      const { many, one, changed, type } = modelNames(resolveConfig({ ...file, names }, env).catalog, 'User')
+      return { many, one, changed, type }
+    }
+    expect(namesOf({ 'User[]': 'people' })).toEqual({
+      ...{ many: 'people', one: 'user', changed: 'userChanged', type: 'User' },
+    })
+    expect(namesOf({ User: 'Person', 'User[]': 'people' })).toEqual({
+      ...{ many: 'people', one: 'person', changed: 'personChanged', type: 'Person' },
+    })
+    expect(faultOf({ ...file, names: { 'User[]': 'changeCursor' } }).message).toMatch(
+      /GRAPHQL_BAD_NAME.*User\[\] .*"changeCursor"/,
+    )
+    expect(faultOf({ ...file, names: { 'Usr[]': 'people' } }).code).toBe('CONFIG_BAD_FIELD')
   })
 
   test('of what is not there, that GraphQL does not take, or that are taken, are faults', () => {

@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { parseDocumentation, parsePlainDocumentation } from '../../src/generator/parse-documentation.ts'
+import {
+  parseDocumentation,
+  parseFieldDocumentation,
+  parsePlainDocumentation,
+} from '../../src/generator/parse-documentation.ts'
 
 describe('parseDocumentation', () => {
   test.each([
@@ -26,8 +30,18 @@ describe('parseDocumentation', () => {
     expect(() => parseDocumentation(twice, 'A.b')).toThrow(/GENERATOR_BAD_MARKER.*two names/)
   })
 
+  test('a chosen plural, of a model alone', () => {
+    const parsed = parseDocumentation('@rowcast.name("Person") @rowcast.plural("people")\nAll.', 'model User')
+    expect(parsed).toEqual({ text: 'All.', isOmitted: false, graphqlName: 'Person', graphqlPlural: 'people' })
+    for (const parse of [parseFieldDocumentation, parsePlainDocumentation])
+      expect(() => parse('@rowcast.plural("people")', 'User.name')).toThrow(
+        /GENERATOR_BAD_MARKER.*no effect on User\.name/,
+      )
+  })
+
   test.each([
     '@rowcast.name',
+    '@rowcast.plural',
     '@rowcast.omitt',
     '@rowcast.Omit',
     '@Rowcast.omit',
