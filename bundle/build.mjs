@@ -89,12 +89,28 @@ function folderOf(id) {
 /** Names, versions and licences of the packages: what their licences ask of those who pass them on. */
 function licencesOf(folders) {
   const texts = [...folders].sort().map((folder) => {
-    const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-    const file = readdirSync(folder).find((each) => /^licen[cs]e/i.test(each))
-    const text = file === undefined ? '' : `\n\n${readFileSync(join(folder, file), 'utf8').trim()}`
-    return `${name} ${version} (${license})${text}`
+    const described = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    const { name, version, license } = described
+    const file = readdirSync(folder).find((each) => /^(licen[cs]e|copying)/i.test(each))
+    const notice = readdirSync(folder).find((each) => /^notice/i.test(each))
+    const texts = [file, notice].flatMap((each) =>
+      each === undefined ? [] : [readFileSync(join(folder, each), 'utf8').trim()],
+    )
+    if (file === undefined) texts.unshift(ownLicence(described))
+    return [`${name} ${version} (${license})`, ...texts].join('\n\n')
   })
   return `${texts.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`
+}
+
+/** Some packages name their licence and do not bring its text, which asks to be in every copy. */
+function ownLicence({ name, license, author, repository }) {
+  if (license !== 'MIT') throw new Error(`${name} brings no text of its licence, ${license}.`)
+  const person = typeof author === 'string' ? author : author?.name
+  const holder =
+    person?.replace(/\s*[<(].*$/, '') ??
+    `the authors of ${name}${repository?.url === undefined ? '' : `, ${repository.url}`}`
+  const [, terms] = readFileSync(join(ROOT, 'LICENSE'), 'utf8').split(/^Copyright .*\n/m)
+  return `MIT License\n\nCopyright (c) ${holder}\n${terms.trimEnd()}`
 }
 
 function builtFiles() {

@@ -30,11 +30,17 @@ it('TypeScript compiles', { timeout: 120_000 }, async () => {
   const folder = await mkdtemp(join(ROOT, 'test/generated/docs-'))
   try {
     const places = new Map<string, string>()
-    for (const [index, { place, text }] of listBlocks('ts').entries()) {
+    const blocks = listBlocks('ts')
+    const lib = blocks.findIndex(({ text }) => text.startsWith('// lib/rowcast.ts'))
+    for (const [index, { place, text }] of blocks.entries()) {
       const file = `block-${index}.ts`
       places.set(file, place)
-      // The user's generated files are the sample's here.
+      // The user's generated files are the sample's here. Next.js' have no extension in imports, and it replaces `process.env.…` as it is written.
       const code = text
+        .replace("'./generated/prisma/client'", "'./generated/client/client.ts'")
+        .replace("'./generated/rowcast'", "'./generated/rowcast.ts'")
+        .replace("'./lib/rowcast'", `'./block-${lib}.ts'`)
+        .replace('process.env.NEXT_RUNTIME', "process.env['NEXT_RUNTIME']")
         .replaceAll(/'\.\/(prisma\/)?generated\//g, "'../../../prisma/generated/")
         .replaceAll("'./generated/client", "'../../../prisma/generated/client")
       await writeFile(join(folder, file), `${code}\nexport {}\n`)

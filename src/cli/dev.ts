@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { Config } from '../config/config.ts'
 import { type ConfigFlags, resolveConfig } from '../config/resolve-config.ts'
 import { describeError } from '../describe-error.ts'
+import { shownByPrisma } from '../graphql/shown-models.ts'
 import type { Logger } from '../log.ts'
 import { createService, type Service } from '../service.ts'
 import { DATABASE, type DevDatabase, existingDatabase, startEmbeddedDatabase } from './dev-database.ts'
@@ -67,7 +68,9 @@ async function runService(
   { terminal, stop, folder, env }: DevContext,
 ): Promise<void> {
   const logger = createTerminalLogger(terminal, options.verbose ?? false)
-  const subscription = exampleSubscription(config.catalog, config.models)
+  // Of what Prisma Client shows, as the service does: a field that it omits is in no subscription.
+  const shown = shownByPrisma(config, config.createPrisma(config.databaseUrl))
+  const subscription = exampleSubscription(shown.catalog, shown.models)
   const manager = findPackageManager(folder, env)
   const service = createService(config, { logger, graphiqlQuery: subscription })
   try {

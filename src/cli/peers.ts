@@ -82,11 +82,23 @@ function findPackage(name: string, from: string): FoundPackage | null {
     if (existsSync(file)) return readPackage(file)
   }
   try {
-    // Without node_modules (Plug'n'Play) the package manager answers.
-    return readPackage(require.resolve(`${name}/package.json`))
+    // Without node_modules (Plug'n'Play) the package manager answers. `exports` of a package may not have its package.json.
+    const file = packageFileAbove(dirname(require.resolve(name)), name)
+    return file === null ? null : readPackage(file)
   } catch {
     return null
   }
+}
+
+function packageFileAbove(folder: string, name: string): string | null {
+  const file = join(folder, 'package.json')
+  if (existsSync(file) && nameIn(file) === name) return file
+  const parent = dirname(folder)
+  return parent === folder ? null : packageFileAbove(parent, name)
+}
+
+function nameIn(file: string): string | undefined {
+  return (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name
 }
 
 function readPackage(file: string): FoundPackage {

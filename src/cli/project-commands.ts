@@ -130,6 +130,10 @@ Exit code 3 when the change went no further. It shows names, never values, and n
     .option('--interval <ms>', 'with --serve: time between two transactions', '500')
     .option('-p, --port <number>', 'with --serve: port to listen on (default: PORT or 4000)')
     .action(async (file, models, given) => {
+      if (given.serve === true) {
+        const { checkPeers } = await import('./peers.ts')
+        checkPeers(context().folder)
+      }
       const { replay } = await import('./replay.ts')
       process.exitCode = await replay(file, models, given, context())
     })

@@ -61,19 +61,25 @@ export function createBuiltPage(name: string, headers: OutgoingHttpHeaders, fold
   }
 }
 
+/** Folder by folder: Yarn's Plug'n'Play, which reads packages from their archives, does not say of an entry which folder it is in. */
+function filesBelow(folder: string): readonly string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name)
+    return entry.isDirectory() ? filesBelow(path) : entry.isFile() ? [path] : []
+  })
+}
+
 /** Assets have the hash of their content in their name. The build stores those that are worth it as brotli alone. */
 function readAssets(folder: string, headers: OutgoingHttpHeaders): ReadonlyMap<string, StaticFile> {
-  const entries = readdirSync(folder, { withFileTypes: true, recursive: true })
   return new Map(
-    entries.flatMap((entry) => {
-      const isBrotli = entry.name.endsWith(BROTLI)
-      const file = join(entry.parentPath, entry.name)
+    filesBelow(folder).flatMap((file) => {
+      const isBrotli = file.endsWith(BROTLI)
       const path = `/${relative(folder, file).split(sep).join('/')}`.slice(
         0,
         isBrotli ? -BROTLI.length : undefined,
       )
       const type = CONTENT_TYPES[extname(path)]
-      if (!entry.isFile() || type === undefined) return []
+      if (type === undefined) return []
       const content = readFileSync(file)
       return [[path, createStaticFile({ content, isBrotli, type, isHashed: true, headers })] as const]
     }),

@@ -1,5 +1,5 @@
 /** Stage 1, wire. Where PostgreSQL is and who we are there, in the driver's own words. */
-import type { ClientConfig } from 'pg'
+import type { ConnectionOptions } from 'node:tls'
 
 /** How long whoever connects there waits. It goes with the address, so that no connection is made without. */
 export interface WaitBounds {
@@ -9,11 +9,17 @@ export interface WaitBounds {
   readonly signal?: AbortSignal | undefined
 }
 
-/** What the driver needs to connect; everything else of its configuration is ours to set. */
-export type ConnectionTarget = Pick<
-  ClientConfig,
-  'host' | 'port' | 'user' | 'password' | 'database' | 'ssl' | 'connectionString'
-> & { readonly waits?: WaitBounds | undefined }
+/** What the driver needs to connect; everything else of its configuration is ours to set. Its own types are no part of ours: they come in a package that users may lack. */
+export interface ConnectionTarget {
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+  readonly user?: string | undefined
+  readonly password?: string | (() => string | Promise<string>) | undefined
+  readonly database?: string | undefined
+  readonly ssl?: boolean | ConnectionOptions | undefined
+  readonly connectionString?: string | undefined
+  readonly waits?: WaitBounds | undefined
+}
 
 /** How long PostgreSQL may take to answer, where nobody says. */
 export const ANSWER_TIMEOUT_MS = 10_000

@@ -29,6 +29,8 @@ interface Row {
   readonly live: number
   /** What `doctor` finds beside what it finds everywhere. */
   readonly findings?: readonly string[]
+  /** How many models `plan` leaves out. @default 0 */
+  readonly skipped?: number
   /** Other files of the project. */
   readonly files?: Readonly<Record<string, string>>
   /** Where the migration is to be. @default in the folder of the schema, as Prisma has it */
@@ -48,7 +50,7 @@ const ROWS: readonly Row[] = [
     },
   },
   { name: 'two-schemas', live: 3, schemas: ['auth', 'shop'] },
-  { name: 'views', live: 1, findings: ['SOURCE_TABLE_NOT_REPLICABLE'] },
+  { name: 'views', live: 1, skipped: 4, findings: ['SOURCE_TABLE_NOT_REPLICABLE'] },
   { name: 'secrets', live: 3 },
   { name: '300 models', live: 300, tables: ['Model0', 'Model150', 'Model299'] },
 ]
@@ -180,7 +182,11 @@ it.each(ROWS)(
     }
     expect(findings.filter(({ severity }) => severity === 'error')).toEqual([])
     expect(findings.map(({ code }) => code)).toEqual(expect.arrayContaining([...(row.findings ?? [])]))
-    const { file } = JSON.parse(await rowcast('plan', '--json')) as { file: string }
+    const { file, skipped } = JSON.parse(await rowcast('plan', '--json')) as {
+      file: string
+      skipped: readonly object[]
+    }
+    expect(skipped).toHaveLength(row.skipped ?? 0)
     expect(file).toMatch(
       new RegExp(`^${row.migrations ?? 'prisma/schema/migrations'}/\\d{14}_rowcast/migration\\.sql$`),
     )

@@ -219,6 +219,8 @@ it('without the peers `serve` says in one sentence what to install, and the othe
   expect(stderr).toContain('CLI_PEER_MISSING')
   expect(stderr).toMatch(/Run `yarn add graphql@16 @pothos\/core @pothos\/plugin-prisma`/)
   expect(stderr).not.toContain('    at ')
+  const replayed = await project.fail(...rowcast(project, 20, 'replay', 'changes.rec', '--serve'))
+  expect(replayed.stderr).toContain('CLI_PEER_MISSING')
   const { stdout: help } = await project.run(...rowcast(project, 20, '--help'))
   const [, page = ''] = /Docs: (\S+)/.exec(help) ?? []
   expect(await readFile(page, 'utf8')).toContain('# The command line')

@@ -72,6 +72,54 @@ it('its pages link to what is in it, but for images', async () => {
   }
 })
 
+it('has the text of the licence of everything that is bundled, with who holds the copyright', async () => {
+  const text = await readFile(join(ROOT, 'dist/bundled/LICENSES.txt'), 'utf8')
+  const licences = text.split(`\n\n${'-'.repeat(80)}\n\n`)
+  const nameOf = (licence: string) => licence.split('\n')[0] ?? ''
+  expect(licences.length).toBeGreaterThan(20)
+  const bare = licences.filter((each) => !/copyright/i.test(each) || each.length < 500)
+  expect(bare.map(nameOf)).toEqual([])
+  for (const name of [
+    'graphql-yoga',
+    'graphql-ws',
+    'pino',
+    '@redis/client',
+    '@escape.tech/graphql-armor-max-depth',
+  ])
+    expect(licences.map(nameOf)).toContainEqual(expect.stringMatching(new RegExp(`^${name} \\d`)))
+  expect(licences.map(nameOf).filter((name) => /^(graphql|@pothos\/|@prisma\/|prisma) /.test(name))).toEqual(
+    [],
+  )
+})
+
+it.each([
+  ['index', ['@prisma/client/runtime/client']],
+  ['client/client', ['graphql-ws']],
+  [
+    'graphql/plugin/rowcast-plugin',
+    ['@pothos/core', '@pothos/plugin-prisma', '@prisma/client/runtime/client', 'graphql'],
+  ],
+])(
+  'the types of %s name peers alone: nothing that is bundled, and no package without types',
+  async (entry, peers) => {
+    const seen = new Set<string>()
+    const packages = new Set<string>()
+    async function read(file: string): Promise<void> {
+      if (seen.has(file)) return
+      seen.add(file)
+      const text = await readFile(join(ROOT, 'dist', file), 'utf8')
+      for (const [, name = ''] of text.matchAll(/\b(?:from |import\()['"]([^'"]+)['"]/g)) {
+        if (name.startsWith('.'))
+          await read(posix.join(posix.dirname(file), name.replace(/\.[jt]s$/, '.d.ts')))
+        else if (!name.startsWith('node:')) packages.add(name)
+      }
+    }
+    await read(`${entry}.d.ts`)
+    expect([...packages].sort()).toEqual(peers)
+    expect(seen.size).toBeGreaterThan(5)
+  },
+)
+
 /** What a worker installs beside Prisma Client, which it has anyway. */
 const WORKER_BYTES_MAX = 10_000_000
 

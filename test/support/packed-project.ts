@@ -27,6 +27,8 @@ export interface RunningProgram extends AsyncDisposable {
 /** The project. */
 export interface PackedProject extends AsyncDisposable {
   readonly folder: string
+  /** A file in it, with the folders that it needs. */
+  write(name: string, text: string): Promise<void>
   run(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Printed>
   /** The same, for one that fails: what it printed and its exit code. */
   fail(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Printed & { code: number }>
@@ -70,7 +72,7 @@ export async function createPackedProject(options: PackedProjectOptions): Promis
   )
   const quietly = ['--no-audit', '--no-fund', '--prefer-offline']
   await run('npm', ['install', ...quietly, ...(options.packages ?? [])], { cwd: folder })
-  return projectIn(folder, env)
+  return openProject(folder, env)
 }
 
 /** Packages that are installed once for many projects. */
@@ -93,20 +95,27 @@ export async function createPackageStore(packages: readonly string[]): Promise<P
       await run('cp', ['-al', join(folder, 'node_modules'), project])
       // What Prisma writes there is this project's own.
       await rm(join(project, 'node_modules/.prisma'), { recursive: true, force: true })
-      for (const [name, text] of Object.entries(files)) {
-        await mkdir(dirname(join(project, name)), { recursive: true })
-        await writeFile(join(project, name), text)
-      }
-      return projectIn(project, { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: '/bin/true', ...env })
+      const opened = openProject(project, {
+        ...process.env,
+        PRISMA_SCHEMA_ENGINE_BINARY: '/bin/true',
+        ...env,
+      })
+      for (const [name, text] of Object.entries(files)) await opened.write(name, text)
+      return opened
     },
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   }
 }
 
-function projectIn(folder: string, env: NodeJS.ProcessEnv): PackedProject {
+/** A folder as a project; it is deleted at the end. */
+export function openProject(folder: string, env: NodeJS.ProcessEnv): PackedProject {
   const at = (more: NodeJS.ProcessEnv = {}) => ({ cwd: folder, env: { ...env, ...more } })
   return {
     folder,
+    async write(name, text) {
+      await mkdir(dirname(join(folder, name)), { recursive: true })
+      await writeFile(join(folder, name), text)
+    },
     run: (command, args, more) => run(command, args, at(more)),
     fail: (command, args, more) =>
       run(command, args, at(more)).then(
