@@ -3,6 +3,7 @@
  * example of a policy), `serve`, and a change that arrives. docs/getting-started.md has them as a table.
  * Runs after `npm run build`; the registry must be reachable.
  */
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -70,7 +71,9 @@ const ROWS: readonly Row[] = [
     ...{ generator: modern('moduleFormat = "cjs"'), major: 20 },
   },
   {
-    ...{ name: 'CommonJS, node16', type: 'commonjs', options: { module: 'node16' } },
+    // What `npm init` and `tsc --init` write.
+    ...{ name: 'CommonJS, node16, verbatimModuleSyntax', type: 'commonjs' },
+    options: { module: 'node16', verbatimModuleSyntax: true },
     ...{ generator: modern(), major: 24 },
   },
   {
@@ -135,10 +138,11 @@ async function expectChange(project: PackedProject, major: Row['major']): Promis
 
 /** The config with its example in force, which is to compile as well. */
 async function writeExample({ folder }: PackedProject): Promise<void> {
-  const text = await readFile(join(folder, 'rowcast.config.ts'), 'utf8')
+  const extension = existsSync(join(folder, 'rowcast.config.mts')) ? 'mts' : 'ts'
+  const text = await readFile(join(folder, `rowcast.config.${extension}`), 'utf8')
   const example = text.replace(/^ {2}\/\/ (context|models): /gm, '  $1: ').replace('  models: "all",\n', '')
   expect(example).toContain('models: { Order: { rows:')
-  await writeFile(join(folder, 'example.config.ts'), example)
+  await writeFile(join(folder, `example.config.${extension}`), example)
 }
 
 it.each(ROWS)('$name', async ({ type, options, generator, major, graphql }) => {

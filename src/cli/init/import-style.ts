@@ -2,7 +2,7 @@
  * Beside the spine, cli. How a TypeScript file of a project may name another one, by the project's tsconfig.json: `./client.ts`,
  * `./client.js` or `./client`. TypeScript's handbook, "Modules - Reference".
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { declaredPackages } from './missing-packages.ts'
@@ -15,6 +15,27 @@ interface CompilerOptions {
   readonly moduleResolution?: string
   readonly allowImportingTsExtensions?: boolean
   readonly rewriteRelativeImportExtensions?: boolean
+  readonly verbatimModuleSyntax?: boolean
+}
+
+/**
+ * The extension of a TypeScript file that has `import` and `export` in it: under `verbatimModuleSyntax` a .ts file of a CommonJS project may not.
+ * (`npm init` writes the one, `tsc --init` the other.)
+ */
+export function readModuleExtension(folder: string): 'ts' | 'mts' {
+  const options = readCompilerOptions(join(folder, 'tsconfig.json'), 0)
+  if (options?.verbatimModuleSyntax !== true) return 'ts'
+  const isNode = /^node(16|18|20|next)$/i.test(options.module ?? '')
+  const isCommonJs = isNode ? readPackageType(folder) !== 'module' : /^commonjs$/i.test(options.module ?? '')
+  return isCommonJs ? 'mts' : 'ts'
+}
+
+/** `type` of the nearest package.json. */
+function readPackageType(folder: string): string | undefined {
+  const file = join(folder, 'package.json')
+  const parent = dirname(folder)
+  if (existsSync(file)) return (parseJsonc(file) as { readonly type?: string } | null)?.type
+  return parent === folder ? undefined : readPackageType(parent)
 }
 
 /**

@@ -12,7 +12,7 @@ import { findPackageManager } from '../package-manager.ts'
 import type { PrintContext } from '../setup-commands.ts'
 import type { Terminal } from '../terminal.ts'
 import { configText } from './config-text.ts'
-import { importPath, readImportStyle } from './import-style.ts'
+import { importPath, readImportStyle, readModuleExtension } from './import-style.ts'
 import { declaredPackages, missingPackages } from './missing-packages.ts'
 import { type ClientGenerator, type PrismaProject, readPrismaProject } from './prisma-project.ts'
 
@@ -86,7 +86,7 @@ async function addGenerator(project: PrismaProject, folder: string): Promise<Dee
       lines: [],
     }
   const { path, text, blocks } = project.file
-  const output = `${catalogFolder(project.client)}/${CATALOG}.ts`
+  const output = `${catalogFolder(project.client)}/${CATALOG}.${readModuleExtension(folder)}`
   const isNameTaken = generators.some(({ block }) => block.name === CATALOG)
   const lines = [
     `generator ${isNameTaken ? `${CATALOG}Catalog` : CATALOG} {`,
@@ -122,6 +122,8 @@ async function writeConfig(project: PrismaProject, folder: string): Promise<Deed
   const existing = CONFIG_FILES.find((name) => existsSync(join(folder, name)))
   if (existing !== undefined) return { file: existing, what: 'kept', note: 'it is there already', lines: [] }
   const style = readImportStyle(folder)
+  const extension = readModuleExtension(folder)
+  const name = `rowcast.config.${extension}`
   const from = (path: string) => {
     const found = relative(folder, resolve(dirname(project.file.path), path))
       .split(sep)
@@ -130,13 +132,13 @@ async function writeConfig(project: PrismaProject, folder: string): Promise<Deed
   }
   const text = configText({
     client: clientImport(project.client),
-    catalog: importPath(from(`${catalogFolder(project.client)}/${CATALOG}`), 'ts', style),
+    catalog: importPath(from(`${catalogFolder(project.client)}/${CATALOG}`), extension, style),
     isDotenvRead: readsDotenv(folder),
     model: project.models[0],
   })
-  await writeFile(join(folder, 'rowcast.config.ts'), text, { flag: 'wx' })
+  await writeFile(join(folder, name), text, { flag: 'wx' })
   const note = 'all models live; say who may see what before production'
-  return { file: 'rowcast.config.ts', what: 'written', note, lines: text.trimEnd().split('\n') }
+  return { file: name, what: 'written', note, lines: text.trimEnd().split('\n') }
 
   function clientImport(client: ClientGenerator | undefined): string {
     if (client?.output === undefined) return '@prisma/client'

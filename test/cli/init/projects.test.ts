@@ -181,6 +181,24 @@ describe('the config', () => {
     expect(text).toContain('// models: { Thing: {')
   })
 
+  it.each([
+    ['{ "type": "commonjs" }', { module: 'nodenext' }, 'mts', 'mjs'],
+    ['{}', { module: 'commonjs' }, 'mts', 'mjs'],
+    ['{ "type": "module" }', { module: 'nodenext' }, 'ts', 'js'],
+    ['{}', { module: 'preserve' }, 'ts', ''],
+  ])(
+    'is a module of its own where verbatimModuleSyntax meets CommonJS: %s %j',
+    async (file, options, extension, imported) => {
+      await write('package.json', file)
+      await write('tsconfig.json', compilerOptions({ ...options, verbatimModuleSyntax: true }))
+      await write('prisma/schema.prisma', `${DATASOURCE}${CLIENT}`)
+      await run()
+      expect(await read('prisma/schema.prisma')).toContain(`"../src/generated/rowcast.${extension}"`)
+      const text = await read(`rowcast.config.${extension}`)
+      expect(text).toContain(`"./src/generated/rowcast${imported === '' ? '' : `.${imported}`}"`)
+    },
+  )
+
   it('reads a tsconfig.json with comments, of another one', async () => {
     await write('base.json', compilerOptions({ module: 'nodenext' }))
     await write(
