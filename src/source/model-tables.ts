@@ -127,6 +127,15 @@ export function createMissedError(model: string): RowcastError {
   })
 }
 
+/** What ends a stream of version 14 that may send rows of partitions under a name that they do not have any more. */
+export function createStaleRootError(): RowcastError {
+  return new RowcastError(
+    'SOURCE_TABLE_CHANGED',
+    'A partition came or went. This version of PostgreSQL goes on to send its rows as before, until the stream begins anew.',
+    { mend: 'Nothing: it begins again at once. PostgreSQL 15 and later need no such thing.' },
+  )
+}
+
 /** Whom a guard tells. */
 export interface ModelTableListener {
   onDrift(model: string, why: RowcastError): void

@@ -8,12 +8,13 @@ import type { EmittedMessage } from '../changes/emitted-message.ts'
 import type { ChangePosition } from '../changes/position.ts'
 import type { RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { Lsn } from '../wire/lsn.ts'
+import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { type Barrier, barrierSql, isOwnMessage, parseBarrier } from './barrier-message.ts'
 import { ConfirmCeiling } from './confirm-ceiling.ts'
 import { HEARTBEAT_SQL } from './heartbeat.ts'
 import {
   createMissedError,
+  createStaleRootError,
   type FoundTable,
   ModelTableGuard,
   type ModelTableListener,
@@ -24,7 +25,7 @@ import { groupByModel, parsePublishedModel } from './published-tables.ts'
 import { readWriters } from './published-tables-sql.ts'
 import type { TableJudge } from './row-security.ts'
 import type { RunQuery } from './run-query.ts'
-import { sqlstateOf } from './sqlstate.ts'
+import { isPassing, sqlstateOf } from './sqlstate.ts'
 import type { KnownTables } from './stream-relay.ts'
 
 /** Changes of a model may be missing. */
@@ -45,7 +46,12 @@ export interface PublicationStart {
   readonly known: KnownTables | null
   /** All subscriptions have begun with this stream. */
   readonly isFresh: boolean
+  readonly continuity?: { readonly floorLsn: Lsn } | undefined
+  readonly facts?: { readonly serverVersion: number; readonly serverLsn: Lsn } | undefined
 }
+
+/** From here on pgoutput forgets, with a table's catalog entries, under whose name its rows come. */
+const FORGETS_ROOTS_VERSION = 150_000
 
 /** Who hears of it. */
 export interface PublicationListener extends ModelTableListener {
@@ -102,7 +108,9 @@ export class PublicationGuard {
   /** A stream begins. */
   begin(start: PublicationStart): void {
     if (start.known !== null) this.#ledger.restore(start.known.verified, start.known.models)
-    this.#ledger.begin()
+    const { continuity, facts } = start
+    const keepsRoots = facts !== undefined && facts.serverVersion < FORGETS_ROOTS_VERSION
+    this.#ledger.begin({ floorLsn: continuity?.floorLsn ?? LSN_ZERO, keepsRoots })
     this.#start = start
     this.#isUnwritable = false
     this.#isRenewalSent = false
@@ -120,14 +128,19 @@ export class PublicationGuard {
   #lookAtStart(): void {
     const start = this.#start
     if (start === null) return
-    this.#take(start.found, start.writers, !start.isFresh)
+    this.#take(start.found, start.facts?.serverLsn, start.writers, !start.isFresh)
     if (this.#ledger.awaited.size > 0 || this.#renewal() !== null) this.#options.listener.onEvidence()
   }
 
-  /** Takes a look at the catalog, at or after this position of the server. */
-  look(found: readonly FoundTable[], serverLsn: Lsn): void {
-    this.#take(found)
+  /**
+   * Takes a look at the catalog, at or after this position of the server.
+   * @returns why the stream, which would begin at `safeLsn`, has to begin anew; null: it goes on
+   */
+  look(found: readonly FoundTable[], serverLsn: Lsn, safeLsn = LSN_ZERO): RowcastError | null {
+    this.#take(found, serverLsn)
     if (this.#isUnwritable && this.#ledger.isSettled) this.#ceiling.raise(serverLsn)
+    const { staleUntil } = this.#ledger
+    return staleUntil !== null && safeLsn >= staleUntil ? createStaleRootError() : null
   }
 
   /** The barrier that is written for the process that starts next; null: the last one is good enough. */
@@ -136,7 +149,12 @@ export class PublicationGuard {
     return isDue && !this.#isRenewalSent ? this.#ledger.renew() : null
   }
 
-  #take(found: readonly FoundTable[], writers: Writers | null = null, isHolding = true): void {
+  #take(
+    found: readonly FoundTable[],
+    serverLsn?: Lsn,
+    writers: Writers | null = null,
+    isHolding = true,
+  ): void {
     this.#found = found
     const published = groupByModel(found)
     const isOlder = (model: string) => found.every((each) => each.model !== model || each.isOlderThanSlot)
@@ -149,6 +167,7 @@ export class PublicationGuard {
       ),
       writers,
       isHolding,
+      serverLsn,
     )
     this.#update()
   }
@@ -261,16 +280,6 @@ export class PublicationGuard {
     if (this.#ledger.isHeld(model)) return 'settling'
     return this.#ledger.isVerified(model) ? 'verified' : 'unknown'
   }
-}
-
-/** SQLSTATE classes of a server that is in trouble, stops or starts: it may take the message the next time. */
-const PASSING_CLASSES: ReadonlySet<string> = new Set(['08', '40', '53', '57', '58', 'XX'])
-/** Time-outs of a transaction. */
-const PASSING_STATES: ReadonlySet<string> = new Set(['25P03', '25P04'])
-
-/** Null: the server has not answered. */
-function isPassing(sqlstate: string | null): boolean {
-  return sqlstate === null || PASSING_CLASSES.has(sqlstate.slice(0, 2)) || PASSING_STATES.has(sqlstate)
 }
 
 /** What the process that wrote these states knew. */

@@ -37,6 +37,16 @@ interface Suspect {
   readonly isSent: boolean
   /** Whether subscriptions are refused meanwhile. */
   readonly isHeld: boolean
+  /** Where the stream must have begun anew before its barrier is written; null: it need not. */
+  readonly staleUntil: Lsn | null
+}
+
+/** A stream, as far as PostgreSQL's own memory of it goes. */
+export interface StreamBegin {
+  /** It sends what commits from here on. */
+  readonly floorLsn: Lsn
+  /** Whether it goes on to send the rows of a partition under the name that it had at its first change: before version 15. */
+  readonly keepsRoots: boolean
 }
 
 /** One per source; it outlives connections. */
@@ -51,6 +61,7 @@ export class PublicationLedger {
   #inherited: ReadonlySet<string> | null = null
   #isComplete = false
   #hasNews = false
+  #keepsRoots = false
 
   /** What a process before this one knew to be complete, and which models it had. */
   restore(known: ReadonlyMap<string, PublishedModel>, models: ReadonlySet<string>): void {
@@ -60,8 +71,21 @@ export class PublicationLedger {
   }
 
   /** A stream begins; what was on its way may not come. */
-  begin(): void {
-    for (const [model, suspect] of this.#suspects) this.#suspects.set(model, { ...suspect, isSent: false })
+  begin({ floorLsn, keepsRoots }: StreamBegin = { floorLsn: LSN_ZERO, keepsRoots: false }): void {
+    this.#keepsRoots = keepsRoots
+    for (const [model, suspect] of this.#suspects) {
+      const { staleUntil } = suspect
+      const isRenewed = staleUntil !== null && floorLsn >= staleUntil
+      // What came in between may have come under another name.
+      const renewed = isRenewed ? { staleUntil: null, cleanFrom: null } : {}
+      this.#suspects.set(model, { ...suspect, isSent: false, ...renewed })
+    }
+  }
+
+  /** The position from which on a stream has to begin anew; null: this one will do. */
+  get staleUntil(): Lsn | null {
+    const all = [...this.#suspects.values()].flatMap(({ staleUntil }) => staleUntil ?? [])
+    return all.reduce<Lsn | null>((last, each) => (last === null || each > last ? each : last), null)
   }
 
   /** All barriers that are older than this process have been read: from now on a look can be compared. */
@@ -71,9 +95,14 @@ export class PublicationLedger {
 
   /**
    * Compares a look at the catalog with what is known. `writers`: who was writing right after it. A model is not held
-   * where nobody can have missed anything of it yet.
+   * where nobody can have missed anything of it yet. `serverLsn`: the look was made at or before it.
    */
-  look(models: ReadonlyMap<string, ModelLook>, writers: Writers | null = null, isHolding = true): void {
+  look(
+    models: ReadonlyMap<string, ModelLook>,
+    writers: Writers | null = null,
+    isHolding = true,
+    serverLsn = LSN_ZERO,
+  ): void {
     for (const [model, look] of models) {
       if (look.published === null) this.#lose(model)
       else if (this.#isComplete) {
@@ -81,9 +110,15 @@ export class PublicationLedger {
         if (suspect === null) continue
         const isClean = writers !== null && (writers.byModel.get(model)?.size ?? 0) === 0
         const isHeld = isHolding && suspect.isHeld
-        this.#suspects.set(model, { ...suspect, isHeld, cleanFrom: isClean ? writers.lsn : null })
+        const isStale = this.#keepsRoots && this.#isPartitioned(model, look.published)
+        const staleUntil = isStale ? serverLsn : null
+        this.#suspects.set(model, { ...suspect, isHeld, staleUntil, cleanFrom: isClean ? writers.lsn : null })
       }
     }
+  }
+
+  #isPartitioned(model: string, published: PublishedModel): boolean {
+    return [...published, ...(this.#known.get(model) ?? [])].some(({ parts }) => parts.length > 0)
   }
 
   #lose(model: string): void {
@@ -126,7 +161,7 @@ export class PublicationLedger {
       isReplaced ||
       isAdded ||
       (known !== undefined && suspect === undefined)
-    return { published, writers: null, cleanFrom: null, isSent: false, isHeld }
+    return { published, writers: null, cleanFrom: null, isSent: false, isHeld, staleUntil: null }
   }
 
   /** The stream brings rows of the model from a table of this OID. @returns whether that is news */
@@ -152,7 +187,7 @@ export class PublicationLedger {
     const due = new Map<string, PublishedModel>()
     let cleanFrom = LSN_ZERO
     for (const [model, suspect] of this.#suspects) {
-      if (suspect.isSent) continue
+      if (suspect.isSent || suspect.staleUntil !== null) continue
       const now = byModel.get(model) ?? new Set<string>()
       const writers = new Set([...(suspect.writers ?? now)].filter((each) => now.has(each)))
       const isSent = suspect.cleanFrom !== null || writers.size === 0

@@ -139,3 +139,13 @@ function positionOf(error: unknown): { readonly position?: number } {
     typeof error === 'object' && error !== null ? Number(Reflect.get(error, 'position')) : Number.NaN
   return Number.isInteger(position) && position > 0 ? { position } : {}
 }
+
+/** SQLSTATE classes of a server that is in trouble, stops or starts: it may take the message the next time. */
+const PASSING_CLASSES: ReadonlySet<string> = new Set(['08', '40', '53', '57', '58', 'XX'])
+/** Time-outs of a transaction. */
+const PASSING_STATES: ReadonlySet<string> = new Set(['25P03', '25P04'])
+
+/** Whether a statement may be taken the next time. Null: the server has not answered. */
+export function isPassing(sqlstate: string | null): boolean {
+  return sqlstate === null || PASSING_CLASSES.has(sqlstate.slice(0, 2)) || PASSING_STATES.has(sqlstate)
+}

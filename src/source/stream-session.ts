@@ -175,8 +175,8 @@ export function createStreamSession(
     const drift = baseline === null ? null : judgeDrift(baseline, facts, goal)
     const verdict = judgeFacts(facts, goal) ?? drift ?? forms.judge(facts.modelTables)
     // Without a publication no model is worse off than another.
-    if (verdict === null) guard.look(facts.modelTables, facts.serverLsn)
-    if (verdict !== null) connection.abort(verdict)
+    const end = verdict ?? guard.look(facts.modelTables, serverLsn, position.safeLsn)
+    if (end !== null) connection.abort(end)
     else if (slotBudget !== null && grace.isOver(slot, slotBudget, facts.maySnapshot, performance.now()))
       connection.abort(overBudget(slot, slotBudget, goal))
     position.confirm()

@@ -3,6 +3,7 @@
  * next process finds the gap all the same, and none where there is none. `stop()` confirms all that may be confirmed, which
  * a process that is killed can at most have done.
  */
+import pg from 'pg'
 import { expect, it, onTestFinished } from 'vitest'
 import type { Rowcast } from '../../src/rowcast.ts'
 import type { TestDatabase } from '../support/database.ts'
@@ -91,6 +92,29 @@ it.for(Object.entries(GAPS))('%s, and the process ends before it looks', async (
   const good = await next.changeCursor()
   await next.stop()
   expect(await resume(startNext(database), scenario, good)).toBe('probe')
+})
+
+it('a gap is noticed and waits for a writer, and the process ends before it is confirmed', async () => {
+  const scenario = await openScenario({ options: { ...THIN, watchIntervalMs: 100 } })
+  const { sql, rowcast, database } = scenario
+  await sql(`INSERT INTO items VALUES (1, 'seen')`)
+  await passWal(scenario)
+  const cursor = await rowcast.changeCursor()
+  const writer = new pg.Client({ connectionString: database.url })
+  onTestFinished(() => writer.end())
+  await writer.connect()
+  await writer.query(`BEGIN; INSERT INTO items VALUES (2, 'open')`)
+  for (const step of ['DROP TABLE items', 'ADD TABLE items']) {
+    await sql(`ALTER PUBLICATION rowcast ${step}`)
+    await expect.poll(() => rowcast.status().drifted.length, { timeout: 20_000 }).toBe(1)
+  }
+  await expect
+    .poll(() => rowcast.status().drifted[0]?.error.code, { timeout: 20_000 })
+    .toBe('SOURCE_TABLE_CHANGED')
+  await passWal(scenario)
+  await rowcast.stop()
+  await writer.query('COMMIT')
+  expect(await resume(startNext(database), scenario, cursor)).toBe('RESYNC_REQUIRED')
 })
 
 it('nothing of the kind happens: neither the first restart after set-up ends a cursor, nor the next', async () => {

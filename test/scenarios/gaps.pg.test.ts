@@ -144,6 +144,21 @@ const GAPS: Readonly<Record<string, Gap>> = {
       'ALTER PUBLICATION rowcast ADD TABLE items',
     ],
   },
+  'a publication that is renamed while another has its name': {
+    isForAll: true,
+    steps: [
+      'ALTER PUBLICATION rowcast RENAME TO stale; CREATE PUBLICATION rowcast FOR TABLE others',
+      `UPDATE items SET note = 'unseen'`,
+      'DROP PUBLICATION rowcast; ALTER PUBLICATION stale RENAME TO rowcast',
+    ],
+  },
+  'a second table that is swapped in while the first one is away': {
+    steps: [
+      'ALTER TABLE items RENAME TO stale; CREATE TABLE items (id int PRIMARY KEY, note text)',
+      `${FULL}; ALTER PUBLICATION rowcast ADD TABLE items; ${insert(2)}`,
+      `ALTER TABLE items RENAME TO staler; UPDATE stale SET note = 'unseen'; ALTER TABLE stale RENAME TO items`,
+    ],
+  },
   'an action that is left out for a while': {
     isForAll: true,
     steps: [
@@ -365,6 +380,9 @@ const HARMLESS = [
   'ANALYZE items',
   'COMMENT ON TABLE items IS $$things$$',
   'GRANT SELECT ON items TO public',
+  'GRANT USAGE ON SCHEMA public TO public',
+  'BEGIN; SAVEPOINT s; ALTER PUBLICATION rowcast DROP TABLE items; DROP TABLE items; ROLLBACK TO s; COMMIT',
+  'BEGIN; ALTER PUBLICATION rowcast DROP TABLE items; ROLLBACK',
   'CREATE TABLE strangers (id int PRIMARY KEY)',
   'ALTER PUBLICATION rowcast ADD TABLE strangers',
   'INSERT INTO strangers VALUES (1)',

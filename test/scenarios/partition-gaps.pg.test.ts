@@ -22,6 +22,7 @@ const GAPS: Readonly<Record<string, readonly string[]>> = {
   'TRUNCATE of one partition below another': ['TRUNCATE items_21'],
   'DETACH PARTITION': ['ALTER TABLE items DETACH PARTITION items_1'],
   'DETACH PARTITION of one with partitions': ['ALTER TABLE items DETACH PARTITION items_2'],
+  'DETACH PARTITION CONCURRENTLY': ['ALTER TABLE items DETACH PARTITION items_1 CONCURRENTLY'],
   'DETACH and ATTACH, with a change in between': [
     'ALTER TABLE items DETACH PARTITION items_1',
     `UPDATE items_1 SET note = 'unseen'`,
@@ -107,6 +108,38 @@ it('a stream begins and is looked at while somebody works on a partition for lon
   } finally {
     await worker.end()
   }
+})
+
+describe('a table that wrote while the stream lasted', () => {
+  // Before version 15 PostgreSQL goes on to send its rows under the name that it had at its first one.
+  it.each(['', 'CREATE PUBLICATION rowcast FOR ALL TABLES WITH (publish_via_partition_root = true)'])(
+    'is the model’s from ATTACH on, and not after DETACH: %j',
+    async (publication) => {
+      const { sql, rowcast, watch } = await openScenario({
+        sql: `${PARTITIONED}; ALTER TABLE apart REPLICA IDENTITY FULL; ${publication}`,
+        ...OFTEN,
+      })
+      /** Once the subscriptions from before have ended, whoever comes gets all from now on. */
+      const comeAgain = async () => {
+        await expect.poll(() => rowcast.status().drifted, { timeout: 20_000 }).toEqual([])
+        await rowcast.ready()
+        return rowcast.subscribe('Item', { after: await rowcast.changeCursor() })
+      }
+      const first = watch()
+      await sql(`${INSERTS}; INSERT INTO apart VALUES (32, 'apart')`)
+      await first.take(2)
+      await sql('ALTER TABLE items ATTACH PARTITION apart FOR VALUES FROM (30) TO (40)')
+      expect(await endOf(first)).toBe('RESYNC_REQUIRED')
+      const second = await comeAgain()
+      await sql('INSERT INTO items VALUES (33)')
+      expect((await second.next()).value).toMatchObject({ action: 'INSERT', key: { id: 33 } })
+      await sql('ALTER TABLE items DETACH PARTITION apart')
+      await expect(second.next()).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+      const third = await comeAgain()
+      await sql('INSERT INTO apart VALUES (34); INSERT INTO items VALUES (2)')
+      expect((await third.next()).value).toMatchObject({ action: 'INSERT', key: { id: 2 } })
+    },
+  )
 })
 
 describe('a child table that inherits no longer', () => {
