@@ -166,10 +166,12 @@ async function startStream(
   function waitFor(backlog: Promise<void>): void {
     isWaiting = true
     connection.pause()
-    backlog.finally(() => {
+    const goOn = (): void => {
       isWaiting = false
       connection.resume()
-    })
+    }
+    // Whoever wrote it hears of its failure where it is written.
+    void backlog.then(goOn, goOn)
   }
 
   await connection.startStream(

@@ -1,6 +1,6 @@
 /** Who is let in, as whom, and for how long: one user-supplied function, the same on every transport. */
 
-import { GraphQLError } from 'graphql'
+import { buildSchema, GraphQLError } from 'graphql'
 import { SignJWT, UnsecuredJWT } from 'jose'
 import { describe, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
@@ -322,4 +322,29 @@ describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
     for (const { data } of answers) expect(data).toEqual({ hello: 'world' })
     expect(mostRunning).toBe(2)
   })
+})
+
+test("a function that hangs ends in time at the live page's own path, too, over every transport", async () => {
+  const { url } = await startProbe({
+    context: () => new Promise(() => undefined),
+    limits: { connectionInitTimeoutMs: 50 },
+    activitySchema: buildSchema('type Query { hello: String } type Subscription { ticks: Int }'),
+  })
+  const at = `${url}/graphql/activity`
+  const headers = { 'x-graphql-yoga-csrf': '1', 'content-type': 'application/json' }
+  for (const accept of ['application/json', 'text/event-stream']) {
+    const body = JSON.stringify({ query: '{ hello }' })
+    for (const response of [
+      await fetch(at, { method: 'POST', headers: { ...headers, accept }, body }),
+      await fetch(`${at}?query={hello}`, { headers: { ...headers, accept } }),
+    ]) {
+      expect(response.status).toBe(503)
+      expect(await response.text()).toContain('CONTEXT_TIMEOUT')
+    }
+  }
+  const socket = new WebSocket(at.replace('http', 'ws'), 'graphql-transport-ws')
+  socket.onopen = () => socket.send('{"type":"connection_init"}')
+  const closed = createDeferred<number>()
+  socket.onclose = ({ code }) => closed.resolve(code)
+  expect(await closed.promise).toBe(4408)
 })

@@ -139,6 +139,8 @@ function compared(reading: Reading, isInOrder: OrderTest, operand: unknown, path
     takesNull: false,
     preparation: isCostly ? { name: domain.name, prepare: domain.normalize } : null,
     cost: 1,
+    // No text is less than the empty one.
+    isTrueOfAny: bound === '' && isInOrder(0) && isInOrder(1),
     test(value) {
       const normal = isCostly ? value : domain.normalize(value)
       return normal === undefined ? UNKNOWN : outcomeOf(isInOrder(domain.compare(normal, bound)))

@@ -10,6 +10,7 @@ import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { invariant, isRowcastError, RowcastError } from '../../errors.ts'
 import { checkContext } from '../check-context.ts'
 import { type ForeignKey, foreignKeyOf } from '../foreign-key.ts'
+import { ownCopy } from '../reading/own-copy.ts'
 import { canonicalText } from './canonical-text.ts'
 import { fieldHidden } from './field-hidden.ts'
 import { type AnyModelPolicy, asksViewer, type ModelPolicies } from './model-policy.ts'
@@ -150,8 +151,9 @@ export class ViewerPolicies {
     return { ...view, text: rule === null ? null : `${rule} ${[...view.hidden].sort().join()}` }
   }
 
-  #parseRows(model: ModelSpec, rule: unknown): ModelView['rows'] {
-    if (rule === 'all') return null
+  #parseRows(model: ModelSpec, answer: unknown): ModelView['rows'] {
+    if (answer === 'all') return null
+    const rule = ruleOf(model, answer)
     // Prisma gives no row for an empty OR.
     if (rule === 'none') return { condition: NEVER, test: compileCondition(NEVER), where: { OR: [] } }
     if (typeof rule !== 'object' || rule === null || Object.keys(rule).length === 0) {
@@ -167,6 +169,21 @@ export class ViewerPolicies {
       if (!isRowcastError(error)) throw error
       throw failed(model.name, 'rows', `a filter that cannot be used: ${error.message}`)
     }
+  }
+}
+
+/** What the answer says now, for rows and queries alike: it may say something else when it is read again. */
+function ruleOf(model: ModelSpec, answer: unknown): unknown {
+  try {
+    return ownCopy(answer)
+  } catch (cause) {
+    throw new RowcastError(
+      'POLICY_FAILED',
+      `The policy \`rows\` of ${model.name} answered with what cannot be read.`,
+      {
+        cause,
+      },
+    )
   }
 }
 

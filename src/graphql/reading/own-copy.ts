@@ -4,7 +4,7 @@
  */
 
 /** Copies, down to the last value; a Decimal stays, since nobody can change it. */
-function ownCopy(value: unknown): unknown {
+export function ownCopy(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(ownCopy)
   if (value instanceof Date) return new Date(value)

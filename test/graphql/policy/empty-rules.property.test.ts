@@ -27,6 +27,16 @@ const hole = fc.constantFrom<unknown>(
   { email: { mode: 'insensitive' } },
   { email: { notIn: [] } },
   { email: { contains: '' } },
+  { email: { gte: '' } },
+  { email: { in: undefined } },
+  { email: { notIn: [undefined] } },
+  { OR: undefined },
+  { NOT: [{ NOT: [] }] },
+  { posts: { some: {} } },
+  { posts: { every: {} } },
+  { settings: { path: [] } },
+  new Proxy({ email: 'ada' }, { ownKeys: () => [] }),
+  new Proxy({ email: 'ada' }, { get: () => undefined }),
   { email: { startsWith: '', mode: 'insensitive' } },
   { tags: {} },
   { tags: { hasEvery: [] } },
@@ -67,4 +77,70 @@ it('a rule with holes shows some rows or is refused, and never shows all', async
     { numRuns: 2_000 },
   )
   expect(refused).toBeGreaterThan(500)
+})
+
+/** What awaits as the value. */
+const thenable = (value: unknown) =>
+  Object.fromEntries([['then', (resolve: (settled: unknown) => void) => resolve(value)]])
+
+/** What is no filter, or none that can be read. */
+const ODD: readonly (readonly [string, () => unknown])[] = [
+  ['a promise of nothing', async () => undefined],
+  ['a promise of null', async () => null],
+  ['a thenable of false', () => thenable(false)],
+  ['a thenable of {}', () => thenable({})],
+  ['a list', () => [{ email: 'ada' }]],
+  ['a Map', () => new Map([['email', 'ada']])],
+  ['a date', () => new Date()],
+  ['a function', () => () => 'all'],
+  ['a String', () => new String('all')],
+  ['another spelling', () => 'ALL'],
+  ['true', () => true],
+  ['what is inherited', () => Object.create({ email: 'ada' })],
+  [
+    'an instance',
+    () =>
+      new (class Rule {
+        email = 'ada'
+      })(),
+  ],
+  ['toJSON', () => ({ toJSON: () => ({ email: 'ada' }) })],
+  [
+    'a getter that throws',
+    () => ({
+      get email() {
+        throw new Error('no')
+      },
+    }),
+  ],
+  [
+    'a proxy that throws',
+    () =>
+      new Proxy(
+        {},
+        {
+          ownKeys: () => {
+            throw new Error('no')
+          },
+        },
+      ),
+  ],
+]
+
+it.each(ODD)('%s is no rule', async (_name, rows) => {
+  const policies = new ViewerPolicies(catalog, new Map([['User', { rows: rows as never }]]))
+  const failure: unknown = await policies.prepare({}, ['User']).catch((error: unknown) => error)
+  expect(isRowcastError(failure as Error, 'POLICY_FAILED')).toBe(true)
+})
+
+it('a rule says the same to queries as to rows, whatever becomes of the answer', async () => {
+  let reads = 0
+  const shared: { email?: string } = {}
+  Object.defineProperty(shared, 'email', { enumerable: true, get: () => (++reads === 1 ? 'ada' : undefined) })
+  const policies = new ViewerPolicies(catalog, new Map([['User', { rows: () => shared as never }]]))
+  const context = {}
+  await policies.prepare(context, ['User'])
+  const { rows } = policies.view(context, 'User')
+  expect(rows?.where).toEqual({ email: 'ada' })
+  expect(ROWS.filter((row) => rows?.test(row) === TRUE)).toHaveLength(1)
 })
