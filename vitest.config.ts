@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { defineConfig } from 'vitest/config'
 
 const resultsFile = process.env['ROWCAST_TEST_RESULTS']
@@ -5,8 +6,8 @@ const resultsFile = process.env['ROWCAST_TEST_RESULTS']
 export default defineConfig({
   // 'rowcast' itself, as the generated code imports it, is the source and not a build.
   ssr: { resolve: { conditions: ['rowcast-source', 'node', 'development|production'] } },
-  // One copy of graphql: packages get index.js from Node.js, and Vite would give our files index.mjs.
-  resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
+  // One copy of graphql: the file that Node.js gives to packages. Vite would give our files another one.
+  resolve: { alias: [{ find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') }] },
   test: {
     // CI reads the counts from a file; see .ci/run.
     reporters: resultsFile === undefined ? ['default'] : ['default', ['json', { outputFile: resultsFile }]],

@@ -1,13 +1,14 @@
 /** Whose results may be shared: those of viewers who are told the same of everything that is selected. */
 import SchemaBuilder from '@pothos/core'
 import PrismaPlugin from '@pothos/plugin-prisma'
-import { createSourceEventStream, parse } from 'graphql'
+import { parse } from 'graphql'
 import { expect, it } from 'vitest'
 import { Prisma } from '../../../prisma/generated/client/client.ts'
 import type PrismaTypes from '../../../prisma/generated/pothos.ts'
 import { getDatamodel } from '../../../prisma/generated/pothos.ts'
 import { catalog } from '../../../prisma/generated/rowcast.ts'
 import { audienceOf } from '../../../src/graphql/audience.ts'
+import { openSourceEvents } from '../../../src/graphql/graphql-version.ts'
 import { RowcastPlugin } from '../../../src/graphql/plugin/rowcast-plugin.ts'
 import { buildServiceSchema } from '../../../src/graphql/service-schema.ts'
 import type { ModelExposure } from '../../../src/graphql/service-types.ts'
@@ -32,7 +33,7 @@ async function audiences(
   return Promise.all(
     names.map(async (name) => {
       const contextValue: Viewer = { name }
-      const stream = await createSourceEventStream({ schema, document, contextValue })
+      const stream = await openSourceEvents({ schema, document, contextValue })
       if (!(Symbol.asyncIterator in stream)) throw new Error(JSON.stringify(stream))
       return audienceOf(stream)
     }),
@@ -80,7 +81,7 @@ it('is not known of a schema of somebody’s own, unless it is told', async () =
     builder.changeSubscription('Tag')
     const document = parse('subscription { tagChanged { new { name } } }')
     const schema = builder.toSchema()
-    const stream = await createSourceEventStream({ schema, document, contextValue: { name: 'ada' } })
+    const stream = await openSourceEvents({ schema, document, contextValue: { name: 'ada' } })
     if (!(Symbol.asyncIterator in stream)) throw new Error(JSON.stringify(stream))
     return audienceOf(stream)
   }
