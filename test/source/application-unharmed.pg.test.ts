@@ -1,10 +1,15 @@
 /** The application's statements beside every way in which rowcast sets up and takes away: none fails, none waits. */
 import pg from 'pg'
 import { describe, expect, it } from 'vitest'
+import { readDoctorFacts } from '../../src/cli/doctor/doctor-facts.ts'
 import type { LockWait } from '../../src/source/run-steps.ts'
 import { runSetup } from '../../src/source/setup.ts'
 import { createSetupGoal, type SetupGoal } from '../../src/source/setup-goal.ts'
+import { skipSlot } from '../../src/source/skip-slot.ts'
+import { createSlot, dropSlot } from '../../src/source/slot-control.ts'
+import { withDatabaseSession } from '../../src/source/sql.ts'
 import { runTeardown } from '../../src/source/teardown.ts'
+import { parseLsn } from '../../src/wire/lsn.ts'
 import { buildRowcast, ITEM, OTHER, TABLES } from '../scenarios/scenario.ts'
 import { openApplication } from '../support/application.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
@@ -53,6 +58,36 @@ describe("the application's statements", () => {
     await application.ran(3)
     await starting.disable()
     await application.ran(3)
+    expect(application.failures).toEqual([])
+  })
+
+  it('go on beside looks, a takeover, doctor, a dry teardown, skip and a slot that is dropped and made anew', async () => {
+    await using database = await openDatabase()
+    await database.query(TABLES)
+    const goal = goalOf(database)
+    await using application = await openApplication(database)
+    const first = buildRowcast(database)
+    await first.enable()
+    first.start()
+    await first.ready()
+    const second = buildRowcast(database)
+    second.start()
+    await database.query(
+      `SET lock_timeout = '1500ms'; ALTER TABLE items ADD COLUMN extra int; ALTER TABLE items DROP COLUMN extra`,
+    )
+    await withDatabaseSession(database.target, (sql) => readDoctorFacts(sql, goal.tables))
+    await application.ran(2)
+    await first.stop()
+    await second.ready()
+    await application.ran(2)
+    await second.stop()
+    expect(await runTeardown(database.target, goal, { isDry: true })).not.toEqual([])
+    const [now] = await database.query<{ lsn: string }>('SELECT pg_current_wal_flush_lsn()::text AS lsn')
+    const to = parseLsn(now?.lsn ?? '0/0')
+    await skipSlot(database.target, { slot: goal.slot, to, isDry: false, patienceMs: 10_000 })
+    await dropSlot(database.target, goal.slot, 0)
+    await createSlot(database.target, goal)
+    await application.ran(2)
     expect(application.failures).toEqual([])
   })
 
