@@ -88,6 +88,19 @@ export const DISTRIBUTED_FAULTS: readonly Fault[] = [
     },
   },
   {
+    // What it has handed on and Redis has not taken may not have been confirmed.
+    name: 'kill -9 the tap that writes while Redis stalls',
+    async inject(world, random) {
+      const active = await activeTap(world)
+      world.redis.signal('SIGSTOP')
+      await delay(random.integer(500, 2_500))
+      await active.served.kill()
+      world.redis.signal('SIGCONT')
+      await active.served.start()
+      return true
+    },
+  },
+  {
     name: 'Redis is full for a while',
     async inject({ redis }, random) {
       await redis.command('CONFIG', 'SET', 'maxmemory', '100kb')

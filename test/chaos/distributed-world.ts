@@ -65,6 +65,15 @@ async function buildWorld(
     ...stage,
     ...crowd,
     ...{ redis, taps, gateways, gaps: [] },
+    clientProxies: gateways.map(({ clientProxy }) => clientProxy),
+    restartAll:
+      options.retain === 'nothing'
+        ? null
+        : async () => {
+            const all = [...taps, ...gateways].map(({ served }) => served)
+            await Promise.all(all.map((served) => served.kill()))
+            await Promise.all(all.map((served) => served.start()))
+          },
     databaseProxies: taps.map(({ served }) => served.databaseProxy),
     get lines() {
       return [...taps, ...gateways].flatMap(({ served }) =>

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { parseCursor } from '../../src/changes/cursor.ts'
 import { LSN_ZERO, type Lsn, laterLsn, parseLsn } from '../../src/wire/lsn.ts'
+import type { TcpProxy } from '../support/tcp-proxy.ts'
 import type { FaultKind } from './fault-kind.ts'
 import type { Gap } from './gaps.ts'
 import { CHAOS_MODEL_NAMES, CHAOS_MODELS, type ChaosModel } from './ledger.ts'
@@ -17,6 +18,8 @@ const PUBLICATION = 'rowcast'
 const TIMEOUT_MS = 60_000
 /** Many looks of the watch: until then somebody may be told of what was undone, or of what nobody must be told of. */
 const ECHO_MS = 15_000
+/** A look or two of the watch. */
+const LOOKS_MS = 2_500
 const TRIES = 20
 const ALL_TABLES = CHAOS_MODEL_NAMES.map((model) => CHAOS_MODELS[model].table).join(', ')
 
@@ -31,7 +34,7 @@ interface CatalogChange {
   readonly isCertain?: boolean | undefined
 }
 
-/** Each makes a gap of some models. */
+/** Each makes a gap of some models. Colours have the length of their column: it is filled up with spaces, and a cast takes those away. */
 const CHANGES: Readonly<Record<string, (random: Random) => CatalogChange>> = {
   'a table leaves the publication and comes back': (random) => {
     const model = random.pick(CHAOS_MODEL_NAMES)
@@ -89,7 +92,7 @@ const CHANGES: Readonly<Record<string, (random: Random) => CatalogChange>> = {
       INSERT INTO "Tag_new" SELECT * FROM "Tag";
       ALTER TABLE "Tag" RENAME TO "Tag_old";
       ALTER TABLE "Tag_new" RENAME TO "Tag";
-      UPDATE "Tag" SET color = 'swapped';
+      UPDATE "Tag" SET color = '#swappd';
       ALTER PUBLICATION ${PUBLICATION} SET TABLE ${ALL_TABLES};
       DROP TABLE "Tag_old" CASCADE`,
     back: null,
@@ -103,7 +106,7 @@ const CHANGES: Readonly<Record<string, (random: Random) => CatalogChange>> = {
       CREATE TABLE "Tag" (LIKE shape INCLUDING ALL);
       ALTER TABLE "Tag" REPLICA IDENTITY FULL;
       INSERT INTO "Tag" SELECT * FROM kept;
-      UPDATE "Tag" SET color = 'remade';
+      UPDATE "Tag" SET color = '#remade';
       ALTER PUBLICATION ${PUBLICATION} ADD TABLE "Tag"`,
     back: null,
   }),
@@ -116,13 +119,16 @@ export const GAP_FAULTS: readonly FaultKind<WorldBase>[] = Object.entries(CHANGE
     async inject(world, random) {
       const { models, away, back, isCertain = true } = choose(random)
       const readersAreAway = random.chance(0.3)
+      const clientsAreAway = random.chance(0.25) && world.restartAll !== null
       const pauseMs = random.pick([0, 0, random.integer(0, 2_500)])
       await withGap(world, { name, models, isCertain }, async () => {
-        if (readersAreAway) keepAway(world, true)
+        if (clientsAreAway) keepAway(world.clientProxies, true)
+        if (readersAreAway) keepAway(world.databaseProxies, true)
         await changeCatalog(world, away)
         await delay(pauseMs)
         if (back !== null) await changeCatalog(world, back)
-        if (readersAreAway) keepAway(world, false)
+        if (readersAreAway) keepAway(world.databaseProxies, false)
+        if (clientsAreAway) await outliveRestart(world)
       })
       return true
     },
@@ -165,8 +171,15 @@ export async function untilFolded({ subscribers, queryRows }: WorldBase): Promis
   }
 }
 
-function keepAway({ databaseProxies }: WorldBase, isAway: boolean): void {
-  for (const proxy of databaseProxies) {
+/** What was noticed while nobody subscribed is remembered by whoever comes next: clients come back with cursors from before. */
+async function outliveRestart({ clientProxies, restartAll }: WorldBase): Promise<void> {
+  await delay(LOOKS_MS)
+  await restartAll?.()
+  keepAway(clientProxies, false)
+}
+
+function keepAway(proxies: readonly TcpProxy[], isAway: boolean): void {
+  for (const proxy of proxies) {
     proxy.refuse(isAway)
     if (isAway) proxy.cut()
   }
@@ -194,6 +207,8 @@ async function changeCatalog({ databaseUrl }: WorldBase, sql: string): Promise<v
       )
       return
     } catch (error) {
+      // A rowcast that starts makes what it lacks.
+      if (error instanceof pg.DatabaseError && error.code === DUPLICATE_OBJECT) return
       // Refused, and so not done; anything else may have been.
       if (!(error instanceof pg.DatabaseError) || !isLockError(error) || tries === TRIES) throw error
     } finally {
@@ -201,6 +216,9 @@ async function changeCatalog({ databaseUrl }: WorldBase, sql: string): Promise<v
     }
   }
 }
+
+/** A publication or one of its tables is there already. */
+const DUPLICATE_OBJECT = '42710'
 
 /** Deadlock, lock not available. */
 function isLockError({ code }: pg.DatabaseError): boolean {

@@ -70,6 +70,10 @@ export interface WorldBase
   readonly gaps: Gap[]
   /** Between all that read a slot and PostgreSQL. */
   readonly databaseProxies: readonly TcpProxy[]
+  /** Between all clients and what serves them. */
+  readonly clientProxies: readonly TcpProxy[]
+  /** Kills all that read or serve, and starts them again; null where the slot retains nothing for them. */
+  readonly restartAll: (() => Promise<void>) | null
   readonly subscribers: readonly ChaosSubscriber[]
   /** A subscriber that comes later, and wants everything from the start. */
   addLatecomer(): void

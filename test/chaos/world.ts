@@ -53,7 +53,14 @@ async function buildWorld(
   return {
     ...stage,
     ...crowd,
-    ...{ clientProxy, gaps: [] },
+    ...{ clientProxy, clientProxies: [clientProxy], gaps: [] },
+    restartAll:
+      options.retain === 'nothing'
+        ? null
+        : async () => {
+            await serving.kill()
+            await serving.start()
+          },
     get databaseProxies() {
       return [serving.databaseProxy]
     },

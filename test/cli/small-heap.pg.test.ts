@@ -1,0 +1,160 @@
+/**
+ * A process with a heap of 64 MB, and five clients that do not read what many rows bring: it is not exhausted. A client
+ * that reads gets all of it; those that do not find the code that ended them once they read again.
+ */
+import type { Socket } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { WebSocket } from 'ws'
+import { openDatabase, type TestDatabase } from '../support/database.ts'
+import { slotOf } from '../support/live-rowcast.ts'
+import { createWsClient } from '../support/ws-client.ts'
+import { openCliFolder, type RunningCli } from './run-cli.ts'
+
+/** What takes a minute elsewhere: `SMALL_HEAP_ROWS=300000`. */
+const ROWS = Number(process.env['SMALL_HEAP_ROWS'] ?? 60_000)
+/** Each transaction is read to its end before the next one begins. */
+const ROWS_AT_ONCE = 10_000
+const PAUSED = 5
+const SMALL_HEAP = { NODE_OPTIONS: '--max-old-space-size=64' }
+const NET = { timeout: 60_000 }
+/** The log holds less than what comes, so that those who do not read end; pings would end them sooner, without a word. */
+const CONFIG =
+  'models: { Tag: {} }, public: true, retain: { bytes: 4_194_304, minutes: 10 }, limits: { pingIntervalMs: 600_000 }'
+const QUERY = 'subscription { tagChanged(action: INSERT) { cursor new { id name } } }'
+
+interface TagChanged {
+  readonly tagChanged: { readonly new: { readonly id: string } }
+}
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await openDatabase({ migrate: true })
+})
+afterAll(() => database[Symbol.asyncDispose]())
+
+async function urlOf(process: RunningCli): Promise<string> {
+  for (;;) {
+    const { url } = JSON.parse(await process.nextLine()) as { readonly url?: string }
+    if (url !== undefined) return url
+  }
+}
+
+/** A client that subscribes, and stops reading when it is told to. */
+async function openPaused(url: string) {
+  const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/graphql`, 'graphql-transport-ws')
+  let received = 0
+  const ended = new Promise<string>((resolve) => {
+    socket.on('error', () => {})
+    socket.on('close', (code) => resolve(`closed with ${code}`))
+    socket.on('message', (data: Buffer) => {
+      const message = JSON.parse(data.toString()) as { type: string; payload?: unknown }
+      if (message.type === 'next') received += 1
+      if (message.type !== 'error') return
+      const [error] = message.payload as readonly { readonly extensions: { readonly code: string } }[]
+      resolve(String(error?.extensions.code))
+    })
+  })
+  await new Promise<void>((resolve) => socket.once('open', resolve))
+  socket.send('{"type":"connection_init"}')
+  socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query: QUERY } }))
+  const raw = () => (socket as unknown as { _socket: Socket })._socket
+  return {
+    ended,
+    get received() {
+      return received
+    },
+    pause: () => raw().pause(),
+    resume: () => raw().resume(),
+    [Symbol.dispose]: () => socket.terminate(),
+  }
+}
+
+function insert(count: number) {
+  return database.query(
+    `INSERT INTO "Tag" (name) SELECT gen_random_uuid()::text FROM generate_series(1, $1::int)`,
+    [count],
+  )
+}
+
+/** Writes all rows past five who do not read; one who does gets each once and in order. Returns how the others ended. */
+async function feed(url: string): Promise<readonly string[]> {
+  const client = createWsClient(url)
+  const reader = client.subscribe<TagChanged>(QUERY)
+  const paused = await Promise.all(Array.from({ length: PAUSED }, () => openPaused(url)))
+  try {
+    // Everybody is subscribed once everybody has a first row.
+    let probes = 0
+    await expect
+      .poll(async () => {
+        await insert(1)
+        probes += 1
+        return paused.every(({ received }) => received > 0)
+      }, NET)
+      .toBe(true)
+    let latest = 0
+    while (latest < probes) latest = Number((await reader.nextData()).tagChanged.new.id)
+    for (const each of paused) each.pause()
+    for (let written = 0; written < ROWS; written += ROWS_AT_ONCE) {
+      await insert(ROWS_AT_ONCE)
+      for (let n = 0; n < ROWS_AT_ONCE; n += 1) {
+        const id = Number((await reader.nextData()).tagChanged.new.id)
+        if (id !== latest + 1) throw new Error(`${id} came after ${latest}`)
+        latest = id
+      }
+    }
+    for (const each of paused) each.resume()
+    return await Promise.all(paused.map(({ ended }) => ended))
+  } finally {
+    for (const each of paused) each[Symbol.dispose]()
+    await client.close()
+  }
+}
+
+/** Of a process that is dead, and may not be for PostgreSQL yet. */
+async function dropSlot(slot: string): Promise<void> {
+  await database.query(
+    'SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = $1 AND active',
+    [slot],
+  )
+  await database.query(
+    'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1',
+    [slot],
+  )
+}
+
+/** What a process said at last, where it did not do as it should. */
+async function explained(processes: readonly RunningCli[], work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    const ended = await Promise.all(processes.map((each) => each.stop('SIGKILL')))
+    const said = ended.map(
+      ({ code, stdout, stderr }) => `${code}\n${stdout.slice(-2_000)}\n${stderr.slice(-2_000)}`,
+    )
+    throw new Error(said.join('\n'), { cause: error })
+  }
+}
+
+async function expectToLive(url: string): Promise<void> {
+  await expect.poll(() => isReady(url), NET).toBe(true)
+  expect(await feed(url)).toEqual(Array.from({ length: PAUSED }, () => 'RESYNC_REQUIRED'))
+  expect(await isReady(url)).toBe(true)
+}
+
+async function isReady(url: string): Promise<boolean> {
+  return (await fetch(`${url}/health/ready`)).ok
+}
+
+describe('a heap of 64 MB outlives five clients that do not read', () => {
+  it('in one process', { timeout: 300_000 }, async () => {
+    const env = { ...SMALL_HEAP, DATABASE_URL: database.url, ROWCAST_SLOT: slotOf(database) }
+    await using folder = await openCliFolder(env, CONFIG)
+    const served = folder.start(['serve', '--port', '0'])
+    try {
+      await explained([served], async () => expectToLive(await urlOf(served)))
+    } finally {
+      await served.stop('SIGKILL')
+      await dropSlot(env.ROWCAST_SLOT)
+    }
+  })
+})
