@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { expressionsOf, findExpressions, whyNotLinear } from './support/regular-expressions.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-const FOLDERS = ['src', 'page', 'examples', 'bundle']
+const FOLDERS = ['src', 'page', 'examples']
 
 describe('regular expressions', () => {
   it('are found wherever they stand', () => {
