@@ -19,6 +19,8 @@ export interface LedgerWriterOptions {
   readonly connectionString: string
   readonly ledger: Ledger
   readonly random: Random
+  /** Whether some rows are of megabytes. */
+  readonly hasHeavyRows: boolean
   /** Posts need an author. */
   readonly authorId: string
   /** Writers at once. */
@@ -65,7 +67,7 @@ export function createLedgerWriter(options: LedgerWriterOptions): LedgerWriter {
     while (!isStopping) {
       while (isPaused) await resumed
       if (isStopping) break
-      const plan = planTransaction(choices, rows, ledger, options.authorId)
+      const plan = planTransaction(choices, rows, options)
       const writing = lane.write(plan.write)
       busy.add(writing)
       const outcome = await writing

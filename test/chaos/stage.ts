@@ -85,7 +85,7 @@ export interface WorldBase
 
 /** Starts PostgreSQL and prepares it; everything that has to be closed is added to `closing`. */
 export async function openStage(
-  { random, pauseMaxMs, signal }: WorldOptions,
+  { random, pauseMaxMs, signal, retain }: WorldOptions,
   closing: AsyncDisposable[],
 ): Promise<Stage> {
   const postgres = await openPostgres({ settings: { wal_sender_timeout: '10s', max_connections: 60 } })
@@ -100,6 +100,8 @@ export async function openStage(
   const writer = createLedgerWriter({
     ...{ connectionString: databaseUrl, ledger, random: random.fork(), authorId, pauseMaxMs },
     lanes: 3,
+    // Without a window of its own the log in memory is passed by a few of them, and whoever is away a moment resyncs.
+    hasHeavyRows: retain !== 'nothing',
   })
   const query: Query = (text, parameters) => withSqlClient(target, (sql) => sql.query(text, parameters))
   await openSecondDecoder(query)

@@ -57,8 +57,7 @@ export function applyTo(rows: ReadonlyMap<ChaosModel, number[]>, changes: readon
 export function planTransaction(
   random: Random,
   owned: ReadonlyMap<ChaosModel, readonly number[]>,
-  ledger: Ledger,
-  authorId: string,
+  { ledger, authorId, hasHeavyRows }: PlanContext & { readonly hasHeavyRows: boolean },
 ): { readonly write: Write; readonly hasDdl: boolean } {
   const steps = random.chance(0.03) ? random.integer(50, 300) : random.integer(1, 6)
   const isRolledBack = random.chance(0.1)
@@ -66,7 +65,7 @@ export function planTransaction(
   const ddlStep = random.integer(0, steps - 1)
   const savepointStep = random.chance(0.1) ? random.integer(0, steps - 1) : -1
   const hasMessage = random.chance(0.2)
-  const isHeavy = random.chance(HEAVY_CHANCE)
+  const isHeavy = random.chance(HEAVY_CHANCE) && hasHeavyRows
   const write: Write = async (client, add) => {
     const rows = new Map([...owned].map(([model, numbers]) => [model, [...numbers]]))
     const note = (change: LedgerChange) => {
