@@ -208,8 +208,8 @@ export const ERRORS = {
   },
   SOURCE_ROW_UNREADABLE: {
     means:
-      'PostgreSQL fails when it is to send a change, in every form it can be asked for; all changes wait behind it.',
-    mend: 'Correct what the message names, or give the transaction up: `rowcast skip --to <LSN> --yes`.',
+      'PostgreSQL fails when it is to send a change, in every form it can be asked for; all changes wait behind it. Subscriptions of the models that its transaction has come to end with `details.cursor`; those of other models wait.',
+    mend: 'Correct what the message names: then all go on where they are. Or give the transaction up, which ends its models’ cursors and no others: `rowcast skip --to <LSN> --yes`.',
     retry: 'never',
     isPublic: false,
   },
@@ -870,7 +870,7 @@ export const ERRORS = {
   },
   MODEL_UNAVAILABLE: {
     means:
-      'The changes of this model cannot be read at present: its table, the publication and the Prisma schema do not fit.',
+      'The changes of this model cannot be read at present: its table, the publication and the Prisma schema do not fit, or PostgreSQL cannot send one of them.',
     mend: 'Wait for `extensions.retryAfterMs`, and subscribe again with the same cursor; the log of the server says what is amiss.',
     retry: 'backoff',
     isPublic: true,

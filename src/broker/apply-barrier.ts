@@ -2,8 +2,7 @@
 import type { ChangeBus } from '../bus/bus.ts'
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
-import { isOwnMessage, parseBarrier } from '../source/barrier-message.ts'
-import { createMissedError } from '../source/model-tables.ts'
+import { isOwnMessage, missedBy, parseBarrier } from '../source/barrier-message.ts'
 
 /** Ends the subscriptions and the cursors that a barrier cuts. @returns whether the message is one of rowcast's own */
 export function applyBarrier(bus: ChangeBus, message: EmittedMessage, slot: string): boolean {
@@ -11,7 +10,7 @@ export function applyBarrier(bus: ChangeBus, message: EmittedMessage, slot: stri
   const { transaction } = message
   if (barrier === null || transaction === null) return isOwnMessage(message)
   for (const model of barrier.cut) {
-    bus.close(createMissedError(model), model, barrier.cleanFrom)
+    bus.close(missedBy(barrier, model), model, barrier.cleanFrom)
     bus.cut(model, { commitLsn: transaction.commitLsn, index: INDEX_AFTER_ALL })
   }
   return true

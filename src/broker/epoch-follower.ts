@@ -104,6 +104,8 @@ export class EpochFollower {
       while (!signal.aborted && !this.#options.isStale()) {
         await this.#lookAtEpochs(connection)
         this.#drifts.look(this.#gate.tables)
+        // A tap that cannot get past a change writes no mark, and says so in the document: it is read again.
+        if ((this.tapSilentMs ?? 0) > LOOK_INTERVAL_MS) this.#gate.close()
         const isOpen = this.#epoch?.isOpen && !this.#isMissing
         if (isOpen && (await this.#isGateOpen(connection))) await this.#readForAWhile(connection, signal)
         else await delay(NO_EPOCH_INTERVAL_MS, undefined, { signal }).catch(() => {})

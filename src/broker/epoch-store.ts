@@ -167,18 +167,35 @@ export class EpochStore {
     writerId: string,
     reason: string,
   ): Promise<void> {
+    await this.#sendIfOurs(connection, { epochId, writerId }, ({ epoch, last }) => {
+      const previous = { id: epoch.id, end: last }
+      const closed: Epoch = { ...epoch, id: randomUUID(), kind: 'gap', previous, reason, isOpen: false }
+      return this.#announcement(closed)
+    })
+  }
+
+  /** Writes the document about the models' tables before a stream begins again, on the same terms. */
+  async reportTables(
+    connection: RedisConnection,
+    epochId: string,
+    writerId: string,
+    text: string,
+  ): Promise<void> {
+    const command = ['SET', this.keys.epoch(epochId).tables, text]
+    await this.#sendIfOurs(connection, { epochId, writerId }, () => command)
+  }
+
+  async #sendIfOurs(
+    connection: RedisConnection,
+    { epochId, writerId }: { readonly epochId: string; readonly writerId: string },
+    commandOf: (state: StoredState) => readonly string[],
+  ): Promise<void> {
     await connection.send(['WATCH', this.keys.epochs, this.writerKey])
     const writer = await connection.send(['GET', this.writerKey])
     const state = await this.readState(connection)
     const isOurs = state?.epoch.id === epochId && state.epoch.isOpen && String(writer) === writerId
-    if (!isOurs) {
-      await connection.send(['UNWATCH'])
-      return
-    }
-    const { epoch, last } = state
-    const previous = { id: epoch.id, end: last }
-    const closed: Epoch = { ...epoch, id: randomUUID(), kind: 'gap', previous, reason, isOpen: false }
-    await sendTransaction(connection, [this.#announcement(closed)])
+    if (isOurs) await sendTransaction(connection, [commandOf(state)])
+    else await connection.send(['UNWATCH'])
   }
 
   #announcement(epoch: Epoch): readonly string[] {

@@ -77,6 +77,7 @@ export class ModelGate {
     this.#digest = digestOfTables(text)
     this.#tables = states
     this.#guard.update(states)
+    this.#options.bus.hold(blockedOf(states))
     return true
   }
 
@@ -94,6 +95,19 @@ export class ModelGate {
     logger.info(`The changes of ${model} can be read again.`, { model })
     bus.cut(model)
   }
+}
+
+/** What a tap cannot get past; its own log and health have the whole of it. */
+function blockedOf(states: readonly ModelTableState[]): ReadonlyMap<string, RowcastError> {
+  const names = states.flatMap(({ model, isBlocked }) => (isBlocked === true ? [model] : []))
+  return new Map(
+    names.map((model) => [
+      model,
+      new RowcastError('SOURCE_ROW_UNREADABLE', `The tap cannot get past a change of model ${model}.`, {
+        details: { model },
+      }),
+    ]),
+  )
 }
 
 function createNotTappedError(model: string): RowcastError {

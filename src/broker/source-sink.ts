@@ -13,6 +13,7 @@ export type SourceSink = Pick<
   | 'onDrift'
   | 'onRecovery'
   | 'onCut'
+  | 'onBlocked'
   | 'onMessage'
   | 'relay'
 >
@@ -30,6 +31,7 @@ export function busSink(bus: ChangeBus, hub: MessageHub): SourceSink {
       bus.close(error, model, cleanFrom)
       bus.cut(model, position)
     },
+    onBlocked: (blocked) => bus.hold(blocked),
     onMessage: (message) => hub.publish(message),
   }
 }
@@ -43,5 +45,6 @@ export const NO_SINK: SourceSink = {
   onDrift() {},
   onRecovery() {},
   onCut() {},
+  onBlocked() {},
   onMessage: () => false,
 }

@@ -207,15 +207,23 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   async function tick(opened: Session, current: RedisConnection): Promise<void> {
     opened.writer.beat(TICK_MS)
     await checkIsOurs(current, opened.epoch.id)
-    await keepTables(opened, current)
+    if (tables !== NO_TABLES) await keepTables(opened, current)
     await opened.trimmer.trim(current, opened.writer.last)
   }
 
   /** Gateways show nothing without the document: one that somebody has deleted or damaged is written again. */
   async function keepTables({ epoch, writer }: Session, current: RedisConnection): Promise<void> {
-    if (tables === NO_TABLES) return
     const length = await current.send(['STRLEN', store.keys.epoch(epoch.id).tables])
     if (Number(length) !== Buffer.byteLength(tables)) writer.addTables(tables)
+  }
+
+  /** Between two streams: what gateways are to know before the next one begins. */
+  function reportAside(report: (current: RedisConnection, epochId: string) => Promise<void>): void {
+    const [current, published] = [connection.current, past.published]
+    if (current === null || !current.isOpen || published === null) return
+    report(current, published.epochId).catch((failure: unknown) => {
+      logger.debug('Gateways could not be told yet.', { code: toBrokerError(failure).code })
+    })
   }
 
   /** @throws BROKER_STREAM_CONTESTED, BROKER_STREAM_LOST */
@@ -255,18 +263,12 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       const text = formatTableStates(states)
       if (text === tables) return
       tables = text
-      session?.writer.addTables(text)
+      if (session !== null) session.writer.addTables(text)
+      else reportAside((current, epochId) => store.reportTables(current, epochId, writerId, text))
     },
     tellGap(error) {
-      const { current } = connection
-      const { published } = past
-      if (current === null || !current.isOpen || published === null) return
-      const { epochId } = published
-      store
-        .reportGap(current, epochId, writerId, String(error.details['reason'] ?? ''))
-        .catch((failure: unknown) => {
-          logger.debug('The gap could not be told yet.', { code: toBrokerError(failure).code })
-        })
+      const reason = String(error.details['reason'] ?? '')
+      reportAside((current, epochId) => store.reportGap(current, epochId, writerId, reason))
     },
     async close() {
       end()
@@ -274,8 +276,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       connection.close()
     },
     status: () => ({
-      isConnected: connection.current?.isOpen ?? false,
-      isActive: session !== null,
+      ...{ isConnected: connection.current?.isOpen ?? false, isActive: session !== null },
       epoch: session?.epoch.id ?? null,
       lastEntry: session === null ? null : formatEntryId(session.writer.last),
       waitingBytes: session?.writer.waitingBytes ?? 0,

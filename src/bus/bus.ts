@@ -96,6 +96,11 @@ export interface ChangeSink {
   /** Changes may be missing: every subscription ends with the error, and no cursor from before is good any more. */
   gap(error: RowcastError): void
   /**
+   * Changes of these models wait, and of no others: their subscriptions end with the error and the cursor to go on after, and
+   * so does whoever subscribes to one meanwhile.
+   */
+  hold(models: ReadonlyMap<string, RowcastError>): void
+  /**
    * Changes of one model are missing up to now, or up to a position in between two transactions: its cursors from
    * before are no good any more.
    */

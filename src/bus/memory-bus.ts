@@ -14,6 +14,7 @@ import { endOnAbort } from './abort-listeners.ts'
 import { AFTER_EARLIEST, type BusSubscription, type ChangeBus, type SubscriptionRequest } from './bus.ts'
 import type { BusObservers } from './bus-observer.ts'
 import { callAll } from './call-all.ts'
+import { Endings } from './endings.ts'
 import { endBefore, failWithoutHistory, History } from './history.ts'
 import { Holdings } from './holdings.ts'
 import { LiveSubscribers } from './live-subscribers.ts'
@@ -50,8 +51,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   #history: History | null = null
   /** Those who read the history; null as long as it is. */
   #readers: Readers | null = null
-  /** Set once nothing comes any more. */
-  #farewell: ((cursor: string | null) => Error) | null = null
+  readonly #endings = new Endings()
 
   constructor(options: MemoryBusOptions) {
     this.#options = options
@@ -74,7 +74,9 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
       this.#history.continue(start, this.#roster.open)
       return
     }
-    const history = new History(start, this.#createLog(start))
+    const bounds = resolveLogBounds(this.#options.log ?? {}, () => this.#timers.nowMs())
+    const oldestRead = () => this.#readers?.oldestRead() ?? Number.POSITIVE_INFINITY
+    const history = new History(start, new RetainedLog(endBefore(start.floorLsn), bounds, oldestRead))
     this.#history = history
     this.#readers = new Readers({
       ...{ known: history, older: this.#options.older ?? null, timers: this.#timers },
@@ -131,6 +133,11 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     this.#history?.cut(model, position)
   }
 
+  hold(models: ReadonlyMap<string, RowcastError>): void {
+    this.#endings.hold(models)
+    callAll(this.#roster.open, (subscriber) => this.#endIfDue(subscriber))
+  }
+
   gap(error: RowcastError): void {
     this.#observers?.onGap()
     this.#readers?.close()
@@ -161,7 +168,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
       if (this.#history === null) subscriber.onOpen = (known) => this.#beginAfter(subscriber, cursor, known)
       else this.#beginAfter(subscriber, cursor, this.#history)
     }
-    if (this.#farewell !== null) queue.end(this.#farewell(this.#cursorOf(subscriber)))
+    this.#endIfDue(subscriber)
     if (!queue.isEnded) forgetSignal = endOnAbort(queue, signal, this.#guard)
     return queue
   }
@@ -184,21 +191,12 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   }
 
   stop(errorOf: (cursor: string | null) => Error): void {
-    this.#farewell = errorOf
-    callAll(this.#roster.open, (subscriber) => subscriber.queue.end(errorOf(this.#cursorOf(subscriber))))
+    this.#endings.stop(errorOf)
+    callAll(this.#roster.open, (subscriber) => this.#endIfDue(subscriber))
   }
 
   close(error?: Error, model?: string, lsn?: Lsn): void {
     this.#endAll(error, model, lsn)
-  }
-
-  #createLog(start: StreamStart): RetainedLog {
-    const bounds = resolveLogBounds(this.#options.log ?? {}, () => this.#timers.nowMs())
-    return new RetainedLog(
-      endBefore(start.floorLsn),
-      bounds,
-      () => this.#readers?.oldestRead() ?? Number.POSITIVE_INFINITY,
-    )
   }
 
   #createSubscriber(request: SubscriptionRequest, onEnd: () => void) {
@@ -280,6 +278,11 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   /** Who is live has been asked about all up to now, or beyond; who holds a change back has not got it yet. */
   #newestCursorOf({ isLive, isHolding, skipTo }: Subscriber): string | null {
     return isLive && !isHolding ? (this.#history?.newestCursorFrom(skipTo) ?? null) : null
+  }
+
+  #endIfDue(subscriber: Subscriber): void {
+    const end = this.#endings.of(subscriber.model)
+    if (end !== null) subscriber.queue.end(end(this.#cursorOf(subscriber)))
   }
 
   #cursorOf(subscriber: Subscriber): string | null {

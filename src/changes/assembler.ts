@@ -96,6 +96,12 @@ export function createTransactionAssembler(
     byteLength = 0
   }
 
+  function discard(): void {
+    packer.discard()
+    messages = []
+    byteLength = 0
+  }
+
   function publishChanges(open: TransactionInfo, isFinal: boolean): void {
     const isEmpty = packer.length === 0
     if (isEmpty && !(isFinal && published.commitLsn === open.commitLsn)) return
@@ -180,6 +186,8 @@ export function createTransactionAssembler(
             epoch,
           }
           nextIndex = 0
+          // Of one that never came to its end: a reader may have been led past it.
+          discard()
           output.onBegin()
           return
         case 'commit':
@@ -232,9 +240,7 @@ export function createTransactionAssembler(
       }
       epoch = streamEpoch
       transaction = null
-      packer.discard()
-      messages = []
-      byteLength = 0
+      discard()
     },
   }
 }

@@ -1,8 +1,7 @@
 /** Beside the spine, cli. `rowcast skip`: gives up a transaction that PostgreSQL cannot send. */
 import { RowcastError } from '../errors.ts'
-import { skipSlot } from '../source/skip-slot.ts'
+import { skipTransaction } from '../source/skip-transaction.ts'
 import { type Lsn, parseLsn } from '../wire/lsn.ts'
-import { formatBytes } from './doctor/examination.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type ProjectOptions } from './project.ts'
 import type { PrintContext } from './setup-commands.ts'
@@ -16,30 +15,29 @@ export interface SkipOptions extends ProjectOptions {
   readonly yes?: boolean | undefined
 }
 
-/** Longer than a failing stream waits between two attempts, and takes for one. */
-const PATIENCE_MS = 30_000
+/** Longer than a failing stream takes for one attempt. */
+const PATIENCE_MS = 10_000
 
-/** Moves the slot; answers with `findings` when nothing was done. @throws CLI_BAD_OPTION, SOURCE_SLOT_… */
+/** Marks the transaction; answers with `findings` when nothing was done. @throws CLI_BAD_OPTION, SOURCE_SLOT_… */
 export async function skip(options: SkipOptions, { terminal, ...place }: PrintContext): Promise<ExitCode> {
   const { target, goal } = await openProject(options, place)
   const done = options.yes === true
   const { slot } = goal
-  const skipped = await skipSlot(target, {
-    slot,
-    to: positionOf(options.to),
-    isDry: !done,
-    patienceMs: PATIENCE_MS,
-  })
+  const request = { goal, to: positionOf(options.to), isDry: !done, patienceMs: PATIENCE_MS }
+  const skipped = await skipTransaction(target, request)
   if (options.json === true) {
     terminal.print(JSON.stringify({ done, slot, ...skipped }))
     return done ? ExitCode.ok : ExitCode.findings
   }
-  const { from, to, bytes } = skipped
+  const { to, models, tables } = skipped
+  const wrote = tables === null ? 'any table, which the WAL does not say' : tables.join(', ') || 'no table'
   terminal.print(
-    `${done ? 'Skipped' : 'To skip'}: ${formatBytes(bytes)} of WAL, ${from} to ${to}, on slot "${slot}".`,
+    `${done ? 'Skipped' : 'To skip'}: the transaction right before ${to}, on slot "${slot}". It wrote to ${wrote}.`,
   )
   terminal.print(
-    'Every subscription ends with RESYNC_REQUIRED, and so does every cursor from before: clients query again.',
+    models.length === 0
+      ? 'No live model has changes in it.'
+      : `Subscriptions of ${models.join(', ')} end with RESYNC_REQUIRED, and so do their cursors from before: clients query again. All others go on.`,
   )
   if (!done)
     terminal.print(`\nNothing was changed. Run it with ${terminal.style('bold', '--yes')} to do this.`)

@@ -121,12 +121,14 @@ interface ServiceReport {
   readonly isReady: boolean
   /** State of its replication stream; `unreachable` where nobody answers. */
   readonly state: string
+  /** Code of what keeps it from being ready, as its health says. */
+  readonly error: string | null
   readonly subscriptions: number | null
 }
 
-function describeService({ url, isReady, state, subscriptions }: ServiceReport): string {
+function describeService({ url, isReady, state, error, subscriptions }: ServiceReport): string {
   const count = subscriptions === null ? '' : `, ${subscriptions} subscriptions`
-  return `${url}: ${state}, ${isReady ? 'ready' : 'not ready'}${count}`
+  return `${url}: ${state}, ${isReady ? 'ready' : 'not ready'}${error === null ? '' : ` (${error})`}${count}`
 }
 
 /** One WAL segment: below it nothing can be freed anyway. */
@@ -147,13 +149,16 @@ async function findService(
     })
     const details = (await response.json()) as Record<string, unknown>
     if (named === undefined && details['slot'] !== goal.slot) return null
-    const { replication, subscriptions } = details
+    const { replication, subscriptions, error } = details
     return {
+      error: typeof error === 'string' ? error : null,
       ...{ url, isReady: response.ok, state: String(replication ?? 'unknown') },
       subscriptions: typeof subscriptions === 'number' ? subscriptions : null,
     }
   } catch {
     // Whatever answered, or did not, is no service of ours.
-    return named === undefined ? null : { url, isReady: false, state: 'unreachable', subscriptions: null }
+    return named === undefined
+      ? null
+      : { url, isReady: false, state: 'unreachable', error: null, subscriptions: null }
   }
 }

@@ -34,6 +34,8 @@ const HIDDEN_FAULTS: ReadonlySet<ErrorCode> = new Set([
   'SOURCE_TABLE_NOT_PUBLISHED',
   'SOURCE_TABLE_CHANGED',
   'SOURCE_ROW_SECURITY',
+  'SOURCE_ROW_UNREADABLE',
+  'SOURCE_DELIVERY_FAILED',
 ])
 
 /** What a client hears of the error that ended its subscription, or kept it from beginning. */
@@ -48,8 +50,13 @@ export function toSubscriptionError(error: unknown): unknown {
   if (!isRowcastError(error) || !HIDDEN_FAULTS.has(error.code)) return toGraphqlError(error)
   const spreadMs = (RETRY_AFTER_MAX_MS - RETRY_AFTER_MIN_MS) * Math.random()
   return graphqlError('MODEL_UNAVAILABLE', 'The changes of its model cannot be read at present.', {
-    details: { retryAfterMs: Math.round(RETRY_AFTER_MIN_MS + spreadMs) },
+    details: { retryAfterMs: Math.round(RETRY_AFTER_MIN_MS + spreadMs), ...cursorOf(error) },
   })
+}
+
+/** The cursor to go on after, where the end has one. */
+function cursorOf({ details: { cursor } }: RowcastError): { readonly cursor?: string } {
+  return typeof cursor === 'string' ? { cursor } : {}
 }
 
 /** A person has to act first; and those who were ended at once come back one after the other. */

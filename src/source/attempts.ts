@@ -2,6 +2,7 @@
  * Stage 5, source. How often the stream has failed in a row. That it begins is no success yet, nor is a keepalive: before
  * a change that cannot be sent it begins each time, moves on through what is not ours, and dies.
  */
+import type { RowcastError } from '../errors.ts'
 
 /** What is known of the stream at a moment. */
 export interface AttemptReading {
@@ -51,4 +52,10 @@ export class Attempts {
   #isWell({ hasDelivered, nowMs }: AttemptReading): boolean {
     return this.#beganAtMs !== null && (hasDelivered || nowMs - this.#beganAtMs >= LASTING_MS)
   }
+}
+
+/** Whether a failure is worth a line in the log. The second attempt begins with the change that failed, and knows more of it. */
+export function isNewsAt(failures: number, error: RowcastError, before: RowcastError | null): boolean {
+  if (failures === 1 || before?.code !== error.code) return true
+  return failures === 2 && before.message !== error.message
 }

@@ -6,8 +6,10 @@
  * Source: PostgreSQL manual, "Replication Management Functions", pg_logical_emit_message. Pure.
  */
 import type { EmittedMessage } from '../changes/emitted-message.ts'
+import type { RowcastError } from '../errors.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { quoteLiteral } from '../wire/quote.ts'
+import { createMissedError } from './gap-notices.ts'
 import { HEARTBEAT_PREFIX } from './heartbeat.ts'
 import { type PublishedModel, parsePublishedModel } from './published-tables.ts'
 
@@ -19,6 +21,13 @@ export interface Barrier {
   readonly cut: readonly string[]
   /** From here on none was missing: whoever began here or later has missed nothing. */
   readonly cleanFrom: Lsn
+  /** It cuts what a transaction wrote that was given up, and says nothing of what is published. @default false */
+  readonly isSkip?: boolean | undefined
+}
+
+/** What ends subscriptions of a model that a barrier cuts. */
+export function missedBy({ isSkip }: Barrier, model: string): RowcastError {
+  return createMissedError(model, isSkip === true ? 'transaction-skipped' : 'publication-changed')
 }
 
 /** Whether a message is between processes of rowcast, and not for the application. */
@@ -27,13 +36,14 @@ export function isOwnMessage({ prefix }: { readonly prefix: string }): boolean {
 }
 
 /** The statement that writes a barrier for the readers of a slot; its transaction is its own. */
-export function barrierSql({ published, cut, cleanFrom }: Barrier, slot: string): string {
+export function barrierSql({ published, cut, cleanFrom, isSkip }: Barrier, slot: string): string {
   const text = JSON.stringify({
     barrier: 1,
     slot,
     published: Object.fromEntries(published),
     cut,
     cleanFrom: String(cleanFrom),
+    skip: isSkip,
   })
   return `SELECT pg_catalog.pg_logical_emit_message(true, ${quoteLiteral(HEARTBEAT_PREFIX)}, ${quoteLiteral(text)})`
 }
@@ -52,7 +62,7 @@ export function parseBarrier(
   if (!isOwnMessage(message) || message.transaction === null || message.content.length === 0) return null
   const raw = parseJson(new TextDecoder().decode(message.content))
   if (typeof raw !== 'object' || raw === null) return null
-  const { barrier, slot: of, published, cut, cleanFrom } = raw as Readonly<Record<string, unknown>>
+  const { barrier, slot: of, published, cut, cleanFrom, skip } = raw as Readonly<Record<string, unknown>>
   if (barrier !== 1 || of !== slot) return null
   if (!Array.isArray(cut) || typeof published !== 'object' || published === null) return null
   const lsn = typeof cleanFrom === 'string' && /^\d{1,20}$/.test(cleanFrom) ? toLsn(BigInt(cleanFrom)) : null
@@ -61,7 +71,9 @@ export function parseBarrier(
     const tables = parsePublishedModel(value)
     return tables === null ? [] : [[model, tables] as const]
   })
-  return { published: new Map(models), cut: cut.filter((each) => typeof each === 'string'), cleanFrom: lsn }
+  const named = cut.filter((each) => typeof each === 'string')
+  const said = { published: new Map(models), cut: named, cleanFrom: lsn }
+  return skip === true ? { ...said, isSkip: true } : said
 }
 
 function parseJson(text: string): unknown {

@@ -9,7 +9,7 @@ import { type Lsn, parseLsn } from '../wire/lsn.ts'
 /**
  * Why changes may be missing. `timeline-diverged`: the server that took over lacks what was delivered.
  * `server-behind`: it was restored from a backup. `slot-recreated`: the slot stands beyond our position.
- * `delivery-failed`: a fault of rowcast's own, while it handed changes on.
+ * `delivery-failed`: a fault of rowcast's own, while it handed changes on. `transaction-skipped`: somebody gave it up.
  */
 export type GapReason =
   | 'other-cluster'
@@ -24,6 +24,7 @@ export type GapReason =
   | 'table-unpublished'
   | 'publication-changed'
   | 'delivery-failed'
+  | 'transaction-skipped'
 
 /** Where the last stream of this process ended. */
 export interface StreamPast {

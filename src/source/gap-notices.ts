@@ -52,5 +52,14 @@ export const GAP_WORDS: Readonly<Record<GapReason, string>> = {
   'publication-dropped': 'The publication was dropped for a while.',
   'table-unpublished': 'A table was taken out of the publication for a while.',
   'delivery-failed': 'The server failed while it handed changes on.',
+  'transaction-skipped': 'A transaction was given up that the database could not send.',
   'publication-changed': 'The table was replaced, or what is published of it was changed.',
+}
+
+/** What ends subscriptions that may have missed changes of which the stream said nothing. */
+export function createMissedError(
+  model: string,
+  reason: 'publication-changed' | 'transaction-skipped' = 'publication-changed',
+): RowcastError {
+  return new RowcastError('RESYNC_REQUIRED', GAP_WORDS[reason], { details: { model, reason } })
 }

@@ -6,7 +6,7 @@
 import type { ModelTable, RelationRegistry } from '../catalog/relation-registry.ts'
 import { RowcastError } from '../errors.ts'
 import { quoteLiteral, quoteQualified } from '../wire/quote.ts'
-import { GAP_WORDS } from './gap-notices.ts'
+import { createMissedError } from './gap-notices.ts'
 import { opaqueColumnsSql } from './opaque-columns-sql.ts'
 import { isColumnSentSql, publishedRelationsSql } from './published-relations-sql.ts'
 import type { PublishedTable } from './published-tables.ts'
@@ -27,6 +27,8 @@ export interface ModelTableState extends ModelTable, RowSecuredTable {
   readonly published: PublishedTable | null
   /** `settling`: changes of its model may be missing until transactions that wrote to it have ended. */
   readonly standing: 'unknown' | 'settling' | 'verified'
+  /** Changes of its model wait behind one that PostgreSQL cannot send. @default false */
+  readonly isBlocked?: boolean | undefined
 }
 
 /** The same as one look at the catalog has it. */
@@ -118,13 +120,6 @@ export function judgeModelTables(
 function createChangedError({ model, schema, table }: ModelTableState): RowcastError {
   const happened = `What is published of ${quoteQualified(schema, table)} of model ${model} has changed.`
   return new RowcastError('SOURCE_TABLE_CHANGED', happened, { details: { model, schema, table } })
-}
-
-/** What ends subscriptions that may have missed changes of which the stream said nothing. */
-export function createMissedError(model: string): RowcastError {
-  return new RowcastError('RESYNC_REQUIRED', GAP_WORDS['publication-changed'], {
-    details: { model, reason: 'publication-changed' },
-  })
 }
 
 /** What ends a stream of version 14 that may send rows of partitions under a name that they do not have any more. */

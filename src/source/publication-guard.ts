@@ -9,11 +9,10 @@ import type { ChangePosition } from '../changes/position.ts'
 import type { RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
-import { type Barrier, barrierSql, isOwnMessage, parseBarrier } from './barrier-message.ts'
+import { type Barrier, barrierSql, isOwnMessage, missedBy, parseBarrier } from './barrier-message.ts'
 import { ConfirmCeiling } from './confirm-ceiling.ts'
 import { HEARTBEAT_SQL } from './heartbeat.ts'
 import {
-  createMissedError,
   createStaleRootError,
   type FoundTable,
   ModelTableGuard,
@@ -219,8 +218,10 @@ export class PublicationGuard {
     const barrier = parseBarrier(message, this.#options.slot)
     if (barrier === null || message.transaction === null) return true
     const { commitLsn } = message.transaction
-    this.#isRenewalSent = false
-    if (this.#ledger.isCoveredBy(barrier)) this.#ceiling.raise(commitLsn, message.content.length)
+    if (barrier.isSkip !== true) {
+      this.#isRenewalSent = false
+      if (this.#ledger.isCoveredBy(barrier)) this.#ceiling.raise(commitLsn, message.content.length)
+    }
     this.#pass(barrier, { commitLsn, index: INDEX_AFTER_ALL })
     return true
   }
@@ -235,8 +236,8 @@ export class PublicationGuard {
   #pass(barrier: Barrier, position: ChangePosition | null): void {
     const { cleanFrom } = barrier
     for (const model of barrier.cut)
-      this.#options.listener.onCut(model, { position, cleanFrom, error: createMissedError(model) })
-    this.#ledger.pass(barrier)
+      this.#options.listener.onCut(model, { position, cleanFrom, error: missedBy(barrier, model) })
+    if (barrier.isSkip !== true) this.#ledger.pass(barrier)
     this.#update()
     this.#options.listener.onProgress()
   }

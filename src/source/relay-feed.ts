@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RowcastError } from '../errors.ts'
 import type { ReplicationConnection } from '../wire/connection.ts'
+import type { BlockedModels } from './blocked-models.ts'
 import type { PublicationGuard } from './publication-guard.ts'
 import type { StreamPosition } from './stream-position.ts'
 import type { RelayFeed, StreamRelay } from './stream-relay.ts'
@@ -11,6 +12,7 @@ export interface RelayFeedOptions {
   readonly relay: StreamRelay | undefined
   readonly position: StreamPosition
   readonly guard: PublicationGuard
+  readonly blocked: BlockedModels
   /** The connection that streams now, if one does. */
   readonly connectionNow: () => ReplicationConnection | null
   readonly onProgress: () => void
@@ -22,7 +24,7 @@ const RECONNECT_INTERVAL_MS = 200
 
 /** Creates it. */
 export function createRelayFeed(options: RelayFeedOptions): RelayFeed {
-  const { relay, position, guard, connectionNow, onProgress } = options
+  const { relay, position, guard, blocked, connectionNow, onProgress } = options
   /** Reading stands still until the broker is back or somebody else's turn has come; then the stream begins anew. */
   async function holdOut(connection: ReplicationConnection, error: RowcastError): Promise<void> {
     connection.pause()
@@ -48,6 +50,7 @@ export function createRelayFeed(options: RelayFeedOptions): RelayFeed {
     onWritten(lsn) {
       position.reaches(lsn)
       guard.noteProgress(position.isCatchingUp)
+      blocked.reaches(position.reachedLsn)
       onProgress()
     },
     onAccepted(lsn) {

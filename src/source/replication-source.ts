@@ -4,7 +4,7 @@
  */
 import type { RowcastError } from '../errors.ts'
 import { openReplicationConnection, type ReplicationConnection } from '../wire/connection.ts'
-import { Attempts } from './attempts.ts'
+import { Attempts, isNewsAt } from './attempts.ts'
 import { GAP_WORDS, GapNotices } from './gap-notices.ts'
 import { backoffDelayMs, SOURCE_TRANSITIONS, type SourceEvent, type SourceState } from './lifecycle.ts'
 import { type PreparedStream, prepareStream } from './prepare-stream.ts'
@@ -151,7 +151,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       if (stopping.signal.aborted) return
       walsenderPid = connection.serverPid
       phase = 'starting'
-      await session.stream(connection, prepared, () => begin(prepared))
+      await session.stream(connection, prepared, begin)
       const reason = await connection.closed
       if (reason !== null) throw session.nameFault(reason)
     } finally {
@@ -227,7 +227,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   function onFailure(failure: RowcastError): number {
     const error = failure.code === 'SOURCE_SLOT_MISSING' ? (released ?? failure) : failure
     const failures = attempts.fail(reading())
-    const isNews = failures === 1 || lastError?.code !== error.code
+    const isNews = isNewsAt(failures, error, lastError)
     lastError = error
     if (stopping.signal.aborted) return 0
     if (isNews) logger[error.retry === 'never' ? 'error' : 'warn'](error.message, { code: error.code })

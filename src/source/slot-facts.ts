@@ -11,6 +11,7 @@ import { type FoundTable, readModelTables, TAKES_MESSAGES_SQL } from './model-ta
 import { MONEY_SCALE_SQL } from './money-scale-sql.ts'
 import type { RunQuery } from './run-query.ts'
 import type { SetupGoal } from './setup-plan.ts'
+import { parseSkipMarks, skipMarksSql } from './skip-marks.ts'
 import { type IdentityFault, readIdentityFaults } from './table-identities.ts'
 
 /** The slot as it stands. */
@@ -60,6 +61,8 @@ export interface SourceFacts {
   readonly mayEmit: boolean
   readonly slot: SlotState | null
   readonly publication: PublicationState | null
+  /** Behind transactions that are to be passed over. */
+  readonly skips: readonly Lsn[]
   /** The models' tables, and those that inherit from them. */
   readonly modelTables: readonly FoundTable[]
   /** Tables whose replica identity is not what their model, or the application, needs. */
@@ -70,7 +73,11 @@ export interface SourceFacts {
   readonly unpublished: readonly { readonly model: string; readonly table: string }[]
 }
 
-type FactsRow = Omit<SourceFacts, 'serverLsn' | 'slot' | 'unpublished' | 'modelTables' | 'identityFaults'> & {
+type FactsRow = Omit<
+  SourceFacts,
+  'serverLsn' | 'slot' | 'unpublished' | 'modelTables' | 'identityFaults' | 'skips'
+> & {
+  readonly skips: readonly string[]
   readonly serverLsn: string
   readonly slot: Readonly<Record<string, string | number | boolean | null>> | null
 }
@@ -79,10 +86,11 @@ type FactsRow = Omit<SourceFacts, 'serverLsn' | 'slot' | 'unpublished' | 'modelT
 export async function readSourceFacts(query: RunQuery, goal: SetupGoal): Promise<SourceFacts> {
   const [row] = await query<FactsRow>(factsSql(goal))
   if (row === undefined) throw new RowcastError('BUG', 'The query for slot and publication returned no row.')
-  const { slot, ...facts } = row
+  const { slot, skips, ...facts } = row
   const modelTables = await readModelTables(query, goal, row.serverVersion)
   return {
     ...facts,
+    skips: parseSkipMarks(goal.slot, skips),
     serverLsn: parseLsn(row.serverLsn),
     slot: slot === null ? null : toSlotState(slot),
     modelTables,
@@ -140,6 +148,7 @@ function factsSql(goal: SetupGoal): string {
                    concat(CASE WHEN pubinsert THEN 'i' END, CASE WHEN pubupdate THEN 'u' END,
                           CASE WHEN pubdelete THEN 'd' END, CASE WHEN pubtruncate THEN 't' END))
             FROM pg_publication WHERE pubname = ${publication}) AS "publication",
-         ${MONEY_SCALE_SQL} AS "moneyScale"
+         ${MONEY_SCALE_SQL} AS "moneyScale",
+         ${skipMarksSql(goal.slot)} AS "skips"
     FROM server`
 }

@@ -35,6 +35,8 @@ export interface ReplicationSourceOptions {
   readonly onRecovery: (model: string) => void
   /** Changes of a model may be missing. */
   readonly onCut: (model: string, cut: PublicationCut) => void
+  /** Changes of these models wait behind one that cannot be sent, and why; of all others none is known to. */
+  readonly onBlocked: (blocked: ReadonlyMap<string, RowcastError>) => void
   /** What applications wrote with `pg_logical_emit_message`. @returns whether anybody listens to it */
   readonly onMessage: (message: EmittedMessage) => boolean
   /** Takes the stream's messages instead of `publish` and `onMessage`. @default none: the changes are for this process */

@@ -107,8 +107,8 @@ export class StreamPosition {
       this.#ack = new AckTracker(continuity.floorLsn)
       this.#deliveredLsn = LSN_ZERO
       this.#serverLsn = LSN_ZERO
-    } else if (continuity.floorLsn < this.#ack.safe || this.#ack.isWaiting) {
-      // What was handed over and not accepted is sent again.
+    } else if (continuity.floorLsn !== this.#ack.safe || this.#ack.isWaiting) {
+      // What was handed over and not accepted is sent again; or a transaction is passed over.
       this.#ack = new AckTracker(continuity.floorLsn)
     }
     if (continuity.kind !== 'continuous' || !isSameTimeline) {

@@ -12,7 +12,9 @@ import {
 import type { RowcastError } from '../errors.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
 import type { ReplicationConnection, StreamHandler } from '../wire/connection.ts'
+import { LSN_ZERO } from '../wire/lsn.ts'
 import type { ServerMessage } from '../wire/server-message.ts'
+import { BlockedModels } from './blocked-models.ts'
 import { BudgetGrace } from './budget-grace.ts'
 import { createConfirm } from './confirm-news.ts'
 import { DriftWatch } from './drift-watch.ts'
@@ -23,6 +25,7 @@ import { createOwnFaults } from './own-faults.ts'
 import type { PreparedStream } from './prepare-stream.ts'
 import { PublicationGuard } from './publication-guard.ts'
 import { createRelayFeed } from './relay-feed.ts'
+import { dropSkipMarks } from './skip-marks.ts'
 import type { SourceFacts } from './slot-facts.ts'
 import { SlotNews } from './slot-news.ts'
 import { judgeDrift, judgeFacts, overBudget } from './slot-verdict.ts'
@@ -31,45 +34,10 @@ import type { ReplicationSourceOptions } from './source-options.ts'
 import type { SlotHealth } from './source-status.ts'
 import { StallWatch } from './stall-watch.ts'
 import { pluginOptions, RAW_TEXT_SQL } from './stream-form.ts'
-import { createStreamPosition, type StreamPosition } from './stream-position.ts'
-import type { RelayFeed } from './stream-relay.ts'
+import { createStreamPosition } from './stream-position.ts'
+import type { StreamSession } from './stream-session-api.ts'
 import { StreamTrace } from './stream-trace.ts'
 import { WatchHealth } from './watch-health.ts'
-
-/** What a stream works with, connection after connection. */
-export interface StreamSession {
-  readonly position: StreamPosition
-  /** The slot at the last look; null before the first. */
-  readonly slotHealth: SlotHealth | null
-  /** What the models' tables log of former rows. */
-  readonly identities: Pick<IdentityKeeper, 'faults'>
-  /** How long WAL has been waiting, at the last look, without any of it coming. 0 while it comes. */
-  readonly stalledMs: number
-  /** Whether a transaction has come whole since the stream began. */
-  readonly hasDelivered: boolean
-  /** Whether the watch sees anything. */
-  readonly watchHealth: Pick<WatchHealth, 'failures' | 'fault'>
-  /** Whether subscriptions from before may still turn out to have missed something. */
-  readonly publication: Pick<PublicationGuard, 'isSettling'>
-  /** The catalog may have changed: looks at it now. */
-  look(): void
-  /** What a relay tells the stream. */
-  readonly relayFeed: RelayFeed
-  /**
-   * Starts a prepared stream; `onStarted` is called once the server has begun, before its first message, and answers
-   * whether all subscriptions begin with it.
-   * @throws PostgresError when the server refuses
-   */
-  stream(connection: ReplicationConnection, prepared: PreparedStream, onStarted: () => boolean): Promise<void>
-  /** What ended the running stream; faults of our own get a name. */
-  nameFault(error: Error): Error
-  /** After an error of the running stream: chooses another form, in which PostgreSQL may be able to send what it could not. */
-  adapt(error: RowcastError): boolean
-  /** The same error, or one that says which change cannot be sent and how to get past it. */
-  explain(error: RowcastError): RowcastError
-  /** The connection is over. */
-  end(): void
-}
 
 /** Creates it; `onProgress` is called as positions move. */
 export function createStreamSession(
@@ -84,9 +52,14 @@ export function createStreamSession(
     ...{ publication: goal.publication, slot: goal.slot },
     listener: {
       ...{ onDrift, onRecovery, onProgress, onCut: options.onCut },
-      onTables: (tables) => relay?.tellTables(tables),
+      onTables: (tables) => blocked.takeTables(tables),
       onEvidence: () => watch.look(),
     },
+  })
+  const blocked = new BlockedModels({
+    onBlocked: options.onBlocked,
+    onTables: (tables) => relay?.tellTables(tables),
+    onCut: options.onCut,
   })
   let assembler = newAssembler()
   let connection: ReplicationConnection | null = null
@@ -121,6 +94,7 @@ export function createStreamSession(
       onCommit(endLsn) {
         position.transactionEnds(endLsn)
         guard.noteProgress(position.isCatchingUp)
+        blocked.reaches(position.reachedLsn)
         if (isWaitedFor) onProgress()
       },
     }
@@ -146,7 +120,10 @@ export function createStreamSession(
     intervalMs: options.watchIntervalMs,
     onFacts,
     onFailedLook,
-    async settle(query, { modelTables, mayEmit }) {
+    async settle(query, { modelTables, mayEmit, skips, slot }) {
+      const passed = slot?.confirmedLsn ?? LSN_ZERO
+      const marks = skips.filter((skip) => skip <= passed)
+      await dropSkipMarks(query, goal.slot, marks)
       if (drifts.isDue) await drifts.look(query, modelTables)
       return guard.settle(query, mayEmit)
     },
@@ -245,7 +222,14 @@ export function createStreamSession(
     identities,
     look: () => watch.look(),
     publication: guard,
-    relayFeed: createRelayFeed({ relay, position, guard, connectionNow: () => connection, onProgress }),
+    relayFeed: createRelayFeed({
+      relay,
+      position,
+      guard,
+      blocked,
+      connectionNow: () => connection,
+      onProgress,
+    }),
     get slotHealth() {
       return slotHealth
     },
@@ -255,7 +239,9 @@ export function createStreamSession(
     get hasDelivered() {
       return trace.hasDelivered
     },
-    async stream(current, prepared, onStarted) {
+    async stream(current, found, onStarted) {
+      const beyond = blocked.passOver(found)
+      const prepared = beyond ?? found
       connection = current
       trace = trace.next(prepared.identity)
       const form = forms.begin(prepared.facts.modelTables)
@@ -271,8 +257,9 @@ export function createStreamSession(
           onStarted() {
             begin(prepared)
             // Before the guard: a gap of the stream says more than one of a model.
-            const isFresh = onStarted()
+            const isFresh = onStarted(prepared)
             guard.begin({ ...prepared, found: prepared.facts.modelTables, isFresh })
+            if (beyond !== null) blocked.giveUp()
             const money = moneyScaleMessage(prepared.facts.moneyScale)
             if (money !== null) take(money, 0, money.length)
           },
@@ -281,7 +268,15 @@ export function createStreamSession(
     },
     nameFault: faults.name,
     adapt: (error) => forms.adapt(error, trace.table),
-    explain: (error) => trace.explain(error) ?? error,
+    explain(error) {
+      const named = trace.explain(error)
+      if (named === null) return error
+      blocked.find(
+        named,
+        trace.relationOids.flatMap((oid) => registry.entryOf(oid)?.model?.name ?? []),
+      )
+      return named
+    },
     end() {
       watch.stop()
       identities.stop()

@@ -4,6 +4,7 @@
  */
 import type { Buffer } from 'node:buffer'
 import { RowcastError } from '../errors.ts'
+import { readUint32 } from '../pgoutput/big-endian.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
 import { formatLsn, LSN_ZERO, type Lsn, parseLsn, toLsn } from '../wire/lsn.ts'
 import { sqlstateOf } from './sqlstate.ts'
@@ -38,6 +39,9 @@ export class StreamTrace {
   #wholeLsn: Lsn = LSN_ZERO
   #openLsn: Lsn | null = null
   #table: string | null = null
+  #tableOid: number | null = null
+  /** Relations that the open transaction has brought rows of. */
+  readonly #written = new Set<number>()
   /** The table was described and no change of it has come: the change that PostgreSQL failed at is one of it. */
   #isDescribedOnly = false
   #hasDelivered = false
@@ -70,7 +74,10 @@ export class StreamTrace {
    */
   take(bytes: Buffer, start: number, end: number): boolean {
     const tag = bytes[start] ?? 0
-    if (ROW_CHANGES.has(tag)) this.#isDescribedOnly = false
+    if (ROW_CHANGES.has(tag)) {
+      this.#isDescribedOnly = false
+      this.#written.add(readUint32(bytes, start + 1))
+    }
     return (tag === BEGIN || tag === RELATION) && this.#note(bytes, start, end)
   }
 
@@ -86,13 +93,26 @@ export class StreamTrace {
 
   #note(bytes: Buffer, start: number, end: number): boolean {
     const message = decodeMessage(bytes, start, end)
-    if (message.kind === 'begin') this.#openLsn = message.finalLsn
+    if (message.kind === 'begin') {
+      this.#openLsn = message.finalLsn
+      this.#written.clear()
+    }
     if (message.kind !== 'relation') return false
     const isDescribedAgain = this.#described.has(message.oid)
     this.#described.add(message.oid)
     this.#table = `${message.schema}.${message.table}`
+    this.#tableOid = message.oid
     this.#isDescribedOnly = true
     return isDescribedAgain
+  }
+
+  /**
+   * OIDs of the relations that the open transaction has come to: the one whose change failed is among them where the stream
+   * began with this transaction.
+   */
+  get relationOids(): readonly number[] {
+    const described = this.#isDescribedOnly && this.#tableOid !== null ? [this.#tableOid] : []
+    return [...this.#written, ...described]
   }
 
   /** The error of a change that cannot be sent; null where the error is no such one. */

@@ -20,6 +20,7 @@ import { runSteps, type StepRunOptions } from './run-steps.ts'
 import { underSetupLock } from './setup.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 import { parseSetupMemory, type SetupMemory } from './setup-memory.ts'
+import { dropAllSkipMarks } from './skip-marks.ts'
 import { type SqlQueries, withDatabaseSession } from './sql.ts'
 
 /** A remembered table as it is now. */
@@ -183,7 +184,9 @@ async function takeAway(
     })
     return planTeardown(facts, current, goal)
   })
-  if (!isDry) await runSteps(target, steps, options)
+  if (isDry) return steps
+  await runSteps(target, steps, options)
+  await withDatabaseSession(target, (sql) => dropAllSkipMarks((text) => sql.query(text), goal.slot))
   return steps
 }
 

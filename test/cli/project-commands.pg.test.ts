@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { skipMarkPrefix } from '../../src/source/skip-marks.ts'
 import { quoteIdentifier } from '../../src/wire/quote.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'
@@ -27,6 +28,14 @@ async function catalogOf(database: TestDatabase): Promise<string> {
                FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace::regnamespace::text !~ '^pg_|information') AS identities`,
   )
   return JSON.stringify(rows)
+}
+
+async function marksOf(database: TestDatabase): Promise<number> {
+  const [found] = await database.query<{ count: number }>(
+    `SELECT count(*)::int FROM pg_replication_slots WHERE starts_with(slot_name::text, $1)`,
+    [skipMarkPrefix(slotOf(database))],
+  )
+  return found?.count ?? 0
 }
 
 describe('enable and disable', () => {
@@ -58,6 +67,37 @@ describe('enable and disable', () => {
     expect(await folder.run(['disable', '--yes'])).toMatchObject({ code: 0, stderr: '' })
     expect(await catalogOf(database)).toBe(before)
     expect((await folder.run(['disable', '--yes'])).stdout).toContain('nothing of rowcast')
+  })
+
+  it('skip marks one transaction, says whose changes are given up, and refuses what is none; disable takes the mark away', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using folder = await openCliFolder(envOf(database))
+    await folder.run(['enable'])
+    await database.query(`INSERT INTO "Tag" (name) VALUES ('one')`)
+    const [begin] = await database.query<{ to: string }>(
+      `SELECT ('0/0'::pg_lsn + ('x' || encode(substring(data FROM 2 FOR 8), 'hex'))::bit(64)::bigint + 1)::text AS "to"
+         FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', 'rowcast')
+        WHERE get_byte(data, 0) = 66 ORDER BY lsn DESC LIMIT 1`,
+      [slotOf(database)],
+    )
+    const to = begin?.to ?? ''
+    for (const wrong of ['nonsense', '0/1', 'FFFFFFFF/0', to.replace(/.$/, '0')]) {
+      const refused = await folder.run(['skip', '--to', wrong, '--yes'])
+      expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('CLI_BAD_OPTION')])
+    }
+    const told = await folder.run(['skip', '--to', to, '--json'])
+    expect(told.code).toBe(3)
+    const skipped = { slot: slotOf(database), to, models: ['Tag'], tables: ['public.Tag'] }
+    expect(JSON.parse(told.stdout)).toEqual({ done: false, ...skipped })
+    expect(await marksOf(database)).toBe(0)
+    expect(JSON.parse((await folder.run(['skip', '--to', to, '--yes', '--json'])).stdout)).toEqual({
+      ...{ done: true, ...skipped },
+    })
+    expect(await marksOf(database)).toBe(1)
+    expect((await folder.run(['skip', '--to', to, '--yes'])).stdout).toContain('Subscriptions of Tag end')
+    expect(await marksOf(database)).toBe(1)
+    expect((await folder.run(['disable', '--yes'])).code).toBe(0)
+    expect(await marksOf(database)).toBe(0)
   })
 
   it('disable leaves a publication alone that publishes more, and refuses while somebody reads the slot', async () => {

@@ -49,8 +49,8 @@ export interface Scenario {
   readonly major: number
   /** Runs statements as the application would; several only without parameters. */
   sql(text: string, parameters?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>
-  /** Subscribes to a model. */
-  watch(model?: string): Watch
+  /** Subscribes to a model, after a cursor where one is given. */
+  watch(model?: string, after?: string): Watch
 }
 
 /** One subscription. */
@@ -98,8 +98,13 @@ export async function openScenario(scenario: ScenarioOptions = {}): Promise<Scen
     rowcast,
     major: await majorOf(database),
     sql: (text, parameters) => database.query(text, parameters),
-    watch: (model = 'Item') => createWatch(rowcast.subscribe(model) as AsyncIterableIterator<AnyModelChange>),
+    watch: (model = 'Item', after) => watchOf(rowcast, model, after),
   }
+}
+
+/** Subscribes to a model of any rowcast. */
+export function watchOf(rowcast: Rowcast, model: string, after?: string): Watch {
+  return createWatch(rowcast.subscribe(model, { after }) as AsyncIterableIterator<AnyModelChange>)
 }
 
 function createWatch(changes: AsyncIterableIterator<AnyModelChange>): Watch {

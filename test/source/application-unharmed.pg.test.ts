@@ -2,10 +2,12 @@
 import pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { readDoctorFacts } from '../../src/cli/doctor/doctor-facts.ts'
+import type { RunQuery } from '../../src/source/run-query.ts'
 import type { LockWait } from '../../src/source/run-steps.ts'
 import { runSetup } from '../../src/source/setup.ts'
 import { createSetupGoal, type SetupGoal } from '../../src/source/setup-goal.ts'
-import { skipSlot } from '../../src/source/skip-slot.ts'
+import { dropAllSkipMarks } from '../../src/source/skip-marks.ts'
+import { skipTransaction } from '../../src/source/skip-transaction.ts'
 import { createSlot, dropSlot } from '../../src/source/slot-control.ts'
 import { withDatabaseSession } from '../../src/source/sql.ts'
 import { runTeardown } from '../../src/source/teardown.ts'
@@ -82,9 +84,15 @@ describe("the application's statements", () => {
     await application.ran(2)
     await second.stop()
     expect(await runTeardown(database.target, goal, { isDry: true })).not.toEqual([])
-    const [now] = await database.query<{ lsn: string }>('SELECT pg_current_wal_flush_lsn()::text AS lsn')
-    const to = parseLsn(now?.lsn ?? '0/0')
-    await skipSlot(database.target, { slot: goal.slot, to, isDry: false, patienceMs: 10_000 })
+    const [begin] = await database.query<{ to: string }>(
+      `SELECT ('0/0'::pg_lsn + ('x' || encode(substring(data FROM 2 FOR 8), 'hex'))::bit(64)::bigint + 1)::text AS "to"
+         FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', $2)
+        WHERE get_byte(data, 0) = 66 ORDER BY lsn DESC LIMIT 1`,
+      [goal.slot, goal.publication],
+    )
+    const to = parseLsn(begin?.to ?? '0/0')
+    await skipTransaction(database.target, { goal, to, isDry: false, patienceMs: 10_000 })
+    await dropAllSkipMarks(database.query as RunQuery, goal.slot)
     await dropSlot(database.target, goal.slot, 0)
     await createSlot(database.target, goal)
     await application.ran(2)

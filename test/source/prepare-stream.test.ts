@@ -20,6 +20,7 @@ const FACTS = {
   isSlotWalLimited: true,
   slot: SLOT,
   publication: { oid: 1, actions: 'iudt' },
+  skips: [],
 }
 
 const USERS = { model: 'User', schema: 'public', table: 'users', isPublished: true, published: null }

@@ -37,6 +37,7 @@ const FACTS: SourceFacts = {
   identityFaults: [],
   moneyScale: 2,
   unpublished: [],
+  skips: [],
 }
 const withSlot = (slot: Partial<SlotState>): SourceFacts => ({ ...FACTS, slot: { ...SLOT, ...slot } })
 

@@ -96,7 +96,7 @@ const well: Examination = {
       slot,
       publication: { oid: 1, actions: 'iudt' },
     },
-    ...{ modelTables: [], identityFaults: [], unpublished: [], moneyScale: 2 },
+    ...{ modelTables: [], identityFaults: [], unpublished: [], skips: [], moneyScale: 2 },
   },
   doctor: {
     server: {

@@ -1,0 +1,31 @@
+/** Stage 6, bus. What ends subscriptions as they come: the end of the bus, or a change of their model that cannot be sent. */
+import { RowcastError } from '../errors.ts'
+
+/** Makes the end of one subscription, of the cursor to go on after. */
+export type EndOf = (cursor: string | null) => Error
+
+/** What a bus knows of it. */
+export class Endings {
+  #farewell: EndOf | null = null
+  #held: ReadonlyMap<string, RowcastError> = new Map()
+
+  /** Nothing comes any more. */
+  stop(endOf: EndOf): void {
+    this.#farewell = endOf
+  }
+
+  /** Changes of these models wait, and of no others. */
+  hold(models: ReadonlyMap<string, RowcastError>): void {
+    this.#held = models
+  }
+
+  /** How a subscription of the model ends; null: it does not. */
+  of(model: string): EndOf | null {
+    const held = this.#held.get(model)
+    return this.#farewell ?? (held === undefined ? null : (cursor) => withCursor(held, cursor))
+  }
+}
+
+function withCursor({ code, happened, mend, details }: RowcastError, cursor: string | null): RowcastError {
+  return new RowcastError(code, happened, { mend, details: { ...details, cursor } })
+}
