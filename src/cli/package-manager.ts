@@ -58,10 +58,23 @@ function nearestManager(folder: string): ManagerName | undefined {
 
 /** `packageManager` of package.json, or `devEngines.packageManager.name`. */
 function namedIn(packageJson: string): ManagerName | undefined {
-  const [, plain, engine] =
-    /"packageManager"\s*:\s*(?:"(\w+)@|\{[^}]*"name"\s*:\s*"(\w+)")/.exec(packageJson) ?? []
-  const name = plain ?? engine
+  const { packageManager: plain, devEngines } = fieldsOf(packageJson)
+  const name = typeof plain === 'string' ? plain.split('@')[0] : devEngines?.packageManager?.name
   return isManagerName(name) ? name : undefined
+}
+
+interface PackageFields {
+  readonly packageManager?: unknown
+  readonly devEngines?: { readonly packageManager?: { readonly name?: string } }
+}
+
+/** Nothing of a file that is none, or no JSON. */
+function fieldsOf(packageJson: string): PackageFields {
+  try {
+    return Object(JSON.parse(packageJson)) as PackageFields
+  } catch {
+    return {}
+  }
 }
 
 function isManagerName(name: string | undefined): name is ManagerName {
