@@ -111,6 +111,7 @@ export class EntryBuilder {
       case 'truncate': {
         this.#registry.noteTruncate()
         const live = message.relationOids.filter((oid) => this.#isLive(oid))
+        this.#checkTruncate(message.relationOids, live)
         if (live.length === 0) this.#skip(message.relationOids.length)
         else this.#add(bytes, start, end, message.relationOids.length, live)
         return
@@ -120,6 +121,14 @@ export class EntryBuilder {
         return
       default:
       // Origin messages change no row; streamed and two-phase ones are not asked for.
+    }
+  }
+
+  #checkTruncate(oids: readonly number[], live: readonly number[]): void {
+    const models = new Set(live.map((oid) => this.#registry.entryOf(oid)?.model?.name))
+    for (const model of models) {
+      if (model !== undefined && !this.#registry.emptiesModel(model, oids))
+        this.#output.onPartialTruncate?.(model)
     }
   }
 

@@ -1,7 +1,8 @@
 /** Beside the bus, broker. What a tap knows of the stream when it begins to write: what it found there, and what it wrote itself. */
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
-import { knownTables } from '../source/publication-guard.ts'
-import type { RelayPast, StreamOrigin } from '../source/stream-relay.ts'
+import type { ModelTableState } from '../source/model-tables.ts'
+import { groupByModel, parsePublishedModel } from '../source/published-tables.ts'
+import type { KnownTables, RelayPast, StreamOrigin } from '../source/stream-relay.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { oldTimeline } from './broker-faults.ts'
 import { type EntryId, formatEntryId } from './entry-id.ts'
@@ -63,5 +64,19 @@ export class TapPast {
     const published = this.#published
     if (published?.epochId !== epoch.id || formatEntryId(published.last) !== formatEntryId(last)) return false
     return published.safeLsn > safeLsn
+  }
+}
+
+/** What the process that wrote these states knew. */
+function knownTables(tables: readonly ModelTableState[]): KnownTables {
+  const isWhole = ({ standing, published }: ModelTableState) =>
+    standing === 'verified' && parsePublishedModel([published]) !== null
+  const verified = [...groupByModel(tables.filter(isWhole))]
+  const settling = new Set(tables.flatMap(({ model, standing }) => (standing === 'settling' ? [model] : [])))
+  return {
+    models: new Set(tables.flatMap(({ model }) => (settling.has(model) ? [] : [model]))),
+    verified: new Map(
+      verified.flatMap(([model, published]) => (published === null ? [] : [[model, published] as const])),
+    ),
   }
 }

@@ -98,6 +98,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     onOwnMessageRead: (message) => session?.writer.addLasts(endsOfGaps(message, options.slot)),
     onOwnMessage: (message) => session?.feed.onOwnMessage(message),
     onTable: (model, oid) => session?.feed.onTable(model, oid),
+    onPartialTruncate: (model) => session?.feed.onPartialTruncate(model),
     onCommit: handOver,
     onDrift: options.onDrift,
     onRecovery: options.onRecovery,

@@ -9,6 +9,7 @@ import type { ModelCatalog, ModelSpec } from './model-catalog.ts'
 import { ModelFaults } from './model-faults.ts'
 import { moneyScaleOf } from './money-scale.ts'
 import { createPartialRows, type PartialRows } from './partial-rows.ts'
+import { describeShape, isNamesake, qualify } from './relation-shape.ts'
 import { createDriftError, createRenameError, layOutRow } from './row-layout.ts'
 import { createRowReader, type RowReader } from './row-reader.ts'
 import { WritingTables } from './writing-tables.ts'
@@ -59,6 +60,8 @@ export interface RelationRegistry {
   noteRow(oid: number): boolean
   /** To be called for each TRUNCATE. */
   noteTruncate(): void
+  /** Whether a TRUNCATE of these tables empties the model: of one that others inherit from, each of them has to be there. */
+  emptiesModel(model: string, oids: readonly number[]): boolean
   /** Null where every old tuple that is marked as a whole row is one. */
   partialRowsOf(oid: number): PartialRows | null
   /** Partitions that write rows of the table and log a part of each only. */
@@ -89,23 +92,6 @@ export interface RelationRegistry {
   release(model: string): void
   /** Forgets relations and types: on a new connection PostgreSQL describes each anew. Faults stay. */
   clear(): void
-}
-
-function qualify(schema: string, table: string): string {
-  return JSON.stringify([schema, table])
-}
-
-function isNamesake(a: RelationMessage, b: RelationMessage): boolean {
-  return a.schema === b.schema && a.table === b.table
-}
-
-/** All that a reader depends on, as one string. */
-function describeShape(message: RelationMessage, types: ReadonlyMap<number, DynamicType>): string {
-  const columns = message.columns.map(({ name, typeOid, isKey }) => {
-    const type = types.get(typeOid)
-    return [name, typeOid, isKey, type?.schema, type?.name]
-  })
-  return JSON.stringify([message.schema, message.table, columns])
 }
 
 /** Of a table that is no model's. */
@@ -243,6 +229,15 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
       return isChanged
     },
     noteTruncate: () => writing.noteTruncate(),
+    emptiesModel(model, oids) {
+      const children = [...heirs].flatMap(([name, spec]) => (spec.name === model ? [name] : []))
+      if (children.length === 0) return true
+      const relations = oids.flatMap((oid) => entries.get(oid)?.relation ?? [])
+      const emptied = new Set(relations.map(({ schema, table }) => qualify(schema, table)))
+      const spec = modelByName.get(model)
+      const own = spec === undefined ? [] : [qualify(spec.schema ?? defaultSchema, spec.table)]
+      return [...own, ...children].every((name) => emptied.has(name))
+    },
     partialRowsOf,
     partialWritersOf: (oid) => writing.partialWritersOf(oid),
     replacePartialWriters(oid, writers) {

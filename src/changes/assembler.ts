@@ -43,6 +43,8 @@ export interface AssemblerOutput {
   onPartialRows?(): void
   /** The next rows of the model come from the table of this OID. */
   onTable?(model: string, oid: number): void
+  /** Some of the tables that hold the model's rows were emptied: which rows are gone nobody says. */
+  onPartialTruncate?(model: string): void
   /** An application's message: of a transaction after it committed and its changes left, any other at once. */
   onMessage?(message: EmittedMessage): void
   /** A transaction has begun: until its commit no position beyond it may be confirmed. */
@@ -217,6 +219,10 @@ export function createTransactionAssembler(
             if (reader === null || told.has(reader.model.name)) continue
             told.add(reader.model.name)
             if (isPublished(open, index)) continue
+            if (!registry.emptiesModel(reader.model.name, message.relationOids)) {
+              output.onPartialTruncate?.(reader.model.name)
+              continue
+            }
             packer.addTruncate(index, reader)
             lastIndex = index
             count(open, bytes)

@@ -20,7 +20,7 @@ import {
   type ModelTableState,
 } from './model-tables.ts'
 import { type ModelLook, PublicationLedger, type Writers } from './publication-ledger.ts'
-import { groupByModel, parsePublishedModel } from './published-tables.ts'
+import { groupByModel } from './published-tables.ts'
 import { readWriters } from './published-tables-sql.ts'
 import type { TableJudge } from './row-security.ts'
 import type { RunQuery } from './run-query.ts'
@@ -233,6 +233,13 @@ export class PublicationGuard {
     this.#options.listener.onEvidence()
   }
 
+  /** The stream shows that changes of the model may be missing. */
+  doubt(model: string): void {
+    if (!this.#ledger.doubt(model)) return
+    this.#update()
+    this.#options.listener.onEvidence()
+  }
+
   #pass(barrier: Barrier, position: ChangePosition | null): void {
     const { cleanFrom } = barrier
     for (const model of barrier.cut)
@@ -280,19 +287,5 @@ export class PublicationGuard {
   #standingOf(model: string): ModelTableState['standing'] {
     if (this.#ledger.isHeld(model)) return 'settling'
     return this.#ledger.isVerified(model) ? 'verified' : 'unknown'
-  }
-}
-
-/** What the process that wrote these states knew. */
-export function knownTables(tables: readonly ModelTableState[]): KnownTables {
-  const isWhole = ({ standing, published }: ModelTableState) =>
-    standing === 'verified' && parsePublishedModel([published]) !== null
-  const verified = [...groupByModel(tables.filter(isWhole))]
-  const settling = new Set(tables.flatMap(({ model, standing }) => (standing === 'settling' ? [model] : [])))
-  return {
-    models: new Set(tables.flatMap(({ model }) => (settling.has(model) ? [] : [model]))),
-    verified: new Map(
-      verified.flatMap(([model, published]) => (published === null ? [] : [[model, published] as const])),
-    ),
   }
 }

@@ -168,6 +168,11 @@ export class PublicationLedger {
   seeTable(model: string, oid: number): boolean {
     const known = this.#known.get(model)
     if (!this.#isComplete || known === undefined || known.some((table) => table.oid === oid)) return false
+    return this.doubt(model)
+  }
+
+  /** The stream shows that changes of the model may be missing. @returns whether that is news */
+  doubt(model: string): boolean {
     if (this.#absent.has(model) || this.#suspects.has(model) || this.#replaced.has(model)) return false
     this.#replaced.add(model)
     return true

@@ -87,6 +87,7 @@ export function createStreamSession(
       onRecovery,
       onPartialRows: () => watch.look(),
       onTable: (model, oid) => guard.seeTable(model, oid),
+      onPartialTruncate: (model) => guard.doubt(model),
       onMessage(message) {
         if (!guard.takeMessage(message) && options.onMessage(message)) position.deliversMessage(message)
       },

@@ -92,6 +92,23 @@ describe('inheritance', () => {
     ])
   })
 
+  it.each(['TRUNCATE ONLY items', 'TRUNCATE special_items'])(
+    '%s leaves rows of the model, so that its subscriptions end instead of being emptied',
+    async (truncate) => {
+      const { sql, watch, rowcast } = await openScenario({ sql: HEIRS, options: { watchIntervalMs: 100 } })
+      const items = watch()
+      await sql(`INSERT INTO special_items VALUES (1, 'a', 7)`)
+      await sql(`INSERT INTO items VALUES (2, 'b')`)
+      await sql(truncate)
+      expect(outline(await items.take(2))).toHaveLength(2)
+      expect(await items.failure()).toMatchObject({ code: 'RESYNC_REQUIRED' })
+      await expect.poll(() => rowcast.status().drifted).toEqual([])
+      const again = watch()
+      await sql(`INSERT INTO items VALUES (3, 'c')`)
+      expect(outline(await again.take(1))).toEqual([['INSERT', null, { id: 3, note: 'c' }]])
+    },
+  )
+
   it('by a new table is told, as PostgreSQL does not publish it, until enable() adds it', async () => {
     const { sql, watch, rowcast } = await openScenario()
     const items = watch()
