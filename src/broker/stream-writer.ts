@@ -120,9 +120,13 @@ export class StreamWriter {
     this.#add({ kind: 'tables', text })
   }
 
-  /** The last entries of models, beside those that are added: what is added later is later. */
+  /**
+   * The last entries of models, beside those that are added: what is added later is later. Dropped where the stream has come
+   * beyond them: they were noted then, and what was noted since, with entries that are dropped now as well, is later.
+   */
   addLasts(lasts: ReadonlyMap<string, EntryId>): void {
-    if (lasts.size > 0) this.#add({ kind: 'lasts', lasts })
+    const news = [...lasts].filter(([, id]) => compareEntryIds(id, this.#last) > 0)
+    if (news.length > 0) this.#add({ kind: 'lasts', lasts: new Map(news) })
   }
 
   /** A command that has to arrive before what is added later. */

@@ -109,3 +109,36 @@ it('what says again where the stream stands says no less than what waits', async
   goOn()
   await expect.poll(() => accepted.at(-1)).toBe(30n)
 })
+
+it('where a model was cut is not noted again, once what came after it is in the stream', async () => {
+  const { batches, connection } = createServer()
+  let accepted = LSN_ZERO
+  const writer = new StreamWriter({
+    ...{
+      connection,
+      keys: KEYS,
+      fence: new WriteFence(connection, 'writer', 'tap'),
+      writerId: 'tap',
+      last: { lsn: toLsn(30n), sequence: 0 },
+    },
+    onAccepted: (lsn) => {
+      accepted = lsn
+    },
+    onPressure() {},
+    onFailure: (error) => expect.fail(error.message),
+  })
+  const models = new Set(['Post'])
+  const payload = Buffer.from('entry')
+  // The slot sends again from the barrier on: both are there, and the entry was noted when it was written.
+  writer.addLasts(new Map([['Post', { lsn: toLsn(21n), sequence: 0 }]]))
+  writer.addEntry({ id: { lsn: toLsn(20n), sequence: 0 }, payload })
+  writer.addEntry({ id: { lsn: toLsn(30n), sequence: 0 }, payload, models })
+  // One that is news is noted.
+  writer.addLasts(new Map([['Tag', { lsn: toLsn(41n), sequence: 0 }]]))
+  writer.addEntry({ id: { lsn: toLsn(40n), sequence: 0 }, payload })
+  writer.addMark(toLsn(42n))
+  writer.release()
+  await expect.poll(() => accepted).toBe(42n)
+  const noted = batches.flat().filter(([name, key]) => name === 'HSET' && key === KEYS.lasts)
+  expect(noted.map(([, , ...fields]) => fields)).toEqual([['Tag', '41-0']])
+})
