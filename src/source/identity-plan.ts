@@ -13,7 +13,7 @@ import {
   type TableIdentity,
   type UnidentifiedTable,
 } from './database-facts.ts'
-import { rescueStep } from './identity-rescue.ts'
+import { refusalOfFull, rescueStep } from './identity-rescue.ts'
 import { fullIdentityProblem, nameOf, VERSION_18, wishFor } from './replica-identity.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 
@@ -36,7 +36,9 @@ export function newPartitions(facts: DatabaseFacts, goal: SetupGoal): readonly T
   return facts.tables.filter((table) => {
     if (!table.isPartition || table.kind !== 'r' || !isIdentityToChange(table, goal)) return false
     const root = facts.tables.find((each) => isSameTable(each, table.root))
-    return root?.replicaIdentity === 'f' && table.isOwned && fullIdentityProblem(table) === null
+    if (root?.replicaIdentity !== 'f' || !table.isOwned || fullIdentityProblem(table) !== null) return false
+    // What would be taken back by the next look makes PostgreSQL refuse statements until then, look after look.
+    return refusalOfFull(table, facts, goal) === null
   })
 }
 

@@ -16,7 +16,9 @@ export function rescueSteps(facts: DatabaseFacts, goal: SetupGoal): SetupStep[] 
 
 /** The step of one table; null where its statements do not fail by us, or we have no right to help. */
 export function rescueStep(table: TableFacts, facts: DatabaseFacts, goal: SetupGoal): SetupStep | null {
-  const isPublished = facts.publication?.tables.some((each) => isSameTable(each, table.root)) ?? false
+  // An heir is published by itself, a partition with its root.
+  const published = table.isHeir ? table : table.root
+  const isPublished = facts.publication?.tables.some((each) => isSameTable(each, published)) ?? false
   if (table.kind !== 'r' || !isPublished) return null
   const reason = table.replicaIdentity === 'f' ? refusalOfFull(table, facts, goal) : refusalOfOther(table)
   if (reason === null) return null
@@ -27,8 +29,8 @@ export function rescueStep(table: TableFacts, facts: DatabaseFacts, goal: SetupG
   return { kind: 'replica-identity', locks: [nameOf(table)], sql, why }
 }
 
-/** What FULL counts and nobody publishes, as far as FULL or the publication is ours. */
-function refusalOfFull(table: TableFacts, facts: DatabaseFacts, goal: SetupGoal): string | null {
+/** What FULL counts, or would count, and nobody publishes, as far as FULL or the publication is ours. */
+export function refusalOfFull(table: TableFacts, facts: DatabaseFacts, goal: SetupGoal): string | null {
   const { publication, serverVersion } = facts
   const known = parseSetupMemory(publication?.comment ?? null)?.identities ?? []
   const isFullOurs = wishFor(table, goal) === 'full' || known.some((each) => isSameTable(each, table))

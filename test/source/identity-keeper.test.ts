@@ -88,6 +88,20 @@ it('takes back what makes PostgreSQL refuse statements, and publishes generated 
   ])
 })
 
+it('sets no partition to what the next look would take back', () => {
+  const theirs = { ...publication, isOwned: false, publishesGenerated: false }
+  const stored = { ...leaf, hasStoredGeneratedColumn: true }
+  expect(repaired({ tables: [parent, stored], publication: theirs })).toEqual([])
+})
+
+it('leaves alone a table that inherits from a published one and is not published itself', () => {
+  const heir = { ...leaf, isPartition: false, isHeir: true, hasRowIdentity: false, hasPrimaryKey: false }
+  const base = { ...parent, kind: 'r' }
+  expect(repaired({ tables: [base, heir] })).toEqual([])
+  const both = { ...publication, tables: [root, { schema: heir.schema, table: heir.table }] }
+  expect(repaired({ tables: [base, heir], publication: both })).toHaveLength(1)
+})
+
 describe('rescues the statements of an application', () => {
   const own = { ...leaf, table: 'events', isPartition: false }
   const full = { ...own, replicaIdentity: 'f' }
