@@ -85,6 +85,8 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   let entryCount = 0
   let handedOver: Lsn = LSN_ZERO
   let failure: RowcastError | null = null
+  /** Resolves once what was reported between two streams has been sent. */
+  let reported: Promise<void> = Promise.resolve()
 
   const builder = new EntryBuilder(registry, {
     onBegin: () => session?.feed.onBegin(),
@@ -180,6 +182,9 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     isNew: boolean,
     floorLsn: Lsn,
   ): Promise<void> {
+    // What ends with EXEC or UNWATCH on this connection ends all that is watched on it.
+    await reported
+    if (session !== opened) return
     await current.send(['WATCH', store.keys.epochs])
     await checkIsOurs(current, past.found?.epoch.id ?? null)
     if (session !== opened) return
@@ -222,9 +227,9 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   function reportAside(report: (current: RedisConnection, epochId: string) => Promise<void>): void {
     const [current, published] = [connection.current, past.published]
     if (current === null || !current.isOpen || published === null) return
-    report(current, published.epochId).catch((failure: unknown) => {
+    const onFailure = (failure: unknown) =>
       logger.debug('Gateways could not be told yet.', { code: toBrokerError(failure).code })
-    })
+    reported = reported.then(() => report(current, published.epochId)).catch(onFailure)
   }
 
   /** @throws BROKER_STREAM_CONTESTED, BROKER_STREAM_LOST */
