@@ -46,8 +46,9 @@ export function countResponses(budget: SocketBudget, guard: Guard): typeof Serve
     return connection
   }
 
-  function recount({ socket }: ServerResponse): void {
-    if (socket !== null && !socket.destroyed) connectionOf(socket).recount()
+  /** By its request: a response that is finished, or waits for the one before it, has no socket. */
+  function recount({ req: { socket } }: ServerResponse): void {
+    if (!socket.destroyed) connectionOf(socket).recount()
   }
 
   return class CountedResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
