@@ -12,6 +12,8 @@ const DIGITS = /^-?\d{1,19}$/
 export function parseKeyArgument(field: FieldSpec, typeName: string, value: unknown): unknown {
   if (typeName !== 'ID' || typeof value !== 'string') return value
   if (field.type === 'String') {
+    // No text of PostgreSQL has this character.
+    if (value.includes('\0')) throw badId(field, 'a text without the character U+0000')
     if (field.nativeType !== 'Uuid' || UUID.test(value)) return value
     throw badId(field, 'a UUID')
   }

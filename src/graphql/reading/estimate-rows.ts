@@ -8,12 +8,17 @@ import { quoteIdentifier, quoteQualified } from '../../wire/quote.ts'
 import type { PrismaClientLike } from '../prisma-delegate.ts'
 import type { RelationKey, RelationLink } from './relation-link.ts'
 import { weightOf } from './row-weights.ts'
-import { isPassing } from './statement-gate.ts'
+import { isOfValue, isPassing } from './statement-gate.ts'
 
 /** Which rows: those that a link leads to from the keys, those that have a unique key, or those of a page. */
 export type RowSource =
   | { readonly link: RelationLink; readonly keys: readonly RelationKey[]; readonly max: number }
-  | { readonly model: ModelSpec; readonly keys: readonly RelationKey[] }
+  | {
+      readonly model: ModelSpec
+      readonly keys: readonly RelationKey[]
+      /** By a client: that a column does not take one of them says nothing of others. @default false */
+      readonly areGiven?: boolean | undefined
+    }
   | { readonly model: ModelSpec; readonly page: PlainPage }
 
 /** A page that SQL says as Prisma does: rows with these values, in the order of their columns. */
@@ -32,8 +37,8 @@ export interface RowEstimate {
   readonly bytes: number
 }
 
-/** `Prisma.$queryRawUnsafe`: text and parameters apart. */
-type QueryRaw = (text: string, ...values: readonly unknown[]) => Promise<unknown>
+/** `Prisma.$queryRawUnsafe` of one text and its parameters. */
+type Ask = () => Promise<unknown>
 
 /** Rows and bytes that are counted; PostgreSQL takes 65,535 parameters of a statement, Prisma half of them. */
 const PARAMETERS_MAX = 16_000
@@ -46,7 +51,8 @@ export function canAsk(client: PrismaClientLike): boolean {
 /**
  * Null where it cannot be asked. It is an estimate to go by: a policy's rows are not left out of a link's.
  * @param fields those whose bytes count
- * @throws what Prisma Client throws of a database that does not answer or a table that is locked: reading would fail as well
+ * @throws what Prisma Client throws of a database that does not answer or a table that is locked: reading would fail as well;
+ * and of a key that a client gave and its column does not take
  */
 export async function estimateRows(
   client: PrismaClientLike,
@@ -64,7 +70,8 @@ export async function estimateRows(
     const inner = selectionOf(catalog, part, { fields, schema, parameters })
     if (inner === null) return null
     const text = `SELECT count(*)::int AS rows, coalesce(sum(bytes), 0)::float8 AS bytes FROM (${inner}) AS counted`
-    const found = await ask(client, queryRaw as QueryRaw, text, parameters.values)
+    const isThrown = 'areGiven' in part && part.areGiven === true ? isOfValue : () => false
+    const found = await ask(queryRaw.bind(client, text, ...parameters.values) as Ask, isThrown)
     if (found === null) return null
     rows += found.rows
     bytes += found.bytes
@@ -72,19 +79,12 @@ export async function estimateRows(
   return { rows, bytes }
 }
 
-async function ask(
-  client: PrismaClientLike,
-  queryRaw: QueryRaw,
-  text: string,
-  values: readonly unknown[],
-): Promise<RowEstimate | null> {
+async function ask(queryRaw: Ask, isThrown: (error: unknown) => boolean): Promise<RowEstimate | null> {
   try {
-    const [row] = (await queryRaw.call(client, text, ...values)) as Partial<
-      Record<'rows' | 'bytes', unknown>
-    >[]
+    const [row] = (await queryRaw()) as Partial<Record<'rows' | 'bytes', unknown>>[]
     return typeof row?.rows === 'number' ? { rows: row.rows, bytes: Number(row.bytes) } : null
   } catch (error) {
-    if (isPassing(error)) throw error
+    if (isPassing(error) || isThrown(error)) throw error
     // Keys of a type that the driver sends otherwise, for example.
     return null
   }

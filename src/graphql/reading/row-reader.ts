@@ -14,7 +14,7 @@ import { both, keyOf, type RelationKey, type RelationLink, whereOf } from './rel
 import { bytesOf, heavyFields } from './row-weights.ts'
 import type { KeyedRead, SplitRead, StatementDelegate } from './rows-by-keys.ts'
 import { isSplit, listsOf, removeAdded, splitQuery } from './split-query.ts'
-import type { StatementGates } from './statement-gate.ts'
+import { isOfValue, type StatementGates } from './statement-gate.ts'
 import { FEW_ROWS_BYTES, UniqueReads } from './unique-reads.ts'
 import { type RowStatements, readWeighed } from './weighed-reads.ts'
 
@@ -140,7 +140,8 @@ export class RowReader {
   #rowStatements(model: string): RowStatements {
     return {
       findMany: (query, reads) => this.#statementsOf(model).findMany(query, reads),
-      estimate: (source, fields, reads) => this.#estimate(model, model, source, fields, reads.leftMs),
+      estimate: (source, fields, reads) =>
+        this.#estimate('page' in source ? pagesOf(model) : model, model, source, fields, reads.leftMs),
       isAskable: canAsk(this.#client) && !this.#unaskable.has(model),
       rowsMax: this.#bounds.rowsMax,
     }
@@ -187,7 +188,17 @@ export class RowReader {
     const spec = this.#specOf(model)
     const fields = heavyFields(spec, query)
     if (fields.length === 0) return 0
-    return (await this.#estimate(model, model, { model: spec, keys }, fields))?.bytes ?? null
+    const columns = keys.map(columnsOfUnique)
+    const name = JSON.stringify([model, Object.keys(columns[0] ?? {})])
+    try {
+      return (
+        (await this.#estimate(name, model, { model: spec, keys: columns, areGiven: true }, fields))?.bytes ??
+        null
+      )
+    } catch (error) {
+      if (isOfValue(error)) return null
+      throw error
+    }
   }
 
   async #estimate(
@@ -210,6 +221,19 @@ export class RowReader {
     invariant(spec !== undefined, `Model ${model} is not in the catalog.`)
     return spec
   }
+}
+
+/** Pages that cannot be asked for as such are weighed by their rows' keys. */
+function pagesOf(model: string): string {
+  return JSON.stringify([model, 'page'])
+}
+
+/** The columns of a unique key; Prisma has those of several under one name. */
+function columnsOfUnique(where: Query): Query {
+  const columns = Object.entries(where).map(([name, value]) =>
+    Object.getPrototypeOf(Object(value)) === Object.prototype ? (value as Query) : { [name]: value },
+  )
+  return Object.assign({}, ...columns) as Query
 }
 
 /** The statement, unless its operation is over by the time of its turn. */

@@ -66,6 +66,14 @@ export function isPassing(error: unknown): boolean {
   return PASSING_CODES.test(String(property(error, 'code')))
 }
 
+/** SQLSTATE class of a value that its type does not take: a zero byte, an ID out of range. PostgreSQL manual, appendix A. */
+const DATA_EXCEPTION = '22'
+
+/** Whether a value is at fault that the statement was asked with: with other values it may be answered. */
+export function isOfValue(error: unknown): boolean {
+  return sqlStatesOf(error).some((state) => state.startsWith(DATA_EXCEPTION))
+}
+
 function sqlStatesOf(error: unknown): readonly string[] {
   const fault = ['meta', 'driverAdapterError', 'cause'].reduce(property, error)
   return ['originalCode', 'code'].map((name) => String(property(fault, name)))

@@ -5,7 +5,7 @@
 import { canonicalText } from '../policy/canonical-text.ts'
 import type { OperationReads, ReadPool } from './read-pool.ts'
 import { bytesOf } from './row-weights.ts'
-import type { StatementGates } from './statement-gate.ts'
+import { isOfValue, type StatementGates } from './statement-gate.ts'
 
 type Query = Readonly<Record<string, unknown>>
 
@@ -81,11 +81,16 @@ export class UniqueReads {
         () => Promise.allSettled(group.map(({ read }) => read())),
         reads.leftMs,
       )
+      const suspects: Waiting[] = []
       for (const [index, row] of rows.entries()) {
         const waiting = group[index]
         if (row.status === 'fulfilled') settle(waiting, row.value)
+        else if (waiting !== undefined && group.length > 1 && isOfValue(row.reason)) suspects.push(waiting)
         else waiting?.reject(gates.errorOf(model, row.reason))
       }
+      reads.end()
+      // One key that its column does not take fails the statement of all: the others are not to be without their rows.
+      if (suspects.length > 0) await this.#runHalves(model, suspects)
     } catch (error) {
       for (const { reject } of group) reject(error)
     } finally {

@@ -56,8 +56,8 @@ async function weigh(
   if (fields.length === 0) return Math.min(take ?? 0, ROWS_RESERVED_MAX) * model.fields.length * LIGHT_BYTES
   if (!statements.isAskable) return FEW_ROWS_BYTES
   const page = plainPageOf(model, query)
-  if (page !== null)
-    return (await statements.estimate({ model, page }, fields, reads))?.bytes ?? FEW_ROWS_BYTES
+  const paged = page && (await statements.estimate({ model, page }, fields, reads))
+  if (paged !== null) return paged.bytes
   const key = rowKeyOf(model)
   // Rows of a view have no key to be asked by.
   if (key === null) return FEW_ROWS_BYTES
