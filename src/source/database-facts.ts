@@ -96,6 +96,8 @@ export interface PublicationFacts {
   readonly publishesDelete: boolean
   readonly publishesTruncate: boolean
   readonly viaPartitionRoot: boolean
+  /** FOR ALL TABLES: none can be added. @default false */
+  readonly isForAllTables?: boolean | undefined
   /** Whether stored generated columns are published; only PostgreSQL 18 and later can. */
   readonly publishesGenerated: boolean
   /** COMMENT ON PUBLICATION. */
@@ -251,6 +253,7 @@ const PUBLICATION_SQL = `
   SELECT pg_get_userbyid(pubowner)::text AS "owner", pg_has_role(pubowner, 'USAGE') AS "isOwned",
          pubinsert AS "publishesInsert", pubupdate AS "publishesUpdate", pubdelete AS "publishesDelete",
          pubtruncate AS "publishesTruncate", pubviaroot AS "viaPartitionRoot",
+         puballtables AS "isForAllTables",
          coalesce(to_jsonb(p) ->> 'pubgencols' = 's', false) AS "publishesGenerated",
          obj_description(oid, 'pg_publication') AS "comment",
          (SELECT coalesce(jsonb_agg(jsonb_build_object('schema', n.nspname, 'table', c.relname)), '[]')

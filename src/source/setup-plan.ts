@@ -156,13 +156,19 @@ function publicationOptions(facts: DatabaseFacts): string {
   return mustPublishGenerated(facts) ? `${PUBLICATION_OPTIONS}, ${GENERATED_OPTION}` : PUBLICATION_OPTIONS
 }
 
+/**
+ * What can be added. Of a table that is a member already and is not published, the options decide: a partitioned one whose
+ * partitions are published instead, or a partition whose rows come under the name of its root.
+ */
 function missingTables(
   facts: DatabaseFacts,
   publication: PublicationFacts,
   goal: SetupGoal,
 ): readonly (QualifiedTable & { readonly model?: string })[] {
+  if (publication.isForAllTables === true) return []
   const heirs = facts.tables.filter((table) => table.isHeir)
-  return [...goal.tables, ...heirs].filter((wanted) => !isPublished(publication, wanted))
+  const isMember = (wanted: QualifiedTable) => publication.named.some((each) => isSameTable(each, wanted))
+  return [...goal.tables, ...heirs].filter((wanted) => !isPublished(publication, wanted) && !isMember(wanted))
 }
 
 function publicationSteps(facts: DatabaseFacts, goal: SetupGoal, isMadeEmpty: boolean): SetupStep[] {

@@ -89,7 +89,7 @@ describe('set-up plan', () => {
   })
 
   it('adds a missing table and repairs a publication that leaves actions out', () => {
-    const facts = { ...done, publication: { ...publication, publishesDelete: false, tables: [] } }
+    const facts = { ...done, publication: { ...publication, publishesDelete: false, tables: [], named: [] } }
     expect(sqlOf(facts)).toEqual([
       'ALTER PUBLICATION "rowcast" ADD TABLE "public"."users"',
       `ALTER PUBLICATION "rowcast" SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = true)`,
@@ -156,7 +156,7 @@ describe('set-up plan', () => {
     ['no right to publish', { ...bare, mayCreateInDatabase: false }, 'SOURCE_NOT_OWNER'],
     [
       "another's publication",
-      { ...done, publication: { ...publication, isOwned: false, tables: [] } },
+      { ...done, publication: { ...publication, isOwned: false, tables: [], named: [] } },
       'SOURCE_NOT_OWNER',
     ],
   ])('names the problem: %s', (_name, facts, code) => {
