@@ -37,6 +37,9 @@ export interface SubscriberOptions {
   readonly onUnexpectedEnd: (error: unknown) => void
 }
 
+/** A link without a heartbeat for so long is dead: the server sends one every twelve seconds. */
+const SILENCE_MS = 30_000
+
 interface Payload {
   readonly change: WireChange
 }
@@ -145,9 +148,10 @@ export function openSseSubscriber(options: SubscriberOptions): ChaosSubscriber {
 
   async function open(): Promise<SseSubscription<Payload>> {
     // The header counts, whatever the request still says.
-    if (random.chance(0.5)) return subscribeSse<Payload>(url, query, { after: cursor })
+    if (random.chance(0.5))
+      return subscribeSse<Payload>(url, query, { after: cursor }, 'POST', {}, SILENCE_MS)
     const headers = { 'last-event-id': cursor }
-    return subscribeSse<Payload>(url, query, { after: options.after }, 'GET', headers)
+    return subscribeSse<Payload>(url, query, { after: options.after }, 'GET', headers, SILENCE_MS)
   }
 
   async function read(stream: SseSubscription<Payload>): Promise<void> {

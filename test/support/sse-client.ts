@@ -27,18 +27,25 @@ export async function subscribeSse<Data = Record<string, unknown>, Variables = R
   variables?: Variables,
   method: 'GET' | 'POST' = 'POST',
   moreHeaders: Record<string, string> = {},
+  /** Without a byte for so long, heartbeats included, the link is given up. */
+  silenceMs = 2 ** 31 - 1,
 ): Promise<SseSubscription<Data>> {
   const queue = createResultQueue<Data>()
   const comments = createResultQueue<number>()
   const abort = new AbortController()
   const operation = { query: formatDocument(document), variables: variables ?? {} }
-  const response = await sendOperation(url, operation, method, moreHeaders, abort.signal)
+  const silence = setTimeout(() => abort.abort(), silenceMs).unref()
+  const response = await sendOperation(url, operation, method, moreHeaders, abort.signal).catch((error) => {
+    clearTimeout(silence)
+    throw error
+  })
   let commentCount = 0
   const seen = { lastEventId: null as string | null }
-  void readEvents(response, queue, seen, () => {
+  const onComment = () => {
     commentCount += 1
     comments.push({ data: commentCount })
-  })
+  }
+  void readEvents(response, queue, seen, onComment, silence)
   return Object.defineProperties(
     Object.assign(queue, {
       status: response.status,
@@ -81,11 +88,13 @@ async function readEvents<Data>(
   sink: ResultSink<Data>,
   seen: { lastEventId: string | null },
   onComment: () => void,
+  silence: NodeJS.Timeout,
 ): Promise<void> {
   const decoder = new TextDecoder()
   let text = ''
   try {
     for await (const bytes of response.body ?? []) {
+      silence.refresh()
       text += decoder.decode(bytes, { stream: true })
       const blocks = text.split('\n\n')
       text = blocks.pop() ?? ''
@@ -94,6 +103,8 @@ async function readEvents<Data>(
     sink.end({ kind: 'closed', reason: 'end of response' })
   } catch (error) {
     sink.end({ kind: 'closed', reason: error instanceof Error ? error.name : String(error) })
+  } finally {
+    clearTimeout(silence)
   }
 }
 
