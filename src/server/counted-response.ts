@@ -8,13 +8,33 @@ import type { Guard } from '../guard.ts'
 import { CountedSocket } from './counted-socket.ts'
 import type { SocketBudget } from './socket-budget.ts'
 
+const EMPTY = Buffer.alloc(0)
+
 /** A connection that has been answered. */
 class AnsweredConnection extends CountedSocket {
   readonly #socket: Socket
+  readonly #onTaken: () => void
+  #isWatched = false
 
-  constructor(socket: Socket, budget: SocketBudget) {
+  constructor(socket: Socket, budget: SocketBudget, guard: Guard) {
     super(budget)
     this.#socket = socket
+    this.#onTaken = guard.wrap('count what a connection took', () => {
+      this.#isWatched = false
+      this.watch()
+    })
+  }
+
+  /**
+   * Counts what it holds, and again once that was taken. Of little that waits Node.js does not say so by itself, and every piece
+   * of a response waits until the end of its turn.
+   */
+  watch(): void {
+    this.recount()
+    const { destroyed, writableEnded } = this.#socket
+    if (this.heldBytes === 0 || this.#isWatched || destroyed || writableEnded) return
+    this.#isWatched = true
+    this.#socket.write(EMPTY, this.#onTaken)
   }
 
   protected override unsentBytes(): number {
@@ -33,12 +53,8 @@ export function countResponses(budget: SocketBudget, guard: Guard): typeof Serve
   function connectionOf(socket: Socket): AnsweredConnection {
     const known = connections.get(socket)
     if (known !== undefined) return known
-    const connection = new AnsweredConnection(socket, budget)
+    const connection = new AnsweredConnection(socket, budget, guard)
     connections.set(socket, connection)
-    socket.on(
-      'drain',
-      guard.wrap('count what a connection took', () => connection.recount()),
-    )
     socket.once(
       'close',
       guard.wrap('forget what a connection held', () => connection.forget()),
@@ -48,7 +64,7 @@ export function countResponses(budget: SocketBudget, guard: Guard): typeof Serve
 
   /** By its request: a response that is finished, or waits for the one before it, has no socket. */
   function recount({ req: { socket } }: ServerResponse): void {
-    if (!socket.destroyed) connectionOf(socket).recount()
+    if (!socket.destroyed) connectionOf(socket).watch()
   }
 
   return class CountedResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
@@ -59,11 +75,8 @@ export function countResponses(budget: SocketBudget, guard: Guard): typeof Serve
     }
 
     override end(...args: never[]): this {
-      const recountThis = guard.wrap('count what a response held', () => recount(this))
-      // Of little that waits Node.js says only then that it was taken.
-      this.once('finish', recountThis)
       super.end(...args)
-      recountThis()
+      recount(this)
       return this
     }
   }

@@ -13,6 +13,23 @@ const logger = { debug: none, info: none, warn: none, error: none }
 /** Less than what makes Node.js say when a socket has taken everything. */
 const ANSWER_BYTES = 12_000
 
+test('what a stream has written counts no more once it was taken', async () => {
+  const budget = new SocketBudget(100_000_000)
+  const ServerResponse = countResponses(budget, createGuard(logger))
+  const http = createServer({ ServerResponse }, (_request, response) => {
+    response.write('x'.repeat(1_000))
+  }).listen(0, '127.0.0.1')
+  await once(http, 'listening')
+  const client = connect((http.address() as AddressInfo).port, '127.0.0.1')
+  onTestFinished(() => {
+    client.destroy()
+    http.close()
+  })
+  client.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
+  await once(client, 'data')
+  await expect.poll(() => budget.bytes).toBe(0)
+})
+
 test('a little that a kept-alive connection held counts no more once it was taken', async () => {
   const budget = new SocketBudget(100_000_000)
   const ServerResponse = countResponses(budget, createGuard(logger))
