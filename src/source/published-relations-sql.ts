@@ -30,11 +30,9 @@ export function publishedRelationsSql(serverVersion: number, which: string): str
     ? `EXISTS (SELECT FROM pg_publication_namespace pn JOIN pg_class c ON c.relnamespace = pn.pnnspid
                 WHERE pn.pnpubid = p.pubid AND c.oid = t.relid)`
     : 'false'
-  // Version 14 lists a partition beside its root.
-  const isTakenByRoot = hasSchemas
-    ? `p.viaroot AND EXISTS (SELECT FROM pg_partition_ancestors(t.relid) up JOIN logged o ON o.relid = up.relid AND o.pubid = t.pubid
+  // The view of version 14 lists a partition beside its root, whose name the stream uses for both.
+  const isTakenByRoot = `p.viaroot AND EXISTS (SELECT FROM pg_partition_ancestors(t.relid) up JOIN logged o ON o.relid = up.relid AND o.pubid = t.pubid
                               WHERE up.relid <> t.relid)`
-    : 'false'
   return `
     WITH RECURSIVE pub AS (
       SELECT p.oid AS pubid, p.pubviaroot AS viaroot, p.puballtables AS has_all,
