@@ -108,10 +108,14 @@ async function nameTables(
   databaseOid: number,
 ): Promise<readonly WrittenTable[] | 'unknown'> {
   const ours = files.filter((file) => file.databaseOid === databaseOid)
+  // Rows of a partition are changes of the model whose table is above it.
   const rows = await sql.query<{ schema: string | null; table: string | null }>(
-    `SELECT n.nspname::text AS "schema", c.relname::text AS "table"
-       FROM (SELECT pg_filenode_relation(spc, node)::oid AS oid FROM unnest($1::oid[], $2::oid[]) AS file(spc, node)
-             UNION SELECT unnest($3::oid[])) AS written
+    `WITH written(oid) AS (
+       SELECT pg_filenode_relation(spc, node)::oid FROM unnest($1::oid[], $2::oid[]) AS file(spc, node)
+       UNION SELECT unnest($3::oid[]))
+     SELECT n.nspname::text AS "schema", c.relname::text AS "table"
+       FROM (SELECT oid FROM written
+             UNION SELECT above.relid FROM written, pg_partition_ancestors(written.oid) AS above(relid)) AS touched
        LEFT JOIN pg_class c USING (oid) LEFT JOIN pg_namespace n ON n.oid = c.relnamespace`,
     [ours.map(({ tablespaceOid }) => tablespaceOid), ours.map(({ fileNode }) => fileNode), truncated],
   )
