@@ -42,7 +42,7 @@ async function entries({ file }: { readonly file: string }): Promise<CodecAnswer
   const encodeAll = () => {
     built = []
     const builder = new EntryBuilder(newRegistry(), output)
-    builder.reset(START)
+    builder.reset('bench', START)
     for (const message of messages) builder.take(message, 0, message.length)
   }
   encodeAll()
@@ -52,7 +52,7 @@ async function entries({ file }: { readonly file: string }): Promise<CodecAnswer
   await cache.load(
     source as unknown as RedisConnection,
     '',
-    built.map(({ id, payload }) => decodeEntry(id, payload)),
+    built.map(({ id, payload }) => decodeEntry({ stream: 'bench', id }, payload)),
   )
   let changes = 0
   const decodeAll = () => {
@@ -69,7 +69,7 @@ async function entries({ file }: { readonly file: string }): Promise<CodecAnswer
       },
       START,
     )
-    for (const { id, payload } of built) feeder.feed(decodeEntry(id, payload))
+    for (const { id, payload } of built) feeder.feed(decodeEntry({ stream: 'bench', id }, payload))
   }
   decodeAll()
   const decode = cpuMicros(decodeAll)

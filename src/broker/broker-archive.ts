@@ -108,7 +108,10 @@ export class BrokerArchive implements OlderLog {
         throw resync('it is older than what is retained')
       epoch = present
       const { entries, damage } = await this.#patiently((connection) =>
-        new StreamReader(connection, store.keys.epoch(present.id), relations).readAfter(from, READ_COUNT),
+        new StreamReader(connection, store.keys.epoch(present.id), relations, present.floor).readAfter(
+          from,
+          READ_COUNT,
+        ),
       )
       parts = []
       for (const entry of entries) {
@@ -151,7 +154,7 @@ export class BrokerArchive implements OlderLog {
   async #readNewest(connection: RedisConnection): Promise<bigint | null> {
     const epoch = this.#options.epochNow()
     if (epoch === null) return null
-    return (await this.#options.store.readLast(connection, epoch.id))?.lsn ?? null
+    return (await this.#options.store.readLast(connection, epoch))?.lsn ?? null
   }
 
   /** Tries again for a while when the broker is away: whoever reads here has its place and can wait. */

@@ -42,6 +42,7 @@ export class EntryBuilder {
   /** Relation messages as they came, by OID. */
   readonly #relations = new Map<number, Buffer>()
   #begin: BeginMessage | null = null
+  #stream = ''
   #previous: EntryId = { lsn: LSN_ZERO, sequence: 0 }
   #index = 0
   #sequence = 0
@@ -66,8 +67,9 @@ export class EntryBuilder {
     return this.#begin !== null
   }
 
-  /** A stream begins; its first entry follows on `previous`. */
-  reset(previous: EntryId): void {
+  /** The stream of the key given begins, or goes on; its next entry follows on `previous`. */
+  reset(stream: string, previous: EntryId): void {
+    this.#stream = stream
     this.#previous = previous
     this.#begin = null
     this.#digests.clear()
@@ -179,10 +181,11 @@ export class EntryBuilder {
     const encoder = new EntryEncoder()
     encoder.addMessage(bytes, start, end)
     const id = messageEntryId(message.lsn)
-    const payload = encoder.finish({
+    const header = {
       ...{ previous: this.#previous, isFinal: true, isAlone: true, xid: 0, committedAtMicros: 0n },
       ...{ endLsn: LSN_ZERO, firstIndex: 0, firstSequence: 0 },
-    })
+    }
+    const payload = encoder.finish(header, { stream: this.#stream, id })
     this.#leave({ id, payload })
   }
 
@@ -250,7 +253,7 @@ export class EntryBuilder {
   #flush(endLsn: Lsn | null): void {
     const begin = this.#begin as BeginMessage
     const id = { lsn: begin.finalLsn, sequence: this.#sequence - 1 }
-    const payload = this.#encoder.finish({
+    const header = {
       previous: this.#previous,
       isFinal: endLsn !== null,
       isAlone: false,
@@ -259,7 +262,8 @@ export class EntryBuilder {
       endLsn: endLsn ?? LSN_ZERO,
       firstIndex: this.#firstIndex,
       firstSequence: this.#firstSequence,
-    })
+    }
+    const payload = this.#encoder.finish(header, { stream: this.#stream, id })
     const models = this.#models
     this.#models = new Set()
     this.#told.clear()

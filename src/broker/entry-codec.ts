@@ -3,7 +3,7 @@
  * messages are kept byte for byte, so nothing of a value can be lost; what a relation looks like is kept once, beside
  * the stream, under a digest of itself.
  *
- *      0  Byte1   version           2
+ *      0  Byte1   version           3
  *      1  Byte1   flags             1: ends with the commit, 2: a message outside any transaction
  *      2  Int16   number of relations referred to
  *      4  Int64   lsn               ┐ the entry before this one: a reader that has not
@@ -14,7 +14,7 @@
  *     36  Int32   firstIndex        of the first row change
  *     40  Int32   firstSequence     of the first record
  *     44  Int32   length of the records
- *     48  Int32   CRC-32 of all other bytes
+ *     48  Int32   CRC-32 of the stream's key, the entry's id and all other bytes
  *     52  records, each
  *           Byte1 1 message   Int32 length, a message of pgoutput
  *           Byte1 2 relation  Int16 which of those below; holds from here on
@@ -25,10 +25,10 @@ import { Buffer } from 'node:buffer'
 import { crc32 } from 'node:zlib'
 import { RowcastError } from '../errors.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
-import type { EntryId } from './entry-id.ts'
+import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
 import { ENTRY_FIELD, FLOOR_FIELD, type RawEntry } from './stream-reply.ts'
 
-const VERSION = 2
+const VERSION = 3
 const CHECKSUM_OFFSET = 48
 const HEADER_BYTES = 52
 const DIGEST_BYTES = 8
@@ -39,6 +39,13 @@ const RECORD_RELATION = 2
 const RECORD_SKIP = 3
 /** Stands right before everything that follows. */
 const FLOOR = { isFinal: false, isAlone: true, endLsn: toLsn(0n) }
+
+/** Where an entry stands. Its checksum covers it: a copy at another id, or in another stream, is no entry. */
+export interface EntryPlace {
+  /** Key of the stream. */
+  readonly stream: string
+  readonly id: EntryId
+}
 
 /** What stands before the records. */
 export interface EntryHeader {
@@ -114,7 +121,7 @@ export class EntryEncoder {
   }
 
   /** The entry's bytes; the next one begins. */
-  finish(header: EntryHeader): Buffer {
+  finish(header: EntryHeader, place: EntryPlace): Buffer {
     const recordsLength = this.#at - HEADER_BYTES
     const payload = Buffer.allocUnsafe(this.#at + this.#relations.length * DIGEST_BYTES)
     this.#bytes.copy(payload, HEADER_BYTES, HEADER_BYTES, this.#at)
@@ -132,7 +139,7 @@ export class EntryEncoder {
     for (const [index, digest] of this.#relations.entries()) {
       payload.write(digest, this.#at + index * DIGEST_BYTES, 'hex')
     }
-    payload.writeUInt32BE(checksumOf(payload), CHECKSUM_OFFSET)
+    payload.writeUInt32BE(checksumOf(payload, place), CHECKSUM_OFFSET)
     this.clear()
     return payload
   }
@@ -153,7 +160,7 @@ export class EntryEncoder {
 }
 
 /** Reads an entry. @throws BROKER_ENTRY_UNREADABLE */
-export function decodeEntry(id: EntryId, bytes: Buffer): Entry {
+export function decodeEntry({ stream, id }: EntryPlace, bytes: Buffer): Entry {
   if (bytes.length < HEADER_BYTES) throw unreadable('is too short')
   if (bytes[0] !== VERSION) throw unreadable(`has version ${bytes[0]}, not ${VERSION}`)
   const flags = bytes[1] ?? 0
@@ -164,7 +171,8 @@ export function decodeEntry(id: EntryId, bytes: Buffer): Entry {
   for (let at = recordsEnd; at < bytes.length; at += DIGEST_BYTES) {
     relations.push(bytes.toString('hex', at, at + DIGEST_BYTES))
   }
-  if (bytes.readUInt32BE(CHECKSUM_OFFSET) !== checksumOf(bytes)) throw unreadable('has a wrong checksum')
+  if (bytes.readUInt32BE(CHECKSUM_OFFSET) !== checksumOf(bytes, { stream, id }))
+    throw unreadable('has a wrong checksum')
   return {
     id,
     previous: { lsn: toLsn(bytes.readBigUInt64BE(4)), sequence: bytes.readUInt32BE(12) },
@@ -181,12 +189,19 @@ export function decodeEntry(id: EntryId, bytes: Buffer): Entry {
   }
 }
 
-/** Whether what stands in the stream is an entry of ours, or the floor that a stream begins with. */
-export function isReadableEntry({ id, field, value }: RawEntry): boolean {
-  if (field === FLOOR_FIELD) return true
+/** An epoch's stream, and the floor that it begins with. */
+export interface EntryStream {
+  readonly stream: string
+  readonly floor: EntryId
+}
+
+/** Whether what stands in the stream is an entry of ours, or the floor that the stream begins with. */
+export function isReadableEntry({ id, field, value }: RawEntry, { stream, floor }: EntryStream): boolean {
+  // Everything up to the last entry counts as written: another floor behind it would have the rest passed over.
+  if (field === FLOOR_FIELD) return compareEntryIds(id, floor) === 0
   if (field !== ENTRY_FIELD) return false
   try {
-    decodeEntry(id, value)
+    decodeEntry({ stream, id }, value)
     return true
   } catch {
     return false
@@ -194,16 +209,17 @@ export function isReadableEntry({ id, field, value }: RawEntry): boolean {
 }
 
 /** Everything before it is in a stream that ends with the entry, or floor; a transaction without its commit is not. */
-export function endOfEntry({ id, field, value }: RawEntry): Lsn {
-  const { isFinal, isAlone, endLsn } = field === FLOOR_FIELD ? FLOOR : decodeEntry(id, value)
+export function endOfEntry({ id, field, value }: RawEntry, stream: string): Lsn {
+  const { isFinal, isAlone, endLsn } = field === FLOOR_FIELD ? FLOOR : decodeEntry({ stream, id }, value)
   if (isFinal && !isAlone) return endLsn
   // It ends where the next record begins.
   return isAlone ? toLsn(id.lsn + 1n) : id.lsn
 }
 
-/** Of the bytes before the checksum and of those after it. */
-function checksumOf(bytes: Buffer): number {
-  return crc32(bytes.subarray(HEADER_BYTES), crc32(bytes.subarray(0, CHECKSUM_OFFSET)))
+/** Of where it stands, the bytes before the checksum and those after it. */
+function checksumOf(bytes: Buffer, { stream, id }: EntryPlace): number {
+  const start = crc32(bytes.subarray(0, CHECKSUM_OFFSET), crc32(`${stream} ${formatEntryId(id)}`))
+  return crc32(bytes.subarray(HEADER_BYTES), start)
 }
 
 /** Walks the records. @throws BROKER_ENTRY_UNREADABLE, or what the visitor throws */

@@ -147,7 +147,8 @@ export class EpochFollower {
   }
 
   #readerOf(connection: RedisConnection, epoch: Epoch): StreamReader {
-    return new StreamReader(connection, this.#options.store.keys.epoch(epoch.id), this.#options.relations)
+    const { store, relations } = this.#options
+    return new StreamReader(connection, store.keys.epoch(epoch.id), relations, epoch.floor)
   }
 
   async #readForAWhile(connection: RedisConnection, signal: AbortSignal): Promise<void> {

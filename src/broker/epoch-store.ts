@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { RowcastError } from '../errors.ts'
 import { LSN_ZERO, type Lsn, laterLsn } from '../wire/lsn.ts'
-import { endOfEntry, isReadableEntry } from './entry-codec.ts'
+import { type EntryStream, endOfEntry, isReadableEntry } from './entry-codec.ts'
 import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
 import { type Epoch, formatEpoch, parseEpoch } from './epoch.ts'
 import { beginLastEntries } from './last-entries.ts'
@@ -119,8 +119,8 @@ export class EpochStore {
   }
 
   /** Id of the last entry of an epoch, or its floor; null when Redis does not have the stream. */
-  async readLast(connection: RedisConnection, epochId: string): Promise<EntryId | null> {
-    return (await findLast(connection, this.keys.epoch(epochId)))?.id ?? null
+  async readLast(connection: RedisConnection, { id, floor }: Epoch): Promise<EntryId | null> {
+    return (await findLast(connection, { stream: this.keys.epoch(id).changes, floor }))?.id ?? null
   }
 
   /** The present epoch as far as Redis has it; null when it has none. */
@@ -128,7 +128,7 @@ export class EpochStore {
     const epoch = await this.readNewest(connection)
     if (epoch === null) return null
     const keys = this.keys.epoch(epoch.id)
-    const found = await findLast(connection, keys)
+    const found = await findLast(connection, { stream: keys.changes, floor: epoch.floor })
     const mark = await readMark(connection, keys)
     if (found === null || mark === null) {
       return { epoch: { ...epoch, isOpen: false }, last: epoch.floor, safeLsn: LSN_ZERO, isWritable: false }
@@ -137,7 +137,7 @@ export class EpochStore {
     // Up to the last entry there is no doubt.
     const last = found.id
     const isWhole = compareEntryIds(mark.last, last) <= 0
-    const safeLsn = laterLsn(isWhole ? mark.lsn : LSN_ZERO, endOfEntry(found))
+    const safeLsn = laterLsn(isWhole ? mark.lsn : LSN_ZERO, endOfEntry(found, keys.changes))
     const newestId = toLastGeneratedId(await connection.send(['XINFO', 'STREAM', keys.changes]))
     return { epoch, last, safeLsn, isWritable: newestId === formatEntryId(last) }
   }
@@ -209,13 +209,13 @@ async function readMark(connection: RedisConnection, { marks }: EpochKeys): Prom
 }
 
 /** The last entry that can be read; null when Redis does not have the stream, or nothing of ours is near its end. */
-async function findLast(connection: RedisConnection, { changes }: EpochKeys): Promise<RawEntry | null> {
+async function findLast(connection: RedisConnection, place: EntryStream): Promise<RawEntry | null> {
   let to = '+'
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const count = String(page === 0 ? 1 : PAGE_COUNT)
-    const entries = toRawEntries(await connection.send(['XREVRANGE', changes, to, '-', 'COUNT', count]))
+    const entries = toRawEntries(await connection.send(['XREVRANGE', place.stream, to, '-', 'COUNT', count]))
     for (const entry of entries) {
-      if (isReadableEntry(entry)) return entry
+      if (isReadableEntry(entry, place)) return entry
       to = `(${formatEntryId(entry.id)}`
     }
     if (entries.length === 0) return null

@@ -1,8 +1,7 @@
 /** Beside the bus, broker. Reads entries of one epoch over one connection. */
 import { isRowcastError, RowcastError } from '../errors.ts'
 import { decodeEntry, type Entry } from './entry-codec.ts'
-import type { EntryId } from './entry-id.ts'
-import { formatEntryId } from './entry-id.ts'
+import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
 import { type MarkContent, parseMark } from './mark.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RelationCache } from './relation-cache.ts'
@@ -50,12 +49,15 @@ export class StreamReader {
   readonly #connection: RedisConnection
   readonly #keys: EpochKeys
   readonly #relations: RelationCache
+  readonly #floor: EntryId
   #markId = '0'
 
-  constructor(connection: RedisConnection, keys: EpochKeys, relations: RelationCache) {
+  /** @param floor the epoch's */
+  constructor(connection: RedisConnection, keys: EpochKeys, relations: RelationCache, floor: EntryId) {
     this.#connection = connection
     this.#keys = keys
     this.#relations = relations
+    this.#floor = floor
   }
 
   /** What follows `position`, waiting for it as long as `blockMs`; 0 does not wait. */
@@ -125,9 +127,9 @@ export class StreamReader {
     const entries: Entry[] = []
     let damage: Damage | null = null
     for (const { id, field, value } of raw) {
-      if (field === FLOOR_FIELD) continue
+      if (field === FLOOR_FIELD && compareEntryIds(id, this.#floor) === 0) continue
       try {
-        entries.push(decodeEntry(id, value))
+        entries.push(decodeEntry({ stream: this.#keys.changes, id }, value))
       } catch (error) {
         if (!isRowcastError(error)) throw error
         damage = { id, error }

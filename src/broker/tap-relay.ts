@@ -167,7 +167,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     const opened: Session = { feed, epoch, fence, writer, trimmer, relations: new Set(), timer: null }
     session = opened
     handedOver = LSN_ZERO
-    builder.reset(last)
+    builder.reset(keys.changes, last)
     if (tables !== NO_TABLES) writer.addTables(tables)
     writer.addMark(start.floorLsn)
     open(opened, current, isNew, start.floorLsn).catch((error: unknown) => {

@@ -21,6 +21,7 @@ import { encodeMessage, type MessageSpec, text } from '../support/message-builde
 const TAGS = 16_400
 const OTHERS = 16_500
 const PARTITION = 16_600
+const STREAM = 'rowcast:{slot}:one:changes'
 const ZERO: EntryId = { lsn: LSN_ZERO, sequence: 0 }
 
 const newRegistry = () => createRelationRegistry({ catalog, models: [catalog.models.Tag] })
@@ -119,7 +120,7 @@ function build(messages: readonly Buffer[], recordsMax: number, registry = newRe
     },
     { recordsMax, bytesMax: 100_000 },
   )
-  builder.reset(ZERO)
+  builder.reset(STREAM, ZERO)
   for (const bytes of messages) builder.take(bytes, 0, bytes.length)
   return { entries, relations, builder }
 }
@@ -145,7 +146,7 @@ async function feed(stream: readonly BuiltEntry[], relations: ReadonlyMap<string
     after,
   )
   for (const { id, payload } of stream) {
-    const entry = decodeEntry(parseEntryId(formatEntryId(id)), payload)
+    const entry = decodeEntry({ stream: STREAM, id: parseEntryId(formatEntryId(id)) }, payload)
     await cache.load(connection, 'relations', [entry])
     expect(feeder.follows(entry)).toBe(true)
     feeder.feed(entry)
@@ -233,7 +234,7 @@ describe('entries', () => {
     const { entries, relations } = build(messages, 500)
     const { feeder } = await feed(entries.slice(0, 1), relations)
     const later = build([...messages, ...encode(transactionOf(3, ['row']))], 500).entries.map(
-      ({ id, payload }) => decodeEntry(id, payload),
+      ({ id, payload }) => decodeEntry({ stream: STREAM, id }, payload),
     )
     expect(later.map((entry) => feeder.follows(entry))).toEqual([true, true, false])
   })
@@ -276,7 +277,7 @@ describe('entries', () => {
     }
     const messages = encode([renamed, ...transactionOf(1, ['row']), ...transactionOf(2, ['row'])])
     const { entries, relations } = build(messages, 500)
-    const [first, second] = entries.map(({ id, payload }) => decodeEntry(id, payload))
+    const [first, second] = entries.map(({ id, payload }) => decodeEntry({ stream: STREAM, id }, payload))
     const { seen, feeder } = await feed(entries.slice(0, 1), relations)
     expect([first?.id, seen]).toEqual([feeder.position, []])
     // It was as the model says for a while, in which nobody wrote.
@@ -314,9 +315,9 @@ describe('entries', () => {
       ...{ xid: 2 ** 32 - 1, committedAtMicros: -(2n ** 63n), endLsn: toLsn(2n ** 63n) },
       ...{ firstIndex: 4_000_000_000, firstSequence: 4_000_000_001 },
     }
-    const payload = encoder.finish(header)
     const id = { lsn: toLsn(5n), sequence: 6 }
-    const entry = decodeEntry(id, payload)
+    const payload = encoder.finish(header, { stream: STREAM, id })
+    const entry = decodeEntry({ stream: STREAM, id }, payload)
     expect(entry).toMatchObject({ ...header, id, relations: ['00112233aabbccdd'] })
     const records: unknown[] = []
     readRecords(entry, {
@@ -325,15 +326,26 @@ describe('entries', () => {
       skip: (count) => records.push(count),
     })
     expect(records).toEqual(['row', 7, '00112233aabbccdd'])
-    expect(() => decodeEntry(id, payload.subarray(0, 20))).toThrow('BROKER_ENTRY_UNREADABLE')
-    expect(() => decodeEntry(id, payload.subarray(0, -1))).toThrow('BROKER_ENTRY_UNREADABLE')
+    expect(() => decodeEntry({ stream: STREAM, id }, payload.subarray(0, 20))).toThrow(
+      'BROKER_ENTRY_UNREADABLE',
+    )
+    expect(() => decodeEntry({ stream: STREAM, id }, payload.subarray(0, -1))).toThrow(
+      'BROKER_ENTRY_UNREADABLE',
+    )
     for (let index = 1; index < payload.length; index += 1) {
       const damaged = Buffer.from(payload)
       damaged[index] = (damaged[index] ?? 0) ^ 1
-      expect(() => decodeEntry(id, damaged)).toThrow('BROKER_ENTRY_UNREADABLE')
+      expect(() => decodeEntry({ stream: STREAM, id }, damaged)).toThrow('BROKER_ENTRY_UNREADABLE')
     }
-    payload[0] = 3
-    expect(() => decodeEntry(id, payload)).toThrow('has version 3, not 2')
+    // A copy of it elsewhere is none.
+    const copies = [
+      { stream: STREAM, id: { lsn: toLsn(5n), sequence: 7 } },
+      { stream: STREAM, id: { lsn: toLsn(6n), sequence: 6 } },
+      { stream: 'rowcast:{slot}:two:changes', id },
+    ]
+    for (const copy of copies) expect(() => decodeEntry(copy, payload)).toThrow('has a wrong checksum')
+    payload[0] = 4
+    expect(() => decodeEntry({ stream: STREAM, id }, payload)).toThrow('has version 4, not 3')
     expect(() => parseEntryId('now')).toThrow('BROKER_ENTRY_UNREADABLE')
     expect(() => toRawEntries([[Buffer.from('1-1'), null]])).toThrow('BROKER_ENTRY_UNREADABLE')
   })

@@ -39,6 +39,17 @@ describe.skipIf(NO_REDIS !== null)('up to the end of the last entry there is no 
   })
 })
 
+it.skipIf(NO_REDIS !== null)('a floor that somebody adds is not the end of what was written', async () => {
+  await using redis = await openRedis()
+  const connection = await openRedisConnection({ url: redis.url, name: 'floors' })
+  const store = await createEpoch(connection, 'floors')
+  await writeBatch(connection, store, [], insertTag(FIRST, 'a'))
+  await connection.send(['XADD', store.keys.epoch(EPOCH.id).changes, '*', 'floor', ''])
+  const state = await store.readState(connection)
+  expect(state).toMatchObject({ safeLsn: FIRST + 8n, last: { lsn: FIRST }, isWritable: false })
+  connection.destroy()
+})
+
 describe.skipIf(NO_REDIS !== null)('epochs', () => {
   it('are read from the known one on, and all of them where it is not there any more', async () => {
     await using redis = await openRedis()

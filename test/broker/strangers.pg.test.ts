@@ -33,7 +33,12 @@ function epochOf({ rowcast }: ScaledRowcast, details: Partial<Epoch>): Epoch {
 }
 
 /** An entry right behind the last one, with the field and the bytes given. */
-async function addBehindLast(redis: TestRedis, key: string, field: string, value: string): Promise<string> {
+async function addBehindLast(
+  redis: TestRedis,
+  key: string,
+  field: string,
+  value: string | Buffer,
+): Promise<string> {
   const [[last]] = (await redis.command('XREVRANGE', key, '+', '-', 'COUNT', '1')) as [[Buffer]]
   const [lsn, sequence] = String(last).split('-')
   return String(await redis.command('XADD', key, `${lsn}-${Number(sequence) + 1}`, field, value))
@@ -50,6 +55,19 @@ describe.skipIf(NO_REDIS !== null)('in a Redis with others', () => {
       (redis: TestRedis, key: string) => addBehindLast(redis, key, 'b', 'x'.repeat(80)),
     ],
     ['an entry without bytes', (redis: TestRedis, key: string) => addBehindLast(redis, key, 'b', '')],
+    [
+      'a copy of the last entry',
+      async (redis: TestRedis, key: string) => {
+        const [[, [, bytes]]] = (await redis.command('XREVRANGE', key, '+', '-', 'COUNT', '1')) as [
+          [Buffer, [Buffer, Buffer]],
+        ]
+        return addBehindLast(redis, key, 'b', bytes)
+      },
+    ],
+    [
+      'a second floor, as if all up to it were written',
+      (redis: TestRedis, key: string) => redis.command('XADD', key, '*', 'floor', ''),
+    ],
   ])('%s is noticed by all who read it, and costs no change', async (_, add) => {
     await using database = await openDatabase({ migrate: true })
     await using redis = await openRedis()

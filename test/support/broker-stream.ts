@@ -93,7 +93,7 @@ export function writeBatch(
       onEntry: (entry) => writer.addEntry(entry),
       onCommit: (lsn) => writer.addMark(lsn),
     })
-    builder.reset(floor)
+    builder.reset(keys.changes, floor)
     writer.addTables(formatTableStates(tables))
     for (const spec of messages) {
       const bytes = Buffer.from(encodeMessage(spec))

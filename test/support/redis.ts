@@ -26,7 +26,7 @@ export interface TestRedis extends AsyncDisposable {
   /** Of the server; null while it does not run, and in a container. */
   readonly pid: number | null
   /** Sends one command over a connection of its own. */
-  command(...args: string[]): Promise<RedisReply>
+  command(...args: (string | Buffer)[]): Promise<RedisReply>
   /** Starts it again on the same port, with what it had saved. */
   start(): Promise<void>
   /** Deletes what it has saved; while it does not run. */
@@ -73,7 +73,7 @@ export async function openRedis({
     }
   }
 
-  async function command(...args: string[]): Promise<RedisReply> {
+  async function command(...args: (string | Buffer)[]): Promise<RedisReply> {
     const connection: RedisConnection = await openRedisConnection({ url, name: 'test' })
     try {
       return await connection.send(args)
