@@ -28,14 +28,19 @@ export function noteLastEntries(
 
 /**
  * Where the gaps end that a barrier of the slot's reports: no cursor from before is good any more, also once the barrier's
- * entry is gone. Empty where the message is none, or cuts nothing.
+ * entry is gone. Empty where the message is none, or cuts nothing. Of the models given alone: whoever may write to the database
+ * may write a barrier with any number of names, and a model that comes to them later begins with a gap of its own.
  */
-export function endsOfGaps(message: EmittedMessage, slot: string): ReadonlyMap<string, EntryId> {
+export function endsOfGaps(
+  message: EmittedMessage,
+  slot: string,
+  models: ReadonlySet<string>,
+): ReadonlyMap<string, EntryId> {
   const cut = parseBarrier(message, slot)?.cut ?? []
   const { transaction } = message
   if (transaction === null) return new Map()
   const end = { lsn: toLsn(transaction.commitLsn + 1n), sequence: 0 }
-  return new Map(cut.map((model) => [model, end]))
+  return new Map(cut.filter((model) => models.has(model)).map((model) => [model, end]))
 }
 
 /** Whether an epoch that the position is in has had nothing of the model after it, of what has been read of it before. */

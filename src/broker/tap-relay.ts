@@ -82,6 +82,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   const past = new TapPast(store)
   let session: Session | null = null
   let tables = NO_TABLES
+  let models: ReadonlySet<string> = new Set()
   let entryCount = 0
   let handedOver: Lsn = LSN_ZERO
   let failure: RowcastError | null = null
@@ -97,7 +98,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       session.writer.addCommand(['HSET', relations, digest, bytes])
     },
     onEntry: (entry) => session?.writer.addEntry(entry),
-    onOwnMessageRead: (message) => session?.writer.addLasts(endsOfGaps(message, options.slot)),
+    onOwnMessageRead: (message) => session?.writer.addLasts(endsOfGaps(message, options.slot, models)),
     onOwnMessage: (message) => session?.feed.onOwnMessage(message),
     onTable: (model, oid) => session?.feed.onTable(model, oid),
     onPartialTruncate: (model) => session?.feed.onPartialTruncate(model),
@@ -269,6 +270,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       const text = formatTableStates(states)
       if (text === tables) return
       tables = text
+      models = new Set(states.map(({ model }) => model))
       if (session !== null) session.writer.addTables(text)
       else reportAside((current, epochId) => store.reportTables(current, epochId, writerId, text))
     },

@@ -1,10 +1,13 @@
-/** The connections of a tap. */
+/** The connections of a tap, and what leaves by them. */
+import { Buffer } from 'node:buffer'
 import { describe, expect, it } from 'vitest'
 import { createTapRelay } from '../../src/broker/tap-relay.ts'
 import type { RowcastError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
+import type { ModelTableState } from '../../src/source/model-tables.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { newTagRegistry } from '../support/broker-stream.ts'
+import { newTagRegistry, ownMessage } from '../support/broker-stream.ts'
+import { encodeMessage } from '../support/message-builder.ts'
 import { NO_REDIS, openRedis, type TestRedis } from '../support/redis.ts'
 
 function createRelay({ url }: TestRedis) {
@@ -18,6 +21,49 @@ function createRelay({ url }: TestRedis) {
     },
     ...{ slot: 'slot', registry: newTagRegistry(), logger: silentLogger, onDrift() {}, onRecovery() {} },
   })
+}
+
+const TAG: ModelTableState = {
+  ...{ model: 'Tag', schema: 'public', table: 'Tag', doesExist: true, isPublished: true },
+  ...{ unpublishedColumns: [], published: null, standing: 'verified' },
+}
+
+/** A tap that writes. */
+async function openTap(redis: TestRedis) {
+  const relay = createRelay(redis)
+  await relay.connect()
+  const failures: RowcastError[] = []
+  const server = { systemId: '7', timeline: 1 }
+  const feed = {
+    ...{ onBegin() {}, onOwnMessage() {}, onTable() {}, onPartialTruncate() {} },
+    ...{ onHandedOver() {}, onWritten() {}, onPressure() {} },
+    onFailure: (error: RowcastError) => failures.push(error),
+  }
+  let accepted = 0n
+  const onAccepted = (lsn: bigint) => {
+    accepted = lsn
+  }
+  return {
+    ...{ relay, failures },
+    get accepted() {
+      return accepted
+    },
+    get root() {
+      return `rowcast:7:{slot}:${relay.status().epoch}`
+    },
+    /** Begins a stream, right behind a report; resolves once Redis has its first mark. */
+    async begin(lsn: bigint, report = () => {}) {
+      await relay.readPast(server)
+      report()
+      const floorLsn = toLsn(lsn)
+      const start = { ...server, isFirst: false, floorLsn, serverLsn: floorLsn, gap: null }
+      relay.begin({ ...start, continuity: { kind: 'continuous', floorLsn } }, { ...feed, onAccepted })
+      await expect.poll(() => accepted).toBe(lsn)
+    },
+    async [Symbol.asyncDispose]() {
+      await relay.close()
+    },
+  }
 }
 
 async function countTaps(redis: TestRedis): Promise<number> {
@@ -44,48 +90,32 @@ describe.skipIf(NO_REDIS !== null)('a tap', () => {
 
   it('is fenced from its first batch on, also where it reports something as its stream begins', async () => {
     await using redis = await openRedis()
-    const relay = createRelay(redis)
-    await relay.connect()
-    const failures: RowcastError[] = []
-    let accepted = 0n
-    const server = { systemId: '7', timeline: 1 }
-    const begin = (lsn: bigint) => {
-      const floorLsn = toLsn(lsn)
-      relay.begin(
-        {
-          ...{ ...server, isFirst: false, floorLsn, serverLsn: floorLsn, gap: null },
-          continuity: { kind: 'continuous', floorLsn },
-        },
-        {
-          ...{ onBegin() {}, onOwnMessage() {}, onTable() {}, onPartialTruncate() {} },
-          ...{ onHandedOver() {}, onWritten() {}, onPressure() {} },
-          onAccepted: (reached) => {
-            accepted = reached
-          },
-          onFailure: (error) => failures.push(error),
-        },
-      )
-    }
-    await relay.readPast(server)
-    begin(100n)
-    await expect.poll(() => accepted).toBe(100n)
-    const { epoch } = relay.status()
-    const root = `rowcast:7:{slot}:${epoch}`
+    await using tap = await openTap(redis)
+    const { relay } = tap
+    await tap.begin(100n)
     relay.end()
-    await relay.readPast(server)
-    const state = { model: 'Tag', schema: 'public', table: 'Tag', doesExist: true, isPublished: true }
-    relay.tellTables([{ ...state, unpublishedColumns: [], published: null, standing: 'verified' }])
-    begin(200n)
-    await expect.poll(() => accepted).toBe(200n)
-    // All that is on its way has come.
-    await relay.connect()
-    await relay.connect()
-    const marks = () => redis.command('XRANGE', `${root}:marks`, '-', '+').then(String)
+    await tap.begin(200n, () => relay.tellTables([TAG]))
+    const { root } = tap
     await redis.command('SET', 'rowcast:{slot}:writer:7', 'another')
+    const marks = () => redis.command('XRANGE', `${root}:marks`, '-', '+').then(String)
     const before = await marks()
     relay.keepalive(toLsn(300n))
-    await expect.poll(() => failures[0]?.code ?? accepted).toBe('BROKER_STREAM_CONTESTED')
+    await expect.poll(() => tap.failures[0]?.code).toBe('BROKER_STREAM_CONTESTED')
     expect(await marks()).toBe(before)
-    await relay.close()
+  })
+
+  it('notes gaps of its own models, however many names a barrier has', async () => {
+    await using redis = await openRedis()
+    await using tap = await openTap(redis)
+    tap.relay.tellTables([TAG])
+    await tap.begin(100n)
+    const cut = ['Tag', ...Array.from({ length: 1_000 }, (_, number) => String(number))]
+    const barrier = JSON.stringify({ barrier: 1, slot: 'slot', published: {}, cut, cleanFrom: '0' })
+    for (const spec of ownMessage(toLsn(200n), barrier)) {
+      const bytes = Buffer.from(encodeMessage(spec))
+      tap.relay.take(bytes, 0, bytes.length)
+    }
+    await expect.poll(() => tap.failures[0]?.code ?? tap.accepted).toBe(208n)
+    expect(await redis.command('HGETALL', `${tap.root}:lasts`).then(String)).toBe(',1,Tag,201-0')
   })
 })

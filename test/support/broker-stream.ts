@@ -89,7 +89,7 @@ export function writeBatch(
     const builder = new EntryBuilder(newTagRegistry(), {
       ...{ onBegin() {}, onDrift() {}, onRecovery() {} },
       onRelation: ({ digest, bytes }) => writer.addCommand(['HSET', keys.relations, digest, bytes]),
-      onOwnMessageRead: (message) => writer.addLasts(endsOfGaps(message, store.slot)),
+      onOwnMessageRead: (message) => writer.addLasts(endsOfGaps(message, store.slot, new Set(['Tag']))),
       onEntry: (entry) => writer.addEntry(entry),
       onCommit: (lsn) => writer.addMark(lsn),
     })
