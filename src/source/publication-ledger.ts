@@ -228,6 +228,8 @@ export class PublicationLedger {
   pass({ published, cut }: Barrier): void {
     const ended = new Set(cut)
     for (const [model, tables] of published) {
+      // The process in between did not have it: what an older one knew of it says nothing of what came since.
+      if (!this.#isComplete && this.#inherited?.has(model) === false) continue
       const suspect = this.#suspects.get(model)
       if (suspect !== undefined && ended.has(model) && isSamePublished(tables, suspect.published)) {
         this.#suspects.delete(model)

@@ -187,3 +187,15 @@ describe('a process that has just come', () => {
     expect(ledger.plan(writing(100n))?.cleanFrom).toBe(100n)
   })
 })
+
+it('a model that the process before did not have begins with a gap, though an older one knew it', () => {
+  const ledger = new PublicationLedger()
+  ledger.restore(new Map(), new Set(['Other']))
+  ledger.begin()
+  ledger.look(at(first, true))
+  ledger.pass({ published: new Map([['Item', first]]), cut: [], cleanFrom: toLsn(0n) })
+  ledger.complete()
+  ledger.look(at(first, true))
+  expect(ledger.isHeld('Item')).toBe(true)
+  expect(ledger.plan(writing(9n))?.cut).toEqual(['Item'])
+})
