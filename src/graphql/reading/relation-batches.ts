@@ -2,6 +2,7 @@
  * Stage 7, graphql. Queries for relations of many rows as few: what is asked for in one turn of the event loop with the
  * same selection becomes one query, each key in it once.
  */
+import { GraphQLError } from 'graphql'
 import { canonicalText } from '../policy/canonical-text.ts'
 import { giveEach } from './own-copy.ts'
 import type { OperationReads } from './read-pool.ts'
@@ -97,10 +98,32 @@ async function readChunk(groups: readonly (readonly Waiting[])[]): Promise<void>
     together?.end()
     await inLanes(groups.filter((group) => !isFound(group)))
   } catch (error) {
-    for (const { reject } of groups.flat()) reject(error)
+    together?.end()
+    const apart = byOperation(groups)
+    // One of them asks for too much: that is no reason to refuse the others.
+    if (isOverLimit(error) && apart.length > 1) await Promise.all(apart.map(readChunk))
+    else for (const { reject } of groups.flat()) reject(error)
   } finally {
     together?.end()
   }
+}
+
+function isOverLimit(error: unknown): boolean {
+  return error instanceof GraphQLError && error.extensions['code'] === 'QUERY_OVER_LIMIT'
+}
+
+/** The same groups, for each operation apart. */
+function byOperation(groups: readonly (readonly Waiting[])[]): readonly (readonly (readonly Waiting[])[])[] {
+  const operations = new Map<OperationReads | undefined, Waiting[][]>()
+  for (const group of groups) {
+    const own = new Map<OperationReads | undefined, Waiting[]>()
+    for (const waiting of group) {
+      const { reads } = waiting.read
+      own.set(reads, [...(own.get(reads) ?? []), waiting])
+    }
+    for (const [reads, part] of own) operations.set(reads, [...(operations.get(reads) ?? []), part])
+  }
+  return [...operations.values()]
 }
 
 /** The same; what it is given counts for its operation. */

@@ -1,6 +1,7 @@
 /** Which reads become one query, and what becomes of those that cannot. */
 import { describe, expect, it } from 'vitest'
 import type { PrismaDelegate } from '../../../src/graphql/prisma-delegate.ts'
+import { type OperationReads, ReadPool } from '../../../src/graphql/reading/read-pool.ts'
 import { RelationBatches, type RelationRead } from '../../../src/graphql/reading/relation-batches.ts'
 
 function table(findMany: (query: Record<string, never>) => Promise<Record<string, unknown>[]>) {
@@ -74,6 +75,30 @@ describe('reads of one turn', () => {
     const batches = new RelationBatches()
     await Promise.all(['a', 'b'].map((authorId) => batches.read(read({ authorId }))))
     expect(alone).toEqual([{ authorId: 'a' }, { authorId: 'b' }])
+  })
+
+  it('of several operations are made apart where they are too much together: one of them asks for more than it may', async () => {
+    const { read } = table(async ({ where }) =>
+      rows.filter(({ authorId }) => JSON.stringify(where).includes(`"${authorId}"`)),
+    )
+    const batches = new RelationBatches()
+    const pool = new ReadPool({ operationBytesMax: 100_000 })
+    /** The lists in its rows: those of one author are large. */
+    const split = (query: object, reads: OperationReads) => ({
+      base: query as Record<string, unknown>,
+      complete: async (found: readonly Record<string, unknown>[]) =>
+        reads.settle(found.some(({ authorId }) => authorId === 'b') ? 200_000 : 100),
+    })
+    const asked = (key: string, reads: OperationReads) =>
+      batches.read({ ...read({ authorId: key }), reads, open: () => pool.open(), split })
+    const [honest, greedy] = [pool.open(), pool.open()]
+    const results = await Promise.allSettled([
+      ...['a', 'c'].map((key) => asked(key, honest)),
+      ...['b', 'd'].map((key) => asked(key, greedy)),
+    ])
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected'])
+    for (const reads of [honest, greedy]) reads.end()
+    expect(pool.bytes).toBe(0)
   })
 
   it('of a crowded page give the keys that came whole, and read the others alone', async () => {
