@@ -438,6 +438,12 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  CLI_FILE_UNWRITABLE: {
+    means: 'A file that a command writes cannot be written.',
+    mend: 'Give the user that runs the command the right to write there, free space on the disk, or remove what is in the way; then run it again: what is done already is kept.',
+    retry: 'never',
+    isPublic: false,
+  },
   CLI_NO_SCHEMA: {
     means: 'There is no Prisma schema where it was looked for.',
     mend: 'Run it in the folder of your project, or name the schema: rowcast init --schema path/to/schema.prisma',

@@ -2,7 +2,6 @@
  * Beside the spine, cli. `rowcast plan`: the set-up as a migration of Prisma's, for those whose service may not ALTER.
  * The slot is not in it: PostgreSQL makes none in a transaction that has written, and Prisma runs a migration in one.
  */
-import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { RowcastError } from '../errors.ts'
 import { type DatabaseFacts, readDatabaseFacts } from '../source/database-facts.ts'
@@ -18,6 +17,7 @@ import { readPrismaPaths } from './prisma-paths.ts'
 import { openProject, type ProjectOptions } from './project.ts'
 import { type PrintContext, printSkipped, skippedFacts } from './setup-commands.ts'
 import type { Terminal } from './terminal.ts'
+import { createFile } from './write-file.ts'
 
 /** Options of the command line. */
 export interface PlanOptions extends ProjectOptions {
@@ -71,8 +71,7 @@ export async function plan(options: PlanOptions, context: PlanContext, now = new
   }
   const folder = await migrationsFolder(dirname(configFile), config.dev.migrationsFolder)
   const file = join(folder, `${timestamp(now)}_${readName(options.name)}`, 'migration.sql')
-  await mkdir(dirname(file), { recursive: true })
-  await writeFile(file, sql, { flag: 'wx' })
+  await createFile(file, sql)
   const shown = relative(context.folder, file)
   if (options.json === true) {
     terminal.print(JSON.stringify({ file: shown, steps: lasting, holders, skipped: left }))

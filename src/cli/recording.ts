@@ -11,6 +11,7 @@ import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { RowcastError } from '../errors.ts'
+import { unwritable } from './write-file.ts'
 
 /** What the first line says. */
 export interface RecordingHeader {
@@ -37,11 +38,11 @@ const HEADER_BYTES_MAX = 4_096
 const FRAME_BYTES_MAX = 0x4000_0000
 const CHUNK_BYTES = 1024 * 1024
 
-/** Creates the file, readable by its owner alone: it holds whole rows, hidden fields too. @throws RECORDING_UNREADABLE when it exists or cannot be made */
+/** Creates the file, readable by its owner alone: it holds whole rows, hidden fields too. @throws RECORDING_UNREADABLE when it exists, CLI_FILE_UNWRITABLE */
 export async function createRecording(file: string, header: RecordingHeader): Promise<RecordingWriter> {
   const stream = createWriteStream(file, { flags: 'wx', mode: 0o600 })
   const failed = new Promise<never>((_resolve, reject) => {
-    stream.on('error', (error) => reject(unusable(file, error)))
+    stream.on('error', (error) => reject(notCreated(file, error)))
   })
   failed.catch(() => undefined)
   await Promise.race([once(stream, 'open'), failed])
@@ -176,12 +177,16 @@ function parseHeader(file: string, line: string): RecordingHeader {
   throw unreadable(file, 'it is no recording of rowcast, or one of another version')
 }
 
-function unusable(file: string, error: unknown): RowcastError {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-  if (code !== 'EEXIST') return unreadable(file, `the file cannot be used (${code})`, error)
+function notCreated(file: string, error: Error): RowcastError {
+  if (!('code' in error) || error.code !== 'EEXIST') return unwritable(file, error)
   return new RowcastError('RECORDING_UNREADABLE', `${file} is there already, and nothing is written over.`, {
     mend: 'Name another file, or remove it.',
   })
+}
+
+function unusable(file: string, error: unknown): RowcastError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+  return unreadable(file, `the file cannot be used (${code})`, error)
 }
 
 function unreadable(file: string, why: string, cause?: unknown): RowcastError {

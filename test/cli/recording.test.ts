@@ -95,7 +95,7 @@ describe('a recording', () => {
       ...{ code: 'RECORDING_UNREADABLE', mend: 'Name another file, or remove it.' },
     })
     await expect(createRecording(join(folder, 'no/such.rec'), HEADER)).rejects.toMatchObject({
-      code: 'RECORDING_UNREADABLE',
+      code: 'CLI_FILE_UNWRITABLE',
     })
     await expect(openRecording(join(folder, 'absent.rec'))).rejects.toMatchObject({
       code: 'RECORDING_UNREADABLE',

@@ -3,7 +3,6 @@
  * changes nothing that is there already.
  */
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { dirname, join, posix, relative, resolve, sep } from 'node:path'
 import { RowcastError } from '../../errors.ts'
 import { ExitCode } from '../exit-code.ts'
@@ -11,6 +10,7 @@ import { CONFIG_FILES } from '../load-config.ts'
 import { findPackageManager } from '../package-manager.ts'
 import type { PrintContext } from '../setup-commands.ts'
 import type { Terminal } from '../terminal.ts'
+import { createFile, overwriteFile } from '../write-file.ts'
 import { configText } from './config-text.ts'
 import { importPath, readImportStyle, readModuleExtension } from './import-style.ts'
 import { declaredPackages, missingPackages } from './missing-packages.ts'
@@ -32,7 +32,7 @@ interface Deed {
   readonly lines: readonly string[]
 }
 
-/** Prepares a project. @throws CLI_NO_SCHEMA, CLI_SCHEMA_UNREADABLE, GENERATOR_NOT_POSTGRESQL */
+/** Prepares a project. @throws CLI_NO_SCHEMA, CLI_SCHEMA_UNREADABLE, CLI_FILE_UNWRITABLE, GENERATOR_NOT_POSTGRESQL */
 export async function init(options: InitOptions, { folder, terminal, env }: PrintContext): Promise<ExitCode> {
   const project = await readPrismaProject(folder, options.schema)
   checkProvider(project)
@@ -95,7 +95,7 @@ async function addGenerator(project: PrismaProject, folder: string): Promise<Dee
     '}',
   ]
   const last = blocks.filter(({ kind }) => kind === 'generator' || kind === 'datasource').at(-1)
-  await writeFile(path, insertBlock(text, lines, last?.end))
+  await overwriteFile(path, insertBlock(text, lines, last?.end))
   return { file: relative(folder, path), what: 'added', note: 'the generator of the catalog', lines }
 }
 
@@ -136,7 +136,7 @@ async function writeConfig(project: PrismaProject, folder: string): Promise<Deed
     isDotenvRead: readsDotenv(folder),
     model: project.models[0],
   })
-  await writeFile(join(folder, name), text, { flag: 'wx' })
+  await createFile(join(folder, name), text)
   const note = 'all models live; say who may see what before production'
   return { file: name, what: 'written', note, lines: text.trimEnd().split('\n') }
 

@@ -1,4 +1,5 @@
 /** Beside the spine, cli. A project of Prisma's: its schema (a file or a folder of them), and the generators in it. */
+import { isUtf8 } from 'node:buffer'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { RowcastError } from '../../errors.ts'
@@ -57,8 +58,10 @@ async function schemaFiles(path: string): Promise<readonly string[]> {
 }
 
 async function readSchemaFile(path: string): Promise<SchemaFile> {
-  const text = await readFile(path, 'utf8')
-  const blocks = readSchemaBlocks(text)
+  const bytes = await readFile(path)
+  const text = bytes.toString('utf8')
+  // Bytes of another encoding (a comment in Latin-1) would not be written back as they are.
+  const blocks = isUtf8(bytes) ? readSchemaBlocks(text) : null
   if (blocks !== null) return { path, text, blocks }
   throw new RowcastError('CLI_SCHEMA_UNREADABLE', `${path} is not understood, and nothing was changed.`)
 }

@@ -1,5 +1,5 @@
 /** What `init` writes into projects of every kind; in this process, as there are many. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
@@ -8,6 +8,7 @@ import { init } from '../../../src/cli/init/init.ts'
 import { readSchemaBlocks } from '../../../src/cli/init/schema-blocks.ts'
 import { findPackageManager, hintFor } from '../../../src/cli/package-manager.ts'
 import type { PrintContext } from '../../../src/cli/setup-commands.ts'
+import { createFile, overwriteFile } from '../../../src/cli/write-file.ts'
 import { ERRORS } from '../../../src/errors.ts'
 
 let folder: string
@@ -94,6 +95,14 @@ describe('the schema', () => {
     expect(await read(place)).toBe(text)
   })
 
+  it('is left alone where a comment is in another encoding, as its bytes would change', async () => {
+    const bytes = Buffer.from(`// gr\u00f6\u00dfe\n${DATASOURCE}${CLIENT}`, 'latin1')
+    await write(place, '')
+    await writeFile(join(folder, place), bytes)
+    await expect(run()).rejects.toMatchObject({ code: 'CLI_SCHEMA_UNREADABLE' })
+    expect(await readFile(join(folder, place))).toEqual(bytes)
+  })
+
   it('a generator that is called rowcast, and is another one, keeps its name', async () => {
     await write(place, `${CLIENT}generator rowcast {\n  provider = "other"\n}\n`)
     await run()
@@ -111,6 +120,33 @@ describe('the schema', () => {
     await write('prisma/schema/deep/c.prisma', CLIENT)
     await run()
     expect(await read('prisma/schema/deep/c.prisma')).toBe(CLIENT)
+  })
+})
+
+describe('a file that cannot be written', () => {
+  it('is named with a hint, and a second run does the rest', async () => {
+    await write('schema.prisma', `${DATASOURCE}\n${CLIENT}`)
+    // Nothing is there to the one who asks, and yet it cannot be created.
+    await symlink(join(folder, 'absent'), join(folder, 'rowcast.config.ts'))
+    await expect(run()).rejects.toMatchObject({
+      code: 'CLI_FILE_UNWRITABLE',
+      happened: `${join(folder, 'rowcast.config.ts')} cannot be written (EEXIST).`,
+    })
+    const schema = await read('schema.prisma')
+    await rm(join(folder, 'rowcast.config.ts'))
+    await run()
+    expect(await read('rowcast.config.ts')).toContain('defineConfig')
+    expect(await read('schema.prisma')).toBe(schema)
+  })
+
+  it.each([
+    ['a full disk', () => overwriteFile('/dev/full', 'text'), 'ENOSPC'],
+    ['a file where its folder should be', () => createFile('/dev/null/a/b.sql', ''), /ENOTDIR|EEXIST/],
+    ['a file that is there', () => createFile('/dev/null', ''), 'EEXIST'],
+  ])('is one on or behind %s', async (_, write, reason) => {
+    await expect(write()).rejects.toMatchObject({
+      ...{ code: 'CLI_FILE_UNWRITABLE', happened: expect.stringMatching(reason), cause: expect.anything() },
+    })
   })
 })
 
