@@ -100,8 +100,9 @@ function textOf(object: unknown, name: string): string | undefined {
 /** `schema: 'prisma/schema.prisma'` of a line that is no comment. */
 function plainSchemaPath(text: string): string | undefined {
   for (const line of text.split('\n')) {
-    const [before = '', after] = line.split('schema', 2)
-    if (after === undefined || before.includes('/') || /\w$/.test(before)) continue
+    const at = line.indexOf('schema')
+    const [before, after] = [line.slice(0, at), line.slice(at + 'schema'.length)]
+    if (at < 0 || before.includes('/') || /\w$/.test(before)) continue
     const [colon = '', path] = after.split(/['"]/, 2)
     if (colon.trim() === ':' && path !== undefined && path !== '') return path
   }

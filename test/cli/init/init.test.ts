@@ -61,6 +61,11 @@ describe('init finds the schema', () => {
       `// schema: 'no'\nimport 'not-installed'\nexport default { schema: 'db/main.prisma' }`,
       'db/main.prisma',
     ],
+    ...['schema.prisma', 'db/schema/main.prisma'].map((schema) => [
+      'prisma.config.ts',
+      `import 'not-installed'\nexport default { schema: '${schema}' }`,
+      schema,
+    ]),
     ['package.json', '{ "prisma": { "schema": "db/main.prisma" } }', 'db/main.prisma'],
     ['README.md', '', 'prisma/schema.prisma'],
     ['README.md', '', 'prisma/schema/main.prisma'],
