@@ -2,13 +2,18 @@
 import { pino } from 'pino'
 import { formatFacts } from '../console-logger.ts'
 import type { LogFields, Logger } from '../log.ts'
-import { escapeControls } from '../printable.ts'
+import { escapeControls, escapeControlsInLines } from '../printable.ts'
 import { createRedactingLogger } from '../redact-log.ts'
 import type { Terminal } from './terminal.ts'
 
-/** JSON lines on standard output, for machines. @param level lowest level that is written */
+/** JSON lines on standard output, for machines; a terminal that shows them obeys nothing in them. @param level lowest level that is written */
 export function createJsonLogger(level: string): Logger {
-  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime })
+  const logger = pino({
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    hooks: { streamWrite: escapeControlsInLines },
+  })
   return createRedactingLogger({
     debug: (message, fields) => logger.debug(fields ?? {}, message),
     info: (message, fields) => logger.info(fields ?? {}, message),

@@ -1,5 +1,6 @@
 /** Beside the spine, generator. Plain data → the TypeScript literal of it, broken into lines where it is long. */
 import { invariant } from '../errors.ts'
+import { escapeControls } from '../printable.ts'
 
 const LINE_LENGTH_MAX = 110
 const PLAIN_KEY = /^[A-Za-z_$][\w$]*$/
@@ -40,5 +41,6 @@ function formatKey(key: string): string {
 
 function formatText(text: string): string {
   const escaped = JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")
-  return `'${escaped}'`
+  // Reviewers read the file: marks that turn the direction of reading show as what they are.
+  return `'${escapeControls(escaped)}'`
 }

@@ -79,7 +79,7 @@ describe('the loggers of the program', () => {
     const root = join(import.meta.dirname, '..', '..')
     const script = `
       import { createJsonLogger } from './src/cli/loggers.ts'
-      createJsonLogger('debug').error('failed at postgresql://a:${SECRET}@b', { authorization: '${SECRET}', slot: 'rowcast' })`
+      createJsonLogger('debug').error('failed at postgresql://a:${SECRET}@b', { authorization: '${SECRET}', slot: 'row\\u009b2J\\u202ecast' })`
     const { stdout } = await promisify(execFile)(
       process.execPath,
       ['--import', 'tsx', '--input-type=module', '-e', script],
@@ -88,7 +88,9 @@ describe('the loggers of the program', () => {
     expect(stdout).not.toContain('S3cr3t')
     expect(JSON.parse(stdout)).toMatchObject({
       ...{ level: 50, msg: 'failed at postgresql://[redacted]@b' },
-      ...{ authorization: '[redacted]', slot: 'rowcast' },
+      ...{ authorization: '[redacted]', slot: 'row\u009b2J\u202ecast' },
     })
+    // JSON leaves these as they are; a terminal that shows the log would obey them.
+    expect(stdout).toMatch(/^[ -~]+\n$/)
   })
 })

@@ -30,6 +30,13 @@ describe('formatLiteral', () => {
     expect(Object.keys(read)).toEqual(['__proto__'])
   })
 
+  test('nothing in a text moves a cursor or turns the direction of reading', () => {
+    const text = "*/ \u202e\u2066\u2028\u009b2J\u007f ` ' -- {x}"
+    const literal = formatLiteral({ [text]: text })
+    expect(literal).toMatch(/^[ -~]+$/)
+    expect(runInThisContext(`(${literal})`)).toEqual({ [text]: text })
+  })
+
   test('short values stay on their line, long ones are broken', () => {
     expect(formatLiteral({ a: [1, "it's"], 'b-c': {} })).toBe(`{ a: [1, 'it\\'s'], 'b-c': {} }`)
     const long = 'x'.repeat(60)
