@@ -68,12 +68,16 @@ export class BlockedModels {
     if (wasTold) this.#tell(false)
   }
 
-  /** The stream that begins behind the transaction, where that is asked for; null where it begins as it is. */
-  passOver(prepared: PreparedStream): PreparedStream | null {
+  /**
+   * The stream that begins behind the transaction, where that is asked for; null where it begins as it is. `wholeLsn`: where
+   * the last transaction commits that has come whole: a broker that does not have it yet gets it first.
+   */
+  passOver(prepared: PreparedStream, wholeLsn: Lsn): PreparedStream | null {
     const { continuity, facts } = prepared
     if (this.#block === null || continuity.kind !== 'continuous') return null
     const skipTo = behind(this.#block.commitLsn)
     if (!facts.skips.includes(skipTo) || continuity.floorLsn >= skipTo) return null
+    if (wholeLsn >= continuity.floorLsn) return null
     return { ...prepared, continuity: { ...continuity, floorLsn: skipTo } }
   }
 

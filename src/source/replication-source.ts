@@ -152,7 +152,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       walsenderPid = connection.serverPid
       phase = 'starting'
       await session.stream(connection, prepared, begin)
-      const reason = await connection.closed
+      const reason = await session.ended(connection, stopping.signal)
       if (reason !== null) throw session.nameFault(reason)
     } finally {
       session.end()

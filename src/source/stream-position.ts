@@ -86,6 +86,11 @@ export class StreamPosition {
     return this.#ack.safe
   }
 
+  /** Whether something was handed over and is not accepted yet. */
+  get isWaiting(): boolean {
+    return this.#ack.isWaiting
+  }
+
   /** Everything before it has left for those who wait for it, whether it is safe there or not. */
   get reachedLsn(): Lsn {
     return laterLsn(this.#reachedLsn, this.#ack.safe)

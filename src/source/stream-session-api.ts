@@ -44,6 +44,11 @@ export interface StreamSession {
   adapt(error: RowcastError): boolean
   /** The same error, or one that says which change cannot be sent and how to get past it. */
   explain(error: RowcastError): RowcastError
-  /** The connection is over. */
+  /**
+   * Resolves once the connection is over and a broker has what came of it, as far as it takes that within a second.
+   * @returns why it is over; null: as was asked for
+   */
+  ended(connection: ReplicationConnection, signal: AbortSignal): Promise<Error | null>
+  /** Nothing more is expected of it. */
   end(): void
 }

@@ -34,6 +34,7 @@ import type { ReplicationSourceOptions } from './source-options.ts'
 import type { SlotHealth } from './source-status.ts'
 import { StallWatch } from './stall-watch.ts'
 import { pluginOptions, RAW_TEXT_SQL } from './stream-form.ts'
+import { whileWaiting } from './stream-leftovers.ts'
 import { createStreamPosition } from './stream-position.ts'
 import type { StreamSession } from './stream-session-api.ts'
 import { StreamTrace } from './stream-trace.ts'
@@ -241,7 +242,7 @@ export function createStreamSession(
       return trace.hasDelivered
     },
     async stream(current, found, onStarted) {
-      const beyond = blocked.passOver(found)
+      const beyond = blocked.passOver(found, trace.wholeLsn)
       const prepared = beyond ?? found
       connection = current
       trace = trace.next(prepared.identity)
@@ -277,6 +278,11 @@ export function createStreamSession(
         trace.relationOids.flatMap((oid) => registry.entryOf(oid)?.model?.name ?? []),
       )
       return named
+    },
+    async ended(current, signal) {
+      const reason = await current.closed
+      await whileWaiting(position, signal)
+      return reason
     },
     end() {
       watch.stop()

@@ -63,6 +63,11 @@ export class StreamTrace {
     return this.#hasDelivered
   }
 
+  /** Where the last transaction commits that this stream, or one before it, has brought whole. */
+  get wholeLsn(): Lsn {
+    return this.#wholeLsn
+  }
+
   /** The table that was described last; null before the first. */
   get table(): string | null {
     return this.#table

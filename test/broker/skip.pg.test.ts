@@ -96,4 +96,38 @@ describe.skipIf(NO_REDIS !== null)('a change that cannot be sent', () => {
     expect(await nextOf(late.rowcast.subscribe('Team', { after: teamCursor }))).toBe('second')
     expect((await endOf(late.rowcast.subscribe('Tag', { after: cursor }))).code).toBe('RESYNC_REQUIRED')
   })
+
+  it('does not keep what stands right before it from gateways, nor is that lost when it is passed over', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await database.query(`CREATE TYPE mood AS ENUM ('good', 'bad'); ALTER TABLE "Tag" ADD COLUMN mood mood`)
+    await using _marks = {
+      [Symbol.asyncDispose]: () => dropAllSkipMarks(database.query as RunQuery, slotOf(database)),
+    }
+    await using redis = await openRedis()
+    const roles: ScaledOptions = {
+      ...{ redisUrl: redis.url, watchIntervalMs: 200 },
+      register: (rowcast) => void rowcast.register('Tag').register('Team'),
+    }
+    const tap = await openRole(database, 'tap', roles)
+    await using gateway = await openRole(database, 'gateway', roles)
+    const teams = gateway.rowcast.subscribe('Team')
+    await insertTag(database, 'poison', 'bad')
+    await insertTeam(database, 'first')
+    expect(await nextOf(teams)).toBe('first')
+    await tap.rowcast.stop()
+    await tap.prisma.$disconnect()
+
+    // All of it comes at once, and the stream ends before Redis has answered to anything.
+    await insertTeam(database, 'second')
+    await poison(database)
+    await insertTeam(database, 'third')
+    await using next = startRole(database, 'tap', roles)
+    const error = await blockedBy(next)
+    const tables = ['Tag', 'Team'].map((model) => ({ model, schema: 'public', table: model }))
+    await skipTransaction(database.target, {
+      goal: { slot: slotOf(database), publication: 'rowcast', tables },
+      ...{ to: parseLsn(String(error.details['skipTo'])), isDry: false, patienceMs: 30_000 },
+    })
+    expect([await nextOf(teams), await nextOf(teams)]).toEqual(['second', 'third'])
+  })
 })
