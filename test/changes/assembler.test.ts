@@ -19,6 +19,7 @@ const registry = {
   readerOf: (oid: number) => (oid === USERS ? reader : null),
   noteRow: () => false,
   noteTruncate() {},
+  emptiesModel: () => true,
   partialRowsOf: () => null,
   faults: new Map(),
   update() {},
