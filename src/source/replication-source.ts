@@ -11,7 +11,7 @@ import { type PreparedStream, prepareStream } from './prepare-stream.ts'
 import { explainRefusal } from './replication-probe.ts'
 import { logLockWait } from './run-steps.ts'
 import { runSetup } from './setup.ts'
-import type { SetupStep } from './setup-plan.ts'
+import { isOfTables, type SetupStep } from './setup-plan.ts'
 import { createSlot, dropSlot } from './slot-control.ts'
 import { NO_REMEDY, remedyFor } from './slot-remedy.ts'
 import { stalled } from './slot-verdict.ts'
@@ -21,6 +21,7 @@ import { toRowcastError } from './sqlstate.ts'
 import { type StreamPhase, toStreamError } from './stream-error.ts'
 import { createStreamSession } from './stream-session.ts'
 import { isStillBefore } from './stream-trace.ts'
+import { Waiters } from './waiters.ts'
 
 export type { SourceStatus } from './source-status.ts'
 
@@ -52,8 +53,8 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     logger.error(error.message, { code: error.code, reason: error.details['reason'] })
     options.onGap(error)
   })
-  const session = createStreamSession({ ...options, target }, () => settleWaiters())
-  const waiters = new Map<() => void, () => boolean>()
+  const session = createStreamSession({ ...options, target }, () => waiters.settle())
+  const waiters = new Waiters()
   let state: SourceState = 'idle'
   let lastError: RowcastError | null = null
   const attempts = new Attempts()
@@ -76,24 +77,9 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   const isCatchingUp = () => session.position.isCatchingUp || session.publication.isSettling
   const isReady = () => isFlowing() && !isCatchingUp() && !isStalled() && session.watchHealth.fault === null
 
-  function settleWaiters(): void {
-    for (const [resolve, isMet] of waiters) {
-      if (!isMet()) continue
-      waiters.delete(resolve)
-      resolve()
-    }
-  }
-
-  function when(isMet: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      waiters.set(resolve, isMet)
-      settleWaiters()
-    })
-  }
-
   function transition(event: SourceEvent): void {
     state = SOURCE_TRANSITIONS[state][event]
-    settleWaiters()
+    waiters.settle()
   }
 
   /** With the worker's own target it ends with the worker; who calls `enable()` may have stopped it before. */
@@ -119,12 +105,18 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     // Not again when it fails because somebody else reads the slot: it is theirs then.
     isSlotToDrop = false
     if (isDropping) await dropSlot(target, goal.slot, walsenderPid)
-    if (isSetUpDue()) await setUp(target)
-    else if (isSlotToCreate) {
+    if (isSetUpDue()) await setUp(target).catch(goOnWithout)
+    if (isSlotToCreate) {
       await createSlot(target, goal)
       logger.info('A fresh replication slot was made.', { slot: goal.slot })
     }
     isSlotToCreate = false
+  }
+
+  /** Once this process has streamed, what is wrong with a table closes its model: the others go on. */
+  function goOnWithout(error: RowcastError): void {
+    if (session.position.past === null || !isOfTables(error)) throw error
+    logger.warn(error.message, { code: error.code })
   }
 
   /** One life of a connection; returns or throws when it is over. */
@@ -293,7 +285,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
         identityFaults: session.identities.faults,
       }
     },
-    whenState: (wanted) => when(() => state === wanted),
-    whenReady: () => when(isReady),
+    whenState: (wanted) => waiters.when(() => state === wanted),
+    whenReady: () => waiters.when(isReady),
   }
 }
