@@ -132,6 +132,8 @@ interface Mark {
 /** First the barrier: a mark alone would let changes of models go in silence that the stream had not come to. */
 async function mark(sql: SqlQueries, { slot, to, models, known }: Mark): Promise<void> {
   const barrier = { published: new Map(), cut: models, cleanFrom: to, isSkip: true }
+  // It is on disk before the mark is, also where the role commits without waiting.
+  await sql.query('SET synchronous_commit = local')
   await sql.query(barrierSql(barrier, slot))
   if (!known.includes(to))
     await sql.query(`SELECT pg_create_physical_replication_slot(${quoteLiteral(skipMarkName(slot, to))})`)
