@@ -91,7 +91,7 @@ export class EpochStore {
       const range = ['XREVRANGE', this.keys.epochs, to, '-', 'COUNT', String(NEWEST_COUNT)]
       const page = toRawEntries(await connection.send(range))
       for (const { value } of page) {
-        const epoch = parseEpoch(value.toString())
+        const epoch = parseEpoch(value.toString(), this.keys.epochs)
         if (epoch !== null && this.#isOurs(epoch)) return epoch
       }
       const oldest = page.at(-1)
@@ -109,7 +109,7 @@ export class EpochStore {
   async #readEverybodys(connection: RedisConnection, from: string) {
     const entries = toRawEntries(await connection.send(['XRANGE', this.keys.epochs, from, '+']))
     return entries.flatMap(({ id, value }) => {
-      const epoch = parseEpoch(value.toString())
+      const epoch = parseEpoch(value.toString(), this.keys.epochs)
       return epoch === null ? [] : [{ epoch, at: formatEntryId(id) }]
     })
   }
@@ -150,7 +150,7 @@ export class EpochStore {
     const before = epoch.previous === null ? [] : keysOf(this.keys.epoch(epoch.previous.id))
     return [
       ['XADD', changes, formatEntryId(epoch.floor), FLOOR_FIELD, ''],
-      ['XADD', marks, 'MAXLEN', '1', '*', 'm', formatMark(mark)],
+      ['XADD', marks, 'MAXLEN', '1', '*', 'm', formatMark(mark, marks)],
       beginLastEntries(keys),
       this.#announcement(epoch),
       ...before.map((key) => ['EXPIRE', key, seconds]),
@@ -199,13 +199,22 @@ export class EpochStore {
   }
 
   #announcement(epoch: Epoch): readonly string[] {
-    return ['XADD', this.keys.epochs, 'MAXLEN', '~', String(EPOCHS_MAX), '*', 'e', formatEpoch(epoch)]
+    return [
+      'XADD',
+      this.keys.epochs,
+      'MAXLEN',
+      '~',
+      String(EPOCHS_MAX),
+      '*',
+      'e',
+      formatEpoch(epoch, this.keys.epochs),
+    ]
   }
 }
 
 async function readMark(connection: RedisConnection, { marks }: EpochKeys): Promise<MarkContent | null> {
   const [mark] = toRawEntries(await connection.send(['XREVRANGE', marks, '+', '-', 'COUNT', '1']))
-  return mark === undefined ? null : parseMark(mark.value.toString())
+  return mark === undefined ? null : parseMark(mark.value.toString(), marks)
 }
 
 /** The last entry that can be read; null when Redis does not have the stream, or nothing of ours is near its end. */

@@ -53,22 +53,25 @@ export interface Published {
   readonly safeLsn: Lsn
 }
 
-/** Formats as it is kept in the broker. */
-export function formatEpoch(epoch: Epoch): string {
-  return sealDocument({
-    ...epoch,
-    floor: formatEntryId(epoch.floor),
-    serverLsn: String(epoch.serverLsn),
-    previous:
-      epoch.previous === null ? null : { id: epoch.previous.id, end: formatEntryId(epoch.previous.end) },
-  })
+/** Formats as it is kept in the broker at the key. */
+export function formatEpoch(epoch: Epoch, key: string): string {
+  return sealDocument(
+    {
+      ...epoch,
+      floor: formatEntryId(epoch.floor),
+      serverLsn: String(epoch.serverLsn),
+      previous:
+        epoch.previous === null ? null : { id: epoch.previous.id, end: formatEntryId(epoch.previous.end) },
+    },
+    key,
+  )
 }
 
 const KINDS: readonly unknown[] = ['continuous', 'refilled', 'gap'] satisfies readonly EpochKind[]
 
-/** Parses it; null when it is none of rowcast's. @throws BROKER_ENTRY_UNREADABLE when a newer rowcast wrote it */
-export function parseEpoch(text: string): Epoch | null {
-  const content = openDocument(text)
+/** Parses it; null when it is none of rowcast's, or of another key. @throws BROKER_ENTRY_UNREADABLE when a newer rowcast wrote it */
+export function parseEpoch(text: string, key: string): Epoch | null {
+  const content = openDocument(text, key)
   if (typeof content !== 'object' || content === null) return null
   const raw = content as Readonly<Record<string, unknown>>
   const { id, systemId, timeline, kind, reason, isOpen } = raw

@@ -18,14 +18,14 @@ export interface MarkContent {
   readonly tables: string | null
 }
 
-/** Formats it as it is kept. */
-export function formatMark({ lsn, last, writer, tables }: MarkContent): string {
-  return sealDocument({ lsn: String(lsn), last: formatEntryId(last), writer, tables })
+/** Formats it as it is kept at the key: a mark of another epoch, or slot, says nothing of this one. */
+export function formatMark({ lsn, last, writer, tables }: MarkContent, key: string): string {
+  return sealDocument({ lsn: String(lsn), last: formatEntryId(last), writer, tables }, key)
 }
 
-/** Parses it; null when it is none of rowcast's. @throws BROKER_ENTRY_UNREADABLE when a newer rowcast wrote it */
-export function parseMark(text: string): MarkContent | null {
-  const content = openDocument(text)
+/** Parses it; null when it is none of rowcast's, or of another key. @throws BROKER_ENTRY_UNREADABLE when a newer rowcast wrote it */
+export function parseMark(text: string, key: string): MarkContent | null {
+  const content = openDocument(text, key)
   if (typeof content !== 'object' || content === null) return null
   const { lsn, last, writer, tables } = content as Readonly<Record<string, unknown>>
   if (typeof lsn !== 'string' || !/^\d{1,20}$/.test(lsn) || typeof writer !== 'string') return null

@@ -3,25 +3,26 @@
  *
  *     2 0123abcd {"…":…}
  *
- * Whatever else stands at such a key was not written by rowcast, or was damaged.
+ * Whatever else stands at such a key was not written by rowcast, or was damaged; or it was written for another key, which the checksum
+ * covers too.
  */
 import { crc32 } from 'node:zlib'
 import { RowcastError } from '../errors.ts'
 
-const VERSION = 2
+const VERSION = 3
 const SEALED = /^(\d{1,4}) ([0-9a-f]{8}) /
 
-/** Formats a document as it is kept. */
-export function sealDocument(content: object): string {
+/** Formats a document as it is kept at the key. */
+export function sealDocument(content: object, key: string): string {
   const text = JSON.stringify(content)
-  return `${VERSION} ${checksumOf(text)} ${text}`
+  return `${VERSION} ${checksumOf(text, key)} ${text}`
 }
 
 /**
- * The content of a document; null where the text is none of rowcast's, or was damaged.
+ * The content of a document of the key; null where the text is none of rowcast's, of another key, or was damaged.
  * @throws BROKER_ENTRY_UNREADABLE when a newer rowcast wrote it
  */
-export function openDocument(text: string): unknown {
+export function openDocument(text: string, key: string): unknown {
   const match = SEALED.exec(text)
   if (match === null) return null
   const version = Number(match[1])
@@ -29,7 +30,7 @@ export function openDocument(text: string): unknown {
     throw new RowcastError('BROKER_ENTRY_UNREADABLE', `The stream is described in version ${version}.`)
   }
   const content = text.slice(match[0].length)
-  if (version !== VERSION || checksumOf(content) !== match[2]) return null
+  if (version !== VERSION || checksumOf(content, key) !== match[2]) return null
   try {
     return JSON.parse(content)
   } catch {
@@ -37,6 +38,6 @@ export function openDocument(text: string): unknown {
   }
 }
 
-function checksumOf(text: string): string {
-  return crc32(text).toString(16).padStart(8, '0')
+function checksumOf(text: string, key: string): string {
+  return crc32(text, crc32(key)).toString(16).padStart(8, '0')
 }

@@ -70,7 +70,7 @@ export class StreamReader {
     )
     const mark = found.get(marks)?.at(-1)
     if (mark !== undefined) this.#markId = formatEntryId(mark.id)
-    return { ...(await this.#decode(found.get(changes) ?? [])), mark: toMark(mark) }
+    return { ...(await this.#decode(found.get(changes) ?? [])), mark: toMark(mark, marks) }
   }
 
   /** The next entries after `position`; null from the oldest. */
@@ -156,7 +156,7 @@ function indexOf(raw: readonly RawEntry[], id: EntryId): number {
   return raw.findIndex((each) => formatEntryId(each.id) === formatEntryId(id))
 }
 
-function toMark(raw: RawEntry | undefined): Mark | null {
-  const content = raw === undefined ? null : parseMark(raw.value.toString())
+function toMark(raw: RawEntry | undefined, key: string): Mark | null {
+  const content = raw === undefined ? null : parseMark(raw.value.toString(), key)
   return raw === undefined || content === null ? null : { ...content, writtenAtMs: Number(raw.id.lsn) }
 }

@@ -244,7 +244,7 @@ export class StreamWriter {
 
   #markCommand(lsn: Lsn, last: EntryId): readonly string[] {
     const { keys, writerId } = this.#options
-    const mark = formatMark({ lsn, last, writer: writerId, tables: this.#tablesDigest })
+    const mark = formatMark({ lsn, last, writer: writerId, tables: this.#tablesDigest }, keys.marks)
     return ['XADD', keys.marks, 'MAXLEN', '1', '*', 'm', mark]
   }
 

@@ -3,9 +3,12 @@ import { createHash } from 'node:crypto'
 import type { ModelTableState } from '../source/model-tables.ts'
 import { openDocument, sealDocument } from './sealed-document.ts'
 
+/** A mark names it by its digest, and so binds it to its epoch. */
+const KEY = 'tables'
+
 /** Formats it as it is kept. */
 export function formatTableStates(tables: readonly ModelTableState[]): string {
-  return sealDocument({ tables })
+  return sealDocument({ tables }, KEY)
 }
 
 /** What marks name the text by. */
@@ -15,7 +18,7 @@ export function digestOfTables(text: string): string {
 
 /** Parses it; null when it is none of rowcast's. @throws BROKER_ENTRY_UNREADABLE when a newer rowcast wrote it */
 export function parseTableStates(text: string): readonly ModelTableState[] | null {
-  const content = openDocument(text)
+  const content = openDocument(text, KEY)
   if (typeof content !== 'object' || content === null || !('tables' in content)) return null
   const { tables } = content
   return Array.isArray(tables) && tables.every(isTableState) ? tables : null

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { formatMark } from '../../src/broker/mark.ts'
 import { openRedisConnection } from '../../src/broker/redis-connection.ts'
-import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
+import { LSN_ZERO, type Lsn, toLsn } from '../../src/wire/lsn.ts'
 import { createEpoch, EPOCH, fenceOf, insertTag, writeBatch } from '../support/broker-stream.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
 
@@ -11,15 +11,20 @@ const SECOND = toLsn(300n)
 const END = toLsn(SECOND + 8n)
 
 /** Two transactions and their mark, then a mark that comes late. @returns what counts as safe before and after it */
-async function safeAround(slot: string, late: { lsn: Lsn; last: { lsn: Lsn; sequence: number } }) {
+async function safeAround(
+  slot: string,
+  late: { lsn: Lsn; last: { lsn: Lsn; sequence: number } },
+  epochOfMark: string = EPOCH.id,
+) {
   await using redis = await openRedis()
   const connection = await openRedisConnection({ url: redis.url, name: slot })
   try {
     const store = await createEpoch(connection, slot)
     await writeBatch(connection, store, [], [...insertTag(FIRST, 'a'), ...insertTag(SECOND, 'b')])
     const before = (await store.readState(connection))?.safeLsn
-    const mark = formatMark({ ...late, writer: 'tap that has stood down', tables: null })
     const { marks } = store.keys.epoch(EPOCH.id)
+    const written = store.keys.epoch(epochOfMark).marks
+    const mark = formatMark({ ...late, writer: 'tap that has stood down', tables: null }, written)
     await connection.send(['XADD', marks, 'MAXLEN', '1', '*', 'm', mark])
     return [before, (await store.readState(connection))?.safeLsn]
   } finally {
@@ -31,6 +36,12 @@ describe.skipIf(NO_REDIS !== null)('up to the end of the last entry there is no 
   it('where a mark comes late that is older', async () => {
     const late = { lsn: FIRST, last: EPOCH.floor }
     expect(await safeAround('older', late)).toEqual([END, END])
+  })
+
+  it('where a mark is a copy of another epoch’s', async () => {
+    const [before, after] = await safeAround('copied', { lsn: toLsn(9_000n), last: EPOCH.floor }, 'another')
+    expect(before).toBe(END)
+    expect(after).toBe(LSN_ZERO)
   })
 
   it('where a mark counts on an entry that is not there', async () => {

@@ -43,6 +43,8 @@ const published: Published = {
   safeLsn: lsn(600),
 }
 
+const KEY = 'rowcast:{slot}:epochs'
+
 describe('planEpoch', () => {
   it('goes on with the epoch it found where nothing is missing', () => {
     const found = { epoch: epoch(), last: at(400), isWritable: true }
@@ -147,16 +149,22 @@ describe('planEpoch', () => {
     const planned = planEpoch(begin, found, known, 'new')
     expect(planned).toMatchObject({ id: 'new', kind, floor, reason, isOpen: true })
     expect(planned.previous?.id).toBe(found?.epoch.id)
-    expect(parseEpoch(formatEpoch(planned))).toEqual(planned)
+    expect(parseEpoch(formatEpoch(planned, KEY), KEY)).toEqual(planned)
   })
 
   it('cannot be read where it is not one', () => {
-    expect(parseEpoch('{')).toBeNull()
-    expect(parseEpoch(JSON.stringify(epoch({}), (_, value) => String(value)))).toBeNull()
-    const sealed = formatEpoch(epoch())
-    expect(parseEpoch(sealed)).toEqual(epoch())
-    expect(parseEpoch(sealed.replace('"7"', '"8"'))).toBeNull()
-    expect(() => parseEpoch(sealed.replace(/^\d+/, '9'))).toThrow('BROKER_ENTRY_UNREADABLE')
+    expect(parseEpoch('{', KEY)).toBeNull()
+    expect(
+      parseEpoch(
+        JSON.stringify(epoch({}), (_, value) => String(value)),
+        KEY,
+      ),
+    ).toBeNull()
+    const sealed = formatEpoch(epoch(), KEY)
+    expect(parseEpoch(sealed, KEY)).toEqual(epoch())
+    expect(parseEpoch(sealed, 'other:{slot}:epochs')).toBeNull()
+    expect(parseEpoch(sealed.replace('"7"', '"8"'), KEY)).toBeNull()
+    expect(() => parseEpoch(sealed.replace(/^\d+/, '9'), KEY)).toThrow('BROKER_ENTRY_UNREADABLE')
   })
 })
 

@@ -92,8 +92,9 @@ describe.skipIf(NO_REDIS !== null)('a standby that has not come as far as the ma
     link.stall()
     // WAL of others, which the standby never gets.
     const last = { lsn: toLsn(200n), sequence: 0 }
-    const mark = formatMark({ lsn: toLsn(1_000n), last, writer: 'tap', tables: null })
-    await connection.send(['XADD', store.keys.epoch(EPOCH.id).marks, 'MAXLEN', '1', '*', 'm', mark])
+    const { marks } = store.keys.epoch(EPOCH.id)
+    const mark = formatMark({ lsn: toLsn(1_000n), last, writer: 'tap', tables: null }, marks)
+    await connection.send(['XADD', marks, 'MAXLEN', '1', '*', 'm', mark])
     await expect.poll(() => ahead.bus.cursorBefore(() => true)).not.toBe(kept)
     const bookmark = ahead.bus.cursorBefore(() => true) ?? ''
     const resume = (after?: string) =>

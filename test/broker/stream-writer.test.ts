@@ -74,7 +74,7 @@ it('a mark names the document about the tables that has been sent, not one that 
     for (const [name, key, ...rest] of batch) {
       if (name === 'SET' && key === KEYS.tables) document = rest[0]
       if (key !== KEYS.marks) continue
-      const digest = parseMark(rest.at(-1) ?? '')?.tables
+      const digest = parseMark(rest.at(-1) ?? '', key)?.tables
       named.set(digest, (named.get(digest) ?? new Set()).add(document))
     }
   }
