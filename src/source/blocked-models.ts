@@ -7,6 +7,7 @@ import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import type { ChangePosition } from '../changes/position.ts'
 import type { RowcastError } from '../errors.ts'
 import { type Lsn, parseLsn, toLsn } from '../wire/lsn.ts'
+import type { Continuity } from './continuity.ts'
 import { createMissedError } from './gap-notices.ts'
 import type { ModelTableState } from './model-tables.ts'
 import type { PreparedStream } from './prepare-stream.ts'
@@ -62,8 +63,11 @@ export class BlockedModels {
 
   /** The stream has come so far. */
   reaches(lsn: Lsn): void {
-    if (this.#block === null || lsn <= this.#block.commitLsn) return
-    const wasTold = this.#block.isTold
+    if (this.#block !== null && lsn > this.#block.commitLsn) this.#clear()
+  }
+
+  #clear(): void {
+    const wasTold = this.#block?.isTold === true
     this.#block = null
     if (wasTold) this.#tell(false)
   }
@@ -74,10 +78,16 @@ export class BlockedModels {
    */
   passOver(prepared: PreparedStream, wholeLsn: Lsn): PreparedStream | null {
     const { continuity, facts } = prepared
-    if (this.#block === null || continuity.kind !== 'continuous') return null
+    if (this.#block === null) return null
+    if (!meetsAgain(continuity)) {
+      // After a gap positions may mean something else, and what is behind it is not met again.
+      this.#clear()
+      return null
+    }
     const skipTo = behind(this.#block.commitLsn)
     if (!facts.skips.includes(skipTo) || continuity.floorLsn >= skipTo) return null
-    if (wholeLsn >= continuity.floorLsn) return null
+    // A gap has ended everybody: whatever came before it is theirs to query.
+    if (continuity.kind === 'continuous' && wholeLsn >= continuity.floorLsn) return null
     return { ...prepared, continuity: { ...continuity, floorLsn: skipTo } }
   }
 
@@ -110,4 +120,11 @@ export class BlockedModels {
 /** The first position that a transaction that commits at `lsn` does not have. */
 function behind(lsn: Lsn): Lsn {
   return toLsn(lsn + 1n)
+}
+
+/** Whether the stream brings again what the last one ended before: also where it was torn, for which everybody ends. */
+function meetsAgain(continuity: Continuity): boolean {
+  return (
+    continuity.kind === 'continuous' || (continuity.kind === 'gap' && continuity.reason === 'delivery-failed')
+  )
 }
