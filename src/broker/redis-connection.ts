@@ -173,6 +173,11 @@ const PASSING: ReadonlySet<string> = new Set([
   'UNBLOCKED',
 ])
 
+const PASSING_HINT =
+  'Nothing if it passes: a server that starts, or that follows another one, takes nothing for a while. Else give the address of the one that may be written to.'
+const WRONG_TYPE_HINT =
+  'Another program has written to a key of rowcast’s. Give rowcast a `broker.prefix` or a Redis of its own, and delete that key: the stream begins again from the slot.'
+
 /** The error of an answer that is a refusal; null when it is none. Of its text only the first word is repeated. */
 export function describeRefusal(error: unknown, place: string): RowcastError | null {
   const word = error instanceof Error ? /^([A-Z]{2,})(\s|$)/.exec(error.message)?.[1] : undefined
@@ -183,9 +188,7 @@ export function describeRefusal(error: unknown, place: string): RowcastError | n
       details,
     })
   }
-  const mend = PASSING.has(word)
-    ? 'Nothing if it passes: a server that starts, or that follows another one, takes nothing for a while. Else give the address of the one that may be written to.'
-    : undefined
+  const mend = PASSING.has(word) ? PASSING_HINT : word === 'WRONGTYPE' ? WRONG_TYPE_HINT : undefined
   return new RowcastError('BROKER_REFUSED', `Redis at ${place} refused a command (${word}).`, {
     details,
     mend,

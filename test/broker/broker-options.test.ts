@@ -61,10 +61,16 @@ describe('what Redis refuses', () => {
     ['WRONGPASS invalid username-password pair', 'BROKER_REFUSED'],
     ["READONLY You can't write against a read only replica.", 'BROKER_REFUSED'],
     ['NOAUTH Authentication required.', 'BROKER_REFUSED'],
+    ['WRONGTYPE Operation against a key holding the wrong kind of value', 'BROKER_REFUSED'],
   ])('%s', (message, code) => {
     const refusal = describeRefusal(new Error(message), 'example.com:6379')
     expect(refusal?.code).toBe(code)
     expect(refusal?.message).not.toContain('invalid username')
+  })
+
+  it('names what helps where the key is another program’s', () => {
+    const refusal = describeRefusal(new Error('WRONGTYPE Operation against a key'), 'x')
+    expect(refusal?.mend).toContain('delete that key')
   })
 
   it('is told from a connection that broke', () => {
