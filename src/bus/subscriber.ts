@@ -197,6 +197,8 @@ export class Subscriber {
     const held = this.#held
     if (held === null) return true
     this.#held = null
+    // Those who want the same share it, and may have got more of the transaction than one that has ended.
+    if (this.queue.isEnded) return true
     held.isLastOfTransaction = isLastOfTransaction
     if (!this.isLive) {
       this.queue.pushRead(held)

@@ -76,6 +76,18 @@ describe('memory bus', () => {
     expect((await next).value).toMatchObject({ change: { index: 1 }, isLastOfTransaction: true })
   })
 
+  it('one who leaves within a transaction says nothing of a change to those who want the same', async () => {
+    const bus = createMemoryBus()
+    const leaving = bus.subscribe({ model: 'User' })
+    const staying = bus.subscribe({ model: 'User' })
+    const { transaction } = change('User', 'INSERT', 0)
+    bus.publish(part([change('User', 'INSERT', 0)], false))
+    await leaving.return()
+    bus.publish(part([change('User', 'INSERT', 1)], false))
+    bus.publish({ transaction, changes: [], isFinal: true, byteLength: 0 })
+    expect((await take(staying, 2)).map((d) => d.isLastOfTransaction)).toEqual([false, true])
+  })
+
   it('sees nothing from before it subscribed, and nothing after it returned', async () => {
     const bus = createMemoryBus()
     bus.publish(part([change('User', 'INSERT', 0)]))
