@@ -43,7 +43,7 @@ builder.queryType({
   }),
 })
 
-// New: orderChanged(action:, where:, after:, …), with the Order above for `old` and `new`.
+// New: orderChanged(action:, where:, after:, …), with the Order above for `new`, and a copy of it, OrderOld, for `old`.
 builder.changeSubscription('Order', { description: 'Every change of an order.' })
 
 export const schema = builder.toSchema()
