@@ -5,6 +5,7 @@
  */
 import type { Buffer } from 'node:buffer'
 import { RowcastError } from '../errors.ts'
+import { contain } from '../guard.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { BuiltEntry } from './built-entry.ts'
 import { compareEntryIds, type EntryId, formatEntryId, laterEntryId } from './entry-id.ts'
@@ -59,6 +60,13 @@ const ENTRY_OVERHEAD_BYTES = 200
 /** Writes to one epoch over one connection; it ends with the first failure. */
 export class StreamWriter {
   readonly #options: StreamWriterOptions
+  /** What is thrown there ends the writer: nobody else could catch it. */
+  readonly #writeSoon = contain(
+    () => {
+      this.#write().catch((error: unknown) => this.#fail(error))
+    },
+    (error) => this.#fail(error),
+  )
   #waiting: Item[] = []
   #head = 0
   #bytes = 0
@@ -161,9 +169,7 @@ export class StreamWriter {
   #schedule(): void {
     if (this.#isWriting || this.#isHeld || this.#hasEnded) return
     this.#isWriting = true
-    queueMicrotask(() => {
-      this.#write().catch((error: unknown) => this.#fail(error))
-    })
+    queueMicrotask(this.#writeSoon)
   }
 
   async #write(): Promise<void> {

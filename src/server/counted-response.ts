@@ -62,10 +62,10 @@ export function countResponses(budget: SocketBudget, guard: Guard): typeof Serve
     return connection
   }
 
-  /** By its request: a response that is finished, or waits for the one before it, has no socket. */
-  function recount({ req: { socket } }: ServerResponse): void {
+  /** By its request: a response that is finished, or waits for the one before it, has no socket. Whoever writes is not ours. */
+  const recount = guard.wrap('count what an answer holds', ({ req: { socket } }: ServerResponse) => {
     if (!socket.destroyed) connectionOf(socket).watch()
-  }
+  })
 
   return class CountedResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
     override write(chunk: unknown, ...rest: never[]): boolean {

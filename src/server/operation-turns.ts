@@ -19,13 +19,15 @@ export class OperationTurns {
 
   constructor(guard: Guard, nowMs: () => number = () => performance.now()) {
     this.#nowMs = nowMs
-    this.#onNextTurn = guard.wrap('begin operations', () => {
+    const goOn = () => this.#goOn()
+    const nextTurn = () => {
       this.#beganMs = null
       this.#begin()
-    })
-    const letNextBegin = guard.wrap('begin an operation', () => this.#begin())
+    }
+    this.#onNextTurn = guard.wrap('begin operations', nextTurn, goOn)
+    const letNextBegin = guard.wrap('begin an operation', () => this.#begin(), goOn)
     // A tick of a microtask comes after all microtasks: only then it is known how long the one took that has just begun.
-    this.#waitForIt = guard.wrap('wait for an operation', () => process.nextTick(letNextBegin))
+    this.#waitForIt = guard.wrap('wait for an operation', () => process.nextTick(letNextBegin), goOn)
   }
 
   /** Null where an operation may begin at once; else resolves when it may. */
@@ -40,6 +42,12 @@ export class OperationTurns {
     this.#beganMs = nowMs
     setImmediate(this.#onNextTurn)
     return true
+  }
+
+  /** A fault of one operation, or of ours, leaves nobody waiting. */
+  #goOn(): void {
+    this.#beganMs = this.#nowMs()
+    setImmediate(this.#onNextTurn)
   }
 
   #begin(): void {

@@ -143,9 +143,16 @@ describe.skipIf(NO_REDIS !== null)('a cursor', () => {
     )
     expect(isRowcastError(error, 'RESYNC_REQUIRED')).toBe(true)
     // Of a quiet model nothing is gone.
-    const quiet = later.rowcast.subscribe('User', { after: first?.cursor })
+    const asked = async () => {
+      const stats = String(await redis.command('INFO', 'commandstats'))
+      return Number(/cmdstat_hmget:calls=(\d+)/.exec(stats)?.[1] ?? 0)
+    }
+    const askedBefore = await asked()
+    const quiet = takeChanges(later.rowcast.subscribe('User', { after: first?.cursor }), 1)
+    // Once it has asked what came last of its model: whatever comes before that is newer than its cursor.
+    await expect.poll(asked).toBeGreaterThan(askedBefore)
     await database.query(`INSERT INTO users (email) VALUES ('quiet@example.com')`)
-    expect((await takeChanges(quiet, 1))[0]?.new?.email).toBe('quiet@example.com')
+    expect((await quiet)[0]?.new?.email).toBe('quiet@example.com')
     // The one that was there all the time has it in memory.
     const [next] = await takeChanges(gateway.rowcast.subscribe('Tag', { after: first?.cursor }), 1)
     expect(next?.new?.name).toBe('more 0 1')

@@ -35,3 +35,20 @@ it('lets one begin at once where nothing else did', () => {
   const turns = new OperationTurns(createGuard(silentLogger))
   expect(turns.wait()).toBeNull()
 })
+
+it('leaves nobody waiting after a fault in between', async () => {
+  let isFaulty = false
+  let nowMs = 0
+  const clock = () => {
+    if (!isFaulty) return nowMs
+    isFaulty = false
+    throw new Error('the clock is broken')
+  }
+  const turns = new OperationTurns(createGuard(silentLogger), clock)
+  expect(turns.wait()).toBeNull()
+  nowMs = 100
+  const waiting = [turns.wait(), turns.wait(), turns.wait()]
+  isFaulty = true
+  await Promise.all(waiting)
+  expect(isFaulty).toBe(false)
+})
