@@ -5,23 +5,25 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { POSTGRES_MAJORS } from './postgres.ts'
 
-/** Left to `npm test`, which has them once: what clients, browsers, Redis and the terminal see is the same on each version. */
+/**
+ * Left to `npm test`, which has them once: what clients, browsers, Redis and the terminal see is the same on each version, and so is
+ * what a silent link or a slow consumer does.
+ */
 const VERSION_INDEPENDENT = [
   ...[
     'test/browser/',
-    'test/broker/redis-faults',
-    'test/cli/dev',
-    'test/cli/project-commands',
-    'test/cli/replay',
-  ],
-  ...[
     'test/client/',
+    'test/embedded/',
     'test/graphql/reading/',
-    'test/readme.',
+    'test/observe/',
     'test/schemas/',
-    'test/security/',
-    'test/server/',
   ],
+  ...['test/security/', 'test/server/', 'test/docker-compose', 'test/docs', 'test/readme.'],
+  ...['cursors', 'late-models', 'redis-faults', 'silent-links', 'strangers'].map(
+    (name) => `test/broker/${name}`,
+  ),
+  ...['dev', 'project-commands', 'replay', 'small-heap'].map((name) => `test/cli/${name}`),
+  ...['silent-links', 'slow-consumer'].map((name) => `test/source/${name}`),
 ]
 
 const ROOT = join(import.meta.dirname, '..', '..')
