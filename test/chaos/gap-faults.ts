@@ -112,6 +112,11 @@ const CHANGES: Readonly<Record<string, (random: Random) => CatalogChange>> = {
   }),
 }
 
+/** Whether a fault changes tables or the publication. */
+export function isGapFault(name: string): boolean {
+  return Object.hasOwn(CHANGES, name)
+}
+
 /** All of them, in any world. */
 export const GAP_FAULTS: readonly FaultKind<WorldBase>[] = Object.entries(CHANGES).map(
   ([name, choose]): FaultKind<WorldBase> => ({
