@@ -57,8 +57,9 @@ export function bytesOf(value: unknown): number {
     else bytes += LIGHT_BYTES
     if (typeof each !== 'object' || each === null) continue
     if (each instanceof Uint8Array) bytes += each.byteLength
-    else if (Array.isArray(each)) for (const item of each) rest.push(item)
-    else if (Object.getPrototypeOf(each) === Object.prototype) rest.push(...Object.values(each))
+    // One by one: as arguments of one call, many would not fit on the stack either.
+    else if (Array.isArray(each) || Object.getPrototypeOf(each) === Object.prototype)
+      for (const item of Object.values(each)) rest.push(item)
   }
   return bytes
 }
