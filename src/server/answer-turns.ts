@@ -2,6 +2,7 @@
  * Stage 8, server. Queries and mutations of one WebSocket: some at a time, from their first row until the socket has taken the
  * answer. What a client that does not read can have made is then bounded, however much it asks for; the rest is not begun.
  */
+import { Line } from './line.ts'
 import type { SocketBudget } from './socket-budget.ts'
 
 /** That run at once: a page asks for less. */
@@ -10,7 +11,7 @@ const AT_ONCE_MAX = 10
 /** The turns of one socket. */
 export class AnswerTurns {
   readonly #budget: SocketBudget
-  readonly #waiting: (() => void)[] = []
+  readonly #waiting = new Line<() => void>()
   #running = 0
 
   constructor(budget: SocketBudget) {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { BrokerArchive } from '../../src/broker/broker-archive.ts'
 import { EntryFeeder } from '../../src/broker/entry-feeder.ts'
+import type { EpochStore } from '../../src/broker/epoch-store.ts'
 import { openRedisConnection } from '../../src/broker/redis-connection.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
@@ -25,6 +26,17 @@ async function readNames(archive: BrokerArchive): Promise<string[]> {
   return names
 }
 
+/** What a gateway reads older entries with. */
+function openArchive(url: string, store: EpochStore): BrokerArchive {
+  const relations = new RelationCache()
+  return new BrokerArchive({
+    ...{ url, name: 'archive', answerTimeoutMs: 10_000, store, relations },
+    ...{ epochNow: () => EPOCH, safeNow: () => 7_000n },
+    createFeeder: (output, position) =>
+      new EntryFeeder({ registry: newTagRegistry(), relations, softDelete: new Map(), output }, position),
+  })
+}
+
 describe.skipIf(NO_REDIS !== null)('all that the stream has of a model', () => {
   it('begins with a whole transaction, also where the stream was trimmed within one', async () => {
     await using redis = await openRedis()
@@ -39,13 +51,7 @@ describe.skipIf(NO_REDIS !== null)('all that the stream has of a model', () => {
     )
     const key = store.keys.epoch(EPOCH.id).changes
     expect(await connection.send(['XTRIM', key, 'MINID', '=', '200-600'])).toBe(2)
-    const relations = new RelationCache()
-    const archive = new BrokerArchive({
-      ...{ url: redis.url, name: 'archive', answerTimeoutMs: 10_000, store, relations },
-      ...{ epochNow: () => EPOCH, safeNow: () => 7_000n },
-      createFeeder: (output, position) =>
-        new EntryFeeder({ registry: newTagRegistry(), relations, softDelete: new Map(), output }, position),
-    })
+    const archive = openArchive(redis.url, store)
     expect(await readNames(archive)).toEqual(['next'])
     await archive.close()
     connection.destroy()
@@ -93,13 +99,7 @@ describe.skipIf(NO_REDIS !== null)('a cursor older than what the stream has kept
     ).flat()
     await writeBatch(connection, store, [], [...insertTag(toLsn(200n), 'seen'), ...between, ...others])
     await connection.send(['XTRIM', store.keys.epoch(EPOCH.id).changes, 'MINID', '=', '1200-0'])
-    const relations = new RelationCache()
-    const archive = new BrokerArchive({
-      ...{ url: redis.url, name: 'archive', answerTimeoutMs: 10_000, store, relations },
-      ...{ epochNow: () => EPOCH, safeNow: () => 7_000n },
-      createFeeder: (output, position) =>
-        new EntryFeeder({ registry: newTagRegistry(), relations, softDelete: new Map(), output }, position),
-    })
+    const archive = openArchive(redis.url, store)
     return {
       lasts: store.keys.epoch(EPOCH.id).lasts,
       redis,

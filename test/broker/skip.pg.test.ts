@@ -43,19 +43,25 @@ async function blockedBy({ rowcast }: ScaledRowcast): Promise<RowcastError> {
   return rowcast.status().lastError as RowcastError
 }
 
+/** Tags get a column that `poison` can spoil; the marks of skip go with the test. */
+async function addMoods(database: TestDatabase): Promise<AsyncDisposable> {
+  await database.query(`CREATE TYPE mood AS ENUM ('good', 'bad'); ALTER TABLE "Tag" ADD COLUMN mood mood`)
+  return { [Symbol.asyncDispose]: () => dropAllSkipMarks(database.query as RunQuery, slotOf(database)) }
+}
+
+function rolesAt(redisUrl: string): ScaledOptions {
+  return {
+    ...{ redisUrl, watchIntervalMs: 200 },
+    register: (rowcast) => void rowcast.register('Tag').register('Team'),
+  }
+}
+
 describe.skipIf(NO_REDIS !== null)('a change that cannot be sent', () => {
   it('ends its model at gateways with a cursor; skipped while no tap runs, that model alone is queried again', async () => {
     await using database = await openDatabase({ migrate: true })
-    await database.query(`CREATE TYPE mood AS ENUM ('good', 'bad'); ALTER TABLE "Tag" ADD COLUMN mood mood`)
-    await using _marks = {
-      [Symbol.asyncDispose]: () => dropAllSkipMarks(database.query as RunQuery, slotOf(database)),
-    }
+    await using _marks = await addMoods(database)
     await using redis = await openRedis()
-    const roles: ScaledOptions = {
-      redisUrl: redis.url,
-      watchIntervalMs: 200,
-      register: (rowcast) => void rowcast.register('Tag').register('Team'),
-    }
+    const roles = rolesAt(redis.url)
     const tap = await openRole(database, 'tap', roles)
     await using gateway = await openRole(database, 'gateway', roles)
     const [tags, teams] = [gateway.rowcast.subscribe('Tag'), gateway.rowcast.subscribe('Team')]
@@ -99,15 +105,9 @@ describe.skipIf(NO_REDIS !== null)('a change that cannot be sent', () => {
 
   it('does not keep what stands right before it from gateways, nor is that lost when it is passed over', async () => {
     await using database = await openDatabase({ migrate: true })
-    await database.query(`CREATE TYPE mood AS ENUM ('good', 'bad'); ALTER TABLE "Tag" ADD COLUMN mood mood`)
-    await using _marks = {
-      [Symbol.asyncDispose]: () => dropAllSkipMarks(database.query as RunQuery, slotOf(database)),
-    }
+    await using _marks = await addMoods(database)
     await using redis = await openRedis()
-    const roles: ScaledOptions = {
-      ...{ redisUrl: redis.url, watchIntervalMs: 200 },
-      register: (rowcast) => void rowcast.register('Tag').register('Team'),
-    }
+    const roles = rolesAt(redis.url)
     const tap = await openRole(database, 'tap', roles)
     await using gateway = await openRole(database, 'gateway', roles)
     const teams = gateway.rowcast.subscribe('Team')

@@ -1,12 +1,13 @@
 /** What leaves for Redis in which batch. */
 import { Buffer } from 'node:buffer'
 import { expect, it } from 'vitest'
+import type { EntryId } from '../../src/broker/entry-id.ts'
 import { parseMark } from '../../src/broker/mark.ts'
 import type { RedisConnection, RedisReply } from '../../src/broker/redis-connection.ts'
 import { streamKeys } from '../../src/broker/stream-keys.ts'
 import { StreamWriter } from '../../src/broker/stream-writer.ts'
 import { WriteFence } from '../../src/broker/write-fence.ts'
-import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
+import { LSN_ZERO, type Lsn, toLsn } from '../../src/wire/lsn.ts'
 
 const KEYS = streamKeys('rowcast', 'slot').epoch('one')
 
@@ -41,22 +42,25 @@ function createServer() {
   return { batches, connection, stall }
 }
 
+/** A writer whose stream ends with `last`. */
+function openWriter(
+  connection: RedisConnection,
+  last: EntryId,
+  onAccepted: (lsn: Lsn) => void,
+): StreamWriter {
+  return new StreamWriter({
+    ...{ connection, keys: KEYS, fence: new WriteFence(connection, 'writer', 'tap'), writerId: 'tap' },
+    ...{ last, onAccepted },
+    onPressure() {},
+    onFailure: (error) => expect.fail(error.message),
+  })
+}
+
 it('a mark names the document about the tables that has been sent, not one that still waits', async () => {
   const { batches, connection } = createServer()
   let accepted = LSN_ZERO
-  const writer = new StreamWriter({
-    ...{
-      connection,
-      keys: KEYS,
-      fence: new WriteFence(connection, 'writer', 'tap'),
-      writerId: 'tap',
-      last: { lsn: LSN_ZERO, sequence: 0 },
-    },
-    onAccepted: (lsn) => {
-      accepted = lsn
-    },
-    onPressure() {},
-    onFailure: (error) => expect.fail(error.message),
+  const writer = openWriter(connection, { lsn: LSN_ZERO, sequence: 0 }, (lsn) => {
+    accepted = lsn
   })
   const end = 1_500
   writer.addTables('one')
@@ -86,18 +90,7 @@ it('a mark names the document about the tables that has been sent, not one that 
 it('what says again where the stream stands says no less than what waits', async () => {
   const { batches, connection, stall } = createServer()
   const accepted: bigint[] = []
-  const writer = new StreamWriter({
-    ...{
-      connection,
-      keys: KEYS,
-      fence: new WriteFence(connection, 'writer', 'tap'),
-      writerId: 'tap',
-      last: { lsn: LSN_ZERO, sequence: 0 },
-    },
-    onAccepted: (lsn) => accepted.push(lsn),
-    onPressure() {},
-    onFailure: (error) => expect.fail(error.message),
-  })
+  const writer = openWriter(connection, { lsn: LSN_ZERO, sequence: 0 }, (lsn) => accepted.push(lsn))
   writer.addMark(toLsn(10n))
   writer.release()
   await expect.poll(() => accepted).toEqual([10n])
@@ -113,19 +106,8 @@ it('what says again where the stream stands says no less than what waits', async
 it('where a model was cut is not noted again, once what came after it is in the stream', async () => {
   const { batches, connection } = createServer()
   let accepted = LSN_ZERO
-  const writer = new StreamWriter({
-    ...{
-      connection,
-      keys: KEYS,
-      fence: new WriteFence(connection, 'writer', 'tap'),
-      writerId: 'tap',
-      last: { lsn: toLsn(30n), sequence: 0 },
-    },
-    onAccepted: (lsn) => {
-      accepted = lsn
-    },
-    onPressure() {},
-    onFailure: (error) => expect.fail(error.message),
+  const writer = openWriter(connection, { lsn: toLsn(30n), sequence: 0 }, (lsn) => {
+    accepted = lsn
   })
   const models = new Set(['Post'])
   const payload = Buffer.from('entry')

@@ -11,22 +11,10 @@ import {
   type PackedProject,
   ROOT,
   type RunningProgram,
+  userSchema,
 } from '../support/packed-project.ts'
 
-const SCHEMA = `datasource db {
-  provider = "postgresql"
-}
-
-generator client {
-  provider = "prisma-client"
-  output   = "../lib/generated/prisma"
-}
-
-model User {
-  id    Int    @id @default(autoincrement())
-  email String @unique
-}
-`
+const SCHEMA = userSchema('../lib/generated/prisma')
 
 const PAGE = `import { rowcast } from '../lib/rowcast'
 

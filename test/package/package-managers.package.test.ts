@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openDatabase } from '../support/database.ts'
-import { openProject, type PackedProject, packTarball } from '../support/packed-project.ts'
+import { openProject, type PackedProject, packTarball, userSchema } from '../support/packed-project.ts'
 import { subscribeSse } from '../support/sse-client.ts'
 
 const isLong = process.env['ROWCAST_LONG'] === '1'
@@ -80,20 +80,7 @@ async function programOf(folder: string, name: string): Promise<string> {
   return join(folder, bin[name] ?? '')
 }
 
-const SCHEMA = `datasource db {
-  provider = "postgresql"
-}
-
-generator client {
-  provider = "prisma-client"
-  output   = "../src/generated/prisma"
-}
-
-model User {
-  id    Int    @id @default(autoincrement())
-  email String @unique
-}
-`
+const SCHEMA = userSchema('../src/generated/prisma')
 
 it.skipIf(!isLong).each(ROWS)(
   '$name',

@@ -1,29 +1,34 @@
 /** What a connection over HTTP holds counts until its client has taken it, and not longer. */
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { createGuard } from '../../src/guard.ts'
+import { silentLogger } from '../../src/log.ts'
 import { countResponses } from '../../src/server/counted-response.ts'
 import { SocketBudget } from '../../src/server/socket-budget.ts'
 
-const none = () => undefined
-const logger = { debug: none, info: none, warn: none, error: none }
 /** Less than what makes Node.js say when a socket has taken everything. */
 const ANSWER_BYTES = 12_000
 
-test('what a stream has written counts no more once it was taken', async () => {
+/** A server whose answers count, with a client that has connected. */
+async function connectToCounted(answer: RequestListener) {
   const budget = new SocketBudget(100_000_000)
-  const ServerResponse = countResponses(budget, createGuard(logger))
-  const http = createServer({ ServerResponse }, (_request, response) => {
-    response.write('x'.repeat(1_000))
-  }).listen(0, '127.0.0.1')
+  const ServerResponse = countResponses(budget, createGuard(silentLogger))
+  const http = createServer({ ServerResponse, keepAliveTimeout: 600_000 }, answer).listen(0, '127.0.0.1')
   await once(http, 'listening')
   const client = connect((http.address() as AddressInfo).port, '127.0.0.1')
   onTestFinished(() => {
     client.destroy()
     http.close()
+  })
+  return { budget, client }
+}
+
+test('what a stream has written counts no more once it was taken', async () => {
+  const { budget, client } = await connectToCounted((_request, response) => {
+    response.write('x'.repeat(1_000))
   })
   client.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
   await once(client, 'data')
@@ -31,18 +36,10 @@ test('what a stream has written counts no more once it was taken', async () => {
 })
 
 test('a little that a kept-alive connection held counts no more once it was taken', async () => {
-  const budget = new SocketBudget(100_000_000)
-  const ServerResponse = countResponses(budget, createGuard(logger))
   let answered = 0
-  const http = createServer({ ServerResponse, keepAliveTimeout: 600_000 }, (_request, response) => {
+  const { budget, client } = await connectToCounted((_request, response) => {
     response.end('x'.repeat(ANSWER_BYTES))
     answered += 1
-  }).listen(0, '127.0.0.1')
-  await once(http, 'listening')
-  const client = connect((http.address() as AddressInfo).port, '127.0.0.1')
-  onTestFinished(() => {
-    client.destroy()
-    http.close()
   })
   client.pause()
   // The system takes the first ones; until one has to wait.

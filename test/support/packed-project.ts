@@ -44,6 +44,24 @@ export interface PackedProjectOptions {
   readonly env: NodeJS.ProcessEnv
 }
 
+/** A Prisma schema with one model, before `rowcast init`; the client goes to `output`. */
+export function userSchema(output: string): string {
+  return `datasource db {
+  provider = "postgresql"
+}
+
+generator client {
+  provider = "prisma-client"
+  output   = "${output}"
+}
+
+model User {
+  id    Int    @id @default(autoincrement())
+  email String @unique
+}
+`
+}
+
 /** Packs what `npm run build` made. @returns path of the tarball, in `folder` */
 export async function packTarball(folder: string): Promise<string> {
   const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: ROOT })
