@@ -20,7 +20,15 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   cli: [...STAGES, 'config', 'embedded', ''],
 }
 /** Files at the top of src/ that anybody may import. */
-const BASE = ['errors.ts', 'log.ts', 'guard.ts', 'describe-error.ts', 'printable.ts', 'stop-parts.ts']
+const BASE = [
+  'errors.ts',
+  'log.ts',
+  'guard.ts',
+  'describe-error.ts',
+  'member-of.ts',
+  'printable.ts',
+  'stop-parts.ts',
+]
 /** Outside packages and the only places that may import them; a place is a folder or a file. */
 const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   pg: ['wire', 'source'],

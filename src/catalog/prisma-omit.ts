@@ -2,21 +2,22 @@
  * Stage 3, catalog. The `omit` of a Prisma Client's constructor: fields that none of its rows has. The one file that knows
  * where the client keeps it (Prisma 6 and 7).
  */
+import { memberOf } from '../member-of.ts'
 import type { ModelCatalog, ModelSpec } from './model-catalog.ts'
 
 const NONE: ReadonlySet<string> = new Set()
 
 /** Fields of a model that the client leaves out unless a query says otherwise. Extended clients have those of their origin. */
 export function omittedByPrisma(client: unknown, model: string): ReadonlySet<string> {
-  const omit = member(client, '_globalOmit')
-  const fields = member(omit, delegateName(model))
+  const omit = memberOf(client, '_globalOmit')
+  const fields = memberOf(omit, delegateName(model))
   if (typeof fields !== 'object' || fields === null) return NONE
   return new Set(Object.entries(fields).flatMap(([name, isOmitted]) => (isOmitted === true ? [name] : [])))
 }
 
 /** The catalog in which what the client omits is marked as `@rowcast.omit` marks it; the same where it omits nothing. */
 export function withPrismaOmit<Catalog extends ModelCatalog>(catalog: Catalog, client: unknown): Catalog {
-  if (typeof member(client, '_globalOmit') !== 'object') return catalog
+  if (typeof memberOf(client, '_globalOmit') !== 'object') return catalog
   const models = Object.entries<ModelSpec>(catalog.models).map(([name, spec]) => {
     const omitted = omittedByPrisma(client, spec.name)
     const fields = spec.fields.map((field) =>
@@ -32,8 +33,8 @@ export function withPrismaOmit<Catalog extends ModelCatalog>(catalog: Catalog, c
  * schema. The same client where it omits nothing.
  */
 export function withWholeRows<Client extends object>(client: Client): Client {
-  if (typeof member(client, '_globalOmit') !== 'object') return client
-  const models = Object(member(member(client, '_runtimeDataModel'), 'models')) as RuntimeModels
+  if (typeof memberOf(client, '_globalOmit') !== 'object') return client
+  const models = Object(memberOf(memberOf(client, '_runtimeDataModel'), 'models')) as RuntimeModels
   const byDelegate = new Map(Object.keys(models).map((name) => [delegateName(name), name]))
   // One for each model, as the client has them: reads of one turn share a query.
   const delegates = new Map<PropertyKey, object>()
@@ -101,10 +102,4 @@ function wholeDelegate(delegate: object, complete: (query: Query) => Query): obj
 /** The client's name for a model: `userRole` of `UserRole`. */
 export function delegateName(model: string): string {
   return `${model.slice(0, 1).toLowerCase()}${model.slice(1)}`
-}
-
-function member(value: unknown, name: string): unknown {
-  return (typeof value === 'object' || typeof value === 'function') && value !== null
-    ? Reflect.get(value, name)
-    : undefined
 }

@@ -3,11 +3,13 @@
  * JavaScript is left to Node.js. TypeScript, and what Node.js cannot load, is left to jiti, which also loads prisma.config.ts for Prisma:
  * it reads ESM and CommonJS alike, finds `./enums.js` in `enums.ts`, and knows the aliases of tsconfig.json. Packages stay with Node.js.
  */
+
 import { existsSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Jiti } from 'jiti'
 import { RowcastError } from '../errors.ts'
+import { memberOf } from '../member-of.ts'
 import { findPackageManager } from './package-manager.ts'
 
 /** Where a config file may be, best first. */
@@ -118,10 +120,6 @@ async function createLoader(file: string): Promise<Jiti> {
 function defaultOf(module: unknown): unknown {
   const found = memberOf(module, 'default')
   return memberOf(found, '__esModule') === true ? memberOf(found, 'default') : found
-}
-
-function memberOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }
 
 function unreadable(file: string, error: unknown, tried: readonly string[]): RowcastError {

@@ -2,9 +2,11 @@
  * Beside the spine, cli. Where Prisma has its schema and its migrations: as its config file says, else where Prisma looks. Prisma's reference,
  * "Prisma Config"; `@prisma/config`, loadConfigFromFile.
  */
+
 import { existsSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { memberOf } from '../member-of.ts'
 import { loadConfigFile } from './load-config.ts'
 
 /** What is asked. */
@@ -86,10 +88,6 @@ async function readPrismaConfig(folder: string, mayNotRun: boolean): Promise<Sai
 
 function pathsOf(config: unknown): SaidPaths {
   return { schema: textOf(config, 'schema'), migrations: textOf(memberOf(config, 'migrations'), 'path') }
-}
-
-function memberOf(object: unknown, name: string): unknown {
-  return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined
 }
 
 function textOf(object: unknown, name: string): string | undefined {

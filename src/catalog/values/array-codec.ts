@@ -12,7 +12,7 @@
 import { readInt32 } from '../../pgoutput/big-endian.ts'
 import { parseArrayText } from './array-text.ts'
 import { UnrepresentableValue } from './unrepresentable-value.ts'
-import { copyBytes, type Sameness, type ValueCodec } from './value-codec.ts'
+import { type Sameness, unreadableBytes, type ValueCodec } from './value-codec.ts'
 
 const DIMENSIONS_MAX = 6
 const HEADER_BYTES = 12
@@ -103,12 +103,12 @@ export function createArrayCodec(element: ValueCodec, options: ListOptions): Val
 
   function decode(buffer: Buffer, start: number, end: number): unknown {
     const lengths = readDimensions(buffer, start, end)
-    if (lengths === null) return unreadable(buffer, start, end)
+    if (lengths === null) return unreadableBytes(buffer, start, end)
     if (lengths.length === 0) return []
     const count = lengths.reduce((product, length) => product * length, 1)
     const elementsAt = start + HEADER_BYTES + DIMENSION_BYTES * lengths.length
     const flat = decodeElements(buffer, elementsAt, end, count, element)
-    if (flat === null) return unreadable(buffer, start, end)
+    if (flat === null) return unreadableBytes(buffer, start, end)
     if (lengths.length === 1) return checkList(flat, isNullElementAllowed)
     const nested = lengths.slice(1).reduceRight((inner, length) => nest(inner, length), flat.map(uncover))
     return new UnrepresentableValue('multi-dimensional', nested)
@@ -163,8 +163,4 @@ function createListSameness({ sameness, byteLength }: ValueCodec): Sameness {
 const BYTES: Pick<ValueCodec, 'parse' | 'decode'> = {
   parse: (text) => text,
   decode: (buffer, start, end) => buffer.toString('latin1', start, end),
-}
-
-function unreadable(buffer: Buffer, start: number, end: number): UnrepresentableValue {
-  return new UnrepresentableValue('unreadable', copyBytes(buffer, start, end))
 }

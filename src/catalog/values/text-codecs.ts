@@ -4,9 +4,8 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { readInt32 } from '../../pgoutput/big-endian.ts'
-import { UnrepresentableValue } from './unrepresentable-value.ts'
 import { decodeUtf8 } from './utf8-text.ts'
-import { copyBytes, type ValueCodec } from './value-codec.ts'
+import { unreadableBytes, type ValueCodec } from './value-codec.ts'
 
 function identity(text: string): string {
   return text
@@ -40,9 +39,7 @@ export const textCodec: ValueCodec = {
 export const unknownTextCodec: ValueCodec = {
   parse: identity,
   decode: (buffer, start, end) =>
-    isText(buffer, start, end)
-      ? decodeUtf8(buffer, start, end)
-      : new UnrepresentableValue('unreadable', copyBytes(buffer, start, end)),
+    isText(buffer, start, end) ? decodeUtf8(buffer, start, end) : unreadableBytes(buffer, start, end),
   sameness: null,
   byteLength: null,
 }

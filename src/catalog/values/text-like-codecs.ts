@@ -4,23 +4,18 @@
  */
 import { readInt32 } from '../../pgoutput/big-endian.ts'
 import { readBigint } from './integer-codecs.ts'
-import { UnrepresentableValue } from './unrepresentable-value.ts'
 import { decodeUtf8 } from './utf8-text.ts'
-import { copyBytes, type ValueCodec } from './value-codec.ts'
+import { unreadableBytes, type ValueCodec } from './value-codec.ts'
 
 function textLikeCodec(decode: ValueCodec['decode'], byteLength: number | null = null): ValueCodec {
   return { parse: (text) => text, decode, sameness: null, byteLength }
-}
-
-function unreadable(buffer: Buffer, start: number, end: number): UnrepresentableValue {
-  return new UnrepresentableValue('unreadable', copyBytes(buffer, start, end))
 }
 
 const VERSION = 1
 
 /** ltree, lquery, ltxtquery and jsonpath: Byte1, the version of the form, which is 1; then the text. */
 export const versionedTextCodec = textLikeCodec((buffer, start, end) =>
-  buffer[start] === VERSION ? decodeUtf8(buffer, start + 1, end) : unreadable(buffer, start, end),
+  buffer[start] === VERSION ? decodeUtf8(buffer, start + 1, end) : unreadableBytes(buffer, start, end),
 )
 
 /**
@@ -28,17 +23,17 @@ export const versionedTextCodec = textLikeCodec((buffer, start, end) =>
  * then Int32 and the bytes of the value, −1 for NULL.
  */
 export const hstoreCodec = textLikeCodec((buffer, start, end) => {
-  if (end - start < 4) return unreadable(buffer, start, end)
+  if (end - start < 4) return unreadableBytes(buffer, start, end)
   const pairs: string[] = []
   let at = start + 4
   for (let left = readInt32(buffer, start); left > 0; left--) {
     const key = readSized(buffer, at, end)
     const value = key?.text == null ? null : readSized(buffer, key.end, end)
-    if (key?.text == null || value === null) return unreadable(buffer, start, end)
+    if (key?.text == null || value === null) return unreadableBytes(buffer, start, end)
     pairs.push(`${quoteHstore(key.text)}=>${value.text === null ? 'NULL' : quoteHstore(value.text)}`)
     at = value.end
   }
-  return at === end ? pairs.join(', ') : unreadable(buffer, start, end)
+  return at === end ? pairs.join(', ') : unreadableBytes(buffer, start, end)
 })
 
 /** Text behind its length; null where it leads out of the value. */
@@ -91,7 +86,7 @@ export const integerRangeCodec = textLikeCodec((buffer, start, end) => {
   }
   const lower = readBound((flags & RANGE.lowerInfinite) !== 0)
   const upper = readBound((flags & RANGE.upperInfinite) !== 0)
-  if (at !== end) return unreadable(buffer, start, end)
+  if (at !== end) return unreadableBytes(buffer, start, end)
   const open = (flags & RANGE.lowerInclusive) === 0 ? '(' : '['
   return `${open}${lower},${upper}${(flags & RANGE.upperInclusive) === 0 ? ')' : ']'}`
 })

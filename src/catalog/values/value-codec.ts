@@ -38,6 +38,11 @@ export function copyBytes(buffer: Buffer, start: number, end: number): Uint8Arra
   return copy
 }
 
+/** The bytes of a value that are not in the form of its type. */
+export function unreadableBytes(buffer: Buffer, start: number, end: number): UnrepresentableValue {
+  return new UnrepresentableValue('unreadable', copyBytes(buffer, start, end))
+}
+
 /** The same PostgreSQL type, given on as another Prisma scalar: int4 behind a BigInt field, for instance. */
 export function convertCodec(codec: ValueCodec, convert: (value: unknown) => unknown): ValueCodec {
   return {
@@ -66,7 +71,7 @@ export function guardCodec(codec: ValueCodec): ValueCodec {
       } catch {
         // Falls through: these bytes are something else.
       }
-      return new UnrepresentableValue('unreadable', copyBytes(buffer, start, end))
+      return unreadableBytes(buffer, start, end)
     },
   }
 }

@@ -2,7 +2,9 @@
  * Stage 7, graphql. Counts of related rows (`t.relationCount`): the rule of the model that is counted becomes part of what
  * Prisma counts, so that a count agrees with the list that the viewer gets.
  */
+
 import type { GraphQLField } from 'graphql'
+import { memberOf } from '../../member-of.ts'
 import type { ViewerPolicies } from '../policy/viewer-policies.ts'
 import { relationNameOf } from '../shown-column.ts'
 
@@ -63,10 +65,6 @@ function narrowCounts(selection: unknown, { model, policies, context }: Counting
 
 /** Relation name → what is counted of it; null where a selection counts nothing. */
 function countsOf(selection: unknown): Readonly<Record<string, unknown>> | null {
-  const counts = property(property(property(selection, 'select'), '_count'), 'select')
+  const counts = memberOf(memberOf(memberOf(selection, 'select'), '_count'), 'select')
   return typeof counts === 'object' && counts !== null ? (counts as Readonly<Record<string, unknown>>) : null
-}
-
-function property(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }

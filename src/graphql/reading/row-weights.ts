@@ -64,6 +64,7 @@ export function bytesOf(value: unknown): number {
   return bytes
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+/** Whether a part of a query has parts of its own. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null
 }

@@ -5,7 +5,7 @@
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import type { AnyRow } from '../../changes/change.ts'
 import { linkOf, type RelationLink } from './relation-link.ts'
-import { heavyFields } from './row-weights.ts'
+import { heavyFields, isObject } from './row-weights.ts'
 
 /** A list, or a single row, that was taken out. */
 export interface SplitList {
@@ -103,8 +103,4 @@ export function removeAdded(split: SplitQuery, rows: readonly AnyRow[]): void {
 /** Prisma writes `true` for a query without arguments. */
 export function toQuery(value: unknown): Readonly<Record<string, unknown>> {
   return isObject(value) ? value : {}
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null
 }

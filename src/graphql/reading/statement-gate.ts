@@ -2,6 +2,7 @@
  * Stage 7, graphql. How many statements GraphQL may have at a time, and how long one may take. The bound is for each model,
  * so that a table that is locked takes no connections from the others.
  */
+import { memberOf } from '../../member-of.ts'
 import { graphqlError } from '../graphql-errors.ts'
 
 /** Statements of one model at a time. */
@@ -63,7 +64,7 @@ const PASSING_CODES = /^P(?:1\d\d\d|2024|2028)$/
 /** Whether the same statement may be answered another time. */
 export function isPassing(error: unknown): boolean {
   if (sqlStatesOf(error).some((state) => PASSING_CLASSES.has(state.slice(0, 2)))) return true
-  return PASSING_CODES.test(String(property(error, 'code')))
+  return PASSING_CODES.test(String(memberOf(error, 'code')))
 }
 
 /** SQLSTATE class of a value that its type does not take: a zero byte, an ID out of range. PostgreSQL manual, appendix A. */
@@ -75,12 +76,8 @@ export function isOfValue(error: unknown): boolean {
 }
 
 function sqlStatesOf(error: unknown): readonly string[] {
-  const fault = ['meta', 'driverAdapterError', 'cause'].reduce(property, error)
-  return ['originalCode', 'code'].map((name) => String(property(fault, name)))
-}
-
-function property(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+  const fault = ['meta', 'driverAdapterError', 'cause'].reduce(memberOf, error)
+  return ['originalCode', 'code'].map((name) => String(memberOf(fault, name)))
 }
 
 /** Not an error that anybody sees. */
