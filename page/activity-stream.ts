@@ -10,7 +10,7 @@ export interface ActivityListener {
   onLost(): void
   /** The server wants a token, or another one. */
   onRefused(): void
-  /** It ended with an error that trying again does not mend at once. */
+  /** It ended with an error that trying again does not repair at once. */
   onError(message: string): void
 }
 

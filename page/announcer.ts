@@ -1,4 +1,4 @@
-/** The live page: tells screen readers what has changed, at most every few seconds, and nothing while paused. */
+/** The live page: reads to screen readers what has changed, at most every few seconds, and nothing while paused. */
 import { find, setText } from './dom.ts'
 import { summarize } from './format.ts'
 import type { Change } from './page-state.ts'

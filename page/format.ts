@@ -47,7 +47,7 @@ export function niceTop(value: number): number {
 
 const VERBS = { INSERT: 'added', UPDATE: 'changed', DELETE: 'deleted', TRUNCATE: 'emptied' } as const
 
-/** What a screen reader is told: `3 changes: User changed 2 times, Post added.` */
+/** What a screen reader reads: `3 changes: User changed 2 times, Post added.` */
 export function summarize(changes: readonly Change[]): string {
   const counts = new Map<string, number>()
   for (const { model, action } of changes) {

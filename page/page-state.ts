@@ -38,7 +38,7 @@ export const EMPTY_STATE: PageState = {
   ...{ isPaused: false, isReading: false, lostAt: null },
 }
 
-/** With one message more. The first one of a connection begins anew: it brings all that the server keeps. */
+/** With one message more. The first one of a connection restarts: it brings all that the server keeps. */
 export function withActivity(state: PageState, activity: Activity, isFirst: boolean): PageState {
   const { status } = activity
   const samples = [...(isFirst ? [] : state.samples), ...activity.samples].slice(-SAMPLES_MAX)
@@ -114,7 +114,7 @@ export function groupByTransaction(changes: readonly Change[]): readonly Transac
   })
 }
 
-/** The same change after a reconnection, or a restart of the server, which counts anew. */
+/** The same change after a reconnection, or a restart of the server, which counts again. */
 export function changeId(change: Change): string {
   const key = change.key.map(({ value }) => value).join()
   return [change.transactionId, change.committedAt, change.model, change.action, key, change.sequence].join(

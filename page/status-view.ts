@@ -48,9 +48,9 @@ export function showTrouble(text: string | null): void {
 }
 
 /** The text of what keeps changes from flowing. */
-export function troubleOf({ errorCode, errorMend, state }: Status): string | null {
+export function troubleOf({ errorCode, errorHint, state }: Status): string | null {
   if (!errorCode || state === 'streaming') return null
-  return `${errorCode}: ${errorMend ?? 'see the log of the server.'}`
+  return `${errorCode}: ${errorHint ?? 'see the log of the server.'}`
 }
 
 /** Shows the tiles: those that stand there already get their new text only. */

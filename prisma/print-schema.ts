@@ -20,7 +20,7 @@ for (const { name, printed, from } of SCHEMAS) {
   } else if (readOrEmpty(file) === printed) {
     process.stdout.write(`${name} is up to date.\n`)
   } else {
-    process.stderr.write(`${name} differs from ${from}. Mend: run npm run schema.\n`)
+    process.stderr.write(`${name} differs from ${from}. Hint: run npm run schema.\n`)
     process.exitCode = 1
   }
 }

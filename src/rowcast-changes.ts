@@ -43,7 +43,7 @@ function withoutFields(change: AnyChange, omitted: ReadonlySet<string>): AnyChan
   for (const side of ['old', 'new'] as const) define(side, (row) => withoutKeys(row, omitted))
   for (const names of ['changed', 'unavailable'] as const)
     define(names, (all) => (all as readonly string[]).filter((name) => !omitted.has(name)))
-  // What PostgreSQL did is a change, too, where it was told as something else.
+  // What PostgreSQL did is a change, too, where it was reported as something else.
   if (operation !== change) withoutFields(operation as AnyChange, omitted)
   return change
 }

@@ -211,7 +211,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
       modelOf(request.model)
       if (!registered.has(request.model as ModelNameOf<Types>)) {
         throw new RowcastError('CATALOG_MODEL_NOT_REGISTERED', `Model ${request.model} is not live.`, {
-          mend: `Call rowcast.register('${request.model}') before start().`,
+          hint: `Call rowcast.register('${request.model}') before start().`,
         })
       }
       const drift = registry?.faults.get(request.model)

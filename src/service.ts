@@ -225,7 +225,7 @@ function logLeftOut({ leftOut }: Config, logger: Logger): void {
   if (leftOut.length === 0) return
   logger.warn('Models without a field that may be seen are left out of the schema.', {
     models: leftOut.join(', '),
-    mend: 'Name a field in `expose` of the model if it may be shown, or mark the model `/// @rowcast.omit`.',
+    hint: 'Name a field in `expose` of the model if it may be shown, or mark the model `/// @rowcast.omit`.',
   })
 }
 
@@ -243,7 +243,7 @@ function logSecretFields({ catalog, models }: Config, logger: Logger): void {
   if (fields.length === 0) return
   logger.info('Fields that look like secrets are left out of the schema.', {
     fields: fields.join(', '),
-    mend: 'Name them in `expose` of their model if they may be shown, or mark them `/// @rowcast.omit`.',
+    hint: 'Name them in `expose` of their model if they may be shown, or mark them `/// @rowcast.omit`.',
   })
 }
 

@@ -184,9 +184,9 @@ describe('error table', () => {
   const tests = listFiles(join(ROOT, 'test')).map((file) => readFileSync(file, 'utf8'))
 
   it.each(Object.keys(ERRORS))('%s is thrown somewhere, shown by a test, and says what to do', (code) => {
-    const { means, mend } = ERRORS[code as keyof typeof ERRORS]
+    const { means, hint } = ERRORS[code as keyof typeof ERRORS]
     expect(means.length).toBeGreaterThan(10)
-    expect(mend.length).toBeGreaterThan(10)
+    expect(hint.length).toBeGreaterThan(10)
     const uses = sources.filter((text) => text.includes(`'${code}'`)).length
     expect(uses, `no source throws ${code}`).toBeGreaterThan(0)
     expect(

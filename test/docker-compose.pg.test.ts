@@ -81,7 +81,7 @@ describe('docker-compose.yml', () => {
     ['tap', 'tap'],
     ['gateway-1', 'gateway'],
     ['gateway-2', 'gateway'],
-  ])('%s is told to be a %s, in words that rowcast understands', (name, role) => {
+  ])('%s is asked to be a %s, in words that rowcast understands', (name, role) => {
     const createPrisma = () => ({ async $connect() {}, async $disconnect() {} })
     const env = service(name).environment ?? {}
     const config = resolveConfig({ catalog, createPrisma, public: true }, { ...env, NODE_ENV: 'production' })

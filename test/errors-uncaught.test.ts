@@ -127,7 +127,7 @@ test('a callback without the guard would be found, however it is written', () =>
     'void load()',
     'load().then((rows) => show(rows))',
     'load()\n  .then(show)\n  .finally(() => finish())',
-    'load().catch((error) => tell(error))',
+    'load().catch((error) => report(error))',
     'if (isLate) load().finally(finish)',
   ]) {
     expect(found(source), source).toHaveLength(1)
@@ -135,7 +135,7 @@ test('a callback without the guard would be found, however it is written', () =>
   for (const source of [
     'async () => { return load().then((rows) => show(rows)) }',
     'const rows = load().then(show)',
-    'async () => { await load().catch(tell) }',
+    'async () => { await load().catch(report) }',
     'socket.on("data", guard.wrap("parse", parse))',
     'const flush = guard.wrap("flush", all)\nqueueMicrotask(flush)',
     '// setTimeout(work)',

@@ -68,7 +68,7 @@ describe('a filtered subscription of the library', () => {
     await insertUser(database, 'a@example.com')
     await database.query(`UPDATE users SET full_name = 'A', email = 'b@example.com'`)
     expect((await takeChanges(leaving, 1))[0]?.action).toBe('INSERT')
-    // Whether the row left `where` cannot be told: no false, no true, but a word. The subscriber asks for the rows again.
+    // Whether the row left `where` is not known: no false, no true, but a word. The subscriber asks for the rows again.
     await expect(leaving.next()).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
     // By now it is known.
     expect(() => live.rowcast.subscribe('User', { old: { email: 'b' } })).toThrow(

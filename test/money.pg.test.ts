@@ -129,12 +129,12 @@ it('tail, record and a replay on another machine count it the same, filters incl
       database.query("SELECT FROM pg_replication_slots WHERE active AND slot_name LIKE 'rowcast_look%'")
     await expect.poll(async () => (await slots()).length, { timeout: 30_000 }).toBe(2)
     await database.query('INSERT INTO single_values (id, money) VALUES (1, 0), (2, 1234.5678)')
-    const told = await tail.nextLine()
-    expect(JSON.parse(told)).toMatchObject({ new: { id: 2, money: new Decimal(shown).toString() } })
+    const reported = await tail.nextLine()
+    expect(JSON.parse(reported)).toMatchObject({ new: { id: 2, money: new Decimal(shown).toString() } })
     expect((await tail.ended).code).toBe(0)
     expect((await recorder.stop()).code).toBe(0)
     // Nobody can be asked there.
     const replayed = await folder.run(['replay', 'money.rec', ...where], { DATABASE_URL: '' })
-    expect(replayed).toMatchObject({ code: 0, stdout: `${told}\n` })
+    expect(replayed).toMatchObject({ code: 0, stdout: `${reported}\n` })
   }
 })

@@ -56,7 +56,7 @@ describe('text of others', () => {
     const { terminal, text } = openTerminal(false)
     createTerminalLogger(terminal, true).warn(HOSTILE, { table: HOSTILE })
     expect(text().trimEnd()).not.toMatch(CONTROL)
-    const error = new RowcastError('BUG', HOSTILE, { mend: HOSTILE })
+    const error = new RowcastError('BUG', HOSTILE, { hint: HOSTILE })
     expect(error.message).not.toMatch(CONTROL)
     expect(error.happened).toBe(escapeControls(HOSTILE))
     expect(new RowcastError('BUG', 'Two:', { list: ['a\nb', 'c'] }).happened).toBe('Two:\n  - a\\nb\n  - c\n')

@@ -87,7 +87,7 @@ describe('changes of a row', () => {
     expect(deleted).toMatchObject({ action: 'DELETE', old: null, new: null, key: { id: user?.id } })
   })
 
-  it('tell of TRUNCATE once for each table', async () => {
+  it('report TRUNCATE once for each table', async () => {
     await using database = await openDatabase({ migrate: true })
     await using live = await openLiveRowcast(database)
     const teams = live.rowcast.subscribe('Team')

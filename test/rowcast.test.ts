@@ -8,7 +8,7 @@ const connectionString = 'postgresql://app:s3cret@127.0.0.1:1/shop'
 const create = () => createRowcast({ connectionString, catalog })
 
 /** The error a call throws; its text must fit on a screen and keep the password. */
-function errorOf(call: () => unknown): Error & { code?: string; mend?: string } {
+function errorOf(call: () => unknown): Error & { code?: string; hint?: string } {
   try {
     call()
   } catch (error) {
@@ -33,7 +33,7 @@ describe('a rowcast refuses', () => {
   it('a model the schema does not have, and suggests the one that was meant', () => {
     // A typo does not compile; from JavaScript it is an error.
     const error = errorOf(() => create().register('Usr' as 'User'))
-    expect(error).toMatchObject({ code: 'CATALOG_UNKNOWN_MODEL', mend: expect.stringContaining('"User"') })
+    expect(error).toMatchObject({ code: 'CATALOG_UNKNOWN_MODEL', hint: expect.stringContaining('"User"') })
     expect(errorOf(() => create().subscribe('toString' as 'User')).code).toBe('CATALOG_UNKNOWN_MODEL')
   })
 
@@ -41,7 +41,7 @@ describe('a rowcast refuses', () => {
     const error = errorOf(() => create().register('Post').subscribe('User'))
     expect(error).toMatchObject({
       code: 'CATALOG_MODEL_NOT_REGISTERED',
-      mend: expect.stringContaining("rowcast.register('User')"),
+      hint: expect.stringContaining("rowcast.register('User')"),
     })
   })
 
@@ -64,7 +64,7 @@ describe('a rowcast refuses', () => {
     const error = errorOf(() => createRowcast({ connectionString: address, catalog }))
     expect(error.code).toBe('CONFIG_BAD_DATABASE_URL')
     expect(error.message).toContain(words)
-    expect(error.mend).toMatch(/DATABASE_URL|postgresql:\/\//)
+    expect(error.hint).toMatch(/DATABASE_URL|postgresql:\/\//)
   })
 
   it('a slot name PostgreSQL would refuse', () => {

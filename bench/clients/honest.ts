@@ -1,5 +1,5 @@
 /**
- * An honest client in a process of its own: commits a row, and notes when its subscription tells of it; asks whether the
+ * An honest client in a process of its own: commits a row, and notes when its subscription reports it; asks whether the
  * server is alive, and notes how long that takes.
  */
 import { request } from 'node:http'

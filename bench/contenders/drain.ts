@@ -19,7 +19,7 @@ export interface DrainRequest {
 
 /** How it went. */
 export interface DrainAnswer {
-  /** From the wish to connect to the last change. */
+  /** From asking to connect to the last change. */
   readonly wallMs: number
   /** User and system time of the process meanwhile. */
   readonly cpuMs: number

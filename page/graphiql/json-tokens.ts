@@ -6,7 +6,7 @@ export interface JsonToken {
   readonly text: string
 }
 
-/** A string that is not closed goes to the end: to begin anew at each of its quotes would cost the square of its length. */
+/** A string that is not closed goes to the end: to restart at each of its quotes would cost the square of its length. */
 const TOKENS = /("(?:[^"\\]|\\.)*"?)(\s*:)?|(-?\d[\d.eE+-]*)|\b(true|false|null)\b/g
 
 /** Of indented JSON; what is none comes back as it is. */

@@ -126,7 +126,7 @@ function cut(text: string): string {
 /** Of a GraphQL error, an Error, or the event of a closed WebSocket. */
 export function showError(error: unknown): ShownError {
   const { message, extensions, code, reason } = Object(error) as Readonly<Record<string, unknown>>
-  const { code: ownCode, hint, mend } = Object(extensions) as Readonly<Record<string, unknown>>
+  const { code: ownCode, hint } = Object(extensions) as Readonly<Record<string, unknown>>
   if (typeof code === 'number') {
     const said = typeof reason === 'string' && reason !== '' ? reason : 'no reason given'
     return { message: `The server closed the connection: ${said}.`, code: String(code), hint: null }
@@ -134,7 +134,7 @@ export function showError(error: unknown): ShownError {
   return {
     message: typeof message === 'string' ? message : 'The server does not answer.',
     code: typeof ownCode === 'string' ? ownCode : null,
-    hint: textOrNull(hint) ?? textOrNull(mend),
+    hint: textOrNull(hint),
   }
 }
 

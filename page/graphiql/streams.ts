@@ -17,7 +17,7 @@ import {
 
 type Headers = Readonly<Record<string, string>>
 
-/** What GraphiQL shows the progress of an operation with: all it is told of one is that it has ended. */
+/** What GraphiQL shows the progress of an operation with: all it learns of one is that it has ended. */
 type Observer = { complete(): void } | ((result: never) => void) | undefined
 
 /** The subscriptions. */
@@ -62,7 +62,7 @@ export function createStreams(url: string): Streams {
 
   let isTelling = false
 
-  function tell(): void {
+  function notify(): void {
     isTelling = false
     for (const listener of listeners) listener()
   }
@@ -72,7 +72,7 @@ export function createStreams(url: string): Streams {
     stream.log = log
     if (isTelling) return
     isTelling = true
-    setTimeout(tell, DRAW_DELAY_MS)
+    setTimeout(notify, DRAW_DELAY_MS)
   }
 
   /** One socket for all who say the same of who they are. */
@@ -155,7 +155,7 @@ export function createStreams(url: string): Streams {
     forget() {
       end(shown)
       streams.delete(shown)
-      tell()
+      notify()
     },
     stop: () => end(shown),
     showTab(id, all) {
@@ -169,7 +169,7 @@ export function createStreams(url: string): Streams {
         end(known)
         streams.delete(known)
       }
-      tell()
+      notify()
     },
     pause: (isPaused) => withShown((log) => withPause(log, isPaused)),
     clear: () => withShown(cleared),

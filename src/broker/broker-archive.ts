@@ -103,7 +103,7 @@ export class BrokerArchive implements OlderLog {
 
     const next = async (): Promise<readonly TransactionPart[]> => {
       const present = epochNow()
-      if (present === null || !isSameHistory(epoch, present)) throw resync('the stream has begun anew')
+      if (present === null || !isSameHistory(epoch, present)) throw resync('the stream has restarted')
       if (isFollowing && from !== null && compareEntryIds(from, present.floor) < 0)
         throw resync('it is older than what is retained')
       epoch = present

@@ -87,14 +87,14 @@ export function resolveScaling({
   return { role, broker: { url, answerTimeoutMs, replicas, prefix, retention: { bytes, minutes } } }
 }
 
-function bad(happened: string, mend?: string): RowcastError {
-  return new RowcastError('CONFIG_BAD_BROKER', happened, { mend })
+function bad(happened: string, hint?: string): RowcastError {
+  return new RowcastError('CONFIG_BAD_BROKER', happened, { hint })
 }
 
 /** Refuses to serve subscribers in a tap, which hands everything on and keeps nothing. @throws BROKER_WRONG_ROLE */
 export function checkServesChanges(role: Role): void {
   if (role !== 'tap') return
   throw new RowcastError('BROKER_WRONG_ROLE', 'A tap serves no subscriptions.', {
-    mend: "Subscribe at a gateway, or run this process with role: 'all'.",
+    hint: "Subscribe at a gateway, or run this process with role: 'all'.",
   })
 }

@@ -53,7 +53,7 @@ export class EntryBuilder {
   /** Of the open transaction. */
   #ownMessages: EmittedMessage[] = []
   /** What the entry says already of relations, by OID. */
-  readonly #told = new Map<number, string>()
+  readonly #described = new Map<number, string>()
   #models = new Set<string>()
 
   constructor(registry: RelationRegistry, output: EntryBuilderOutput, bounds = DEFAULT_BOUNDS) {
@@ -216,8 +216,8 @@ export class EntryBuilder {
     this.#makeRoom()
     for (const oid of oids) {
       const digest = this.#digests.get(oid) as string
-      if (this.#told.get(oid) === digest) continue
-      this.#told.set(oid, digest)
+      if (this.#described.get(oid) === digest) continue
+      this.#described.set(oid, digest)
       const model = this.#registry.entryOf(oid)?.model
       if (model != null) this.#models.add(model.name)
       this.#encoder.addRelation(digest)
@@ -266,7 +266,7 @@ export class EntryBuilder {
     const payload = this.#encoder.finish(header, { stream: this.#stream, id })
     const models = this.#models
     this.#models = new Set()
-    this.#told.clear()
+    this.#described.clear()
     this.#recordCount = 0
     this.#leave({ id, payload, models })
   }
@@ -278,7 +278,7 @@ export class EntryBuilder {
 
   #clear(): void {
     this.#encoder.clear()
-    this.#told.clear()
+    this.#described.clear()
     this.#models = new Set()
     this.#ownMessages = []
     this.#recordCount = 0

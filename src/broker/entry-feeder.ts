@@ -46,8 +46,8 @@ export class EntryFeeder {
   #openLsn: bigint | null = null
   /** Where the reader stood before that transaction. */
   #positionBefore: EntryId
-  /** What the assembler has been told of relations, by OID. */
-  readonly #told = new Map<number, string>()
+  /** What the assembler has been given of relations, by OID. */
+  readonly #described = new Map<number, string>()
 
   constructor(options: EntryFeederOptions, position: EntryId) {
     this.#options = options
@@ -81,7 +81,7 @@ export class EntryFeeder {
     return laterEntryId(this.#position, this.#passed)
   }
 
-  /** Goes on behind something that cannot be read; whoever reads has been told. */
+  /** Goes on behind something that cannot be read; whoever reads has been notified. */
   passOver(id: EntryId): void {
     this.#passed = laterEntryId(this.#passed, id)
   }
@@ -123,7 +123,7 @@ export class EntryFeeder {
   describe(bytes: Buffer): void {
     const message = decodeMessage(bytes, 0, bytes.length)
     // Rows that come yet are read by what their entries say of it, though it be what the last ones said.
-    if (message.kind === 'relation') this.#told.delete(message.oid)
+    if (message.kind === 'relation') this.#described.delete(message.oid)
     this.#take(message, 0)
   }
 
@@ -190,8 +190,8 @@ export class EntryFeeder {
     if (relation === undefined) return
     // One that could not be read may be readable now: the tables are looked at by themselves.
     const { oid } = relation
-    if (this.#told.get(oid) === digest && this.#options.registry.entryOf(oid)?.reader != null) return
-    this.#told.set(oid, digest)
+    if (this.#described.get(oid) === digest && this.#options.registry.entryOf(oid)?.reader != null) return
+    this.#described.set(oid, digest)
     for (const message of messages) if (message.kind === 'type') this.#take(message, 0)
     this.#take(relation, 0)
     this.#options.registry.replacePartialWriters(oid, writers)

@@ -228,7 +228,7 @@ export class EpochFollower {
     }
   }
 
-  /** Changes are missing: everybody is told, and a new history begins. */
+  /** Changes are missing: everybody is notified, and a new history begins. */
   #startOver(found: string, cause?: unknown): void {
     const reason = this.#isTorn ? 'delivery-failed' : found
     this.#isTorn = false

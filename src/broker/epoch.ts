@@ -1,6 +1,6 @@
 /**
  * Beside the bus, broker. An epoch is a stretch of the stream without a gap, on one timeline of one database. Another
- * database, another timeline, a slot made anew or a broker that has forgotten begin the next one, in keys of its own:
+ * database, another timeline, a slot recreated or a broker that has forgotten begin the next one, in keys of its own:
  * nothing is ever mixed. Pure.
  */
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
@@ -31,7 +31,7 @@ export interface Epoch {
   readonly previous: { readonly id: string; readonly end: EntryId } | null
   /** What RESYNC_REQUIRED says to those who missed something; null where the broker is what forgot. */
   readonly reason: string | null
-  /** False for one that only tells of a gap: the stream has not begun again yet. */
+  /** False for one that only reports a gap: the stream has not begun again yet. */
   readonly isOpen: boolean
 }
 

@@ -13,6 +13,6 @@ export async function warnOfEviction(connection: RedisConnection, logger: Logger
   if (policy === undefined || policy === 'noeviction') return
   logger.warn('Redis may evict the stream: its maxmemory-policy is not noeviction.', {
     policy,
-    mend: 'CONFIG SET maxmemory-policy noeviction',
+    hint: 'CONFIG SET maxmemory-policy noeviction',
   })
 }

@@ -188,10 +188,10 @@ export function describeRefusal(error: unknown, place: string): RowcastError | n
       details,
     })
   }
-  const mend = PASSING.has(word) ? PASSING_HINT : word === 'WRONGTYPE' ? WRONG_TYPE_HINT : undefined
+  const hint = PASSING.has(word) ? PASSING_HINT : word === 'WRONGTYPE' ? WRONG_TYPE_HINT : undefined
   return new RowcastError('BROKER_REFUSED', `Redis at ${place} refused a command (${word}).`, {
     details,
-    mend,
+    hint,
   })
 }
 

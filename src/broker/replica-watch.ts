@@ -96,7 +96,7 @@ export class ReplicaWatch {
       return
     }
     this.#behindSinceMs = null
-    // The stream that it was accepted for may be over, and another one may wait already: that one asks anew.
+    // The stream that it was accepted for may be over, and another one may wait already: that one asks again.
     if (this.#forgotten !== forgotten) return
     if (this.#onKept === onKept) this.#onKept = null
     onKept()

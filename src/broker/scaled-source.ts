@@ -108,7 +108,7 @@ export function createScaledSource(options: ScaledSourceOptions): ScaledSource {
     async enable() {
       if (tap !== null) return tap.source.enable()
       throw new RowcastError('BROKER_WRONG_ROLE', 'A gateway sets nothing up in PostgreSQL.', {
-        mend: 'Call enable() in the tap, or run it with `enableOnStart: true`.',
+        hint: 'Call enable() in the tap, or run it with `enableOnStart: true`.',
       })
     },
     start() {

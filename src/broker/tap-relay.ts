@@ -229,7 +229,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     const [current, published] = [connection.current, past.published]
     if (current === null || !current.isOpen || published === null) return
     const onFailure = (failure: unknown) =>
-      logger.debug('Gateways could not be told yet.', { code: toBrokerError(failure).code })
+      logger.debug('Gateways could not be notified yet.', { code: toBrokerError(failure).code })
     reported = reported.then(() => report(current, published.epochId)).catch(onFailure)
   }
 

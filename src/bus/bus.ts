@@ -42,7 +42,7 @@ export interface SubscriptionRequest {
    * Without it the subscription begins with what commits from now on.
    */
   readonly after?: string | undefined
-  /** What tells it from subscriptions that ask for something else; for explanations. @default nothing does */
+  /** What distinguishes it from subscriptions that ask for something else; for explanations. @default nothing does */
   readonly label?: string | undefined
   /** @default the bus's own */
   readonly overflow?: OverflowPolicy | undefined
@@ -64,9 +64,9 @@ export const AFTER_EARLIEST = 'earliest'
 export interface DeliveryPull {
   /** The next delivery, if there is one. */
   take(): Delivery | undefined
-  /** Nothing comes any more: once `take()` gives nothing, `next()` tells how it ended. */
+  /** Nothing comes any more: once `take()` gives nothing, `next()` reports how it ended. */
   readonly isEnded: boolean
-  /** Told when something came, or the end, after `take()` gave nothing. */
+  /** Notified when something came, or the end, after `take()` gave nothing. */
   reader: DeliveryReader | null
   /** A cursor that everything for this subscription stands before and has been taken; null while that is not so. */
   bookmark?(): string | null
@@ -142,7 +142,7 @@ export interface ChangeBus extends ChangeSink {
   subscribe(request: SubscriptionRequest): BusSubscription
   /**
    * The cursor that stands before every change the snapshot cannot see; null before the first stream.
-   * `isVisible` tells whether a transaction is visible in a snapshot taken after this bus was asked.
+   * `isVisible` decides whether a transaction is visible in a snapshot taken after this bus was asked.
    */
   cursorBefore(isVisible: (xid: number) => boolean): string | null
   /** Open subscriptions by model, without observers. */

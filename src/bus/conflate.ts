@@ -5,7 +5,7 @@ import type { Delivery } from './bus.ts'
 
 /**
  * The latest delivery of each row, in their order. A TRUNCATE makes everything before it unneeded; changes of
- * tables without a primary key are all kept, as nothing tells their rows apart.
+ * tables without a primary key are all kept, as nothing distinguishes their rows.
  */
 export function conflate<D extends Delivery>(deliveries: readonly D[]): D[] {
   const seen = new Set<string>()

@@ -26,6 +26,6 @@ export class Endings {
   }
 }
 
-function withCursor({ code, happened, mend, details }: RowcastError, cursor: string | null): RowcastError {
-  return new RowcastError(code, happened, { mend, details: { ...details, cursor } })
+function withCursor({ code, happened, hint, details }: RowcastError, cursor: string | null): RowcastError {
+  return new RowcastError(code, happened, { hint, details: { ...details, cursor } })
 }

@@ -16,7 +16,7 @@ export interface ExplainRequest extends ExplainedRequest {
 export interface ExplainSource {
   /** The change at a cursor, null where none of a live model is. @throws BAD_CURSOR, RESYNC_REQUIRED */
   changeAt(cursor: string): AnyChange | null
-  /** Why changes of the model cannot be told at present; null when they can. */
+  /** Why changes of the model cannot be delivered at present; null when they can. */
   driftOf(model: string): Error | null
   progress(label: string, cursor: string): LabelProgress
 }

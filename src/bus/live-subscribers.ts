@@ -91,7 +91,7 @@ export class LiveSubscribers {
 
   #modelOf(name: string): ModelSpec {
     const model = this.#models[name]
-    invariant(model !== undefined, `The bus was not told of model ${name}, which a filter is about.`)
+    invariant(model !== undefined, `The bus does not know model ${name}, which a filter is about.`)
     return model
   }
 }

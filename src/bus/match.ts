@@ -4,7 +4,7 @@ import type { Delivery } from './bus.ts'
 import type { Transition } from './filter/judge-change.ts'
 import { Weight } from './holdings.ts'
 
-/** What tells one match of a change from another. */
+/** What distinguishes one match of a change from another. */
 export interface MatchView {
   readonly transition: Transition | null
   readonly hidesOld: boolean

@@ -72,7 +72,7 @@ class MessageQueue implements AsyncIterableIterator<EmittedMessage> {
     }
     const message = this.#pending.shift()
     if (message !== undefined) return { done: false, value: message }
-    // An error is told once; whoever asks again finds the end, as with any async generator.
+    // An error is reported once; whoever asks again finds the end, as with any async generator.
     const failure = this.#failure
     this.#failure = null
     if (failure !== null) throw failure

@@ -26,10 +26,10 @@ export interface SubscriptionQueueOptions {
   readonly newestCursor?: (() => string | null) | undefined
   /** Called once, whoever ends the queue; with the error, if it is one. */
   readonly onEnd: (error: Error | null) => void
-  /** Told of deliveries that waited and go. */
+  /** Notified of deliveries that waited and go. */
   readonly onDropped?: ((count: number, why: DropReason) => void) | undefined
-  /** Told when the consumer has made room in a queue that `isBehind`, and when it waits; possibly more than once. */
+  /** Notified when the consumer has made room in a queue that `isBehind`, and when it waits; possibly more than once. */
   readonly onHungry?: (() => void) | undefined
-  /** Told when a queue that has ended has nothing left. */
+  /** Notified when a queue that has ended has nothing left. */
   readonly onLeft?: (() => void) | undefined
 }

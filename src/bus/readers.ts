@@ -93,7 +93,7 @@ export class Readers {
     } else if (this.#older !== null) {
       this.#older.add(subscriber, after)
     } else {
-      // What it has not taken is of no use: all is to be read anew.
+      // What it has not taken is of no use: all is to be read again.
       subscriber.queue.spill()
       subscriber.queue.end(this.#known.resync('it was read too slowly and has left the log'))
     }

@@ -137,7 +137,7 @@ export class RetainedLog {
   }
 
   /**
-   * Makes the newest position a later one though nothing was appended, so that cursors from now on can be told
+   * Makes the newest position a later one though nothing was appended, so that cursors from now on can be distinguished
    * from those before. Nothing happens within a transaction: its next part does the same.
    */
   advance(): void {

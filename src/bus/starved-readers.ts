@@ -1,6 +1,6 @@
 /**
  * Stage 6, bus. Readers whose consumers wait for more and whose queues take nothing all the same: others of the same client,
- * or of the process, hold all there may be. No consumer of their own tells when that is over, so they are looked at again.
+ * or of the process, hold all there may be. No consumer of their own reports when that is over, so they are looked at again.
  */
 import type { Subscriber } from './subscriber.ts'
 import type { SliceTimers } from './time-slices.ts'

@@ -1,6 +1,6 @@
 /**
  * Stage 6, bus. Whether a stream has begun. A subscription without a cursor that is accepted before would miss what commits
- * until then, and nobody could tell it from where it is complete: whoever accepts it waits for the stream, up to a deadline.
+ * until then, and nobody could distinguish it from one that is complete: whoever accepts it waits for the stream, up to a deadline.
  */
 import { RowcastError } from '../errors.ts'
 import { createGuard, type Guard } from '../guard.ts'

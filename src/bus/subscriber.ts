@@ -263,7 +263,7 @@ function isRowLost(change: AnyChange): boolean {
   return change.action === 'DELETE' ? change.key === null : change.oldKey === undefined
 }
 
-/** The row may have left what the subscriber sees; only asking for the rows again tells. */
+/** The row may have left what the subscriber sees; only asking for the rows again shows it. */
 function oldRowMissing({ model }: AnyChange): RowcastError {
   const reason = 'the row before a change was not logged'
   return new RowcastError('RESYNC_REQUIRED', `The subscription cannot go on: ${reason}.`, {

@@ -15,7 +15,7 @@ export function backlogsOf(subscribers: Iterable<Subscriber>): ReadonlyMap<strin
   return backlogs
 }
 
-/** Those with the label, of which each wants the change. Deliveries come in order, so two positions tell it. */
+/** Those with the label, of which each wants the change. Deliveries come in order, so two positions decide it. */
 export function progressOf(
   subscribers: Iterable<Subscriber>,
   label: string,

@@ -34,7 +34,7 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
   #bytes = 0
   #lastMoveMs = 0
   #waiters: Waiter[] | null = null
-  /** The consumer found nothing and is to be told when there is something. */
+  /** The consumer found nothing and is to be notified when there is something. */
   #isNoticeDue = false
   #failure: Error | null = null
   /** Where the last change stands that the consumer took. Not the change: it would hold on to its bytes. */
@@ -49,7 +49,7 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
     return this
   }
 
-  /** Whether more deliveries wait elsewhere: somebody is to be told when there is room. */
+  /** Whether more deliveries wait elsewhere: somebody is to be notified when there is room. */
   get isBehind(): boolean {
     return this.#isBehind
   }
@@ -269,7 +269,7 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
   }
 
   #settleEnded(waiter: Waiter): void {
-    // An error is told once; whoever asks again finds the end, as with any async generator.
+    // An error is reported once; whoever asks again finds the end, as with any async generator.
     const error = this.#failure
     this.#failure = null
     if (error === null) waiter.resolve(DONE)

@@ -53,7 +53,7 @@ function pickCodec(row: TypeRow | undefined, isList: boolean, types: DynamicType
   return isList ? createArrayCodec(codec, { isNullElementAllowed: false }) : codec
 }
 
-/** The type that Prisma's schema asks for, where the stream does not tell what a column's type is. */
+/** The type that Prisma's schema asks for, where the stream does not name what a column's type is. */
 function presumeCodec(field: FieldSpec, types: DynamicTypes): ValueCodec | null {
   const rows = TYPE_TABLE.filter((row) => row.scalar === field.type && row.isNative)
   const codec = pickCodec(
@@ -78,7 +78,7 @@ function findScalarCodec(field: FieldSpec, typeOid: number, types: DynamicTypes)
     return codec ?? findTextCodec(field, type.name, type.name)
   }
   if (field.type === 'String') return findTextCodec(field, null, type?.name ?? '')
-  // An array of a domain has a name of its own, which does not tell the base.
+  // An array of a domain has a name of its own, which does not show the base.
   return type === undefined || field.isList ? presumeCodec(field, types) : null
 }
 

@@ -73,7 +73,7 @@ export interface RelationRegistry {
   /** Whether a model's changes carry whole old rows: REPLICA IDENTITY FULL; true while that is not known. */
   hasOldImages(model: string): boolean
   /**
-   * Models whose changes cannot be told at present, by name, and why. A model stays among them until a Relation
+   * Models whose changes cannot be delivered at present, by name, and why. A model stays among them until a Relation
    * that fits, and while it is held.
    */
   readonly faults: ReadonlyMap<string, RowcastError>
@@ -85,12 +85,12 @@ export interface RelationRegistry {
   wouldFit(relations: readonly RelationMessage[], types: readonly TypeMessage[]): boolean
   /** Takes what the database's catalog says; counts from the next Relation on, and for those that did not fit. */
   expect(tables: readonly ModelTable[]): void
-  /** Nothing of a model can be told from now on, until a Relation that fits. */
+  /** No change of a model can be delivered from now on, until a Relation that fits. */
   fail(model: string, why: RowcastError): void
-  /** Nothing of a model may be told from now on, until `release`, whatever the stream brings. */
+  /** No change of a model may be delivered from now on, until `release`, whatever the stream brings. */
   hold(model: string, why: RowcastError): void
   release(model: string): void
-  /** Forgets relations and types: on a new connection PostgreSQL describes each anew. Faults stay. */
+  /** Forgets relations and types: on a new connection PostgreSQL describes each again. Faults stay. */
   clear(): void
 }
 
@@ -113,7 +113,7 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
   const faults = new ModelFaults()
   const modelByName = new Map([...modelByTable.values()].map((model) => [model.name, model]))
   /** Tables that inherit from a model's: their rows are the model's rows too. */
-  let heirs: ReadonlyMap<string, ModelSpec> = new Map()
+  let childTables: ReadonlyMap<string, ModelSpec> = new Map()
   let unpublished: ReadonlyMap<string, ReadonlySet<string>> = new Map()
   const writing = new WritingTables()
   let revision = 0
@@ -132,7 +132,7 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
 
   function describe(relation: RelationMessage): RelationEntry {
     const name = qualify(relation.schema, relation.table)
-    const model = modelByTable.get(name) ?? heirs.get(name) ?? null
+    const model = modelByTable.get(name) ?? childTables.get(name) ?? null
     if (model === null) {
       const former = findFormerModel(relation.oid)
       const drift = former === null ? null : createRenameError(relation, former, defaultSchema)
@@ -169,7 +169,7 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
       const { oid } = other.relation
       if (oid === relation.oid) continue
       const name = qualify(other.relation.schema, other.relation.table)
-      const isRenamed = !modelByTable.has(name) && !heirs.has(name)
+      const isRenamed = !modelByTable.has(name) && !childTables.has(name)
       const isRelieved = other.model === model && isRenamed && reader !== null
       if (!isRelieved && !isNamesake(other.relation, relation)) continue
       entries.set(oid, createForeignEntry(other.relation))
@@ -190,10 +190,10 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
   function redescribe(): void {
     for (const [oid, { relation, drift, model }] of [...entries]) {
       const name = qualify(relation.schema, relation.table)
-      const isHeir = shapes.has(oid) && heirs.has(name)
-      const isFormerHeir = drift === null && model !== null && !isHeir && !modelByTable.has(name)
-      if (isFormerHeir) entries.set(oid, createForeignEntry(relation))
-      else if (drift !== null || (model === null && isHeir)) {
+      const isChild = shapes.has(oid) && childTables.has(name)
+      const isFormerChild = drift === null && model !== null && !isChild && !modelByTable.has(name)
+      if (isFormerChild) entries.set(oid, createForeignEntry(relation))
+      else if (drift !== null || (model === null && isChild)) {
         entries.set(oid, describe(relation))
         updateFault(model ?? entries.get(oid)?.model ?? null)
       }
@@ -230,7 +230,7 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
     },
     noteTruncate: () => writing.noteTruncate(),
     emptiesModel(model, oids) {
-      const children = [...heirs].flatMap(([name, spec]) => (spec.name === model ? [name] : []))
+      const children = [...childTables].flatMap(([name, spec]) => (spec.name === model ? [name] : []))
       if (children.length === 0) return true
       const relations = oids.flatMap((oid) => entries.get(oid)?.relation ?? [])
       const emptied = new Set(relations.map(({ schema, table }) => qualify(schema, table)))
@@ -263,14 +263,14 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
       for (const { oid, schema, name } of newTypes) all.set(oid, { schema, name })
       return relations.every((relation) => {
         const name = qualify(relation.schema, relation.table)
-        const model = modelByTable.get(name) ?? heirs.get(name)
+        const model = modelByTable.get(name) ?? childTables.get(name)
         if (model === undefined) return false
         return layOutRow(relation, model, options.catalog, all, unpublished.get(name)).findings.length === 0
       })
     },
     expect(tables) {
       const named = tables.map((each) => [qualify(each.schema, each.table), each] as const)
-      heirs = new Map(
+      childTables = new Map(
         named.flatMap(([name, { model }]) => {
           const spec = modelByTable.has(name) ? undefined : modelByName.get(model)
           return spec === undefined ? [] : [[name, spec]]

@@ -138,7 +138,7 @@ export function createRenameError(
 ): RowcastError {
   const happened = `Table "${model.schema ?? defaultSchema}"."${model.table}" of model ${model.name} is now called "${schema}"."${table}".`
   return new RowcastError('CATALOG_DRIFT', happened, {
-    mend: `Rename it back, or follow in the Prisma schema (@@map("${table}")), run \`prisma generate\`, start again and call rowcast.enable().`,
+    hint: `Rename it back, or follow in the Prisma schema (@@map("${table}")), run \`prisma generate\`, start again and call rowcast.enable().`,
     details: { model: model.name, schema, table },
   })
 }

@@ -70,7 +70,7 @@ export class WritingTables {
     else this.#partial.set(oid, new Map(writers.map((writer) => [writer.oid, writer])))
   }
 
-  /** A new connection: PostgreSQL describes each anew. */
+  /** A new connection: PostgreSQL describes each again. */
   clear(): void {
     this.#described = []
     this.#partial.clear()

@@ -20,7 +20,7 @@ import { isSameEpoch, type StreamEpoch } from './cursor.ts'
 import type { EmittedMessage } from './emitted-message.ts'
 import { createUnknownMarkError, judgeVisibility, type SoftDeleteFields } from './soft-delete.ts'
 
-/** Bounds of the open transaction, and how changes are told. */
+/** Bounds of the open transaction, and how changes are reported. */
 export interface AssemblerOptions {
   /** @default 1_024 changes */
   readonly partChangesMax?: number | undefined
@@ -210,14 +210,14 @@ export function createTransactionAssembler(
           return
         case 'truncate': {
           const open = openTransaction(message.kind)
-          const told = new Set<string>()
+          const reported = new Set<string>()
           registry.noteTruncate()
           for (const oid of message.relationOids) {
             const index = nextIndex++
             const reader = registry.readerOf(oid)
             // Tables that inherit from a model's are emptied with it: that is one TRUNCATE of the model.
-            if (reader === null || told.has(reader.model.name)) continue
-            told.add(reader.model.name)
+            if (reader === null || reported.has(reader.model.name)) continue
+            reported.add(reader.model.name)
             if (isPublished(open, index)) continue
             if (!registry.emptiesModel(reader.model.name, message.relationOids)) {
               output.onPartialTruncate?.(reader.model.name)

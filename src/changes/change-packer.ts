@@ -26,7 +26,7 @@ import { PackedChanges, type RecordTaker } from './packed-changes.ts'
 
 /** Records lie in blocks of this many: a typed array for each small transaction would be the larger part of it. */
 const BLOCK_RECORDS = 1_024
-/** Readers are replaced as tables are altered; past this many the list begins anew. */
+/** Readers are replaced as tables are altered; past this many the list restarts. */
 const READERS_MAX = 256
 
 const NO_SLABS: readonly Buffer[] = []
@@ -55,15 +55,15 @@ export class ChangePacker implements RecordTaker {
     return (this.#next - this.#start) / RECORD_LENGTH
   }
 
-  /** Adds a row's change, told as `told`. */
-  add(index: number, reader: RowReader, message: RowMessage, told: RowAction): void {
+  /** Adds a row's change, reported as `reported`. */
+  add(index: number, reader: RowReader, message: RowMessage, reported: RowAction): void {
     const { old: before, new: after } = message
     const first = (before ?? after) as Tuple
     const { bytes, start } = first
     const end = (after ?? first).end
     // What lies before the first tuple's number of columns is in the record.
     const shift = this.#slabs.keep(bytes, start - COUNT_BYTES, end) - (start - COUNT_BYTES)
-    const record = this.#addRecord(index, reader, formatFlags(message, told))
+    const record = this.#addRecord(index, reader, formatFlags(message, reported))
     this.#place(
       record,
       before === null ? 0 : before.start + shift,

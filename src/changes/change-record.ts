@@ -3,7 +3,7 @@
  *
  *     0  index in its transaction
  *     1  place of its reader in the list's readers
- *     2  flags: old kind, what PostgreSQL did, what it is told as; two bits each
+ *     2  flags: old kind, what PostgreSQL did, what it is reported as; two bits each
  *     3  place of its slab in the list's slabs
  *     4  offset of the old tuple in the slab, 0 for none
  *     5  offset of the new tuple, 0 for none
@@ -13,7 +13,7 @@ import type { RowMessage } from '../catalog/writing-tables.ts'
 import type { OldKind } from '../pgoutput/messages.ts'
 import type { ChangeAction } from './change.ts'
 
-/** What a row's change may be told as. */
+/** What a row's change may be reported as. */
 export type RowAction = Exclude<ChangeAction, 'TRUNCATE'>
 
 export const RECORD_LENGTH = 7
@@ -37,22 +37,24 @@ const ACTIONS: readonly RowAction[] = ['INSERT', 'UPDATE', 'DELETE']
 const ACTION_CODES: Readonly<Record<RowAction, number>> = { INSERT: 0, UPDATE: 1, DELETE: 2 }
 const DONE_CODES: Readonly<Record<RowMessage['kind'], number>> = { insert: 0, update: 1, delete: 2 }
 const DONE_SHIFT = 2
-const TOLD_SHIFT = 4
+const REPORTED_SHIFT = 4
 
-/** Flags of a row's change that is told as `told`. */
-export function formatFlags({ kind, oldKind }: RowMessage, told: RowAction): number {
-  return OLD_KIND_CODES[oldKind] | (DONE_CODES[kind] << DONE_SHIFT) | (ACTION_CODES[told] << TOLD_SHIFT)
+/** Flags of a row's change that is reported as `reported`. */
+export function formatFlags({ kind, oldKind }: RowMessage, reported: RowAction): number {
+  return (
+    OLD_KIND_CODES[oldKind] | (DONE_CODES[kind] << DONE_SHIFT) | (ACTION_CODES[reported] << REPORTED_SHIFT)
+  )
 }
 
-/** What flags say: how much of the old row there is, what PostgreSQL did, what it is told as. */
+/** What flags say: how much of the old row there is, what PostgreSQL did, what it is reported as. */
 export function parseFlags(flags: number): {
   readonly oldKind: OldKind
   readonly done: RowAction
-  readonly told: RowAction
+  readonly reported: RowAction
 } {
   return {
     oldKind: OLD_KINDS[flags & 3] as OldKind,
     done: ACTIONS[(flags >> DONE_SHIFT) & 3] as RowAction,
-    told: ACTIONS[flags >> TOLD_SHIFT] as RowAction,
+    reported: ACTIONS[flags >> REPORTED_SHIFT] as RowAction,
   }
 }

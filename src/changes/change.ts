@@ -18,7 +18,7 @@ export const CHANGE_ACTIONS: readonly ChangeAction[] = ['INSERT', 'UPDATE', 'DEL
 
 /** The transaction a change belongs to. */
 export interface TransactionInfo {
-  /** PostgreSQL's transaction id, unsigned 32 bits; it wraps, so it tells neighbours apart, not eras. */
+  /** PostgreSQL's transaction id, unsigned 32 bits; it wraps, so it distinguishes neighbours, not eras. */
   readonly xid: number
   /** LSN of the commit record: the transaction's place in the order of commits. */
   readonly commitLsn: Lsn
@@ -45,7 +45,7 @@ interface ChangeBase<M extends string, Row, Field extends string = keyof Row & s
   readonly unavailable: readonly Field[]
   /**
    * What PostgreSQL did. Differs from the change only for models registered with `softDelete`, where an UPDATE
-   * of the row may be told as a DELETE or an INSERT.
+   * of the row may be reported as a DELETE or an INSERT.
    */
   readonly operation: RowOperation<Row>
 }
@@ -131,7 +131,7 @@ export interface AnyChange {
   readonly unavailable: readonly string[]
   /** See `UpdateChange`; null for every other action. */
   readonly oldKey: AnyRow | null | undefined
-  /** What PostgreSQL did; the change itself unless `softDelete` tells it as something else. */
+  /** What PostgreSQL did; the change itself unless `softDelete` reports it as something else. */
   readonly operation: AnyOperation
   /** Where the change stands; see `changes/cursor.ts`. */
   readonly cursor: string

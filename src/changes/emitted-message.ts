@@ -7,7 +7,7 @@ import type { TransactionInfo } from './change.ts'
 
 /** One message. */
 export interface EmittedMessage {
-  /** What the application named it, to tell its messages from others'. */
+  /** What the application named it, to distinguish its messages from others'. */
   readonly prefix: string
   /** What it wrote; text comes as UTF-8. */
   readonly content: Uint8Array

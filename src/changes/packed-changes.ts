@@ -91,7 +91,7 @@ export class PackedChanges implements ChangeList {
 
   actionAt(place: number): ChangeAction {
     const flags = this.#number(this.#start + place * RECORD_LENGTH, FIELD_FLAGS)
-    return flags === TRUNCATED ? 'TRUNCATE' : parseFlags(flags).told
+    return flags === TRUNCATED ? 'TRUNCATE' : parseFlags(flags).reported
   }
 
   *[Symbol.iterator](): Iterator<AnyChange> {
@@ -126,7 +126,7 @@ export class PackedChanges implements ChangeList {
   }
 
   #rowChange(record: number, index: number, reader: RowReader): RowChange {
-    const { oldKind, done, told } = parseFlags(this.#number(record, FIELD_FLAGS))
+    const { oldKind, done, reported } = parseFlags(this.#number(record, FIELD_FLAGS))
     let slab = this.#slabs[this.#number(record, FIELD_SLAB)] as Buffer
     let oldStart = this.#number(record, FIELD_OLD)
     let newStart = this.#number(record, FIELD_NEW)
@@ -142,10 +142,10 @@ export class PackedChanges implements ChangeList {
       oldStart === 0 ? null : tupleAt(slab, oldStart, newStart === 0 ? end : newStart - BETWEEN_BYTES)
     const after = newStart === 0 ? null : tupleAt(slab, newStart, end)
     const change = new RowChange(this.#transaction, index, done, reader, oldKind, before, after)
-    if (told === done) return change
-    return told === 'DELETE'
-      ? new RowChange(this.#transaction, index, told, reader, oldKind, before, null, change)
-      : new RowChange(this.#transaction, index, told, reader, 'none', null, after, change)
+    if (reported === done) return change
+    return reported === 'DELETE'
+      ? new RowChange(this.#transaction, index, reported, reader, oldKind, before, null, change)
+      : new RowChange(this.#transaction, index, reported, reader, 'none', null, after, change)
   }
 
   #readerOf(record: number): RowReader {

@@ -20,7 +20,7 @@ export class RowChange implements AnyChange {
   readonly #oldKind: OldKind
   readonly #oldTuple: Tuple | null
   readonly #newTuple: Tuple | null
-  /** What PostgreSQL did, where the change tells it as something else. */
+  /** What PostgreSQL did, where the change reports it as something else. */
   readonly #raw: RowChange | null
   #old: AnyRow | null | undefined
   #new: NewImage | null | undefined

@@ -10,7 +10,7 @@ import type { ChangeAction } from './change.ts'
 /** Model name → the field that marks a row as deleted when it is neither NULL nor false. */
 export type SoftDeleteFields = ReadonlyMap<string, string>
 
-/** What a write is told as: nothing at all for one to a row that nobody sees; `unknown` without the old row. */
+/** What a write is reported as: nothing at all for one to a row that nobody sees; `unknown` without the old row. */
 export type Visibility = Exclude<ChangeAction, 'TRUNCATE'> | 'hidden' | 'unknown'
 
 /**
@@ -32,7 +32,7 @@ export function judgeVisibility(reader: RowReader, field: string, message: RowMe
   return isMarked ? 'DELETE' : 'UPDATE'
 }
 
-/** Why the changes of a model with `softDelete` cannot be told. */
+/** Why the changes of a model with `softDelete` cannot be delivered. */
 export function createUnknownMarkError(model: string, field: string): RowcastError {
   return new RowcastError(
     'CATALOG_SOFT_DELETE_UNKNOWN',

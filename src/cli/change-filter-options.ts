@@ -12,7 +12,7 @@ export interface ChangeChoice {
   readonly action?: readonly string[] | undefined
 }
 
-/** Tells whether a change is to be shown. @throws CATALOG_UNKNOWN_MODEL, BAD_FILTER, CLI_BAD_OPTION */
+/** Whether a change is to be shown. @throws CATALOG_UNKNOWN_MODEL, BAD_FILTER, CLI_BAD_OPTION */
 export function createChangeChooser(
   project: Project,
   names: readonly string[],
@@ -23,7 +23,7 @@ export function createChangeChooser(
   const unknown = [...actions].find((each) => !CHANGE_ACTIONS.some((known) => known === each))
   if (unknown !== undefined) {
     throw new RowcastError('CLI_BAD_OPTION', `There is no action "${unknown}".`, {
-      mend: `Use ${CHANGE_ACTIONS.join(', ')}.`,
+      hint: `Use ${CHANGE_ACTIONS.join(', ')}.`,
     })
   }
   const filter = where === undefined ? null : parseFilter(project, [...models], where)
@@ -42,7 +42,7 @@ function parseFilter(
   const model = models.find((each) => each.name === name)
   if (model === undefined || others.length > 0) {
     throw new RowcastError('CLI_BAD_OPTION', 'A --where is about one model.', {
-      mend: `Name it: rowcast tail User --where '${text}'`,
+      hint: `Name it: rowcast tail User --where '${text}'`,
     })
   }
   let where: unknown
@@ -50,7 +50,7 @@ function parseFilter(
     where = JSON.parse(text)
   } catch {
     throw new RowcastError('CLI_BAD_OPTION', '--where is not JSON.', {
-      mend: `Write it as in Prisma, in JSON: --where '{"email": {"endsWith": "@example.com"}}'`,
+      hint: `Write it as in Prisma, in JSON: --where '{"email": {"endsWith": "@example.com"}}'`,
     })
   }
   return parseChangeFilter(model, config.catalog, { where })

@@ -4,7 +4,7 @@ export const ExitCode = {
   ok: 0,
   /** It failed; the message says why and what to do. */
   failed: 1,
-  /** There is something to do: `doctor` found an error, `disable` was not told --yes. */
+  /** There is something to do: `doctor` found an error, `disable` was not given --yes. */
   findings: 3,
 } as const
 

@@ -9,7 +9,7 @@ const BYTES_SHOWN_MAX = 16
 
 const ACTION_STYLES = { INSERT: 'green', UPDATE: 'yellow', DELETE: 'red', TRUNCATE: 'red' } as const
 
-/** Lines that say what happened: one for the change, one for each field that tells something. */
+/** Lines that say what happened: one for the change, one for each field that shows something. */
 export function formatChange(change: AnyChange, { style }: Pick<Terminal, 'style'>): string {
   const { transaction, action, model, index, key } = change
   const time = transaction.committedAt.toISOString().slice(11, 23)

@@ -2,7 +2,7 @@
 import { GRAPHQL_PATH } from '../server/graphql-path.ts'
 import type { Terminal } from './terminal.ts'
 
-/** What there is to tell. */
+/** What there is to report. */
 export interface Greeting {
   /** The server's address, `http://127.0.0.1:4000`. */
   readonly url: string

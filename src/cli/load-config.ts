@@ -127,7 +127,7 @@ function unreadable(file: string, error: unknown, tried: readonly string[]): Row
   // Node.js adds who required it, which is this file.
   const reason = message.replace(/\nRequire stack:.*$/s, '').trim()
   const text = `${basename(file)} cannot be loaded: ${reason}\n(${file}, loaded with ${tried.join(', then ')}.)`
-  return new RowcastError('CONFIG_FILE_UNREADABLE', text, { cause: error, mend: hintOf(file, reason) })
+  return new RowcastError('CONFIG_FILE_UNREADABLE', text, { cause: error, hint: hintOf(file, reason) })
 }
 
 /** What helps when something is not there: nothing else is known of the failure. */

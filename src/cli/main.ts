@@ -24,7 +24,7 @@ function createProgram(): Command {
     .helpCommand(false)
     .showHelpAfterError('(add --help for the options)')
     .addHelpText('after', helpEnd)
-    // Bad usage is 2, so that scripts can tell it from a failure.
+    // Bad usage is 2, so that scripts can distinguish it from a failure.
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   program.commandsGroup('Run:')
   addServiceOptions(program.command('serve'))
@@ -105,14 +105,14 @@ function reportFailure(to: Terminal, error: unknown): void {
     to.print(error instanceof Error ? (error.stack ?? error.message) : String(error))
     return
   }
-  const mend = hintFor(managerHere(), error.mend)
+  const hint = hintFor(managerHere(), error.hint)
   if (process.argv.includes('--json')) {
     const { code, message } = error
-    to.print(JSON.stringify({ error: { code, message, mend } }))
+    to.print(JSON.stringify({ error: { code, message, hint } }))
     return
   }
   const happened = to.style('red', `[${error.code}] ${error.happened}`)
-  to.print(`\n${happened}\n${to.style('bold', 'Mend:')} ${mend}\n`)
+  to.print(`\n${happened}\n${to.style('bold', 'Hint:')} ${hint}\n`)
 }
 
 // Whoever reads the output may leave first: `rowcast tail | head`.

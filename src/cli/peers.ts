@@ -32,7 +32,7 @@ export function checkPeers(folder: string, from = import.meta.url): void {
       'CLI_PEER_MISSING',
       `Packages that the server needs are not installed: ${missing.join(', ')}.`,
       {
-        mend: `Run \`${manager.install(missing.map((name) => installedAs(name)))}\`.`,
+        hint: `Run \`${manager.install(missing.map((name) => installedAs(name)))}\`.`,
       },
     )
   }
@@ -43,7 +43,7 @@ export function checkPeers(folder: string, from = import.meta.url): void {
       'CLI_PEER_VERSION',
       `${name} ${version} is installed, and rowcast works with ${majors.join(' and ')}.`,
       {
-        mend: `Run \`${manager.install([`${name}@${majors[0]}`])}\`.`,
+        hint: `Run \`${manager.install([`${name}@${majors[0]}`])}\`.`,
       },
     )
   }

@@ -132,7 +132,7 @@ function migrationSql(steps: readonly SetupStep[], goal: SetupGoal, serverVersio
 function readName(name = 'rowcast'): string {
   if (/^\w{1,100}$/.test(name)) return name
   throw new RowcastError('CLI_BAD_OPTION', `--name cannot be a migration’s name: ${name}.`, {
-    mend: 'Use letters, digits and _.',
+    hint: 'Use letters, digits and _.',
   })
 }
 

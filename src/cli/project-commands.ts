@@ -47,14 +47,14 @@ export function addProjectCommands(program: Command, options: ProjectCommandOpti
     })
   withProject(program.command('enable'))
     .description('create publication, replica identities and slot; idempotent (serve does it, too)')
-    .option('--dry-run', 'only tell')
+    .option('--dry-run', 'only print')
     .action(async (given) => {
       const { enable } = await import('./setup-commands.ts')
       process.exitCode = await enable(given, context())
     })
   withProject(program.command('disable'))
     .description('drop slot and publication, and put the replica identities back')
-    .option('--yes', 'do it; without, it only tells')
+    .option('--yes', 'do it; without, it only prints')
     .action(async (given) => {
       const { disable } = await import('./setup-commands.ts')
       process.exitCode = await disable(given, context())
@@ -62,7 +62,7 @@ export function addProjectCommands(program: Command, options: ProjectCommandOpti
   withProject(program.command('skip'))
     .description('give up a transaction that PostgreSQL cannot send (SOURCE_ROW_UNREADABLE)')
     .requiredOption('--to <lsn>', 'the position behind it, as the error names it')
-    .option('--yes', 'do it; without, it only tells')
+    .option('--yes', 'do it; without, it only prints')
     .action(async (given) => {
       const { skip } = await import('./skip.ts')
       process.exitCode = await skip(given, context())

@@ -82,7 +82,7 @@ export function chooseModels({ config, models }: Project, names: readonly string
     if (found !== undefined) return found
     if (Object.hasOwn(config.catalog.models, name)) {
       throw new RowcastError('CATALOG_MODEL_NOT_REGISTERED', `Model ${name} is not live.`, {
-        mend: `Name it in \`models\` of the config file.`,
+        hint: `Name it in \`models\` of the config file.`,
       })
     }
     const nearest = nearestName(
@@ -90,7 +90,7 @@ export function chooseModels({ config, models }: Project, names: readonly string
       models.map((model) => model.name),
     )
     throw new RowcastError('CATALOG_UNKNOWN_MODEL', `There is no live model "${name}".`, {
-      mend:
+      hint:
         nearest === null
           ? `Live are ${models.map((model) => model.name).join(', ')}.`
           : `Did you mean "${nearest}"?`,

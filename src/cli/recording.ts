@@ -172,7 +172,7 @@ function parseHeader(file: string, line: string): RecordingHeader {
     if (isOurs && typeof systemId === 'string' && typeof timeline === 'number')
       return { systemId, timeline, publication: String(publication) }
   } catch {
-    // Told below.
+    // Reported below.
   }
   throw unreadable(file, 'it is no recording of rowcast, or one of another version')
 }
@@ -180,7 +180,7 @@ function parseHeader(file: string, line: string): RecordingHeader {
 function notCreated(file: string, error: Error): RowcastError {
   if (!('code' in error) || error.code !== 'EEXIST') return unwritable(file, error)
   return new RowcastError('RECORDING_UNREADABLE', `${file} is there already, and nothing is written over.`, {
-    mend: 'Name another file, or remove it.',
+    hint: 'Name another file, or remove it.',
   })
 }
 

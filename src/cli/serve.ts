@@ -1,4 +1,4 @@
-/** Beside the spine, cli. `rowcast serve`: the service on an existing database, until it is told to stop. */
+/** Beside the spine, cli. `rowcast serve`: the service on an existing database, until it is asked to stop. */
 
 import { type ConfigFlags, type Environment, resolveConfig } from '../config/resolve-config.ts'
 import { createService } from '../service.ts'

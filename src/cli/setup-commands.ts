@@ -13,9 +13,9 @@ import type { Terminal } from './terminal.ts'
 /** Options of both. */
 export interface SetupCommandOptions extends ProjectOptions {
   readonly json?: boolean | undefined
-  /** Only tells. */
+  /** Only prints. */
   readonly dryRun?: boolean | undefined
-  /** Without it `disable` only tells. */
+  /** Without it `disable` only prints. */
   readonly yes?: boolean | undefined
 }
 

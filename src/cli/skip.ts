@@ -47,6 +47,6 @@ export async function skip(options: SkipOptions, { terminal, ...place }: PrintCo
 function positionOf(text: string): Lsn {
   if (/^[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}$/.test(text)) return parseLsn(text)
   throw new RowcastError('CLI_BAD_OPTION', '`--to` takes an LSN.', {
-    mend: 'Give it as PostgreSQL prints it, such as 0/1A2B3C4D: the error SOURCE_ROW_UNREADABLE names it.',
+    hint: 'Give it as PostgreSQL prints it, such as 0/1A2B3C4D: the error SOURCE_ROW_UNREADABLE names it.',
   })
 }

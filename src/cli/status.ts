@@ -83,7 +83,7 @@ function createReport(
     walStatus: slot?.walStatus ?? null,
     budget: slotBudget == null ? null : { ...slotBudget, state: judgeBudget(slot, slotBudget) },
     service,
-    problem: problem === null ? null : { code: problem.code, message: problem.message, mend: problem.mend },
+    problem: problem === null ? null : { code: problem.code, message: problem.message, hint: problem.hint },
   }
 }
 
@@ -113,7 +113,7 @@ function printReport(terminal: Terminal, report: Report, problem: RowcastError |
   line('Service', service === null ? 'none found; --url says where' : describeService(service))
   if (problem === null) return
   const happened = terminal.style('red', `[${problem.code}] ${problem.happened}`)
-  terminal.print(`\n${happened}\n${terminal.style('bold', 'Mend:')} ${problem.mend}`)
+  terminal.print(`\n${happened}\n${terminal.style('bold', 'Hint:')} ${problem.hint}`)
 }
 
 interface ServiceReport {

@@ -57,7 +57,7 @@ function parseVariables(text: string | undefined): unknown {
     return JSON.parse(text)
   } catch {
     throw new RowcastError('CLI_BAD_OPTION', '--variables is not JSON.', {
-      mend: `Write --variables '{"id": 7}', in quotes.`,
+      hint: `Write --variables '{"id": 7}', in quotes.`,
     })
   }
 }
@@ -67,7 +67,7 @@ function parseHeader(text: string): readonly [string, string] {
   const colon = text.indexOf(':')
   if (colon > 0) return [text.slice(0, colon).trim(), text.slice(colon + 1).trim()]
   throw new RowcastError('CLI_BAD_OPTION', 'A --header has no colon.', {
-    mend: "Write --header 'authorization: Bearer …'.",
+    hint: "Write --header 'authorization: Bearer …'.",
   })
 }
 
@@ -83,21 +83,24 @@ async function ask(url: string, headers: Record<string, string>, variables: obje
     readonly data?: { readonly whyNot: Explanation } | null
     readonly errors?: readonly {
       readonly message: string
-      readonly extensions?: { readonly code?: string; readonly mend?: string }
+      readonly extensions?: { readonly code?: string; readonly hint?: string }
     }[]
   }
   if (data != null) return data.whyNot
   const [error] = errors ?? []
   if (error === undefined) throw noAnswer(`What answers at ${url} is no service of rowcast.`)
-  const { code, mend } = error.extensions ?? {}
+  const { code, hint } = error.extensions ?? {}
   // The document is ours: a schema that it does not fit has no such field.
   throw code === 'GRAPHQL_VALIDATION_FAILED'
-    ? noAnswer('The service does not tell why.', 'Set debug: { canExplain: (context) => … } in its config.')
-    : noAnswer(error.message, mend)
+    ? noAnswer(
+        'The service does not explain why.',
+        'Set debug: { canExplain: (context) => … } in its config.',
+      )
+    : noAnswer(error.message, hint)
 }
 
-function noAnswer(happened: string, mend?: string): RowcastError {
-  return new RowcastError('CLI_NO_ANSWER', happened, { mend })
+function noAnswer(happened: string, hint?: string): RowcastError {
+  return new RowcastError('CLI_NO_ANSWER', happened, { hint })
 }
 
 function printExplanation(terminal: Terminal, { isWanted, steps }: Explanation): void {

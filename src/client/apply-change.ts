@@ -23,7 +23,7 @@ export interface ListChange<Row extends object> {
 
 /** Which rows a list has, and in what order. */
 export interface ListShape<Row extends object> {
-  /** The field that tells rows apart, or the fields: `'id'`, `['userId', 'teamId']`. */
+  /** The field that distinguishes rows, or the fields: `'id'`, `['userId', 'teamId']`. */
   readonly key: (keyof Row & string) | readonly (keyof Row & string)[]
   /** Whether a row belongs to the list; rows that no longer do are removed. @default all */
   readonly where?: ((row: Row) => boolean) | undefined
@@ -78,7 +78,7 @@ function oldWithId<Row extends object>(
   return isColumn && old != null && !('id' in old) && !('rowId_' in old) ? null : old
 }
 
-/** One text for equal keys; null where the row does not tell its key. */
+/** One text for equal keys; null where the row does not show its key. */
 function formatKey<Row extends object>(
   row: RowPart<Row> | null | undefined,
   names: readonly (keyof Row & string)[],

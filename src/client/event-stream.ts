@@ -8,7 +8,7 @@ export interface StreamEvent {
   readonly data: string
 }
 
-/** Whom a parser tells. */
+/** Whom a parser notifies. */
 export interface EventStreamListener {
   onEvent(event: StreamEvent): void
   /** An id that came without an event: everything up to it has come. */

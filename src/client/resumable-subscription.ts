@@ -140,7 +140,7 @@ async function* attempt<Data extends object>(
   position: Position,
 ): AsyncGenerator<Data, void, undefined> {
   const extensions = createBookmarkExtensions()
-  // The client writes the payload anew for each attempt, so a getter gives it the cursor of that moment.
+  // The client writes the payload again for each attempt, so a getter gives it the cursor of that moment.
   const payload: SubscribePayload = {
     query: request.query,
     extensions,

@@ -1,6 +1,6 @@
 /** Beside the spine, client. What a WebSocket client sends to a server that may be restarted while it is connected. */
 
-/** What graphql-ws's client sends in `connection_init`; it asks a function anew for each connection. */
+/** What graphql-ws's client sends in `connection_init`; it asks a function again for each connection. */
 export type ConnectionParams =
   | Readonly<Record<string, unknown>>
   | (() =>

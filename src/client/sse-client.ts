@@ -12,7 +12,7 @@ import { retryAfterHeaderMs, retryDelayMs, wait } from './wait.ts'
 export interface SseClientOptions {
   /** Of the GraphQL endpoint. */
   readonly url: string
-  /** Sent with each attempt; a function is asked anew for each. @default none */
+  /** Sent with each attempt; a function is asked again for each. @default none */
   readonly headers?:
     | Readonly<Record<string, string>>
     | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>)
@@ -32,7 +32,7 @@ export interface SseClient extends Pick<ChangeClient, 'subscribe'> {
 }
 
 const SILENCE_MS = 30_000
-/** One event; a server sends at most 1 MiB unless it is told otherwise. */
+/** One event; a server sends at most 1 MiB unless it is set otherwise. */
 const EVENT_CHARACTERS_MAX = 64 * 1024 * 1024
 /** What passes: a proxy without its server, a server that stops or has too many clients. */
 const RETRIED_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])

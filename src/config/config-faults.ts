@@ -14,8 +14,8 @@ export function isFields(value: unknown): value is Fields {
 export class Faults {
   readonly errors: RowcastError[] = []
 
-  add(code: ErrorCode, happened: string, mend?: string): void {
-    this.errors.push(new RowcastError(code, happened, { mend }))
+  add(code: ErrorCode, happened: string, hint?: string): void {
+    this.errors.push(new RowcastError(code, happened, { hint }))
   }
 
   /** The result of a parser, or the fallback with its fault noted. */
@@ -48,7 +48,7 @@ export class Faults {
     if (others.length === 0) throw first
     throw new RowcastError('CONFIG_INVALID', `${this.errors.length} settings cannot be used:`, {
       list: this.errors.map((error) => error.message),
-      mend: 'Correct each of them.',
+      hint: 'Correct each of them.',
       details: { codes: this.errors.map((error) => error.code).join(' ') },
     })
   }

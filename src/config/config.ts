@@ -1,4 +1,4 @@
-/** What a service is told: the object that rowcast.config.ts exports, and what it becomes once checked. */
+/** What a service is given: the object that rowcast.config.ts exports, and what it becomes once checked. */
 import type { ScalingOptions } from '../broker/broker-options.ts'
 import type { OverflowPolicy } from '../bus/bus.ts'
 import type { ModelCatalog, ModelTypeMap } from '../catalog/model-catalog.ts'
@@ -15,7 +15,7 @@ export interface ServicePrismaClient {
   $disconnect(): Promise<void>
 }
 
-/** How one model is exposed: who sees what of it, and what `register()` is told. */
+/** How one model is exposed: who sees what of it, and what `register()` is given. */
 export interface ModelConfig<Row extends object = object> extends ModelPolicy<Row> {
   /** Whether it gets a subscription; a model that does not can still be queried. @default true */
   readonly live?: boolean | undefined
@@ -106,7 +106,7 @@ export interface ServiceConfig<
    */
   readonly metrics?: boolean | MetricsConfig | undefined
   /**
-   * Adds `Query.whyNot`, which tells why a subscription did not get a change, for those whom `canExplain` says yes to.
+   * Adds `Query.whyNot`, which explains why a subscription did not get a change, for those whom `canExplain` says yes to.
    * @default no such field
    */
   readonly debug?: DebugConfig | undefined

@@ -9,7 +9,7 @@ export function findModel(catalog: Pick<ModelCatalog, 'models'>, name: string): 
   if (spec !== undefined) return spec
   const nearest = nearestName(name, Object.keys(catalog.models))
   throw new RowcastError('CATALOG_UNKNOWN_MODEL', `The Prisma schema has no model "${name}".`, {
-    mend:
+    hint:
       nearest === null
         ? undefined
         : `Did you mean "${nearest}"? If the model is new, run \`prisma generate\`.`,

@@ -2,7 +2,7 @@
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import { RowcastError } from '../errors.ts'
 import type { ModelPolicy } from '../graphql/policy/model-policy.ts'
-import type { IdentityWish } from '../source/database-facts.ts'
+import type { IdentityMode } from '../source/database-facts.ts'
 import { nearestName } from './nearest-name.ts'
 
 /** Fields that may mark a row as deleted: optional DateTimes and Booleans. */
@@ -25,14 +25,14 @@ export interface RegisterOptions<Row extends object = object> extends ModelPolic
    * old row. `keep`: it leaves the identity as it is; where that is not FULL, `old` is null, `changed` empty and an
    * unchanged large value `unavailable`. @default 'full'
    */
-  readonly replicaIdentity?: IdentityWish | undefined
+  readonly replicaIdentity?: IdentityMode | undefined
   /**
    * Goes on without the model, with a line in the log, where PostgreSQL writes no changes of its table: a view, a foreign,
    * unlogged or temporary table, or none at all; its subscriptions are refused. @default false: set-up is refused
    */
   readonly optional?: boolean | undefined
   /**
-   * Field that marks a row as deleted, an optional DateTime (set) or a Boolean (true). Marking a row is told as
+   * Field that marks a row as deleted, an optional DateTime (set) or a Boolean (true). Marking a row is reported as
    * DELETE, taking the mark back as INSERT, and what happens to a marked row not at all; the change's `operation`
    * says what PostgreSQL did. Needs the row before, hence replica identity FULL.
    */
@@ -52,7 +52,7 @@ export function checkRegisterOptions(model: ModelSpec, options: RegisterOptions)
     const candidates = model.fields.filter(isMark).map((each) => each.name)
     const nearest = nearestName(name, candidates)
     throw new RowcastError('CATALOG_BAD_SOFT_DELETE', `Model ${model.name} has no field "${name}".`, {
-      mend: nearest === null ? undefined : `Did you mean "${nearest}"?`,
+      hint: nearest === null ? undefined : `Did you mean "${nearest}"?`,
     })
   }
   if (!isMark(field)) {
@@ -67,7 +67,7 @@ export function checkRegisterOptions(model: ModelSpec, options: RegisterOptions)
     'CATALOG_BAD_SOFT_DELETE',
     `${model.name} is registered with softDelete and with replicaIdentity: 'keep'.`,
     {
-      mend: `softDelete compares the row before and after, which needs REPLICA IDENTITY FULL: leave replicaIdentity out.`,
+      hint: `softDelete compares the row before and after, which needs REPLICA IDENTITY FULL: leave replicaIdentity out.`,
     },
   )
 }
@@ -79,7 +79,7 @@ function checkPolicy(model: ModelSpec, { omit = [], expose = [], ...policy }: Re
   if (unknown !== undefined) {
     const nearest = nearestName(unknown, names)
     throw new RowcastError('CATALOG_BAD_POLICY', `Model ${model.name} has no field "${unknown}".`, {
-      mend: nearest === null ? undefined : `Did you mean "${nearest}"?`,
+      hint: nearest === null ? undefined : `Did you mean "${nearest}"?`,
     })
   }
   const functions = { canSubscribe: policy.canSubscribe, rows: policy.rows, fields: policy.fields }

@@ -207,12 +207,12 @@ function readLivePage(value: unknown, isProduction: boolean, faults: Faults): Co
   if (value === false || (value === undefined && isProduction)) return null
   const authorize = isFields(value) ? value['authorize'] : null
   if (typeof authorize === 'function') return { authorize: authorize.bind(value) as Authorize }
-  const mend = 'Write livePage: true, false or { authorize: (context) => … }.'
+  const hint = 'Write livePage: true, false or { authorize: (context) => … }.'
   if (value !== true && value !== undefined) {
-    faults.add('CONFIG_BAD_FIELD', '`livePage` cannot be used.', mend)
+    faults.add('CONFIG_BAD_FIELD', '`livePage` cannot be used.', hint)
   } else if (isProduction) {
     // It shows rows, and what operators see: never to strangers.
-    faults.add('CONFIG_BAD_FIELD', '`livePage` is on in production and open to everybody.', mend)
+    faults.add('CONFIG_BAD_FIELD', '`livePage` is on in production and open to everybody.', hint)
   }
   return { authorize: null }
 }
@@ -253,9 +253,9 @@ function readSlowSubscribers(value: unknown, faults: Faults): SlowSubscribers {
     (policy === 'end' || policy === 'conflate') &&
     typeof mayClientsChoose === 'boolean'
   if (!isUsable) {
-    const mend =
+    const hint =
       "Write slowSubscribers: { queueLengthMax?: a number above 0, heldBytesMax?: bytes, policy?: 'end' | 'conflate', mayClientsChoose?: boolean }."
-    faults.add('CONFIG_BAD_FIELD', '`slowSubscribers` cannot be used.', mend)
+    faults.add('CONFIG_BAD_FIELD', '`slowSubscribers` cannot be used.', hint)
   }
   return fields
 }

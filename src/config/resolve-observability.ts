@@ -5,7 +5,7 @@ import { bearerGuard, type MetricsGuard } from '../server/metrics-endpoint.ts'
 import type { Config } from './config.ts'
 import { type Faults, isFields } from './config-faults.ts'
 
-const METRICS_MEND =
+const METRICS_HINT =
   'Set METRICS_TOKEN, or write metrics: true, false or { authorize: ({ headers, remoteAddress }) => … }.'
 
 /** Reads `metrics`. Where nothing is said a token turns them on, and a developer's machine has them anyway. */
@@ -19,11 +19,11 @@ export function readMetrics(
   const authorize = isFields(value) ? value['authorize'] : null
   if (typeof authorize === 'function') return { authorize: authorize.bind(value) as MetricsGuard }
   if (value !== true && value !== undefined) {
-    faults.add('CONFIG_BAD_FIELD', '`metrics` cannot be used.', METRICS_MEND)
+    faults.add('CONFIG_BAD_FIELD', '`metrics` cannot be used.', METRICS_HINT)
   }
   if (token !== undefined) return { authorize: bearerGuard(token) }
   if (isProduction && value === true) {
-    faults.add('CONFIG_BAD_FIELD', '`metrics` is on in production and open to everybody.', METRICS_MEND)
+    faults.add('CONFIG_BAD_FIELD', '`metrics` is on in production and open to everybody.', METRICS_HINT)
   }
   return { authorize: null }
 }

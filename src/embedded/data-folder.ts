@@ -13,7 +13,7 @@ import { provideServerUser } from './server-user.ts'
 export interface DataFolder {
   /** The data folder itself; PostgreSQL's log lies beside it. */
   readonly folder: string
-  /** False when the project's own folder could not be used, which is worth telling. */
+  /** False when the project's own folder could not be used, which is worth a line. */
   readonly isInProject: boolean
 }
 

@@ -78,7 +78,7 @@ async function ignoreMissing(error: unknown): Promise<null> {
 
 function unusable(dataFolder: string, fault: string): RowcastError {
   return new RowcastError('EMBEDDED_DATA_FOLDER_UNUSABLE', `The data folder ${dataFolder} ${fault}.`, {
-    mend: `Move it away (\`mv ${dataFolder} ${dataFolder}.old\`); a new one is made at the next start.`,
+    hint: `Move it away (\`mv ${dataFolder} ${dataFolder}.old\`); a new one is made at the next start.`,
   })
 }
 
@@ -108,7 +108,7 @@ async function runInitdb(request: DataFolderRequest, draft: string, passwordFile
   const result = await runToEnd(binaries.initdb, commandLine, options)
   if (result.failure !== null) {
     throw new RowcastError('EMBEDDED_START_FAILED', `initdb failed (${result.failure}): ${result.lastLine}`, {
-      mend: 'Mend what initdb complains about, or set DATABASE_URL to a PostgreSQL of your own.',
+      hint: 'Hint what initdb complains about, or set DATABASE_URL to a PostgreSQL of your own.',
     })
   }
 }

@@ -71,7 +71,7 @@ function choosePending(
     throw new RowcastError(
       'EMBEDDED_MIGRATION_UNRESOLVED',
       `An earlier run of migration "${unresolved.name}" failed.`,
-      { mend: rollBackMend(unresolved.name, table) },
+      { hint: rollBackHint(unresolved.name, table) },
     )
   }
   const applied = new Map(
@@ -185,7 +185,7 @@ async function applyMigration(sql: SqlClient, migration: Migration, table: strin
     throw new RowcastError(
       'EMBEDDED_MIGRATION_FAILED',
       `Migration "${migration.name}" failed${lineOf(migration.script, reason)}. ${reason.message}`,
-      { mend: `Correct its migration.sql. ${rollBackMend(migration.name, table)}`, cause: reason },
+      { hint: `Correct its migration.sql. ${rollBackHint(migration.name, table)}`, cause: reason },
     )
   }
   await sql.query(
@@ -194,7 +194,7 @@ async function applyMigration(sql: SqlClient, migration: Migration, table: strin
   )
 }
 
-function rollBackMend(name: string, table: string): string {
+function rollBackHint(name: string, table: string): string {
   const update = `UPDATE ${table} SET rolled_back_at = now() WHERE migration_name = ${quoteLiteral(name)} AND finished_at IS NULL`
   return `Undo what it left behind, then run \`prisma migrate resolve --rolled-back ${name}\` or the SQL ${update};`
 }

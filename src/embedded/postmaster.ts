@@ -38,7 +38,7 @@ export interface PostmasterRequest {
   readonly user: ServerUser | null
 }
 
-/** A log longer than this is begun anew at the next start. */
+/** A log longer than this is restarted at the next start. */
 const LOG_BYTES_MAX = 16 * 1024 * 1024
 /** How long orphaned children may take to notice that their parent is gone. */
 const ORPHANS_TIMEOUT_MS = 5_000

@@ -80,7 +80,7 @@ async function run(request: StartRequest): Promise<Postmaster> {
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'no reason given'
     throw new RowcastError('EMBEDDED_START_FAILED', `PostgreSQL could not be executed: ${reason}.`, {
-      mend: 'The programs need glibc (not Alpine) and a file system that is not noexec; else set DATABASE_URL.',
+      hint: 'The programs need glibc (not Alpine) and a file system that is not noexec; else set DATABASE_URL.',
       cause: error,
     })
   }
@@ -152,7 +152,7 @@ function alreadyRunning(dataFolder: string, pid: number, owner: number | null): 
     'EMBEDDED_ALREADY_RUNNING',
     `PostgreSQL already runs on ${dataFolder} as process ${pid}${of}.`,
     {
-      mend: `Stop the other \`npm run dev\` of this project, or run \`kill -INT ${pid}\`.`,
+      hint: `Stop the other \`npm run dev\` of this project, or run \`kill -INT ${pid}\`.`,
       details: { pid },
     },
   )

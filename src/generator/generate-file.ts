@@ -76,7 +76,7 @@ function textOptions(generator: GeneratorConfig): ReadonlyMap<string, string> {
         'GENERATOR_BAD_OPTION',
         `Option "${name}" of generator "${generator.name}" is a list.`,
         {
-          mend: `Give "${name}" one text.`,
+          hint: `Give "${name}" one text.`,
         },
       )
     }

@@ -19,7 +19,7 @@ generatorHelper.generatorHandler({
       await writeFile(path, text)
     } catch (error) {
       throw new RowcastError('GENERATOR_BAD_OUTPUT', `${path} cannot be written (${codeOf(error)}).`, {
-        mend: 'Give the user that runs it the right to write there, or set another output.',
+        hint: 'Give the user that runs it the right to write there, or set another output.',
         cause: error,
       })
     }

@@ -72,7 +72,7 @@ export function parseFieldDocumentation(comment: string | null | undefined, wher
   const documentation = parseDocumentation(comment, where)
   if (documentation.graphqlPlural === undefined) return documentation
   throw new RowcastError('GENERATOR_BAD_MARKER', `@rowcast.plural has no effect on ${where}.`, {
-    mend: 'Write it above a model: it names the query of its rows.',
+    hint: 'Write it above a model: it names the query of its rows.',
   })
 }
 
@@ -87,7 +87,7 @@ export function parsePlainDocumentation(
   const { isOmitted, ...documentation } = parseFieldDocumentation(comment, where)
   if (isOmitted) {
     throw new RowcastError('GENERATOR_BAD_MARKER', `${OMIT_MARKER} has no effect on ${where}.`, {
-      mend: 'Mark the fields that use it instead.',
+      hint: 'Mark the fields that use it instead.',
     })
   }
   return documentation

@@ -11,7 +11,7 @@ import type { ModelPolicies } from './policy/model-policy.ts'
 /** Where the GraphQL layer gets changes from. */
 export interface ChangeFeed {
   readonly catalog: ModelCatalog
-  /** What `register()` was told of who may see what. @default nothing */
+  /** What `register()` was given about who may see what. @default nothing */
   readonly policies?: ModelPolicies | undefined
   /** Whether the model was made live. */
   isRegistered(model: string): boolean

@@ -1,5 +1,5 @@
 /**
- * Stage 7, graphql. The border where rowcast's errors become GraphQL's: public ones with code and mend in
+ * Stage 7, graphql. The border where rowcast's errors become GraphQL's: public ones with code and hint in
  * `extensions`, all others as they are, so that the server masks them.
  */
 import { GraphQLError } from 'graphql'
@@ -7,7 +7,7 @@ import { type ErrorCode, type ErrorDetails, isRowcastError, RowcastError } from 
 
 /**
  * A public RowcastError, bare or wrapped by the executor, as a GraphQLError: its `message` is the sentence for people,
- * code and hint are in `extensions: { code, mend, … }` only. It keeps its position in the document. Anything else is unchanged. The result has no `originalError`: servers take
+ * code and hint are in `extensions: { code, hint, … }` only. It keeps its position in the document. Anything else is unchanged. The result has no `originalError`: servers take
  * errors that have one for internal, and mask them.
  */
 export function toGraphqlError(error: unknown): unknown {
@@ -23,8 +23,8 @@ export function toGraphqlError(error: unknown): unknown {
 }
 
 /** What programs read of an error. */
-export function extensionsOf({ code, mend, details }: RowcastError): Readonly<Record<string, unknown>> {
-  return { code, mend, ...details }
+export function extensionsOf({ code, hint, details }: RowcastError): Readonly<Record<string, unknown>> {
+  return { code, hint, ...details }
 }
 
 /** Ends of a model's changes whose texts name tables and columns: clients hear that they have to wait. */
@@ -44,7 +44,7 @@ export function toSubscriptionError(error: unknown): unknown {
   if (isRowcastError(error) && error.code === 'SOURCE_TABLE_NOT_REPLICABLE') {
     const model = String(error.details['model'])
     return graphqlError('CATALOG_MODEL_NOT_REGISTERED', `Model ${model} exists, but is not live.`, {
-      mend: 'Query it; its changes do not come.',
+      hint: 'Query it; its changes do not come.',
     })
   }
   if (!isRowcastError(error) || !HIDDEN_FAULTS.has(error.code)) return toGraphqlError(error)

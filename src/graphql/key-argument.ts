@@ -26,6 +26,6 @@ export function parseKeyArgument(field: FieldSpec, typeName: string, value: unkn
 
 function badId(field: FieldSpec, wanted: string): unknown {
   return graphqlError('GRAPHQL_BAD_ARGUMENT', `${field.name} is not ${wanted}.`, {
-    mend: 'Pass the ID as the server gave it.',
+    hint: 'Pass the ID as the server gave it.',
   })
 }

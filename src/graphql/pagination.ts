@@ -46,11 +46,11 @@ export function pageOf(model: ModelSpec, args: PageArguments): Page {
   const skip = args.skip ?? 0
   if (take < 0 || take > TAKE_MAX) {
     throw graphqlError('GRAPHQL_BAD_ARGUMENT', `take is not between 0 and ${TAKE_MAX}.`, {
-      mend: `Ask for ${TAKE_MAX} rows at the most, and for more with skip.`,
+      hint: `Ask for ${TAKE_MAX} rows at the most, and for more with skip.`,
     })
   }
   if (skip < 0) {
-    throw graphqlError('GRAPHQL_BAD_ARGUMENT', 'skip is negative.', { mend: 'Count rows to skip from 0.' })
+    throw graphqlError('GRAPHQL_BAD_ARGUMENT', 'skip is negative.', { hint: 'Count rows to skip from 0.' })
   }
   const key = model.primaryKey.length > 0 ? model.primaryKey : (model.uniques[0] ?? [])
   return { take, skip, orderBy: key.map((field) => ({ [field]: 'asc' })) }

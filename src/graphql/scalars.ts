@@ -180,7 +180,7 @@ function isDay([, yearText, monthText, dayText]: RegExpExecArray): boolean {
   return month >= 1 && month <= 12 && day >= 1 && day <= lastDay
 }
 
-/** `2026-11-23T08:15:30.123Z`. Infinite dates and years beyond 9999 are no valid Dates, and of those nobody can tell which they were. */
+/** `2026-11-23T08:15:30.123Z`. Infinite dates and years beyond 9999 are no valid Dates, and of those nobody knows which they were. */
 function isoText(value: unknown, scalar: ScalarName): string {
   if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
   const isInvalid = value instanceof Date
@@ -221,7 +221,7 @@ function significantDigits(text: string): number {
   return mantissa.replace(/[-.]/g, '').replace(/^0+/, '').length
 }
 
-/** Prisma's Decimal (decimal.js), told by what it can do: several copies of the class may be loaded. */
+/** Prisma's Decimal (decimal.js), recognised by what it can do: several copies of the class may be loaded. */
 function hasToFixed(value: unknown): value is { toFixed(): string } {
   return (
     typeof value === 'object' && value !== null && 'toFixed' in value && typeof value.toFixed === 'function'

@@ -57,7 +57,7 @@ function checked(schema: GraphQLSchema): GraphQLSchema {
   if (faults.length === 0) return schema
   throw new RowcastError('GRAPHQL_BAD_SCHEMA', 'The schema that was made is not valid GraphQL:', {
     list: faults.map(({ message }) => message),
-    mend: 'Name the model or field otherwise with `/// @rowcast.name("…")`, or leave it out with `/// @rowcast.omit`.',
+    hint: 'Name the model or field otherwise with `/// @rowcast.name("…")`, or leave it out with `/// @rowcast.omit`.',
   })
 }
 
@@ -96,7 +96,7 @@ export function serviceModels({ catalog, models }: ServiceSchemaOptions): readon
         'GRAPHQL_BAD_SCHEMA',
         `Model ${name} is to be live, but is marked @rowcast.omit.`,
         {
-          mend: `Remove the mark from the Prisma schema, or do not register ${name}.`,
+          hint: `Remove the mark from the Prisma schema, or do not register ${name}.`,
         },
       )
     }
@@ -109,7 +109,7 @@ export function serviceModels({ catalog, models }: ServiceSchemaOptions): readon
   })
 }
 
-/** Only the enums of visible fields: the others would tell of what is hidden. */
+/** Only the enums of visible fields: the others would disclose what is hidden. */
 function addEnums(builder: ServiceBuilder, catalog: ModelCatalog, models: readonly ServiceModel[]): void {
   const used = new Set(
     models.flatMap(({ spec, omit }) => visibleFields(spec, omit).map((field) => field.type)),

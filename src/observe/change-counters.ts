@@ -1,4 +1,4 @@
-/** Beside the spine, observe. What the bus did, in plain numbers: it is told of each change, so an increment is all it costs. */
+/** Beside the spine, observe. What the bus did, in plain numbers: it is notified of each change, so an increment is all it costs. */
 import type { BusObserver, DropReason } from '../bus/bus-observer.ts'
 import { CHANGE_ACTIONS, type ChangeAction, type TransactionPart } from '../changes/change.ts'
 import { type ErrorCode, isRowcastError } from '../errors.ts'
@@ -11,7 +11,7 @@ interface ModelCounts {
   resyncs: number
 }
 
-/** Ends after which clients begin anew, whatever they are called where they happened. */
+/** Ends after which clients resync, whatever they are called where they happened. */
 const RESYNCS: ReadonlySet<ErrorCode> = new Set([
   'RESYNC_REQUIRED',
   'CATALOG_DRIFT',

@@ -40,7 +40,7 @@ export const METRICS = {
   rowcast_slot_budget_bytes: gauge('`slotBudget`. None, no sample.'),
   rowcast_slot_active: gauge('1 while some process reads the slot.'),
   rowcast_slot_wal_status: gauge('1 for the wal_status that the slot has.', 'status'),
-  rowcast_model_drifted: gauge('1 while the changes of the model cannot be told.', 'model'),
+  rowcast_model_drifted: gauge('1 while the changes of the model cannot be delivered.', 'model'),
   rowcast_transactions_total: counter('Transactions with changes of live models.'),
   rowcast_changes_total: counter('Changes that were published to subscriptions.', 'model', 'action'),
   rowcast_gaps_total: counter('Times that changes may have been missed: all subscriptions ended.'),
@@ -49,7 +49,7 @@ export const METRICS = {
     'Subscriptions that are over: `left` by the client or the end of the server, else the code of the error.',
     'reason',
   ),
-  rowcast_resyncs_total: counter('Subscriptions whose client had to begin anew.', 'model'),
+  rowcast_resyncs_total: counter('Subscriptions whose client had to resync.', 'model'),
   rowcast_filter_candidates_total: counter(
     'Subscriptions that were asked whether they want a change; the others were ruled out by the index.',
     'model',

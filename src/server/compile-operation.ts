@@ -266,7 +266,7 @@ function leafWriter(type: GraphQLLeafType): WriteValue {
 function checkIsValue(value: object): void {
   if (value instanceof Error) throw GIVE_UP
   if ('then' in value && typeof value.then === 'function') {
-    // It was begun for nothing; its failure is told by the one that graphql-js begins.
+    // It was begun for nothing; its failure is reported by the one that graphql-js begins.
     value.then(undefined, () => undefined)
     throw GIVE_UP_FOR_GOOD
   }

@@ -1,6 +1,6 @@
 /**
  * Stage 8, server. The one function through which a user says who a client is, the same for HTTP, SSE and
- * WebSocket: what it is told, and what it may answer.
+ * WebSocket: what it is given, and what it may answer.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 

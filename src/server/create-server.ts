@@ -65,7 +65,7 @@ export interface ServerOptions extends ServerSecurity {
   readonly activitySchema?: GraphQLSchema | undefined
   /** What `/metrics` serves, and to whom. @default nothing */
   readonly metrics?: MetricsSource | undefined
-  /** Told of each delivery that is handed to a client. */
+  /** Notified of each delivery that is handed to a client. */
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
 }
 

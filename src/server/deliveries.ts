@@ -18,7 +18,7 @@ export interface DeliveriesOptions {
   /** Hides of errors what clients must not see. */
   readonly mask: (error: unknown) => GraphQLError
   readonly guard: Guard
-  /** Told of each delivery that is handed to a transport: what the subscription's source gave. */
+  /** Notified of each delivery that is handed to a transport: what the subscription's source gave. */
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
   /** The answer to an operation that asks for too much; null for any other. @default no bound */
   readonly refuse?: ((args: ExecutionArgs) => ExecutionResult | null) | undefined

@@ -34,7 +34,7 @@ export interface DeliveryGroups {
   readonly size: number
 }
 
-/** Results that wait for members that have not come yet; beyond this the oldest are made anew. */
+/** Results that wait for members that have not come yet; beyond this the oldest are recreated. */
 const KEPT_CHARACTERS_MAX = 1024 * 1024
 
 /** What groups need. */
@@ -180,7 +180,7 @@ class SharedGroup implements DeliveryGroup {
 
 const TRANSITIONS: Readonly<Record<Transition, number>> = { ENTERED: 1, STAYED: 2, LEFT: 3 }
 
-/** What tells two deliveries of one change apart, each as a number below 4. Complete, or it does not compile. */
+/** What distinguishes two deliveries of one change, each as a number below 4. Complete, or it does not compile. */
 const VARIANT: Readonly<Record<Exclude<keyof Delivery, 'change'>, (delivery: Delivery) => number>> = {
   transition: ({ transition }) => (transition === null ? 0 : TRANSITIONS[transition]),
   hidesOld: ({ hidesOld }) => Number(hidesOld),
@@ -202,7 +202,7 @@ interface Kept {
 }
 
 /**
- * The results of all groups, for as long as members may still come for them: until all that were told of a change
+ * The results of all groups, for as long as members may still come for them: until all that were notified of a change
  * have had their turn. A member that comes later has been too slow for the others, and makes its own.
  */
 class KeptResults {
@@ -216,7 +216,7 @@ class KeptResults {
   constructor(isBusy: () => boolean, guard: Guard) {
     this.#isBusy = isBusy
     this.#onTurn = guard.wrap('end a turn', () => this.#endTurn())
-    // One that could not be kept is made anew by whoever comes.
+    // One that could not be kept is recreated by whoever comes.
     this.#settleLater = guard.wrap(
       'keep a result',
       async (kept: Kept, result: Promise<DeliveryResult>) => this.#settle(kept, await result),

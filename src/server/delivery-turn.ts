@@ -98,7 +98,7 @@ export function createDeliveryTurn(
   }
   const guardedNextTurn = guard.wrap('flush a turn', flushAll, flushRest)
 
-  /** Also where nothing waits: what is spent is counted anew in the next turn. */
+  /** Also where nothing waits: what is spent is counted again in the next turn. */
   function scheduleNextTurn(): void {
     if (isNextTurnDue) return
     isNextTurnDue = true

@@ -1,6 +1,6 @@
 /**
  * Stage 8, server. Results as Server-Sent Events, in GraphQL over SSE's distinct connections mode: `next` for each result,
- * `complete` at the end. Written for browsers' EventSource as well, which comes back after every end unless it is told to wait.
+ * `complete` at the end. Written for browsers' EventSource as well, which comes back after every end unless it is asked to wait.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 import type { ExecutionResult, GraphQLError } from 'graphql'

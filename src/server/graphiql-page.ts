@@ -8,7 +8,7 @@ import { GRAPHQL_PATH } from './graphql-path.ts'
 import { createHtmlFile, respondUnbuilt, type ServedPage } from './live-page.ts'
 import type { StaticFile } from './static-file.ts'
 
-/** What the page is told. */
+/** What the page is given. */
 export interface GraphiqlPageOptions {
   /** What it shows in its first tab. */
   readonly defaultQuery: string

@@ -51,7 +51,7 @@ export interface GraphqlPipelineOptions {
   readonly trustedProxyCount: number
   /** Whether the server is being stopped. */
   readonly isStopping: () => boolean
-  /** Told of each delivery that is handed to a client. */
+  /** Notified of each delivery that is handed to a client. */
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
 }
 
@@ -139,8 +139,8 @@ function createCors({ originGuard, mayCarryCredentials }: GraphqlPipelineOptions
 const unreadableParameters: PipelinePlugin = {
   onRequestParse({ requestParser, setRequestParser }) {
     if (requestParser === undefined) {
-      const mend = 'Send a POST with content-type: application/json.'
-      const extensions = { code: 'UNSUPPORTED_MEDIA_TYPE', mend, http: { status: 415 } }
+      const hint = 'Send a POST with content-type: application/json.'
+      const extensions = { code: 'UNSUPPORTED_MEDIA_TYPE', hint, http: { status: 415 } }
       throw new GraphQLError('The request is of no method and media type that are read here.', { extensions })
     }
     setRequestParser(async (request) => {

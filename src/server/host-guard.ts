@@ -1,6 +1,6 @@
 /**
  * Stage 8, server. Under which names this server may be asked. A page of any site can have its own name point to this
- * machine (DNS rebinding): to the browser the server is then a part of that site, and the Host header is what tells.
+ * machine (DNS rebinding): to the browser the server is then a part of that site, and the Host header is what shows it.
  */
 import { isIP } from 'node:net'
 

@@ -194,7 +194,7 @@ function notAcceptable(Response: FetchAPI['Response'], isStream: boolean): Respo
   const hint = isStream
     ? 'Subscribe over WebSocket (graphql-transport-ws, npm package graphql-ws), or with accept: text/event-stream (npm package graphql-sse); HttpLink and the like do queries only.'
     : 'Send accept: application/json. For a page to write queries in, set `graphiql: true`, which production leaves off.'
-  const extensions = { code: 'NOT_ACCEPTABLE', mend: hint }
+  const extensions = { code: 'NOT_ACCEPTABLE', hint }
   const body = {
     errors: [{ message: 'The answer is none of the media types that the client accepts.', extensions }],
   }

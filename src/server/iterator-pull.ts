@@ -23,7 +23,7 @@ export function pullFrom(iterator: AsyncIterator<unknown>): PulledIterator {
       else ahead = result.value
     } catch (error) {
       end = Promise.reject(error)
-      // Whoever asks for the end is told; nobody may ask.
+      // Whoever asks for the end learns of it; nobody may ask.
       end.catch(() => undefined)
     }
     isAsked = false

@@ -43,7 +43,7 @@ function toListenError(error: NodeJS.ErrnoException, host: string, port: number)
     ? new RowcastError('SERVER_PORT_IN_USE', `Port ${port} on ${host} is taken by another program.`, {
         cause: error,
         details: { host, port },
-        mend: `Stop it, or choose another port: PORT=${port + 1}, or PORT=0 for any free one.`,
+        hint: `Stop it, or choose another port: PORT=${port + 1}, or PORT=0 for any free one.`,
       })
     : new RowcastError(
         'SERVER_LISTEN_FAILED',

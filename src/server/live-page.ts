@@ -32,7 +32,7 @@ export function createLivePage(folder?: string): ServedPage {
   }
 }
 
-/** The HTML of a page: asked for anew each time, and sent anew where it has changed. */
+/** The HTML of a page: asked for again each time, and sent again where it has changed. */
 export function createHtmlFile(html: string, headers: ReturnType<typeof securityHeaders>): StaticFile {
   const type = 'text/html; charset=utf-8'
   return createStaticFile({ content: Buffer.from(html), type, isHashed: false, headers })

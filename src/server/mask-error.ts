@@ -25,7 +25,7 @@ export interface ErrorMask {
 /** What a mask needs. */
 export interface ErrorMaskOptions {
   readonly logger: Logger
-  /** Whether "Did you mean …?" is cut off: it tells names to those who may not read the schema. */
+  /** Whether "Did you mean …?" is cut off: it shows names to those who may not read the schema. */
   readonly areSuggestionsHidden: boolean
   /** Where in its operation an error happened, for the log. */
   readonly locate: ErrorLocator
@@ -153,7 +153,7 @@ const VALIDATION_FAILED = 'GRAPHQL_VALIDATION_FAILED'
 function withHint(error: GraphQLError): GraphQLError {
   const code = error.extensions['code'] ?? VALIDATION_FAILED
   const hint = code === VALIDATION_FAILED ? shorthandHint(error.message) : null
-  return hint === null ? error : remake(error, error.message, { ...error.extensions, mend: hint })
+  return hint === null ? error : remake(error, error.message, { ...error.extensions, hint })
 }
 
 function withoutSuggestion(error: GraphQLError): GraphQLError {

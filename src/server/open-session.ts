@@ -31,7 +31,7 @@ export function createSessionOpener(options: SessionOpenerOptions): OpenSession 
     timeoutMs: options.connectionInitTimeoutMs,
   })
   let isToldOf = false
-  const warnOfKey = onceOf(() => logger.warn(NAMELESS_KEY, { mend: NAMELESS_KEY_HINT }))
+  const warnOfKey = onceOf(() => logger.warn(NAMELESS_KEY, { hint: NAMELESS_KEY_HINT }))
   return async (source) => {
     const answer: unknown = await gate.run(
       () => context(source),
@@ -45,7 +45,7 @@ export function createSessionOpener(options: SessionOpenerOptions): OpenSession 
     if (answer && !isToldOf) {
       isToldOf = true
       logger.error('`context` answered with what is no session: its clients are refused.', {
-        mend: 'Answer { context: { … } } for clients that are let in, and null for all others; a viewerKey is a text or a number.',
+        hint: 'Answer { context: { … } } for clients that are let in, and null for all others; a viewerKey is a text or a number.',
       })
     }
     throw new RowcastError('UNAUTHENTICATED', 'The server does not know this client.')

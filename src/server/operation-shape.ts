@@ -67,7 +67,7 @@ function describe(document: DocumentNode, operation: OperationDefinitionNode): O
 }
 
 /**
- * The arguments of the subscription field say which changes come, not what is told of them. Only where the field
+ * The arguments of the subscription field say which changes come, not what is shown of them. Only where the field
  * stands in the operation itself: inside fragments nothing is left out, which is safe and costs little.
  */
 function withoutRootArguments(
@@ -79,7 +79,7 @@ function withoutRootArguments(
   return { ...selectionSet, selections }
 }
 
-/** The same value in one order of keys; what was left out is told from null. */
+/** The same value in one order of keys; what was left out is distinguished from null. */
 function canonical(value: unknown): unknown {
   if (value === undefined) return { absent: true }
   return { value: sortKeys(value) }

@@ -61,7 +61,7 @@ export function createSizeLimit(max: OperationSize): SizeLimit {
 
 function refusal(happened: string): ExecutionResult {
   const error = new RowcastError('QUERY_OVER_LIMIT', happened, {
-    mend: 'Ask for fewer fields, and say `take` where lists are in lists: each list counts as many times as its `take`, once for each row that it is in.',
+    hint: 'Ask for fewer fields, and say `take` where lists are in lists: each list counts as many times as its `take`, once for each row that it is in.',
   })
   return { errors: [toGraphqlError(error) as never] }
 }

@@ -67,7 +67,7 @@ export function createCsrfGuard(guard: OriginGuard, refusals: Pick<Refusals, 'no
       const message = 'This request could come from a page of another site.'
       const hint = `Send content-type: application/json with a POST, or the header ${CSRF_HEADERS[0]}: 1 with a GET.`
       refusals.note({ origin: page ?? undefined, host }, { code: 'CROSS_SITE_REQUEST', message, hint })
-      throw new RowcastError('CROSS_SITE_REQUEST', message, { mend: hint })
+      throw new RowcastError('CROSS_SITE_REQUEST', message, { hint })
     },
   }
 }

@@ -46,7 +46,7 @@ const HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
   429: { 'retry-after': '5' },
   503: { 'retry-after': '1' },
 }
-/** What has been noted is kept for so many; then it begins anew. */
+/** What has been noted is kept for so many; then it restarts. */
 const NOTED_MAX = 1_000
 const SHOWN_CHARACTERS_MAX = 200
 /** Refused connections that still take their answer; beyond them none is given. */
@@ -66,7 +66,7 @@ export function createRefusals(logger: Logger, lingerMs: number): Refusals {
     if (noted.has(key)) return
     if (noted.size >= NOTED_MAX) noted.clear()
     noted.add(key)
-    logger.warn('A request was refused.', { ...shown, message: refusal.message, mend: hintOf(refusal) })
+    logger.warn('A request was refused.', { ...shown, message: refusal.message, hint: hintOf(refusal) })
   }
 
   return {
@@ -126,12 +126,12 @@ function statusOf({ code }: Refusal): number {
 }
 
 function hintOf({ code, hint }: Refusal): string | undefined {
-  return hint ?? (code in ERRORS ? ERRORS[code as ErrorCode].mend : undefined)
+  return hint ?? (code in ERRORS ? ERRORS[code as ErrorCode].hint : undefined)
 }
 
 /** As GraphQL has its errors, so that clients find code and hint where they are used to. */
 function bodyOf(refusal: Refusal): { readonly errors: readonly object[] } {
-  const extensions = { code: refusal.code, mend: hintOf(refusal) }
+  const extensions = { code: refusal.code, hint: hintOf(refusal) }
   return { errors: [{ message: refusal.message, extensions }] }
 }
 

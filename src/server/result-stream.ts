@@ -40,7 +40,7 @@ export interface ResultStreamOptions {
   readonly source: AsyncIterator<unknown> & { readonly pull?: DeliveryPull | undefined }
   readonly group: DeliveryGroup
   readonly args: ExecutionArgs
-  /** Told of each delivery that is handed on. */
+  /** Notified of each delivery that is handed on. */
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
 }
 

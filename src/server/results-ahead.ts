@@ -10,7 +10,7 @@ export interface AheadResult {
   readonly delivery: unknown
   /** Null until it is there. */
   result: DeliveryResult | null
-  /** Resolves with it; rejects only with what `onFailure` was told. */
+  /** Resolves with it; rejects only with what `onFailure` was given. */
   pending: DeliveryResult | Promise<DeliveryResult>
 }
 

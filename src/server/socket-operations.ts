@@ -114,7 +114,7 @@ export class SocketOperations {
     return bookmarks.length === 0 ? null : Object.fromEntries(bookmarks)
   }
 
-  /** Ends the operation that has this id now, as its client wishes. */
+  /** Ends the operation that has this id now, as its client asks. */
   complete(id: string): void {
     const operation = this.#open.get(id)
     if (operation !== undefined) this.close(operation)

@@ -107,7 +107,7 @@ function createOpenStream<T>(source: AsyncIterable<T>, onClosed: () => void): Op
     end(value) {
       last ??= { value }
       wakePending?.()
-      // The source is told at once: its queue need not wait for a client that reads no more.
+      // The source is notified at once: its queue need not wait for a client that reads no more.
       from.return?.().catch(() => undefined)
     },
   }

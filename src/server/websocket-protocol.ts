@@ -105,7 +105,7 @@ function initialize(
   })
 }
 
-/** Opens the session of a socket; a client that is refused is told why in the reason of the close frame. */
+/** Opens the session of a socket; a client that is refused finds why in the reason of the close frame. */
 async function letIn(
   socket: ProtocolSocket,
   connectionParams: Readonly<Record<string, unknown>>,

@@ -39,7 +39,7 @@ export interface WebSocketTransport {
   readonly operationCount: number
   /** Takes over a connection that asked for an upgrade. @param address the client's */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): void
-  /** Closes every socket with 1012, which tells clients to come back; cuts those that linger. */
+  /** Closes every socket with 1012, which asks clients to come back; cuts those that linger. */
   close(timeoutMs: number): Promise<void>
 }
 

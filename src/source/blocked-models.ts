@@ -27,7 +27,7 @@ interface Block {
   readonly error: RowcastError
   readonly commitLsn: Lsn
   readonly models: ReadonlySet<string>
-  readonly isTold: boolean
+  readonly isReported: boolean
 }
 
 /** One per source. */
@@ -40,10 +40,10 @@ export class BlockedModels {
     this.#listener = listener
   }
 
-  /** Takes where the models' tables stand, to be told with what is blocked. */
+  /** Takes where the models' tables stand, to be notified with what is blocked. */
   takeTables(tables: readonly ModelTableState[]): void {
     this.#tables = tables
-    const blocked = this.#toldModels
+    const blocked = this.#reportedModels
     this.#listener.onTables(
       blocked.size === 0 ? tables : tables.map((each) => ({ ...each, isBlocked: blocked.has(each.model) })),
     )
@@ -56,9 +56,9 @@ export class BlockedModels {
     const lsn = parseLsn(commitLsn)
     const known = this.#block?.commitLsn === lsn ? this.#block : null
     const all = new Set([...(known?.models ?? []), ...models])
-    this.#block = { error, commitLsn: lsn, models: all, isTold: false }
+    this.#block = { error, commitLsn: lsn, models: all, isReported: false }
     // By the second time the stream has begun with this transaction: the change that fails is of one of its models.
-    if (known !== null) this.#tell(true)
+    if (known !== null) this.#report(true)
   }
 
   /** The stream has come so far. */
@@ -67,9 +67,9 @@ export class BlockedModels {
   }
 
   #clear(): void {
-    const wasTold = this.#block?.isTold === true
+    const wasTold = this.#block?.isReported === true
     this.#block = null
-    if (wasTold) this.#tell(false)
+    if (wasTold) this.#report(false)
   }
 
   /**
@@ -103,15 +103,15 @@ export class BlockedModels {
     this.reaches(behind(commitLsn))
   }
 
-  get #toldModels(): ReadonlySet<string> {
-    return this.#block?.isTold ? this.#block.models : new Set()
+  get #reportedModels(): ReadonlySet<string> {
+    return this.#block?.isReported ? this.#block.models : new Set()
   }
 
-  #tell(isTold: boolean): void {
-    if (this.#block !== null) this.#block = { ...this.#block, isTold }
+  #report(isReported: boolean): void {
+    if (this.#block !== null) this.#block = { ...this.#block, isReported }
     const { error } = this.#block ?? {}
     this.#listener.onBlocked(
-      new Map(error === undefined ? [] : [...this.#toldModels].map((model) => [model, error])),
+      new Map(error === undefined ? [] : [...this.#reportedModels].map((model) => [model, error])),
     )
     this.takeTables(this.#tables)
   }

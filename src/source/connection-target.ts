@@ -15,7 +15,7 @@ export interface ConnectionTarget extends Omit<DriverTarget, 'connectionString'>
   readonly port: number
   readonly user: string
   readonly database: string
-  /** A function is asked anew at each connection (tokens of cloud providers). */
+  /** A function is asked again at each connection (tokens of cloud providers). */
   readonly password: string | (() => string | Promise<string>) | undefined
   readonly ssl: boolean | TlsOptions
   /** Prisma's default schema (`?schema=`, or the adapter's option); null leaves it to the user's search_path. */
@@ -35,7 +35,7 @@ export interface ConnectionTarget extends Omit<DriverTarget, 'connectionString'>
 export function parseConnectionTarget(url: string): ConnectionTarget {
   const address = url.trim()
   const fault = findFault(address)
-  if (fault !== null) throw badUrl(fault.happened, fault.mend)
+  if (fault !== null) throw badUrl(fault.happened, fault.hint)
   const schema = new URLSearchParams(address.split('?')[1] ?? '').get('schema')
   return resolveTarget({ connectionString: address }, schema === '' ? null : schema)
 }
@@ -124,7 +124,7 @@ function schemaMismatch(ofAddress: string, ofPrisma: string): RowcastError {
     'CONFIG_SCHEMA_MISMATCH',
     `The database address names schema "${ofAddress}", and the Prisma Client reads tables of schema "${ofPrisma}".`,
     {
-      mend:
+      hint:
         `Where they are in "${ofAddress}", write new PrismaPg({ connectionString }, { schema: ${JSON.stringify(ofAddress)} }); ` +
         `where in "${ofPrisma}", take ?schema= out of the address or set it to "${ofPrisma}".`,
     },
@@ -195,10 +195,10 @@ function toSsl(value: unknown): ConnectionTarget['ssl'] {
 
 interface Fault {
   readonly happened: string
-  readonly mend?: string | undefined
+  readonly hint?: string | undefined
 }
 
-const ENCODE_MEND =
+const ENCODE_HINT =
   'Percent-encode special characters of user and password in DATABASE_URL: # is %23, / is %2F, ? is %3F, @ is %40.'
 
 /**
@@ -211,15 +211,15 @@ function findFault(address: string): Fault | null {
   if (/^prisma(\+postgres)?:\/\//i.test(address)) {
     return {
       happened: "It is an address of Prisma's proxy, which does not carry replication.",
-      mend: 'Set DATABASE_URL to the direct address of the database: postgresql://USER:PASSWORD@HOST:5432/DATABASE.',
+      hint: 'Set DATABASE_URL to the direct address of the database: postgresql://USER:PASSWORD@HOST:5432/DATABASE.',
     }
   }
   const rest = /^postgres(?:ql)?:\/\/[^/?#]*(.*)$/is.exec(address)?.[1]
   if (rest === undefined) {
     return { happened: 'It does not start with postgresql:// (no quotation marks around it).' }
   }
-  if (rest.includes('#')) return { happened: 'It contains a bare #.', mend: ENCODE_MEND }
-  if (rest.includes('@')) return { happened: 'There is an @ after the first / or ?.', mend: ENCODE_MEND }
+  if (rest.includes('#')) return { happened: 'It contains a bare #.', hint: ENCODE_HINT }
+  if (rest.includes('@')) return { happened: 'There is an @ after the first / or ?.', hint: ENCODE_HINT }
   return null
 }
 
@@ -243,9 +243,9 @@ function isSeveralHosts(host: string): boolean {
   return host.includes(',') && !host.startsWith('/')
 }
 
-function badUrl(fault: string, mend?: string): RowcastError {
+function badUrl(fault: string, hint?: string): RowcastError {
   return new RowcastError('CONFIG_BAD_DATABASE_URL', `The database address cannot be used. ${fault}`, {
-    mend,
+    hint,
   })
 }
 

@@ -21,13 +21,13 @@ export function isSameTable(a: QualifiedTable, b: QualifiedTable): boolean {
  * What a table shall log of a row's former self: everything, or what it logs already. Under `keep` updates and
  * deletes have no `old` unless the table has REPLICA IDENTITY FULL by itself.
  */
-export type IdentityWish = 'full' | 'keep'
+export type IdentityMode = 'full' | 'keep'
 
 /** A table a model is to be read from. */
 export interface TableName extends QualifiedTable {
   readonly model: string
   /** @default 'full' */
-  readonly replicaIdentity?: IdentityWish | undefined
+  readonly replicaIdentity?: IdentityMode | undefined
   /** Columns of its String fields, which show the text of whatever type the column has. @default none */
   readonly textColumns?: readonly string[] | undefined
   /** Whether set-up goes on without it where PostgreSQL writes no changes of it. @default false */
@@ -52,7 +52,7 @@ export interface TableFacts extends QualifiedTable {
   /** True for a partition of a wanted table: they log the changes, so their identity counts as well. */
   readonly isPartition: boolean
   /** True for a table that inherits from a wanted one: a table of its own, whose rows the wanted one shows too. */
-  readonly isHeir: boolean
+  readonly isChild: boolean
   /** Whether the identity it has finds a row: where not, PostgreSQL refuses UPDATE and DELETE once it is published. */
   readonly hasRowIdentity: boolean
   /** Whether identity DEFAULT would find a row. */
@@ -213,28 +213,28 @@ const tablesSql = (serverVersion: number): string => `
     SELECT c.oid, c.relkind FROM unnest($1::text[], $2::text[]) AS name(nspname, relname)
       JOIN pg_namespace n ON n.nspname = name.nspname
       JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = name.relname
-  ), heirs(oid, root) AS (
+  ), child_tables(oid, root) AS (
     SELECT i.inhrelid, i.inhparent FROM pg_inherits i JOIN wanted w ON w.oid = i.inhparent AND w.relkind = 'r'
     UNION
-    SELECT i.inhrelid, h.root FROM pg_inherits i JOIN heirs h ON h.oid = i.inhparent
+    SELECT i.inhrelid, h.root FROM pg_inherits i JOIN child_tables h ON h.oid = i.inhparent
   ), parts(oid, root) AS (
     SELECT i.inhrelid, w.oid FROM wanted w JOIN pg_inherits i ON i.inhparent = w.oid AND w.relkind = 'p' AND NOT i.inhdetachpending
     UNION
     SELECT i.inhrelid, p.root FROM parts p JOIN pg_inherits i ON i.inhparent = p.oid AND NOT i.inhdetachpending
   ), hiding AS (${publishedRelationsSql(serverVersion, `p.pubname <> $3 AND to_jsonb(p) ->> 'pubgencols' = 'n' AND (p.pubupdate OR p.pubdelete)`)}
   ), found AS (
-    SELECT oid, oid AS root, false AS is_partition, false AS is_heir FROM wanted
+    SELECT oid, oid AS root, false AS is_partition, false AS is_child FROM wanted
     UNION
     SELECT oid, root, true, false FROM parts WHERE oid NOT IN (SELECT oid FROM wanted)
     UNION
-    SELECT oid, root, false, true FROM heirs WHERE oid NOT IN (SELECT oid FROM wanted)
+    SELECT oid, root, false, true FROM child_tables WHERE oid NOT IN (SELECT oid FROM wanted)
   )
   SELECT n.nspname::text AS "schema", c.relname::text AS "table", c.relkind::text AS "kind",
          json_build_object('schema', rn.nspname, 'table', r.relname) AS "root",
          c.relpersistence::text AS "persistence", c.relreplident::text AS "replicaIdentity",
          ${IDENTITY_INDEX_SQL} AS "identityIndex",
          pg_has_role(c.relowner, 'USAGE') AS "isOwned", pg_get_userbyid(c.relowner)::text AS "owner",
-         found.is_partition AS "isPartition", found.is_heir AS "isHeir",
+         found.is_partition AS "isPartition", found.is_child AS "isChild",
          (${HAS_ROW_IDENTITY_SQL}) AS "hasRowIdentity",
          EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND i.indisvalid) AS "hasPrimaryKey",
          ${UNIQUE_INDEX_SQL} AS "uniqueIndex",

@@ -1,6 +1,6 @@
 /**
  * Stage 5, source. Remembers that changes may be missing until every subscriber that could miss them has been
- * told: once the stream begins again, and before that when it does not begin soon.
+ * notified: once the stream begins again, and before that when it does not begin soon.
  */
 import { RowcastError } from '../errors.ts'
 import type { GapReason } from './continuity.ts'
@@ -22,7 +22,7 @@ export class GapNotices {
     this.#isAnnounced = false
   }
 
-  /** One more attempt has failed: those who wait are told now. @returns what they were told, if it is news */
+  /** One more attempt has failed: those who wait are notified now. @returns what they were given, if it is news */
   announceIfPending(): RowcastError | null {
     if (this.#pending === null || this.#isAnnounced) return null
     this.#isAnnounced = true
@@ -30,7 +30,7 @@ export class GapNotices {
     return this.#pending
   }
 
-  /** The stream begins. Those who came meanwhile are told as well. @returns the gap, if there was one */
+  /** The stream begins. Those who came meanwhile are notified as well. @returns the gap, if there was one */
   settle(): RowcastError | null {
     const gap = this.#pending
     if (gap !== null) this.#announce(gap)
@@ -45,7 +45,7 @@ export const GAP_WORDS: Readonly<Record<GapReason, string>> = {
   'timeline-diverged': 'The server that took over had not received the last changes.',
   'timeline-unknown': 'The history of the server is not the one known.',
   'server-behind': 'The server was restored from a backup.',
-  'slot-recreated': 'The replication slot was made anew or read by another process.',
+  'slot-recreated': 'The replication slot was recreated or read by another process.',
   'slot-lost': 'PostgreSQL gave up the replication slot.',
   'slot-dropped': 'The replication slot was dropped.',
   'slot-over-budget': 'The replication slot held more WAL than it may.',

@@ -30,7 +30,7 @@ export interface IdentityKeeperOptions {
   readonly watchIntervalMs: number
 }
 
-/** What can be mended while changes flow. Pure. */
+/** What can be repaired while changes flow. Pure. */
 export function repairSteps(facts: DatabaseFacts, goal: SetupGoal): readonly SetupStep[] {
   const partitions = newPartitions(facts, goal)
   const isOwned = facts.publication?.isOwned === true
@@ -46,7 +46,7 @@ export function repairSteps(facts: DatabaseFacts, goal: SetupGoal): readonly Set
   ]
 }
 
-/** Of so many looks at what cannot be mended, one tries. */
+/** Of so many looks at what cannot be repaired, one tries. */
 const HOPELESS_LOOKS = 30
 
 /**
@@ -61,7 +61,7 @@ export class IdentityKeeper {
   #faults: ReadonlyMap<string, RowcastError> = new Map()
   /** Ends the repair that is under way; null while there is none. */
   #repairing: AbortController | null = null
-  /** What could not be mended the last time, and how many looks ago that was. */
+  /** What could not be repaired the last time, and how many looks ago that was. */
   #hopeless = { faults: '', looks: 0 }
   #timer: NodeJS.Timeout | null = null
   /** Ends the glance that is under way. */
@@ -87,15 +87,15 @@ export class IdentityKeeper {
     )
     for (const [message, error] of faults) {
       if (this.#faults.has(message)) continue
-      const { code, mend } = error
+      const { code, hint } = error
       logger[code === 'SOURCE_IDENTITY_NOT_FULL' ? 'warn' : 'error'](message, {
         code,
-        mend,
+        hint,
       })
     }
     for (const message of this.#faults.keys()) {
       if (!faults.has(message))
-        logger.info('Mended: a replica identity is as it should be.', { was: message })
+        logger.info('Repaired: a replica identity is as it should be.', { was: message })
     }
     this.#faults = faults
     if (faults.size > 0 && this.#isWorthTrying()) void this.#repair()
@@ -138,7 +138,7 @@ export class IdentityKeeper {
     if (found !== null) this.look(found)
   }
 
-  /** What there is no right to mend is looked at now and then: the right may come. */
+  /** What there is no right to repair is looked at now and then: the right may come. */
   #isWorthTrying(): boolean {
     const isKnown = this.#hopeless.faults === this.#signature
     this.#hopeless.looks += 1

@@ -14,12 +14,12 @@ import {
   type UnidentifiedTable,
 } from './database-facts.ts'
 import { refusalOfFull, rescueStep } from './identity-rescue.ts'
-import { fullIdentityProblem, nameOf, VERSION_18, wishFor } from './replica-identity.ts'
+import { fullIdentityProblem, modeFor, nameOf, VERSION_18 } from './replica-identity.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 
 /** Whether the table shall log whole rows and does not yet. */
 export function isIdentityToChange(table: TableFacts, goal: SetupGoal): boolean {
-  return table.replicaIdentity !== 'f' && wishFor(table, goal) === 'full'
+  return table.replicaIdentity !== 'f' && modeFor(table, goal) === 'full'
 }
 
 /**
@@ -31,7 +31,7 @@ export function mustPublishGenerated({ serverVersion, publication, tables }: Dat
   return publication?.isOwned !== false || tables.some((table) => table.hasStoredGeneratedColumn)
 }
 
-/** What may be mended while changes flow, without changing what anybody decided: see `repairSteps`. */
+/** What may be repaired while changes flow, without changing what anybody decided: see `repairSteps`. */
 export function newPartitions(facts: DatabaseFacts, goal: SetupGoal): readonly TableFacts[] {
   return facts.tables.filter((table) => {
     if (!table.isPartition || table.kind !== 'r' || !isIdentityToChange(table, goal)) return false
@@ -80,10 +80,10 @@ export function fullStep(table: QualifiedTable): SetupStep {
 /** What forbids to publish a table, or to give it the identity that is wanted. */
 export function identityProblems(facts: DatabaseFacts, goal: SetupGoal): RowcastError[] {
   const ofModels = facts.tables.flatMap((table) => {
-    const wish = wishFor(table, goal)
-    if (wish === 'keep' && rescueStep(table, facts, goal) !== null) return []
+    const mode = modeFor(table, goal)
+    if (mode === 'keep' && rescueStep(table, facts, goal) !== null) return []
     if (table.kind === 'p') return partitionedProblem(table, facts) ?? []
-    const isFull = table.replicaIdentity === 'f' || wish === 'full'
+    const isFull = table.replicaIdentity === 'f' || mode === 'full'
     return (isFull ? fullIdentityProblem(table) : keptIdentityProblem(table)) ?? []
   })
   const ofOthers = unidentifiedOthers(facts)
@@ -92,7 +92,7 @@ export function identityProblems(facts: DatabaseFacts, goal: SetupGoal): Rowcast
       const name = quoteQualified(table.schema, table.table)
       const happened = `Publication "${goal.publication}" includes ${name}, of which nothing identifies a row: PostgreSQL refuses its UPDATE and DELETE.`
       return new RowcastError('SOURCE_IDENTITY_MISSING', happened, {
-        mend: `Run ${identifySql(table)}; or give it a primary key, or take it out of the publication.`,
+        hint: `Run ${identifySql(table)}; or give it a primary key, or take it out of the publication.`,
       })
     })
   return [...ofModels, ...ofOthers]
@@ -106,7 +106,7 @@ function partitionedProblem(table: TableFacts, { publication }: DatabaseFacts): 
   return new RowcastError(
     'SOURCE_IDENTITY_MISSING',
     `${name} is partitioned and has no primary key: once it is published, PostgreSQL would refuse UPDATE and DELETE in every new partition.`,
-    { mend: `Give ${name} a primary key, which has the columns of its partition key in it.` },
+    { hint: `Give ${name} a primary key, which has the columns of its partition key in it.` },
   )
 }
 
@@ -117,7 +117,7 @@ function keptIdentityProblem(table: TableFacts): RowcastError | null {
   return new RowcastError(
     'SOURCE_IDENTITY_MISSING',
     `Nothing identifies a row of ${name}, and its replica identity is to be kept: once published, PostgreSQL would refuse its UPDATE and DELETE.`,
-    { mend: `Run ${setFullSql(table)}; or register its model without replicaIdentity: 'keep'.` },
+    { hint: `Run ${setFullSql(table)}; or register its model without replicaIdentity: 'keep'.` },
   )
 }
 

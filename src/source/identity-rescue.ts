@@ -5,7 +5,7 @@
  */
 import { quoteIdentifier, quoteQualified } from '../wire/quote.ts'
 import { type DatabaseFacts, isSameTable, type TableFacts } from './database-facts.ts'
-import { fullIdentityProblem, identityText, nameOf, VERSION_18, wishFor } from './replica-identity.ts'
+import { fullIdentityProblem, identityText, modeFor, nameOf, VERSION_18 } from './replica-identity.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 import { parseSetupMemory } from './setup-memory.ts'
 
@@ -16,8 +16,8 @@ export function rescueSteps(facts: DatabaseFacts, goal: SetupGoal): SetupStep[] 
 
 /** The step of one table; null where its statements do not fail by us, or we have no right to help. */
 export function rescueStep(table: TableFacts, facts: DatabaseFacts, goal: SetupGoal): SetupStep | null {
-  // An heir is published by itself, a partition with its root.
-  const published = table.isHeir ? table : table.root
+  // An child is published by itself, a partition with its root.
+  const published = table.isChild ? table : table.root
   const isPublished = facts.publication?.tables.some((each) => isSameTable(each, published)) ?? false
   if (table.kind !== 'r' || !isPublished) return null
   const reason = table.replicaIdentity === 'f' ? refusalOfFull(table, facts, goal) : refusalOfOther(table)
@@ -33,7 +33,7 @@ export function rescueStep(table: TableFacts, facts: DatabaseFacts, goal: SetupG
 export function refusalOfFull(table: TableFacts, facts: DatabaseFacts, goal: SetupGoal): string | null {
   const { publication, serverVersion } = facts
   const known = parseSetupMemory(publication?.comment ?? null)?.identities ?? []
-  const isFullOurs = wishFor(table, goal) === 'full' || known.some((each) => isSameTable(each, table))
+  const isFullOurs = modeFor(table, goal) === 'full' || known.some((each) => isSameTable(each, table))
   if (table.hasVirtualGeneratedColumn) return 'its identity is FULL, and it has a virtual generated column'
   if (table.columnListsIn.includes(goal.publication) || (isFullOurs && table.columnListsIn.length > 0))
     return 'its identity is FULL, and a publication lists some of its columns'

@@ -76,7 +76,7 @@ export interface BackoffOptions {
 
 /**
  * How long to wait before attempt `failures + 1`, in milliseconds: doubling, capped, the upper half of it
- * random so that many workers do not return in step. What a person has to mend waits for the cap at once.
+ * random so that many workers do not return in step. What a person has to repair waits for the cap at once.
  */
 export function backoffDelayMs(
   failures: number,

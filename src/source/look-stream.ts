@@ -35,7 +35,7 @@ export interface LookStart {
   readonly serverLsn: Lsn
 }
 
-/** Whom a stream tells. */
+/** Whom a stream notifies. */
 export interface LookHandler {
   /** Before the first message. */
   onStart(start: LookStart): void
@@ -80,7 +80,7 @@ export async function openLookStream(request: LookRequest, handler: LookHandler)
   }
 }
 
-/** Before a slot is made: PostgreSQL would tell of a missing publication at the first change only, or never. */
+/** Before a slot is made: PostgreSQL would report a missing publication at the first change only, or never. */
 async function checkServer(
   connection: ReplicationConnection,
   publication: string,
@@ -94,7 +94,7 @@ async function checkServer(
   }
   if (!server.isPublished) {
     throw new RowcastError('SOURCE_PUBLICATION_MISSING', `There is no publication "${publication}".`, {
-      mend: 'Run `rowcast enable`.',
+      hint: 'Run `rowcast enable`.',
     })
   }
   return { moneyScale: Number(server.moneyScale) }
@@ -117,7 +117,7 @@ async function createTemporarySlot(
   )
   if (source === undefined) {
     throw new RowcastError('SOURCE_SLOT_MISSING', `There is no replication slot "${slot}".`, {
-      mend: 'Earlier changes are kept from the service’s first start on. Leave --from away for changes from now on.',
+      hint: 'Earlier changes are kept from the service’s first start on. Leave --from away for changes from now on.',
     })
   }
   await connection.query(
@@ -143,7 +143,7 @@ function checkNoGap(
     ? `Slot "${slot}" no longer has all that came after the cursor.`
     : 'The cursor is of another server, or from before a failover.'
   throw new RowcastError('RESYNC_REQUIRED', why, {
-    mend: 'Use --from earliest for what the slot still has.',
+    hint: 'Use --from earliest for what the slot still has.',
   })
 }
 

@@ -1,5 +1,5 @@
 /**
- * Stage 5, source. Where the models' tables stand, by the database's catalog: what the stream alone never tells,
+ * Stage 5, source. Where the models' tables stand, by the database's catalog: what the stream alone never shows,
  * because PostgreSQL sends nothing for a table that is gone or not published. Looked at before each stream and by
  * the watch while it lasts.
  */
@@ -64,16 +64,16 @@ function modelTablesSql(goal: SetupGoal, serverVersion: number): string {
     SELECT w.model, w.nspname, w.relname, c.oid, c.relkind FROM wanted w
       LEFT JOIN pg_namespace n ON n.nspname = w.nspname
       LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.relname AND c.relkind NOT IN ('i', 'I', 'S')
-  ), heirs(model, oid) AS (
+  ), child_tables(model, oid) AS (
     SELECT own.model, i.inhrelid FROM own JOIN pg_inherits i ON i.inhparent = own.oid AND own.relkind = 'r'
     UNION
-    SELECT heirs.model, i.inhrelid FROM heirs JOIN pg_inherits i ON i.inhparent = heirs.oid
+    SELECT child_tables.model, i.inhrelid FROM child_tables JOIN pg_inherits i ON i.inhparent = child_tables.oid
   ), found(model, nspname, relname, oid) AS (
     SELECT model, nspname, relname, oid FROM own
     UNION ALL
-    SELECT heirs.model, n.nspname::text, c.relname::text, heirs.oid
-      FROM heirs JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE heirs.oid NOT IN (SELECT oid FROM own WHERE oid IS NOT NULL)
+    SELECT child_tables.model, n.nspname::text, c.relname::text, child_tables.oid
+      FROM child_tables JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE child_tables.oid NOT IN (SELECT oid FROM own WHERE oid IS NOT NULL)
   ), published AS (${publishedRelationsSql(serverVersion, `p.pubname = ${quoteLiteral(goal.publication)}`)}
   )
   SELECT f.model::text AS "model", f.nspname::text AS "schema", f.relname::text AS "table",
@@ -126,12 +126,12 @@ function createChangedError({ model, schema, table }: ModelTableState): RowcastE
 export function createStaleRootError(): RowcastError {
   return new RowcastError(
     'SOURCE_TABLE_CHANGED',
-    'A partition came or went. This version of PostgreSQL goes on to send its rows as before, until the stream begins anew.',
-    { mend: 'Nothing: it begins again at once. PostgreSQL 15 and later need no such thing.' },
+    'A partition came or went. This version of PostgreSQL goes on to send its rows as before, until the stream restarts.',
+    { hint: 'Nothing: it begins again at once. PostgreSQL 15 and later need no such thing.' },
   )
 }
 
-/** Whom a guard tells. */
+/** Whom a guard notifies. */
 export interface ModelTableListener {
   onDrift(model: string, why: RowcastError): void
   onRecovery(model: string): void
@@ -177,7 +177,7 @@ export class ModelTableGuard {
       if (faults.has(model)) continue
       this.#raised.delete(model)
       registry.release(model)
-      // The stream may have a fault of its own to tell of.
+      // The stream may have a fault of its own to report.
       if (!registry.faults.has(model)) listener.onRecovery(model)
     }
   }

@@ -133,7 +133,7 @@ export class PublicationGuard {
 
   /**
    * Takes a look at the catalog, at or after this position of the server.
-   * @returns why the stream, which would begin at `safeLsn`, has to begin anew; null: it goes on
+   * @returns why the stream, which would begin at `safeLsn`, has to restart; null: it goes on
    */
   look(found: readonly FoundTable[], serverLsn: Lsn, safeLsn = LSN_ZERO): RowcastError | null {
     this.#take(found, serverLsn)

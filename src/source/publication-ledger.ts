@@ -37,7 +37,7 @@ interface Suspect {
   readonly isSent: boolean
   /** Whether subscriptions are refused meanwhile. */
   readonly isHeld: boolean
-  /** Where the stream must have begun anew before its barrier is written; null: it need not. */
+  /** Where the stream must have restarted before its barrier is written; null: it need not. */
   readonly staleUntil: Lsn | null
 }
 
@@ -82,7 +82,7 @@ export class PublicationLedger {
     }
   }
 
-  /** The position from which on a stream has to begin anew; null: this one will do. */
+  /** The position from which on a stream has to restart; null: this one will do. */
   get staleUntil(): Lsn | null {
     const all = [...this.#suspects.values()].flatMap(({ staleUntil }) => staleUntil ?? [])
     return all.reduce<Lsn | null>((last, each) => (last === null || each > last ? each : last), null)
@@ -154,7 +154,7 @@ export class PublicationLedger {
       this.#follow(model, known, published)
       return null
     }
-    // A process that has just come has told nobody anything; those who come with a cursor end at the barrier.
+    // A process that has just come has notified nobody; those who come with a cursor end at the barrier.
     const isHeld =
       suspect?.isHeld === true ||
       isAbsent ||

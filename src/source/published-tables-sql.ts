@@ -34,7 +34,7 @@ const PARTS_SQL = `
  * A lateral subquery on a table `f(oid)`: `published` as in PublishedTable, and `age` of the youngest catalog row behind
  * it, in transactions.
  *
- * `xmin` of a catalog row is the transaction that wrote it: the row of the publication is written anew by every change of
+ * `xmin` of a catalog row is the transaction that wrote it: the row of the publication is written again by every change of
  * its options, that of a membership when it comes back or gets another row filter or column list. That of the row type, which
  * is written when the table is made, renamed, moved or given away and by hardly anything else, says since when it stands
  * where it does. pg_class would not do: nearly every ALTER TABLE writes it.

@@ -25,7 +25,7 @@ const RECONNECT_INTERVAL_MS = 200
 /** Creates it. */
 export function createRelayFeed(options: RelayFeedOptions): RelayFeed {
   const { relay, position, guard, blocked, connectionNow, onProgress } = options
-  /** Reading stands still until the broker is back or somebody else's turn has come; then the stream begins anew. */
+  /** Reading stands still until the broker is back or somebody else's turn has come; then the stream restarts. */
   async function holdOut(connection: ReplicationConnection, error: RowcastError): Promise<void> {
     connection.pause()
     const untilMs = performance.now() + PATIENCE_MS

@@ -5,7 +5,7 @@
 import { RowcastError } from '../errors.ts'
 import { quoteIdentifier, quoteQualified } from '../wire/quote.ts'
 import {
-  type IdentityWish,
+  type IdentityMode,
   isSameTable,
   type QualifiedTable,
   type TableFacts,
@@ -17,7 +17,7 @@ import type { SetupGoal } from './setup-goal.ts'
 export const VERSION_18 = 180_000
 
 /** What the model of the table, or of its root, is registered with. */
-export function wishFor(table: TableFacts, goal: SetupGoal): IdentityWish {
+export function modeFor(table: TableFacts, goal: SetupGoal): IdentityMode {
   return goal.tables.find((wanted) => isSameTable(wanted, table.root))?.replicaIdentity ?? 'full'
 }
 
@@ -37,7 +37,7 @@ export function fullIdentityProblem(table: TableFacts): RowcastError | null {
     return new RowcastError(
       'SOURCE_IDENTITY_CONFLICT',
       `Publication "${withList}" lists columns of ${name}; with REPLICA IDENTITY FULL its UPDATE and DELETE would fail.`,
-      { mend: `Publish all of its columns in ${quoteIdentifier(withList)}, or ${keep}.` },
+      { hint: `Publish all of its columns in ${quoteIdentifier(withList)}, or ${keep}.` },
     )
   }
   if (table.hasVirtualGeneratedColumn) {
@@ -45,7 +45,7 @@ export function fullIdentityProblem(table: TableFacts): RowcastError | null {
       'SOURCE_IDENTITY_CONFLICT',
       `${name} has a virtual generated column; with REPLICA IDENTITY FULL its UPDATE and DELETE would fail.`,
       {
-        mend: table.replicaIdentity === 'f' ? virtualColumnMend(name) : `Make the column STORED, or ${keep}.`,
+        hint: table.replicaIdentity === 'f' ? virtualColumnHint(name) : `Make the column STORED, or ${keep}.`,
       },
     )
   }
@@ -55,13 +55,13 @@ export function fullIdentityProblem(table: TableFacts): RowcastError | null {
     'SOURCE_IDENTITY_CONFLICT',
     `Publication "${hiding}" leaves out the generated columns of ${name}; with REPLICA IDENTITY FULL its UPDATE and DELETE would fail.`,
     {
-      mend: `Run ALTER PUBLICATION ${quoteIdentifier(hiding)} SET (publish_generated_columns = stored); or ${keep}.`,
+      hint: `Run ALTER PUBLICATION ${quoteIdentifier(hiding)} SET (publish_generated_columns = stored); or ${keep}.`,
     },
   )
 }
 
 /** What helps where FULL cannot be: of a virtual generated column PostgreSQL publishes nothing. */
-export function virtualColumnMend(name: string): string {
+export function virtualColumnHint(name: string): string {
   return `Run ALTER TABLE ${name} REPLICA IDENTITY DEFAULT; at once, and register its model with { replicaIdentity: 'keep' } (its changes then have no \`old\`); or make the column STORED. The next time, set the identity in the statement that adds the column: ALTER TABLE ${name} ADD COLUMN … VIRTUAL, REPLICA IDENTITY DEFAULT;`
 }
 

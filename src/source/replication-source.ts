@@ -100,7 +100,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     return options.isEnabledOnConnect && (slotLostPolicy === 'recreate' || isUntouched)
   }
 
-  async function mendSlot(): Promise<void> {
+  async function repairSlot(): Promise<void> {
     const isDropping = isSlotToDrop
     // Not again when it fails because somebody else reads the slot: it is theirs then.
     isSlotToDrop = false
@@ -124,7 +124,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     phase = 'preparing'
     await relay?.connect()
     if (stopping.signal.aborted) return
-    await mendSlot()
+    await repairSlot()
     connection = await openReplicationConnection(target, { applicationName: options.applicationName }).catch(
       async (error: unknown) => {
         throw await explainRefusal(error, target)
@@ -233,17 +233,17 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
     isSlotToDrop ||= remedy.isSlotToDrop
     isSlotToCreate ||= remedy.isSlotToCreate
     if (error.code === 'SOURCE_SLOT_OVER_BUDGET') released = error
-    // What ended a stream may be mended already.
-    const isMending = isSlotToDrop || isSlotToCreate || failures === 1
+    // What ended a stream may be repaired already.
+    const isRepairing = isSlotToDrop || isSlotToCreate || failures === 1
     const isPassing = error.code === 'SOURCE_SLOT_IN_USE' || error.code.startsWith('BROKER_')
     const delayMaxMs = isPassing ? PASSING_DELAY_MAX_MS : undefined
-    return backoffDelayMs(failures, isMending ? 'backoff' : error.retry, options.random(), { delayMaxMs })
+    return backoffDelayMs(failures, isRepairing ? 'backoff' : error.retry, options.random(), { delayMaxMs })
   }
 
   return {
     async enable() {
       const steps = await setUp(options.target)
-      // Whatever the worker was waiting for may be mended now.
+      // Whatever the worker was waiting for may be repaired now.
       released = null
       isSlotToDrop = false
       wake()

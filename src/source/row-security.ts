@@ -50,7 +50,7 @@ export function rowSecurityFault(
     'SOURCE_ROW_SECURITY',
     `Row level security hides rows of ${name} from the queries of ${role}, and ${model} has no \`rows\`: its subscriptions would show them.`,
     {
-      mend: `Write { rows: (context) => … } for ${model}, or { bypassesRowSecurity: true } where whoever may subscribe may see every row.`,
+      hint: `Write { rows: (context) => … } for ${model}, or { bypassesRowSecurity: true } where whoever may subscribe may see every row.`,
       details: { model, schema, table, role },
     },
   )

@@ -32,7 +32,7 @@ export type { SetupGoal, SetupStep } from './setup-goal.ts'
 export interface SetupPlan {
   /** In the order they must run; empty when everything is in place. */
   readonly steps: readonly SetupStep[]
-  /** Each with its mend; when there is one, nothing is done at all. */
+  /** Each with its hint; when there is one, nothing is done at all. */
   readonly problems: readonly RowcastError[]
   /**
    * What is to be taken back whatever the problems are, because the application's statements fail by it; `steps` begin
@@ -93,7 +93,7 @@ function serverProblems(facts: DatabaseFacts): RowcastError[] {
   if (!facts.mayReplicate) {
     problems.push(
       new RowcastError('SOURCE_NO_REPLICATION_RIGHT', `The role ${facts.role} may not replicate.`, {
-        mend: `As a superuser run: ALTER ROLE ${quoteIdentifier(facts.role)} WITH REPLICATION; (Amazon RDS: GRANT rds_replication TO ${quoteIdentifier(facts.role)};)`,
+        hint: `As a superuser run: ALTER ROLE ${quoteIdentifier(facts.role)} WITH REPLICATION; (Amazon RDS: GRANT rds_replication TO ${quoteIdentifier(facts.role)};)`,
       }),
     )
   }
@@ -176,9 +176,11 @@ function missingTables(
   goal: SetupGoal,
 ): readonly (QualifiedTable & { readonly model?: string })[] {
   if (publication.isForAllTables === true) return []
-  const heirs = facts.tables.filter((table) => table.isHeir)
+  const childTables = facts.tables.filter((table) => table.isChild)
   const isMember = (wanted: QualifiedTable) => publication.named.some((each) => isSameTable(each, wanted))
-  return [...goal.tables, ...heirs].filter((wanted) => !isPublished(publication, wanted) && !isMember(wanted))
+  return [...goal.tables, ...childTables].filter(
+    (wanted) => !isPublished(publication, wanted) && !isMember(wanted),
+  )
 }
 
 function publicationSteps(facts: DatabaseFacts, goal: SetupGoal, isMadeEmpty: boolean): SetupStep[] {
@@ -249,20 +251,20 @@ function rightsProblems(facts: DatabaseFacts, steps: readonly SetupStep[], goal:
     const names = foreign.map((table) => `${table.schema}.${table.table} (owner ${table.owner})`).join(', ')
     return [
       new RowcastError('SOURCE_NOT_OWNER', `The role ${facts.role} does not own ${names}.`, {
-        mend: `Let the owner run, once: ${toRun}`,
+        hint: `Let the owner run, once: ${toRun}`,
       }),
     ]
   }
   const hasPublicationStep = steps.some((step) => step.kind === 'publication')
   if (hasPublicationStep && facts.publication !== null && !facts.publication.isOwned) {
     const happened = `The role ${facts.role} does not own publication "${goal.publication}" (owner ${facts.publication.owner}).`
-    return [new RowcastError('SOURCE_NOT_OWNER', happened, { mend: `Let its owner run, once: ${toRun}` })]
+    return [new RowcastError('SOURCE_NOT_OWNER', happened, { hint: `Let its owner run, once: ${toRun}` })]
   }
   if (hasPublicationStep && facts.publication === null && !facts.mayCreateInDatabase) {
     const happened = `The role ${facts.role} may not create a publication in database ${facts.database}.`
     return [
       new RowcastError('SOURCE_NOT_OWNER', happened, {
-        mend: `Run GRANT CREATE ON DATABASE ${quoteIdentifier(facts.database)} TO ${quoteIdentifier(facts.role)}; or let the owner run, once: ${toRun}`,
+        hint: `Run GRANT CREATE ON DATABASE ${quoteIdentifier(facts.database)} TO ${quoteIdentifier(facts.role)}; or let the owner run, once: ${toRun}`,
       }),
     ]
   }

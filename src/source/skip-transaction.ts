@@ -78,7 +78,7 @@ export async function skipTransaction(target: ConnectionTarget, request: SkipReq
 
 function badPosition(happened: string, { confirmed, flushed }: SlotRow): RowcastError {
   return new RowcastError('CLI_BAD_OPTION', happened, {
-    mend: `Give the position that the error SOURCE_ROW_UNREADABLE names, after ${confirmed ?? '0/0'} and up to ${flushed}, and the database that it is of.`,
+    hint: `Give the position that the error SOURCE_ROW_UNREADABLE names, after ${confirmed ?? '0/0'} and up to ${flushed}, and the database that it is of.`,
   })
 }
 

@@ -65,7 +65,7 @@ export async function createSlot(target: ConnectionTarget, goal: SetupGoal): Pro
 export function slotInUse(slot: string, pid: number, name: string | null): RowcastError {
   const who = name === null || name === '' ? '' : ` ("${name}")`
   return new RowcastError('SOURCE_SLOT_IN_USE', `Process ${pid}${who} reads slot "${slot}".`, {
-    mend: `Nothing where that is meant: this process stands by and takes over. Else run SELECT pg_terminate_backend(${pid}); or give this one a \`slot\` of its own.`,
+    hint: `Nothing where that is meant: this process stands by and takes over. Else run SELECT pg_terminate_backend(${pid}); or give this one a \`slot\` of its own.`,
     details: { pid },
   })
 }

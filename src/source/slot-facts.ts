@@ -41,7 +41,7 @@ export interface SlotState {
 
 /** The publication as it stands. */
 export interface PublicationState {
-  /** Changes when it is dropped and made anew. */
+  /** Changes when it is dropped and recreated. */
   readonly oid: number
   /** Which of insert, update, delete and truncate it publishes, as `iudt`. */
   readonly actions: string

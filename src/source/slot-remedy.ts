@@ -7,7 +7,7 @@ import type { GapReason } from './continuity.ts'
 import { sqlstateOf } from './sqlstate.ts'
 
 /**
- * What to do when the slot is lost. `recreate`: make a fresh one and tell every subscriber that changes may be
+ * What to do when the slot is lost. `recreate`: make a fresh one and notify every subscriber that changes may be
  * missing. `stop`: change nothing in the database, be not ready, and wait for a person.
  */
 export type SlotLostPolicy = 'recreate' | 'stop'

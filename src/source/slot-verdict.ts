@@ -1,5 +1,5 @@
 /**
- * Stage 5, source. What the facts about slot and publication forbid, each with its mend. Pure; asked before each
+ * Stage 5, source. What the facts about slot and publication forbid, each with its hint. Pure; asked before each
  * stream and by the watch while it lasts.
  */
 import { RowcastError } from '../errors.ts'
@@ -81,7 +81,7 @@ function slotLost(slot: SlotState, goal: SetupGoal): RowcastError {
     'SOURCE_SLOT_INVALIDATED',
     `PostgreSQL has given up slot "${goal.slot}" (${reason}).`,
     {
-      mend: `Run SELECT pg_drop_replication_slot(${quoteLiteral(goal.slot)}); and call rowcast.enable(). Then ${prevention}.`,
+      hint: `Run SELECT pg_drop_replication_slot(${quoteLiteral(goal.slot)}); and call rowcast.enable(). Then ${prevention}.`,
       details: { invalidationReason: reason },
     },
   )
@@ -99,7 +99,7 @@ function judgePublication(facts: SourceFacts, goal: SetupGoal): RowcastError | n
     'SOURCE_PUBLICATION_INCOMPLETE',
     `Publication "${goal.publication}" leaves out ${tables} (${models}).`,
     {
-      mend: `Call rowcast.enable(), or run ALTER PUBLICATION ${quoteIdentifier(goal.publication)} ADD TABLE … for each.`,
+      hint: `Call rowcast.enable(), or run ALTER PUBLICATION ${quoteIdentifier(goal.publication)} ADD TABLE … for each.`,
       details: { models },
     },
   )
@@ -115,8 +115,8 @@ export function judgeDrift(before: SourceFacts, now: SourceFacts, goal: SetupGoa
   if (was.oid !== is.oid) {
     return new RowcastError(
       'SOURCE_PUBLICATION_MISSING',
-      `Publication "${goal.publication}" was dropped and made anew while changes were streamed.`,
-      { mend: 'Nothing: the stream begins again. Use ALTER PUBLICATION to change one.' },
+      `Publication "${goal.publication}" was dropped and recreated while changes were streamed.`,
+      { hint: 'Nothing: the stream begins again. Use ALTER PUBLICATION to change one.' },
     )
   }
   if ([...was.actions].some((action) => !is.actions.includes(action))) {
@@ -124,7 +124,7 @@ export function judgeDrift(before: SourceFacts, now: SourceFacts, goal: SetupGoa
       'SOURCE_PUBLICATION_INCOMPLETE',
       `Publication "${goal.publication}" no longer publishes every action.`,
       {
-        mend: `Call rowcast.enable(), or run ALTER PUBLICATION ${quoteIdentifier(goal.publication)} SET (publish = 'insert, update, delete, truncate');`,
+        hint: `Call rowcast.enable(), or run ALTER PUBLICATION ${quoteIdentifier(goal.publication)} SET (publish = 'insert, update, delete, truncate');`,
       },
     )
   }

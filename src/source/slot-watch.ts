@@ -1,5 +1,5 @@
 /**
- * Stage 5, source. Looks at slot and publication now and then while changes flow: what PostgreSQL does not tell a
+ * Stage 5, source. Looks at slot and publication now and then while changes flow: what PostgreSQL does not report to a
  * stream has to be asked for. Each look is one short-lived connection; between two there is none.
  */
 import type { RowcastError } from '../errors.ts'

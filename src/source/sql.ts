@@ -190,7 +190,7 @@ async function connect(target: SqlTarget, options: SqlClientOptions): Promise<pg
     keepAlive: true,
   }
   const client = new pg.Client(config)
-  // Without a listener a connection lost between two queries would end the process; the next query tells of it.
+  // Without a listener a connection lost between two queries would end the process; the next query reports it.
   client.on('error', () => {})
   // The driver's own time-out error has no code; this timer starts first, so it has fired when that one comes.
   let isTimedOut = false

@@ -95,7 +95,7 @@ export function toRowcastError(error: unknown, connection: ConnectionName): Rowc
   const [meaning, predicate, hint] =
     MEANINGS[code] ?? CLASS_MEANINGS[code.slice(0, 2)] ?? unknownMeaning(code)
   if (!isSqlstate(code))
-    return new RowcastError(meaning, `${place} ${predicate} (${code}).`, { cause: error, mend: hint })
+    return new RowcastError(meaning, `${place} ${predicate} (${code}).`, { cause: error, hint })
   // Not as cause: the server's error carries rows in its detail.
   return new RowcastError(meaning, `${place} ${predicate} (SQLSTATE ${code}${serverText(error, code)}).`, {
     details: { sqlstate: code, ...positionOf(error) },

@@ -11,7 +11,7 @@ import type { ModelTableState } from './model-tables.ts'
 import type { PublishedModel } from './published-tables.ts'
 import type { StreamStart } from './stream-start.ts'
 
-/** What a relay tells the stream that feeds it. */
+/** What a relay reports to the stream that feeds it. */
 export interface RelayFeed {
   /** A transaction has begun to arrive. */
   onBegin(): void

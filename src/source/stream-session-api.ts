@@ -26,7 +26,7 @@ export interface StreamSession {
   readonly publication: Pick<PublicationGuard, 'isSettling'>
   /** The catalog may have changed: looks at it now. */
   look(): void
-  /** What a relay tells the stream. */
+  /** What a relay reports to the stream. */
   readonly relayFeed: RelayFeed
   /**
    * Starts a prepared stream, or behind a transaction that is to be passed over; `onStarted` is called once the server has begun, before its first message, and answers

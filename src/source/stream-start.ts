@@ -1,7 +1,7 @@
 /** Stage 5, source. What kind of stream begins: the bus decides by it what its log still covers. */
 import type { Lsn } from '../wire/lsn.ts'
 
-/** Told each time the stream begins, before its first transaction. */
+/** Called each time the stream begins, before its first transaction. */
 export interface StreamStart {
   /** Unique for each database cluster, decimal. Source: manual, "IDENTIFY_SYSTEM". */
   readonly systemId: string

@@ -130,7 +130,7 @@ export class StreamTrace {
         error.code,
         `${error.happened} It is in the transaction that commits at ${commitLsn}.`,
         {
-          mend: `Look for the id ${String(error.details['id'])} in the log; where it fails again and again, report it, and give the transaction up: \`rowcast skip --to ${skipTo} --yes\`.`,
+          hint: `Look for the id ${String(error.details['id'])} in the log; where it fails again and again, report it, and give the transaction up: \`rowcast skip --to ${skipTo} --yes\`.`,
           details: { ...error.details, table: this.#table, commitLsn, skipTo },
         },
       )
@@ -148,7 +148,7 @@ export class StreamTrace {
       'SOURCE_ROW_UNREADABLE',
       `PostgreSQL cannot send a change${where} (SQLSTATE ${sqlstate}), in the transaction that commits at ${commitLsn}.`,
       {
-        mend: `Correct what the type or the encoding of the row lacks; or give the transaction up: \`rowcast skip --to ${skipTo} --yes\`.`,
+        hint: `Correct what the type or the encoding of the row lacks; or give the transaction up: \`rowcast skip --to ${skipTo} --yes\`.`,
         details: { sqlstate, table: this.#table, commitLsn, skipTo },
       },
     )

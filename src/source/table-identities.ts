@@ -7,7 +7,7 @@ import { RowcastError } from '../errors.ts'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../wire/quote.ts'
 import type { QualifiedTable } from './database-facts.ts'
 import { publishedRelationsSql } from './published-relations-sql.ts'
-import { virtualColumnMend } from './replica-identity.ts'
+import { virtualColumnHint } from './replica-identity.ts'
 import type { SetupGoal } from './setup-goal.ts'
 
 /**
@@ -44,10 +44,10 @@ function identityFaultsSql({ tables, publication }: SetupGoal, serverVersion: nu
   WITH RECURSIVE wanted(model, nspname, relname, keeps) AS (VALUES ${rows.join(', ')}), own AS (
     SELECT w.model, w.keeps, c.oid, c.relkind FROM wanted w JOIN pg_namespace n ON n.nspname = w.nspname
       JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.relname AND c.relkind IN ('r', 'p')
-  ), heirs(model, keeps, oid) AS (
+  ), child_tables(model, keeps, oid) AS (
     SELECT own.model, own.keeps, i.inhrelid FROM own JOIN pg_inherits i ON i.inhparent = own.oid AND own.relkind = 'r'
     UNION
-    SELECT h.model, h.keeps, i.inhrelid FROM heirs h JOIN pg_inherits i ON i.inhparent = h.oid
+    SELECT h.model, h.keeps, i.inhrelid FROM child_tables h JOIN pg_inherits i ON i.inhparent = h.oid
   ), parts(model, keeps, oid, root) AS (
     SELECT own.model, own.keeps, i.inhrelid, own.oid FROM own JOIN pg_inherits i ON i.inhparent = own.oid AND own.relkind = 'p'
     UNION
@@ -57,7 +57,7 @@ function identityFaultsSql({ tables, publication }: SetupGoal, serverVersion: nu
     UNION ALL
     SELECT p.model, p.keeps, p.oid, p.root FROM parts p JOIN pg_class leaf ON leaf.oid = p.oid AND leaf.relkind <> 'p'
     UNION ALL
-    SELECT model, keeps, oid, oid FROM heirs
+    SELECT model, keeps, oid, oid FROM child_tables
   ), judged AS (
     SELECT l.model::text AS "model", n.nspname::text AS "schema", c.relname::text AS "table",
            CASE WHEN c.relreplident = 'f' AND EXISTS (
@@ -92,19 +92,19 @@ export function identityError(fault: IdentityFault, publication: string): Rowcas
         `${name} does not log whole old rows, which ${model} counts on.`,
         {
           details,
-          mend: `Run \`rowcast enable\`, or as its owner ALTER TABLE ${name} REPLICA IDENTITY FULL;`,
+          hint: `Run \`rowcast enable\`, or as its owner ALTER TABLE ${name} REPLICA IDENTITY FULL;`,
         },
       )
     case 'none':
       return new RowcastError('SOURCE_IDENTITY_MISSING', `${refused}: nothing identifies a row of it.`, {
         details,
-        mend: `Run ALTER TABLE ${name} REPLICA IDENTITY FULL; or give it a primary key.`,
+        hint: `Run ALTER TABLE ${name} REPLICA IDENTITY FULL; or give it a primary key.`,
       })
     case 'virtual':
       return new RowcastError(
         'SOURCE_IDENTITY_CONFLICT',
         `${refused}: REPLICA IDENTITY FULL counts its virtual generated column, which cannot be published.`,
-        { details, mend: virtualColumnMend(name) },
+        { details, hint: virtualColumnHint(name) },
       )
     case 'generated':
       return new RowcastError(
@@ -112,14 +112,14 @@ export function identityError(fault: IdentityFault, publication: string): Rowcas
         `${refused}: publication "${publication}" leaves out its generated columns.`,
         {
           details,
-          mend: `Run ALTER PUBLICATION ${quoteIdentifier(publication)} SET (publish_generated_columns = stored);`,
+          hint: `Run ALTER PUBLICATION ${quoteIdentifier(publication)} SET (publish_generated_columns = stored);`,
         },
       )
     case 'columns':
       return new RowcastError(
         'SOURCE_IDENTITY_CONFLICT',
         `${refused}: publication "${publication}" lists some of its columns, and REPLICA IDENTITY FULL counts all.`,
-        { details, mend: `Publish all of its columns, or run ALTER TABLE ${name} REPLICA IDENTITY DEFAULT;` },
+        { details, hint: `Publish all of its columns, or run ALTER TABLE ${name} REPLICA IDENTITY DEFAULT;` },
       )
   }
 }

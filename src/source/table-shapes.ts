@@ -1,6 +1,6 @@
 /**
  * Stage 5, source. What tables look like by the catalog, as the messages that PostgreSQL would send of them. It describes a
- * table only before its next row: after a drift was mended nobody could subscribe until somebody writes.
+ * table only before its next row: after a drift was repaired nobody could subscribe until somebody writes.
  */
 import { Buffer } from 'node:buffer'
 import { encodeRelation, encodeType } from '../pgoutput/encode-relation.ts'

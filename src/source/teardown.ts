@@ -67,7 +67,7 @@ function slotSteps({ slot }: DatabaseFacts, goal: SetupGoal): readonly SetupStep
   if (slot === null) return []
   if (slot.activePid !== null) {
     throw new RowcastError('SOURCE_SLOT_IN_USE', `Process ${slot.activePid} reads slot "${goal.slot}".`, {
-      mend: `Stop the service, or run SELECT pg_terminate_backend(${slot.activePid}); then try again.`,
+      hint: `Stop the service, or run SELECT pg_terminate_backend(${slot.activePid}); then try again.`,
     })
   }
   const sql = `SELECT pg_drop_replication_slot(${quoteLiteral(goal.slot)})`
@@ -143,7 +143,7 @@ function endSteps(memory: SetupMemory | null, isDropped: boolean, goal: SetupGoa
 
 /** How to take away. */
 export interface TeardownOptions extends StepRunOptions {
-  /** Only tells what it would do. @default false */
+  /** Only prints what it would do. @default false */
   readonly isDry?: boolean | undefined
   /** How long to wait for whoever reads the slot, and may be ending. @default 0 */
   readonly slotWaitMs?: number | undefined

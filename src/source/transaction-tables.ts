@@ -101,7 +101,7 @@ async function readUntil(
   if (end !== 'finished') throw end ?? new Error('The server ended the stream.')
 }
 
-/** A file of which no table is known any more, since it was dropped or written anew, may have been any. */
+/** A file of which no table is known any more, since it was dropped or written again, may have been any. */
 async function nameTables(
   sql: SqlQueries,
   { files, truncated }: TransactionWrites,

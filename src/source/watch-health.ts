@@ -27,10 +27,10 @@ export class WatchHealth {
     this.#failures += 1
     if (this.#failures < FAILED_LOOKS_MAX) return null
     const isNews = this.#failures === FAILED_LOOKS_MAX
-    const { code, happened, mend } = error
+    const { code, happened, hint } = error
     const words = `Slot, publication and tables could not be looked at ${this.#failures} times in a row. ${happened}`
     this.#fault = new RowcastError('SOURCE_WATCH_FAILED', words, {
-      mend,
+      hint,
       details: { failures: this.#failures, reason: code },
     })
     return isNews ? this.#fault : null

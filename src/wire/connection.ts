@@ -103,7 +103,7 @@ export async function openReplicationConnection(
     keepAliveInitialDelayMillis: 10_000,
   }
   const client = new pg.Client(config)
-  // Without a listener a connection lost between two awaits would end the process; `closed` tells of it.
+  // Without a listener a connection lost between two awaits would end the process; `closed` reports it.
   client.on('error', () => {})
   // Until it is a stream; what a stream has confirmed it says before it ends.
   const stopListening = end.onAbort(() => driverSocket(client).destroy())
@@ -165,7 +165,7 @@ function createConnection(
   }
 
   /**
-   * The flushed position is sent only when it is news. A walsender that is told to shut down waits until the
+   * The flushed position is sent only when it is news. A walsender that is asked to shut down waits until the
    * flushed position, or without one the written position, is all it has sent: a confirmed position that is
    * kept back would keep PostgreSQL from stopping. Source: WalSndDone in walsender.c.
    */
@@ -254,7 +254,7 @@ function createConnection(
       if (reason !== 'started')
         throw reason ?? connectionLost('The connection was closed before the stream began.')
       statusTimer = clock.setInterval(contain(onStatusTimer, fail), timings.statusIntervalMs)
-      // Its answer tells at once how far behind the stream begins.
+      // Its answer shows at once how far behind the stream begins.
       sendStatus(true)
     },
     pause() {

@@ -1,4 +1,4 @@
-/** Role and broker: what a library and a service are told, and what they make of it. */
+/** Role and broker: what a library and a service are given, and what they make of it. */
 import { describe, expect, it } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import { resolveScaling, type ScalingOptions } from '../../src/broker/broker-options.ts'
@@ -70,10 +70,10 @@ describe('what Redis refuses', () => {
 
   it('names what helps where the key is another program’s', () => {
     const refusal = describeRefusal(new Error('WRONGTYPE Operation against a key'), 'x')
-    expect(refusal?.mend).toContain('delete that key')
+    expect(refusal?.hint).toContain('delete that key')
   })
 
-  it('is told from a connection that broke', () => {
+  it('is distinguished from a connection that broke', () => {
     expect(describeRefusal(new Error('read ECONNRESET'), 'x')).toBeNull()
   })
 })

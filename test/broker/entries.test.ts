@@ -203,8 +203,8 @@ describe('entries', () => {
       registry,
     )
     expect(entries).toEqual([])
-    const heir = { model: 'Tag', schema: 'public', table: 'special_tags', unpublishedColumns: [] }
-    registry.expect([{ ...heir, table: 'Tag' }, heir])
+    const child = { model: 'Tag', schema: 'public', table: 'special_tags', unpublishedColumns: [] }
+    registry.expect([{ ...child, table: 'Tag' }, child])
     for (const bytes of encode(transactionOf(2, ['other']))) builder.take(bytes, 0, bytes.length)
     expect(entries).toHaveLength(1)
     expect(relations.size).toBe(1)
@@ -225,7 +225,7 @@ describe('entries', () => {
     ])
   })
 
-  it('tell a reader that one before them is missing', async () => {
+  it('show a reader that one before them is missing', async () => {
     const messages = encode([
       relation(TAGS, 'Tag'),
       ...transactionOf(1, ['row']),
@@ -239,7 +239,7 @@ describe('entries', () => {
     expect(later.map((entry) => feeder.follows(entry))).toEqual([true, true, false])
   })
 
-  it('tell how far reading is, on a stream that never pauses: all of a transaction only with its last entry', async () => {
+  it('show how far reading is, on a stream that never pauses: all of a transaction only with its last entry', async () => {
     const messages = encode([
       relation(TAGS, 'Tag'),
       ...transactionOf(1, ['row']),

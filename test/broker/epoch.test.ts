@@ -1,4 +1,4 @@
-/** When a stream begins anew, and who has missed something by it. */
+/** When a stream restarts, and who has missed something by it. */
 import { describe, expect, it } from 'vitest'
 import type { EntryId } from '../../src/broker/entry-id.ts'
 import {
@@ -89,7 +89,7 @@ describe('planEpoch', () => {
       null,
     ],
     [
-      'a slot made anew',
+      'a slot recreated',
       start(recreated, { gap: gap('slot-recreated') }),
       { epoch: epoch(), last: at(200), isWritable: true },
       null,
@@ -182,7 +182,7 @@ describe('judgePassage', () => {
       { kind: 'gap', reason: 'slot-recreated' },
     ],
     [
-      'is told of a gap',
+      'is notified of a gap',
       at(700),
       next({ kind: 'gap', reason: 'slot-lost' }),
       { kind: 'gap', reason: 'slot-lost' },

@@ -30,7 +30,7 @@ async function healthOf({ url }: Served): Promise<unknown> {
 }
 
 describe.skipIf(NO_REDIS !== null)('rowcast serve --role', () => {
-  it('tap, twice: health tells which one reads, and when that one is killed the other goes on where it was', {
+  it('tap, twice: health shows which one reads, and when that one is killed the other goes on where it was', {
     timeout: 180_000,
   }, async () => {
     await using database = await openDatabase({ migrate: true })

@@ -1,4 +1,4 @@
-/** Redis away, empty, behind, full, slow: nothing is lost that slot or stream still hold, and whoever lost is told. */
+/** Redis away, empty, behind, full, slow: nothing is lost that slot or stream still hold, and whoever lost is reported. */
 import { describe, expect, it } from 'vitest'
 import { isRowcastError } from '../../src/errors.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
@@ -29,7 +29,7 @@ async function confirmedPast(database: TestDatabase, lsn: bigint): Promise<void>
 
 const OFTEN = { watchIntervalMs: 100 }
 
-/** A logger and what it was told. */
+/** A logger and what it was given. */
 function collectLogs() {
   const logs: string[] = []
   const note = (message: string, fields: object = {}) =>
@@ -230,7 +230,7 @@ describe.skipIf(NO_REDIS !== null)('Redis', () => {
     expect(logs.filter((line) => line.includes('allkeys-lru'))).toHaveLength(1)
   })
 
-  it('that loses the stream alone is told from one that lost everything', async () => {
+  it('that loses the stream alone is distinguished from one that lost everything', async () => {
     await using database = await openDatabase({ migrate: true })
     await using redis = await openRedis()
     const { logs, logger } = collectLogs()

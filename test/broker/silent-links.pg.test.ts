@@ -157,7 +157,7 @@ describe.skipIf(NO_REDIS !== null)('a link that falls silent', () => {
       second.links[end].silence = { from: 1, to, afterBytes: 0 }
     }
     const tags = gateway.rowcast.subscribe('Tag')
-    // The one that writes hears nothing of Redis any more, and is not told to stop.
+    // The one that writes hears nothing of Redis any more, and is not asked to stop.
     first.links.redis.silence = { from: 1, to: ALWAYS, afterBytes: 0 }
     const name = await insertTag(database)
     expect(await takeNames(tags, 1)).toEqual([name])

@@ -74,8 +74,8 @@ describe.skipIf(NO_REDIS !== null)('a change that cannot be sent', () => {
     await insertTeam(database, 'second')
     const error = await blockedBy(tap)
     expect(error.code).toBe('SOURCE_ROW_UNREADABLE')
-    const told = await endOf(tags)
-    expect([told.code, typeof told.details['cursor']]).toEqual([error.code, 'string'])
+    const reported = await endOf(tags)
+    expect([reported.code, typeof reported.details['cursor']]).toEqual([error.code, 'string'])
     await tap.rowcast.stop()
     await tap.prisma.$disconnect()
 

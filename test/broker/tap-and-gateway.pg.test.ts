@@ -65,10 +65,10 @@ describe.skipIf(NO_REDIS !== null)('a tap and gateways', () => {
     const changes = await takeChanges(live, names.length)
     expect(changes.map((change) => change.new?.name)).toEqual(names)
     const commits = new Set(changes.map((change) => change.transaction.commitLsn))
-    const told = []
-    for (let count = 0; count < 20; count += 1) told.push((await messages.next()).value?.lsn)
+    const reported = []
+    for (let count = 0; count < 20; count += 1) reported.push((await messages.next()).value?.lsn)
     // What the fault was about: a message that ends where a commit begins.
-    expect(told.filter((lsn) => lsn !== undefined && commits.has(lsn))).toHaveLength(transactions.length)
+    expect(reported.filter((lsn) => lsn !== undefined && commits.has(lsn))).toHaveLength(transactions.length)
   })
 
   it('show each viewer at a gateway what its filter asks for and its policy lets through', async () => {

@@ -1,4 +1,4 @@
-/** Taps: one reads the slot, the others stand by; what they set up, confirm and begin anew. */
+/** Taps: one reads the slot, the others stand by; what they set up, confirm and restart. */
 
 import { PrismaPg } from '@prisma/adapter-pg'
 import { describe, expect, it } from 'vitest'
@@ -69,7 +69,7 @@ describe.skipIf(NO_REDIS !== null)('taps', () => {
     expect(changes.map(({ index }) => index)).toEqual(Array.from({ length: 30_000 }, (_, index) => index))
   })
 
-  it('begin a new epoch for a slot that was made anew: every subscriber is told', async () => {
+  it('begin a new epoch for a slot that was recreated: every subscriber is notified', async () => {
     await using database = await openDatabase({ migrate: true })
     await using redis = await openRedis()
     await using gateway = startRole(database, 'gateway', { redisUrl: redis.url })
@@ -84,14 +84,14 @@ describe.skipIf(NO_REDIS !== null)('taps', () => {
     await database.query('SELECT pg_drop_replication_slot($1)', [slotOf(database)])
     await insertTag(database, 'nobody saw')
     await using _tap = await openRole(database, 'tap', { redisUrl: redis.url })
-    const told = await failureOf(live.next())
-    expect(isRowcastError(told, 'RESYNC_REQUIRED') && told.details['reason']).toBe('slot-recreated')
+    const reported = await failureOf(live.next())
+    expect(isRowcastError(reported, 'RESYNC_REQUIRED') && reported.details['reason']).toBe('slot-recreated')
     expect(gateway.rowcast.status().broker?.epoch).not.toBe(epoch)
     const late = gateway.rowcast.subscribe('Tag', { after: cursor })
     expect(isRowcastError(await failureOf(late.next()), 'RESYNC_REQUIRED')).toBe(true)
   })
 
-  it('tell gateways of a slot that is dropped while they read it', async () => {
+  it('notify gateways of a slot that is dropped while they read it', async () => {
     await using database = await openDatabase({ migrate: true })
     await using redis = await openRedis()
     await using tap = await openRole(database, 'tap', { redisUrl: redis.url })

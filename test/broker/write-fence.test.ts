@@ -76,7 +76,7 @@ describe.skipIf(NO_REDIS !== null)('a tap that has been taken over from', () => 
     expect(await writers.stored()).toEqual(before)
   })
 
-  it('is told from one whose stream is gone', async () => {
+  it('is distinguished from one whose stream is gone', async () => {
     await using writers = await openWriters('gone')
     await writers.redis.command('FLUSHALL')
     writers.write(300n)

@@ -86,7 +86,7 @@ export function activityOf(changes: readonly Change[], more: Partial<Activity['s
     status: {
       ...{ state: 'streaming', isReady: true, startedAt: '2026-11-23T08:00:00.000Z' },
       ...{ publication: 'rowcast', slot: 'rowcast', serverLsn: '0/1A2B3C8', confirmedLsn: '0/1A2B3C8' },
-      ...{ lagBytes: 1_200, errorCode: null, errorMend: null, models: [modelOf('User'), modelOf('Post')] },
+      ...{ lagBytes: 1_200, errorCode: null, errorHint: null, models: [modelOf('User'), modelOf('Post')] },
       slotHealth: {
         ...{ walStatus: 'reserved', retainedBytes: 64_000_000, safeWalBytes: null },
         ...{ budgetBytes: 1_000_000_000, activePid: 4711 },

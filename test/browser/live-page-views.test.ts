@@ -1,4 +1,4 @@
-/** What the live page makes of what it is told, in a real browser: order, groups, words, and that nothing moves under a reader's eyes. */
+/** What the live page makes of what it is given, in a real browser: order, groups, words, and that nothing moves under a reader's eyes. */
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../src/log.ts'

@@ -82,7 +82,7 @@ describe.skipIf(findBrowser() === null)('the live page', () => {
     await client.close()
   })
 
-  it('follows the system’s colours until told otherwise, and remembers it', async () => {
+  it('follows the system’s colours until set otherwise, and remembers it', async () => {
     await using opened = await open({ colorScheme: 'dark' })
     const { page } = opened
     const ground = () => page.evaluate('getComputedStyle(document.body).backgroundColor')
@@ -119,7 +119,7 @@ describe.skipIf(findBrowser() === null)('the live page', () => {
     await expect.poll(() => items(page).count()).toBe(2)
   })
 
-  it('tells screen readers what has changed, in one sentence', async () => {
+  it('reads to screen readers what has changed, in one sentence', async () => {
     await using opened = await open()
     await opened.database.query(`INSERT INTO "Tag" (name) VALUES ('a'), ('b')`)
     await expect

@@ -24,7 +24,7 @@ describe('conflate', () => {
     ])
   })
 
-  it('tells keys of every type apart', () => {
+  it('distinguishes keys of every type', () => {
     const keys = [
       { id: 1n },
       { id: '1' },

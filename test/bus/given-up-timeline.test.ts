@@ -26,7 +26,7 @@ function failOver(shared: bigint) {
 
 const RESYNC = { code: 'RESYNC_REQUIRED' }
 
-it('whoever began beyond its beginning reads all rows anew, and whoever comes now misses nothing', async () => {
+it('whoever began beyond its beginning reads all rows again, and whoever comes now misses nothing', async () => {
   const { before, resumed, after, publish } = failOver(300n)
   publish(500)
   await expect(before.next()).rejects.toMatchObject(RESYNC)

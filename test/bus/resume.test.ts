@@ -1,4 +1,4 @@
-/** Cursors: whoever comes back with one gets exactly what it missed, or is told that it cannot. */
+/** Cursors: whoever comes back with one gets exactly what it missed, or is shown that it cannot. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { BusSubscription, Delivery } from '../../src/bus/bus.ts'
@@ -248,7 +248,7 @@ describe('resuming with a cursor', () => {
     ])
   })
 
-  it('is told when it reads so slowly that the log goes on without it', async () => {
+  it('is notified when it reads so slowly that the log goes on without it', async () => {
     const log = { bytesMax: 100_000, ageMaxMs: 1e9, monotonicMs: () => 0 }
     const bus = createMemoryBus({ queueLengthMax: 10, log })
     bus.open(start(1, 1))
@@ -409,7 +409,7 @@ describe('a slow subscriber', () => {
     expect((await next).value?.change.transaction.xid).toBe(100)
   })
 
-  it('is told which change to go on after where there is no log', async () => {
+  it('is shown which change to go on after where there is no log', async () => {
     const bus = createMemoryBus({ queueLengthMax: 2, log: { bytesMax: 0 } })
     bus.open(start(1, 1))
     publish(bus, transactionOf(10, ['User']))

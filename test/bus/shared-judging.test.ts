@@ -108,7 +108,7 @@ it('each gets what it would get by itself', async () => {
   expect(shared).toBeGreaterThan(1_000)
 })
 
-it('a key tells arguments, rights and left-out fields apart, and nothing else', () => {
+it('a key distinguishes arguments, rights and left-out fields, and nothing else', () => {
   const view = (text: string | null, where?: object) => ({
     rows:
       where === undefined
@@ -132,6 +132,6 @@ it('a key tells arguments, rights and left-out fields apart, and nothing else', 
   expect(new Set(keys).size).toBe(keys.length)
   expect(keys.every((each) => typeof each === 'string' && each !== '')).toBe(true)
   expect(key({ where: { name: 'a', id: 1 } }, 'one')).toBe(key({ where: { id: 1, name: 'a' } }, 'one'))
-  // Whose rights cannot be told shares with nobody.
+  // Whose rights are not known shares with nobody.
   expect(key({}, null)).toBeNull()
 })

@@ -413,7 +413,7 @@ it('who has read the newest transaction to its end from older entries goes on wh
   expect(client.got.length).toBe(2)
 })
 
-it('who reads beside others that are further behind is told of the last change of a transaction, and of no other', async () => {
+it('who reads beside others that are further behind is notified of the last change of a transaction, and of no other', async () => {
   const world = new World({
     ...{ queueLengthMax: 1, heldMax: 1, logParts: 1, readParts: 0, hasOlder: true },
     ...{ olderParts: 1, olderTurns: 0, accountMax: null, lookMs: 0, isLagging: false, olderKept: null },

@@ -1,4 +1,4 @@
-/** A bus that stops tells each subscription where to go on: past all it has got, and before all it has not. */
+/** A bus that stops shows each subscription where to go on: past all it has got, and before all it has not. */
 import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import type { BusSubscription } from '../../src/bus/bus.ts'
@@ -80,7 +80,7 @@ describe('a bus that stops', () => {
     expect(seen.length).toBeLessThan(998)
   })
 
-  it('tells those who come later the same at once', async () => {
+  it('shows those who come later the same at once', async () => {
     const { bus, publish } = openBus()
     publish(10, 3)
     bus.stop(errorOf)

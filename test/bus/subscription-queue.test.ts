@@ -1,4 +1,4 @@
-/** The side of a queue that works without promises: what is taken, and when its reader is told. */
+/** The side of a queue that works without promises: what is taken, and when its reader is reported. */
 import { describe, expect, test } from 'vitest'
 import { Account, Holdings, Weight } from '../../src/bus/holdings.ts'
 import type { QueuedDelivery } from '../../src/bus/pending-deliveries.ts'
@@ -37,7 +37,7 @@ function drain({ pull }: SubscriptionQueue): number[] {
 }
 
 describe('pulling from a queue', () => {
-  test('gives what is there in order, and tells the reader once for all that comes', () => {
+  test('gives what is there in order, and notifies the reader once for all that comes', () => {
     const { queue, notices } = createQueue()
     queue.push(delivery(0))
     expect(notices()).toBe(0)
@@ -49,7 +49,7 @@ describe('pulling from a queue', () => {
     expect(drain(queue)).toEqual([1, 2])
   })
 
-  test('gives what came before the end, then tells of it', async () => {
+  test('gives what came before the end, then reports it', async () => {
     const { queue, notices } = createQueue()
     queue.push(delivery(0))
     queue.end(new Error('over'))
@@ -60,7 +60,7 @@ describe('pulling from a queue', () => {
     expect(await queue.next()).toEqual({ done: true, value: undefined })
   })
 
-  test('an end is told to a reader that waits', () => {
+  test('an end is reported to a reader that waits', () => {
     const { queue, notices } = createQueue()
     expect(drain(queue)).toEqual([])
     queue.end()
@@ -105,7 +105,7 @@ describe('pulling from a queue', () => {
     expect(second.push(delivery(2))).toBe(true)
   })
 
-  test('tells when its consumer has made room while more waits elsewhere', () => {
+  test('shows when its consumer has made room while more waits elsewhere', () => {
     let hungry = 0
     const onHungry = (): void => {
       hungry += 1

@@ -170,7 +170,7 @@ describe('tables that move', () => {
     expect(registry.readerOf(relation.oid)).toBeNull()
   })
 
-  test('a table made anew under a new OID replaces the dropped one', () => {
+  test('a table recreated under a new OID replaces the dropped one', () => {
     const registry = createRegistry()
     registry.update(relation)
     registry.update({ ...relation, oid: 2 })
@@ -212,15 +212,15 @@ describe('what the catalog of the database says', () => {
   test('tables that inherit from a model’s are the model’s; the drift of either is its drift', () => {
     const registry = createRegistry()
     registry.expect([own, { ...own, table: 'special' }])
-    const heir = { ...relation, oid: 2, table: 'special' }
-    expect(registry.update(heir).model).toBe(model)
+    const child = { ...relation, oid: 2, table: 'special' }
+    expect(registry.update(child).model).toBe(model)
     registry.update(relation)
     expect(registry.readerOf(2)).not.toBeNull()
-    registry.update({ ...heir, columns: [] })
+    registry.update({ ...child, columns: [] })
     registry.update(relation)
     expect(registry.faults.has('Thing')).toBe(true)
     expect(registry.readerOf(relation.oid)).toBeNull()
-    registry.update(heir)
+    registry.update(child)
     expect(registry.faults.size).toBe(0)
   })
 
@@ -241,9 +241,9 @@ describe('what the catalog of the database says', () => {
   test('a table that wrote before it was known to inherit is the model’s from then on; its predecessor is not', () => {
     const registry = createRegistry()
     registry.expect([own])
-    const heir = { ...relation, table: 'special' }
-    registry.update({ ...heir, oid: 2 })
-    registry.update({ ...heir, oid: 3 })
+    const child = { ...relation, table: 'special' }
+    registry.update({ ...child, oid: 2 })
+    registry.update({ ...child, oid: 3 })
     expect(registry.readerOf(3)).toBeNull()
     registry.expect([own, { ...own, table: 'special' }])
     expect(registry.entryOf(3)?.model).toBe(model)

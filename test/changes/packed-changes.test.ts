@@ -19,7 +19,7 @@ const transaction = plainTransaction(7)
 
 const digest = (bytes: Uint8Array) => createHash('sha1').update(bytes).digest('hex')
 
-/** A reader whose rows tell what bytes they were read from. */
+/** A reader whose rows show what bytes they were read from. */
 function bytesReader(name: string): RowReader {
   const readRow = ({ bytes, start, end, columnCount }: Tuple) => ({
     sha1: digest(bytes.subarray(start, end)),
@@ -63,7 +63,7 @@ interface Packed {
   readonly index: number
   /** Null for a truncation. */
   readonly message: RowMessage | null
-  readonly told: RowAction
+  readonly reported: RowAction
 }
 
 const payload = fc.oneof(
@@ -71,7 +71,7 @@ const payload = fc.oneof(
   { weight: 1, arbitrary: fc.nat(100_000).map((length) => new Uint8Array(length).fill(length)) },
 )
 
-const rowMessage: fc.Arbitrary<{ message: RowMessage; told: RowAction }> = fc
+const rowMessage: fc.Arbitrary<{ message: RowMessage; reported: RowAction }> = fc
   .record({
     kind: fc.constantFrom('insert', 'update', 'delete'),
     oldKind: fc.constantFrom('key', 'full', 'none'),
@@ -85,16 +85,16 @@ const rowMessage: fc.Arbitrary<{ message: RowMessage; told: RowAction }> = fc
     const after = tupleOf(now, columnCount, 6)
     const before = tupleOf(old, columnCount, 6)
     if (kind === 'insert')
-      return { told: 'INSERT', message: { kind, ...base, oldKind: 'none', old: null, new: after } }
+      return { reported: 'INSERT', message: { kind, ...base, oldKind: 'none', old: null, new: after } }
     if (kind === 'delete') {
       const known = oldKind === 'none' ? 'key' : oldKind
-      return { told: 'DELETE', message: { kind, ...base, oldKind: known, old: before, new: null } }
+      return { reported: 'DELETE', message: { kind, ...base, oldKind: known, old: before, new: null } }
     }
     if (oldKind === 'none')
-      return { told: 'UPDATE', message: { kind: 'update', ...base, oldKind, old: null, new: after } }
-    const told =
+      return { reported: 'UPDATE', message: { kind: 'update', ...base, oldKind, old: null, new: after } }
+    const reported =
       isToldOtherwise && oldKind === 'full' ? (columnCount % 2 === 0 ? 'DELETE' : 'INSERT') : 'UPDATE'
-    return { told, message: { kind: 'update', ...base, oldKind, ...joinTuples(old, now, columnCount) } }
+    return { reported, message: { kind: 'update', ...base, oldKind, ...joinTuples(old, now, columnCount) } }
   })
 
 const change: fc.Arbitrary<Packed> = fc.oneof(
@@ -108,19 +108,20 @@ const change: fc.Arbitrary<Packed> = fc.oneof(
     weight: 1,
     arbitrary: fc
       .tuple(fc.constantFrom(...READERS), fc.nat(1e6))
-      .map(([reader, index]) => ({ reader, index, message: null, told: 'UPDATE' as const })),
+      .map(([reader, index]) => ({ reader, index, message: null, reported: 'UPDATE' as const })),
   },
 )
 
 /** The change as it would be without being packed. */
-function plain({ reader, index, message, told }: Packed): AnyChange {
+function plain({ reader, index, message, reported }: Packed): AnyChange {
   if (message === null) return new TruncateTableChange(transaction, index, reader.model.name)
   const { kind, oldKind, old, new: now } = message
   const done = ({ insert: 'INSERT', update: 'UPDATE', delete: 'DELETE' } as const)[kind]
   const raw = new RowChange(transaction, index, done, reader, oldKind, old, now)
-  if (told === done) return raw
-  if (told === 'DELETE') return new RowChange(transaction, index, told, reader, oldKind, old, null, raw)
-  return new RowChange(transaction, index, told, reader, 'none', null, now, raw)
+  if (reported === done) return raw
+  if (reported === 'DELETE')
+    return new RowChange(transaction, index, reported, reader, oldKind, old, null, raw)
+  return new RowChange(transaction, index, reported, reader, 'none', null, now, raw)
 }
 
 /** All that a subscriber sees of a change. */
@@ -130,9 +131,9 @@ function show({ model, action, index, cursor, old, new: now, key, changed, opera
 }
 
 function pack(packer: ChangePacker, changes: readonly Packed[]): PackedChanges {
-  for (const { reader, index, message, told } of changes) {
+  for (const { reader, index, message, reported } of changes) {
     if (message === null) packer.addTruncate(index, reader)
-    else packer.add(index, reader, message, told)
+    else packer.add(index, reader, message, reported)
   }
   return packer.finish(transaction)
 }
@@ -144,8 +145,8 @@ describe('packed changes', () => {
         const packer = new ChangePacker()
         const lists = parts.map(([changes, isGivenUpBefore]) => {
           if (isGivenUpBefore) {
-            for (const { reader, index, message, told } of changes)
-              if (message !== null) packer.add(index, reader, message, told)
+            for (const { reader, index, message, reported } of changes)
+              if (message !== null) packer.add(index, reader, message, reported)
             packer.discard()
           }
           return pack(packer, changes)
@@ -177,7 +178,7 @@ describe('packed changes', () => {
 
   it('hold more than one block of records', () => {
     const message = (n: number): Packed => ({
-      ...{ reader: READERS[0] as RowReader, index: n, told: 'INSERT' },
+      ...{ reader: READERS[0] as RowReader, index: n, reported: 'INSERT' },
       message: {
         ...{ kind: 'insert', streamXid: null, relationOid: 1, oldKind: 'none', old: null },
         new: tupleOf(Uint8Array.of(n >> 8, n & 255), 1, 6),
@@ -233,7 +234,7 @@ describe('change keeper', () => {
         new: tupleOf(new Uint8Array(40_000).fill(value), 1, 6),
       }
       const changes = pack(packer, [
-        { reader: READERS[0] as RowReader, index: value, message, told: 'INSERT' },
+        { reader: READERS[0] as RowReader, index: value, message, reported: 'INSERT' },
       ])
       return keeper.keep({ transaction, changes, isFinal: true, byteLength: 0 })
     }

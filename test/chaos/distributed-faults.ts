@@ -203,7 +203,7 @@ async function terminateWalsender(world: DistributedWorld): Promise<boolean> {
   return rows.length > 0
 }
 
-/** Both taps are kept away, the slot is dropped, and changes commit without one: every subscriber is told, once. */
+/** Both taps are kept away, the slot is dropped, and changes commit without one: every subscriber is notified, once. */
 export async function dropDistributedSlot(world: DistributedWorld): Promise<void> {
   const { writer, taps } = world
   for (const { served } of taps) {

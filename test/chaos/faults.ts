@@ -211,7 +211,7 @@ async function awaitReplication(
 
 /**
  * The slot is dropped behind rowcast's back and changes commit before there is another one: a gap. Every
- * subscriber is told, once.
+ * subscriber is reported, once.
  */
 export async function dropSlot(world: World): Promise<void> {
   const { serving } = world

@@ -1,6 +1,6 @@
 /**
  * Faults of the catalog: what is published changes under the eyes of those who subscribe, and writers go on meanwhile. Each
- * is over when every subscriber of the models has been told, and has what was committed since.
+ * is over when every subscriber of the models has been reported, and has what was committed since.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
@@ -16,7 +16,7 @@ import type { WorldBase } from './stage.ts'
 
 const PUBLICATION = 'rowcast'
 const TIMEOUT_MS = 60_000
-/** Many looks of the watch: until then somebody may be told of what was undone, or of what nobody must be told of. */
+/** Many looks of the watch: until then somebody may be notified of what was undone, or of what must be reported to nobody. */
 const ECHO_MS = 15_000
 /** A look or two of the watch. */
 const LOOKS_MS = 2_500
@@ -30,7 +30,7 @@ interface CatalogChange {
   readonly away: string
   /** Another one; null: nothing is to be undone. */
   readonly back: string | null
-  /** Whether all subscribers of the models must be told. @default true */
+  /** Whether all subscribers of the models must be reported. @default true */
   readonly isCertain?: boolean | undefined
 }
 
@@ -141,7 +141,7 @@ export const GAP_FAULTS: readonly FaultKind<WorldBase>[] = Object.entries(CHANGE
 )
 
 /**
- * Does what makes a gap, and waits until all who must be told have been, and everybody has what was committed since.
+ * Does what makes a gap, and waits until all who must be notified have been, and everybody has what was committed since.
  */
 export async function withGap(
   world: WorldBase,
@@ -164,7 +164,7 @@ async function closeLater({ query }: WorldBase, gap: Gap): Promise<void> {
   gap.toLsn = await insertLsn(query).catch(() => null)
 }
 
-/** Waits until everybody has the rows of the tables; who missed some that nobody told them of never does. */
+/** Waits until everybody has the rows of the tables; who missed some that nobody notified them of never does. */
 export async function untilFolded({ subscribers, queryRows }: WorldBase): Promise<void> {
   const deadline = performance.now() + ECHO_MS
   for (;;) {

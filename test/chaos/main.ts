@@ -1,7 +1,7 @@
 /**
  * `npm run test:chaos -- [--distributed] [--thin] [--seed N] [--short] [--seconds N] [--only pattern] [--no-catalog] [--verbose]`: breaks everything on the way from a commit to a
  * subscriber for some minutes while a ledger is kept, then compares. Exit code 1 when a change is lost, comes
- * twice or out of order, or when a subscriber is told to resync without need.
+ * twice or out of order, or when a subscriber is asked to resync without need.
  */
 import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'

@@ -50,8 +50,8 @@ export function formatReport(report: RunReport): string {
     ...[...report.missed].map(([name, count]) => `  ${String(count).padStart(4)}  not reached: ${name}`),
     `received     ${received} changes`,
     ...records.map(
-      ({ name, seen, resyncs: told, attempts }) =>
-        `  ${String(seen.length).padStart(7)}  ${name}: ${attempts} connections, ${told.length} resyncs`,
+      ({ name, seen, resyncs: reported, attempts }) =>
+        `  ${String(seen.length).padStart(7)}  ${name}: ${attempts} connections, ${reported.length} resyncs`,
     ),
     `resyncs      ${resyncs} of ${report.gaps.length} gaps, ${countOf('unexpected resync')} that nothing explains`,
     FAULT_KINDS.map((kind) => `${kind}: ${countOf(kind)}`).join(', '),

@@ -66,7 +66,7 @@ export class SeenLog {
     this.#check()
   }
 
-  /** It was told to query again, took this cursor, and then found these rows. */
+  /** It was asked to query again, took this cursor, and then found these rows. */
   noteResync(reason: string, after: string, rows: readonly RowImage[]): void {
     this.resyncs.push({ reason, before: this.#cursor, after })
     this.#cursor = after
@@ -80,7 +80,7 @@ export class SeenLog {
     return this.#when(() => this.#numbers.has(number), timeoutMs, `number ${number}`)
   }
 
-  /** Resolves once it was told so often to query again. */
+  /** Resolves once it was notified so often to query again. */
   whenResynced(count: number, timeoutMs: number): Promise<void> {
     return this.#when(() => this.resyncs.length >= count, timeoutMs, `resync ${count}`)
   }

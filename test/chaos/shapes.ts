@@ -38,7 +38,7 @@ const DISTRIBUTED: Shape<DistributedWorld> = {
 
 /**
  * The same with a slot that retains nothing: what was accepted, PostgreSQL forgets at once. So whatever is confirmed too
- * early is lost for good, and the ledger tells. Without the faults that forget what was accepted.
+ * early is lost for good, and the ledger shows. Without the faults that forget what was accepted.
  */
 function thinned<W>(shape: Shape<W>): Shape<W> {
   return {

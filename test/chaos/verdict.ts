@@ -23,7 +23,7 @@ export interface SeenChange {
   readonly new: RowImage | null
 }
 
-/** A subscriber was told that changes may be missing, and queried the rows again. */
+/** A subscriber was shown that changes may be missing, and queried the rows again. */
 export interface Resync {
   readonly reason: string
   /** Where it stood. */
@@ -74,7 +74,7 @@ export interface Fault {
   readonly detail: string
 }
 
-/** Resyncs of one subscriber that one gap explains: who asks again while it lasts is told again. */
+/** Resyncs of one subscriber that one gap explains: who asks again while it lasts is notified again. */
 const RESYNCS_PER_GAP = 6
 
 /** Where a change stands in the ledger. */
@@ -172,7 +172,7 @@ function judgeOrder(
     const token = formatToken(seen.before, seen.after)
     const place = places.get(token)
     if (place === undefined) {
-      // A row that leaves a row filter comes as a DELETE, until everybody is told of the filter.
+      // A row that leaves a row filter comes as a DELETE, until everybody is notified of the filter.
       if (!isInGap(seen)) report('phantom', `${seen.action} ${token} was never committed`)
       continue
     }
@@ -226,7 +226,7 @@ function judgeRows(wal: ReadonlyMap<string, WalPlace>, record: SubscriberRecord,
 
 /**
  * What never came must lie between where a subscriber stood and where it queried the rows again, or in a gap that it was
- * told of later: PostgreSQL goes on to send what follows before anybody can know.
+ * notified of later: PostgreSQL goes on to send what follows before anybody can know.
  */
 function judgeMissing(
   missing: ReadonlySet<string>,

@@ -61,7 +61,7 @@ test('it says what is in the way', () => {
     obstacle: message,
   })
   expect(text()).toContain(
-    'Not live yet: [SOURCE_TABLE_MISSING] Table users is missing. Mend: Run `prisma migrate deploy`',
+    'Not live yet: [SOURCE_TABLE_MISSING] Table users is missing. Hint: Run `prisma migrate deploy`',
   )
   expect(text()).not.toMatch(/GraphiQL|Live page/)
 })

@@ -132,7 +132,7 @@ test('it starts, shows life, stops without leaving a process, and keeps its data
   expect(await second.exited()).toBe(0)
 })
 
-test('a port in use is one screen with the mend, and no PostgreSQL is left', async () => {
+test('a port in use is one screen with the hint, and no PostgreSQL is left', async () => {
   const dataFolder = join(temporaryFolder(), 'data')
   const holder = start(['dev', '--data-folder', dataFolder])
   const [, port = ''] = await holder.printed(/SSE +http:[^:]+:(\d+)\/graphql/)
@@ -142,7 +142,7 @@ test('a port in use is one screen with the mend, and no PostgreSQL is left', asy
   expect(other.output()).toContain(
     `[SERVER_PORT_IN_USE] Port ${port} on 127.0.0.1 is taken by another program.`,
   )
-  expect(other.output()).toContain(`Mend: Stop it, or choose another port: PORT=${Number(port) + 1}`)
+  expect(other.output()).toContain(`Hint: Stop it, or choose another port: PORT=${Number(port) + 1}`)
   expect(() => postmasterOf(otherFolder)).toThrow('ENOENT')
   holder.child.kill('SIGTERM')
   expect(await holder.exited()).toBe(0)
@@ -164,13 +164,13 @@ test('with DATABASE_URL it starts no PostgreSQL, waits for that one, and hides i
 })
 
 test.each([
-  ['no DATABASE_URL', {}, /\[CONFIG_NO_DATABASE\] DATABASE_URL is not set\.\nMend: Set DATABASE_URL/],
+  ['no DATABASE_URL', {}, /\[CONFIG_NO_DATABASE\] DATABASE_URL is not set\.\nHint: Set DATABASE_URL/],
   [
     'a bad DATABASE_URL',
     { DATABASE_URL: 'mysql://app:hunter2@db/app' },
-    /\[CONFIG_BAD_DATABASE_URL\].*\nMend: /,
+    /\[CONFIG_BAD_DATABASE_URL\].*\nHint: /,
   ],
-])('serve with %s is one screen with the mend', async (_name, env, expected) => {
+])('serve with %s is one screen with the hint', async (_name, env, expected) => {
   const run = start(['serve'], env as Record<string, string>)
   expect(await run.exited()).toBe(1)
   expect(run.output()).toMatch(expected)

@@ -39,15 +39,15 @@ it('they are all there', async () => {
 it('what is missing is named, with the command', async () => {
   await install('graphql', '16.15.0')
   await writeFile(join(folder, 'yarn.lock'), '')
-  const mend = 'Run `yarn add @pothos/core @pothos/plugin-prisma @prisma/client`.'
-  expect(check).toThrow(expect.objectContaining({ code: 'CLI_PEER_MISSING', mend }))
+  const hint = 'Run `yarn add @pothos/core @pothos/plugin-prisma @prisma/client`.'
+  expect(check).toThrow(expect.objectContaining({ code: 'CLI_PEER_MISSING', hint }))
 })
 
 it('what rowcast does not work with is named, with the command', async () => {
   await installAll('15.8.0')
   await writeFile(join(folder, 'package-lock.json'), '')
   expect(check).toThrow(
-    expect.objectContaining({ code: 'CLI_PEER_VERSION', mend: 'Run `npm install graphql@16`.' }),
+    expect.objectContaining({ code: 'CLI_PEER_VERSION', hint: 'Run `npm install graphql@16`.' }),
   )
 })
 

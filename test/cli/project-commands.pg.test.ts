@@ -59,11 +59,11 @@ describe('enable and disable', () => {
     expect(await catalogOf(database)).not.toBe(before)
     expect((await folder.run(['enable'])).stdout).toContain('nothing to do')
 
-    // Told first, done with --yes only.
-    const told = await folder.run(['disable'])
-    expect(told.code).toBe(3)
-    expect(told.stdout).toContain('--yes')
-    expect(told.stdout).toContain('pg_drop_replication_slot')
+    // Notified first, done with --yes only.
+    const reported = await folder.run(['disable'])
+    expect(reported.code).toBe(3)
+    expect(reported.stdout).toContain('--yes')
+    expect(reported.stdout).toContain('pg_drop_replication_slot')
     expect(await folder.run(['disable', '--yes'])).toMatchObject({ code: 0, stderr: '' })
     expect(await catalogOf(database)).toBe(before)
     expect((await folder.run(['disable', '--yes'])).stdout).toContain('nothing of rowcast')
@@ -85,10 +85,10 @@ describe('enable and disable', () => {
       const refused = await folder.run(['skip', '--to', wrong, '--yes'])
       expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('CLI_BAD_OPTION')])
     }
-    const told = await folder.run(['skip', '--to', to, '--json'])
-    expect(told.code).toBe(3)
+    const reported = await folder.run(['skip', '--to', to, '--json'])
+    expect(reported.code).toBe(3)
     const skipped = { slot: slotOf(database), to, models: ['Tag'], tables: ['public.Tag'] }
-    expect(JSON.parse(told.stdout)).toEqual({ done: false, ...skipped })
+    expect(JSON.parse(reported.stdout)).toEqual({ done: false, ...skipped })
     expect(await marksOf(database)).toBe(0)
     expect(JSON.parse((await folder.run(['skip', '--to', to, '--yes', '--json'])).stdout)).toEqual({
       ...{ done: true, ...skipped },
@@ -273,7 +273,7 @@ describe('doctor', () => {
     expect(code).toBe(0)
   })
 
-  it('tells what is amiss, with what to run', async () => {
+  it('shows what is amiss, with what to run', async () => {
     await using database = await openDatabase({ migrate: true })
     await database.query('ALTER TABLE "Tag" DROP COLUMN color')
     await database.query('ALTER TABLE "Team" ALTER COLUMN name DROP NOT NULL')
@@ -282,7 +282,7 @@ describe('doctor', () => {
     const { code, stdout } = await folder.run(['doctor', '--json'])
     expect(code).toBe(3)
     const { findings } = JSON.parse(stdout) as {
-      findings: { code: string; model: string; why: string; mend: string }[]
+      findings: { code: string; model: string; why: string; hint: string }[]
     }
     const drift = findings.filter((finding) => finding.code === 'CATALOG_DRIFT')
     expect(drift.map(({ why }) => why)).toEqual([
@@ -290,7 +290,7 @@ describe('doctor', () => {
       expect.stringMatching(/Tag\.color.*does not exist/),
     ])
     expect(findings.find((finding) => finding.code === 'NULLABLE_COLUMN')).toMatchObject({ model: 'Team' })
-    for (const { mend } of findings) expect(mend).not.toBe('')
+    for (const { hint } of findings) expect(hint).not.toBe('')
   })
 })
 

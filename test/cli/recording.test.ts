@@ -83,7 +83,7 @@ describe('a recording', () => {
       'a length that cannot be',
       '{"rowcast":"recording","version":1,"systemId":"1","timeline":1}\n\0\0\0\0abc',
     ],
-  ])('is told from %s', async (_name, content) => {
+  ])('is distinguished from %s', async (_name, content) => {
     const file = join(folder, 'wrong.rec')
     writeFileSync(file, content)
     await expect(read(file)).rejects.toMatchObject({ code: 'RECORDING_UNREADABLE' })
@@ -92,7 +92,7 @@ describe('a recording', () => {
   it('is never written over, and not where no file can be', async () => {
     const file = await write([])
     await expect(createRecording(file, HEADER)).rejects.toMatchObject({
-      ...{ code: 'RECORDING_UNREADABLE', mend: 'Name another file, or remove it.' },
+      ...{ code: 'RECORDING_UNREADABLE', hint: 'Name another file, or remove it.' },
     })
     await expect(createRecording(join(folder, 'no/such.rec'), HEADER)).rejects.toMatchObject({
       code: 'CLI_FILE_UNWRITABLE',

@@ -1,4 +1,4 @@
-/** `record` and `replay`: what was told once is told again, with no PostgreSQL. */
+/** `record` and `replay`: what was reported once is reported again, with no PostgreSQL. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -15,7 +15,7 @@ const envOf = (database: TestDatabase, url = database.url) => ({
 })
 
 describe('record and replay', () => {
-  it('give back what was told, with no PostgreSQL', async () => {
+  it('give back what was reported, with no PostgreSQL', async () => {
     await using database = await openDatabase({ migrate: true })
     await using folder = await openCliFolder(envOf(database), 'models: { Tag: {}, User: {} }')
     await folder.run(['enable'])
@@ -28,7 +28,7 @@ describe('record and replay', () => {
     )
     await database.query(`UPDATE users SET tags = '{a,b}', avatar = '\\x00ff'`)
     await database.query('DELETE FROM users')
-    const told = [await tail.nextLine(), await tail.nextLine(), await tail.nextLine()]
+    const reported = [await tail.nextLine(), await tail.nextLine(), await tail.nextLine()]
     await tail.stop()
     const recorded = await recorder.stop()
     expect(recorded.code).toBe(0)
@@ -37,7 +37,7 @@ describe('record and replay', () => {
     const nowhere = { DATABASE_URL: '' }
     const replayed = await folder.run(['replay', 'changes.rec', '--json'], nowhere)
     expect(replayed).toMatchObject({ code: 0, stderr: '' })
-    expect(replayed.stdout.trim().split('\n')).toEqual(told)
+    expect(replayed.stdout.trim().split('\n')).toEqual(reported)
     expect((await folder.run(['replay', 'changes.rec', 'Tag'], nowhere)).stderr).toContain('0 changes')
 
     // Cut in the middle of the last frame: all before it is there.
@@ -45,7 +45,7 @@ describe('record and replay', () => {
     await writeFile(join(folder.path, 'cut.rec'), bytes.subarray(0, bytes.length - 3))
     const cut = await folder.run(['replay', 'cut.rec', '--json'], nowhere)
     expect(cut.stderr).toContain('within a message')
-    expect(cut.stdout.trim().split('\n')).toEqual(told.slice(0, 2))
+    expect(cut.stdout.trim().split('\n')).toEqual(reported.slice(0, 2))
     for (const file of ['rowcast.config.ts', 'absent.rec']) {
       const refused = await folder.run(['replay', file], nowhere)
       expect(refused.code).toBe(1)

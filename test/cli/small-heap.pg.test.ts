@@ -42,7 +42,7 @@ async function urlOf(process: RunningCli): Promise<string> {
   }
 }
 
-/** A client that subscribes, and stops reading when it is told to. */
+/** A client that subscribes, and stops reading when it is asked to. */
 async function openPaused(url: string) {
   const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/graphql`, 'graphql-transport-ws')
   let received = 0

@@ -19,7 +19,7 @@ function change(more: object): AnyChange {
 }
 
 describe('a change', () => {
-  it('tells what was before and what is now', () => {
+  it('shows what was before and what is now', () => {
     const old = { id: 7, name: 'a', size: 1n, at: new Date(0) }
     expect(
       formatChange(change({ old, new: { ...old, name: 'b', size: 2n }, changed: ['name', 'size'] }), plain),
@@ -64,7 +64,7 @@ describe('a change', () => {
 })
 
 describe('a catch-up', () => {
-  it('tells share, rate and time left, now and then, and its end once', () => {
+  it('shows share, rate and time left, now and then, and its end once', () => {
     const said: string[] = []
     let nowMs = 0
     const notes = { ...plain, print: (text: string) => said.push(text), backlog: () => null }

@@ -33,21 +33,21 @@ function ask(url: string) {
 test.each([
   [
     'a hint',
-    graphqlError('GRAPHQL_BAD_ARGUMENT', 'cursor is of no change.', { mend: 'Give one.' }),
+    graphqlError('GRAPHQL_BAD_ARGUMENT', 'cursor is of no change.', { hint: 'Give one.' }),
     'cursor is of no change.',
     'Give one.',
   ],
   ['no hint', new GraphQLError('Said on purpose.'), 'Said on purpose.', expect.any(String)],
-])('an error with %s', async (_what, error, happened, mend) => {
+])('an error with %s', async (_what, error, happened, hint) => {
   const { url } = await startServer({ schema: failing(error) })
-  await expect(ask(url)).rejects.toMatchObject({ code: 'CLI_NO_ANSWER', happened, mend })
+  await expect(ask(url)).rejects.toMatchObject({ code: 'CLI_NO_ANSWER', happened, hint })
 })
 
 test('a service without `debug`', async () => {
   const { url } = await startServer()
   await expect(ask(url)).rejects.toMatchObject({
-    ...{ code: 'CLI_NO_ANSWER', happened: 'The service does not tell why.' },
-    mend: expect.stringContaining('canExplain'),
+    ...{ code: 'CLI_NO_ANSWER', happened: 'The service does not explain why.' },
+    hint: expect.stringContaining('canExplain'),
   })
 })
 

@@ -42,7 +42,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: 'truncate' as const }) },
 )
 
-/** Does it to the table; the changes that PostgreSQL would tell. */
+/** Does it to the table; the changes that PostgreSQL would show. */
 function run(table: Map<number, Row>, one: Step): ListChange<Row> | null {
   if (one.kind === 'truncate') {
     table.clear()

@@ -16,7 +16,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** Answers `changeCursor`, and each subscription as it is told; a millisecond later, as a network does. */
+/** Answers `changeCursor`, and each subscription as it is asked to; a millisecond later, as a network does. */
 function createFakeClient(onSubscribe: (sink: ChangeSink<unknown>) => void): ChangeClient {
   return {
     subscribe({ query }: { query: string }, sink: ChangeSink<unknown>) {
@@ -149,7 +149,7 @@ it('a line break that is cut in two is one, though nothing comes in between', ()
 })
 
 describe('a list', () => {
-  it('whose every subscription must be begun anew is loaded again once in the interval', async () => {
+  it('whose every subscription must be restarted is loaded again once in the interval', async () => {
     let loads = 0
     const list = createLiveList({
       client: createFakeClient((sink) =>

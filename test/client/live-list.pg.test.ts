@@ -112,7 +112,7 @@ describe.each([
     await running[Symbol.asyncDispose]()
   })
 
-  it('ends with the error that trying again does not mend', async () => {
+  it('ends with the error that trying again does not repair', async () => {
     await using database = await openDatabase({ migrate: true })
     await using running = await openService(database)
     await running.service.rowcast.ready()

@@ -84,7 +84,7 @@ describe('a resumable subscription', () => {
     await running[Symbol.asyncDispose]()
   })
 
-  it('is told to resync when the cursor cannot be served, and goes on after the new one', async () => {
+  it('is asked to resync when the cursor cannot be served, and goes on after the new one', async () => {
     await using database = await openDatabase({ migrate: true })
     await using running = await openService(database)
     const { rowcast } = running.service

@@ -23,7 +23,7 @@ it.each<[string, ConnectionParams | undefined, object]>([
   expect(await resumingConnectionParams(own)()).toEqual(expected)
 })
 
-it('a function is asked anew for each connection, and the server gets what it says', async () => {
+it('a function is asked again for each connection, and the server gets what it says', async () => {
   const seen: unknown[] = []
   const { url } = await startServer({
     context: (source) => {

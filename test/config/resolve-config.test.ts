@@ -51,7 +51,7 @@ test('the live page is off in production, and on there only for those whom a fun
   expect(resolveConfig({ ...file, livePage: false }, env).livePage).toBeNull()
   expect(resolveConfig(open, production).livePage).toBeNull()
   const fault = faultOf({ ...open, livePage: true }, production)
-  expect([fault.code, fault.message, fault.mend].join()).toMatch(
+  expect([fault.code, fault.message, fault.hint].join()).toMatch(
     /CONFIG_BAD_FIELD.*`livePage` is on in production.*authorize/,
   )
   const livePage = { isAdmin: true, authorize: (): boolean => livePage.isAdmin }
@@ -68,7 +68,7 @@ describe('in production', () => {
       const fault = faultOf({ ...file, models }, production)
       expect(fault.code).toBe('CONFIG_NO_POLICY')
       for (const { name } of visible) expect(fault.message).toContain(name)
-      expect(fault.mend).toContain('public: true')
+      expect(fault.hint).toContain('public: true')
     }
     // Nobody is asked whether they may subscribe to what is only queried.
     const unasked = { ...all({ live: false, canSubscribe: () => false }), Post: { public: true } }
@@ -107,10 +107,10 @@ test.each([
   [{ expose: ['passwrodHash'] }, 'Did you mean "passwordHash"'],
   [{ replicaIdentity: 'index' }, 'models.User.replicaIdentity'],
   [{ rowz: () => 'all' }, 'Did you mean "rows"'],
-])('a model configured with %o is refused', (model, told) => {
+])('a model configured with %o is refused', (model, reported) => {
   const fault = faultOf({ ...file, models: { User: model } })
   expect(fault.code).toBe('CONFIG_BAD_FIELD')
-  expect(fault.message).toContain(told)
+  expect(fault.message).toContain(reported)
 })
 
 test('the command line counts before the environment, and that before the file', () => {
@@ -194,14 +194,14 @@ describe('faults', () => {
     expect(faultOf(file, environment).code).toBe(code)
   })
 
-  test('several are one error that lists each with its code and mend, without secrets', () => {
+  test('several are one error that lists each with its code and hint, without secrets', () => {
     const fault = faultOf({ createPrisma, slot: 'A B' }, { DATABASE_URL: 'localhost:secret', PORT: 'x' })
     expect(fault.code).toBe('CONFIG_INVALID')
     expect(fault.details['codes']).toBe(
       'CONFIG_BAD_FIELD CONFIG_BAD_DATABASE_URL CONFIG_BAD_NAME CONFIG_BAD_PORT',
     )
     expect(fault.message).toMatch(
-      /4 settings[\s\S]*\[CONFIG_BAD_FIELD\][\s\S]*Mend: [\s\S]*\[CONFIG_BAD_PORT\]/,
+      /4 settings[\s\S]*\[CONFIG_BAD_FIELD\][\s\S]*Hint: [\s\S]*\[CONFIG_BAD_PORT\]/,
     )
     expect(fault.message).not.toContain('secret')
   })

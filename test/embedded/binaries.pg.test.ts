@@ -63,7 +63,7 @@ test('it works in a folder that only its owner may enter, without the links of t
   }
 })
 
-test('two processes at once make one copy, and a damaged copy is made anew', async () => {
+test('two processes at once make one copy, and a damaged copy is recreated', async () => {
   await using folder = await openFolder()
   const cacheFolder = join(folder.path, 'cache')
   const user = provideServerUser()

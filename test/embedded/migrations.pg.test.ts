@@ -105,7 +105,7 @@ test('a failed migration names its line, undoes itself, and blocks the next run 
   const blocked = await applyMigrations(request).catch((error: unknown) => error)
   expect(blocked).toMatchObject({ code: 'EMBEDDED_MIGRATION_UNRESOLVED' })
 
-  // The mend's own SQL works.
+  // The hint's own SQL works.
   const sql = /UPDATE .*;/.exec(blocked instanceof Error ? blocked.message : '')?.[0] ?? ''
   await database.query(sql)
   expect(await applyMigrations(request)).toEqual([FIRST, SECOND])

@@ -107,7 +107,7 @@ test('a second server on the same data is refused, naming the first', async () =
   await expect(second).rejects.toMatchObject({
     code: 'EMBEDDED_ALREADY_RUNNING',
     message: expect.stringContaining(String(postgres.cluster.pid)),
-    mend: expect.stringContaining(`kill -INT ${postgres.cluster.pid}`),
+    hint: expect.stringContaining(`kill -INT ${postgres.cluster.pid}`),
   })
   expect(postgres.cluster.isRunning).toBe(true)
 })

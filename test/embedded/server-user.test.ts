@@ -12,7 +12,7 @@ test('only root needs another user for the server', () => {
 test('a user that cannot be had is named, with the command that makes one', ({ skip }) => {
   if (process.getuid?.() !== 0) skip('an ordinary user needs no other')
   expect(() => provideServerUser('not a valid name')).toThrow(
-    expect.objectContaining({ code: 'EMBEDDED_NO_SERVER_USER', mend: expect.stringContaining('useradd') }),
+    expect.objectContaining({ code: 'EMBEDDED_NO_SERVER_USER', hint: expect.stringContaining('useradd') }),
   )
 })
 

@@ -96,10 +96,10 @@ test('prisma generate writes a file that compiles strictly and is the catalog', 
   expect(await readFile(folder.path('deep/er/rowcast.ts'), 'utf8')).toBe(before)
 })
 
-test('prisma generate fails with the code and the mend', { timeout: 60_000 }, async () => {
+test('prisma generate fails with the code and the hint', { timeout: 60_000 }, async () => {
   await using folder = await createSchemaFolder(MODELS + ROWCAST)
   const { status, output } = await prismaGenerate(folder)
   expect(status).toBe(1)
   expect(output).toContain('[GENERATOR_NO_CLIENT]')
-  expect(output).toContain('Mend: Add `generator client')
+  expect(output).toContain('Hint: Add `generator client')
 })

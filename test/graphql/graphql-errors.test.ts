@@ -4,7 +4,7 @@ import { RowcastError } from '../../src/errors.ts'
 import { toGraphqlError, toSubscriptionError } from '../../src/graphql/graphql-errors.ts'
 
 describe('toGraphqlError', () => {
-  const shown = new RowcastError('GRAPHQL_BAD_ARGUMENT', 'skip is negative.', { mend: 'Count from 0.' })
+  const shown = new RowcastError('GRAPHQL_BAD_ARGUMENT', 'skip is negative.', { hint: 'Count from 0.' })
   const hidden = new RowcastError('BUG', 'Something of ours.')
 
   it('is the sentence of a public error, with code and hint in extensions only', () => {
@@ -12,7 +12,7 @@ describe('toGraphqlError', () => {
     expect(error).toBeInstanceOf(GraphQLError)
     expect(error.toJSON()).toEqual({
       message: 'skip is negative.',
-      extensions: { code: 'GRAPHQL_BAD_ARGUMENT', mend: 'Count from 0.' },
+      extensions: { code: 'GRAPHQL_BAD_ARGUMENT', hint: 'Count from 0.' },
     })
   })
 

@@ -17,8 +17,8 @@ async function subscribe(definitions: string, filter: string, variables: Record<
     return { code: null, message: '', hint: '', requests: feed.requests }
   }
   const [error] = result.errors ?? []
-  const { code, mend } = error?.extensions ?? {}
-  return { code, message: error?.message ?? '', hint: String(mend), requests: feed.requests }
+  const { code, hint } = error?.extensions ?? {}
+  return { code, message: error?.message ?? '', hint: String(hint), requests: feed.requests }
 }
 
 describe('a filter with a variable that has no value', () => {

@@ -50,7 +50,7 @@ it('has its sentence and its code in a server that knows nothing of rowcast, too
       path: [name],
       extensions: {
         code: 'GRAPHQL_VALUE_UNREPRESENTABLE',
-        mend: expect.any(String),
+        hint: expect.any(String),
         reason: expect.any(String),
       },
     })),

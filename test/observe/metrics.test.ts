@@ -1,4 +1,4 @@
-/** The numbers and their text: counted as the bus and the server tell of them, formatted as prom-client would. */
+/** The numbers and their text: counted as the bus and the server report them, formatted as prom-client would. */
 import { Counter, Gauge, Histogram as PromHistogram, Registry } from 'prom-client'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { BusObservers } from '../../src/bus/bus-observer.ts'

@@ -77,13 +77,18 @@ it('serve: a config and no server; a stranger hears of what is shipped, staff of
     await database.query(ADD_ADA)
     await database.query(ADD_ORDER)
     await database.query(`UPDATE "Order" SET status = 'SHIPPED'`)
-    const told = (action: string, transition: string | null, status: string, customer: object | null) => ({
+    const reported = (
+      action: string,
+      transition: string | null,
+      status: string,
+      customer: object | null,
+    ) => ({
       data: { orderChanged: { action, transition, new: { id: '1', status, customer } } },
     })
     const ada = { name: 'Ada' }
-    expect(await staff.next()).toEqual(told('INSERT', null, 'OPEN', ada))
-    expect(await staff.next()).toEqual(told('UPDATE', null, 'SHIPPED', ada))
-    expect(await stranger.next()).toEqual(told('UPDATE', 'ENTERED', 'SHIPPED', null))
+    expect(await staff.next()).toEqual(reported('INSERT', null, 'OPEN', ada))
+    expect(await staff.next()).toEqual(reported('UPDATE', null, 'SHIPPED', ada))
+    expect(await stranger.next()).toEqual(reported('UPDATE', 'ENTERED', 'SHIPPED', null))
     stranger.unsubscribe()
     staff.unsubscribe()
   }

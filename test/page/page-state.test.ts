@@ -59,7 +59,7 @@ describe('the page’s state', () => {
     expect(shown(withActivity(state, message(many), false))).toEqual(many.toReversed().slice(0, CHANGES_MAX))
   })
 
-  it('shows nothing twice when the connection comes back and the server tells all it keeps', () => {
+  it('shows nothing twice when the connection comes back and the server shows all it keeps', () => {
     const state = withActivity(EMPTY_STATE, message([1, 2], { samples: [sample(1)] }), true)
     const again = withActivity(state, message([1, 2, 3], { samples: [sample(1), sample(2)] }), true)
     expect(shown(again)).toEqual([3, 2, 1])

@@ -58,11 +58,11 @@ describe('the events of a subscription', () => {
   })
 
   it('have their errors apart from their data', () => {
-    const extensions = { code: 'RESYNC_REQUIRED', mend: 'Load the list anew.' }
+    const extensions = { code: 'RESYNC_REQUIRED', hint: 'Load the list again.' }
     const { events } = withMany(EMPTY_LOG, [{ data: null, errors: [{ message: 'Gone.', extensions }] }])
     expect(events[0]).toMatchObject({
       text: '',
-      errors: [{ message: 'Gone.', code: 'RESYNC_REQUIRED', hint: 'Load the list anew.' }],
+      errors: [{ message: 'Gone.', code: 'RESYNC_REQUIRED', hint: 'Load the list again.' }],
     })
     expect(withEnd(withMany(EMPTY_LOG, [{ data: null, errors: [{}] }])).state).toBe('failed')
     expect(withEnd(withMany(EMPTY_LOG, [tick(1)])).state).toBe('ended')

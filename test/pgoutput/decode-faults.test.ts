@@ -49,7 +49,7 @@ function expectSound(tuple: Tuple, end: number): void {
 }
 
 /**
- * The one message whose end only its length tells: a parallel Stream Abort cut after its subxid is, byte for
+ * The one message whose end only its length shows: a parallel Stream Abort cut after its subxid is, byte for
  * byte, an abort of a stream that is not parallel. PostgreSQL's own subscriber knows by the option it asked for.
  */
 function isWholeAnyway(title: string, length: number): boolean {

@@ -79,7 +79,7 @@ describe('recorded messages', () => {
     const wrong: string[] = []
     for (const { bytes, expected, context } of vectorsOf(recording)) {
       for (let length = 0; length < bytes.length; length++) {
-        // Cut after its subxid, an abort of a parallel stream is one of a stream that is not: only the option tells.
+        // Cut after its subxid, an abort of a parallel stream is one of a stream that is not: only the option shows.
         if (expected.kind === 'stream-abort' && length === 9) continue
         const outcome = decodeOrFault(bytes.subarray(0, length), context)
         const isRight = outcome instanceof RowcastError && outcome.code === 'PGOUTPUT_TRUNCATED'
@@ -176,7 +176,7 @@ describe('damaged messages', () => {
     expect(Math.min(outcomes.message, outcomes.fault)).toBeGreaterThan(100)
   })
 
-  it('are told apart from those of another protocol version and from streamed ones without a crash', () => {
+  it('are distinguished from those of another protocol version and from streamed ones without a crash', () => {
     const context = fc.record({
       protocolVersion: fc.constantFrom<DecodeContext['protocolVersion'][]>(1, 2, 3, 4),
       isStreamed: fc.boolean(),

@@ -7,7 +7,7 @@ describe('tupleColumns', () => {
   const bytes = fromHex('ffff | 6e | 75 | 74 00000002 6162 | 62 00000000 | ffff')
   const tuple: Tuple = { bytes, start: 2, end: bytes.length - 2, columnCount: 4 }
 
-  it('tells NULL, unchanged, text and binary apart', () => {
+  it('distinguishes NULL, unchanged, text and binary', () => {
     expect(tupleColumns(tuple)).toEqual([
       null,
       UNCHANGED,

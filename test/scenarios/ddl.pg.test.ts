@@ -11,12 +11,12 @@ import { ITEM, OTHER, openScenario, type Scenario, type ScenarioOptions, TABLES 
 
 /**
  * Runs what makes table and schema disagree, then what makes them agree again, and sees: the model's subscribers
- * are told with the code, new ones at once, the other model goes on, and in the end the model does too.
+ * end with the code, new ones at once, the other model goes on, and in the end the model does too.
  */
 async function playDrift(
   options: ScenarioOptions,
   broken: readonly string[],
-  mended: readonly string[],
+  repaired: readonly string[],
   code = 'CATALOG_DRIFT',
 ): Promise<{ scenario: Scenario; message: string }> {
   const scenario = await openScenario(options)
@@ -32,7 +32,7 @@ async function playDrift(
   expect(() => watch()).toThrow(expect.objectContaining({ code }))
   await sql('INSERT INTO others VALUES (1)')
   expect((await others.next()).new).toEqual({ id: 1 })
-  for (const statement of mended) await sql(statement)
+  for (const statement of repaired) await sql(statement)
   await expect.poll(() => rowcast.status().drifted, { timeout: 20_000 }).toEqual([])
   const again = watch()
   await sql('INSERT INTO items (id) VALUES (99)')
@@ -67,7 +67,7 @@ describe('columns', () => {
     expect(await items.failure()).toMatchObject({
       code: 'CATALOG_DRIFT',
       message: expect.stringContaining('field Item.size, column "size": the stream has no such column'),
-      mend: expect.stringContaining('`prisma migrate deploy`'),
+      hint: expect.stringContaining('`prisma migrate deploy`'),
     })
     await scenario.sql('ALTER TABLE items ADD COLUMN size int NOT NULL DEFAULT 7')
     await scenario.sql(touch(2))
@@ -196,7 +196,7 @@ describe('a table', () => {
     expect((await again.next()).key).toEqual({ id: 6 })
   })
 
-  it('that is dropped and made again is told as not published until enable() adds it', async () => {
+  it('that is dropped and made again is reported as not published until enable() adds it', async () => {
     const scenario = await openScenario()
     const { sql, rowcast, watch } = scenario
     const [items, others] = [watch(), watch('Other')]
@@ -235,7 +235,7 @@ describe('a table', () => {
     expect((await again.next()).new).toEqual({ id: 3, note: 'newer' })
   })
 
-  it('that is taken out of the publication is told, and goes on when it is back', async () => {
+  it('that is taken out of the publication is reported, and goes on when it is back', async () => {
     await playDrift(
       {},
       ['ALTER PUBLICATION rowcast DROP TABLE items', touch(2)],
@@ -244,7 +244,7 @@ describe('a table', () => {
     )
   })
 
-  it('that was renamed while nobody was connected is told at the next connection', async () => {
+  it('that was renamed while nobody was connected is reported at the next connection', async () => {
     const { sql, rowcast, watch } = await openScenario()
     const items = watch()
     await sql('ALTER TABLE items RENAME TO articles')

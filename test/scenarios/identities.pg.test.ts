@@ -39,7 +39,7 @@ describe('a new partition', () => {
     expect(await identityOf(sql, 'items_1')).toBe('d')
   })
 
-  it('is reported as long as it cannot be mended', async () => {
+  it('is reported as long as it cannot be repaired', async () => {
     const { sql, rowcast } = await openScenario({ sql: PARTED, options: { watchIntervalMs: 100 } })
     await sql(NEXT)
     await sql('BEGIN; SELECT FROM items_1')
@@ -57,7 +57,7 @@ describe('a new partition', () => {
     )
     await expect(buildRowcast(database).enable()).rejects.toMatchObject({
       code: 'SOURCE_IDENTITY_MISSING',
-      mend: expect.stringContaining('primary key'),
+      hint: expect.stringContaining('primary key'),
     })
   })
 })
@@ -204,7 +204,7 @@ describe('an identity index', () => {
     await rowcast.ready()
     await database.query('DROP INDEX by_id')
     await expect
-      .poll(() => rowcast.status().identityFaults.map(({ code, mend }) => [code, mend]), { timeout: 20_000 })
+      .poll(() => rowcast.status().identityFaults.map(({ code, hint }) => [code, hint]), { timeout: 20_000 })
       .toEqual([
         ['SOURCE_IDENTITY_MISSING', expect.stringContaining('ALTER TABLE "public"."items" REPLICA IDENTITY')],
       ])

@@ -72,7 +72,7 @@ describe('NOTHING', () => {
     const keeping = buildRowcast(database, { register: { Item: { replicaIdentity: 'keep' } } })
     await expect(keeping.enable()).rejects.toMatchObject({
       code: 'SOURCE_IDENTITY_MISSING',
-      mend: expect.stringContaining('ALTER TABLE "public"."items" REPLICA IDENTITY FULL'),
+      hint: expect.stringContaining('ALTER TABLE "public"."items" REPLICA IDENTITY FULL'),
     })
     // Nothing was published: the application is as well as before.
     await database.query('INSERT INTO items VALUES (1)')
@@ -195,14 +195,14 @@ describe('implicit many-to-many tables in the publication', () => {
     await database.query('DELETE FROM "_ItemToOther"')
   })
 
-  it('any other table that could not be changed any more is a problem with its mend', async () => {
+  it('any other table that could not be changed any more is a problem with its hint', async () => {
     await using database = await openDatabase()
     await database.query(
       `${TABLES}; CREATE TABLE logs (line text); CREATE PUBLICATION rowcast FOR ALL TABLES`,
     )
     await expect(buildRowcast(database).enable()).rejects.toMatchObject({
       code: 'SOURCE_IDENTITY_MISSING',
-      mend: expect.stringContaining('ALTER TABLE "public"."logs" REPLICA IDENTITY FULL'),
+      hint: expect.stringContaining('ALTER TABLE "public"."logs" REPLICA IDENTITY FULL'),
     })
   })
 })

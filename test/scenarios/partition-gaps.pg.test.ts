@@ -144,8 +144,8 @@ describe('a table that wrote while the stream lasted', () => {
 
 describe('a child table that inherits no longer', () => {
   it('is a gap for the model, and its rows are nobody’s from then on', async () => {
-    const heirs = `${TABLES}; CREATE TABLE special_items (extra int, PRIMARY KEY (id)) INHERITS (items)`
-    const { sql, rowcast, watch } = await openScenario({ sql: heirs, ...OFTEN })
+    const childTables = `${TABLES}; CREATE TABLE special_items (extra int, PRIMARY KEY (id)) INHERITS (items)`
+    const { sql, rowcast, watch } = await openScenario({ sql: childTables, ...OFTEN })
     const items = watch()
     await sql(`INSERT INTO special_items VALUES (1, 'child')`)
     expect((await items.next()).key).toEqual({ id: 1 })

@@ -1,5 +1,5 @@
 /**
- * Old rows of partitions, which PostgreSQL marks as whole whatever the partition logs: what is not known is never told
+ * Old rows of partitions, which PostgreSQL marks as whole whatever the partition logs: what is not known is never reported
  * as null, and whoever needs it asks for the rows again.
  */
 import { describe, expect, it } from 'vitest'
@@ -62,7 +62,7 @@ describe('a partition made after set-up', () => {
     expect((await all.next()).value).toMatchObject({ key: { id: 102 } })
   })
 
-  it('tells whole rows again once it logs them', async () => {
+  it('shows whole rows again once it logs them', async () => {
     const { sql, watch, rowcast } = await openEvents()
     const events = watch('Event')
     await sql(NEXT)

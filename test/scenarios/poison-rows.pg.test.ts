@@ -186,14 +186,14 @@ test.each(TRANSPORTS.map((transport) => [transport.name, transport] as const))(
       ['createdAt', 'The value of User.createdAt cannot be shown (date-out-of-range).', 'date-out-of-range'],
       ['updatedAt', 'The value of User.updatedAt cannot be shown (date-out-of-range).', 'date-out-of-range'],
     ]
-    const told = (list: typeof errors) =>
+    const reported = (list: typeof errors) =>
       list.map(({ path, message, extensions }) => [path?.at(-1), message, extensions?.['reason']])
-    expect(told(errors)).toEqual(failures)
-    expect(told(inserted.flatMap((answer) => answer.errors))).toEqual(failures)
+    expect(reported(errors)).toEqual(failures)
+    expect(reported(inserted.flatMap((answer) => answer.errors))).toEqual(failures)
     await database.query("UPDATE users SET full_name = 'Odd' WHERE email = 'odd@example.com'")
     const updated = await changes.next()
     expect((updated.data as Payload).userChanged).toMatchObject({ old: odd, new: odd })
-    expect(told(updated.errors)).toEqual(expect.arrayContaining(failures))
+    expect(reported(updated.errors)).toEqual(expect.arrayContaining(failures))
     expect(updated.errors).toHaveLength(2 * failures.length)
     await changes.leave()
   },

@@ -1,4 +1,4 @@
-/** Rows that are marked as deleted instead of deleted: told as if they were. */
+/** Rows that are marked as deleted instead of deleted: reported as if they were. */
 import { describe, expect, it } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import { createRowcast } from '../../src/rowcast.ts'
@@ -20,7 +20,7 @@ const register = { Item: { softDelete: 'deletedAt' } }
 const MARK = `UPDATE items SET deleted_at = '2026-11-23'`
 
 describe('softDelete', () => {
-  it('tells marking as DELETE, taking the mark back as INSERT, and nothing of marked rows', async () => {
+  it('reports marking as DELETE, taking the mark back as INSERT, and nothing of marked rows', async () => {
     const scenario = await openScenario({ sql, models: [NOTE, OTHER], register })
     const items = scenario.watch()
     await scenario.sql(`INSERT INTO items VALUES (1, 'a')`)
@@ -79,7 +79,7 @@ describe('softDelete', () => {
     expect((await items.take(3)).map((change) => change.action)).toEqual(['INSERT', 'DELETE', 'INSERT'])
   })
 
-  it('subscribes by the action that is told, and shows rows as Prisma Client does', async () => {
+  it('subscribes by the action that is reported, and shows rows as Prisma Client does', async () => {
     await using database = await openDatabase({ migrate: true })
     await using live = await openLiveRowcast(database, { models: ['User'] })
     await live.rowcast.stop()
@@ -109,7 +109,7 @@ describe('softDelete', () => {
     await scenario.sql(MARK)
     expect(await items.failure()).toMatchObject({
       code: 'CATALOG_SOFT_DELETE_UNKNOWN',
-      mend: expect.stringContaining('rowcast.enable()'),
+      hint: expect.stringContaining('rowcast.enable()'),
     })
     expect(scenario.rowcast.status().drifted.map((each) => each.model)).toEqual(['Item'])
     expect(() => scenario.watch()).toThrow(/CATALOG_SOFT_DELETE_UNKNOWN/)

@@ -38,7 +38,7 @@ describe('a partitioned table', () => {
     expect(changes[4]?.transaction.xid).toBe(changes[5]?.transaction.xid)
   })
 
-  it('is emptied as a whole; PostgreSQL does not tell of one partition emptied by itself', async () => {
+  it('is emptied as a whole; PostgreSQL does not report one partition emptied by itself', async () => {
     const { sql, watch } = await openScenario({ sql: PARTED })
     const items = watch()
     await sql(`INSERT INTO items VALUES (1, 'a')`)
@@ -75,10 +75,10 @@ describe('a partitioned table', () => {
 })
 
 describe('inheritance', () => {
-  const HEIRS = `${TABLES}; CREATE TABLE special_items (extra int, PRIMARY KEY (id)) INHERITS (items)`
+  const CHILDREN = `${TABLES}; CREATE TABLE special_items (extra int, PRIMARY KEY (id)) INHERITS (items)`
 
-  it('makes rows of the heir rows of the model, as Prisma Client reads them', async () => {
-    const { sql, watch } = await openScenario({ sql: HEIRS })
+  it('makes rows of a child table rows of the model, as Prisma Client reads them', async () => {
+    const { sql, watch } = await openScenario({ sql: CHILDREN })
     const items = watch()
     await sql(`INSERT INTO special_items VALUES (1, 'a', 7)`)
     await sql(`UPDATE items SET note = 'b'`)
@@ -95,7 +95,7 @@ describe('inheritance', () => {
   it.each(['TRUNCATE ONLY items', 'TRUNCATE special_items'])(
     '%s leaves rows of the model, so that its subscriptions end instead of being emptied',
     async (truncate) => {
-      const { sql, watch, rowcast } = await openScenario({ sql: HEIRS, options: { watchIntervalMs: 100 } })
+      const { sql, watch, rowcast } = await openScenario({ sql: CHILDREN, options: { watchIntervalMs: 100 } })
       const items = watch()
       await sql(`INSERT INTO special_items VALUES (1, 'a', 7)`)
       await sql(`INSERT INTO items VALUES (2, 'b')`)
@@ -109,7 +109,7 @@ describe('inheritance', () => {
     },
   )
 
-  it('by a new table is told, as PostgreSQL does not publish it, until enable() adds it', async () => {
+  it('by a new table is reported, as PostgreSQL does not publish it, until enable() adds it', async () => {
     const { sql, watch, rowcast } = await openScenario()
     const items = watch()
     await sql('CREATE TABLE special_items (extra int, PRIMARY KEY (id)) INHERITS (items)')
@@ -183,7 +183,7 @@ describe('generated columns', () => {
     )
     await expect(buildRowcast(database, { models: [model] }).enable()).rejects.toMatchObject({
       code: 'SOURCE_IDENTITY_CONFLICT',
-      mend: expect.stringContaining('ALTER PUBLICATION "others" SET (publish_generated_columns = stored)'),
+      hint: expect.stringContaining('ALTER PUBLICATION "others" SET (publish_generated_columns = stored)'),
     })
     await database.query('UPDATE items SET price = 2')
   })
@@ -194,7 +194,7 @@ describe('generated columns', () => {
     await database.query(stored.replace('STORED', 'VIRTUAL'))
     await expect(buildRowcast(database, { models: [model] }).enable()).rejects.toMatchObject({
       code: 'SOURCE_IDENTITY_CONFLICT',
-      mend: expect.stringContaining("{ replicaIdentity: 'keep' }"),
+      hint: expect.stringContaining("{ replicaIdentity: 'keep' }"),
     })
     const { sql, watch } = await openScenario({
       sql: stored.replace('STORED', 'VIRTUAL'),

@@ -82,8 +82,8 @@ it.each(Object.keys(ATTACKS))('%s', async (name) => {
 })
 
 it('says nowhere in its log what nobody may see', () => {
-  const told = server.lines.filter((line) => line.includes(CANARY))
-  expect(told).toEqual([])
+  const reported = server.lines.filter((line) => line.includes(CANARY))
+  expect(reported).toEqual([])
 })
 
 it('is back to what it was: a count of sockets, and a process that answers', async () => {

@@ -29,7 +29,7 @@ describe.each(TRANSPORTS)('over $name', ({ ask }) => {
     const answer = await ask(url, query, { variables: { bytes: 2_100 } })
     expect(answer.data).toBeNull()
     expect(answer.errors).toMatchObject([
-      { extensions: { code: 'PAYLOAD_TOO_LARGE', mend: expect.any(String) } },
+      { extensions: { code: 'PAYLOAD_TOO_LARGE', hint: expect.any(String) } },
     ])
   })
 })
@@ -47,7 +47,7 @@ describe.each(STREAM_TRANSPORTS)('a subscription over $name', ({ open }) => {
   })
 })
 
-test('WebSockets and event streams count against their address, as its proxy tells it, until they end', async () => {
+test('WebSockets and event streams count against their address, as its proxy shows it, until they end', async () => {
   const limits = { connectionsPerAddressMax: 2 }
   const { url, source } = await startProbe({ limits, trustedProxyCount: 1 })
   const from = (address: string) => ({ headers: { 'x-forwarded-for': `10.9.9.9, ${address}` } })

@@ -20,7 +20,7 @@ function refusalOf({ status, closed, errors }: Answer): { code: unknown; status:
 describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
   const isWebSocket = name === 'WebSocket'
 
-  test('the function is told kind, headers, address and, of a WebSocket, the connection parameters', async () => {
+  test('the function is given kind, headers, address and, of a WebSocket, the connection parameters', async () => {
     const sources: ContextSource[] = []
     const { url } = await startProbe({
       context: (source) => {

@@ -36,7 +36,7 @@ describe.each(TRANSPORTS)('over $name', ({ ask }) => {
     expect((await ask(url, within)).errors).toEqual([])
     const { data, errors } = await ask(url, beyond)
     expect(data).toBeNull()
-    expect(errors).toMatchObject([{ extensions: { code: 'QUERY_OVER_LIMIT', mend: expect.any(String) } }])
+    expect(errors).toMatchObject([{ extensions: { code: 'QUERY_OVER_LIMIT', hint: expect.any(String) } }])
     expect(errors[0]?.message).not.toContain('Syntax Error')
   })
 
@@ -83,7 +83,7 @@ describe.each(TRANSPORTS)('over $name', ({ ask }) => {
     expect(errors.length).toBeGreaterThan(0)
   })
 
-  test('without introspection neither the schema nor a suggestion tells names', async () => {
+  test('without introspection neither the schema nor a suggestion shows names', async () => {
     const { url } = await startProbe({ introspection: false })
     const probes: readonly [string, Record<string, unknown>?][] = [
       [getIntrospectionQuery()],

@@ -50,7 +50,7 @@ test.each(['application/xml', null])('a body of type %s reads what to send', asy
       {
         extensions: {
           code: 'UNSUPPORTED_MEDIA_TYPE',
-          mend: expect.stringContaining('application/json'),
+          hint: expect.stringContaining('application/json'),
         },
       },
     ],

@@ -51,7 +51,7 @@ describe.each<[string, Partial<ServerOptions>, string[], string[]]>([
       const answer = await ask(url, host)
       expect(answer.status).toBe(403)
       expect(JSON.parse(answer.body)).toMatchObject({
-        errors: [{ extensions: { code: 'HOST_NOT_ALLOWED', mend: expect.stringContaining('allowedHosts') } }],
+        errors: [{ extensions: { code: 'HOST_NOT_ALLOWED', hint: expect.stringContaining('allowedHosts') } }],
       })
       expect((await (await openRawSocket(url, { headers: { host } })).ended).code).toBe(403)
       // Once, and not once for each request.

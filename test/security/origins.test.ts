@@ -69,7 +69,7 @@ describe('CORS', () => {
     expect(corsOf(await preflight(url, APP))).toEqual([])
   })
 
-  test('lets named origins in, without cookies unless told', async () => {
+  test('lets named origins in, without cookies unless asked', async () => {
     const { url } = await startProbe({ allowedOrigins: [APP] })
     const reply = await preflight(url, APP)
     expect(reply.headers).toMatchObject({

@@ -159,7 +159,7 @@ describe('subscriptions', () => {
   }`
 
   it.each(STREAM_TRANSPORTS.map((transport) => [transport.name, transport] as const))(
-    'over %s tell of hidden rows neither when they come, nor change hands, nor go, live or from a cursor',
+    'over %s disclose hidden rows neither when they come, nor change hands, nor go, live or from a cursor',
     async (_, transport) => {
       await using database = await openDatabase({ migrate: true })
       await insertTenants(database)
@@ -263,7 +263,7 @@ describe('subscriptions', () => {
     }
   })
 
-  it('under a DELETE that carries the key alone tell only whom nothing is hidden from', async () => {
+  it('under a DELETE that carries the key alone show only whom nothing is hidden from', async () => {
     await using database = await openDatabase({ migrate: true })
     await insertTenants(database)
     const keep = { replicaIdentity: 'keep' } as const

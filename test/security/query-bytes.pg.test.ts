@@ -67,7 +67,7 @@ describe.each(TRANSPORTS)('over $name', ({ ask }) => {
     const { errors } = await ask(running.url, query)
     expect(errors.length).toBeGreaterThan(0)
     for (const { extensions } of errors) {
-      expect(extensions).toMatchObject({ code: 'QUERY_OVER_LIMIT', mend: expect.stringContaining('take') })
+      expect(extensions).toMatchObject({ code: 'QUERY_OVER_LIMIT', hint: expect.stringContaining('take') })
     }
     // So few rows as four are not weighed first, and four such statements run at a time.
     expect(counted.bytes).toBeLessThan(6 * BYTES_MAX)

@@ -40,7 +40,7 @@ afterAll(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-const OVER = [{ extensions: { code: 'QUERY_OVER_LIMIT', mend: expect.stringContaining('`take`') } }]
+const OVER = [{ extensions: { code: 'QUERY_OVER_LIMIT', hint: expect.stringContaining('`take`') } }]
 
 describe.each(TRANSPORTS)('over $name', ({ ask }) => {
   test.each([
@@ -163,7 +163,7 @@ describe('a table that is locked', () => {
     const query = '{ comments(take: 1) { id } }'
     const answers = await Promise.all(TRANSPORTS.map(({ ask }) => ask(impatient.url, query)))
     for (const { errors } of answers) {
-      expect(errors).toMatchObject([{ extensions: { code: 'QUERY_TOO_SLOW', mend: expect.any(String) } }])
+      expect(errors).toMatchObject([{ extensions: { code: 'QUERY_TOO_SLOW', hint: expect.any(String) } }])
     }
     await expect.poll(waitingForLocks, { timeout: 20_000 }).toBe(0)
     await database.query('COMMIT')

@@ -1,4 +1,4 @@
-/** A WebSocket client without manners: it sends what it is told, and shows how the server takes it. */
+/** A WebSocket client without manners: it sends what it is given, and shows how the server takes it. */
 import { onTestFinished } from 'vitest'
 import { type ClientOptions, WebSocket } from 'ws'
 import { createDeferred } from '../support/deferred.ts'

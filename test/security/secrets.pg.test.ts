@@ -55,7 +55,7 @@ async function openTalkative(database: TestDatabase, databaseUrl: string) {
     url,
     service,
     said,
-    /** Keeps what a client was told. */
+    /** Keeps what a client was sent. */
     hear: (answer: unknown) => void said.push(JSON.stringify(answer)),
     async health() {
       const text = await (await fetch(`${url}/health/ready`)).text()

@@ -127,7 +127,7 @@ describe('a compiled subscription', () => {
     expect(prisma.calls).toEqual([])
   })
 
-  test('knows whether the cursor is told under its own name', () => {
+  test('knows whether the cursor is delivered under its own name', () => {
     const hasCursor = (source: string) =>
       compile(`subscription { userChanged ${source}`)?.run(healthy, {})?.hasCursor
     expect(hasCursor('{ cursor } }')).toBe(true)

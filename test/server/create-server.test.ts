@@ -13,7 +13,7 @@ test('listen() takes a free port for 0 and says where it is', async () => {
   expect(await postGraphql(url, '{ hello }')).toEqual({ status: 200, body: { data: { hello: 'world' } } })
 })
 
-test('a port in use is an error that names the mend', async () => {
+test('a port in use is an error that names the hint', async () => {
   const { url } = await startServer()
   const port = Number(new URL(url).port)
   const second = createServer({
@@ -23,7 +23,7 @@ test('a port in use is an error that names the mend', async () => {
     health: () => ({ isReady: true }),
   })
   await expect(second.listen()).rejects.toThrow(
-    `[SERVER_PORT_IN_USE] Port ${port} on 127.0.0.1 is taken by another program. Mend: Stop it, or choose another port: PORT=${port + 1}`,
+    `[SERVER_PORT_IN_USE] Port ${port} on 127.0.0.1 is taken by another program. Hint: Stop it, or choose another port: PORT=${port + 1}`,
   )
   await second.close()
 })

@@ -70,13 +70,13 @@ test('a client that accepts nothing we have reads what to accept', async () => {
     const { response, text } = await read(url, query, { accept })
     expect(response.status).toBe(406)
     expect(JSON.parse(await text())).toMatchObject({
-      errors: [{ extensions: { code: 'NOT_ACCEPTABLE', mend: expect.stringContaining(hint) } }],
+      errors: [{ extensions: { code: 'NOT_ACCEPTABLE', hint: expect.stringContaining(hint) } }],
     })
   }
   expect((await postGraphql(url, '{ hello }')).status).toBe(200)
 })
 
-test('the other mode of GraphQL over SSE is told which one to use', async () => {
+test('the other mode of GraphQL over SSE is shown which one to use', async () => {
   const { url } = await startServer()
   for (const init of [{ method: 'PUT' }, { headers: { 'x-graphql-event-stream-token': 'x' } }]) {
     const response = await fetch(`${url}/graphql`, init)
@@ -86,7 +86,7 @@ test('the other mode of GraphQL over SSE is told which one to use', async () => 
         {
           extensions: {
             code: 'TRANSPORT_NOT_SUPPORTED',
-            mend: expect.stringContaining('singleConnection'),
+            hint: expect.stringContaining('singleConnection'),
           },
         },
       ],

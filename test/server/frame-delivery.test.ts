@@ -182,7 +182,7 @@ describe('frames', () => {
     expect(world.prisma.calls.map(({ call }) => call)).toEqual(['user.findUnique', 'user.findUnique'])
   })
 
-  test('are told apart where whether a change is the last differs', async () => {
+  test('are distinguished where whether a change is the last differs', async () => {
     const world = createWorld()
     const [all, some] = [createFrameSocket(), createFrameSocket()]
     await world.open(all, TITLES)
@@ -342,7 +342,7 @@ describe('frames', () => {
     await expect.poll(() => titlesOf(socket)).toEqual(['2', '3'])
   })
 
-  test('are as long as the client was told, whatever the lengths and whoever stalls', () => {
+  test('are as long as the client was promised, whatever the lengths and whoever stalls', () => {
     const step = fc.oneof(
       {
         weight: 8,

@@ -51,7 +51,7 @@ describe('/metrics', () => {
     expect(refused.body).not.toContain('rowcast')
   })
 
-  it('tells its guard where the request comes from, and takes nothing but true for a yes', async () => {
+  it('shows its guard where the request comes from, and takes nothing but true for a yes', async () => {
     const seen: string[] = []
     const refused = await scrape((({ remoteAddress }: { remoteAddress: string }) => {
       seen.push(remoteAddress)

@@ -20,7 +20,7 @@ interface Result {
   readonly data?: { readonly tagChanged: { readonly new: { readonly name: string } } } | null | undefined
 }
 
-/** One client, subscribed: what it was told, and how it ended, if it did. */
+/** One client, subscribed: what it was sent, and how it ended, if it did. */
 interface Subscribed {
   readonly names: string[]
   end: string | null

@@ -1,4 +1,4 @@
-/** A service that is told to stop: what waits is delivered, the slot is let go, clients go on elsewhere where they were. */
+/** A service that is asked to stop: what waits is delivered, the slot is let go, clients go on elsewhere where they were. */
 import { createClient } from 'graphql-ws'
 import { describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'

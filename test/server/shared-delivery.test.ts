@@ -25,7 +25,7 @@ interface Viewer {
   readonly authors: 'all' | 'none' | object
 }
 
-/** Answers that tell the query: whoever gets another viewer's result gets another viewer's policy with it. */
+/** Answers that show the query: whoever gets another viewer's result gets another viewer's policy with it. */
 const tellingPrisma = () => {
   const author = (query: Record<string, unknown>) => ({
     ...{ id: 'u', email: JSON.stringify(query['where']), bio: null, role: 'ADMIN', tags: [] },
@@ -191,7 +191,7 @@ async function runAll(
 
 describe('shared delivery', () => {
   /** Selections in which policies and variables show. */
-  const telling = fc.constantFrom(
+  const showing = fc.constantFrom(
     'changed',
     'changed unavailable transition key { rowId } new { id } old { authorId }',
     'new { id author { email } } old { rowId author { email } }',
@@ -210,7 +210,7 @@ describe('shared delivery', () => {
     const guard = '... @include(if: $yes) @skip(if: $no) { __typename }'
     const document = fc.oneof(
       random.map(({ source }) => source),
-      telling.map((selection) => `${head} { postChanged { ${guard} ${selection} } }`),
+      showing.map((selection) => `${head} { postChanged { ${guard} ${selection} } }`),
     )
     let sharedRuns = 0
     let resultCount = 0

@@ -104,7 +104,7 @@ describe('a value that cannot be shown', () => {
       path,
       extensions: expect.objectContaining({
         code: 'GRAPHQL_VALUE_UNREPRESENTABLE',
-        mend: expect.any(String),
+        hint: expect.any(String),
       }),
     })
     expect(answer.errors).toEqual(

@@ -63,7 +63,7 @@ describe("the application's statements", () => {
     expect(application.failures).toEqual([])
   })
 
-  it('go on beside looks, a takeover, doctor, a dry teardown, skip and a slot that is dropped and made anew', async () => {
+  it('go on beside looks, a takeover, doctor, a dry teardown, skip and a slot that is dropped and recreated', async () => {
     await using database = await openDatabase()
     await database.query(TABLES)
     const goal = goalOf(database)

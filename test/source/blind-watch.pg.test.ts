@@ -1,4 +1,4 @@
-/** What a stream does not tell has to be looked at: a process that cannot look, or has nothing left to read, is not ready. */
+/** What a stream does not show has to be looked at: a process that cannot look, or has nothing left to read, is not ready. */
 import { createClient } from 'graphql-ws'
 import { expect, it } from 'vitest'
 import { WebSocket } from 'ws'

@@ -40,7 +40,7 @@ it('a slot of the former default is not left to hold WAL: a person says which', 
   }
   await expect(build().enable()).rejects.toMatchObject({
     code: 'SOURCE_SLOT_RENAMED',
-    mend: expect.stringContaining("slot: 'rowcast'"),
+    hint: expect.stringContaining("slot: 'rowcast'"),
   })
   // Whoever writes the name of the default has said which.
   await build(`rowcast_${database.name}`).enable()

@@ -92,7 +92,7 @@ describe('enable()', () => {
       const connectionString = database.url.replace(/\/\/[^@]+@/, `//${role}:x@`)
       await expect(build(database, { connectionString }).enable()).rejects.toMatchObject({
         code: 'SOURCE_NO_REPLICATION_RIGHT',
-        mend: expect.stringContaining(`ALTER ROLE "${role}" WITH REPLICATION`),
+        hint: expect.stringContaining(`ALTER ROLE "${role}" WITH REPLICATION`),
       })
     } finally {
       await database.query(`DROP ROLE ${role}`)
@@ -103,7 +103,7 @@ describe('enable()', () => {
     await using empty = await openDatabase()
     await expect(build(empty).enable()).rejects.toMatchObject({
       code: 'SOURCE_TABLE_MISSING',
-      mend: expect.stringContaining('prisma migrate deploy'),
+      hint: expect.stringContaining('prisma migrate deploy'),
     })
     await using database = await openDatabase({ migrate: true })
     await database.query('ALTER TABLE "Comment" SET UNLOGGED')
@@ -126,13 +126,13 @@ describe('enable()', () => {
     })
     await expect(build(database).enable()).rejects.toMatchObject({
       code: 'SOURCE_WAL_LEVEL',
-      mend: expect.stringContaining("ALTER SYSTEM SET wal_level = 'logical'"),
+      hint: expect.stringContaining("ALTER SYSTEM SET wal_level = 'logical'"),
     })
   })
 })
 
 describe('start() without enable()', () => {
-  it('reports the missing slot with its mend, and begins once somebody enabled it', async () => {
+  it('reports the missing slot with its hint, and begins once somebody enabled it', async () => {
     await using database = await openDatabase({ migrate: true })
     const rowcast = build(database, { models: ['User'] })
     await using _stopped = { [Symbol.asyncDispose]: () => rowcast.stop() }

@@ -65,7 +65,7 @@ function insertOn(server: TestPostgres, database: TestDatabase, name: string) {
 }
 
 describe.runIf(hasFailoverSlots)('a failover (PostgreSQL 17 and later have slots that follow one)', () => {
-  it('with a synchronised slot loses nothing, repeats nothing, and tells nobody', {
+  it('with a synchronised slot loses nothing, repeats nothing, and notifies nobody', {
     timeout: 180_000,
   }, async () => {
     await using pair = await openPair()
@@ -143,7 +143,7 @@ describe.runIf(hasFailoverSlots)('a failover (PostgreSQL 17 and later have slots
     expect((await takeChanges(again, 1))[0]?.new?.name).toBe('after')
   })
 
-  it('to a standby without the slot ends every subscription, and begins anew there', {
+  it('to a standby without the slot ends every subscription, and restarts there', {
     timeout: 180_000,
   }, async () => {
     await using pair = await openPair()
@@ -178,7 +178,7 @@ describe.runIf(hasFailoverSlots)('a failover (PostgreSQL 17 and later have slots
 })
 
 describe('another cluster behind the same address', () => {
-  it('ends every subscription, and begins anew there', async () => {
+  it('ends every subscription, and restarts there', async () => {
     await using one = await openPostgres({ password: 'of both' })
     await using two = await openPostgres({ password: 'of both' })
     const migrated = async (server: TestPostgres) => {

@@ -1,4 +1,4 @@
-/** What is mended while changes flow, and what is not; on a real server: scenarios/identities.pg.test.ts. */
+/** What is repaired while changes flow, and what is not; on a real server: scenarios/identities.pg.test.ts. */
 import { describe, expect, it } from 'vitest'
 import type { DatabaseFacts, PublicationFacts, TableFacts } from '../../src/source/database-facts.ts'
 import { repairSteps } from '../../src/source/identity-keeper.ts'
@@ -11,7 +11,7 @@ const parent: TableFacts = {
   ...{
     replicaIdentity: 'f',
     identityIndex: null,
-    isHeir: false,
+    isChild: false,
     hasRowIdentity: true,
     hasPrimaryKey: true,
     uniqueIndex: null,
@@ -95,11 +95,11 @@ it('sets no partition to what the next look would take back', () => {
 })
 
 it('leaves alone a table that inherits from a published one and is not published itself', () => {
-  const heir = { ...leaf, isPartition: false, isHeir: true, hasRowIdentity: false, hasPrimaryKey: false }
+  const child = { ...leaf, isPartition: false, isChild: true, hasRowIdentity: false, hasPrimaryKey: false }
   const base = { ...parent, kind: 'r' }
-  expect(repaired({ tables: [base, heir] })).toEqual([])
-  const both = { ...publication, tables: [root, { schema: heir.schema, table: heir.table }] }
-  expect(repaired({ tables: [base, heir], publication: both })).toHaveLength(1)
+  expect(repaired({ tables: [base, child] })).toEqual([])
+  const both = { ...publication, tables: [root, { schema: child.schema, table: child.table }] }
+  expect(repaired({ tables: [base, child], publication: both })).toHaveLength(1)
 })
 
 describe('rescues the statements of an application', () => {

@@ -93,7 +93,7 @@ it('refuses a cursor whose changes the slot no longer has, or of another history
   await database.query(`SELECT pg_replication_slot_advance('${slotOf(database)}', pg_current_wal_lsn())`)
   await expect(look(database, { slot: slotOf(database), after: old })).rejects.toMatchObject({
     code: 'RESYNC_REQUIRED',
-    mend: expect.stringContaining('earliest'),
+    hint: expect.stringContaining('earliest'),
   })
   const elsewhere = { epoch: { ...epoch, timeline: epoch.timeline + 1 }, position }
   await expect(look(database, { slot: slotOf(database), after: elsewhere })).rejects.toMatchObject({
@@ -156,7 +156,7 @@ it.each([['no publication', (database: TestDatabase) => look(database), 'SOURCE_
     await using database = await openDatabase({ migrate: true })
     await expect(open(database)).rejects.toMatchObject({
       code,
-      mend: expect.stringContaining('rowcast enable'),
+      hint: expect.stringContaining('rowcast enable'),
     })
     expect(await slotsOf(database)).toEqual([])
   },

@@ -30,49 +30,49 @@ describe('where the models’ tables stand', () => {
     const fault = judgeModelTables([missing], 'rowcast').get('Thing')
     expect(fault).toMatchObject({
       code: 'CATALOG_DRIFT',
-      mend: expect.stringContaining('prisma migrate deploy'),
+      hint: expect.stringContaining('prisma migrate deploy'),
     })
     expect(fault?.message).toContain('"public"."things" of model Thing does not exist')
   })
 
   it('is a fault where the table, or one that inherits from it, is not published', () => {
-    const heir = { ...unpublished, table: 'special_things' }
+    const child = { ...unpublished, table: 'special_things' }
     expect(judgeModelTables([unpublished], 'rowcast').get('Thing')?.code).toBe('SOURCE_TABLE_NOT_PUBLISHED')
-    expect(judgeModelTables([own, heir], 'rowcast').get('Thing')?.message).toContain('"special_things"')
+    expect(judgeModelTables([own, child], 'rowcast').get('Thing')?.message).toContain('"special_things"')
   })
 })
 
 function createGuard() {
-  const told: string[] = []
+  const reported: string[] = []
   const models = [buildModel([buildField('id', 'Int')])]
   const registry = createRelationRegistry({ catalog: { enums: {} }, models })
   const listener: ModelTableListener = {
-    onDrift: (model, why) => told.push(`${model} ${why.code}`),
-    onRecovery: (model) => told.push(`${model} recovered`),
+    onDrift: (model, why) => reported.push(`${model} ${why.code}`),
+    onRecovery: (model) => reported.push(`${model} recovered`),
   }
   const guard = new ModelTableGuard({ registry, publication: 'rowcast', listener })
-  return { told, registry, guard }
+  return { reported, registry, guard }
 }
 
 describe('the guard', () => {
-  it('tells of each fault once, and of its end', () => {
-    const { told, registry, guard } = createGuard()
+  it('reports each fault once, and its end', () => {
+    const { reported, registry, guard } = createGuard()
     guard.update([own])
     guard.update([unpublished])
     guard.update([unpublished])
     expect(registry.faults.get('Thing')?.code).toBe('SOURCE_TABLE_NOT_PUBLISHED')
     guard.update([missing])
     guard.update([own])
-    expect(told).toEqual(['Thing SOURCE_TABLE_NOT_PUBLISHED', 'Thing CATALOG_DRIFT', 'Thing recovered'])
+    expect(reported).toEqual(['Thing SOURCE_TABLE_NOT_PUBLISHED', 'Thing CATALOG_DRIFT', 'Thing recovered'])
     expect(registry.faults.size).toBe(0)
   })
 
   it('leaves alone what the stream found out', () => {
-    const { told, registry, guard } = createGuard()
+    const { reported, registry, guard } = createGuard()
     guard.update([unpublished])
     registry.update(buildRelation({ renamed: 23 }))
     guard.update([own])
     expect(registry.faults.get('Thing')?.message).toContain('no such column')
-    expect(told).toEqual(['Thing SOURCE_TABLE_NOT_PUBLISHED'])
+    expect(reported).toEqual(['Thing SOURCE_TABLE_NOT_PUBLISHED'])
   })
 })

@@ -48,7 +48,7 @@ describe.skipIf(!hasPgBouncer())('through a pooler', () => {
     },
   )
 
-  it('is told from the server itself', async () => {
+  it('is distinguished from the server itself', async () => {
     await using database = await openDatabase()
     await using pooler = await openPgBouncer(database, 'transaction')
     const target = parseConnectionTarget(pooler.url)

@@ -91,13 +91,13 @@ describe('prepareStream', () => {
 
   it('stands by while another process reads the slot, naming it', async () => {
     const taken = { ...FACTS, slot: { ...SLOT, active_pid: 77, active_name: 'rowcast: other' } }
-    const told: string[] = []
+    const reported: string[] = []
     await prepareStream(connect(taken, FACTS).connection, {
       ...REQUEST,
-      onStandby: (error) => told.push(error.message),
+      onStandby: (error) => reported.push(error.message),
     })
-    expect(told).toHaveLength(1)
-    expect(told[0]).toContain('Process 77 ("rowcast: other") reads slot "rowcast"')
+    expect(reported).toHaveLength(1)
+    expect(reported[0]).toContain('Process 77 ("rowcast: other") reads slot "rowcast"')
   })
 
   it('refuses a slot beyond its budget', async () => {

@@ -27,7 +27,7 @@ function insertSeven(prisma: object): Promise<unknown> {
 
 it.each([
   ['no schema anywhere', '', undefined],
-  ['the schema of the adapter, which rowcast was not told', '', { schema: 'sales' }],
+  ['the schema of the adapter, which rowcast was not given', '', { schema: 'sales' }],
   ['the same schema twice', '?schema=sales', { schema: 'sales' }],
   ["Prisma's own default, named", '?schema=public', undefined],
 ])('with %s', async (_title, query, adapterOptions) => {

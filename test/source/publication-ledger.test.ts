@@ -38,8 +38,12 @@ describe('what is published of a table is the same', () => {
     ['not when a row behind it is another one', { ...table, evidence: 'b' }, false],
     ['after a rewrite of one that is published by name', remade, true],
     ['after VACUUM FULL of one that might be UNLOGGED', { ...rewritten, rewriteMeans: 'unlogged' }, true],
-    ['not after ALTER TABLE wrote it anew', { ...remade, rewriteMeans: 'unlogged' }, false],
-    ['not where nothing tells the two apart', { ...rewritten, toastOid: 0, rewriteMeans: 'unlogged' }, false],
+    ['not after ALTER TABLE wrote it again', { ...remade, rewriteMeans: 'unlogged' }, false],
+    [
+      'not where nothing distinguishes the two',
+      { ...rewritten, toastOid: 0, rewriteMeans: 'unlogged' },
+      false,
+    ],
     ['not where it may be a TRUNCATE', { ...rewritten, rewriteMeans: 'truncate' }, false],
   ])('%s', (_title, now, isSame) => {
     const before = now.toastOid === 0 ? { ...table, toastOid: 0 } : table

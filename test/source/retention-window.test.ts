@@ -18,7 +18,7 @@ describe('RetentionWindow', () => {
     }
   })
 
-  it('keeps what was delivered for as long as it is told to', () => {
+  it('keeps what was delivered for as long as it is asked to', () => {
     const window = new RetentionWindow({ bytes: 1_000_000, minutes: 10 }, lsn(100))
     expect(window.observe(lsn(200), 0)).toBe(100n)
     expect(window.observe(lsn(300), 5 * MINUTE)).toBe(100n)
@@ -26,7 +26,7 @@ describe('RetentionWindow', () => {
     expect(window.observe(lsn(300), 15 * MINUTE)).toBe(300n)
   })
 
-  it('gives way, to the byte, before more is kept than it is told to', () => {
+  it('gives way, to the byte, before more is kept than it is asked to', () => {
     const window = new RetentionWindow({ bytes: 1_000, minutes: 10 }, LSN_ZERO)
     expect(window.observe(lsn(900), 0)).toBe(0n)
     expect(window.observe(lsn(5_000), 1)).toBe(4_000n)

@@ -74,7 +74,7 @@ describe('the retention window', () => {
     expect(await namesUpTo(database, 'b', { retain })).toEqual(['b'])
   })
 
-  it('is as long as it is told to be', async () => {
+  it('is as long as it is asked to be', async () => {
     await using database = await openDatabase({ migrate: true })
     const retain = { bytes: 100_000 }
     await using live = await openLiveRowcast(database, { models: ['Tag'], retain, watchIntervalMs: 100 })

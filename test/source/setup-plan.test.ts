@@ -13,7 +13,7 @@ const table: TableFacts = {
   owner: 'app',
   isPartition: false,
   root: { schema: 'public', table: 'users' },
-  isHeir: false,
+  isChild: false,
   hasRowIdentity: true,
   hasPrimaryKey: true,
   uniqueIndex: null,
@@ -162,17 +162,17 @@ describe('set-up plan', () => {
   ])('names the problem: %s', (_name, facts, code) => {
     const plan = planSetup(facts, goal)
     expect(codesOf(facts)).toEqual([code])
-    expect(plan.problems[0]?.mend.length).toBeGreaterThan(10)
+    expect(plan.problems[0]?.hint.length).toBeGreaterThan(10)
   })
 
-  it('tells the owner exactly what to run', () => {
+  it('shows the owner exactly what to run', () => {
     const [problem] = planSetup(
       { ...bare, tables: [{ ...table, isOwned: false, owner: 'dba' }] },
       goal,
     ).problems
     expect(problem?.message).toContain('public.users (owner dba)')
-    expect(problem?.mend).toContain('ALTER TABLE "public"."users" REPLICA IDENTITY FULL;')
-    expect(problem?.mend).toContain('CREATE PUBLICATION "rowcast"')
+    expect(problem?.hint).toContain('ALTER TABLE "public"."users" REPLICA IDENTITY FULL;')
+    expect(problem?.hint).toContain('CREATE PUBLICATION "rowcast"')
   })
 
   it('needs no rights where a person prepared everything', () => {
@@ -200,10 +200,10 @@ describe('replica identities', () => {
     })
   })
 
-  it('are set on partitions and heirs as on their root; a missing heir is published', () => {
+  it('are set on partitions and child tables as on their root; a missing child table is published', () => {
     const leaf = { ...table, table: 'users_1', isPartition: true }
-    const heir = { ...table, table: 'admins', isHeir: true }
-    const facts = { ...done, tables: [{ ...table, replicaIdentity: 'f' }, leaf, heir] }
+    const child = { ...table, table: 'admins', isChild: true }
+    const facts = { ...done, tables: [{ ...table, replicaIdentity: 'f' }, leaf, child] }
     expect(sqlOf(facts)).toEqual([
       'ALTER TABLE "public"."users_1" REPLICA IDENTITY FULL',
       'ALTER TABLE "public"."admins" REPLICA IDENTITY FULL',
@@ -220,18 +220,18 @@ describe('replica identities', () => {
     ['full: a virtual column', virtual, goal, 'SOURCE_IDENTITY_CONFLICT', 'STORED'],
     ['full: a hidden column', hidden, goal, 'SOURCE_IDENTITY_CONFLICT', 'ALTER PUBLICATION "others"'],
     ['kept, but full', { ...list, replicaIdentity: 'f' }, kept, 'SOURCE_IDENTITY_CONFLICT', '"others"'],
-  ])('that would make UPDATE fail are refused: %s', (_name, facts, wanted, code, mend) => {
+  ])('that would make UPDATE fail are refused: %s', (_name, facts, wanted, code, hint) => {
     const plan = planSetup({ ...done, tables: [{ ...table, ...facts }] }, wanted)
     expect(plan.steps).toEqual([])
     expect(plan.problems.map((problem) => problem.code)).toEqual([code])
-    expect(plan.problems[0]?.mend).toContain(mend)
+    expect(plan.problems[0]?.hint).toContain(hint)
   })
 
   it('are not kept where nothing identifies a row; of a table that is published already, one is set', () => {
     const nothing = { ...table, hasRowIdentity: false, hasPrimaryKey: false }
     const { problems } = planSetup({ ...bare, tables: [nothing] }, kept)
     expect(problems).toMatchObject([
-      { code: 'SOURCE_IDENTITY_MISSING', mend: expect.stringContaining(ALTER_FULL) },
+      { code: 'SOURCE_IDENTITY_MISSING', hint: expect.stringContaining(ALTER_FULL) },
     ])
     expect(sqlOf({ ...done, tables: [nothing] }, kept)).toEqual([ALTER_FULL])
   })
@@ -240,7 +240,7 @@ describe('replica identities', () => {
     expect(planSetup({ ...done, tables: [facts] }, kept).problems).toEqual([])
   })
 
-  it('of join tables in the publication are mended; of any other table they are a problem', () => {
+  it('of join tables in the publication are repaired; of any other table they are a problem', () => {
     const identity = { replicaIdentity: 'd', identityIndex: null }
     const join = { schema: 'public', table: '_PostToTag', isOwned: true, owner: 'app', ...identity }
     const withIndex = { ...join, uniqueIndex: '_PostToTag_AB_unique' }
@@ -256,7 +256,7 @@ describe('replica identities', () => {
     expect(sqlOf(bareJoin, wanted)).toEqual(['ALTER TABLE "public"."_PostToTag" REPLICA IDENTITY FULL'])
     const [problem] = planSetup(facts, goal).problems
     expect(problem?.code).toBe('SOURCE_IDENTITY_MISSING')
-    expect(problem?.mend).toContain('USING INDEX "_PostToTag_AB_unique"')
+    expect(problem?.hint).toContain('USING INDEX "_PostToTag_AB_unique"')
     const foreign = {
       ...done,
       publication: { ...publication, unidentified: [{ ...withIndex, isOwned: false }] },
@@ -292,7 +292,7 @@ describe('generated columns', () => {
     expect(undo.map(({ sql }) => sql)).toEqual(back)
     expect(problems[0]).toMatchObject({
       code: 'SOURCE_IDENTITY_CONFLICT',
-      mend: expect.stringContaining(back[0] ?? ''),
+      hint: expect.stringContaining(back[0] ?? ''),
     })
     const keep = {
       ...goal,

@@ -30,7 +30,7 @@ async function heldBytes(database: TestDatabase): Promise<number> {
 }
 
 describe('slotBudget', () => {
-  it('drops the slot rather than hold more, tells everybody, and waits out a long transaction', async () => {
+  it('drops the slot rather than hold more, notifies everybody, and waits out a long transaction', async () => {
     await using postgres = await openPostgres()
     await using database = await openDatabase({
       migrate: true,
@@ -121,7 +121,7 @@ describe('a slot that is to be made behind a long transaction', () => {
     rowcast.register('Team').start()
     await expect
       .poll(() => rowcast.status().lastError, { timeout: 30_000 })
-      .toMatchObject({ code: 'SOURCE_LOCK_TIMEOUT', mend: expect.stringContaining('pg_stat_activity') })
+      .toMatchObject({ code: 'SOURCE_LOCK_TIMEOUT', hint: expect.stringContaining('pg_stat_activity') })
     await database.query('COMMIT')
     await rowcast.ready()
   })

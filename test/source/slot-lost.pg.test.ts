@@ -1,4 +1,4 @@
-/** Slots and publications that disappear, each way PostgreSQL knows: named, mended, and never a silent gap. */
+/** Slots and publications that disappear, each way PostgreSQL knows: named, repaired, and never a silent gap. */
 import { describe, expect, it } from 'vitest'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { type LiveRowcast, openLiveRowcast, slotOf, takeChanges } from '../support/live-rowcast.ts'
@@ -62,7 +62,7 @@ async function expectFlow(live: LiveRowcast, database: TestDatabase, name: strin
 
 describe('a slot that was dropped', () => {
   it.each([true, false])(
-    'is made anew and every subscriber told (enableOnStart: %s)',
+    'is recreated and every subscriber notified (enableOnStart: %s)',
     async (enableOnStart) => {
       await using world = await openWorld()
       const { database, connectionString, whileAway } = world
@@ -98,7 +98,7 @@ describe('a slot that was dropped', () => {
 })
 
 describe('a slot that PostgreSQL gave up', () => {
-  it('for want of WAL is replaced, and every subscriber told', async () => {
+  it('for want of WAL is replaced, and every subscriber notified', async () => {
     await using world = await openWorld({ max_slot_wal_keep_size: '1MB', min_wal_size: '32MB' })
     const { database, connectionString, whileAway } = world
     await using live = await openLiveRowcast(database, { models: ['Tag'], connectionString })
@@ -115,7 +115,7 @@ describe('a slot that PostgreSQL gave up', () => {
     await expectFlow(live, database, 'after')
   })
 
-  it('names the reason and its mend with onSlotLost: stop', async () => {
+  it('names the reason and its hint with onSlotLost: stop', async () => {
     await using world = await openWorld({ max_slot_wal_keep_size: '1MB', min_wal_size: '32MB' })
     const { database, connectionString, whileAway } = world
     await using live = await openLiveRowcast(database, {
@@ -134,13 +134,13 @@ describe('a slot that PostgreSQL gave up', () => {
       .poll(() => live.rowcast.status().lastError, { timeout: 20_000 })
       .toMatchObject({
         code: 'SOURCE_SLOT_INVALIDATED',
-        mend: expect.stringContaining('max_slot_wal_keep_size'),
+        hint: expect.stringContaining('max_slot_wal_keep_size'),
       })
   })
 })
 
 describe('a publication that was dropped', () => {
-  it('and made anew by enable() costs a gap and never a silent skip', async () => {
+  it('and recreated by enable() costs a gap and never a silent skip', async () => {
     await using world = await openWorld()
     const { database, connectionString } = world
     await using live = await openLiveRowcast(database, {
@@ -155,7 +155,7 @@ describe('a publication that was dropped', () => {
     await expectFlow(live, database, 'after')
   })
 
-  it('and made anew by somebody else costs a gap as well', async () => {
+  it('and recreated by somebody else costs a gap as well', async () => {
     await using world = await openWorld()
     const { database, connectionString } = world
     await using live = await openLiveRowcast(database, {
@@ -171,7 +171,7 @@ describe('a publication that was dropped', () => {
     await expectFlow(live, database, 'after')
   })
 
-  it('is waited for, and named, where nobody makes it anew', async () => {
+  it('is waited for, and named, where nobody recreates it', async () => {
     await using world = await openWorld()
     const { database, connectionString } = world
     await using live = await openLiveRowcast(database, {

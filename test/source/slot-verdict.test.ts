@@ -85,7 +85,7 @@ describe('judgeFacts', () => {
       'SOURCE_STANDBY_SERVER',
       'copy',
     ],
-  ])('names %s with its mend', (_name, facts, code, words) => {
+  ])('names %s with its hint', (_name, facts, code, words) => {
     const verdict = judgeFacts(facts, goal)
     expect(verdict).toMatchObject({ code })
     expect(verdict?.message).toContain(words)

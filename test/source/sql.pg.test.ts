@@ -58,7 +58,7 @@ test('unqualified names live in the schema of the target', async () => {
   ])
 })
 
-test('a wrong password, an unknown user and a missing database are told apart, without the password', async () => {
+test('a wrong password, an unknown user and a missing database are distinguished, without the password', async () => {
   const target = server()
   const wrong = await connect({ ...target, password: 'hunter2' }).catch((error: unknown) => error)
   expect(wrong).toMatchObject({ code: 'SOURCE_AUTHENTICATION_FAILED', details: { sqlstate: '28P01' } })

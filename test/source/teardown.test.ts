@@ -15,7 +15,7 @@ const table: TableFacts = {
     replicaIdentity: 'd',
     identityIndex: null,
     isPartition: false,
-    isHeir: false,
+    isChild: false,
     hasRowIdentity: true,
     hasPrimaryKey: true,
     uniqueIndex: null,

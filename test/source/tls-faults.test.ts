@@ -130,13 +130,13 @@ describe.skipIf(!hasOpenssl)('TLS', () => {
     const error = await connect(certificate, parameters)
     expect(error.code).toBe('SOURCE_TLS_FAILED')
     expect(error.happened).toMatch(words)
-    expect(error.mend).toMatch(hint)
+    expect(error.hint).toMatch(hint)
   })
 
   it('a server that does not speak it', async () => {
     const error = await connect(null, 'sslmode=verify-full')
     expect(error.code).toBe('SOURCE_CONNECTION_FAILED')
     expect(error.happened).toMatch(/does not support SSL/)
-    expect(error.mend).toMatch(/sslmode in DATABASE_URL.*not speak TLS/)
+    expect(error.hint).toMatch(/sslmode in DATABASE_URL.*not speak TLS/)
   })
 })

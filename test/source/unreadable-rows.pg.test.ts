@@ -108,7 +108,7 @@ const goalOf = (scenario: Scenario) => ({
   ],
 })
 
-/** Waits until the stream has met the change twice, and those who wait for it have been told. */
+/** Waits until the stream has met the change twice, and those who wait for it have been reported. */
 async function blockedBy(rowcast: Rowcast): Promise<RowcastError> {
   await expect.poll(() => rowcast.status().failures, { timeout: 30_000 }).toBeGreaterThan(1)
   const { lastError } = rowcast.status()
@@ -144,8 +144,8 @@ test('a change that no form can bring: it is named, its model hears of it, and s
   // The second attempt begins with the transaction, and so knows its table; the third has no news.
   expect(logged.filter(({ code, level }) => code === error.code && level === 'error')).toHaveLength(2)
 
-  const told = (await first.failure()) as RowcastError
-  expect([told.code, typeof told.details['cursor']]).toEqual([error.code, 'string'])
+  const reported = (await first.failure()) as RowcastError
+  expect([reported.code, typeof reported.details['cursor']]).toEqual([error.code, 'string'])
   const again = (await watch('Item', cursor).failure()) as RowcastError
   expect([again.code, again.details['cursor']]).toEqual([error.code, cursor])
 

@@ -15,7 +15,7 @@ it('is blind from the third failed look in a row on, says so once, and sees agai
   expect(again).toEqual([null, null, 'SOURCE_WATCH_FAILED', null])
   expect(health.fault).toMatchObject({
     details: { failures: 4, reason: 'SOURCE_TOO_MANY_CONNECTIONS' },
-    mend: full.mend,
+    hint: full.hint,
     message: expect.stringContaining('No connection is left.'),
   })
   expect(health.succeeded()).toBe(true)

@@ -34,14 +34,14 @@ export function formatErrorDocs(): string {
     })
     return rows.length === 0
       ? ''
-      : `## ${title}\n\n| Code | Means | Mend | |\n|---|---|---|---|\n${rows.join('\n')}\n`
+      : `## ${title}\n\n| Code | Means | Hint | |\n|---|---|---|---|\n${rows.join('\n')}\n`
   })
   return [HEAD, ...sections.filter((section) => section !== '')].join('\n')
 }
 
-function formatRow(code: string, { means, mend, retry, isPublic }: ErrorEntry): string {
+function formatRow(code: string, { means, hint, retry, isPublic }: ErrorEntry): string {
   const notes = [RETRIES[retry], ...(isPublic ? ['shown to clients'] : [])].join('; ')
-  return `| \`${code}\` | ${cell(means)} | ${cell(mend)} | ${notes} |`
+  return `| \`${code}\` | ${cell(means)} | ${cell(hint)} | ${notes} |`
 }
 
 function cell(text: string): string {
@@ -55,5 +55,5 @@ Health: \`GET /health/live\` (the process answers), \`GET /health/ready\` (200 o
 holds, and the code of what is in the way). \`rowcast status\` and \`rowcast doctor\` say the same at a terminal. What can happen, and what rowcast
 does about it: [failure-modes](failure-modes.md).
 
-Every error has a code. Messages name the place and the mend of the case at hand, which is more exact than the one here.
+Every error has a code. Messages name the place and the hint of the case at hand, which is more exact than the one here.
 `

@@ -14,7 +14,7 @@ function listPrototypes(value: unknown, path = 'row'): readonly (readonly [strin
   ]
 }
 
-/** Fails unless `actual` could not be told from `expected`. */
+/** Fails unless `actual` could not be distinguished from `expected`. */
 export function expectSameRow(actual: object, expected: object): void {
   expect(actual).toStrictEqual(expected)
   expect(Object.keys(actual)).toEqual(Object.keys(expected))

@@ -13,7 +13,7 @@ if (!process.argv.includes('--check')) {
   process.stdout.write('docs/types.md is up to date.\n')
 } else {
   process.stderr.write(
-    'docs/types.md differs from the decoder’s table of types. Mend: run npm run docs:types.\n',
+    'docs/types.md differs from the decoder’s table of types. Hint: run npm run docs:types.\n',
   )
   process.exitCode = 1
 }

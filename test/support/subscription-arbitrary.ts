@@ -92,7 +92,7 @@ export function subscriptionArbitrary(
       top: selection(payload, depthMax),
       fragment: selection(payload, depthMax),
       isSpread: fc.boolean(),
-      alias: fc.constantFrom('', 'told: '),
+      alias: fc.constantFrom('', 'noted: '),
       variables: fc.oneof(
         fc.record({ yes: fc.boolean(), no: fc.boolean() }),
         fc.record({ no: fc.boolean() }),

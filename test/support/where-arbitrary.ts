@@ -67,7 +67,7 @@ function isOperand(value: unknown): boolean {
   return typeof check !== 'function' || check.call(value) === true
 }
 
-/** Prisma 7.10 reads Json numbers anew, as operands and in lists, and may be a last digit off. */
+/** Prisma 7.10 reads Json numbers again, as operands and in lists, and may be a last digit off. */
 function isLongNumber(value: unknown): boolean {
   return /\d{15}|\de[+-]?\d/.test(JSON.stringify(value))
 }

@@ -59,7 +59,7 @@ describe('the replication connection', () => {
     expect(live.rowcast.status().failures).toBe(0)
   })
 
-  it('tells a second reader of the slot to stand by, and lets it take over when the first one ends', async () => {
+  it('asks a second reader of the slot to stand by, and lets it take over when the first one ends', async () => {
     await using database = await openDatabase({ migrate: true })
     const second = createRowcast({
       connectionString: database.url,

@@ -25,7 +25,7 @@ async function connect(pace?: Parameters<typeof createDirectSocket>[0]) {
   }
 }
 
-/** Bytes that tell their place. */
+/** Bytes that show their place. */
 function pattern(from: number, length: number): Buffer {
   return Buffer.from(Uint8Array.from({ length }, (_, at) => (from + at) % 251))
 }
@@ -78,7 +78,7 @@ describe('direct socket', () => {
     await vi.waitFor(() => expect(taken).toBe(53_000), NET)
   })
 
-  it('tells that the other side is gone', async () => {
+  it('shows that the other side is gone', async () => {
     await using it = await connect()
     it.direct.take = () => {}
     it.remote.end()

@@ -18,7 +18,7 @@ http.listen(Number(process.env['PORT'] ?? 4000), '127.0.0.1', async () => {
 })
 
 process.once('SIGTERM', async () => {
-  // Subscribers are told where to go on.
+  // Subscribers are shown where to go on.
   await rowcast.stop({ tellsSubscribers: true })
   http.close()
   http.closeAllConnections()

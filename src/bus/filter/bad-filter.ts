@@ -5,7 +5,7 @@ const NAME_LENGTH_MAX = 64
 
 /** A BAD_FILTER for one place of a filter, such as `where.OR[1].email`. */
 export function badFilter(path: string, wrong: string, allowed: string): RowcastError {
-  return new RowcastError('BAD_FILTER', `${path}: ${wrong}`, { mend: allowed, details: { path } })
+  return new RowcastError('BAD_FILTER', `${path}: ${wrong}`, { hint: allowed, details: { path } })
 }
 
 /**

@@ -23,7 +23,7 @@ export interface ChangeConditions {
   readonly changed: readonly string[] | null
   /** The rows that may be seen at all. An image that is none of them, or cannot be judged, is as if not there. */
   readonly rows: Condition | null
-  /** What of a row may be seen: an UPDATE that leaves all of it as it was is not told. Null for all. */
+  /** What of a row may be seen: an UPDATE that leaves all of it as it was is not delivered. Null for all. */
   readonly visible: VisibleFields | null
 }
 
@@ -31,7 +31,7 @@ export interface ChangeConditions {
 export interface VisibleFields {
   readonly fields: ReadonlySet<string>
   /**
-   * Whether an UPDATE of which that cannot be said, because the row before it was not sent, is told (of fields that
+   * Whether an UPDATE of which that cannot be said, because the row before it was not sent, is delivered (of fields that
    * are left out for everybody), or is unanswerable (of fields that a policy hides).
    */
   readonly isToldWhenUnknown: boolean
@@ -41,7 +41,7 @@ export interface VisibleFields {
 export interface ChangeFilter extends ChangeConditions {
   /** What its own conditions, without a policy's, cost for a row, where comparing a value costs 1. */
   readonly cost: number
-  /** Filters of one model with the same key judge alike, whatever comes; null where that cannot be told. Never empty. */
+  /** Filters of one model with the same key judge alike, whatever comes; null where that is not known. Never empty. */
   readonly key: string | null
   readonly tests: Readonly<Record<'where' | 'old' | 'new' | 'rows', RowTest | null>>
 }
@@ -122,11 +122,11 @@ function parseChanged(
 ): readonly string[] | null {
   if (changed === undefined || changed === null) return null
   const names = model.fields.map((field) => field.name).filter((name) => hidden?.has(name) !== true)
-  const mend = `Name at least one of ${names.join(', ')}.`
-  if (!Array.isArray(changed) || changed.length === 0) throw badFilter('changed', 'takes fields.', mend)
+  const hint = `Name at least one of ${names.join(', ')}.`
+  if (!Array.isArray(changed) || changed.length === 0) throw badFilter('changed', 'takes fields.', hint)
   const unknown = changed.findIndex((name) => !names.includes(name))
   if (unknown >= 0) {
-    throw badFilter(`changed[${unknown}]`, `there is no field ${shownName(String(changed[unknown]))}.`, mend)
+    throw badFilter(`changed[${unknown}]`, `there is no field ${shownName(String(changed[unknown]))}.`, hint)
   }
   return [...new Set<string>(changed)]
 }
@@ -177,7 +177,7 @@ export function checkImagesAreSent(
   if (part === 'changed' && filter.changed === null) {
     throw badFilter(
       'action',
-      `an UPDATE of ${model.name} cannot be told apart from one of fields that are hidden from you: ` +
+      `an UPDATE of ${model.name} cannot be distinguished from one of fields that are hidden from you: ` +
         'PostgreSQL does not send the row before it.',
       'Set the replica identity of the table to FULL (rowcast.enable() does), or leave UPDATE out of `action`.',
     )

@@ -44,8 +44,8 @@ function parseMode({ domain }: FieldContext, mode: unknown, path: string): boole
     throw badFilter(path, 'there is no such mode.', 'Use `default` or `insensitive`.')
   }
   if (domain.pattern?.insensitive !== undefined && domain.pattern.insensitive !== null) return true
-  const mend = domain.name === 'uuid' ? 'Leave it out: the case of a UUID never counts.' : 'Leave `mode` out.'
-  throw badFilter(path, 'PostgreSQL compares values of this type in one way only.', mend)
+  const hint = domain.name === 'uuid' ? 'Leave it out: the case of a UUID never counts.' : 'Leave `mode` out.'
+  throw badFilter(path, 'PostgreSQL compares values of this type in one way only.', hint)
 }
 
 /** All operators of one object, as `not` nests them: each is inverted by itself, then all have to hold. */

@@ -55,8 +55,8 @@ export function createFilterBudget(limits: FilterLimits): FilterBudget {
     },
     checkListLength(path, length) {
       if (length <= limits.listLengthMax) return
-      const mend = `Give at most ${limits.listLengthMax}.`
-      throw badFilter(path, `a list of ${length} values is too long.`, mend)
+      const hint = `Give at most ${limits.listLengthMax}.`
+      throw badFilter(path, `a list of ${length} values is too long.`, hint)
     },
     checkDepth(path, depth) {
       if (depth <= limits.depthMax) return

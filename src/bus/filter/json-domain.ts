@@ -21,7 +21,7 @@ export function countJson(value: unknown, depth = 0): number | null {
   return count
 }
 
-/** Whether a number stands in it of which nobody can tell what was meant: two of PostgreSQL's may be this one. */
+/** Whether a number stands in it of which nobody knows what was meant: two of PostgreSQL's may be this one. */
 export function hasUnsafe(value: unknown, depth = 0): boolean {
   if (typeof value !== 'object' || value === null) return isUnsafe(value)
   return depth < DEPTH_MAX && Object.values(value).some((member) => hasUnsafe(member, depth + 1))

@@ -227,7 +227,7 @@ interface PreparedTest {
 }
 
 function prepared({ field, path }: Reading, { cost, name, prepare, check }: PreparedTest): Condition {
-  // Of an optional field's null nobody can tell which null it is; it is taken for the column's.
+  // Of an optional field's null nobody knows which null it is; it is taken for the column's.
   const nullRoot = field.isRequired ? null : undefined
   const steps = path ?? []
   return {

@@ -153,7 +153,7 @@ function hasChanged(fields: readonly string[], change: AnyChange, before: Image,
   return before === undefined ? undefined : change.changed.some((field) => fields.includes(field))
 }
 
-/** An UPDATE of nothing at all is told to everybody, and so tells nobody anything. */
+/** An UPDATE of nothing at all is delivered to everybody, and so discloses nothing. */
 function hasChangedVisibly(visible: VisibleFields, change: AnyChange, before: Image, after: Image): Answer {
   if (change.action !== 'UPDATE' || before === null || after === null) return true
   if (before === undefined) return visible.isToldWhenUnknown ? true : undefined

@@ -95,11 +95,11 @@ function keysOf({ roundLate, keyOf }: ValueDomain, values: readonly unknown[]): 
 
 function parseElements(context: FieldContext, operand: unknown, path: string): readonly unknown[] {
   if (!Array.isArray(operand)) {
-    const mend =
+    const hint =
       operand === null
         ? 'Use `isEmpty` for an empty list; one that is NULL cannot be asked for.'
         : 'Give a list of values.'
-    throw badFilter(path, 'takes a list.', mend)
+    throw badFilter(path, 'takes a list.', hint)
   }
   context.budget.checkListLength(path, operand.length)
   context.budget.spendValues(path, operand.length)

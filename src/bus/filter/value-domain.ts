@@ -18,7 +18,7 @@ export interface PatternText {
 
 /** One way to compare. */
 export interface ValueDomain<Normal = unknown> {
-  /** Tells domains of one field apart. */
+  /** Distinguishes domains of one field. */
   readonly name: string
   readonly operators: readonly ScalarOperator[]
   /** What a filter's value has to be, in words. */

@@ -91,7 +91,7 @@ export function parseExactJson(text: string): unknown {
   return value
 }
 
-/** Whether this is a number of which nobody can tell what it was before it was a JavaScript number. */
+/** Whether this is a number of which nobody knows what it was before it was a JavaScript number. */
 export function isUnsafe(value: unknown): boolean {
   return typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER
 }

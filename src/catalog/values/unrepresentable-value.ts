@@ -33,7 +33,7 @@ export type UnrepresentableReason =
 
 /**
  * Stands in a row where Prisma Client would have refused the whole row. Dates are gentler: there the row holds
- * the same Invalid Date that Prisma Client returns, and `explainUnrepresentable` tells what it was.
+ * the same Invalid Date that Prisma Client returns, and `explainUnrepresentable` gives what it was.
  */
 export class UnrepresentableValue {
   readonly reason: UnrepresentableReason

@@ -9,9 +9,9 @@ const cell = new DataView(new ArrayBuffer(4))
 const NORMAL_MIN = 2 ** -126
 /** Any decimal of so many digits survives the way through a normal float4 and back. */
 const SAFE_DIGITS = 6
-/** So many digits tell any two float4 apart. */
+/** So many digits distinguish any two float4. */
 const DIGITS_MAX = 9
-/** Digits that tell a float4 halfway between two short decimals from one that is only close to it. */
+/** Digits that distinguish a float4 halfway between two short decimals from one that is only close to it. */
 const EXACT_DIGITS = 40
 
 /** The numbers between which every decimal names this positive float4: halfway to its neighbours, exclusive. */

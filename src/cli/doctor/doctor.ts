@@ -39,7 +39,7 @@ export async function doctor(
   const { serverVersion, findings } = await examine(project)
   const diagnosis: Diagnosis = {
     serverVersion,
-    findings: findings.map((each) => ({ ...each, mend: hintFor(manager, each.mend) })),
+    findings: findings.map((each) => ({ ...each, hint: hintFor(manager, each.hint) })),
   }
   if (options.json === true) terminal.print(JSON.stringify(diagnosis))
   else print(terminal, diagnosis, project)
@@ -111,11 +111,11 @@ function moreOf(findings: readonly Finding[]): string {
   return `and ${findings.length} more ${findings[0]?.code ?? ''}${of}. --json shows each.`
 }
 
-function printFinding(terminal: Terminal, { code, severity, model, why, mend }: Finding): void {
+function printFinding(terminal: Terminal, { code, severity, model, why, hint }: Finding): void {
   const head = `${terminal.style(STYLES[severity], severity.padEnd(INDENT.length))}${terminal.style('bold', code)}${model === null ? '' : `  ${model}`}`
   const lines = [
     ...wrap(why, (terminal.width ?? Number.POSITIVE_INFINITY) - INDENT.length),
-    ...mend.split('\n').map((line) => terminal.style('dim', line)),
+    ...hint.split('\n').map((line) => terminal.style('dim', line)),
   ]
   terminal.print(`\n${head}\n${lines.map((line) => `${INDENT}${line}`).join('\n')}`)
 }

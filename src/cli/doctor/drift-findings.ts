@@ -29,10 +29,10 @@ interface ReadField {
 function fieldDrift({ model, field, load, enums }: ReadField): Finding | null {
   const place = `${quoteQualified(load.schema, load.table)}.${quoteIdentifier(field.column)}`
   const column = load.columns.find((each) => each.name === field.column)
-  const mend =
+  const hint =
     'Run the missing migration (`prisma migrate deploy`), or `prisma generate` if the schema is older.'
   const drift = (why: string): Finding => ({
-    ...{ code: 'CATALOG_DRIFT', severity: 'error', model: model.name, why, mend },
+    ...{ code: 'CATALOG_DRIFT', severity: 'error', model: model.name, why, hint },
   })
   if (column === undefined) return drift(`${model.name}.${field.name} reads ${place}, which does not exist.`)
   if (!isRead(field, column, enums)) {
@@ -44,7 +44,7 @@ function fieldDrift({ model, field, load, enums }: ReadField): Finding | null {
     return {
       ...{ code: 'NULLABLE_COLUMN', severity: 'warning', model: model.name },
       why: `${model.name}.${field.name} is required, but ${place} may be NULL: such a row is an error for its readers.`,
-      mend: `Make the field optional, or run ALTER TABLE ${quoteQualified(load.schema, load.table)} ALTER COLUMN ${quoteIdentifier(field.column)} SET NOT NULL;`,
+      hint: `Make the field optional, or run ALTER TABLE ${quoteQualified(load.schema, load.table)} ALTER COLUMN ${quoteIdentifier(field.column)} SET NOT NULL;`,
     }
   }
   return null

@@ -18,7 +18,7 @@ export interface Finding {
   readonly model: string | null
   readonly why: string
   /** What to run, set or do. */
-  readonly mend: string
+  readonly hint: string
 }
 
 /** Where the database is said to be. */
@@ -50,8 +50,8 @@ export interface Examination {
 }
 
 /** An error of the error table as a finding. */
-export function findingOf({ code, happened, mend }: RowcastError, model: string | null = null): Finding {
-  return { code, severity: 'error', model, why: happened, mend }
+export function findingOf({ code, happened, hint }: RowcastError, model: string | null = null): Finding {
+  return { code, severity: 'error', model, why: happened, hint }
 }
 
 /** 1536 → 1.5 KiB. */

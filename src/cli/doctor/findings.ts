@@ -40,7 +40,7 @@ function setupFindings({ facts, goal }: Examination): Finding[] {
     {
       ...{ code: 'SETUP_PENDING', severity: 'advice', model: null },
       why: `${sql.length} ${sql.length === 1 ? 'statement is' : 'statements are'} still to run. \`rowcast serve\` runs them when it starts.`,
-      mend: `Run \`rowcast enable\`, or \`rowcast plan\` for a migration:\n${sql.join('\n')}`,
+      hint: `Run \`rowcast enable\`, or \`rowcast plan\` for a migration:\n${sql.join('\n')}`,
     },
   ]
 }
@@ -50,7 +50,7 @@ function leftOutFindings({ leftOut }: Examination): Finding[] {
   return leftOut.map((model) => ({
     ...{ code: 'MODEL_NOT_SHOWN', severity: 'warning', model },
     why: `All visible fields of ${model} look like secrets or are omitted: it has no type, no query and no subscription.`,
-    mend: 'Name a field in `expose` of the model if it may be shown, or mark the model `/// @rowcast.omit`.',
+    hint: 'Name a field in `expose` of the model if it may be shown, or mark the model `/// @rowcast.omit`.',
   }))
 }
 
@@ -70,7 +70,7 @@ function replicationFindings({ refusal, isPooled, facts, address }: Examination)
     {
       ...{ code: 'REPLICATION_REFUSED', severity: 'error', model: null },
       why: `${host}:${port} answers SQL, but refuses a replication connection: ${findingOf(refusal).why}`,
-      mend: 'If a connection pooler answers there, give rowcast the direct address of the server. Else let pg_hba.conf admit the role.',
+      hint: 'If a connection pooler answers there, give rowcast the direct address of the server. Else let pg_hba.conf admit the role.',
     },
   ]
 }

@@ -9,7 +9,7 @@ interface Provider {
   /** Begins of names of settings. */
   readonly settings: RegExp | null
   readonly why: string
-  readonly mend: string
+  readonly hint: string
 }
 
 const PROVIDERS: readonly Provider[] = [
@@ -18,35 +18,35 @@ const PROVIDERS: readonly Provider[] = [
     hosts: /\.rds\.amazonaws\.com(\.cn)?$/,
     settings: /^rds\./,
     why: 'On Amazon RDS and Aurora, wal_level follows the parameter rds.logical_replication, a role replicates by membership, and RDS Proxy passes no replication.',
-    mend: 'Set rds.logical_replication = 1 in the parameter group and reboot; GRANT rds_replication TO the role; use the address of the instance or cluster writer.',
+    hint: 'Set rds.logical_replication = 1 in the parameter group and reboot; GRANT rds_replication TO the role; use the address of the instance or cluster writer.',
   },
   {
     code: 'PROVIDER_CLOUD_SQL',
     hosts: /\.sql\.goog$/,
     settings: /^cloudsql\./,
     why: 'On Cloud SQL, wal_level follows the flag cloudsql.logical_decoding.',
-    mend: 'Set the flag cloudsql.logical_decoding = on (the instance restarts), and ALTER USER … WITH REPLICATION;',
+    hint: 'Set the flag cloudsql.logical_decoding = on (the instance restarts), and ALTER USER … WITH REPLICATION;',
   },
   {
     code: 'PROVIDER_AZURE',
     hosts: /\.postgres\.(cosmos\.)?database\.azure\.com$/,
     settings: /^azure\./,
     why: 'On Azure, wal_level is a server parameter, and port 6432 is PgBouncer.',
-    mend: 'Set wal_level = logical in the server parameters and restart; ALTER ROLE … WITH REPLICATION; use port 5432.',
+    hint: 'Set wal_level = logical in the server parameters and restart; ALTER ROLE … WITH REPLICATION; use port 5432.',
   },
   {
     code: 'PROVIDER_NEON',
     hosts: /\.neon\.(tech|build)$/,
     settings: /^neon\./,
     why: 'Neon keeps a compute awake while somebody replicates from it, and removes slots that nobody has read for about 40 hours.',
-    mend: 'Enable logical replication in the project’s settings, use the address without -pooler, and expect no scale to zero while rowcast runs.',
+    hint: 'Enable logical replication in the project’s settings, use the address without -pooler, and expect no scale to zero while rowcast runs.',
   },
   {
     code: 'PROVIDER_SUPABASE',
     hosts: /\.supabase\.(co|com)$/,
     settings: null,
     why: 'Supabase’s direct address (db.….supabase.co) speaks IPv6 only, unless the project has the IPv4 add-on; its poolers pass no replication.',
-    mend: 'Use the direct address, where IPv6 works or with the add-on.',
+    hint: 'Use the direct address, where IPv6 works or with the add-on.',
   },
 ]
 
@@ -58,11 +58,11 @@ export function providerFindings(
   return PROVIDERS.filter(
     (provider) =>
       provider.hosts.test(host) || settings.some(({ name }) => provider.settings?.test(name) === true),
-  ).map(({ code, why, mend }) => ({ ...{ code, severity: 'advice', model: null }, why, mend }))
+  ).map(({ code, why, hint }) => ({ ...{ code, severity: 'advice', model: null }, why, hint }))
 }
 
 /**
- * Whether the address is that of a pooler, by its sessions (`isPooled`) or as far as an address can tell; asked only where no replication connection
+ * Whether the address is that of a pooler, by its sessions (`isPooled`) or as far as an address can show; asked only where no replication connection
  * was had, because newer versions of PgBouncer can pass one.
  */
 export function poolerFindings({ host, port }: Address, isPooled = false): readonly Finding[] {
@@ -77,7 +77,7 @@ export function poolerFindings({ host, port }: Address, isPooled = false): reado
     {
       ...{ code: 'POOLER', severity: 'error', model: null },
       why: `${host}:${port} is the address of a connection pooler (PgBouncer, Supavisor, Neon’s -pooler, RDS Proxy): replication does not pass through it.`,
-      mend: 'Give rowcast the direct address of the server, usually port 5432 and the host without "pooler"; the ORM can keep the other.',
+      hint: 'Give rowcast the direct address of the server, usually port 5432 and the host without "pooler"; the ORM can keep the other.',
     },
   ]
 }

@@ -14,7 +14,7 @@ export function rowSecurityFindings({ source, queryRole, answered }: Examination
       {
         ...{ code: 'ROW_SECURITY_EXEMPT', severity: 'advice', model },
         why: `${quoteQualified(table.schema, table.table)} has row level security, which does not bind ${queryRole}. Where the application changes its role (SET ROLE), queries hide rows that subscriptions show.`,
-        mend: fault.mend,
+        hint: fault.hint,
       },
     ]
   })

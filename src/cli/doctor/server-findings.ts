@@ -6,12 +6,12 @@ import type { FindingCode } from './finding-codes.ts'
 /** WAL from which a slot that nobody reads is a danger. */
 const IDLE_BYTES_HIGH = 1024 * 1024 * 1024
 
-type Add = (code: FindingCode, severity: Severity, why: string, mend: string) => void
+type Add = (code: FindingCode, severity: Severity, why: string, hint: string) => void
 
 /** What concerns all models. */
 export function serverFindings(examination: Examination): Finding[] {
   const found: Finding[] = []
-  const add: Add = (code, severity, why, mend) => found.push({ code, severity, model: null, why, mend })
+  const add: Add = (code, severity, why, hint) => found.push({ code, severity, model: null, why, hint })
   addVersion(examination, add)
   addCapacity(examination, add)
   addSettings(examination, add)

@@ -44,7 +44,7 @@ function rightFindings({ model, schema, table }: TableName, load: TableLoad, rol
     {
       ...{ code: 'NO_SELECT', severity: 'warning', model },
       why: `The role ${role} may not read ${name}: its changes come, but queries and relation fields of GraphQL fail.`,
-      mend: `Run GRANT SELECT ON ${name} TO ${quoteIdentifier(role)};`,
+      hint: `Run GRANT SELECT ON ${name} TO ${quoteIdentifier(role)};`,
     },
   ]
 }
@@ -55,7 +55,7 @@ function keyFindings({ model, schema, table }: TableName, load: TableLoad): Find
     {
       ...{ code: 'NO_PRIMARY_KEY', severity: 'warning', model },
       why: `${quoteQualified(schema, table)} has no primary key: PostgreSQL finds a row to replicate by all of its columns only, and needs REPLICA IDENTITY FULL for it.`,
-      mend: 'Give the model an @id and migrate.',
+      hint: 'Give the model an @id and migrate.',
     },
   ]
 }
@@ -68,8 +68,8 @@ function identityFindings(wanted: TableName, table: TableFacts, load: TableLoad,
     return [
       {
         ...{ code: 'OLD_NOT_SENT', severity: 'advice', model },
-        why: `${model} is registered with replicaIdentity: 'keep': its updates and deletes have no \`old\`, an update does not tell what \`changed\`, and filters on old rows are refused.`,
-        mend: `Nothing, if nobody needs them. Else leave replicaIdentity away and run \`rowcast enable\`.`,
+        why: `${model} is registered with replicaIdentity: 'keep': its updates and deletes have no \`old\`, an update does not show what \`changed\`, and filters on old rows are refused.`,
+        hint: `Nothing, if nobody needs them. Else leave replicaIdentity away and run \`rowcast enable\`.`,
       },
     ]
   }
@@ -79,7 +79,7 @@ function identityFindings(wanted: TableName, table: TableFacts, load: TableLoad,
       {
         ...{ code: 'IDENTITY_NOT_NEEDED', severity: 'advice', model },
         why: `${name} has REPLICA IDENTITY FULL though ${model} is 'keep'${cost === null ? '' : `; that adds ${cost.text}`}.`,
-        mend: `If nothing else needs old rows: ALTER TABLE ${name} REPLICA IDENTITY DEFAULT;`,
+        hint: `If nothing else needs old rows: ALTER TABLE ${name} REPLICA IDENTITY DEFAULT;`,
       },
     ]
   }
@@ -88,7 +88,7 @@ function identityFindings(wanted: TableName, table: TableFacts, load: TableLoad,
     {
       ...{ code: 'IDENTITY_COST', severity: 'warning', model },
       why: `REPLICA IDENTITY FULL of ${name} adds ${cost.text}.`,
-      mend: `If nobody needs \`old\`, \`changed\`, or filters and policies on updates and deletes of ${model}: models: { ${model}: { replicaIdentity: 'keep' } } and ALTER TABLE ${name} REPLICA IDENTITY DEFAULT;`,
+      hint: `If nobody needs \`old\`, \`changed\`, or filters and policies on updates and deletes of ${model}: models: { ${model}: { replicaIdentity: 'keep' } } and ALTER TABLE ${name} REPLICA IDENTITY DEFAULT;`,
     },
   ]
 }
@@ -117,7 +117,7 @@ function costFindings({ doctor, goal }: Examination): Finding[] {
     {
       ...{ code: 'IDENTITY_COST', severity: 'advice', model: null },
       why: `REPLICA IDENTITY FULL adds WAL, by the tables’ statistics each day about: ${costs.join(', ')}.`,
-      mend: 'Nothing: it is the price of `old`, `changed`, and of filters and policies on updates and deletes.',
+      hint: 'Nothing: it is the price of `old`, `changed`, and of filters and policies on updates and deletes.',
     },
   ]
 }
@@ -127,7 +127,7 @@ function costOf(load: TableLoad): { readonly bytesPerDay: number; readonly text:
   const { rowBytes, updates, deletes, statisticsDays } = load
   const writes = updates + deletes
   if (rowBytes === null || statisticsDays === null || writes === 0) return null
-  // Of a server that was just started a day's worth cannot be told.
+  // Of a server that was just started a day's worth is not known.
   const days = Math.max(statisticsDays, 1)
   const bytesPerDay = (writes * rowBytes) / days
   const counted = `${Math.round(writes)} updates and deletes in ${days.toFixed(0)} ${days < 1.5 ? 'day' : 'days'}`
@@ -142,12 +142,12 @@ function toastFindings({ model, schema, table }: TableName, load: TableLoad, isF
   if (load.toastBytes < TOAST_BYTES_LOW || share < TOAST_SHARE_HIGH) return []
   const effect = isFull
     ? 'with REPLICA IDENTITY FULL every update and delete writes them to the WAL.'
-    : 'an update that leaves them alone tells them as `unavailable`.'
+    : 'an update that leaves them alone reports them as `unavailable`.'
   return [
     {
       ...{ code: 'TOAST_HEAVY', severity: isFull ? 'warning' : 'advice', model },
       why: `${Math.round(100 * share)} % of ${quoteQualified(schema, table)} (${formatBytes(load.toastBytes)}) are large values outside the row; ${effect}`,
-      mend: 'Move large columns that change rarely into a table of their own.',
+      hint: 'Move large columns that change rarely into a table of their own.',
     },
   ]
 }
@@ -158,8 +158,8 @@ function joinTableFindings({ goal }: Examination): Finding[] {
   return [
     {
       ...{ code: 'JOIN_TABLES', severity: 'advice', model: null },
-      why: `Implicit many-to-many tables (${joins.map(({ table }) => table).join(', ')}) have no model: connecting and disconnecting rows tells no change.`,
-      mend: 'Where that matters, write the relation as a model of its own (explicit many-to-many).',
+      why: `Implicit many-to-many tables (${joins.map(({ table }) => table).join(', ')}) have no model: connecting and disconnecting rows reports no change.`,
+      hint: 'Where that matters, write the relation as a model of its own (explicit many-to-many).',
     },
   ]
 }
@@ -174,7 +174,7 @@ function unusedFindings({ facts, goal }: Examination): Finding[] {
     {
       ...{ code: 'PUBLISHED_UNUSED', severity: 'advice', model: null },
       why: `Publication "${goal.publication}" has tables that no live model reads; their changes are sent for nothing: ${names}.`,
-      mend: `If nobody else uses it: ALTER PUBLICATION ${quoteIdentifier(goal.publication)} DROP TABLE ${names};`,
+      hint: `If nobody else uses it: ALTER PUBLICATION ${quoteIdentifier(goal.publication)} DROP TABLE ${names};`,
     },
   ]
 }

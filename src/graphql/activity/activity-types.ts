@@ -108,10 +108,10 @@ function defineStatus(builder: ServiceBuilder, log: ActivityLog, models: readonl
         description: 'What keeps changes from flowing.',
         resolve: () => status().lastError?.code,
       }),
-      errorMend: t.string({
+      errorHint: t.string({
         nullable: true,
         description: 'What to do about it.',
-        resolve: () => status().lastError?.mend,
+        resolve: () => status().lastError?.hint,
       }),
       models: t.field({
         type: [model],
@@ -173,7 +173,7 @@ function defineModel(builder: ServiceBuilder, log: ActivityLog) {
       }),
       errorCode: t.string({
         nullable: true,
-        description: 'Why its changes cannot be told at present.',
+        description: 'Why its changes cannot be delivered at present.',
         resolve: ({ spec }) =>
           log.source.status().drifted.find(({ model }) => model === spec.name)?.error.code,
       }),

@@ -55,7 +55,7 @@ export function diffChange(
   const now = visibleImage(change.new, view)
   const isOfRows = change.action !== 'TRUNCATE'
   if (isOfRows && view.rows !== null && old === null && now === null) return null
-  // An image that the viewer may not see does not tell of itself by what differs, nor by its key either.
+  // An image that the viewer may not see does not disclose itself by what differs, nor by its key either.
   const isWhole = change.action !== 'UPDATE' || hidesImage(change, old, now)
   const shown = isWhole ? fields : fields.filter(({ name }) => differs(change, name))
   const isOnlyHidden = change.action === 'UPDATE' && shown.length === 0

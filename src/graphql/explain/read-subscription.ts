@@ -52,7 +52,7 @@ export function readSubscription(
   const definition = type.getFields()[field.name.value]
   const extension = definition?.extensions['rowcast'] as ChangeFieldExtension | undefined
   if (definition === undefined || extension === undefined) {
-    throw badSubscription(`${field.name.value} does not tell of the changes of a model`)
+    throw badSubscription(`${field.name.value} is not about the changes of a model`)
   }
   const {
     action,
@@ -99,6 +99,6 @@ function argumentsOf(
 
 function badSubscription(why: string): unknown {
   return graphqlError('GRAPHQL_BAD_ARGUMENT', `subscription: ${why.replace(/\.$/, '')}.`, {
-    mend: 'Give the text of the subscription as the client sends it, and its variables.',
+    hint: 'Give the text of the subscription as the client sends it, and its variables.',
   })
 }

@@ -1,4 +1,4 @@
-/** Stage 7, graphql. What tells open subscriptions apart that `whyNot` is asked about: the model, the filter, the rights. */
+/** Stage 7, graphql. What distinguishes open subscriptions that `whyNot` is asked about: the model, the filter, the rights. */
 import type { ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import type { ChangeAction } from '../../changes/change.ts'
 import { policiesOf } from '../plugin/builder-policies.ts'
@@ -6,7 +6,7 @@ import type { AnyBuilder } from '../plugin/builder-state.ts'
 import { canonicalText } from '../policy/canonical-text.ts'
 
 /**
- * Equal for subscriptions that get the same changes; undefined where that cannot be told, and where nobody may ask. The
+ * Equal for subscriptions that get the same changes; undefined where that is not known, and where nobody may ask. The
  * policies of the model were asked for this context.
  */
 export function subscriptionLabel(

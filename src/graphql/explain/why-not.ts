@@ -1,6 +1,6 @@
 /**
  * Stage 7, graphql. `Query.whyNot`: why a subscription got a change or did not, for those who may ask. It looks with the
- * eyes of whoever asks: their policies hold, and no value of a row is told.
+ * eyes of whoever asks: their policies hold, and no value of a row is shown.
  */
 import type { SchemaTypes } from '@pothos/core'
 import type { GraphQLSchema } from 'graphql'
@@ -30,7 +30,7 @@ export function defineWhyNot(builder: AnyBuilder, canExplain: CanExplain): void 
       'GRAPHQL_BAD_SCHEMA',
       '`canExplain` is given, and the feed cannot explain anything.',
       {
-        mend: 'Pass the rowcast itself as `feed`, or leave `canExplain` out.',
+        hint: 'Pass the rowcast itself as `feed`, or leave `canExplain` out.',
       },
     )
   }

@@ -117,7 +117,7 @@ export function defineChangeSubscription(
             label: subscriptionLabel(builder, context, modelName, action, filter),
             account: accountOf(context),
           })
-          // The model itself counts even if none of its rows is selected: `changed` and `key` tell of its fields.
+          // The model itself counts even if none of its rows is selected: `changed` and `key` show its fields.
           setAudience(deliveries, audience(builder, context, [...selectedModels(info), modelName]))
           return deliveries
         }
@@ -163,7 +163,7 @@ export function completeChangeTypes(builder: AnyBuilder): void {
   for (const [model, rowType] of subscriptions) {
     if (builder.configStore.hasConfig(rowType)) continue
     throw new RowcastError('GRAPHQL_BAD_SCHEMA', `Model ${model} has no object type in this builder.`, {
-      mend: `Declare builder.prismaObject('${model}', …), or pass changeSubscription a variant as \`type\`.`,
+      hint: `Declare builder.prismaObject('${model}', …), or pass changeSubscription a variant as \`type\`.`,
     })
   }
   const { canExplain } = builder.options.rowcast
@@ -203,7 +203,7 @@ interface SubscriptionArguments extends ChangeFilterInput {
   readonly overflow?: OverflowPolicy | null | undefined
 }
 
-/** What a client asks for; the filter is parsed where its faults are told. */
+/** What a client asks for; the filter is parsed where its faults are reported. */
 interface Wanted {
   readonly actions: readonly ChangeAction[] | null | undefined
   readonly after: string | null | undefined
@@ -235,12 +235,12 @@ function subscribeToModel(
 ): AsyncIterableIterator<Delivery> {
   if (actions?.length === 0) {
     throw graphqlError('GRAPHQL_BAD_ARGUMENT', 'action: [] asks for no change at all.', {
-      mend: 'Name at least one action, or leave `action` out for all.',
+      hint: 'Name at least one action, or leave `action` out for all.',
     })
   }
   if (!feed.isRegistered(model)) {
     throw graphqlError('CATALOG_MODEL_NOT_REGISTERED', `Model ${model} exists, but is not live.`, {
-      mend: `Call rowcast.register('${model}') before start().`,
+      hint: `Call rowcast.register('${model}') before start().`,
     })
   }
   try {
@@ -268,7 +268,7 @@ function feedOf(builder: AnyBuilder): ChangeFeed {
     'GRAPHQL_BAD_SCHEMA',
     'The builder has changeSubscription, but no rowcast to feed it.',
     {
-      mend: 'Add RowcastPlugin to `plugins` and `rowcast: { feed }` to the options of the SchemaBuilder.',
+      hint: 'Add RowcastPlugin to `plugins` and `rowcast: { feed }` to the options of the SchemaBuilder.',
     },
   )
 }
@@ -278,7 +278,7 @@ function modelOf(feed: ChangeFeed, name: string): ModelSpec {
   const model = Object.hasOwn(models, name) ? models[name] : undefined
   if (model !== undefined) return model
   throw new RowcastError('CATALOG_UNKNOWN_MODEL', `There is no model "${name}".`, {
-    mend: `Use one of ${Object.keys(models).join(', ')}, or run \`prisma generate\` if the model is new.`,
+    hint: `Use one of ${Object.keys(models).join(', ')}, or run \`prisma generate\` if the model is new.`,
   })
 }
 

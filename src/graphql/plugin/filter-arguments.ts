@@ -45,7 +45,7 @@ export function defineFilterInputs(
     return {
       where: argument(
         where,
-        'Which rows. A change is told when its row is, or was, one of them; `transition` says whether it enters ' +
+        'Which rows. A change is delivered when its row is, or was, one of them; `transition` says whether it enters ' +
           'them, stays among them or leaves them.',
       ),
       old: argument(where, 'What the row was like before: only UPDATE and DELETE can answer that.'),
@@ -56,7 +56,7 @@ export function defineFilterInputs(
 }
 
 /**
- * The filter that the arguments and the viewer's rights describe; null where every change is told.
+ * The filter that the arguments and the viewer's rights describe; null where every change is delivered.
  * @throws BAD_FILTER naming the place, what is wrong and what is allowed there.
  */
 export function parseFilterArguments(

@@ -43,7 +43,7 @@ export function withImageLoader(config: PothosTypeConfig, load: LoadImage): Poth
       throw new RowcastError(
         'GRAPHQL_BAD_SCHEMA',
         'The loader of @pothos/plugin-prisma is not the one this rowcast was written for.',
-        { mend: 'Install @pothos/plugin-prisma 4.17, or a rowcast that knows your version.' },
+        { hint: 'Install @pothos/plugin-prisma 4.17, or a rowcast that knows your version.' },
       )
     }
     return Object.create(loader, {

@@ -49,7 +49,7 @@ export function withOldRowTypes(schema: GraphQLSchema, catalog: ModelCatalog): G
       else field.type = copy
     }
   }
-  // Anew, so that the schema knows the copies by their names.
+  // Made again, so that the schema knows the copies by their names.
   return copies.size === 0 ? schema : new GraphQLSchema(schema.toConfig())
 }
 

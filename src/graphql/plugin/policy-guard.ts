@@ -65,7 +65,7 @@ function addNet(field: Field, type: GraphQLNamedType, policies: ViewerPolicies):
 
 type Guard = (value: unknown, context: object, info: GraphQLResolveInfo) => unknown
 
-/** Rows whose model only their own type tells. What does not tell its type is left to GraphQL, which refuses it. */
+/** Rows whose model only their own type shows. What does not show its type is left to GraphQL, which refuses it. */
 function guardAbstract(
   value: unknown,
   type: GraphQLAbstractType,

@@ -2,7 +2,7 @@
 import type { BusSubscription, Delivery } from '../../bus/bus.ts'
 import { toSubscriptionError } from '../graphql-errors.ts'
 
-/** The same subscription; an error that ends it reaches the client with code and mend where it may. */
+/** The same subscription; an error that ends it reaches the client with code and hint where it may. */
 export class PublicSubscription implements BusSubscription {
   readonly #from: BusSubscription
 

@@ -53,7 +53,7 @@ export interface RowcastPluginOptions {
    */
   readonly shareBy?: ((context: object) => string | null) | undefined
   /**
-   * Adds `Query.whyNot`, which tells why a subscription did not get a change, and decides who may ask.
+   * Adds `Query.whyNot`, which explains why a subscription did not get a change, and decides who may ask.
    * @default no such field
    */
   readonly canExplain?: CanExplain | undefined

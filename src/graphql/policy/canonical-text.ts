@@ -1,4 +1,4 @@
-/** Stage 7, graphql. One text for equal values, so that viewers with the same rights can be told to be the same. */
+/** Stage 7, graphql. One text for equal values, so that viewers with the same rights are known to be the same. */
 import { Decimal } from '../../catalog/prisma-runtime.ts'
 
 /** The text; null where a value is of a kind whose equality is not known here. */

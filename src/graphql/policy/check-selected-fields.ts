@@ -1,4 +1,4 @@
-/** Stage 7, graphql. Refuses a subscription that selects what its viewer may not see, before any change is told. */
+/** Stage 7, graphql. Refuses a subscription that selects what its viewer may not see, before any change is delivered. */
 import {
   type GraphQLField,
   type GraphQLResolveInfo,

@@ -44,7 +44,7 @@ export function hideFields(row: AnyRow, model: string, hidden: ReadonlySet<strin
   if (hidden.size === 0) return row
   const visible: AnyRow = Object.create(Object.getPrototypeOf(row), Object.getOwnPropertyDescriptors(row))
   for (const field of hidden) {
-    // Not enumerable, so that copying or printing the row neither throws nor tells.
+    // Not enumerable, so that copying or printing the row neither throws nor discloses.
     Object.defineProperty(visible, field, {
       enumerable: false,
       configurable: true,

@@ -21,7 +21,7 @@ export interface ModelView {
   readonly rows: { readonly condition: Condition; readonly test: RowTest; readonly where: object } | null
   /** Fields in the schema that are not for this viewer. */
   readonly hidden: ReadonlySet<string>
-  /** Equal for viewers who see the same; null where that cannot be told. */
+  /** Equal for viewers who see the same; null where that is not known. */
   readonly text: string | null
 }
 
@@ -122,7 +122,7 @@ export class ViewerPolicies {
     if (field !== undefined) throw fieldHidden(model, field)
   }
 
-  /** What the viewer sees of all these models as one text; null where that cannot be told. */
+  /** What the viewer sees of all these models as one text; null where that is not known. */
   audience(context: unknown, models: Iterable<string>): string | null {
     const texts = [...new Set(models)].sort().map((model) => {
       const { text } = this.view(context, model)

@@ -178,7 +178,7 @@ export class OperationReads {
 
 function overLimit(bytesMax: number): unknown {
   return graphqlError('QUERY_OVER_LIMIT', `The operation reads more than ${bytesMax} bytes.`, {
-    mend: 'Ask for fewer rows at a time: say `take`.',
+    hint: 'Ask for fewer rows at a time: say `take`.',
   })
 }
 

@@ -153,7 +153,7 @@ export class RowReader {
     const rows = await delegate.findMany({ ...query, take: rowsMax + 1 })
     if (rows.length <= rowsMax) return rows
     throw graphqlError('QUERY_OVER_LIMIT', `A list of ${model} has more than ${rowsMax} rows.`, {
-      mend: 'Ask for a page of it.',
+      hint: 'Ask for a page of it.',
     })
   }
 

@@ -208,7 +208,7 @@ async function countTogether(
   return new Map([...groups].map(([text, [row]]) => [text, Object(row?.['_count'])._all ?? 0]))
 }
 
-/** The rows of each key; null where PostgreSQL has found rows for keys that look different: only it can tell whose they are. */
+/** The rows of each key; null where PostgreSQL has found rows for keys that look different: only it knows whose they are. */
 function groupByKey(
   rows: readonly AnyRow[],
   columns: readonly string[],

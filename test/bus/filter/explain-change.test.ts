@@ -168,7 +168,7 @@ describe('an explanation', () => {
     expect(steps[1]?.text).toBe('`action` does not name INSERT, which it is.')
   })
 
-  it('stops at a policy, and tells nothing of its conditions nor of what it hides', () => {
+  it('stops at a policy, and shows nothing of its conditions nor of what it hides', () => {
     const hidden = explain(insert({ id: 4 }), {
       rows: { name: 'secret' },
       where: { id: 7 },

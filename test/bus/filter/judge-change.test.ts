@@ -167,7 +167,7 @@ describe('rows of a policy', () => {
 })
 
 describe('what a filter needs', () => {
-  it('is told by part and action', () => {
+  it('is reported by part and action', () => {
     const where = filterOf({ where: { status: 'PAID', OR: [{ note: null }] } })
     expect(requiredImages(where)).toEqual({
       needsOldImage: true,
@@ -183,7 +183,7 @@ describe('what a filter needs', () => {
   it('is refused where it is not sent, with what to run', () => {
     const check = (input: ChangeFilterInput, actions?: readonly ['INSERT']) => () =>
       checkImagesAreSent(filterOf(input), thing, { hasOldImages: false, actions })
-    expect(check({ where: { id: 1 } })).toThrow(/\[BAD_FILTER\] where: .*Thing.* Mend: .*FULL/)
+    expect(check({ where: { id: 1 } })).toThrow(/\[BAD_FILTER\] where: .*Thing.* Hint: .*FULL/)
     expect(check({ old: { id: 1 } })).toThrow(/\[BAD_FILTER\] old: /)
     expect(check({ changed: ['id'] })).toThrow(/\[BAD_FILTER\] changed: /)
     expect(check({ where: { id: 1 } }, ['INSERT'])).not.toThrow()

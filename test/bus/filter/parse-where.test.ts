@@ -1,4 +1,4 @@
-/** What a filter may not say, and what it is told. What it may is the oracle's matter. */
+/** What a filter may not say, and how that is refused. What it may is the oracle's matter. */
 import { describe, expect, it } from 'vitest'
 import { Prisma } from '../../../prisma/generated/client/client.ts'
 import { catalog } from '../../../prisma/generated/rowcast.ts'
@@ -61,15 +61,15 @@ describe('what is refused, where, and what is allowed there', () => {
     [{ profile: {} }, 'where.profile: the filter of a field needs an operator'],
     [{ profile: { mode: 'insensitive' } }, 'where.profile: the filter of a field needs an operator'],
     [{ profile: { path: undefined, equals: 1 } }, 'where.profile.path: takes a list'],
-    [{ emal: 'x' }, 'where.emal: User has no such field. Mend: Use one of id, email, '],
+    [{ emal: 'x' }, 'where.emal: User has no such field. Hint: Use one of id, email, '],
     [{ constructor: 'x' }, 'where.constructor: User has no such field'],
     [{ posts: { some: {} } }, 'where.posts: this is a relation'],
     [{ email: undefined }, 'where.email: the value is undefined, which would match every row'],
-    [{ email: { equals: undefined } }, 'where.email.equals: this is no value of the field. Mend: Give text'],
+    [{ email: { equals: undefined } }, 'where.email.equals: this is no value of the field. Hint: Give text'],
     [{ email: null }, 'where.email: email is never null'],
     [{ email: { in: null } }, 'email is never null'],
-    [{ email: 5 }, 'where.email: this is no value of the field. Mend: Give text'],
-    [{ email: { like: 'x' } }, 'where.email.like: the field has no such operator. Mend: Use equals, not, in'],
+    [{ email: 5 }, 'where.email: this is no value of the field. Hint: Give text'],
+    [{ email: { like: 'x' } }, 'where.email.like: the field has no such operator. Hint: Use equals, not, in'],
     [{ email: { lt: null } }, 'where.email.lt: null is not a value here'],
     [{ email: { in: 'x' } }, 'where.email.in: takes a list'],
     [{ email: { in: ['a', null] } }, 'where.email.in[1]: null is not a value here'],
@@ -78,17 +78,17 @@ describe('what is refused, where, and what is allowed there', () => {
     [{ email: { equals: 'a\\', mode: 'insensitive' } }, 'the pattern ends with the escape character'],
     [{ email: { mode: 'loose' } }, 'where.email.mode: there is no such mode'],
     [{ email: { not: { mode: 'insensitive' } } }, 'where.email.not.mode: the field has no such operator'],
-    [{ id: 'x' }, 'where.id: this is no value of the field. Mend: Give a UUID'],
+    [{ id: 'x' }, 'where.id: this is no value of the field. Hint: Give a UUID'],
     [{ id: { contains: 'a' } }, 'where.id.contains: the field has no such operator'],
-    [{ id: { mode: 'insensitive' } }, 'Mend: Leave it out: the case of a UUID never counts'],
-    [{ role: 'OWNER' }, 'Mend: Give one of MEMBER, EDITOR, ADMIN'],
-    [{ role: { gt: 'MEMBER' } }, 'Mend: Use equals, not, in, notIn'],
+    [{ id: { mode: 'insensitive' } }, 'Hint: Leave it out: the case of a UUID never counts'],
+    [{ role: 'OWNER' }, 'Hint: Give one of MEMBER, EDITOR, ADMIN'],
+    [{ role: { gt: 'MEMBER' } }, 'Hint: Use equals, not, in, notIn'],
     [{ balance: '1,5' }, 'Give a decimal number'],
     [{ balance: new Decimal('NaN') }, 'Give a decimal number'],
     [{ storageBytes: 2n ** 63n }, 'Give a whole number of 64 bits'],
     [{ storageBytes: 1.5 }, 'Give a whole number of 64 bits'],
     [{ signInCount: 1.5 }, 'Give a whole number'],
-    [{ isActive: { in: [true] } }, 'Mend: Use equals, not.'],
+    [{ isActive: { in: [true] } }, 'Hint: Use equals, not.'],
     [{ createdAt: '2020-01-01' }, 'Give a date and time'],
     [{ createdAt: new Date(Number.NaN) }, 'Give a date and time'],
     [{ avatar: 'AQ==' }, 'Give bytes'],
@@ -96,7 +96,7 @@ describe('what is refused, where, and what is allowed there', () => {
     [{ tags: {} }, 'takes exactly one operator'],
     [{ tags: { has: 'a', isEmpty: true } }, 'takes exactly one operator'],
     [{ tags: { not: ['a'] } }, 'where.tags.not: a list has no such operator'],
-    [{ tags: { equals: null } }, 'Mend: Use `isEmpty` for an empty list'],
+    [{ tags: { equals: null } }, 'Hint: Use `isEmpty` for an empty list'],
     [{ tags: { has: null } }, 'where.tags.has: this is no value of the list'],
     [{ tags: { isEmpty: 'no' } }, 'where.tags.isEmpty: takes a Boolean'],
     [{ OR: { email: 'x' } }, 'where.OR: takes a list'],
@@ -105,15 +105,15 @@ describe('what is refused, where, and what is allowed there', () => {
     [{ profile: 5 }, 'where.profile: Json has no shorthand'],
     [{ profile: { path: ['a'] } }, '`path` alone asks nothing'],
     [{ profile: { path: 'a', equals: 1 } }, 'where.profile.path: takes a list'],
-    [{ profile: { equals: Prisma.DbNull } }, 'Mend: Use AnyNull'],
-    [{ profile: { equalsNull: 'Null' } }, 'Mend: Use DbNull, JsonNull, AnyNull'],
+    [{ profile: { equals: Prisma.DbNull } }, 'Hint: Use AnyNull'],
+    [{ profile: { equalsNull: 'Null' } }, 'Hint: Use DbNull, JsonNull, AnyNull'],
     [{ profile: { equals: () => 1 } }, 'this is no JSON value'],
     [{ profile: { equals: 2 ** 53 } }, 'where.profile.equals: a number beyond 2^53 is not exact'],
     [{ profile: { path: ['a'], not: { b: [-(2 ** 60)] } } }, 'a number beyond 2^53 is not exact'],
     [{ profile: { path: ['a'], array_contains: [1e21] } }, 'a number beyond 2^53 is not exact'],
     [{ profile: { path: ['a'], gt: 2 ** 53 } }, 'where.profile.gt: a number beyond 2^53 is not exact'],
     [{ profile: { equals: 'x', mode: 'insensitive' } }, 'Json documents are compared as they are'],
-    [{ profile: { string_contains: 'x', mode: 'insensitive' } }, 'Mend: Add `path: []`'],
+    [{ profile: { string_contains: 'x', mode: 'insensitive' } }, 'Hint: Add `path: []`'],
     [{ profile: { gt: true } }, 'only numbers and strings have an order'],
     [{ profile: { has: 1 } }, 'where.profile.has: Json has no such operator'],
   ])('%o: %s', (where, expected) => {
@@ -121,8 +121,8 @@ describe('what is refused, where, and what is allowed there', () => {
   })
 
   it('names the foreign key for a relation that has one, the other model for one that has not', () => {
-    expect(refusal({ author: { is: {} } }, {}, Post)).toContain('Mend: Filter on authorId.')
-    expect(refusal({ posts: {} })).toContain('Mend: Filter the changes of Post instead.')
+    expect(refusal({ author: { is: {} } }, {}, Post)).toContain('Hint: Filter on authorId.')
+    expect(refusal({ posts: {} })).toContain('Hint: Filter the changes of Post instead.')
   })
 
   it('knows nothing of what is hidden, by name or in a list', () => {

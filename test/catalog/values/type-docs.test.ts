@@ -7,7 +7,7 @@ import { formatTypeDocs } from '../../support/type-docs.ts'
 
 const page = readFileSync(join(import.meta.dirname, '..', '..', '..', 'docs', 'types.md'), 'utf8')
 
-test('docs/types.md is up to date (mend: npm run docs:types)', () => {
+test('docs/types.md is up to date (hint: npm run docs:types)', () => {
   expect(page).toBe(formatTypeDocs())
 })
 

@@ -36,7 +36,7 @@ it('finds what SQL cannot: a pooler that refuses replication connections', async
   expect(refused.findings[0]).toMatchObject({
     ...{ severity: 'error', code: 'REPLICATION_REFUSED' },
     why: expect.stringContaining(`127.0.0.1:${proxy.port} answers SQL`),
-    mend: expect.stringContaining('direct address'),
+    hint: expect.stringContaining('direct address'),
   })
   expect((await examine(database)).code).toBe(0)
 })
@@ -85,7 +85,7 @@ it('finds the rights that are missing, and takes membership in rds_replication f
     expect(without.findings[0]).toMatchObject({
       ...{
         code: 'SOURCE_NO_REPLICATION_RIGHT',
-        mend: expect.stringContaining(`ALTER ROLE "${role}" WITH REPLICATION`),
+        hint: expect.stringContaining(`ALTER ROLE "${role}" WITH REPLICATION`),
       },
     })
     expect(codesOf(without)).toContain('NO_SELECT')
@@ -126,7 +126,7 @@ it('weighs identities and large values by the table’s statistics', async () =>
   expect(codesOf(kept)).not.toContain('IDENTITY_COST')
 })
 
-it('tells of the slot that nobody reads, of others, and of tables that are sent for nothing', async () => {
+it('reports the slot that nobody reads, of others, and of tables that are sent for nothing', async () => {
   await using database = await openDatabase({ migrate: true })
   await database.query('CREATE PUBLICATION rowcast FOR TABLE "Tag", "Team"')
   for (const name of [`slot_${database.name}`, `other_${database.name}`])
@@ -135,8 +135,8 @@ it('tells of the slot that nobody reads, of others, and of tables that are sent 
   expect(findings).toEqual(
     expect.arrayContaining([
       expect.objectContaining({ code: 'SLOT_UNREAD', why: expect.stringContaining(`slot_${database.name}`) }),
-      expect.objectContaining({ code: 'SLOT_IDLE', mend: expect.stringContaining(`other_${database.name}`) }),
-      expect.objectContaining({ code: 'PUBLISHED_UNUSED', mend: expect.stringContaining('"public"."Team"') }),
+      expect.objectContaining({ code: 'SLOT_IDLE', hint: expect.stringContaining(`other_${database.name}`) }),
+      expect.objectContaining({ code: 'PUBLISHED_UNUSED', hint: expect.stringContaining('"public"."Team"') }),
     ]),
   )
 })

@@ -53,7 +53,7 @@ const table = {
     isOwned: true,
     owner: 'app',
     isPartition: false,
-    isHeir: false,
+    isChild: false,
     hasRowIdentity: true,
     hasPrimaryKey: true,
     uniqueIndex: null,
@@ -209,7 +209,7 @@ const TABLE: readonly (readonly [string, Examination, Severity, string, RegExp])
     ...(['error', 'SOURCE_IDENTITY_CONFLICT', /Publish all of its columns/] as const),
   ],
   [
-    'a pooler nobody told of',
+    'a pooler nobody notified of',
     { ...well, refusal: new RowcastError('SOURCE_CONNECTION_LOST', 'No.') },
     ...(['error', 'REPLICATION_REFUSED', /direct address/] as const),
   ],
@@ -301,14 +301,14 @@ describe('doctor', () => {
     },
   )
 
-  it.each(TABLE)('finds %s', (_name, examination, severity, code, mend) => {
+  it.each(TABLE)('finds %s', (_name, examination, severity, code, hint) => {
     const findings = findAll(examination)
     expect(findings.map((finding) => [finding.severity, finding.code])).toEqual([[severity, code]])
-    expect(findings[0]?.mend).toMatch(mend)
-    expect(findings[0]?.why).not.toMatch(/undefined|NaN|\[object|Mend:/)
+    expect(findings[0]?.hint).toMatch(hint)
+    expect(findings[0]?.why).not.toMatch(/undefined|NaN|\[object|Hint:/)
   })
 
-  it('finds that no slot is left where one is needed, and tells the worst first', () => {
+  it('finds that no slot is left where one is needed, and shows the worst first', () => {
     const full = { ...withServer({ replicationSlotsUsed: 10 }), facts: { ...well.facts, slot: null } }
     expect(findAll(full).map(({ code }) => code)).toEqual(['NO_SLOT_LEFT', 'SETUP_PENDING'])
   })

@@ -290,8 +290,8 @@ describe('commands in hints', () => {
   })
 
   it('name no package manager where they are written', () => {
-    const named = Object.entries(ERRORS).filter(([, { mend }]) =>
-      /\b(npx|bunx|pnpm exec|yarn (prisma|rowcast))\b/.test(mend),
+    const named = Object.entries(ERRORS).filter(([, { hint }]) =>
+      /\b(npx|bunx|pnpm exec|yarn (prisma|rowcast))\b/.test(hint),
     )
     expect(named.map(([code]) => code)).toEqual([])
   })

@@ -1,4 +1,4 @@
-/** `rowcastActivity`: what it tells, in what order and how much of it; and to whom. */
+/** `rowcastActivity`: what it shows, in what order and how much of it; and to whom. */
 
 import { type ExecutionResult, execute, parse, subscribe } from 'graphql'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -30,7 +30,7 @@ const USER = {
   createdAt: new Date(0),
 }
 
-interface Told {
+interface Reported {
   readonly skipped: number
   readonly changes: readonly {
     readonly action: string
@@ -76,17 +76,17 @@ function openActivity(
   return {
     ...{ feed, log, follow },
     query: (source: string) => execute({ schema, document: parse(source), contextValue: { name: 'ada' } }),
-    /** Messages until `count` changes have been told. */
+    /** Messages until `count` changes have been reported. */
     async take(count: number) {
       const results = await follow(CHANGES)
       if (!(Symbol.asyncIterator in results)) throw new Error(JSON.stringify(results))
-      const changes: Told['changes'][number][] = []
+      const changes: Reported['changes'][number][] = []
       let skipped = 0
       while (changes.length + skipped < count) {
         const { value } = await results.next()
-        const told = (value as ExecutionResult<{ rowcastActivity: Told }>).data?.rowcastActivity
-        changes.push(...(told?.changes ?? []))
-        skipped += told?.skipped ?? 0
+        const reported = (value as ExecutionResult<{ rowcastActivity: Reported }>).data?.rowcastActivity
+        changes.push(...(reported?.changes ?? []))
+        skipped += reported?.skipped ?? 0
       }
       await results.return(undefined)
       return { changes, skipped }
@@ -99,7 +99,7 @@ const insert = (id: string, more: object = {}): Partial<AnyChange> => ({
 })
 
 describe('activity', () => {
-  it('tells each kind of change as text, without the fields that nobody sees', async () => {
+  it('shows each kind of change as text, without the fields that nobody sees', async () => {
     const { feed, take } = openActivity({ User: { omit: ['email'] } })
     feed.commit(
       insert('a'),
@@ -144,7 +144,7 @@ describe('activity', () => {
     let skipped = 0
     while (skipped === 0) {
       const { value } = await first.next()
-      skipped = (value as ExecutionResult<{ rowcastActivity: Told }>).data?.rowcastActivity.skipped ?? 0
+      skipped = (value as ExecutionResult<{ rowcastActivity: Reported }>).data?.rowcastActivity.skipped ?? 0
     }
     expect(skipped).toBe(50)
     // Who comes later has missed nothing.
@@ -158,7 +158,7 @@ describe('activity', () => {
     expect(bio?.endsWith('…')).toBe(true)
   })
 
-  it('tells the state of the stream and of each model', async () => {
+  it('shows the state of the stream and of each model', async () => {
     const { feed, query } = openActivity()
     feed.commit(insert('a'))
     await expect
@@ -183,7 +183,7 @@ describe('activity', () => {
       })
   })
 
-  it('tells models apart that commit in turns, in the order of their commits', async () => {
+  it('distinguishes models that commit in turns, in the order of their commits', async () => {
     const { feed, take } = openActivity()
     const steps = Array.from({ length: 12 }, (_, index) => String(index))
     feed.commit(

@@ -224,12 +224,12 @@ describe('rowcast why', () => {
       'subscription ($n: String) { tagChanged(where: { name: { equals: $n } }) { cursor } }'
     const why = (...more: readonly string[]) =>
       folder.run(['why', '--cursor', cursor, '--subscription', subscription, '--url', running.url, ...more])
-    const told = await why('--variables', '{"n": "other"}', '--header', 'x-name: ada')
-    expect(told.code).toBe(3)
-    expect(told.stdout).toMatch(
+    const reported = await why('--variables', '{"n": "other"}', '--header', 'x-name: ada')
+    expect(reported.code).toBe(3)
+    expect(reported.stdout).toMatch(
       /✓ decoded +It is a change of Tag\.\n✓ published .*\n✓ allowed .*\n✗ matched .*`where\.name\.equals` is not true/,
     )
-    expect(told.stdout).not.toContain(SECRET)
+    expect(reported.stdout).not.toContain(SECRET)
     const json = await why('--variables', '{"n": "other"}', '--header', 'x-name: ada', '--json')
     expect(JSON.parse(json.stdout)).toMatchObject({ isWanted: false, steps: { length: 4 } })
     const refused = await why()
@@ -248,7 +248,7 @@ describe('rowcast why', () => {
   })
 })
 
-it('rowcast.why() tells the library the same', { timeout: 120_000 }, async () => {
+it('rowcast.why() shows the library the same', { timeout: 120_000 }, async () => {
   await using database = await openDatabase({ migrate: true })
   await using live = await openLiveRowcast(database, { models: ['Tag'] })
   const changes = live.rowcast.subscribe('Tag')

@@ -123,7 +123,7 @@ describe('a change subscription', () => {
           message: 'action: [] asks for no change at all.',
           extensions: {
             code: 'GRAPHQL_BAD_ARGUMENT',
-            mend: expect.stringContaining('leave `action` out for all'),
+            hint: expect.stringContaining('leave `action` out for all'),
           },
         },
       ],
@@ -151,7 +151,7 @@ describe('a change subscription', () => {
           path: ['postChanged'],
           extensions: {
             code: 'CATALOG_MODEL_NOT_REGISTERED',
-            mend: "Call rowcast.register('Post') before start().",
+            hint: "Call rowcast.register('Post') before start().",
           },
         },
       ],
@@ -218,7 +218,7 @@ describe('values that PostgreSQL did not send', () => {
           path: ['postChanged', 'new', 'body'],
           extensions: {
             code: 'GRAPHQL_VALUE_UNAVAILABLE',
-            mend: expect.stringContaining('replica identity FULL'),
+            hint: expect.stringContaining('replica identity FULL'),
           },
         },
       ],
@@ -321,7 +321,7 @@ describe('builder.changeSubscription', () => {
     const { builder } = sampleBuilder()
     builder.changeSubscription('User')
     expect(() => builder.toSchema()).toThrow(
-      "[GRAPHQL_BAD_SCHEMA] Model User has no object type in this builder. Mend: Declare builder.prismaObject('User'",
+      "[GRAPHQL_BAD_SCHEMA] Model User has no object type in this builder. Hint: Declare builder.prismaObject('User'",
     )
     const bare = new SchemaBuilder<{ PrismaTypes: PrismaTypes }>({
       plugins: [PrismaPlugin],

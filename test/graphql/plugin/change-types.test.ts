@@ -30,7 +30,7 @@ function fieldsOf(schema: ReturnType<typeof service>['schema'], name: string): s
 }
 
 describe('the types of changes', () => {
-  it('tell which action it was, and that a row is there', async () => {
+  it('show which action it was, and that a row is there', async () => {
     const { feed, schema } = service()
     expect(validateSchema(schema)).toEqual([])
     const results = await subscribeTo(

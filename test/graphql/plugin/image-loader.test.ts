@@ -156,7 +156,7 @@ describe('images in a user’s own schema', () => {
     expect(calls).toEqual([])
   })
 
-  it('are told from rows of queries, which Pothos reads as ever', async () => {
+  it('are distinguished from rows of queries, which Pothos reads as ever', async () => {
     const { schema, prisma } = ownSchema()
     const document = parse('{ somebody { email postCount posts { id } } }')
     await execute({ schema, document, contextValue: {} })

@@ -98,7 +98,7 @@ describe('loadRelations', () => {
     ])
   })
 
-  it('tells the two ends of a self-relation apart', async () => {
+  it('distinguishes the two ends of a self-relation', async () => {
     expect((await load('Post', { id: 7, parentId: null }, { include: { replies: true } })).calls).toEqual([
       ['post.findMany', { where: { parentId: 7 } }],
     ])

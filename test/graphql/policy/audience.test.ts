@@ -1,4 +1,4 @@
-/** Whose results may be shared: those of viewers who are told the same of everything that is selected. */
+/** Whose results may be shared: those of viewers who are shown the same of everything that is selected. */
 import SchemaBuilder from '@pothos/core'
 import PrismaPlugin from '@pothos/plugin-prisma'
 import { parse } from 'graphql'
@@ -55,7 +55,7 @@ it.each([
   ['rows', own, USERS],
   ['fields', { fields: (context: object) => (nameOf(context) === 'ada' ? 'all' : ['id', 'email']) }, USERS],
   ['rows of a model that stands deeper', own, AUTHORS],
-] as const)('is told apart by %s', async (_, policy, source) => {
+] as const)('is distinguished by %s', async (_, policy, source) => {
   const [ada, again, bob] = await audiences({ User: policy as ModelExposure }, source)
   expect(ada).not.toBeNull()
   expect(again).toBe(ada)
@@ -63,13 +63,13 @@ it.each([
   expect(bob).not.toBe(ada)
 })
 
-it('is not told apart by models that are not selected', async () => {
+it('is not distinguished by models that are not selected', async () => {
   const [ada, , bob] = await audiences({ User: own }, 'subscription { postChanged { new { title } } }')
   expect(ada).not.toBeNull()
   expect(bob).toBe(ada)
 })
 
-it('is not known of a schema of somebody’s own, unless it is told', async () => {
+it('is not known of a schema of somebody’s own, unless it says so', async () => {
   const audienceIn = async (shareBy?: (context: object) => string | null) => {
     const builder = new SchemaBuilder<{ PrismaTypes: PrismaTypes }>({
       plugins: [PrismaPlugin, RowcastPlugin],

@@ -1,6 +1,6 @@
 /**
  * Names from schemas that were read after the rule about names was written, and each judged before the rule was asked: how well it does on what it
- * has not seen. A name that the rule gets wrong stays here; it may be mended by a rule about its kind, never by its own word alone.
+ * has not seen. A name that the rule gets wrong stays here; it may be repaired by a rule about its kind, never by its own word alone.
  */
 import { type JudgedName, judgedNames } from './judged-names.ts'
 

@@ -1,4 +1,4 @@
-/** Random policies, random changes: what a viewer is told is what a reader of the rule by hand would tell. */
+/** Random policies, random changes: what a viewer is shown is what a reader of the rule by hand would show. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { nextResult } from '../subscribe-to.ts'
@@ -68,7 +68,7 @@ const changedOf = ({ old, new: after }: { old: Row | null; new: Row | null }) =>
 const pick = (source: Row | null, fields: readonly Field[]) =>
   source === null ? null : Object.fromEntries(fields.map((field) => [field, source[field]]))
 
-it('tells of each change what the rule shows of it, and no more', async () => {
+it('shows of each change what the rule shows of it, and no more', async () => {
   await fc.assert(
     fc.asyncProperty(
       rule,
@@ -105,9 +105,9 @@ it('tells of each change what the rule shows of it, and no more', async () => {
           })),
         )
         feed.close()
-        for (const told of expected) {
+        for (const reported of expected) {
           const data = (await nextResult(results))?.data?.['userChanged']
-          expect(data).toEqual(told)
+          expect(data).toEqual(reported)
         }
         expect(await results.next()).toEqual({ done: true, value: undefined })
       },

@@ -161,7 +161,7 @@ describe('fields', () => {
     expect(codes).toEqual(['FIELD_HIDDEN', 'FIELD_HIDDEN', 'BAD_FILTER', 'BAD_FILTER', 'BAD_FILTER'])
   })
 
-  it('that are hidden are not among those that changed, and a change of nothing else is not told', async () => {
+  it('that are hidden are not among those that changed, and a change of nothing else is not delivered', async () => {
     const { feed, see } = openBlog({ User: withoutBio })
     const results = await see(WHOLE)
     feed.commit(
@@ -179,14 +179,14 @@ describe('fields', () => {
     feed.commit(
       { old: BOB, new: { ...BOB, bio: 'other', passwordHash: 'i' }, changed: ['bio', 'passwordHash'] },
       { old: BOB, new: { ...BOB, email: 'b2@x' }, changed: ['email'] },
-      // Without the row before nobody can know; then it is told.
+      // Without the row before nobody can know; then it is delivered.
       { old: null, new: { ...BOB, email: 'b3@x' }, changed: [] },
     )
     expect(await nextResult(results)).toMatchObject({ data: { userChanged: { changed: ['email'] } } })
     expect(await nextResult(results)).toMatchObject({ data: { userChanged: { new: { email: 'b3@x' } } } })
   })
 
-  it('cannot be hidden where an UPDATE of them cannot be told from others', async () => {
+  it('cannot be hidden where an UPDATE of them cannot be distinguished from others', async () => {
     const { watch } = openBlog({ User: withoutBio }, { hasOldImages: false })
     expect(codeOf(await watch(WHOLE))).toBe('BAD_FILTER')
     expect(await watch('subscription { userChanged(action: INSERT) { action } }')).toHaveProperty('next')
@@ -224,7 +224,7 @@ describe('related rows of an image', () => {
     expect(await nextResult(results)).toEqual({
       data: { postChanged: { new: { author: null, replies: [] } } },
     })
-    // Prisma was told as well: a page is to be full of what can be seen.
+    // Prisma was given the rule as well: a page is to be full of what can be seen.
     expect(asked).toContain('{"title":{"startsWith":"p"}}')
   })
 })

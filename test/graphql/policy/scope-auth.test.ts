@@ -1,4 +1,4 @@
-/** A builder of the user's own, with Pothos' scope-auth beside policies: each guards what it was told to. */
+/** A builder of the user's own, with Pothos' scope-auth beside policies: each guards what it was asked to. */
 import SchemaBuilder from '@pothos/core'
 import PrismaPlugin from '@pothos/plugin-prisma'
 import { execute, parse, subscribe } from 'graphql'

@@ -22,7 +22,7 @@ it.each([
   console.info(
     `${names.length} names, ${secrets.length} secrets: recall ${percent(recall)}, precision ${percent(precision)}`,
   )
-  // What is known not to be told by names: look at it whenever the rule changes.
+  // What names are known not to show: look at it whenever the rule changes.
   expect({ missed: missed.map(nameOf), hidden: hidden.map(nameOf) }).toMatchSnapshot()
   expect(names.length).toBeGreaterThanOrEqual(countMin)
   expect(recall).toBeGreaterThanOrEqual(0.98)

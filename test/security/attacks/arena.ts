@@ -21,7 +21,7 @@ export interface Arena {
   raw(pieces: readonly (string | Buffer)[], options?: RawOptions): Promise<string>
   /** The same operation by each transport; the answers by its name, as text. */
   ask(query: string, options?: Ask): Promise<Readonly<Record<string, string>>>
-  /** A WebSocket that sends what it is told; what it got, as text. */
+  /** A WebSocket that sends what it is given; what it got, as text. */
   socket(options?: SocketOptions): Promise<AttackSocket>
 }
 

@@ -1,5 +1,5 @@
 /**
- * `npm run record:vectors`: records test/vectors anew, from an embedded PostgreSQL of each major version (or of those
+ * `npm run record:vectors`: records test/vectors again, from an embedded PostgreSQL of each major version (or of those
  * named as arguments). What stands there as expected is what the decoder says today: read the difference.
  */
 import pg from 'pg'

@@ -1,0 +1,54 @@
+/** The words of CONTRIBUTING.md: those that a reader would have to look up are found here. */
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const ROOT = join(import.meta.dirname, '..')
+/** Where people read: code with its comments and messages, docs, tests, the SDL. */
+const READ =
+  /^(?:src|page|test|bench|examples|prisma|docs)\/.*\.(?:ts|tsx|mjs|md|prisma|graphql|css|html)$|^(?:README|CONTRIBUTING)\.md$|^schema\.graphql$/
+/** Rules that name the words, what is printed by a machine, texts that are somebody else's. */
+const LEFT_OUT =
+  /^(?:CONTRIBUTING\.md|test\/words\.test\.ts|test\/client\/live-list\.pg\.test\.ts)$|^test\/vectors\//
+const AVOIDED: Readonly<Record<string, RegExp>> = {
+  'hint or repair': /\b(?:un)?mend(?:s|ed|ing)?\b/i,
+  'deliver, report or notify': /\b(?:tells?|telling)\b|\bretold\b|(?<!not )\btold\b/i,
+  'child table': /\bheirs?\b/i,
+  mode: /\bwish(?:es|ed)?\b/i,
+  'again, restart or resync': /\banew\b/i,
+}
+
+interface Place {
+  readonly path: string
+  readonly line: number
+  readonly text: string
+}
+
+/** The lines of `files` with a word to be avoided, and what to say instead. */
+function findAvoided(files: readonly { path: string; text: string }[]): (Place & { say: string })[] {
+  return files.flatMap(({ path, text }) =>
+    text
+      .split('\n')
+      .flatMap((line, index) =>
+        Object.entries(AVOIDED).flatMap(([say, word]) =>
+          word.test(line) ? [{ path, line: index + 1, text: line.trim(), say }] : [],
+        ),
+      ),
+  )
+}
+
+describe('the words', () => {
+  it('are those of PostgreSQL, Prisma and GraphQL', () => {
+    const paths = execFileSync('git', ['ls-files'], { cwd: ROOT, encoding: 'utf8' })
+      .split('\n')
+      .filter((path) => READ.test(path) && !LEFT_OUT.test(path))
+    expect(paths.length).toBeGreaterThan(500)
+    const files = paths.map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }))
+    expect(findAvoided(files)).toEqual([])
+  })
+
+  it.each(['Mend: none', 'it is told', 'its heirs', 'as we wish', 'begins anew'])('find %s', (text) => {
+    expect(findAvoided([{ path: 'a.md', text: `one\n${text}` }])).toMatchObject([{ path: 'a.md', line: 2 }])
+  })
+})
