@@ -1,6 +1,6 @@
 /** Captures the messages of a slot's backlog into a file, in PostgreSQL's binary or text form. */
 import { writeFileSync } from 'node:fs'
-import { parseConnectionTarget } from '../src/source/connection-target.ts'
+import { parseConnectionTarget } from '../src/source/db/database-address.ts'
 import { openReplicationConnection } from '../src/wire/connection.ts'
 import { LSN_ZERO } from '../src/wire/lsn.ts'
 import { BASE_SLOT, type Backlog } from './backlog.ts'

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { createPostgresCluster, type PostgresCluster } from '../src/embedded/postgres-cluster.ts'
-import { createSetupGoal, type SetupGoal } from '../src/source/setup-goal.ts'
-import { writeBaseline } from '../src/source/write-baseline.ts'
+import { createSetupGoal, type SetupGoal } from '../src/source/setup/setup-goal.ts'
+import { writeBaseline } from '../src/source/setup/write-baseline.ts'
 import { ORDERS_CATALOG, ORDERS_SQL } from './orders.ts'
 
 /** Name of the publication in every database of the benchmarks. */

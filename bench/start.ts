@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { applyMigrations } from '../src/embedded/migrations.ts'
-import { parseConnectionTarget } from '../src/source/connection-target.ts'
+import { parseConnectionTarget } from '../src/source/db/database-address.ts'
 import { type Benchmark, RunBook } from './benchmark.ts'
 
 /** Of the package, from `bench/build/bench`. */

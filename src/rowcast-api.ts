@@ -14,10 +14,10 @@ import type { RegisterOptions } from './config/register-options.ts'
 import type { RowcastError } from './errors.ts'
 import type { ModelPolicies } from './graphql/policy/model-policy.ts'
 import type { Logger } from './log.ts'
-import type { ConnectionOptions } from './source/connection-target.ts'
+import type { ConnectionOptions } from './source/db/database-address.ts'
 import type { DurabilityOptions } from './source/durability-options.ts'
 import type { SourceStatus } from './source/replication-source.ts'
-import type { SetupStep } from './source/setup-plan.ts'
+import type { SetupStep } from './source/setup/setup-plan.ts'
 
 /** How to build a rowcast. */
 export interface RowcastOptions<Types extends ModelTypeMap>

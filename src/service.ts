@@ -18,10 +18,10 @@ import { type ConnectionCounts, createMetrics, type Metrics } from './observe/me
 import { createDeliveryTracer, loadTracer } from './observe/tracing.ts'
 import { createRowcast, type Rowcast, type RowcastStatus } from './rowcast.ts'
 import { createServer } from './server/create-server.ts'
+import { createHealthServer } from './server/health/health-server.ts'
 import type { HealthReport } from './server/health.ts'
-import { createHealthServer } from './server/health-server.ts'
-import { limitsOf } from './server/limits.ts'
-import { withStatementTimeout } from './source/statement-timeout.ts'
+import { limitsOf } from './server/limits/limits.ts'
+import { withStatementTimeout } from './source/db/statement-timeout.ts'
 import { stopParts } from './stop-parts.ts'
 
 /** What the service needs beside its config. */

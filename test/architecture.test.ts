@@ -97,6 +97,16 @@ function mayImport(from: SourceFile, to: string): boolean {
   return BESIDE[from.folder]?.includes(target) ?? false
 }
 
+/** The folder of a stage that a file is in; a file at the top of its stage is a part of its own. */
+const partOf = (path: string): string => path.split('/').slice(0, 2).join('/')
+
+/** Its types are text: the generated file's own. */
+const EMITTING = 'generator/emit-catalog.ts'
+
+const duplicatesOf = (names: readonly string[]): string[] => [
+  ...new Set(names.filter((name, index) => names.indexOf(name) !== index)),
+]
+
 const stripComments = (text: string): string => text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
 
 describe('architecture', () => {
@@ -141,6 +151,36 @@ describe('architecture', () => {
     }
     for (const file of files) visit(file.path, [])
     expect(cycles).toEqual([])
+  })
+
+  it('has no cycle of folders within a stage either', () => {
+    const imports = new Map<string, Set<string>>()
+    for (const file of files) {
+      for (const to of file.inside) {
+        const [stage, from, target] = [file.folder, partOf(file.path), partOf(to)]
+        if (stage === '' || !to.startsWith(`${stage}/`) || from === target) continue
+        imports.set(from, (imports.get(from) ?? new Set()).add(target))
+      }
+    }
+    const leadsTo = (from: string, seen = new Set<string>()): Set<string> => {
+      for (const next of imports.get(from) ?? []) if (!seen.has(next)) leadsTo(next, seen.add(next))
+      return seen
+    }
+    expect([...imports.keys()].filter((part) => leadsTo(part).has(part))).toEqual([])
+  })
+
+  it('calls no two files, and no two exported types, by one name', () => {
+    const types = files
+      .filter(({ path }) => path !== EMITTING)
+      .flatMap(({ path }) =>
+        [
+          ...readFileSync(join(SRC, path), 'utf8').matchAll(/^export (?:interface|type|class|enum) (\w+)/gm),
+        ].map((match) => match[1] ?? ''),
+      )
+    // A program begins in a main.ts.
+    const names = files.map(({ path }) => basename(path)).filter((name) => name !== 'main.ts')
+    expect(duplicatesOf(names)).toEqual([])
+    expect(duplicatesOf(types)).toEqual([])
   })
 
   it('has no barrel but src/index.ts, no catch-all names, and kebab-case throughout', () => {

@@ -9,7 +9,7 @@ import { catalog } from '../prisma/generated/rowcast.ts'
 import { openRedisConnection } from '../src/broker/redis-connection.ts'
 import { resolveConfig } from '../src/config/resolve-config.ts'
 import { isRowcastError } from '../src/errors.ts'
-import { withSqlClient } from '../src/source/sql.ts'
+import { withSqlClient } from '../src/source/db/sql.ts'
 import { openPostgres } from './support/postgres.ts'
 import { openRedis } from './support/redis.ts'
 

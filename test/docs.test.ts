@@ -12,7 +12,7 @@ import { init } from '../src/cli/init/init.ts'
 import { CONFIG_FIELDS } from '../src/config/resolve-config.ts'
 import { MODEL_FIELDS } from '../src/config/resolve-models.ts'
 import { ERRORS } from '../src/errors.ts'
-import { DEFAULT_LIMITS } from '../src/server/limits.ts'
+import { DEFAULT_LIMITS } from '../src/server/limits/limits.ts'
 import { listBlocks, listPages } from './support/doc-blocks.ts'
 import { formatErrorDocs } from './support/error-docs.ts'
 

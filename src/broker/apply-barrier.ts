@@ -2,7 +2,7 @@
 import type { ChangeBus } from '../bus/bus.ts'
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
-import { isOwnMessage, missedBy, parseBarrier } from '../source/barrier-message.ts'
+import { isOwnMessage, missedBy, parseBarrier } from '../source/published/barrier-message.ts'
 
 /** Ends the subscriptions and the cursors that a barrier cuts. @returns whether the message is one of rowcast's own */
 export function applyBarrier(bus: ChangeBus, message: EmittedMessage, slot: string): boolean {

@@ -1,6 +1,6 @@
 /** Beside the bus, broker. What can be wrong with a stream, as errors with what is known of it. */
 import { RowcastError } from '../errors.ts'
-import { GAP_WORDS } from '../source/gap-notices.ts'
+import { GAP_WORDS } from '../source/published/gap-notices.ts'
 import type { ReplicaStatus } from './replica-watch.ts'
 
 /** Why changes may be missing, beyond what a source can meet. */

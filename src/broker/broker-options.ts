@@ -1,8 +1,8 @@
 /** Beside the bus, broker. What a process does, and over which broker; given by the application, checked here. */
 import { RowcastError } from '../errors.ts'
 import type { DurabilityOptions } from '../source/durability-options.ts'
-import type { Retention } from '../source/retention-window.ts'
-import { ANSWER_TIMEOUT_MS } from '../wire/connection-target.ts'
+import type { Retention } from '../source/slot/retention-window.ts'
+import { ANSWER_TIMEOUT_MS } from '../wire/driver-target.ts'
 
 /**
  * `all`: reads the slot and serves subscribers. `tap`: reads the slot and writes to the broker. `gateway`: reads the

@@ -11,7 +11,7 @@ import {
   createTransactionAssembler,
   type TransactionAssembler,
 } from '../changes/assembler.ts'
-import type { StreamEpoch } from '../changes/cursor.ts'
+import type { StreamOrigin } from '../changes/cursor.ts'
 import type { SoftDeleteFields } from '../changes/soft-delete.ts'
 import { RowcastError } from '../errors.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
@@ -98,7 +98,7 @@ export class EntryFeeder {
   }
 
   /** What follows belongs to another stream, and comes after `position`. */
-  begin(epoch: StreamEpoch, position: EntryId): void {
+  begin(epoch: StreamOrigin, position: EntryId): void {
     const { systemId, timeline } = epoch
     this.#assembler.reset({ systemId, timeline })
     this.#openLsn = null

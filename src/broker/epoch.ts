@@ -4,8 +4,8 @@
  * nothing is ever mixed. Pure.
  */
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
-import type { RelayStart } from '../source/stream-relay.ts'
-import type { StreamStart } from '../source/stream-start.ts'
+import type { RelayStart } from '../source/watch/session-relay.ts'
+import type { StreamStart } from '../source/watch/session-start.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { compareEntryIds, type EntryId, formatEntryId, laterEntryId, parseEntryId } from './entry-id.ts'
 import { openDocument, sealDocument } from './sealed-document.ts'
@@ -36,7 +36,7 @@ export interface Epoch {
 }
 
 /** What a tap knows of the broker when its stream begins. */
-export interface Found {
+export interface FoundEpoch {
   readonly epoch: Epoch
   readonly last: EntryId
   /** False where nothing of ours can follow on the last entry. */
@@ -100,7 +100,7 @@ export function placeBefore(lsn: Lsn): EntryId {
 /** The epoch that a beginning stream writes to: the one found, or a new one with the id given. */
 export function planEpoch(
   start: RelayStart,
-  found: Found | null,
+  found: FoundEpoch | null,
   published: Published | null,
   newId: string,
 ): Epoch {
@@ -132,7 +132,7 @@ export function planEpoch(
  */
 function findKnown(
   { systemId, timeline, continuity }: RelayStart,
-  found: Found | null,
+  found: FoundEpoch | null,
   published: Published | null,
 ): Published | null {
   if (published === null || (found !== null && found.epoch.id !== published.epochId)) return null

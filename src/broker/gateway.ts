@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { RowcastError } from '../errors.ts'
-import { backoffDelayMs, type SourceState } from '../source/lifecycle.ts'
+import { backoffDelayMs, type SourceState } from '../source/session/lifecycle.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { toBrokerError } from './broker-faults.ts'
 import { formatEntryId } from './entry-id.ts'

@@ -4,7 +4,7 @@
  */
 
 import type { EmittedMessage } from '../changes/emitted-message.ts'
-import { parseBarrier } from '../source/barrier-message.ts'
+import { parseBarrier } from '../source/published/barrier-message.ts'
 import { toLsn } from '../wire/lsn.ts'
 import { compareEntryIds, type EntryId, formatEntryId, parseEntryId } from './entry-id.ts'
 import type { RedisConnection } from './redis-connection.ts'

@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { RowcastError } from '../errors.ts'
-import { ANSWER_TIMEOUT_MS } from '../wire/connection-target.ts'
+import { ANSWER_TIMEOUT_MS } from '../wire/driver-target.ts'
 
 /** What Redis answers; texts come as bytes, errors within an answer as Error. */
 export type RedisReply = Buffer | string | number | bigint | null | Error | readonly RedisReply[]

@@ -1,7 +1,7 @@
 /** Beside the bus, broker. Where a source's changes go: to the bus of its own process, or by a relay to others'. */
 import type { ChangeBus } from '../bus/bus.ts'
 import type { MessageHub } from '../bus/message-hub.ts'
-import type { ReplicationSourceOptions } from '../source/source-options.ts'
+import type { ReplicationSourceOptions } from '../source/session/source-options.ts'
 
 /** The outgoing side of a source. */
 export type SourceSink = Pick<

@@ -2,7 +2,7 @@
  * Beside the bus, broker. Keeps the stream within its bounds: by position, as old as may be, and by bytes as Redis counts
  * them. Approximately, which is cheap: Redis drops whole nodes. Source: Redis documentation, "XTRIM", "MEMORY USAGE".
  */
-import type { Retention } from '../source/retention-window.ts'
+import type { Retention } from '../source/slot/retention-window.ts'
 import { type EntryId, formatEntryId } from './entry-id.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { EpochKeys } from './stream-keys.ts'

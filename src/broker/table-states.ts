@@ -1,6 +1,6 @@
 /** Beside the bus, broker. Where the models' tables stand, as a tap keeps it for gateways. */
 import { createHash } from 'node:crypto'
-import type { ModelTableState } from '../source/model-tables.ts'
+import type { ModelTableState } from '../source/setup/model-tables.ts'
 import { openDocument, sealDocument } from './sealed-document.ts'
 
 /** A mark names it by its digest, and so binds it to its epoch. */

@@ -1,12 +1,12 @@
 /** Beside the bus, broker. What a tap knows of the stream when it begins to write: what it found there, and what it wrote itself. */
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
-import type { ModelTableState } from '../source/model-tables.ts'
-import { groupByModel, parsePublishedModel } from '../source/published-tables.ts'
-import type { KnownTables, RelayPast, StreamOrigin } from '../source/stream-relay.ts'
+import { groupByModel, parsePublishedModel } from '../source/published/published-tables.ts'
+import type { ModelTableState } from '../source/setup/model-tables.ts'
+import type { KnownTables, RelayPast, StreamOrigin } from '../source/watch/session-relay.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { oldTimeline } from './broker-faults.ts'
 import { type EntryId, formatEntryId } from './entry-id.ts'
-import type { Epoch, Found, Published } from './epoch.ts'
+import type { Epoch, FoundEpoch, Published } from './epoch.ts'
 import type { EpochStore } from './epoch-store.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { parseTableStates } from './table-states.ts'
@@ -16,7 +16,7 @@ const NO_PAST: RelayPast = { past: null, known: null }
 /** One per tap. */
 export class TapPast {
   readonly #store: EpochStore
-  #found: Found | null = null
+  #found: FoundEpoch | null = null
   #published: Published | null = null
 
   constructor(store: EpochStore) {
@@ -24,7 +24,7 @@ export class TapPast {
   }
 
   /** What the last look found; null: nothing. */
-  get found(): Found | null {
+  get found(): FoundEpoch | null {
     return this.#found
   }
 

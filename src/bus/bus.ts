@@ -4,7 +4,7 @@
  */
 import type { AnyChange, ChangeAction, ChangePosition, TransactionPart } from '../changes/change.ts'
 import type { RowcastError } from '../errors.ts'
-import type { StreamStart } from '../source/stream-start.ts'
+import type { StreamStart } from '../source/watch/session-start.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { LabelProgress } from './explanation.ts'
 import type { ChangeFilter } from './filter/change-filter.ts'
@@ -86,7 +86,7 @@ export interface BusSubscription extends AsyncIterableIterator<Delivery> {
 }
 
 /** What the source needs of a bus. */
-export interface ChangeSink {
+export interface BusInput {
   /** A stream begins; always before its first part. */
   open(start: StreamStart): void
   /** Takes the next part, in commit order. Never throws for a subscriber's sake and never waits for one. */
@@ -134,7 +134,7 @@ export interface Backlog {
 }
 
 /** What subscribers need of a bus. */
-export interface ChangeBus extends ChangeSink {
+export interface ChangeBus extends BusInput {
   /**
    * Begins a subscription. It sees every part published after this call returned.
    * @throws BAD_CURSOR, TOO_MANY_REPLAYS at once; RESYNC_REQUIRED and SUBSCRIBER_TOO_SLOW come from the iterator.

@@ -11,16 +11,16 @@ import {
   INDEX_AFTER_ALL,
   isSameEpoch,
   laterOf,
-  type StreamEpoch,
+  type StreamOrigin,
 } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
-import type { StreamStart } from '../source/stream-start.ts'
+import type { StreamStart } from '../source/watch/session-start.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import type { RetainedLog } from './retained-log.ts'
 
 /** An epoch and the position it ends at; the present one has none. */
 interface EpochRange {
-  readonly epoch: StreamEpoch
+  readonly epoch: StreamOrigin
   end: ChangePosition | null
 }
 
@@ -215,6 +215,6 @@ export function endBefore(lsn: Lsn): ChangePosition {
   return { commitLsn: toLsn(lsn - 1n), index: INDEX_AFTER_ALL }
 }
 
-function epochOf({ systemId, timeline }: StreamStart): StreamEpoch {
+function epochOf({ systemId, timeline }: StreamStart): StreamOrigin {
   return { systemId, timeline }
 }

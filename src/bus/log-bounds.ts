@@ -1,5 +1,5 @@
 /** Stage 6, bus. How much of what the slot keeps the log in memory keeps. */
-import { DEFAULT_RETENTION, type Retention } from '../source/retention-window.ts'
+import { DEFAULT_RETENTION, type Retention } from '../source/slot/retention-window.ts'
 import type { RetainedLogOptions } from './retained-log.ts'
 
 /** Of the slot's bytes: WAL has headers, index entries and page images beside the rows, the log in memory has not. */

@@ -16,7 +16,7 @@ import { earlierLsn, LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { pgMicrosToDate } from '../wire/pg-time.ts'
 import type { ChangePosition, TransactionInfo, TransactionPart } from './change.ts'
 import { ChangePacker } from './change-packer.ts'
-import { isSameEpoch, type StreamEpoch } from './cursor.ts'
+import { isSameEpoch, type StreamOrigin } from './cursor.ts'
 import type { EmittedMessage } from './emitted-message.ts'
 import { createUnknownMarkError, judgeVisibility, type SoftDeleteFields } from './soft-delete.ts'
 
@@ -61,7 +61,7 @@ export interface TransactionAssembler {
    * The connection is gone: forget the open transaction, PostgreSQL will send it again. The next stream's
    * positions belong to `epoch`, when given; where that is another one, positions beyond `sharedLsn` mean something else.
    */
-  reset(epoch?: StreamEpoch, sharedLsn?: Lsn): void
+  reset(epoch?: StreamOrigin, sharedLsn?: Lsn): void
 }
 
 /** Creates an assembler over the relations of one stream. */
@@ -72,7 +72,7 @@ export function createTransactionAssembler(
 ): TransactionAssembler {
   const partChangesMax = options.partChangesMax ?? 1_024
   const partBytesMax = options.partBytesMax ?? 1_048_576
-  let epoch: StreamEpoch = { systemId: '0', timeline: 0 }
+  let epoch: StreamOrigin = { systemId: '0', timeline: 0 }
   let transaction: TransactionInfo | null = null
   const packer = new ChangePacker()
   let byteLength = 0

@@ -5,7 +5,7 @@
 import type { ModelTypeMap } from '../catalog/model-catalog.ts'
 import type { AnyRow } from '../catalog/row-reader.ts'
 import type { Lsn } from '../wire/lsn.ts'
-import type { StreamEpoch } from './position.ts'
+import type { StreamOrigin } from './position.ts'
 
 export type { AnyRow } from '../catalog/row-reader.ts'
 export type { ChangePosition } from './position.ts'
@@ -25,7 +25,7 @@ export interface TransactionInfo {
   /** When it committed, by PostgreSQL's clock, to the millisecond. */
   readonly committedAt: Date
   /** The history that the LSN belongs to. */
-  readonly epoch: StreamEpoch
+  readonly epoch: StreamOrigin
 }
 
 interface ChangeBase<M extends string, Row, Field extends string = keyof Row & string> {

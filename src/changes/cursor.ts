@@ -11,13 +11,13 @@
  */
 import { RowcastError } from '../errors.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
-import type { ChangePosition, StreamEpoch } from './position.ts'
+import type { ChangePosition, StreamOrigin } from './position.ts'
 
-export type { StreamEpoch } from './position.ts'
+export type { StreamOrigin } from './position.ts'
 
 /** A parsed cursor. */
 export interface Cursor {
-  readonly epoch: StreamEpoch
+  readonly epoch: StreamOrigin
   readonly position: ChangePosition
 }
 
@@ -34,7 +34,7 @@ const LENGTH = 50
 const CURSOR_TEXT = /^01[0-9a-f]{48}$/
 
 /** Formats a position as a cursor. */
-export function formatCursor(epoch: StreamEpoch, commitLsn: Lsn, index: number): string {
+export function formatCursor(epoch: StreamOrigin, commitLsn: Lsn, index: number): string {
   return (
     VERSION +
     BigInt(epoch.systemId).toString(16).padStart(16, '0') +
@@ -84,6 +84,6 @@ export function laterOf(a: ChangePosition, b: ChangePosition): ChangePosition {
 }
 
 /** Whether two epochs are one history. */
-export function isSameEpoch(a: StreamEpoch, b: StreamEpoch): boolean {
+export function isSameEpoch(a: StreamOrigin, b: StreamOrigin): boolean {
   return a.systemId === b.systemId && a.timeline === b.timeline
 }

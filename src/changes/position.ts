@@ -2,7 +2,7 @@
 import type { Lsn } from '../wire/lsn.ts'
 
 /** The history that positions belong to. Source: PostgreSQL manual, "IDENTIFY_SYSTEM". */
-export interface StreamEpoch {
+export interface StreamOrigin {
   /** Unique for each cluster, decimal. */
   readonly systemId: string
   /** Grows by one with each promotion of a standby. */

@@ -7,7 +7,7 @@ import type { DevConfig, ServicePrismaClient } from '../config/config.ts'
 import { chooseDataFolder } from '../embedded/data-folder.ts'
 import { applyMigrations } from '../embedded/migrations.ts'
 import { createPostgresCluster } from '../embedded/postgres-cluster.ts'
-import { parseConnectionTarget } from '../source/connection-target.ts'
+import { parseConnectionTarget } from '../source/db/database-address.ts'
 
 /** A database to serve. */
 export interface DevDatabase {

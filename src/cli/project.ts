@@ -7,8 +7,8 @@ import { nearestName } from '../config/nearest-name.ts'
 import { type ConfigFlags, type Environment, resolveConfig } from '../config/resolve-config.ts'
 import { RowcastError } from '../errors.ts'
 import { shownByPrisma } from '../graphql/shown-models.ts'
-import { type ConnectionTarget, resolveConnectionTarget } from '../source/connection-target.ts'
-import { createSetupGoal, type SetupGoal } from '../source/setup-goal.ts'
+import { type ConnectionTarget, resolveConnectionTarget } from '../source/db/database-address.ts'
+import { createSetupGoal, type SetupGoal } from '../source/setup/setup-goal.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'
 
 /** Options that all these commands have. */

@@ -1,6 +1,6 @@
 /** Beside the spine, cli. `rowcast record`: what PostgreSQL sends, to a file. */
-import type { StreamEpoch } from '../changes/position.ts'
-import { openLookStream } from '../source/look-stream.ts'
+import type { StreamOrigin } from '../changes/position.ts'
+import { openLookStream } from '../source/session/tail-session.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type ProjectOptions } from './project.ts'
 import { createRecording, type RecordingWriter } from './recording.ts'
@@ -18,7 +18,7 @@ export async function record(file: string, options: RecordOptions, context: Look
   const { terminal, notes, stop } = context
   // Messages may come before the file is there.
   const early: Buffer[] = []
-  let epoch: StreamEpoch | null = null
+  let epoch: StreamOrigin | null = null
   let writer: RecordingWriter | null = null
   const { publication } = goal
   const stream = await openLookStream(

@@ -3,7 +3,7 @@ import type { ChangeBus } from '../bus/bus.ts'
 import { createMemoryBus } from '../bus/memory-bus.ts'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import type { TransactionPart } from '../changes/change.ts'
-import type { StreamEpoch } from '../changes/position.ts'
+import type { StreamOrigin } from '../changes/position.ts'
 import { invariant } from '../errors.ts'
 import type { ChangeFeed } from '../graphql/change-feed.ts'
 import { buildServiceSchema } from '../graphql/service-schema.ts'
@@ -28,7 +28,7 @@ const BEGINNING = toLsn(1n)
 /** Wires it. @throws GRAPHQL_BAD_SCHEMA; SERVER_PORT_IN_USE, SERVER_LISTEN_FAILED from `start()` */
 export function createReplayService(
   { config }: Project,
-  epoch: StreamEpoch,
+  epoch: StreamOrigin,
   registry: RelationRegistry,
   notes: Terminal,
 ): ReplayService {

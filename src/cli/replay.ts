@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { TransactionPart } from '../changes/change.ts'
 import { RowcastError } from '../errors.ts'
-import { createFramePipeline, type FramePipeline } from '../source/frame-pipeline.ts'
+import { createFramePipeline, type FramePipeline } from '../source/session/frame-pipeline.ts'
 import type { ChangeChoice } from './change-filter-options.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type Project, type ProjectOptions, withMoneyScale } from './project.ts'

@@ -1,6 +1,6 @@
 /** Beside the spine, cli. `rowcast skip`: gives up a transaction that PostgreSQL cannot send. */
 import { RowcastError } from '../errors.ts'
-import { skipTransaction } from '../source/skip-transaction.ts'
+import { skipTransaction } from '../source/skip/skip-transaction.ts'
 import { type Lsn, parseLsn } from '../wire/lsn.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type ProjectOptions } from './project.ts'

@@ -1,8 +1,8 @@
 /** Beside the spine, cli. `rowcast status`: lag, the slot's health and its reader; of a running service, its subscribers. */
 import type { RowcastError } from '../errors.ts'
-import { readSourceFacts, type SourceFacts } from '../source/slot-facts.ts'
-import { judgeBudget, judgeFacts } from '../source/slot-verdict.ts'
-import { withDatabaseSession } from '../source/sql.ts'
+import { withDatabaseSession } from '../source/db/sql.ts'
+import { readSourceFacts, type SourceFacts } from '../source/slot/slot-facts.ts'
+import { judgeBudget, judgeFacts } from '../source/slot/slot-verdict.ts'
 import { formatLsn, parseLsn } from '../wire/lsn.ts'
 import { formatBytes } from './doctor/examination.ts'
 import { ExitCode } from './exit-code.ts'

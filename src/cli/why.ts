@@ -9,7 +9,7 @@ import type { PrintContext } from './setup-commands.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Options of the command line. */
-export interface WhyOptions extends ProjectOptions {
+export interface WhyCommandOptions extends ProjectOptions {
   readonly cursor: string
   /** The text, or the file that holds it. */
   readonly subscription: string
@@ -29,7 +29,10 @@ const QUERY = `query ($cursor: Cursor!, $subscription: String!, $variables: JSON
 const TIMEOUT_MS = 15_000
 
 /** Asks once. Answers with `findings` where the change went no further. @throws CLI_BAD_OPTION, CLI_NO_ANSWER */
-export async function why(options: WhyOptions, { terminal, ...place }: PrintContext): Promise<ExitCode> {
+export async function why(
+  options: WhyCommandOptions,
+  { terminal, ...place }: PrintContext,
+): Promise<ExitCode> {
   const file = resolve(place.folder, options.subscription)
   const variables = {
     cursor: options.cursor,
@@ -45,7 +48,10 @@ export async function why(options: WhyOptions, { terminal, ...place }: PrintCont
   return isStopped ? ExitCode.findings : ExitCode.ok
 }
 
-async function configuredUrl(options: WhyOptions, place: Omit<PrintContext, 'terminal'>): Promise<string> {
+async function configuredUrl(
+  options: WhyCommandOptions,
+  place: Omit<PrintContext, 'terminal'>,
+): Promise<string> {
   const { config } = await openProject(options, place)
   const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host
   return `http://${host}:${config.port}`

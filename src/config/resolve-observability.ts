@@ -1,7 +1,7 @@
 /** The part of the config file that says who may see how the service is doing, and why a change did not come. */
 
 import type { Authorize } from '../graphql/activity/activity-log.ts'
-import { bearerGuard, type MetricsGuard } from '../server/metrics-endpoint.ts'
+import { bearerGuard, type MetricsGuard } from '../server/health/metrics-endpoint.ts'
 import type { Config } from './config.ts'
 import { type Faults, isFields } from './config-faults.ts'
 

@@ -1,7 +1,7 @@
 /** The part of the config file that says who may use the server, and how much of it. */
 
-import { DEFAULT_LIMITS, type ServerLimits } from '../server/limits.ts'
-import type { ServerSecurity } from '../server/server-security.ts'
+import { DEFAULT_LIMITS, type ServerLimits } from '../server/limits/limits.ts'
+import type { ServerSecurity } from '../server/limits/server-security.ts'
 import { type Faults, type Fields, isFields } from './config-faults.ts'
 
 /** Names of the fields read here. */

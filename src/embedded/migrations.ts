@@ -7,8 +7,8 @@ import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isRowcastError, RowcastError } from '../errors.ts'
-import { type SqlClient, type SqlTarget, withSqlClient } from '../source/sql.ts'
-import { sqlstateOf } from '../source/sqlstate.ts'
+import { type SqlClient, type SqlTarget, withSqlClient } from '../source/db/sql.ts'
+import { sqlstateOf } from '../source/db/sqlstate.ts'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../wire/quote.ts'
 
 /** What to migrate. */

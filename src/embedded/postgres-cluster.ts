@@ -2,9 +2,9 @@
  * Beside the spine, embedded. A PostgreSQL of our own with a lifetime: what `npm run dev` and the tests start.
  * It listens on 127.0.0.1 only and is set up for logical replication.
  */
-import { type ConnectionTarget, parseConnectionTarget } from '../source/connection-target.ts'
-import { withSqlClient } from '../source/sql.ts'
-import { sqlstateOf } from '../source/sqlstate.ts'
+import { type ConnectionTarget, parseConnectionTarget } from '../source/db/database-address.ts'
+import { withSqlClient } from '../source/db/sql.ts'
+import { sqlstateOf } from '../source/db/sqlstate.ts'
 import { quoteIdentifier } from '../wire/quote.ts'
 import { type BinariesOptions, provideBinaries } from './binaries.ts'
 import { initializeDataFolder } from './initialize-data-folder.ts'

@@ -5,7 +5,7 @@
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isRowcastError, RowcastError } from '../errors.ts'
-import { withSqlClient } from '../source/sql.ts'
+import { withSqlClient } from '../source/db/sql.ts'
 import { findFreePort, isPortFree } from './free-port.ts'
 import {
   adoptPostmaster,

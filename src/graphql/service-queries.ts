@@ -1,21 +1,25 @@
 /** Stage 7, graphql. Queries of one model: one row by its primary key, and rows by the page. */
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
+import { policiesOf } from './builder/builder-policies.ts'
 import { graphqlTypeName, keyFields } from './field-type.ts'
 import { parseKeyArgument } from './key-argument.ts'
 import { pageArguments, pageOf } from './pagination.ts'
-import { policiesOf } from './plugin/builder-policies.ts'
 import { delegateOf, type PrismaClientLike } from './prisma-delegate.ts'
 import type { ServiceBuilder, ServiceModel } from './service-types.ts'
 
 /** What queries are made with. */
-export interface QueryOptions {
+export interface ModelQueryOptions {
   readonly catalog: ModelCatalog
   /** The client of an operation's GraphQL context. */
   readonly clientOf: (context: unknown) => PrismaClientLike
 }
 
 /** Adds `user(id)` and `users(take, skip)` to the Query root. */
-export function defineQueries(builder: ServiceBuilder, options: QueryOptions, model: ServiceModel): void {
+export function defineQueries(
+  builder: ServiceBuilder,
+  options: ModelQueryOptions,
+  model: ServiceModel,
+): void {
   defineOne(builder, options, model)
   const { spec, names } = model
   builder.queryField(names.many, (t) =>
@@ -35,7 +39,11 @@ export function defineQueries(builder: ServiceBuilder, options: QueryOptions, mo
 }
 
 /** Models without a primary key, or with one that nobody may see, have no query by key. */
-function defineOne(builder: ServiceBuilder, { catalog, clientOf }: QueryOptions, model: ServiceModel): void {
+function defineOne(
+  builder: ServiceBuilder,
+  { catalog, clientOf }: ModelQueryOptions,
+  model: ServiceModel,
+): void {
   const { spec, names, omit } = model
   const keys = keyFields(spec).map((field) => ({ field, type: graphqlTypeName(catalog, spec, field) }))
   if (keys.length === 0 || keys.some(({ field }) => field.isOmitted || omit.includes(field.name))) return

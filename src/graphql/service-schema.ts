@@ -18,7 +18,7 @@ import { createPagedClients, createReadBounds } from './reading/paged-client.ts'
 import { SCALARS } from './scalars.ts'
 import { modelNames } from './schema-names.ts'
 import { defineObjectType } from './service-object-type.ts'
-import { defineQueries, type QueryOptions } from './service-queries.ts'
+import { defineQueries, type ModelQueryOptions } from './service-queries.ts'
 import type {
   ServiceBuilder,
   ServiceModel,
@@ -69,7 +69,7 @@ export function addScalars(builder: ServiceBuilder): void {
 
 /** A builder with nothing defined on it yet. */
 export function createBuilder(
-  options: ServiceSchemaOptions & Partial<Pick<QueryOptions, 'clientOf'>>,
+  options: ServiceSchemaOptions & Partial<Pick<ModelQueryOptions, 'clientOf'>>,
 ): ServiceBuilder {
   const { catalog, prisma, clientOf, feed, mayChooseOverflow, canExplain } = options
   return new SchemaBuilder<ServiceSchemaTypes>({

@@ -14,23 +14,27 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { GraphQLSchema } from 'graphql'
 import { createGuard, createSafeLogger, type Guard } from '../guard.ts'
 import type { Logger } from '../log.ts'
-import { createClientAccounts } from './client-accounts.ts'
-import { clientAddress, createConnectionCounter } from './client-address.ts'
-import { countResponses } from './counted-response.ts'
-import { createErrorLocator } from './error-location.ts'
-import { createGraphiqlPage } from './graphiql-page.ts'
+import { createErrorLocator } from './errors/error-location.ts'
+import { createErrorMask } from './errors/mask-error.ts'
 import { createGraphqlEndpoints, type GraphqlEndpoints, type OpenConnections } from './graphql-endpoints.ts'
 import { GRAPHQL_PATH } from './graphql-path.ts'
+import { createMetricsEndpoint, METRICS_PATH, type MetricsPage } from './health/metrics-endpoint.ts'
 import { type HealthReport, respondFailure, respondJson, respondLive, respondReady } from './health.ts'
-import { createHostGuard } from './host-guard.ts'
-import { IncomingRequest } from './incoming-request.ts'
-import { limitsOf, type ServerLimits } from './limits.ts'
-import { listenOn } from './listen-on.ts'
-import { createLivePage, type ServedPage } from './live-page.ts'
-import { createErrorMask } from './mask-error.ts'
-import { createMetricsEndpoint, METRICS_PATH, type MetricsSource } from './metrics-endpoint.ts'
-import { OperationTurns } from './operation-turns.ts'
-import { createOriginGuard } from './origin-guard.ts'
+import { createHostGuard } from './http/host-guard.ts'
+import { IncomingRequest } from './http/incoming-request.ts'
+import { listenOn } from './http/listen-on.ts'
+import { createOriginGuard } from './http/origin-guard.ts'
+import { hasValidAddress, pathOf } from './http/request-path.ts'
+import { createClientAccounts } from './limits/client-accounts.ts'
+import { clientAddress, createConnectionCounter } from './limits/client-address.ts'
+import { countResponses } from './limits/counted-response.ts'
+import { limitsOf, type ServerLimits } from './limits/limits.ts'
+import { OperationTurns } from './limits/operation-turns.ts'
+import { inTurns } from './limits/request-turns.ts'
+import type { ServerSecurity } from './limits/server-security.ts'
+import { SocketBudget } from './limits/socket-budget.ts'
+import { createGraphiqlPage } from './pages/graphiql-page.ts'
+import { createLivePage, type ServedPage } from './pages/live-page.ts'
 import {
   createRefusals,
   HOST_REFUSAL,
@@ -41,11 +45,7 @@ import {
   STOPPING_REFUSAL,
   TOO_MANY,
 } from './refusal.ts'
-import { hasValidAddress, pathOf } from './request-path.ts'
-import { inTurns } from './request-turns.ts'
-import type { ServerSecurity } from './server-security.ts'
-import { createSessionKeeper } from './session-keeper.ts'
-import { SocketBudget } from './socket-budget.ts'
+import { createSessionKeeper } from './session/session-keeper.ts'
 
 /** What the server needs, and its bounds. */
 export interface ServerOptions extends ServerSecurity {
@@ -64,7 +64,7 @@ export interface ServerOptions extends ServerSecurity {
   /** The live page's own schema, with which a browser at / gets the page. @default no page */
   readonly activitySchema?: GraphQLSchema | undefined
   /** What `/metrics` serves, and to whom. @default nothing */
-  readonly metrics?: MetricsSource | undefined
+  readonly metrics?: MetricsPage | undefined
   /** Notified of each delivery that is handed to a client. */
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
 }

@@ -7,9 +7,9 @@ import type { Duplex } from 'node:stream'
 import type { GraphQLSchema } from 'graphql'
 import { ACTIVITY_PATH, GRAPHQL_PATH } from './graphql-path.ts'
 import { createGraphqlPipeline, type GraphqlPipelineOptions } from './graphql-pipeline.ts'
-import { pathOf } from './request-path.ts'
-import type { SocketBudget } from './socket-budget.ts'
-import { createWebSocketTransport } from './websocket-transport.ts'
+import { pathOf } from './http/request-path.ts'
+import type { SocketBudget } from './limits/socket-budget.ts'
+import { createWebSocketTransport } from './websocket/websocket-transport.ts'
 
 /** Open connections of clients. */
 export interface OpenConnections {

@@ -7,7 +7,7 @@ import type { YogaLogger } from 'graphql-yoga'
 import { describeError } from '../describe-error.ts'
 import { isRowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { ErrorMask } from './mask-error.ts'
+import type { ErrorMask } from './errors/mask-error.ts'
 
 /** Creates the logger Yoga is given. */
 export function createYogaLogger(logger: Logger, errorMask: ErrorMask): YogaLogger {

@@ -1,8 +1,8 @@
 /** Stage 5, source. How long changes are kept, and what the slot may cost: options of the library and the service. */
 import { RowcastError } from '../errors.ts'
-import { DEFAULT_RETENTION, type Retention } from './retention-window.ts'
-import type { SlotLostPolicy } from './slot-remedy.ts'
-import type { ReplicationSourceOptions } from './source-options.ts'
+import type { ReplicationSourceOptions } from './session/source-options.ts'
+import { DEFAULT_RETENTION, type Retention } from './slot/retention-window.ts'
+import type { SlotLostPolicy } from './slot/slot-remedy.ts'
 
 /** The part of the options that says what survives, and at what price. */
 export interface DurabilityOptions {

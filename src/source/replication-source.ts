@@ -4,26 +4,31 @@
  */
 import type { RowcastError } from '../errors.ts'
 import { openReplicationConnection, type ReplicationConnection } from '../wire/connection.ts'
-import { Attempts, isNewsAt } from './attempts.ts'
-import { GAP_WORDS, GapNotices } from './gap-notices.ts'
-import { backoffDelayMs, SOURCE_TRANSITIONS, type SourceEvent, type SourceState } from './lifecycle.ts'
-import { type PreparedStream, prepareStream } from './prepare-stream.ts'
-import { explainRefusal } from './replication-probe.ts'
-import { logLockWait } from './run-steps.ts'
-import { runSetup } from './setup.ts'
-import { isOfTables, type SetupStep } from './setup-plan.ts'
-import { createSlot, dropSlot } from './slot-control.ts'
-import { NO_REMEDY, remedyFor } from './slot-remedy.ts'
-import { stalled } from './slot-verdict.ts'
-import type { ReplicationSourceOptions } from './source-options.ts'
-import type { SourceStatus } from './source-status.ts'
-import { toRowcastError } from './sqlstate.ts'
-import { type StreamPhase, toStreamError } from './stream-error.ts'
-import { createStreamSession } from './stream-session.ts'
-import { isStillBefore } from './stream-trace.ts'
-import { Waiters } from './waiters.ts'
+import { explainRefusal } from './db/replication-probe.ts'
+import { toRowcastError } from './db/sqlstate.ts'
+import { GAP_WORDS, GapNotices } from './published/gap-notices.ts'
+import { Attempts, isNewsAt } from './session/attempts.ts'
+import {
+  backoffDelayMs,
+  SOURCE_TRANSITIONS,
+  type SourceEvent,
+  type SourceState,
+} from './session/lifecycle.ts'
+import { type StreamPhase, toStreamError } from './session/replication-error.ts'
+import { createStreamSession } from './session/replication-session.ts'
+import { isStillBefore } from './session/session-trace.ts'
+import { type PreparedStream, prepareStream } from './session/slot-preparation.ts'
+import type { ReplicationSourceOptions } from './session/source-options.ts'
+import type { SourceStatus } from './session/source-status.ts'
+import { Waiters } from './session/waiters.ts'
+import { logLockWait } from './setup/run-steps.ts'
+import { runSetup } from './setup/setup.ts'
+import { isOfTables, type SetupStep } from './setup/setup-plan.ts'
+import { createSlot, dropSlot } from './slot/slot-control.ts'
+import { NO_REMEDY, remedyFor } from './slot/slot-remedy.ts'
+import { stalled } from './slot/slot-verdict.ts'
 
-export type { SourceStatus } from './source-status.ts'
+export type { SourceStatus } from './session/source-status.ts'
 
 /** The worker. */
 export interface ReplicationSource {

@@ -12,9 +12,9 @@ import { RowcastError } from '../errors.ts'
 import { contain } from '../guard.ts'
 import { answerTimeout, withAnswerDeadline } from './answer-deadline.ts'
 import { systemClock, type WireClock } from './clock.ts'
-import { type ConnectionTarget, type WaitBounds, waitBoundsOf } from './connection-target.ts'
 import { createDirectSocket, type DirectSocket } from './direct-socket.ts'
 import { driverSocket, isEndedByServer, serverPidOf } from './driver-socket.ts'
+import { type DriverTarget, type WaitBounds, waitBoundsOf } from './driver-target.ts'
 import { createFrameReader, encodeCopyDone, encodeQuery, encodeStatusUpdate } from './frames.ts'
 import { isLinkDead, type LivenessTimings } from './liveness.ts'
 import { LSN_ZERO, type Lsn, parseLsn } from './lsn.ts'
@@ -87,7 +87,7 @@ export interface ReplicationConnection {
  * @throws the driver's own error when it cannot; `source/` turns it into a RowcastError.
  */
 export async function openReplicationConnection(
-  target: ConnectionTarget,
+  target: DriverTarget,
   options: WaitBounds & { applicationName: string; clock?: WireClock },
 ): Promise<ReplicationConnection> {
   const { answerTimeoutMs, end } = waitBoundsOf(target, options)

@@ -11,8 +11,8 @@ import {
 } from '../../src/broker/epoch.ts'
 import { INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
-import type { Continuity } from '../../src/source/continuity.ts'
-import type { RelayStart } from '../../src/source/stream-relay.ts'
+import type { Continuity } from '../../src/source/published/continuity.ts'
+import type { RelayStart } from '../../src/source/watch/session-relay.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 const lsn = (value: number) => toLsn(BigInt(value))

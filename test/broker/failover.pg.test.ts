@@ -1,6 +1,6 @@
 /** PostgreSQL fails over under a tap: another timeline is another epoch of the stream, and subscribers of a gateway go on. */
 import { describe, expect, it } from 'vitest'
-import { withSqlClient } from '../../src/source/sql.ts'
+import { withSqlClient } from '../../src/source/db/sql.ts'
 import { openDatabase } from '../support/database.ts'
 import { slotOf, takeChanges } from '../support/live-rowcast.ts'
 import { openPostgres, postgresMajor } from '../support/postgres.ts'

@@ -1,9 +1,9 @@
 /** A change that no form can bring, by way of Redis: gateways hear of it, and skip gives up its model alone while no tap runs. */
 import { describe, expect, it } from 'vitest'
 import { isRowcastError, type RowcastError } from '../../src/errors.ts'
-import type { RunQuery } from '../../src/source/run-query.ts'
-import { dropAllSkipMarks } from '../../src/source/skip-marks.ts'
-import { skipTransaction } from '../../src/source/skip-transaction.ts'
+import type { RunQuery } from '../../src/source/db/run-query.ts'
+import { dropAllSkipMarks } from '../../src/source/setup/skip-marks.ts'
+import { skipTransaction } from '../../src/source/skip/skip-transaction.ts'
 import { parseLsn } from '../../src/wire/lsn.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'

@@ -7,7 +7,7 @@ import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { AnyChange, ChangeAction } from '../../src/changes/change.ts'
 import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
-import type { StreamStart } from '../../src/source/stream-start.ts'
+import type { StreamStart } from '../../src/source/watch/session-start.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
 

@@ -6,7 +6,7 @@ import { provideBinaries } from '../../src/embedded/binaries.ts'
 import { chooseDataFolder } from '../../src/embedded/data-folder.ts'
 import { createPostgresCluster } from '../../src/embedded/postgres-cluster.ts'
 import { provideServerUser } from '../../src/embedded/server-user.ts'
-import { withSqlClient } from '../../src/source/sql.ts'
+import { withSqlClient } from '../../src/source/db/sql.ts'
 import { openFolder, testPackageName } from '../support/postgres.ts'
 
 /** Without the packages that npm nests in it: an alias of another major has its programs in there. */

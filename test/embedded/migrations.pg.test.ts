@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { applyMigrations } from '../../src/embedded/migrations.ts'
-import { withSqlClient } from '../../src/source/sql.ts'
+import { withSqlClient } from '../../src/source/db/sql.ts'
 import { openDatabase } from '../support/database.ts'
 import { openFolder } from '../support/postgres.ts'
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { createPostgresCluster } from '../../src/embedded/postgres-cluster.ts'
 import { isProcessAlive, listChildren } from '../../src/embedded/process-table.ts'
-import { withSqlClient } from '../../src/source/sql.ts'
+import { withSqlClient } from '../../src/source/db/sql.ts'
 import { openFolder, openPostgres, testPackageName } from '../support/postgres.ts'
 
 test('it is set up for logical replication, speaks UTF8 and listens on 127.0.0.1 only', async () => {

@@ -7,10 +7,14 @@ import { parseWhere } from '../../src/bus/filter/parse-where.ts'
 import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import { Decimal } from '../../src/catalog/prisma-runtime.ts'
 import type { AnyRow } from '../../src/changes/change.ts'
+import type { AnyBuilder } from '../../src/graphql/builder/builder-state.ts'
 import { defineEnum } from '../../src/graphql/enum-type.ts'
-import type { AnyBuilder } from '../../src/graphql/plugin/builder-state.ts'
 import { SCALARS, type ScalarName } from '../../src/graphql/scalars.ts'
-import { defineWhereInput, hiddenNames, type WhereInputOptions } from '../../src/graphql/where-inputs.ts'
+import {
+  defineWhereInput,
+  hiddenNames,
+  type WhereInputOptions,
+} from '../../src/graphql/where/where-inputs.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { blogCatalog, blogModel } from './blog-catalog.ts'
 

@@ -3,8 +3,8 @@
  * encoding. Behaviours of PostgreSQL's 005_encoding, 025_rep_changes_for_schema, 028_row_filter, 031_column_list.
  */
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { parseConnectionTarget } from '../../src/source/connection-target.ts'
-import { withSqlClient } from '../../src/source/sql.ts'
+import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
+import { withSqlClient } from '../../src/source/db/sql.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { openDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'

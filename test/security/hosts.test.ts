@@ -2,7 +2,7 @@
 import { request } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import type { ServerOptions } from '../../src/server/create-server.ts'
-import { createHostGuard } from '../../src/server/host-guard.ts'
+import { createHostGuard } from '../../src/server/http/host-guard.ts'
 import { openRawSocket } from './raw-socket.ts'
 import { startProbe } from './transports.ts'
 

@@ -1,7 +1,7 @@
 /** What a client's filters may cost is counted for its connection, its address and the server. */
 import { describe, expect, it } from 'vitest'
-import { createClientAccounts } from '../../src/server/client-accounts.ts'
-import { DEFAULT_LIMITS } from '../../src/server/limits.ts'
+import { createClientAccounts } from '../../src/server/limits/client-accounts.ts'
+import { DEFAULT_LIMITS } from '../../src/server/limits/limits.ts'
 
 describe('the cost of filters', () => {
   it('is bounded for a connection, for an address and for the server', () => {

@@ -3,7 +3,11 @@ import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { clientAddress, createConnectionCounter, normalizeAddress } from '../../src/server/client-address.ts'
+import {
+  clientAddress,
+  createConnectionCounter,
+  normalizeAddress,
+} from '../../src/server/limits/client-address.ts'
 
 test.each([
   ['1.2.3.4', '1.2.3.4'],

@@ -6,8 +6,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
-import { countResponses } from '../../src/server/counted-response.ts'
-import { SocketBudget } from '../../src/server/socket-budget.ts'
+import { countResponses } from '../../src/server/limits/counted-response.ts'
+import { SocketBudget } from '../../src/server/limits/socket-budget.ts'
 
 /** Less than what makes Node.js say when a socket has taken everything. */
 const ANSWER_BYTES = 12_000

@@ -1,7 +1,7 @@
 /** What a client hears of a result that could not be made. */
 import { GraphQLError } from 'graphql'
 import { expect, test } from 'vitest'
-import { undeliverable } from '../../src/server/delivery-failure.ts'
+import { undeliverable } from '../../src/server/errors/delivery-failure.ts'
 import { plainChange } from '../support/plain-change.ts'
 
 const delivery = { change: plainChange() }

@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { expect, it, vi } from 'vitest'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
-import { createDeliveryTurn, type Flushable } from '../../src/server/delivery-turn.ts'
+import { createDeliveryTurn, type Flushable } from '../../src/server/delivery/delivery-turn.ts'
 
 function createWorld() {
   let nowMs = 0

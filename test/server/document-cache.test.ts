@@ -1,8 +1,8 @@
 /** What a server keeps of documents is bounded in bytes, whatever they are made of. */
 import { parse } from 'graphql'
 import { describe, expect, it } from 'vitest'
-import { countTokens, createDocumentCaches } from '../../src/server/document-cache.ts'
-import { WeighedCache } from '../../src/server/weighed-cache.ts'
+import { countTokens, createDocumentCaches } from '../../src/server/execution/document-cache.ts'
+import { WeighedCache } from '../../src/server/execution/weighed-cache.ts'
 
 describe('a cache that is weighed', () => {
   const create = () =>

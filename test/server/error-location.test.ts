@@ -1,7 +1,7 @@
 /** Where an error happened, for the log. */
 import { buildSchema, type FieldNode, GraphQLError, parse, visit } from 'graphql'
 import { expect, test, vi } from 'vitest'
-import { createErrorLocator } from '../../src/server/error-location.ts'
+import { createErrorLocator } from '../../src/server/errors/error-location.ts'
 
 const schema = buildSchema('type Query { posts: [Post!] } type Post { title: String body: String }')
 

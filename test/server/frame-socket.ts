@@ -1,7 +1,7 @@
 /** A WebSocket without a network: takes frames, or stops taking them, and knows what was in them. */
 import { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
-import type { FrameTarget } from '../../src/server/frame-batch.ts'
+import type { FrameTarget } from '../../src/server/delivery/frame-batch.ts'
 
 /** A message as graphql-transport-ws has it. */
 export interface FrameMessage {

@@ -12,7 +12,7 @@ import {
 import { expect, onTestFinished, test } from 'vitest'
 import type { ModelCatalog, ModelSpec } from '../../src/catalog/model-catalog.ts'
 import { printServiceSchema } from '../../src/graphql/print-schema.ts'
-import { isIntrospection } from '../../src/server/introspection.ts'
+import { isIntrospection } from '../../src/server/execution/introspection.ts'
 import { field, model, relation } from '../graphql/blog-catalog.ts'
 import { createWsClient } from '../support/ws-client.ts'
 import { postGraphql, startServer } from './server-fixture.ts'

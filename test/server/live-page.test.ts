@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { createLivePage } from '../../src/server/live-page.ts'
+import { createLivePage } from '../../src/server/pages/live-page.ts'
 import { startServer } from './server-fixture.ts'
 
 /** A page of three files, and what lies beside its folder. */

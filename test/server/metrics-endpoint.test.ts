@@ -1,7 +1,7 @@
 /** `/metrics`: for those who may, and nothing at all for everybody else. */
 import { describe, expect, it } from 'vitest'
 import { resolveConfig } from '../../src/config/resolve-config.ts'
-import { bearerGuard, type MetricsGuard } from '../../src/server/metrics-endpoint.ts'
+import { bearerGuard, type MetricsGuard } from '../../src/server/health/metrics-endpoint.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { startServer } from './server-fixture.ts'
 

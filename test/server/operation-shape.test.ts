@@ -1,7 +1,7 @@
 /** Which subscriptions count as the same: all that cannot get different results, and no others. */
 import { parse } from 'graphql'
 import { describe, expect, test } from 'vitest'
-import { operationKey } from '../../src/server/operation-shape.ts'
+import { operationKey } from '../../src/server/execution/operation-shape.ts'
 
 const key = (source: string, variables: Record<string, unknown> = {}, name?: string) =>
   operationKey(parse(source), name, variables)

@@ -2,7 +2,7 @@
 import { buildSchema, isObjectType, Kind, parse } from 'graphql'
 import { expect, test } from 'vitest'
 import { coerceVariables } from '../../src/graphql/graphql-version.ts'
-import { sizeOfOperation } from '../../src/server/operation-size.ts'
+import { sizeOfOperation } from '../../src/server/execution/operation-size.ts'
 
 const schema = buildSchema(`
   type Query { posts(take: Int = 50): [Post!] sum(of: [Int!]): Int tags: [String] feed(first: Int, last: Int): Feed }

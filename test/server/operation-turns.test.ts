@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
-import { OperationTurns } from '../../src/server/operation-turns.ts'
+import { OperationTurns } from '../../src/server/limits/operation-turns.ts'
 
 it('begins what there is time for, and the rest in order in later turns of the event loop', async () => {
   let nowMs = 0

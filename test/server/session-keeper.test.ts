@@ -3,7 +3,7 @@ import { GraphQLError } from 'graphql'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
-import { createSessionKeeper } from '../../src/server/session-keeper.ts'
+import { createSessionKeeper } from '../../src/server/session/session-keeper.ts'
 
 function createKeeper() {
   const keeper = createSessionKeeper({

@@ -1,7 +1,7 @@
 /** What all sockets hold back together: less for each as it grows, and at the bound the largest that do not move go. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { type BudgetedSocket, SocketBudget } from '../../src/server/socket-budget.ts'
+import { type BudgetedSocket, SocketBudget } from '../../src/server/limits/socket-budget.ts'
 
 interface TestSocket extends BudgetedSocket {
   heldBytes: number

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
-import { type Operation, SocketOperations } from '../../src/server/socket-operations.ts'
+import { type Operation, SocketOperations } from '../../src/server/websocket/socket-operations.ts'
 import { createDeferred, type Deferred } from '../support/deferred.ts'
 
 /** What a client, its server and its network may do next. */

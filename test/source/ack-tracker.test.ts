@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { AckTracker } from '../../src/source/ack-tracker.ts'
+import { AckTracker } from '../../src/source/session/ack-tracker.ts'
 import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
 
 describe('AckTracker', () => {

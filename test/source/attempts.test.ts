@@ -1,6 +1,6 @@
 /** When a stream counts as well. */
 import { expect, it } from 'vitest'
-import { Attempts } from '../../src/source/attempts.ts'
+import { Attempts } from '../../src/source/session/attempts.ts'
 
 const at = (nowMs: number, hasDelivered = false) => ({ nowMs, hasDelivered })
 

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { expect, it } from 'vitest'
-import { type Barrier, barrierSql, parseBarrier } from '../../src/source/barrier-message.ts'
+import { type Barrier, barrierSql, parseBarrier } from '../../src/source/published/barrier-message.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 const barrier: Barrier = {

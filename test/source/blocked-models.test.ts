@@ -1,9 +1,9 @@
 /** Which models wait behind a transaction that cannot be read, and when they no longer do. */
 import { describe, expect, it } from 'vitest'
 import { RowcastError } from '../../src/errors.ts'
-import { BlockedModels } from '../../src/source/blocked-models.ts'
-import type { Continuity } from '../../src/source/continuity.ts'
-import type { PreparedStream } from '../../src/source/prepare-stream.ts'
+import type { Continuity } from '../../src/source/published/continuity.ts'
+import { BlockedModels } from '../../src/source/session/blocked-models.ts'
+import type { PreparedStream } from '../../src/source/session/slot-preparation.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 const FAILING = toLsn(0x200n)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ConfirmCeiling } from '../../src/source/confirm-ceiling.ts'
+import { ConfirmCeiling } from '../../src/source/slot/confirm-ceiling.ts'
 import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
 
 const MIB = 1024 * 1024

@@ -4,7 +4,7 @@ import {
   parseTimelineHistory,
   type StreamPast,
   type StreamPresent,
-} from '../../src/source/continuity.ts'
+} from '../../src/source/published/continuity.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 const lsn = (value: number) => toLsn(BigInt(value))

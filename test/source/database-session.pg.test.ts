@@ -1,6 +1,6 @@
 /** A session with the application's database: every statement ends, whoever keeps the answer back. */
 import { describe, expect, it } from 'vitest'
-import { withDatabaseSession } from '../../src/source/sql.ts'
+import { withDatabaseSession } from '../../src/source/db/sql.ts'
 import { openDatabase } from '../support/database.ts'
 import { openTcpProxy } from '../support/tcp-proxy.ts'
 

@@ -2,8 +2,8 @@
 import { expect, it } from 'vitest'
 import { decodeMessage } from '../../src/pgoutput/decode.ts'
 import type { RelationMessage } from '../../src/pgoutput/messages.ts'
-import { DriftWatch } from '../../src/source/drift-watch.ts'
-import type { RunQuery } from '../../src/source/run-query.ts'
+import type { RunQuery } from '../../src/source/db/run-query.ts'
+import { DriftWatch } from '../../src/source/watch/drift-watch.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { newTagRegistry } from '../support/broker-stream.ts'
 

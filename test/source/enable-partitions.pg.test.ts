@@ -1,7 +1,7 @@
 /** `enable()` of partitioned tables in a publication that somebody made, which says of partitions what PostgreSQL says by default. */
 import { expect, it } from 'vitest'
-import { runSetup } from '../../src/source/setup.ts'
-import type { SetupGoal } from '../../src/source/setup-goal.ts'
+import { runSetup } from '../../src/source/setup/setup.ts'
+import type { SetupGoal } from '../../src/source/setup/setup-goal.ts'
 import { openDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isHeartbeatDue, type SlotReading } from '../../src/source/heartbeat.ts'
+import { isHeartbeatDue, type SlotReading } from '../../src/source/db/heartbeat.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 const MIB = 1024 * 1024

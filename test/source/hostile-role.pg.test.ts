@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import { readDoctorFacts } from '../../src/cli/doctor/doctor-facts.ts'
 import { createRowcast } from '../../src/rowcast.ts'
-import { withDatabaseSession } from '../../src/source/sql.ts'
+import { withDatabaseSession } from '../../src/source/db/sql.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openLiveRowcast, slotOf, takeChanges } from '../support/live-rowcast.ts'
 

@@ -1,8 +1,8 @@
 /** What is repaired while changes flow, and what is not; on a real server: scenarios/identities.pg.test.ts. */
 import { describe, expect, it } from 'vitest'
-import type { DatabaseFacts, PublicationFacts, TableFacts } from '../../src/source/database-facts.ts'
-import { repairSteps } from '../../src/source/identity-keeper.ts'
-import type { SetupGoal } from '../../src/source/setup-goal.ts'
+import type { DatabaseFacts, PublicationFacts, TableFacts } from '../../src/source/setup/database-facts.ts'
+import type { SetupGoal } from '../../src/source/setup/setup-goal.ts'
+import { repairSteps } from '../../src/source/watch/identity-keeper.ts'
 
 const root = { schema: 'public', table: 'events' }
 const goal: SetupGoal = { tables: [{ model: 'Event', ...root }], publication: 'rowcast', slot: 'rowcast' }

@@ -4,7 +4,7 @@ import {
   SOURCE_TRANSITIONS,
   type SourceEvent,
   type SourceState,
-} from '../../src/source/lifecycle.ts'
+} from '../../src/source/session/lifecycle.ts'
 
 /** The whole machine once more, as a person would explain it; no entry may be left out. */
 const EXPECTED: Record<SourceState, Record<SourceEvent, SourceState>> = {

@@ -4,8 +4,8 @@
  */
 import pg from 'pg'
 import { expect, it } from 'vitest'
-import { createSetupGoal } from '../../src/source/setup-goal.ts'
-import { runTeardown } from '../../src/source/teardown.ts'
+import { createSetupGoal } from '../../src/source/setup/setup-goal.ts'
+import { runTeardown } from '../../src/source/setup/teardown.ts'
 import { buildRowcast, ITEM, OTHER, openScenario } from '../scenarios/scenario.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'

@@ -5,7 +5,7 @@ import {
   ModelTableGuard,
   type ModelTableListener,
   type ModelTableState,
-} from '../../src/source/model-tables.ts'
+} from '../../src/source/setup/model-tables.ts'
 import { buildField, buildModel, buildRelation } from '../support/catalog-builder.ts'
 
 const own: ModelTableState = {

@@ -1,9 +1,9 @@
 /** The address of a pooler: nothing is made through it, nothing stays on its sessions, and the error says what it is. */
 import pg from 'pg'
 import { describe, expect, it } from 'vitest'
-import { parseConnectionTarget } from '../../src/source/connection-target.ts'
-import { probeReplication } from '../../src/source/replication-probe.ts'
-import { withDatabaseSession } from '../../src/source/sql.ts'
+import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
+import { probeReplication } from '../../src/source/db/replication-probe.ts'
+import { withDatabaseSession } from '../../src/source/db/sql.ts'
 import { buildRowcast, TABLES } from '../scenarios/scenario.ts'
 import { openDatabase } from '../support/database.ts'
 import { hasPgBouncer, openPgBouncer } from '../support/pgbouncer.ts'

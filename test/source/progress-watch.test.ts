@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { ProgressWatch } from '../../src/source/progress-watch.ts'
-import { stalled } from '../../src/source/slot-verdict.ts'
+import { ProgressWatch } from '../../src/source/slot/progress-watch.ts'
+import { stalled } from '../../src/source/slot/slot-verdict.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 const reading = (nowMs: number, serverLsn: number, safeLsn: number, receivedBytes = 0) => ({

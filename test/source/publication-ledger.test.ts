@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { type ModelLook, PublicationLedger, type Writers } from '../../src/source/publication-ledger.ts'
-import type { PublishedModel, PublishedPart, PublishedTable } from '../../src/source/published-tables.ts'
-import { isSamePublished } from '../../src/source/published-tables.ts'
+import {
+  type ModelLook,
+  PublicationLedger,
+  type Writers,
+} from '../../src/source/published/publication-ledger.ts'
+import type {
+  PublishedModel,
+  PublishedPart,
+  PublishedTable,
+} from '../../src/source/published/published-tables.ts'
+import { isSamePublished } from '../../src/source/published/published-tables.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 const table: PublishedTable = {

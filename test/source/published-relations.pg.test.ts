@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { decodeMessage } from '../../src/pgoutput/decode.ts'
-import { isColumnSentSql, publishedRelationsSql } from '../../src/source/published-relations-sql.ts'
+import { isColumnSentSql, publishedRelationsSql } from '../../src/source/db/published-relations-sql.ts'
 import { majorOf } from '../scenarios/scenario.ts'
 import { openDatabase } from '../support/database.ts'
 

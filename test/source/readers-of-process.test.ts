@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import type { Logger } from '../../src/log.ts'
 import { createRowcast } from '../../src/rowcast.ts'
-import { countReader } from '../../src/source/readers-of-process.ts'
+import { countReader } from '../../src/source/session/readers-of-process.ts'
 
 function collectWarnings(): { readonly warnings: string[]; readonly logger: Logger } {
   const warnings: string[] = []

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { AckTracker } from '../../src/source/ack-tracker.ts'
-import { DEFAULT_RETENTION, RetentionWindow } from '../../src/source/retention-window.ts'
+import { AckTracker } from '../../src/source/session/ack-tracker.ts'
+import { DEFAULT_RETENTION, RetentionWindow } from '../../src/source/slot/retention-window.ts'
 import { LSN_ZERO, type Lsn, toLsn } from '../../src/wire/lsn.ts'
 
 const MINUTE = 60_000

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { DatabaseFacts, TableFacts } from '../../src/source/database-facts.ts'
-import { planSetup, type SetupGoal } from '../../src/source/setup-plan.ts'
+import type { DatabaseFacts, TableFacts } from '../../src/source/setup/database-facts.ts'
+import { planSetup, type SetupGoal } from '../../src/source/setup/setup-plan.ts'
 
 const table: TableFacts = {
   schema: 'public',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ERRORS, type ErrorCode, RowcastError } from '../../src/errors.ts'
-import { NO_REMEDY, type Remedy, remedyFor } from '../../src/source/slot-remedy.ts'
+import { NO_REMEDY, type Remedy, remedyFor } from '../../src/source/slot/slot-remedy.ts'
 
 const verdict = (code: ErrorCode) => new RowcastError(code, 'as seen in the catalog')
 const fromServer = (code: ErrorCode) =>

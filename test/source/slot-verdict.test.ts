@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { SlotState, SourceFacts } from '../../src/source/slot-facts.ts'
-import { judgeBudget, judgeDrift, judgeFacts } from '../../src/source/slot-verdict.ts'
+import type { SlotState, SourceFacts } from '../../src/source/slot/slot-facts.ts'
+import { judgeBudget, judgeDrift, judgeFacts } from '../../src/source/slot/slot-verdict.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 const goal = {

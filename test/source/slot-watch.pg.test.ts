@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
-import { HEARTBEAT_SQL, type SlotReading } from '../../src/source/heartbeat.ts'
-import { createSlotWatch } from '../../src/source/slot-watch.ts'
+import { HEARTBEAT_SQL, type SlotReading } from '../../src/source/db/heartbeat.ts'
+import { createSlotWatch } from '../../src/source/slot/slot-watch.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { openDatabase } from '../support/database.ts'
 

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { expect, test } from 'vitest'
 import { ERRORS, RowcastError } from '../../src/errors.ts'
-import { sqlstateOf, toRowcastError } from '../../src/source/sqlstate.ts'
+import { sqlstateOf, toRowcastError } from '../../src/source/db/sqlstate.ts'
 import { PostgresError } from '../../src/wire/server-message.ts'
 
 const CONNECTION = { host: 'db', port: 5432, database: 'app', user: 'ada' }

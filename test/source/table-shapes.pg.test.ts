@@ -1,7 +1,7 @@
 /** What the catalog says of a table is, byte by byte, what PostgreSQL itself says of it before a row. */
 import type { Buffer } from 'node:buffer'
 import { expect, it } from 'vitest'
-import { readTableShapes } from '../../src/source/table-shapes.ts'
+import { readTableShapes } from '../../src/source/setup/table-shapes.ts'
 import { openDatabase } from '../support/database.ts'
 
 const SQL = `

@@ -1,9 +1,9 @@
 /** What set-up remembers and what `disable` makes of it; on a real server: teardown.pg.test.ts. */
 import { describe, expect, it } from 'vitest'
-import type { DatabaseFacts, PublicationFacts, TableFacts } from '../../src/source/database-facts.ts'
-import { parseSetupMemory, type SetupMemory } from '../../src/source/setup-memory.ts'
-import { planSetup, type SetupGoal } from '../../src/source/setup-plan.ts'
-import { type CurrentIdentity, planTeardown } from '../../src/source/teardown.ts'
+import type { DatabaseFacts, PublicationFacts, TableFacts } from '../../src/source/setup/database-facts.ts'
+import { parseSetupMemory, type SetupMemory } from '../../src/source/setup/setup-memory.ts'
+import { planSetup, type SetupGoal } from '../../src/source/setup/setup-plan.ts'
+import { type CurrentIdentity, planTeardown } from '../../src/source/setup/teardown.ts'
 
 const users = { schema: 'public', table: 'users' }
 const others = { schema: 'public', table: 'others' }

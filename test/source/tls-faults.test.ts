@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSecureContext, TLSSocket } from 'node:tls'
 import { afterAll, describe, expect, it } from 'vitest'
-import { parseConnectionTarget } from '../../src/source/connection-target.ts'
-import { toRowcastError } from '../../src/source/sqlstate.ts'
+import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
+import { toRowcastError } from '../../src/source/db/sqlstate.ts'
 import { openReplicationConnection } from '../../src/wire/connection.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'rowcast-tls-'))

@@ -2,9 +2,9 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { isRowcastError, type RowcastError } from '../../src/errors.ts'
 import type { Rowcast } from '../../src/rowcast.ts'
-import type { RunQuery } from '../../src/source/run-query.ts'
-import { dropAllSkipMarks, skipMarksSql } from '../../src/source/skip-marks.ts'
-import { skipTransaction } from '../../src/source/skip-transaction.ts'
+import type { RunQuery } from '../../src/source/db/run-query.ts'
+import { dropAllSkipMarks, skipMarksSql } from '../../src/source/setup/skip-marks.ts'
+import { skipTransaction } from '../../src/source/skip/skip-transaction.ts'
 import { parseLsn } from '../../src/wire/lsn.ts'
 import {
   buildRowcast,

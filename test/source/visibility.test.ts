@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseSnapshot, VisibilityGate } from '../../src/source/visibility.ts'
+import { parseSnapshot, VisibilityGate } from '../../src/source/db/visibility.ts'
 
 describe('a snapshot', () => {
   it('sees what is below xmax and not running', () => {

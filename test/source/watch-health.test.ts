@@ -1,7 +1,7 @@
 /** How many failed looks make a watch blind. */
 import { expect, it } from 'vitest'
 import { RowcastError } from '../../src/errors.ts'
-import { WatchHealth } from '../../src/source/watch-health.ts'
+import { WatchHealth } from '../../src/source/watch/watch-health.ts'
 
 it('is blind from the third failed look in a row on, says so once, and sees again with one that succeeds', () => {
   const health = new WatchHealth()

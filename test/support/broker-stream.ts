@@ -10,7 +10,7 @@ import { StreamWriter } from '../../src/broker/stream-writer.ts'
 import { formatTableStates } from '../../src/broker/table-states.ts'
 import { WriteFence } from '../../src/broker/write-fence.ts'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
-import type { ModelTableState } from '../../src/source/model-tables.ts'
+import type { ModelTableState } from '../../src/source/setup/model-tables.ts'
 import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
 import { encodeMessage, type MessageSpec, text } from './message-builder.ts'
 

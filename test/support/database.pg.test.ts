@@ -1,6 +1,6 @@
 import { expect, inject, test } from 'vitest'
-import { parseConnectionTarget } from '../../src/source/connection-target.ts'
-import { withSqlClient } from '../../src/source/sql.ts'
+import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
+import { withSqlClient } from '../../src/source/db/sql.ts'
 import { openReplicationConnection } from '../../src/wire/connection.ts'
 import { LSN_ZERO } from '../../src/wire/lsn.ts'
 import { openDatabase } from './database.ts'

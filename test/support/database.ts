@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { inject } from 'vitest'
 import { applyMigrations } from '../../src/embedded/migrations.ts'
-import { type ConnectionTarget, parseConnectionTarget } from '../../src/source/connection-target.ts'
-import { type SqlClient, withSqlClient } from '../../src/source/sql.ts'
+import { type ConnectionTarget, parseConnectionTarget } from '../../src/source/db/database-address.ts'
+import { type SqlClient, withSqlClient } from '../../src/source/db/sql.ts'
 import { quoteIdentifier } from '../../src/wire/quote.ts'
 
 /** A database that ends with the test. */

@@ -3,7 +3,7 @@
  * runs, and ends, without stopping it, at the end of its standard input.
  */
 import { createPostgresCluster } from '../../src/embedded/postgres-cluster.ts'
-import { withSqlClient } from '../../src/source/sql.ts'
+import { withSqlClient } from '../../src/source/db/sql.ts'
 
 const [dataFolder = '', packageName] = process.argv.slice(2)
 const cluster = await createPostgresCluster({ dataFolder, packageName })

@@ -1,10 +1,10 @@
 /** Changes without a tuple, for tests of what comes after stage 4. */
 import type { AnyChange, TransactionInfo } from '../../src/changes/change.ts'
-import { formatCursor, type StreamEpoch } from '../../src/changes/cursor.ts'
+import { formatCursor, type StreamOrigin } from '../../src/changes/cursor.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 /** The history of every plain change. */
-export const PLAIN_EPOCH: StreamEpoch = { systemId: '7000000000000000001', timeline: 1 }
+export const PLAIN_EPOCH: StreamOrigin = { systemId: '7000000000000000001', timeline: 1 }
 
 /** A transaction that committed at this LSN; its xid is the same number. */
 export function plainTransaction(commitLsn: number, details: Partial<TransactionInfo> = {}): TransactionInfo {

@@ -4,8 +4,8 @@
  */
 import { writeFileSync } from 'node:fs'
 import type { TestProject } from 'vitest/node'
-import { parseConnectionTarget } from '../../src/source/connection-target.ts'
-import { withSqlClient } from '../../src/source/sql.ts'
+import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
+import { withSqlClient } from '../../src/source/db/sql.ts'
 import { containerImage, openContainerPostgres } from './container-postgres.ts'
 import { openPostgres, postgresMajor } from './postgres.ts'
 

@@ -4,7 +4,7 @@ import { chown, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { createPostgresCluster } from '../../src/embedded/postgres-cluster.ts'
-import { withSqlClient } from '../../src/source/sql.ts'
+import { withSqlClient } from '../../src/source/db/sql.ts'
 import { openFolder, type TestPostgres, testPackageName } from './postgres.ts'
 
 /** The physical slot that the standby reads. */

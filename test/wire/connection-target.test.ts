@@ -1,7 +1,7 @@
 /** What ends a wait: either of two signals, at once or later, and nothing is left of the wait afterwards. */
 import { getEventListeners } from 'node:events'
 import { expect, it } from 'vitest'
-import { waitBoundsOf } from '../../src/wire/connection-target.ts'
+import { waitBoundsOf } from '../../src/wire/driver-target.ts'
 
 function createWait() {
   const worker = new AbortController()

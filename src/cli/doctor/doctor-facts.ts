@@ -1,8 +1,8 @@
 /** Beside the spine, cli. What `doctor` has to know of server and tables beyond what set-up asks; changes nothing. */
 import { isRowcastError } from '../../errors.ts'
-import { isSameTable, type QualifiedTable } from '../../source/database-facts.ts'
-import { LOCK_WAIT_MS } from '../../source/run-steps.ts'
-import type { DatabaseSession } from '../../source/sql.ts'
+import type { DatabaseSession } from '../../source/db/sql.ts'
+import { isSameTable, type QualifiedTable } from '../../source/setup/database-facts.ts'
+import { LOCK_WAIT_MS } from '../../source/setup/run-steps.ts'
 
 /** A setting that only a provider's servers have. */
 export interface ProviderSetting {

@@ -2,8 +2,8 @@
  * Beside the spine, cli. Facts → findings of `rowcast doctor`. Pure: each finding has a code, why it matters, and what
  * to run or set. What keeps changes from flowing is an error; the rest is good to know.
  */
-import { planSetup } from '../../source/setup-plan.ts'
-import { judgeFacts } from '../../source/slot-verdict.ts'
+import { planSetup } from '../../source/setup/setup-plan.ts'
+import { judgeFacts } from '../../source/slot/slot-verdict.ts'
 import { driftFindings } from './drift-findings.ts'
 import { type Examination, type Finding, findingOf, type Severity } from './examination.ts'
 import { poolerFindings, providerFindings } from './provider-findings.ts'

@@ -1,5 +1,5 @@
 /** Beside the spine, cli. Tables whose rows PostgreSQL hides from queries and not from replication. Pure. */
-import { isRowSecurityBinding, rowSecurityFault } from '../../source/row-security.ts'
+import { isRowSecurityBinding, rowSecurityFault } from '../../source/setup/row-security.ts'
 import { quoteQualified } from '../../wire/quote.ts'
 import { type Examination, type Finding, findingOf } from './examination.ts'
 

@@ -1,7 +1,7 @@
 /** Beside the spine, cli. What each model's table means for its changes, and what they cost. Pure. */
-import { isSameTable, type TableFacts, type TableName } from '../../source/database-facts.ts'
-import { isIdentityToChange } from '../../source/identity-plan.ts'
-import { identityError } from '../../source/table-identities.ts'
+import { isSameTable, type TableFacts, type TableName } from '../../source/setup/database-facts.ts'
+import { isIdentityToChange } from '../../source/setup/identity-plan.ts'
+import { identityError } from '../../source/setup/table-identities.ts'
 import { quoteIdentifier, quoteQualified } from '../../wire/quote.ts'
 import type { TableLoad } from './doctor-facts.ts'
 import { type Examination, type Finding, findingOf, formatBytes } from './examination.ts'

@@ -2,9 +2,10 @@
  * Stage 7, graphql. `Query.rowcastStatus` and `Subscription.rowcastActivity`: what the live page shows. Policies hold for
  * them as for the subscriptions of the models.
  */
+
+import { policiesOf } from '../builder/builder-policies.ts'
+import type { AnyBuilder } from '../builder/builder-state.ts'
 import { graphqlError } from '../graphql-errors.ts'
-import { policiesOf } from '../plugin/builder-policies.ts'
-import type { AnyBuilder } from '../plugin/builder-state.ts'
 import type { ModelView, ViewerPolicies } from '../policy/viewer-policies.ts'
 import type { ServiceBuilder, ServiceModel } from '../service-types.ts'
 import type { ActivityExposure, ActivityNews, Authorize, LoggedChange } from './activity-log.ts'

@@ -1,9 +1,9 @@
 /** Stage 7, graphql. The object types of `rowcastStatus` and `rowcastActivity`. */
 import type { EnumRef, SchemaTypes } from '@pothos/core'
 import type { ChangeAction } from '../../changes/change.ts'
-import type { SlotHealth } from '../../source/source-status.ts'
-import type { AnyBuilder } from '../plugin/builder-state.ts'
-import { sharedChangeTypes } from '../plugin/shared-change-types.ts'
+import type { SlotHealth } from '../../source/session/source-status.ts'
+import type { AnyBuilder } from '../builder/builder-state.ts'
+import { sharedChangeTypes } from '../builder/shared-change-types.ts'
 import type { ServiceBuilder, ServiceModel } from '../service-types.ts'
 import type { ActivityLog, ActivityNews, ActivitySample, LoggedChange } from './activity-log.ts'
 import type { ChangeDiff, FieldDiff, ShownValue } from './change-diff.ts'

@@ -1,8 +1,8 @@
 /** Stage 7, graphql. What distinguishes open subscriptions that `whyNot` is asked about: the model, the filter, the rights. */
 import type { ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import type { ChangeAction } from '../../changes/change.ts'
-import { policiesOf } from '../plugin/builder-policies.ts'
-import type { AnyBuilder } from '../plugin/builder-state.ts'
+import { policiesOf } from '../builder/builder-policies.ts'
+import type { AnyBuilder } from '../builder/builder-state.ts'
 import { canonicalText } from '../policy/canonical-text.ts'
 
 /**

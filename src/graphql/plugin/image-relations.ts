@@ -4,9 +4,9 @@
  */
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import type { AnyRow } from '../../changes/change.ts'
+import type { BoundedReader } from '../reading/bounded-reader.ts'
 import type { OperationReads } from '../reading/read-pool.ts'
 import { both, keyOf, linkOf, type RelationLink, relationOf } from '../reading/relation-link.ts'
-import type { RowReader } from '../reading/row-reader.ts'
 import { toQuery } from '../reading/split-query.ts'
 import { extendImage, sentRow } from './image-rows.ts'
 
@@ -19,7 +19,7 @@ export interface Selection {
 /** Where related rows come from. */
 export interface RelationSource {
   readonly catalog: ModelCatalog
-  readonly reader: Pick<RowReader, 'readRelation' | 'countRelation'>
+  readonly reader: Pick<BoundedReader, 'readRelation' | 'countRelation'>
   /** What is read for the image, all of its relations together. */
   readonly reads: OperationReads
   /** The rows of a model that the viewer may see, as a Prisma `where`. @default all */

@@ -20,12 +20,12 @@ import SchemaBuilder, {
 } from '@pothos/core'
 import type { GraphQLSchema } from 'graphql'
 import type { Delivery } from '../../bus/bus.ts'
+import { policiesOf } from '../builder/builder-policies.ts'
+import type { AnyBuilder } from '../builder/builder-state.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import type { CanExplain } from '../explain/why-not.ts'
 import type { ModelPolicies } from '../policy/model-policy.ts'
 import type { ReadLimits } from '../reading/paged-client.ts'
-import { policiesOf } from './builder-policies.ts'
-import type { AnyBuilder } from './builder-state.ts'
 import {
   type ChangeSubscriptionOptions,
   completeChangeTypes,

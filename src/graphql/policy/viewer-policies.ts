@@ -10,10 +10,10 @@ import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { invariant, isRowcastError, RowcastError } from '../../errors.ts'
 import { checkContext } from '../check-context.ts'
 import { type ForeignKey, foreignKeyOf } from '../foreign-key.ts'
-import { ownCopy } from '../reading/own-copy.ts'
 import { canonicalText } from './canonical-text.ts'
 import { fieldHidden } from './field-hidden.ts'
 import { type AnyModelPolicy, asksViewer, type ModelPolicies } from './model-policy.ts'
+import { ownCopy } from './own-copy.ts'
 
 /** What one viewer may see of one model. */
 export interface ModelView {

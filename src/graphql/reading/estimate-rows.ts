@@ -3,7 +3,7 @@
  * read: what decides whether reading them is cheap. Prisma's own `count` sorts what it counts; this stops at a bound.
  */
 import type { FieldSpec, ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
-import { schemaOfPrisma } from '../../source/connection-target.ts'
+import { schemaOfPrisma } from '../../source/db/database-address.ts'
 import { quoteIdentifier, quoteQualified } from '../../wire/quote.ts'
 import type { PrismaClientLike } from '../prisma-delegate.ts'
 import type { RelationKey, RelationLink } from './relation-link.ts'

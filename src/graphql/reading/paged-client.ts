@@ -5,9 +5,9 @@
 import type { ModelCatalog } from '../../catalog/model-catalog.ts'
 import { delegateName } from '../../catalog/prisma-omit.ts'
 import type { PrismaClientLike } from '../prisma-delegate.ts'
+import { BoundedReader, type ReadBounds } from './bounded-reader.ts'
 import { type OperationReads, ReadPool, readAs } from './read-pool.ts'
 import { RelationBatches } from './relation-batches.ts'
-import { type ReadBounds, RowReader } from './row-reader.ts'
 import { StatementGates } from './statement-gate.ts'
 
 /** How much GraphQL may read, and for how long. */
@@ -26,7 +26,7 @@ export interface ReadLimits {
 const ROWS_MAX = 10_000
 
 /** The readers of paged clients. */
-const readers = new WeakMap<object, RowReader>()
+const readers = new WeakMap<object, BoundedReader>()
 
 /** What all readers of a schema share. */
 export function createReadBounds(
@@ -38,8 +38,8 @@ export function createReadBounds(
 }
 
 /** The reader of a client, a paged one or any other. */
-export function readerOf(client: PrismaClientLike, bounds: ReadBounds): RowReader {
-  const known = readers.get(client) ?? new RowReader(client, bounds)
+export function readerOf(client: PrismaClientLike, bounds: ReadBounds): BoundedReader {
+  const known = readers.get(client) ?? new BoundedReader(client, bounds)
   readers.set(client, known)
   return known
 }
@@ -49,7 +49,7 @@ export function createPagedClients(
   client: PrismaClientLike,
   bounds: ReadBounds,
 ): (context: unknown) => PrismaClientLike {
-  const reader = new RowReader(client, bounds)
+  const reader = new BoundedReader(client, bounds)
   const models = new Map(Object.keys(bounds.catalog.models).map((model) => [delegateName(model), model]))
   const clients = new WeakMap<object, PrismaClientLike>()
   return (context) => {
@@ -86,7 +86,7 @@ type Query = Readonly<Record<string, unknown>>
 type Read = <Result>(read: (reads: OperationReads) => Promise<Result>) => Promise<Result>
 const FIND_ONE = ['findUnique', 'findUniqueOrThrow', 'findFirst', 'findFirstOrThrow'] as const
 
-function pagedDelegate(reader: RowReader, model: string, delegate: object, read: Read): object {
+function pagedDelegate(reader: BoundedReader, model: string, delegate: object, read: Read): object {
   const finds = FIND_ONE.map((method) => [
     method,
     (query: Query = {}) => read((reads) => reader.findOne(model, method, query, reads)),

@@ -4,7 +4,7 @@
  */
 import { GraphQLError } from 'graphql'
 import { canonicalText } from '../policy/canonical-text.ts'
-import { giveEach } from './own-copy.ts'
+import { giveEach } from '../policy/own-copy.ts'
 import type { OperationReads } from './read-pool.ts'
 import type { RelationKey } from './relation-link.ts'
 import { bytesOf } from './row-weights.ts'

@@ -46,7 +46,7 @@ export interface SplitRead {
 }
 
 /** What each key has found, by the key's text: rows, or a number. */
-export type Found = Map<string, unknown>
+export type FoundRows = Map<string, unknown>
 
 /** Rows that are read together at most for each row that the pages can hold. */
 const SPARE_ROWS = 4
@@ -63,8 +63,8 @@ export async function readByKeys(
   read: KeyedRead,
   keys: readonly RelationKey[],
   reads?: OperationReads,
-): Promise<Found> {
-  const found: Found = new Map()
+): Promise<FoundRows> {
+  const found: FoundRows = new Map()
   const split = reads && read.split?.(read.query, reads)
   const part: PartRead = { ...read, query: split?.base ?? read.query, reads }
   await readPart(part, withoutLookalikes(keys), found, 0)
@@ -91,7 +91,7 @@ interface PartRead extends KeyedRead {
 async function readPart(
   read: PartRead,
   keys: readonly RelationKey[],
-  found: Found,
+  found: FoundRows,
   level: number,
 ): Promise<void> {
   if (keys.length < 2) return
@@ -140,7 +140,7 @@ async function readTogether(
   { delegate, query, kind, reads }: PartRead,
   keys: readonly RelationKey[],
   max: number | null,
-): Promise<Found> {
+): Promise<FoundRows> {
   const { take, skip = 0, where, orderBy, select, ...rest } = query
   const columns = Object.keys(keys[0] ?? {})
   const isList = kind === 'list'
@@ -161,7 +161,7 @@ async function readTogether(
   if (groups === null) return new Map()
   const end = typeof take === 'number' ? Number(skip) + take : undefined
   const added = columns.filter((column) => select !== undefined && Object(select)[column] === undefined)
-  const found: Found = new Map()
+  const found: FoundRows = new Map()
   for (const [text, group] of groups) {
     const page = group.slice(Number(skip), end).map((row) => withoutColumns(row, added))
     found.set(text, isList ? page : (page[0] ?? null))
@@ -177,7 +177,7 @@ async function readTogether(
 async function readNested(
   { delegate, query, kind, nestedAs = '', reads }: PartRead,
   keys: readonly RelationKey[],
-): Promise<Found> {
+): Promise<FoundRows> {
   const columns = Object.keys(keys[0] ?? {})
   const nested = Object.keys(query).length === 0 ? true : query
   const relation = kind === 'count' ? { _count: { select: { [nestedAs]: nested } } } : { [nestedAs]: nested }
@@ -191,7 +191,7 @@ async function readNested(
 async function countTogether(
   { delegate, query, reads }: PartRead,
   keys: readonly RelationKey[],
-): Promise<Found> {
+): Promise<FoundRows> {
   if (delegate.groupBy === undefined) return new Map()
   const columns = Object.keys(keys[0] ?? {})
   const { where } = query

@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer'
 import { expect, it } from 'vitest'
 import type { Finding } from '../../../src/cli/doctor/examination.ts'
-import { withSqlClient } from '../../../src/source/sql.ts'
+import { withSqlClient } from '../../../src/source/db/sql.ts'
 import { openDatabase, type TestDatabase } from '../../support/database.ts'
 import { openTcpProxy } from '../../support/tcp-proxy.ts'
 import { openCliFolder } from '../run-cli.ts'

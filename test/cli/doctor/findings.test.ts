@@ -8,8 +8,8 @@ import { FINDING_CODES } from '../../../src/cli/doctor/finding-codes.ts'
 import { findAll } from '../../../src/cli/doctor/findings.ts'
 import { poolerFindings, providerFindings } from '../../../src/cli/doctor/provider-findings.ts'
 import { RowcastError } from '../../../src/errors.ts'
-import type { SlotState } from '../../../src/source/slot-facts.ts'
-import type { IdentityFault } from '../../../src/source/table-identities.ts'
+import type { IdentityFault } from '../../../src/source/setup/table-identities.ts'
+import type { SlotState } from '../../../src/source/slot/slot-facts.ts'
 import { toLsn } from '../../../src/wire/lsn.ts'
 
 const users = { schema: 'public', table: 'users' }

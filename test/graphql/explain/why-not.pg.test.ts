@@ -1,7 +1,7 @@
 /** "Why did I not get it?", asked of a running service: by viewers with rights and without, by GraphQL and at a terminal. */
 import { describe, expect, it } from 'vitest'
 import type { Explanation } from '../../../src/bus/explanation.ts'
-import type { ContextFunction } from '../../../src/server/context.ts'
+import type { ContextFunction } from '../../../src/server/session/context.ts'
 import { openCliFolder } from '../../cli/run-cli.ts'
 import { openDatabase, type TestDatabase } from '../../support/database.ts'
 import { openLiveRowcast, slotOf, takeChanges } from '../../support/live-rowcast.ts'

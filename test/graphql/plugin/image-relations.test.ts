@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { AnyRow } from '../../../src/changes/change.ts'
 import { loadRelations, relationsOf } from '../../../src/graphql/plugin/image-relations.ts'
 import { isImage, toImage } from '../../../src/graphql/plugin/image-rows.ts'
+import { BoundedReader } from '../../../src/graphql/reading/bounded-reader.ts'
 import { createReadBounds } from '../../../src/graphql/reading/paged-client.ts'
-import { RowReader } from '../../../src/graphql/reading/row-reader.ts'
 import { blogCatalog, blogModel } from '../blog-catalog.ts'
 import { createRecordingPrisma } from '../recording-prisma.ts'
 
@@ -19,7 +19,7 @@ const answers = Object.fromEntries(
 async function load(model: string, row: AnyRow, selection: object, visible: Record<string, object> = {}) {
   const client = createRecordingPrisma(answers)
   const image = toImage(model, Object.freeze(row))
-  const reader = new RowReader(client, { ...createReadBounds(blogCatalog), rowsMax: undefined })
+  const reader = new BoundedReader(client, { ...createReadBounds(blogCatalog), rowsMax: undefined })
   const reads = reader.pool.open()
   const source = {
     catalog: blogCatalog,

@@ -1,7 +1,7 @@
 /** Copies of what was read are equal to it, and nobody else's. */
 import { expect, it } from 'vitest'
 import { Decimal } from '../../../src/catalog/prisma-runtime.ts'
-import { giveEach } from '../../../src/graphql/reading/own-copy.ts'
+import { giveEach } from '../../../src/graphql/policy/own-copy.ts'
 
 /** What each of three gets. */
 async function giveThree(rows: unknown): Promise<readonly unknown[]> {

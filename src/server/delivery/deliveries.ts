@@ -1,0 +1,73 @@
+/**
+ * Stage 8, server. How the results of subscriptions are made, whatever the transport: a plugin of the pipeline that
+ * stands in for graphql-js's `subscribe`, so that subscriptions which get the same results share the work.
+ */
+import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql'
+import type { DeliveryPull } from '../../bus/bus.ts'
+import { audienceOf } from '../../graphql/audience.ts'
+import { openSourceEvents } from '../../graphql/graphql-version.ts'
+import type { Guard } from '../../guard.ts'
+import type { PipelinePlugin } from '../session/connection-state.ts'
+import { createDeliveryGroups, type DeliveryGroups } from './delivery-group.ts'
+import { createDeliveryTurn, type DeliveryTurn } from './delivery-turn.ts'
+import { createFrameBatch, type FrameBatch } from './frame-batch.ts'
+import { ResultStream } from './subscription-results.ts'
+
+/** What deliveries need. */
+export interface DeliveriesOptions {
+  /** Hides of errors what clients must not see. */
+  readonly mask: (error: unknown) => GraphQLError
+  readonly guard: Guard
+  /** Notified of each delivery that is handed to a transport: what the subscription's source gave. */
+  readonly onDelivered?: ((delivery: unknown) => void) | undefined
+  /** The answer to an operation that asks for too much; null for any other. @default no bound */
+  readonly refuse?: ((args: ExecutionArgs) => ExecutionResult | null) | undefined
+}
+
+/** The deliveries of a server. */
+export interface Deliveries {
+  readonly plugin: PipelinePlugin
+  readonly groups: DeliveryGroups
+  readonly turn: DeliveryTurn
+  readonly frames: FrameBatch
+  /** graphql-js's `subscribe`, but that those who get the same results share them. */
+  subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult>
+}
+
+/** Creates them. */
+export function createDeliveries(options: DeliveriesOptions): Deliveries {
+  const { mask, guard } = options
+  const turn = createDeliveryTurn(guard)
+  const groups = createDeliveryGroups({ mask, guard, isBusy: () => turn.isBusy })
+  const onDelivered = options.onDelivered && guard.wrap('count a delivery', options.onDelivered)
+
+  async function subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult> {
+    const refusal = options.refuse?.(args) ?? null
+    if (refusal !== null) return refusal
+    const events = await openSourceEvents(args)
+    if (!(Symbol.asyncIterator in events)) return events
+    const source: AsyncIterator<unknown> & { readonly pull?: DeliveryPull | undefined } =
+      events[Symbol.asyncIterator]()
+    const isChanges = source.pull !== undefined
+    try {
+      const group = groups.join(args, isChanges ? audienceOf(events) : null, isChanges)
+      return new ResultStream({ source, group, args, onDelivered })
+    } catch (error) {
+      // Variables may be nested more deeply than a text can be made of: nobody else would end the source.
+      await source.return?.()
+      throw error
+    }
+  }
+
+  return {
+    plugin: {
+      onSubscribe({ setSubscribeFn }) {
+        setSubscribeFn(subscribe)
+      },
+    },
+    subscribe,
+    groups,
+    turn,
+    frames: createFrameBatch(),
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Stage 8, server. One result of a subscription as the text that clients get, whoever it goes to and however: made
+ * once, and turned into bytes once.
+ */
+import type { ExecutionResult, GraphQLError } from 'graphql'
+import { isCursor } from '../../changes/cursor.ts'
+import { formatGraphqlError } from '../session/connection-state.ts'
+
+/** The text of one result. */
+export class ResultText {
+  /** The GraphQL result as JSON. */
+  readonly text: string
+  /** The change's cursor where the client asked for it: what an event stream calls the event's id. */
+  readonly cursor: string | null
+  #tail: Buffer | null = null
+
+  constructor(text: string, cursor: string | null) {
+    this.text = text
+    this.cursor = cursor
+  }
+
+  /** The text in UTF-8 and the brace that ends the WebSocket message around it. Shared: never to be changed. */
+  get tail(): Buffer {
+    this.#tail ??= Buffer.from(`${this.text}}`)
+    return this.#tail
+  }
+}
+
+/** A result that could not be made: the end of the subscription, for all who share it. */
+export class FailedResult {
+  /** As clients may see it, with the cursor to go on after. */
+  readonly error: GraphQLError
+
+  constructor(error: GraphQLError) {
+    this.error = error
+  }
+}
+
+/** What became of one delivery. */
+export type DeliveryResult = ResultText | FailedResult
+
+/** Makes the text of a result, with its errors as clients may see them. */
+export function formatResult(result: ExecutionResult, mask: (error: unknown) => GraphQLError): ResultText {
+  const { data, errors, extensions } = result
+  const formatted = {
+    ...(data === undefined ? {} : { data }),
+    ...(extensions === undefined ? {} : { extensions }),
+    ...(errors === undefined ? {} : { errors: errors.map((error) => formatGraphqlError(mask(error))) }),
+  }
+  return new ResultText(JSON.stringify(formatted), cursorOf(data))
+}
+
+function cursorOf(data: ExecutionResult['data']): string | null {
+  const [change] = Object.values(data ?? {})
+  const cursor = typeof change === 'object' && change !== null ? Reflect.get(change, 'cursor') : undefined
+  return isCursor(cursor) ? cursor : null
+}

@@ -1,0 +1,79 @@
+/**
+ * Stage 8, server. Why the result of one change cannot be delivered: it is too long, or it could not be made. Either
+ * ends the subscription, with the cursor to go on after: resuming before the change would meet it again for ever.
+ */
+import { GraphQLError } from 'graphql'
+import { isCursor } from '../../changes/cursor.ts'
+import { RowcastError } from '../../errors.ts'
+import { toGraphqlError } from '../../graphql/graphql-errors.ts'
+
+/** Whether the text is longer than so many bytes as UTF-8. */
+export function isLongerThan(text: string, bytesMax: number): boolean {
+  // A UTF-16 unit is one to three bytes: most texts need not be counted.
+  if (text.length > bytesMax) return true
+  return text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax
+}
+
+/** The error of a result that is too long. @param delivery what it is of: a change, or anything else */
+export function payloadTooLarge(bytesMax: number, delivery: unknown = null): RowcastError {
+  return new RowcastError('PAYLOAD_TOO_LARGE', `A result is longer than ${bytesMax} bytes.`, {
+    details: detailsOf(delivery),
+  })
+}
+
+/**
+ * What a client hears of a result that could not be made: the error itself where it was made for clients, else, for a
+ * change, CHANGE_UNDELIVERABLE with the id under which the log has it; both with the cursor to go on after.
+ */
+export function undeliverable(
+  error: unknown,
+  delivery: unknown,
+  mask: (error: unknown) => GraphQLError,
+): GraphQLError {
+  const details = detailsOf(delivery)
+  if (isStringTooLong(error)) {
+    return shown(
+      new RowcastError('PAYLOAD_TOO_LARGE', 'A result is longer than any text can be.', { details }),
+    )
+  }
+  const masked = mask(error)
+  const { code, id } = masked.extensions
+  if (details.cursor === undefined) return masked
+  if (code !== 'INTERNAL_SERVER_ERROR') {
+    return new GraphQLError(masked.message, { extensions: { ...masked.extensions, ...details } })
+  }
+  return shown(
+    new RowcastError('CHANGE_UNDELIVERABLE', 'The result of a change could not be made.', {
+      details: { ...details, id: String(id) },
+    }),
+  )
+}
+
+/** Where the change of a delivery stands; null for what is no change. */
+export function cursorOf(delivery: unknown): string | null {
+  const change = member(delivery, 'change')
+  const cursor = member(change, 'cursor')
+  return isCursor(cursor) ? cursor : null
+}
+
+function detailsOf(delivery: unknown): { readonly cursor?: string } {
+  const cursor = cursorOf(delivery)
+  return cursor === null ? {} : { cursor }
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+}
+
+function shown(error: RowcastError): GraphQLError {
+  return toGraphqlError(error) as GraphQLError
+}
+
+/** V8 has no string of 512 MiB; it says so in two ways. */
+function isStringTooLong(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return (
+    Reflect.get(error, 'code') === 'ERR_STRING_TOO_LONG' ||
+    (error instanceof RangeError && error.message === 'Invalid string length')
+  )
+}

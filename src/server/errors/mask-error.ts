@@ -1,0 +1,168 @@
+/**
+ * Stage 8, server. What a client sees of an error, the same on every transport: errors made for clients in
+ * full, all others as one fixed sentence with an id, since their text may quote rows, queries or settings.
+ * The id stands in the log beside the name, code and place of the error.
+ */
+import { randomUUID } from 'node:crypto'
+import { GraphQLError } from 'graphql'
+import { describeError } from '../../describe-error.ts'
+import { type ErrorCode, RowcastError } from '../../errors.ts'
+import { toGraphqlError } from '../../graphql/graphql-errors.ts'
+import { shorthandHint } from '../../graphql/where/filter-shorthand.ts'
+import type { Logger } from '../../log.ts'
+import { cutSuggestion } from './cut-suggestion.ts'
+import type { ErrorLocator } from './error-location.ts'
+import { codeOfRequestError } from './request-errors.ts'
+
+/** Masks errors and logs what it hides, each error once. */
+export interface ErrorMask {
+  /** The error as a client may see it; the same object when nothing had to be hidden. */
+  mask(error: unknown): GraphQLError
+  /** Whether this error was hidden from a client and logged. */
+  hasLogged(error: unknown): boolean
+}
+
+/** What a mask needs. */
+export interface ErrorMaskOptions {
+  readonly logger: Logger
+  /** Whether "Did you mean …?" is cut off: it shows names to those who may not read the schema. */
+  readonly areSuggestionsHidden: boolean
+  /** Where in its operation an error happened, for the log. */
+  readonly locate: ErrorLocator
+}
+
+/** Status over HTTP of errors that have one of their own; Yoga reads it from `extensions.http`. */
+const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
+  UNAUTHENTICATED: 401,
+  SESSION_EXPIRED: 401,
+  CONTEXT_TIMEOUT: 503,
+  CROSS_SITE_REQUEST: 403,
+  HOST_NOT_ALLOWED: 403,
+  TOO_MANY_CONNECTIONS: 429,
+}
+
+/** Creates a mask. */
+export function createErrorMask({ logger, areSuggestionsHidden, locate }: ErrorMaskOptions): ErrorMask {
+  const ids = new WeakMap<object, string>()
+
+  function logOnce(error: unknown): string {
+    const original = originalOf(error)
+    const key = typeof original === 'object' && original !== null ? original : {}
+    const known = ids.get(key)
+    if (known !== undefined) return known
+    const id = randomUUID()
+    ids.set(key, id)
+    logger.error('A GraphQL operation failed unexpectedly.', {
+      ...{ errorId: id, ...describeError(original) },
+      ...(error instanceof GraphQLError ? locate(error) : {}),
+    })
+    return id
+  }
+
+  return {
+    mask(error) {
+      const shown = toGraphqlError(error)
+      if (shown instanceof GraphQLError && isMadeForClients(shown)) {
+        const safe = withoutValue(shown)
+        return withCode(withHttpStatus(withHint(areSuggestionsHidden ? withoutSuggestion(safe) : safe)))
+      }
+      if (error instanceof GraphQLError && isRefusedByScalar(error)) return unrepresentable(error)
+      const id = logOnce(error)
+      const located = error instanceof GraphQLError ? error : null
+      return new GraphQLError(`Unexpected error. The server's log has it as ${id}.`, {
+        nodes: located?.nodes ?? null,
+        path: located?.path ?? null,
+        extensions: { code: 'INTERNAL_SERVER_ERROR', id, http: { status: 500, spec: located !== null } },
+      })
+    },
+    hasLogged(error) {
+      const original = originalOf(error)
+      return typeof original === 'object' && original !== null && ids.has(original)
+    },
+  }
+}
+
+function originalOf(error: unknown): unknown {
+  return error instanceof GraphQLError && error.originalError !== undefined && error.originalError !== null
+    ? originalOf(error.originalError)
+    : error
+}
+
+/** Whether it was thrown as a GraphQLError, rather than made by the executor around another error. */
+function isMadeForClients(error: GraphQLError): boolean {
+  const { originalError } = error
+  if (originalError === undefined || originalError === null) return true
+  return originalError instanceof GraphQLError && isMadeForClients(originalError)
+}
+
+/** What graphql-js says of a value that a field's type cannot show; behind it stands the value. */
+const QUOTING = [' cannot represent ', ' but got: ']
+
+/** graphql-js quotes values of rows. Only in results: what it says of arguments quotes what the client sent. */
+function withoutValue(error: GraphQLError): GraphQLError {
+  const isOurs = error.path === undefined || error.extensions['code'] !== undefined
+  return !isOurs && isQuoting(error) ? unrepresentable(error) : error
+}
+
+function isQuoting(error: unknown): boolean {
+  return error instanceof GraphQLError && QUOTING.some((words) => error.message.includes(words))
+}
+
+/** What the scalars and enums of graphql-js say of a value that they cannot show. */
+const REFUSED_BY_SCALAR = /^(?:Int|Float|String|Boolean|ID|Enum "\w+") cannot represent /
+
+/** Yoga's executor makes a plain Error of the GraphQLError that a scalar throws: only the text is left of it. */
+function isRefusedByScalar(error: GraphQLError): boolean {
+  const original = originalOf(error)
+  return error.path !== undefined && original instanceof Error && REFUSED_BY_SCALAR.test(original.message)
+}
+
+function unrepresentable({ nodes, path, message: refusal }: GraphQLError): GraphQLError {
+  const { message, extensions } = toGraphqlError(
+    new RowcastError('GRAPHQL_VALUE_UNREPRESENTABLE', 'The value of a field cannot be shown by its type.', {
+      details: { reason: reasonOf(refusal) },
+    }),
+  ) as GraphQLError
+  return new GraphQLError(message, { nodes: nodes ?? null, path: path ?? null, extensions })
+}
+
+/** Why graphql-js refuses a value, by the start of its sentence, or its end where that cannot be data. */
+function reasonOf(refusal: string): string {
+  if (/^Float .*: (?:NaN|-?Infinity)$/.test(refusal)) return 'not-finite'
+  if (refusal.startsWith('Int cannot represent non 32-bit')) return 'int-out-of-range'
+  return refusal.startsWith('Enum "') ? 'unknown-label' : 'wrong-type'
+}
+
+function withHttpStatus(error: GraphQLError): GraphQLError {
+  const { code, http } = error.extensions
+  const status = HTTP_STATUS[code as ErrorCode]
+  return status === undefined || http !== undefined
+    ? error
+    : remake(error, error.message, { ...error.extensions, http: { status } })
+}
+
+function withCode(error: GraphQLError): GraphQLError {
+  const code = error.extensions['code'] === undefined ? codeOfRequestError(error) : null
+  return code === null ? error : remake(error, error.message, { ...error.extensions, code })
+}
+
+/** The code that Yoga gives to what validation finds. */
+const VALIDATION_FAILED = 'GRAPHQL_VALIDATION_FAILED'
+
+/** What graphql-js refuses without a hint, and has one. */
+function withHint(error: GraphQLError): GraphQLError {
+  const code = error.extensions['code'] ?? VALIDATION_FAILED
+  const hint = code === VALIDATION_FAILED ? shorthandHint(error.message) : null
+  return hint === null ? error : remake(error, error.message, { ...error.extensions, hint })
+}
+
+function withoutSuggestion(error: GraphQLError): GraphQLError {
+  // An error with a code is ours or the user's, and says what it says on purpose.
+  if (error.extensions['code'] !== undefined) return error
+  const message = cutSuggestion(error.message)
+  return message === error.message ? error : remake(error, message, error.extensions)
+}
+
+function remake(error: GraphQLError, message: string, extensions: GraphQLError['extensions']): GraphQLError {
+  return new GraphQLError(message, { nodes: error.nodes ?? null, path: error.path ?? null, extensions })
+}

@@ -1,0 +1,49 @@
+/** Stage 8, server. The HTTP server of a process without GraphQL: health, and nothing else. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createGuard } from '../../guard.ts'
+import type { Logger } from '../../log.ts'
+import { type HealthReport, respondFailure, respondJson, respondLive, respondReady } from '../health.ts'
+import { type ListenAddress, listenOn } from '../http/listen-on.ts'
+import { pathOf } from '../http/request-path.ts'
+import { inTurns } from '../limits/request-turns.ts'
+import { createMetricsEndpoint, METRICS_PATH, type MetricsPage } from './metrics-endpoint.ts'
+
+/** What it needs. */
+export interface HealthServerOptions {
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  readonly health: () => HealthReport
+  /** What `/metrics` serves, and to whom. @default nothing */
+  readonly metrics?: MetricsPage | undefined
+  readonly logger: Logger
+}
+
+/** A server that answers `/health/live` and `/health/ready`. */
+export interface HealthServer {
+  /** @throws SERVER_PORT_IN_USE, SERVER_LISTEN_FAILED */
+  listen(): Promise<ListenAddress>
+  close(): Promise<void>
+}
+
+/** Creates it; it does not listen yet. */
+export function createHealthServer(options: HealthServerOptions): HealthServer {
+  const { host, port, health, metrics, logger } = options
+  const guard = createGuard(logger)
+  const respondMetrics = metrics === undefined ? null : createMetricsEndpoint(metrics, logger)
+  const answer = (request: IncomingMessage, response: ServerResponse): unknown => {
+    const path = pathOf(request)
+    if (path === '/health/live') return respondLive(response)
+    if (path === '/health/ready') return respondReady(response, health())
+    if (path === METRICS_PATH && respondMetrics !== null) return respondMetrics(request, response)
+    return respondJson(response, 404, { error: 'This process serves no GraphQL. Ask a gateway.' })
+  }
+  const http = createServer(inTurns(guard.wrap('answer a request', answer, respondFailure), guard))
+  return {
+    listen: () => listenOn(http, host, port, logger),
+    async close() {
+      http.closeAllConnections()
+      if (http.listening) await new Promise((resolve) => http.close(resolve))
+    },
+  }
+}

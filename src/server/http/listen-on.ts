@@ -1,0 +1,53 @@
+/** Stage 8, server. Binds a port, and says where it can be reached. */
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describeError } from '../../describe-error.ts'
+import { RowcastError } from '../../errors.ts'
+import type { Logger } from '../../log.ts'
+
+/** Where a server can be reached. */
+export interface ListenAddress {
+  readonly url: string
+  readonly port: number
+}
+
+/** Hosts that mean every address of the machine. */
+const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
+
+/** Listens; port 0 takes a free one. @throws SERVER_PORT_IN_USE, SERVER_LISTEN_FAILED */
+export async function listenOn(
+  http: Server,
+  host: string,
+  port: number,
+  logger: Logger,
+): Promise<ListenAddress> {
+  const address = await listen(http, host, port)
+  const name = host.includes(':') ? `[${host}]` : host
+  // Accepting may fail at any time (no descriptor left); without a listener that would end the process.
+  http.on('error', (error) => logger.error('A connection could not be accepted.', describeError(error)))
+  return { url: `http://${WILDCARDS.has(host) ? 'localhost' : name}:${address.port}`, port: address.port }
+}
+
+function listen(http: Server, host: string, port: number): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    http.once('error', (error: NodeJS.ErrnoException) => reject(toListenError(error, host, port)))
+    http.listen({ host, port }, () => {
+      const address = http.address()
+      if (address !== null && typeof address === 'object') resolve(address)
+    })
+  })
+}
+
+function toListenError(error: NodeJS.ErrnoException, host: string, port: number): RowcastError {
+  return error.code === 'EADDRINUSE'
+    ? new RowcastError('SERVER_PORT_IN_USE', `Port ${port} on ${host} is taken by another program.`, {
+        cause: error,
+        details: { host, port },
+        hint: `Stop it, or choose another port: PORT=${port + 1}, or PORT=0 for any free one.`,
+      })
+    : new RowcastError(
+        'SERVER_LISTEN_FAILED',
+        `Cannot listen on ${host}, port ${port}: ${error.code ?? error.name}.`,
+        { cause: error, details: { host, port } },
+      )
+}

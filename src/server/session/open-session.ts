@@ -1,0 +1,85 @@
+/** Stage 8, server. Asks the user's function who a client is; anything that is not clearly a session refuses the client. */
+import { RowcastError } from '../../errors.ts'
+import type { Guard } from '../../guard.ts'
+import type { Logger } from '../../log.ts'
+import { createCallGate } from './call-gate.ts'
+import type { ContextFunction, ContextSource, Session } from './context.ts'
+import { viewerNameOf } from './viewer-name.ts'
+
+/** What it needs. */
+export interface SessionOpenerOptions {
+  /** @default everybody is let in, with an empty context */
+  readonly context?: ContextFunction | undefined
+  readonly logger: Logger
+  /** How long the function may take. */
+  readonly connectionInitTimeoutMs: number
+  /** How often it runs at once. */
+  readonly contextCallsMax: number
+  readonly guard: Guard
+}
+
+/** Opens a session. @throws UNAUTHENTICATED, CONTEXT_TIMEOUT, and what the user's function throws */
+export type OpenSession = (source: ContextSource) => Promise<Session>
+
+/** Creates it. */
+export function createSessionOpener(options: SessionOpenerOptions): OpenSession {
+  const { context, logger } = options
+  if (context === undefined) return async () => ({ context: {} })
+  const gate = createCallGate({
+    guard: options.guard,
+    callsMax: options.contextCallsMax,
+    timeoutMs: options.connectionInitTimeoutMs,
+  })
+  let isToldOf = false
+  const warnOfKey = onceOf(() => logger.warn(NAMELESS_KEY, { hint: NAMELESS_KEY_HINT }))
+  return async (source) => {
+    const answer: unknown = await gate.run(
+      () => context(source),
+      () => new RowcastError('CONTEXT_TIMEOUT', 'The server could not find out in time who asks.'),
+    )
+    if (isSession(answer)) {
+      if (answer.viewerKey != null && viewerNameOf(answer.viewerKey) === null) warnOfKey()
+      return answer
+    }
+    // False, '' and the like refuse on purpose, as in `viewer && { … }`; anything else is a mistake.
+    if (answer && !isToldOf) {
+      isToldOf = true
+      logger.error('`context` answered with what is no session: its clients are refused.', {
+        hint: 'Answer { context: { … } } for clients that are let in, and null for all others; a viewerKey is a text or a number.',
+      })
+    }
+    throw new RowcastError('UNAUTHENTICATED', 'The server does not know this client.')
+  }
+}
+
+const NAMELESS_KEY =
+  '`context` answered with a viewerKey that names nobody: bounds per viewer do not hold for it.'
+const NAMELESS_KEY_HINT =
+  'Answer with null where nobody has logged in, and with a text or number of its own for each viewer.'
+
+function onceOf(call: () => void): () => void {
+  let isDone = false
+  return () => {
+    if (!isDone) call()
+    isDone = true
+  }
+}
+
+/** Only an object with an object `context` lets a client in: no list, and no promise that nobody waited for. */
+function isSession(answer: unknown): answer is Session {
+  return isRecord(answer) && isRecord(answer['context']) && isViewerKey(answer['viewerKey'])
+}
+
+/** An object would be a viewer of its own each time, and bound nothing. */
+function isViewerKey(key: unknown): key is Session['viewerKey'] {
+  return key === undefined || key === null || ['string', 'number', 'bigint'].includes(typeof key)
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    typeof Reflect.get(value, 'then') !== 'function'
+  )
+}

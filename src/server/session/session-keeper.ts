@@ -1,0 +1,154 @@
+/**
+ * Stage 8, server. Who is let in and for how long: opens the session of a connection, and ends the connections
+ * whose session has expired or was revoked. One timer a connection, one interval for all checks.
+ */
+import { RowcastError } from '../../errors.ts'
+import type { Guard } from '../../guard.ts'
+import type { ErrorMask } from '../errors/mask-error.ts'
+import { createCallGate } from './call-gate.ts'
+import type { ContextSource, Session } from './context.ts'
+import { createSessionOpener, type SessionOpenerOptions } from './open-session.ts'
+
+/** Keeps sessions. */
+export interface SessionKeeper {
+  /** @throws UNAUTHENTICATED, SESSION_EXPIRED, CONTEXT_TIMEOUT, and what the user's function throws */
+  open(source: ContextSource): Promise<Session>
+  /** Calls `onEnd` once when the session is over. Returns what ends the watch. */
+  watch(session: Session, onEnd: (why: RowcastError) => void): () => void
+  /** Asks every watched session now; resolves once all have answered. */
+  revalidate(): Promise<void>
+  close(): void
+}
+
+/** What a keeper needs. */
+export interface SessionKeeperOptions extends SessionOpenerOptions {
+  readonly errorMask: ErrorMask
+  readonly guard: Guard
+  /** @default 60_000 // 1 min */
+  readonly revalidateIntervalMs: number
+}
+
+interface Watched {
+  readonly revalidate: NonNullable<Session['revalidate']>
+  readonly end: (why: RowcastError) => void
+  /** The check under way, or waiting for its turn, if any. */
+  checking: Promise<void> | null
+}
+
+/** The longest delay that setTimeout keeps; longer ones it would run at once. */
+const DELAY_MAX_MS = 2_147_483_647
+
+const WATCHING_NOTHING = (): void => undefined
+
+/** Creates a keeper. */
+export function createSessionKeeper(options: SessionKeeperOptions): SessionKeeper {
+  const { errorMask, guard } = options
+  const openSession = createSessionOpener(options)
+  const checked = new Set<Watched>()
+  const gate = createCallGate({
+    guard,
+    callsMax: options.contextCallsMax,
+    // A check that hangs must not keep a revoked session alive, nor those that are to be asked after it.
+    timeoutMs: options.revalidateIntervalMs,
+    placeHeldMaxMs: Math.min(options.connectionInitTimeoutMs, options.revalidateIntervalMs),
+    // Each of them is one of a connection that is open, and none may end because others take long.
+    isWaitingFree: true,
+    waitingMax: Number.POSITIVE_INFINITY,
+  })
+  let interval: NodeJS.Timeout | null = null
+
+  async function check(watched: Watched): Promise<void> {
+    try {
+      // Its connection may have ended while it waited for its turn.
+      const ask = () => !checked.has(watched) || watched.revalidate()
+      if ((await gate.run(ask, notInTime)) === true) return
+      watched.end(new RowcastError('SESSION_REVOKED', 'The session was revoked.'))
+    } catch (error) {
+      errorMask.mask(error)
+      watched.end(new RowcastError('SESSION_REVOKED', 'The session could not be checked.'))
+    } finally {
+      watched.checking = null
+    }
+  }
+
+  const startCheck = (watched: Watched): Promise<void> => {
+    watched.checking ??= check(watched)
+    return watched.checking
+  }
+
+  function checkAll(): void {
+    for (const watched of [...checked]) {
+      if (watched.checking === null) guard.run('check a session', () => startCheck(watched))
+    }
+  }
+
+  return {
+    async open(source) {
+      const session = await openSession(source)
+      if (expiryOf(session) <= Date.now()) throw expired()
+      return session
+    },
+    watch(session, onEnd) {
+      const { revalidate } = session
+      // Many thousands of sessions have no end: nothing is kept for them.
+      if (revalidate === undefined && session.expiresAt === undefined) return WATCHING_NOTHING
+      let isOver = false
+      const stop = (): void => {
+        isOver = true
+        stopTimer()
+        if (watched !== null) checked.delete(watched)
+      }
+      const end = (why: RowcastError): void => {
+        if (isOver) return
+        stop()
+        onEnd(why)
+      }
+      const stopTimer = startTimerUntil(
+        expiryOf(session),
+        guard.wrap('end a session', () => end(expired())),
+      )
+      const watched: Watched | null = revalidate === undefined ? null : { revalidate, end, checking: null }
+      if (watched !== null) {
+        checked.add(watched)
+        const checkGuarded = guard.wrap('check sessions', checkAll)
+        interval ??= setInterval(checkGuarded, options.revalidateIntervalMs).unref()
+      }
+      return stop
+    },
+    async revalidate() {
+      await Promise.all([...checked].map(startCheck))
+    },
+    close() {
+      if (interval !== null) clearInterval(interval)
+    },
+  }
+}
+
+function notInTime(): RowcastError {
+  return new RowcastError('SESSION_REVOKED', 'The session could not be checked in time.')
+}
+
+function expired(): RowcastError {
+  return new RowcastError('SESSION_EXPIRED', 'The session has expired.')
+}
+
+/** Milliseconds since 1970; Infinity when it does not expire. A date that is none counts as passed. */
+function expiryOf({ expiresAt }: Session): number {
+  if (expiresAt === undefined) return Number.POSITIVE_INFINITY
+  const expiresAtMs = Number(expiresAt)
+  return Number.isNaN(expiresAtMs) ? 0 : expiresAtMs
+}
+
+/** Calls back at a time, however far. Returns what stops it. */
+function startTimerUntil(timeMs: number, onTime: () => void): () => void {
+  if (timeMs === Number.POSITIVE_INFINITY) return () => undefined
+  let timer: NodeJS.Timeout
+  const arm = (): void => {
+    const leftMs = timeMs - Date.now()
+    if (leftMs <= 0) onTime()
+    else timer = setTimeout(arm, Math.min(leftMs, DELAY_MAX_MS)).unref()
+  }
+  // Never at once: whoever watches must have the end of the watch in hand first.
+  timer = setTimeout(arm, Math.min(Math.max(timeMs - Date.now(), 0), DELAY_MAX_MS)).unref()
+  return () => clearTimeout(timer)
+}

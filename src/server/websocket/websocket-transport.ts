@@ -1,0 +1,171 @@
+/**
+ * Stage 8, server. The WebSockets of a server: takes them over from HTTP, hands their messages to the
+ * protocol, and bounds what each may send, hold back and leave unsaid.
+ */
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL } from 'graphql-ws'
+import { type RawData, type WebSocket, WebSocketServer } from 'ws'
+import { describeError } from '../../describe-error.ts'
+import type { Guard } from '../../guard.ts'
+import type { Logger } from '../../log.ts'
+import type { Deliveries } from '../delivery/deliveries.ts'
+import { SocketOutbox } from '../delivery/socket-outbox.ts'
+import type { SocketBudget } from '../limits/socket-budget.ts'
+import type { Refusals } from '../refusal.ts'
+import { ClientSocket } from './client-socket.ts'
+import { createSocketSender } from './socket-sender.ts'
+import {
+  createWebSocketProtocol,
+  type WebSocketProtocol,
+  type WebSocketProtocolOptions,
+} from './websocket-protocol.ts'
+
+/** What the transport needs. */
+export interface WebSocketTransportOptions extends WebSocketProtocolOptions {
+  readonly logger: Logger
+  readonly guard: Guard
+  readonly deliveries: Deliveries
+  readonly refusals: Refusals
+  /** Of all sockets of the server, at whatever path. */
+  readonly socketBudget: SocketBudget
+}
+
+/** The WebSocket side of the server. */
+export interface WebSocketTransport {
+  /** Open sockets. */
+  readonly size: number
+  /** Operations that are running. */
+  readonly operationCount: number
+  /** Takes over a connection that asked for an upgrade. @param address the client's */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): void
+  /** Closes every socket with 1012, which asks clients to come back; cuts those that linger. */
+  close(timeoutMs: number): Promise<void>
+}
+
+/** WebSocket close code: the server restarts, come back. Registered at IANA beside RFC 6455's; all clients retry it. */
+const SERVICE_RESTART = 1012
+/** graphql-ws' own legacy subprotocol has the package's name, the package speaks another. */
+const USE_OTHER_SUBPROTOCOL = `Use the subprotocol ${GRAPHQL_TRANSPORT_WS_PROTOCOL}, as the npm package graphql-ws does.`
+const INIT_TIMEOUT = 'Connection initialisation timeout'
+
+/** Creates the transport. */
+export function createWebSocketTransport(options: WebSocketTransportOptions): WebSocketTransport {
+  const { limits, guard, socketBudget } = options
+  const protocol = createWebSocketProtocol(options)
+  const attached = new Set<ClientSocket>()
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: limits.requestBytesMax,
+    maxFragments: limits.messageFragmentsMax,
+    // Others have their turn between two messages: a thousand of them may come in one piece.
+    allowSynchronousEvents: false,
+    // Inflating what a client deflated is work that the client decides about.
+    perMessageDeflate: false,
+    // The types lack it: how long a socket that was closed waits for the client to agree.
+    ...{ closeTimeout: limits.closeTimeoutMs },
+    handleProtocols: chooseSubprotocol,
+  })
+  sockets.on(
+    'wsClientError',
+    guard.wrap(
+      'refuse a handshake',
+      ({ message }: Error, socket: Duplex, request: IncomingMessage) =>
+        options.refusals.refuseUpgrade(request, socket, { code: 'BAD_HANDSHAKE', message: `${message}.` }),
+      (_failure, _error, socket) => socket.destroy(),
+    ),
+  )
+  /** A function of its own: what lives as long as the socket must not keep its upgrade request alive. */
+  function take(webSocket: WebSocket, socket: Duplex, headers: IncomingHttpHeaders, address: string): void {
+    const outbox = new SocketOutbox({
+      ...{ webSocket, socket, bufferedBytesMax: limits.socketBufferedBytesMax },
+      ...{ frames: options.deliveries.frames, turn: options.deliveries.turn, guard },
+      budget: socketBudget,
+    })
+    const client = new ClientSocket({
+      ...{ webSocket, outbox, address, headers, operationsMax: limits.subscriptionsPerSocketMax },
+      send: createSocketSender(webSocket, limits.socketBufferedBytesMax, () => outbox.recount(), guard),
+      ...{ guard, socketBudget },
+    })
+    attached.add(client)
+    attachSocket(protocol, webSocket, client, options, () => attached.delete(client))
+  }
+
+  return {
+    get size() {
+      return sockets.clients.size
+    },
+    get operationCount() {
+      let count = 0
+      for (const { operations } of attached) count += operations.count
+      return count
+    },
+    handleUpgrade(request, socket, head, address) {
+      const { headers } = request
+      sockets.handleUpgrade(request, socket, head, (webSocket) => take(webSocket, socket, headers, address))
+    },
+    close(timeoutMs) {
+      for (const client of attached) client.close(SERVICE_RESTART, 'Server is stopping')
+      const terminateAll = (): void => {
+        for (const socket of sockets.clients) socket.terminate()
+      }
+      const timer = setTimeout(guard.wrap('cut sockets', terminateAll), timeoutMs)
+      return new Promise((resolve) => {
+        sockets.close(() => {
+          clearTimeout(timer)
+          resolve()
+        })
+      })
+    },
+  }
+}
+
+/** A subprotocol that is not spoken here is taken all the same: browsers show a close frame's reason, but no refusal's. */
+function chooseSubprotocol(offered: ReadonlySet<string>): string | false {
+  if (offered.has(GRAPHQL_TRANSPORT_WS_PROTOCOL)) return GRAPHQL_TRANSPORT_WS_PROTOCOL
+  const [first] = offered
+  return first ?? false
+}
+
+function attachSocket(
+  protocol: WebSocketProtocol,
+  socket: WebSocket,
+  client: ClientSocket,
+  { logger, limits, guard }: WebSocketTransportOptions,
+  onClose: () => void,
+): void {
+  // ws closes the socket itself on a malformed frame; the listener keeps that from ending the process.
+  socket.on(
+    'error',
+    guard.wrap('log what failed a WebSocket', (error: Error) =>
+      logger.debug('a WebSocket failed', describeError(error)),
+    ),
+  )
+  if (socket.protocol !== GRAPHQL_TRANSPORT_WS_PROTOCOL) {
+    client.close(CloseCode.SubprotocolNotAcceptable, USE_OTHER_SUBPROTOCOL)
+  }
+  const endSilence = (): void => {
+    if (client.phase === 'silent') client.close(CloseCode.ConnectionInitialisationTimeout, INIT_TIMEOUT)
+  }
+  const initTimer = setTimeout(
+    guard.wrap('end a silent WebSocket', endSilence),
+    limits.connectionInitTimeoutMs,
+  )
+  client.watch(limits, guard)
+  const take = (data: RawData, isBinary: boolean): void => {
+    // After our close frame the client may still send, and it is no longer who it was.
+    if (!client.isOpen) return
+    if (isBinary) client.close(CloseCode.BadRequest, 'Invalid message received')
+    else protocol.receive(client, String(data))
+  }
+  socket.on(
+    'message',
+    guard.wrap('take a message', take, () => socket.terminate()),
+  )
+  const end = (): void => {
+    clearTimeout(initTimer)
+    onClose()
+    client.release()
+  }
+  socket.once('close', guard.wrap('clean up after a WebSocket', end))
+}

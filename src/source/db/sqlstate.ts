@@ -1,0 +1,151 @@
+/**
+ * Stage 5, source. What a failure of PostgreSQL, the network or the driver means to rowcast: one table from
+ * SQLSTATE, or Node's error code, to a row of the error table. Never by message text.
+ * Source: PostgreSQL manual, Appendix A "PostgreSQL Error Codes"; Node.js, "Common system errors".
+ */
+import { type ErrorCode, isRowcastError, RowcastError } from '../../errors.ts'
+import { type ConnectionName, describeTarget } from './database-address.ts'
+
+/** Error code, predicate of the sentence `PostgreSQL at … <predicate> (<code>).`, and a hint where the code's own does not help. */
+type Meaning = readonly [code: ErrorCode, predicate: string, hint?: string]
+
+const UNTRUSTED: Meaning = ['SOURCE_TLS_FAILED', 'shows a certificate that is not trusted here']
+
+const MEANINGS: Readonly<Record<string, Meaning>> = {
+  // Node's codes: sockets, name resolution, TLS.
+  ECONNREFUSED: ['SOURCE_CONNECTION_REFUSED', 'refused the connection'],
+  ENOENT: ['SOURCE_CONNECTION_REFUSED', 'has no socket file there'],
+  EACCES: ['SOURCE_CONNECTION_REFUSED', 'has a socket file that this process may not open'],
+  ENOTFOUND: ['SOURCE_HOST_UNKNOWN', 'has a host name that does not resolve'],
+  EAI_AGAIN: ['SOURCE_HOST_UNKNOWN', 'has a host name that cannot be resolved now'],
+  ETIMEDOUT: ['SOURCE_HOST_UNREACHABLE', 'did not answer in time'],
+  EHOSTUNREACH: ['SOURCE_HOST_UNREACHABLE', 'cannot be reached'],
+  ENETUNREACH: ['SOURCE_HOST_UNREACHABLE', 'is in a network that cannot be reached'],
+  EHOSTDOWN: ['SOURCE_HOST_UNREACHABLE', 'is on a host that is down'],
+  ECONNRESET: ['SOURCE_CONNECTION_LOST', 'cut the connection'],
+  EPIPE: ['SOURCE_CONNECTION_LOST', 'cut the connection'],
+  ECONNABORTED: ['SOURCE_CONNECTION_LOST', 'cut the connection'],
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  CERT_HAS_EXPIRED: [
+    'SOURCE_TLS_FAILED',
+    'shows a certificate that has expired',
+    'Renew the certificate of the server, and look at the clock of this machine.',
+  ],
+  ERR_TLS_CERT_ALTNAME_INVALID: [
+    'SOURCE_TLS_FAILED',
+    'shows a certificate of another host',
+    'Write the host in DATABASE_URL as the certificate names it, or give the server a certificate with that name.',
+  ],
+  // SQLSTATEs.
+  '28000': ['SOURCE_AUTHENTICATION_FAILED', 'does not let the user in'],
+  '28P01': ['SOURCE_AUTHENTICATION_FAILED', 'did not accept the password'],
+  '3D000': ['SOURCE_DATABASE_MISSING', 'has no such database'],
+  '42501': ['SOURCE_PERMISSION_DENIED', 'denied the permission'],
+  '53300': ['SOURCE_TOO_MANY_CONNECTIONS', 'has no connection left'],
+  '55P03': ['SOURCE_LOCK_TIMEOUT', 'did not get a lock in time'],
+  '25P03': ['SOURCE_SERVER_STOPPED', 'ended the session for a time-out within a transaction'],
+  '25P04': ['SOURCE_SERVER_STOPPED', 'ended the session for a time-out of a transaction'],
+  '57014': ['WIRE_ANSWER_TIMEOUT', 'ended a statement that took too long, or somebody there did'],
+  '57P01': ['SOURCE_SERVER_STOPPED', 'ended the session for its administrator'],
+  '57P02': ['SOURCE_SERVER_STOPPED', 'ended the session after a crash'],
+  '57P03': ['SOURCE_SERVER_STARTING', 'takes no connections yet'],
+  '57P05': ['SOURCE_SERVER_STOPPED', 'ended the session because it was idle'],
+}
+
+/** Whole SQLSTATE classes, where the table has no row of its own. */
+const CLASS_MEANINGS: Readonly<Record<string, Meaning>> = {
+  '08': ['SOURCE_CONNECTION_LOST', 'lost the connection'],
+}
+
+/**
+ * Classes whose messages carry names of objects and settings at most. Others (22, data exceptions; P0, raised
+ * by functions) quote values of rows, which belong in no log.
+ */
+const NAME_ONLY_CLASSES: ReadonlySet<string> = new Set([
+  '0A',
+  '23',
+  '25',
+  '28',
+  '2B',
+  '3D',
+  '3F',
+  '42',
+  '53',
+  '54',
+  '55',
+  '57',
+  '58',
+])
+
+/**
+ * Turns what the driver or the server threw into a RowcastError; one that already is comes back unchanged.
+ * Server errors carry `sqlstate` in `details`, with `position` (1-based character of the statement) when known.
+ */
+export function toRowcastError(error: unknown, connection: ConnectionName): RowcastError {
+  if (isRowcastError(error)) return error
+  const code = errorCode(error)
+  const place = `PostgreSQL at ${describeTarget(connection)}`
+  if (code === null) {
+    const reason = error instanceof Error ? error.message : 'no reason given'
+    return new RowcastError('SOURCE_CONNECTION_FAILED', `No session with ${place}: ${reason}.`)
+  }
+  const [meaning, predicate, hint] =
+    MEANINGS[code] ?? CLASS_MEANINGS[code.slice(0, 2)] ?? unknownMeaning(code)
+  if (!isSqlstate(code))
+    return new RowcastError(meaning, `${place} ${predicate} (${code}).`, { cause: error, hint })
+  // Not as cause: the server's error carries rows in its detail.
+  return new RowcastError(meaning, `${place} ${predicate} (SQLSTATE ${code}${serverText(error, code)}).`, {
+    details: { sqlstate: code, ...positionOf(error) },
+  })
+}
+
+/** The SQLSTATE of an error made by `toRowcastError`; null when it did not come from the server. */
+export function sqlstateOf(error: unknown): string | null {
+  const sqlstate = isRowcastError(error) ? error.details['sqlstate'] : undefined
+  return typeof sqlstate === 'string' ? sqlstate : null
+}
+
+function unknownMeaning(code: string): Meaning {
+  return isSqlstate(code)
+    ? ['SOURCE_SQL_FAILED', 'refused a statement']
+    : ['SOURCE_CONNECTION_FAILED', 'could not be reached']
+}
+
+function isSqlstate(code: string): boolean {
+  return /^[0-9A-Z]{5}$/.test(code) && !code.startsWith('E')
+}
+
+function errorCode(error: unknown): string | null {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return null
+  return typeof error.code === 'string' ? error.code : null
+}
+
+/** The server's sentence where it can only hold names; otherwise the names that the error carries as fields. */
+function serverText(error: unknown, sqlstate: string): string {
+  if (!(error instanceof Error)) return ''
+  if (NAME_ONLY_CLASSES.has(sqlstate.slice(0, 2))) return `: ${error.message}`
+  const names = (['schema', 'table', 'column', 'constraint', 'dataType'] as const).flatMap((field) => {
+    const name: unknown = Reflect.get(error, field)
+    return typeof name === 'string' ? [`${field} ${name}`] : []
+  })
+  return names.length === 0 ? '' : `: ${names.join(', ')}`
+}
+
+function positionOf(error: unknown): { readonly position?: number } {
+  const position =
+    typeof error === 'object' && error !== null ? Number(Reflect.get(error, 'position')) : Number.NaN
+  return Number.isInteger(position) && position > 0 ? { position } : {}
+}
+
+/** SQLSTATE classes of a server that is in trouble, stops or starts: it may take the message the next time. */
+const PASSING_CLASSES: ReadonlySet<string> = new Set(['08', '40', '53', '57', '58', 'XX'])
+/** Time-outs of a transaction. */
+const PASSING_STATES: ReadonlySet<string> = new Set(['25P03', '25P04'])
+
+/** Whether a statement may be taken the next time. Null: the server has not answered. */
+export function isPassing(sqlstate: string | null): boolean {
+  return sqlstate === null || PASSING_CLASSES.has(sqlstate.slice(0, 2)) || PASSING_STATES.has(sqlstate)
+}

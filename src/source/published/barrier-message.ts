@@ -1,0 +1,85 @@
+/**
+ * Stage 5, source. The barrier: a message of ours in the WAL, which says what is published of which models, and of
+ * which of them changes may be missing before it. In the WAL it stands among the changes in its place, for every
+ * reader of the slot and of the broker alike, and is read again after a restart as long as older cursors are. PostgreSQL
+ * sends it to all slots of the database: it names its own, whose readers alone it is for.
+ * Source: PostgreSQL manual, "Replication Management Functions", pg_logical_emit_message. Pure.
+ */
+import type { EmittedMessage } from '../../changes/emitted-message.ts'
+import type { RowcastError } from '../../errors.ts'
+import { type Lsn, toLsn } from '../../wire/lsn.ts'
+import { quoteLiteral } from '../../wire/quote.ts'
+import { HEARTBEAT_PREFIX } from '../db/heartbeat.ts'
+import { createMissedError } from './gap-notices.ts'
+import { type PublishedModel, parsePublishedModel } from './published-tables.ts'
+
+/** What one barrier says. */
+export interface Barrier {
+  /** What is published from here on, by model. */
+  readonly published: ReadonlyMap<string, PublishedModel>
+  /** Models of which changes may be missing: no cursor from before is good any more. */
+  readonly cut: readonly string[]
+  /** From here on none was missing: whoever began here or later has missed nothing. */
+  readonly cleanFrom: Lsn
+  /** It cuts what a transaction wrote that was given up, and says nothing of what is published. @default false */
+  readonly isSkip?: boolean | undefined
+}
+
+/** What ends subscriptions of a model that a barrier cuts. */
+export function missedBy({ isSkip }: Barrier, model: string): RowcastError {
+  return createMissedError(model, isSkip === true ? 'transaction-skipped' : 'publication-changed')
+}
+
+/** Whether a message is between processes of rowcast, and not for the application. */
+export function isOwnMessage({ prefix }: { readonly prefix: string }): boolean {
+  return prefix === HEARTBEAT_PREFIX
+}
+
+/** The statement that writes a barrier for the readers of a slot; its transaction is its own. */
+export function barrierSql({ published, cut, cleanFrom, isSkip }: Barrier, slot: string): string {
+  const text = JSON.stringify({
+    barrier: 1,
+    slot,
+    published: Object.fromEntries(published),
+    cut,
+    cleanFrom: String(cleanFrom),
+    skip: isSkip,
+  })
+  return `SELECT pg_catalog.pg_logical_emit_message(true, ${quoteLiteral(HEARTBEAT_PREFIX)}, ${quoteLiteral(text)})`
+}
+
+/**
+ * The barrier that a message is for the readers of a slot; null for every other message, and for what the readers of
+ * another slot know: they may have another publication, and have missed other changes. Whoever may write to the database
+ * may write one: it can end subscriptions with RESYNC_REQUIRED, and have what it says is published taken for what was, so
+ * that a gap of that moment goes unnoticed. It brings no row to anybody. REVOKE EXECUTE ON FUNCTION
+ * pg_logical_emit_message keeps roles from it.
+ */
+export function parseBarrier(
+  message: Pick<EmittedMessage, 'prefix' | 'content' | 'transaction'>,
+  slot: string,
+): Barrier | null {
+  if (!isOwnMessage(message) || message.transaction === null || message.content.length === 0) return null
+  const raw = parseJson(new TextDecoder().decode(message.content))
+  if (typeof raw !== 'object' || raw === null) return null
+  const { barrier, slot: of, published, cut, cleanFrom, skip } = raw as Readonly<Record<string, unknown>>
+  if (barrier !== 1 || of !== slot) return null
+  if (!Array.isArray(cut) || typeof published !== 'object' || published === null) return null
+  const lsn = typeof cleanFrom === 'string' && /^\d{1,20}$/.test(cleanFrom) ? toLsn(BigInt(cleanFrom)) : null
+  if (lsn === null) return null
+  const models = Object.entries(published).flatMap(([model, value]) => {
+    const tables = parsePublishedModel(value)
+    return tables === null ? [] : [[model, tables] as const]
+  })
+  const named = cut.filter((each) => typeof each === 'string')
+  const said = { published: new Map(models), cut: named, cleanFrom: lsn }
+  return skip === true ? { ...said, isSkip: true } : said
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,282 @@
+/**
+ * Stage 5, source. Keeps, for each model, what was published of it when changes were last known to be complete, and
+ * decides when they may have a gap and when the gap is over. No I/O; the barriers in the stream are its memory.
+ *
+ * A model is `verified` while the catalog says what the last barrier said. When it differs, its changes are suspect until
+ * every transaction that was writing to its tables has ended: PostgreSQL decides row by row what it publishes, by the
+ * catalog of the moment of the write. Then a barrier is due, and once it has come back the model is verified again.
+ */
+import { LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
+import type { Barrier } from './barrier-message.ts'
+import { hasNewParts, isSamePublished, type PublishedModel } from './published-tables.ts'
+
+/** A model at one look at the catalog. */
+export interface ModelLook {
+  /** Null: its table is gone, or not all of it is published. */
+  readonly published: PublishedModel | null
+  /** Whether it has been so since before everything that the slot can still send. */
+  readonly isOlderThanSlot: boolean
+}
+
+/** Open transactions that hold locks of writers. */
+export interface Writers {
+  /** By model; names are pg_locks.virtualtransaction. */
+  readonly byModel: ReadonlyMap<string, ReadonlySet<string>>
+  /** All transactions that were over by then have committed before it. */
+  readonly lsn: Lsn
+}
+
+/** A model whose changes are suspect. */
+interface Suspect {
+  readonly published: PublishedModel
+  /** Transactions that are waited for; null: they have not been looked for yet. */
+  readonly writers: ReadonlySet<string> | null
+  /** Since when nobody was waited for; null: it is not so yet. */
+  readonly cleanFrom: Lsn | null
+  /** Whether its barrier is on its way. */
+  readonly isSent: boolean
+  /** Whether subscriptions are refused meanwhile. */
+  readonly isHeld: boolean
+  /** Where the stream must have restarted before its barrier is written; null: it need not. */
+  readonly staleUntil: Lsn | null
+}
+
+/** A stream, as far as PostgreSQL's own memory of it goes. */
+export interface StreamBegin {
+  /** It sends what commits from here on. */
+  readonly floorLsn: Lsn
+  /** Whether it goes on to send the rows of a partition under the name that it had at its first change: before version 15. */
+  readonly keepsRoots: boolean
+}
+
+/** One per source; it outlives connections. */
+export class PublicationLedger {
+  readonly #known = new Map<string, PublishedModel>()
+  readonly #suspects = new Map<string, Suspect>()
+  /** Models that were not published at the last look. */
+  readonly #absent = new Set<string>()
+  /** Models whose table was seen to be another one than is known. */
+  readonly #replaced = new Set<string>()
+  /** Models that the process before this one had; null: that is not known. */
+  #inherited: ReadonlySet<string> | null = null
+  #isComplete = false
+  #hasNews = false
+  #keepsRoots = false
+
+  /** What a process before this one knew to be complete, and which models it had. */
+  restore(known: ReadonlyMap<string, PublishedModel>, models: ReadonlySet<string>): void {
+    for (const [model, published] of known) this.#known.set(model, published)
+    this.#inherited = models
+    this.#isComplete = known.size > 0
+  }
+
+  /** A stream begins; what was on its way may not come. */
+  begin({ floorLsn, keepsRoots }: StreamBegin = { floorLsn: LSN_ZERO, keepsRoots: false }): void {
+    this.#keepsRoots = keepsRoots
+    for (const [model, suspect] of this.#suspects) {
+      const { staleUntil } = suspect
+      const isRenewed = staleUntil !== null && floorLsn >= staleUntil
+      // What came in between may have come under another name.
+      const renewed = isRenewed ? { staleUntil: null, cleanFrom: null } : {}
+      this.#suspects.set(model, { ...suspect, isSent: false, ...renewed })
+    }
+  }
+
+  /** The position from which on a stream has to restart; null: this one will do. */
+  get staleUntil(): Lsn | null {
+    const all = [...this.#suspects.values()].flatMap(({ staleUntil }) => staleUntil ?? [])
+    return all.reduce<Lsn | null>((last, each) => (last === null || each > last ? each : last), null)
+  }
+
+  /** All barriers that are older than this process have been read: from now on a look can be compared. */
+  complete(): void {
+    this.#isComplete = true
+  }
+
+  /**
+   * Compares a look at the catalog with what is known. `writers`: who was writing right after it. A model is not held
+   * where nobody can have missed anything of it yet. `serverLsn`: the look was made at or before it.
+   */
+  look(
+    models: ReadonlyMap<string, ModelLook>,
+    writers: Writers | null = null,
+    isHolding = true,
+    serverLsn = LSN_ZERO,
+  ): void {
+    for (const [model, look] of models) {
+      if (look.published === null) this.#lose(model)
+      else if (this.#isComplete) {
+        const suspect = this.#compare(model, look.published, look)
+        if (suspect === null) continue
+        const isClean = writers !== null && (writers.byModel.get(model)?.size ?? 0) === 0
+        const isHeld = isHolding && suspect.isHeld
+        const isStale = this.#keepsRoots && this.#isPartitioned(model, look.published)
+        const staleUntil = isStale ? serverLsn : null
+        this.#suspects.set(model, { ...suspect, isHeld, staleUntil, cleanFrom: isClean ? writers.lsn : null })
+      }
+    }
+  }
+
+  #isPartitioned(model: string, published: PublishedModel): boolean {
+    return [...published, ...(this.#known.get(model) ?? [])].some(({ parts }) => parts.length > 0)
+  }
+
+  #lose(model: string): void {
+    this.#absent.add(model)
+    this.#suspects.delete(model)
+    this.#replaced.delete(model)
+  }
+
+  /** Nothing is missing of the model, to which partitions may have come. */
+  #follow(model: string, known: PublishedModel, published: PublishedModel): void {
+    this.#known.set(model, published)
+    this.#hasNews ||= hasNewParts(known, published)
+  }
+
+  /** A model that has become suspect, or once more. */
+  #compare(model: string, published: PublishedModel, { isOlderThanSlot }: ModelLook): Suspect | null {
+    const isAbsent = this.#absent.delete(model)
+    const isReplaced = this.#replaced.delete(model)
+    const suspect = this.#suspects.get(model)
+    if (suspect !== undefined && !isReplaced && isSamePublished(suspect.published, published)) {
+      this.#suspects.set(model, { ...suspect, published })
+      return null
+    }
+    const known = this.#known.get(model)
+    // Its changes were published, and the process before this one handed none of them over.
+    const isAdded = known === undefined && suspect === undefined && this.#inherited?.has(model) === false
+    const isEvident = isAbsent || isReplaced || isAdded || suspect !== undefined
+    if (known === undefined && isOlderThanSlot && !isEvident) {
+      this.#known.set(model, published)
+      return null
+    }
+    if (known !== undefined && isSamePublished(known, published) && !isEvident) {
+      this.#follow(model, known, published)
+      return null
+    }
+    // A process that has just come has notified nobody; those who come with a cursor end at the barrier.
+    const isHeld =
+      suspect?.isHeld === true ||
+      isAbsent ||
+      isReplaced ||
+      isAdded ||
+      (known !== undefined && suspect === undefined)
+    return { published, writers: null, cleanFrom: null, isSent: false, isHeld, staleUntil: null }
+  }
+
+  /** The stream brings rows of the model from a table of this OID. @returns whether that is news */
+  seeTable(model: string, oid: number): boolean {
+    const known = this.#known.get(model)
+    if (!this.#isComplete || known === undefined || known.some((table) => table.oid === oid)) return false
+    return this.doubt(model)
+  }
+
+  /** The stream shows that changes of the model may be missing. @returns whether that is news */
+  doubt(model: string): boolean {
+    if (this.#absent.has(model) || this.#suspects.has(model) || this.#replaced.has(model)) return false
+    this.#replaced.add(model)
+    return true
+  }
+
+  /** Tables, by model, whose writers are to be looked for. */
+  get awaited(): ReadonlyMap<string, readonly number[]> {
+    const waiting = [...this.#suspects].filter(([, { isSent }]) => !isSent)
+    return new Map(waiting.map(([model, { published }]) => [model, published.map(({ oid }) => oid)]))
+  }
+
+  /**
+   * Takes the transactions that write to those tables now.
+   * @returns the barrier that is due: of models nobody is waited for any more; null: none is
+   */
+  plan({ byModel, lsn }: Writers): Barrier | null {
+    const due = new Map<string, PublishedModel>()
+    let cleanFrom = LSN_ZERO
+    for (const [model, suspect] of this.#suspects) {
+      if (suspect.isSent || suspect.staleUntil !== null) continue
+      const now = byModel.get(model) ?? new Set<string>()
+      const writers = new Set([...(suspect.writers ?? now)].filter((each) => now.has(each)))
+      const isSent = suspect.cleanFrom !== null || writers.size === 0
+      const since = suspect.cleanFrom ?? (isSent ? lsn : null)
+      this.#suspects.set(model, { ...suspect, writers, isSent, cleanFrom: since })
+      if (since === null) continue
+      due.set(model, suspect.published)
+      if (since > cleanFrom) cleanFrom = since
+    }
+    if (due.size === 0) return null
+    return { published: new Map([...this.#known, ...due]), cut: [...due.keys()], cleanFrom }
+  }
+
+  /** A barrier that cuts nothing, for whoever starts after it; null before what is known can be compared. */
+  renew(): Barrier | null {
+    return this.#isComplete ? { published: new Map(this.#known), cut: [], cleanFrom: LSN_ZERO } : null
+  }
+
+  /** Whether a barrier says all that is known. */
+  isCoveredBy({ published }: Barrier): boolean {
+    return [...this.#known.keys()].every((model) => published.has(model))
+  }
+
+  /** The barrier was not written: it is due again. */
+  withdraw({ cut }: Barrier): void {
+    for (const model of cut) {
+      const suspect = this.#suspects.get(model)
+      if (suspect !== undefined) this.#suspects.set(model, { ...suspect, isSent: false })
+    }
+  }
+
+  /** A barrier has come, or counts as if it had. */
+  pass({ published, cut }: Barrier): void {
+    const ended = new Set(cut)
+    for (const [model, tables] of published) {
+      // The process in between did not have it: what an older one knew of it says nothing of what came since.
+      if (!this.#isComplete && this.#inherited?.has(model) === false) continue
+      const suspect = this.#suspects.get(model)
+      if (suspect !== undefined && ended.has(model) && isSamePublished(tables, suspect.published)) {
+        this.#suspects.delete(model)
+        this.#known.set(model, suspect.published)
+      } else if (!this.#isComplete || ended.has(model) || !this.#known.has(model)) {
+        // What this process has seen since is newer.
+        this.#known.set(model, tables)
+      }
+    }
+    const isBehind = ([model, tables]: [string, PublishedModel]) =>
+      hasNewParts(published.get(model) ?? [], tables)
+    this.#hasNews = [...this.#known].some(isBehind)
+  }
+
+  /** Whether partitions have come of which no barrier says. */
+  get hasNews(): boolean {
+    return this.#hasNews
+  }
+
+  /** Whether every model that is there is as known. */
+  get isSettled(): boolean {
+    return this.#isComplete && this.#suspects.size === 0 && this.#replaced.size === 0
+  }
+
+  /** Whether changes of the model are known to be complete from here on. */
+  isVerified(model: string): boolean {
+    return this.#known.has(model) && !this.#absent.has(model) && !this.isSuspect(model)
+  }
+
+  isSuspect(model: string): boolean {
+    return this.#suspects.has(model) || this.#replaced.has(model)
+  }
+
+  /** Whether nobody may subscribe to it meanwhile. */
+  isHeld(model: string): boolean {
+    return this.#replaced.has(model) || this.#suspects.get(model)?.isHeld === true
+  }
+
+  /** How many transactions a model waits for. */
+  writersOf(model: string): number {
+    const suspect = this.#suspects.get(model)
+    return suspect === undefined || suspect.cleanFrom !== null ? 0 : (suspect.writers?.size ?? 0)
+  }
+
+  /** Whether this process has just come and models may still turn out to have a gap, though nobody is waited for. */
+  get isSettling(): boolean {
+    if (!this.#isComplete) return true
+    return [...this.#suspects].some(([model, { isHeld }]) => !isHeld && this.writersOf(model) === 0)
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * Stage 5, source. Where the stream stands, across connections: what was delivered, what is safe, what may be
+ * confirmed, and whether a new process has caught up with the server.
+ */
+import type { EmittedMessage } from '../../changes/emitted-message.ts'
+import type { SystemIdentity } from '../../wire/connection.ts'
+import { formatLsn, LSN_ZERO, type Lsn, laterLsn } from '../../wire/lsn.ts'
+import type { Continuity, StreamPast } from '../published/continuity.ts'
+import { ConfirmCeiling } from '../slot/confirm-ceiling.ts'
+import { type Retention, RetentionWindow } from '../slot/retention-window.ts'
+import type { SlotBudget } from '../slot/slot-verdict.ts'
+import { AckTracker } from './ack-tracker.ts'
+
+/** Positions for people, as PostgreSQL prints LSNs; null before the first stream. */
+export interface SourcePositions {
+  /** Everything before it has been delivered. */
+  readonly safeLsn: string | null
+  /** What PostgreSQL has been allowed to forget. */
+  readonly confirmedLsn: string | null
+  /** The server's last known WAL position. */
+  readonly serverLsn: string | null
+  /** WAL written and not delivered yet, in bytes. */
+  readonly lagBytes: number
+}
+
+/** A budget leaves room for what is kept on purpose. */
+const RETAINED_SHARE_MAX = 1 / 4
+
+/** The position of a source that keeps so much for its cursors, within what its slot may hold. */
+export function createStreamPosition(options: {
+  readonly retention: Retention
+  readonly slotBudget: SlotBudget | null
+  readonly isFailover: boolean
+}): StreamPosition {
+  const { retention, slotBudget, isFailover } = options
+  const bytesMax = slotBudget === null ? Number.POSITIVE_INFINITY : slotBudget.bytes * RETAINED_SHARE_MAX
+  const kept = { ...retention, bytes: Math.min(retention.bytes, bytesMax) }
+  return new StreamPosition(kept, () => performance.now(), new ConfirmCeiling({ bytesMax, isFailover }))
+}
+
+/** One per source. */
+export class StreamPosition {
+  readonly ceiling: ConfirmCeiling
+  readonly #retention: Retention
+  readonly #monotonicMs: () => number
+  #ack = new AckTracker()
+  #window: RetentionWindow
+  #identity: SystemIdentity | null = null
+  #deliveredLsn: Lsn = LSN_ZERO
+  #serverLsn: Lsn = LSN_ZERO
+  #reachedLsn: Lsn = LSN_ZERO
+  /** The first stream has caught up once the safe position reaches it. */
+  #catchUpLsn: Lsn | null = null
+  #isCatchingUp = true
+  #isTorn = false
+
+  /** `ceiling`: what keeps the confirmed position back beside retention. */
+  constructor(retention: Retention, monotonicMs: () => number, ceiling = new ConfirmCeiling()) {
+    this.ceiling = ceiling
+    this.#retention = retention
+    this.#monotonicMs = monotonicMs
+    this.#window = new RetentionWindow(retention, LSN_ZERO)
+  }
+
+  /** Where the last stream ended; null before the first. */
+  get past(): StreamPast | null {
+    if (this.#identity === null) return null
+    const { systemId, timeline } = this.#identity
+    return {
+      systemId,
+      timeline,
+      safeLsn: this.#ack.safe,
+      deliveredLsn: this.#deliveredLsn,
+      isTorn: this.#isTorn,
+    }
+  }
+
+  /** The database cluster; null before the first stream. */
+  get system(): { readonly systemId: string; readonly timeline: number } | null {
+    if (this.#identity === null) return null
+    const { systemId, timeline } = this.#identity
+    return { systemId, timeline }
+  }
+
+  get safeLsn(): Lsn {
+    return this.#ack.safe
+  }
+
+  /** Whether something was handed over and is not accepted yet. */
+  get isWaiting(): boolean {
+    return this.#ack.isWaiting
+  }
+
+  /** Everything before it has left for those who wait for it, whether it is safe there or not. */
+  get reachedLsn(): Lsn {
+    return laterLsn(this.#reachedLsn, this.#ack.safe)
+  }
+
+  /** True until the first stream has delivered what was there when it began. */
+  get isCatchingUp(): boolean {
+    return this.#isCatchingUp
+  }
+
+  /** A stream begins as judged. */
+  begin(identity: SystemIdentity, continuity: Continuity, slotConfirmedLsn: Lsn): void {
+    this.#isTorn = false
+    const isSameTimeline = this.#identity?.timeline === identity.timeline
+    const isNew = this.#identity === null
+    if (isNew) this.#catchUpLsn = identity.flushedLsn
+    // A new process may go on where another one ended.
+    if (continuity.kind !== 'continuous' || isNew) {
+      this.#ack = new AckTracker(continuity.floorLsn)
+      this.#deliveredLsn = LSN_ZERO
+      this.#serverLsn = LSN_ZERO
+    } else if (continuity.floorLsn !== this.#ack.safe || this.#ack.isWaiting) {
+      // What was handed over and not accepted is sent again; or a transaction is passed over.
+      this.#ack = new AckTracker(continuity.floorLsn)
+    }
+    if (continuity.kind !== 'continuous' || !isSameTimeline) {
+      this.#window = new RetentionWindow(this.#retention, slotConfirmedLsn)
+      this.ceiling.begin(slotConfirmedLsn)
+    }
+    this.#ack.disconnect()
+    this.#identity = identity
+    this.#reachedLsn = LSN_ZERO
+    this.noteServerLsn(identity.flushedLsn)
+  }
+
+  transactionBegins(): void {
+    this.#ack.begin()
+  }
+
+  /** It is not known who has got what left last: the next stream begins with a gap. */
+  tear(): void {
+    this.#isTorn = true
+  }
+
+  /** Something of the transaction that commits at `commitLsn` leaves for the bus. */
+  delivers(commitLsn: Lsn): void {
+    if (commitLsn > this.#deliveredLsn) this.#deliveredLsn = commitLsn
+  }
+
+  /** The same for a message that somebody listens to. */
+  deliversMessage({ transaction }: Pick<EmittedMessage, 'transaction'>): void {
+    if (transaction !== null) this.delivers(transaction.commitLsn)
+  }
+
+  transactionEnds(endLsn: Lsn): void {
+    this.handsOver(endLsn)
+    this.accepts(endLsn)
+  }
+
+  /** Everything before `lsn` has left this process; whether it arrived is to be said yet. */
+  handsOver(lsn: Lsn): void {
+    this.#ack.commit(lsn)
+    this.noteServerLsn(lsn)
+  }
+
+  /** It is where subscribers can get it. */
+  reaches(lsn: Lsn): void {
+    if (lsn > this.#reachedLsn) this.#reachedLsn = lsn
+    this.#noteProgress()
+  }
+
+  /** It is safe there. */
+  accepts(lsn: Lsn): void {
+    this.#ack.accept(lsn)
+    this.#noteProgress()
+  }
+
+  keepalive(walEnd: Lsn): void {
+    this.#ack.keepalive(walEnd)
+    this.noteServerLsn(walEnd)
+    this.#noteProgress()
+  }
+
+  noteServerLsn(lsn: Lsn): void {
+    if (lsn > this.#serverLsn) this.#serverLsn = lsn
+  }
+
+  /** What may be confirmed now. */
+  confirm(): Lsn {
+    const wanted = this.#window.observe(this.#ack.safe, this.#monotonicMs())
+    return this.ceiling.apply(wanted, this.#ack.safe)
+  }
+
+  /** What retention alone would let go, as of the last `confirm`. */
+  get releasedLsn(): Lsn {
+    return this.#window.confirmed
+  }
+
+  describe(): SourcePositions {
+    const hasBegun = this.#identity !== null
+    const format = (lsn: Lsn) => (hasBegun ? formatLsn(lsn) : null)
+    const lag = this.#serverLsn - this.#ack.safe
+    return {
+      safeLsn: format(this.#ack.safe),
+      confirmedLsn: format(this.ceiling.confirmed),
+      serverLsn: format(this.#serverLsn),
+      lagBytes: hasBegun && lag > 0n ? Number(lag) : 0,
+    }
+  }
+
+  #noteProgress(): void {
+    if (this.#catchUpLsn === null || this.reachedLsn < this.#catchUpLsn) return
+    this.#catchUpLsn = null
+    this.#isCatchingUp = false
+  }
+}

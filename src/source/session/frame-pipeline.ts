@@ -1,0 +1,59 @@
+/**
+ * Stage 5, source. Stages 2 to 4 in one piece for whoever has frames and no source: messages in, parts of transactions
+ * out. What `tail` reads from a connection and `replay` from a file goes through the same code as the service's.
+ */
+import type { Buffer } from 'node:buffer'
+import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
+import { createRelationRegistry, type RelationRegistry } from '../../catalog/relation-registry.ts'
+import { createTransactionAssembler } from '../../changes/assembler.ts'
+import type { TransactionPart } from '../../changes/change.ts'
+import type { StreamOrigin } from '../../changes/cursor.ts'
+import type { SoftDeleteFields } from '../../changes/soft-delete.ts'
+import type { RowcastError } from '../../errors.ts'
+import { decodeMessage } from '../../pgoutput/decode.ts'
+
+/** What it needs. */
+export interface FramePipelineOptions {
+  readonly catalog: ModelCatalog
+  readonly models: readonly ModelSpec[]
+  /** The schema of models that name none. */
+  readonly schema: string
+  readonly softDelete: SoftDeleteFields
+  /** See `RelationRegistryOptions`. */
+  readonly keepsIdentity: ReadonlySet<string>
+  readonly epoch: StreamOrigin
+  publish(part: TransactionPart): void
+  onDrift(model: string, drift: RowcastError): void
+}
+
+/** Messages in. */
+export interface FramePipeline {
+  readonly registry: RelationRegistry
+  /** Takes one output-plugin message, which lies in `bytes[start, end)`. @throws PGOUTPUT_… */
+  take(bytes: Buffer, start: number, end: number): void
+}
+
+/** Creates it. */
+export function createFramePipeline(options: FramePipelineOptions): FramePipeline {
+  const registry = createRelationRegistry({
+    catalog: options.catalog,
+    models: options.models,
+    defaultSchema: options.schema,
+    keepsIdentity: options.keepsIdentity,
+  })
+  const assembler = createTransactionAssembler(
+    registry,
+    {
+      publish: (part) => options.publish(part),
+      onDrift: (model, drift) => options.onDrift(model, drift),
+      onBegin() {},
+      onCommit() {},
+    },
+    { softDelete: options.softDelete },
+  )
+  assembler.reset(options.epoch)
+  return {
+    registry,
+    take: (bytes, start, end) => assembler.take(decodeMessage(bytes, start, end), end - start),
+  }
+}

@@ -1,0 +1,71 @@
+/** Stage 5, source. What a relay's words do to the stream: positions move, reading pauses, the stream ends. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { RowcastError } from '../../errors.ts'
+import type { ReplicationConnection } from '../../wire/connection.ts'
+import type { PublicationGuard } from '../watch/publication-guard.ts'
+import type { RelayFeed, StreamRelay } from '../watch/session-relay.ts'
+import type { StreamPosition } from './ack-state.ts'
+import type { BlockedModels } from './blocked-models.ts'
+
+/** What it works on. */
+export interface RelayFeedOptions {
+  readonly relay: StreamRelay | undefined
+  readonly position: StreamPosition
+  readonly guard: PublicationGuard
+  readonly blocked: BlockedModels
+  /** The connection that streams now, if one does. */
+  readonly connectionNow: () => ReplicationConnection | null
+  readonly onProgress: () => void
+}
+
+/** How long a stream without its broker holds on to the slot: another process may have one. */
+const PATIENCE_MS = 5_000
+const RECONNECT_INTERVAL_MS = 200
+
+/** Creates it. */
+export function createRelayFeed(options: RelayFeedOptions): RelayFeed {
+  const { relay, position, guard, blocked, connectionNow, onProgress } = options
+  /** Reading stands still until the broker is back or somebody else's turn has come; then the stream restarts. */
+  async function holdOut(connection: ReplicationConnection, error: RowcastError): Promise<void> {
+    connection.pause()
+    const untilMs = performance.now() + PATIENCE_MS
+    while (connection === connectionNow() && performance.now() < untilMs) {
+      const isBack = await relay?.connect().then(
+        () => true,
+        () => false,
+      )
+      if (isBack) break
+      await delay(RECONNECT_INTERVAL_MS)
+    }
+    connection.abort(error)
+  }
+
+  return {
+    onBegin: () => position.transactionBegins(),
+    onHandedOver: (lsn) => position.handsOver(lsn),
+    onOwnMessage(message) {
+      guard.takeMessage(message)
+    },
+    onTable: (model, oid) => guard.seeTable(model, oid),
+    onPartialTruncate: (model) => guard.doubt(model),
+    onWritten(lsn) {
+      position.reaches(lsn)
+      guard.noteProgress(position.isCatchingUp)
+      blocked.reaches(position.reachedLsn)
+      onProgress()
+    },
+    onAccepted(lsn) {
+      position.accepts(lsn)
+      onProgress()
+    },
+    onPressure(isFull) {
+      const connection = connectionNow()
+      if (isFull) connection?.pause()
+      else connection?.resume()
+    },
+    onFailure(error) {
+      const connection = connectionNow()
+      if (connection !== null) void holdOut(connection, error)
+    },
+  }
+}

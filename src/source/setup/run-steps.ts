@@ -1,0 +1,126 @@
+/**
+ * Stage 5, source. Runs the statements of set-up and teardown so that the application's own do not wait for them. While a
+ * statement waits for a table's lock, whoever wants the table waits behind it: so it waits for tens of milliseconds, a few
+ * times, with long and growing pauses. Each statement commits in the same message, and holds its lock for no round trip.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { isRowcastError, RowcastError } from '../../errors.ts'
+import type { Logger } from '../../log.ts'
+import type { DriverTarget } from '../../wire/driver-target.ts'
+import { type DatabaseSession, withDatabaseSession } from '../db/sql.ts'
+import { type LockHolder, readLockHolders } from './lock-holders.ts'
+import type { SetupStep } from './setup-goal.ts'
+
+/** How long a statement may wait for a lock that the application's statements want as well. */
+export const LOCK_WAIT_MS = 25
+/** Between two tries. */
+const PAUSES_MS: readonly number[] = [200, 800, 2_500, 6_000]
+/** Making a slot waits for transactions, and nobody waits for it. */
+export const SLOT_WAIT_MS = 5_000
+
+/** A statement got no lock and is tried again. */
+export interface LockWait {
+  readonly step: SetupStep
+  /** Who holds its tables. */
+  readonly holders: readonly LockHolder[]
+  readonly pauseMs: number
+}
+
+/** How steps are run. */
+export interface StepRunOptions {
+  /** Called before each pause. */
+  readonly onWait?: ((wait: LockWait) => void) | undefined
+  /** Called for each optional table that is left out. */
+  readonly onSkip?: ((why: RowcastError) => void) | undefined
+  /** Between two tries. @default 0.2 to 6 s, growing */
+  readonly pausesMs?: readonly number[] | undefined
+  /** Ends a pause. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Runs them in order. The session does not outlive a pause: a role's time-out for idle ones would end it.
+ * @throws SOURCE_LOCK_TIMEOUT naming who holds the lock; the steps before it stay done
+ */
+export async function runSteps(
+  target: DriverTarget,
+  steps: readonly SetupStep[],
+  options: StepRunOptions = {},
+): Promise<void> {
+  const { onWait, pausesMs = PAUSES_MS, signal } = options
+  let done = 0
+  let tries = 0
+  for (;;) {
+    const refused = await withDatabaseSession(
+      target,
+      async (sql) => {
+        for (const step of steps.slice(done)) {
+          if (!(await tryStep(sql, step)))
+            return { step, holders: await readLockHolders(sql, step.locks ?? []) }
+          done += 1
+          tries = 0
+        }
+        return null
+      },
+      { signal },
+    )
+    if (refused === null) return
+    const pauseMs = pausesMs[tries++]
+    if (pauseMs === undefined) throw lockTimeout(refused.step, refused.holders, tries)
+    onWait?.({ ...refused, pauseMs })
+    await delay(pauseMs, undefined, { signal })
+  }
+}
+
+/**
+ * PostgreSQL cancels an autovacuum that is waited for, when it looks for deadlocks. That is after a second, unless a superuser
+ * says otherwise.
+ */
+const IMPATIENT_SQL = `SELECT set_config('deadlock_timeout', '5ms', true) FROM pg_roles WHERE rolname = current_user AND rolsuper`
+
+/** False: it got no lock. */
+async function tryStep(sql: DatabaseSession, step: SetupStep): Promise<boolean> {
+  if (step.kind === 'slot') {
+    await sql.transaction((each) => each.query(step.sql), { isWriting: true, lockTimeoutMs: SLOT_WAIT_MS })
+    return true
+  }
+  // A lock is not held until a standby has confirmed, or the disk. Whatever is lost in a crash is found missing afterwards.
+  const settings = { synchronous_commit: step.kind === 'replica-identity' ? 'off' : 'local' }
+  try {
+    await sql.commit(`${IMPATIENT_SQL}; ${step.sql}`, {
+      isWriting: true,
+      lockTimeoutMs: LOCK_WAIT_MS,
+      settings,
+    })
+    return true
+  } catch (error) {
+    if (isRowcastError(error, 'SOURCE_LOCK_TIMEOUT')) return false
+    throw error
+  }
+}
+
+function lockTimeout(step: SetupStep, holders: readonly LockHolder[], tries: number): RowcastError {
+  const held = holders.length === 0 ? '' : ` Held by ${holders.map(describeHolder).join(', ')}.`
+  const [first] = holders
+  return new RowcastError(
+    'SOURCE_LOCK_TIMEOUT',
+    `${step.sql}: no lock in ${tries} tries of ${LOCK_WAIT_MS} ms.${held}`,
+    { details: { pid: first?.pid ?? null, tries } },
+  )
+}
+
+/** `process 4711 ("api"), for 35 s`. */
+export function describeHolder({ pid, applicationName, seconds }: LockHolder): string {
+  const name = applicationName === null || applicationName === '' ? '' : ` ("${applicationName}")`
+  return `process ${pid}${name}${seconds === null ? '' : `, for ${Math.round(seconds)} s`}`
+}
+
+/** Says in the log what is waited for. */
+export function logLockWait(logger: Logger): (wait: LockWait) => void {
+  return ({ step, holders, pauseMs }) => {
+    logger.info(`Waiting for a lock: ${step.sql}`, {
+      holders: holders.map(describeHolder).join('; '),
+      retryInMs: pauseMs,
+    })
+  }
+}

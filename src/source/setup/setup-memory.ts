@@ -1,0 +1,96 @@
+/**
+ * Stage 5, source. Remembers what was there before set-up, so that `disable` can put it back: in the comment of the
+ * publication, which goes when it goes. Written before anything is altered, so that no time-out and no crash loses it. Pure.
+ */
+import { quoteIdentifier, quoteLiteral } from '../../wire/quote.ts'
+import {
+  type DatabaseFacts,
+  isSameTable,
+  type PublicationFacts,
+  type QualifiedTable,
+  type TableIdentity,
+} from './database-facts.ts'
+import type { SetupGoal, SetupStep } from './setup-goal.ts'
+
+/** What was there before. */
+export interface SetupMemory {
+  /** Whether set-up made the publication. */
+  readonly isMade: boolean
+  /** `publish = …` of a publication that was there and was altered; null where it was not. */
+  readonly options: string | null
+  /** Tables that set-up added to a publication that was there. */
+  readonly added: readonly QualifiedTable[]
+  readonly identities: readonly TableIdentity[]
+}
+
+/** Begins the comment, so that nobody else's is taken for ours. */
+const PREFIX = 'rowcast: before: '
+
+/** What the publication's comment remembers; null when the comment is not ours. */
+export function parseSetupMemory(comment: string | null): SetupMemory | null {
+  if (comment === null || !comment.startsWith(PREFIX)) return null
+  try {
+    const { isMade, options, added, identities } = JSON.parse(comment.slice(PREFIX.length)) as SetupMemory
+    if (typeof isMade !== 'boolean' || !Array.isArray(added) || !Array.isArray(identities)) return null
+    return { isMade, options: options ?? null, added, identities }
+  } catch {
+    return null
+  }
+}
+
+/** What set-up is about to do. */
+export interface SetupChanges {
+  readonly identities: readonly TableIdentity[]
+  readonly added: readonly QualifiedTable[]
+  readonly areOptionsChanged: boolean
+}
+
+/**
+ * The step that remembers; none where there is nothing to remember, or the publication or its comment is somebody
+ * else's: set-up is no worse for that.
+ */
+export function memorySteps(facts: DatabaseFacts, goal: SetupGoal, changes: SetupChanges): SetupStep[] {
+  const { publication } = facts
+  const known = parseSetupMemory(publication?.comment ?? null)
+  if (publication !== null && (!publication.isOwned || (publication.comment !== null && known === null))) {
+    return []
+  }
+  // What came in first is what was there before.
+  const isNew = (table: QualifiedTable, among: readonly QualifiedTable[] = []) =>
+    !among.some((each) => isSameTable(each, table))
+  const identities = changes.identities.filter((table) => isNew(table, known?.identities))
+  const isMade = known?.isMade ?? publication === null
+  const added = isMade ? [] : changes.added.filter((table) => isNew(table, known?.added))
+  const options =
+    publication !== null && !isMade && changes.areOptionsChanged && known?.options == null
+      ? optionsText(publication, facts.serverVersion)
+      : null
+  if (identities.length === 0 && added.length === 0 && options === null) return []
+  const memory: SetupMemory = {
+    isMade,
+    options: known?.options ?? options,
+    added: [...(known?.added ?? []), ...added].map(nameOnly),
+    identities: [...(known?.identities ?? []), ...identities],
+  }
+  const text = quoteLiteral(`${PREFIX}${JSON.stringify(memory)}`)
+  const sql = `COMMENT ON PUBLICATION ${quoteIdentifier(goal.publication)} IS ${text}`
+  return [{ kind: 'memory', sql, why: 'So that `rowcast disable` can put back what was there before.' }]
+}
+
+function nameOnly({ schema, table }: QualifiedTable): QualifiedTable {
+  return { schema, table }
+}
+
+function optionsText(publication: PublicationFacts, serverVersion: number): string {
+  const actions = [
+    ...(publication.publishesInsert ? ['insert'] : []),
+    ...(publication.publishesUpdate ? ['update'] : []),
+    ...(publication.publishesDelete ? ['delete'] : []),
+    ...(publication.publishesTruncate ? ['truncate'] : []),
+  ]
+  const generated =
+    serverVersion >= 180_000
+      ? `, publish_generated_columns = ${publication.publishesGenerated ? 'stored' : 'none'}`
+      : ''
+  return `publish = '${actions.join(', ')}', publish_via_partition_root = ${publication.viaPartitionRoot}${generated}`
+}

@@ -1,0 +1,79 @@
+/**
+ * Stage 5, source. `enable()`: makes the registered models live, on a short-lived connection of its own.
+ */
+import { RowcastError } from '../../errors.ts'
+import type { DriverTarget } from '../../wire/driver-target.ts'
+import { checkReplicates } from '../db/replication-probe.ts'
+import { type SqlQueries, withDatabaseSession } from '../db/sql.ts'
+import { readDatabaseFacts } from './database-facts.ts'
+import { runSteps, type StepRunOptions } from './run-steps.ts'
+import { planSetup, type SetupGoal, type SetupPlan, type SetupStep } from './setup-plan.ts'
+import { writeBaseline } from './write-baseline.ts'
+
+/** Key of the advisory lock under which set-up runs; any number nobody else is likely to use. */
+const SETUP_LOCK_KEY = 7_269_872
+/** How long to wait for another process that sets up. */
+const SETUP_LOCK_WAIT_MS = 8_000
+
+/**
+ * Brings replica identities, publication and slot to where the goal wants them; idempotent. The application's own
+ * statements go on meanwhile: see `run-steps.ts`.
+ * @returns the steps it ran; none when everything was in place.
+ * @throws SOURCE_WAL_LEVEL, SOURCE_NO_REPLICATION_RIGHT, SOURCE_TABLE_MISSING, SOURCE_TABLE_NOT_REPLICABLE,
+ * SOURCE_SLOT_MISMATCH, SOURCE_NOT_OWNER, SOURCE_STANDBY_SERVER, SOURCE_POOLER, SOURCE_LOCK_TIMEOUT, or a connection error.
+ * After a lock time-out the steps before it stay done; otherwise nothing was changed.
+ */
+export function runSetup(
+  target: DriverTarget,
+  goal: SetupGoal,
+  options: StepRunOptions = {},
+): Promise<readonly SetupStep[]> {
+  return underSetupLock(target, async () => {
+    const look = (sql: SqlQueries) => makePlan(sql, goal)
+    const { signal } = options
+    const plan = await withDatabaseSession(target, (sql) => sql.transaction(look), { signal })
+    const { steps, undo } = plan
+    for (const skipped of plan.skipped) options.onSkip?.(skipped)
+    const [problem] = plan.problems
+    if (problem !== undefined) {
+      await runSteps(target, undo, options)
+      throw problem
+    }
+    if (steps.length === 0) return steps
+    // A slot that nobody could read would hold WAL for ever.
+    await checkReplicates(target)
+    await runSteps(target, steps, options)
+    if (steps.some(({ kind }) => kind === 'slot'))
+      await withDatabaseSession(target, (sql) => writeBaseline((text) => sql.query(text), goal), { signal })
+    return steps
+  })
+}
+
+async function makePlan(sql: SqlQueries, goal: SetupGoal): Promise<SetupPlan> {
+  const plan = planSetup(await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot), goal)
+  // A standby takes no DDL, and a slot made there would not be the primary's.
+  if (plan.steps.length + plan.undo.length > 0) await refuseStandby(sql)
+  return plan
+}
+
+/**
+ * Two processes may start at once; the second then finds everything done. The lock is a transaction's, on a session of its
+ * own: a pooler would keep a session's lock after us.
+ */
+export async function underSetupLock<Value>(target: DriverTarget, run: () => Promise<Value>): Promise<Value> {
+  return withDatabaseSession(
+    target,
+    (session) =>
+      session.transaction(async (held) => {
+        await held.query('SELECT pg_advisory_xact_lock($1)', [SETUP_LOCK_KEY])
+        return run()
+      }),
+    { applicationName: 'rowcast setup lock', lockTimeoutMs: SETUP_LOCK_WAIT_MS },
+  )
+}
+
+async function refuseStandby(sql: SqlQueries): Promise<void> {
+  const [server] = await sql.query<{ isInRecovery: boolean }>('SELECT pg_is_in_recovery() AS "isInRecovery"')
+  if (server?.isInRecovery !== true) return
+  throw new RowcastError('SOURCE_STANDBY_SERVER', 'The server is a standby; nothing is set up there.')
+}

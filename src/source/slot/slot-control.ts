@@ -1,0 +1,71 @@
+/**
+ * Stage 5, source. Makes a fresh slot and lets one go, each on a short-lived connection of its own.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { RowcastError } from '../../errors.ts'
+import type { DriverTarget } from '../../wire/driver-target.ts'
+import { quoteLiteral } from '../../wire/quote.ts'
+import { type SqlQueries, withDatabaseSession } from '../db/sql.ts'
+import { SLOT_WAIT_MS } from '../setup/run-steps.ts'
+import type { SetupGoal } from '../setup/setup-plan.ts'
+import { writeBaseline } from '../setup/write-baseline.ts'
+import { readSourceFacts } from './slot-facts.ts'
+
+/** How long a walsender of ours may take to notice that its client is gone, before it is ended. */
+const WALSENDER_PATIENCE_MS = 2_000
+const POLL_MS = 50
+
+/**
+ * Drops the slot; nothing to do when there is none. `readerPid` is our own walsender, which may still hold it.
+ * @throws SOURCE_SLOT_IN_USE when somebody else reads it
+ */
+export async function dropSlot(target: DriverTarget, slot: string, readerPid: number): Promise<void> {
+  await withDatabaseSession(target, async (sql) => {
+    const startedMs = performance.now()
+    for (;;) {
+      const [found] = await sql.query<{ pid: number | null }>(
+        'SELECT active_pid AS pid FROM pg_replication_slots WHERE slot_name = $1',
+        [slot],
+      )
+      if (found === undefined) return
+      if (found.pid === null) {
+        await sql.query('SELECT pg_drop_replication_slot($1)', [slot])
+        return
+      }
+      if (performance.now() - startedMs > WALSENDER_PATIENCE_MS) {
+        if (found.pid !== readerPid) throw slotInUse(slot, found.pid, null)
+        await sql.query('SELECT pg_terminate_backend($1)', [found.pid])
+      }
+      await delay(POLL_MS)
+    }
+  })
+}
+
+/**
+ * Creates the slot where it is missing. It must not be older than the publication, or it cannot be decoded.
+ * @throws SOURCE_PUBLICATION_MISSING, SOURCE_STANDBY_SERVER, SOURCE_LOCK_TIMEOUT
+ */
+export async function createSlot(target: DriverTarget, goal: SetupGoal): Promise<void> {
+  const create = async (sql: SqlQueries): Promise<void> => {
+    const facts = await readSourceFacts((text) => sql.query(text), goal)
+    if (facts.slot !== null) return
+    if (facts.isInRecovery) {
+      throw new RowcastError('SOURCE_STANDBY_SERVER', 'The server is a standby; no slot is made there.')
+    }
+    if (facts.publication === null) {
+      throw new RowcastError('SOURCE_PUBLICATION_MISSING', `There is no publication "${goal.publication}".`)
+    }
+    await sql.query(`SELECT pg_create_logical_replication_slot(${quoteLiteral(goal.slot)}, 'pgoutput')`)
+    await writeBaseline((text) => sql.query(text), goal)
+  }
+  await withDatabaseSession(target, create, { lockTimeoutMs: SLOT_WAIT_MS })
+}
+
+/** The error of a slot that another process reads. */
+export function slotInUse(slot: string, pid: number, name: string | null): RowcastError {
+  const who = name === null || name === '' ? '' : ` ("${name}")`
+  return new RowcastError('SOURCE_SLOT_IN_USE', `Process ${pid}${who} reads slot "${slot}".`, {
+    hint: `Nothing where that is meant: this process stands by and takes over. Else run SELECT pg_terminate_backend(${pid}); or give this one a \`slot\` of its own.`,
+    details: { pid },
+  })
+}

@@ -1,0 +1,297 @@
+/**
+ * Stage 5, source. Holds the models' subscriptions to what is published: takes looks at the catalog and what the stream
+ * shows of it, refuses a model while its changes are suspect, and has barriers written that end its old cursors.
+ */
+import type { RelationRegistry } from '../../catalog/relation-registry.ts'
+import { INDEX_AFTER_ALL } from '../../changes/cursor.ts'
+import type { EmittedMessage } from '../../changes/emitted-message.ts'
+import type { ChangePosition } from '../../changes/position.ts'
+import type { RowcastError } from '../../errors.ts'
+import type { Logger } from '../../log.ts'
+import { LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
+import { HEARTBEAT_SQL } from '../db/heartbeat.ts'
+import type { RunQuery } from '../db/run-query.ts'
+import { isPassing, sqlstateOf } from '../db/sqlstate.ts'
+import {
+  type Barrier,
+  barrierSql,
+  isOwnMessage,
+  missedBy,
+  parseBarrier,
+} from '../published/barrier-message.ts'
+import { type ModelLook, PublicationLedger, type Writers } from '../published/publication-ledger.ts'
+import { groupByModel } from '../published/published-tables.ts'
+import { readWriters } from '../published/published-tables-sql.ts'
+import {
+  createStaleRootError,
+  type FoundTable,
+  ModelTableGuard,
+  type ModelTableListener,
+  type ModelTableState,
+} from '../setup/model-tables.ts'
+import type { TableJudge } from '../setup/row-security.ts'
+import { ConfirmCeiling } from '../slot/confirm-ceiling.ts'
+import type { KnownTables } from './session-relay.ts'
+
+/** Changes of a model may be missing. */
+export interface PublicationCut {
+  /** Its cursors from before are no good any more; null: from before now, and no restart will know of it. */
+  readonly position: ChangePosition | null
+  /** Subscriptions that began before it end with the error. */
+  readonly cleanFrom: Lsn
+  readonly error: RowcastError
+}
+
+/** What is known when a stream begins. */
+export interface PublicationStart {
+  readonly found: readonly FoundTable[]
+  /** Right after that. */
+  readonly writers: Writers
+  /** What another process knew to be complete where the stream begins. */
+  readonly known: KnownTables | null
+  /** All subscriptions have begun with this stream. */
+  readonly isFresh: boolean
+  readonly continuity?: { readonly floorLsn: Lsn } | undefined
+  readonly facts?: { readonly serverVersion: number; readonly serverLsn: Lsn } | undefined
+}
+
+/** From here on pgoutput forgets, with a table's catalog entries, under whose name its rows come. */
+const FORGETS_ROOTS_VERSION = 150_000
+
+/** Who hears of it. */
+export interface PublicationListener extends ModelTableListener {
+  /** Changes of the model may be missing. */
+  onCut(model: string, cut: PublicationCut): void
+  /** The models' tables stand otherwise. */
+  onTables(tables: readonly ModelTableState[]): void
+  /** The catalog is to be looked at now. */
+  onEvidence(): void
+  /** A reason to wait may be over. */
+  onProgress(): void
+}
+
+/** What it needs. */
+export interface PublicationGuardOptions {
+  readonly registry: RelationRegistry
+  readonly publication: string
+  readonly slot: string
+  readonly logger: Logger
+  readonly judge?: TableJudge | undefined
+  readonly listener: PublicationListener
+  /** What the barriers that pass allow to be confirmed. */
+  readonly ceiling?: ConfirmCeiling | undefined
+}
+
+/** One per source. */
+export class PublicationGuard {
+  readonly #options: PublicationGuardOptions
+  readonly #ledger = new PublicationLedger()
+  readonly #tables: ModelTableGuard
+  readonly #ceiling: ConfirmCeiling
+  #found: readonly FoundTable[] = []
+  #start: PublicationStart | null = null
+  #isComplete = false
+  /** The server takes no barrier: each look counts for one. */
+  #isUnwritable = false
+  /** By model, for how many transactions it was said to wait. */
+  readonly #reported = new Map<string, number>()
+  /** A barrier is on its way. */
+  #isRenewalSent = false
+
+  constructor(options: PublicationGuardOptions) {
+    this.#options = options
+    this.#ceiling = options.ceiling ?? new ConfirmCeiling()
+    const { registry, publication, listener, judge } = options
+    this.#tables = new ModelTableGuard({ registry, publication, listener, judge })
+  }
+
+  /** Whether subscriptions from before may still turn out to have missed something. */
+  get isSettling(): boolean {
+    return this.#ledger.isSettling
+  }
+
+  /** A stream begins. */
+  begin(start: PublicationStart): void {
+    if (start.known !== null) this.#ledger.restore(start.known.verified, start.known.models)
+    const { continuity, facts } = start
+    const keepsRoots = facts !== undefined && facts.serverVersion < FORGETS_ROOTS_VERSION
+    this.#ledger.begin({ floorLsn: continuity?.floorLsn ?? LSN_ZERO, keepsRoots })
+    this.#start = start
+    this.#isUnwritable = false
+    this.#isRenewalSent = false
+    this.#lookAtStart()
+  }
+
+  /** All barriers that are older than this process have come by the time it has caught up. */
+  noteProgress(isCatchingUp: boolean): void {
+    if (this.#isComplete || isCatchingUp) return
+    this.#isComplete = true
+    this.#ledger.complete()
+    this.#lookAtStart()
+  }
+
+  #lookAtStart(): void {
+    const start = this.#start
+    if (start === null) return
+    this.#take(start.found, start.facts?.serverLsn, start.writers, !start.isFresh)
+    if (this.#ledger.awaited.size > 0 || this.#renewal() !== null) this.#options.listener.onEvidence()
+  }
+
+  /**
+   * Takes a look at the catalog, at or after this position of the server.
+   * @returns why the stream, which would begin at `safeLsn`, has to restart; null: it goes on
+   */
+  look(found: readonly FoundTable[], serverLsn: Lsn, safeLsn = LSN_ZERO): RowcastError | null {
+    this.#take(found, serverLsn)
+    if (this.#isUnwritable && this.#ledger.isSettled) this.#ceiling.raise(serverLsn)
+    const { staleUntil } = this.#ledger
+    return staleUntil !== null && safeLsn >= staleUntil ? createStaleRootError() : null
+  }
+
+  /** The barrier that is written for the process that starts next; null: the last one is good enough. */
+  #renewal(): Barrier | null {
+    const isDue = this.#ceiling.isDue || this.#ledger.hasNews
+    return isDue && !this.#isRenewalSent ? this.#ledger.renew() : null
+  }
+
+  #take(
+    found: readonly FoundTable[],
+    serverLsn?: Lsn,
+    writers: Writers | null = null,
+    isHolding = true,
+  ): void {
+    this.#found = found
+    const published = groupByModel(found)
+    const isOlder = (model: string) => found.every((each) => each.model !== model || each.isOlderThanSlot)
+    this.#ledger.look(
+      new Map(
+        [...published].map(([model, tables]): [string, ModelLook] => [
+          model,
+          { published: tables, isOlderThanSlot: isOlder(model) },
+        ]),
+      ),
+      writers,
+      isHolding,
+      serverLsn,
+    )
+    this.#update()
+  }
+
+  /**
+   * Writes the barriers that are due, on the connection of the look. A server that is known to take none is not asked again and
+   * again: it would log each refusal.
+   * @returns whether some wait for transactions
+   */
+  async settle(query: RunQuery, mayEmit = true): Promise<boolean> {
+    const barrier = (await this.#plan(query)) ?? this.#renewal()
+    if (barrier !== null && mayEmit) await this.#write(query, barrier)
+    else if (barrier !== null) this.#passUnwritten(barrier, null)
+    return this.#ledger.awaited.size > 0
+  }
+
+  /** Writes a message, so that the slot moves: a barrier where one can be, as the slot is held at the last one. */
+  async beat(query: RunQuery): Promise<void> {
+    const barrier = this.#isUnwritable ? null : this.#ledger.renew()
+    if (barrier === null) await query(HEARTBEAT_SQL)
+    else await this.#write(query, barrier)
+  }
+
+  async #plan(query: RunQuery): Promise<Barrier | null> {
+    const { awaited } = this.#ledger
+    if (awaited.size === 0) return null
+    const barrier = this.#ledger.plan(await readWriters(query, awaited))
+    this.#report([...awaited.keys()])
+    return barrier
+  }
+
+  async #write(query: RunQuery, barrier: Barrier): Promise<void> {
+    // The stream may bring it before the query has its answer.
+    this.#isRenewalSent = true
+    try {
+      await query(barrierSql(barrier, this.#options.slot))
+      this.#isUnwritable = false
+    } catch (error) {
+      this.#isRenewalSent = false
+      this.#ledger.withdraw(barrier)
+      if (isPassing(sqlstateOf(error))) throw error
+      this.#passUnwritten(barrier, error)
+    }
+  }
+
+  /** Takes a message of the stream. @returns whether it was one of ours */
+  takeMessage(message: EmittedMessage): boolean {
+    if (!isOwnMessage(message)) return false
+    const barrier = parseBarrier(message, this.#options.slot)
+    if (barrier === null || message.transaction === null) return true
+    const { commitLsn } = message.transaction
+    if (barrier.isSkip !== true) {
+      this.#isRenewalSent = false
+      if (this.#ledger.isCoveredBy(barrier)) this.#ceiling.raise(commitLsn, message.content.length)
+    }
+    this.#pass(barrier, { commitLsn, index: INDEX_AFTER_ALL })
+    return true
+  }
+
+  /** The stream brings rows of the model from this table. */
+  seeTable(model: string, oid: number): void {
+    if (!this.#ledger.seeTable(model, oid)) return
+    this.#update()
+    this.#options.listener.onEvidence()
+  }
+
+  /** The stream shows that changes of the model may be missing. */
+  doubt(model: string): void {
+    if (!this.#ledger.doubt(model)) return
+    this.#update()
+    this.#options.listener.onEvidence()
+  }
+
+  #pass(barrier: Barrier, position: ChangePosition | null): void {
+    const { cleanFrom } = barrier
+    for (const model of barrier.cut)
+      this.#options.listener.onCut(model, { position, cleanFrom, error: missedBy(barrier, model) })
+    if (barrier.isSkip !== true) this.#ledger.pass(barrier)
+    this.#update()
+    this.#options.listener.onProgress()
+  }
+
+  /** A server that takes no message (a standby, a role that may not): this process alone knows. */
+  #passUnwritten(barrier: Barrier, error: unknown): void {
+    this.#isUnwritable = true
+    if (barrier.cut.length === 0) return
+    const models = barrier.cut.join(', ')
+    this.#options.logger.warn(
+      'A gap could not be written down: a restart of this process may accept cursors from before it.',
+      { models, sqlstate: sqlstateOf(error) },
+    )
+    this.#pass(barrier, null)
+  }
+
+  /** Says for how many transactions a model waits when that is news: it is asked for twice a second. */
+  #report(models: readonly string[]): void {
+    for (const model of models) {
+      const transactions = this.#ledger.writersOf(model)
+      if (transactions === (this.#reported.get(model) ?? 0)) continue
+      this.#reported.set(model, transactions)
+      if (transactions === 0) continue
+      this.#options.logger.info('Changes of a model wait for open transactions that wrote to its table.', {
+        model,
+        transactions,
+      })
+    }
+  }
+
+  #update(): void {
+    const states = this.#found.map((found): ModelTableState => {
+      const { isOlderThanSlot: _, ...table } = found
+      return { ...table, standing: this.#standingOf(found.model) }
+    })
+    this.#tables.update(states)
+    this.#options.listener.onTables(states)
+  }
+
+  #standingOf(model: string): ModelTableState['standing'] {
+    if (this.#ledger.isHeld(model)) return 'settling'
+    return this.#ledger.isVerified(model) ? 'verified' : 'unknown'
+  }
+}
