@@ -1,8 +1,9 @@
 /** Beside the bus, broker. What a tap knows of the stream when it begins to write: what it found there, and what it wrote itself. */
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
+import type { StreamOrigin } from '../changes/position.ts'
 import { groupByModel, parsePublishedModel } from '../source/published/published-tables.ts'
 import type { ModelTableState } from '../source/setup/model-tables.ts'
-import type { KnownTables, RelayPast, StreamOrigin } from '../source/watch/session-relay.ts'
+import type { KnownTables, RelayPast } from '../source/watch/session-relay.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { oldTimeline } from './broker-faults.ts'
 import { type EntryId, formatEntryId } from './entry-id.ts'

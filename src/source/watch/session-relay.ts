@@ -2,8 +2,10 @@
  * Stage 5, source. Where a stream's messages go when they are not for this process: a broker takes them over, and says
  * afterwards, in its own time, what it has. The source confirms nothing to PostgreSQL before that.
  */
+
 import type { Buffer } from 'node:buffer'
 import type { EmittedMessage } from '../../changes/emitted-message.ts'
+import type { StreamOrigin } from '../../changes/position.ts'
 import type { RowcastError } from '../../errors.ts'
 import type { Lsn } from '../../wire/lsn.ts'
 import type { Continuity, StreamPast } from '../published/continuity.ts'
@@ -53,12 +55,6 @@ export interface RelayStart extends StreamStart {
   readonly continuity: Continuity
   /** Why changes are missing although the positions follow on each other; null: none are. */
   readonly gap: RowcastError | null
-}
-
-/** The server that a stream comes from. */
-export interface StreamOrigin {
-  readonly systemId: string
-  readonly timeline: number
 }
 
 /** The way out. */
