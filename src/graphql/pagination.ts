@@ -1,5 +1,5 @@
-/** Stage 7, graphql. Bounded lists: `take` and `skip`, and the order that makes them mean something. */
-import { type GraphQLField, getNullableType, isListType } from 'graphql'
+/** Stage 7, graphql. Bounded lists: `take` (or `first`) and `skip`, and the order that makes them mean something. */
+import { type GraphQLArgument, type GraphQLField, getNullableType, isListType } from 'graphql'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import { graphqlError } from './graphql-errors.ts'
 import type { ServiceBuilder } from './service-types.ts'
@@ -24,8 +24,19 @@ export function pageArguments(builder: ServiceBuilder) {
   }))
 }
 
+/** `first`, beside those of `pageArguments`. */
+export function firstArgument(builder: ServiceBuilder) {
+  return builder.args((t) => ({
+    first: t.int({
+      description: `At most so many rows, up to ${TAKE_MAX}; it counts more than \`take\`, and means the same.`,
+      extensions: { [BOUNDED_TAKE]: true },
+    }),
+  }))
+}
+
 /** Arguments of a list field. */
 export interface PageArguments {
+  readonly first?: number | null | undefined
   readonly take?: number | null | undefined
   readonly skip?: number | null | undefined
 }
@@ -37,27 +48,40 @@ export interface Page {
   readonly orderBy: Record<string, 'asc'>[]
 }
 
-/**
- * Checks the arguments and orders by primary key, or by the first unique key where the model has none.
- * @throws GRAPHQL_BAD_ARGUMENT when `take` is not 0 to 200, or `skip` is negative.
- */
-export function pageOf(model: ModelSpec, args: PageArguments): Page {
-  const take = args.take ?? TAKE_DEFAULT
+/** How many rows, and how many before them are left out. */
+export type PageSize = Pick<Page, 'take' | 'skip'>
+
+/** Checks the arguments. @throws GRAPHQL_BAD_ARGUMENT when `take` or `first` is not 0 to 200, or `skip` is negative. */
+export function pageSize(args: PageArguments): PageSize {
+  const take = args.first ?? args.take ?? TAKE_DEFAULT
   const skip = args.skip ?? 0
   if (take < 0 || take > TAKE_MAX) {
-    throw graphqlError('GRAPHQL_BAD_ARGUMENT', `take is not between 0 and ${TAKE_MAX}.`, {
-      hint: `Ask for ${TAKE_MAX} rows at the most, and for more with skip.`,
+    const name = args.first == null ? 'take' : 'first'
+    throw graphqlError('GRAPHQL_BAD_ARGUMENT', `${name} is not between 0 and ${TAKE_MAX}.`, {
+      hint: `Ask for ${TAKE_MAX} rows at the most, and for more with ${name === 'take' ? 'skip' : 'after'}.`,
     })
   }
   if (skip < 0) {
     throw graphqlError('GRAPHQL_BAD_ARGUMENT', 'skip is negative.', { hint: 'Count rows to skip from 0.' })
   }
+  return { take, skip }
+}
+
+/**
+ * The same with an order: by primary key, or by the first unique key where the model has none.
+ * @throws GRAPHQL_BAD_ARGUMENT
+ */
+export function pageOf(model: ModelSpec, args: PageArguments): Page {
   const key = model.primaryKey.length > 0 ? model.primaryKey : (model.uniques[0] ?? [])
-  return { take, skip, orderBy: key.map((field) => ({ [field]: 'asc' })) }
+  return { ...pageSize(args), orderBy: key.map((field) => ({ [field]: 'asc' })) }
 }
 
 /** Arguments that say how long a list is: Prisma's, those of Relay's connections, and what others call it. */
 const SIZE_ARGUMENTS: ReadonlySet<string> = new Set(['take', 'first', 'last', 'limit'])
+
+function isBounded({ extensions }: GraphQLArgument): boolean {
+  return extensions[BOUNDED_TAKE] === true
+}
 
 /**
  * How many times a field gives what is in it at the most, as far as its arguments say: once where none of them says how long
@@ -70,9 +94,11 @@ export function pageSizeOf(
   const sizes = args.filter(({ name }) => SIZE_ARGUMENTS.has(name))
   if (sizes.length === 0) return 1
   const given = values()
+  const isOwnFirst = (name: string) =>
+    name === 'take' && typeof given['first'] === 'number' && sizes.every(isBounded)
   const numbers = sizes.flatMap(({ name, extensions }) => {
     const value = given[name]
-    if (typeof value !== 'number') return []
+    if (typeof value !== 'number' || isOwnFirst(name)) return []
     return extensions[BOUNDED_TAKE] === true ? Math.min(Math.max(value, 0), TAKE_MAX) : Math.abs(value)
   })
   if (numbers.length > 0) return Math.max(...numbers)

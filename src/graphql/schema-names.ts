@@ -24,6 +24,7 @@ export const RESERVED_TYPES: readonly string[] = [
     'OverflowPolicy',
     'QueryMode',
     'JsonNullValueFilter',
+    'SortOrder',
   ],
   ...['DeliveryStage', 'DeliveryStep', 'DeliveryExplanation'],
   ...['RowcastActivity', 'RowcastStatus', 'RowcastSlotHealth', 'RowcastModelActivity', 'RowcastSample'],
@@ -53,6 +54,9 @@ export interface ChangeTypeNames {
   readonly field: string
   /** The input of its filter. */
   readonly where: string
+  /** The inputs of the order of its rows, and of where a page begins. */
+  readonly orderBy: string
+  readonly after: string
 }
 
 /** Names on the roots. */
@@ -248,6 +252,8 @@ function changeTypeNames(taken: Set<string>, base: string): ChangeTypeNames {
     old: claim('Old', 'OldRow'),
     field: claim('Field', 'FieldName'),
     where: claim('Where', 'WhereInput'),
+    orderBy: claim('OrderBy', 'OrderByInput'),
+    after: claim('After', 'AfterInput'),
   }
 }
 

@@ -2,8 +2,11 @@
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { policiesOf } from './builder/builder-policies.ts'
 import { graphqlTypeName, keyFields } from './field-type.ts'
+import { valuesOf } from './graphql-version.ts'
 import { parseKeyArgument } from './key-argument.ts'
-import { pageArguments, pageOf } from './pagination.ts'
+import { listArguments } from './listing/list-arguments.ts'
+import { listQueryOf, toListError } from './listing/list-query.ts'
+import { checkFilterVariables } from './missing-variable.ts'
 import { delegateOf, type PrismaClientLike } from './prisma-delegate.ts'
 import type { ServiceBuilder, ServiceModel } from './service-types.ts'
 
@@ -14,26 +17,38 @@ export interface ModelQueryOptions {
   readonly clientOf: (context: unknown) => PrismaClientLike
 }
 
-/** Adds `user(id)` and `users(take, skip)` to the Query root. */
+/** Adds `user(id)` and `users(where, orderBy, first, after, …)` to the Query root. */
 export function defineQueries(
   builder: ServiceBuilder,
   options: ModelQueryOptions,
   model: ServiceModel,
 ): void {
   defineOne(builder, options, model)
+  defineMany(builder, options, model)
+}
+
+function defineMany(
+  builder: ServiceBuilder,
+  { catalog, clientOf }: ModelQueryOptions,
+  model: ServiceModel,
+): void {
   const { spec, names } = model
   builder.queryField(names.many, (t) =>
     t.prismaField({
       type: [spec.name],
       nullable: false,
-      description: `${spec.name} rows, in the order of their key.`,
-      args: pageArguments(builder),
-      resolve: (query, _root, args, context) =>
-        delegateOf(options.clientOf(context), spec.name).findMany({
-          ...query,
-          ...pageOf(spec, args),
-          ...visibleWhere(builder, context, spec.name),
-        }),
+      description: `${spec.name} rows, in the order of their key where \`orderBy\` names no other.`,
+      args: listArguments(builder, catalog, model),
+      resolve: async (query, _root, args, ...[context, info]) => {
+        const view = policiesOf(builder as never).view(context, spec.name)
+        try {
+          for (const node of info.fieldNodes) checkFilterVariables(node, valuesOf(info.variableValues))
+          const list = listQueryOf({ catalog, model, view }, args)
+          return await delegateOf(clientOf(context), spec.name).findMany({ ...query, ...list })
+        } catch (error) {
+          throw toListError(error)
+        }
+      },
     }),
   )
 }

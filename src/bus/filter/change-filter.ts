@@ -100,19 +100,16 @@ export function parseChangeFilter(
     visible: options.visible ?? null,
   }
   const filter = createChangeFilter(parts, options.key)
-  checkCost(filter, options.limits?.costMax ?? FILTER_LIMITS.costMax)
+  checkFilterCost(filter?.cost ?? 0, options.limits?.costMax)
   return filter
 }
 
-function checkCost(filter: ChangeFilter | null, costMax: number): void {
-  if (filter === null || filter.cost <= costMax) return
-  throw new RowcastError(
-    'FILTER_TOO_COSTLY',
-    `The filter costs ${filter.cost} a row, and may cost ${costMax}.`,
-    {
-      details: { cost: filter.cost, costMax },
-    },
-  )
+/** Refuses what costs too much for a row. @throws FILTER_TOO_COSTLY */
+export function checkFilterCost(cost: number, costMax: number = FILTER_LIMITS.costMax): void {
+  if (cost <= costMax) return
+  throw new RowcastError('FILTER_TOO_COSTLY', `The filter costs ${cost} a row, and may cost ${costMax}.`, {
+    details: { cost, costMax },
+  })
 }
 
 function parseChanged(

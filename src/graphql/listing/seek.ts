@@ -1,0 +1,75 @@
+/**
+ * Stage 7, graphql. Pages by key: the rows that follow a row in an order, as a `where` of Prisma. What says where a page begins are
+ * the values of the last row before it, so it does not matter whether that row is still there.
+ */
+import type { FieldSpec, ModelSpec } from '../../catalog/model-catalog.ts'
+
+/** One part of an order. PostgreSQL puts nulls last where it ascends, and first where it descends. */
+export interface OrderPart {
+  readonly field: FieldSpec
+  readonly direction: 'asc' | 'desc'
+}
+
+type Where = Readonly<Record<string, unknown>>
+
+/** Matches no row: Prisma's way to say so. */
+const NO_ROW: Where = { OR: [] }
+
+/** Types whose values a row shows exactly, with their own order among Prisma's operators, by `@db.…`; null is the default. */
+const EXACT_TYPES: Readonly<Record<string, ReadonlySet<string | null>>> = {
+  String: new Set([null, 'Text', 'VarChar', 'Uuid']),
+  Int: new Set([null, 'Integer', 'SmallInt']),
+  BigInt: new Set([null, 'BigInt']),
+  Decimal: new Set([null, 'Decimal']),
+  DateTime: new Set([null, 'Timestamp', 'Timestamptz', 'Date']),
+  Boolean: new Set([null, 'Boolean']),
+}
+
+/** A row shows times to the millisecond. */
+const TIME_DIGITS_MAX = 3
+
+/**
+ * Whether the rows behind a value can be asked for by the value that a row shows. Not of what it rounds (microseconds, floating
+ * point, money), nor of what Prisma cannot compare (enums, bytes).
+ */
+export function isSeekable({ type, kind, nativeType, nativeArguments, isList }: FieldSpec): boolean {
+  if (isList || kind !== 'scalar' || EXACT_TYPES[type]?.has(nativeType) !== true) return false
+  if (type !== 'DateTime' || nativeType === 'Date' || nativeType === null) return true
+  const [digits] = nativeArguments ?? []
+  return digits !== undefined && Number(digits) <= TIME_DIGITS_MAX
+}
+
+/** The fields that tell any two rows of the model apart, none of them null; empty where there are none. */
+export function rowKeyOf({ primaryKey, uniques, fields }: ModelSpec): readonly FieldSpec[] {
+  const fieldOf = (name: string) => fields.find((field) => field.name === name)
+  const isRequired = (name: string) => fieldOf(name)?.isRequired === true
+  const key = primaryKey.length > 0 ? primaryKey : (uniques.find((unique) => unique.every(isRequired)) ?? [])
+  return key.flatMap((name) => fieldOf(name) ?? [])
+}
+
+/** The rows behind the one with these values, in the order; its fields are seekable. */
+export function rowsBehind(order: readonly OrderPart[], values: Where): Where {
+  const choices = order.flatMap((part, index) => {
+    const behind = valuesBehind(part, values[part.field.name])
+    if (behind === null) return []
+    const same = order.slice(0, index).map(({ field }) => ({ [field.name]: values[field.name] ?? null }))
+    return [{ AND: [...same, behind] }]
+  })
+  return choices.length === 0 ? NO_ROW : { OR: choices }
+}
+
+/** The values behind one; null where there are none. */
+function valuesBehind({ field, direction }: OrderPart, value: unknown): Where | null {
+  const { name, isRequired } = field
+  const isAscending = direction === 'asc'
+  if (value === null || value === undefined) return isAscending ? null : { [name]: { not: null } }
+  const beyond = beyondValue(field, isAscending, value)
+  if (isRequired || !isAscending) return beyond
+  return beyond === null ? { [name]: null } : { OR: [beyond, { [name]: null }] }
+}
+
+function beyondValue({ name, type }: FieldSpec, isAscending: boolean, value: unknown): Where | null {
+  // Prisma has no order of Booleans; PostgreSQL has false before true.
+  if (type === 'Boolean') return value === isAscending ? null : { [name]: isAscending }
+  return { [name]: { [isAscending ? 'gt' : 'lt']: value } }
+}

@@ -1,0 +1,50 @@
+/** Policies of lists that are asked for with a filter, an order and a page: whoever asks learns of nothing that is not theirs. */
+import { describe, expect, it } from 'vitest'
+import { codeOf, openBlog } from './viewer.ts'
+
+type Query = Readonly<Record<string, unknown>>
+
+function openGuarded() {
+  const asked: Query[] = []
+  const blog = openBlog(
+    {
+      User: {
+        rows: () => ({ role: 'MEMBER' as never }),
+        fields: () => ['id', 'email', 'role', 'tags', 'balance'],
+      },
+    },
+    {
+      answers: {
+        'user.findMany': (query) => {
+          asked.push(query)
+          return []
+        },
+      },
+    },
+  )
+  return { ...blog, asked }
+}
+
+describe('a list with a policy', () => {
+  it('is of the rows that the viewer may see, whatever the filter and the page say', async () => {
+    const { query, asked } = openGuarded()
+    const after = '6a0e3a3c-0000-4000-8000-000000000001'
+    await query('{ users(where: { OR: [{ role: { equals: ADMIN } }, { email: { equals: "a" } }] }) { id } }')
+    await query(`{ users(first: 2, after: { id: "${after}" }) { id } }`)
+    await query('{ users { id } }')
+    const where = { OR: [{ role: { equals: 'ADMIN' } }, { email: { equals: 'a' } }] }
+    expect(asked.map((each) => each['where'])).toEqual([
+      { AND: [where, { role: 'MEMBER' }] },
+      { AND: [{ OR: [{ AND: [{ id: { gt: after } }] }] }, { role: 'MEMBER' }] },
+      { role: 'MEMBER' },
+    ])
+    expect(asked.map((each) => each['take'])).toEqual([50, 2, 50])
+  })
+
+  it('can neither be filtered by a hidden field, nor ordered, nor paged', async () => {
+    const { query, asked } = openGuarded()
+    expect(codeOf(await query('{ users(where: { bio: { equals: "x" } }) { id } }'))).toBe('BAD_FILTER')
+    expect(codeOf(await query('{ users(orderBy: { bio: ASC }) { id } }'))).toBe('FIELD_HIDDEN')
+    expect(asked).toEqual([])
+  })
+})
