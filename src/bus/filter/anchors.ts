@@ -42,6 +42,7 @@ export function anchorsOf(condition: Condition, model: ModelSpec): Anchors | nul
     case 'not':
       return anchorsOfNegation(condition.condition, model)
     case 'test':
+    case 'related':
       return null
   }
 }

@@ -14,24 +14,29 @@ import {
   valueOfOutcome,
 } from './outcome.ts'
 import { preparedReader } from './prepared-values.ts'
+import { type KeySource, relatedKeyOf } from './related-keys.ts'
 import { rowKeyOf, type ValueKey } from './value-domain.ts'
 
 /** What a condition says of a row. A field that is absent from the row was not sent. */
 export type RowTest = (row: AnyRow) => Outcome
 
-/** Compiles a condition. */
-export function compileCondition(condition: Condition): RowTest {
+/**
+ * Compiles a condition.
+ * @param keys where the keys of other rows are found. Without it what depends on them is not known: a policy hides the row,
+ *   and a filter is unanswerable.
+ */
+export function compileCondition(condition: Condition, keys: KeySource | null = null): RowTest {
   switch (condition.kind) {
     case 'constant': {
       const outcome = outcomeOf(condition.value)
       return () => outcome
     }
     case 'and':
-      return compileGroup(condition.conditions, andOutcomes, FALSE)
+      return compileGroup(condition.conditions, andOutcomes, FALSE, keys)
     case 'or':
-      return compileGroup(condition.conditions, orOutcomes, TRUE)
+      return compileGroup(condition.conditions, orOutcomes, TRUE, keys)
     case 'not': {
-      const test = compileCondition(condition.condition)
+      const test = compileCondition(condition.condition, keys)
       return (row) => notOutcome(test(row))
     }
     case 'null': {
@@ -53,6 +58,8 @@ export function compileCondition(condition: Condition): RowTest {
         return test(read === null ? value : read(row, value))
       }
     }
+    case 'related':
+      return compileRelated(condition, keys)
   }
 }
 
@@ -65,8 +72,9 @@ function compileGroup(
   conditions: readonly Condition[],
   combine: (a: Outcome, b: Outcome) => Outcome,
   deciding: Outcome,
+  keys: KeySource | null,
 ): RowTest {
-  const tests = conditions.map(compileCondition)
+  const tests = conditions.map((condition) => compileCondition(condition, keys))
   return (row) => {
     let outcome = notOutcome(deciding)
     for (const test of tests) {
@@ -86,5 +94,17 @@ function compileIn({ field, domain, keys }: Extract<Condition, { kind: 'in' }>):
     if (value === null) return NULL
     const key = read === null ? prepare(value) : (read(row, value) as ValueKey | undefined)
     return key === undefined ? UNKNOWN : outcomeOf(keys.has(key))
+  }
+}
+
+function compileRelated(
+  { fields, domains, set }: Extract<Condition, { kind: 'related' }>,
+  keys: KeySource | null,
+): RowTest {
+  const hasKey = keys?.(set)
+  return (row) => {
+    const key = relatedKeyOf(row, fields, domains)
+    if (key === null) return FALSE
+    return key === undefined || hasKey === undefined ? UNKNOWN : outcomeOf(hasKey(key))
   }
 }

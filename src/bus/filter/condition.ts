@@ -2,6 +2,7 @@
  * Stage 6, bus. A parsed and validated filter on one row. What can be looked up in an index (equality, `in`, null
  * tests, and how they combine) is spelled out; every other test is a function of one field's value.
  */
+import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import type { Outcome } from './outcome.ts'
 import type { Preparation } from './prepared-values.ts'
 import type { ValueDomain, ValueKey } from './value-domain.ts'
@@ -33,6 +34,40 @@ export type Condition =
       readonly isTrueOfAny?: boolean | undefined
       readonly test: (value: unknown) => Outcome
     }
+  /**
+   * The values of these fields together are a key of the set. True or false, never null: a row with a null in one of
+   * them has no key.
+   */
+  | {
+      readonly kind: 'related'
+      readonly fields: readonly string[]
+      /** How the values are compared, in the order of `fields`. */
+      readonly domains: readonly ValueDomain[]
+      readonly set: KeySetSpec
+    }
+
+/**
+ * The keys of some rows of a model: what a relation condition asks of other rows. `team: { members: { some: { userId: 7 } } }`
+ * of a Post is `teamId ∈ K`, where K holds `id` of the teams whose `id ∈ K'`, and K' `teamId` of the memberships with
+ * `userId = 7`.
+ */
+export interface KeySetSpec {
+  /** The model, or the join table of an implicit many-to-many. */
+  readonly model: ModelSpec
+  /** The fields whose values together are the key. */
+  readonly fields: readonly string[]
+  /** How they are compared, in the order of `fields`. */
+  readonly domains: readonly ValueDomain[]
+  /** Which rows. */
+  readonly condition: Condition
+  /**
+   * What the condition has to be of a row that counts. SQL's null is neither true nor false: a negated `is` has to find
+   * the rows of which the condition is false, and so asks for all others.
+   */
+  readonly counts: 'true' | 'not false'
+  /** Sets with the same text are the same set; null where that is not known. */
+  readonly text: string | null
+}
 
 /** Matches every row. */
 export const ALWAYS: Condition = { kind: 'constant', value: true }
@@ -66,6 +101,7 @@ export function fieldsOf(condition: Condition): ReadonlySet<string> {
   const visit = (part: Condition): void => {
     if ('conditions' in part) part.conditions.forEach(visit)
     else if (part.kind === 'not') visit(part.condition)
+    else if (part.kind === 'related') for (const field of part.fields) fields.add(field)
     else if (part.kind !== 'constant') fields.add(part.field)
   }
   visit(condition)
@@ -100,5 +136,13 @@ export function costOf(condition: Condition): number {
   if ('conditions' in condition) return condition.conditions.reduce((sum, part) => sum + costOf(part), 0)
   if (condition.kind === 'not') return costOf(condition.condition)
   if (condition.kind === 'constant') return 0
+  if (condition.kind === 'related') return condition.fields.length + costOf(condition.set.condition)
   return condition.kind === 'test' ? condition.cost : 1
+}
+
+/** The sets that a condition asks itself, without those that they ask in turn. */
+export function keySetsOf(condition: Condition): readonly KeySetSpec[] {
+  if ('conditions' in condition) return condition.conditions.flatMap(keySetsOf)
+  if (condition.kind === 'not') return keySetsOf(condition.condition)
+  return condition.kind === 'related' ? [condition.set] : []
 }

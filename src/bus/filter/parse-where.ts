@@ -1,8 +1,9 @@
 /**
  * Stage 6, bus. From what a user wrote to a condition: the shape of Prisma's `where`, read as Prisma reads it,
- * validated against the model. What cannot be judged from one row is refused here, with the reason.
+ * validated against the model. What cannot be judged from one row is refused here, with the reason; relations are read
+ * where the caller can answer for other rows.
  */
-import type { FieldSpec, ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
+import type { FieldSpec, ModelCatalog, ModelSpec, RelationSpec } from '../../catalog/model-catalog.ts'
 import { badFilter, shownName, withoutOperator } from './bad-filter.ts'
 import { ALWAYS, allOf, anyOf, type Condition, NEVER, negate } from './condition.ts'
 import { domainOf, whyIncomparable } from './field-domain.ts'
@@ -12,6 +13,7 @@ import { isFilterObject } from './filter-object.ts'
 import { JSON_DOMAIN } from './json-domain.ts'
 import { parseJsonFilter } from './json-filter.ts'
 import { parseListFilter } from './list-filter.ts'
+import { HOPS_MAX, parseRelation, type RelationReading } from './parse-relation.ts'
 
 /** How a filter is read. */
 export interface ParseWhereOptions {
@@ -30,6 +32,8 @@ export interface ParseWhereOptions {
   /** Where the filter stands, for errors. @default 'where' */
   readonly path?: string | undefined
   readonly limits?: Partial<FilterLimits> | undefined
+  /** How conditions on related rows are read. @default they are refused */
+  readonly relations?: RelationReading | undefined
 }
 
 type Grouping = 'AND' | 'OR' | 'NOT'
@@ -41,6 +45,7 @@ interface Reading {
   readonly hidden: ReadonlySet<string>
   readonly refusesEmptyGroups: boolean
   readonly refusesEmptyObjects: boolean
+  readonly relations: RelationReading | null
   readonly budget: FilterBudget
 }
 
@@ -49,8 +54,12 @@ interface Place {
   readonly path: string
   /** 0 at the root. */
   readonly depth: number
+  /** Whether no group stands around: at the root, and at that of a relation's own filter. */
+  readonly isRoot: boolean
   /** Whether an odd number of NOTs stands around. */
   readonly isNegated: boolean
+  /** How many relations lead here. */
+  readonly hops: number
 }
 
 /**
@@ -69,9 +78,11 @@ export function parseWhere(
     hidden: options.hiddenFields ?? new Set(),
     refusesEmptyGroups: options.emptyGroups === 'refuse',
     refusesEmptyObjects: options.emptyObjects === 'refuse',
+    relations: options.relations ?? null,
     budget: createFilterBudget({ ...FILTER_LIMITS, ...options.limits }),
   }
-  return parseObject(reading, where, { path: options.path ?? 'where', depth: 0, isNegated: false }) ?? ALWAYS
+  const root = { path: options.path ?? 'where', depth: 0, isRoot: true, isNegated: false, hops: 0 }
+  return parseObject(reading, where, root) ?? ALWAYS
 }
 
 /** One `{ … }`: all its parts have to hold. Null when it has none. */
@@ -104,29 +115,38 @@ function emptyObjectHint({ path, depth }: Place): string {
     : 'Give the values that are missing, or leave this part out.'
 }
 
-/** A group of conditions. Prisma drops what is empty, and a whole group that is left empty, except at the root. */
+/** A group of conditions. Prisma drops what is empty, and a whole group that is left empty, except at the root of a filter. */
 function parseGroup(reading: Reading, grouping: Grouping, input: unknown, place: Place): Condition | null {
   reading.budget.spendTerm(place.path)
   if (grouping === 'OR' && !Array.isArray(input))
     throw badFilter(place.path, 'takes a list.', 'Write `OR: […]`.')
-  const inner = { depth: place.depth + 1, isNegated: place.isNegated !== (grouping === 'NOT') }
+  const inner = {
+    ...place,
+    depth: place.depth + 1,
+    isRoot: false,
+    isNegated: place.isNegated !== (grouping === 'NOT'),
+  }
   const parts = Array.isArray(input)
     ? input.map((part, index) => parseObject(reading, part, { ...inner, path: `${place.path}[${index}]` }))
     : [parseObject(reading, input, { ...inner, path: place.path })]
   const conditions = parts.filter((part) => part !== null)
   const isEmptied = conditions.length === 0 || conditions.length < parts.length
-  const matchesNothing = grouping === 'OR' && place.depth === 0 && parts.length === 0
+  const matchesNothing = grouping === 'OR' && place.isRoot && parts.length === 0
   if (reading.refusesEmptyGroups && isEmptied && !matchesNothing) {
     const why = 'a part without conditions would be left out, and the filter match more rows than meant.'
     throw badFilter(place.path, why, 'Leave the part out, or name what is to match.')
   }
-  if (conditions.length === 0) return place.depth > 0 ? null : grouping === 'OR' ? NEVER : ALWAYS
+  if (conditions.length === 0) return !place.isRoot ? null : grouping === 'OR' ? NEVER : ALWAYS
   if (grouping === 'OR') return anyOf(conditions)
   return allOf(grouping === 'AND' ? conditions : conditions.map(negate))
 }
 
 function parseField(reading: Reading, name: string, input: unknown, place: Place): Condition | null {
-  const { catalog, budget } = reading
+  const { catalog, budget, model } = reading
+  const relation = reading.hidden.has(name) ? undefined : model.relations.find((other) => other.name === name)
+  if (relation !== undefined && reading.relations !== null) {
+    return parseRelated(reading, relation, input, { relations: reading.relations, ...place })
+  }
   const field = fieldOf(reading, name, place.path)
   if (field.type === 'Json' && field.kind === 'scalar') {
     if (!field.isList)
@@ -140,6 +160,30 @@ function parseField(reading: Reading, name: string, input: unknown, place: Place
     return parse(context, input, place.path)
   }
   return parseNullTest(field, input, place.path)
+}
+
+/** A relation: a filter of its own on the rows of another model. */
+function parseRelated(
+  reading: Reading,
+  relation: RelationSpec,
+  input: unknown,
+  place: Place & { readonly relations: RelationReading },
+): Condition {
+  const { catalog, budget, model } = reading
+  const { hopsMax = HOPS_MAX, hiddenFieldsOf } = place.relations
+  budget.spendTerm(place.path)
+  if (place.hops >= hopsMax) {
+    throw badFilter(place.path, `it is more than ${hopsMax} relations away.`, 'Begin nearer to it.')
+  }
+  const related = catalog.models[relation.model] as ModelSpec
+  const inner: Reading = { ...reading, model: related, hidden: hiddenFieldsOf?.(related) ?? new Set() }
+  const parse = (given: unknown, path: string, isNegated: boolean): Condition => {
+    const at = { path, isNegated, isRoot: true, depth: place.depth + 1, hops: place.hops + 1 }
+    return parseObject(inner, given, at) ?? ALWAYS
+  }
+  return allOf(
+    parseRelation({ catalog, model, relation, path: place.path, isNegated: place.isNegated, parse }, input),
+  )
 }
 
 /** json, other than jsonb, has no equality: of its lists only the whole can be compared. */

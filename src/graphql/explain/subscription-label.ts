@@ -1,9 +1,9 @@
 /** Stage 7, graphql. What distinguishes open subscriptions that `whyNot` is asked about: the model, the filter, the rights. */
 import type { ChangeFilterInput } from '../../bus/filter/change-filter.ts'
+import { canonicalText } from '../../catalog/values/canonical-text.ts'
 import type { ChangeAction } from '../../changes/change.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
 import type { AnyBuilder } from '../builder/builder-state.ts'
-import { canonicalText } from '../policy/canonical-text.ts'
 
 /**
  * Equal for subscriptions that get the same changes; undefined where that is not known, and where nobody may ask. The

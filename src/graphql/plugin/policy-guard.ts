@@ -14,7 +14,7 @@ import {
   isAbstractType,
   isObjectType,
 } from 'graphql'
-import type { ForeignKey } from '../foreign-key.ts'
+import type { ForeignKey } from '../../catalog/foreign-key.ts'
 import { relationKeyOf } from '../policy/check-selected-fields.ts'
 import { guardEach, guardRows } from '../policy/guard-rows.ts'
 import { modelOfType, selectedModels } from '../policy/selected-models.ts'

@@ -6,7 +6,7 @@ import {
   isInterfaceType,
   isObjectType,
 } from 'graphql'
-import type { ForeignKey } from '../foreign-key.ts'
+import type { ForeignKey } from '../../catalog/foreign-key.ts'
 import { columnOf, relationNameOf } from '../shown-column.ts'
 import { fieldsUnder } from './selected-models.ts'
 import type { ViewerPolicies } from './viewer-policies.ts'

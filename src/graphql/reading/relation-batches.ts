@@ -3,7 +3,7 @@
  * same selection becomes one query, each key in it once.
  */
 import { GraphQLError } from 'graphql'
-import { canonicalText } from '../policy/canonical-text.ts'
+import { canonicalText } from '../../catalog/values/canonical-text.ts'
 import { giveEach } from '../policy/own-copy.ts'
 import type { OperationReads } from './read-pool.ts'
 import type { RelationKey } from './relation-link.ts'

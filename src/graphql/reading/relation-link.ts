@@ -1,8 +1,9 @@
 /** Stage 7, graphql. By which values a row finds its related ones, and what they cost to find. */
+
+import { inverseOf } from '../../catalog/foreign-key.ts'
 import type { ModelCatalog, ModelSpec, RelationSpec } from '../../catalog/model-catalog.ts'
 import type { AnyRow } from '../../changes/change.ts'
 import { invariant } from '../../errors.ts'
-import { inverseOf } from '../foreign-key.ts'
 
 /** Field → value: which rows belong to a row. */
 export type RelationKey = Readonly<Record<string, unknown>>

@@ -2,8 +2,9 @@
  * Stage 7, graphql. The rows of many keys with few queries: read together where they are few enough for that, so that what
  * is read grows with what is asked for and not with the table. A key that is not in the answer has to be read alone.
  */
+
+import { canonicalText } from '../../catalog/values/canonical-text.ts'
 import type { AnyRow } from '../../changes/change.ts'
-import { canonicalText } from '../policy/canonical-text.ts'
 import type { RowEstimate } from './estimate-rows.ts'
 import type { OperationReads } from './read-pool.ts'
 import type { RelationKey } from './relation-link.ts'

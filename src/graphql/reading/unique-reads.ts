@@ -2,7 +2,7 @@
  * Stage 7, graphql. Rows that are looked up by a unique key. Prisma Client makes one statement of those that are asked for in one
  * turn with the same selection; so they have their turn together, as the one statement that they are.
  */
-import { canonicalText } from '../policy/canonical-text.ts'
+import { canonicalText } from '../../catalog/values/canonical-text.ts'
 import type { OperationReads, ReadPool } from './read-pool.ts'
 import { bytesOf } from './row-weights.ts'
 import { isOfValue, type StatementGates } from './statement-gate.ts'

@@ -6,9 +6,9 @@ import {
   parseChangeFilter,
 } from '../../bus/filter/change-filter.ts'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
+import { canonicalText } from '../../catalog/values/canonical-text.ts'
 import type { AnyBuilder } from '../builder/builder-state.ts'
 import { sharedChangeTypes } from '../builder/shared-change-types.ts'
-import { canonicalText } from '../policy/canonical-text.ts'
 import type { ModelView } from '../policy/viewer-policies.ts'
 import { modelNames } from '../schema-names.ts'
 import { defineWhereInput, hiddenNames } from './where-inputs.ts'

@@ -1,5 +1,5 @@
-/** Stage 7, graphql. One text for equal values, so that viewers with the same rights are known to be the same. */
-import { Decimal } from '../../catalog/prisma-runtime.ts'
+/** Stage 3, catalog. One text for equal values, so that what asks for the same is known to be the same. */
+import { Decimal } from '../prisma-runtime.ts'
 
 /** The text; null where a value is of a kind whose equality is not known here. */
 export function canonicalText(value: unknown): string | null {

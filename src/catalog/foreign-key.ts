@@ -1,6 +1,7 @@
-/** Stage 7, graphql. Which columns a relation goes by, and the same relation seen from its other end. */
-import type { ModelCatalog, ModelSpec, RelationSpec } from '../catalog/model-catalog.ts'
+/** Stage 3, catalog. Which columns a relation goes by, and the same relation seen from its other end. */
+
 import { invariant } from '../errors.ts'
+import type { ModelCatalog, ModelSpec, RelationSpec } from './model-catalog.ts'
 
 /** Columns that say which rows of two models belong together. */
 export interface ForeignKey {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { Decimal } from '../../../src/catalog/prisma-runtime.ts'
-import { canonicalText } from '../../../src/graphql/policy/canonical-text.ts'
+import { Decimal } from '../../src/catalog/prisma-runtime.ts'
+import { canonicalText } from '../../src/catalog/values/canonical-text.ts'
 
 const leaf = fc.oneof(
   fc.string(),
