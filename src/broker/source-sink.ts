@@ -15,6 +15,7 @@ export type SourceSink = Pick<
   | 'onCut'
   | 'onBlocked'
   | 'onMessage'
+  | 'lastChanges'
   | 'relay'
 >
 
@@ -33,6 +34,7 @@ export function busSink(bus: ChangeBus, hub: MessageHub): SourceSink {
     },
     onBlocked: (blocked) => bus.hold(blocked),
     onMessage: (message) => hub.publish(message),
+    lastChanges: bus.lastChanges,
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { AnyChange, ChangeAction, ChangePosition, TransactionPart } from '../changes/change.ts'
 import type { RowcastError } from '../errors.ts'
+import type { LastChangesKeeper } from '../source/published/last-changes.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { LabelProgress } from './explanation.ts'
@@ -87,6 +88,8 @@ export interface BusSubscription extends AsyncIterableIterator<Delivery> {
 
 /** What the source needs of a bus. */
 export interface BusInput {
+  /** Where models changed last. */
+  readonly lastChanges: LastChangesKeeper
   /** A stream begins; always before its first part. */
   open(start: StreamStart): void
   /** Takes the next part, in commit order. Never throws for a subscriber's sake and never waits for one. */

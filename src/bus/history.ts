@@ -14,6 +14,7 @@ import {
   type StreamOrigin,
 } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
+import type { LastChanges } from '../source/published/last-changes.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import type { RetainedLog } from './retained-log.ts'
@@ -45,12 +46,15 @@ export class History {
   #serverLsn: Lsn
   /** Sequence number up to which every transaction of the log has been visible; what was visible once stays so. */
   #visibleUpTo = 0
+  /** What a process before this one knew may still be read. */
+  #isRecalling: boolean
 
   constructor(start: StreamStart, log: RetainedLog) {
     this.log = log
     this.#epochs = [{ epoch: epochOf(start), end: null }]
     this.#serverLsn = start.serverLsn
     this.#begun = endBefore(start.serverLsn)
+    this.#isRecalling = start.mayRecall ?? false
   }
 
   /** What committed before this process came is for those who ask for it by cursor; live begins after it. */
@@ -127,6 +131,30 @@ export class History {
     // A commit that begins where the server's WAL ends is not in it.
     if (commitLsn >= this.#serverLsn && commitLsn > this.log.newest.commitLsn) return this.notReached()
     return null
+  }
+
+  /** Whether it may still come out that the cursor is not too old. */
+  isUndecided(cursor: Cursor, model: string): boolean {
+    if (!this.#isRecalling || comparePositions(cursor.position, this.log.floorOf(model)) >= 0) return false
+    return this.faultOf(cursor, model, true) === null
+  }
+
+  /** After which position nothing of the model came, nor may have come. */
+  lastOf(model: string): ChangePosition {
+    const last = this.log.lastOf(model)
+    return laterOf(last, this.#cuts.get(model) ?? last)
+  }
+
+  /** What a process before this one knew, if it had read all that lies before this history. */
+  recall({ origin, upTo, models }: LastChanges): void {
+    const isOfThis = isSameEpoch(this.#present.epoch, origin)
+    const isWhole = comparePositions(endBefore(upTo), this.log.origin) >= 0
+    if (this.#isRecalling && isOfThis && isWhole) this.log.recall(models)
+  }
+
+  /** Nothing more is known of what lies before. */
+  endRecall(): void {
+    this.#isRecalling = false
   }
 
   /** Changes of the model are missing up to now, or up to a position that stands between two transactions. */

@@ -29,6 +29,7 @@ import { SubscriberRoster } from './subscriber-roster.ts'
 import { backlogsOf, progressOf } from './subscription-progress.ts'
 import { SubscriptionQueue } from './subscription-queue.ts'
 import { NODE_TIMERS, type Pressure, type SliceTimers, TurnSlice } from './time-slices.ts'
+import { UndecidedCursors } from './undecided-cursors.ts'
 
 /** Creates the in-process bus. */
 export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
@@ -52,6 +53,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   /** Those who read the history; null as long as it is. */
   #readers: Readers | null = null
   readonly #endings = new Endings()
+  readonly lastChanges = new UndecidedCursors(() => this.#history)
 
   constructor(options: MemoryBusOptions) {
     this.#options = options
@@ -143,7 +145,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     this.#readers?.close()
     this.#readers = null
     this.#history = null
-    this.#endAll(error)
+    this.close(error)
   }
 
   subscribe(request: SubscriptionRequest): BusSubscription {
@@ -196,7 +198,10 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   }
 
   close(error?: Error, model?: string, lsn?: Lsn): void {
-    this.#endAll(error, model, lsn)
+    callAll(this.#roster.open, (subscriber) => {
+      if (model !== undefined && subscriber.model !== model) return
+      if (lsn === undefined || subscriber.hasBegunBefore(lsn)) subscriber.queue.end(error)
+    })
   }
 
   #createSubscriber(request: SubscriptionRequest, onEnd: () => void) {
@@ -228,6 +233,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     this.#roster.remove(subscriber)
     this.#live.remove(subscriber)
     this.#readers?.remove(subscriber)
+    this.lastChanges.remove(subscriber)
     subscriber.endReplay()
     subscriber.onOpen = null
     this.#observers?.onSubscriptionEnded(subscriber.model, error, subscriber.queue)
@@ -242,6 +248,8 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   /** Where a subscription with a cursor begins; null: with the oldest change there is. */
   #beginAfter(subscriber: Subscriber, cursor: Cursor | null, known: History): void {
     const isShared = this.#options.older !== undefined
+    const again = () => this.#beginAfter(subscriber, cursor, known)
+    if (cursor !== null && !isShared && this.lastChanges.waits(subscriber, cursor, again)) return
     const fault = cursor === null ? null : known.faultOf(cursor, subscriber.model, isShared)
     subscriber.skipTo = null
     subscriber.began = cursor?.position ?? known.log.floor
@@ -287,12 +295,5 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
 
   #cursorOf(subscriber: Subscriber): string | null {
     return this.#newestCursorOf(subscriber) ?? subscriber.queue.lastCursor
-  }
-
-  #endAll(error: Error | undefined, model?: string, lsn?: Lsn): void {
-    callAll(this.#roster.open, (subscriber) => {
-      if (model !== undefined && subscriber.model !== model) return
-      if (lsn === undefined || subscriber.hasBegunBefore(lsn)) subscriber.queue.end(error)
-    })
   }
 }

@@ -49,10 +49,12 @@ class SequenceList {
 export class ModelFloors {
   readonly #parts = new Map<string, SequenceList>()
   readonly #floors = new Map<string, ChangePosition>()
+  readonly #lasts = new Map<string, ChangePosition>()
 
   /** A part with these spans was appended. */
-  add(sequence: number, spans: readonly ModelSpan[]): void {
-    for (const { model } of spans) {
+  add(sequence: number, commitLsn: ChangePosition['commitLsn'], spans: readonly ModelSpan[]): void {
+    for (const { model, lastIndex } of spans) {
+      this.#lasts.set(model, { commitLsn, index: lastIndex })
       const list = this.#parts.get(model) ?? new SequenceList()
       this.#parts.set(model, list)
       list.push(sequence)
@@ -65,6 +67,11 @@ export class ModelFloors {
       this.#parts.get(model)?.shift()
       this.#floors.set(model, { commitLsn, index: lastIndex })
     }
+  }
+
+  /** Position of the last change of the model, here or trimmed; null when none came. */
+  lastOf(model: string): ChangePosition | null {
+    return this.#lasts.get(model) ?? null
   }
 
   /** Position of the last change of the model that was trimmed; null when none was. */

@@ -50,7 +50,9 @@ export class RetainedLog {
   #first = 0
   #bytes = 0
   /** Where this log begins: nothing before it was ever here. */
-  readonly #origin: ChangePosition
+  readonly origin: ChangePosition
+  /** What is known from elsewhere: nothing of the model came between this position and the origin. */
+  readonly #recalled = new Map<string, ChangePosition>()
   /** Complete after this position. */
   #floor: ChangePosition
   #newest: ChangePosition
@@ -68,7 +70,7 @@ export class RetainedLog {
     options: RetainedLogOptions,
     oldestRead = () => Number.POSITIVE_INFINITY,
   ) {
-    this.#origin = floor
+    this.origin = floor
     this.#floor = floor
     this.#newest = floor
     this.#lastChange = floor
@@ -83,7 +85,23 @@ export class RetainedLog {
 
   /** Everything of the model after this position is here, or still to come. */
   floorOf(model: string): ChangePosition {
-    return this.#models.floorOf(model) ?? this.#origin
+    return this.#models.floorOf(model) ?? this.#beginningOf(model)
+  }
+
+  /** Nothing of the model came after this position. */
+  lastOf(model: string): ChangePosition {
+    return this.#models.lastOf(model) ?? this.#beginningOf(model)
+  }
+
+  /** By model: nothing of it came between the position and the origin. */
+  recall(lasts: ReadonlyMap<string, ChangePosition>): void {
+    for (const [model, last] of lasts) {
+      if (comparePositions(last, this.#beginningOf(model)) < 0) this.#recalled.set(model, last)
+    }
+  }
+
+  #beginningOf(model: string): ChangePosition {
+    return this.#recalled.get(model) ?? this.origin
   }
 
   /** Position of the last change appended, or of what is known to have followed it; the floor before the first. */
@@ -126,7 +144,7 @@ export class RetainedLog {
     const last = lastOf(part)
     const arrivedMs = this.#options.monotonicMs()
     const spans = spansOf(part)
-    this.#models.add(this.end, spans)
+    this.#models.add(this.end, part.transaction.commitLsn, spans)
     this.#entries.push({ part: this.#keeper.keep(part), last, spans, bytes, arrivedMs })
     this.#bytes += bytes
     this.#unaskedBytes += bytes

@@ -166,6 +166,7 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
       systemId: identity.systemId,
       timeline: identity.timeline,
       isFirst: gap !== null || continuity.kind === 'first',
+      mayRecall: gap === null && continuity.kind === 'first' && options.lastChanges !== undefined,
       ...{ floorLsn: continuity.floorLsn, sharedLsn: continuity.sharedLsn },
       serverLsn: identity.flushedLsn,
     }

@@ -11,6 +11,7 @@ import { type Lsn, toLsn } from '../../wire/lsn.ts'
 import { quoteLiteral } from '../../wire/quote.ts'
 import { HEARTBEAT_PREFIX } from '../db/heartbeat.ts'
 import { createMissedError } from './gap-notices.ts'
+import { formatLastChanges, type LastChanges, parseLastChanges } from './last-changes.ts'
 import { type PublishedModel, parsePublishedModel } from './published-tables.ts'
 
 /** What one barrier says. */
@@ -23,6 +24,8 @@ export interface Barrier {
   readonly cleanFrom: Lsn
   /** It cuts what a transaction wrote that was given up, and says nothing of what is published. @default false */
   readonly isSkip?: boolean | undefined
+  /** Where models changed last before it, for the process that starts next. @default nothing is known of it */
+  readonly lasts?: LastChanges | null | undefined
 }
 
 /** What ends subscriptions of a model that a barrier cuts. */
@@ -36,7 +39,7 @@ export function isOwnMessage({ prefix }: { readonly prefix: string }): boolean {
 }
 
 /** The statement that writes a barrier for the readers of a slot; its transaction is its own. */
-export function barrierSql({ published, cut, cleanFrom, isSkip }: Barrier, slot: string): string {
+export function barrierSql({ published, cut, cleanFrom, isSkip, lasts }: Barrier, slot: string): string {
   const text = JSON.stringify({
     barrier: 1,
     slot,
@@ -44,6 +47,7 @@ export function barrierSql({ published, cut, cleanFrom, isSkip }: Barrier, slot:
     cut,
     cleanFrom: String(cleanFrom),
     skip: isSkip,
+    lasts: lasts == null ? undefined : formatLastChanges(lasts),
   })
   return `SELECT pg_catalog.pg_logical_emit_message(true, ${quoteLiteral(HEARTBEAT_PREFIX)}, ${quoteLiteral(text)})`
 }
@@ -52,7 +56,7 @@ export function barrierSql({ published, cut, cleanFrom, isSkip }: Barrier, slot:
  * The barrier that a message is for the readers of a slot; null for every other message, and for what the readers of
  * another slot know: they may have another publication, and have missed other changes. Whoever may write to the database
  * may write one: it can end subscriptions with RESYNC_REQUIRED, and have what it says is published taken for what was, so
- * that a gap of that moment goes unnoticed. It brings no row to anybody. REVOKE EXECUTE ON FUNCTION
+ * that a gap of that moment goes unnoticed, or have old cursors go on. It brings no row to anybody. REVOKE EXECUTE ON FUNCTION
  * pg_logical_emit_message keeps roles from it.
  */
 export function parseBarrier(
@@ -62,7 +66,15 @@ export function parseBarrier(
   if (!isOwnMessage(message) || message.transaction === null || message.content.length === 0) return null
   const raw = parseJson(new TextDecoder().decode(message.content))
   if (typeof raw !== 'object' || raw === null) return null
-  const { barrier, slot: of, published, cut, cleanFrom, skip } = raw as Readonly<Record<string, unknown>>
+  const {
+    barrier,
+    slot: of,
+    published,
+    cut,
+    cleanFrom,
+    skip,
+    lasts,
+  } = raw as Readonly<Record<string, unknown>>
   if (barrier !== 1 || of !== slot) return null
   if (!Array.isArray(cut) || typeof published !== 'object' || published === null) return null
   const lsn = typeof cleanFrom === 'string' && /^\d{1,20}$/.test(cleanFrom) ? toLsn(BigInt(cleanFrom)) : null
@@ -72,7 +84,8 @@ export function parseBarrier(
     return tables === null ? [] : [[model, tables] as const]
   })
   const named = cut.filter((each) => typeof each === 'string')
-  const said = { published: new Map(models), cut: named, cleanFrom: lsn }
+  const known = parseLastChanges(lasts)
+  const said = { published: new Map(models), cut: named, cleanFrom: lsn, ...(known && { lasts: known }) }
   return skip === true ? { ...said, isSkip: true } : said
 }
 

@@ -259,6 +259,11 @@ export class PublicationLedger {
     return this.#known.has(model) && !this.#absent.has(model) && !this.isSuspect(model)
   }
 
+  /** Models whose changes are known to be complete. */
+  get verified(): readonly string[] {
+    return [...this.#known.keys()].filter((model) => this.isVerified(model))
+  }
+
   isSuspect(model: string): boolean {
     return this.#suspects.has(model) || this.#replaced.has(model)
   }

@@ -15,6 +15,7 @@ import type { ReplicationConnection, StreamHandler } from '../../wire/connection
 import { LSN_ZERO } from '../../wire/lsn.ts'
 import type { ServerMessage } from '../../wire/server-message.ts'
 import type { SlotReading } from '../db/heartbeat.ts'
+import { describeLastChanges } from '../published/last-changes.ts'
 import { dropSkipMarks } from '../setup/skip-marks.ts'
 import { BudgetGrace } from '../slot/budget-grace.ts'
 import type { SourceFacts } from '../slot/slot-facts.ts'
@@ -45,14 +46,15 @@ export function createStreamSession(
   options: ReplicationSourceOptions,
   onProgress: () => void,
 ): StreamSession {
-  const { goal, logger, registry, slotBudget, relay } = options
+  const { goal, logger, registry, slotBudget, relay, lastChanges } = options
   const position = createStreamPosition(options)
   const { ceiling } = position
   const guard = new PublicationGuard({
-    ...{ registry, logger, ceiling, judge: options.judgeTable },
-    ...{ publication: goal.publication, slot: goal.slot },
+    ...{ registry, logger, ceiling, judge: options.judgeTable, slot: goal.slot },
+    publication: goal.publication,
+    lastChanges: lastChanges && ((models) => describeLastChanges(lastChanges, position, models)),
     listener: {
-      ...{ onDrift, onRecovery, onProgress, onCut: options.onCut },
+      ...{ onDrift, onRecovery, onProgress, onCut: options.onCut, lastChanges },
       onTables: (tables) => blocked.takeTables(tables),
       onEvidence: () => watch.look(),
     },
@@ -111,6 +113,8 @@ export function createStreamSession(
 
   function onRecovery(model: string): void {
     logger.info(`The changes of ${model} can be read again.`, { model })
+    // What could not be read lies before it.
+    options.onPassed(position.safeLsn)
     options.onRecovery(model)
   }
 

@@ -7,6 +7,7 @@ import type { RowcastError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
 import type { Lsn } from '../../wire/lsn.ts'
+import type { LastChangesKeeper } from '../published/last-changes.ts'
 import type { TableJudge } from '../setup/row-security.ts'
 import type { SetupGoal } from '../setup/setup-plan.ts'
 import type { Retention } from '../slot/retention-window.ts'
@@ -37,6 +38,8 @@ export interface ReplicationSourceOptions {
   readonly onCut: (model: string, cut: PublicationCut) => void
   /** Changes of these models wait behind one that cannot be sent, and why; of all others none is known to. */
   readonly onBlocked: (blocked: ReadonlyMap<string, RowcastError>) => void
+  /** Keeps where models changed last, across restarts. @default nobody does */
+  readonly lastChanges?: LastChangesKeeper | undefined
   /** What applications wrote with `pg_logical_emit_message`. @returns whether anybody listens to it */
   readonly onMessage: (message: EmittedMessage) => boolean
   /** Takes the stream's messages instead of `publish` and `onMessage`. @default none: the changes are for this process */

@@ -6,7 +6,7 @@
  * What the slot holds for it is bounded: a barrier is renewed when enough WAL has passed since the last one, and given up
  * where none can be written. Without one, the process that starts next ends all cursors from before its start.
  */
-import { LSN_ZERO, type Lsn, laterLsn } from '../../wire/lsn.ts'
+import { earlierLsn, LSN_ZERO, type Lsn, laterLsn } from '../../wire/lsn.ts'
 
 /** WAL since the last barrier at which a look writes another one; a quiet server gets none. */
 const RENEW_BYTES = 256 * 1024
@@ -38,6 +38,8 @@ export class ConfirmCeiling {
   readonly #heldBytesMax: bigint
   /** Everything that can have changed what is published since then is found by whoever starts there. */
   #good: Lsn = LSN_ZERO
+  /** Where the last barrier stands. */
+  #renewedAt: Lsn = LSN_ZERO
   #isKnown = false
   #safe: Lsn = LSN_ZERO
   #confirmed: Lsn = LSN_ZERO
@@ -67,13 +69,13 @@ export class ConfirmCeiling {
 
   /** Whether the next look is to write a barrier. What a barrier takes itself lies before its commit record, and does not count. */
   get isDue(): boolean {
-    const passed = this.#safe - this.#good
+    const passed = this.#safe - this.#renewedAt
     return !this.#isKnown || (passed >= this.#renewBytes && passed >= this.#barrierBytes)
   }
 
   /** Whether that look is not to wait for its turn; once for so much WAL, whatever comes of the look. */
   takeUrgency(): boolean {
-    if (this.#safe - laterLsn(this.#good, this.#urgedAt) < this.#earlyBytes) return false
+    if (this.#safe - laterLsn(this.#renewedAt, this.#urgedAt) < this.#earlyBytes) return false
     this.#urgedAt = this.#safe
     return true
   }
@@ -81,6 +83,7 @@ export class ConfirmCeiling {
   /** The slot sends from `confirmed` on; whether a barrier is among that is not known. */
   begin(confirmed: Lsn): void {
     this.#good = confirmed
+    this.#renewedAt = confirmed
     this.#confirmed = confirmed
     this.#safe = confirmed
     this.#urgedAt = LSN_ZERO
@@ -90,13 +93,15 @@ export class ConfirmCeiling {
 
   /**
    * A barrier of so many bytes with all that is known was read, whose commit record begins at `lsn`; or the catalog was as
-   * known when the server stood there.
+   * known when the server stood there. `heldAt`: what the barrier says is of use to whoever starts there or before.
    */
-  raise(lsn: Lsn, barrierBytes = 0): void {
+  raise(lsn: Lsn, barrierBytes = 0, heldAt: Lsn = lsn): void {
     this.#isKnown = true
     this.#barrierBytes = BigInt(Math.min(barrierBytes * RENEW_BARRIERS, this.#barrierBytesMax))
-    if (lsn <= this.#good) return
-    this.#good = lsn
+    this.#renewedAt = laterLsn(this.#renewedAt, lsn)
+    const good = earlierLsn(lsn, heldAt)
+    if (good <= this.#good) return
+    this.#good = good
     this.#isGivenUp = false
   }
 

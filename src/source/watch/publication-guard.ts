@@ -19,6 +19,7 @@ import {
   missedBy,
   parseBarrier,
 } from '../published/barrier-message.ts'
+import { type LastChanges, type LastChangesKeeper, readableModels } from '../published/last-changes.ts'
 import { type ModelLook, PublicationLedger, type Writers } from '../published/publication-ledger.ts'
 import { groupByModel } from '../published/published-tables.ts'
 import { readWriters } from '../published/published-tables-sql.ts'
@@ -32,6 +33,7 @@ import {
 import type { TableJudge } from '../setup/row-security.ts'
 import { ConfirmCeiling } from '../slot/confirm-ceiling.ts'
 import type { KnownTables } from './session-relay.ts'
+import { WaitingModels } from './waiting-models.ts'
 
 /** Changes of a model may be missing. */
 export interface PublicationCut {
@@ -62,6 +64,8 @@ const FORGETS_ROOTS_VERSION = 150_000
 export interface PublicationListener extends ModelTableListener {
   /** Changes of the model may be missing. */
   onCut(model: string, cut: PublicationCut): void
+  /** Takes what a process before this one knew. @default nobody does */
+  readonly lastChanges?: Pick<LastChangesKeeper, 'recall' | 'endRecall'> | undefined
   /** The models' tables stand otherwise. */
   onTables(tables: readonly ModelTableState[]): void
   /** The catalog is to be looked at now. */
@@ -80,6 +84,8 @@ export interface PublicationGuardOptions {
   readonly listener: PublicationListener
   /** What the barriers that pass allow to be confirmed. */
   readonly ceiling?: ConfirmCeiling | undefined
+  /** What this process knows of the last changes of models, for its barriers. @default nothing */
+  readonly lastChanges?: ((models: readonly string[]) => LastChanges | null) | undefined
 }
 
 /** One per source. */
@@ -93,15 +99,15 @@ export class PublicationGuard {
   #isComplete = false
   /** The server takes no barrier: each look counts for one. */
   #isUnwritable = false
-  /** By model, for how many transactions it was said to wait. */
-  readonly #reported = new Map<string, number>()
+  readonly #waiting: WaitingModels
   /** A barrier is on its way. */
   #isRenewalSent = false
 
   constructor(options: PublicationGuardOptions) {
     this.#options = options
     this.#ceiling = options.ceiling ?? new ConfirmCeiling()
-    const { registry, publication, listener, judge } = options
+    const { registry, publication, listener, judge, logger } = options
+    this.#waiting = new WaitingModels(logger)
     this.#tables = new ModelTableGuard({ registry, publication, listener, judge })
   }
 
@@ -127,6 +133,7 @@ export class PublicationGuard {
     if (this.#isComplete || isCatchingUp) return
     this.#isComplete = true
     this.#ledger.complete()
+    this.#options.listener.lastChanges?.endRecall()
     this.#lookAtStart()
   }
 
@@ -200,7 +207,7 @@ export class PublicationGuard {
     const { awaited } = this.#ledger
     if (awaited.size === 0) return null
     const barrier = this.#ledger.plan(await readWriters(query, awaited))
-    this.#report([...awaited.keys()])
+    for (const model of awaited.keys()) this.#waiting.report(model, this.#ledger.writersOf(model))
     return barrier
   }
 
@@ -208,7 +215,7 @@ export class PublicationGuard {
     // The stream may bring it before the query has its answer.
     this.#isRenewalSent = true
     try {
-      await query(barrierSql(barrier, this.#options.slot))
+      await query(barrierSql({ ...barrier, lasts: this.#lastChanges() }, this.#options.slot))
       this.#isUnwritable = false
     } catch (error) {
       this.#isRenewalSent = false
@@ -216,6 +223,11 @@ export class PublicationGuard {
       if (isPassing(sqlstateOf(error))) throw error
       this.#passUnwritten(barrier, error)
     }
+  }
+
+  #lastChanges(): LastChanges | null {
+    const { lastChanges, registry } = this.#options
+    return lastChanges?.(readableModels(this.#ledger.verified, registry)) ?? null
   }
 
   /** Takes a message of the stream. @returns whether it was one of ours */
@@ -226,7 +238,10 @@ export class PublicationGuard {
     const { commitLsn } = message.transaction
     if (barrier.isSkip !== true) {
       this.#isRenewalSent = false
-      if (this.#ledger.isCoveredBy(barrier)) this.#ceiling.raise(commitLsn, message.content.length)
+      const { lasts = null } = barrier
+      if (this.#ledger.isCoveredBy(barrier))
+        this.#ceiling.raise(commitLsn, message.content.length, lasts?.upTo)
+      if (lasts !== null && !this.#isComplete) this.#options.listener.lastChanges?.recall(lasts)
     }
     this.#pass(barrier, { commitLsn, index: INDEX_AFTER_ALL })
     return true
@@ -265,20 +280,6 @@ export class PublicationGuard {
       { models, sqlstate: sqlstateOf(error) },
     )
     this.#pass(barrier, null)
-  }
-
-  /** Says for how many transactions a model waits when that is news: it is asked for twice a second. */
-  #report(models: readonly string[]): void {
-    for (const model of models) {
-      const transactions = this.#ledger.writersOf(model)
-      if (transactions === (this.#reported.get(model) ?? 0)) continue
-      this.#reported.set(model, transactions)
-      if (transactions === 0) continue
-      this.#options.logger.info('Changes of a model wait for open transactions that wrote to its table.', {
-        model,
-        transactions,
-      })
-    }
   }
 
   #update(): void {

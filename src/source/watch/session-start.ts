@@ -8,6 +8,8 @@ export interface StreamStart {
   readonly timeline: number
   /** The first stream of this process, or the first one after a gap. */
   readonly isFirst: boolean
+  /** What a process before this one knew may still be read: no cursor is too old by now. @default false */
+  readonly mayRecall?: boolean | undefined
   /** Everything the server may send lies at or after this. */
   readonly floorLsn: Lsn
   /** On a new timeline: up to here it is the same as the one before. Absent where that is not known. */
