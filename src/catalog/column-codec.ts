@@ -4,8 +4,14 @@ import { moneyScaleOf } from './money-scale.ts'
 import { createArrayCodec } from './values/array-codec.ts'
 import { createMoneyCodec } from './values/decimal-codecs.ts'
 import { createEnumCodec } from './values/enum-codec.ts'
-import { unknownTextCodec } from './values/text-codecs.ts'
-import { FIRST_DYNAMIC_OID, TEXT_LIKE_TYPES, TYPE_TABLE, type TypeRow } from './values/type-table.ts'
+import { namedTextCodec, unknownTextCodec } from './values/text-codecs.ts'
+import {
+  EXTENSION_TYPES,
+  FIRST_DYNAMIC_OID,
+  TEXT_LIKE_TYPES,
+  TYPE_TABLE,
+  type TypeRow,
+} from './values/type-table.ts'
 import { guardCodec, type ValueCodec } from './values/value-codec.ts'
 
 /** A type that is not built in, as a Type message names it; for a domain, the type it is based on. */
@@ -32,6 +38,11 @@ for (const { pgType, oid, arrayOid, codec, listCodec } of TEXT_LIKE_TYPES) {
   textLikeByKey.set(`_${pgType}`, listCodec)
   if (oid !== null) textLikeByKey.set(String(oid), codec)
   if (arrayOid !== null) textLikeByKey.set(`_${arrayOid}`, listCodec)
+}
+
+for (const { pgType } of EXTENSION_TYPES) {
+  textLikeByKey.set(pgType, namedTextCodec)
+  textLikeByKey.set(`_${pgType}`, createArrayCodec(namedTextCodec, { isNullElementAllowed: false }))
 }
 
 /** Of box, the one type whose arrays have another delimiter. */

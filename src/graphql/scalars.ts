@@ -13,6 +13,7 @@ import {
 } from 'graphql'
 import { isExactNumber } from '../catalog/values/exact-json.ts'
 import { isValueDeeper } from '../catalog/values/json-depth.ts'
+import { openJson } from './json-document.ts'
 import { unrepresentableError } from './unrepresentable.ts'
 
 /** Names of the scalars defined here. */
@@ -103,7 +104,7 @@ export const JsonScalar = new GraphQLScalarType<unknown, unknown>({
   description: 'Any JSON value: object, list, string, number, boolean or null.',
   specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259',
   serialize(value) {
-    if (isValueDeeper(value)) throw unrepresentableError('a JSON field', 'too-deep')
+    if (isValueDeeper(openJson(value))) throw unrepresentableError('a JSON field', 'too-deep')
     return value
   },
   parseValue: (value) => value,

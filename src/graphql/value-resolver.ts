@@ -1,6 +1,7 @@
 /** Stage 7, graphql. From a column's value, as Prisma Client has it, to what the field's GraphQL type takes. */
 import type { FieldSpec, ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyRow } from '../changes/change.ts'
+import { passJson } from './json-document.ts'
 import { formlessValues } from './nullability.ts'
 import { unrepresentable } from './unrepresentable.ts'
 
@@ -16,6 +17,7 @@ export function valueResolver(
   const scale = scaleOf(field)
   if (scale !== null) return (row) => withScale(row[name], scale)
   const formless = formlessValues(field, typeName)
+  if (field.type === 'Json') return (row) => passJson(row[name])
   if (formless === null || formless.includes === null) return (row) => row[name]
   const { includes, reason } = formless
   const showOne = (value: unknown) =>

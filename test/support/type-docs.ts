@@ -288,7 +288,7 @@ They never stop the stream. Where Prisma Client refuses the row, the field holds
 \`reason\` and the nearest JavaScript \`value\`; where it returns an Invalid Date, the field holds one too, without the
 reason. The type of the row does not know of either: a program that may meet them looks for \`reason\` itself. Over GraphQL such a value is an
 error at its field, \`GRAPHQL_VALUE_UNREPRESENTABLE\` with \`extensions.reason\`; the subscription goes on. Where Prisma Client refuses the row, a query fails as a
-whole, and of a required field the row under \`new\` or \`old\` is null.
+whole (reason \`refused\`: it does not say for which field), and of a required field the row under \`new\` or \`old\` is null.
 
 ${formatTable(
   ['reason', 'means', 'Prisma Client'],

@@ -44,6 +44,22 @@ export const unknownTextCodec: ValueCodec = {
   byteLength: null,
 }
 
+/**
+ * A type of an extension whose binary form is its text, known by its name alone, which another type may have. PostgreSQL's text
+ * has no zero byte, and binary forms with lengths or counts do.
+ */
+export const namedTextCodec: ValueCodec = {
+  parse: identity,
+  decode: (buffer, start, end) => {
+    const bytes = buffer.subarray(start, end)
+    return !bytes.includes(0) && isUtf8(bytes)
+      ? decodeUtf8(buffer, start, end)
+      : unreadableBytes(buffer, start, end)
+  },
+  sameness: null,
+  byteLength: null,
+}
+
 /** Two lower-case hexadecimal digits of each byte, as character codes side by side. */
 const HEX_PAIRS = Uint8Array.from({ length: 512 }, (_, index) =>
   (index % 2 === 0 ? (index >> 5).toString(16) : ((index >> 1) & 15).toString(16)).charCodeAt(0),

@@ -6,6 +6,7 @@ import { GraphQLError } from 'graphql'
 import { isCursor } from '../../changes/cursor.ts'
 import { RowcastError } from '../../errors.ts'
 import { toGraphqlError } from '../../graphql/graphql-errors.ts'
+import { memberOf } from '../../member-of.ts'
 
 /** Whether the text is longer than so many bytes as UTF-8. */
 export function isLongerThan(text: string, bytesMax: number): boolean {
@@ -51,18 +52,14 @@ export function undeliverable(
 
 /** Where the change of a delivery stands; null for what is no change. */
 export function cursorOf(delivery: unknown): string | null {
-  const change = member(delivery, 'change')
-  const cursor = member(change, 'cursor')
+  const change = memberOf(delivery, 'change')
+  const cursor = memberOf(change, 'cursor')
   return isCursor(cursor) ? cursor : null
 }
 
 function detailsOf(delivery: unknown): { readonly cursor?: string } {
   const cursor = cursorOf(delivery)
   return cursor === null ? {} : { cursor }
-}
-
-function member(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }
 
 function shown(error: RowcastError): GraphQLError {

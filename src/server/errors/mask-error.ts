@@ -8,6 +8,7 @@ import { GraphQLError } from 'graphql'
 import { describeError } from '../../describe-error.ts'
 import { type ErrorCode, RowcastError } from '../../errors.ts'
 import { toGraphqlError } from '../../graphql/graphql-errors.ts'
+import { isRowRefused } from '../../graphql/prisma-refusal.ts'
 import { shorthandHint } from '../../graphql/where/filter-shorthand.ts'
 import type { Logger } from '../../log.ts'
 import { cutSuggestion } from './cut-suggestion.ts'
@@ -69,6 +70,7 @@ export function createErrorMask({ logger, areSuggestionsHidden, locate }: ErrorM
       if (error instanceof GraphQLError && isRefusedByScalar(error)) return unrepresentable(error)
       const id = logOnce(error)
       const located = error instanceof GraphQLError ? error : null
+      if (isRowRefused(originalOf(error))) return refused(located, id)
       return new GraphQLError(`Unexpected error. The server's log has it as ${id}.`, {
         nodes: located?.nodes ?? null,
         path: located?.path ?? null,
@@ -124,6 +126,16 @@ function unrepresentable({ nodes, path, message: refusal }: GraphQLError): Graph
     }),
   ) as GraphQLError
   return new GraphQLError(message, { nodes: nodes ?? null, path: path ?? null, extensions })
+}
+
+/** The query fails as a whole: Prisma Client returns no row beside the one that it refuses. */
+function refused(located: GraphQLError | null, id: string): GraphQLError {
+  const { message, extensions } = toGraphqlError(
+    new RowcastError('GRAPHQL_VALUE_UNREPRESENTABLE', 'A row holds a value that Prisma Client cannot read.', {
+      details: { reason: 'refused', id },
+    }),
+  ) as GraphQLError
+  return new GraphQLError(message, { nodes: located?.nodes ?? null, path: located?.path ?? null, extensions })
 }
 
 /** Why graphql-js refuses a value, by the start of its sentence, or its end where that cannot be data. */
