@@ -1,6 +1,6 @@
 /**
  * The error table: every failure rowcast can name, what it means, what to run, whether it is worth a retry,
- * and whether a client may read it. Codes start with the folder they come from; codes without a folder are
+ * whether a client may read it, and all else that is decided by a code: no other file keeps a set of codes. Codes start with the folder they come from; codes without a folder are
  * part of the GraphQL contract.
  */
 import { escapeControls } from './printable.ts'
@@ -21,6 +21,19 @@ export interface ErrorEntry {
   readonly retry: Retry
   /** Whether code and text may be shown to a GraphQL client as they are. */
   readonly isPublic: boolean
+  /**
+   * What a client sees instead when it ends a subscription, or keeps one from beginning: its own text names tables and
+   * columns. @default as `isPublic` says
+   */
+  readonly clientSees?: 'MODEL_UNAVAILABLE' | 'CATALOG_MODEL_NOT_REGISTERED'
+  /** Clients resync after a subscription that ended with it, whatever they see; counted in rowcast_resyncs_total. */
+  readonly endsAsResync?: true
+  /** What it is about, where that is less than the whole stream: the rest of it goes on, or goes on after it. */
+  readonly concerns?: 'tables' | 'transaction'
+  /** How rowcast/client goes on by itself: it subscribes `again`, or asks for the `next` change after it. @default it does not */
+  readonly clientGoesOn?: 'again' | 'next'
+  /** Status of an answer over HTTP. @default 200 for what GraphQL answers, 400 for what it is not asked */
+  readonly httpStatus?: number
 }
 
 export const ERRORS = {
@@ -59,12 +72,16 @@ export const ERRORS = {
     hint: 'Run `prisma migrate deploy` if the database is behind, `prisma db pull` and `prisma generate` if the Prisma schema is.',
     retry: 'backoff',
     isPublic: false,
+    endsAsResync: true,
+    clientSees: 'MODEL_UNAVAILABLE',
   },
   CATALOG_SOFT_DELETE_UNKNOWN: {
     means: 'A model with softDelete needs the row before each change, and its table does not log it.',
     hint: 'Call rowcast.enable(), which gives the table and its partitions REPLICA IDENTITY FULL.',
     retry: 'backoff',
     isPublic: false,
+    endsAsResync: true,
+    clientSees: 'MODEL_UNAVAILABLE',
   },
   CATALOG_BAD_POLICY: {
     means: 'The policy that a model was registered with names no field of it, or is no function.',
@@ -113,6 +130,7 @@ export const ERRORS = {
     hint: 'Subscribe again, ask for less (one action, one model), or raise the queue bound on the server.',
     retry: 'never',
     isPublic: true,
+    clientGoesOn: 'again',
   },
   CONFIG_SCHEMA_MISMATCH: {
     means:
@@ -212,6 +230,8 @@ export const ERRORS = {
     hint: 'Correct what the message names: then all go on where they are. Or give the transaction up, which ends its models’ cursors and no others: `rowcast skip --to <LSN> --yes`.',
     retry: 'never',
     isPublic: false,
+    concerns: 'transaction',
+    clientSees: 'MODEL_UNAVAILABLE',
   },
   SOURCE_DELIVERY_FAILED: {
     means:
@@ -219,6 +239,8 @@ export const ERRORS = {
     hint: 'Nothing to do where it does not come again; else report it with what the log says, and give the transaction up: `rowcast skip --to <LSN> --yes`.',
     retry: 'backoff',
     isPublic: false,
+    concerns: 'transaction',
+    clientSees: 'MODEL_UNAVAILABLE',
   },
   SOURCE_SQL_FAILED: {
     means: 'PostgreSQL refused a statement.',
@@ -327,18 +349,21 @@ export const ERRORS = {
     hint: 'Connect again after `retryAfterMs` and subscribe after `cursor`; where there is none, query the rows once more.',
     retry: 'backoff',
     isPublic: true,
+    clientGoesOn: 'again',
   },
   UNAUTHENTICATED: {
     means: 'The server needs to know who asks, and does not.',
     hint: 'Send the credentials the server asks for: a header, or connectionParams over WebSocket.',
     retry: 'never',
     isPublic: true,
+    httpStatus: 401,
   },
   CONTEXT_TIMEOUT: {
     means: 'The server asked `context` who a client is, and had no answer in time.',
     hint: 'Try again later. On the server: look what `context` waits for, or raise `limits.connectionInitTimeoutMs`.',
     retry: 'backoff',
     isPublic: true,
+    httpStatus: 503,
   },
   HOST_NOT_ALLOWED: {
     means:
@@ -346,12 +371,14 @@ export const ERRORS = {
     hint: 'Name the host that clients use in `allowedHosts`.',
     retry: 'never',
     isPublic: true,
+    httpStatus: 403,
   },
   SESSION_EXPIRED: {
     means: 'What the client showed who it is with is no longer valid, and its connection ends.',
     hint: 'Get a new token and connect again.',
     retry: 'never',
     isPublic: true,
+    httpStatus: 401,
   },
   SESSION_REVOKED: {
     means: 'The server took the session back while a connection was open, or could not check it.',
@@ -364,6 +391,7 @@ export const ERRORS = {
     hint: 'Send content-type: application/json with a POST, or name the origin of the page in `allowedOrigins`.',
     retry: 'never',
     isPublic: true,
+    httpStatus: 403,
   },
   QUERY_OVER_LIMIT: {
     means: 'The document is deeper, longer or dearer than the server takes.',
@@ -376,12 +404,14 @@ export const ERRORS = {
     hint: 'Select fewer or smaller fields, or raise `limits.payloadBytesMax` on the server; subscribe after `cursor` to go on after this change.',
     retry: 'never',
     isPublic: true,
+    clientGoesOn: 'next',
   },
   CHANGE_UNDELIVERABLE: {
     means: 'The result of one change could not be made; the log of the server has the reason under `id`.',
     hint: 'Subscribe after `cursor` to go on after this change, or select other fields.',
     retry: 'never',
     isPublic: true,
+    clientGoesOn: 'next',
   },
   TOO_MANY_SUBSCRIPTIONS: {
     means: 'A WebSocket runs as many operations as it may.',
@@ -394,6 +424,7 @@ export const ERRORS = {
     hint: 'Close some, or raise `limits.connectionsPerAddressMax`; behind a proxy, set `trustedProxyCount`.',
     retry: 'backoff',
     isPublic: true,
+    httpStatus: 429,
   },
   CONFIG_NO_POLICY: {
     means: 'In production a model is visible, and nothing says to whom.',
@@ -509,18 +540,22 @@ export const ERRORS = {
     hint: 'Run `prisma migrate deploy`, or check that DATABASE_URL names the right database.',
     retry: 'never',
     isPublic: false,
+    concerns: 'tables',
   },
   SOURCE_TABLE_NOT_REPLICABLE: {
     means: 'PostgreSQL writes no row changes for this kind of relation.',
     hint: 'Register the model of an ordinary table instead (ALTER TABLE … SET LOGGED for an unlogged one).',
     retry: 'never',
     isPublic: false,
+    concerns: 'tables',
+    clientSees: 'CATALOG_MODEL_NOT_REGISTERED',
   },
   SOURCE_NOT_OWNER: {
     means: 'Set-up has to change something that belongs to another role.',
     hint: 'Let the owner run the statements that the message lists, once.',
     retry: 'never',
     isPublic: false,
+    concerns: 'tables',
   },
   SOURCE_SLOT_RENAMED: {
     means:
@@ -540,6 +575,7 @@ export const ERRORS = {
     hint: 'Give the table a primary key, or run ALTER TABLE … REPLICA IDENTITY FULL;',
     retry: 'never',
     isPublic: false,
+    concerns: 'tables',
   },
   SOURCE_IDENTITY_NOT_FULL: {
     means:
@@ -553,12 +589,15 @@ export const ERRORS = {
     hint: "Publish all columns of the table, or register its model with { replicaIdentity: 'keep' }.",
     retry: 'never',
     isPublic: false,
+    concerns: 'tables',
   },
   SOURCE_TABLE_NOT_PUBLISHED: {
     means: "A registered model's table is not part of the publication.",
     hint: 'Call rowcast.enable(), which adds it.',
     retry: 'backoff',
     isPublic: false,
+    endsAsResync: true,
+    clientSees: 'MODEL_UNAVAILABLE',
   },
   SOURCE_TABLE_CHANGED: {
     means:
@@ -566,6 +605,7 @@ export const ERRORS = {
     hint: 'Nothing: the model is open again once they have ended. The log says for how many it waits; pg_stat_activity.xact_start says for how long they have been open.',
     retry: 'backoff',
     isPublic: false,
+    clientSees: 'MODEL_UNAVAILABLE',
   },
   SOURCE_SLOT_MISSING: {
     means: 'The replication slot does not exist.',
@@ -681,6 +721,7 @@ export const ERRORS = {
     hint: 'Write `rows` for the model, or `bypassesRowSecurity: true` where whoever may subscribe may see every row.',
     retry: 'never',
     isPublic: false,
+    clientSees: 'MODEL_UNAVAILABLE',
   },
   SOURCE_WATCH_FAILED: {
     means: 'Slot, publication and tables cannot be looked at, so that a change of them would go unnoticed.',
@@ -725,6 +766,7 @@ export const ERRORS = {
     hint: 'Nothing: it is tried again. If it does not end, look at who holds the lock (`rowcast plan` names them): SELECT pid, application_name, state, xact_start FROM pg_stat_activity ORDER BY xact_start;',
     retry: 'backoff',
     isPublic: false,
+    concerns: 'tables',
   },
   SOURCE_SLOT_INVALIDATED: {
     means: 'PostgreSQL removed WAL that the slot still needed, so changes are lost to it.',
@@ -880,12 +922,14 @@ export const ERRORS = {
     hint: 'Wait for `extensions.retryAfterMs`, and subscribe again with the same cursor; the log of the server says what is amiss.',
     retry: 'backoff',
     isPublic: true,
+    clientGoesOn: 'again',
   },
   RESYNC_REQUIRED: {
     means: 'Changes may be missing between the cursor (or the last change delivered) and now.',
     hint: 'Read `changeCursor`, query the rows again, then subscribe after that cursor.',
     retry: 'gap',
     isPublic: true,
+    endsAsResync: true,
   },
   FILTER_UNANSWERABLE: {
     means: 'A filter depends on values that PostgreSQL did not send with a change.',
@@ -897,6 +941,21 @@ export const ERRORS = {
 
 /** Every code of the table. */
 export type ErrorCode = keyof typeof ERRORS
+
+/** The codes whose rows have these columns: `CodesWith<{ endsAsResync: true }>`. */
+export type CodesWith<Columns extends Partial<ErrorEntry>> = {
+  [Code in ErrorCode]: (typeof ERRORS)[Code] extends Columns ? Code : never
+}[ErrorCode]
+
+/** Whether the value is a code of the table. */
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === 'string' && Object.hasOwn(ERRORS, value)
+}
+
+/** The row of a code, with its optional columns. */
+export function errorEntry(code: ErrorCode): ErrorEntry {
+  return ERRORS[code]
+}
 
 /** What a place that throws adds to the table's row. */
 export interface ErrorDetails {
@@ -924,7 +983,7 @@ export class RowcastError extends Error {
   readonly details: Readonly<Record<string, string | number | boolean | null>>
 
   constructor(code: ErrorCode, happened: string, options: ErrorDetails = {}) {
-    const entry: ErrorEntry = ERRORS[code]
+    const entry = errorEntry(code)
     const hint = escapeControls(options.hint ?? entry.hint)
     const lines = [happened, ...(options.list ?? [])].map(escapeControls).join('\n  - ')
     const shown = options.list === undefined ? lines : `${lines}\n`

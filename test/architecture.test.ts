@@ -221,6 +221,15 @@ describe('architecture', () => {
 
 describe('error table', () => {
   const sources = listFiles(SRC).map((file) => readFileSync(file, 'utf8'))
+
+  it('is the one place that says what is done about a code: no other file has a list of codes', () => {
+    const code = `'(?:${Object.keys(ERRORS).join('|')})'`
+    const list = new RegExp(`${code}\\s*,\\s*${code}|\\n\\s*(?:${Object.keys(ERRORS).join('|')}): `)
+    const isList = (text: string): boolean => list.test(stripComments(text))
+    expect(isList("new Set(['CATALOG_DRIFT', 'BUG'])") && isList('{\n  BUG: 400,\n}')).toBe(true)
+    const others = files.filter(({ path }) => path !== 'errors.ts')
+    expect(others.filter(({ path }) => isList(readFileSync(join(SRC, path), 'utf8')))).toEqual([])
+  })
   const tests = listFiles(join(ROOT, 'test')).map((file) => readFileSync(file, 'utf8'))
 
   it.each(Object.keys(ERRORS))('%s is thrown somewhere, shown by a test, and says what to do', (code) => {

@@ -4,6 +4,7 @@
  * server.
  */
 import type { SubscribePayload } from 'graphql-ws'
+import type { CodesWith } from '../errors.ts'
 import { createBookmarkExtensions, watchBookmarks } from './bookmarks.ts'
 import { type ChangeClient, type ChangeSink, queryChangeCursor, watchConnection } from './change-client.ts'
 import { createInbox } from './inbox.ts'
@@ -46,12 +47,20 @@ export interface ChangeFailure {
   readonly data: object | null
 }
 
-/** Errors after which a server wants to be asked again, where the subscription stands or after the cursor they have. */
-const RETRIED: ReadonlySet<string | null> = new Set([
-  ...['SERVER_STOPPING', 'SUBSCRIBER_TOO_SLOW', 'MODEL_UNAVAILABLE'],
-])
-/** Errors of one change, after which the next can be asked for. */
-const SKIPPED: ReadonlySet<string | null> = new Set(['PAYLOAD_TOO_LARGE', 'CHANGE_UNDELIVERABLE'])
+/**
+ * Errors that the kit goes on after: `again` where the server wants to be asked again, where the subscription stands or after
+ * the cursor they have; `next` for those of one change. The column of the error table, whose texts a browser need not load.
+ */
+const GOES_ON: {
+  readonly [Way in 'again' | 'next']: Readonly<Record<CodesWith<{ clientGoesOn: Way }>, true>>
+} = {
+  again: { SERVER_STOPPING: true, SUBSCRIBER_TOO_SLOW: true, MODEL_UNAVAILABLE: true },
+  next: { PAYLOAD_TOO_LARGE: true, CHANGE_UNDELIVERABLE: true },
+}
+
+function goesOn(way: keyof typeof GOES_ON, code: string | null): boolean {
+  return code !== null && Object.hasOwn(GOES_ON[way], code)
+}
 
 /**
  * Iterates over a subscription's data. Give graphql-ws's client `retryAttempts: Infinity` and a `shouldRetry` that says
@@ -117,12 +126,12 @@ async function goOn(
     position.cursor = await onResync(error)
     return
   }
-  if (SKIPPED.has(code) && cursor !== null && onFailure !== undefined) {
+  if (goesOn('next', code) && cursor !== null && onFailure !== undefined) {
     position.cursor = cursor
     onFailure({ error, data: null })
     return
   }
-  const isRetried = RETRIED.has(code) || typeof error.extensions['retryAfterMs'] === 'number'
+  const isRetried = goesOn('again', code) || typeof error.extensions['retryAfterMs'] === 'number'
   if (!isRetried || code === 'RESYNC_REQUIRED') throw error
   if (code === 'SERVER_STOPPING' && cursor !== null) position.cursor = cursor
 }

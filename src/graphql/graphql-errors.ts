@@ -3,7 +3,7 @@
  * `extensions`, all others as they are, so that the server masks them.
  */
 import { GraphQLError } from 'graphql'
-import { type ErrorCode, type ErrorDetails, isRowcastError, RowcastError } from '../errors.ts'
+import { type ErrorCode, type ErrorDetails, errorEntry, isRowcastError, RowcastError } from '../errors.ts'
 
 /**
  * A public RowcastError, bare or wrapped by the executor, as a GraphQLError: its `message` is the sentence for people,
@@ -27,29 +27,19 @@ export function extensionsOf({ code, hint, details }: RowcastError): Readonly<Re
   return { code, hint, ...details }
 }
 
-/** Ends of a model's changes whose texts name tables and columns: clients hear that they have to wait. */
-const HIDDEN_FAULTS: ReadonlySet<ErrorCode> = new Set([
-  'CATALOG_DRIFT',
-  'CATALOG_SOFT_DELETE_UNKNOWN',
-  'SOURCE_TABLE_NOT_PUBLISHED',
-  'SOURCE_TABLE_CHANGED',
-  'SOURCE_ROW_SECURITY',
-  'SOURCE_ROW_UNREADABLE',
-  'SOURCE_DELIVERY_FAILED',
-])
-
 /** What a client hears of the error that ended its subscription, or kept it from beginning. */
 export function toSubscriptionError(error: unknown): unknown {
+  const clientSees = isRowcastError(error) ? errorEntry(error.code).clientSees : undefined
+  if (!isRowcastError(error) || clientSees === undefined) return toGraphqlError(error)
   // To wait would not help: a view stays one.
-  if (isRowcastError(error) && error.code === 'SOURCE_TABLE_NOT_REPLICABLE') {
+  if (clientSees === 'CATALOG_MODEL_NOT_REGISTERED') {
     const model = String(error.details['model'])
-    return graphqlError('CATALOG_MODEL_NOT_REGISTERED', `Model ${model} exists, but is not live.`, {
+    return graphqlError(clientSees, `Model ${model} exists, but is not live.`, {
       hint: 'Query it; its changes do not come.',
     })
   }
-  if (!isRowcastError(error) || !HIDDEN_FAULTS.has(error.code)) return toGraphqlError(error)
   const spreadMs = (RETRY_AFTER_MAX_MS - RETRY_AFTER_MIN_MS) * Math.random()
-  return graphqlError('MODEL_UNAVAILABLE', 'The changes of its model cannot be read at present.', {
+  return graphqlError(clientSees, 'The changes of its model cannot be read at present.', {
     details: { retryAfterMs: Math.round(RETRY_AFTER_MIN_MS + spreadMs), ...cursorOf(error) },
   })
 }

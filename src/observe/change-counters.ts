@@ -1,7 +1,7 @@
 /** Beside the spine, observe. What the bus did, in plain numbers: it is notified of each change, so an increment is all it costs. */
 import type { BusObserver, DropReason } from '../bus/bus-observer.ts'
 import { CHANGE_ACTIONS, type ChangeAction, type TransactionPart } from '../changes/change.ts'
-import { type ErrorCode, isRowcastError } from '../errors.ts'
+import { errorEntry, isRowcastError } from '../errors.ts'
 
 /** Counts of one model. */
 interface ModelCounts {
@@ -10,14 +10,6 @@ interface ModelCounts {
   candidates: number
   resyncs: number
 }
-
-/** Ends after which clients resync, whatever they are called where they happened. */
-const RESYNCS: ReadonlySet<ErrorCode> = new Set([
-  'RESYNC_REQUIRED',
-  'CATALOG_DRIFT',
-  'CATALOG_SOFT_DELETE_UNKNOWN',
-  'SOURCE_TABLE_NOT_PUBLISHED',
-])
 
 /** Transactions are grouped by their age into windows of so many milliseconds. */
 const WINDOW_MS = 10_000
@@ -86,7 +78,7 @@ export class ChangeCounters implements BusObserver {
     const code = isRowcastError(error) ? error.code : null
     const reason = code ?? (error === null ? 'left' : 'BUG')
     this.ends.set(reason, (this.ends.get(reason) ?? 0) + 1)
-    if (code !== null && RESYNCS.has(code)) this.of(model).resyncs += 1
+    if (code !== null && errorEntry(code).endsAsResync) this.of(model).resyncs += 1
   }
 
   onDropped(model: string, count: number, why: DropReason): void {

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { ERRORS, type ErrorCode } from '../errors.ts'
+import { type ErrorCode, errorEntry, isErrorCode } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { escapeControls } from '../printable.ts'
 import { GRAPHQL_PATH } from './graphql-path.ts'
@@ -31,9 +31,10 @@ export interface Refusals {
   refuseUpgrade(request: IncomingMessage, socket: Duplex, refusal: Refusal): void
 }
 
-const STATUS: Readonly<Partial<Record<Refusal['code'], number>>> = {
-  ...{ BAD_HANDSHAKE: 400, CROSS_SITE_REQUEST: 403, HOST_NOT_ALLOWED: 403, NOT_FOUND: 404 },
-  ...{ TRANSPORT_NOT_SUPPORTED: 405, TOO_MANY_CONNECTIONS: 429, SERVER_STOPPING: 503 },
+const STATUS: Readonly<Record<HttpCode, number>> = {
+  BAD_HANDSHAKE: 400,
+  NOT_FOUND: 404,
+  TRANSPORT_NOT_SUPPORTED: 405,
 }
 const REASONS: Readonly<Record<number, string>> = {
   ...{ 400: 'Bad Request', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed' },
@@ -122,11 +123,13 @@ export const ORIGIN_REFUSAL: Refusal = {
 }
 
 function statusOf({ code }: Refusal): number {
-  return STATUS[code] ?? 400
+  if (!isErrorCode(code)) return STATUS[code]
+  // Not for an operation that GraphQL has begun: an EventSource would give up.
+  return code === 'SERVER_STOPPING' ? 503 : (errorEntry(code).httpStatus ?? 400)
 }
 
 function hintOf({ code, hint }: Refusal): string | undefined {
-  return hint ?? (code in ERRORS ? ERRORS[code as ErrorCode].hint : undefined)
+  return hint ?? (isErrorCode(code) ? errorEntry(code).hint : undefined)
 }
 
 /** As GraphQL has its errors, so that clients find code and hint where they are used to. */

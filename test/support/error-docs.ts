@@ -39,8 +39,9 @@ export function formatErrorDocs(): string {
   return [HEAD, ...sections.filter((section) => section !== '')].join('\n')
 }
 
-function formatRow(code: string, { means, hint, retry, isPublic }: ErrorEntry): string {
-  const notes = [RETRIES[retry], ...(isPublic ? ['shown to clients'] : [])].join('; ')
+function formatRow(code: string, { means, hint, retry, isPublic, clientSees }: ErrorEntry): string {
+  const shown = clientSees === undefined ? [] : [`clients see \`${clientSees}\``]
+  const notes = [RETRIES[retry], ...(isPublic ? ['shown to clients'] : shown)].join('; ')
   return `| \`${code}\` | ${cell(means)} | ${cell(hint)} | ${notes} |`
 }
 

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import { GraphQLError } from 'graphql'
 import { describeError } from '../../describe-error.ts'
-import { type ErrorCode, RowcastError } from '../../errors.ts'
+import { errorEntry, isErrorCode, RowcastError } from '../../errors.ts'
 import { toGraphqlError } from '../../graphql/graphql-errors.ts'
 import { isRowRefused } from '../../graphql/prisma-refusal.ts'
 import { shorthandHint } from '../../graphql/where/filter-shorthand.ts'
@@ -30,16 +30,6 @@ export interface ErrorMaskOptions {
   readonly areSuggestionsHidden: boolean
   /** Where in its operation an error happened, for the log. */
   readonly locate: ErrorLocator
-}
-
-/** Status over HTTP of errors that have one of their own; Yoga reads it from `extensions.http`. */
-const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
-  UNAUTHENTICATED: 401,
-  SESSION_EXPIRED: 401,
-  CONTEXT_TIMEOUT: 503,
-  CROSS_SITE_REQUEST: 403,
-  HOST_NOT_ALLOWED: 403,
-  TOO_MANY_CONNECTIONS: 429,
 }
 
 /** Creates a mask. */
@@ -145,9 +135,10 @@ function reasonOf(refusal: string): string {
   return refusal.startsWith('Enum "') ? 'unknown-label' : 'wrong-type'
 }
 
+/** Yoga reads the status of an answer from `extensions.http`. */
 function withHttpStatus(error: GraphQLError): GraphQLError {
   const { code, http } = error.extensions
-  const status = HTTP_STATUS[code as ErrorCode]
+  const status = isErrorCode(code) ? errorEntry(code).httpStatus : undefined
   return status === undefined || http !== undefined
     ? error
     : remake(error, error.message, { ...error.extensions, http: { status } })

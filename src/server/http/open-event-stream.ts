@@ -5,7 +5,7 @@
  */
 import type { ExecutionResult, GraphQLError } from 'graphql'
 import type { FetchAPI } from 'graphql-yoga'
-import { ERRORS } from '../../errors.ts'
+import { errorEntry, isErrorCode } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
 import { DELIVERY, RESULT_TEXT, type TextResult } from '../delivery/subscription-results.ts'
 import { isLongerThan, payloadTooLarge, undeliverable } from '../errors/delivery-failure.ts'
@@ -146,8 +146,7 @@ function formatEnd(last: ExecutionResult): EventText {
 
 /** Whether the same request may have another end next time. */
 function mayPass(code: unknown): boolean {
-  const known = Object.entries(ERRORS).find(([name]) => name === code)
-  return known?.[1].retry === 'backoff'
+  return isErrorCode(code) && errorEntry(code).retry === 'backoff'
 }
 
 function errorOf({ errors }: ExecutionResult, code: string): GraphQLError | undefined {

@@ -3,7 +3,7 @@
  * that names neither table nor transaction.
  */
 import type { Buffer } from 'node:buffer'
-import { RowcastError } from '../../errors.ts'
+import { errorEntry, RowcastError } from '../../errors.ts'
 import { readUint32 } from '../../pgoutput/big-endian.ts'
 import { decodeMessage } from '../../pgoutput/decode.ts'
 import { formatLsn, LSN_ZERO, type Lsn, parseLsn, toLsn } from '../../wire/lsn.ts'
@@ -22,9 +22,6 @@ const ROW_CLASSES: ReadonlySet<string> = new Set(['0A', '21', '22', '38', '39', 
  * later versions before it.
  */
 const UNDEFINED_OBJECT = '42704'
-
-/** What the stream meets again as long as it stands where it is. */
-const BLOCKING: ReadonlySet<string> = new Set(['SOURCE_ROW_UNREADABLE', 'SOURCE_DELIVERY_FAILED'])
 
 /** A timeline of a database cluster: positions of another one say nothing. */
 interface TracedServer {
@@ -157,7 +154,7 @@ export class StreamTrace {
 
 /** Whether the stream still stands before the transaction that could not be sent. */
 export function isStillBefore(error: RowcastError | null, safeLsn: Lsn): boolean {
-  if (error === null || !BLOCKING.has(error.code)) return false
+  if (error === null || errorEntry(error.code).concerns !== 'transaction') return false
   const { commitLsn } = error.details
   return typeof commitLsn === 'string' && safeLsn <= parseLsn(commitLsn)
 }

@@ -2,7 +2,7 @@
  * Stage 5, source. Facts about the database → the steps that make the registered models live, or the
  * problems that forbid it. Pure; what it returns is shown to people before and after it runs.
  */
-import { type ErrorCode, RowcastError } from '../../errors.ts'
+import { errorEntry, RowcastError } from '../../errors.ts'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../../wire/quote.ts'
 import {
   type DatabaseFacts,
@@ -70,14 +70,9 @@ export function planSetup(all: DatabaseFacts, wanted: SetupGoal): SetupPlan {
   return { steps, problems: rightsProblems(facts, steps, goal), undo, skipped }
 }
 
-const OF_TABLES: ReadonlySet<ErrorCode> = new Set([
-  ...(['SOURCE_TABLE_MISSING', 'SOURCE_TABLE_NOT_REPLICABLE', 'SOURCE_IDENTITY_CONFLICT'] as const),
-  ...(['SOURCE_IDENTITY_MISSING', 'SOURCE_NOT_OWNER', 'SOURCE_LOCK_TIMEOUT'] as const),
-])
-
 /** Whether a problem is one of single tables: what is published of the others can be streamed. */
 export function isOfTables({ code }: RowcastError): boolean {
-  return OF_TABLES.has(code)
+  return errorEntry(code).concerns === 'tables'
 }
 
 function serverProblems(facts: DatabaseFacts): RowcastError[] {
