@@ -19,6 +19,7 @@ const PACKAGES = {
   '@escape.tech/graphql-armor-max-directives': 'armor-max-directives.js',
   '@redis/client': 'redis-client.js',
   pino: 'pino.js',
+  valibot: 'valibot.js',
 }
 
 /** Begins the names of the entries: one for each package. */

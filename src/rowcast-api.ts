@@ -15,7 +15,7 @@ import type { RowcastError } from './errors.ts'
 import type { ModelPolicies } from './graphql/policy/model-policy.ts'
 import type { Logger } from './log.ts'
 import type { ConnectionOptions } from './source/db/database-address.ts'
-import type { DurabilityOptions } from './source/durability-options.ts'
+import type { DurabilityOptions, WireOptions } from './source/durability-options.ts'
 import type { SourceStatus } from './source/replication-source.ts'
 import type { SetupStep } from './source/setup/setup-plan.ts'
 
@@ -23,6 +23,7 @@ import type { SetupStep } from './source/setup/setup-plan.ts'
 export interface RowcastOptions<Types extends ModelTypeMap>
   extends ConnectionOptions,
     DurabilityOptions,
+    WireOptions,
     ScalingOptions {
   /** The `catalog` that `generator rowcast` wrote. */
   readonly catalog: ModelCatalog<Types>
@@ -32,8 +33,6 @@ export interface RowcastOptions<Types extends ModelTypeMap>
   readonly publication?: string | undefined
   /** Run `enable()` on each connection attempt, so that nobody has to call it. @default false */
   readonly enableOnStart?: boolean | undefined
-  /** Ask PostgreSQL for values in binary form, which is cheaper to read. @default true */
-  readonly binary?: boolean | undefined
   /** Where what happens is logged; `silentLogger` for silence. @default warnings and errors, on the console */
   readonly logger?: Logger | undefined
   /** Changes one subscription may leave waiting in memory; what follows is read from the retained log. @default 65_536 */

@@ -26,6 +26,8 @@ const BASE = [
   'guard.ts',
   'describe-error.ts',
   'member-of.ts',
+  'nearest-name.ts',
+  'option.ts',
   'printable.ts',
   'stop-parts.ts',
 ]
@@ -48,6 +50,7 @@ const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli'],
   pino: ['cli'],
   jiti: ['cli/load-config.ts'],
+  valibot: ['option.ts'],
 }
 const BANNED_NAMES = /^(utils?|helpers?|common|misc|types|lib)(\.|$)/
 const LINES_MAX = 300

@@ -1,5 +1,16 @@
 /** Beside the bus, broker. What a process does, and over which broker; given by the application, checked here. */
 import { RowcastError } from '../errors.ts'
+import {
+  checkOptions,
+  is,
+  isEither,
+  isObject,
+  isOneOf,
+  maybe,
+  type OptionRows,
+  option,
+  throwFault,
+} from '../option.ts'
 import type { DurabilityOptions } from '../source/durability-options.ts'
 import type { Retention } from '../source/slot/retention-window.ts'
 import { ANSWER_TIMEOUT_MS } from '../wire/driver-target.ts'
@@ -57,38 +68,67 @@ const PREFIX = /^[A-Za-z0-9_.:-]{1,100}$/
 const RETAIN_BYTES = 256 * 1024 * 1024
 const RETAIN_MINUTES = 60
 
-/** Checks them. @throws CONFIG_BAD_BROKER */
-export function resolveScaling({
-  role = 'all',
-  broker = 'memory',
-  answerTimeoutMs = ANSWER_TIMEOUT_MS,
-}: ScalingOptions & Pick<DurabilityOptions, 'answerTimeoutMs'>): Scaling {
-  if (!ROLES.includes(role)) throw bad(`The role is none of ${ROLES.join(', ')}.`)
-  if (broker === 'memory') {
-    if (role === 'all') return { role, broker: null }
-    throw bad(
-      `A ${role} needs a broker.`,
-      'Set REDIS_URL, or `broker` to the address of a Redis or Valkey: redis://host:6379.',
-    )
-  }
-  const {
-    url,
-    replicas = 0,
-    prefix = null,
-    retain = {},
-  } = typeof broker === 'string' ? { url: broker } : broker
-  const protocol = typeof url === 'string' && URL.canParse(url) ? new URL(url).protocol : ''
-  if (protocol !== 'redis:' && protocol !== 'rediss:')
-    throw bad('The address of the broker is not one of Redis.')
-  if (!Number.isInteger(replicas) || replicas < 0) throw bad('`broker.replicas` is not a number of replicas.')
-  if (prefix !== null && !PREFIX.test(prefix)) throw bad('`broker.prefix` cannot begin a key.')
-  const { bytes = RETAIN_BYTES, minutes = RETAIN_MINUTES } = retain
-  if (!(bytes > 0) || !(minutes > 0)) throw bad('`broker.retain` does not keep anything.')
-  return { role, broker: { url, answerTimeoutMs, replicas, prefix, retention: { bytes, minutes } } }
+const isKept = maybe(
+  is<number>((value) => typeof value === 'number' && value > 0, '`broker.retain` does not keep anything.'),
+)
+const isRedis = isObject(
+  {
+    url: is<string>(isRedisAddress, 'The address of the broker is not one of Redis.'),
+    replicas: maybe(
+      is<number>((value) => Number.isInteger(value) && Number(value) >= 0, 'is not a number of replicas'),
+    ),
+    prefix: maybe(
+      is<string>((value) => typeof value === 'string' && PREFIX.test(value), 'cannot begin a key'),
+    ),
+    retain: maybe(isObject({ bytes: isKept, minutes: isKept }, 'does not keep anything')),
+  },
+  'is neither an address nor { url, … }',
+)
+const isAddress = is<'memory' | (string & {})>(
+  (value) => value === 'memory' || isRedisAddress(value),
+  'The address of the broker is not one of Redis.',
+)
+
+function isRedisAddress(value: unknown): boolean {
+  return typeof value === 'string' && URL.canParse(value) && /^rediss?:$/.test(new URL(value).protocol)
 }
 
-function bad(happened: string, hint?: string): RowcastError {
-  return new RowcastError('CONFIG_BAD_BROKER', happened, { hint })
+/** The rows of these options. */
+export const SCALING = {
+  role: option({
+    check: maybe(isOneOf(['all', 'tap', 'gateway'], `The role is none of ${ROLES.join(', ')}.`)),
+    code: 'CONFIG_BAD_BROKER',
+    byDefault: "`'all'`",
+    meaning:
+      "`'tap'` reads the slot and writes to the broker, `'gateway'` reads the broker and serves: [scaling](scaling.md)",
+    env: 'ROWCAST_ROLE',
+  }),
+  broker: option({
+    check: maybe(isEither(isRedis, isAddress)),
+    code: 'CONFIG_BAD_BROKER',
+    byDefault: "`'memory'`",
+    meaning: 'the address of a Redis or Valkey, or `{ url, replicas, prefix, retain }`',
+    env: 'REDIS_URL',
+    withEnv: (url, given) => (typeof given === 'object' && given !== null ? { ...given, url } : url),
+  }),
+} satisfies OptionRows<ScalingOptions>
+
+/** Checks them. @throws CONFIG_BAD_BROKER */
+export function resolveScaling(
+  options: ScalingOptions & Pick<DurabilityOptions, 'answerTimeoutMs'>,
+): Scaling {
+  const given = checkOptions(SCALING, (name) => Reflect.get(options, name), throwFault)
+  const { role = 'all', broker = 'memory' } = given
+  if (broker === 'memory') {
+    if (role === 'all') return { role, broker: null }
+    throw new RowcastError('CONFIG_BAD_BROKER', `A ${role} needs a broker.`, {
+      hint: 'Set REDIS_URL, or `broker` to the address of a Redis or Valkey: redis://host:6379.',
+    })
+  }
+  const { url, replicas = 0, prefix = null, retain } = typeof broker === 'string' ? { url: broker } : broker
+  const { answerTimeoutMs = ANSWER_TIMEOUT_MS } = options
+  const { bytes = RETAIN_BYTES, minutes = RETAIN_MINUTES } = retain ?? {}
+  return { role, broker: { url, answerTimeoutMs, replicas, prefix, retention: { bytes, minutes } } }
 }
 
 /** Refuses to serve subscribers in a tap, which hands everything on and keeps nothing. @throws BROKER_WRONG_ROLE */

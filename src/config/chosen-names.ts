@@ -1,20 +1,19 @@
 /** The `names` of the config file: what models, enums, fields and values are called in GraphQL. */
 import { isEnumValueName } from '../catalog/graphql-name.ts'
 import type { EnumSpec, ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
+import { nearestName } from '../nearest-name.ts'
 import type { Faults } from './config-faults.ts'
-import { isFields } from './config-faults.ts'
-import { nearestName } from './nearest-name.ts'
 
 /** `User`, `User[]` (the query of its rows), `User.email`, `Role`, `Role.ADMIN` → the name in GraphQL. */
 export type ChosenNames = Readonly<Record<string, string>>
 
 /** The catalog with the chosen names in it; they count before those of the Prisma schema's comments. */
-export function withChosenNames(catalog: ModelCatalog, value: unknown, faults: Faults): ModelCatalog {
+export function withChosenNames(
+  catalog: ModelCatalog,
+  value: ChosenNames | undefined,
+  faults: Faults,
+): ModelCatalog {
   if (value === undefined) return catalog
-  if (!isFields(value)) {
-    faults.add('CONFIG_BAD_FIELD', "`names` is not of the form { User: 'Person', 'User.email': 'address' }.")
-    return catalog
-  }
   const known = pathsOf(catalog)
   const usable: Record<string, string> = {}
   for (const [path, name] of Object.entries(value)) {

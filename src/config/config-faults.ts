@@ -1,6 +1,5 @@
 /** What is wrong with a config, collected so that one run names it all. */
 import { type ErrorCode, isRowcastError, RowcastError } from '../errors.ts'
-import { nearestName } from './nearest-name.ts'
 
 /** An object whose fields are not known yet. */
 export type Fields = Readonly<Record<string, unknown>>
@@ -14,6 +13,11 @@ export function isFields(value: unknown): value is Fields {
 export class Faults {
   readonly errors: RowcastError[] = []
 
+  /** Notes one. */
+  readonly note = (fault: RowcastError): void => {
+    this.errors.push(fault)
+  }
+
   add(code: ErrorCode, happened: string, hint?: string): void {
     this.errors.push(new RowcastError(code, happened, { hint }))
   }
@@ -26,18 +30,6 @@ export class Faults {
       if (!isRowcastError(error)) throw error
       this.errors.push(error)
       return fallback
-    }
-  }
-
-  /** Notes each field that is not among the known. @param where what has the fields, as messages name it */
-  addUnknownFields(fields: Fields, known: readonly string[], where: string): void {
-    for (const name of Object.keys(fields).filter((key) => !known.includes(key))) {
-      const nearest = nearestName(name, known)
-      this.add(
-        'CONFIG_BAD_FIELD',
-        `${where} has an unknown field "${name}".`,
-        nearest === null ? `Known are ${known.join(', ')}.` : `Did you mean "${nearest}"?`,
-      )
     }
   }
 

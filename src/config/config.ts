@@ -6,7 +6,7 @@ import type { Authorize } from '../graphql/activity/activity-log.ts'
 import type { FieldNameOf, ModelPolicy } from '../graphql/policy/model-policy.ts'
 import type { MetricsGuard, MetricsRequest } from '../server/health/metrics-endpoint.ts'
 import type { ServerSecurity } from '../server/limits/server-security.ts'
-import type { DurabilityOptions } from '../source/durability-options.ts'
+import type { DurabilityOptions, WireOptions } from '../source/durability-options.ts'
 import type { ChosenNames } from './chosen-names.ts'
 
 /** What the service needs of a Prisma Client. */
@@ -59,6 +59,7 @@ export interface ServiceConfig<
   Prisma extends ServicePrismaClient = ServicePrismaClient,
 > extends ServerSecurity,
     DurabilityOptions,
+    WireOptions,
     ScalingOptions {
   /** The `catalog` that `generator rowcast` wrote. */
   readonly catalog: ModelCatalog<Types>
@@ -115,6 +116,15 @@ export interface ServiceConfig<
   /** What happens to subscribers that are read too slowly. */
   readonly slowSubscribers?: SlowSubscribers | undefined
   readonly dev?: DevConfig<Prisma> | undefined
+}
+
+/** What only the environment says. */
+export interface EnvironmentConfig {
+  readonly databaseUrl: string
+  readonly metricsToken?: string | undefined
+  /** Read by `serve`, whose log says also what is wrong with the others. */
+  readonly logLevel?: string | undefined
+  readonly nodeEnv?: string | undefined
 }
 
 /** Who may look at the live page's data. */
@@ -181,7 +191,7 @@ export interface Config {
   /** Null where nobody may ask. */
   readonly canExplain: Authorize | null
   readonly security: ServerSecurity
-  readonly durability: DurabilityOptions
+  readonly durability: DurabilityOptions & WireOptions
   /** ROWCAST_ROLE and REDIS_URL override the file's. */
   readonly scaling: ScalingOptions
   readonly slowSubscribers: SlowSubscribers

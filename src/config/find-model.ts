@@ -1,7 +1,7 @@
 /** A model by its name. */
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import { RowcastError } from '../errors.ts'
-import { nearestName } from './nearest-name.ts'
+import { nearestName } from '../nearest-name.ts'
 
 /** The model of that name. @throws CATALOG_UNKNOWN_MODEL, with the name that may have been meant */
 export function findModel(catalog: Pick<ModelCatalog, 'models'>, name: string): ModelSpec {

@@ -2,40 +2,32 @@
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import { asksViewer } from '../graphql/policy/model-policy.ts'
 import { withoutEmptyModels } from '../graphql/shown-models.ts'
+import { nearestName } from '../nearest-name.ts'
+import { type CheckedValues, checkOption, type Option, reportUnknownNames } from '../option.ts'
 import type { Config } from './config.ts'
 import { type Faults, type Fields, isFields } from './config-faults.ts'
-import { nearestName } from './nearest-name.ts'
+import { MODEL_FIELDS, MODEL_OPTIONS, OTHERS_FIELDS } from './model-options.ts'
+import type { OPTIONS } from './options.ts'
 
 /** Stands for a catalog that could not be read. */
 export const NO_CATALOG: ModelCatalog = { formatVersion: 1, models: {}, enums: {}, joinTables: [] }
 
-/** Settings of a model. */
-const FLAGS: readonly string[] = ['live', 'public', 'bypassesRowSecurity', 'optional']
-const FUNCTIONS: readonly string[] = ['canSubscribe', 'rows', 'fields']
+/** Options of a model that name fields of it. */
 const LISTS: readonly string[] = ['omit', 'expose']
-/** Names of the options of a model. */
-export const MODEL_FIELDS: readonly string[] = [
-  ...FUNCTIONS,
-  ...LISTS,
-  ...FLAGS,
-  'replicaIdentity',
-  'softDelete',
-]
 
 /** Reads `models` and `public`; what is wrong is noted among the faults. */
 export function readModels(
-  { models: value, public: isPublic = false }: Fields,
+  {
+    models: value = 'all',
+    public: isPublic = false,
+  }: CheckedValues<Pick<typeof OPTIONS, 'models' | 'public'>>,
   catalog: ModelCatalog,
   isProduction: boolean,
   faults: Faults,
 ): Config['models'] {
   const known = Object.values<ModelSpec>(catalog.models)
   const visible = known.filter((model) => !model.isOmitted)
-  const given = value === undefined || value === 'all' ? { [OTHERS]: {} } : value
-  if (!isFields(given)) {
-    faults.add('CONFIG_BAD_FIELD', "`models` is neither 'all' nor an object of models.")
-    return {}
-  }
+  const given = value === 'all' ? { [OTHERS]: {} } : value
   const models = withOthers(given, visible, faults)
   for (const [name, model] of Object.entries(models)) {
     const spec = known.find((each) => each.name === name)
@@ -49,23 +41,18 @@ export function readModels(
       "Name one in `models`, or say `'*': {}`.",
     )
   }
-  if (typeof isPublic !== 'boolean') faults.add('CONFIG_BAD_FIELD', '`public` is neither true nor false.')
-  if (isProduction && isPublic !== true)
-    checkPolicies({ catalog, visible }, models as Config['models'], faults)
+  if (isProduction && !isPublic) checkPolicies({ catalog, visible }, models as Config['models'], faults)
   return models as Config['models']
 }
 
 /** Stands for all models that are not named. */
 const OTHERS = '*'
-const OTHERS_FIELDS: readonly string[] = [
-  ...['live', 'public', 'canSubscribe', 'bypassesRowSecurity', 'replicaIdentity'],
-]
 
 /** The models as if each had been named; those that were not may turn out to be views. */
 function withOthers(given: Fields, visible: readonly ModelSpec[], faults: Faults): Fields {
   const { [OTHERS]: others, ...named } = given
   if (others === undefined) return given
-  if (isFields(others)) faults.addUnknownFields(others, OTHERS_FIELDS, "`models['*']`")
+  if (isFields(others)) reportUnknownNames(others, OTHERS_FIELDS, "`models['*']`", faults.note)
   else faults.add('CONFIG_BAD_FIELD', "`models['*']` is not of the form { live: false }.")
   const options = { ...Object(others), optional: true }
   const unnamed = visible.filter(({ name }) => !Object.hasOwn(named, name))
@@ -94,15 +81,9 @@ function checkModel(spec: ModelSpec, model: unknown, faults: Faults): void {
     faults.add('CONFIG_BAD_FIELD', `${where}\` is not of the form { omit: ['field'] }.`)
     return
   }
-  faults.addUnknownFields(model, MODEL_FIELDS, `${where}\``)
-  const check = (names: readonly string[], isFine: (value: unknown) => boolean, wrong: string): void => {
-    for (const name of names.filter((each) => model[each] !== undefined && !isFine(model[each])))
-      faults.add('CONFIG_BAD_FIELD', `${where}.${name}\` is ${wrong}.`)
-  }
-  check(FLAGS, (value) => typeof value === 'boolean', 'neither true nor false')
-  check(FUNCTIONS, (value) => typeof value === 'function', 'not a function of the context')
-  check(LISTS, Array.isArray, 'not a list of fields')
-  check(['replicaIdentity'], (value) => value === 'full' || value === 'keep', "neither 'full' nor 'keep'")
+  reportUnknownNames(model, MODEL_FIELDS, `${where}\``, faults.note)
+  for (const [name, row] of Object.entries<Option>(MODEL_OPTIONS))
+    checkOption(row, model[name], `models.${spec.name}.${name}`, faults.note)
   for (const list of LISTS) checkNames(spec, list, model[list], faults)
 }
 

@@ -1,7 +1,18 @@
 /** Stage 5, source. How long changes are kept, and what the slot may cost: options of the library and the service. */
-import { RowcastError } from '../errors.ts'
+import {
+  checkOptions,
+  isAmount,
+  isFlag,
+  isObject,
+  isOneOf,
+  isPositive,
+  maybe,
+  type OptionRows,
+  option,
+  throwFault,
+} from '../option.ts'
 import type { ReplicationSourceOptions } from './session/source-options.ts'
-import { DEFAULT_RETENTION, type Retention } from './slot/retention-window.ts'
+import { DEFAULT_RETENTION } from './slot/retention-window.ts'
 import type { SlotLostPolicy } from './slot/slot-remedy.ts'
 
 /** The part of the options that says what survives, and at what price. */
@@ -11,7 +22,7 @@ export interface DurabilityOptions {
    * so that clients can go on where they were. 0 in either keeps nothing.
    * @default { bytes: 67_108_864, minutes: 10 } // 64 MiB
    */
-  readonly retain?: Partial<Retention> | undefined
+  readonly retain?: { readonly bytes?: number | undefined; readonly minutes?: number | undefined } | undefined
   /**
    * What to do when the slot was dropped or PostgreSQL gave it up. `recreate`: make a fresh one, and end every
    * subscription with RESYNC_REQUIRED. `stop`: change nothing, be not ready, and wait for a person.
@@ -39,16 +50,63 @@ export interface DurabilityOptions {
   readonly answerTimeoutMs?: number | undefined
 }
 
-/** Their names, as rowcast.config.ts has them. */
-export const DURABILITY_FIELDS = [
-  'retain',
-  'onSlotLost',
-  'slotBudget',
-  'failover',
-  'watchIntervalMs',
-  'stalledAfterMs',
-  'answerTimeoutMs',
-] as const
+/** How the stream is asked for. */
+export interface WireOptions {
+  /** Ask PostgreSQL for values in binary form, which is cheaper to read. @default true */
+  readonly binary?: boolean | undefined
+}
+
+/** The rows of these options. */
+export const DURABILITY = {
+  retain: option({
+    check: maybe(
+      isObject({ bytes: maybe(isAmount), minutes: maybe(isAmount) }, 'is not { bytes, minutes } of numbers'),
+    ),
+    byDefault: '64 MiB, 10 min',
+    meaning:
+      'delivered WAL that the slot keeps, for cursors (0: from the last barrier on, 256 KiB and a look); the disk holds more: `restartBytes` in [failure-modes](failure-modes.md), 22',
+  }),
+  onSlotLost: option({
+    check: maybe(isOneOf(['recreate', 'stop'])),
+    byDefault: "`'recreate'`",
+    meaning: "or `'stop'`: wait for a person",
+  }),
+  slotBudget: option({
+    check: maybe(isObject({ bytes: isPositive }, 'is not { bytes } of a number above 0')),
+    byDefault: 'none',
+    meaning: 'WAL that the slot may hold before it is dropped',
+  }),
+  failover: option({
+    check: maybe(isFlag),
+    byDefault: '`false`',
+    meaning: 'synchronise the slot to standbys (PostgreSQL 17)',
+  }),
+  watchIntervalMs: option({
+    check: maybe(isPositive),
+    byDefault: '10 s',
+    meaning: 'how often slot and tables are looked at',
+  }),
+  answerTimeoutMs: option({
+    check: maybe(isPositive),
+    byDefault: '10 s',
+    meaning:
+      'how long PostgreSQL, and Redis, may take for each answer: a connection, a query, the start of the stream',
+  }),
+  stalledAfterMs: option({
+    check: maybe(isPositive),
+    byDefault: '60 s',
+    meaning: 'not ready when WAL has waited so long and no change came',
+  }),
+} satisfies OptionRows<DurabilityOptions>
+
+/** The rows of these options. */
+export const WIRE = {
+  binary: option({
+    check: maybe(isFlag),
+    byDefault: '`true`',
+    meaning: 'asks PostgreSQL for values in binary form; no value differs',
+  }),
+} satisfies OptionRows<WireOptions>
 
 /** The same, complete. */
 export type Durability = Pick<
@@ -58,36 +116,16 @@ export type Durability = Pick<
 
 /** Fills in the defaults. @throws CONFIG_BAD_FIELD */
 export function resolveDurability(options: DurabilityOptions): Durability {
-  const { retain, onSlotLost = 'recreate', slotBudget, failover = false } = options
-  const { watchIntervalMs = 10_000, stalledAfterMs = 60_000, answerTimeoutMs = 1 } = options
-  const retention = {
-    bytes: retain?.bytes ?? DEFAULT_RETENTION.bytes,
-    minutes: retain?.minutes ?? DEFAULT_RETENTION.minutes,
-  }
-  check(
-    isAmount(retention.bytes) && isAmount(retention.minutes),
-    '`retain` is not { bytes, minutes } of numbers',
-  )
-  check(onSlotLost === 'recreate' || onSlotLost === 'stop', "`onSlotLost` is neither 'recreate' nor 'stop'")
-  check(slotBudget === undefined || slotBudget.bytes > 0, '`slotBudget` is not { bytes } of a number above 0')
-  check(typeof failover === 'boolean', '`failover` is neither true nor false')
-  check(watchIntervalMs > 0, '`watchIntervalMs` is not a number above 0')
-  check(stalledAfterMs > 0, '`stalledAfterMs` is not a number above 0')
-  check(answerTimeoutMs > 0, '`answerTimeoutMs` is not a number above 0')
+  const given = checkOptions(DURABILITY, (name) => Reflect.get(options, name), throwFault)
   return {
-    retention,
-    slotLostPolicy: onSlotLost,
-    slotBudget: slotBudget ?? null,
-    isFailover: failover,
-    watchIntervalMs,
-    stalledAfterMs,
+    retention: {
+      bytes: given.retain?.bytes ?? DEFAULT_RETENTION.bytes,
+      minutes: given.retain?.minutes ?? DEFAULT_RETENTION.minutes,
+    },
+    slotLostPolicy: given.onSlotLost ?? 'recreate',
+    slotBudget: given.slotBudget ?? null,
+    isFailover: given.failover ?? false,
+    watchIntervalMs: given.watchIntervalMs ?? 10_000,
+    stalledAfterMs: given.stalledAfterMs ?? 60_000,
   }
-}
-
-function isAmount(value: unknown): boolean {
-  return typeof value === 'number' && value >= 0 && Number.isFinite(value)
-}
-
-function check(isGood: boolean, fault: string): void {
-  if (!isGood) throw new RowcastError('CONFIG_BAD_FIELD', `${fault}.`)
 }

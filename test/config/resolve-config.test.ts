@@ -282,3 +282,60 @@ describe("models: { '*': … }", () => {
     expect(faultOf({ ...file, models: { '*': { live: false } } }).code).toBe('SOURCE_NO_MODELS')
   })
 })
+
+describe('options that are objects', () => {
+  test('have each of their faults reported with its path, and names that they do not have', () => {
+    const fault = faultOf({
+      ...{ ...file, retain: { bytes: -1, minutes: '5' }, slotBudget: { byte: 1, bytes: 0 } },
+      ...{ broker: { url: 'redis://a', replicas: 0.5, prefx: 'p', retain: { hours: 1 } }, failover: 'yes' },
+      ...{ slowSubscribers: { queueLengthMax: 0.5, polcy: 'end' }, dev: { trafic: 1 }, binary: 1 },
+    })
+    for (const words of [
+      '`retain.bytes` is not a number from 0 on.',
+      '`retain.minutes` is not a number from 0 on.',
+      '`slotBudget` has an unknown field "byte". Hint: Did you mean "bytes"?',
+      '`slotBudget.bytes` is not a number above 0.',
+      '`broker.replicas` is not a number of replicas.',
+      '`broker` has an unknown field "prefx". Hint: Did you mean "prefix"?',
+      '`broker.retain` has an unknown field "hours". Hint: Known are bytes, minutes.',
+      '`failover` is neither true nor false.',
+      '`slowSubscribers.queueLengthMax` is not a whole number above 0.',
+      '`slowSubscribers` has an unknown field "polcy". Hint: Did you mean "policy"?',
+      '`dev` has an unknown field "trafic". Hint: Did you mean "traffic"?',
+      '`binary` is neither true nor false.',
+    ])
+      expect(fault.message).toContain(words)
+    expect(fault.happened).toMatch(/^12 settings/)
+  })
+
+  test.each([
+    ...['catalog', 'createPrisma', 'models', 'names', 'retain', 'slotBudget', 'broker', 'limits'],
+    ...['livePage', 'metrics', 'debug', 'slowSubscribers', 'dev', 'context', 'allowedOrigins'],
+  ])('%s that is null, a number or a function is a fault, and nothing throws', (name) => {
+    for (const value of [null, 7, name === 'context' || name === 'createPrisma' ? 'x' : () => 7])
+      expect(faultOf({ ...file, [name]: value }).code).toMatch(/^CONFIG_/)
+  })
+
+  test('are given on as they are', () => {
+    const dev = { seed: async () => {}, traffic: async () => {} }
+    const config = resolveConfig({ ...file, dev, binary: false, retain: { minutes: 1 } }, env)
+    expect(config.dev).toBe(dev)
+    expect(config.durability).toEqual({ binary: false, retain: { minutes: 1 } })
+  })
+})
+
+test('an empty variable says nothing: the file counts', () => {
+  const empty = {
+    ...env,
+    ROWCAST_SLOT: '',
+    ROWCAST_PUBLICATION: '',
+    HOST: '',
+    PORT: '',
+    TRUSTED_PROXY_COUNT: '',
+  }
+  const said = { slot: 'of_file', publication: 'mine', host: 'file', port: 1 }
+  const config = resolveConfig({ ...file, ...said, trustedProxyCount: 2 }, empty)
+  expect(config).toMatchObject(said)
+  expect(config.security.trustedProxyCount).toBe(2)
+  expect(resolveConfig(file, { ...env, TRUSTED_PROXY_COUNT: '3' }).security.trustedProxyCount).toBe(3)
+})
