@@ -216,6 +216,26 @@ describe('architecture', () => {
     expect(asking).toEqual(['cli/doctor/doctor-facts.ts'])
   })
 
+  it('prints in one place only: what escapes the text of others', () => {
+    const textOf = (path: string): string => stripComments(readFileSync(join(SRC, path), 'utf8'))
+    const paths = files.map(({ path }) => path)
+    const printing = paths.filter((path) =>
+      /\b(stdout|stderr)\b\s*[.,)]|\bstyleText\b|\bconsole\b(?!-)/.test(textOf(path)),
+    )
+    // The program makes its two terminals, the library logs to the console, and initdb's own words are read.
+    expect(printing.toSorted()).toEqual([
+      'cli/main.ts',
+      'console-logger.ts',
+      'embedded/initialize-data-folder.ts',
+      'embedded/server-user.ts',
+    ])
+    // Nobody writes a style or a cursor movement of a terminal by hand.
+    expect(paths.filter((path) => /\\u001b|\\x1b|\\e\[/i.test(textOf(path)))).toEqual(['cli/terminal.ts'])
+    // A line break within a line would be escaped: lines are arguments.
+    const broken = paths.filter((path) => /\bprint\([^)]*\\n/.test(textOf(path)))
+    expect(broken).toEqual([])
+  })
+
   it(`has no file above ${LINES_MAX} lines, but for the error table`, () => {
     const long = files.filter((file) => file.lines > LINES_MAX && file.path !== 'errors.ts')
     expect(long.map((file) => `${file.path}: ${file.lines}`)).toEqual([])

@@ -1,6 +1,7 @@
 /** Text of others where people read it: nothing in it starts a line, moves a cursor or ends a comment. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { bugLines, errorLines } from '../src/cli/error-lines.ts'
 import { createTerminalLogger } from '../src/cli/loggers.ts'
 import { createTerminal } from '../src/cli/terminal.ts'
 import { RowcastError } from '../src/errors.ts'
@@ -43,13 +44,36 @@ describe('text of others', () => {
 
   it('moves no cursor of a terminal, whoever put it there; the styles of our own stay', () => {
     const { terminal, text } = openTerminal(true)
-    terminal.print(terminal.style('red', HOSTILE.replace('\n', '')))
+    terminal.print(terminal.style('red', HOSTILE))
     expect(text().startsWith('\u001b[31ma\\u001b]0;title')).toBe(true)
     expect(text().endsWith('\u001b[39m\n')).toBe(true)
     expect(text().slice(5, -6)).not.toMatch(CONTROL)
     const pipe = openTerminal(false)
-    pipe.terminal.print('\u001b[31mred\nline')
-    expect(pipe.text()).toBe('\\u001b[31mred\nline\n')
+    pipe.terminal.print('\u001b[31mred\nline', 'another')
+    expect(pipe.text()).toBe('\\u001b[31mred\\nline\nanother\n')
+  })
+
+  it('has no style but those that were asked for, and forges no line', () => {
+    fc.assert(
+      fc.property(anyText, anyText, (a, b) => {
+        const { terminal, text } = openTerminal(true)
+        const foreign = `${a}\u001b[1m\u001b[31m`
+        terminal.print(`${foreign}${terminal.style('dim', foreign)}${b}`, foreign)
+        const shown = escapeControls(foreign)
+        expect(text()).toBe(`${shown}\u001b[2m${shown}\u001b[22m${escapeControls(b)}\n${shown}\n`)
+      }),
+    )
+  })
+
+  it('is one line of an error and of a bug, however many lines it has', () => {
+    const { terminal, text } = openTerminal(false)
+    const problem = new RowcastError('BUG', 'Two:', { list: ['a\n  - forged', HOSTILE], hint: HOSTILE })
+    terminal.print(...errorLines(terminal, problem))
+    expect(text().trimEnd().split('\n')).toHaveLength(5)
+    const [head, ...frames] = bugLines(new TypeError('x\n    at forged (file.ts:1:1)'))
+    expect(head).toBe('TypeError: x\n    at forged (file.ts:1:1)')
+    expect(frames[0]).toMatch(/^ {4}at .*printable\.test/)
+    expect(bugLines('a\nb')).toEqual(['a\nb'])
   })
 
   it('is one line of a log and of an error', () => {

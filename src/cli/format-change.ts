@@ -10,12 +10,12 @@ const BYTES_SHOWN_MAX = 16
 const ACTION_STYLES = { INSERT: 'green', UPDATE: 'yellow', DELETE: 'red', TRUNCATE: 'red' } as const
 
 /** Lines that say what happened: one for the change, one for each field that shows something. */
-export function formatChange(change: AnyChange, { style }: Pick<Terminal, 'style'>): string {
+export function formatChange(change: AnyChange, { style }: Pick<Terminal, 'style'>): readonly string[] {
   const { transaction, action, model, index, key } = change
   const time = transaction.committedAt.toISOString().slice(11, 23)
   const place = style('dim', `tx ${transaction.xid} #${index}`)
   const head = `${style('dim', time)} ${style(ACTION_STYLES[action], action.padEnd(8))} ${style('bold', model)} ${formatKey(key)}  ${place}`
-  return [head.trimEnd(), ...fieldLines(change, style)].join('\n')
+  return [head.trimEnd(), ...fieldLines(change, style)]
 }
 
 function formatKey(key: AnyRow | null): string {

@@ -45,10 +45,10 @@ export function printGreeting(terminal: Terminal, greeting: Greeting): void {
   printBlock(terminal, 'Subscribe:', subscription)
   if (exampleSql !== undefined) printBlock(terminal, 'Then change a row:', exampleSql)
   terminal.print('')
-  if (obstacle !== null) terminal.print(`  ${terminal.style('yellow', 'Not live yet:')} ${obstacle}\n`)
+  if (obstacle !== null) terminal.print(`  ${terminal.style('yellow', 'Not live yet:')} ${obstacle}`, '')
 }
 
 function printBlock(terminal: Terminal, title: string, text: string): void {
   const indented = text.split('\n').map((each) => `    ${each}`)
-  terminal.print(`\n  ${terminal.style('dim', title)}\n\n${indented.join('\n')}`)
+  terminal.print('', `  ${terminal.style('dim', title)}`, '', ...indented)
 }

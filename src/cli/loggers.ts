@@ -1,10 +1,24 @@
 /** Beside the spine, cli. Loggers of the two commands: JSON lines for `serve`, words for `dev`. */
 import { pino } from 'pino'
 import { formatFacts } from '../console-logger.ts'
+import { RowcastError } from '../errors.ts'
 import type { LogFields, Logger } from '../log.ts'
 import { escapeControls, escapeControlsInLines } from '../printable.ts'
 import { createRedactingLogger } from '../redact-log.ts'
 import type { Terminal } from './terminal.ts'
+
+const LEVELS = ['debug', 'info', 'warn', 'error']
+
+/** The lowest level that is written. @default info @throws CONFIG_INVALID */
+export function readLogLevel(text: string | undefined): string {
+  const level = text === undefined || text === '' ? 'info' : text
+  if (LEVELS.includes(level)) return level
+  throw new RowcastError('CONFIG_INVALID', `LOG_LEVEL is no level: ${level.slice(0, SHOWN_LENGTH_MAX)}.`, {
+    hint: `Set LOG_LEVEL to one of ${LEVELS.join(', ')}, or leave it out.`,
+  })
+}
+
+const SHOWN_LENGTH_MAX = 40
 
 /** JSON lines on standard output, for machines; a terminal that shows them obeys nothing in them. @param level lowest level that is written */
 export function createJsonLogger(level: string): Logger {

@@ -5,6 +5,7 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { isRowcastError } from '../errors.ts'
+import { bugLines, errorLines } from './error-lines.ts'
 import { findPackageManager, hintFor } from './package-manager.ts'
 import { addProjectCommands } from './project-commands.ts'
 import { listenForStop } from './stop-signals.ts'
@@ -102,7 +103,7 @@ function commandContext() {
 /** Errors of ours are one screen: what happened and what to do. Others are bugs and keep their stack. */
 function reportFailure(to: Terminal, error: unknown): void {
   if (!isRowcastError(error)) {
-    to.print(error instanceof Error ? (error.stack ?? error.message) : String(error))
+    to.print(...bugLines(error))
     return
   }
   const hint = hintFor(managerHere(), error.hint)
@@ -111,8 +112,7 @@ function reportFailure(to: Terminal, error: unknown): void {
     to.print(JSON.stringify({ error: { code, message, hint } }))
     return
   }
-  const happened = to.style('red', `[${error.code}] ${error.happened}`)
-  to.print(`\n${happened}\n${to.style('bold', 'Hint:')} ${hint}\n`)
+  to.print('', ...errorLines(to, { code: error.code, happened: error.happened, hint }), '')
 }
 
 // Whoever reads the output may leave first: `rowcast tail | head`.

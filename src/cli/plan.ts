@@ -65,7 +65,7 @@ export async function plan(options: PlanOptions, context: PlanContext, now = new
   }
   const sql = migrationSql(lasting, goal, serverVersion)
   if (options.stdout === true) {
-    terminal.print(sql.trimEnd())
+    terminal.print(...sql.trimEnd().split('\n'))
     printSkipped(context.notes, skipped)
     return ExitCode.ok
   }

@@ -91,7 +91,11 @@ async function serveRecording(
   const service = createReplayService(counted, recording.header, pipeline.registry, notes)
   const { url } = await service.start()
   try {
-    terminal.print(`\n  ${terminal.style('bold', 'GraphiQL')}  ${terminal.style('cyan', `${url}/graphql`)}\n`)
+    terminal.print(
+      '',
+      `  ${terminal.style('bold', 'GraphiQL')}  ${terminal.style('cyan', `${url}/graphql`)}`,
+      '',
+    )
     notes.print(notes.style('dim', 'The recording begins when somebody subscribes. Ctrl-C ends it.'))
     if (!(await waitForSubscriber(service.hasSubscribers, stop.signal))) return
     for await (const frame of recording.frames()) {

@@ -4,7 +4,7 @@ import { type ConfigFlags, type Environment, resolveConfig } from '../config/res
 import { createService } from '../service.ts'
 import { boundGarbage } from './bound-garbage.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'
-import { createJsonLogger } from './loggers.ts'
+import { createJsonLogger, readLogLevel } from './loggers.ts'
 import { type StopSignals, untilAborted } from './stop-signals.ts'
 
 /** Options of the command line. */
@@ -23,9 +23,9 @@ export interface CommandContext {
 /** Runs until stopped. @throws CONFIG_…, SERVER_… */
 export async function serve(options: ServeOptions, { env, folder, stop }: CommandContext): Promise<void> {
   boundGarbage()
+  const logger = createJsonLogger(readLogLevel(env['LOG_LEVEL']))
   const file = await loadConfigFile(findConfigFile(folder, options.config))
   const config = resolveConfig(file, env, options)
-  const logger = createJsonLogger(env['LOG_LEVEL'] ?? 'info')
   const service = createService(config, { logger })
   const { url } = await service.start()
   logger.info('Listening.', { url, models: Object.keys(config.models).join(' ') })

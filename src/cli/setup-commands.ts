@@ -75,7 +75,7 @@ export async function disable(options: SetupCommandOptions, context: PrintContex
   else {
     printSteps(terminal, steps, done ? 'Done' : 'To do')
     if (!done)
-      terminal.print(`\nNothing was changed. Run it with ${terminal.style('bold', '--yes')} to do this.`)
+      terminal.print('', `Nothing was changed. Run it with ${terminal.style('bold', '--yes')} to do this.`)
   }
   return done || steps.length === 0 ? ExitCode.ok : ExitCode.findings
 }
@@ -91,5 +91,5 @@ function printWaits({ json }: SetupCommandOptions, { terminal }: PrintContext) {
 
 function printSteps(terminal: Terminal, steps: readonly SetupStep[], title: string): void {
   terminal.print(`${terminal.style('bold', title)}:`)
-  for (const { sql, why } of steps) terminal.print(`\n  ${sql};\n  ${terminal.style('dim', `-- ${why}`)}`)
+  for (const { sql, why } of steps) terminal.print('', `  ${sql};`, `  ${terminal.style('dim', `-- ${why}`)}`)
 }

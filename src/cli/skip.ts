@@ -40,7 +40,7 @@ export async function skip(options: SkipOptions, { terminal, ...place }: PrintCo
       : `Subscriptions of ${models.join(', ')} end with RESYNC_REQUIRED, and so do their cursors from before: clients query again. All others go on.`,
   )
   if (!done)
-    terminal.print(`\nNothing was changed. Run it with ${terminal.style('bold', '--yes')} to do this.`)
+    terminal.print('', `Nothing was changed. Run it with ${terminal.style('bold', '--yes')} to do this.`)
   return done ? ExitCode.ok : ExitCode.findings
 }
 

@@ -5,6 +5,7 @@ import { readSourceFacts, type SourceFacts } from '../source/slot/slot-facts.ts'
 import { judgeBudget, judgeFacts } from '../source/slot/slot-verdict.ts'
 import { formatLsn, parseLsn } from '../wire/lsn.ts'
 import { formatBytes } from './doctor/examination.ts'
+import { errorLines } from './error-lines.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type Project, type ProjectOptions } from './project.ts'
 import type { PrintContext } from './setup-commands.ts'
@@ -112,8 +113,7 @@ function printReport(terminal: Terminal, report: Report, problem: RowcastError |
   line('Live models', report.models.join(', '))
   line('Service', service === null ? 'none found; --url says where' : describeService(service))
   if (problem === null) return
-  const happened = terminal.style('red', `[${problem.code}] ${problem.happened}`)
-  terminal.print(`\n${happened}\n${terminal.style('bold', 'Hint:')} ${problem.hint}`)
+  terminal.print('', ...errorLines(terminal, problem))
 }
 
 interface ServiceReport {

@@ -129,7 +129,8 @@ export function createChangePrinter(
       if (count >= limit || !isChosen(change)) return
       count += 1
       lastCursor = change.cursor
-      terminal.print(options.json === true ? formatChangeJson(change) : formatChange(change, terminal))
+      if (options.json === true) terminal.print(formatChangeJson(change))
+      else terminal.print(...formatChange(change, terminal))
       if (count >= limit) onLimit()
     },
   }

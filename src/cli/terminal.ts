@@ -1,7 +1,8 @@
 /** Beside the spine, cli. Words for people: colour where a terminal shows it and nobody said no. */
-import { styleText } from 'node:util'
+import { randomUUID } from 'node:crypto'
+import { inspect } from 'node:util'
 import type { Environment } from '../config/resolve-config.ts'
-import { escapeControlsInLines } from '../printable.ts'
+import { escapeControls } from '../printable.ts'
 
 /** A style of the few the CLI uses. */
 export type Style = 'bold' | 'dim' | 'cyan' | 'yellow' | 'red' | 'green'
@@ -9,10 +10,12 @@ export type Style = 'bold' | 'dim' | 'cyan' | 'yellow' | 'red' | 'green'
 /** Somewhere to print. */
 export interface Terminal {
   /**
-   * Prints text and a line break. Control characters that are not a style of ours are escaped, as JSON escapes them:
-   * names and values of others move no cursor and set no title.
+   * Prints each text on a line of its own. Whatever is in it, it stays one line, and has no colours but those of `style`: control
+   * characters, line breaks too, are escaped as JSON escapes them. Names and values of others forge no line, move no cursor and
+   * set no title.
    */
-  print(text: string): void
+  print(...lines: readonly string[]): void
+  /** Text that `print` shows in the style; to anybody else it is no text. */
   style(style: Style, text: string): string
   /** Characters that fit on a line; absent where it is no terminal. */
   readonly width?: number | undefined
@@ -36,14 +39,13 @@ export interface OutputStream {
 export function createTerminal(stream: OutputStream, env: Environment): Terminal {
   const isColored = isColorWanted(stream, env)
   return {
-    print(text) {
-      stream.write(`${escapeForeign(text, isColored)}\n`)
+    print(...lines) {
+      stream.write(lines.map((line) => `${renderLine(line)}\n`).join(''))
     },
     get width() {
       return stream.isTTY === true ? stream.columns : undefined
     },
-    // The decision is made above, for this stream; styleText would judge standard output.
-    style: (style, text) => (isColored ? styleText(style, text, { validateStream: false }) : text),
+    style: (style, text) => (isColored ? `${MARK}${style}${MARK}${text}${MARK}${MARK}` : text),
     backlog() {
       if (stream.writableNeedDrain !== true) return null
       return new Promise((resolve) => {
@@ -53,18 +55,21 @@ export function createTerminal(stream: OutputStream, env: Environment): Terminal
   }
 }
 
-/** What `style` writes around a text: SGR sequences, ESC [ 1 m and the like. */
-const STYLE_SEQUENCE = /(\p{Cc}\[\d{1,2}m)/u
+/** Stands around the name of a style, and twice where it ends. Nobody who chooses a name or a value knows it. */
+const MARK = randomUUID()
 
-function escapeForeign(text: string, isColored: boolean): string {
-  if (!isColored) return escapeControlsInLines(text)
-  return text
-    .split(STYLE_SEQUENCE)
-    .map((part, index) => (index % 2 === 1 && part.startsWith(ESCAPE) ? part : escapeControlsInLines(part)))
-    .join('')
+/** A line as the terminal gets it: styles as SGR sequences (ECMA-48, 8.3.117), everything else escaped. */
+function renderLine(line: string): string {
+  let style = ''
+  const renderPart = (part: string, index: number): string => {
+    if (index % 2 === 0) return escapeControls(part)
+    const [open, close] = inspect.colors[part || style] ?? []
+    const code = part === '' ? close : open
+    style = part
+    return code === undefined ? '' : `\u001b[${code}m`
+  }
+  return line.split(MARK).map(renderPart).join('')
 }
-
-const ESCAPE = String.fromCharCode(27)
 
 function isColorWanted(stream: OutputStream, env: Environment): boolean {
   const forced = env['FORCE_COLOR']

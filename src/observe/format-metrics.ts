@@ -2,6 +2,7 @@
  * Beside the spine, observe. A reading in Prometheus' text format 0.0.4.
  * https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
  */
+import { escapeControls } from '../printable.ts'
 import {
   type Histogram,
   METRICS,
@@ -62,8 +63,9 @@ function formatValue(value: number): string {
   return value > 0 ? '+Inf' : '-Inf'
 }
 
+/** The format's own escapes, and no control character beside them: people read it on terminals, too. */
 function escapeHelp(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
+  return text.split('\n').map(escapeControls).join('\n').replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
 }
 
 function escapeLabel(text: string): string {

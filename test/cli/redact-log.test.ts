@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { createTerminalLogger } from '../../src/cli/loggers.ts'
+import { createTerminalLogger, readLogLevel } from '../../src/cli/loggers.ts'
 import { redactText } from '../../src/redact-log.ts'
 
 const SECRET = 'S3cr3t/p@ss-91'
@@ -54,10 +54,16 @@ describe('a log line', () => {
 })
 
 describe('the loggers of the program', () => {
+  it('have a level that there is', () => {
+    expect([undefined, '', 'debug', 'error'].map(readLogLevel)).toEqual(['info', 'info', 'debug', 'error'])
+    for (const level of ['loud', 'INFO', 'silent', '__proto__', '\u001b[31m\n'])
+      expect(() => readLogLevel(level)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+  })
+
   it('words on a terminal', () => {
     const printed: string[] = []
     const terminal = {
-      print: (line: string) => void printed.push(line),
+      print: (...lines: readonly string[]) => void printed.push(...lines),
       style: (_: string, text: string) => text,
       backlog: () => null,
     }

@@ -255,6 +255,17 @@ describe('the text format', () => {
     expect(expected.length).toBeGreaterThan(80)
   })
 
+  it('moves no cursor of whoever reads it on a terminal', () => {
+    const { metrics } = observeBus()
+    const model = 'a\u001b[2J\r\u009b1m\nb'
+    const text = formatMetrics({
+      ...metrics.read(),
+      rowcast_model_drifted: [{ labels: { model }, value: 1 }],
+    })
+    expect(text).toContain('{model="a\\\\u001b[2J\\\\r\\\\u009b1m\\nb"} 1\n')
+    expect(text).not.toMatch(/[^\P{Cc}\n]/u)
+  })
+
   it('names metrics as Prometheus wants it', () => {
     for (const [name, { type, help }] of Object.entries(METRICS)) {
       expect(name).toMatch(/^rowcast_[a-z_]+$/)

@@ -84,9 +84,9 @@ function print(
   for (const group of groupFindings(findings)) {
     for (const finding of group.slice(0, GROUP_PRINTED)) printFinding(terminal, finding)
     const more = group.slice(GROUP_PRINTED)
-    if (more.length > 0) terminal.print(`\n${INDENT}${terminal.style('dim', moreOf(more))}`)
+    if (more.length > 0) terminal.print('', `${INDENT}${terminal.style('dim', moreOf(more))}`)
   }
-  terminal.print(`\n${summary(terminal, findings)}`)
+  terminal.print('', summary(terminal, findings))
 }
 
 /** The same finding is printed for so many models; of the others, it is said which. `--json` has each. */
@@ -111,13 +111,16 @@ function moreOf(findings: readonly Finding[]): string {
   return `and ${findings.length} more ${findings[0]?.code ?? ''}${of}. --json shows each.`
 }
 
-function printFinding(terminal: Terminal, { code, severity, model, why, hint }: Finding): void {
+function printFinding(
+  terminal: Terminal,
+  { code, severity, model, why, hint, statements = [] }: Finding,
+): void {
   const head = `${terminal.style(STYLES[severity], severity.padEnd(INDENT.length))}${terminal.style('bold', code)}${model === null ? '' : `  ${model}`}`
   const lines = [
     ...wrap(why, (terminal.width ?? Number.POSITIVE_INFINITY) - INDENT.length),
-    ...hint.split('\n').map((line) => terminal.style('dim', line)),
+    ...[hint, ...statements].map((line) => terminal.style('dim', line)),
   ]
-  terminal.print(`\n${head}\n${lines.map((line) => `${INDENT}${line}`).join('\n')}`)
+  terminal.print('', head, ...lines.map((line) => `${INDENT}${line}`))
 }
 
 /** At spaces; what is to be copied is never wrapped. */

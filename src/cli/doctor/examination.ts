@@ -19,6 +19,8 @@ export interface Finding {
   readonly why: string
   /** What to run, set or do. */
   readonly hint: string
+  /** Statements that the hint is about. @default none */
+  readonly statements?: readonly string[] | undefined
 }
 
 /** Where the database is said to be. */

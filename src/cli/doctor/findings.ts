@@ -40,7 +40,8 @@ function setupFindings({ facts, goal }: Examination): Finding[] {
     {
       ...{ code: 'SETUP_PENDING', severity: 'advice', model: null },
       why: `${sql.length} ${sql.length === 1 ? 'statement is' : 'statements are'} still to run. \`rowcast serve\` runs them when it starts.`,
-      hint: `Run \`rowcast enable\`, or \`rowcast plan\` for a migration:\n${sql.join('\n')}`,
+      hint: 'Run `rowcast enable`, or `rowcast plan` for a migration:',
+      statements: sql,
     },
   ]
 }

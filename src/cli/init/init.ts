@@ -60,7 +60,7 @@ function printDeeds(terminal: Terminal, deeds: readonly Deed[], next: readonly s
     terminal.print(`${terminal.style(what === 'kept' ? 'dim' : 'green', what.padEnd(8))}${file}: ${note}`)
     for (const line of lines) terminal.print(terminal.style('green', `  + ${line}`.trimEnd()))
   }
-  terminal.print(`\n${terminal.style('bold', 'Next:')}\n${next.map((line) => `  ${line}`).join('\n')}`)
+  terminal.print('', terminal.style('bold', 'Next:'), ...next.map((line) => `  ${line}`))
 }
 
 /** Only PostgreSQL has what rowcast reads. */

@@ -304,7 +304,7 @@ describe('doctor', () => {
   it.each(TABLE)('finds %s', (_name, examination, severity, code, hint) => {
     const findings = findAll(examination)
     expect(findings.map((finding) => [finding.severity, finding.code])).toEqual([[severity, code]])
-    expect(findings[0]?.hint).toMatch(hint)
+    expect([findings[0]?.hint, ...(findings[0]?.statements ?? [])].join(' ')).toMatch(hint)
     expect(findings[0]?.why).not.toMatch(/undefined|NaN|\[object|Hint:/)
   })
 

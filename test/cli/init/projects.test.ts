@@ -29,7 +29,7 @@ async function run(env: Record<string, string> = {}): Promise<string> {
   const terminal: PrintContext['terminal'] = {
     width: 80,
     backlog: () => null,
-    print: (text) => lines.push(text),
+    print: (...printed) => void lines.push(...printed),
     style: (_, text) => text,
   }
   await init({}, { folder, terminal, env })
