@@ -59,8 +59,13 @@ export class Holdings {
   }
 
   /** Nothing more may be added. */
-  get isOver(): boolean {
+  get isFull(): boolean {
     return this.#bytes >= this.bytesMax
+  }
+
+  /** The room that is left is for those for whom nothing waits: who keeps up goes on, however much others leave waiting. */
+  get isCrowded(): boolean {
+    return this.#bytes >= this.bytesMax * 0.875
   }
 
   /** What can wait in the log stays there. */

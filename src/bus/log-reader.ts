@@ -8,6 +8,7 @@ import { bytesAt, indexAt, modelAt, offsetAfter } from '../changes/change-views.
 import { comparePositions } from '../changes/cursor.ts'
 import { callAll } from './call-all.ts'
 import { Offer } from './match.ts'
+import { hindmost, type Member } from './reading-cohort.ts'
 import type { LogEntry, RetainedLog } from './retained-log.ts'
 import type { ReadingPosition, Subscriber } from './subscriber.ts'
 import { type Pressure, Slice, type SliceTimers } from './time-slices.ts'
@@ -25,18 +26,21 @@ export interface LogReaderOptions {
   readonly onNoRoom: (subscriber: Subscriber) => void
 }
 
-/** A subscriber with where it is. */
-interface Member {
-  readonly subscriber: Subscriber
-  readonly at: ReadingPosition
-}
-
 /**
  * Who takes nothing for so long has what it has not read trimmed away like everybody else; who has taken nothing at all
  * yet, sooner.
  */
 const READING_MS = 10_000
 const BEGINNING_MS = 2_000
+
+/** Parts of the log that whoever keeps up may have left to read. */
+const NEAR_PARTS = 256
+
+/** What a slice did for a model. */
+interface Served {
+  readonly isOver: boolean
+  readonly steps: number
+}
 
 /** The reader of one log. */
 export class LogReader {
@@ -45,6 +49,8 @@ export class LogReader {
   /** Those whose queues have room, by model; models take turns. */
   readonly #hungry = new Map<string, Set<Member>>()
   #isDue = false
+  /** Whether the last slice was for those alone who keep up. */
+  #isForNear = false
   #isClosed = false
 
   constructor(options: LogReaderOptions) {
@@ -118,31 +124,58 @@ export class LogReader {
   #run(): void {
     this.#isDue = false
     if (this.#hungry.size === 0) return
-    if (!this.#options.pressure.relieve()) {
-      this.#isDue = true
-      this.#options.timers.later(() => this.#run())
+    const { pressure } = this.#options
+    const hasRoom = pressure.relieve()
+    if (pressure.isFull) {
+      this.#runLater()
       return
     }
+    // In turns: whoever is about to catch up, and all.
+    this.#isForNear = !hasRoom || !this.#isForNear
+    const isServed = this.#serveAll(this.#isForNear ? (member) => this.#isNear(member) : () => true)
+    if (this.#hungry.size === 0) return
+    if (isServed || hasRoom) this.#schedule()
+    else this.#runLater()
+  }
+
+  #runLater(): void {
+    this.#isDue = true
+    this.#options.timers.later(() => this.#run())
+  }
+
+  /** Serves some of those who are hungry for a slice; whether there were any. */
+  #serveAll(isServed: (member: Member) => boolean): boolean {
     const slice = new Slice(this.#options.timers)
-    for (const [model, hungry] of this.#hungry) {
-      const isOver = this.#serve(model, hungry, slice)
+    let hasServed = false
+    for (const [model, hungry] of [...this.#hungry]) {
+      const { isOver, steps } = this.#serve(model, hungry, isServed, slice)
+      hasServed ||= steps > 0
       // The next slice begins with the others.
       this.#hungry.delete(model)
       if (hungry.size > 0) this.#hungry.set(model, hungry)
       if (isOver || slice.isOver()) break
     }
-    if (this.#hungry.size > 0) this.#schedule()
+    return hasServed
   }
 
-  /** Serves those of one model until none has room or the slice is over; whether it is. */
-  #serve(model: string, hungry: Set<Member>, slice: Slice): boolean {
-    while (hungry.size > 0) {
-      const cohort = hindmost(hungry)
+  /**
+   * Whether it is one that keeps up: it has taken all it was given, waits for more, and has only just fallen behind. It does not
+   * stand in line behind all who catch up with much.
+   */
+  #isNear({ subscriber, at }: Member): boolean {
+    return subscriber.queue.isAwaited && at.sequence >= this.#options.log.end - NEAR_PARTS
+  }
+
+  /** Serves those of one model until none has room or the slice is over. */
+  #serve(model: string, hungry: Set<Member>, isServed: (member: Member) => boolean, slice: Slice): Served {
+    for (let steps = 0; ; steps += 1) {
+      const cohort = hindmost(hungry, isServed)
+      if (cohort.length === 0) return { isOver: false, steps }
       const nowMs = this.#options.timers.nowMs()
       for (const { at } of cohort) at.servedAtMs = nowMs
-      if (this.#readSafely(model, cohort, slice) || slice.isOver(cohort.length)) return true
+      if (this.#readSafely(model, cohort, slice) || slice.isOver(cohort.length))
+        return { isOver: true, steps: steps + 1 }
     }
-    return false
   }
 
   /** What cannot be read ends those who are to read it: they would wait for ever, and everybody behind them. */
@@ -261,20 +294,4 @@ function offerAt({ changes, isFinal }: TransactionPart, offset: number): Offer {
   const change = changes.at(offset)
   if (change === undefined) throw new RangeError(`A part of ${changes.length} changes has none at ${offset}.`)
   return new Offer(change, bytesAt(changes, offset), isFinal && offset === changes.length - 1, true)
-}
-
-/** Those that are at the least position of all. */
-function hindmost(members: Iterable<Member>): readonly Member[] {
-  let cohort: Member[] = []
-  for (const member of members) {
-    const [first] = cohort
-    const order = first === undefined ? 0 : compareReading(member.at, first.at)
-    if (order < 0) cohort = [member]
-    else if (order === 0) cohort.push(member)
-  }
-  return cohort
-}
-
-function compareReading(a: ReadingPosition, b: ReadingPosition): number {
-  return a.sequence - b.sequence || a.offset - b.offset
 }

@@ -28,7 +28,7 @@ import { Subscriber } from './subscriber.ts'
 import { SubscriberRoster } from './subscriber-roster.ts'
 import { backlogsOf, progressOf } from './subscription-progress.ts'
 import { SubscriptionQueue } from './subscription-queue.ts'
-import { NODE_TIMERS, type Pressure, type SliceTimers, TurnSlice } from './time-slices.ts'
+import { NODE_TIMERS, type SliceTimers, TurnSlice } from './time-slices.ts'
 import { UndecidedCursors } from './undecided-cursors.ts'
 
 /** Creates the in-process bus. */
@@ -36,7 +36,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
   return new MemoryBus(options)
 }
 
-class MemoryBus implements ChangeBus, QueueHost, Pressure {
+class MemoryBus implements ChangeBus, QueueHost {
   readonly queueLengthMax: number
   readonly queueBytesMax: number
   readonly holdings: Holdings
@@ -64,7 +64,10 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     this.#live = new LiveSubscribers(options.models ?? {})
     const bounds = resolveBounds(options)
     this.holdings = new Holdings(bounds.heldBytesMax)
-    this.#relief = new Relief(this.holdings)
+    this.#relief = new Relief({
+      ...{ holdings: this.holdings, roster: this.#roster, nowMs: () => this.#tick() },
+      letGo: (subscriber) => this.#letGo(subscriber),
+    })
     this.queueLengthMax = bounds.queueLengthMax
     this.queueBytesMax = bounds.queueBytesMax
     this.nowMs = this.#timers.nowMs()
@@ -82,7 +85,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     this.#history = history
     this.#readers = new Readers({
       ...{ known: history, older: this.#options.older ?? null, timers: this.#timers },
-      pressure: this,
+      pressure: this.#relief,
       onCaughtUp: (subscriber) => this.#goLive(subscriber),
     })
     for (const subscriber of this.#roster.open) subscriber.open(history)
@@ -91,7 +94,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
   publish(part: TransactionPart): void {
     const observers = this.#observers
     observers?.onPublishing(part)
-    this.nowMs = this.#timers.nowMs()
+    this.#tick()
     this.#history?.log.append(part)
     const { changes } = part
     for (let offset = 0; offset < changes.length; offset += 1) {
@@ -105,7 +108,7 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
       observers?.onCandidates(change.model, candidates)
     }
     if (part.isFinal) this.#live.release()
-    if (this.holdings.isOver) this.#makeRoom()
+    if (this.holdings.isCrowded) this.#relief.makeRoom(this.nowMs)
     observers?.onPublished(part)
   }
 
@@ -115,16 +118,6 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
 
   get heldBytes(): number {
     return this.holdings.bytes
-  }
-
-  get isTight(): boolean {
-    return this.holdings.isTight
-  }
-
-  relieve(): boolean {
-    this.nowMs = this.#timers.nowMs()
-    if (this.isTight) this.#makeRoom()
-    return !this.isTight
   }
 
   passed(lsn: Lsn): void {
@@ -204,6 +197,12 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     })
   }
 
+  /** Looks at the clock. */
+  #tick(): number {
+    this.nowMs = this.#timers.nowMs()
+    return this.nowMs
+  }
+
   #createSubscriber(request: SubscriptionRequest, onEnd: () => void) {
     const { model, actions = [], filter = null, after, label, isObserver } = request
     const observers = this.#observers
@@ -264,19 +263,12 @@ class MemoryBus implements ChangeBus, QueueHost, Pressure {
     else subscriber.queue.endTooSlow()
   }
 
-  /**
-   * Too much waits in the queues: those that hold the most and have not moved for a while let go of it, to read it
-   * again from the log if they ever go on.
-   */
-  #makeRoom(): void {
-    for (const subscriber of this.#relief.choose(this.#roster, this.nowMs)) {
-      if (this.#relief.isEnough) return
-      if (subscriber.queue.isEnded) subscriber.queue.endTooSlow()
-      else this.#spill(subscriber)
+  /** What waits for it is read again from the log if it ever goes on. */
+  #letGo(subscriber: Subscriber): void {
+    if (subscriber.queue.isEnded) {
+      subscriber.queue.endTooSlow()
+      return
     }
-  }
-
-  #spill(subscriber: Subscriber): void {
     const begins = subscriber.spill()
     if (begins === null) return
     this.#readers?.remove(subscriber)

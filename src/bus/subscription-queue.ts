@@ -207,7 +207,7 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
     return (
       this.length < host.queueLengthMax &&
       (this.length === 0 || this.#bytes + bytes <= host.queueBytesMax) &&
-      !host.holdings.isOver &&
+      !(this.length === 0 ? host.holdings.isFull : host.holdings.isCrowded) &&
       account?.isFull !== true
     )
   }

@@ -16,8 +16,10 @@ export interface SliceTimers {
 
 /** How much waits in queues already. */
 export interface Pressure {
-  /** So much that nothing is read for them. */
+  /** So much that nothing is read but for those who keep up. */
   readonly isTight: boolean
+  /** So much that nothing is read for anybody. */
+  readonly isFull: boolean
   /** A slice of reading begins: makes room where that is needed; whether it may begin. */
   relieve(): boolean
 }
