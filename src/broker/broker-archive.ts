@@ -8,7 +8,7 @@ import { endOfPart } from '../bus/older-reader.ts'
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
 import { modelAt } from '../changes/change-views.ts'
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
-import { isRowcastError, RowcastError } from '../errors.ts'
+import { isRowcastError, type RowcastError } from '../errors.ts'
 import { parseBarrier } from '../source/published/barrier-message.ts'
 import { LSN_ZERO } from '../wire/lsn.ts'
 import type { Entry } from './entry-codec.ts'
@@ -16,7 +16,8 @@ import type { EntryFeeder, FeederOutput } from './entry-feeder.ts'
 import { compareEntryIds, type EntryId, entryIdOf } from './entry-id.ts'
 import type { Epoch } from './epoch.ts'
 import type { EpochStore } from './epoch-store.ts'
-import { hasNothingAfter } from './last-entries.ts'
+import { askWhatFollows, type Following } from './last-positions.ts'
+import { MissedEntries, resync, tooOld } from './missed-entries.ts'
 import { ReachedWatch } from './reached-watch.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RelationCache } from './relation-cache.ts'
@@ -79,6 +80,7 @@ export class BrokerArchive implements OlderLog {
     let from = start === null ? null : entryIdOf(start)
     /** Whether nothing may be missing before the next entry. */
     let isFollowing = after !== null
+    const missed = new MissedEntries(model, (stood) => this.#askWhatFollows(epoch, model, stood))
     /** Something of the model has been read, so that a gap behind it can no longer be its beginning. */
     let hasBegun = false
     const feeder = this.#options.createFeeder(
@@ -101,11 +103,10 @@ export class BrokerArchive implements OlderLog {
     )
     if (epoch !== null) feeder.begin({ systemId: epoch.systemId, timeline: epoch.timeline }, feeder.position)
 
-    const next = async (): Promise<readonly TransactionPart[]> => {
+    const readOn = async (): Promise<readonly Entry[]> => {
       const present = epochNow()
       if (present === null || !isSameHistory(epoch, present)) throw resync('the stream has restarted')
-      if (isFollowing && from !== null && compareEntryIds(from, present.floor) < 0)
-        throw resync('it is older than what is retained')
+      if (isFollowing && from !== null && compareEntryIds(from, present.floor) < 0) throw tooOld()
       epoch = present
       const { entries, damage } = await this.#patiently((connection) =>
         new StreamReader(connection, store.keys.epoch(present.id), relations, present.floor).readAfter(
@@ -115,11 +116,9 @@ export class BrokerArchive implements OlderLog {
       )
       parts = []
       for (const entry of entries) {
-        const stood = from
-        const isMissing = isFollowing && stood !== null && compareEntryIds(entry.previous, stood) > 0
-        // Asked after the entries were read: what they have is counted.
-        if (isMissing && !(await this.#hasNothingAfter(present.id, model, stood)))
-          throw resync('it is older than what is retained')
+        const isMissing = isFollowing && from !== null && compareEntryIds(entry.previous, from) > 0
+        if (isMissing) await missed.note(position)
+        missed.meet(entry, position)
         from = entry.id
         // All that is retained begins with a whole transaction: of one whose beginning was trimmed nothing is shown.
         if (!isFollowing && entry.previous.lsn === entry.id.lsn) continue
@@ -128,6 +127,14 @@ export class BrokerArchive implements OlderLog {
       }
       if (damage !== null && entries.length === 0) throw resync(UNREADABLE)
       if (fault !== null) throw fault
+      return entries
+    }
+
+    const next = async (): Promise<readonly TransactionPart[]> => {
+      do {
+        const entries = await readOn()
+        if (entries.length === 0) missed.end()
+      } while (missed.isOpen)
       const end = parts.at(-1)
       if (end !== undefined) position = endOfPart(end)
       hasBegun ||= parts.some((part) => hasChangeOf(part, model))
@@ -146,9 +153,10 @@ export class BrokerArchive implements OlderLog {
     this.#connection.close()
   }
 
-  #hasNothingAfter(epochId: string, model: string, position: EntryId): Promise<boolean> {
-    const keys = this.#options.store.keys.epoch(epochId)
-    return this.#patiently((connection) => hasNothingAfter(connection, keys, { model, position }))
+  #askWhatFollows(epoch: Epoch | null, model: string, position: ChangePosition): Promise<Following> {
+    if (epoch === null) return Promise.resolve('unknown')
+    const keys = this.#options.store.keys.epoch(epoch.id)
+    return this.#patiently((connection) => askWhatFollows(connection, keys, { model, position }))
   }
 
   async #readNewest(connection: RedisConnection): Promise<bigint | null> {
@@ -192,10 +200,4 @@ function feedOrResync(feeder: EntryFeeder, entry: Entry): void {
   } catch (error) {
     throw isRowcastError(error) ? resync(UNREADABLE) : error
   }
-}
-
-function resync(reason: string): RowcastError {
-  return new RowcastError('RESYNC_REQUIRED', `The cursor cannot be resumed: ${reason}.`, {
-    details: { reason },
-  })
 }

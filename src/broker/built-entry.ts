@@ -10,8 +10,8 @@ import type { RelationDefinition } from './relation-definition.ts'
 export interface BuiltEntry {
   readonly id: EntryId
   readonly payload: Buffer
-  /** Models that it has changes of. */
-  readonly models?: ReadonlySet<string> | undefined
+  /** Models that it has changes of, each with the index of the last in the transaction. */
+  readonly models?: ReadonlyMap<string, number> | undefined
 }
 
 /** Where they go. */

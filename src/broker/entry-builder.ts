@@ -54,7 +54,8 @@ export class EntryBuilder {
   #ownMessages: EmittedMessage[] = []
   /** What the entry says already of relations, by OID. */
   readonly #described = new Map<number, string>()
-  #models = new Set<string>()
+  /** Index of the last change in the entry, by OID of its table. */
+  readonly #lastIndexes = new Map<number, number>()
 
   constructor(registry: RelationRegistry, output: EntryBuilderOutput, bounds = DEFAULT_BOUNDS) {
     this.#bounds = bounds
@@ -84,7 +85,7 @@ export class EntryBuilder {
     if (tag === TAG_INSERT || tag === TAG_UPDATE || tag === TAG_DELETE) {
       const oid = readUint32(bytes, start + 1)
       if (this.#registry.noteRow(oid)) this.#define(oid)
-      if (this.#isLive(oid)) this.#add(bytes, start, end, 1, [oid])
+      if (this.#isLive(oid)) this.#add(bytes, start, end, [oid])
       else this.#skip(1)
       return
     }
@@ -115,7 +116,7 @@ export class EntryBuilder {
         const live = message.relationOids.filter((oid) => this.#isLive(oid))
         this.#checkTruncate(message.relationOids, live)
         if (live.length === 0) this.#skip(message.relationOids.length)
-        else this.#add(bytes, start, end, message.relationOids.length, live)
+        else this.#add(bytes, start, end, message.relationOids)
         return
       }
       case 'message':
@@ -211,20 +212,32 @@ export class EntryBuilder {
     this.#skipped += count
   }
 
-  /** A row change, or a TRUNCATE of `changeCount` tables. */
-  #add(bytes: Buffer, start: number, end: number, changeCount: number, oids: readonly number[]): void {
+  /** A row change, or a TRUNCATE of several tables, of which some are live. */
+  #add(bytes: Buffer, start: number, end: number, oids: readonly number[]): void {
     this.#makeRoom()
-    for (const oid of oids) {
-      const digest = this.#digests.get(oid) as string
+    for (let at = 0; at < oids.length; at += 1) {
+      const oid = oids[at] as number
+      const digest = this.#digests.get(oid)
+      if (digest === undefined) continue
+      this.#lastIndexes.set(oid, this.#index + at)
       if (this.#described.get(oid) === digest) continue
       this.#described.set(oid, digest)
-      const model = this.#registry.entryOf(oid)?.model
-      if (model != null) this.#models.add(model.name)
       this.#encoder.addRelation(digest)
     }
     this.#encoder.addMessage(bytes, start, end)
-    this.#count(changeCount)
-    this.#index += changeCount
+    this.#count(oids.length)
+    this.#index += oids.length
+  }
+
+  /** Models that the entry has changes of, and where the last of each is. */
+  #modelsOf(): ReadonlyMap<string, number> {
+    const models = new Map<string, number>()
+    for (const [oid, index] of this.#lastIndexes) {
+      const name = this.#registry.entryOf(oid)?.model?.name
+      if (name !== undefined) models.set(name, Math.max(index, models.get(name) ?? 0))
+    }
+    this.#lastIndexes.clear()
+    return models
   }
 
   /**
@@ -264,8 +277,7 @@ export class EntryBuilder {
       firstSequence: this.#firstSequence,
     }
     const payload = this.#encoder.finish(header, { stream: this.#stream, id })
-    const models = this.#models
-    this.#models = new Set()
+    const models = this.#modelsOf()
     this.#described.clear()
     this.#recordCount = 0
     this.#leave({ id, payload, models })
@@ -279,7 +291,7 @@ export class EntryBuilder {
   #clear(): void {
     this.#encoder.clear()
     this.#described.clear()
-    this.#models = new Set()
+    this.#lastIndexes.clear()
     this.#ownMessages = []
     this.#recordCount = 0
     this.#skipped = 0

@@ -3,7 +3,7 @@
  * messages are kept byte for byte, so nothing of a value can be lost; what a relation looks like is kept once, beside
  * the stream, under a digest of itself.
  *
- *      0  Byte1   version           3
+ *      0  Byte1   version           4
  *      1  Byte1   flags             1: ends with the commit, 2: a message outside any transaction
  *      2  Int16   number of relations referred to
  *      4  Int64   lsn               ┐ the entry before this one: a reader that has not
@@ -23,12 +23,13 @@
  */
 import { Buffer } from 'node:buffer'
 import { crc32 } from 'node:zlib'
+import type { ChangePosition } from '../changes/change.ts'
 import { RowcastError } from '../errors.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
 import { ENTRY_FIELD, FLOOR_FIELD, type RawEntry } from './stream-reply.ts'
 
-const VERSION = 3
+const VERSION = 4
 const CHECKSUM_OFFSET = 48
 const HEADER_BYTES = 52
 const DIGEST_BYTES = 8
@@ -45,6 +46,11 @@ export interface EntryPlace {
   /** Key of the stream. */
   readonly stream: string
   readonly id: EntryId
+}
+
+/** As checksums cover it. */
+export function describePlace({ stream, id }: EntryPlace): string {
+  return `${stream} ${formatEntryId(id)}`
 }
 
 /** What stands before the records. */
@@ -69,6 +75,8 @@ export interface Entry extends EntryHeader {
   readonly relations: readonly string[]
   readonly bytes: Buffer
   readonly recordsEnd: number
+  /** Where its models changed last before it, as the tap has noted it beside the entry. @default unknown */
+  readonly lasts?: ReadonlyMap<string, ChangePosition> | undefined
 }
 
 /** Takes the records of an entry, in order. */
@@ -217,8 +225,8 @@ export function endOfEntry({ id, field, value }: RawEntry, stream: string): Lsn 
 }
 
 /** Of where it stands, the bytes before the checksum and those after it. */
-function checksumOf(bytes: Buffer, { stream, id }: EntryPlace): number {
-  const start = crc32(bytes.subarray(0, CHECKSUM_OFFSET), crc32(`${stream} ${formatEntryId(id)}`))
+function checksumOf(bytes: Buffer, place: EntryPlace): number {
+  const start = crc32(bytes.subarray(0, CHECKSUM_OFFSET), crc32(describePlace(place)))
   return crc32(bytes.subarray(HEADER_BYTES), start)
 }
 

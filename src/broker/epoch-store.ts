@@ -6,7 +6,7 @@ import { LSN_ZERO, type Lsn, laterLsn } from '../wire/lsn.ts'
 import { type EntryStream, endOfEntry, isReadableEntry } from './entry-codec.ts'
 import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
 import { type Epoch, formatEpoch, parseEpoch } from './epoch.ts'
-import { beginLastEntries } from './last-entries.ts'
+import { beginLastPositions } from './last-positions.ts'
 import { formatMark, type MarkContent, parseMark } from './mark.ts'
 import { type RedisConnection, sendTransaction } from './redis-connection.ts'
 import { type EpochKeys, keysOf, type StreamKeys, streamKeys } from './stream-keys.ts'
@@ -151,7 +151,7 @@ export class EpochStore {
     return [
       ['XADD', changes, formatEntryId(epoch.floor), FLOOR_FIELD, ''],
       ['XADD', marks, 'MAXLEN', '1', '*', 'm', formatMark(mark, marks)],
-      beginLastEntries(keys),
+      beginLastPositions(keys),
       this.#announcement(epoch),
       ...before.map((key) => ['EXPIRE', key, seconds]),
     ]

@@ -9,7 +9,7 @@
 import { crc32 } from 'node:zlib'
 import { RowcastError } from '../errors.ts'
 
-const VERSION = 3
+const VERSION = 4
 const SEALED = /^(\d{1,4}) ([0-9a-f]{8}) /
 
 /** Formats a document as it is kept at the key. */

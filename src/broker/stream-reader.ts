@@ -1,7 +1,8 @@
 /** Beside the bus, broker. Reads entries of one epoch over one connection. */
 import { isRowcastError, RowcastError } from '../errors.ts'
-import { decodeEntry, type Entry } from './entry-codec.ts'
+import { decodeEntry, describePlace, type Entry } from './entry-codec.ts'
 import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
+import { parseBefore } from './last-positions.ts'
 import { type MarkContent, parseMark } from './mark.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RelationCache } from './relation-cache.ts'
@@ -126,10 +127,12 @@ export class StreamReader {
   async #decode(raw: readonly RawEntry[]): Promise<ReadEntries> {
     const entries: Entry[] = []
     let damage: Damage | null = null
-    for (const { id, field, value } of raw) {
+    for (const { id, field, value, beside } of raw) {
       if (field === FLOOR_FIELD && compareEntryIds(id, this.#floor) === 0) continue
       try {
-        entries.push(decodeEntry({ stream: this.#keys.changes, id }, value))
+        const place = { stream: this.#keys.changes, id }
+        const lasts = beside === null ? undefined : parseBefore(beside, describePlace(place))
+        entries.push({ ...decodeEntry(place, value), lasts })
       } catch (error) {
         if (!isRowcastError(error)) throw error
         damage = { id, error }

@@ -7,12 +7,15 @@ import type { RedisReply } from './redis-connection.ts'
 /** Field of an entry of ours, and of the position that a stream begins at. */
 export const ENTRY_FIELD = 'b'
 export const FLOOR_FIELD = 'floor'
+/** Beside an entry: where its models changed last before it. */
+export const LASTS_FIELD = 'l'
 
-/** An entry with the value of its first field. */
+/** An entry with the value of its first field, and of the second where there is one. */
 export interface RawEntry {
   readonly id: EntryId
   readonly field: string
   readonly value: Buffer
+  readonly beside: string | null
 }
 
 /** Answer of XRANGE and XREVRANGE. @throws BROKER_ENTRY_UNREADABLE */
@@ -20,11 +23,12 @@ export function toRawEntries(reply: RedisReply): readonly RawEntry[] {
   if (!Array.isArray(reply)) return []
   return (reply as readonly RedisReply[]).map((each) => {
     const [id, fields] = Array.isArray(each) ? (each as readonly RedisReply[]) : []
-    const [field, value] = Array.isArray(fields) ? (fields as readonly RedisReply[]) : []
+    const [field, value, second, beside] = Array.isArray(fields) ? (fields as readonly RedisReply[]) : []
     if (!Buffer.isBuffer(id) || !Buffer.isBuffer(field) || !Buffer.isBuffer(value)) {
       throw new RowcastError('BROKER_ENTRY_UNREADABLE', 'The stream holds what rowcast did not write.')
     }
-    return { id: parseEntryId(id.toString()), field: field.toString(), value }
+    const lasts = String(second) === LASTS_FIELD && Buffer.isBuffer(beside) ? beside.toString() : null
+    return { id: parseEntryId(id.toString()), field: field.toString(), value, beside: lasts }
   })
 }
 

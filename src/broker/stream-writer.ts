@@ -4,18 +4,21 @@
  * accepted, and when too much waits. Source: Redis documentation, "Transactions".
  */
 import type { Buffer } from 'node:buffer'
+import type { ChangePosition } from '../changes/change.ts'
 import { RowcastError } from '../errors.ts'
 import { contain } from '../guard.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { BuiltEntry } from './built-entry.ts'
-import { compareEntryIds, type EntryId, formatEntryId, laterEntryId } from './entry-id.ts'
-import { noteLastEntries } from './last-entries.ts'
+import { describePlace } from './entry-codec.ts'
+import { compareEntryIds, type EntryId, entryIdOf, formatEntryId, laterEntryId } from './entry-id.ts'
+import { type LastPositions, noteLastPositions } from './last-positions.ts'
 import { formatMark } from './mark.ts'
 import { type RedisConnection, type RedisReply, sendTransaction } from './redis-connection.ts'
 import type { EpochKeys } from './stream-keys.ts'
-import { ENTRY_FIELD, toRawEntries } from './stream-reply.ts'
+import { ENTRY_FIELD, LASTS_FIELD, toRawEntries } from './stream-reply.ts'
 import { digestOfTables } from './table-states.ts'
 import type { WriteFence } from './write-fence.ts'
+import { endOfBatch, type Item } from './writer-batch.ts'
 
 /** What a writer needs. */
 export interface StreamWriterOptions {
@@ -33,14 +36,6 @@ export interface StreamWriterOptions {
   readonly onFailure: (error: RowcastError) => void
 }
 
-/** What waits to leave. */
-type Item =
-  | ({ readonly kind: 'entry' } & BuiltEntry)
-  | { readonly kind: 'mark'; readonly lsn: Lsn }
-  | { readonly kind: 'tables'; readonly text: string }
-  | { readonly kind: 'lasts'; readonly lasts: ReadonlyMap<string, EntryId> }
-  | { readonly kind: 'command'; readonly args: readonly (string | Buffer)[] }
-
 /** An entry of a batch; `at` is the index of its answer. */
 interface SentEntry {
   readonly id: EntryId
@@ -51,9 +46,6 @@ interface SentEntry {
 /** Undelivered bytes at which reading from PostgreSQL pauses, and goes on. */
 const FULL_BYTES = 16 * 1024 * 1024
 const RELIEVED_BYTES = 8 * 1024 * 1024
-/** Bounds of a batch. */
-const BATCH_BYTES_MAX = 1024 * 1024
-const BATCH_ITEMS_MAX = 1_000
 /** An entry's cost beside its payload. */
 const ENTRY_OVERHEAD_BYTES = 200
 
@@ -75,6 +67,7 @@ export class StreamWriter {
   #isHeld = true
   #hasEnded = false
   #last: EntryId
+  #lasts: LastPositions | null = null
   /** Of the last mark that was added, and of the last that was accepted. */
   #added: Lsn | null = null
   /** Resolves once the stream is known to be ours still. */
@@ -99,8 +92,9 @@ export class StreamWriter {
     return this.#last
   }
 
-  /** Nothing leaves before this. */
-  release(): void {
+  /** Nothing leaves before this: the stream is this tap's own. `lasts`: what stands there; null: that is not known. */
+  release(lasts: LastPositions | null): void {
+    this.#lasts = lasts
     this.#isHeld = false
     this.#guard()
     this.#schedule()
@@ -132,8 +126,8 @@ export class StreamWriter {
    * The last entries of models, beside those that are added: what is added later is later. Dropped where the stream has come
    * beyond them: they were noted then, and what was noted since, with entries that are dropped now as well, is later.
    */
-  addLasts(lasts: ReadonlyMap<string, EntryId>): void {
-    const news = [...lasts].filter(([, id]) => compareEntryIds(id, this.#last) > 0)
+  addLasts(lasts: ReadonlyMap<string, ChangePosition>): void {
+    const news = [...lasts].filter(([, end]) => compareEntryIds(entryIdOf(end), this.#last) > 0)
     if (news.length > 0) this.#add({ kind: 'lasts', lasts: new Map(news) })
   }
 
@@ -181,13 +175,7 @@ export class StreamWriter {
   }
 
   #takeBatch(): readonly Item[] {
-    let bytes = 0
-    let end = this.#head
-    while (end < this.#waiting.length && end - this.#head < BATCH_ITEMS_MAX && bytes < BATCH_BYTES_MAX) {
-      const item = this.#waiting[end] as Item
-      if (item.kind === 'entry') bytes += item.payload.length
-      end += 1
-    }
+    const end = endOfBatch(this.#waiting, this.#head)
     const batch = this.#waiting.slice(this.#head, end)
     this.#head = end
     if (this.#head === this.#waiting.length || this.#head > 10_000) {
@@ -210,20 +198,24 @@ export class StreamWriter {
     let mark: Lsn | null = null
     const commands: (readonly (string | Buffer)[])[] = []
     const entries: SentEntry[] = []
-    const lasts = new Map<string, EntryId>()
+    const lasts = new Map<string, ChangePosition>()
+    const note = (model: string, position: ChangePosition): void => {
+      lasts.set(model, position)
+      this.#lasts?.note(model, position)
+    }
     for (const item of batch) {
       if (item.kind === 'mark') mark = item.lsn
-      else if (item.kind === 'lasts') for (const [model, id] of item.lasts) lasts.set(model, id)
+      else if (item.kind === 'lasts') for (const [model, end] of item.lasts) note(model, end)
       else if (item.kind === 'command') commands.push(item.args)
       else if (item.kind === 'tables') commands.push(this.#tablesCommand(item.text))
       else {
-        const { id, payload, models = [] } = item
-        for (const model of models) lasts.set(model, id)
+        const { id, payload, models } = item
         entries.push({ id, at: commands.length, payload })
-        commands.push(['XADD', keys.changes, 'NOMKSTREAM', formatEntryId(id), ENTRY_FIELD, payload])
+        commands.push(this.#entryCommand(item))
+        for (const [model, index] of models ?? []) note(model, { commitLsn: id.lsn, index })
       }
     }
-    if (lasts.size > 0) commands.push(noteLastEntries(keys, lasts))
+    if (lasts.size > 0) commands.push(noteLastPositions(keys, lasts))
     const last = entries.reduce((latest, { id }) => laterEntryId(latest, id), this.#last)
     if (mark !== null) commands.push(this.#markCommand(mark, last))
     const sent = sendTransaction(connection, commands)
@@ -241,6 +233,15 @@ export class StreamWriter {
     if (!this.#isFull || this.#bytes > RELIEVED_BYTES) return
     this.#isFull = false
     this.#options.onPressure(false)
+  }
+
+  #entryCommand({ id, payload, models }: BuiltEntry): readonly (string | Buffer)[] {
+    const { changes } = this.#options.keys
+    const before = models?.size
+      ? this.#lasts?.before(models.keys(), describePlace({ stream: changes, id }))
+      : null
+    const beside = before == null ? [] : [LASTS_FIELD, before]
+    return ['XADD', changes, 'NOMKSTREAM', formatEntryId(id), ENTRY_FIELD, payload, ...beside]
   }
 
   #tablesCommand(text: string): readonly string[] {

@@ -17,7 +17,7 @@ import { formatEntryId } from './entry-id.ts'
 import { type Epoch, planEpoch } from './epoch.ts'
 import { EpochStore } from './epoch-store.ts'
 import { warnOfEviction } from './eviction.ts'
-import { endsOfGaps } from './last-entries.ts'
+import { endsOfGaps, LastPositions } from './last-positions.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { createReplicaWatch } from './replica-watch.ts'
 import { SingleConnection } from './single-connection.ts'
@@ -201,8 +201,10 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
         floor: formatEntryId(opened.epoch.floor),
       })
     }
+    const lasts = await LastPositions.read(current, store.keys.epoch(opened.epoch.id))
+    if (session !== opened) return
     failure = null
-    opened.writer.release()
+    opened.writer.release(lasts)
     opened.timer = setInterval(() => {
       tick(opened, current).catch((error: unknown) => {
         if (session === opened) fail(toBrokerError(error))

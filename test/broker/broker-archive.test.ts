@@ -1,15 +1,21 @@
 /** What is read of a stream with a gap in it, by those who ask for all that there is. */
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { BrokerArchive } from '../../src/broker/broker-archive.ts'
 import { EntryFeeder } from '../../src/broker/entry-feeder.ts'
+import { compareEntryIds, type EntryId, formatEntryId } from '../../src/broker/entry-id.ts'
 import type { EpochStore } from '../../src/broker/epoch-store.ts'
 import { openRedisConnection } from '../../src/broker/redis-connection.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
+import { toRawEntries } from '../../src/broker/stream-reply.ts'
+import type { ChangePosition } from '../../src/changes/change.ts'
+import { comparePositions, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import {
   createEpoch,
   EPOCH,
   insertTag,
+  insertTagAndMessages,
   newTagRegistry,
   ownMessage,
   writeBatch,
@@ -23,6 +29,51 @@ async function readNames(archive: BrokerArchive): Promise<string[]> {
   const reader = archive.read('Tag', null)
   for (let parts = await reader.next(); parts.length > 0; parts = await reader.next())
     for (const { changes } of parts) for (const change of changes) names.push(String(change.new?.['name']))
+  return names
+}
+
+const lsnOf = (number: number) => toLsn(BigInt(200 + number * 100))
+
+/** A row of Tag. */
+interface Row {
+  readonly name: string
+  readonly position: ChangePosition
+  /** Messages count, too. */
+  readonly record: EntryId
+}
+
+/** Those of a transaction, which has messages where there is no row. */
+function rowsOf(kinds: readonly (string | null)[], number: number): readonly Row[] {
+  let index = 0
+  return kinds.flatMap((kind, at) =>
+    kind === null
+      ? []
+      : [
+          {
+            name: `${number}.${at}`,
+            position: { commitLsn: lsnOf(number), index: index++ },
+            record: { lsn: lsnOf(number), sequence: at },
+          },
+        ],
+  )
+}
+
+/** Names of all rows after the position, or the code of what is thrown. */
+async function readAfter(archive: BrokerArchive, after: ChangePosition): Promise<unknown> {
+  const names: string[] = []
+  const reader = archive.read('Tag', after)
+  try {
+    for (let parts = await reader.next(); parts.length > 0; parts = await reader.next()) {
+      for (const { changes, transaction } of parts) {
+        for (const change of changes) {
+          const position = { commitLsn: transaction.commitLsn, index: change.index }
+          if (comparePositions(position, after) > 0) names.push(String(change.new?.['name']))
+        }
+      }
+    }
+  } catch (error) {
+    return (error as { readonly code?: unknown }).code
+  }
   return names
 }
 
@@ -132,5 +183,55 @@ describe.skipIf(NO_REDIS !== null)('a cursor older than what the stream has kept
     await expect(trimmed.next('Tag', 500n)).rejects.toMatchObject(RESYNC)
     expect(await trimmed.next('Tag', 501n)).toEqual([])
     expect(await trimmed.next('User', 200n)).toEqual([])
+  })
+
+  it('goes on exactly where nothing of its model after it was dropped, wherever the stream was trimmed', {
+    timeout: 60_000,
+  }, async () => {
+    await using redis = await openRedis()
+    const connection = await openRedisConnection({ url: redis.url, name: 'tap' })
+    const transactions = fc.array(fc.array(fc.constantFrom('tag', null), { minLength: 1, maxLength: 5 }), {
+      minLength: 2,
+      maxLength: 8,
+    })
+    const outcomes = { resynced: 0, resumed: 0 }
+    let run = 0
+    await fc.assert(
+      fc.asyncProperty(transactions, fc.nat(7), async (all, dropped) => {
+        run += 1
+        const store = await createEpoch(connection, `run${run}`)
+        const rows = all.flatMap(rowsOf)
+        const messages = all.flatMap((kinds, number) =>
+          insertTagAndMessages(
+            lsnOf(number),
+            kinds.map((kind, at) => kind && `${number}.${at}`),
+          ),
+        )
+        await writeBatch(connection, store, [], messages, {
+          ...EPOCH,
+          bounds: { recordsMax: 2, bytesMax: 1e6 },
+        })
+        const key = store.keys.epoch(EPOCH.id).changes
+        const ids = toRawEntries(await connection.send(['XRANGE', key, '-', '+'])).map(({ id }) => id)
+        const first = ids[Math.min(dropped, ids.length - 1)] as EntryId
+        await connection.send(['XTRIM', key, 'MINID', '=', formatEntryId(first)])
+        /** A record is in the first entry that does not end before it. */
+        const isKept = ({ record }: Row) =>
+          compareEntryIds(ids.find((id) => compareEntryIds(id, record) >= 0) ?? first, first) >= 0
+        const archive = openArchive(redis.url, store)
+        const ends = all.map((_, number) => ({ commitLsn: lsnOf(number), index: INDEX_AFTER_ALL }))
+        for (const cursor of [...rows.map(({ position }) => position), ...ends]) {
+          const wanted = rows.filter(({ position }) => comparePositions(position, cursor) > 0)
+          const isWhole = wanted.every(isKept)
+          const names = isWhole ? wanted.map(({ name }) => name) : 'RESYNC_REQUIRED'
+          expect(await readAfter(archive, cursor), `after ${cursor.commitLsn}-${cursor.index}`).toEqual(names)
+          outcomes[isWhole ? 'resumed' : 'resynced'] += 1
+        }
+        await archive.close()
+      }),
+      { numRuns: 40 },
+    )
+    connection.destroy()
+    expect(Math.min(outcomes.resumed, outcomes.resynced)).toBeGreaterThan(30)
   })
 })

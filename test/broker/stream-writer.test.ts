@@ -70,7 +70,7 @@ it('a mark names the document about the tables that has been sent, not one that 
   }
   writer.addTables('two')
   writer.addMark(toLsn(BigInt(end + 2)))
-  writer.release()
+  writer.release(null)
   await expect.poll(() => accepted).toBe(BigInt(end + 2))
   let document: string | undefined
   const named = new Map<string | null | undefined, Set<string | undefined>>()
@@ -92,7 +92,7 @@ it('what says again where the stream stands says no less than what waits', async
   const accepted: bigint[] = []
   const writer = openWriter(connection, { lsn: LSN_ZERO, sequence: 0 }, (lsn) => accepted.push(lsn))
   writer.addMark(toLsn(10n))
-  writer.release()
+  writer.release(null)
   await expect.poll(() => accepted).toEqual([10n])
   const goOn = stall()
   writer.addEntry({ id: { lsn: toLsn(20n), sequence: 0 }, payload: Buffer.from('entry') })
@@ -109,17 +109,17 @@ it('where a model was cut is not noted again, once what came after it is in the 
   const writer = openWriter(connection, { lsn: toLsn(30n), sequence: 0 }, (lsn) => {
     accepted = lsn
   })
-  const models = new Set(['Post'])
+  const models = new Map([['Post', 0]])
   const payload = Buffer.from('entry')
   // The slot sends again from the barrier on: both are there, and the entry was noted when it was written.
-  writer.addLasts(new Map([['Post', { lsn: toLsn(21n), sequence: 0 }]]))
+  writer.addLasts(new Map([['Post', { commitLsn: toLsn(21n), index: 0 }]]))
   writer.addEntry({ id: { lsn: toLsn(20n), sequence: 0 }, payload })
   writer.addEntry({ id: { lsn: toLsn(30n), sequence: 0 }, payload, models })
   // One that is news is noted.
-  writer.addLasts(new Map([['Tag', { lsn: toLsn(41n), sequence: 0 }]]))
+  writer.addLasts(new Map([['Tag', { commitLsn: toLsn(41n), index: 0 }]]))
   writer.addEntry({ id: { lsn: toLsn(40n), sequence: 0 }, payload })
   writer.addMark(toLsn(42n))
-  writer.release()
+  writer.release(null)
   await expect.poll(() => accepted).toBe(42n)
   const noted = batches.flat().filter(([name, key]) => name === 'HSET' && key === KEYS.lasts)
   expect(noted.map(([, , ...fields]) => fields)).toEqual([['Tag', '41-0']])

@@ -29,7 +29,7 @@ async function openWriters(slot: string) {
     },
     onFailure: (error) => failures.push(error),
   })
-  writer.release()
+  writer.release(null)
   const write = (lsn: bigint) => {
     writer.addTables(`tables at ${lsn}`)
     writer.addEntry({ id: { lsn: toLsn(lsn), sequence: 0 }, payload: Buffer.from('entry') })

@@ -1,10 +1,10 @@
 /** A stream in a real Redis, written as a tap would, from messages as PostgreSQL sends them. Model Tag. */
 import { Buffer } from 'node:buffer'
 import { catalog } from '../../prisma/generated/rowcast.ts'
-import { EntryBuilder } from '../../src/broker/entry-builder.ts'
+import { type EntryBounds, EntryBuilder } from '../../src/broker/entry-builder.ts'
 import { type Epoch, placeBefore } from '../../src/broker/epoch.ts'
 import { EpochStore } from '../../src/broker/epoch-store.ts'
-import { endsOfGaps } from '../../src/broker/last-entries.ts'
+import { endsOfGaps, LastPositions } from '../../src/broker/last-positions.ts'
 import type { RedisConnection } from '../../src/broker/redis-connection.ts'
 import { StreamWriter } from '../../src/broker/stream-writer.ts'
 import { formatTableStates } from '../../src/broker/table-states.ts'
@@ -55,6 +55,26 @@ export function insertTag(commitLsn: Lsn, ...names: readonly string[]): readonly
   ])
 }
 
+/** A transaction of rows of Tag, and of messages where there is no name. */
+export function insertTagAndMessages(
+  commitLsn: Lsn,
+  names: readonly (string | null)[],
+): readonly MessageSpec[] {
+  const content = Buffer.from('{}')
+  const message = {
+    kind: 'message',
+    streamXid: null,
+    isTransactional: true,
+    lsn: commitLsn,
+    prefix: 'other',
+    content,
+  } as const
+  const rows = [...insertTag(commitLsn, ...names.flatMap((name) => name ?? []))]
+  const [begin, relation] = rows.splice(0, 2) as [MessageSpec, MessageSpec]
+  const changes = names.map((name): MessageSpec => (name === null ? message : (rows.shift() as MessageSpec)))
+  return [begin, relation, ...changes, ...rows]
+}
+
 /** A transaction that writes a message of rowcast's own. */
 export function ownMessage(commitLsn: Lsn, content: string): readonly MessageSpec[] {
   const message = { isTransactional: true, lsn: commitLsn, prefix: 'rowcast', content: Buffer.from(content) }
@@ -76,7 +96,7 @@ export function writeBatch(
   store: EpochStore,
   tables: readonly ModelTableState[],
   messages: readonly MessageSpec[],
-  { id, floor } = EPOCH,
+  { id, floor, bounds }: Pick<Epoch, 'id' | 'floor'> & { readonly bounds?: EntryBounds } = EPOCH,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const keys = store.keys.epoch(id)
@@ -86,19 +106,23 @@ export function writeBatch(
       onPressure() {},
       onFailure: reject,
     })
-    const builder = new EntryBuilder(newTagRegistry(), {
-      ...{ onBegin() {}, onDrift() {}, onRecovery() {} },
-      onRelation: ({ digest, bytes }) => writer.addCommand(['HSET', keys.relations, digest, bytes]),
-      onOwnMessageRead: (message) => writer.addLasts(endsOfGaps(message, store.slot, new Set(['Tag']))),
-      onEntry: (entry) => writer.addEntry(entry),
-      onCommit: (lsn) => writer.addMark(lsn),
-    })
+    const builder = new EntryBuilder(
+      newTagRegistry(),
+      {
+        ...{ onBegin() {}, onDrift() {}, onRecovery() {} },
+        onRelation: ({ digest, bytes }) => writer.addCommand(['HSET', keys.relations, digest, bytes]),
+        onOwnMessageRead: (message) => writer.addLasts(endsOfGaps(message, store.slot, new Set(['Tag']))),
+        onEntry: (entry) => writer.addEntry(entry),
+        onCommit: (lsn) => writer.addMark(lsn),
+      },
+      bounds,
+    )
     builder.reset(keys.changes, floor)
     writer.addTables(formatTableStates(tables))
     for (const spec of messages) {
       const bytes = Buffer.from(encodeMessage(spec))
       builder.take(bytes, 0, bytes.length)
     }
-    writer.release()
+    LastPositions.read(connection, keys).then((lasts) => writer.release(lasts), reject)
   })
 }

@@ -1,0 +1,119 @@
+/**
+ * Beside the bus, broker. Where each model changed last: kept beside the stream and written with it, and with each entry where
+ * its models had changed last before. So a cursor that is older than what the stream has kept goes on where nothing of its
+ * model was dropped: where nothing of it came after the cursor, or the first of it that is kept follows on the cursor.
+ */
+import { crc32 } from 'node:zlib'
+import type { ChangePosition } from '../changes/change.ts'
+import { comparePositions, INDEX_AFTER_ALL, nextPlace } from '../changes/cursor.ts'
+import type { EmittedMessage } from '../changes/emitted-message.ts'
+import { parseBarrier } from '../source/published/barrier-message.ts'
+import { entryIdOf, formatEntryId, parseEntryId } from './entry-id.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import type { EpochKeys } from './stream-keys.ts'
+
+/** Says that what an epoch has of all models is here, from its first entry on. */
+const COMPLETE_FIELD = ''
+/** Of a model that the epoch has had nothing of before. */
+const NOTHING = '0-0'
+
+/** Begins them, with the epoch. */
+export function beginLastPositions({ lasts }: EpochKeys): readonly string[] {
+  return ['HSET', lasts, COMPLETE_FIELD, '1']
+}
+
+/** Notes them, with the entries or before them. */
+export function noteLastPositions(
+  { lasts }: EpochKeys,
+  positions: ReadonlyMap<string, ChangePosition>,
+): readonly string[] {
+  return ['HSET', lasts, ...[...positions].flatMap(([model, position]) => [model, formatPosition(position)])]
+}
+
+/**
+ * Where the gaps end that a barrier of the slot's reports: no cursor from before is good any more, also once the barrier's
+ * entry is gone. Empty where the message is none, or cuts nothing. Of the models given alone: whoever may write to the database
+ * may write a barrier with any number of names, and a model that comes to them later begins with a gap of its own.
+ */
+export function endsOfGaps(
+  message: EmittedMessage,
+  slot: string,
+  models: ReadonlySet<string>,
+): ReadonlyMap<string, ChangePosition> {
+  const cut = parseBarrier(message, slot)?.cut ?? []
+  const { transaction } = message
+  if (transaction === null) return new Map()
+  const end = nextPlace({ commitLsn: transaction.commitLsn, index: INDEX_AFTER_ALL })
+  return new Map(cut.filter((model) => models.has(model)).map((model) => [model, end]))
+}
+
+/** What an epoch has had of a model after a position. */
+export type Following = 'nothing' | 'something' | 'unknown'
+
+/** Asks for it. */
+export async function askWhatFollows(
+  connection: RedisConnection,
+  { lasts }: EpochKeys,
+  { model, position }: { readonly model: string; readonly position: ChangePosition },
+): Promise<Following> {
+  const reply = await connection.send(['HMGET', lasts, COMPLETE_FIELD, model])
+  const [isComplete = null, last = null] = Array.isArray(reply) ? reply : []
+  if (isComplete === null) return 'unknown'
+  const isBefore = last === null || comparePositions(parsePosition(String(last)), position) <= 0
+  return isBefore ? 'nothing' : 'something'
+}
+
+/** What a tap that writes to an epoch knows of them: nobody else writes. */
+export class LastPositions {
+  readonly #lasts: Map<string, string>
+  readonly #isComplete: boolean
+
+  private constructor(lasts: Map<string, string>) {
+    this.#isComplete = lasts.delete(COMPLETE_FIELD)
+    this.#lasts = lasts
+  }
+
+  /** Reads them, once the epoch is the tap's own. */
+  static async read(connection: RedisConnection, { lasts }: EpochKeys): Promise<LastPositions> {
+    const reply = await connection.send(['HGETALL', lasts])
+    const texts = Array.isArray(reply) ? (reply as readonly unknown[]).map(String) : []
+    const pairs = texts.flatMap((text, at) => (at % 2 === 0 ? [[text, texts[at + 1] ?? ''] as const] : []))
+    return new LastPositions(new Map(pairs))
+  }
+
+  /** Where the models changed last before an entry at the place, for its readers; null where that is not known. */
+  before(models: Iterable<string>, place: string): string | null {
+    if (!this.#isComplete) return null
+    const text = [...models].map((model) => `${model} ${this.#lasts.get(model) ?? NOTHING}`).join(',')
+    return `${checksumOf(text, place)} ${text}`
+  }
+
+  note(model: string, position: ChangePosition): void {
+    this.#lasts.set(model, formatPosition(position))
+  }
+}
+
+/** By model, where it changed last before an entry at the place; empty where that cannot be read. */
+export function parseBefore(text: string, place: string): ReadonlyMap<string, ChangePosition> {
+  const match = /^([0-9a-f]{8}) (.*)$/.exec(text)
+  if (match === null || match[1] !== checksumOf(match[2] ?? '', place)) return new Map()
+  return new Map(
+    (match[2] ?? '').split(',').map((each) => {
+      const [model = '', position = ''] = each.split(' ')
+      return [model, parsePosition(position)]
+    }),
+  )
+}
+
+function checksumOf(text: string, place: string): string {
+  return crc32(text, crc32(place)).toString(16).padStart(8, '0')
+}
+
+function formatPosition(position: ChangePosition): string {
+  return formatEntryId(entryIdOf(position))
+}
+
+function parsePosition(text: string): ChangePosition {
+  const { lsn, sequence } = parseEntryId(text)
+  return { commitLsn: lsn, index: sequence }
+}

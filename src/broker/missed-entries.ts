@@ -1,0 +1,62 @@
+/**
+ * Beside the bus, broker. Entries that the stream has dropped before a reader of one model came to them: whether any of them
+ * had changes of it. Where the model has changed since, the next entry of it says so: where it had changed before.
+ */
+import type { ChangePosition } from '../changes/change.ts'
+import { comparePositions } from '../changes/cursor.ts'
+import { RowcastError } from '../errors.ts'
+import type { Entry } from './entry-codec.ts'
+import type { Following } from './last-positions.ts'
+
+/** One per reader. */
+export class MissedEntries {
+  readonly #model: string
+  readonly #ask: (position: ChangePosition) => Promise<Following>
+  #isOpen = false
+
+  /** `ask`: what the epoch has of the model after a position; asked once the entries that are there have been read. */
+  constructor(model: string, ask: (position: ChangePosition) => Promise<Following>) {
+    this.#model = model
+    this.#ask = ask
+  }
+
+  /** Whether it is still to come out: nothing of what is read meanwhile is of the model. */
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  /** Some are missing after the position. @throws RESYNC_REQUIRED where nobody knows of which models */
+  async note(position: ChangePosition): Promise<void> {
+    if (this.#isOpen) return
+    const following = await this.#ask(position)
+    if (following === 'unknown') throw tooOld()
+    this.#isOpen = following === 'something'
+  }
+
+  /** The entry is the next one. @throws RESYNC_REQUIRED where the reader, who has all up to the position, has missed something */
+  meet({ relations, lasts }: Entry, position: ChangePosition): void {
+    if (!this.#isOpen || relations.length === 0) return
+    if (lasts === undefined) throw tooOld()
+    const before = lasts.get(this.#model)
+    if (before === undefined) return
+    if (comparePositions(before, position) > 0) throw tooOld()
+    this.#isOpen = false
+  }
+
+  /** There are no more entries. @throws RESYNC_REQUIRED: what would have said so has been dropped as well */
+  end(): void {
+    if (this.#isOpen) throw tooOld()
+  }
+}
+
+/** The end of a reader to whom changes of its model may be missing. */
+export function tooOld(): RowcastError {
+  return resync('it is older than what is retained')
+}
+
+/** The typed end of a reader that cannot go on. */
+export function resync(reason: string): RowcastError {
+  return new RowcastError('RESYNC_REQUIRED', `The cursor cannot be resumed: ${reason}.`, {
+    details: { reason },
+  })
+}
