@@ -344,8 +344,8 @@ describe('entries', () => {
       { stream: 'rowcast:{slot}:two:changes', id },
     ]
     for (const copy of copies) expect(() => decodeEntry(copy, payload)).toThrow('has a wrong checksum')
-    payload[0] = 4
-    expect(() => decodeEntry({ stream: STREAM, id }, payload)).toThrow('has version 4, not 3')
+    payload[0] = 3
+    expect(() => decodeEntry({ stream: STREAM, id }, payload)).toThrow('has version 3, not 4')
     expect(() => parseEntryId('now')).toThrow('BROKER_ENTRY_UNREADABLE')
     expect(() => toRawEntries([[Buffer.from('1-1'), null]])).toThrow('BROKER_ENTRY_UNREADABLE')
   })

@@ -150,7 +150,7 @@ function run(all: readonly Step[], tally: Tally): void {
     process = new Process(from, timeline)
     confirmed = [from]
     next = wal.filter(({ at }) => lsnOf(at) < from).length
-    // What it starts with has been read once, before anybody is told that a cursor is too old.
+    // What it starts with has been read once, before any cursor is too old.
     readOn(wal.length)
     process.complete()
     check()
