@@ -28,6 +28,7 @@ const BASE = [
   'member-of.ts',
   'nearest-name.ts',
   'option.ts',
+  'runtime-sentences.ts',
   'printable.ts',
   'stop-parts.ts',
 ]
@@ -204,6 +205,25 @@ describe('architecture', () => {
       readFileSync(join(SRC, path), 'utf8').includes('getVariableValues'),
     )
     expect(users.map(({ path }) => path)).toEqual(['graphql/graphql-version.ts'])
+  })
+
+  it('decides by the sentences of other programs in the files that hold them only, each of which has a test', () => {
+    const deciding =
+      /\bmessage\s*\)?\.(?:match|includes|startsWith|endsWith|replace|search|indexOf|lastIndexOf|split)\(|\.(?:test|exec)\((?:\w+\.)*message\)|\bmessage [!=]== ['"`]/
+    const isDeciding = (text: string): boolean => deciding.test(stripComments(text))
+    expect(
+      ["error.message.includes('x')", '/x/.test(error.message)', "message === 'x'"].every(isDeciding),
+    ).toBe(true)
+    const places = files.map(({ path }) => path)
+    const found = places.filter((path) => isDeciding(readFileSync(join(SRC, path), 'utf8')))
+    expect(found.sort()).toEqual([
+      // Of an answer of Redis, the first word: its protocol's code.
+      'broker/redis-connection.ts',
+      'graphql/graphql-sentences.ts',
+      // Its own messages.
+      'option.ts',
+      'runtime-sentences.ts',
+    ])
   })
 
   it('asks the catalog for nothing that opens the tables: it would wait for whoever locks one', () => {

@@ -4,10 +4,9 @@ import { parseAddress } from '../src/bus/filter/network-address.ts'
 import { NUMBER_DOMAINS } from '../src/bus/filter/number-domains.ts'
 import { TEXT_DOMAINS } from '../src/bus/filter/text-domains.ts'
 import { parseArrayText } from '../src/catalog/values/array-text.ts'
+import { cutSuggestion, isFilterShorthand } from '../src/graphql/graphql-sentences.ts'
 import { SCALARS } from '../src/graphql/scalars.ts'
-import { shorthandHint } from '../src/graphql/where/filter-shorthand.ts'
 import { redactText } from '../src/redact-log.ts'
-import { cutSuggestion } from '../src/server/errors/cut-suggestion.ts'
 import { countTextWork } from './support/count-text-work.ts'
 
 const { char, citext } = { char: TEXT_DOMAINS.byNativeType.Char, citext: TEXT_DOMAINS.byNativeType.Citext }
@@ -15,7 +14,7 @@ const { char, citext } = { char: TEXT_DOMAINS.byNativeType.Char, citext: TEXT_DO
 const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   redactText,
   cutSuggestion,
-  shorthandHint,
+  isFilterShorthand,
   parseAddress,
   char: (text) => char.normalize(text),
   citext: (text) => citext.normalize(text),

@@ -10,6 +10,7 @@ import { pathToFileURL } from 'node:url'
 import type { Jiti } from 'jiti'
 import { RowcastError } from '../errors.ts'
 import { memberOf } from '../member-of.ts'
+import { isCommonJsName, missingModuleOf, withoutRequireStack } from '../runtime-sentences.ts'
 import { findPackageManager } from './package-manager.ts'
 
 /** Where a config file may be, best first. */
@@ -91,7 +92,7 @@ const MODULE_CODES: ReadonlySet<unknown> = new Set([
 function isAboutModules(error: unknown): boolean {
   if (error instanceof SyntaxError) return true
   // `require`, `module` and `__dirname` in an ES module.
-  if (error instanceof ReferenceError) return /in ES module scope/.test(error.message)
+  if (error instanceof ReferenceError) return isCommonJsName(error)
   return error instanceof Error && 'code' in error && MODULE_CODES.has(error.code)
 }
 
@@ -124,16 +125,15 @@ function defaultOf(module: unknown): unknown {
 
 function unreadable(file: string, error: unknown, tried: readonly string[]): RowcastError {
   const message = error instanceof Error ? error.message : String(error)
-  // Node.js adds who required it, which is this file.
-  const reason = message.replace(/\nRequire stack:.*$/s, '').trim()
+  const reason = withoutRequireStack(message)
   const text = `${basename(file)} cannot be loaded: ${reason}\n(${file}, loaded with ${tried.join(', then ')}.)`
   return new RowcastError('CONFIG_FILE_UNREADABLE', text, { cause: error, hint: hintOf(file, reason) })
 }
 
 /** What helps when something is not there: nothing else is known of the failure. */
 function hintOf(file: string, reason: string): string | undefined {
-  const [, missing] = /Cannot find (?:module|package) '([^']+)'/.exec(reason) ?? []
-  if (missing === undefined) return undefined
+  const missing = missingModuleOf(reason)
+  if (missing === null) return undefined
   const manager = findPackageManager(dirname(file), process.env)
   const isGenerated = /^[./]|^file:|^\w:\\|^@prisma\/client\//.test(missing)
   if (isGenerated) return `Run \`${manager.run('prisma generate')}\` if that is a generated file.`

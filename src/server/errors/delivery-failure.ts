@@ -7,6 +7,7 @@ import { isCursor } from '../../changes/cursor.ts'
 import { RowcastError } from '../../errors.ts'
 import { toGraphqlError } from '../../graphql/graphql-errors.ts'
 import { memberOf } from '../../member-of.ts'
+import { isStringTooLong } from '../../runtime-sentences.ts'
 
 /** Whether the text is longer than so many bytes as UTF-8. */
 export function isLongerThan(text: string, bytesMax: number): boolean {
@@ -64,13 +65,4 @@ function detailsOf(delivery: unknown): { readonly cursor?: string } {
 
 function shown(error: RowcastError): GraphQLError {
   return toGraphqlError(error) as GraphQLError
-}
-
-/** V8 has no string of 512 MiB; it says so in two ways. */
-function isStringTooLong(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  return (
-    Reflect.get(error, 'code') === 'ERR_STRING_TOO_LONG' ||
-    (error instanceof RangeError && error.message === 'Invalid string length')
-  )
 }

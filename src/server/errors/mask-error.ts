@@ -8,10 +8,15 @@ import { GraphQLError } from 'graphql'
 import { describeError } from '../../describe-error.ts'
 import { errorEntry, isErrorCode, RowcastError } from '../../errors.ts'
 import { toGraphqlError } from '../../graphql/graphql-errors.ts'
+import {
+  cutSuggestion,
+  isFilterShorthand,
+  isScalarRefusal,
+  quotesValue,
+  scalarRefusalReason,
+} from '../../graphql/graphql-sentences.ts'
 import { isRowRefused } from '../../graphql/prisma-refusal.ts'
-import { shorthandHint } from '../../graphql/where/filter-shorthand.ts'
 import type { Logger } from '../../log.ts'
-import { cutSuggestion } from './cut-suggestion.ts'
 import type { ErrorLocator } from './error-location.ts'
 import { codeOfRequestError } from './request-errors.ts'
 
@@ -87,9 +92,6 @@ function isMadeForClients(error: GraphQLError): boolean {
   return originalError instanceof GraphQLError && isMadeForClients(originalError)
 }
 
-/** What graphql-js says of a value that a field's type cannot show; behind it stands the value. */
-const QUOTING = [' cannot represent ', ' but got: ']
-
 /** graphql-js quotes values of rows. Only in results: what it says of arguments quotes what the client sent. */
 function withoutValue(error: GraphQLError): GraphQLError {
   const isOurs = error.path === undefined || error.extensions['code'] !== undefined
@@ -97,22 +99,19 @@ function withoutValue(error: GraphQLError): GraphQLError {
 }
 
 function isQuoting(error: unknown): boolean {
-  return error instanceof GraphQLError && QUOTING.some((words) => error.message.includes(words))
+  return error instanceof GraphQLError && quotesValue(error.message)
 }
-
-/** What the scalars and enums of graphql-js say of a value that they cannot show. */
-const REFUSED_BY_SCALAR = /^(?:Int|Float|String|Boolean|ID|Enum "\w+") cannot represent /
 
 /** Yoga's executor makes a plain Error of the GraphQLError that a scalar throws: only the text is left of it. */
 function isRefusedByScalar(error: GraphQLError): boolean {
   const original = originalOf(error)
-  return error.path !== undefined && original instanceof Error && REFUSED_BY_SCALAR.test(original.message)
+  return error.path !== undefined && original instanceof Error && isScalarRefusal(original.message)
 }
 
 function unrepresentable({ nodes, path, message: refusal }: GraphQLError): GraphQLError {
   const { message, extensions } = toGraphqlError(
     new RowcastError('GRAPHQL_VALUE_UNREPRESENTABLE', 'The value of a field cannot be shown by its type.', {
-      details: { reason: reasonOf(refusal) },
+      details: { reason: scalarRefusalReason(refusal) },
     }),
   ) as GraphQLError
   return new GraphQLError(message, { nodes: nodes ?? null, path: path ?? null, extensions })
@@ -126,13 +125,6 @@ function refused(located: GraphQLError | null, id: string): GraphQLError {
     }),
   ) as GraphQLError
   return new GraphQLError(message, { nodes: located?.nodes ?? null, path: located?.path ?? null, extensions })
-}
-
-/** Why graphql-js refuses a value, by the start of its sentence, or its end where that cannot be data. */
-function reasonOf(refusal: string): string {
-  if (/^Float .*: (?:NaN|-?Infinity)$/.test(refusal)) return 'not-finite'
-  if (refusal.startsWith('Int cannot represent non 32-bit')) return 'int-out-of-range'
-  return refusal.startsWith('Enum "') ? 'unknown-label' : 'wrong-type'
 }
 
 /** Yoga reads the status of an answer from `extensions.http`. */
@@ -152,11 +144,13 @@ function withCode(error: GraphQLError): GraphQLError {
 /** The code that Yoga gives to what validation finds. */
 const VALIDATION_FAILED = 'GRAPHQL_VALIDATION_FAILED'
 
+const SHORTHAND_HINT = 'Write `{ equals: … }` for a value, and `{ not: { equals: … } }` for any other.'
+
 /** What graphql-js refuses without a hint, and has one. */
 function withHint(error: GraphQLError): GraphQLError {
   const code = error.extensions['code'] ?? VALIDATION_FAILED
-  const hint = code === VALIDATION_FAILED ? shorthandHint(error.message) : null
-  return hint === null ? error : remake(error, error.message, { ...error.extensions, hint })
+  if (code !== VALIDATION_FAILED || !isFilterShorthand(error.message)) return error
+  return remake(error, error.message, { ...error.extensions, hint: SHORTHAND_HINT })
 }
 
 function withoutSuggestion(error: GraphQLError): GraphQLError {

@@ -8,6 +8,7 @@ import { maxDirectivesPlugin } from '@escape.tech/graphql-armor-max-directives'
 import { type DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, parse, validate } from 'graphql'
 import { isValueDeeper } from '../../catalog/values/json-depth.ts'
 import { graphqlError } from '../../graphql/graphql-errors.ts'
+import { isTokenLimit, withoutSyntaxError } from '../../graphql/graphql-sentences.ts'
 import { isLongerThan } from '../errors/delivery-failure.ts'
 import type { ServerLimits } from '../limits/limits.ts'
 import type { PipelinePlugin } from '../session/connection-state.ts'
@@ -48,7 +49,7 @@ const variablesDepthLimit: PipelinePlugin = {
 }
 
 function throwOverLimit(message: string): never {
-  throw graphqlError('QUERY_OVER_LIMIT', message.replace(/^Syntax Error: /, ''))
+  throw graphqlError('QUERY_OVER_LIMIT', withoutSyntaxError(message))
 }
 
 /** Bounds what is parsed, in bytes before and in tokens meanwhile. */
@@ -77,7 +78,7 @@ function parseTokens(source: string, options: object, maxTokens: number): Docume
   try {
     return parse(source, { ...options, maxTokens })
   } catch (error) {
-    if (error instanceof GraphQLError && error.message.includes('tokens. Parsing aborted')) return null
+    if (error instanceof GraphQLError && isTokenLimit(error.message)) return null
     throw error
   }
 }
