@@ -804,6 +804,12 @@ export const ERRORS = {
     retry: 'never',
     isPublic: true,
   },
+  FILTER_TOO_BROAD: {
+    means: 'A condition on related rows is satisfied by more of them than are kept for one condition.',
+    hint: 'Ask for fewer related rows, by a condition that names whose they are.',
+    retry: 'never',
+    isPublic: true,
+  },
   QUERY_TOO_SLOW: {
     means:
       'A statement for a query did not end in time: its table is locked, the database is busy, or too much has to be looked at.',

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '..')
 const SRC = join(ROOT, 'src')
 
 /** The spine, in order: a stage imports itself and earlier ones, never a later one. */
-const STAGES = ['wire', 'pgoutput', 'catalog', 'changes', 'source', 'bus', 'graphql', 'server']
+const STAGES = ['wire', 'pgoutput', 'catalog', 'changes', 'source', 'bus', 'sets', 'graphql', 'server']
 /** Folders beside the spine, and what else of `src/` they may import. */
 const BESIDE: Readonly<Record<string, readonly string[]>> = {
   generator: ['catalog'],

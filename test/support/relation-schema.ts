@@ -82,14 +82,9 @@ CREATE TABLE "_PostToTag" ("A" int NOT NULL, "B" int NOT NULL, PRIMARY KEY ("A",
 CREATE TABLE "_follows" ("A" int NOT NULL, "B" int NOT NULL, PRIMARY KEY ("A", "B"));
 `
 
-/** The schema's client and catalog. */
-export function provideRelationProject(): Promise<SchemaProject> {
-  return generateSchemaProject('relations', { text: SCHEMA })
-}
-
-/** The catalog alone. */
-export async function provideRelationCatalog(): Promise<ModelCatalog> {
-  return (await provideRelationProject()).catalog
+/** The schema's client and catalog. @param name of the folder they are generated into; tests that run side by side have two */
+export function provideRelationProject(name: string): Promise<SchemaProject> {
+  return generateSchemaProject(name, { text: SCHEMA })
 }
 
 /** Models and join tables of a catalog. */

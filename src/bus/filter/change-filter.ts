@@ -10,6 +10,7 @@ import { compileCondition, type RowTest } from './compile-condition.ts'
 import { type Condition, costOf, fieldsOf } from './condition.ts'
 import { FILTER_LIMITS } from './filter-budget.ts'
 import { type ParseWhereOptions, parseWhere } from './parse-where.ts'
+import type { KeySource } from './related-keys.ts'
 
 /** The parts of a filter; a change has to meet all that are there. */
 export interface ChangeConditions {
@@ -54,14 +55,19 @@ export interface ChangeFilterInput {
   readonly changed?: readonly string[] | null | undefined
 }
 
-/** Makes a filter of parsed parts; null when there is none. */
+/**
+ * Makes a filter of parsed parts; null when there is none.
+ * @param keys where the keys of other rows are found; see `compileCondition`
+ */
 export function createChangeFilter(
   parts: Partial<ChangeConditions>,
   key: string | null = null,
+  keys: KeySource | null = null,
 ): ChangeFilter | null {
   const { where = null, old = null, new: after = null, changed = null, rows = null, visible = null } = parts
   if ([where, old, after, changed, rows, visible].every((part) => part === null)) return null
-  const compile = (condition: Condition | null) => (condition === null ? null : compileCondition(condition))
+  const compile = (condition: Condition | null) =>
+    condition === null ? null : compileCondition(condition, keys)
   return {
     key,
     cost: [where, old, after].reduce((sum, part) => sum + (part === null ? 0 : costOf(part)), 0),

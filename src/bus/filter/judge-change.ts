@@ -30,21 +30,24 @@ type Answer = boolean | undefined
 /** An image that was not sent: a condition that asks for a value of it is open, one that asks for none is not. */
 const NOTHING_SENT: AnyRow = {}
 
-/** Judges a change of the filter's model. */
-export function judgeChange(filter: ChangeFilter, change: AnyChange): Judgement {
+/**
+ * Judges a change of the filter's model.
+ * @param past the filter as it judges the row before: one that asks other rows may have another answer by then
+ */
+export function judgeChange(filter: ChangeFilter, change: AnyChange, past: ChangeFilter = filter): Judgement {
   if (change.action === 'TRUNCATE') return judgeTruncate(filter)
   const { tests } = filter
   const sentNew = newImage(change)
   const sentOld = oldImage(change)
   const after = seen(sentNew, tests.rows)
   // Whether the audience saw the row before is not known, where it should be: hiding it would leave it in their lists.
-  const isOldOpen = mayHaveBeenSeen(change, tests.rows)
-  const before = isOldOpen ? undefined : seen(sentOld, tests.rows)
-  const wasIn = isOldOpen ? undefined : isAmong(before, filter)
+  const isOldOpen = mayHaveBeenSeen(change, past.tests.rows)
+  const before = isOldOpen ? undefined : seen(sentOld, past.tests.rows)
+  const wasIn = isOldOpen ? undefined : isAmong(before, past)
   const isIn = isAmong(after, filter)
   const verdict = verdictOf([
     wasIn === true || isIn === true ? true : wasIn === false && isIn === false ? false : undefined,
-    tests.old === null ? true : answerOf(outcomeOn(before, tests.old)),
+    past.tests.old === null ? true : answerOf(outcomeOn(before, past.tests.old)),
     tests.new === null ? true : answerOf(outcomeOn(after, tests.new)),
     filter.changed === null ? true : hasChanged(filter.changed, change, before, after),
     filter.visible === null ? true : hasChangedVisibly(filter.visible, change, before, after),

@@ -61,7 +61,7 @@ async function fillTables(database: TestDatabase, tables: Tables): Promise<void>
 
 describe('conditions on related rows', () => {
   it('match what findMany finds', { timeout: 240_000 }, async () => {
-    const { catalog, createPrisma } = await provideRelationProject()
+    const { catalog, createPrisma } = await provideRelationProject('relations')
     await using database = await openDatabase()
     await database.query(RELATION_TABLES)
     const client = createPrisma(database.url)

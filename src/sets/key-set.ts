@@ -1,0 +1,156 @@
+/**
+ * Sets, between stages 6 and 7. One set of keys that follows the data: the keys of the rows of a model that satisfy a condition. The
+ * condition may itself ask other sets, its inputs, which have to be brought through a transaction before.
+ */
+import { compileCondition, type RowTest } from '../bus/filter/compile-condition.ts'
+import type { KeySetSpec } from '../bus/filter/condition.ts'
+import { isCounted, relatedKeyOf } from '../bus/filter/related-keys.ts'
+import type { ValueKey } from '../bus/filter/value-domain.ts'
+import type { AnyRow } from '../changes/change.ts'
+import { RowcastError } from '../errors.ts'
+import { CountedKeys, type KeyCounts, type KeySetLimits, type KeyValues } from './counted-keys.ts'
+import { type RowRequest, rowsConcerned, type TransactionKeys } from './related-rows.ts'
+import type { StreamTransaction } from './rows-at.ts'
+import { WrittenRows } from './written-rows.ts'
+
+/** Gives the rows requested, as they were after a transaction. */
+export type ReadRows = (request: RowRequest, ordinal: number) => Promise<readonly AnyRow[]>
+
+/** How sets are read, and what bounds them. */
+export interface KeySetReading {
+  readonly readRows: ReadRows
+  readonly limits?: KeySetLimits | undefined
+}
+
+/** Gives the sets that a condition asks. */
+export type KeySets = (spec: KeySetSpec) => KeySet
+
+/** One set. */
+export class KeySet {
+  readonly spec: KeySetSpec
+  readonly keys: CountedKeys
+  readonly #inputs: TransactionKeys
+  readonly #countsAt: (row: AnyRow, at: number) => boolean
+  #ordinal: number
+
+  private constructor(spec: KeySetSpec, inputs: KeySets, ordinal: number, limits: KeySetLimits | undefined) {
+    this.spec = spec
+    this.keys = new CountedKeys(nameOf(spec), limits)
+    this.#inputs = { toggledBy: (set, at) => inputs(set).keys.toggledBy(at) }
+    this.#countsAt = membership(spec, inputs)
+    this.#ordinal = ordinal
+  }
+
+  /** Reads a set as it was after a transaction; its inputs are there already. @throws FILTER_TOO_BROAD, FILTER_UNANSWERABLE */
+  static async load(
+    spec: KeySetSpec,
+    inputs: KeySets,
+    ordinal: number,
+    { readRows, limits }: KeySetReading,
+  ): Promise<KeySet> {
+    const set = new KeySet(spec, inputs, ordinal, limits)
+    const counts = new Counts(spec)
+    for (const row of await readRows({ model: spec.model, keyed: null }, ordinal)) {
+      if (!set.#countsAt(row, ordinal)) continue
+      counts.add(row, 1)
+      set.keys.check(counts.counts.size)
+    }
+    set.keys.apply(ordinal, counts)
+    set.keys.prune(ordinal)
+    return set
+  }
+
+  /** The last transaction that the set has been brought through. */
+  get ordinal(): number {
+    return this.#ordinal
+  }
+
+  /** Brings the set through the next transaction, after its inputs. @throws FILTER_TOO_BROAD, FILTER_UNANSWERABLE, RESYNC_REQUIRED */
+  async advance(transaction: StreamTransaction, readRows: ReadRows): Promise<void> {
+    const { model, condition } = this.spec
+    const { ordinal } = transaction
+    const written = new WrittenRows(model)
+    const counts = new Counts(this.spec)
+    for (const change of transaction.changesOf(model.name)) {
+      if (change.action === 'TRUNCATE') {
+        counts.clear()
+        continue
+      }
+      if (change.action !== 'INSERT' && change.old === null) throw unanswerable(this.spec)
+      const oldAt = written.note(change) ? ordinal - 1 : ordinal
+      if (change.old !== null && this.#countsAt(change.old, oldAt)) counts.add(change.old, -1)
+      if (change.new !== null && this.#countsAt(change.new, ordinal)) counts.add(change.new, 1)
+    }
+    const request = rowsConcerned(model, [condition], this.#inputs, ordinal)
+    for (const row of request === null ? [] : await readRows(request, ordinal)) {
+      if (written.has(row)) continue
+      const moved = Number(this.#countsAt(row, ordinal)) - Number(this.#countsAt(row, ordinal - 1))
+      if (moved !== 0) counts.add(row, moved)
+    }
+    this.keys.apply(ordinal, counts)
+    this.#ordinal = ordinal
+  }
+}
+
+/** What a transaction does to the counts of a set. */
+class Counts implements KeyCounts {
+  readonly #spec: KeySetSpec
+  readonly counts = new Map<ValueKey, { readonly values: KeyValues; count: number }>()
+  isCleared = false
+
+  constructor(spec: KeySetSpec) {
+    this.#spec = spec
+  }
+
+  clear(): void {
+    this.counts.clear()
+    this.isCleared = true
+  }
+
+  add(row: AnyRow, count: number): void {
+    const { fields, domains } = this.#spec
+    const key = relatedKeyOf(row, fields, domains)
+    if (key === undefined) throw unanswerable(this.#spec)
+    if (key === null) return
+    const entry = this.counts.get(key)
+    if (entry !== undefined) entry.count += count
+    else this.counts.set(key, { values: fields.map((name) => row[name]), count })
+  }
+}
+
+/** Whether a row counted after a transaction. What cannot be said of it must not be guessed. */
+function membership(spec: KeySetSpec, inputs: KeySets): (row: AnyRow, at: number) => boolean {
+  const testAt = compileAt(spec.condition, inputs)
+  return (row, at) => {
+    const isIn = isCounted(spec, testAt(row, at))
+    if (isIn === undefined) throw unanswerable(spec)
+    return isIn
+  }
+}
+
+/** A condition, judged with the keys as they were after a transaction. */
+export function compileAt(
+  condition: KeySetSpec['condition'],
+  sets: KeySets,
+): (row: AnyRow, at: number) => ReturnType<RowTest> {
+  let moment = 0
+  const test = compileCondition(condition, (spec) => {
+    const { keys } = sets(spec)
+    return (key) => keys.has(key, moment)
+  })
+  return (row, at) => {
+    moment = at
+    return test(row)
+  }
+}
+
+function nameOf({ model, fields }: KeySetSpec): string {
+  return `The set of ${fields.join(' and ')} of ${model.name} that a condition on related rows asks for`
+}
+
+function unanswerable({ model }: KeySetSpec): RowcastError {
+  return new RowcastError(
+    'FILTER_UNANSWERABLE',
+    `A condition on related rows cannot be answered for a row of ${model.name}.`,
+  )
+}

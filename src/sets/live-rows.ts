@@ -1,0 +1,113 @@
+/**
+ * Sets, between stages 6 and 7. The rows of one subscription, whose policy or `where` asks other rows. A transaction's own
+ * writes are judged as always, the row before by the keys before the transaction and the row after by those after it; rows
+ * that it did not write, but moved into sight or out of it, are read as they are after it, and judged both ways.
+ */
+import { type ChangeConditions, type ChangeFilter, createChangeFilter } from '../bus/filter/change-filter.ts'
+import type { Condition } from '../bus/filter/condition.ts'
+import { type Judgement, judgeChange } from '../bus/filter/judge-change.ts'
+import { TRUE } from '../bus/filter/outcome.ts'
+import type { ModelSpec } from '../catalog/model-catalog.ts'
+import type { AnyChange, AnyRow } from '../changes/change.ts'
+import { invariant } from '../errors.ts'
+import { compileAt, type KeySets } from './key-set.ts'
+import { type RowRequest, rowsConcerned, type TransactionKeys } from './related-rows.ts'
+import type { StreamTransaction } from './rows-at.ts'
+import { WrittenRows } from './written-rows.ts'
+
+/** A write, judged. */
+export interface JudgedWrite {
+  readonly change: AnyChange
+  readonly judgement: Judgement
+}
+
+/** A row that a transaction moved without writing it. */
+export interface MovedRow {
+  readonly row: AnyRow
+  readonly transition: 'ENTERED' | 'LEFT'
+  /** ACCESS: the policy says another thing of it than before; RELATION: the `where` alone does. */
+  readonly cause: 'ACCESS' | 'RELATION'
+}
+
+/** What a transaction means, as far as its writes and the keys say. */
+export interface DecidedTransaction {
+  readonly writes: readonly JudgedWrite[]
+  /** Rows that have to be looked at besides; null for none. */
+  readonly request: RowRequest | null
+  readonly written: WrittenRows
+}
+
+/** Judges transactions for one subscription. */
+export class LiveRows {
+  readonly #model: ModelSpec
+  readonly #conditions: readonly Condition[]
+  readonly #keys: TransactionKeys
+  readonly #before: ChangeFilter
+  readonly #after: ChangeFilter
+  /** The transaction at hand. */
+  readonly #moment = { before: 0, after: 0 }
+  readonly #isSeenAt: (row: AnyRow, at: number) => boolean
+  readonly #isAskedForAt: (row: AnyRow, at: number) => boolean
+
+  constructor(model: ModelSpec, parts: Partial<ChangeConditions>, sets: KeySets) {
+    const conditions = [parts.rows, parts.where].filter((part) => part !== null && part !== undefined)
+    this.#model = model
+    this.#conditions = conditions
+    this.#keys = { toggledBy: (set, at) => sets(set).keys.toggledBy(at) }
+    const filterAt = (moment: 'before' | 'after') => {
+      const filter = createChangeFilter(parts, null, (spec) => {
+        const { keys } = sets(spec)
+        return (key) => keys.has(key, this.#moment[moment])
+      })
+      invariant(filter !== null, 'Live rows have conditions.')
+      return filter
+    }
+    this.#before = filterAt('before')
+    this.#after = filterAt('after')
+    this.#isSeenAt = holdsAt(parts.rows ?? null, sets)
+    this.#isAskedForAt = holdsAt(parts.where ?? null, sets)
+  }
+
+  /** Judges what the transaction wrote. Its sets have been brought through it. */
+  decide(transaction: StreamTransaction): DecidedTransaction {
+    const { ordinal } = transaction
+    this.#moment.before = ordinal - 1
+    this.#moment.after = ordinal
+    const written = new WrittenRows(this.#model)
+    const writes: JudgedWrite[] = []
+    for (const change of transaction.changesOf(this.#model.name)) {
+      // A row that the transaction wrote before is judged as it was then: by the keys after the transaction.
+      const isFirst = change.action !== 'TRUNCATE' && written.note(change)
+      const judgement = judgeChange(this.#after, change, isFirst ? this.#before : this.#after)
+      if (judgement.verdict !== 'miss') writes.push({ change, judgement })
+    }
+    return { writes, request: rowsConcerned(this.#model, this.#conditions, this.#keys, ordinal), written }
+  }
+
+  /** Judges rows as they were after the transaction: those that it moved without writing them. */
+  moved({ written }: DecidedTransaction, ordinal: number, rows: readonly AnyRow[]): readonly MovedRow[] {
+    return rows.flatMap((row) => {
+      if (written.has(row)) return []
+      const wasSeen = this.#isSeenAt(row, ordinal - 1)
+      const isSeen = this.#isSeenAt(row, ordinal)
+      const wasIn = wasSeen && this.#isAskedForAt(row, ordinal - 1)
+      const isIn = isSeen && this.#isAskedForAt(row, ordinal)
+      if (wasIn === isIn) return []
+      return [
+        { row, transition: isIn ? 'ENTERED' : 'LEFT', cause: wasSeen === isSeen ? 'RELATION' : 'ACCESS' },
+      ]
+    })
+  }
+
+  /** The rows that are in sight after a transaction, of these. */
+  among(rows: readonly AnyRow[], ordinal: number): readonly AnyRow[] {
+    return rows.filter((row) => this.#isSeenAt(row, ordinal) && this.#isAskedForAt(row, ordinal))
+  }
+}
+
+/** What cannot be judged is not shown. */
+function holdsAt(condition: Condition | null, sets: KeySets): (row: AnyRow, at: number) => boolean {
+  if (condition === null) return () => true
+  const test = compileAt(condition, sets)
+  return (row, at) => test(row, at) === TRUE
+}

@@ -1,0 +1,59 @@
+/**
+ * Sets, between stages 6 and 7. Which rows a change of other rows may concern. The keys that a transaction put into a set or took out of it
+ * name them: the rows that have one of these keys, whatever they are otherwise.
+ */
+import type { Condition, KeySetSpec } from '../bus/filter/condition.ts'
+import { relatedKeyOf } from '../bus/filter/related-keys.ts'
+import type { ValueDomain } from '../bus/filter/value-domain.ts'
+import type { ModelSpec } from '../catalog/model-catalog.ts'
+import type { AnyRow } from '../changes/change.ts'
+import type { KeyMap } from './counted-keys.ts'
+
+/** Rows by the values of some of their fields. */
+export interface KeyedRows {
+  readonly fields: readonly string[]
+  readonly domains: readonly ValueDomain[]
+  readonly keys: KeyMap
+}
+
+/** Rows of a model that somebody has to look at: all that have a key of any of these. Null for all rows. */
+export interface RowRequest {
+  readonly model: ModelSpec
+  readonly keyed: readonly KeyedRows[] | null
+}
+
+/** Where the keys of sets are, by transaction. */
+export interface TransactionKeys {
+  toggledBy(set: KeySetSpec, at: number): KeyMap
+}
+
+/** The rows that a transaction may have moved into the condition or out of it without writing them; null for none. */
+export function rowsConcerned(
+  model: ModelSpec,
+  conditions: readonly Condition[],
+  keys: TransactionKeys,
+  at: number,
+): RowRequest | null {
+  const keyed = conditions.flatMap(relatedTests).flatMap(({ fields, domains, set }) => {
+    const toggled = keys.toggledBy(set, at)
+    return toggled.size === 0 ? [] : [{ fields, domains, keys: toggled }]
+  })
+  return keyed.length === 0 ? null : { model, keyed }
+}
+
+/** Whether the request is for this row. */
+export function isRequested({ keyed }: RowRequest, row: AnyRow): boolean {
+  if (keyed === null) return true
+  return keyed.some(({ fields, domains, keys }) => {
+    const key = relatedKeyOf(row, fields, domains)
+    return key !== null && key !== undefined && keys.has(key)
+  })
+}
+
+type Related = Extract<Condition, { kind: 'related' }>
+
+function relatedTests(condition: Condition): readonly Related[] {
+  if ('conditions' in condition) return condition.conditions.flatMap(relatedTests)
+  if (condition.kind === 'not') return relatedTests(condition.condition)
+  return condition.kind === 'related' ? [condition] : []
+}

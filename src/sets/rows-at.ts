@@ -1,0 +1,89 @@
+/**
+ * Sets, between stages 6 and 7. Rows as they were between two transactions. A snapshot may see more than that: transactions
+ * that committed after the boundary, and not in commit order either. So what came after the boundary is taken back with the
+ * images of the log, which has the row before of every change: of a row that was written since, the first such image is how
+ * it was, whether the snapshot sees that write or not. Whoever asks gets the rows of the boundary itself, and need not know
+ * what a snapshot saw.
+ */
+import type { ModelSpec } from '../catalog/model-catalog.ts'
+import type { AnyChange, AnyRow } from '../changes/change.ts'
+import { RowcastError } from '../errors.ts'
+import { isRequested, type RowRequest } from './related-rows.ts'
+import { rowIdOf } from './written-rows.ts'
+
+/** A transaction of the stream. */
+export interface StreamTransaction {
+  /** Its number in commit order, from 1 on. */
+  readonly ordinal: number
+  /** Its changes of one model, in order. */
+  changesOf(model: string): Iterable<AnyChange>
+}
+
+/** One snapshot of the database. */
+export interface RowSnapshot extends AsyncDisposable {
+  /** At least the rows requested. */
+  read(request: RowRequest): Promise<readonly AnyRow[]>
+}
+
+/** Where snapshots come from, and what the stream brought besides. */
+export interface SnapshotSource {
+  /** A snapshot that sees every transaction up to this one: a commit is in the stream before it can be seen. */
+  open(ordinal: number): Promise<RowSnapshot>
+  /** The transactions after this one, in commit order, at least as far as the snapshot sees any. */
+  transactionsAfter(ordinal: number, snapshot: RowSnapshot): Promise<readonly StreamTransaction[]>
+}
+
+/**
+ * Reads rows as they were after a transaction.
+ * @throws RESYNC_REQUIRED where a TRUNCATE hides what was there.
+ */
+export async function readRowsAt(
+  source: SnapshotSource,
+  ordinal: number,
+  request: RowRequest,
+): Promise<readonly AnyRow[]> {
+  await using snapshot = await source.open(ordinal)
+  const before = takeBack(request.model, await source.transactionsAfter(ordinal, snapshot))
+  const rows: AnyRow[] = []
+  for (const row of await snapshot.read(request)) {
+    if (!before.has(rowIdOf(request.model, row)) && isRequested(request, row)) rows.push(row)
+  }
+  for (const row of before.values()) if (row !== null && isRequested(request, row)) rows.push(row)
+  return rows
+}
+
+/** The rows that transactions wrote, as they were before them; null for one that was not there. */
+function takeBack(
+  model: ModelSpec,
+  transactions: readonly StreamTransaction[],
+): ReadonlyMap<string, AnyRow | null> {
+  const before = new Map<string, AnyRow | null>()
+  for (const transaction of transactions) {
+    for (const change of transaction.changesOf(model.name)) {
+      if (change.action === 'TRUNCATE') throw emptied(model)
+      if (change.action !== 'INSERT' && change.old === null) throw withoutOldRow(model)
+      // The first that is known of a row is how it was.
+      if (change.old !== null) keepFirst(before, rowIdOf(model, change.old), change.old)
+      if (change.new !== null) keepFirst(before, rowIdOf(model, change.new), null)
+    }
+  }
+  return before
+}
+
+function keepFirst(before: Map<string, AnyRow | null>, id: string, row: AnyRow | null): void {
+  if (!before.has(id)) before.set(id, row)
+}
+
+function emptied({ name }: ModelSpec): RowcastError {
+  return new RowcastError(
+    'RESYNC_REQUIRED',
+    `${name} was emptied while its rows were read: what it had is not known any more.`,
+  )
+}
+
+function withoutOldRow({ name }: ModelSpec): RowcastError {
+  return new RowcastError(
+    'RESYNC_REQUIRED',
+    `A change of ${name} came without the row before it while its rows were read.`,
+  )
+}

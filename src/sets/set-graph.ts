@@ -1,0 +1,135 @@
+/**
+ * Sets, between stages 6 and 7. The key sets that conditions ask, each kept once however many ask for it, and brought through
+ * the transactions one behind the other, its inputs first. A set that waits for the database keeps those waiting that ask
+ * it, and nobody else; one that fails fails them.
+ */
+import { type Condition, type KeySetSpec, keySetsOf } from '../bus/filter/condition.ts'
+import { invariant } from '../errors.ts'
+import { KeySet, type KeySetReading, type KeySets } from './key-set.ts'
+import type { StreamTransaction } from './rows-at.ts'
+
+/** The sets of somebody's conditions. */
+export interface HeldSets {
+  /** One of them, once they are ready. */
+  readonly get: KeySets
+  /** Resolves once they have been brought through all that came by now. @throws what ended one of them */
+  ready(): Promise<void>
+  /** Lets them go. */
+  release(): void
+}
+
+/** Equal for sets of the same keys. */
+type SetId = string | KeySetSpec
+
+interface HeldSet {
+  readonly spec: KeySetSpec
+  readonly inputs: ReadonlyMap<SetId, HeldSet>
+  holders: number
+  /** Null until it is loaded. */
+  set: KeySet | null
+  /** The transaction that it has been brought through, or is loaded at. */
+  ordinal: number
+  /** Settles when all that came so far has been taken; rejects for good with what ended it. */
+  tail: Promise<void>
+}
+
+/** All sets of one process. */
+export class SetGraph {
+  readonly #reading: KeySetReading
+  /** Inputs stand before those that ask them. */
+  readonly #held = new Map<SetId, HeldSet>()
+  #ordinal: number
+
+  /** @param ordinal the transaction that the stream has come to */
+  constructor(ordinal: number, reading: KeySetReading) {
+    this.#ordinal = ordinal
+    this.#reading = reading
+  }
+
+  /** How many sets are kept. */
+  get size(): number {
+    return this.#held.size
+  }
+
+  /** Holds the sets of these conditions, from the transaction on that the stream has come to. */
+  hold(conditions: readonly Condition[]): HeldSets {
+    const held = this.#holdAll(conditions)
+    return {
+      get: (spec) => loadedOf(held, spec),
+      ready: async () => {
+        await Promise.all([...held.values()].map(({ tail }) => tail))
+      },
+      release: () => {
+        for (const one of held.values()) this.#release(one)
+      },
+    }
+  }
+
+  /** Takes the next transaction. */
+  advance(transaction: StreamTransaction): void {
+    const { ordinal } = transaction
+    this.#ordinal = ordinal
+    for (const held of this.#held.values()) {
+      this.#enqueue(held, async () => {
+        await held.set?.advance(transaction, this.#reading.readRows)
+        held.ordinal = ordinal
+      })
+    }
+  }
+
+  /** Forgets how the sets were before a transaction, as far as none of them is itself before it. */
+  prune(ordinal: number): void {
+    const least = [...this.#held.values()].reduce((least, held) => Math.min(least, held.ordinal), ordinal)
+    for (const { set } of this.#held.values()) set?.keys.prune(least)
+  }
+
+  #holdAll(conditions: readonly Condition[]): ReadonlyMap<SetId, HeldSet> {
+    const specs = new Map(conditions.flatMap(keySetsOf).map((spec) => [idOf(spec), spec]))
+    return new Map([...specs].map(([id, spec]) => [id, this.#hold(id, spec)]))
+  }
+
+  #hold(id: SetId, spec: KeySetSpec): HeldSet {
+    const known = this.#held.get(id)
+    if (known !== undefined) {
+      known.holders += 1
+      return known
+    }
+    const ordinal = this.#ordinal
+    const inputs = this.#holdAll([spec.condition])
+    const held: HeldSet = { spec, inputs, holders: 1, set: null, ordinal, tail: Promise.resolve() }
+    this.#held.set(id, held)
+    this.#enqueue(held, async () => {
+      held.set = await KeySet.load(spec, (input) => loadedOf(inputs, input), ordinal, this.#reading)
+    })
+    return held
+  }
+
+  #release(held: HeldSet): void {
+    held.holders -= 1
+    if (held.holders > 0) return
+    this.#forget(held)
+    for (const input of held.inputs.values()) this.#release(input)
+  }
+
+  #forget(held: HeldSet): void {
+    if (this.#held.get(idOf(held.spec)) === held) this.#held.delete(idOf(held.spec))
+  }
+
+  /** Runs a step behind those before it, and behind what the inputs have been asked so far. */
+  #enqueue(held: HeldSet, step: () => Promise<void>): void {
+    const before = [held.tail, ...[...held.inputs.values()].map(({ tail }) => tail)]
+    held.tail = Promise.all(before).then(step)
+    // Whoever waits for the set gets the failure. Who asks for it next gets one that is loaded again.
+    held.tail.catch(() => this.#forget(held))
+  }
+}
+
+function loadedOf(held: ReadonlyMap<SetId, HeldSet>, spec: KeySetSpec): KeySet {
+  const set = held.get(idOf(spec))?.set
+  invariant(set !== null && set !== undefined, 'A set is asked once it is loaded, by those who hold it.')
+  return set
+}
+
+function idOf(spec: KeySetSpec): SetId {
+  return spec.text ?? spec
+}

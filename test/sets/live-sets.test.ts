@@ -1,0 +1,307 @@
+/**
+ * The oracle of live sets, without a database: random worlds, policies and filters with conditions on related rows, viewers
+ * who join at any moment and lag behind, reads that see some of what commits later. What a viewer has is what a naive search
+ * finds after every transaction, and nothing is shown that the rights before and after it both hide. Each mutant of the code
+ * has to be found.
+ */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parseWhere } from '../../src/bus/filter/parse-where.ts'
+import type { ModelCatalog, ModelSpec } from '../../src/catalog/model-catalog.ts'
+import { isRowcastError } from '../../src/errors.ts'
+import { LiveRows } from '../../src/sets/live-rows.ts'
+import { readRowsAt } from '../../src/sets/rows-at.ts'
+import { SetGraph } from '../../src/sets/set-graph.ts'
+import { type Request, type SetsCode, Viewer } from '../support/live-viewer.ts'
+import { Dice, World } from '../support/live-world.ts'
+import { provideRelationProject, relationWhere } from '../support/relation-schema.ts'
+import type { AnyObject } from '../support/where-arbitrary.ts'
+
+const SEED = Number(process.env['ROWCAST_TEST_SEED'] ?? 1)
+const WORLDS = Number(process.env['ROWCAST_TEST_WORLDS'] ?? 400)
+/** So many worlds are tried on a mutant before it counts as not found. */
+const MUTANT_WORLDS = 6_000
+const TRANSACTIONS = 10
+const VIEWERS_MAX = 4
+const WHERES = 400
+
+interface Subject {
+  readonly catalog: ModelCatalog
+  /** Filters by model. */
+  readonly wheres: ReadonlyMap<string, readonly AnyObject[]>
+}
+
+let subject: Subject
+
+beforeAll(async () => {
+  const { catalog } = await provideRelationProject('relations-in-memory')
+  const wheres = Object.values(catalog.models).map((model) => {
+    const filters = fc.sample(relationWhere(catalog, model, 3), { seed: SEED, numRuns: WHERES })
+    return [model.name, filters.filter((where) => JSON.stringify(where).includes('":{'))] as const
+  })
+  subject = { catalog, wheres: new Map(wheres) }
+}, 120_000)
+
+/** How a world came out. */
+interface Outcome {
+  readonly boundaries: number
+  /** Viewers who ended with a typed error: a table was emptied while its rows were read. */
+  readonly ended: number
+}
+
+function anyRequest({ catalog, wheres }: Subject, dice: Dice): Request {
+  const model = dice.pick(Object.values(catalog.models))
+  const any = () => dice.pick(wheres.get(model.name) ?? [{}])
+  const policy = dice.chance(0.7) ? any() : {}
+  const where = dice.chance(0.7) ? any() : {}
+  const parse = (filter: AnyObject) => parseWhere(model as ModelSpec, catalog, filter, { relations: {} })
+  const text = `${model.name} rows ${JSON.stringify(policy)} where ${JSON.stringify(where)}`
+  return { model, rows: parse(policy), where: parse(where), text }
+}
+
+/** Plays one world. @throws where a viewer has something else than it should. */
+async function play(code: SetsCode, seed: number, isHasty = false): Promise<Outcome> {
+  const dice = new Dice(seed)
+  const truncates = dice.chance(0.2) ? 0.03 : 0
+  const world = new World(subject.catalog, dice, { transactions: TRANSACTIONS, truncates })
+  const snapshots = world.snapshots(isHasty)
+  const readRows = (request: Parameters<typeof readRowsAt>[2], ordinal: number) =>
+    code.readRowsAt(snapshots, ordinal, request)
+  const graph = new code.SetGraph(0, { readRows })
+  let viewers: Viewer[] = []
+  let boundaries = 0
+  let ended = 0
+  /** A typed end is allowed, for those whom it concerns. */
+  const guarded = async (run: () => Promise<unknown>): Promise<boolean> => {
+    try {
+      await run()
+      return true
+    } catch (error) {
+      if (!isRowcastError(error, 'RESYNC_REQUIRED')) throw error
+      ended += 1
+      return false
+    }
+  }
+  const follow = async (viewer: Viewer, until: number): Promise<boolean> => {
+    for (const transaction of world.transactions.slice(viewer.ordinal, until)) {
+      if (!(await guarded(() => viewer.take(transaction)))) {
+        viewer.leave()
+        return false
+      }
+      boundaries += 1
+    }
+    return true
+  }
+  for (let ordinal = 0; ordinal <= TRANSACTIONS; ordinal++) {
+    const transaction = world.transactions[ordinal - 1]
+    if (transaction !== undefined) graph.advance(transaction)
+    const staying: Viewer[] = []
+    for (const viewer of viewers) {
+      const isLast = ordinal === TRANSACTIONS
+      if (!isLast && dice.chance(0.4)) staying.push(viewer)
+      else if (await follow(viewer, ordinal)) staying.push(viewer)
+    }
+    viewers = staying
+    if (dice.chance(0.2) && viewers.length > 1) viewers.pop()?.leave()
+    while (viewers.length < VIEWERS_MAX && dice.chance(0.5)) {
+      const request = anyRequest(subject, dice)
+      const joining = { world, code, graph, readRows, ordinal }
+      await guarded(async () => viewers.push(await Viewer.join(joining, request)))
+    }
+    if (dice.chance(0.5)) graph.prune(Math.min(ordinal, ...viewers.map((viewer) => viewer.ordinal)))
+  }
+  for (const viewer of viewers) viewer.leave()
+  return { boundaries, ended }
+}
+
+const CODE: SetsCode = { LiveRows, SetGraph, readRowsAt }
+
+describe('live sets', () => {
+  it('have what a naive search finds after every transaction', { timeout: 600_000 }, async () => {
+    const total = { boundaries: 0, ended: 0 }
+    for (let seed = SEED; seed < SEED + WORLDS; seed++) {
+      const outcome = await play(CODE, seed).catch((error: unknown) => {
+        throw new Error(`World ${seed}`, { cause: error })
+      })
+      total.boundaries += outcome.boundaries
+      total.ended += outcome.ended
+    }
+    process.stdout.write(
+      `Live sets: ${WORLDS} worlds from seed ${SEED}, ${total.boundaries} boundaries compared, ${total.ended} viewers ended by a TRUNCATE.\n`,
+    )
+    expect(total.boundaries).toBeGreaterThan(WORLDS * 5)
+    expect(total.ended).toBeLessThan(total.boundaries / 50)
+  })
+})
+
+/** A change to the code, as text that stands there once. */
+interface Mutant {
+  readonly name: string
+  readonly file: string
+  readonly from: string
+  readonly to: string
+}
+
+const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'a snapshot is not taken back',
+    file: 'rows-at.ts',
+    from: 'await source.transactionsAfter(ordinal, snapshot)',
+    to: '[]',
+  },
+  {
+    name: 'a row that was written since is not left out of the snapshot',
+    file: 'rows-at.ts',
+    from: '!before.has(rowIdOf(request.model, row)) && ',
+    to: '',
+  },
+  {
+    name: 'a row that was added since is taken for one that was there',
+    file: 'rows-at.ts',
+    from: 'keepFirst(before, rowIdOf(model, change.new), null)',
+    to: 'keepFirst(before, rowIdOf(model, change.new), change.new)',
+  },
+  {
+    name: 'the last image of a row is taken back, and not the first',
+    file: 'rows-at.ts',
+    from: 'if (!before.has(id)) before.set(id, row)',
+    to: 'before.set(id, row)',
+  },
+  {
+    name: 'rows that are gone from the snapshot are not brought back',
+    file: 'rows-at.ts',
+    from: 'if (row !== null && isRequested(request, row)) rows.push(row)',
+    to: 'if (row === null) rows.pop()',
+  },
+  {
+    name: 'old images are judged by the keys after the transaction',
+    file: 'live-rows.ts',
+    from: 'isFirst ? this.#before : this.#after',
+    to: 'this.#after',
+  },
+  {
+    name: 'a row that the transaction wrote before is judged by the keys before it',
+    file: 'live-rows.ts',
+    from: 'isFirst ? this.#before : this.#after',
+    to: 'this.#before',
+  },
+  {
+    name: 'rows that the transaction wrote are moved as well',
+    file: 'live-rows.ts',
+    from: 'if (written.has(row)) return []',
+    to: '',
+  },
+  {
+    name: 'the policy does not move rows',
+    file: 'live-rows.ts',
+    from: '[parts.rows, parts.where].filter',
+    to: '[parts.where].filter',
+  },
+  {
+    name: 'a set judges old images by the keys after the transaction',
+    file: 'key-set.ts',
+    from: 'written.note(change) ? ordinal - 1 : ordinal',
+    to: 'written.note(change) ? ordinal : ordinal',
+  },
+  {
+    name: 'a set judges what was written twice by the keys before the transaction',
+    file: 'key-set.ts',
+    from: 'written.note(change) ? ordinal - 1 : ordinal',
+    to: 'written.note(change) ? ordinal - 1 : ordinal - 1',
+  },
+  {
+    name: 'a chain is forgotten',
+    file: 'key-set.ts',
+    from: 'request === null ? [] : await readRows(request, ordinal)',
+    to: 'request === null ? [] : []',
+  },
+  {
+    name: 'a set counts twice what it wrote and moved',
+    file: 'key-set.ts',
+    from: 'if (written.has(row)) continue',
+    to: '',
+  },
+  {
+    name: 'a set does not count',
+    file: 'counted-keys.ts',
+    from: 'entry.count += delta',
+    to: 'entry.count = delta > 0 ? 1 : 0',
+  },
+  {
+    name: 'a set forgets a TRUNCATE',
+    file: 'key-set.ts',
+    from: 'this.isCleared = true',
+    to: '',
+  },
+  {
+    name: 'who lags behind sees the newest keys',
+    file: 'counted-keys.ts',
+    from: 'if ((entry.toggles[index] as number) <= at) break',
+    to: 'if (at > 0) break',
+  },
+  {
+    name: 'the past is forgotten too early',
+    file: 'set-graph.ts',
+    from: 'set?.keys.prune(least)',
+    to: 'set?.keys.prune(least + 1)',
+  },
+  {
+    name: 'a set does not wait for its inputs',
+    file: 'set-graph.ts',
+    from: '[held.tail, ...[...held.inputs.values()].map(({ tail }) => tail)]',
+    to: '[held.tail]',
+  },
+]
+
+const FILES = ['counted-keys', 'key-set', 'live-rows', 'related-rows', 'rows-at', 'set-graph', 'written-rows']
+const SOURCE = join(import.meta.dirname, '../../src/sets')
+const GENERATED = join(import.meta.dirname, '../generated/set-mutants')
+
+/** Writes the code with the change, and loads it. */
+async function loadMutant({ file, from, to }: Mutant, name: string): Promise<SetsCode> {
+  const folder = join(GENERATED, name)
+  await mkdir(folder, { recursive: true })
+  for (const one of FILES) {
+    const text = await readFile(join(SOURCE, `${one}.ts`), 'utf8')
+    const parts = text.split(from)
+    if (`${one}.ts` === file) expect(parts.length, `${file} has "${from}" once`).toBe(2)
+    const mutated = `${one}.ts` === file ? parts.join(to) : text
+    await writeFile(join(folder, `${one}.ts`), mutated.replaceAll("from '../", "from '../../../../src/"))
+  }
+  const load = (one: string) => import(pathToFileURL(join(folder, `${one}.ts`)).href)
+  return { ...(await load('live-rows')), ...(await load('set-graph')), ...(await load('rows-at')) }
+}
+
+describe('the oracle finds', () => {
+  afterAll(() => rm(GENERATED, { recursive: true, force: true }))
+
+  /** The first world in which the code does wrong. */
+  async function foundAt(code: SetsCode, isHasty = false): Promise<number | null> {
+    for (let seed = SEED; seed < SEED + MUTANT_WORLDS; seed++) {
+      const error = await play(code, seed, isHasty).then(
+        () => null,
+        (reason: unknown) => reason,
+      )
+      if (error !== null) return seed
+    }
+    return null
+  }
+
+  it.each(MUTANTS.map((mutant, index) => [mutant.name, index, mutant] as const))(
+    '%s',
+    async (name, index, mutant) => {
+      const seed = await foundAt(await loadMutant(mutant, `mutant-${index}`))
+      process.stdout.write(`Mutant "${name}": ${seed === null ? 'not found' : `found in world ${seed}`}.\n`)
+      expect(seed).not.toBeNull()
+    },
+  )
+
+  it('snapshots that are taken before they see what was delivered', async () => {
+    const seed = await foundAt(CODE, true)
+    process.stdout.write(`Hasty snapshots: ${seed === null ? 'not found' : `found in world ${seed}`}.\n`)
+    expect(seed).not.toBeNull()
+  })
+})

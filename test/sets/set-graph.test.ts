@@ -1,0 +1,115 @@
+/** Who shares a set, who waits for it, and whom its failure concerns. */
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { Condition } from '../../src/bus/filter/condition.ts'
+import { parseWhere } from '../../src/bus/filter/parse-where.ts'
+import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
+import type { AnyRow } from '../../src/changes/change.ts'
+import { RowcastError } from '../../src/errors.ts'
+import type { RowRequest } from '../../src/sets/related-rows.ts'
+import { SetGraph } from '../../src/sets/set-graph.ts'
+import { createDeferred } from '../support/deferred.ts'
+import { WorldTransaction } from '../support/live-world.ts'
+import { plainChange } from '../support/plain-change.ts'
+import { provideRelationProject } from '../support/relation-schema.ts'
+
+let catalog: ModelCatalog
+
+beforeAll(async () => {
+  catalog = (await provideRelationProject('relations-in-memory')).catalog
+}, 120_000)
+
+function condition(where: object): Condition {
+  const { Post } = catalog.models
+  if (Post === undefined) throw new Error('The schema has posts.')
+  return parseWhere(Post, catalog, where, { relations: {} })
+}
+
+/** Reads what the test has for each model. */
+function reads(rows: Readonly<Record<string, () => Promise<readonly AnyRow[]>>>) {
+  const asked: string[] = []
+  const readRows = ({ model }: RowRequest) => {
+    asked.push(model.name)
+    return rows[model.name]?.() ?? Promise.resolve([])
+  }
+  return { asked, readRows }
+}
+
+const OPEN_TEAM = { id: 1, name: 'a', open: true, region: null, code: null, parentId: null }
+
+function renamed(ordinal: number): WorldTransaction {
+  const transaction = new WorldTransaction(ordinal)
+  const after = { ...OPEN_TEAM, open: false }
+  transaction.changes.push(plainChange({ model: 'Team', action: 'UPDATE', old: OPEN_TEAM, new: after }))
+  return transaction
+}
+
+describe('a graph of sets', () => {
+  it('keeps a set once for all who ask for it, and as long as one does', async () => {
+    const { asked, readRows } = reads({ Team: async () => [OPEN_TEAM] })
+    const graph = new SetGraph(0, { readRows })
+    const open = condition({ team: { open: true } })
+    const [first, second] = [graph.hold([open]), graph.hold([condition({ team: { is: { open: true } } })])]
+    await Promise.all([first.ready(), second.ready()])
+    expect(asked).toEqual(['Team'])
+    first.release()
+    expect(graph.size).toBe(1)
+    second.release()
+    expect(graph.size).toBe(0)
+  })
+
+  it('keeps inputs as long as a set asks them', async () => {
+    const { readRows } = reads({})
+    const graph = new SetGraph(0, { readRows })
+    const chain = graph.hold([condition({ team: { members: { some: { role: 'a' } } } })])
+    await chain.ready()
+    expect(graph.size).toBe(2)
+    chain.release()
+    expect(graph.size).toBe(0)
+  })
+
+  it('waits with those who ask a slow set, and with nobody else', async () => {
+    const slow = createDeferred<readonly AnyRow[]>()
+    const { readRows } = reads({ User: () => slow.promise, Team: async () => [OPEN_TEAM] })
+    const graph = new SetGraph(0, { readRows })
+    const waiting = graph.hold([condition({ author: { name: 'a' } })])
+    const open = condition({ team: { open: true } })
+    const other = graph.hold([open])
+    graph.advance(renamed(1))
+    await other.ready()
+    const [set] = 'set' in open ? [open.set] : []
+    expect(set && [0, 1].map((at) => other.get(set).keys.has(1, at))).toEqual([true, false])
+    slow.resolve([])
+    await waiting.ready()
+  })
+
+  it('fails those who ask a set that fails, and loads it again for the next', async () => {
+    let isBroken = true
+    const gone = async () => {
+      if (isBroken) throw new RowcastError('RESYNC_REQUIRED', 'It is gone.')
+      return []
+    }
+    const { readRows } = reads({ Member: gone, User: async () => [] })
+    const graph = new SetGraph(0, { readRows })
+    const chain = condition({ team: { members: { some: { role: 'a' } } } })
+    const failed = graph.hold([chain])
+    const other = graph.hold([condition({ author: { name: 'a' } })])
+    await expect(failed.ready()).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+    await other.ready()
+    isBroken = false
+    const next = graph.hold([chain])
+    await next.ready()
+    failed.release()
+    await next.ready()
+    expect(graph.size).toBe(3)
+  })
+
+  it('fails where the row before is missing that decides', async () => {
+    const { readRows } = reads({ Team: async () => [OPEN_TEAM] })
+    const graph = new SetGraph(0, { readRows })
+    const held = graph.hold([condition({ team: { open: true } })])
+    const transaction = new WorldTransaction(1)
+    transaction.changes.push(plainChange({ model: 'Team', action: 'DELETE', old: null, key: { id: 1 } }))
+    graph.advance(transaction)
+    await expect(held.ready()).rejects.toMatchObject({ code: 'FILTER_UNANSWERABLE' })
+  })
+})
