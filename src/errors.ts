@@ -12,6 +12,13 @@ import { escapeControls } from './printable.ts'
  */
 export type Retry = 'never' | 'backoff' | 'gap'
 
+/**
+ * How a subscription that an error has ended goes on without a gap. `cursor`: after the `cursor` in the error's `extensions`; where
+ * that is null, nothing has come yet, and it goes on where it began. `last`: after the cursor that came last (of a change, a ping or an
+ * event id). `resync`: after a query of the rows, as nothing else closes the gap.
+ */
+export type EndsWith = 'cursor' | 'last' | 'resync'
+
 /** One row of the error table. */
 export interface ErrorEntry {
   /** What happened, in one sentence. */
@@ -34,6 +41,8 @@ export interface ErrorEntry {
   readonly clientGoesOn?: 'again' | 'next'
   /** Status of an answer over HTTP. @default 200 for what GraphQL answers, 400 for what it is not asked */
   readonly httpStatus?: number
+  /** What is left to a subscription that it ends. @default it ends none that has begun */
+  readonly ends?: EndsWith
 }
 
 export const ERRORS = {
@@ -131,6 +140,7 @@ export const ERRORS = {
     retry: 'never',
     isPublic: true,
     clientGoesOn: 'again',
+    ends: 'cursor',
   },
   CONFIG_SCHEMA_MISMATCH: {
     means:
@@ -350,6 +360,7 @@ export const ERRORS = {
     retry: 'backoff',
     isPublic: true,
     clientGoesOn: 'again',
+    ends: 'cursor',
   },
   UNAUTHENTICATED: {
     means: 'The server needs to know who asks, and does not.',
@@ -379,12 +390,14 @@ export const ERRORS = {
     retry: 'never',
     isPublic: true,
     httpStatus: 401,
+    ends: 'last',
   },
   SESSION_REVOKED: {
     means: 'The server took the session back while a connection was open, or could not check it.',
     hint: 'Sign in again.',
     retry: 'never',
     isPublic: true,
+    ends: 'last',
   },
   CROSS_SITE_REQUEST: {
     means: 'A browser may have sent the request for a page of another site, cookies included.',
@@ -405,6 +418,7 @@ export const ERRORS = {
     retry: 'never',
     isPublic: true,
     clientGoesOn: 'next',
+    ends: 'cursor',
   },
   CHANGE_UNDELIVERABLE: {
     means: 'The result of one change could not be made; the log of the server has the reason under `id`.',
@@ -412,6 +426,7 @@ export const ERRORS = {
     retry: 'never',
     isPublic: true,
     clientGoesOn: 'next',
+    ends: 'cursor',
   },
   TOO_MANY_SUBSCRIPTIONS: {
     means: 'A WebSocket runs as many operations as it may.',
@@ -929,6 +944,7 @@ export const ERRORS = {
     retry: 'backoff',
     isPublic: true,
     clientGoesOn: 'again',
+    ends: 'last',
   },
   RESYNC_REQUIRED: {
     means: 'Changes may be missing between the cursor (or the last change delivered) and now.',
@@ -936,12 +952,14 @@ export const ERRORS = {
     retry: 'gap',
     isPublic: true,
     endsAsResync: true,
+    ends: 'resync',
   },
   FILTER_UNANSWERABLE: {
     means: 'A filter depends on values that PostgreSQL did not send with a change.',
     hint: 'Set the replica identity of the table to FULL (rowcast.enable() does), then subscribe after `cursor`.',
     retry: 'never',
     isPublic: true,
+    ends: 'cursor',
   },
 } as const satisfies Record<string, ErrorEntry>
 

@@ -1,6 +1,6 @@
 /** A rowcast without PostgreSQL: the real bus, fed by hand. */
 
-import type { SubscriptionRequest } from '../../src/bus/bus.ts'
+import type { ChangeBus, SubscriptionRequest } from '../../src/bus/bus.ts'
 import { checkImagesAreSent } from '../../src/bus/filter/change-filter.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
@@ -20,6 +20,11 @@ export interface FakeFeed extends ChangeFeed {
   open(): void
   /** Commits one transaction of these changes. */
   commit(...changes: readonly Partial<AnyChange>[]): void
+  /** The same, of a transaction that commits there: a number beyond that of the one before. */
+  commitAt(commit: number, ...changes: readonly Partial<AnyChange>[]): void
+  /** What the bus does when the server stops, and when changes of models wait. */
+  readonly stop: ChangeBus['stop']
+  readonly hold: ChangeBus['hold']
   /** Ends all subscriptions. */
   close(error?: Error): void
 }
@@ -39,6 +44,13 @@ export function createFakeFeed(
   const bus = createMemoryBus({ models: catalog.models })
   const requests: SubscriptionRequest[] = []
   let returned = 0
+  const commitOf = (info: TransactionInfo, changes: readonly Partial<AnyChange>[]): void =>
+    bus.publish({
+      transaction: info,
+      changes: changes.map((change, index) => plainChange({ transaction: info, index, ...change })),
+      isFinal: true,
+      byteLength: 0,
+    })
   return {
     catalog,
     requests,
@@ -65,14 +77,10 @@ export function createFakeFeed(
         },
       }
     },
-    commit(...changes) {
-      bus.publish({
-        transaction,
-        changes: changes.map((change, index) => plainChange({ transaction, index, ...change })),
-        isFinal: true,
-        byteLength: 0,
-      })
-    },
+    commit: (...changes) => commitOf(transaction, changes),
+    commitAt: (commit, ...changes) => commitOf(plainTransaction(commit), changes),
+    stop: (endOf) => bus.stop(endOf),
+    hold: (models) => bus.hold(models),
     changeCursor: () => Promise.resolve(formatCursor(PLAIN_EPOCH, transaction.commitLsn, 0)),
     whenVisible: () => Promise.resolve(),
     hasOldImages: () => hasOldImages,

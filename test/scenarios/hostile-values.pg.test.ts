@@ -34,7 +34,7 @@ import { generateSchemaProject } from '../support/schema-project.ts'
 import { subscribeSse } from '../support/sse-client.ts'
 import { createWsClient } from '../support/ws-client.ts'
 
-const SAMPLE = 15
+const SAMPLE = 10
 /** Those that have fallen once are in every sample. */
 const FALLEN = /^Optional\.\w+ (?:String @db.Citext .*u0001|Json on jsonb: .*toJSON)/
 /** Null: a sample. */

@@ -22,6 +22,12 @@ const RETRIES = {
   gap: 'changes may be missing: subscriptions end with RESYNC_REQUIRED',
 } as const
 
+const ENDS = {
+  cursor: 'ends a subscription, with the `cursor` to go on after',
+  last: 'ends a subscription, which goes on after its last cursor',
+  resync: 'ends a subscription: query the rows again',
+} as const
+
 /** The page. */
 export function formatErrorDocs(): string {
   const left = new Map<string, ErrorEntry>(Object.entries(ERRORS))
@@ -39,9 +45,13 @@ export function formatErrorDocs(): string {
   return [HEAD, ...sections.filter((section) => section !== '')].join('\n')
 }
 
-function formatRow(code: string, { means, hint, retry, isPublic, clientSees }: ErrorEntry): string {
-  const shown = clientSees === undefined ? [] : [`clients see \`${clientSees}\``]
-  const notes = [RETRIES[retry], ...(isPublic ? ['shown to clients'] : shown)].join('; ')
+function formatRow(code: string, { means, hint, retry, isPublic, clientSees, ends }: ErrorEntry): string {
+  const shown = isPublic
+    ? ['shown to clients']
+    : clientSees === undefined
+      ? []
+      : [`clients see \`${clientSees}\``]
+  const notes = [RETRIES[retry], ...shown, ...(ends === undefined ? [] : [ENDS[ends]])].join('; ')
   return `| \`${code}\` | ${cell(means)} | ${cell(hint)} | ${notes} |`
 }
 
