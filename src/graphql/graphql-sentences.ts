@@ -60,6 +60,8 @@ export function cutSuggestion(message: string): string {
 const OBJECT_EXPECTED = [
   ['Expected value of type "', '", found '],
   ['Expected type "', '" to be an object'],
+  // graphql-js 17, of variables.
+  ['Expected value of type "', '" to be an object'],
 ] as const
 /** Long enough for the end of a type's name. */
 const FILTER_NAME_END = 32
