@@ -9,9 +9,9 @@ export function applyBarrier(bus: ChangeBus, message: EmittedMessage, slot: stri
   const barrier = parseBarrier(message, slot)
   const { transaction } = message
   if (barrier === null || transaction === null) return isOwnMessage(message)
+  const position = { commitLsn: transaction.commitLsn, index: INDEX_AFTER_ALL }
   for (const model of barrier.cut) {
-    bus.close(missedBy(barrier, model), model, barrier.cleanFrom)
-    bus.cut(model, { commitLsn: transaction.commitLsn, index: INDEX_AFTER_ALL })
+    bus.cut(model, { position, cleanFrom: barrier.cleanFrom, error: missedBy(barrier, model) })
   }
   return true
 }

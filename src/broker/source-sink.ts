@@ -28,10 +28,7 @@ export function busSink(bus: ChangeBus, hub: MessageHub): SourceSink {
     onGap: (error) => bus.gap(error),
     onDrift: (model, drift) => bus.close(drift, model),
     onRecovery: (model) => bus.cut(model),
-    onCut(model, { position, cleanFrom, error }) {
-      bus.close(error, model, cleanFrom)
-      bus.cut(model, position)
-    },
+    onCut: (model, cut) => bus.cut(model, cut),
     onBlocked: (blocked) => bus.hold(blocked),
     onMessage: (message) => hub.publish(message),
     lastChanges: bus.lastChanges,

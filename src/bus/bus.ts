@@ -5,6 +5,7 @@
 import type { AnyChange, ChangeAction, ChangePosition, TransactionPart } from '../changes/change.ts'
 import type { RowcastError } from '../errors.ts'
 import type { LastChangesKeeper } from '../source/published/last-changes.ts'
+import type { PublicationCut } from '../source/watch/publication-guard.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { LabelProgress } from './explanation.ts'
@@ -105,9 +106,9 @@ export interface BusInput {
   hold(models: ReadonlyMap<string, RowcastError>): void
   /**
    * Changes of one model are missing up to now, or up to a position in between two transactions: its cursors from
-   * before are no good any more.
+   * before are no good any more. With `cut` the subscriptions that may have missed some end with its error.
    */
-  cut(model: string, position?: ChangePosition | null): void
+  cut(model: string, cut?: PublicationCut): void
 }
 
 /** Where a bus finds what its own log does not have: the stream of a broker. */
@@ -166,9 +167,6 @@ export interface ChangeBus extends BusInput {
    * waits in their queues is delivered before.
    */
   stop(errorOf: (cursor: string | null) => Error): void
-  /**
-   * Ends the subscriptions of one model, or all: normally, or with the error given. With `lsn` only those that began
-   * before it.
-   */
-  close(error?: Error, model?: string, lsn?: Lsn): void
+  /** Ends the subscriptions of one model, or all: normally, or with the error given. */
+  close(error?: Error, model?: string): void
 }

@@ -157,11 +157,16 @@ export class History {
     this.#isRecalling = false
   }
 
-  /** Changes of the model are missing up to now, or up to a position that stands between two transactions. */
-  cut(model: string, position: ChangePosition | null): void {
+  /**
+   * Changes of the model are missing up to now, or up to a position that stands between two transactions.
+   * @returns the newest cursor that is no good any more
+   */
+  cut(model: string, position: ChangePosition | null): ChangePosition {
     if (position !== null) this.log.advanceTo(position)
-    this.#cuts.set(model, this.log.newest)
+    const { newest } = this.log
+    this.#cuts.set(model, newest)
     this.log.advance()
+    return newest
   }
 
   /** Where all that is retained of the model begins: what lies before a gap is no beginning. Null: with the oldest. */

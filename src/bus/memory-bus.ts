@@ -8,6 +8,7 @@ import { type Cursor, parseCursor } from '../changes/cursor.ts'
 import type { RowcastError } from '../errors.ts'
 import { createGuard, type Guard } from '../guard.ts'
 import { silentLogger } from '../log.ts'
+import type { PublicationCut } from '../source/watch/publication-guard.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import { endOnAbort } from './abort-listeners.ts'
@@ -124,8 +125,9 @@ class MemoryBus implements ChangeBus, QueueHost {
     this.#history?.advanceTo(lsn)
   }
 
-  cut(model: string, position: ChangePosition | null = null): void {
-    this.#history?.cut(model, position)
+  cut(model: string, cut?: PublicationCut): void {
+    const upTo = this.#history?.cut(model, cut?.position ?? null)
+    if (upTo !== undefined && cut !== undefined) this.#roster.endWhoMissed(model, cut, upTo)
   }
 
   hold(models: ReadonlyMap<string, RowcastError>): void {
@@ -190,10 +192,9 @@ class MemoryBus implements ChangeBus, QueueHost {
     callAll(this.#roster.open, (subscriber) => this.#endIfDue(subscriber))
   }
 
-  close(error?: Error, model?: string, lsn?: Lsn): void {
+  close(error?: Error, model?: string): void {
     callAll(this.#roster.open, (subscriber) => {
-      if (model !== undefined && subscriber.model !== model) return
-      if (lsn === undefined || subscriber.hasBegunBefore(lsn)) subscriber.queue.end(error)
+      if (model === undefined || subscriber.model === model) subscriber.queue.end(error)
     })
   }
 

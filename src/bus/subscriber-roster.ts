@@ -1,4 +1,7 @@
 /** Stage 6, bus. Who there is: subscriptions that are open, and those that have ended with something left to take. */
+import type { ChangePosition } from '../changes/change.ts'
+import type { PublicationCut } from '../source/watch/publication-guard.ts'
+import { callAll } from './call-all.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /** All subscriptions of a bus. */
@@ -37,6 +40,13 @@ export class SubscriberRoster {
   /** Its consumer has taken everything. */
   forget(subscriber: Subscriber): void {
     this.#leaving.delete(subscriber)
+  }
+
+  /** Those of the model that may lack changes before a cut, which stands at `upTo`, end with its error. */
+  endWhoMissed(model: string, { cleanFrom, error }: PublicationCut, upTo: ChangePosition): void {
+    callAll(this.open, (subscriber) => {
+      if (subscriber.model === model && subscriber.mayHaveMissed(cleanFrom, upTo)) subscriber.queue.end(error)
+    })
   }
 
   #count({ model, isObserver }: Subscriber, more: number): void {

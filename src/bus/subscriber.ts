@@ -136,13 +136,14 @@ export class Subscriber {
   }
 
   /**
-   * Whether it is to have what committed before `lsn`; one that waits for the first stream is not. A cursor that stands
-   * right there may be that of a client which has been there since long before.
+   * Whether it may lack changes before a cut: none is missing from `cleanFrom` on, and the cut stands at `upTo`. One that
+   * waits for the first stream has nothing yet. Where one with a cursor began says nothing of what its client lacks: it may have
+   * read from before the gap up to there, in another subscription, which lasted until shortly before the cut.
    */
-  hasBegunBefore(lsn: Lsn): boolean {
+  mayHaveMissed(cleanFrom: Lsn, upTo: ChangePosition): boolean {
     if (this.began === null) return false
-    const from = this.began.commitLsn + 1n
-    return this.#isResumed ? from <= lsn : from < lsn
+    const isBefore = this.began.commitLsn + 1n < cleanFrom
+    return isBefore || (this.#isResumed && comparePositions(this.began, upTo) <= 0)
   }
 
   /** Leaves the change, and what follows it, to be read from the log. */

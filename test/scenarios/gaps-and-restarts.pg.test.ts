@@ -6,6 +6,8 @@
 import pg from 'pg'
 import { expect, it, onTestFinished } from 'vitest'
 import type { Rowcast } from '../../src/rowcast.ts'
+import { barrierSql } from '../../src/source/published/barrier-message.ts'
+import { parseLsn } from '../../src/wire/lsn.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'
 import { type AnyModelChange, buildRowcast, openScenario, type Scenario } from './scenario.ts'
@@ -51,8 +53,8 @@ async function passWal(scenario: Scenario): Promise<void> {
   }
 }
 
-function startNext(database: TestDatabase): Rowcast {
-  const next = buildRowcast(database, { options: THIN })
+function startNext(database: TestDatabase, options: Partial<typeof THIN> = THIN): Rowcast {
+  const next = buildRowcast(database, { options })
   onTestFinished(() => next.stop())
   next.start()
   return next
@@ -92,6 +94,22 @@ it.for(Object.entries(GAPS))('%s, and the process ends before it looks', async (
   const good = await next.changeCursor()
   await next.stop()
   expect(await resume(startNext(database), scenario, good)).toBe('probe')
+})
+
+it('a client reads across a gap, comes back before its barrier, and the next process has yet to read that one', async () => {
+  const { retain: _, ...options } = THIN
+  const scenario = await openScenario({ options })
+  const { sql, rowcast, database } = scenario
+  const changes = subscribe(rowcast, await rowcast.changeCursor())
+  await sql(`INSERT INTO items VALUES (1, 'before the gap')`)
+  const [now] = await sql('SELECT pg_current_wal_insert_lsn()::text AS lsn')
+  await sql(`INSERT INTO items VALUES (2, 'complete again')`)
+  await changes.next()
+  const { value } = await changes.next()
+  const cut = { published: new Map(), cut: ['Item'], cleanFrom: parseLsn(String(now?.['lsn'])), isSkip: true }
+  await sql(barrierSql(cut, slotOf(database)))
+  await rowcast.stop()
+  expect(await resume(startNext(database, options), scenario, value.cursor)).toBe('RESYNC_REQUIRED')
 })
 
 it('a gap is noticed and waits for a writer, and the process ends before it is confirmed', async () => {
