@@ -176,7 +176,15 @@ async function report(world: WorldBase, isDrained: boolean): Promise<boolean> {
 async function recordOf({ queryRows }: WorldBase, { name, model, log }: ChaosSubscriber) {
   const table = await queryRows(model).catch(() => [])
   return {
-    ...{ name, model, columns: log.columns, seen: log.changes, attempts: log.attempts, resyncs: log.resyncs },
+    ...{
+      name,
+      model,
+      columns: log.columns,
+      began: log.began,
+      seen: log.changes,
+      attempts: log.attempts,
+      resyncs: log.resyncs,
+    },
     foldFaults: log.fold.compare(log.columns, table),
   }
 }

@@ -1,6 +1,6 @@
 /** The words at the end of a run. */
 import type { Gap } from './gaps.ts'
-import { FAULT_KINDS, type Fault, type SubscriberRecord } from './verdict.ts'
+import { FAULT_KINDS, type Fault, type SubscriberRecord } from './record.ts'
 
 /** What happened in a run. */
 export interface RunReport {

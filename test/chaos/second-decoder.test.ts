@@ -38,3 +38,18 @@ it('have a large text that did not change from the row before, and say of all lo
   expect(transaction?.isDdl).toBe(true)
   expect(transaction?.changes[0]).toMatchObject({ old: { title: '1', body }, new: { title: '2', body } })
 })
+
+it('say which models a barrier of rowcast cuts, and nothing of messages of others', () => {
+  const barrier = JSON.stringify({
+    barrier: 1,
+    slot: 's',
+    published: {},
+    cut: ['Team', 'Unknown'],
+    cleanFrom: '0',
+  })
+  const message = (prefix: string, content: string, isTransactional = 1) =>
+    `message: transactional: ${isTransactional} prefix: ${prefix}, sz: ${content.length} content:${content}`
+  expect(read(message('rowcast', barrier))[0]?.cuts).toEqual(['Team'])
+  expect(read(message('rowcast', ''))[0]?.cuts).toEqual([])
+  expect(read(message('chaos', 'beside'), message('chaos', 'beside', 0))[0]?.cuts).toEqual([])
+})

@@ -22,6 +22,8 @@ export interface DecodedTransaction {
   /** Whether it is one that changed tables, not one of the writers. */
   readonly isDdl: boolean
   readonly changes: readonly DecodedChange[]
+  /** Models of which it says, as a barrier of rowcast's own, that changes before it may be missing. */
+  readonly cuts: readonly ChaosModel[]
 }
 
 /** Runs one statement. */
@@ -57,16 +59,20 @@ export async function decodeAll(query: Query): Promise<readonly DecodedTransacti
 export class TextDecoder {
   readonly transactions: DecodedTransaction[] = []
   #changes: DecodedChange[] = []
+  #cuts: readonly ChaosModel[] = []
   #isDdl = false
 
   read(lsn: string, line: string): void {
     if (line.startsWith('BEGIN')) {
       this.#changes = []
+      this.#cuts = []
       this.#isDdl = false
     } else if (line.startsWith('COMMIT')) {
       const xid = line.slice('COMMIT '.length)
-      this.transactions.push({ xid, endLsn: parseLsn(lsn), isDdl: this.#isDdl, changes: this.#changes })
-    } else this.#readChange(line)
+      const said = { isDdl: this.#isDdl, changes: this.#changes, cuts: this.#cuts }
+      this.transactions.push({ xid, endLsn: parseLsn(lsn), ...said })
+    } else if (line.startsWith(BARRIER)) this.#cuts = readCuts(line)
+    else this.#readChange(line)
   }
 
   #readChange(line: string): void {
@@ -81,6 +87,16 @@ export class TextDecoder {
     if (action === undefined) return
     this.#changes.push({ model, action, ...readRows(model, action, rest.slice(`${action}: `.length)) })
   }
+}
+
+/** A message of rowcast to the process that comes next. */
+const BARRIER = 'message: transactional: 1 prefix: rowcast,'
+
+function readCuts(line: string): readonly ChaosModel[] {
+  const content = line.slice(line.indexOf('content:') + 'content:'.length)
+  if (content === '') return []
+  const { cut } = JSON.parse(content) as { readonly cut: readonly string[] }
+  return CHAOS_MODEL_NAMES.filter((model) => cut.includes(model))
 }
 
 function readRows(model: ChaosModel, action: DecodedChange['action'], text: string) {

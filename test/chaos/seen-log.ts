@@ -1,7 +1,7 @@
 /** What one subscriber has seen so far, what it adds up to, and a way to wait for more. */
 import type { ChaosModel } from './ledger.ts'
+import type { Resync, SeenChange } from './record.ts'
 import { abridge, COLUMNS, Fold, markOf, type RowImage } from './rows.ts'
-import type { Resync, SeenChange } from './verdict.ts'
 
 /** A row as the subscriptions of the suite select it. */
 type WireRow = Readonly<Record<string, string | number | null>>
@@ -20,6 +20,8 @@ export class SeenLog {
   readonly model: ChaosModel
   /** What it selects. */
   readonly columns: readonly string[]
+  /** Where it began. */
+  readonly began: string
   readonly changes: SeenChange[] = []
   readonly resyncs: Resync[] = []
   readonly fold = new Fold()
@@ -33,6 +35,7 @@ export class SeenLog {
   constructor(model: ChaosModel, after: string, isLight = false) {
     this.model = model
     this.columns = COLUMNS[model].filter((column) => !(isLight && column === 'body'))
+    this.began = after
     this.#cursor = after
   }
 

@@ -4,15 +4,9 @@ import { formatCursor } from '../../src/changes/cursor.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import type { Gap } from './gaps.ts'
 import type { LedgerChange, LedgerTransaction } from './ledger.ts'
+import type { FaultKind, SeenChange, SubscriberRecord, Truth } from './record.ts'
 import type { DecodedTransaction } from './second-decoder.ts'
-import {
-  checkTruth,
-  type FaultKind,
-  judge,
-  type SeenChange,
-  type SubscriberRecord,
-  type Truth,
-} from './verdict.ts'
+import { checkTruth, judge } from './verdict.ts'
 
 const tag = (before: number | null, after: number | null): LedgerChange => ({ model: 'Tag', before, after })
 const rowOf = (mark: number | null) => (mark === null ? null : { id: '1', name: String(mark), color: null })
@@ -41,7 +35,7 @@ const seen = (before: number | null, after: number | null, xid: number, isLast: 
 /** The WAL of a ledger whose transactions committed in the order of their ids. */
 const decode = (ledger: readonly LedgerTransaction[]): readonly DecodedTransaction[] =>
   ledger.map(({ id, changes }) => ({
-    ...{ xid: String(700 + id), endLsn: toLsn(BigInt(id * 100 + 10)), isDdl: false },
+    ...{ xid: String(700 + id), endLsn: toLsn(BigInt(id * 100 + 10)), isDdl: false, cuts: [] },
     changes: changes.map(({ model, before, after }) => ({
       ...{ model, action: actionOf(before, after), old: rowOf(before), new: rowOf(after) },
     })),
@@ -61,6 +55,7 @@ const PERFECT: readonly SeenChange[] = [
 
 const record = (changes: readonly SeenChange[], rest: Partial<SubscriberRecord> = {}): SubscriberRecord => ({
   ...{ name: 's', model: 'Tag', columns: ['id', 'name', 'color'], seen: changes, resyncs: [] },
+  began: formatCursor({ systemId: '7', timeline: 1 }, toLsn(0n), 0),
   foldFaults: [],
   ...rest,
 })
@@ -218,6 +213,42 @@ describe('resyncs', () => {
 
   it('without end are faults, whatever called for them', () => {
     expect(kindsOf(gapped, { resyncs: Array(20).fill(resync) }, truth)).toEqual(['unexpected resync'])
+  })
+})
+
+describe('a barrier that cuts the model', () => {
+  const barrier = { xid: '790', endLsn: toLsn(350n), isDdl: false, changes: [], cuts: ['Tag' as const] }
+  const decoded = [...TRUTH.decoded.slice(0, 3), barrier, ...TRUTH.decoded.slice(3)]
+  const gap: Gap = {
+    name: 'a gap',
+    models: ['Tag'],
+    isCertain: true,
+    fromLsn: toLsn(320n),
+    toLsn: toLsn(360n),
+  }
+  const truth: Truth = { ...TRUTH, decoded, gaps: [gap] }
+  const spanning = { reason: 'r', before: cursorAt('b2'), after: cursorAt('d0') }
+
+  it('is passed by nobody, though nothing was lost', () => {
+    expect(kindsOf(PERFECT, { resyncs: [spanning] }, truth)).toEqual([])
+    expect(kindsOf(PERFECT, {}, truth)).toEqual(['missing resync'])
+    const uncertain = { ...truth, gaps: [{ ...gap, isCertain: false }] }
+    expect(kindsOf(PERFECT, {}, uncertain)).toEqual(['missing resync'])
+    const early = { ...spanning, before: cursorAt('a0'), after: cursorAt('b0') }
+    expect(kindsOf(PERFECT, { resyncs: [early] }, uncertain)).toContain('missing resync')
+  })
+
+  it('is nothing to those who begin behind it, or end before it, or read another model', () => {
+    const uncertain = { ...truth, gaps: [{ ...gap, isCertain: false }] }
+    expect(kindsOf(PERFECT.slice(3), { began: cursorAt('d0') }, uncertain)).not.toContain('missing resync')
+    expect(kindsOf(PERFECT.slice(0, 3), {}, uncertain)).not.toContain('missing resync')
+    const other = { ...barrier, cuts: ['Post' as const] }
+    const elsewhere = { ...truth, decoded: decoded.map((each) => (each === barrier ? other : each)) }
+    expect(kindsOf(PERFECT, {}, { ...elsewhere, gaps: [{ ...gap, models: ['Post'] }] })).toEqual([])
+  })
+
+  it('has a gap of the model behind it', () => {
+    expect(kindsOf(PERFECT, { resyncs: [spanning] }, { ...truth, gaps: [] })).toContain('unexpected resync')
   })
 })
 

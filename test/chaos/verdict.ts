@@ -2,80 +2,13 @@
  * Compares what a subscriber saw with the ledger, with a second decoder of the same WAL, and with the gaps that the run
  * made. Pure: the suite's own judge, and tested as such.
  */
-import { parseCursor } from '../../src/changes/cursor.ts'
 import { formatLsn, type Lsn } from '../../src/wire/lsn.ts'
 import type { Gap } from './gaps.ts'
+import { isOf, isWithin, judgeBarriers, judgeCuts, judgeResyncs, lsnOf } from './judge-resyncs.ts'
 import { type ChaosModel, formatToken, type LedgerTransaction } from './ledger.ts'
-import { differingColumns, markOf, type RowImage } from './rows.ts'
+import type { Fault, Report, SeenChange, SubscriberRecord, Truth } from './record.ts'
+import { differingColumns, markOf } from './rows.ts'
 import type { DecodedChange, DecodedTransaction } from './second-decoder.ts'
-
-/** One change as a subscriber saw it. */
-export interface SeenChange {
-  readonly action: string
-  readonly before: number | null
-  readonly after: number | null
-  readonly cursor: string
-  /** PostgreSQL's id of the transaction. */
-  readonly xid: string
-  /** The last change of its transaction in this subscription. */
-  readonly isLast: boolean
-  readonly old: RowImage | null
-  readonly new: RowImage | null
-}
-
-/** A subscriber was shown that changes may be missing, and queried the rows again. */
-export interface Resync {
-  readonly reason: string
-  /** Where it stood. */
-  readonly before: string
-  /** Where it went on. */
-  readonly after: string
-}
-
-/** Everything a subscriber saw. */
-export interface SubscriberRecord {
-  readonly name: string
-  readonly model: ChaosModel
-  readonly columns: readonly string[]
-  readonly seen: readonly SeenChange[]
-  readonly resyncs: readonly Resync[]
-  /** What differs between the rows that it ended with and those of the table. */
-  readonly foldFaults: readonly string[]
-}
-
-/** What really happened. */
-export interface Truth {
-  /** By the writers. */
-  readonly transactions: readonly LedgerTransaction[]
-  /** By the second decoder, in commit order. */
-  readonly decoded: readonly DecodedTransaction[]
-  readonly gaps: readonly Gap[]
-}
-
-/** What can be wrong. */
-export const FAULT_KINDS = [
-  'lost',
-  'duplicated',
-  'disordered',
-  'torn',
-  'phantom',
-  'contradicting',
-  'wrong row',
-  'wrong fold',
-  'unexpected resync',
-  'missing resync',
-] as const
-export type FaultKind = (typeof FAULT_KINDS)[number]
-
-/** One fault of one subscriber. */
-export interface Fault {
-  readonly kind: FaultKind
-  readonly subscriber: string
-  readonly detail: string
-}
-
-/** Resyncs of one subscriber that one gap explains: who asks again while it lasts is notified again. */
-const RESYNCS_PER_GAP = 6
 
 /** Where a change stands in the ledger. */
 interface Place {
@@ -96,12 +29,10 @@ interface WalPlace {
   readonly endBeforeLsn: Lsn
 }
 
-type Report = (kind: FaultKind, detail: string) => void
-
 /** Judges every record against what happened, and the records against each other. */
 export function judge(truth: Truth, records: readonly SubscriberRecord[]): Fault[] {
   const faults = records.flatMap((record) => judgeRecord(truth, record))
-  return [...faults, ...judgeAgreement(records)]
+  return [...faults, ...judgeCuts(truth), ...judgeAgreement(records)]
 }
 
 /** The writers' memory and the WAL, against each other: the judge's own ground. */
@@ -152,6 +83,7 @@ function judgeRecord(truth: Truth, record: SubscriberRecord): Fault[] {
   const missing = judgeOrder(places, record, (seen) => isWithin(gaps, lsnOf(seen.cursor)), report)
   judgeRows(wal, record, report)
   judgeMissing(missing, wal, gaps, record, report)
+  judgeBarriers(truth.decoded, record, report)
   for (const detail of record.foldFaults) report('wrong fold', detail)
   judgeResyncs(gaps, record, report)
   return faults
@@ -248,32 +180,6 @@ function judgeMissing(
     )
     if (!isQueried) report('lost', `${token} never came, committed by ${formatLsn(endLsn)}`)
   }
-}
-
-function lsnOf(cursor: string): Lsn {
-  return parseCursor(cursor).position.commitLsn
-}
-
-/** Each resync has a gap that explains it, and each certain gap a resync. */
-function judgeResyncs(gaps: readonly Gap[], { resyncs }: SubscriberRecord, report: Report): void {
-  const counts = new Map<Gap, number>()
-  for (const resync of resyncs) {
-    const gap = gaps.find((each) => isOf(each, resync) && (counts.get(each) ?? 0) < RESYNCS_PER_GAP)
-    if (gap === undefined)
-      report('unexpected resync', `${resync.reason}, from ${resync.before} to ${resync.after}`)
-    else counts.set(gap, (counts.get(gap) ?? 0) + 1)
-  }
-  for (const gap of gaps) {
-    if (gap.isCertain && !resyncs.some((resync) => isOf(gap, resync))) report('missing resync', gap.name)
-  }
-}
-
-function isWithin(gaps: readonly Gap[], lsn: Lsn): boolean {
-  return gaps.some(({ fromLsn, toLsn }) => fromLsn <= lsn && (toLsn === null || lsn <= toLsn))
-}
-
-function isOf({ fromLsn, toLsn }: Gap, { before, after }: Resync): boolean {
-  return fromLsn <= lsnOf(after) && (toLsn === null || lsnOf(before) <= toLsn)
 }
 
 /** A change has the same cursor for everybody: with growing cursors, that is one order for everybody. */
