@@ -237,8 +237,8 @@ async function hasRolledBack(client: pg.Client): Promise<boolean> {
   )
 }
 
-/** Deadlock, lock not available; a table that was replaced while the statement waited for it. */
-const PASSING: ReadonlySet<string | undefined> = new Set(['40P01', '55P03', '42P01', 'XX000'])
+/** Deadlock, lock not available; a table that was replaced, or a column that was dropped, while the statement waited for it. */
+const PASSING: ReadonlySet<string | undefined> = new Set(['40P01', '55P03', '42P01', '42703', 'XX000'])
 
 function isPassing(error: unknown): boolean {
   return error instanceof pg.DatabaseError && PASSING.has(error.code)

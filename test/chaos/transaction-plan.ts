@@ -108,10 +108,22 @@ async function writeStep(
     return { model, before, after: null }
   }
   const after = ledger.nextNumber()
+  // A row of several columns that differ shows whose image it is.
+  const rest = random.chance(0.5) ? `, ${REST[model](after)}` : ''
   await expectOneRow(
-    client.query(`UPDATE ${table} SET ${column} = $2 WHERE ${column} = $1`, [String(before), String(after)]),
+    client.query(`UPDATE ${table} SET ${column} = $2${rest} WHERE ${column} = $1`, [
+      String(before),
+      String(after),
+    ]),
   )
   return { model, before, after }
+}
+
+/** Sets a column beside that of the number; colours have the length of their column. */
+const REST: Readonly<Record<ChaosModel, (number: number) => string>> = {
+  Tag: (number) => `color = '#${String(number).padStart(6, '0')}'`,
+  Team: (number) => `slug = 'slug-${number}'`,
+  Post: (number) => `body = 'body ${number}'`,
 }
 
 /** A post with a body of megabytes, and its title changed beside it: the body goes on unsaid. */
