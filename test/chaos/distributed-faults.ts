@@ -1,6 +1,7 @@
 /** Faults of the distributed world: taps, gateways, Redis, and every line between them. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DistributedWorld, ServedRole } from './distributed-world.ts'
+import { failOver } from './failover.ts'
 import type { FaultKind } from './fault-kind.ts'
 import { cutAfterReports, HELD } from './faults.ts'
 import { GAP_FAULTS } from './gap-faults.ts'
@@ -120,7 +121,7 @@ export const DISTRIBUTED_FAULTS: readonly Fault[] = [
   },
   {
     name: 'kill -9 PostgreSQL',
-    async inject({ cluster }, random) {
+    async inject({ site: { cluster } }, random) {
       await cluster.kill()
       await delay(random.integer(0, 500))
       await cluster.start()
@@ -225,4 +226,17 @@ async function untilFree(world: DistributedWorld): Promise<void> {
     if (rows.length === 0) return
     await delay(20)
   }
+}
+
+/** The tap that writes stays with the old primary, and with Redis, until all have heard of the other one. */
+export function failOverDistributed(world: DistributedWorld): Promise<void> {
+  return failOver(world, async (port) => {
+    const old = await activeTap(world)
+    const move = ({ served: { databaseProxy } }: ServedRole) => {
+      databaseProxy.retarget(port)
+      databaseProxy.cut()
+    }
+    for (const role of [...world.gateways, ...world.taps]) if (role !== old) move(role)
+    return () => move(old)
+  })
 }

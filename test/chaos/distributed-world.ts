@@ -41,7 +41,7 @@ async function buildWorld(
     const redisProxy = await openTcpProxy(redis.port)
     closing.push(redisProxy)
     const served = await createServedRowcast({
-      ...{ name: `${role} ${number}`, databaseUrl: stage.databaseUrl, onCrash: onTrouble },
+      ...{ name: `${role} ${number}`, databaseUrl: stage.site.databaseUrl, onCrash: onTrouble },
       arguments: ['--role', role],
       env: { REDIS_URL: `redis://127.0.0.1:${redisProxy.port}`, ROWCAST_CHAOS_RETAIN: options.retain ?? '' },
     })

@@ -1,5 +1,6 @@
 /** The faults, each a small program that does its harm and leaves the world able to recover. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { failOver } from './failover.ts'
 import type { FaultKind } from './fault-kind.ts'
 import { GAP_FAULTS } from './gap-faults.ts'
 import { proxyFaults } from './network-faults.ts'
@@ -47,16 +48,16 @@ export const FAULTS: readonly FaultKind<World>[] = [
   {
     name: 'kill -9 PostgreSQL',
     async inject(world, random) {
-      await world.cluster.kill()
+      await world.site.cluster.kill()
       await delay(random.integer(0, 500))
-      await world.cluster.start()
+      await world.site.cluster.start()
       return true
     },
   },
   {
     name: 'restart PostgreSQL',
     async inject(world, random) {
-      await world.cluster.restart(random.pick(['fast', 'immediate'] as const))
+      await world.site.cluster.restart(random.pick(['fast', 'immediate'] as const))
       return true
     },
   },
@@ -224,4 +225,14 @@ export async function dropSlot(world: World): Promise<void> {
   await world.query('SELECT pg_drop_replication_slot($1)', [SLOT])
   await world.writer.probe()
   serving.databaseProxy.refuse(false)
+}
+
+/** It reads the old primary for a while, and then finds the new one at the address. */
+export function failOverSingle(world: World): Promise<void> {
+  return failOver(world, async (port) => {
+    const { databaseProxy } = world.serving
+    databaseProxy.retarget(port)
+    databaseProxy.cut()
+    return () => {}
+  })
 }

@@ -4,11 +4,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
-import { parseCursor } from '../../src/changes/cursor.ts'
 import { LSN_ZERO, type Lsn, laterLsn, parseLsn } from '../../src/wire/lsn.ts'
 import type { TcpProxy } from '../support/tcp-proxy.ts'
 import type { FaultKind } from './fault-kind.ts'
 import type { Gap } from './gaps.ts'
+import { lsnOf } from './judge-resyncs.ts'
 import { CHAOS_MODEL_NAMES, CHAOS_MODELS, type ChaosModel } from './ledger.ts'
 import type { Random } from './random.ts'
 import { DDL_TABLE, type Query } from './second-decoder.ts'
@@ -159,9 +159,12 @@ export async function withGap(
 }
 
 /** A gap that cannot be closed, since the database is away, stays open. */
-async function closeLater({ query }: WorldBase, gap: Gap): Promise<void> {
+async function closeLater({ query, site }: WorldBase, gap: Gap): Promise<void> {
   await delay(ECHO_MS, undefined, { ref: false })
-  gap.toLsn = await insertLsn(query).catch(() => null)
+  gap.toLsn = await insertLsn(query).then(
+    (lsn) => site.timelines.place(lsn),
+    () => null,
+  )
 }
 
 /** Waits until everybody has the rows of the tables; who missed some that nobody notified them of never does. */
@@ -196,12 +199,12 @@ async function insertLsn(query: Query) {
 }
 
 /** What somebody has seen: cursors that are taken from now on stand there or behind it, while the WAL may be further on without a commit. */
-function seenLsn({ subscribers }: WorldBase): Lsn {
-  return subscribers.map(({ log }) => parseCursor(log.cursor).position.commitLsn).reduce(laterLsn, LSN_ZERO)
+function seenLsn({ subscribers, site: { timelines } }: WorldBase): Lsn {
+  return subscribers.map(({ log }) => lsnOf(timelines.straighten(log.cursor))).reduce(laterLsn, LSN_ZERO)
 }
 
 /** One transaction that says that it is none of the writers', tried until it gets its locks. */
-async function changeCatalog({ databaseUrl }: WorldBase, sql: string): Promise<void> {
+async function changeCatalog({ site: { databaseUrl } }: WorldBase, sql: string): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     const client = new pg.Client({ connectionString: databaseUrl, application_name: 'chaos catalog' })
     client.on('error', () => {})

@@ -45,6 +45,8 @@ export class Ledger {
   /** Commits whose answer was lost, and what the ledger table said of them. */
   doubtfulCommitted = 0
   doubtfulRolledBack = 0
+  /** Tokens of what an old primary committed after another one had taken over: it exists nowhere. */
+  readonly strays = new Set<string>()
 
   /** A number that was never used. */
   nextNumber(): number {

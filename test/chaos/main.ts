@@ -6,13 +6,13 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { FAILOVER } from './failover.ts'
 import type { FaultKind } from './fault-kind.ts'
 import { type PlannedFault, planFaults } from './fault-plan.ts'
-import { isGapFault, untilFolded, withGap } from './gap-faults.ts'
+import { GAP_FAULTS, isGapFault, untilFolded, withGap } from './gap-faults.ts'
 import { CHAOS_MODEL_NAMES } from './ledger.ts'
 import { createRandom, type Random } from './random.ts'
 import { formatDetails, formatReport, isGood } from './report.ts'
-import { decodeAll } from './second-decoder.ts'
 import { SHAPES, type Shape } from './shapes.ts'
 import type { WorldBase } from './stage.ts'
 import type { ChaosSubscriber } from './subscriber.ts'
@@ -99,6 +99,12 @@ async function injectHugeTransaction<W extends WorldBase>({ shape, world, random
   await world.awaitProgress(PROGRESS_TIMEOUT_MS)
 }
 
+/** However short a run is, what is published changes at least once, with latecomers there. */
+async function injectCatalogChange<W extends WorldBase>({ world, random }: Play<W>): Promise<void> {
+  if (values['no-catalog']) return
+  await inject(world, random, random.pick(GAP_FAULTS))
+}
+
 async function injectSlotLoss<W extends WorldBase>({ shape, world }: Play<W>): Promise<void> {
   say('the slot is dropped, and changes commit without one')
   const name = 'the slot is dropped'
@@ -107,6 +113,15 @@ async function injectSlotLoss<W extends WorldBase>({ shape, world }: Play<W>): P
   await withGap(world, { name, models: CHAOS_MODEL_NAMES, isCertain: true }, () => shape.dropSlot(world))
   world.writer.resume()
   count(injected, name)
+}
+
+async function injectFailover<W extends WorldBase>({ shape, world }: Play<W>): Promise<void> {
+  say(FAILOVER)
+  await world.writer.pause()
+  await world.awaitProgress(PROGRESS_TIMEOUT_MS)
+  await shape.failOver(world)
+  world.writer.resume()
+  count(injected, FAILOVER)
 }
 
 /** One run in the making. */
@@ -127,8 +142,10 @@ async function run<W extends WorldBase>(play: Play<W>): Promise<void> {
   await injectFaults(play, from + faultSeconds * 0.3)
   world.addLatecomer()
   await injectHugeTransaction(play)
+  await injectCatalogChange(play)
   await injectFaults(play, from + faultSeconds * 0.7)
   await injectSlotLoss(play)
+  await injectFailover(play)
   await injectFaults(play, from + faultSeconds)
   say('the writers stop')
   await world.writer.pause()
@@ -152,11 +169,9 @@ async function report(world: WorldBase, isDrained: boolean): Promise<boolean> {
   const { transactions } = ledger
   const records = await Promise.all(world.subscribers.map((each) => recordOf(world, each)))
   // A database that is gone says nothing; the run has failed then in any case.
-  const decoded = await decodeAll(world.query).catch((error: unknown) => {
-    onTrouble(`The second decoder failed: ${String(error)}`)
-    return []
-  })
-  troubles.push(...checkTruth({ transactions, decoded, gaps }, CHAOS_MODEL_NAMES))
+  await world.decode().catch((error: unknown) => onTrouble(`The second decoder failed: ${String(error)}`))
+  const truth = { transactions, decoded: world.decoded, gaps, strays: ledger.strays }
+  troubles.push(...checkTruth(truth, CHAOS_MODEL_NAMES))
   const result = {
     ...{ seed, seconds: secondsGone(), injected, missed, records, troubles, isDrained, gaps },
     transactions: transactions.length,
@@ -166,25 +181,22 @@ async function report(world: WorldBase, isDrained: boolean): Promise<boolean> {
     doubtfulCommitted: ledger.doubtfulCommitted,
     doubtfulRolledBack: ledger.doubtfulRolledBack,
     ddl: writer.ddlCount,
-    faults: judge({ transactions, decoded, gaps }, records),
+    faults: judge(truth, records),
   }
   process.stdout.write(formatReport(result))
   if (values.verbose) process.stdout.write(formatDetails(result))
   return isGood(result)
 }
 
-async function recordOf({ queryRows }: WorldBase, { name, model, log }: ChaosSubscriber) {
+async function recordOf({ queryRows, site }: WorldBase, { name, model, log }: ChaosSubscriber) {
   const table = await queryRows(model).catch(() => [])
+  const straighten = (cursor: string) => site.timelines.straighten(cursor)
   return {
-    ...{
-      name,
-      model,
-      columns: log.columns,
-      began: log.began,
-      seen: log.changes,
-      attempts: log.attempts,
-      resyncs: log.resyncs,
-    },
+    ...{ name, model, columns: log.columns, began: straighten(log.began), attempts: log.attempts },
+    seen: log.changes.map((change) => ({ ...change, cursor: straighten(change.cursor) })),
+    resyncs: log.resyncs.map(({ reason, before, after }) => ({
+      ...{ reason, before: straighten(before), after: straighten(after) },
+    })),
     foldFaults: log.fold.compare(log.columns, table),
   }
 }

@@ -47,6 +47,8 @@ export interface Truth {
   /** By the second decoder, in commit order. */
   readonly decoded: readonly DecodedTransaction[]
   readonly gaps: readonly Gap[]
+  /** Tokens of what an old primary committed after a failover: whoever has got it reads all rows again. */
+  readonly strays: ReadonlySet<string>
 }
 
 /** What can be wrong. */

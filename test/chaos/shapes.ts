@@ -1,8 +1,13 @@
 /** The two worlds a run may be of: one rowcast alone, or taps, Redis and gateways. */
-import { activeTap, DISTRIBUTED_FAULTS, dropDistributedSlot } from './distributed-faults.ts'
+import {
+  activeTap,
+  DISTRIBUTED_FAULTS,
+  dropDistributedSlot,
+  failOverDistributed,
+} from './distributed-faults.ts'
 import { type DistributedWorld, openDistributedWorld } from './distributed-world.ts'
 import type { FaultKind } from './fault-kind.ts'
-import { cutAtCommit, dropSlot, FAULTS } from './faults.ts'
+import { cutAtCommit, dropSlot, FAULTS, failOverSingle } from './faults.ts'
 import type { WorldBase, WorldOptions } from './stage.ts'
 import { openWorld, type World } from './world.ts'
 
@@ -16,6 +21,8 @@ export interface Shape<W> {
   readonly killsInHuge: { readonly names: RegExp; readonly count: number }
   /** A gap of all models. */
   dropSlot(world: W): Promise<void>
+  /** Another primary takes over, and the old one lives on. */
+  failOver(world: W): Promise<void>
 }
 
 /** One rowcast alone. */
@@ -25,6 +32,7 @@ const SINGLE: Shape<World> = {
   cutAtCommit: (world) => cutAtCommit(world, world.serving),
   killsInHuge: { names: /kill -9 rowcast (after decode|before send|at)/, count: 2 },
   dropSlot,
+  failOver: failOverSingle,
 }
 
 /** Two taps, Redis and two gateways. */
@@ -34,6 +42,7 @@ const DISTRIBUTED: Shape<DistributedWorld> = {
   cutAtCommit: async (world) => cutAtCommit(world, (await activeTap(world)).served),
   killsInHuge: { names: /^kill -9/, count: 3 },
   dropSlot: dropDistributedSlot,
+  failOver: failOverDistributed,
 }
 
 /**

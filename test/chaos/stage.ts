@@ -2,16 +2,21 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { applyMigrations } from '../../src/embedded/migrations.ts'
-import type { PostgresCluster } from '../../src/embedded/postgres-cluster.ts'
 import { type SqlClient, withSqlClient } from '../../src/source/db/sql.ts'
-import { openPostgres } from '../support/postgres.ts'
 import type { TcpProxy } from '../support/tcp-proxy.ts'
 import type { Gap } from './gaps.ts'
 import { type ChaosModel, Ledger } from './ledger.ts'
 import { createLedgerWriter, LEDGER_TABLE_SQL, type LedgerWriter } from './ledger-writer.ts'
 import type { Random } from './random.ts'
 import { type RowImage, snapshotSql } from './rows.ts'
-import { DDL_TABLE, openSecondDecoder, type Query } from './second-decoder.ts'
+import {
+  DDL_TABLE,
+  type DecodedTransaction,
+  decodeAll,
+  openSecondDecoder,
+  type Query,
+} from './second-decoder.ts'
+import { openSite, type Site } from './site.ts'
 import {
   type ChaosSubscriber,
   fetchChangeCursor,
@@ -20,7 +25,6 @@ import {
   type SubscriberOptions,
 } from './subscriber.ts'
 
-const DATABASE = 'chaos'
 /** Partitions of Team; ids come back to the same one. */
 const PARTITIONS = 3
 /** Large texts are stored beside the row, uncompressed; Team has partitions; Tag can be replaced by another table. */
@@ -53,11 +57,15 @@ export interface WorldOptions {
 
 /** The database and those who write. */
 export interface Stage {
-  readonly cluster: PostgresCluster
-  readonly databaseUrl: string
+  /** The primary of now. */
+  readonly site: Site
   readonly ledger: Ledger
   readonly writer: LedgerWriter
   query<Row extends object>(text: string, parameters?: readonly unknown[]): Promise<readonly Row[]>
+  /** What the second decoder has read. */
+  readonly decoded: readonly DecodedTransaction[]
+  /** Reads on with it. */
+  decode(): Promise<void>
   /** A model's rows, through as many failures of the database as there are. */
   queryRows(model: ChaosModel): Promise<readonly RowImage[]>
 }
@@ -65,7 +73,7 @@ export interface Stage {
 /** What every world has. */
 export interface WorldBase
   extends AsyncDisposable,
-    Pick<Stage, 'cluster' | 'databaseUrl' | 'ledger' | 'writer' | 'query' | 'queryRows'> {
+    Pick<Stage, 'site' | 'ledger' | 'writer' | 'query' | 'queryRows' | 'decoded' | 'decode'> {
   /** What was done on purpose to what is published. */
   readonly gaps: Gap[]
   /** Between all that read a slot and PostgreSQL. */
@@ -88,25 +96,25 @@ export async function openStage(
   { random, pauseMaxMs, signal, retain }: WorldOptions,
   closing: AsyncDisposable[],
 ): Promise<Stage> {
-  const postgres = await openPostgres({ settings: { wal_sender_timeout: '10s', max_connections: 60 } })
-  closing.push(postgres)
-  const { cluster } = postgres
-  await cluster.createDatabase(DATABASE)
-  const target = cluster.target(DATABASE)
-  const databaseUrl = cluster.connectionString(DATABASE)
-  await applyMigrations({ target, folder: MIGRATIONS_FOLDER })
-  const authorId = await withSqlClient(target, prepareTables)
+  const site = await openSite(closing)
+  await applyMigrations({ target: site.target, folder: MIGRATIONS_FOLDER })
+  const authorId = await withSqlClient(site.target, prepareTables)
   const ledger = new Ledger()
   const writer = createLedgerWriter({
-    ...{ connectionString: databaseUrl, ledger, random: random.fork(), authorId, pauseMaxMs },
+    ...{ connectionString: site.writersUrl, ledger, random: random.fork(), authorId, pauseMaxMs },
     lanes: 3,
     // Without a window of its own the log in memory is passed by a few of them, and whoever is away a moment resyncs.
     hasHeavyRows: retain !== 'nothing',
   })
-  const query: Query = (text, parameters) => withSqlClient(target, (sql) => sql.query(text, parameters))
+  const query: Query = (text, parameters) => withSqlClient(site.target, (sql) => sql.query(text, parameters))
   await openSecondDecoder(query)
+  const decoded: DecodedTransaction[] = []
   return {
-    ...{ cluster, databaseUrl, ledger, writer, query },
+    ...{ site, ledger, writer, query, decoded },
+    async decode() {
+      for (const each of await decodeAll(query))
+        decoded.push({ ...each, endLsn: site.timelines.place(each.endLsn) })
+    },
     async queryRows(model) {
       for (;;) {
         signal.throwIfAborted()

@@ -41,7 +41,7 @@ const decode = (ledger: readonly LedgerTransaction[]): readonly DecodedTransacti
     })),
   }))
 
-const TRUTH: Truth = { transactions: LEDGER, decoded: decode(LEDGER), gaps: [] }
+const TRUTH: Truth = { transactions: LEDGER, decoded: decode(LEDGER), gaps: [], strays: new Set() }
 
 const PERFECT: readonly SeenChange[] = [
   seen(null, 1, 701, true, 'a0'),
@@ -249,6 +249,26 @@ describe('a barrier that cuts the model', () => {
 
   it('has a gap of the model behind it', () => {
     expect(kindsOf(PERFECT, { resyncs: [spanning] }, { ...truth, gaps: [] })).toContain('unexpected resync')
+  })
+})
+
+describe('what a failover gave up', () => {
+  const stray = seen(null, 99, 799, true, 'f0')
+  const truth: Truth = { ...TRUTH, strays: new Set(['>99']) }
+  const resync = { reason: 'r', before: cursorAt('f0'), after: cursorAt('g0') }
+  const gap: Gap = {
+    ...{ name: 'a failover', models: ['Tag'], isCertain: true },
+    ...{ fromLsn: toLsn(550n), toLsn: null },
+  }
+
+  it('is queried away before anything else comes', () => {
+    expect(kindsOf([...PERFECT, stray], { resyncs: [resync] }, { ...truth, gaps: [gap] })).toEqual([])
+    expect(kindsOf([...PERFECT, stray], {}, truth)).toEqual(['phantom'])
+    const early = { ...resync, before: cursorAt('e0') }
+    expect(kindsOf([...PERFECT, stray], { resyncs: [early] }, { ...truth, gaps: [gap] })).toEqual(['phantom'])
+    const between = [...PERFECT.slice(0, 6), { ...stray, cursor: cursorAt('d9') }, PERFECT[6] as SeenChange]
+    const late = { ...resync, before: cursorAt('e0') }
+    expect(kindsOf(between, { resyncs: [late] }, { ...truth, gaps: [gap] })).toContain('phantom')
   })
 })
 

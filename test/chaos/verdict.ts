@@ -80,7 +80,12 @@ function judgeRecord(truth: Truth, record: SubscriberRecord): Fault[] {
   const places = placesOf(truth.transactions, record.model)
   const wal = walPlacesOf(truth.decoded, record.model)
   const gaps = truth.gaps.filter(({ models }) => models.includes(record.model))
-  const missing = judgeOrder(places, record, (seen) => isWithin(gaps, lsnOf(seen.cursor)), report)
+  const [strays, own] = partition(record.seen, ({ before, after }) =>
+    truth.strays.has(formatToken(before, after)),
+  )
+  const isInGap = (seen: SeenChange) => isWithin(gaps, lsnOf(seen.cursor))
+  const missing = judgeOrder(places, { ...record, seen: own }, isInGap, report)
+  judgeStrays(strays, own, record, report)
   judgeRows(wal, record, report)
   judgeMissing(missing, wal, gaps, record, report)
   judgeBarriers(truth.decoded, record, report)
@@ -133,6 +138,26 @@ function judgeOrder(
     previous = { seen, place }
   }
   return missing
+}
+
+function partition<T>(all: readonly T[], isFirst: (each: T) => boolean): readonly [T[], T[]] {
+  return [all.filter(isFirst), all.filter((each) => !isFirst(each))]
+}
+
+/** Who has got what a failover gave up queries again before anything else comes. */
+function judgeStrays(
+  strays: readonly SeenChange[],
+  own: readonly SeenChange[],
+  { resyncs }: SubscriberRecord,
+  report: Report,
+): void {
+  for (const { cursor, before, after } of strays) {
+    const next = own.find((each) => each.cursor > cursor)?.cursor
+    const isQueried = resyncs.some(
+      (resync) => resync.before >= cursor && (next === undefined || resync.after <= next),
+    )
+    if (!isQueried) report('phantom', `${formatToken(before, after)} was given up by a failover, and is kept`)
+  }
 }
 
 /** By the second decoder: one commit order, the same action, both rows to the last column. */

@@ -30,13 +30,12 @@ async function buildWorld(
 ): Promise<World> {
   const { signal, onTrouble } = options
   const stage = await openStage(options, closing)
-  const { databaseUrl } = stage
   let served = 0
   const createServed = async () => {
     signal.throwIfAborted()
     served += 1
     const rowcast = await createServedRowcast({
-      ...{ name: `rowcast ${served}`, databaseUrl, onCrash: onTrouble },
+      ...{ name: `rowcast ${served}`, databaseUrl: stage.site.databaseUrl, onCrash: onTrouble },
       env: { ROWCAST_CHAOS_RETAIN: options.retain ?? '' },
     })
     closing.push(rowcast)

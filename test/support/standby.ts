@@ -3,7 +3,11 @@ import { execFile } from 'node:child_process'
 import { chown, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { createPostgresCluster } from '../../src/embedded/postgres-cluster.ts'
+import {
+  createPostgresCluster,
+  type PostgresCluster,
+  type PostgresClusterOptions,
+} from '../../src/embedded/postgres-cluster.ts'
 import { withSqlClient } from '../../src/source/db/sql.ts'
 import { openFolder, type TestPostgres, testPackageName } from './postgres.ts'
 
@@ -19,30 +23,42 @@ export async function openStandby(primary: TestPostgres): Promise<TestPostgres> 
   await withSqlClient(cluster.target(), (sql) =>
     sql.query('SELECT pg_create_physical_replication_slot($1, true)', [STANDBY_SLOT]),
   )
-  const folder = await openFolder()
-  const dataFolder = join(folder.path, 'data')
-  await cluster.stop('fast')
-  await promisify(execFile)('cp', ['-a', cluster.dataFolder, dataFolder])
-  await cluster.start()
-  await writeSignal(dataFolder)
   const { password } = cluster.target()
-  const standby = await createPostgresCluster({
-    dataFolder,
-    packageName: testPackageName(),
-    settings: {
-      primary_conninfo: `host=127.0.0.1 port=${cluster.port} user=postgres password=${password} dbname=postgres application_name=${STANDBY_SLOT}`,
-      primary_slot_name: STANDBY_SLOT,
-      hot_standby_feedback: true,
-      sync_replication_slots: true,
-    },
+  return openCopy(cluster, {
+    primary_conninfo: `host=127.0.0.1 port=${cluster.port} user=postgres password=${password} dbname=postgres application_name=${STANDBY_SLOT}`,
+    primary_slot_name: STANDBY_SLOT,
+    hot_standby_feedback: true,
+    sync_replication_slots: true,
   })
-  return {
-    cluster: standby,
-    folder: folder.path,
-    async [Symbol.asyncDispose]() {
-      await standby.stop('immediate')
-      await folder[Symbol.asyncDispose]()
-    },
+}
+
+/**
+ * Makes a standby of all that the server has, its slots included, that follows nobody: ready to be promoted, while the server
+ * lives on. That one is restarted on the way.
+ */
+export async function openCopy(
+  cluster: PostgresCluster,
+  settings: PostgresClusterOptions['settings'],
+): Promise<TestPostgres> {
+  const folder = await openFolder()
+  try {
+    const dataFolder = join(folder.path, 'data')
+    await cluster.stop('fast')
+    await promisify(execFile)('cp', ['-a', cluster.dataFolder, dataFolder])
+    await cluster.start()
+    await writeSignal(dataFolder)
+    const standby = await createPostgresCluster({ dataFolder, packageName: testPackageName(), settings })
+    return {
+      cluster: standby,
+      folder: folder.path,
+      async [Symbol.asyncDispose]() {
+        await standby.stop('immediate')
+        await folder[Symbol.asyncDispose]()
+      },
+    }
+  } catch (error) {
+    await folder[Symbol.asyncDispose]()
+    throw error
   }
 }
 
