@@ -19,6 +19,11 @@ export type {
   RelationSpec,
   ScalarType,
 } from './catalog/model-catalog.ts'
+export {
+  explainUnrepresentable,
+  type UnrepresentableReason,
+  UnrepresentableValue,
+} from './catalog/values/unrepresentable-value.ts'
 export type {
   Change,
   ChangeAction,

@@ -285,8 +285,20 @@ and by NULL, which is not the empty list. A String has changed when its text has
 ## Values that Prisma Client cannot show
 
 They never stop the stream. Where Prisma Client refuses the row, the field holds an \`UnrepresentableValue\` with a
-\`reason\` and the nearest JavaScript \`value\`; where it returns an Invalid Date, the field holds one too, without the
-reason. The type of the row does not know of either: a program that may meet them looks for \`reason\` itself. Over GraphQL such a value is an
+\`reason\` and the nearest JavaScript \`value\`; where it returns an Invalid Date, the field holds the same one. The type of the row knows of neither:
+\`explainUnrepresentable\` says of any value of a row whether it is one of them.
+
+\`\`\`ts
+import { explainUnrepresentable } from 'rowcast'
+
+for await (const change of rowcast.subscribe('User', { action: ['INSERT'] })) {
+  const why = explainUnrepresentable(change.new.createdAt) // null for every value that is the database's
+  if (why === null) console.log(change.new.createdAt.toISOString())
+  else console.log(why.reason, why.value) // infinite-date Infinity
+}
+\`\`\`
+
+Over GraphQL such a value is an
 error at its field, \`GRAPHQL_VALUE_UNREPRESENTABLE\` with \`extensions.reason\`; the subscription goes on. Where Prisma Client refuses the row, a query fails as a
 whole (reason \`refused\`: it does not say for which field), and of a required field the row under \`new\` or \`old\` is null.
 
