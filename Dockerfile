@@ -3,6 +3,7 @@ FROM node:22-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends openssl && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY package.json package-lock.json ./
+COPY prisma/unused ./prisma/unused
 RUN npm install --no-audit --no-fund
 COPY . .
 RUN npm run build
@@ -11,7 +12,7 @@ RUN npm run build
 FROM build AS pruned
 RUN for name in graphql @pothos/core @pothos/plugin-prisma @prisma/client @prisma/adapter-pg; do \
       npm pkg set "dependencies[$name]=$(npm pkg get "devDependencies[$name]" | tr -d '"')"; \
-    done && npm pkg delete devDependencies && npm prune --no-audit --no-fund
+    done && npm pkg delete devDependencies overrides && npm prune --no-audit --no-fund
 
 FROM node:22-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000

@@ -1,6 +1,15 @@
 import { createRequire } from 'node:module'
 import { defineConfig } from 'vitest/config'
 
+/** Tests with programs of others that `npm install` does not bring: test/peers/package.json has them. */
+const PEERS = [
+  'test/browser/*.test.ts',
+  'test/client/caches.pg.test.ts',
+  'test/observe/tracing*.test.ts',
+  'test/proxies/nginx.test.ts',
+  'test/server/restart-clients.pg.test.ts',
+]
+
 const resultsFile = process.env['ROWCAST_TEST_RESULTS']
 
 export default defineConfig({
@@ -20,7 +29,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.{pg,package}.test.ts'],
+          exclude: ['**/node_modules/**', 'test/**/*.{pg,package}.test.ts', ...PEERS],
           // A net, not a measure: two busy cores take their time.
           testTimeout: 60_000,
         },
@@ -30,11 +39,27 @@ export default defineConfig({
         test: {
           name: 'pg',
           include: ['test/**/*.pg.test.ts'],
+          exclude: ['**/node_modules/**', ...PEERS],
           globalSetup: ['test/support/shared-postgres.ts'],
           testTimeout: 120_000,
           hookTimeout: 180_000,
           fileParallelism: false,
         },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'peers',
+          include: PEERS,
+          globalSetup: ['test/support/shared-postgres.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'tools', include: ['tools/*.test.ts'], testTimeout: 60_000 },
       },
       {
         extends: true,

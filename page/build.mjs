@@ -34,7 +34,7 @@ const documents = ['activity.graphql', 'schema.graphql'].map((name) => join(FOLD
 const generated = join(FOLDER, 'generated', 'graphql.ts')
 
 await withLock(async () => {
-  if (changedMs(generated) < newestMs(documents)) run('graphql-codegen', '--silent')
+  if (changedMs(generated) < newestMs(documents)) run('codegen.mjs')
   await buildPage(FOLDER, 'page', [generated])
   // With package-lock.json: most of it is GraphiQL's own.
   await buildPage(join(FOLDER, 'graphiql'), 'graphiql', [join(ROOT, 'package-lock.json')])
@@ -85,10 +85,7 @@ function compress(folder) {
   }
 }
 
-function run(command, ...args) {
-  const { status } = spawnSync(join(ROOT, 'node_modules', '.bin', command), args, {
-    cwd: ROOT,
-    stdio: 'inherit',
-  })
+function run(script) {
+  const { status } = spawnSync(process.execPath, [join(ROOT, script)], { stdio: 'inherit' })
   if (status !== 0) process.exit(status ?? 1)
 }

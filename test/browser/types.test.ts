@@ -4,7 +4,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
-import { buildPage, generateExampleDocuments } from '../support/build-page.ts'
+import { buildPage, generateDocuments } from '../support/build-page.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
@@ -25,7 +25,7 @@ it('the live page', async () => {
 }, 120_000)
 
 it('the example app', async () => {
-  await generateExampleDocuments()
+  await generateDocuments()
   expect(await check('examples/web')).toBe('')
 }, 120_000)
 

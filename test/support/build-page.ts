@@ -14,10 +14,9 @@ export async function buildPage(): Promise<void> {
   await promisify(execFile)(process.execPath, ['page/build.mjs'], { cwd: ROOT })
 }
 
-/** The example's typed documents, as its `npm run codegen` makes them. */
-export async function generateExampleDocuments(): Promise<void> {
-  const codegen = `${ROOT}node_modules/@graphql-codegen/cli/esm/bin.js`
-  await promisify(execFile)(process.execPath, [codegen, '--silent'], { cwd: `${ROOT}examples/web` })
+/** Typed documents, the example's among them. */
+export async function generateDocuments(): Promise<void> {
+  await promisify(execFile)(process.execPath, ['codegen.mjs'], { cwd: ROOT })
 }
 
 /** The example app, served from its build with `/graphql` passed on to a rowcast. */
@@ -29,7 +28,7 @@ export interface ServedExample extends AsyncDisposable {
 export async function serveExample(rowcastUrl: string): Promise<ServedExample> {
   const folder = `${ROOT}examples/web`
   const outDir = await mkdtemp(join(tmpdir(), 'rowcast-example-'))
-  await generateExampleDocuments()
+  await generateDocuments()
   const config = { root: folder, configFile: `${folder}/vite.config.ts`, logLevel: 'silent' } as const
   await build({ ...config, build: { outDir, emptyOutDir: true } })
   const proxy = { '/graphql': { target: rowcastUrl, ws: true } }

@@ -6,11 +6,6 @@ export interface ContainerPostgres extends AsyncDisposable {
   readonly connectionString: string
 }
 
-/** `postgres` and the like, without a tag; undefined when the tests shall use the embedded PostgreSQL. */
-export function containerImage(): string | undefined {
-  return process.env['ROWCAST_TEST_CONTAINER_IMAGE'] || undefined
-}
-
 /** Starts a container of the image and removes it at the end. */
 export async function openContainerPostgres(
   image: string,

@@ -42,7 +42,7 @@ export function countTextWork(run: () => unknown): number {
       return result
     }
   }
-  // A match is linear in what it passes over: test/linear-expressions.test.ts.
+  // A match is linear in what it passes over: tools/linear-expressions.test.ts.
   RegExp.prototype.exec = function counted(this: RegExp, text: string) {
     const from = this.global || this.sticky ? this.lastIndex : 0
     const match = exec.call(this, text)

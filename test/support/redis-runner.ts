@@ -6,7 +6,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { GenericContainer, getContainerRuntimeClient, Wait } from 'testcontainers'
 
 /** A redis-server that was started. */
 export interface RunningRedis {
@@ -49,11 +48,15 @@ function findProgram(): string | null {
   return names.find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0) ?? null
 }
 
+/** False also where `testcontainers` is not installed: test/peers has it. */
 async function hasEngine(): Promise<boolean> {
-  return getContainerRuntimeClient().then(
-    () => true,
-    () => false,
-  )
+  try {
+    const { getContainerRuntimeClient } = await import('testcontainers')
+    await getContainerRuntimeClient()
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Prints the pid, and kills the server once nobody holds the other end of the shell's standard input any more. */
@@ -94,6 +97,7 @@ async function runProgram(program: string, args: readonly string[]): Promise<Run
 
 /** On the host's network: replicas name each other by the ports that tests have chosen. */
 async function runContainer(args: readonly string[], folder: string): Promise<RunningRedis> {
+  const { GenericContainer, getContainerRuntimeClient, Wait } = await import('testcontainers')
   const container = await new GenericContainer(IMAGE ?? 'redis:8')
     .withNetworkMode('host')
     .withUser('root')

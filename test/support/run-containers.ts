@@ -3,7 +3,6 @@
  * named as arguments. `--smoke` runs a few of them. ROWCAST_TEST_CONTAINER_IMAGE names another image than `postgres`.
  */
 import { getContainerRuntimeClient } from 'testcontainers'
-import { containerImage } from './container-postgres.ts'
 import { listVersionedTests, parseMajors, runMajors } from './major-runs.ts'
 
 const SMOKE_TESTS = [
@@ -29,7 +28,7 @@ async function run(args: readonly string[]): Promise<number> {
     process.stderr.write(`No container engine is reachable, so no test ran: ${fault.split('\n')[0]}\n`)
     return 1
   }
-  const image = containerImage() ?? 'postgres'
+  const image = process.env['ROWCAST_TEST_CONTAINER_IMAGE'] || 'postgres'
   const isGreen = await runMajors({
     title: `containers of ${image}`,
     majors: parseMajors(args.filter((arg) => arg !== '--smoke')),

@@ -6,7 +6,6 @@ import { writeFileSync } from 'node:fs'
 import type { TestProject } from 'vitest/node'
 import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
 import { withSqlClient } from '../../src/source/db/sql.ts'
-import { containerImage, openContainerPostgres } from './container-postgres.ts'
 import { openPostgres, postgresMajor } from './postgres.ts'
 
 declare module 'vitest' {
@@ -39,6 +38,8 @@ async function openEmbedded(): Promise<SharedPostgres> {
 }
 
 async function openContainer(image: string): Promise<SharedPostgres> {
+  // Its packages are those of `npm run test:containers` alone.
+  const { openContainerPostgres } = await import('./container-postgres.ts')
   const name = `${image}:${postgresMajor()}`
   const container = await openContainerPostgres(name, { ...SETTINGS, wal_level: 'logical', timezone: 'UTC' })
   return {
@@ -56,7 +57,7 @@ async function readVersion(url: string): Promise<string> {
 }
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const image = containerImage()
+  const image = process.env['ROWCAST_TEST_CONTAINER_IMAGE'] || undefined
   const postgres = image === undefined ? await openEmbedded() : await openContainer(image)
   const version = await readVersion(postgres.url)
   process.stdout.write(`The tests use PostgreSQL ${version}, ${postgres.place}.\n`)

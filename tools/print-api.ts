@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor'
 
-const ROOT = join(import.meta.dirname, '../..')
+const ROOT = join(import.meta.dirname, '..')
 const REPORTS = join(ROOT, 'docs/api')
 const PACKAGE = join(ROOT, 'package.json')
 const QUIET = { default: { logLevel: ExtractorLogLevel.None } }

@@ -1,7 +1,7 @@
 /** No regular expression of ours takes more time than the text is long, whatever the text: others choose it. */
 import { join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { expressionsOf, findExpressions, whyNotLinear } from './support/regular-expressions.ts'
+import { expressionsOf, findExpressions, whyNotLinear } from './regular-expressions.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const FOLDERS = ['src', 'page', 'examples']
