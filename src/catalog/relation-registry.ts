@@ -7,33 +7,14 @@ import type { RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
 import type { DynamicType } from './column-codec.ts'
 import type { ModelCatalog, ModelSpec } from './model-catalog.ts'
 import { ModelFaults } from './model-faults.ts'
+import { type ModelTable, ModelTables } from './model-table-names.ts'
 import { moneyScaleOf } from './money-scale.ts'
 import { createPartialRows, type PartialRows } from './partial-rows.ts'
-import { describeShape, isNamesake, qualify } from './relation-shape.ts'
+import { createForeignEntry, type RelationEntry } from './relation-entry.ts'
+import { describeShape, isNamesake } from './relation-shape.ts'
 import { createDriftError, createRenameError, layOutRow } from './row-layout.ts'
 import { createRowReader, type RowReader } from './row-reader.ts'
 import { WritingTables } from './writing-tables.ts'
-
-/** What the registry knows about one relation. */
-export interface RelationEntry {
-  readonly relation: RelationMessage
-  /** Null for tables that no registered model stands on. */
-  readonly model: ModelSpec | null
-  /** Null without a model, and where the table has drifted from it. */
-  readonly reader: RowReader | null
-  /** CATALOG_DRIFT: the rows cannot be read until the Prisma schema and the database agree again. */
-  readonly drift: RowcastError | null
-}
-
-/** A table that rows of a model come from, as the database has it. */
-export interface ModelTable {
-  readonly model: string
-  readonly schema: string
-  /** The model's own table, or one that inherits from it. */
-  readonly table: string
-  /** Columns that the publication leaves out: generated ones, and those beside a column list. */
-  readonly unpublishedColumns: readonly string[]
-}
 
 /** What the registry is made of. */
 export interface RelationRegistryOptions {
@@ -94,201 +75,214 @@ export interface RelationRegistry {
   clear(): void
 }
 
-/** Of a table that is no model's. */
-function createForeignEntry(relation: RelationMessage): RelationEntry {
-  return { relation, model: null, reader: null, drift: null }
-}
-
 /** Creates an empty registry. */
 export function createRelationRegistry(options: RelationRegistryOptions): RelationRegistry {
-  const defaultSchema = options.defaultSchema ?? 'public'
-  const keepsIdentity = options.keepsIdentity ?? new Set<string>()
-  const modelByTable = new Map<string, ModelSpec>()
-  for (const model of options.models) {
-    modelByTable.set(qualify(model.schema ?? defaultSchema, model.table), model)
-  }
-  const entries = new Map<number, RelationEntry>()
-  const shapes = new Map<number, string>()
-  const types = new Map<number, DynamicType>()
-  const faults = new ModelFaults()
-  const modelByName = new Map([...modelByTable.values()].map((model) => [model.name, model]))
-  /** Tables that inherit from a model's: their rows are the model's rows too. */
-  let childTables: ReadonlyMap<string, ModelSpec> = new Map()
-  let unpublished: ReadonlyMap<string, ReadonlySet<string>> = new Map()
-  const writing = new WritingTables()
-  let revision = 0
+  return new Registry(options)
+}
+
+class Registry implements RelationRegistry {
+  readonly #tables: ModelTables
+  readonly #catalog: RelationRegistryOptions['catalog']
+  readonly #keepsIdentity: ReadonlySet<string>
+  readonly #entries = new Map<number, RelationEntry>()
+  readonly #shapes = new Map<number, string>()
+  readonly #types = new Map<number, DynamicType>()
+  readonly #faults = new ModelFaults()
+  readonly #writing = new WritingTables()
   /** Made when first asked for, and again when readers or writers are others. */
-  const partialRows = new Map<number, PartialRows>()
+  readonly #partialRows = new Map<number, PartialRows>()
+  #revision = 0
+
+  constructor({ catalog, models, defaultSchema, keepsIdentity }: RelationRegistryOptions) {
+    this.#catalog = catalog
+    this.#keepsIdentity = keepsIdentity ?? new Set()
+    this.#tables = new ModelTables(models, defaultSchema ?? 'public')
+  }
+
+  update(message: RelationMessage): RelationEntry {
+    this.#writing.describe(message)
+    this.#partialRows.delete(message.oid)
+    const known = this.#entries.get(message.oid)
+    const shape = describeShape(message, this.#types)
+    const isSame = known !== undefined && this.#shapes.get(message.oid) === shape && known.reader !== null
+    const entry = isSame ? { ...known, relation: message } : this.#describe(message)
+    this.#forgetPredecessors(entry)
+    this.#entries.set(message.oid, entry)
+    this.#shapes.set(message.oid, shape)
+    this.#updateFault(entry.model)
+    if (entry.model !== null) this.#revision += 1
+    return entry
+  }
+
+  updateType({ oid, schema, name }: TypeMessage): void {
+    this.#types.set(oid, { schema, name })
+  }
+
+  entryOf(oid: number): RelationEntry | undefined {
+    return this.#entries.get(oid)
+  }
+
+  readerOf(oid: number): RowReader | null {
+    const reader = this.#entries.get(oid)?.reader ?? null
+    const { all } = this.#faults
+    return reader !== null && all.size > 0 && all.has(reader.model.name) ? null : reader
+  }
+
+  noteRow(oid: number): boolean {
+    const isChanged = this.#writing.noteRow(oid)
+    if (isChanged) this.#partialRows.clear()
+    return isChanged
+  }
+
+  noteTruncate(): void {
+    this.#writing.noteTruncate()
+  }
+
+  emptiesModel(model: string, oids: readonly number[]): boolean {
+    const relations = oids.flatMap((oid) => this.#entries.get(oid)?.relation ?? [])
+    return this.#tables.areAllOf(model, relations)
+  }
+
+  partialRowsOf(oid: number): PartialRows | null {
+    const writers = this.#writing.partialWritersOf(oid)
+    const entry = this.#entries.get(oid)
+    if (writers.length === 0 || entry?.reader == null) return null
+    const known = this.#partialRows.get(oid)
+    if (known !== undefined) return known
+    const made = createPartialRows(entry.relation, entry.reader, writers)
+    this.#partialRows.set(oid, made)
+    return made
+  }
+
+  partialWritersOf(oid: number): readonly RelationMessage[] {
+    return this.#writing.partialWritersOf(oid)
+  }
+
+  replacePartialWriters(oid: number, writers: readonly RelationMessage[]): void {
+    this.#writing.replace(oid, writers)
+    this.#partialRows.delete(oid)
+  }
+
+  get moneyScale(): number {
+    return moneyScaleOf(this.#types)
+  }
+
+  hasOldImages(model: string): boolean {
+    const known = [...this.#entries.values()].filter((entry) => entry.model?.name === model)
+    return known.every(({ relation }) => relation.replicaIdentity === 'full')
+  }
+
+  get faults(): ReadonlyMap<string, RowcastError> {
+    return this.#faults.all
+  }
+
+  get drifts(): ReadonlyMap<string, RowcastError> {
+    return new Map([...this.#faults.drifts].filter(([, { code }]) => code === 'CATALOG_DRIFT'))
+  }
+
+  get revision(): number {
+    return this.#revision
+  }
+
+  wouldFit(relations: readonly RelationMessage[], newTypes: readonly TypeMessage[]): boolean {
+    const types = new Map(this.#types)
+    for (const { oid, schema, name } of newTypes) types.set(oid, { schema, name })
+    return relations.every((relation) => {
+      const model = this.#tables.modelOf(relation)
+      return model !== null && this.#layOut(relation, model, types).findings.length === 0
+    })
+  }
+
+  expect(tables: readonly ModelTable[]): void {
+    this.#tables.expect(tables)
+    this.#redescribe()
+  }
+
+  fail(model: string, why: RowcastError): void {
+    this.#faults.drift(model, why)
+  }
+
+  hold(model: string, why: RowcastError): void {
+    this.#faults.hold(model, why)
+  }
+
+  release(model: string): void {
+    this.#faults.release(model)
+  }
+
+  clear(): void {
+    this.#revision += 1
+    this.#entries.clear()
+    this.#shapes.clear()
+    this.#types.clear()
+    this.#writing.clear()
+    this.#partialRows.clear()
+  }
+
+  #layOut(relation: RelationMessage, model: ModelSpec, types: ReadonlyMap<number, DynamicType>) {
+    return layOutRow(relation, model, this.#catalog, types, this.#tables.unpublishedOf(relation))
+  }
+
+  #describe(relation: RelationMessage): RelationEntry {
+    const model = this.#tables.modelOf(relation)
+    if (model === null) {
+      const former = this.#findFormerModel(relation.oid)
+      const drift = former === null ? null : createRenameError(relation, former, this.#tables.defaultSchema)
+      return { relation, model: former, reader: null, drift }
+    }
+    const { layout, findings } = this.#layOut(relation, model, this.#types)
+    if (findings.length > 0)
+      return { relation, model, reader: null, drift: createDriftError(relation, model, findings) }
+    const isOldExpected = !this.#keepsIdentity.has(model.name)
+    return { relation, model, reader: createRowReader({ ...layout, isOldExpected }), drift: null }
+  }
 
   /** The model whose table this was under its former name, unless another table has taken that name. */
-  function findFormerModel(oid: number): ModelSpec | null {
-    const former = entries.get(oid)
+  #findFormerModel(oid: number): ModelSpec | null {
+    const former = this.#entries.get(oid)
     if (former === undefined) return null
-    const isReplaced = [...entries.values()].some(
+    const isReplaced = [...this.#entries.values()].some(
       (entry) => entry.relation.oid !== oid && isNamesake(entry.relation, former.relation),
     )
     return isReplaced ? null : former.model
-  }
-
-  function describe(relation: RelationMessage): RelationEntry {
-    const name = qualify(relation.schema, relation.table)
-    const model = modelByTable.get(name) ?? childTables.get(name) ?? null
-    if (model === null) {
-      const former = findFormerModel(relation.oid)
-      const drift = former === null ? null : createRenameError(relation, former, defaultSchema)
-      return { relation, model: former, reader: null, drift }
-    }
-    const { layout, findings } = layOutRow(relation, model, options.catalog, types, unpublished.get(name))
-    return findings.length > 0
-      ? { relation, model, reader: null, drift: createDriftError(relation, model, findings) }
-      : {
-          relation,
-          model,
-          reader: createRowReader({ ...layout, isOldExpected: !keepsIdentity.has(model.name) }),
-          drift: null,
-        }
-  }
-
-  function partialRowsOf(oid: number): PartialRows | null {
-    const writers = writing.partialWritersOf(oid)
-    const entry = entries.get(oid)
-    if (writers.length === 0 || entry?.reader == null) return null
-    const known = partialRows.get(oid)
-    if (known !== undefined) return known
-    const made = createPartialRows(entry.relation, entry.reader, writers)
-    partialRows.set(oid, made)
-    return made
   }
 
   /**
    * What has the name of a model's table is its table: one that had the name before (dropped and made again, so
    * with another OID), or was renamed away, is not the model's any more.
    */
-  function forgetPredecessors({ relation, model, reader }: RelationEntry): void {
-    for (const other of [...entries.values()]) {
+  #forgetPredecessors({ relation, model, reader }: RelationEntry): void {
+    for (const other of [...this.#entries.values()]) {
       const { oid } = other.relation
       if (oid === relation.oid) continue
-      const name = qualify(other.relation.schema, other.relation.table)
-      const isRenamed = !modelByTable.has(name) && !childTables.has(name)
+      const isRenamed = this.#tables.modelOf(other.relation) === null
       const isRelieved = other.model === model && isRenamed && reader !== null
       if (!isRelieved && !isNamesake(other.relation, relation)) continue
-      entries.set(oid, createForeignEntry(other.relation))
-      shapes.delete(oid)
+      this.#entries.set(oid, createForeignEntry(other.relation))
+      this.#shapes.delete(oid)
     }
   }
 
-  function updateFault(model: ModelSpec | null): void {
+  #updateFault(model: ModelSpec | null): void {
     if (model === null) return
-    const drifted = [...entries.values()].find((entry) => entry.model === model && entry.drift !== null)
-    faults.drift(model.name, drifted?.drift ?? null)
+    const drifted = [...this.#entries.values()].find((entry) => entry.model === model && entry.drift !== null)
+    this.#faults.drift(model.name, drifted?.drift ?? null)
   }
 
   /**
    * PostgreSQL describes a relation once: what did not fit, or was nobody's, may be a model's by what the catalog says now,
    * and one that inherits no longer is nobody's.
    */
-  function redescribe(): void {
-    for (const [oid, { relation, drift, model }] of [...entries]) {
-      const name = qualify(relation.schema, relation.table)
-      const isChild = shapes.has(oid) && childTables.has(name)
-      const isFormerChild = drift === null && model !== null && !isChild && !modelByTable.has(name)
-      if (isFormerChild) entries.set(oid, createForeignEntry(relation))
+  #redescribe(): void {
+    for (const [oid, { relation, drift, model }] of [...this.#entries]) {
+      const isChild = this.#shapes.has(oid) && this.#tables.isChild(relation)
+      const isFormerChild = drift === null && model !== null && !isChild && !this.#tables.isOwn(relation)
+      if (isFormerChild) this.#entries.set(oid, createForeignEntry(relation))
       else if (drift !== null || (model === null && isChild)) {
-        entries.set(oid, describe(relation))
-        updateFault(model ?? entries.get(oid)?.model ?? null)
+        const entry = this.#describe(relation)
+        this.#entries.set(oid, entry)
+        this.#updateFault(model ?? entry.model)
       }
     }
-  }
-
-  return {
-    update(message) {
-      writing.describe(message)
-      partialRows.delete(message.oid)
-      const known = entries.get(message.oid)
-      const shape = describeShape(message, types)
-      const isSame = known !== undefined && shapes.get(message.oid) === shape && known.reader !== null
-      const entry = isSame ? { ...known, relation: message } : describe(message)
-      forgetPredecessors(entry)
-      entries.set(message.oid, entry)
-      shapes.set(message.oid, shape)
-      updateFault(entry.model)
-      if (entry.model !== null) revision += 1
-      return entry
-    },
-    updateType(message) {
-      types.set(message.oid, { schema: message.schema, name: message.name })
-    },
-    entryOf: (oid) => entries.get(oid),
-    readerOf(oid) {
-      const reader = entries.get(oid)?.reader ?? null
-      return reader !== null && faults.all.size > 0 && faults.all.has(reader.model.name) ? null : reader
-    },
-    noteRow(oid) {
-      const isChanged = writing.noteRow(oid)
-      if (isChanged) partialRows.clear()
-      return isChanged
-    },
-    noteTruncate: () => writing.noteTruncate(),
-    emptiesModel(model, oids) {
-      const children = [...childTables].flatMap(([name, spec]) => (spec.name === model ? [name] : []))
-      if (children.length === 0) return true
-      const relations = oids.flatMap((oid) => entries.get(oid)?.relation ?? [])
-      const emptied = new Set(relations.map(({ schema, table }) => qualify(schema, table)))
-      const spec = modelByName.get(model)
-      const own = spec === undefined ? [] : [qualify(spec.schema ?? defaultSchema, spec.table)]
-      return [...own, ...children].every((name) => emptied.has(name))
-    },
-    partialRowsOf,
-    partialWritersOf: (oid) => writing.partialWritersOf(oid),
-    replacePartialWriters(oid, writers) {
-      writing.replace(oid, writers)
-      partialRows.delete(oid)
-    },
-    get moneyScale() {
-      return moneyScaleOf(types)
-    },
-    hasOldImages(model) {
-      const known = [...entries.values()].filter((entry) => entry.model?.name === model)
-      return known.every(({ relation }) => relation.replicaIdentity === 'full')
-    },
-    faults: faults.all,
-    get drifts() {
-      return new Map([...faults.drifts].filter(([, { code }]) => code === 'CATALOG_DRIFT'))
-    },
-    get revision() {
-      return revision
-    },
-    wouldFit(relations, newTypes) {
-      const all = new Map(types)
-      for (const { oid, schema, name } of newTypes) all.set(oid, { schema, name })
-      return relations.every((relation) => {
-        const name = qualify(relation.schema, relation.table)
-        const model = modelByTable.get(name) ?? childTables.get(name)
-        if (model === undefined) return false
-        return layOutRow(relation, model, options.catalog, all, unpublished.get(name)).findings.length === 0
-      })
-    },
-    expect(tables) {
-      const named = tables.map((each) => [qualify(each.schema, each.table), each] as const)
-      childTables = new Map(
-        named.flatMap(([name, { model }]) => {
-          const spec = modelByTable.has(name) ? undefined : modelByName.get(model)
-          return spec === undefined ? [] : [[name, spec]]
-        }),
-      )
-      unpublished = new Map(named.map(([name, each]) => [name, new Set(each.unpublishedColumns)]))
-      redescribe()
-    },
-    fail: (model, why) => faults.drift(model, why),
-    hold: (model, why) => faults.hold(model, why),
-    release: (model) => faults.release(model),
-    clear() {
-      revision += 1
-      entries.clear()
-      shapes.clear()
-      types.clear()
-      writing.clear()
-      partialRows.clear()
-    },
   }
 }

@@ -11,13 +11,20 @@ import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import type { RowReader } from '../catalog/row-reader.ts'
 import type { RowMessage } from '../catalog/writing-tables.ts'
 import { invariant, type RowcastError } from '../errors.ts'
-import type { LogicalMessage, Message, RelationMessage } from '../pgoutput/messages.ts'
-import { earlierLsn, LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+import type {
+  BeginMessage,
+  LogicalMessage,
+  Message,
+  RelationMessage,
+  TruncateMessage,
+} from '../pgoutput/messages.ts'
+import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { pgMicrosToDate } from '../wire/pg-time.ts'
 import type { ChangePosition, TransactionInfo, TransactionPart } from './change.ts'
 import { ChangePacker } from './change-packer.ts'
 import { isSameEpoch, type StreamOrigin } from './cursor.ts'
 import type { EmittedMessage } from './emitted-message.ts'
+import { SentMessages } from './sent-messages.ts'
 import { createUnknownMarkError, judgeVisibility, type SoftDeleteFields } from './soft-delete.ts'
 
 /** Bounds of the open transaction, and how changes are reported. */
@@ -70,184 +77,200 @@ export function createTransactionAssembler(
   output: AssemblerOutput,
   options: AssemblerOptions = {},
 ): TransactionAssembler {
-  const partChangesMax = options.partChangesMax ?? 1_024
-  const partBytesMax = options.partBytesMax ?? 1_048_576
-  let epoch: StreamOrigin = { systemId: '0', timeline: 0 }
-  let transaction: TransactionInfo | null = null
-  const packer = new ChangePacker()
-  let byteLength = 0
+  return new Assembler(registry, output, options)
+}
+
+class Assembler implements TransactionAssembler {
+  readonly #registry: RelationRegistry
+  readonly #output: AssemblerOutput
+  readonly #partChangesMax: number
+  readonly #partBytesMax: number
+  readonly #softDelete: SoftDeleteFields
+  readonly #packer = new ChangePacker()
+  readonly #sent = new SentMessages()
+  #origin: StreamOrigin = { systemId: '0', timeline: 0 }
+  #transaction: TransactionInfo | null = null
+  #byteLength = 0
   /** Of the last change in the packer. */
-  let lastIndex = -1
-  let nextIndex = 0
+  #lastIndex = -1
+  #nextIndex = 0
   /** The last change that left as part of a transaction whose commit has not been seen yet. */
-  let published: ChangePosition = { commitLsn: LSN_ZERO, index: -1 }
-  const softDelete: SoftDeleteFields = options.softDelete ?? new Map()
-  let messages: EmittedMessage[] = []
-  /** The last messages handed over, to recognise those that PostgreSQL sends again. */
-  let handedOver = { commitLsn: LSN_ZERO, lsn: LSN_ZERO }
-  let handedOverAlone: Lsn = LSN_ZERO
+  #published: ChangePosition = { commitLsn: LSN_ZERO, index: -1 }
+  #messages: EmittedMessage[] = []
 
-  function publish(open: TransactionInfo, isFinal: boolean): void {
-    publishChanges(open, isFinal)
-    const leaving = messages
-    messages = []
-    for (const message of leaving) {
-      output.onMessage?.(message)
-      handedOver = { commitLsn: open.commitLsn, lsn: message.lsn }
+  constructor(registry: RelationRegistry, output: AssemblerOutput, options: AssemblerOptions) {
+    this.#registry = registry
+    this.#output = output
+    this.#partChangesMax = options.partChangesMax ?? 1_024
+    this.#partBytesMax = options.partBytesMax ?? 1_048_576
+    this.#softDelete = options.softDelete ?? new Map()
+  }
+
+  take(message: Message, byteLength: number): void {
+    switch (message.kind) {
+      case 'begin':
+        this.#begin(message)
+        break
+      case 'commit':
+        this.#publish(this.#open(message.kind), true)
+        this.#transaction = null
+        this.#output.onCommit(message.endLsn)
+        break
+      case 'relation':
+        this.#takeRelation(message)
+        break
+      case 'type':
+        this.#registry.updateType(message)
+        break
+      case 'insert':
+      case 'update':
+      case 'delete':
+        this.#takeRow(message, byteLength)
+        break
+      case 'truncate':
+        this.#takeTruncate(message, byteLength)
+        break
+      case 'message':
+        this.#takeMessage(message, byteLength)
+        break
+      default:
+      // Origin messages change no row; streamed and two-phase ones are not asked for.
     }
-    byteLength = 0
   }
 
-  function discard(): void {
-    packer.discard()
-    messages = []
-    byteLength = 0
+  continueAt(index: number): void {
+    this.#nextIndex = index
   }
 
-  function publishChanges(open: TransactionInfo, isFinal: boolean): void {
-    const isEmpty = packer.length === 0
-    if (isEmpty && !(isFinal && published.commitLsn === open.commitLsn)) return
-    const part: TransactionPart = { transaction: open, changes: packer.finish(open), isFinal, byteLength }
-    byteLength = 0
-    const last = { commitLsn: open.commitLsn, index: lastIndex }
-    output.publish(part)
+  reset(origin: StreamOrigin = this.#origin, sharedLsn: Lsn = LSN_ZERO): void {
+    if (!isSameEpoch(origin, this.#origin)) this.#sent.forgetAfter(sharedLsn)
+    this.#origin = origin
+    this.#transaction = null
+    this.#discard()
+  }
+
+  #begin({ xid, finalLsn, committedAtMicros }: BeginMessage): void {
+    const committedAt = pgMicrosToDate(committedAtMicros)
+    this.#transaction = { xid, commitLsn: finalLsn, committedAt, epoch: this.#origin }
+    this.#nextIndex = 0
+    // Of one that never came to its end: a reader may have been led past it.
+    this.#discard()
+    this.#output.onBegin()
+  }
+
+  #discard(): void {
+    this.#packer.discard()
+    this.#messages = []
+    this.#byteLength = 0
+  }
+
+  #open(kind: string): TransactionInfo {
+    invariant(this.#transaction !== null, `PostgreSQL sent ${kind} outside a transaction.`)
+    return this.#transaction
+  }
+
+  #publish(open: TransactionInfo, isFinal: boolean): void {
+    this.#publishChanges(open, isFinal)
+    const leaving = this.#messages
+    this.#messages = []
+    for (const message of leaving) {
+      this.#output.onMessage?.(message)
+      this.#sent.note(message)
+    }
+    this.#byteLength = 0
+  }
+
+  #publishChanges(open: TransactionInfo, isFinal: boolean): void {
+    const isEmpty = this.#packer.length === 0
+    if (isEmpty && !(isFinal && this.#published.commitLsn === open.commitLsn)) return
+    const changes = this.#packer.finish(open)
+    const part: TransactionPart = { transaction: open, changes, isFinal, byteLength: this.#byteLength }
+    this.#byteLength = 0
+    const last = { commitLsn: open.commitLsn, index: this.#lastIndex }
+    this.#output.publish(part)
     // Not before: what could not be published comes again.
-    if (!isEmpty) published = last
+    if (!isEmpty) this.#published = last
   }
 
-  function isPublished(open: TransactionInfo, index: number): boolean {
-    return published.commitLsn === open.commitLsn && index <= published.index
+  #isPublished(open: TransactionInfo, index: number): boolean {
+    return this.#published.commitLsn === open.commitLsn && index <= this.#published.index
   }
 
-  function count(open: TransactionInfo, bytes: number): void {
-    byteLength += bytes
-    const entries = packer.length + messages.length
-    if (entries >= partChangesMax || byteLength >= partBytesMax) publish(open, false)
+  #count(open: TransactionInfo, bytes: number): void {
+    this.#byteLength += bytes
+    const entries = this.#packer.length + this.#messages.length
+    if (entries >= this.#partChangesMax || this.#byteLength >= this.#partBytesMax) this.#publish(open, false)
   }
 
-  function updateRelation(message: RelationMessage): void {
-    const before = new Set(registry.faults.keys())
-    const { model, drift } = registry.update(message)
+  #takeRelation(message: RelationMessage): void {
+    const before = new Set(this.#registry.faults.keys())
+    const { model, drift } = this.#registry.update(message)
     if (model === null) return
-    output.onTable?.(model.name, message.oid)
-    if (drift !== null) output.onDrift(model.name, drift)
-    else if (before.has(model.name) && !registry.faults.has(model.name)) output.onRecovery?.(model.name)
+    this.#output.onTable?.(model.name, message.oid)
+    if (drift !== null) this.#output.onDrift(model.name, drift)
+    else if (before.has(model.name) && !this.#registry.faults.has(model.name))
+      this.#output.onRecovery?.(model.name)
   }
 
-  function takeRow(sent: RowMessage, bytes: number): void {
-    const open = openTransaction(sent.kind)
-    const index = nextIndex++
-    if (registry.noteRow(sent.relationOid)) output.onPartialRows?.()
-    const usual = registry.readerOf(sent.relationOid)
+  #takeRow(sent: RowMessage, bytes: number): void {
+    const open = this.#open(sent.kind)
+    const index = this.#nextIndex++
+    if (this.#registry.noteRow(sent.relationOid)) this.#output.onPartialRows?.()
+    const usual = this.#registry.readerOf(sent.relationOid)
     if (usual === null) return
-    const { reader, message } = asWritten(registry, usual, sent)
-    const field = softDelete.size === 0 ? undefined : softDelete.get(reader.model.name)
+    const { reader, message } = asWritten(this.#registry, usual, sent)
+    const field = this.#softDelete.size === 0 ? undefined : this.#softDelete.get(reader.model.name)
     const visibility = field === undefined ? ACTIONS[message.kind] : judgeVisibility(reader, field, message)
     if (visibility === 'hidden') return
     if (visibility === 'unknown') {
       const drift = createUnknownMarkError(reader.model.name, field ?? '')
-      registry.fail(reader.model.name, drift)
-      output.onDrift(reader.model.name, drift)
-    } else if (!isPublished(open, index)) {
-      packer.add(index, reader, message, visibility)
-      lastIndex = index
-      count(open, bytes)
+      this.#registry.fail(reader.model.name, drift)
+      this.#output.onDrift(reader.model.name, drift)
+    } else if (!this.#isPublished(open, index)) {
+      this.#packer.add(index, reader, message, visibility)
+      this.#lastIndex = index
+      this.#count(open, bytes)
     }
   }
 
-  function takeMessage(message: LogicalMessage, bytes: number): void {
-    if (output.onMessage === undefined) return
+  #takeTruncate({ kind, relationOids }: TruncateMessage, bytes: number): void {
+    const open = this.#open(kind)
+    const reported = new Set<string>()
+    this.#registry.noteTruncate()
+    for (const oid of relationOids) {
+      const index = this.#nextIndex++
+      const reader = this.#registry.readerOf(oid)
+      // Tables that inherit from a model's are emptied with it: that is one TRUNCATE of the model.
+      if (reader === null || reported.has(reader.model.name)) continue
+      reported.add(reader.model.name)
+      if (this.#isPublished(open, index)) continue
+      if (!this.#registry.emptiesModel(reader.model.name, relationOids)) {
+        this.#output.onPartialTruncate?.(reader.model.name)
+        continue
+      }
+      this.#packer.addTruncate(index, reader)
+      this.#lastIndex = index
+      this.#count(open, bytes)
+    }
+  }
+
+  #takeMessage(message: LogicalMessage, bytes: number): void {
+    if (this.#output.onMessage === undefined) return
     const { prefix, lsn } = message
     // The content is a view on bytes that many messages share; slice() of a Buffer would be one too.
     const content = new Uint8Array(message.content)
     if (!message.isTransactional) {
-      if (lsn <= handedOverAlone) return
-      output.onMessage({ prefix, content, lsn, transaction: null, index: null })
-      handedOverAlone = lsn
+      const alone: EmittedMessage = { prefix, content, lsn, transaction: null, index: null }
+      if (this.#sent.has(alone)) return
+      this.#output.onMessage(alone)
+      this.#sent.note(alone)
       return
     }
-    const open = openTransaction(message.kind)
-    if (handedOver.commitLsn === open.commitLsn && lsn <= handedOver.lsn) return
-    messages.push({ prefix, content, lsn, transaction: open, index: nextIndex })
-    count(open, bytes)
-  }
-
-  function openTransaction(kind: string): TransactionInfo {
-    invariant(transaction !== null, `PostgreSQL sent ${kind} outside a transaction.`)
-    return transaction
-  }
-
-  return {
-    take(message, bytes) {
-      switch (message.kind) {
-        case 'begin':
-          transaction = {
-            xid: message.xid,
-            commitLsn: message.finalLsn,
-            committedAt: pgMicrosToDate(message.committedAtMicros),
-            epoch,
-          }
-          nextIndex = 0
-          // Of one that never came to its end: a reader may have been led past it.
-          discard()
-          output.onBegin()
-          return
-        case 'commit':
-          publish(openTransaction(message.kind), true)
-          transaction = null
-          output.onCommit(message.endLsn)
-          return
-        case 'relation':
-          updateRelation(message)
-          return
-        case 'type':
-          registry.updateType(message)
-          return
-        case 'insert':
-        case 'update':
-        case 'delete':
-          takeRow(message, bytes)
-          return
-        case 'truncate': {
-          const open = openTransaction(message.kind)
-          const reported = new Set<string>()
-          registry.noteTruncate()
-          for (const oid of message.relationOids) {
-            const index = nextIndex++
-            const reader = registry.readerOf(oid)
-            // Tables that inherit from a model's are emptied with it: that is one TRUNCATE of the model.
-            if (reader === null || reported.has(reader.model.name)) continue
-            reported.add(reader.model.name)
-            if (isPublished(open, index)) continue
-            if (!registry.emptiesModel(reader.model.name, message.relationOids)) {
-              output.onPartialTruncate?.(reader.model.name)
-              continue
-            }
-            packer.addTruncate(index, reader)
-            lastIndex = index
-            count(open, bytes)
-          }
-          return
-        }
-        case 'message':
-          takeMessage(message, bytes)
-          return
-        default:
-        // Origin messages change no row; streamed and two-phase ones are not asked for.
-      }
-    },
-    continueAt(index) {
-      nextIndex = index
-    },
-    reset(streamEpoch = epoch, sharedLsn = LSN_ZERO) {
-      if (!isSameEpoch(streamEpoch, epoch)) {
-        handedOverAlone = earlierLsn(handedOverAlone, sharedLsn)
-        if (handedOver.commitLsn > sharedLsn) handedOver = { commitLsn: LSN_ZERO, lsn: LSN_ZERO }
-      }
-      epoch = streamEpoch
-      transaction = null
-      discard()
-    },
+    const open = this.#open(message.kind)
+    const one: EmittedMessage = { prefix, content, lsn, transaction: open, index: this.#nextIndex }
+    if (this.#sent.has(one)) return
+    this.#messages.push(one)
+    this.#count(open, bytes)
   }
 }
 

@@ -12,12 +12,23 @@ export interface ProjectCommandOptions {
   readonly context: () => CommandContext
 }
 
+/** What each command is given besides its options. */
+type Context = () => CommandContext & Pick<ProjectCommandOptions, 'terminal' | 'notes'>
+
 /** Adds the commands. */
 export function addProjectCommands(program: Command, options: ProjectCommandOptions): void {
   const { terminal, notes } = options
-  const context = () => ({ ...options.context(), terminal, notes })
-
+  const context: Context = () => ({ ...options.context(), terminal, notes })
   program.commandsGroup('Set up:')
+  addFirstSteps(program, context)
+  addSetupCommands(program, context)
+  program.commandsGroup('Look:')
+  addTail(program, context)
+  addQuestions(program, context)
+  addRecordings(program, context)
+}
+
+function addFirstSteps(program: Command, context: Context): void {
   program
     .command('init')
     .description('add the generator to your Prisma schema and write rowcast.config.ts')
@@ -45,6 +56,9 @@ export function addProjectCommands(program: Command, options: ProjectCommandOpti
       const { plan } = await import('./plan.ts')
       process.exitCode = await plan(given, context())
     })
+}
+
+function addSetupCommands(program: Command, context: Context): void {
   withProject(program.command('enable'))
     .description('create publication, replica identities and slot; idempotent (serve does it, too)')
     .option('--dry-run', 'only print')
@@ -67,8 +81,9 @@ export function addProjectCommands(program: Command, options: ProjectCommandOpti
       const { skip } = await import('./skip.ts')
       process.exitCode = await skip(given, context())
     })
+}
 
-  program.commandsGroup('Look:')
+function addTail(program: Command, context: Context): void {
   withChoice(withProject(program.command('tail')).argument('[models...]', 'models to show (default: all)'))
     .description('watch changes in the terminal, beside a running service')
     .option(
@@ -90,6 +105,9 @@ It reads through a temporary slot, which is gone when it ends.`,
       const { tail } = await import('./tail.ts')
       process.exitCode = await tail(models, given, context())
     })
+}
+
+function addQuestions(program: Command, context: Context): void {
   withProject(program.command('status'))
     .description('lag, slot health, and who reads the slot')
     .option('--url <url>', 'where the service is (default: where the config lets it listen)')
@@ -115,6 +133,9 @@ Exit code 3 when the change went no further. It shows names, never values, and n
       const { why } = await import('./why.ts')
       process.exitCode = await why(given, context())
     })
+}
+
+function addRecordings(program: Command, context: Context): void {
   withProject(program.command('record').argument('<file>', 'a file that does not exist yet'))
     .description('write what PostgreSQL sends from now on to a file')
     .action(async (file, given) => {

@@ -3,7 +3,8 @@
  * owns the replication connection and the lifecycle state, and nothing it does throws into the application.
  */
 import type { RowcastError } from '../errors.ts'
-import { openReplicationConnection, type ReplicationConnection } from '../wire/connection.ts'
+import { openReplicationConnection } from '../wire/connection.ts'
+import type { ReplicationConnection } from '../wire/replication-connection.ts'
 import { explainRefusal } from './db/replication-probe.ts'
 import { toRowcastError } from './db/sqlstate.ts'
 import { GAP_WORDS, GapNotices } from './published/gap-notices.ts'

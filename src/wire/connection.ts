@@ -7,6 +7,7 @@
  * event per message.
  */
 import type { Buffer } from 'node:buffer'
+import type { Socket } from 'node:net'
 import pg from 'pg'
 import { RowcastError } from '../errors.ts'
 import { contain } from '../guard.ts'
@@ -17,71 +18,21 @@ import { driverSocket, isEndedByServer, serverPidOf } from './driver-socket.ts'
 import { type DriverTarget, type WaitBounds, waitBoundsOf } from './driver-target.ts'
 import { createFrameReader, encodeCopyDone, encodeQuery, encodeStatusUpdate } from './frames.ts'
 import { isLinkDead, type LivenessTimings } from './liveness.ts'
-import { LSN_ZERO, type Lsn, parseLsn } from './lsn.ts'
+import { LSN_ZERO, parseLsn } from './lsn.ts'
 import { prepareSession } from './prepare-session.ts'
-import { decodeServerMessage, PostgresError, type ServerMessage } from './server-message.ts'
+import type {
+  QueryOptions,
+  ReplicationConnection,
+  StreamHandler,
+  SystemIdentity,
+} from './replication-connection.ts'
+import { decodeServerMessage, PostgresError } from './server-message.ts'
 import { formatStartReplication, type StreamRequest } from './start-replication.ts'
 
 const TAG_COPY_BOTH = 0x57 // 'W'
 const TAG_ERROR = 0x45 // 'E'
 const TAG_NOTICE = 0x4e // 'N'
 const TAG_COPY_DONE = 0x63 // 'c'
-
-/** Which database cluster this is. Source: manual, "IDENTIFY_SYSTEM". */
-export interface SystemIdentity {
-  readonly systemId: string
-  readonly timeline: number
-  /** Current WAL flush position. */
-  readonly flushedLsn: Lsn
-}
-
-/** Gets what the server sends. A throw ends the stream with that error. */
-export interface StreamHandler {
-  /** The server has begun; called before anything else of the stream. */
-  onStarted?(): void
-  /** One output-plugin message lies in `bytes[start, end)`, valid during the call only. */
-  onWalData(bytes: Buffer, start: number, end: number): void
-  /** The server has sent everything up to `walEnd`. */
-  onKeepalive(walEnd: Lsn): void
-  /** A warning within the stream. */
-  onNotice(notice: ServerMessage): void
-  /** What may be confirmed now, so that PostgreSQL forgets it; asked for each status update. */
-  confirmedLsn(): Lsn
-  /** What has been dealt with, at or after the confirmed position. @default confirmedLsn */
-  writtenLsn?(): Lsn
-}
-
-/** How a query waits. */
-export interface QueryOptions {
-  /** Waits for as long as it takes: for transactions of others, that may be long. @default false */
-  readonly isPatient?: boolean | undefined
-}
-
-/** A connection in replication mode. */
-export interface ReplicationConnection {
-  /** Process id of the walsender. */
-  readonly serverPid: number
-  /** Asks the server who it is. Only before `startStream`. */
-  identify(): Promise<SystemIdentity>
-  /** Runs SQL without parameters, or a replication command. Only before `startStream`. @throws WIRE_ANSWER_TIMEOUT, PostgresError */
-  query<Row extends object>(text: string, options?: QueryOptions): Promise<readonly Row[]>
-  /**
-   * Starts streaming. Resolves once the server has switched to copy mode: from then on frames flow.
-   * @throws PostgresError with the server's SQLSTATE when it refuses.
-   */
-  startStream(request: StreamRequest, handler: StreamHandler): Promise<void>
-  /** Resolves with the reason when the stream is over: an error, or null after `close()`. */
-  readonly closed: Promise<Error | null>
-  /** Reports the confirmed position now. */
-  sendStatus(): void
-  /** Stops (and resumes) reading; reports go on meanwhile, so the server keeps the connection. */
-  pause(): void
-  resume(): void
-  /** Ends the connection at once; `closed` resolves with the reason. */
-  abort(reason: Error): void
-  /** Reports a last time, ends the stream and the connection. */
-  close(): Promise<void>
-}
 
 /** Opens a replication connection.
  * @throws the driver's own error when it cannot; `source/` turns it into a RowcastError.
@@ -114,54 +65,149 @@ export async function openReplicationConnection(
         : error
     })
     const timings = await prepareSession(client, answerTimeoutMs)
-    return createConnection(client, direct, { ...timings, answerTimeoutMs }, options.clock ?? systemClock)
+    return new Connection(client, direct, { ...timings, answerTimeoutMs }, options.clock ?? systemClock)
   } finally {
     stopListening()
   }
 }
 
-function createConnection(
-  client: pg.Client,
-  direct: DirectSocket,
-  timings: LivenessTimings & { readonly answerTimeoutMs: number },
-  clock: WireClock,
-): ReplicationConnection {
-  const socket = driverSocket(client)
-  /** Under TLS the driver reads from a socket of its own. */
-  const isDirect = socket === direct.socket
-  const flow: { pause(): unknown; resume(): unknown } = isDirect ? direct : socket
+interface ConnectionTimings extends LivenessTimings {
+  readonly answerTimeoutMs: number
+}
+
+class Connection implements ReplicationConnection {
+  readonly closed: Promise<Error | null>
+  readonly serverPid: number
+  readonly #client: pg.Client
+  readonly #direct: DirectSocket
+  readonly #socket: Socket
+  readonly #timings: ConnectionTimings
+  readonly #clock: WireClock
   /** The last flushed position that this connection reported. */
-  let reportedLsn = LSN_ZERO
-  let handler: StreamHandler | null = null
-  let statusTimer: { clear(): void } | null = null
-  let lastHeardMs = clock.monotonicMs()
-  let isPaused = false
-  let isClosing = false
-  let failure: Error | null = null
-  let resolveClosed: (reason: Error | null) => void = () => {}
-  const closed = new Promise<Error | null>((resolve) => {
-    resolveClosed = resolve
-  })
+  #reportedLsn = LSN_ZERO
+  #handler: StreamHandler | null = null
+  #statusTimer: { clear(): void } | null = null
+  #lastHeardMs: number
+  #isPaused = false
+  #isClosing = false
+  #failure: Error | null = null
 
-  const endOf = () =>
-    isClosing ? null : (failure ?? connectionLost('The server closed the replication connection.'))
-  const onError = (error: Error): void => {
-    failure ??= error
+  constructor(client: pg.Client, direct: DirectSocket, timings: ConnectionTimings, clock: WireClock) {
+    this.#client = client
+    this.#direct = direct
+    this.#socket = driverSocket(client)
+    this.#timings = timings
+    this.#clock = clock
+    this.#lastHeardMs = clock.monotonicMs()
+    this.serverPid = serverPidOf(client)
+    let resolve: (reason: Error | null) => void = () => {}
+    this.closed = new Promise((settle) => {
+      resolve = settle
+    })
+    const onError = (error: Error): void => {
+      this.#failure ??= error
+    }
+    const onClose = (): void => {
+      this.#statusTimer?.clear()
+      resolve(this.#endOf())
+    }
+    this.#socket.on('error', contain(onError, resolve))
+    this.#socket.on('close', contain(onClose, resolve))
   }
-  const onClose = (): void => {
-    statusTimer?.clear()
-    resolveClosed(endOf())
-  }
-  socket.on('error', contain(onError, resolveClosed))
-  socket.on('close', contain(onClose, resolveClosed))
 
-  function ask<Row extends object>(text: string, deadlineMs: number | null = timings.answerTimeoutMs) {
-    return withAnswerDeadline(client, deadlineMs, () => client.query<Row>(text))
+  /** Under TLS the driver reads from a socket of its own. */
+  get #isDirect(): boolean {
+    return this.#socket === this.#direct.socket
   }
 
-  function fail(error: Error): void {
-    failure ??= error
-    socket.destroy()
+  get #flow(): { pause(): unknown; resume(): unknown } {
+    return this.#isDirect ? this.#direct : this.#socket
+  }
+
+  #endOf(): Error | null {
+    if (this.#isClosing) return null
+    return this.#failure ?? connectionLost('The server closed the replication connection.')
+  }
+
+  abort(reason: Error): void {
+    this.#failure ??= reason
+    this.#socket.destroy()
+  }
+
+  /** Bound: what reads the catalog takes the function alone. */
+  readonly query = async <Row extends object>(text: string, { isPatient = false }: QueryOptions = {}) => {
+    const deadlineMs = isPatient ? null : this.#timings.answerTimeoutMs
+    const { rows } = await withAnswerDeadline(this.#client, deadlineMs, () => this.#client.query<Row>(text))
+    return rows
+  }
+
+  async identify(): Promise<SystemIdentity> {
+    const [row] = await this.query<{ systemid: string; timeline: number; xlogpos: string }>('IDENTIFY_SYSTEM')
+    if (row === undefined) throw new RowcastError('BUG', 'IDENTIFY_SYSTEM returned no row.')
+    return { systemId: row.systemid, timeline: Number(row.timeline), flushedLsn: parseLsn(row.xlogpos) }
+  }
+
+  async startStream(request: StreamRequest, handler: StreamHandler): Promise<void> {
+    const { answerTimeoutMs, statusIntervalMs } = this.#timings
+    this.#handler = handler
+    const fail = (error: Error): void => this.abort(error)
+    const started = new Promise<'started'>((resolve) =>
+      this.#takeOver(handler, () => {
+        handler.onStarted?.()
+        resolve('started')
+      }),
+    )
+    this.#socket.write(encodeQuery(formatStartReplication(request)))
+    const giveUp = contain(() => fail(answerTimeout(answerTimeoutMs)), fail)
+    const deadline = setTimeout(giveUp, answerTimeoutMs)
+    const reason = await Promise.race([started, this.closed])
+    clearTimeout(deadline)
+    if (reason !== 'started')
+      throw reason ?? connectionLost('The connection was closed before the stream began.')
+    this.#statusTimer = this.#clock.setInterval(
+      contain(() => this.#onStatusTimer(), fail),
+      statusIntervalMs,
+    )
+    // Its answer shows at once how far behind the stream begins.
+    this.#sendStatus(true)
+  }
+
+  sendStatus(): void {
+    this.#sendStatus(false)
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#flow.pause()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#lastHeardMs = this.#clock.monotonicMs()
+    this.#flow.resume()
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isClosing) {
+      this.#isClosing = true
+      this.#statusTimer?.clear()
+      if (this.#handler === null) this.#client.end().catch(() => {})
+      else if (this.#socket.writable) {
+        this.#sendStatus(false)
+        this.#socket.end(encodeCopyDone())
+      }
+      // The server may still have megabytes to send; nobody is interested any more.
+      this.#divert(() => {})
+      this.#flow.resume()
+      const destroy = contain(
+        () => void this.#socket.destroy(),
+        (error) => this.abort(error),
+      )
+      const timer = setTimeout(destroy, CLOSE_TIMEOUT_MS)
+      await this.closed
+      clearTimeout(timer)
+    }
+    await this.closed
   }
 
   /**
@@ -169,35 +215,35 @@ function createConnection(
    * flushed position, or without one the written position, is all it has sent: a confirmed position that is
    * kept back would keep PostgreSQL from stopping. Source: WalSndDone in walsender.c.
    */
-  function sendStatus(isReplyWanted = false): void {
-    if (handler === null || !socket.writable) return
-    const confirmed = handler.confirmedLsn()
-    const written = handler.writtenLsn?.() ?? confirmed
-    const flushed = confirmed === reportedLsn && written !== confirmed ? LSN_ZERO : confirmed
-    reportedLsn = confirmed
-    socket.write(encodeStatusUpdate(written, flushed, clock.unixMs(), isReplyWanted))
+  #sendStatus(isReplyWanted: boolean): void {
+    if (this.#handler === null || !this.#socket.writable) return
+    const confirmed = this.#handler.confirmedLsn()
+    const written = this.#handler.writtenLsn?.() ?? confirmed
+    const flushed = confirmed === this.#reportedLsn && written !== confirmed ? LSN_ZERO : confirmed
+    this.#reportedLsn = confirmed
+    this.#socket.write(encodeStatusUpdate(written, flushed, this.#clock.unixMs(), isReplyWanted))
   }
 
-  function onStatusTimer(): void {
-    if (isPaused) lastHeardMs = clock.monotonicMs()
-    const silentMs = clock.monotonicMs() - lastHeardMs
-    if (isLinkDead(timings, silentMs)) {
-      fail(connectionLost(`The server has been silent for ${Math.round(silentMs)} ms.`))
+  #onStatusTimer(): void {
+    if (this.#isPaused) this.#lastHeardMs = this.#clock.monotonicMs()
+    const silentMs = this.#clock.monotonicMs() - this.#lastHeardMs
+    if (isLinkDead(this.#timings, silentMs)) {
+      this.abort(connectionLost(`The server has been silent for ${Math.round(silentMs)} ms.`))
       return
     }
-    sendStatus(silentMs >= timings.askAfterMs)
+    this.#sendStatus(silentMs >= this.#timings.askAfterMs)
   }
 
   /** Gives what arrives from now on to `take`, which may use the bytes during the call only. */
-  function divert(take: (bytes: Buffer) => void): void {
+  #divert(take: (bytes: Buffer) => void): void {
     // Only 'data': what the socket listens to on itself ('end', 'close') keeps it working.
-    socket.removeAllListeners('data')
-    if (isDirect) direct.take = take
-    else socket.on('data', take)
+    this.#socket.removeAllListeners('data')
+    if (this.#isDirect) this.#direct.take = take
+    else this.#socket.on('data', take)
   }
 
   /** Wires frames to the handler. */
-  function takeOver(stream: StreamHandler, onStarted: () => void): void {
+  #takeOver(stream: StreamHandler, onStarted: () => void): void {
     let isReplyDue = false
     const frames = createFrameReader({
       onWalData: (bytes, start, end) => stream.onWalData(bytes, start, end),
@@ -205,88 +251,24 @@ function createConnection(
         stream.onKeepalive(walEnd)
         isReplyDue ||= isReplyRequested
       },
-      onProtocolMessage(tag, bytes, start, end) {
+      onProtocolMessage: (tag, bytes, start, end) => {
         if (tag === TAG_COPY_BOTH) onStarted()
-        else if (tag === TAG_ERROR) failure ??= new PostgresError(decodeServerMessage(bytes, start, end))
+        else if (tag === TAG_ERROR)
+          this.#failure ??= new PostgresError(decodeServerMessage(bytes, start, end))
         else if (tag === TAG_NOTICE) stream.onNotice(decodeServerMessage(bytes, start, end))
-        else if (tag === TAG_COPY_DONE) socket.end()
+        else if (tag === TAG_COPY_DONE) this.#socket.end()
       },
     })
     const take = (chunk: Buffer): void => {
-      lastHeardMs = clock.monotonicMs()
+      this.#lastHeardMs = this.#clock.monotonicMs()
       frames.push(chunk)
-      if (isReplyDue) sendStatus()
+      if (isReplyDue) this.#sendStatus(false)
       isReplyDue = false
       // A refused START_REPLICATION leaves the session open; this connection is for one stream only.
-      if (failure !== null) socket.destroy()
+      if (this.#failure !== null) this.#socket.destroy()
     }
     // Whatever a handler throws ends this connection, never the process.
-    divert(contain(take, fail))
-  }
-
-  return {
-    closed,
-    serverPid: serverPidOf(client),
-    sendStatus: () => sendStatus(),
-    abort: fail,
-    async query<Row extends object>(text: string, { isPatient = false }: QueryOptions = {}) {
-      return (await ask<Row>(text, isPatient ? null : timings.answerTimeoutMs)).rows
-    },
-    async identify() {
-      const result = await ask<{ systemid: string; timeline: number; xlogpos: string }>('IDENTIFY_SYSTEM')
-      const row = result.rows[0]
-      if (row === undefined) throw new RowcastError('BUG', 'IDENTIFY_SYSTEM returned no row.')
-      return { systemId: row.systemid, timeline: Number(row.timeline), flushedLsn: parseLsn(row.xlogpos) }
-    },
-    async startStream(request, stream) {
-      handler = stream
-      const started = new Promise<'started'>((resolve) =>
-        takeOver(stream, () => {
-          stream.onStarted?.()
-          resolve('started')
-        }),
-      )
-      socket.write(encodeQuery(formatStartReplication(request)))
-      const giveUp = () => fail(answerTimeout(timings.answerTimeoutMs))
-      const deadline = setTimeout(contain(giveUp, fail), timings.answerTimeoutMs)
-      const reason = await Promise.race([started, closed])
-      clearTimeout(deadline)
-      if (reason !== 'started')
-        throw reason ?? connectionLost('The connection was closed before the stream began.')
-      statusTimer = clock.setInterval(contain(onStatusTimer, fail), timings.statusIntervalMs)
-      // Its answer shows at once how far behind the stream begins.
-      sendStatus(true)
-    },
-    pause() {
-      isPaused = true
-      flow.pause()
-    },
-    resume() {
-      isPaused = false
-      lastHeardMs = clock.monotonicMs()
-      flow.resume()
-    },
-    async close() {
-      if (!isClosing) {
-        isClosing = true
-        statusTimer?.clear()
-        if (handler === null) client.end().catch(() => {})
-        else if (socket.writable) {
-          sendStatus()
-          socket.end(encodeCopyDone())
-        }
-        // The server may still have megabytes to send; nobody is interested any more.
-        divert(() => {})
-        flow.resume()
-        const timer = setTimeout(
-          contain(() => void socket.destroy(), fail),
-          CLOSE_TIMEOUT_MS,
-        )
-        await closed
-        clearTimeout(timer)
-      }
-      await closed
-    },
+    this.#divert(contain(take, (error) => this.abort(error)))
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type PrepareRequest, prepareStream } from '../../src/source/session/slot-preparation.ts'
-import type { ReplicationConnection } from '../../src/wire/connection.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
+import type { ReplicationConnection } from '../../src/wire/replication-connection.ts'
 
 const SLOT = {
   plugin: 'pgoutput',

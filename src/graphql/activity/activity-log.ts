@@ -98,115 +98,131 @@ interface Watched {
 
 /** Creates a log; it sees nothing before `start()`. */
 export function createActivityLog(source: ActivitySource): ActivityLog {
-  const intervalMs = source.sampleIntervalMs ?? 1_000
-  const models = new Map<string, Watched>(source.models.map((model) => [model, newWatched()]))
-  const changes: LoggedChange[] = []
-  const samples: ActivitySample[] = []
-  const ending = new AbortController()
-  const waiting = new Set<() => void>()
-  const startedAt = new Date()
-  let changeSequence = 0
-  let sampleSequence = 0
-  let delayMs: number | null = null
-  let sampledChanges = 0
-  let timer: NodeJS.Timeout | null = null
+  return new Log(source)
+}
 
-  function note(watched: Watched, change: AnyChange): void {
+class Log implements ActivityLog {
+  readonly source: ActivitySource
+  readonly startedAt = new Date()
+  readonly #intervalMs: number
+  readonly #models: ReadonlyMap<string, Watched>
+  readonly #changes: LoggedChange[] = []
+  readonly #samples: ActivitySample[] = []
+  readonly #ending = new AbortController()
+  readonly #waiting = new Set<() => void>()
+  #changeSequence = 0
+  #sampleSequence = 0
+  #sampledChanges = 0
+  #delayMs: number | null = null
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(source: ActivitySource) {
+    this.source = source
+    this.#intervalMs = source.sampleIntervalMs ?? 1_000
+    this.#models = new Map(source.models.map((model) => [model, newWatched()]))
+  }
+
+  start(): void {
+    if (this.#timer !== null) return
+    const { guard } = this.source
+    for (const [model, watched] of this.#models)
+      guard.run('watch a model for the live page', () => this.#watch(model, watched))
+    this.#timer = setInterval(
+      guard.wrap('count for the live page', () => this.#tick()),
+      this.#intervalMs,
+    )
+    this.#timer.unref()
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer)
+    this.#ending.abort()
+    this.#wakeAll()
+  }
+
+  of(model: string): ModelActivity {
+    const { counts, recent, lastChangeAt } = this.#models.get(model) ?? newWatched()
+    const whole = recent.slice(0, -1)
+    const sum = whole.reduce((total, count) => total + count, 0)
+    const seconds = (Math.max(whole.length, 1) * this.#intervalMs) / 1_000
+    const subscriptions = this.source.status().subscriptions.get(model) ?? 0
+    return { counts, perSecond: sum / seconds, subscriptions, lastChangeAt }
+  }
+
+  async *follow(): AsyncGenerator<ActivityNews> {
+    let seenChange = 0
+    let seenSample = 0
+    for (let isFirst = true; !this.#ending.signal.aborted; isFirst = false) {
+      if (!isFirst) await this.#nextTick()
+      const [changeSeen, sampleSeen] = [this.#changeSequence, this.#sampleSequence]
+      const changes = this.#changes.filter(({ sequence }) => sequence > seenChange)
+      // What had gone before this follower came is not missed by it.
+      const skipped = isFirst ? 0 : changeSeen - seenChange - changes.length
+      yield { changes, skipped, samples: this.#samples.filter(({ sequence }) => sequence > seenSample) }
+      seenChange = changeSeen
+      seenSample = sampleSeen
+    }
+  }
+
+  #note(watched: Watched, change: AnyChange): void {
     watched.counts[change.action] += 1
     watched.lastChangeAt = change.transaction.committedAt
     watched.recent[watched.recent.length - 1] = (watched.recent.at(-1) ?? 0) + 1
-    changeSequence += 1
+    this.#changeSequence += 1
     const position = positionOf(change)
     // Subscriptions of two models take turns of their own; people want the order of commits.
-    const place = changes.findLastIndex(
-      ({ change: before }) => comparePositions(positionOf(before), position) <= 0,
+    const before = this.#changes.findLastIndex(
+      (logged) => comparePositions(positionOf(logged.change), position) <= 0,
     )
-    changes.splice(place + 1, 0, { sequence: changeSequence, change: change.fresh() })
-    if (changes.length > CHANGES_KEPT) changes.shift()
+    this.#changes.splice(before + 1, 0, { sequence: this.#changeSequence, change: change.fresh() })
+    if (this.#changes.length > CHANGES_KEPT) this.#changes.shift()
     // Clocks of two machines may differ; nothing arrives before it was sent.
     const wayMs = Math.max(0, Date.now() - change.transaction.committedAt.getTime())
-    delayMs = Math.max(delayMs ?? 0, wayMs)
+    this.#delayMs = Math.max(this.#delayMs ?? 0, wayMs)
   }
 
   /** Until the log stops; whatever ends a subscription, the next one begins. */
-  async function watch(model: string, watched: Watched): Promise<void> {
+  async #watch(model: string, watched: Watched): Promise<void> {
+    const { signal } = this.#ending
     let after: string | undefined
-    while (!ending.signal.aborted) {
+    while (!signal.aborted) {
       try {
-        const request = { model, after, isObserver: true, signal: ending.signal }
-        const deliveries = source.feed.subscribeDeliveries(request)
-        for await (const { change } of deliveries) note(watched, change)
+        const request = { model, after, isObserver: true, signal }
+        const deliveries = this.source.feed.subscribeDeliveries(request)
+        for await (const { change } of deliveries) this.#note(watched, change)
       } catch (error) {
-        if (!isRowcastError(error)) source.guard.report('watch a model for the live page', error)
+        if (!isRowcastError(error)) this.source.guard.report('watch a model for the live page', error)
         after = cursorAfter(error)
       }
-      await nextTick()
+      await this.#nextTick()
     }
   }
 
-  function tick(): void {
-    const { positions } = source.status()
-    sampleSequence += 1
-    samples.push({
-      ...{ sequence: sampleSequence, at: new Date(), lagBytes: positions.lagBytes, delayMs },
-      changes: changeSequence - sampledChanges,
-    })
-    if (samples.length > SAMPLES_KEPT) samples.shift()
-    sampledChanges = changeSequence
-    delayMs = null
-    for (const { recent } of models.values()) {
+  #tick(): void {
+    const { lagBytes } = this.source.status().positions
+    this.#sampleSequence += 1
+    const changes = this.#changeSequence - this.#sampledChanges
+    const [sequence, delayMs] = [this.#sampleSequence, this.#delayMs]
+    this.#samples.push({ sequence, at: new Date(), lagBytes, delayMs, changes })
+    if (this.#samples.length > SAMPLES_KEPT) this.#samples.shift()
+    this.#sampledChanges = this.#changeSequence
+    this.#delayMs = null
+    for (const { recent } of this.#models.values()) {
       recent.push(0)
       if (recent.length > RATE_SAMPLES + 1) recent.shift()
     }
-    wakeAll()
+    this.#wakeAll()
   }
 
-  function wakeAll(): void {
-    const woken = [...waiting]
-    waiting.clear()
+  #wakeAll(): void {
+    const woken = [...this.#waiting]
+    this.#waiting.clear()
     for (const wake of woken) wake()
   }
 
-  const nextTick = (): Promise<void> =>
-    ending.signal.aborted ? Promise.resolve() : new Promise((resolve) => waiting.add(resolve))
-
-  return {
-    source,
-    startedAt,
-    start() {
-      if (timer !== null) return
-      for (const [model, watched] of models)
-        source.guard.run('watch a model for the live page', () => watch(model, watched))
-      timer = setInterval(source.guard.wrap('count for the live page', tick), intervalMs)
-      timer.unref()
-    },
-    stop() {
-      if (timer !== null) clearInterval(timer)
-      ending.abort()
-      wakeAll()
-    },
-    of(model) {
-      const { counts, recent, lastChangeAt } = models.get(model) ?? newWatched()
-      const whole = recent.slice(0, -1)
-      const sum = whole.reduce((total, count) => total + count, 0)
-      const seconds = (Math.max(whole.length, 1) * intervalMs) / 1_000
-      const subscriptions = source.status().subscriptions.get(model) ?? 0
-      return { counts, perSecond: sum / seconds, subscriptions, lastChangeAt }
-    },
-    async *follow() {
-      let seenChange = 0
-      let seenSample = 0
-      for (let isFirst = true; !ending.signal.aborted; isFirst = false) {
-        if (!isFirst) await nextTick()
-        const [changeSeen, sampleSeen] = [changeSequence, sampleSequence]
-        const news = changes.filter(({ sequence }) => sequence > seenChange)
-        // What had gone before this follower came is not missed by it.
-        const skipped = isFirst ? 0 : changeSequence - seenChange - news.length
-        yield { changes: news, skipped, samples: samples.filter(({ sequence }) => sequence > seenSample) }
-        seenChange = changeSeen
-        seenSample = sampleSeen
-      }
-    },
+  #nextTick(): Promise<void> {
+    if (this.#ending.signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.add(resolve))
   }
 }
 

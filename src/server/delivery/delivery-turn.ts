@@ -33,93 +33,106 @@ export function createDeliveryTurn(
   guard: Guard,
   nowMs: () => number = () => performance.now(),
 ): DeliveryTurn {
-  const prompt = new Line<Flushable>()
-  const lagging = new Line<Flushable>()
-  /** What this turn of the event loop has spent on prompt ones. */
-  let spentMs = 0
-  let isNextTurnDue = false
-  let isMicrotaskDue = false
-  /** The one that is being flushed. */
-  let current: Flushable | null = null
+  return new Turns(guard, nowMs)
+}
 
-  function flushGuarded(flushable: Flushable): void {
+class Turns implements DeliveryTurn {
+  readonly #guard: Guard
+  readonly #nowMs: () => number
+  readonly #prompt = new Line<Flushable>()
+  readonly #lagging = new Line<Flushable>()
+  readonly #microtask: () => void
+  readonly #nextTurn: () => void
+  /** What this turn of the event loop has spent on prompt ones. */
+  #spentMs = 0
+  #isNextTurnDue = false
+  #isMicrotaskDue = false
+  /** The one that is being flushed. */
+  #current: Flushable | null = null
+
+  constructor(guard: Guard, nowMs: () => number) {
+    this.#guard = guard
+    this.#nowMs = nowMs
+    const flushRest = () => this.#flushRest()
+    this.#microtask = guard.wrap('flush a turn', () => this.#flushSoon(), flushRest)
+    this.#nextTurn = guard.wrap('flush a turn', () => this.#flushAll(), flushRest)
+  }
+
+  get isBusy(): boolean {
+    return this.#prompt.length + this.#lagging.length > 0
+  }
+
+  add(flushable: Flushable): void {
+    if (flushable.isLagging) {
+      this.#lagging.push(flushable)
+      this.#scheduleNextTurn()
+      return
+    }
+    this.#prompt.push(flushable)
+    if (this.#isMicrotaskDue || this.#spentMs >= PROMPT_MS) return
+    this.#isMicrotaskDue = true
+    // A microtask: after the reader of the replication stream has handled all that it was given.
+    queueMicrotask(this.#microtask)
+  }
+
+  #flushSoon(): void {
+    this.#isMicrotaskDue = false
+    this.#flushPrompt()
+  }
+
+  #flushAll(): void {
+    this.#isNextTurnDue = false
+    this.#spentMs = 0
+    // Whoever goes on without need never lets the event loop rest.
+    if (!this.isBusy) return
+    this.#flushPrompt()
+    this.#flushLine(this.#lagging, LAGGING_MS)
+    if (this.#lagging.length > 0) this.#scheduleNextTurn()
+  }
+
+  #flushPrompt(): void {
+    this.#spentMs += this.#flushLine(this.#prompt, PROMPT_MS - this.#spentMs)
+    this.#scheduleNextTurn()
+  }
+
+  /** Flushes those that are there now, as long as there is time; what is added meanwhile comes after them. @returns what it took */
+  #flushLine(line: Line<Flushable>, forMs: number): number {
+    const startedMs = this.#nowMs()
+    let tookMs = 0
+    for (let left = line.length; left > 0 && tookMs < forMs; left -= 1) {
+      this.#current = line.shift() ?? null
+      if (this.#current !== null) this.#flushGuarded(this.#current)
+      this.#current = null
+      tookMs = this.#nowMs() - startedMs
+    }
+    return tookMs
+  }
+
+  #flushGuarded(flushable: Flushable): void {
     try {
       flushable.flush()
     } catch (error) {
-      guard.run('write frames', () => {
+      this.#guard.run('write frames', () => {
         flushable.abandon()
         throw error
       })
     }
   }
 
-  /** Flushes those that are there now, as long as there is time; what is added meanwhile comes after them. @returns what it took */
-  function flushLine(line: Line<Flushable>, forMs: number): number {
-    const startedMs = nowMs()
-    let tookMs = 0
-    for (let left = line.length; left > 0 && tookMs < forMs; left -= 1) {
-      current = line.shift() ?? null
-      if (current !== null) flushGuarded(current)
-      current = null
-      tookMs = nowMs() - startedMs
-    }
-    return tookMs
-  }
-
-  function flushPrompt(): void {
-    spentMs += flushLine(prompt, PROMPT_MS - spentMs)
-    scheduleNextTurn()
-  }
-
   /** The turn itself has failed: whose turn it was goes, and the others have theirs. */
-  function flushRest(): void {
-    const failed = current
-    current = null
-    isMicrotaskDue = false
-    isNextTurnDue = false
-    scheduleNextTurn()
+  #flushRest(): void {
+    const failed = this.#current
+    this.#current = null
+    this.#isMicrotaskDue = false
+    this.#isNextTurnDue = false
+    this.#scheduleNextTurn()
     failed?.abandon()
   }
 
-  const flushSoon = (): void => {
-    isMicrotaskDue = false
-    flushPrompt()
-  }
-  const guardedMicrotask = guard.wrap('flush a turn', flushSoon, flushRest)
-
-  const flushAll = (): void => {
-    isNextTurnDue = false
-    spentMs = 0
-    // Whoever goes on without need never lets the event loop rest.
-    if (prompt.length + lagging.length === 0) return
-    flushPrompt()
-    flushLine(lagging, LAGGING_MS)
-    if (lagging.length > 0) scheduleNextTurn()
-  }
-  const guardedNextTurn = guard.wrap('flush a turn', flushAll, flushRest)
-
   /** Also where nothing waits: what is spent is counted again in the next turn. */
-  function scheduleNextTurn(): void {
-    if (isNextTurnDue) return
-    isNextTurnDue = true
-    setImmediate(guardedNextTurn)
-  }
-
-  return {
-    add(flushable) {
-      if (flushable.isLagging) {
-        lagging.push(flushable)
-        scheduleNextTurn()
-        return
-      }
-      prompt.push(flushable)
-      if (isMicrotaskDue || spentMs >= PROMPT_MS) return
-      isMicrotaskDue = true
-      // A microtask: after the reader of the replication stream has handled all that it was given.
-      queueMicrotask(guardedMicrotask)
-    },
-    get isBusy() {
-      return prompt.length + lagging.length > 0
-    },
+  #scheduleNextTurn(): void {
+    if (this.#isNextTurnDue) return
+    this.#isNextTurnDue = true
+    setImmediate(this.#nextTurn)
   }
 }

@@ -3,8 +3,8 @@
  * confirmed, and whether a new process has caught up with the server.
  */
 import type { EmittedMessage } from '../../changes/emitted-message.ts'
-import type { SystemIdentity } from '../../wire/connection.ts'
 import { formatLsn, LSN_ZERO, type Lsn, laterLsn } from '../../wire/lsn.ts'
+import type { SystemIdentity } from '../../wire/replication-connection.ts'
 import type { Continuity, StreamPast } from '../published/continuity.ts'
 import { ConfirmCeiling } from '../slot/confirm-ceiling.ts'
 import { type Retention, RetentionWindow } from '../slot/retention-window.ts'

@@ -1,7 +1,7 @@
 /** Stage 5, source. What a relay's words do to the stream: positions move, reading pauses, the stream ends. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RowcastError } from '../../errors.ts'
-import type { ReplicationConnection } from '../../wire/connection.ts'
+import type { ReplicationConnection } from '../../wire/replication-connection.ts'
 import type { PublicationGuard } from '../watch/publication-guard.ts'
 import type { RelayFeed, StreamRelay } from '../watch/session-relay.ts'
 import type { StreamPosition } from './ack-state.ts'

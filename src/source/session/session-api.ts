@@ -1,6 +1,6 @@
 /** Stage 5, source. What the worker needs of the stream that is running, or was. */
 import type { RowcastError } from '../../errors.ts'
-import type { ReplicationConnection } from '../../wire/connection.ts'
+import type { ReplicationConnection } from '../../wire/replication-connection.ts'
 import type { IdentityKeeper } from '../watch/identity-keeper.ts'
 import type { PublicationGuard } from '../watch/publication-guard.ts'
 import type { RelayFeed } from '../watch/session-relay.ts'

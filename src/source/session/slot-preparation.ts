@@ -5,9 +5,9 @@
 import { Buffer } from 'node:buffer'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RowcastError } from '../../errors.ts'
-import type { ReplicationConnection, SystemIdentity } from '../../wire/connection.ts'
 import { earlierLsn, LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
 import { quoteIdentifier } from '../../wire/quote.ts'
+import type { ReplicationConnection, SystemIdentity } from '../../wire/replication-connection.ts'
 import {
   type Continuity,
   judgeContinuity,

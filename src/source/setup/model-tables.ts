@@ -3,7 +3,8 @@
  * because PostgreSQL sends nothing for a table that is gone or not published. Looked at before each stream and by
  * the watch while it lasts.
  */
-import type { ModelTable, RelationRegistry } from '../../catalog/relation-registry.ts'
+import type { ModelTable } from '../../catalog/model-table-names.ts'
+import type { RelationRegistry } from '../../catalog/relation-registry.ts'
 import { RowcastError } from '../../errors.ts'
 import { quoteLiteral, quoteQualified } from '../../wire/quote.ts'
 import { opaqueColumnsSql } from '../db/opaque-columns-sql.ts'

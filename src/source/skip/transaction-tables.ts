@@ -4,9 +4,10 @@
  */
 import type { Buffer } from 'node:buffer'
 import { contain } from '../../guard.ts'
-import { openReplicationConnection, type ReplicationConnection } from '../../wire/connection.ts'
+import { openReplicationConnection } from '../../wire/connection.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
 import { LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
+import type { ReplicationConnection } from '../../wire/replication-connection.ts'
 import type { SqlQueries } from '../db/sql.ts'
 import { WalRecordReader, type WalSizes } from './wal-records.ts'
 import { type TransactionWrites, WritesCollector, type WritesFound } from './wal-writes.ts'
@@ -61,7 +62,10 @@ async function readWrites(
   const connection = await openReplicationConnection(target, { applicationName })
   const collector = new WritesCollector(commitLsn, server.version)
   const giveUp = () => connection.abort(new Error('It takes too long.'))
-  const timer = setTimeout(contain(giveUp, connection.abort), timeoutMs)
+  const timer = setTimeout(
+    contain(giveUp, (error) => connection.abort(error)),
+    timeoutMs,
+  )
   try {
     await readUntil(connection, fromLsn, (finish) => {
       const reader = new WalRecordReader(fromLsn, server, (record) => {
