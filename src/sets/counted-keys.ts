@@ -18,12 +18,16 @@ export interface KeyCounts {
   readonly counts: ReadonlyMap<ValueKey, { readonly values: KeyValues; readonly count: number }>
 }
 
+/** There is one for each key of each set: what most of them do not need takes no memory. */
 interface Entry {
   count: number
-  readonly values: KeyValues
+  /** Null where the key itself is the one value. */
+  readonly values: KeyValues | null
   /** The transactions that put the key in or took it out, ascending, as far as somebody may still be before them. */
-  toggles: number[]
+  toggles: readonly number[]
 }
+
+const NO_TOGGLES: readonly number[] = []
 
 /** The bounds of one set. */
 export interface KeySetLimits {
@@ -83,7 +87,7 @@ export class CountedKeys {
   apply(at: number, { isCleared, counts }: KeyCounts): void {
     const wasIn = new Map<ValueKey, boolean>()
     if (isCleared) {
-      for (const [key, { values, count }] of this.#entries) this.#count(key, values, -count, wasIn)
+      for (const [key, entry] of this.#entries) this.#count(key, valuesOf(key, entry), -entry.count, wasIn)
     }
     for (const [key, { values, count }] of counts) this.#count(key, values, count, wasIn)
     const toggled = new Map<ValueKey, KeyValues>()
@@ -91,8 +95,8 @@ export class CountedKeys {
       const entry = this.#entries.get(key) as Entry
       const isIn = entry.count > 0
       if (was !== isIn) {
-        entry.toggles.push(at)
-        toggled.set(key, entry.values)
+        entry.toggles = [...entry.toggles, at]
+        toggled.set(key, valuesOf(key, entry))
         this.#size += isIn ? 1 : -1
       } else if (!isIn && entry.toggles.length === 0) {
         this.#entries.delete(key)
@@ -121,8 +125,10 @@ export class CountedKeys {
   }
 
   #count(key: ValueKey, values: KeyValues, delta: number, wasIn: Map<ValueKey, boolean>): void {
-    const entry = this.#entries.get(key) ?? { count: 0, values, toggles: [] }
-    this.#entries.set(key, entry)
+    const known = this.#entries.get(key)
+    const isPlain = values.length === 1 && values[0] === key
+    const entry = known ?? { count: 0, values: isPlain ? null : values, toggles: NO_TOGGLES }
+    if (known === undefined) this.#entries.set(key, entry)
     if (!wasIn.has(key)) wasIn.set(key, entry.count > 0)
     entry.count += delta
   }
@@ -130,9 +136,14 @@ export class CountedKeys {
   #pruneKey(key: ValueKey, at: number): void {
     const entry = this.#entries.get(key)
     if (entry === undefined) return
-    entry.toggles = entry.toggles.filter((number) => number > at)
+    const kept = entry.toggles.filter((number) => number > at)
+    entry.toggles = kept.length === 0 ? NO_TOGGLES : kept
     if (entry.count <= 0 && entry.toggles.length === 0) this.#entries.delete(key)
   }
 }
 
 const NO_KEYS: KeyMap = new Map()
+
+function valuesOf(key: ValueKey, { values }: Entry): KeyValues {
+  return values ?? [key]
+}

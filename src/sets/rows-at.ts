@@ -19,18 +19,23 @@ export interface StreamTransaction {
   changesOf(model: string): Iterable<AnyChange>
 }
 
-/** One snapshot of the database. */
-export interface RowSnapshot extends AsyncDisposable {
-  /** At least the rows requested. */
-  read(request: RowRequest): Promise<readonly AnyRow[]>
+/** Rows of one snapshot. */
+export interface SnapshotRows {
+  readonly rows: readonly AnyRow[]
+  /**
+   * The transactions after the boundary, in commit order: all that the snapshot sees, and whatever stands between them. Waits
+   * until the stream has brought them.
+   */
+  later(): Promise<readonly StreamTransaction[]>
 }
 
-/** Where snapshots come from, and what the stream brought besides. */
-export interface SnapshotSource {
-  /** A snapshot that sees every transaction up to this one: a commit is in the stream before it can be seen. */
-  open(ordinal: number): Promise<RowSnapshot>
-  /** The transactions after this one, in commit order, at least as far as the snapshot sees any. */
-  transactionsAfter(ordinal: number, snapshot: RowSnapshot): Promise<readonly StreamTransaction[]>
+/** Where rows are read. */
+export interface SnapshotReader {
+  /**
+   * At least the rows requested, in a snapshot that sees every transaction up to this one: a commit may be in the stream
+   * before it can be seen.
+   */
+  read(request: RowRequest, ordinal: number): Promise<SnapshotRows>
 }
 
 /**
@@ -38,20 +43,18 @@ export interface SnapshotSource {
  * @throws RESYNC_REQUIRED where a TRUNCATE hides what was there.
  */
 export async function readRowsAt(
-  source: SnapshotSource,
+  source: SnapshotReader,
   ordinal: number,
   request: RowRequest,
 ): Promise<readonly AnyRow[]> {
-  await using snapshot = await source.open(ordinal)
-  const before = takeBack(request.model, await source.transactionsAfter(ordinal, snapshot))
-  const rows: AnyRow[] = []
-  for (const row of await snapshot.read(request)) {
-    if (!before.has(rowIdOf(request.model, row)) && isRequested(request, row)) rows.push(row)
-  }
-  for (const row of before.values()) if (row !== null && isRequested(request, row)) rows.push(row)
-  return rows
+  const { model } = request
+  const { rows, later } = await source.read(request, ordinal)
+  const before = takeBack(model, await later())
+  return [
+    ...rows.filter((row) => !before.has(rowIdOf(model, row)) && isRequested(request, row)),
+    ...[...before.values()].flatMap((row) => (row !== null && isRequested(request, row) ? [row] : [])),
+  ]
 }
-
 /** The rows that transactions wrote, as they were before them; null for one that was not there. */
 function takeBack(
   model: ModelSpec,

@@ -149,13 +149,13 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a snapshot is not taken back',
     file: 'rows-at.ts',
-    from: 'await source.transactionsAfter(ordinal, snapshot)',
+    from: 'await later()',
     to: '[]',
   },
   {
     name: 'a row that was written since is not left out of the snapshot',
     file: 'rows-at.ts',
-    from: '!before.has(rowIdOf(request.model, row)) && ',
+    from: '!before.has(rowIdOf(model, row)) && ',
     to: '',
   },
   {
@@ -173,8 +173,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'rows that are gone from the snapshot are not brought back',
     file: 'rows-at.ts',
-    from: 'if (row !== null && isRequested(request, row)) rows.push(row)',
-    to: 'if (row === null) rows.pop()',
+    from: '(row !== null && isRequested(request, row) ? [row] : [])',
+    to: '(row === null ? [] : [])',
   },
   {
     name: 'old images are judged by the keys after the transaction',

@@ -4,7 +4,7 @@
  */
 import type { ModelCatalog, ModelSpec } from '../../src/catalog/model-catalog.ts'
 import type { AnyChange, AnyRow, ChangeAction } from '../../src/changes/change.ts'
-import type { RowSnapshot, SnapshotSource, StreamTransaction } from '../../src/sets/rows-at.ts'
+import type { SnapshotReader, StreamTransaction } from '../../src/sets/rows-at.ts'
 import { rowIdOf } from '../../src/sets/written-rows.ts'
 import type { Tables } from './naive-keys.ts'
 import { plainChange, plainTransaction } from './plain-change.ts'
@@ -96,15 +96,13 @@ export class World {
    * Snapshots that see everything up to the transaction asked for, and some of what comes later.
    * @param isHasty whether they may be taken before all of that can be seen
    */
-  snapshots(isHasty = false): SnapshotSource {
-    const reaches = new Map<RowSnapshot, number>()
+  snapshots(isHasty = false): SnapshotReader {
     return {
-      open: async (ordinal) => {
-        const { snapshot, reach } = this.#snapshot(ordinal, isHasty)
-        reaches.set(snapshot, reach)
-        return snapshot
+      read: async ({ model }, ordinal) => {
+        const { state, reach } = this.#snapshot(ordinal, isHasty)
+        const rows = [...(state.get(model.name)?.values() ?? [])]
+        return { rows, later: async () => this.transactions.slice(ordinal, reach) }
       },
-      transactionsAfter: async (ordinal, snapshot) => this.transactions.slice(ordinal, reaches.get(snapshot)),
     }
   }
 
@@ -170,7 +168,7 @@ export class World {
   }
 
   /** Of two transactions that wrote one row, a snapshot does not see the later one alone. */
-  #snapshot(ordinal: number, isHasty: boolean): { readonly snapshot: RowSnapshot; readonly reach: number } {
+  #snapshot(ordinal: number, isHasty: boolean): { readonly state: State; readonly reach: number } {
     const first = isHasty ? Math.max(0, ordinal - this.#dice.below(2)) : ordinal
     const unseen: WorldTransaction[] = []
     const state = copyOf(this.#states[first] as State)
@@ -185,11 +183,7 @@ export class World {
         apply(state.get(model.name) as Map<string, AnyRow>, model, change)
       }
     }
-    const snapshot: RowSnapshot = {
-      read: async ({ model }) => [...(state.get(model.name)?.values() ?? [])],
-      [Symbol.asyncDispose]: async () => undefined,
-    }
-    return { snapshot, reach }
+    return { state, reach }
   }
 }
 
