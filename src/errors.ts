@@ -484,6 +484,12 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  CLI_FILE_UNREADABLE: {
+    means: 'A file or a folder that a command reads is there and cannot be read.',
+    hint: 'Give the user that runs the command the right to read it (`ls -l` says who may), or repair the link that leads nowhere; then run it again.',
+    retry: 'never',
+    isPublic: false,
+  },
   CLI_FILE_UNWRITABLE: {
     means: 'A file that a command writes cannot be written.',
     hint: 'Give the user that runs the command the right to write there, free space on the disk, or remove what is in the way; then run it again: what is done already is kept.',

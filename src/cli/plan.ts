@@ -13,17 +13,19 @@ import { planSetup, type SetupGoal, type SetupStep } from '../source/setup/setup
 import { quoteQualified, sqlComment } from '../wire/quote.ts'
 import { ExitCode } from './exit-code.ts'
 import { findPackageManager } from './package-manager.ts'
-import { readPrismaPaths } from './prisma-paths.ts'
+import { findMigrations } from './prisma-paths.ts'
 import { openProject, type ProjectOptions } from './project.ts'
+import { createFile } from './project-file.ts'
 import { type PrintContext, printSkipped, skippedFacts } from './setup-commands.ts'
 import type { Terminal } from './terminal.ts'
-import { createFile } from './write-file.ts'
 
 /** Options of the command line. */
 export interface PlanOptions extends ProjectOptions {
   readonly json?: boolean | undefined
   /** Prints the migration instead of writing it. */
   readonly stdout?: boolean | undefined
+  /** The Prisma schema, a file or a folder: migrations are beside it. @default where Prisma looks, from the config's folder */
+  readonly schema?: string | undefined
   /** @default 'rowcast' */
   readonly name?: string | undefined
 }
@@ -69,7 +71,11 @@ export async function plan(options: PlanOptions, context: PlanContext, now = new
     printSkipped(context.notes, skipped)
     return ExitCode.ok
   }
-  const folder = await migrationsFolder(dirname(configFile), config.dev.migrationsFolder)
+  const folder = await migrationsFolder(
+    configFile,
+    config.dev.migrationsFolder,
+    options.schema && resolve(context.folder, options.schema),
+  )
   const file = join(folder, `${timestamp(now)}_${readName(options.name)}`, 'migration.sql')
   await createFile(file, sql)
   const shown = relative(context.folder, file)
@@ -87,11 +93,20 @@ export async function plan(options: PlanOptions, context: PlanContext, now = new
   return ExitCode.ok
 }
 
-/** What the config says, else where Prisma has its migrations. */
-async function migrationsFolder(folder: string, said: string | undefined): Promise<string> {
-  if (said !== undefined) return resolve(folder, said)
-  const { migrations } = await readPrismaPaths(folder)
-  return migrations ?? join(folder, 'prisma/migrations')
+/** What the config says, else where Prisma has its migrations; never a folder that nobody reads. */
+async function migrationsFolder(
+  configFile: string,
+  said: string | undefined,
+  schema: string | undefined,
+): Promise<string> {
+  const folder = dirname(configFile)
+  if (said !== undefined && schema === undefined) return resolve(folder, said)
+  const migrations = await findMigrations(folder, schema)
+  if (migrations !== null) return migrations
+  const happened = `There is no Prisma schema ${schema === undefined ? `beside ${configFile}` : `at ${schema}`}, so where its migrations are is not known.`
+  throw new RowcastError('CLI_NO_SCHEMA', happened, {
+    hint: 'Name the schema (`rowcast plan --schema ../database/prisma`), or say `dev: { migrationsFolder: … }` in the config; `--stdout` prints the migration.',
+  })
 }
 
 /** As the owner of everything would see it: what is planned does not depend on who plans. */

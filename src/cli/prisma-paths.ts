@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { memberOf } from '../member-of.ts'
 import { loadConfigFile } from './load-config.ts'
+import { readProjectFile } from './project-file.ts'
 
 /** What is asked. */
 export interface PrismaPathsOptions {
@@ -45,6 +46,19 @@ export async function readPrismaPaths(
   }
 }
 
+/** Where `prisma migrate` has the migrations of the folder's schema, or of one that may be in another package. @throws CONFIG_FILE_UNREADABLE */
+export async function findMigrations(folder: string, schema?: string | undefined): Promise<string | null> {
+  if (schema === undefined) return (await readPrismaPaths(folder)).migrations
+  return (await readPrismaPaths(packageFolder(dirname(schema)), { schema, mayNotRun: true })).migrations
+}
+
+/** The nearest folder with a package.json, upwards; the folder itself where there is none. */
+function packageFolder(folder: string, start = folder): string {
+  if (existsSync(join(folder, 'package.json'))) return folder
+  const parent = dirname(folder)
+  return parent === folder ? start : packageFolder(parent, start)
+}
+
 /** Where Prisma looks. */
 const USUAL_PLACES = ['schema.prisma', 'prisma/schema.prisma']
 /** Where many have it, and name it with `--schema`. */
@@ -78,7 +92,7 @@ async function readPrismaConfig(folder: string, mayNotRun: boolean): Promise<Sai
   if (file === undefined) return {}
   const said = await loadConfigFile(file).then(pathsOf, async (error: unknown): Promise<SaidPaths> => {
     // It may ask for what is not set now (`env('DATABASE_URL')`); the plain form is in its text.
-    const schema = mayNotRun ? plainSchemaPath(await readFile(file, 'utf8')) : undefined
+    const schema = mayNotRun ? plainSchemaPath(String(await readProjectFile(file))) : undefined
     if (schema === undefined) throw error
     return { schema }
   })

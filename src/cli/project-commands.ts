@@ -51,6 +51,10 @@ function addFirstSteps(program: Command, context: Context): void {
   withProject(program.command('plan'))
     .description('write the set-up as a Prisma migration, for a service whose role may not ALTER')
     .option('--name <name>', 'last part of the migration’s name', 'rowcast')
+    .option(
+      '--schema <path>',
+      'the Prisma schema that the migrations belong to, where it is in another package',
+    )
     .option('--stdout', 'print it instead')
     .action(async (given) => {
       const { plan } = await import('./plan.ts')

@@ -11,7 +11,7 @@ import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { RowcastError } from '../errors.ts'
-import { unwritable } from './write-file.ts'
+import { unwritable } from './project-file.ts'
 
 /** What the first line says. */
 export interface RecordingHeader {

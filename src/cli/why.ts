@@ -1,10 +1,11 @@
 /** Beside the spine, cli. `rowcast why`: asks a running service why a subscription did not get a change. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Explanation } from '../bus/explanation.ts'
 import { RowcastError } from '../errors.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type ProjectOptions } from './project.ts'
+import { readProjectFile } from './project-file.ts'
 import type { PrintContext } from './setup-commands.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -28,7 +29,7 @@ const QUERY = `query ($cursor: Cursor!, $subscription: String!, $variables: JSON
 }`
 const TIMEOUT_MS = 15_000
 
-/** Asks once. Answers with `findings` where the change went no further. @throws CLI_BAD_OPTION, CLI_NO_ANSWER */
+/** Asks once. Answers with `findings` where the change went no further. @throws CLI_BAD_OPTION, CLI_FILE_UNREADABLE, CLI_NO_ANSWER */
 export async function why(
   options: WhyCommandOptions,
   { terminal, ...place }: PrintContext,
@@ -36,7 +37,7 @@ export async function why(
   const file = resolve(place.folder, options.subscription)
   const variables = {
     cursor: options.cursor,
-    subscription: existsSync(file) ? readFileSync(file, 'utf8') : options.subscription,
+    subscription: existsSync(file) ? String(await readProjectFile(file)) : options.subscription,
     variables: parseVariables(options.variables),
   }
   const headers = Object.fromEntries((options.header ?? []).map(parseHeader))

@@ -1,7 +1,7 @@
 /** The commands against a real database, as somebody at a terminal runs them. */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { skipMarkPrefix } from '../../src/source/setup/skip-marks.ts'
@@ -149,6 +149,12 @@ it('plan writes a migration that lets a role run which may not ALTER', async () 
   const refused = await folder.run(['enable'])
   expect(refused.code).toBe(1)
   expect(refused.stderr).toContain('SOURCE_NOT_OWNER')
+
+  const homeless = await folder.run(['plan'])
+  expect(homeless).toMatchObject({ code: 1, stderr: expect.stringContaining('CLI_NO_SCHEMA') })
+  expect(homeless.stderr).toContain('rowcast plan --schema')
+  await mkdir(join(folder.path, 'prisma'))
+  await writeFile(join(folder.path, 'prisma/schema.prisma'), '')
 
   await database.query('BEGIN')
   await database.query('SELECT FROM "Tag"')

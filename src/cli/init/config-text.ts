@@ -7,12 +7,19 @@ export interface ConfigTextParts {
   /** Import of the catalog. */
   readonly catalog: string
   readonly isDotenvRead: boolean
+  /** From the config's folder; undefined where `rowcast plan` finds it. */
+  readonly migrationsFolder: string | undefined
   /** A model for the example of a policy. */
   readonly model: string | undefined
 }
 
 /** Writes it; it compiles under every tsconfig.json, and so does the example once it is no comment any more. */
-export function configText({ client, catalog, isDotenvRead, model }: ConfigTextParts): string {
+export function configText(parts: ConfigTextParts): string {
+  const { client, catalog, isDotenvRead, migrationsFolder, model } = parts
+  const dev =
+    migrationsFolder === undefined
+      ? ''
+      : `  dev: { migrationsFolder: ${JSON.stringify(migrationsFolder)} },\n`
   const example =
     model === undefined
       ? ''
@@ -30,6 +37,6 @@ export default defineConfig({
   createPrisma: (connectionString) => new PrismaClient({ adapter: new PrismaPg({ connectionString }) }),
   // Which models are live, and who may see what of them.
 ${example}  models: "all",
-})
+${dev}})
 `
 }

@@ -8,9 +8,10 @@ import { RowcastError } from '../../errors.ts'
 import { ExitCode } from '../exit-code.ts'
 import { CONFIG_FILES } from '../load-config.ts'
 import { findPackageManager } from '../package-manager.ts'
+import { findMigrations } from '../prisma-paths.ts'
+import { createFile, overwriteFile } from '../project-file.ts'
 import type { PrintContext } from '../setup-commands.ts'
 import type { Terminal } from '../terminal.ts'
-import { createFile, overwriteFile } from '../write-file.ts'
 import { configText } from './config-text.ts'
 import { importPath, readImportStyle, readModuleExtension } from './import-style.ts'
 import { declaredPackages, missingPackages } from './missing-packages.ts'
@@ -134,11 +135,20 @@ async function writeConfig(project: PrismaProject, folder: string): Promise<Deed
     client: clientImport(project.client),
     catalog: importPath(from(`${catalogFolder(project.client)}/${CATALOG}`), extension, style),
     isDotenvRead: readsDotenv(folder),
+    migrationsFolder: await migrationsElsewhere(),
     model: project.models[0],
   })
   await createFile(join(folder, name), text)
   const note = 'all models live; say who may see what before production'
   return { file: name, what: 'written', note, lines: text.trimEnd().split('\n') }
+
+  /** Where `plan` would not find it from here: the schema is another package's, or in a folder of its own name. */
+  async function migrationsElsewhere(): Promise<string | undefined> {
+    if (project.isUsual) return undefined
+    const found = await findMigrations(folder, project.path)
+    const usual = await findMigrations(folder).catch(() => null)
+    return found === null || found === usual ? undefined : from(found)
+  }
 
   function clientImport(client: ClientGenerator | undefined): string {
     if (client?.output === undefined) return '@prisma/client'

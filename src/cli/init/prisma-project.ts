@@ -1,9 +1,10 @@
 /** Beside the spine, cli. A project of Prisma's: its schema (a file or a folder of them), and the generators in it. */
 import { isUtf8 } from 'node:buffer'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { RowcastError } from '../../errors.ts'
 import { readPrismaPaths } from '../prisma-paths.ts'
+import { isMissing, readProjectFile, unreadable } from '../project-file.ts'
 import { readSchemaBlocks, type SchemaBlock } from './schema-blocks.ts'
 
 /** A generator that writes a Prisma Client. */
@@ -37,7 +38,7 @@ export interface PrismaProject {
   readonly models: readonly string[]
 }
 
-/** Finds and reads it. @throws CLI_NO_SCHEMA, CLI_SCHEMA_UNREADABLE, CONFIG_FILE_UNREADABLE */
+/** Finds and reads it. @throws CLI_NO_SCHEMA, CLI_SCHEMA_UNREADABLE, CLI_FILE_UNREADABLE, CONFIG_FILE_UNREADABLE */
 export async function readPrismaProject(folder: string, named: string | undefined): Promise<PrismaProject> {
   const { schemas, isUsual } = await readPrismaPaths(folder, { schema: named, mayNotRun: true })
   for (const path of schemas) {
@@ -49,16 +50,20 @@ export async function readPrismaProject(folder: string, named: string | undefine
 }
 
 async function schemaFiles(path: string): Promise<readonly string[]> {
-  const found = await stat(path).catch(() => null)
-  if (found === null) return []
-  if (!found.isDirectory()) return [path]
-  const entries = await readdir(path, { recursive: true })
-  const files = entries.filter((entry) => entry.endsWith('.prisma') && !entry.includes('node_modules'))
-  return files.sort().map((entry) => join(path, entry))
+  try {
+    if (!(await stat(path)).isDirectory()) return [path]
+    const entries = await readdir(path, { recursive: true, withFileTypes: true })
+    const files = entries.filter((entry) => !entry.isDirectory() && entry.name.endsWith('.prisma'))
+    const paths = files.map(({ parentPath, name }) => join(parentPath, name))
+    return paths.filter((file) => !relative(path, file).includes('node_modules')).sort()
+  } catch (error) {
+    if (isMissing(error)) return []
+    throw unreadable(path, error)
+  }
 }
 
 async function readSchemaFile(path: string): Promise<SchemaFile> {
-  const bytes = await readFile(path)
+  const bytes = await readProjectFile(path)
   const text = bytes.toString('utf8')
   // Bytes of another encoding (a comment in Latin-1) would not be written back as they are.
   const blocks = isUtf8(bytes) ? readSchemaBlocks(text) : null

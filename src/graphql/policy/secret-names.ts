@@ -46,8 +46,14 @@ const ABOUT_WORDS = wordSet(`
   format provisioning address symbol price amount balance decimals contract standard index reference ref prefix suffix start
   required enabled mode role level parameters note notes device`)
 
+/** Secrets of which no part is for showing; a key or a token has a first or a last part that names it in lists. */
+const WHOLE_SECRETS = wordSet(`
+  password passwords passwd pwd passphrase passcode passwort kennwort senha contrasena wachtwoord haslo parola losenord`)
+
 /** Words that say that what is left of a secret may be seen, or that it never was one. */
 const OPEN_WORDS = wordSet('public publishable partial display masked obfuscated redacted last4')
+/** Of these, the ones that say so of a part, or of a use. */
+const PARTLY_OPEN_WORDS = wordSet('partial display last4')
 /** The same as the last word: a `previewToken` is what previews are opened with. */
 const OPEN_ENDINGS = wordSet('preview')
 const OPEN_PAIRS = pairSet('page|sync|continuation|design token')
@@ -76,7 +82,10 @@ export function isSecretName({ name, model = '' }: FieldName): boolean {
   const words = wordsOf(name)
   const last = words.at(-1) ?? ''
   if (pairsOf(words).some((pair) => SECRET_ADDRESSES.has(pair))) return true
-  const isOpen = OPEN_ENDINGS.has(last) || words.some((word) => OPEN_WORDS.has(word))
+  const isWhole = words.some((word) => WHOLE_SECRETS.has(word))
+  const isOpen =
+    OPEN_ENDINGS.has(last) ||
+    words.some((word) => OPEN_WORDS.has(word) && !(isWhole && PARTLY_OPEN_WORDS.has(word)))
   if (words.length > 1 && (ABOUT_WORDS.has(last) || isOpen)) return false
   if (pairsOf(words).some((pair) => OPEN_PAIRS.has(pair) || TICKET_PAIRS.has(pair))) return false
   return namesSecret(words, last) || isOfSecretModel(words, wordsOf(model))

@@ -1,5 +1,17 @@
 /** What `init` writes into projects of every kind; in this process, as there are many. */
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  link,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
@@ -7,8 +19,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { init } from '../../../src/cli/init/init.ts'
 import { readSchemaBlocks } from '../../../src/cli/init/schema-blocks.ts'
 import { findPackageManager, hintFor } from '../../../src/cli/package-manager.ts'
+import { createFile, overwriteFile } from '../../../src/cli/project-file.ts'
 import type { PrintContext } from '../../../src/cli/setup-commands.ts'
-import { createFile, overwriteFile } from '../../../src/cli/write-file.ts'
 import { ERRORS } from '../../../src/errors.ts'
 
 let folder: string
@@ -24,7 +36,7 @@ async function write(name: string, text: string): Promise<void> {
 const read = (name: string) => readFile(join(folder, name), 'utf8')
 
 /** Runs it. @returns what it printed */
-async function run(env: Record<string, string> = {}): Promise<string> {
+async function run(env: Record<string, string> = {}, schema?: string): Promise<string> {
   const lines: string[] = []
   const terminal: PrintContext['terminal'] = {
     width: 80,
@@ -32,7 +44,7 @@ async function run(env: Record<string, string> = {}): Promise<string> {
     print: (...printed) => void lines.push(...printed),
     style: (_, text) => text,
   }
-  await init({}, { folder, terminal, env })
+  await init({ schema }, { folder, terminal, env })
   return lines.join('\n')
 }
 
@@ -101,6 +113,62 @@ describe('the schema', () => {
     await writeFile(join(folder, place), bytes)
     await expect(run()).rejects.toMatchObject({ code: 'CLI_SCHEMA_UNREADABLE' })
     expect(await readFile(join(folder, place))).toEqual(bytes)
+  })
+
+  it.each([
+    ['beside the schema', {}, '../database/prisma/migrations'],
+    [
+      'as that package’s Prisma config says',
+      { 'prisma.config.ts': "export default { migrations: { path: 'sql' } }" },
+      '../database/sql',
+    ],
+  ])('of another package: the config says where its migrations are, %s', async (_, files, migrations) => {
+    const all: Record<string, string> = {
+      'package.json': '{}',
+      'prisma/schema.prisma': `${DATASOURCE}${CLIENT}${MODEL}`,
+      ...files,
+    }
+    for (const [name, text] of Object.entries(all)) await write(`database/${name}`, text)
+    await write('api/package.json', '{}')
+    const root = folder
+    folder = join(root, 'api')
+    await run({}, '../database/prisma/schema.prisma').finally(() => {
+      folder = root
+    })
+    expect(await read('api/rowcast.config.ts')).toContain(`dev: { migrationsFolder: "${migrations}" },`)
+  })
+
+  it('is replaced as a whole, through links and in its mode: whoever has the old one open has all of it', async () => {
+    await write('shared/models.prisma', `${DATASOURCE}${CLIENT}${MODEL}`)
+    const file = join(folder, 'shared/models.prisma')
+    await chmod(file, 0o640)
+    await link(file, join(folder, 'before'))
+    await mkdir(join(folder, 'prisma'))
+    await symlink('../shared/models.prisma', join(folder, place))
+    await run()
+    expect(await read('shared/models.prisma')).toContain(BLOCK)
+    expect((await stat(file)).mode & 0o777).toBe(0o640)
+    expect((await lstat(join(folder, place))).isSymbolicLink()).toBe(true)
+    expect(await read('before')).toBe(`${DATASOURCE}${CLIENT}${MODEL}`)
+    expect(await readdir(join(folder, 'shared'))).toEqual(['models.prisma'])
+  })
+
+  it('that is there and cannot be read is said so, with the file', async () => {
+    await write('prisma/schema/a.prisma', `${DATASOURCE}${CLIENT}${MODEL}`)
+    await mkdir(join(folder, 'prisma/schema/archive.prisma'))
+    await symlink('nowhere', join(folder, 'prisma/schema/b.prisma'))
+    const failure = {
+      code: 'CLI_FILE_UNREADABLE',
+      message: expect.stringContaining('b.prisma cannot be read (ENOENT)'),
+    }
+    await expect(run()).rejects.toMatchObject(failure)
+    await rm(join(folder, 'prisma'), { recursive: true })
+    await mkdir(join(folder, 'prisma'))
+    await symlink('schema.prisma', join(folder, place))
+    await expect(run()).rejects.toMatchObject({
+      code: 'CLI_FILE_UNREADABLE',
+      message: expect.stringContaining('(ELOOP)'),
+    })
   })
 
   it('a generator that is called rowcast, and is another one, keeps its name', async () => {

@@ -5,15 +5,16 @@ import { blogModel } from '../blog-catalog.ts'
 const text = (name: string) => looksSecret({ name, type: 'String', kind: 'scalar' })
 
 it.each(
-  'password passwordHash password_hash PASSWORD resetToken accessToken tokenHash HTTPToken token2 clientSecret secrets apiKey api_key privateKeyPem salt otp totpSeed recoveryCodes credentials'.split(
+  'password passwordHash password_hash PASSWORD resetToken accessToken tokenHash HTTPToken token2 clientSecret secrets apiKey api_key privateKeyPem salt otp totpSeed recoveryCodes credentials displayPassword partialPassword passwordLast4 display_passphrase'.split(
     ' ',
   ),
 )('%s looks like a secret', (name) => expect(text(name)).toBe(true))
 
-it.each('name tokenizer secretary keyboard apiVersion publicKey hashtag assault email'.split(' '))(
-  '%s does not',
-  (name) => expect(text(name)).toBe(false),
-)
+it.each(
+  'name tokenizer secretary keyboard apiVersion publicKey hashtag assault email maskedPassword partialSecret displaySecretKey partialToken'.split(
+    ' ',
+  ),
+)('%s does not', (name) => expect(text(name)).toBe(false))
 
 it.each([
   ['passwordChangedAt', 'DateTime', 'scalar'],
