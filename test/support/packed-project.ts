@@ -1,5 +1,6 @@
 /** Somebody else's project: a folder of its own with the packed tarball of this package in it. */
 import { execFile, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -89,7 +90,11 @@ export async function createPackedProject(options: PackedProjectOptions): Promis
     JSON.stringify({ ...given, dependencies: { ...given.dependencies, rowcast: `file:${tarball}` } }),
   )
   const quietly = ['--no-audit', '--no-fund', '--prefer-offline']
-  await run('npm', ['install', ...quietly, ...(options.packages ?? [])], { cwd: folder })
+  const { stdout, stderr } = await run('npm', ['install', ...quietly, ...(options.packages ?? [])], {
+    cwd: folder,
+  })
+  if (!existsSync(join(folder, 'node_modules/rowcast')))
+    throw new Error(`npm ended well and installed nothing in ${folder}:\n${stdout}${stderr}`)
   return openProject(folder, env)
 }
 
