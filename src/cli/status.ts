@@ -3,6 +3,12 @@ import type { RowcastError } from '../errors.ts'
 import { withDatabaseSession } from '../source/db/sql.ts'
 import { readSourceFacts, type SourceFacts } from '../source/slot/slot-facts.ts'
 import { judgeBudget, judgeFacts } from '../source/slot/slot-verdict.ts'
+import {
+  describeWalHolders,
+  HELD_BYTES_HIGH,
+  readWalHolders,
+  type WalHolders,
+} from '../source/slot/wal-holders.ts'
 import { formatLsn, parseLsn } from '../wire/lsn.ts'
 import { formatBytes } from './doctor/examination.ts'
 import { errorLines } from './error-lines.ts'
@@ -39,27 +45,35 @@ export async function status(
 ): Promise<ExitCode> {
   const project = await openProject(options, place)
   const { target, goal } = project
-  const [facts, reader] = await withDatabaseSession(target, async (sql) => {
+  const [facts, reader, holders] = await withDatabaseSession(target, async (sql) => {
     const found = await readSourceFacts((text) => sql.query(text), goal)
     const pid = found.slot?.activePid ?? null
     const rows = pid === null ? [] : await sql.query<Reader>(READER_SQL, [pid])
-    return [found, rows[0] ?? null]
+    const isHeld = (found.slot?.restartBytes ?? 0) >= HELD_BYTES_HIGH
+    return [found, rows[0] ?? null, isHeld ? await readWalHolders((text) => sql.query(text)) : null]
   })
   const service = await findService(options.url, project)
   const problem = judgeFacts(facts, goal)
-  const report = createReport(project, facts, reader, service, problem)
+  const report = createReport(project, { facts, reader, holders }, service, problem)
   if (options.json === true) terminal.print(JSON.stringify(report))
   else printReport(terminal, report, problem)
   const isRead = (facts.slot?.activePid ?? null) !== null
   return problem === null && isRead && service?.isReady !== false ? ExitCode.ok : ExitCode.findings
 }
 
+/** What the database says. */
+interface Look {
+  readonly facts: SourceFacts
+  readonly reader: Reader | null
+  /** Null where little is held. */
+  readonly holders: WalHolders | null
+}
+
 type Report = ReturnType<typeof createReport>
 
 function createReport(
   { config, goal, models }: Project,
-  facts: SourceFacts,
-  reader: Reader | null,
+  { facts, reader, holders }: Look,
   service: ServiceReport | null,
   problem: RowcastError | null,
 ) {
@@ -80,6 +94,7 @@ function createReport(
     keptBytes: confirmedLsn === null ? null : Math.max(Number(serverLsn - confirmedLsn), 0),
     retainedBytes: slot?.retainedBytes ?? null,
     restartBytes: slot?.restartBytes ?? null,
+    heldFor: holders === null ? null : describeWalHolders(holders, facts.database),
     safeWalBytes: slot?.safeWalBytes ?? null,
     walStatus: slot?.walStatus ?? null,
     budget: slotBudget == null ? null : { ...slotBudget, state: judgeBudget(slot, slotBudget) },
@@ -104,11 +119,10 @@ function printReport(terminal: Terminal, report: Report, problem: RowcastError |
       ...(safeWalBytes === null ? [] : [`${formatBytes(safeWalBytes)} until PostgreSQL gives the slot up`]),
     ]
     line('WAL held', [bytes(report.retainedBytes), ...limits].join('; '))
-    if ((report.restartBytes ?? 0) >= RESTART_BYTES_HIGH)
-      line(
-        'Of it',
-        `${bytes(report.restartBytes)} by PostgreSQL itself, for open transactions or until it notes (every 15 s) that they have ended`,
-      )
+    if (report.heldFor !== null) {
+      line('Of it', `${bytes(report.restartBytes)} by PostgreSQL itself. ${report.heldFor.why}`)
+      line('', report.heldFor.hint)
+    }
   }
   line('Live models', report.models.join(', '))
   line('Service', service === null ? 'none found; --url says where' : describeService(service))
@@ -130,9 +144,6 @@ function describeService({ url, isReady, state, error, subscriptions }: ServiceR
   const count = subscriptions === null ? '' : `, ${subscriptions} subscriptions`
   return `${url}: ${state}, ${isReady ? 'ready' : 'not ready'}${error === null ? '' : ` (${error})`}${count}`
 }
-
-/** One WAL segment: below it nothing can be freed anyway. */
-const RESTART_BYTES_HIGH = 16 * 1024 * 1024
 const SERVICE_TIMEOUT_MS = 5_000
 
 /** The one that was named, or one of the same slot where the config lets it listen. */

@@ -3,6 +3,7 @@ import { isRowcastError } from '../../errors.ts'
 import type { DatabaseSession } from '../../source/db/sql.ts'
 import { isSameTable, type QualifiedTable } from '../../source/setup/database-facts.ts'
 import { LOCK_WAIT_MS } from '../../source/setup/run-steps.ts'
+import { readWalHolders, type WalHolders } from '../../source/slot/wal-holders.ts'
 
 /** A setting that only a provider's servers have. */
 export interface ProviderSetting {
@@ -59,6 +60,8 @@ export interface TableLoad extends QualifiedTable {
 export interface DoctorFacts {
   readonly server: ServerFacts
   readonly tables: readonly TableLoad[]
+  /** Why WAL is held from before what the slot has confirmed. */
+  readonly walHolders: WalHolders
 }
 
 /** Reads them. */
@@ -73,6 +76,7 @@ export async function readDoctorFacts(
   const sizes = await readSizes(sql, names)
   return {
     server,
+    walHolders: await readWalHolders((text) => sql.query(text)),
     tables: loads.map((load) => ({
       ...{ ...load, toastBytes: 0, heapBytes: 0 },
       ...sizes.find((size) => isSameTable(size, load)),

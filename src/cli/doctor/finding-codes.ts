@@ -13,6 +13,7 @@ export const FINDING_CODES = {
   SLOT_WAL_UNLIMITED: 'Nothing limits the WAL that is kept for a slot nobody reads.',
   SLOT_UNREAD: 'Nobody reads the service’s slot at the moment.',
   SLOT_IDLE: 'Another slot holds WAL, and nobody reads it.',
+  SLOT_WAL_HELD: 'PostgreSQL holds WAL from before what the slot has confirmed, and for whom.',
   SYNCHRONOUS_COMMIT_OFF: 'Changes come 0.1 to 0.2 s later.',
   SENDER_TIMEOUT_SHORT: 'A short wal_sender_timeout ends the stream at every pause.',
   NO_SELECT: 'The role may not read a model’s table.',

@@ -1,4 +1,6 @@
 /** Beside the spine, cli. What the server's version, settings and slots mean for changes. Pure. */
+
+import { describeWalHolders, HELD_BYTES_HIGH } from '../../source/slot/wal-holders.ts'
 import { quoteLiteral } from '../../wire/quote.ts'
 import { type Examination, type Finding, formatBytes, type Severity } from './examination.ts'
 import type { FindingCode } from './finding-codes.ts'
@@ -16,6 +18,7 @@ export function serverFindings(examination: Examination): Finding[] {
   addCapacity(examination, add)
   addSettings(examination, add)
   addIdleSlots(examination, add)
+  addHeldWal(examination, add)
   return found
 }
 
@@ -88,4 +91,17 @@ function addIdleSlots({ doctor: { server }, goal }: Examination, add: Add): void
         : `If it is no longer needed, run ${drop}`,
     )
   }
+}
+
+/** What the slot itself keeps is its reader's, or on purpose; this is neither. */
+function addHeldWal({ source: { slot, database }, doctor: { walHolders } }: Examination, add: Add): void {
+  const heldBytes = slot?.restartBytes ?? 0
+  if (heldBytes < HELD_BYTES_HIGH) return
+  const { why, hint } = describeWalHolders(walHolders, database)
+  add(
+    'SLOT_WAL_HELD',
+    heldBytes > IDLE_BYTES_HIGH ? 'warning' : 'advice',
+    `PostgreSQL holds ${formatBytes(heldBytes)} of WAL from before what the slot has confirmed. ${why}`,
+    hint,
+  )
 }

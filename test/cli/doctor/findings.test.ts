@@ -10,6 +10,7 @@ import { poolerFindings, providerFindings } from '../../../src/cli/doctor/provid
 import { RowcastError } from '../../../src/errors.ts'
 import type { IdentityFault } from '../../../src/source/setup/table-identities.ts'
 import type { SlotState } from '../../../src/source/slot/slot-facts.ts'
+import type { WalHolders } from '../../../src/source/slot/wal-holders.ts'
 import { toLsn } from '../../../src/wire/lsn.ts'
 
 const users = { schema: 'public', table: 'users' }
@@ -105,6 +106,7 @@ const well: Examination = {
       ...{ walSenderTimeoutMs: 60_000, providerSettings: [], idleSlots: [] },
     },
     tables: [load],
+    walHolders: { transactions: [], busiest: { database: 'warehouse', share: 0.98 } },
   },
   refusal: null,
   isPooled: false,
@@ -137,6 +139,20 @@ const withIdentity = (kind: IdentityFault['kind']): Examination => {
   return { ...well, source: { ...well.source, identityFaults } }
 }
 const GIB = 1024 ** 3
+const open = {
+  xid: '900',
+  pid: 7,
+  applicationName: 'app',
+  database: 'shop',
+  state: 'active',
+  seconds: 60,
+  gid: null,
+}
+const held = (walHolders: Partial<WalHolders>, restartBytes = GIB / 2): Examination => ({
+  ...well,
+  source: { ...well.source, slot: { ...(well.source.slot as SlotState), restartBytes } },
+  doctor: { ...well.doctor, walHolders: { ...well.doctor.walHolders, ...walHolders } },
+})
 
 const TABLE: readonly (readonly [string, Examination, Severity, string, RegExp])[] = [
   ['no slot', withFacts({ slot: null }), 'advice', 'SETUP_PENDING', /pg_create_logical_replication_slot/],
@@ -235,6 +251,21 @@ const TABLE: readonly (readonly [string, Examination, Severity, string, RegExp])
     "another's slot, unread",
     withServer({ idleSlots: [{ name: "o'slot", retainedBytes: null }] }),
     ...(['advice', 'SLOT_IDLE', /'o''slot'/] as const),
+  ],
+  [
+    'WAL that nobody holds any more',
+    held({}),
+    ...(['advice', 'SLOT_WAL_HELD', /pg_log_standby_snapshot/] as const),
+  ],
+  [
+    'WAL held for a session that does nothing',
+    held({ transactions: [{ ...open, state: 'idle in transaction' }] }),
+    ...(['advice', 'SLOT_WAL_HELD', /pg_terminate_backend\(7\)/] as const),
+  ],
+  [
+    'WAL held for a prepared transaction',
+    held({ transactions: [{ ...open, pid: null, state: 'prepared', gid: 'g' }] }, 2 * GIB),
+    ...(['warning', 'SLOT_WAL_HELD', /ROLLBACK PREPARED/] as const),
   ],
   [
     'no right to read',
