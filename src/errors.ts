@@ -960,6 +960,20 @@ export const ERRORS = {
     endsAsResync: true,
     ends: 'resync',
   },
+  FIRST_ROWS_REFUSED: {
+    means: 'A subscription cannot begin with the rows there are.',
+    hint: 'Take `changeCursor`, query the rows, then subscribe after that cursor.',
+    retry: 'never',
+    isPublic: true,
+    ends: 'resync',
+  },
+  FIRST_ROWS_FAILED: {
+    means: 'The rows that a subscription begins with could not be read, or not in time.',
+    hint: 'Subscribe again; nothing that came before the end is complete.',
+    retry: 'backoff',
+    isPublic: true,
+    ends: 'resync',
+  },
   FILTER_UNANSWERABLE: {
     means: 'A filter depends on values that PostgreSQL did not send with a change.',
     hint: 'Set the replica identity of the table to FULL (rowcast.enable() does), then subscribe after `cursor`.',

@@ -69,9 +69,11 @@ export {
   type SubscribeOptions,
   type WhyOptions,
 } from './rowcast.ts'
+export type { WantsRows } from './rowcast-api.ts'
 export type { ServerLimits } from './server/limits/limits.ts'
 export type { ServerSecurity } from './server/limits/server-security.ts'
 export type { ContextFunction, ContextSource, Session } from './server/session/context.ts'
+export type { FirstRow, InitialRows, ReadRow, ReadyMarker } from './sets/first-row.ts'
 export type { ConnectionOptions } from './source/db/database-address.ts'
 export type { DurabilityOptions, WireOptions } from './source/durability-options.ts'
 export type { SourcePositions } from './source/session/ack-state.ts'

@@ -14,6 +14,7 @@ import type { RegisterOptions } from './config/register-options.ts'
 import type { RowcastError } from './errors.ts'
 import type { ModelPolicies } from './graphql/policy/model-policy.ts'
 import type { Logger } from './log.ts'
+import type { FirstRow, InitialRows } from './sets/first-row.ts'
 import type { ConnectionOptions } from './source/db/database-address.ts'
 import type { DurabilityOptions, WireOptions } from './source/durability-options.ts'
 import type { SourceStatus } from './source/replication-source.ts'
@@ -50,8 +51,21 @@ export interface RowcastOptions<Types extends ModelTypeMap>
   readonly overflow?: OverflowPolicy | undefined
 }
 
+/** Whether a subscription begins with rows, and how. */
+export type WantsRows = boolean | InitialRows
+
 /** What a subscription may ask for. */
-export interface SubscribeOptions<Action extends ChangeAction, Row extends object = object> {
+export interface SubscribeOptions<
+  Action extends ChangeAction,
+  Row extends object = object,
+  Initial extends WantsRows = WantsRows,
+> {
+  /**
+   * Begins with the rows that `where` describes, each as `action: 'READ'`, then `action: 'READY'` with the first cursor that can be
+   * gone on after, then changes: put together, they are what `findMany` gives after each transaction. With `after` it goes on there
+   * instead. Not with `action`, `old`, `new`, `changed`, nor where changes are conflated. @default false: changes only
+   */
+  readonly initial?: Initial | undefined
   /** One action or several; all when left out. The type of the changes narrows with it. */
   readonly action?: Action | readonly Action[] | undefined
   /** Which rows, in the shape of Prisma's `where`; the change reports rows that enter or leave them, too. */
@@ -115,13 +129,19 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
   /**
    * Changes of one model from now on, or after a cursor, in commit order. Leave the loop or abort the signal to
    * end it.
-   * @throws CATALOG_UNKNOWN_MODEL, CATALOG_MODEL_NOT_REGISTERED, BAD_CURSOR at once; SUBSCRIBER_TOO_SLOW and
-   * RESYNC_REQUIRED in the loop
+   * @throws CATALOG_UNKNOWN_MODEL, CATALOG_MODEL_NOT_REGISTERED, BAD_CURSOR, FIRST_ROWS_REFUSED at once; SUBSCRIBER_TOO_SLOW,
+   * RESYNC_REQUIRED and FIRST_ROWS_FAILED in the loop
    */
-  subscribe<M extends ModelNameOf<Types>, Action extends ChangeAction = ChangeAction>(
+  subscribe<
+    M extends ModelNameOf<Types>,
+    Action extends ChangeAction = ChangeAction,
+    Initial extends WantsRows = false,
+  >(
     model: M,
-    options?: SubscribeOptions<Action, Types[M]['row']>,
-  ): AsyncIterableIterator<Extract<Change<Types, M>, { action: Action }>>
+    options?: SubscribeOptions<Action, Types[M]['row'], Initial>,
+  ): AsyncIterableIterator<
+    Extract<Change<Types, M>, { action: Action }> | (Initial extends false ? never : FirstRow<Types, M>)
+  >
   /** The same with what GraphQL needs beside the change; untyped. */
   subscribeDeliveries(request: SubscriptionRequest): BusSubscription
   /**

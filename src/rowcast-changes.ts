@@ -1,5 +1,5 @@
 /** Beside the spine. From what the library's users ask for to what the bus takes, and back. */
-import type { BusSubscription } from './bus/bus.ts'
+import type { BusSubscription, Delivery } from './bus/bus.ts'
 import type { AnyChange, ChangeAction } from './changes/change.ts'
 
 /** One action is a list of one. */
@@ -20,7 +20,7 @@ export function changesOf<C>(
       const result = await deliveries.next()
       return result.done
         ? { done: true, value: undefined }
-        : { done: false, value: withoutFields(result.value.change.fresh(), omitted) as C }
+        : { done: false, value: ownRows(result.value, omitted) as C }
     },
     async return() {
       await deliveries.return()
@@ -30,6 +30,11 @@ export function changesOf<C>(
       return this
     },
   }
+}
+
+/** A change with rows of its own. */
+export function ownRows({ change }: Delivery, omitted: ReadonlySet<string>): AnyChange {
+  return withoutFields(change.fresh(), omitted)
 }
 
 /** Takes fields out of a change of one's own, when somebody looks at them: nothing is decoded before. */

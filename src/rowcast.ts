@@ -24,7 +24,7 @@ import { omittedByPrisma, withPrismaOmit } from './catalog/prisma-omit.ts'
 import { createRelationRegistry, type RelationRegistry } from './catalog/relation-registry.ts'
 import { MONEY_SCALE_DEFAULT } from './catalog/values/decimal-codecs.ts'
 import { findModel } from './config/find-model.ts'
-import { checkRegisterOptions, type RegisterOptions } from './config/register-options.ts'
+import { checkRegisterOptions, type RegisterOptions, softDeleteFieldsOf } from './config/register-options.ts'
 import { createConsoleLogger } from './console-logger.ts'
 import { RowcastError } from './errors.ts'
 import { modelsWithRowRule } from './graphql/policy/model-policy.ts'
@@ -32,6 +32,8 @@ import { createGuard, createSafeLogger } from './guard.ts'
 import { createBusTracer, loadTracer } from './observe/tracing.ts'
 import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
 import { actionsOf, changesOf } from './rowcast-changes.ts'
+import { createRowSubscriptions } from './rowcast-first-rows.ts'
+import { rowcastStatus } from './rowcast-status.ts'
 import { resolveConnectionTarget } from './source/db/database-address.ts'
 import { readSnapshot } from './source/db/snapshot.ts'
 import { withDatabaseSession } from './source/db/sql.ts'
@@ -125,10 +127,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     const createRegistry = () => createRelationRegistry(parts)
     const ownRegistry = createRegistry()
     registry = ownRegistry
-    const softDelete = new Map<string, string>()
-    for (const [name, each] of registerOptions) {
-      if (each.softDelete !== undefined) softDelete.set(name, each.softDelete)
-    }
+    const softDelete = softDeleteFieldsOf(registerOptions)
     const judgeTable = createRowSecurityJudge({
       ...{ role: queryRole, answered: modelsWithRowRule(registerOptions), logger },
       isRefusing: process.env['NODE_ENV'] === 'production',
@@ -162,6 +161,12 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     brokerStatus = () => scaled.brokerStatus()
     return scaled
   }
+
+  const subscribeWithRows = createRowSubscriptions({
+    ...{ catalog, overflow, prisma: options.prisma, isScaled: scaling.broker !== null },
+    softDeleteOf: (model) => registerOptions.get(model)?.softDelete,
+    rowcast: () => rowcast,
+  })
 
   const rowcast: Rowcast<Types> = {
     catalog,
@@ -200,7 +205,11 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
       return source.whenReady()
     },
     subscribe(model, subscribeOptions = {}) {
-      const { action, where, old, new: after, changed, ...request } = subscribeOptions
+      const { action, where, old, new: after, changed, initial, ...request } = subscribeOptions
+      if (initial !== undefined && initial !== false && request.after === undefined) {
+        const refused = { action, old, new: after, changed }
+        return subscribeWithRows(modelOf(model), { ...request, where, initial, refused })
+      }
       const actions = actionsOf(action)
       const filter = parseChangeFilter(modelOf(model), catalog, { where, old, new: after, changed })
       const deliveries = rowcast.subscribeDeliveries({ model, actions, filter, ...request })
@@ -257,23 +266,13 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     hasOldImages: (model) => registry?.hasOldImages(model) ?? true,
     status() {
       source ??= buildSource()
-      const faults = registry?.faults ?? new Map<string, RowcastError>()
-      const drifted = [...faults].flatMap(([model, error]) => {
-        const isLeftOut =
-          error.code === 'SOURCE_TABLE_NOT_REPLICABLE' && registerOptions.get(model)?.optional === true
-        return isLeftOut ? [] : [{ model, error }]
-      })
-      const { role } = scaling
-      const status = source.status()
-      return {
-        ...status,
-        // Those that are left out bring no changes either. A tap's own registry has none: whose can be read, its gateways say.
-        isReady: status.isReady && faults.size < registered.size,
-        drifted,
+      return rowcastStatus(source.status(), {
+        faults: registry?.faults ?? new Map<string, RowcastError>(),
+        registered: registerOptions,
         subscriptions: bus.subscriptionCounts,
-        role,
+        role: scaling.role,
         broker: brokerStatus(),
-      }
+      })
     },
     backlogs: () => bus.backlogs(),
     observe: (observer) => observers.add(observer),

@@ -110,6 +110,7 @@ export class History {
    * lies outside the log is no fault: others have more of it.
    */
   faultOf(cursor: Cursor, model: string, isShared = false): RowcastError | null {
+    if (cursor.isPartial === true) return this.resync('not all of the first rows had come')
     const range = this.#epochs.find(({ epoch }) => isSameEpoch(epoch, cursor.epoch))
     if (range === undefined) {
       const isSameCluster = this.#present.epoch.systemId === cursor.epoch.systemId

@@ -1,7 +1,7 @@
 /**
  * Stage 4, changes. Cursors: where a change stands, as a text that clients keep and hand back.
  *
- *     2 hex digits   version of this layout, 01
+ *     2 hex digits   version of this layout, 01; 02 while the first rows of a subscription have not all come
  *     16             system identifier of the database cluster
  *     8              timeline
  *     16             LSN of the commit record
@@ -17,6 +17,8 @@ export type { StreamOrigin } from './position.ts'
 
 /** A parsed cursor. */
 export interface Cursor {
+  /** It is from before all first rows had come: nothing goes on after it. @default false */
+  readonly isPartial?: boolean | undefined
   readonly epoch: StreamOrigin
   readonly position: ChangePosition
 }
@@ -30,8 +32,9 @@ export function nextPlace({ commitLsn, index }: ChangePosition): ChangePosition 
 }
 
 const VERSION = '01'
+const PARTIAL_VERSION = '02'
 const LENGTH = 50
-const CURSOR_TEXT = /^01[0-9a-f]{48}$/
+const CURSOR_TEXT = /^0[12][0-9a-f]{48}$/
 
 /** Formats a position as a cursor. */
 export function formatCursor(epoch: StreamOrigin, commitLsn: Lsn, index: number): string {
@@ -42,6 +45,11 @@ export function formatCursor(epoch: StreamOrigin, commitLsn: Lsn, index: number)
     commitLsn.toString(16).padStart(16, '0') +
     index.toString(16).padStart(8, '0')
   )
+}
+
+/** What a subscription has for a cursor that began with this one, until all its first rows have come. */
+export function partialCursorOf(cursor: string): string {
+  return PARTIAL_VERSION + cursor.slice(VERSION.length)
 }
 
 /** Whether the value is a cursor of ours. */
@@ -61,6 +69,7 @@ export function parseCursor(text: string): Cursor {
     )
   }
   return {
+    ...(text.startsWith(PARTIAL_VERSION) ? { isPartial: true } : {}),
     epoch: {
       systemId: BigInt(`0x${text.slice(2, 18)}`).toString(),
       timeline: Number.parseInt(text.slice(18, 26), 16),

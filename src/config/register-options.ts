@@ -95,3 +95,12 @@ function checkPolicy(model: ModelSpec, { omit = [], expose = [], ...policy }: Re
 function isMark({ type, isList, isRequired }: ModelSpec['fields'][number]): boolean {
   return !isList && ((type === 'DateTime' && !isRequired) || type === 'Boolean')
 }
+
+/** The models with `softDelete`, and the field of each. */
+export function softDeleteFieldsOf(
+  options: ReadonlyMap<string, RegisterOptions>,
+): ReadonlyMap<string, string> {
+  return new Map(
+    [...options].flatMap(([name, { softDelete }]) => (softDelete === undefined ? [] : [[name, softDelete]])),
+  )
+}

@@ -2,13 +2,13 @@
 import type { EnumRef, InputObjectRef, SchemaTypes } from '@pothos/core'
 import { domainOf } from '../../bus/filter/field-domain.ts'
 import type { FieldSpec, ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
+import { isSeekable, rowKeyOf } from '../../sets/seek.ts'
 import { type AnyBuilder, stateOf } from '../builder/builder-state.ts'
 import { graphqlTypeName, visibleFields } from '../field-type.ts'
 import { firstArgument, pageArguments } from '../pagination.ts'
 import { modelNames } from '../schema-names.ts'
 import type { ServiceBuilder, ServiceModel } from '../service-types.ts'
 import { defineWhereInput } from '../where/where-inputs.ts'
-import { isSeekable, rowKeyOf } from './seek.ts'
 
 /** The arguments of a list on the root; what makes no sense for the model is left out. */
 export function listArguments(builder: ServiceBuilder, catalog: ModelCatalog, model: ServiceModel) {
@@ -50,7 +50,7 @@ function orderableFields(
   return visibleFields(model, omit).filter((field) => !field.isList && domainOf(field, catalog) !== null)
 }
 
-/** Whether pages can begin behind a row: what tells its rows apart can be seen, and asked for by its values. */
+/** Whether pages can begin behind a row: what distinguishes its rows can be seen, and asked for by its values. */
 function hasKeyPages(model: ModelSpec, omit: readonly string[]): boolean {
   const key = rowKeyOf(model)
   const isShown = ({ isOmitted, name }: FieldSpec) => !isOmitted && !omit.includes(name)

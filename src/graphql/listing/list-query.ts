@@ -4,6 +4,7 @@ import { checkFilterCost } from '../../bus/filter/change-filter.ts'
 import { costOf } from '../../bus/filter/condition.ts'
 import { parseWhere } from '../../bus/filter/parse-where.ts'
 import type { FieldSpec, ModelCatalog } from '../../catalog/model-catalog.ts'
+import { isSeekable, type OrderPart, rowKeyOf, rowsBehind } from '../../sets/seek.ts'
 import { graphqlTypeName } from '../field-type.ts'
 import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
 import { parseKeyArgument } from '../key-argument.ts'
@@ -15,7 +16,6 @@ import type { ServiceModel } from '../service-types.ts'
 import { hiddenNames } from '../where/where-inputs.ts'
 import { withPrismaNames } from '../where/where-names.ts'
 import { toPrismaWhere } from './prisma-where.ts'
-import { isSeekable, type OrderPart, rowKeyOf, rowsBehind } from './seek.ts'
 
 /** Arguments of a list on the root, as GraphQL has coerced them. */
 export interface ListArguments extends PageArguments {

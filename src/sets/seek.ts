@@ -1,8 +1,8 @@
 /**
- * Stage 7, graphql. Pages by key: the rows that follow a row in an order, as a `where` of Prisma. What says where a page begins are
+ * Beside the spine, sets. Pages by key: the rows that follow a row in an order, as a `where` of Prisma. What says where a page begins are
  * the values of the last row before it, so it does not matter whether that row is still there.
  */
-import type { FieldSpec, ModelSpec } from '../../catalog/model-catalog.ts'
+import type { FieldSpec, ModelSpec } from '../catalog/model-catalog.ts'
 
 /** One part of an order. PostgreSQL puts nulls last where it ascends, and first where it descends. */
 export interface OrderPart {
@@ -39,7 +39,7 @@ export function isSeekable({ type, kind, nativeType, nativeArguments, isList }: 
   return digits !== undefined && Number(digits) <= TIME_DIGITS_MAX
 }
 
-/** The fields that tell any two rows of the model apart, none of them null; empty where there are none. */
+/** The fields that distinguish any two rows of the model, none of them null; empty where there are none. */
 export function rowKeyOf({ primaryKey, uniques, fields }: ModelSpec): readonly FieldSpec[] {
   const fieldOf = (name: string) => fields.find((field) => field.name === name)
   const isRequired = (name: string) => fieldOf(name)?.isRequired === true

@@ -1,0 +1,86 @@
+/**
+ * Beside the spine, sets. Rows read at a fence: in one snapshot, together with what that snapshot sees. A transaction of the stream that the
+ * snapshot sees is in the rows already; every other one follows them.
+ * Source: PostgreSQL manual, "System Information Functions", pg_current_snapshot; "Transaction Isolation", Repeatable Read.
+ */
+import { delegateName } from '../catalog/prisma-omit.ts'
+import type { AnyRow, TransactionInfo } from '../changes/change.ts'
+import { RowcastError } from '../errors.ts'
+import { memberOf } from '../member-of.ts'
+import { parseSnapshot } from '../source/db/visibility.ts'
+import { type Lsn, parseLsn } from '../wire/lsn.ts'
+
+/** A snapshot, as far as the stream matters. */
+export interface Fence {
+  /** Whether what the transaction wrote is in the rows. */
+  sees(transaction: Pick<TransactionInfo, 'xid' | 'commitLsn'>): boolean
+  /**
+   * Every transaction that the snapshot sees has its commit record before this position. The reverse does not hold: some that it
+   * does not see stand before it, too.
+   */
+  readonly endLsn: Lsn
+  /** Equal for snapshots that see the same. */
+  readonly text: string
+}
+
+/** Rows, and the snapshot they were read in. */
+export interface FencedRows {
+  readonly rows: readonly AnyRow[]
+  readonly fence: Fence
+}
+
+/** The snapshot is taken before the statement begins, and so before the position is read. */
+const FENCE_SQL =
+  'SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text AS snapshot, ' +
+  '(CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ' +
+  'ELSE pg_catalog.pg_current_wal_insert_lsn() END)::pg_catalog.text AS lsn, ' +
+  "pg_catalog.set_config('statement_timeout', $1, true) AS bound"
+
+/** A Prisma Client within a transaction. */
+interface Session {
+  $queryRawUnsafe(text: string, ...values: unknown[]): Promise<readonly Readonly<Record<string, unknown>>[]>
+}
+
+type Transact = <Result>(run: (session: Session) => Promise<Result>, options: object) => Promise<Result>
+
+/** Whether the client has transactions and takes SQL. */
+export function canFence(client: unknown): boolean {
+  return (
+    typeof memberOf(client, '$transaction') === 'function' &&
+    typeof memberOf(client, '$queryRawUnsafe') === 'function'
+  )
+}
+
+/**
+ * `findMany` at a fence, in a transaction of its own that ends with it.
+ * @param timeoutMs of the whole transaction, the wait for a connection included in a second one
+ * @throws FIRST_ROWS_FAILED where it takes longer, or the database refuses
+ */
+export async function readAtFence(
+  client: object,
+  model: string,
+  query: object,
+  timeoutMs: number,
+): Promise<FencedRows> {
+  const transact = memberOf(client, '$transaction') as Transact
+  const bound = transact.bind(client) as Transact
+  const read = async (session: Session): Promise<FencedRows> => {
+    const [found] = await session.$queryRawUnsafe(FENCE_SQL, String(timeoutMs))
+    const delegate = memberOf(session, delegateName(model))
+    const findMany = memberOf(delegate, 'findMany') as (query: object) => Promise<readonly AnyRow[]>
+    const rows = await findMany.call(delegate, query)
+    return { rows, fence: fenceOf(String(found?.['snapshot']), String(found?.['lsn'])) }
+  }
+  try {
+    return await bound(read, {
+      ...{ isolationLevel: 'RepeatableRead', timeout: timeoutMs, maxWait: timeoutMs },
+    })
+  } catch (cause) {
+    throw new RowcastError('FIRST_ROWS_FAILED', `The first rows of ${model} could not be read.`, { cause })
+  }
+}
+
+function fenceOf(text: string, lsn: string): Fence {
+  const isVisible = parseSnapshot(text)
+  return { text, endLsn: parseLsn(lsn), sees: ({ xid }) => isVisible(xid) }
+}

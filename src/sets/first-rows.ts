@@ -1,0 +1,208 @@
+/**
+ * Beside the spine, sets. A subscription that begins with the rows there are. It is opened at a cursor before which everything is visible to
+ * whoever reads from then on; the rows are read in pages, each at a fence; what has come meanwhile and is in none of the snapshots
+ * is added to them until the stream has passed all of the fences. From there on the rows are those of a position of the stream, and
+ * every change behind it is delivered as to any other subscription.
+ */
+import type { BusSubscription, Delivery } from '../bus/bus.ts'
+import type { AnyRow } from '../changes/change.ts'
+import {
+  type Cursor,
+  formatCursor,
+  INDEX_AFTER_ALL,
+  isSameEpoch,
+  parseCursor,
+  partialCursorOf,
+} from '../changes/cursor.ts'
+import { RowcastError } from '../errors.ts'
+import { toLsn } from '../wire/lsn.ts'
+import type { FencedRows } from './fence.ts'
+import type { PageSizes } from './page-sizes.ts'
+import type { CompareKeys } from './read-ranges.ts'
+import { ReadRanges } from './read-ranges.ts'
+import { type RowRead, readsOf } from './row-read.ts'
+
+/** All first rows have come: the subscription goes on after the cursor. */
+export interface RowsReady {
+  readonly kind: 'ready'
+  readonly cursor: string
+}
+
+/** What comes: rows, one `ready`, changes. */
+export type FirstRowsEvent =
+  | (RowRead & { readonly cursor: string })
+  | RowsReady
+  | { readonly kind: 'change'; readonly delivery: Delivery }
+
+/** What it is made of. */
+export interface FirstRowsParts {
+  /** See `Rowcast.changeCursor`. */
+  readonly changeCursor: () => Promise<string>
+  /** A subscription to all changes of the rows that are asked for, after the cursor. */
+  readonly subscribe: (after: string) => BusSubscription
+  /** The next rows in the order of the key, behind the one with this key, at most so many. */
+  readonly readPage: (behind: AnyRow | null, take: number) => Promise<FencedRows>
+  readonly keyOf: (row: AnyRow) => AnyRow
+  /** Null where pages cannot follow each other: the first one has to be all. */
+  readonly compareKeys: CompareKeys | null
+  readonly sizes: PageSizes
+  /** Resolves so much later. */
+  readonly wait: (ms: number) => Promise<void>
+  readonly signal?: AbortSignal | undefined
+}
+
+type Phase = 'opening' | 'reading' | 'catching up' | 'live' | 'ended'
+
+/** How often it is looked whether the stream has passed the fences, where nothing comes. */
+const LOOK_INTERVAL_MS = 10
+const DONE = { done: true, value: undefined } as const
+
+/** One subscription. */
+export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
+  readonly #parts: FirstRowsParts
+  readonly #ranges: ReadRanges
+  #phase: Phase = 'opening'
+  #changes: BusSubscription | null = null
+  #begun: Cursor | null = null
+  #partialCursor = ''
+  /** Where the next page begins. */
+  #behind: AnyRow | null = null
+  /** What has been read and not been taken, from `#at` on. */
+  #events: readonly FirstRowsEvent[] = []
+  #at = 0
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(parts: FirstRowsParts) {
+    this.#parts = parts
+    this.#ranges = new ReadRanges(parts.compareKeys ?? (() => 0))
+  }
+
+  next(): Promise<IteratorResult<FirstRowsEvent>> {
+    const result = this.#turn.then(() => this.#next())
+    this.#turn = result.catch(() => undefined)
+    return result
+  }
+
+  async return(): Promise<IteratorResult<FirstRowsEvent>> {
+    this.#phase = 'ended'
+    await this.#changes?.return()
+    return DONE
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async #next(): Promise<IteratorResult<FirstRowsEvent>> {
+    try {
+      for (;;) {
+        if (this.#parts.signal?.aborted === true) return await this.return()
+        const event = this.#events[this.#at]
+        this.#at += 1
+        if (event !== undefined) return { done: false, value: event }
+        const step = await this.#step()
+        if (step === null || this.#phase === 'ended') return DONE
+        this.#events = step
+        this.#at = 0
+      }
+    } catch (error) {
+      await this.return()
+      throw error
+    }
+  }
+
+  /** What comes next; null where nothing does. */
+  #step(): Promise<readonly FirstRowsEvent[] | null> {
+    switch (this.#phase) {
+      case 'opening':
+        return this.#open()
+      case 'reading':
+        return this.#read()
+      case 'catching up':
+        return this.#catchUp()
+      case 'live':
+        return this.#nextChange()
+      case 'ended':
+        return Promise.resolve(null)
+    }
+  }
+
+  async #open(): Promise<readonly FirstRowsEvent[]> {
+    const cursor = await this.#parts.changeCursor()
+    this.#begun = parseCursor(cursor)
+    this.#partialCursor = partialCursorOf(cursor)
+    this.#changes = this.#parts.subscribe(cursor)
+    if (this.#phase === 'ended') await this.#changes.return()
+    else this.#phase = 'reading'
+    return []
+  }
+
+  async #read(): Promise<readonly FirstRowsEvent[] | null> {
+    const { compareKeys, keyOf, readPage, sizes } = this.#parts
+    const pull = this.#changes?.pull
+    if (pull?.isEnded === true) {
+      while (pull.take() !== undefined);
+      return this.#nextChange()
+    }
+    const isOnly = compareKeys === null
+    const take = isOnly ? sizes.max + 1 : sizes.next
+    const { rows, fence } = await readPage(this.#behind, take)
+    if (isOnly && rows.length === take) throw tooMany(sizes.max)
+    sizes.note(rows)
+    const last = rows.length < take ? undefined : rows.at(-1)
+    this.#behind = last === undefined ? null : keyOf(last)
+    this.#ranges.add(this.#behind, fence)
+    if (last === undefined && this.#phase === 'reading') this.#phase = 'catching up'
+    return rows.map((row) => this.#readEvent({ kind: 'read', transition: 'ENTERED', key: keyOf(row), row }))
+  }
+
+  /** What has come, as long as the stream is not behind all fences; then `ready`. */
+  async #catchUp(): Promise<readonly FirstRowsEvent[] | null> {
+    const pull = this.#changes?.pull
+    const { endLsn } = this.#ranges
+    if (pull === undefined || endLsn === null) throw new Error('Nothing has been read.')
+    for (;;) {
+      const delivery = pull.take()
+      if (delivery !== undefined) {
+        const { epoch, commitLsn } = delivery.change.transaction
+        if (this.#begun === null || !isSameEpoch(epoch, this.#begun.epoch)) throw movedOn()
+        if (commitLsn < endLsn) return readsOf(delivery, this.#ranges).map((read) => this.#readEvent(read))
+        const before = formatCursor(epoch, toLsn(commitLsn - 1n), INDEX_AFTER_ALL)
+        return [this.#ready(before), { kind: 'change', delivery }]
+      }
+      if (pull.isEnded) return this.#nextChange()
+      const bookmark = pull.bookmark?.() ?? null
+      if (bookmark !== null && parseCursor(bookmark).position.commitLsn >= endLsn - 1n)
+        return [this.#ready(bookmark)]
+      await this.#parts.wait(LOOK_INTERVAL_MS)
+      if (this.#phase === 'ended' || this.#parts.signal?.aborted === true) return null
+    }
+  }
+
+  async #nextChange(): Promise<readonly FirstRowsEvent[] | null> {
+    const result = await this.#changes?.next()
+    return result === undefined || result.done === true ? null : [{ kind: 'change', delivery: result.value }]
+  }
+
+  #ready(cursor: string): RowsReady {
+    if (this.#phase !== 'ended') this.#phase = 'live'
+    return { kind: 'ready', cursor }
+  }
+
+  #readEvent(read: RowRead): FirstRowsEvent {
+    return { ...read, cursor: this.#partialCursor }
+  }
+}
+
+function tooMany(rowsMax: number): RowcastError {
+  return new RowcastError('FIRST_ROWS_REFUSED', `There are more than ${rowsMax} first rows.`, {
+    hint: 'Ask for fewer with `where`: the rows of a model whose key is text are read in one page.',
+  })
+}
+
+function movedOn(): RowcastError {
+  const reason = 'another server has taken over while the first rows were read'
+  return new RowcastError('RESYNC_REQUIRED', `The subscription cannot go on: ${reason}.`, {
+    details: { reason },
+  })
+}

@@ -1,0 +1,47 @@
+/** Beside the spine, sets. What a subscription gets while its first rows come, and what a change of the stream is until then. Pure. */
+import type { Delivery } from '../bus/bus.ts'
+import type { Transition } from '../bus/filter/judge-change.ts'
+import type { AnyRow } from '../changes/change.ts'
+import { RowcastError } from '../errors.ts'
+import type { ReadRanges } from './read-ranges.ts'
+
+/** A row that no write brought: it is among the rows that are asked for, or is none of them any more. */
+export interface RowRead {
+  readonly kind: 'read'
+  readonly transition: Transition
+  readonly key: AnyRow
+  /** Null where it left. */
+  readonly row: AnyRow | null
+}
+
+/**
+ * What a change means to somebody who has been given the rows of the ranges. Of a row that was read without it, it is delivered; of
+ * one that was read with it, it is not. An UPDATE of the key from one range to another may be a leaving alone, or an entering.
+ * @throws RESYNC_REQUIRED where that cannot be said
+ */
+export function readsOf({ change, transition }: Delivery, ranges: ReadRanges): readonly RowRead[] {
+  const { action, transaction, key } = change
+  if (action === 'TRUNCATE') {
+    if (ranges.seenBy(transaction) === 'all') return []
+    throw cannotGoOn('the table was truncated while its first rows were read')
+  }
+  if (change.isOldMissing === true || change.oldKey === undefined || change.unavailable.length > 0)
+    throw cannotGoOn('the row before a change was not logged while the first rows were read')
+  const before = action === 'INSERT' || transition === 'ENTERED' ? null : (change.oldKey ?? key)
+  const after = action === 'DELETE' || transition === 'LEFT' ? null : key
+  const isNews = (at: AnyRow | null) => at !== null && !ranges.fenceOf(at).sees(transaction)
+  const [isGone, isThere] = [isNews(before), isNews(after)]
+  const row = change.fresh().new
+  if (isGone && isThere && change.oldKey === null)
+    return [{ kind: 'read', transition: 'STAYED', key: after as AnyRow, row }]
+  return [
+    ...(isGone ? [{ kind: 'read', transition: 'LEFT', key: before as AnyRow, row: null } as const] : []),
+    ...(isThere ? [{ kind: 'read', transition: 'ENTERED', key: after as AnyRow, row } as const] : []),
+  ]
+}
+
+function cannotGoOn(reason: string): RowcastError {
+  return new RowcastError('RESYNC_REQUIRED', `The subscription cannot go on: ${reason}.`, {
+    details: { reason },
+  })
+}
