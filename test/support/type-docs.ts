@@ -7,6 +7,7 @@ import { Decimal } from '../../src/catalog/prisma-runtime.ts'
 import { createEnumCodec } from '../../src/catalog/values/enum-codec.ts'
 import {
   EXTENSION_TYPES,
+  type TablePgType,
   TEXT_LIKE_TYPES,
   type TextLikeType,
   TYPE_TABLE,
@@ -20,7 +21,7 @@ import {
 import { formlessValues } from '../../src/graphql/nullability.ts'
 
 /** A value of each type in PostgreSQL's text form, such that a special rule of the type shows. */
-const SAMPLES: Readonly<Record<string, string>> = {
+const SAMPLES: Readonly<Record<TablePgType, string>> = {
   text: 'Zoë',
   varchar: 'Zoë',
   bpchar: 'ab  ',
@@ -118,7 +119,7 @@ function nameJavaScriptType(value: unknown): string {
 }
 
 function sampleOf(row: TypeRow): string {
-  const sample = SAMPLES[row.pgType]
+  const sample = SAMPLES[row.pgType as TablePgType]
   if (sample === undefined) throw new Error(`No sample of ${row.pgType} in the printer of docs/types.md.`)
   return sample
 }

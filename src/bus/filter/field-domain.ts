@@ -1,6 +1,7 @@
 /** Stage 6, bus. Which fields' values are compared how. */
 import type { FieldSpec, ModelCatalog } from '../../catalog/model-catalog.ts'
 import { MONEY_SCALE_DEFAULT } from '../../catalog/values/decimal-codecs.ts'
+import type { NativeTypeName } from '../../catalog/values/type-table.ts'
 import { explainUnrepresentable } from '../../catalog/values/unrepresentable-value.ts'
 import { DATE_TIME_DOMAINS } from './date-time-domains.ts'
 import { createMoneyDomain, NUMBER_DOMAINS } from './number-domains.ts'
@@ -55,11 +56,27 @@ function enumDomain(names: readonly string[]): ValueDomain<string> {
   }
 }
 
-const BY_NATIVE_TYPE: Readonly<Record<string, ValueDomain>> = {
+type DomainCatalog = Pick<ModelCatalog, 'enums' | '~moneyScale'>
+
+/** As the others of its scalar. */
+const AS_SCALAR = null
+
+/**
+ * How values of each column type are compared: in a way of its own, as those of its scalar, or not at all, and why: PostgreSQL
+ * cannot, or rows do not hold what it compares.
+ */
+const BY_NATIVE_TYPE = {
+  ...{ Text: AS_SCALAR, VarChar: AS_SCALAR },
+  ...{ Integer: AS_SCALAR, SmallInt: AS_SCALAR, Oid: AS_SCALAR, BigInt: AS_SCALAR },
+  ...{ DoublePrecision: AS_SCALAR, Decimal: AS_SCALAR, Boolean: AS_SCALAR, ByteA: AS_SCALAR },
+  ...{ Timestamp: AS_SCALAR, Timestamptz: AS_SCALAR, JsonB: AS_SCALAR, Json: AS_SCALAR },
   ...TEXT_DOMAINS.byNativeType,
   ...NUMBER_DOMAINS.byNativeType,
   ...DATE_TIME_DOMAINS.byNativeType,
-} as Readonly<Record<string, ValueDomain>>
+  Money: (catalog: DomainCatalog) => createMoneyDomain(catalog['~moneyScale'] ?? (() => MONEY_SCALE_DEFAULT)),
+  Xml: 'PostgreSQL has no equality for xml',
+  Timetz: 'PostgreSQL compares the offset of a timetz too, which a row does not carry',
+} satisfies Readonly<Record<NativeTypeName, unknown>>
 
 const BY_TYPE: Readonly<Record<string, ValueDomain>> = {
   Boolean: BOOLEAN_DOMAIN,
@@ -69,29 +86,26 @@ const BY_TYPE: Readonly<Record<string, ValueDomain>> = {
   DateTime: DATE_TIME_DOMAINS.timestamp,
 } as Readonly<Record<string, ValueDomain>>
 
-/** Columns whose values PostgreSQL cannot compare, or whose rows do not hold what it compares. */
-const INCOMPARABLE: Readonly<Record<string, string>> = {
-  Xml: 'PostgreSQL has no equality for xml',
-  Timetz: 'PostgreSQL compares the offset of a timetz too, which a row does not carry',
-}
-
 /** Why values of the field cannot be compared at all; null where they can. */
 export function whyIncomparable(field: FieldSpec): string | null {
-  return INCOMPARABLE[field.nativeType ?? ''] ?? null
+  const row = rowOf(field)
+  return typeof row === 'string' ? row : null
+}
+
+function rowOf({ nativeType }: FieldSpec) {
+  return nativeType !== null && nativeType in BY_NATIVE_TYPE
+    ? BY_NATIVE_TYPE[nativeType as NativeTypeName]
+    : AS_SCALAR
 }
 
 /** How values (or a list's elements) of the field are compared; null for Json, and where they cannot be. */
-export function domainOf(
-  field: FieldSpec,
-  catalog: Pick<ModelCatalog, 'enums' | '~moneyScale'>,
-): ValueDomain | null {
+export function domainOf(field: FieldSpec, catalog: DomainCatalog): ValueDomain | null {
   if (field.kind === 'enum') {
     const names = catalog.enums[field.type]?.values.map((value) => value.name) ?? []
     return enumDomain(names) as ValueDomain
   }
-  if (whyIncomparable(field) !== null) return null
-  if (field.nativeType === 'Money') {
-    return createMoneyDomain(catalog['~moneyScale'] ?? (() => MONEY_SCALE_DEFAULT)) as ValueDomain
-  }
-  return BY_NATIVE_TYPE[field.nativeType ?? ''] ?? BY_TYPE[field.type] ?? null
+  const row = rowOf(field)
+  if (typeof row === 'string') return null
+  if (typeof row === 'function') return row(catalog) as ValueDomain
+  return (row as ValueDomain | null) ?? BY_TYPE[field.type] ?? null
 }

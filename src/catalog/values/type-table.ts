@@ -54,7 +54,7 @@ const toDecimal = (value: unknown): unknown =>
 const toNumber = (value: unknown): unknown => Number(value)
 
 /** What Prisma's schema may ask for: each scalar with each of its native types, the default mapping first. */
-const NATIVE: Readonly<Record<ScalarType, readonly Entry[]>> = {
+const NATIVE = {
   String: [
     ['text', 25, 1009, 'Text', textCodec],
     ['varchar', 1043, 1015, 'VarChar', textCodec],
@@ -92,10 +92,10 @@ const NATIVE: Readonly<Record<ScalarType, readonly Entry[]>> = {
   ],
   Bytes: [['bytea', 17, 1001, 'ByteA', bytesCodec]],
   Boolean: [['bool', 16, 1000, 'Boolean', booleanCodec]],
-}
+} as const satisfies Readonly<Record<ScalarType, readonly Entry[]>>
 
 /** What Prisma Client reads as well, when a column was altered and its schema was not, or has no attribute for it. */
-const TOLERATED: Readonly<Partial<Record<ScalarType, readonly Entry[]>>> = {
+const TOLERATED = {
   String: [
     ['cidr', 650, 651, null, networkAddressCodec],
     ['name', 19, 1003, null, textCodec],
@@ -119,7 +119,16 @@ const TOLERATED: Readonly<Partial<Record<ScalarType, readonly Entry[]>>> = {
     ['float8', 701, 1022, null, convertCodec(float8Codec, toDecimal)],
     ['float4', 700, 1021, null, convertCodec(float4Codec, toDecimal)],
   ],
-}
+} as const satisfies Readonly<Partial<Record<ScalarType, readonly Entry[]>>>
+
+/** What stands after `@db.`: where something depends on it, a record over all of them misses no new one. */
+export type NativeTypeName =
+  | (typeof NATIVE)[ScalarType][number][3]
+  | (typeof EXTENSION_TYPES)[number]['nativeType']
+/** Names in pg_type of the table's rows. */
+export type TablePgType =
+  | (typeof NATIVE)[ScalarType][number][0]
+  | (typeof TOLERATED)[keyof typeof TOLERATED][number][0]
 
 function toRow(scalar: ScalarType, isNative: boolean) {
   return ([pgType, oid, arrayOid, nativeType, codec]: Entry): TypeRow => ({
@@ -139,8 +148,13 @@ const SCALARS = Object.keys(NATIVE) as ScalarType[]
 /** Every scalar on every built-in type it can be read from; the default mapping of a scalar is its first row. */
 export const TYPE_TABLE: readonly TypeRow[] = SCALARS.flatMap((scalar) => [
   ...NATIVE[scalar].map(toRow(scalar, true)),
-  ...(TOLERATED[scalar] ?? []).map(toRow(scalar, false)),
+  ...toleratedBy(scalar).map(toRow(scalar, false)),
 ])
+
+function toleratedBy(scalar: ScalarType): readonly Entry[] {
+  const tolerated: Readonly<Partial<Record<ScalarType, readonly Entry[]>>> = TOLERATED
+  return tolerated[scalar] ?? []
+}
 
 /** Types that a String field shows as PostgreSQL prints them, though their binary form is another. */
 export interface TextLikeType {
@@ -176,11 +190,13 @@ export const TEXT_LIKE_TYPES: readonly TextLikeType[] = TEXT_LIKE.map(([pgType, 
 }))
 
 /** Rows of extension types, which have an OID of their own in each database and are known by name. */
-export const EXTENSION_TYPES: readonly {
+export const EXTENSION_TYPES = [
+  { scalar: 'String', nativeType: 'Citext', pgType: 'citext' },
+] as const satisfies readonly {
   readonly scalar: ScalarType
   readonly nativeType: string
   readonly pgType: string
-}[] = [{ scalar: 'String', nativeType: 'Citext', pgType: 'citext' }]
+}[]
 
 /**
  * OIDs below it are PostgreSQL's own and the same everywhere; the stream names all types from it on. Those of
