@@ -1,0 +1,118 @@
+/**
+ * The recipes of CONTRIBUTING.md, each half done in a copy of the code: the compiler or a test names what is forgotten. All of them
+ * are done in one copy, so that the compiler runs once.
+ */
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+
+const ROOT = join(import.meta.dirname, '../..')
+const run = promisify(execFile)
+
+/** The first step of a recipe: text put after other text of a file. */
+interface Step {
+  readonly file: string
+  readonly after: string
+  readonly added: string
+  /** Files in which the compiler misses something then. */
+  readonly found: readonly string[]
+}
+
+const STEPS: Readonly<Record<string, Step>> = {
+  'a type': {
+    file: 'src/catalog/values/type-table.ts',
+    after: "    ['xml', 142, 143, 'Xml', textCodec],\n",
+    added: "    ['circle', 718, 719, 'Circle', textCodec],\n",
+    found: ['src/bus/filter/field-domain.ts', 'test/support/type-docs.ts'],
+  },
+  'an operator': {
+    file: 'src/bus/filter/operators.ts',
+    after: 'export const SCALAR_OPERATORS = {\n',
+    added: "  near: { needs: 'equality', operand: 'value', description: 'The value is near this one.' },\n",
+    found: ['test/types/where.test-d.ts'],
+  },
+  'an option that has no row': {
+    file: 'src/config/config.ts',
+    after: 'export interface EnvironmentConfig {\n',
+    added: '  readonly colour?: string | undefined\n',
+    found: ['src/config/options.ts'],
+  },
+  'an option of the library that has no row': {
+    file: 'src/source/durability-options.ts',
+    after: 'export interface DurabilityOptions {\n',
+    added: '  readonly patience?: number | undefined\n',
+    found: ['src/source/durability-options.ts'],
+  },
+  'an option of a model that refuses what its type allows': {
+    file: 'src/config/config.ts',
+    after: "readonly replicaIdentity?: 'full' | 'keep'",
+    added: " | 'index'",
+    found: ['src/config/model-options.ts'],
+  },
+  'an error after which clients go on': {
+    file: 'src/errors.ts',
+    after: 'export const ERRORS = {\n',
+    added:
+      "  NEW_FAULT: { means: 'Something is new.', hint: 'Get used to it.', retry: 'never', isPublic: true, clientGoesOn: 'again' },\n",
+    found: ['src/client/resumable-subscription.ts'],
+  },
+}
+
+/** What tests find that the compiler cannot: the name of the file, and what it says. */
+const FOUND_BY_TESTS: readonly (readonly [file: string, says: RegExp])[] = [
+  ['test/architecture.test.ts', /no source throws NEW_FAULT/],
+  ['test/catalog/values/type-coverage.test.ts', /"Circle"/],
+  ['test/docs-filters.test.ts', /near/],
+]
+
+let folder = ''
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rowcast-recipes-'))
+  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+  for (const part of ['src', 'test', 'docs', 'prisma', 'vitest.config.ts', 'tsconfig.json', 'package.json'])
+    await cp(join(ROOT, part), join(folder, part), { recursive: true })
+  for (const { file, after, added } of Object.values(STEPS)) {
+    const path = join(folder, file)
+    const text = await readFile(path, 'utf8')
+    expect(text, file).toContain(after)
+    await writeFile(path, text.replace(after, after + added))
+  }
+}, 60_000)
+
+afterAll(() => rm(folder, { recursive: true }))
+
+async function outputOf(program: string, args: readonly string[]): Promise<string> {
+  const settled = run(program, args, { cwd: folder, maxBuffer: 2 ** 26 })
+  return await settled.then(
+    ({ stdout, stderr }) => stdout + stderr,
+    (error: { readonly stdout: string; readonly stderr: string }) => error.stdout + error.stderr,
+  )
+}
+
+it('what the compiler finds', { timeout: 240_000 }, async () => {
+  const config = {
+    extends: './tsconfig.json',
+    include: ['src', 'test/support/type-docs.ts', 'test/types/where.test-d.ts'],
+  }
+  await writeFile(join(folder, 'tsconfig.recipes.json'), JSON.stringify(config))
+  const output = await outputOf(join(ROOT, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.recipes.json'])
+  const faulty = new Set([...output.matchAll(/^(\S+?)\(\d+,\d+\): error/gm)].map(([, file]) => file))
+  for (const [recipe, { found }] of Object.entries(STEPS))
+    for (const file of found) expect([...faulty], `${recipe}\n${output}`).toContain(file)
+})
+
+it('what tests find', { timeout: 240_000 }, async () => {
+  const files = [...new Set(FOUND_BY_TESTS.map(([file]) => file))]
+  const output = await outputOf(join(ROOT, 'node_modules/.bin/vitest'), [
+    ...['run', '--root', folder, '--project', 'unit', '--no-color'],
+    ...files,
+  ])
+  for (const [file, says] of FOUND_BY_TESTS) {
+    expect(output).toContain(file)
+    expect(output).toMatch(says)
+  }
+})
