@@ -202,7 +202,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     },
     ready() {
       source ??= buildSource()
-      return source.whenReady()
+      return presence.untilEnd(source.whenReady())
     },
     subscribe(model, subscribeOptions = {}) {
       const { action, where, old, new: after, changed, initial, ...request } = subscribeOptions

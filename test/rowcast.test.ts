@@ -104,4 +104,19 @@ describe('a rowcast that cannot connect', () => {
     await expect(rowcast.subscribe('User').next()).rejects.toMatchObject(stopping)
     await expect(rowcast.messages().next()).rejects.toMatchObject(stopping)
   })
+
+  it('ends who waits for it to be ready when it stops, and who asks afterwards', async () => {
+    const rowcast = create().register('User')
+    rowcast.start()
+    const [ready, cursor] = [rowcast.ready(), rowcast.changeCursor()]
+    const stopping = { code: 'SERVER_STOPPING' }
+    const ended = Promise.all([
+      expect(ready).rejects.toMatchObject(stopping),
+      expect(cursor).rejects.toMatchObject(stopping),
+    ])
+    await rowcast.stop()
+    await ended
+    await expect(rowcast.ready()).rejects.toMatchObject(stopping)
+    await expect(rowcast.changeCursor()).rejects.toMatchObject(stopping)
+  })
 })

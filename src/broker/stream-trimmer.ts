@@ -31,15 +31,15 @@ export class StreamTrimmer {
     this.#monotonicMs = monotonicMs
   }
 
-  /** Trims now; `last` is the stream's last entry. */
-  async trim(connection: RedisConnection, last: EntryId): Promise<void> {
+  /** What trims now; `last` is the stream's last entry. For the writer, whose batches arrive only while the stream is its own. */
+  async plan(connection: RedisConnection, last: EntryId): Promise<readonly (readonly string[])[]> {
     const old = this.#findOld(last)
-    if (old !== null) await connection.send(['XTRIM', this.#key, 'MINID', '~', formatEntryId(old)])
+    const byAge = old === null ? [] : [['XTRIM', this.#key, 'MINID', '~', formatEntryId(old)]]
     const usage = Number(await connection.send(['MEMORY', 'USAGE', this.#key]))
-    if (usage <= this.#bytesMax) return
+    if (usage <= this.#bytesMax) return byAge
     const length = Number(await connection.send(['XLEN', this.#key]))
     const kept = Math.floor((length * this.#bytesMax) / usage)
-    await connection.send(['XTRIM', this.#key, 'MAXLEN', '~', String(kept)])
+    return [...byAge, ['XTRIM', this.#key, 'MAXLEN', '~', String(kept)]]
   }
 
   /** The newest entry that is older than the window; null: none is. */

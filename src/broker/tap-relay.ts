@@ -217,7 +217,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     opened.writer.beat(TICK_MS)
     await checkIsOurs(current, opened.epoch.id)
     if (tables !== NO_TABLES) await keepTables(opened, current)
-    await opened.trimmer.trim(current, opened.writer.last)
+    for (const trim of await opened.trimmer.plan(current, opened.writer.last)) opened.writer.addCommand(trim)
   }
 
   /** Gateways show nothing without the document: one that somebody has deleted or damaged is written again. */

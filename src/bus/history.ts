@@ -37,6 +37,7 @@ const GIVEN_UP = 'it is from a timeline that was given up before it'
 /** A history without gaps. */
 export class History {
   readonly log: RetainedLog
+  readonly #isKnown: (model: string) => boolean
   #begun: ChangePosition
   readonly #epochs: EpochRange[]
   /** Models some of whose changes are missing, and the newest position that lies before the gap's end. */
@@ -49,8 +50,10 @@ export class History {
   /** What a process before this one knew may still be read. */
   #isRecalling: boolean
 
-  constructor(start: StreamStart, log: RetainedLog) {
+  /** `models` that there are; absent where any may be. Messages of the database may name whatever their writers like. */
+  constructor(start: StreamStart, log: RetainedLog, models?: Readonly<Record<string, unknown>>) {
     this.log = log
+    this.#isKnown = (model) => models === undefined || Object.hasOwn(models, model)
     this.#epochs = [{ epoch: epochOf(start), end: null }]
     this.#serverLsn = start.serverLsn
     this.#begun = endBefore(start.serverLsn)
@@ -150,7 +153,8 @@ export class History {
   recall({ origin, upTo, models }: LastChanges): void {
     const isOfThis = isSameEpoch(this.#present.epoch, origin)
     const isWhole = comparePositions(endBefore(upTo), this.log.origin) >= 0
-    if (this.#isRecalling && isOfThis && isWhole) this.log.recall(models)
+    const known = [...models].filter(([model]) => this.#isKnown(model))
+    if (this.#isRecalling && isOfThis && isWhole) this.log.recall(new Map(known))
   }
 
   /** Nothing more is known of what lies before. */
@@ -165,7 +169,7 @@ export class History {
   cut(model: string, position: ChangePosition | null): ChangePosition {
     if (position !== null) this.log.advanceTo(position)
     const { newest } = this.log
-    this.#cuts.set(model, newest)
+    if (this.#isKnown(model)) this.#cuts.set(model, newest)
     this.log.advance()
     return newest
   }

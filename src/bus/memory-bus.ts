@@ -76,13 +76,12 @@ class MemoryBus implements ChangeBus, QueueHost {
 
   open(start: StreamStart): void {
     this.#observers?.onOpened()
-    if (this.#history !== null) {
-      this.#history.continue(start, this.#roster.open)
-      return
-    }
+    this.#history?.continue(start, this.#roster.open)
+    if (this.#history !== null) return
     const bounds = resolveLogBounds(this.#options.log ?? {}, () => this.#timers.nowMs())
     const oldestRead = () => this.#readers?.oldestRead() ?? Number.POSITIVE_INFINITY
-    const history = new History(start, new RetainedLog(endBefore(start.floorLsn), bounds, oldestRead))
+    const log = new RetainedLog(endBefore(start.floorLsn), bounds, oldestRead)
+    const history = new History(start, log, this.#options.models)
     this.#history = history
     this.#readers = new Readers({
       ...{ known: history, older: this.#options.older ?? null, timers: this.#timers },

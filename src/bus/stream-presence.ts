@@ -6,6 +6,7 @@ import { RowcastError } from '../errors.ts'
 import { createGuard, type Guard } from '../guard.ts'
 import { silentLogger } from '../log.ts'
 import type { BusObserver } from './bus-observer.ts'
+import { serverStopping } from './server-stopping.ts'
 
 /** Those who wait for something, each up to a deadline. */
 export class BoundedWait {
@@ -54,6 +55,8 @@ export class StreamPresence implements BusObserver {
   readonly #ready: BoundedWait
   #isLive = false
   #isAskingReady = false
+  #isEnded = false
+  readonly #onEnd = new Set<() => void>()
 
   /** @param timeoutMs how long each wait lasts at most */
   constructor(timeoutMs: number, guard: Guard = createGuard(silentLogger)) {
@@ -74,6 +77,10 @@ export class StreamPresence implements BusObserver {
 
   /** Nothing is waited for any more: what comes next ends at once. */
   end(): void {
+    this.#isEnded = true
+    // Before what releases them.
+    for (const reject of this.#onEnd) reject()
+    this.#onEnd.clear()
     this.#live.release()
     this.#ready.release()
   }
@@ -84,13 +91,23 @@ export class StreamPresence implements BusObserver {
     return this.#inTime(this.#live.wait(this.#timeoutMs))
   }
 
+  /** The same wait, which ends where nothing comes any more. @throws SERVER_STOPPING */
+  untilEnd(wait: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onEnd = (): void => reject(serverStopping(null))
+      this.#onEnd.add(onEnd)
+      wait.finally(() => this.#onEnd.delete(onEnd)).then(resolve, reject)
+      if (this.#isEnded) onEnd()
+    })
+  }
+
   /**
    * Waits for `ready`, which is asked for once however many wait.
-   * @throws NO_STREAM_YET at the deadline; at once what `ready` throws
+   * @throws NO_STREAM_YET at the deadline, SERVER_STOPPING after the end; at once what `ready` throws
    */
   whenReady(ready: () => Promise<void>): Promise<void> {
     if (!this.#isAskingReady) this.#ask(ready)
-    return this.#inTime(this.#ready.wait(this.#timeoutMs))
+    return this.untilEnd(this.#inTime(this.#ready.wait(this.#timeoutMs)))
   }
 
   /** Before anybody waits: where it throws, nobody would listen to that wait. */

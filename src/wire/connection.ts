@@ -49,7 +49,6 @@ export async function openReplicationConnection(
     stream: () => direct.socket,
     replication: 'database',
     application_name: options.applicationName,
-    connectionTimeoutMillis: answerTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   }
@@ -59,7 +58,7 @@ export async function openReplicationConnection(
   // Until it is a stream; what a stream has confirmed it says before it ends.
   const stopListening = end.onAbort(() => driverSocket(client).destroy())
   try {
-    await client.connect().catch((error: unknown) => {
+    await withAnswerDeadline(client, answerTimeoutMs, () => client.connect()).catch((error: unknown) => {
       throw isEndedByServer(client, error)
         ? connectionLost('The server ended the session before it began.')
         : error

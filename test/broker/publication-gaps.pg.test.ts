@@ -123,3 +123,52 @@ describe.skipIf(NO_REDIS !== null)('a gap in what is published', () => {
     expect(await nameOfNext(gateway, good)).toBe('third')
   })
 })
+
+describe.skipIf(NO_REDIS !== null)('where the database takes no message of ours', () => {
+  it('ends all cursors at every gateway: nobody could hear of it otherwise', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    await insertTag(database, 'first')
+    const functions = await database.query<{ name: string }>(
+      `SELECT oid::regprocedure::text AS name FROM pg_proc WHERE proname = 'pg_logical_emit_message'`,
+    )
+    const role = `quiet_${database.name}`
+    await database.query(`CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'quiet'`)
+    for (const { name } of functions) await database.query(`REVOKE EXECUTE ON FUNCTION ${name} FROM PUBLIC`)
+    try {
+      {
+        // Sets up, with the rights for it.
+        await using _owner = await openRole(database, 'tap', { redisUrl: redis.url })
+      }
+      const url = new URL(database.url)
+      url.username = role
+      url.password = 'quiet'
+      const connectionString = url.href
+      await using _tap = await openRole(database, 'tap', {
+        ...{ redisUrl: redis.url, connectionString, enableOnStart: false, watchIntervalMs: 600_000 },
+      })
+      await using gateway = await openRole(database, 'gateway', { redisUrl: redis.url })
+      const cursor = await gateway.rowcast.changeCursor()
+      // It is over before the next look, which the first row afterwards calls for.
+      await database.query('ALTER TABLE "Tag" RENAME TO old_tags')
+      await database.query('CREATE TABLE "Tag" (LIKE old_tags INCLUDING ALL)')
+      await database.query(
+        'ALTER TABLE "Tag" REPLICA IDENTITY FULL; ALTER PUBLICATION rowcast ADD TABLE "Tag"',
+      )
+      await insertTag(database, 'after')
+      const endNow = ({ rowcast }: ScaledRowcast) => {
+        try {
+          return endOf(rowcast.subscribe('Tag', { after: cursor }))
+        } catch (error) {
+          return (error as { readonly code?: unknown }).code
+        }
+      }
+      await expect.poll(() => endNow(gateway), { timeout: 20_000 }).toBe('RESYNC_REQUIRED')
+      // One that has seen nothing of it.
+      await using later = await openRole(database, 'gateway', { redisUrl: redis.url })
+      await expect.poll(() => endNow(later), { timeout: 20_000 }).toBe('RESYNC_REQUIRED')
+    } finally {
+      await database.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`)
+    }
+  })
+})

@@ -247,6 +247,31 @@ it('is of use wherever the slot may stand once a barrier has come back', () => {
   expect(accepted).toEqual([false, true, true])
 })
 
+it('keeps nothing of models that there are not, whatever a message names', () => {
+  const start = {
+    ...PLAIN_EPOCH,
+    isFirst: true,
+    mayRecall: true,
+    floorLsn: lsnOf(100),
+    serverLsn: lsnOf(100),
+  }
+  const bounds = { bytesMax: 1_000, ageMaxMs: 1e9, monotonicMs: () => 0 }
+  const log = new RetainedLog(endBefore(lsnOf(100)), bounds)
+  const history = new History(start, log, { Tag: {} })
+  const last = { commitLsn: lsnOf(50), index: 0 }
+  for (const model of ['Tag', 'toString', 'Foreign']) {
+    history.cut(model, null)
+    history.recall({ origin: PLAIN_EPOCH, upTo: lsnOf(100), models: new Map([[model, last]]) })
+  }
+  const known = ['Tag', 'toString', 'Foreign'].map((model) => history.beginningOf(model) !== null)
+  expect(known).toEqual([true, false, false])
+  expect(['Tag', 'toString', 'Foreign'].map((model) => log.floorOf(model) === last)).toEqual([
+    true,
+    false,
+    false,
+  ])
+})
+
 it('is understood as it was written, and not at all where it was not', () => {
   const known: LastChanges = {
     ...{ origin: PLAIN_EPOCH, upTo: toLsn(2n ** 63n) },

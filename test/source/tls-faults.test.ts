@@ -9,6 +9,8 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
 import { toRowcastError } from '../../src/source/db/sqlstate.ts'
 import { openReplicationConnection } from '../../src/wire/connection.ts'
+import { Swallower } from '../support/swallower.ts'
+import { openTcpProxy } from '../support/tcp-proxy.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'rowcast-tls-'))
 const file = (name: string) => join(folder, name)
@@ -138,5 +140,28 @@ describe.skipIf(!hasOpenssl)('TLS', () => {
     expect(error.code).toBe('SOURCE_CONNECTION_FAILED')
     expect(error.happened).toMatch(/does not support SSL/)
     expect(error.hint).toMatch(/sslmode in DATABASE_URL.*not speak TLS/)
+  })
+
+  it('a handshake that falls silent, from any byte on, is given up in time', async () => {
+    const port = await serve('good')
+    const swallower = new Swallower()
+    await using proxy = await openTcpProxy(port, { intercept: swallower.intercept })
+    const address = `postgresql://ada:hunter2@localhost:${proxy.port}/app?sslmode=verify-full&sslrootcert=${file('good.pem')}`
+    const attempt = () => {
+      const target = { ...parseConnectionTarget(address), waits: { answerTimeoutMs: 200 } }
+      return openReplicationConnection(target, { applicationName: 'test' }).then(
+        () => 'connected',
+        (error: unknown) => toRowcastError(error, target).code,
+      )
+    }
+    // Once as it is, to see how long it is: behind the handshake this server says nothing.
+    expect(await attempt()).toBe('WIRE_ANSWER_TIMEOUT')
+    const length = Math.max(...swallower.brought.values())
+    expect(length).toBeGreaterThan(500)
+    const afterBytes = [0, 1, 2, 6, ...Array.from({ length: 20 }, (_, n) => Math.floor((length * n) / 20))]
+    for (const after of afterBytes) {
+      swallower.silence = { from: 0, to: Number.POSITIVE_INFINITY, afterBytes: after }
+      expect(await attempt(), `after ${after} bytes`).toBe('WIRE_ANSWER_TIMEOUT')
+    }
   })
 })

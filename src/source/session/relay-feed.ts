@@ -6,6 +6,7 @@ import type { PublicationGuard } from '../watch/publication-guard.ts'
 import type { RelayFeed, StreamRelay } from '../watch/session-relay.ts'
 import type { StreamPosition } from './ack-state.ts'
 import type { BlockedModels } from './blocked-models.ts'
+import type { ReplicationSourceOptions } from './source-options.ts'
 
 /** What it works on. */
 export interface RelayFeedOptions {
@@ -21,6 +22,20 @@ export interface RelayFeedOptions {
 /** How long a stream without its broker holds on to the slot: another process may have one. */
 const PATIENCE_MS = 5_000
 const RECONNECT_INTERVAL_MS = 200
+
+/**
+ * What a gap of one model does: gateways can hear only of what stands in the stream. One that could not be written there ends
+ * the stream, and with it all their cursors.
+ */
+export function createCut(
+  { relay, onCut }: Pick<ReplicationSourceOptions, 'relay' | 'onCut'>,
+  connectionNow: () => ReplicationConnection | null,
+): ReplicationSourceOptions['onCut'] {
+  return (model, cut) => {
+    if (relay !== undefined && cut.position === null) connectionNow()?.abort(cut.error)
+    else onCut(model, cut)
+  }
+}
 
 /** Creates it. */
 export function createRelayFeed(options: RelayFeedOptions): RelayFeed {

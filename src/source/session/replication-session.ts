@@ -31,7 +31,7 @@ import { BlockedModels } from './blocked-models.ts'
 import { createConfirm } from './confirm-news.ts'
 import { FormKeeper } from './form-keeper.ts'
 import { createOwnFaults } from './own-faults.ts'
-import { createRelayFeed } from './relay-feed.ts'
+import { createCut, createRelayFeed } from './relay-feed.ts'
 import { pluginOptions, RAW_TEXT_SQL } from './replication-form.ts'
 import type { StreamSession } from './session-api.ts'
 import { whileWaiting } from './session-leftovers.ts'
@@ -48,15 +48,14 @@ export function createStreamSession(
 ): StreamSession {
   const { goal, logger, registry, slotBudget, relay, lastChanges } = options
   const position = createStreamPosition(options)
-  const { ceiling } = position
+  const onCut = createCut(options, () => connection)
   const guard = new PublicationGuard({
-    ...{ registry, logger, ceiling, judge: options.judgeTable, slot: goal.slot },
-    publication: goal.publication,
+    ...{ registry, logger, judge: options.judgeTable, slot: goal.slot },
+    ...{ publication: goal.publication, ceiling: position.ceiling },
     lastChanges: lastChanges && ((models) => describeLastChanges(lastChanges, position, models)),
     listener: {
-      ...{ onDrift, onRecovery, onProgress, onCut: options.onCut, lastChanges },
-      onTables: (tables) => blocked.takeTables(tables),
-      onEvidence: () => watch.look(),
+      ...{ onDrift, onRecovery, onProgress, onCut, lastChanges },
+      ...{ onTables: (tables) => blocked.takeTables(tables), onEvidence: () => watch.look() },
     },
   })
   const blocked = new BlockedModels({

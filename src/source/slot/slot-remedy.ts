@@ -44,6 +44,9 @@ export function remedyFor(error: RowcastError, policy: SlotLostPolicy, hasStream
       return hasStreamed ? { ...NO_REMEDY, gap: 'table-unpublished' } : NO_REMEDY
     case 'SOURCE_SLOT_OVER_BUDGET':
       return { gap: 'slot-over-budget', isSlotToDrop: true, isSlotToCreate: isRecreating }
+    case 'RESYNC_REQUIRED':
+      // A gap that nobody could write down.
+      return { ...NO_REMEDY, gap: 'publication-changed' }
     default:
       return NO_REMEDY
   }
