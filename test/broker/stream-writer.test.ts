@@ -103,6 +103,22 @@ it('what says again where the stream stands says no less than what waits', async
   await expect.poll(() => accepted.at(-1)).toBe(30n)
 })
 
+it('nothing counts as accepted before Redis has answered', async () => {
+  const { batches, connection, stall } = createServer()
+  const accepted: bigint[] = []
+  const writer = openWriter(connection, { lsn: LSN_ZERO, sequence: 0 }, (lsn) => accepted.push(lsn))
+  writer.addMark(toLsn(10n))
+  writer.release(null)
+  await expect.poll(() => accepted).toEqual([10n])
+  const goOn = stall()
+  writer.addEntry({ id: { lsn: toLsn(20n), sequence: 0 }, payload: Buffer.from('entry') })
+  writer.addMark(toLsn(21n))
+  await expect.poll(() => batches.length).toBe(2)
+  expect(accepted).toEqual([10n])
+  goOn()
+  await expect.poll(() => accepted.at(-1)).toBe(21n)
+})
+
 it('where a model was cut is not noted again, once what came after it is in the stream', async () => {
   const { batches, connection } = createServer()
   let accepted = LSN_ZERO

@@ -115,6 +115,8 @@ describe.skipIf(NO_REDIS !== null)('a tap', () => {
       const bytes = Buffer.from(encodeMessage(spec))
       tap.relay.take(bytes, 0, bytes.length)
     }
+    // Nothing has been answered in the same turn.
+    expect(tap.accepted).toBe(100n)
     await expect.poll(() => tap.failures[0]?.code ?? tap.accepted).toBe(208n)
     expect(await redis.command('HGETALL', `${tap.root}:lasts`).then(String)).toBe(',1,Tag,200-2147483649')
   })

@@ -24,18 +24,20 @@ const found = (evidence: string): readonly FoundTable[] => [
 /** A guard that knows the first state, and how often it has cut the model. */
 function openGuard(ceiling = new ConfirmCeiling(), logger = silentLogger) {
   const cuts: string[] = []
+  const evidence: string[] = []
   const guard = new PublicationGuard({
     registry: createRelationRegistry({ catalog, models: [catalog.models.Tag] }),
     ...{ publication: 'rowcast', slot: 'rowcast', logger, ceiling },
     listener: {
-      ...{ onDrift() {}, onRecovery() {}, onTables() {}, onEvidence() {}, onProgress() {} },
+      ...{ onDrift() {}, onRecovery() {}, onTables() {}, onProgress() {} },
+      onEvidence: () => evidence.push('look'),
       onCut: (model) => cuts.push(model),
     },
   })
   const writers = { byModel: new Map(), lsn: LSN_ZERO }
   guard.begin({ found: found('before'), writers, known: null, isFresh: true })
   guard.noteProgress(false)
-  return { guard, cuts }
+  return { guard, cuts, evidence }
 }
 
 /** A database that refuses the barrier with these, one after the other. */
@@ -111,6 +113,16 @@ it('a barrier that the stream brings before its statement has an answer is renew
   }
   await guard.settle(query)
   expect(written.length).toBe(2)
+})
+
+it('looks as soon as rows come from a table that is not the known one, once', () => {
+  const { guard, evidence } = openGuard()
+  evidence.length = 0
+  guard.seeTable('Tag', published.oid)
+  expect(evidence).toEqual([])
+  guard.seeTable('Tag', 99)
+  guard.seeTable('Tag', 99)
+  expect(evidence).toEqual(['look'])
 })
 
 it('says for how many transactions a model waits once, however often it looks', async () => {
