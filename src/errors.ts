@@ -123,7 +123,8 @@ export const ERRORS = {
     isPublic: false,
   },
   WIRE_ANSWER_TIMEOUT: {
-    means: 'PostgreSQL did not answer in the time that it has for an answer, while it let us in or afterwards.',
+    means:
+      'PostgreSQL did not answer in the time that it has for an answer, while it let us in or afterwards.',
     hint: 'Look for what it waits for (pg_stat_activity, pg_locks) and at the network in between; where its answers take that long, raise `answerTimeoutMs`.',
     retry: 'backoff',
     isPublic: false,

@@ -69,7 +69,7 @@ describe.skipIf(NO_REDIS !== null)(
         await expect.poll(() => (bookmarks.at(-1) ?? '') >= other, NET).toBe(true)
       await others.return?.()
       // Its gateway goes, and what others have written goes from Redis.
-    await redis.command('XTRIM', changesKey(database, tap), 'MAXLEN', '0')
+      await redis.command('XTRIM', changesKey(database, tap), 'MAXLEN', '0')
       url = `${second.url}/graphql`
       await first[Symbol.asyncDispose]()
       await expect.poll(() => second.service.rowcast.status().subscriptions.get('Tag'), NET).toBe(1)
