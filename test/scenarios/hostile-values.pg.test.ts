@@ -300,15 +300,18 @@ async function writeRest({ database }: World, each: Case, ask: () => Promise<voi
 }
 
 /** What queries show of the row, by transport; null where the query failed as a whole, with codes. */
-async function queryRows(
-  { url, names, fieldsOf }: World,
-  { model, field }: Case,
-): Promise<readonly unknown[]> {
+async function queryRows({ url, names, fieldsOf }: World, each: Case): Promise<readonly unknown[]> {
+  const { model } = each
   const { many } = names(model)
   const rows: unknown[] = []
   for (const transport of TRANSPORTS) {
     const { data, errors } = await transport.ask(url, `{ ${many} { ${fieldsOf(model)} } }`)
-    expectOwnErrors(errors, field)
+    // Prisma Client fails on an array of arrays of documents with an error that has no code of its own.
+    const isKnown = (code: unknown) => isJsonList(each) && code === 'INTERNAL_SERVER_ERROR'
+    expectOwnErrors(
+      errors.filter(({ extensions }) => !isKnown(extensions?.['code'])),
+      each.field,
+    )
     const [row] = (data as Record<string, readonly unknown[]> | null)?.[many] ?? [null]
     expect(row !== null || errors.length > 0, transport.name).toBe(true)
     rows.push(row)
@@ -352,7 +355,8 @@ async function readFiltered(world: World, each: Case, after: string): Promise<vo
 }
 
 /** Queries show what queries show, subscriptions what subscriptions show, and both the same, but for a number that Prisma Client rounds. */
-function expectSameRows(queried: readonly unknown[], delivered: readonly unknown[], { field }: Case): void {
+function expectSameRows(queried: readonly unknown[], delivered: readonly unknown[], each: Case): void {
+  const { field } = each
   const isThere = (row: unknown) => row !== null
   const [ofQueries, ofStreams] = [queried.filter(isThere), delivered.filter(isThere)]
   for (const row of ofQueries) expect(row).toEqual(ofQueries[0])
@@ -360,8 +364,12 @@ function expectSameRows(queried: readonly unknown[], delivered: readonly unknown
   const [query, stream] = [ofQueries[0], ofStreams[0]] as readonly (Record<string, unknown> | undefined)[]
   if (query === undefined || stream === undefined) return
   const isRounded = typeof query[field] === 'number' && stream[field] === null
-  expect(isRounded ? { ...query, [field]: null } : query).toEqual(stream)
+  // A document that cannot be shown takes the list with it where it is delivered, and is null in the list where it is queried.
+  const isUnlike = isRounded || (isJsonList(each) && stream[field] === null)
+  expect(isUnlike ? { ...query, [field]: null } : query).toEqual(stream)
 }
+
+const isJsonList = ({ isList, column }: Case): boolean => isList && column.prisma.startsWith('Json')
 
 /** @returns whether PostgreSQL takes the value */
 async function tryCase(world: World, each: Case): Promise<boolean> {

@@ -30,7 +30,7 @@ export interface WalHolders {
 export const HELD_BYTES_HIGH = 16 * 1024 * 1024
 const TRANSACTIONS_MAX = 3
 
-/** Reads them; every role may. Locks tell of transactions whose sessions the role may not see. */
+/** Reads them; every role may. Locks show transactions whose sessions the role may not see. */
 export async function readWalHolders(query: RunQuery): Promise<WalHolders> {
   const [row] = await query<WalHolders>(HOLDERS_SQL)
   return row ?? { transactions: [], busiest: null }
