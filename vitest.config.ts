@@ -50,7 +50,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'peers',
-          include: PEERS,
+          include: [...PEERS, 'test/docs.test.ts'],
           globalSetup: ['test/support/shared-postgres.ts'],
           testTimeout: 120_000,
           hookTimeout: 180_000,
