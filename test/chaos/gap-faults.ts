@@ -16,7 +16,7 @@ import type { WorldBase } from './stage.ts'
 
 const PUBLICATION = 'rowcast'
 const TIMEOUT_MS = 60_000
-/** Many looks of the watch: until then somebody may be notified of what was undone, or of what must be reported to nobody. */
+/** Many looks of the watch: until then somebody may be notified of what must be reported to nobody. */
 const ECHO_MS = 15_000
 /** A look or two of the watch. */
 const LOOKS_MS = 2_500
@@ -155,12 +155,13 @@ export async function withGap(
   await make()
   if (isCertain) await Promise.all(due.map(({ log, count }) => log.whenResynced(count, TIMEOUT_MS)))
   await world.awaitProgress(TIMEOUT_MS)
-  void closeLater(world, gap)
+  // Everybody has been notified, and has passed a change from behind it.
+  if (isCertain) await close(world, gap)
+  else void delay(ECHO_MS, undefined, { ref: false }).then(() => close(world, gap))
 }
 
 /** A gap that cannot be closed, since the database is away, stays open. */
-async function closeLater({ query, site }: WorldBase, gap: Gap): Promise<void> {
-  await delay(ECHO_MS, undefined, { ref: false })
+async function close({ query, site }: WorldBase, gap: Gap): Promise<void> {
   gap.toLsn = await insertLsn(query).then(
     (lsn) => site.timelines.place(lsn),
     () => null,

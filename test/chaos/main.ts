@@ -174,6 +174,7 @@ async function report(world: WorldBase, isDrained: boolean): Promise<boolean> {
   troubles.push(...checkTruth(truth, CHAOS_MODEL_NAMES))
   const result = {
     ...{ seed, seconds: secondsGone(), injected, missed, records, troubles, isDrained, gaps },
+    decoded: world.decoded,
     transactions: transactions.length,
     changes: ledger.changeCount,
     hugestTransaction: writer.hugestTransaction,

@@ -1,6 +1,7 @@
 /** The words at the end of a run. */
 import type { Gap } from './gaps.ts'
 import { FAULT_KINDS, type Fault, type SubscriberRecord } from './record.ts'
+import type { DecodedTransaction } from './second-decoder.ts'
 
 /** What happened in a run. */
 export interface RunReport {
@@ -18,6 +19,7 @@ export interface RunReport {
   readonly records: readonly (SubscriberRecord & { readonly attempts: number })[]
   readonly faults: readonly Fault[]
   readonly gaps: readonly Gap[]
+  readonly decoded: readonly DecodedTransaction[]
   /** Whether every subscriber had the time to get everything. */
   readonly isDrained: boolean
   /** What no fault explains. */
@@ -68,13 +70,16 @@ export function formatReport(report: RunReport): string {
   ].join('\n')
 }
 
-/** Every gap, resync and fault: where in the WAL, and what. */
-export function formatDetails({ gaps, records, faults }: RunReport): string {
+/** Every gap, barrier, resync and fault: where in the WAL, and what. */
+export function formatDetails({ gaps, decoded, records, faults }: RunReport): string {
   const hex = (lsn: bigint | null) => lsn?.toString(16).padStart(16, '0') ?? 'on'
   return [
     ...gaps.map(
       ({ name, models, fromLsn, toLsn }) => `gap ${hex(fromLsn)} to ${hex(toLsn)}: ${name}: ${models}`,
     ),
+    ...decoded
+      .filter(({ cuts }) => cuts.length > 0)
+      .map(({ endLsn, cuts }) => `barrier up to ${hex(endLsn)} cuts ${cuts}`),
     ...records.flatMap(({ name, resyncs }) =>
       resyncs.map(
         ({ reason, before, after }) => `resync ${before.slice(26)} to ${after.slice(26)}: ${name}: ${reason}`,
