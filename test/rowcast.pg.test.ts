@@ -49,15 +49,28 @@ describe('changes of a row', () => {
     await using database = await openDatabase({ migrate: true })
     await using live = await openLiveRowcast(database)
     const [careless, other] = [live.rowcast.subscribe('User'), live.rowcast.subscribe('User')]
-    await database.query(`INSERT INTO users (email, tags, avatar) VALUES ('a@example.com', '{x}', '\\x00ff')`)
+    await database.query(
+      `INSERT INTO users (email, tags, avatar, balance, settings)
+       VALUES ('a@example.com', '{x}', '\\x00ff', 1.25, '{"a": {"b": [1, {"c": 2}]}}')`,
+    )
     const row = await live.prisma.user.findUniqueOrThrow({ where: { email: 'a@example.com' } })
-    const { new: own } = await nextUser(careless)
+    const { new: own, cursor } = await nextUser(careless)
     if (own === null) throw new Error('An INSERT has a row.')
+    Object.assign((own.settings as { a: { b: object[] } }).a.b[1] ?? {}, { c: '***' })
+    Object.assign(own.balance, { d: [9], e: 0 })
     Object.assign(own, { email: '***' })
     own.createdAt.setTime(0)
     own.tags.push('y')
     own.avatar?.fill(1)
     expect((await nextUser(other)).new).toStrictEqual(row)
+    // Nor does anybody who reads it from the log, or finds it as the row before.
+    const late = live.rowcast.subscribe('User', { after: 'earliest' })
+    const replayed = await nextUser(late)
+    expect([replayed.cursor, replayed.new]).toStrictEqual([cursor, row])
+    await database.query(`UPDATE users SET email = 'b@example.com'`)
+    const { old, changed } = await nextUser(late)
+    expect(old).toStrictEqual(row)
+    expect(changed.filter((name) => name !== 'updatedAt')).toEqual(['email'])
   })
 
   it('are the same in text form', async () => {

@@ -239,6 +239,13 @@ describe.each(STREAM_TRANSPORTS)('the JWT example over $name', ({ open }) => {
   })
 })
 
+class PrivateViewer {
+  readonly #id = 1
+  get id(): number {
+    return this.#id
+  }
+}
+
 describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
   const isWebSocket = name === 'WebSocket'
   const refused = { code: 'UNAUTHENTICATED', status: isWebSocket ? 4403 : 401 }
@@ -277,6 +284,20 @@ describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
     ['a symbol', Symbol('ada')],
     ['a date', new Date()],
     ['a list with a context', Object.assign([], { context: {} })],
+    ['a map', new Map([['context', {}]])],
+    ['context: a map', { context: new Map([['viewer', 1]]) }],
+    ['context: a set', { context: new Set([1]) }],
+    ['context: a date', { context: new Date() }],
+    ['context: an error', { context: new Error('No such viewer.') }],
+    ['context: a regular expression', { context: /ada/ }],
+    ['context: bytes', { context: Buffer.from('ada') }],
+    ['context: a boxed text', { context: Object('ada') }],
+    ['context: an answer of fetch', { context: new Response('{}') }],
+    ['context: a viewer whose fields are private', { context: new PrivateViewer() }],
+    ['context: a generator', { context: (function* () {})() }],
+    ['context: a promise behind a proxy', { context: new Proxy({}, { get: () => () => undefined }) }],
+    ['context: a list behind a proxy', { context: new Proxy([], {}) }],
+    ['an inherited context that is a list', Object.create({ context: [] })],
   ])('%s lets nobody in, a promise of it neither', async (_what, answer) => {
     for (const given of [answer, Promise.resolve(answer)]) {
       const { url, logged } = await startProbe({ context: (() => given) as ContextFunction })
@@ -284,6 +305,19 @@ describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
       await ask(url, '{ hello }')
       expect(logged.filter((line) => line.includes('no session'))).toHaveLength(1)
     }
+  })
+
+  test('each part of an answer is read once, whatever it would be the next time', async () => {
+    let reads = 0
+    const answer = {
+      get context(): object {
+        reads += 1
+        return reads === 1 ? { viewer: 'ada' } : []
+      },
+    }
+    const { url } = await startProbe({ context: () => answer })
+    expect((await ask(url, '{ viewer }')).data).toEqual({ viewer: 'ada' })
+    expect(reads).toBe(1)
   })
 
   test.each(['', Number.NaN, 'undefined'])(

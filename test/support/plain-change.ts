@@ -1,6 +1,7 @@
 /** Changes without a tuple, for tests of what comes after stage 4. */
 import type { AnyChange, TransactionInfo } from '../../src/changes/change.ts'
 import { formatCursor, type StreamOrigin } from '../../src/changes/cursor.ts'
+import { ownCopy } from '../../src/graphql/policy/own-copy.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 /** The history of every plain change. */
@@ -35,14 +36,12 @@ export function plainChange(details: Partial<AnyChange> = {}): AnyChange {
     operation: { action: 'UPDATE', old: null, new: null },
     cursor: formatCursor(transaction.epoch, transaction.commitLsn, index),
     // Rows of its own, as the bytes give them each time.
-    fresh: () => ({ ...change, old: ownRow(change.old), new: ownRow(change.new) }),
+    fresh: () => ({
+      ...change,
+      old: ownCopy(change.old) as AnyChange['old'],
+      new: ownCopy(change.new) as AnyChange['new'],
+    }),
     ...details,
   }
   return change
-}
-
-function ownRow(row: AnyChange['new']): AnyChange['new'] {
-  if (row === null) return null
-  const values = Object.entries(row).map(([name, value]) => [name, Array.isArray(value) ? [...value] : value])
-  return Object.fromEntries(values)
 }

@@ -2,7 +2,16 @@
  * Stage 7, graphql. Whether resolvers of the application see the rows of a type. Subscriptions share the rows of a change;
  * a resolver that masks or adds in place would do so for everybody, so where one may be, each operation decodes its own.
  */
-import { type GraphQLField, type GraphQLNamedType, isObjectType } from 'graphql'
+import {
+  type GraphQLField,
+  type GraphQLNamedType,
+  type GraphQLScalarType,
+  getNamedType,
+  isObjectType,
+  isScalarType,
+  isSpecifiedScalarType,
+} from 'graphql'
+import { SCALARS } from '../scalars.ts'
 import { relationNameOf, SHOWN_COLUMN } from '../shown-column.ts'
 
 const known = new WeakMap<GraphQLNamedType, boolean>()
@@ -22,10 +31,19 @@ export const RUNS_OWN_CODE = 'rowcastRunsOwnCode'
 /** What Pothos calls for a relation that was not loaded: there where the application has a resolver of its own (`t.relation({ resolve })`). */
 const FALLBACK = 'pothosPrismaFallback'
 
+const OWN_SERIALIZERS = new Set(Object.values(SCALARS).map(({ serialize }) => serialize))
+
+/** Whether what writes values of the scalar only looks at them: graphql-js' own, and rowcast's. The application's may do as it likes. */
+function onlyLooks(scalar: GraphQLScalarType): boolean {
+  return isSpecifiedScalarType(scalar) || OWN_SERIALIZERS.has(scalar.serialize)
+}
+
 /** Whether a field is a column that is shown, or a relation, and no more. */
 export function showsColumn(field: GraphQLField<unknown, object>): boolean {
   const { extensions } = field
   if (extensions[RUNS_OWN_CODE] === true) return false
   const isColumn = extensions[SHOWN_COLUMN] !== undefined || extensions['pothosExposedField'] !== undefined
+  const named = getNamedType(field.type)
+  if (isColumn && isScalarType(named) && !onlyLooks(named)) return false
   return isColumn || (relationNameOf(field) !== null && typeof extensions[FALLBACK] !== 'function')
 }

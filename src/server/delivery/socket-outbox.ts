@@ -4,7 +4,7 @@
  */
 import { WebSocket } from 'ws'
 import type { Guard } from '../../guard.ts'
-import { CountedSocket } from '../limits/counted-socket.ts'
+import { CountedSocket, takenBytesOf } from '../limits/counted-socket.ts'
 import { SocketBudget } from '../limits/socket-budget.ts'
 import type { DeliveryTurn, Flushable } from './delivery-turn.ts'
 import type { FrameBatch, FrameTarget } from './frame-batch.ts'
@@ -143,6 +143,10 @@ export class SocketOutbox extends CountedSocket implements Flushable {
 
   protected override unsentBytes(): number {
     return this.#webSocket.bufferedAmount
+  }
+
+  protected override takenBytes(): number {
+    return takenBytesOf(this.#target.socket)
   }
 
   protected override terminate(): void {

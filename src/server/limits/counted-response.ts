@@ -5,7 +5,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Guard } from '../../guard.ts'
-import { CountedSocket } from './counted-socket.ts'
+import { CountedSocket, takenBytesOf } from './counted-socket.ts'
 import type { SocketBudget } from './socket-budget.ts'
 
 const EMPTY = Buffer.alloc(0)
@@ -39,6 +39,10 @@ class AnsweredConnection extends CountedSocket {
 
   protected override unsentBytes(): number {
     return this.#socket.writableLength
+  }
+
+  protected override takenBytes(): number {
+    return takenBytesOf(this.#socket)
   }
 
   protected override terminate(): void {

@@ -37,9 +37,10 @@ export function createSessionOpener(options: SessionOpenerOptions): OpenSession 
       () => context(source),
       () => new RowcastError('CONTEXT_TIMEOUT', 'The server could not find out in time who asks.'),
     )
-    if (isSession(answer)) {
-      if (answer.viewerKey != null && viewerNameOf(answer.viewerKey) === null) warnOfKey()
-      return answer
+    const session = readSession(answer)
+    if (session !== null) {
+      if (session.viewerKey != null && viewerNameOf(session.viewerKey) === null) warnOfKey()
+      return session
     }
     // False, '' and the like refuse on purpose, as in `viewer && { … }`; anything else is a mistake.
     if (answer && !isToldOf) {
@@ -65,9 +66,23 @@ function onceOf(call: () => void): () => void {
   }
 }
 
-/** Only an object with an object `context` lets a client in: no list, and no promise that nobody waited for. */
-function isSession(answer: unknown): answer is Session {
-  return isRecord(answer) && isRecord(answer['context']) && isViewerKey(answer['viewerKey'])
+/**
+ * Only an object with an object `context` lets a client in: no list, no promise that nobody waited for, and nothing whose own
+ * properties are not what it holds (a Map, a Request), which would be an empty context. Each part is read once: a getter may
+ * answer otherwise the next time. @returns null where it is no session
+ */
+function readSession(answer: unknown): Session | null {
+  if (!isRecord(answer)) return null
+  const { context, viewerKey, expiresAt, revalidate } = answer as Partial<Session>
+  if (!isContext(context) || !isViewerKey(viewerKey)) return null
+  return { context, viewerKey, expiresAt, revalidate: revalidate?.bind(answer) }
+}
+
+/** An object with something in it, or an empty literal: a viewer whose fields are private or inherited would not get through. */
+function isContext(value: unknown): value is object {
+  if (!isRecord(value) || Object.prototype.toString.call(value) !== '[object Object]') return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null || Object.keys(value).length > 0
 }
 
 /** An object would be a viewer of its own each time, and bound nothing. */

@@ -30,7 +30,11 @@ function open() {
     },
     { readsTogether: true },
   )
-  const builder = new SchemaBuilder<{ PrismaTypes: PrismaTypes; Context: Viewer }>({
+  const builder = new SchemaBuilder<{
+    PrismaTypes: PrismaTypes
+    Context: Viewer
+    Scalars: { Careless: { Input: unknown; Output: unknown } }
+  }>({
     plugins: [PrismaPlugin, RowcastPlugin],
     prisma: { client: prisma, dmmf: getDatamodel() },
     rowcast: { feed },
@@ -54,7 +58,16 @@ function open() {
       }),
     }),
   })
-  builder.prismaObject('Post', { fields: (t) => ({ title: t.exposeString('title') }) })
+  builder.scalarType('Careless', {
+    serialize: (value) => (value as Date).setTime((value as Date).getTime() + 1),
+    parseValue: (value) => value,
+  })
+  builder.prismaObject('Post', {
+    fields: (t) => ({
+      title: t.exposeString('title'),
+      createdMs: t.expose('createdAt', { type: 'Careless' }),
+    }),
+  })
   builder.prismaObject('Comment', {
     fields: (t) => ({
       body: t.exposeString('body'),
@@ -86,6 +99,7 @@ function open() {
     }),
   )
   builder.changeSubscription('Comment')
+  builder.changeSubscription('Post')
   const schema = builder.toSchema()
   return {
     feed,
@@ -129,6 +143,16 @@ it('a resolver that masks the row before in place masks it for its own viewer al
   const [seenByBob, seenByAda] = [await nextResult(bob), await nextResult(ada)]
   expect(seenByBob?.data).toEqual({ userChanged: { old: { email: 'ada@x', masked: '*** x,bob' } } })
   expect(seenByAda?.data).toEqual({ userChanged: { old: { email: 'ada@x', masked: 'ada@x x,ada' } } })
+})
+
+it('a scalar that is written in place is for its own operation alone', async () => {
+  const { feed, watch } = open()
+  const source = 'subscription { postChanged { new { createdMs } } }'
+  const results = [await watch(source, BOB), await watch(source, BOB)]
+  const post = { id: 1, title: 'x', authorId: BOB, createdAt: new Date(1_000) }
+  feed.commit({ model: 'Post', action: 'INSERT', new: post })
+  for (const each of results)
+    expect((await nextResult(each))?.data).toEqual({ postChanged: { new: { createdMs: 1_001 } } })
 })
 
 it('what the resolver of a relation does to its row, it does for its own viewer alone', async () => {
