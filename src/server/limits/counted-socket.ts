@@ -60,7 +60,7 @@ export abstract class CountedSocket implements BudgetedSocket {
 }
 
 /**
- * Bytes of a socket that the system has taken; 0 where that is not known. Node.js tells of a piece when all of it was taken, and
+ * Bytes of a socket that the system has taken; 0 where that is not known. Node.js reports a piece when all of it was taken, and
  * counts as written what still waits in libuv: only the handle says how much that is, and the timeout of Node's own sockets asks it.
  */
 export function takenBytesOf(socket: object): number {
