@@ -2,9 +2,11 @@
 import { expect, it } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
+import type { EmittedMessage } from '../../src/changes/emitted-message.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
 import type { RunQuery } from '../../src/source/db/run-query.ts'
+import { barrierSql, parseBarrier } from '../../src/source/published/barrier-message.ts'
 import type { PublishedTable } from '../../src/source/published/published-tables.ts'
 import type { FoundTable } from '../../src/source/setup/model-tables.ts'
 import { ConfirmCeiling } from '../../src/source/slot/confirm-ceiling.ts'
@@ -22,12 +24,16 @@ const found = (evidence: string): readonly FoundTable[] => [
 ]
 
 /** A guard that knows the first state, and how often it has cut the model. */
-function openGuard(ceiling = new ConfirmCeiling(), logger = silentLogger) {
+function openGuard(ceiling = new ConfirmCeiling(), logger = silentLogger, before: readonly string[] = []) {
   const cuts: string[] = []
   const evidence: string[] = []
   const guard = new PublicationGuard({
     registry: createRelationRegistry({ catalog, models: [catalog.models.Tag] }),
     ...{ publication: 'rowcast', slot: 'rowcast', logger, ceiling },
+    lastChanges: (models) => ({
+      ...{ origin: { systemId: '1', timeline: 1 }, upTo: toLsn(20n) },
+      models: new Map(models.map((model) => [model, { commitLsn: toLsn(10n), index: 0 }])),
+    }),
     listener: {
       ...{ onDrift() {}, onRecovery() {}, onTables() {}, onProgress() {} },
       onEvidence: () => evidence.push('look'),
@@ -36,8 +42,17 @@ function openGuard(ceiling = new ConfirmCeiling(), logger = silentLogger) {
   })
   const writers = { byModel: new Map(), lsn: LSN_ZERO }
   guard.begin({ found: found('before'), writers, known: null, isFresh: true })
+  for (const text of before) guard.takeMessage(messageOf(text))
   guard.noteProgress(false)
   return { guard, cuts, evidence }
+}
+
+/** The message that a barrier's statement becomes in the stream. */
+function messageOf(text: string, lsn = toLsn(15n)): EmittedMessage {
+  const epoch = { systemId: '1', timeline: 1 }
+  const transaction = { xid: 1, commitLsn: lsn, committedAt: new Date(0), epoch }
+  const content = new TextEncoder().encode(/'(\{.*\})'/.exec(text)?.[1] ?? '')
+  return { prefix: 'rowcast', content, lsn, transaction, index: 0 }
 }
 
 /** A database that refuses the barrier with these, one after the other. */
@@ -96,15 +111,7 @@ it('a barrier that the stream brings before its statement has an answer is renew
   const query = (async (text: string) => {
     if (!text.includes('pg_logical_emit_message')) return []
     written.push(text)
-    const lsn = toLsn(BigInt(written.length) * 1_000_000n)
-    const transaction = {
-      xid: 1,
-      commitLsn: lsn,
-      committedAt: new Date(0),
-      epoch: { systemId: '1', timeline: 1 },
-    }
-    const content = new TextEncoder().encode(/'(\{.*\})'/.exec(text)?.[1] ?? '')
-    guard.takeMessage({ prefix: 'rowcast', content, lsn, transaction, index: 0 })
+    guard.takeMessage(messageOf(text, toLsn(BigInt(written.length) * 1_000_000n)))
     return []
   }) as RunQuery
   for (const safe of [1_000_100n, 1_900_000n]) {
@@ -113,6 +120,22 @@ it('a barrier that the stream brings before its statement has an answer is renew
   }
   await guard.settle(query)
   expect(written.length).toBe(2)
+})
+
+it('says nothing of where models changed last that this process does not have, though the one before it had them', async () => {
+  const known = [{ ...published, evidence: 'before' }]
+  const before = { cut: [], cleanFrom: LSN_ZERO }
+  const both = new Map([
+    ['Tag', known],
+    ['Post', [{ ...published, oid: 2 }]],
+  ])
+  const { guard } = openGuard(undefined, undefined, [barrierSql({ ...before, published: both }, 'rowcast')])
+  const { query, taken } = createDatabase()
+  await guard.beat(query)
+  const written = parseBarrier(messageOf(taken[0] ?? ''), 'rowcast')
+  // What is published of it is as known as before; its changes have come to nobody here.
+  expect([...(written?.published.keys() ?? [])]).toEqual(['Tag', 'Post'])
+  expect([...(written?.lasts?.models.keys() ?? [])]).toEqual(['Tag'])
 })
 
 it('looks as soon as rows come from a table that is not the known one, once', () => {

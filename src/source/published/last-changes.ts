@@ -42,9 +42,17 @@ export function describeLastChanges(
   return { origin: system, upTo: safeLsn, models: new Map(lasts) }
 }
 
-/** Those of the models whose changes can be read: of others nobody knows which came. */
-export function readableModels(models: Iterable<string>, { faults }: Pick<RelationRegistry, 'faults'>) {
-  return [...models].filter((model) => !faults.has(model))
+/**
+ * Those of the models whose changes are read here: of others nobody knows which came. Barriers carry on what is published of
+ * models that the process before had, and this one has not.
+ */
+export function readableModels(
+  models: Iterable<string>,
+  tables: readonly { readonly model: string }[],
+  { faults }: Pick<RelationRegistry, 'faults'>,
+): readonly string[] {
+  const own = new Set(tables.map(({ model }) => model))
+  return [...models].filter((model) => own.has(model) && !faults.has(model))
 }
 
 /** Formats them for JSON. */

@@ -227,7 +227,7 @@ export class PublicationGuard {
 
   #lastChanges(): LastChanges | null {
     const { lastChanges, registry } = this.#options
-    return lastChanges?.(readableModels(this.#ledger.verified, registry)) ?? null
+    return lastChanges?.(readableModels(this.#ledger.verified, this.#found, registry)) ?? null
   }
 
   /** Takes a message of the stream. @returns whether it was one of ours */
