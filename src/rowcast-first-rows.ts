@@ -1,6 +1,8 @@
 /** Beside the spine. A subscription of the library that begins with the rows there are: what it is made of, and what it gives. */
 import type { BusSubscription, OverflowPolicy, SubscriptionRequest } from './bus/bus.ts'
 import { parseChangeFilter } from './bus/filter/change-filter.ts'
+import { constantOf } from './bus/filter/condition.ts'
+import { parseWhere } from './bus/filter/parse-where.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
 import type { AnyRow } from './changes/change.ts'
@@ -10,6 +12,7 @@ import { ownRows } from './rowcast-changes.ts'
 import { canFence, readAtFence } from './sets/fence.ts'
 import type { InitialRows } from './sets/first-row.ts'
 import { FirstRows, type FirstRowsEvent, type FirstRowsParts } from './sets/first-rows.ts'
+import { noRowOf } from './sets/no-row.ts'
 import { PageSizes } from './sets/page-sizes.ts'
 import { keyOrderOf } from './sets/read-ranges.ts'
 import { ReadTurns } from './sets/read-turns.ts'
@@ -79,7 +82,9 @@ function partsOf(
     const field = model.fields.find((each) => each.name === name)
     return field === undefined ? [] : [{ field, direction: 'asc' } as const]
   })
-  const conditions = [where, unmarked(model, host.softDeleteOf(model.name))].filter((each) => each != null)
+  const isNone = where != null && constantOf(parseWhere(model, catalog, where)) === false
+  const rows = isNone ? noRowOf(model.fields) : where
+  const conditions = [rows, unmarked(model, host.softDeleteOf(model.name))].filter((each) => each != null)
   const client = withWholeRows(Object(host.prisma)) as object
   const compareKeys = keyOrderOf(model, catalog)
   const pageRows = request.initial === true ? undefined : request.initial.pageSize

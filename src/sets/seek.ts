@@ -3,6 +3,7 @@
  * the values of the last row before it, so it does not matter whether that row is still there.
  */
 import type { FieldSpec, ModelSpec } from '../catalog/model-catalog.ts'
+import { noRowOf } from './no-row.ts'
 
 /** One part of an order. PostgreSQL puts nulls last where it ascends, and first where it descends. */
 export interface OrderPart {
@@ -11,9 +12,6 @@ export interface OrderPart {
 }
 
 type Where = Readonly<Record<string, unknown>>
-
-/** Matches no row: Prisma's way to say so. */
-const NO_ROW: Where = { OR: [] }
 
 /** Types whose values a row shows exactly, with their own order among Prisma's operators, by `@db.…`; null is the default. */
 const EXACT_TYPES: Readonly<Record<string, ReadonlySet<string | null>>> = {
@@ -55,7 +53,7 @@ export function rowsBehind(order: readonly OrderPart[], values: Where): Where {
     const same = order.slice(0, index).map(({ field }) => ({ [field.name]: values[field.name] ?? null }))
     return [{ AND: [...same, behind] }]
   })
-  return choices.length === 0 ? NO_ROW : { OR: choices }
+  return choices.length === 0 ? noRowOf(order.map(({ field }) => field)) : { OR: choices }
 }
 
 /** The values behind one; null where there are none. */

@@ -168,6 +168,8 @@ describe('first rows', () => {
     const order = [{ userId: 'asc' }, { teamId: 'asc' }] as const
     const found = await live.prisma.membership.findMany({ orderBy: [...order] })
     expect(members.rows.map(({ new: row }) => row)).toEqual(found)
+    const none = live.rowcast.subscribe('Membership', { initial: true, where: { OR: [] } })
+    expect((await untilReady(none)).rows).toEqual([])
     await using soft = await openSoft(database)
     const users = soft.rowcast.subscribe('User', { initial: true, where: { isActive: true } })
     const { rows } = await untilReady(users)

@@ -1,9 +1,10 @@
 /** Stage 7, graphql. From the arguments of a list to the query that Prisma Client is asked. */
 import { badFilter } from '../../bus/filter/bad-filter.ts'
 import { checkFilterCost } from '../../bus/filter/change-filter.ts'
-import { costOf } from '../../bus/filter/condition.ts'
+import { constantOf, costOf } from '../../bus/filter/condition.ts'
 import { parseWhere } from '../../bus/filter/parse-where.ts'
 import type { FieldSpec, ModelCatalog } from '../../catalog/model-catalog.ts'
+import { noRowOf } from '../../sets/no-row.ts'
 import { isSeekable, type OrderPart, rowKeyOf, rowsBehind } from '../../sets/seek.ts'
 import { graphqlTypeName } from '../field-type.ts'
 import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
@@ -66,8 +67,9 @@ function whereOf({ catalog, model, view }: ListRequest, where: unknown): object 
   const { spec, names, omit } = model
   const hiddenFields = new Set([...hiddenNames(spec, omit), ...view.hidden])
   const { where: named } = withPrismaNames(names, { where })
-  checkFilterCost(costOf(parseWhere(spec, catalog, named, { hiddenFields, emptyObjects: 'refuse' })))
-  return toPrismaWhere(spec, named)
+  const condition = parseWhere(spec, catalog, named, { hiddenFields, emptyObjects: 'refuse' })
+  checkFilterCost(costOf(condition))
+  return constantOf(condition) === false ? noRowOf(spec.fields) : toPrismaWhere(spec, named)
 }
 
 /** The order that is asked for, and then that of the key, so that no two rows stand side by side. */

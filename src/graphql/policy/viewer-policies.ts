@@ -10,6 +10,7 @@ import { type ForeignKey, foreignKeyOf } from '../../catalog/foreign-key.ts'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { canonicalText } from '../../catalog/values/canonical-text.ts'
 import { invariant, isRowcastError, RowcastError } from '../../errors.ts'
+import { noRowOf } from '../../sets/no-row.ts'
 import { checkContext } from '../check-context.ts'
 import { fieldHidden } from './field-hidden.ts'
 import { type AnyModelPolicy, asksViewer, type ModelPolicies } from './model-policy.ts'
@@ -154,8 +155,8 @@ export class ViewerPolicies {
   #parseRows(model: ModelSpec, answer: unknown): ModelView['rows'] {
     if (answer === 'all') return null
     const rule = ruleOf(model, answer)
-    // Prisma gives no row for an empty OR.
-    if (rule === 'none') return { condition: NEVER, test: compileCondition(NEVER), where: { OR: [] } }
+    const where = noRowOf(model.fields)
+    if (rule === 'none') return { condition: NEVER, test: compileCondition(NEVER), where }
     if (typeof rule !== 'object' || rule === null || Object.keys(rule).length === 0) {
       throw failed(model.name, 'rows', "not a filter, 'all' or 'none'")
     }
@@ -164,7 +165,9 @@ export class ViewerPolicies {
       // Whoever means all rows says so; an operand that came out empty must not.
       if (constantOf(condition) === true)
         throw failed(model.name, 'rows', "a filter that every row matches: answer 'all' if that is meant")
-      return { condition, test: compileCondition(condition), where: rule }
+      // It stands beside what is asked for, where Prisma would leave an empty `OR` out.
+      const isNone = constantOf(condition) === false
+      return { condition, test: compileCondition(condition), where: isNone ? where : rule }
     } catch (error) {
       if (!isRowcastError(error)) throw error
       throw failed(model.name, 'rows', `a filter that cannot be used: ${error.message}`)

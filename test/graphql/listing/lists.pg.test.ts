@@ -19,6 +19,7 @@ import { TRUE } from '../../../src/bus/filter/outcome.ts'
 import { parseWhere } from '../../../src/bus/filter/parse-where.ts'
 import type { FieldSpec } from '../../../src/catalog/model-catalog.ts'
 import { buildServiceSchema } from '../../../src/graphql/service-schema.ts'
+import { noRowOf } from '../../../src/sets/no-row.ts'
 import { columnText } from '../../support/column-text.ts'
 import { openDatabase, type TestDatabase } from '../../support/database.ts'
 import { since } from '../../support/since.ts'
@@ -167,6 +168,23 @@ describe('where', () => {
       expect(seen.matches).toBeGreaterThan(RUNS)
     },
   )
+})
+
+describe('no row', () => {
+  it('is none, whatever stands beside it', { timeout: 60_000 }, async () => {
+    await using lists = await openLists()
+    await lists.database.query(`INSERT INTO users (email) VALUES ('a@x'), ('b@x')`)
+    const { prisma } = lists
+    for (const field of visible.filter(({ isList, type }) => !isList && type !== 'Json')) {
+      const where = { AND: [{ email: 'a@x' }, noRowOf([field])] }
+      expect([field.name, await prisma.user.count({ where: where as never })]).toEqual([field.name, 0])
+    }
+    const id = '00000000-0000-0000-0000-000000000000'
+    for (const args of ['where: { OR: [] }', `where: { OR: [] }, after: { id: "${id}" }`]) {
+      const { data } = await lists.run(`{ users(${args}) { id } }`)
+      expect(usersOf(data)).toEqual([])
+    }
+  })
 })
 
 describe('pages by key', () => {

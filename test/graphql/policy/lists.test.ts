@@ -41,6 +41,22 @@ describe('a list with a policy', () => {
     expect(asked.map((each) => each['take'])).toEqual([50, 2, 50])
   })
 
+  it('is of no rows for somebody who may see none, also beside a filter', async () => {
+    for (const rule of ['none', { OR: [] }, { email: 'a', OR: [] }] as const) {
+      const asked: Query[] = []
+      const answers = {
+        'user.findMany': (query: Query) => {
+          asked.push(query)
+          return []
+        },
+      }
+      const { query } = openBlog({ User: { rows: () => rule as never } }, { answers })
+      await query('{ users(where: { email: { equals: "a" } }) { id } }')
+      // Below the root Prisma leaves an empty OR out.
+      expect(asked).toMatchObject([{ where: { AND: [{ email: { equals: 'a' } }, { id: { in: [] } }] } }])
+    }
+  })
+
   it('can neither be filtered by a hidden field, nor ordered, nor paged', async () => {
     const { query, asked } = openGuarded()
     expect(codeOf(await query('{ users(where: { bio: { equals: "x" } }) { id } }'))).toBe('BAD_FILTER')
