@@ -87,9 +87,11 @@ function orderOf({ model, view }: ListRequest, orderBy: readonly Values[]): read
     if (field === undefined || view.hidden.has(field.name)) throw fieldHidden(spec.name, entry[0])
     return { field, direction: entry[1] === 'desc' ? 'desc' : 'asc' }
   })
-  const isAsked = (field: FieldSpec) => asked.some((part) => part.field === field)
-  const key = rowKeyOf(spec).filter((field) => !isAsked(field))
-  return [...asked, ...key.map((field): OrderPart => ({ field, direction: 'asc' }))]
+  const key = rowKeyOf(spec).map((field): OrderPart => ({ field, direction: 'asc' }))
+  // Rows that are equal by a field are so once more; and each part of an order is compared together with all parts before it.
+  const byField = new Map<FieldSpec, OrderPart>()
+  for (const part of [...asked, ...key]) if (!byField.has(part.field)) byField.set(part.field, part)
+  return [...byField.values()]
 }
 
 /** What `after` gives for each part of the order. */

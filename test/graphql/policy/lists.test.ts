@@ -57,6 +57,17 @@ describe('a list with a policy', () => {
     }
   })
 
+  it('is ordered by each field once, however often it is named', async () => {
+    const { query, asked } = openGuarded()
+    const named = 'email: ASC }, { email: DESC }, { role: DESC }, { email: ASC'
+    await query(`{ users(orderBy: [{ ${named} }]) { id } }`)
+    expect(asked[0]?.['orderBy']).toEqual([{ email: 'asc' }, { role: 'desc' }, { id: 'asc' }])
+    const many = Array.from({ length: 500 }, () => '{ email: ASC }').join()
+    const id = '6a0e3a3c-0000-4000-8000-000000000001'
+    await query(`{ users(orderBy: [${many}], after: { email: "a", id: "${id}" }) { id } }`)
+    expect(JSON.stringify(asked[1]?.['where']).length).toBeLessThan(500)
+  })
+
   it('can neither be filtered by a hidden field, nor ordered, nor paged', async () => {
     const { query, asked } = openGuarded()
     expect(codeOf(await query('{ users(where: { bio: { equals: "x" } }) { id } }'))).toBe('BAD_FILTER')
