@@ -76,8 +76,11 @@ const CAUSES: Readonly<Record<string, Cause>> = {
   },
 }
 
+/** The library alone begins with the rows there are: sets/first-rows shows its ends. */
+const OF_THE_LIBRARY: readonly string[] = ['FIRST_ROWS_REFUSED', 'FIRST_ROWS_FAILED']
+
 const ENDING = Object.entries<ErrorEntry>(ERRORS).flatMap(([code, { ends }]) =>
-  ends === undefined ? [] : ([[code as ErrorCode, ends]] as const),
+  ends === undefined || OF_THE_LIBRARY.includes(code) ? [] : ([[code as ErrorCode, ends]] as const),
 )
 
 async function openWorld({ context }: Cause): Promise<World> {

@@ -67,6 +67,14 @@ const TABLE: readonly (readonly [ErrorCode, 'catalog' | 'server', boolean, Remed
     remedy('slot-over-budget', true, true),
     remedy('slot-over-budget', true, false),
   ],
+  // A gap that nobody could write down.
+  [
+    'RESYNC_REQUIRED',
+    'catalog',
+    true,
+    remedy('publication-changed', false, false),
+    remedy('publication-changed', false, false),
+  ],
 ]
 
 describe('remedyFor', () => {
