@@ -93,7 +93,7 @@ function isRedisAddress(value: unknown): boolean {
   return typeof value === 'string' && URL.canParse(value) && /^rediss?:$/.test(new URL(value).protocol)
 }
 
-/** The rows of these options. */
+/** The rows of these options. @internal: their types are valibot's, which nobody installs */
 export const SCALING = {
   role: option({
     check: maybe(isOneOf(['all', 'tap', 'gateway'], `The role is none of ${ROLES.join(', ')}.`)),

@@ -56,7 +56,7 @@ export interface WireOptions {
   readonly binary?: boolean | undefined
 }
 
-/** The rows of these options. */
+/** The rows of these options. @internal: their types are valibot's, which nobody installs */
 export const DURABILITY = {
   retain: option({
     check: maybe(
@@ -99,7 +99,7 @@ export const DURABILITY = {
   }),
 } satisfies OptionRows<DurabilityOptions>
 
-/** The rows of these options. */
+/** The rows of these options. @internal: as above */
 export const WIRE = {
   binary: option({
     check: maybe(isFlag),
