@@ -177,13 +177,20 @@ export const isPositive = pipe(
 /** The longest interval a timer keeps, and more than anybody needs of anything else. */
 export const COUNT_MAX = 2_147_483_647
 
-/** Whole numbers, both ends included; also as the text that a variable is. */
-export function isCount(min: number, max: number = COUNT_MAX, wrong?: (value: unknown) => string) {
-  const isOne = (value: unknown): boolean => {
-    const count = typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : value
-    return typeof count === 'number' && Number.isInteger(count) && count >= min && count <= max
-  }
+/** Whole numbers, both ends included. */
+export function isCount(min: number, max: number = COUNT_MAX) {
+  return is<number>((value) => isWithin(value, min, max), `is not a whole number from ${min} to ${max}`)
+}
+
+/** The same; also as the text that a variable is. */
+export function isCountOrText(min: number, max: number = COUNT_MAX, wrong?: (value: unknown) => string) {
+  const isOne = (value: unknown): boolean =>
+    isWithin(typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : value, min, max)
   return is<number>(isOne, wrong ?? `is not a whole number from ${min} to ${max}`)
+}
+
+function isWithin(value: unknown, min: number, max: number): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
 }
 
 /** One of some words. */

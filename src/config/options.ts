@@ -5,7 +5,7 @@
 import { SCALING } from '../broker/broker-options.ts'
 import {
   is,
-  isCount,
+  isCountOrText,
   isFlag,
   isFunction,
   isObject,
@@ -144,7 +144,7 @@ export const OPTIONS = {
     meaning: 'address to listen on; `0.0.0.0` for every network of the machine',
   }),
   port: option({
-    check: maybe(isCount(0, 65_535, (value) => `The port is ${quote(value)}.`)),
+    check: maybe(isCountOrText(0, 65_535, (value) => `The port is ${quote(value)}.`)),
     code: 'CONFIG_BAD_PORT',
     env: 'PORT',
     byDefault: '`4000`',

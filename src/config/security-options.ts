@@ -2,6 +2,7 @@
 import {
   is,
   isCount,
+  isCountOrText,
   isFlag,
   isFunction,
   isObject,
@@ -55,7 +56,7 @@ export const SECURITY = {
     meaning: 'whether those pages may send cookies over HTTP',
   }),
   trustedProxyCount: option({
-    check: maybe(isCount(0)),
+    check: maybe(isCountOrText(0)),
     env: 'TRUSTED_PROXY_COUNT',
     byDefault: '0',
     meaning: 'proxies that append to X-Forwarded-For: [proxies](proxies.md)',

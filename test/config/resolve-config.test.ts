@@ -316,6 +316,14 @@ describe('options that are objects', () => {
       expect(faultOf({ ...file, [name]: value }).code).toMatch(/^CONFIG_/)
   })
 
+  test('a count is a number: a text is one where a variable can say it, and nowhere else', () => {
+    const config = resolveConfig({ ...file, port: '4001', trustedProxyCount: '2' }, env)
+    expect([config.port, config.security.trustedProxyCount]).toEqual([4001, 2])
+    expect(faultOf({ ...file, limits: { payloadBytesMax: '1000' } }).message).toContain(
+      '`limits.payloadBytesMax` is not a whole number from 1 to 2147483647.',
+    )
+  })
+
   test('are given on as they are', () => {
     const dev = { seed: async () => {}, traffic: async () => {} }
     const config = resolveConfig({ ...file, dev, binary: false, retain: { minutes: 1 } }, env)
