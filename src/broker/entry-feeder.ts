@@ -68,7 +68,7 @@ export class EntryFeeder {
 
   /** Everything that commits before it has been read. */
   get passedLsn(): Lsn {
-    return this.isWithin ? this.#position.lsn : toLsn(this.#position.lsn + 1n)
+    return toLsn(this.#openLsn ?? this.#position.lsn + 1n)
   }
 
   /** Whether a transaction has been read in part. */

@@ -131,6 +131,7 @@ export class EpochFollower {
     const epoch = this.#epoch
     if (epoch === null) return false
     const { tables } = this.#options.store.keys.epoch(epoch.id)
+    if (this.#feeder !== null) this.#options.bus.passed(this.#feeder.passedLsn)
     if (!this.#gate.isOpen && !(await this.#gate.read(connection, tables))) {
       this.#isFollowing = false
       return false
@@ -268,7 +269,7 @@ export class EpochFollower {
       {
         publish: (part) => this.#handOn(part),
         onDrift: (model, drift) => this.#gate.onDrift(model, drift),
-        onRecovery: (model) => this.#gate.onRecovery(model),
+        onRecovery: (model) => this.#gate.onRecovery(model, feeder.passedLsn),
         // What was said before this process came is not for those who listen now.
         onMessage: (message) => {
           if (!applyBarrier(bus, message, store.slot) && !this.#isPreloading) onMessage(message)

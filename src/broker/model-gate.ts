@@ -8,6 +8,7 @@ import { RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { ModelTableGuard, type ModelTableState } from '../source/setup/model-tables.ts'
 import type { TableJudge } from '../source/setup/row-security.ts'
+import type { Lsn } from '../wire/lsn.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { digestOfTables, parseTableStates } from './table-states.ts'
 
@@ -89,9 +90,12 @@ export class ModelGate {
     bus.close(drift, model)
   }
 
-  onRecovery(model: string): void {
+  /** `passedLsn`: everything that commits before it has been read; null: the bus knows. */
+  onRecovery(model: string, passedLsn: Lsn | null = null): void {
     const { logger, bus } = this.#options
     this.#driftWords.delete(model)
+    // What could not be read lies before it, and has left nothing in the log.
+    if (passedLsn !== null) bus.passed(passedLsn)
     logger.info(`The changes of ${model} can be read again.`, { model })
     bus.cut(model)
   }

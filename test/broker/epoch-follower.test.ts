@@ -8,11 +8,14 @@ import { RelationCache } from '../../src/broker/relation-cache.ts'
 import { AFTER_EARLIEST, type ChangeBus } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { TransactionPart } from '../../src/changes/change.ts'
+import { formatCursor } from '../../src/changes/cursor.ts'
+import { isRowcastError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
 import type { ModelTableState } from '../../src/source/setup/model-tables.ts'
 import { createRowSecurityJudge } from '../../src/source/setup/row-security.ts'
-import { toLsn } from '../../src/wire/lsn.ts'
-import { createEpoch, insertTag, newTagRegistry, writeBatch } from '../support/broker-stream.ts'
+import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
+import { createEpoch, EPOCH, insertTag, newTagRegistry, writeBatch } from '../support/broker-stream.ts'
+import type { MessageSpec } from '../support/message-builder.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
 
 const COMMIT = toLsn(200n)
@@ -48,13 +51,25 @@ interface Following {
   readonly store: EpochStore
   readonly bus: ChangeBus
   readonly onPart: (part: TransactionPart) => void
+  /** What the tap writes, up to COMMIT. @default one row */
+  readonly messages?: readonly MessageSpec[]
   /** Whether it may end though nothing was read. */
   readonly isDone?: () => boolean
 }
 
 async function followOne(
   url: string,
-  { slot, tables, models, connection, store, bus, onPart, isDone = () => false }: Following,
+  {
+    slot,
+    tables,
+    models,
+    connection,
+    store,
+    bus,
+    onPart,
+    messages = insertTag(COMMIT, 'secret'),
+    isDone = () => false,
+  }: Following,
 ): Promise<void> {
   const [registry, relations] = [newTagRegistry(), new RelationCache()]
   const follower = new EpochFollower({
@@ -79,7 +94,7 @@ async function followOne(
   const reader = await openRedisConnection({ url, name: `${slot}-reader` })
   const following = follower.follow(reader, stop.signal)
   await expect.poll(() => follower.epoch).not.toBe(null)
-  await writeBatch(connection, store, tables, insertTag(COMMIT, 'secret'))
+  await writeBatch(connection, store, tables, messages)
   await expect.poll(() => isDone() || follower.position?.lsn === COMMIT, { timeout: 20_000 }).toBe(true)
   stop.abort()
   await following
@@ -92,6 +107,43 @@ describe.skipIf(NO_REDIS !== null)('a gateway that comes before its tap', () => 
     await using redis = await openRedis()
     expect(await shownOf(redis.url, 'open', [{ ...SECURED, rowSecurityExempt: null }])).toEqual(['Tag'])
     expect(await shownOf(redis.url, 'secured', [SECURED])).toEqual([])
+  })
+})
+
+/** The same transaction of a table whose column has another type yet. */
+function beforeMigration(messages: readonly MessageSpec[]): readonly MessageSpec[] {
+  return messages.map((message) => {
+    if (message.kind !== 'relation') return message
+    const columns = message.columns.map((each) => (each.name === 'name' ? { ...each, typeOid: 23 } : each))
+    return { ...message, columns }
+  })
+}
+
+describe.skipIf(NO_REDIS !== null)('a gateway that cannot read the first of the entries', () => {
+  it('goes on after no cursor from among them: another gateway could read some of them', async () => {
+    await using redis = await openRedis()
+    const connection = await openRedisConnection({ url: redis.url, name: 'migrated' })
+    const store = await createEpoch(connection, 'migrated')
+    const bus = createMemoryBus()
+    const commits = [110n, 120n, 130n].map(toLsn)
+    await followOne(redis.url, {
+      ...{ slot: 'migrated', tables: [{ ...SECURED, rowSecurityExempt: null }], models: ['Tag'] },
+      ...{ connection, store, bus, onPart() {} },
+      messages: [
+        ...commits.flatMap((commit) => beforeMigration(insertTag(commit, '7'))),
+        ...insertTag(COMMIT, 'after'),
+      ],
+    })
+    const next = async (commit: Lsn) => {
+      const after = formatCursor({ systemId: EPOCH.systemId, timeline: EPOCH.timeline }, commit, 0)
+      const end = await bus
+        .subscribe({ model: 'Tag', after })
+        .next()
+        .catch((error: unknown) => error)
+      return isRowcastError(end, 'RESYNC_REQUIRED') ? end.code : end
+    }
+    // Of what follows on 110, 120 and 130 are missing here.
+    expect(await Promise.all(commits.map(next))).toEqual(commits.map(() => 'RESYNC_REQUIRED'))
   })
 })
 
