@@ -74,6 +74,11 @@ describe('text of others', () => {
     expect(head).toBe('TypeError: x\n    at forged (file.ts:1:1)')
     expect(frames[0]).toMatch(/^ {4}at .*printable\.test/)
     expect(bugLines('a\nb')).toEqual(['a\nb'])
+    const renamed = new Error('x\n    at forged (file.ts:1:1)')
+    // Made when it is first asked for.
+    const { stack } = renamed
+    renamed.message = `Of the pool: ${renamed.message}`
+    expect(bugLines(renamed)).toEqual([String(renamed), stack])
   })
 
   it('is one line of a log and of an error', () => {

@@ -16,5 +16,7 @@ export function errorLines(
 export function bugLines(error: unknown): readonly string[] {
   const head = String(error)
   const stack = error instanceof Error ? (error.stack ?? '') : ''
-  return stack.startsWith(head) ? [head, ...stack.slice(head.length + 1).split('\n')] : [head]
+  if (stack.startsWith(head)) return [head, ...stack.slice(head.length + 1).split('\n')]
+  // Of an error that was renamed, or given other words, after its stack was made: which lines are frames is not known, so it is one line.
+  return stack === '' ? [head] : [head, stack]
 }
