@@ -25,7 +25,12 @@ const listOf = (test: (value: unknown) => boolean, wrong: (value: unknown) => st
   maybe(
     is<readonly string[]>(
       (value) => [value].flat().every(test),
-      (value) => wrong([value].flat().find((each) => !test(each))),
+      (value) =>
+        [value]
+          .flat()
+          .filter((each) => !test(each))
+          .map(wrong)
+          .join(' '),
     ),
   )
 

@@ -57,6 +57,10 @@ test.each([
   [{ allowedOrigins: ['https://app.example.com/'] }, 'scheme, host and port only'],
   [{ allowedOrigins: ['app.example.com'] }, '"app.example.com", which is no origin'],
   [{ allowedOrigins: [7] }, '7, which is no origin'],
+  [
+    { allowedOrigins: ['a', '*', 'b'] },
+    '"a", which is no origin. `allowedOrigins` has "b", which is no origin.',
+  ],
   [{ allowedOrigins: ['*'], allowCredentials: true }, 'Name the origins'],
   [{ allowCredentials: 'yes' }, '`allowCredentials` is neither true nor false.'],
   [{ introspection: 1 }, '`introspection` is neither true nor false.'],
