@@ -103,7 +103,8 @@ async function migrationsFolder(
   if (said !== undefined && schema === undefined) return resolve(folder, said)
   const migrations = await findMigrations(folder, schema)
   if (migrations !== null) return migrations
-  const happened = `There is no Prisma schema ${schema === undefined ? `beside ${configFile}` : `at ${schema}`}, so where its migrations are is not known.`
+  const where = schema === undefined ? `beside ${configFile}` : `at ${schema}`
+  const happened = `There is no Prisma schema ${where}, or its prisma.config cannot be run: where its migrations are is not known.`
   throw new RowcastError('CLI_NO_SCHEMA', happened, {
     hint: 'Name the schema (`rowcast plan --schema ../database/prisma`), or say `dev: { migrationsFolder: … }` in the config; `--stdout` prints the migration.',
   })

@@ -24,7 +24,7 @@ export interface PrismaPaths {
   readonly schemas: readonly string[]
   /** Whether Prisma finds it there by itself. */
   isUsual(schema: string): boolean
-  /** Where `prisma migrate` has its migrations; null where there is no schema. */
+  /** Where `prisma migrate` has its migrations; null where there is no schema, or a config names them that cannot be run. */
   readonly migrations: string | null
 }
 
@@ -42,7 +42,10 @@ export async function readPrismaPaths(
   return {
     schemas,
     isUsual: (path) => usual.includes(path),
-    migrations: config.migrations ?? (found === undefined ? null : join(rootOf(found), 'migrations')),
+    migrations:
+      config.migrations === undefined && found !== undefined
+        ? join(rootOf(found), 'migrations')
+        : (config.migrations ?? null),
   }
 }
 
@@ -81,7 +84,8 @@ const CONFIG_NAMES = [
 
 interface SaidPaths {
   readonly schema?: string | undefined
-  readonly migrations?: string | undefined
+  /** Null: it names them, and only running it says where. */
+  readonly migrations?: string | null | undefined
 }
 
 /** What Prisma's config says; its paths count from its own folder. */
@@ -92,12 +96,16 @@ async function readPrismaConfig(folder: string, mayNotRun: boolean): Promise<Sai
   if (file === undefined) return {}
   const said = await loadConfigFile(file).then(pathsOf, async (error: unknown): Promise<SaidPaths> => {
     // It may ask for what is not set now (`env('DATABASE_URL')`); the plain form is in its text.
-    const schema = mayNotRun ? plainSchemaPath(String(await readProjectFile(file))) : undefined
+    const text = mayNotRun ? String(await readProjectFile(file)) : ''
+    const schema = plainSchemaPath(text)
     if (schema === undefined) throw error
-    return { schema }
+    return { schema, migrations: text.includes('migrations') ? null : undefined }
   })
-  const from = (path: string | undefined) => (path === undefined ? undefined : resolve(dirname(file), path))
-  return { schema: from(said.schema), migrations: from(said.migrations) }
+  const from = (path: string) => resolve(dirname(file), path)
+  return {
+    schema: said.schema === undefined ? undefined : from(said.schema),
+    migrations: typeof said.migrations === 'string' ? from(said.migrations) : said.migrations,
+  }
 }
 
 function pathsOf(config: unknown): SaidPaths {
