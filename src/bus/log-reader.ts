@@ -8,7 +8,8 @@ import { bytesAt, indexAt, modelAt, offsetAfter } from '../changes/change-views.
 import { comparePositions } from '../changes/cursor.ts'
 import { callAll } from './call-all.ts'
 import { Offer } from './match.ts'
-import { hindmost, type Member } from './reading-cohort.ts'
+import { NextSlice } from './next-slice.ts'
+import { type Choice, LANES, type Lane, type Member } from './reading-cohort.ts'
 import type { LogEntry, RetainedLog } from './retained-log.ts'
 import type { ReadingPosition, Subscriber } from './subscriber.ts'
 import { type Pressure, Slice, type SliceTimers } from './time-slices.ts'
@@ -33,9 +34,6 @@ export interface LogReaderOptions {
 const READING_MS = 10_000
 const BEGINNING_MS = 2_000
 
-/** Parts of the log that whoever keeps up may have left to read. */
-const NEAR_PARTS = 256
-
 /** What a slice did for a model. */
 interface Served {
   readonly isOver: boolean
@@ -48,13 +46,14 @@ export class LogReader {
   readonly #members = new Map<Subscriber, Member>()
   /** Those whose queues have room, by model; models take turns. */
   readonly #hungry = new Map<string, Set<Member>>()
-  #isDue = false
-  /** Whether the last slice was for those alone who keep up. */
-  #isForNear = false
+  readonly #next: NextSlice
+  /** Of the lanes, whose the last slice was. */
+  #turn = 0
   #isClosed = false
 
   constructor(options: LogReaderOptions) {
     this.#options = options
+    this.#next = new NextSlice(options.timers, () => this.#run())
   }
 
   /** Those that are behind. */
@@ -89,13 +88,15 @@ export class LogReader {
   /** The subscriber's consumer has room. */
   wake(subscriber: Subscriber): void {
     const member = this.#members.get(subscriber)
-    if (member === undefined || member.at.isHungry || this.#isClosed) return
+    if (member === undefined || this.#isClosed) return
+    // One that waited for its consumer need not wait for the moment to pass.
+    this.#next.soon()
+    if (member.at.isHungry) return
     member.at.isHungry = true
     const { model } = subscriber
     const hungry = this.#hungry.get(model) ?? new Set()
     this.#hungry.set(model, hungry)
     hungry.add(member)
-    this.#schedule()
   }
 
   /** Sequence number of the oldest part that somebody who takes what it is given is still to read. */
@@ -115,40 +116,36 @@ export class LogReader {
     this.#hungry.clear()
   }
 
-  #schedule(): void {
-    if (this.#isDue) return
-    this.#isDue = true
-    this.#options.timers.soon(() => this.#run())
-  }
-
   #run(): void {
-    this.#isDue = false
     if (this.#hungry.size === 0) return
-    const { pressure } = this.#options
-    const hasRoom = pressure.relieve()
-    if (pressure.isFull) {
-      this.#runLater()
-      return
-    }
-    // In turns: whoever is about to catch up, and all.
-    this.#isForNear = !hasRoom || !this.#isForNear
-    const isServed = this.#serveAll(this.#isForNear ? (member) => this.#isNear(member) : () => true)
+    const hasRoom = this.#options.pressure.relieve()
+    this.#turn = (this.#turn + 1) % LANES.length
+    const { choose, isFor } = LANES[this.#turn] as Lane
+    const isServed = (member: Member): boolean => this.#mayRead(member) && isFor(member, this.#options.log)
+    const hasServed = this.#serveAll((members) => choose(members, isServed))
     if (this.#hungry.size === 0) return
-    if (isServed || hasRoom) this.#schedule()
-    else this.#runLater()
+    if (hasServed || hasRoom || this.#isAnyServed()) this.#next.soon()
+    else this.#next.later()
   }
 
-  #runLater(): void {
-    this.#isDue = true
-    this.#options.timers.later(() => this.#run())
+  /** Where much waits, whoever has something left to take waits as well: who has taken all is given the next change. */
+  #mayRead({ subscriber }: Member): boolean {
+    return !this.#options.pressure.isTight || subscriber.queue.isAwaited
+  }
+
+  #isAnyServed(): boolean {
+    if (this.#options.pressure.isFull) return false
+    for (const hungry of this.#hungry.values())
+      for (const member of hungry) if (this.#mayRead(member)) return true
+    return false
   }
 
   /** Serves some of those who are hungry for a slice; whether there were any. */
-  #serveAll(isServed: (member: Member) => boolean): boolean {
+  #serveAll(choose: Choice): boolean {
     const slice = new Slice(this.#options.timers)
     let hasServed = false
     for (const [model, hungry] of [...this.#hungry]) {
-      const { isOver, steps } = this.#serve(model, hungry, isServed, slice)
+      const { isOver, steps } = this.#serve(model, () => choose(hungry), slice)
       hasServed ||= steps > 0
       // The next slice begins with the others.
       this.#hungry.delete(model)
@@ -158,18 +155,11 @@ export class LogReader {
     return hasServed
   }
 
-  /**
-   * Whether it is one that keeps up: it has taken all it was given, waits for more, and has only just fallen behind. It does not
-   * stand in line behind all who catch up with much.
-   */
-  #isNear({ subscriber, at }: Member): boolean {
-    return subscriber.queue.isAwaited && at.sequence >= this.#options.log.end - NEAR_PARTS
-  }
-
   /** Serves those of one model until none has room or the slice is over. */
-  #serve(model: string, hungry: Set<Member>, isServed: (member: Member) => boolean, slice: Slice): Served {
+  #serve(model: string, choose: () => readonly Member[], slice: Slice): Served {
     for (let steps = 0; ; steps += 1) {
-      const cohort = hindmost(hungry, isServed)
+      if (this.#options.pressure.isFull) return { isOver: true, steps }
+      const cohort = choose()
       if (cohort.length === 0) return { isOver: false, steps }
       const nowMs = this.#options.timers.nowMs()
       for (const { at } of cohort) at.servedAtMs = nowMs
@@ -234,7 +224,8 @@ export class LogReader {
         // The others stay where they are, and are the hindmost in the next slice.
         if (slice.isOver(member.subscriber.judgingSteps)) return true
       }
-      if (this.#options.pressure.isTight) return true
+      // One change each: whoever takes it at once is given the next.
+      if (this.#options.pressure.isTight) return false
     }
     for (const member of members) {
       if (part.isFinal) member.subscriber.release()

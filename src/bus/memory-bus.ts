@@ -103,6 +103,7 @@ class MemoryBus implements ChangeBus, QueueHost {
       // The log keeps bytes; what subscribers decode of this object goes when they are done with it.
       const change = changes.at(offset) as AnyChange
       const endsTransaction = part.isFinal && offset === changes.length - 1
+      this.#relief.makeRoomAtOnce(this.nowMs)
       const offer = new Offer(change, bytesAt(changes, offset), endsTransaction, false)
       const candidates = this.#live.offer(offer, this.#judging)
       observers?.onCandidates(change.model, candidates)

@@ -202,14 +202,13 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
     return true
   }
 
+  /** An empty queue takes the next change, whatever others hold: who does not read makes room for it, not who does. */
   #fits(bytes: number): boolean {
     const { host, account } = this.#options
-    return (
-      this.length < host.queueLengthMax &&
-      (this.length === 0 || this.#bytes + bytes <= host.queueBytesMax) &&
-      !(this.length === 0 ? host.holdings.isFull : host.holdings.isCrowded) &&
-      account?.isFull !== true
-    )
+    if (account?.isFull === true) return false
+    if (this.length === 0) return true
+    const isOver = this.length >= host.queueLengthMax || this.#bytes + bytes > host.queueBytesMax
+    return !isOver && !host.holdings.isCrowded
   }
 
   #enqueue(delivery: QueuedDelivery): void {

@@ -16,7 +16,7 @@ export interface SliceTimers {
 
 /** How much waits in queues already. */
 export interface Pressure {
-  /** So much that nothing is read but for those who keep up. */
+  /** So much that nothing is read but for those who have taken all they were given. */
   readonly isTight: boolean
   /** So much that nothing is read for anybody. */
   readonly isFull: boolean

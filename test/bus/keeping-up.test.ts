@@ -72,18 +72,8 @@ function openBus(heldChangesMax: number) {
   return { bus, clock, published, publish }
 }
 
-it('beside those who take nothing', () => {
+it('beside those who have filled all there is', () => {
   const { bus, published, publish } = openBus(16)
-  for (let n = 0; n < 5; n += 1) bus.subscribe({ model: 'User' })
-  const honest = consume(bus.subscribe({ model: 'User' }))
-  for (let n = 0; n < 50; n += 1) {
-    publish()
-    expect(honest).toEqual(published)
-  }
-})
-
-it('within a moment of its being full', () => {
-  const { bus, clock, published, publish } = openBus(16)
   // Each takes the first that comes, and no more.
   for (let n = 0; n < 20; n += 1) {
     bus.subscribe({ model: 'User' })
@@ -91,10 +81,37 @@ it('within a moment of its being full', () => {
   }
   const honest = consume(bus.subscribe({ model: 'User' }))
   const before = published.length
-  for (let n = 0; n < 3; n += 1) publish()
-  expect(honest).toEqual([])
-  for (let n = 0; n < 5; n += 1) clock.turn(10)
-  expect(honest).toEqual(published.slice(before))
+  for (let n = 0; n < 50; n += 1) {
+    publish()
+    // At once: no time has passed in which others could be found to take nothing.
+    expect(honest).toEqual(published.slice(before))
+    expect(bus.heldBytes).toBeLessThanOrEqual(18 * HELD_BYTES)
+  }
+})
+
+it('however far it has fallen behind while others keep waiting what they have', () => {
+  const { bus, clock, published, publish } = openBus(16)
+  for (let n = 0; n < 1_000; n += 1) publish()
+  for (let n = 0; n < 60 && bus.heldBytes < 12.5 * HELD_BYTES; n += 1) {
+    bus.subscribe({ model: 'User' })
+    publish()
+  }
+  const honest = consume(bus.subscribe({ model: 'User', after: published[0] }))
+  for (let n = 0; n < 100 && honest.length < published.length - 1; n += 1) clock.turn()
+  expect(honest).toEqual(published.slice(1))
+  // They have let go of nothing: it was given its changes beside them.
+  expect(bus.heldBytes).toBeGreaterThanOrEqual(12 * HELD_BYTES)
+})
+
+it('also one that is neither the hindmost nor about to catch up', () => {
+  const { bus, clock, published, publish } = openBus(10_000)
+  for (let n = 0; n < 5_000; n += 1) publish()
+  const far = published.slice(0, 20).map((after) => consume(bus.subscribe({ model: 'User', after })))
+  const honest = consume(bus.subscribe({ model: 'User', after: published[3_000] }))
+  clock.lookMs = 0.5
+  for (let n = 0; n < 9; n += 1) clock.turn()
+  expect(honest.length).toBeGreaterThan(0)
+  expect(far.every((got) => got.length < 2_900)).toBe(true)
 })
 
 it('beside those who read all that is retained', () => {
