@@ -83,6 +83,7 @@ async function measure(
   const ms = context.size(8_000, 700)
   // The same traffic: what is retained of large rows is not the attacker's doing.
   const idle = await observe(scene, traffic, ms)
+  const liveIdleBytes = await server.child.call<number>('liveBytes')
   await using attacker = await openChild('clients/attacker')
   const request: AttackRequest = {
     ...{ attack, port: server.port, path: server.path, scale: context.size(1, 0.05) },
@@ -94,12 +95,15 @@ async function measure(
   const sentBytes = await attacker.call<number>('stop')
   await delay(context.size(1_000, 100))
   const after = await observe(scene, 'none', context.size(3_000, 300))
+  const liveAfterBytes = await server.child.call<number>('liveBytes')
   const phases = { idle, attacked, after }
   for (const [phase, seen] of Object.entries(phases)) {
     book.add(name, phase, {
       ...{ 'delivery p99 ms': seen.deliveryP99Ms, 'health p99 ms': seen.healthP99Ms, missed: seen.missed },
       ...{ 'longest turn, CPU ms': seen.longestTurnMs, 'CPU %': seen.cpuPercent },
       ...{ 'RSS above idle MiB': (seen.peakRssBytes - idle.peakRssBytes) / MIB },
+      // The memory of the process says what V8 has not given back; this, what is held.
+      ...(phase === 'after' ? { 'live above idle MiB': (liveAfterBytes - liveIdleBytes) / MIB } : {}),
       ...(phase === 'attacked' ? { 'attacker sent KiB': sentBytes / 1024 } : {}),
       ...(seen.redisCalls === null ? {} : { 'Redis commands': seen.redisCalls }),
     })
