@@ -11,6 +11,7 @@ import {
   INDEX_AFTER_ALL,
   isSameEpoch,
   laterOf,
+  nextPlace,
   type StreamOrigin,
 } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
@@ -146,7 +147,9 @@ export class History {
   /** After which position nothing of the model came, nor may have come. */
   lastOf(model: string): ChangePosition {
     const last = this.log.lastOf(model)
-    return laterOf(last, this.#cuts.get(model) ?? last)
+    const cut = this.#cuts.get(model)
+    // Who stands right at a cut lacks what it cuts.
+    return cut === undefined ? last : laterOf(last, nextPlace(cut))
   }
 
   /** What a process before this one knew, if it had read all that lies before this history. */

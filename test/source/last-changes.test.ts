@@ -247,6 +247,23 @@ it('is of use wherever the slot may stand once a barrier has come back', () => {
   expect(accepted).toEqual([false, true, true])
 })
 
+it('lets nobody go on from right where a gap begins that no barrier could say', () => {
+  const first = new Process(lsnOf(100), 1)
+  first.read({ kind: 'write', at: 110, models: ['User', 'Tag'] })
+  // Changes of Tag are missing from here on, up to now.
+  first.history.cut('Tag', null)
+  first.read({ kind: 'write', at: 120, models: ['Post'] })
+  const barrier: WalRecord = { kind: 'barrier', at: 140, content: first.describe([]) }
+  const next = new Process(first.safe, 1)
+  next.read(barrier)
+  next.complete()
+  const before = { commitLsn: lsnOf(110), index: 1 }
+  expect(first.accepts('Tag', before)).toBe(false)
+  expect(next.accepts('Tag', before)).toBe(false)
+  expect(next.accepts('User', before)).toBe(true)
+  expect(next.accepts('Tag', { commitLsn: lsnOf(120), index: 0 })).toBe(true)
+})
+
 it('keeps nothing of models that there are not, whatever a message names', () => {
   const start = {
     ...PLAIN_EPOCH,
