@@ -71,6 +71,9 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
   #events: readonly FirstRowsEvent[] = []
   #at = 0
   #turn: Promise<unknown> = Promise.resolve()
+  /** Lets go of whoever waits for what is being read. */
+  #letGo: (() => void) | null = null
+  readonly #onAbort = () => void this.return()
 
   constructor(parts: FirstRowsParts) {
     this.#parts = parts
@@ -85,6 +88,8 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
 
   async return(): Promise<IteratorResult<FirstRowsEvent>> {
     this.#phase = 'ended'
+    this.#parts.signal?.removeEventListener('abort', this.#onAbort)
+    this.#letGo?.()
     await this.#changes?.return()
     return DONE
   }
@@ -100,7 +105,7 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
         const event = this.#events[this.#at]
         this.#at += 1
         if (event !== undefined) return { done: false, value: event }
-        const step = await this.#step()
+        const step = this.#phase === 'live' ? await this.#step() : await this.#unlessEnded(this.#step())
         if (step === null || this.#phase === 'ended') return DONE
         this.#events = step
         this.#at = 0
@@ -127,7 +132,16 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
     }
   }
 
+  /** Null as soon as it is ended from outside: a page, or a database that is away, may take its time. */
+  #unlessEnded<Step>(step: Promise<Step>): Promise<Step | null> {
+    return new Promise((resolve, reject) => {
+      this.#letGo = () => resolve(null)
+      step.then(resolve, reject)
+    })
+  }
+
   async #open(): Promise<readonly FirstRowsEvent[]> {
+    this.#parts.signal?.addEventListener('abort', this.#onAbort, { once: true })
     const cursor = await this.#parts.changeCursor()
     this.#begun = parseCursor(cursor)
     this.#partialCursor = partialCursorOf(cursor)

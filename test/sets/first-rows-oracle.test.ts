@@ -252,3 +252,20 @@ it('ends as its subscription ends, without reading on', async () => {
   expect(await rows.next()).toEqual({ done: true, value: undefined })
   expect(pages).toBe(1)
 })
+
+it.each(['abort', 'return'] as const)('ends at once by %s, whatever it waits for', async (how) => {
+  const waits: Promise<never> = new Promise(() => {})
+  for (const stuck of [{ changeCursor: () => waits }, { readPage: () => waits }, { wait: () => waits }]) {
+    const world = new MvccWorld(thing, picker(1))
+    const controller = new AbortController()
+    const tick = () => Promise.resolve()
+    const parts = partsOf(world, picker(2), { tick, filter: null, isAsked: () => true })
+    const rows = new FirstRows({ ...parts, ...stuck, signal: controller.signal })
+    const next = rows.next()
+    await new Promise((resolve) => setImmediate(resolve))
+    if (how === 'abort') controller.abort()
+    else await rows.return()
+    expect(await next).toEqual({ done: true, value: undefined })
+    expect(await rows.next()).toEqual({ done: true, value: undefined })
+  }
+})
