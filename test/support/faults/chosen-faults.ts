@@ -1,7 +1,9 @@
 /** Which functions are thrown in: by default a few of those that matter most, by ROWCAST_FAULTS all, or those whose names it finds. */
 
+import { sourceFile } from './source-file.mjs'
+
 /** They call what Node.js has under that name and a guarded function, and nothing else: only Node.js can throw there. */
-const PASSES_ON = /^server\/counted-response\.ts#(?:write|end):/
+const PASSES_ON = new RegExp(`^${sourceFile('server/limits/counted-response.ts')}#(?:write|end):`)
 
 /**
  * The names of the functions to throw in.

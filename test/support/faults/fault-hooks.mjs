@@ -3,20 +3,27 @@
  * before it makes of a file, so that nothing of it is in the product.
  */
 import { parse } from '@babel/parser'
+import { sourceFile } from './source-file.mjs'
 
 const SRC = new URL('../../../src/', import.meta.url).href
 /**
  * Programs that a person starts; the file with the guard itself, and what can fail nobody; the class of which Node.js' parser
  * asks two headers in a getter, where no guard can stand.
  */
-const LEFT_OUT =
-  /^(?:cli|client|embedded|generator|config)\/|^server\/incoming-request\.ts$|^(?:guard|log|errors|describe-error)\.ts$/
+const FOLDERS_LEFT_OUT = /^(?:cli|client|embedded|generator|config)\//
+const FILES_LEFT_OUT = [
+  'server/http/incoming-request.ts',
+  'guard.ts',
+  'log.ts',
+  'errors.ts',
+  'describe-error.ts',
+].map(sourceFile)
 
 /** Node.js calls it for each file. */
 export async function load(url, context, nextLoad) {
   const loaded = await nextLoad(url, context)
   const path = url.startsWith(SRC) ? url.slice(SRC.length).replace(/\?.*$/, '') : ''
-  if (!path.endsWith('.ts') || LEFT_OUT.test(path)) return loaded
+  if (!path.endsWith('.ts') || FOLDERS_LEFT_OUT.test(path) || FILES_LEFT_OUT.includes(path)) return loaded
   return { ...loaded, source: withFaults(String(loaded.source), path) }
 }
 

@@ -1,0 +1,1 @@
+export function sourceFile(path: string): string
