@@ -28,6 +28,14 @@ describe('the ceiling', () => {
     expect(ceiling.isDue).toBe(true)
   })
 
+  it('is renewed where much lay unread before the last barrier: the slot is held before that', () => {
+    const ceiling = begun()
+    ceiling.raise(at(5), 1_000, at(1))
+    expect([ceiling.apply(at(5), at(5)), ceiling.isDue]).toEqual([at(1), true])
+    ceiling.raise(at(5.01), 1_000, at(5))
+    expect([ceiling.apply(at(5.01), at(5.01)), ceiling.isDue]).toEqual([at(5), false])
+  })
+
   it.each([2, 5])('no slot of %i has barriers renewed by those of the others', (count) => {
     // Of a hundred models each, on a server where nobody writes: each look sees what the others wrote since the last one.
     const barrierBytes = 12_000
@@ -44,7 +52,9 @@ describe('the ceiling', () => {
         if (!ceiling.isDue) continue
         end += barrierBytes + 200
         written += 1
-        ceiling.raise(toLsn(BigInt(end - 50)), barrierBytes)
+        // What it says of last changes holds where the slot stood before it.
+        const read = end - barrierBytes - 200
+        ceiling.raise(toLsn(BigInt(end - 50)), barrierBytes, toLsn(BigInt(read)))
       }
     }
     expect(written).toBe(count)

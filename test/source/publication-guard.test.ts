@@ -27,11 +27,13 @@ const found = (evidence: string): readonly FoundTable[] => [
 function openGuard(ceiling = new ConfirmCeiling(), logger = silentLogger, before: readonly string[] = []) {
   const cuts: string[] = []
   const evidence: string[] = []
+  /** How far the stream is read. */
+  const read = { upTo: toLsn(20n) }
   const guard = new PublicationGuard({
     registry: createRelationRegistry({ catalog, models: [catalog.models.Tag] }),
     ...{ publication: 'rowcast', slot: 'rowcast', logger, ceiling },
     lastChanges: (models) => ({
-      ...{ origin: { systemId: '1', timeline: 1 }, upTo: toLsn(20n) },
+      ...{ origin: { systemId: '1', timeline: 1 }, ...read },
       models: new Map(models.map((model) => [model, { commitLsn: toLsn(10n), index: 0 }])),
     }),
     listener: {
@@ -44,7 +46,7 @@ function openGuard(ceiling = new ConfirmCeiling(), logger = silentLogger, before
   guard.begin({ found: found('before'), writers, known: null, isFresh: true })
   for (const text of before) guard.takeMessage(messageOf(text))
   guard.noteProgress(false)
-  return { guard, cuts, evidence }
+  return { guard, cuts, evidence, read }
 }
 
 /** The message that a barrier's statement becomes in the stream. */
@@ -106,7 +108,8 @@ it('a server that is known to take none is not asked; once it may be, it is', as
 
 it('a barrier that the stream brings before its statement has an answer is renewed later all the same', async () => {
   const ceiling = new ConfirmCeiling()
-  const { guard } = openGuard(ceiling)
+  const { guard, read } = openGuard(ceiling)
+  read.upTo = toLsn(999_000n)
   const written: string[] = []
   const query = (async (text: string) => {
     if (!text.includes('pg_logical_emit_message')) return []

@@ -38,8 +38,6 @@ export class ConfirmCeiling {
   readonly #heldBytesMax: bigint
   /** Everything that can have changed what is published since then is found by whoever starts there. */
   #good: Lsn = LSN_ZERO
-  /** Where the last barrier stands. */
-  #renewedAt: Lsn = LSN_ZERO
   #isKnown = false
   #safe: Lsn = LSN_ZERO
   #confirmed: Lsn = LSN_ZERO
@@ -67,15 +65,17 @@ export class ConfirmCeiling {
     return this.#isGivenUp
   }
 
-  /** Whether the next look is to write a barrier. What a barrier takes itself lies before its commit record, and does not count. */
+  /**
+   * Whether the next look is to write a barrier: also where so much lay unread before the last one, which the slot holds for it.
+   */
   get isDue(): boolean {
-    const passed = this.#safe - this.#renewedAt
+    const passed = this.#safe - this.#good
     return !this.#isKnown || (passed >= this.#renewBytes && passed >= this.#barrierBytes)
   }
 
   /** Whether that look is not to wait for its turn; once for so much WAL, whatever comes of the look. */
   takeUrgency(): boolean {
-    if (this.#safe - laterLsn(this.#renewedAt, this.#urgedAt) < this.#earlyBytes) return false
+    if (this.#safe - laterLsn(this.#good, this.#urgedAt) < this.#earlyBytes) return false
     this.#urgedAt = this.#safe
     return true
   }
@@ -83,7 +83,6 @@ export class ConfirmCeiling {
   /** The slot sends from `confirmed` on; whether a barrier is among that is not known. */
   begin(confirmed: Lsn): void {
     this.#good = confirmed
-    this.#renewedAt = confirmed
     this.#confirmed = confirmed
     this.#safe = confirmed
     this.#urgedAt = LSN_ZERO
@@ -98,7 +97,6 @@ export class ConfirmCeiling {
   raise(lsn: Lsn, barrierBytes = 0, heldAt: Lsn = lsn): void {
     this.#isKnown = true
     this.#barrierBytes = BigInt(Math.min(barrierBytes * RENEW_BARRIERS, this.#barrierBytesMax))
-    this.#renewedAt = laterLsn(this.#renewedAt, lsn)
     const good = earlierLsn(lsn, heldAt)
     if (good <= this.#good) return
     this.#good = good
