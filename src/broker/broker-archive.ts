@@ -2,9 +2,11 @@
  * Beside the bus, broker. What the stream keeps beyond a gateway's own log: for cursors that are older, and for those
  * that another gateway, further ahead, has handed out. Reads over a connection of its own.
  */
+
 import { setTimeout as delay } from 'node:timers/promises'
 import type { OlderLog, OlderReader } from '../bus/bus.ts'
 import { endOfPart } from '../bus/older-reader.ts'
+import { cannotResume } from '../bus/resync-required.ts'
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
 import { modelAt } from '../changes/change-views.ts'
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
@@ -17,7 +19,7 @@ import { compareEntryIds, type EntryId, entryIdOf } from './entry-id.ts'
 import type { Epoch } from './epoch.ts'
 import type { EpochStore } from './epoch-store.ts'
 import { askWhatFollows, type Following } from './last-positions.ts'
-import { MissedEntries, resync, tooOld } from './missed-entries.ts'
+import { MissedEntries, tooOld } from './missed-entries.ts'
 import { ReachedWatch } from './reached-watch.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RelationCache } from './relation-cache.ts'
@@ -87,14 +89,15 @@ export class BrokerArchive implements OlderLog {
       {
         publish: (part) => parts.push(part),
         onDrift(drifted) {
-          if (drifted === model) fault = resync('changes of its model could not be read for a while')
+          if (drifted === model) fault = cannotResume('changes of its model could not be read for a while')
         },
         onMessage: (message) => {
           const { transaction } = message
           if (transaction === null || !parseBarrier(message, store.slot)?.cut.includes(model)) return
           const end = { commitLsn: transaction.commitLsn, index: INDEX_AFTER_ALL }
           if (epoch !== null) this.#gapEnds.set(model, { epochId: epoch.id, end })
-          if (after !== null || hasBegun) fault = resync('what is published of its table has changed since')
+          if (after !== null || hasBegun)
+            fault = cannotResume('what is published of its table has changed since')
           // Whoever asks for all that is retained begins after the gap.
           else parts = []
         },
@@ -105,7 +108,7 @@ export class BrokerArchive implements OlderLog {
 
     const readOn = async (): Promise<readonly Entry[]> => {
       const present = epochNow()
-      if (present === null || !isSameHistory(epoch, present)) throw resync('the stream has restarted')
+      if (present === null || !isSameHistory(epoch, present)) throw cannotResume('the stream has restarted')
       if (isFollowing && from !== null && compareEntryIds(from, present.floor) < 0) throw tooOld()
       epoch = present
       const { entries, damage } = await this.#patiently((connection) =>
@@ -125,7 +128,7 @@ export class BrokerArchive implements OlderLog {
         feedOrResync(feeder, entry)
         isFollowing = true
       }
-      if (damage !== null && entries.length === 0) throw resync(UNREADABLE)
+      if (damage !== null && entries.length === 0) throw cannotResume(UNREADABLE)
       if (fault !== null) throw fault
       return entries
     }
@@ -198,6 +201,6 @@ function feedOrResync(feeder: EntryFeeder, entry: Entry): void {
   try {
     feeder.feed(entry)
   } catch (error) {
-    throw isRowcastError(error) ? resync(UNREADABLE) : error
+    throw isRowcastError(error) ? cannotResume(UNREADABLE) : error
   }
 }

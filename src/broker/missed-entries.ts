@@ -2,9 +2,10 @@
  * Beside the bus, broker. Entries that the stream has dropped before a reader of one model came to them: whether any of them
  * had changes of it. Where the model has changed since, the next entry of it says so: where it had changed before.
  */
+import { cannotResume } from '../bus/resync-required.ts'
 import type { ChangePosition } from '../changes/change.ts'
 import { comparePositions } from '../changes/cursor.ts'
-import { RowcastError } from '../errors.ts'
+import type { RowcastError } from '../errors.ts'
 import type { Entry } from './entry-codec.ts'
 import type { Following } from './last-positions.ts'
 
@@ -51,12 +52,5 @@ export class MissedEntries {
 
 /** The end of a reader to whom changes of its model may be missing. */
 export function tooOld(): RowcastError {
-  return resync('it is older than what is retained')
-}
-
-/** The typed end of a reader that cannot go on. */
-export function resync(reason: string): RowcastError {
-  return new RowcastError('RESYNC_REQUIRED', `The cursor cannot be resumed: ${reason}.`, {
-    details: { reason },
-  })
+  return cannotResume('it is older than what is retained')
 }

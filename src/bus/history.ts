@@ -2,6 +2,7 @@
  * Stage 6, bus. One stretch of changes without a gap: the log of it, the epochs it went through, and which
  * cursors it can serve.
  */
+
 import type { AnyChange, ChangePosition } from '../changes/change.ts'
 import { indexAt, offsetAfter } from '../changes/change-views.ts'
 import {
@@ -18,6 +19,7 @@ import { RowcastError } from '../errors.ts'
 import type { LastChanges } from '../source/published/last-changes.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
+import { cannotResume } from './resync-required.ts'
 import type { RetainedLog } from './retained-log.ts'
 
 /** An epoch and the position it ends at; the present one has none. */
@@ -82,7 +84,7 @@ export class History {
     const shared = endBefore(start.sharedLsn)
     if (comparePositions(this.#begun, shared) > 0) this.#begun = shared
     for (const { skipTo, queue } of subscribers) {
-      if (skipTo !== null && comparePositions(skipTo, shared) > 0) queue.end(this.resync(GIVEN_UP))
+      if (skipTo !== null && comparePositions(skipTo, shared) > 0) queue.end(cannotResume(GIVEN_UP))
     }
   }
 
@@ -114,24 +116,24 @@ export class History {
    * lies outside the log is no fault: others have more of it.
    */
   faultOf(cursor: Cursor, model: string, isShared = false): RowcastError | null {
-    if (cursor.isPartial === true) return this.resync('not all of the first rows had come')
+    if (cursor.isPartial === true) return cannotResume('not all of the first rows had come')
     const range = this.#epochs.find(({ epoch }) => isSameEpoch(epoch, cursor.epoch))
     if (range === undefined) {
       const isSameCluster = this.#present.epoch.systemId === cursor.epoch.systemId
-      return this.resync(
+      return cannotResume(
         isSameCluster ? 'it is from another timeline of the database' : 'it is from another database',
       )
     }
     if (range.end !== null && comparePositions(cursor.position, range.end) > 0) {
-      return this.resync(GIVEN_UP)
+      return cannotResume(GIVEN_UP)
     }
     const cut = this.#cuts.get(model)
     if (cut !== undefined && comparePositions(cursor.position, cut) <= 0) {
-      return this.resync('changes of its model could not be read for a while')
+      return cannotResume('changes of its model could not be read for a while')
     }
     if (isShared) return null
     if (comparePositions(cursor.position, this.log.floorOf(model)) < 0)
-      return this.resync('it is older than what is retained')
+      return cannotResume('it is older than what is retained')
     const { commitLsn } = cursor.position
     // A commit that begins where the server's WAL ends is not in it.
     if (commitLsn >= this.#serverLsn && commitLsn > this.log.newest.commitLsn) return this.notReached()
@@ -193,7 +195,7 @@ export class History {
     const fault = this.faultOf(cursor, '')
     if (fault !== null) throw fault
     if (comparePositions(position, this.log.floor) <= 0)
-      throw this.resync('it is older than what is retained')
+      throw cannotResume('it is older than what is retained')
     const { commitLsn, index } = position
     for (let sequence = this.log.find({ commitLsn, index: index - 1 }); ; sequence += 1) {
       const part = this.log.read(sequence)?.part
@@ -207,14 +209,7 @@ export class History {
 
   /** The end of a subscription whose cursor lies ahead of the database. */
   notReached(): RowcastError {
-    return this.resync('the database has not come that far: it was restored or has failed over')
-  }
-
-  /** The typed end of a subscription that may have missed something. */
-  resync(reason: string): RowcastError {
-    return new RowcastError('RESYNC_REQUIRED', `The cursor cannot be resumed: ${reason}.`, {
-      details: { reason },
-    })
+    return cannotResume('the database has not come that far: it was restored or has failed over')
   }
 
   /**

@@ -2,12 +2,14 @@
  * Stage 6, bus. Those who read one history instead of being live: from the log of this process, or from what is older
  * than it. A subscription passes from one to the other as the log moves on, and ends where nobody has what it needs.
  */
+
 import type { ChangePosition } from '../changes/change.ts'
 import { comparePositions } from '../changes/cursor.ts'
 import type { OlderLog } from './bus.ts'
 import type { History } from './history.ts'
 import { LogReader } from './log-reader.ts'
 import { OlderReaders } from './older-reader.ts'
+import { cannotResume } from './resync-required.ts'
 import { StarvedReaders } from './starved-readers.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { Pressure, SliceTimers } from './time-slices.ts'
@@ -95,7 +97,7 @@ export class Readers {
     } else {
       // What it has not taken is of no use: all is to be read again.
       subscriber.queue.spill()
-      subscriber.queue.end(this.#known.resync('it was read too slowly and has left the log'))
+      subscriber.queue.end(cannotResume('it was read too slowly and has left the log'))
     }
     if (subscriber.queue.isAwaited) this.wake(subscriber)
   }

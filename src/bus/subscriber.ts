@@ -1,4 +1,5 @@
 /** Stage 6, bus. One subscription's side of the bus: what it wants, what it has seen, what it holds back. */
+
 import type { AnyChange, ChangeAction, ChangePosition } from '../changes/change.ts'
 import { comparePositions } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
@@ -8,6 +9,7 @@ import { judgeChange, missingValues } from './filter/judge-change.ts'
 import type { History } from './history.ts'
 import type { Account } from './holdings.ts'
 import { Match, type Offer } from './match.ts'
+import { cannotGoOn } from './resync-required.ts'
 import type { SubscriptionQueue } from './subscription-queue.ts'
 
 /** Where one that reads the log is. */
@@ -266,10 +268,7 @@ function isRowLost(change: AnyChange): boolean {
 
 /** The row may have left what the subscriber sees; only asking for the rows again shows it. */
 function oldRowMissing({ model }: AnyChange): RowcastError {
-  const reason = 'the row before a change was not logged'
-  return new RowcastError('RESYNC_REQUIRED', `The subscription cannot go on: ${reason}.`, {
-    details: { reason, model },
-  })
+  return cannotGoOn('the row before a change was not logged', model)
 }
 
 function unanswerable(change: AnyChange, filter: ChangeFilter): RowcastError {

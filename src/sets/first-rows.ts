@@ -4,7 +4,9 @@
  * is added to them until the stream has passed all of the fences. From there on the rows are those of a position of the stream, and
  * every change behind it is delivered as to any other subscription.
  */
+
 import type { BusSubscription, Delivery } from '../bus/bus.ts'
+import { cannotGoOn } from '../bus/resync-required.ts'
 import type { AnyRow } from '../changes/change.ts'
 import {
   type Cursor,
@@ -215,8 +217,5 @@ function tooMany(rowsMax: number): RowcastError {
 }
 
 function movedOn(): RowcastError {
-  const reason = 'another server has taken over while the first rows were read'
-  return new RowcastError('RESYNC_REQUIRED', `The subscription cannot go on: ${reason}.`, {
-    details: { reason },
-  })
+  return cannotGoOn('another server has taken over while the first rows were read')
 }

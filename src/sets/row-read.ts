@@ -1,8 +1,9 @@
 /** Beside the spine, sets. What a subscription gets while its first rows come, and what a change of the stream is until then. Pure. */
+
 import type { Delivery } from '../bus/bus.ts'
 import type { Transition } from '../bus/filter/judge-change.ts'
+import { cannotGoOn } from '../bus/resync-required.ts'
 import type { AnyRow } from '../changes/change.ts'
-import { RowcastError } from '../errors.ts'
 import type { ReadRanges } from './read-ranges.ts'
 
 /** A row that no write brought: it is among the rows that are asked for, or is none of them any more. */
@@ -38,10 +39,4 @@ export function readsOf({ change, transition }: Delivery, ranges: ReadRanges): r
     ...(isGone ? [{ kind: 'read', transition: 'LEFT', key: before as AnyRow, row: null } as const] : []),
     ...(isThere ? [{ kind: 'read', transition: 'ENTERED', key: after as AnyRow, row } as const] : []),
   ]
-}
-
-function cannotGoOn(reason: string): RowcastError {
-  return new RowcastError('RESYNC_REQUIRED', `The subscription cannot go on: ${reason}.`, {
-    details: { reason },
-  })
 }

@@ -3,6 +3,7 @@
  * the values of the last row before it, so it does not matter whether that row is still there.
  */
 import type { FieldSpec, ModelSpec } from '../catalog/model-catalog.ts'
+import { uniqueFieldsOf } from '../catalog/row-key.ts'
 import { noRowOf } from './no-row.ts'
 
 /** One part of an order. PostgreSQL puts nulls last where it ascends, and first where it descends. */
@@ -38,11 +39,8 @@ export function isSeekable({ type, kind, nativeType, nativeArguments, isList }: 
 }
 
 /** The fields that distinguish any two rows of the model, none of them null; empty where there are none. */
-export function rowKeyOf({ primaryKey, uniques, fields }: ModelSpec): readonly FieldSpec[] {
-  const fieldOf = (name: string) => fields.find((field) => field.name === name)
-  const isRequired = (name: string) => fieldOf(name)?.isRequired === true
-  const key = primaryKey.length > 0 ? primaryKey : (uniques.find((unique) => unique.every(isRequired)) ?? [])
-  return key.flatMap((name) => fieldOf(name) ?? [])
+export function rowKeyOf(model: ModelSpec): readonly FieldSpec[] {
+  return uniqueFieldsOf(model).flatMap((name) => model.fields.find((field) => field.name === name) ?? [])
 }
 
 /** The rows behind the one with these values, in the order; its fields are seekable. */

@@ -3,6 +3,7 @@
  * asked before they are read, unless they are few.
  */
 import type { ModelSpec } from '../../catalog/model-catalog.ts'
+import { uniqueFieldsOf } from '../../catalog/row-key.ts'
 import type { AnyRow } from '../../changes/change.ts'
 import type { PlainPage, RowEstimate, RowSource } from './estimate-rows.ts'
 import type { OperationReads } from './read-pool.ts'
@@ -58,9 +59,9 @@ async function weigh(
   const page = plainPageOf(model, query)
   const paged = page && (await statements.estimate({ model, page }, fields, reads))
   if (paged !== null) return paged.bytes
-  const key = rowKeyOf(model)
+  const key = uniqueFieldsOf(model)
   // Rows of a view have no key to be asked by.
-  if (key === null) return FEW_ROWS_BYTES
+  if (key.length === 0) return FEW_ROWS_BYTES
   const { select: _select, include: _include, omit: _omit, ...which } = query
   const select = Object.fromEntries(key.map((name) => [name, true]))
   const keys = (await statements.findMany({ ...which, select }, reads)) as RelationKey[]
@@ -70,13 +71,6 @@ async function weigh(
 
 /** Rows of small columns that are reserved for: a list without `take` seldom is as long as it may be. */
 const ROWS_RESERVED_MAX = 200
-
-/** What singles a row out; null for views without a key. */
-function rowKeyOf({ primaryKey, uniques, fields }: ModelSpec): readonly string[] | null {
-  if (primaryKey.length > 0) return primaryKey
-  const isRequired = (name: string) => fields.find((field) => field.name === name)?.isRequired === true
-  return uniques.find((unique) => unique.every(isRequired)) ?? null
-}
 
 /** The page as SQL can say it, with the same rows; null for any other query. */
 function plainPageOf(model: ModelSpec, { where, orderBy, take, skip = 0, ...rest }: Query): PlainPage | null {
