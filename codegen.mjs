@@ -6,42 +6,30 @@ import { fileURLToPath } from 'node:url'
 import { preset } from '@graphql-codegen/client-preset'
 import { codegen } from '@graphql-codegen/core'
 import { buildSchema, parse, print } from 'graphql'
+// What projects that begin with the example app have is what all of these have.
+import example from './examples/web/codegen.ts'
 
 const ROOT = dirname(fileURLToPath(import.meta.url))
-const TYPES = {
-  importExtension: '.ts',
-  useTypeImports: true,
-  enumsAsTypes: true,
-  strictScalars: true,
-  scalars: {
-    BigInt: 'string',
-    Bytes: 'string',
-    Cursor: 'string',
-    Date: 'string',
-    DateTime: 'string',
-    Decimal: 'string',
-    JSON: 'unknown',
-    Time: 'string',
-  },
-}
+const { importExtension, generates } = example
+const { presetConfig, config } = generates['generated/']
+const TYPES = { importExtension, ...config }
 const OUTPUTS = {
   'test/generated/gql/': { schema: 'schema.graphql', documents: 'test/graphql/documents' },
   // The live page's: small, so documents as text.
   'page/generated/': {
     schema: 'page/schema.graphql',
     documents: 'page',
-    config: { ...TYPES, documentMode: 'string' },
+    types: { ...TYPES, documentMode: 'string' },
   },
-  // As examples/web/codegen.ts has it, which is for projects that begin with it.
   'examples/web/generated/': { schema: 'schema.graphql', documents: 'examples/web/src' },
 }
 
-for (const [output, { schema, documents, config = TYPES }] of Object.entries(OUTPUTS)) {
+for (const [output, { schema, documents, types = TYPES }] of Object.entries(OUTPUTS)) {
   const sdl = readFileSync(join(ROOT, schema), 'utf8')
   const files = await preset.buildGeneratesSection({
     baseOutputDir: join(ROOT, output),
-    config,
-    presetConfig: { fragmentMasking: false },
+    config: types,
+    presetConfig,
     schema: parse(sdl),
     schemaAst: buildSchema(sdl),
     documents: documentsOf(join(ROOT, documents)),
