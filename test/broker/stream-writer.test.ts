@@ -87,7 +87,8 @@ it('a mark names the document about the tables that has been sent, not one that 
   expect([...named.values()].map((documents) => [...documents])).toEqual([['one'], ['two']])
 })
 
-it('what says again where the stream stands says no less than what waits', async () => {
+/** A writer whose mark at 10 was accepted, and whose entry at 20 waits for a server that says nothing. */
+async function openStalled() {
   const { batches, connection, stall } = createServer()
   const accepted: bigint[] = []
   const writer = openWriter(connection, { lsn: LSN_ZERO, sequence: 0 }, (lsn) => accepted.push(lsn))
@@ -96,6 +97,11 @@ it('what says again where the stream stands says no less than what waits', async
   await expect.poll(() => accepted).toEqual([10n])
   const goOn = stall()
   writer.addEntry({ id: { lsn: toLsn(20n), sequence: 0 }, payload: Buffer.from('entry') })
+  return { batches, accepted, writer, goOn }
+}
+
+it('what says again where the stream stands says no less than what waits', async () => {
+  const { batches, accepted, writer, goOn } = await openStalled()
   await expect.poll(() => batches.length).toBe(2)
   writer.addMark(toLsn(30n))
   writer.beat(0)
@@ -104,14 +110,7 @@ it('what says again where the stream stands says no less than what waits', async
 })
 
 it('nothing counts as accepted before Redis has answered', async () => {
-  const { batches, connection, stall } = createServer()
-  const accepted: bigint[] = []
-  const writer = openWriter(connection, { lsn: LSN_ZERO, sequence: 0 }, (lsn) => accepted.push(lsn))
-  writer.addMark(toLsn(10n))
-  writer.release(null)
-  await expect.poll(() => accepted).toEqual([10n])
-  const goOn = stall()
-  writer.addEntry({ id: { lsn: toLsn(20n), sequence: 0 }, payload: Buffer.from('entry') })
+  const { batches, accepted, writer, goOn } = await openStalled()
   writer.addMark(toLsn(21n))
   await expect.poll(() => batches.length).toBe(2)
   expect(accepted).toEqual([10n])

@@ -1,8 +1,8 @@
 /** Requests at the edges of HTTP: each is answered or refused in its own words, and the server goes on. */
 import { once } from 'node:events'
-import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
-import { afterEach, expect, onTestFinished, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
+import { openRawSocket } from '../support/raw-socket.ts'
 import { startProbe } from './transports.ts'
 
 const JSON_BODY = '{"query":"{ hello }"}'
@@ -11,16 +11,11 @@ let url = ''
 
 /** What is answered until the server closes, or says nothing more; the connection asks for its end. */
 async function exchange(...parts: readonly (string | Buffer)[]): Promise<string> {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1')
-  onTestFinished(() => void socket.destroy())
-  let text = ''
-  socket.on('error', () => undefined)
-  socket.on('data', (data) => {
-    text += String(data)
-  })
+  const { socket, text } = await openRawSocket({ url })
+  const closed = once(socket, 'close')
   for (const part of parts) socket.write(part)
-  await once(socket, 'close')
-  return text
+  await closed
+  return text()
 }
 
 const head = (line: string, ...headers: readonly string[]): string =>

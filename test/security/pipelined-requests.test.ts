@@ -1,8 +1,8 @@
 /** Requests that a client sends before the last one is answered: each has its turn, and goes with its connection. */
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
-import { expect, onTestFinished, test } from 'vitest'
-import { type ServerFixture, startServer } from '../server/server-fixture.ts'
+import { expect, test } from 'vitest'
+import { startServer } from '../server/server-fixture.ts'
+import { openRawSocket } from '../support/raw-socket.ts'
 
 const get = (query: string, accept: string) =>
   [
@@ -12,22 +12,9 @@ const get = (query: string, accept: string) =>
 const STREAM = get('subscription { ticks }', 'text/event-stream')
 const QUERY = get('{ hello }', 'application/json')
 
-/** A connection, and what has come over it. */
-async function open({ url }: ServerFixture): Promise<{ socket: Socket; text: () => string }> {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1')
-  onTestFinished(() => void socket.destroy())
-  let text = ''
-  socket.on('error', () => undefined)
-  socket.on('data', (data) => {
-    text += String(data)
-  })
-  await once(socket, 'connect')
-  return { socket, text: () => text }
-}
-
 test('streams that were asked for in one go end with their connection', async () => {
   const fixture = await startServer()
-  const { socket } = await open(fixture)
+  const { socket } = await openRawSocket(fixture)
   socket.write(STREAM.repeat(5))
   await fixture.source.subscribed
   expect(fixture.server.connections().eventStreams).toBe(1)
@@ -36,7 +23,7 @@ test('streams that were asked for in one go end with their connection', async ()
 })
 
 test('queries that were asked in one go are answered in their order', async () => {
-  const { socket, text } = await open(await startServer())
+  const { socket, text } = await openRawSocket(await startServer())
   socket.write(`${QUERY.repeat(2)}${get('{ fails(kind: "public") }', 'application/json')}${QUERY}`)
   const answers = () =>
     text()
@@ -48,7 +35,7 @@ test('queries that were asked in one go are answered in their order', async () =
 
 test('what waits behind a stream is bounded', async () => {
   const fixture = await startServer()
-  const { socket } = await open(fixture)
+  const { socket } = await openRawSocket(fixture)
   const closed = once(socket, 'close')
   socket.write(STREAM)
   await fixture.source.subscribed

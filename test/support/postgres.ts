@@ -43,13 +43,16 @@ export async function openPostgres(
   options: Omit<PostgresClusterOptions, 'dataFolder' | 'packageName' | 'resolveFrom'> = {},
   major: number = postgresMajor(),
 ): Promise<TestPostgres> {
+  return ownCluster((dataFolder) => createPostgresCluster({ ...options, dataFolder, ...testPackage(major) }))
+}
+
+/** A server on a data folder of its own, which is deleted with it. */
+export async function ownCluster(
+  create: (dataFolder: string) => Promise<PostgresCluster>,
+): Promise<TestPostgres> {
   const folder = await openFolder()
   try {
-    const cluster = await createPostgresCluster({
-      ...options,
-      dataFolder: join(folder.path, 'data'),
-      ...testPackage(major),
-    })
+    const cluster = await create(join(folder.path, 'data'))
     return {
       cluster,
       folder: folder.path,

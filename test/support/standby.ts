@@ -9,7 +9,7 @@ import {
   type PostgresClusterOptions,
 } from '../../src/embedded/postgres-cluster.ts'
 import { withSqlClient } from '../../src/source/db/sql.ts'
-import { openFolder, type TestPostgres, testPackage } from './postgres.ts'
+import { ownCluster, type TestPostgres, testPackage } from './postgres.ts'
 
 /** The physical slot that the standby reads. */
 const STANDBY_SLOT = 'standby_1'
@@ -40,26 +40,13 @@ export async function openCopy(
   cluster: PostgresCluster,
   settings: PostgresClusterOptions['settings'],
 ): Promise<TestPostgres> {
-  const folder = await openFolder()
-  try {
-    const dataFolder = join(folder.path, 'data')
+  return ownCluster(async (dataFolder) => {
     await cluster.stop('fast')
     await promisify(execFile)('cp', ['-a', cluster.dataFolder, dataFolder])
     await cluster.start()
     await writeSignal(dataFolder)
-    const standby = await createPostgresCluster({ dataFolder, ...testPackage(), settings })
-    return {
-      cluster: standby,
-      folder: folder.path,
-      async [Symbol.asyncDispose]() {
-        await standby.stop('immediate')
-        await folder[Symbol.asyncDispose]()
-      },
-    }
-  } catch (error) {
-    await folder[Symbol.asyncDispose]()
-    throw error
-  }
+    return createPostgresCluster({ dataFolder, ...testPackage(), settings })
+  })
 }
 
 /** As the owner of the data: PostgreSQL removes the file at the promotion. */

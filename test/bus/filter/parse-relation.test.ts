@@ -4,19 +4,13 @@ import { catalog } from '../../../prisma/generated/rowcast.ts'
 import { evaluateCondition } from '../../../src/bus/filter/compile-condition.ts'
 import { costOf, keySetsOf } from '../../../src/bus/filter/condition.ts'
 import { type ParseWhereOptions, parseWhere } from '../../../src/bus/filter/parse-where.ts'
-import { isRowcastError } from '../../../src/errors.ts'
+import { refusalOf } from '../../support/filter-refusal.ts'
 
 const { User, Post } = catalog.models
 const WITH_RELATIONS: ParseWhereOptions = { relations: {} }
 
 function refusal(where: unknown, options: ParseWhereOptions = WITH_RELATIONS, model = Post): string {
-  try {
-    parseWhere(model, catalog, where, options)
-  } catch (error) {
-    if (isRowcastError(error, 'BAD_FILTER') && error.isPublic) return error.message
-    throw error
-  }
-  throw new Error('It was accepted.')
+  return refusalOf(where, options, model)
 }
 
 describe('a condition on related rows', () => {

@@ -10,21 +10,11 @@ import type { FieldSpec, ModelCatalog } from '../../../src/catalog/model-catalog
 import { Decimal } from '../../../src/catalog/prisma-runtime.ts'
 import { jsonbCodec } from '../../../src/catalog/values/plain-codecs.ts'
 import { UnrepresentableValue } from '../../../src/catalog/values/unrepresentable-value.ts'
-import { isRowcastError } from '../../../src/errors.ts'
 import { buildField, buildModel } from '../../support/catalog-builder.ts'
 import { countTextWork } from '../../support/count-text-work.ts'
+import { refusalOf } from '../../support/filter-refusal.ts'
 
 const { User, Post } = catalog.models
-
-function refusal(where: unknown, options?: ParseWhereOptions, model = User): string {
-  try {
-    parseWhere(model, catalog, where, options)
-  } catch (error) {
-    if (isRowcastError(error, 'BAD_FILTER') && error.isPublic) return error.message
-    throw error
-  }
-  throw new Error('It was accepted.')
-}
 
 /** A filter on one field of its own model, and a value. */
 function holds(type: string, filter: unknown, value: unknown, more: Partial<FieldSpec> = {}) {
@@ -117,31 +107,31 @@ describe('what is refused, where, and what is allowed there', () => {
     [{ profile: { gt: true } }, 'only numbers and strings have an order'],
     [{ profile: { has: 1 } }, 'where.profile.has: Json has no such operator'],
   ])('%o: %s', (where, expected) => {
-    expect(refusal(where)).toContain(expected)
+    expect(refusalOf(where)).toContain(expected)
   })
 
   it('names the foreign key for a relation that has one, the other model for one that has not', () => {
-    expect(refusal({ author: { is: {} } }, {}, Post)).toContain('Hint: Filter on authorId.')
-    expect(refusal({ posts: {} })).toContain('Hint: Filter the changes of Post instead.')
+    expect(refusalOf({ author: { is: {} } }, {}, Post)).toContain('Hint: Filter on authorId.')
+    expect(refusalOf({ posts: {} })).toContain('Hint: Filter the changes of Post instead.')
   })
 
   it('knows nothing of what is hidden, by name or in a list', () => {
     const options = { hiddenFields: new Set(['passwordHash', 'posts']) }
-    const absent = refusal({ passwordHush: 'x' }, options)
+    const absent = refusalOf({ passwordHush: 'x' }, options)
     expect(absent).not.toContain('passwordHash')
-    expect(refusal({ passwordHash: 'x' }, options)).toBe(absent.replaceAll('passwordHush', 'passwordHash'))
-    expect(refusal({ posts: {} }, options)).toContain('User has no such field')
+    expect(refusalOf({ passwordHash: 'x' }, options)).toBe(absent.replaceAll('passwordHush', 'passwordHash'))
+    expect(refusalOf({ posts: {} }, options)).toContain('User has no such field')
   })
 
   it('never repeats a value', () => {
-    expect(refusal({ signInCount: 'hunter2' })).not.toContain('hunter2')
-    expect(refusal({ ['x'.repeat(10_000)]: 1 }).length).toBeLessThan(1_000)
+    expect(refusalOf({ signInCount: 'hunter2' })).not.toContain('hunter2')
+    expect(refusalOf({ ['x'.repeat(10_000)]: 1 }).length).toBeLessThan(1_000)
   })
 
   it('an undefined or empty part is refused where a policy would be widened by it', () => {
     const options: ParseWhereOptions = { emptyGroups: 'refuse' }
-    expect(refusal({ AND: [{ isActive: true }, { OR: [] }] }, options)).toContain('would be left out')
-    expect(refusal({ OR: [{}] }, options)).toContain('would be left out')
+    expect(refusalOf({ AND: [{ isActive: true }, { OR: [] }] }, options)).toContain('would be left out')
+    expect(refusalOf({ OR: [{}] }, options)).toContain('would be left out')
     expect(() => parseWhere(User, catalog, { OR: [] }, options)).not.toThrow()
     expect(() => parseWhere(User, catalog, { AND: [{ isActive: true }, { OR: [] }] })).not.toThrow()
   })
@@ -150,34 +140,38 @@ describe('what is refused, where, and what is allowed there', () => {
 describe('an empty object', () => {
   it('is every row, as Prisma has it, but where a value may have been lost on the way', () => {
     expect(parseWhere(User, catalog, {})).toEqual({ kind: 'constant', value: true })
-    expect(refusal({}, { emptyObjects: 'refuse' })).toContain('where: an empty filter would match every row')
-    expect(refusal({ NOT: {} }, { emptyObjects: 'refuse' })).toContain('where.NOT: an empty filter')
+    expect(refusalOf({}, { emptyObjects: 'refuse' })).toContain(
+      'where: an empty filter would match every row',
+    )
+    expect(refusalOf({ NOT: {} }, { emptyObjects: 'refuse' })).toContain('where.NOT: an empty filter')
     const nested = { isActive: true, OR: [{ AND: [{}] }] }
-    expect(refusal(nested, { emptyObjects: 'refuse' })).toContain('where.OR[0].AND[0]: an empty filter')
+    expect(refusalOf(nested, { emptyObjects: 'refuse' })).toContain('where.OR[0].AND[0]: an empty filter')
   })
 })
 
 describe('how much a filter may ask', () => {
   it('conditions, levels, lists and values', () => {
     const many = Array.from({ length: 300 }, () => ({ isActive: true }))
-    expect(refusal({ OR: many })).toContain('more than 256 conditions')
+    expect(refusalOf({ OR: many })).toContain('more than 256 conditions')
     let deep: unknown = { isActive: true }
     for (let level = 0; level < 20; level++) deep = { NOT: deep }
-    expect(refusal(deep)).toContain('more than 16 levels deep')
+    expect(refusalOf(deep)).toContain('more than 16 levels deep')
     let nots: unknown = 'x'
     for (let level = 0; level < 20; level++) nots = { not: nots }
-    expect(refusal({ email: nots })).toContain('more than 16 levels deep')
-    expect(refusal({ signInCount: { in: Array.from({ length: 1_001 }, (_, i) => i) } })).toContain('too long')
+    expect(refusalOf({ email: nots })).toContain('more than 16 levels deep')
+    expect(refusalOf({ signInCount: { in: Array.from({ length: 1_001 }, (_, i) => i) } })).toContain(
+      'too long',
+    )
     const list = Array.from({ length: 1_000 }, (_, index) => index)
     const lists = Array.from({ length: 11 }, () => ({ signInCount: { in: list } }))
-    expect(refusal({ OR: lists })).toContain('more than 10000 values')
-    expect(refusal({ profile: { equals: Array.from({ length: 10_001 }, () => 1) } })).toContain(
+    expect(refusalOf({ OR: lists })).toContain('more than 10000 values')
+    expect(refusalOf({ profile: { equals: Array.from({ length: 10_001 }, () => 1) } })).toContain(
       'more than 10000 values',
     )
     let document: unknown = 1
     for (let level = 0; level < 5_000; level++) document = [document]
-    expect(refusal({ profile: { equals: document } })).toContain('this is no JSON value')
-    expect(refusal({ email: { in: ['a', 'b'] } }, { limits: { listLengthMax: 1 } })).toContain(
+    expect(refusalOf({ profile: { equals: document } })).toContain('this is no JSON value')
+    expect(refusalOf({ email: { in: ['a', 'b'] } }, { limits: { listLengthMax: 1 } })).toContain(
       'Give at most 1',
     )
   })
@@ -215,11 +209,11 @@ describe('what a filter may cost', () => {
     // The three parts of one filter together.
     const half = patterns(17, 'x')
     expect(() => parseChangeFilter(User, catalog, { where: half, new: half })).toThrow('FILTER_TOO_COSTLY')
-    expect(refusal({ email: { contains: '_'.repeat(30_000) } })).toContain('more than 1000 characters')
-    expect(refusal({ email: { contains: 'x'.repeat(251) } })).toContain('more than 250 characters')
-    expect(refusal({ email: { startsWith: 'x'.repeat(1_000) } })).toContain('more than 1000 characters')
+    expect(refusalOf({ email: { contains: '_'.repeat(30_000) } })).toContain('more than 1000 characters')
+    expect(refusalOf({ email: { contains: 'x'.repeat(251) } })).toContain('more than 250 characters')
+    expect(refusalOf({ email: { startsWith: 'x'.repeat(1_000) } })).toContain('more than 1000 characters')
     const nested = Array.from({ length: 60 }, (_, index) => ({ a: index }))
-    expect(refusal({ profile: { array_contains: nested } })).toContain('more than 100 values')
+    expect(refusalOf({ profile: { array_contains: nested } })).toContain('more than 100 values')
   })
 
   it('is for each row, not for each condition, where a value has to be made ready', () => {
