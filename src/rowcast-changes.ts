@@ -15,15 +15,23 @@ export function changesOf<C>(
   deliveries: BusSubscription,
   omitted: ReadonlySet<string>,
 ): AsyncIterableIterator<C> {
+  return mapIterator(deliveries, (delivery) => ownRows(delivery, omitted) as C)
+}
+
+/** Each value as `map` makes it, one for one. */
+export function mapIterator<From, To>(
+  from: { next(): Promise<IteratorResult<From>>; return(): Promise<unknown> },
+  map: (value: From) => To,
+): AsyncIterableIterator<To> {
   return {
     async next() {
-      const result = await deliveries.next()
-      return result.done
+      const result = await from.next()
+      return result.done === true
         ? { done: true, value: undefined }
-        : { done: false, value: ownRows(result.value, omitted) as C }
+        : { done: false, value: map(result.value) }
     },
     async return() {
-      await deliveries.return()
+      await from.return()
       return { done: true, value: undefined }
     },
     [Symbol.asyncIterator]() {

@@ -2,13 +2,12 @@
 import type { BusSubscription, OverflowPolicy, SubscriptionRequest } from './bus/bus.ts'
 import { parseChangeFilter } from './bus/filter/change-filter.ts'
 import { constantOf } from './bus/filter/condition.ts'
-import { parseWhere } from './bus/filter/parse-where.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
 import type { AnyRow } from './changes/change.ts'
 import { RowcastError } from './errors.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
-import { ownRows } from './rowcast-changes.ts'
+import { mapIterator, ownRows } from './rowcast-changes.ts'
 import { canFence, readAtFence } from './sets/fence.ts'
 import type { InitialRows } from './sets/first-row.ts'
 import { FirstRows, type FirstRowsEvent, type FirstRowsParts } from './sets/first-rows.ts'
@@ -16,7 +15,7 @@ import { noRowOf } from './sets/no-row.ts'
 import { PageSizes } from './sets/page-sizes.ts'
 import { keyOrderOf } from './sets/read-ranges.ts'
 import { ReadTurns } from './sets/read-turns.ts'
-import { rowsBehind } from './sets/seek.ts'
+import { rowKeyOf, rowsBehind } from './sets/seek.ts'
 
 /** What is needed of a rowcast. */
 export interface FirstRowsHost {
@@ -53,20 +52,7 @@ export function createRowSubscriptions(host: FirstRowsHost) {
     checkRequest(host, model, request)
     const rows = new FirstRows(partsOf({ ...host, turns }, model, request))
     const omitted = omittedByPrisma(host.prisma, model.name)
-    return {
-      async next() {
-        const result = await rows.next()
-        if (result.done === true) return { done: true, value: undefined }
-        return { done: false, value: given(model.name, result.value, omitted) as C }
-      },
-      async return() {
-        await rows.return()
-        return { done: true, value: undefined }
-      },
-      [Symbol.asyncIterator]() {
-        return this
-      },
-    }
+    return mapIterator(rows, (event) => given(model.name, event, omitted) as C)
   }
 }
 
@@ -78,11 +64,8 @@ function partsOf(
   const { catalog } = host
   const { where, signal, label } = request
   const filter = parseChangeFilter(model, catalog, { where })
-  const order = model.primaryKey.flatMap((name) => {
-    const field = model.fields.find((each) => each.name === name)
-    return field === undefined ? [] : [{ field, direction: 'asc' } as const]
-  })
-  const isNone = where != null && constantOf(parseWhere(model, catalog, where)) === false
+  const order = rowKeyOf(model).map((field) => ({ field, direction: 'asc' }) as const)
+  const isNone = filter?.where != null && constantOf(filter.where) === false
   const rows = isNone ? noRowOf(model.fields) : where
   const conditions = [rows, unmarked(model, host.softDeleteOf(model.name))].filter((each) => each != null)
   const client = withWholeRows(Object(host.prisma)) as object
@@ -97,7 +80,7 @@ function partsOf(
       const and = behind === null ? conditions : [...conditions, rowsBehind(order, behind)]
       const query = {
         where: { AND: and },
-        orderBy: model.primaryKey.map((name) => ({ [name]: 'asc' })),
+        orderBy: order.map(({ field, direction }) => ({ [field.name]: direction })),
         take,
       }
       return host.turns.run(() => readAtFence(client, model.name, query, READ_TIMEOUT_MS))
