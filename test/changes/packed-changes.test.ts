@@ -78,9 +78,9 @@ const rowMessage: fc.Arbitrary<{ message: RowMessage; reported: RowAction }> = f
     old: payload,
     now: payload,
     columnCount: fc.nat(1_600),
-    isToldOtherwise: fc.boolean(),
+    isReportedOtherwise: fc.boolean(),
   })
-  .map(({ kind, oldKind, old, now, columnCount, isToldOtherwise }) => {
+  .map(({ kind, oldKind, old, now, columnCount, isReportedOtherwise }) => {
     const base = { streamXid: null, relationOid: 1 }
     const after = tupleOf(now, columnCount, 6)
     const before = tupleOf(old, columnCount, 6)
@@ -93,7 +93,7 @@ const rowMessage: fc.Arbitrary<{ message: RowMessage; reported: RowAction }> = f
     if (oldKind === 'none')
       return { reported: 'UPDATE', message: { kind: 'update', ...base, oldKind, old: null, new: after } }
     const reported =
-      isToldOtherwise && oldKind === 'full' ? (columnCount % 2 === 0 ? 'DELETE' : 'INSERT') : 'UPDATE'
+      isReportedOtherwise && oldKind === 'full' ? (columnCount % 2 === 0 ? 'DELETE' : 'INSERT') : 'UPDATE'
     return { reported, message: { kind: 'update', ...base, oldKind, ...joinTuples(old, now, columnCount) } }
   })
 

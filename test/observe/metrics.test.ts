@@ -135,7 +135,9 @@ describe('metrics', () => {
     const { bus, publish, metrics, line } = observeBus()
     publish({ action: 'INSERT' })
     const live = bus.subscribe({ model: 'User' })
-    const filter = createChangeFilter({ visible: { fields: new Set(['email']), isToldWhenUnknown: true } })
+    const filter = createChangeFilter({
+      visible: { fields: new Set(['email']), isDeliveredWhenUnknown: true },
+    })
     for (const asked of [null, filter]) {
       const replaying = bus.subscribe({ model: 'User', after: 'earliest', filter: asked })
       metrics.onDelivered((await replaying.next()).value)

@@ -35,7 +35,7 @@ export interface VisibleFields {
    * Whether an UPDATE of which that cannot be said, because the row before it was not sent, is delivered (of fields that
    * are left out for everybody), or is unanswerable (of fields that a policy hides).
    */
-  readonly isToldWhenUnknown: boolean
+  readonly isDeliveredWhenUnknown: boolean
 }
 
 /** A filter, ready to judge changes of one model. */
@@ -155,7 +155,7 @@ export function requiredImages(
   return {
     needsOldImage:
       (hasOld && (filter.where !== null || filter.old !== null)) ||
-      (isUpdated && (filter.changed !== null || filter.visible?.isToldWhenUnknown === false)),
+      (isUpdated && (filter.changed !== null || filter.visible?.isDeliveredWhenUnknown === false)),
     oldFields: isUpdated ? new Set([...oldFields, ...(filter.changed ?? [])]) : oldFields,
     newFields: hasNew ? fieldsOfAll([...onEither, filter.new]) : new Set<string>(),
   }

@@ -159,7 +159,7 @@ function hasChanged(fields: readonly string[], change: AnyChange, before: Image,
 /** An UPDATE of nothing at all is delivered to everybody, and so discloses nothing. */
 function hasChangedVisibly(visible: VisibleFields, change: AnyChange, before: Image, after: Image): Answer {
   if (change.action !== 'UPDATE' || before === null || after === null) return true
-  if (before === undefined) return visible.isToldWhenUnknown ? true : undefined
+  if (before === undefined) return visible.isDeliveredWhenUnknown ? true : undefined
   const { changed } = change
   return changed.length === 0 || changed.some((field) => visible.fields.has(field))
 }

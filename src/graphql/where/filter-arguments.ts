@@ -74,7 +74,7 @@ export function parseFilterArguments(
     emptyObjects: 'refuse',
     key: keyOf(omit, input, view),
     rows: view.rows?.condition ?? null,
-    visible: fields.size === names.length ? null : { fields, isToldWhenUnknown: view.hidden.size === 0 },
+    visible: fields.size === names.length ? null : { fields, isDeliveredWhenUnknown: view.hidden.size === 0 },
   })
 }
 

@@ -30,7 +30,7 @@ export function createSessionOpener(options: SessionOpenerOptions): OpenSession 
     callsMax: options.contextCallsMax,
     timeoutMs: options.connectionInitTimeoutMs,
   })
-  let isToldOf = false
+  let isReported = false
   const warnOfKey = onceOf(() => logger.warn(NAMELESS_KEY, { hint: NAMELESS_KEY_HINT }))
   return async (source) => {
     const answer: unknown = await gate.run(
@@ -43,8 +43,8 @@ export function createSessionOpener(options: SessionOpenerOptions): OpenSession 
       return session
     }
     // False, '' and the like refuse on purpose, as in `viewer && { … }`; anything else is a mistake.
-    if (answer && !isToldOf) {
-      isToldOf = true
+    if (answer && !isReported) {
+      isReported = true
       logger.error('`context` answered with what is no session: its clients are refused.', {
         hint: 'Answer { context: { … } } for clients that are let in, and null for all others; a viewerKey is a text or a number.',
       })

@@ -49,7 +49,7 @@ export class ClientSocket implements ProtocolSocket {
   readonly address: string
   headers: IncomingHttpHeaders | null
   phase: SocketPhase = 'silent'
-  isToldOfStop = false
+  isNotifiedOfStop = false
   connection: ConnectionState | null = null
   stopSession: (() => void) | null = null
   /** Null until the first query: most sockets send none. */

@@ -48,7 +48,7 @@ export interface OperationSocket {
   /** Where everything else goes. */
   readonly send: SocketSender
   /** Whether the client takes the end of its subscriptions as an error when the server stops. */
-  readonly isToldOfStop: boolean
+  readonly isNotifiedOfStop: boolean
 }
 
 type Enveloped = ReturnType<GraphqlHandler['getEnveloped']>
@@ -168,10 +168,10 @@ async function sendErrors(
  */
 function isLeftOpen(
   errors: readonly GraphQLFormattedError[] | undefined,
-  { isToldOfStop }: OperationSocket,
+  { isNotifiedOfStop }: OperationSocket,
   { isStopping }: OperationPipeline,
 ): boolean {
-  if (isToldOfStop || !isStopping()) return false
+  if (isNotifiedOfStop || !isStopping()) return false
   return errors?.some(({ extensions }) => extensions?.['code'] === 'SERVER_STOPPING') ?? false
 }
 

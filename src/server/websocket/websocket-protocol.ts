@@ -41,7 +41,7 @@ export interface ProtocolSocket extends OperationSocket {
   phase: SocketPhase
   connection: ConnectionState | null
   stopSession: (() => void) | null
-  isToldOfStop: boolean
+  isNotifiedOfStop: boolean
 }
 
 /** The protocol for all sockets of a server. */
@@ -111,7 +111,7 @@ async function letIn(
   connectionParams: Readonly<Record<string, unknown>>,
   { sessions, errorMask, accounts }: WebSocketProtocolOptions,
 ): Promise<void> {
-  socket.isToldOfStop = isToldOfStop(connectionParams)
+  socket.isNotifiedOfStop = isNotifiedOfStop(connectionParams)
   const source = { headers: socket.headers ?? {}, remoteAddress: socket.address, connectionParams }
   socket.headers = null
   let session: Session
@@ -176,7 +176,7 @@ function refuse(
  * `{ rowcast: { resumes: true } }` among the parameters: the client goes on by itself after the error SERVER_STOPPING.
  * All others would stop for good at any error, and come back only from a socket that is closed.
  */
-function isToldOfStop({ rowcast }: Readonly<Record<string, unknown>>): boolean {
+function isNotifiedOfStop({ rowcast }: Readonly<Record<string, unknown>>): boolean {
   return typeof rowcast === 'object' && rowcast !== null && 'resumes' in rowcast && rowcast.resumes === true
 }
 

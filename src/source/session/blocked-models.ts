@@ -67,9 +67,9 @@ export class BlockedModels {
   }
 
   #clear(): void {
-    const wasTold = this.#block?.isReported === true
+    const wasReported = this.#block?.isReported === true
     this.#block = null
-    if (wasTold) this.#report(false)
+    if (wasReported) this.#report(false)
   }
 
   /**

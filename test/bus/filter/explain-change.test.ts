@@ -43,7 +43,7 @@ const request = fc.record(
     ...{ where, old: where, new: where, rows: where },
     changed: fc.subarray(['id', 'name'], { minLength: 1 }),
     visible: fc.subarray(['id', 'name', 'isOpen'], { minLength: 1 }),
-    isToldWhenUnknown: fc.boolean(),
+    isDeliveredWhenUnknown: fc.boolean(),
   },
   { requiredKeys: [] },
 )
@@ -53,19 +53,19 @@ function explain(
   {
     rows,
     visible,
-    isToldWhenUnknown = true,
+    isDeliveredWhenUnknown = true,
     actions,
     ...input
   }: ChangeFilterInput & {
     rows?: unknown
     visible?: readonly string[]
-    isToldWhenUnknown?: boolean
+    isDeliveredWhenUnknown?: boolean
     actions?: readonly ChangeAction[]
   },
 ) {
   const filter = parseChangeFilter(thing, catalog, input, {
     rows: rows === undefined ? null : parseWhere(thing, catalog, rows),
-    visible: visible === undefined ? null : { fields: new Set(visible), isToldWhenUnknown },
+    visible: visible === undefined ? null : { fields: new Set(visible), isDeliveredWhenUnknown },
   })
   const built = buildChange(parts)
   return { filter, built, steps: explainChange({ model: thing, catalog, actions, filter, input }, built) }
