@@ -34,7 +34,7 @@ const documents = ['activity.graphql', 'schema.graphql'].map((name) => join(FOLD
 const generated = join(FOLDER, 'generated', 'graphql.ts')
 
 await withLock(async () => {
-  if (changedMs(generated) < newestMs(documents)) run('codegen.mjs')
+  if (changedMs(generated) < newestMs(documents)) runCodegen()
   await buildPage(FOLDER, 'page', [generated])
   // With package-lock.json: most of it is GraphiQL's own.
   await buildPage(join(FOLDER, 'graphiql'), 'graphiql', [join(ROOT, 'package-lock.json')])
@@ -85,7 +85,10 @@ function compress(folder) {
   }
 }
 
-function run(script) {
-  const { status } = spawnSync(process.execPath, [join(ROOT, script)], { stdio: 'inherit' })
+function runCodegen() {
+  const { status } = spawnSync(process.execPath, ['--import', 'tsx', 'codegen.mjs'], {
+    cwd: ROOT,
+    stdio: 'inherit',
+  })
   if (status !== 0) process.exit(status ?? 1)
 }
