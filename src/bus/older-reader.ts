@@ -42,7 +42,7 @@ export class OlderReaders {
   readonly #options: OlderReadersOptions
   readonly #members = new Map<Subscriber, Member>()
   /** Those whose positions others have, and this process is still to read. */
-  readonly #arriving = new Map<Member, ChangePosition>()
+  readonly #arriving = new Set<Member>()
   #isLooking = false
   /** Models of which a walk is under way. */
   readonly #walking = new Set<string>()
@@ -72,8 +72,7 @@ export class OlderReaders {
     const member = this.#members.get(subscriber)
     if (member === undefined || member.at.isHungry || this.#isClosed) return
     member.at.isHungry = true
-    const { after } = member.at
-    if (after !== null && this.#isAhead(member)) this.#awaitHere(member, after)
+    if (this.#isAhead(member)) this.#awaitHere(member)
     else this.#startWalk(subscriber.model)
   }
 
@@ -90,30 +89,32 @@ export class OlderReaders {
 
   async #awaitReached(member: Member, position: ChangePosition): Promise<void> {
     const { older, known } = this.#options
-    const { subscriber } = member
+    const { subscriber, at } = member
+    // One that has gone on without an answer needs none.
+    const isWaiting = (): boolean =>
+      this.#members.get(subscriber) === member && at.after === position && this.#isAhead(member)
     try {
       const isReached = await older.hasReached(position)
-      if (this.#members.get(subscriber) !== member) return
-      if (isReached) this.#awaitHere(member, position)
-      else subscriber.queue.end(known.notReached())
+      if (isWaiting() && !isReached) subscriber.queue.end(known.notReached())
+      else this.#awaitHere(member)
     } catch (error) {
-      // One that has gone on without an answer needs none.
-      if (this.#members.get(subscriber) === member) subscriber.queue.end(asError(error))
+      if (isWaiting()) subscriber.queue.end(asError(error))
     }
   }
 
   /** The database has come so far: what this process has heard of, it reads in the turns that others leave it. */
-  #awaitHere(member: Member, position: ChangePosition): void {
-    this.#arriving.set(member, position)
+  #awaitHere(member: Member): void {
+    this.#arriving.add(member)
     this.#lookForArrivals()
   }
 
   #lookForArrivals(): void {
-    for (const [member, position] of this.#arriving) {
+    for (const member of this.#arriving) {
       const isMember = this.#members.get(member.subscriber) === member
-      if (isMember && !this.#options.known.log.hasReached(position)) continue
+      if (isMember && this.#isAhead(member)) continue
       this.#arriving.delete(member)
-      if (isMember) this.#reachLog(member, position)
+      // A walk may have taken it along since it began to wait: it goes on where it is now.
+      if (isMember && member.at.after !== null) this.#reachLog(member, member.at.after)
     }
     if (this.#isLooking || this.#arriving.size === 0) return
     this.#isLooking = true
@@ -148,9 +149,7 @@ export class OlderReaders {
     this.#walking.delete(model)
     // What is older may be newer, too: who has read on beyond this process's log goes on there once it has come as far.
     for (const member of this.#members.values()) {
-      const { subscriber, at } = member
-      if (subscriber.model === model && at.after !== null && this.#isAhead(member))
-        this.#awaitHere(member, at.after)
+      if (member.subscriber.model === model && this.#isAhead(member)) this.#awaitHere(member)
     }
   }
 

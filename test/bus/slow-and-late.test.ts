@@ -453,6 +453,45 @@ it('who has read older entries beyond what its own process has come to goes on t
   expect(client.got.length).toBe(4)
 })
 
+const TIGHT: Bounds = {
+  ...{ queueLengthMax: 1, heldMax: 1, logParts: 1, readParts: 0, hasOlder: true, olderParts: 1 },
+  ...{ olderTurns: 0, accountMax: null, lookMs: 0, isLagging: false, olderKept: null },
+}
+const rows = (models: string): Step => ({
+  kind: 'publish',
+  rows: [...models].map((model) => [Number(model), 0] as const),
+  cut: 0,
+})
+const subscribes = (model: number, from: number | null, way: Partial<Way>): Step => ({
+  ...{ kind: 'subscribe', model, actions: 0, from },
+  way: { ...PLAIN, ...way },
+})
+
+const INSERTS_AND_DELETE = [
+  [0, 0],
+  [0, 0],
+  [0, 2],
+] as const
+
+/** What was found at random once. */
+const FOUND: [Bounds, Step[]][] = [
+  // It waits for its own process to come to its cursor, and is taken along by another that reads what is older: given twice.
+  [
+    { ...TIGHT, isLagging: true },
+    [
+      rows('000000000'),
+      subscribes(1, 0, {}),
+      ...['00001001001', '0', '0000', '00110'].map(rows),
+      subscribes(1, 55, { isEager: true }),
+    ],
+  ],
+  // Turns that last longer than a consumer may pause: what was read is let go before it has its turn, for ever.
+  [
+    { ...TIGHT, lookMs: 5 },
+    [subscribes(0, null, { isFiltering: true }), { kind: 'publish', rows: INSERTS_AND_DELETE, cut: 0 }],
+  ],
+]
+
 describe('slow and late subscribers', () => {
   it('get exactly what is for them, or a typed end, and memory stays bounded', {
     timeout: 120_000,
@@ -491,7 +530,7 @@ describe('slow and late subscribers', () => {
         for (const client of world.clients) await client.subscription.return()
         expect(world.bus.heldBytes).toBe(0)
       }),
-      { numRuns: 2_000 },
+      { numRuns: 10_000, examples: FOUND },
     )
     expect(complete).toBeGreaterThan(ended)
     expect(ended).toBeGreaterThan(0)
