@@ -67,6 +67,7 @@ class MemoryBus implements ChangeBus, QueueHost {
     this.holdings = new Holdings(bounds.heldBytesMax)
     this.#relief = new Relief({
       ...{ holdings: this.holdings, roster: this.#roster, nowMs: () => this.#tick() },
+      soon: this.#timers.soon,
       letGo: (subscriber) => this.#letGo(subscriber),
     })
     this.queueLengthMax = bounds.queueLengthMax

@@ -17,6 +17,8 @@ export interface ReliefOptions {
   readonly roster: SubscriberRoster
   /** Milliseconds of a clock that never jumps. */
   readonly nowMs: () => number
+  /** Runs in the next turn of the event loop. */
+  readonly soon: (run: () => void) => void
   /** Has the subscriber let go of what waits for it. */
   readonly letGo: (subscriber: Subscriber) => void
 }
@@ -25,6 +27,9 @@ export interface ReliefOptions {
 export class Relief implements Pressure {
   readonly #options: ReliefOptions
   #lastMs = Number.NEGATIVE_INFINITY
+  /** When it was last looked for those that have not moved, in another turn than this one. */
+  #lookedMs = Number.NEGATIVE_INFINITY
+  #hasLooked = false
   /** Whether all that was found let go, and the room is used up all the same. */
   #isInVain = false
 
@@ -43,14 +48,14 @@ export class Relief implements Pressure {
   /** Reading can wait until consumers have had their turns: what was read for them a moment ago is left to them. */
   relieve(): boolean {
     const nowMs = this.#options.nowMs()
-    if (this.isFull) this.#letGo(nowMs, STALLED_FULL_MS)
+    if (this.isFull) this.#letGoOfStalled(nowMs, STALLED_FULL_MS)
     else this.makeRoom(nowMs)
     return !this.isTight
   }
 
   /** Much waits: those that have not moved for a while let go, those that hold the most first. */
   makeRoom(nowMs: number): void {
-    if (this.isTight) this.#letGo(nowMs, STALLED_MS)
+    if (this.isTight) this.#letGoOfStalled(nowMs, STALLED_MS)
   }
 
   /**
@@ -62,6 +67,21 @@ export class Relief implements Pressure {
     if (!this.#isInVain) this.#lastMs = Number.NEGATIVE_INFINITY
     this.#letGo(nowMs, 0)
     this.#isInVain = this.isFull
+  }
+
+  /**
+   * A turn may last longer than any consumer may pause, and what is let go is read again at once: without a turn for the consumers in
+   * between, nobody would ever get anything. So what lets go was found waiting in an earlier turn, and is still where it was.
+   */
+  #letGoOfStalled(nowMs: number, stalledMs: number): void {
+    if (this.#hasLooked || nowMs - this.#lookedMs < INTERVAL_MS) return
+    const sinceMs = nowMs - this.#lookedMs
+    this.#lookedMs = nowMs
+    this.#hasLooked = true
+    this.#options.soon(() => {
+      this.#hasLooked = false
+    })
+    this.#letGo(nowMs, Math.max(stalledMs, sinceMs))
   }
 
   /** Who lets go reads it again from the log if it ever goes on; nobody does where it was just looked. */
