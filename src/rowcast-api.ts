@@ -15,6 +15,7 @@ import type { RowcastError } from './errors.ts'
 import type { ModelPolicies } from './graphql/policy/model-policy.ts'
 import type { Logger } from './log.ts'
 import type { FirstRow, InitialRows } from './sets/first-row.ts'
+import type { EventSubscription, RowsRequest } from './sets/row-subscription.ts'
 import type { ConnectionOptions } from './source/db/database-address.ts'
 import type { DurabilityOptions, WireOptions } from './source/durability-options.ts'
 import type { SourceStatus } from './source/replication-source.ts'
@@ -144,6 +145,8 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
   >
   /** The same with what GraphQL needs beside the change; untyped. */
   subscribeDeliveries(request: SubscriptionRequest): BusSubscription
+  /** The same with the rows there are before it. @throws FIRST_ROWS_REFUSED */
+  subscribeRows(request: RowsRequest): EventSubscription
   /**
    * The cursor for now: a query made after it resolved sees every change that stands before it. Asks the
    * database what is visible, through the Prisma Client if there is one. Waits until changes flow, `answerTimeoutMs`

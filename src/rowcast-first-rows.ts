@@ -4,17 +4,20 @@ import { parseChangeFilter } from './bus/filter/change-filter.ts'
 import { constantOf } from './bus/filter/condition.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
+import { canonicalText } from './catalog/values/canonical-text.ts'
 import type { AnyRow } from './changes/change.ts'
 import { RowcastError } from './errors.ts'
+import { ownCopy } from './graphql/policy/own-copy.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
 import { mapIterator, ownRows } from './rowcast-changes.ts'
 import { canFence, readAtFence } from './sets/fence.ts'
 import type { InitialRows } from './sets/first-row.ts'
 import { FirstRows, type FirstRowsEvent, type FirstRowsParts } from './sets/first-rows.ts'
 import { noRowOf } from './sets/no-row.ts'
+import { PageReads } from './sets/page-reads.ts'
 import { PageSizes } from './sets/page-sizes.ts'
 import { keyOrderOf } from './sets/read-ranges.ts'
-import { ReadTurns } from './sets/read-turns.ts'
+import { type EventSubscription, RowSubscription, type RowsRequest } from './sets/row-subscription.ts'
 import { rowKeyOf, rowsBehind } from './sets/seek.ts'
 
 /** What is needed of a rowcast. */
@@ -33,11 +36,18 @@ export interface FirstRowsHost {
   }
 }
 
-/** Options of `subscribe` that it takes; the others say nothing of a set of rows. */
-interface RowsRequest extends Pick<SubscriptionRequest, 'signal' | 'overflow' | 'label'> {
+/** Options of the library's `subscribe` that it takes; the others say nothing of a set of rows. */
+interface LibraryRequest extends Pick<RowsRequest, 'signal' | 'overflow' | 'label' | 'refused'> {
   readonly initial: true | InitialRows
   readonly where?: unknown
-  readonly refused: Readonly<Record<string, unknown>>
+}
+
+/** How one rowcast is subscribed to with first rows: they, `READY`, and then changes. */
+export interface RowSubscriptions {
+  /** For the library's users. @throws FIRST_ROWS_REFUSED, BAD_FILTER */
+  subscribe<C>(model: ModelSpec, request: LibraryRequest): AsyncIterableIterator<C>
+  /** For GraphQL: with what the viewer may see. @throws FIRST_ROWS_REFUSED */
+  subscribeRows(model: ModelSpec, request: RowsRequest): EventSubscription
 }
 
 const PAGE_ROWS = 500
@@ -45,48 +55,69 @@ const PAGE_ROWS_MAX = 10_000
 /** Of one page, in PostgreSQL and for whoever waits. */
 const READ_TIMEOUT_MS = 10_000
 
-/** How one rowcast is subscribed to with first rows: they, `READY`, and then changes. @throws FIRST_ROWS_REFUSED, BAD_FILTER */
-export function createRowSubscriptions(host: FirstRowsHost) {
-  const turns = new ReadTurns()
-  return <C>(model: ModelSpec, request: RowsRequest): AsyncIterableIterator<C> => {
+/** Those of one rowcast: it reads each page once for all who ask for it. */
+export function createRowSubscriptions(host: FirstRowsHost): RowSubscriptions {
+  const reads = new PageReads()
+  const firstRows = (model: ModelSpec, request: RowsRequest) => {
     checkRequest(host, model, request)
-    const rows = new FirstRows(partsOf({ ...host, turns }, model, request))
-    const omitted = omittedByPrisma(host.prisma, model.name)
-    return mapIterator(rows, (event) => given(model.name, event, omitted) as C)
+    return new FirstRows(partsOf({ ...host, reads }, model, request))
+  }
+  return {
+    subscribe<C>(model: ModelSpec, request: LibraryRequest) {
+      const rows = firstRows(model, requestOf(host, model, request))
+      const omitted = omittedByPrisma(host.prisma, model.name)
+      return mapIterator(rows, (event) => given(model.name, event, omitted) as C)
+    },
+    subscribeRows(model, request) {
+      const options = { model: model.name, copy: (row: AnyRow) => ownCopy(row) as AnyRow }
+      return new RowSubscription(firstRows(model, request), options)
+    },
   }
 }
 
-function partsOf(
-  host: FirstRowsHost & { readonly turns: ReadTurns },
-  model: ModelSpec,
-  request: RowsRequest,
-): FirstRowsParts {
-  const { catalog } = host
-  const { where, signal, label } = request
+function requestOf({ catalog }: FirstRowsHost, model: ModelSpec, request: LibraryRequest): RowsRequest {
+  const { where, initial, ...rest } = request
   const filter = parseChangeFilter(model, catalog, { where })
-  const order = rowKeyOf(model).map((field) => ({ field, direction: 'asc' }) as const)
   const isNone = filter?.where != null && constantOf(filter.where) === false
-  const rows = isNone ? noRowOf(model.fields) : where
-  const conditions = [rows, unmarked(model, host.softDeleteOf(model.name))].filter((each) => each != null)
+  const conditions = where == null ? [] : [isNone ? noRowOf(model.fields) : (where as object)]
+  const pageSize = initial === true ? undefined : initial.pageSize
+  return { ...rest, model: model.name, filter, conditions, pageSize }
+}
+
+function partsOf(
+  host: FirstRowsHost & { readonly reads: PageReads },
+  model: ModelSpec,
+  { filter, conditions: asked, pageSize, signal, label, account }: RowsRequest,
+): FirstRowsParts {
+  const { catalog, reads } = host
+  const order = rowKeyOf(model).map((field) => ({ field, direction: 'asc' }) as const)
+  const conditions = [...asked, unmarked(model, host.softDeleteOf(model.name))].filter(
+    (each) => each !== null,
+  )
   const client = withWholeRows(Object(host.prisma)) as object
   const compareKeys = keyOrderOf(model, catalog)
-  const pageRows = request.initial === true ? undefined : request.initial.pageSize
+  let since = 0
   return {
     ...{ compareKeys, signal },
-    changeCursor: () => host.rowcast().changeCursor(),
+    async changeCursor() {
+      const cursor = await host.rowcast().changeCursor()
+      since = reads.begun
+      return cursor
+    },
     subscribe: (after) =>
-      host.rowcast().subscribeDeliveries({ model: model.name, filter, after, signal, label }),
-    readPage: (behind, take) => {
-      const and = behind === null ? conditions : [...conditions, rowsBehind(order, behind)]
+      host.rowcast().subscribeDeliveries({ model: model.name, filter, after, signal, label, account }),
+    readPage(behind, take, ending) {
       const query = {
-        where: { AND: and },
+        where: { AND: behind === null ? conditions : [...conditions, rowsBehind(order, behind)] },
         orderBy: order.map(({ field, direction }) => ({ [field.name]: direction })),
         take,
       }
-      return host.turns.run(() => readAtFence(client, model.name, query, READ_TIMEOUT_MS))
+      const read = () => readAtFence(client, model.name, query, READ_TIMEOUT_MS)
+      const key = canonicalText([model.name, conditions, behind, take])
+      return reads.run({ key, since, signal: ending, read })
     },
     keyOf: (row) => Object.fromEntries(model.primaryKey.map((name) => [name, row[name]])),
-    sizes: new PageSizes(pageRows ?? (compareKeys === null ? PAGE_ROWS_MAX : PAGE_ROWS), bytesOf),
+    sizes: new PageSizes(pageSize ?? (compareKeys === null ? PAGE_ROWS_MAX : PAGE_ROWS), bytesOf),
     wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   }
 }
@@ -127,7 +158,7 @@ function checkRequest(host: FirstRowsHost, model: ModelSpec, request: RowsReques
       `PostgreSQL does not send the row before a change of ${model.name}.`,
       'Set the replica identity of the table to FULL: rowcast.enable() does.',
     )
-  const { pageSize } = request.initial === true ? {} : request.initial
+  const { pageSize } = request
   if (pageSize === undefined || (Number.isInteger(pageSize) && pageSize >= 1 && pageSize <= PAGE_ROWS_MAX))
     return
   throw refused('`pageSize` is no size.', `Give a whole number from 1 to ${PAGE_ROWS_MAX}.`)
@@ -142,7 +173,8 @@ function given(model: string, event: FirstRowsEvent, omitted: ReadonlySet<string
   if (event.kind === 'change') return ownRows(event.delivery, omitted)
   if (event.kind === 'ready') return { action: 'READY', model, cursor: event.cursor }
   const { transition, key, row, cursor } = event
-  const shown = row === null ? null : withoutOmitted(row, omitted)
+  // The page may be of several subscriptions.
+  const shown = row === null ? null : (ownCopy(withoutOmitted(row, omitted)) as AnyRow)
   return {
     ...{ action: 'READ', model, transition, cause: 'INITIAL', key, old: null, new: shown },
     ...{ changed: [], unavailable: [], cursor },

@@ -162,7 +162,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     return scaled
   }
 
-  const subscribeWithRows = createRowSubscriptions({
+  const rowSubscriptions = createRowSubscriptions({
     ...{ catalog, overflow, prisma: options.prisma, isScaled: scaling.broker !== null },
     softDeleteOf: (model) => registerOptions.get(model)?.softDelete,
     rowcast: () => rowcast,
@@ -208,13 +208,14 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
       const { action, where, old, new: after, changed, initial, ...request } = subscribeOptions
       if (initial !== undefined && initial !== false && request.after === undefined) {
         const refused = { action, old, new: after, changed }
-        return subscribeWithRows(modelOf(model), { ...request, where, initial, refused })
+        return rowSubscriptions.subscribe(modelOf(model), { ...request, where, initial, refused })
       }
       const actions = actionsOf(action)
       const filter = parseChangeFilter(modelOf(model), catalog, { where, old, new: after, changed })
       const deliveries = rowcast.subscribeDeliveries({ model, actions, filter, ...request })
       return changesOf(deliveries, omittedByPrisma(options.prisma, model))
     },
+    subscribeRows: (request) => rowSubscriptions.subscribeRows(modelOf(request.model), request),
     subscribeDeliveries(request) {
       checkServesChanges(scaling.role)
       modelOf(request.model)

@@ -68,6 +68,7 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'bus/older-reader.ts': [2, 'catches, and ends the subscriber'],
   'bus/time-slices.ts': [4, 'the timers themselves: rowcast.ts gives them to the bus with the guard around'],
   'observe/metrics.ts': [1, 'no promise: disable'],
+  'sets/page-reads.ts': [2, 'catches what a read throws; whoever waits no more is taken out of a set'],
   'sets/first-rows.ts': [2, 'ends a subscription; ending one never rejects'],
   'sets/set-graph.ts': [1, 'forgets a set; what ended it is a rejection to who waits'],
   'server/websocket/client-socket.ts': [2, 'compares two texts; sending never rejects'],

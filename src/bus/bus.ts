@@ -63,9 +63,9 @@ export const AFTER_EARLIEST = 'earliest'
  * The side of a subscription for consumers that take what is there in one go, without a promise for each
  * delivery. Whoever uses it asks `next()` for the end only.
  */
-export interface DeliveryPull {
+export interface DeliveryPull<Item = Delivery> {
   /** The next delivery, if there is one. */
-  take(): Delivery | undefined
+  take(): Item | undefined
   /** Nothing comes any more: once `take()` gives nothing, `next()` reports how it ended. */
   readonly isEnded: boolean
   /** Notified when something came, or the end, after `take()` gave nothing. */

@@ -8,8 +8,8 @@ export type RowPart<Row extends object> = Partial<Row> & { readonly rowId?: unkn
 
 /** A change as a subscription selects it. `new` has the fields that the list's rows have. */
 export interface ListChange<Row extends object> {
-  readonly action: 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE'
-  /** The row after; null for DELETE and TRUNCATE, and where it is not for this viewer. */
+  readonly action: 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE' | 'READ' | 'READY'
+  /** The row after, or as it is; null for DELETE, TRUNCATE and READY, a READ of a row that left, and where it is not for this viewer. */
   readonly new?: Row | null | undefined
   /** The row before: its key is enough. Needed where primary keys change. */
   readonly old?: RowPart<Row> | null | undefined
@@ -32,14 +32,15 @@ export interface ListShape<Row extends object> {
 }
 
 /**
- * The list after the change: INSERT adds, UPDATE replaces, moves or removes, DELETE removes, TRUNCATE clears. A change
- * that has been applied before changes nothing. The same array where nothing differs; costs one pass over the list.
+ * The list after the change: INSERT adds, UPDATE replaces, moves or removes, DELETE removes, TRUNCATE clears. With `initial`, READ
+ * adds, replaces or removes, and READY changes nothing. A change that has been applied before changes nothing. The same array where nothing differs; costs one pass over the list.
  */
 export function applyChange<Row extends object>(
   list: readonly Row[],
   change: ListChange<Row>,
   shape: ListShape<Row>,
 ): readonly Row[] {
+  if (change.action === 'READY') return list
   const keyOf = keyReader(shape)
   if (change.action === 'TRUNCATE') return list.length === 0 ? list : []
   const after = change.action === 'DELETE' ? null : (change.new ?? null)

@@ -6,6 +6,7 @@ import type { BusSubscription, SubscriptionRequest } from '../bus/bus.ts'
 import type { ExplainRequest } from '../bus/explain-delivery.ts'
 import type { Explanation } from '../bus/explanation.ts'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
+import type { EventSubscription, RowsRequest } from '../sets/row-subscription.ts'
 import type { ModelPolicies } from './policy/model-policy.ts'
 
 /** Where the GraphQL layer gets changes from. */
@@ -17,6 +18,8 @@ export interface ChangeFeed {
   isRegistered(model: string): boolean
   /** Live from this call on; the iterator's `return()` ends it. */
   subscribeDeliveries(request: SubscriptionRequest): BusSubscription
+  /** The same with the rows there are before it; FIRST_ROWS_REFUSED where this is absent. @throws FIRST_ROWS_REFUSED */
+  subscribeRows?(request: RowsRequest): EventSubscription
   /**
    * The cursor for now: a query made after it resolved sees every change that stands before it. Rejects with NO_STREAM_YET
    * at a deadline.

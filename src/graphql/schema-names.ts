@@ -9,8 +9,8 @@
  * 4. what rowcast makes for a model: `UserChange`, `UserInserted`, `UserWhere`, …, in the order of the models' names.
  */
 import type { EnumSpec, ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
-import { CHANGE_ACTIONS, type ChangeAction } from '../changes/change.ts'
 import { invariant, RowcastError } from '../errors.ts'
+import { EVENT_ACTIONS, type EventAction } from './event-action.ts'
 import { asEnumValueName, asGraphqlName, camelCase, claimName, pluralOf } from './names.ts'
 
 /** Names of GraphQL's types and of those that rowcast has one of, whether a schema needs it or not. */
@@ -19,6 +19,7 @@ export const RESERVED_TYPES: readonly string[] = [
   ...['DateTime', 'Date', 'Time', 'BigInt', 'Decimal', 'JSON', 'Bytes', 'Cursor'],
   ...[
     'ChangeAction',
+    'ChangeCause',
     'ChangeTransaction',
     'Transition',
     'OverflowPolicy',
@@ -47,7 +48,7 @@ export interface ChangeTypeNames {
   /** The interface. */
   readonly change: string
   /** What implements it. */
-  readonly byAction: Readonly<Record<ChangeAction, string>>
+  readonly byAction: Readonly<Record<EventAction, string>>
   readonly key: string
   readonly old: string
   /** The enum of its fields. */
@@ -232,11 +233,13 @@ function rootNames(
 }
 
 function changeTypeNames(taken: Set<string>, base: string): ChangeTypeNames {
-  const words: Readonly<Record<ChangeAction, readonly [string, string]>> = {
+  const words: Readonly<Record<EventAction, readonly [string, string]>> = {
     INSERT: ['Inserted', 'InsertEvent'],
     UPDATE: ['Updated', 'UpdateEvent'],
     DELETE: ['Deleted', 'DeleteEvent'],
     TRUNCATE: ['Truncated', 'TruncateEvent'],
+    READ: ['Read', 'ReadEvent'],
+    READY: ['Ready', 'ReadyEvent'],
   }
   const claim = (...suffixes: readonly string[]) =>
     claimName(
@@ -244,10 +247,10 @@ function changeTypeNames(taken: Set<string>, base: string): ChangeTypeNames {
       suffixes.map((suffix) => `${base}${suffix}`),
     )
   const change = claim('Change', 'ChangeEvent')
-  const byAction = Object.fromEntries(CHANGE_ACTIONS.map((action) => [action, claim(...words[action])]))
+  const byAction = Object.fromEntries(EVENT_ACTIONS.map((action) => [action, claim(...words[action])]))
   return {
     change,
-    byAction: byAction as Record<ChangeAction, string>,
+    byAction: byAction as Record<EventAction, string>,
     key: claim('Key', 'PrimaryKey'),
     old: claim('Old', 'OldRow'),
     field: claim('Field', 'FieldName'),

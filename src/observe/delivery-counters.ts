@@ -5,6 +5,7 @@
 import type { Delivery } from '../bus/bus.ts'
 import { isReplayed } from '../bus/match.ts'
 import { CHANGE_ACTIONS, type ChangeAction } from '../changes/change.ts'
+import { memberOf } from '../member-of.ts'
 import { type Histogram, LATENCY_BOUNDS } from './metric-table.ts'
 
 /** Counts of one model. */
@@ -29,7 +30,7 @@ export class DeliveryCounters {
     return { bounds: LATENCY_BOUNDS, buckets: this.#buckets, sum: this.#sumSeconds }
   }
 
-  /** Takes what a subscription's source gave; what is no delivery of a change is not counted. */
+  /** Takes what a subscription's source gave; what is no delivery of a change is not counted: first rows are none. */
   readonly onDelivered = (value: unknown): void => {
     if (!isDelivery(value)) return
     const { model, action, transaction } = value.change
@@ -58,5 +59,7 @@ export class DeliveryCounters {
 }
 
 function isDelivery(value: unknown): value is Delivery {
-  return typeof value === 'object' && value !== null && 'change' in value && 'hidesOld' in value
+  if (typeof value !== 'object' || value === null || !('change' in value) || !('hidesOld' in value))
+    return false
+  return memberOf(value.change, 'transaction') !== null
 }

@@ -42,8 +42,8 @@ export interface FirstRowsParts {
   readonly changeCursor: () => Promise<string>
   /** A subscription to all changes of the rows that are asked for, after the cursor. */
   readonly subscribe: (after: string) => BusSubscription
-  /** The next rows in the order of the key, behind the one with this key, at most so many. */
-  readonly readPage: (behind: AnyRow | null, take: number) => Promise<FencedRows>
+  /** The next rows in the order of the key, behind the one with this key, at most so many. Nobody waits once the signal has aborted. */
+  readonly readPage: (behind: AnyRow | null, take: number, signal: AbortSignal) => Promise<FencedRows>
   readonly keyOf: (row: AnyRow) => AnyRow
   /** Null where pages cannot follow each other: the first one has to be all. */
   readonly compareKeys: CompareKeys | null
@@ -75,6 +75,7 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
   #turn: Promise<unknown> = Promise.resolve()
   /** Lets go of whoever waits for what is being read. */
   #letGo: (() => void) | null = null
+  readonly #ending = new AbortController()
   readonly #onAbort = () => void this.return()
 
   constructor(parts: FirstRowsParts) {
@@ -88,8 +89,21 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
     return result
   }
 
+  /** What is there without waiting. Nobody may be waiting for `next()`. */
+  take(): FirstRowsEvent | undefined {
+    const event = this.#phase === 'ended' ? undefined : this.#events[this.#at]
+    if (event !== undefined) this.#at += 1
+    return event
+  }
+
+  /** What follows, once nothing else comes before it. */
+  get changes(): BusSubscription | null {
+    return this.#phase === 'live' && this.#at >= this.#events.length ? this.#changes : null
+  }
+
   async return(): Promise<IteratorResult<FirstRowsEvent>> {
     this.#phase = 'ended'
+    this.#ending.abort()
     this.#parts.signal?.removeEventListener('abort', this.#onAbort)
     this.#letGo?.()
     await this.#changes?.return()
@@ -162,14 +176,16 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
     }
     const isOnly = compareKeys === null
     const take = isOnly ? sizes.max + 1 : sizes.next
-    const { rows, fence } = await readPage(this.#behind, take)
+    const { rows, fence } = await readPage(this.#behind, take, this.#ending.signal)
     if (isOnly && rows.length === take) throw tooMany(sizes.max)
     sizes.note(rows)
     const last = rows.length < take ? undefined : rows.at(-1)
     this.#behind = last === undefined ? null : keyOf(last)
     this.#ranges.add(this.#behind, fence)
     if (last === undefined && this.#phase === 'reading') this.#phase = 'catching up'
-    return rows.map((row) => this.#readEvent({ kind: 'read', transition: 'ENTERED', key: keyOf(row), row }))
+    return rows.map((row) =>
+      this.#readEvent({ kind: 'read', transition: 'ENTERED', key: keyOf(row), row, writtenBy: null }),
+    )
   }
 
   /** What has come, as long as the stream is not behind all fences; then `ready`. */

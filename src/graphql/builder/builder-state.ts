@@ -3,7 +3,8 @@ import type { EnumRef, InputObjectRef, ObjectRef, SchemaTypes } from '@pothos/co
 import type { PrismaModelTypes, PrismaObjectRef } from '@pothos/plugin-prisma'
 import type { Delivery, OverflowPolicy } from '../../bus/bus.ts'
 import type { Transition } from '../../bus/filter/judge-change.ts'
-import type { ChangeAction } from '../../changes/change.ts'
+import type { FirstRowChange } from '../../sets/row-subscription.ts'
+import type { EventAction } from '../event-action.ts'
 import type { ViewerPolicies } from '../policy/viewer-policies.ts'
 
 /** A builder with its schema types forgotten. */
@@ -11,8 +12,9 @@ export type AnyBuilder = PothosSchemaTypes.SchemaBuilder<SchemaTypes>
 
 /** Types that the changes of all models share. */
 export interface SharedChangeTypes {
-  readonly action: EnumRef<SchemaTypes, ChangeAction>
+  readonly action: EnumRef<SchemaTypes, EventAction>
   readonly transition: EnumRef<SchemaTypes, Transition>
+  readonly cause: EnumRef<SchemaTypes, NonNullable<FirstRowChange['cause']>>
   /** Null where clients may not choose. */
   readonly overflow: EnumRef<SchemaTypes, OverflowPolicy> | null
   readonly transaction: ObjectRef<SchemaTypes, Delivery>

@@ -6,8 +6,9 @@ import type { EnumRef, ObjectRef, SchemaTypes } from '@pothos/core'
 import type { Delivery, OverflowPolicy } from '../../bus/bus.ts'
 import type { Transition } from '../../bus/filter/judge-change.ts'
 import type { EnumSpec, ModelCatalog } from '../../catalog/model-catalog.ts'
-import type { ChangeAction } from '../../changes/change.ts'
+import type { FirstRowChange } from '../../sets/row-subscription.ts'
 import { defineEnum } from '../enum-type.ts'
+import type { EventAction } from '../event-action.ts'
 import { SCALARS, type ScalarName } from '../scalars.ts'
 import { schemaNames } from '../schema-names.ts'
 import { type AnyBuilder, type SharedChangeTypes, stateOf } from './builder-state.ts'
@@ -18,6 +19,7 @@ export function sharedChangeTypes(builder: AnyBuilder): SharedChangeTypes {
   state.changeTypes ??= {
     action: defineAction(builder),
     transition: defineTransition(builder),
+    cause: defineCause(builder),
     overflow: builder.options.rowcast.mayChooseOverflow === true ? defineOverflow(builder) : null,
     transaction: defineTransaction(builder),
     needed: new Set(['DateTime', 'Cursor']),
@@ -45,7 +47,7 @@ function enumOfType(catalog: ModelCatalog, type: string): EnumSpec | undefined {
   return Object.values(catalog.enums).find(({ name }) => enums.get(name)?.type === type)
 }
 
-function defineAction(builder: AnyBuilder): EnumRef<SchemaTypes, ChangeAction> {
+function defineAction(builder: AnyBuilder): EnumRef<SchemaTypes, EventAction> {
   return builder.enumType('ChangeAction', {
     description: 'What happened to a row.',
     values: {
@@ -53,8 +55,20 @@ function defineAction(builder: AnyBuilder): EnumRef<SchemaTypes, ChangeAction> {
       UPDATE: { description: 'The row was there before.' },
       DELETE: { description: 'The row is gone.' },
       TRUNCATE: { description: 'All rows of the table are gone at once; nothing is said of any of them.' },
+      READ: {
+        description:
+          'No write: a row that is there, or is none of those asked for any more. With `initial` only.',
+      },
+      READY: { description: 'No write: all rows that are there have come. With `initial` only.' },
     },
-  }) as EnumRef<SchemaTypes, ChangeAction>
+  }) as EnumRef<SchemaTypes, EventAction>
+}
+
+function defineCause(builder: AnyBuilder): EnumRef<SchemaTypes, NonNullable<FirstRowChange['cause']>> {
+  return builder.enumType('ChangeCause', {
+    description: 'Why a row comes that no write brought.',
+    values: { INITIAL: { description: 'The subscription begins with the rows there are.' } },
+  }) as EnumRef<SchemaTypes, NonNullable<FirstRowChange['cause']>>
 }
 
 function defineTransition(builder: AnyBuilder): EnumRef<SchemaTypes, Transition> {

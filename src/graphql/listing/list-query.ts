@@ -30,7 +30,7 @@ type Values = Readonly<Record<string, unknown>>
 /** The list that is asked for, and by whom. */
 export interface ListRequest {
   readonly catalog: ModelCatalog
-  readonly model: ServiceModel
+  readonly model: Pick<ServiceModel, 'spec' | 'names' | 'omit'>
   readonly view: Pick<ModelView, 'rows' | 'hidden'>
 }
 
@@ -62,7 +62,11 @@ export function listQueryOf(request: ListRequest, args: ListArguments): ListQuer
   }
 }
 
-function whereOf({ catalog, model, view }: ListRequest, where: unknown): object | undefined {
+/**
+ * A filter of rows as Prisma Client takes it; undefined where there is none.
+ * @throws BAD_FILTER, FILTER_TOO_COSTLY
+ */
+export function whereOf({ catalog, model, view }: ListRequest, where: unknown): object | undefined {
   if (where === null || where === undefined) return undefined
   const { spec, names, omit } = model
   const hiddenFields = new Set([...hiddenNames(spec, omit), ...view.hidden])

@@ -1,8 +1,8 @@
 /** Stage 7, graphql. `UserKey`, and the field `key` of a change. */
 import type { ObjectRef, SchemaTypes } from '@pothos/core'
-import type { Delivery } from '../../bus/bus.ts'
 import type { FieldSpec, ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import type { AnyRow } from '../../changes/change.ts'
+import type { ChangeEvent } from '../../sets/row-subscription.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
 import type { AnyBuilder } from '../builder/builder-state.ts'
 import { sharedChangeTypes } from '../builder/shared-change-types.ts'
@@ -65,8 +65,8 @@ export function keyField({ builder, model }: PayloadScope, type: ObjectRef<Schem
   return {
     type,
     nullable: true,
-    description: 'The primary key of the row, after an UPDATE the new one; null for TRUNCATE.',
-    resolve: (delivery: Delivery, _args: object, context: object) => {
+    description: 'The primary key of the row, after an UPDATE the new one; null for TRUNCATE and READY.',
+    resolve: (delivery: ChangeEvent, _args: object, context: object) => {
       const { hidden } = policiesOf(builder).view(context, model.name)
       const row = visibleKey(model, delivery)
       return row === null ? null : hideFields(withoutUnreadable(model.name, row), model.name, hidden)
@@ -75,7 +75,7 @@ export function keyField({ builder, model }: PayloadScope, type: ObjectRef<Schem
 }
 
 /** The key of the row that the viewer may see: the new one, or the old one where the new one is hidden. */
-function visibleKey(model: ModelSpec, { change, hidesNew }: Delivery): AnyRow | null {
+function visibleKey(model: ModelSpec, { change, hidesNew }: ChangeEvent): AnyRow | null {
   if (!hidesNew || change.old === null) return change.key
   const { old } = change
   return Object.fromEntries(model.primaryKey.map((name) => [name, old[name]]))

@@ -5,13 +5,13 @@
 import type { EnumRef, InterfaceRef, SchemaTypes } from '@pothos/core'
 import type { PrismaModelTypes, PrismaObjectRef } from '@pothos/plugin-prisma'
 import { type GraphQLResolveInfo, getNamedType } from 'graphql'
-import type { Delivery } from '../../bus/bus.ts'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
-import { type AnyChange, CHANGE_ACTIONS, type ChangeAction } from '../../changes/change.ts'
+import { type ChangeEvent, isFirstRow } from '../../sets/row-subscription.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
 import type { AnyBuilder } from '../builder/builder-state.ts'
 import { sharedChangeTypes } from '../builder/shared-change-types.ts'
 import { enumValues } from '../enum-type.ts'
+import { EVENT_ACTIONS, type EventAction, isChangeAction } from '../event-action.ts'
 import { visibleFields } from '../field-type.ts'
 import { modelNames } from '../schema-names.ts'
 import { defineKey, keyField, type PayloadScope } from './change-key.ts'
@@ -31,15 +31,15 @@ export interface ChangePayloadOptions {
   readonly omit: readonly string[]
 }
 
-/** A type whose source is a delivery. */
-type DeliveryRef = InterfaceRef<SchemaTypes, Delivery>
+/** A type whose source is a delivery, or what stands beside deliveries. */
+type EventRef = InterfaceRef<SchemaTypes, ChangeEvent>
 
 /** The same with the object type of the images. */
 interface RowScope extends PayloadScope, ChangePayloadOptions {}
 
 /** `UserChange`, and `UserField` for arguments that name fields. */
 export interface ChangePayload {
-  readonly payload: DeliveryRef
+  readonly payload: EventRef
   readonly fieldName: EnumRef<SchemaTypes, string>
 }
 
@@ -53,10 +53,10 @@ export function defineChangePayload(
   const names = modelNames(catalog, model.name)
   const { byAction } = names
   const scope = { builder, catalog, model, names, rowType, omit, fields: visibleFields(model, omit) }
-  const payload = builder.interfaceRef<Delivery>(names.change).implement({
+  const payload = builder.interfaceRef<ChangeEvent>(names.change).implement({
     description: `One change of a row of ${model.name}: which of the types it is says what is there.`,
     resolveType: ({ change, hidesNew }) => byAction[hidesNew ? 'DELETE' : change.action],
-  }) as DeliveryRef
+  }) as EventRef
   const fieldName = builder.enumType(names.field, {
     description: `The fields of ${model.name}.`,
     values: enumValues(scope.fields, names.values),
@@ -66,22 +66,26 @@ export function defineChangePayload(
   if (key !== null) builder.interfaceField(payload, 'key', (t) => t.field(keyField(scope, key)))
   addFieldNames(scope, payload, fieldName)
   addOrigin(builder, payload)
-  for (const action of CHANGE_ACTIONS) defineAction(scope, payload, action)
+  for (const action of EVENT_ACTIONS) defineAction(scope, payload, action)
   return { payload, fieldName }
 }
 
-const ACTION_DESCRIPTIONS: Readonly<Record<ChangeAction, (model: string) => string>> = {
+const ACTION_DESCRIPTIONS: Readonly<Record<EventAction, (model: string) => string>> = {
   INSERT: (model) => `A row of ${model} is new.`,
   UPDATE: (model) => `A row of ${model} was there before.`,
   DELETE: (model) =>
     `A row of ${model} is gone; or an UPDATE took it out of the viewer’s sight, and \`action\` says so.`,
   TRUNCATE: (model) => `All rows of ${model} are gone at once.`,
+  READ: (model) =>
+    `A row of ${model} that no write brought: with \`initial\`, one that is there; or, where \`transition\` is LEFT, is none of them any more.`,
+  READY: (model) =>
+    `All rows of ${model} that are there have come; changes follow, and can be gone on after from here.`,
 }
 
 /** `UserInserted` and its kind: the interface's fields, of which some are never null. */
-function defineAction(scope: RowScope, payload: DeliveryRef, action: ChangeAction): void {
+function defineAction(scope: RowScope, payload: EventRef, action: EventAction): void {
   const { builder, names, model } = scope
-  const ref = builder.objectRef<Delivery>(names.byAction[action]).implement({
+  const ref = builder.objectRef<ChangeEvent>(names.byAction[action]).implement({
     description: ACTION_DESCRIPTIONS[action](model.name),
     interfaces: [payload],
     extensions: { [CHANGE_TYPE]: true },
@@ -89,10 +93,15 @@ function defineAction(scope: RowScope, payload: DeliveryRef, action: ChangeActio
   // The same for both: what two types of a selection have under one name must be null in both or in none.
   if (action === 'INSERT' || action === 'UPDATE')
     builder.objectField(ref, 'new', (t) => t.field(newField(scope, false)) as never)
+  if (!isChangeAction(action)) return
+  builder.objectFields(ref, (t) => ({
+    committedAt: t.field(committedAtField(false)),
+    transaction: t.field(transactionField(builder, false)),
+  }))
 }
 
 /** `old` and `new`. */
-function addRows(scope: RowScope, payload: DeliveryRef): void {
+function addRows(scope: RowScope, payload: EventRef): void {
   const { builder, model, names, omit, rowType } = scope
   const readImage = imageResolver(builder, model)
   builder.interfaceFields(payload, (t) => ({
@@ -121,10 +130,10 @@ function newField({ builder, model, rowType }: RowScope, isNullable: boolean) {
     type: rowType,
     nullable: isNullable,
     description: isNullable
-      ? 'The row after the change; null for DELETE and TRUNCATE, and where it is not for the viewer.'
+      ? 'The row after the change, or as it is; null for DELETE, TRUNCATE and READY, for a READ of a row that left, and where it is not for the viewer.'
       : 'The row after the change.',
     extensions: { [GUARDED_FIELD]: true },
-    resolve: ({ change, hidesNew }: Delivery, _args: object, context: object, info: GraphQLResolveInfo) =>
+    resolve: ({ change, hidesNew }: ChangeEvent, _args: object, context: object, info: GraphQLResolveInfo) =>
       hidesNew ? null : readImage(change, 'new', context, info),
   } as never
 }
@@ -132,7 +141,7 @@ function newField({ builder, model, rowType }: RowScope, isNullable: boolean) {
 /** `changed` and `unavailable`. */
 function addFieldNames(
   { builder, model, fields }: PayloadScope,
-  payload: DeliveryRef,
+  payload: EventRef,
   fieldName: EnumRef<SchemaTypes, string>,
 ): void {
   const visible = new Set(fields.map((field) => field.name))
@@ -163,9 +172,9 @@ function addFieldNames(
   }))
 }
 
-/** `action`, `transition`, `cursor`, `committedAt` and `transaction`. */
-function addOrigin(builder: AnyBuilder, payload: DeliveryRef): void {
-  const { action, transaction } = sharedChangeTypes(builder)
+/** `action`, `transition`, `cause`, `cursor`, `committedAt` and `transaction`. */
+function addOrigin(builder: AnyBuilder, payload: EventRef): void {
+  const { action } = sharedChangeTypes(builder)
   builder.interfaceFields(payload, (t) => ({
     action: t.field({
       type: action,
@@ -177,28 +186,46 @@ function addOrigin(builder: AnyBuilder, payload: DeliveryRef): void {
       type: sharedChangeTypes(builder).transition,
       nullable: true,
       description:
-        'Whether the row enters, stays among or leaves the rows that `where` describes; null without `where`.',
+        'Whether the row enters, stays among or leaves the rows that `where` describes; null without `where`, but for READ.',
       resolve: ({ transition }) => transition,
+    }),
+    cause: t.field({
+      type: sharedChangeTypes(builder).cause,
+      nullable: true,
+      description: 'Why a row comes that no write brought; null for every other action than READ.',
+      resolve: (event) => (isFirstRow(event) ? event.change.cause : null),
     }),
     cursor: t.field({
       type: 'Cursor' as never,
       nullable: false,
-      description: 'Where the change stands: subscribe with `after: cursor` to go on after it.',
+      description:
+        'Where the change stands: subscribe with `after: cursor` to go on after it. Nothing can go on after that of a READ: ' +
+        'RESYNC_REQUIRED.',
       resolve: ({ change }) => change.cursor as never,
     }),
-    committedAt: t.field({
-      type: 'DateTime' as never,
-      nullable: false,
-      description: 'When the transaction committed, by the clock of PostgreSQL.',
-      resolve: ({ change }) => change.transaction.committedAt as never,
-    }),
-    transaction: t.field({
-      type: transaction,
-      nullable: false,
-      description: 'The transaction that made the change, and the place of the change in it.',
-      resolve: (delivery) => delivery,
-    }),
+    committedAt: t.field(committedAtField(true)),
+    transaction: t.field(transactionField(builder, true)),
   }))
+}
+
+/** `committedAt`; every change has one, and first rows have none. */
+function committedAtField(isNullable: boolean) {
+  return {
+    type: 'DateTime',
+    nullable: isNullable,
+    description: `When the transaction committed, by the clock of PostgreSQL${isNullable ? '; null for READ and READY' : ''}.`,
+    resolve: ({ change }: ChangeEvent) => change.transaction?.committedAt ?? null,
+  } as never
+}
+
+/** `transaction`, likewise. */
+function transactionField(builder: AnyBuilder, isNullable: boolean) {
+  return {
+    type: sharedChangeTypes(builder).transaction,
+    nullable: isNullable,
+    description: `The transaction that made the change, and the place of the change in it${isNullable ? '; null for READ and READY' : ''}.`,
+    resolve: (event: ChangeEvent) => (isFirstRow(event) ? null : event),
+  } as never
 }
 
 /**
@@ -208,11 +235,12 @@ function addOrigin(builder: AnyBuilder, payload: DeliveryRef): void {
 function imageResolver(builder: AnyBuilder, model: ModelSpec) {
   const load = createImageReader(builder)
   const policies = policiesOf(builder)
-  return (change: AnyChange, side: 'old' | 'new', context: object, info: GraphQLResolveInfo) => {
+  return (change: ChangeEvent['change'], side: 'old' | 'new', context: object, info: GraphQLResolveInfo) => {
     const type = getNamedType(info.returnType)
     const row = (runsOwnCode(type) ? change.fresh() : change)[side]
     if (row === null) return null
-    const { transaction, unavailable } = change
+    const { unavailable } = change
+    const transaction = change.transaction ?? change.writtenBy
     const { hidden } = policies.view(context, model.name)
     const image = toImage(model.name, row, { unavailable, hidden, transaction })
     const always = type.extensions['pothosPrismaTypeSelection'] as Selection | undefined

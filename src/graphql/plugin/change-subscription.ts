@@ -5,13 +5,9 @@
 import type { InputFieldRef, InterfaceRef, SchemaTypes } from '@pothos/core'
 import { getRefFromModel, type PrismaModelTypes, type PrismaObjectRef } from '@pothos/plugin-prisma'
 import type { GraphQLResolveInfo } from 'graphql'
-import type { Delivery, OverflowPolicy } from '../../bus/bus.ts'
-import type { ChangeFilter, ChangeFilterInput } from '../../bus/filter/change-filter.ts'
-import type { Account } from '../../bus/holdings.ts'
 import type { ModelSpec } from '../../catalog/model-catalog.ts'
-import type { ChangeAction } from '../../changes/change.ts'
-import { parseCursor } from '../../changes/cursor.ts'
 import { RowcastError } from '../../errors.ts'
+import type { ChangeEvent } from '../../sets/row-subscription.ts'
 import { setAudience } from '../audience.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
 import { type AnyBuilder, stateOf } from '../builder/builder-state.ts'
@@ -22,7 +18,7 @@ import { checkContext } from '../check-context.ts'
 import type { ChangeFieldExtension } from '../explain/read-subscription.ts'
 import { subscriptionLabel } from '../explain/subscription-label.ts'
 import { defineWhyNot } from '../explain/why-not.ts'
-import { graphqlError, toGraphqlError, toSubscriptionError } from '../graphql-errors.ts'
+import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
 import { valuesOf } from '../graphql-version.ts'
 import { lastEventIdOf } from '../last-event-id.ts'
 import { checkFilterVariables } from '../missing-variable.ts'
@@ -31,10 +27,10 @@ import { omittedNames } from '../policy/secret-fields.ts'
 import { selectedModels } from '../policy/selected-models.ts'
 import type { ViewerPolicies } from '../policy/viewer-policies.ts'
 import { modelNames } from '../schema-names.ts'
-import { defineFilterInputs, parseFilterArguments } from '../where/filter-arguments.ts'
+import { defineFilterInputs } from '../where/filter-arguments.ts'
 import { defineChangePayload } from './change-payload.ts'
 import { onceLive } from './once-live.ts'
-import { PublicSubscription } from './public-subscription.ts'
+import { checkActions, openSubscription, type SubscriptionArguments } from './open-subscription.ts'
 
 /** Options of one `changeSubscription`. */
 export interface ChangeSubscriptionOptions<Types extends SchemaTypes, Model> {
@@ -60,7 +56,7 @@ export function defineChangeSubscription(
   builder: AnyBuilder,
   modelName: string,
   options: AnyOptions = {},
-): InterfaceRef<SchemaTypes, Delivery> {
+): InterfaceRef<SchemaTypes, ChangeEvent> {
   const feed = feedOf(builder)
   const model = modelOf(feed, modelName)
   const rowType = options.type ?? rowTypeOf(builder, modelName)
@@ -88,6 +84,7 @@ export function defineChangeSubscription(
         }),
         ...filterArguments(t.arg as never),
         ...overflowArgument(builder, t.arg as never),
+        ...initialArguments(t.arg as never),
         after: t.arg({
           type: 'Cursor' as never,
           required: false,
@@ -96,37 +93,34 @@ export function defineChangeSubscription(
             'subscription ends with RESYNC_REQUIRED. Left out: what commits from now on.',
         }),
       },
-      subscribe: (_root, { action, ...args }, context, info) => {
+      subscribe: (_root, { action: actions, ...args }, context, info) => {
         checkContext(context)
-        const { after, overflow, ...filter } = args as SubscriptionArguments
+        const { after, overflow, initial, pageSize, ...filter } = args as SubscriptionArguments
+        const cursor = lastEventIdOf(context) ?? after
         const subscribe = () => {
-          const deliveries = subscribeToModel(feed, model, {
-            actions: action,
-            after: lastEventIdOf(context) ?? after,
-            overflow,
-            parseFilter: () => {
-              for (const node of info.fieldNodes) checkFilterVariables(node, valuesOf(info.variableValues))
-              return parseFilterArguments(
-                feed.catalog,
-                model,
-                omit,
-                filter,
-                policies.view(context, modelName),
-              )
+          const action = checkActions(actions)
+          const deliveries = openSubscription(
+            { feed, model, omit },
+            {
+              ...{ actions: action, after: cursor, overflow, filter, pageSize },
+              hasRows: initial === true && cursor == null,
+              view: policies.view(context, modelName),
+              checkFilter() {
+                for (const node of info.fieldNodes) checkFilterVariables(node, valuesOf(info.variableValues))
+              },
+              label: subscriptionLabel(builder, context, modelName, action, filter),
+              account: accountOf(context),
             },
-            label: subscriptionLabel(builder, context, modelName, action, filter),
-            account: accountOf(context),
-          })
+          )
           // The model itself counts even if none of its rows is selected: `changed` and `key` show its fields.
           setAudience(deliveries, audience(builder, context, [...selectedModels(info), modelName]))
           return deliveries
         }
-        const hasCursor = (lastEventIdOf(context) ?? after) != null
-        const begin = () => (hasCursor ? subscribe() : onceLive(feed, subscribe))
+        const begin = () => (cursor != null ? subscribe() : onceLive(feed, subscribe))
         const isOpen = [...selectedModels(info), modelName].every((each) => !policies.asksViewer(each))
         return isOpen ? begin() : letIn(policies, modelName, context, info).then(begin)
       },
-      resolve: (delivery) => delivery as Delivery,
+      resolve: (event) => event as ChangeEvent,
     }),
   )
   return payload
@@ -197,67 +191,38 @@ function addChangeCursor(builder: AnyBuilder): void {
   )
 }
 
-/** Arguments beside `action`, as GraphQL has coerced them. */
-interface SubscriptionArguments extends ChangeFilterInput {
-  readonly after?: string | null | undefined
-  readonly overflow?: OverflowPolicy | null | undefined
-}
+type DefineArgument = (options: {
+  type: never
+  required: false
+  description: string
+}) => InputFieldRef<SchemaTypes, unknown>
 
-/** What a client asks for; the filter is parsed where its faults are reported. */
-interface Wanted {
-  readonly actions: readonly ChangeAction[] | null | undefined
-  readonly after: string | null | undefined
-  readonly overflow: OverflowPolicy | null | undefined
-  readonly label: string | undefined
-  readonly account: Account | undefined
-  readonly parseFilter: () => ChangeFilter | null
+type Arguments = Record<string, InputFieldRef<SchemaTypes, unknown>>
+
+/** `initial` and `pageSize`. */
+function initialArguments(define: DefineArgument): Arguments {
+  return {
+    initial: define({
+      type: 'Boolean' as never,
+      required: false,
+      description:
+        'Whether the rows there are come first, as READ, then READY, then what changes; with `after` it says nothing. Beside ' +
+        'it, rows are asked for with `where` alone.',
+    }),
+    pageSize: define({
+      type: 'Int' as never,
+      required: false,
+      description: 'With `initial`: rows that are read at once at the most, 1 to 10,000. 500 when left out.',
+    }),
+  }
 }
 
 /** `overflow`, where clients may choose. */
-function overflowArgument(
-  builder: AnyBuilder,
-  define: (options: {
-    type: never
-    required: false
-    description: string
-  }) => InputFieldRef<SchemaTypes, unknown>,
-): Record<string, InputFieldRef<SchemaTypes, unknown>> {
+function overflowArgument(builder: AnyBuilder, define: DefineArgument): Arguments {
   const { overflow } = sharedChangeTypes(builder)
   if (overflow === null) return {}
   const description = 'What happens when this subscription leaves too many changes waiting.'
   return { overflow: define({ type: overflow as never, required: false, description }) }
-}
-
-function subscribeToModel(
-  feed: ChangeFeed,
-  { name: model }: ModelSpec,
-  { actions, after, overflow, label, account, parseFilter }: Wanted,
-): AsyncIterableIterator<Delivery> {
-  if (actions?.length === 0) {
-    throw graphqlError('GRAPHQL_BAD_ARGUMENT', 'action: [] asks for no change at all.', {
-      hint: 'Name at least one action, or leave `action` out for all.',
-    })
-  }
-  if (!feed.isRegistered(model)) {
-    throw graphqlError('CATALOG_MODEL_NOT_REGISTERED', `Model ${model} exists, but is not live.`, {
-      hint: `Call rowcast.register('${model}') before start().`,
-    })
-  }
-  try {
-    if (typeof after === 'string') parseCursor(after)
-    return new PublicSubscription(
-      feed.subscribeDeliveries({
-        model,
-        actions: actions ?? undefined,
-        filter: parseFilter(),
-        after: after ?? undefined,
-        ...{ label, account },
-        overflow: overflow ?? undefined,
-      }),
-    )
-  } catch (error) {
-    throw toSubscriptionError(error)
-  }
 }
 
 function feedOf(builder: AnyBuilder): ChangeFeed {

@@ -3,12 +3,12 @@
  * that subscriptions share holds rows which a resolver that masks in place would mask for everybody.
  */
 import { defaultFieldResolver, type GraphQLField, type GraphQLSchema, isObjectType } from 'graphql'
-import type { Delivery } from '../../bus/bus.ts'
+import { type ChangeEvent, isFirstRow } from '../../sets/row-subscription.ts'
 
 /** rowcast's own fields of a change: they only look. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
   ...['action', 'old', 'new', 'key', 'changed', 'unavailable'],
-  ...['transition', 'cursor', 'committedAt', 'transaction'],
+  ...['transition', 'cause', 'cursor', 'committedAt', 'transaction'],
 ])
 
 /** Set as an extension of the types of a change. */
@@ -27,9 +27,11 @@ export function giveOwnChanges(schema: GraphQLSchema): void {
 function giveOwnChange(field: GraphQLField<unknown, unknown>): void {
   const { resolve = defaultFieldResolver } = field
   field.resolve = (delivery, args, context, info) =>
-    resolve(ownDelivery(delivery as Delivery), args, context, info)
+    resolve(ownEvent(delivery as ChangeEvent), args, context, info)
 }
 
-function ownDelivery({ change, transition, hidesOld, hidesNew, isLastOfTransaction }: Delivery): Delivery {
+function ownEvent(event: ChangeEvent): ChangeEvent {
+  if (isFirstRow(event)) return { ...event, change: event.change.fresh() }
+  const { change, transition, hidesOld, hidesNew, isLastOfTransaction } = event
   return { change: change.fresh(), transition, hidesOld, hidesNew, isLastOfTransaction }
 }

@@ -1,12 +1,12 @@
-/** Stage 7, graphql. A bus's subscription as clients may have it. A class: there are many thousands of them. */
-import type { BusSubscription, Delivery } from '../../bus/bus.ts'
+/** Stage 7, graphql. A subscription as clients may have it. A class: there are many thousands of them. */
+import type { ChangeEvent, EventSubscription } from '../../sets/row-subscription.ts'
 import { toSubscriptionError } from '../graphql-errors.ts'
 
 /** The same subscription; an error that ends it reaches the client with code and hint where it may. */
-export class PublicSubscription implements BusSubscription {
-  readonly #from: BusSubscription
+export class PublicSubscription implements EventSubscription {
+  readonly #from: EventSubscription
 
-  constructor(from: BusSubscription) {
+  constructor(from: EventSubscription) {
     this.#from = from
   }
 
@@ -14,7 +14,7 @@ export class PublicSubscription implements BusSubscription {
     return this.#from.pull
   }
 
-  async next(): Promise<IteratorResult<Delivery>> {
+  async next(): Promise<IteratorResult<ChangeEvent>> {
     try {
       return await this.#from.next()
     } catch (error) {
@@ -22,7 +22,7 @@ export class PublicSubscription implements BusSubscription {
     }
   }
 
-  return(): Promise<IteratorResult<Delivery>> {
+  return(): Promise<IteratorResult<ChangeEvent>> {
     return this.#from.return()
   }
 

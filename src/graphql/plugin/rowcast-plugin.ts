@@ -19,7 +19,7 @@ import SchemaBuilder, {
   type SchemaTypes,
 } from '@pothos/core'
 import type { GraphQLSchema } from 'graphql'
-import type { Delivery } from '../../bus/bus.ts'
+import type { ChangeEvent } from '../../sets/row-subscription.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
 import type { AnyBuilder } from '../builder/builder-state.ts'
 import type { ChangeFeed } from '../change-feed.ts'
@@ -82,7 +82,7 @@ declare global {
       changeSubscription: <Model extends keyof Types['PrismaTypes'] & string>(
         model: Model,
         options?: ChangeSubscriptionOptions<Types, Types['PrismaTypes'][Model]>,
-      ) => ChangeInterfaceRef<Types, Delivery>
+      ) => ChangeInterfaceRef<Types, ChangeEvent>
     }
   }
 }

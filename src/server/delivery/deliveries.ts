@@ -46,7 +46,7 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     if (refusal !== null) return refusal
     const events = await openSourceEvents(args)
     if (!(Symbol.asyncIterator in events)) return events
-    const source: AsyncIterator<unknown> & { readonly pull?: DeliveryPull | undefined } =
+    const source: AsyncIterator<unknown> & { readonly pull?: DeliveryPull<unknown> | undefined } =
       events[Symbol.asyncIterator]()
     const isChanges = source.pull !== undefined
     try {

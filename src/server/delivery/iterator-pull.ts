@@ -4,7 +4,7 @@ import type { DeliveryPull } from '../../bus/bus.ts'
 /** A source without a pull of its own, with one. */
 export interface PulledIterator {
   /** Its values, of whatever kind, as deliveries. */
-  readonly pull: DeliveryPull
+  readonly pull: DeliveryPull<unknown>
   /** How it ended, once the pull says so. */
   end(): Promise<void>
 }
@@ -30,7 +30,7 @@ export function pullFrom(iterator: AsyncIterator<unknown>): PulledIterator {
     pull.reader?.onReadable()
   }
 
-  const pull: DeliveryPull = {
+  const pull: DeliveryPull<unknown> = {
     reader: null,
     get isEnded() {
       return end !== null
@@ -39,7 +39,7 @@ export function pullFrom(iterator: AsyncIterator<unknown>): PulledIterator {
       const value = ahead
       ahead = undefined
       if (value === undefined && !isAsked && end === null) void ask()
-      return value as ReturnType<DeliveryPull['take']>
+      return value
     },
   }
   return { pull, end: () => end ?? Promise.resolve() }

@@ -60,7 +60,7 @@ export class ResultsAhead {
   }
 
   /** Begins those of what the subscription has, as long as there is room and the first has to be waited for. */
-  fill(pull: DeliveryPull): void {
+  fill(pull: DeliveryPull<unknown>): void {
     while (this.#isWaiting && this.#entries.length < RESULTS_MAX && this.#characters < CHARACTERS_MAX) {
       const delivery = pull.take()
       if (delivery === undefined) return

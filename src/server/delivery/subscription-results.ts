@@ -37,7 +37,7 @@ export interface FrameRoute {
 
 /** What a stream is made of. */
 export interface ResultStreamOptions {
-  readonly source: AsyncIterator<unknown> & { readonly pull?: DeliveryPull | undefined }
+  readonly source: AsyncIterator<unknown> & { readonly pull?: DeliveryPull<unknown> | undefined }
   readonly group: DeliveryGroup
   readonly args: ExecutionArgs
   /** Notified of each delivery that is handed on. */
@@ -163,7 +163,7 @@ class FrameStream implements FrameSource, DeliveryReader {
   readonly #outbox: SocketOutbox
   readonly #head: Buffer
   readonly #payloadBytesMax: number
-  readonly #pull: DeliveryPull
+  readonly #pull: DeliveryPull<unknown>
   readonly #end: PulledIterator['end']
   readonly #group: DeliveryGroup
   readonly #args: ExecutionArgs

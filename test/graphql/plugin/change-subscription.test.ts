@@ -257,7 +257,7 @@ describe('builder.changeSubscription', () => {
     const payload = printType(schema.getType('UserChange') ?? never())
     expect(payload).toContain('new: Person')
     expect(payload).toContain('old: UserOld')
-    expect(payload).toContain('committedAt: DateTime!')
+    expect(payload).toContain('committedAt: DateTime\n')
     expect(printType(schema.getType('UserField') ?? never())).not.toMatch(/passwordHash|settings/)
   })
 

@@ -1,0 +1,136 @@
+/** Stage 7, graphql. From what a client asks `<model>Changed` for to a subscription of the feed. */
+import type { OverflowPolicy } from '../../bus/bus.ts'
+import type { ChangeFilterInput } from '../../bus/filter/change-filter.ts'
+import type { Account } from '../../bus/holdings.ts'
+import type { ModelSpec } from '../../catalog/model-catalog.ts'
+import type { ChangeAction } from '../../changes/change.ts'
+import { parseCursor } from '../../changes/cursor.ts'
+import { RowcastError } from '../../errors.ts'
+import type { EventSubscription } from '../../sets/row-subscription.ts'
+import type { ChangeFeed } from '../change-feed.ts'
+import { type EventAction, isChangeAction } from '../event-action.ts'
+import { visibleFields } from '../field-type.ts'
+import { graphqlError, toSubscriptionError } from '../graphql-errors.ts'
+import { whereOf } from '../listing/list-query.ts'
+import type { ModelView } from '../policy/viewer-policies.ts'
+import { modelNames } from '../schema-names.ts'
+import { parseFilterArguments } from '../where/filter-arguments.ts'
+import { PublicSubscription } from './public-subscription.ts'
+
+/** Arguments beside `action`, as GraphQL has coerced them. */
+export interface SubscriptionArguments extends ChangeFilterInput {
+  readonly after?: string | null | undefined
+  readonly overflow?: OverflowPolicy | null | undefined
+  readonly initial?: boolean | null | undefined
+  readonly pageSize?: number | null | undefined
+}
+
+/** What is subscribed to. */
+export interface SubscribedModel {
+  readonly feed: ChangeFeed
+  readonly model: ModelSpec
+  /** Fields that clients must not learn of. */
+  readonly omit: readonly string[]
+}
+
+/** What a client asks for, and what it may see; the filter is parsed where its faults are reported. */
+export interface WantedEvents {
+  readonly actions: readonly ChangeAction[] | null | undefined
+  readonly after: string | null | undefined
+  readonly overflow: OverflowPolicy | null | undefined
+  readonly filter: ChangeFilterInput
+  readonly view: ModelView
+  /** Whether it begins with the rows there are. */
+  readonly hasRows: boolean
+  readonly pageSize: number | null | undefined
+  readonly label: string | undefined
+  readonly account: Account | undefined
+  readonly checkFilter: () => void
+}
+
+/** The actions that are asked for. @throws GRAPHQL_BAD_ARGUMENT for none, and for those that no write does */
+export function checkActions(
+  actions: readonly EventAction[] | null | undefined,
+): readonly ChangeAction[] | null | undefined {
+  if (actions?.length === 0) {
+    throw graphqlError('GRAPHQL_BAD_ARGUMENT', 'action: [] asks for no change at all.', {
+      hint: 'Name at least one action, or leave `action` out for all.',
+    })
+  }
+  const other = actions?.find((action) => !isChangeAction(action))
+  if (other !== undefined) {
+    throw graphqlError('GRAPHQL_BAD_ARGUMENT', `action: ${other} asks for no change.`, {
+      hint: 'READ and READY come with `initial: true`. Leave them out.',
+    })
+  }
+  return actions?.filter((action) => isChangeAction(action))
+}
+
+/** Begins the subscription. @throws what keeps it from beginning, as clients may see it */
+export function openSubscription(subscribed: SubscribedModel, wanted: WantedEvents): PublicSubscription {
+  const { feed, model } = subscribed
+  if (!feed.isRegistered(model.name)) {
+    throw graphqlError('CATALOG_MODEL_NOT_REGISTERED', `Model ${model.name} exists, but is not live.`, {
+      hint: `Call rowcast.register('${model.name}') before start().`,
+    })
+  }
+  try {
+    if (typeof wanted.after === 'string') parseCursor(wanted.after)
+    return new PublicSubscription(
+      wanted.hasRows ? subscribeToRows(subscribed, wanted) : subscribeToChanges(subscribed, wanted),
+    )
+  } catch (error) {
+    throw toSubscriptionError(error)
+  }
+}
+
+function subscribeToChanges(
+  { feed, model, omit }: SubscribedModel,
+  { actions, after, overflow, filter, view, label, account, checkFilter }: WantedEvents,
+): EventSubscription {
+  checkFilter()
+  return feed.subscribeDeliveries({
+    model: model.name,
+    actions: actions ?? undefined,
+    filter: parseFilterArguments(feed.catalog, model, omit, filter, view),
+    after: after ?? undefined,
+    ...{ label, account },
+    overflow: overflow ?? undefined,
+  })
+}
+
+/** The rows are asked for with the same `where` as the changes, and with the viewer's rights, as those of a list are. */
+function subscribeToRows(
+  { feed, model, omit }: SubscribedModel,
+  { actions, overflow, filter, view, pageSize, label, account, checkFilter }: WantedEvents,
+): EventSubscription {
+  const { where, old, new: after, changed } = filter
+  if (feed.subscribeRows === undefined)
+    throw new RowcastError('FIRST_ROWS_REFUSED', 'Subscriptions of this server do not begin with rows.')
+  checkKeyIsSeen(model, omit, view)
+  checkFilter()
+  const names = modelNames(feed.catalog, model.name)
+  const asked = whereOf({ catalog: feed.catalog, model: { spec: model, names, omit }, view }, where)
+  const seen = view.rows?.where
+  return feed.subscribeRows({
+    model: model.name,
+    filter: parseFilterArguments(feed.catalog, model, omit, { where }, view),
+    conditions: [asked, seen].filter((condition) => condition !== undefined),
+    pageSize: pageSize ?? undefined,
+    refused: {
+      action: actions ?? undefined,
+      ...{ old: old ?? undefined, new: after ?? undefined, changed: changed ?? undefined },
+    },
+    ...{ label, account },
+    overflow: overflow ?? undefined,
+  })
+}
+
+/** Whoever cannot see which row it is could not put rows together, and could see from their order what is hidden. */
+function checkKeyIsSeen(model: ModelSpec, omit: readonly string[], { hidden }: ModelView): void {
+  const seen = new Set(visibleFields(model, omit).map(({ name }) => name))
+  if (model.primaryKey.every((name) => seen.has(name) && !hidden.has(name))) return
+  throw new RowcastError('FIRST_ROWS_REFUSED', `The key of ${model.name} is not to be seen.`, {
+    hint: 'Take `changeCursor`, query the rows, then subscribe after that cursor.',
+  })
+}

@@ -1,0 +1,156 @@
+/**
+ * Beside the spine, sets. The pages that are read: the connections are the application's, so few at once; and whoever asks for the same
+ * page gets it from one read.
+ */
+import { RowcastError } from '../errors.ts'
+import type { FencedRows } from './fence.ts'
+
+/** A page that a subscription waits for. */
+export interface PageRequest {
+  /** Equal for pages that are the same; null for one that no other is the same as, as far as is known. */
+  readonly key: string | null
+  /** `PageReads.begun` once the subscription had its cursor: a snapshot from before may lack what stands before the cursor. */
+  readonly since: number
+  /** The subscription has ended: nobody waits any more. */
+  readonly signal: AbortSignal
+  readonly read: () => Promise<FencedRows>
+}
+
+/** Bounds of what one process reads. */
+export interface PageReadBounds {
+  /** Pages that are read at once. @default 2 */
+  readonly lanes?: number | undefined
+  /** Subscriptions that wait for a page. @default 10_000 */
+  readonly waitersMax?: number | undefined
+  /** A page is not begun any more after so long. @default 30_000 // ms */
+  readonly waitMaxMs?: number | undefined
+  readonly now?: (() => number) | undefined
+}
+
+interface Waiter {
+  resolve(page: FencedRows): void
+  reject(error: unknown): void
+}
+
+/** One read, from when it is asked for until it is over. */
+interface PageRead extends Pick<PageRequest, 'key' | 'read'> {
+  /** Of the reads that began, the how manieth; 0 before it begins. */
+  number: number
+  readonly enqueuedAtMs: number
+  readonly waiters: Set<Waiter>
+}
+
+/** The reads of one process. Rows are the same objects for all who wait for them: whoever changes one copies it first. */
+export class PageReads {
+  readonly #bounds: Required<{ [Name in keyof PageReadBounds]: NonNullable<PageReadBounds[Name]> }>
+  readonly #queue = new Set<PageRead>()
+  /** Those that have not begun, and the last that did, by key. */
+  readonly #queued = new Map<string, PageRead>()
+  readonly #running = new Map<string, PageRead>()
+  #begun = 0
+  #lanes = 0
+  #waiters = 0
+
+  constructor({ lanes = 2, waitersMax = 10_000, waitMaxMs = 30_000, now = Date.now }: PageReadBounds = {}) {
+    this.#bounds = { lanes, waitersMax, waitMaxMs, now }
+  }
+
+  /** Reads that have begun so far: one with a higher number begins after this. */
+  get begun(): number {
+    return this.#begun
+  }
+
+  /**
+   * The page. Rejects with the signal's reason once that has aborted.
+   * @throws FIRST_ROWS_FAILED where too many wait, or it has waited for too long; and what the read throws
+   */
+  run({ key, since, signal, read }: PageRequest): Promise<FencedRows> {
+    if (signal.aborted) return Promise.reject(signal.reason)
+    if (this.#waiters >= this.#bounds.waitersMax)
+      return Promise.reject(failed('Too many subscriptions wait for their first rows.'))
+    const running = key === null ? undefined : this.#running.get(key)
+    const joined = running !== undefined && running.number > since ? running : this.#queuedWith(key)
+    const page = joined ?? this.#enqueue(key, read)
+    const result = this.#wait(page, signal)
+    this.#begin()
+    return result
+  }
+
+  #queuedWith(key: string | null): PageRead | undefined {
+    return key === null ? undefined : this.#queued.get(key)
+  }
+
+  #enqueue(key: string | null, read: PageRequest['read']): PageRead {
+    const page: PageRead = {
+      ...{ key, read, number: 0, enqueuedAtMs: this.#bounds.now() },
+      waiters: new Set<Waiter>(),
+    }
+    this.#queue.add(page)
+    if (key !== null) this.#queued.set(key, page)
+    return page
+  }
+
+  #dequeue(page: PageRead): void {
+    this.#queue.delete(page)
+    if (page.key !== null) this.#queued.delete(page.key)
+  }
+
+  #wait(page: PageRead, signal: AbortSignal): Promise<FencedRows> {
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        leave()
+        if (page.number === 0 && page.waiters.size === 0) this.#dequeue(page)
+        reject(signal.reason)
+      }
+      const leave = () => {
+        signal.removeEventListener('abort', onAbort)
+        page.waiters.delete(waiter)
+        this.#waiters -= 1
+      }
+      const waiter: Waiter = {
+        resolve(rows) {
+          leave()
+          resolve(rows)
+        },
+        reject(error) {
+          leave()
+          reject(error)
+        },
+      }
+      signal.addEventListener('abort', onAbort, { once: true })
+      page.waiters.add(waiter)
+      this.#waiters += 1
+    })
+  }
+
+  /** Begins what has a lane. */
+  #begin(): void {
+    for (const page of this.#queue) {
+      if (this.#lanes >= this.#bounds.lanes) return
+      this.#dequeue(page)
+      if (this.#bounds.now() - page.enqueuedAtMs <= this.#bounds.waitMaxMs) void this.#read(page)
+      else for (const waiter of [...page.waiters]) waiter.reject(failed('Its turn to be read came too late.'))
+    }
+  }
+
+  async #read(page: PageRead): Promise<void> {
+    const { key, read, waiters } = page
+    this.#lanes += 1
+    this.#begun += 1
+    page.number = this.#begun
+    if (key !== null) this.#running.set(key, page)
+    try {
+      const rows = await read()
+      for (const waiter of [...waiters]) waiter.resolve(rows)
+    } catch (error) {
+      for (const waiter of [...waiters]) waiter.reject(error)
+    }
+    this.#lanes -= 1
+    if (key !== null && this.#running.get(key) === page) this.#running.delete(key)
+    this.#begin()
+  }
+}
+
+function failed(happened: string): RowcastError {
+  return new RowcastError('FIRST_ROWS_FAILED', happened)
+}

@@ -1,0 +1,125 @@
+/** Pages that are read once for all who ask for the same, and how many may wait. */
+import { expect, it } from 'vitest'
+import type { FencedRows } from '../../src/sets/fence.ts'
+import { type PageReadBounds, PageReads } from '../../src/sets/page-reads.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
+
+const PAGE: FencedRows = { rows: [], fence: { sees: () => true, endLsn: toLsn(1n), text: '' } }
+const settled = () => new Promise((resolve) => setImmediate(resolve))
+
+/** Reads that end when the test says so. */
+function world(bounds: PageReadBounds = {}) {
+  const reads = new PageReads(bounds)
+  const open: { key: string; end(): void; fail(error: Error): void }[] = []
+  const begun: string[] = []
+  return {
+    reads,
+    begun,
+    ask(key: string | null, { since = reads.begun, signal = new AbortController().signal } = {}) {
+      const read = () => {
+        begun.push(String(key))
+        return new Promise<FencedRows>((resolve, reject) => {
+          open.push({ key: String(key), end: () => resolve(PAGE), fail: reject })
+        })
+      }
+      return reads.run({ key, since, signal, read })
+    },
+    /** Ends all that are read now. */
+    async endAll() {
+      for (const each of open.splice(0)) each.end()
+      await settled()
+    },
+    async failAll(error: Error) {
+      for (const each of open.splice(0)) each.fail(error)
+      await settled()
+    },
+  }
+}
+
+it('reads a page once for all who wait for it', async () => {
+  const { ask, begun, endAll } = world({ lanes: 1 })
+  const other = ask('other')
+  const pages = Array.from({ length: 1_000 }, () => ask('same'))
+  await endAll()
+  await endAll()
+  expect(begun).toEqual(['other', 'same'])
+  expect(new Set(await Promise.all([other, ...pages]))).toEqual(new Set([PAGE]))
+})
+
+it('gives nobody a snapshot from before its cursor', async () => {
+  const { ask, begun, endAll, reads } = world({ lanes: 2 })
+  const since = reads.begun
+  const first = ask('same', { since })
+  // It had its cursor after the read began: what stands before the cursor may not be in there.
+  const later = ask('same')
+  // This one had it before.
+  const together = ask('same', { since })
+  expect(begun).toEqual(['same', 'same'])
+  await endAll()
+  await Promise.all([first, later, together])
+  expect(begun).toHaveLength(2)
+})
+
+it('reads what is like no other for each alone, few at once', async () => {
+  const { ask, begun, endAll } = world({ lanes: 2 })
+  const pages = [ask(null), ask(null), ask(null)]
+  expect(begun).toHaveLength(2)
+  await endAll()
+  expect(begun).toHaveLength(3)
+  await endAll()
+  await Promise.all(pages)
+})
+
+it('drops a page that nobody waits for any more', async () => {
+  const { ask, begun, endAll } = world({ lanes: 1 })
+  const first = ask('first')
+  const [one, two] = [new AbortController(), new AbortController()]
+  const dropped = [ask('dropped', { signal: one.signal }), ask('dropped', { signal: two.signal })]
+  const kept = ask('kept')
+  const outcomes = Promise.allSettled(dropped)
+  one.abort()
+  two.abort()
+  await endAll()
+  await endAll()
+  await Promise.all([first, kept])
+  expect(begun).toEqual(['first', 'kept'])
+  expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+})
+
+it('goes on with a page that one of two waits for', async () => {
+  const { ask, begun, endAll } = world({ lanes: 1 })
+  const first = ask('first')
+  const ending = new AbortController()
+  const gone = ask('same', { signal: ending.signal }).catch(() => 'gone')
+  const kept = ask('same')
+  ending.abort()
+  await endAll()
+  await endAll()
+  expect(await Promise.all([first, gone, kept])).toEqual([PAGE, 'gone', PAGE])
+  expect(begun).toEqual(['first', 'same'])
+})
+
+it('refuses more than may wait, and whose turn came too late', async () => {
+  let nowMs = 0
+  const { ask, begun, endAll } = world({ lanes: 1, waitersMax: 2, waitMaxMs: 100, now: () => nowMs })
+  const [first, second] = [ask('a'), ask('b')]
+  const late = expect(second).rejects.toMatchObject({ code: 'FIRST_ROWS_FAILED' })
+  await expect(ask('c')).rejects.toMatchObject({ code: 'FIRST_ROWS_FAILED' })
+  nowMs = 101
+  await endAll()
+  await Promise.all([first, late])
+  expect(begun).toEqual(['a'])
+  const again = ask('d')
+  await endAll()
+  expect(await again).toBe(PAGE)
+})
+
+it('gives a failure to those who waited for that page, and goes on', async () => {
+  const { ask, failAll, endAll } = world({ lanes: 1 })
+  const failing = [ask('a'), ask('a', { since: -1 })].map((page) => expect(page).rejects.toThrow('away'))
+  const next = ask('b')
+  await failAll(new Error('away'))
+  await Promise.all(failing)
+  await endAll()
+  expect(await next).toBe(PAGE)
+})
