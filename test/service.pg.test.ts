@@ -138,7 +138,7 @@ describe.each([
     const seen = []
     for (let i = 0; i < 4; i += 1) {
       const { userChanged: change } = await subscription.results.nextData()
-      seen.push([change.action, change.new?.email, change.transaction.index, change.transaction.last])
+      seen.push([change.action, change.new?.email, change.transaction?.index, change.transaction?.last])
     }
     expect(seen).toEqual([
       ['INSERT', 'other@example.com', 0, true],

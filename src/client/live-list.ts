@@ -6,6 +6,8 @@
 import type { ListChange, ListShape } from './apply-change.ts'
 import { type ChangeClient, queryChangeCursor, watchConnection } from './change-client.ts'
 import { mayBeCut, stepList } from './cut-list.ts'
+import { FirstRowsFill } from './first-rows-fill.ts'
+import { Round } from './list-round.ts'
 import { type ChangeFailure, type ResumableRequest, subscribeResumable } from './resumable-subscription.ts'
 import { SubscriptionError } from './subscription-error.ts'
 import { retryDelayMs, wait } from './wait.ts'
@@ -16,9 +18,10 @@ export interface LiveListOptions<Row extends object> extends ListShape<Row> {
   readonly client: ChangeClient
   /**
    * Queries the rows, past any cache. Called at the start, after each RESYNC_REQUIRED, after a change that failed, and
-   * where a cut list cannot be followed.
+   * where a cut list cannot be followed. Not needed where `request` has `initial: true`: then its first rows are the list, and it
+   * subscribes again where it would be loaded again. @default none: `request` has `initial: true`
    */
-  readonly load: () => Promise<readonly Row[]>
+  readonly load?: (() => Promise<readonly Row[]>) | undefined
   /**
    * The rows that `load` gives at most: when it gives so many, there may be more, and the list is not complete.
    * @default 50 or 200 // as many as generated queries give
@@ -61,6 +64,10 @@ export interface LiveList<Row extends object> {
 
 const RETRY_DELAY_MS = 250
 const RELOAD_INTERVAL_MS = 1_000
+/** In the place of a cursor: the round begins with the rows there are. */
+const WITH_ROWS = ''
+/** What the rows have to be had again after. */
+const BEGINS_AGAIN: ReadonlySet<string> = new Set(['RESYNC_REQUIRED', 'FIRST_ROWS_FAILED'])
 
 /** Creates a list and begins to load it. */
 export function createLiveList<Row extends object>(options: LiveListOptions<Row>): LiveList<Row> {
@@ -106,7 +113,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     const report = (isConnected: boolean) => this.#showConnection(isConnected)
     const stopWatching = watchConnection(this.#options.client, report)
     try {
-      let after: string | null = await this.#loadUntilItWorks()
+      let after: string | null = await this.#nextStart()
       while (after !== null) after = await this.#runRound(after)
       this.#end(null)
     } catch (error) {
@@ -147,11 +154,13 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
   async #runRound(after: string): Promise<string | null> {
     const { client, request, onFailure, onChange } = this.#options
     const round = new Round(this.#ending.signal)
+    let fill = after === WITH_ROWS ? new FirstRowsFill(this.#options) : null
+    if (fill !== null) this.#loadedAtMs = Date.now()
     const { signal } = round
     let hasFailed = false
     try {
       const changes = subscribeResumable<Record<string, ListChange<Row> | null>>(client, request, {
-        ...{ after, signal },
+        ...(fill === null ? { after, signal } : { initial: true, signal }),
         onConnection: (isConnected) => this.#showConnection(isConnected),
         onFailure: (failure) => {
           if (signal.aborted) return
@@ -168,17 +177,21 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
         const isKnown = !hasFailed || change?.action === 'DELETE' || change?.action === 'TRUNCATE'
         hasFailed = false
         if (change == null || !isKnown) continue
-        this.#apply(change, round)
+        if (fill !== null && change.action === 'READ') fill.add(change)
+        else if (fill !== null && change.action === 'READY') {
+          this.#show({ rows: fill.rows() })
+          fill = null
+        } else this.#apply(change, round)
         onChange?.(change)
       }
       return round.next
     } catch (error) {
-      if (!(error instanceof SubscriptionError) || error.code !== 'RESYNC_REQUIRED') throw error
+      if (!(error instanceof SubscriptionError) || !BEGINS_AGAIN.has(error.code ?? '')) throw error
       round.end()
       // Until the rows have been loaded again, they are not as the database is.
       this.#showConnection(false)
       await this.#waitToReload(this.#ending.signal)
-      return await this.#loadUntilItWorks()
+      return await this.#nextStart()
     } finally {
       round.end()
     }
@@ -197,6 +210,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     round.isReloading = true
     const reload = async () => {
       await this.#waitToReload(round.signal)
+      if (this.#options.load === undefined) return round.end(WITH_ROWS)
       const loaded = await this.#queryUntilItWorks(round.signal)
       if (loaded === null) return
       this.#show(loaded)
@@ -211,18 +225,20 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     return wait(Math.max(0, this.#loadedAtMs + reloadIntervalMs - Date.now()), signal)
   }
 
-  async #loadUntilItWorks(): Promise<string> {
+  /** Where a round begins: after a cursor that was taken before the rows were queried, or with rows. */
+  async #nextStart(): Promise<string> {
+    if (this.#options.load === undefined) return WITH_ROWS
     const loaded = await this.#queryUntilItWorks(this.#ending.signal)
     if (loaded === null) throw this.#ending.signal.reason
     this.#show(loaded)
     return loaded.cursor
   }
 
-  #show({ rows }: Loaded<Row>): void {
+  #show({ rows }: Pick<Loaded<Row>, 'rows'>): void {
     const { sort, take } = this.#options
     this.#hasRows = true
     this.#loadedAtMs = Date.now()
-    const isComplete = !mayBeCut(rows.length, take)
+    const isComplete = this.#options.load === undefined || !mayBeCut(rows.length, take)
     this.#change({ rows: sort === undefined ? rows : rows.toSorted(sort), isComplete, error: null })
     this.#showConnection(this.#isConnected)
   }
@@ -235,7 +251,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
         const cursor = await queryChangeCursor(this.#options.client, signal)
         // It has answered, so it is there, whoever connected it.
         this.#isConnected = true
-        const rows = await this.#options.load()
+        const rows = (await this.#options.load?.()) ?? []
         if (!signal.aborted) return { rows, cursor }
       } catch (error) {
         if (signal.aborted) break
@@ -244,32 +260,5 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
       }
     }
     return null
-  }
-}
-
-/** From one cursor until the list is loaded again. */
-class Round {
-  readonly #ending = new AbortController()
-  readonly #outer: AbortSignal
-  readonly #onOuter = () => this.end()
-  isReloading = false
-  /** The cursor of the next round, once the list has been loaded again. */
-  next: string | null = null
-
-  constructor(outer: AbortSignal) {
-    this.#outer = outer
-    outer.addEventListener('abort', this.#onOuter)
-    if (outer.aborted) this.end()
-  }
-
-  get signal(): AbortSignal {
-    return this.#ending.signal
-  }
-
-  end(next: string | null = null): void {
-    if (this.signal.aborted) return
-    this.next = next
-    this.#outer.removeEventListener('abort', this.#onOuter)
-    this.#ending.abort()
   }
 }

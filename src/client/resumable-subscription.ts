@@ -22,6 +22,8 @@ export interface ResumableRequest {
 export interface ResumableOptions {
   /** Begin after this cursor: `changeCursor`, taken before the rows were queried. @default asks for it first */
   readonly after?: string | undefined
+  /** The query has `initial: true`: begins without a cursor, with the rows there are. RESYNC_REQUIRED: forget them. @default false */
+  readonly initial?: boolean | undefined
   /** Name of the query's cursor variable. @default 'after' */
   readonly variable?: string | undefined
   /**
@@ -78,11 +80,11 @@ export async function* subscribeResumable<Data extends object>(
   const stopWatching = onConnection === undefined ? () => undefined : watchConnection(client, onConnection)
   try {
     // Without a cursor to begin with, a connection lost before the first change would lose what came meanwhile.
-    const first = options.after ?? (await firstCursor(client, signal))
-    if (first === null) return
+    const first = options.after ?? (options.initial === true ? null : await firstCursor(client, signal))
+    if (first === null && options.initial !== true) return
     const position: Position = { cursor: first }
     for (let barren = 0; signal?.aborted !== true; barren += 1) {
-      const before: string = position.cursor
+      const before: string | null = position.cursor
       try {
         yield* attempt<Data>(client, request, options, position)
         return
@@ -112,7 +114,8 @@ async function firstCursor(client: ChangeClient, signal: AbortSignal | undefined
 
 /** Where the subscription stands. */
 interface Position {
-  cursor: string
+  /** Null before the first event of a subscription that begins with rows. */
+  cursor: string | null
 }
 
 /** Moves the position to where the next attempt begins. @throws the error where there is none */

@@ -1,10 +1,8 @@
 /** Stage 7, graphql. The object types of `rowcastStatus` and `rowcastActivity`. */
-import type { EnumRef, SchemaTypes } from '@pothos/core'
 import type { ChangeAction } from '../../changes/change.ts'
 import type { SlotHealth } from '../../source/session/source-status.ts'
 import type { AnyBuilder } from '../builder/builder-state.ts'
-import { sharedChangeTypes } from '../builder/shared-change-types.ts'
-import type { EventAction } from '../event-action.ts'
+import { defineWrittenAction } from '../builder/shared-change-types.ts'
 import type { ServiceBuilder, ServiceModel } from '../service-types.ts'
 import type { ActivityLog, ActivityNews, ActivitySample, LoggedChange } from './activity-log.ts'
 import type { ChangeDiff, FieldDiff, ShownValue } from './change-diff.ts'
@@ -198,10 +196,7 @@ function defineSample(builder: ServiceBuilder) {
 }
 
 function defineChange(builder: ServiceBuilder) {
-  const action = sharedChangeTypes(builder as unknown as AnyBuilder).action as EnumRef<
-    SchemaTypes,
-    EventAction
-  >
+  const action = defineWrittenAction(builder as unknown as AnyBuilder)
   const value = builder.objectRef<ShownValue>('RowcastValue').implement({
     description: 'A value as text, for people.',
     fields: (t) => ({

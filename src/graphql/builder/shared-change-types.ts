@@ -6,6 +6,7 @@ import type { EnumRef, ObjectRef, SchemaTypes } from '@pothos/core'
 import type { Delivery, OverflowPolicy } from '../../bus/bus.ts'
 import type { Transition } from '../../bus/filter/judge-change.ts'
 import type { EnumSpec, ModelCatalog } from '../../catalog/model-catalog.ts'
+import type { ChangeAction } from '../../changes/change.ts'
 import type { FirstRowChange } from '../../sets/row-subscription.ts'
 import { defineEnum } from '../enum-type.ts'
 import type { EventAction } from '../event-action.ts'
@@ -47,14 +48,27 @@ function enumOfType(catalog: ModelCatalog, type: string): EnumSpec | undefined {
   return Object.values(catalog.enums).find(({ name }) => enums.get(name)?.type === type)
 }
 
+const ACTION_DESCRIPTION = 'What happened to a row.'
+const WRITTEN = {
+  INSERT: { description: 'The row is new.' },
+  UPDATE: { description: 'The row was there before.' },
+  DELETE: { description: 'The row is gone.' },
+  TRUNCATE: { description: 'All rows of the table are gone at once; nothing is said of any of them.' },
+} as const
+
+/** `ChangeAction` of a schema that shows changes and no first rows. */
+export function defineWrittenAction(builder: AnyBuilder): EnumRef<SchemaTypes, ChangeAction> {
+  return builder.enumType('ChangeAction', {
+    description: ACTION_DESCRIPTION,
+    values: WRITTEN,
+  }) as EnumRef<SchemaTypes, ChangeAction>
+}
+
 function defineAction(builder: AnyBuilder): EnumRef<SchemaTypes, EventAction> {
   return builder.enumType('ChangeAction', {
-    description: 'What happened to a row.',
+    description: ACTION_DESCRIPTION,
     values: {
-      INSERT: { description: 'The row is new.' },
-      UPDATE: { description: 'The row was there before.' },
-      DELETE: { description: 'The row is gone.' },
-      TRUNCATE: { description: 'All rows of the table are gone at once; nothing is said of any of them.' },
+      ...WRITTEN,
       READ: {
         description:
           'No write: a row that is there, or is none of those asked for any more. With `initial` only.',

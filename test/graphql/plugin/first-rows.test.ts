@@ -105,12 +105,12 @@ describe('a subscription with initial', () => {
     feed.commitAt(5, {
       action: 'UPDATE',
       old: row(ADA),
-      new: row(ADA, 'USER'),
+      new: row(ADA, 'MEMBER'),
       key: { id: ADA },
       oldKey: null,
     })
     expect((await nextResult(results))?.data?.['userChanged']).toMatchObject({
-      ...{ action: 'READ', transition: 'STAYED', new: { role: 'USER' }, transaction: null },
+      ...{ action: 'READ', transition: 'STAYED', new: { role: 'MEMBER' }, transaction: null },
     })
     await results.return()
   })
@@ -142,7 +142,7 @@ describe('a subscription with initial', () => {
     feed.commitAt(5, {
       action: 'UPDATE',
       old: row(ADA),
-      new: row(ADA, 'USER'),
+      new: row(ADA, 'MEMBER'),
       key: { id: ADA },
       oldKey: null,
     })
@@ -197,7 +197,7 @@ describe('two of one audience', () => {
   it('each get their own rows, and share the changes after them', async () => {
     const { feed, schema } = world({}, [row(ADA)])
     const mask = (error: unknown) => new GraphQLError(String(error))
-    const guard = createGuard({ debug() {}, info() {}, warn() {}, error() {} })
+    const guard = createGuard({ error() {} })
     const deliveries = createDeliveries({ mask, guard })
     const open = async () => {
       const stream = await deliveries.subscribe({
