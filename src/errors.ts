@@ -37,8 +37,11 @@ export interface ErrorEntry {
   readonly endsAsResync?: true
   /** What it is about, where that is less than the whole stream: the rest of it goes on, or goes on after it. */
   readonly concerns?: 'tables' | 'transaction'
-  /** How rowcast/client goes on by itself: it subscribes `again`, or asks for the `next` change after it. @default it does not */
-  readonly clientGoesOn?: 'again' | 'next'
+  /**
+   * How rowcast/client goes on by itself: it subscribes `again`, or asks for the `next` change after it; or a live list of first
+   * rows begins with the `rows` again. @default it does not
+   */
+  readonly clientGoesOn?: 'again' | 'next' | 'rows'
   /** Status of an answer over HTTP. @default 200 for what GraphQL answers, 400 for what it is not asked */
   readonly httpStatus?: number
   /** What is left to a subscription that it ends. @default it ends none that has begun */
@@ -973,6 +976,7 @@ export const ERRORS = {
     hint: 'Subscribe again; nothing that came before the end is complete.',
     retry: 'backoff',
     isPublic: true,
+    clientGoesOn: 'rows',
     ends: 'resync',
   },
   FILTER_UNANSWERABLE: {

@@ -102,7 +102,7 @@ describe.each([
       transaction: { index: 0, last: true },
     })
     expect(inserted.changed).toEqual([])
-    expect(Date.parse(inserted.committedAt)).toBeGreaterThan(Date.parse('2020-01-01'))
+    expect(Date.parse(inserted.committedAt ?? '')).toBeGreaterThan(Date.parse('2020-01-01'))
 
     await database.query(`UPDATE users SET full_name = 'Ada' WHERE id = $1`, [user?.id])
     expect(await next()).toMatchObject({

@@ -3,6 +3,7 @@
  * cursor, across lost connections; loaded again where changes may be missing. For any framework: a snapshot and a
  * call when there is another.
  */
+import type { CodesWith } from '../errors.ts'
 import type { ListChange, ListShape } from './apply-change.ts'
 import { type ChangeClient, queryChangeCursor, watchConnection } from './change-client.ts'
 import { mayBeCut, stepList } from './cut-list.ts'
@@ -66,8 +67,12 @@ const RETRY_DELAY_MS = 250
 const RELOAD_INTERVAL_MS = 1_000
 /** In the place of a cursor: the round begins with the rows there are. */
 const WITH_ROWS = ''
-/** What the rows have to be had again after. */
-const BEGINS_AGAIN: ReadonlySet<string> = new Set(['RESYNC_REQUIRED', 'FIRST_ROWS_FAILED'])
+/** Beside RESYNC_REQUIRED: what the rows have to be had again after. The column of the error table. */
+const BEGINS_AGAIN: Readonly<Record<CodesWith<{ clientGoesOn: 'rows' }>, true>> = { FIRST_ROWS_FAILED: true }
+
+function beginsAgain({ code }: SubscriptionError): boolean {
+  return code === 'RESYNC_REQUIRED' || (code !== null && Object.hasOwn(BEGINS_AGAIN, code))
+}
 
 /** Creates a list and begins to load it. */
 export function createLiveList<Row extends object>(options: LiveListOptions<Row>): LiveList<Row> {
@@ -186,7 +191,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
       }
       return round.next
     } catch (error) {
-      if (!(error instanceof SubscriptionError) || !BEGINS_AGAIN.has(error.code ?? '')) throw error
+      if (!(error instanceof SubscriptionError) || !beginsAgain(error)) throw error
       round.end()
       // Until the rows have been loaded again, they are not as the database is.
       this.#showConnection(false)

@@ -48,6 +48,6 @@ describe('the sample document that GraphQL Code Generator typed', () => {
     expectTypeOf<Row['storageBytes']>().toBeString()
     expectTypeOf<Row['settings']>().toBeUnknown()
     expectTypeOf<Row['fullName']>().toEqualTypeOf<string | null>()
-    expectTypeOf<Result['userChanged']['committedAt']>().toBeString()
+    expectTypeOf<Result['userChanged']['committedAt']>().toEqualTypeOf<string | null>()
   })
 })

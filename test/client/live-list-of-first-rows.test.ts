@@ -1,0 +1,80 @@
+/** A live list without `load`: its rows are those that its subscription begins with. */
+import { expect, it, vi } from 'vitest'
+import type { ChangeClient, ChangeSink } from '../../src/client/change-client.ts'
+import { createLiveList } from '../../src/client/live-list.ts'
+
+interface Person {
+  readonly id: number
+  readonly name: string
+}
+
+/** A server that a test plays: each subscription as it was asked for, and the way to whoever asked. */
+function server() {
+  const asked: { variables: unknown; sink: ChangeSink<unknown> }[] = []
+  const client: ChangeClient = {
+    subscribe(payload, sink) {
+      asked.push({ variables: payload.variables, sink: sink as ChangeSink<unknown> })
+      return () => sink.complete()
+    },
+  }
+  const send = (change: object) => asked.at(-1)?.sink.next({ data: { personChanged: change } })
+  return { client, asked, send }
+}
+
+const ada: Person = { id: 1, name: 'Ada' }
+const ben: Person = { id: 2, name: 'Ben' }
+const read = (row: Person, transition = 'ENTERED') => ({
+  action: 'READ',
+  transition,
+  key: row,
+  new: row,
+  cursor: 'p',
+})
+const left = ({ id }: Person) => ({ action: 'READ', transition: 'LEFT', key: { id }, new: null, cursor: 'p' })
+const ready = { action: 'READY', cursor: 'c1' }
+
+function open() {
+  const played = server()
+  const list = createLiveList<Person>({
+    ...{ client: played.client, key: 'id', reloadIntervalMs: 0 },
+    request: {
+      query: 'subscription ($after: Cursor) { personChanged(initial: true, after: $after) { cursor } }',
+    },
+  })
+  return { ...played, list, rows: () => list.state.rows }
+}
+
+it('shows the rows once all are there, then follows the changes', async () => {
+  const { list, rows, asked, send } = open()
+  await vi.waitFor(() => expect(asked).toHaveLength(1))
+  expect(asked[0]?.variables).toEqual({ after: null })
+  send(read(ada))
+  send(read(ben))
+  send(read({ ...ada, name: 'Ada L.' }, 'STAYED'))
+  send(left(ben))
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(list.state).toMatchObject({ status: 'loading', rows: [] })
+  send(ready)
+  await vi.waitFor(() => expect(rows()).toEqual([{ id: 1, name: 'Ada L.' }]))
+  send({ action: 'INSERT', key: { id: 2 }, new: ben, cursor: 'c2' })
+  await vi.waitFor(() => expect(rows()).toHaveLength(2))
+  expect(list.state).toMatchObject({ status: 'live', isComplete: true })
+  list.stop()
+})
+
+it('begins with rows again where changes may be missing, and shows the old ones until all are there', async () => {
+  const { list, rows, asked, send } = open()
+  await vi.waitFor(() => expect(asked).toHaveLength(1))
+  send(read(ada))
+  send(ready)
+  await vi.waitFor(() => expect(rows()).toEqual([ada]))
+  asked[0]?.sink.next({ errors: [{ message: 'gone', extensions: { code: 'RESYNC_REQUIRED' } }] } as never)
+  await vi.waitFor(() => expect(asked).toHaveLength(2))
+  expect(asked[1]?.variables).toEqual({ after: null })
+  send(read(ben))
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(rows()).toEqual([ada])
+  send(ready)
+  await vi.waitFor(() => expect(rows()).toEqual([ben]))
+  list.stop()
+})
