@@ -1,7 +1,7 @@
 /** A Redis for the benchmarks, in memory only; it ends with them. */
 import { tmpdir } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { openRedisConnection } from '../src/broker/redis-connection.ts'
+import { openRedisConnection } from '../src/broker/redis/redis-connection.ts'
 import { findFreePort } from '../src/embedded/free-port.ts'
 import { findRedis } from '../test/support/redis-runner.ts'
 

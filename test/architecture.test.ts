@@ -45,7 +45,7 @@ const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   '@pothos/core': ['graphql'],
   '@pothos/plugin-prisma': ['graphql'],
   '@prisma/client': ['catalog/prisma-runtime.ts'],
-  '@redis/client': ['broker/redis-connection.ts'],
+  '@redis/client': ['broker/redis/redis-connection.ts'],
   '@prisma/generator-helper': ['generator'],
   '@opentelemetry/api': ['observe/tracing.ts'],
   commander: ['cli'],
@@ -218,7 +218,7 @@ describe('architecture', () => {
     const found = places.filter((path) => isDeciding(readFileSync(join(SRC, path), 'utf8')))
     expect(found.sort()).toEqual([
       // Of an answer of Redis, the first word: its protocol's code.
-      'broker/redis-connection.ts',
+      'broker/redis/redis-connection.ts',
       'graphql/graphql-sentences.ts',
       // Its own messages.
       'option.ts',

@@ -55,7 +55,10 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'guard.ts': [1, 'the guard itself'],
   'rowcast.ts': [1, 'an optional package is loaded; its failure is an answer'],
   'broker/reached-watch.ts': [1, 'each look catches, and rejects who waits for it'],
-  'broker/redis-connection.ts': [7, 'they close the connection; the client catches what its socket throws'],
+  'broker/redis/redis-connection.ts': [
+    7,
+    'they close the connection; the client catches what its socket throws',
+  ],
   'broker/replica-watch.ts': [1, 'it hands on what it throws'],
   'broker/stream-writer.ts': [2, 'what writing throws ends the stream, by a logger that does not throw'],
   'broker/tap-relay.ts': [

@@ -2,7 +2,7 @@
 import { EntryBuilder } from '../../src/broker/entry-builder.ts'
 import { decodeEntry } from '../../src/broker/entry-codec.ts'
 import { EntryFeeder } from '../../src/broker/entry-feeder.ts'
-import type { RedisConnection } from '../../src/broker/redis-connection.ts'
+import type { RedisConnection } from '../../src/broker/redis/redis-connection.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
 import { createTransactionAssembler } from '../../src/changes/assembler.ts'

@@ -8,9 +8,9 @@ import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
 import { type Epoch, formatEpoch, parseEpoch } from './epoch.ts'
 import { beginLastPositions } from './last-positions.ts'
 import { formatMark, type MarkContent, parseMark } from './mark.ts'
-import { type RedisConnection, sendTransaction } from './redis-connection.ts'
+import { type RedisConnection, sendTransaction } from './redis/redis-connection.ts'
+import { FLOOR_FIELD, type RawEntry, toLastGeneratedId, toRawEntries } from './redis/stream-reply.ts'
 import { type EpochKeys, keysOf, type StreamKeys, streamKeys } from './stream-keys.ts'
-import { FLOOR_FIELD, type RawEntry, toLastGeneratedId, toRawEntries } from './stream-reply.ts'
 
 /** An epoch and how far it has come. */
 export interface StoredState {

@@ -11,7 +11,7 @@ import { toBrokerError } from './broker-faults.ts'
 import { formatEntryId } from './entry-id.ts'
 import type { Epoch } from './epoch.ts'
 import { EpochFollower, type EpochFollowerOptions } from './epoch-follower.ts'
-import { openRedisConnection, type RedisConnection, waitAtServerMs } from './redis-connection.ts'
+import { openRedisConnection, type RedisConnection, waitAtServerMs } from './redis/redis-connection.ts'
 
 /** What a gateway needs. */
 export interface GatewayOptions extends Omit<EpochFollowerOptions, 'onProgress' | 'isStale' | 'blockMs'> {

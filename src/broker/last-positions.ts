@@ -9,7 +9,7 @@ import { comparePositions, INDEX_AFTER_ALL, nextPlace } from '../changes/cursor.
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { parseBarrier } from '../source/published/barrier-message.ts'
 import { entryIdOf, formatEntryId, parseEntryId } from './entry-id.ts'
-import type { RedisConnection } from './redis-connection.ts'
+import type { RedisConnection } from './redis/redis-connection.ts'
 import type { EpochKeys } from './stream-keys.ts'
 
 /** Says that what an epoch has of all models is here, from its first entry on. */

@@ -9,7 +9,7 @@ import type { Logger } from '../log.ts'
 import { ModelTableGuard, type ModelTableState } from '../source/setup/model-tables.ts'
 import type { TableJudge } from '../source/setup/row-security.ts'
 import type { Lsn } from '../wire/lsn.ts'
-import type { RedisConnection } from './redis-connection.ts'
+import type { RedisConnection } from './redis/redis-connection.ts'
 import { digestOfTables, parseTableStates } from './table-states.ts'
 
 /** What a gate needs. */

@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer'
 import type { RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
 import type { Entry } from './entry-codec.ts'
-import type { RedisConnection } from './redis-connection.ts'
+import type { RedisConnection } from './redis/redis-connection.ts'
 import { decodeRelationDefinition, digestOfRelation } from './relation-definition.ts'
 
 /** One for all readers of a process. */

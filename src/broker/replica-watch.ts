@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RedisBroker } from './broker-options.ts'
-import { waitAtServerMs } from './redis-connection.ts'
+import { waitAtServerMs } from './redis/redis-connection.ts'
 import { SingleConnection } from './single-connection.ts'
 
 /** What a watch needs. */

@@ -3,7 +3,7 @@
  * one was on its way.
  */
 import { RowcastError } from '../errors.ts'
-import { openRedisConnection, type RedisConnection } from './redis-connection.ts'
+import { openRedisConnection, type RedisConnection } from './redis/redis-connection.ts'
 
 /** What it needs. */
 export interface SingleConnectionOptions {

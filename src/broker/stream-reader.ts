@@ -4,10 +4,10 @@ import { decodeEntry, describePlace, type Entry } from './entry-codec.ts'
 import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
 import { parseBefore } from './last-positions.ts'
 import { type MarkContent, parseMark } from './mark.ts'
-import type { RedisConnection } from './redis-connection.ts'
+import type { RedisConnection } from './redis/redis-connection.ts'
+import { FLOOR_FIELD, type RawEntry, toEntriesByKey, toRawEntries } from './redis/stream-reply.ts'
 import type { RelationCache } from './relation-cache.ts'
 import type { EpochKeys } from './stream-keys.ts'
-import { FLOOR_FIELD, type RawEntry, toEntriesByKey, toRawEntries } from './stream-reply.ts'
 
 /** A mark as it was read. */
 export interface Mark extends MarkContent {

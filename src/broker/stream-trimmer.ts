@@ -4,7 +4,7 @@
  */
 import type { Retention } from '../source/slot/retention-window.ts'
 import { type EntryId, formatEntryId } from './entry-id.ts'
-import type { RedisConnection } from './redis-connection.ts'
+import type { RedisConnection } from './redis/redis-connection.ts'
 import type { EpochKeys } from './stream-keys.ts'
 
 /** The window's age is measured to one part in this many. */

@@ -9,7 +9,7 @@ import { oldTimeline } from './broker-faults.ts'
 import { type EntryId, formatEntryId } from './entry-id.ts'
 import type { Epoch, FoundEpoch, Published } from './epoch.ts'
 import type { EpochStore } from './epoch-store.ts'
-import type { RedisConnection } from './redis-connection.ts'
+import type { RedisConnection } from './redis/redis-connection.ts'
 import { parseTableStates } from './table-states.ts'
 
 const NO_PAST: RelayPast = { past: null, known: null }

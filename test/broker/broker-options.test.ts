@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import { resolveScaling, type ScalingOptions } from '../../src/broker/broker-options.ts'
-import { describeRefusal } from '../../src/broker/redis-connection.ts'
+import { describeRefusal } from '../../src/broker/redis/redis-connection.ts'
 import { type Environment, resolveConfig } from '../../src/config/resolve-config.ts'
 
 const url = 'redis://user:secret@example.com:6380/2'

@@ -1,7 +1,7 @@
 /** What a tap that comes next takes for safe, of entries and marks in a real Redis. */
 import { describe, expect, it } from 'vitest'
 import { formatMark } from '../../src/broker/mark.ts'
-import { openRedisConnection } from '../../src/broker/redis-connection.ts'
+import { openRedisConnection } from '../../src/broker/redis/redis-connection.ts'
 import { LSN_ZERO, type Lsn, toLsn } from '../../src/wire/lsn.ts'
 import { createEpoch, EPOCH, fenceOf, insertTag, writeBatch } from '../support/broker-stream.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'

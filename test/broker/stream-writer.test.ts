@@ -3,10 +3,10 @@ import { Buffer } from 'node:buffer'
 import { expect, it } from 'vitest'
 import type { EntryId } from '../../src/broker/entry-id.ts'
 import { parseMark } from '../../src/broker/mark.ts'
-import type { RedisConnection, RedisReply } from '../../src/broker/redis-connection.ts'
+import type { RedisConnection, RedisReply } from '../../src/broker/redis/redis-connection.ts'
+import { WriteFence } from '../../src/broker/redis/write-fence.ts'
 import { streamKeys } from '../../src/broker/stream-keys.ts'
 import { StreamWriter } from '../../src/broker/stream-writer.ts'
-import { WriteFence } from '../../src/broker/write-fence.ts'
 import { LSN_ZERO, type Lsn, toLsn } from '../../src/wire/lsn.ts'
 
 const KEYS = streamKeys('rowcast', 'slot').epoch('one')

@@ -1,7 +1,7 @@
 /** A tap that was stopped in the middle of writing, for longer than another one needs to take over. */
 import { Buffer } from 'node:buffer'
 import { describe, expect, it } from 'vitest'
-import { openRedisConnection } from '../../src/broker/redis-connection.ts'
+import { openRedisConnection } from '../../src/broker/redis/redis-connection.ts'
 import { StreamWriter } from '../../src/broker/stream-writer.ts'
 import type { RowcastError } from '../../src/errors.ts'
 import { toLsn } from '../../src/wire/lsn.ts'

@@ -8,7 +8,7 @@ import {
   openRedisConnection,
   type RedisConnection,
   type RedisReply,
-} from '../../src/broker/redis-connection.ts'
+} from '../../src/broker/redis/redis-connection.ts'
 import { findFreePort } from '../../src/embedded/free-port.ts'
 import { openFolder } from './postgres.ts'
 import { findRedis, type RunningRedis } from './redis-runner.ts'

@@ -1,5 +1,5 @@
 /** Beside the bus, broker. Whether Redis may throw the stream away by itself. Source: Redis documentation, "Key eviction". */
-import type { Logger } from '../log.ts'
+import type { Logger } from '../../log.ts'
 import type { RedisConnection } from './redis-connection.ts'
 
 /** Where Redis may drop keys to make room, the stream may go at any moment. */

@@ -6,7 +6,7 @@
  * from then on makes the next EXEC fail, and whoever took it before is seen. It costs no wait of its own.
  * Source: Redis documentation, "Transactions", "Optimistic locking using check-and-set".
  */
-import { RowcastError } from '../errors.ts'
+import { RowcastError } from '../../errors.ts'
 import { type RedisConnection, sendTransaction } from './redis-connection.ts'
 
 /** Commands of Redis. */

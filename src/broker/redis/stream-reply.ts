@@ -1,7 +1,7 @@
 /** Beside the bus, broker. Redis' answers about streams → entries. Source: Redis documentation, "XREAD", "XRANGE". */
 import { Buffer } from 'node:buffer'
-import { RowcastError } from '../errors.ts'
-import { type EntryId, parseEntryId } from './entry-id.ts'
+import { RowcastError } from '../../errors.ts'
+import { type EntryId, parseEntryId } from '../entry-id.ts'
 import type { RedisReply } from './redis-connection.ts'
 
 /** Field of an entry of ours, and of the position that a stream begins at. */

@@ -1,9 +1,9 @@
 /** One connection to Redis: how it is lost, and that nothing waits for ever. */
 import { describe, expect, it } from 'vitest'
-import { openRedisConnection } from '../../src/broker/redis-connection.ts'
-import { isRowcastError, type RowcastError } from '../../src/errors.ts'
-import { NO_REDIS, openRedis } from '../support/redis.ts'
-import { openTcpProxy } from '../support/tcp-proxy.ts'
+import { openRedisConnection } from '../../../src/broker/redis/redis-connection.ts'
+import { isRowcastError, type RowcastError } from '../../../src/errors.ts'
+import { NO_REDIS, openRedis } from '../../support/redis.ts'
+import { openTcpProxy } from '../../support/tcp-proxy.ts'
 
 async function failureOf(work: Promise<unknown>): Promise<RowcastError | null> {
   return work.then(

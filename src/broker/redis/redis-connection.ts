@@ -3,8 +3,8 @@
  * reconnect: whoever uses it has to look at what the server still has, first.
  */
 import { Buffer } from 'node:buffer'
-import { RowcastError } from '../errors.ts'
-import { ANSWER_TIMEOUT_MS } from '../wire/driver-target.ts'
+import { RowcastError } from '../../errors.ts'
+import { ANSWER_TIMEOUT_MS } from '../../wire/driver-target.ts'
 
 /** What Redis answers; texts come as bytes, errors within an answer as Error. */
 export type RedisReply = Buffer | string | number | bigint | null | Error | readonly RedisReply[]
