@@ -3,7 +3,6 @@
  * server, started and stopped in order. The library is the same code without this file.
  */
 
-import type { BrokerStatus } from './broker/scaled-source.ts'
 import type { ModelSpec } from './catalog/model-catalog.ts'
 import type { Config, ServicePrismaClient } from './config/config.ts'
 import { type ActivityExposure, createActivityLog } from './graphql/activity/activity-log.ts'
@@ -16,11 +15,12 @@ import { createGuard, type Guard } from './guard.ts'
 import type { Logger } from './log.ts'
 import { type ConnectionCounts, createMetrics, type Metrics } from './observe/metrics.ts'
 import { createDeliveryTracer, loadTracer } from './observe/tracing.ts'
-import { createRowcast, type Rowcast, type RowcastStatus } from './rowcast.ts'
+import { createRowcast, type Rowcast } from './rowcast.ts'
 import { createServer } from './server/create-server.ts'
 import { createHealthServer } from './server/health/health-server.ts'
 import type { HealthReport } from './server/health.ts'
 import { limitsOf } from './server/limits/limits.ts'
+import { toHealthReport } from './service-health.ts'
 import { withStatementTimeout } from './source/db/statement-timeout.ts'
 import { stopParts } from './stop-parts.ts'
 
@@ -57,27 +57,9 @@ export function createService(given: Config, options: ServiceOptions): Service {
   const reads = readLimitsOf(given)
   const prisma = createQueryClient(given, reads.timeoutMs)
   const config = shownByPrisma(given, prisma)
-  const { catalog, databaseUrl, models, publication } = config
-  const slot = config.isSlotDefault ? undefined : config.slot
+  const { catalog, models } = config
   const { logger } = options
-  const rowcast = createRowcast({
-    catalog,
-    connectionString: databaseUrl,
-    // For what queries see: changeCursor, and relation fields that wait for their transaction.
-    prisma,
-    slot,
-    publication,
-    logger,
-    enableOnStart: true,
-    ...config.durability,
-    ...config.scaling,
-    queueLengthMax: config.slowSubscribers.queueLengthMax,
-    heldBytesMax: config.slowSubscribers.heldBytesMax,
-    overflow: config.slowSubscribers.policy,
-  })
-  for (const [model, { live, ...options }] of Object.entries(models)) {
-    if (live !== false) rowcast.register(model, options)
-  }
+  const rowcast = createConfiguredRowcast(config, prisma, logger)
   const health = () => toHealthReport(rowcast.status())
   if (config.scaling.role === 'tap') return createTapService({ config, rowcast, prisma, health, logger })
   logLeftOut(config, logger)
@@ -136,6 +118,30 @@ export function createService(given: Config, options: ServiceOptions): Service {
       ])
     },
   }
+}
+
+/** What the library is given of the config, with its live models registered. */
+function createConfiguredRowcast(config: Config, prisma: ServicePrismaClient, logger: Logger): Rowcast {
+  const { catalog, databaseUrl, models, publication } = config
+  const rowcast = createRowcast({
+    catalog,
+    connectionString: databaseUrl,
+    // For what queries see: changeCursor, and relation fields that wait for their transaction.
+    prisma,
+    slot: config.isSlotDefault ? undefined : config.slot,
+    publication,
+    logger,
+    enableOnStart: true,
+    ...config.durability,
+    ...config.scaling,
+    queueLengthMax: config.slowSubscribers.queueLengthMax,
+    heldBytesMax: config.slowSubscribers.heldBytesMax,
+    overflow: config.slowSubscribers.policy,
+  })
+  for (const [model, { live, ...options }] of Object.entries(models)) {
+    if (live !== false) rowcast.register(model, options)
+  }
+  return rowcast
 }
 
 function readLimitsOf({ security: { limits } }: Config) {
@@ -246,50 +252,3 @@ function logSecretFields({ catalog, models }: Config, logger: Logger): void {
     hint: 'Name them in `expose` of their model if they may be shown, or mark them `/// @rowcast.omit`.',
   })
 }
-
-/** Ready only while changes flow and none from before is still to come. The code says what is in the way; its text is for the log. */
-function toHealthReport({
-  state,
-  isReady,
-  isCatchingUp,
-  slot,
-  positions,
-  slotHealth,
-  lastError,
-  drifted,
-  identityFaults,
-  subscriptions,
-  role,
-  broker,
-}: RowcastStatus): HealthReport {
-  const { confirmedLsn, lagBytes } = positions
-  return {
-    isReady,
-    details: {
-      role,
-      ...{ replication: state, isCatchingUp, slot, confirmedLsn, lagBytes },
-      ...(broker === null ? {} : brokerDetails(broker)),
-      slotRetainedBytes: slotHealth?.retainedBytes ?? null,
-      slotRestartBytes: slotHealth?.restartBytes ?? null,
-      subscriptions: [...subscriptions.values()].reduce((sum, count) => sum + count, 0),
-      driftedModels: drifted.length,
-      identityFaults: identityFaults.length,
-      error: lastError?.code ?? drifted[0]?.error.code ?? null,
-    },
-  }
-}
-
-/** Which tap is the one that writes, and how far this process is on the stream. */
-function brokerDetails(status: BrokerStatus) {
-  const { isConnected, isActive, epoch, lastEntry, waitingBytes, tapSilentMs, replicas } = status
-  return {
-    ...{ isBrokerConnected: isConnected, epoch, lastEntry },
-    ...(isActive === null ? {} : { isActiveTap: isActive, waitingBytes }),
-    ...(replicas === null ? {} : replicaDetails(replicas)),
-    ...(tapSilentMs === null ? {} : { tapSilentMs: Math.round(tapSilentMs) }),
-  }
-}
-
-const replicaDetails = ({ wanted, reached, behindMs }: NonNullable<BrokerStatus['replicas']>) => ({
-  ...{ replicasWanted: wanted, replicasReached: reached, replicasBehindMs: Math.round(behindMs) },
-})
