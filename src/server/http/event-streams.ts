@@ -53,107 +53,143 @@ interface SerializedResult extends ExecutionResult {
 
 /** Creates the plugin. */
 export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
-  const { errorMask, guard, sessions, connections, refusals, payloadBytesMax } = options
-  const discard = guard.wrap('end a stream that nobody reads', (source: AsyncIterable<unknown>) =>
-    source[Symbol.asyncIterator]().return?.(),
-  )
-  const streams = createStreamRegistry<ExecutionResult>()
-  /** By request: Yoga hands on a stream of its own. */
-  const bookmarks = new WeakMap<Request, Bookmark>()
-  const failure = (error: unknown): ExecutionResult => ({ errors: [errorMask.mask(error)] })
-  const events: EventStreamOptions = { ...options, mask: errorMask.mask }
-
-  const stringifyWithin = (bytesMax: number) => (result: ExecutionResult) => {
-    try {
-      const text = JSON.stringify(result)
-      return isLongerThan(text, bytesMax) ? formatResult(failure(payloadTooLarge(bytesMax))) : text
-    } catch (error) {
-      return formatResult(failure(error))
-    }
+  const streams = new EventStreams(options)
+  return {
+    get count() {
+      return streams.count
+    },
+    end: () => streams.end(),
+    plugin: createPlugin(streams, options),
   }
-  const stringify = stringifyWithin(payloadBytesMax)
+}
 
-  function track(
+/** The streams that are open, and what their requests come back with. */
+class EventStreams {
+  readonly discard: (source: AsyncIterable<unknown>) => void
+  readonly #options: HttpStreamsOptions
+  readonly #open = createStreamRegistry<ExecutionResult>()
+  /** By request: Yoga hands on a stream of its own. */
+  readonly #bookmarks = new WeakMap<Request, Bookmark>()
+
+  constructor(options: HttpStreamsOptions) {
+    this.#options = options
+    this.discard = options.guard.wrap('end a stream that nobody reads', (source: AsyncIterable<unknown>) =>
+      source[Symbol.asyncIterator]().return?.(),
+    )
+  }
+
+  get count(): number {
+    return this.#open.size
+  }
+
+  end(): void {
+    this.#open.end(this.failure(new RowcastError('SERVER_STOPPING', 'The server is stopping.')))
+  }
+
+  /** Bound: it is handed on. */
+  readonly failure = (error: unknown): ExecutionResult => ({ errors: [this.#options.errorMask.mask(error)] })
+
+  /** Counts a subscription's results against the address of its client, for as long as its session holds. */
+  track(
     source: AsyncIterable<ExecutionResult>,
     { address, session }: ConnectionState,
     response: ServerResponse | undefined,
-  ) {
+  ): AsyncIterable<ExecutionResult> | ExecutionResult {
+    const { connections, refusals, sessions } = this.#options
     const release = connections.acquire(address)
     if (release === null) {
-      discard(source)
+      this.discard(source)
       refusals.note(response?.req.headers ?? {}, TOO_MANY)
-      return failure(new RowcastError('TOO_MANY_CONNECTIONS', TOO_MANY.message))
+      return this.failure(new RowcastError('TOO_MANY_CONNECTIONS', TOO_MANY.message))
     }
-    const stream = streams.track(withLastWord(source, failure), () => {
+    const stream = this.#open.track(withLastWord(source, this.failure), () => {
       release()
       stopWatching()
       response?.off('close', leave)
     })
     // Yoga reads the stream only if the client is still there by then.
-    const leave = () => discard(stream.iterator)
-    const stopWatching = sessions.watch(session, (why) => stream.end(failure(why)))
+    const leave = () => this.discard(stream.iterator)
+    const stopWatching = sessions.watch(session, (why) => stream.end(this.failure(why)))
     if (response?.destroyed === true) leave()
     else response?.once('close', leave)
     return stream.iterator
   }
 
-  return {
-    get count() {
-      return streams.size
-    },
-    end: () => streams.end(failure(new RowcastError('SERVER_STOPPING', 'The server is stopping.'))),
-    plugin: {
-      onSubscribe: ({ args }) => {
-        const connection = args.contextValue[CONNECTION]
-        if (connection === undefined || connection.kind === 'websocket') return undefined
-        return {
-          onSubscribeResult({ result, setResult }) {
-            if (!(Symbol.asyncIterator in result)) return
-            const tracked = track(result, connection, args.contextValue.res)
-            const { request } = args.contextValue
-            if (result instanceof ResultStream) bookmarks.set(request, () => result.bookmark())
-            setResult(tracked as typeof result)
-          },
-        }
-      },
-      onExecute({ args }) {
-        const bytesMax = resultBytesMax(options, args.document, args.operationName)
-        if (bytesMax === payloadBytesMax) return undefined
-        return {
-          onExecuteDone({ result, setResult }) {
-            if (!(Symbol.asyncIterator in result))
-              setResult({ ...result, stringify: stringifyWithin(bytesMax) } as SerializedResult)
-          },
-        }
-      },
-      onExecutionResult({ result, setResult }) {
-        if (result !== undefined && !Array.isArray(result) && !(Symbol.asyncIterator in result)) {
-          setResult({ stringify, ...(result as SerializedResult) })
-        }
-      },
-      onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
-        if (Array.isArray(result)) return
-        const isStream = Symbol.asyncIterator in result
-        if (resultProcessor === undefined) {
-          if (isStream) discard(result)
-          setResultProcessor((_result, { Response }) => notAcceptable(Response, isStream), 'application/json')
-        } else if (isStream || acceptsEventsAlone(request)) {
-          const one = result as AsyncIterable<ExecutionResult> | ExecutionResult
-          const bookmark = bookmarks.get(request)
-          const own = { ...events, bookmark }
-          setResultProcessor((_result, fetchApi) => createEventStream(one, fetchApi, own), EVENT_STREAM)
-        }
-      },
-      onResponse({ response }) {
-        response.headers.set('x-content-type-options', 'nosniff')
-        response.headers.set('x-frame-options', 'DENY')
-        if (response.headers.get('content-type')?.startsWith('text/event-stream') === true) {
-          // Proxies must not hold events back.
-          response.headers.set('x-accel-buffering', 'no')
-        }
-      },
-    },
+  noteBookmark(request: Request, bookmark: Bookmark): void {
+    this.#bookmarks.set(request, bookmark)
   }
+
+  bookmarkOf(request: Request): Bookmark | undefined {
+    return this.#bookmarks.get(request)
+  }
+
+  /** The text of one result; of one that is too long, or has no text, that of its error. */
+  stringifyWithin(bytesMax: number): (result: ExecutionResult) => string {
+    return (result) => {
+      try {
+        const text = JSON.stringify(result)
+        return isLongerThan(text, bytesMax) ? formatResult(this.failure(payloadTooLarge(bytesMax))) : text
+      } catch (error) {
+        return formatResult(this.failure(error))
+      }
+    }
+  }
+}
+
+function createPlugin(streams: EventStreams, options: HttpStreamsOptions): PipelinePlugin {
+  const { payloadBytesMax } = options
+  const events: EventStreamOptions = { ...options, mask: options.errorMask.mask }
+  const stringify = streams.stringifyWithin(payloadBytesMax)
+  return {
+    onSubscribe: ({ args }) => {
+      const connection = args.contextValue[CONNECTION]
+      if (connection === undefined || connection.kind === 'websocket') return undefined
+      return {
+        onSubscribeResult({ result, setResult }) {
+          if (!(Symbol.asyncIterator in result)) return
+          const tracked = streams.track(result, connection, args.contextValue.res)
+          const { request } = args.contextValue
+          if (result instanceof ResultStream) streams.noteBookmark(request, () => result.bookmark())
+          setResult(tracked as typeof result)
+        },
+      }
+    },
+    onExecute({ args }) {
+      const bytesMax = resultBytesMax(options, args.document, args.operationName)
+      if (bytesMax === payloadBytesMax) return undefined
+      return {
+        onExecuteDone({ result, setResult }) {
+          if (!(Symbol.asyncIterator in result))
+            setResult({ ...result, stringify: streams.stringifyWithin(bytesMax) } as SerializedResult)
+        },
+      }
+    },
+    onExecutionResult({ result, setResult }) {
+      if (result !== undefined && !Array.isArray(result) && !(Symbol.asyncIterator in result)) {
+        setResult({ stringify, ...(result as SerializedResult) })
+      }
+    },
+    onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
+      if (Array.isArray(result)) return
+      const isStream = Symbol.asyncIterator in result
+      if (resultProcessor === undefined) {
+        if (isStream) streams.discard(result)
+        setResultProcessor((_result, { Response }) => notAcceptable(Response, isStream), 'application/json')
+      } else if (isStream || acceptsEventsAlone(request)) {
+        const one = result as AsyncIterable<ExecutionResult> | ExecutionResult
+        const own = { ...events, bookmark: streams.bookmarkOf(request) }
+        setResultProcessor((_result, fetchApi) => createEventStream(one, fetchApi, own), EVENT_STREAM)
+      }
+    },
+    onResponse: ({ response }) => setHeaders(response.headers),
+  }
+}
+
+function setHeaders(headers: Headers): void {
+  headers.set('x-content-type-options', 'nosniff')
+  headers.set('x-frame-options', 'DENY')
+  // Proxies must not hold events back.
+  if (headers.get('content-type')?.startsWith(EVENT_STREAM) === true) headers.set('x-accel-buffering', 'no')
 }
 
 /** An error that ends the results as the last of them. No generator: one that waits for a result cannot be returned. */
