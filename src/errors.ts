@@ -425,7 +425,8 @@ export const ERRORS = {
     ends: 'cursor',
   },
   CHANGE_UNDELIVERABLE: {
-    means: 'The result of one change could not be made; the log of the server has the reason under `id`.',
+    means:
+      'One change could not be read, or its result not be made; the log of the server has the reason under `id`.',
     hint: 'Subscribe after `cursor` to go on after this change, or select other fields.',
     retry: 'never',
     isPublic: true,
@@ -949,7 +950,7 @@ export const ERRORS = {
   },
   MODEL_UNAVAILABLE: {
     means:
-      'The changes of this model cannot be read at present: its table, the publication and the Prisma schema do not fit, or PostgreSQL cannot send one of them.',
+      'The changes of this model cannot be read at present: its table, the publication and the Prisma schema do not fit, PostgreSQL cannot send one of them, or reading them failed.',
     hint: 'Wait for `extensions.retryAfterMs`, and subscribe again with the same cursor; the log of the server says what is amiss.',
     retry: 'backoff',
     isPublic: true,

@@ -55,6 +55,12 @@ export class LiveSubscribers {
     return this.#byModel.has(model)
   }
 
+  /** Those of the model; of all models without one. */
+  of(model: string | undefined): readonly Subscriber[] {
+    const known = model === undefined ? [...this.#byModel.values()] : [this.#byModel.get(model)]
+    return known.flatMap((each) => [...(each?.unfiltered ?? []), ...(each?.index?.all() ?? [])])
+  }
+
   /**
    * Offers the change to each subscription that it may concern; how many they were. Those with costly filters are judged
    * as long as the turn has time for them; the others read the change from the log, in turns of their own.
@@ -65,7 +71,7 @@ export class LiveSubscribers {
     let candidates = known.unfiltered.size
     for (const subscriber of known.unfiltered) this.#offerTo(subscriber, offer)
     if (known.index === null) return candidates
-    const found = known.index.candidates(offer.change)
+    const found = candidatesOf(known.index, offer)
     candidates += found.length
     for (const subscriber of found) {
       const isCostly = subscriber.judgingSteps >= COSTLY_STEPS
@@ -93,5 +99,14 @@ export class LiveSubscribers {
     const model = this.#models[name]
     invariant(model !== undefined, `The bus does not know model ${name}, which a filter is about.`)
     return model
+  }
+}
+
+/** Whom the change may concern; all where a value cannot be read that would say so: those end who are asked about it. */
+function candidatesOf(index: FilterIndex<Subscriber>, { change }: Offer): readonly Subscriber[] {
+  try {
+    return index.candidates(change)
+  } catch {
+    return index.all()
   }
 }

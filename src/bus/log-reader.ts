@@ -3,16 +3,17 @@
  * come. Those of a model who are at the same position read together, so that each change is found and decoded once; the
  * hindmost go first, and so catch up with the others. In slices of time, however many they are.
  */
-import type { ChangePosition, TransactionPart } from '../changes/change.ts'
-import { bytesAt, indexAt, modelAt, offsetAfter } from '../changes/change-views.ts'
+import type { ChangePosition } from '../changes/change.ts'
+import { indexAt, modelAt, offsetAfter } from '../changes/change-views.ts'
 import { comparePositions } from '../changes/cursor.ts'
 import { callAll } from './call-all.ts'
-import { Offer } from './match.ts'
 import { NextSlice } from './next-slice.ts'
+import { offerTo } from './offer-to.ts'
 import { type Choice, LANES, type Lane, type Member } from './reading-cohort.ts'
 import type { LogEntry, RetainedLog } from './retained-log.ts'
 import type { ReadingPosition, Subscriber } from './subscriber.ts'
 import { type Pressure, Slice, type SliceTimers } from './time-slices.ts'
+import { asError } from './unread.ts'
 
 /** What a reader works with. */
 export interface LogReaderOptions {
@@ -172,11 +173,11 @@ export class LogReader {
   #readSafely(model: string, cohort: readonly Member[], slice: Slice): boolean {
     try {
       return this.#readOn(model, cohort, slice)
-    } catch (error) {
-      const failure = error instanceof Error ? error : new Error(String(error))
+    } catch (thrown) {
+      const error = asError(thrown)
       callAll(cohort, ({ subscriber }) => {
         // Ending removes it from here; one that has caught up meanwhile goes on.
-        if (this.#members.has(subscriber)) subscriber.queue.end(failure)
+        if (this.#members.has(subscriber)) subscriber.endUnread(error)
       })
       return true
     }
@@ -216,8 +217,13 @@ export class LogReader {
       if (modelAt(changes, offset) !== model) continue
       members = members.filter((member) => this.#isFedOn(member))
       if (members.length === 0) return false
-      const offer = offerAt(part, offset)
       const after = { commitLsn, index: indexAt(changes, offset) }
+      const offer = offerTo(subscribersOf(members), part, offset, true)
+      if (offer === null) {
+        // Who has not ended is not concerned, and goes on behind it.
+        for (const member of members) moveTo(member, sequence, offset + 1, after)
+        continue
+      }
       for (const member of members) {
         member.subscriber.offer(offer)
         moveTo(member, sequence, offset + 1, after)
@@ -275,14 +281,10 @@ interface PartToRead {
   readonly model: string
 }
 
+const subscribersOf = (members: readonly Member[]) => () => members.map(({ subscriber }) => subscriber)
+
 function moveTo({ at }: Member, sequence: number, offset: number, after: ChangePosition): void {
   at.sequence = sequence
   at.offset = offset
   at.after = after
-}
-
-function offerAt({ changes, isFinal }: TransactionPart, offset: number): Offer {
-  const change = changes.at(offset)
-  if (change === undefined) throw new RangeError(`A part of ${changes.length} changes has none at ${offset}.`)
-  return new Offer(change, bytesAt(changes, offset), isFinal && offset === changes.length - 1, true)
 }

@@ -3,7 +3,6 @@
  * change's model and fills their queues. A subscription whose queue has no room is read to from the log.
  */
 import type { AnyChange, ChangePosition, TransactionPart } from '../changes/change.ts'
-import { bytesAt } from '../changes/change-views.ts'
 import { type Cursor, parseCursor } from '../changes/cursor.ts'
 import type { RowcastError } from '../errors.ts'
 import { createGuard, type Guard } from '../guard.ts'
@@ -19,8 +18,8 @@ import { Endings } from './endings.ts'
 import { endBefore, failWithoutHistory, History } from './history.ts'
 import { Holdings } from './holdings.ts'
 import { LiveSubscribers } from './live-subscribers.ts'
-import { Offer } from './match.ts'
 import { type MemoryBusOptions, resolveBounds, resolveLogBounds } from './memory-bus-options.ts'
+import { offerTo } from './offer-to.ts'
 import type { QueueHost } from './queue-options.ts'
 import { Readers } from './readers.ts'
 import { Relief } from './relief.ts'
@@ -102,12 +101,11 @@ class MemoryBus implements ChangeBus, QueueHost {
       const model = changes.modelAt?.(offset)
       if (model !== undefined && !this.#live.has(model)) continue
       // The log keeps bytes; what subscribers decode of this object goes when they are done with it.
-      const change = changes.at(offset) as AnyChange
-      const endsTransaction = part.isFinal && offset === changes.length - 1
       this.#relief.makeRoomAtOnce(this.nowMs)
-      const offer = new Offer(change, bytesAt(changes, offset), endsTransaction, false)
+      const offer = offerTo(() => this.#live.of(model), part, offset, false)
+      if (offer === null) continue
       const candidates = this.#live.offer(offer, this.#judging)
-      observers?.onCandidates(change.model, candidates)
+      observers?.onCandidates(offer.change.model, candidates)
     }
     if (part.isFinal) this.#live.release()
     if (this.holdings.isCrowded) this.#relief.makeRoom(this.nowMs)
@@ -225,7 +223,7 @@ class MemoryBus implements ChangeBus, QueueHost {
     const subscriber = new Subscriber({
       ...{ model, queue, filter, label, isObserver, isResumed: after !== undefined },
       ...{ actions: actions.length === 0 ? null : new Set(actions), skipTo: this.#history?.begun ?? null },
-      onBehind: (_, position) => this.#fallBehind(subscriber, position),
+      ...{ onBehind: (_, position) => this.#fallBehind(subscriber, position), guard: this.#guard },
     })
     return subscriber
   }

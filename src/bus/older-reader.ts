@@ -4,15 +4,16 @@
  * who are behind: a walk begins with the hindmost of a model and takes along whoever is further on.
  */
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
-import { bytesAt, indexAt, modelAt } from '../changes/change-views.ts'
+import { indexAt, modelAt } from '../changes/change-views.ts'
 import { comparePositions, INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import { isRowcastError } from '../errors.ts'
 import { toLsn } from '../wire/lsn.ts'
 import type { OlderLog } from './bus.ts'
 import type { History } from './history.ts'
-import { Offer } from './match.ts'
+import { offerTo } from './offer-to.ts'
 import type { OlderPosition, Subscriber } from './subscriber.ts'
 import { type Pressure, Slice, type SliceTimers } from './time-slices.ts'
+import { asError } from './unread.ts'
 
 /** What it works with. */
 export interface OlderReadersOptions {
@@ -98,7 +99,7 @@ export class OlderReaders {
       if (isWaiting() && !isReached) subscriber.queue.end(known.notReached())
       else this.#awaitHere(member)
     } catch (error) {
-      if (isWaiting()) subscriber.queue.end(asError(error))
+      if (isWaiting()) subscriber.endUnread(error)
     }
   }
 
@@ -132,9 +133,10 @@ export class OlderReaders {
   #startWalk(model: string): void {
     if (this.#walking.has(model)) return
     this.#walking.add(model)
-    this.#walkWhileHungry(model).catch((error: unknown) => {
+    this.#walkWhileHungry(model).catch((thrown: unknown) => {
+      const error = asError(thrown)
       this.#walking.delete(model)
-      for (const { subscriber } of this.#hungry(model)) subscriber.queue.end(asError(error))
+      for (const { subscriber } of this.#hungry(model)) subscriber.endUnread(error)
     })
   }
 
@@ -185,11 +187,12 @@ export class OlderReaders {
         if (parts.length > 0) position = reader.position
         else await this.#moment()
       }
-    } catch (error) {
+    } catch (thrown) {
+      const error = asError(thrown)
       // Whoever is further on may find what is still there.
       const isTooOld = isRowcastError(error, 'RESYNC_REQUIRED')
       for (const { subscriber, at } of here()) {
-        if (!isTooOld || compareAfter(at.after, position) <= 0) subscriber.queue.end(asError(error))
+        if (!isTooOld || compareAfter(at.after, position) <= 0) subscriber.endUnread(error)
       }
     }
   }
@@ -215,17 +218,13 @@ export class OlderReaders {
       const stands = { commitLsn, index: indexAt(changes, offset) }
       members = members.filter((member) => this.#isFedOn(member, stands))
       if (members.length === 0) return false
-      const change = changes.at(offset)
-      if (change === undefined) continue
-      const offer = new Offer(
-        change,
-        bytesAt(changes, offset),
-        isFinal && offset === changes.length - 1,
-        true,
-      )
-      for (const member of members) {
+      const isDue = ({ at }: Member) => compareAfter(at.after, stands) < 0
+      const due = members.filter(isDue)
+      const offer = offerTo(() => due.map(({ subscriber }) => subscriber), part, offset, true)
+      if (offer === null) continue
+      for (const member of due) {
         const { subscriber, at } = member
-        if (this.#members.get(subscriber) !== member || compareAfter(at.after, stands) >= 0) continue
+        if (this.#members.get(subscriber) !== member || !isDue(member)) continue
         subscriber.offer(offer)
         at.after = stands
         if (slice.isOver(subscriber.judgingSteps)) {
@@ -268,8 +267,4 @@ export class OlderReaders {
 function compareAfter(a: ChangePosition | null, b: ChangePosition | null): number {
   if (a === null || b === null) return Number(a !== null) - Number(b !== null)
   return comparePositions(a, b)
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

@@ -2,15 +2,16 @@
 
 import type { AnyChange, ChangeAction, ChangePosition } from '../changes/change.ts'
 import { comparePositions } from '../changes/cursor.ts'
-import { RowcastError } from '../errors.ts'
+import type { RowcastError } from '../errors.ts'
+import type { Guard } from '../guard.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { ChangeFilter } from './filter/change-filter.ts'
-import { judgeChange, missingValues } from './filter/judge-change.ts'
+import { judgeChange } from './filter/judge-change.ts'
 import type { History } from './history.ts'
 import type { Account } from './holdings.ts'
 import { Match, type Offer } from './match.ts'
-import { cannotGoOn } from './resync-required.ts'
 import type { SubscriptionQueue } from './subscription-queue.ts'
+import { isRowLost, oldRowMissing, unanswerable, undeliverableChange, unreadable } from './unread.ts'
 
 /** Where one that reads the log is. */
 export interface ReadingPosition {
@@ -59,6 +60,8 @@ export interface SubscriberOptions {
   readonly isObserver?: boolean | undefined
   /** Called where a live one has no room: everything up to the position is in its queue. */
   readonly onBehind: (subscriber: Subscriber, after: ChangePosition) => void
+  /** For the failures of its consumer. */
+  readonly guard: Guard
 }
 
 /** A subscription as the publisher sees it. */
@@ -81,6 +84,7 @@ export class Subscriber {
   onOpen: ((history: History) => void) | null = null
   readonly #isResumed: boolean
   readonly #onBehind: SubscriberOptions['onBehind']
+  readonly #guard: Guard
   readonly #actions: ReadonlySet<ChangeAction> | null
   /** The same for all who want the same changes; null where that is not known. */
   readonly #shareKey: string | null
@@ -101,6 +105,7 @@ export class Subscriber {
     this.#actions = options.actions
     this.#shareKey = shareKeyOf(options)
     this.#onBehind = options.onBehind
+    this.#guard = options.guard
   }
 
   /** The stream that it waited for has begun. */
@@ -182,10 +187,11 @@ export class Subscriber {
 
   /**
    * The changes that follow are of this transaction: what is held of an earlier one was its last match. Of a later one it may
-   * be held, too: by one who is further on than those it reads beside.
+   * be held, too: by one who is further on than those it reads beside. False where there was no room.
    */
-  releaseBefore(commitLsn: ChangePosition['commitLsn']): void {
-    if (this.#held !== null && this.#held.change.transaction.commitLsn < commitLsn) this.#push(true)
+  releaseBefore(commitLsn: ChangePosition['commitLsn']): boolean {
+    const isOver = this.#held !== null && this.#held.change.transaction.commitLsn < commitLsn
+    return !isOver || this.#push(true)
   }
 
   /** Lets go of all that waits for the consumer, which is read again; where it has to begin, or null. */
@@ -203,13 +209,20 @@ export class Subscriber {
     // Those who want the same share it, and may have got more of the transaction than one that has ended.
     if (this.queue.isEnded) return true
     held.isLastOfTransaction = isLastOfTransaction
-    if (!this.isLive) {
-      this.queue.pushRead(held)
-      return true
-    }
-    if (this.queue.push(held)) return true
+    if (this.#enqueue(held)) return true
     this.#onBehind(this, positionBefore(held.change))
     return false
+  }
+
+  /** What is thrown here, by its consumer or about its queue, ends it and nobody else: with what it has, and its cursor. */
+  #enqueue(held: Match): boolean {
+    try {
+      if (this.isLive) return this.queue.push(held)
+      this.queue.pushRead(held)
+    } catch (error) {
+      this.endUnread(error)
+    }
+    return true
   }
 
   /** A filter that throws ends its own subscription, and neither the others nor the source. */
@@ -217,7 +230,7 @@ export class Subscriber {
     try {
       return this.#judge(offer)
     } catch (error) {
-      this.queue.end(error instanceof Error ? error : new Error(String(error)))
+      this.endAt(positionOf(offer.change), undeliverableChange(error, offer.change.cursor))
       return null
     }
   }
@@ -225,21 +238,43 @@ export class Subscriber {
   #judge(offer: Offer): Match | null {
     const { change } = offer
     if (isRowLost(change)) {
-      this.#endWith(oldRowMissing(change))
+      this.endAt(positionOf(change), oldRowMissing(change))
       return null
     }
     if (this.filter === null) return new Match(offer, WHOLE)
     const judgement = judgeChange(this.filter, change)
     if (judgement.verdict === 'match') return new Match(offer, judgement)
     if (judgement.verdict !== 'unknown') return null
-    this.#endWith(change.isOldMissing === true ? oldRowMissing(change) : unanswerable(change, this.filter))
+    const error = change.isOldMissing === true ? oldRowMissing(change) : unanswerable(change, this.filter)
+    this.endAt(positionOf(change), error)
     return null
   }
 
-  /** Saying no would be a silent gap, saying yes a lie: the subscription ends and says why. */
-  #endWith(error: RowcastError): void {
+  /** What is to be read for it cannot be: it ends after what it has, and goes on from there. */
+  endUnread(error: unknown): void {
+    // Whether what is held was the last of its transaction is not known: it comes again, as all that follows.
+    this.#held = null
+    this.#end(unreadable(error, this.queue.lastCursor))
+  }
+
+  /**
+   * The change at the position cannot be given to it, if it is for it. Saying no would be a silent gap, saying yes a lie:
+   * the subscription ends and says why.
+   */
+  endAt(position: ChangePosition, error: RowcastError): void {
+    if (this.skipTo !== null && comparePositions(position, this.skipTo) <= 0) return
     // Where what is held has no room, the change is met again in the log.
-    if (this.#push(false)) this.queue.end(error)
+    if (this.releaseBefore(position.commitLsn) && this.#push(false)) this.#end(error)
+  }
+
+  #end(error: RowcastError): void {
+    try {
+      this.queue.end(error)
+    } catch (failure) {
+      // One that has ended has, whatever its consumer makes of it; one that has not must not go on as if nothing were missing.
+      if (!this.queue.isEnded) throw failure
+      this.#guard.report('notify a subscription of its end', failure)
+    }
   }
 }
 
@@ -258,30 +293,4 @@ export function positionOf({ transaction, index }: AnyChange): ChangePosition {
 /** A position that stands before the change, and after the one before it in its transaction. */
 function positionBefore({ transaction, index }: AnyChange): ChangePosition {
   return { commitLsn: transaction.commitLsn, index: index - 1 }
-}
-
-/** Whether it is not known which row a change is about: no key of it came, where the table is to log whole rows. */
-function isRowLost(change: AnyChange): boolean {
-  if (change.isOldMissing !== true) return false
-  return change.action === 'DELETE' ? change.key === null : change.oldKey === undefined
-}
-
-/** The row may have left what the subscriber sees; only asking for the rows again shows it. */
-function oldRowMissing({ model }: AnyChange): RowcastError {
-  return cannotGoOn('the row before a change was not logged', model)
-}
-
-function unanswerable(change: AnyChange, filter: ChangeFilter): RowcastError {
-  const missing = missingValues(change, filter)
-    .map(({ image, fields }) =>
-      fields === null ? `the ${image} row` : `${image}.${fields.join(`, ${image}.`)}`,
-    )
-    .join(' and ')
-  const happened =
-    missing === ''
-      ? 'The filter cannot be decided: a text is too long for its pattern.'
-      : `The filter needs ${missing}, which PostgreSQL did not send.`
-  return new RowcastError('FILTER_UNANSWERABLE', happened, {
-    details: { model: change.model, cursor: change.cursor },
-  })
 }

@@ -3,6 +3,7 @@
  * `extensions`, all others as they are, so that the server masks them.
  */
 import { GraphQLError } from 'graphql'
+import { modelRetryAfterMs } from '../bus/unread.ts'
 import { type ErrorCode, type ErrorDetails, errorEntry, isRowcastError, RowcastError } from '../errors.ts'
 
 /**
@@ -15,11 +16,14 @@ export function toGraphqlError(error: unknown): unknown {
   const original = located === null ? error : located.originalError
   if (!isRowcastError(original) || !original.isPublic) return error
   const { nodes, path } = located ?? {}
-  return new GraphQLError(original.happened, {
+  const shown = new GraphQLError(original.happened, {
     nodes: nodes ?? null,
     path: path ?? null,
     extensions: extensionsOf(original),
   })
+  // For the log of the server: no answer has it.
+  if (original.cause !== undefined) Object.defineProperty(shown, 'cause', { value: original.cause })
+  return shown
 }
 
 /** What programs read of an error. */
@@ -38,9 +42,8 @@ export function toSubscriptionError(error: unknown): unknown {
       hint: 'Query it; its changes do not come.',
     })
   }
-  const spreadMs = (RETRY_AFTER_MAX_MS - RETRY_AFTER_MIN_MS) * Math.random()
   return graphqlError(clientSees, 'The changes of its model cannot be read at present.', {
-    details: { retryAfterMs: Math.round(RETRY_AFTER_MIN_MS + spreadMs), ...cursorOf(error) },
+    details: { retryAfterMs: modelRetryAfterMs(), ...cursorOf(error) },
   })
 }
 
@@ -48,10 +51,6 @@ export function toSubscriptionError(error: unknown): unknown {
 function cursorOf({ details: { cursor } }: RowcastError): { readonly cursor?: string } {
   return typeof cursor === 'string' ? { cursor } : {}
 }
-
-/** A person has to act first; and those who were ended at once come back one after the other. */
-const RETRY_AFTER_MIN_MS = 2_500
-const RETRY_AFTER_MAX_MS = 5_000
 
 /** A RowcastError of the given code in the form resolvers throw. */
 export function graphqlError(code: ErrorCode, happened: string, options?: ErrorDetails): unknown {

@@ -9,7 +9,11 @@ const UNREAD_TYPE = 'UnsupportedNativeDataType'
 
 /** Whether Prisma Client says that a row holds what it cannot read. */
 export function isRowRefused(error: unknown): boolean {
-  if (!(error instanceof Error) || error.name !== 'PrismaClientKnownRequestError') return false
+  if (!(error instanceof Error)) return false
+  // A list of lists of Json: it joins the inner ones to one text, and parses that. What it throws then is the parser's own error,
+  // marked with its version.
+  if (error.name === 'SyntaxError') return typeof memberOf(error, 'clientVersion') === 'string'
+  if (error.name !== 'PrismaClientKnownRequestError') return false
   const code = memberOf(error, 'code')
   if (code === INCONSISTENT_DATA) return true
   const cause = memberOf(memberOf(memberOf(error, 'meta'), 'driverAdapterError'), 'cause')

@@ -140,8 +140,12 @@ describe('memory bus', () => {
     })
     const bad = bus.subscribe({ model: 'User', filter: failing })
     const good = bus.subscribe({ model: 'User' })
-    bus.publish(part([plainChange({ model: 'User', action: 'INSERT', new: { id: 1 } })]))
-    await expect(bad.next()).rejects.toThrow('boom')
+    const inserted = plainChange({ model: 'User', action: 'INSERT', new: { id: 1 } })
+    bus.publish(part([inserted]))
+    await expect(bad.next()).rejects.toMatchObject({
+      ...{ code: 'CHANGE_UNDELIVERABLE', details: { cursor: inserted.cursor } },
+      cause: expect.objectContaining({ message: 'boom' }),
+    })
     expect(await take(good, 1)).toHaveLength(1)
   })
 

@@ -4,11 +4,12 @@ import type { ChangeBus, SubscriptionRequest } from '../../src/bus/bus.ts'
 import { checkImagesAreSent } from '../../src/bus/filter/change-filter.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
-import type { AnyChange, TransactionInfo } from '../../src/changes/change.ts'
+import type { AnyChange, TransactionInfo, TransactionPart } from '../../src/changes/change.ts'
 import { formatCursor } from '../../src/changes/cursor.ts'
 import type { ChangeFeed } from '../../src/graphql/change-feed.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { partUnreadAt } from '../support/unread-part.ts'
 
 /** A feed and what a test does with it. */
 export interface FakeFeed extends ChangeFeed {
@@ -22,6 +23,8 @@ export interface FakeFeed extends ChangeFeed {
   commit(...changes: readonly Partial<AnyChange>[]): void
   /** The same, of a transaction that commits there: a number beyond that of the one before. */
   commitAt(commit: number, ...changes: readonly Partial<AnyChange>[]): void
+  /** The same, of which the change at the offset cannot be read. @param error what is thrown then */
+  commitUnread(offset: number, error: unknown, ...changes: readonly Partial<AnyChange>[]): void
   /** What the bus does when the server stops, and when changes of models wait. */
   readonly stop: ChangeBus['stop']
   readonly hold: ChangeBus['hold']
@@ -44,13 +47,12 @@ export function createFakeFeed(
   const bus = createMemoryBus({ models: catalog.models })
   const requests: SubscriptionRequest[] = []
   let returned = 0
-  const commitOf = (info: TransactionInfo, changes: readonly Partial<AnyChange>[]): void =>
-    bus.publish({
-      transaction: info,
-      changes: changes.map((change, index) => plainChange({ transaction: info, index, ...change })),
-      isFinal: true,
-      byteLength: 0,
-    })
+  const partOf = (info: TransactionInfo, changes: readonly Partial<AnyChange>[]): TransactionPart => ({
+    transaction: info,
+    changes: changes.map((change, index) => plainChange({ transaction: info, index, ...change })),
+    isFinal: true,
+    byteLength: 0,
+  })
   return {
     catalog,
     requests,
@@ -77,8 +79,10 @@ export function createFakeFeed(
         },
       }
     },
-    commit: (...changes) => commitOf(transaction, changes),
-    commitAt: (commit, ...changes) => commitOf(plainTransaction(commit), changes),
+    commit: (...changes) => bus.publish(partOf(transaction, changes)),
+    commitUnread: (offset, error, ...changes) =>
+      bus.publish(partUnreadAt(partOf(transaction, changes), offset, error)),
+    commitAt: (commit, ...changes) => bus.publish(partOf(plainTransaction(commit), changes)),
     stop: (endOf) => bus.stop(endOf),
     hold: (models) => bus.hold(models),
     changeCursor: () => Promise.resolve(formatCursor(PLAIN_EPOCH, transaction.commitLsn, 0)),

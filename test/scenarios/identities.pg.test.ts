@@ -225,3 +225,21 @@ describe('a publication of somebody else that has INSERT alone', () => {
     await database.query('UPDATE keyless SET n = 2')
   })
 })
+
+describe('a publication of somebody else, made while changes flow', () => {
+  it('under which PostgreSQL refuses UPDATE is named by enable, which takes nothing back for it', async (context) => {
+    const { sql, rowcast, database } = await openScenario()
+    await skipBelow(15, database, context)
+    await sql(`INSERT INTO items VALUES (1, 'a')`)
+    await sql('CREATE PUBLICATION others FOR TABLE items (id)')
+    await expect(sql(`UPDATE items SET note = 'b'`)).rejects.toThrow()
+    await expect(rowcast.enable()).rejects.toMatchObject({
+      ...{ code: 'SOURCE_IDENTITY_CONFLICT', message: expect.stringContaining('Publication "others"') },
+      hint: expect.stringContaining('"others"'),
+    })
+    expect(await identityOf(sql, 'items')).toBe('f')
+    await sql('DROP PUBLICATION others')
+    await sql(`UPDATE items SET note = 'c'`)
+    await rowcast.enable()
+  })
+})

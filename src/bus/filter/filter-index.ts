@@ -29,6 +29,8 @@ export interface FilterIndex<S> {
   remove(subscriber: S): void
   /** Each subscriber that the change may concern, once: all whose verdict is not `miss`, and maybe others. */
   candidates(change: AnyChange): readonly S[]
+  /** All of them. */
+  all(): readonly S[]
 }
 
 /** Which part of a filter its anchors are of; it says which images they are looked up in. */
@@ -99,9 +101,13 @@ class AnchoredIndex<S> implements FilterIndex<S> {
     for (const anchor of anchors) removeFrom(this.#parts[part], anchor, entry)
   }
 
+  all(): readonly S[] {
+    return [...this.#entries.keys()]
+  }
+
   candidates(change: AnyChange): readonly S[] {
     // Every set of rows is emptied, whatever it is; and a row that should be known may have been in any.
-    if (change.action === 'TRUNCATE' || change.isOldMissing === true) return [...this.#entries.keys()]
+    if (change.action === 'TRUNCATE' || change.isOldMissing === true) return this.all()
     this.#search += 1
     const found: S[] = []
     for (const entry of this.#scanned) found.push(entry.subscriber)

@@ -55,9 +55,20 @@ export function createErrorMask({ logger, areSuggestionsHidden, locate }: ErrorM
     return id
   }
 
+  /** What ends a subscription may have a cause that clients are not shown. */
+  function withLogId(error: unknown, shown: unknown): unknown {
+    const original = originalOf(error)
+    if (!(shown instanceof GraphQLError) || !(original instanceof Error)) return shown
+    const { code } = shown.extensions
+    const isLogged = original.cause !== undefined && isErrorCode(code) && errorEntry(code).ends !== undefined
+    return isLogged
+      ? remake(shown, shown.message, { ...shown.extensions, id: logOnce(original.cause) })
+      : shown
+  }
+
   return {
     mask(error) {
-      const shown = toGraphqlError(error)
+      const shown = withLogId(error, toGraphqlError(error))
       if (shown instanceof GraphQLError && isMadeForClients(shown)) {
         const safe = withoutValue(shown)
         return withCode(withHttpStatus(withHint(areSuggestionsHidden ? withoutSuggestion(safe) : safe)))

@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer'
 import { expect, it } from 'vitest'
 import type { Finding } from '../../../src/cli/doctor/examination.ts'
 import { withSqlClient } from '../../../src/source/db/sql.ts'
+import { skipBelow } from '../../scenarios/scenario.ts'
 import { openDatabase, type TestDatabase } from '../../support/database.ts'
 import { openTcpProxy } from '../../support/tcp-proxy.ts'
 import { openCliFolder } from '../run-cli.ts'
@@ -124,6 +125,22 @@ it('weighs identities and large values by the table’s statistics', async () =>
   const kept = await examine(database, database.url, "models: { Tag: { replicaIdentity: 'keep' } }")
   expect(codesOf(kept)).toContain('OLD_NOT_SENT')
   expect(codesOf(kept)).not.toContain('IDENTITY_COST')
+})
+
+it('names the publication of somebody else under which PostgreSQL refuses UPDATE and DELETE', async (context) => {
+  await using database = await openDatabase({ migrate: true })
+  await skipBelow(15, database, context)
+  await database.query('CREATE PUBLICATION rowcast FOR TABLE "Tag"; ALTER TABLE "Tag" REPLICA IDENTITY FULL')
+  await database.query(`SELECT pg_create_logical_replication_slot('slot_${database.name}', 'pgoutput')`)
+  expect(codesOf(await examine(database))).not.toContain('SOURCE_IDENTITY_CONFLICT')
+  await database.query('CREATE PUBLICATION others FOR TABLE "Tag" (id)')
+  expect((await examine(database)).findings).toContainEqual(
+    expect.objectContaining({
+      ...{ severity: 'error', code: 'SOURCE_IDENTITY_CONFLICT' },
+      why: expect.stringContaining('Publication "others" lists columns of "public"."Tag"'),
+      hint: expect.stringContaining('"others"'),
+    }),
+  )
 })
 
 it('reports the slot that nobody reads, of others, and of tables that are sent for nothing', async () => {
