@@ -12,7 +12,7 @@ import { createGuard } from '../../src/guard.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
-import { partUnreadAt } from '../support/unread-part.ts'
+import { failingOlderLog, partUnreadAt } from '../support/unread-part.ts'
 
 const START = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) }
 const BEFORE_ALL = formatCursor(PLAIN_EPOCH, toLsn(5n), 0)
@@ -42,22 +42,8 @@ async function readAll(subscription: BusSubscription) {
 }
 
 /** What is older than the log: this part alone; after it, the broker fails. */
-function olderWith(part: TransactionPart): OlderLog {
-  return {
-    hasReached: async () => true,
-    read: () => {
-      let isRead = false
-      return {
-        position: { commitLsn: part.transaction.commitLsn, index: part.changes.length - 1 },
-        next: async () => {
-          if (isRead) throw new Error('No route to the broker.')
-          isRead = true
-          return [part]
-        },
-      }
-    },
-  }
-}
+const olderWith = (part: TransactionPart): OlderLog =>
+  failingOlderLog([part], () => new Error('No route to the broker.'))
 
 const UNDELIVERABLE = { code: 'CHANGE_UNDELIVERABLE', cursor: cursorAt(10, 1), indexes: [0] }
 

@@ -3,6 +3,7 @@
 import type { ChangeBus, SubscriptionRequest } from '../../src/bus/bus.ts'
 import { checkImagesAreSent } from '../../src/bus/filter/change-filter.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
+import type { MemoryBusOptions } from '../../src/bus/memory-bus-options.ts'
 import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import type { AnyChange, TransactionInfo, TransactionPart } from '../../src/changes/change.ts'
 import { formatCursor } from '../../src/changes/cursor.ts'
@@ -17,8 +18,8 @@ export interface FakeFeed extends ChangeFeed {
   readonly requests: readonly SubscriptionRequest[]
   /** How many subscriptions were ended by their reader. */
   readonly returned: number
-  /** The stream begins: from now on there is a log to resume from. */
-  open(): void
+  /** The stream begins: from now on there is a log to resume from. @param floor where the log begins. @default 1n */
+  open(floor?: bigint): void
   /** Commits one transaction of these changes. */
   commit(...changes: readonly Partial<AnyChange>[]): void
   /** The same, of a transaction that commits there: a number beyond that of the one before. */
@@ -43,8 +44,9 @@ export function createFakeFeed(
   catalog: ModelCatalog,
   live: readonly string[],
   hasOldImages = true,
+  options: MemoryBusOptions = {},
 ): FakeFeed {
-  const bus = createMemoryBus({ models: catalog.models })
+  const bus = createMemoryBus({ models: catalog.models, ...options })
   const requests: SubscriptionRequest[] = []
   let returned = 0
   const partOf = (info: TransactionInfo, changes: readonly Partial<AnyChange>[]): TransactionPart => ({
@@ -56,7 +58,9 @@ export function createFakeFeed(
   return {
     catalog,
     requests,
-    open: () => bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) }),
+    open(floor = 1n) {
+      bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(floor), serverLsn: toLsn(floor) })
+    },
     get returned() {
       return returned
     },

@@ -17,9 +17,8 @@ import { slotOf } from '../support/live-rowcast.ts'
 import { createWsClient } from '../support/ws-client.ts'
 
 const NET = { timeout: 10_000, interval: 10 }
-/** A fault of these concerns one client, and no other subscriber notices; one of the others may end the stream of changes, as may
- * what a reader throws at the bus beside the failures that it catches itself. */
-const OF_ONE_CLIENT = /^(?:server|observe|graphql)\/(?!.*#onReadable:)/
+/** A fault of these concerns one client, and no other subscriber notices; one of the others may end the stream of changes. */
+const OF_ONE_CLIENT = /^(?:server|observe|graphql)\//
 /** Of what such a function calls: where changes are handed on, half of it may have been done. */
 const INNER =
   /#(?:publish|append|delivers|offer|offerTo|flush|onCommit|takeRow|addFrames|resultOf|push|enqueue|onPublishing):/

@@ -1,11 +1,17 @@
 /** A change that cannot be read ends who was to get it with a code, the cursor behind it and the id of what the log has. */
 import { describe, expect, test, vi } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
+import type { OlderLog } from '../../src/bus/bus.ts'
+import type { TransactionPart } from '../../src/changes/change.ts'
+import { formatCursor } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { buildServiceSchema } from '../../src/graphql/service-schema.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
 import { createFakeFeed } from '../graphql/fake-feed.ts'
 import { createRecordingPrisma } from '../graphql/recording-prisma.ts'
 import { startServer } from '../server/server-fixture.ts'
+import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { failingOlderLog } from '../support/unread-part.ts'
 import { type Answer, STREAM_TRANSPORTS, type Stream } from './transports.ts'
 
 const USERS = 'subscription ($after: Cursor) { userChanged(after: $after) { cursor new { email } } }'
@@ -23,6 +29,12 @@ async function readAll(stream: Stream): Promise<{ readonly emails: unknown[]; re
     if (answer.errors.length > 0 || answer.closed !== undefined) return { emails, failure: answer }
     emails.push((answer.data as { userChanged: { new: { email: string } } }).userChanged.new.email)
   }
+}
+
+function userPart(commit: number, email: string): TransactionPart {
+  const transaction = plainTransaction(commit)
+  const changes = [plainChange({ transaction, index: 0, action: 'INSERT', new: { email } })]
+  return { transaction, changes, isFinal: true, byteLength: 0 }
 }
 
 describe.each(STREAM_TRANSPORTS.map((transport) => [transport.name, transport] as const))(
@@ -64,6 +76,45 @@ describe.each(STREAM_TRANSPORTS.map((transport) => [transport.name, transport] a
         errors: [],
         data: { teamChanged: { new: { name: 'beside' } } },
       })
+      for (const stream of [...readers, beside, resumed]) await stream.leave()
+    })
+
+    test('a broker that cannot be read: each is asked to come back at another time, and goes on where it was', async () => {
+      let failure: Error | null = new RangeError('password=hunter2')
+      const parts = [userPart(10, 'before'), userPart(20, 'after')]
+      const older = failingOlderLog(parts.slice(0, 1), () => failure)
+      const read: OlderLog['read'] = (model, after) =>
+        (failure === null ? failingOlderLog(parts, () => null) : older).read(model, after)
+      const feed = createFakeFeed(catalog, ['User', 'Team'], true, { older: { ...older, read } })
+      feed.open(100n)
+      const schema = buildServiceSchema({
+        ...{ catalog, prisma: createRecordingPrisma(), feed },
+        models: { User: {}, Team: {} },
+      })
+      const { url, logged } = await startServer({ schema })
+      const after = formatCursor(PLAIN_EPOCH, toLsn(5n), 0)
+      const beside = await transport.open(url, 'subscription { teamChanged { new { name } } }')
+      const open = () => transport.open(url, USERS, { variables: { after } })
+      // Several: two might be asked to come back at the same time.
+      const readers = await Promise.all([open(), open(), open(), open()])
+      const all = await Promise.all(readers.map(readAll))
+      const ends = all.map((each) => each.failure.errors[0]?.extensions ?? {})
+      for (const [index, end] of ends.entries()) {
+        expect(all[index]?.emails).toEqual(['before'])
+        expect(end).toMatchObject({
+          ...{ code: 'MODEL_UNAVAILABLE', retryAfterMs: expect.any(Number), hint: expect.any(String) },
+          ...{ cursor: formatCursor(PLAIN_EPOCH, toLsn(10n), 0), id: expect.any(String) },
+        })
+      }
+      expect(new Set(ends.map(({ id }) => id)).size).toBe(1)
+      expect(new Set(ends.map(({ retryAfterMs }) => retryAfterMs)).size).toBeGreaterThan(1)
+      expect(logged.filter((line) => line.includes(String(ends[0]?.['id'])))).toHaveLength(1)
+      expect(JSON.stringify(all)).not.toContain('hunter2')
+      failure = null
+      const resumed = await transport.open(url, USERS, { variables: { after: ends[0]?.['cursor'] } })
+      expect((await resumed.next()).data).toMatchObject({ userChanged: { new: { email: 'after' } } })
+      feed.commitAt(200, { model: 'Team', action: 'INSERT', new: { name: 'beside' } })
+      expect((await beside.next()).data).toEqual({ teamChanged: { new: { name: 'beside' } } })
       for (const stream of [...readers, beside, resumed]) await stream.leave()
     })
   },
