@@ -19,6 +19,7 @@ import { RowcastError } from '../errors.ts'
 import type { LastChanges } from '../source/published/last-changes.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
+import { callAll } from './call-all.ts'
 import { cannotResume } from './resync-required.ts'
 import type { RetainedLog } from './retained-log.ts'
 
@@ -83,9 +84,9 @@ export class History {
     if (start.sharedLsn === undefined) return
     const shared = endBefore(start.sharedLsn)
     if (comparePositions(this.#begun, shared) > 0) this.#begun = shared
-    for (const { skipTo, queue } of subscribers) {
+    callAll(subscribers, ({ skipTo, queue }) => {
       if (skipTo !== null && comparePositions(skipTo, shared) > 0) queue.end(cannotResume(GIVEN_UP))
-    }
+    })
   }
 
   /** Where a subscription without a cursor begins now. */

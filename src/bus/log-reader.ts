@@ -113,7 +113,8 @@ export class LogReader {
   /** The log is gone. */
   close(): void {
     this.#isClosed = true
-    this.#members.clear()
+    // Each of them: a slice that is under way goes on with those who are still hungry.
+    for (const subscriber of this.#members.keys()) this.remove(subscriber)
     this.#hungry.clear()
   }
 

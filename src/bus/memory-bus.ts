@@ -88,7 +88,7 @@ class MemoryBus implements ChangeBus, QueueHost {
       pressure: this.#relief,
       onCaughtUp: (subscriber) => this.#goLive(subscriber),
     })
-    for (const subscriber of this.#roster.open) subscriber.open(history)
+    callAll(this.#roster.open, (subscriber) => subscriber.open(history))
   }
 
   publish(part: TransactionPart): void {

@@ -143,10 +143,12 @@ export class OlderReaders {
   async #walkWhileHungry(model: string): Promise<void> {
     // After whoever else is about to come.
     await this.#turn()
-    for (;;) {
-      const [first] = this.#hungry(model).sort((a, b) => compareAfter(a.at.after, b.at.after))
-      if (first === undefined || this.#isClosed) break
-      await this.#walk(model, first.at.after)
+    while (this.#hungry(model).length > 0 && !this.#isClosed) {
+      this.#options.pressure.relieve()
+      const readable = this.#hungry(model).filter((member) => this.#mayRead(member))
+      const [first] = readable.sort((a, b) => compareAfter(a.at.after, b.at.after))
+      if (first === undefined) await this.#moment()
+      else await this.#walk(model, first.at.after)
     }
     this.#walking.delete(model)
     // What is older may be newer, too: who has read on beyond this process's log goes on there once it has come as far.
@@ -161,7 +163,13 @@ export class OlderReaders {
     )
   }
 
-  /** Reads on from the position as long as one of those who are there, or further on, has room. */
+  /** Where much waits, whoever has something left to take waits as well: who has taken all is given the next change. */
+  #mayRead({ subscriber }: Member): boolean {
+    const { isFull, isTight } = this.#options.pressure
+    return !isFull && (!isTight || subscriber.queue.isAwaited)
+  }
+
+  /** Reads on from the position as long as one of those who are there, or further on, may be given what is read. */
   async #walk(model: string, from: ChangePosition | null): Promise<void> {
     const { older, known } = this.#options
     let position = from
@@ -172,18 +180,15 @@ export class OlderReaders {
         if (position !== null && comparePositions(position, known.log.floorOf(model)) >= 0) {
           return this.#arrive(here(), position)
         }
-        if (!this.#options.pressure.relieve()) {
-          await this.#moment()
-          continue
-        }
         const parts = await reader.next()
         for (const part of parts) {
           if (this.#isClosed) return
-          if (await this.#offer(part, here())) return
+          await this.#offer(part, here())
           // Who has rested within the part, or has come meanwhile, is not here any more: it goes on where it is.
           position = endOfPart(part)
         }
-        if (this.#isClosed || here().length === 0) return
+        this.#options.pressure.relieve()
+        if (this.#isClosed || !here().some((member) => this.#mayRead(member))) return
         if (parts.length > 0) position = reader.position
         else await this.#moment()
       }
@@ -204,12 +209,11 @@ export class OlderReaders {
     }
   }
 
-  /** Offers what is in the part; true where too much waits by now, and what follows is to be read again. */
-  async #offer(part: TransactionPart, joined: readonly Member[]): Promise<boolean> {
+  /** Offers what is in the part. Who has no room, or may not read now, stays where it is, for another walk. */
+  async #offer(part: TransactionPart, joined: readonly Member[]): Promise<void> {
     const { changes, transaction, isFinal } = part
     const { commitLsn } = transaction
     let members = joined
-    if (members.length === 0) return false
     let slice = new Slice(this.#options.timers)
     for (const { subscriber } of members) subscriber.releaseBefore(commitLsn)
     for (let offset = 0; offset < changes.length; offset += 1) {
@@ -217,7 +221,7 @@ export class OlderReaders {
       if (members[0]?.subscriber.model !== model) continue
       const stands = { commitLsn, index: indexAt(changes, offset) }
       members = members.filter((member) => this.#isFedOn(member, stands))
-      if (members.length === 0) return false
+      if (members.length === 0) return
       const isDue = ({ at }: Member) => compareAfter(at.after, stands) < 0
       const due = members.filter(isDue)
       const offer = offerTo(() => due.map(({ subscriber }) => subscriber), part, offset, true)
@@ -232,7 +236,8 @@ export class OlderReaders {
           slice = new Slice(this.#options.timers)
         }
       }
-      if (this.#options.pressure.isTight) return true
+      // One change each: whoever takes it at once is given the next, and what was read is not read again for it.
+      if (this.#options.pressure.isTight) await this.#untilTaken(members)
     }
     const end = endOfPart(part)
     for (const member of members) {
@@ -241,14 +246,19 @@ export class OlderReaders {
       if (isFinal) subscriber.releaseBefore(toLsn(commitLsn + 1n))
       if (compareAfter(at.after, end) < 0) at.after = end
     }
-    return false
   }
 
-  /** Whether it takes the change, or is beyond it; one that has no room waits for another walk. */
+  async #untilTaken(members: readonly Member[]): Promise<void> {
+    await this.#turn()
+    if (!members.some((member) => this.#mayRead(member))) await this.#moment()
+  }
+
+  /** Whether it takes the change, or is beyond it. */
   #isFedOn(member: Member, stands: ChangePosition): boolean {
     const { subscriber, at } = member
     if (this.#members.get(subscriber) !== member) return false
-    if (subscriber.queue.hasRoom || compareAfter(at.after, stands) >= 0) return true
+    if (compareAfter(at.after, stands) >= 0) return true
+    if (subscriber.queue.hasRoom) return this.#mayRead(member)
     at.isHungry = false
     this.#options.onNoRoom(subscriber)
     return false

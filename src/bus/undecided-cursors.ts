@@ -5,6 +5,7 @@
 import type { ChangePosition } from '../changes/change.ts'
 import type { Cursor } from '../changes/cursor.ts'
 import type { LastChanges, LastChangesKeeper } from '../source/published/last-changes.ts'
+import { callAll } from './call-all.ts'
 import type { History } from './history.ts'
 import type { Subscriber } from './subscriber.ts'
 
@@ -47,6 +48,6 @@ export class UndecidedCursors implements LastChangesKeeper {
   #decide(): void {
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
-    for (const decide of waiting) decide()
+    callAll(waiting, (decide) => decide())
   }
 }

@@ -3,11 +3,11 @@ import { expect, it } from 'vitest'
 import type { BusSubscription, Delivery, OlderLog } from '../../src/bus/bus.ts'
 import { createChangeFilter, parseChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
-import type { SliceTimers } from '../../src/bus/time-slices.ts'
+import { NODE_TIMERS, type SliceTimers } from '../../src/bus/time-slices.ts'
 import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import type { TransactionPart } from '../../src/changes/change.ts'
 import { formatCursor } from '../../src/changes/cursor.ts'
-import { isRowcastError } from '../../src/errors.ts'
+import { isRowcastError, RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
@@ -236,4 +236,32 @@ it('one that has ended in the middle of a transaction, and loses what waited for
   expect(ended.pull?.take()).toBeUndefined()
   expect(readings).toBe(0)
   await expect(ended.next()).rejects.toMatchObject({ code: 'SUBSCRIBER_TOO_SLOW' })
+})
+
+it('a gap that a consumer brings about while it is given changes ends the reading, too', async () => {
+  let slices = 0
+  const soon: SliceTimers['soon'] = (run) => {
+    slices += 1
+    setImmediate(run)
+  }
+  const bus = createMemoryBus({ timers: { ...NODE_TIMERS, soon } })
+  bus.open(START)
+  bus.publish(partOf(10, 50))
+  const all = [1, 2, 3].map(() => bus.subscribe({ model: 'User', after: BEFORE_ALL }).pull)
+  for (const pull of all) expect(pull?.take()).toBeUndefined()
+  const [first] = all
+  let given = 0
+  if (first)
+    first.reader = {
+      onReadable() {
+        given += 1
+        bus.gap(new RowcastError('RESYNC_REQUIRED', 'Changes are missing.'))
+      },
+    }
+  while (given === 0) await new Promise((resolve) => setImmediate(resolve))
+  await new Promise((resolve) => setImmediate(resolve))
+  const slicesBefore = slices
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  expect(slices).toBe(slicesBefore)
+  expect(all.map((pull) => pull?.isEnded)).toEqual([true, true, true])
 })

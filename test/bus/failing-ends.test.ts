@@ -1,9 +1,10 @@
 /** One whose end fails keeps nobody else from ending, whatever ends them: a gap, a close, a stop, a signal. */
 import { describe, expect, it } from 'vitest'
-import type { ChangeBus } from '../../src/bus/bus.ts'
+import type { ChangeBus, DeliveryPull } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { createMessageHub } from '../../src/bus/message-hub.ts'
 import { serverStopping } from '../../src/bus/server-stopping.ts'
+import { formatCursor } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
@@ -55,4 +56,41 @@ it('whoever listens to messages after the end is ended at once, with a typed err
   hub.stop(() => serverStopping(null))
   expect(await before.next()).toEqual({ done: true, value: undefined })
   await expect(hub.listen({}).next()).rejects.toMatchObject({ code: 'SERVER_STOPPING' })
+})
+
+const BEFORE_ALL = formatCursor(PLAIN_EPOCH, toLsn(5n), 0)
+const LATER = { ...START, floorLsn: toLsn(100n), serverLsn: toLsn(200n) }
+const DECISIONS: Readonly<Record<string, (bus: ChangeBus, subscribe: () => void) => void>> = {
+  'the first stream'(bus, subscribe) {
+    subscribe()
+    bus.open(LATER)
+  },
+  'the end of what is recalled'(bus, subscribe) {
+    bus.open({ ...LATER, mayRecall: true })
+    subscribe()
+    bus.lastChanges.endRecall()
+  },
+}
+
+describe.each(Object.entries(DECISIONS))('%s ends those with cursors that are too old', (_, decide) => {
+  it('all of them, also where one fails', () => {
+    const bus = createMemoryBus()
+    const all: (DeliveryPull | undefined)[] = []
+    const subscribe = (): void => {
+      for (let n = 0; n < 3; n += 1) all.push(bus.subscribe({ model: 'User', after: BEFORE_ALL }).pull)
+      for (const pull of all) {
+        expect(pull?.take()).toBeUndefined()
+        expect(pull?.isEnded).toBe(false)
+      }
+      const [failing] = all
+      if (failing)
+        failing.reader = {
+          onReadable() {
+            throw new Error('of a socket')
+          },
+        }
+    }
+    expect(() => decide(bus, subscribe)).toThrow('of a socket')
+    expect(all.map((pull) => pull?.isEnded)).toEqual([true, true, true])
+  })
 })

@@ -21,9 +21,14 @@ export function createSocketSender(
   guard: Guard,
 ): SocketSender {
   stopReadingWhileFull(socket, bufferedBytesMax, onHeld, guard)
+  // One for all: a socket that closes may have a hundred operations that have something to say.
+  let closed: Promise<void> | null = null
   return (text) => {
     // Not at once: a source with much to say would be drained into nothing until the close arrives.
-    if (socket.readyState !== WebSocket.OPEN) return untilClosed(socket)
+    if (socket.readyState !== WebSocket.OPEN) {
+      closed ??= untilClosed(socket)
+      return closed
+    }
     return new Promise((resolve) => {
       const goOn = (): void => {
         resolve()
