@@ -2,7 +2,7 @@
  * Stage 5, source. The life of the replication worker as a complete table, and how long it waits between
  * attempts. Pure.
  */
-import type { Retry } from '../../errors.ts'
+import type { Retry, RowcastError } from '../../errors.ts'
 
 /**
  * `idle`: never started. `connecting`: opening the connection, setting up, asking for the stream.
@@ -88,4 +88,19 @@ export function backoffDelayMs(
   const cap = options.delayMaxMs ?? 10_000
   const full = retry === 'never' ? cap : Math.min(cap, first * 2 ** Math.min(failures - 1, 30))
   return Math.round(full / 2 + (full / 2) * random)
+}
+
+/** Another process reads the slot, or the broker is away: either may be over at any moment. */
+const PASSING_DELAY_MAX_MS = 1_000
+
+/** How long to wait after an attempt that failed so. `isRepairing`: the next one may well succeed, whatever the error says. */
+export function retryDelayMs(
+  { code, retry }: Pick<RowcastError, 'code' | 'retry'>,
+  failures: number,
+  isRepairing: boolean,
+  random: number,
+): number {
+  const isPassing = code === 'SOURCE_SLOT_IN_USE' || code.startsWith('BROKER_')
+  const delayMaxMs = isPassing ? PASSING_DELAY_MAX_MS : undefined
+  return backoffDelayMs(failures, isRepairing ? 'backoff' : retry, random, { delayMaxMs })
 }

@@ -1,0 +1,160 @@
+/**
+ * Stage 5, source. What the stream brings: each message goes to the open transaction, or to the relay, and the position
+ * follows. One per source: what was delivered in part outlives a connection.
+ */
+import type { Buffer } from 'node:buffer'
+import {
+  type AssemblerOutput,
+  createTransactionAssembler,
+  type TransactionAssembler,
+} from '../../changes/assembler.ts'
+import { decodeMessage } from '../../pgoutput/decode.ts'
+import type { Lsn } from '../../wire/lsn.ts'
+import type { StreamHandler } from '../../wire/replication-connection.ts'
+import type { DriftWatch } from '../watch/drift-watch.ts'
+import type { PublicationGuard } from '../watch/publication-guard.ts'
+import type { StreamPosition } from './ack-state.ts'
+import type { BlockedModels } from './blocked-models.ts'
+import { createConfirm } from './confirm-news.ts'
+import type { ModelNews } from './model-news.ts'
+import type { OwnFaults } from './own-faults.ts'
+import { StreamTrace } from './session-trace.ts'
+import type { PreparedStream } from './slot-preparation.ts'
+import type { ReplicationSourceOptions } from './source-options.ts'
+
+/** What hears of the messages beside the application. */
+export interface StreamIntakeParts {
+  readonly position: StreamPosition
+  readonly guard: PublicationGuard
+  readonly blocked: BlockedModels
+  readonly drifts: DriftWatch
+  readonly faults: OwnFaults
+  readonly news: ModelNews
+  /** Looks at slot and catalog now. */
+  readonly look: () => void
+  readonly onProgress: () => void
+}
+
+/** One per source. */
+export class StreamIntake {
+  readonly #options: ReplicationSourceOptions
+  readonly #parts: StreamIntakeParts
+  #assembler: TransactionAssembler
+  #trace = new StreamTrace()
+  #receivedBytes = 0
+  /** Nobody waits for progress once the process has caught up. */
+  #isWaitedFor = true
+  readonly #confirmedLsn: () => Lsn
+
+  constructor(options: ReplicationSourceOptions, parts: StreamIntakeParts) {
+    this.#options = options
+    this.#parts = parts
+    this.#confirmedLsn = createConfirm({ ...parts, logger: options.logger })
+    this.#assembler = this.#newAssembler()
+  }
+
+  /** Where the stream is, or was when it broke. */
+  get trace(): StreamTrace {
+    return this.#trace
+  }
+
+  /** Of all streams, in bytes. */
+  get receivedBytes(): number {
+    return this.#receivedBytes
+  }
+
+  /** A stream is asked for; its trace follows on the one before. */
+  expect({ identity }: PreparedStream): void {
+    this.#trace = this.#trace.next(identity)
+  }
+
+  /** The stream begins, and the positions with it. */
+  begin({ continuity, identity, slotConfirmedLsn }: PreparedStream): void {
+    const { position, drifts } = this.#parts
+    // What was delivered in part is recognised by its position, which after a gap means something else.
+    if (continuity.kind !== 'continuous') this.#assembler = this.#newAssembler()
+    const { systemId, timeline } = identity
+    this.#assembler.reset({ systemId, timeline }, continuity.sharedLsn)
+    this.#options.registry.clear()
+    position.begin(identity, continuity, slotConfirmedLsn)
+    this.#isWaitedFor = position.isCatchingUp
+    drifts.reset()
+  }
+
+  /** Takes one message of pgoutput, `bytes[start, end)`, as if the stream had brought it. */
+  take(bytes: Buffer, start: number, end: number): void {
+    const { relay } = this.#options
+    if (relay === undefined) this.#assembler.take(decodeMessage(bytes, start, end), end - start)
+    else relay.take(bytes, start, end)
+  }
+
+  /** What the connection calls while the stream lasts. */
+  createHandler(onStarted: () => void): StreamHandler {
+    const { position, look } = this.#parts
+    const { logger } = this.#options
+    return {
+      onStarted,
+      onWalData: (bytes, start, end) => this.#takeWalData(bytes, start, end),
+      onKeepalive: (walEnd) => this.#takeKeepalive(walEnd),
+      onNotice(notice) {
+        logger.warn(`PostgreSQL says: ${notice.message}`, { sqlstate: notice.code })
+        // From version 18 on this is all that a stream hears of a publication that is gone.
+        look()
+      },
+      confirmedLsn: this.#confirmedLsn,
+      writtenLsn: () => position.safeLsn,
+    }
+  }
+
+  #takeWalData(bytes: Buffer, start: number, end: number): void {
+    const trace = this.#trace
+    this.#receivedBytes += end - start
+    if (trace.take(bytes, start, end)) this.#parts.look()
+    this.take(bytes, start, end)
+    trace.taken(bytes, start)
+  }
+
+  #takeKeepalive(walEnd: Lsn): void {
+    const { position, drifts, guard, onProgress } = this.#parts
+    const options = this.#options
+    if (options.relay === undefined) {
+      position.keepalive(walEnd)
+      options.onPassed(position.safeLsn)
+    } else options.relay.keepalive(walEnd)
+    position.noteServerLsn(walEnd)
+    drifts.reaches(position.reachedLsn)
+    guard.noteProgress(position.isCatchingUp)
+    if (this.#isWaitedFor) onProgress()
+    this.#isWaitedFor = position.isCatchingUp
+  }
+
+  #newAssembler(): TransactionAssembler {
+    const { registry, softDelete } = this.#options
+    return createTransactionAssembler(registry, this.#assemblerOutput(), { softDelete })
+  }
+
+  #assemblerOutput(): AssemblerOutput {
+    const options = this.#options
+    const { position, guard, blocked, faults, news, look, onProgress } = this.#parts
+    return {
+      publish(part) {
+        position.delivers(part.transaction.commitLsn)
+        faults.handOn(() => options.publish(part))
+      },
+      ...news,
+      onPartialRows: look,
+      onTable: (model, oid) => guard.seeTable(model, oid),
+      onPartialTruncate: (model) => guard.doubt(model),
+      onMessage(message) {
+        if (!guard.takeMessage(message) && options.onMessage(message)) position.deliversMessage(message)
+      },
+      onBegin: () => position.transactionBegins(),
+      onCommit: (endLsn) => {
+        position.transactionEnds(endLsn)
+        guard.noteProgress(position.isCatchingUp)
+        blocked.reaches(position.reachedLsn)
+        if (this.#isWaitedFor) onProgress()
+      },
+    }
+  }
+}
