@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   backoffDelayMs,
+  retryDelayMs,
   SOURCE_TRANSITIONS,
   type SourceEvent,
   type SourceState,
@@ -84,5 +85,23 @@ describe('backoff', () => {
 
   it('waits for the cap at once where a person has to act', () => {
     expect(backoffDelayMs(1, 'never', 1)).toBe(10_000)
+  })
+})
+
+describe('retryDelayMs', () => {
+  const delays = (code: string, retry: 'backoff' | 'never', isRepairing = false) =>
+    [1, 2, 20].map((failures) =>
+      retryDelayMs({ code, retry } as Parameters<typeof retryDelayMs>[0], failures, isRepairing, 1),
+    )
+
+  it('doubles up to its cap, which is lower for what passes by itself', () => {
+    expect(delays('WIRE_CONNECTION_LOST', 'backoff')).toEqual([100, 200, 10_000])
+    expect(delays('SOURCE_SLOT_IN_USE', 'backoff')).toEqual([100, 200, 1_000])
+    expect(delays('BROKER_UNREACHABLE', 'backoff')).toEqual([100, 200, 1_000])
+  })
+
+  it('waits for the cap at once for a person, unless the next attempt repairs something', () => {
+    expect(delays('SOURCE_SLOT_MISMATCH', 'never')).toEqual([10_000, 10_000, 10_000])
+    expect(delays('SOURCE_SLOT_MISMATCH', 'never', true)).toEqual([100, 200, 10_000])
   })
 })

@@ -1,50 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import type { SlotState, SourceFacts } from '../../src/source/slot/slot-facts.ts'
 import { judgeBudget, judgeDrift, judgeFacts } from '../../src/source/slot/slot-verdict.ts'
-import { toLsn } from '../../src/wire/lsn.ts'
+import { FACTS, GOAL, SLOT } from './slot-facts-fixture.ts'
 
-const goal = {
-  slot: 'rowcast',
-  publication: 'rowcast',
-  tables: [{ model: 'User', schema: 'public', table: 'users' }],
-}
-const SLOT: SlotState = {
-  plugin: 'pgoutput',
-  slotType: 'logical',
-  database: 'shop',
-  activePid: null,
-  activeName: null,
-  confirmedLsn: toLsn(1n),
-  walStatus: 'reserved',
-  invalidationReason: null,
-  retainedBytes: 100,
-  restartBytes: 0,
-  safeWalBytes: null,
-  isFailover: false,
-  isSynced: false,
-}
-const FACTS: SourceFacts = {
-  serverVersion: 180_000,
-  database: 'shop',
-  isInRecovery: false,
-  serverLsn: toLsn(2n),
-  isSlotWalLimited: true,
-  maySnapshot: false,
-  mayEmit: true,
-  slot: SLOT,
-  publication: { oid: 1, actions: 'iudt' },
-  modelTables: [],
-  identityFaults: [],
-  moneyScale: 2,
-  unpublished: [],
-  skips: [],
-}
 const withSlot = (slot: Partial<SlotState>): SourceFacts => ({ ...FACTS, slot: { ...SLOT, ...slot } })
 
 describe('judgeFacts', () => {
   it('finds nothing in the way, of a standby with a slot of its own neither', () => {
-    expect(judgeFacts(FACTS, goal)).toBeNull()
-    expect(judgeFacts({ ...FACTS, isInRecovery: true }, goal)).toBeNull()
+    expect(judgeFacts(FACTS, GOAL)).toBeNull()
+    expect(judgeFacts({ ...FACTS, isInRecovery: true }, GOAL)).toBeNull()
   })
 
   it.each<[string, SourceFacts, string, string]>([
@@ -86,7 +50,7 @@ describe('judgeFacts', () => {
       'copy',
     ],
   ])('names %s with its hint', (_name, facts, code, words) => {
-    const verdict = judgeFacts(facts, goal)
+    const verdict = judgeFacts(facts, GOAL)
     expect(verdict).toMatchObject({ code })
     expect(verdict?.message).toContain(words)
   })
@@ -98,12 +62,12 @@ describe('judgeDrift', () => {
     [{ oid: 2, actions: 'iudt' }, 'SOURCE_PUBLICATION_MISSING'],
     [{ oid: 1, actions: 'iut' }, 'SOURCE_PUBLICATION_INCOMPLETE'],
   ])('of the publication to %j is %s', (publication, code) => {
-    expect(judgeDrift(FACTS, { ...FACTS, publication }, goal)?.code ?? null).toBe(code)
+    expect(judgeDrift(FACTS, { ...FACTS, publication }, GOAL)?.code ?? null).toBe(code)
   })
 
   it('to more actions than before is none', () => {
     const before = { ...FACTS, publication: { oid: 1, actions: 'i' } }
-    expect(judgeDrift(before, FACTS, goal)).toBeNull()
+    expect(judgeDrift(before, FACTS, GOAL)).toBeNull()
   })
 })
 
