@@ -2,7 +2,6 @@
 import { EntryBuilder } from '../../src/broker/entry-builder.ts'
 import { decodeEntry } from '../../src/broker/entry-codec.ts'
 import { EntryFeeder } from '../../src/broker/entry-feeder.ts'
-import type { RedisConnection } from '../../src/broker/redis/redis-connection.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
 import { createTransactionAssembler } from '../../src/changes/assembler.ts'
@@ -48,9 +47,12 @@ async function entries({ file }: { readonly file: string }): Promise<CodecAnswer
   encodeAll()
   const encode = cpuMicros(encodeAll)
   const cache = new RelationCache()
-  const source = { send: async (args: string[]) => args.slice(2).map((digest) => relations.get(digest)) }
+  const source = {
+    readFields: async (_name: string, digests: readonly string[]) =>
+      digests.map((digest) => relations.get(digest) ?? null),
+  }
   await cache.load(
-    source as unknown as RedisConnection,
+    source,
     '',
     built.map(({ id, payload }) => decodeEntry({ stream: 'bench', id }, payload)),
   )

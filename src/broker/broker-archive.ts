@@ -16,21 +16,20 @@ import { LSN_ZERO } from '../wire/lsn.ts'
 import type { Entry } from './entry-codec.ts'
 import type { EntryFeeder, FeederOutput } from './entry-feeder.ts'
 import { compareEntryIds, type EntryId, entryIdOf } from './entry-id.ts'
+import type { BrokerEngine, EntryLog } from './entry-log.ts'
 import type { Epoch } from './epoch.ts'
 import type { EpochStore } from './epoch-store.ts'
 import { askWhatFollows, type Following } from './last-positions.ts'
 import { MissedEntries, tooOld } from './missed-entries.ts'
 import { ReachedWatch } from './reached-watch.ts'
-import type { RedisConnection } from './redis/redis-connection.ts'
 import type { RelationCache } from './relation-cache.ts'
 import { SingleConnection } from './single-connection.ts'
 import { StreamReader } from './stream-reader.ts'
 
 /** What an archive needs. */
 export interface BrokerArchiveOptions {
-  readonly url: string
+  readonly engine: BrokerEngine
   readonly name: string
-  readonly answerTimeoutMs: number
   readonly store: EpochStore
   readonly relations: RelationCache
   /** The epoch that the gateway reads; null while it reads none. */
@@ -58,11 +57,11 @@ export class BrokerArchive implements OlderLog {
 
   constructor(options: BrokerArchiveOptions) {
     this.#options = options
-    const { url, name, answerTimeoutMs } = options
-    this.#connection = new SingleConnection({ url, name, answerTimeoutMs })
+    const { engine, name } = options
+    this.#connection = new SingleConnection({ engine, name })
     this.#reached = new ReachedWatch({
       safeNow: options.safeNow,
-      askNewest: () => this.#patiently((connection) => this.#readNewest(connection)),
+      askNewest: () => this.#patiently((log) => this.#readNewest(log)),
       nowMs: () => performance.now(),
     })
   }
@@ -111,8 +110,8 @@ export class BrokerArchive implements OlderLog {
       if (present === null || !isSameHistory(epoch, present)) throw cannotResume('the stream has restarted')
       if (isFollowing && from !== null && compareEntryIds(from, present.floor) < 0) throw tooOld()
       epoch = present
-      const { entries, damage } = await this.#patiently((connection) =>
-        new StreamReader(connection, store.keys.epoch(present.id), relations, present.floor).readAfter(
+      const { entries, damage } = await this.#patiently((log) =>
+        new StreamReader(log, store.keys.epoch(present.id), relations, present.floor).readAfter(
           from,
           READ_COUNT,
         ),
@@ -159,17 +158,17 @@ export class BrokerArchive implements OlderLog {
   #askWhatFollows(epoch: Epoch | null, model: string, position: ChangePosition): Promise<Following> {
     if (epoch === null) return Promise.resolve('unknown')
     const keys = this.#options.store.keys.epoch(epoch.id)
-    return this.#patiently((connection) => askWhatFollows(connection, keys, { model, position }))
+    return this.#patiently((log) => askWhatFollows(log, keys, { model, position }))
   }
 
-  async #readNewest(connection: RedisConnection): Promise<bigint | null> {
+  async #readNewest(log: EntryLog): Promise<bigint | null> {
     const epoch = this.#options.epochNow()
     if (epoch === null) return null
-    return (await this.#options.store.readLast(connection, epoch))?.lsn ?? null
+    return (await this.#options.store.readLast(log, epoch))?.lsn ?? null
   }
 
   /** Tries again for a while when the broker is away: whoever reads here has its place and can wait. */
-  async #patiently<T>(ask: (connection: RedisConnection) => Promise<T>): Promise<T> {
+  async #patiently<T>(ask: (log: EntryLog) => Promise<T>): Promise<T> {
     const untilMs = performance.now() + PATIENCE_MS
     for (;;) {
       try {

@@ -27,7 +27,7 @@ import type { ChangePosition } from '../changes/change.ts'
 import { RowcastError } from '../errors.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
-import { ENTRY_FIELD, FLOOR_FIELD, type RawEntry } from './redis/stream-reply.ts'
+import { ENTRY_FIELD, FLOOR_FIELD, type RawEntry } from './entry-log.ts'
 
 const VERSION = 4
 const CHECKSUM_OFFSET = 48

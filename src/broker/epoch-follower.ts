@@ -14,10 +14,10 @@ import { otherDatabase, streamGap } from './broker-faults.ts'
 import { DriftLooks, type DriftLooksOptions } from './drift-looks.ts'
 import { type EntryFeeder, type FeederOutput, feedAll } from './entry-feeder.ts'
 import { compareEntryIds, type EntryId } from './entry-id.ts'
+import type { EntryLog } from './entry-log.ts'
 import { type Epoch, endOf, goingOn, judgePassage } from './epoch.ts'
 import type { EpochStore } from './epoch-store.ts'
 import { ModelGate, type ModelGateOptions } from './model-gate.ts'
-import type { RedisConnection } from './redis/redis-connection.ts'
 import type { RelationCache } from './relation-cache.ts'
 import { type Mark, StreamReader } from './stream-reader.ts'
 import { TapSignal } from './tap-signal.ts'
@@ -53,7 +53,7 @@ export class EpochFollower {
   #reader: StreamReader | null = null
   readonly #signal = new TapSignal()
   #isFollowing = false
-  /** Redis has nothing of the slot: it came back empty, or no tap has written yet. */
+  /** The broker has nothing of the slot: it came back empty, or no tap has written yet. */
   #isMissing = false
   #isPreloading = false
   /** A change was handed on to some subscriptions, and failed before the others had it. */
@@ -97,17 +97,17 @@ export class EpochFollower {
   }
 
   /** Reads until the signal aborts. @throws BROKER_… */
-  async follow(connection: RedisConnection, signal: AbortSignal): Promise<void> {
+  async follow(log: EntryLog, signal: AbortSignal): Promise<void> {
     this.#isFollowing = false
     this.#reader = null
     try {
       while (!signal.aborted && !this.#options.isStale()) {
-        await this.#lookAtEpochs(connection)
+        await this.#lookAtEpochs(log)
         this.#drifts.look(this.#gate.tables)
         // A tap that cannot get past a change writes no mark, and says so in the document: it is read again.
         if ((this.tapSilentMs ?? 0) > LOOK_INTERVAL_MS) this.#gate.close()
         const isOpen = this.#epoch?.isOpen && !this.#isMissing
-        if (isOpen && (await this.#isGateOpen(connection))) await this.#readForAWhile(connection, signal)
+        if (isOpen && (await this.#isGateOpen(log))) await this.#readForAWhile(log, signal)
         else await delay(NO_EPOCH_INTERVAL_MS, undefined, { signal }).catch(() => {})
       }
     } finally {
@@ -115,44 +115,44 @@ export class EpochFollower {
     }
   }
 
-  async #lookAtEpochs(connection: RedisConnection): Promise<void> {
-    const epochs = await this.#options.store.readFrom(connection, this.#epoch?.id ?? null)
-    if (epochs.length === 0) await this.#checkIsNoStrangers(connection)
+  async #lookAtEpochs(log: EntryLog): Promise<void> {
+    const epochs = await this.#options.store.readFrom(log, this.#epoch?.id ?? null)
+    if (epochs.length === 0) await this.#checkIsNoStrangers(log)
     const known = epochs.findIndex(({ id }) => id === this.#epoch?.id)
     const news = known < 0 ? epochs.slice(-1) : epochs.slice(known + 1)
-    for (const epoch of news) await this.#enter(connection, epoch)
+    for (const epoch of news) await this.#enter(log, epoch)
     this.#isMissing = epochs.length === 0
     if (this.#isMissing) this.#isFollowing = false
-    if (this.#epoch?.isOpen) this.#reader ??= this.#readerOf(connection, this.#epoch)
+    if (this.#epoch?.isOpen) this.#reader ??= this.#readerOf(log, this.#epoch)
   }
 
   /** Nothing is shown before it is known what may be: a tap writes the document with its first entries, or before them. */
-  async #isGateOpen(connection: RedisConnection): Promise<boolean> {
+  async #isGateOpen(log: EntryLog): Promise<boolean> {
     const epoch = this.#epoch
     if (epoch === null) return false
     const { tables } = this.#options.store.keys.epoch(epoch.id)
     if (this.#feeder !== null) this.#options.bus.passed(this.#feeder.passedLsn)
-    if (!this.#gate.isOpen && !(await this.#gate.read(connection, tables))) {
+    if (!this.#gate.isOpen && !(await this.#gate.read(log, tables))) {
       this.#isFollowing = false
       return false
     }
-    if (this.#feeder === null) await this.#startFresh(connection, epoch)
+    if (this.#feeder === null) await this.#startFresh(log, epoch)
     return true
   }
 
   /** Nothing is read of another cluster, whoever gave it our keys. @throws BROKER_OTHER_DATABASE */
-  async #checkIsNoStrangers(connection: RedisConnection): Promise<void> {
-    const stranger = await this.#options.store.findStranger(connection)
+  async #checkIsNoStrangers(log: EntryLog): Promise<void> {
+    const stranger = await this.#options.store.findStranger(log)
     if (stranger === null) return
     throw otherDatabase(stranger, this.#options.store.systemId)
   }
 
-  #readerOf(connection: RedisConnection, epoch: Epoch): StreamReader {
+  #readerOf(log: EntryLog, epoch: Epoch): StreamReader {
     const { store, relations } = this.#options
-    return new StreamReader(connection, store.keys.epoch(epoch.id), relations, epoch.floor)
+    return new StreamReader(log, store.keys.epoch(epoch.id), relations, epoch.floor)
   }
 
-  async #readForAWhile(connection: RedisConnection, signal: AbortSignal): Promise<void> {
+  async #readForAWhile(log: EntryLog, signal: AbortSignal): Promise<void> {
     const untilMs = performance.now() + LOOK_INTERVAL_MS
     while (!signal.aborted && performance.now() < untilMs && this.#gate.isOpen) {
       const [feeder, reader] = [this.#feeder, this.#reader]
@@ -167,7 +167,7 @@ export class EpochFollower {
         this.#startOver(fault.reason, fault.cause)
         return
       }
-      if (mark !== null) await this.#hear(connection, reader, mark)
+      if (mark !== null) await this.#hear(log, mark)
       if (!this.#gate.isOpen) return
       if (entries.length === 0) this.#isFollowing = true
       this.#pass(feeder)
@@ -182,17 +182,17 @@ export class EpochFollower {
     if (!feeder.isWithin) this.#drifts.reaches(passedLsn)
   }
 
-  async #hear(connection: RedisConnection, reader: StreamReader, mark: Mark): Promise<void> {
-    await this.#signal.hear(mark, () => reader.readClockMs())
+  async #hear(log: EntryLog, mark: Mark): Promise<void> {
+    await this.#signal.hear(mark, () => log.readClockMs())
     this.#gate.note(mark.tables)
-    await this.#isGateOpen(connection)
+    await this.#isGateOpen(log)
   }
 
-  async #enter(connection: RedisConnection, epoch: Epoch): Promise<void> {
+  async #enter(log: EntryLog, epoch: Epoch): Promise<void> {
     const known = this.#epoch
     const feeder = this.#feeder
     if (known !== null && feeder !== null) {
-      if (await this.#isGateOpen(connection)) await this.#drain(connection, feeder, endOf(known, epoch))
+      if (await this.#isGateOpen(log)) await this.#drain(log, feeder, endOf(known, epoch))
       const passage = judgePassage(known, feeder.rewind(), epoch)
       if (passage.kind === 'go-on' && !this.#isTorn) {
         this.#adopt(epoch)
@@ -217,10 +217,10 @@ export class EpochFollower {
   }
 
   /** Reads what is left of the present epoch, up to `end`; null: as much as there is. */
-  async #drain(connection: RedisConnection, feeder: EntryFeeder, end: EntryId | null): Promise<void> {
+  async #drain(log: EntryLog, feeder: EntryFeeder, end: EntryId | null): Promise<void> {
     const epoch = this.#epoch
     if (epoch === null || !epoch.isOpen) return
-    const reader = this.#readerOf(connection, epoch)
+    const reader = this.#readerOf(log, epoch)
     for (;;) {
       const { entries, damage } = await reader.read(feeder.readAfter, 0)
       const ours = end === null ? entries : entries.filter(({ id }) => compareEntryIds(id, end) <= 0)
@@ -250,12 +250,8 @@ export class EpochFollower {
     }
   }
 
-  async #startFresh(
-    connection: RedisConnection,
-    epoch: Epoch,
-    preloadBytes = this.#options.preloadBytes,
-  ): Promise<void> {
-    const reader = this.#readerOf(connection, epoch)
+  async #startFresh(log: EntryLog, epoch: Epoch, preloadBytes = this.#options.preloadBytes): Promise<void> {
+    const reader = this.#readerOf(log, epoch)
     const { entries, last, end } = await reader.readNewest(preloadBytes)
     if (last === null) {
       this.#epoch = null
@@ -289,7 +285,7 @@ export class EpochFollower {
     if (fault !== null) {
       // It would be the same the next time: the log begins with nothing.
       this.#startOver(fault.reason, fault.cause)
-      return this.#startFresh(connection, epoch, 0)
+      return this.#startFresh(log, epoch, 0)
     }
     if (end !== null) feeder.passOver(end)
     this.#feeder = feeder

@@ -1,15 +1,14 @@
-/** Beside the bus, broker. The epochs as Redis keeps them: read, begun, and left to expire. */
+/** Beside the bus, broker. The epochs as the broker keeps them: read, begun, and left to expire. */
 
 import { randomUUID } from 'node:crypto'
 import { RowcastError } from '../errors.ts'
 import { LSN_ZERO, type Lsn, laterLsn } from '../wire/lsn.ts'
 import { type EntryStream, endOfEntry, isReadableEntry } from './entry-codec.ts'
-import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
+import { compareEntryIds, type EntryId } from './entry-id.ts'
+import type { EntryLog, LogWrite, RawEntry } from './entry-log.ts'
 import { type Epoch, formatEpoch, parseEpoch } from './epoch.ts'
 import { beginLastPositions } from './last-positions.ts'
 import { formatMark, type MarkContent, parseMark } from './mark.ts'
-import { type RedisConnection, sendTransaction } from './redis/redis-connection.ts'
-import { FLOOR_FIELD, type RawEntry, toLastGeneratedId, toRawEntries } from './redis/stream-reply.ts'
 import { type EpochKeys, keysOf, type StreamKeys, streamKeys } from './stream-keys.ts'
 
 /** An epoch and how far it has come. */
@@ -23,8 +22,12 @@ export interface StoredState {
   readonly isWritable: boolean
 }
 
-/** Epochs are few: one for each gap and each failover. */
-const EPOCHS_MAX = 100
+/** Which tap writes, and to which epoch. */
+export interface OwnEpoch {
+  readonly epochId: string
+  readonly writerId: string
+}
+
 /** The newest is among so many but where other clusters write to the same keys. */
 const NEWEST_COUNT = 4
 /** Entries of others that are passed over in search of the last of ours: pages of a size. */
@@ -37,7 +40,7 @@ export class EpochStore {
   readonly slot: string
   #systemId: string | null = null
   /** The last of ours that was read, and its id in the stream of epochs: gateways ask every second what followed. */
-  #newest: { readonly id: string; readonly at: string } | null = null
+  #newest: { readonly id: string; readonly at: EntryId } | null = null
 
   /** @param prefix what all keys begin with; null makes one of the cluster's identifier */
   constructor(prefix: string | null, slot: string) {
@@ -70,13 +73,13 @@ export class EpochStore {
   }
 
   /** Oldest first: the known one and those after it; all where it is not there, or was not the last that was read. */
-  async readFrom(connection: RedisConnection, knownId: string | null): Promise<readonly Epoch[]> {
+  async readFrom(log: EntryLog, knownId: string | null): Promise<readonly Epoch[]> {
     const newest = this.#newest
-    const from = newest !== null && newest.id === knownId ? newest.at : '-'
-    const found = await this.#readEverybodys(connection, from)
-    if (from !== '-' && found[0]?.epoch.id !== knownId) {
+    const from = newest !== null && newest.id === knownId ? newest.at : null
+    const found = await this.#readEverybodys(log, from)
+    if (from !== null && found[0]?.epoch.id !== knownId) {
       this.#newest = null
-      return this.readFrom(connection, knownId)
+      return this.readFrom(log, knownId)
     }
     const ours = found.filter(({ epoch }) => this.#isOurs(epoch))
     const last = ours.at(-1)
@@ -85,32 +88,31 @@ export class EpochStore {
   }
 
   /** The present one; null when there is none. Reads no more of them than it must: taps ask every second. */
-  async readNewest(connection: RedisConnection): Promise<Epoch | null> {
-    let to = '+'
+  async readNewest(log: EntryLog): Promise<Epoch | null> {
+    let before: EntryId | null = null
     for (;;) {
-      const range = ['XREVRANGE', this.keys.epochs, to, '-', 'COUNT', String(NEWEST_COUNT)]
-      const page = toRawEntries(await connection.send(range))
+      const page: readonly RawEntry[] = await log.readBackwards(this.keys.epochs, before, NEWEST_COUNT)
       for (const { value } of page) {
         const epoch = parseEpoch(value.toString(), this.keys.epochs)
         if (epoch !== null && this.#isOurs(epoch)) return epoch
       }
       const oldest = page.at(-1)
       if (oldest === undefined || page.length < NEWEST_COUNT) return null
-      to = `(${formatEntryId(oldest.id)}`
+      before = oldest.id
     }
   }
 
   /** Another cluster's identifier, where its epochs stand at our keys; null where none do. */
-  async findStranger(connection: RedisConnection): Promise<string | null> {
-    const found = await this.#readEverybodys(connection, '-')
+  async findStranger(log: EntryLog): Promise<string | null> {
+    const found = await this.#readEverybodys(log, null)
     return found.find(({ epoch }) => !this.#isOurs(epoch))?.epoch.systemId ?? null
   }
 
-  async #readEverybodys(connection: RedisConnection, from: string) {
-    const entries = toRawEntries(await connection.send(['XRANGE', this.keys.epochs, from, '+']))
+  async #readEverybodys(log: EntryLog, from: EntryId | null) {
+    const entries = await log.readEntries(this.keys.epochs, { from: from ?? undefined })
     return entries.flatMap(({ id, value }) => {
       const epoch = parseEpoch(value.toString(), this.keys.epochs)
-      return epoch === null ? [] : [{ epoch, at: formatEntryId(id) }]
+      return epoch === null ? [] : [{ epoch, at: id }]
     })
   }
 
@@ -118,18 +120,18 @@ export class EpochStore {
     return epoch.systemId === this.systemId
   }
 
-  /** Id of the last entry of an epoch, or its floor; null when Redis does not have the stream. */
-  async readLast(connection: RedisConnection, { id, floor }: Epoch): Promise<EntryId | null> {
-    return (await findLast(connection, { stream: this.keys.epoch(id).changes, floor }))?.id ?? null
+  /** Id of the last entry of an epoch, or its floor; null when the broker does not have the stream. */
+  async readLast(log: EntryLog, { id, floor }: Epoch): Promise<EntryId | null> {
+    return (await findLast(log, { stream: this.keys.epoch(id).changes, floor }))?.id ?? null
   }
 
-  /** The present epoch as far as Redis has it; null when it has none. */
-  async readState(connection: RedisConnection): Promise<StoredState | null> {
-    const epoch = await this.readNewest(connection)
+  /** The present epoch as far as the broker has it; null when it has none. */
+  async readState(log: EntryLog): Promise<StoredState | null> {
+    const epoch = await this.readNewest(log)
     if (epoch === null) return null
     const keys = this.keys.epoch(epoch.id)
-    const found = await findLast(connection, { stream: keys.changes, floor: epoch.floor })
-    const mark = await readMark(connection, keys)
+    const found = await findLast(log, { stream: keys.changes, floor: epoch.floor })
+    const mark = await readMark(log, keys)
     if (found === null || mark === null) {
       return { epoch: { ...epoch, isOpen: false }, last: epoch.floor, safeLsn: LSN_ZERO, isWritable: false }
     }
@@ -138,22 +140,22 @@ export class EpochStore {
     const last = found.id
     const isWhole = compareEntryIds(mark.last, last) <= 0
     const safeLsn = laterLsn(isWhole ? mark.lsn : LSN_ZERO, endOfEntry(found, keys.changes))
-    const newestId = toLastGeneratedId(await connection.send(['XINFO', 'STREAM', keys.changes]))
-    return { epoch, last, safeLsn, isWritable: newestId === formatEntryId(last) }
+    const newestId = await log.readNewestId(keys.changes)
+    return { epoch, last, safeLsn, isWritable: compareEntryIds(newestId, last) === 0 }
   }
 
   /** What begins an epoch, to be sent all at once, and lets the one before expire. */
-  beginning(epoch: Epoch, mark: MarkContent, expireMinutes: number): readonly (readonly string[])[] {
+  beginning(epoch: Epoch, mark: MarkContent, expireMinutes: number): readonly LogWrite[] {
     const keys = this.keys.epoch(epoch.id)
     const { changes, marks } = keys
-    const seconds = String(Math.max(60, Math.ceil(expireMinutes * 60)))
+    const seconds = Math.max(60, Math.ceil(expireMinutes * 60))
     const before = epoch.previous === null ? [] : keysOf(this.keys.epoch(epoch.previous.id))
     return [
-      ['XADD', changes, formatEntryId(epoch.floor), FLOOR_FIELD, ''],
-      ['XADD', marks, 'MAXLEN', '1', '*', 'm', formatMark(mark, marks)],
+      { kind: 'floor', stream: changes, id: epoch.floor },
+      { kind: 'mark', stream: marks, text: formatMark(mark, marks) },
       beginLastPositions(keys),
       this.#announcement(epoch),
-      ...before.map((key) => ['EXPIRE', key, seconds]),
+      ...before.map((name): LogWrite => ({ kind: 'expire', name, seconds })),
     ]
   }
 
@@ -161,13 +163,8 @@ export class EpochStore {
    * Reports that changes are missing, before a stream begins again: only by the tap that the stream is of, and while its
    * epoch is the present one, also where that changes meanwhile.
    */
-  async reportGap(
-    connection: RedisConnection,
-    epochId: string,
-    writerId: string,
-    reason: string,
-  ): Promise<void> {
-    await this.#sendIfOurs(connection, { epochId, writerId }, ({ epoch, last }) => {
+  async reportGap(log: EntryLog, ours: OwnEpoch, reason: string): Promise<void> {
+    await this.#writeIfOurs(log, ours, ({ epoch, last }) => {
       const previous = { id: epoch.id, end: last }
       const closed: Epoch = { ...epoch, id: randomUUID(), kind: 'gap', previous, reason, isOpen: false }
       return this.#announcement(closed)
@@ -175,57 +172,60 @@ export class EpochStore {
   }
 
   /** Writes the document about the models' tables before a stream begins again, on the same terms. */
-  async reportTables(
-    connection: RedisConnection,
-    epochId: string,
+  async reportTables(log: EntryLog, ours: OwnEpoch, text: string): Promise<void> {
+    const name = this.keys.epoch(ours.epochId).tables
+    await this.#writeIfOurs(log, ours, () => ({ kind: 'text', name, text }))
+  }
+
+  /**
+   * Takes the stream for a tap, with what `decide` has written; null: it is not taken. Whoever begins an epoch meanwhile has it.
+   * @throws BROKER_STREAM_CONTESTED, and what `decide` throws
+   */
+  async take(
+    log: EntryLog,
     writerId: string,
-    text: string,
+    decide: () => Promise<readonly LogWrite[] | null>,
   ): Promise<void> {
-    const command = ['SET', this.keys.epoch(epochId).tables, text]
-    await this.#sendIfOurs(connection, { epochId, writerId }, () => command)
+    const isTaken = await log.update([this.keys.epochs], async () => {
+      const writes = await decide()
+      return writes && [...writes, { kind: 'text', name: this.writerKey, text: writerId }]
+    })
+    if (!isTaken) throw new RowcastError('BROKER_STREAM_CONTESTED', 'Another tap has taken the stream.')
   }
 
-  async #sendIfOurs(
-    connection: RedisConnection,
-    { epochId, writerId }: { readonly epochId: string; readonly writerId: string },
-    commandOf: (state: StoredState) => readonly string[],
+  async #writeIfOurs(
+    log: EntryLog,
+    { epochId, writerId }: OwnEpoch,
+    writeOf: (state: StoredState) => LogWrite,
   ): Promise<void> {
-    await connection.send(['WATCH', this.keys.epochs, this.writerKey])
-    const writer = await connection.send(['GET', this.writerKey])
-    const state = await this.readState(connection)
-    const isOurs = state?.epoch.id === epochId && state.epoch.isOpen && String(writer) === writerId
-    if (isOurs) await sendTransaction(connection, [commandOf(state)])
-    else await connection.send(['UNWATCH'])
+    await log.update([this.keys.epochs, this.writerKey], async () => {
+      const writer = await log.readText(this.writerKey)
+      const state = await this.readState(log)
+      const isOurs = state?.epoch.id === epochId && state.epoch.isOpen && writer === writerId
+      return isOurs ? [writeOf(state)] : null
+    })
   }
 
-  #announcement(epoch: Epoch): readonly string[] {
-    return [
-      'XADD',
-      this.keys.epochs,
-      'MAXLEN',
-      '~',
-      String(EPOCHS_MAX),
-      '*',
-      'e',
-      formatEpoch(epoch, this.keys.epochs),
-    ]
+  #announcement(epoch: Epoch): LogWrite {
+    const { epochs } = this.keys
+    return { kind: 'announcement', stream: epochs, text: formatEpoch(epoch, epochs) }
   }
 }
 
-async function readMark(connection: RedisConnection, { marks }: EpochKeys): Promise<MarkContent | null> {
-  const [mark] = toRawEntries(await connection.send(['XREVRANGE', marks, '+', '-', 'COUNT', '1']))
+async function readMark(log: EntryLog, { marks }: EpochKeys): Promise<MarkContent | null> {
+  const [mark] = await log.readBackwards(marks, null, 1)
   return mark === undefined ? null : parseMark(mark.value.toString(), marks)
 }
 
-/** The last entry that can be read; null when Redis does not have the stream, or nothing of ours is near its end. */
-async function findLast(connection: RedisConnection, place: EntryStream): Promise<RawEntry | null> {
-  let to = '+'
+/** The last entry that can be read; null when the broker does not have the stream, or nothing of ours is near its end. */
+async function findLast(log: EntryLog, place: EntryStream): Promise<RawEntry | null> {
+  let before: EntryId | null = null
   for (let page = 0; page < PAGES_MAX; page += 1) {
-    const count = String(page === 0 ? 1 : PAGE_COUNT)
-    const entries = toRawEntries(await connection.send(['XREVRANGE', place.stream, to, '-', 'COUNT', count]))
+    const count = page === 0 ? 1 : PAGE_COUNT
+    const entries: readonly RawEntry[] = await log.readBackwards(place.stream, before, count)
     for (const entry of entries) {
       if (isReadableEntry(entry, place)) return entry
-      to = `(${formatEntryId(entry.id)}`
+      before = entry.id
     }
     if (entries.length === 0) return null
   }

@@ -9,14 +9,13 @@ import { backoffDelayMs, type SourceState } from '../source/session/lifecycle.ts
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { toBrokerError } from './broker-faults.ts'
 import { formatEntryId } from './entry-id.ts'
+import type { BrokerEngine, EntryLog } from './entry-log.ts'
 import type { Epoch } from './epoch.ts'
 import { EpochFollower, type EpochFollowerOptions } from './epoch-follower.ts'
-import { openRedisConnection, type RedisConnection, waitAtServerMs } from './redis/redis-connection.ts'
 
 /** What a gateway needs. */
 export interface GatewayOptions extends Omit<EpochFollowerOptions, 'onProgress' | 'isStale' | 'blockMs'> {
-  readonly url: string
-  readonly answerTimeoutMs: number
+  readonly engine: BrokerEngine
   readonly slot: string
   /** Identifier of the database cluster; rejects while it cannot be asked, and when the signal aborts. */
   readonly readSystemId: (signal: AbortSignal) => Promise<string>
@@ -65,14 +64,14 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { logger } = options
   const follower = new EpochFollower({
     ...options,
-    blockMs: waitAtServerMs(options.answerTimeoutMs),
+    blockMs: options.engine.followMs,
     onProgress: settle,
     isStale: isSystemInDoubt,
   })
   const waiters = new Set<() => void>()
   const stopping = new AbortController()
   let state: SourceState = 'idle'
-  let connection: RedisConnection | null = null
+  let connection: EntryLog | null = null
   let lastError: RowcastError | null = null
   let failures = 0
   let connects = 0
@@ -121,14 +120,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   async function readOnce(): Promise<void> {
     await readSystem()
     if (stopping.signal.aborted) return
-    const { url, answerTimeoutMs, slot } = options
-    const { signal } = stopping
-    const opened = await openRedisConnection({
-      url,
-      answerTimeoutMs,
-      signal,
-      name: `rowcast-gateway:${slot}`,
-    })
+    const { engine, slot } = options
+    const opened = await engine.open({ signal: stopping.signal, name: `rowcast-gateway:${slot}` })
     connection = opened
     try {
       if (stopping.signal.aborted) return

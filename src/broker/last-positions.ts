@@ -9,7 +9,7 @@ import { comparePositions, INDEX_AFTER_ALL, nextPlace } from '../changes/cursor.
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { parseBarrier } from '../source/published/barrier-message.ts'
 import { entryIdOf, formatEntryId, parseEntryId } from './entry-id.ts'
-import type { RedisConnection } from './redis/redis-connection.ts'
+import type { EntryLog, LogWrite } from './entry-log.ts'
 import type { EpochKeys } from './stream-keys.ts'
 
 /** Says that what an epoch has of all models is here, from its first entry on. */
@@ -18,16 +18,17 @@ const COMPLETE_FIELD = ''
 const NOTHING = '0-0'
 
 /** Begins them, with the epoch. */
-export function beginLastPositions({ lasts }: EpochKeys): readonly string[] {
-  return ['HSET', lasts, COMPLETE_FIELD, '1']
+export function beginLastPositions({ lasts }: EpochKeys): LogWrite {
+  return { kind: 'fields', name: lasts, fields: new Map([[COMPLETE_FIELD, '1']]) }
 }
 
 /** Notes them, with the entries or before them. */
 export function noteLastPositions(
   { lasts }: EpochKeys,
   positions: ReadonlyMap<string, ChangePosition>,
-): readonly string[] {
-  return ['HSET', lasts, ...[...positions].flatMap(([model, position]) => [model, formatPosition(position)])]
+): LogWrite {
+  const fields = new Map([...positions].map(([model, position]) => [model, formatPosition(position)]))
+  return { kind: 'fields', name: lasts, fields }
 }
 
 /**
@@ -52,12 +53,11 @@ export type Following = 'nothing' | 'something' | 'unknown'
 
 /** Asks for it. */
 export async function askWhatFollows(
-  connection: RedisConnection,
+  log: EntryLog,
   { lasts }: EpochKeys,
   { model, position }: { readonly model: string; readonly position: ChangePosition },
 ): Promise<Following> {
-  const reply = await connection.send(['HMGET', lasts, COMPLETE_FIELD, model])
-  const [isComplete = null, last = null] = Array.isArray(reply) ? reply : []
+  const [isComplete = null, last = null] = await log.readFields(lasts, [COMPLETE_FIELD, model])
   if (isComplete === null) return 'unknown'
   const isBefore = last === null || comparePositions(parsePosition(String(last)), position) <= 0
   return isBefore ? 'nothing' : 'something'
@@ -74,11 +74,9 @@ export class LastPositions {
   }
 
   /** Reads them, once the epoch is the tap's own. */
-  static async read(connection: RedisConnection, { lasts }: EpochKeys): Promise<LastPositions> {
-    const reply = await connection.send(['HGETALL', lasts])
-    const texts = Array.isArray(reply) ? (reply as readonly unknown[]).map(String) : []
-    const pairs = texts.flatMap((text, at) => (at % 2 === 0 ? [[text, texts[at + 1] ?? ''] as const] : []))
-    return new LastPositions(new Map(pairs))
+  static async read(log: EntryLog, { lasts }: EpochKeys): Promise<LastPositions> {
+    const fields = await log.readAllFields(lasts)
+    return new LastPositions(new Map([...fields].map(([model, position]) => [model, position.toString()])))
   }
 
   /** Where the models changed last before an entry at the place, for its readers; null where that is not known. */

@@ -9,7 +9,7 @@ import type { Logger } from '../log.ts'
 import { ModelTableGuard, type ModelTableState } from '../source/setup/model-tables.ts'
 import type { TableJudge } from '../source/setup/row-security.ts'
 import type { Lsn } from '../wire/lsn.ts'
-import type { RedisConnection } from './redis/redis-connection.ts'
+import type { EntryLog } from './entry-log.ts'
 import { digestOfTables, parseTableStates } from './table-states.ts'
 
 /** What a gate needs. */
@@ -70,9 +70,8 @@ export class ModelGate {
    * Reads the document, which may be newer than a mark has said.
    * @returns whether it is there and can be read
    */
-  async read(connection: RedisConnection, key: string): Promise<boolean> {
-    const reply = await connection.send(['GET', key])
-    const text = reply === null ? null : String(reply)
+  async read(log: EntryLog, name: string): Promise<boolean> {
+    const text = await log.readText(name)
     const states = text === null ? null : parseTableStates(text)
     if (text === null || states === null) return false
     this.#digest = digestOfTables(text)

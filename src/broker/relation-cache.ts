@@ -1,8 +1,7 @@
 /** Beside the bus, broker. What relations look like, by digest, fetched once: a digest never means anything else. */
-import { Buffer } from 'node:buffer'
 import type { RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
 import type { Entry } from './entry-codec.ts'
-import type { RedisConnection } from './redis/redis-connection.ts'
+import type { EntryLog } from './entry-log.ts'
 import { decodeRelationDefinition, digestOfRelation } from './relation-definition.ts'
 
 /** One for all readers of a process. */
@@ -13,10 +12,10 @@ export class RelationCache {
     return this.#known.get(digest)
   }
 
-  /** Fetches what entries refer to; returns what Redis does not have, or has damaged. @throws BROKER_… */
+  /** Fetches what entries refer to; returns what the broker does not have, or has damaged. @throws BROKER_… */
   async load(
-    connection: RedisConnection,
-    key: string,
+    log: Pick<EntryLog, 'readFields'>,
+    name: string,
     entries: readonly Entry[],
   ): Promise<ReadonlySet<string>> {
     const wanted = new Set<string>()
@@ -25,11 +24,10 @@ export class RelationCache {
     }
     if (wanted.size === 0) return wanted
     const digests = [...wanted]
-    const reply = await connection.send(['HMGET', key, ...digests])
-    const found: readonly unknown[] = Array.isArray(reply) ? reply : []
+    const found = await log.readFields(name, digests)
     for (const [index, digest] of digests.entries()) {
-      const bytes = found[index]
-      if (!Buffer.isBuffer(bytes) || digestOfRelation(bytes) !== digest) continue
+      const bytes = found[index] ?? null
+      if (bytes === null || digestOfRelation(bytes) !== digest) continue
       this.#known.set(digest, decodeRelationDefinition(bytes))
       wanted.delete(digest)
     }

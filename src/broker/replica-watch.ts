@@ -1,22 +1,19 @@
 /**
  * Beside the bus, broker. Whether Redis' replicas have what Redis has accepted: PostgreSQL may forget nothing before. Asked
- * over a connection of its own, because WAIT holds up whatever else is sent over its connection; writing goes on meanwhile.
- * Source: Redis documentation, "WAIT".
+ * over a connection of its own, because waiting holds up whatever else is sent over its connection; writing goes on meanwhile.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { RedisBroker } from './broker-options.ts'
-import { waitAtServerMs } from './redis/redis-connection.ts'
+import type { BrokerEngine } from './entry-log.ts'
 import { SingleConnection } from './single-connection.ts'
 
 /** What a watch needs. */
 export interface ReplicaWatchOptions {
   /** Replicas that must have it. */
   readonly wanted: number
-  readonly url: string
-  /** What `CLIENT LIST` shows. */
+  readonly engine: BrokerEngine
+  /** What the engine lists it as. */
   readonly name: string
-  readonly answerTimeoutMs: number
-  /** A key to write to: WAIT counts the writes of its own connection, and all that came before them. */
+  /** A text to write. */
   readonly probeKey: string
   readonly nowMs: () => number
   /** What `onKept` threw. */
@@ -49,8 +46,8 @@ export class ReplicaWatch {
 
   constructor(options: ReplicaWatchOptions) {
     this.#options = options
-    const { url, name, answerTimeoutMs } = options
-    this.#connection = new SingleConnection({ url, name, answerTimeoutMs })
+    const { engine, name } = options
+    this.#connection = new SingleConnection({ engine, name })
   }
 
   get status(): ReplicaStatus {
@@ -103,26 +100,18 @@ export class ReplicaWatch {
   }
 
   async #look(): Promise<boolean> {
-    const { wanted, probeKey, answerTimeoutMs } = this.#options
-    const connection = await this.#connection.open()
-    const waitMs = String(waitAtServerMs(answerTimeoutMs))
-    // One turn: the two leave together.
-    const [, reached] = await Promise.all([
-      connection.send(['SET', probeKey, 'replicas', 'PX', waitMs]),
-      connection.send(['WAIT', String(wanted), waitMs]),
-    ])
-    this.#reached = Number(reached)
+    const { wanted, probeKey } = this.#options
+    const log = await this.#connection.open()
+    this.#reached = await log.countReplicas(probeKey, wanted)
     return this.#reached >= wanted
   }
 }
 
 /** Null where no replica is waited for. */
 export function createReplicaWatch(
-  { url, answerTimeoutMs, replicas: wanted }: RedisBroker,
   slot: string,
-  own: Pick<ReplicaWatchOptions, 'probeKey' | 'onFailure'>,
+  own: Omit<ReplicaWatchOptions, 'name' | 'nowMs'>,
 ): ReplicaWatch | null {
-  if (wanted === 0) return null
-  const name = `rowcast-tap-wait:${slot}`
-  return new ReplicaWatch({ ...own, url, answerTimeoutMs, wanted, name, nowMs: () => performance.now() })
+  if (own.wanted === 0) return null
+  return new ReplicaWatch({ ...own, name: `rowcast-tap-wait:${slot}`, nowMs: () => performance.now() })
 }

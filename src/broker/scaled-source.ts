@@ -20,6 +20,7 @@ import type { EntryId } from './entry-id.ts'
 import type { EpochFollowerOptions } from './epoch-follower.ts'
 import { EpochStore } from './epoch-store.ts'
 import { createGateway, type Gateway } from './gateway.ts'
+import { createRedisEngine } from './redis/redis-log.ts'
 import { RelationCache } from './relation-cache.ts'
 import type { ReplicaStatus } from './replica-watch.ts'
 import { createTapRelay, type TapRelay } from './tap-relay.ts'
@@ -151,7 +152,7 @@ function createTap(options: ScaledSourceOptions): Tap {
   const { broker, slot, logger } = options
   const registry = options.createRegistry()
   const relay = createTapRelay({
-    ...{ broker, slot, logger, registry },
+    ...{ engine: createRedisEngine(broker), broker, slot, logger, registry },
     // The Prisma schema of a gateway decides about its subscribers; this is for the tap's own log.
     onDrift: (model, drift) => logger.warn(drift.message, { code: drift.code, model }),
     onRecovery: (model) => logger.info(`The changes of ${model} can be read again.`, { model }),
@@ -161,19 +162,18 @@ function createTap(options: ScaledSourceOptions): Tap {
 
 function createReader(options: ScaledSourceOptions): Gateway {
   const { broker, slot, softDelete, registry } = options
+  const engine = createRedisEngine(broker)
   const store = new EpochStore(broker.prefix, slot)
   const relations = new RelationCache()
   const createFeeder = (own: RelationRegistry) => (output: FeederOutput, position: EntryId) =>
     new EntryFeeder({ registry: own, relations, softDelete, output }, position)
   const gateway = createGateway({
     ...options,
-    ...{ url: broker.url, answerTimeoutMs: broker.answerTimeoutMs },
-    ...{ store, relations, preloadBytes: PRELOAD_BYTES },
+    ...{ engine, store, relations, preloadBytes: PRELOAD_BYTES },
     createFeeder: createFeeder(registry),
   })
   options.archive.archive = new BrokerArchive({
-    ...{ url: broker.url, answerTimeoutMs: broker.answerTimeoutMs },
-    ...{ name: `rowcast-archive:${slot}`, store, relations },
+    ...{ engine, name: `rowcast-archive:${slot}`, store, relations },
     epochNow: () => gateway.epoch,
     safeNow: () => gateway.safeLsn,
     createFeeder: (output, position) => createFeeder(options.createRegistry())(output, position),

@@ -1,27 +1,25 @@
 /**
- * Beside the bus, broker. One connection to Redis, however many wait for it, and none once its owner is closed, also where
+ * Beside the bus, broker. One connection to the broker, however many wait for it, and none once its owner is closed, also where
  * one was on its way.
  */
 import { RowcastError } from '../errors.ts'
-import { openRedisConnection, type RedisConnection } from './redis/redis-connection.ts'
+import type { BrokerEngine, EntryLog } from './entry-log.ts'
 
 /** What it needs. */
 export interface SingleConnectionOptions {
-  readonly url: string
-  /** What `CLIENT LIST` shows. */
+  readonly engine: BrokerEngine
+  /** What the engine lists it as. */
   readonly name: string
-  /** See `RedisConnectionOptions`. */
-  readonly answerTimeoutMs: number
   /** Each new one is ready once this has resolved. */
-  readonly onOpened?: ((connection: RedisConnection) => Promise<void>) | undefined
+  readonly onOpened?: ((log: EntryLog) => Promise<void>) | undefined
   readonly onLost?: (() => void) | undefined
 }
 
 /** One per owner. */
 export class SingleConnection {
   readonly #options: SingleConnectionOptions
-  #current: RedisConnection | null = null
-  #opening: Promise<RedisConnection> | null = null
+  #current: EntryLog | null = null
+  #opening: Promise<EntryLog> | null = null
   readonly #closing = new AbortController()
 
   constructor(options: SingleConnectionOptions) {
@@ -29,12 +27,12 @@ export class SingleConnection {
   }
 
   /** The latest, which may be lost by now; null before the first and after the end. */
-  get current(): RedisConnection | null {
+  get current(): EntryLog | null {
     return this.#current
   }
 
   /** One that is open. @throws BROKER_UNREACHABLE, BROKER_REFUSED, BROKER_LOST */
-  async open(): Promise<RedisConnection> {
+  async open(): Promise<EntryLog> {
     if (this.#closing.signal.aborted) throw closed()
     if (this.#current?.isOpen) return this.#current
     this.#opening ??= this.#connect().finally(() => {
@@ -49,10 +47,10 @@ export class SingleConnection {
     this.#current = null
   }
 
-  async #connect(): Promise<RedisConnection> {
-    const { onOpened, onLost, ...options } = this.#options
+  async #connect(): Promise<EntryLog> {
+    const { engine, name, onOpened, onLost } = this.#options
     const { signal } = this.#closing
-    const opened = await openRedisConnection({ ...options, signal, onEnd: onLost })
+    const opened = await engine.open({ name, signal, onEnd: onLost })
     if (signal.aborted) {
       opened.destroy()
       throw closed()

@@ -1,17 +1,17 @@
 /** Beside the bus, broker. Reads entries of one epoch over one connection. */
 import { isRowcastError, RowcastError } from '../errors.ts'
+import { LSN_ZERO } from '../wire/lsn.ts'
 import { decodeEntry, describePlace, type Entry } from './entry-codec.ts'
-import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
+import { compareEntryIds, type EntryId } from './entry-id.ts'
+import { type EntryLog, FLOOR_FIELD, type RawEntry } from './entry-log.ts'
 import { parseBefore } from './last-positions.ts'
 import { type MarkContent, parseMark } from './mark.ts'
-import type { RedisConnection } from './redis/redis-connection.ts'
-import { FLOOR_FIELD, type RawEntry, toEntriesByKey, toRawEntries } from './redis/stream-reply.ts'
 import type { RelationCache } from './relation-cache.ts'
 import type { EpochKeys } from './stream-keys.ts'
 
 /** A mark as it was read. */
 export interface Mark extends MarkContent {
-  /** When it was written, by Redis' clock: milliseconds since 1970. */
+  /** When it was written, by the engine's clock: milliseconds since 1970. */
   readonly writtenAtMs: number
 }
 
@@ -36,26 +36,28 @@ export interface StreamNews extends ReadEntries {
 /** The newest part of the stream that can be read. */
 export interface NewestEntries {
   readonly entries: readonly Entry[]
-  /** The last entry that can be read, or the floor; null when Redis does not have the stream. */
+  /** The last entry that can be read, or the floor; null when the broker does not have the stream. */
   readonly last: EntryId | null
   /** The last of all that stands in the stream. */
   readonly end: EntryId | null
 }
 
+/** Stands before every mark. */
+const FIRST: EntryId = { lsn: LSN_ZERO, sequence: 0 }
 /** Entries that one read brings at most; each may hold hundreds of changes. */
 const READ_COUNT = 64
 
 /** Reads one epoch. */
 export class StreamReader {
-  readonly #connection: RedisConnection
+  readonly #log: EntryLog
   readonly #keys: EpochKeys
   readonly #relations: RelationCache
   readonly #floor: EntryId
-  #markId = '0'
+  #markId = FIRST
 
   /** @param floor the epoch's */
-  constructor(connection: RedisConnection, keys: EpochKeys, relations: RelationCache, floor: EntryId) {
-    this.#connection = connection
+  constructor(log: EntryLog, keys: EpochKeys, relations: RelationCache, floor: EntryId) {
+    this.#log = log
     this.#keys = keys
     this.#relations = relations
     this.#floor = floor
@@ -64,21 +66,19 @@ export class StreamReader {
   /** What follows `position`, waiting for it as long as `blockMs`; 0 does not wait. */
   async read(position: EntryId, blockMs: number): Promise<StreamNews> {
     const { changes, marks } = this.#keys
-    const wait = blockMs === 0 ? [] : ['BLOCK', String(blockMs)]
-    const where = ['STREAMS', changes, marks, formatEntryId(position), this.#markId]
-    const found = toEntriesByKey(
-      await this.#connection.send(['XREAD', 'COUNT', String(READ_COUNT), ...wait, ...where]),
+    const { entries, mark } = await this.#log.follow(
+      { changes, marks, after: position, afterMark: this.#markId },
+      READ_COUNT,
+      blockMs,
     )
-    const mark = found.get(marks)?.at(-1)
-    if (mark !== undefined) this.#markId = formatEntryId(mark.id)
-    return { ...(await this.#decode(found.get(changes) ?? [])), mark: toMark(mark, marks) }
+    if (mark !== null) this.#markId = mark.id
+    return { ...(await this.#decode(entries)), mark: toMark(mark, marks) }
   }
 
   /** The next entries after `position`; null from the oldest. */
   async readAfter(position: EntryId | null, count: number): Promise<ReadEntries> {
-    const from = position === null ? '-' : `(${formatEntryId(position)}`
-    const range = [this.#keys.changes, from, '+', 'COUNT', String(count)]
-    return this.#decode(toRawEntries(await this.#connection.send(['XRANGE', ...range])))
+    const range = { after: position ?? undefined, count }
+    return this.#decode(await this.#log.readEntries(this.#keys.changes, range))
   }
 
   /** The newest entries, oldest first, as many as fit the bytes: none before one that cannot be read. */
@@ -86,10 +86,9 @@ export class StreamReader {
     const newest: RawEntry[] = []
     let end: EntryId | null = null
     let bytes = 0
-    let to = '+'
+    let before: EntryId | null = null
     for (;;) {
-      const range = [this.#keys.changes, to, '-', 'COUNT', String(READ_COUNT)]
-      const page = toRawEntries(await this.#connection.send(['XREVRANGE', ...range]))
+      const page: readonly RawEntry[] = await this.#log.readBackwards(this.#keys.changes, before, READ_COUNT)
       end ??= page[0]?.id ?? null
       for (const entry of page) {
         bytes += entry.value.length
@@ -98,17 +97,10 @@ export class StreamReader {
       }
       const oldest = page.at(-1)
       if (oldest === undefined || page.length < READ_COUNT || bytes > bytesMax) break
-      to = `(${formatEntryId(oldest.id)}`
+      before = oldest.id
     }
     const { entries, last } = await this.#decodeEnd(newest.reverse())
     return { entries, last: last ?? end, end }
-  }
-
-  /** Milliseconds since 1970 by Redis' clock, the one that marks are written by. */
-  async readClockMs(): Promise<number> {
-    const reply = await this.#connection.send(['TIME'])
-    const [seconds, micros] = Array.isArray(reply) ? (reply as readonly unknown[]).map(Number) : []
-    return (seconds ?? 0) * 1_000 + (micros ?? 0) / 1_000
   }
 
   /** What can be read at the end of the entries given. */
@@ -139,12 +131,12 @@ export class StreamReader {
         break
       }
     }
-    const missing = await this.#relations.load(this.#connection, this.#keys.relations, entries)
+    const missing = await this.#relations.load(this.#log, this.#keys.relations, entries)
     const at = entries.findIndex(({ relations }) => relations.some((digest) => missing.has(digest)))
     const lacking = entries[at]
     if (lacking === undefined) return { entries, damage }
     // All of it is gone: nothing was damaged, and it is filled again.
-    if (Number(await this.#connection.send(['EXISTS', this.#keys.changes])) === 0) {
+    if (!(await this.#log.has(this.#keys.changes))) {
       throw new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in Redis.')
     }
     const error = new RowcastError(
@@ -156,10 +148,10 @@ export class StreamReader {
 }
 
 function indexOf(raw: readonly RawEntry[], id: EntryId): number {
-  return raw.findIndex((each) => formatEntryId(each.id) === formatEntryId(id))
+  return raw.findIndex((each) => compareEntryIds(each.id, id) === 0)
 }
 
-function toMark(raw: RawEntry | undefined, key: string): Mark | null {
-  const content = raw === undefined ? null : parseMark(raw.value.toString(), key)
-  return raw === undefined || content === null ? null : { ...content, writtenAtMs: Number(raw.id.lsn) }
+function toMark(raw: RawEntry | null, key: string): Mark | null {
+  const content = raw === null ? null : parseMark(raw.value.toString(), key)
+  return raw === null || content === null ? null : { ...content, writtenAtMs: Number(raw.id.lsn) }
 }

@@ -1,10 +1,10 @@
 /**
- * Beside the bus, broker. Keeps the stream within its bounds: by position, as old as may be, and by bytes as Redis counts
- * them. Approximately, which is cheap: Redis drops whole nodes. Source: Redis documentation, "XTRIM", "MEMORY USAGE".
+ * Beside the bus, broker. Keeps the stream within its bounds: by position, as old as may be, and by bytes as the engine
+ * counts them.
  */
 import type { Retention } from '../source/slot/retention-window.ts'
-import { type EntryId, formatEntryId } from './entry-id.ts'
-import type { RedisConnection } from './redis/redis-connection.ts'
+import type { EntryId } from './entry-id.ts'
+import type { EntryLog, LogWrite } from './entry-log.ts'
 import type { EpochKeys } from './stream-keys.ts'
 
 /** The window's age is measured to one part in this many. */
@@ -18,28 +18,28 @@ interface Sample {
 
 /** Trims one epoch's stream. */
 export class StreamTrimmer {
-  readonly #key: string
+  readonly #stream: string
   readonly #bytesMax: number
   readonly #windowMs: number
   readonly #monotonicMs: () => number
   #samples: Sample[] = []
 
   constructor({ changes }: EpochKeys, { bytes, minutes }: Retention, monotonicMs: () => number) {
-    this.#key = changes
+    this.#stream = changes
     this.#bytesMax = bytes
     this.#windowMs = minutes * 60_000
     this.#monotonicMs = monotonicMs
   }
 
   /** What trims now; `last` is the stream's last entry. For the writer, whose batches arrive only while the stream is its own. */
-  async plan(connection: RedisConnection, last: EntryId): Promise<readonly (readonly string[])[]> {
+  async plan(log: EntryLog, last: EntryId): Promise<readonly LogWrite[]> {
+    const stream = this.#stream
     const old = this.#findOld(last)
-    const byAge = old === null ? [] : [['XTRIM', this.#key, 'MINID', '~', formatEntryId(old)]]
-    const usage = Number(await connection.send(['MEMORY', 'USAGE', this.#key]))
+    const byAge: readonly LogWrite[] = old === null ? [] : [{ kind: 'trim', stream, before: old }]
+    const usage = await log.measureEntries(stream)
     if (usage <= this.#bytesMax) return byAge
-    const length = Number(await connection.send(['XLEN', this.#key]))
-    const kept = Math.floor((length * this.#bytesMax) / usage)
-    return [...byAge, ['XTRIM', this.#key, 'MAXLEN', '~', String(kept)]]
+    const length = await log.countEntries(stream)
+    return [...byAge, { kind: 'shorten', stream, count: Math.floor((length * this.#bytesMax) / usage) }]
   }
 
   /** The newest entry that is older than the window; null: none is. */

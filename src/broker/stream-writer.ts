@@ -1,7 +1,7 @@
 /**
- * Beside the bus, broker. Entries → Redis, in batches: each is one MULTI, and the next leaves when the last was answered.
- * So a batch is there as a whole or not at all, and none can arrive after one that was refused. Says what Redis has
- * accepted, and when too much waits. Source: Redis documentation, "Transactions".
+ * Beside the bus, broker. Entries → the log, in batches: each is written at once, and the next leaves when the last was answered.
+ * So a batch is there as a whole or not at all, and none can arrive after one that was refused. Says what the broker has
+ * accepted, and when too much waits.
  */
 import type { Buffer } from 'node:buffer'
 import type { ChangePosition } from '../changes/change.ts'
@@ -10,23 +10,21 @@ import { contain } from '../guard.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { BuiltEntry } from './built-entry.ts'
 import { describePlace } from './entry-codec.ts'
-import { compareEntryIds, type EntryId, entryIdOf, formatEntryId, laterEntryId } from './entry-id.ts'
+import { compareEntryIds, type EntryId, entryIdOf, laterEntryId } from './entry-id.ts'
+import type { EntryLog, LogWrite, LogWriter } from './entry-log.ts'
 import { type LastPositions, noteLastPositions } from './last-positions.ts'
 import { formatMark } from './mark.ts'
-import { type RedisConnection, type RedisReply, sendTransaction } from './redis/redis-connection.ts'
-import { ENTRY_FIELD, LASTS_FIELD, toRawEntries } from './redis/stream-reply.ts'
-import type { WriteFence } from './redis/write-fence.ts'
 import type { EpochKeys } from './stream-keys.ts'
 import { digestOfTables } from './table-states.ts'
 import { endOfBatch, type Item } from './writer-batch.ts'
 
 /** What a writer needs. */
 export interface StreamWriterOptions {
-  readonly connection: RedisConnection
+  readonly log: EntryLog
   readonly keys: EpochKeys
-  /** What keeps out whoever writes no longer; the stream has been taken by `release()`. */
-  readonly fence: WriteFence
-  /** Who writes, for those who read marks. */
+  /** Names who may write; the stream has been taken by `release()`. */
+  readonly writerKey: string
+  /** Who writes, also for those who read marks. */
   readonly writerId: string
   /** Entries up to here are there already. */
   readonly last: EntryId
@@ -36,11 +34,11 @@ export interface StreamWriterOptions {
   readonly onFailure: (error: RowcastError) => void
 }
 
-/** An entry of a batch; `at` is the index of its answer. */
-interface SentEntry {
-  readonly id: EntryId
-  readonly at: number
-  readonly payload: Buffer
+/** What leaves at once. */
+interface Batch {
+  readonly writes: readonly LogWrite[]
+  readonly entries: readonly BuiltEntry[]
+  readonly mark: Lsn | null
 }
 
 /** Undelivered bytes at which reading from PostgreSQL pauses, and goes on. */
@@ -52,6 +50,7 @@ const ENTRY_OVERHEAD_BYTES = 200
 /** Writes to one epoch over one connection; it ends with the first failure. */
 export class StreamWriter {
   readonly #options: StreamWriterOptions
+  readonly #writer: LogWriter
   /** What is thrown there ends the writer: nobody else could catch it. */
   readonly #writeSoon = contain(
     () => {
@@ -70,8 +69,6 @@ export class StreamWriter {
   #lasts: LastPositions | null = null
   /** Of the last mark that was added, and of the last that was accepted. */
   #added: Lsn | null = null
-  /** Resolves once the stream is known to be ours still. */
-  #guarded: Promise<void> = Promise.resolve()
   #marked: Lsn | null = null
   #markedAtMs = 0
   /** Of the document about the models' tables that was sent last. */
@@ -80,10 +77,11 @@ export class StreamWriter {
 
   constructor(options: StreamWriterOptions) {
     this.#options = options
+    this.#writer = options.log.openWriter(options.writerKey, options.writerId)
     this.#last = options.last
   }
 
-  /** Bytes that Redis has not accepted yet. */
+  /** Bytes that the broker has not accepted yet. */
   get waitingBytes(): number {
     return this.#bytes
   }
@@ -96,7 +94,6 @@ export class StreamWriter {
   release(lasts: LastPositions | null): void {
     this.#lasts = lasts
     this.#isHeld = false
-    this.#guard()
     this.#schedule()
   }
 
@@ -131,9 +128,9 @@ export class StreamWriter {
     if (news.length > 0) this.#add({ kind: 'lasts', lasts: new Map(news) })
   }
 
-  /** A command that has to arrive before what is added later. */
-  addCommand(args: readonly (string | Buffer)[]): void {
-    this.#add({ kind: 'command', args })
+  /** Something that has to be written before what is added later. */
+  addWrite(write: LogWrite): void {
+    this.#add({ kind: 'write', write })
   }
 
   /** Says again where the stream stands, if nothing was said for a while: readers know that somebody writes. */
@@ -151,7 +148,7 @@ export class StreamWriter {
 
   #add(item: Item): void {
     if (this.#hasEnded) return
-    // Of marks, and of documents, the newest stands for those right before it: they come however long Redis stalls.
+    // Of marks, and of documents, the newest stands for those right before it: they come however long the broker stalls.
     const isMergeable = item.kind === 'mark' || item.kind === 'tables'
     const isNext = this.#waiting.length > this.#head && this.#waiting.at(-1)?.kind === item.kind
     if (isMergeable && isNext) this.#waiting.pop()
@@ -185,100 +182,86 @@ export class StreamWriter {
     return batch
   }
 
-  #guard(): void {
-    this.#guarded = this.#options.fence.watch()
-    // The next batch waits for it.
-    this.#guarded.catch(() => {})
-  }
-
-  async #send(batch: readonly Item[]): Promise<void> {
-    await this.#guarded
+  async #send(items: readonly Item[]): Promise<void> {
+    await this.#writer.ready()
     if (this.#hasEnded) return
-    const { connection, keys } = this.#options
-    let mark: Lsn | null = null
-    const commands: (readonly (string | Buffer)[])[] = []
-    const entries: SentEntry[] = []
-    const lasts = new Map<string, ChangePosition>()
-    const note = (model: string, position: ChangePosition): void => {
-      lasts.set(model, position)
-      this.#lasts?.note(model, position)
+    const { keys, onAccepted, onPressure } = this.#options
+    const { writes, entries, mark } = this.#build(items)
+    const committed = await this.#writer.commit(keys.changes, writes)
+    if (committed.kind === 'lost')
+      throw new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in Redis.')
+    if (committed.kind === 'contested')
+      throw new RowcastError('BROKER_STREAM_CONTESTED', 'Another tap has taken the stream.')
+    for (const { id, payload } of entries) {
+      if (committed.refused.has(id)) await this.#checkIsThere(id, payload)
+      else this.entryCount += 1
+      this.#last = laterEntryId(this.#last, id)
     }
-    for (const item of batch) {
-      if (item.kind === 'mark') mark = item.lsn
-      else if (item.kind === 'lasts') for (const [model, end] of item.lasts) note(model, end)
-      else if (item.kind === 'command') commands.push(item.args)
-      else if (item.kind === 'tables') commands.push(this.#tablesCommand(item.text))
-      else {
-        const { id, payload, models } = item
-        entries.push({ id, at: commands.length, payload })
-        commands.push(this.#entryCommand(item))
-        for (const [model, index] of models ?? []) note(model, { commitLsn: id.lsn, index })
-      }
-    }
-    if (lasts.size > 0) commands.push(noteLastPositions(keys, lasts))
-    const last = entries.reduce((latest, { id }) => laterEntryId(latest, id), this.#last)
-    if (mark !== null) commands.push(this.#markCommand(mark, last))
-    const sent = sendTransaction(connection, commands)
-    this.#guard()
-    const replies = await sent
-    if (replies === null) throw await this.#options.fence.explain(keys.changes)
-    await this.#check(replies, entries)
     if (this.#hasEnded) return
     for (const { payload } of entries) this.#bytes -= payload.length + ENTRY_OVERHEAD_BYTES
     if (mark !== null) {
       this.#marked = mark
       this.#markedAtMs = performance.now()
     }
-    if (this.#marked !== null) this.#options.onAccepted(this.#marked, this.#last)
+    if (this.#marked !== null) onAccepted(this.#marked, this.#last)
     if (!this.#isFull || this.#bytes > RELIEVED_BYTES) return
     this.#isFull = false
-    this.#options.onPressure(false)
+    onPressure(false)
   }
 
-  #entryCommand({ id, payload, models }: BuiltEntry): readonly (string | Buffer)[] {
-    const { changes } = this.#options.keys
-    const before = models?.size
-      ? this.#lasts?.before(models.keys(), describePlace({ stream: changes, id }))
-      : null
-    const beside = before == null ? [] : [LASTS_FIELD, before]
-    return ['XADD', changes, 'NOMKSTREAM', formatEntryId(id), ENTRY_FIELD, payload, ...beside]
-  }
-
-  #tablesCommand(text: string): readonly string[] {
-    this.#tablesDigest = digestOfTables(text)
-    return ['SET', this.#options.keys.tables, text]
-  }
-
-  #markCommand(lsn: Lsn, last: EntryId): readonly string[] {
-    const { keys, writerId } = this.#options
-    const mark = formatMark({ lsn, last, writer: writerId, tables: this.#tablesDigest }, keys.marks)
-    return ['XADD', keys.marks, 'MAXLEN', '1', '*', 'm', mark]
-  }
-
-  /** A stream that is gone takes nothing. An entry that was refused counts only when the very same is there. */
-  async #check(replies: RedisReply, entries: readonly SentEntry[]): Promise<void> {
-    if (!Array.isArray(replies)) throw new RowcastError('BROKER_LOST', 'Redis answered EXEC with no answers.')
-    for (const { id, at, payload } of entries) {
-      const reply = (replies as readonly RedisReply[])[at]
-      if (reply === null) {
-        throw new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in Redis.')
-      }
-      if (reply instanceof Error) await this.#checkIsThere(id, payload, reply)
-      else this.entryCount += 1
-      this.#last = laterEntryId(this.#last, id)
+  #build(items: readonly Item[]): Batch {
+    const { keys } = this.#options
+    let mark: Lsn | null = null
+    const writes: LogWrite[] = []
+    const entries: BuiltEntry[] = []
+    const lasts = new Map<string, ChangePosition>()
+    const note = (model: string, position: ChangePosition): void => {
+      lasts.set(model, position)
+      this.#lasts?.note(model, position)
     }
+    for (const item of items) {
+      if (item.kind === 'mark') mark = item.lsn
+      else if (item.kind === 'lasts') for (const [model, end] of item.lasts) note(model, end)
+      else if (item.kind === 'write') writes.push(item.write)
+      else if (item.kind === 'tables') writes.push(this.#tablesWrite(item.text))
+      else {
+        const { id, models } = item
+        entries.push(item)
+        writes.push(this.#entryWrite(item))
+        for (const [model, index] of models ?? []) note(model, { commitLsn: id.lsn, index })
+      }
+    }
+    if (lasts.size > 0) writes.push(noteLastPositions(keys, lasts))
+    const last = entries.reduce((latest, { id }) => laterEntryId(latest, id), this.#last)
+    if (mark !== null) writes.push(this.#markWrite(mark, last))
+    return { writes, entries, mark }
+  }
+
+  #entryWrite({ id, payload, models }: BuiltEntry): LogWrite {
+    const { changes: stream } = this.#options.keys
+    const before = models?.size ? this.#lasts?.before(models.keys(), describePlace({ stream, id })) : null
+    return { kind: 'entry', stream, id, payload, beside: before ?? null }
+  }
+
+  #tablesWrite(text: string): LogWrite {
+    this.#tablesDigest = digestOfTables(text)
+    return { kind: 'text', name: this.#options.keys.tables, text }
+  }
+
+  #markWrite(lsn: Lsn, last: EntryId): LogWrite {
+    const { keys, writerId } = this.#options
+    const mark = { lsn, last, writer: writerId, tables: this.#tablesDigest }
+    return { kind: 'mark', stream: keys.marks, text: formatMark(mark, keys.marks) }
   }
 
   /** Another tap of this slot may have written the entry; whatever else stands at its id, or beyond it, is not ours. */
-  async #checkIsThere(id: EntryId, payload: Buffer, refusal: Error): Promise<void> {
-    const { connection, keys } = this.#options
-    const at = formatEntryId(id)
-    const [found] = toRawEntries(await connection.send(['XRANGE', keys.changes, at, at]))
-    if (found?.value.equals(payload)) return
+  async #checkIsThere(id: EntryId, payload: Buffer): Promise<void> {
+    const { log, keys } = this.#options
+    const [found] = await log.readEntries(keys.changes, { from: id, count: 1 })
+    if (found !== undefined && compareEntryIds(found.id, id) === 0 && found.value.equals(payload)) return
     throw new RowcastError(
       'BROKER_STREAM_CONTESTED',
       'Redis refused an entry of the stream, and does not have it: somebody else writes to the stream.',
-      { cause: refusal },
     )
   }
 

@@ -6,10 +6,10 @@ import type { ModelTableState } from '../source/setup/model-tables.ts'
 import type { KnownTables, RelayPast } from '../source/watch/session-relay.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { oldTimeline } from './broker-faults.ts'
-import { type EntryId, formatEntryId } from './entry-id.ts'
+import { compareEntryIds, type EntryId } from './entry-id.ts'
+import type { EntryLog } from './entry-log.ts'
 import type { Epoch, FoundEpoch, Published } from './epoch.ts'
 import type { EpochStore } from './epoch-store.ts'
-import type { RedisConnection } from './redis/redis-connection.ts'
 import { parseTableStates } from './table-states.ts'
 
 const NO_PAST: RelayPast = { past: null, known: null }
@@ -40,10 +40,10 @@ export class TapPast {
   }
 
   /** Looks at the stream of the server's cluster. @throws BROKER_OLD_TIMELINE, BROKER_… */
-  async read(connection: RedisConnection, { systemId, timeline }: StreamOrigin): Promise<RelayPast> {
+  async read(log: EntryLog, { systemId, timeline }: StreamOrigin): Promise<RelayPast> {
     this.#found = null
     this.#store.useSystem(systemId)
-    const stored = await this.#store.readState(connection)
+    const stored = await this.#store.readState(log)
     if (stored === null) return NO_PAST
     const { epoch, last, safeLsn, isWritable } = stored
     if (epoch.timeline > timeline) throw oldTimeline(timeline, epoch.timeline)
@@ -55,15 +55,15 @@ export class TapPast {
       safeLsn: this.#isAhead(epoch, last, safeLsn) ? (this.#published?.safeLsn ?? safeLsn) : safeLsn,
       deliveredLsn: last.sequence >= INDEX_AFTER_ALL ? LSN_ZERO : last.lsn,
     }
-    const document = await connection.send(['GET', this.#store.keys.epoch(epoch.id).tables])
-    const states = document === null ? null : parseTableStates(String(document))
+    const document = await log.readText(this.#store.keys.epoch(epoch.id).tables)
+    const states = document === null ? null : parseTableStates(document)
     return { past, known: states === null ? null : knownTables(states) }
   }
 
   /** Whether this process knows that more was accepted than the stream's own mark says. */
   #isAhead(epoch: Epoch, last: EntryId, safeLsn: Lsn): boolean {
     const published = this.#published
-    if (published?.epochId !== epoch.id || formatEntryId(published.last) !== formatEntryId(last)) return false
+    if (published?.epochId !== epoch.id || compareEntryIds(published.last, last) !== 0) return false
     return published.safeLsn > safeLsn
   }
 }

@@ -14,12 +14,11 @@ import { replicasMissing, toBrokerError } from './broker-faults.ts'
 import type { RedisBroker } from './broker-options.ts'
 import { EntryBuilder } from './entry-builder.ts'
 import { formatEntryId } from './entry-id.ts'
+import type { BrokerEngine, EntryLog } from './entry-log.ts'
 import { type Epoch, planEpoch } from './epoch.ts'
 import { EpochStore } from './epoch-store.ts'
+import { warnOfEviction } from './eviction.ts'
 import { endsOfGaps, LastPositions } from './last-positions.ts'
-import { warnOfEviction } from './redis/eviction.ts'
-import type { RedisConnection } from './redis/redis-connection.ts'
-import { WriteFence } from './redis/write-fence.ts'
 import { createReplicaWatch } from './replica-watch.ts'
 import { SingleConnection } from './single-connection.ts'
 import { StreamTrimmer } from './stream-trimmer.ts'
@@ -30,7 +29,8 @@ import type { TapStatus } from './tap-status.ts'
 
 /** What a tap needs. */
 export interface TapRelayOptions {
-  readonly broker: RedisBroker
+  readonly engine: BrokerEngine
+  readonly broker: Pick<RedisBroker, 'prefix' | 'replicas' | 'retention'>
   readonly slot: string
   readonly registry: RelationRegistry
   readonly logger: Logger
@@ -58,7 +58,6 @@ const REPLICAS_BEHIND_MS = 5_000
 interface Session {
   readonly feed: RelayFeed
   readonly epoch: Epoch
-  readonly fence: WriteFence
   readonly writer: StreamWriter
   readonly relations: Set<string>
   readonly trimmer: StreamTrimmer
@@ -67,15 +66,16 @@ interface Session {
 
 /** Creates a tap's relay; it connects when the source asks it to. */
 export function createTapRelay(options: TapRelayOptions): TapRelay {
-  const { broker, logger, registry } = options
+  const { broker, engine, logger, registry } = options
   const writerId = randomUUID()
   const store = new EpochStore(broker.prefix, options.slot)
   const connection = new SingleConnection({
-    ...{ url: broker.url, answerTimeoutMs: broker.answerTimeoutMs, name: `rowcast-tap:${options.slot}` },
+    ...{ engine, name: `rowcast-tap:${options.slot}` },
     onOpened: (opened) => warnOfEviction(opened, logger),
     onLost: () => fail(new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')),
   })
-  const replicas = createReplicaWatch(broker, options.slot, {
+  const replicas = createReplicaWatch(options.slot, {
+    ...{ engine, wanted: broker.replicas },
     probeKey: store.probeKey,
     onFailure: (error) => fail(toBrokerError(error)),
   })
@@ -95,7 +95,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       if (session === null || session.relations.has(digest)) return
       session.relations.add(digest)
       const { relations } = store.keys.epoch(session.epoch.id)
-      session.writer.addCommand(['HSET', relations, digest, bytes])
+      session.writer.addWrite({ kind: 'fields', name: relations, fields: new Map([[digest, bytes]]) })
     },
     onEntry: (entry) => session?.writer.addEntry(entry),
     onOwnMessageRead: (message) => session?.writer.addLasts(endsOfGaps(message, options.slot, models)),
@@ -117,7 +117,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   async function connect(): Promise<void> {
     const opened = await connection.open()
     // A server that is full, or that follows another one, can be read and not written.
-    await opened.send(['SET', store.probeKey, writerId, 'PX', '1000'])
+    await opened.checkWritable(store.probeKey, writerId)
   }
 
   function fail(error: RowcastError): void {
@@ -149,9 +149,8 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     const isNew = epoch.id !== found?.epoch.id
     const last = isNew || found === null ? epoch.floor : found.last
     const keys = store.keys.epoch(epoch.id)
-    const fence = new WriteFence(current, store.writerKey, writerId)
     const writer = new StreamWriter({
-      ...{ connection: current, keys, fence, writerId, last },
+      ...{ log: current, keys, writerKey: store.writerKey, writerId, last },
       onAccepted(lsn, lastEntry) {
         feed.onWritten(lsn)
         const onKept = () => {
@@ -165,7 +164,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       onFailure: fail,
     })
     const trimmer = new StreamTrimmer(keys, broker.retention, () => performance.now())
-    const opened: Session = { feed, epoch, fence, writer, trimmer, relations: new Set(), timer: null }
+    const opened: Session = { feed, epoch, writer, trimmer, relations: new Set(), timer: null }
     session = opened
     handedOver = LSN_ZERO
     builder.reset(keys.changes, last)
@@ -177,20 +176,15 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   }
 
   /** Looks once more whether the stream is as it was found, now that the slot is ours; then writing may begin. */
-  async function open(
-    opened: Session,
-    current: RedisConnection,
-    isNew: boolean,
-    floorLsn: Lsn,
-  ): Promise<void> {
-    // What ends with EXEC or UNWATCH on this connection ends all that is watched on it.
+  async function open(opened: Session, current: EntryLog, isNew: boolean, floorLsn: Lsn): Promise<void> {
     await reported
     if (session !== opened) return
-    await current.send(['WATCH', store.keys.epochs])
-    await checkIsOurs(current, past.found?.epoch.id ?? null)
-    if (session !== opened) return
-    const mark = { lsn: floorLsn, last: opened.epoch.floor, writer: writerId, tables: null }
-    await opened.fence.take(isNew ? store.beginning(opened.epoch, mark, broker.retention.minutes) : [])
+    await store.take(current, writerId, async () => {
+      await checkIsOurs(current, past.found?.epoch.id ?? null)
+      if (session !== opened) return null
+      const mark = { lsn: floorLsn, last: opened.epoch.floor, writer: writerId, tables: null }
+      return isNew ? store.beginning(opened.epoch, mark, broker.retention.minutes) : []
+    })
     if (session !== opened) return
     if (isNew) {
       const { id, kind, reason } = opened.epoch
@@ -213,21 +207,21 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     opened.timer.unref()
   }
 
-  async function tick(opened: Session, current: RedisConnection): Promise<void> {
+  async function tick(opened: Session, current: EntryLog): Promise<void> {
     opened.writer.beat(TICK_MS)
     await checkIsOurs(current, opened.epoch.id)
     if (tables !== NO_TABLES) await keepTables(opened, current)
-    for (const trim of await opened.trimmer.plan(current, opened.writer.last)) opened.writer.addCommand(trim)
+    for (const trim of await opened.trimmer.plan(current, opened.writer.last)) opened.writer.addWrite(trim)
   }
 
   /** Gateways show nothing without the document: one that somebody has deleted or damaged is written again. */
-  async function keepTables({ epoch, writer }: Session, current: RedisConnection): Promise<void> {
-    const length = await current.send(['STRLEN', store.keys.epoch(epoch.id).tables])
-    if (Number(length) !== Buffer.byteLength(tables)) writer.addTables(tables)
+  async function keepTables({ epoch, writer }: Session, current: EntryLog): Promise<void> {
+    const length = await current.measureText(store.keys.epoch(epoch.id).tables)
+    if (length !== Buffer.byteLength(tables)) writer.addTables(tables)
   }
 
   /** Between two streams: what gateways are to know before the next one begins. */
-  function reportAside(report: (current: RedisConnection, epochId: string) => Promise<void>): void {
+  function reportAside(report: (current: EntryLog, epochId: string) => Promise<void>): void {
     const [current, published] = [connection.current, past.published]
     if (current === null || !current.isOpen || published === null) return
     const onFailure = (failure: unknown) =>
@@ -236,7 +230,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   }
 
   /** @throws BROKER_STREAM_CONTESTED, BROKER_STREAM_LOST */
-  async function checkIsOurs(current: RedisConnection, epochId: string | null): Promise<void> {
+  async function checkIsOurs(current: EntryLog, epochId: string | null): Promise<void> {
     const newest = await store.readNewest(current)
     if (newest?.id === (epochId ?? undefined)) return
     if (newest === null) throw new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in Redis.')
@@ -274,11 +268,11 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       tables = text
       models = new Set(states.map(({ model }) => model))
       if (session !== null) session.writer.addTables(text)
-      else reportAside((current, epochId) => store.reportTables(current, epochId, writerId, text))
+      else reportAside((current, epochId) => store.reportTables(current, { epochId, writerId }, text))
     },
     tellGap(error) {
       const reason = String(error.details['reason'] ?? '')
-      reportAside((current, epochId) => store.reportGap(current, epochId, writerId, reason))
+      reportAside((current, epochId) => store.reportGap(current, { epochId, writerId }, reason))
     },
     async close() {
       end()

@@ -1,8 +1,8 @@
-/** Beside the bus, broker. What waits to leave for Redis, and how much of it leaves at once. */
-import type { Buffer } from 'node:buffer'
+/** Beside the bus, broker. What waits to leave for the broker, and how much of it leaves at once. */
 import type { ChangePosition } from '../changes/change.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { BuiltEntry } from './built-entry.ts'
+import type { LogWrite } from './entry-log.ts'
 
 /** What waits to leave. */
 export type Item =
@@ -10,7 +10,7 @@ export type Item =
   | { readonly kind: 'mark'; readonly lsn: Lsn }
   | { readonly kind: 'tables'; readonly text: string }
   | { readonly kind: 'lasts'; readonly lasts: ReadonlyMap<string, ChangePosition> }
-  | { readonly kind: 'command'; readonly args: readonly (string | Buffer)[] }
+  | { readonly kind: 'write'; readonly write: LogWrite }
 
 /** Bounds of a batch. */
 const BATCH_BYTES_MAX = 1024 * 1024

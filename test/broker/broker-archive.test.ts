@@ -5,8 +5,7 @@ import { BrokerArchive } from '../../src/broker/broker-archive.ts'
 import { EntryFeeder } from '../../src/broker/entry-feeder.ts'
 import { compareEntryIds, type EntryId, formatEntryId } from '../../src/broker/entry-id.ts'
 import type { EpochStore } from '../../src/broker/epoch-store.ts'
-import { openRedisConnection } from '../../src/broker/redis/redis-connection.ts'
-import { toRawEntries } from '../../src/broker/redis/stream-reply.ts'
+import { createRedisEngine } from '../../src/broker/redis/redis-log.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
 import type { ChangePosition } from '../../src/changes/change.ts'
 import { comparePositions, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
@@ -21,7 +20,7 @@ import {
   writeBatch,
 } from '../support/broker-stream.ts'
 import type { MessageSpec } from '../support/message-builder.ts'
-import { NO_REDIS, openRedis } from '../support/redis.ts'
+import { NO_REDIS, openLog, openRedis } from '../support/redis.ts'
 
 /** Names of all rows, as far as the archive gives them. */
 async function readNames(archive: BrokerArchive): Promise<string[]> {
@@ -81,7 +80,8 @@ async function readAfter(archive: BrokerArchive, after: ChangePosition): Promise
 function openArchive(url: string, store: EpochStore): BrokerArchive {
   const relations = new RelationCache()
   return new BrokerArchive({
-    ...{ url, name: 'archive', answerTimeoutMs: 10_000, store, relations },
+    engine: createRedisEngine({ url, answerTimeoutMs: 10_000 }),
+    ...{ name: 'archive', store, relations },
     ...{ epochNow: () => EPOCH, safeNow: () => 7_000n },
     createFeeder: (output, position) =>
       new EntryFeeder({ registry: newTagRegistry(), relations, softDelete: new Map(), output }, position),
@@ -91,7 +91,7 @@ function openArchive(url: string, store: EpochStore): BrokerArchive {
 describe.skipIf(NO_REDIS !== null)('all that the stream has of a model', () => {
   it('begins with a whole transaction, also where the stream was trimmed within one', async () => {
     await using redis = await openRedis()
-    const connection = await openRedisConnection({ url: redis.url, name: 'tap' })
+    const connection = await openLog(redis.url, 'tap')
     const store = await createEpoch(connection, 'slot')
     const large = Array.from({ length: 1_200 }, () => 'large')
     await writeBatch(
@@ -101,7 +101,7 @@ describe.skipIf(NO_REDIS !== null)('all that the stream has of a model', () => {
       [...insertTag(toLsn(200n), ...large), ...insertTag(toLsn(5_000n), 'next')],
     )
     const key = store.keys.epoch(EPOCH.id).changes
-    expect(await connection.send(['XTRIM', key, 'MINID', '=', '200-600'])).toBe(2)
+    expect(await redis.command('XTRIM', key, 'MINID', '=', '200-600')).toBe(2)
     const archive = openArchive(redis.url, store)
     expect(await readNames(archive)).toEqual(['next'])
     await archive.close()
@@ -110,7 +110,7 @@ describe.skipIf(NO_REDIS !== null)('all that the stream has of a model', () => {
 
   it('goes across no gap, however much stands before it', async () => {
     await using redis = await openRedis()
-    const connection = await openRedisConnection({ url: redis.url, name: 'tap' })
+    const connection = await openLog(redis.url, 'tap')
     const store = await createEpoch(connection, 'slot')
     const barrier = JSON.stringify({ barrier: 1, slot: 'slot', published: {}, cut: ['Tag'], cleanFrom: '0' })
     const lsns = Array.from({ length: 20 }, (_, number) => toLsn(BigInt(200 + number * 100)))
@@ -120,9 +120,8 @@ describe.skipIf(NO_REDIS !== null)('all that the stream has of a model', () => {
     const relations = new RelationCache()
     const archive = new BrokerArchive({
       ...{
-        url: redis.url,
+        engine: createRedisEngine({ url: redis.url, answerTimeoutMs: 10_000 }),
         name: 'archive',
-        answerTimeoutMs: 10_000,
         store,
         relations,
         epochNow: () => EPOCH,
@@ -143,13 +142,13 @@ describe.skipIf(NO_REDIS !== null)('a cursor older than what the stream has kept
   /** A row of Tag, then what others wrote, of which only the newest is left. */
   async function openTrimmed(slot: string, between: readonly MessageSpec[]) {
     const redis = await openRedis()
-    const connection = await openRedisConnection({ url: redis.url, name: 'tap' })
+    const connection = await openLog(redis.url, 'tap')
     const store = await createEpoch(connection, slot)
     const others = Array.from({ length: 5 }, (_, n) =>
       ownMessage(toLsn(BigInt(1_000 + 100 * n)), '{}'),
     ).flat()
     await writeBatch(connection, store, [], [...insertTag(toLsn(200n), 'seen'), ...between, ...others])
-    await connection.send(['XTRIM', store.keys.epoch(EPOCH.id).changes, 'MINID', '=', '1200-0'])
+    await redis.command('XTRIM', store.keys.epoch(EPOCH.id).changes, 'MINID', '=', '1200-0')
     const archive = openArchive(redis.url, store)
     return {
       lasts: store.keys.epoch(EPOCH.id).lasts,
@@ -189,7 +188,7 @@ describe.skipIf(NO_REDIS !== null)('a cursor older than what the stream has kept
     timeout: 60_000,
   }, async () => {
     await using redis = await openRedis()
-    const connection = await openRedisConnection({ url: redis.url, name: 'tap' })
+    const connection = await openLog(redis.url, 'tap')
     const transactions = fc.array(fc.array(fc.constantFrom('tag', null), { minLength: 1, maxLength: 5 }), {
       minLength: 2,
       maxLength: 8,
@@ -212,9 +211,9 @@ describe.skipIf(NO_REDIS !== null)('a cursor older than what the stream has kept
           bounds: { recordsMax: 2, bytesMax: 1e6 },
         })
         const key = store.keys.epoch(EPOCH.id).changes
-        const ids = toRawEntries(await connection.send(['XRANGE', key, '-', '+'])).map(({ id }) => id)
+        const ids = (await connection.readEntries(key, {})).map(({ id }) => id)
         const first = ids[Math.min(dropped, ids.length - 1)] as EntryId
-        await connection.send(['XTRIM', key, 'MINID', '=', formatEntryId(first)])
+        await redis.command('XTRIM', key, 'MINID', '=', formatEntryId(first))
         /** A record is in the first entry that does not end before it. */
         const isKept = ({ record }: Row) =>
           compareEntryIds(ids.find((id) => compareEntryIds(id, record) >= 0) ?? first, first) >= 0

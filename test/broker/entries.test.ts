@@ -8,7 +8,6 @@ import { EntryBuilder } from '../../src/broker/entry-builder.ts'
 import { decodeEntry, EntryEncoder, readRecords } from '../../src/broker/entry-codec.ts'
 import { EntryFeeder } from '../../src/broker/entry-feeder.ts'
 import { compareEntryIds, type EntryId, formatEntryId, parseEntryId } from '../../src/broker/entry-id.ts'
-import type { RedisConnection } from '../../src/broker/redis/redis-connection.ts'
 import { toRawEntries } from '../../src/broker/redis/stream-reply.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
@@ -138,16 +137,17 @@ function accept(attempts: readonly BuiltEntry[]): BuiltEntry[] {
 async function feed(stream: readonly BuiltEntry[], relations: ReadonlyMap<string, Buffer>, after = ZERO) {
   const { seen, output } = createSink()
   const cache = new RelationCache()
-  const connection = {
-    send: async (args: readonly string[]) => args.slice(2).map((digest) => relations.get(digest) ?? null),
-  } as unknown as RedisConnection
+  const log = {
+    readFields: async (_name: string, digests: readonly string[]) =>
+      digests.map((digest) => relations.get(digest) ?? null),
+  }
   const feeder = new EntryFeeder(
     { registry: newRegistry(), relations: cache, softDelete: new Map(), output },
     after,
   )
   for (const { id, payload } of stream) {
     const entry = decodeEntry({ stream: STREAM, id: parseEntryId(formatEntryId(id)) }, payload)
-    await cache.load(connection, 'relations', [entry])
+    await cache.load(log, 'relations', [entry])
     expect(feeder.follows(entry)).toBe(true)
     feeder.feed(entry)
   }

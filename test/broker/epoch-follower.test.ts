@@ -1,9 +1,9 @@
 /** What a gateway that has just come shows of the first entries of a stream. */
 import { describe, expect, it } from 'vitest'
 import { EntryFeeder } from '../../src/broker/entry-feeder.ts'
+import type { EntryLog } from '../../src/broker/entry-log.ts'
 import { EpochFollower } from '../../src/broker/epoch-follower.ts'
 import type { EpochStore } from '../../src/broker/epoch-store.ts'
-import { openRedisConnection, type RedisConnection } from '../../src/broker/redis/redis-connection.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
 import { AFTER_EARLIEST, type ChangeBus } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
@@ -16,7 +16,7 @@ import { createRowSecurityJudge } from '../../src/source/setup/row-security.ts'
 import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
 import { createEpoch, EPOCH, insertTag, newTagRegistry, writeBatch } from '../support/broker-stream.ts'
 import type { MessageSpec } from '../support/message-builder.ts'
-import { NO_REDIS, openRedis } from '../support/redis.ts'
+import { NO_REDIS, openLog, openRedis } from '../support/redis.ts'
 
 const COMMIT = toLsn(200n)
 
@@ -33,7 +33,7 @@ async function shownOf(
   tables: readonly ModelTableState[],
   models = ['Tag'],
 ): Promise<string[]> {
-  const connection = await openRedisConnection({ url, name: slot })
+  const connection = await openLog(url, slot)
   const store = await createEpoch(connection, slot)
   const shown: string[] = []
   const onPart = (part: TransactionPart) => {
@@ -47,7 +47,7 @@ interface Following {
   readonly slot: string
   readonly tables: readonly ModelTableState[]
   readonly models: readonly string[]
-  readonly connection: RedisConnection
+  readonly connection: EntryLog
   readonly store: EpochStore
   readonly bus: ChangeBus
   readonly onPart: (part: TransactionPart) => void
@@ -91,7 +91,7 @@ async function followOne(
     ...{ onMessage() {}, onProgress() {}, isStale: () => false, logger: silentLogger },
   })
   const stop = new AbortController()
-  const reader = await openRedisConnection({ url, name: `${slot}-reader` })
+  const reader = await openLog(url, `${slot}-reader`)
   const following = follower.follow(reader, stop.signal)
   await expect.poll(() => follower.epoch).not.toBe(null)
   await writeBatch(connection, store, tables, messages)
@@ -122,7 +122,7 @@ function beforeMigration(messages: readonly MessageSpec[]): readonly MessageSpec
 describe.skipIf(NO_REDIS !== null)('a gateway that cannot read the first of the entries', () => {
   it('goes on after no cursor from among them: another gateway could read some of them', async () => {
     await using redis = await openRedis()
-    const connection = await openRedisConnection({ url: redis.url, name: 'migrated' })
+    const connection = await openLog(redis.url, 'migrated')
     const store = await createEpoch(connection, 'migrated')
     const bus = createMemoryBus()
     const commits = [110n, 120n, 130n].map(toLsn)
@@ -150,7 +150,7 @@ describe.skipIf(NO_REDIS !== null)('a gateway that cannot read the first of the 
 describe.skipIf(NO_REDIS !== null)('a gateway that fails while it hands a change on', () => {
   it('ends everybody, as nobody knows who has got it', async () => {
     await using redis = await openRedis()
-    const connection = await openRedisConnection({ url: redis.url, name: 'torn' })
+    const connection = await openLog(redis.url, 'torn')
     const store = await createEpoch(connection, 'torn')
     const bus = createMemoryBus()
     const publish = bus.publish.bind(bus)

@@ -1,10 +1,9 @@
 /** What a tap that comes next takes for safe, of entries and marks in a real Redis. */
 import { describe, expect, it } from 'vitest'
 import { formatMark } from '../../src/broker/mark.ts'
-import { openRedisConnection } from '../../src/broker/redis/redis-connection.ts'
 import { LSN_ZERO, type Lsn, toLsn } from '../../src/wire/lsn.ts'
-import { createEpoch, EPOCH, fenceOf, insertTag, writeBatch } from '../support/broker-stream.ts'
-import { NO_REDIS, openRedis } from '../support/redis.ts'
+import { createEpoch, EPOCH, insertTag, writeBatch } from '../support/broker-stream.ts'
+import { NO_REDIS, openLog, openRedis } from '../support/redis.ts'
 
 const FIRST = toLsn(200n)
 const SECOND = toLsn(300n)
@@ -17,7 +16,7 @@ async function safeAround(
   epochOfMark: string = EPOCH.id,
 ) {
   await using redis = await openRedis()
-  const connection = await openRedisConnection({ url: redis.url, name: slot })
+  const connection = await openLog(redis.url, slot)
   try {
     const store = await createEpoch(connection, slot)
     await writeBatch(connection, store, [], [...insertTag(FIRST, 'a'), ...insertTag(SECOND, 'b')])
@@ -25,7 +24,7 @@ async function safeAround(
     const { marks } = store.keys.epoch(EPOCH.id)
     const written = store.keys.epoch(epochOfMark).marks
     const mark = formatMark({ ...late, writer: 'tap that has stood down', tables: null }, written)
-    await connection.send(['XADD', marks, 'MAXLEN', '1', '*', 'm', mark])
+    await redis.command('XADD', marks, 'MAXLEN', '1', '*', 'm', mark)
     return [before, (await store.readState(connection))?.safeLsn]
   } finally {
     connection.destroy()
@@ -52,10 +51,10 @@ describe.skipIf(NO_REDIS !== null)('up to the end of the last entry there is no 
 
 it.skipIf(NO_REDIS !== null)('a floor that somebody adds is not the end of what was written', async () => {
   await using redis = await openRedis()
-  const connection = await openRedisConnection({ url: redis.url, name: 'floors' })
+  const connection = await openLog(redis.url, 'floors')
   const store = await createEpoch(connection, 'floors')
   await writeBatch(connection, store, [], insertTag(FIRST, 'a'))
-  await connection.send(['XADD', store.keys.epoch(EPOCH.id).changes, '*', 'floor', ''])
+  await redis.command('XADD', store.keys.epoch(EPOCH.id).changes, '*', 'floor', '')
   const state = await store.readState(connection)
   expect(state).toMatchObject({ safeLsn: FIRST + 8n, last: { lsn: FIRST }, isWritable: false })
   connection.destroy()
@@ -64,24 +63,22 @@ it.skipIf(NO_REDIS !== null)('a floor that somebody adds is not the end of what 
 describe.skipIf(NO_REDIS !== null)('epochs', () => {
   it('are read from the known one on, and all of them where it is not there any more', async () => {
     await using redis = await openRedis()
-    const connection = await openRedisConnection({ url: redis.url, name: 'epochs' })
+    const connection = await openLog(redis.url, 'epochs')
     const asked: string[] = []
-    const watched: typeof connection = {
-      ...connection,
-      send(args) {
-        asked.push(String(args[2]))
-        return connection.send(args)
-      },
+    const readEntries = connection.readEntries.bind(connection)
+    connection.readEntries = (stream, range) => {
+      asked.push(range.from === undefined ? '-' : 'known')
+      return readEntries(stream, range)
     }
     const store = await createEpoch(connection, 'epochs')
     const begin = (id: string) => {
       const epoch = { ...EPOCH, id }
       const mark = { lsn: FIRST, last: EPOCH.floor, writer: 'tap', tables: null }
-      return fenceOf(connection, store).take(store.beginning(epoch, mark, 1))
+      return store.take(connection, 'tap', async () => store.beginning(epoch, mark, 1))
     }
     const idsFrom = async (known: string | null) => {
       asked.length = 0
-      return (await store.readFrom(watched, known)).map(({ id }) => id)
+      return (await store.readFrom(connection, known)).map(({ id }) => id)
     }
     await begin('two')
     expect([await idsFrom(null), asked]).toEqual([['one', 'two'], ['-']])
@@ -92,7 +89,7 @@ describe.skipIf(NO_REDIS !== null)('epochs', () => {
     expect(asked).not.toContain('-')
     // It asks about one that it has not entered.
     expect([await idsFrom('two'), asked]).toEqual([['one', 'two', 'three'], ['-']])
-    await connection.send(['XTRIM', store.keys.epochs, 'MAXLEN', '0'])
+    await redis.command('XTRIM', store.keys.epochs, 'MAXLEN', '0')
     expect(await idsFrom('three')).toEqual([])
     await begin('four')
     expect(await idsFrom('three')).toEqual(['four'])

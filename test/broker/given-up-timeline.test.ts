@@ -11,20 +11,13 @@ import { planEpoch } from '../../src/broker/epoch.ts'
 import { EpochFollower } from '../../src/broker/epoch-follower.ts'
 import { EpochStore } from '../../src/broker/epoch-store.ts'
 import { formatMark } from '../../src/broker/mark.ts'
-import { openRedisConnection } from '../../src/broker/redis/redis-connection.ts'
+import { createRedisEngine } from '../../src/broker/redis/redis-log.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { silentLogger } from '../../src/log.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import {
-  createEpoch,
-  EPOCH,
-  fenceOf,
-  insertTag,
-  newTagRegistry,
-  writeBatch,
-} from '../support/broker-stream.ts'
-import { NO_REDIS, openRedis } from '../support/redis.ts'
+import { createEpoch, EPOCH, insertTag, newTagRegistry, writeBatch } from '../support/broker-stream.ts'
+import { NO_REDIS, openLog, openRedis } from '../support/redis.ts'
 import { openTcpProxy } from '../support/tcp-proxy.ts'
 
 const SLOT = 'promoted'
@@ -51,7 +44,8 @@ async function openGateway(url: string, archiveUrl: string) {
   const feederOf = (registry: ReturnType<typeof newTagRegistry>, output: FeederOutput, at: EntryId) =>
     new EntryFeeder({ registry, relations, softDelete: new Map(), output }, at)
   const archive = new BrokerArchive({
-    ...{ url: archiveUrl, name: 'archive', answerTimeoutMs: 5_000, store, relations },
+    ...{ name: 'archive', store, relations },
+    engine: createRedisEngine({ url: archiveUrl, answerTimeoutMs: 5_000 }),
     epochNow: () => follower.epoch,
     safeNow: () => follower.safeLsn,
     createFeeder: (output, at) => feederOf(newTagRegistry(), output, at),
@@ -64,7 +58,7 @@ async function openGateway(url: string, archiveUrl: string) {
     createFeeder: (output, at) => feederOf(registry, output, at),
     ...{ onMessage() {}, onProgress() {}, isStale: () => false },
   })
-  const connection = await openRedisConnection({ url, name: 'gateway', answerTimeoutMs: 60_000 })
+  const connection = await openLog(url, 'gateway', 60_000)
   const stop = new AbortController()
   const following = follower.follow(connection, stop.signal)
   await expect.poll(() => follower.isFollowing && bus.cursorBefore(() => true)).toBeTruthy()
@@ -83,7 +77,7 @@ describe.skipIf(NO_REDIS !== null)('a standby that has not come as far as the ma
   it('ends what was to go on beyond its beginning, at each gateway, and loses nothing', async () => {
     await using redis = await openRedis()
     await using link = await openTcpProxy(redis.port)
-    const connection = await openRedisConnection({ url: redis.url, name: 'tap' })
+    const connection = await openLog(redis.url, 'tap')
     const store = await createEpoch(connection, SLOT)
     await writeBatch(connection, store, TABLES, insertTag(toLsn(200n), 'before'))
     await using ahead = await openGateway(redis.url, redis.url)
@@ -94,7 +88,7 @@ describe.skipIf(NO_REDIS !== null)('a standby that has not come as far as the ma
     const last = { lsn: toLsn(200n), sequence: 0 }
     const { marks } = store.keys.epoch(EPOCH.id)
     const mark = formatMark({ lsn: toLsn(1_000n), last, writer: 'tap', tables: null }, marks)
-    await connection.send(['XADD', marks, 'MAXLEN', '1', '*', 'm', mark])
+    await redis.command('XADD', marks, 'MAXLEN', '1', '*', 'm', mark)
     await expect.poll(() => ahead.bus.cursorBefore(() => true)).not.toBe(kept)
     const bookmark = ahead.bus.cursorBefore(() => true) ?? ''
     const resume = (after?: string) =>
@@ -109,7 +103,7 @@ describe.skipIf(NO_REDIS !== null)('a standby that has not come as far as the ma
     const start = { ...FLOORS, timeline: 2, serverLsn: toLsn(320n), continuity }
     const promoted = planEpoch(start, found, null, randomUUID())
     const begun = { lsn: SHARED, last: promoted.floor, writer: 'tap', tables: null }
-    await fenceOf(connection, store).take(store.beginning(promoted, begun, 1))
+    await store.take(connection, 'tap', async () => store.beginning(promoted, begun, 1))
     const messages = [...insertTag(toLsn(500n), 'new'), ...insertTag(toLsn(1_200n), 'newer')]
     await writeBatch(connection, store, TABLES, messages, promoted)
     link.resume()
@@ -127,7 +121,7 @@ describe.skipIf(NO_REDIS !== null)('a standby that has not come as far as the ma
   it('and another one after it cost nobody anything who has read all there is, at a gateway that hears of both at once', async () => {
     await using redis = await openRedis()
     await using link = await openTcpProxy(redis.port)
-    const connection = await openRedisConnection({ url: redis.url, name: 'tap' })
+    const connection = await openLog(redis.url, 'tap')
     const store = await createEpoch(connection, SLOT)
     await writeBatch(connection, store, TABLES, insertTag(toLsn(200n), 'before'))
     await using lagging = await openGateway(`redis://127.0.0.1:${link.port}`, redis.url)
@@ -149,7 +143,7 @@ describe.skipIf(NO_REDIS !== null)('a standby that has not come as far as the ma
       }
       const promoted = planEpoch(start, await store.readState(connection), null, randomUUID())
       const begun = { lsn: sharedLsn, last: promoted.floor, writer: 'tap', tables: null }
-      await fenceOf(connection, store).take(store.beginning(promoted, begun, 1))
+      await store.take(connection, 'tap', async () => store.beginning(promoted, begun, 1))
       await writeBatch(connection, store, TABLES, insertTag(toLsn(sharedLsn + 100n), name), promoted)
     }
     link.resume()

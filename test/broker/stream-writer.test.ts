@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import type { EntryId } from '../../src/broker/entry-id.ts'
 import { parseMark } from '../../src/broker/mark.ts'
 import type { RedisConnection, RedisReply } from '../../src/broker/redis/redis-connection.ts'
-import { WriteFence } from '../../src/broker/redis/write-fence.ts'
+import { RedisLog } from '../../src/broker/redis/redis-log.ts'
 import { streamKeys } from '../../src/broker/stream-keys.ts'
 import { StreamWriter } from '../../src/broker/stream-writer.ts'
 import { LSN_ZERO, type Lsn, toLsn } from '../../src/wire/lsn.ts'
@@ -18,6 +18,7 @@ function createServer() {
   let answers = Promise.resolve()
   const connection: RedisConnection = {
     isOpen: true,
+    place: 'here',
     destroy() {},
     async send(args): Promise<RedisReply> {
       const command = args.map(String)
@@ -49,7 +50,7 @@ function openWriter(
   onAccepted: (lsn: Lsn) => void,
 ): StreamWriter {
   return new StreamWriter({
-    ...{ connection, keys: KEYS, fence: new WriteFence(connection, 'writer', 'tap'), writerId: 'tap' },
+    ...{ log: new RedisLog(connection), keys: KEYS, writerKey: 'writer', writerId: 'tap' },
     ...{ last, onAccepted },
     onPressure() {},
     onFailure: (error) => expect.fail(error.message),

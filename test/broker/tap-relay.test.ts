@@ -1,6 +1,7 @@
 /** The connections of a tap, and what leaves by them. */
 import { Buffer } from 'node:buffer'
 import { describe, expect, it } from 'vitest'
+import { createRedisEngine } from '../../src/broker/redis/redis-log.ts'
 import { createTapRelay } from '../../src/broker/tap-relay.ts'
 import type { RowcastError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
@@ -12,9 +13,8 @@ import { NO_REDIS, openRedis, type TestRedis } from '../support/redis.ts'
 
 function createRelay({ url }: TestRedis) {
   return createTapRelay({
+    engine: createRedisEngine({ url, answerTimeoutMs: 10_000 }),
     broker: {
-      url,
-      answerTimeoutMs: 10_000,
       prefix: null,
       replicas: 0,
       retention: { bytes: 1_000_000, minutes: 1 },

@@ -1,12 +1,11 @@
 /** A tap that was stopped in the middle of writing, for longer than another one needs to take over. */
 import { Buffer } from 'node:buffer'
 import { describe, expect, it } from 'vitest'
-import { openRedisConnection } from '../../src/broker/redis/redis-connection.ts'
 import { StreamWriter } from '../../src/broker/stream-writer.ts'
 import type { RowcastError } from '../../src/errors.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { createEpoch, EPOCH, fenceOf } from '../support/broker-stream.ts'
-import { NO_REDIS, openRedis } from '../support/redis.ts'
+import { createEpoch, EPOCH } from '../support/broker-stream.ts'
+import { NO_REDIS, openLog, openRedis } from '../support/redis.ts'
 import { openTcpProxy } from '../support/tcp-proxy.ts'
 
 /** A tap that writes through a link of its own, and another one that may take the stream. */
@@ -14,16 +13,22 @@ async function openWriters(slot: string) {
   const redis = await openRedis()
   const link = await openTcpProxy(redis.port)
   const url = `redis://127.0.0.1:${link.port}`
-  const connection = await openRedisConnection({ url, name: 'first', answerTimeoutMs: 60_000 })
-  const other = await openRedisConnection({ url: redis.url, name: 'second' })
+  const connection = await openLog(url, 'first', 60_000)
+  const other = await openLog(redis.url, 'second')
   const store = await createEpoch(other, slot)
-  const fence = fenceOf(connection, store, 'first')
-  await fence.take([])
+  await store.take(connection, 'first', async () => [])
   const failures: RowcastError[] = []
   let accepted = 0n
   const keys = store.keys.epoch(EPOCH.id)
   const writer = new StreamWriter({
-    ...{ connection, keys, fence, writerId: 'first', last: EPOCH.floor, onPressure() {} },
+    ...{
+      log: connection,
+      keys,
+      writerKey: store.writerKey,
+      writerId: 'first',
+      last: EPOCH.floor,
+      onPressure() {},
+    },
     onAccepted: (lsn) => {
       accepted = lsn
     },
@@ -39,7 +44,7 @@ async function openWriters(slot: string) {
   await expect.poll(() => accepted).toBe(201n)
   return {
     ...{ redis, link, store, failures, write },
-    takeOver: () => fenceOf(other, store, 'second').take([]),
+    takeOver: () => store.take(other, 'second', async () => []),
     /** Entries, marks and the document about the tables. */
     async stored() {
       const of = (...command: string[]) => redis.command(...command).then(String)
@@ -86,21 +91,20 @@ describe.skipIf(NO_REDIS !== null)('a tap that has been taken over from', () => 
   it('begins no epoch, and reports no gap', async () => {
     await using writers = await openWriters('late')
     const { store, redis } = writers
-    const connection = await openRedisConnection({ url: redis.url, name: 'late' })
+    const connection = await openLog(redis.url, 'late')
     const epochs = () => redis.command('XLEN', store.keys.epochs)
-    // It has looked, and is stopped before it writes.
-    await connection.send(['WATCH', store.keys.epochs])
     const epoch = { ...EPOCH, id: 'two' }
     const mark = { lsn: toLsn(300n), last: EPOCH.floor, writer: 'second', tables: null }
-    const other = await openRedisConnection({ url: redis.url, name: 'other' })
-    await fenceOf(other, store, 'second').take(store.beginning(epoch, mark, 1))
-    const late = store.beginning({ ...EPOCH, id: 'three' }, mark, 1)
-    await expect(fenceOf(connection, store, 'first').take(late)).rejects.toMatchObject({
-      code: 'BROKER_STREAM_CONTESTED',
+    const other = await openLog(redis.url, 'other')
+    const taking = store.take(connection, 'first', async () => {
+      // It has looked, and is stopped before it writes.
+      await store.take(other, 'second', async () => store.beginning(epoch, mark, 1))
+      return store.beginning({ ...EPOCH, id: 'three' }, mark, 1)
     })
-    await store.reportGap(connection, 'two', 'first', 'slot-lost')
+    await expect(taking).rejects.toMatchObject({ code: 'BROKER_STREAM_CONTESTED' })
+    await store.reportGap(connection, { epochId: 'two', writerId: 'first' }, 'slot-lost')
     expect(await epochs()).toBe(2)
-    await store.reportGap(other, 'two', 'second', 'slot-lost')
+    await store.reportGap(other, { epochId: 'two', writerId: 'second' }, 'slot-lost')
     expect(await epochs()).toBe(3)
     connection.destroy()
     other.destroy()

@@ -1,12 +1,11 @@
-/** A stream in a real Redis, written as a tap would, from messages as PostgreSQL sends them. Model Tag. */
+/** A stream in a broker's log, written as a tap would, from messages as PostgreSQL sends them. Model Tag. */
 import { Buffer } from 'node:buffer'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import { type EntryBounds, EntryBuilder } from '../../src/broker/entry-builder.ts'
+import type { EntryLog } from '../../src/broker/entry-log.ts'
 import { type Epoch, placeBefore } from '../../src/broker/epoch.ts'
 import { EpochStore } from '../../src/broker/epoch-store.ts'
 import { endsOfGaps, LastPositions } from '../../src/broker/last-positions.ts'
-import type { RedisConnection } from '../../src/broker/redis/redis-connection.ts'
-import { WriteFence } from '../../src/broker/redis/write-fence.ts'
 import { StreamWriter } from '../../src/broker/stream-writer.ts'
 import { formatTableStates } from '../../src/broker/table-states.ts'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
@@ -25,17 +24,12 @@ export const EPOCH: Epoch = {
   ...{ kind: 'refilled', previous: null, reason: null, isOpen: true },
 }
 
-/** Lets a tap write. */
-export function fenceOf(connection: RedisConnection, store: EpochStore, writerId = 'tap'): WriteFence {
-  return new WriteFence(connection, store.writerKey, writerId)
-}
-
 /** Begins it. */
-export async function createEpoch(connection: RedisConnection, slot: string): Promise<EpochStore> {
+export async function createEpoch(log: EntryLog, slot: string): Promise<EpochStore> {
   const store = new EpochStore('rowcast', slot)
   store.useSystem(EPOCH.systemId)
   const mark = { lsn: FLOOR, last: EPOCH.floor, writer: 'tap', tables: null }
-  await fenceOf(connection, store).take(store.beginning(EPOCH, mark, 1))
+  await store.take(log, 'tap', async () => store.beginning(EPOCH, mark, 1))
   return store
 }
 
@@ -90,9 +84,9 @@ function transactionOf(commitLsn: Lsn, messages: readonly MessageSpec[]): readon
   ]
 }
 
-/** Writes the first batch of an epoch: tables, relations, entries and a mark; resolves once Redis has it. */
+/** Writes the first batch of an epoch: tables, relations, entries and a mark; resolves once the broker has it. */
 export function writeBatch(
-  connection: RedisConnection,
+  log: EntryLog,
   store: EpochStore,
   tables: readonly ModelTableState[],
   messages: readonly MessageSpec[],
@@ -101,7 +95,7 @@ export function writeBatch(
   return new Promise((resolve, reject) => {
     const keys = store.keys.epoch(id)
     const writer = new StreamWriter({
-      ...{ connection, keys, fence: fenceOf(connection, store), writerId: 'tap', last: floor },
+      ...{ log, keys, writerKey: store.writerKey, writerId: 'tap', last: floor },
       onAccepted: () => resolve(),
       onPressure() {},
       onFailure: reject,
@@ -110,7 +104,8 @@ export function writeBatch(
       newTagRegistry(),
       {
         ...{ onBegin() {}, onDrift() {}, onRecovery() {} },
-        onRelation: ({ digest, bytes }) => writer.addCommand(['HSET', keys.relations, digest, bytes]),
+        onRelation: ({ digest, bytes }) =>
+          writer.addWrite({ kind: 'fields', name: keys.relations, fields: new Map([[digest, bytes]]) }),
         onOwnMessageRead: (message) => writer.addLasts(endsOfGaps(message, store.slot, new Set(['Tag']))),
         onEntry: (entry) => writer.addEntry(entry),
         onCommit: (lsn) => writer.addMark(lsn),
@@ -123,6 +118,6 @@ export function writeBatch(
       const bytes = Buffer.from(encodeMessage(spec))
       builder.take(bytes, 0, bytes.length)
     }
-    LastPositions.read(connection, keys).then((lasts) => writer.release(lasts), reject)
+    LastPositions.read(log, keys).then((lasts) => writer.release(lasts), reject)
   })
 }

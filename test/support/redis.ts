@@ -4,11 +4,13 @@
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { EntryLog } from '../../src/broker/entry-log.ts'
 import {
   openRedisConnection,
   type RedisConnection,
   type RedisReply,
 } from '../../src/broker/redis/redis-connection.ts'
+import { createRedisEngine } from '../../src/broker/redis/redis-log.ts'
 import { findFreePort } from '../../src/embedded/free-port.ts'
 import { openFolder } from './postgres.ts'
 import { findRedis, type RunningRedis } from './redis-runner.ts'
@@ -18,6 +20,11 @@ const found = await findRedis()
 /** Why tests with Redis are left out; null: they run. */
 export const NO_REDIS: string | null = 'fault' in found ? found.fault : null
 if (NO_REDIS !== null) process.stderr.write(`${NO_REDIS}\n`)
+
+/** The broker's log there. */
+export function openLog(url: string, name: string, answerTimeoutMs = 10_000): Promise<EntryLog> {
+  return createRedisEngine({ url, answerTimeoutMs }).open({ name })
+}
 
 /** A server of the test's own. */
 export interface TestRedis extends AsyncDisposable {

@@ -17,6 +17,8 @@ export interface RedisConnection {
    */
   send(args: readonly (string | Buffer)[]): Promise<RedisReply>
   readonly isOpen: boolean
+  /** Host and port. */
+  readonly place: string
   /** Ends it at once; what was sent may or may not have arrived. */
   destroy(): void
 }
@@ -111,6 +113,7 @@ export async function openRedisConnection(options: RedisConnectionOptions): Prom
   isOpen = true
 
   return {
+    place,
     get isOpen() {
       return isOpen
     },
@@ -178,10 +181,15 @@ const PASSING_HINT =
 const WRONG_TYPE_HINT =
   'Another program has written to a key of rowcast’s. Give rowcast a `broker.prefix` or a Redis of its own, and delete that key: the stream begins again from the slot.'
 
+/** The first word of a refusal, which its protocol gives as its code; null when it is none. */
+export function wordOf(error: unknown): string | null {
+  return error instanceof Error ? (/^([A-Z]{2,})(\s|$)/.exec(error.message)?.[1] ?? null) : null
+}
+
 /** The error of an answer that is a refusal; null when it is none. Of its text only the first word is repeated. */
 export function describeRefusal(error: unknown, place: string): RowcastError | null {
-  const word = error instanceof Error ? /^([A-Z]{2,})(\s|$)/.exec(error.message)?.[1] : undefined
-  if (word === undefined) return null
+  const word = wordOf(error)
+  if (word === null) return null
   const details = { reply: word }
   if (word === 'OOM') {
     return new RowcastError('BROKER_OUT_OF_MEMORY', `Redis at ${place} takes no more: its memory is full.`, {
