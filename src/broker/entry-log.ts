@@ -2,7 +2,7 @@
  * Beside the bus, broker. The seam behind which an engine stands: a log of entries, and what is kept beside it. What an entry
  * holds, which epoch counts, and who may write is decided in front of it. An engine keeps streams of entries, texts and tables of
  * fields by name, writes several things at once or none of them, and says whether something that was looked at has changed.
- * `redis/` is one; test/support has one in memory. test/broker/engine-suite.ts says what each has to do.
+ * `redis/` is one; test/support has one in memory. test/broker/engines.test.ts says what each has to do.
  */
 import type { Buffer } from 'node:buffer'
 import type { EntryId } from './entry-id.ts'
@@ -56,7 +56,7 @@ export type LogWrite =
 export type Committed =
   /** All of it is there, but for entries whose id was refused: somebody has written at it, or behind it. */
   | { readonly kind: 'accepted'; readonly refused: ReadonlySet<EntryId> }
-  /** Nothing of it is: the stream is gone. */
+  /** The stream is gone: it takes no entry. */
   | { readonly kind: 'lost' }
   /** Nothing of it is: another writer has taken the stream. */
   | { readonly kind: 'contested' }

@@ -3,13 +3,14 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { BrokerArchive } from '../../src/broker/broker-archive.ts'
 import { EntryFeeder } from '../../src/broker/entry-feeder.ts'
-import { compareEntryIds, type EntryId, formatEntryId } from '../../src/broker/entry-id.ts'
+import { compareEntryIds, type EntryId } from '../../src/broker/entry-id.ts'
+import type { BrokerEngine } from '../../src/broker/entry-log.ts'
 import type { EpochStore } from '../../src/broker/epoch-store.ts'
-import { createRedisEngine } from '../../src/broker/redis/redis-log.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
 import type { ChangePosition } from '../../src/changes/change.ts'
 import { comparePositions, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
+import { TESTED_ENGINES } from '../support/broker-engines.ts'
 import {
   createEpoch,
   EPOCH,
@@ -20,7 +21,6 @@ import {
   writeBatch,
 } from '../support/broker-stream.ts'
 import type { MessageSpec } from '../support/message-builder.ts'
-import { NO_REDIS, openLog, openRedis } from '../support/redis.ts'
 
 /** Names of all rows, as far as the archive gives them. */
 async function readNames(archive: BrokerArchive): Promise<string[]> {
@@ -77,21 +77,20 @@ async function readAfter(archive: BrokerArchive, after: ChangePosition): Promise
 }
 
 /** What a gateway reads older entries with. */
-function openArchive(url: string, store: EpochStore): BrokerArchive {
+function openArchive(engine: BrokerEngine, store: EpochStore): BrokerArchive {
   const relations = new RelationCache()
   return new BrokerArchive({
-    engine: createRedisEngine({ url, answerTimeoutMs: 10_000 }),
-    ...{ name: 'archive', store, relations },
+    ...{ engine, name: 'archive', store, relations },
     ...{ epochNow: () => EPOCH, safeNow: () => 7_000n },
     createFeeder: (output, position) =>
       new EntryFeeder({ registry: newTagRegistry(), relations, softDelete: new Map(), output }, position),
   })
 }
 
-describe.skipIf(NO_REDIS !== null)('all that the stream has of a model', () => {
+describe.each(TESTED_ENGINES)('in $name, all that the stream has of a model', ({ start }) => {
   it('begins with a whole transaction, also where the stream was trimmed within one', async () => {
-    await using redis = await openRedis()
-    const connection = await openLog(redis.url, 'tap')
+    await using broker = await start()
+    const connection = await broker.open('tap')
     const store = await createEpoch(connection, 'slot')
     const large = Array.from({ length: 1_200 }, () => 'large')
     await writeBatch(
@@ -101,16 +100,18 @@ describe.skipIf(NO_REDIS !== null)('all that the stream has of a model', () => {
       [...insertTag(toLsn(200n), ...large), ...insertTag(toLsn(5_000n), 'next')],
     )
     const key = store.keys.epoch(EPOCH.id).changes
-    expect(await redis.command('XTRIM', key, 'MINID', '=', '200-600')).toBe(2)
-    const archive = openArchive(redis.url, store)
+    const before = await connection.countEntries(key)
+    await broker.trim(key, { lsn: toLsn(200n), sequence: 600 })
+    expect(before - (await connection.countEntries(key))).toBe(2)
+    const archive = openArchive(broker.engine, store)
     expect(await readNames(archive)).toEqual(['next'])
     await archive.close()
     connection.destroy()
   })
 
   it('goes across no gap, however much stands before it', async () => {
-    await using redis = await openRedis()
-    const connection = await openLog(redis.url, 'tap')
+    await using broker = await start()
+    const connection = await broker.open('tap')
     const store = await createEpoch(connection, 'slot')
     const barrier = JSON.stringify({ barrier: 1, slot: 'slot', published: {}, cut: ['Tag'], cleanFrom: '0' })
     const lsns = Array.from({ length: 20 }, (_, number) => toLsn(BigInt(200 + number * 100)))
@@ -120,7 +121,7 @@ describe.skipIf(NO_REDIS !== null)('all that the stream has of a model', () => {
     const relations = new RelationCache()
     const archive = new BrokerArchive({
       ...{
-        engine: createRedisEngine({ url: redis.url, answerTimeoutMs: 10_000 }),
+        engine: broker.engine,
         name: 'archive',
         store,
         relations,
@@ -138,26 +139,26 @@ describe.skipIf(NO_REDIS !== null)('all that the stream has of a model', () => {
   })
 })
 
-describe.skipIf(NO_REDIS !== null)('a cursor older than what the stream has kept', () => {
+describe.each(TESTED_ENGINES)('in $name, a cursor older than what the stream has kept', ({ start }) => {
   /** A row of Tag, then what others wrote, of which only the newest is left. */
   async function openTrimmed(slot: string, between: readonly MessageSpec[]) {
-    const redis = await openRedis()
-    const connection = await openLog(redis.url, 'tap')
+    const broker = await start()
+    const connection = await broker.open('tap')
     const store = await createEpoch(connection, slot)
     const others = Array.from({ length: 5 }, (_, n) =>
       ownMessage(toLsn(BigInt(1_000 + 100 * n)), '{}'),
     ).flat()
     await writeBatch(connection, store, [], [...insertTag(toLsn(200n), 'seen'), ...between, ...others])
-    await redis.command('XTRIM', store.keys.epoch(EPOCH.id).changes, 'MINID', '=', '1200-0')
-    const archive = openArchive(redis.url, store)
+    await broker.trim(store.keys.epoch(EPOCH.id).changes, { lsn: toLsn(1_200n), sequence: 0 })
+    const archive = openArchive(broker.engine, store)
     return {
       lasts: store.keys.epoch(EPOCH.id).lasts,
-      redis,
+      broker,
       next: (model: string, lsn: bigint) => archive.read(model, { commitLsn: toLsn(lsn), index: 0 }).next(),
       async [Symbol.asyncDispose]() {
         await archive.close()
         connection.destroy()
-        await redis[Symbol.asyncDispose]()
+        await broker[Symbol.asyncDispose]()
       },
     }
   }
@@ -171,7 +172,7 @@ describe.skipIf(NO_REDIS !== null)('a cursor older than what the stream has kept
     await expect(trimmed.next('Tag', 150n)).rejects.toMatchObject(RESYNC)
     // From before the epoch: nobody knows.
     await expect(trimmed.next('User', 50n)).rejects.toMatchObject(RESYNC)
-    await trimmed.redis.command('DEL', trimmed.lasts)
+    await trimmed.broker.drop(trimmed.lasts)
     await expect(trimmed.next('Tag', 200n)).rejects.toMatchObject(RESYNC)
   })
 
@@ -187,8 +188,8 @@ describe.skipIf(NO_REDIS !== null)('a cursor older than what the stream has kept
   it('goes on exactly where nothing of its model after it was dropped, wherever the stream was trimmed', {
     timeout: 60_000,
   }, async () => {
-    await using redis = await openRedis()
-    const connection = await openLog(redis.url, 'tap')
+    await using broker = await start()
+    const connection = await broker.open('tap')
     const transactions = fc.array(fc.array(fc.constantFrom('tag', null), { minLength: 1, maxLength: 5 }), {
       minLength: 2,
       maxLength: 8,
@@ -213,11 +214,11 @@ describe.skipIf(NO_REDIS !== null)('a cursor older than what the stream has kept
         const key = store.keys.epoch(EPOCH.id).changes
         const ids = (await connection.readEntries(key, {})).map(({ id }) => id)
         const first = ids[Math.min(dropped, ids.length - 1)] as EntryId
-        await redis.command('XTRIM', key, 'MINID', '=', formatEntryId(first))
+        await broker.trim(key, first)
         /** A record is in the first entry that does not end before it. */
         const isKept = ({ record }: Row) =>
           compareEntryIds(ids.find((id) => compareEntryIds(id, record) >= 0) ?? first, first) >= 0
-        const archive = openArchive(redis.url, store)
+        const archive = openArchive(broker.engine, store)
         const ends = all.map((_, number) => ({ commitLsn: lsnOf(number), index: INDEX_AFTER_ALL }))
         for (const cursor of [...rows.map(({ position }) => position), ...ends]) {
           const wanted = rows.filter(({ position }) => comparePositions(position, cursor) > 0)

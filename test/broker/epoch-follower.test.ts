@@ -14,9 +14,9 @@ import { silentLogger } from '../../src/log.ts'
 import type { ModelTableState } from '../../src/source/setup/model-tables.ts'
 import { createRowSecurityJudge } from '../../src/source/setup/row-security.ts'
 import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
+import { TESTED_ENGINES, type TestBroker } from '../support/broker-engines.ts'
 import { createEpoch, EPOCH, insertTag, newTagRegistry, writeBatch } from '../support/broker-stream.ts'
 import type { MessageSpec } from '../support/message-builder.ts'
-import { NO_REDIS, openLog, openRedis } from '../support/redis.ts'
 
 const COMMIT = toLsn(200n)
 
@@ -28,18 +28,18 @@ const SECURED: ModelTableState = {
 
 /** Follows a stream whose tap writes its first batch once the gateway has come. @returns models of what was shown */
 async function shownOf(
-  url: string,
+  broker: TestBroker,
   slot: string,
   tables: readonly ModelTableState[],
   models = ['Tag'],
 ): Promise<string[]> {
-  const connection = await openLog(url, slot)
+  const connection = await broker.open(slot)
   const store = await createEpoch(connection, slot)
   const shown: string[] = []
   const onPart = (part: TransactionPart) => {
     for (const { model } of part.changes) shown.push(model)
   }
-  await followOne(url, { slot, tables, models, connection, store, onPart, bus: createMemoryBus() })
+  await followOne(broker, { slot, tables, models, connection, store, onPart, bus: createMemoryBus() })
   return shown
 }
 
@@ -58,7 +58,7 @@ interface Following {
 }
 
 async function followOne(
-  url: string,
+  broker: TestBroker,
   {
     slot,
     tables,
@@ -91,7 +91,7 @@ async function followOne(
     ...{ onMessage() {}, onProgress() {}, isStale: () => false, logger: silentLogger },
   })
   const stop = new AbortController()
-  const reader = await openLog(url, `${slot}-reader`)
+  const reader = await broker.open(`${slot}-reader`)
   const following = follower.follow(reader, stop.signal)
   await expect.poll(() => follower.epoch).not.toBe(null)
   await writeBatch(connection, store, tables, messages)
@@ -102,11 +102,11 @@ async function followOne(
   connection.destroy()
 }
 
-describe.skipIf(NO_REDIS !== null)('a gateway that comes before its tap', () => {
+describe.each(TESTED_ENGINES)('in $name, a gateway that comes before its tap', ({ start }) => {
   it('shows nothing of a model before it knows who may see it', async () => {
-    await using redis = await openRedis()
-    expect(await shownOf(redis.url, 'open', [{ ...SECURED, rowSecurityExempt: null }])).toEqual(['Tag'])
-    expect(await shownOf(redis.url, 'secured', [SECURED])).toEqual([])
+    await using broker = await start()
+    expect(await shownOf(broker, 'open', [{ ...SECURED, rowSecurityExempt: null }])).toEqual(['Tag'])
+    expect(await shownOf(broker, 'secured', [SECURED])).toEqual([])
   })
 })
 
@@ -119,38 +119,41 @@ function beforeMigration(messages: readonly MessageSpec[]): readonly MessageSpec
   })
 }
 
-describe.skipIf(NO_REDIS !== null)('a gateway that cannot read the first of the entries', () => {
-  it('goes on after no cursor from among them: another gateway could read some of them', async () => {
-    await using redis = await openRedis()
-    const connection = await openLog(redis.url, 'migrated')
-    const store = await createEpoch(connection, 'migrated')
-    const bus = createMemoryBus()
-    const commits = [110n, 120n, 130n].map(toLsn)
-    await followOne(redis.url, {
-      ...{ slot: 'migrated', tables: [{ ...SECURED, rowSecurityExempt: null }], models: ['Tag'] },
-      ...{ connection, store, bus, onPart() {} },
-      messages: [
-        ...commits.flatMap((commit) => beforeMigration(insertTag(commit, '7'))),
-        ...insertTag(COMMIT, 'after'),
-      ],
+describe.each(TESTED_ENGINES)(
+  'in $name, a gateway that cannot read the first of the entries',
+  ({ start }) => {
+    it('goes on after no cursor from among them: another gateway could read some of them', async () => {
+      await using broker = await start()
+      const connection = await broker.open('migrated')
+      const store = await createEpoch(connection, 'migrated')
+      const bus = createMemoryBus()
+      const commits = [110n, 120n, 130n].map(toLsn)
+      await followOne(broker, {
+        ...{ slot: 'migrated', tables: [{ ...SECURED, rowSecurityExempt: null }], models: ['Tag'] },
+        ...{ connection, store, bus, onPart() {} },
+        messages: [
+          ...commits.flatMap((commit) => beforeMigration(insertTag(commit, '7'))),
+          ...insertTag(COMMIT, 'after'),
+        ],
+      })
+      const next = async (commit: Lsn) => {
+        const after = formatCursor({ systemId: EPOCH.systemId, timeline: EPOCH.timeline }, commit, 0)
+        const end = await bus
+          .subscribe({ model: 'Tag', after })
+          .next()
+          .catch((error: unknown) => error)
+        return isRowcastError(end, 'RESYNC_REQUIRED') ? end.code : end
+      }
+      // Of what follows on 110, 120 and 130 are missing here.
+      expect(await Promise.all(commits.map(next))).toEqual(commits.map(() => 'RESYNC_REQUIRED'))
     })
-    const next = async (commit: Lsn) => {
-      const after = formatCursor({ systemId: EPOCH.systemId, timeline: EPOCH.timeline }, commit, 0)
-      const end = await bus
-        .subscribe({ model: 'Tag', after })
-        .next()
-        .catch((error: unknown) => error)
-      return isRowcastError(end, 'RESYNC_REQUIRED') ? end.code : end
-    }
-    // Of what follows on 110, 120 and 130 are missing here.
-    expect(await Promise.all(commits.map(next))).toEqual(commits.map(() => 'RESYNC_REQUIRED'))
-  })
-})
+  },
+)
 
-describe.skipIf(NO_REDIS !== null)('a gateway that fails while it hands a change on', () => {
+describe.each(TESTED_ENGINES)('in $name, a gateway that fails while it hands a change on', ({ start }) => {
   it('ends everybody, as nobody knows who has got it', async () => {
-    await using redis = await openRedis()
-    const connection = await openLog(redis.url, 'torn')
+    await using broker = await start()
+    const connection = await broker.open('torn')
     const store = await createEpoch(connection, 'torn')
     const bus = createMemoryBus()
     const publish = bus.publish.bind(bus)
@@ -161,7 +164,7 @@ describe.skipIf(NO_REDIS !== null)('a gateway that fails while it hands a change
       throw new TypeError('of a socket')
     }
     const subscription = bus.subscribe({ model: 'Tag', after: AFTER_EARLIEST })
-    await followOne(redis.url, {
+    await followOne(broker, {
       ...{ slot: 'torn', tables: [{ ...SECURED, rowSecurityExempt: null }], models: ['Tag'] },
       ...{ connection, store, bus, onPart() {}, isDone: () => failures > 0 },
     })

@@ -1,9 +1,9 @@
-/** What a tap that comes next takes for safe, of entries and marks in a real Redis. */
+/** What a tap that comes next takes for safe, of entries and marks in a broker, on each engine. */
 import { describe, expect, it } from 'vitest'
 import { formatMark } from '../../src/broker/mark.ts'
 import { LSN_ZERO, type Lsn, toLsn } from '../../src/wire/lsn.ts'
+import { TESTED_ENGINES, type TestBroker } from '../support/broker-engines.ts'
 import { createEpoch, EPOCH, insertTag, writeBatch } from '../support/broker-stream.ts'
-import { NO_REDIS, openLog, openRedis } from '../support/redis.ts'
 
 const FIRST = toLsn(200n)
 const SECOND = toLsn(300n)
@@ -11,12 +11,12 @@ const END = toLsn(SECOND + 8n)
 
 /** Two transactions and their mark, then a mark that comes late. @returns what counts as safe before and after it */
 async function safeAround(
+  broker: TestBroker,
   slot: string,
   late: { lsn: Lsn; last: { lsn: Lsn; sequence: number } },
   epochOfMark: string = EPOCH.id,
 ) {
-  await using redis = await openRedis()
-  const connection = await openLog(redis.url, slot)
+  const connection = await broker.open(slot)
   try {
     const store = await createEpoch(connection, slot)
     await writeBatch(connection, store, [], [...insertTag(FIRST, 'a'), ...insertTag(SECOND, 'b')])
@@ -24,46 +24,58 @@ async function safeAround(
     const { marks } = store.keys.epoch(EPOCH.id)
     const written = store.keys.epoch(epochOfMark).marks
     const mark = formatMark({ ...late, writer: 'tap that has stood down', tables: null }, written)
-    await redis.command('XADD', marks, 'MAXLEN', '1', '*', 'm', mark)
+    await broker.write({ kind: 'mark', stream: marks, text: mark })
     return [before, (await store.readState(connection))?.safeLsn]
   } finally {
     connection.destroy()
   }
 }
 
-describe.skipIf(NO_REDIS !== null)('up to the end of the last entry there is no doubt', () => {
+describe.each(TESTED_ENGINES)('in $name, up to the end of the last entry there is no doubt', ({ start }) => {
   it('where a mark comes late that is older', async () => {
+    await using broker = await start()
     const late = { lsn: FIRST, last: EPOCH.floor }
-    expect(await safeAround('older', late)).toEqual([END, END])
+    expect(await safeAround(broker, 'older', late)).toEqual([END, END])
   })
 
   it('where a mark is a copy of another epoch’s', async () => {
-    const [before, after] = await safeAround('copied', { lsn: toLsn(9_000n), last: EPOCH.floor }, 'another')
+    await using broker = await start()
+    const [before, after] = await safeAround(
+      broker,
+      'copied',
+      { lsn: toLsn(9_000n), last: EPOCH.floor },
+      'another',
+    )
     expect(before).toBe(END)
     expect(after).toBe(LSN_ZERO)
   })
 
   it('where a mark counts on an entry that is not there', async () => {
+    await using broker = await start()
     const late = { lsn: toLsn(500n), last: { lsn: toLsn(400n), sequence: 0 } }
-    expect(await safeAround('absent', late)).toEqual([END, END])
+    expect(await safeAround(broker, 'absent', late)).toEqual([END, END])
   })
 })
 
-it.skipIf(NO_REDIS !== null)('a floor that somebody adds is not the end of what was written', async () => {
-  await using redis = await openRedis()
-  const connection = await openLog(redis.url, 'floors')
-  const store = await createEpoch(connection, 'floors')
-  await writeBatch(connection, store, [], insertTag(FIRST, 'a'))
-  await redis.command('XADD', store.keys.epoch(EPOCH.id).changes, '*', 'floor', '')
-  const state = await store.readState(connection)
-  expect(state).toMatchObject({ safeLsn: FIRST + 8n, last: { lsn: FIRST }, isWritable: false })
-  connection.destroy()
-})
+it.each(TESTED_ENGINES)(
+  'in $name, a floor that somebody adds is not the end of what was written',
+  async ({ start }) => {
+    await using broker = await start()
+    const connection = await broker.open('floors')
+    const store = await createEpoch(connection, 'floors')
+    await writeBatch(connection, store, [], insertTag(FIRST, 'a'))
+    const id = { lsn: toLsn(9_000n), sequence: 0 }
+    await broker.write({ kind: 'floor', stream: store.keys.epoch(EPOCH.id).changes, id })
+    const state = await store.readState(connection)
+    expect(state).toMatchObject({ safeLsn: FIRST + 8n, last: { lsn: FIRST }, isWritable: false })
+    connection.destroy()
+  },
+)
 
-describe.skipIf(NO_REDIS !== null)('epochs', () => {
+describe.each(TESTED_ENGINES)('epochs in $name', ({ start }) => {
   it('are read from the known one on, and all of them where it is not there any more', async () => {
-    await using redis = await openRedis()
-    const connection = await openLog(redis.url, 'epochs')
+    await using broker = await start()
+    const connection = await broker.open('epochs')
     const asked: string[] = []
     const readEntries = connection.readEntries.bind(connection)
     connection.readEntries = (stream, range) => {
@@ -89,7 +101,7 @@ describe.skipIf(NO_REDIS !== null)('epochs', () => {
     expect(asked).not.toContain('-')
     // It asks about one that it has not entered.
     expect([await idsFrom('two'), asked]).toEqual([['one', 'two', 'three'], ['-']])
-    await redis.command('XTRIM', store.keys.epochs, 'MAXLEN', '0')
+    await broker.trim(store.keys.epochs, null)
     expect(await idsFrom('three')).toEqual([])
     await begin('four')
     expect(await idsFrom('three')).toEqual(['four'])

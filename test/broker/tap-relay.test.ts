@@ -1,19 +1,21 @@
 /** The connections of a tap, and what leaves by them. */
 import { Buffer } from 'node:buffer'
 import { describe, expect, it } from 'vitest'
+import type { BrokerEngine } from '../../src/broker/entry-log.ts'
 import { createRedisEngine } from '../../src/broker/redis/redis-log.ts'
 import { createTapRelay } from '../../src/broker/tap-relay.ts'
 import type { RowcastError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
 import type { ModelTableState } from '../../src/source/setup/model-tables.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
+import { TESTED_ENGINES } from '../support/broker-engines.ts'
 import { newTagRegistry, ownMessage } from '../support/broker-stream.ts'
 import { encodeMessage } from '../support/message-builder.ts'
 import { NO_REDIS, openRedis, type TestRedis } from '../support/redis.ts'
 
-function createRelay({ url }: TestRedis) {
+function createRelay(engine: BrokerEngine) {
   return createTapRelay({
-    engine: createRedisEngine({ url, answerTimeoutMs: 10_000 }),
+    engine,
     broker: {
       prefix: null,
       replicas: 0,
@@ -29,8 +31,8 @@ const TAG: ModelTableState = {
 }
 
 /** A tap that writes. */
-async function openTap(redis: TestRedis) {
-  const relay = createRelay(redis)
+async function openTap(engine: BrokerEngine) {
+  const relay = createRelay(engine)
   await relay.connect()
   const failures: RowcastError[] = []
   const server = { systemId: '7', timeline: 1 }
@@ -73,7 +75,7 @@ async function countTaps(redis: TestRedis): Promise<number> {
 describe.skipIf(NO_REDIS !== null)('a tap', () => {
   it('has one connection, however many wait for it', async () => {
     await using redis = await openRedis()
-    const relay = createRelay(redis)
+    const relay = createRelay(createRedisEngine({ url: redis.url, answerTimeoutMs: 10_000 }))
     await Promise.all([relay.connect(), relay.connect()])
     expect(await countTaps(redis)).toBe(1)
     await relay.close()
@@ -81,32 +83,35 @@ describe.skipIf(NO_REDIS !== null)('a tap', () => {
 
   it('has none once it is closed, also where one was on its way', async () => {
     await using redis = await openRedis()
-    const relay = createRelay(redis)
+    const relay = createRelay(createRedisEngine({ url: redis.url, answerTimeoutMs: 10_000 }))
     const connecting = relay.connect().catch(() => {})
     await relay.close()
     await connecting
     await expect.poll(() => countTaps(redis)).toBe(0)
   })
+})
 
+describe.each(TESTED_ENGINES)('a tap in $name', ({ start }) => {
   it('is fenced from its first batch on, also where it reports something as its stream begins', async () => {
-    await using redis = await openRedis()
-    await using tap = await openTap(redis)
+    await using broker = await start()
+    await using tap = await openTap(broker.engine)
     const { relay } = tap
     await tap.begin(100n)
     relay.end()
     await tap.begin(200n, () => relay.tellTables([TAG]))
     const { root } = tap
-    await redis.command('SET', 'rowcast:{slot}:writer:7', 'another')
-    const marks = () => redis.command('XRANGE', `${root}:marks`, '-', '+').then(String)
+    await broker.write({ kind: 'text', name: 'rowcast:{slot}:writer:7', text: 'another' })
+    const log = await broker.open('look')
+    const marks = () => log.readEntries(`${root}:marks`, {})
     const before = await marks()
     relay.keepalive(toLsn(300n))
     await expect.poll(() => tap.failures[0]?.code).toBe('BROKER_STREAM_CONTESTED')
-    expect(await marks()).toBe(before)
+    expect(await marks()).toEqual(before)
   })
 
   it('notes gaps of its own models, however many names a barrier has', async () => {
-    await using redis = await openRedis()
-    await using tap = await openTap(redis)
+    await using broker = await start()
+    await using tap = await openTap(broker.engine)
     tap.relay.tellTables([TAG])
     await tap.begin(100n)
     const cut = ['Tag', ...Array.from({ length: 1_000 }, (_, number) => String(number))]
@@ -118,6 +123,7 @@ describe.skipIf(NO_REDIS !== null)('a tap', () => {
     // Nothing has been answered in the same turn.
     expect(tap.accepted).toBe(100n)
     await expect.poll(() => tap.failures[0]?.code ?? tap.accepted).toBe(208n)
-    expect(await redis.command('HGETALL', `${tap.root}:lasts`).then(String)).toBe(',1,Tag,200-2147483649')
+    const lasts = await (await broker.open('look')).readAllFields(`${tap.root}:lasts`)
+    expect([...lasts].map(String)).toEqual([',1', 'Tag,200-2147483649'])
   })
 })
