@@ -17,6 +17,7 @@ export interface EntryId {
   readonly sequence: number
 }
 
+const LSN_MAX = 2n ** 64n - 1n
 const TEXT = /^(\d{1,20})-(\d{1,20})$/
 
 /** Formats as Redis takes it. */
@@ -24,12 +25,25 @@ export function formatEntryId({ lsn, sequence }: EntryId): string {
   return `${lsn}-${sequence}`
 }
 
-/** Parses what Redis gives. @throws BROKER_ENTRY_UNREADABLE */
+/** Parses what the broker gives. @throws BROKER_ENTRY_UNREADABLE */
 export function parseEntryId(text: string): EntryId {
-  const match = TEXT.exec(text)
-  if (match === null)
-    throw new RowcastError('BROKER_ENTRY_UNREADABLE', 'An id of the stream is not a position.')
-  return { lsn: toLsn(BigInt(match[1] ?? '0')), sequence: Number(match[2]) }
+  const id = readEntryId(text)
+  if (id === null) throw new RowcastError('BROKER_ENTRY_UNREADABLE', 'An id of the stream is not a position.')
+  return id
+}
+
+/** Reads it from a document; null when it is none. */
+export function readEntryId(value: unknown): EntryId | null {
+  const match = typeof value === 'string' ? TEXT.exec(value) : null
+  const lsn = match === null ? null : readLsn(match[1])
+  return match === null || lsn === null ? null : { lsn, sequence: Number(match[2]) }
+}
+
+/** Reads an LSN from a document, a decimal number; null when it is none. */
+export function readLsn(value: unknown): Lsn | null {
+  if (typeof value !== 'string' || !/^\d{1,20}$/.test(value)) return null
+  const number = BigInt(value)
+  return number > LSN_MAX ? null : toLsn(number)
 }
 
 /** Negative when `a` stands before `b`. */

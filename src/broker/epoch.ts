@@ -7,7 +7,14 @@ import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import type { RelayStart } from '../source/watch/session-relay.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
-import { compareEntryIds, type EntryId, formatEntryId, laterEntryId, parseEntryId } from './entry-id.ts'
+import {
+  compareEntryIds,
+  type EntryId,
+  formatEntryId,
+  laterEntryId,
+  readEntryId,
+  readLsn,
+} from './entry-id.ts'
 import { openDocument, sealDocument } from './sealed-document.ts'
 
 /**
@@ -67,29 +74,31 @@ export function formatEpoch(epoch: Epoch, key: string): string {
   )
 }
 
-const KINDS: readonly unknown[] = ['continuous', 'refilled', 'gap'] satisfies readonly EpochKind[]
+const KINDS: readonly EpochKind[] = ['continuous', 'refilled', 'gap']
 
 /** Parses it; null when it is none of rowcast's, or of another key. @throws BROKER_ENTRY_UNREADABLE when a newer rowcast wrote it */
 export function parseEpoch(text: string, key: string): Epoch | null {
   const content = openDocument(text, key)
   if (typeof content !== 'object' || content === null) return null
   const raw = content as Readonly<Record<string, unknown>>
-  const { id, systemId, timeline, kind, reason, isOpen } = raw
-  if (typeof id !== 'string' || typeof systemId !== 'string' || typeof timeline !== 'number') return null
-  if (!KINDS.includes(kind) || typeof isOpen !== 'boolean') return null
-  return {
-    ...{ id, systemId, timeline, isOpen, kind: kind as EpochKind },
-    reason: typeof reason === 'string' ? reason : null,
-    floor: parseEntryId(String(raw['floor'])),
-    serverLsn: toLsn(BigInt(String(raw['serverLsn']))),
-    previous: parsePrevious(raw['previous']),
-  }
+  const { id, systemId, timeline, reason = null, isOpen } = raw
+  if (typeof id !== 'string' || typeof systemId !== 'string' || typeof isOpen !== 'boolean') return null
+  if (typeof timeline !== 'number' || !Number.isSafeInteger(timeline) || timeline < 0) return null
+  if (reason !== null && typeof reason !== 'string') return null
+  const kind = KINDS.find((each) => each === raw['kind'])
+  const [floor, serverLsn] = [readEntryId(raw['floor']), readLsn(raw['serverLsn'])]
+  const previous = parsePrevious(raw['previous'])
+  if (kind === undefined || floor === null || serverLsn === null || previous === undefined) return null
+  return { id, systemId, timeline, kind, floor, serverLsn, previous, reason, isOpen }
 }
 
-function parsePrevious(raw: unknown): Epoch['previous'] {
-  if (typeof raw !== 'object' || raw === null) return null
-  const { id, end } = raw as Readonly<Record<string, unknown>>
-  return { id: String(id), end: parseEntryId(String(end)) }
+/** Undefined where it is neither an epoch's end nor nothing. */
+function parsePrevious(raw: unknown = null): Epoch['previous'] | undefined {
+  if (raw === null) return null
+  if (typeof raw !== 'object') return undefined
+  const { id, end: text } = raw as Readonly<Record<string, unknown>>
+  const end = readEntryId(text)
+  return typeof id === 'string' && end !== null ? { id, end } : undefined
 }
 
 /** The place just before everything at or after an LSN. */

@@ -2,8 +2,8 @@
  * Beside the bus, broker. A mark: up to where everything is in the stream, and that a tap is alive. Its id is the time
  * by Redis' own clock, so that the clocks of taps and gateways order nothing.
  */
-import { type Lsn, toLsn } from '../wire/lsn.ts'
-import { type EntryId, formatEntryId, parseEntryId } from './entry-id.ts'
+import type { Lsn } from '../wire/lsn.ts'
+import { type EntryId, formatEntryId, readEntryId, readLsn } from './entry-id.ts'
 import { openDocument, sealDocument } from './sealed-document.ts'
 
 /** What a tap writes into a mark. */
@@ -27,12 +27,9 @@ export function formatMark({ lsn, last, writer, tables }: MarkContent, key: stri
 export function parseMark(text: string, key: string): MarkContent | null {
   const content = openDocument(text, key)
   if (typeof content !== 'object' || content === null) return null
-  const { lsn, last, writer, tables } = content as Readonly<Record<string, unknown>>
-  if (typeof lsn !== 'string' || !/^\d{1,20}$/.test(lsn) || typeof writer !== 'string') return null
-  return {
-    lsn: toLsn(BigInt(lsn)),
-    last: parseEntryId(String(last)),
-    writer,
-    tables: typeof tables === 'string' ? tables : null,
-  }
+  const { lsn, last, writer, tables = null } = content as Readonly<Record<string, unknown>>
+  const found = { lsn: readLsn(lsn), last: readEntryId(last) }
+  if (found.lsn === null || found.last === null || typeof writer !== 'string') return null
+  if (tables !== null && typeof tables !== 'string') return null
+  return { lsn: found.lsn, last: found.last, writer, tables }
 }

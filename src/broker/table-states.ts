@@ -1,5 +1,6 @@
 /** Beside the bus, broker. Where the models' tables stand, as a tap keeps it for gateways. */
 import { createHash } from 'node:crypto'
+import { parsePublishedModel } from '../source/published/published-tables.ts'
 import type { ModelTableState } from '../source/setup/model-tables.ts'
 import { openDocument, sealDocument } from './sealed-document.ts'
 
@@ -21,14 +22,38 @@ export function parseTableStates(text: string): readonly ModelTableState[] | nul
   const content = openDocument(text, KEY)
   if (typeof content !== 'object' || content === null || !('tables' in content)) return null
   const { tables } = content
-  return Array.isArray(tables) && tables.every(isTableState) ? tables : null
+  if (!Array.isArray(tables)) return null
+  const states = tables.map(parseTableState)
+  return states.every((state) => state !== null) ? states : null
 }
 
-function isTableState(value: unknown): value is ModelTableState {
-  if (typeof value !== 'object' || value === null) return false
-  const { model, schema, table, doesExist, isPublished, unpublishedColumns } =
-    value as Partial<ModelTableState>
-  const areNames = [model, schema, table].every((name) => typeof name === 'string')
-  const areFacts = typeof doesExist === 'boolean' && typeof isPublished === 'boolean'
-  return areNames && areFacts && Array.isArray(unpublishedColumns)
+const STANDINGS: readonly ModelTableState['standing'][] = ['unknown', 'settling', 'verified']
+
+/** Field by field: who may see a model's changes is decided by it. */
+function parseTableState(value: unknown): ModelTableState | null {
+  if (typeof value !== 'object' || value === null) return null
+  const raw = value as Readonly<Record<string, unknown>>
+  const { model, schema, table, doesExist, isPublished, unpublishedColumns, published = null } = raw
+  // A tap of before has none of these.
+  const { kind = null, persistence = null, rowSecurityExempt = null, isBlocked = false } = raw
+  const standing = STANDINGS.find((each) => each === (raw['standing'] ?? 'unknown'))
+  if (typeof model !== 'string' || typeof schema !== 'string' || typeof table !== 'string') return null
+  if (typeof doesExist !== 'boolean' || typeof isPublished !== 'boolean') return null
+  if (typeof isBlocked !== 'boolean' || standing === undefined) return null
+  if (!isTexts(unpublishedColumns) || !(rowSecurityExempt === null || isTexts(rowSecurityExempt))) return null
+  if (!isTextOrNull(kind) || !isTextOrNull(persistence)) return null
+  const [known = null] = published === null ? [] : (parsePublishedModel([published]) ?? [])
+  return {
+    ...{ model, schema, table, doesExist, kind, persistence, isPublished, unpublishedColumns },
+    // What an older tap found out in another form counts as not known.
+    ...{ rowSecurityExempt, standing, isBlocked, published: known },
+  }
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string')
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === 'string'
 }
