@@ -202,6 +202,13 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  SOURCE_CHANNEL_UNBOUND: {
+    means:
+      'The address asks for channel binding, and the server, or who answers in its place, lets in without. Nothing of the password was sent.',
+    hint: 'Look who ends TLS in between. Where that is meant, take channel_binding=require out of DATABASE_URL; where the server is at fault, give it TLS, and the user a password that is stored as scram-sha-256.',
+    retry: 'never',
+    isPublic: false,
+  },
   SOURCE_AUTHENTICATION_FAILED: {
     means: 'PostgreSQL does not let this user in.',
     hint: 'Correct user and password in DATABASE_URL, or add a line for them to pg_hba.conf and reload.',

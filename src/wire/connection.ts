@@ -1,5 +1,5 @@
 /**
- * Stage 1, wire. The dedicated replication connection, and the only importer of the driver in this folder.
+ * Stage 1, wire. The dedicated replication connection, by way of the driver.
  *
  * The driver does what it is good at (DNS, TLS, passwords, the start-up of the session); just before
  * START_REPLICATION is sent we take its socket over and frame the stream ourselves. Before, because bytes
@@ -8,12 +8,13 @@
  */
 import type { Buffer } from 'node:buffer'
 import type { Socket } from 'node:net'
-import pg from 'pg'
+import type pg from 'pg'
 import { RowcastError } from '../errors.ts'
 import { contain } from '../guard.ts'
 import { answerTimeout, withAnswerDeadline } from './answer-deadline.ts'
 import { systemClock, type WireClock } from './clock.ts'
 import { createDirectSocket, type DirectSocket } from './direct-socket.ts'
+import { createDriverClient } from './driver-client.ts'
 import { driverSocket, isEndedByServer, serverPidOf } from './driver-socket.ts'
 import { type DriverTarget, type WaitBounds, waitBoundsOf } from './driver-target.ts'
 import { createFrameReader, encodeCopyDone, encodeQuery, encodeStatusUpdate } from './frames.ts'
@@ -52,7 +53,7 @@ export async function openReplicationConnection(
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   }
-  const client = new pg.Client(config)
+  const client = createDriverClient(config, target)
   // Without a listener a connection lost between two awaits would end the process; `closed` reports it.
   client.on('error', () => {})
   // Until it is a stream; what a stream has confirmed it says before it ends.

@@ -17,6 +17,8 @@ export interface DriverTarget {
   readonly password?: string | (() => string | Promise<string>) | undefined
   readonly database?: string | undefined
   readonly ssl?: boolean | ConnectionOptions | undefined
+  /** Whether the proof of the password is bound to the TLS channel; as libpq has it, but for the default. @default 'disable' */
+  readonly channelBinding?: 'disable' | 'prefer' | 'require' | undefined
   readonly connectionString?: string | undefined
   readonly waits?: WaitBounds | undefined
 }

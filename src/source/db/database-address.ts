@@ -7,6 +7,7 @@ import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import pg from 'pg'
 import { RowcastError } from '../../errors.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
+import { readAddressSecurity } from './address-security.ts'
 
 /** A resolved address: fields of the driver's `ClientConfig`, so that it can be spread into one. */
 export interface ConnectionTarget extends Omit<DriverTarget, 'connectionString'> {
@@ -166,6 +167,9 @@ function resolveTarget(config: pg.ClientConfig, schema: string | null): Connecti
   if (!user) throw badUrl('It names no user.')
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     throw badUrl('Its port is not a number from 1 to 65535.')
+  const security = readAddressSecurity(config.connectionString ?? null)
+  if ('fault' in security) throw badUrl(security.fault)
+  const binding = security.channelBinding ?? (config.enableChannelBinding === true ? 'prefer' : undefined)
   const parameters = property(client, 'connectionParameters')
   const options = property(parameters, 'options')
   const sslnegotiation = property(parameters, 'sslnegotiation')
@@ -175,7 +179,8 @@ function resolveTarget(config: pg.ClientConfig, schema: string | null): Connecti
     user,
     database: database ?? user,
     password: toPassword(property(client, 'password')),
-    ssl: toSsl(property(client, 'ssl')),
+    ssl: toSsl(property(client, 'ssl'), security.crl),
+    ...(binding === undefined ? {} : { channelBinding: binding }),
     schema,
     options: typeof options === 'string' ? options : undefined,
     sslnegotiation: sslnegotiation === 'direct' || sslnegotiation === 'postgres' ? sslnegotiation : undefined,
@@ -188,9 +193,11 @@ function toPassword(value: unknown): ConnectionTarget['password'] {
   return typeof value === 'function' ? (value as () => string | Promise<string>) : undefined
 }
 
-function toSsl(value: unknown): ConnectionTarget['ssl'] {
+function toSsl(value: unknown, crl: string | null): ConnectionTarget['ssl'] {
   // By reference: the driver hides the private key from enumeration, a copy would lose it.
-  return typeof value === 'object' && value !== null ? (value as TlsOptions) : Boolean(value)
+  if (typeof value === 'object' && value !== null)
+    return crl === null ? (value as TlsOptions) : Object.assign(value as TlsOptions, { crl })
+  return value && crl !== null ? { crl } : Boolean(value)
 }
 
 interface Fault {

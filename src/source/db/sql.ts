@@ -2,9 +2,10 @@
  * Stage 5, source. Plain SQL over one short-lived connection of our own: set-up, checks, migrations. Never the
  * application's pool. Settings are pinned, so that answers do not depend on the role's defaults; every answer has a deadline.
  */
-import pg from 'pg'
+import type pg from 'pg'
 import { isRowcastError, RowcastError } from '../../errors.ts'
 import { withAnswerDeadline } from '../../wire/answer-deadline.ts'
+import { createDriverClient } from '../../wire/driver-client.ts'
 import { driverSocket, isEndedByServer } from '../../wire/driver-socket.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
 import { type WaitBounds, waitBoundsOf } from '../../wire/driver-target.ts'
@@ -189,7 +190,7 @@ async function connect(target: SqlTarget, options: SqlClientOptions): Promise<pg
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
   }
-  const client = new pg.Client(config)
+  const client = createDriverClient(config, target)
   // Without a listener a connection lost between two queries would end the process; the next query reports it.
   client.on('error', () => {})
   // The driver's own time-out error has no code; this timer starts first, so it has fired when that one comes.

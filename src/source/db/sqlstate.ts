@@ -39,11 +39,36 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     'shows a certificate of another host',
     'Write the host in DATABASE_URL as the certificate names it, or give the server a certificate with that name.',
   ],
+  CERT_NOT_YET_VALID: [
+    'SOURCE_TLS_FAILED',
+    'shows a certificate that is not valid yet',
+    'Look at the clock of this machine, and at the dates of the certificate.',
+  ],
+  CERT_REVOKED: [
+    'SOURCE_TLS_FAILED',
+    'shows a certificate that its authority has revoked',
+    'Give the server a new certificate.',
+  ],
+  CRL_HAS_EXPIRED: [
+    'SOURCE_TLS_FAILED',
+    'cannot be checked, as the list of revoked certificates has expired',
+    'Bring the file of sslcrl in DATABASE_URL up to date.',
+  ],
+  UNABLE_TO_GET_CRL: [
+    'SOURCE_TLS_FAILED',
+    'has an authority of which there is no list of revoked certificates',
+    'Name the list of that authority as sslcrl in DATABASE_URL.',
+  ],
   // SQLSTATEs.
   '28000': ['SOURCE_AUTHENTICATION_FAILED', 'does not let the user in'],
   '28P01': ['SOURCE_AUTHENTICATION_FAILED', 'did not accept the password'],
   '3D000': ['SOURCE_DATABASE_MISSING', 'has no such database'],
   '42501': ['SOURCE_PERMISSION_DENIED', 'denied the permission'],
+  '53400': [
+    'SOURCE_SQL_FAILED',
+    'has reached a limit of its configuration',
+    'Where it has no replication slot left: `rowcast slots` lists those that were left behind, and drops them; or raise max_replication_slots.',
+  ],
   '53300': ['SOURCE_TOO_MANY_CONNECTIONS', 'has no connection left'],
   '55P03': ['SOURCE_LOCK_TIMEOUT', 'did not get a lock in time'],
   '25P03': ['SOURCE_SERVER_STOPPED', 'ended the session for a time-out within a transaction'],
@@ -93,11 +118,12 @@ export function toRowcastError(error: unknown, connection: ConnectionName): Rowc
     return new RowcastError('SOURCE_CONNECTION_FAILED', `No session with ${place}: ${reason}.`)
   }
   const [meaning, predicate, hint] =
-    MEANINGS[code] ?? CLASS_MEANINGS[code.slice(0, 2)] ?? unknownMeaning(code)
+    MEANINGS[code] ?? CLASS_MEANINGS[code.slice(0, 2)] ?? tlsAlertMeaning(code) ?? unknownMeaning(code)
   if (!isSqlstate(code))
     return new RowcastError(meaning, `${place} ${predicate} (${code}).`, { cause: error, hint })
   // Not as cause: the server's error carries rows in its detail.
   return new RowcastError(meaning, `${place} ${predicate} (SQLSTATE ${code}${serverText(error, code)}).`, {
+    hint,
     details: { sqlstate: code, ...positionOf(error) },
   })
 }
@@ -106,6 +132,18 @@ export function toRowcastError(error: unknown, connection: ConnectionName): Rowc
 export function sqlstateOf(error: unknown): string | null {
   const sqlstate = isRowcastError(error) ? error.details['sqlstate'] : undefined
   return typeof sqlstate === 'string' ? sqlstate : null
+}
+
+/** OpenSSL's codes for an alert of the other side about a certificate. Source: RFC 8446, 6.2 "Error Alerts". */
+const CERTIFICATE_ALERT = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_ALERT_(?:.*CERTIFICATE.*|UNKNOWN_CA)$/
+
+function tlsAlertMeaning(code: string): Meaning | null {
+  if (!CERTIFICATE_ALERT.test(code)) return null
+  return [
+    'SOURCE_TLS_FAILED',
+    'does not accept the certificate that it is shown',
+    'Give sslcert and sslkey in DATABASE_URL a certificate of an authority that the server trusts (ssl_ca_file), neither expired nor revoked (ssl_crl_file).',
+  ]
 }
 
 function unknownMeaning(code: string): Meaning {

@@ -25,7 +25,7 @@ export interface SlotState {
   readonly confirmedLsn: Lsn | null
   /** 'reserved', 'extended', 'unreserved' or 'lost'. */
   readonly walStatus: string | null
-  /** PostgreSQL 17+: 'wal_removed', 'rows_removed', 'wal_level_insufficient', 'idle_timeout'. */
+  /** PostgreSQL 17+: 'wal_removed', 'rows_removed', 'wal_level_insufficient', 'idle_timeout'. On 16 'recovery_conflict' for the second and third. */
   readonly invalidationReason: string | null
   /** WAL that PostgreSQL keeps because of the slot. */
   readonly retainedBytes: number | null
@@ -114,7 +114,8 @@ function toSlotState(slot: Readonly<Record<string, string | number | boolean | n
     activeName: text('active_name'),
     confirmedLsn: confirmed === null ? null : parseLsn(confirmed),
     walStatus: text('wal_status'),
-    invalidationReason: text('invalidation_reason'),
+    invalidationReason:
+      text('invalidation_reason') ?? (slot['conflicting'] === true ? 'recovery_conflict' : null),
     retainedBytes: number('retained_bytes'),
     restartBytes: number('restart_bytes'),
     safeWalBytes: number('safe_wal_size'),

@@ -31,6 +31,8 @@ export function remedyFor(error: RowcastError, policy: SlotLostPolicy, hasStream
   switch (error.code) {
     case 'SOURCE_SLOT_INVALIDATED':
       if (!isVerdict) return NO_REMEDY
+      // Whoever made it on the standby has to make it again: we make none there, and dropping it would hide why it was lost.
+      if (error.details['isOnStandby'] === true) return { ...NO_REMEDY, gap: 'slot-lost' }
       return { gap: 'slot-lost', isSlotToDrop: isRecreating, isSlotToCreate: isRecreating }
     case 'SOURCE_SLOT_MISSING':
       if (!isVerdict || !hasStreamed) return NO_REMEDY

@@ -55,7 +55,8 @@ function judgeSlot(facts: SourceFacts, goal: SetupGoal): RowcastError | null {
   }
   const mismatch = slotMismatch(slot, facts.database)
   if (mismatch !== null) return new RowcastError('SOURCE_SLOT_MISMATCH', `${name} ${mismatch}.`)
-  if (slot.walStatus === 'lost' || slot.invalidationReason !== null) return slotLost(slot, goal)
+  if (slot.walStatus === 'lost' || slot.invalidationReason !== null)
+    return slotLost(slot, goal, facts.isInRecovery)
   return null
 }
 
@@ -72,17 +73,22 @@ const LOST_MENDS: Readonly<Record<string, string>> = {
   idle_timeout: 'raise idle_replication_slot_timeout above the longest time rowcast is away',
   rows_removed: 'set hot_standby_feedback = on at the standby',
   wal_level_insufficient: "set wal_level = 'logical' at the primary",
+  recovery_conflict: "set hot_standby_feedback = on at the standby, and wal_level = 'logical' at the primary",
 }
 
-function slotLost(slot: SlotState, goal: SetupGoal): RowcastError {
+function slotLost(slot: SlotState, goal: SetupGoal, isOnStandby: boolean): RowcastError {
   const reason = slot.invalidationReason ?? 'wal_removed'
   const prevention = LOST_MENDS[reason] ?? "look the reason up in PostgreSQL's manual, pg_replication_slots"
+  const name = quoteLiteral(goal.slot)
+  const fresh = isOnStandby
+    ? `SELECT pg_create_logical_replication_slot(${name}, 'pgoutput'); at the standby`
+    : 'call rowcast.enable()'
   return new RowcastError(
     'SOURCE_SLOT_INVALIDATED',
     `PostgreSQL has given up slot "${goal.slot}" (${reason}).`,
     {
-      hint: `Run SELECT pg_drop_replication_slot(${quoteLiteral(goal.slot)}); and call rowcast.enable(). Then ${prevention}.`,
-      details: { invalidationReason: reason },
+      hint: `Run SELECT pg_drop_replication_slot(${name}); and ${fresh}. Then ${prevention}.`,
+      details: { invalidationReason: reason, isOnStandby },
     },
   )
 }
