@@ -309,7 +309,6 @@ describe('a rewrite of the table', () => {
     await sql(`INSERT INTO items VALUES (1, 'a'), (2, 'b')`)
     await sql('VACUUM FULL items')
     await sql('CLUSTER items USING items_pkey')
-    await sql('ALTER TABLE items ALTER note TYPE varchar(40)')
     await sql(`ALTER TABLE items ADD COLUMN made timestamptz DEFAULT clock_timestamp()`)
     await sql(`INSERT INTO items VALUES (3, 'c')`)
     expect((await items.take(3)).map((change) => [change.action, change.key])).toEqual([

@@ -208,6 +208,29 @@ const GAPS: Readonly<Record<string, Gap>> = {
     ],
   },
   'a table that leaves a published schema and comes back': SCHEMA_GAP,
+  'a column that is dropped and made again in one statement': {
+    steps: ['ALTER TABLE items DROP COLUMN note, ADD COLUMN note text'],
+  },
+  'two columns that change their names': {
+    sql: TABLES.replace('note text', 'note text, spare text'),
+    steps: ['ALTER TABLE items RENAME note TO was; ALTER TABLE items RENAME spare TO note'],
+  },
+  'a column that gets another type, with other values': {
+    steps: ['ALTER TABLE items ALTER note TYPE varchar(40) USING upper(note)'],
+  },
+  'the same type with other values, in a table without TOAST': {
+    sql: 'CREATE TABLE items (id int PRIMARY KEY, note "char"); CREATE TABLE others (id int PRIMARY KEY)',
+    steps: ['ALTER TABLE items ALTER id TYPE int USING id + 1'],
+  },
+  'a column of a child table that is dropped and made again': {
+    sql: `${TABLES}; CREATE TABLE special_items (PRIMARY KEY (id)) INHERITS (items)`,
+    steps: ['ALTER TABLE items DROP COLUMN note, ADD COLUMN note text'],
+  },
+  'a column of a partitioned table that is dropped and made again': {
+    sql: `CREATE TABLE items (id int PRIMARY KEY, note text) PARTITION BY RANGE (id);
+      CREATE TABLE items_1 PARTITION OF items FOR VALUES FROM (0) TO (100); CREATE TABLE others (id int PRIMARY KEY)`,
+    steps: ['ALTER TABLE items DROP COLUMN note, ADD COLUMN note text'],
+  },
   'a table of FOR ALL TABLES that is UNLOGGED for a while': {
     sql: ALL_TABLES,
     steps: ['ALTER TABLE items SET UNLOGGED', insert(2), 'ALTER TABLE items SET LOGGED'],
@@ -262,6 +285,8 @@ describe('while nobody reads the slot', () => {
     'a table that leaves the publication and comes back',
     'an action that is left out for a while',
     'a table that leaves a published schema and comes back',
+    'a column that is dropped and made again in one statement',
+    'a column that gets another type, with other values',
   ]
   it.for(names)('%s: the next process takes no cursor from before', async (name, context) => {
     const gap = GAPS[name] as Gap
@@ -372,7 +397,10 @@ const codeOf = (rowcast: Rowcast) => rowcast.status().drifted[0]?.error.code
 const HARMLESS = [
   'ALTER TABLE items ADD COLUMN extra int',
   `ALTER TABLE items ADD COLUMN made timestamptz DEFAULT clock_timestamp()`,
+  `ALTER TABLE items ADD COLUMN known text DEFAULT 'for rows of before'`,
   'ALTER TABLE items ADD CONSTRAINT sane CHECK (id >= 0)',
+  'ALTER TABLE items RENAME extra TO other; ALTER TABLE items DROP COLUMN other, ADD COLUMN other text',
+  'ALTER TABLE items ALTER other TYPE int USING 1',
   'CREATE INDEX ON items (note)',
   'VACUUM FULL items',
   'CLUSTER items USING items_pkey',

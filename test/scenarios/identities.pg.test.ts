@@ -226,6 +226,57 @@ describe('a publication of somebody else that has INSERT alone', () => {
   })
 })
 
+describe('a publication of somebody else with a row filter', () => {
+  it.for([
+    ['items', TABLES],
+    ['items_0', PARTED],
+  ] as const)(
+    'that only a whole identity serves: disable() leaves %s as it is',
+    async ([table, sql], context) => {
+      const scenario = await openScenario({ sql })
+      await skipBelow(15, scenario.database, context)
+      await scenario.sql(
+        `INSERT INTO items VALUES (1, 'a');
+       CREATE PUBLICATION others FOR TABLE items WHERE (note IS NOT NULL) WITH (publish_via_partition_root = true)`,
+      )
+      await scenario.sql(`UPDATE items SET note = 'b'`)
+      await scenario.rowcast.disable()
+      await scenario.sql(`UPDATE items SET note = 'c'`)
+      await scenario.sql('DELETE FROM items')
+      expect(await identityOf(scenario.sql, table)).toBe('f')
+      // Of others, which the filter says nothing of, it is put back.
+      expect(await identityOf(scenario.sql, 'others')).toBe('d')
+    },
+  )
+
+  it('that asks for the key alone: the identity is put back', async (context) => {
+    const { sql, rowcast, database } = await openScenario()
+    await skipBelow(15, database, context)
+    await sql(`INSERT INTO items VALUES (1, 'a'); CREATE PUBLICATION others FOR TABLE items WHERE (id > 0)`)
+    await rowcast.disable()
+    expect(await identityOf(sql, 'items')).toBe('d')
+    await sql(`UPDATE items SET note = 'c'`)
+  })
+
+  it.for([
+    ['keyed WHERE (n > 0)', 'row filter'],
+    ['keyed (n)', 'column list'],
+  ] as const)(
+    'or list, and INSERT alone, gets no UPDATE that PostgreSQL would refuse: %s',
+    async ([table, what], context) => {
+      await using database = await openDatabase()
+      await skipBelow(15, database, context)
+      await database.query(`${TABLES}; CREATE TABLE keyed (id int PRIMARY KEY, n int); INSERT INTO keyed VALUES (1, 1);
+      CREATE PUBLICATION rowcast FOR TABLE ${table} WITH (publish = 'insert')`)
+      await expect(buildRowcast(database).enable()).rejects.toMatchObject({
+        code: 'SOURCE_IDENTITY_CONFLICT',
+        message: expect.stringContaining(what),
+      })
+      await database.query('UPDATE keyed SET n = 2')
+    },
+  )
+})
+
 describe('a publication of somebody else, made while changes flow', () => {
   it('under which PostgreSQL refuses UPDATE is named by enable, which sets the identity back: the application comes first', async (context) => {
     const { sql, rowcast, database } = await openScenario()

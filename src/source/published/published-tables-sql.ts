@@ -31,7 +31,16 @@ const PARTS_SQL = `
           FROM part`
 
 /**
- * A lateral subquery on a table `f(oid)`: `published` as in PublishedTable, and `age` of the youngest catalog row behind
+ * The columns of table `c`, as RawColumn. One with a value for rows of before it (`atthasmissing`) loses that with any rewrite,
+ * which writes its row of the catalog as ALTER TYPE does: of those it is not said who wrote it.
+ */
+const COLUMNS_SQL = `
+        SELECT coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname, CASE WHEN a.atthasmissing THEN 0 ELSE a.xmin::text::bigint END)
+                                  ORDER BY a.attnum), '[]') AS list
+          FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`
+
+/**
+ * A lateral subquery on a table `f(oid)`: `published` as in PublishedTable, with all its columns as RawColumn, and `age` of the youngest catalog row behind
  * it, in transactions.
  *
  * `xmin` of a catalog row is the transaction that wrote it: the row of the publication is written again by every change of
@@ -53,7 +62,7 @@ export function publishedTableSql(publication: string, serverVersion: number): s
     )
     SELECT jsonb_build_object(
              'oid', c.oid::bigint, 'fileNode', c.relfilenode::bigint, 'toastOid', c.reltoastrelid::bigint,
-             'parts', parts.list, 'evidence', concat_ws(' ', p.oid, p.xmin, c.relkind, c.relpersistence, rows.evidence),
+             'parts', parts.list, 'columns', columns.list, 'evidence', concat_ws(' ', p.oid, p.xmin, c.relkind, c.relpersistence, rows.evidence),
              'rewriteMeans', CASE WHEN NOT p.pubtruncate THEN 'truncate' WHEN rows.is_named THEN 'nothing'
                                   ELSE 'unlogged' END) AS published,
            least(age(p.xmin), rows.age, parts.age, CASE WHEN p.pubtruncate AND rows.is_named THEN NULL ELSE age(c.xmin) END) AS age
@@ -63,7 +72,7 @@ export function publishedTableSql(publication: string, serverVersion: number): s
           FROM (SELECT kind, oid, xmin FROM member
                 UNION ALL SELECT 'type', t.oid, t.xmin
                 ${schemas}) row
-      ) rows, LATERAL (${PARTS_SQL}) parts
+      ) rows, LATERAL (${PARTS_SQL}) parts, LATERAL (${COLUMNS_SQL}) columns
      WHERE c.oid = f.oid AND p.pubname = ${quoteLiteral(publication)}`
 }
 

@@ -7,6 +7,8 @@
  * Source: PostgreSQL manual, "pg_publication", "pg_publication_rel", "pg_publication_namespace", "pg_class".
  */
 
+import { areSameColumns, isTableColumns, type TableColumns } from './table-columns.ts'
+
 /**
  * A partition, at any depth: its OID, the transaction that attached it, its file (0: it has partitions of its own), and
  * whether it was made as a partition, so that all of its rows came through the publication.
@@ -29,6 +31,8 @@ export interface PublishedTable {
    * UNLOGGED. `unlogged`: it may have been UNLOGGED for a while. `truncate`: TRUNCATE is not published.
    */
   readonly rewriteMeans: 'nothing' | 'unlogged' | 'truncate'
+  /** Its columns; undefined where the process that wrote it down did not look at them. */
+  readonly columns?: TableColumns | undefined
 }
 
 /** All tables that a model's rows come from, by OID. */
@@ -45,12 +49,15 @@ export function isSamePublished(before: PublishedModel, now: PublishedModel): bo
 function isSameTable(before: PublishedTable, now: PublishedTable): boolean {
   if (before.oid !== now.oid || before.evidence !== now.evidence) return false
   if (!mayFollow(before.parts, now.parts)) return false
-  if (before.fileNode === now.fileNode) return true
+  const isRewritten = before.fileNode !== now.fileNode
+  const isOfSameToast = now.toastOid !== 0 && before.toastOid === now.toastOid
+  if (!areSameColumns(before.columns, now.columns, isRewritten && !isOfSameToast)) return false
+  if (!isRewritten) return true
   switch (now.rewriteMeans) {
     case 'nothing':
       return true
     case 'unlogged':
-      return now.toastOid !== 0 && before.toastOid === now.toastOid
+      return isOfSameToast
     case 'truncate':
       return false
   }
@@ -99,10 +106,11 @@ export function parsePublishedModel(value: unknown): PublishedModel | null {
 
 function isPublishedTable(value: unknown): value is PublishedTable {
   if (typeof value !== 'object' || value === null) return false
-  const { oid, evidence, fileNode, toastOid, parts, rewriteMeans } = value as Partial<
+  const { oid, evidence, fileNode, toastOid, parts, rewriteMeans, columns } = value as Partial<
     Record<keyof PublishedTable, unknown>
   >
   return (
+    (columns === undefined || isTableColumns(columns)) &&
     typeof evidence === 'string' &&
     Array.isArray(parts) &&
     parts.every(isPublishedPart) &&

@@ -6,6 +6,7 @@
 import { publishedRelationsSql } from '../db/published-relations-sql.ts'
 import type { SqlQueries } from '../db/sql.ts'
 import { FORMER_SLOT_SQL } from './default-slot.ts'
+import { type RefusedTable, readRefusedTables } from './refused-statements.ts'
 
 /** A table by its full name. */
 export interface QualifiedTable {
@@ -31,6 +32,8 @@ export interface TableName extends QualifiedTable {
   readonly replicaIdentity?: IdentityMode | undefined
   /** Columns of its String fields, which show the text of whatever type the column has. @default none */
   readonly textColumns?: readonly string[] | undefined
+  /** Columns of its fields. @default all that the table has */
+  readonly columns?: readonly string[] | undefined
   /** Whether set-up goes on without it where PostgreSQL writes no changes of it. @default false */
   readonly isOptional?: boolean | undefined
 }
@@ -109,6 +112,8 @@ export interface PublicationFacts {
   readonly named: readonly QualifiedTable[]
   /** Those of its tables that the application cannot change any more. */
   readonly unidentified: readonly UnidentifiedTable[]
+  /** Those of which it could not once the publication has UPDATE and DELETE, by its row filter or column list. @default none */
+  readonly refused?: readonly RefusedTable[]
 }
 
 /** The slot as PostgreSQL has it. */
@@ -163,13 +168,14 @@ async function readPublication(
   name: string,
   serverVersion: number,
 ): Promise<PublicationFacts | null> {
-  const [row] = await sql.query<Omit<PublicationFacts, 'tables' | 'unidentified'>>(PUBLICATION_SQL, [name])
+  const [row] = await sql.query<PublicationRow>(PUBLICATION_SQL, [name])
   if (row === undefined) return null
   const tables = await sql.query<QualifiedTable>(publicationTablesSql(serverVersion), [name])
   const unidentified = await sql.query<UnidentifiedTable>(unidentifiedTablesSql(serverVersion), [name])
-  return { ...row, tables, unidentified }
+  return { ...row, tables, unidentified, refused: await readRefusedTables(sql, name) }
 }
 
+type PublicationRow = Omit<PublicationFacts, 'tables' | 'unidentified' | 'refused'>
 type ServerRow = Omit<DatabaseFacts, 'tables' | 'publication' | 'slot'>
 
 /** On Amazon RDS a role replicates as a member of rds_replication. */

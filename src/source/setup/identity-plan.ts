@@ -95,7 +95,28 @@ export function identityProblems(facts: DatabaseFacts, goal: SetupGoal): Rowcast
         hint: `Run ${identifySql(table)}; or give it a primary key, or take it out of the publication.`,
       })
     })
-  return [...ofModels, ...ofOthers]
+  return [...ofModels, ...ofOthers, ...refusedProblems(facts, goal)]
+}
+
+/** Set-up gives a publication UPDATE and DELETE, and would make PostgreSQL refuse those of other tables in it. */
+function refusedProblems({ publication, tables }: DatabaseFacts, goal: SetupGoal): RowcastError[] {
+  const willBeFull = (table: QualifiedTable) => {
+    const known = tables.find((each) => isSameTable(each, table))
+    return known !== undefined && modeFor(known, goal) === 'full'
+  }
+  // Of a model's table with a column list `fullIdentityProblem` says it.
+  const refused = (publication?.refused ?? []).filter((table) => !willBeFull(table))
+  return refused.map(({ isListed, ...table }) => {
+    const name = quoteQualified(table.schema, table.table)
+    const [what, hint] = isListed
+      ? ['column list lacks columns of', `List the columns of its replica identity, and no identity FULL`]
+      : ['row filter asks for columns beyond', `Run ${setFullSql(table)}`]
+    return new RowcastError(
+      'SOURCE_IDENTITY_CONFLICT',
+      `Publication "${goal.publication}" is to have UPDATE and DELETE, and its ${what} the replica identity of ${name}: PostgreSQL would refuse them.`,
+      { hint: `${hint}; or use a publication of its own.` },
+    )
+  })
 }
 
 /** Of a table that is published already, the harm is done: its new partitions are looked after. */

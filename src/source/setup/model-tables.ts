@@ -13,6 +13,7 @@ import type { RunQuery } from '../db/run-query.ts'
 import { createMissedError } from '../published/gap-notices.ts'
 import type { PublishedTable } from '../published/published-tables.ts'
 import { publishedTableSql } from '../published/published-tables-sql.ts'
+import { columnsOf, type RawColumn } from '../published/table-columns.ts'
 import { type RowSecuredTable, rowSecurityExemptSql, type TableJudge } from './row-security.ts'
 import type { SetupGoal } from './setup-goal.ts'
 import { unreplicable, unreplicableKind } from './table-problems.ts'
@@ -49,13 +50,23 @@ export const TAKES_MESSAGES_SQL = `
            SELECT FROM pg_proc WHERE proname = 'pg_logical_emit_message' AND pronamespace = 'pg_catalog'::regnamespace
               AND proargtypes[2] = 'pg_catalog.text'::regtype AND has_function_privilege(oid, 'EXECUTE')))`
 
+type FoundRow = Omit<FoundTable, 'published'> & {
+  readonly published: (Omit<PublishedTable, 'columns'> & { readonly columns: readonly RawColumn[] }) | null
+}
+
 /** Reads the tables of all models. */
-export function readModelTables(
+export async function readModelTables(
   query: RunQuery,
   goal: SetupGoal,
   serverVersion: number,
 ): Promise<readonly FoundTable[]> {
-  return query<FoundTable>(modelTablesSql(goal, serverVersion))
+  const ofModels = new Map(goal.tables.map(({ model, columns }) => [model, columns]))
+  const rows = await query<FoundRow>(modelTablesSql(goal, serverVersion))
+  return rows.map(({ published, ...row }) => {
+    if (published === null) return { ...row, published }
+    const columns = columnsOf(published.columns, ofModels.get(row.model))
+    return { ...row, published: { ...published, columns } }
+  })
 }
 
 function modelTablesSql(goal: SetupGoal, serverVersion: number): string {

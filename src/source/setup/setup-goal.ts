@@ -55,6 +55,7 @@ export function createSetupGoal({ catalog, models, schema, ...names }: GoalParts
       table: spec.table,
       replicaIdentity,
       isOptional: optional,
+      columns: spec.fields.map(({ column }) => column),
       textColumns: spec.fields.filter(({ type }) => type === 'String').map(({ column }) => column),
     })),
     joinTables: catalog.joinTables.map((join) => ({ schema: join.schema ?? schema, table: join.table })),

@@ -16,6 +16,7 @@ import {
   readDatabaseFacts,
   type TableIdentity,
 } from './database-facts.ts'
+import { IS_FILTERED_BEYOND_SQL } from './refused-statements.ts'
 import { identityText, nameOf } from './replica-identity.ts'
 import { runSteps, type StepRunOptions } from './run-steps.ts'
 import { underSetupLock } from './setup.ts'
@@ -27,7 +28,7 @@ import { dropAllSkipMarks } from './skip-marks.ts'
 export interface CurrentIdentity extends TableIdentity {
   /**
    * Whether PostgreSQL would go on to take its UPDATE and DELETE under DEFAULT, and under the index of that name: its key or
-   * the index are there, or nobody else publishes it.
+   * the index are there, and have what a row filter of somebody else asks for; or nobody else publishes it.
    */
   readonly canBeDefault: boolean
   readonly indexes: readonly string[]
@@ -116,7 +117,7 @@ function identitySteps(memory: SetupMemory | null, current: CurrentIdentities): 
   })
 }
 
-/** Not where its key or index is gone: then PostgreSQL would refuse it, or the application's statements. */
+/** Not where its key or index is gone, or does not do for a row filter: PostgreSQL would refuse it, or the application's statements. */
 function canBePutBack(was: TableIdentity, is: CurrentIdentity): boolean {
   if (was.identity === 'i') return was.index !== null && is.indexes.includes(was.index)
   if (was.identity === 'f' || !is.isPublishedElsewhere) return true
@@ -202,9 +203,11 @@ function readIdentities(
             (SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
               WHERE i.indrelid = c.oid AND i.indisreplident AND c.relreplident = 'i') AS "index",
             EXISTS (SELECT FROM pg_index i
-                     WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND i.indisvalid) AS "canBeDefault",
+                     WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND i.indisvalid
+                       AND NOT ${IS_FILTERED_BEYOND_SQL}) AS "canBeDefault",
             ARRAY(SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-                   WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid) AS "indexes",
+                   WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid
+                     AND NOT ${IS_FILTERED_BEYOND_SQL}) AS "indexes",
             EXISTS (SELECT FROM (SELECT c.oid AS relid UNION SELECT relid FROM pg_partition_ancestors(c.oid)) up
                       JOIN elsewhere USING (relid)) AS "isPublishedElsewhere"
        FROM unnest($1::text[], $2::text[]) AS name(nspname, relname)

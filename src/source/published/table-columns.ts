@@ -1,0 +1,99 @@
+/**
+ * Stage 5, source. A table's columns as evidence: ALTER TABLE can give every row another value, and PostgreSQL says nothing of
+ * it. A column is dropped and made again, two change their names, or the table is written again with another type. Pure.
+ * Source: PostgreSQL manual, "pg_attribute".
+ */
+
+/** A column by the catalog; the writer is the transaction that wrote its row there, 0 where that says nothing. */
+export type RawColumn = readonly [number: number, name: string, writer: number]
+
+/** The columns that a model reads, in few bytes: a barrier has those of all tables. */
+export interface TableColumns {
+  /** Of each column, from number 1 on, `NAME_LENGTH` digits of a hash of its name; `NONE` where it is dropped, or no field's. */
+  readonly names: string
+  /** Runs of columns: the transaction that wrote their rows of the catalog, and how many they are. */
+  readonly written: readonly (readonly [writer: number, count: number])[]
+}
+
+const NAME_LENGTH = 4
+const NONE = '----'
+
+/** What a barrier says of them. @param ofModel columns of the model's fields; undefined: all are watched */
+export function columnsOf(raw: readonly RawColumn[], ofModel?: readonly string[]): TableColumns {
+  const watched = ofModel === undefined ? null : new Set(ofModel)
+  const names: string[] = []
+  const written: [number, number][] = []
+  for (const [number, name, writer] of raw) {
+    if (watched?.has(name) === false) continue
+    const gap = number - 1 - names.length
+    if (gap > 0) written.push([0, gap])
+    names.push(...Array.from({ length: gap }, () => NONE), hashOf(name))
+    const last = written.at(-1)
+    if (last?.[0] === writer) last[1] += 1
+    else written.push([writer, 1])
+  }
+  return { names: names.join(''), written }
+}
+
+/** FNV-1a, folded to 16 bits. Two names of one hash in one table would at worst end subscriptions for nothing. */
+function hashOf(name: string): string {
+  let hash = 0x811c9dc5
+  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193)
+  return ((hash ^ (hash >>> 16)) & 0xffff).toString(16).padStart(NAME_LENGTH, '0')
+}
+
+/**
+ * Whether each column that is there before and now has the values that it had, as far as ALTER TABLE goes. `isRewritten`: ALTER
+ * TABLE may have written the table again. What was not looked at is taken for the same.
+ */
+export function areSameColumns(
+  before: TableColumns | undefined,
+  now: TableColumns | undefined,
+  isRewritten: boolean,
+): boolean {
+  if (before === undefined || now === undefined) return true
+  const [namesBefore, namesNow] = [namesOf(before), namesOf(now)]
+  const known = new Set(namesBefore)
+  const isMoved = namesNow.some((name, at) => name !== NONE && name !== namesBefore[at] && known.has(name))
+  if (isMoved || !isRewritten) return !isMoved
+  const [writersBefore, writersNow] = [writersOf(before), writersOf(now)]
+  return namesBefore.every((name, at) => {
+    const [was, is] = [writersBefore[at] ?? 0, writersNow[at] ?? 0]
+    return name === NONE || name !== namesNow[at] || was === 0 || is === 0 || was === is
+  })
+}
+
+function namesOf({ names }: TableColumns): readonly string[] {
+  return Array.from({ length: Math.ceil(names.length / NAME_LENGTH) }, (_, at) =>
+    names.slice(at * NAME_LENGTH, (at + 1) * NAME_LENGTH),
+  )
+}
+
+/** PostgreSQL has no more columns in a table: MaxHeapAttributeNumber. */
+const COLUMNS_MAX = 1_600
+
+function writersOf({ written }: TableColumns): readonly number[] {
+  return written.flatMap(([writer, count]) =>
+    Array.from({ length: Math.min(count, COLUMNS_MAX) }, () => writer),
+  )
+}
+
+/** Whether it is what `JSON.stringify` made of columns. */
+export function isTableColumns(value: unknown): value is TableColumns {
+  if (typeof value !== 'object' || value === null) return false
+  const { names, written } = value as Partial<Record<keyof TableColumns, unknown>>
+  return (
+    typeof names === 'string' &&
+    Array.isArray(written) &&
+    written.length <= COLUMNS_MAX &&
+    written.every(isRun)
+  )
+}
+
+function isRun(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.length === 2 &&
+    value.every((each) => Number.isSafeInteger(each) && each >= 0)
+  )
+}

@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest'
+import {
+  areSameColumns,
+  columnsOf,
+  isTableColumns,
+  type TableColumns,
+} from '../../src/source/published/table-columns.ts'
+
+/** `id`, `note` and `spare`, of one CREATE TABLE. */
+const before: TableColumns = { names: 'id__notespar', written: [[700, 3]] }
+const now = (names: string, ...written: [number, number][]): TableColumns => ({ names, written })
+
+describe('columns are the same', () => {
+  it.each<[string, TableColumns, boolean, boolean]>([
+    ['when nothing differs', before, true, true],
+    ['when one is added', now('id__notesparmore', [700, 3], [701, 1]), true, true],
+    ['when one is dropped', now('id__note----', [700, 2], [0, 1]), true, true],
+    [
+      'not when one is dropped and made again',
+      now('id__----sparnote', [700, 1], [0, 1], [700, 1]),
+      false,
+      false,
+    ],
+    ['not when two change their names', now('id__wasnnote', [700, 1], [701, 2]), false, false],
+    ['when one gets another name', now('id__othrspar', [700, 1], [701, 1], [700, 1]), true, true],
+    [
+      'when one is altered, and nothing is written again',
+      now('id__notespar', [700, 1], [701, 2]),
+      false,
+      true,
+    ],
+    [
+      'not when one is altered, and the table is written again',
+      now('id__notespar', [700, 1], [701, 2]),
+      true,
+      false,
+    ],
+    ['where nothing is said of who wrote it', now('id__notespar', [700, 1], [0, 2]), true, true],
+  ])('%s', (_title, columns, isRewritten, areSame) => {
+    expect(areSameColumns(before, columns, isRewritten)).toBe(areSame)
+  })
+
+  it('whatever comes of those that no field reads', () => {
+    const of = (spare: number) =>
+      columnsOf(
+        [
+          [1, 'id', 700],
+          [spare, 'spare', 700 + spare],
+          [4, 'note', 700],
+        ],
+        ['id', 'note'],
+      )
+    expect(of(2)).toEqual(of(3))
+    expect(of(2).written).toEqual([
+      [700, 1],
+      [0, 2],
+      [700, 1],
+    ])
+  })
+
+  it('of one reader and of the next, whose schema has a field more', () => {
+    const raw = [[1, 'id', 700] as const, [2, 'note', 700] as const]
+    expect(areSameColumns(columnsOf(raw, ['id']), columnsOf(raw, ['id', 'note']), true)).toBe(true)
+    const [, again] = raw
+    const moved = [raw[0] ?? again, [3, 'note', 700] as const]
+    expect(areSameColumns(columnsOf(raw), columnsOf(moved as typeof raw), false)).toBe(false)
+  })
+
+  it('where an older process has not looked at them', () => {
+    expect([areSameColumns(undefined, before, true), areSameColumns(before, undefined, true)]).toEqual([
+      true,
+      true,
+    ])
+  })
+})
+
+it('what a message says is columns, or nothing', () => {
+  expect(isTableColumns(JSON.parse(JSON.stringify(before)))).toBe(true)
+  for (const value of [null, 'x', { names: 1, written: [] }, { names: '' }, { names: '', written: [[1]] }])
+    expect(isTableColumns(value)).toBe(false)
+  expect(isTableColumns({ names: 'id__', written: [[700, 2 ** 60]] })).toBe(false)
+  // Whoever may write to the database may write a message: it costs no memory.
+  expect(areSameColumns({ names: 'id__', written: [[700, 2 ** 50]] }, before, true)).toBe(true)
+})
