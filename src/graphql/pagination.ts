@@ -1,6 +1,7 @@
 /** Stage 7, graphql. Bounded lists: `take` (or `first`) and `skip`, and the order that makes them mean something. */
 import { type GraphQLArgument, type GraphQLField, getNullableType, isListType } from 'graphql'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
+import { uniqueFieldsOf } from '../catalog/row-key.ts'
 import { graphqlError } from './graphql-errors.ts'
 import type { ServiceBuilder } from './service-types.ts'
 
@@ -68,12 +69,11 @@ export function pageSize(args: PageArguments): PageSize {
 }
 
 /**
- * The same with an order: by primary key, or by the first unique key where the model has none.
+ * The same with an order: by primary key, or by the first unique key that is never null where the model has none.
  * @throws GRAPHQL_BAD_ARGUMENT
  */
 export function pageOf(model: ModelSpec, args: PageArguments): Page {
-  const key = model.primaryKey.length > 0 ? model.primaryKey : (model.uniques[0] ?? [])
-  return { ...pageSize(args), orderBy: key.map((field) => ({ [field]: 'asc' })) }
+  return { ...pageSize(args), orderBy: uniqueFieldsOf(model).map((field) => ({ [field]: 'asc' })) }
 }
 
 /** Arguments that say how long a list is: Prisma's, those of Relay's connections, and what others call it. */

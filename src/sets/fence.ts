@@ -8,7 +8,7 @@ import type { AnyRow, TransactionInfo } from '../changes/change.ts'
 import { RowcastError } from '../errors.ts'
 import { memberOf } from '../member-of.ts'
 import { parseSnapshot } from '../source/db/visibility.ts'
-import { type Lsn, parseLsn } from '../wire/lsn.ts'
+import { endOfRecords, type Lsn, parseLsn } from '../wire/lsn.ts'
 
 /** A snapshot, as far as the stream matters. */
 export interface Fence {
@@ -82,5 +82,5 @@ export async function readAtFence(
 
 function fenceOf(text: string, lsn: string): Fence {
   const isVisible = parseSnapshot(text)
-  return { text, endLsn: parseLsn(lsn), sees: ({ xid }) => isVisible(xid) }
+  return { text, endLsn: endOfRecords(parseLsn(lsn)), sees: ({ xid }) => isVisible(xid) }
 }

@@ -45,3 +45,15 @@ export function earlierLsn(a: Lsn, b: Lsn): Lsn {
 export function laterLsn(a: Lsn, b: Lsn): Lsn {
   return earlierLsn(a, b) === a ? b : a
 }
+
+const PAGE_BYTES = 8_192n
+const PAGE_HEADER_BYTES = 24n
+
+/**
+ * Where the records end that are before an insert position. Behind the last one of a page PostgreSQL says where the next one is to
+ * begin, after the header of a page that is not begun; a stream that has all there is stands at the page's end, and would be waited
+ * for until somebody writes. No record is shorter than the header, so none is left out where pages are larger. Source: XLogBytePosToRecPtr.
+ */
+export function endOfRecords(insertLsn: Lsn): Lsn {
+  return insertLsn % PAGE_BYTES === PAGE_HEADER_BYTES ? toLsn(insertLsn - PAGE_HEADER_BYTES) : insertLsn
+}

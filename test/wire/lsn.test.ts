@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatLsn, parseLsn, toLsn } from '../../src/wire/lsn.ts'
+import { endOfRecords, formatLsn, parseLsn, toLsn } from '../../src/wire/lsn.ts'
 
 describe('lsn', () => {
   it.each([
@@ -24,5 +24,14 @@ describe('lsn', () => {
 
   it.each(['', '0', '0/', '/0', 'x/1', '1/123456789', ' 1/1'])('refuses %j', (text) => {
     expect(() => parseLsn(text)).toThrow(/is not an LSN/)
+  })
+
+  it.each([
+    ['1/2018', '1/2000'],
+    ['1/2000', '1/2000'],
+    ['1/2020', '1/2020'],
+    ['1/1FF8', '1/1FF8'],
+  ])('records before an insert position of %s end at %s', (insert, end) => {
+    expect(formatLsn(endOfRecords(parseLsn(insert)))).toBe(end)
   })
 })

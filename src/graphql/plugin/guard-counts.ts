@@ -6,6 +6,7 @@
 import type { GraphQLField } from 'graphql'
 import { memberOf } from '../../member-of.ts'
 import type { ViewerPolicies } from '../policy/viewer-policies.ts'
+import { both } from '../reading/relation-link.ts'
 import { relationNameOf } from '../shown-column.ts'
 
 /** Arguments, context, and what Pothos passes beside them. */
@@ -58,7 +59,7 @@ function narrowCounts(selection: unknown, { model, policies, context }: Counting
     const rows = target == null ? null : policies.view(context, target).rows
     if (rows === null) return query
     const where = typeof query === 'object' && query !== null && 'where' in query ? query.where : null
-    return { where: where == null ? rows.where : { AND: [where, rows.where] } }
+    return { where: where == null ? rows.where : both(where, rows.where) }
   }
   return policies.arePrepared(context, asked) ? narrowed() : policies.prepare(context, asked).then(narrowed)
 }

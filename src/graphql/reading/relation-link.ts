@@ -4,6 +4,7 @@ import { inverseOf } from '../../catalog/foreign-key.ts'
 import type { ModelCatalog, ModelSpec, RelationSpec } from '../../catalog/model-catalog.ts'
 import type { AnyRow } from '../../changes/change.ts'
 import { invariant } from '../../errors.ts'
+import { memberOf } from '../../member-of.ts'
 
 /** Field → value: which rows belong to a row. */
 export type RelationKey = Readonly<Record<string, unknown>>
@@ -49,7 +50,17 @@ export function relationOf(model: ModelSpec, name: string): RelationSpec {
   return relation
 }
 
-/** Both conditions, as far as there are two. */
+/**
+ * Both conditions, as far as there are two. An empty `OR` matches nothing at the root alone: below it Prisma leaves it out, and all
+ * that the other condition allows would be there.
+ */
 export function both(where: unknown, more: unknown): object {
-  return more === undefined ? (where as object) : { AND: [where, more] }
+  if (more === undefined) return where as object
+  const isNothing = [where, more].some(hasEmptyOr)
+  return isNothing ? { AND: [where, more], OR: [] } : { AND: [where, more] }
+}
+
+function hasEmptyOr(where: unknown): boolean {
+  const operands = memberOf(where, 'OR')
+  return Array.isArray(operands) && operands.length === 0
 }

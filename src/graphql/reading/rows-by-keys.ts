@@ -7,7 +7,7 @@ import { canonicalText } from '../../catalog/values/canonical-text.ts'
 import type { AnyRow } from '../../changes/change.ts'
 import type { RowEstimate } from './estimate-rows.ts'
 import type { OperationReads } from './read-pool.ts'
-import type { RelationKey } from './relation-link.ts'
+import { both, type RelationKey } from './relation-link.ts'
 import { bytesOf } from './row-weights.ts'
 
 /** A Prisma query without the condition on its key. */
@@ -149,7 +149,7 @@ async function readTogether(
   const rows = await delegate.findMany(
     {
       ...rest,
-      where: where === undefined ? anyOf(columns, keys) : { AND: [anyOf(columns, keys), where] },
+      where: both(anyOf(columns, keys), where),
       ...(isList ? { orderBy: orders } : {}),
       ...(max === null ? {} : { take: max + 1 }),
       ...(select === undefined
@@ -199,7 +199,7 @@ async function countTogether(
   const rows = await delegate.groupBy(
     {
       by: columns,
-      where: where === undefined ? anyOf(columns, keys) : { AND: [anyOf(columns, keys), where] },
+      where: both(anyOf(columns, keys), where),
       _count: { _all: true },
     },
     reads,

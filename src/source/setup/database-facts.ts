@@ -2,7 +2,6 @@
  * Stage 5, source. Reads what set-up has to know of the database, in a handful of catalog queries, and
  * changes nothing.
  */
-
 import { publishedRelationsSql } from '../db/published-relations-sql.ts'
 import type { SqlQueries } from '../db/sql.ts'
 import { FORMER_SLOT_SQL } from './default-slot.ts'

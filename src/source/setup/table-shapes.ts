@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer'
 import { encodeRelation, encodeType } from '../../pgoutput/encode-relation.ts'
 import type { RelationColumn, ReplicaIdentity } from '../../pgoutput/messages.ts'
-import { type Lsn, parseLsn } from '../../wire/lsn.ts'
+import { endOfRecords, type Lsn, parseLsn } from '../../wire/lsn.ts'
 import { quoteLiteral } from '../../wire/quote.ts'
 import type { RunQuery } from '../db/run-query.ts'
 import { isSameTable } from './database-facts.ts'
@@ -55,7 +55,7 @@ export async function readTableShapes(
       encodeRelation({ oid, schema, table, replicaIdentity: identity, columns: sent }),
     ]
   })
-  return { messages: messages.map((bytes) => Buffer.from(bytes)), lsn: parseLsn(first.lsn) }
+  return { messages: messages.map((bytes) => Buffer.from(bytes)), lsn: endOfRecords(parseLsn(first.lsn)) }
 }
 
 /** The position is asked for with the snapshot, or after it. */

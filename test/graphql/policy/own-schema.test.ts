@@ -56,6 +56,7 @@ function open() {
         args: { status: t.arg.string() },
         where: ({ status }) => (status === 'DRAFT' ? { status: 'DRAFT' as const } : {}),
       }),
+      noPostCount: t.relationCount('posts', { where: { OR: [] } }),
     }),
   })
   builder.scalarType('Careless', {
@@ -123,6 +124,14 @@ it('a count is of the rows that the viewer may see, whoever asks first for them'
   const both = `"posts":{"where":{"AND":[{"status":"DRAFT"},{"authorId":"${BOB}"}]}}`
   expect(selections.some((text) => text.includes(both))).toBe(true)
   expect(selections.filter((text) => text.includes('"posts":true'))).toEqual([])
+})
+
+it('a count of nothing stays one beside the rule: Prisma leaves an empty OR out below the root', async () => {
+  const { prisma, query } = open()
+  const result = await query('{ user { email noPostCount } }', BOB)
+  expect(result.errors).toBeUndefined()
+  const none = `"posts":{"where":{"AND":[{"OR":[]},{"authorId":"${BOB}"}],"OR":[]}}`
+  expect(prisma.calls.some(({ query: asked }) => JSON.stringify(asked).includes(none))).toBe(true)
 })
 
 it('a resolver that masks in place masks for its own viewer alone', async () => {

@@ -53,6 +53,14 @@ describe('reads of one turn', () => {
     expect(alone).toEqual([])
   })
 
+  it('match nothing where the condition is an empty OR, which Prisma leaves out below the root', async () => {
+    const { queries, read } = table(async () => [])
+    const batches = new RelationBatches()
+    const where = { OR: [] }
+    await Promise.all(['a', 'b'].map((authorId) => batches.read(read({ authorId }, { where }))))
+    expect(queries).toMatchObject([{ where: { AND: [{ authorId: { in: ['a', 'b'] } }, where], OR: [] } }])
+  })
+
   it('are made alone where there is one key, or a page that other rows cannot be cut into', async () => {
     const { queries, alone, read } = table(async () => rows)
     const batches = new RelationBatches()
