@@ -41,7 +41,7 @@ export function mapIterator<From, To>(
 }
 
 /** A change with rows of its own. */
-export function ownRows({ change }: Delivery, omitted: ReadonlySet<string>): AnyChange {
+export function ownRows({ change }: Pick<Delivery, 'change'>, omitted: ReadonlySet<string>): AnyChange {
   return withoutFields(change.fresh(), omitted)
 }
 

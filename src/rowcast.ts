@@ -29,10 +29,11 @@ import { createConsoleLogger } from './console-logger.ts'
 import { RowcastError } from './errors.ts'
 import { modelsWithRowRule } from './graphql/policy/model-policy.ts'
 import { createGuard, createSafeLogger } from './guard.ts'
-import { createBusTracer, loadTracer } from './observe/tracing.ts'
+import { traceOnce } from './observe/tracing.ts'
 import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
 import { actionsOf, changesOf } from './rowcast-changes.ts'
 import { createRowSubscriptions } from './rowcast-first-rows.ts'
+import { followsRelations, parseLibraryFilter, subscribeRelated, withRelatedRows } from './rowcast-related.ts'
 import { rowcastStatus } from './rowcast-status.ts'
 import { resolveConnectionTarget } from './source/db/database-address.ts'
 import { readSnapshot } from './source/db/snapshot.ts'
@@ -87,28 +88,21 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   const observers = new BusObservers(guard)
   observers.add(presence)
   const { queueLengthMax, heldBytesMax, overflow } = options
-  const bus = createMemoryBus({
-    ...{ observers, older: archive ?? undefined, queueLengthMax, heldBytesMax, overflow },
-    log: logBoundsOf(durability.retention),
-    models: catalog.models,
-    timers: guardTimers(NODE_TIMERS, guard),
-    guard,
-  })
   const visibility = new VisibilityGate({ readSnapshot: () => readSnapshot(options.prisma, target) })
+  const ownBus = createMemoryBus({
+    ...{ observers, older: archive ?? undefined, queueLengthMax, heldBytesMax, overflow, guard },
+    ...{ models: catalog.models, log: logBoundsOf(durability.retention) },
+    timers: guardTimers(NODE_TIMERS, guard),
+  })
+  const bus = withRelatedRows(ownBus, { prisma: options.prisma, visibility, guard })
   const hub = createMessageHub(queueLengthMax ?? 65_536, guard)
   const registered = new Map<ModelNameOf<Types>, ModelSpec>()
   const registerOptions = new Map<string, RegisterOptions>()
   let source: ChangeReader | null = null
   let brokerStatus: () => BrokerStatus | null = () => null
   let registry: RelationRegistry | null = null
-  let isTraced = false
+  const trace = traceOnce(observers)
   let uncountReader: (() => void) | null = null
-
-  async function trace(): Promise<void> {
-    isTraced = true
-    const tracer = await loadTracer()
-    if (tracer !== null) observers.add(createBusTracer(tracer))
-  }
 
   const modelOf = (model: string): ModelSpec => findModel(catalog, model)
 
@@ -162,11 +156,18 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     return scaled
   }
 
-  const rowSubscriptions = createRowSubscriptions({
+  const rowsHost = {
     ...{ catalog, overflow, prisma: options.prisma, isScaled: scaling.broker !== null },
-    softDeleteOf: (model) => registerOptions.get(model)?.softDelete,
-    rowcast: () => rowcast,
-  })
+    softDeleteOf: (model: string) => registerOptions.get(model)?.softDelete,
+  }
+  const rowSubscriptions = createRowSubscriptions({ ...rowsHost, rowcast: () => rowcast })
+  const isRegistered = (model: string) => registerOptions.has(model)
+  const relatedHost = {
+    ...rowsHost,
+    bus,
+    isRegistered,
+    faultOf: (model: string) => registry?.faults.get(model),
+  }
 
   const rowcast: Rowcast<Types> = {
     catalog,
@@ -185,7 +186,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
     get models() {
       return [...registered.keys()]
     },
-    isRegistered: (model) => registered.has(model as ModelNameOf<Types>),
+    isRegistered,
     enable() {
       source ??= buildSource()
       return source.enable()
@@ -198,7 +199,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
       source ??= buildSource()
       if (scaling.role !== 'gateway') uncountReader ??= countReader({ ...address, slot }, logger)
       source.start()
-      if (!isTraced) void trace()
+      trace()
     },
     ready() {
       source ??= buildSource()
@@ -211,7 +212,11 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
         return rowSubscriptions.subscribe(modelOf(model), { ...request, where, initial, refused })
       }
       const actions = actionsOf(action)
-      const filter = parseChangeFilter(modelOf(model), catalog, { where, old, new: after, changed })
+      const filter = parseLibraryFilter(modelOf(model), catalog, { where, old, new: after, changed })
+      if (followsRelations(filter)) {
+        const related = { model: modelOf(model), filter, refused: { action, changed }, ...request }
+        return subscribeRelated({ ...relatedHost, hasOldImages: rowcast.hasOldImages }, related)
+      }
       const deliveries = rowcast.subscribeDeliveries({ model, actions, filter, ...request })
       return changesOf(deliveries, omittedByPrisma(options.prisma, model))
     },

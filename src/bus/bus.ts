@@ -11,6 +11,7 @@ import type { Lsn } from '../wire/lsn.ts'
 import type { LabelProgress } from './explanation.ts'
 import type { ChangeFilter } from './filter/change-filter.ts'
 import type { Transition } from './filter/judge-change.ts'
+import type { History } from './history.ts'
 import type { Account } from './holdings.ts'
 
 /** A change as one subscription gets it. */
@@ -169,4 +170,10 @@ export interface ChangeBus extends BusInput {
   stop(errorOf: (cursor: string | null) => Error): void
   /** Ends the subscriptions of one model, or all: normally, or with the error given. */
   close(error?: Error, model?: string): void
+}
+
+/** A bus whose history can be read beside its subscriptions. */
+export interface InProcessBus extends ChangeBus {
+  /** Null before the first stream, and in a gap. */
+  readonly history: History | null
 }

@@ -11,7 +11,13 @@ import type { PublicationCut } from '../source/watch/publication-guard.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import { endOnAbort } from './abort-listeners.ts'
-import { AFTER_EARLIEST, type BusSubscription, type ChangeBus, type SubscriptionRequest } from './bus.ts'
+import {
+  AFTER_EARLIEST,
+  type BusSubscription,
+  type ChangeBus,
+  type InProcessBus,
+  type SubscriptionRequest,
+} from './bus.ts'
 import type { BusObservers } from './bus-observer.ts'
 import { callAll } from './call-all.ts'
 import { Endings } from './endings.ts'
@@ -32,11 +38,11 @@ import { NODE_TIMERS, type SliceTimers, TurnSlice } from './time-slices.ts'
 import { UndecidedCursors } from './undecided-cursors.ts'
 
 /** Creates the in-process bus. */
-export function createMemoryBus(options: MemoryBusOptions = {}): ChangeBus {
+export function createMemoryBus(options: MemoryBusOptions = {}): InProcessBus {
   return new MemoryBus(options)
 }
 
-class MemoryBus implements ChangeBus, QueueHost {
+class MemoryBus implements InProcessBus, QueueHost {
   readonly queueLengthMax: number
   readonly queueBytesMax: number
   readonly holdings: Holdings
@@ -49,11 +55,11 @@ class MemoryBus implements ChangeBus, QueueHost {
   readonly #live: LiveSubscribers
   readonly #relief: Relief
   readonly #judging: TurnSlice
-  #history: History | null = null
+  history: History | null = null
   /** Those who read the history; null as long as it is. */
   #readers: Readers | null = null
   readonly #endings = new Endings()
-  readonly lastChanges = new UndecidedCursors(() => this.#history)
+  readonly lastChanges = new UndecidedCursors(() => this.history)
 
   constructor(options: MemoryBusOptions) {
     this.#options = options
@@ -76,13 +82,13 @@ class MemoryBus implements ChangeBus, QueueHost {
 
   open(start: StreamStart): void {
     this.#observers?.onOpened()
-    this.#history?.continue(start, this.#roster.open)
-    if (this.#history !== null) return
+    this.history?.continue(start, this.#roster.open)
+    if (this.history !== null) return
     const bounds = resolveLogBounds(this.#options.log ?? {}, () => this.#timers.nowMs())
     const oldestRead = () => this.#readers?.oldestRead() ?? Number.POSITIVE_INFINITY
     const log = new RetainedLog(endBefore(start.floorLsn), bounds, oldestRead)
     const history = new History(start, log, this.#options.models)
-    this.#history = history
+    this.history = history
     this.#readers = new Readers({
       ...{ known: history, older: this.#options.older ?? null, timers: this.#timers },
       pressure: this.#relief,
@@ -95,7 +101,7 @@ class MemoryBus implements ChangeBus, QueueHost {
     const observers = this.#observers
     observers?.onPublishing(part)
     this.#tick()
-    this.#history?.log.append(part)
+    this.history?.log.append(part)
     const { changes } = part
     for (let offset = 0; offset < changes.length; offset += 1) {
       const model = changes.modelAt?.(offset)
@@ -121,11 +127,11 @@ class MemoryBus implements ChangeBus, QueueHost {
   }
 
   passed(lsn: Lsn): void {
-    this.#history?.advanceTo(lsn)
+    this.history?.advanceTo(lsn)
   }
 
   cut(model: string, cut?: PublicationCut): void {
-    const upTo = this.#history?.cut(model, cut?.position ?? null)
+    const upTo = this.history?.cut(model, cut?.position ?? null)
     if (upTo !== undefined && cut !== undefined) this.#roster.endWhoMissed(model, cut, upTo)
   }
 
@@ -138,7 +144,7 @@ class MemoryBus implements ChangeBus, QueueHost {
     this.#observers?.onGap()
     this.#readers?.close()
     this.#readers = null
-    this.#history = null
+    this.history = null
     this.close(error)
   }
 
@@ -156,13 +162,13 @@ class MemoryBus implements ChangeBus, QueueHost {
     this.#roster.add(subscriber)
     this.#observers?.onSubscribed(model, queue)
     if (after === undefined) {
-      if (this.#history !== null) subscriber.beginLive(this.#history)
+      if (this.history !== null) subscriber.beginLive(this.history)
       this.#goLive(subscriber)
     } else {
       subscriber.replayOf = account
       if (cursor !== null) subscriber.startCursor = after
-      if (this.#history === null) subscriber.onOpen = (known) => this.#beginAfter(subscriber, cursor, known)
-      else this.#beginAfter(subscriber, cursor, this.#history)
+      if (this.history === null) subscriber.onOpen = (known) => this.#beginAfter(subscriber, cursor, known)
+      else this.#beginAfter(subscriber, cursor, this.history)
     }
     this.#endIfDue(subscriber)
     if (!queue.isEnded) forgetSignal = endOnAbort(queue, signal, this.#guard)
@@ -170,7 +176,7 @@ class MemoryBus implements ChangeBus, QueueHost {
   }
 
   cursorBefore(isVisible: (xid: number) => boolean): string | null {
-    return this.#history?.cursorBefore(isVisible) ?? null
+    return this.history?.cursorBefore(isVisible) ?? null
   }
 
   backlogs(): ReturnType<ChangeBus['backlogs']> {
@@ -179,7 +185,7 @@ class MemoryBus implements ChangeBus, QueueHost {
 
   changeAt(cursor: string): AnyChange | null {
     const parsed = parseCursor(cursor)
-    return (this.#history ?? failWithoutHistory()).changeAt(parsed)
+    return (this.history ?? failWithoutHistory()).changeAt(parsed)
   }
 
   progress(label: string, cursor: string): ReturnType<ChangeBus['progress']> {
@@ -222,7 +228,7 @@ class MemoryBus implements ChangeBus, QueueHost {
     })
     const subscriber = new Subscriber({
       ...{ model, queue, filter, label, isObserver, isResumed: after !== undefined },
-      ...{ actions: actions.length === 0 ? null : new Set(actions), skipTo: this.#history?.begun ?? null },
+      ...{ actions: actions.length === 0 ? null : new Set(actions), skipTo: this.history?.begun ?? null },
       ...{ onBehind: (_, position) => this.#fallBehind(subscriber, position), guard: this.#guard },
     })
     return subscriber
@@ -277,7 +283,7 @@ class MemoryBus implements ChangeBus, QueueHost {
 
   /** Who is live has been asked about all up to now, or beyond; who holds a change back has not got it yet. */
   #newestCursorOf({ isLive, isHolding, skipTo }: Subscriber): string | null {
-    return isLive && !isHolding ? (this.#history?.newestCursorFrom(skipTo) ?? null) : null
+    return isLive && !isHolding ? (this.history?.newestCursorFrom(skipTo) ?? null) : null
   }
 
   #endIfDue(subscriber: Subscriber): void {

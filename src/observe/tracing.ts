@@ -24,6 +24,19 @@ export async function loadTracer(): Promise<Tracer | null> {
   }
 }
 
+/** Watches with the application's tracer, if it has one, from the first call on. */
+export function traceOnce(observers: { add(observer: BusObserver): void }): () => void {
+  let isTraced = false
+  const trace = async (): Promise<void> => {
+    const tracer = await loadTracer()
+    if (tracer !== null) observers.add(createBusTracer(tracer))
+  }
+  return () => {
+    if (!isTraced) void trace()
+    isTraced = true
+  }
+}
+
 /** Spans of transactions and subscriptions. */
 export function createBusTracer(tracer: Tracer): BusObserver {
   const subscriptions = new WeakMap<object, Span>()

@@ -38,7 +38,7 @@ export interface KeySetLimits {
 /** The bound when nothing else is said. */
 export const KEY_SET_LIMITS: KeySetLimits = { keysMax: 100_000 }
 
-/** One set. Transactions are named by their number in commit order, from 1 on. */
+/** One set. Transactions are named by their number in commit order. */
 export class CountedKeys {
   readonly #name: string
   readonly #limits: KeySetLimits

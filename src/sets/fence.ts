@@ -51,6 +51,9 @@ export function canFence(client: unknown): boolean {
   )
 }
 
+/** Reads rows of one model in the snapshot of a fence. */
+export type FindMany = (query: object) => Promise<readonly AnyRow[]>
+
 /**
  * `findMany` at a fence, in a transaction of its own that ends with it.
  * @param timeoutMs of the whole transaction, the wait for a connection included in a second one
@@ -62,22 +65,33 @@ export async function readAtFence(
   query: object,
   timeoutMs: number,
 ): Promise<FencedRows> {
-  const transact = memberOf(client, '$transaction') as Transact
-  const bound = transact.bind(client) as Transact
-  const read = async (session: Session): Promise<FencedRows> => {
-    const [found] = await session.$queryRawUnsafe(FENCE_SQL, String(timeoutMs))
-    const delegate = memberOf(session, delegateName(model))
-    const findMany = memberOf(delegate, 'findMany') as (query: object) => Promise<readonly AnyRow[]>
-    const rows = await findMany.call(delegate, query)
-    return { rows, fence: fenceOf(String(found?.['snapshot']), String(found?.['lsn'])) }
-  }
   try {
-    return await bound(read, {
-      ...{ isolationLevel: 'RepeatableRead', timeout: timeoutMs, maxWait: timeoutMs },
-    })
+    return await atFence(client, model, timeoutMs, (findMany) => findMany(query))
   } catch (cause) {
     throw new RowcastError('FIRST_ROWS_FAILED', `The first rows of ${model} could not be read.`, { cause })
   }
+}
+
+/**
+ * The same for rows that take several statements: all of them see one snapshot.
+ * @throws what the client throws, and what `read` does
+ */
+export async function atFence(
+  client: object,
+  model: string,
+  timeoutMs: number,
+  read: (findMany: FindMany) => Promise<readonly AnyRow[]>,
+): Promise<FencedRows> {
+  const transact = memberOf(client, '$transaction') as Transact
+  const bound = transact.bind(client) as Transact
+  const options = { isolationLevel: 'RepeatableRead', timeout: timeoutMs, maxWait: timeoutMs }
+  return await bound(async (session) => {
+    const [found] = await session.$queryRawUnsafe(FENCE_SQL, String(timeoutMs))
+    const delegate = memberOf(session, delegateName(model))
+    const findMany = memberOf(delegate, 'findMany') as FindMany
+    const rows = await read((query) => findMany.call(delegate, query))
+    return { rows, fence: fenceOf(String(found?.['snapshot']), String(found?.['lsn'])) }
+  }, options)
 }
 
 function fenceOf(text: string, lsn: string): Fence {

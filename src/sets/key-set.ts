@@ -3,7 +3,7 @@
  * condition may itself ask other sets, its inputs, which have to be brought through a transaction before.
  */
 import { compileCondition, type RowTest } from '../bus/filter/compile-condition.ts'
-import type { KeySetSpec } from '../bus/filter/condition.ts'
+import { fieldsOf, type KeySetSpec } from '../bus/filter/condition.ts'
 import { isCounted, relatedKeyOf } from '../bus/filter/related-keys.ts'
 import type { ValueKey } from '../bus/filter/value-domain.ts'
 import type { AnyRow } from '../changes/change.ts'
@@ -50,7 +50,7 @@ export class KeySet {
   ): Promise<KeySet> {
     const set = new KeySet(spec, inputs, ordinal, limits)
     const counts = new Counts(spec)
-    for (const row of await readRows({ model: spec.model, keyed: null }, ordinal)) {
+    for (const row of await readRows({ model: spec.model, keyed: null, ...neededOf(spec) }, ordinal)) {
       if (!set.#countsAt(row, ordinal)) continue
       counts.add(row, 1)
       set.keys.check(counts.counts.size)
@@ -81,7 +81,8 @@ export class KeySet {
       if (change.old !== null && this.#countsAt(change.old, oldAt)) counts.add(change.old, -1)
       if (change.new !== null && this.#countsAt(change.new, ordinal)) counts.add(change.new, 1)
     }
-    const request = rowsConcerned(model, [condition], this.#inputs, ordinal)
+    const concerned = rowsConcerned(model, [condition], this.#inputs, ordinal)
+    const request = concerned && { ...concerned, ...neededOf(this.spec) }
     for (const row of request === null ? [] : await readRows(request, ordinal)) {
       if (written.has(row)) continue
       const moved = Number(this.#countsAt(row, ordinal)) - Number(this.#countsAt(row, ordinal - 1))
@@ -90,6 +91,12 @@ export class KeySet {
     this.keys.apply(ordinal, counts)
     this.#ordinal = ordinal
   }
+}
+
+/** What of which rows a set needs. */
+function neededOf({ condition, counts, fields }: KeySetSpec): Pick<RowRequest, 'narrowedBy' | 'fields'> {
+  const narrowedBy = counts === 'true' ? condition : null
+  return { narrowedBy, fields: new Set([...fields, ...fieldsOf(condition)]) }
 }
 
 /** What a transaction does to the counts of a set. */

@@ -4,7 +4,7 @@
  * that it did not write, but moved into sight or out of it, are read as they are after it, and judged both ways.
  */
 import { type ChangeConditions, type ChangeFilter, createChangeFilter } from '../bus/filter/change-filter.ts'
-import type { Condition } from '../bus/filter/condition.ts'
+import { allOf, type Condition } from '../bus/filter/condition.ts'
 import { type Judgement, judgeChange } from '../bus/filter/judge-change.ts'
 import { TRUE } from '../bus/filter/outcome.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
@@ -31,9 +31,11 @@ export interface MovedRow {
 
 /** What a transaction means, as far as its writes and the keys say. */
 export interface DecidedTransaction {
-  readonly writes: readonly JudgedWrite[]
+  /** Judged while they are taken, once. */
+  readonly writes: Iterable<JudgedWrite>
   /** Rows that have to be looked at besides; null for none. */
   readonly request: RowRequest | null
+  /** Complete once all writes have been taken. */
   readonly written: WrittenRows
 }
 
@@ -74,14 +76,18 @@ export class LiveRows {
     this.#moment.before = ordinal - 1
     this.#moment.after = ordinal
     const written = new WrittenRows(this.#model)
-    const writes: JudgedWrite[] = []
+    const concerned = rowsConcerned(this.#model, this.#conditions, this.#keys, ordinal)
+    const request = concerned && { ...concerned, narrowedBy: allOf(this.#conditions) }
+    return { writes: this.#judge(transaction, written), request, written }
+  }
+
+  *#judge(transaction: StreamTransaction, written: WrittenRows): Iterable<JudgedWrite> {
     for (const change of transaction.changesOf(this.#model.name)) {
       // A row that the transaction wrote before is judged as it was then: by the keys after the transaction.
       const isFirst = change.action !== 'TRUNCATE' && written.note(change)
       const judgement = judgeChange(this.#after, change, isFirst ? this.#before : this.#after)
-      if (judgement.verdict !== 'miss') writes.push({ change, judgement })
+      if (judgement.verdict !== 'miss') yield { change, judgement }
     }
-    return { writes, request: rowsConcerned(this.#model, this.#conditions, this.#keys, ordinal), written }
   }
 
   /** Judges rows as they were after the transaction: those that it moved without writing them. */

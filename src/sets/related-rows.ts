@@ -20,6 +20,10 @@ export interface KeyedRows {
 export interface RowRequest {
   readonly model: ModelSpec
   readonly keyed: readonly KeyedRows[] | null
+  /** Rows of which it is not true need not come, though they may. @default null: all have to */
+  readonly narrowedBy?: Condition | null | undefined
+  /** What is needed of the rows, beside their primary key. @default null: all */
+  readonly fields?: Iterable<string> | null | undefined
 }
 
 /** Where the keys of sets are, by transaction. */

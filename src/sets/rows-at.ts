@@ -13,8 +13,10 @@ import { rowIdOf } from './written-rows.ts'
 
 /** A transaction of the stream. */
 export interface StreamTransaction {
-  /** Its number in commit order, from 1 on. */
+  /** Its number in commit order: ascending, not without gaps. */
   readonly ordinal: number
+  /** Names of the models that it has changes of. @default any may be */
+  readonly models?: ReadonlySet<string> | undefined
   /** Its changes of one model, in order. */
   changesOf(model: string): Iterable<AnyChange>
 }

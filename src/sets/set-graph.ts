@@ -4,7 +4,8 @@
  * it, and nobody else; one that fails fails them.
  */
 import { type Condition, type KeySetSpec, keySetsOf } from '../bus/filter/condition.ts'
-import { invariant } from '../errors.ts'
+import { cannotGoOn } from '../bus/resync-required.ts'
+import { invariant, RowcastError } from '../errors.ts'
 import { KeySet, type KeySetReading, type KeySets } from './key-set.ts'
 import type { StreamTransaction } from './rows-at.ts'
 
@@ -27,28 +28,55 @@ interface HeldSet {
   holders: number
   /** Null until it is loaded. */
   set: KeySet | null
-  /** The transaction that it has been brought through, or is loaded at. */
+  /** While it is behind: the transaction that it has been brought through, or is loaded at. */
   ordinal: number
+  /** Steps that it has still to take; none: it has been brought through all that came. */
+  pending: number
+  /** Keys that count for all sets together. */
+  kept: number
   /** Settles when all that came so far has been taken; rejects for good with what ended it. */
   tail: Promise<void>
 }
 
+/** The bounds of all sets together. */
+export interface SetGraphLimits {
+  /** Keys, those included that somebody may still ask for. @default 2_000_000 */
+  readonly keysMax: number
+  /** Transactions that may wait for one set. @default 10_000 */
+  readonly pendingMax: number
+}
+
+const SET_GRAPH_LIMITS: SetGraphLimits = { keysMax: 2_000_000, pendingMax: 10_000 }
+
 /** All sets of one process. */
 export class SetGraph {
   readonly #reading: KeySetReading
+  readonly #limits: SetGraphLimits
   /** Inputs stand before those that ask them. */
   readonly #held = new Map<SetId, HeldSet>()
   #ordinal: number
+  #kept = 0
 
   /** @param ordinal the transaction that the stream has come to */
-  constructor(ordinal: number, reading: KeySetReading) {
+  constructor(ordinal: number, reading: KeySetReading, limits: Partial<SetGraphLimits> = {}) {
     this.#ordinal = ordinal
     this.#reading = reading
+    this.#limits = { ...SET_GRAPH_LIMITS, ...limits }
   }
 
   /** How many sets are kept. */
   get size(): number {
     return this.#held.size
+  }
+
+  /** How many keys they have. */
+  get kept(): number {
+    return this.#kept
+  }
+
+  /** The transaction that the stream has come to. */
+  get ordinal(): number {
+    return this.#ordinal
   }
 
   /** Holds the sets of these conditions, from the transaction on that the stream has come to. */
@@ -65,11 +93,16 @@ export class SetGraph {
     }
   }
 
-  /** Takes the next transaction. */
+  /** Takes the next transaction. Sets that it does not concern, nor their inputs, are as they were. */
   advance(transaction: StreamTransaction): void {
-    const { ordinal } = transaction
+    const { ordinal, models } = transaction
     this.#ordinal = ordinal
+    if (models?.size === 0) return
+    const concerned = new Set<HeldSet>()
     for (const held of this.#held.values()) {
+      const isWritten = models === undefined || models.has(held.spec.model.name)
+      if (!isWritten && ![...held.inputs.values()].some((input) => concerned.has(input))) continue
+      concerned.add(held)
       this.#enqueue(held, async () => {
         await held.set?.advance(transaction, this.#reading.readRows)
         held.ordinal = ordinal
@@ -79,8 +112,13 @@ export class SetGraph {
 
   /** Forgets how the sets were before a transaction, as far as none of them is itself before it. */
   prune(ordinal: number): void {
-    const least = [...this.#held.values()].reduce((least, held) => Math.min(least, held.ordinal), ordinal)
-    for (const { set } of this.#held.values()) set?.keys.prune(least)
+    const behind = [...this.#held.values()].filter(({ pending }) => pending > 0)
+    const least = behind.reduce((least, held) => Math.min(least, held.ordinal), ordinal)
+    for (const held of this.#held.values()) {
+      const { set } = held
+      set?.keys.prune(least)
+      this.#count(held)
+    }
   }
 
   #holdAll(conditions: readonly Condition[]): ReadonlyMap<SetId, HeldSet> {
@@ -96,7 +134,10 @@ export class SetGraph {
     }
     const ordinal = this.#ordinal
     const inputs = this.#holdAll([spec.condition])
-    const held: HeldSet = { spec, inputs, holders: 1, set: null, ordinal, tail: Promise.resolve() }
+    const held: HeldSet = {
+      ...{ spec, inputs, holders: 1, set: null, ordinal, pending: 0, kept: 0 },
+      tail: Promise.resolve(),
+    }
     this.#held.set(id, held)
     this.#enqueue(held, async () => {
       held.set = await KeySet.load(spec, (input) => loadedOf(inputs, input), ordinal, this.#reading)
@@ -113,15 +154,42 @@ export class SetGraph {
 
   #forget(held: HeldSet): void {
     if (this.#held.get(idOf(held.spec)) === held) this.#held.delete(idOf(held.spec))
+    this.#kept -= held.kept
+    held.kept = 0
   }
 
   /** Runs a step behind those before it, and behind what the inputs have been asked so far. */
   #enqueue(held: HeldSet, step: () => Promise<void>): void {
     const before = [held.tail, ...[...held.inputs.values()].map(({ tail }) => tail)]
-    held.tail = Promise.all(before).then(step)
+    if (held.pending >= this.#limits.pendingMax) before.push(Promise.reject(tooSlow(held.spec)))
+    held.pending += 1
+    held.tail = Promise.all(before).then(async () => {
+      await step()
+      held.pending -= 1
+      this.#count(held)
+      if (this.#kept > this.#limits.keysMax) throw tooManyKeys(held.spec, this.#limits.keysMax)
+    })
     // Whoever waits for the set gets the failure. Who asks for it next gets one that is loaded again.
     held.tail.catch(() => this.#forget(held))
   }
+
+  #count(held: HeldSet): void {
+    const kept = this.#held.get(idOf(held.spec)) === held ? (held.set?.keys.kept ?? 0) : 0
+    this.#kept += kept - held.kept
+    held.kept = kept
+  }
+}
+
+function tooSlow({ model }: KeySetSpec): RowcastError {
+  return cannotGoOn('related rows change faster than they can be followed', model.name)
+}
+
+function tooManyKeys({ model }: KeySetSpec, keysMax: number): RowcastError {
+  return new RowcastError(
+    'FILTER_TOO_BROAD',
+    `All conditions on related rows together, one on ${model.name} among them, have more than ${keysMax} keys.`,
+    { details: { keysMax } },
+  )
 }
 
 function loadedOf(held: ReadonlyMap<SetId, HeldSet>, spec: KeySetSpec): KeySet {

@@ -254,6 +254,12 @@ const MUTANTS: readonly Mutant[] = [
     from: '[held.tail, ...[...held.inputs.values()].map(({ tail }) => tail)]',
     to: '[held.tail]',
   },
+  {
+    name: 'a set that no write concerns is not asked where its inputs are written',
+    file: 'set-graph.ts',
+    from: 'if (!isWritten && ![...held.inputs.values()].some((input) => concerned.has(input))) continue',
+    to: 'if (!isWritten) continue',
+  },
 ]
 
 const FILES = ['counted-keys', 'key-set', 'live-rows', 'related-rows', 'rows-at', 'set-graph', 'written-rows']

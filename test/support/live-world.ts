@@ -51,6 +51,10 @@ export class WorldTransaction implements StreamTransaction {
     this.ordinal = ordinal
   }
 
+  get models(): ReadonlySet<string> {
+    return new Set(this.changes.map(({ model }) => model))
+  }
+
   *changesOf(model: string): Iterable<AnyChange> {
     for (const change of this.changes) if (change.model === model) yield change
   }

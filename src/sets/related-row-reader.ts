@@ -1,0 +1,165 @@
+/**
+ * Sets, between stages 6 and 7. Reads related rows of the database, in a snapshot that sees all that the stream has brought up to a
+ * transaction, together with what the log has behind it. Bounded in rows, bytes and time: where it cannot be done, whoever asked
+ * ends with a typed error, and nobody else.
+ */
+import { cannotGoOn } from '../bus/resync-required.ts'
+import type { AnyRow } from '../changes/change.ts'
+import { isRowcastError, RowcastError } from '../errors.ts'
+import type { Lsn } from '../wire/lsn.ts'
+import { atFence, type FencedRows, type FindMany } from './fence.ts'
+import { movedOn, type ReadableLog, transactionsBetween } from './log-transactions.ts'
+import { keyedWheres, narrowedWhere } from './narrowed-where.ts'
+import type { PageReads } from './page-reads.ts'
+import { PageSizes } from './page-sizes.ts'
+import type { RowRequest } from './related-rows.ts'
+import type { SnapshotReader, SnapshotRows, StreamTransaction } from './rows-at.ts'
+import { rowIdOf } from './written-rows.ts'
+
+/** The stream, as far as a reader has to know. */
+export interface StreamProgress {
+  /** Null where there is none: it has not begun, or has a gap. */
+  readonly log: ReadableLog | null
+  /** Whether whoever reads from now on sees every transaction up to this one; asks the database. */
+  isVisible(ordinal: number): Promise<boolean>
+  /** Resolves once everything that committed before the position has come. @throws where nothing comes any more */
+  whenPassed(lsn: Lsn): Promise<void>
+}
+
+/** What one read may take. */
+export interface RelatedReadBounds {
+  /** @default 100_000 */
+  readonly rowsMax: number
+  /** Of the rows of one request, by estimate. @default 32 MiB */
+  readonly bytesMax: number
+  /** Changes of the model that came since, and have to be taken back. @default 100_000 */
+  readonly changesMax: number
+  /** For each of: all before it to be visible, its turn and the statements, and what follows to arrive. @default 10_000 // 10 s */
+  readonly timeoutMs: number
+}
+
+export const RELATED_READ_BOUNDS: RelatedReadBounds = {
+  rowsMax: 100_000,
+  bytesMax: 32 * 1024 * 1024,
+  changesMax: 100_000,
+  timeoutMs: 10_000,
+}
+
+/** What a reader works with. */
+export interface RelatedRowReaderOptions {
+  /** A Prisma Client with transactions, whose rows are whole. */
+  readonly client: object
+  readonly progress: StreamProgress
+  /** Few read at once, and not too many wait: the connections are the application's. */
+  readonly turns: PageReads
+  readonly bytesOf: (rows: readonly AnyRow[]) => number
+  readonly monotonicMs: () => number
+  readonly wait: (ms: number) => Promise<void>
+  readonly bounds?: Partial<RelatedReadBounds> | undefined
+}
+
+/** How often it is looked whether a commit can be seen. */
+const LOOK_INTERVAL_MS = 10
+const PAGE_ROWS = 2_000
+
+/** Reads rows for sets, and for those who ask them. */
+export class RelatedRowReader implements SnapshotReader {
+  readonly #options: RelatedRowReaderOptions
+  readonly #bounds: RelatedReadBounds
+
+  constructor(options: RelatedRowReaderOptions) {
+    this.#options = options
+    this.#bounds = { ...RELATED_READ_BOUNDS, ...options.bounds }
+  }
+
+  /** @throws RESYNC_REQUIRED */
+  async read(request: RowRequest, ordinal: number): Promise<SnapshotRows> {
+    const { name } = request.model
+    const { progress } = this.#options
+    const { log } = progress
+    if (log === null) throw cannotGoOn('the stream has ended', name)
+    await this.#whenVisible(ordinal, name)
+    const { rows, fence } = await this.#readRows(request)
+    const later = async (): Promise<readonly StreamTransaction[]> => {
+      await progress.whenPassed(fence.endLsn)
+      if (progress.log !== log) throw movedOn(name)
+      const transactions = transactionsBetween(log, name, ordinal, fence.endLsn)
+      const count = transactions.reduce((sum, each) => sum + each.countOf(name), 0)
+      if (count > this.#bounds.changesMax)
+        throw cannotGoOn('too much was written while related rows were read', name)
+      return transactions
+    }
+    return { rows, later }
+  }
+
+  async #whenVisible(ordinal: number, model: string): Promise<void> {
+    const { progress, monotonicMs, wait } = this.#options
+    const deadline = monotonicMs() + this.#bounds.timeoutMs
+    while (!(await progress.isVisible(ordinal).catch(failedReading(model)))) {
+      if (monotonicMs() >= deadline) throw cannotGoOn('a commit is not visible to queries', model)
+      await wait(LOOK_INTERVAL_MS)
+    }
+  }
+
+  async #readRows(request: RowRequest): Promise<FencedRows> {
+    const { client, turns } = this.#options
+    const { model } = request
+    const readAll = (findMany: FindMany) => this.#readAll(findMany, request)
+    const read = () => atFence(client, model.name, this.#bounds.timeoutMs, readAll)
+    const { signal } = new AbortController()
+    return turns.run({ key: null, since: 0, signal, read }).catch(failedReading(model.name))
+  }
+
+  /** All statements in one snapshot; a row that several of them find comes once. */
+  async #readAll(findMany: FindMany, request: RowRequest): Promise<readonly AnyRow[]> {
+    const { model } = request
+    const found = new Map<string, AnyRow>()
+    let bytes = 0
+    for (const query of queriesOf(request)) {
+      const sizes = new PageSizes(PAGE_ROWS, this.#options.bytesOf)
+      for (let skip = 0; ; ) {
+        const take = sizes.next
+        const rows = await findMany({ ...query, skip, take })
+        sizes.note(rows)
+        bytes += this.#options.bytesOf(rows)
+        for (const row of rows) found.set(rowIdOf(model, row), row)
+        if (found.size > this.#bounds.rowsMax || bytes > this.#bounds.bytesMax) throw tooMany(request)
+        if (rows.length < take) break
+        skip += rows.length
+      }
+    }
+    return [...found.values()]
+  }
+}
+
+function* queriesOf({ model, keyed, narrowedBy, fields }: RowRequest): Iterable<object> {
+  const narrowed = narrowedBy == null ? null : narrowedWhere(model, narrowedBy)
+  const names = fields == null ? null : new Set([...fields, ...model.primaryKey])
+  const select = names === null ? undefined : Object.fromEntries([...names].map((name) => [name, true]))
+  const orderBy = model.primaryKey.map((name) => ({ [name]: 'asc' }))
+  for (const where of keyed === null ? [{}] : (keyedWheres(model, keyed) ?? [{}])) {
+    yield {
+      where: narrowed === null ? where : { AND: [where, narrowed] },
+      orderBy,
+      ...(select && { select }),
+    }
+  }
+}
+
+/** Of a condition, it will not be better later. */
+function tooMany({ model, keyed }: RowRequest): RowcastError {
+  if (keyed !== null)
+    return cannotGoOn('a change of other rows concerns more rows than are read at once', model.name)
+  return new RowcastError(
+    'FILTER_TOO_BROAD',
+    `More rows of ${model.name} would have to be read for a condition on related rows than are read at once.`,
+  )
+}
+
+/** Whoever waits for rows cannot go on without them: nothing of the failure itself is for clients. */
+function failedReading(model: string): (error: unknown) => never {
+  return (error) => {
+    if (isRowcastError(error, 'RESYNC_REQUIRED') || isRowcastError(error, 'FILTER_TOO_BROAD')) throw error
+    throw cannotGoOn('related rows could not be read', model, error)
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * Sets, between stages 6 and 7. A bus with subscriptions that follow relations. They read the log of the bus it stands before, whose own
+ * subscriptions know nothing of them: what they cost, others do not pay.
+ */
+
+import { onAborted } from '../bus/abort-listeners.ts'
+import type { Backlog, BusSubscription, ChangeBus, InProcessBus, SubscriptionRequest } from '../bus/bus.ts'
+import { callAll } from '../bus/call-all.ts'
+import { Endings } from '../bus/endings.ts'
+import type { LabelProgress } from '../bus/explanation.ts'
+import type { History } from '../bus/history.ts'
+import { cannotGoOn } from '../bus/resync-required.ts'
+import type { AnyChange, TransactionPart } from '../changes/change.ts'
+import { isSameEpoch, type StreamOrigin } from '../changes/cursor.ts'
+import { RowcastError } from '../errors.ts'
+import type { Guard } from '../guard.ts'
+import type { LastChangesKeeper } from '../source/published/last-changes.ts'
+import type { PublicationCut } from '../source/watch/publication-guard.ts'
+import type { StreamStart } from '../source/watch/session-start.ts'
+import type { Lsn } from '../wire/lsn.ts'
+import type { KeySetReading } from './key-set.ts'
+import { hasAllAfter, nextTransactionOf, ordinalOf } from './log-transactions.ts'
+import { type RelatedHost, type RelatedRequest, RelatedSubscription } from './related-subscription.ts'
+import { SetGraph } from './set-graph.ts'
+import type { StreamFollower } from './stream-follower.ts'
+
+/** What it works with. */
+export interface SetsBusOptions {
+  readonly bus: InProcessBus
+  readonly follower: StreamFollower
+  readonly reading: KeySetReading
+  readonly guard: Guard
+}
+
+/** After so many transactions it is looked who is behind, and what nobody needs any more. */
+const LOOK_INTERVAL = 64
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** The bus. */
+export class SetsBus implements ChangeBus, RelatedHost {
+  readonly lastChanges: LastChangesKeeper
+  readonly reading: KeySetReading
+  graph: SetGraph | null = null
+  readonly #bus: InProcessBus
+  readonly #follower: StreamFollower
+  readonly #guard: Guard
+  readonly #endings = new Endings()
+  readonly #open = new Map<RelatedSubscription, () => void>()
+  readonly #byModel = new Map<string, Set<RelatedSubscription>>()
+  #origin: StreamOrigin | null = null
+  #untilLook = LOOK_INTERVAL
+
+  constructor({ bus, follower, reading, guard }: SetsBusOptions) {
+    this.#bus = bus
+    this.#follower = follower
+    this.reading = reading
+    this.#guard = guard
+    this.lastChanges = bus.lastChanges
+  }
+
+  get history(): History | null {
+    return this.#bus.history
+  }
+
+  /** Follows relations from now on, or after a cursor. @throws BAD_CURSOR; what else ends it comes from the iterator */
+  subscribeRelated(request: RelatedRequest, signal?: AbortSignal): RelatedSubscription {
+    const subscription = new RelatedSubscription(this, request)
+    this.#open.set(subscription, () => {})
+    for (const model of subscription.models) {
+      const those = this.#byModel.get(model) ?? new Set()
+      this.#byModel.set(model, those.add(subscription))
+    }
+    const end = this.#guard.wrap('end with a signal', () => subscription.end(null))
+    if (signal !== undefined) {
+      const forgetSignal = onAborted(signal, end)
+      if (this.#open.has(subscription)) this.#open.set(subscription, forgetSignal)
+    }
+    this.#endIfDue(subscription)
+    subscription.notice()
+    return subscription
+  }
+
+  forget(subscription: RelatedSubscription): void {
+    this.#open.get(subscription)?.()
+    this.#open.delete(subscription)
+    for (const model of subscription.models) {
+      const those = this.#byModel.get(model)
+      those?.delete(subscription)
+      if (those?.size === 0) this.#byModel.delete(model)
+    }
+  }
+
+  open(start: StreamStart): void {
+    this.#bus.open(start)
+    const origin = this.#origin
+    this.#origin = { systemId: start.systemId, timeline: start.timeline }
+    if (origin !== null && !isSameEpoch(origin, this.#origin)) {
+      // What a server had that another has taken over from may be in the sets, and in nobody's table any more.
+      this.#endAll(cannotGoOn('another server has taken over'))
+      this.graph = null
+    }
+    const { history } = this
+    if (this.graph === null && history !== null) {
+      this.#follower.restart()
+      const { newest, openLsn } = history.log
+      const ordinal = ordinalOf(newest.commitLsn)
+      this.graph = new SetGraph(openLsn === null ? ordinal : ordinal - 1, this.reading)
+    }
+    callAll([...this.#open.keys()], (subscription) => subscription.notice())
+  }
+
+  publish(part: TransactionPart): void {
+    this.#bus.publish(part)
+    if (part.isFinal && this.graph !== null) this.#guard.run('follow related rows', () => this.#advance(part))
+  }
+
+  passed(lsn: Lsn): void {
+    this.#bus.passed(lsn)
+    this.#follower.notePassed(lsn)
+  }
+
+  gap(error: RowcastError): void {
+    this.graph = null
+    this.#origin = null
+    this.#bus.gap(error)
+    this.#endAll(error)
+  }
+
+  hold(models: ReadonlyMap<string, RowcastError>): void {
+    this.#endings.hold(models)
+    this.#bus.hold(models)
+    callAll([...this.#open.keys()], (subscription) => this.#endIfDue(subscription))
+  }
+
+  cut(model: string, cut?: PublicationCut): void {
+    this.#bus.cut(model, cut)
+    const error = cut?.error ?? cannotGoOn('changes of its model could not be read for a while', model)
+    this.#endAll(error, model)
+  }
+
+  stop(errorOf: (cursor: string | null) => Error): void {
+    this.#endings.stop(errorOf)
+    this.#bus.stop(errorOf)
+    callAll([...this.#open.keys()], (subscription) => this.#endIfDue(subscription))
+  }
+
+  close(error?: Error, model?: string): void {
+    this.#bus.close(error, model)
+    this.#endAll(error ?? null, model)
+  }
+
+  subscribe(request: SubscriptionRequest): BusSubscription {
+    return this.#bus.subscribe(request)
+  }
+
+  cursorBefore(isVisible: (xid: number) => boolean): string | null {
+    return this.#bus.cursorBefore(isVisible)
+  }
+
+  get subscriptionCounts(): ReadonlyMap<string, number> {
+    const counts = this.#bus.subscriptionCounts
+    if (this.#open.size === 0) return counts
+    const all = new Map(counts)
+    for (const { model } of this.#open.keys()) all.set(model, (all.get(model) ?? 0) + 1)
+    return all
+  }
+
+  get heldBytes(): number {
+    return this.#bus.heldBytes
+  }
+
+  backlogs(): ReadonlyMap<string, Backlog> {
+    return this.#bus.backlogs()
+  }
+
+  changeAt(cursor: string): AnyChange | null {
+    return this.#bus.changeAt(cursor)
+  }
+
+  progress(label: string, cursor: string): LabelProgress {
+    return this.#bus.progress(label, cursor)
+  }
+
+  #advance({ transaction }: TransactionPart): void {
+    const { history, graph } = this
+    if (history === null || graph === null) return
+    const { commitLsn } = transaction
+    const ordinal = ordinalOf(commitLsn)
+    this.#follower.notePassed(commitLsn)
+    const found = nextTransactionOf(history.log, this.#byModel.keys(), ordinal - 1)
+    graph.advance(found ?? { ordinal, models: NONE, changesOf: () => [] })
+    const concerned = [...(found?.models ?? NONE)].flatMap((model) => [...(this.#byModel.get(model) ?? [])])
+    callAll([...new Set(concerned)], (subscription) => subscription.notice())
+    this.#untilLook -= 1
+    if (this.#untilLook > 0) return
+    this.#untilLook = LOOK_INTERVAL
+    this.#look(history, graph)
+  }
+
+  /** Who left so much waiting that the log has moved on ends; the rest of the past is forgotten. */
+  #look({ log }: History, graph: SetGraph): void {
+    let oldest = graph.ordinal
+    for (const subscription of [...this.#open.keys()]) {
+      const { behindFrom, models, lastCursor } = subscription
+      if (behindFrom === null) continue
+      if ([...models].every((model) => hasAllAfter(log, model, behindFrom)))
+        oldest = Math.min(oldest, behindFrom)
+      else subscription.end(tooSlow(lastCursor))
+    }
+    graph.prune(oldest)
+  }
+
+  #endIfDue(subscription: RelatedSubscription): void {
+    for (const model of subscription.models) {
+      const end = this.#endings.of(model)
+      if (end !== null) subscription.end(end(subscription.lastCursor))
+    }
+  }
+
+  /** All that have to do with the model; all, where none is named. */
+  #endAll(error: Error | null, model?: string): void {
+    callAll([...this.#open.keys()], (subscription) => {
+      if (model === undefined || subscription.models.has(model)) subscription.end(error)
+    })
+  }
+}
+
+function tooSlow(cursor: string | null): RowcastError {
+  return new RowcastError(
+    'SUBSCRIBER_TOO_SLOW',
+    'This subscription left more waiting than can be kept for it.',
+    { details: { cursor } },
+  )
+}

@@ -1,0 +1,67 @@
+/** Sets, between stages 6 and 7. How far the stream has come, for those who read the database beside it. */
+import type { InProcessBus } from '../bus/bus.ts'
+import { cannotGoOn } from '../bus/resync-required.ts'
+import { parseCursor } from '../changes/cursor.ts'
+import type { IsVisible } from '../source/db/visibility.ts'
+import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+import type { ReadableLog } from './log-transactions.ts'
+import { RELATED_READ_BOUNDS, type StreamProgress } from './related-row-reader.ts'
+
+/** What it works with. */
+export interface StreamFollowerOptions {
+  readonly bus: Pick<InProcessBus, 'history' | 'cursorBefore'>
+  /** What a session sees that begins after the call. */
+  readonly look: () => Promise<IsVisible>
+  readonly monotonicMs: () => number
+  readonly wait: (ms: number) => Promise<void>
+  /** Longest wait for the stream. @default 10_000 // 10 s */
+  readonly timeoutMs?: number | undefined
+}
+
+/** How often it is looked whether the stream has come to a position. */
+const LOOK_INTERVAL_MS = 5
+
+/** One per bus. */
+export class StreamFollower implements StreamProgress {
+  readonly #options: StreamFollowerOptions
+  #passedLsn: Lsn = LSN_ZERO
+
+  constructor(options: StreamFollowerOptions) {
+    this.#options = options
+  }
+
+  get log(): ReadableLog | null {
+    return this.#options.bus.history?.log ?? null
+  }
+
+  /** Another history begins, whose positions need not lie behind those of this one. */
+  restart(): void {
+    this.#passedLsn = LSN_ZERO
+  }
+
+  /** Everything that committed before the position has come. */
+  notePassed(lsn: Lsn): void {
+    if (lsn > this.#passedLsn) this.#passedLsn = lsn
+  }
+
+  async isVisible(ordinal: number): Promise<boolean> {
+    // What was visible once stays so: most reads need not ask.
+    return this.#isBehind(ordinal, () => false) || this.#isBehind(ordinal, await this.#options.look())
+  }
+
+  #isBehind(ordinal: number, isVisible: IsVisible): boolean {
+    const cursor = this.#options.bus.cursorBefore(isVisible)
+    return cursor !== null && parseCursor(cursor).position.commitLsn >= BigInt(ordinal)
+  }
+
+  async whenPassed(lsn: Lsn): Promise<void> {
+    const { monotonicMs, wait, timeoutMs = RELATED_READ_BOUNDS.timeoutMs } = this.#options
+    const { log } = this
+    const deadline = monotonicMs() + timeoutMs
+    while (this.#passedLsn < lsn) {
+      if (log === null || this.log !== log) throw cannotGoOn('the stream has ended')
+      if (monotonicMs() >= deadline) throw cannotGoOn('the stream is behind the related rows that were read')
+      await wait(LOOK_INTERVAL_MS)
+    }
+  }
+}
