@@ -101,7 +101,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   let source: ChangeReader | null = null
   let brokerStatus: () => BrokerStatus | null = () => null
   let registry: RelationRegistry | null = null
-  const trace = traceOnce(observers)
+  const trace = traceOnce(observers, guard)
   let uncountReader: (() => void) | null = null
 
   const modelOf = (model: string): ModelSpec => findModel(catalog, model)
@@ -162,12 +162,8 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   }
   const rowSubscriptions = createRowSubscriptions({ ...rowsHost, rowcast: () => rowcast })
   const isRegistered = (model: string) => registerOptions.has(model)
-  const relatedHost = {
-    ...rowsHost,
-    bus,
-    isRegistered,
-    faultOf: (model: string) => registry?.faults.get(model),
-  }
+  const faultOf = (model: string) => registry?.faults.get(model)
+  const relatedHost = { ...rowsHost, bus, isRegistered, faultOf }
 
   const rowcast: Rowcast<Types> = {
     catalog,

@@ -25,16 +25,14 @@ export async function loadTracer(): Promise<Tracer | null> {
 }
 
 /** Watches with the application's tracer, if it has one, from the first call on. */
-export function traceOnce(observers: { add(observer: BusObserver): void }): () => void {
+export function traceOnce(observers: { add(observer: BusObserver): void }, guard: Guard): () => void {
   let isTraced = false
-  const trace = async (): Promise<void> => {
+  return guard.wrap('load a tracer', async () => {
+    if (isTraced) return
+    isTraced = true
     const tracer = await loadTracer()
     if (tracer !== null) observers.add(createBusTracer(tracer))
-  }
-  return () => {
-    if (!isTraced) void trace()
-    isTraced = true
-  }
+  })
 }
 
 /** Spans of transactions and subscriptions. */
