@@ -1,11 +1,14 @@
 /** Behind a real nginx, with the settings of docs/proxies.md and docker/nginx.conf: HTTP, WebSocket, SSE, and a path prefix. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { WebSocket } from 'ws'
 import { findFreePort } from '../../src/embedded/free-port.ts'
 import type { ServerOptions } from '../../src/server/create-server.ts'
 import { openRawSocket, subscribeMessage } from '../security/raw-socket.ts'
@@ -22,7 +25,10 @@ const ROOT = join(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
 
 /** What docs/proxies.md shows for a prefix, and docker/nginx.conf, both before this server. */
-async function startBehindNginx(options: Partial<ServerOptions> = {}) {
+async function startBehindNginx(
+  options: Partial<ServerOptions> = {},
+  alter: (site: string) => string = (site) => site,
+) {
   const fixture = await startServer({ trustedProxyCount: 1, ...options })
   const upstream = new URL(fixture.url).host
   const port = await findFreePort()
@@ -37,7 +43,7 @@ async function startBehindNginx(options: Partial<ServerOptions> = {}) {
     (name) => `${name}_temp_path ${folder}/${name};`,
   )
   const config = `daemon off; pid ${folder}/pid; error_log stderr warn; worker_processes 1;
-    events {} http { access_log off; ${paths.join(' ')} ${site} }`
+    events {} http { access_log off; ${paths.join(' ')} ${alter(site)} }`
   await writeFile(join(folder, 'nginx.conf'), config)
   const nginx = spawn(NGINX ?? '', ['-e', 'stderr', '-p', folder, '-c', join(folder, 'nginx.conf')])
   onTestFinished(async () => {
@@ -91,6 +97,59 @@ describe.skipIf(NGINX === undefined)('behind nginx', () => {
     source.push(1)
     await vi.waitUntil(() => client.received.some(({ type }) => type === 'next'))
   })
+
+  /** Idle connections end after a second. */
+  const impatient = (site: string) => site.replaceAll('proxy_read_timeout 1h;', 'proxy_read_timeout 1s;')
+  const limits = { pingIntervalMs: 250 }
+
+  test('a quiet WebSocket outlives the idle timeout by its pings', async () => {
+    const { proxied, source } = await startBehindNginx({ limits }, impatient)
+    const socket = new WebSocket(`${proxied.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
+    let pings = 0
+    const received: string[] = []
+    socket.on('ping', () => {
+      pings += 1
+    })
+    socket.on('message', (bytes) => received.push(String(bytes)))
+    await once(socket, 'open')
+    onTestFinished(() => socket.terminate())
+    socket.send(JSON.stringify({ type: 'connection_init' }))
+    await vi.waitUntil(() => received.length === 1)
+    socket.send(JSON.stringify(subscribeMessage('1', 'subscription { ticks }')))
+    await source.subscribed
+    // A second and a half.
+    await vi.waitUntil(() => pings >= 6, { timeout: 20_000 })
+    source.push(1)
+    await vi.waitUntil(() => received.some((text) => text.includes('"ticks":1')))
+  })
+
+  // X-Accel-Buffering counts without `proxy_buffering off`.
+  test.each(['proxy_buffering off;', ''])(
+    'a quiet event stream over HTTP/2 outlives the idle timeout, and has each event at once, with "%s"',
+    async (buffering) => {
+      const { proxied, source } = await startBehindNginx({ limits }, (site) =>
+        impatient(site)
+          .replace(/listen [^;]*/, '$& http2')
+          .replaceAll('proxy_buffering off;', buffering),
+      )
+      const session = connectHttp2(proxied)
+      onTestFinished(() => session.close())
+      const stream = session.request({
+        ...{ ':method': 'POST', ':path': '/graphql', 'content-type': 'application/json' },
+        accept: 'text/event-stream',
+      })
+      let text = ''
+      stream.on('data', (bytes: Buffer) => {
+        text += bytes.toString()
+      })
+      stream.end(JSON.stringify({ query: 'subscription { ticks }' }))
+      // A second and a half of comments.
+      await vi.waitUntil(() => text.split('\n:').length > 6, { timeout: 20_000 })
+      source.push(1)
+      await vi.waitUntil(() => text.includes('{"data":{"ticks":1}}'))
+      expect(session.destroyed).toBe(false)
+    },
+  )
 
   test('a page of another origin is refused with a body, and the log has both values once', async () => {
     const { proxied, logged, port } = await startBehindNginx()
