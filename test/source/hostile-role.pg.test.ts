@@ -56,16 +56,17 @@ const SHADOWS = `
   CREATE DOMAIN evil.int4 AS pg_catalog.int4 CHECK (false);
   GRANT USAGE ON SCHEMA evil TO PUBLIC; GRANT SELECT ON ALL TABLES IN SCHEMA evil TO PUBLIC`
 
-/** A role with all of it, which may do everything else; gone at the end. */
-async function openHostileRole(database: TestDatabase) {
+/** A role with all of it, which may do everything else; gone at the end. @param where settings of a role in a database come before those of the role */
+async function openHostileRole(database: TestDatabase, where: '' | 'in this database' = '') {
   const role = `hostile_${database.name}`
   await database.query(SHADOWS)
   await database.query(`CREATE ROLE ${role} LOGIN REPLICATION SUPERUSER PASSWORD 'x'`)
+  const within = where === '' ? '' : ` IN DATABASE ${database.name}`
   for (const [name, value] of Object.entries(HOSTILE_SETTINGS)) {
     // Some locales are not on every machine, some settings not in every version: refused, they cannot hurt.
-    await database.query(`ALTER ROLE ${role} SET ${name} = '${value}'`).catch(() => {})
+    await database.query(`ALTER ROLE ${role}${within} SET ${name} = '${value}'`).catch(() => {})
   }
-  await database.query(`ALTER ROLE ${role} SET search_path = evil, pg_catalog`)
+  await database.query(`ALTER ROLE ${role}${within} SET search_path = evil, pg_catalog`)
   return {
     connectionString: database.url.replace(/\/\/[^@]+@/, `//${role}:x@`),
     target: { ...database.target, user: role, password: 'x' },
@@ -82,11 +83,14 @@ async function openHostileRole(database: TestDatabase) {
 const SAMPLE = `INSERT INTO users (email, balance, reputation, birth_date, avatar, tags, created_at)
   VALUES ('h@example.com', 1234.5, 0.1234567890123456, '2001-02-03', '\\x00ff27', '{a,"b c",NULL}', '2026-02-03 04:05:06.789+00')`
 
-it.each([true, false])(
-  'set-up, rows, changeCursor and teardown are the same under hostile defaults of the role (binary: %s)',
-  async (binary) => {
+it.each([
+  [true, ''],
+  [false, 'in this database'],
+] as const)(
+  'set-up, rows, changeCursor and teardown are the same under hostile defaults of the role (binary: %s) %s',
+  async (binary, where) => {
     await using database = await openDatabase({ migrate: true })
-    await using role = await openHostileRole(database)
+    await using role = await openHostileRole(database, where)
     const { connectionString } = role
     await using live = await openLiveRowcast(database, { connectionString, binary, watchIntervalMs: 50 })
     const users = live.rowcast.subscribe('User')
