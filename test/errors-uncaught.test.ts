@@ -76,7 +76,7 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'sets/set-graph.ts': [1, 'forgets a set; what ended it is a rejection to who waits'],
   'server/websocket/client-socket.ts': [2, 'compares two texts; sending never rejects'],
   'server/execution/compile-operation.ts': [1, 'does nothing'],
-  'server/create-server.ts': [1, 'sets of sockets, and the end of the server'],
+  'server/http/open-sockets.ts': [1, 'closes what is still open'],
   'server/http/event-streams.ts': [1, 'ends a stream through the guard'],
   'server/delivery/iterator-pull.ts': [2, 'catches, and keeps the error for the end'],
   'server/http/listen-on.ts': [2, 'a log line, and a rejection'],

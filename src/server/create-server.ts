@@ -2,31 +2,24 @@
  * Stage 8, server. One node:http server: GraphQL over HTTP, SSE and WebSocket at /graphql, GraphiQL there
  * too, and health. Owns the connections and their end.
  */
-import {
-  createServer as createHttpServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http'
-import type { Socket } from 'node:net'
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { GraphQLSchema } from 'graphql'
-import { createGuard, createSafeLogger, type Guard } from '../guard.ts'
+import { createGuard, createSafeLogger } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { createErrorLocator } from './errors/error-location.ts'
 import { createErrorMask } from './errors/mask-error.ts'
-import { createGraphqlEndpoints, type GraphqlEndpoints, type OpenConnections } from './graphql-endpoints.ts'
-import { GRAPHQL_PATH } from './graphql-path.ts'
-import { createMetricsEndpoint, METRICS_PATH, type MetricsPage } from './health/metrics-endpoint.ts'
-import { type HealthReport, respondFailure, respondJson, respondLive, respondReady } from './health.ts'
+import { createGraphqlEndpoints, type OpenConnections } from './graphql-endpoints.ts'
+import { createMetricsEndpoint, type MetricsPage } from './health/metrics-endpoint.ts'
+import { type HealthReport, respondFailure } from './health.ts'
 import { createHostGuard } from './http/host-guard.ts'
 import { IncomingRequest } from './http/incoming-request.ts'
 import { listenOn } from './http/listen-on.ts'
+import { closeHttp, trackSilentSockets } from './http/open-sockets.ts'
 import { createOriginGuard } from './http/origin-guard.ts'
-import { hasValidAddress, pathOf } from './http/request-path.ts'
 import { createClientAccounts } from './limits/client-accounts.ts'
-import { clientAddress, createConnectionCounter } from './limits/client-address.ts'
+import { createConnectionCounter } from './limits/client-address.ts'
 import { countResponses } from './limits/counted-response.ts'
 import { limitsOf, type ServerLimits } from './limits/limits.ts'
 import { OperationTurns } from './limits/operation-turns.ts'
@@ -35,16 +28,8 @@ import type { ServerSecurity } from './limits/server-security.ts'
 import { SocketBudget } from './limits/socket-budget.ts'
 import { createGraphiqlPage } from './pages/graphiql-page.ts'
 import { createLivePage, type ServedPage } from './pages/live-page.ts'
-import {
-  createRefusals,
-  HOST_REFUSAL,
-  NOT_FOUND,
-  ORIGIN_REFUSAL,
-  type Refusal,
-  SINGLE_CONNECTION,
-  STOPPING_REFUSAL,
-  TOO_MANY,
-} from './refusal.ts'
+import { createRefusals } from './refusal.ts'
+import { RequestRouter } from './request-router.ts'
 import { createSessionKeeper } from './session/session-keeper.ts'
 
 /** What the server needs, and its bounds. */
@@ -90,9 +75,50 @@ export interface RowcastServer {
 
 /** Creates the server; nothing listens before `listen()`. */
 export function createServer(options: ServerOptions): RowcastServer {
-  const { host = '127.0.0.1', port = 4000, graphiql = false, trustedProxyCount = 0 } = options
+  const { host = '127.0.0.1', port = 4000 } = options
+  const state: ServerState = { isClosing: false, isRefusing: false }
+  const parts = createParts(options, host, state)
+  const { limits, sessions, endpoints } = parts
+  const { http, silentSockets } = createHttp(parts, state)
+  return {
+    listen: () => listenOn(http, host, port, parts.logger),
+    revalidateSessions: sessions.revalidate,
+    connections: () => endpoints.connections,
+    refuse() {
+      state.isRefusing = true
+    },
+    drain() {
+      const isDrained = () => endpoints.operationCount === 0
+      return waitUntil(isDrained, limits.drainTimeoutMs)
+    },
+    async close() {
+      if (state.isClosing || !http.listening) return
+      state.isClosing = true
+      state.isRefusing = true
+      sessions.close()
+      endpoints.endStreams()
+      for (const socket of silentSockets) socket.destroy()
+      const { closeTimeoutMs } = limits
+      await Promise.all([endpoints.closeWebSockets(closeTimeoutMs), closeHttp(http, closeTimeoutMs)])
+      await endpoints.dispose()
+    },
+  }
+}
+
+/** How far the server is on its way to its end. */
+interface ServerState {
+  /** `close()` was called: what is open ends. */
+  isClosing: boolean
+  /** Takes no one new. */
+  isRefusing: boolean
+}
+
+const STOPPING: HealthReport = { isReady: false, details: { server: 'stopping' } }
+
+/** What the server is made of, in the order in which its parts need each other. */
+function createParts(options: ServerOptions, host: string, state: ServerState) {
+  const { graphiql = false, trustedProxyCount = 0, allowedOrigins = [] } = options
   const limits = limitsOf(options.limits)
-  const allowedOrigins = options.allowedOrigins ?? []
   const isIntrospectionEnabled = options.introspection ?? graphiql
   const logger = createSafeLogger(options.logger)
   const guard = createGuard(logger)
@@ -105,93 +131,47 @@ export function createServer(options: ServerOptions): RowcastServer {
   const refusals = createRefusals(logger, limits.closeTimeoutMs)
   const socketBudget = new SocketBudget(limits.socketsBufferedBytesMax)
   const turns = new OperationTurns(guard)
-  const { allowedHosts, context } = options
+  const { allowedHosts, context, metrics } = options
   const hostGuard = createHostGuard({ allowedHosts, host, hasContext: context !== undefined })
+  const isRefusing = (): boolean => state.isRefusing
   const endpoints = createGraphqlEndpoints({
     ...{ schema: options.schema, activitySchema: options.activitySchema, onDelivered: options.onDelivered },
-    ...{
-      logger,
-      guard,
-      limits,
-      errorMask,
-      sessions,
-      connections,
-      accounts,
-      originGuard,
-      refusals,
-      ...{ socketBudget, turns },
-    },
-    ...{ trustedProxyCount, isIntrospectionEnabled, isStopping: () => isRefusing },
+    ...{ logger, guard, limits, errorMask, sessions, connections, accounts, originGuard, refusals },
+    ...{ socketBudget, turns, trustedProxyCount, isIntrospectionEnabled, isStopping: isRefusing },
     hasForeignOrigins: allowedOrigins.length > 0,
     mayCarryCredentials: (options.allowCredentials ?? false) && !allowedOrigins.includes('*'),
   })
-  const pages = pagesOf(options)
-  const respondMetrics =
-    options.metrics === undefined ? null : createMetricsEndpoint(options.metrics, logger, limits)
-  let isClosing = false
-  let isRefusing = false
-  const health = (): HealthReport => (isRefusing ? STOPPING : options.health())
+  const router = new RequestRouter({
+    ...{ guard, hostGuard, originGuard, refusals, connections, endpoints, trustedProxyCount, isRefusing },
+    pages: pagesOf(options),
+    respondMetrics: metrics === undefined ? null : createMetricsEndpoint(metrics, logger, limits),
+    health: () => (state.isRefusing ? STOPPING : options.health()),
+  })
+  return { limits, logger, guard, sessions, socketBudget, endpoints, router }
+}
+
+/** The server of Node.js, each of whose requests and upgrades goes through the guard. */
+function createHttp(parts: ReturnType<typeof createParts>, state: ServerState) {
+  const { limits, guard, socketBudget, router } = parts
   const onResponseClosed = guard.wrap('let idle connections go', () => {
     // A kept-alive connection whose last response ends after close() began would hold the server open.
-    if (isClosing) http.closeIdleConnections()
+    if (state.isClosing) http.closeIdleConnections()
   })
   const answer = (request: IncomingMessage, response: ServerResponse): unknown => {
     response.once('close', onResponseClosed)
-    if (!hostGuard.isAllowed(request.headers.host) && !OPERATORS_PATHS.has(pathOf(request))) {
-      return refusals.respond(request, response, HOST_REFUSAL)
-    }
-    if (isSingleConnection(request)) return refusals.respond(request, response, SINGLE_CONNECTION)
-    for (const page of pages) {
-      const sent = page.respond(request, response)
-      if (sent !== null) return sent
-    }
-    if (respondMetrics !== null && pathOf(request) === METRICS_PATH) return respondMetrics(request, response)
-    return route(request, response, health, endpoints)
+    return router.answer(request, response)
   }
   const guarded = guard.wrap('answer a request', answer, respondFailure)
   const ServerResponse = countResponses(socketBudget, guard)
   const http = createHttpServer({ ...httpOptions(limits), ServerResponse }, inTurns(guarded, guard))
   const silentSockets = trackSilentSockets(http, guard)
-  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): unknown => {
-    const refuse = (refusal: Refusal) => refusals.refuseUpgrade(request, socket, refusal)
-    if (isRefusing) return refuse(STOPPING_REFUSAL)
-    const endpoint = endpoints.at(request)
-    if (endpoint === undefined) return refuse(NOT_FOUND)
-    if (!hostGuard.isAllowed(request.headers.host)) return refuse(HOST_REFUSAL)
-    if (!originGuard.mayUpgrade(request.headers)) return refuse(ORIGIN_REFUSAL)
-    const address = clientAddress(request, trustedProxyCount)
-    const release = connections.acquire(address)
-    if (release === null) return refuse(TOO_MANY)
-    socket.once('close', guard.wrap('count a connection less', release))
-    return endpoint.handleUpgrade(request, socket, head, address)
-  }
+  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): unknown =>
+    router.upgrade(request, socket, head)
   http.on(
     'upgrade',
     guard.wrap('upgrade a connection', upgrade, (_failure, _request, socket) => socket.destroy()),
   )
-  return {
-    listen: () => listenOn(http, host, port, logger),
-    revalidateSessions: sessions.revalidate,
-    connections: () => endpoints.connections,
-    refuse() {
-      isRefusing = true
-    },
-    drain() {
-      const isDrained = () => endpoints.operationCount === 0
-      return waitUntil(isDrained, limits.drainTimeoutMs)
-    },
-    async close() {
-      if (isClosing || !http.listening) return
-      isClosing = true
-      isRefusing = true
-      sessions.close()
-      endpoints.endStreams()
-      for (const socket of silentSockets) socket.destroy()
-      const { closeTimeoutMs } = limits
-      await Promise.all([endpoints.closeWebSockets(closeTimeoutMs), closeHttp(http, closeTimeoutMs)])
-      await endpoints.dispose()
-    },
-  }
+  return { http, silentSockets }
 }
 
 function pagesOf({ graphiql, graphiqlQuery, activitySchema }: ServerOptions): readonly ServedPage[] {
@@ -211,38 +191,6 @@ async function waitUntil(isMet: () => boolean, timeoutMs: number): Promise<void>
   while (!isMet() && performance.now() < endMs) await delay(DRAIN_LOOK_MS)
 }
 
-/** GraphQL over SSE's other mode begins with a PUT that reserves a stream, and names it in a header from then on. */
-function isSingleConnection(request: IncomingMessage): boolean {
-  if (pathOf(request) !== GRAPHQL_PATH) return false
-  return request.method === 'PUT' || request.headers['x-graphql-event-stream-token'] !== undefined
-}
-
-/** For probes and scrapers, under whatever name: they hold no rows. */
-const OPERATORS_PATHS: ReadonlySet<string> = new Set(['/health/live', '/health/ready', METRICS_PATH])
-
-const STOPPING: HealthReport = { isReady: false, details: { server: 'stopping' } }
-
-function route(
-  request: IncomingMessage,
-  response: ServerResponse,
-  health: () => HealthReport,
-  endpoints: GraphqlEndpoints,
-): unknown {
-  const endpoint = endpoints.at(request)
-  if (endpoint !== undefined) {
-    if (hasValidAddress(request)) return endpoint.handle(request, response)
-    return respondJson(response, 400, { error: 'BAD_REQUEST', message: 'Host and path make no address.' })
-  }
-  switch (pathOf(request)) {
-    case '/health/live':
-      return respondLive(response)
-    case '/health/ready':
-      return respondReady(response, health())
-    default:
-      return respondJson(response, 404, { error: NOT_FOUND.code, message: NOT_FOUND.message })
-  }
-}
-
 /** A request that comes in drop by drop is cut; Node.js looks at the interval. */
 function httpOptions({ requestTimeoutMs }: ServerLimits) {
   return {
@@ -251,33 +199,4 @@ function httpOptions({ requestTimeoutMs }: ServerLimits) {
     headersTimeout: requestTimeoutMs,
     connectionsCheckingInterval: Math.min(requestTimeoutMs, 5_000),
   }
-}
-
-/**
- * Connections that never asked for anything, as browsers open them in advance. Node.js counts them as busy,
- * and `close()` would wait for them.
- */
-function trackSilentSockets(http: Server, guard: Guard): ReadonlySet<Socket> {
-  const sockets = new Set<Socket>()
-  const forget = guard.wrap('forget a connection', (socket: Socket) => sockets.delete(socket))
-  const add = guard.wrap('note a connection', (socket: Socket) => {
-    sockets.add(socket)
-    // Bound, and no function of ours: it is called outside the guard.
-    socket.once('close', forget.bind(null, socket))
-  })
-  const noteRequest = guard.wrap('note a request', (request: IncomingMessage) => forget(request.socket))
-  http.on('connection', add)
-  http.on('request', noteRequest)
-  http.on('upgrade', noteRequest)
-  return sockets
-}
-
-function closeHttp(http: Server, timeoutMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => http.closeAllConnections(), timeoutMs)
-    http.close(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }

@@ -1,0 +1,118 @@
+/**
+ * Stage 8, server. What each request and each upgrade gets: a refusal, a page, metrics, an endpoint of GraphQL, or health.
+ * What is refused is decided before anything is done for it.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Guard } from '../guard.ts'
+import type { GraphqlEndpoints } from './graphql-endpoints.ts'
+import { GRAPHQL_PATH } from './graphql-path.ts'
+import { METRICS_PATH } from './health/metrics-endpoint.ts'
+import { type HealthReport, respondJson, respondLive, respondReady } from './health.ts'
+import type { HostGuard } from './http/host-guard.ts'
+import type { OriginGuard } from './http/origin-guard.ts'
+import { hasValidAddress, pathOf } from './http/request-path.ts'
+import { type ConnectionCounter, clientAddress } from './limits/client-address.ts'
+import type { ServedPage } from './pages/live-page.ts'
+import {
+  HOST_REFUSAL,
+  NOT_FOUND,
+  ORIGIN_REFUSAL,
+  type Refusal,
+  type Refusals,
+  SINGLE_CONNECTION,
+  STOPPING_REFUSAL,
+  TOO_MANY,
+} from './refusal.ts'
+
+/** What it decides by, and to whom it hands on. */
+export interface RequestRouterParts {
+  readonly guard: Guard
+  readonly hostGuard: HostGuard
+  readonly originGuard: OriginGuard
+  readonly refusals: Refusals
+  readonly connections: ConnectionCounter
+  readonly endpoints: GraphqlEndpoints
+  readonly pages: readonly ServedPage[]
+  /** Answers `/metrics`; null: nothing is there. */
+  readonly respondMetrics: ((request: IncomingMessage, response: ServerResponse) => unknown) | null
+  readonly trustedProxyCount: number
+  readonly health: () => HealthReport
+  /** Whether no one new is taken any more. */
+  readonly isRefusing: () => boolean
+}
+
+/** For probes and scrapers, under whatever name: they hold no rows. */
+const OPERATORS_PATHS: ReadonlySet<string> = new Set(['/health/live', '/health/ready', METRICS_PATH])
+
+/** One per server. */
+export class RequestRouter {
+  readonly #parts: RequestRouterParts
+
+  constructor(parts: RequestRouterParts) {
+    this.#parts = parts
+  }
+
+  /** Answers a request. */
+  answer(request: IncomingMessage, response: ServerResponse): unknown {
+    const { refusals, pages, respondMetrics } = this.#parts
+    const refusal = this.#refusalOf(request)
+    if (refusal !== null) return refusals.respond(request, response, refusal)
+    for (const page of pages) {
+      const sent = page.respond(request, response)
+      if (sent !== null) return sent
+    }
+    if (respondMetrics !== null && pathOf(request) === METRICS_PATH) return respondMetrics(request, response)
+    return this.#route(request, response)
+  }
+
+  /** Hands a connection that asked for an upgrade on, or refuses it. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): unknown {
+    const { refusals, endpoints, connections, guard, trustedProxyCount } = this.#parts
+    const refuse = (refusal: Refusal) => refusals.refuseUpgrade(request, socket, refusal)
+    if (this.#parts.isRefusing()) return refuse(STOPPING_REFUSAL)
+    const endpoint = endpoints.at(request)
+    if (endpoint === undefined) return refuse(NOT_FOUND)
+    const refusal = this.#upgradeRefusalOf(request)
+    if (refusal !== null) return refuse(refusal)
+    const address = clientAddress(request, trustedProxyCount)
+    const release = connections.acquire(address)
+    if (release === null) return refuse(TOO_MANY)
+    socket.once('close', guard.wrap('count a connection less', release))
+    return endpoint.handleUpgrade(request, socket, head, address)
+  }
+
+  #refusalOf(request: IncomingMessage): Refusal | null {
+    const isNamed = this.#parts.hostGuard.isAllowed(request.headers.host)
+    if (!isNamed && !OPERATORS_PATHS.has(pathOf(request))) return HOST_REFUSAL
+    return isSingleConnection(request) ? SINGLE_CONNECTION : null
+  }
+
+  #upgradeRefusalOf(request: IncomingMessage): Refusal | null {
+    const { hostGuard, originGuard } = this.#parts
+    if (!hostGuard.isAllowed(request.headers.host)) return HOST_REFUSAL
+    return originGuard.mayUpgrade(request.headers) ? null : ORIGIN_REFUSAL
+  }
+
+  #route(request: IncomingMessage, response: ServerResponse): unknown {
+    const endpoint = this.#parts.endpoints.at(request)
+    if (endpoint !== undefined) {
+      if (hasValidAddress(request)) return endpoint.handle(request, response)
+      return respondJson(response, 400, { error: 'BAD_REQUEST', message: 'Host and path make no address.' })
+    }
+    switch (pathOf(request)) {
+      case '/health/live':
+        return respondLive(response)
+      case '/health/ready':
+        return respondReady(response, this.#parts.health())
+      default:
+        return respondJson(response, 404, { error: NOT_FOUND.code, message: NOT_FOUND.message })
+    }
+  }
+}
+
+/** GraphQL over SSE's other mode begins with a PUT that reserves a stream, and names it in a header from then on. */
+function isSingleConnection(request: IncomingMessage): boolean {
+  if (pathOf(request) !== GRAPHQL_PATH) return false
+  return request.method === 'PUT' || request.headers['x-graphql-event-stream-token'] !== undefined
+}
