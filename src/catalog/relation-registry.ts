@@ -220,7 +220,10 @@ class Registry implements RelationRegistry {
   }
 
   #layOut(relation: RelationMessage, model: ModelSpec, types: ReadonlyMap<number, DynamicType>) {
-    return layOutRow(relation, model, this.#catalog, types, this.#tables.unpublishedOf(relation))
+    return layOutRow(relation, model, this.#catalog, {
+      types,
+      unpublished: this.#tables.unpublishedOf(relation),
+    })
   }
 
   #describe(relation: RelationMessage): RelationEntry {

@@ -54,17 +54,23 @@ function describeType(column: RelationColumn, types: DynamicTypes): string {
   return type === undefined ? `type ${column.typeOid}` : `${type.schema}.${type.name}`
 }
 
-/**
- * Lays out a relation's columns for a model. `unpublished` names the columns that the table has and the
- * publication leaves out (a column list, generated columns); where that is not known (null), a missing column of
- * an optional field is taken for one of them.
- */
+/** What is known of a relation beside its columns. */
+export interface KnownOfRelation {
+  /** Types that the stream has described. @default none */
+  readonly types?: DynamicTypes | undefined
+  /**
+   * Columns that the table has and the publication leaves out (a column list, generated columns). @default null: that is not
+   * known, and a missing column of an optional field is taken for one of them
+   */
+  readonly unpublished?: ReadonlySet<string> | null | undefined
+}
+
+/** Lays out a relation's columns for a model. */
 export function layOutRow(
   relation: Pick<RelationMessage, 'columns'>,
   model: ModelSpec,
   catalog: Pick<ModelCatalog, 'enums'>,
-  types: DynamicTypes = new Map(),
-  unpublished: ReadonlySet<string> | null = null,
+  { types = new Map(), unpublished = null }: KnownOfRelation = {},
 ): LayoutResult {
   const columnIndex = new Map(relation.columns.map((column, index) => [column.name, index]))
   const columns = new Array<ColumnPlan | null>(relation.columns.length).fill(null)

@@ -89,18 +89,33 @@ function locateColumn(buffer: Buffer, tuple: Tuple, index: number): number {
   return at
 }
 
-function isSameColumn(
-  a: Buffer,
-  aStart: number,
-  aEnd: number,
-  b: Buffer,
-  bStart: number,
-  bEnd: number,
-): boolean {
-  const length = aEnd - aStart
-  if (length !== bEnd - bStart) return false
-  if (length > SHORT_BYTES) return a.compare(b, bStart, bEnd, aStart, aEnd) === 0
-  for (let index = 0; index < length; index++) if (a[aStart + index] !== b[bStart + index]) return false
+/** Goes through the columns of a tuple. */
+class ColumnWalk {
+  readonly buffer: Buffer
+  /** Of the column's kind byte. */
+  at: number
+  /** Behind the column. */
+  end: number
+
+  constructor({ bytes, start }: Tuple) {
+    this.buffer = toBuffer(bytes)
+    this.at = start
+    this.end = start
+  }
+
+  next(): void {
+    this.at = this.end
+    this.end = skipColumn(this.buffer, this.at)
+  }
+}
+
+/** Compares kind, length and value at once. */
+function isSameColumn(a: ColumnWalk, b: ColumnWalk): boolean {
+  const length = a.end - a.at
+  if (length !== b.end - b.at) return false
+  if (length > SHORT_BYTES) return a.buffer.compare(b.buffer, b.at, b.end, a.at, a.end) === 0
+  for (let index = 0; index < length; index++)
+    if (a.buffer[a.at + index] !== b.buffer[b.at + index]) return false
   return true
 }
 
@@ -186,19 +201,12 @@ class CompiledRowReader implements RowReader {
     this.#check(fullOld)
     this.#check(now)
     const changed: ColumnPlan[] = []
-    const a = toBuffer(fullOld.bytes)
-    const b = toBuffer(now.bytes)
-    let aAt = fullOld.start
-    let bAt = now.start
+    const a = new ColumnWalk(fullOld)
+    const b = new ColumnWalk(now)
     for (const plan of this.#layout.columns) {
-      const aEnd = skipColumn(a, aAt)
-      const bEnd = skipColumn(b, bAt)
-      // Kind, length and value in one comparison.
-      if (plan !== null && !isSameColumn(a, aAt, aEnd, b, bAt, bEnd)) {
-        if (hasOtherValue(plan, { buffer: a, at: aAt }, { buffer: b, at: bAt })) changed.push(plan)
-      }
-      aAt = aEnd
-      bAt = bEnd
+      a.next()
+      b.next()
+      if (plan !== null && !isSameColumn(a, b) && hasOtherValue(plan, a, b)) changed.push(plan)
     }
     if (changed.length === 0) return NO_FIELDS
     return changed.sort((left, right) => left.slot - right.slot).map((plan) => plan.field.name)
@@ -263,7 +271,7 @@ export function compileRowReader(
   catalog: Pick<ModelCatalog, 'enums'>,
   options: RowReaderOptions = {},
 ): RowReader {
-  const { layout, findings } = layOutRow(relation, model, catalog, options.types)
+  const { layout, findings } = layOutRow(relation, model, catalog, options)
   if (findings.length > 0) throw createDriftError(relation, model, findings)
   return createRowReader(layout)
 }

@@ -22,7 +22,7 @@ import {
   type RowAction,
   TRUNCATED,
 } from './change-record.ts'
-import { PackedChanges, type RecordTaker } from './packed-changes.ts'
+import { PackedChanges, type RecordRun, type RecordTaker } from './packed-changes.ts'
 
 /** Records lie in blocks of this many: a typed array for each small transaction would be the larger part of it. */
 const BLOCK_RECORDS = 1_024
@@ -72,13 +72,7 @@ export class ChangePacker implements RecordTaker {
     )
   }
 
-  addRun(
-    records: Int32Array,
-    from: number,
-    count: number,
-    readers: readonly RowReader[],
-    slab: Buffer,
-  ): void {
+  addRun({ records, from, count, readers, slab }: RecordRun): void {
     const past = from + count * RECORD_LENGTH
     const first = ((records[from + FIELD_OLD] || records[from + FIELD_NEW]) as number) - COUNT_BYTES
     const end = records[past - RECORD_LENGTH + FIELD_END] as number
@@ -109,15 +103,14 @@ export class ChangePacker implements RecordTaker {
   /** Ends the open part. */
   finish(transaction: TransactionInfo): PackedChanges {
     const { length } = this
-    const packed = new PackedChanges(
-      transaction,
-      this.#readers,
-      this.#hasSlab ? this.#partSlabs : NO_SLABS,
-      this.#records,
-      this.#start,
+    const packed = new PackedChanges(transaction, {
+      readers: this.#readers,
+      slabs: this.#hasSlab ? this.#partSlabs : NO_SLABS,
+      records: this.#records,
+      start: this.#start,
       length,
-      this.#slabs instanceof RecycledSlabs,
-    )
+      areBytesReused: this.#slabs instanceof RecycledSlabs,
+    })
     this.#start = this.#next
     this.#hasSlab = false
     if (this.#partSlabs.length > 1) this.#partSlabs = []

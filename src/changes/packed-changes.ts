@@ -21,7 +21,7 @@ import {
   RECORD_LENGTH,
   TRUNCATED,
 } from './change-record.ts'
-import { RowChange } from './row-change.ts'
+import { RowChange, type RowImages } from './row-change.ts'
 import { TruncateTableChange } from './truncate-change.ts'
 
 /** Between an old tuple and the new one: the new one's marker and number of columns. */
@@ -30,8 +30,29 @@ const BETWEEN_BYTES = 3
 /** Takes changes over from a list. */
 export interface RecordTaker {
   addTruncate(index: number, reader: RowReader): void
-  /** Takes `count` records from `records[from]` on, whose bytes lie side by side in `slab`. */
-  addRun(records: Int32Array, from: number, count: number, readers: readonly RowReader[], slab: Buffer): void
+  addRun(run: RecordRun): void
+}
+
+/** So many records from `records[from]` on, whose bytes lie side by side in `slab`. */
+export interface RecordRun {
+  readonly records: Int32Array
+  readonly from: number
+  readonly count: number
+  readonly readers: readonly RowReader[]
+  readonly slab: Buffer
+}
+
+/** Records of changes, and the bytes that they speak of. */
+export interface PackedRecords {
+  readonly readers: readonly RowReader[]
+  readonly slabs: readonly Buffer[]
+  readonly records: Int32Array
+  /** Of the first record. */
+  readonly start: number
+  /** Of changes. */
+  readonly length: number
+  /** Whether the slabs will hold other changes one day: what leaves the list takes its bytes along. */
+  readonly areBytesReused: boolean
 }
 
 /** The changes of a part. */
@@ -46,22 +67,14 @@ export class PackedChanges implements ChangeList {
   /** Whether the slabs will hold other changes one day: what leaves this list takes its bytes along. */
   readonly #areBytesReused: boolean
 
-  constructor(
-    transaction: TransactionInfo,
-    readers: readonly RowReader[],
-    slabs: readonly Buffer[],
-    records: Int32Array,
-    start: number,
-    length: number,
-    areBytesReused: boolean,
-  ) {
-    this.#areBytesReused = areBytesReused
+  constructor(transaction: TransactionInfo, packed: PackedRecords) {
+    this.#areBytesReused = packed.areBytesReused
     this.#transaction = transaction
-    this.#readers = readers
-    this.#slabs = slabs
-    this.#records = records
-    this.#start = start
-    this.length = length
+    this.#readers = packed.readers
+    this.#slabs = packed.slabs
+    this.#records = packed.records
+    this.#start = packed.start
+    this.length = packed.length
   }
 
   at(place: number): AnyChange | undefined {
@@ -116,7 +129,8 @@ export class PackedChanges implements ChangeList {
       let past = record + RECORD_LENGTH
       while (past < end && this.#isRowIn(past, place)) past += RECORD_LENGTH
       const slab = this.#slabs[place] as Buffer
-      packer.addRun(this.#records, record, (past - record) / RECORD_LENGTH, this.#readers, slab)
+      const count = (past - record) / RECORD_LENGTH
+      packer.addRun({ records: this.#records, from: record, count, readers: this.#readers, slab })
       record = past
     }
   }
@@ -126,7 +140,7 @@ export class PackedChanges implements ChangeList {
   }
 
   #rowChange(record: number, index: number, reader: RowReader): RowChange {
-    const { oldKind, done, reported } = parseFlags(this.#number(record, FIELD_FLAGS))
+    const { oldKind, done: action, reported } = parseFlags(this.#number(record, FIELD_FLAGS))
     let slab = this.#slabs[this.#number(record, FIELD_SLAB)] as Buffer
     let oldStart = this.#number(record, FIELD_OLD)
     let newStart = this.#number(record, FIELD_NEW)
@@ -141,11 +155,11 @@ export class PackedChanges implements ChangeList {
     const before =
       oldStart === 0 ? null : tupleAt(slab, oldStart, newStart === 0 ? end : newStart - BETWEEN_BYTES)
     const after = newStart === 0 ? null : tupleAt(slab, newStart, end)
-    const change = new RowChange(this.#transaction, index, done, reader, oldKind, before, after)
-    if (reported === done) return change
-    return reported === 'DELETE'
-      ? new RowChange(this.#transaction, index, reported, reader, oldKind, before, null, change)
-      : new RowChange(this.#transaction, index, reported, reader, 'none', null, after, change)
+    const done: RowImages = { action, reader, oldKind, old: before, new: after }
+    const change = new RowChange(this.#transaction, index, done)
+    if (reported === action) return change
+    const images = reportedImages(done, reported)
+    return new RowChange(this.#transaction, index, images, change)
   }
 
   #readerOf(record: number): RowReader {
@@ -159,4 +173,11 @@ export class PackedChanges implements ChangeList {
 
 function tupleAt(bytes: Buffer, start: number, end: number): Tuple {
   return { bytes, start, end, columnCount: readUint16(bytes, start - COUNT_BYTES) }
+}
+
+/** A row that is marked as deleted is reported as gone, and one that no longer is as new. */
+function reportedImages(done: RowImages, action: ChangeAction): RowImages {
+  return action === 'DELETE'
+    ? { ...done, action, new: null }
+    : { ...done, action, oldKind: 'none', old: null }
 }

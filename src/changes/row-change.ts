@@ -11,6 +11,15 @@ import { formatCursor } from './cursor.ts'
 
 const NO_FIELDS: readonly string[] = []
 
+/** What a row was and is, as PostgreSQL sent it, and what the change reports of it. */
+export interface RowImages {
+  readonly action: ChangeAction
+  readonly reader: RowReader
+  readonly oldKind: OldKind
+  readonly old: Tuple | null
+  readonly new: Tuple | null
+}
+
 /** A change that decodes itself on demand. */
 export class RowChange implements AnyChange {
   readonly transaction: TransactionInfo
@@ -28,23 +37,15 @@ export class RowChange implements AnyChange {
   #oldKey: { readonly value: AnyRow | null | undefined } | undefined
   #changed: readonly string[] | undefined
 
-  constructor(
-    transaction: TransactionInfo,
-    index: number,
-    action: ChangeAction,
-    reader: RowReader,
-    oldKind: OldKind,
-    oldTuple: Tuple | null,
-    newTuple: Tuple | null,
-    raw: RowChange | null = null,
-  ) {
+  /** `raw`: what PostgreSQL did, where the change reports it as something else. */
+  constructor(transaction: TransactionInfo, index: number, images: RowImages, raw: RowChange | null = null) {
     this.transaction = transaction
     this.index = index
-    this.action = action
-    this.#reader = reader
-    this.#oldKind = oldKind
-    this.#oldTuple = oldTuple
-    this.#newTuple = newTuple
+    this.action = images.action
+    this.#reader = images.reader
+    this.#oldKind = images.oldKind
+    this.#oldTuple = images.old
+    this.#newTuple = images.new
     this.#raw = raw
   }
 
@@ -101,16 +102,11 @@ export class RowChange implements AnyChange {
   }
 
   fresh(): RowChange {
-    return new RowChange(
-      this.transaction,
-      this.index,
-      this.action,
-      this.#reader,
-      this.#oldKind,
-      this.#oldTuple,
-      this.#newTuple,
-      this.#raw?.fresh() ?? null,
-    )
+    const images: RowImages = {
+      ...{ action: this.action, reader: this.#reader, oldKind: this.#oldKind },
+      ...{ old: this.#oldTuple, new: this.#newTuple },
+    }
+    return new RowChange(this.transaction, this.index, images, this.#raw?.fresh() ?? null)
   }
 
   get #fullOldTuple(): Tuple | null {

@@ -31,7 +31,7 @@ export async function replay(
   const recording = await openRecording(file)
   try {
     if (options.serve === true) await serveRecording(recording, project, options, context)
-    else await printRecording(recording, project, names, options, context)
+    else await printRecording(recording, project, { ...options, names }, context)
   } finally {
     await recording.close()
   }
@@ -49,13 +49,15 @@ function standInAddress({ env }: LookContext): string | undefined {
 async function printRecording(
   recording: RecordingReader,
   project: Project,
-  names: readonly string[],
-  options: ReplayOptions,
+  { names, ...options }: ReplayOptions & { readonly names: readonly string[] },
   { terminal, notes, stop }: LookContext,
 ): Promise<void> {
   const stopped = new AbortController()
   const counted = withMoneyScale(project, () => pipeline.registry.moneyScale)
-  const printer = createChangePrinter(counted, names, options, terminal, () => stopped.abort())
+  const printer = createChangePrinter(counted, names, options, {
+    terminal,
+    onLimit: () => stopped.abort(),
+  })
   const signal = AbortSignal.any([stop.signal, stopped.signal])
   const pipeline: FramePipeline = createFramePipeline({
     ...pipelineParts(project, notes),

@@ -47,7 +47,10 @@ export async function tail(
   const { terminal, notes, stop } = context
   const stopped = new AbortController()
   const counted = withMoneyScale(project, () => pipeline?.registry.moneyScale)
-  const printer = createChangePrinter(counted, names, options, terminal, () => stopped.abort())
+  const printer = createChangePrinter(counted, names, options, {
+    terminal,
+    onLimit: () => stopped.abort(),
+  })
   const after = options.from === undefined || options.from === 'earliest' ? null : parseCursor(options.from)
   const progress = createCatchUpProgress(notes)
   let pipeline: FramePipeline | null = null
@@ -111,8 +114,7 @@ export function createChangePrinter(
   project: Project,
   names: readonly string[],
   options: ChangeChoice & Pick<TailOptions, 'json' | 'limit'>,
-  terminal: Terminal,
-  onLimit: () => void,
+  { terminal, onLimit }: { readonly terminal: Terminal; readonly onLimit: () => void },
 ): ChangePrinter {
   const isChosen = createChangeChooser(project, names, options)
   const limit = readLimit(options.limit)

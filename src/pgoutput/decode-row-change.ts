@@ -93,42 +93,42 @@ export function decodeDelete(
 
 /** The byte that says which tuple follows; finding it within bounds proves the header before it is whole. */
 function readMarker(bytes: Uint8Array, start: number, end: number, at: number): number {
-  if (at >= end) throw truncatedMessage(bytes, start, end, end, 'a tuple marker and what leads up to it')
+  if (at >= end) throw truncatedMessage({ bytes, start, end }, end, 'a tuple marker and what leads up to it')
   return bytes[at] as number
 }
 
 /** Checks every kind byte and length once, so that whoever reads the tuple later need not. */
 function walkTuple(bytes: Uint8Array, start: number, end: number, tupleAt: number): Tuple {
   const first = tupleAt + 2
-  if (first > end) throw truncatedMessage(bytes, start, end, tupleAt, 'the number of columns')
+  if (first > end) throw truncatedMessage({ bytes, start, end }, tupleAt, 'the number of columns')
   const columnCount = readUint16(bytes, tupleAt)
   if (columnCount > COLUMN_COUNT_MAX) {
-    throw malformedMessage(bytes, start, end, tupleAt, `a tuple of ${columnCount} columns`)
+    throw malformedMessage({ bytes, start, end }, tupleAt, `a tuple of ${columnCount} columns`)
   }
   let at = first
   for (let index = 0; index < columnCount; index++) {
-    if (at >= end) throw truncatedMessage(bytes, start, end, at, `column ${index + 1} of ${columnCount}`)
+    if (at >= end) throw truncatedMessage({ bytes, start, end }, at, `column ${index + 1} of ${columnCount}`)
     const kind = bytes[at]
     if (kind === COLUMN_TEXT || kind === COLUMN_BINARY) {
-      if (at + 5 > end) throw truncatedMessage(bytes, start, end, at + 1, 'the length of a column')
+      if (at + 5 > end) throw truncatedMessage({ bytes, start, end }, at + 1, 'the length of a column')
       const length = readInt32(bytes, at + 1)
-      if (length < 0) throw malformedMessage(bytes, start, end, at + 1, `a negative length (${length})`)
+      if (length < 0) throw malformedMessage({ bytes, start, end }, at + 1, `a negative length (${length})`)
       at += 5
-      if (length > end - at) throw truncatedMessage(bytes, start, end, at, `a value of ${length} bytes`)
+      if (length > end - at) throw truncatedMessage({ bytes, start, end }, at, `a value of ${length} bytes`)
       at += length
     } else if (kind === COLUMN_NULL || kind === COLUMN_UNCHANGED) {
       at += 1
     } else {
-      throw malformedMessage(bytes, start, end, at, `an unknown kind of column (${formatByte(kind)})`)
+      throw malformedMessage({ bytes, start, end }, at, `an unknown kind of column (${formatByte(kind)})`)
     }
   }
   return { bytes, start: first, end: at, columnCount }
 }
 
 function unexpectedMarker(bytes: Uint8Array, start: number, end: number, at: number) {
-  return malformedMessage(bytes, start, end, at, `an unexpected tuple marker (${formatByte(bytes[at])})`)
+  return malformedMessage({ bytes, start, end }, at, `an unexpected tuple marker (${formatByte(bytes[at])})`)
 }
 
 function trailingBytes(bytes: Uint8Array, start: number, end: number, at: number) {
-  return malformedMessage(bytes, start, end, at, `${end - at} bytes too many`)
+  return malformedMessage({ bytes, start, end }, at, `${end - at} bytes too many`)
 }

@@ -56,10 +56,10 @@ export function decodeMessage(
   if (start < 0 || end > bytes.length) {
     throw new RowcastError('BUG', `Window ${start}–${end} lies outside a buffer of ${bytes.length} bytes.`)
   }
-  if (start >= end) throw truncatedMessage(bytes, start, end, start, 'the tag')
+  if (start >= end) throw truncatedMessage({ bytes, start, end }, start, 'the tag')
   const tag = findMessageTag(bytes[start])
   if (tag === undefined || tag.sinceVersion > context.protocolVersion) {
-    throw unknownMessage(bytes, start, end, context.protocolVersion)
+    throw unknownMessage({ bytes, start, end }, context.protocolVersion)
   }
   switch (tag.kind) {
     case 'insert':

@@ -10,8 +10,15 @@ export function formatByte(byte: number | undefined): string {
   return byte === undefined ? 'none' : `0x${byte.toString(16).padStart(2, '0')}`
 }
 
+/** A message is `bytes[start, end)`. */
+export interface MessageBytes {
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly end: number
+}
+
 /** Where in which message a fault lies, as the fields every decoder error carries. */
-function faultDetails(bytes: Uint8Array, start: number, end: number, offset: number) {
+function faultDetails({ bytes, start, end }: MessageBytes, offset: number) {
   const first = start < end ? bytes[start] : undefined
   const known = findMessageTag(first)
   return {
@@ -23,14 +30,8 @@ function faultDetails(bytes: Uint8Array, start: number, end: number, offset: num
 }
 
 /** The message ends before `expected`, which should be at `offset` (absolute, in `bytes`). */
-export function truncatedMessage(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  offset: number,
-  expected: string,
-): RowcastError {
-  const details = faultDetails(bytes, start, end, offset)
+export function truncatedMessage(message: MessageBytes, offset: number, expected: string): RowcastError {
+  const details = faultDetails(message, offset)
   return new RowcastError(
     'PGOUTPUT_TRUNCATED',
     `A pgoutput message (tag ${details.tag}, ${details.message}) is cut: of its ${details.length} bytes ` +
@@ -40,14 +41,8 @@ export function truncatedMessage(
 }
 
 /** What stands at `offset` (absolute, in `bytes`) cannot be part of such a message. */
-export function malformedMessage(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  offset: number,
-  found: string,
-): RowcastError {
-  const details = faultDetails(bytes, start, end, offset)
+export function malformedMessage(message: MessageBytes, offset: number, found: string): RowcastError {
+  const details = faultDetails(message, offset)
   return new RowcastError(
     'PGOUTPUT_MALFORMED',
     `A pgoutput message (tag ${details.tag}, ${details.message}) of ${details.length} bytes has ${found} ` +
@@ -57,13 +52,8 @@ export function malformedMessage(
 }
 
 /** The first byte is no tag of the protocol version asked for. */
-export function unknownMessage(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  protocolVersion: number,
-): RowcastError {
-  const details = { ...faultDetails(bytes, start, end, start), protocolVersion }
+export function unknownMessage(message: MessageBytes, protocolVersion: number): RowcastError {
+  const details = { ...faultDetails(message, message.start), protocolVersion }
   return new RowcastError(
     'PGOUTPUT_UNKNOWN_MESSAGE',
     `A pgoutput message of ${details.length} bytes has the tag ${details.tag} (${details.message}), ` +

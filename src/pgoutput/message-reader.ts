@@ -5,7 +5,7 @@
 import type { RowcastError } from '../errors.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { readInt32, readInt64, readUint16, readUint32, readUint64 } from './big-endian.ts'
-import { formatByte, malformedMessage, truncatedMessage } from './message-faults.ts'
+import { formatByte, type MessageBytes, malformedMessage, truncatedMessage } from './message-faults.ts'
 
 /**
  * Names that are not valid UTF-8 (a database in SQL_ASCII) become U+FFFD rather than an error: such a table
@@ -102,13 +102,17 @@ export class MessageReader {
     if (this.remainingBytes > 0) throw this.malformed(`${this.remainingBytes} bytes too many`, 0)
   }
 
+  get #message(): MessageBytes {
+    return { bytes: this.#bytes, start: this.#start, end: this.#end }
+  }
+
   /** The error for what was just read: `byteCount` bytes before the cursor. */
   malformed(found: string, byteCount: number): RowcastError {
-    return malformedMessage(this.#bytes, this.#start, this.#end, this.#offset - byteCount, found)
+    return malformedMessage(this.#message, this.#offset - byteCount, found)
   }
 
   #truncated(expected: string): RowcastError {
-    return truncatedMessage(this.#bytes, this.#start, this.#end, this.#offset, expected)
+    return truncatedMessage(this.#message, this.#offset, expected)
   }
 
   #take(byteCount: number): number {

@@ -117,11 +117,13 @@ function plain({ reader, index, message, reported }: Packed): AnyChange {
   if (message === null) return new TruncateTableChange(transaction, index, reader.model.name)
   const { kind, oldKind, old, new: now } = message
   const done = ({ insert: 'INSERT', update: 'UPDATE', delete: 'DELETE' } as const)[kind]
-  const raw = new RowChange(transaction, index, done, reader, oldKind, old, now)
+  const raw = new RowChange(transaction, index, { action: done, reader, oldKind, old, new: now })
   if (reported === done) return raw
-  if (reported === 'DELETE')
-    return new RowChange(transaction, index, reported, reader, oldKind, old, null, raw)
-  return new RowChange(transaction, index, reported, reader, 'none', null, now, raw)
+  const images =
+    reported === 'DELETE'
+      ? { action: reported, reader, oldKind, old, new: null }
+      : { action: reported, reader, oldKind: 'none' as const, old: null, new: now }
+  return new RowChange(transaction, index, images, raw)
 }
 
 /** All that a subscriber sees of a change. */

@@ -38,11 +38,16 @@ function readDimensions(buffer: Buffer, start: number, end: number): readonly nu
   return lengths
 }
 
+/** The elements of an array are `buffer[start, end)`, each behind its length. */
+interface ElementBytes {
+  readonly buffer: Buffer
+  readonly start: number
+  readonly end: number
+}
+
 /** All elements in a row, whatever the dimensions; null where a length leads out of the value. */
 function decodeElements(
-  buffer: Buffer,
-  start: number,
-  end: number,
+  { buffer, start, end }: ElementBytes,
   count: number,
   element: Pick<ValueCodec, 'decode' | 'byteLength'>,
 ): unknown[] | null {
@@ -107,7 +112,7 @@ export function createArrayCodec(element: ValueCodec, options: ListOptions): Val
     if (lengths.length === 0) return []
     const count = lengths.reduce((product, length) => product * length, 1)
     const elementsAt = start + HEADER_BYTES + DIMENSION_BYTES * lengths.length
-    const flat = decodeElements(buffer, elementsAt, end, count, element)
+    const flat = decodeElements({ buffer, start: elementsAt, end }, count, element)
     if (flat === null) return unreadableBytes(buffer, start, end)
     if (lengths.length === 1) return checkList(flat, isNullElementAllowed)
     const nested = lengths.slice(1).reduceRight((inner, length) => nest(inner, length), flat.map(uncover))
@@ -147,7 +152,7 @@ function createListSameness({ sameness, byteLength }: ValueCodec): Sameness {
       if (lengths === null) return null
       const at = start + HEADER_BYTES + DIMENSION_BYTES * lengths.length
       const count = lengths.length === 0 ? 0 : lengths.reduce((product, length) => product * length, 1)
-      const elements = decodeElements(buffer, at, end, count, { decode, byteLength })
+      const elements = decodeElements({ buffer, start: at, end }, count, { decode, byteLength })
       return elements === null
         ? null
         : { bounds: buffer.toString('latin1', start + HEADER_BYTES, at), elements }

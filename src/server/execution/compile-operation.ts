@@ -80,7 +80,7 @@ export function compileOperation({
   if (variables === null) return null
   const scope: CompileScope = { schema, fragments: fragmentsOf(document), variables, operation }
   try {
-    const write = compileObject(scope, rootType, [operation], undefined, true)
+    const write = compileObject(scope, rootType, [operation], { path: undefined, isRoot: true })
     return { run: runner(write, typesWithCursor(scope, rootType)) }
   } catch (reason) {
     if (reason === GIVE_UP) return null
@@ -128,18 +128,24 @@ function selectionSetsOf(nodes: readonly Pick<FieldNode, 'selectionSet'>[]) {
   return nodes.flatMap(({ selectionSet }) => (selectionSet === undefined ? [] : [selectionSet]))
 }
 
+/** Where in the result an object stands. */
+interface ObjectAt {
+  readonly path: FieldPath | undefined
+  /** @default false */
+  readonly isRoot?: boolean | undefined
+}
+
 function compileObject(
   scope: CompileScope,
   type: GraphQLObjectType,
   nodes: readonly Pick<FieldNode, 'selectionSet'>[],
-  path: FieldPath | undefined,
-  isRoot = false,
+  { path: prev, isRoot = false }: ObjectAt,
 ): WriteValue {
   // It would have to be asked, and it may answer with a promise.
   if (type.isTypeOf !== undefined && type.isTypeOf !== null) throw GIVE_UP
   const fields = [...collectFields(scope, type, selectionSetsOf(nodes))].map(([name, fieldNodes], index) => ({
     prefix: `${index === 0 ? '' : ','}${JSON.stringify(name)}:`,
-    write: compileField(scope, type, fieldNodes, { prev: path, key: name, typename: type.name }, isRoot),
+    write: compileField(scope, type, fieldNodes, { path: { prev, key: name, typename: type.name }, isRoot }),
   }))
   return (source, run) => {
     let text = '{'
@@ -160,7 +166,7 @@ function compileAbstract(
   const writers = new Map(
     scope.schema
       .getPossibleTypes(type)
-      .map((possible) => [possible.name, compileObject(scope, possible, nodes, place.path)]),
+      .map((possible) => [possible.name, compileObject(scope, possible, nodes, place)]),
   )
   return (value, run) => {
     const name = resolveType(value, run.context, new FieldInfo(scope, place, run.rootValue), type)
@@ -176,8 +182,7 @@ function compileField(
   scope: CompileScope,
   parentType: GraphQLObjectType,
   fieldNodes: readonly FieldNode[],
-  path: FieldPath,
-  isRoot: boolean,
+  { path, isRoot }: { readonly path: FieldPath; readonly isRoot: boolean },
 ): WriteField {
   const fieldName = fieldNodes[0]?.name.value ?? ''
   if (fieldName === '__typename') {
@@ -215,7 +220,7 @@ function compileValue(scope: CompileScope, place: FieldPlace): WriteValue {
   const write = isLeafType(inner)
     ? leafWriter(inner)
     : isObjectType(inner)
-      ? compileObject(scope, inner, place.fieldNodes, place.path)
+      ? compileObject(scope, inner, place.fieldNodes, place)
       : isListType(inner)
         ? listWriter(inner.ofType)
         : compileAbstract(scope, inner, place.fieldNodes, place)

@@ -88,7 +88,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
       ...{ guard, socketBudget },
     })
     attached.add(client)
-    attachSocket(protocol, webSocket, client, options, () => attached.delete(client))
+    attachSocket({ protocol, webSocket, client, onClose: () => attached.delete(client) }, options)
   }
 
   return {
@@ -127,12 +127,17 @@ function chooseSubprotocol(offered: ReadonlySet<string>): string | false {
   return first ?? false
 }
 
+/** A socket, and who hears of it. */
+interface Attachment {
+  readonly webSocket: WebSocket
+  readonly client: ClientSocket
+  readonly protocol: WebSocketProtocol
+  readonly onClose: () => void
+}
+
 function attachSocket(
-  protocol: WebSocketProtocol,
-  socket: WebSocket,
-  client: ClientSocket,
+  { webSocket: socket, client, protocol, onClose }: Attachment,
   { logger, limits, guard }: WebSocketTransportOptions,
-  onClose: () => void,
 ): void {
   // ws closes the socket itself on a malformed frame; the listener keeps that from ending the process.
   socket.on(
