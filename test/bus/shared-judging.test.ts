@@ -118,7 +118,7 @@ it('a key distinguishes arguments, rights and left-out fields, and nothing else'
     text,
   })
   const key = (given: object, text: string | null, omit: readonly string[] = []) =>
-    parseFilterArguments(catalog, thing, omit, given, view(text, { id: 1 }))?.key
+    parseFilterArguments(catalog, { model: thing, omit }, given, view(text, { id: 1 }))?.key
   const keys = [
     key({}, 'one'),
     key({}, 'two'),

@@ -21,7 +21,7 @@ export function failingPath(reading: FilterReading, where: unknown, path: string
     const at = `${path}.${key}`
     if (key === 'AND') return failingPart(reading, value, at, row)
     if (key === 'OR' || key === 'NOT') return at
-    return failingOperator(reading, key, value, at, row)
+    return failingOperator(reading, { field: key, filter: value }, at, row)
   }
   return path
 }
@@ -35,8 +35,7 @@ function failingPart(reading: FilterReading, parts: unknown, path: string, row: 
 
 function failingOperator(
   reading: FilterReading,
-  field: string,
-  filter: unknown,
+  { field, filter }: { readonly field: string; readonly filter: unknown },
   path: string,
   row: AnyRow,
 ): string {

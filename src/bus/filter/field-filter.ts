@@ -56,7 +56,7 @@ function parseOperators(reading: Reading, input: FilterObject, path: string, dep
     const at = `${path}.${shownName(operator)}`
     if (operator === 'mode' && depth === 1) continue
     checkOperator(reading.domain, operator, at)
-    conditions.push(parseOperator(reading, operator, operand, at, depth))
+    conditions.push(parseOperator(reading, operator, operand, { path: at, depth }))
   }
   if (conditions.length === 0) throw withoutOperator(path)
   return allOf(conditions)
@@ -66,8 +66,7 @@ function parseOperator(
   reading: Reading,
   operator: ScalarOperator,
   operand: unknown,
-  path: string,
-  depth: number,
+  { path, depth }: { readonly path: string; readonly depth: number },
 ): Condition {
   if (operator === 'not' && isFilterObject(operand) && !isValueObject(reading.domain, operand)) {
     return parseOperators(reading, operand, path, depth + 1)

@@ -60,7 +60,7 @@ export function readSubscription(
     where,
     changed,
     new: after,
-  } = argumentsOf(schema, operation, field, definition, variables)
+  } = argumentsOf(schema, { operation, field, definition }, variables)
   return {
     ...extension,
     actions: (action ?? null) as ReadSubscription['actions'],
@@ -76,11 +76,16 @@ function parseText(text: string): DocumentNode {
   }
 }
 
+/** The one field at the root of a subscription. */
+interface SubscriptionField {
+  readonly operation: OperationDefinitionNode
+  readonly field: FieldNode
+  readonly definition: Parameters<typeof getArgumentValues>[0]
+}
+
 function argumentsOf(
   schema: GraphQLSchema,
-  operation: OperationDefinitionNode,
-  field: FieldNode,
-  definition: Parameters<typeof getArgumentValues>[0],
+  { operation, field, definition }: SubscriptionField,
   variables: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
   const { variables: coerced, errors } = coerceVariables(

@@ -5,6 +5,11 @@ import type { ChangeAction } from '../../changes/change.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
 import type { AnyBuilder } from '../builder/builder-state.ts'
 
+/** What is asked for: which actions, and which changes. */
+interface LabelledRequest extends ChangeFilterInput {
+  readonly actions: readonly ChangeAction[] | null | undefined
+}
+
 /**
  * Equal for subscriptions that get the same changes; undefined where that is not known, and where nobody may ask. The
  * policies of the model were asked for this context.
@@ -13,8 +18,7 @@ export function subscriptionLabel(
   builder: AnyBuilder,
   context: object,
   model: string,
-  actions: readonly ChangeAction[] | null | undefined,
-  { where = null, old = null, new: after = null, changed }: ChangeFilterInput,
+  { actions, where = null, old = null, new: after = null, changed }: LabelledRequest,
 ): string | undefined {
   if (builder.options.rowcast.canExplain === undefined) return undefined
   const audience = policiesOf(builder).audience(context, [model])

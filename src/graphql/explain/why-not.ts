@@ -53,13 +53,8 @@ export function defineWhyNot(builder: AnyBuilder, canExplain: CanExplain): void 
       resolve: async (_root, args, context, { schema }) => {
         if ((await canExplain(context)) !== true) throw graphqlError('FORBIDDEN', 'You may not ask why.')
         try {
-          return (await explainFor(
-            builder,
-            explain,
-            args as unknown as WhyArguments,
-            context,
-            schema,
-          )) as never
+          const given = args as unknown as WhyArguments
+          return (await explainFor(builder, explain, given, { context, schema })) as never
         } catch (error) {
           throw toGraphqlError(error)
         }
@@ -78,8 +73,7 @@ async function explainFor(
   builder: AnyBuilder,
   explain: NonNullable<ChangeFeed['explain']>,
   { cursor, subscription, variables }: WhyArguments,
-  context: object,
-  schema: GraphQLSchema,
+  { context, schema }: { readonly context: object; readonly schema: GraphQLSchema },
 ): Promise<Explanation> {
   const { catalog } = builder.options.rowcast.feed
   const { model: name, omit, actions, input } = readSubscription(schema, subscription, variables ?? {})
@@ -88,8 +82,8 @@ async function explainFor(
   const policies = policiesOf(builder)
   await policies.prepare(context, [name])
   if (!(await policies.maySubscribe(context, name))) return denied(name)
-  const filter = parseFilterArguments(catalog, model, omit, input, policies.view(context, name))
-  const label = subscriptionLabel(builder, context, name, actions, input)
+  const filter = parseFilterArguments(catalog, { model, omit }, input, policies.view(context, name))
+  const label = subscriptionLabel(builder, context, name, { ...input, actions })
   return explain({ cursor, model, actions, filter, input, label })
 }
 

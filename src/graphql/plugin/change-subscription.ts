@@ -108,7 +108,7 @@ export function defineChangeSubscription(
               checkFilter() {
                 for (const node of info.fieldNodes) checkFilterVariables(node, valuesOf(info.variableValues))
               },
-              label: subscriptionLabel(builder, context, modelName, action, filter),
+              label: subscriptionLabel(builder, context, modelName, { ...filter, actions: action }),
               account: accountOf(context),
             },
           )

@@ -92,7 +92,7 @@ function subscribeToChanges(
   return feed.subscribeDeliveries({
     model: model.name,
     actions: actions ?? undefined,
-    filter: parseFilterArguments(feed.catalog, model, omit, filter, view),
+    filter: parseFilterArguments(feed.catalog, { model, omit }, filter, view),
     after: after ?? undefined,
     ...{ label, account },
     overflow: overflow ?? undefined,
@@ -114,7 +114,7 @@ function subscribeToRows(
   const seen = view.rows?.where
   return feed.subscribeRows({
     model: model.name,
-    filter: parseFilterArguments(feed.catalog, model, omit, { where }, view),
+    filter: parseFilterArguments(feed.catalog, { model, omit }, { where }, view),
     conditions: [asked, seen].filter((condition) => condition !== undefined),
     pageSize: pageSize ?? undefined,
     refused: {

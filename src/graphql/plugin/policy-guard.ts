@@ -58,7 +58,7 @@ function addNet(field: Field, type: GraphQLNamedType, policies: ViewerPolicies):
       ? (value, context) =>
           policies.asksViewer(model) ? guardRows(value, model, policies.view(context, model)) : value
       : isAbstractType(type)
-        ? (value, context, info) => guardAbstract(value, type, policies, context, info)
+        ? (value, context, info) => guardAbstract(value, type, policies, { context, info })
         : (value) => value
   field.resolve = (parent, args, context, info) => guard(resolve(parent, args, context, info), context, info)
 }
@@ -70,8 +70,7 @@ function guardAbstract(
   value: unknown,
   type: GraphQLAbstractType,
   policies: ViewerPolicies,
-  context: object,
-  info: GraphQLResolveInfo,
+  { context, info }: { readonly context: object; readonly info: GraphQLResolveInfo },
 ): unknown {
   const possible = info.schema.getPossibleTypes(type)
   const isAsked = possible.some((each) => policies.asksViewer(modelOfType(each) ?? ''))

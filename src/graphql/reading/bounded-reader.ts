@@ -141,7 +141,12 @@ export class BoundedReader {
     return {
       findMany: (query, reads) => this.#statementsOf(model).findMany(query, reads),
       estimate: (source, fields, reads) =>
-        this.#estimate('page' in source ? pagesOf(model) : model, model, source, fields, reads.leftMs),
+        this.#estimate(
+          { model, name: 'page' in source ? pagesOf(model) : model },
+          source,
+          fields,
+          reads.leftMs,
+        ),
       isAskable: canAsk(this.#client) && !this.#unaskable.has(model),
       rowsMax: this.#bounds.rowsMax,
     }
@@ -181,7 +186,7 @@ export class BoundedReader {
     const name = `${link.parent}.${link.relation.name}`
     const { model } = link.relation
     const fields = heavyFields(this.#specOf(model), query)
-    return (keys, max, reads) => this.#estimate(name, model, { link, keys, max }, fields, reads?.leftMs)
+    return (keys, max, reads) => this.#estimate({ model, name }, { link, keys, max }, fields, reads?.leftMs)
   }
 
   async #weighUniques(model: string, keys: readonly Query[], query: Query): Promise<number | null> {
@@ -191,19 +196,17 @@ export class BoundedReader {
     const columns = keys.map(columnsOfUnique)
     const name = JSON.stringify([model, Object.keys(columns[0] ?? {})])
     try {
-      return (
-        (await this.#estimate(name, model, { model: spec, keys: columns, areGiven: true }, fields))?.bytes ??
-        null
-      )
+      const source = { model: spec, keys: columns, areGiven: true } as const
+      return (await this.#estimate({ model, name }, source, fields))?.bytes ?? null
     } catch (error) {
       if (isOfValue(error)) return null
       throw error
     }
   }
 
+  /** `name`: of what is asked so, which is not asked again where it cannot be. */
   async #estimate(
-    name: string,
-    model: string,
+    { model, name }: { readonly model: string; readonly name: string },
     source: RowSource,
     fields: ReturnType<typeof heavyFields>,
     leftMs?: number,

@@ -61,8 +61,7 @@ export function defineFilterInputs(
  */
 export function parseFilterArguments(
   catalog: ModelCatalog,
-  model: ModelSpec,
-  omit: readonly string[],
+  { model, omit }: { readonly model: ModelSpec; readonly omit: readonly string[] },
   input: ChangeFilterInput,
   view: Omit<ModelView, 'text'> & Partial<ModelView>,
 ): ChangeFilter | null {

@@ -34,7 +34,7 @@ export function defineWhereInput(
     // Made now, not when Pothos builds the schema: what they need has to be known before.
     const fields = filterableFields(catalog, model, options.omit).map((field) => ({
       field,
-      type: fieldFilter(builder, catalog, model, field, options.onNeeded),
+      type: fieldFilter(builder, catalog, { model, field }, options.onNeeded),
     }))
     ref.implement({
       description:
@@ -89,8 +89,7 @@ export function hiddenNames(model: ModelSpec, omit: readonly string[] = []): Rea
 function fieldFilter(
   builder: AnyBuilder,
   catalog: ModelCatalog,
-  model: ModelSpec,
-  field: FieldSpec,
+  { model, field }: { readonly model: ModelSpec; readonly field: FieldSpec },
   onNeeded: ((typeName: string) => void) | undefined,
 ): InputObjectRef<SchemaTypes, object> {
   const typeName = graphqlTypeName(catalog, model, field)
