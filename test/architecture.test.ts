@@ -101,6 +101,9 @@ function mayImport(from: SourceFile, to: string): boolean {
   return BESIDE[from.folder]?.includes(target) ?? false
 }
 
+/** Files of Prisma, of its projects, and of Pothos that comments name. */
+const OF_OTHERS = ['enums.ts', 'prisma.config.ts', 'model-loader.ts']
+
 /** The folder of a stage that a file is in; a file at the top of its stage is a part of its own. */
 const partOf = (path: string): string => path.split('/').slice(0, 2).join('/')
 
@@ -185,6 +188,31 @@ describe('architecture', () => {
     const names = files.map(({ path }) => basename(path)).filter((name) => name !== 'main.ts')
     expect(duplicatesOf(names)).toEqual([])
     expect(duplicatesOf(types)).toEqual([])
+  })
+
+  it('names files that exist, in its comments', () => {
+    const known = new Set(
+      ['src', 'test', 'bench', 'docs', 'page', 'prisma'].flatMap((folder) =>
+        readdirSync(join(ROOT, folder), { withFileTypes: true, recursive: true }).map(({ name }) => name),
+      ),
+    )
+    const named = (text: string): string[] =>
+      [...text.matchAll(/\/\*\*[\s\S]*?\*\/|^\s*\/\/.*$/gm)]
+        .flatMap(([comment]) => comment.match(/[\w./:@-]+/g) ?? [])
+        .filter((word) => !word.includes('://'))
+        .map((word) => basename(word.replace(/\.$/, '')))
+        .filter((name) => /^\w.*\.(?:tsx?|md)$/.test(name))
+    expect(named('/** See docs/a.md, `b.ts` and ./c/d.tsx; https://e.org/f.md is not ours. */')).toEqual([
+      'a.md',
+      'b.ts',
+      'd.tsx',
+    ])
+    const wrong = files.flatMap(({ path }) =>
+      named(readFileSync(join(SRC, path), 'utf8'))
+        .filter((name) => !known.has(name) && !OF_OTHERS.includes(name))
+        .map((name) => `${path}: ${name}`),
+    )
+    expect(wrong).toEqual([])
   })
 
   it('has no barrel but src/index.ts, no catch-all names, and kebab-case throughout', () => {

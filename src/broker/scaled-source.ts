@@ -57,7 +57,7 @@ export interface ScaledSourceOptions {
   readonly slot: string
   readonly publication: string
   readonly logger: Logger
-  /** Made by `createBroker`, before the bus is. */
+  /** Made before the bus is, and filled in here. */
   readonly archive: BrokerArchiveSlot
   /** Names of the models that are registered. */
   readonly models: readonly string[]

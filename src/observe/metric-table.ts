@@ -1,6 +1,6 @@
 /**
  * Beside the spine, observe. The table of metrics: name, type, labels and what it means. The registry, the page
- * docs/metrics.md and the tests of the dashboard read it. Labels have few values: models, actions, codes.
+ * docs/observability.md and the tests of the dashboard read it. Labels have few values: models, actions, codes.
  */
 
 /** One row. */
