@@ -176,8 +176,8 @@ function tupleAt(bytes: Buffer, start: number, end: number): Tuple {
 }
 
 /** A row that is marked as deleted is reported as gone, and one that no longer is as new. */
-function reportedImages(done: RowImages, action: ChangeAction): RowImages {
+function reportedImages({ reader, oldKind, old, new: after }: RowImages, action: ChangeAction): RowImages {
   return action === 'DELETE'
-    ? { ...done, action, new: null }
-    : { ...done, action, oldKind: 'none', old: null }
+    ? { action, reader, oldKind, old, new: null }
+    : { action, reader, oldKind: 'none', old: null, new: after }
 }

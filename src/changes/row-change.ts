@@ -103,8 +103,11 @@ export class RowChange implements AnyChange {
 
   fresh(): RowChange {
     const images: RowImages = {
-      ...{ action: this.action, reader: this.#reader, oldKind: this.#oldKind },
-      ...{ old: this.#oldTuple, new: this.#newTuple },
+      action: this.action,
+      reader: this.#reader,
+      oldKind: this.#oldKind,
+      old: this.#oldTuple,
+      new: this.#newTuple,
     }
     return new RowChange(this.transaction, this.index, images, this.#raw?.fresh() ?? null)
   }
