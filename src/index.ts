@@ -5,6 +5,7 @@ export type { BrokerStatus } from './broker/scaled-source.ts'
 export type { Backlog, OverflowPolicy } from './bus/bus.ts'
 export type { BusObserver, DropReason } from './bus/bus-observer.ts'
 export type { Explanation, ExplanationStage, ExplanationStep } from './bus/explanation.ts'
+export type { RelatedWhere } from './bus/filter/related-where-type.ts'
 export type { Where } from './bus/filter/where-type.ts'
 export type { MessageRequest } from './bus/message-hub.ts'
 export type {
@@ -69,11 +70,12 @@ export {
   type SubscribeOptions,
   type WhyOptions,
 } from './rowcast.ts'
-export type { WantsRows } from './rowcast-api.ts'
+export type { RelatedOptions, WantsRows } from './rowcast-api.ts'
 export type { ServerLimits } from './server/limits/limits.ts'
 export type { ServerSecurity } from './server/limits/server-security.ts'
 export type { ContextFunction, ContextSource, Session } from './server/session/context.ts'
 export type { FirstRow, InitialRows, ReadRow, ReadyMarker } from './sets/first-row.ts'
+export type { MovedRead, RelatedChange, WrittenChange } from './sets/related-change.ts'
 export type { ConnectionOptions } from './source/db/database-address.ts'
 export type { DurabilityOptions, WireOptions } from './source/durability-options.ts'
 export type { SourcePositions } from './source/session/ack-state.ts'

@@ -5,6 +5,7 @@ import type { Backlog, BusSubscription, OverflowPolicy, SubscriptionRequest } fr
 import type { BusObserver } from './bus/bus-observer.ts'
 import type { ExplainRequest } from './bus/explain-delivery.ts'
 import type { Explanation } from './bus/explanation.ts'
+import type { RelatedWhere } from './bus/filter/related-where-type.ts'
 import type { Where } from './bus/filter/where-type.ts'
 import type { MessageRequest } from './bus/message-hub.ts'
 import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
@@ -15,6 +16,7 @@ import type { RowcastError } from './errors.ts'
 import type { ModelPolicies } from './graphql/policy/model-policy.ts'
 import type { Logger } from './log.ts'
 import type { FirstRow, InitialRows } from './sets/first-row.ts'
+import type { RelatedChange } from './sets/related-change.ts'
 import type { EventSubscription, RowsRequest } from './sets/row-subscription.ts'
 import type { ConnectionOptions } from './source/db/database-address.ts'
 import type { DurabilityOptions, WireOptions } from './source/durability-options.ts'
@@ -88,6 +90,18 @@ export interface SubscribeOptions<
   readonly signal?: AbortSignal | undefined
 }
 
+/** What a subscription to rows that other rows decide about may ask for. */
+export interface RelatedOptions<Where extends object>
+  extends Pick<SubscribeOptions<ChangeAction>, 'after' | 'signal'> {
+  /** Which rows, in the shape of Prisma's `where`: `{ team: { is: { name: 'x' } } }`. */
+  readonly where: Where
+}
+
+/** Options of `subscribe`, whichever of its types they have. */
+export type LooseSubscribeOptions = Omit<SubscribeOptions<ChangeAction>, 'where'> & {
+  readonly where?: object | undefined
+}
+
 /** What `why()` is asked: a change, and a subscription that did not get it. */
 export interface WhyOptions<Row extends object = object>
   extends Pick<SubscribeOptions<ChangeAction, Row>, 'action' | 'where' | 'old' | 'new' | 'changed'> {
@@ -143,6 +157,16 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
   ): AsyncIterableIterator<
     Extract<Change<Types, M>, { action: Action }> | (Initial extends false ? never : FirstRow<Types, M>)
   >
+  /**
+   * The same for rows that other rows decide about: `where` follows relations, up to three. Beside the writes of such rows come those
+   * that related rows moved among them or out of them, as `action: 'READ'`; put together, it is what `findMany` gives after each
+   * transaction. All models on the way are live. docs/live-sets.md says what it costs, and what is refused.
+   * @throws BAD_FILTER, CATALOG_UNKNOWN_MODEL, BAD_CURSOR at once; FILTER_TOO_BROAD, SUBSCRIBER_TOO_SLOW, RESYNC_REQUIRED in the loop
+   */
+  subscribe<M extends ModelNameOf<Types>>(
+    model: M,
+    options: RelatedOptions<RelatedWhere<Types, M>>,
+  ): AsyncIterableIterator<RelatedChange<Types, M>>
   /** The same with what GraphQL needs beside the change; untyped. */
   subscribeDeliveries(request: SubscriptionRequest): BusSubscription
   /** The same with the rows there are before it. @throws FIRST_ROWS_REFUSED */

@@ -3,6 +3,7 @@ import type { InProcessBus, OverflowPolicy } from './bus/bus.ts'
 import { badFilter } from './bus/filter/bad-filter.ts'
 import { type ChangeFilter, type ChangeFilterInput, parseChangeFilter } from './bus/filter/change-filter.ts'
 import { type Condition, type KeySetSpec, keySetsOf } from './bus/filter/condition.ts'
+import { isFilterObject } from './bus/filter/filter-object.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
 import type { RowcastError } from './errors.ts'
@@ -75,10 +76,18 @@ export function parseLibraryFilter(
   return parseChangeFilter(model, catalog, input, { relations: isOfRows ? {} : undefined })
 }
 
-/** Whether the filter asks other rows. */
-export function followsRelations(filter: ChangeFilter | null): filter is ChangeFilter {
-  return filter?.where != null && keySetsOf(filter.where).length > 0
+/** Whether a filter of the model names one of its relations. */
+export function namesRelation(model: ModelSpec, where: unknown): boolean {
+  if (Array.isArray(where)) return where.some((part) => namesRelation(model, part))
+  if (!isFilterObject(where)) return false
+  return Object.entries(where).some(([name, part]) =>
+    GROUPS.has(name)
+      ? namesRelation(model, part)
+      : model.relations.some((relation) => relation.name === name),
+  )
 }
+
+const GROUPS: ReadonlySet<string> = new Set(['AND', 'OR', 'NOT'])
 
 /** Subscribes to rows that other rows decide about. @throws BAD_FILTER, BAD_CURSOR, and what is wrong with a model */
 export function subscribeRelated<C>(

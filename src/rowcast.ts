@@ -30,10 +30,10 @@ import { RowcastError } from './errors.ts'
 import { modelsWithRowRule } from './graphql/policy/model-policy.ts'
 import { createGuard, createSafeLogger } from './guard.ts'
 import { traceOnce } from './observe/tracing.ts'
-import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
+import type { LooseSubscribeOptions, ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
 import { actionsOf, changesOf } from './rowcast-changes.ts'
 import { createRowSubscriptions } from './rowcast-first-rows.ts'
-import { followsRelations, parseLibraryFilter, subscribeRelated, withRelatedRows } from './rowcast-related.ts'
+import { namesRelation, parseLibraryFilter, subscribeRelated, withRelatedRows } from './rowcast-related.ts'
 import { rowcastStatus } from './rowcast-status.ts'
 import { resolveConnectionTarget } from './source/db/database-address.ts'
 import { readSnapshot } from './source/db/snapshot.ts'
@@ -201,7 +201,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
       source ??= buildSource()
       return presence.untilEnd(source.whenReady())
     },
-    subscribe(model, subscribeOptions = {}) {
+    subscribe(model: string, subscribeOptions: LooseSubscribeOptions = {}): AsyncIterableIterator<never> {
       const { action, where, old, new: after, changed, initial, ...request } = subscribeOptions
       if (initial !== undefined && initial !== false && request.after === undefined) {
         const refused = { action, old, new: after, changed }
@@ -209,7 +209,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
       }
       const actions = actionsOf(action)
       const filter = parseLibraryFilter(modelOf(model), catalog, { where, old, new: after, changed })
-      if (followsRelations(filter)) {
+      if (filter !== null && namesRelation(modelOf(model), where)) {
         const related = { model: modelOf(model), filter, refused: { action, changed }, ...request }
         return subscribeRelated({ ...relatedHost, hasOldImages: rowcast.hasOldImages }, related)
       }

@@ -53,7 +53,6 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'server/limits/client-accounts.ts': [1, 'takes a name out of a map'],
   'broker/drift-looks.ts': [1, 'a log line, by a logger that does not throw'],
   'guard.ts': [1, 'the guard itself'],
-  'rowcast.ts': [1, 'an optional package is loaded; its failure is an answer'],
   'broker/reached-watch.ts': [1, 'each look catches, and rejects who waits for it'],
   'broker/redis/redis-connection.ts': [
     7,

@@ -125,6 +125,8 @@ export interface ModelTypes {
   readonly row: object
   /** The primary key's fields; null where the model has no `@id` or `@@id`. */
   readonly key: object | null
+  /** By name, the model that each relation leads to, and whether to one row, one or none, or many. */
+  readonly relations?: object | undefined
 }
 
 /** Model name → its types. */

@@ -25,9 +25,9 @@ export function emitCatalog(catalog: ModelCatalog, options: EmitOptions): string
 import type { Change as ChangeOf, ModelCatalog } from ${formatLiteral(options.rowcastImport ?? 'rowcast')}
 import type * as client from ${formatLiteral(options.clientImport)}
 
-/** Each model's row, as Prisma Client returns it, and the fields of its primary key. */
+/** Each model's row, as Prisma Client returns it, the fields of its primary key, and where its relations lead. */
 export type RowcastModels = {
-${models.map((model) => `  ${model.name}: { row: client.${model.name}; key: ${emitKeyType(model)} }\n`).join('')}}
+${models.map(emitModelTypes).join('')}}
 
 /** Name of a model. */
 export type ModelName = keyof RowcastModels
@@ -38,6 +38,16 @@ export type Change<M extends ModelName = ModelName> = ChangeOf<RowcastModels, M>
 /** The Prisma schema as rowcast reads it. */
 export const catalog: ModelCatalog<RowcastModels> = ${formatLiteral(catalog)}
 `
+}
+
+function emitModelTypes(model: ModelSpec): string {
+  const relations = model.relations.map(({ name, model: to, isList, isRequired }) => {
+    const kind = isList ? 'many' : isRequired ? 'one' : 'optional'
+    return `${name}: { ${kind}: ${formatLiteral(to)} }`
+  })
+  const types = [`row: client.${model.name}`, `key: ${emitKeyType(model)}`]
+  if (relations.length > 0) types.push(`relations: { ${relations.join('; ')} }`)
+  return `  ${model.name}: { ${types.join('; ')} }\n`
 }
 
 function emitKeyType(model: ModelSpec): string {

@@ -12,10 +12,11 @@ export type QueryMode = 'default' | 'insensitive'
 /** Any value of a Json filter: a document, or `Prisma.DbNull`, `Prisma.JsonNull`, `Prisma.AnyNull`. */
 type JsonOperand = string | number | boolean | null | object
 
+/** Conditions on a row's own columns. */
+export type FieldFilters<Row> = { readonly [Field in keyof Row]?: FieldFilter<Row[Field]> }
+
 /** Which rows: all that is said has to hold. */
-export type Where<Row> = {
-  readonly [Field in keyof Row]?: FieldFilter<Row[Field]>
-} & {
+export type Where<Row> = FieldFilters<Row> & {
   readonly AND?: Where<Row> | readonly Where<Row>[]
   /** At least one of these; of an empty list none. */
   readonly OR?: readonly Where<Row>[]
