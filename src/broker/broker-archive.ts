@@ -42,6 +42,8 @@ export interface BrokerArchiveOptions {
 
 /** Entries that one step reads. */
 const READ_COUNT = 8
+/** Steps of a search for the next entry of a model, after which whoever asks is asked again. */
+const SEARCH_STEPS = 64
 /** How long a broker that is away is waited for. */
 const PATIENCE_MS = 10_000
 const RETRY_INTERVAL_MS = 100
@@ -133,10 +135,13 @@ export class BrokerArchive implements OlderLog {
     }
 
     const next = async (): Promise<readonly TransactionPart[]> => {
-      do {
+      for (let steps = 1; ; steps += 1) {
         const entries = await readOn()
         if (entries.length === 0) missed.end()
-      } while (missed.isOpen)
+        if (!missed.isOpen) break
+        // Whoever asks may have nobody left to read for. Nothing has been found: the position stays.
+        if (steps === SEARCH_STEPS) return []
+      }
       const end = parts.at(-1)
       if (end !== undefined) position = endOfPart(end)
       hasBegun ||= parts.some((part) => hasChangeOf(part, model))

@@ -14,6 +14,7 @@ import {
 import type { DurabilityOptions } from '../source/durability-options.ts'
 import type { Retention } from '../source/slot/retention-window.ts'
 import { ANSWER_TIMEOUT_MS } from '../wire/driver-target.ts'
+import { type BrokerAddress, isBrokerAddress } from './engines.ts'
 
 /**
  * `all`: reads the slot and serves subscribers. `tap`: reads the slot and writes to the broker. `gateway`: reads the
@@ -48,10 +49,7 @@ export interface ScalingOptions {
 }
 
 /** A Redis broker, checked. */
-export interface RedisBroker {
-  readonly url: string
-  /** How long it may take to let us in, and for each answer. */
-  readonly answerTimeoutMs: number
+export interface RedisBroker extends BrokerAddress {
   readonly replicas: number
   /** Null: made of the identifier of the database cluster. */
   readonly prefix: string | null
@@ -73,7 +71,7 @@ const isKept = maybe(
 )
 const isRedis = isObject(
   {
-    url: is<string>(isRedisAddress, 'The address of the broker is not one of Redis.'),
+    url: is<string>(isBrokerAddress, 'The address of the broker is not one of Redis.'),
     replicas: maybe(
       is<number>((value) => Number.isInteger(value) && Number(value) >= 0, 'is not a number of replicas'),
     ),
@@ -85,13 +83,9 @@ const isRedis = isObject(
   'is neither an address nor { url, … }',
 )
 const isAddress = is<'memory' | (string & {})>(
-  (value) => value === 'memory' || isRedisAddress(value),
+  (value) => value === 'memory' || isBrokerAddress(value),
   'The address of the broker is not one of Redis.',
 )
-
-function isRedisAddress(value: unknown): boolean {
-  return typeof value === 'string' && URL.canParse(value) && /^rediss?:$/.test(new URL(value).protocol)
-}
 
 /** The rows of these options. @internal: their types are valibot's, which nobody installs */
 export const SCALING = {

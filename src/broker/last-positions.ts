@@ -48,8 +48,8 @@ export function endsOfGaps(
   return new Map(cut.filter((model) => models.has(model)).map((model) => [model, end]))
 }
 
-/** What an epoch has had of a model after a position. */
-export type Following = 'nothing' | 'something' | 'unknown'
+/** What an epoch has had of a model after a position: the last of it, where there is something. */
+export type Following = 'nothing' | 'unknown' | { readonly last: ChangePosition }
 
 /** Asks for it. */
 export async function askWhatFollows(
@@ -59,8 +59,9 @@ export async function askWhatFollows(
 ): Promise<Following> {
   const [isComplete = null, last = null] = await log.readFields(lasts, [COMPLETE_FIELD, model])
   if (isComplete === null) return 'unknown'
-  const isBefore = last === null || comparePositions(parsePosition(String(last)), position) <= 0
-  return isBefore ? 'nothing' : 'something'
+  if (last === null) return 'nothing'
+  const latest = parsePosition(last.toString())
+  return comparePositions(latest, position) <= 0 ? 'nothing' : { last: latest }
 }
 
 /** What a tap that writes to an epoch knows of them: nobody else writes. */

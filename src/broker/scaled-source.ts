@@ -15,12 +15,12 @@ import { stopParts } from '../stop-parts.ts'
 import { formatLsn } from '../wire/lsn.ts'
 import { BrokerArchive } from './broker-archive.ts'
 import type { RedisBroker, Role } from './broker-options.ts'
+import { createEngine } from './engines.ts'
 import { EntryFeeder, type FeederOutput } from './entry-feeder.ts'
 import type { EntryId } from './entry-id.ts'
 import type { EpochFollowerOptions } from './epoch-follower.ts'
 import { EpochStore } from './epoch-store.ts'
 import { createGateway, type Gateway } from './gateway.ts'
-import { createRedisEngine } from './redis/redis-log.ts'
 import { RelationCache } from './relation-cache.ts'
 import type { ReplicaStatus } from './replica-watch.ts'
 import { createTapRelay, type TapRelay } from './tap-relay.ts'
@@ -152,7 +152,7 @@ function createTap(options: ScaledSourceOptions): Tap {
   const { broker, slot, logger } = options
   const registry = options.createRegistry()
   const relay = createTapRelay({
-    ...{ engine: createRedisEngine(broker), broker, slot, logger, registry },
+    ...{ engine: createEngine(broker), broker, slot, logger, registry },
     // The Prisma schema of a gateway decides about its subscribers; this is for the tap's own log.
     onDrift: (model, drift) => logger.warn(drift.message, { code: drift.code, model }),
     onRecovery: (model) => logger.info(`The changes of ${model} can be read again.`, { model }),
@@ -162,7 +162,7 @@ function createTap(options: ScaledSourceOptions): Tap {
 
 function createReader(options: ScaledSourceOptions): Gateway {
   const { broker, slot, softDelete, registry } = options
-  const engine = createRedisEngine(broker)
+  const engine = createEngine(broker)
   const store = new EpochStore(broker.prefix, slot)
   const relations = new RelationCache()
   const createFeeder = (own: RelationRegistry) => (output: FeederOutput, position: EntryId) =>

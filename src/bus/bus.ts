@@ -125,7 +125,7 @@ export interface OlderLog {
 
 /** One reader of it. */
 export interface OlderReader {
-  /** The next parts, oldest first; none: there are no more by now. @throws RESYNC_REQUIRED when some are gone */
+  /** The next parts, oldest first; none: there are no more by now, or none has been found yet. @throws RESYNC_REQUIRED when some are gone */
   next(): Promise<readonly TransactionPart[]>
   /** Where the last part ends. */
   readonly position: ChangePosition

@@ -9,7 +9,7 @@ import { silentLogger } from '../../src/log.ts'
 import type { ModelTableState } from '../../src/source/setup/model-tables.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { TESTED_ENGINES } from '../support/broker-engines.ts'
-import { newTagRegistry, ownMessage } from '../support/broker-stream.ts'
+import { insertTag, newTagRegistry, ownMessage } from '../support/broker-stream.ts'
 import { encodeMessage } from '../support/message-builder.ts'
 import { NO_REDIS, openRedis, type TestRedis } from '../support/redis.ts'
 
@@ -107,6 +107,32 @@ describe.each(TESTED_ENGINES)('a tap in $name', ({ start }) => {
     relay.keepalive(toLsn(300n))
     await expect.poll(() => tap.failures[0]?.code).toBe('BROKER_STREAM_CONTESTED')
     expect(await marks()).toEqual(before)
+  })
+
+  it('stops with a typed error where something of another kind is at one of its keys, whichever it is', async () => {
+    await using broker = await start()
+    for (const key of ['marks', 'lasts', 'changes', 'relations', 'tables']) {
+      await using tap = await openTap(broker.engine)
+      await tap.begin(100n)
+      const { root, relay, failures } = tap
+      await broker.drop(`${root}:${key}`)
+      const isHash = key === 'lasts' || key === 'relations'
+      if (isHash) await broker.write({ kind: 'text', name: `${root}:${key}`, text: 'x' })
+      else await broker.write({ kind: 'fields', name: `${root}:${key}`, fields: new Map([['a', 'b']]) })
+      relay.tellTables([TAG])
+      for (const spec of insertTag(toLsn(200n), 'a')) {
+        const bytes = Buffer.from(encodeMessage(spec))
+        relay.take(bytes, 0, bytes.length)
+      }
+      await expect
+        .poll(() => failures[0]?.code ?? tap.accepted, { message: key })
+        .toBe(
+          // SET puts a text where anything was.
+          key === 'tables' ? 208n : 'BROKER_REFUSED',
+        )
+      if (key !== 'tables') expect(tap.accepted).toBe(100n)
+      await broker.flush()
+    }
   })
 
   it('notes gaps of its own models, however many names a barrier has', async () => {

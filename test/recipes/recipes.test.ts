@@ -52,6 +52,12 @@ const STEPS: Readonly<Record<string, Step>> = {
     added: " | 'index'",
     found: ['src/config/model-options.ts'],
   },
+  'a broker engine': {
+    file: 'src/broker/engines.ts',
+    after: 'export const ENGINES = {\n',
+    added: "  other: { protocols: ['other:'], create: createRedisEngine },\n",
+    found: ['test/support/broker-engines.ts'],
+  },
   'an error after which clients go on': {
     file: 'src/errors.ts',
     after: 'export const ERRORS = {\n',
@@ -96,7 +102,12 @@ async function outputOf(program: string, args: readonly string[]): Promise<strin
 it('what the compiler finds', { timeout: 240_000 }, async () => {
   const config = {
     extends: './tsconfig.json',
-    include: ['src', 'test/support/type-docs.ts', 'test/types/where.test-d.ts'],
+    include: [
+      'src',
+      'test/support/type-docs.ts',
+      'test/support/broker-engines.ts',
+      'test/types/where.test-d.ts',
+    ],
   }
   await writeFile(join(folder, 'tsconfig.recipes.json'), JSON.stringify(config))
   const output = await outputOf(join(ROOT, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.recipes.json'])

@@ -4,7 +4,6 @@
  */
 import type { Buffer } from 'node:buffer'
 import { RowcastError } from '../../errors.ts'
-import type { RedisBroker } from '../broker-options.ts'
 import { type EntryId, formatEntryId } from '../entry-id.ts'
 import type {
   BrokerEngine,
@@ -39,7 +38,10 @@ import {
 export function createRedisEngine({
   url,
   answerTimeoutMs,
-}: Pick<RedisBroker, 'url' | 'answerTimeoutMs'>): BrokerEngine {
+}: {
+  readonly url: string
+  readonly answerTimeoutMs: number
+}): BrokerEngine {
   const followMs = waitAtServerMs(answerTimeoutMs)
   return {
     followMs,
