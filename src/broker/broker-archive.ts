@@ -3,7 +3,6 @@
  * that another gateway, further ahead, has handed out. Reads over a connection of its own.
  */
 
-import { setTimeout as delay } from 'node:timers/promises'
 import type { OlderLog, OlderReader } from '../bus/bus.ts'
 import { endOfPart } from '../bus/older-reader.ts'
 import { cannotResume } from '../bus/resync-required.ts'
@@ -13,6 +12,7 @@ import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import { isRowcastError, type RowcastError } from '../errors.ts'
 import { parseBarrier } from '../source/published/barrier-message.ts'
 import { LSN_ZERO } from '../wire/lsn.ts'
+import { type BrokerRuntime, systemRuntime } from './broker-runtime.ts'
 import type { Entry } from './entry-codec.ts'
 import type { EntryFeeder, FeederOutput } from './entry-feeder.ts'
 import { compareEntryIds, type EntryId, entryIdOf } from './entry-id.ts'
@@ -30,6 +30,8 @@ import { StreamReader } from './stream-reader.ts'
 export interface BrokerArchiveOptions {
   readonly engine: BrokerEngine
   readonly name: string
+  /** @default the machine's */
+  readonly runtime?: BrokerRuntime | undefined
   readonly store: EpochStore
   readonly relations: RelationCache
   /** The epoch that the gateway reads; null while it reads none. */
@@ -53,18 +55,20 @@ export class BrokerArchive implements OlderLog {
   readonly #options: BrokerArchiveOptions
   readonly #connection: SingleConnection
   readonly #reached: ReachedWatch
+  readonly #runtime: BrokerRuntime
   #isClosed = false
   /** Ends of gaps that were met while all that is retained of a model was read, by model. */
   readonly #gapEnds = new Map<string, { readonly epochId: string; readonly end: ChangePosition }>()
 
   constructor(options: BrokerArchiveOptions) {
     this.#options = options
-    const { engine, name } = options
+    const { engine, name, runtime = systemRuntime } = options
+    this.#runtime = runtime
     this.#connection = new SingleConnection({ engine, name })
     this.#reached = new ReachedWatch({
       safeNow: options.safeNow,
       askNewest: () => this.#patiently((log) => this.#readNewest(log)),
-      nowMs: () => performance.now(),
+      runtime: this.#runtime,
     })
   }
 
@@ -174,14 +178,14 @@ export class BrokerArchive implements OlderLog {
 
   /** Tries again for a while when the broker is away: whoever reads here has its place and can wait. */
   async #patiently<T>(ask: (log: EntryLog) => Promise<T>): Promise<T> {
-    const untilMs = performance.now() + PATIENCE_MS
+    const untilMs = this.#runtime.monotonicMs() + PATIENCE_MS
     for (;;) {
       try {
         return await ask(await this.#connection.open())
       } catch (error) {
         const isPassing = isRowcastError(error, 'BROKER_LOST') || isRowcastError(error, 'BROKER_UNREACHABLE')
-        if (!isPassing || this.#isClosed || performance.now() > untilMs) throw error
-        await delay(RETRY_INTERVAL_MS)
+        if (!isPassing || this.#isClosed || this.#runtime.monotonicMs() > untilMs) throw error
+        await this.#runtime.delay(RETRY_INTERVAL_MS)
       }
     }
   }

@@ -4,6 +4,7 @@ import type { Logger } from '../log.ts'
 import type { RunQuery } from '../source/db/run-query.ts'
 import { DriftWatch, type DriftWatchOptions, type ModelTableShape } from '../source/watch/drift-watch.ts'
 import type { Lsn } from '../wire/lsn.ts'
+import { type BrokerRuntime, systemRuntime } from './broker-runtime.ts'
 
 /** What it needs. */
 export interface DriftLooksOptions extends DriftWatchOptions {
@@ -12,6 +13,8 @@ export interface DriftLooksOptions extends DriftWatchOptions {
   /** How often it is asked while a model has drifted, in milliseconds. */
   readonly watchIntervalMs: number
   readonly logger: Logger
+  /** @default the machine's */
+  readonly runtime?: BrokerRuntime | undefined
 }
 
 /** One per gateway. */
@@ -27,10 +30,11 @@ export class DriftLooks {
 
   /** Looks if it is time, beside what is read meanwhile. */
   look(tables: readonly ModelTableShape[]): void {
-    const { askDatabase, watchIntervalMs, logger } = this.#options
-    const isTime = performance.now() - this.#lookedAtMs >= watchIntervalMs
+    const { askDatabase, watchIntervalMs, logger, runtime = systemRuntime } = this.#options
+    const nowMs = runtime.monotonicMs()
+    const isTime = nowMs - this.#lookedAtMs >= watchIntervalMs
     if (!isTime || !this.#watch.isDue || askDatabase === undefined) return
-    this.#lookedAtMs = performance.now()
+    this.#lookedAtMs = nowMs
     askDatabase((query) => this.#watch.look(query, tables)).catch((error: unknown) => {
       logger.debug('The tables could not be looked at.', describeError(error))
     })

@@ -3,7 +3,6 @@
  * each passage whether this process has missed anything.
  */
 import type { Buffer } from 'node:buffer'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { TransactionPart } from '../changes/change.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { describeError } from '../describe-error.ts'
@@ -11,6 +10,7 @@ import { RowcastError } from '../errors.ts'
 import { LSN_ZERO, laterLsn, toLsn } from '../wire/lsn.ts'
 import { applyBarrier } from './apply-barrier.ts'
 import { otherDatabase, streamGap } from './broker-faults.ts'
+import { type BrokerRuntime, systemRuntime } from './broker-runtime.ts'
 import { DriftLooks, type DriftLooksOptions } from './drift-looks.ts'
 import { type EntryFeeder, type FeederOutput, feedAll } from './entry-feeder.ts'
 import { compareEntryIds, type EntryId } from './entry-id.ts'
@@ -25,7 +25,7 @@ import { TapSignal } from './tap-signal.ts'
 /** What a follower needs. */
 export interface EpochFollowerOptions
   extends ModelGateOptions,
-    Pick<DriftLooksOptions, 'askDatabase' | 'watchIntervalMs'> {
+    Pick<DriftLooksOptions, 'askDatabase' | 'watchIntervalMs' | 'runtime'> {
   readonly store: EpochStore
   readonly relations: RelationCache
   readonly createFeeder: (output: FeederOutput, position: EntryId) => EntryFeeder
@@ -51,7 +51,8 @@ export class EpochFollower {
   #epoch: Epoch | null = null
   #feeder: EntryFeeder | null = null
   #reader: StreamReader | null = null
-  readonly #signal = new TapSignal()
+  readonly #signal: TapSignal
+  readonly #runtime: BrokerRuntime
   #isFollowing = false
   /** The broker has nothing of the slot: it came back empty, or no tap has written yet. */
   #isMissing = false
@@ -61,6 +62,9 @@ export class EpochFollower {
 
   constructor(options: EpochFollowerOptions) {
     this.#options = options
+    const { runtime = systemRuntime } = options
+    this.#runtime = runtime
+    this.#signal = new TapSignal(() => runtime.monotonicMs())
     this.#gate = new ModelGate(options)
     const take = (bytes: Buffer) => this.#feeder?.describe(bytes)
     this.#drifts = new DriftLooks({ ...options, take })
@@ -108,7 +112,7 @@ export class EpochFollower {
         if ((this.tapSilentMs ?? 0) > LOOK_INTERVAL_MS) this.#gate.close()
         const isOpen = this.#epoch?.isOpen && !this.#isMissing
         if (isOpen && (await this.#isGateOpen(log))) await this.#readForAWhile(log, signal)
-        else await delay(NO_EPOCH_INTERVAL_MS, undefined, { signal }).catch(() => {})
+        else await this.#runtime.delay(NO_EPOCH_INTERVAL_MS, signal)
       }
     } finally {
       this.#isFollowing = false
@@ -153,8 +157,8 @@ export class EpochFollower {
   }
 
   async #readForAWhile(log: EntryLog, signal: AbortSignal): Promise<void> {
-    const untilMs = performance.now() + LOOK_INTERVAL_MS
-    while (!signal.aborted && performance.now() < untilMs && this.#gate.isOpen) {
+    const untilMs = this.#runtime.monotonicMs() + LOOK_INTERVAL_MS
+    while (!signal.aborted && this.#runtime.monotonicMs() < untilMs && this.#gate.isOpen) {
       const [feeder, reader] = [this.#feeder, this.#reader]
       if (feeder === null || reader === null) return
       const { entries, damage, mark } = await reader.read(

@@ -1,6 +1,5 @@
 /** Beside the bus, broker. The epochs as the broker keeps them: read, begun, and left to expire. */
 
-import { randomUUID } from 'node:crypto'
 import { RowcastError } from '../errors.ts'
 import { LSN_ZERO, type Lsn, laterLsn } from '../wire/lsn.ts'
 import { type EntryStream, endOfEntry, isReadableEntry } from './entry-codec.ts'
@@ -163,10 +162,14 @@ export class EpochStore {
    * Reports that changes are missing, before a stream begins again: only by the tap that the stream is of, and while its
    * epoch is the present one, also where that changes meanwhile.
    */
-  async reportGap(log: EntryLog, ours: OwnEpoch, reason: string): Promise<void> {
+  async reportGap(
+    log: EntryLog,
+    ours: OwnEpoch,
+    { reason, newId }: { readonly reason: string; readonly newId: string },
+  ): Promise<void> {
     await this.#writeIfOurs(log, ours, ({ epoch, last }) => {
       const previous = { id: epoch.id, end: last }
-      const closed: Epoch = { ...epoch, id: randomUUID(), kind: 'gap', previous, reason, isOpen: false }
+      const closed: Epoch = { ...epoch, id: newId, kind: 'gap', previous, reason, isOpen: false }
       return this.#announcement(closed)
     })
   }

@@ -3,11 +3,11 @@
  * this process as the source would. Comes back after every failure and goes on where it was, as long as the stream holds
  * it; says so to its subscribers when it does not.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import { RowcastError } from '../errors.ts'
 import { backoffDelayMs, type SourceState } from '../source/session/lifecycle.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { toBrokerError } from './broker-faults.ts'
+import { systemRuntime } from './broker-runtime.ts'
 import { formatEntryId } from './entry-id.ts'
 import type { BrokerEngine, EntryLog } from './entry-log.ts'
 import type { Epoch } from './epoch.ts'
@@ -61,7 +61,7 @@ const DELAY_MAX_MS = 1_000
 
 /** Creates one; it does nothing until `start()`. */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { logger } = options
+  const { logger, runtime = systemRuntime } = options
   const follower = new EpochFollower({
     ...options,
     blockMs: options.engine.followMs,
@@ -81,7 +81,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   /** A database that was known and cannot be asked now has not changed. */
   async function readSystem(): Promise<void> {
-    systemReadAtMs = performance.now()
+    systemReadAtMs = runtime.monotonicMs()
     try {
       options.store.useSystem(await options.readSystemId(stopping.signal))
       isSystemKnown = true
@@ -92,7 +92,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   /** No tap writes to these keys: the address may lead to another cluster by now, which has others. */
   function isSystemInDoubt(): boolean {
-    return tapSilence() !== null && performance.now() - systemReadAtMs >= SYSTEM_INTERVAL_MS
+    return tapSilence() !== null && runtime.monotonicMs() - systemReadAtMs >= SYSTEM_INTERVAL_MS
   }
 
   function settle(): void {
@@ -148,10 +148,10 @@ export function createGateway(options: GatewayOptions): Gateway {
         lastError = error
       }
       state = 'waiting'
-      const waitMs = backoffDelayMs(Math.max(1, failures), 'backoff', Math.random(), {
+      const waitMs = backoffDelayMs(Math.max(1, failures), 'backoff', runtime.random(), {
         delayMaxMs: DELAY_MAX_MS,
       })
-      await delay(waitMs, undefined, { signal: stopping.signal }).catch(() => {})
+      await runtime.delay(waitMs, stopping.signal)
     }
   }
 

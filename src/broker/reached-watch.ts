@@ -2,7 +2,7 @@
  * Beside the bus, broker. Who waits for the stream to come as far as a cursor: another gateway, further ahead, may have
  * handed it out. All who wait are answered by one look at a time, and a cursor that no gateway can have is refused without any.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import type { BrokerRuntime } from './broker-runtime.ts'
 
 /** What is looked at. */
 export interface ReachedWatchOptions {
@@ -10,7 +10,7 @@ export interface ReachedWatchOptions {
   readonly safeNow: () => bigint
   /** Asks for the LSN of the newest entry; null where there is none. */
   readonly askNewest: () => Promise<bigint | null>
-  readonly nowMs: () => number
+  readonly runtime: BrokerRuntime
 }
 
 /** How long a tap that has not come as far as a cursor is waited for. */
@@ -42,7 +42,7 @@ export class ReachedWatch {
     if (safe > lsn) return Promise.resolve(true)
     if (safe > 0n && lsn > safe + AHEAD_MAX_BYTES) return Promise.resolve(false)
     return new Promise((resolve, reject) => {
-      this.#waiters.add({ lsn, untilMs: this.#options.nowMs() + PATIENCE_MS, resolve, reject })
+      this.#waiters.add({ lsn, untilMs: this.#options.runtime.monotonicMs() + PATIENCE_MS, resolve, reject })
       if (!this.#isLooking) void this.#look()
     })
   }
@@ -60,13 +60,13 @@ export class ReachedWatch {
           waiter.reject(error)
         }
       }
-      if (this.#waiters.size > 0) await delay(LOOK_INTERVAL_MS)
+      if (this.#waiters.size > 0) await this.#options.runtime.delay(LOOK_INTERVAL_MS)
     }
     this.#isLooking = false
   }
 
   #answer(asked: readonly Waiter[], newest: bigint): void {
-    const nowMs = this.#options.nowMs()
+    const nowMs = this.#options.runtime.monotonicMs()
     const safe = this.#options.safeNow()
     for (const waiter of asked) {
       const isReached = safe > waiter.lsn || newest >= waiter.lsn

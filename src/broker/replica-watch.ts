@@ -2,7 +2,7 @@
  * Beside the bus, broker. Whether Redis' replicas have what Redis has accepted: PostgreSQL may forget nothing before. Asked
  * over a connection of its own, because waiting holds up whatever else is sent over its connection; writing goes on meanwhile.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import type { BrokerRuntime } from './broker-runtime.ts'
 import type { BrokerEngine } from './entry-log.ts'
 import { SingleConnection } from './single-connection.ts'
 
@@ -15,7 +15,7 @@ export interface ReplicaWatchOptions {
   readonly name: string
   /** A text to write. */
   readonly probeKey: string
-  readonly nowMs: () => number
+  readonly runtime: BrokerRuntime
   /** What `onKept` threw. */
   readonly onFailure: (error: unknown) => void
 }
@@ -51,8 +51,8 @@ export class ReplicaWatch {
   }
 
   get status(): ReplicaStatus {
-    const { wanted, nowMs } = this.#options
-    const behindMs = this.#behindSinceMs === null ? 0 : nowMs() - this.#behindSinceMs
+    const { wanted, runtime } = this.#options
+    const behindMs = this.#behindSinceMs === null ? 0 : runtime.monotonicMs() - this.#behindSinceMs
     return { wanted, reached: this.#reached, behindMs }
   }
 
@@ -87,9 +87,11 @@ export class ReplicaWatch {
 
   async #askOnce(onKept: () => void): Promise<void> {
     const forgotten = this.#forgotten
-    const isKept = await this.#look().catch(() => delay(RETRY_INTERVAL_MS, false))
+    const isKept = await this.#look().catch(() =>
+      this.#options.runtime.delay(RETRY_INTERVAL_MS).then(() => false),
+    )
     if (!isKept) {
-      this.#behindSinceMs ??= this.#options.nowMs()
+      this.#behindSinceMs ??= this.#options.runtime.monotonicMs()
       return
     }
     this.#behindSinceMs = null
@@ -110,8 +112,8 @@ export class ReplicaWatch {
 /** Null where no replica is waited for. */
 export function createReplicaWatch(
   slot: string,
-  own: Omit<ReplicaWatchOptions, 'name' | 'nowMs'>,
+  own: Omit<ReplicaWatchOptions, 'name'>,
 ): ReplicaWatch | null {
   if (own.wanted === 0) return null
-  return new ReplicaWatch({ ...own, name: `rowcast-tap-wait:${slot}`, nowMs: () => performance.now() })
+  return new ReplicaWatch({ ...own, name: `rowcast-tap-wait:${slot}` })
 }

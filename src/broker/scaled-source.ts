@@ -15,9 +15,11 @@ import { stopParts } from '../stop-parts.ts'
 import { formatLsn } from '../wire/lsn.ts'
 import { BrokerArchive } from './broker-archive.ts'
 import type { RedisBroker, Role } from './broker-options.ts'
+import type { BrokerRuntime } from './broker-runtime.ts'
 import { createEngine } from './engines.ts'
 import { EntryFeeder, type FeederOutput } from './entry-feeder.ts'
 import type { EntryId } from './entry-id.ts'
+import type { BrokerEngine } from './entry-log.ts'
 import type { EpochFollowerOptions } from './epoch-follower.ts'
 import { EpochStore } from './epoch-store.ts'
 import { createGateway, type Gateway } from './gateway.ts'
@@ -54,6 +56,10 @@ export interface ScaledSource extends ChangeReader {
 export interface ScaledSourceOptions {
   readonly role: Role
   readonly broker: RedisBroker
+  /** @default the one at the broker's address */
+  readonly engine?: BrokerEngine | undefined
+  /** @default the machine's */
+  readonly runtime?: BrokerRuntime | undefined
   readonly slot: string
   readonly publication: string
   readonly logger: Logger
@@ -152,7 +158,7 @@ function createTap(options: ScaledSourceOptions): Tap {
   const { broker, slot, logger } = options
   const registry = options.createRegistry()
   const relay = createTapRelay({
-    ...{ engine: createEngine(broker), broker, slot, logger, registry },
+    ...{ engine: engineOf(options), runtime: options.runtime, broker, slot, logger, registry },
     // The Prisma schema of a gateway decides about its subscribers; this is for the tap's own log.
     onDrift: (model, drift) => logger.warn(drift.message, { code: drift.code, model }),
     onRecovery: (model) => logger.info(`The changes of ${model} can be read again.`, { model }),
@@ -160,9 +166,13 @@ function createTap(options: ScaledSourceOptions): Tap {
   return { relay, source: options.createTapSource(relay, registry) }
 }
 
+function engineOf({ engine, broker }: ScaledSourceOptions): BrokerEngine {
+  return engine ?? createEngine(broker)
+}
+
 function createReader(options: ScaledSourceOptions): Gateway {
-  const { broker, slot, softDelete, registry } = options
-  const engine = createEngine(broker)
+  const { broker, slot, softDelete, registry, runtime } = options
+  const engine = engineOf(options)
   const store = new EpochStore(broker.prefix, slot)
   const relations = new RelationCache()
   const createFeeder = (own: RelationRegistry) => (output: FeederOutput, position: EntryId) =>
@@ -173,7 +183,7 @@ function createReader(options: ScaledSourceOptions): Gateway {
     createFeeder: createFeeder(registry),
   })
   options.archive.archive = new BrokerArchive({
-    ...{ engine, name: `rowcast-archive:${slot}`, store, relations },
+    ...{ engine, runtime, name: `rowcast-archive:${slot}`, store, relations },
     epochNow: () => gateway.epoch,
     safeNow: () => gateway.safeLsn,
     createFeeder: (output, position) => createFeeder(options.createRegistry())(output, position),

@@ -8,6 +8,7 @@ import type { ChangePosition } from '../changes/change.ts'
 import { RowcastError } from '../errors.ts'
 import { contain } from '../guard.ts'
 import type { Lsn } from '../wire/lsn.ts'
+import { systemRuntime } from './broker-runtime.ts'
 import type { BuiltEntry } from './built-entry.ts'
 import { describePlace } from './entry-codec.ts'
 import { compareEntryIds, type EntryId, entryIdOf, laterEntryId } from './entry-id.ts'
@@ -32,6 +33,8 @@ export interface StreamWriterOptions {
   readonly onAccepted: (lsn: Lsn, last: EntryId) => void
   readonly onPressure: (isFull: boolean) => void
   readonly onFailure: (error: RowcastError) => void
+  /** Of a clock that never jumps. @default the machine's */
+  readonly monotonicMs?: (() => number) | undefined
 }
 
 /** What leaves at once. */
@@ -51,6 +54,7 @@ const ENTRY_OVERHEAD_BYTES = 200
 export class StreamWriter {
   readonly #options: StreamWriterOptions
   readonly #writer: LogWriter
+  readonly #nowMs: () => number
   /** What is thrown there ends the writer: nobody else could catch it. */
   readonly #writeSoon = contain(
     () => {
@@ -77,6 +81,7 @@ export class StreamWriter {
 
   constructor(options: StreamWriterOptions) {
     this.#options = options
+    this.#nowMs = options.monotonicMs ?? systemRuntime.monotonicMs
     this.#writer = options.log.openWriter(options.writerKey, options.writerId)
     this.#last = options.last
   }
@@ -135,7 +140,7 @@ export class StreamWriter {
 
   /** Says again where the stream stands, if nothing was said for a while: readers know that somebody writes. */
   beat(intervalMs: number): void {
-    const isDue = this.#marked !== null && performance.now() - this.#markedAtMs >= intervalMs
+    const isDue = this.#marked !== null && this.#nowMs() - this.#markedAtMs >= intervalMs
     if (isDue && this.#added !== null) this.addMark(this.#added)
   }
 
@@ -201,7 +206,7 @@ export class StreamWriter {
     for (const { payload } of entries) this.#bytes -= payload.length + ENTRY_OVERHEAD_BYTES
     if (mark !== null) {
       this.#marked = mark
-      this.#markedAtMs = performance.now()
+      this.#markedAtMs = this.#nowMs()
     }
     if (this.#marked !== null) onAccepted(this.#marked, this.#last)
     if (!this.#isFull || this.#bytes > RELIEVED_BYTES) return

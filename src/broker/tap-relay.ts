@@ -4,7 +4,6 @@
  * tap that writes; entry ids keep it so where an older one still has something on the way.
  */
 import { Buffer } from 'node:buffer'
-import { randomUUID } from 'node:crypto'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -12,6 +11,7 @@ import type { RelayFeed, RelayStart, StreamRelay } from '../source/watch/session
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { replicasMissing, toBrokerError } from './broker-faults.ts'
 import type { RedisBroker } from './broker-options.ts'
+import { type BrokerRuntime, systemRuntime } from './broker-runtime.ts'
 import { EntryBuilder } from './entry-builder.ts'
 import { formatEntryId } from './entry-id.ts'
 import type { BrokerEngine, EntryLog } from './entry-log.ts'
@@ -34,6 +34,8 @@ export interface TapRelayOptions {
   readonly slot: string
   readonly registry: RelationRegistry
   readonly logger: Logger
+  /** @default the machine's */
+  readonly runtime?: BrokerRuntime | undefined
   readonly onDrift: (model: string, drift: RowcastError) => void
   readonly onRecovery: (model: string) => void
 }
@@ -61,13 +63,13 @@ interface Session {
   readonly writer: StreamWriter
   readonly relations: Set<string>
   readonly trimmer: StreamTrimmer
-  timer: NodeJS.Timeout | null
+  timer: { clear(): void } | null
 }
 
 /** Creates a tap's relay; it connects when the source asks it to. */
 export function createTapRelay(options: TapRelayOptions): TapRelay {
-  const { broker, engine, logger, registry } = options
-  const writerId = randomUUID()
+  const { broker, engine, logger, registry, runtime = systemRuntime } = options
+  const writerId = runtime.newId()
   const store = new EpochStore(broker.prefix, options.slot)
   const connection = new SingleConnection({
     ...{ engine, name: `rowcast-tap:${options.slot}` },
@@ -75,7 +77,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     onLost: () => fail(new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')),
   })
   const replicas = createReplicaWatch(options.slot, {
-    ...{ engine, wanted: broker.replicas },
+    ...{ engine, wanted: broker.replicas, runtime },
     probeKey: store.probeKey,
     onFailure: (error) => fail(toBrokerError(error)),
   })
@@ -130,7 +132,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
 
   function end(): void {
     if (session === null) return
-    if (session.timer !== null) clearInterval(session.timer)
+    session.timer?.clear()
     entryCount += session.writer.entryCount
     session.writer.end()
     replicas?.forget()
@@ -145,7 +147,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       return
     }
     const { found } = past
-    const epoch = planEpoch(start, found, past.published, randomUUID())
+    const epoch = planEpoch(start, found, past.published, runtime.newId())
     const isNew = epoch.id !== found?.epoch.id
     const last = isNew || found === null ? epoch.floor : found.last
     const keys = store.keys.epoch(epoch.id)
@@ -160,10 +162,9 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
         if (replicas === null) onKept()
         else replicas.accepted(onKept)
       },
-      onPressure: feed.onPressure,
-      onFailure: fail,
+      ...{ onPressure: feed.onPressure, onFailure: fail, monotonicMs: runtime.monotonicMs },
     })
-    const trimmer = new StreamTrimmer(keys, broker.retention, () => performance.now())
+    const trimmer = new StreamTrimmer(keys, broker.retention, runtime.monotonicMs)
     const opened: Session = { feed, epoch, writer, trimmer, relations: new Set(), timer: null }
     session = opened
     handedOver = LSN_ZERO
@@ -199,12 +200,11 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     if (session !== opened) return
     failure = null
     opened.writer.release(lasts)
-    opened.timer = setInterval(() => {
+    opened.timer = runtime.setInterval(() => {
       tick(opened, current).catch((error: unknown) => {
         if (session === opened) fail(toBrokerError(error))
       })
     }, TICK_MS)
-    opened.timer.unref()
   }
 
   async function tick(opened: Session, current: EntryLog): Promise<void> {
@@ -272,7 +272,9 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     },
     tellGap(error) {
       const reason = String(error.details['reason'] ?? '')
-      reportAside((current, epochId) => store.reportGap(current, { epochId, writerId }, reason))
+      reportAside((current, epochId) =>
+        store.reportGap(current, { epochId, writerId }, { reason, newId: runtime.newId() }),
+      )
     },
     async close() {
       end()

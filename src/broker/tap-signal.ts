@@ -14,7 +14,7 @@ export class TapSignal {
   #safeLsn: Lsn = LSN_ZERO
   #heardAtMs: number | null = null
 
-  constructor(nowMs: () => number = () => performance.now()) {
+  constructor(nowMs: () => number) {
     this.#nowMs = nowMs
   }
 

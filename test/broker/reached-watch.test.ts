@@ -1,5 +1,6 @@
 /** Waiting for cursors that are ahead: a thousand cost as many looks as one. */
 import { expect, it } from 'vitest'
+import { systemRuntime } from '../../src/broker/broker-runtime.ts'
 import { ReachedWatch } from '../../src/broker/reached-watch.ts'
 
 it('asks once for all who wait, and not at all for what cannot be', async () => {
@@ -15,7 +16,7 @@ it('asks once for all who wait, and not at all for what cannot be', async () => 
       if (looks === 2) newest = 200n
       return newest
     },
-    nowMs: () => nowMs,
+    runtime: { ...systemRuntime, monotonicMs: () => nowMs },
   })
   expect(await watch.hasReached(99n)).toBe(true)
   expect(await watch.hasReached(1n << 62n)).toBe(false)
@@ -32,7 +33,7 @@ it('fails those who wait when nobody can be asked, and begins again with the nex
   const watch = new ReachedWatch({
     safeNow: () => 0n,
     askNewest: () => (isAway ? Promise.reject(new Error('away')) : Promise.resolve(5n)),
-    nowMs: () => 0,
+    runtime: { ...systemRuntime, monotonicMs: () => 0 },
   })
   await expect(watch.hasReached(5n)).rejects.toThrow('away')
   isAway = false

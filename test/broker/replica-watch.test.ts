@@ -1,5 +1,6 @@
 /** Whom the watch of Redis' replicas answers. */
 import { describe, expect, it } from 'vitest'
+import { systemRuntime } from '../../src/broker/broker-runtime.ts'
 import { createRedisEngine } from '../../src/broker/redis/redis-log.ts'
 import { ReplicaWatch } from '../../src/broker/replica-watch.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
@@ -13,7 +14,7 @@ describe.skipIf(NO_REDIS !== null)('the watch of replicas', () => {
       // None is wanted: every answer says that enough have it.
       ...{ wanted: 0, name: 'watch', probeKey: 'probe' },
       engine: createRedisEngine({ url: redis.url, answerTimeoutMs: 10_000 }),
-      ...{ nowMs: () => performance.now(), onFailure: (error) => failures.push(error) },
+      ...{ runtime: systemRuntime, onFailure: (error) => failures.push(error) },
     })
     watch.accepted(() => kept.push('of the stream that ends'))
     watch.forget()

@@ -102,9 +102,17 @@ describe.skipIf(NO_REDIS !== null)('a tap that has been taken over from', () => 
       return store.beginning({ ...EPOCH, id: 'three' }, mark, 1)
     })
     await expect(taking).rejects.toMatchObject({ code: 'BROKER_STREAM_CONTESTED' })
-    await store.reportGap(connection, { epochId: 'two', writerId: 'first' }, 'slot-lost')
+    await store.reportGap(
+      connection,
+      { epochId: 'two', writerId: 'first' },
+      { reason: 'slot-lost', newId: 'gap' },
+    )
     expect(await epochs()).toBe(2)
-    await store.reportGap(other, { epochId: 'two', writerId: 'second' }, 'slot-lost')
+    await store.reportGap(
+      other,
+      { epochId: 'two', writerId: 'second' },
+      { reason: 'slot-lost', newId: 'gap' },
+    )
     expect(await epochs()).toBe(3)
     connection.destroy()
     other.destroy()
