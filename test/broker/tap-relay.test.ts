@@ -3,13 +3,14 @@ import { Buffer } from 'node:buffer'
 import { describe, expect, it } from 'vitest'
 import type { BrokerEngine } from '../../src/broker/entry-log.ts'
 import { createRedisEngine } from '../../src/broker/redis/redis-log.ts'
-import { createTapRelay } from '../../src/broker/tap-relay.ts'
+import { createTapRelay, type TapRelay } from '../../src/broker/tap-relay.ts'
 import type { RowcastError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
 import type { ModelTableState } from '../../src/source/setup/model-tables.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { TESTED_ENGINES } from '../support/broker-engines.ts'
 import { insertTag, newTagRegistry, ownMessage } from '../support/broker-stream.ts'
+import { MemoryEngine } from '../support/memory-broker/memory-engine.ts'
 import { encodeMessage } from '../support/message-builder.ts'
 import { NO_REDIS, openRedis, type TestRedis } from '../support/redis.ts'
 
@@ -151,5 +152,50 @@ describe.each(TESTED_ENGINES)('a tap in $name', ({ start }) => {
     await expect.poll(() => tap.failures[0]?.code ?? tap.accepted).toBe(208n)
     const lasts = await (await broker.open('look')).readAllFields(`${tap.root}:lasts`)
     expect([...lasts].map(String)).toEqual([',1', 'Tag,200-2147483649'])
+  })
+})
+
+describe('a tap whose broker', () => {
+  const write = (relay: TapRelay, lsn: bigint) => {
+    for (const spec of insertTag(toLsn(lsn), 'a')) {
+      const bytes = Buffer.from(encodeMessage(spec))
+      relay.take(bytes, 0, bytes.length)
+    }
+  }
+  const entriesOf = async (engine: MemoryEngine, root: string) =>
+    (await (await engine.open({ name: 'look' })).readEntries(`${root}:changes`, {})).map(({ id }) => id.lsn)
+
+  it('has written what it never answered finds it there, and nothing comes twice', async () => {
+    const engine = new MemoryEngine()
+    await using tap = await openTap(engine)
+    await tap.begin(100n)
+    const { root, relay } = tap
+    engine.loseAnswers(1)
+    write(relay, 200n)
+    await expect.poll(() => tap.failures[0]?.code).toBe('BROKER_LOST')
+    expect([tap.accepted, await entriesOf(engine, root)]).toEqual([100n, [99n, 200n]])
+    await relay.connect()
+    await tap.begin(208n)
+    write(relay, 200n)
+    write(relay, 300n)
+    await expect.poll(() => tap.accepted).toBe(308n)
+    expect([tap.root, await entriesOf(engine, root)]).toEqual([root, [99n, 200n, 300n]])
+  })
+
+  it('fails over to a replica that lacks the newest knows that it is safe up to less than was accepted', async () => {
+    const engine = new MemoryEngine()
+    await using tap = await openTap(engine)
+    await tap.begin(100n)
+    const { root, relay } = tap
+    engine.isReplicating = false
+    write(relay, 200n)
+    await expect.poll(() => tap.accepted).toBe(208n)
+    engine.failOver()
+    await expect.poll(() => tap.failures[0]?.code).toBe('BROKER_LOST')
+    expect(await entriesOf(engine, root)).toEqual([99n])
+    await relay.connect()
+    const { past } = await relay.readPast({ systemId: '7', timeline: 1 })
+    // The source holds this against the slot: what the broker lacks is sent again, or reported as missing.
+    expect(past).toMatchObject({ safeLsn: 100n })
   })
 })
