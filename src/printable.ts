@@ -26,3 +26,22 @@ export function hasControls(text: string): boolean {
 function escapeControl(control: string): string {
   return SHORT_FORMS[control] ?? `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
+
+/** The longest text of a value that a sentence shows. */
+const SHOWN_VALUE_MAX = 200
+
+/** A value of a config in a sentence. Nothing of it is called: JSON.stringify throws at a bigint, a circle, a `toJSON` of its own. */
+export function shownValue(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value.slice(0, SHOWN_VALUE_MAX))
+    case 'object':
+      if (value === null) return 'null'
+      return Array.isArray(value) ? 'a list' : 'an object'
+    case 'function':
+    case 'symbol':
+      return `a ${typeof value}`
+    default:
+      return String(value)
+  }
+}

@@ -7,11 +7,12 @@ import { escapeControls, escapeControlsInLines } from '../printable.ts'
 import { createRedactingLogger } from '../redact-log.ts'
 import type { Terminal } from './terminal.ts'
 
-const LEVELS = ['debug', 'info', 'warn', 'error']
+/** Those of pino: other programs read the same variable. Nothing is written below `debug`, nor at `fatal`. */
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
-/** The lowest level that is written. @default info @throws CONFIG_INVALID */
+/** The lowest level that is written, in small or capital letters. @default info @throws CONFIG_INVALID */
 export function readLogLevel(text: string | undefined): string {
-  const level = text === undefined || text === '' ? 'info' : text
+  const level = text === undefined || text === '' ? 'info' : text.toLowerCase()
   if (LEVELS.includes(level)) return level
   throw new RowcastError('CONFIG_INVALID', `LOG_LEVEL is no level: ${level.slice(0, SHOWN_LENGTH_MAX)}.`, {
     hint: `Set LOG_LEVEL to one of ${LEVELS.join(', ')}, or leave it out.`,

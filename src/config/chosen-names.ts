@@ -2,6 +2,7 @@
 import { isEnumValueName } from '../catalog/graphql-name.ts'
 import type { EnumSpec, ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import { nearestName } from '../nearest-name.ts'
+import { shownValue } from '../printable.ts'
 import type { Faults } from './config-faults.ts'
 
 /** `User`, `User[]` (the query of its rows), `User.email`, `Role`, `Role.ADMIN` → the name in GraphQL. */
@@ -26,7 +27,7 @@ export function withChosenNames(
         hint,
       )
     } else if (typeof name !== 'string' || !isEnumValueName(name)) {
-      faults.add('GRAPHQL_BAD_NAME', `\`names\` calls ${path} ${JSON.stringify(name)}.`)
+      faults.add('GRAPHQL_BAD_NAME', `\`names\` calls ${path} ${shownValue(name)}.`)
     } else usable[path] = name
   }
   // The others are noted; names are made of these next, and that takes texts.

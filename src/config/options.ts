@@ -222,7 +222,7 @@ export const OPTIONS = {
     isOfEnvironment: true,
     env: 'LOG_LEVEL',
     byDefault: '`info`',
-    meaning: '`debug`, `info`, `warn`, `error`',
+    meaning: '`trace`, `debug`, `info`, `warn`, `error`, `fatal`, `silent`',
   }),
   nodeEnv: option({
     check: maybe(isText),

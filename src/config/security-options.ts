@@ -11,6 +11,7 @@ import {
   option,
   type ValueCheck,
 } from '../option.ts'
+import { shownValue } from '../printable.ts'
 import { DEFAULT_LIMITS, type ServerLimits } from '../server/limits/limits.ts'
 import type { ServerSecurity } from '../server/limits/server-security.ts'
 
@@ -47,10 +48,7 @@ export const SECURITY = {
     meaning: 'who a client is: [security](security.md)',
   }),
   allowedOrigins: option({
-    check: listOf(
-      isOrigin,
-      (origin) => `\`allowedOrigins\` has ${JSON.stringify(origin)}, which is no origin.`,
-    ),
+    check: listOf(isOrigin, (origin) => `\`allowedOrigins\` has ${shownValue(origin)}, which is no origin.`),
     hint: 'Write scheme, host and port only, as in "https://app.example.com".',
     byDefault: 'none',
     meaning: 'pages of other sites that may use the server',
@@ -67,10 +65,7 @@ export const SECURITY = {
     meaning: 'proxies that append to X-Forwarded-For: [proxies](proxies.md)',
   }),
   allowedHosts: option({
-    check: listOf(
-      isHost,
-      (host) => `\`allowedHosts\` has ${JSON.stringify(host)}, which is no name of a host.`,
-    ),
+    check: listOf(isHost, (host) => `\`allowedHosts\` has ${shownValue(host)}, which is no name of a host.`),
     hint: 'Write the name alone, as in "app.example.com", ".example.com" for all names below it, or "*" for all.',
     byDefault: 'all with a `context`, none without',
     meaning:

@@ -2,7 +2,7 @@
  * Stage 8, server. The one pipeline of limits, parse, validate, context, execute and error masking, made by
  * Yoga. HTTP and SSE run through Yoga's own handler, WebSockets through the same `getEnveloped`.
  */
-import { GraphQLError, type GraphQLSchema } from 'graphql'
+import type { GraphQLSchema } from 'graphql'
 import { createYoga, type YogaServerInstance } from 'graphql-yoga'
 import { invariant } from '../errors.ts'
 import { BUS_ACCOUNT } from '../graphql/bus-account.ts'
@@ -17,6 +17,7 @@ import { createSizeLimit } from './execution/operation-size.ts'
 import { createQueryLimits } from './execution/query-limits.ts'
 import { createHttpStreams } from './http/event-streams.ts'
 import { createCsrfGuard, type OriginGuard } from './http/origin-guard.ts'
+import { unreadableRequests } from './http/readable-requests.ts'
 import type { ClientAccounts } from './limits/client-accounts.ts'
 import { type ConnectionCounter, clientAddress } from './limits/client-address.ts'
 import type { ServerLimits } from './limits/limits.ts'
@@ -103,7 +104,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
     parserAndValidationCache: createDocumentCaches(),
     plugins: [
       createCsrfGuard(options.originGuard, options.refusals),
-      unreadableParameters,
+      unreadableRequests,
       createSessionOpener(options),
       ...createQueryLimits(options),
       sizeLimit.plugin,
@@ -130,29 +131,6 @@ function createCors({ originGuard, mayCarryCredentials }: GraphqlPipelineOptions
     // A list, so that Vary says that the answer depends on it.
     return { origin: [origin, origin], methods: ['GET', 'POST'], credentials: mayCarryCredentials }
   }
-}
-
-/**
- * What cannot be read is the mistake of its client, and says so. Yoga has no body for a media type that it does not know, and
- * takes JSON in a URL or a form that is none for a mistake of its own.
- */
-const unreadableParameters: PipelinePlugin = {
-  onRequestParse({ requestParser, setRequestParser }) {
-    if (requestParser === undefined) {
-      const hint = 'Send a POST with content-type: application/json.'
-      const extensions = { code: 'UNSUPPORTED_MEDIA_TYPE', hint, http: { status: 415 } }
-      throw new GraphQLError('The request is of no method and media type that are read here.', { extensions })
-    }
-    setRequestParser(async (request) => {
-      try {
-        return await requestParser(request)
-      } catch (error) {
-        if (!(error instanceof SyntaxError)) throw error
-        const extensions = { code: 'BAD_REQUEST', http: { status: 400 } }
-        throw new GraphQLError('`variables` and `extensions` must be JSON.', { extensions })
-      }
-    })
-  },
 }
 
 /** Lets the client of an HTTP request in before its document is even parsed, as `connection_init` does. */

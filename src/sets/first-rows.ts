@@ -5,6 +5,7 @@
  * every change behind it is delivered as to any other subscription.
  */
 
+import { onAborted } from '../bus/abort-listeners.ts'
 import type { BusSubscription, Delivery } from '../bus/bus.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
 import type { AnyRow } from '../changes/change.ts'
@@ -76,7 +77,7 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
   /** Lets go of whoever waits for what is being read. */
   #letGo: (() => void) | null = null
   readonly #ending = new AbortController()
-  readonly #onAbort = () => void this.return()
+  #forgetSignal = (): void => {}
 
   constructor(parts: FirstRowsParts) {
     this.#parts = parts
@@ -104,7 +105,7 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
   async return(): Promise<IteratorResult<FirstRowsEvent>> {
     this.#phase = 'ended'
     this.#ending.abort()
-    this.#parts.signal?.removeEventListener('abort', this.#onAbort)
+    this.#forgetSignal()
     this.#letGo?.()
     await this.#changes?.return()
     return DONE
@@ -157,7 +158,8 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
   }
 
   async #open(): Promise<readonly FirstRowsEvent[]> {
-    this.#parts.signal?.addEventListener('abort', this.#onAbort, { once: true })
+    const { signal } = this.#parts
+    if (signal !== undefined) this.#forgetSignal = onAborted(signal, () => void this.return())
     const cursor = await this.#parts.changeCursor()
     this.#begun = parseCursor(cursor)
     this.#partialCursor = partialCursorOf(cursor)

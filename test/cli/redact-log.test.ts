@@ -55,8 +55,9 @@ describe('a log line', () => {
 
 describe('the loggers of the program', () => {
   it('have a level that there is', () => {
-    expect([undefined, '', 'debug', 'error'].map(readLogLevel)).toEqual(['info', 'info', 'debug', 'error'])
-    for (const level of ['loud', 'INFO', 'silent', '__proto__', '\u001b[31m\n'])
+    const levels = [undefined, '', 'debug', 'ERROR', 'trace', 'silent'].map(readLogLevel)
+    expect(levels).toEqual(['info', 'info', 'debug', 'error', 'trace', 'silent'])
+    for (const level of ['loud', 'info ', '30', '__proto__', '\u001b[31m\n'])
       expect(() => readLogLevel(level)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
   })
 

@@ -47,6 +47,9 @@ test('what is said is kept', () => {
   })
 })
 
+const CIRCLE: { self?: object } = {}
+CIRCLE.self = CIRCLE
+
 test.each([
   [{ context: { viewer: 'ada' } }, '`context` is not a function.'],
   [{ limits: 8 }, '`limits` is not an object.'],
@@ -57,6 +60,11 @@ test.each([
   [{ allowedOrigins: ['https://app.example.com/'] }, 'scheme, host and port only'],
   [{ allowedOrigins: ['app.example.com'] }, '"app.example.com", which is no origin'],
   [{ allowedOrigins: [7] }, '7, which is no origin'],
+  [{ allowedOrigins: [1n] }, '1, which is no origin'],
+  [
+    { allowedHosts: [CIRCLE, Symbol('x')] },
+    'an object, which is no name of a host. `allowedHosts` has a symbol,',
+  ],
   [
     { allowedOrigins: ['a', '*', 'b'] },
     '"a", which is no origin. `allowedOrigins` has "b", which is no origin.',

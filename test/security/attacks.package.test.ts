@@ -6,11 +6,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { type Arena, type Honest, openArena, openHonest, socketsOf } from './attacks/arena.ts'
 import { CANARY, CONFIG } from './attacks/attacked-config.ts'
+import { CONNECTION_ATTACKS } from './attacks/connection-attacks.ts'
 import { INPUT_ATTACKS } from './attacks/input-attacks.ts'
 import { LOAD_ATTACKS } from './attacks/load-attacks.ts'
+import { OPERATION_ATTACKS } from './attacks/operation-attacks.ts'
 import { type ServedPackage, servePackage } from './attacks/served-package.ts'
 
-const ATTACKS = { ...INPUT_ATTACKS, ...LOAD_ATTACKS }
+const ATTACKS = { ...INPUT_ATTACKS, ...LOAD_ATTACKS, ...CONNECTION_ATTACKS, ...OPERATION_ATTACKS }
 const MIB = 1024 * 1024
 /** What all attacks together may leave behind: the log of what was written meanwhile (24 MiB by default), and caches. */
 const HELD_AFTERWARDS_MAX_BYTES = (24 + 64) * MIB
@@ -84,6 +86,10 @@ it.each(Object.keys(ATTACKS))('%s', async (name) => {
 it('says nowhere in its log what nobody may see', () => {
   const reported = server.lines.filter((line) => line.includes(CANARY))
   expect(reported).toEqual([])
+})
+
+it('has no listener too many: Node.js warns of eleven of a kind', () => {
+  expect(server.lines.filter((line) => line.includes('Warning'))).toEqual([])
 })
 
 it('is back to what it was: a count of sockets, and a process that answers', async () => {

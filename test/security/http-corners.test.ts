@@ -35,7 +35,17 @@ const TABLE: readonly (readonly [string, readonly (string | Buffer)[], RegExp])[
   [
     'a body that is compressed',
     post(gzipSync(JSON_BODY), JSON_TYPE, 'Content-Encoding: gzip'),
-    /^HTTP\/1.1 4\d\d /,
+    /^HTTP\/1.1 415 [\s\S]*accept-encoding: identity[\s\S]*UNSUPPORTED_MEDIA_TYPE/,
+  ],
+  [
+    'a body that says that it is not compressed',
+    post(JSON_BODY, JSON_TYPE, 'Content-Encoding: identity'),
+    /^HTTP\/1.1 200 /,
+  ],
+  [
+    'a body that is no JSON',
+    post('\0'.repeat(100_000), JSON_TYPE),
+    /^(?=[\s\S]{0,800}$)HTTP\/1.1 [24]00 [\s\S]*BAD_REQUEST/,
   ],
   ['a form of a page', post(FORM, 'Content-Type: multipart/form-data; boundary=x'), /^HTTP\/1.1 (403|415) /],
   ['a form of text', post(JSON_BODY, 'Content-Type: text/plain'), /^HTTP\/1.1 (403|415) /],

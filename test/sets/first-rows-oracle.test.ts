@@ -2,6 +2,7 @@
  * First rows in random worlds: from READY on the fold of what a subscriber gets is, at every boundary of a transaction, what a query
  * would find there. Each mutant of the algorithm is found by one of the worlds.
  */
+import { getEventListeners } from 'node:events'
 import { expect, it } from 'vitest'
 import type { BusSubscription } from '../../src/bus/bus.ts'
 import { parseChangeFilter } from '../../src/bus/filter/change-filter.ts'
@@ -268,4 +269,21 @@ it.each(['abort', 'return'] as const)('ends at once by %s, whatever it waits for
     expect(await next).toEqual({ done: true, value: undefined })
     expect(await rows.next()).toEqual({ done: true, value: undefined })
   }
+})
+
+it('many of one signal add one listener to it, which goes with the last', async () => {
+  const world = new MvccWorld(thing, picker(1))
+  for (let count = 0; count < 50; count += 1) world.step()
+  world.settle()
+  const { signal } = new AbortController()
+  const parts = partsOf(world, picker(2), {
+    tick: () => Promise.resolve(),
+    filter: null,
+    isAsked: () => true,
+  })
+  const all = Array.from({ length: 20 }, () => new FirstRows({ ...parts, signal }))
+  for (const rows of all) await rows.next()
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+  for (const rows of all) await rows.return()
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0)
 })

@@ -19,6 +19,11 @@ export interface Arena {
   readonly cursor: string
   /** Writes the pieces to a connection of its own, and gives what came until it was closed, or nothing has come for a while. */
   raw(pieces: readonly (string | Buffer)[], options?: RawOptions): Promise<string>
+  /**
+   * Writes `first` at once and `slow` a little at a time, and gives what came until the server closed the connection, which it has to.
+   * @param step bytes of a little; 1 by default
+   */
+  trickle(first: string | readonly (string | Buffer)[], slow: string | Buffer, step?: number): Promise<string>
   /** The same operation by each transport; the answers by its name, as text. */
   ask(query: string, options?: Ask): Promise<Readonly<Record<string, string>>>
   /** A WebSocket that sends what it is given; what it got, as text. */
@@ -69,6 +74,7 @@ export function openArena(server: ServedPackage, database: TestDatabase, cursor:
   return {
     ...{ server, database, cursor },
     raw: (pieces, options) => sayRaw(server.port, pieces, options),
+    trickle: (first, slow, step) => saySlowly(server.port, first, slow, step),
     async ask(query, options) {
       const answers = TRANSPORTS.map(async (transport) => {
         // What does not fit into a URL is refused without a body, by Node.js itself: 431.
@@ -121,6 +127,40 @@ function sayRaw(
       if (isTrailing) socket.write('x')
     })
     for (const piece of pieces) socket.write(piece)
+  })
+}
+
+/** Between two writes of one that sends as slowly as it can. */
+const TRICKLE_MS = 25
+
+function saySlowly(
+  port: number,
+  first: string | readonly (string | Buffer)[],
+  slow: string | Buffer,
+  step = 1,
+): Promise<string> {
+  const socket = connect({ port, host: '127.0.0.1' })
+  const rest = Buffer.from(slow)
+  let said = ''
+  let at = 0
+  const timer = setInterval(() => {
+    if (at < rest.length) socket.write(rest.subarray(at, at + step))
+    at += step
+  }, TRICKLE_MS)
+  socket.on('data', (bytes) => {
+    said += bytes.toString('latin1')
+  })
+  socket.on('error', () => undefined)
+  for (const piece of typeof first === 'string' ? [first] : first) if (piece !== '') socket.write(piece)
+  return new Promise((resolve, reject) => {
+    socket.once('close', () => {
+      clearInterval(timer)
+      try {
+        resolve(inspect(said))
+      } catch (error) {
+        reject(error)
+      }
+    })
   })
 }
 
