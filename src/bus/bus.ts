@@ -5,7 +5,7 @@
 import type { AnyChange, ChangeAction, ChangePosition, TransactionPart } from '../changes/change.ts'
 import type { RowcastError } from '../errors.ts'
 import type { LastChangesKeeper } from '../source/published/last-changes.ts'
-import type { PublicationCut } from '../source/watch/publication-guard.ts'
+import type { PublicationCut } from '../source/watch/publication-listener.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { LabelProgress } from './explanation.ts'

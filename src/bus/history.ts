@@ -141,10 +141,12 @@ export class History {
     return null
   }
 
-  /** Whether it may still come out that the cursor is not too old. */
-  isUndecided(cursor: Cursor, model: string): boolean {
-    if (!this.#isRecalling || comparePositions(cursor.position, this.log.floorOf(model)) >= 0) return false
-    return this.faultOf(cursor, model, true) === null
+  /**
+   * Whether it may still come out what became of the changes after the cursor, or of all there are: that it is not too old, or that
+   * some are missing.
+   */
+  isUndecided(cursor: Cursor | null, model: string): boolean {
+    return this.#isRecalling && (cursor === null || this.faultOf(cursor, model, true) === null)
   }
 
   /** After which position nothing of the model came, nor may have come. */

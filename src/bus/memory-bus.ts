@@ -7,7 +7,7 @@ import { type Cursor, parseCursor } from '../changes/cursor.ts'
 import type { RowcastError } from '../errors.ts'
 import { createGuard, type Guard } from '../guard.ts'
 import { silentLogger } from '../log.ts'
-import type { PublicationCut } from '../source/watch/publication-guard.ts'
+import type { PublicationCut } from '../source/watch/publication-listener.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import { endOnAbort } from './abort-listeners.ts'
@@ -254,7 +254,7 @@ class MemoryBus implements InProcessBus, QueueHost {
   #beginAfter(subscriber: Subscriber, cursor: Cursor | null, known: History): void {
     const isShared = this.#options.older !== undefined
     const again = () => this.#beginAfter(subscriber, cursor, known)
-    if (cursor !== null && !isShared && this.lastChanges.waits(subscriber, cursor, again)) return
+    if (!isShared && this.lastChanges.waits(subscriber, cursor, again)) return
     const fault = cursor === null ? null : known.faultOf(cursor, subscriber.model, isShared)
     subscriber.skipTo = null
     subscriber.began = cursor?.position ?? known.log.floor

@@ -1,6 +1,6 @@
 /** Stage 6, bus. Who there is: subscriptions that are open, and those that have ended with something left to take. */
 import type { ChangePosition } from '../changes/change.ts'
-import type { PublicationCut } from '../source/watch/publication-guard.ts'
+import type { PublicationCut } from '../source/watch/publication-listener.ts'
 import { callAll } from './call-all.ts'
 import type { Subscriber } from './subscriber.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Stage 6, bus. Subscriptions whose cursors are older than the log, while it may still come out that nothing of their model
- * was missed: a process that has just started reads what the one before it knew among the first that the slot sends.
+ * Stage 6, bus. Subscriptions with a cursor of before this process, while it may still come out that nothing of their model was missed,
+ * or that something was: a process that has just started reads what the one before it knew among the first that the slot sends.
  */
 import type { ChangePosition } from '../changes/change.ts'
 import type { Cursor } from '../changes/cursor.ts'
@@ -33,8 +33,8 @@ export class UndecidedCursors implements LastChangesKeeper {
     this.#decide()
   }
 
-  /** Whether the subscriber has to wait; `decide` is called as more is known, and asks again. */
-  waits(subscriber: Subscriber, cursor: Cursor, decide: () => void): boolean {
+  /** Whether the subscriber has to wait, with its cursor or for all there is; `decide` is called as more is known, and asks again. */
+  waits(subscriber: Subscriber, cursor: Cursor | null, decide: () => void): boolean {
     if (this.#historyNow()?.isUndecided(cursor, subscriber.model) !== true) return false
     this.#waiting.set(subscriber, decide)
     return true

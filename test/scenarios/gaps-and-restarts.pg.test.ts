@@ -112,6 +112,27 @@ it('a client reads across a gap, comes back before its barrier, and the next pro
   expect(await resume(startNext(database, options), scenario, value.cursor)).toBe('RESYNC_REQUIRED')
 })
 
+it('a cursor from before a gap ends before anything that came after it, however long a writer keeps its barrier waiting', async () => {
+  const { retain: _, ...options } = THIN
+  const scenario = await openScenario({ options })
+  const { sql, rowcast, database } = scenario
+  await sql(`INSERT INTO items VALUES (1, 'seen')`)
+  const cursor = await rowcast.changeCursor()
+  await rowcast.stop()
+  const writer = new pg.Client({ connectionString: database.url })
+  onTestFinished(() => writer.end())
+  await writer.connect()
+  await writer.query(`BEGIN; INSERT INTO items VALUES (2, 'open')`)
+  await sql('ALTER PUBLICATION rowcast DROP TABLE items')
+  await sql(`UPDATE items SET note = 'unseen'`)
+  await sql('ALTER PUBLICATION rowcast ADD TABLE items')
+  await sql(`INSERT INTO items VALUES (3, 'after the gap')`)
+  const next = startNext(database, options)
+  const changes = subscribe(next, cursor)
+  await expect(changes.next()).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+  await writer.query('ROLLBACK')
+})
+
 it('a gap is noticed and waits for a writer, and the process ends before it is confirmed', async () => {
   const scenario = await openScenario({ options: { ...THIN, watchIntervalMs: 100 } })
   const { sql, rowcast, database } = scenario

@@ -1,7 +1,10 @@
 /** What becomes of a gap that is found, where the database does not take the barrier. */
 import { expect, it } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
+import { AFTER_EARLIEST, type BusSubscription } from '../../src/bus/bus.ts'
+import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
+import { formatCursor } from '../../src/changes/cursor.ts'
 import type { EmittedMessage } from '../../src/changes/emitted-message.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
@@ -12,6 +15,7 @@ import type { FoundTable } from '../../src/source/setup/model-tables.ts'
 import { ConfirmCeiling } from '../../src/source/slot/confirm-ceiling.ts'
 import { PublicationGuard } from '../../src/source/watch/publication-guard.ts'
 import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
+import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 const published: PublishedTable = {
   ...{ oid: 1, evidence: 'before', fileNode: 1, toastOid: 7, parts: [], rewriteMeans: 'nothing' },
@@ -160,3 +164,66 @@ it('says for how many transactions a model waits once, however often it looks', 
   for (let look = 0; look < 5; look += 1) await guard.settle(query)
   expect(lines.filter((line) => line.includes('open transactions'))).toHaveLength(1)
 })
+
+it.each([
+  ['as the process before this one left them', 'before', [1, 2], null],
+  ['otherwise', 'after', [], 'RESYNC_REQUIRED'],
+])(
+  'who comes with a cursor of before gets nothing until it is known how the tables stood then: %s',
+  async (_title, now, got, code) => {
+    const bus = createMemoryBus({ models: { Tag: catalog.models.Tag } })
+    const guard = new PublicationGuard({
+      registry: createRelationRegistry({ catalog, models: [catalog.models.Tag] }),
+      ...{ publication: 'rowcast', slot: 'rowcast', logger: silentLogger },
+      listener: {
+        ...{ onDrift() {}, onRecovery() {}, onTables() {}, onProgress() {}, onEvidence() {} },
+        ...{ onCut: (model, cut) => bus.cut(model, cut), lastChanges: bus.lastChanges },
+      },
+    })
+    bus.open({ ...PLAIN_EPOCH, isFirst: true, mayRecall: true, floorLsn: toLsn(10n), serverLsn: toLsn(90n) })
+    guard.begin({
+      ...{ found: found(now), known: null, isFresh: true },
+      // Somebody still writes to the table, for hours.
+      writers: { byModel: new Map([['Tag', new Set(['1/1'])]]), lsn: toLsn(90n) },
+    })
+    const earlier = bus.subscribe({ model: 'Tag', actions: [], filter: null, after: cursorAt(10) })
+    const everything = bus.subscribe({ model: 'Tag', actions: [], filter: null, after: AFTER_EARLIEST })
+    const live = bus.subscribe({ model: 'Tag', actions: [], filter: null })
+    const knew = {
+      published: new Map([['Tag', [{ ...published, evidence: 'before' }]]]),
+      ...{ cut: [], cleanFrom: LSN_ZERO },
+    }
+    guard.takeMessage(messageOf(barrierSql(knew, 'rowcast')))
+    for (const [index, lsn] of [20, 30].entries()) {
+      const transaction = plainTransaction(lsn)
+      const changes = [plainChange({ model: 'Tag', transaction, new: { id: index + 1 } })]
+      bus.publish({ transaction, changes, isFinal: true, byteLength: 0 })
+    }
+    expect(earlier.pull?.take()).toBeUndefined()
+    guard.noteProgress(false)
+    expect(await idsOf(earlier)).toEqual({ got, code })
+    // Who wants all there is begins behind the gap.
+    expect(await idsOf(everything)).toEqual({ got, code: null })
+    expect(live.pull?.isEnded).toBe(false)
+    bus.close()
+  },
+)
+
+const cursorAt = (lsn: number): string => formatCursor(PLAIN_EPOCH, toLsn(BigInt(lsn)), 0)
+
+/** What a subscription gets in the next turns, and the code it ends with. */
+async function idsOf(subscription: BusSubscription): Promise<{ got: unknown[]; code: string | null }> {
+  const { pull } = subscription
+  const got: unknown[] = []
+  for (let turns = 0; turns < 5; turns += 1) {
+    for (let delivery = pull?.take(); delivery !== undefined; delivery = pull?.take())
+      got.push(delivery.change.new?.['id'])
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  if (pull?.isEnded !== true) return { got, code: null }
+  const code = await subscription.next().then(
+    () => null,
+    (error: unknown) => (error instanceof RowcastError ? error.code : String(error)),
+  )
+  return { got, code }
+}

@@ -268,6 +268,11 @@ export class PublicationLedger {
     return this.#suspects.has(model) || this.#replaced.has(model)
   }
 
+  /** Suspect models to which anybody may subscribe meanwhile. */
+  get openSuspects(): readonly string[] {
+    return [...this.#suspects].flatMap(([model, { isHeld }]) => (isHeld ? [] : [model]))
+  }
+
   /** Whether nobody may subscribe to it meanwhile. */
   isHeld(model: string): boolean {
     return this.#replaced.has(model) || this.#suspects.get(model)?.isHeld === true

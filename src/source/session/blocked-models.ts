@@ -10,7 +10,7 @@ import { type Lsn, parseLsn, toLsn } from '../../wire/lsn.ts'
 import type { Continuity } from '../published/continuity.ts'
 import { createMissedError } from '../published/gap-notices.ts'
 import type { ModelTableState } from '../setup/model-tables.ts'
-import type { PublicationCut } from '../watch/publication-guard.ts'
+import type { PublicationCut } from '../watch/publication-listener.ts'
 import type { PreparedStream } from './slot-preparation.ts'
 
 /** Who hears of it. */

@@ -13,7 +13,7 @@ import type { SetupGoal } from '../setup/setup-plan.ts'
 import type { Retention } from '../slot/retention-window.ts'
 import type { SlotLostPolicy } from '../slot/slot-remedy.ts'
 import type { SlotBudget } from '../slot/slot-verdict.ts'
-import type { PublicationCut } from '../watch/publication-guard.ts'
+import type { PublicationCut } from '../watch/publication-listener.ts'
 import type { StreamRelay } from '../watch/session-relay.ts'
 import type { StreamStart } from '../watch/session-start.ts'
 

@@ -19,7 +19,8 @@ import {
   missedBy,
   parseBarrier,
 } from '../published/barrier-message.ts'
-import { type LastChanges, type LastChangesKeeper, readableModels } from '../published/last-changes.ts'
+import { createMissedError } from '../published/gap-notices.ts'
+import { type LastChanges, readableModels } from '../published/last-changes.ts'
 import { type ModelLook, PublicationLedger, type Writers } from '../published/publication-ledger.ts'
 import { groupByModel } from '../published/published-tables.ts'
 import { readWriters } from '../published/published-tables-sql.ts'
@@ -27,22 +28,13 @@ import {
   createStaleRootError,
   type FoundTable,
   ModelTableGuard,
-  type ModelTableListener,
   type ModelTableState,
 } from '../setup/model-tables.ts'
 import type { TableJudge } from '../setup/row-security.ts'
 import { ConfirmCeiling } from '../slot/confirm-ceiling.ts'
+import type { PublicationListener } from './publication-listener.ts'
 import type { KnownTables } from './session-relay.ts'
 import { WaitingModels } from './waiting-models.ts'
-
-/** Changes of a model may be missing. */
-export interface PublicationCut {
-  /** Its cursors from before are no good any more; null: from before now, and no restart will know of it. */
-  readonly position: ChangePosition | null
-  /** Subscriptions that began before it end with the error. */
-  readonly cleanFrom: Lsn
-  readonly error: RowcastError
-}
 
 /** What is known when a stream begins. */
 export interface PublicationStart {
@@ -59,20 +51,6 @@ export interface PublicationStart {
 
 /** From here on pgoutput forgets, with a table's catalog entries, under whose name its rows come. */
 const FORGETS_ROOTS_VERSION = 150_000
-
-/** Who hears of it. */
-export interface PublicationListener extends ModelTableListener {
-  /** Changes of the model may be missing. */
-  onCut(model: string, cut: PublicationCut): void
-  /** Takes what a process before this one knew. @default nobody does */
-  readonly lastChanges?: Pick<LastChangesKeeper, 'recall' | 'endRecall'> | undefined
-  /** The models' tables stand otherwise. */
-  onTables(tables: readonly ModelTableState[]): void
-  /** The catalog is to be looked at now. */
-  onEvidence(): void
-  /** A reason to wait may be over. */
-  onProgress(): void
-}
 
 /** What it needs. */
 export interface PublicationGuardOptions {
@@ -133,8 +111,22 @@ export class PublicationGuard {
     if (this.#isComplete || isCatchingUp) return
     this.#isComplete = true
     this.#ledger.complete()
-    this.#options.listener.lastChanges?.endRecall()
     this.#lookAtStart()
+    const { lastChanges } = this.#options.listener
+    if (lastChanges === undefined) return
+    this.#cutWhatIsInherited()
+    lastChanges.endRecall()
+  }
+
+  /**
+   * Cursors of a process before this one wait until now. Of a model whose tables are published otherwise than it knew, they end before
+   * anything that came since is delivered; its barrier may have to wait for transactions.
+   */
+  #cutWhatIsInherited(): void {
+    for (const model of this.#ledger.openSuspects) {
+      const error = createMissedError(model, 'publication-changed')
+      this.#options.listener.onCut(model, { position: null, cleanFrom: LSN_ZERO, error })
+    }
   }
 
   #lookAtStart(): void {
