@@ -5,7 +5,6 @@
  * every change behind it is delivered as to any other subscription.
  */
 
-import { onAborted } from '../bus/abort-listeners.ts'
 import type { BusSubscription, Delivery } from '../bus/bus.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
 import type { AnyRow } from '../changes/change.ts'
@@ -19,6 +18,7 @@ import {
 } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
 import { toLsn } from '../wire/lsn.ts'
+import { onAborted } from '../wire/shared-listener.ts'
 import type { FencedRows } from './fence.ts'
 import type { PageSizes } from './page-sizes.ts'
 import type { CompareKeys } from './read-ranges.ts'

@@ -3,7 +3,6 @@
  * subscriptions know nothing of them: what they cost, others do not pay.
  */
 
-import { onAborted } from '../bus/abort-listeners.ts'
 import type { Backlog, BusSubscription, ChangeBus, InProcessBus, SubscriptionRequest } from '../bus/bus.ts'
 import { callAll } from '../bus/call-all.ts'
 import { Endings } from '../bus/endings.ts'
@@ -18,6 +17,7 @@ import type { LastChangesKeeper } from '../source/published/last-changes.ts'
 import type { PublicationCut } from '../source/watch/publication-listener.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import type { Lsn } from '../wire/lsn.ts'
+import { onAborted } from '../wire/shared-listener.ts'
 import type { KeySetReading } from './key-set.ts'
 import { hasAllAfter, nextTransactionOf, ordinalOf } from './log-transactions.ts'
 import { type RelatedHost, type RelatedRequest, RelatedSubscription } from './related-subscription.ts'

@@ -1,5 +1,6 @@
 /** Stage 1, wire. Where PostgreSQL is and who we are there, in the driver's own words. */
 import type { ConnectionOptions } from 'node:tls'
+import { onAborted } from './shared-listener.ts'
 
 /** How long whoever connects there waits. It goes with the address, so that no connection is made without. */
 export interface WaitBounds {
@@ -55,14 +56,21 @@ function waitEndOf(signals: readonly AbortSignal[]): WaitEnd {
       return signal === undefined ? null : { reason: signal.reason }
     },
     onAbort(callback) {
+      const forgets: (() => void)[] = []
+      let isOver = signals.some(({ aborted }) => aborted)
       const stop = (): void => {
-        for (const signal of signals) signal.removeEventListener('abort', onSignal)
+        isOver = true
+        for (const forget of forgets) forget()
       }
-      const onSignal = (): void => {
-        stop()
-        callback()
-      }
-      for (const signal of signals) signal.addEventListener('abort', onSignal)
+      if (isOver) return stop
+      for (const signal of signals)
+        forgets.push(
+          onAborted(signal, () => {
+            if (isOver) return
+            stop()
+            callback()
+          }),
+        )
       return stop
     },
   }

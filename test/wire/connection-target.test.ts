@@ -29,7 +29,8 @@ it.each(['worker', 'own'] as const)('ends with the signal of the %s, once', (nam
 it('leaves nothing with signals that outlive it', () => {
   const wait = createWait()
   const stops = Array.from({ length: 100 }, () => wait.end.onAbort(() => undefined))
-  expect(wait.listeners()).toBe('100 100')
+  // One for all: Node.js warns of a leak at eleven.
+  expect(wait.listeners()).toBe('1 1')
   for (const stop of stops) stop()
   expect(wait.listeners()).toBe('0 0')
 })

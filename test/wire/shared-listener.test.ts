@@ -1,7 +1,7 @@
 /** One signal that ends many. */
 import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
-import { onAborted } from '../../src/bus/abort-listeners.ts'
+import { onAborted } from '../../src/wire/shared-listener.ts'
 
 test('many share one listener, and each is called once', () => {
   const controller = new AbortController()
