@@ -1,6 +1,7 @@
 /** Beside the bus, broker. What a tap knows of the stream when it begins to write: what it found there, and what it wrote itself. */
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import type { StreamOrigin } from '../changes/position.ts'
+import type { RowcastError } from '../errors.ts'
 import { groupByModel, parsePublishedModel } from '../source/published/published-tables.ts'
 import type { ModelTableState } from '../source/setup/model-tables.ts'
 import type { KnownTables, RelayPast } from '../source/watch/session-relay.ts'
@@ -19,6 +20,8 @@ export class TapPast {
   readonly #store: EpochStore
   #found: FoundEpoch | null = null
   #published: Published | null = null
+  /** A gap that no epoch in Redis says yet. */
+  #owed: RowcastError | null = null
 
   constructor(store: EpochStore) {
     this.#store = store
@@ -37,6 +40,17 @@ export class TapPast {
   /** Everything before `safeLsn` was accepted, up to the entry `last`. */
   publishes({ id, systemId, timeline }: Epoch, last: EntryId, safeLsn: Lsn): void {
     this.#published = { epochId: id, systemId, timeline, last, safeLsn }
+  }
+
+  /** A stream is to begin, behind a gap or none. @returns what its epoch has to say: also the gap of one that was not written */
+  owes(gap: RowcastError | null): RowcastError | null {
+    this.#owed = gap ?? this.#owed
+    return this.#owed
+  }
+
+  /** The epoch of the stream that begins is in Redis. */
+  hasWritten(): void {
+    this.#owed = null
   }
 
   /** Looks at the stream of the server's cluster. @throws BROKER_OLD_TIMELINE, BROKER_… */

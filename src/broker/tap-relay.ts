@@ -141,13 +141,14 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
 
   function begin(start: RelayStart, feed: RelayFeed): void {
     end()
+    const gap = past.owes(start.gap)
     const { current } = connection
     if (current === null || !current.isOpen) {
       feed.onFailure(new RowcastError('BROKER_LOST', 'The connection to Redis was lost.'))
       return
     }
     const { found } = past
-    const epoch = planEpoch(start, found, past.published, runtime.newId())
+    const epoch = planEpoch({ ...start, gap }, found, past.published, runtime.newId())
     const isNew = epoch.id !== found?.epoch.id
     const last = isNew || found === null ? epoch.floor : found.last
     const keys = store.keys.epoch(epoch.id)
@@ -187,6 +188,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       return isNew ? store.beginning(opened.epoch, mark, broker.retention.minutes) : []
     })
     if (session !== opened) return
+    past.hasWritten()
     if (isNew) {
       const { id, kind, reason } = opened.epoch
       logger.info('A new epoch of the stream begins.', {

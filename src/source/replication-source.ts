@@ -254,6 +254,7 @@ class SourceWorker implements ReplicationSource {
   #onStandby(error: RowcastError): void {
     if (this.#state !== 'standby') this.#options.logger.warn(error.message, { code: error.code })
     this.#lastError = error
+    if (this.#options.relay !== undefined) this.#gaps.leaveToReader()
     this.#transition('slotInUse')
   }
 

@@ -2,9 +2,10 @@
 import { Buffer } from 'node:buffer'
 import { describe, expect, it } from 'vitest'
 import type { BrokerEngine } from '../../src/broker/entry-log.ts'
+import { EpochStore } from '../../src/broker/epoch-store.ts'
 import { createRedisEngine } from '../../src/broker/redis/redis-log.ts'
 import { createTapRelay, type TapRelay } from '../../src/broker/tap-relay.ts'
-import type { RowcastError } from '../../src/errors.ts'
+import { RowcastError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
 import type { ModelTableState } from '../../src/source/setup/model-tables.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
@@ -55,13 +56,17 @@ async function openTap(engine: BrokerEngine) {
       return `rowcast:7:{slot}:${relay.status().epoch}`
     },
     /** Begins a stream, right behind a report; resolves once Redis has its first mark. */
-    async begin(lsn: bigint, report = () => {}) {
-      await relay.readPast(server)
-      report()
-      const floorLsn = toLsn(lsn)
-      const start = { ...server, isFirst: false, floorLsn, serverLsn: floorLsn, gap: null }
-      relay.begin({ ...start, continuity: { kind: 'continuous', floorLsn } }, { ...feed, onAccepted })
+    async begin(lsn: bigint, report: () => unknown = () => {}) {
+      await this.try(lsn, report)
       await expect.poll(() => accepted).toBe(lsn)
+    },
+    /** Begins one; `meanwhile` runs between its look at what is there and its beginning. */
+    async try(lsn: bigint, meanwhile: () => unknown, gap: RowcastError | null = null) {
+      await relay.readPast(server)
+      await meanwhile()
+      const floorLsn = toLsn(lsn)
+      const start = { ...server, isFirst: false, floorLsn, serverLsn: floorLsn, gap }
+      relay.begin({ ...start, continuity: { kind: 'continuous', floorLsn } }, { ...feed, onAccepted })
     },
     async [Symbol.asyncDispose]() {
       await relay.close()
@@ -127,6 +132,49 @@ describe.each(TESTED_ENGINES)('a tap in $name', ({ start }) => {
       expect(tap.accepted).toBe(100n)
       await broker.flush()
     }
+  })
+
+  it('goes on at once where another one has written meanwhile: what it watched before says nothing', async () => {
+    await using broker = await start()
+    await using tap = await openTap(broker.engine)
+    await tap.begin(100n)
+    tap.relay.end()
+    await using other = await openTap(broker.engine)
+    await other.begin(200n)
+    other.relay.end()
+    await tap.begin(300n)
+    expect(tap.failures).toEqual([])
+  })
+
+  it('does not forget a gap that it could not write: the next epoch says it', async () => {
+    await using broker = await start()
+    await using tap = await openTap(broker.engine)
+    await tap.begin(100n)
+    tap.relay.end()
+    await using other = await openTap(broker.engine)
+    const gap = new RowcastError('RESYNC_REQUIRED', 'So it is.', {
+      details: { reason: 'publication-changed' },
+    })
+    const begins = () => other.try(200n, () => {}, new RowcastError('RESYNC_REQUIRED', 'Another.'))
+    await tap.try(
+      300n,
+      async () => {
+        await begins()
+        await expect.poll(() => other.accepted).toBe(200n)
+      },
+      gap,
+    )
+    await expect.poll(() => tap.failures[0]?.code).toBe('BROKER_STREAM_CONTESTED')
+    await tap.begin(300n)
+    const store = new EpochStore(null, 'slot')
+    store.useSystem('7')
+    const log = await broker.open('look')
+    const written = await store.readNewest(log)
+    expect(written).toMatchObject({ kind: 'gap', reason: 'publication-changed' })
+    tap.relay.end()
+    // Once it is written, it is over.
+    await tap.begin(400n)
+    expect(await store.readNewest(log)).toEqual(written)
   })
 
   it('notes gaps of its own models, however many names a barrier has', async () => {

@@ -13,6 +13,7 @@ import { slotOf, takeChanges } from '../support/live-rowcast.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
 import { changesKey, openRole, type ScaledRowcast, startRole } from '../support/scaled-rowcast.ts'
 import { failureOf, insertTag, takeNames, until } from '../support/tags.ts'
+import { openTcpProxy } from '../support/tcp-proxy.ts'
 
 const isActive = ({ rowcast }: ScaledRowcast) => rowcast.status().broker?.isActive === true
 
@@ -120,6 +121,46 @@ describe.skipIf(NO_REDIS !== null)('taps', () => {
     await gateway.rowcast.ready()
     await insertTag(database, 'seen again')
     expect(await takeNames(again, 1)).toEqual(['seen again'])
+  })
+
+  it('that stand by leave a gap that they have seen to the one that reads the slot: nobody is notified twice', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    await using proxy = await openTcpProxy(database.target.port)
+    const url = new URL(database.url)
+    url.port = String(proxy.port)
+    const common = { redisUrl: redis.url, enableOnStart: false, watchIntervalMs: 200 }
+    await using first = startRole({ ...database, url: url.href }, 'tap', common)
+    await first.rowcast.enable()
+    await first.rowcast.ready()
+    await using second = startRole(database, 'tap', common)
+    await using gateway = await openRole(database, 'gateway', { redisUrl: redis.url })
+    await until(() => second.rowcast.status().state === 'standby')
+    // The first one loses its connection, and the other reads the slot.
+    proxy.refuse(true)
+    proxy.cut()
+    await until(() => isActive(second))
+    await database.query('DROP PUBLICATION rowcast')
+    const lastCode = ({ rowcast }: ScaledRowcast) => rowcast.status().lastError?.code
+    await until(() => lastCode(second) === 'SOURCE_PUBLICATION_MISSING')
+    proxy.refuse(false)
+    await until(() => lastCode(first) === 'SOURCE_PUBLICATION_MISSING')
+    proxy.refuse(true)
+    proxy.cut()
+    await second.rowcast.enable()
+    await until(() => isActive(second))
+    proxy.refuse(false)
+    await until(() => first.rowcast.status().state === 'standby')
+    await gateway.rowcast.ready()
+    const epoch = second.rowcast.status().broker?.epoch
+    const live = gateway.rowcast.subscribe('Tag')
+    await insertTag(database, 'before')
+    expect(await takeNames(live, 1)).toEqual(['before'])
+    await second.rowcast.stop()
+    await until(() => isActive(first))
+    await insertTag(database, 'after')
+    expect(await takeNames(live, 1)).toEqual(['after'])
+    expect(first.rowcast.status().broker?.epoch).toBe(epoch)
   })
 })
 

@@ -7,7 +7,7 @@ import { openRole } from '../support/scaled-rowcast.ts'
 import { createWsClient } from '../support/ws-client.ts'
 
 /** What takes minutes elsewhere: `LARGE_ROWS=400000`. */
-const ROWS = Number(process.env['LARGE_ROWS'] ?? 40_000)
+const ROWS = Number(process.env['LARGE_ROWS'] ?? 100_000)
 
 interface TagChanged {
   readonly tagChanged: {

@@ -37,6 +37,8 @@ export interface ResultSink<Data> {
 /** Creates both sides. */
 export function createResultQueue<Data>(): ResultQueue<Data> & ResultSink<Data> {
   const results: Result<Data>[] = []
+  /** Of the first that waits: `shift()` would move all behind it, of which there may be 400,000. */
+  let first = 0
   const waiting = new Set<() => void>()
   let received = 0
   let streamEnd: StreamEnd | null = null
@@ -67,8 +69,14 @@ export function createResultQueue<Data>(): ResultQueue<Data> & ResultSink<Data> 
   const queue: ResultQueue<Data> & ResultSink<Data> = {
     next: (timeoutMs = 10_000) =>
       waitFor('result', timeoutMs, () => {
-        const result = results.shift()
-        if (result === undefined && streamEnd !== null) {
+        const result = results[first]
+        if (result !== undefined) {
+          first += 1
+          if (first * 2 > results.length) {
+            results.splice(0, first)
+            first = 0
+          }
+        } else if (streamEnd !== null) {
           throw new Error(`The subscription ended after ${received} results: ${JSON.stringify(streamEnd)}.`)
         }
         return result
@@ -82,7 +90,7 @@ export function createResultQueue<Data>(): ResultQueue<Data> & ResultSink<Data> 
     },
     ended: (timeoutMs = 10_000) => waitFor('end', timeoutMs, () => streamEnd ?? undefined),
     get length() {
-      return results.length
+      return results.length - first
     },
     push(result) {
       received += 1

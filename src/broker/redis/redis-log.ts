@@ -165,7 +165,9 @@ export class RedisLog implements EntryLog {
     names: readonly string[],
     decide: () => Promise<readonly LogWrite[] | null>,
   ): Promise<boolean> {
-    await this.#connection.send(['WATCH', ...names])
+    // Of a writer that has ended its watch stands: who has written since has nothing to do with this.
+    const unwatched = this.#connection.send(['UNWATCH'])
+    await Promise.all([unwatched, this.#connection.send(['WATCH', ...names])])
     const writes = await decide().catch(async (error: unknown) => {
       await this.#connection.send(['UNWATCH']).catch(() => {})
       throw error

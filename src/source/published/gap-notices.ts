@@ -30,6 +30,14 @@ export class GapNotices {
     return this.#pending
   }
 
+  /**
+   * Another process reads the slot, and writes where this one would. What a look at the catalog showed, it or whoever comes
+   * behind it finds as well, by the tables that were published when the stream was last written: nobody is notified twice.
+   */
+  leaveToReader(): void {
+    if (SEEN_BY_ALL.has(this.#pending?.details['reason'])) this.#pending = null
+  }
+
   /** The stream begins. Those who came meanwhile are notified as well. @returns the gap, if there was one */
   settle(): RowcastError | null {
     const gap = this.#pending
@@ -38,6 +46,9 @@ export class GapNotices {
     return gap
   }
 }
+
+/** Of these the catalog tells whoever reads the slot. */
+const SEEN_BY_ALL: ReadonlySet<unknown> = new Set<GapReason>(['publication-dropped', 'table-unpublished'])
 
 /** A gap's reason in words for clients: no names of slots or servers. */
 export const GAP_WORDS: Readonly<Record<GapReason, string>> = {
