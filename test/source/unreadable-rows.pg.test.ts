@@ -1,5 +1,6 @@
 /** Rows that PostgreSQL cannot send as it is asked: another form, or a name for the change and a way past it. */
 import { expect, onTestFinished, test } from 'vitest'
+import type { EmittedMessage } from '../../src/changes/emitted-message.ts'
 import { isRowcastError, type RowcastError } from '../../src/errors.ts'
 import type { Rowcast } from '../../src/rowcast.ts'
 import type { RunQuery } from '../../src/source/db/run-query.ts'
@@ -195,6 +196,31 @@ test('tables that the transaction had not come to are found in the WAL, and a re
   await sql('SELECT pg_switch_wal()')
   await sql('INSERT INTO thirds VALUES (4)')
   await expect.poll(() => marksOf(scenario), { timeout: 30_000 }).toEqual([])
+})
+
+test('of a transaction that is skipped no message comes; what is emitted outside of it comes, before and behind it', async () => {
+  const scenario = await openPoison()
+  const { sql, watch, rowcast } = scenario
+  const [items, others, messages] = [watch('Item'), watch('Other'), rowcast.messages({ prefix: 'app' })]
+  const emit = (isTransactional: boolean, text: string) =>
+    `SELECT pg_logical_emit_message(${isTransactional}, 'app', '${text}')`
+  await sql("INSERT INTO items VALUES (1, 'a', 'bad')")
+  await items.next()
+  await sql("DELETE FROM pg_enum WHERE enumlabel = 'bad'")
+  await sql(emit(true, 'before'))
+  await sql(`BEGIN; ${emit(true, 'within')}; ${emit(false, 'at once')}; UPDATE items SET note = 'b' WHERE id = 1;
+    ${emit(true, 'within, later')}; ${emit(false, 'at once, later')}; COMMIT`)
+  await sql(emit(false, 'behind, at once'))
+  await sql(`BEGIN; ${emit(true, 'behind')}; INSERT INTO others VALUES (1); COMMIT`)
+  const error = await blockedBy(rowcast)
+  expect((await skipOf(scenario, error)).models).toEqual(['Item'])
+  expect((await others.next()).new).toEqual({ id: 1 })
+  const texts: string[] = []
+  while (texts.at(-1) !== 'behind') {
+    const { value } = await messages.next()
+    texts.push(Buffer.from((value as EmittedMessage).content).toString())
+  }
+  expect(texts).toEqual(['before', 'at once', 'at once, later', 'behind, at once', 'behind'])
 })
 
 test('nothing is skipped that is no transaction, nor under a stream that goes on', async () => {
