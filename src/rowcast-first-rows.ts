@@ -26,6 +26,8 @@ export interface FirstRowsHost {
   readonly prisma: unknown
   /** Whether changes come from another process. */
   readonly isScaled: boolean
+  /** How long a page may take in PostgreSQL, and a connection of the application's pool to be had. */
+  readonly answerTimeoutMs: number
   readonly overflow: OverflowPolicy | undefined
   readonly softDeleteOf: (model: string) => string | undefined
   /** It comes to be after this. */
@@ -52,9 +54,6 @@ export interface RowSubscriptions {
 
 const PAGE_ROWS = 500
 const PAGE_ROWS_MAX = 10_000
-/** Of one page, in PostgreSQL and for whoever waits. */
-const READ_TIMEOUT_MS = 10_000
-
 /** Those of one rowcast: it reads each page once for all who ask for it. */
 export function createRowSubscriptions(host: FirstRowsHost): RowSubscriptions {
   const reads = new PageReads()
@@ -112,7 +111,7 @@ function partsOf(
         orderBy: order.map(({ field, direction }) => ({ [field.name]: direction })),
         take,
       }
-      const read = () => readAtFence(client, model.name, query, READ_TIMEOUT_MS)
+      const read = () => readAtFence(client, model.name, query, host.answerTimeoutMs)
       const key = canonicalText([model.name, conditions, behind, take])
       return reads.run({ key, since, signal: ending, read })
     },

@@ -79,12 +79,13 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   const { slot = defaultSlot(address.database), publication = 'rowcast' } = options
   if (!SLOT_NAME.test(slot))
     throw new RowcastError('CONFIG_BAD_NAME', `"${slot}" cannot be the name of a slot.`)
-  const target = { ...address, waits: { answerTimeoutMs: options.answerTimeoutMs } }
+  const { answerTimeoutMs = ANSWER_TIMEOUT_MS } = options
+  const target = { ...address, waits: { answerTimeoutMs } }
   const durability = resolveDurability(options)
   const scaling = resolveScaling(options)
   const archive = scaling.broker === null ? null : new BrokerArchiveSlot()
   const guard = createGuard(logger)
-  const presence = new StreamPresence(options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS, guard)
+  const presence = new StreamPresence(answerTimeoutMs, guard)
   const observers = new BusObservers(guard)
   observers.add(presence)
   const { queueLengthMax, heldBytesMax, overflow } = options
@@ -158,6 +159,7 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
 
   const rowsHost = {
     ...{ catalog, overflow, prisma: options.prisma, isScaled: scaling.broker !== null },
+    answerTimeoutMs,
     softDeleteOf: (model: string) => registerOptions.get(model)?.softDelete,
   }
   const rowSubscriptions = createRowSubscriptions({ ...rowsHost, rowcast: () => rowcast })

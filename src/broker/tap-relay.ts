@@ -191,12 +191,8 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     past.hasWritten()
     if (isNew) {
       const { id, kind, reason } = opened.epoch
-      logger.info('A new epoch of the stream begins.', {
-        epoch: id,
-        kind,
-        reason,
-        floor: formatEntryId(opened.epoch.floor),
-      })
+      const floor = formatEntryId(opened.epoch.floor)
+      logger.info('A new epoch of the stream begins.', { epoch: id, kind, reason, floor })
     }
     const lasts = await LastPositions.read(current, store.keys.epoch(opened.epoch.id))
     if (session !== opened) return

@@ -8,6 +8,7 @@ import type { AnyRow, TransactionInfo } from '../changes/change.ts'
 import { RowcastError } from '../errors.ts'
 import { memberOf } from '../member-of.ts'
 import { parseSnapshot } from '../source/db/visibility.ts'
+import { withinAnswerTime } from '../wire/answer-deadline.ts'
 import { endOfRecords, type Lsn, parseLsn } from '../wire/lsn.ts'
 
 /** A snapshot, as far as the stream matters. */
@@ -35,6 +36,9 @@ const FENCE_SQL =
   '(CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ' +
   'ELSE pg_catalog.pg_current_wal_insert_lsn() END)::pg_catalog.text AS lsn, ' +
   "pg_catalog.set_config('statement_timeout', $1, true) AS bound"
+
+/** How much longer than its own bounds a transaction may take to say so. */
+const END_TIMEOUT_MS = 500
 
 /** A Prisma Client within a transaction. */
 interface Session {
@@ -85,13 +89,15 @@ export async function atFence(
   const transact = memberOf(client, '$transaction') as Transact
   const bound = transact.bind(client) as Transact
   const options = { isolationLevel: 'RepeatableRead', timeout: timeoutMs, maxWait: timeoutMs }
-  return await bound(async (session) => {
+  const answer = bound(async (session) => {
     const [found] = await session.$queryRawUnsafe(FENCE_SQL, String(timeoutMs))
     const delegate = memberOf(session, delegateName(model))
     const findMany = memberOf(delegate, 'findMany') as FindMany
     const rows = await read((query) => findMany.call(delegate, query))
     return { rows, fence: fenceOf(String(found?.['snapshot']), String(found?.['lsn'])) }
   }, options)
+  // Prisma's own time-outs come first, unless the network is what is silent: then its transaction waits for ever.
+  return withinAnswerTime(answer, 2 * timeoutMs + END_TIMEOUT_MS)
 }
 
 function fenceOf(text: string, lsn: string): Fence {

@@ -34,3 +34,19 @@ export async function withAnswerDeadline<Answer>(
 export function answerTimeout(deadlineMs: number): RowcastError {
   return new RowcastError('WIRE_ANSWER_TIMEOUT', `PostgreSQL did not answer within ${deadlineMs} ms.`)
 }
+
+/**
+ * Waits so long for an answer of a connection that is somebody else's and cannot be ended, as one of the application's pool.
+ * @throws WIRE_ANSWER_TIMEOUT, or what `answer` rejects with
+ */
+export async function withinAnswerTime<Answer>(answer: Promise<Answer>, deadlineMs: number): Promise<Answer> {
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(answerTimeout(deadlineMs)), deadlineMs)
+  })
+  try {
+    return await Promise.race([answer, deadline])
+  } finally {
+    clearTimeout(timer)
+  }
+}

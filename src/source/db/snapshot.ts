@@ -1,5 +1,5 @@
 /** Stage 5, source. Asks the database what a new query would see. */
-import { answerTimeout } from '../../wire/answer-deadline.ts'
+import { withinAnswerTime } from '../../wire/answer-deadline.ts'
 import { type DriverTarget, waitBoundsOf } from '../../wire/driver-target.ts'
 import { withDatabaseSession } from './sql.ts'
 
@@ -17,23 +17,9 @@ interface RawQueries {
  */
 export async function readSnapshot(prisma: unknown, target: DriverTarget): Promise<string> {
   const rows = hasRawQueries(prisma)
-    ? await withinAnswerTime(prisma.$queryRawUnsafe(SNAPSHOT_SQL), target)
+    ? await withinAnswerTime(prisma.$queryRawUnsafe(SNAPSHOT_SQL), waitBoundsOf(target).answerTimeoutMs)
     : await withDatabaseSession(target, (sql) => sql.query<{ snapshot: string }>(SNAPSHOT_SQL))
   return rows[0]?.snapshot ?? ''
-}
-
-/** The application's pool is not ours to end; nobody waits for ever for it, though. */
-async function withinAnswerTime<Answer>(answer: Promise<Answer>, target: DriverTarget): Promise<Answer> {
-  const { answerTimeoutMs } = waitBoundsOf(target)
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(answerTimeout(answerTimeoutMs)), answerTimeoutMs)
-  })
-  try {
-    return await Promise.race([answer, deadline])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 function hasRawQueries(prisma: unknown): prisma is RawQueries {

@@ -47,7 +47,7 @@ export class GapNotices {
   }
 }
 
-/** Of these the catalog tells whoever reads the slot. */
+/** What whoever reads the slot finds in the catalog. */
 const SEEN_BY_ALL: ReadonlySet<unknown> = new Set<GapReason>(['publication-dropped', 'table-unpublished'])
 
 /** A gap's reason in words for clients: no names of slots or servers. */
