@@ -18,10 +18,12 @@ import { latency } from './latency.ts'
 import { memory } from './memory.ts'
 import { relations } from './relations.ts'
 import { describeMachine, formatReport, formatResult, print, writeResult } from './report.ts'
+import { comingBack } from './return.ts'
 import { start } from './start.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [
   ...[drain, decode, idleModels, latency, fanOut, filters, memory, growth, start, broker, hostile, relations],
+  comingBack,
 ]
 /** Beside the sources, not beside what they are compiled to. */
 const RESULTS = join(import.meta.dirname, '../../results')

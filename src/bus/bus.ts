@@ -4,6 +4,7 @@
  */
 import type { AnyChange, ChangeAction, ChangePosition, TransactionPart } from '../changes/change.ts'
 import type { RowcastError } from '../errors.ts'
+import type { IsVisible } from '../source/db/visibility.ts'
 import type { LastChangesKeeper } from '../source/published/last-changes.ts'
 import type { PublicationCut } from '../source/watch/publication-listener.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
@@ -149,7 +150,7 @@ export interface ChangeBus extends BusInput {
    * The cursor that stands before every change the snapshot cannot see; null before the first stream.
    * `isVisible` decides whether a transaction is visible in a snapshot taken after this bus was asked.
    */
-  cursorBefore(isVisible: (xid: number) => boolean): string | null
+  cursorBefore(isVisible: IsVisible): string | null
   /** Open subscriptions by model, without observers. */
   readonly subscriptionCounts: ReadonlyMap<string, number>
   /** What waits in all queues takes so many bytes, by estimate. */

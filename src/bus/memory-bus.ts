@@ -7,6 +7,7 @@ import { type Cursor, parseCursor } from '../changes/cursor.ts'
 import type { RowcastError } from '../errors.ts'
 import { createGuard, type Guard } from '../guard.ts'
 import { silentLogger } from '../log.ts'
+import type { IsVisible } from '../source/db/visibility.ts'
 import type { PublicationCut } from '../source/watch/publication-listener.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import type { Lsn } from '../wire/lsn.ts'
@@ -175,7 +176,7 @@ class MemoryBus implements InProcessBus, QueueHost {
     return queue
   }
 
-  cursorBefore(isVisible: (xid: number) => boolean): string | null {
+  cursorBefore(isVisible: IsVisible): string | null {
     return this.history?.cursorBefore(isVisible) ?? null
   }
 

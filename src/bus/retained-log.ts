@@ -6,8 +6,10 @@ import type { ChangePosition, TransactionPart } from '../changes/change.ts'
 import { ChangeKeeper } from '../changes/change-keeper.ts'
 import { indexAt, modelAt } from '../changes/change-views.ts'
 import { comparePositions, INDEX_AFTER_ALL, nextPlace } from '../changes/cursor.ts'
+import type { IsVisible } from '../source/db/visibility.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import { ModelFloors, type ModelSpan } from './model-floors.ts'
+import { TransactionIds } from './transaction-ids.ts'
 
 /** Bounds of the log. */
 export interface RetainedLogOptions {
@@ -43,6 +45,7 @@ export class RetainedLog {
   readonly #options: RetainedLogOptions
   readonly #keeper = new ChangeKeeper()
   readonly #models = new ModelFloors()
+  readonly #ids = new TransactionIds()
   /** Entries from `#head` on; the array is cut when the dead part outweighs the living. */
   #entries: (LogEntry | undefined)[] = []
   #head = 0
@@ -146,6 +149,7 @@ export class RetainedLog {
     const spans = spansOf(part)
     this.#models.add(this.end, part.transaction.commitLsn, spans)
     this.#entries.push({ part: this.#keeper.keep(part), last, spans, bytes, arrivedMs })
+    this.#ids.push(part.transaction.xid)
     this.#bytes += bytes
     this.#unaskedBytes += bytes
     this.#lastChange = last ?? this.#lastChange
@@ -197,6 +201,11 @@ export class RetainedLog {
     return this.#models.seek(model, Math.max(sequence, this.#first)) ?? this.end
   }
 
+  /** Sequence number of the first part from `sequence` on whose transaction is not visible, or the end. */
+  seekUnseen(sequence: number, isVisible: IsVisible): number {
+    return this.#ids.firstUnseen(Math.max(sequence, this.#first), isVisible)
+  }
+
   /** Where what came before the part ends. */
   endBefore(sequence: number): ChangePosition {
     for (let before = sequence - 1; before >= this.#first; before -= 1) {
@@ -226,6 +235,7 @@ export class RetainedLog {
       this.#head += 1
       this.#first += 1
     }
+    this.#ids.trimTo(this.#first)
     if (this.#head > 256 && this.#head * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head)
       this.#head = 0

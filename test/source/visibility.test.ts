@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { parseSnapshot, VisibilityGate } from '../../src/source/db/visibility.ts'
 
 describe('a snapshot', () => {
@@ -57,5 +57,45 @@ describe('the visibility gate', () => {
     })
     await gate.whenVisible(10)
     expect(nowMs).toBeGreaterThanOrEqual(100)
+  })
+
+  it('asks the database once for all who ask while it answers, and never with a look from before they asked', async () => {
+    const answers: ((text: string) => void)[] = []
+    const gate = new VisibilityGate({ readSnapshot: () => new Promise((resolve) => answers.push(resolve)) })
+    const first = gate.look()
+    const storm = Array.from({ length: 1_000 }, () => gate.look())
+    expect(answers).toHaveLength(1)
+    answers[0]?.('10:11:10')
+    expect((await first)(10)).toBe(false)
+    await vi.waitUntil(() => answers.length === 2)
+    answers[1]?.('11:11:')
+    for (const look of await Promise.all(storm)) expect(look(10)).toBe(true)
+    expect(answers).toHaveLength(2)
+  })
+
+  it('is not held up by a look that hangs or fails', async () => {
+    vi.useFakeTimers()
+    try {
+      let looks = 0
+      const gate = new VisibilityGate({
+        readSnapshot() {
+          looks += 1
+          return looks === 1 ? new Promise(() => undefined) : Promise.resolve('11:11:')
+        },
+      })
+      void gate.look()
+      const second = gate.look()
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect((await second)(10)).toBe(true)
+      const failing = new VisibilityGate({
+        readSnapshot: () => (looks++ < 3 ? Promise.reject(new Error('gone')) : Promise.resolve('11:11:')),
+      })
+      const failed = failing.look()
+      const next = failing.look()
+      await expect(failed).rejects.toThrow('gone')
+      expect((await next)(10)).toBe(true)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })

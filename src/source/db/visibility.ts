@@ -6,7 +6,11 @@
  */
 
 /** What a session sees, by 32-bit transaction id. */
-export type IsVisible = (xid: number) => boolean
+export interface IsVisible {
+  (xid: number): boolean
+  /** Whether it sees every id from one to another, both of one log. @default it is not known */
+  readonly seesRange?: ((oldest: number, newest: number) => boolean) | undefined
+}
 
 const SNAPSHOT_TEXT = /^(\d+):(\d+):([\d,]*)$/
 const XID_SPACE = 2n ** 32n
@@ -19,11 +23,17 @@ export function parseSnapshot(text: string): IsVisible {
   const match = SNAPSHOT_TEXT.exec(text)
   if (match === null) return () => false
   const xmax = BigInt(match[2] ?? '0')
-  const running = new Set((match[3] ?? '').split(',').filter(Boolean).map(BigInt))
-  return (xid) => {
+  const running = (match[3] ?? '').split(',').filter(Boolean).map(BigInt)
+  const isRunning = new Set(running)
+  const isVisible = (xid: number) => {
     const full = widenXid(BigInt(xid), xmax)
-    return full < xmax && !running.has(full)
+    return full < xmax && !isRunning.has(full)
   }
+  const seesRange = (oldest: number, newest: number) => {
+    const [from, to] = [widenXid(BigInt(oldest), xmax), widenXid(BigInt(newest), xmax)]
+    return from <= to && to < xmax && !running.some((xid) => xid >= from && xid <= to)
+  }
+  return Object.assign(isVisible, { seesRange })
 }
 
 /** The 64-bit id within 2^31 of `near` that ends in these 32 bits. */
@@ -44,22 +54,31 @@ export interface VisibilityOptions {
 
 /** Time between two looks while a transaction is not visible. */
 const LOOK_INTERVAL_MS = 10
+/** A look that takes longer than this is not waited for by the next. */
+const LOOK_PATIENCE_MS = 250
 
 /** Waits for transactions to become visible; one look serves everybody who asks meanwhile. */
 export class VisibilityGate {
   readonly #options: VisibilityOptions
   #seen: IsVisible = () => false
-  #looking: Promise<IsVisible> | null = null
+  /** The latest that has begun and is not over. */
+  #running: { readonly look: Promise<IsVisible>; readonly over: Promise<unknown> } | null = null
+  /** The one that begins next, for all who ask until then. */
+  #next: Promise<IsVisible> | null = null
 
   constructor(options: VisibilityOptions) {
     this.#options = options
   }
 
-  /** What a session sees now; begun after the call. */
-  async look(): Promise<IsVisible> {
-    const isVisible = parseSnapshot(await this.#options.readSnapshot())
-    this.#seen = isVisible
-    return isVisible
+  /** What a session sees now; begun after the call. However many ask at once, one after the other is asked of the database. */
+  look(): Promise<IsVisible> {
+    if (this.#next !== null) return this.#next
+    if (this.#running === null) return this.#begin()
+    this.#next = soonAfter(this.#running.over).then(() => {
+      this.#next = null
+      return this.#begin()
+    })
+    return this.#next
   }
 
   /** Resolves when the transaction is visible, or after the longest wait; rejects when the database cannot be asked. */
@@ -67,12 +86,37 @@ export class VisibilityGate {
     const now = this.#options.monotonicMs ?? (() => performance.now())
     const deadline = now() + (this.#options.waitMaxMs ?? 2_000)
     while (!this.#seen(xid)) {
-      this.#looking ??= this.look().finally(() => {
-        this.#looking = null
-      })
-      const isVisible = await this.#looking
+      // What a look saw that had begun before, stays seen.
+      const isVisible = await (this.#running?.look ?? this.look())
       if (isVisible(xid) || now() >= deadline) return
       await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS))
     }
   }
+
+  #begin(): Promise<IsVisible> {
+    const look = this.#read()
+    const over = look.then(ignore, ignore).then(() => {
+      if (this.#running?.look === look) this.#running = null
+    })
+    this.#running = { look, over }
+    return look
+  }
+
+  async #read(): Promise<IsVisible> {
+    const isVisible = parseSnapshot(await this.#options.readSnapshot())
+    this.#seen = isVisible
+    return isVisible
+  }
 }
+
+/** Resolves when that is over, or after a while: what hangs holds up nobody else. */
+async function soonAfter(over: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const patience = new Promise((resolve) => {
+    timer = setTimeout(resolve, LOOK_PATIENCE_MS)
+  })
+  await Promise.race([over, patience])
+  clearTimeout(timer)
+}
+
+function ignore(): void {}
