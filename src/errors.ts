@@ -979,6 +979,14 @@ export const ERRORS = {
     isPublic: true,
     ends: 'resync',
   },
+  FIRST_ROWS_REJECTED: {
+    means:
+      'The rows that a subscription begins with cannot be given as they were asked for: PostgreSQL rejects a value of `where`, or a row is longer than the server delivers.',
+    hint: 'Ask for other rows, or for fewer or smaller fields: the same would be rejected again.',
+    retry: 'never',
+    isPublic: true,
+    ends: 'resync',
+  },
   FIRST_ROWS_FAILED: {
     means: 'The rows that a subscription begins with could not be read, or not in time.',
     hint: 'Subscribe again; nothing that came before the end is complete.',

@@ -1,7 +1,9 @@
 /** Beside the spine. A subscription of the library that begins with the rows there are: what it is made of, and what it gives. */
+import { getHeapStatistics } from 'node:v8'
 import type { BusSubscription, OverflowPolicy, SubscriptionRequest } from './bus/bus.ts'
 import { parseChangeFilter } from './bus/filter/change-filter.ts'
 import { constantOf } from './bus/filter/condition.ts'
+import { heldBytesMaxOf } from './bus/holdings.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
 import { canonicalText } from './catalog/values/canonical-text.ts'
@@ -10,9 +12,10 @@ import { RowcastError } from './errors.ts'
 import { ownCopy } from './graphql/policy/own-copy.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
 import { mapIterator, ownRows } from './rowcast-changes.ts'
-import { canFence, readAtFence } from './sets/fence.ts'
+import { canFence, type FencedRows, type RowsAtFence, readAtFence } from './sets/fence.ts'
 import type { InitialRows } from './sets/first-row.ts'
 import { FirstRows, type FirstRowsEvent, type FirstRowsParts } from './sets/first-rows.ts'
+import { HeldPages } from './sets/held-pages.ts'
 import { noRowOf } from './sets/no-row.ts'
 import { PageReads } from './sets/page-reads.ts'
 import { PageSizes } from './sets/page-sizes.ts'
@@ -29,6 +32,8 @@ export interface FirstRowsHost {
   /** How long a page may take in PostgreSQL, and a connection of the application's pool to be had. */
   readonly answerTimeoutMs: number
   readonly overflow: OverflowPolicy | undefined
+  /** What the pages of all subscriptions may hold together. @default as much as the queues of a bus */
+  readonly heldBytesMax: number | undefined
   readonly softDeleteOf: (model: string) => string | undefined
   /** It comes to be after this. */
   readonly rowcast: () => {
@@ -57,9 +62,10 @@ const PAGE_ROWS_MAX = 10_000
 /** Those of one rowcast: it reads each page once for all who ask for it. */
 export function createRowSubscriptions(host: FirstRowsHost): RowSubscriptions {
   const reads = new PageReads()
+  const held = new HeldPages(host.heldBytesMax ?? heldBytesMaxOf(getHeapStatistics().heap_size_limit))
   const firstRows = (model: ModelSpec, request: RowsRequest) => {
     checkRequest(host, model, request)
-    return new FirstRows(partsOf({ ...host, reads }, model, request))
+    return new FirstRows(partsOf({ ...host, reads, held }, model, request))
   }
   return {
     subscribe<C>(model: ModelSpec, request: LibraryRequest) {
@@ -84,11 +90,11 @@ function requestOf({ catalog }: FirstRowsHost, model: ModelSpec, request: Librar
 }
 
 function partsOf(
-  host: FirstRowsHost & { readonly reads: PageReads },
+  host: FirstRowsHost & { readonly reads: PageReads; readonly held: HeldPages },
   model: ModelSpec,
   { filter, conditions: asked, pageSize, signal, label, account }: RowsRequest,
 ): FirstRowsParts {
-  const { catalog, reads } = host
+  const { catalog, reads, held } = host
   const order = rowKeyOf(model).map((field) => ({ field, direction: 'asc' }) as const)
   const conditions = [...asked, unmarked(model, host.softDeleteOf(model.name))].filter(
     (each) => each !== null,
@@ -97,7 +103,7 @@ function partsOf(
   const compareKeys = keyOrderOf(model, catalog)
   let since = 0
   return {
-    ...{ compareKeys, signal },
+    ...{ compareKeys, signal, held, account },
     async changeCursor() {
       const cursor = await host.rowcast().changeCursor()
       since = reads.begun
@@ -111,14 +117,29 @@ function partsOf(
         orderBy: order.map(({ field, direction }) => ({ [field.name]: direction })),
         take,
       }
-      const read = () => readAtFence(client, model.name, query, host.answerTimeoutMs)
+      const read = async () =>
+        fitted(await readAtFence(client, model.name, query, host.answerTimeoutMs), held.pageBytesMax)
       const key = canonicalText([model.name, conditions, behind, take])
       return reads.run({ key, since, signal: ending, read })
     },
     keyOf: (row) => Object.fromEntries(model.primaryKey.map((name) => [name, row[name]])),
-    sizes: new PageSizes(pageSize ?? (compareKeys === null ? PAGE_ROWS_MAX : PAGE_ROWS), bytesOf),
+    sizes: new PageSizes(
+      pageSize ?? (compareKeys === null ? PAGE_ROWS_MAX : PAGE_ROWS),
+      () => held.pageBytes,
+    ),
     wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   }
+}
+
+/** The page with what it takes, or as many of its first rows as fit; the first of them, however large. */
+function fitted({ rows, fence }: RowsAtFence, bytesMax: number): FencedRows {
+  let bytes = 0
+  for (const [index, row] of rows.entries()) {
+    const more = bytesOf(row)
+    if (index > 0 && bytes + more > bytesMax) return { rows: rows.slice(0, index), fence, bytes, isCut: true }
+    bytes += more
+  }
+  return { rows, fence, bytes }
 }
 
 /** The rows that are not marked as deleted. */

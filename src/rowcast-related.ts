@@ -10,7 +10,7 @@ import type { RowcastError } from './errors.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
 import type { Guard } from './guard.ts'
 import { mapIterator, ownRows } from './rowcast-changes.ts'
-import { canFence } from './sets/fence.ts'
+import { canFence, type RowsAtFence } from './sets/fence.ts'
 import type { ReadRows } from './sets/key-set.ts'
 import { PageReads } from './sets/page-reads.ts'
 import { RelatedRowReader } from './sets/related-row-reader.ts'
@@ -27,7 +27,7 @@ export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): Set
   const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
   const follower = new StreamFollower({ bus, monotonicMs, wait, look: () => visibility.look() })
   const reader = new RelatedRowReader({
-    ...{ progress: follower, turns: new PageReads(), bytesOf, monotonicMs, wait },
+    ...{ progress: follower, turns: new PageReads<RowsAtFence>(), bytesOf, monotonicMs, wait },
     client: Object(withWholeRows(Object(prisma))),
   })
   const readRows: ReadRows = (request, ordinal) => readRowsAt(reader, ordinal, request)

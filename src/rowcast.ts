@@ -158,8 +158,8 @@ export function createRowcast<Types extends ModelTypeMap>(options: RowcastOption
   }
 
   const rowsHost = {
-    ...{ catalog, overflow, prisma: options.prisma, isScaled: scaling.broker !== null },
-    answerTimeoutMs,
+    ...{ catalog, overflow, heldBytesMax, answerTimeoutMs, prisma: options.prisma },
+    isScaled: scaling.broker !== null,
     softDeleteOf: (model: string) => registerOptions.get(model)?.softDelete,
   }
   const rowSubscriptions = createRowSubscriptions({ ...rowsHost, rowcast: () => rowcast })

@@ -96,6 +96,8 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
   #isConnected = false
   #isAnnounced = false
   #loadedAtMs = Number.NEGATIVE_INFINITY
+  /** Rounds in a row that did not come to their rows. */
+  #failures = 0
 
   constructor(options: LiveListOptions<Row>) {
     this.#options = options
@@ -195,7 +197,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
       round.end()
       // Until the rows have been loaded again, they are not as the database is.
       this.#showConnection(false)
-      await this.#waitToReload(this.#ending.signal)
+      await this.#waitToBegin(error)
       return await this.#nextStart()
     } finally {
       round.end()
@@ -230,6 +232,16 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     return wait(Math.max(0, this.#loadedAtMs + reloadIntervalMs - Date.now()), signal)
   }
 
+  /** Longer after each round that did not come to its rows. */
+  async #waitToBegin(error: SubscriptionError): Promise<void> {
+    const { signal } = this.#ending
+    const failures = this.#failures
+    this.#failures += 1
+    const isAsked = typeof error.extensions['retryAfterMs'] === 'number'
+    if (failures > 0 || isAsked) await wait(retryDelayMs(error, failures, RETRY_DELAY_MS), signal)
+    await this.#waitToReload(signal)
+  }
+
   /** Where a round begins: after a cursor that was taken before the rows were queried, or with rows. */
   async #nextStart(): Promise<string> {
     if (this.#options.load === undefined) return WITH_ROWS
@@ -242,6 +254,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
   #show({ rows }: Pick<Loaded<Row>, 'rows'>): void {
     const { sort, take } = this.#options
     this.#hasRows = true
+    this.#failures = 0
     this.#loadedAtMs = Date.now()
     const isComplete = this.#options.load === undefined || !mayBeCut(rows.length, take)
     this.#change({ rows: sort === undefined ? rows : rows.toSorted(sort), isComplete, error: null })

@@ -10,6 +10,8 @@ import { memberOf } from '../member-of.ts'
 import { parseSnapshot } from '../source/db/visibility.ts'
 import { withinAnswerTime } from '../wire/answer-deadline.ts'
 import { endOfRecords, type Lsn, parseLsn } from '../wire/lsn.ts'
+import type { WeighedPage } from './held-pages.ts'
+import { isRejected } from './rejected-read.ts'
 
 /** A snapshot, as far as the stream matters. */
 export interface Fence {
@@ -25,9 +27,15 @@ export interface Fence {
 }
 
 /** Rows, and the snapshot they were read in. */
-export interface FencedRows {
+export interface RowsAtFence {
   readonly rows: readonly AnyRow[]
   readonly fence: Fence
+}
+
+/** The same as a page. */
+export interface FencedRows extends RowsAtFence, WeighedPage {
+  /** Rows that were read as well, and left out because all would take too much. @default false */
+  readonly isCut?: boolean | undefined
 }
 
 /** The snapshot is taken before the statement begins, and so before the position is read. */
@@ -61,17 +69,26 @@ export type FindMany = (query: object) => Promise<readonly AnyRow[]>
 /**
  * `findMany` at a fence, in a transaction of its own that ends with it.
  * @param timeoutMs of the whole transaction, the wait for a connection included in a second one
- * @throws FIRST_ROWS_FAILED where it takes longer, or the database refuses
+ * @throws FIRST_ROWS_FAILED where it takes longer, or the database is in trouble; FIRST_ROWS_REJECTED where it would say no again
  */
 export async function readAtFence(
   client: object,
   model: string,
   query: object,
   timeoutMs: number,
-): Promise<FencedRows> {
+): Promise<RowsAtFence> {
   try {
     return await atFence(client, model, timeoutMs, (findMany) => findMany(query))
   } catch (cause) {
+    // Without the cause: its text quotes values.
+    if (isRejected(cause))
+      throw new RowcastError(
+        'FIRST_ROWS_REJECTED',
+        `PostgreSQL, or Prisma Client, rejects the query for rows of ${model}.`,
+        {
+          hint: 'Look at the values of `where`: a text with a NUL, a number or a time that the column cannot have. The same would be rejected again.',
+        },
+      )
     throw new RowcastError('FIRST_ROWS_FAILED', `The first rows of ${model} could not be read.`, { cause })
   }
 }
@@ -85,7 +102,7 @@ export async function atFence(
   model: string,
   timeoutMs: number,
   read: (findMany: FindMany) => Promise<readonly AnyRow[]>,
-): Promise<FencedRows> {
+): Promise<RowsAtFence> {
   const transact = memberOf(client, '$transaction') as Transact
   const bound = transact.bind(client) as Transact
   const options = { isolationLevel: 'RepeatableRead', timeout: timeoutMs, maxWait: timeoutMs }

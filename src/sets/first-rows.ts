@@ -6,6 +6,7 @@
  */
 
 import type { BusSubscription, Delivery } from '../bus/bus.ts'
+import type { Account } from '../bus/holdings.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
 import type { AnyRow } from '../changes/change.ts'
 import {
@@ -20,10 +21,12 @@ import { RowcastError } from '../errors.ts'
 import { toLsn } from '../wire/lsn.ts'
 import { onAborted } from '../wire/shared-listener.ts'
 import type { FencedRows } from './fence.ts'
+import type { HeldPages, PageHolder } from './held-pages.ts'
 import type { PageSizes } from './page-sizes.ts'
 import type { CompareKeys } from './read-ranges.ts'
 import { ReadRanges } from './read-ranges.ts'
 import { type RowRead, readsOf } from './row-read.ts'
+import { mapped, type Upcoming } from './upcoming.ts'
 
 /** All first rows have come: the subscription goes on after the cursor. */
 export interface RowsReady {
@@ -49,6 +52,10 @@ export interface FirstRowsParts {
   /** Null where pages cannot follow each other: the first one has to be all. */
   readonly compareKeys: CompareKeys | null
   readonly sizes: PageSizes
+  /** Where what has been read and not been taken is counted. */
+  readonly held: HeldPages
+  /** Of the client, where there is one. */
+  readonly account?: Account | undefined
   /** Resolves so much later. */
   readonly wait: (ms: number) => Promise<void>
   readonly signal?: AbortSignal | undefined
@@ -58,10 +65,15 @@ type Phase = 'opening' | 'reading' | 'catching up' | 'live' | 'ended'
 
 /** How often it is looked whether the stream has passed the fences, where nothing comes. */
 const LOOK_INTERVAL_MS = 10
+/** Where the client leaves too much waiting, its next page is not read before it has taken some, or after so many looks. */
+const ROOM_INTERVAL_MS = 100
+const ROOM_LOOKS_MAX = 300
 const DONE = { done: true, value: undefined } as const
 
+const NOTHING: Upcoming<FirstRowsEvent> = []
+
 /** One subscription. */
-export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
+export class FirstRows implements AsyncIterableIterator<FirstRowsEvent>, PageHolder {
   readonly #parts: FirstRowsParts
   readonly #ranges: ReadRanges
   #phase: Phase = 'opening'
@@ -71,9 +83,11 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
   /** Where the next page begins. */
   #behind: AnyRow | null = null
   /** What has been read and not been taken, from `#at` on. */
-  #events: readonly FirstRowsEvent[] = []
+  #events: Upcoming<FirstRowsEvent> = NOTHING
   #at = 0
   #turn: Promise<unknown> = Promise.resolve()
+  /** Why it was ended from outside, until that has been reported. */
+  #failure: RowcastError | null = null
   /** Lets go of whoever waits for what is being read. */
   #letGo: (() => void) | null = null
   readonly #ending = new AbortController()
@@ -92,9 +106,17 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
 
   /** What is there without waiting. Nobody may be waiting for `next()`. */
   take(): FirstRowsEvent | undefined {
-    const event = this.#phase === 'ended' ? undefined : this.#events[this.#at]
-    if (event !== undefined) this.#at += 1
-    return event
+    return this.#phase === 'ended' ? undefined : this.#shift()
+  }
+
+  get account(): Account | undefined {
+    return this.#parts.account
+  }
+
+  /** What it has not taken cannot be kept for it. */
+  end(error: RowcastError): void {
+    this.#failure = error
+    void this.return()
   }
 
   /** What follows, once nothing else comes before it. */
@@ -104,6 +126,8 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
 
   async return(): Promise<IteratorResult<FirstRowsEvent>> {
     this.#phase = 'ended'
+    this.#events = NOTHING
+    this.#parts.held.letGo(this)
     this.#ending.abort()
     this.#forgetSignal()
     this.#letGo?.()
@@ -118,11 +142,12 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
   async #next(): Promise<IteratorResult<FirstRowsEvent>> {
     try {
       for (;;) {
+        if (this.#failure !== null) throw this.#reported(this.#failure)
         if (this.#parts.signal?.aborted === true) return await this.return()
-        const event = this.#events[this.#at]
-        this.#at += 1
+        const event = this.#shift()
         if (event !== undefined) return { done: false, value: event }
         const step = this.#phase === 'live' ? await this.#step() : await this.#unlessEnded(this.#step())
+        if (this.#failure !== null) throw this.#reported(this.#failure)
         if (step === null || this.#phase === 'ended') return DONE
         this.#events = step
         this.#at = 0
@@ -134,7 +159,7 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
   }
 
   /** What comes next; null where nothing does. */
-  #step(): Promise<readonly FirstRowsEvent[] | null> {
+  #step(): Promise<Upcoming<FirstRowsEvent> | null> {
     switch (this.#phase) {
       case 'opening':
         return this.#open()
@@ -169,8 +194,8 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
     return []
   }
 
-  async #read(): Promise<readonly FirstRowsEvent[] | null> {
-    const { compareKeys, keyOf, readPage, sizes } = this.#parts
+  async #read(): Promise<Upcoming<FirstRowsEvent> | null> {
+    const { compareKeys, keyOf, readPage, sizes, held } = this.#parts
     const pull = this.#changes?.pull
     if (pull?.isEnded === true) {
       while (pull.take() !== undefined);
@@ -178,16 +203,48 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent> {
     }
     const isOnly = compareKeys === null
     const take = isOnly ? sizes.max + 1 : sizes.next
-    const { rows, fence } = await readPage(this.#behind, take, this.#ending.signal)
-    if (isOnly && rows.length === take) throw tooMany(sizes.max)
-    sizes.note(rows)
-    const last = rows.length < take ? undefined : rows.at(-1)
+    await this.#roomForPage()
+    const page = await readPage(this.#behind, take, this.#ending.signal)
+    const { rows, fence, bytes, isCut = false } = page
+    if (this.#phase === 'ended') return null
+    if (isOnly && (isCut || rows.length === take)) throw tooMany(sizes.max)
+    sizes.note(rows.length, bytes)
+    const last = rows.length < take && !isCut ? undefined : rows.at(-1)
     this.#behind = last === undefined ? null : keyOf(last)
     this.#ranges.add(this.#behind, fence)
     if (last === undefined && this.#phase === 'reading') this.#phase = 'catching up'
-    return rows.map((row) =>
+    if (rows.length > 0) held.hold(this, page)
+    // Made when it is taken: many may have the page.
+    return mapped(rows, (row) =>
       this.#readEvent({ kind: 'read', transition: 'ENTERED', key: keyOf(row), row, writtenBy: null }),
     )
+  }
+
+  /** A client that leaves what it has where it is waits for itself. */
+  async #roomForPage(): Promise<void> {
+    for (let looks = 0; this.#parts.account?.isFull === true && this.#phase !== 'ended'; looks += 1) {
+      if (looks === ROOM_LOOKS_MAX)
+        throw new RowcastError(
+          'FIRST_ROWS_FAILED',
+          'This client leaves too much waiting for more rows to be read.',
+        )
+      await this.#parts.wait(ROOM_INTERVAL_MS)
+    }
+  }
+
+  /** The next of what is there. */
+  #shift(): FirstRowsEvent | undefined {
+    const event = this.#events.at(this.#at)
+    if (event === undefined) return undefined
+    this.#at += 1
+    if (this.#at < this.#events.length) this.#parts.held.move(this)
+    else this.#parts.held.letGo(this)
+    return event
+  }
+
+  #reported(error: RowcastError): RowcastError {
+    this.#failure = null
+    return error
   }
 
   /** What has come, as long as the stream is not behind all fences; then `ready`. */

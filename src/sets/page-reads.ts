@@ -6,14 +6,14 @@ import { RowcastError } from '../errors.ts'
 import type { FencedRows } from './fence.ts'
 
 /** A page that a subscription waits for. */
-export interface PageRequest {
+export interface PageRequest<Page> {
   /** Equal for pages that are the same; null for one that no other is the same as, as far as is known. */
   readonly key: string | null
   /** `PageReads.begun` once the subscription had its cursor: a snapshot from before may lack what stands before the cursor. */
   readonly since: number
   /** The subscription has ended: nobody waits any more. */
   readonly signal: AbortSignal
-  readonly read: () => Promise<FencedRows>
+  readonly read: () => Promise<Page>
 }
 
 /** Bounds of what one process reads. */
@@ -27,26 +27,26 @@ export interface PageReadBounds {
   readonly now?: (() => number) | undefined
 }
 
-interface Waiter {
-  resolve(page: FencedRows): void
+interface Waiter<Page> {
+  resolve(page: Page): void
   reject(error: unknown): void
 }
 
 /** One read, from when it is asked for until it is over. */
-interface PageRead extends Pick<PageRequest, 'key' | 'read'> {
+interface PageRead<Page> extends Pick<PageRequest<Page>, 'key' | 'read'> {
   /** Of the reads that began, the how manieth; 0 before it begins. */
   number: number
   readonly enqueuedAtMs: number
-  readonly waiters: Set<Waiter>
+  readonly waiters: Set<Waiter<Page>>
 }
 
 /** The reads of one process. Rows are the same objects for all who wait for them: whoever changes one copies it first. */
-export class PageReads {
+export class PageReads<Page = FencedRows> {
   readonly #bounds: Required<{ [Name in keyof PageReadBounds]: NonNullable<PageReadBounds[Name]> }>
-  readonly #queue = new Set<PageRead>()
+  readonly #queue = new Set<PageRead<Page>>()
   /** Those that have not begun, and the last that did, by key. */
-  readonly #queued = new Map<string, PageRead>()
-  readonly #running = new Map<string, PageRead>()
+  readonly #queued = new Map<string, PageRead<Page>>()
+  readonly #running = new Map<string, PageRead<Page>>()
   #begun = 0
   #lanes = 0
   #waiters = 0
@@ -64,7 +64,7 @@ export class PageReads {
    * The page. Rejects with the signal's reason once that has aborted.
    * @throws FIRST_ROWS_FAILED where too many wait, or it has waited for too long; and what the read throws
    */
-  run({ key, since, signal, read }: PageRequest): Promise<FencedRows> {
+  run({ key, since, signal, read }: PageRequest<Page>): Promise<Page> {
     if (signal.aborted) return Promise.reject(signal.reason)
     if (this.#waiters >= this.#bounds.waitersMax)
       return Promise.reject(failed('Too many subscriptions wait for their first rows.'))
@@ -76,26 +76,26 @@ export class PageReads {
     return result
   }
 
-  #queuedWith(key: string | null): PageRead | undefined {
+  #queuedWith(key: string | null): PageRead<Page> | undefined {
     return key === null ? undefined : this.#queued.get(key)
   }
 
-  #enqueue(key: string | null, read: PageRequest['read']): PageRead {
-    const page: PageRead = {
+  #enqueue(key: string | null, read: PageRequest<Page>['read']): PageRead<Page> {
+    const page: PageRead<Page> = {
       ...{ key, read, number: 0, enqueuedAtMs: this.#bounds.now() },
-      waiters: new Set<Waiter>(),
+      waiters: new Set<Waiter<Page>>(),
     }
     this.#queue.add(page)
     if (key !== null) this.#queued.set(key, page)
     return page
   }
 
-  #dequeue(page: PageRead): void {
+  #dequeue(page: PageRead<Page>): void {
     this.#queue.delete(page)
     if (page.key !== null) this.#queued.delete(page.key)
   }
 
-  #wait(page: PageRead, signal: AbortSignal): Promise<FencedRows> {
+  #wait(page: PageRead<Page>, signal: AbortSignal): Promise<Page> {
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         leave()
@@ -107,7 +107,7 @@ export class PageReads {
         page.waiters.delete(waiter)
         this.#waiters -= 1
       }
-      const waiter: Waiter = {
+      const waiter: Waiter<Page> = {
         resolve(rows) {
           leave()
           resolve(rows)
@@ -133,7 +133,7 @@ export class PageReads {
     }
   }
 
-  async #read(page: PageRead): Promise<void> {
+  async #read(page: PageRead<Page>): Promise<void> {
     const { key, read, waiters } = page
     this.#lanes += 1
     this.#begun += 1

@@ -7,7 +7,8 @@ import { cannotGoOn } from '../bus/resync-required.ts'
 import type { AnyRow } from '../changes/change.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
 import type { Lsn } from '../wire/lsn.ts'
-import { atFence, type FencedRows, type FindMany } from './fence.ts'
+import { atFence, type FindMany, type RowsAtFence } from './fence.ts'
+import { PAGE_BYTES } from './held-pages.ts'
 import { movedOn, type ReadableLog, transactionsBetween } from './log-transactions.ts'
 import { keyedWheres, narrowedWhere } from './narrowed-where.ts'
 import type { PageReads } from './page-reads.ts'
@@ -51,7 +52,7 @@ export interface RelatedRowReaderOptions {
   readonly client: object
   readonly progress: StreamProgress
   /** Few read at once, and not too many wait: the connections are the application's. */
-  readonly turns: PageReads
+  readonly turns: PageReads<RowsAtFence>
   readonly bytesOf: (rows: readonly AnyRow[]) => number
   readonly monotonicMs: () => number
   readonly wait: (ms: number) => Promise<void>
@@ -101,7 +102,7 @@ export class RelatedRowReader implements SnapshotReader {
     }
   }
 
-  async #readRows(request: RowRequest): Promise<FencedRows> {
+  async #readRows(request: RowRequest): Promise<RowsAtFence> {
     const { client, turns } = this.#options
     const { model } = request
     const readAll = (findMany: FindMany) => this.#readAll(findMany, request)
@@ -116,12 +117,13 @@ export class RelatedRowReader implements SnapshotReader {
     const found = new Map<string, AnyRow>()
     let bytes = 0
     for (const query of queriesOf(request)) {
-      const sizes = new PageSizes(PAGE_ROWS, this.#options.bytesOf)
+      const sizes = new PageSizes(PAGE_ROWS, () => PAGE_BYTES)
       for (let skip = 0; ; ) {
         const take = sizes.next
         const rows = await findMany({ ...query, skip, take })
-        sizes.note(rows)
-        bytes += this.#options.bytesOf(rows)
+        const weight = this.#options.bytesOf(rows)
+        sizes.note(rows.length, weight)
+        bytes += weight
         for (const row of rows) found.set(rowIdOf(model, row), row)
         if (found.size > this.#bounds.rowsMax || bytes > this.#bounds.bytesMax) throw tooMany(request)
         if (rows.length < take) break

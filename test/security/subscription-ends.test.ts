@@ -76,11 +76,11 @@ const CAUSES: Readonly<Record<string, Cause>> = {
   },
 }
 
-/** The library alone begins with the rows there are: sets/first-rows shows its ends. */
-const OF_THE_LIBRARY: readonly string[] = ['FIRST_ROWS_REFUSED', 'FIRST_ROWS_FAILED']
+/** Of subscriptions that begin with the rows there are: graphql/first-rows.pg and graphql/plugin/first-rows show them. */
+const OF_FIRST_ROWS: readonly string[] = ['FIRST_ROWS_REFUSED', 'FIRST_ROWS_REJECTED', 'FIRST_ROWS_FAILED']
 
 const ENDING = Object.entries<ErrorEntry>(ERRORS).flatMap(([code, { ends }]) =>
-  ends === undefined || OF_THE_LIBRARY.includes(code) ? [] : ([[code as ErrorCode, ends]] as const),
+  ends === undefined || OF_FIRST_ROWS.includes(code) ? [] : ([[code as ErrorCode, ends]] as const),
 )
 
 async function openWorld({ context }: Cause): Promise<World> {

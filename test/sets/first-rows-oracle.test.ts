@@ -10,6 +10,7 @@ import type { AnyChange, AnyRow } from '../../src/changes/change.ts'
 import { parseCursor } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { FirstRows, type FirstRowsEvent, type FirstRowsParts } from '../../src/sets/first-rows.ts'
+import { HeldPages } from '../../src/sets/held-pages.ts'
 import { PageSizes } from '../../src/sets/page-sizes.ts'
 import { keyOrderOf } from '../../src/sets/read-ranges.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
@@ -168,12 +169,16 @@ function partsOf(
       const page = rows.filter(
         (row) => isAsked(row) && (behind === null || Number(row['id']) > Number(behind['id'])),
       )
-      return { rows: page.slice(0, take), fence }
+      const asked = page.slice(0, take)
+      // Some pages would take too much, and have their first rows only.
+      const isCut = asked.length > 1 && pick(4) === 0
+      return { rows: isCut ? asked.slice(0, -1) : asked, fence, bytes: asked.length, isCut }
     },
     keyOf: (row) => ({ id: row['id'] }),
     compareKeys: keyOrderOf(thing, catalogOf()),
-    sizes: new PageSizes(1 + pick(6), () => 1),
+    sizes: new PageSizes(1 + pick(6), () => 1_000),
     wait: tick,
+    held: new HeldPages(1_000_000),
   }
 }
 
@@ -187,8 +192,8 @@ const MUTANTS: Readonly<Record<string, Mutate>> = {
   'skips by position instead of by snapshot': (parts) => ({
     ...parts,
     readPage: async (...asked) => {
-      const { rows, fence } = await parts.readPage(...asked)
-      return { rows, fence: { ...fence, sees: ({ commitLsn }) => commitLsn < fence.endLsn } }
+      const { fence, ...page } = await parts.readPage(...asked)
+      return { ...page, fence: { ...fence, sees: ({ commitLsn }) => commitLsn < fence.endLsn } }
     },
   }),
   'does not wait until what was delivered is visible': (parts, { bus }) => ({
@@ -198,15 +203,15 @@ const MUTANTS: Readonly<Record<string, Mutate>> = {
   'skips nothing': (parts) => ({
     ...parts,
     readPage: async (...asked) => {
-      const { rows, fence } = await parts.readPage(...asked)
-      return { rows, fence: { ...fence, sees: () => false } }
+      const { fence, ...page } = await parts.readPage(...asked)
+      return { ...page, fence: { ...fence, sees: () => false } }
     },
   }),
   'is ready before the stream has passed the fences': (parts) => ({
     ...parts,
     readPage: async (...asked) => {
-      const { rows, fence } = await parts.readPage(...asked)
-      return { rows, fence: { ...fence, endLsn: toLsn(1n) } }
+      const { fence, ...page } = await parts.readPage(...asked)
+      return { ...page, fence: { ...fence, endLsn: toLsn(1n) } }
     },
   }),
   'takes the last fence for all pages': (parts) => {
@@ -214,9 +219,9 @@ const MUTANTS: Readonly<Record<string, Mutate>> = {
     return {
       ...parts,
       readPage: async (...asked) => {
-        const { rows, fence } = await parts.readPage(...asked)
+        const { fence, ...page } = await parts.readPage(...asked)
         last = (transaction) => fence.sees(transaction as never)
-        return { rows, fence: { ...fence, sees: (transaction) => last(transaction) } }
+        return { ...page, fence: { ...fence, sees: (transaction) => last(transaction) } }
       },
     }
   },

@@ -6,10 +6,12 @@ import { describe, expect, it } from 'vitest'
 import { PrismaClient } from '../../prisma/generated/client/client.ts'
 import { catalog, type RowcastModels } from '../../prisma/generated/rowcast.ts'
 import { parseCursor } from '../../src/changes/cursor.ts'
+import { ERRORS, type RowcastError } from '../../src/errors.ts'
 import { createRowcast, type Rowcast } from '../../src/rowcast.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openLiveRowcast } from '../support/live-rowcast.ts'
 import { type PickBelow, picker } from '../support/mvcc-world.ts'
+import { countStatements } from '../support/statement-counter.ts'
 
 const SEED = Number(process.env['ROWCAST_TEST_SEED'] ?? 20_261_127)
 const KEYS = 40
@@ -212,6 +214,45 @@ describe('first rows', () => {
         .sort()
         .join(' '),
     )
+  })
+
+  it('of a thousand who ask together are read once, or twice for those whose cursor is later', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await database.query(`INSERT INTO "Tag" (name) SELECT 'tag ' || n FROM generate_series(1, 20) AS n`)
+    const counter = countStatements()
+    const prisma = counter.createPrisma(database.url)
+    await using live = await openLiveRowcast(database, { models: ['Tag'], prisma })
+    const release = counter.holdTransactions()
+    const subscribers = Array.from({ length: 1_000 }, () => live.rowcast.subscribe('Tag', { initial: true }))
+    const first = subscribers.map((each) => each.next())
+    await expect.poll(() => live.rowcast.status().subscriptions.get('Tag'), { timeout: 60_000 }).toBe(1_000)
+    release()
+    for (const { value } of await Promise.all(first)) expect(value).toMatchObject({ action: 'READ' })
+    for (const each of subscribers) expect((await untilReady(each)).rows).toHaveLength(19)
+    expect(counter.readsOf('Tag')).toBeGreaterThan(0)
+    expect(counter.readsOf('Tag')).toBeLessThanOrEqual(3)
+    await Promise.all(subscribers.map((each) => each.return?.()))
+    await prisma.$disconnect()
+  })
+
+  it('of values that PostgreSQL rejects end with a code that nobody retries', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using live = await openLiveRowcast(database, { models: ['User'] })
+    const wheres = [
+      { email: { contains: 'a\0' } },
+      { signInCount: 2 ** 40 },
+      { createdAt: { gt: new Date(-8.64e15) } },
+      { settings: { equals: { a: '\0' } } },
+    ]
+    for (const where of wheres) {
+      const error = await live.rowcast
+        .subscribe('User', { initial: true, where })
+        .next()
+        .catch((each: unknown) => each)
+      expect(error, JSON.stringify(where)).toMatchObject({ code: 'FIRST_ROWS_REJECTED' })
+      expect((error as RowcastError).cause).toBeUndefined()
+    }
+    expect(ERRORS.FIRST_ROWS_REJECTED).toMatchObject({ retry: 'never', isPublic: true })
   })
 
   it('are refused where they could not be right', async () => {

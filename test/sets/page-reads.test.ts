@@ -4,7 +4,7 @@ import type { FencedRows } from '../../src/sets/fence.ts'
 import { type PageReadBounds, PageReads } from '../../src/sets/page-reads.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
-const PAGE: FencedRows = { rows: [], fence: { sees: () => true, endLsn: toLsn(1n), text: '' } }
+const PAGE: FencedRows = { rows: [], bytes: 0, fence: { sees: () => true, endLsn: toLsn(1n), text: '' } }
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 
 /** Reads that end when the test says so. */

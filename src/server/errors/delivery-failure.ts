@@ -18,6 +18,8 @@ export function isLongerThan(text: string, bytesMax: number): boolean {
 
 /** The error of a result that is too long. @param delivery what it is of: a change, or anything else */
 export function payloadTooLarge(bytesMax: number, delivery: unknown = null): RowcastError {
+  if (isOfFirstRows(delivery))
+    return new RowcastError('FIRST_ROWS_REJECTED', `A row is longer than ${bytesMax} bytes.`)
   return new RowcastError('PAYLOAD_TOO_LARGE', `A result is longer than ${bytesMax} bytes.`, {
     details: detailsOf(delivery),
   })
@@ -34,12 +36,21 @@ export function undeliverable(
 ): GraphQLError {
   const details = detailsOf(delivery)
   if (isStringTooLong(error)) {
+    if (isOfFirstRows(delivery))
+      return shown(new RowcastError('FIRST_ROWS_REJECTED', 'A row is longer than any text can be.'))
     return shown(
       new RowcastError('PAYLOAD_TOO_LARGE', 'A result is longer than any text can be.', { details }),
     )
   }
   const masked = mask(error)
   const { code, id } = masked.extensions
+  // What it was may pass, and going on after a row of them is not possible.
+  if (isOfFirstRows(delivery) && code === 'INTERNAL_SERVER_ERROR')
+    return shown(
+      new RowcastError('FIRST_ROWS_FAILED', 'The result of a row could not be made.', {
+        details: { id: String(id) },
+      }),
+    )
   if (details.cursor === undefined) return masked
   if (code !== 'INTERNAL_SERVER_ERROR') {
     return new GraphQLError(masked.message, { extensions: { ...masked.extensions, ...details } })
@@ -58,8 +69,14 @@ export function cursorOf(delivery: unknown): string | null {
   return isCursor(cursor) ? cursor : null
 }
 
+/** Whether it is of the rows that a subscription begins with: there is no going on after one of them. */
+function isOfFirstRows(delivery: unknown): boolean {
+  const action = memberOf(memberOf(delivery, 'change'), 'action')
+  return action === 'READ' || action === 'READY'
+}
+
 function detailsOf(delivery: unknown): { readonly cursor?: string } {
-  const cursor = cursorOf(delivery)
+  const cursor = isOfFirstRows(delivery) ? null : cursorOf(delivery)
   return cursor === null ? {} : { cursor }
 }
 

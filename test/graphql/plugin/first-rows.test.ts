@@ -10,6 +10,7 @@ import type { ModelExposure } from '../../../src/graphql/service-types.ts'
 import { createGuard } from '../../../src/guard.ts'
 import { createDeliveries } from '../../../src/server/delivery/deliveries.ts'
 import { FirstRows } from '../../../src/sets/first-rows.ts'
+import { HeldPages } from '../../../src/sets/held-pages.ts'
 import { PageSizes } from '../../../src/sets/page-sizes.ts'
 import { keyOrderOf } from '../../../src/sets/read-ranges.ts'
 import { RowSubscription, type RowsRequest } from '../../../src/sets/row-subscription.ts'
@@ -46,11 +47,13 @@ function world(exposure: ModelExposure = {}, pages: readonly AnyRow[] = [row(ADA
         readPage: (behind) =>
           Promise.resolve({
             rows: behind === null ? pages : [],
+            bytes: pages.length,
             fence: { sees: () => false, endLsn: toLsn(10n), text: '' },
           }),
         keyOf: ({ id }) => ({ id }),
         compareKeys: keyOrderOf(model, blogCatalog),
-        sizes: new PageSizes(500, () => 1),
+        sizes: new PageSizes(500, () => 1_000),
+        held: new HeldPages(1_000_000),
         wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       })
       return new RowSubscription(rows, { model: 'User', copy: (each) => ({ ...each }) })
