@@ -69,7 +69,7 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'bus/explain-delivery.ts': [1, 'no promise: push'],
   'wire/shared-listener.ts': [1, 'ends queues and waits, on signals of the application and the worker'],
   'bus/older-reader.ts': [2, 'catches, and ends the subscriber'],
-  'bus/time-slices.ts': [4, 'the timers themselves: rowcast.ts gives the bus guarded ones'],
+  'bus/time-slices.ts': [4, 'the timers themselves: rowcast-parts.ts gives the bus guarded ones'],
   'observe/metrics.ts': [1, 'no promise: disable'],
   'sets/page-reads.ts': [2, 'catches what a read throws; whoever waits no more is taken out of a set'],
   'sets/first-rows.ts': [2, 'ends a subscription; ending one never rejects'],

@@ -1,4 +1,4 @@
-/** Stage 5, source. What the worker is created with; rowcast.ts fills it in. */
+/** Stage 5, source. What the worker is created with; rowcast-reader.ts fills it in. */
 import type { RelationRegistry } from '../../catalog/relation-registry.ts'
 import type { TransactionPart } from '../../changes/change.ts'
 import type { EmittedMessage } from '../../changes/emitted-message.ts'

@@ -1,0 +1,62 @@
+/** Beside the spine. The models that are live, what was said of each, and what is to be set up for them. */
+import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
+import { findModel } from './config/find-model.ts'
+import { checkRegisterOptions, type RegisterOptions } from './config/register-options.ts'
+import { RowcastError } from './errors.ts'
+import { createSetupGoal, type GoalParts, type SetupGoal } from './source/setup/setup-goal.ts'
+
+/** Those of one rowcast. */
+export class RegisteredModels {
+  readonly options = new Map<string, RegisterOptions>()
+  readonly #specs = new Map<string, ModelSpec>()
+  readonly #catalog: ModelCatalog
+
+  constructor(catalog: ModelCatalog) {
+    this.#catalog = catalog
+  }
+
+  get names(): readonly string[] {
+    return [...this.#specs.keys()]
+  }
+
+  get specs(): readonly ModelSpec[] {
+    return [...this.#specs.values()]
+  }
+
+  has(model: string): boolean {
+    return this.#specs.has(model)
+  }
+
+  /** Of any model of the catalog, whether it is live or not. @throws CATALOG_UNKNOWN_MODEL */
+  specOf(model: string): ModelSpec {
+    return findModel(this.#catalog, model)
+  }
+
+  /** What may be registered so. @throws CATALOG_UNKNOWN_MODEL, CATALOG_BAD_SOFT_DELETE, CATALOG_BAD_POLICY */
+  check(model: string, options: RegisterOptions): ModelSpec {
+    const spec = this.specOf(model)
+    checkRegisterOptions(spec, options)
+    return spec
+  }
+
+  /** Makes it live. */
+  add(spec: ModelSpec, options: RegisterOptions): void {
+    this.#specs.set(spec.name, spec)
+    this.options.set(spec.name, options)
+  }
+
+  /** @throws CATALOG_UNKNOWN_MODEL, CATALOG_MODEL_NOT_REGISTERED */
+  checkLive(model: string): ModelSpec {
+    const spec = this.specOf(model)
+    if (this.has(model)) return spec
+    throw new RowcastError('CATALOG_MODEL_NOT_REGISTERED', `Model ${model} is not live.`, {
+      hint: `Call rowcast.register('${model}') before start().`,
+    })
+  }
+
+  /** What slot, publication and tables are to be. */
+  goalFor(names: Omit<GoalParts, 'catalog' | 'models'>): SetupGoal {
+    const models = this.specs.map((spec) => ({ ...this.options.get(spec.name), spec }))
+    return createSetupGoal({ ...names, catalog: this.#catalog, models })
+  }
+}

@@ -1,0 +1,96 @@
+/** Beside the spine. What a rowcast is made of before anything connects: its names, its addresses, the bus and who waits at it. */
+import { resolveScaling, type Scaling } from './broker/broker-options.ts'
+import { BrokerArchiveSlot } from './broker/scaled-source.ts'
+import { BusObservers } from './bus/bus-observer.ts'
+import { logBoundsOf } from './bus/log-bounds.ts'
+import { createMemoryBus } from './bus/memory-bus.ts'
+import { createMessageHub, type MessageHub } from './bus/message-hub.ts'
+import { StreamPresence } from './bus/stream-presence.ts'
+import { guardTimers, NODE_TIMERS } from './bus/time-slices.ts'
+import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
+import { withPrismaOmit } from './catalog/prisma-omit.ts'
+import { MONEY_SCALE_DEFAULT } from './catalog/values/decimal-codecs.ts'
+import { createConsoleLogger } from './console-logger.ts'
+import { RowcastError } from './errors.ts'
+import { createGuard, createSafeLogger, type Guard } from './guard.ts'
+import type { Logger } from './log.ts'
+import { RegisteredModels } from './registered-models.ts'
+import type { RowcastOptions } from './rowcast-api.ts'
+import { withRelatedRows } from './rowcast-related.ts'
+import type { SetsBus } from './sets/sets-bus.ts'
+import { type ConnectionTarget, resolveConnectionTarget } from './source/db/database-address.ts'
+import { readSnapshot } from './source/db/snapshot.ts'
+import { VisibilityGate } from './source/db/visibility.ts'
+import { type Durability, resolveDurability } from './source/durability-options.ts'
+import { defaultSlot } from './source/setup/default-slot.ts'
+import type { GoalParts } from './source/setup/setup-goal.ts'
+import { ANSWER_TIMEOUT_MS, type DriverTarget } from './wire/driver-target.ts'
+
+/** All of them. */
+export interface RowcastParts<Types extends ModelTypeMap = ModelTypeMap> {
+  readonly options: RowcastOptions<Types>
+  readonly catalog: ModelCatalog<Types>
+  readonly models: RegisteredModels
+  readonly logger: Logger
+  /** The database. */
+  readonly address: ConnectionTarget
+  /** The same, with how long its answers may take. */
+  readonly target: DriverTarget
+  /** As whom the Prisma Client queries. */
+  readonly queryRole: string
+  readonly names: Omit<GoalParts, 'catalog' | 'models'>
+  readonly durability: Durability
+  readonly scaling: Scaling
+  /** Null without a broker. */
+  readonly archive: BrokerArchiveSlot | null
+  readonly guard: Guard
+  readonly presence: StreamPresence
+  readonly observers: BusObservers
+  readonly bus: SetsBus
+  readonly hub: MessageHub
+  readonly visibility: VisibilityGate
+}
+
+const SLOT_NAME = /^[a-z0-9_]{1,63}$/
+
+/**
+ * Creates them. `moneyScale`: digits of money after the point, once the stream has shown them.
+ * @throws CONFIG_NO_DATABASE, CONFIG_BAD_DATABASE_URL, CONFIG_BAD_NAME, CONFIG_BAD_FIELD
+ */
+export function createParts<Types extends ModelTypeMap>(
+  options: RowcastOptions<Types>,
+  moneyScale: () => number | undefined,
+): RowcastParts<Types> {
+  const catalog: typeof options.catalog = {
+    ...withPrismaOmit(options.catalog, options.prisma),
+    '~moneyScale': () => moneyScale() ?? MONEY_SCALE_DEFAULT,
+  }
+  const logger = createSafeLogger(options.logger ?? createConsoleLogger())
+  const { target: address, schema, queryRole } = resolveConnectionTarget(options)
+  const { slot = defaultSlot(address.database), publication = 'rowcast' } = options
+  if (!SLOT_NAME.test(slot))
+    throw new RowcastError('CONFIG_BAD_NAME', `"${slot}" cannot be the name of a slot.`)
+  const target = { ...address, waits: { answerTimeoutMs: options.answerTimeoutMs } }
+  const durability = resolveDurability(options)
+  const scaling = resolveScaling(options)
+  const archive = scaling.broker === null ? null : new BrokerArchiveSlot()
+  const guard = createGuard(logger)
+  const presence = new StreamPresence(options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS, guard)
+  const observers = new BusObservers(guard)
+  observers.add(presence)
+  const { queueLengthMax, heldBytesMax, overflow } = options
+  const visibility = new VisibilityGate({ readSnapshot: () => readSnapshot(options.prisma, target) })
+  const ownBus = createMemoryBus({
+    ...{ observers, older: archive ?? undefined, queueLengthMax, heldBytesMax, overflow, guard },
+    ...{ models: catalog.models, log: logBoundsOf(durability.retention) },
+    timers: guardTimers(NODE_TIMERS, guard),
+  })
+  return {
+    ...{ options, catalog, logger, address, target, queryRole, durability, scaling, archive },
+    ...{ guard, presence, observers, visibility },
+    bus: withRelatedRows(ownBus, { prisma: options.prisma, visibility, guard }),
+    models: new RegisteredModels(catalog),
+    names: { schema, slot, publication, isSlotDefault: options.slot === undefined },
+    hub: createMessageHub(queueLengthMax ?? 65_536, guard),
+  }
+}

@@ -1,0 +1,112 @@
+/** Beside the spine. What a rowcast gives of its changes: subscriptions, cursors, messages, and why one did not get a change. */
+import { checkServesChanges } from './broker/broker-options.ts'
+import { explainDelivery } from './bus/explain-delivery.ts'
+import { checkImagesAreSent, parseChangeFilter } from './bus/filter/change-filter.ts'
+import type { ModelTypeMap } from './catalog/model-catalog.ts'
+import { omittedByPrisma } from './catalog/prisma-omit.ts'
+import type { LooseSubscribeOptions, Rowcast } from './rowcast-api.ts'
+import { actionsOf, changesOf } from './rowcast-changes.ts'
+import { createRowSubscriptions } from './rowcast-first-rows.ts'
+import type { RowcastParts } from './rowcast-parts.ts'
+import type { RowcastReader } from './rowcast-reader.ts'
+import {
+  namesRelation,
+  parseLibraryFilter,
+  type RelatedRowsHost,
+  subscribeRelated,
+} from './rowcast-related.ts'
+import { ANSWER_TIMEOUT_MS } from './wire/driver-target.ts'
+
+/** The part of the face that reads. */
+export type ChangeFace<Types extends ModelTypeMap> = Pick<
+  Rowcast<Types>,
+  | 'subscribe'
+  | 'subscribeRows'
+  | 'subscribeDeliveries'
+  | 'why'
+  | 'explain'
+  | 'messages'
+  | 'changeCursor'
+  | 'whenLive'
+  | 'whenVisible'
+  | 'hasOldImages'
+>
+
+/** Creates it: functions that hold without what they are called on. */
+export function createChangeFace<Types extends ModelTypeMap>(
+  parts: RowcastParts<Types>,
+  reader: RowcastReader,
+): ChangeFace<Types> {
+  const { options, catalog, models, scaling, bus, hub, presence, visibility } = parts
+  const { prisma, overflow, heldBytesMax, answerTimeoutMs = ANSWER_TIMEOUT_MS } = options
+  const host = {
+    ...{ catalog, overflow, heldBytesMax, answerTimeoutMs, prisma, isScaled: scaling.broker !== null },
+    softDeleteOf: (model: string) => models.options.get(model)?.softDelete,
+  }
+  const rows = createRowSubscriptions({ ...host, rowcast: () => face })
+  const relatedHost: RelatedRowsHost = {
+    ...{ ...host, bus },
+    isRegistered: (model) => models.has(model),
+    hasOldImages: (model) => reader.hasOldImages(model),
+    faultOf: (model) => reader.faults.get(model),
+  }
+  const face: ChangeFace<Types> = {
+    subscribe(model: string, request: LooseSubscribeOptions = {}): AsyncIterableIterator<never> {
+      const { action, where, old, new: after, changed, initial, ...rest } = request
+      if (initial !== undefined && initial !== false && rest.after === undefined) {
+        const refused = { action, old, new: after, changed }
+        return rows.subscribe(models.specOf(model), { ...rest, where, initial, refused })
+      }
+      const actions = actionsOf(action)
+      const spec = models.specOf(model)
+      const filter = parseLibraryFilter(spec, catalog, { where, old, new: after, changed })
+      if (filter !== null && namesRelation(spec, where)) {
+        const related = { model: spec, filter, refused: { action, changed }, ...rest }
+        return subscribeRelated(relatedHost, related)
+      }
+      const deliveries = face.subscribeDeliveries({ model, actions, filter, ...rest })
+      return changesOf(deliveries, omittedByPrisma(prisma, model))
+    },
+    subscribeRows: (request) => rows.subscribeRows(models.specOf(request.model), request),
+    subscribeDeliveries(request) {
+      checkServesChanges(scaling.role)
+      const { model, filter, actions } = request
+      const spec = models.checkLive(model)
+      const fault = reader.faults.get(model)
+      if (fault !== undefined) throw fault
+      if (filter) checkImagesAreSent(filter, spec, { hasOldImages: reader.hasOldImages(model), actions })
+      return bus.subscribe(request)
+    },
+    why(model, { cursor, action, ...input }) {
+      const spec = models.specOf(model)
+      const filter = parseChangeFilter(spec, catalog, input)
+      return face.explain({ cursor, model: spec, actions: actionsOf(action), filter, input })
+    },
+    explain(request) {
+      checkServesChanges(scaling.role)
+      const known = {
+        changeAt: (cursor: string) => bus.changeAt(cursor),
+        progress: (label: string, cursor: string) => bus.progress(label, cursor),
+        driftOf: (model: string) => reader.faults.get(model) ?? null,
+      }
+      return explainDelivery({ ...request, catalog }, known)
+    },
+    messages(request = {}) {
+      checkServesChanges(scaling.role)
+      return hub.listen(request)
+    },
+    async changeCursor() {
+      checkServesChanges(scaling.role)
+      for (;;) {
+        await presence.whenReady(() => presence.untilEnd(reader.reader.whenReady()))
+        // A gap may come while the database is asked: then there is no position until the stream begins again.
+        const cursor = bus.cursorBefore(await visibility.look())
+        if (cursor !== null) return cursor
+      }
+    },
+    whenLive: () => presence.whenLive(),
+    whenVisible: (xid) => visibility.whenVisible(xid),
+    hasOldImages: (model) => reader.hasOldImages(model),
+  }
+  return face
+}
