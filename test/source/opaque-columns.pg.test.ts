@@ -167,7 +167,7 @@ test('all others come as text, as does a key', async () => {
   expect(await check(OPAQUE, () => true, 'numrange')).toContain(WORDS)
 })
 
-test('a column that comes to have such a type has the stream begin again, and nothing is lost', async () => {
+test('a column that comes to have such a type has the stream begin again; its rows are to be read again, as ALTER TABLE wrote them', async () => {
   const model = buildModel([buildField('id', 'Int'), buildField('span', 'String', { isRequired: false })], {
     name: 'Any',
     table: 'any',
@@ -181,11 +181,11 @@ test('a column that comes to have such a type has the stream begin again, and no
   await sql(`INSERT INTO "any" VALUES (1, '[1.0,2.0)', '(1,2)')`)
   expect((await changes.next()).new).toEqual({ id: 1, span: '[1.0,2.0)' })
   await sql('ALTER TABLE "any" ALTER span TYPE numrange USING span::numrange')
-  await expect
-    .poll(async () => {
-      await sql(`UPDATE "any" SET span = '[3.0,4.0)' WHERE id = 1`)
-      return (await changes.next()).new
-    })
-    .toEqual({ id: 1, span: '[3.0,4.0)' })
+  // PostgreSQL sends nothing of what it makes of the rows.
+  await expect(changes.next()).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+  await expect.poll(() => rowcast.status().drifted, { timeout: 20_000 }).toEqual([])
+  const later = watch('Any')
+  await sql(`UPDATE "any" SET span = '[3.0,4.0)' WHERE id = 1`)
+  expect((await later.next()).new).toEqual({ id: 1, span: '[3.0,4.0)' })
   expect(rowcast.status()).toMatchObject({ isReady: true, lastError: null, failures: 0 })
 })
