@@ -16,7 +16,7 @@ export async function buildPage(): Promise<void> {
 
 /** Typed documents, the example's among them. */
 export async function generateDocuments(): Promise<void> {
-  await promisify(execFile)(process.execPath, ['codegen.mjs'], { cwd: ROOT })
+  await promisify(execFile)('npm', ['run', '--silent', 'codegen'], { cwd: ROOT })
 }
 
 /** The example app, served from its build with `/graphql` passed on to a rowcast. */

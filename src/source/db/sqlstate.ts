@@ -134,11 +134,12 @@ export function sqlstateOf(error: unknown): string | null {
   return typeof sqlstate === 'string' ? sqlstate : null
 }
 
-/** OpenSSL's codes for an alert of the other side about a certificate. Source: RFC 8446, 6.2 "Error Alerts". */
-const CERTIFICATE_ALERT = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_ALERT_(?:.*CERTIFICATE.*|UNKNOWN_CA)$/
+/** OpenSSL's codes for an alert of the other side begin so. Source: RFC 8446, 6.2 "Error Alerts". */
+const TLS_ALERT = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_ALERT_/
 
 function tlsAlertMeaning(code: string): Meaning | null {
-  if (!CERTIFICATE_ALERT.test(code)) return null
+  const isOfCertificate = code.includes('CERTIFICATE') || code.endsWith('_ALERT_UNKNOWN_CA')
+  if (!TLS_ALERT.test(code) || !isOfCertificate) return null
   return [
     'SOURCE_TLS_FAILED',
     'does not accept the certificate that it is shown',
