@@ -22,6 +22,8 @@ export class TapPast {
   #published: Published | null = null
   /** A gap that no epoch in Redis says yet. */
   #owed: RowcastError | null = null
+  /** The epoch that is to say it: its answer may be lost, or come too late. */
+  #owedIn: string | null = null
 
   constructor(store: EpochStore) {
     this.#store = store
@@ -44,8 +46,16 @@ export class TapPast {
 
   /** A stream is to begin, behind a gap or none. @returns what its epoch has to say: also the gap of one that was not written */
   owes(gap: RowcastError | null): RowcastError | null {
-    this.#owed = gap ?? this.#owed
+    if (gap !== null) {
+      this.#owed = gap
+      this.#owedIn = null
+    }
     return this.#owed
+  }
+
+  /** What is owed leaves with this epoch. */
+  writes({ id }: Epoch): void {
+    this.#owedIn = id
   }
 
   /** The epoch of the stream that begins is in Redis. */
@@ -62,6 +72,7 @@ export class TapPast {
     const { epoch, last, safeLsn, isWritable } = stored
     if (epoch.timeline > timeline) throw oldTimeline(timeline, epoch.timeline)
     this.#found = { epoch, last, isWritable }
+    if (epoch.id === this.#owedIn) this.hasWritten()
     if (!epoch.isOpen) return NO_PAST
     const past = {
       systemId: epoch.systemId,

@@ -149,6 +149,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
     }
     const { found } = past
     const epoch = planEpoch({ ...start, gap }, found, past.published, runtime.newId())
+    past.writes(epoch)
     const isNew = epoch.id !== found?.epoch.id
     const last = isNew || found === null ? epoch.floor : found.last
     const keys = store.keys.epoch(epoch.id)

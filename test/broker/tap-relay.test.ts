@@ -1,7 +1,7 @@
 /** The connections of a tap, and what leaves by them. */
 import { Buffer } from 'node:buffer'
 import { describe, expect, it } from 'vitest'
-import type { BrokerEngine } from '../../src/broker/entry-log.ts'
+import type { BrokerEngine, EntryLog } from '../../src/broker/entry-log.ts'
 import { EpochStore } from '../../src/broker/epoch-store.ts'
 import { createRedisEngine } from '../../src/broker/redis/redis-log.ts'
 import { createTapRelay, type TapRelay } from '../../src/broker/tap-relay.ts'
@@ -97,6 +97,25 @@ describe.skipIf(NO_REDIS !== null)('a tap', () => {
   })
 })
 
+/** The engine, where a stream ends while the answer to what was decided second is on its way. */
+function endingWith(engine: BrokerEngine, end: () => void): BrokerEngine {
+  let updates = 0
+  return {
+    followMs: engine.followMs,
+    async open(options) {
+      const log = await engine.open(options)
+      const update = log.update.bind(log)
+      log.update = async (names, decide) => {
+        const isWritten = await update(names, decide)
+        updates += 1
+        if (updates === 2) end()
+        return isWritten
+      }
+      return log
+    },
+  }
+}
+
 describe.each(TESTED_ENGINES)('a tap in $name', ({ start }) => {
   it('is fenced from its first batch on, also where it reports something as its stream begins', async () => {
     await using broker = await start()
@@ -175,6 +194,47 @@ describe.each(TESTED_ENGINES)('a tap in $name', ({ start }) => {
     // Once it is written, it is over.
     await tap.begin(400n)
     expect(await store.readNewest(log)).toEqual(written)
+  })
+
+  it('says a gap once, also where its stream had ended by the time that it was written', async () => {
+    await using broker = await start()
+    await using tap = await openTap(endingWith(broker.engine, () => tap.relay.end()))
+    await tap.begin(100n)
+    tap.relay.end()
+    const store = new EpochStore(null, 'slot')
+    store.useSystem('7')
+    const log = await broker.open('look')
+    const gap = new RowcastError('RESYNC_REQUIRED', 'So it is.', {
+      details: { reason: 'publication-changed' },
+    })
+    await tap.try(300n, () => {}, gap)
+    await expect.poll(async () => (await store.readNewest(log))?.kind).toBe('gap')
+    const written = await store.readNewest(log)
+    await tap.begin(400n)
+    expect(await store.readNewest(log)).toEqual(written)
+  })
+
+  it('says a gap that it had no connection for with the next beginning', async () => {
+    await using broker = await start()
+    const logs: EntryLog[] = []
+    const { followMs } = broker.engine
+    const open: BrokerEngine['open'] = async (options) => {
+      const log = await broker.engine.open(options)
+      logs.push(log)
+      return log
+    }
+    await using tap = await openTap({ followMs, open })
+    await tap.begin(100n)
+    tap.relay.end()
+    const gap = new RowcastError('RESYNC_REQUIRED', 'So it is.', { details: { reason: 'slot-lost' } })
+    await tap.try(200n, () => logs[0]?.destroy(), gap)
+    expect(tap.failures[0]?.code).toBe('BROKER_LOST')
+    await tap.relay.connect()
+    await tap.begin(200n)
+    const store = new EpochStore(null, 'slot')
+    store.useSystem('7')
+    const written = await store.readNewest(await broker.open('look'))
+    expect(written).toMatchObject({ kind: 'gap', reason: 'slot-lost' })
   })
 
   it('notes gaps of its own models, however many names a barrier has', async () => {
