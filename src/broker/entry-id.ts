@@ -18,6 +18,8 @@ export interface EntryId {
 }
 
 const LSN_MAX = 2n ** 64n - 1n
+/** Beyond all sequences of ours: Redis has 64 bits for it, and a larger one, of somebody else's entry, counts as this. */
+export const SEQUENCE_MAX = Number.MAX_SAFE_INTEGER
 const TEXT = /^(\d{1,20})-(\d{1,20})$/
 
 /** Formats as Redis takes it. */
@@ -36,7 +38,7 @@ export function parseEntryId(text: string): EntryId {
 export function readEntryId(value: unknown): EntryId | null {
   const match = typeof value === 'string' ? TEXT.exec(value) : null
   const lsn = match === null ? null : readLsn(match[1])
-  return match === null || lsn === null ? null : { lsn, sequence: Number(match[2]) }
+  return match === null || lsn === null ? null : { lsn, sequence: Math.min(Number(match[2]), SEQUENCE_MAX) }
 }
 
 /** Reads an LSN from a document, a decimal number; null when it is none. */

@@ -4,7 +4,7 @@
  */
 import type { Buffer } from 'node:buffer'
 import { RowcastError } from '../../errors.ts'
-import { type EntryId, formatEntryId } from '../entry-id.ts'
+import { type EntryId, formatEntryId, SEQUENCE_MAX } from '../entry-id.ts'
 import type {
   BrokerEngine,
   EntryLog,
@@ -50,6 +50,11 @@ export function createRedisEngine({
   }
 }
 
+/** What follows on somebody else's entry, whose own sequence is not kept, comes with the next LSN. */
+function formatAfter(id: EntryId): string {
+  return id.sequence < SEQUENCE_MAX ? formatEntryId(id) : `${id.lsn}-${2n ** 64n - 1n}`
+}
+
 /** The log over one connection. */
 export class RedisLog implements EntryLog {
   readonly #connection: RedisConnection
@@ -91,7 +96,7 @@ export class RedisLog implements EntryLog {
   async follow(position: FollowPosition, count: number, waitMs: number): Promise<FollowedEntries> {
     const { changes, marks, after, afterMark } = position
     const wait = waitMs === 0 ? [] : ['BLOCK', String(waitMs)]
-    const where = ['STREAMS', changes, marks, formatEntryId(after), formatEntryId(afterMark)]
+    const where = ['STREAMS', changes, marks, formatAfter(after), formatAfter(afterMark)]
     const reply = await this.#connection.send(['XREAD', 'COUNT', String(count), ...wait, ...where])
     const found = toEntriesByKey(reply)
     return { entries: found.get(changes) ?? [], mark: found.get(marks)?.at(-1) ?? null }
