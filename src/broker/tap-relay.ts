@@ -53,6 +53,8 @@ export interface TapRelay extends StreamRelay {
 const NO_TABLES = formatTableStates([])
 /** How often the tap says that it is there, looks whether the stream is still its own, and trims it. */
 const TICK_MS = 1_000
+/** Each so many ticks it reads what it has said of tables; its length alone at all of them. */
+const READ_TICKS = 10
 /** How long replicas may lack what was accepted before it is reported. */
 const REPLICAS_BEHIND_MS = 5_000
 
@@ -63,6 +65,7 @@ interface Session {
   readonly writer: StreamWriter
   readonly relations: Set<string>
   readonly trimmer: StreamTrimmer
+  ticks: number
   timer: { clear(): void } | null
 }
 
@@ -167,7 +170,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
       ...{ onPressure: feed.onPressure, onFailure: fail, monotonicMs: runtime.monotonicMs },
     })
     const trimmer = new StreamTrimmer(keys, broker.retention, runtime.monotonicMs)
-    const opened: Session = { feed, epoch, writer, trimmer, relations: new Set(), timer: null }
+    const opened: Session = { feed, epoch, writer, trimmer, relations: new Set(), ticks: 0, timer: null }
     session = opened
     handedOver = LSN_ZERO
     builder.reset(keys.changes, last)
@@ -207,6 +210,7 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   }
 
   async function tick(opened: Session, current: EntryLog): Promise<void> {
+    opened.ticks += 1
     opened.writer.beat(TICK_MS)
     await checkIsOurs(current, opened.epoch.id)
     if (tables !== NO_TABLES) await keepTables(opened, current)
@@ -214,9 +218,11 @@ export function createTapRelay(options: TapRelayOptions): TapRelay {
   }
 
   /** Gateways show nothing without the document: one that somebody has deleted or damaged is written again. */
-  async function keepTables({ epoch, writer }: Session, current: EntryLog): Promise<void> {
-    const length = await current.measureText(store.keys.epoch(epoch.id).tables)
-    if (length !== Buffer.byteLength(tables)) writer.addTables(tables)
+  async function keepTables({ epoch, writer, ticks }: Session, current: EntryLog): Promise<void> {
+    const { tables: name } = store.keys.epoch(epoch.id)
+    let isKept = (await current.measureText(name)) === Buffer.byteLength(tables)
+    if (isKept && ticks % READ_TICKS === 0) isKept = (await current.readText(name)) === tables
+    if (!isKept) writer.addTables(tables)
   }
 
   /** Between two streams: what gateways are to know before the next one begins. */

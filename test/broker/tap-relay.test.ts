@@ -1,6 +1,7 @@
 /** The connections of a tap, and what leaves by them. */
 import { Buffer } from 'node:buffer'
 import { describe, expect, it } from 'vitest'
+import { systemRuntime } from '../../src/broker/broker-runtime.ts'
 import type { BrokerEngine, EntryLog } from '../../src/broker/entry-log.ts'
 import { EpochStore } from '../../src/broker/epoch-store.ts'
 import { createRedisEngine } from '../../src/broker/redis/redis-log.ts'
@@ -15,9 +16,9 @@ import { MemoryEngine } from '../support/memory-broker/memory-engine.ts'
 import { encodeMessage } from '../support/message-builder.ts'
 import { NO_REDIS, openRedis, type TestRedis } from '../support/redis.ts'
 
-function createRelay(engine: BrokerEngine) {
+function createRelay(engine: BrokerEngine, runtime = systemRuntime) {
   return createTapRelay({
-    engine,
+    ...{ engine, runtime },
     broker: {
       prefix: null,
       replicas: 0,
@@ -33,8 +34,8 @@ const TAG: ModelTableState = {
 }
 
 /** A tap that writes. */
-async function openTap(engine: BrokerEngine) {
-  const relay = createRelay(engine)
+async function openTap(engine: BrokerEngine, runtime = systemRuntime) {
+  const relay = createRelay(engine, runtime)
   await relay.connect()
   const failures: RowcastError[] = []
   const server = { systemId: '7', timeline: 1 }
@@ -235,6 +236,24 @@ describe.each(TESTED_ENGINES)('a tap in $name', ({ start }) => {
     store.useSystem('7')
     const written = await store.readNewest(await broker.open('look'))
     expect(written).toMatchObject({ kind: 'gap', reason: 'slot-lost' })
+  })
+
+  it('writes what it has said of tables again where somebody has damaged it, however little', async () => {
+    await using broker = await start()
+    await using tap = await openTap(broker.engine, {
+      ...systemRuntime,
+      setInterval: (run, intervalMs) => systemRuntime.setInterval(run, intervalMs / 50),
+    })
+    tap.relay.tellTables([TAG])
+    await tap.begin(100n)
+    const log = await broker.open('look')
+    const name = `${tap.root}:tables`
+    const written = String(await log.readText(name))
+    for (const damaged of ['', written.replace('true', 'tRue')]) {
+      await broker.write({ kind: 'text', name, text: damaged })
+      await expect.poll(() => log.readText(name), { message: damaged }).toBe(written)
+    }
+    expect(tap.failures).toEqual([])
   })
 
   it('notes gaps of its own models, however many names a barrier has', async () => {
