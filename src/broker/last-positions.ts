@@ -8,7 +8,7 @@ import type { ChangePosition } from '../changes/change.ts'
 import { comparePositions, INDEX_AFTER_ALL, nextPlace } from '../changes/cursor.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { parseBarrier } from '../source/published/barrier-message.ts'
-import { entryIdOf, formatEntryId, parseEntryId } from './entry-id.ts'
+import { entryIdOf, formatEntryId, readEntryId } from './entry-id.ts'
 import type { EntryLog, LogWrite } from './entry-log.ts'
 import type { EpochKeys } from './stream-keys.ts'
 
@@ -60,16 +60,18 @@ export async function askWhatFollows(
   const [isComplete = null, last = null] = await log.readFields(lasts, [COMPLETE_FIELD, model])
   if (isComplete === null) return 'unknown'
   if (last === null) return 'nothing'
-  const latest = parsePosition(last.toString())
+  const latest = readPosition(last.toString())
+  if (latest === null) return 'unknown'
   return comparePositions(latest, position) <= 0 ? 'nothing' : { last: latest }
 }
 
 /** What a tap that writes to an epoch knows of them: nobody else writes. */
 export class LastPositions {
-  readonly #lasts: Map<string, string>
+  /** Null of what somebody else has written there: it is not known. */
+  readonly #lasts: Map<string, string | null>
   readonly #isComplete: boolean
 
-  private constructor(lasts: Map<string, string>) {
+  private constructor(lasts: Map<string, string | null>) {
     this.#isComplete = lasts.delete(COMPLETE_FIELD)
     this.#lasts = lasts
   }
@@ -77,13 +79,17 @@ export class LastPositions {
   /** Reads them, once the epoch is the tap's own. */
   static async read(log: EntryLog, { lasts }: EpochKeys): Promise<LastPositions> {
     const fields = await log.readAllFields(lasts)
-    return new LastPositions(new Map([...fields].map(([model, position]) => [model, position.toString()])))
+    const textOf = (text: string) => (readPosition(text) === null ? null : text)
+    return new LastPositions(
+      new Map([...fields].map(([model, position]) => [model, textOf(position.toString())])),
+    )
   }
 
   /** Where the models changed last before an entry at the place, for its readers; null where that is not known. */
   before(models: Iterable<string>, place: string): string | null {
-    if (!this.#isComplete) return null
-    const text = [...models].map((model) => `${model} ${this.#lasts.get(model) ?? NOTHING}`).join(',')
+    const named = [...models]
+    if (!this.#isComplete || named.some((model) => this.#lasts.get(model) === null)) return null
+    const text = named.map((model) => `${model} ${this.#lasts.get(model) ?? NOTHING}`).join(',')
     return `${checksumOf(text, place)} ${text}`
   }
 
@@ -96,12 +102,14 @@ export class LastPositions {
 export function parseBefore(text: string, place: string): ReadonlyMap<string, ChangePosition> {
   const match = /^([0-9a-f]{8}) (.*)$/.exec(text)
   if (match === null || match[1] !== checksumOf(match[2] ?? '', place)) return new Map()
-  return new Map(
-    (match[2] ?? '').split(',').map((each) => {
-      const [model = '', position = ''] = each.split(' ')
-      return [model, parsePosition(position)]
-    }),
-  )
+  const found = new Map<string, ChangePosition>()
+  for (const each of (match[2] ?? '').split(',')) {
+    const [model = '', text] = each.split(' ')
+    const position = readPosition(text)
+    if (position === null) return new Map()
+    found.set(model, position)
+  }
+  return found
 }
 
 function checksumOf(text: string, place: string): string {
@@ -112,7 +120,7 @@ function formatPosition(position: ChangePosition): string {
   return formatEntryId(entryIdOf(position))
 }
 
-function parsePosition(text: string): ChangePosition {
-  const { lsn, sequence } = parseEntryId(text)
-  return { commitLsn: lsn, index: sequence }
+function readPosition(text: string | undefined): ChangePosition | null {
+  const id = readEntryId(text)
+  return id === null ? null : { commitLsn: id.lsn, index: id.sequence }
 }
