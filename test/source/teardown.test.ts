@@ -149,10 +149,26 @@ describe('disable', () => {
     const both = { tables: [users, others], named: [users, others] }
     expect(teardown({ ...both, comment: commentAfter({ ...facts, publication: there }) })).toEqual([
       'ALTER PUBLICATION "rowcast" DROP TABLE "public"."users"',
+      `ALTER PUBLICATION "rowcast" SET (publish = 'insert, update, truncate')`,
       'ALTER TABLE "public"."users" REPLICA IDENTITY DEFAULT',
       `ALTER PUBLICATION "rowcast" SET (publish = 'insert, update, truncate', publish_via_partition_root = true, publish_generated_columns = none)`,
       'COMMENT ON PUBLICATION "rowcast" IS NULL',
     ])
+  })
+
+  it('ends UPDATE and DELETE of a table that somebody published with INSERT alone before its identity goes', () => {
+    const insertOnly = { publishesUpdate: false, publishesDelete: false, publishesTruncate: false }
+    const there = { ...publication, ...insertOnly, publishesGenerated: true }
+    const unidentified = { ...table, replicaIdentity: 'n', hasRowIdentity: false, hasPrimaryKey: false }
+    const comment = commentAfter({ ...facts, tables: [unidentified], publication: there })
+    expect(teardown({ comment })).toEqual([
+      `ALTER PUBLICATION "rowcast" SET (publish = 'insert')`,
+      'ALTER TABLE "public"."users" REPLICA IDENTITY NOTHING',
+      `ALTER PUBLICATION "rowcast" SET (publish = 'insert', publish_via_partition_root = true, publish_generated_columns = stored)`,
+      'COMMENT ON PUBLICATION "rowcast" IS NULL',
+    ])
+    // Put back already: one statement does.
+    expect(teardown({ comment }, 'n')).toHaveLength(2)
   })
 
   it('drops a publication without a memory only where it names our tables and no others', () => {

@@ -59,6 +59,7 @@ export function planTeardown(
   return [
     ...steps,
     ...(isUnpublished ? [unpublishStep(ours, goal)] : []),
+    ...(identities.length > 0 ? actionSteps(memory, goal) : []),
     ...identities,
     ...endSteps(memory, isDropped, goal),
   ]
@@ -102,6 +103,18 @@ function unpublishStep(ours: readonly QualifiedTable[], goal: SetupGoal): SetupS
   const list = ours.map((table) => quoteQualified(table.schema, table.table)).join(', ')
   const sql = `ALTER PUBLICATION ${quoteIdentifier(goal.publication)} DROP TABLE ${list}`
   return { kind: 'publication', locks: ours, sql, why: 'Nobody is to read their changes any more.' }
+}
+
+/**
+ * The actions that somebody else's publication had. It may have had a table before us, with INSERT alone: under its former
+ * identity PostgreSQL would refuse UPDATE and DELETE of that until they are no longer published. The other options come
+ * last: under FULL, generated columns have to be published.
+ */
+function actionSteps(memory: SetupMemory | null, goal: SetupGoal): readonly SetupStep[] {
+  const [actions] = /^publish = '[a-z, ]*'/.exec(memory?.options ?? '') ?? []
+  if (actions === undefined || (actions.includes('update') && actions.includes('delete'))) return []
+  const sql = `ALTER PUBLICATION ${quoteIdentifier(goal.publication)} SET (${actions})`
+  return [{ kind: 'publication', sql, why: 'Those are the actions that it published before rowcast.' }]
 }
 
 function identitySteps(memory: SetupMemory | null, current: CurrentIdentities): readonly SetupStep[] {
