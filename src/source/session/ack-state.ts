@@ -3,7 +3,7 @@
  * confirmed, and whether a new process has caught up with the server.
  */
 import type { EmittedMessage } from '../../changes/emitted-message.ts'
-import { formatLsn, LSN_ZERO, type Lsn, laterLsn } from '../../wire/lsn.ts'
+import { earlierLsn, formatLsn, LSN_ZERO, type Lsn, laterLsn } from '../../wire/lsn.ts'
 import type { SystemIdentity } from '../../wire/replication-connection.ts'
 import type { Continuity, StreamPast } from '../published/continuity.ts'
 import { ConfirmCeiling } from '../slot/confirm-ceiling.ts'
@@ -107,6 +107,7 @@ export class StreamPosition {
     const isSameTimeline = this.#identity?.timeline === identity.timeline
     const isNew = this.#identity === null
     if (isNew) this.#catchUpLsn = identity.flushedLsn
+    else this.#followServer(identity.flushedLsn, continuity.kind === 'gap')
     // A new process may go on where another one ended.
     if (continuity.kind !== 'continuous' || isNew) {
       this.#ack = new AckTracker(continuity.floorLsn)
@@ -199,6 +200,12 @@ export class StreamPosition {
       serverLsn: format(this.#serverLsn),
       lagBytes: hasBegun && lag > 0n ? Number(lag) : 0,
     }
+  }
+
+  /** Another server may lack what the first one had, and would be waited for until as much has been written there. */
+  #followServer(flushedLsn: Lsn, isGap: boolean): void {
+    if (this.#catchUpLsn === null) return
+    this.#catchUpLsn = isGap ? flushedLsn : earlierLsn(this.#catchUpLsn, flushedLsn)
   }
 
   #noteProgress(): void {

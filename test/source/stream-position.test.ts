@@ -1,0 +1,53 @@
+/** Whether a process has caught up, where another server goes on before it has. */
+import { expect, it } from 'vitest'
+import { StreamPosition } from '../../src/source/session/ack-state.ts'
+import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
+
+const lsnOf = (at: number): Lsn => toLsn(BigInt(at))
+const serverAt = (flushed: number, timeline = 1) => ({
+  ...{ systemId: '7000000000000000001', timeline },
+  flushedLsn: lsnOf(flushed),
+})
+
+function positionAt(flushed: number): StreamPosition {
+  const position = new StreamPosition({ bytes: 0, minutes: 0 }, () => 0)
+  position.begin(serverAt(flushed), { kind: 'first', floorLsn: lsnOf(100) }, lsnOf(100))
+  position.keepalive(lsnOf(200))
+  expect(position.isCatchingUp).toBe(true)
+  return position
+}
+
+it('has caught up with a standby that took over, which had not come as far', () => {
+  const position = positionAt(1_000)
+  const sharedLsn = lsnOf(500)
+  position.begin(serverAt(510, 2), { kind: 'continuous', floorLsn: lsnOf(200), sharedLsn }, lsnOf(100))
+  expect(position.isCatchingUp).toBe(true)
+  position.keepalive(lsnOf(510))
+  expect(position.isCatchingUp).toBe(false)
+})
+
+it('has caught up with a server that was restored from a backup', () => {
+  const position = positionAt(1_000)
+  position.begin(serverAt(150), { kind: 'gap', floorLsn: lsnOf(120), reason: 'server-behind' }, lsnOf(120))
+  position.keepalive(lsnOf(150))
+  expect(position.isCatchingUp).toBe(false)
+})
+
+it('is still to reach what the server had at the start, however much has been written since', () => {
+  const position = positionAt(1_000)
+  position.begin(serverAt(9_000), { kind: 'continuous', floorLsn: lsnOf(200) }, lsnOf(100))
+  position.keepalive(lsnOf(999))
+  expect(position.isCatchingUp).toBe(true)
+  position.keepalive(lsnOf(1_000))
+  expect(position.isCatchingUp).toBe(false)
+})
+
+it('is to reach what another database has, where that answers before it has caught up', () => {
+  const position = positionAt(1_000)
+  const other = { ...serverAt(9_000), systemId: '7000000000000000002' }
+  position.begin(other, { kind: 'gap', floorLsn: lsnOf(8_000), reason: 'other-cluster' }, lsnOf(8_000))
+  position.keepalive(lsnOf(8_999))
+  expect(position.isCatchingUp).toBe(true)
+  position.keepalive(lsnOf(9_000))
+  expect(position.isCatchingUp).toBe(false)
+})
