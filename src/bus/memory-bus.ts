@@ -86,7 +86,8 @@ class MemoryBus implements InProcessBus, QueueHost {
     this.history?.continue(start, this.#roster.open)
     if (this.history !== null) return
     const bounds = resolveLogBounds(this.#options.log ?? {}, () => this.#timers.nowMs())
-    const oldestRead = () => this.#readers?.oldestRead() ?? Number.POSITIVE_INFINITY
+    const oldestRead = () =>
+      Math.min(this.#readers?.oldestRead() ?? Number.POSITIVE_INFINITY, this.lastChanges.oldestRead())
     const log = new RetainedLog(endBefore(start.floorLsn), bounds, oldestRead)
     const history = new History(start, log, this.#options.models)
     this.history = history

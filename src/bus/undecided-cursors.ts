@@ -9,10 +9,17 @@ import { callAll } from './call-all.ts'
 import type { History } from './history.ts'
 import type { Subscriber } from './subscriber.ts'
 
+/** One that waits. */
+interface Undecided {
+  readonly decide: () => void
+  /** Sequence number of the part of the log that it is to read first. */
+  readonly from: number
+}
+
 /** All of one bus. */
 export class UndecidedCursors implements LastChangesKeeper {
   readonly #historyNow: () => History | null
-  readonly #waiting = new Map<Subscriber, () => void>()
+  readonly #waiting = new Map<Subscriber, Undecided>()
 
   /** `historyNow`: null before the first stream. */
   constructor(historyNow: () => History | null) {
@@ -35,9 +42,20 @@ export class UndecidedCursors implements LastChangesKeeper {
 
   /** Whether the subscriber has to wait, with its cursor or for all there is; `decide` is called as more is known, and asks again. */
   waits(subscriber: Subscriber, cursor: Cursor | null, decide: () => void): boolean {
-    if (this.#historyNow()?.isUndecided(cursor, subscriber.model) !== true) return false
-    this.#waiting.set(subscriber, decide)
+    const history = this.#historyNow()
+    if (history?.isUndecided(cursor, subscriber.model) !== true) return false
+    const { log } = history
+    const from = cursor === null ? log.first : log.find(cursor.position)
+    log.noteReader(from)
+    this.#waiting.set(subscriber, { decide, from })
     return true
+  }
+
+  /** Sequence number of the oldest part of the log that one of them is to read. */
+  oldestRead(): number {
+    let oldest = Number.POSITIVE_INFINITY
+    for (const { from } of this.#waiting.values()) oldest = Math.min(oldest, from)
+    return oldest
   }
 
   /** It has ended. */
@@ -48,6 +66,6 @@ export class UndecidedCursors implements LastChangesKeeper {
   #decide(): void {
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
-    callAll(waiting, (decide) => decide())
+    callAll(waiting, ({ decide }) => decide())
   }
 }

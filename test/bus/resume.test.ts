@@ -465,3 +465,44 @@ describe('a slow subscriber', () => {
     await expect(users.next()).rejects.toMatchObject({ code: 'SUBSCRIBER_TOO_SLOW' })
   })
 })
+
+describe('a cursor of the process before', () => {
+  const publishTen = (bus: ReturnType<typeof createMemoryBus>, from = 10) => {
+    for (let commit = from; commit < from + 100; commit += 10) publish(bus, transactionOf(commit, ['User']))
+  }
+  const log = { bytesMax: 3 * SMALL_PART_BYTES, bytesReadMax: 10 * SMALL_PART_BYTES, ageMaxMs: 1 }
+  const openBus = (monotonicMs = () => 0) => {
+    const bus = createMemoryBus({ log: { ...log, monotonicMs } })
+    bus.open({ ...start(5, 101), mayRecall: true })
+    return bus
+  }
+
+  it.each([
+    ['from before the log', cursorAt(6, 0), 10],
+    ['within it', cursorAt(40, 0), 6],
+  ])(
+    '%s waits, and the log with it, until it is known whether something is missing',
+    async (_, after, count) => {
+      let nowMs = 0
+      const bus = openBus(() => nowMs++)
+      const first = bus.subscribe({ model: 'User', after })
+      publishTen(bus)
+      expect(first.pull?.take()).toBeUndefined()
+      bus.lastChanges.endRecall()
+      expect(places(await take(first, count)).at(-1)).toEqual([100, 0, true])
+    },
+  )
+
+  it('holds no more than is kept for whoever reads, and nothing once it has ended', async () => {
+    const bus = openBus()
+    const late = bus.subscribe({ model: 'User', after: cursorAt(6, 0) })
+    const gone = bus.subscribe({ model: 'User', after: cursorAt(6, 0) })
+    publishTen(bus)
+    publish(bus, transactionOf(110, ['User']))
+    await gone.return?.()
+    bus.lastChanges.endRecall()
+    await expect(late.next()).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+    publishTen(bus, 120)
+    expect(bus.history?.log.byteLength).toBeLessThanOrEqual(log.bytesMax)
+  })
+})
