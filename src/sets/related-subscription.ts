@@ -243,6 +243,9 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
   #beginSafely(): void {
     const { history, graph } = this.#host
     if (history === null || graph === null || this.#isEnded) return
+    // What comes after a cursor of the process before is for those who have missed nothing.
+    const isUndecided = (model: string) => history.isUndecided(this.#after, model)
+    if (this.#request.after !== undefined && [...this.models].some(isUndecided)) return
     try {
       this.#begin(history, graph)
     } catch (error) {

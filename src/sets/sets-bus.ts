@@ -56,7 +56,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
     this.#follower = follower
     this.reading = reading
     this.#guard = guard
-    this.lastChanges = bus.lastChanges
+    this.lastChanges = this.#noticingLastChanges(bus.lastChanges)
   }
 
   get history(): History | null {
@@ -107,7 +107,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
       const ordinal = ordinalOf(newest.commitLsn)
       this.graph = new SetGraph(openLsn === null ? ordinal : ordinal - 1, this.reading)
     }
-    callAll([...this.#open.keys()], (subscription) => subscription.notice())
+    this.#noticeAll()
   }
 
   publish(part: TransactionPart): void {
@@ -209,6 +209,20 @@ export class SetsBus implements ChangeBus, RelatedHost {
       else subscription.end(tooSlow(lastCursor))
     }
     graph.prune(oldest)
+  }
+
+  #noticeAll(): void {
+    callAll([...this.#open.keys()], (subscription) => subscription.notice())
+  }
+
+  /** Whoever waits with a cursor of the process before may begin as more is known of that. */
+  #noticingLastChanges(keeper: LastChangesKeeper): LastChangesKeeper {
+    const notice = () => this.#noticeAll()
+    return {
+      lastOf: (model) => keeper.lastOf(model),
+      recall: (known) => callAll([() => keeper.recall(known), notice], (each) => each()),
+      endRecall: () => callAll([() => keeper.endRecall(), notice], (each) => each()),
+    }
   }
 
   #endIfDue(subscription: RelatedSubscription): void {

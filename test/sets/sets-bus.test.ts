@@ -1,0 +1,93 @@
+/** Subscriptions that follow relations, at a bus without a database. */
+import { expect, it } from 'vitest'
+import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
+import { parseWhere } from '../../src/bus/filter/parse-where.ts'
+import { createMemoryBus } from '../../src/bus/memory-bus.ts'
+import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
+import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
+import { RowcastError } from '../../src/errors.ts'
+import { createGuard } from '../../src/guard.ts'
+import { silentLogger } from '../../src/log.ts'
+import { SetsBus } from '../../src/sets/sets-bus.ts'
+import { StreamFollower } from '../../src/sets/stream-follower.ts'
+import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
+import { buildField, buildModel } from '../support/catalog-builder.ts'
+import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+
+const model = buildModel([buildField('id', 'Int')])
+const catalog: ModelCatalog = { formatVersion: 1, models: { Thing: model }, enums: {}, joinTables: [] }
+const START = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(100n), mayRecall: true }
+const LOST = new RowcastError('RESYNC_REQUIRED', 'Changes are missing.')
+const cursorAt = (commit: number) => formatCursor(PLAIN_EPOCH, toLsn(BigInt(commit)), INDEX_AFTER_ALL)
+
+function openBus() {
+  const guard = createGuard(silentLogger)
+  const bus = createMemoryBus({ guard })
+  const follower = new StreamFollower({
+    ...{ bus, look: async () => () => true, monotonicMs: () => 0, wait: async () => {} },
+  })
+  const sets = new SetsBus({ bus, follower, guard, reading: { readRows: async () => [] } })
+  sets.open(START)
+  const filter = createChangeFilter({ where: parseWhere(model, catalog, { id: { gt: 0 } }) })
+  if (filter === null) throw new Error('There is no filter.')
+  const subscribe = (after: string) => {
+    const taken: string[] = []
+    const subscription = sets.subscribeRelated({ model, filter, setModels: new Set(), after })
+    const end = (async () => {
+      for await (const event of subscription)
+        if (event.kind === 'written') taken.push(String(event.change.new?.['id']))
+    })().then(
+      () => null,
+      (error: unknown) => error,
+    )
+    return { taken, end, subscription }
+  }
+  return { sets, subscribe }
+}
+
+const publish = (sets: SetsBus, commit: number) => {
+  const transaction = plainTransaction(commit)
+  const row = { id: commit }
+  const change = plainChange({ ...{ model: 'Thing', action: 'INSERT', transaction }, new: row, key: row })
+  sets.publish({ transaction, changes: [change], isFinal: true, byteLength: 0 })
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve))
+
+it('a cursor of the process before is given nothing until it is known whether something is missing', async () => {
+  const { sets, subscribe } = openBus()
+  const [good, bad] = [subscribe(cursorAt(20)), subscribe(cursorAt(20))]
+  publish(sets, 30)
+  await settled()
+  expect(good.taken).toEqual([])
+  await bad.subscription.return()
+  expect(await bad.end).toBe(null)
+  sets.lastChanges.endRecall()
+  publish(sets, 40)
+  await settled()
+  expect(good.taken).toEqual(['30', '40'])
+})
+
+it('ends with what is missing, and nothing that came after it was given', async () => {
+  const { sets, subscribe } = openBus()
+  const waiting = subscribe(cursorAt(20))
+  publish(sets, 30)
+  await settled()
+  sets.cut('Thing', { position: null, cleanFrom: LSN_ZERO, error: LOST })
+  sets.lastChanges.endRecall()
+  expect(await waiting.end).toBe(LOST)
+  expect(waiting.taken).toEqual([])
+  const late = subscribe(cursorAt(20))
+  expect(await late.end).toMatchObject({ code: 'RESYNC_REQUIRED' })
+})
+
+it('a cursor from before the log goes on where the process before knew that nothing was missed', async () => {
+  const { sets, subscribe } = openBus()
+  const waiting = subscribe(cursorAt(5))
+  publish(sets, 30)
+  const models = new Map([['Thing', { commitLsn: toLsn(3n), index: INDEX_AFTER_ALL }]])
+  sets.lastChanges.recall({ origin: PLAIN_EPOCH, upTo: toLsn(10n), models })
+  sets.lastChanges.endRecall()
+  await settled()
+  expect(waiting.taken).toEqual(['30'])
+})
