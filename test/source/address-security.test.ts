@@ -13,6 +13,13 @@ describe('what an address asks for', () => {
     expect(parseConnectionTarget(addressWith(`channel_binding=${binding}`)).channelBinding).toBe(binding)
   })
 
+  it('is read to the end, whatever stands in between', () => {
+    const target = parseConnectionTarget(
+      addressWith('application_name=why?&channel_binding=require&schema=shop'),
+    )
+    expect(target).toMatchObject({ channelBinding: 'require', schema: 'shop' })
+  })
+
   it('nothing about it is the driver’s default; PGCHANNELBINDING counts, and the address before it', () => {
     expect(parseConnectionTarget(addressWith('schema=shop')).channelBinding).toBeUndefined()
     const env = { PGCHANNELBINDING: 'require' }
@@ -38,6 +45,8 @@ describe('what an address asks for', () => {
     'requirepeer=postgres',
     'sslcrldir=/etc/crl',
     'gssencmode=require',
+    'options=-c%20rowcast.a=?&require_auth=scram-sha-256',
+    'ssl_min_protocol_version=TLSv1.3',
     'sslmode=verify-full&sslcrl=/no/such/file',
   ])('%s is refused, and the password stays out of it', (parameters) => {
     let refusal: unknown
@@ -50,9 +59,12 @@ describe('what an address asks for', () => {
     expect(String(refusal)).not.toContain('hunter2')
   })
 
-  it('gssencmode=prefer asks for nothing', () => {
-    expect(parseConnectionTarget(addressWith('gssencmode=prefer')).host).toBe('db.example.com')
-  })
+  it.each(['gssencmode=prefer', 'ssl_min_protocol_version=TLSv1.2', 'ssl_min_protocol_version=tlsv1'])(
+    '%s asks for nothing that is not given',
+    (parameters) => {
+      expect(parseConnectionTarget(addressWith(parameters)).host).toBe('db.example.com')
+    },
+  )
 
   it('sslcrl is read, and goes where the certificates are checked', () => {
     const folder = mkdtempSync(join(tmpdir(), 'rowcast-crl-'))

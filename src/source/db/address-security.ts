@@ -11,18 +11,32 @@ export type AddressSecurity =
   | { readonly channelBinding: DriverTarget['channelBinding']; readonly crl: string | null }
   | { readonly fault: string }
 
+/** What stands behind the first question mark, as the driver reads it. */
+export function addressParameters(address: string): URLSearchParams {
+  const at = address.indexOf('?')
+  return new URLSearchParams(at < 0 ? '' : address.slice(at + 1))
+}
+
 /** Protections that nobody here gives. */
-const NOT_GIVEN: readonly string[] = ['require_auth', 'requirepeer', 'sslcrldir', 'gssencmode']
-/** With these values they ask for nothing. */
-const HARMLESS: ReadonlySet<string> = new Set(['', 'disable', 'prefer'])
+const NOT_GIVEN: readonly string[] = [
+  'require_auth',
+  'requirepeer',
+  'sslcrldir',
+  'gssencmode',
+  'ssl_min_protocol_version',
+]
+/** With these values they ask for nothing; Node.js takes no version of TLS before 1.2. */
+const HARMLESS: ReadonlySet<string> = new Set(['', 'disable', 'prefer', 'tlsv1', 'tlsv1.1', 'tlsv1.2'])
 
 /** Reads them. `address` is null where the configuration has none. */
 export function readAddressSecurity(
   address: string | null,
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): AddressSecurity {
-  const parameters = new URLSearchParams(address?.split('?')[1] ?? '')
-  const notGiven = NOT_GIVEN.find((name) => !HARMLESS.has(parameters.get(name) ?? ''))
+  const parameters = addressParameters(address ?? '')
+  const isAsked = (name: string) =>
+    parameters.getAll(name).some((value) => !HARMLESS.has(value.toLowerCase()))
+  const notGiven = NOT_GIVEN.find(isAsked)
   if (notGiven !== undefined) return { fault: `It asks for ${notGiven}, which the driver does not know.` }
   const binding = parameters.get('channel_binding') ?? env['PGCHANNELBINDING'] ?? ''
   if (!isChannelBinding(binding))

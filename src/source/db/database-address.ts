@@ -7,7 +7,7 @@ import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import pg from 'pg'
 import { RowcastError } from '../../errors.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
-import { readAddressSecurity } from './address-security.ts'
+import { addressParameters, readAddressSecurity } from './address-security.ts'
 
 /** A resolved address: fields of the driver's `ClientConfig`, so that it can be spread into one. */
 export interface ConnectionTarget extends Omit<DriverTarget, 'connectionString'> {
@@ -37,7 +37,7 @@ export function parseConnectionTarget(url: string): ConnectionTarget {
   const address = url.trim()
   const fault = findFault(address)
   if (fault !== null) throw badUrl(fault.happened, fault.hint)
-  const schema = new URLSearchParams(address.split('?')[1] ?? '').get('schema')
+  const schema = addressParameters(address).get('schema')
   return resolveTarget({ connectionString: address }, schema === '' ? null : schema)
 }
 
@@ -241,7 +241,7 @@ function severalHosts(): RowcastError {
 /** `a:5432,b:5432`, or `?host=` more than once. */
 function namesSeveralHosts(address: string): boolean {
   const authority = /^[a-z]+:\/\/([^/?#]*)/i.exec(address)?.[1] ?? ''
-  const hosts = new URLSearchParams(address.split('?')[1] ?? '').getAll('host')
+  const hosts = addressParameters(address).getAll('host')
   return isSeveralHosts(authority.slice(authority.lastIndexOf('@') + 1)) || hosts.length > 1
 }
 
