@@ -44,8 +44,7 @@ function toReport(slot: InventorySlot) {
   return { ...slot, isLeftBehind: isLeftBehind(slot) }
 }
 
-const bytesOf = ({ heldBytes }: InventorySlot) =>
-  heldBytes === null ? 'an unknown amount' : formatBytes(heldBytes)
+const bytesOf = ({ heldBytes }: InventorySlot) => formatBytes(heldBytes)
 
 function printSlots(
   terminal: Terminal,

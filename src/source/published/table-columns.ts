@@ -35,7 +35,10 @@ export function columnsOf(raw: readonly RawColumn[], ofModel?: readonly string[]
   return { names: names.join(''), written }
 }
 
-/** FNV-1a, folded to 16 bits. Two names of one hash in one table would at worst end subscriptions for nothing. */
+/**
+ * FNV-1a, folded to 16 bits. Of two columns of one table whose names have one hash it is not seen that they changed their names;
+ * and a column that goes where another of its hash comes ends subscriptions for nothing.
+ */
 function hashOf(name: string): string {
   let hash = 0x811c9dc5
   for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193)

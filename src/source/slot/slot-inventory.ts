@@ -39,8 +39,8 @@ export interface InventorySlot {
   readonly activePid: number | null
   /** application_name of who reads it, where our role may see it. */
   readonly reader: string | null
-  /** WAL that PostgreSQL keeps because of it. */
-  readonly heldBytes: number | null
+  /** WAL that PostgreSQL keeps because of it; 0 for one that it has given up, and for one that has never asked for any. */
+  readonly heldBytes: number
   /** 'reserved', 'extended', 'unreserved' or 'lost'. */
   readonly walStatus: string | null
   /** PostgreSQL 17+. */
@@ -52,7 +52,7 @@ export interface InventorySlot {
 }
 
 /** As the catalog has it; columns that a version lacks are absent from `more`. */
-interface InventoryRow {
+export interface InventoryRow {
   readonly name: string
   readonly plugin: string | null
   readonly slotType: string
@@ -60,7 +60,8 @@ interface InventoryRow {
   readonly isTemporary: boolean
   readonly activePid: number | null
   readonly reader: string | null
-  readonly heldBytes: number | null
+  /** WAL since its restart position; null where it has none. */
+  readonly restartBytes: number | null
   readonly walStatus: string | null
   readonly more: Readonly<Record<string, string | boolean | null>>
 }
@@ -71,7 +72,7 @@ const INVENTORY_SQL = `
   )
   SELECT s.slot_name::text AS "name", s.plugin::text AS "plugin", s.slot_type AS "slotType", s.database::text AS "database",
          s.temporary AS "isTemporary", s.active_pid AS "activePid", a.application_name AS "reader",
-         pg_wal_lsn_diff(server.lsn, s.restart_lsn)::float8 AS "heldBytes", s.wal_status AS "walStatus", to_jsonb(s) AS "more"
+         pg_wal_lsn_diff(server.lsn, s.restart_lsn)::float8 AS "restartBytes", s.wal_status AS "walStatus", to_jsonb(s) AS "more"
     FROM server, pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
    ORDER BY s.database NULLS LAST, s.slot_name`
 
@@ -94,21 +95,25 @@ export async function readSlotInventory(
   })
 }
 
-function toInventorySlot(
+/** One slot, by the rows of `all`. Source: ReplicationSlotsComputeRequiredLSN, which leaves out what was given up. Pure. */
+export function toInventorySlot(
   row: InventoryRow,
   all: readonly InventoryRow[],
   own: { readonly project: string; readonly database: string },
 ): InventorySlot {
-  const { plugin: _plugin, slotType: _slotType, more, ...plain } = row
+  const { plugin: _plugin, slotType: _slotType, restartBytes, more, ...plain } = row
   const text = (name: string) => (typeof more[name] === 'string' ? more[name] : null)
+  const invalidationReason = text('invalidation_reason')
+  const isGivenUp = row.walStatus === 'lost' || invalidationReason !== null
   const isMark = row.slotType === 'physical' && MARK.test(row.name)
   return {
     ...plain,
+    heldBytes: isGivenUp ? 0 : (restartBytes ?? 0),
     origin: isMark ? 'mark' : originOf(row, own),
     markOf: isMark
       ? (all.find(({ name }) => row.name.startsWith(skipMarkPrefix(name)) && name !== row.name)?.name ?? null)
       : null,
-    invalidationReason: text('invalidation_reason'),
+    invalidationReason,
     inactiveSince: text('inactive_since'),
     isSynced: more['synced'] === true,
   }
@@ -142,8 +147,8 @@ export interface SlotDrop {
 }
 
 /**
- * Drops a slot that nobody reads; one that somebody has begun to read since is refused by PostgreSQL, and so is one that another database has
- * made under the name.
+ * Drops a slot that nobody reads; one that somebody has begun to read since is refused by PostgreSQL, and one that another database has
+ * made under the name is not found.
  * @throws CLI_BAD_OPTION where there is none, or it is not ours to drop; SOURCE_SLOT_IN_USE, SOURCE_PERMISSION_DENIED
  */
 export async function dropFromInventory(target: DriverTarget, drop: SlotDrop): Promise<InventorySlot> {
@@ -152,8 +157,8 @@ export async function dropFromInventory(target: DriverTarget, drop: SlotDrop): P
   const found = slots.find((slot) => slot.name === name)
   const refusal = found === undefined ? noSuchSlot(name) : refusalOf(found, drop)
   if (refusal !== null || found === undefined) throw refusal ?? noSuchSlot(name)
-  await withDatabaseSession(target, async (sql) => {
-    await sql
+  const dropped = await withDatabaseSession(target, (sql) =>
+    sql
       .query(
         `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
           WHERE slot_name = $1 AND database IS NOT DISTINCT FROM $2::name`,
@@ -161,8 +166,9 @@ export async function dropFromInventory(target: DriverTarget, drop: SlotDrop): P
       )
       .catch((error: unknown) => {
         throw sqlstateOf(error) === OBJECT_IN_USE ? inUse(name, null, null) : error
-      })
-  })
+      }),
+  )
+  if (dropped.length === 0) throw noSuchSlot(name)
   return found
 }
 
