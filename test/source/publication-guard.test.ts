@@ -209,6 +209,51 @@ it.each([
   },
 )
 
+it('who comes with a cursor of before waits for nobody whose end fails, and goes past no gap for it', async () => {
+  const { Tag, User } = catalog.models
+  const bus = createMemoryBus({ models: { Tag, User } })
+  let failures = 0
+  const fail = (): void => {
+    failures += 1
+    throw new Error('of a socket')
+  }
+  const guard = new PublicationGuard({
+    registry: createRelationRegistry({ catalog, models: [Tag, User] }),
+    ...{ publication: 'rowcast', slot: 'rowcast', logger: silentLogger },
+    listener: {
+      ...{ onDrift() {}, onRecovery() {}, onTables() {}, onProgress() {}, onEvidence() {} },
+      onCut(model, cut) {
+        bus.cut(model, cut)
+        fail()
+      },
+      lastChanges: bus.lastChanges,
+    },
+  })
+  bus.open({ ...PLAIN_EPOCH, isFirst: true, mayRecall: true, floorLsn: toLsn(10n), serverLsn: toLsn(90n) })
+  const both = ['Tag', 'User'].flatMap((model) => found('after').map((table) => ({ ...table, model })))
+  guard.begin({
+    ...{ found: both, known: null, isFresh: true },
+    writers: { byModel: new Map(['Tag', 'User'].map((model) => [model, new Set(['1/1'])])), lsn: toLsn(90n) },
+  })
+  const tables = [{ ...published, evidence: 'before' }]
+  const knew = {
+    published: new Map([
+      ['Tag', tables],
+      ['User', tables],
+    ]),
+    ...{ cut: [], cleanFrom: LSN_ZERO },
+  }
+  guard.takeMessage(messageOf(barrierSql(knew, 'rowcast')))
+  const waiting = ['Tag', 'User'].map((model) =>
+    bus.subscribe({ model, actions: [], filter: null, after: cursorAt(10) }),
+  )
+  bus.passed(toLsn(90n))
+  expect(() => guard.noteProgress(false)).toThrow('of a socket')
+  expect(failures).toBe(2)
+  for (const subscription of waiting)
+    expect(await idsOf(subscription)).toEqual({ got: [], code: 'RESYNC_REQUIRED' })
+})
+
 const cursorAt = (lsn: number): string => formatCursor(PLAIN_EPOCH, toLsn(BigInt(lsn)), 0)
 
 /** What a subscription gets in the next turns, and the code it ends with. */

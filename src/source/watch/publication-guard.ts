@@ -19,7 +19,6 @@ import {
   missedBy,
   parseBarrier,
 } from '../published/barrier-message.ts'
-import { createMissedError } from '../published/gap-notices.ts'
 import { type LastChanges, readableModels } from '../published/last-changes.ts'
 import { type ModelLook, PublicationLedger, type Writers } from '../published/publication-ledger.ts'
 import { groupByModel } from '../published/published-tables.ts'
@@ -32,6 +31,7 @@ import {
 } from '../setup/model-tables.ts'
 import type { TableJudge } from '../setup/row-security.ts'
 import { ConfirmCeiling } from '../slot/confirm-ceiling.ts'
+import { endInheritance } from './inherited-cursors.ts'
 import type { PublicationListener } from './publication-listener.ts'
 import type { KnownTables } from './session-relay.ts'
 import { WaitingModels } from './waiting-models.ts'
@@ -111,21 +111,10 @@ export class PublicationGuard {
     if (this.#isComplete || isCatchingUp) return
     this.#isComplete = true
     this.#ledger.complete()
-    this.#lookAtStart()
-    const { lastChanges } = this.#options.listener
-    if (lastChanges === undefined) return
-    this.#cutWhatIsInherited()
-    lastChanges.endRecall()
-  }
-
-  /**
-   * Cursors of a process before this one wait until now. Of a model whose tables are published otherwise than it knew, they end before
-   * anything that came since is delivered; its barrier may have to wait for transactions.
-   */
-  #cutWhatIsInherited(): void {
-    for (const model of this.#ledger.openSuspects) {
-      const error = createMissedError(model, 'publication-changed')
-      this.#options.listener.onCut(model, { position: null, cleanFrom: LSN_ZERO, error })
+    try {
+      this.#lookAtStart()
+    } finally {
+      endInheritance(this.#ledger.openSuspects, this.#options.listener)
     }
   }
 
