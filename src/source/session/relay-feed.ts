@@ -25,15 +25,18 @@ const RECONNECT_INTERVAL_MS = 200
 
 /**
  * What a gap of one model does: gateways can hear only of what stands in the stream. One that could not be written there ends
- * the stream, and with it all their cursors.
+ * the stream, and with it all their cursors. In this process such a one is a gap up to where the stream has come.
  */
 export function createCut(
-  { relay, onCut }: Pick<ReplicationSourceOptions, 'relay' | 'onCut'>,
+  { relay, onCut, onPassed }: Pick<ReplicationSourceOptions, 'relay' | 'onCut' | 'onPassed'>,
   connectionNow: () => ReplicationConnection | null,
+  position: Pick<StreamPosition, 'safeLsn'>,
 ): ReplicationSourceOptions['onCut'] {
   return (model, cut) => {
-    if (relay !== undefined && cut.position === null) connectionNow()?.abort(cut.error)
-    else onCut(model, cut)
+    if (relay !== undefined && cut.position === null) return connectionNow()?.abort(cut.error)
+    // Cursors stand there, too, of what was quiet: no keepalive may have said yet that all before it has come.
+    if (cut.position === null) onPassed(position.safeLsn)
+    onCut(model, cut)
   }
 }
 

@@ -61,7 +61,7 @@ class ReplicationSession implements StreamSession {
     })
     const guard = createPublicationGuard(options, position, {
       ...{ ...news, onProgress, lastChanges: options.lastChanges },
-      onCut: createCut(options, connectionNow),
+      onCut: createCut(options, connectionNow, position),
       onTables: (tables) => blocked.takeTables(tables),
       onEvidence: look,
     })
