@@ -222,6 +222,10 @@ const GAPS: Readonly<Record<string, Gap>> = {
     sql: 'CREATE TABLE items (id int PRIMARY KEY, note "char"); CREATE TABLE others (id int PRIMARY KEY)',
     steps: ['ALTER TABLE items ALTER id TYPE int USING id + 1'],
   },
+  'a column that came with a DEFAULT and gets other values': {
+    sql: `${TABLES.replace(', note text', '')}; ALTER TABLE items ADD note text DEFAULT 'of before'`,
+    steps: ['ALTER TABLE items ALTER note TYPE text USING upper(note)'],
+  },
   'a column of a child table that is dropped and made again': {
     sql: `${TABLES}; CREATE TABLE special_items (PRIMARY KEY (id)) INHERITS (items)`,
     steps: ['ALTER TABLE items DROP COLUMN note, ADD COLUMN note text'],

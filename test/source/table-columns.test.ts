@@ -40,6 +40,13 @@ describe('columns are the same', () => {
     expect(areSameColumns(before, columns, isRewritten)).toBe(areSame)
   })
 
+  it('not where one that had a value for rows of before it is written again, by whatever', () => {
+    const added = now('id__notespar', [700, 2], [0, 1])
+    expect(areSameColumns(added, now('id__notespar', [700, 2], [702, 1]), true)).toBe(false)
+    expect(areSameColumns(added, now('id__notespar', [700, 2], [702, 1]), false)).toBe(true)
+    expect(areSameColumns(added, added, true)).toBe(true)
+  })
+
   it('whatever comes of those that no field reads', () => {
     const of = (spare: number) =>
       columnsOf(

@@ -32,7 +32,7 @@ const PARTS_SQL = `
 
 /**
  * The columns of table `c`, as RawColumn. One with a value for rows of before it (`atthasmissing`) loses that with any rewrite,
- * which writes its row of the catalog as ALTER TYPE does: of those it is not said who wrote it.
+ * which writes its row of the catalog as ALTER TYPE does, and cannot be distinguished from it.
  */
 const COLUMNS_SQL = `
         SELECT coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname, CASE WHEN a.atthasmissing THEN 0 ELSE a.xmin::text::bigint END)

@@ -4,7 +4,7 @@
  * Source: PostgreSQL manual, "pg_attribute".
  */
 
-/** A column by the catalog; the writer is the transaction that wrote its row there, 0 where that says nothing. */
+/** A column by the catalog; the writer is the transaction that wrote its row there, 0 while it has a value for rows of before it. */
 export type RawColumn = readonly [number: number, name: string, writer: number]
 
 /** The columns that a model reads, in few bytes: a barrier has those of all tables. */
@@ -62,7 +62,7 @@ export function areSameColumns(
   const [writersBefore, writersNow] = [writersOf(before), writersOf(now)]
   return namesBefore.every((name, at) => {
     const [was, is] = [writersBefore[at] ?? 0, writersNow[at] ?? 0]
-    return name === NONE || name !== namesNow[at] || was === 0 || is === 0 || was === is
+    return name === NONE || name !== namesNow[at] || is === 0 || was === is
   })
 }
 
