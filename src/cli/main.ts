@@ -74,7 +74,7 @@ ${[
   .map(([command = '', does]) => `  ${managerHere().run(command).padEnd(30)}${does}`)
   .join('\n')}
 
-Exit codes: 0 it did it, 1 it failed, 2 bad usage, 3 there is something to do (doctor, status, disable).
+Exit codes: 0 it did it, 1 it failed, 2 bad usage, 3 there is something to do (doctor, status, slots, disable, skip, why).
 Colour only on a terminal; NO_COLOR and FORCE_COLOR are heeded. Docs: ${docsFile('cli.md')}`
 
 function addServiceOptions(command: Command): Command {
