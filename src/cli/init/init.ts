@@ -15,7 +15,12 @@ import type { Terminal } from '../terminal.ts'
 import { configText } from './config-text.ts'
 import { importPath, readImportStyle, readModuleExtension } from './import-style.ts'
 import { declaredPackages, missingPackages } from './missing-packages.ts'
-import { type ClientGenerator, type PrismaProject, readPrismaProject } from './prisma-project.ts'
+import {
+  type ClientGenerator,
+  type OwnGenerator,
+  type PrismaProject,
+  readPrismaProject,
+} from './prisma-project.ts'
 
 /** Options of the command line. */
 export interface InitOptions {
@@ -75,10 +80,7 @@ function checkProvider({ files }: PrismaProject): void {
 const CATALOG = 'rowcast'
 
 async function addGenerator(project: PrismaProject, folder: string): Promise<Deed> {
-  const generators = project.files.flatMap((file) =>
-    file.blocks.filter(({ kind }) => kind === 'generator').map((block) => ({ file, block })),
-  )
-  const own = generators.find(({ block }) => block.texts.get('provider')?.includes('rowcast'))
+  const { own } = project
   if (own !== undefined)
     return {
       file: relative(folder, own.file.path),
@@ -87,8 +89,10 @@ async function addGenerator(project: PrismaProject, folder: string): Promise<Dee
       lines: [],
     }
   const { path, text, blocks } = project.file
-  const output = `${catalogFolder(project.client)}/${CATALOG}.${readModuleExtension(folder)}`
-  const isNameTaken = generators.some(({ block }) => block.name === CATALOG)
+  const { output } = catalogOf(project, folder)
+  const isNameTaken = project.files.some((file) =>
+    file.blocks.some(({ kind, name }) => kind === 'generator' && name === CATALOG),
+  )
   const lines = [
     `generator ${isNameTaken ? `${CATALOG}Catalog` : CATALOG} {`,
     '  provider = "rowcast-generator"',
@@ -111,6 +115,12 @@ function insertBlock(text: string, lines: readonly string[], index: number | und
   return `${before}${gap}${block}${text.slice(at)}`
 }
 
+/** Where the catalog is written: as the generator that is there says, else where the one that is added has it. */
+function catalogOf({ own, file, client }: PrismaProject, folder: string): OwnGenerator & { output: string } {
+  const output = own?.output ?? `${catalogFolder(client)}/${CATALOG}.${readModuleExtension(folder)}`
+  return { file: own?.file ?? file, output }
+}
+
 /** Beside the generated client, from the folder of the schema's file; never in node_modules, which is thrown away. */
 function catalogFolder(client: ClientGenerator | undefined): string {
   const output = client?.output
@@ -125,15 +135,17 @@ async function writeConfig(project: PrismaProject, folder: string): Promise<Deed
   const style = readImportStyle(folder)
   const extension = readModuleExtension(folder)
   const name = `rowcast.config.${extension}`
-  const from = (path: string) => {
-    const found = relative(folder, resolve(dirname(project.file.path), path))
+  const from = (path: string, { path: origin } = project.file) => {
+    const found = relative(folder, resolve(dirname(origin), path))
       .split(sep)
       .join('/')
     return found.startsWith('.') ? found : `./${found}`
   }
+  const written = catalogOf(project, folder)
+  const { ext, dir, name: catalog } = posix.parse(from(written.output, written.file))
   const text = configText({
     client: clientImport(project.client),
-    catalog: importPath(from(`${catalogFolder(project.client)}/${CATALOG}`), extension, style),
+    catalog: importPath(`${dir}/${catalog}`, ext.slice(1), style),
     isDotenvRead: readsDotenv(folder),
     migrationsFolder: await migrationsElsewhere(),
     model: project.models[0],

@@ -16,6 +16,13 @@ export interface ClientGenerator {
   readonly extension: string
 }
 
+/** A generator of rowcast's that is there already. */
+export interface OwnGenerator {
+  readonly file: SchemaFile
+  /** From the folder of its file. */
+  readonly output: string | undefined
+}
+
 /** One file of the schema. */
 export interface SchemaFile {
   /** Absolute. */
@@ -34,7 +41,8 @@ export interface PrismaProject {
   /** The file that the generator goes into: outputs of generators count from its folder. */
   readonly file: SchemaFile
   readonly client: ClientGenerator | undefined
-  /** Names of the models in their order. */
+  readonly own: OwnGenerator | undefined
+  /** Names of the models that the client has, in their order. */
   readonly models: readonly string[]
 }
 
@@ -83,8 +91,15 @@ function project(path: string, isUsual: boolean, files: readonly SchemaFile[]): 
     blocks.find(({ block }) => block.kind === 'generator' || block.kind === 'datasource')?.file ??
     files[0]
   if (home === undefined) throw new RowcastError('CLI_NO_SCHEMA', 'The Prisma schema has no files.')
-  const models = blocks.filter(({ block }) => block.kind === 'model').map(({ block }) => block.name)
-  return { path, isUsual, files, file: home, client: first?.client, models }
+  const models = blocks.flatMap(({ block: { kind, name, isIgnored } }) =>
+    kind === 'model' && !isIgnored ? [name] : [],
+  )
+  const [own] = blocks.flatMap(({ file, block: { kind, texts } }) =>
+    kind === 'generator' && texts.get('provider')?.includes('rowcast') === true
+      ? [{ file, output: texts.get('output') }]
+      : [],
+  )
+  return { path, isUsual, files, file: home, client: first?.client, own, models }
 }
 
 function clientOf({ kind, texts }: SchemaBlock): ClientGenerator | null {

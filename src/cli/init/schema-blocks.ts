@@ -11,6 +11,8 @@ export interface SchemaBlock {
   readonly members: readonly string[]
   /** What is assigned to a plain text, `output = "…"`, by name. */
   readonly texts: ReadonlyMap<string, string>
+  /** `@@ignore`: the client does not have the model. */
+  readonly isIgnored: boolean
   /** Index behind its closing brace. */
   readonly end: number
 }
@@ -58,7 +60,7 @@ function matchingBrace(tokens: readonly Token[], open: number): number | null {
   return null
 }
 
-function readBody(tokens: readonly Token[]): Pick<SchemaBlock, 'members' | 'texts'> {
+function readBody(tokens: readonly Token[]): Pick<SchemaBlock, 'members' | 'texts' | 'isIgnored'> {
   const members: string[] = []
   const texts = new Map<string, string>()
   for (const [index, token] of tokens.entries()) {
@@ -68,7 +70,14 @@ function readBody(tokens: readonly Token[]): Pick<SchemaBlock, 'members' | 'text
     if (tokens[index + 1]?.text === '=' && value?.isString === true)
       texts.set(token.text, unquote(value.text))
   }
-  return { members, texts }
+  const isIgnored = tokens.some(
+    ({ text, isAtLineStart }, index) =>
+      isAtLineStart &&
+      text === '@' &&
+      tokens[index + 1]?.text === '@' &&
+      tokens[index + 2]?.text === 'ignore',
+  )
+  return { members, texts, isIgnored }
 }
 
 function unquote(literal: string): string {

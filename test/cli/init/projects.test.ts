@@ -303,6 +303,28 @@ describe('the config', () => {
     },
   )
 
+  it.each([
+    ['./catalog.ts', undefined, './prisma/catalog.ts'],
+    ['../lib/live/tables.ts', { module: 'nodenext' }, './lib/live/tables.js'],
+    ['../lib/tables.mts', { module: 'esnext', moduleResolution: 'bundler' }, './lib/tables.mjs'],
+  ])(
+    'imports the catalog from where a generator that is there writes it: %s',
+    async (output, options, catalog) => {
+      if (options !== undefined) await write('tsconfig.json', compilerOptions(options))
+      const own = `generator live {\n  provider = "node node_modules/.bin/rowcast-generator"\n  output = "${output}"\n}\n`
+      await write('prisma/schema.prisma', `${DATASOURCE}${CLIENT}${own}${MODEL}`)
+      await run()
+      expect(await read('rowcast.config.ts')).toContain(`import { catalog } from "${catalog}"\n`)
+    },
+  )
+
+  it('gives its example of a model that Prisma Client has', async () => {
+    const ignored = 'model Audit {\n  note String\n\n  @@map("audit")\n  @@ignore // no key\n}\n'
+    await write('prisma/schema.prisma', `${DATASOURCE}${CLIENT}${ignored}${MODEL}`)
+    await run()
+    expect(await read('rowcast.config.ts')).toContain('// models: { Thing: {')
+  })
+
   it('reads a tsconfig.json with comments, of another one', async () => {
     await write('base.json', compilerOptions({ module: 'nodenext' }))
     await write(
