@@ -139,7 +139,8 @@ async function writeConfig(project: PrismaProject, folder: string): Promise<Deed
     const found = relative(folder, resolve(dirname(origin), path))
       .split(sep)
       .join('/')
-    return found.startsWith('.') ? found : `./${found}`
+    // A folder may begin with a dot.
+    return /^\.\.?\//.test(found) ? found : `./${found}`
   }
   const written = catalogOf(project, folder)
   const { ext, dir, name: catalog } = posix.parse(from(written.output, written.file))

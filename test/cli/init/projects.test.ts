@@ -275,6 +275,12 @@ describe('the config', () => {
       './db/index.js',
       './rowcast.js',
     ],
+    [
+      nextjs,
+      CLIENT.replace('../src/generated', '../.generated'),
+      './.generated/prisma/client',
+      './.generated/rowcast',
+    ],
   ])('imports as the project’s tsconfig.json wants it: %j', async (options, generator, client, catalog) => {
     if (options !== undefined) await write('tsconfig.json', compilerOptions(options))
     await write('prisma/schema.prisma', `${DATASOURCE}${generator}${MODEL}`)
