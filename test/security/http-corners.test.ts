@@ -55,6 +55,11 @@ const TABLE: readonly (readonly [string, readonly (string | Buffer)[], RegExp])[
     /^HTTP\/1.1 (403|415) /,
   ],
   ['a document alone', post('{ hello }', 'Content-Type: application/graphql'), /^HTTP\/1.1 200 [\s\S]*world/],
+  [
+    'a method that GraphQL does not have',
+    [head('PATCH /graphql HTTP/1.1', JSON_TYPE, `Content-Length: ${JSON_BODY.length}`), JSON_BODY],
+    /^HTTP\/1.1 405 [\s\S]*allow: GET, POST/i,
+  ],
   ['no type at all', post(JSON_BODY), /^HTTP\/1.1 (403|415) /],
   [
     'two lengths',

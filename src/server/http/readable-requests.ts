@@ -7,12 +7,14 @@ import type { PipelinePlugin } from '../session/connection-state.ts'
  * takes JSON in a URL or a form that is none for a mistake of its own, and repeats all of a body that is no JSON.
  */
 export const unreadableRequests: PipelinePlugin = {
-  onRequestParse({ request: { headers }, requestParser, setRequestParser }) {
+  onRequestParse({ request: { headers, method }, requestParser, setRequestParser }) {
+    // Yoga refuses it next, with 405 and the methods there are.
+    if (method !== 'GET' && method !== 'POST') return
     // Inflating what a client deflated is work that the client decides about.
     if ((headers.get('content-encoding')?.trim().toLowerCase() ?? 'identity') !== 'identity')
       throw unsupported('The body of the request is compressed.', 'Send it without content-encoding.')
     if (requestParser === undefined) {
-      const happened = 'The request is of no method and media type that are read here.'
+      const happened = 'The body of the request is of no media type that is read here.'
       throw unsupported(happened, 'Send a POST with content-type: application/json.')
     }
     setRequestParser(async (request) => {
