@@ -23,7 +23,7 @@ interface CompilerOptions {
  * (`npm init` writes the one, `tsc --init` the other.)
  */
 export function readModuleExtension(folder: string): 'ts' | 'mts' {
-  const options = readCompilerOptions(join(folder, 'tsconfig.json'), 0)
+  const options = readNearestOptions(folder)
   if (options?.verbatimModuleSyntax !== true) return 'ts'
   const isNode = /^node(16|18|20|next)$/i.test(options.module ?? '')
   const isCommonJs = isNode ? readPackageType(folder) !== 'module' : /^commonjs$/i.test(options.module ?? '')
@@ -43,7 +43,7 @@ function readPackageType(folder: string): string | undefined {
  * as it sees TypeScript.
  */
 export function readImportStyle(folder: string): ImportStyle {
-  const options = readCompilerOptions(join(folder, 'tsconfig.json'), 0)
+  const options = readNearestOptions(folder)
   if (options === null) return declaredPackages(folder).has('next') ? 'none' : 'source'
   if (options.allowImportingTsExtensions === true || options.rewriteRelativeImportExtensions === true)
     return 'source'
@@ -57,6 +57,14 @@ export function importPath(path: string, extension: string, style: ImportStyle):
   // Without an extension only .ts is looked for.
   if (style === 'none' && extension === 'ts') return path
   return `${path}.${extension.replace('ts', 'js')}`
+}
+
+/** Of the nearest tsconfig.json, upwards: the packages of a monorepo may have one for all. Null where there is none. */
+function readNearestOptions(folder: string): CompilerOptions | null {
+  const file = join(folder, 'tsconfig.json')
+  const parent = dirname(folder)
+  if (existsSync(file)) return readCompilerOptions(file, 0)
+  return parent === folder ? null : readNearestOptions(parent)
 }
 
 const DEPTH_MAX = 10

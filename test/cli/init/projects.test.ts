@@ -343,6 +343,20 @@ describe('the config', () => {
   })
 })
 
+it('of a package in a monorepo with one tsconfig.json the config imports as that wants it', async () => {
+  await write('tsconfig.json', compilerOptions({ module: 'nodenext', verbatimModuleSyntax: true }))
+  await write('apps/api/package.json', '{ "type": "commonjs" }')
+  await write('apps/api/prisma/schema.prisma', `${DATASOURCE}${CLIENT}${MODEL}`)
+  const root = folder
+  folder = join(root, 'apps/api')
+  await run().finally(() => {
+    folder = root
+  })
+  const text = await read('apps/api/rowcast.config.mts')
+  expect(text).toContain('import { PrismaClient } from "./src/generated/prisma/client.js"\n')
+  expect(text).toContain('import { catalog } from "./src/generated/rowcast.mjs"\n')
+})
+
 describe('what is missing', () => {
   beforeEach(() => write('prisma/schema.prisma', `${DATASOURCE}${CLIENT}`))
 
