@@ -18,16 +18,17 @@ const SECRET_BEGINNINGS = /^(?:password|passwd|apikey|privatekey|secretkey)(?:ha
 /** Words that do, one after the other. */
 const SECRET_PAIRS = pairSet(`
   api|private|priv|access|signing|encryption|license|licence|service|account|stream|master|shared|preshared|ssh|session|hmac|webhook key
+  aes|rsa|tls|ssl|pgp|gpg|auth key, openai|ai|anthropic|stripe|sendgrid|mailgun|twilio|resend|postmark key|keys
   activation|reset|confirmation|invite key, session string|hash, key material
   reset|invite|invitation|magic|login|activation|confirmation link, wallet|server|master|otp|totp seed
-  backup|recovery|verification|confirmation|auth|authorization|reset|login|access|sms|invite|invitation|join|security code|codes
+  backup|recovery|verification|confirmation|auth|authorization|reset|login|access|sms|invite|invitation|join|security|verify|unlock code|codes
   scratch|time|pass|mfa|activation|device|pin code|codes
   enc|cert|certificate key, cert|certificate private, salted hash, code verifier, auth challenge, security answer, srp verifier, recovery|seed|mnemonic phrase|words, door|gate|lock code, card number, magic link
   auth config|data, pass|pw|invite hash, remember|reset|activation digest`)
 
 /** Addresses that have a password in them, or the secret that codes are made of (`otpauth://…?secret=`). */
 const SECRET_ADDRESSES = pairSet(
-  'connection string|url|uri, database|db|redis url|uri, otp|totp|hotp|otpauth url|uri, reset|invite|invitation|magic|activation url|uri',
+  'connection string|url|uri, database|db|redis|mongo|mongodb|postgres|postgresql|mysql|amqp url|uri, otp|totp|hotp|otpauth url|uri, reset|invite|invitation|magic|activation url|uri',
 )
 
 /** Words that name a secret where the name is nothing else: a `sessionId` is none, a `session` may be what a browser shows. */
@@ -97,8 +98,12 @@ function namesSecret(words: readonly string[], last: string): boolean {
   if (LAST_WORDS.has(last) || (words.length === 1 && LONE_WORDS.has(last))) return true
   const isHash = words.includes('hash') || words.includes('hashed') || words.includes('digest')
   if (isHash && words.some((word) => HASHED_WORDS.has(word))) return true
-  return words.includes('mfa') && (last === 'code' || last === 'codes')
+  if (words.includes('private') && (last === 'key' || last === 'keys' || last === 'pem')) return true
+  const isOfSecondFactor = words.includes('mfa') || pairsOf(words).some((pair) => SECOND_FACTOR.has(pair))
+  return isOfSecondFactor && (last === 'code' || last === 'codes')
 }
+
+const SECOND_FACTOR = pairSet('two factor|fa')
 
 function isWrittenInOne(word: string): boolean {
   return SECRET_ENDINGS.test(word) || SECRET_BEGINNINGS.test(word)

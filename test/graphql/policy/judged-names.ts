@@ -158,7 +158,10 @@ const NAMES: Readonly<Record<string, Judged>> = {
       Wallet.seedWords Wallet.mnemonicPhrase Wallet.privateKey Wallet.privKey Endpoint.webhookSigningKey Endpoint.hmacKey
       Issuer.jwks:Json Issuer.jwk:Json User.rememberDigest User.activationKey User.resetKey Telegram.sessionString
       Browser.sessionKey Integration.creds:Json Wifi.psk Vpn.presharedKey Credential.data Credentials.value:Json Credential.payload:Json
-      Subscription.auth Door.doorCode User.pw User.srpVerifier User.pepper Setting.smtpPass Source.dbPass User.saltedHash User.otpUrl User.totpUri Chat.encKey`,
+      Subscription.auth Door.doorCode User.pw User.srpVerifier User.pepper Setting.smtpPass Source.dbPass User.saltedHash User.otpUrl User.totpUri Chat.encKey
+      User.verifyCode User.twoFactorCode User.twoFaCode Account.unlockCode Push.privateVapidKey Certificate.privatePem Idp.privateRsaKey
+      File.aesKey Server.tlsKey Server.sslKey Mail.pgpKey Device.authKey Source.mongoUri Source.postgresUrl Workspace.openaiKey
+      Workspace.openAIKey Shop.stripeKey Mail.sendgridKey`,
     show: `Erc20.tokenSymbol Erc20.tokenAddress Nft.tokenUri Usage.tokenUsage Post.secretary Airport.iataCode Address.postalCode
       Coupon.code Country.code Employee.pinnedNote Cache.hash File.contentHash Commit.hash Page.nextPageToken Theme.designToken
       User.securityQuestion Ticket.passType Board.keyboard Order.trackingCode Product.sku Line.discountCode Setting.key
@@ -168,7 +171,9 @@ const NAMES: Readonly<Record<string, Judged>> = {
       Client.jwksUri File.dekVersion File.kekId Photo.saltwater Pin.pinned Board.pinnedBy Address.pincode Avatar.avatarSeed
       Simulation.randomSeed Race.seeded User.resetBy Idp.loginUrl Device.verificationUrl Post.permalink Post.shareLink
       Profile.socialLinks:Json Meeting.joinUrl Feed.feedUrl Author.authorName Order.authorizedBy Item.sku Row.rtl
-      Article.hashtag Chat.chatKey Translation.key Dataset.dataKey Shop.storeKey Employee.passportCountry`,
+      Article.hashtag Chat.chatKey Translation.key Dataset.dataKey Shop.storeKey Employee.passportCountry
+      Unit.conversionFactorCode Post.privateNote Server.tlsKeyId Server.sslKeyName User.verifyUrl Source.mongoDatabase Post.aiKeywords
+      Shop.stripeKeyId Mail.sendgridTemplate Account.unlockReason User.twoFactorMethod`,
   },
 }
 
