@@ -145,6 +145,18 @@ it('says nothing of where models changed last that this process does not have, t
   expect([...(written?.lasts?.models.keys() ?? [])]).toEqual(['Tag'])
 })
 
+it('compares looks again where a stream begins behind a process that knew no model to be complete', async () => {
+  const { guard } = openGuard()
+  const known = { verified: new Map(), models: new Set<string>() }
+  const writers = { byModel: new Map(), lsn: LSN_ZERO }
+  guard.begin({ found: found('before'), writers, known, isFresh: false })
+  guard.noteProgress(false)
+  const { query, taken } = createDatabase()
+  guard.look(found('after'), LSN_ZERO)
+  await guard.settle(query)
+  expect(taken).toHaveLength(1)
+})
+
 it('looks as soon as rows come from a table that is not the known one, once', () => {
   const { guard, evidence } = openGuard()
   evidence.length = 0

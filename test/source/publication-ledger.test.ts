@@ -211,3 +211,34 @@ it('a model that the process before did not have begins with a gap, though an ol
   expect(ledger.isHeld('Item')).toBe(true)
   expect(ledger.plan(writing(9n))?.cut).toEqual(['Item'])
 })
+
+describe('a stream that begins again while models are suspect', () => {
+  it.each([
+    ['all of them', new Map<string, PublishedModel>()],
+    ['some of them', new Map([['Other', first]])],
+  ])('%s: the barrier of this process opens them', (_title, known) => {
+    const ledger = createLedger()
+    ledger.look(at(second))
+    const barrier = ledger.plan(writing(40n))
+    if (barrier === null) throw new Error('No barrier is due.')
+    // It is in the WAL, and the stream begins before it: with what the broker says of the models that are not suspect.
+    ledger.restore(known, new Set(known.keys()))
+    ledger.begin()
+    ledger.pass(barrier)
+    expect(ledger.isHeld('Item')).toBe(false)
+    ledger.complete()
+    ledger.look(at(second))
+    expect(ledger.isVerified('Item')).toBe(true)
+    expect(ledger.plan(writing(50n))).toBeNull()
+  })
+
+  it('and the process in between did not have them: an older barrier opens none', () => {
+    const ledger = createLedger()
+    ledger.look(at(second))
+    ledger.plan(writing(40n))
+    ledger.restore(new Map(), new Set())
+    ledger.begin()
+    ledger.pass({ published: new Map([['Item', second]]), cut: ['Item'], cleanFrom: toLsn(30n) })
+    expect(ledger.isHeld('Item')).toBe(true)
+  })
+})

@@ -88,6 +88,11 @@ export class PublicationLedger {
     return all.reduce<Lsn | null>((last, each) => (last === null || each > last ? each : last), null)
   }
 
+  /** Whether looks can be compared with what is known. */
+  get isComplete(): boolean {
+    return this.#isComplete
+  }
+
   /** All barriers that are older than this process have been read: from now on a look can be compared. */
   complete(): void {
     this.#isComplete = true
@@ -225,12 +230,13 @@ export class PublicationLedger {
   }
 
   /** A barrier has come, or counts as if it had. */
-  pass({ published, cut }: Barrier): void {
+  pass({ published, cut, cleanFrom }: Barrier): void {
     const ended = new Set(cut)
     for (const [model, tables] of published) {
-      // The process in between did not have it: what an older one knew of it says nothing of what came since.
-      if (!this.#isComplete && this.#inherited?.has(model) === false) continue
       const suspect = this.#suspects.get(model)
+      const isSince = suspect?.cleanFrom != null && cleanFrom >= suspect.cleanFrom
+      // The process in between did not have it: what an older one knew of it says nothing of what came since.
+      if (!this.#isComplete && !isSince && this.#inherited?.has(model) === false) continue
       if (suspect !== undefined && ended.has(model) && isSamePublished(tables, suspect.published)) {
         this.#suspects.delete(model)
         this.#known.set(model, suspect.published)

@@ -74,7 +74,6 @@ export class PublicationGuard {
   readonly #ceiling: ConfirmCeiling
   #found: readonly FoundTable[] = []
   #start: PublicationStart | null = null
-  #isComplete = false
   /** The server takes no barrier: each look counts for one. */
   #isUnwritable = false
   readonly #waiting: WaitingModels
@@ -108,8 +107,7 @@ export class PublicationGuard {
 
   /** All barriers that are older than this process have come by the time it has caught up. */
   noteProgress(isCatchingUp: boolean): void {
-    if (this.#isComplete || isCatchingUp) return
-    this.#isComplete = true
+    if (this.#ledger.isComplete || isCatchingUp) return
     this.#ledger.complete()
     try {
       this.#lookAtStart()
@@ -222,7 +220,7 @@ export class PublicationGuard {
       const { lasts = null } = barrier
       if (this.#ledger.isCoveredBy(barrier))
         this.#ceiling.raise(commitLsn, message.content.length, lasts?.upTo)
-      if (lasts !== null && !this.#isComplete) this.#options.listener.lastChanges?.recall(lasts)
+      if (lasts !== null && !this.#ledger.isComplete) this.#options.listener.lastChanges?.recall(lasts)
     }
     this.#pass(barrier, { commitLsn, index: INDEX_AFTER_ALL })
     return true
