@@ -47,7 +47,7 @@ export async function openReplicationConnection(
   const direct = createDirectSocket()
   const config: pg.ClientConfig & { replication: 'database' } = {
     ...target,
-    stream: () => direct.socket,
+    stream: target.stream ?? (() => direct.socket),
     replication: 'database',
     application_name: options.applicationName,
     keepAlive: true,
@@ -115,7 +115,7 @@ class Connection implements ReplicationConnection {
     this.#socket.on('close', contain(onClose, resolve))
   }
 
-  /** Under TLS the driver reads from a socket of its own. */
+  /** Under TLS the driver reads from a socket of its own, and whoever makes the sockets may have another. */
   get #isDirect(): boolean {
     return this.#socket === this.#direct.socket
   }

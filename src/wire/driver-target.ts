@@ -1,4 +1,5 @@
 /** Stage 1, wire. Where PostgreSQL is and who we are there, in the driver's own words. */
+import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
 import { onAborted } from './shared-listener.ts'
 
@@ -21,6 +22,8 @@ export interface DriverTarget {
   /** Whether the proof of the password is bound to the TLS channel; as libpq has it, but for the default. @default 'disable' */
   readonly channelBinding?: 'disable' | 'prefer' | 'require' | undefined
   readonly connectionString?: string | undefined
+  /** Makes the socket of each connection, instead of TCP: for a tunnel, or a connector of a cloud. It has the methods of `net.Socket`. */
+  readonly stream?: () => Duplex | undefined
   readonly waits?: WaitBounds | undefined
 }
 

@@ -1,0 +1,192 @@
+/** What the model of PostgreSQL answers to rowcast's statements. One that it does not know is a fault of the model. */
+import type { Database, Slot, Table } from './database.ts'
+
+/** Rows of an answer; values in JavaScript, an object is json. */
+export type Answer = readonly Readonly<Record<string, unknown>>[]
+
+/** Who asks. */
+export interface Asking {
+  readonly database: Database
+  readonly pid: number
+  /** Ends the session of another process. */
+  readonly terminate: (pid: number) => void
+}
+
+/** An error that PostgreSQL would report. */
+export class SqlError extends Error {
+  readonly sqlstate: string
+
+  constructor(sqlstate: string, message: string) {
+    super(message)
+    this.sqlstate = sqlstate
+  }
+}
+
+type Answerer = (text: string, parameters: readonly string[], asking: Asking) => Answer
+
+/** What a statement contains that no other does, and how it is answered; the first that fits. */
+const ANSWERS: readonly (readonly [string, Answerer])[] = [
+  [
+    'AS "isSlotWalLimited"',
+    (text, _, { database }) => [facts(database, quotedAfter(text, 's.slot_name = '))],
+  ],
+  [
+    'AS "unpublishedColumns"',
+    (_, __, { database }) => [...database.tables.values()].map((table) => tableOf(database, table)),
+  ],
+  ['judged AS (', () => []],
+  ['l.virtualtransaction AS "writer"', (_, __, { database }) => writers(database)],
+  ['pg_current_wal_insert_lsn()', (_, __, { database }) => [{ lsn: formatLsn(database.endLsn) }]],
+  ['IDENTIFY_SYSTEM', (_, __, { database }) => [identity(database)]],
+  ['SHOW wal_sender_timeout', () => [{ wal_sender_timeout: '10s' }]],
+  ['pg_logical_emit_message(true, ', (text, _, { database }) => [emit(database, text)]],
+  [
+    'pg_create_logical_replication_slot(',
+    (text, _, { database }) => {
+      database.createSlot(quotedAfter(text, 'slot('))
+      return []
+    },
+  ],
+  [
+    'SELECT active_pid AS pid',
+    (_, [name], { database }) => {
+      const slot = database.slots.get(name ?? '')
+      return slot === undefined ? [] : [{ pid: slot.activePid }]
+    },
+  ],
+  [
+    'SELECT pg_drop_replication_slot($1)',
+    (_, [name], { database }) => {
+      database.slots.delete(name ?? '')
+      return []
+    },
+  ],
+  [
+    'SELECT pg_terminate_backend($1)',
+    (_, [pid], { terminate }) => {
+      terminate(Number(pid))
+      return []
+    },
+  ],
+  [
+    'pg_log_standby_snapshot()',
+    (_, __, { database }) => {
+      database.checkpoint()
+      return []
+    },
+  ],
+  ['pg_control_system()', (_, __, { database }) => [{ systemId: database.systemId, id: database.systemId }]],
+  ["SELECT current_setting('server_version_num')::int AS version", () => [{ version: 180_000 }]],
+  ['SET SESSION', () => []],
+  ['BEGIN', () => []],
+  ['COMMIT', () => []],
+  ['ROLLBACK', () => []],
+]
+
+/** The answer. @throws SqlError */
+export function answer(text: string, parameters: readonly string[], asking: Asking): Answer {
+  const found = ANSWERS.find(([part]) => text.includes(part))
+  if (found === undefined) throw new Error(`The model of PostgreSQL has no answer to: ${text.slice(0, 300)}`)
+  return found[1](text, parameters, asking)
+}
+
+/** As PostgreSQL writes it. */
+export function formatLsn(lsn: bigint): string {
+  return `${(lsn >> 32n).toString(16).toUpperCase()}/${(lsn & 0xffffffffn).toString(16).toUpperCase()}`
+}
+
+function quotedAfter(text: string, before: string): string {
+  const from = text.indexOf(`${before}'`) + before.length + 1
+  return text.slice(from, text.indexOf("'", from))
+}
+
+function identity({ systemId, timeline, endLsn }: Database): Answer[number] {
+  return { systemid: systemId, timeline, xlogpos: formatLsn(endLsn), dbname: 'app' }
+}
+
+function facts(database: Database, slotName: string): Answer[number] {
+  const slot = database.slots.get(slotName)
+  const { publication } = database
+  return {
+    ...{
+      serverVersion: 180_000,
+      database: 'app',
+      isInRecovery: false,
+      serverLsn: formatLsn(database.endLsn),
+    },
+    ...{ isSlotWalLimited: false, maySnapshot: true, mayEmit: true, moneyScale: 2, skips: [] },
+    slot: slot === undefined ? null : slotFacts(database, slot),
+    publication: publication === null ? null : { oid: publication.oid, actions: 'iudt' },
+  }
+}
+
+function slotFacts({ endLsn }: Database, slot: Slot): Answer[number] {
+  return {
+    ...{
+      slot_name: slot.name,
+      plugin: 'pgoutput',
+      slot_type: 'logical',
+      database: 'app',
+      wal_status: 'reserved',
+    },
+    ...{
+      active: slot.activePid !== null,
+      active_pid: slot.activePid,
+      active_name: null,
+      invalidation_reason: null,
+    },
+    ...{ confirmed_flush_lsn: formatLsn(slot.confirmedLsn), restart_lsn: formatLsn(slot.restartLsn) },
+    ...{
+      retained_bytes: Number(endLsn - slot.restartLsn),
+      restart_bytes: Number(slot.confirmedLsn - slot.restartLsn),
+    },
+    ...{ safe_wal_size: null, failover: false, synced: false },
+  }
+}
+
+function tableOf({ publication }: Database, table: Table): Answer[number] {
+  const member = publication?.members.get(table.model)
+  const isPublished = member !== undefined && table.isLogged
+  const { model, oid, name } = table
+  return {
+    ...{
+      model,
+      schema: 'public',
+      table: name,
+      doesExist: true,
+      kind: 'r',
+      persistence: table.isLogged ? 'p' : 'u',
+    },
+    ...{
+      isPublished,
+      rowSecurityExempt: null,
+      isOlderThanSlot: false,
+      unpublishedColumns: [],
+      opaqueColumns: [],
+    },
+    published: isPublished
+      ? {
+          ...{ oid, parts: [], fileNode: table.fileNode, toastOid: oid + 1, rewriteMeans: 'nothing' },
+          columns: table.columns.map(({ name: column }, at) => [at + 1, column, table.xmin]),
+          evidence: `${publication?.oid} ${publication?.xmin} r p table:${member.oid}:${member.xmin} type:${oid}:${table.xmin}`,
+        }
+      : null,
+  }
+}
+
+function writers(database: Database): Answer {
+  return [...database.open].flatMap(({ xid, models }) =>
+    [...models].map((model) => ({ model, writer: `1/${xid}` })),
+  )
+}
+
+/** Statements are transactions of their own. */
+function emit(database: Database, text: string): Answer[number] {
+  const match = /emit_message\(true, '((?:[^']|'')*)', '((?:[^']|'')*)'\)/.exec(text)
+  if (match === null) throw new SqlError('42601', 'syntax error')
+  const [prefix, content] = match.slice(1).map((part) => part.replaceAll("''", "'"))
+  const transaction = database.begin()
+  database.emit(transaction, { prefix: prefix ?? '', content: content ?? '' })
+  database.commit(transaction)
+  return { pg_logical_emit_message: formatLsn(database.endLsn) }
+}

@@ -1,0 +1,183 @@
+/**
+ * A client: subscribes to one model, takes what comes at its own pace, goes on where it was after every end, and compares all of it
+ * with what was committed. What it holds is contiguous, or an error has said that it is not.
+ */
+import type { BusSubscription } from '../../src/bus/bus.ts'
+import type { AnyChange } from '../../src/changes/change.ts'
+import { isRowcastError } from '../../src/errors.ts'
+import type { Random } from '../chaos/random.ts'
+import type { Database, LedgerEntry } from './database.ts'
+import type { Reader } from './reader.ts'
+
+/** Something that must never be. */
+export class Violation extends Error {}
+
+/** What it does between two looks of the world. */
+export interface ClientSettings {
+  readonly name: string
+  readonly model: string
+  /** Changes that it takes at once, at most; 0: all there are. */
+  readonly pace: number
+}
+
+/** The client. */
+export class Client {
+  readonly #settings: ClientSettings
+  readonly #database: Database
+  readonly #random: Random
+  readonly #log: (text: string) => void
+  #subscription: BusSubscription | null = null
+  #reader: Reader | null = null
+  #cursor: string | null = null
+  /** Entries of the ledger of its model that it has, or must never lack, begin here; null until it is known. */
+  #next: number | null = null
+  /** Committed before this entry: may come or not, because it subscribed while they were under way. */
+  #mustHaveFrom = 0
+  /** What PostgreSQL does not send is noticed at the next look: until then it has a gap without knowing. */
+  #isOwed = false
+  received = 0
+  resyncs = 0
+  #failure: unknown = null
+
+  constructor(
+    settings: ClientSettings,
+    database: Database,
+    parts: { random: Random; log: (text: string) => void },
+  ) {
+    this.#settings = settings
+    this.#database = database
+    this.#random = parts.random
+    this.#log = parts.log
+  }
+
+  get #entries(): readonly LedgerEntry[] {
+    return this.#database.ledger.filter(({ model }) => model === this.#settings.model)
+  }
+
+  /** Whether everything committed is with it. */
+  get isComplete(): boolean {
+    return (
+      !this.#isOwed &&
+      this.#subscription !== null &&
+      (this.#next ?? this.#mustHaveFrom) >= this.#entries.length
+    )
+  }
+
+  get description(): string {
+    const { name, model } = this.#settings
+    const all = this.#entries.length
+    return `${name} (${model})${this.#isOwed ? ', which is owed an end' : ''}: next ${this.#next}, must have from ${this.#mustHaveFrom}, of ${all}; ${this.#subscription === null ? 'not subscribed' : 'subscribed'}; ${String(this.#failure)}`
+  }
+
+  /** Subscribes where it is not, and takes what is there. */
+  step(reader: Reader | null): void {
+    // Another process is ready, or theirs is gone.
+    if (this.#reader !== reader) this.#leave()
+    if (reader === null) return
+    this.#reader = reader
+    if (this.#subscription === null) this.#subscribe(reader)
+    const { pull } = this.#subscription ?? {}
+    if (pull == null) return
+    const count =
+      this.#settings.pace === 0 ? Number.POSITIVE_INFINITY : this.#random.integer(0, this.#settings.pace)
+    for (let taken = 0; taken < count; taken += 1) {
+      const delivery = pull.take()
+      if (delivery === undefined) {
+        if (pull.isEnded) this.#end()
+        return
+      }
+      this.#receive(delivery.change)
+    }
+  }
+
+  /** The socket is lost: it comes back with its cursor. */
+  drop(): void {
+    this.#log(`${this.#settings.name} loses its socket`)
+    this.#leave()
+  }
+
+  #leave(): void {
+    void this.#subscription?.return()
+    this.#subscription = null
+    this.#reader = null
+  }
+
+  #subscribe(reader: Reader): void {
+    const { model, name } = this.#settings
+    if (!reader.isAccepting) return
+    if (this.#cursor === null) {
+      this.#next = null
+      this.#mustHaveFrom = this.#entries.length
+    }
+    if (this.#failure === null)
+      this.#log(`${name} subscribes ${this.#cursor === null ? 'anew' : `after ${this.#cursor}`}`)
+    try {
+      this.#subscription = reader.subscribe(model, this.#cursor)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #receive(change: AnyChange): void {
+    const entries = this.#entries
+    // A transaction may do the same twice.
+    const later = entries.findIndex((entry, index) => index >= (this.#next ?? 0) && isSame(entry, change))
+    const at = later < 0 ? entries.findIndex((entry) => isSame(entry, change)) : later
+    const { name } = this.#settings
+    const said = `${name} got ${change.action} ${JSON.stringify(change.new ?? change.old)} of ${change.transaction.commitLsn}`
+    if (at < 0) throw new Violation(`${said}, which was never committed.`)
+    if (this.#next !== null && at < this.#next)
+      throw new Violation(`${said}: entry ${at} instead of ${this.#next}. Twice.`)
+    const missed = entries.slice(this.#next ?? this.#mustHaveFrom, at)
+    if (missed.some(({ isPublished }) => isPublished))
+      throw new Violation(`${said}: entry ${at}, and not the ${missed.length} before it. Lost.`)
+    if (missed.length > 0 && !this.#isOwed) {
+      this.#log(
+        `${name} lacks ${missed.length} changes that were not published, and is owed the end of its subscription`,
+      )
+      this.#isOwed = true
+    }
+    this.#next = at + 1
+    this.#cursor = change.cursor
+    this.received += 1
+    this.#failure = null
+  }
+
+  #end(): void {
+    const subscription = this.#subscription
+    this.#subscription = null
+    subscription?.next().then(
+      () => {},
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
+  #fail(error: unknown): void {
+    const isNews = String(this.#failure) !== String(error)
+    this.#failure = error
+    if (isNews) this.#log(`${this.#settings.name} ends: ${String(error)}`)
+    if (!isRowcastError(error, 'RESYNC_REQUIRED')) return
+    this.resyncs += 1
+    this.#isOwed = false
+    this.#cursor = null
+    this.#next = null
+    this.#mustHaveFrom = this.#entries.length
+  }
+}
+
+function isSame(entry: LedgerEntry, change: AnyChange): boolean {
+  return (
+    entry.commitLsn === change.transaction.commitLsn &&
+    entry.action === change.action &&
+    isSameRow(entry.new, change.new) &&
+    (entry.action === 'INSERT' || isSameRow(entry.old, change.old))
+  )
+}
+
+function isSameRow(
+  a: Readonly<Record<string, unknown>> | null,
+  b: Readonly<Record<string, unknown>> | null,
+): boolean {
+  if (a === null || b === null) return a === b
+  return Object.keys(a).every((name) => a[name] === b[name])
+}

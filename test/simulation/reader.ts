@@ -1,0 +1,243 @@
+/** One process of rowcast: the real source, taps and gateways, and the real bus, on sockets and a broker of the model. */
+import type { Duplex } from 'node:stream'
+import type { Role } from '../../src/broker/broker-options.ts'
+import type { BrokerRuntime } from '../../src/broker/broker-runtime.ts'
+import type { BrokerEngine } from '../../src/broker/entry-log.ts'
+import { BrokerArchiveSlot, type ChangeReader, createScaledSource } from '../../src/broker/scaled-source.ts'
+import { busSink, NO_SINK, type SourceSink } from '../../src/broker/source-sink.ts'
+import type { BusSubscription, ChangeBus } from '../../src/bus/bus.ts'
+import { BusObservers } from '../../src/bus/bus-observer.ts'
+import { createMemoryBus } from '../../src/bus/memory-bus.ts'
+import { createMessageHub } from '../../src/bus/message-hub.ts'
+import { serverStopping } from '../../src/bus/server-stopping.ts'
+import { StreamPresence } from '../../src/bus/stream-presence.ts'
+import { guardTimers, NODE_TIMERS } from '../../src/bus/time-slices.ts'
+import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
+import { createRelationRegistry, type RelationRegistry } from '../../src/catalog/relation-registry.ts'
+import { createGuard, type Guard } from '../../src/guard.ts'
+import type { Logger } from '../../src/log.ts'
+import { withDatabaseSession } from '../../src/source/db/sql.ts'
+import { readSystemIdentifier } from '../../src/source/db/system-identifier.ts'
+import { resolveDurability } from '../../src/source/durability-options.ts'
+import { createReplicationSource, type ReplicationSource } from '../../src/source/replication-source.ts'
+import { createSetupGoal } from '../../src/source/setup/setup-goal.ts'
+import type { DriverTarget } from '../../src/wire/driver-target.ts'
+import type { Random } from '../chaos/random.ts'
+import type { Link } from './link.ts'
+import type { Server } from './server.ts'
+
+/** How it is set. */
+export interface ReaderSettings {
+  readonly slot: string
+  readonly retainBytes: number
+  readonly isBinary: boolean
+  readonly queueLengthMax: number
+  readonly logBytesMax: number
+  /** What the broker keeps. */
+  readonly brokerBytes: number
+}
+
+/** What it runs on. */
+export interface ReaderParts {
+  readonly server: Server
+  readonly catalog: ModelCatalog
+  readonly random: Random
+  readonly logger: Logger
+  readonly settings: ReaderSettings
+  /** Null: it is alone. */
+  readonly engine: BrokerEngine | null
+  readonly role: Role
+}
+
+/** How long whoever subscribes waits for the stream. */
+const ACCEPT_MS = 10_000
+const PUBLICATION = 'rowcast'
+const WATCH_MS = 10_000
+
+/** A process. */
+export class Reader {
+  readonly bus: ChangeBus
+  readonly source: ChangeReader
+  readonly role: Role
+  readonly #presence: StreamPresence
+  readonly #registry: RelationRegistry
+  readonly #parts: ReaderParts
+  readonly #guard: Guard
+  readonly #links = new Set<Link>()
+  /** Ends what the broker's engine has open for it. */
+  readonly #ending = new AbortController()
+  isOver = false
+
+  constructor(parts: ReaderParts) {
+    const { catalog, logger, settings, role, engine } = parts
+    const guard = createGuard(logger)
+    this.#parts = parts
+    this.#guard = guard
+    this.role = role
+    const observers = new BusObservers(guard)
+    this.#presence = new StreamPresence(ACCEPT_MS, guard)
+    observers.add(this.#presence)
+    const archive = new BrokerArchiveSlot()
+    const { queueLengthMax, logBytesMax } = settings
+    this.bus = createMemoryBus({
+      ...{
+        queueLengthMax,
+        models: catalog.models,
+        guard,
+        observers,
+        older: engine === null ? undefined : archive,
+      },
+      log: { bytesMax: logBytesMax, bytesReadMax: 2 * logBytesMax, ageMaxMs: 600_000 },
+      timers: guardTimers(NODE_TIMERS, guard),
+    })
+    this.#registry = this.#createRegistry()
+    this.source =
+      engine === null
+        ? this.#createSource(this.#registry, busSink(this.bus, createMessageHub(100, guard)))
+        : this.#createScaled(engine, archive)
+    this.source.start()
+  }
+
+  /** As the service does: a subscription is accepted once it would begin with what commits from now on. */
+  get isAccepting(): boolean {
+    const wait = this.#presence.whenLive()
+    wait?.catch(() => {})
+    return wait === null
+  }
+
+  /** As the library does. @throws why the model's changes cannot be read */
+  subscribe(model: string, after: string | null): BusSubscription {
+    const fault = this.#registry.faults.get(model)
+    if (fault !== undefined) throw fault
+    return this.bus.subscribe({ model, actions: [], filter: null, ...(after === null ? {} : { after }) })
+  }
+
+  get links(): readonly Link[] {
+    return [...this.#links]
+  }
+
+  /** The process is gone at once: nothing it would still send arrives. */
+  async crash(): Promise<void> {
+    this.isOver = true
+    for (const link of this.links) link.cut()
+    this.#ending.abort()
+    this.bus.close(new Error('The process is gone.'))
+    await this.source.stop()
+  }
+
+  /** It ends as a service does. */
+  async stop(): Promise<void> {
+    this.isOver = true
+    await this.source.stop()
+    this.bus.stop(serverStopping)
+  }
+
+  get #models() {
+    return Object.values(this.#parts.catalog.models)
+  }
+
+  get #target(): DriverTarget {
+    const stream = (): Duplex => {
+      const link = this.#parts.server.link()
+      this.#links.add(link)
+      link.socket.once('close', () => this.#links.delete(link))
+      if (this.isOver) link.cut()
+      return link.socket
+    }
+    return { host: 'model', port: 5432, user: 'app', database: 'app', password: 'none', ssl: false, stream }
+  }
+
+  #createRegistry(): RelationRegistry {
+    const { catalog } = this.#parts
+    return createRelationRegistry({
+      catalog,
+      models: this.#models,
+      defaultSchema: 'public',
+      keepsIdentity: new Set(),
+    })
+  }
+
+  #createSource(registry: RelationRegistry, sink: SourceSink): ReplicationSource {
+    const { catalog, logger, random, settings } = this.#parts
+    return createReplicationSource({
+      ...{ target: this.#target, registry, logger, softDelete: new Map() },
+      goal: createSetupGoal({
+        ...{ catalog, schema: 'public', slot: settings.slot, publication: PUBLICATION },
+        models: this.#models.map((spec) => ({ spec })),
+      }),
+      ...resolveDurability({ retain: { bytes: settings.retainBytes, minutes: 10 } }),
+      ...sink,
+      ...{
+        isEnabledOnConnect: false,
+        isBinary: settings.isBinary,
+        applicationName: `rowcast: ${settings.slot}`,
+      },
+      random: () => randomShare(random),
+    })
+  }
+
+  #createScaled(engine: BrokerEngine, archive: BrokerArchiveSlot): ChangeReader {
+    const { logger, settings, role } = this.#parts
+    const target = this.#target
+    const { slot, brokerBytes } = settings
+    return createScaledSource({
+      ...{ role, slot, publication: PUBLICATION, logger, archive, bus: this.bus, softDelete: new Map() },
+      ...{
+        registry: this.#registry,
+        createRegistry: () => this.#createRegistry(),
+        watchIntervalMs: WATCH_MS,
+      },
+      broker: {
+        ...{ url: 'redis://model', answerTimeoutMs: 10_000, replicas: 0, prefix: null },
+        retention: { bytes: brokerBytes, minutes: 60 },
+      },
+      engine: this.#owned(engine),
+      runtime: this.#runtime,
+      models: this.#models.map(({ name }) => name),
+      onMessage() {},
+      askDatabase: (ask) => withDatabaseSession(target, (sql) => ask((text) => sql.query(text))),
+      readSystemId: (signal) => readSystemIdentifier({ ...target, waits: { signal } }),
+      createTapSource: (relay, relations) => this.#createSource(relations, { ...NO_SINK, relay }),
+    })
+  }
+
+  /** Connections of a process that is gone are gone. */
+  #owned(engine: BrokerEngine): BrokerEngine {
+    const { signal } = this.#ending
+    return {
+      followMs: engine.followMs,
+      open: (options) =>
+        engine.open({
+          ...options,
+          signal: options.signal ? AbortSignal.any([options.signal, signal]) : signal,
+        }),
+    }
+  }
+
+  get #runtime(): BrokerRuntime {
+    const { random } = this.#parts
+    return {
+      monotonicMs: () => performance.now(),
+      delay: (delayMs, signal) =>
+        new Promise((resolve) => {
+          const timer = setTimeout(resolve, delayMs)
+          const onAbort = (): void => {
+            clearTimeout(timer)
+            resolve()
+          }
+          if (signal?.aborted) onAbort()
+          else signal?.addEventListener('abort', onAbort, { once: true })
+        }),
+      setInterval: (run, intervalMs) => {
+        const timer = setInterval(this.#guard.wrap('run an interval', run), intervalMs)
+        return { clear: () => clearInterval(timer) }
+      },
+      newId: () => `${random.integer(0, 2 ** 31)}-${random.integer(0, 2 ** 31)}`,
+      random: () => randomShare(random),
+    }
+  }
+}
+
+function randomShare(random: Random): number {
+  return random.integer(0, 1_000_000) / 1_000_001
+}

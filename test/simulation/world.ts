@@ -1,0 +1,443 @@
+/** A world: one database, processes of rowcast one after another or beside each other, clients, and what befalls them. */
+
+import type { Role } from '../../src/broker/broker-options.ts'
+import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
+import type { Logger } from '../../src/log.ts'
+import { createRandom, type Random } from '../chaos/random.ts'
+import { buildField, buildModel } from '../support/catalog-builder.ts'
+import { MemoryEngine } from '../support/memory-broker/memory-engine.ts'
+import { Client, Violation } from './client.ts'
+import { Database, type OpenTransaction } from './database.ts'
+import { Reader, type ReaderSettings } from './reader.ts'
+import { Server } from './server.ts'
+import { VirtualTime } from './virtual-time.ts'
+
+/** What a world came to. */
+export interface Outcome {
+  readonly seed: number
+  readonly violation: string | null
+  readonly timeline: readonly string[]
+  readonly changes: number
+  readonly delivered: number
+  readonly resyncs: number
+  readonly faults: number
+  readonly steps: number
+}
+
+const MODELS = ['Red', 'Blue']
+const START_MS = Date.UTC(2026, 0, 1)
+const SLOT = 'rowcast_app'
+/** How long everything may take to go on once nothing befalls it any more. */
+const HEALING_MS = 180_000
+
+const CATALOG: ModelCatalog = {
+  formatVersion: 1,
+  models: Object.fromEntries(
+    MODELS.map((name) => [
+      name,
+      buildModel(
+        [
+          buildField('id', 'Int'),
+          buildField('n', 'Int'),
+          buildField('name', 'String', { isRequired: false }),
+        ],
+        { name, table: name.toLowerCase() },
+      ),
+    ]),
+  ),
+  enums: {},
+  joinTables: [],
+}
+
+const ROLES_ALONE: readonly Role[] = ['all']
+const ROLES_SCALED: readonly (readonly Role[])[] = [
+  ['tap', 'gateway'],
+  ['tap', 'gateway', 'gateway'],
+  ['all'],
+  ['tap', 'tap', 'gateway'],
+]
+
+/** What may befall a world, and how often. */
+type Fault = (world: World) => string | null
+
+const FAULTS: readonly (readonly [weight: number, fault: Fault])[] = [
+  [4, (world) => world.cutLink()],
+  [3, (world) => world.silenceLink()],
+  [2, (world) => world.crashServer()],
+  [2, (world) => world.replaceProcess(true)],
+  [2, (world) => world.replaceProcess(false)],
+  [1, (world) => world.addProcess()],
+  [5, (world) => world.befallBroker()],
+  [3, (world) => world.dropClient()],
+  [1, (world) => world.dropSlot()],
+  [2, (world) => world.unpublish()],
+  [1, (world) => world.recreatePublication()],
+  [1, (world) => world.recreateTable()],
+  [2, (world) => world.terminate()],
+]
+
+/** One of them. */
+export class World {
+  readonly #random: Random
+  readonly #time: VirtualTime
+  readonly #database: Database
+  readonly #server: Server
+  readonly #settings: ReaderSettings
+  readonly #clients: Client[] = []
+  /** All processes; the broker joins those of a world that has one. */
+  #processes: Reader[] = []
+  readonly #engine: MemoryEngine | null
+  readonly timeline: string[] = []
+  #open: OpenTransaction[] = []
+  #faults = 0
+  /** How many of the open transactions end at each step. */
+  #endsShare = 0.4
+  /** What is put right later: the moment, and how. */
+  #repairs: { readonly dueMs: number; readonly repair: () => string }[] = []
+
+  constructor(seed: number, time: VirtualTime, scaled?: boolean) {
+    const random = createRandom(seed)
+    this.#random = random
+    this.#time = time
+    this.#database = new Database(random.fork(), MODELS)
+    const most = random.pick([0, 1, 5, 40])
+    const isWithBroker = scaled ?? random.chance(0.6)
+    const weather = { latencyMs: [0, most] as const, brokenShare: random.pick([0, 0.1, 0.5]) }
+    this.#server = new Server(this.#database, random.fork(), weather)
+    this.#database.note = (text) => this.#note(text)
+    this.#database.createSlot(SLOT)
+    this.#settings = {
+      slot: SLOT,
+      retainBytes: random.pick([0, 2_000, 1_000_000]),
+      isBinary: random.chance(0.5),
+      queueLengthMax: random.pick([1, 3, 1_000]),
+      logBytesMax: random.pick([2_000, 20_000, 1_000_000]),
+      brokerBytes: random.pick([5_000, 50_000, 10_000_000]),
+    }
+    this.#engine = isWithBroker ? this.#newEngine(random.fork(), most) : null
+    for (const role of this.#engine === null ? ROLES_ALONE : random.pick(ROLES_SCALED)) this.#begin(role)
+    for (let index = 0; index < random.integer(1, 4); index += 1) {
+      const settings = { name: `client ${index}`, model: random.pick(MODELS), pace: random.pick([0, 1, 5]) }
+      this.#clients.push(
+        new Client(settings, this.#database, { random: random.fork(), log: (text) => this.#note(text) }),
+      )
+    }
+  }
+
+  /** Where clients are sent: to one that is ready, if any. */
+  get #reader(): Reader | null {
+    const serving = this.#processes.filter(({ role }) => role !== 'tap')
+    return serving.find(({ source }) => source.status().isReady) ?? serving.at(-1) ?? null
+  }
+
+  /** Lets it run, and heal. */
+  async run(): Promise<void> {
+    this.#endsShare = this.#random.pick([0.4, 0.4, 0.03])
+    const lastMs = this.#random.pick([2_000, 20_000, 90_000])
+    const faultShare = this.#random.pick([0, 0.02, 0.1])
+    for (let nowMs = 0; nowMs < lastMs; ) {
+      const pauseMs = this.#random.integer(1, this.#random.pick([5, 50, 2_000]))
+      await this.#advance(pauseMs)
+      nowMs += pauseMs
+      this.#writeSomething()
+      if (this.#random.chance(faultShare)) this.#befall()
+      this.#repairDue(false)
+    }
+    await this.#heal()
+  }
+
+  outcome(seed: number, violation: string | null): Outcome {
+    const sum = (of: (client: Client) => number) => this.#clients.reduce((total, each) => total + of(each), 0)
+    return {
+      ...{ seed, violation, timeline: this.timeline, changes: this.#database.ledger.length },
+      ...{ delivered: sum(({ received }) => received), resyncs: sum(({ resyncs }) => resyncs) },
+      ...{ faults: this.#faults, steps: this.#time.steps },
+    }
+  }
+
+  async #advance(ms: number): Promise<void> {
+    const endMs = this.#time.nowMs + ms
+    while (this.#time.nowMs < endMs) {
+      await this.#time.run(Math.min(20, endMs - this.#time.nowMs))
+      for (const client of this.#clients) client.step(this.#reader)
+      const [fault] = this.#server.faults
+      if (fault !== undefined) throw fault
+    }
+  }
+
+  async #heal(): Promise<void> {
+    this.#repairDue(true)
+    for (const transaction of this.#open.splice(0)) this.#database.commit(transaction)
+    this.#note('nothing befalls it any more')
+    const startMs = this.#time.nowMs
+    let isWritten = false
+    while (this.#time.nowMs < startMs + HEALING_MS) {
+      await this.#advance(isWritten ? 500 : 5_000)
+      if (this.#clients.every(({ isComplete }) => isComplete)) {
+        if (isWritten) return
+        for (const model of MODELS) this.#commitOne(model)
+        isWritten = true
+      }
+    }
+    const missing = this.#clients
+      .filter(({ isComplete }) => !isComplete)
+      .map(({ description }) => description)
+    const state = JSON.stringify(this.#reader?.source.status(), (_, value: unknown) =>
+      typeof value === 'bigint' ? String(value) : value instanceof Error ? value.message : value,
+    )
+    throw new Violation(`Still waiting after ${HEALING_MS} ms: ${missing.join('; ')}. ${state}`)
+  }
+
+  #commitOne(model: string): void {
+    const transaction = this.#database.begin()
+    this.#database.write(transaction, model)
+    this.#database.commit(transaction)
+  }
+
+  #writeSomething(): void {
+    const random = this.#random
+    const database = this.#database
+    if (!this.#server.isUp) return
+    if (this.#open.length < 3 && random.chance(0.4)) this.#open.push(database.begin())
+    for (const transaction of [...this.#open]) {
+      if (random.chance(0.5)) database.write(transaction, random.pick(MODELS))
+      if (random.chance(0.05)) database.emit(transaction, { prefix: 'app', content: 'part' })
+      if (random.chance(this.#endsShare)) this.#finish(transaction)
+    }
+    if (random.chance(0.1)) database.noise()
+    if (random.chance(0.1)) database.emitAtOnce({ prefix: 'app', content: 'at once' })
+    if (random.chance(0.05)) database.checkpoint()
+  }
+
+  #finish(transaction: OpenTransaction): void {
+    const random = this.#random
+    // A message right before the commit, which shares a position with it.
+    if (random.chance(0.2)) this.#database.emitAtOnce({ prefix: 'app', content: 'before' })
+    this.#open = this.#open.filter((each) => each !== transaction)
+    if (random.chance(0.15)) this.#database.rollback(transaction)
+    else this.#database.commit(transaction)
+  }
+
+  #befall(): void {
+    const total = FAULTS.reduce((sum, [weight]) => sum + weight, 0)
+    let at = this.#random.integer(0, total - 1)
+    for (const [weight, fault] of FAULTS) {
+      at -= weight
+      if (at >= 0) continue
+      const said = fault(this)
+      if (said !== null) {
+        this.#faults += 1
+        this.#note(`FAULT ${said}`)
+      }
+      return
+    }
+  }
+
+  #repairDue(isAll: boolean): void {
+    const due = this.#repairs.filter(({ dueMs }) => isAll || dueMs <= this.#time.nowMs)
+    this.#repairs = this.#repairs.filter((each) => !due.includes(each))
+    for (const { repair } of due) this.#note(`REPAIR ${repair()}`)
+  }
+
+  #later(repair: () => string): void {
+    this.#repairs.push({ dueMs: this.#time.nowMs + this.#random.integer(0, 15_000), repair })
+  }
+
+  #note(text: string): void {
+    this.timeline.push(`${this.#time.nowMs.toFixed(0).padStart(7)} ms  ${text}`)
+  }
+
+  #begin(role: Role): void {
+    const note = (level: string) => (message: string) => this.#note(`  [${role}] [${level}] ${message}`)
+    const logger: Logger = {
+      debug: note('debug'),
+      info: note('info'),
+      warn: note('warn'),
+      error: note('error'),
+    }
+    const own = { random: this.#random.fork(), logger, settings: this.#settings, engine: this.#engine, role }
+    this.#processes.push(new Reader({ server: this.#server, catalog: CATALOG, ...own }))
+  }
+
+  #newEngine(random: Random, most: number): MemoryEngine {
+    const hop = (): Promise<void> =>
+      new Promise((resolve) => {
+        setTimeout(resolve, random.integer(0, most))
+      })
+    return new MemoryEngine({
+      nowMs: () => Date.now(),
+      setTimeout(run, delayMs) {
+        const timer = setTimeout(run, delayMs)
+        return { clear: () => clearTimeout(timer) }
+      },
+      hop,
+    })
+  }
+
+  cutLink(): string | null {
+    const links = this.#processes.flatMap(({ links: each }) => each)
+    if (links.length === 0) return null
+    this.#random.pick(links).cut()
+    return 'a link is cut'
+  }
+
+  silenceLink(): string | null {
+    const links = this.#processes.flatMap(({ links: each }) => each)
+    if (links.length === 0) return null
+    const bytes = this.#random.integer(0, 500)
+    const direction = this.#random.pick(['both', 'toClient', 'toServer'] as const)
+    this.#random.pick(links).fallSilent(bytes, direction)
+    return `a link falls silent after ${bytes} bytes (${direction})`
+  }
+
+  crashServer(): string | null {
+    if (!this.#server.isUp) return null
+    this.#open = []
+    this.#server.crash()
+    this.#later(() => {
+      this.#server.isUp = true
+      return 'the server is up again'
+    })
+    return 'the server crashes'
+  }
+
+  terminate(): string | null {
+    const sessions = [...this.#server.sessions]
+    if (sessions.length === 0) return null
+    this.#random.pick(sessions).terminate()
+    return 'a session is terminated'
+  }
+
+  replaceProcess(isCrash: boolean): string | null {
+    const process = this.#random.pick(this.#processes)
+    this.#processes = this.#processes.filter((each) => each !== process)
+    void (isCrash ? process.crash() : process.stop())
+    const { role } = process
+    if (!this.#processes.some((each) => each.role === role)) this.#begin(role)
+    return `a process (${role}) ${isCrash ? 'crashes' : 'is stopped'}`
+  }
+
+  addProcess(): string | null {
+    const { role } = this.#random.pick(this.#processes)
+    if (this.#processes.filter((each) => each.role === role).length > 1) return null
+    this.#begin(role)
+    return `one more process (${role}) begins`
+  }
+
+  /** Something happens to the broker. */
+  befallBroker(): string | null {
+    const engine = this.#engine
+    if (engine === null) return null
+    return this.#random.pick([
+      () => {
+        engine.loseAnswers(this.#random.integer(1, 3))
+        return 'answers of the broker are lost'
+      },
+      () => {
+        engine.cut()
+        return 'the connections with the broker are cut'
+      },
+      () => {
+        engine.isReplicating = false
+        this.#later(() => {
+          engine.isReplicating = true
+          engine.replicate()
+          return "the broker's replica has everything"
+        })
+        return "the broker's replica lags"
+      },
+      () => {
+        engine.failOver()
+        return "the broker's replica takes over"
+      },
+      () => {
+        engine.flush()
+        return 'the broker forgets everything'
+      },
+      () => {
+        engine.isDown = true
+        engine.cut()
+        this.#later(() => {
+          engine.isDown = false
+          return 'the broker is up again'
+        })
+        return 'the broker is down'
+      },
+      () => {
+        engine.isFull = true
+        this.#later(() => {
+          engine.isFull = false
+          return 'the broker has room again'
+        })
+        return 'the broker is full'
+      },
+    ])()
+  }
+
+  dropClient(): string | null {
+    this.#random.pick(this.#clients).drop()
+    return 'a client'
+  }
+
+  dropSlot(): string | null {
+    const slot = this.#database.slots.get(SLOT)
+    if (slot === undefined || slot.activePid !== null) return null
+    this.#database.slots.delete(SLOT)
+    this.#later(() => {
+      if (this.#database.slots.has(SLOT)) return 'the slot is there again'
+      this.#database.createSlot(SLOT)
+      return 'somebody makes a slot of the same name'
+    })
+    return 'the slot is dropped'
+  }
+
+  unpublish(): string | null {
+    const model = this.#random.pick(MODELS)
+    this.#database.unpublish(model)
+    this.#later(() => {
+      this.#database.publish(model)
+      return `${model} is published again`
+    })
+    return `${model} leaves the publication`
+  }
+
+  recreatePublication(): string | null {
+    this.#database.recreatePublication()
+    return 'the publication is dropped and made again'
+  }
+
+  recreateTable(): string | null {
+    const model = this.#random.pick(MODELS)
+    if (!this.#database.recreateTable(model)) return null
+    this.#later(() => {
+      this.#database.publish(model)
+      return `the new table of ${model} is published`
+    })
+    return `the table of ${model} is dropped and made again`
+  }
+
+  /** Ends all processes. */
+  async end(): Promise<void> {
+    await this.#time.run(10)
+    for (const process of this.#processes) void process.crash()
+    await this.#time.run(60_000)
+  }
+}
+
+/** Runs the world of a seed. */
+export async function runWorld(seed: number, scaled?: boolean): Promise<Outcome> {
+  using time = new VirtualTime(START_MS)
+  const world = new World(seed, time, scaled)
+  let violation: string | null = null
+  try {
+    await world.run()
+  } catch (error) {
+    violation =
+      error instanceof Violation
+        ? error.message
+        : `The simulation failed: ${error instanceof Error ? error.stack : String(error)}`
+  }
+  const outcome = world.outcome(seed, violation)
+  await world.end()
+  return outcome
+}
