@@ -110,7 +110,7 @@ export class Client {
       this.#mustHaveFrom = this.#entries.length
     }
     if (this.#failure === null)
-      this.#log(`${name} subscribes ${this.#cursor === null ? 'anew' : `after ${this.#cursor}`}`)
+      this.#log(`${name} subscribes ${this.#cursor === null ? 'now' : `after ${this.#cursor}`}`)
     try {
       this.#subscription = reader.subscribe(model, this.#cursor)
     } catch (error) {

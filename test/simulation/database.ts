@@ -111,7 +111,7 @@ export interface LedgerEntry {
 }
 
 const FIRST_OID = 16_384
-/** Where the WAL begins: also shortly before what numbers of fewer bits, or with a sign, cannot tell apart. */
+/** Where the WAL begins: also shortly before what numbers of fewer bits, or with a sign, cannot distinguish. */
 const FIRST_LSNS: readonly bigint[] = [0x1000000n, 0x7fff_e000n, 0xffff_e000n, 0x7fff_ffff_ffff_e000n]
 
 /** One server. */

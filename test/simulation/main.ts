@@ -1,6 +1,6 @@
 /**
  * `npm run test:simulation -- --seed N --worlds M`: worlds one after another, from seed N on; `--seconds S` as many as there is time
- * for, `--broker` or `--alone` those with taps and gateways or without, `--verbose` all that befell them. The first that fails is told
+ * for, `--broker` or `--alone` those with taps and gateways or without, `--verbose` all that befell them. The first that fails is printed
  * whole; its seed repeats it.
  */
 import { parseArgs } from 'node:util'
