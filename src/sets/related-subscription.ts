@@ -8,35 +8,15 @@
 import { AFTER_EARLIEST } from '../bus/bus.ts'
 import type { ChangeFilter } from '../bus/filter/change-filter.ts'
 import type { Condition } from '../bus/filter/condition.ts'
-import type { Judgement } from '../bus/filter/judge-change.ts'
 import type { History } from '../bus/history.ts'
 import { cannotGoOn, cannotResume } from '../bus/resync-required.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
-import type { AnyChange, AnyRow, TransactionInfo } from '../changes/change.ts'
 import { type Cursor, formatCursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
 import type { KeySetReading } from './key-set.ts'
-import { LiveRows, type MovedRow } from './live-rows.ts'
+import { LiveRows } from './live-rows.ts'
 import { hasAllAfter, type LogTransaction, nextTransactionOf, ordinalOf } from './log-transactions.ts'
+import type { RelatedEvent } from './related-event.ts'
 import { type HeldSets, SetGraph } from './set-graph.ts'
-
-/** A write, as the subscription gets it. */
-export interface WrittenEvent {
-  readonly kind: 'written'
-  readonly change: AnyChange
-  readonly judgement: Judgement
-}
-
-/** A row that came into sight or went out of it, though nobody wrote it. */
-export interface MovedEvent extends MovedRow {
-  readonly kind: 'moved'
-  readonly key: AnyRow
-  readonly cursor: string
-  /** What moved it. */
-  readonly transaction: TransactionInfo
-}
-
-/** What comes. */
-export type RelatedEvent = WrittenEvent | MovedEvent
 
 /** What one subscription asks for. */
 export interface RelatedRequest {
@@ -148,7 +128,7 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
   async #next(): Promise<IteratorResult<RelatedEvent>> {
     if (!this.#isEnded) {
       const event = await this.#unlessEnded().catch((error: unknown) => {
-        this.end(error instanceof Error ? error : new Error(String(error)))
+        this.end(errorOf(error))
         return null
       })
       if (event !== null && !this.#isEnded) {
@@ -177,6 +157,7 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
       else {
         yield* this.#eventsOf(transaction)
         this.#ordinal = transaction.ordinal
+        this.#own?.prune(transaction.ordinal)
       }
     }
   }
@@ -249,7 +230,7 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
     try {
       this.#begin(history, graph)
     } catch (error) {
-      this.end(error instanceof Error ? error : new Error(String(error)))
+      this.end(errorOf(error))
     }
   }
 
@@ -259,6 +240,8 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
       this.#hold(graph)
       return
     }
+    // What a process before this one knew may still be read; it is asked again then.
+    if ([...this.models].some((model) => history.isUndecided(this.#after, model))) return
     const from = this.#after === null ? this.#oldest(history) : this.#resume(history, this.#after)
     this.#ordinal = from
     const { log } = history
@@ -272,9 +255,13 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
     this.#hold(this.#own ?? graph)
   }
 
-  /** From there on all of its models are in the log. */
-  #oldest({ log }: History): number {
-    return Math.max(...[...this.models].map((model) => ordinalOf(log.floorOf(model).commitLsn)))
+  /** From there on all of its models are in the log, and what lies before a gap is no beginning. */
+  #oldest(history: History): number {
+    const begins = [...this.models].flatMap((model) => [
+      history.log.floorOf(model),
+      history.beginningOf(model) ?? [],
+    ])
+    return Math.max(...begins.flat().map(({ commitLsn }) => ordinalOf(commitLsn)))
   }
 
   /** Within a transaction its own changes up to the cursor are passed over, and what it moved comes again. */
@@ -292,8 +279,17 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
 
   #hold(graph: SetGraph): void {
     const before = this.#held
-    this.#held = graph.hold(this.#conditions)
+    const held = graph.hold(this.#conditions)
+    this.#held = held
     this.#live = null
     before?.release()
+    // Whoever waits for a change learns now that there are no sets to judge it by.
+    held.ready().catch((error: unknown) => {
+      if (this.#held === held) this.end(errorOf(error))
+    })
   }
+}
+
+function errorOf(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }

@@ -188,6 +188,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
     const { commitLsn } = transaction
     const ordinal = ordinalOf(commitLsn)
     this.#follower.notePassed(commitLsn)
+    this.#endWhoMissed(history, ordinal)
     const found = nextTransactionOf(history.log, this.#byModel.keys(), ordinal - 1)
     graph.advance(found ?? { ordinal, models: NONE, changesOf: () => [] })
     const concerned = [...(found?.models ?? NONE)].flatMap((model) => [...(this.#byModel.get(model) ?? [])])
@@ -196,6 +197,13 @@ export class SetsBus implements ChangeBus, RelatedHost {
     if (this.#untilLook > 0) return
     this.#untilLook = LOOK_INTERVAL
     this.#look(history, graph)
+  }
+
+  /** Of a transaction that the log could not keep until its last part came, nobody has all, and no set is right behind it. */
+  #endWhoMissed({ log }: History, ordinal: number): void {
+    const missed = [...this.#byModel.keys()].filter((model) => !hasAllAfter(log, model, ordinal - 1))
+    for (const model of missed)
+      this.#endAll(cannotGoOn('a transaction is larger than what is retained', model), model)
   }
 
   /** Who left so much waiting that the log has moved on ends; the rest of the past is forgotten. */

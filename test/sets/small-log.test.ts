@@ -1,0 +1,132 @@
+/** Subscriptions that follow relations, before a bus whose log is small, or has a gap: whoever cannot have all ends, and nobody else. */
+import { expect, it } from 'vitest'
+import { parseChangeFilter } from '../../src/bus/filter/change-filter.ts'
+import { createMemoryBus } from '../../src/bus/memory-bus.ts'
+import type { AnyChange, AnyRow } from '../../src/changes/change.ts'
+import type { RowcastError } from '../../src/errors.ts'
+import { createGuard } from '../../src/guard.ts'
+import { silentLogger } from '../../src/log.ts'
+import type { RowRequest } from '../../src/sets/related-rows.ts'
+import type { RelatedSubscription } from '../../src/sets/related-subscription.ts'
+import { SetsBus } from '../../src/sets/sets-bus.ts'
+import { StreamFollower } from '../../src/sets/stream-follower.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
+import { blogCatalog } from '../graphql/blog-catalog.ts'
+import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+
+const { Post } = blogCatalog.models
+if (Post === undefined) throw new Error('The blog has posts.')
+const post = Post
+const ADA = { id: 'ada', role: 'ADMIN' }
+const start = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) }
+
+type Written = Pick<AnyChange, 'model' | 'action' | 'old' | 'new'>
+
+/** The posts of admins; Ada, who is one, has written one of them. @param bytesMax of the log */
+function blog(bytesMax = 1_000_000, readRows = async ({ model }: RowRequest) => rowsOf(model.name)) {
+  const log = { bytesMax, bytesReadMax: bytesMax, ageMaxMs: 1e9, monotonicMs: () => 0 }
+  const inner = createMemoryBus({ log, models: blogCatalog.models })
+  const follower = new StreamFollower({
+    ...{ bus: inner, look: async () => () => true, monotonicMs: () => 0, wait: async () => {} },
+  })
+  const guard = createGuard(silentLogger)
+  const bus = new SetsBus({ bus: inner, follower, guard, reading: { readRows } })
+  const filter = parseChangeFilter(
+    post,
+    blogCatalog,
+    { where: { author: { role: 'ADMIN' } } },
+    { relations: {} },
+  )
+  if (filter === null) throw new Error('It has a condition.')
+  const request = { model: post, filter, setModels: new Set(['User']) }
+  /** Each list is a part of the transaction. */
+  const commit = (at: number, ...parts: readonly (readonly Written[])[]) => {
+    const transaction = plainTransaction(at)
+    let index = 0
+    for (const [number, part] of parts.entries()) {
+      const changes = part.map((written) => {
+        const key = { id: (written.new ?? written.old)?.['id'] }
+        return plainChange({ ...written, transaction, key, index: index++ })
+      })
+      bus.publish({ transaction, changes, isFinal: number === parts.length - 1, byteLength: 5_000 })
+    }
+  }
+  return { inner, bus, commit, subscribe: (after?: string) => bus.subscribeRelated({ ...request, after }) }
+}
+
+function rowsOf(model: string): readonly AnyRow[] {
+  return model === 'User' ? [ADA] : [{ id: 'p1', authorId: 'ada' }]
+}
+
+const written = (id: string, authorId = 'ada'): Written => ({
+  ...{ model: 'Post', action: 'INSERT', old: null, new: { id, authorId } },
+})
+const demoted: Written = { model: 'User', action: 'UPDATE', old: ADA, new: { ...ADA, role: 'READER' } }
+const other: Written = { model: 'Comment', action: 'INSERT', old: null, new: { id: 'c' } }
+
+const asked = new WeakMap<RelatedSubscription, Promise<unknown>>()
+
+/** What comes next of it, or why it ended; that it waits, where nothing comes by now. */
+async function outcome(subscription: RelatedSubscription): Promise<unknown> {
+  const next =
+    asked.get(subscription) ??
+    subscription.next().then(
+      ({ value }) => value,
+      (error: unknown) => (error as RowcastError).code,
+    )
+  asked.set(subscription, next)
+  const turns = Array.from({ length: 50 }).reduce<Promise<unknown>>(
+    (before) => before.then(() => new Promise((resolve) => setImmediate(resolve))),
+    Promise.resolve(),
+  )
+  const result = await Promise.race([next, turns.then(() => 'waits')])
+  if (result !== 'waits') asked.delete(subscription)
+  return result
+}
+
+it('follows the related rows', async () => {
+  const { bus, commit, subscribe } = blog()
+  bus.open(start)
+  const posts = subscribe()
+  commit(100, [written('p2')])
+  expect(await outcome(posts)).toMatchObject({ kind: 'written' })
+  commit(101, [demoted])
+  expect(await outcome(posts)).toMatchObject({ kind: 'moved', transition: 'LEFT' })
+  commit(102, [written('p3')])
+  expect(await outcome(posts)).toBe('waits')
+})
+
+it('ends who waits for a transaction that the log could not keep', async () => {
+  const { bus, commit, subscribe } = blog(12_000)
+  bus.open(start)
+  const posts = subscribe()
+  expect(await outcome(posts)).toBe('waits')
+  commit(100, [demoted], [other], [other], [other])
+  expect(await outcome(posts)).toBe('RESYNC_REQUIRED')
+})
+
+it.each([
+  ['all', [[demoted], [other], [other], [other]]],
+  [
+    'one',
+    [
+      [demoted],
+      [other],
+      [other],
+      [{ ...demoted, old: { id: 'eve', role: 'READER' }, new: { id: 'eve', role: 'GUEST' } }],
+    ],
+  ],
+])('shares no set that has missed %s of its parts of a transaction', async (_, parts) => {
+  let ada = ADA
+  const { bus, commit, subscribe } = blog(12_000, async ({ model }) => (model.name === 'User' ? [ada] : []))
+  bus.open(start)
+  const slow = subscribe()
+  commit(99, [written('p2')])
+  expect(await outcome(slow)).toMatchObject({ kind: 'written' })
+  ada = { ...ADA, role: 'READER' }
+  commit(100, ...parts)
+  const posts = subscribe()
+  expect(await outcome(posts)).toBe('waits')
+  commit(101, [written('p3')])
+  expect(await outcome(posts)).toBe('waits')
+})
