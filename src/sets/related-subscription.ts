@@ -157,7 +157,6 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
       else {
         yield* this.#eventsOf(transaction)
         this.#ordinal = transaction.ordinal
-        this.#own?.prune(transaction.ordinal)
       }
     }
   }
@@ -255,13 +254,9 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
     this.#hold(this.#own ?? graph)
   }
 
-  /** From there on all of its models are in the log, and what lies before a gap is no beginning. */
-  #oldest(history: History): number {
-    const begins = [...this.models].flatMap((model) => [
-      history.log.floorOf(model),
-      history.beginningOf(model) ?? [],
-    ])
-    return Math.max(...begins.flat().map(({ commitLsn }) => ordinalOf(commitLsn)))
+  /** From there on all of its models are in the log. */
+  #oldest({ log }: History): number {
+    return Math.max(...[...this.models].map((model) => ordinalOf(log.floorOf(model).commitLsn)))
   }
 
   /** Within a transaction its own changes up to the cursor are passed over, and what it moved comes again. */
@@ -279,14 +274,9 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
 
   #hold(graph: SetGraph): void {
     const before = this.#held
-    const held = graph.hold(this.#conditions)
-    this.#held = held
+    this.#held = graph.hold(this.#conditions)
     this.#live = null
     before?.release()
-    // Whoever waits for a change learns now that there are no sets to judge it by.
-    held.ready().catch((error: unknown) => {
-      if (this.#held === held) this.end(errorOf(error))
-    })
   }
 }
 

@@ -3,7 +3,8 @@ import { expect, it } from 'vitest'
 import { parseChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { AnyChange, AnyRow } from '../../src/changes/change.ts'
-import type { RowcastError } from '../../src/errors.ts'
+import { formatCursor } from '../../src/changes/cursor.ts'
+import { RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
 import type { RowRequest } from '../../src/sets/related-rows.ts'
@@ -129,4 +130,37 @@ it.each([
   expect(await outcome(posts)).toBe('waits')
   commit(101, [written('p3')])
   expect(await outcome(posts)).toBe('waits')
+})
+
+it('waits until it is known what a process before this one knew', async () => {
+  const { bus, commit, subscribe } = blog()
+  const posts = subscribe(formatCursor(PLAIN_EPOCH, toLsn(5n), 0))
+  const failing = subscribe(formatCursor(PLAIN_EPOCH, toLsn(3n), 0))
+  bus.open({ ...start, mayRecall: true })
+  for (const each of [posts, failing]) expect(await outcome(each)).toBe('waits')
+  const last = { commitLsn: toLsn(4n), index: 0 }
+  bus.lastChanges.recall({
+    origin: PLAIN_EPOCH,
+    upTo: toLsn(10n),
+    models: new Map([
+      ['Post', last],
+      ['User', last],
+    ]),
+  })
+  bus.lastChanges.endRecall()
+  expect(await outcome(failing)).toBe('RESYNC_REQUIRED')
+  commit(100, [written('p2')])
+  expect(await outcome(posts)).toMatchObject({ kind: 'written' })
+})
+
+it('shows nothing from behind a gap while it is not known yet that there is one', async () => {
+  const { bus, commit, subscribe } = blog()
+  const posts = subscribe(formatCursor(PLAIN_EPOCH, toLsn(20n), 0))
+  bus.open({ ...start, mayRecall: true })
+  commit(50, [written('p2')])
+  expect(await outcome(posts)).toBe('waits')
+  const error = new RowcastError('MODEL_UNAVAILABLE', 'It was cut.')
+  bus.cut('User', { position: null, cleanFrom: toLsn(300n), error })
+  bus.lastChanges.endRecall()
+  expect(await outcome(posts)).toBe('MODEL_UNAVAILABLE')
 })
