@@ -254,9 +254,13 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
     this.#hold(this.#own ?? graph)
   }
 
-  /** From there on all of its models are in the log. */
-  #oldest({ log }: History): number {
-    return Math.max(...[...this.models].map((model) => ordinalOf(log.floorOf(model).commitLsn)))
+  /** From there on all of its models are in the log, and what lies before a gap is no beginning. */
+  #oldest(history: History): number {
+    const begins = [...this.models].flatMap((model) => [
+      history.log.floorOf(model),
+      history.beginningOf(model) ?? [],
+    ])
+    return Math.max(...begins.flat().map(({ commitLsn }) => ordinalOf(commitLsn)))
   }
 
   /** Within a transaction its own changes up to the cursor are passed over, and what it moved comes again. */

@@ -1,9 +1,10 @@
 /** Subscriptions that follow relations, before a bus whose log is small, or has a gap: whoever cannot have all ends, and nobody else. */
 import { expect, it } from 'vitest'
+import { AFTER_EARLIEST } from '../../src/bus/bus.ts'
 import { parseChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { AnyChange, AnyRow } from '../../src/changes/change.ts'
-import { formatCursor } from '../../src/changes/cursor.ts'
+import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
@@ -130,6 +131,18 @@ it.each([
   expect(await outcome(posts)).toBe('waits')
   commit(101, [written('p3')])
   expect(await outcome(posts)).toBe('waits')
+})
+
+it('begins behind a gap with the oldest there is, as all others do', async () => {
+  const { bus, commit, subscribe } = blog()
+  bus.open(start)
+  commit(50, [written('p2')])
+  const position = { commitLsn: toLsn(500n), index: INDEX_AFTER_ALL }
+  const error = new RowcastError('RESYNC_REQUIRED', 'It was cut.')
+  bus.cut('User', { position, cleanFrom: toLsn(300n), error })
+  const posts = subscribe(AFTER_EARLIEST)
+  commit(600, [written('p3')])
+  expect(await outcome(posts)).toMatchObject({ change: { transaction: { xid: 600 } } })
 })
 
 it('waits until it is known what a process before this one knew', async () => {
