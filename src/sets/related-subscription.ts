@@ -278,9 +278,14 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
 
   #hold(graph: SetGraph): void {
     const before = this.#held
-    this.#held = graph.hold(this.#conditions)
+    const held = graph.hold(this.#conditions)
+    this.#held = held
     this.#live = null
     before?.release()
+    // Whoever waits for a change learns now that there are no sets to judge it by.
+    held.ready().catch((error: unknown) => {
+      if (this.#held === held) this.end(errorOf(error))
+    })
   }
 }
 

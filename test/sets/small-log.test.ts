@@ -177,3 +177,11 @@ it('shows nothing from behind a gap while it is not known yet that there is one'
   bus.lastChanges.endRecall()
   expect(await outcome(posts)).toBe('MODEL_UNAVAILABLE')
 })
+
+it('ends with what keeps its sets from being read, and not with the change that follows', async () => {
+  const { bus, subscribe } = blog(1_000_000, async () => {
+    throw new RowcastError('FILTER_TOO_BROAD', 'There are too many.')
+  })
+  bus.open(start)
+  expect(await outcome(subscribe())).toBe('FILTER_TOO_BROAD')
+})
