@@ -157,6 +157,7 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
       else {
         yield* this.#eventsOf(transaction)
         this.#ordinal = transaction.ordinal
+        this.#own?.prune(transaction.ordinal)
       }
     }
   }

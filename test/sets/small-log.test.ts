@@ -1,5 +1,5 @@
 /** Subscriptions that follow relations, before a bus whose log is small, or has a gap: whoever cannot have all ends, and nobody else. */
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { AFTER_EARLIEST } from '../../src/bus/bus.ts'
 import { parseChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
@@ -8,6 +8,7 @@ import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
+import { KeySet } from '../../src/sets/key-set.ts'
 import type { RowRequest } from '../../src/sets/related-rows.ts'
 import type { RelatedSubscription } from '../../src/sets/related-subscription.ts'
 import { SetsBus } from '../../src/sets/sets-bus.ts'
@@ -184,4 +185,21 @@ it('ends with what keeps its sets from being read, and not with the change that 
   })
   bus.open(start)
   expect(await outcome(subscribe())).toBe('FILTER_TOO_BROAD')
+})
+
+it('forgets what it has gone past, however far behind it begins', async () => {
+  const load = vi.spyOn(KeySet, 'load')
+  const { bus, commit, subscribe } = blog()
+  bus.open(start)
+  const eve = (at: number) => ({ id: `eve${at}`, role: 'ADMIN' })
+  for (let at = 100; at < 300; at += 2) {
+    commit(at, [{ model: 'User', action: 'INSERT', old: null, new: eve(at) }])
+    commit(at + 1, [{ model: 'User', action: 'DELETE', old: eve(at), new: null }])
+  }
+  commit(400, [written('p2')])
+  const posts = subscribe(AFTER_EARLIEST)
+  expect(await outcome(posts)).toMatchObject({ kind: 'written' })
+  const own = await load.mock.results[0]?.value
+  expect(own?.keys.kept).toBeLessThan(5)
+  load.mockRestore()
 })
