@@ -123,31 +123,32 @@ export class SetsBus implements ChangeBus, RelatedHost {
   gap(error: RowcastError): void {
     this.graph = null
     this.#origin = null
-    this.#bus.gap(error)
+    // First its own: what the bus ends may fail.
     this.#endAll(error)
+    this.#bus.gap(error)
   }
 
   hold(models: ReadonlyMap<string, RowcastError>): void {
     this.#endings.hold(models)
-    this.#bus.hold(models)
     callAll([...this.#open.keys()], (subscription) => this.#endIfDue(subscription))
+    this.#bus.hold(models)
   }
 
   cut(model: string, cut?: PublicationCut): void {
-    this.#bus.cut(model, cut)
     const error = cut?.error ?? cannotGoOn('changes of its model could not be read for a while', model)
     this.#endAll(error, model)
+    this.#bus.cut(model, cut)
   }
 
   stop(errorOf: (cursor: string | null) => Error): void {
     this.#endings.stop(errorOf)
-    this.#bus.stop(errorOf)
     callAll([...this.#open.keys()], (subscription) => this.#endIfDue(subscription))
+    this.#bus.stop(errorOf)
   }
 
   close(error?: Error, model?: string): void {
-    this.#bus.close(error, model)
     this.#endAll(error ?? null, model)
+    this.#bus.close(error, model)
   }
 
   subscribe(request: SubscriptionRequest): BusSubscription {

@@ -203,3 +203,28 @@ it('forgets what it has gone past, however far behind it begins', async () => {
   expect(own?.keys.kept).toBeLessThan(5)
   load.mockRestore()
 })
+
+const LOST = new RowcastError('RESYNC_REQUIRED', 'Changes are missing.')
+const ENDS: Readonly<Record<string, (bus: SetsBus) => void>> = {
+  'a gap': (bus) => bus.gap(LOST),
+  'a cut': (bus) => bus.cut('Post', { position: null, cleanFrom: toLsn(1_000n), error: LOST }),
+  'a close': (bus) => bus.close(LOST, 'Post'),
+  'a hold': (bus) => bus.hold(new Map([['Post', LOST]])),
+  'a stop': (bus) => bus.stop(() => LOST),
+}
+
+it.each(Object.entries(ENDS))('ends with %s, though the end of another fails', async (_, end) => {
+  const { bus, subscribe } = blog()
+  bus.open(start)
+  const others = bus.subscribe({ model: 'Post' }).pull
+  expect(others?.take()).toBeUndefined()
+  const posts = subscribe()
+  if (others)
+    others.reader = {
+      onReadable() {
+        throw new Error('of a socket')
+      },
+    }
+  expect(() => end(bus)).toThrow('of a socket')
+  expect(await outcome(posts)).toBe('RESYNC_REQUIRED')
+})
