@@ -256,7 +256,7 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent>, PageHol
       const delivery = pull.take()
       if (delivery !== undefined) {
         const { epoch, commitLsn } = delivery.change.transaction
-        if (this.#begun === null || !isSameEpoch(epoch, this.#begun.epoch)) throw movedOn()
+        checkServer(this.#begun, epoch)
         if (commitLsn < endLsn) return readsOf(delivery, this.#ranges).map((read) => this.#readEvent(read))
         const before = formatCursor(epoch, toLsn(commitLsn - 1n), INDEX_AFTER_ALL)
         return [this.#ready(before), { kind: 'change', delivery }]
@@ -276,6 +276,7 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent>, PageHol
   }
 
   #ready(cursor: string): RowsReady {
+    checkServer(this.#begun, parseCursor(cursor).epoch)
     if (this.#phase !== 'ended') this.#phase = 'live'
     return { kind: 'ready', cursor }
   }
@@ -291,6 +292,8 @@ function tooMany(rowsMax: number): RowcastError {
   })
 }
 
-function movedOn(): RowcastError {
-  return cannotGoOn('another server has taken over while the first rows were read')
+/** The rows of one server and the changes of another do not fit: what it has taken over may be less. */
+function checkServer(begun: Cursor | null, epoch: Cursor['epoch']): void {
+  if (begun === null || !isSameEpoch(epoch, begun.epoch))
+    throw cannotGoOn('another server has taken over while the first rows were read')
 }
