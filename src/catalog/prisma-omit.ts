@@ -36,18 +36,37 @@ export function withWholeRows<Client extends object>(client: Client): Client {
   if (typeof memberOf(client, '_globalOmit') !== 'object') return client
   const models = Object(memberOf(memberOf(client, '_runtimeDataModel'), 'models')) as RuntimeModels
   const byDelegate = new Map(Object.keys(models).map((name) => [delegateName(name), name]))
-  // One for each model, as the client has them: reads of one turn share a query.
-  const delegates = new Map<PropertyKey, object>()
-  return new Proxy(client, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name)
-      const model = byDelegate.get(String(name))
-      if (model === undefined) return typeof value === 'function' ? value.bind(target) : value
-      const known = delegates.get(name) ?? wholeDelegate(Object(value), (query) => complete(query, model))
-      delegates.set(name, known)
-      return known
-    },
-  })
+  return whole(client)
+
+  function whole<Target extends object>(of: Target): Target {
+    // One for each model, as the client has them: reads of one turn share a query.
+    const delegates = new Map<PropertyKey, object>()
+    return new Proxy(of, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name)
+        const model = byDelegate.get(String(name))
+        if (model === undefined) {
+          if (typeof value !== 'function') return value
+          const method: unknown = value.bind(target)
+          return name === '$transaction' ? wholeTransaction(method as Transact) : method
+        }
+        const known = delegates.get(name) ?? wholeDelegate(Object(value), (query) => complete(query, model))
+        delegates.set(name, known)
+        return known
+      },
+    })
+  }
+
+  /** Within a transaction the rows are as whole as without. */
+  function wholeTransaction(transact: Transact): Transact {
+    return (run, ...options) =>
+      transact(
+        typeof run === 'function'
+          ? (session: unknown) => Reflect.apply(run, undefined, [whole(Object(session))])
+          : run,
+        ...options,
+      )
+  }
 
   function complete(query: Query, model: string): Query {
     const { select, include, omit } = query
@@ -70,6 +89,8 @@ export function withWholeRows<Client extends object>(client: Client): Client {
 }
 
 type Selection = Readonly<Record<string, unknown>>
+
+type Transact = (run: unknown, ...options: readonly unknown[]) => unknown
 
 interface Query {
   readonly select?: Selection | undefined
