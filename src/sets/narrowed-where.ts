@@ -13,6 +13,9 @@ type Where = Readonly<Record<string, unknown>>
 const VALUES_MAX = 1_000
 const TUPLES_MAX = 100
 
+/** Ways to compare under which a key is the value itself, and no other value is equal to it: not those that take no account of case. */
+const EXACT_DOMAINS: ReadonlySet<string> = new Set(['int', 'bigint', 'text', 'uuid'])
+
 /** The rows of which the condition may be true; null for all. */
 export function narrowedWhere(model: ModelSpec, condition: Condition): Where | null {
   if (condition.kind === 'and') {
@@ -25,10 +28,8 @@ export function narrowedWhere(model: ModelSpec, condition: Condition): Where | n
   }
   if (condition.kind !== 'in' || condition.keys.size > VALUES_MAX) return null
   const field = fieldOf(model, condition.field)
-  // Keys of these types are the values themselves.
-  const isPlain = field?.type === 'Int' || field?.type === 'BigInt' || isPlainText(field)
-  if (field === undefined || !isPlain || !isSeekable(field)) return null
-  return { [field.name]: { in: [...condition.keys] } }
+  if (field === undefined || !EXACT_DOMAINS.has(condition.domain.name) || !isSeekable(field)) return null
+  return { [field.name]: { in: [...condition.keys].filter((key) => isPossible(field, key)) } }
 }
 
 /**
@@ -54,9 +55,12 @@ export function keyedWheres(model: ModelSpec, keyed: readonly KeyedRows[]): read
   return wheres
 }
 
-/** Text that is equal only to itself: under `citext` a key is another text. */
-function isPlainText(field: FieldSpec | undefined): boolean {
-  return field?.type === 'String' && field.nativeType !== 'Citext'
+/** Whether a column of the field's type can have the value: PostgreSQL, or Prisma Client, rejects a query with another. */
+function isPossible({ nativeType }: FieldSpec, value: unknown): boolean {
+  if (typeof value === 'string') return !value.includes('\0')
+  if (typeof value !== 'number') return true
+  const bits = nativeType === 'SmallInt' ? 16 : 32
+  return value >= -(2 ** (bits - 1)) && value < 2 ** (bits - 1)
 }
 
 function fieldOf(model: ModelSpec, name: string): FieldSpec | undefined {
