@@ -207,7 +207,7 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent>, PageHol
     const page = await readPage(this.#behind, take, this.#ending.signal)
     const { rows, fence, bytes, isCut = false } = page
     if (this.#phase === 'ended') return null
-    if (isOnly && (isCut || rows.length === take)) throw tooMany(sizes.max)
+    if (isOnly && (isCut || rows.length === take)) throw tooMany()
     sizes.note(rows.length, bytes)
     const last = rows.length < take && !isCut ? undefined : rows.at(-1)
     this.#behind = last === undefined ? null : keyOf(last)
@@ -286,8 +286,8 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent>, PageHol
   }
 }
 
-function tooMany(rowsMax: number): RowcastError {
-  return new RowcastError('FIRST_ROWS_REFUSED', `There are more than ${rowsMax} first rows.`, {
+function tooMany(): RowcastError {
+  return new RowcastError('FIRST_ROWS_REFUSED', 'There are more first rows than one page may have.', {
     hint: 'Ask for fewer with `where`: the rows of a model whose key is text are read in one page.',
   })
 }

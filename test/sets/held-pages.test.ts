@@ -157,3 +157,23 @@ it('a client that leaves too much waiting is read nothing more until it takes so
   await other.return()
   expect([account.bytes, held.bytes]).toEqual([0, 0])
 })
+
+it('says so where all rows have to be one page, and take more than a page may', async () => {
+  const feed = createFakeFeed(blogCatalog, ['User'])
+  feed.open()
+  feed.commit({ model: 'Post', action: 'INSERT' })
+  const rows = new FirstRows({
+    changeCursor: feed.changeCursor,
+    subscribe: (after) => feed.subscribeDeliveries({ model: 'User', after }),
+    readPage: async () => ({
+      ...{ rows: [{ id: 'a' }], bytes: 5_000_000, isCut: true },
+      fence: { sees: () => true, endLsn: toLsn(1n), text: '' },
+    }),
+    ...{ keyOf: ({ id }) => ({ id }), compareKeys: null, sizes: new PageSizes(10_000, () => 1) },
+    ...{ held: new HeldPages(1_000_000), wait: () => Promise.resolve() },
+  })
+  const failure: unknown = await rows.next().catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'FIRST_ROWS_REFUSED' })
+  // One row is not more than ten thousand.
+  expect(String(failure)).not.toContain('10000')
+})
