@@ -6,6 +6,8 @@ export class FirstRowsFill<Row extends object> {
   readonly #rows = new Map<string, Row>()
   readonly #shape: ListShape<Row>
   readonly #keyOf: ReturnType<typeof keyReader<Row>>
+  /** Why a row is missing among them, or is not as the database is. */
+  failure: unknown = null
 
   constructor(shape: ListShape<Row>) {
     this.#shape = shape

@@ -174,7 +174,9 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
           hasFailed = failure.data !== null
           this.#change({ error: failure.error })
           onFailure?.(failure)
-          this.#reload(round)
+          // To begin with rows again before all are there would be to begin for ever, where the same row fails again.
+          if (fill === null) this.#reload(round)
+          else fill.failure = failure.error
         },
       })
       for await (const data of changes) {
@@ -187,6 +189,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
         if (fill !== null && change.action === 'READ') fill.add(change)
         else if (fill !== null && change.action === 'READY') {
           this.#show({ rows: fill.rows() })
+          if (fill.failure !== null) this.#change({ error: fill.failure })
           fill = null
         } else this.#apply(change, round)
         onChange?.(change)

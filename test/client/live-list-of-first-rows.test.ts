@@ -78,3 +78,19 @@ it('begins with rows again where changes may be missing, and shows the old ones 
   await vi.waitFor(() => expect(rows()).toEqual([ben]))
   list.stop()
 })
+
+it('shows the others where a row fails, and does not begin again and again for it', async () => {
+  const { list, rows, asked, send } = open()
+  await vi.waitFor(() => expect(asked).toHaveLength(1))
+  const errors = [{ message: 'no', extensions: { code: 'GRAPHQL_VALUE_UNREPRESENTABLE' } }]
+  const failed = { personChanged: { ...read(ada), new: { id: 1, name: null } } }
+  asked[0]?.sink.next({ data: failed, errors } as never)
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  send(read(ben))
+  send(ready)
+  await vi.waitFor(() => expect(rows()).toEqual([ben]))
+  const error = { code: 'GRAPHQL_VALUE_UNREPRESENTABLE' }
+  expect(list.state).toMatchObject({ status: 'live', error })
+  expect(asked).toHaveLength(1)
+  list.stop()
+})
