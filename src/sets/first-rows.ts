@@ -20,11 +20,11 @@ import {
 import { RowcastError } from '../errors.ts'
 import { toLsn } from '../wire/lsn.ts'
 import { onAborted } from '../wire/shared-listener.ts'
+import { beforeReady } from './before-ready.ts'
 import type { FencedRows } from './fence.ts'
 import type { HeldPages, PageHolder } from './held-pages.ts'
 import type { PageSizes } from './page-sizes.ts'
-import type { CompareKeys } from './read-ranges.ts'
-import { ReadRanges } from './read-ranges.ts'
+import { type CompareKeys, ReadRanges } from './read-ranges.ts'
 import { type RowRead, readsOf } from './row-read.ts'
 import { mapped, type Upcoming } from './upcoming.ts'
 
@@ -69,7 +69,6 @@ const LOOK_INTERVAL_MS = 10
 const ROOM_INTERVAL_MS = 100
 const ROOM_LOOKS_MAX = 300
 const DONE = { done: true, value: undefined } as const
-
 const NOTHING: Upcoming<FirstRowsEvent> = []
 
 /** One subscription. */
@@ -153,8 +152,9 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent>, PageHol
         this.#at = 0
       }
     } catch (error) {
+      const ended = this.#phase === 'live' ? error : beforeReady(error, this.#partialCursor)
       await this.return()
-      throw error
+      throw ended
     }
   }
 
