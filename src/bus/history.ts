@@ -227,6 +227,11 @@ export class History {
     return this.#visibleUpTo === log.end ? this.newestCursor : this.#format(log.endBefore(this.#visibleUpTo))
   }
 
+  /** The cursor that stands behind all that committed up to the position. */
+  cursorBehind(commitLsn: Lsn): string {
+    return this.#format({ commitLsn, index: INDEX_AFTER_ALL })
+  }
+
   get #present(): EpochRange {
     return this.#epochs[this.#epochs.length - 1] as EpochRange
   }

@@ -12,6 +12,7 @@ import type { History } from '../bus/history.ts'
 import { cannotGoOn, cannotResume } from '../bus/resync-required.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import { type Cursor, formatCursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
+import { toLsn } from '../wire/lsn.ts'
 import type { KeySetReading } from './key-set.ts'
 import { LiveRows } from './live-rows.ts'
 import { hasAllAfter, type LogTransaction, nextTransactionOf, ordinalOf } from './log-transactions.ts'
@@ -87,9 +88,12 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
     return this.#wake === null ? this.#ordinal : null
   }
 
-  /** Where to go on; null where it began with what came then, and has been given nothing. */
+  /** Where to go on: behind what it was given last, or what it has gone past since; null where it has not begun. */
   get lastCursor(): string | null {
-    return this.#lastCursor
+    const { history } = this.#host
+    if (history === null || this.#ordinal === null) return this.#lastCursor
+    const last = this.#lastCursor === null ? 0 : ordinalOf(parseCursor(this.#lastCursor).position.commitLsn)
+    return last < this.#ordinal ? history.cursorBehind(toLsn(BigInt(this.#ordinal))) : this.#lastCursor
   }
 
   /** The stream has begun, or has brought something. */

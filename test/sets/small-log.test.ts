@@ -228,3 +228,25 @@ it.each(Object.entries(ENDS))('ends with %s, though the end of another fails', a
   expect(() => end(bus)).toThrow('of a socket')
   expect(await outcome(posts)).toBe('RESYNC_REQUIRED')
 })
+
+it.each([
+  ['has got nothing', []],
+  ['has got what came first', [[written('p2')]]],
+])('ends with the cursor to go on after, also where it %s', async (_, first) => {
+  const { bus, commit, subscribe } = blog()
+  bus.open(start)
+  commit(90, [written('p1')])
+  const posts = subscribe()
+  first.forEach((part, index) => {
+    commit(100 + index, part)
+  })
+  for (const _ of first) expect(await outcome(posts)).toMatchObject({ kind: 'written' })
+  commit(200, [other])
+  bus.hold(new Map([['User', new RowcastError('MODEL_UNAVAILABLE', 'It cannot be read.')]]))
+  const error = await posts.next().catch((failure: unknown) => failure)
+  expect(error).toMatchObject({ code: 'MODEL_UNAVAILABLE' })
+  commit(300, [written('p3')])
+  bus.hold(new Map())
+  const next = subscribe(String((error as RowcastError).details['cursor']))
+  expect(await outcome(next)).toMatchObject({ change: { transaction: { xid: 300 } } })
+})
