@@ -92,7 +92,7 @@ export async function readSourceFacts(query: RunQuery, goal: SetupGoal): Promise
     ...facts,
     skips: parseSkipMarks(goal.slot, skips),
     serverLsn: parseLsn(row.serverLsn),
-    slot: slot === null ? null : toSlotState(slot),
+    slot: slot === null ? null : toSlotState(slot, row.isInRecovery),
     modelTables,
     identityFaults: await readIdentityFaults(query, goal, row.serverVersion),
     unpublished: goal.tables
@@ -101,8 +101,14 @@ export async function readSourceFacts(query: RunQuery, goal: SetupGoal): Promise
   }
 }
 
-/** Columns that a version does not have are absent from the slot's JSON. */
-function toSlotState(slot: Readonly<Record<string, string | number | boolean | null>>): SlotState {
+/**
+ * Columns that a version does not have are absent from the slot's JSON. Version 16 calls every slot conflicting that was given up: a
+ * conflict with recovery is one of a standby.
+ */
+function toSlotState(
+  slot: Readonly<Record<string, string | number | boolean | null>>,
+  isInRecovery: boolean,
+): SlotState {
   const text = (name: string) => (typeof slot[name] === 'string' ? slot[name] : null)
   const number = (name: string) => (typeof slot[name] === 'number' ? slot[name] : null)
   const confirmed = text('confirmed_flush_lsn')
@@ -115,7 +121,8 @@ function toSlotState(slot: Readonly<Record<string, string | number | boolean | n
     confirmedLsn: confirmed === null ? null : parseLsn(confirmed),
     walStatus: text('wal_status'),
     invalidationReason:
-      text('invalidation_reason') ?? (slot['conflicting'] === true ? 'recovery_conflict' : null),
+      text('invalidation_reason') ??
+      (isInRecovery && slot['conflicting'] === true ? 'recovery_conflict' : null),
     retainedBytes: number('retained_bytes'),
     restartBytes: number('restart_bytes'),
     safeWalBytes: number('safe_wal_size'),
