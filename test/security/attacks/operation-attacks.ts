@@ -71,10 +71,10 @@ export const OPERATION_ATTACKS: Readonly<Record<string, Attack>> = {
       } = await ask(CHANGES, { variables: { after } })
       everyAnswer(streams, codes)
     }
-    // A cursor says where, and not of what: another model goes on there.
+    // A cursor says where, and not of what: another model goes on there, unless what follows of that one is trimmed by now.
     const user = 'subscription ($after: Cursor) { userChanged(after: $after) { cursor } }'
     const { WebSocket: said } = await ask(user, { variables: { after: cursor } })
-    expect(said).toMatch(/userChanged/)
+    expect(said).toMatch(/userChanged|RESYNC_REQUIRED/)
   },
 
   async 'operations that come and go ten thousand times'({ socket }) {
