@@ -157,7 +157,8 @@ function startProgram(
   args: readonly string[],
   at: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
 ): RunningProgram {
-  const child = spawn(command, args, { ...at, stdio: ['ignore', 'pipe', 'pipe'] })
+  // A group of its own: some package managers do not pass a signal on to what they run.
+  const child = spawn(command, args, { ...at, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   const lines: string[] = []
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(line))
   createInterface({ input: child.stderr }).on('line', (line) => lines.push(line))
@@ -172,7 +173,7 @@ function startProgram(
       return lineWith(words) ?? ''
     },
     async [Symbol.asyncDispose]() {
-      child.kill('SIGTERM')
+      if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, 'SIGTERM')
       await ended
     },
   }
