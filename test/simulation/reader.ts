@@ -1,7 +1,7 @@
 /** One process of rowcast: the real source, taps and gateways, and the real bus, on sockets and a broker of the model. */
 import type { Duplex } from 'node:stream'
 import type { Role } from '../../src/broker/broker-options.ts'
-import type { BrokerRuntime } from '../../src/broker/broker-runtime.ts'
+import { type BrokerRuntime, systemRuntime } from '../../src/broker/broker-runtime.ts'
 import type { BrokerEngine } from '../../src/broker/entry-log.ts'
 import { BrokerArchiveSlot, type ChangeReader, createScaledSource } from '../../src/broker/scaled-source.ts'
 import { busSink, NO_SINK, type SourceSink } from '../../src/broker/source-sink.ts'
@@ -14,7 +14,7 @@ import { StreamPresence } from '../../src/bus/stream-presence.ts'
 import { guardTimers, NODE_TIMERS } from '../../src/bus/time-slices.ts'
 import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import { createRelationRegistry, type RelationRegistry } from '../../src/catalog/relation-registry.ts'
-import { createGuard, type Guard } from '../../src/guard.ts'
+import { createGuard } from '../../src/guard.ts'
 import type { Logger } from '../../src/log.ts'
 import { withDatabaseSession } from '../../src/source/db/sql.ts'
 import { readSystemIdentifier } from '../../src/source/db/system-identifier.ts'
@@ -62,7 +62,6 @@ export class Reader {
   readonly #presence: StreamPresence
   readonly #registry: RelationRegistry
   readonly #parts: ReaderParts
-  readonly #guard: Guard
   readonly #links = new Set<Link>()
   /** Ends what the broker's engine has open for it. */
   readonly #ending = new AbortController()
@@ -72,7 +71,6 @@ export class Reader {
     const { catalog, logger, settings, role, engine } = parts
     const guard = createGuard(logger)
     this.#parts = parts
-    this.#guard = guard
     this.role = role
     const observers = new BusObservers(guard)
     this.#presence = new StreamPresence(ACCEPT_MS, guard)
@@ -217,21 +215,8 @@ export class Reader {
   get #runtime(): BrokerRuntime {
     const { random } = this.#parts
     return {
-      monotonicMs: () => performance.now(),
-      delay: (delayMs, signal) =>
-        new Promise((resolve) => {
-          const timer = setTimeout(resolve, delayMs)
-          const onAbort = (): void => {
-            clearTimeout(timer)
-            resolve()
-          }
-          if (signal?.aborted) onAbort()
-          else signal?.addEventListener('abort', onAbort, { once: true })
-        }),
-      setInterval: (run, intervalMs) => {
-        const timer = setInterval(this.#guard.wrap('run an interval', run), intervalMs)
-        return { clear: () => clearInterval(timer) }
-      },
+      // Its clock and its timers are virtual, as all are.
+      ...systemRuntime,
       newId: () => `${random.integer(0, 2 ** 31)}-${random.integer(0, 2 ** 31)}`,
       random: () => randomShare(random),
     }

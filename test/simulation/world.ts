@@ -5,7 +5,7 @@ import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import type { Logger } from '../../src/log.ts'
 import { createRandom, type Random } from '../chaos/random.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
-import { MemoryEngine } from '../support/memory-broker/memory-engine.ts'
+import { MemoryEngine, REAL_WORLD } from '../support/memory-broker/memory-engine.ts'
 import { Client, Violation } from './client.ts'
 import { Database, type OpenTransaction } from './database.ts'
 import { Reader, type ReaderSettings } from './reader.ts'
@@ -264,14 +264,7 @@ export class World {
       new Promise((resolve) => {
         setTimeout(resolve, random.integer(0, most))
       })
-    return new MemoryEngine({
-      nowMs: () => Date.now(),
-      setTimeout(run, delayMs) {
-        const timer = setTimeout(run, delayMs)
-        return { clear: () => clearTimeout(timer) }
-      },
-      hop,
-    })
+    return new MemoryEngine({ ...REAL_WORLD, hop })
   }
 
   cutLink(): string | null {
