@@ -1,10 +1,8 @@
 /** A live list over real servers: the database's rows, whatever happens to the connection, the server and the slot. */
-import { createClient } from 'graphql-ws'
+
 import { describe, expect, it } from 'vitest'
-import { WebSocket } from 'ws'
-import type { ChangeClient } from '../../src/client/change-client.ts'
 import { createLiveList } from '../../src/client/live-list.ts'
-import { createSseClient } from '../../src/client/sse-client.ts'
+import { overSse, overWebSocket } from '../support/change-clients.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openService } from '../support/live-service.ts'
 import { openTcpProxy } from '../support/tcp-proxy.ts'
@@ -18,18 +16,6 @@ const QUERY = `subscription ($after: Cursor) {
   tagChanged(after: $after) { cursor action key { rowId } old { rowId } new { id name } }
 }`
 const PATIENCE = { timeout: 30_000, interval: 20 }
-
-type Connect = (url: string) => ChangeClient & { dispose(): unknown }
-
-const overWebSocket: Connect = (url) =>
-  createClient({
-    url: `${url.replace(/^http/, 'ws')}/graphql`,
-    webSocketImpl: WebSocket,
-    retryAttempts: Number.POSITIVE_INFINITY,
-    shouldRetry: () => true,
-    retryWait: () => new Promise((resolve) => setTimeout(resolve, 20)),
-  })
-const overSse: Connect = (url) => createSseClient({ url: `${url}/graphql` })
 
 function openList(url: string, connect = overWebSocket, take = 200) {
   const client = connect(url)
