@@ -1,7 +1,6 @@
 /** Behind a real HAProxy: PostgreSQL, and two services whose clients stay through a rolling restart. With the settings of docs/proxies.md. */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { connect as connectHttp2 } from 'node:http2'
 import { join } from 'node:path'
 import { createClient } from 'graphql-ws'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -13,6 +12,7 @@ import { buildRowcast, TABLES, watchOf } from '../scenarios/scenario.ts'
 import { startServer } from '../server/server-fixture.ts'
 import { openDatabase } from '../support/database.ts'
 import { hasHaproxy, openHaproxy } from '../support/haproxy.ts'
+import { openHttp2 } from '../support/http2.ts'
 import { openService } from '../support/live-service.ts'
 
 const read = (path: string) => readFileSync(join(import.meta.dirname, '../..', path), 'utf8')
@@ -173,11 +173,9 @@ describe.skipIf(!hasHaproxy())('behind HAProxy', () => {
       'GET /health/live',
     )
     await using _proxy = await openHaproxy(port, config.replace(/bind .*/, '$& proto h2'))
-    const session = connectHttp2(`http://127.0.0.1:${port}`)
-    onTestFinished(() => session.close())
-    await once(session, 'remoteSettings')
+    await using http2 = await openHttp2(`http://127.0.0.1:${port}`)
     // RFC 8441, what browsers use where the server offers it.
-    const socket = session.request({
+    const socket = http2.session.request({
       ...{
         ':path': '/graphql',
         ':method': 'CONNECT',

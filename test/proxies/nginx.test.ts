@@ -3,7 +3,6 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +15,7 @@ import { startServer } from '../server/server-fixture.ts'
 import { buildTickSchema, createTickSource } from '../server/tick-schema.ts'
 import { findBrowser, launchBrowser } from '../support/browser.ts'
 import { buildPage } from '../support/build-page.ts'
+import { openHttp2 } from '../support/http2.ts'
 import { subscribeSse } from '../support/sse-client.ts'
 
 const NGINX = ['/usr/sbin/nginx', '/usr/local/sbin/nginx'].find((path) => existsSync(path))
@@ -132,9 +132,8 @@ describe.skipIf(NGINX === undefined)('behind nginx', () => {
           .replace(/listen [^;]*/, '$& http2')
           .replaceAll('proxy_buffering off;', buffering),
       )
-      const session = connectHttp2(proxied)
-      onTestFinished(() => session.close())
-      const stream = session.request({
+      await using http2 = await openHttp2(proxied)
+      const stream = http2.session.request({
         ...{ ':method': 'POST', ':path': '/graphql', 'content-type': 'application/json' },
         accept: 'text/event-stream',
       })
@@ -147,7 +146,7 @@ describe.skipIf(NGINX === undefined)('behind nginx', () => {
       await vi.waitUntil(() => text.split('\n:').length > 6, { timeout: 20_000 })
       source.push(1)
       await vi.waitUntil(() => text.includes('{"data":{"ticks":1}}'))
-      expect(session.destroyed).toBe(false)
+      expect(http2.session.destroyed).toBe(false)
     },
   )
 
