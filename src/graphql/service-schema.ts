@@ -9,7 +9,8 @@ import { type GraphQLSchema, validateSchema } from 'graphql'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { withWholeRows } from '../catalog/prisma-omit.ts'
 import { RowcastError } from '../errors.ts'
-import { defineEnum } from './enum-type.ts'
+import { defineTypes } from './builder/define-types.ts'
+import { enumDefinition } from './enum-type.ts'
 import { visibleFields } from './field-type.ts'
 import { RowcastPlugin } from './plugin/rowcast-plugin.ts'
 import { omittedNames } from './policy/secret-fields.ts'
@@ -115,6 +116,6 @@ function addEnums(builder: ServiceBuilder, catalog: ModelCatalog, models: readon
     models.flatMap(({ spec, omit }) => visibleFields(spec, omit).map((field) => field.type)),
   )
   for (const spec of Object.values(catalog.enums)) {
-    if (used.has(spec.name)) defineEnum(builder, catalog, spec)
+    if (used.has(spec.name)) defineTypes(builder as never, [enumDefinition(catalog, spec)])
   }
 }

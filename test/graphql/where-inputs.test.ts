@@ -8,13 +8,12 @@ import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import { Decimal } from '../../src/catalog/prisma-runtime.ts'
 import type { AnyRow } from '../../src/changes/change.ts'
 import type { AnyBuilder } from '../../src/graphql/builder/builder-state.ts'
-import { defineEnum } from '../../src/graphql/enum-type.ts'
+import { stateOf } from '../../src/graphql/builder/builder-state.ts'
+import { defineTypes, refOf } from '../../src/graphql/builder/define-types.ts'
+import { enumDefinition } from '../../src/graphql/enum-type.ts'
 import { SCALARS, type ScalarName } from '../../src/graphql/scalars.ts'
-import {
-  defineWhereInput,
-  hiddenNames,
-  type WhereInputOptions,
-} from '../../src/graphql/where/where-inputs.ts'
+import { modelNames } from '../../src/graphql/schema-names.ts'
+import { hiddenNames, type WhereInputOptions, whereTypes } from '../../src/graphql/where/where-inputs.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { blogCatalog, blogModel } from './blog-catalog.ts'
 
@@ -52,14 +51,12 @@ function buildSchema(
   options: WhereInputOptions = {},
 ): GraphQLSchema {
   const builder = createBuilder()
-  const needed = new Set<string>()
   builder.queryType({})
   for (const name of names) {
     const model = catalog.models[name] ?? blogModel(name)
-    const type = defineWhereInput(builder, catalog, model, {
-      ...options,
-      onNeeded: (type) => needed.add(type),
-    })
+    const types = whereTypes(catalog, model, options)
+    defineTypes(builder, types)
+    const type: never = refOf(builder, modelNames(catalog, model.name).where)
     builder.queryField(`matches${name}`, (t) =>
       t.boolean({
         nullable: true,
@@ -71,9 +68,9 @@ function buildSchema(
       }),
     )
   }
-  for (const name of needed) {
+  for (const name of stateOf(builder).needed) {
     const spec = catalog.enums[name]
-    if (spec !== undefined) defineEnum(builder, blogCatalog, spec)
+    if (spec !== undefined) defineTypes(builder, [enumDefinition(blogCatalog, spec)])
     else if (Object.hasOwn(SCALARS, name)) builder.addScalarType(name as never, SCALARS[name as ScalarName])
   }
   return builder.toSchema() as GraphQLSchema & SchemaTypes
@@ -103,14 +100,16 @@ describe('inputs', () => {
       UserWhere: { ...everything, name: 'UserWhere' },
       StringFilter: everything,
     }
-    const builder = createBuilder()
-    expect(defineWhereInput(builder, { ...catalog, models }, blogModel('User')).name).toBe('UserWhereInput')
+    const [input] = whereTypes({ ...catalog, models }, blogModel('User'))
+    expect(input?.name).toBe('UserWhereInput')
   })
 
   it('are made once', () => {
     const builder = createBuilder()
-    const first = defineWhereInput(builder, catalog, blogModel('User'))
-    expect(defineWhereInput(builder, catalog, blogModel('User'))).toBe(first)
+    defineTypes(builder, whereTypes(catalog, blogModel('User')))
+    const first: object = refOf(builder, 'UserWhere')
+    defineTypes(builder, whereTypes(catalog, blogModel('User')))
+    expect(refOf(builder, 'UserWhere')).toBe(first)
   })
 })
 

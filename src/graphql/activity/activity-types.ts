@@ -1,9 +1,8 @@
 /** Stage 7, graphql. The object types of `rowcastStatus` and `rowcastActivity`. */
 import type { ChangeAction } from '../../changes/change.ts'
 import type { SlotHealth } from '../../source/session/source-status.ts'
-import type { AnyBuilder } from '../builder/builder-state.ts'
-import { defineWrittenAction } from '../builder/shared-change-types.ts'
 import type { ServiceBuilder, ServiceModel } from '../service-types.ts'
+import { WRITTEN_ACTION } from '../subscription/shared-types.ts'
 import type { ActivityLog, ActivityNews, ActivitySample, LoggedChange } from './activity-log.ts'
 import type { ChangeDiff, FieldDiff, ShownValue } from './change-diff.ts'
 
@@ -196,7 +195,7 @@ function defineSample(builder: ServiceBuilder) {
 }
 
 function defineChange(builder: ServiceBuilder) {
-  const action = defineWrittenAction(builder as unknown as AnyBuilder)
+  const action = builder.enumType(WRITTEN_ACTION.name, WRITTEN_ACTION)
   const value = builder.objectRef<ShownValue>('RowcastValue').implement({
     description: 'A value as text, for people.',
     fields: (t) => ({

@@ -2,8 +2,7 @@
 import type { ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import { canonicalText } from '../../catalog/values/canonical-text.ts'
 import type { ChangeAction } from '../../changes/change.ts'
-import { policiesOf } from '../builder/builder-policies.ts'
-import type { AnyBuilder } from '../builder/builder-state.ts'
+import type { ViewerPolicies } from '../policy/viewer-policies.ts'
 
 /** What is asked for: which actions, and which changes. */
 interface LabelledRequest extends ChangeFilterInput {
@@ -11,17 +10,16 @@ interface LabelledRequest extends ChangeFilterInput {
 }
 
 /**
- * Equal for subscriptions that get the same changes; undefined where that is not known, and where nobody may ask. The
- * policies of the model were asked for this context.
+ * Equal for subscriptions that get the same changes; undefined where that is not known. The policies of the model were
+ * asked for this context.
  */
 export function subscriptionLabel(
-  builder: AnyBuilder,
+  policies: ViewerPolicies,
   context: object,
   model: string,
   { actions, where = null, old = null, new: after = null, changed }: LabelledRequest,
 ): string | undefined {
-  if (builder.options.rowcast.canExplain === undefined) return undefined
-  const audience = policiesOf(builder).audience(context, [model])
+  const audience = policies.audience(context, [model])
   if (audience === null) return undefined
   const filter = [
     [...(actions ?? [])].sort(),

@@ -8,8 +8,7 @@ import type { Explanation, ExplanationStage, ExplanationStep } from '../../bus/e
 import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import { invariant, RowcastError } from '../../errors.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
-import type { AnyBuilder } from '../builder/builder-state.ts'
-import { sharedChangeTypes } from '../builder/shared-change-types.ts'
+import { type AnyBuilder, stateOf } from '../builder/builder-state.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
 import { parseFilterArguments } from '../where/filter-arguments.ts'
@@ -34,7 +33,7 @@ export function defineWhyNot(builder: AnyBuilder, canExplain: CanExplain): void 
       },
     )
   }
-  sharedChangeTypes(builder).needed.add('JSON')
+  stateOf(builder).needed.add('JSON')
   builder.queryField('whyNot', (t) =>
     t.field({
       type: defineExplanation(builder),
@@ -83,7 +82,7 @@ async function explainFor(
   await policies.prepare(context, [name])
   if (!(await policies.maySubscribe(context, name))) return denied(name)
   const filter = parseFilterArguments(catalog, { model, omit }, input, policies.view(context, name))
-  const label = subscriptionLabel(builder, context, name, { ...input, actions })
+  const label = subscriptionLabel(policies, context, name, { ...input, actions })
   return explain({ cursor, model, actions, filter, input, label })
 }
 

@@ -6,8 +6,8 @@
  */
 import { createContextCache, type PothosTypeConfig } from '@pothos/core'
 import { RowcastError } from '../../errors.ts'
+import { isImage } from '../subscription/image-rows.ts'
 import type { Selection } from './image-relations.ts'
-import { isImage } from './image-rows.ts'
 
 /** A selection as Pothos planned it. */
 interface PlayedPlan {

@@ -8,9 +8,9 @@ import { graphqlError } from '../graphql-errors.ts'
 import type { PrismaClientLike } from '../prisma-delegate.ts'
 import type { ReadBounds } from '../reading/bounded-reader.ts'
 import { createReadBounds, readerOf } from '../reading/paged-client.ts'
+import { isImage, transactionOf } from '../subscription/image-rows.ts'
 import type { LoadImage } from './image-loader.ts'
 import { loadRelations } from './image-relations.ts'
-import { isImage, transactionOf } from './image-rows.ts'
 
 /** Completes images with the builder's Prisma Client, which may depend on the request. */
 export function createImageReader(builder: PothosSchemaTypes.SchemaBuilder<SchemaTypes>): LoadImage {

@@ -8,7 +8,7 @@ import type { BoundedReader } from '../reading/bounded-reader.ts'
 import type { OperationReads } from '../reading/read-pool.ts'
 import { both, keyOf, linkOf, type RelationLink, relationOf } from '../reading/relation-link.ts'
 import { toQuery } from '../reading/split-query.ts'
-import { extendImage, sentRow } from './image-rows.ts'
+import { extendImage, sentRow } from '../subscription/image-rows.ts'
 
 /** A Prisma query without `where` of its own rows: what Pothos plans for a selection set. */
 export interface Selection {

@@ -16,19 +16,8 @@ import {
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { namesWithoutIdentity } from '../names.ts'
 import { columnOf, relationNameOf, SHOWN_COLUMN } from '../shown-column.ts'
-import { RUNS_OWN_CODE, showsColumn } from './own-code.ts'
-
-/** The extension of the fields whose type becomes such a copy. */
-export const OLD_ROW = 'rowcastOldRow'
-
-/** What that extension says. */
-export interface OldRowExtension {
-  /** Of the copy. */
-  readonly name: string
-  readonly model: string
-  /** Columns that clients must not learn of. */
-  readonly omit: readonly string[]
-}
+import { OLD_ROW, type OldRowExtension } from '../subscription/change-types.ts'
+import { RUNS_OWN_CODE, showsColumn } from '../subscription/own-code.ts'
 
 type Field = GraphQLField<unknown, object>
 

@@ -4,15 +4,13 @@
  */
 import { defaultFieldResolver, type GraphQLField, type GraphQLSchema, isObjectType } from 'graphql'
 import { type ChangeEvent, isFirstRow } from '../../sets/row-subscription.ts'
+import { CHANGE_TYPE } from '../subscription/change-types.ts'
 
 /** rowcast's own fields of a change: they only look. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
   ...['action', 'old', 'new', 'key', 'changed', 'unavailable'],
   ...['transition', 'cause', 'cursor', 'committedAt', 'transaction'],
 ])
-
-/** Set as an extension of the types of a change. */
-export const CHANGE_TYPE = 'rowcastChange'
 
 /** Gives every other field of a change a change of its own. */
 export function giveOwnChanges(schema: GraphQLSchema): void {

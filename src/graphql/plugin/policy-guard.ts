@@ -19,13 +19,11 @@ import { relationKeyOf } from '../policy/check-selected-fields.ts'
 import { guardEach, guardRows } from '../policy/guard-rows.ts'
 import { modelOfType, selectedModels } from '../policy/selected-models.ts'
 import type { ViewerPolicies } from '../policy/viewer-policies.ts'
+import { GUARDED_FIELD } from '../subscription/change-types.ts'
 import { guardCounts } from './guard-counts.ts'
 
 type Field = GraphQLField<unknown, object>
 type Resolver = NonNullable<Field['resolve']>
-
-/** Set as an extension of fields that judge their rows themselves. */
-export const GUARDED_FIELD = 'rowcastGuarded'
 
 /** Puts the policies around the resolvers of a schema that was just built. */
 export function guardSchema(schema: GraphQLSchema, policies: ViewerPolicies): void {

@@ -17,24 +17,32 @@ export function modelOfType(type: GraphQLNamedType): string | null {
   return typeof model === 'string' ? model : null
 }
 
-/** Models by field of a document: documents are kept parsed, and fields with them. */
-const known = new WeakMap<FieldNode, readonly string[]>()
+/** The model of a type in some schema; null where it has none. */
+export type ModelOfType = (type: GraphQLNamedType) => string | null
+
+/** Models by field of a document, of each schema: documents are kept parsed, and fields with them. */
+const knownOf = new WeakMap<ModelOfType, WeakMap<FieldNode, readonly string[]>>()
 
 /** Every model that the field of `info` and what is selected under it can show. */
-export function selectedModels(info: GraphQLResolveInfo): ReadonlySet<string> {
+export function selectedModels(
+  info: GraphQLResolveInfo,
+  modelOf: ModelOfType = modelOfType,
+): ReadonlySet<string> {
+  const known = knownOf.get(modelOf) ?? new WeakMap<FieldNode, readonly string[]>()
+  knownOf.set(modelOf, known)
   const models = new Set<string>()
   for (const node of info.fieldNodes) {
-    const found = known.get(node) ?? modelsUnder(info, node)
+    const found = known.get(node) ?? modelsUnder(info, node, modelOf)
     known.set(node, found)
     for (const model of found) models.add(model)
   }
   return models
 }
 
-function modelsUnder(info: GraphQLResolveInfo, node: FieldNode): readonly string[] {
+function modelsUnder(info: GraphQLResolveInfo, node: FieldNode, modelOf: ModelOfType): readonly string[] {
   const models = new Set<string>()
   const visitSet = (type: GraphQLNamedType, set: SelectionSetNode | undefined): void => {
-    const model = modelOfType(type)
+    const model = modelOf(type)
     if (model !== null) models.add(model)
     for (const selection of set?.selections ?? []) {
       if (selection.kind === Kind.FIELD) visitField(type, selection)

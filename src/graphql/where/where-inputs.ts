@@ -2,64 +2,52 @@
  * Stage 7, graphql. `UserWhere` and the inputs it is made of, in the shape of Prisma's `where`. What GraphQL makes
  * of such an argument is what `parseChangeFilter` reads; nothing is translated in between.
  */
-import type { InputObjectRef, SchemaTypes } from '@pothos/core'
 import { domainOf } from '../../bus/filter/field-domain.ts'
 import type { FieldSpec, ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
-import { type AnyBuilder, stateOf } from '../builder/builder-state.ts'
 import { graphqlTypeName, visibleFields } from '../field-type.ts'
 import { modelNames } from '../schema-names.ts'
-import { defineFieldFilter, fieldFilterName } from './where-field-inputs.ts'
+import type { TypeDefinition } from '../type-definition.ts'
+import { type FieldShape, fieldFilterName, fieldFilterTypes } from './where-field-inputs.ts'
 
 /** What a `where` of one model may speak of. */
 export interface WhereInputOptions {
-  /** Name of the type. @default `UserWhere` for the model User */
-  readonly name?: string | undefined
   /** Fields that clients must not learn of. */
   readonly omit?: readonly string[] | undefined
-  /** Called with each scalar or enum that the inputs need; builders may lack it. */
-  readonly onNeeded?: ((typeName: string) => void) | undefined
 }
 
-/** Adds the input type of a model's filter, and those of its fields' filters, to a builder; the same ref twice. */
-export function defineWhereInput(
-  builder: AnyBuilder,
+/** The input type of a model's filter, first, and those of its fields' filters; models share these. */
+export function whereTypes(
   catalog: ModelCatalog,
   model: ModelSpec,
-  options: WhereInputOptions = {},
-): InputObjectRef<SchemaTypes, object> {
+  { omit }: WhereInputOptions = {},
+): readonly TypeDefinition[] {
   const names = modelNames(catalog, model.name)
-  const name = options.name ?? names.where
-  return defineOnce(builder, name, () => {
-    const ref = builder.inputRef<object>(name)
-    // Made now, not when Pothos builds the schema: what they need has to be known before.
-    const fields = filterableFields(catalog, model, options.omit).map((field) => ({
-      field,
-      type: fieldFilter(builder, catalog, { model, field }, options.onNeeded),
-    }))
-    ref.implement({
-      description:
-        `Which rows of ${model.name}: all that is said has to hold. The shape, and how nulls count, is that of ` +
-        'Prisma’s `where`, within one row: relations cannot be asked for, their foreign keys can.',
-      fields: (t) => {
-        const group = { required: false } as const
-        const groups = {
-          AND: t.field({ type: [ref], ...group, description: 'All of these.' }),
-          OR: t.field({
-            type: [ref],
-            ...group,
-            description: 'At least one of these; of an empty list none.',
-          }),
-          NOT: t.field({ type: [ref], ...group, description: 'None of these.' }),
-        }
-        const own = fields.map(({ field: { name, documentation }, type }) => {
-          const description = documentation === null ? {} : { description: documentation }
-          return [names.fields.get(name) ?? name, t.field({ type, ...group, ...description })]
-        })
-        return { ...Object.fromEntries(own), ...groups }
-      },
-    })
-    return ref
+  const name = names.where
+  const types: TypeDefinition[] = []
+  const own = filterableFields(catalog, model, omit).map((field) => {
+    const shape = shapeOf(catalog, model, field)
+    const filter = fieldFilterName(catalog, shape)
+    types.push(...fieldFilterTypes(filter, shape))
+    const { documentation } = field
+    return [
+      names.fields.get(field.name) ?? field.name,
+      { type: filter, ...(documentation === null ? {} : { description: documentation }) },
+    ] as const
   })
+  const input: TypeDefinition = {
+    kind: 'input',
+    name,
+    description:
+      `Which rows of ${model.name}: all that is said has to hold. The shape, and how nulls count, is that of ` +
+      'Prisma’s `where`, within one row: relations cannot be asked for, their foreign keys can.',
+    fields: {
+      ...Object.fromEntries(own),
+      AND: { type: `[${name}!]`, description: 'All of these.' },
+      OR: { type: `[${name}!]`, description: 'At least one of these; of an empty list none.' },
+      NOT: { type: `[${name}!]`, description: 'None of these.' },
+    },
+  }
+  return [input, ...types]
 }
 
 /** What groups conditions is no field. */
@@ -86,28 +74,7 @@ export function hiddenNames(model: ModelSpec, omit: readonly string[] = []): Rea
   return new Set([...marked, ...omit])
 }
 
-function fieldFilter(
-  builder: AnyBuilder,
-  catalog: ModelCatalog,
-  { model, field }: { readonly model: ModelSpec; readonly field: FieldSpec },
-  onNeeded: ((typeName: string) => void) | undefined,
-): InputObjectRef<SchemaTypes, object> {
+function shapeOf(catalog: ModelCatalog, model: ModelSpec, field: FieldSpec): FieldShape {
   const typeName = graphqlTypeName(catalog, model, field)
-  onNeeded?.(typeName)
-  const domain = domainOf(field, catalog)
-  const shape = { typeName, isList: field.isList, domain }
-  return defineOnce(builder, fieldFilterName(catalog, shape), (name) =>
-    defineFieldFilter(builder, name, shape),
-  )
-}
-
-function defineOnce(
-  builder: AnyBuilder,
-  name: string,
-  define: (name: string) => InputObjectRef<SchemaTypes, object>,
-): InputObjectRef<SchemaTypes, object> {
-  const { filterInputs } = stateOf(builder)
-  const ref = filterInputs.get(name) ?? define(name)
-  filterInputs.set(name, ref)
-  return ref
+  return { typeName, isList: field.isList, domain: domainOf(field, catalog) }
 }

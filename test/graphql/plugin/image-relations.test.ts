@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { AnyRow } from '../../../src/changes/change.ts'
 import { loadRelations, relationsOf } from '../../../src/graphql/plugin/image-relations.ts'
-import { isImage, toImage } from '../../../src/graphql/plugin/image-rows.ts'
 import { BoundedReader } from '../../../src/graphql/reading/bounded-reader.ts'
 import { createReadBounds } from '../../../src/graphql/reading/paged-client.ts'
+import { isImage, toImage } from '../../../src/graphql/subscription/image-rows.ts'
 import { blogCatalog, blogModel } from '../blog-catalog.ts'
 import { createRecordingPrisma } from '../recording-prisma.ts'
 

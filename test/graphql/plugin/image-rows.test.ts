@@ -1,6 +1,6 @@
 import { GraphQLError } from 'graphql'
 import { describe, expect, it } from 'vitest'
-import { extendImage, isImage, sentRow, toImage } from '../../../src/graphql/plugin/image-rows.ts'
+import { extendImage, isImage, sentRow, toImage } from '../../../src/graphql/subscription/image-rows.ts'
 
 function errorOf(read: () => unknown): GraphQLError {
   try {

@@ -7,15 +7,14 @@ import type { ChangeAction } from '../../changes/change.ts'
 import { parseCursor } from '../../changes/cursor.ts'
 import { RowcastError } from '../../errors.ts'
 import type { EventSubscription } from '../../sets/row-subscription.ts'
-import type { ChangeFeed } from '../change-feed.ts'
 import { type EventAction, isChangeAction } from '../event-action.ts'
 import { visibleFields } from '../field-type.ts'
 import { graphqlError, toSubscriptionError } from '../graphql-errors.ts'
 import { whereOf } from '../listing/list-query.ts'
 import type { ModelView } from '../policy/viewer-policies.ts'
-import { modelNames } from '../schema-names.ts'
 import { parseFilterArguments } from '../where/filter-arguments.ts'
 import { PublicSubscription } from './public-subscription.ts'
+import type { SubscribedModel } from './subscription-scope.ts'
 
 /** Arguments beside `action`, as GraphQL has coerced them. */
 export interface SubscriptionArguments extends ChangeFilterInput {
@@ -23,14 +22,6 @@ export interface SubscriptionArguments extends ChangeFilterInput {
   readonly overflow?: OverflowPolicy | null | undefined
   readonly initial?: boolean | null | undefined
   readonly pageSize?: number | null | undefined
-}
-
-/** What is subscribed to. */
-export interface SubscribedModel {
-  readonly feed: ChangeFeed
-  readonly model: ModelSpec
-  /** Fields that clients must not learn of. */
-  readonly omit: readonly string[]
 }
 
 /** What a client asks for, and what it may see; the filter is parsed where its faults are reported. */
@@ -68,7 +59,10 @@ export function checkActions(
 
 /** Begins the subscription. @throws what keeps it from beginning, as clients may see it */
 export function openSubscription(subscribed: SubscribedModel, wanted: WantedEvents): PublicSubscription {
-  const { feed, model } = subscribed
+  const {
+    scope: { feed },
+    model,
+  } = subscribed
   if (!feed.isRegistered(model.name)) {
     throw graphqlError('CATALOG_MODEL_NOT_REGISTERED', `Model ${model.name} exists, but is not live.`, {
       hint: `Call rowcast.register('${model.name}') before start().`,
@@ -85,7 +79,7 @@ export function openSubscription(subscribed: SubscribedModel, wanted: WantedEven
 }
 
 function subscribeToChanges(
-  { feed, model, omit }: SubscribedModel,
+  { scope: { feed }, model, omit }: SubscribedModel,
   { actions, after, overflow, filter, view, label, account, checkFilter }: WantedEvents,
 ): EventSubscription {
   checkFilter()
@@ -101,7 +95,7 @@ function subscribeToChanges(
 
 /** The rows are asked for with the same `where` as the changes, and with the viewer's rights, as those of a list are. */
 function subscribeToRows(
-  { feed, model, omit }: SubscribedModel,
+  { scope: { feed }, model, names, omit }: SubscribedModel,
   { actions, overflow, filter, view, pageSize, label, account, checkFilter }: WantedEvents,
 ): EventSubscription {
   const { where, old, new: after, changed } = filter
@@ -109,7 +103,6 @@ function subscribeToRows(
     throw new RowcastError('FIRST_ROWS_REFUSED', 'Subscriptions of this server do not begin with rows.')
   checkKeyIsSeen(model, omit, view)
   checkFilter()
-  const names = modelNames(feed.catalog, model.name)
   const asked = whereOf({ catalog: feed.catalog, model: { spec: model, names, omit }, view }, where)
   const seen = view.rows?.where
   return feed.subscribeRows({

@@ -1,0 +1,159 @@
+/** Stage 7, graphql. `<model>Changed` on the Subscription root, and `changeCursor` on Query: from their arguments to the feed. */
+import type { GraphQLResolveInfo } from 'graphql'
+import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
+import { RowcastError } from '../../errors.ts'
+import { setAudience } from '../audience.ts'
+import { accountOf } from '../bus-account.ts'
+import type { ChangeFeed } from '../change-feed.ts'
+import { checkContext } from '../check-context.ts'
+import type { EventAction } from '../event-action.ts'
+import type { ChangeFieldExtension } from '../explain/read-subscription.ts'
+import { subscriptionLabel } from '../explain/subscription-label.ts'
+import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
+import { valuesOf } from '../graphql-version.ts'
+import { lastEventIdOf } from '../last-event-id.ts'
+import { checkFilterVariables } from '../missing-variable.ts'
+import { checkSelectedFields } from '../policy/check-selected-fields.ts'
+import { selectedModels } from '../policy/selected-models.ts'
+import type { ArgumentDefinition, FieldDefinition } from '../type-definition.ts'
+import { filterArguments } from '../where/filter-arguments.ts'
+import { onceLive } from './once-live.ts'
+import { checkActions, openSubscription, type SubscriptionArguments } from './open-subscription.ts'
+import type { SubscribedModel } from './subscription-scope.ts'
+
+/** The field of one model. */
+export function changeField(subscribed: SubscribedModel, description?: string | undefined): FieldDefinition {
+  const { scope, model, names, omit } = subscribed
+  return {
+    type: `${names.change}!`,
+    description: description ?? `Every change of a row of ${model.name}, once its transaction has committed.`,
+    extensions: { rowcast: { model: model.name, omit } satisfies ChangeFieldExtension },
+    args: {
+      action: {
+        type: '[ChangeAction!]',
+        description: 'Which actions: one, or a list. All when left out; an empty list is an error.',
+      },
+      ...filterArguments(names),
+      ...(scope.mayChooseOverflow ? OVERFLOW_ARGUMENT : {}),
+      ...INITIAL_ARGUMENTS,
+      after: {
+        type: 'Cursor',
+        description:
+          'Go on after this cursor: first what was missed, then live. Where that is not possible the ' +
+          'subscription ends with RESYNC_REQUIRED. Left out: what commits from now on.',
+      },
+    },
+    subscribe: (_root, args: ChangeArguments, context, info) => subscribe(subscribed, args, context, info),
+    resolve: (event: unknown) => event,
+  }
+}
+
+const OVERFLOW_ARGUMENT: Readonly<Record<string, ArgumentDefinition>> = {
+  overflow: {
+    type: 'OverflowPolicy',
+    description: 'What happens when this subscription leaves too many changes waiting.',
+  },
+}
+
+const INITIAL_ARGUMENTS: Readonly<Record<string, ArgumentDefinition>> = {
+  initial: {
+    type: 'Boolean',
+    description:
+      'Whether the rows there are come first, as READ, then READY, then what changes; with `after` it says nothing. Beside ' +
+      'it, rows are asked for with `where` alone.',
+  },
+  pageSize: {
+    type: 'Int',
+    description: 'With `initial`: rows that are read at once at the most, 1 to 10,000. 500 when left out.',
+  },
+}
+
+interface ChangeArguments extends SubscriptionArguments {
+  readonly action?: readonly EventAction[] | null | undefined
+}
+
+/** At once where nobody has to be asked: nothing that commits meanwhile is missed. */
+function subscribe(
+  subscribed: SubscribedModel,
+  { action: actions, after, overflow, initial, pageSize, ...filter }: ChangeArguments,
+  context: object,
+  info: GraphQLResolveInfo,
+) {
+  checkContext(context)
+  const { scope, model } = subscribed
+  const { policies } = scope
+  const cursor = lastEventIdOf(context) ?? after
+  const open = () => {
+    const action = checkActions(actions)
+    const deliveries = openSubscription(subscribed, {
+      ...{ actions: action, after: cursor, overflow, filter, pageSize },
+      hasRows: initial === true && cursor == null,
+      view: policies.view(context, model.name),
+      checkFilter() {
+        for (const node of info.fieldNodes) checkFilterVariables(node, valuesOf(info.variableValues))
+      },
+      label: scope.canBeExplained
+        ? subscriptionLabel(policies, context, model.name, { ...filter, actions: action })
+        : undefined,
+      account: accountOf(context),
+    })
+    setAudience(deliveries, audience(subscribed, context, info))
+    return deliveries
+  }
+  const begin = () => (cursor != null ? open() : onceLive(scope.feed, open))
+  const isOpen = shownModels(subscribed, info).every((each) => !policies.asksViewer(each))
+  return isOpen ? begin() : letIn(subscribed, context, info).then(begin)
+}
+
+/** The model itself counts even if none of its rows is selected: `changed` and `key` show its fields. */
+function shownModels({ scope, model }: SubscribedModel, info: GraphQLResolveInfo): readonly string[] {
+  return [...selectedModels(info, scope.modelOf), model.name]
+}
+
+/**
+ * Asks the policies of all that the subscription can show.
+ * @throws FORBIDDEN, FIELD_HIDDEN, POLICY_FAILED
+ */
+async function letIn(subscribed: SubscribedModel, context: object, info: GraphQLResolveInfo): Promise<void> {
+  const { scope, model } = subscribed
+  const { policies } = scope
+  await policies.prepare(context, shownModels(subscribed, info))
+  if (!(await policies.maySubscribe(context, model.name))) {
+    throw graphqlError('FORBIDDEN', `You may not subscribe to changes of ${model.name}.`)
+  }
+  checkSelectedFields(policies, context, info, model.name)
+}
+
+/** Whose results the subscription gives; null where that is not known. */
+function audience(subscribed: SubscribedModel, context: object, info: GraphQLResolveInfo): string | null {
+  const { scope } = subscribed
+  const shareBy = scope.shareBy(context)
+  const seen = scope.policies.audience(context, shownModels(subscribed, info))
+  return shareBy === null || seen === null ? null : `${shareBy}\n${seen}`
+}
+
+/** `Query.changeCursor`. */
+export function changeCursorField(feed: ChangeFeed): FieldDefinition {
+  return {
+    type: 'Cursor!',
+    description:
+      'The cursor for now. Take it, query, then subscribe after it: no change is missed between the query and ' +
+      'the subscription; one that the query has seen may come again.',
+    async resolve() {
+      try {
+        return await feed.changeCursor()
+      } catch (error) {
+        throw toGraphqlError(error)
+      }
+    },
+  }
+}
+
+/** @throws CATALOG_UNKNOWN_MODEL */
+export function modelNamed({ models }: Pick<ModelCatalog, 'models'>, name: string): ModelSpec {
+  const model = Object.hasOwn(models, name) ? models[name] : undefined
+  if (model !== undefined) return model
+  throw new RowcastError('CATALOG_UNKNOWN_MODEL', `There is no model "${name}".`, {
+    hint: `Use one of ${Object.keys(models).join(', ')}, or run \`prisma generate\` if the model is new.`,
+  })
+}
