@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { toHealthReport } from '../../src/service-health.ts'
 import { openApplication } from '../support/application.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { openDatabase } from '../support/database.ts'
@@ -18,6 +19,19 @@ const identityOf = async (
   sql: (text: string) => Promise<readonly Record<string, unknown>[]>,
   table: string,
 ) => (await sql(`${IDENTITY}'${table}'`))[0]?.['identity']
+
+/** Ends once the application's own statement works again. */
+const worksAgain = (sql: (text: string) => Promise<unknown>, statement: string) =>
+  expect
+    .poll(
+      () =>
+        sql(statement).then(
+          () => 'done',
+          (error: unknown) => (error as { code: unknown }).code,
+        ),
+      { timeout: 20_000 },
+    )
+    .toBe('done')
 
 describe('a new partition', () => {
   it('is set to FULL by the watch, beside the application, and goes back with disable()', async () => {
@@ -163,12 +177,28 @@ describe('a generated column that is added to a live model', () => {
   })
 })
 
+it('a virtual column of a table without a key: it leaves the publication, and its model hears of it', async (context) => {
+  const { sql, rowcast, watch, database } = await openScenario({
+    sql: 'CREATE TABLE items (id int, note text); CREATE TABLE others (id int PRIMARY KEY)',
+  })
+  await skipBelow(18, database, context)
+  const items = watch()
+  await sql(`INSERT INTO items VALUES (1, 'a')`)
+  await items.next()
+  await sql(`ALTER TABLE items ADD COLUMN double int GENERATED ALWAYS AS (id * 2) VIRTUAL`)
+  await worksAgain(sql, `UPDATE items SET note = 'b'`)
+  expect(await items.failure()).toMatchObject({ code: 'SOURCE_TABLE_NOT_PUBLISHED' })
+  expect(rowcast.status().drifted).toMatchObject([{ model: 'Item' }])
+})
+
 describe('an identity index', () => {
   it('that is dropped while changes flow is replaced by what identifies rows: the application goes on', async () => {
     const { sql, rowcast } = await openScenario({
       sql: `${TABLES}; CREATE UNIQUE INDEX by_id ON items (id); ALTER TABLE items REPLICA IDENTITY USING INDEX by_id`,
       register: { Item: { replicaIdentity: 'keep' } },
       models: [ITEM, OTHER],
+      // Identities are looked at in between.
+      options: { watchIntervalMs: 60_000 },
     })
     await sql('DROP INDEX by_id')
     await expect.poll(() => identityOf(sql, 'items'), { timeout: 20_000 }).toBe('d')
@@ -292,5 +322,121 @@ describe('a publication of somebody else, made while changes flow', () => {
     await sql('DROP PUBLICATION others')
     await rowcast.enable()
     expect(await identityOf(sql, 'items')).toBe('f')
+  })
+})
+
+describe('the watch sees a publication of somebody else', () => {
+  it('with a column list: UPDATE works again, and it is said what old rows lack and why', async (context) => {
+    const lines: string[] = []
+    const log = (message: string) => void lines.push(message)
+    const logger = { error: log, warn: log, info: log, debug: log }
+    const { sql, rowcast, database } = await openScenario({ options: { logger } })
+    await skipBelow(15, database, context)
+    await sql(`INSERT INTO items VALUES (1, 'a'); CREATE PUBLICATION theirs FOR TABLE items (id)`)
+    await worksAgain(sql, `UPDATE items SET note = 'b'`)
+    expect(await identityOf(sql, 'items')).toBe('d')
+    await expect
+      .poll(() => lines, { timeout: 20_000 })
+      .toEqual(
+        expect.arrayContaining([
+          expect.stringMatching(/PostgreSQL refuses.*"theirs" lists/),
+          'Set up: ALTER TABLE "public"."items" REPLICA IDENTITY DEFAULT',
+        ]),
+      )
+    await expect
+      .poll(() => rowcast.status().identityFaults.map(({ code, message }) => [code, message]), {
+        timeout: 20_000,
+      })
+      .toEqual([
+        ['SOURCE_IDENTITY_NOT_FULL', expect.stringMatching(/whole old rows.*publication "theirs" lists/)],
+      ])
+    expect(toHealthReport(rowcast.status()).details).toMatchObject({ identityFaults: 1 })
+    // What the hint says: first the other publication, then enable.
+    await sql('ALTER PUBLICATION theirs SET TABLE items')
+    await rowcast.enable()
+    await expect.poll(() => rowcast.status().identityFaults, { timeout: 20_000 }).toEqual([])
+    expect(await identityOf(sql, 'items')).toBe('f')
+  })
+
+  it('with a column list of a partitioned table at any depth', async (context) => {
+    const { sql, database } = await openScenario({
+      sql: `CREATE TABLE items (id int PRIMARY KEY, note text) PARTITION BY RANGE (id);
+        CREATE TABLE items_mid PARTITION OF items FOR VALUES FROM (0) TO (5000) PARTITION BY RANGE (id);
+        CREATE TABLE items_0 PARTITION OF items_mid FOR VALUES FROM (0) TO (500); CREATE TABLE others (id int PRIMARY KEY)`,
+      options: { watchIntervalMs: 60_000 },
+    })
+    await skipBelow(15, database, context)
+    await sql(`INSERT INTO items VALUES (1, 'a');
+      CREATE PUBLICATION theirs FOR TABLE items_mid (id) WITH (publish_via_partition_root = true)`)
+    await worksAgain(sql, `UPDATE items SET note = 'b'`)
+  })
+
+  it('that was there when the stream began', async (context) => {
+    const { sql, rowcast, database } = await openScenario()
+    await skipBelow(15, database, context)
+    await rowcast.stop()
+    await sql(`INSERT INTO items VALUES (1, 'a'); CREATE PUBLICATION theirs FOR TABLE items (id)`)
+    const second = buildRowcast(database)
+    onTestFinished(() => second.stop())
+    second.start()
+    await second.ready()
+    await worksAgain(sql, `UPDATE items SET note = 'b'`)
+  })
+
+  it('that leaves out generated columns', async (context) => {
+    const { sql, rowcast, database } = await openScenario({
+      sql: `${TABLES}; ALTER TABLE items ADD COLUMN total int GENERATED ALWAYS AS (id * 2) STORED`,
+    })
+    await skipBelow(18, database, context)
+    await sql(`INSERT INTO items VALUES (1, 'a'); CREATE PUBLICATION theirs FOR TABLE items`)
+    await worksAgain(sql, `UPDATE items SET note = 'b'`)
+    await expect
+      .poll(() => rowcast.status().identityFaults.map(({ hint }) => hint), { timeout: 20_000 })
+      .toEqual([
+        expect.stringContaining('ALTER PUBLICATION "theirs" SET (publish_generated_columns = stored)'),
+      ])
+  })
+
+  it('whose list has columns of a unique index alone: that becomes the identity', async (context) => {
+    const { sql, database } = await openScenario({
+      sql: `${TABLES}; ALTER TABLE items ALTER note SET NOT NULL; CREATE UNIQUE INDEX by_note ON items (note) INCLUDE (id)`,
+    })
+    await skipBelow(15, database, context)
+    await sql(`INSERT INTO items VALUES (1, 'a'); CREATE PUBLICATION theirs FOR TABLE items (note)`)
+    await worksAgain(sql, `UPDATE items SET note = 'b'`)
+    expect(await identityOf(sql, 'items')).toBe('i')
+  })
+
+  it('with a row filter that FULL alone serves: FULL stays, and where a list forbids it, both are named', async (context) => {
+    const { sql, rowcast, database } = await openScenario({ options: { watchIntervalMs: 100 } })
+    await skipBelow(15, database, context)
+    await sql(`INSERT INTO items VALUES (1, 'a'), (2, NULL); INSERT INTO others VALUES (1);
+      CREATE PUBLICATION filters FOR TABLE items WHERE (note IS NOT NULL); CREATE PUBLICATION lists FOR TABLE others (id)`)
+    await worksAgain(sql, 'DELETE FROM others')
+    await sql(`UPDATE items SET note = 'b' WHERE id = 1`)
+    expect(await identityOf(sql, 'items')).toBe('f')
+    await sql('CREATE PUBLICATION lists_too FOR TABLE items (id)')
+    await expect
+      .poll(
+        () =>
+          rowcast
+            .status()
+            .identityFaults.flatMap(({ code, message }) =>
+              code === 'SOURCE_IDENTITY_CONFLICT' ? [message] : [],
+            ),
+        { timeout: 20_000 },
+      )
+      .toEqual([expect.stringMatching(/refuses.*"lists_too".*"filters"/)])
+    expect(await identityOf(sql, 'items')).toBe('f')
+    await sql('DROP PUBLICATION lists_too')
+    await sql(`UPDATE items SET note = 'c' WHERE id = 1`)
+  })
+
+  it('of a table that rowcast set to FULL and no longer publishes', async (context) => {
+    const { sql, database } = await openScenario()
+    await skipBelow(15, database, context)
+    await sql(`INSERT INTO items VALUES (1, 'a'); ALTER PUBLICATION rowcast DROP TABLE items;
+      CREATE PUBLICATION theirs FOR TABLE items (id)`)
+    await worksAgain(sql, `UPDATE items SET note = 'b'`)
   })
 })

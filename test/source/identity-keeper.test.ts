@@ -132,6 +132,21 @@ describe('rescues the statements of an application', () => {
       ['ALTER PUBLICATION "rowcast" DROP TABLE "public"."events"'],
     ],
     [
+      'a list without columns of its key, and there is an index',
+      { ...full, columnListsIn: ['theirs'], isKeyRefused: true, uniqueIndex: 'by_note' },
+      ['REPLICA IDENTITY USING INDEX "by_note"'],
+    ],
+    [
+      'a row filter beyond its key',
+      { ...own, isKeyRefused: true, isIdentityRefused: true },
+      ['REPLICA IDENTITY FULL'],
+    ],
+    [
+      'lists of others, and nothing that they all have: it is theirs, and the table stays published',
+      { ...full, columnListsIn: ['theirs'], isKeyRefused: true },
+      [],
+    ],
+    [
       'a virtual column, but the table is not ours',
       { ...full, hasVirtualGeneratedColumn: true, isOwned: false },
       [],
@@ -141,12 +156,24 @@ describe('rescues the statements of an application', () => {
     expect(found).toEqual(steps.map((each) => expect.stringContaining(each)))
   })
 
+  it('of a table that is no longer published, as long as it has what we set', () => {
+    const left = { ...publication, tables: [], named: [] }
+    const of = (table: TableFacts) => repaired({ tables: [table], publication: left })
+    expect(of({ ...full, columnListsIn: ['theirs'] })).toEqual([
+      'ALTER TABLE "public"."events" REPLICA IDENTITY DEFAULT',
+    ])
+    expect(of({ ...full, hasStoredGeneratedColumn: true, generatedHiddenIn: ['theirs'] })).toHaveLength(1)
+    expect(of(full)).toEqual([])
+    expect(of({ ...own, isKeyRefused: true, isIdentityRefused: true })).toEqual([])
+  })
+
   it('but leaves alone what the application set itself', () => {
     const keep = {
       ...goal,
       tables: goal.tables.map((each) => ({ ...each, replicaIdentity: 'keep' as const })),
     }
     expect(repaired({ tables: [{ ...full, columnListsIn: ['theirs'] }] }, keep)).toEqual([])
+    expect(repaired({ tables: [{ ...own, isKeyRefused: true, isIdentityRefused: true }] }, keep)).toEqual([])
     const other = { ...publication, comment: null }
     expect(
       repaired({ tables: [{ ...full, hasVirtualGeneratedColumn: true, ...keyless }], publication: other }),

@@ -7,43 +7,43 @@ import {
 } from '../../src/source/published/table-columns.ts'
 
 /** `id`, `note` and `spare`, of one CREATE TABLE. */
-const before: TableColumns = { names: 'id__notespar', written: [[700, 3]] }
+const before: TableColumns = { names: 'id______note____spar____', written: [[700, 3]] }
 const now = (names: string, ...written: [number, number][]): TableColumns => ({ names, written })
 
 describe('columns are the same', () => {
   it.each<[string, TableColumns, boolean, boolean]>([
     ['when nothing differs', before, true, true],
-    ['when one is added', now('id__notesparmore', [700, 3], [701, 1]), true, true],
-    ['when one is dropped', now('id__note----', [700, 2], [0, 1]), true, true],
+    ['when one is added', now('id______note____spar____more____', [700, 3], [701, 1]), true, true],
+    ['when one is dropped', now('id______note____--------', [700, 2], [0, 1]), true, true],
     [
       'not when one is dropped and made again',
-      now('id__----sparnote', [700, 1], [0, 1], [700, 1]),
+      now('id______--------spar____note____', [700, 1], [0, 1], [700, 2]),
       false,
       false,
     ],
-    ['not when two change their names', now('id__wasnnote', [700, 1], [701, 2]), false, false],
-    ['when one gets another name', now('id__othrspar', [700, 1], [701, 1], [700, 1]), true, true],
+    ['not when two change their names', now('id______wasn____note____', [700, 1], [701, 2]), false, false],
+    ['when one gets another name', now('id______othr____spar____', [700, 1], [701, 1], [700, 1]), true, true],
     [
       'when one is altered, and nothing is written again',
-      now('id__notespar', [700, 1], [701, 2]),
+      now('id______note____spar____', [700, 1], [701, 2]),
       false,
       true,
     ],
     [
       'not when one is altered, and the table is written again',
-      now('id__notespar', [700, 1], [701, 2]),
+      now('id______note____spar____', [700, 1], [701, 2]),
       true,
       false,
     ],
-    ['where nothing is said of who wrote it', now('id__notespar', [700, 1], [0, 2]), true, true],
+    ['where nothing is said of who wrote it', now('id______note____spar____', [700, 1], [0, 2]), true, true],
   ])('%s', (_title, columns, isRewritten, areSame) => {
     expect(areSameColumns(before, columns, isRewritten)).toBe(areSame)
   })
 
   it('not where one that had a value for rows of before it is written again, by whatever', () => {
-    const added = now('id__notespar', [700, 2], [0, 1])
-    expect(areSameColumns(added, now('id__notespar', [700, 2], [702, 1]), true)).toBe(false)
-    expect(areSameColumns(added, now('id__notespar', [700, 2], [702, 1]), false)).toBe(true)
+    const added = now('id______note____spar____', [700, 2], [0, 1])
+    expect(areSameColumns(added, now('id______note____spar____', [700, 2], [702, 1]), true)).toBe(false)
+    expect(areSameColumns(added, now('id______note____spar____', [700, 2], [702, 1]), false)).toBe(true)
     expect(areSameColumns(added, added, true)).toBe(true)
   })
 
@@ -73,6 +73,17 @@ describe('columns are the same', () => {
     expect(areSameColumns(columnsOf(raw), columnsOf(moved as typeof raw), false)).toBe(false)
   })
 
+  it('not when two swap their names, whose hashes have 16 bits in common', () => {
+    const of = (...names: string[]) => columnsOf(names.map((name, at) => [at + 1, name, 700] as const))
+    expect(areSameColumns(of('id', 'c32', 'c316'), of('id', 'c316', 'c32'), false)).toBe(false)
+  })
+
+  it('where an older process wrote four digits of each name', () => {
+    const old: TableColumns = { names: 'id__noteidentity', written: [[700, 4]] }
+    expect(areSameColumns(old, { names: 'note____id______', written: [[700, 2]] }, true)).toBe(true)
+    expect(areSameColumns(before, { names: 'spar____id__', written: [[700, 3]] }, true)).toBe(true)
+  })
+
   it('where an older process has not looked at them', () => {
     expect([areSameColumns(undefined, before, true), areSameColumns(before, undefined, true)]).toEqual([
       true,
@@ -85,7 +96,7 @@ it('what a message says is columns, or nothing', () => {
   expect(isTableColumns(JSON.parse(JSON.stringify(before)))).toBe(true)
   for (const value of [null, 'x', { names: 1, written: [] }, { names: '' }, { names: '', written: [[1]] }])
     expect(isTableColumns(value)).toBe(false)
-  expect(isTableColumns({ names: 'id__', written: [[700, 2 ** 60]] })).toBe(false)
+  expect(isTableColumns({ names: 'id______', written: [[700, 2 ** 60]] })).toBe(false)
   // Whoever may write to the database may write a message: it costs no memory.
-  expect(areSameColumns({ names: 'id__', written: [[700, 2 ** 50]] }, before, true)).toBe(true)
+  expect(areSameColumns({ names: 'id______', written: [[700, 2 ** 50]] }, before, true)).toBe(true)
 })

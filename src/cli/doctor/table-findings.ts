@@ -94,11 +94,11 @@ function identityFindings(wanted: TableName, table: TableFacts, load: TableLoad,
 }
 
 /** Partitions without whole old rows, and tables whose UPDATE and DELETE PostgreSQL refuses, while changes flow. */
-function faultFindings({ source, goal, facts }: Examination): Finding[] {
+function faultFindings({ source, facts }: Examination): Finding[] {
   // Before set-up all of them are: it says so itself.
   if (facts.slot === null) return []
   return source.identityFaults.map((fault) => {
-    const finding = findingOf(identityError(fault, goal.publication), fault.model)
+    const finding = findingOf(identityError(fault), fault.model)
     return fault.kind === 'partial' ? { ...finding, severity: 'warning' } : finding
   })
 }

@@ -2,7 +2,7 @@
  * Stage 5, source. The SQL behind published-tables.ts: what decides in the catalog what is published of a table, and who
  * is writing to it.
  */
-import { LSN_ZERO, parseLsn } from '../../wire/lsn.ts'
+import { endOfRecords, LSN_ZERO, parseLsn } from '../../wire/lsn.ts'
 import { quoteLiteral } from '../../wire/quote.ts'
 import { SCHEMAS_VERSION_MIN } from '../db/published-relations-sql.ts'
 import type { RunQuery } from '../db/run-query.ts'
@@ -90,7 +90,7 @@ export async function readWriters(
   }
   // Asked for afterwards: who is over by now has written its commit before it.
   const [end] = await query<{ lsn: string }>(WAL_END_SQL)
-  return { byModel, lsn: end === undefined ? LSN_ZERO : parseLsn(end.lsn) }
+  return { byModel, lsn: end === undefined ? LSN_ZERO : endOfRecords(parseLsn(end.lsn)) }
 }
 
 interface WriterRow {

@@ -15,8 +15,8 @@ export interface TableColumns {
   readonly written: readonly (readonly [writer: number, count: number])[]
 }
 
-const NAME_LENGTH = 4
-const NONE = '----'
+const NAME_LENGTH = 8
+const NONE = '-'.repeat(NAME_LENGTH)
 
 /** What a barrier says of them. @param ofModel columns of the model's fields; undefined: all are watched */
 export function columnsOf(raw: readonly RawColumn[], ofModel?: readonly string[]): TableColumns {
@@ -36,13 +36,13 @@ export function columnsOf(raw: readonly RawColumn[], ofModel?: readonly string[]
 }
 
 /**
- * FNV-1a, folded to 16 bits. Of two columns of one table whose names have one hash it is not seen that they changed their names;
- * and a column that goes where another of its hash comes ends subscriptions for nothing.
+ * FNV-1a. Of two columns of one table whose names have one hash it is not seen that they changed their names; and a column
+ * that goes where another of its hash comes ends subscriptions for nothing. Of 16 bits, `c32` and `c316` have the same.
  */
 function hashOf(name: string): string {
   let hash = 0x811c9dc5
   for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193)
-  return ((hash ^ (hash >>> 16)) & 0xffff).toString(16).padStart(NAME_LENGTH, '0')
+  return (hash >>> 0).toString(16).padStart(NAME_LENGTH, '0')
 }
 
 /**
@@ -54,7 +54,7 @@ export function areSameColumns(
   now: TableColumns | undefined,
   isRewritten: boolean,
 ): boolean {
-  if (before === undefined || now === undefined) return true
+  if (before === undefined || now === undefined || !isOfThisForm(before) || !isOfThisForm(now)) return true
   const [namesBefore, namesNow] = [namesOf(before), namesOf(now)]
   const known = new Set(namesBefore)
   const isMoved = namesNow.some((name, at) => name !== NONE && name !== namesBefore[at] && known.has(name))
@@ -64,6 +64,11 @@ export function areSameColumns(
     const [was, is] = [writersBefore[at] ?? 0, writersNow[at] ?? 0]
     return name === NONE || name !== namesNow[at] || is === 0 || was === is
   })
+}
+
+/** Whether its names have as many digits as ours: an older process wrote four of each. */
+function isOfThisForm({ names, written }: TableColumns): boolean {
+  return names.length === NAME_LENGTH * written.reduce((sum, [, count]) => sum + count, 0)
 }
 
 function namesOf({ names }: TableColumns): readonly string[] {

@@ -5,7 +5,14 @@
 import { publishedRelationsSql } from '../db/published-relations-sql.ts'
 import type { SqlQueries } from '../db/sql.ts'
 import { FORMER_SLOT_SQL } from './default-slot.ts'
-import { type RefusedTable, readRefusedTables } from './refused-statements.ts'
+import {
+  HAS_UPDATE_OR_DELETE_SQL,
+  type RefusedTable,
+  readRefusedTables,
+  refusalsOfFullSql,
+  refusalsOfIndexSql,
+} from './refused-statements.ts'
+import { HAS_ROW_IDENTITY_SQL, IDENTITY_INDEX_SQL, uniqueIndexSql } from './row-identity-sql.ts'
 
 /** A table by its full name. */
 export interface QualifiedTable {
@@ -60,7 +67,11 @@ export interface TableFacts extends QualifiedTable {
   readonly hasRowIdentity: boolean
   /** Whether identity DEFAULT would find a row. */
   readonly hasPrimaryKey: boolean
-  /** An index that could be the identity: unique, complete, and over columns that are never NULL. */
+  /** Whether a publication's list or filter would make PostgreSQL refuse UPDATE or DELETE under DEFAULT. @default false */
+  readonly isKeyRefused?: boolean | undefined
+  /** The same of the identity it has, where that is an index. @default false */
+  readonly isIdentityRefused?: boolean | undefined
+  /** An index that could be the identity: unique, complete, over columns that are never NULL, and not refused like that. */
   readonly uniqueIndex: string | null
   readonly hasStoredGeneratedColumn: boolean
   /** PostgreSQL 18 and later. */
@@ -78,7 +89,7 @@ export interface UnidentifiedTable extends QualifiedTable {
   /** As in TableFacts. */
   readonly replicaIdentity: string
   readonly identityIndex: string | null
-  /** As in TableFacts. */
+  /** As in TableFacts, whatever lists and filters say. */
   readonly uniqueIndex: string | null
 }
 
@@ -190,29 +201,6 @@ const SERVER_SQL = `
          ${FORMER_SLOT_SQL} AS "hasFormerSlot"
     FROM pg_roles r WHERE r.rolname = current_user`
 
-/**
- * Whether the identity of table `c` finds a row. Source: RelationGetReplicaIndex of PostgreSQL, which ignores a
- * deferrable primary key.
- */
-const HAS_ROW_IDENTITY_SQL = `
-  c.relreplident = 'f' OR EXISTS (
-    SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
-       AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END)`
-
-/** Name of the index that is the identity of table `c`. */
-const IDENTITY_INDEX_SQL = `
-  (SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-    WHERE i.indrelid = c.oid AND i.indisreplident AND c.relreplident = 'i')`
-
-/** Name of an index that could be the identity of table `c`. */
-const UNIQUE_INDEX_SQL = `
-  (SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-    WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid
-      AND i.indpred IS NULL AND i.indexprs IS NULL
-      AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
-                         AND a.attnum = ANY (i.indkey) AND NOT a.attnotnull)
-    ORDER BY x.relname LIMIT 1)`
-
 /** Columns that not every version has are read through JSON: where the column is missing, the answer is NULL. */
 const tablesSql = (serverVersion: number): string => `
   WITH RECURSIVE wanted AS (
@@ -227,7 +215,6 @@ const tablesSql = (serverVersion: number): string => `
     SELECT i.inhrelid, w.oid FROM wanted w JOIN pg_inherits i ON i.inhparent = w.oid AND w.relkind = 'p' AND NOT i.inhdetachpending
     UNION
     SELECT i.inhrelid, p.root FROM parts p JOIN pg_inherits i ON i.inhparent = p.oid AND NOT i.inhdetachpending
-  ), hiding AS (${publishedRelationsSql(serverVersion, `p.pubname <> $3 AND to_jsonb(p) ->> 'pubgencols' = 'n' AND (p.pubupdate OR p.pubdelete)`)}
   ), found AS (
     SELECT oid, oid AS root, false AS is_partition, false AS is_child FROM wanted
     UNION
@@ -243,14 +230,16 @@ const tablesSql = (serverVersion: number): string => `
          found.is_partition AS "isPartition", found.is_child AS "isChild",
          (${HAS_ROW_IDENTITY_SQL}) AS "hasRowIdentity",
          EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND i.indisvalid) AS "hasPrimaryKey",
-         ${UNIQUE_INDEX_SQL} AS "uniqueIndex",
+         ${uniqueIndexSql(`NOT EXISTS (${refusalsOfIndexSql(serverVersion)})`)} AS "uniqueIndex",
          EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated = 's') AS "hasStoredGeneratedColumn",
          EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated = 'v') AS "hasVirtualGeneratedColumn",
-         ARRAY(SELECT DISTINCT p.pubname::text FROM pg_publication p JOIN pg_publication_rel pr ON pr.prpubid = p.oid
-                WHERE pr.prrelid IN (c.oid, r.oid) AND to_jsonb(pr) ->> 'prattrs' IS NOT NULL
-                  AND (p.pubname = $3 OR p.pubupdate OR p.pubdelete)) AS "columnListsIn",
-         ARRAY(SELECT DISTINCT p.pubname::text FROM hiding h JOIN pg_publication p ON p.oid = h.pubid
-                WHERE h.relid IN (c.oid, r.oid)) AS "generatedHiddenIn"
+         EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND EXISTS (${refusalsOfIndexSql(serverVersion)})) AS "isKeyRefused",
+         EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND EXISTS (${refusalsOfIndexSql(serverVersion)})
+                    AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END) AS "isIdentityRefused",
+         ARRAY(SELECT r.pubname FROM (${refusalsOfFullSql(serverVersion, `(p.pubname = $3 OR ${HAS_UPDATE_OR_DELETE_SQL})`)}) r
+                WHERE r.kind = 'columns' ORDER BY 1) AS "columnListsIn",
+         ARRAY(SELECT r.pubname FROM (${refusalsOfFullSql(serverVersion, `p.pubname <> $3 AND ${HAS_UPDATE_OR_DELETE_SQL}`)}) r
+                WHERE r.kind = 'generated' ORDER BY 1) AS "generatedHiddenIn"
     FROM found JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
          JOIN pg_class r ON r.oid = found.root JOIN pg_namespace rn ON rn.oid = r.relnamespace
    ORDER BY n.nspname, c.relname`
@@ -288,7 +277,7 @@ const unidentifiedTablesSql = (serverVersion: number): string => `
   SELECT n.nspname::text AS "schema", c.relname::text AS "table",
          pg_has_role(c.relowner, 'USAGE') AS "isOwned", pg_get_userbyid(c.relowner)::text AS "owner",
          c.relreplident::text AS "replicaIdentity", ${IDENTITY_INDEX_SQL} AS "identityIndex",
-         ${UNIQUE_INDEX_SQL} AS "uniqueIndex"
+         ${uniqueIndexSql()} AS "uniqueIndex"
     FROM logging JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE c.relkind = 'r' AND NOT (${HAS_ROW_IDENTITY_SQL})
    ORDER BY 1, 2`

@@ -19,11 +19,13 @@ export function rescueStep(table: TableFacts, facts: DatabaseFacts, goal: SetupG
   // An child is published by itself, a partition with its root.
   const published = table.isChild ? table : table.root
   const isPublished = facts.publication?.tables.some((each) => isSameTable(each, published)) ?? false
-  if (table.kind !== 'r' || !isPublished) return null
-  const reason = table.replicaIdentity === 'f' ? refusalOfFull(table, facts, goal) : refusalOfOther(table)
+  if (table.kind !== 'r' || !(isPublished || isFullRefusedElsewhere(table, facts, goal))) return null
+  const reason =
+    table.replicaIdentity === 'f' ? refusalOfFull(table, facts, goal) : refusalOfOther(table, facts, goal)
   if (reason === null) return null
   const identity = table.isOwned ? identityThatServes(table) : null
-  if (identity === null) return unpublishStep(table, facts, reason, goal)
+  if (identity === null)
+    return isRefusedByOthers(table, goal) ? null : unpublishStep(table, facts, reason, goal)
   const why = `PostgreSQL refuses UPDATE and DELETE of ${table.table}: ${reason}.`
   const sql = `ALTER TABLE ${quoteQualified(table.schema, table.table)} REPLICA IDENTITY ${identity}`
   return { kind: 'replica-identity', locks: [nameOf(table)], sql, why }
@@ -32,8 +34,7 @@ export function rescueStep(table: TableFacts, facts: DatabaseFacts, goal: SetupG
 /** What FULL counts, or would count, and nobody publishes, as far as FULL or the publication is ours. */
 export function refusalOfFull(table: TableFacts, facts: DatabaseFacts, goal: SetupGoal): string | null {
   const { publication, serverVersion } = facts
-  const known = parseSetupMemory(publication?.comment ?? null)?.identities ?? []
-  const isFullOurs = modeFor(table, goal) === 'full' || known.some((each) => isSameTable(each, table))
+  const isFullOurs = isIdentityOurs(table, facts, goal)
   if (table.hasVirtualGeneratedColumn) return 'its identity is FULL, and it has a virtual generated column'
   if (table.columnListsIn.includes(goal.publication) || (isFullOurs && table.columnListsIn.length > 0))
     return 'its identity is FULL, and a publication lists some of its columns'
@@ -46,13 +47,33 @@ export function refusalOfFull(table: TableFacts, facts: DatabaseFacts, goal: Set
     : null
 }
 
-function refusalOfOther(table: TableFacts): string | null {
-  return table.hasRowIdentity ? null : 'nothing identifies a row of it'
+/** Whether the identity is what set-up makes of it. */
+function isIdentityOurs(table: TableFacts, { publication }: DatabaseFacts, goal: SetupGoal): boolean {
+  const known = parseSetupMemory(publication?.comment ?? null)?.identities ?? []
+  return modeFor(table, goal) === 'full' || known.some((each) => isSameTable(each, table))
+}
+
+/** Of a table that has left our publication, and still has what we set. */
+function isFullRefusedElsewhere(table: TableFacts, facts: DatabaseFacts, goal: SetupGoal): boolean {
+  return table.replicaIdentity === 'f' && isIdentityOurs(table, facts, goal) && isRefusedByOthers(table, goal)
+}
+
+/** Whether they would go on to be refused if our publication were not there. */
+function isRefusedByOthers(table: TableFacts, { publication }: SetupGoal): boolean {
+  if (table.replicaIdentity !== 'f') return table.hasRowIdentity
+  const isHidden = table.hasStoredGeneratedColumn && table.generatedHiddenIn.length > 0
+  return isHidden || table.columnListsIn.some((name) => name !== publication)
+}
+
+function refusalOfOther(table: TableFacts, facts: DatabaseFacts, goal: SetupGoal): string | null {
+  if (!table.hasRowIdentity) return 'nothing identifies a row of it'
+  if (table.isIdentityRefused !== true || !isIdentityOurs(table, facts, goal)) return null
+  return 'the list or the row filter of a publication does not go with its identity'
 }
 
 /** Null: none does. */
 function identityThatServes(table: TableFacts): string | null {
-  if (table.hasPrimaryKey) return 'DEFAULT'
+  if (table.hasPrimaryKey && table.isKeyRefused !== true) return 'DEFAULT'
   if (table.uniqueIndex !== null) return identityText({ identity: 'i', index: table.uniqueIndex })
   return table.replicaIdentity !== 'f' && fullIdentityProblem(table) === null ? 'FULL' : null
 }

@@ -16,7 +16,7 @@ import {
   readDatabaseFacts,
   type TableIdentity,
 } from './database-facts.ts'
-import { IS_FILTERED_BEYOND_SQL } from './refused-statements.ts'
+import { HAS_UPDATE_OR_DELETE_SQL, refusalsOfFullSql, refusalsOfIndexSql } from './refused-statements.ts'
 import { identityText, nameOf } from './replica-identity.ts'
 import { runSteps, type StepRunOptions } from './run-steps.ts'
 import { underSetupLock } from './setup.ts'
@@ -28,7 +28,7 @@ import { dropAllSkipMarks } from './skip-marks.ts'
 export interface CurrentIdentity extends TableIdentity {
   /**
    * Whether PostgreSQL would go on to take its UPDATE and DELETE under DEFAULT, and under the index of that name: its key or
-   * the index are there, and have what a row filter of somebody else asks for; or nobody else publishes it.
+   * the index are there, and do for the row filters and column lists of everybody else; or nobody else publishes it.
    */
   readonly canBeDefault: boolean
   readonly indexes: readonly string[]
@@ -210,6 +210,10 @@ function readIdentities(
   tables: readonly QualifiedTable[],
   { publication, serverVersion }: Pick<SetupGoal, 'publication'> & Pick<DatabaseFacts, 'serverVersion'>,
 ): Promise<CurrentIdentities> {
+  const others = `p.pubname <> $3 AND ${HAS_UPDATE_OR_DELETE_SQL}`
+  // What is refused as it is, another identity makes no worse.
+  const isTaken = `NOT EXISTS (${refusalsOfIndexSql(serverVersion, others)})`
+  const mayBe = `(${isTaken} OR c.relreplident = 'f' AND EXISTS (${refusalsOfFullSql(serverVersion, others)}))`
   return sql.query<CurrentIdentity>(
     `WITH elsewhere AS (${publishedRelationsSql(serverVersion, 'p.pubname <> $3 AND (p.pubupdate OR p.pubdelete)')})
      SELECT n.nspname::text AS "schema", c.relname::text AS "table", c.relreplident::text AS "identity",
@@ -217,10 +221,10 @@ function readIdentities(
               WHERE i.indrelid = c.oid AND i.indisreplident AND c.relreplident = 'i') AS "index",
             EXISTS (SELECT FROM pg_index i
                      WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND i.indisvalid
-                       AND NOT ${IS_FILTERED_BEYOND_SQL}) AS "canBeDefault",
+                       AND ${mayBe}) AS "canBeDefault",
             ARRAY(SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
                    WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid
-                     AND NOT ${IS_FILTERED_BEYOND_SQL}) AS "indexes",
+                     AND ${mayBe}) AS "indexes",
             EXISTS (SELECT FROM (SELECT c.oid AS relid UNION SELECT relid FROM pg_partition_ancestors(c.oid)) up
                       JOIN elsewhere USING (relid)) AS "isPublishedElsewhere"
        FROM unnest($1::text[], $2::text[]) AS name(nspname, relname)

@@ -12,7 +12,6 @@ import { toRowcastError } from '../db/sqlstate.ts'
 import { type DatabaseFacts, readDatabaseFacts } from '../setup/database-facts.ts'
 import { fullStep, identityOf, newPartitions } from '../setup/identity-plan.ts'
 import { rescueSteps } from '../setup/identity-rescue.ts'
-import { VERSION_18 } from '../setup/replica-identity.ts'
 import { runSteps } from '../setup/run-steps.ts'
 import { underSetupLock } from '../setup/setup.ts'
 import type { SetupGoal, SetupStep } from '../setup/setup-goal.ts'
@@ -50,8 +49,8 @@ export function repairSteps(facts: DatabaseFacts, goal: SetupGoal): readonly Set
 const HOPELESS_LOOKS = 30
 
 /**
- * From version 18 on, any ALTER TABLE that adds a virtual column makes PostgreSQL refuse UPDATE and DELETE under FULL: there,
- * identities are looked at so often, between the looks of the watch.
+ * Any ALTER TABLE, DROP INDEX or CREATE PUBLICATION can make PostgreSQL refuse UPDATE and DELETE of a table: identities are
+ * looked at so often, between the looks of the watch.
  */
 const GLANCE_INTERVAL_MS = 1_000
 
@@ -78,10 +77,10 @@ export class IdentityKeeper {
 
   /** Takes a look at the catalog. */
   look(found: readonly IdentityFault[]): void {
-    const { goal, logger } = this.#options
+    const { logger } = this.#options
     const faults = new Map(
       found.map((fault) => {
-        const error = identityError(fault, goal.publication)
+        const error = identityError(fault)
         return [error.message, error] as const
       }),
     )
@@ -105,7 +104,7 @@ export class IdentityKeeper {
   begin(serverVersion: number): void {
     const { guard, watchIntervalMs } = this.#options
     this.stop()
-    if (serverVersion < VERSION_18 || watchIntervalMs <= GLANCE_INTERVAL_MS) return
+    if (watchIntervalMs <= GLANCE_INTERVAL_MS) return
     const glance = guard.wrap('look at replica identities', () => this.#glance(serverVersion))
     this.#timer = setInterval(glance, GLANCE_INTERVAL_MS)
     this.#timer.unref()

@@ -134,8 +134,13 @@ const kept = (replicaIdentity: string): Examination => ({
   ...withFacts({ tables: [{ ...table, replicaIdentity }] }),
   goal: { ...well.goal, tables: [{ model: 'User', ...users, replicaIdentity: 'keep' }] },
 })
-const withIdentity = (kind: IdentityFault['kind']): Examination => {
-  const identityFaults = [{ model: 'User', schema: 'public', table: 'users_1', kind }]
+const withIdentity = (kind: IdentityFault['kind'], more: Partial<IdentityFault> = {}): Examination => {
+  const identityFaults = [
+    {
+      ...{ model: 'User', schema: 'public', table: 'users_1', kind },
+      ...{ isFull: kind !== 'filter', publication: 'rowcast', otherRefusal: null, ...more },
+    },
+  ]
   return { ...well, source: { ...well.source, identityFaults } }
 }
 const GIB = 1024 ** 3
@@ -222,7 +227,33 @@ const TABLE: readonly (readonly [string, Examination, Severity, string, RegExp])
   [
     'a column list',
     withIdentity('columns'),
-    ...(['error', 'SOURCE_IDENTITY_CONFLICT', /Publish all of its columns/] as const),
+    ...([
+      'error',
+      'SOURCE_IDENTITY_CONFLICT',
+      /Publish all of its columns in "rowcast".*REPLICA IDENTITY DEFAULT/,
+    ] as const),
+  ],
+  [
+    'a row filter of somebody else',
+    withIdentity('filter', { publication: 'theirs' }),
+    ...([
+      'error',
+      'SOURCE_IDENTITY_CONFLICT',
+      /columns of its key alone in "theirs".*REPLICA IDENTITY FULL/,
+    ] as const),
+  ],
+  [
+    'a list and a row filter that nothing serves',
+    withIdentity('columns', {
+      publication: 'theirs',
+      otherRefusal: { kind: 'filter', publication: 'filters' },
+    }),
+    ...(['error', 'SOURCE_IDENTITY_CONFLICT', /^Publish all of its columns in "theirs"\.$/] as const),
+  ],
+  [
+    'keys alone, as a virtual column forbids more',
+    withIdentity('partial', { isFull: false, otherRefusal: { kind: 'virtual', publication: 'rowcast' } }),
+    ...(['warning', 'SOURCE_IDENTITY_NOT_FULL', /^Make the column STORED\. Then run/] as const),
   ],
   [
     'a pooler nobody notified of',
