@@ -38,6 +38,7 @@ const ANSWERS: readonly (readonly [string, Answerer])[] = [
   ['l.virtualtransaction AS "writer"', (_, __, { database }) => writers(database)],
   ['pg_current_wal_insert_lsn()', (_, __, { database }) => [{ lsn: formatLsn(database.endLsn) }]],
   ['IDENTIFY_SYSTEM', (_, __, { database }) => [identity(database)]],
+  ['TIMELINE_HISTORY', (_, __, { database }) => [historyOf(database)]],
   ['SHOW wal_sender_timeout', () => [{ wal_sender_timeout: '10s' }]],
   ['pg_logical_emit_message(true, ', (text, _, { database }) => [emit(database, text)]],
   [
@@ -104,6 +105,14 @@ function identity({ systemId, timeline, endLsn }: Database): Answer[number] {
   return { systemid: systemId, timeline, xlogpos: formatLsn(endLsn), dbname: 'app' }
 }
 
+/** The content of the timeline's history file. */
+function historyOf({ timeline, history }: Database): Answer[number] {
+  const lines = history.map(
+    (each) => `${each.timeline}\t${formatLsn(each.endLsn)}\tno recovery target specified\n`,
+  )
+  return { filename: `${timeline.toString(16).padStart(8, '0')}.history`, content: lines.join('') }
+}
+
 function facts(database: Database, slotName: string): Answer[number] {
   const slot = database.slots.get(slotName)
   const { publication } = database
@@ -140,7 +149,7 @@ function slotFacts({ endLsn }: Database, slot: Slot): Answer[number] {
       retained_bytes: Number(endLsn - slot.restartLsn),
       restart_bytes: Number(slot.confirmedLsn - slot.restartLsn),
     },
-    ...{ safe_wal_size: null, failover: false, synced: false },
+    ...{ safe_wal_size: null, failover: slot.syncedLsn !== null, synced: slot.syncedLsn !== null },
   }
 }
 

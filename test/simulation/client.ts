@@ -6,8 +6,9 @@ import type { BusSubscription } from '../../src/bus/bus.ts'
 import type { AnyChange } from '../../src/changes/change.ts'
 import { isRowcastError } from '../../src/errors.ts'
 import type { Random } from '../chaos/random.ts'
-import type { Database, LedgerEntry } from './database.ts'
+import type { LedgerEntry } from './database.ts'
 import type { Reader } from './reader.ts'
+import { type Branch, type Site, sharedOf } from './site.ts'
 
 /** Something that must never be. */
 export class Violation extends Error {}
@@ -23,7 +24,7 @@ export interface ClientSettings {
 /** The client. */
 export class Client {
   readonly #settings: ClientSettings
-  readonly #database: Database
+  readonly #site: Site
   readonly #random: Random
   readonly #log: (text: string) => void
   #subscription: BusSubscription | null = null
@@ -33,31 +34,49 @@ export class Client {
   #next: number | null = null
   /** Committed before this entry: may come or not, because it subscribed while they were under way. */
   #mustHaveFrom = 0
+  /** The same on timelines that were given up before it subscribed. */
+  readonly #mustHaveOfOld = new Map<Branch, number>()
   /** What PostgreSQL does not send is noticed at the next look: until then it has a gap without knowing. */
   #isOwed = false
+  /** It holds changes that the server which took over had never received: it is owed an end. */
+  #diverged: Branch | null = null
   received = 0
   resyncs = 0
   #failure: unknown = null
 
-  constructor(
-    settings: ClientSettings,
-    database: Database,
-    parts: { random: Random; log: (text: string) => void },
-  ) {
+  constructor(settings: ClientSettings, site: Site, parts: { random: Random; log: (text: string) => void }) {
     this.#settings = settings
-    this.#database = database
+    this.#site = site
     this.#random = parts.random
     this.#log = parts.log
   }
 
   get #entries(): readonly LedgerEntry[] {
-    return this.#database.ledger.filter(({ model }) => model === this.#settings.model)
+    return this.#entriesOf(this.#diverged?.ledger ?? this.#site.database.ledger)
+  }
+
+  #entriesOf(ledger: readonly LedgerEntry[]): readonly LedgerEntry[] {
+    return ledger.filter(({ model }) => model === this.#settings.model)
+  }
+
+  /** A standby has taken over. What it had not received is no longer committed. */
+  onFailover(branch: Branch): void {
+    const shared = sharedOf(branch, this.#settings.model)
+    if (this.#diverged === null && this.#next !== null && this.#next > shared) this.#diverge(branch)
+    // What it has seen of the lost is its own query's, and no business of a stream.
+    this.#mustHaveFrom = Math.min(this.#mustHaveFrom, shared)
+  }
+
+  #diverge(branch: Branch): void {
+    this.#log(`${this.#settings.name} has what was lost, and is owed the end of its subscription`)
+    this.#diverged = branch
   }
 
   /** Whether everything committed is with it. */
   get isComplete(): boolean {
     return (
       !this.#isOwed &&
+      this.#diverged === null &&
       this.#subscription !== null &&
       (this.#next ?? this.#mustHaveFrom) >= this.#entries.length
     )
@@ -66,7 +85,7 @@ export class Client {
   get description(): string {
     const { name, model } = this.#settings
     const all = this.#entries.length
-    return `${name} (${model})${this.#isOwed ? ', which is owed an end' : ''}: next ${this.#next}, must have from ${this.#mustHaveFrom}, of ${all}; ${this.#subscription === null ? 'not subscribed' : 'subscribed'}; ${String(this.#failure)}`
+    return `${name} (${model})${this.#isOwed || this.#diverged !== null ? ', which is owed an end' : ''}: next ${this.#next}, must have from ${this.#mustHaveFrom}, of ${all}; ${this.#subscription === null ? 'not subscribed' : 'subscribed'}; ${String(this.#failure)}`
   }
 
   /** Subscribes where it is not, and takes what is there. */
@@ -105,10 +124,7 @@ export class Client {
   #subscribe(reader: Reader): void {
     const { model, name } = this.#settings
     if (!reader.isAccepting) return
-    if (this.#cursor === null) {
-      this.#next = null
-      this.#mustHaveFrom = this.#entries.length
-    }
+    if (this.#cursor === null) this.#restart()
     if (this.#failure === null)
       this.#log(`${name} subscribes ${this.#cursor === null ? 'now' : `after ${this.#cursor}`}`)
     try {
@@ -118,11 +134,26 @@ export class Client {
     }
   }
 
+  /** A reader that is still connected with a server that was given up gives what only that one has. */
+  #followOld(change: AnyChange): void {
+    if (this.#diverged !== null || find(this.#entries, this.#next ?? 0, change) >= 0) return
+    for (const branch of this.#site.branches) {
+      const shared = sharedOf(branch, this.#settings.model)
+      const isBefore = this.#next === null || this.#next <= shared
+      if (isBefore && find(this.#entriesOf(branch.ledger), shared, change) >= 0) {
+        this.#diverge(branch)
+        this.#mustHaveFrom = this.#mustHaveOfOld.get(branch) ?? this.#mustHaveFrom
+        return
+      }
+    }
+  }
+
   #receive(change: AnyChange): void {
+    this.#followOld(change)
     const entries = this.#entries
     // A transaction may do the same twice.
-    const later = entries.findIndex((entry, index) => index >= (this.#next ?? 0) && isSame(entry, change))
-    const at = later < 0 ? entries.findIndex((entry) => isSame(entry, change)) : later
+    const later = find(entries, this.#next ?? 0, change)
+    const at = later < 0 ? find(entries, 0, change) : later
     const { name } = this.#settings
     const said = `${name} got ${change.action} ${JSON.stringify(change.new ?? change.old)} of ${change.transaction.commitLsn}`
     if (at < 0) throw new Violation(`${said}, which was never committed.`)
@@ -159,10 +190,21 @@ export class Client {
     if (!isRowcastError(error, 'RESYNC_REQUIRED')) return
     this.resyncs += 1
     this.#isOwed = false
+    this.#diverged = null
     this.#cursor = null
+    this.#restart()
+  }
+
+  #restart(): void {
     this.#next = null
     this.#mustHaveFrom = this.#entries.length
+    for (const branch of this.#site.branches)
+      this.#mustHaveOfOld.set(branch, this.#entriesOf(branch.ledger).length)
   }
+}
+
+function find(entries: readonly LedgerEntry[], from: number, change: AnyChange): number {
+  return entries.findIndex((entry, index) => index >= from && isSame(entry, change))
 }
 
 function isSame(entry: LedgerEntry, change: AnyChange): boolean {

@@ -86,6 +86,21 @@ export interface Slot {
   restartLsn: bigint
   readonly catalogXmin: number
   activePid: number | null
+  /** What a standby knows of it; null: it does not. */
+  syncedLsn: bigint | null
+}
+
+/** How tables and the publication stood, and from where on. */
+interface CatalogState {
+  readonly lsn: bigint
+  readonly tables: ReadonlyMap<string, Omit<Table, 'rows'>>
+  readonly publication: Publication | null
+}
+
+/** A timeline that has ended, and where. */
+export interface TimelineEnd {
+  readonly timeline: number
+  readonly endLsn: bigint
 }
 
 /** A transaction that is open. */
@@ -102,6 +117,8 @@ export interface OpenTransaction {
 /** A change that was committed. */
 export interface LedgerEntry {
   readonly model: string
+  /** Of its table. */
+  readonly oid: number
   readonly action: Action
   readonly commitLsn: bigint
   /** In its transaction, among what is published. */
@@ -117,7 +134,9 @@ const FIRST_LSNS: readonly bigint[] = [0x1000000n, 0x7fff_e000n, 0xffff_e000n, 0
 /** One server. */
 export class Database {
   readonly systemId = '7712772921593811416'
-  readonly timeline = 1
+  timeline = 1
+  /** Of its ancestors, the oldest first. */
+  history: readonly TimelineEnd[] = []
   readonly random: Random
   readonly tables = new Map<string, Table>()
   publication: Publication | null
@@ -125,6 +144,9 @@ export class Database {
   readonly wal: WalRecord[] = []
   readonly open = new Set<OpenTransaction>()
   readonly ledger: LedgerEntry[] = []
+  /** What its standby has. */
+  #standbyLsn: bigint
+  readonly #catalogs: CatalogState[] = []
   #endLsn: bigint
   #nextXid = 700
   #nextOid = FIRST_OID
@@ -139,6 +161,8 @@ export class Database {
     const xmin = this.#takeXid()
     const members = new Map(models.map((model) => [model, { oid: this.#takeOid(), xmin }]))
     this.publication = { oid: this.#takeOid(), xmin, members }
+    this.#standbyLsn = this.#endLsn
+    this.#keepCatalog()
   }
 
   get endLsn(): bigint {
@@ -153,10 +177,68 @@ export class Database {
   createSlot(name: string): Slot {
     const slot: Slot = {
       ...{ name, confirmedLsn: this.#endLsn, persistedLsn: this.#endLsn, restartLsn: this.#endLsn },
-      ...{ catalogXmin: this.#nextXid, activePid: null },
+      ...{ catalogXmin: this.#nextXid, activePid: null, syncedLsn: null },
     }
     this.slots.set(name, slot)
     return slot
+  }
+
+  /** The standby receives all there is. */
+  replicate(): void {
+    this.#standbyLsn = this.#endLsn
+  }
+
+  /** The standby takes over what slots have confirmed, as far as it has the WAL. Source: PostgreSQL manual, "Replication Slot Synchronization". */
+  synchronizeSlots(): void {
+    for (const slot of this.slots.values())
+      if (slot.confirmedLsn <= this.#standbyLsn) slot.syncedLsn = slot.confirmedLsn
+  }
+
+  /** The standby is promoted: a server with what it had received, and with the slots it knew. This one knows nothing of it. */
+  promoteStandby(random: Random): Database {
+    const endLsn = this.#standbyLsn
+    const next = new Database(random, [])
+    Object.assign(next, { timeline: this.timeline + 1, note: this.note })
+    next.history = [...this.history, { timeline: this.timeline, endLsn }]
+    next.wal.push(...this.wal.filter((record) => record.endLsn <= endLsn))
+    const last = next.wal.findLast(({ kind }) => kind === 'commit')
+    const lastLsn = last?.kind === 'commit' ? last.commitLsn : -1n
+    next.ledger.push(...this.ledger.filter(({ commitLsn }) => commitLsn <= lastLsn))
+    next.#restoreCatalog(this.#catalogs.filter(({ lsn }) => lsn <= endLsn))
+    next.#endLsn = endLsn
+    next.#nextXid = this.#nextXid
+    next.#nextOid = this.#nextOid
+    for (const slot of this.slots.values())
+      if (slot.syncedLsn !== null) {
+        const own = next.createSlot(slot.name)
+        Object.assign(own, { confirmedLsn: slot.syncedLsn, persistedLsn: slot.syncedLsn })
+        Object.assign(own, { restartLsn: slot.syncedLsn, syncedLsn: slot.syncedLsn })
+      }
+    next.noise()
+    next.#standbyLsn = next.#endLsn
+    return next
+  }
+
+  #restoreCatalog(catalogs: readonly CatalogState[]): void {
+    this.#catalogs.splice(0, Number.POSITIVE_INFINITY, ...catalogs)
+    const state = catalogs.at(-1)
+    this.publication = state?.publication ?? null
+    this.tables.clear()
+    for (const [model, table] of state?.tables ?? []) {
+      const rows = new Map<number, Row>()
+      for (const entry of this.ledger) {
+        if (entry.model !== model || entry.oid !== table.oid) continue
+        if (entry.new === null) rows.delete(Number(entry.old?.['id']))
+        else rows.set(Number(entry.new['id']), entry.new)
+      }
+      this.tables.set(model, { ...table, rows })
+    }
+  }
+
+  /** DDL is in the WAL, as all is: whoever is promoted has what it received. */
+  #keepCatalog(): void {
+    const tables = new Map([...this.tables].map(([model, { rows: _, ...table }]) => [model, table]))
+    this.#catalogs.push({ lsn: this.#endLsn, tables, publication: this.publication })
   }
 
   begin(): OpenTransaction {
@@ -272,6 +354,7 @@ export class Database {
     )
     this.publication = { oid: this.#takeOid(), xmin, members }
     this.noise()
+    this.#keepCatalog()
   }
 
   /** DROP TABLE, CREATE TABLE: no rows, another OID, and no longer published. False where somebody writes to it. */
@@ -280,6 +363,7 @@ export class Database {
     this.unpublish(model)
     this.tables.set(model, this.#makeTable(model))
     this.noise()
+    this.#keepCatalog()
     return true
   }
 
@@ -310,6 +394,7 @@ export class Database {
     this.publication = { ...this.publication, members }
     this.#takeXid()
     this.noise()
+    this.#keepCatalog()
   }
 
   #end(transaction: OpenTransaction): void {

@@ -42,6 +42,24 @@ const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
+    name: 'a server that took over is followed whatever it lacks',
+    file: 'src/source/published/continuity.ts',
+    from: "    if (past.deliveredLsn >= end) return gap('timeline-diverged')\n",
+    to: '',
+  },
+  {
+    name: 'a server that took over is followed from where the stream ended',
+    file: 'src/source/published/continuity.ts',
+    from: '    if (end < floorLsn) floorLsn = end\n',
+    to: '',
+  },
+  {
+    name: 'cursors of a timeline that was given up are good',
+    file: 'src/bus/history.ts',
+    from: 'if (range.end !== null && comparePositions(cursor.position, range.end) > 0) {',
+    to: 'if (range.end === null && comparePositions(cursor.position, cursor.position) > 0) {',
+  },
+  {
     name: 'a barrier ends no subscription',
     file: 'src/bus/memory-bus.ts',
     from: 'if (upTo !== undefined && cut !== undefined) this.#roster.endWhoMissed(model, cut, upTo)',

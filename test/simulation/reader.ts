@@ -24,7 +24,7 @@ import { createSetupGoal } from '../../src/source/setup/setup-goal.ts'
 import type { DriverTarget } from '../../src/wire/driver-target.ts'
 import type { Random } from '../chaos/random.ts'
 import type { Link } from './link.ts'
-import type { Server } from './server.ts'
+import type { Site } from './site.ts'
 
 /** How it is set. */
 export interface ReaderSettings {
@@ -39,7 +39,7 @@ export interface ReaderSettings {
 
 /** What it runs on. */
 export interface ReaderParts {
-  readonly server: Server
+  readonly site: Site
   readonly catalog: ModelCatalog
   readonly random: Random
   readonly logger: Logger
@@ -136,7 +136,7 @@ export class Reader {
 
   get #target(): DriverTarget {
     const stream = (): Duplex => {
-      const link = this.#parts.server.link()
+      const link = this.#parts.site.server.link()
       this.#links.add(link)
       link.socket.once('close', () => this.#links.delete(link))
       if (this.isOver) link.cut()

@@ -9,7 +9,8 @@ import { MemoryEngine, REAL_WORLD } from '../support/memory-broker/memory-engine
 import { Client, Violation } from './client.ts'
 import { Database, type OpenTransaction } from './database.ts'
 import { Reader, type ReaderSettings } from './reader.ts'
-import { Server } from './server.ts'
+import type { Server } from './server.ts'
+import { Site } from './site.ts'
 import { VirtualTime } from './virtual-time.ts'
 
 /** What a world came to. */
@@ -74,14 +75,14 @@ const FAULTS: readonly (readonly [weight: number, fault: Fault])[] = [
   [1, (world) => world.recreatePublication()],
   [1, (world) => world.recreateTable()],
   [2, (world) => world.terminate()],
+  [3, (world) => world.failOver()],
 ]
 
 /** One of them. */
 export class World {
   readonly #random: Random
   readonly #time: VirtualTime
-  readonly #database: Database
-  readonly #server: Server
+  readonly #site: Site
   readonly #settings: ReaderSettings
   readonly #clients: Client[] = []
   /** All processes; the broker joins those of a world that has one. */
@@ -90,6 +91,10 @@ export class World {
   readonly timeline: string[] = []
   #open: OpenTransaction[] = []
   #faults = 0
+  /** Whether the standby knows the slots. */
+  readonly #isSynced: boolean
+  /** After how many of its steps the standby has everything. */
+  readonly #replicatedShare: number
   /** How many of the open transactions end at each step. */
   #endsShare = 0.4
   /** What is put right later: the moment, and how. */
@@ -99,13 +104,15 @@ export class World {
     const random = createRandom(seed)
     this.#random = random
     this.#time = time
-    this.#database = new Database(random.fork(), MODELS)
+    const database = new Database(random.fork(), MODELS)
     const most = random.pick([0, 1, 5, 40])
     const isWithBroker = scaled ?? random.chance(0.6)
     const weather = { latencyMs: [0, most] as const, brokenShare: random.pick([0, 0.1, 0.5]) }
-    this.#server = new Server(this.#database, random.fork(), weather)
-    this.#database.note = (text) => this.#note(text)
-    this.#database.createSlot(SLOT)
+    this.#site = new Site(database, random.fork(), weather)
+    database.note = (text) => this.#note(text)
+    database.createSlot(SLOT)
+    this.#isSynced = random.chance(0.7)
+    this.#replicatedShare = random.pick([0.02, 0.3, 1])
     this.#settings = {
       slot: SLOT,
       retainBytes: random.pick([0, 2_000, 1_000_000]),
@@ -119,9 +126,17 @@ export class World {
     for (let index = 0; index < random.integer(1, 4); index += 1) {
       const settings = { name: `client ${index}`, model: random.pick(MODELS), pace: random.pick([0, 1, 5]) }
       this.#clients.push(
-        new Client(settings, this.#database, { random: random.fork(), log: (text) => this.#note(text) }),
+        new Client(settings, this.#site, { random: random.fork(), log: (text) => this.#note(text) }),
       )
     }
+  }
+
+  get #server(): Server {
+    return this.#site.server
+  }
+
+  get #database(): Database {
+    return this.#site.database
   }
 
   /** Where clients are sent: to one that is ready, if any. */
@@ -160,13 +175,16 @@ export class World {
     while (this.#time.nowMs < endMs) {
       await this.#time.run(Math.min(20, endMs - this.#time.nowMs))
       for (const client of this.#clients) client.step(this.#reader)
-      const [fault] = this.#server.faults
-      if (fault !== undefined) throw fault
+      for (const { faults } of this.#site.servers) for (const fault of faults) throw fault
     }
   }
 
   async #heal(): Promise<void> {
     this.#repairDue(true)
+    // What was put right on a server that was given up is so no more.
+    if (!this.#database.slots.has(SLOT)) this.#makeSlot()
+    for (const model of MODELS)
+      if (!this.#database.publication?.members.has(model)) this.#database.publish(model)
     for (const transaction of this.#open.splice(0)) this.#database.commit(transaction)
     this.#note('nothing befalls it any more')
     const startMs = this.#time.nowMs
@@ -207,6 +225,20 @@ export class World {
     if (random.chance(0.1)) database.noise()
     if (random.chance(0.1)) database.emitAtOnce({ prefix: 'app', content: 'at once' })
     if (random.chance(0.05)) database.checkpoint()
+    if (random.chance(this.#replicatedShare)) database.replicate()
+    if (this.#isSynced && random.chance(0.1)) database.synchronizeSlots()
+    this.#writeToOld()
+  }
+
+  /** A primary that lives on takes what it is given, and nobody will ever have it. */
+  #writeToOld(): void {
+    const old = this.#site.branches.find(({ server }) => server.isUp)
+    if (old === undefined || !this.#random.chance(0.3)) return
+    const { database } = old.server
+    const transaction = database.begin()
+    for (let count = this.#random.integer(1, 3); count > 0; count -= 1)
+      database.write(transaction, this.#random.pick(MODELS))
+    database.commit(transaction)
   }
 
   #finish(transaction: OpenTransaction): void {
@@ -256,7 +288,7 @@ export class World {
       error: note('error'),
     }
     const own = { random: this.#random.fork(), logger, settings: this.#settings, engine: this.#engine, role }
-    this.#processes.push(new Reader({ server: this.#server, catalog: CATALOG, ...own }))
+    this.#processes.push(new Reader({ site: this.#site, catalog: CATALOG, ...own }))
   }
 
   #newEngine(random: Random, most: number): MemoryEngine {
@@ -287,11 +319,35 @@ export class World {
     if (!this.#server.isUp) return null
     this.#open = []
     this.#server.crash()
+    const server = this.#server
     this.#later(() => {
-      this.#server.isUp = true
+      server.isUp = true
       return 'the server is up again'
     })
     return 'the server crashes'
+  }
+
+  failOver(): string {
+    const old = this.#server
+    // What is open there is never committed anywhere, but for what its own sessions see.
+    for (const transaction of this.#open.splice(0)) this.#database.rollback(transaction)
+    const branch = this.#site.failOver()
+    for (const client of this.#clients) client.onFailover(branch)
+    const end = (): string => {
+      old.crash()
+      return 'the old primary ends'
+    }
+    if (old.isUp && this.#random.chance(0.5)) this.#later(end)
+    else end()
+    if (!this.#database.slots.has(SLOT)) this.#later(() => this.#makeSlot())
+    const lost = branch.ledger.length - branch.sharedCount
+    return `a standby takes over, without the last ${lost} changes${this.#database.slots.has(SLOT) ? '' : ', and without the slot'}${old.isUp ? '; the old primary lives on' : ''}`
+  }
+
+  #makeSlot(): string {
+    if (this.#database.slots.has(SLOT)) return 'the slot is there again'
+    this.#database.createSlot(SLOT)
+    return 'somebody makes a slot of the same name'
   }
 
   terminate(): string | null {
@@ -376,11 +432,7 @@ export class World {
     const slot = this.#database.slots.get(SLOT)
     if (slot === undefined || slot.activePid !== null) return null
     this.#database.slots.delete(SLOT)
-    this.#later(() => {
-      if (this.#database.slots.has(SLOT)) return 'the slot is there again'
-      this.#database.createSlot(SLOT)
-      return 'somebody makes a slot of the same name'
-    })
+    this.#later(() => this.#makeSlot())
     return 'the slot is dropped'
   }
 
