@@ -7,7 +7,8 @@ import type { TransactionPart } from '../changes/change.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { describeError } from '../describe-error.ts'
 import { RowcastError } from '../errors.ts'
-import { LSN_ZERO, laterLsn, toLsn } from '../wire/lsn.ts'
+import { CatchUp } from '../source/session/catch-up.ts'
+import { LSN_ZERO, laterLsn } from '../wire/lsn.ts'
 import { applyBarrier } from './apply-barrier.ts'
 import { otherDatabase, streamGap } from './broker-faults.ts'
 import { type BrokerRuntime, systemRuntime } from './broker-runtime.ts'
@@ -15,7 +16,7 @@ import { DriftLooks, type DriftLooksOptions } from './drift-looks.ts'
 import { type EntryFeeder, type FeederOutput, feedAll } from './entry-feeder.ts'
 import { compareEntryIds, type EntryId } from './entry-id.ts'
 import type { EntryLog } from './entry-log.ts'
-import { type Epoch, endOf, goingOn, judgePassage } from './epoch.ts'
+import { beginningAt, type Epoch, endOf, goingOn, judgePassage } from './epoch.ts'
 import type { EpochStore } from './epoch-store.ts'
 import { ModelGate, type ModelGateOptions } from './model-gate.ts'
 import type { RelationCache } from './relation-cache.ts'
@@ -53,6 +54,7 @@ export class EpochFollower {
   #reader: StreamReader | null = null
   readonly #signal: TapSignal
   readonly #runtime: BrokerRuntime
+  readonly #catchUp = new CatchUp()
   #isFollowing = false
   /** The broker has nothing of the slot: it came back empty, or no tap has written yet. */
   #isMissing = false
@@ -95,9 +97,9 @@ export class EpochFollower {
     return this.#signal.silentMs
   }
 
-  /** Whether all that was there has been read, and what comes is read as it comes. */
+  /** Whether all that was there has been read, and all that the server had when the epoch began, and what comes is read as it comes. */
   get isFollowing(): boolean {
-    return this.#isFollowing
+    return this.#isFollowing && !this.#catchUp.isPending
   }
 
   /** Reads until the signal aborts. @throws BROKER_… */
@@ -182,6 +184,7 @@ export class EpochFollower {
   /** Nothing is left of what stood before the last entry, nor before the mark that was heard last, if its entry was there. */
   #pass(feeder: EntryFeeder): void {
     const passedLsn = laterLsn(feeder.passedLsn, this.#signal.passedAt(feeder.position) ?? LSN_ZERO)
+    this.#catchUp.reaches(passedLsn)
     this.#options.bus.passed(passedLsn)
     if (!feeder.isWithin) this.#drifts.reaches(passedLsn)
   }
@@ -201,6 +204,7 @@ export class EpochFollower {
       if (passage.kind === 'go-on' && !this.#isTorn) {
         this.#adopt(epoch)
         feeder.begin(epoch, passage.position)
+        this.#catchUp.follow(epoch.serverLsn)
         this.#options.bus.open(goingOn(epoch, passage.position))
         return
       }
@@ -278,11 +282,8 @@ export class EpochFollower {
       from,
     )
     feeder.begin(epoch, from)
-    bus.open({
-      ...{ systemId: epoch.systemId, timeline: epoch.timeline, isFirst: true },
-      floorLsn: toLsn(from.lsn + 1n),
-      serverLsn: toLsn(last.lsn + 1n),
-    })
+    this.#catchUp.begin(epoch.serverLsn)
+    bus.open(beginningAt(epoch, from, last))
     this.#isPreloading = true
     const fault = feedAll(feeder, preloaded)
     this.#isPreloading = false

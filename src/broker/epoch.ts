@@ -181,6 +181,12 @@ export function judgePassage(known: Epoch, { read, whole: position }: Reading, n
   return { kind: 'go-on', position }
 }
 
+/** The stream of an epoch, to a reader that has just come: it reads on after `from`, and `last` was the newest entry then. */
+export function beginningAt({ systemId, timeline }: Epoch, from: EntryId, last: EntryId): StreamStart {
+  const [floorLsn, serverLsn] = [toLsn(from.lsn + 1n), toLsn(last.lsn + 1n)]
+  return { systemId, timeline, isFirst: true, floorLsn, serverLsn }
+}
+
 /**
  * The stream of another epoch, to those who have missed nothing. On another timeline only what stands before its floor is
  * known to be the same: a mark of the timeline before may have been beyond what the promoted server had, and whoever was

@@ -55,6 +55,8 @@ interface Following {
   readonly messages?: readonly MessageSpec[]
   /** Whether it may end though nothing was read. */
   readonly isDone?: () => boolean
+  /** Called when all of it has been read; `reads` counts each look at the stream. */
+  readonly onRead?: (follower: EpochFollower, reads: () => number) => Promise<void>
 }
 
 async function followOne(
@@ -69,9 +71,11 @@ async function followOne(
     onPart,
     messages = insertTag(COMMIT, 'secret'),
     isDone = () => false,
+    onRead,
   }: Following,
 ): Promise<void> {
   const [registry, relations] = [newTagRegistry(), new RelationCache()]
+  let reads = 0
   const follower = new EpochFollower({
     ...{ store, relations, registry, bus, publication: 'rowcast', preloadBytes: 1_000 },
     ...{ models, blockMs: 1_000, watchIntervalMs: 1_000 },
@@ -88,7 +92,10 @@ async function followOne(
         position,
       )
     },
-    ...{ onMessage() {}, onProgress() {}, isStale: () => false, logger: silentLogger },
+    ...{ onMessage() {}, isStale: () => false, logger: silentLogger },
+    onProgress() {
+      reads += 1
+    },
   })
   const stop = new AbortController()
   const reader = await broker.open(`${slot}-reader`)
@@ -96,6 +103,7 @@ async function followOne(
   await expect.poll(() => follower.epoch).not.toBe(null)
   await writeBatch(connection, store, tables, messages)
   await expect.poll(() => isDone() || follower.position?.lsn === COMMIT, { timeout: 20_000 }).toBe(true)
+  await onRead?.(follower, () => reads)
   stop.abort()
   await following
   reader.destroy()
@@ -170,5 +178,27 @@ describe.each(TESTED_ENGINES)('in $name, a gateway that fails while it hands a c
     })
     const torn = { code: 'RESYNC_REQUIRED', details: { reason: 'delivery-failed' } }
     await expect(subscription.next()).rejects.toMatchObject(torn)
+  })
+})
+
+describe.each(TESTED_ENGINES)('in $name, a gateway behind a gap', ({ start }) => {
+  it('is ready once the tap has come to where the server was: what lies before came to clients already, or is in the rows that they query', async () => {
+    await using broker = await start()
+    const connection = await broker.open('far-behind')
+    const server = toLsn(1_000n)
+    const store = await createEpoch(connection, 'far-behind', { ...EPOCH, serverLsn: server })
+    const tables = [{ ...SECURED, rowSecurityExempt: null }]
+    await followOne(broker, {
+      ...{ slot: 'far-behind', tables, models: ['Tag'], connection, store, bus: createMemoryBus() },
+      onPart() {},
+      async onRead(follower, reads) {
+        const heard = reads()
+        await expect.poll(reads, { timeout: 20_000 }).toBeGreaterThan(heard + 2)
+        expect(follower.isFollowing).toBe(false)
+        const floor = follower.position ?? EPOCH.floor
+        await writeBatch(connection, store, tables, insertTag(server, 'newest'), { id: EPOCH.id, floor })
+        await expect.poll(() => follower.isFollowing, { timeout: 20_000 }).toBe(true)
+      },
+    })
   })
 })

@@ -9,12 +9,14 @@ import { withSqlClient } from '../../src/source/db/sql.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openLiveRowcast, slotOf, takeChanges } from '../support/live-rowcast.ts'
 import { openPostgres, postgresMajor, type TestPostgres } from '../support/postgres.ts'
-import { openStandby } from '../support/standby.ts'
+import { openCopy, openStandby } from '../support/standby.ts'
 import { openTcpProxy } from '../support/tcp-proxy.ts'
 
 const hasFailoverSlots = postgresMajor() >= 17
 
 const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../prisma/migrations', import.meta.url))
+
+const KEPT_ROWS = 20_000
 
 const insert = (database: TestDatabase, name: string) =>
   database.query('INSERT INTO "Tag" (name) VALUES ($1)', [name])
@@ -174,6 +176,36 @@ describe.runIf(hasFailoverSlots)('a failover (PostgreSQL 17 and later have slots
     const again = live.rowcast.subscribe('Tag')
     await insertOn(standby, database, 'after')
     expect((await takeChanges(again, 1))[0]?.new?.name).toBe('after')
+  })
+})
+
+describe('a failover while the old primary lives on, to a slot that stands far behind', () => {
+  it('gives those who got what exists nowhere a cursor from behind all that the new primary has: nothing comes again', {
+    timeout: 180_000,
+  }, async () => {
+    await using primary = await openPostgres()
+    const database = await openDatabase({ migrate: true, serverUrl: primary.cluster.connectionString() })
+    await using proxy = await openTcpProxy(primary.cluster.port)
+    const connectionString = database.url.replace(`:${primary.cluster.port}/`, `:${proxy.port}/`)
+    await using live = await openLiveRowcast(database, { models: ['Tag'], connectionString })
+    const tags = live.rowcast.subscribe('Tag')
+    await database.query(
+      `INSERT INTO "Tag" (name) SELECT 'kept ' || n FROM generate_series(1, ${KEPT_ROWS}) AS n`,
+    )
+    await takeChanges(tags, KEPT_ROWS)
+    await using standby = await openCopy(primary.cluster, {})
+    await promote(standby)
+    await insert(database, 'stray')
+    expect((await takeChanges(tags, 1))[0]?.new?.name).toBe('stray')
+    // The position is asked for while what the slot still has is on its way.
+    await live.rowcast.changeCursor()
+    proxy.retarget(standby.cluster.port)
+    proxy.cut()
+    await expect(takeChanges(tags, 1)).rejects.toMatchObject({ details: { reason: 'timeline-diverged' } })
+    const after = await live.rowcast.changeCursor()
+    const again = live.rowcast.subscribe('Tag', { after })
+    await insertOn(standby, database, 'new')
+    expect((await takeChanges(again, 1))[0]?.new?.name).toBe('new')
   })
 })
 

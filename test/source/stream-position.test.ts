@@ -51,3 +51,23 @@ it('is to reach what another database has, where that answers before it has caug
   position.keepalive(lsnOf(9_000))
   expect(position.isCatchingUp).toBe(false)
 })
+
+it('has not caught up behind a gap until all has come that the server had: the slot may stand at what was delivered long ago', () => {
+  const position = positionAt(1_000)
+  position.keepalive(lsnOf(1_000))
+  expect(position.isCatchingUp).toBe(false)
+  const gap = { kind: 'gap', floorLsn: lsnOf(100), reason: 'timeline-diverged' } as const
+  position.begin(serverAt(800, 2), gap, lsnOf(100))
+  expect(position.isCatchingUp).toBe(true)
+  position.keepalive(lsnOf(799))
+  expect(position.isCatchingUp).toBe(true)
+  position.keepalive(lsnOf(800))
+  expect(position.isCatchingUp).toBe(false)
+})
+
+it('stays caught up where the stream goes on after a disconnection', () => {
+  const position = positionAt(1_000)
+  position.keepalive(lsnOf(1_000))
+  position.begin(serverAt(2_000), { kind: 'continuous', floorLsn: lsnOf(1_000) }, lsnOf(100))
+  expect(position.isCatchingUp).toBe(false)
+})

@@ -24,12 +24,12 @@ export const EPOCH: Epoch = {
   ...{ kind: 'refilled', previous: null, reason: null, isOpen: true },
 }
 
-/** Begins it. */
-export async function createEpoch(log: EntryLog, slot: string): Promise<EpochStore> {
+/** Begins it, or another one in its stead. */
+export async function createEpoch(log: EntryLog, slot: string, epoch = EPOCH): Promise<EpochStore> {
   const store = new EpochStore('rowcast', slot)
   store.useSystem(EPOCH.systemId)
   const mark = { lsn: FLOOR, last: EPOCH.floor, writer: 'tap', tables: null }
-  await store.take(log, 'tap', async () => store.beginning(EPOCH, mark, 1))
+  await store.take(log, 'tap', async () => store.beginning(epoch, mark, 1))
   return store
 }
 

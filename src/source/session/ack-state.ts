@@ -3,13 +3,14 @@
  * confirmed, and whether a new process has caught up with the server.
  */
 import type { EmittedMessage } from '../../changes/emitted-message.ts'
-import { earlierLsn, formatLsn, LSN_ZERO, type Lsn, laterLsn } from '../../wire/lsn.ts'
+import { formatLsn, LSN_ZERO, type Lsn, laterLsn } from '../../wire/lsn.ts'
 import type { SystemIdentity } from '../../wire/replication-connection.ts'
 import type { Continuity, StreamPast } from '../published/continuity.ts'
 import { ConfirmCeiling } from '../slot/confirm-ceiling.ts'
 import { type Retention, RetentionWindow } from '../slot/retention-window.ts'
 import type { SlotBudget } from '../slot/slot-verdict.ts'
 import { AckTracker } from './ack-tracker.ts'
+import { CatchUp } from './catch-up.ts'
 
 /** Positions for people, as PostgreSQL prints LSNs; null before the first stream. */
 export interface SourcePositions {
@@ -49,9 +50,7 @@ export class StreamPosition {
   #deliveredLsn: Lsn = LSN_ZERO
   #serverLsn: Lsn = LSN_ZERO
   #reachedLsn: Lsn = LSN_ZERO
-  /** The first stream has caught up once the safe position reaches it. */
-  #catchUpLsn: Lsn | null = null
-  #isCatchingUp = true
+  readonly #catchUp = new CatchUp()
   #isTorn = false
 
   /** `ceiling`: what keeps the confirmed position back beside retention. */
@@ -96,9 +95,9 @@ export class StreamPosition {
     return laterLsn(this.#reachedLsn, this.#ack.safe)
   }
 
-  /** True until the first stream has delivered what was there when it began. */
+  /** True until the first stream, or the first behind a gap, has delivered what was there when it began. */
   get isCatchingUp(): boolean {
-    return this.#isCatchingUp
+    return this.#catchUp.isPending
   }
 
   /** A stream begins as judged. */
@@ -106,8 +105,8 @@ export class StreamPosition {
     this.#isTorn = false
     const isSameTimeline = this.#identity?.timeline === identity.timeline
     const isNew = this.#identity === null
-    if (isNew) this.#catchUpLsn = identity.flushedLsn
-    else this.#followServer(identity.flushedLsn, continuity.kind === 'gap')
+    if (isNew || continuity.kind !== 'continuous') this.#catchUp.begin(identity.flushedLsn)
+    else this.#catchUp.follow(identity.flushedLsn)
     // A new process may go on where another one ended.
     if (continuity.kind !== 'continuous' || isNew) {
       this.#ack = new AckTracker(continuity.floorLsn)
@@ -202,15 +201,7 @@ export class StreamPosition {
     }
   }
 
-  /** Another server may lack what the first one had, and would be waited for until as much has been written there. */
-  #followServer(flushedLsn: Lsn, isGap: boolean): void {
-    if (this.#catchUpLsn === null) return
-    this.#catchUpLsn = isGap ? flushedLsn : earlierLsn(this.#catchUpLsn, flushedLsn)
-  }
-
   #noteProgress(): void {
-    if (this.#catchUpLsn === null || this.reachedLsn < this.#catchUpLsn) return
-    this.#catchUpLsn = null
-    this.#isCatchingUp = false
+    this.#catchUp.reaches(this.reachedLsn)
   }
 }
