@@ -16,6 +16,7 @@ import { hostile } from './hostile.ts'
 import { idleModels } from './idle-models.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
+import { metadata } from './metadata.ts'
 import { relations } from './relations.ts'
 import { describeMachine, formatReport, formatResult, print, writeResult } from './report.ts'
 import { comingBack } from './return.ts'
@@ -23,7 +24,7 @@ import { start } from './start.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [
   ...[drain, decode, idleModels, latency, fanOut, filters, memory, growth, start, broker, hostile, relations],
-  comingBack,
+  ...[comingBack, metadata],
 ]
 /** Beside the sources, not beside what they are compiled to. */
 const RESULTS = join(import.meta.dirname, '../../results')

@@ -5,9 +5,8 @@ import { createInterface } from 'node:readline'
 import { applyMigrations } from '../src/embedded/migrations.ts'
 import { parseConnectionTarget } from '../src/source/db/database-address.ts'
 import { type Benchmark, RunBook } from './benchmark.ts'
+import { ROOT } from './root.ts'
 
-/** Of the package, from `bench/build/bench`. */
-const ROOT = join(import.meta.dirname, '../../..')
 const POLL_MS = 5
 
 /** Runs the script, waits for /health/ready, stops it; returns the milliseconds to ready. */

@@ -37,6 +37,7 @@ export type {
   UpdateChange,
 } from './changes/change.ts'
 export type { EmittedMessage } from './changes/emitted-message.ts'
+export type { TransactionMetadata } from './changes/transaction-metadata.ts'
 export {
   type DebugConfig,
   type DevConfig,
@@ -58,6 +59,7 @@ export {
 } from './errors.ts'
 export type { ModelPolicy, RowsRule } from './graphql/policy/model-policy.ts'
 export { type LogFields, type Logger, silentLogger } from './log.ts'
+export type { MetadataResult, MetadataSchema } from './metadata-schema.ts'
 export { createMetrics, type Metrics } from './observe/metrics.ts'
 export {
   createRowcast,
@@ -71,6 +73,11 @@ export {
   type WhyOptions,
 } from './rowcast.ts'
 export type { RelatedOptions, WantsRows } from './rowcast-api.ts'
+export {
+  type MetadataExtension,
+  type RowcastMetadataOptions,
+  rowcastMetadata,
+} from './rowcast-metadata.ts'
 export type { ServerLimits } from './server/limits/limits.ts'
 export type { ServerSecurity } from './server/limits/server-security.ts'
 export type { ContextFunction, ContextSource, Session } from './server/session/context.ts'

@@ -11,10 +11,12 @@ import type { MessageRequest } from './bus/message-hub.ts'
 import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
 import type { Change, ChangeAction } from './changes/change.ts'
 import type { EmittedMessage } from './changes/emitted-message.ts'
+import type { TransactionMetadata } from './changes/transaction-metadata.ts'
 import type { RegisterOptions } from './config/register-options.ts'
 import type { RowcastError } from './errors.ts'
 import type { ModelPolicies } from './graphql/policy/model-policy.ts'
 import type { Logger } from './log.ts'
+import type { MetadataSchema } from './metadata-schema.ts'
 import type { FirstRow, InitialRows } from './sets/first-row.ts'
 import type { RelatedChange } from './sets/related-change.ts'
 import type { EventSubscription, RowsRequest } from './sets/row-subscription.ts'
@@ -24,7 +26,7 @@ import type { SourceStatus } from './source/replication-source.ts'
 import type { SetupStep } from './source/setup/setup-plan.ts'
 
 /** How to build a rowcast. */
-export interface RowcastOptions<Types extends ModelTypeMap>
+export interface RowcastOptions<Types extends ModelTypeMap, Metadata = TransactionMetadata>
   extends ConnectionOptions,
     DurabilityOptions,
     WireOptions,
@@ -35,6 +37,11 @@ export interface RowcastOptions<Types extends ModelTypeMap>
   readonly slot?: string | undefined
   /** Publication. @default 'rowcast' */
   readonly publication?: string | undefined
+  /**
+   * Checks what transactions say of themselves, and types `change.transaction.metadata`: any validator that speaks Standard Schema
+   * and answers at once, `z.object({ actor: z.string() })`. What it does not take is null. @default any object of JSON
+   */
+  readonly metadata?: MetadataSchema<Metadata> | undefined
   /** Run `enable()` on each connection attempt, so that nobody has to call it. @default false */
   readonly enableOnStart?: boolean | undefined
   /** Where what happens is logged; `silentLogger` for silence. @default warnings and errors, on the console */
@@ -113,7 +120,7 @@ export interface WhyOptions<Row extends object = object>
 export type ModelNameOf<Types extends ModelTypeMap> = keyof Types & string
 
 /** Live changes of a Prisma schema's models. */
-export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
+export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = TransactionMetadata> {
   readonly catalog: ModelCatalog<Types>
   /** What `register()` was given about who may see what, for the GraphQL layer; `subscribe()` itself shows everything. */
   readonly policies: ModelPolicies
@@ -121,7 +128,10 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
    * Makes a model live. Before `start()`.
    * @throws CATALOG_UNKNOWN_MODEL, CATALOG_REGISTERED_TOO_LATE, CATALOG_BAD_SOFT_DELETE, CATALOG_BAD_POLICY
    */
-  register<M extends ModelNameOf<Types>>(model: M, options?: RegisterOptions<Types[M]['row']>): Rowcast<Types>
+  register<M extends ModelNameOf<Types>>(
+    model: M,
+    options?: RegisterOptions<Types[M]['row']>,
+  ): Rowcast<Types, Metadata>
   /** Names of the registered models. */
   readonly models: readonly ModelNameOf<Types>[]
   isRegistered(model: string): boolean
@@ -155,7 +165,8 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
     model: M,
     options?: SubscribeOptions<Action, Types[M]['row'], Initial>,
   ): AsyncIterableIterator<
-    Extract<Change<Types, M>, { action: Action }> | (Initial extends false ? never : FirstRow<Types, M>)
+    | Extract<Change<Types, M, Metadata>, { action: Action }>
+    | (Initial extends false ? never : FirstRow<Types, M>)
   >
   /**
    * The same for rows that other rows decide about: `where` follows relations, up to three. Beside the writes of such rows come those
@@ -166,7 +177,7 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap> {
   subscribe<M extends ModelNameOf<Types>>(
     model: M,
     options: RelatedOptions<RelatedWhere<Types, M>>,
-  ): AsyncIterableIterator<RelatedChange<Types, M>>
+  ): AsyncIterableIterator<RelatedChange<Types, M, Metadata>>
   /** The same with what GraphQL needs beside the change; untyped. */
   subscribeDeliveries(request: SubscriptionRequest): BusSubscription
   /** The same with the rows there are before it. @throws FIRST_ROWS_REFUSED */

@@ -28,7 +28,7 @@ import { ANSWER_TIMEOUT_MS, type DriverTarget } from './wire/driver-target.ts'
 
 /** All of them. */
 export interface RowcastParts<Types extends ModelTypeMap = ModelTypeMap> {
-  readonly options: RowcastOptions<Types>
+  readonly options: RowcastOptions<Types, unknown>
   readonly catalog: ModelCatalog<Types>
   readonly models: RegisteredModels
   readonly logger: Logger
@@ -58,7 +58,7 @@ const SLOT_NAME = /^[a-z0-9_]{1,63}$/
  * @throws CONFIG_NO_DATABASE, CONFIG_BAD_DATABASE_URL, CONFIG_BAD_NAME, CONFIG_BAD_FIELD
  */
 export function createParts<Types extends ModelTypeMap>(
-  options: RowcastOptions<Types>,
+  options: RowcastOptions<Types, unknown>,
   moneyScale: () => number | undefined,
 ): RowcastParts<Types> {
   const catalog: typeof options.catalog = {

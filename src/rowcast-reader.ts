@@ -11,6 +11,7 @@ import {
 import { busSink, NO_SINK, type SourceSink } from './broker/source-sink.ts'
 import { createRelationRegistry, type RelationRegistry } from './catalog/relation-registry.ts'
 import type { SoftDeleteFields } from './changes/soft-delete.ts'
+import { createMetadataReader, type MetadataReader } from './changes/transaction-metadata.ts'
 import { softDeleteFieldsOf } from './config/register-options.ts'
 import type { RowcastError } from './errors.ts'
 import { modelsWithRowRule } from './graphql/policy/model-policy.ts'
@@ -26,6 +27,7 @@ const NO_FAULTS: ReadonlyMap<string, RowcastError> = new Map()
 /** What a reader is made with, whoever its changes are for. */
 interface ReaderRules {
   readonly softDelete: SoftDeleteFields
+  readonly readMetadata: MetadataReader
   readonly judgeTable: TableJudge
 }
 
@@ -103,9 +105,13 @@ export class RowcastReader {
   }
 
   #rules(): ReaderRules {
-    const { models, queryRole, logger } = this.#parts
+    const { models, queryRole, logger, options } = this.#parts
     return {
       softDelete: softDeleteFieldsOf(models.options),
+      readMetadata: createMetadataReader({
+        ...{ schema: options.metadata, logger },
+        now: () => performance.now(),
+      }),
       judgeTable: createRowSecurityJudge({
         ...{ role: queryRole, answered: modelsWithRowRule(models.options), logger },
         isRefusing: process.env['NODE_ENV'] === 'production',

@@ -18,8 +18,8 @@ import {
 import { ANSWER_TIMEOUT_MS } from './wire/driver-target.ts'
 
 /** The part of the face that reads. */
-export type ChangeFace<Types extends ModelTypeMap> = Pick<
-  Rowcast<Types>,
+export type ChangeFace<Types extends ModelTypeMap, Metadata> = Pick<
+  Rowcast<Types, Metadata>,
   | 'subscribe'
   | 'subscribeRows'
   | 'subscribeDeliveries'
@@ -33,10 +33,10 @@ export type ChangeFace<Types extends ModelTypeMap> = Pick<
 >
 
 /** Creates it: functions that hold without what they are called on. */
-export function createChangeFace<Types extends ModelTypeMap>(
+export function createChangeFace<Types extends ModelTypeMap, Metadata>(
   parts: RowcastParts<Types>,
   reader: RowcastReader,
-): ChangeFace<Types> {
+): ChangeFace<Types, Metadata> {
   const { options, catalog, models, scaling, bus, hub, presence, visibility } = parts
   const { prisma, overflow, heldBytesMax, answerTimeoutMs = ANSWER_TIMEOUT_MS } = options
   const host = {
@@ -50,7 +50,7 @@ export function createChangeFace<Types extends ModelTypeMap>(
     hasOldImages: (model) => reader.hasOldImages(model),
     faultOf: (model) => reader.faults.get(model),
   }
-  const face: ChangeFace<Types> = {
+  const face: ChangeFace<Types, Metadata> = {
     subscribe(model: string, request: LooseSubscribeOptions = {}): AsyncIterableIterator<never> {
       const { action, where, old, new: after, changed, initial, ...rest } = request
       if (initial !== undefined && initial !== false && rest.after === undefined) {

@@ -4,6 +4,7 @@
 
 import { serverStopping } from './bus/server-stopping.ts'
 import type { ModelTypeMap } from './catalog/model-catalog.ts'
+import type { TransactionMetadata } from './changes/transaction-metadata.ts'
 import { RowcastError } from './errors.ts'
 import { traceOnce } from './observe/tracing.ts'
 import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
@@ -33,12 +34,14 @@ const SLOT_WAIT_MS = 5_000
  * Creates a rowcast. Nothing connects until `enable()` or `start()`.
  * @throws CONFIG_NO_DATABASE, CONFIG_BAD_DATABASE_URL, CONFIG_BAD_NAME, CONFIG_BAD_FIELD
  */
-export function createRowcast<Types extends ModelTypeMap>(options: RowcastOptions<Types>): Rowcast<Types> {
+export function createRowcast<Types extends ModelTypeMap, Metadata = TransactionMetadata>(
+  options: RowcastOptions<Types, Metadata>,
+): Rowcast<Types, Metadata> {
   const parts = createParts(options, () => reader.moneyScale)
   const reader = new RowcastReader(parts)
   const { models, bus } = parts
-  const rowcast: Rowcast<Types> = {
-    ...createChangeFace(parts, reader),
+  const rowcast: Rowcast<Types, Metadata> = {
+    ...createChangeFace<Types, Metadata>(parts, reader),
     ...createLifecycle(parts, reader),
     catalog: parts.catalog,
     policies: models.options,

@@ -31,6 +31,7 @@ const BASE = [
   'runtime-sentences.ts',
   'printable.ts',
   'stop-parts.ts',
+  'metadata-schema.ts',
 ]
 /** Outside packages and the only places that may import them; a place is a folder or a file. */
 const IMPORTERS: Readonly<Record<string, readonly string[]>> = {

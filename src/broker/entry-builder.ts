@@ -6,15 +6,16 @@ import { Buffer } from 'node:buffer'
 import { MONEY_OID } from '../catalog/money-scale.ts'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
+import { METADATA_BYTES_MAX, METADATA_PREFIX } from '../changes/transaction-metadata.ts'
 import { readUint32 } from '../pgoutput/big-endian.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
 import type { BeginMessage, LogicalMessage, RelationMessage } from '../pgoutput/messages.ts'
 import { isOwnMessage } from '../source/published/barrier-message.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
-import { pgMicrosToDate } from '../wire/pg-time.ts'
 import type { BuiltEntry, EntryBuilderOutput } from './built-entry.ts'
 import { EntryEncoder } from './entry-codec.ts'
 import { type EntryId, laterEntryId, messageEntryId } from './entry-id.ts'
+import { ownMessageOf } from './own-message.ts'
 import { encodeRelationDefinition } from './relation-definition.ts'
 
 /** Bounds of an entry. */
@@ -25,6 +26,8 @@ export interface EntryBounds {
 
 /** Large enough to be cheap, small enough to read many without a pause. */
 const DEFAULT_BOUNDS: EntryBounds = { recordsMax: 500, bytesMax: 256 * 1024 }
+
+const NO_METADATA = new Uint8Array(0)
 
 const TAG_INSERT = 0x49 // 'I'
 const TAG_UPDATE = 0x55 // 'U'
@@ -50,6 +53,8 @@ export class EntryBuilder {
   #firstSequence = 0
   #recordCount = 0
   #skipped = 0
+  /** Of the open transaction; null until it says something. */
+  #metadata: Uint8Array | null = null
   /** Of the open transaction. */
   #ownMessages: EmittedMessage[] = []
   /** What the entry says already of relations, by OID. */
@@ -86,7 +91,7 @@ export class EntryBuilder {
       const oid = readUint32(bytes, start + 1)
       if (this.#registry.noteRow(oid)) this.#define(oid)
       if (this.#isLive(oid)) this.#add(bytes, start, end, [oid])
-      else this.#skip(1)
+      else this.#skipped += 1
       return
     }
     const message = decodeMessage(bytes, start, end)
@@ -115,12 +120,13 @@ export class EntryBuilder {
         this.#registry.noteTruncate()
         const live = message.relationOids.filter((oid) => this.#isLive(oid))
         this.#checkTruncate(message.relationOids, live)
-        if (live.length === 0) this.#skip(message.relationOids.length)
+        if (live.length === 0) this.#skipped += message.relationOids.length
         else this.#add(bytes, start, end, message.relationOids)
         return
       }
       case 'message':
-        this.#takeMessage(message, bytes, start, end)
+        if (message.prefix === METADATA_PREFIX) this.#takeMetadata(message)
+        else this.#takeMessage(message, bytes, start, end)
         return
       default:
       // Origin messages change no row; streamed and two-phase ones are not asked for.
@@ -166,9 +172,15 @@ export class EntryBuilder {
     this.#output.onRelation(definition)
   }
 
+  /** As the assembler does: the first, before any row. Readers see that one is too long. */
+  #takeMetadata({ isTransactional, content }: LogicalMessage): void {
+    if (!isTransactional || this.#index + this.#skipped > 0) return
+    this.#metadata ??= Uint8Array.from(content.subarray(0, METADATA_BYTES_MAX + 1))
+  }
+
   #takeMessage(message: LogicalMessage, bytes: Buffer, start: number, end: number): void {
     if (isOwnMessage(message)) {
-      const own = this.#ownMessageOf(message)
+      const own = ownMessageOf(this.#begin, message)
       if (own === null) return
       this.#ownMessages.push(own)
       this.#output.onOwnMessageRead?.(own)
@@ -184,32 +196,16 @@ export class EntryBuilder {
     const id = messageEntryId(message.lsn)
     const header = {
       ...{ previous: this.#previous, isFinal: true, isAlone: true, xid: 0, committedAtMicros: 0n },
-      ...{ endLsn: LSN_ZERO, firstIndex: 0, firstSequence: 0 },
+      ...{ endLsn: LSN_ZERO, firstIndex: 0, firstSequence: 0, metadata: NO_METADATA },
     }
     const payload = encoder.finish(header, { stream: this.#stream, id })
     this.#leave({ id, payload })
-  }
-
-  /** Heartbeats have done their work when they have come. */
-  #ownMessageOf({ prefix, content, lsn }: LogicalMessage): EmittedMessage | null {
-    const begin = this.#begin
-    if (begin === null || content.length === 0) return null
-    const { xid, finalLsn: commitLsn, committedAtMicros } = begin
-    const transaction = {
-      ...{ xid, commitLsn, committedAt: pgMicrosToDate(committedAtMicros) },
-      epoch: { systemId: '0', timeline: 0 },
-    }
-    return { prefix, content: new Uint8Array(content), lsn, transaction, index: 0 }
   }
 
   /** A table can become a model's behind its Relation message, by what the catalog says. */
   #isLive(oid: number): boolean {
     if (!this.#digests.has(oid)) this.#define(oid)
     return this.#digests.has(oid)
-  }
-
-  #skip(count: number): void {
-    this.#skipped += count
   }
 
   /** A row change, or a TRUNCATE of several tables, of which some are live. */
@@ -275,6 +271,7 @@ export class EntryBuilder {
       endLsn: endLsn ?? LSN_ZERO,
       firstIndex: this.#firstIndex,
       firstSequence: this.#firstSequence,
+      metadata: this.#metadata ?? NO_METADATA,
     }
     const payload = this.#encoder.finish(header, { stream: this.#stream, id })
     const models = this.#modelsOf()
@@ -293,6 +290,7 @@ export class EntryBuilder {
     this.#described.clear()
     this.#lastIndexes.clear()
     this.#ownMessages = []
+    this.#metadata = null
     this.#recordCount = 0
     this.#skipped = 0
   }

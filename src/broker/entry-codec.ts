@@ -3,7 +3,7 @@
  * messages are kept byte for byte, so nothing of a value can be lost; what a relation looks like is kept once, beside
  * the stream, under a digest of itself.
  *
- *      0  Byte1   version           4
+ *      0  Byte1   version           5
  *      1  Byte1   flags             1: ends with the commit, 2: a message outside any transaction
  *      2  Int16   number of relations referred to
  *      4  Int64   lsn               ┐ the entry before this one: a reader that has not
@@ -15,11 +15,13 @@
  *     40  Int32   firstSequence     of the first record
  *     44  Int32   length of the records
  *     48  Int32   CRC-32 of the stream's key, the entry's id and all other bytes
- *     52  records, each
+ *     52  Int32   length of the metadata
+ *     56  records, each
  *           Byte1 1 message   Int32 length, a message of pgoutput
  *           Byte1 2 relation  Int16 which of those below; holds from here on
  *           Byte1 3 skip      Int32 row changes of tables that are not live
  *      …  Byte8   digest, for each relation
+ *      …  Bytes   metadata: what the transaction says of itself, in each of its entries
  */
 import { Buffer } from 'node:buffer'
 import { crc32 } from 'node:zlib'
@@ -29,9 +31,10 @@ import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { compareEntryIds, type EntryId, formatEntryId } from './entry-id.ts'
 import { ENTRY_FIELD, FLOOR_FIELD, type RawEntry } from './entry-log.ts'
 
-const VERSION = 4
+const VERSION = 5
 const CHECKSUM_OFFSET = 48
-const HEADER_BYTES = 52
+const METADATA_OFFSET = 52
+const HEADER_BYTES = 56
 const DIGEST_BYTES = 8
 const FLAG_FINAL = 1
 const FLAG_ALONE = 2
@@ -66,6 +69,8 @@ export interface EntryHeader {
   readonly endLsn: Lsn
   readonly firstIndex: number
   readonly firstSequence: number
+  /** What the transaction says of itself; empty where it says nothing. */
+  readonly metadata: Uint8Array
 }
 
 /** An entry as it was read; the records are a view on its bytes. */
@@ -131,7 +136,8 @@ export class EntryEncoder {
   /** The entry's bytes; the next one begins. */
   finish(header: EntryHeader, place: EntryPlace): Buffer {
     const recordsLength = this.#at - HEADER_BYTES
-    const payload = Buffer.allocUnsafe(this.#at + this.#relations.length * DIGEST_BYTES)
+    const end = this.#at + this.#relations.length * DIGEST_BYTES
+    const payload = Buffer.allocUnsafe(end + header.metadata.length)
     this.#bytes.copy(payload, HEADER_BYTES, HEADER_BYTES, this.#at)
     payload[0] = VERSION
     payload[1] = (header.isFinal ? FLAG_FINAL : 0) | (header.isAlone ? FLAG_ALONE : 0)
@@ -147,6 +153,8 @@ export class EntryEncoder {
     for (const [index, digest] of this.#relations.entries()) {
       payload.write(digest, this.#at + index * DIGEST_BYTES, 'hex')
     }
+    payload.writeUInt32BE(header.metadata.length, METADATA_OFFSET)
+    payload.set(header.metadata, end)
     payload.writeUInt32BE(checksumOf(payload, place), CHECKSUM_OFFSET)
     this.clear()
     return payload
@@ -174,9 +182,11 @@ export function decodeEntry({ stream, id }: EntryPlace, bytes: Buffer): Entry {
   const flags = bytes[1] ?? 0
   const recordsEnd = HEADER_BYTES + bytes.readUInt32BE(44)
   const relationCount = bytes.readUInt16BE(2)
-  if (bytes.length !== recordsEnd + relationCount * DIGEST_BYTES) throw unreadable('has a wrong length')
+  const relationsEnd = recordsEnd + relationCount * DIGEST_BYTES
+  if (bytes.length !== relationsEnd + bytes.readUInt32BE(METADATA_OFFSET))
+    throw unreadable('has a wrong length')
   const relations: string[] = []
-  for (let at = recordsEnd; at < bytes.length; at += DIGEST_BYTES) {
+  for (let at = recordsEnd; at < relationsEnd; at += DIGEST_BYTES) {
     relations.push(bytes.toString('hex', at, at + DIGEST_BYTES))
   }
   if (bytes.readUInt32BE(CHECKSUM_OFFSET) !== checksumOf(bytes, { stream, id }))
@@ -191,6 +201,7 @@ export function decodeEntry({ stream, id }: EntryPlace, bytes: Buffer): Entry {
     endLsn: toLsn(bytes.readBigUInt64BE(28)),
     firstIndex: bytes.readUInt32BE(36),
     firstSequence: bytes.readUInt32BE(40),
+    metadata: bytes.subarray(relationsEnd),
     relations,
     bytes,
     recordsEnd,

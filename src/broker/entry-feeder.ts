@@ -13,10 +13,11 @@ import {
 } from '../changes/assembler.ts'
 import type { StreamOrigin } from '../changes/cursor.ts'
 import type { SoftDeleteFields } from '../changes/soft-delete.ts'
+import { METADATA_PREFIX, type MetadataReader } from '../changes/transaction-metadata.ts'
 import { RowcastError } from '../errors.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
-import type { Message, RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
-import { type Lsn, toLsn } from '../wire/lsn.ts'
+import type { LogicalMessage, Message, RelationMessage, TypeMessage } from '../pgoutput/messages.ts'
+import { LSN_ZERO, type Lsn, toLsn } from '../wire/lsn.ts'
 import { type Entry, readRecords } from './entry-codec.ts'
 import { compareEntryIds, type EntryId, laterEntryId } from './entry-id.ts'
 import type { Reading } from './epoch.ts'
@@ -30,6 +31,7 @@ export interface EntryFeederOptions {
   readonly registry: RelationRegistry
   readonly relations: RelationCache
   readonly softDelete: SoftDeleteFields
+  readonly readMetadata?: MetadataReader | undefined
   readonly output: FeederOutput
   /** Largest part that leaves before its transaction is complete. @default the assembler's */
   readonly partChangesMax?: number | undefined
@@ -57,7 +59,11 @@ export class EntryFeeder {
     this.#assembler = createTransactionAssembler(
       options.registry,
       { ...options.output, onBegin() {}, onCommit() {} },
-      { softDelete: options.softDelete, partChangesMax: options.partChangesMax },
+      {
+        softDelete: options.softDelete,
+        readMetadata: options.readMetadata,
+        partChangesMax: options.partChangesMax,
+      },
     )
   }
 
@@ -136,13 +142,14 @@ export class EntryFeeder {
   }
 
   #feedTransaction(entry: Entry): void {
-    const { xid, committedAtMicros, isFinal, endLsn } = entry
+    const { xid, committedAtMicros, isFinal, endLsn, metadata } = entry
     const commitLsn = entry.id.lsn
     if (this.#openLsn !== commitLsn) {
       this.#positionBefore = this.#position
       this.#take({ kind: 'begin', xid, committedAtMicros, finalLsn: commitLsn }, 0)
       this.#openLsn = commitLsn
     }
+    if (metadata.length > 0) this.#take(metadataMessage(metadata), metadata.length)
     this.#feedRecords(entry)
     if (!isFinal) return
     this.#take({ kind: 'commit', commitLsn, endLsn, committedAtMicros }, 0)
@@ -199,6 +206,14 @@ export class EntryFeeder {
 
   #take(message: Message | TypeMessage, byteLength: number): void {
     this.#assembler.take(message, byteLength)
+  }
+}
+
+/** As it stood in the stream, at the head of its transaction: here wherever reading begins. */
+function metadataMessage(content: Uint8Array): LogicalMessage {
+  return {
+    kind: 'message',
+    ...{ streamXid: null, isTransactional: true, lsn: LSN_ZERO, prefix: METADATA_PREFIX, content },
   }
 }
 

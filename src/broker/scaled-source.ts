@@ -6,6 +6,7 @@ import type { ChangeBus } from '../bus/bus.ts'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import type { SoftDeleteFields } from '../changes/soft-delete.ts'
+import type { MetadataReader } from '../changes/transaction-metadata.ts'
 import { RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { ReplicationSource, SourceStatus } from '../source/replication-source.ts'
@@ -72,6 +73,7 @@ export interface ScaledSourceOptions {
   /** Empty registries, for those who read on their own. */
   readonly createRegistry: () => RelationRegistry
   readonly softDelete: SoftDeleteFields
+  readonly readMetadata?: MetadataReader | undefined
   /** See `ReplicationSourceOptions`. */
   readonly judgeTable?: TableJudge | undefined
   readonly bus: ChangeBus
@@ -171,12 +173,12 @@ function engineOf({ engine, broker }: ScaledSourceOptions): BrokerEngine {
 }
 
 function createReader(options: ScaledSourceOptions): Gateway {
-  const { broker, slot, softDelete, registry, runtime } = options
+  const { broker, slot, softDelete, readMetadata, registry, runtime } = options
   const engine = engineOf(options)
   const store = new EpochStore(broker.prefix, slot)
   const relations = new RelationCache()
   const createFeeder = (own: RelationRegistry) => (output: FeederOutput, position: EntryId) =>
-    new EntryFeeder({ registry: own, relations, softDelete, output }, position)
+    new EntryFeeder({ registry: own, relations, softDelete, readMetadata, output }, position)
   const gateway = createGateway({
     ...options,
     ...{ engine, store, relations, preloadBytes: PRELOAD_BYTES },

@@ -8,7 +8,6 @@
  * left are recognised by their position and dropped.
  */
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
-import type { RowReader } from '../catalog/row-reader.ts'
 import type { RowMessage } from '../catalog/writing-tables.ts'
 import { invariant, type RowcastError } from '../errors.ts'
 import type {
@@ -20,22 +19,20 @@ import type {
 } from '../pgoutput/messages.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { pgMicrosToDate } from '../wire/pg-time.ts'
+import { asWritten } from './as-written.ts'
+import type { AssemblerOptions } from './assembler-options.ts'
 import type { ChangePosition, TransactionInfo, TransactionPart } from './change.ts'
 import { ChangePacker } from './change-packer.ts'
 import { isSameEpoch, type StreamOrigin } from './cursor.ts'
 import type { EmittedMessage } from './emitted-message.ts'
 import { SentMessages } from './sent-messages.ts'
 import { createUnknownMarkError, judgeVisibility, type SoftDeleteFields } from './soft-delete.ts'
-
-/** Bounds of the open transaction, and how changes are reported. */
-export interface AssemblerOptions {
-  /** @default 1_024 changes */
-  readonly partChangesMax?: number | undefined
-  /** @default 1_048_576 // 1 MiB of undecoded rows */
-  readonly partBytesMax?: number | undefined
-  /** Models whose rows are marked instead of deleted. @default none */
-  readonly softDelete?: SoftDeleteFields | undefined
-}
+import {
+  METADATA_PREFIX,
+  type MetadataReader,
+  readAnyMetadata,
+  type TransactionMetadata,
+} from './transaction-metadata.ts'
 
 /** Where finished parts go. */
 export interface AssemblerOutput {
@@ -86,6 +83,7 @@ class Assembler implements TransactionAssembler {
   readonly #partChangesMax: number
   readonly #partBytesMax: number
   readonly #softDelete: SoftDeleteFields
+  readonly #readMetadata: MetadataReader
   readonly #packer = new ChangePacker()
   readonly #sent = new SentMessages()
   #origin: StreamOrigin = { systemId: '0', timeline: 0 }
@@ -94,6 +92,8 @@ class Assembler implements TransactionAssembler {
   /** Of the last change in the packer. */
   #lastIndex = -1
   #nextIndex = 0
+  /** Whether the open transaction has said something of itself. */
+  #hasMetadata = false
   /** The last change that left as part of a transaction whose commit has not been seen yet. */
   #published: ChangePosition = { commitLsn: LSN_ZERO, index: -1 }
   #messages: EmittedMessage[] = []
@@ -104,6 +104,7 @@ class Assembler implements TransactionAssembler {
     this.#partChangesMax = options.partChangesMax ?? 1_024
     this.#partBytesMax = options.partBytesMax ?? 1_048_576
     this.#softDelete = options.softDelete ?? new Map()
+    this.#readMetadata = options.readMetadata ?? readAnyMetadata
   }
 
   take(message: Message, byteLength: number): void {
@@ -151,8 +152,9 @@ class Assembler implements TransactionAssembler {
 
   #begin({ xid, finalLsn, committedAtMicros }: BeginMessage): void {
     const committedAt = pgMicrosToDate(committedAtMicros)
-    this.#transaction = { xid, commitLsn: finalLsn, committedAt, epoch: this.#origin }
+    this.#transaction = { xid, commitLsn: finalLsn, committedAt, epoch: this.#origin, metadata: null }
     this.#nextIndex = 0
+    this.#hasMetadata = false
     // Of one that never came to its end: a reader may have been led past it.
     this.#discard()
     this.#output.onBegin()
@@ -254,15 +256,32 @@ class Assembler implements TransactionAssembler {
     }
   }
 
+  /** The first one counts, before any row: so it is the same for all parts, however they are cut. */
+  #takeMetadata(message: LogicalMessage, bytes: number): void {
+    if (!message.isTransactional) return
+    const open = this.#open(message.kind)
+    if (this.#nextIndex > 0 || this.#hasMetadata) return
+    this.#hasMetadata = true
+    this.#byteLength += bytes
+    this.#transaction = {
+      ...open,
+      metadata: this.#readMetadata(message.content) as TransactionMetadata | null,
+    }
+  }
+
   #takeMessage(message: LogicalMessage, bytes: number): void {
-    if (this.#output.onMessage === undefined) return
+    if (message.prefix === METADATA_PREFIX) this.#takeMetadata(message, bytes)
+    else if (this.#output.onMessage !== undefined) this.#takeEmitted(message, bytes)
+  }
+
+  #takeEmitted(message: LogicalMessage, bytes: number): void {
     const { prefix, lsn } = message
     // The content is a view on bytes that many messages share; slice() of a Buffer would be one too.
     const content = new Uint8Array(message.content)
     if (!message.isTransactional) {
       const alone: EmittedMessage = { prefix, content, lsn, transaction: null, index: null }
       if (this.#sent.has(alone)) return
-      this.#output.onMessage(alone)
+      this.#output.onMessage?.(alone)
       this.#sent.note(alone)
       return
     }
@@ -272,19 +291,6 @@ class Assembler implements TransactionAssembler {
     this.#messages.push(one)
     this.#count(open, bytes)
   }
-}
-
-/** A row's message, with the old row as whole as the table that wrote it logs it. */
-function asWritten(
-  registry: RelationRegistry,
-  reader: RowReader,
-  message: RowMessage,
-): { readonly reader: RowReader; readonly message: RowMessage } {
-  const partial = registry.partialRowsOf(message.relationOid)
-  if (partial === null) return { reader, message }
-  const oldKind = partial.oldKindOf(message)
-  if (oldKind === 'full') return { reader, message }
-  return { reader: partial.reader, message: { ...message, oldKind } as RowMessage }
 }
 
 const ACTIONS = { insert: 'INSERT', update: 'UPDATE', delete: 'DELETE' } as const

@@ -6,6 +6,7 @@ import type { ModelTypeMap } from '../catalog/model-catalog.ts'
 import type { AnyRow } from '../catalog/row-reader.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { StreamOrigin } from './position.ts'
+import type { TransactionMetadata } from './transaction-metadata.ts'
 
 export type { AnyRow } from '../catalog/row-reader.ts'
 export type { ChangePosition } from './position.ts'
@@ -17,7 +18,7 @@ export type ChangeAction = 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE'
 export const CHANGE_ACTIONS: readonly ChangeAction[] = ['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']
 
 /** The transaction a change belongs to. */
-export interface TransactionInfo {
+export interface TransactionInfo<Metadata = TransactionMetadata> {
   /** PostgreSQL's transaction id, unsigned 32 bits; it wraps, so it distinguishes neighbours, not eras. */
   readonly xid: number
   /** LSN of the commit record: the transaction's place in the order of commits. */
@@ -26,12 +27,14 @@ export interface TransactionInfo {
   readonly committedAt: Date
   /** The history that the LSN belongs to. */
   readonly epoch: StreamOrigin
+  /** What the transaction says of itself: docs/metadata.md. Null where it says nothing, or nothing that can be read. Frozen. */
+  readonly metadata: Metadata | null
 }
 
-interface ChangeBase<M extends string, Row, Field extends string = keyof Row & string> {
+interface ChangeBase<M extends string, Row, Metadata, Field extends string = keyof Row & string> {
   /** Prisma model name. */
   readonly model: M
-  readonly transaction: TransactionInfo
+  readonly transaction: TransactionInfo<Metadata>
   /** 0-based ordinal of the change within its transaction. */
   readonly index: number
   /** Where the change stands: `subscribe(…, { after: cursor })` goes on after it. Opaque; keep it as it is. */
@@ -58,7 +61,8 @@ export interface RowOperation<Row> {
 }
 
 /** A row that is new. */
-export interface InsertChange<M extends string, Row, Key> extends ChangeBase<M, Row> {
+export interface InsertChange<M extends string, Row, Key, Metadata = TransactionMetadata>
+  extends ChangeBase<M, Row, Metadata> {
   readonly action: 'INSERT'
   readonly old: null
   readonly new: Row
@@ -66,7 +70,8 @@ export interface InsertChange<M extends string, Row, Key> extends ChangeBase<M, 
 }
 
 /** A row that differs from before. */
-export interface UpdateChange<M extends string, Row, Key> extends ChangeBase<M, Row> {
+export interface UpdateChange<M extends string, Row, Key, Metadata = TransactionMetadata>
+  extends ChangeBase<M, Row, Metadata> {
   readonly action: 'UPDATE'
   /** The whole row before; null when the table's replica identity is not FULL. Never half a row. */
   readonly old: Row | null
@@ -81,7 +86,8 @@ export interface UpdateChange<M extends string, Row, Key> extends ChangeBase<M, 
 }
 
 /** A row that is gone. */
-export interface DeleteChange<M extends string, Row, Key> extends ChangeBase<M, Row> {
+export interface DeleteChange<M extends string, Row, Key, Metadata = TransactionMetadata>
+  extends ChangeBase<M, Row, Metadata> {
   readonly action: 'DELETE'
   /** The whole row before; null when the table's replica identity is not FULL. Never half a row. */
   readonly old: Row | null
@@ -94,7 +100,8 @@ export interface DeleteChange<M extends string, Row, Key> extends ChangeBase<M, 
 }
 
 /** All rows are gone at once; PostgreSQL does not say which they were. */
-export interface TruncateChange<M extends string, Row> extends ChangeBase<M, Row> {
+export interface TruncateChange<M extends string, Row, Metadata = TransactionMetadata>
+  extends ChangeBase<M, Row, Metadata> {
   readonly action: 'TRUNCATE'
   readonly old: null
   readonly new: null
@@ -102,12 +109,16 @@ export interface TruncateChange<M extends string, Row> extends ChangeBase<M, Row
 }
 
 /** One change of one model: narrows by `action`. */
-export type Change<Types extends ModelTypeMap, M extends keyof Types & string> = {
+export type Change<
+  Types extends ModelTypeMap,
+  M extends keyof Types & string,
+  Metadata = TransactionMetadata,
+> = {
   [Name in M]:
-    | InsertChange<Name, Types[Name]['row'], Types[Name]['key']>
-    | UpdateChange<Name, Types[Name]['row'], Types[Name]['key']>
-    | DeleteChange<Name, Types[Name]['row'], Types[Name]['key']>
-    | TruncateChange<Name, Types[Name]['row']>
+    | InsertChange<Name, Types[Name]['row'], Types[Name]['key'], Metadata>
+    | UpdateChange<Name, Types[Name]['row'], Types[Name]['key'], Metadata>
+    | DeleteChange<Name, Types[Name]['row'], Types[Name]['key'], Metadata>
+    | TruncateChange<Name, Types[Name]['row'], Metadata>
 }[M]
 
 /** Any model's write as PostgreSQL logged it. */

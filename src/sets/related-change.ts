@@ -2,9 +2,10 @@
 import type { Transition } from '../bus/filter/judge-change.ts'
 import type { ModelTypeMap } from '../catalog/model-catalog.ts'
 import type { Change, ChangeAction, TransactionInfo } from '../changes/change.ts'
+import type { TransactionMetadata } from '../changes/transaction-metadata.ts'
 
 /** A row that came among those that are asked for, or is none of them any more, though nobody wrote it: related rows changed. */
-export interface MovedRead<M extends string, Row, Key> {
+export interface MovedRead<M extends string, Row, Key, Metadata = TransactionMetadata> {
   readonly action: 'READ'
   readonly model: M
   /** ENTERED: `new` is the row as it was after the transaction. LEFT: `new` is null. */
@@ -23,7 +24,7 @@ export interface MovedRead<M extends string, Row, Key> {
    */
   readonly cursor: string
   /** What moved it. */
-  readonly transaction: TransactionInfo
+  readonly transaction: TransactionInfo<Metadata>
 }
 
 /** A write of a row that is, or was, among those that are asked for. */
@@ -31,12 +32,17 @@ export type WrittenChange<
   Types extends ModelTypeMap,
   M extends keyof Types & string,
   Action extends ChangeAction = ChangeAction,
-> = Extract<Change<Types, M>, { action: Action }> & {
+  Metadata = TransactionMetadata,
+> = Extract<Change<Types, M, Metadata>, { action: Action }> & {
   /** Whether the row enters them, stays, or leaves; LEFT of a TRUNCATE: there are none any more. */
   readonly transition: Transition
 }
 
 /** What comes: narrows by `action`. */
-export type RelatedChange<Types extends ModelTypeMap, M extends keyof Types & string> =
-  | WrittenChange<Types, M>
-  | { [Name in M]: MovedRead<Name, Types[Name]['row'], Types[Name]['key']> }[M]
+export type RelatedChange<
+  Types extends ModelTypeMap,
+  M extends keyof Types & string,
+  Metadata = TransactionMetadata,
+> =
+  | WrittenChange<Types, M, ChangeAction, Metadata>
+  | { [Name in M]: MovedRead<Name, Types[Name]['row'], Types[Name]['key'], Metadata> }[M]

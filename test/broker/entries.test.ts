@@ -12,6 +12,7 @@ import { toRawEntries } from '../../src/broker/redis/stream-reply.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
 import { createTransactionAssembler } from '../../src/changes/assembler.ts'
+import { METADATA_PREFIX } from '../../src/changes/transaction-metadata.ts'
 import { decodeMessage } from '../../src/pgoutput/decode.ts'
 import type { TupleColumn } from '../../src/pgoutput/tuple.ts'
 import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
@@ -36,7 +37,7 @@ const relation = (oid: number, table: string, isFull = true): MessageSpec => ({
 })
 
 /** `part` and `whole`: a row goes from a partition that logs its key, or all of it; the partition is described before it. */
-type Step = 'row' | 'other' | 'truncate' | 'message' | 'gone' | 'part' | 'whole'
+type Step = 'row' | 'other' | 'truncate' | 'message' | 'metadata' | 'gone' | 'part' | 'whole'
 
 /** One transaction as PostgreSQL sends it. */
 function transactionOf(number: number, steps: readonly Step[]): MessageSpec[] {
@@ -73,7 +74,9 @@ function transactionOf(number: number, steps: readonly Step[]): MessageSpec[] {
           isTransactional: true,
           lsn: toLsn(BigInt(number * 1_000 - 500 + index)),
         },
-        ...{ prefix: 'app', content: Uint8Array.of(index) },
+        ...(step === 'metadata'
+          ? { prefix: METADATA_PREFIX, content: new TextEncoder().encode(`{"at":"${number}.${index}"}`) }
+          : { prefix: 'app', content: Uint8Array.of(index) }),
       }
     }),
     { kind: 'commit', commitLsn, endLsn: toLsn(commitLsn + 8n), committedAtMicros: 5n },
@@ -87,9 +90,9 @@ function createSink() {
     publish(part: Parameters<Parameters<typeof createTransactionAssembler>[1]['publish']>[0]) {
       for (const change of part.changes) {
         const row = (change.new ?? change.old) as { name?: string } | null
-        seen.push(
-          `${change.cursor} ${change.action} ${row?.name ?? ''} ${change.transaction.committedAt.getTime()}`,
-        )
+        const { committedAt, metadata } = change.transaction
+        const said = metadata === null ? '' : JSON.stringify(metadata)
+        seen.push(`${change.cursor} ${change.action} ${row?.name ?? ''} ${committedAt.getTime()}${said}`)
       }
     },
     onMessage: ({ lsn, index, content }: { lsn: bigint; index: number | null; content: Uint8Array }) =>
@@ -154,8 +157,24 @@ async function feed(stream: readonly BuiltEntry[], relations: ReadonlyMap<string
   return { seen, feeder }
 }
 
-const STEPS: readonly Step[] = ['row', 'row', 'other', 'truncate', 'message', 'gone', 'part', 'whole']
-const steps = fc.array(fc.constantFrom(...STEPS), { maxLength: 12 })
+const STEPS: readonly Step[] = [
+  'row',
+  'row',
+  'other',
+  'truncate',
+  'message',
+  'metadata',
+  'gone',
+  'part',
+  'whole',
+]
+const steps = fc
+  .tuple(
+    // Most say something of themselves at their head.
+    fc.constantFrom<readonly Step[]>([], ['metadata'], ['message', 'message', 'metadata']),
+    fc.array(fc.constantFrom(...STEPS), { maxLength: 12 }),
+  )
+  .map(([head, rest]) => [...head, ...rest])
 
 describe('entries', () => {
   it('bring exactly what one process alone would see, wherever transactions are cut and however often they come', async () => {
@@ -193,6 +212,19 @@ describe('entries', () => {
       ),
       { numRuns: 300 },
     )
+  })
+
+  it('say in each whose transaction it is: also for a reader that begins within it, and only what stood before its rows', async () => {
+    const messages = encode([
+      relation(TAGS, 'Tag'),
+      ...transactionOf(1, ['metadata', 'metadata', 'row', 'row', 'row']),
+      ...transactionOf(2, ['other', 'metadata', 'row']),
+    ])
+    const { entries, relations } = build(messages, 1)
+    const { seen } = await feed(entries.slice(1), relations, entries[0]?.id)
+    const said = seen.map((line) => line.split(' ').slice(3).join(' '))
+    expect(said).toEqual(['1.3 946684800000{"at":"1.0"}', '1.4 946684800000{"at":"1.0"}', '2.2 946684800000'])
+    expect(entries).toHaveLength(4)
   })
 
   it('have the rows of a table that wrote before it was known to inherit, from then on', () => {
@@ -314,6 +346,7 @@ describe('entries', () => {
       ...{ previous: { lsn: toLsn(2n ** 64n - 1n), sequence: 2 ** 32 - 1 }, isFinal: true, isAlone: false },
       ...{ xid: 2 ** 32 - 1, committedAtMicros: -(2n ** 63n), endLsn: toLsn(2n ** 63n) },
       ...{ firstIndex: 4_000_000_000, firstSequence: 4_000_000_001 },
+      metadata: Buffer.from('{"actor":"ä"}'),
     }
     const id = { lsn: toLsn(5n), sequence: 6 }
     const payload = encoder.finish(header, { stream: STREAM, id })
@@ -344,8 +377,8 @@ describe('entries', () => {
       { stream: 'rowcast:{slot}:two:changes', id },
     ]
     for (const copy of copies) expect(() => decodeEntry(copy, payload)).toThrow('has a wrong checksum')
-    payload[0] = 3
-    expect(() => decodeEntry({ stream: STREAM, id }, payload)).toThrow('has version 3, not 4')
+    payload[0] = 4
+    expect(() => decodeEntry({ stream: STREAM, id }, payload)).toThrow('has version 4, not 5')
     expect(() => parseEntryId('now')).toThrow('BROKER_ENTRY_UNREADABLE')
     expect(() => toRawEntries([[Buffer.from('1-1'), null]])).toThrow('BROKER_ENTRY_UNREADABLE')
   })

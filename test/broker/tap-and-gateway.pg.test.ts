@@ -24,7 +24,10 @@ describe.skipIf(NO_REDIS !== null)('a tap and gateways', () => {
       `INSERT INTO users (email, tags, avatar, balance) VALUES ('ada@example.com', '{x,"y z"}', '\\x00ff', 1234567.89)`,
     )
     await database.query(`UPDATE users SET full_name = 'Ada'`)
-    await database.query('BEGIN; DELETE FROM users; TRUNCATE users CASCADE; COMMIT')
+    await database.query(
+      `BEGIN; SELECT pg_logical_emit_message(true, 'rowcast.metadata', '{"actor":"ada"}');
+       DELETE FROM users; TRUNCATE users CASCADE; COMMIT`,
+    )
     const [first, second, expected] = await Promise.all(subscriptions.map((each) => takeChanges(each, 4)))
     const plain = (changes: typeof expected) =>
       changes?.map((change) => ({
@@ -39,6 +42,10 @@ describe.skipIf(NO_REDIS !== null)('a tap and gateways', () => {
         transaction: change.transaction,
       }))
     expect(expected?.map(({ action }) => action)).toEqual(['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'])
+    expect(expected?.map(({ transaction }) => transaction.metadata)).toEqual([
+      ...[null, null],
+      ...[{ actor: 'ada' }, { actor: 'ada' }],
+    ])
     expect(plain(first)).toStrictEqual(plain(expected))
     expect(plain(second)).toStrictEqual(plain(expected))
   })

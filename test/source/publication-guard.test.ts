@@ -56,7 +56,7 @@ function openGuard(ceiling = new ConfirmCeiling(), logger = silentLogger, before
 /** The message that a barrier's statement becomes in the stream. */
 function messageOf(text: string, lsn = toLsn(15n)): EmittedMessage {
   const epoch = { systemId: '1', timeline: 1 }
-  const transaction = { xid: 1, commitLsn: lsn, committedAt: new Date(0), epoch }
+  const transaction = { xid: 1, commitLsn: lsn, committedAt: new Date(0), epoch, metadata: null }
   const content = new TextEncoder().encode(/'(\{.*\})'/.exec(text)?.[1] ?? '')
   return { prefix: 'rowcast', content, lsn, transaction, index: 0 }
 }

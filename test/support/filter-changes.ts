@@ -2,7 +2,7 @@
 
 import { isSameValue } from '../../src/catalog/values/same-value.ts'
 import type { AnyChange, AnyRow, ChangeAction } from '../../src/changes/change.ts'
-import { parseLsn } from '../../src/wire/lsn.ts'
+import { plainTransaction } from './plain-change.ts'
 
 /** What differs from one test to the next. */
 export interface ChangeParts {
@@ -28,7 +28,7 @@ export function buildChange({
   return {
     model: 'Thing',
     action,
-    transaction: { xid: 1, commitLsn: parseLsn('0/1'), committedAt: new Date(0), epoch: null as never },
+    transaction: plainTransaction(1),
     index: 0,
     old,
     isOldMissing,

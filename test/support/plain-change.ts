@@ -14,6 +14,7 @@ export function plainTransaction(commitLsn: number, details: Partial<Transaction
     commitLsn: toLsn(BigInt(commitLsn)),
     committedAt: new Date(0),
     epoch: PLAIN_EPOCH,
+    metadata: null,
     ...details,
   }
 }

@@ -3,6 +3,7 @@ import type { RelationRegistry } from '../../catalog/relation-registry.ts'
 import type { TransactionPart } from '../../changes/change.ts'
 import type { EmittedMessage } from '../../changes/emitted-message.ts'
 import type { SoftDeleteFields } from '../../changes/soft-delete.ts'
+import type { MetadataReader } from '../../changes/transaction-metadata.ts'
 import type { RowcastError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
@@ -47,6 +48,7 @@ export interface ReplicationSourceOptions {
   /** What else keeps a model's changes from being delivered. @default nothing */
   readonly judgeTable?: TableJudge | undefined
   readonly softDelete: SoftDeleteFields
+  readonly readMetadata?: MetadataReader | undefined
   readonly logger: Logger
   /** Run `enable()` on each connection attempt before streaming. */
   readonly isEnabledOnConnect: boolean

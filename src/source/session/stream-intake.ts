@@ -129,8 +129,8 @@ export class StreamIntake {
   }
 
   #newAssembler(): TransactionAssembler {
-    const { registry, softDelete } = this.#options
-    return createTransactionAssembler(registry, this.#assemblerOutput(), { softDelete })
+    const { registry, softDelete, readMetadata } = this.#options
+    return createTransactionAssembler(registry, this.#assemblerOutput(), { softDelete, readMetadata })
   }
 
   #assemblerOutput(): AssemblerOutput {

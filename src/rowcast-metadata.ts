@@ -1,0 +1,210 @@
+/**
+ * Beside the spine. `prisma.$extends(rowcastMetadata(() => ({ actor, mutationId })))`: each transaction that writes through the
+ * client says whose it is, in one logical message before its first write. A write without a transaction gets one. What goes
+ * wrong with it costs the metadata, and never the write.
+ */
+import { isValueDeeper } from './catalog/values/json-depth.ts'
+import { METADATA_BYTES_MAX, METADATA_DEPTH_MAX, METADATA_PREFIX } from './changes/transaction-metadata.ts'
+import { createConsoleLogger } from './console-logger.ts'
+import { describeError } from './describe-error.ts'
+import { createSafeLogger } from './guard.ts'
+import type { Logger } from './log.ts'
+import {
+  isWrite,
+  mayWrite,
+  type PrismaCall,
+  type PrismaRequest,
+  type PrismaTransaction,
+} from './prisma-writes.ts'
+
+/** How metadata is written. */
+export interface RowcastMetadataOptions {
+  /** Where is logged why a transaction has none. @default warnings, on the console */
+  readonly logger?: Logger | undefined
+}
+
+type Nothing = Record<never, never>
+
+/** What a client that is extended so has beside: nothing. */
+export interface MetadataExtension {
+  readonly $extends: { readonly extArgs: Record<'result' | 'model' | 'query' | 'client', Nothing> }
+}
+
+/** What the extension needs of a client. */
+interface Client {
+  $extends(extension: object): unknown
+  $transaction(work: (tx: Client) => Promise<unknown>, options?: object): Promise<unknown>
+  $executeRawUnsafe(sql: string, ...values: readonly unknown[]): PrismaRequest
+  $queryRawUnsafe(sql: string, ...values: readonly unknown[]): PrismaRequest
+}
+
+type Transact = (this: object, work: unknown, options?: object) => Promise<unknown>
+
+/** A write that had no transaction had no deadline: the one that it gets has none either. The longest that a timer takes. */
+const NO_DEADLINE = { maxWait: 2_147_483_647, timeout: 2_147_483_647 }
+
+const EMIT_SQL = 'SELECT pg_catalog.pg_logical_emit_message(true, $1::text, $2::text)'
+/** Without the right the statement would fail, and the application's transaction with it. */
+const MAY_EMIT_SQL = `SELECT coalesce(bool_or(has_function_privilege(oid, 'EXECUTE')), false) AS may FROM pg_catalog.pg_proc
+  WHERE proname = 'pg_logical_emit_message' AND pronamespace = 'pg_catalog'::regnamespace AND proargtypes[2] = 'text'::regtype`
+
+/**
+ * The extension. `read` is called once for each transaction that writes, when it first does; null or undefined: it says nothing.
+ * What it gives becomes JSON, of at most 8,192 bytes. docs/metadata.md says what it costs.
+ */
+export function rowcastMetadata(
+  read: () => object | null | undefined,
+  { logger = createConsoleLogger() }: RowcastMetadataOptions = {},
+): (client: unknown) => MetadataExtension {
+  return (client) => extend(client as Client, new MetadataWriter(read, createSafeLogger(logger)))
+}
+
+function extend(client: Client, writer: MetadataWriter): MetadataExtension {
+  if (createRequest(client) === undefined) return writer.giveUp(client)
+  const transact = client.$transaction as Transact
+  return client.$extends({
+    name: 'rowcastMetadata',
+    client: {
+      // A list's members run one after the other, so the message has to be one of them.
+      $transaction(this: object, work: unknown, options?: object): Promise<unknown> {
+        if (!Array.isArray(work) || !work.some(mayWrite)) return transact.call(this, work, options)
+        return writer.transactAll(client, work, (all) => transact.call(this, all, options))
+      },
+    },
+    query: {
+      $allOperations: (call: PrismaCall) => {
+        const transaction = call.__internalParams?.transaction
+        if (transaction?.kind === 'batch' || !isWrite(call)) return call.query(call.args)
+        return transaction === undefined
+          ? writer.writeAlone(client, call)
+          : writer.writeWithin(client, transaction, call)
+      },
+    },
+  }) as MetadataExtension
+}
+
+/** Writes messages; one for each extended client. */
+class MetadataWriter {
+  readonly #read: () => object | null | undefined
+  readonly #logger: Logger
+  /** Transactions that have their message, or are given it. */
+  readonly #emitted = new WeakMap<PrismaTransaction, Promise<void>>()
+  /** Whether the role may write messages, once PostgreSQL has said so. */
+  #mayEmit: boolean | null = null
+
+  constructor(read: () => object | null | undefined, logger: Logger) {
+    this.#read = read
+    this.#logger = logger
+  }
+
+  /** Of a client that is made otherwise than those we know. */
+  giveUp(client: Client): MetadataExtension {
+    this.#logger.warn('Transactions have no metadata: this Prisma Client is none of version 6 or 7.')
+    return client.$extends({ name: 'rowcastMetadata' }) as MetadataExtension
+  }
+
+  /** A write without a transaction: the message and the write become one. */
+  async writeAlone(client: Client, { args, query, __internalParams }: PrismaCall): Promise<unknown> {
+    const text = this.#mayEmit === false ? null : this.#text()
+    if (text === null) return query(args)
+    let isWriting = false
+    try {
+      return await client.$transaction(async (tx) => {
+        const transaction = await transactionOf(tx)
+        await this.#emit(client, transaction, text)
+        isWriting = true
+        return query(args, { ...__internalParams, transaction })
+      }, NO_DEADLINE)
+    } catch (error) {
+      if (isWriting) throw error
+      this.#skip('could not be written', error)
+      return query(args)
+    }
+  }
+
+  /** A write within `$transaction(async (tx) => …)`: the message stands before the first one. */
+  async writeWithin(client: Client, transaction: PrismaTransaction, call: PrismaCall): Promise<unknown> {
+    let emitted = this.#emitted.get(transaction)
+    if (emitted === undefined) {
+      const text = this.#mayEmit === false ? null : this.#text()
+      emitted = text === null ? Promise.resolve() : this.#emit(client, transaction, text)
+      this.#emitted.set(transaction, emitted)
+    }
+    await emitted
+    return call.query(call.args)
+  }
+
+  /** The members of `$transaction([…])`, and the message before them. */
+  async transactAll(
+    client: Client,
+    work: readonly unknown[],
+    run: (all: readonly unknown[]) => Promise<unknown>,
+  ): Promise<unknown> {
+    const text = this.#text()
+    if (text === null || !(await this.#mayEmitNow((sql) => client.$queryRawUnsafe(sql)))) return run(work)
+    const results = await run([client.$executeRawUnsafe(EMIT_SQL, METADATA_PREFIX, text), ...work])
+    return (results as readonly unknown[]).slice(1)
+  }
+
+  async #emit(client: Client, transaction: PrismaTransaction, text: string): Promise<void> {
+    const within = (request: PrismaRequest) => request.requestTransaction(transaction)
+    if (!(await this.#mayEmitNow((sql) => within(client.$queryRawUnsafe(sql))))) return
+    await within(client.$executeRawUnsafe(EMIT_SQL, METADATA_PREFIX, text))
+  }
+
+  /** Asks once, in the transaction that needs it: there may be no other connection. */
+  async #mayEmitNow(ask: (sql: string) => PromiseLike<unknown>): Promise<boolean> {
+    if (this.#mayEmit !== null) return this.#mayEmit
+    const [row] = (await ask(MAY_EMIT_SQL)) as readonly { readonly may: boolean }[]
+    this.#mayEmit = row?.may === true
+    if (!this.#mayEmit)
+      this.#logger.warn('Transactions have no metadata: the role may not write messages.', {
+        hint: 'GRANT EXECUTE ON FUNCTION pg_logical_emit_message to the role that the application connects as.',
+      })
+    return this.#mayEmit
+  }
+
+  /** As JSON in ASCII, so that no encoding of a database changes it; null where there is none. */
+  #text(): string | null {
+    try {
+      const metadata = this.#read()
+      if (metadata === null || metadata === undefined) return null
+      if (isValueDeeper(metadata, METADATA_DEPTH_MAX)) return this.#skip('is nested too deeply')
+      const json: unknown = JSON.stringify(metadata)
+      if (typeof json !== 'string' || !json.startsWith('{')) return this.#skip('is no object')
+      const text = json.replace(/[^\x20-\x7e]/g, escapeUnit)
+      return text.length > METADATA_BYTES_MAX ? this.#skip(`has more than ${METADATA_BYTES_MAX} bytes`) : text
+    } catch (error) {
+      return this.#skip('could not be had', error)
+    }
+  }
+
+  #skip(why: string, error?: unknown): null {
+    const fields = error === undefined ? {} : describeError(error)
+    this.#logger.warn(`A transaction has no metadata: what the application gives ${why}.`, fields)
+    return null
+  }
+}
+
+/** The transaction of a client that `$transaction` made, as its requests carry it. */
+async function transactionOf(tx: Client): Promise<PrismaTransaction> {
+  let found: PrismaTransaction | undefined
+  await createRequest(tx)?.call(tx, async (own) => {
+    found = own
+    return null
+  })
+  if (found === undefined) throw new TypeError('The Prisma Client does not say which transaction it is in.')
+  return found
+}
+
+type CreateRequest = (run: (own: PrismaTransaction) => Promise<null>) => PromiseLike<unknown>
+
+/** How a client makes its requests, each of which is given the transaction that it runs in. */
+function createRequest(client: object): CreateRequest | undefined {
+  const create: unknown = Reflect.get(client, '_createPrismaPromise')
+  return typeof create === 'function' ? (create as CreateRequest) : undefined
+}
+
+function escapeUnit(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
