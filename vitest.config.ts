@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { defineConfig } from 'vitest/config'
+import { WORKERS } from './test/support/workers.ts'
 
 /** Tests with programs of others that `npm install` does not bring: test/peers/package.json has them. */
 const PEERS = [
@@ -18,6 +19,8 @@ export default defineConfig({
   // One copy of graphql: the file that Node.js gives to packages. Vite would give our files another one.
   resolve: { alias: [{ find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') }] },
   test: {
+    // Vitest leaves one core idle by default; half of a machine of two.
+    maxWorkers: WORKERS,
     // CI reads the counts from a file; see .ci/run.
     reporters: resultsFile === undefined ? ['default'] : ['default', ['json', { outputFile: resultsFile }]],
     // vi.waitUntil and vi.waitFor wait as long.
@@ -43,7 +46,6 @@ export default defineConfig({
           globalSetup: ['test/support/shared-postgres.ts'],
           testTimeout: 120_000,
           hookTimeout: 180_000,
-          fileParallelism: false,
         },
       },
       {
@@ -54,7 +56,6 @@ export default defineConfig({
           globalSetup: ['test/support/shared-postgres.ts'],
           testTimeout: 120_000,
           hookTimeout: 180_000,
-          fileParallelism: false,
         },
       },
       {

@@ -20,6 +20,8 @@ export interface DataFolderRequest {
   readonly superuser: string
   /** @default a random one, or the one that the data were made with */
   readonly password?: string | undefined
+  /** Whether a crash of the machine may take them: initdb does not wait for the disk then. @default false */
+  readonly isDisposable?: boolean | undefined
 }
 
 /**
@@ -103,6 +105,7 @@ async function runInitdb(request: DataFolderRequest, draft: string, passwordFile
     '--auth=scram-sha-256',
     '--encoding=UTF8',
     ...localeOptions(binaries.major),
+    ...(request.isDisposable ? ['--no-sync'] : []),
   ]
   const options = { ...user, cwd: dirname(draft), env: serverEnvironment() }
   const result = await runToEnd(binaries.initdb, commandLine, options)

@@ -8,7 +8,7 @@ import { sqlstateOf } from '../source/db/sqlstate.ts'
 import { quoteIdentifier } from '../wire/quote.ts'
 import { type BinariesOptions, provideBinaries } from './binaries.ts'
 import { initializeDataFolder } from './initialize-data-folder.ts'
-import type { Postmaster, StopMode } from './postmaster.ts'
+import type { Postmaster, PostmasterRequest, StopMode } from './postmaster.ts'
 import { provideServerUser } from './server-user.ts'
 import { startServer } from './start-server.ts'
 
@@ -25,6 +25,11 @@ export interface PostgresClusterOptions extends BinariesOptions {
   readonly settings?: Readonly<Record<string, string | number | boolean>> | undefined
   /** Of the superuser `postgres`; counts when the data folder is made. @default a random one, kept among the data */
   readonly password?: string | undefined
+  /**
+   * Whether nobody needs the data after a crash of the machine: nothing waits for the disk then. They do survive a crash of the server.
+   * @default false
+   */
+  readonly isDisposable?: boolean | undefined
   /** Until it takes connections; recovery after a crash included. @default 60_000 // 1 min */
   readonly startTimeoutMs?: number | undefined
   /** Until a stop is repeated one mode harder. @default 30_000 // 30 s */
@@ -73,6 +78,13 @@ const DEFAULT_SETTINGS = {
   logging_collector: false,
 } as const
 
+/** PostgreSQL manual, "Non-Durable Settings". */
+const DISPOSABLE_SETTINGS = { fsync: false, full_page_writes: false } as const
+
+function settingsOf({ isDisposable, settings }: PostgresClusterOptions): PostmasterRequest['settings'] {
+  return { ...DEFAULT_SETTINGS, ...(isDisposable ? DISPOSABLE_SETTINGS : {}), ...settings }
+}
+
 /**
  * Starts a cluster, making its data folder when there is none. Stopping it before the process ends is up to the
  * caller; when that is forgotten, the server is ended with the process.
@@ -89,6 +101,7 @@ export async function createPostgresCluster(options: PostgresClusterOptions): Pr
     user,
     superuser: SUPERUSER,
     password: options.password,
+    isDisposable: options.isDisposable,
   })
   let port = options.port ?? 0
   let version = ''
@@ -110,7 +123,7 @@ export async function createPostgresCluster(options: PostgresClusterOptions): Pr
       logFile,
       user,
       port,
-      settings: { ...DEFAULT_SETTINGS, ...options.settings },
+      settings: settingsOf(options),
       login: { user: SUPERUSER, password },
       startTimeoutMs,
       stopTimeoutMs,

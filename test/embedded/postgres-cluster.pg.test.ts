@@ -31,9 +31,14 @@ test('it is set up for logical replication, speaks UTF8 and listens on 127.0.0.1
   expect(await readFile(postgres.cluster.logFile, 'utf8')).toContain('ready to accept connections')
 })
 
-test('data survive a stop, a restart and a crash, and the port stays', async () => {
-  await using postgres = await openPostgres()
+test.each([
+  { isDisposable: false, fsync: 'on' },
+  { isDisposable: true, fsync: 'off' },
+])('data survive a stop, a restart and a crash, and the port stays: $isDisposable', async (row) => {
+  await using postgres = await openPostgres({ isDisposable: row.isDisposable })
   const { cluster } = postgres
+  const [disk] = await withSqlClient(cluster.target(), (sql) => sql.query('SHOW fsync'))
+  expect(disk).toEqual({ fsync: row.fsync })
   const { port } = cluster
   expect(await cluster.createDatabase('kept "db"')).toBe(true)
   expect(await cluster.createDatabase('kept "db"')).toBe(false)

@@ -1,13 +1,14 @@
 import { createServer, type Socket } from 'node:net'
-import { expect, inject, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { findFreePort } from '../../src/embedded/free-port.ts'
 import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
 import { type SqlTarget, withSqlClient } from '../../src/source/db/sql.ts'
 import { openReplicationConnection } from '../../src/wire/connection.ts'
 import { openDatabase } from '../support/database.ts'
 import { openPostgres } from '../support/postgres.ts'
+import { sharedPostgresUrl } from '../support/shared-postgres-url.ts'
 
-const server = () => parseConnectionTarget(inject('postgresUrl'))
+const server = () => parseConnectionTarget(sharedPostgresUrl())
 const connect = (target: SqlTarget, answerTimeoutMs?: number) =>
   withSqlClient(target, async () => 'in', { answerTimeoutMs })
 

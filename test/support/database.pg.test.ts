@@ -1,9 +1,10 @@
-import { expect, inject, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
 import { withSqlClient } from '../../src/source/db/sql.ts'
 import { openReplicationConnection } from '../../src/wire/connection.ts'
 import { LSN_ZERO } from '../../src/wire/lsn.ts'
 import { openDatabase } from './database.ts'
+import { sharedPostgresUrl } from './shared-postgres-url.ts'
 
 test('a test database goes, with its slots, those that are being read included', async () => {
   const database = await openDatabase()
@@ -26,7 +27,7 @@ test('a test database goes, with its slots, those that are being read included',
   const reconnecting = (await stream()).closed.then(() => stream()).catch((error: unknown) => error)
   await database[Symbol.asyncDispose]()
   expect(await reconnecting).toBeInstanceOf(Error)
-  const left = await withSqlClient(parseConnectionTarget(inject('postgresUrl')), (sql) =>
+  const left = await withSqlClient(parseConnectionTarget(sharedPostgresUrl()), (sql) =>
     sql.query(
       `SELECT datname::text FROM pg_database WHERE datname = $1
        UNION ALL SELECT slot_name::text FROM pg_replication_slots WHERE database = $1`,

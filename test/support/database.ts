@@ -5,11 +5,11 @@
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { inject } from 'vitest'
 import { applyMigrations } from '../../src/embedded/migrations.ts'
 import { type ConnectionTarget, parseConnectionTarget } from '../../src/source/db/database-address.ts'
 import { type SqlClient, withSqlClient } from '../../src/source/db/sql.ts'
 import { quoteIdentifier } from '../../src/wire/quote.ts'
+import { sharedPostgresUrl } from './shared-postgres-url.ts'
 
 /** A database that ends with the test. */
 export interface TestDatabase extends AsyncDisposable {
@@ -39,7 +39,7 @@ const TEMPLATE_LOCK_KEY = 7_269_873
 
 /** Creates a database with a name of its own. */
 export async function openDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
-  const server = parseConnectionTarget(options.serverUrl ?? inject('postgresUrl'))
+  const server = parseConnectionTarget(options.serverUrl ?? sharedPostgresUrl())
   const name = `test_${randomUUID().slice(0, 8)}`
   await withSqlClient(server, async (sql) => {
     const template = options.migrate ? await provideTemplate(server, sql) : 'template0'

@@ -43,7 +43,9 @@ export async function openPostgres(
   options: Omit<PostgresClusterOptions, 'dataFolder' | 'packageName' | 'resolveFrom'> = {},
   major: number = postgresMajor(),
 ): Promise<TestPostgres> {
-  return ownCluster((dataFolder) => createPostgresCluster({ ...options, dataFolder, ...testPackage(major) }))
+  return ownCluster((dataFolder) =>
+    createPostgresCluster({ isDisposable: true, ...options, dataFolder, ...testPackage(major) }),
+  )
 }
 
 /** A server on a data folder of its own, which is deleted with it. */

@@ -1,17 +1,18 @@
 /**
- * Global set-up of the `pg` tests: one PostgreSQL for the whole run, stopped and deleted at its end. Embedded, or in a
- * container where ROWCAST_TEST_CONTAINER_IMAGE says so (`npm run test:containers`).
+ * Global set-up of the `pg` tests: one PostgreSQL for each worker of the run, stopped and deleted at its end; a test file has its
+ * worker's for itself (`shared-postgres-url.ts`). Embedded, or in a container where ROWCAST_TEST_CONTAINER_IMAGE says so (`npm run test:containers`).
  */
 import { writeFileSync } from 'node:fs'
 import type { TestProject } from 'vitest/node'
 import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
 import { withSqlClient } from '../../src/source/db/sql.ts'
 import { openPostgres, postgresMajor } from './postgres.ts'
+import { WORKERS } from './workers.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Address of the shared PostgreSQL, as superuser, database `postgres`. */
-    postgresUrl: string
+    /** Addresses of the PostgreSQLs, one for each worker, as superuser, database `postgres`. */
+    postgresUrls: readonly string[]
   }
 }
 
@@ -58,14 +59,36 @@ async function readVersion(url: string): Promise<string> {
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const image = process.env['ROWCAST_TEST_CONTAINER_IMAGE'] || undefined
-  const postgres = image === undefined ? await openEmbedded() : await openContainer(image)
-  const version = await readVersion(postgres.url)
-  process.stdout.write(`The tests use PostgreSQL ${version}, ${postgres.place}.\n`)
+  const open = () => (image === undefined ? openEmbedded() : openContainer(image))
+  const servers = await openAll(Array.from({ length: WORKERS }, open))
+  const [first] = servers
+  if (first === undefined) throw new Error('No worker.')
+  const version = await readVersion(first.url)
+  process.stdout.write(
+    `The tests use PostgreSQL ${version}, ${first.place}; one for each of ${WORKERS} workers.\n`,
+  )
   // The runner of several versions asks which one it really was.
   const versionFile = process.env['ROWCAST_TEST_VERSION_FILE']
   if (versionFile !== undefined) writeFileSync(versionFile, version)
-  project.provide('postgresUrl', postgres.url)
+  project.provide(
+    'postgresUrls',
+    servers.map((server) => server.url),
+  )
   return async () => {
-    await postgres[Symbol.asyncDispose]()
+    await endAll(servers)
   }
+}
+
+/** All of them, or none that runs on. */
+async function openAll(opening: readonly Promise<SharedPostgres>[]): Promise<readonly SharedPostgres[]> {
+  const results = await Promise.allSettled(opening)
+  const opened = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed === undefined) return opened
+  await endAll(opened)
+  throw failed.reason
+}
+
+async function endAll(servers: readonly SharedPostgres[]): Promise<void> {
+  await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
 }

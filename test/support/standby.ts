@@ -45,7 +45,7 @@ export async function openCopy(
     await promisify(execFile)('cp', ['-a', cluster.dataFolder, dataFolder])
     await cluster.start()
     await writeSignal(dataFolder)
-    return createPostgresCluster({ dataFolder, ...testPackage(), settings })
+    return createPostgresCluster({ dataFolder, ...testPackage(), settings, isDisposable: true })
   })
 }
 
