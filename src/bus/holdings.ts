@@ -37,6 +37,9 @@ const READ_AHEAD_TOTAL = 32_768
 const READ_AHEAD_MAX = 512
 const READ_AHEAD_MIN = 32
 
+/** A queue that holds no more than this is not whom the room is used up by. */
+export const LITTLE_BYTES = 32 * 1024
+
 /** What all queues of a process hold. */
 export class Holdings {
   readonly bytesMax: number

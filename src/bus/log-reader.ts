@@ -9,7 +9,7 @@ import { comparePositions } from '../changes/cursor.ts'
 import { callAll } from './call-all.ts'
 import { NextSlice } from './next-slice.ts'
 import { offerTo } from './offer-to.ts'
-import { type Choice, LANES, type Lane, type Member } from './reading-cohort.ts'
+import { CATCHING_UP, type Choice, KEEPING_UP, type Lane, type Member } from './reading-cohort.ts'
 import type { LogEntry, RetainedLog } from './retained-log.ts'
 import type { ReadingPosition, Subscriber } from './subscriber.ts'
 import { type Pressure, Slice, type SliceTimers } from './time-slices.ts'
@@ -121,13 +121,17 @@ export class LogReader {
   #run(): void {
     if (this.#hungry.size === 0) return
     const hasRoom = this.#options.pressure.relieve()
-    this.#turn = (this.#turn + 1) % LANES.length
-    const { choose, isFor } = LANES[this.#turn] as Lane
-    const isServed = (member: Member): boolean => this.#mayRead(member) && isFor(member, this.#options.log)
-    const hasServed = this.#serveAll((members) => choose(members, isServed))
+    this.#turn = (this.#turn + 1) % CATCHING_UP.length
+    const isNearServed = this.#serveLane(KEEPING_UP)
+    const hasServed = this.#serveLane(CATCHING_UP[this.#turn] as Lane) || isNearServed
     if (this.#hungry.size === 0) return
     if (hasServed || hasRoom || this.#isAnyServed()) this.#next.soon()
     else this.#next.later()
+  }
+
+  #serveLane({ choose, isFor }: Lane): boolean {
+    const isServed = (member: Member): boolean => this.#mayRead(member) && isFor(member, this.#options.log)
+    return this.#serveAll((members) => choose(members, isServed))
   }
 
   /** Where much waits, whoever has something left to take waits as well: who has taken all is given the next change. */

@@ -57,15 +57,19 @@ export interface Lane {
 const NEAR_PARTS = 256
 
 /**
- * Slices are for each of these in turns. Whoever keeps up does not stand in line behind all who catch up with much: it has taken all
- * it was given, waits for more, and has only just fallen behind. The hindmost catch up with the others, so that each change is
+ * Whoever keeps up does not stand in line behind all who catch up with much: it has taken all it was given, waits for more, and has
+ * only just fallen behind. It has a slice of its own in each turn: changes come in each turn, too.
+ */
+export const KEEPING_UP: Lane = {
+  choose: hindmost,
+  isFor: ({ subscriber, at }, log) => subscriber.queue.isAwaited && at.sequence >= log.end - NEAR_PARTS,
+}
+
+/**
+ * Slices of the others are for each of these in turns. The hindmost catch up with the others, so that each change is
  * decoded once. And whoever has waited for the longest is served, wherever it stands: nobody waits for ever.
  */
-export const LANES: readonly Lane[] = [
-  {
-    choose: hindmost,
-    isFor: ({ subscriber, at }, log) => subscriber.queue.isAwaited && at.sequence >= log.end - NEAR_PARTS,
-  },
+export const CATCHING_UP: readonly Lane[] = [
   { choose: hindmost, isFor: () => true },
   { choose: longestUnserved, isFor: () => true },
 ]

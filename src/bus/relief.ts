@@ -1,5 +1,5 @@
 /** Stage 6, bus. Who lets go of what waits for it when too much waits in the queues of a process. */
-import type { Holdings } from './holdings.ts'
+import { type Holdings, LITTLE_BYTES } from './holdings.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { SubscriberRoster } from './subscriber-roster.ts'
 import type { Pressure } from './time-slices.ts'
@@ -59,7 +59,8 @@ export class Relief implements Pressure {
   }
 
   /**
-   * The room is used up, and a change comes that whoever waits for it is to get: those that have not moved for the longest let go first.
+   * The room is used up, and a change comes that whoever waits for it is to get: those that have not moved for the longest let go first,
+   * but for those that hold little.
    * Half of the bound is filled between two searches.
    */
   makeRoomAtOnce(nowMs: number): void {
@@ -89,7 +90,7 @@ export class Relief implements Pressure {
     if (nowMs - this.#lastMs < INTERVAL_MS) return
     this.#lastMs = nowMs
     const { holdings, roster, letGo } = this.#options
-    const order = this.isFull ? byTime : bySize
+    const order = this.isFull ? byTimeButLittle : bySize
     const open = roster.open.filter(({ queue }) => queue.length > 0 && queue.stalledMs >= stalledMs)
     const endedMs = Math.max(stalledMs, STALLED_FULL_MS)
     const leaving = roster.leaving.filter(({ queue }) => queue.stalledMs >= endedMs)
@@ -102,6 +103,15 @@ export class Relief implements Pressure {
 
 function bySize(a: Subscriber, b: Subscriber): number {
   return b.queue.byteLength - a.queue.byteLength
+}
+
+/** What came first in a turn has waited for the longest at its end. Who holds little goes last: it makes no room. */
+function byTimeButLittle(a: Subscriber, b: Subscriber): number {
+  return Number(isLittle(a)) - Number(isLittle(b)) || byTime(a, b)
+}
+
+function isLittle({ queue }: Subscriber): boolean {
+  return queue.byteLength <= LITTLE_BYTES
 }
 
 function byTime(a: Subscriber, b: Subscriber): number {

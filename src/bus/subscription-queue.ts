@@ -8,7 +8,7 @@ import { formatCursor } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
 import type { BusSubscription, Delivery, DeliveryPull, DeliveryReader } from './bus.ts'
 import { conflate } from './conflate.ts'
-import { SLOT_BYTES } from './holdings.ts'
+import { LITTLE_BYTES, SLOT_BYTES } from './holdings.ts'
 import { PendingDeliveries, type QueuedDelivery } from './pending-deliveries.ts'
 import type { SubscriptionQueueOptions } from './queue-options.ts'
 
@@ -202,13 +202,14 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
     return true
   }
 
-  /** An empty queue takes the next change, whatever others hold: who does not read makes room for it, not who does. */
+  /** An empty queue takes the next change, whatever others hold. One with little in it takes some, as long as there is room: several may come
+   * in a turn, at whose end they are taken. */
   #fits(bytes: number): boolean {
     const { host, account } = this.#options
-    if (account?.isFull === true) return false
-    if (this.length === 0) return true
-    const isOver = this.length >= host.queueLengthMax || this.#bytes + bytes > host.queueBytesMax
-    return !isOver && !host.holdings.isCrowded
+    if (account?.isFull === true || this.length === 0) return account?.isFull !== true
+    const { isCrowded, isFull } = host.holdings
+    const bytesMax = isCrowded ? LITTLE_BYTES : host.queueBytesMax
+    return this.length < host.queueLengthMax && this.#bytes + bytes <= bytesMax && !isFull
   }
 
   #enqueue(delivery: QueuedDelivery): void {

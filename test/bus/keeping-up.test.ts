@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import type { BusSubscription, Delivery } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
-import type { TransactionPart } from '../../src/changes/change.ts'
+import type { ChangeAction, TransactionPart } from '../../src/changes/change.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
 
@@ -10,10 +10,11 @@ const START = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: t
 /** What one change of these takes in a queue. */
 const HELD_BYTES = 288
 
-function partOf(commit: number): TransactionPart {
+function partOf(commit: number, action: ChangeAction = 'INSERT', rowBytes = 0): TransactionPart {
   const transaction = plainTransaction(commit)
-  const changes = [plainChange({ transaction, index: 0, action: 'INSERT', key: { id: commit } })]
-  return { transaction, changes, isFinal: true, byteLength: 0 }
+  const change = plainChange({ transaction, index: 0, action, key: { id: commit } })
+  const changes = Object.assign([change], { bytesAt: () => rowBytes })
+  return { transaction, changes, isFinal: true, byteLength: rowBytes }
 }
 
 /** Time stands still, and nothing happens in it, until it is said to. */
@@ -129,4 +130,59 @@ it('beside those who read all that is retained', () => {
   clock.turn()
   clock.turn()
   for (const [at, got] of far.entries()) expect(got).toEqual(published.slice(at + 1))
+})
+
+it('several at once, which it takes at the end of the turn, while others leave little room', () => {
+  const { bus, published, publish } = openBus(1_000)
+  // Each takes nothing, and holds as much as one may.
+  for (let n = 0; n < 890; n += 1) {
+    if (n % 250 === 0) bus.subscribe({ model: 'User' })
+    publish()
+  }
+  const before = published.length
+  const { pull } = bus.subscribe({ model: 'User' })
+  const honest: string[] = []
+  for (let turn = 0; turn < 5; turn += 1) {
+    for (let n = 0; n < 20; n += 1) publish()
+    expect(bus.heldBytes).toBeGreaterThan(875 * HELD_BYTES)
+    // No turn of the event loop has passed in which anything could be read for it.
+    for (let next = pull?.take(); next !== undefined; next = pull?.take()) honest.push(next.change.cursor)
+    expect(honest).toEqual(published.slice(before))
+  }
+})
+
+it('as fast as changes come, though each turn has time for a little reading only, and others read all that is retained', () => {
+  const { bus, clock, published, publish } = openBus(100_000)
+  for (let n = 0; n < 2_000; n += 1) publish()
+  const far = Array.from({ length: 40 }, (_, n) =>
+    consume(bus.subscribe({ model: 'User', after: published[n] })),
+  )
+  const before = published.length
+  const honest = consume(bus.subscribe({ model: 'User', after: published.at(-1) }))
+  clock.lookMs = 0.5
+  for (let turn = 0; turn < 60; turn += 1) {
+    for (let n = 0; n < 12; n += 1) publish()
+    clock.turn()
+    expect(published.length - before - honest.length).toBeLessThan(100)
+  }
+  expect(far.every((got) => got.length > 0)).toBe(true)
+})
+
+it('what it was given first in the turn, when others that came later use up all there is', () => {
+  const clock = new Clock()
+  const heldBytesMax = 16 * 1024 * 1024
+  const bus = createMemoryBus({ timers: clock.timers, heldBytesMax })
+  bus.open(START)
+  const { pull } = bus.subscribe({ model: 'User', actions: ['DELETE'] })
+  bus.publish(partOf(10, 'DELETE'))
+  let heldMost = 0
+  for (let n = 2; n < 200; n += 1) {
+    clock.nowMs += 1
+    if (n % 10 === 0) bus.subscribe({ model: 'User', actions: ['INSERT'] })
+    bus.publish(partOf(n * 10, 'INSERT', 100_000))
+    heldMost = Math.max(heldMost, bus.heldBytes)
+  }
+  expect(heldMost).toBeGreaterThan(0.97 * heldBytesMax)
+  // Still in its queue: nothing has been read meanwhile.
+  expect(pull?.take()?.change.cursor).toBe(cursorOf(partOf(10, 'DELETE')))
 })
