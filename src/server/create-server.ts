@@ -23,6 +23,7 @@ import { createConnectionCounter } from './limits/client-address.ts'
 import { countResponses } from './limits/counted-response.ts'
 import { limitsOf, type ServerLimits } from './limits/limits.ts'
 import { OperationTurns } from './limits/operation-turns.ts'
+import { boundPeers } from './limits/peer-connections.ts'
 import { inTurns } from './limits/request-turns.ts'
 import type { ServerSecurity } from './limits/server-security.ts'
 import { SocketBudget } from './limits/socket-budget.ts'
@@ -147,12 +148,12 @@ function createParts(options: ServerOptions, host: string, state: ServerState) {
     respondMetrics: metrics === undefined ? null : createMetricsEndpoint(metrics, logger, limits),
     health: () => (state.isRefusing ? STOPPING : options.health()),
   })
-  return { limits, logger, guard, sessions, socketBudget, endpoints, router }
+  return { limits, logger, guard, sessions, socketBudget, endpoints, router, trustedProxyCount }
 }
 
 /** The server of Node.js, each of whose requests and upgrades goes through the guard. */
 function createHttp(parts: ReturnType<typeof createParts>, state: ServerState) {
-  const { limits, guard, socketBudget, router } = parts
+  const { limits, guard, socketBudget, router, trustedProxyCount } = parts
   const onResponseClosed = guard.wrap('let idle connections go', () => {
     // A kept-alive connection whose last response ends after close() began would hold the server open.
     if (state.isClosing) http.closeIdleConnections()
@@ -164,6 +165,7 @@ function createHttp(parts: ReturnType<typeof createParts>, state: ServerState) {
   const guarded = guard.wrap('answer a request', answer, respondFailure)
   const ServerResponse = countResponses(socketBudget, guard)
   const http = createHttpServer({ ...httpOptions(limits), ServerResponse }, inTurns(guarded, guard))
+  if (trustedProxyCount === 0) boundPeers(http, limits, guard)
   const silentSockets = trackSilentSockets(http, guard)
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): unknown =>
     router.upgrade(request, socket, head)

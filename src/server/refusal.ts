@@ -1,6 +1,6 @@
 /**
  * Stage 8, server. Requests that are refused before GraphQL sees them: each answer has a body with a code, and the log
- * says once per origin and reason what was compared.
+ * says once per origin and reason what was compared, as long as there are not too many of them.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -9,6 +9,7 @@ import type { Logger } from '../log.ts'
 import { escapeControls } from '../printable.ts'
 import { GRAPHQL_PATH } from './graphql-path.ts'
 import { respondJson } from './health.ts'
+import { LogBudget } from './log-budget.ts'
 
 /** Codes of what HTTP itself refuses; all others are of the error table. */
 type HttpCode = 'NOT_FOUND' | 'BAD_HANDSHAKE' | 'TRANSPORT_NOT_SUPPORTED'
@@ -49,12 +50,15 @@ const HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
 }
 /** What has been noted is kept for so many; then it restarts. */
 const NOTED_MAX = 1_000
+/** Refusals in the log in a minute: a client may send another origin with each request. */
+const LOGGED_PER_MINUTE = 50
 const SHOWN_CHARACTERS_MAX = 200
 /** Refused connections that still take their answer; beyond them none is given. */
 const CLOSING_MAX = 200
 
 /** Creates them. @param lingerMs how long a connection may take to read why it was refused */
 export function createRefusals(logger: Logger, lingerMs: number): Refusals {
+  const budget = new LogBudget(LOGGED_PER_MINUTE)
   const noted = new Set<string>()
   const closing = new Set<Duplex>()
 
@@ -67,7 +71,13 @@ export function createRefusals(logger: Logger, lingerMs: number): Refusals {
     if (noted.has(key)) return
     if (noted.size >= NOTED_MAX) noted.clear()
     noted.add(key)
-    logger.warn('A request was refused.', { ...shown, message: refusal.message, hint: hintOf(refusal) })
+    const line = budget.take()
+    if (line === null) return
+    logger.warn('A request was refused.', {
+      ...{ ...shown, message: refusal.message, hint: hintOf(refusal) },
+      ...(line.leftOut > 0 ? { leftOut: line.leftOut } : {}),
+      ...(line.isLast ? { next: 'What else is refused within this minute is counted only.' } : {}),
+    })
   }
 
   return {

@@ -5,6 +5,7 @@ import { SignJWT, UnsecuredJWT } from 'jose'
 import { describe, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { createJwtContext } from '../../examples/jwt-context.ts'
+import { RowcastError } from '../../src/errors.ts'
 import type { ContextFunction, ContextSource } from '../../src/server/session/context.ts'
 import { createDeferred } from '../support/deferred.ts'
 import { openRawSocket, subscribeMessage } from './raw-socket.ts'
@@ -83,6 +84,21 @@ describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
     expect(accident.logged.filter((line) => line.includes(String(id)))).toHaveLength(1)
     expect(isWebSocket ? answer.closed?.code : answer.status).toBe(isWebSocket ? 1013 : 500)
   })
+
+  test.each(['SERVER_STOPPING', 'TOO_MANY_CONNECTIONS', 'QUERY_TOO_SLOW', 'CONTEXT_TIMEOUT'] as const)(
+    'what passes is worth another attempt: %s',
+    async (code) => {
+      const { url } = await startProbe({
+        context: () => {
+          throw new RowcastError(code, 'Not now.')
+        },
+      })
+      const answer = await ask(url, '{ hello }')
+      expect(refusalOf(answer).code).toBe(code)
+      // What graphql-ws' client takes for passing.
+      if (isWebSocket) expect([1013, 4408]).toContain(answer.closed?.code)
+    },
+  )
 })
 
 describe.each(STREAM_TRANSPORTS)('a subscription over $name', ({ open }) => {

@@ -1,6 +1,6 @@
 /** Stage 8, server. The HTTP server of a process without GraphQL: health, and nothing else. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { createGuard } from '../../guard.ts'
+import { createGuard, createSafeLogger } from '../../guard.ts'
 import type { Logger } from '../../log.ts'
 import { type HealthReport, respondFailure, respondJson, respondLive, respondReady } from '../health.ts'
 import { type ListenAddress, listenOn } from '../http/listen-on.ts'
@@ -28,7 +28,9 @@ export interface HealthServer {
 
 /** Creates it; it does not listen yet. */
 export function createHealthServer(options: HealthServerOptions): HealthServer {
-  const { host, port, health, metrics, logger } = options
+  const { host, port, health, metrics } = options
+  // The server's own listeners log as well, where nobody could catch what a logger throws.
+  const logger = createSafeLogger(options.logger)
   const guard = createGuard(logger)
   const respondMetrics = metrics === undefined ? null : createMetricsEndpoint(metrics, logger)
   const answer = (request: IncomingMessage, response: ServerResponse): unknown => {

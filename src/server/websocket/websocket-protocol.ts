@@ -13,7 +13,7 @@ import {
   type SubscribeMessage,
   type SubscribePayload,
 } from 'graphql-ws'
-import { RowcastError } from '../../errors.ts'
+import { errorEntry, isErrorCode, RowcastError } from '../../errors.ts'
 import type { ClientAccounts } from '../limits/client-accounts.ts'
 import { type ConnectionState, formatGraphqlError } from '../session/connection-state.ts'
 import type { Session } from '../session/context.ts'
@@ -100,8 +100,8 @@ function initialize(
   }
   socket.phase = 'opening'
   letIn(socket, payload ?? {}, options).catch((error: unknown) => {
-    options.errorMask.mask(error)
-    socket.close(CloseCode.InternalServerError, 'Internal server error')
+    const { message, extensions } = options.errorMask.mask(error)
+    socket.close(TRY_AGAIN_LATER, reasonOf(message, extensions))
   })
 }
 
@@ -186,8 +186,9 @@ interface ShownExtensions {
 
 /** What can pass is worth another attempt, of which graphql-ws's client makes none after 4500. */
 function closeCodeOf({ code }: ShownExtensions): number {
-  if (code === 'INTERNAL_SERVER_ERROR') return TRY_AGAIN_LATER
-  return code === 'CONTEXT_TIMEOUT' ? CloseCode.ConnectionInitialisationTimeout : CloseCode.Forbidden
+  if (code === 'CONTEXT_TIMEOUT') return CloseCode.ConnectionInitialisationTimeout
+  const isPassing = isErrorCode(code) && errorEntry(code).retry === 'backoff'
+  return isPassing || code === 'INTERNAL_SERVER_ERROR' ? TRY_AGAIN_LATER : CloseCode.Forbidden
 }
 
 /** The code of an error that has one: clients can act on it, and it fits. */
