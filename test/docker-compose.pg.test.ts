@@ -90,6 +90,8 @@ describe('docker-compose.yml', () => {
       port: 4000,
       scaling: { role, broker: expect.stringContaining(`redis://rowcast-${role}:secret-`) },
     })
+    // The balancer is the one proxy in front of gateways; nobody reaches a tap.
+    expect(config.security.trustedProxyCount).toBe(role === 'gateway' ? 1 : 0)
     const { hostname } = new URL(config.databaseUrl)
     expect(services[hostname]).toBeDefined()
   })
@@ -189,6 +191,12 @@ describe('docker-compose.yml', () => {
     }
     expect(dockerfile).toContain(`ENTRYPOINT ["node", "${bin['rowcast']}"]`)
     expect(scripts['build']).toBeDefined()
+  })
+
+  it('takes no file of passwords and no history into the image', () => {
+    const ignored = read('.dockerignore').split('\n')
+    for (const each of ['**/.env*', '.git', '**/node_modules', '.rowcast']) expect(ignored).toContain(each)
+    expect(ignored.filter((line) => line.startsWith('!'))).toEqual([])
   })
 
   it('runs, where a container engine is', async ({ skip }) => {
