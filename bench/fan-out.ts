@@ -110,7 +110,7 @@ export const fanOut: Benchmark = {
       await using bare = await serveBare(() => text)
       await compare(context, book, [ours, bare, yoga], swarm, [one, ten])
       {
-        await using policed = await serveRowcast(guarded, [], true)
+        await using policed = await serveRowcast(guarded, [], 'policy')
         await compare(context, book, [policed, ours], swarm, [authorised])
       }
       await compare(context, book, [ours, yoga], swarm, [different], differentDocuments(many))

@@ -12,6 +12,7 @@ import { openFleet } from './fleet.ts'
 import { type LiveServer, serveRowcast } from './live-servers.ts'
 import { insertManySql } from './orders.ts'
 import { type BenchRedis, openRedis } from './redis.ts'
+import { migrate, writeComments } from './sample.ts'
 
 /** What happens while an attack is under way. */
 type Traffic = 'none' | 'large rows'
@@ -38,6 +39,11 @@ const CASES: readonly Case[] = [
   own('costly filters'),
   own('documents of comments'),
   own('contexts that hang'),
+  own('nested lists'),
+  own('long and deep texts'),
+  own('operations that come and go'),
+  own('refused upgrades'),
+  own('event streams that do not read', 'large rows'),
 ]
 
 /** One of each kind shows that it works. */
@@ -64,10 +70,16 @@ async function measure(
   round: number,
 ) {
   await using database = await context.openDatabase(`hostile_${name.replaceAll(' ', '_')}_${round}`)
+  const isRelated = attack === 'nested lists'
+  if (isRelated) {
+    await migrate(database)
+    await writeComments(database, context.size(200_000, 1_000))
+  }
   await using redis = isGateway ? await openRedis() : null
   if (isGateway && redis === null) return context.note('There is no Redis here.')
   await using fleet = redis === null ? null : await openFleet(database, redis, 1, `hostile_${round}`)
-  await using alone = fleet === null ? await serveRowcast(database) : null
+  await using alone =
+    fleet === null ? await serveRowcast(database, [], isRelated ? 'related' : 'orders') : null
   const server = fleet?.gateways[0] ?? alone
   if (server == null) throw new Error('Nothing serves.')
   await using honest = await openChild('clients/honest')

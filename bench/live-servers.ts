@@ -1,6 +1,7 @@
 /** The servers that WebSocket benchmarks compare, each in its process, and how a change is made in each. */
 import { type Child, openChild } from './child.ts'
 import type { SwarmRequest } from './clients/swarm.ts'
+import type { Served } from './contenders/serve-rowcast.ts'
 import type { BenchDatabase } from './database.ts'
 import { insertSql, ORDER_SELECTION } from './orders.ts'
 
@@ -25,15 +26,15 @@ export interface LiveServer extends AsyncDisposable {
 export async function serveRowcast(
   database: BenchDatabase,
   node: readonly string[] = [],
-  hasPolicy = false,
+  served: Served = 'orders',
 ): Promise<LiveServer> {
   const slot = `serve_${database.name}`
   await database.createSlot(slot)
   const child = await openChild('contenders/serve-rowcast', { node })
-  const address = await child.call<Address>('start', { url: database.url, slot, hasPolicy })
+  const address = await child.call<Address>('start', { url: database.url, slot, served })
   let lastId = 0
   return {
-    ...{ name: hasPolicy ? WITH_POLICY : 'rowcast', child, isGraphql: true, ...address },
+    ...{ name: served === 'policy' ? WITH_POLICY : 'rowcast', child, isGraphql: true, ...address },
     async fire(changes) {
       const first = lastId + 1
       lastId += changes

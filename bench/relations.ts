@@ -1,19 +1,10 @@
 /** What it costs to read a relation of each change of a large transaction. */
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Benchmark, RunBook } from './benchmark.ts'
 import { openChild } from './child.ts'
-import type { BenchDatabase } from './database.ts'
+import { migrate } from './sample.ts'
 
-const MIGRATIONS = join(import.meta.dirname, '../../../prisma/migrations')
 const PLAIN = 'id email'
 const WITH_POSTS = 'id email posts { title }'
-
-async function migrate(database: BenchDatabase): Promise<void> {
-  const folders = (await readdir(MIGRATIONS, { withFileTypes: true })).filter((each) => each.isDirectory())
-  for (const { name } of folders.sort((a, b) => (a.name < b.name ? -1 : 1)))
-    await database.query(await readFile(join(MIGRATIONS, name, 'migration.sql'), 'utf8'))
-}
 
 export const relations: Benchmark = {
   name: 'relations',

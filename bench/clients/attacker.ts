@@ -2,6 +2,7 @@
  * A hostile client in a process of its own. Each attack is one function that begins it and returns how it ends; what it
  * sends is counted.
  */
+import { connect, type Socket } from 'node:net'
 import { openRawWebSocket, type RawWebSocket } from './raw-websocket.ts'
 
 /** What an attacker knows. */
@@ -21,6 +22,8 @@ interface Arena {
   /** A socket that was let in. @param token whom it says it is */
   connect(token?: string): Promise<RawWebSocket>
   send(socket: RawWebSocket, message: object): void
+  /** Writes to a connection of its own, which goes with the attacker. */
+  write(socket: Socket, text: string): void
   count(full: number): number
 }
 
@@ -105,14 +108,63 @@ const ATTACKS = {
       arena.send(socket, subscribe(String(id), `${comments}{ changeCursor a${id}: __typename }`))
     }
   },
+  /** The first of 200,000 related rows, again and again. */
+  async 'nested lists'(arena) {
+    const query = '{ posts(take: 5) { id comments(take: 1) { id body author { id } } } }'
+    await again(arena, 1_000, (socket, id) => arena.send(socket, subscribe(id, query)))
+  },
+  /** What regular expressions and recursions choke on: as values, as names and as levels. */
+  async 'long and deep texts'(arena) {
+    const texts = [
+      { price: { equals: '1'.repeat(90_000) } },
+      { price: { equals: `${'1'.repeat(90_000)}x` } },
+      { customer: { contains: ' '.repeat(90_000) } },
+      { customer: { startsWith: '%_'.repeat(45_000) } },
+      { reference: { equals: 'a'.repeat(90_000) } },
+      JSON.parse(`${'{"AND":['.repeat(9_000)}{}${']}'.repeat(9_000)}`) as object,
+    ]
+    await again(arena, 1_000, (socket, id) => {
+      const where = texts[Number(id) % texts.length]
+      arena.send(socket, { id, type: 'subscribe', payload: { query: FILTERED, variables: { where } } })
+      const name = 'Did you mean '.repeat(1_500)
+      arena.send(socket, subscribe(`${id}n`, `{ ${name} }`))
+    })
+  },
+  /** Subscriptions that begin and end in one piece. */
+  async 'operations that come and go'(arena) {
+    await again(arena, 200, (socket, id) => {
+      arena.send(socket, subscribe(id, LARGE))
+      arena.send(socket, { id, type: 'complete' })
+    })
+  },
+  /** Upgrades of which each is refused, and whose client sends one more byte then. */
+  async 'refused upgrades'(arena) {
+    const one = (): void => {
+      const socket = connect({ port: arena.request.port, host: '127.0.0.1', localAddress: '127.0.0.9' })
+      const request = `GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n`
+      socket.on('error', () => undefined).once('data', () => socket.write('x'))
+      arena.write(socket, request)
+    }
+    intervals.push(setInterval(() => Array.from({ length: arena.count(20) }, one), 100))
+  },
+  /** The same as sockets that do not read, over HTTP. */
+  async 'event streams that do not read'(arena) {
+    const body = JSON.stringify({ query: LARGE })
+    const head = `POST ${arena.request.path} HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\ncontent-type: application/json\r\n`
+    for (let streams = 0; streams < arena.count(150); streams += 1) {
+      const socket = connect({ port: arena.request.port, host: '127.0.0.1', localAddress: '127.0.0.9' })
+      socket.on('error', () => undefined).pause()
+      arena.write(socket, `${head}content-length: ${body.length}\r\n\r\n${body}`)
+    }
+  },
   /** Clients of whom nobody can say who they are. */
   async 'contexts that hang'(arena) {
-    const again = (): void => {
+    const knock = (): void => {
       for (let sockets = 0; sockets < arena.count(30); sockets += 1)
         arena.connect('hang').catch(() => undefined)
     }
-    again()
-    intervals.push(setInterval(again, 1_000))
+    knock()
+    intervals.push(setInterval(knock, 1_000))
   },
 } satisfies Record<string, Attack>
 
@@ -120,8 +172,28 @@ const ATTACKS = {
 export type AttackName = keyof typeof ATTACKS
 
 const intervals: NodeJS.Timeout[] = []
-const sockets: RawWebSocket[] = []
+const sockets: { destroy(): unknown }[] = []
 let sentBytes = 0
+
+/** Ten sockets, each of which does something twenty times, and once more after each interval. */
+async function again(
+  { connect: open, count }: Arena,
+  everyMs: number,
+  act: (socket: RawWebSocket, id: string) => void,
+): Promise<void> {
+  const all = await Promise.all(Array.from({ length: count(10) }, () => open()))
+  let id = 0
+  const actAll = (): void => {
+    for (const socket of all) {
+      for (let n = 0; n < count(20); n += 1) {
+        id += 1
+        act(socket, String(id))
+      }
+    }
+  }
+  actAll()
+  intervals.push(setInterval(actAll, everyMs))
+}
 
 function subscribe(id: string, query: string): object {
   return { id, type: 'subscribe', payload: { query } }
@@ -136,6 +208,11 @@ async function start(request: AttackRequest): Promise<void> {
   await ATTACKS[request.attack]({
     request,
     send,
+    write(socket, text) {
+      sentBytes += Buffer.byteLength(text)
+      sockets.push(socket)
+      socket.write(text)
+    },
     count: (full) => Math.max(1, Math.round(full * request.scale)),
     async connect(token) {
       let onAcknowledged = () => {}

@@ -52,6 +52,7 @@ async function open(at: HonestRequest): Promise<string> {
     onText(bytes, start, end) {
       const text = bytes.toString('latin1', start, end)
       if (text.includes('connection_ack')) return onAcknowledged()
+      if (text.includes('"type":"error"')) throw new Error(`The honest client's subscription ended: ${text}`)
       const id = Number(/"new":\{"id":"?(\d+)/.exec(text)?.[1])
       if (Number.isNaN(id)) return
       cursor ||= /"cursor":"(\w+)"/.exec(text)?.[1] ?? ''

@@ -1,4 +1,7 @@
 /** Ours, as a service: what `rowcast serve` runs. */
+import { PrismaPg } from '@prisma/adapter-pg'
+import { PrismaClient } from '../../prisma/generated/client/client.ts'
+import { catalog as SAMPLE } from '../../prisma/generated/rowcast.ts'
 import { boundGarbage } from '../../src/cli/bound-garbage.ts'
 import { defineConfig } from '../../src/config/config.ts'
 import { resolveConfig } from '../../src/config/resolve-config.ts'
@@ -11,12 +14,17 @@ import { turnCommands } from '../turns.ts'
 /** No query and no relation field is asked for. */
 const PRISMA = { async $connect() {}, async $disconnect() {} }
 
+/**
+ * What is served: orders to everybody; the same to clients each of whom has an audience of its own or shares one, and sees rows by
+ * a policy; or orders, and the sample's models for queries alone.
+ */
+export type Served = 'orders' | 'policy' | 'related'
+
 /** How to serve. */
 interface StartRequest {
   readonly url: string
   readonly slot: string
-  /** Whether each client has an audience of its own or shares one, and sees rows by a policy. */
-  readonly hasPolicy: boolean
+  readonly served: Served
 }
 
 /** Every audience sees every order, but each by a condition of its own, which no index finds. */
@@ -35,13 +43,36 @@ function letIn(source: ContextSource): Session | Promise<Session> {
   return isUnknown ? new Promise(() => undefined) : { context: {} }
 }
 
-async function start({ url, slot, hasPolicy }: StartRequest) {
+/** The sample's models beside the orders, with an application's own Prisma Client. */
+function relatedConfig() {
+  const models = Object.keys(SAMPLE.models).map((name) => [name, { live: false, public: true }])
+  return {
+    catalog: { ...SAMPLE, models: { ...SAMPLE.models, ...ORDERS_CATALOG.models } },
+    createPrisma: (connectionString: string) =>
+      new PrismaClient({ adapter: new PrismaPg({ connectionString }) }),
+    models: { ...Object.fromEntries(models), Order: { public: true } },
+    context: letIn,
+  }
+}
+
+const CONFIGS = {
+  orders: (common: Common) => defineConfig({ ...ORDERS, ...common, public: true, context: letIn }),
+  policy: (common: Common) => defineConfig({ ...ORDERS, ...common, ...POLICY }),
+  related: (common: Common) => defineConfig({ ...relatedConfig(), ...common }),
+}
+
+const ORDERS = { catalog: ORDERS_CATALOG, createPrisma: () => PRISMA }
+
+/** What all have. */
+interface Common {
+  readonly slot: string
+  readonly port: number
+}
+
+async function start({ url, slot, served }: StartRequest) {
   boundGarbage()
-  const config = defineConfig({
-    ...{ catalog: ORDERS_CATALOG, createPrisma: () => PRISMA, slot, port: 0 },
-    ...(hasPolicy ? POLICY : { public: true, context: letIn }),
-  })
-  const service = createService(resolveConfig(config, { DATABASE_URL: url, NODE_ENV: 'production' }), {
+  const env = { DATABASE_URL: url, NODE_ENV: 'production' }
+  const service = createService(resolveConfig(CONFIGS[served]({ slot, port: 0 }), env), {
     logger: silentLogger,
   })
   const { port } = await service.start()
