@@ -16,6 +16,18 @@ async function runGap(database: TestDatabase): Promise<void> {
   await database.query('ALTER PUBLICATION rowcast ADD TABLE "Tag"')
 }
 
+/** Another table takes the name. */
+async function swapTable(database: TestDatabase): Promise<void> {
+  await database.query(`BEGIN;
+    CREATE TABLE "Tag_new" (LIKE "Tag" INCLUDING ALL);
+    ALTER TABLE "Tag_new" REPLICA IDENTITY FULL;
+    ALTER TABLE "Tag" RENAME TO "Tag_old";
+    ALTER TABLE "Tag_new" RENAME TO "Tag";
+    ALTER PUBLICATION rowcast ADD TABLE "Tag";
+    ALTER PUBLICATION rowcast DROP TABLE "Tag_old";
+    COMMIT`)
+}
+
 async function endOf(changes: AsyncIterator<unknown>): Promise<unknown> {
   for (;;) {
     const result = await changes.next().catch((error: unknown) => error as Error & { code?: string })
@@ -69,6 +81,27 @@ describe.skipIf(NO_REDIS !== null)('a gap in what is published', () => {
     expect(await endOf(next.rowcast.subscribe('Tag', { after: cursor }))).toBe('RESYNC_REQUIRED')
     expect(await nameOfNext(next, good)).toBe('second')
     await others.return?.()
+  })
+
+  it('that is over ends nobody again where Redis has lost all: the tap reads the rows of the table before once more', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    const roles = { redisUrl: redis.url, ...OFTEN }
+    await using tap = await openRole(database, 'tap', roles)
+    await using gateway = await openRole(database, 'gateway', roles)
+    const before = gateway.rowcast.subscribe('Tag')
+    await insertTag(database, 'of the table before')
+    await swapTable(database)
+    expect(await endOf(before)).toMatch(/RESYNC_REQUIRED|SOURCE_TABLE_NOT_PUBLISHED/)
+    const live = gateway.rowcast.subscribe('Tag', { after: await goodCursorOf(gateway, database) })
+    const epoch = gateway.rowcast.status().broker?.epoch
+    await redis.command('FLUSHALL')
+    await insertTag(database, 'after the loss')
+    expect((await takeChanges(live, 1))[0]?.new?.name).toBe('after the loss')
+    await expect.poll(() => tap.rowcast.status().isReady, { timeout: 20_000 }).toBe(true)
+    await insertTag(database, 'later')
+    expect((await takeChanges(live, 1))[0]?.new?.name).toBe('later')
+    expect(gateway.rowcast.status().broker?.epoch).not.toBe(epoch)
   })
 
   it('of which the tap has not heard when it ends is noticed by the next one, with a slot that retains nothing', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  isRewound,
   judgeContinuity,
   parseTimelineHistory,
   type StreamPast,
@@ -109,5 +110,20 @@ describe('parseTimelineHistory', () => {
       { timeline: 1, endLsn: 0x3000158n },
       { timeline: 2, endLsn: 0x1000000a0n },
     ])
+  })
+})
+
+describe('isRewound', () => {
+  const gap = (floor: number, reason: 'slot-recreated' | 'other-cluster' | 'timeline-diverged') =>
+    ({ kind: 'gap', floorLsn: lsn(floor), reason }) as const
+
+  it('says whether the stream brings again what was read, or is of another database', () => {
+    expect(isRewound({ kind: 'first', floorLsn: lsn(500) }, lsn(1_000))).toBe(true)
+    expect(isRewound(gap(500, 'timeline-diverged'), lsn(1_000))).toBe(true)
+    expect(isRewound(gap(5_000, 'other-cluster'), lsn(1_000))).toBe(true)
+    // What is known is from before it: the gap may have taken a table along.
+    expect(isRewound(gap(1_000, 'slot-recreated'), lsn(1_000))).toBe(false)
+    expect(isRewound({ kind: 'continuous', floorLsn: lsn(500) }, lsn(1_000))).toBe(false)
+    expect(isRewound({ kind: 'first', floorLsn: lsn(500) }, lsn(0))).toBe(false)
   })
 })

@@ -157,6 +157,27 @@ it('compares looks again where a stream begins behind a process that knew no mod
   expect(taken).toHaveLength(1)
 })
 
+it('is a process that has just come where the stream brings again what it has read: rows of a table that was replaced since are no gap', async () => {
+  const { guard, cuts, evidence } = openGuard()
+  const { query, taken } = createDatabase()
+  guard.look(found('after'), LSN_ZERO)
+  await guard.settle(query)
+  const swapped = { ...published, oid: 2, evidence: 'after' }
+  const barrier = { published: new Map([['Tag', [swapped]]]), cut: ['Tag'], cleanFrom: LSN_ZERO }
+  guard.takeMessage(messageOf(barrierSql(barrier, 'rowcast')))
+  evidence.length = 0
+  const writers = { byModel: new Map(), lsn: LSN_ZERO }
+  const now = found('after').map((each) => ({ ...each, published: swapped, isOlderThanSlot: false }))
+  guard.begin({ found: now, writers, known: null, isFresh: true, isRewound: true })
+  guard.seeTable('Tag', published.oid)
+  expect(evidence).toEqual([])
+  guard.takeMessage(messageOf(barrierSql(barrier, 'rowcast')))
+  guard.noteProgress(false)
+  await guard.settle(query)
+  // One for the change, and one each time that the barrier passes; none was written for it again.
+  expect([cuts, taken.length]).toEqual([['Tag', 'Tag'], 1])
+})
+
 it('looks as soon as rows come from a table that is not the known one, once', () => {
   const { guard, evidence } = openGuard()
   evidence.length = 0

@@ -96,6 +96,16 @@ export function judgeContinuity(past: StreamPast | null, present: StreamPresent)
   return { kind: 'continuous', floorLsn, sharedLsn }
 }
 
+/**
+ * Whether the stream begins before what this process has read, `reachedLsn`, and brings that again: the slot stands behind, and whoever
+ * had the rest has lost it, or is to have it no more. What this process knows of tables is then from behind what comes, or of another database.
+ */
+export function isRewound(continuity: Continuity, reachedLsn: Lsn): boolean {
+  if (continuity.kind === 'continuous') return false
+  const isOfAnother = continuity.kind === 'gap' && continuity.reason === 'other-cluster'
+  return isOfAnother || continuity.floorLsn < reachedLsn
+}
+
 /** Parses a timeline history file: lines of timeline, LSN of its end, and a reason in words. */
 export function parseTimelineHistory(content: string): readonly TimelineSwitch[] {
   return content.split('\n').flatMap((line) => {

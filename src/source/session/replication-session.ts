@@ -5,6 +5,7 @@
 import { moneyScaleMessage } from '../../catalog/money-scale.ts'
 import type { RowcastError } from '../../errors.ts'
 import type { ReplicationConnection } from '../../wire/replication-connection.ts'
+import { isRewound } from '../published/continuity.ts'
 import { describeLastChanges } from '../published/last-changes.ts'
 import { DriftWatch } from '../watch/drift-watch.ts'
 import type { IdentityKeeper } from '../watch/identity-keeper.ts'
@@ -112,6 +113,7 @@ class ReplicationSession implements StreamSession {
     const { slot, publication } = this.#options.goal
     const beyond = this.#blocked.passOver(found, this.#intake.trace.wholeLsn)
     const prepared = beyond ?? found
+    const rewound = isRewound(prepared.continuity, this.position.reachedLsn)
     this.#connection = connection
     this.#intake.expect(prepared)
     const form = this.#forms.begin(prepared.facts.modelTables)
@@ -122,7 +124,8 @@ class ReplicationSession implements StreamSession {
         this.#begin(prepared)
         // Before the guard: a gap of the stream says more than one of a model.
         const isFresh = onStarted(prepared)
-        this.publication.begin({ ...prepared, found: prepared.facts.modelTables, isFresh })
+        const { modelTables } = prepared.facts
+        this.publication.begin({ ...prepared, found: modelTables, isFresh, isRewound: rewound })
         if (beyond !== null) this.#blocked.giveUp()
         const money = moneyScaleMessage(prepared.facts.moneyScale)
         if (money !== null) this.#intake.take(money, 0, money.length)

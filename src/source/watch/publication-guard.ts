@@ -45,6 +45,8 @@ export interface PublicationStart {
   readonly known: KnownTables | null
   /** All subscriptions have begun with this stream. */
   readonly isFresh: boolean
+  /** It brings again what this process has read, and the barriers with it. @default false */
+  readonly isRewound?: boolean | undefined
   readonly continuity?: { readonly floorLsn: Lsn } | undefined
   readonly facts?: { readonly serverVersion: number; readonly serverLsn: Lsn } | undefined
 }
@@ -69,7 +71,7 @@ export interface PublicationGuardOptions {
 /** One per source. */
 export class PublicationGuard {
   readonly #options: PublicationGuardOptions
-  readonly #ledger = new PublicationLedger()
+  #ledger = new PublicationLedger()
   readonly #tables: ModelTableGuard
   readonly #ceiling: ConfirmCeiling
   #found: readonly FoundTable[] = []
@@ -95,7 +97,9 @@ export class PublicationGuard {
 
   /** A stream begins. */
   begin(start: PublicationStart): void {
-    if (start.known !== null) this.#ledger.restore(start.known.verified, start.known.models)
+    // As in a process that has just come: rows of a table that a later barrier has replaced are no news.
+    if (start.isRewound === true) this.#ledger = new PublicationLedger()
+    else if (start.known !== null) this.#ledger.restore(start.known.verified, start.known.models)
     const { continuity, facts } = start
     const keepsRoots = facts !== undefined && facts.serverVersion < FORGETS_ROOTS_VERSION
     this.#ledger.begin({ floorLsn: continuity?.floorLsn ?? LSN_ZERO, keepsRoots })
