@@ -1,6 +1,7 @@
 /** Ours: decoder, assembler and row readers, from captured bytes to rows. */
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
-import { type AssemblerOutput, createTransactionAssembler } from '../../src/changes/assembler.ts'
+import { createTransactionAssembler } from '../../src/changes/assembler.ts'
+import type { AssemblerOutput } from '../../src/changes/assembler-output.ts'
 import { decodeMessage } from '../../src/pgoutput/decode.ts'
 import { ORDER, ORDERS_CATALOG, readAllFields } from '../orders.ts'
 import { type DecodeRequest, measureCpu, readMessages } from './decode.ts'

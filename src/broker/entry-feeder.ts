@@ -6,11 +6,8 @@
 
 import type { Buffer } from 'node:buffer'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
-import {
-  type AssemblerOutput,
-  createTransactionAssembler,
-  type TransactionAssembler,
-} from '../changes/assembler.ts'
+import { createTransactionAssembler, type TransactionAssembler } from '../changes/assembler.ts'
+import type { AssemblerOutput } from '../changes/assembler-output.ts'
 import type { StreamOrigin } from '../changes/cursor.ts'
 import type { SoftDeleteFields } from '../changes/soft-delete.ts'
 import { METADATA_PREFIX, type MetadataReader } from '../changes/transaction-metadata.ts'
@@ -85,6 +82,11 @@ export class EntryFeeder {
   /** Where reading goes on: after the last entry that was read, or passed over. */
   get readAfter(): EntryId {
     return laterEntryId(this.#position, this.#passed)
+  }
+
+  /** What was read of an open transaction leaves now. */
+  flush(): void {
+    this.#assembler.flush()
   }
 
   /** Goes on behind something that cannot be read; whoever reads has been notified. */

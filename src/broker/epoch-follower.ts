@@ -67,7 +67,7 @@ export class EpochFollower {
     const { runtime = systemRuntime } = options
     this.#runtime = runtime
     this.#signal = new TapSignal(() => runtime.monotonicMs())
-    this.#gate = new ModelGate(options)
+    this.#gate = new ModelGate({ ...options, onReading: () => this.#feeder?.flush() })
     const take = (bytes: Buffer) => this.#feeder?.describe(bytes)
     this.#drifts = new DriftLooks({ ...options, take })
   }

@@ -22,6 +22,8 @@ export interface ModelGateOptions {
   readonly judgeTable?: TableJudge | undefined
   readonly bus: ChangeBus
   readonly logger: Logger
+  /** The document is about to count, which may end a fault, and cursors with it. */
+  readonly onReading?: (() => void) | undefined
 }
 
 /** One per gateway. */
@@ -76,6 +78,7 @@ export class ModelGate {
     if (text === null || states === null) return false
     this.#digest = digestOfTables(text)
     this.#tables = states
+    this.#options.onReading?.()
     this.#guard.update(states)
     this.#options.bus.hold(blockedOf(states))
     return true

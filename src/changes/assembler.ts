@@ -9,7 +9,7 @@
  */
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import type { RowMessage } from '../catalog/writing-tables.ts'
-import { invariant, type RowcastError } from '../errors.ts'
+import { invariant } from '../errors.ts'
 import type {
   BeginMessage,
   LogicalMessage,
@@ -21,6 +21,7 @@ import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { pgMicrosToDate } from '../wire/pg-time.ts'
 import { asWritten } from './as-written.ts'
 import type { AssemblerOptions } from './assembler-options.ts'
+import type { AssemblerOutput } from './assembler-output.ts'
 import type { ChangePosition, TransactionInfo, TransactionPart } from './change.ts'
 import { ChangePacker } from './change-packer.ts'
 import { isSameEpoch, type StreamOrigin } from './cursor.ts'
@@ -34,31 +35,15 @@ import {
   type TransactionMetadata,
 } from './transaction-metadata.ts'
 
-/** Where finished parts go. */
-export interface AssemblerOutput {
-  publish(part: TransactionPart): void
-  /** A transaction is complete; everything before `endLsn` has been published. */
-  onCommit(endLsn: Lsn): void
-  /** A model's rows cannot be read: its table and the Prisma schema disagree. Its changes are dropped. */
-  onDrift(model: string, drift: RowcastError): void
-  /** A drifted model's rows can be read again; what changed in between is lost. */
-  onRecovery?(model: string): void
-  /** Rows come from a partition that logs a part of each only, or no longer do. */
-  onPartialRows?(): void
-  /** The next rows of the model come from the table of this OID. */
-  onTable?(model: string, oid: number): void
-  /** Some of the tables that hold the model's rows were emptied: which rows are gone nobody says. */
-  onPartialTruncate?(model: string): void
-  /** An application's message: of a transaction after it committed and its changes left, any other at once. */
-  onMessage?(message: EmittedMessage): void
-  /** A transaction has begun: until its commit no position beyond it may be confirmed. */
-  onBegin(): void
-}
-
 /** Assembles transactions; one per service, it outlives connections. */
 export interface TransactionAssembler {
   /** Takes the next message; `byteLength` is its size on the wire. */
   take(message: Message, byteLength: number): void
+  /**
+   * What has come of the open transaction leaves now: whoever ends cursors at the last change that has left would leave those good that
+   * stand between that one and the next.
+   */
+  flush(): void
   /** The next row change of the open transaction has this index: those before it came another way. */
   continueAt(index: number): void
   /**
@@ -139,6 +124,10 @@ class Assembler implements TransactionAssembler {
     }
   }
 
+  flush(): void {
+    if (this.#transaction !== null) this.#publish(this.#transaction, false)
+  }
+
   continueAt(index: number): void {
     this.#nextIndex = index
   }
@@ -210,8 +199,10 @@ class Assembler implements TransactionAssembler {
     if (model === null) return
     this.#output.onTable?.(model.name, message.oid)
     if (drift !== null) this.#output.onDrift(model.name, drift)
-    else if (before.has(model.name) && !this.#registry.faults.has(model.name))
+    else if (before.has(model.name) && !this.#registry.faults.has(model.name)) {
+      this.flush()
       this.#output.onRecovery?.(model.name)
+    }
   }
 
   #takeRow(sent: RowMessage, bytes: number): void {

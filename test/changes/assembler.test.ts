@@ -5,6 +5,7 @@ import type { RowReader } from '../../src/catalog/row-reader.ts'
 import { createTransactionAssembler } from '../../src/changes/assembler.ts'
 import type { TransactionPart } from '../../src/changes/change.ts'
 import type { EmittedMessage } from '../../src/changes/emitted-message.ts'
+import { RowcastError } from '../../src/errors.ts'
 import type { Message } from '../../src/pgoutput/messages.ts'
 import type { Tuple } from '../../src/pgoutput/tuple.ts'
 import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
@@ -242,4 +243,31 @@ describe('messages of applications', () => {
     feed(message(90, false), message(150, false), begin(210), message(205, true), commit(210))
     expect(heard.map((each) => each.lsn)).toEqual([90n, 200n, 205n, 150n, 205n])
   })
+})
+
+it('what came before a model can be read again has left by then: who ends cursors there ends all of them', () => {
+  const faults = new Map([['User', new RowcastError('CATALOG_DRIFT', 'It does not fit.')]])
+  const events: unknown[] = []
+  const assembler = createTransactionAssembler(
+    {
+      ...registry,
+      faults,
+      readerOf: () => reader,
+      update() {
+        faults.clear()
+        return { model: { name: 'User' }, drift: null }
+      },
+    } as unknown as RelationRegistry,
+    {
+      publish: ({ changes, isFinal }) => events.push([[...changes].map(({ index }) => index), isFinal]),
+      onBegin() {},
+      onDrift() {},
+      onCommit() {},
+      onRecovery: (model) => events.push(model),
+    },
+  )
+  const relation = { kind: 'relation', oid: USERS } as Message
+  for (const message of [begin(100), insert(), insert(), relation, insert(), commit(100)])
+    assembler.take(message, 10)
+  expect(events).toEqual([[[0, 1], false], 'User', [[2], true]])
 })

@@ -279,6 +279,19 @@ describe('a gap of one model', () => {
   })
 })
 
+it('a table that fits again within a transaction: no cursor from before that, in the same transaction, is good', async () => {
+  const { sql, rowcast, watch } = await openScenario()
+  const others = watch('Other')
+  await sql('ALTER TABLE items RENAME note TO body')
+  await sql(`BEGIN; INSERT INTO others VALUES (1); INSERT INTO items VALUES (1, 'lost'); INSERT INTO others VALUES (2);
+    ALTER TABLE items RENAME body TO note; INSERT INTO items VALUES (2, 'read'); INSERT INTO others VALUES (3); COMMIT`)
+  const [first, , third] = await others.take(3)
+  await expect.poll(() => rowcast.status().drifted, { timeout: 20_000 }).toEqual([])
+  expect(await watch('Item', first?.cursor).failure()).toMatchObject({ code: 'RESYNC_REQUIRED' })
+  await sql(touch(3))
+  expect((await watch('Item', third?.cursor).next()).new).toMatchObject({ id: 3 })
+})
+
 describe('DDL and DML in one transaction', () => {
   it('are read in their order, each row by the columns of its moment', async () => {
     const { sql, watch } = await openScenario()

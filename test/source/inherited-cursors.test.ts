@@ -15,7 +15,7 @@ it.each([20, 50, 89])(
       { relay: undefined, onCut: (model, cut) => bus.cut(model, cut), onPassed: (lsn) => bus.passed(lsn) },
       () => null,
       // The last record of the WAL was a commit of no model: no keepalive has come yet.
-      { safeLsn: toLsn(90n) },
+      () => toLsn(90n),
     )
     bus.open({ ...PLAIN_EPOCH, isFirst: true, mayRecall: true, floorLsn: toLsn(10n), serverLsn: toLsn(90n) })
     const after = formatCursor(PLAIN_EPOCH, toLsn(BigInt(at)), INDEX_AFTER_ALL)

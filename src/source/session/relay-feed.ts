@@ -1,6 +1,7 @@
 /** Stage 5, source. What a relay's words do to the stream: positions move, reading pauses, the stream ends. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RowcastError } from '../../errors.ts'
+import type { Lsn } from '../../wire/lsn.ts'
 import type { ReplicationConnection } from '../../wire/replication-connection.ts'
 import type { PublicationGuard } from '../watch/publication-guard.ts'
 import type { RelayFeed, StreamRelay } from '../watch/session-relay.ts'
@@ -30,12 +31,12 @@ const RECONNECT_INTERVAL_MS = 200
 export function createCut(
   { relay, onCut, onPassed }: Pick<ReplicationSourceOptions, 'relay' | 'onCut' | 'onPassed'>,
   connectionNow: () => ReplicationConnection | null,
-  position: Pick<StreamPosition, 'safeLsn'>,
+  passedNow: () => Lsn,
 ): ReplicationSourceOptions['onCut'] {
   return (model, cut) => {
     if (relay !== undefined && cut.position === null) return connectionNow()?.abort(cut.error)
     // Cursors stand there, too, of what was quiet: no keepalive may have said yet that all before it has come.
-    if (cut.position === null) onPassed(position.safeLsn)
+    if (cut.position === null) onPassed(passedNow())
     onCut(model, cut)
   }
 }

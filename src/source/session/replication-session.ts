@@ -61,8 +61,15 @@ class ReplicationSession implements StreamSession {
       onCut: options.onCut,
     })
     const guard = createPublicationGuard(options, position, {
-      ...{ ...news, onProgress, lastChanges: options.lastChanges },
-      onCut: createCut(options, connectionNow, position),
+      ...{ onDrift: news.onDrift, onProgress, lastChanges: options.lastChanges },
+      onRecovery: (model) => {
+        this.#flush()
+        news.onRecovery(model)
+      },
+      onCut: createCut(options, connectionNow, () => {
+        this.#flush()
+        return position.safeLsn
+      }),
       onTables: (tables) => blocked.takeTables(tables),
       onEvidence: look,
     })
@@ -99,6 +106,15 @@ class ReplicationSession implements StreamSession {
 
   get hasDelivered(): boolean {
     return this.#intake.trace.hasDelivered
+  }
+
+  /** Before a look at the catalog ends cursors, whatever the stream is at: also within a transaction. */
+  #flush(): void {
+    try {
+      this.#intake.flush()
+    } catch (error) {
+      if (error instanceof Error) this.#connection?.abort(this.#faults.name(error))
+    }
   }
 
   look(): void {

@@ -3,11 +3,8 @@
  * follows. One per source: what was delivered in part outlives a connection.
  */
 import type { Buffer } from 'node:buffer'
-import {
-  type AssemblerOutput,
-  createTransactionAssembler,
-  type TransactionAssembler,
-} from '../../changes/assembler.ts'
+import { createTransactionAssembler, type TransactionAssembler } from '../../changes/assembler.ts'
+import type { AssemblerOutput } from '../../changes/assembler-output.ts'
 import { decodeMessage } from '../../pgoutput/decode.ts'
 import type { Lsn } from '../../wire/lsn.ts'
 import type { StreamHandler } from '../../wire/replication-connection.ts'
@@ -86,6 +83,11 @@ export class StreamIntake {
     const { relay } = this.#options
     if (relay === undefined) this.#assembler.take(decodeMessage(bytes, start, end), end - start)
     else relay.take(bytes, start, end)
+  }
+
+  /** What has come of an open transaction leaves now. */
+  flush(): void {
+    this.#assembler.flush()
   }
 
   /** What the connection calls while the stream lasts. */
