@@ -9,6 +9,7 @@ const PEERS = [
   'test/observe/tracing*.test.ts',
   'test/proxies/nginx.test.ts',
   'test/server/restart-clients.pg.test.ts',
+  'test/servers/*.test.ts',
 ]
 
 const resultsFile = process.env['ROWCAST_TEST_RESULTS']

@@ -6,6 +6,9 @@ type ShowsColumn = Pick<GraphQLField<unknown, object>, 'name' | 'extensions'>
 /** The extension that names the column of a field which has another name. */
 export const SHOWN_COLUMN = 'rowcastColumn'
 
+/** The extension that names the relation which a field shows with a resolver of the application's. */
+export const SHOWN_RELATION = 'rowcastRelation'
+
 /** The column that a field shows, which can be under another name; its own name where it says nothing. */
 export function columnOf({ name, extensions }: ShowsColumn): string {
   const column: unknown = extensions[SHOWN_COLUMN] ?? extensions['pothosExposedField']
@@ -14,6 +17,10 @@ export function columnOf({ name, extensions }: ShowsColumn): string {
 
 /** The relation that a field reads; null where it reads none. */
 export function relationNameOf({ extensions }: Pick<ShowsColumn, 'extensions'>): string | null {
-  const { name }: { name?: unknown } = Object(extensions['pothosPrismaRelationField'])
+  const { name }: { name?: unknown } = Object(
+    extensions['pothosPrismaRelationField'] ?? {
+      name: extensions[SHOWN_RELATION],
+    },
+  )
   return typeof name === 'string' ? name : null
 }

@@ -26,6 +26,9 @@ import type { ChangeFeed } from '../change-feed.ts'
 import type { CanExplain } from '../explain/why-not.ts'
 import type { ModelPolicies } from '../policy/model-policy.ts'
 import type { ReadLimits } from '../reading/paged-client.ts'
+import { withOldRowTypes } from '../schema/old-row-type.ts'
+import { giveOwnChanges } from '../schema/own-change.ts'
+import { guardSchema } from '../schema/policy-guard.ts'
 import {
   type ChangeSubscriptionOptions,
   completeChangeTypes,
@@ -34,9 +37,6 @@ import {
 import { keepScales } from './decimal-scale.ts'
 import { withImageLoader } from './image-loader.ts'
 import { createImageReader } from './image-reader.ts'
-import { withOldRowTypes } from './old-row-type.ts'
-import { giveOwnChanges } from './own-change.ts'
-import { guardSchema } from './policy-guard.ts'
 
 /** The `rowcast` option of a builder. */
 export interface RowcastPluginOptions {

@@ -11,9 +11,12 @@ import {
   type SelectionSetNode,
 } from 'graphql'
 
+/** The extension of object types that show rows of a model, where Pothos' Prisma plugin has made none. */
+export const ROWS_OF = 'rowcastModel'
+
 /** The Prisma model of a type; null where it has none. */
-export function modelOfType(type: GraphQLNamedType): string | null {
-  const model: unknown = type.extensions['pothosPrismaModel']
+export function modelOfType({ extensions }: GraphQLNamedType): string | null {
+  const model: unknown = extensions['pothosPrismaModel'] ?? extensions[ROWS_OF]
   return typeof model === 'string' ? model : null
 }
 

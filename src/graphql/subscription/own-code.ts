@@ -12,7 +12,7 @@ import {
   isSpecifiedScalarType,
 } from 'graphql'
 import { SCALARS } from '../scalars.ts'
-import { relationNameOf, SHOWN_COLUMN } from '../shown-column.ts'
+import { relationNameOf, SHOWN_COLUMN, SHOWN_RELATION } from '../shown-column.ts'
 
 const known = new WeakMap<GraphQLNamedType, boolean>()
 
@@ -42,7 +42,12 @@ function onlyLooks(scalar: GraphQLScalarType): boolean {
 export function showsColumn(field: GraphQLField<unknown, object>): boolean {
   const { extensions } = field
   if (extensions[RUNS_OWN_CODE] === true) return false
-  const isColumn = extensions[SHOWN_COLUMN] !== undefined || extensions['pothosExposedField'] !== undefined
+  if (extensions[SHOWN_RELATION] !== undefined && field.resolve !== undefined) return false
+  // Where nothing resolves it, graphql-js reads the property.
+  const isColumn =
+    extensions[SHOWN_COLUMN] !== undefined ||
+    extensions['pothosExposedField'] !== undefined ||
+    field.resolve === undefined
   const named = getNamedType(field.type)
   if (isColumn && isScalarType(named) && !onlyLooks(named)) return false
   return isColumn || (relationNameOf(field) !== null && typeof extensions[FALLBACK] !== 'function')

@@ -30,7 +30,7 @@ export function guardCounts(
     const selection = selectOf(args, context, ...rest)
     return selection instanceof Promise ? selection.then(narrow) : narrow(selection)
   }
-  Object.assign(field.extensions, { [SELECTION]: guarded })
+  field.extensions = { ...field.extensions, [SELECTION]: guarded }
 }
 
 /** Whose counts, and for whom. */

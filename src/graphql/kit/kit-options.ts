@@ -1,0 +1,171 @@
+/** Stage 7, graphql. What is said to the SDL kit, and what it makes of it: definitions of everything it adds to a schema. */
+import type { GraphQLNamedType } from 'graphql'
+import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
+import type { ChangeFeed } from '../change-feed.ts'
+import { graphqlTypeName } from '../field-type.ts'
+import { namesWithoutIdentity } from '../names.ts'
+import { nullability } from '../nullability.ts'
+import type { ModelPolicies } from '../policy/model-policy.ts'
+import { ViewerPolicies } from '../policy/viewer-policies.ts'
+import { SHOWN_COLUMN } from '../shown-column.ts'
+import { changeCursorField, changeField, modelNamed } from '../subscription/change-field.ts'
+import { changeTypes } from '../subscription/change-types.ts'
+import { sharedTypes } from '../subscription/shared-types.ts'
+import {
+  type SubscribedModel,
+  type SubscriptionScope,
+  subscribedModel,
+} from '../subscription/subscription-scope.ts'
+import {
+  columnType,
+  type FieldDefinition,
+  type FieldDefinitions,
+  type ObjectDefinition,
+  type TypeDefinition,
+} from '../type-definition.ts'
+import { valueResolver } from '../value-resolver.ts'
+import { whereTypes } from '../where/where-inputs.ts'
+
+/** How the changes of one model are shown. */
+export interface ChangeModelOptions {
+  /**
+   * Name of your object type for its rows: `new` is one. Fields without a resolver read the property of their name, which
+   * is the field's name in Prisma. @default a type of rowcast's own with the columns that may be seen
+   */
+  readonly type?: string | undefined
+  /** Name of the field on the Subscription root. @default `userChanged` for the model User */
+  readonly name?: string | undefined
+  /** Its description. */
+  readonly description?: string | undefined
+  /** Fields that clients must not learn of: absent from `key`, `old`, `changed`, `unavailable` and from filters. */
+  readonly omit?: readonly string[] | undefined
+  /** Fields that look like secrets and are none; without it they are left out as if named in `omit`. */
+  readonly expose?: readonly string[] | undefined
+}
+
+/** Options of the kit; give the same ones to all of its functions. */
+export interface ChangeSchemaOptions {
+  /** The models that get a subscription, by their names in Prisma; `{}` for one with nothing to say. */
+  readonly models: Readonly<Record<string, ChangeModelOptions>>
+  /** Policies of models, live or not; those given to `register()` need not be repeated. @default none */
+  readonly policies?: ModelPolicies | undefined
+  /** Gives subscriptions an argument `overflow`: what happens when the client is too slow. @default false */
+  readonly mayChooseOverflow?: boolean | undefined
+  /**
+   * Everything about the viewer, from the GraphQL context, that a result can depend on, as one text: a server of
+   * rowcast's makes results once for all viewers of whom it is the same. Null for one that shares with nobody.
+   * @default null for everybody
+   */
+  readonly shareBy?: ((context: object) => string | null) | undefined
+}
+
+/** What the kit adds. */
+export interface ChangeSchemaParts {
+  readonly types: readonly TypeDefinition[]
+  readonly subscriptions: FieldDefinitions
+  readonly queries: FieldDefinitions
+  /** Models by the names of the types that show their rows. */
+  readonly models: ReadonlyMap<string, string>
+  readonly policies: ViewerPolicies
+}
+
+/** What of a feed the types depend on. */
+export type DescribedFeed = Pick<ChangeFeed, 'catalog' | 'policies'>
+
+/**
+ * Makes them.
+ * @param theirs whether `old` has the type of rows, of which a copy is made, where that is not rowcast's own
+ * @throws CATALOG_UNKNOWN_MODEL
+ */
+export function changeSchemaParts(
+  feed: ChangeFeed,
+  options: ChangeSchemaOptions,
+  theirs: 'copied' | 'columns',
+): ChangeSchemaParts {
+  const { catalog } = feed
+  const rowModels = new Map<string, string>()
+  const scope = scopeOf(feed, options, (type) => rowModels.get(type.name) ?? null)
+  const types: TypeDefinition[] = [...sharedTypes(scope.mayChooseOverflow)]
+  const subscriptions: [string, FieldDefinition][] = []
+  for (const [modelName, { type, name, description, omit, expose }] of Object.entries(options.models)) {
+    const model = modelNamed(catalog, modelName)
+    const subscribed = subscribedModel(scope, model, { rowType: type, omit, expose })
+    const { names, rowType } = subscribed
+    rowModels.set(rowType, modelName).set(names.old, modelName)
+    const isCopied = type !== undefined && theirs === 'copied'
+    types.push(
+      ...changeTypes(subscribed, { oldType: isCopied ? rowType : names.old }),
+      ...whereTypes(catalog, model, { omit: subscribed.omit }),
+      ...(type === undefined ? [rowTypeOf(subscribed)] : []),
+      ...(isCopied ? [] : [oldRowType(subscribed)]),
+    )
+    subscriptions.push([name ?? names.changed, changeField(subscribed, description)])
+  }
+  return {
+    types,
+    subscriptions: Object.fromEntries(subscriptions),
+    queries: { changeCursor: changeCursorField(feed) },
+    models: rowModels,
+    policies: scope.policies,
+  }
+}
+
+function scopeOf(
+  feed: ChangeFeed,
+  { policies = new Map(), mayChooseOverflow = false, shareBy }: ChangeSchemaOptions,
+  modelOf: (type: GraphQLNamedType) => string | null,
+): SubscriptionScope {
+  return {
+    feed,
+    policies: new ViewerPolicies(feed.catalog, policies, feed.policies ?? new Map()),
+    mayChooseOverflow,
+    canBeExplained: false,
+    shareBy: (context) => shareBy?.(context) ?? null,
+    modelOf,
+  }
+}
+
+/** rowcast's own type of rows: their columns. */
+function rowTypeOf({ scope, model, rowType, fields, names }: SubscribedModel): ObjectDefinition {
+  const nameOf = (name: string) => names.fields.get(name) ?? name
+  return {
+    kind: 'object',
+    name: rowType,
+    description: model.documentation ?? `One ${model.name}.`,
+    fields: columnFields(scope.feed.catalog, model, fields, nameOf),
+  }
+}
+
+/** The type of `old`: the same columns, and nothing that clients' caches take for an identity. */
+function oldRowType({ scope, model, fields, names }: SubscribedModel): ObjectDefinition {
+  const nameOf = (name: string) => names.fields.get(name) ?? name
+  const shown = namesWithoutIdentity(fields.map(({ name }) => nameOf(name)))
+  return {
+    kind: 'object',
+    name: names.old,
+    description:
+      `A row of ${model.name} as it was before a change: its columns. It is no entity: \`id\` is called \`rowId\` here, so ` +
+      'that clients’ caches do not take it for the row as it is.',
+    fields: columnFields(scope.feed.catalog, model, fields, (name) => shown.get(nameOf(name)) ?? name),
+  }
+}
+
+function columnFields(
+  catalog: ModelCatalog,
+  model: ModelSpec,
+  fields: SubscribedModel['fields'],
+  nameOf: (name: string) => string,
+): FieldDefinitions {
+  return Object.fromEntries(
+    fields.map((field) => {
+      const typeName = graphqlTypeName(catalog, model, field)
+      const definition: FieldDefinition = {
+        type: columnType(typeName, field.isList, nullability(catalog, field, typeName)),
+        ...(field.documentation === null ? {} : { description: field.documentation }),
+        extensions: { [SHOWN_COLUMN]: field.name },
+        resolve: valueResolver(model, field, typeName),
+      }
+      return [nameOf(field.name), definition]
+    }),
+  )
+}

@@ -1,0 +1,118 @@
+/** The list of behaviours, on the servers that need no further package: Apollo Server and NestJS are in test/servers. */
+import SchemaBuilder from '@pothos/core'
+import PrismaPlugin from '@pothos/plugin-prisma'
+import { buildSchema, type GraphQLSchema } from 'graphql'
+import { createSchema } from 'graphql-yoga'
+import { addChanges, changeResolvers, changeTypeDefs } from '../../src/graphql/kit/schema-kit.ts'
+import { RowcastPlugin } from '../../src/graphql/plugin/rowcast-plugin.ts'
+import { pothosDatamodel } from '../../src/graphql/pothos-datamodel.ts'
+import { buildServiceSchema } from '../../src/graphql/service-schema.ts'
+import { silentLogger } from '../../src/log.ts'
+import { createServer } from '../../src/server/create-server.ts'
+import { blogCatalog } from '../graphql/blog-catalog.ts'
+import { createRecordingPrisma } from '../graphql/recording-prisma.ts'
+import { describeConformance } from './behaviours.ts'
+import { type ConformanceFeed, MODELS, OWN_RESOLVERS, OWN_SDL, VIEWER_HEADER } from './target.ts'
+import { serveWithYoga } from './yoga.ts'
+
+const BOTH = ['websocket', 'sse'] as const
+
+function pothosSchema(feed: ConformanceFeed): GraphQLSchema {
+  const builder = new SchemaBuilder<{
+    PrismaTypes: { User: never }
+    Scalars: Record<string, { Input: unknown; Output: unknown }>
+  }>({
+    plugins: [PrismaPlugin, RowcastPlugin],
+    prisma: {
+      client: createRecordingPrisma() as never,
+      dmmf: { datamodel: pothosDatamodel(blogCatalog) } as never,
+    },
+    rowcast: { feed },
+  }) as unknown as PothosSchemaTypes.SchemaBuilder<never>
+  builder.queryType({ fields: (t: never) => ownQueries(t) } as never)
+  builder.prismaObject('User' as never, { fields: (t: never) => userFields(t) } as never)
+  builder.changeSubscription('User' as never)
+  return builder.toSchema()
+}
+
+type Expose = Record<string, (name: string, options?: object) => unknown>
+
+function userFields(t: Expose): object {
+  return {
+    id: t['exposeID']?.('id', { nullable: false }),
+    email: t['exposeString']?.('email', { nullable: false }),
+    bio: t['exposeString']?.('bio', { nullable: true }),
+    role: t['expose']?.('role', { type: 'Role', nullable: false }),
+    tags: t['exposeStringList']?.('tags', { nullable: false }),
+  }
+}
+
+function ownQueries(t: Record<string, (options: object) => unknown>): object {
+  return { hello: t['string']?.({ nullable: true, resolve: () => 'world' }) }
+}
+
+describeConformance({
+  name: 'the Pothos plugin under Yoga',
+  transports: BOTH,
+  open: (feed) => serveWithYoga(pothosSchema(feed)),
+})
+
+describeConformance({
+  name: 'the SDL kit under Yoga, rows of the team’s own type',
+  transports: BOTH,
+  open: (feed) => {
+    const options = { models: { User: { type: 'User' } } }
+    const schema = createSchema({
+      typeDefs: [OWN_SDL, changeTypeDefs(feed, options)],
+      resolvers: [OWN_RESOLVERS, changeResolvers(feed, options)] as never,
+    })
+    return serveWithYoga(schema)
+  },
+})
+
+describeConformance({
+  name: 'the SDL kit under Yoga, rows of rowcast’s type',
+  transports: BOTH,
+  open: (feed) => {
+    const options = { models: { User: {} } }
+    const schema = createSchema({
+      typeDefs: ['type Query { hello: String }', changeTypeDefs(feed, options)],
+      resolvers: changeResolvers(feed, options) as never,
+    })
+    return serveWithYoga(schema)
+  },
+})
+
+describeConformance({
+  name: 'addChanges on a schema of graphql-js',
+  transports: BOTH,
+  open: (feed) =>
+    serveWithYoga(addChanges(buildSchema(OWN_SDL), feed, { models: { User: { type: 'User' } } })),
+})
+
+describeConformance({
+  name: 'rowcast serve',
+  transports: BOTH,
+  async open(feed) {
+    const server = createServer({
+      schema: buildServiceSchema({
+        catalog: blogCatalog,
+        prisma: createRecordingPrisma(),
+        feed,
+        models: MODELS as never,
+      }),
+      ...{ logger: silentLogger, port: 0, introspection: true },
+      health: () => ({ isReady: true }),
+      context: (source) => ({
+        context: {
+          viewer:
+            source.kind === 'websocket'
+              ? String(source.connectionParams['viewer'])
+              : String(source.headers[VIEWER_HEADER] ?? 'admin'),
+        },
+      }),
+    })
+    const { url } = await server.listen()
+    return { url, close: () => server.close() }
+  },
+})

@@ -1,0 +1,8 @@
+/** The list of behaviours under servers of others: `npm run test:peers` installs them. */
+import { describeConformance } from '../conformance/behaviours.ts'
+import { serveWithApollo } from './apollo.ts'
+import { serveCodeFirst, serveSchemaFirst } from './nest.ts'
+
+describeConformance({ name: 'Apollo Server', transports: ['websocket'], open: serveWithApollo })
+describeConformance({ name: 'NestJS, schema-first', transports: ['websocket'], open: serveSchemaFirst })
+describeConformance({ name: 'NestJS, code-first', transports: ['websocket'], open: serveCodeFirst })
