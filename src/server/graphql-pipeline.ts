@@ -7,11 +7,11 @@ import { createYoga, type YogaServerInstance } from 'graphql-yoga'
 import { invariant } from '../errors.ts'
 import { BUS_ACCOUNT } from '../graphql/bus-account.ts'
 import { LAST_EVENT_ID } from '../graphql/last-event-id.ts'
-import { beginOperation } from '../graphql/reading/read-pool.ts'
 import type { Guard } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { createDeliveries, type Deliveries } from './delivery/deliveries.ts'
 import type { ErrorMask } from './errors/mask-error.ts'
+import { createReadsPlugin, RESPONSE } from './execution/abandoned-queries.ts'
 import { createDocumentCaches } from './execution/document-cache.ts'
 import { createSizeLimit } from './execution/operation-size.ts'
 import { createQueryLimits } from './execution/query-limits.ts'
@@ -66,13 +66,6 @@ export interface GraphqlPipeline {
   endStreams(): void
 }
 
-/** What a query reads counts until it has its result. */
-const countReads: PipelinePlugin = {
-  onExecute({ args }) {
-    return { onExecuteDone: beginOperation(args.contextValue) }
-  },
-}
-
 /** Creates the pipeline. */
 export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlPipeline {
   const { errorMask, limits, guard } = options
@@ -93,7 +86,10 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
       // Whatever else the client accepts: only an answer of changes looks at it.
       const lastEventId = initial.req?.headers['last-event-id']
       const more = lastEventId === undefined ? {} : { [LAST_EVENT_ID]: lastEventId }
-      return { ...connection.session.context, ...more, [BUS_ACCOUNT]: connection.account }
+      return {
+        ...{ ...connection.session.context, ...more },
+        ...{ [BUS_ACCOUNT]: connection.account, [RESPONSE]: initial.res },
+      }
     },
     graphiql: false,
     cors: options.hasForeignOrigins ? createCors(options) : false,
@@ -108,7 +104,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
       createSessionOpener(options),
       ...createQueryLimits(options),
       sizeLimit.plugin,
-      countReads,
+      createReadsPlugin(guard),
       deliveries.plugin,
       streams.plugin,
     ],

@@ -57,3 +57,18 @@ test.each(['application/xml', null])('a body of type %s reads what to send', asy
   })
   expect(logged.filter((line) => line.includes('"error"'))).toEqual([])
 })
+
+test.each(TRANSPORTS.map((transport) => [transport.name, transport] as const))(
+  'what a client sent is not quoted at length over %s',
+  async (_, { ask }) => {
+    const { url } = await startProbe()
+    const bytes = `a${'x'.repeat(6_000)}z`
+    const { errors } = await ask(url, 'query ($bytes: Int!) { text(bytes: $bytes) }', {
+      variables: { bytes },
+    })
+    expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT' } }])
+    const { message = '' } = errors[0] ?? {}
+    expect(message).toMatch(/^Variable "\$bytes" got invalid value "ax+ … x+z"$/)
+    expect(message.length).toBeLessThan(1_010)
+  },
+)

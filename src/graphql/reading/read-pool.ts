@@ -186,18 +186,38 @@ function tooSlow(timeoutMs: number): unknown {
   return graphqlError('QUERY_TOO_SLOW', `Reading takes longer than ${timeoutMs} ms.`)
 }
 
-/** The operations that a server executes, by their GraphQL context; nothing until they read. */
-const operations = new WeakMap<object, { reads: OperationReads | null }>()
+/** An operation that a server executes. */
+interface ExecutedOperation {
+  /** Null until it reads. */
+  reads: OperationReads | null
+  /** Nobody waits for it any more: what it has not read yet is not read. */
+  isAbandoned: boolean
+}
+
+/** All of them, by their GraphQL context. */
+const operations = new WeakMap<object, ExecutedOperation>()
 
 /** From now on what is read with this context is one operation's. Returns what gives back what it holds. */
 export function beginOperation(context: unknown): () => void {
   if (typeof context !== 'object' || context === null) return () => undefined
-  const operation: { reads: OperationReads | null } = { reads: null }
+  const operation: ExecutedOperation = { reads: null, isAbandoned: false }
   operations.set(context, operation)
   return () => {
     operations.delete(context)
     operation.reads?.end()
   }
+}
+
+/** Nobody waits for the operation of the context any more; nothing happens where it has its result. */
+export function abandonOperation(context: unknown): void {
+  const operation = operationOf(context)
+  if (operation === undefined) return
+  operation.isAbandoned = true
+  operation.reads?.end()
+}
+
+function operationOf(context: unknown): ExecutedOperation | undefined {
+  return typeof context === 'object' && context !== null ? operations.get(context) : undefined
 }
 
 /** Runs it as part of the context's operation; as one of its own where nobody has begun one. */
@@ -206,9 +226,10 @@ export async function readAs<Result>(
   context: unknown,
   read: (reads: OperationReads) => Promise<Result>,
 ): Promise<Result> {
-  const operation = typeof context === 'object' && context !== null ? operations.get(context) : undefined
+  const operation = operationOf(context)
   if (operation !== undefined) {
     operation.reads ??= pool.open()
+    if (operation.isAbandoned) operation.reads.end()
     return operation.reads.within(read(operation.reads))
   }
   const reads = pool.open()

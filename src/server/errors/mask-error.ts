@@ -70,7 +70,7 @@ export function createErrorMask({ logger, areSuggestionsHidden, locate }: ErrorM
     mask(error) {
       const shown = withLogId(error, toGraphqlError(error))
       if (shown instanceof GraphQLError && isMadeForClients(shown)) {
-        const safe = withoutValue(shown)
+        const safe = withoutValue(shortened(shown))
         return withCode(withHttpStatus(withHint(areSuggestionsHidden ? withoutSuggestion(safe) : safe)))
       }
       if (error instanceof GraphQLError && isRefusedByScalar(error)) return unrepresentable(error)
@@ -101,6 +101,17 @@ function isMadeForClients(error: GraphQLError): boolean {
   const { originalError } = error
   if (originalError === undefined || originalError === null) return true
   return originalError instanceof GraphQLError && isMadeForClients(originalError)
+}
+
+/** What stands at either end of a message says where and why; what a client sent may be between. */
+const MESSAGE_END_LENGTH = 500
+
+/** graphql-js quotes what a client sent, whole and again for each fault in it: an answer would be many times as long as its request. */
+function shortened(error: GraphQLError): GraphQLError {
+  const { message } = error
+  if (message.length <= 2 * MESSAGE_END_LENGTH) return error
+  const short = `${message.slice(0, MESSAGE_END_LENGTH)} … ${message.slice(-MESSAGE_END_LENGTH)}`
+  return remake(error, short, error.extensions)
 }
 
 /** graphql-js quotes values of rows. Only in results: what it says of arguments quotes what the client sent. */

@@ -11,6 +11,12 @@ export interface ListenAddress {
   readonly port: number
 }
 
+/**
+ * Connections that wait to be accepted, of which Node.js takes one in each turn of the event loop. Beyond it the system drops the first packet of the
+ * next, whose client tries again after seconds; it has a bound of its own, mostly the same.
+ */
+const BACKLOG = 4_096
+
 /** Hosts that mean every address of the machine. */
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
@@ -31,7 +37,7 @@ export async function listenOn(
 function listen(http: Server, host: string, port: number): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     http.once('error', (error: NodeJS.ErrnoException) => reject(toListenError(error, host, port)))
-    http.listen({ host, port }, () => {
+    http.listen({ host, port, backlog: BACKLOG }, () => {
       const address = http.address()
       if (address !== null && typeof address === 'object') resolve(address)
     })

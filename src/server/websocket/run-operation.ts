@@ -11,12 +11,14 @@ import {
 } from 'graphql'
 import { MessageType, type SubscribePayload } from 'graphql-ws'
 import { invariant } from '../../errors.ts'
+import { abandonOperation } from '../../graphql/reading/read-pool.ts'
 import type { Deliveries } from '../delivery/deliveries.ts'
 import type { SocketOutbox } from '../delivery/socket-outbox.ts'
 import { ResultStream } from '../delivery/subscription-results.ts'
 import { isLongerThan, payloadTooLarge } from '../errors/delivery-failure.ts'
 import type { ErrorMask } from '../errors/mask-error.ts'
 import { unknownOperation } from '../errors/request-errors.ts'
+import { isQuery } from '../execution/abandoned-queries.ts'
 import { resultBytesMax } from '../execution/introspection.ts'
 import type { GraphqlHandler } from '../graphql-pipeline.ts'
 import type { ServerLimits } from '../limits/limits.ts'
@@ -116,6 +118,8 @@ async function execute(
     return sendResult(operation, result, socket, { ...pipeline, bytesMax })
   }
   if (!isSubscription) {
+    // A client that completes it, or leaves, waits for it no more.
+    if (isQuery(args)) operation.own({ return: async () => abandonOperation(args.contextValue) })
     return socket.answers.run(async () => {
       // Completed while it waited: it is not made.
       if (!operation.isOver) await send((await enveloped.execute(args)) as ExecutionResult)

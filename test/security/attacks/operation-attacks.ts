@@ -97,6 +97,35 @@ export const OPERATION_ATTACKS: Readonly<Record<string, Attack>> = {
     expect(await empty.ended).toBe(4400)
   },
 
+  async 'queries whose clients leave'({ socket, ask, server }) {
+    const query = '{ posts(take: 100) { id body author { id posts(take: 50) { id body } } } }'
+    const body = JSON.stringify({ query })
+    const request = `POST /graphql HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+    for (let n = 0; n < 200; n += 1) {
+      const asking = connect({ port: server.port, host: '127.0.0.1' })
+      asking.on('error', () => undefined).once('connect', () => asking.write(request))
+      setTimeout(() => asking.resetAndDestroy(), 20)
+    }
+    const leaving = await socket()
+    for (let n = 0; n < 500; n += 1) {
+      leaving.subscribe(String(n), query)
+      leaving.send({ id: String(n), type: 'complete' })
+    }
+    everyAnswer(await ask('{ posts(take: 1) { id } }'), /"posts":\[/)
+  },
+
+  async 'errors that quote what was sent'({ ask, socket }) {
+    const faults = Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`no${n}`, 1]))
+    const variables = { where: { ...faults, title: { equals: 'x'.repeat(9_000) } } }
+    const query = 'query ($where: PostWhere) { posts(where: $where) { id } }'
+    const answers = await ask(query, { variables })
+    everyAnswer(answers, /BAD_USER_INPUT|no body/)
+    for (const answer of Object.values(answers)) expect(answer.length).toBeLessThan(100_000)
+    const quoting = await socket()
+    for (let n = 0; n < 50; n += 1) quoting.subscribe(String(n), query, variables)
+    await quoting.got(101)
+  },
+
   async 'event streams and sockets that come and go'({ raw, socket }) {
     const body = JSON.stringify({ query: LIVE })
     const request = `POST /graphql HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
