@@ -84,6 +84,22 @@ describe('columns are the same', () => {
     expect(areSameColumns(before, { names: 'spar____id__', written: [[700, 3]] }, true)).toBe(true)
   })
 
+  it('not when a label of an enum gets another name, and when labels come', () => {
+    const of = (...labels: number[]) => columnsOf([[1, 'id', 700] as const, [2, 'hue', 700, labels] as const])
+    expect(of(700, 700).labels).toEqual([[2, [[700, 2]]]])
+    expect(areSameColumns(of(700, 700), of(700, 700, 701), false)).toBe(true)
+    expect(areSameColumns(of(700, 700, 701), of(700, 700, 701, 701, 702), false)).toBe(true)
+    for (const renamed of [of(701, 700), of(700, 701), of(701, 701)])
+      expect(areSameColumns(of(700, 700), renamed, false)).toBe(false)
+    // Of what an older process has written nothing is known, and another column is another one's.
+    const plain = columnsOf([
+      [1, 'id', 700],
+      [2, 'hue', 700],
+    ])
+    expect(areSameColumns(plain, of(701, 701), false)).toBe(true)
+    expect(areSameColumns(of(700), plain, false)).toBe(true)
+  })
+
   it('where an older process has not looked at them', () => {
     expect([areSameColumns(undefined, before, true), areSameColumns(before, undefined, true)]).toEqual([
       true,
@@ -97,6 +113,9 @@ it('what a message says is columns, or nothing', () => {
   for (const value of [null, 'x', { names: 1, written: [] }, { names: '' }, { names: '', written: [[1]] }])
     expect(isTableColumns(value)).toBe(false)
   expect(isTableColumns({ names: 'id______', written: [[700, 2 ** 60]] })).toBe(false)
+  expect(isTableColumns({ ...before, labels: [[2, [[700, 2]]]] })).toBe(true)
+  for (const labels of [null, 1, [[2]], [['2', []]], [[2, [[1]]]]])
+    expect(isTableColumns({ ...before, labels })).toBe(false)
   // Whoever may write to the database may write a message: it costs no memory.
   expect(areSameColumns({ names: 'id______', written: [[700, 2 ** 50]] }, before, true)).toBe(true)
 })

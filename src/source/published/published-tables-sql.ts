@@ -30,12 +30,22 @@ const PARTS_SQL = `
                min(least(age(link_xmin), age(class_xmin))) AS age
           FROM part`
 
+/** Who wrote the labels of the enum that column `a` is of, or a list or a domain of, by OID: ADD VALUE comes last. */
+const LABELS_SQL = `
+          CASE WHEN a.atttypid >= 16384 THEN (
+            WITH RECURSIVE base(oid) AS (
+              SELECT a.atttypid
+              UNION SELECT CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END
+                      FROM base JOIN pg_type t ON t.oid = base.oid AND (t.typtype = 'd' OR t.typcategory = 'A')
+            )
+            SELECT jsonb_agg(e.xmin::text::bigint ORDER BY e.oid) FROM base JOIN pg_enum e ON e.enumtypid = base.oid) END`
+
 /**
  * The columns of table `c`, as RawColumn. One with a value for rows of before it (`atthasmissing`) loses that with any rewrite,
  * which writes its row of the catalog as ALTER TYPE does, and cannot be distinguished from it.
  */
 const COLUMNS_SQL = `
-        SELECT coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname, CASE WHEN a.atthasmissing THEN 0 ELSE a.xmin::text::bigint END)
+        SELECT coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname, CASE WHEN a.atthasmissing THEN 0 ELSE a.xmin::text::bigint END, ${LABELS_SQL})
                                   ORDER BY a.attnum), '[]') AS list
           FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`
 

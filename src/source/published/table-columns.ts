@@ -4,15 +4,28 @@
  * Source: PostgreSQL manual, "pg_attribute".
  */
 
-/** A column by the catalog; the writer is the transaction that wrote its row there, 0 while it has a value for rows of before it. */
-export type RawColumn = readonly [number: number, name: string, writer: number]
+/**
+ * A column by the catalog; the writer is the transaction that wrote its row there, 0 while it has a value for rows of before it.
+ * Labels: the same of each label of its enum, the oldest first.
+ */
+export type RawColumn = readonly [
+  number: number,
+  name: string,
+  writer: number,
+  labels?: readonly number[] | null,
+]
+
+/** Rows of the catalog with the transaction that wrote them, in their order. */
+type Runs = readonly (readonly [writer: number, count: number])[]
 
 /** The columns that a model reads, in few bytes: a barrier has those of all tables. */
 export interface TableColumns {
   /** Of each column, from number 1 on, `NAME_LENGTH` digits of a hash of its name; `NONE` where it is dropped, or no field's. */
   readonly names: string
   /** Runs of columns: the transaction that wrote their rows of the catalog, and how many they are. */
-  readonly written: readonly (readonly [writer: number, count: number])[]
+  readonly written: Runs
+  /** Of columns that are enums, by number: runs of labels. RENAME VALUE writes one again, ADD VALUE writes more. @default none */
+  readonly labels?: readonly (readonly [column: number, labels: Runs])[] | undefined
 }
 
 const NAME_LENGTH = 8
@@ -23,16 +36,25 @@ export function columnsOf(raw: readonly RawColumn[], ofModel?: readonly string[]
   const watched = ofModel === undefined ? null : new Set(ofModel)
   const names: string[] = []
   const written: [number, number][] = []
-  for (const [number, name, writer] of raw) {
+  const labels: [number, Runs][] = []
+  for (const [number, name, writer, labelWriters] of raw) {
     if (watched?.has(name) === false) continue
     const gap = number - 1 - names.length
     if (gap > 0) written.push([0, gap])
     names.push(...Array.from({ length: gap }, () => NONE), hashOf(name))
-    const last = written.at(-1)
-    if (last?.[0] === writer) last[1] += 1
-    else written.push([writer, 1])
+    addToRuns(written, writer)
+    if (labelWriters == null) continue
+    const runs: [number, number][] = []
+    for (const each of labelWriters) addToRuns(runs, each)
+    labels.push([number, runs])
   }
-  return { names: names.join(''), written }
+  return { names: names.join(''), written, ...(labels.length === 0 ? {} : { labels }) }
+}
+
+function addToRuns(runs: [number, number][], writer: number): void {
+  const last = runs.at(-1)
+  if (last?.[0] === writer) last[1] += 1
+  else runs.push([writer, 1])
 }
 
 /**
@@ -58,11 +80,26 @@ export function areSameColumns(
   const [namesBefore, namesNow] = [namesOf(before), namesOf(now)]
   const known = new Set(namesBefore)
   const isMoved = namesNow.some((name, at) => name !== NONE && name !== namesBefore[at] && known.has(name))
+  const areRenamed = (before.labels ?? []).some(([number, labels]) => {
+    const labelsNow = now.labels?.find(([each]) => each === number)?.[1]
+    const isSameColumn = namesBefore[number - 1] === namesNow[number - 1]
+    return isSameColumn && labelsNow !== undefined && !beginsWith(labelsNow, labels)
+  })
+  if (areRenamed) return false
   if (isMoved || !isRewritten) return !isMoved
   const [writersBefore, writersNow] = [writersOf(before), writersOf(now)]
   return namesBefore.every((name, at) => {
     const [was, is] = [writersBefore[at] ?? 0, writersNow[at] ?? 0]
     return name === NONE || name !== namesNow[at] || is === 0 || was === is
+  })
+}
+
+/** Whether all rows of before are there as they were, and others at most behind them. */
+function beginsWith(now: Runs, before: Runs): boolean {
+  return before.every(([writer, count], index) => {
+    const [writerNow, countNow] = now[index] ?? [0, 0]
+    const isLast = index === before.length - 1
+    return writer === writerNow && (isLast ? count <= countNow : count === countNow)
   })
 }
 
@@ -89,13 +126,23 @@ function writersOf({ written }: TableColumns): readonly number[] {
 /** Whether it is what `JSON.stringify` made of columns. */
 export function isTableColumns(value: unknown): value is TableColumns {
   if (typeof value !== 'object' || value === null) return false
-  const { names, written } = value as Partial<Record<keyof TableColumns, unknown>>
+  const { names, written, labels = [] } = value as Partial<Record<keyof TableColumns, unknown>>
   return (
     typeof names === 'string' &&
-    Array.isArray(written) &&
+    areRuns(written) &&
     written.length <= COLUMNS_MAX &&
-    written.every(isRun)
+    Array.isArray(labels) &&
+    labels.length <= COLUMNS_MAX &&
+    labels.every(isLabels)
   )
+}
+
+function isLabels(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2 && Number.isSafeInteger(value[0]) && areRuns(value[1])
+}
+
+function areRuns(value: unknown): value is Runs {
+  return Array.isArray(value) && value.every(isRun)
 }
 
 function isRun(value: unknown): boolean {
