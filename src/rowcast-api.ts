@@ -50,7 +50,7 @@ export interface RowcastOptions<Types extends ModelTypeMap, Metadata = Transacti
   readonly queueLengthMax?: number | undefined
   /**
    * What may wait in memory for all subscriptions together, in bytes of decoded changes, by estimate; those that leave
-   * the most waiting are read to from the retained log first. @default a sixteenth of the heap's limit, and at most 16 MiB
+   * the most waiting are read to from the retained log first. @default an eighth of what the heap has left at the start, and at most 16 MiB
    */
   readonly heldBytesMax?: number | undefined
   /**

@@ -1,9 +1,8 @@
 /** Beside the spine. A subscription of the library that begins with the rows there are: what it is made of, and what it gives. */
-import { getHeapStatistics } from 'node:v8'
 import type { BusSubscription, OverflowPolicy, SubscriptionRequest } from './bus/bus.ts'
 import { parseChangeFilter } from './bus/filter/change-filter.ts'
 import { constantOf } from './bus/filter/condition.ts'
-import { heldBytesMaxOf } from './bus/holdings.ts'
+import { heapBytesLeft, heldBytesMaxOf } from './bus/heap-bounds.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
 import { canonicalText } from './catalog/values/canonical-text.ts'
@@ -62,7 +61,7 @@ const PAGE_ROWS_MAX = 10_000
 /** Those of one rowcast: it reads each page once for all who ask for it. */
 export function createRowSubscriptions(host: FirstRowsHost): RowSubscriptions {
   const reads = new PageReads()
-  const held = new HeldPages(host.heldBytesMax ?? heldBytesMaxOf(getHeapStatistics().heap_size_limit))
+  const held = new HeldPages(host.heldBytesMax ?? heldBytesMaxOf(heapBytesLeft()))
   const firstRows = (model: ModelSpec, request: RowsRequest) => {
     checkRequest(host, model, request)
     return new FirstRows(partsOf({ ...host, reads, held }, model, request))

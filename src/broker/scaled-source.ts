@@ -87,7 +87,7 @@ export interface ScaledSourceOptions {
   readonly createTapSource: (relay: StreamRelay, registry: RelationRegistry) => ReplicationSource
 }
 
-/** A fresh gateway's log begins with as much of the stream. */
+/** A fresh gateway's log begins with as much of the stream, within what a log may keep. */
 const PRELOAD_BYTES = 8 * 1024 * 1024
 
 /** Holds the archive's place until the source is made: the bus is made first. */

@@ -23,15 +23,6 @@ const DECODED_FACTOR = 3
 /** What each queue adds: its place in an array; those who ask for the same share the delivery. */
 export const SLOT_BYTES = 32
 
-/** What the process may hold, of the heap it may have. */
-const HEAP_SHARE = 1 / 16
-const HELD_BYTES_MAX = 16 * 1024 * 1024
-
-/** How much may wait in all queues of a process whose heap is bounded like this. */
-export function heldBytesMaxOf(heapBytesMax: number): number {
-  return Math.min(HELD_BYTES_MAX, Math.floor(heapBytesMax * HEAP_SHARE))
-}
-
 /** Deliveries that are read ahead for all who are behind, and for each of them. */
 const READ_AHEAD_TOTAL = 32_768
 const READ_AHEAD_MAX = 512

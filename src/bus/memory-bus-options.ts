@@ -1,10 +1,9 @@
 /** Stage 6, bus. Bounds of the in-process bus, and what holds where nothing is said. */
-import { getHeapStatistics } from 'node:v8'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { Guard } from '../guard.ts'
 import type { OlderLog, OverflowPolicy } from './bus.ts'
 import type { BusObservers } from './bus-observer.ts'
-import { heldBytesMaxOf } from './holdings.ts'
+import { heapBytesLeft, heldBytesMaxOf, logBytesMaxOf } from './heap-bounds.ts'
 import type { RetainedLogOptions } from './retained-log.ts'
 import type { SliceTimers } from './time-slices.ts'
 
@@ -17,11 +16,14 @@ export interface MemoryBusOptions {
   readonly queueLengthMax?: number | undefined
   /** What they may take, likewise; decoded, by estimate. @default 4 MiB, and at most a quarter of `heldBytesMax` */
   readonly queueBytesMax?: number | undefined
-  /** What may wait in all queues together. @default a sixteenth of the heap's limit, and at most 16 MiB */
+  /** What may wait in all queues together. @default an eighth of what the heap has left at the start, and at most 16 MiB */
   readonly heldBytesMax?: number | undefined
   /** @default 'end' */
   readonly overflow?: OverflowPolicy | undefined
-  /** What is kept for cursors. @default 24 MiB and 10 minutes by the machine's monotonic clock */
+  /**
+   * What is kept for cursors, and at most a quarter of what the heap has left at the start; half of it while somebody is reading it.
+   * @default 24 MiB and 10 minutes by the machine's monotonic clock
+   */
   readonly log?: Partial<RetainedLogOptions> | undefined
   /** Where older changes are, and those that are on their way here. @default nowhere */
   readonly older?: OlderLog | undefined
@@ -47,9 +49,20 @@ const QUEUE_BYTES_MAX = 4 * 1024 * 1024
 const LOG_BYTES_MAX = 24 * 1024 * 1024
 const LOG_AGE_MAX_MS = 600_000
 
-/** The bounds of queues, with the defaults of this process. */
-export function resolveBounds(options: MemoryBusOptions): QueueBounds {
-  const heldBytesMax = options.heldBytesMax ?? heldBytesMaxOf(getHeapStatistics().heap_size_limit)
+/** All of them, with the defaults of this process. Once: what its heap has left is less later, and what is kept is not. */
+export function resolveBounds(
+  options: MemoryBusOptions,
+  monotonicMs: () => number,
+): QueueBounds & { readonly log: RetainedLogOptions } {
+  const bytesLeft = heapBytesLeft()
+  return {
+    ...resolveQueueBounds(options, bytesLeft),
+    log: resolveLogBounds(options.log ?? {}, monotonicMs, bytesLeft),
+  }
+}
+
+function resolveQueueBounds(options: MemoryBusOptions, bytesLeft: number): QueueBounds {
+  const heldBytesMax = options.heldBytesMax ?? heldBytesMaxOf(bytesLeft)
   return {
     heldBytesMax,
     queueLengthMax: options.queueLengthMax ?? QUEUE_LENGTH_MAX,
@@ -57,14 +70,17 @@ export function resolveBounds(options: MemoryBusOptions): QueueBounds {
   }
 }
 
-/** The bounds of the log, with the defaults. */
+/** The bounds of the log, with the defaults, and within what the heap has left. */
 export function resolveLogBounds(
   log: Partial<RetainedLogOptions>,
   monotonicMs: () => number,
+  bytesLeft: number,
 ): RetainedLogOptions {
+  const { bytesMax = LOG_BYTES_MAX, bytesReadMax = bytesMax } = log
+  const bounds = logBytesMaxOf(bytesLeft)
   return {
-    bytesMax: log.bytesMax ?? LOG_BYTES_MAX,
-    bytesReadMax: log.bytesReadMax,
+    bytesMax: Math.min(bytesMax, bounds.kept),
+    bytesReadMax: Math.min(bytesReadMax, bounds.read),
     ageMaxMs: log.ageMaxMs ?? LOG_AGE_MAX_MS,
     monotonicMs: log.monotonicMs ?? monotonicMs,
   }

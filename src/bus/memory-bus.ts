@@ -25,12 +25,12 @@ import { Endings } from './endings.ts'
 import { endBefore, failWithoutHistory, History } from './history.ts'
 import { Holdings } from './holdings.ts'
 import { LiveSubscribers } from './live-subscribers.ts'
-import { type MemoryBusOptions, resolveBounds, resolveLogBounds } from './memory-bus-options.ts'
+import { type MemoryBusOptions, resolveBounds } from './memory-bus-options.ts'
 import { offerTo } from './offer-to.ts'
 import type { QueueHost } from './queue-options.ts'
 import { Readers } from './readers.ts'
 import { Relief } from './relief.ts'
-import { RetainedLog } from './retained-log.ts'
+import { RetainedLog, type RetainedLogOptions } from './retained-log.ts'
 import { Subscriber } from './subscriber.ts'
 import { SubscriberRoster } from './subscriber-roster.ts'
 import { backlogsOf, progressOf } from './subscription-progress.ts'
@@ -56,6 +56,7 @@ class MemoryBus implements InProcessBus, QueueHost {
   readonly #live: LiveSubscribers
   readonly #relief: Relief
   readonly #judging: TurnSlice
+  readonly #logBounds: RetainedLogOptions
   history: History | null = null
   /** Those who read the history; null as long as it is. */
   #readers: Readers | null = null
@@ -69,7 +70,8 @@ class MemoryBus implements InProcessBus, QueueHost {
     this.#judging = new TurnSlice(this.#timers)
     this.#observers = options.observers
     this.#live = new LiveSubscribers(options.models ?? {})
-    const bounds = resolveBounds(options)
+    const bounds = resolveBounds(options, () => this.#timers.nowMs())
+    this.#logBounds = bounds.log
     this.holdings = new Holdings(bounds.heldBytesMax)
     this.#relief = new Relief({
       ...{ holdings: this.holdings, roster: this.#roster, nowMs: () => this.#tick() },
@@ -85,10 +87,9 @@ class MemoryBus implements InProcessBus, QueueHost {
     this.#observers?.onOpened()
     this.history?.continue(start, this.#roster.open)
     if (this.history !== null) return
-    const bounds = resolveLogBounds(this.#options.log ?? {}, () => this.#timers.nowMs())
     const oldestRead = () =>
       Math.min(this.#readers?.oldestRead() ?? Number.POSITIVE_INFINITY, this.lastChanges.oldestRead())
-    const log = new RetainedLog(endBefore(start.floorLsn), bounds, oldestRead)
+    const log = new RetainedLog(endBefore(start.floorLsn), this.#logBounds, oldestRead)
     const history = new History(start, log, this.#options.models)
     this.history = history
     this.#readers = new Readers({
@@ -100,8 +101,7 @@ class MemoryBus implements InProcessBus, QueueHost {
   }
 
   publish(part: TransactionPart): void {
-    const observers = this.#observers
-    observers?.onPublishing(part)
+    this.#observers?.onPublishing(part)
     this.#tick()
     this.history?.log.append(part)
     const { changes } = part
@@ -113,11 +113,11 @@ class MemoryBus implements InProcessBus, QueueHost {
       const offer = offerTo(() => this.#live.of(model), part, offset, false)
       if (offer === null) continue
       const candidates = this.#live.offer(offer, this.#judging)
-      observers?.onCandidates(offer.change.model, candidates)
+      this.#observers?.onCandidates(offer.change.model, candidates)
     }
     if (part.isFinal) this.#live.release()
     if (this.holdings.isCrowded) this.#relief.makeRoom(this.nowMs)
-    observers?.onPublished(part)
+    this.#observers?.onPublished(part)
   }
 
   get subscriptionCounts(): ReadonlyMap<string, number> {

@@ -149,7 +149,7 @@ export interface DebugConfig {
 export interface SlowSubscribers {
   /** Changes that one subscription may leave waiting in memory; what follows is read from the retained log. @default 65_536 */
   readonly queueLengthMax?: number | undefined
-  /** Bytes that may wait in memory for all of them. @default a sixteenth of the heap's limit, and at most 16 MiB */
+  /** Bytes that may wait in memory for all of them. @default an eighth of what the heap has left at the start, and at most 16 MiB */
   readonly heldBytesMax?: number | undefined
   /**
    * `end` it once the retained log has moved on without it, or `conflate`: keep the latest change of each row.
