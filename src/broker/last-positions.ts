@@ -2,7 +2,10 @@
  * Beside the bus, broker. Where each model changed last: kept beside the stream and written with it, and with each entry where
  * its models had changed last before. So a cursor that is older than what the stream has kept goes on where nothing of its
  * model was dropped: where nothing of it came after the cursor, or the first of it that is kept follows on the cursor.
+ * Each is a text behind a checksum that covers the place as well: what was damaged, copied from another place, or written by a version that
+ * knows none is not known.
  */
+import type { Buffer } from 'node:buffer'
 import { crc32 } from 'node:zlib'
 import type { ChangePosition } from '../changes/change.ts'
 import { comparePositions, INDEX_AFTER_ALL, nextPlace } from '../changes/cursor.ts'
@@ -14,12 +17,14 @@ import type { EpochKeys } from './stream-keys.ts'
 
 /** Says that what an epoch has of all models is here, from its first entry on. */
 const COMPLETE_FIELD = ''
+const IS_COMPLETE = '1'
 /** Of a model that the epoch has had nothing of before. */
 const NOTHING = '0-0'
 
 /** Begins them, with the epoch. */
 export function beginLastPositions({ lasts }: EpochKeys): LogWrite {
-  return { kind: 'fields', name: lasts, fields: new Map([[COMPLETE_FIELD, '1']]) }
+  const sealed = sealText(IS_COMPLETE, placeOf(lasts, COMPLETE_FIELD))
+  return { kind: 'fields', name: lasts, fields: new Map([[COMPLETE_FIELD, sealed]]) }
 }
 
 /** Notes them, with the entries or before them. */
@@ -27,7 +32,9 @@ export function noteLastPositions(
   { lasts }: EpochKeys,
   positions: ReadonlyMap<string, ChangePosition>,
 ): LogWrite {
-  const fields = new Map([...positions].map(([model, position]) => [model, formatPosition(position)]))
+  const textOf = (model: string, position: ChangePosition) =>
+    sealText(formatPosition(position), placeOf(lasts, model))
+  const fields = new Map([...positions].map(([model, position]) => [model, textOf(model, position)]))
   return { kind: 'fields', name: lasts, fields }
 }
 
@@ -58,9 +65,9 @@ export async function askWhatFollows(
   { model, position }: { readonly model: string; readonly position: ChangePosition },
 ): Promise<Following> {
   const [isComplete = null, last = null] = await log.readFields(lasts, [COMPLETE_FIELD, model])
-  if (isComplete === null) return 'unknown'
+  if (!isMarkedComplete(isComplete, lasts)) return 'unknown'
   if (last === null) return 'nothing'
-  const latest = readPosition(last.toString())
+  const latest = readPosition(openText(last.toString(), placeOf(lasts, model)))
   if (latest === null) return 'unknown'
   return comparePositions(latest, position) <= 0 ? 'nothing' : { last: latest }
 }
@@ -71,17 +78,23 @@ export class LastPositions {
   readonly #lasts: Map<string, string | null>
   readonly #isComplete: boolean
 
-  private constructor(lasts: Map<string, string | null>) {
-    this.#isComplete = lasts.delete(COMPLETE_FIELD)
+  private constructor(lasts: Map<string, string | null>, isComplete: boolean) {
+    this.#isComplete = isComplete
     this.#lasts = lasts
   }
 
   /** Reads them, once the epoch is the tap's own. */
   static async read(log: EntryLog, { lasts }: EpochKeys): Promise<LastPositions> {
-    const fields = await log.readAllFields(lasts)
-    const textOf = (text: string) => (readPosition(text) === null ? null : text)
+    const fields = new Map(await log.readAllFields(lasts))
+    const isComplete = isMarkedComplete(fields.get(COMPLETE_FIELD) ?? null, lasts)
+    fields.delete(COMPLETE_FIELD)
+    const textOf = (model: string, bytes: Buffer) => {
+      const text = openText(bytes.toString(), placeOf(lasts, model))
+      return readPosition(text) === null ? null : (text ?? null)
+    }
     return new LastPositions(
-      new Map([...fields].map(([model, position]) => [model, textOf(position.toString())])),
+      new Map([...fields].map(([model, bytes]) => [model, textOf(model, bytes)])),
+      isComplete,
     )
   }
 
@@ -90,7 +103,7 @@ export class LastPositions {
     const named = [...models]
     if (!this.#isComplete || named.some((model) => this.#lasts.get(model) === null)) return null
     const text = named.map((model) => `${model} ${this.#lasts.get(model) ?? NOTHING}`).join(',')
-    return `${checksumOf(text, place)} ${text}`
+    return sealText(text, place)
   }
 
   note(model: string, position: ChangePosition): void {
@@ -100,16 +113,34 @@ export class LastPositions {
 
 /** By model, where it changed last before an entry at the place; empty where that cannot be read. */
 export function parseBefore(text: string, place: string): ReadonlyMap<string, ChangePosition> {
-  const match = /^([0-9a-f]{8}) (.*)$/.exec(text)
-  if (match === null || match[1] !== checksumOf(match[2] ?? '', place)) return new Map()
+  const content = openText(text, place)
+  if (content === undefined) return new Map()
   const found = new Map<string, ChangePosition>()
-  for (const each of (match[2] ?? '').split(',')) {
+  for (const each of content.split(',')) {
     const [model = '', text] = each.split(' ')
     const position = readPosition(text)
     if (position === null) return new Map()
     found.set(model, position)
   }
   return found
+}
+
+function isMarkedComplete(field: Buffer | null, lasts: string): boolean {
+  return field !== null && openText(field.toString(), placeOf(lasts, COMPLETE_FIELD)) === IS_COMPLETE
+}
+
+function placeOf(lasts: string, model: string): string {
+  return `${lasts} ${model}`
+}
+
+function sealText(text: string, place: string): string {
+  return `${checksumOf(text, place)} ${text}`
+}
+
+/** Undefined where it was not sealed at the place. */
+function openText(sealed: string, place: string): string | undefined {
+  const [, checksum, text = ''] = /^([0-9a-f]{8}) (.*)$/.exec(sealed) ?? []
+  return checksum === checksumOf(text, place) ? text : undefined
 }
 
 function checksumOf(text: string, place: string): string {

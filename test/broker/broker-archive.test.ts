@@ -6,6 +6,7 @@ import { EntryFeeder } from '../../src/broker/entry-feeder.ts'
 import { compareEntryIds, type EntryId } from '../../src/broker/entry-id.ts'
 import type { BrokerEngine } from '../../src/broker/entry-log.ts'
 import type { EpochStore } from '../../src/broker/epoch-store.ts'
+import { noteLastPositions } from '../../src/broker/last-positions.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
 import type { ChangePosition } from '../../src/changes/change.ts'
 import { comparePositions, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
@@ -234,11 +235,8 @@ describe.each(TESTED_ENGINES)('in $name, a cursor older than what the stream has
     // The only change after the cursor is gone: what comes after it is not read for whoever asks.
     reads = 0
     await expect(archive.read('Tag', { commitLsn: toLsn(150n), index: 0 }).next()).resolves.toEqual([])
-    await broker.write({
-      kind: 'fields',
-      name: store.keys.epoch(EPOCH.id).lasts,
-      fields: new Map([['Tag', '200-0']]),
-    })
+    const position = { commitLsn: toLsn(200n), index: 0 }
+    await broker.write(noteLastPositions(store.keys.epoch(EPOCH.id), new Map([['Tag', position]])))
     reads = 0
     await expect(archive.read('Tag', { commitLsn: toLsn(150n), index: 0 }).next()).rejects.toMatchObject(
       RESYNC,

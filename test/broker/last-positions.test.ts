@@ -1,7 +1,12 @@
 /** Where models changed last, where somebody else has written there: then it is not known, and no entry suffers for it. */
 import { crc32 } from 'node:zlib'
 import { expect, it } from 'vitest'
-import { askWhatFollows, LastPositions, parseBefore } from '../../src/broker/last-positions.ts'
+import {
+  askWhatFollows,
+  LastPositions,
+  noteLastPositions,
+  parseBefore,
+} from '../../src/broker/last-positions.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { TESTED_ENGINES } from '../support/broker-engines.ts'
 import { createEpoch, EPOCH } from '../support/broker-stream.ts'
@@ -15,12 +20,15 @@ it.each(TESTED_ENGINES)(
     await using broker = await start()
     const log = await broker.open('tap')
     const keys = (await createEpoch(log, 'slot')).keys.epoch(EPOCH.id)
-    for (const damaged of ['x', '', '200', '200-1,Post 0-0', '99999999999999999999-0']) {
-      const fields = new Map([
-        ['Tag', damaged],
-        ['Post', '200-1'],
-      ])
-      await broker.write({ kind: 'fields', name: keys.lasts, fields })
+    const sealed = async (model: string) => {
+      await broker.write(noteLastPositions(keys, new Map([[model, position]])))
+      return String((await log.readAllFields(keys.lasts)).get(model))
+    }
+    // A position without a checksum, of a version before; of another model; changed afterwards.
+    const forged = ['200-1', await sealed('User'), (await sealed('Tag')).replace('200-1', '100-1')]
+    for (const damaged of ['x', '', '200', '200-1,Post 0-0', '99999999999999999999-0', ...forged]) {
+      await sealed('Post')
+      await broker.write({ kind: 'fields', name: keys.lasts, fields: new Map([['Tag', damaged]]) })
       const lasts = await LastPositions.read(log, keys)
       expect(lasts.before(['Post', 'Tag'], PLACE), damaged).toBeNull()
       const ofPost = lasts.before(['Post', 'User'], PLACE) ?? ''
