@@ -8,6 +8,7 @@ const PEERS = [
   'test/client/caches.pg.test.ts',
   'test/observe/tracing*.test.ts',
   'test/proxies/nginx.test.ts',
+  'test/server/apollo-multipart.test.ts',
   'test/server/restart-clients.pg.test.ts',
   'test/servers/*.test.ts',
 ]

@@ -46,6 +46,8 @@ export interface ErrorEntry {
   readonly httpStatus?: number
   /** What is left to a subscription that it ends. @default it ends none that has begun */
   readonly ends?: EndsWith
+  /** It is about the connection with its client, and no answer of GraphQL: transports that distinguish the two report it so. */
+  readonly endsConnection?: true
 }
 
 export const ERRORS = {
@@ -372,6 +374,7 @@ export const ERRORS = {
     isPublic: true,
     clientGoesOn: 'again',
     ends: 'cursor',
+    endsConnection: true,
   },
   UNAUTHENTICATED: {
     means: 'The server needs to know who asks, and does not.',
@@ -402,6 +405,7 @@ export const ERRORS = {
     isPublic: true,
     httpStatus: 401,
     ends: 'last',
+    endsConnection: true,
   },
   SESSION_REVOKED: {
     means: 'The server took the session back while a connection was open, or could not check it.',
@@ -409,6 +413,7 @@ export const ERRORS = {
     retry: 'never',
     isPublic: true,
     ends: 'last',
+    endsConnection: true,
   },
   CROSS_SITE_REQUEST: {
     means: 'A browser may have sent the request for a page of another site, cookies included.',
@@ -1020,6 +1025,11 @@ export function isErrorCode(value: unknown): value is ErrorCode {
 /** The row of a code, with its optional columns. */
 export function errorEntry(code: ErrorCode): ErrorEntry {
   return ERRORS[code]
+}
+
+/** Whether an error with this code, or whatever else it is, is about the connection with its client. */
+export function endsConnection(code: unknown): boolean {
+  return isErrorCode(code) && errorEntry(code).endsConnection === true
 }
 
 /** What a place that throws adds to the table's row. */

@@ -78,7 +78,7 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'server/websocket/client-socket.ts': [2, 'compares two texts; sending never rejects'],
   'server/execution/compile-operation.ts': [1, 'does nothing'],
   'server/http/open-sockets.ts': [1, 'closes what is still open'],
-  'server/http/event-streams.ts': [1, 'ends a stream through the guard'],
+  'server/http/result-streams.ts': [1, 'ends a stream through the guard'],
   'server/delivery/iterator-pull.ts': [2, 'catches, and keeps the error for the end'],
   'server/http/listen-on.ts': [2, 'a log line, and a rejection'],
   'server/refusal.ts': [4, 'destroys a socket'],

@@ -61,7 +61,11 @@ export const METRICS = {
     'model',
     'reason',
   ),
-  rowcast_deliveries_total: counter('Changes handed to a WebSocket or event stream.', 'model', 'action'),
+  rowcast_deliveries_total: counter(
+    'Changes handed to a WebSocket, event stream or multipart response.',
+    'model',
+    'action',
+  ),
   rowcast_replayed_deliveries_total: counter(
     'Those of them that a client had missed and asked for by cursor.',
     'model',
@@ -69,12 +73,13 @@ export const METRICS = {
   rowcast_commit_to_socket_seconds: {
     type: 'histogram',
     labels: [],
-    help: 'From the commit to the hand-over to a WebSocket or event stream, without replayed changes.',
+    help: 'From the commit to the hand-over to a WebSocket, event stream or multipart response, without replayed changes.',
   },
   rowcast_websockets: gauge('Open WebSockets.'),
   rowcast_event_streams: gauge('Open event streams (SSE).'),
+  rowcast_multipart_streams: gauge('Open multipart responses of subscriptions.'),
   rowcast_unsent_bytes: gauge(
-    'What WebSockets, event streams and answers over HTTP hold that clients have not taken.',
+    'What WebSockets, streams and answers over HTTP hold that clients have not taken.',
   ),
   rowcast_event_loop_delay_seconds: gauge(
     'How late timers of this process were since the scrape before.',

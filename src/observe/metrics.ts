@@ -35,6 +35,8 @@ interface BrokerFacts {
 export interface ConnectionCounts {
   readonly webSockets: number
   readonly eventStreams: number
+  /** @default no sample */
+  readonly multipartStreams?: number | undefined
   /** What clients have not taken. */
   readonly unsentBytes: number
 }
@@ -176,6 +178,7 @@ function readDeliveries({ models, latency }: DeliveryCounters, connections: Conn
     rowcast_commit_to_socket_seconds: [{ labels: {}, value: latency }],
     rowcast_websockets: one(connections?.webSockets),
     rowcast_event_streams: one(connections?.eventStreams),
+    rowcast_multipart_streams: one(connections?.multipartStreams),
     rowcast_unsent_bytes: one(connections?.unsentBytes),
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Stage 8, server. One node:http server: GraphQL over HTTP, SSE and WebSocket at /graphql, GraphiQL there
+ * Stage 8, server. One node:http server: GraphQL over HTTP, its streams (SSE, multipart) and WebSocket at /graphql, GraphiQL there
  * too, and health. Owns the connections and their end.
  */
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -97,10 +97,10 @@ export function createServer(options: ServerOptions): RowcastServer {
       state.isClosing = true
       state.isRefusing = true
       sessions.close()
-      endpoints.endStreams()
-      for (const socket of silentSockets) socket.destroy()
       const { closeTimeoutMs } = limits
-      await Promise.all([endpoints.closeWebSockets(closeTimeoutMs), closeHttp(http, closeTimeoutMs)])
+      const closed = endpoints.close(closeTimeoutMs)
+      for (const socket of silentSockets) socket.destroy()
+      await Promise.all([closed, closeHttp(http, closeTimeoutMs)])
       await endpoints.dispose()
     },
   }

@@ -1,5 +1,5 @@
 /**
- * Stage 8, server. The schemas of a server, each at a path of its own, over HTTP, event streams and WebSocket: that of the
+ * Stage 8, server. The schemas of a server, each at a path of its own, over all transports: that of the
  * models, and beside it the live page's, of which clients of the models see nothing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -9,12 +9,14 @@ import { ACTIVITY_PATH, GRAPHQL_PATH } from './graphql-path.ts'
 import { createGraphqlPipeline, type GraphqlPipelineOptions } from './graphql-pipeline.ts'
 import { pathOf } from './http/request-path.ts'
 import type { SocketBudget } from './limits/socket-budget.ts'
+import type { Transport, TransportKind } from './transport.ts'
 import { createWebSocketTransport } from './websocket/websocket-transport.ts'
 
 /** Open connections of clients. */
 export interface OpenConnections {
   readonly webSockets: number
   readonly eventStreams: number
+  readonly multipartStreams: number
   /** What they, and answers over HTTP, hold that their clients have not taken. */
   readonly unsentBytes: number
 }
@@ -31,11 +33,10 @@ export interface GraphqlEndpoints {
   /** The one that a request asks for; undefined where it asks for something else. */
   at(request: IncomingMessage): GraphqlEndpoint | undefined
   readonly connections: OpenConnections
-  /** Operations that run on sockets, and open event streams. */
+  /** Operations that run on open connections. */
   readonly operationCount: number
-  /** Ends every event stream so that clients come back. */
-  endStreams(): void
-  closeWebSockets(timeoutMs: number): Promise<unknown>
+  /** Ends what is open on every transport so that clients come back. */
+  close(timeoutMs: number): Promise<unknown>
   dispose(): Promise<unknown>
 }
 
@@ -52,8 +53,9 @@ export function createGraphqlEndpoints(options: GraphqlEndpointsOptions): Graphq
   // What is delivered to the live page is no delivery to a client.
   const activity = { ...options, path: ACTIVITY_PATH, onDelivered: undefined }
   if (schema !== undefined) endpoints.push(createEndpoint({ ...activity, schema }))
-  const count = (countOne: (endpoint: (typeof endpoints)[number]) => number): number =>
-    endpoints.reduce((total, endpoint) => total + countOne(endpoint), 0)
+  const transports = endpoints.flatMap((endpoint) => endpoint.transports)
+  const connectionsBy = (kind: TransportKind): number =>
+    transports.reduce((sum, one) => sum + (one.kind === kind ? one.connectionCount : 0), 0)
 
   return {
     at(request) {
@@ -62,19 +64,16 @@ export function createGraphqlEndpoints(options: GraphqlEndpointsOptions): Graphq
     },
     get connections() {
       return {
-        webSockets: count(({ webSockets }) => webSockets.size),
-        eventStreams: count(({ pipeline }) => pipeline.streamCount),
+        webSockets: connectionsBy('websocket'),
+        eventStreams: connectionsBy('sse'),
+        multipartStreams: connectionsBy('multipart'),
         unsentBytes: options.socketBudget.bytes,
       }
     },
     get operationCount() {
-      return count(({ webSockets, pipeline }) => webSockets.operationCount + pipeline.streamCount)
+      return transports.reduce((sum, { operationCount }) => sum + operationCount, 0)
     },
-    endStreams() {
-      for (const { pipeline } of endpoints) pipeline.endStreams()
-    },
-    closeWebSockets: (timeoutMs) =>
-      Promise.all(endpoints.map(({ webSockets }) => webSockets.close(timeoutMs))),
+    close: (timeoutMs) => Promise.all(transports.map((transport) => transport.close(timeoutMs))),
     dispose: () => Promise.all(endpoints.map(({ pipeline }) => pipeline.handler.dispose())),
   }
 }
@@ -89,5 +88,6 @@ function createEndpoint(options: EndpointOptions) {
   const { handler, deliveries } = pipeline
   const webSockets = createWebSocketTransport({ ...options, handler, deliveries })
   const { path } = options
-  return { path, pipeline, webSockets, handle: handler, handleUpgrade: webSockets.handleUpgrade }
+  const transports: readonly Transport[] = [...pipeline.transports, webSockets]
+  return { path, pipeline, transports, handle: handler, handleUpgrade: webSockets.handleUpgrade }
 }

@@ -1,6 +1,6 @@
 /**
  * Stage 8, server. The one pipeline of limits, parse, validate, context, execute and error masking, made by
- * Yoga. HTTP and SSE run through Yoga's own handler, WebSockets through the same `getEnveloped`.
+ * Yoga. HTTP and its streams run through Yoga's own handler, WebSockets through the same `getEnveloped`.
  */
 import type { GraphQLSchema } from 'graphql'
 import { createYoga, type YogaServerInstance } from 'graphql-yoga'
@@ -15,9 +15,10 @@ import { createReadsPlugin, RESPONSE } from './execution/abandoned-queries.ts'
 import { createDocumentCaches } from './execution/document-cache.ts'
 import { createSizeLimit } from './execution/operation-size.ts'
 import { createQueryLimits } from './execution/query-limits.ts'
-import { createHttpStreams } from './http/event-streams.ts'
+import { namedFormat, parseAccept } from './http/accept.ts'
 import { createCsrfGuard, type OriginGuard } from './http/origin-guard.ts'
 import { unreadableRequests } from './http/readable-requests.ts'
+import { createHttpStreams } from './http/result-streams.ts'
 import type { ClientAccounts } from './limits/client-accounts.ts'
 import { type ConnectionCounter, clientAddress } from './limits/client-address.ts'
 import type { ServerLimits } from './limits/limits.ts'
@@ -25,6 +26,8 @@ import type { OperationTurns } from './limits/operation-turns.ts'
 import type { Refusals } from './refusal.ts'
 import { CONNECTION, type PipelinePlugin, type TransportContext } from './session/connection-state.ts'
 import type { SessionKeeper } from './session/session-keeper.ts'
+import { STREAM_FORMATS } from './stream-formats.ts'
+import type { Transport } from './transport.ts'
 import { createYogaLogger } from './yoga-logger.ts'
 
 /** Yoga as this server configures it. */
@@ -56,14 +59,11 @@ export interface GraphqlPipelineOptions {
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
 }
 
-/** The pipeline and the end of its HTTP streams. */
+/** The pipeline, and the transports whose streams are its responses. */
 export interface GraphqlPipeline {
   readonly handler: GraphqlHandler
   readonly deliveries: Deliveries
-  /** Open event streams. */
-  readonly streamCount: number
-  /** Ends every SSE stream so that clients come back. */
-  endStreams(): void
+  readonly transports: readonly Transport[]
 }
 
 /** Creates the pipeline. */
@@ -74,7 +74,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
     refuse: sizeLimit.refuse,
     ...{ mask: errorMask.mask, guard, onDelivered: options.onDelivered },
   })
-  const streams = createHttpStreams({ ...options, ...limits })
+  const streams = createHttpStreams({ ...options, ...limits, formats: STREAM_FORMATS })
   const handler = createYoga<TransportContext, object>({
     schema: options.schema,
     graphqlEndpoint: options.path,
@@ -109,14 +109,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
       streams.plugin,
     ],
   })
-  return {
-    handler,
-    deliveries,
-    endStreams: streams.end,
-    get streamCount() {
-      return streams.count
-    },
-  }
+  return { handler, deliveries, transports: streams.transports }
 }
 
 /** No page of another site reads this server through its visitor's browser, but those that are named. */
@@ -136,7 +129,7 @@ function createSessionOpener(options: GraphqlPipelineOptions): PipelinePlugin {
       const { req } = context
       invariant(req, 'An HTTP request came without itself.')
       const { headers } = req
-      const kind = headers.accept?.toLowerCase().includes('text/event-stream') === true ? 'sse' : 'http'
+      const kind = namedFormat(parseAccept(headers.accept), STREAM_FORMATS)?.kind ?? 'http'
       const address = clientAddress(req, options.trustedProxyCount)
       const session = await options.sessions.open({ kind, headers, remoteAddress: address })
       const account = options.accounts.open(address, session.viewerKey)

@@ -65,7 +65,7 @@ function observeBus(options: MemoryBusOptions = {}) {
     observe: (observer) => observers.add(observer),
   }
   const metrics = createMetrics(source, {
-    connections: () => ({ webSockets: 2, eventStreams: 1, unsentBytes: 3 }),
+    connections: () => ({ webSockets: 2, eventStreams: 1, multipartStreams: 4, unsentBytes: 3 }),
   })
   onTestFinished(() => metrics.close())
   let commitLsn = 10
@@ -166,6 +166,7 @@ describe('metrics', () => {
     expect(line('rowcast_model_drifted{model="Post"}')).toBe('1')
     expect(line('rowcast_websockets')).toBe('2')
     expect(line('rowcast_event_streams')).toBe('1')
+    expect(line('rowcast_multipart_streams')).toBe('4')
     expect(line('rowcast_unsent_bytes')).toBe('3')
     expect(Number(line('rowcast_resident_memory_bytes'))).toBeGreaterThan(1e6)
     expect(line('rowcast_event_loop_delay_seconds{quantile="0.99"}')).toMatch(/^[\d.e-]+$/)

@@ -16,6 +16,7 @@ import { buildTickSchema, createTickSource } from '../server/tick-schema.ts'
 import { findBrowser, launchBrowser } from '../support/browser.ts'
 import { buildPage } from '../support/build-page.ts'
 import { openHttp2 } from '../support/http2.ts'
+import { subscribeMultipart } from '../support/multipart-client.ts'
 import { subscribeSse } from '../support/sse-client.ts'
 
 const NGINX = ['/usr/sbin/nginx', '/usr/local/sbin/nginx'].find((path) => existsSync(path))
@@ -69,6 +70,10 @@ function answers(port: number): Promise<boolean> {
 }
 
 describe.skipIf(NGINX === undefined)('behind nginx', () => {
+  /** Idle connections end after a second. */
+  const impatient = (site: string) => site.replaceAll('proxy_read_timeout 1h;', 'proxy_read_timeout 1s;')
+  const limits = { pingIntervalMs: 250 }
+
   test.each(['', '/rowcast'])(
     'HTTP, SSE and WebSocket of a page of the server work, at %s/',
     async (prefix) => {
@@ -89,6 +94,25 @@ describe.skipIf(NGINX === undefined)('behind nginx', () => {
     },
   )
 
+  // X-Accel-Buffering counts without `proxy_buffering off`.
+  test.each(['proxy_buffering off;', ''])(
+    'each part of a multipart response comes at once, and heartbeats keep it open, with "%s"',
+    async (buffering) => {
+      const { proxied, source } = await startBehindNginx({ limits }, (site) =>
+        impatient(site).replaceAll('proxy_buffering off;', buffering),
+      )
+      const results = await subscribeMultipart(proxied, 'subscription { ticks }')
+      source.push(1)
+      expect(await results.nextData()).toEqual({ ticks: 1 })
+      // A second and a half.
+      await results.heartbeats(6)
+      source.push(2)
+      expect(await results.nextData()).toEqual({ ticks: 2 })
+      results.unsubscribe()
+      await source.returned
+    },
+  )
+
   test.each(['', '/rowcast'])('a WebSocket of a page of the server is let in, at %s/', async (prefix) => {
     const { proxied, source } = await startBehindNginx()
     const client = await openRawSocket(`${proxied}${prefix}`, { headers: { origin: proxied } })
@@ -97,10 +121,6 @@ describe.skipIf(NGINX === undefined)('behind nginx', () => {
     source.push(1)
     await vi.waitUntil(() => client.received.some(({ type }) => type === 'next'))
   })
-
-  /** Idle connections end after a second. */
-  const impatient = (site: string) => site.replaceAll('proxy_read_timeout 1h;', 'proxy_read_timeout 1s;')
-  const limits = { pingIntervalMs: 250 }
 
   test('a quiet WebSocket outlives the idle timeout by its pings', async () => {
     const { proxied, source } = await startBehindNginx({ limits }, impatient)

@@ -58,6 +58,12 @@ const STEPS: Readonly<Record<string, Step>> = {
     added: "  other: { protocols: ['other:'], create: createRedisEngine },\n",
     found: ['test/support/broker-engines.ts'],
   },
+  'a transport': {
+    file: 'src/server/session/context.ts',
+    after: "readonly kind: 'http' | 'sse' | 'multipart'",
+    added: " | 'other'",
+    found: ['src/server/stream-formats.ts', 'test/security/transports.ts'],
+  },
   'an error after which clients go on': {
     file: 'src/errors.ts',
     after: 'export const ERRORS = {\n',
@@ -106,6 +112,7 @@ it('what the compiler finds', { timeout: 240_000 }, async () => {
       'src',
       'test/support/type-docs.ts',
       'test/support/broker-engines.ts',
+      'test/security/transports.ts',
       'test/types/where.test-d.ts',
     ],
   }

@@ -18,7 +18,7 @@ function refusalOf({ status, closed, errors }: Answer): { code: unknown; status:
     : { code: closed.reason, status: closed.code }
 }
 
-describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
+describe.each(TRANSPORTS)('over $name', ({ name, kind, ask }) => {
   const isWebSocket = name === 'WebSocket'
 
   test('the function is given kind, headers, address and, of a WebSocket, the connection parameters', async () => {
@@ -34,7 +34,7 @@ describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
     const [source] = sources
     expect(sources).toHaveLength(1)
     expect(source?.remoteAddress).toBe('127.0.0.1')
-    expect(source?.kind).toBe(isWebSocket ? 'websocket' : name.startsWith('SSE') ? 'sse' : 'http')
+    expect(source?.kind).toBe(kind)
     if (source?.kind === 'websocket') expect(source.connectionParams).toEqual({ token: 'T' })
     else expect(source?.headers.authorization).toBe('Bearer T')
   })

@@ -2,8 +2,12 @@
 import type { FormattedExecutionResult, GraphQLFormattedError } from 'graphql'
 
 import type { ServerOptions } from '../../src/server/create-server.ts'
+import type { ContextSource } from '../../src/server/session/context.ts'
+import type { TransportKind } from '../../src/server/transport.ts'
 import { type ServerFixture, startServer } from '../server/server-fixture.ts'
 import { createTickSource, type TickSource } from '../server/tick-schema.ts'
+import { subscribeMultipart } from '../support/multipart-client.ts'
+import type { ResultQueue } from '../support/result-queue.ts'
 import { subscribeSse } from '../support/sse-client.ts'
 import { createWsClient } from '../support/ws-client.ts'
 import { buildProbeSchema, type Probe } from './probe-schema.ts'
@@ -36,6 +40,8 @@ export interface Stream {
 /** One transport. */
 export interface Transport {
   readonly name: string
+  /** What `context` is given. */
+  readonly kind: ContextSource['kind']
   ask(url: string, query: string, options?: Ask): Promise<Answer>
 }
 
@@ -54,6 +60,7 @@ const bearer = (token: string | undefined): Record<string, string> =>
 function createHttp(method: 'GET' | 'POST'): Transport {
   return {
     name: `HTTP ${method}`,
+    kind: 'http',
     async ask(url, query, { variables = {}, token } = {}) {
       const search = new URLSearchParams({ query, variables: JSON.stringify(variables) })
       const response = await fetch(method === 'GET' ? `${url}/graphql?${search}` : `${url}/graphql`, {
@@ -71,9 +78,19 @@ function createHttp(method: 'GET' | 'POST'): Transport {
   }
 }
 
-function createSse(method: 'GET' | 'POST'): StreamTransport {
-  const open: StreamTransport['open'] = async (url, query, { variables = {}, token } = {}) => {
-    const stream = await subscribeSse(url, query, variables, method, bearer(token))
+/** What the clients of streams over HTTP have alike. */
+interface HttpSubscription extends ResultQueue<Record<string, unknown>> {
+  readonly status: number
+  unsubscribe(): void
+}
+
+function createHttpStream(
+  kind: StreamTransport['kind'],
+  name: string,
+  subscribe: (url: string, query: string, options: Ask) => Promise<HttpSubscription>,
+): StreamTransport {
+  const open: StreamTransport['open'] = async (url, query, options = {}) => {
+    const stream = await subscribe(url, query, options)
     let lastCode = ''
     return {
       async next() {
@@ -93,7 +110,8 @@ function createSse(method: 'GET' | 'POST'): StreamTransport {
     }
   }
   return {
-    name: `SSE ${method}`,
+    name,
+    kind,
     open,
     async ask(url, query, options) {
       const stream = await open(url, query, options)
@@ -104,8 +122,19 @@ function createSse(method: 'GET' | 'POST'): StreamTransport {
   }
 }
 
+function createSse(method: 'GET' | 'POST'): StreamTransport {
+  return createHttpStream('sse', `SSE ${method}`, (url, query, { variables = {}, token }) =>
+    subscribeSse(url, query, variables, method, bearer(token)),
+  )
+}
+
+const multipart = createHttpStream('multipart', 'multipart', (url, query, { variables = {}, token }) =>
+  subscribeMultipart(url, query, variables, bearer(token)),
+)
+
 const webSocket: StreamTransport = {
   name: 'WebSocket',
+  kind: 'websocket',
   async open(url, query, { variables = {}, token } = {}) {
     const client = createWsClient(url, token === undefined ? {} : { token })
     const results = client.subscribe(query, variables)
@@ -135,8 +164,15 @@ const webSocket: StreamTransport = {
   },
 }
 
+/** Each transport of the server has at least one client here: the compiler misses it. */
+const BY_KIND: Readonly<Record<TransportKind, readonly StreamTransport[]>> = {
+  sse: [createSse('POST'), createSse('GET')],
+  websocket: [webSocket],
+  multipart: [multipart],
+}
+
 /** Those that keep a connection open. */
-export const STREAM_TRANSPORTS: readonly StreamTransport[] = [createSse('POST'), createSse('GET'), webSocket]
+export const STREAM_TRANSPORTS: readonly StreamTransport[] = Object.values(BY_KIND).flat()
 /** Every way in. */
 export const TRANSPORTS: readonly Transport[] = [
   ...[createHttp('POST'), createHttp('GET')],

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { openDatabase } from '../support/database.ts'
 import { openService } from '../support/live-service.ts'
+import { subscribeMultipart } from '../support/multipart-client.ts'
 import { subscribeSse } from '../support/sse-client.ts'
 
 interface TagChanged {
@@ -82,6 +83,23 @@ describe('an event stream', () => {
       expect([accept, tagChanged.new?.name]).toEqual([accept, 'missed'])
       stream.unsubscribe()
     }
+  })
+
+  it('as a multipart response takes the header, too: its client knows the cursor of each change', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using running = await openService(database)
+    const { rowcast } = running.service
+    await rowcast.ready()
+    const after = await rowcast.changeCursor()
+    const open = (headers: Record<string, string>) =>
+      subscribeMultipart<TagChanged>(running.url, QUERY, { after }, headers)
+    await database.query(`INSERT INTO "Tag" (name) VALUES ('seen'), ('missed')`)
+    const first = await open({})
+    const { cursor } = (await first.nextData()).tagChanged
+    first.unsubscribe()
+    const second = await open({ 'last-event-id': cursor })
+    expect((await second.nextData()).tagChanged.new?.name).toBe('missed')
+    second.unsubscribe()
   })
 
   it('has no ids where the cursor is not selected, and plain answers never have', async () => {

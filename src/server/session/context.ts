@@ -1,6 +1,6 @@
 /**
- * Stage 8, server. The one function through which a user says who a client is, the same for HTTP, SSE and
- * WebSocket: what it is given, and what it may answer.
+ * Stage 8, server. The one function through which a user says who a client is, the same on every
+ * transport: what it is given, and what it may answer.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 
@@ -14,8 +14,8 @@ interface ClientFacts {
 /** Where a connection comes from. */
 export type ContextSource =
   | (ClientFacts & {
-      /** `sse` when the client asks for an event stream. */
-      readonly kind: 'http' | 'sse'
+      /** `sse` when the client asks for an event stream, `multipart` when it asks for Apollo's multipart subscriptions. */
+      readonly kind: 'http' | 'sse' | 'multipart'
     })
   | (ClientFacts & {
       readonly kind: 'websocket'
@@ -34,10 +34,10 @@ export interface Session {
    * no text and no number refuses the client. @default nobody in particular
    */
   readonly viewerKey?: string | number | bigint | null | undefined
-  /** When the session ends, and with it the WebSocket or event stream. In milliseconds when a number. */
+  /** When the session ends, and with it the WebSocket or stream. In milliseconds when a number. */
   readonly expiresAt?: Date | number | undefined
   /**
-   * Asked at an interval while the WebSocket or event stream is open, and by `revalidateSessions()`. Anything
+   * Asked at an interval while the WebSocket or stream is open, and by `revalidateSessions()`. Anything
    * but true ends the connection; so does an error, and no answer within the interval.
    */
   readonly revalidate?: (() => boolean | Promise<boolean>) | undefined
@@ -47,7 +47,7 @@ export interface Session {
 export type NoSession = null | undefined | false | 0 | ''
 
 /**
- * Lets a client in with a session, and refuses it with anything else. Called once a request over HTTP and SSE, once a
+ * Lets a client in with a session, and refuses it with anything else. Called once a request over HTTP, its streams included, once a
  * socket over WebSocket, `limits.contextCallsMax` times at once at most. What it throws is masked unless it is a
  * GraphQLError; an answer that takes longer than `limits.connectionInitTimeoutMs` comes too late (`CONTEXT_TIMEOUT`).
  */

@@ -13,6 +13,7 @@ import type { Deliveries } from '../delivery/deliveries.ts'
 import { SocketOutbox } from '../delivery/socket-outbox.ts'
 import type { SocketBudget } from '../limits/socket-budget.ts'
 import type { Refusals } from '../refusal.ts'
+import type { Transport } from '../transport.ts'
 import { ClientSocket } from './client-socket.ts'
 import { createSocketSender } from './socket-sender.ts'
 import {
@@ -32,11 +33,7 @@ export interface WebSocketTransportOptions extends WebSocketProtocolOptions {
 }
 
 /** The WebSocket side of the server. */
-export interface WebSocketTransport {
-  /** Open sockets. */
-  readonly size: number
-  /** Operations that are running. */
-  readonly operationCount: number
+export interface WebSocketTransport extends Transport {
   /** Takes over a connection that asked for an upgrade. @param address the client's */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): void
   /** Closes every socket with 1012, which asks clients to come back; cuts those that linger. */
@@ -92,7 +89,8 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
   }
 
   return {
-    get size() {
+    kind: 'websocket',
+    get connectionCount() {
       return sockets.clients.size
     },
     get operationCount() {

@@ -1,12 +1,13 @@
 /**
- * Stage 8, server. What HTTP adds to the pipeline around results: event streams that count against their
- * address, end with their session and can be ended by the server, and answers of bounded length.
+ * Stage 8, server. What HTTP adds to the pipeline around results: streams, of whatever format, that count against their
+ * address, end with their session and can be ended by the server, and answers of bounded length in what the client accepts.
  */
 import type { ServerResponse } from 'node:http'
 import type { ExecutionResult } from 'graphql'
-import type { FetchAPI } from 'graphql-yoga'
+import { type FetchAPI, processRegularResult } from 'graphql-yoga'
 import { RowcastError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
+import { formatResult } from '../delivery/format-result.ts'
 import { ResultStream } from '../delivery/subscription-results.ts'
 import { isLongerThan, payloadTooLarge } from '../errors/delivery-failure.ts'
 import type { ErrorMask } from '../errors/mask-error.ts'
@@ -15,16 +16,16 @@ import type { ConnectionCounter } from '../limits/client-address.ts'
 import { type Refusals, TOO_MANY } from '../refusal.ts'
 import { CONNECTION, type ConnectionState, type PipelinePlugin } from '../session/connection-state.ts'
 import type { SessionKeeper } from '../session/session-keeper.ts'
-import {
-  type Bookmark,
-  createEventStream,
-  type EventStreamOptions,
-  formatResult,
-} from './open-event-stream.ts'
+import type { Transport } from '../transport.ts'
+import { chooseAnswer, chooseFormat, parseAccept } from './accept.ts'
+import { type Bookmark, openResultStream, type ResponseStreamOptions } from './open-result-stream.ts'
 import { createStreamRegistry } from './reserved-streams.ts'
+import type { StreamFormat, StreamKind } from './stream-format.ts'
 
 /** What the plugin needs. */
 export interface HttpStreamsOptions {
+  /** Of streams; who names none gets the first. */
+  readonly formats: readonly StreamFormat[]
   readonly errorMask: ErrorMask
   readonly guard: Guard
   readonly sessions: SessionKeeper
@@ -37,13 +38,10 @@ export interface HttpStreamsOptions {
   readonly isStopping: () => boolean
 }
 
-/** The plugin, and the end of all its streams. */
+/** The plugin, and each format's streams as a transport. */
 export interface HttpStreams {
   readonly plugin: PipelinePlugin
-  /** Open streams. */
-  readonly count: number
-  /** Ends every stream so that clients come back: without `complete`. */
-  end(): void
+  readonly transports: readonly Transport[]
 }
 
 /** A result that brings its own way to become text, as Yoga lets it. */
@@ -53,21 +51,36 @@ interface SerializedResult extends ExecutionResult {
 
 /** Creates the plugin. */
 export function createHttpStreams(options: HttpStreamsOptions): HttpStreams {
-  const streams = new EventStreams(options)
+  const streams = new ResultStreams(options)
   return {
-    get count() {
-      return streams.count
-    },
-    end: () => streams.end(),
     plugin: createPlugin(streams, options),
+    transports: options.formats.map(({ kind }) => createTransport(kind, streams)),
+  }
+}
+
+function createTransport(kind: StreamKind, streams: ResultStreams): Transport {
+  const count = (): number => streams.count(kind)
+  return {
+    kind,
+    get connectionCount() {
+      return count()
+    },
+    get operationCount() {
+      return count()
+    },
+    // All of them, once: a stream that is still to begin has no format yet.
+    async close() {
+      streams.end()
+    },
   }
 }
 
 /** The streams that are open, and what their requests come back with. */
-class EventStreams {
+class ResultStreams {
   readonly discard: (source: AsyncIterable<unknown>) => void
   readonly #options: HttpStreamsOptions
   readonly #open = createStreamRegistry<ExecutionResult>()
+  readonly #counts = new Map<StreamKind, number>()
   /** By request: Yoga hands on a stream of its own. */
   readonly #bookmarks = new WeakMap<Request, Bookmark>()
 
@@ -78,8 +91,13 @@ class EventStreams {
     )
   }
 
-  get count(): number {
-    return this.#open.size
+  /** Open streams of one format. */
+  count(kind: StreamKind): number {
+    return this.#counts.get(kind) ?? 0
+  }
+
+  #add(kind: StreamKind | undefined, more: 1 | -1): void {
+    if (kind !== undefined) this.#counts.set(kind, this.count(kind) + more)
   }
 
   end(): void {
@@ -89,11 +107,17 @@ class EventStreams {
   /** Bound: it is handed on. */
   readonly failure = (error: unknown): ExecutionResult => ({ errors: [this.#options.errorMask.mask(error)] })
 
+  /** The format in which a client wants a stream; undefined where it takes none. */
+  formatFor({ headers }: Request): StreamFormat | undefined {
+    return chooseFormat(parseAccept(headers.get('accept')), this.#options.formats)
+  }
+
   /** Counts a subscription's results against the address of its client, for as long as its session holds. */
   track(
     source: AsyncIterable<ExecutionResult>,
     { address, session }: ConnectionState,
     response: ServerResponse | undefined,
+    kind: StreamKind | undefined,
   ): AsyncIterable<ExecutionResult> | ExecutionResult {
     const { connections, refusals, sessions } = this.#options
     const release = connections.acquire(address)
@@ -102,7 +126,9 @@ class EventStreams {
       refusals.note(response?.req.headers ?? {}, TOO_MANY)
       return this.failure(new RowcastError('TOO_MANY_CONNECTIONS', TOO_MANY.message))
     }
+    this.#add(kind, 1)
     const stream = this.#open.track(withLastWord(source, this.failure), () => {
+      this.#add(kind, -1)
       release()
       stopWatching()
       response?.off('close', leave)
@@ -136,9 +162,9 @@ class EventStreams {
   }
 }
 
-function createPlugin(streams: EventStreams, options: HttpStreamsOptions): PipelinePlugin {
-  const { payloadBytesMax } = options
-  const events: EventStreamOptions = { ...options, mask: options.errorMask.mask }
+function createPlugin(streams: ResultStreams, options: HttpStreamsOptions): PipelinePlugin {
+  const { payloadBytesMax, formats } = options
+  const shared: ResponseStreamOptions = { ...options, mask: options.errorMask.mask }
   const stringify = streams.stringifyWithin(payloadBytesMax)
   return {
     onSubscribe: ({ args }) => {
@@ -147,8 +173,8 @@ function createPlugin(streams: EventStreams, options: HttpStreamsOptions): Pipel
       return {
         onSubscribeResult({ result, setResult }) {
           if (!(Symbol.asyncIterator in result)) return
-          const tracked = streams.track(result, connection, args.contextValue.res)
-          const { request } = args.contextValue
+          const { request, res } = args.contextValue
+          const tracked = streams.track(result, connection, res, streams.formatFor(request)?.kind)
           if (result instanceof ResultStream) streams.noteBookmark(request, () => result.bookmark())
           setResult(tracked as typeof result)
         },
@@ -169,16 +195,24 @@ function createPlugin(streams: EventStreams, options: HttpStreamsOptions): Pipel
         setResult({ stringify, ...(result as SerializedResult) })
       }
     },
-    onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
+    // Yoga's own choice takes no quality into account, and knows no more than one stream.
+    onResultProcess({ request, result, setResultProcessor }) {
       if (Array.isArray(result)) return
-      const isStream = Symbol.asyncIterator in result
-      if (resultProcessor === undefined) {
-        if (isStream) streams.discard(result)
+      const one = result as AsyncIterable<ExecutionResult> | ExecutionResult
+      const isStream = Symbol.asyncIterator in one
+      const ranges = parseAccept(request.headers.get('accept'))
+      const answer = isStream ? chooseFormat(ranges, formats) : chooseAnswer(ranges, formats)
+      if (answer === undefined) {
+        if (isStream) streams.discard(one)
         setResultProcessor((_result, { Response }) => notAcceptable(Response, isStream), 'application/json')
-      } else if (isStream || acceptsEventsAlone(request)) {
-        const one = result as AsyncIterable<ExecutionResult> | ExecutionResult
-        const own = { ...events, bookmark: streams.bookmarkOf(request) }
-        setResultProcessor((_result, fetchApi) => createEventStream(one, fetchApi, own), EVENT_STREAM)
+      } else if (typeof answer === 'string') {
+        setResultProcessor(processRegularResult, answer)
+      } else {
+        const own = { ...shared, bookmark: streams.bookmarkOf(request) }
+        setResultProcessor(
+          (_result, fetchApi) => openResultStream(one, fetchApi, answer, own),
+          answer.mediaType,
+        )
       }
     },
     onResponse: ({ response }) => setHeaders(response.headers),
@@ -188,8 +222,6 @@ function createPlugin(streams: EventStreams, options: HttpStreamsOptions): Pipel
 function setHeaders(headers: Headers): void {
   headers.set('x-content-type-options', 'nosniff')
   headers.set('x-frame-options', 'DENY')
-  // Proxies must not hold events back.
-  if (headers.get('content-type')?.startsWith(EVENT_STREAM) === true) headers.set('x-accel-buffering', 'no')
 }
 
 /** An error that ends the results as the last of them. No generator: one that waits for a result cannot be returned. */
@@ -218,22 +250,10 @@ function withLastWord(
   }
 }
 
-const EVENT_STREAM = 'text/event-stream'
-const JSON_TYPES: readonly string[] = [
-  ...['application/json', 'application/graphql-response+json', 'application/*', '*/*'],
-]
-
-/** Whether one result is to be an event stream, too. */
-function acceptsEventsAlone({ headers }: Request): boolean {
-  const accepted = (headers.get('accept') ?? '*/*').split(',')
-  const types = accepted.map((each) => (each.split(';', 1)[0] ?? '').trim().toLowerCase())
-  return types.includes(EVENT_STREAM) && !types.some((type) => JSON_TYPES.includes(type))
-}
-
 /** The client takes nothing that this result could be sent as. */
 function notAcceptable(Response: FetchAPI['Response'], isStream: boolean): Response {
   const hint = isStream
-    ? 'Subscribe over WebSocket (graphql-transport-ws, npm package graphql-ws), or with accept: text/event-stream (npm package graphql-sse); HttpLink and the like do queries only.'
+    ? 'Subscribe over WebSocket (graphql-transport-ws, npm package graphql-ws), with accept: text/event-stream (npm package graphql-sse), or with accept: multipart/mixed;subscriptionSpec=1.0 (Apollo Client).'
     : 'Send accept: application/json. For a page to write queries in, set `graphiql: true`, which production leaves off.'
   const extensions = { code: 'NOT_ACCEPTABLE', hint }
   const body = {
