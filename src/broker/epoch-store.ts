@@ -101,6 +101,14 @@ export class EpochStore {
     }
   }
 
+  /** Whether this epoch is the present one still; null: there was none. @throws BROKER_STREAM_CONTESTED, BROKER_STREAM_LOST */
+  async checkIsPresent(log: EntryLog, epochId: string | null): Promise<void> {
+    const newest = await this.readNewest(log)
+    if ((newest?.id ?? null) === epochId) return
+    if (newest === null) throw new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in Redis.')
+    throw new RowcastError('BROKER_STREAM_CONTESTED', 'Another tap has begun an epoch of the stream.')
+  }
+
   /** Another cluster's identifier, where its epochs stand at our keys; null where none do. */
   async findStranger(log: EntryLog): Promise<string | null> {
     const found = await this.#readEverybodys(log, null)

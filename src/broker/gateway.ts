@@ -5,9 +5,10 @@
  */
 import { RowcastError } from '../errors.ts'
 import { backoffDelayMs, type SourceState } from '../source/session/lifecycle.ts'
+import { Waiters } from '../source/session/waiters.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { toBrokerError } from './broker-faults.ts'
-import { systemRuntime } from './broker-runtime.ts'
+import { type BrokerRuntime, systemRuntime } from './broker-runtime.ts'
 import { formatEntryId } from './entry-id.ts'
 import type { BrokerEngine, EntryLog } from './entry-log.ts'
 import type { Epoch } from './epoch.ts'
@@ -61,140 +62,157 @@ const DELAY_MAX_MS = 1_000
 
 /** Creates one; it does nothing until `start()`. */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { logger, runtime = systemRuntime } = options
-  const follower = new EpochFollower({
-    ...options,
-    blockMs: options.engine.followMs,
-    onProgress: settle,
-    isStale: isSystemInDoubt,
-  })
-  const waiters = new Set<() => void>()
-  const stopping = new AbortController()
-  let state: SourceState = 'idle'
-  let connection: EntryLog | null = null
-  let lastError: RowcastError | null = null
-  let failures = 0
-  let connects = 0
-  let loop: Promise<void> = Promise.resolve()
-  let isSystemKnown = false
-  let systemReadAtMs = 0
+  return new StreamGateway(options)
+}
+
+/** Why nothing flows though the stream can be read; null: a tap was heard of lately. Pure. */
+export function silenceOfTap(
+  { tapSilentMs, epoch }: Pick<EpochFollower, 'tapSilentMs' | 'epoch'>,
+  slot: string,
+): RowcastError | null {
+  if (tapSilentMs !== null && tapSilentMs < TAP_SILENCE_MAX_MS) return null
+  const happened = epoch !== null ? 'The tap has been silent.' : 'No tap has written to the stream yet.'
+  return new RowcastError('BROKER_NO_TAP', happened, { details: { slot } })
+}
+
+class StreamGateway implements Gateway {
+  readonly #options: GatewayOptions
+  readonly #runtime: BrokerRuntime
+  readonly #follower: EpochFollower
+  readonly #waiters = new Waiters()
+  readonly #stopping = new AbortController()
+  #state: SourceState = 'idle'
+  #connection: EntryLog | null = null
+  #lastError: RowcastError | null = null
+  #failures = 0
+  #connects = 0
+  #loop: Promise<void> = Promise.resolve()
+  #isSystemKnown = false
+  #systemReadAtMs = 0
+
+  constructor(options: GatewayOptions) {
+    this.#options = options
+    this.#runtime = options.runtime ?? systemRuntime
+    this.#follower = new EpochFollower({
+      ...options,
+      blockMs: options.engine.followMs,
+      onProgress: () => this.#onProgress(),
+      isStale: () => this.#isSystemInDoubt(),
+    })
+  }
+
+  get epoch(): Epoch | null {
+    return this.#follower.epoch
+  }
+
+  get safeLsn(): bigint {
+    return this.#follower.safeLsn
+  }
+
+  start(): void {
+    if (this.#state !== 'idle') return
+    this.#state = 'connecting'
+    this.#loop = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#state = 'stopped'
+    this.#connection?.destroy()
+    await this.#loop
+  }
+
+  whenReady(): Promise<void> {
+    return this.#waiters.when(() => this.#isReady)
+  }
+
+  status(): GatewayStatus {
+    const { epoch, position, lagBytes, tapSilentMs, safeLsn } = this.#follower
+    const isRunning = this.#state !== 'idle' && this.#state !== 'stopped'
+    return {
+      ...{ state: this.#state, isReady: this.#isReady, isConnected: this.#connection?.isOpen ?? false },
+      lastError: this.#lastError ?? (isRunning ? this.#tapSilence : null),
+      ...{ failures: this.#failures, connects: this.#connects },
+      epoch: epoch?.id ?? null,
+      lastEntry: position === null ? null : formatEntryId(position),
+      ...{ lagBytes, tapSilentMs },
+      safeLsn: epoch === null ? null : toLsn(safeLsn),
+      system: epoch === null ? null : { systemId: epoch.systemId, timeline: epoch.timeline },
+    }
+  }
+
+  get #tapSilence(): RowcastError | null {
+    return silenceOfTap(this.#follower, this.#options.slot)
+  }
+
+  get #isReady(): boolean {
+    return this.#state === 'streaming' && this.#follower.isFollowing && this.#tapSilence === null
+  }
 
   /** A database that was known and cannot be asked now has not changed. */
-  async function readSystem(): Promise<void> {
-    systemReadAtMs = runtime.monotonicMs()
+  async #readSystem(): Promise<void> {
+    const { store, readSystemId } = this.#options
+    this.#systemReadAtMs = this.#runtime.monotonicMs()
     try {
-      options.store.useSystem(await options.readSystemId(stopping.signal))
-      isSystemKnown = true
+      store.useSystem(await readSystemId(this.#stopping.signal))
+      this.#isSystemKnown = true
     } catch (error) {
-      if (!isSystemKnown) throw error
+      if (!this.#isSystemKnown) throw error
     }
   }
 
   /** No tap writes to these keys: the address may lead to another cluster by now, which has others. */
-  function isSystemInDoubt(): boolean {
-    return tapSilence() !== null && runtime.monotonicMs() - systemReadAtMs >= SYSTEM_INTERVAL_MS
+  #isSystemInDoubt(): boolean {
+    const isDue = this.#runtime.monotonicMs() - this.#systemReadAtMs >= SYSTEM_INTERVAL_MS
+    return isDue && this.#tapSilence !== null
   }
 
-  function settle(): void {
-    if (follower.isFollowing && failures > 0) {
-      failures = 0
-      lastError = null
-      logger.info('The gateway reads the stream again.', { slot: options.slot })
+  #onProgress(): void {
+    const { logger, slot } = this.#options
+    if (this.#follower.isFollowing && this.#failures > 0) {
+      this.#failures = 0
+      this.#lastError = null
+      logger.info('The gateway reads the stream again.', { slot })
     }
-    if (!isReady()) return
-    for (const resolve of waiters) resolve()
-    waiters.clear()
+    this.#waiters.settle()
   }
 
-  function tapSilence(): RowcastError | null {
-    const { tapSilentMs, epoch } = follower
-    if (tapSilentMs !== null && tapSilentMs < TAP_SILENCE_MAX_MS) return null
-    const happened = epoch !== null ? 'The tap has been silent.' : 'No tap has written to the stream yet.'
-    return new RowcastError('BROKER_NO_TAP', happened, { details: { slot: options.slot } })
-  }
-
-  function isReady(): boolean {
-    return state === 'streaming' && follower.isFollowing && tapSilence() === null
-  }
-
-  async function readOnce(): Promise<void> {
-    await readSystem()
-    if (stopping.signal.aborted) return
-    const { engine, slot } = options
-    const opened = await engine.open({ signal: stopping.signal, name: `rowcast-gateway:${slot}` })
-    connection = opened
+  async #readOnce(): Promise<void> {
+    const { signal } = this.#stopping
+    await this.#readSystem()
+    if (signal.aborted) return
+    const { engine, slot } = this.#options
+    const opened = await engine.open({ signal, name: `rowcast-gateway:${slot}` })
+    this.#connection = opened
     try {
-      if (stopping.signal.aborted) return
-      state = 'streaming'
-      connects += 1
-      await follower.follow(opened, stopping.signal)
+      if (signal.aborted) return
+      this.#state = 'streaming'
+      this.#connects += 1
+      await this.#follower.follow(opened, signal)
     } finally {
       opened.destroy()
     }
   }
 
-  async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      let error: RowcastError | null = null
-      try {
-        await readOnce()
-      } catch (thrown) {
-        error = toBrokerError(thrown)
-      }
-      if (stopping.signal.aborted) return
-      if (error !== null) {
-        failures += 1
-        if (error.code !== lastError?.code) logger.warn(error.message, { code: error.code })
-        lastError = error
-      }
-      state = 'waiting'
-      const waitMs = backoffDelayMs(Math.max(1, failures), 'backoff', runtime.random(), {
-        delayMaxMs: DELAY_MAX_MS,
-      })
-      await runtime.delay(waitMs, stopping.signal)
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      const failure = await this.#readOnce().then(() => null, toBrokerError)
+      if (signal.aborted) return
+      if (failure !== null) this.#onFailure(failure)
+      this.#state = 'waiting'
+      const delayMaxMs = DELAY_MAX_MS
+      const failures = Math.max(1, this.#failures)
+      await this.#runtime.delay(
+        backoffDelayMs(failures, 'backoff', this.#runtime.random(), { delayMaxMs }),
+        signal,
+      )
     }
   }
 
-  return {
-    get epoch() {
-      return follower.epoch
-    },
-    get safeLsn() {
-      return follower.safeLsn
-    },
-    start() {
-      if (state !== 'idle') return
-      state = 'connecting'
-      loop = run()
-    },
-    async stop() {
-      stopping.abort()
-      state = 'stopped'
-      connection?.destroy()
-      await loop
-    },
-    whenReady: () =>
-      new Promise((resolve) => {
-        waiters.add(resolve)
-        settle()
-      }),
-    status: () => ({
-      state,
-      isReady: isReady(),
-      isConnected: connection?.isOpen ?? false,
-      lastError: lastError ?? (state === 'idle' || state === 'stopped' ? null : tapSilence()),
-      failures,
-      connects,
-      epoch: follower.epoch?.id ?? null,
-      lastEntry: follower.position === null ? null : formatEntryId(follower.position),
-      lagBytes: follower.lagBytes,
-      tapSilentMs: follower.tapSilentMs,
-      safeLsn: follower.epoch === null ? null : toLsn(follower.safeLsn),
-      system: systemOf(follower.epoch),
-    }),
+  #onFailure(error: RowcastError): void {
+    this.#failures += 1
+    if (error.code !== this.#lastError?.code) this.#options.logger.warn(error.message, { code: error.code })
+    this.#lastError = error
   }
-}
-
-function systemOf(epoch: Epoch | null): GatewayStatus['system'] {
-  return epoch === null ? null : { systemId: epoch.systemId, timeline: epoch.timeline }
 }

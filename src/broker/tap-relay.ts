@@ -3,28 +3,31 @@
  * entries of the present epoch or as the first of a new one. PostgreSQL admits one reader of a slot, so there is one
  * tap that writes; entry ids keep it so where an older one still has something on the way.
  */
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
+import type { StreamOrigin } from '../changes/position.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { RelayFeed, RelayStart, StreamRelay } from '../source/watch/session-relay.ts'
-import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+import type { ModelTableState } from '../source/setup/model-tables.ts'
+import type { RelayFeed, RelayPast, RelayStart, StreamRelay } from '../source/watch/session-relay.ts'
+import type { Lsn } from '../wire/lsn.ts'
 import { replicasMissing, toBrokerError } from './broker-faults.ts'
 import type { RedisBroker } from './broker-options.ts'
 import { type BrokerRuntime, systemRuntime } from './broker-runtime.ts'
 import { EntryBuilder } from './entry-builder.ts'
-import { formatEntryId } from './entry-id.ts'
+import { type EntryId, formatEntryId } from './entry-id.ts'
 import type { BrokerEngine, EntryLog } from './entry-log.ts'
 import { type Epoch, planEpoch } from './epoch.ts'
-import { EpochStore } from './epoch-store.ts'
+import { EpochStore, type OwnEpoch } from './epoch-store.ts'
 import { warnOfEviction } from './eviction.ts'
 import { endsOfGaps, LastPositions } from './last-positions.ts'
-import { createReplicaWatch } from './replica-watch.ts'
+import { createReplicaWatch, type ReplicaStatus } from './replica-watch.ts'
 import { SingleConnection } from './single-connection.ts'
 import { StreamTrimmer } from './stream-trimmer.ts'
 import { StreamWriter } from './stream-writer.ts'
 import { formatTableStates } from './table-states.ts'
 import { TapPast } from './tap-past.ts'
+import { TapSession, TICK_MS } from './tap-session.ts'
 import type { TapStatus } from './tap-status.ts'
 
 /** What a tap needs. */
@@ -51,248 +54,246 @@ export interface TapRelay extends StreamRelay {
 
 /** Before the first look. */
 const NO_TABLES = formatTableStates([])
-/** How often the tap says that it is there, looks whether the stream is still its own, and trims it. */
-const TICK_MS = 1_000
-/** Each so many ticks it reads what it has said of tables; its length alone at all of them. */
-const READ_TICKS = 10
 /** How long replicas may lack what was accepted before it is reported. */
 const REPLICAS_BEHIND_MS = 5_000
 
-/** One stream of PostgreSQL on its way into one epoch. */
-interface Session {
-  readonly feed: RelayFeed
-  readonly epoch: Epoch
-  readonly writer: StreamWriter
-  readonly relations: Set<string>
-  readonly trimmer: StreamTrimmer
-  ticks: number
-  timer: { clear(): void } | null
-}
-
 /** Creates a tap's relay; it connects when the source asks it to. */
 export function createTapRelay(options: TapRelayOptions): TapRelay {
-  const { broker, engine, logger, registry, runtime = systemRuntime } = options
-  const writerId = runtime.newId()
-  const store = new EpochStore(broker.prefix, options.slot)
-  const connection = new SingleConnection({
-    ...{ engine, name: `rowcast-tap:${options.slot}` },
-    onOpened: (opened) => warnOfEviction(opened, logger),
-    onLost: () => fail(new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')),
-  })
-  const replicas = createReplicaWatch(options.slot, {
-    ...{ engine, wanted: broker.replicas, runtime },
-    probeKey: store.probeKey,
-    onFailure: (error) => fail(toBrokerError(error)),
-  })
-  const past = new TapPast(store)
-  let session: Session | null = null
-  let tables = NO_TABLES
-  let models: ReadonlySet<string> = new Set()
-  let entryCount = 0
-  let handedOver: Lsn = LSN_ZERO
-  let failure: RowcastError | null = null
+  return new EpochRelay(options)
+}
+
+/** What replicas that lack what was accepted keep PostgreSQL from forgetting; null: nothing, or not for long. Pure. */
+function warningOf(replicas: ReplicaStatus | null): RowcastError | null {
+  return replicas !== null && replicas.behindMs >= REPLICAS_BEHIND_MS ? replicasMissing(replicas) : null
+}
+
+const connectionLost = () => new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')
+
+class EpochRelay implements TapRelay {
+  readonly #options: TapRelayOptions
+  readonly #runtime: BrokerRuntime
+  readonly #writerId: string
+  readonly #store: EpochStore
+  readonly #connection: SingleConnection
+  readonly #replicas: ReturnType<typeof createReplicaWatch>
+  readonly #past: TapPast
+  readonly #builder: EntryBuilder
+  #session: TapSession | null = null
+  #tables = NO_TABLES
+  #models: ReadonlySet<string> = new Set()
+  /** Of the sessions that have ended. */
+  #entryCount = 0
+  #failure: RowcastError | null = null
   /** Resolves once what was reported between two streams has been sent. */
-  let reported: Promise<void> = Promise.resolve()
+  #reported: Promise<void> = Promise.resolve()
 
-  const builder = new EntryBuilder(registry, {
-    onBegin: () => session?.feed.onBegin(),
-    onRelation({ digest, bytes }) {
-      if (session === null || session.relations.has(digest)) return
-      session.relations.add(digest)
-      const { relations } = store.keys.epoch(session.epoch.id)
-      session.writer.addWrite({ kind: 'fields', name: relations, fields: new Map([[digest, bytes]]) })
-    },
-    onEntry: (entry) => session?.writer.addEntry(entry),
-    onOwnMessageRead: (message) => session?.writer.addLasts(endsOfGaps(message, options.slot, models)),
-    onOwnMessage: (message) => session?.feed.onOwnMessage(message),
-    onTable: (model, oid) => session?.feed.onTable(model, oid),
-    onPartialTruncate: (model) => session?.feed.onPartialTruncate(model),
-    onCommit: handOver,
-    onDrift: options.onDrift,
-    onRecovery: options.onRecovery,
-  })
-
-  function handOver(lsn: Lsn): void {
-    if (session === null || lsn <= handedOver) return
-    handedOver = lsn
-    session.feed.onHandedOver(lsn)
-    session.writer.addMark(lsn)
+  constructor(options: TapRelayOptions) {
+    const { broker, engine, logger, slot, runtime = systemRuntime } = options
+    this.#options = options
+    this.#runtime = runtime
+    this.#writerId = runtime.newId()
+    this.#store = new EpochStore(broker.prefix, slot)
+    this.#connection = new SingleConnection({
+      ...{ engine, name: `rowcast-tap:${slot}` },
+      onOpened: (opened) => warnOfEviction(opened, logger),
+      onLost: () => this.#fail(connectionLost()),
+    })
+    this.#replicas = createReplicaWatch(slot, {
+      ...{ engine, wanted: broker.replicas, runtime },
+      probeKey: this.#store.probeKey,
+      onFailure: (error) => this.#fail(toBrokerError(error)),
+    })
+    this.#past = new TapPast(this.#store)
+    this.#builder = this.#createBuilder()
   }
 
-  async function connect(): Promise<void> {
-    const opened = await connection.open()
+  get failure(): RowcastError | null {
+    return this.#failure
+  }
+
+  get warning(): RowcastError | null {
+    return warningOf(this.#replicas?.status ?? null)
+  }
+
+  async connect(): Promise<void> {
+    const opened = await this.#connection.open()
     // A server that is full, or that follows another one, can be read and not written.
-    await opened.checkWritable(store.probeKey, writerId)
+    await opened.checkWritable(this.#store.probeKey, this.#writerId)
   }
 
-  function fail(error: RowcastError): void {
-    const failing = session
-    if (failing === null) return
-    end()
-    failure = error
-    failing.feed.onFailure(error)
+  async readPast(server: StreamOrigin): Promise<RelayPast> {
+    const { current } = this.#connection
+    if (current === null) throw connectionLost()
+    try {
+      return await this.#past.read(current, server)
+    } catch (error) {
+      if (isRowcastError(error, 'BROKER_OLD_TIMELINE')) this.#failure = error
+      throw error
+    }
   }
 
-  function end(): void {
-    if (session === null) return
-    session.timer?.clear()
-    entryCount += session.writer.entryCount
-    session.writer.end()
-    replicas?.forget()
-    session = null
-  }
-
-  function begin(start: RelayStart, feed: RelayFeed): void {
-    end()
-    const gap = past.owes(start.gap)
-    const { current } = connection
+  begin(start: RelayStart, feed: RelayFeed): void {
+    this.end()
+    const gap = this.#past.owes(start.gap)
+    const { current } = this.#connection
     if (current === null || !current.isOpen) {
-      feed.onFailure(new RowcastError('BROKER_LOST', 'The connection to Redis was lost.'))
+      feed.onFailure(connectionLost())
       return
     }
-    const { found } = past
-    const epoch = planEpoch({ ...start, gap }, found, past.published, runtime.newId())
-    past.writes(epoch)
+    const { found, published } = this.#past
+    const epoch = planEpoch({ ...start, gap }, found, published, this.#runtime.newId())
+    this.#past.writes(epoch)
     const isNew = epoch.id !== found?.epoch.id
     const last = isNew || found === null ? epoch.floor : found.last
-    const keys = store.keys.epoch(epoch.id)
-    const writer = new StreamWriter({
-      ...{ log: current, keys, writerKey: store.writerKey, writerId, last },
-      onAccepted(lsn, lastEntry) {
-        feed.onWritten(lsn)
-        const onKept = () => {
-          past.publishes(epoch, lastEntry, lsn)
-          feed.onAccepted(lsn)
-        }
-        if (replicas === null) onKept()
-        else replicas.accepted(onKept)
-      },
-      ...{ onPressure: feed.onPressure, onFailure: fail, monotonicMs: runtime.monotonicMs },
-    })
-    const trimmer = new StreamTrimmer(keys, broker.retention, runtime.monotonicMs)
-    const opened: Session = { feed, epoch, writer, trimmer, relations: new Set(), ticks: 0, timer: null }
-    session = opened
-    handedOver = LSN_ZERO
-    builder.reset(keys.changes, last)
-    if (tables !== NO_TABLES) writer.addTables(tables)
-    writer.addMark(start.floorLsn)
-    open(opened, current, isNew, start.floorLsn).catch((error: unknown) => {
-      if (session === opened) fail(toBrokerError(error))
-    })
+    const session = this.#openSession(feed, epoch, last, current)
+    this.#session = session
+    if (this.#tables !== NO_TABLES) session.writer.addTables(this.#tables)
+    session.writer.addMark(start.floorLsn)
+    this.#release(session, isNew, start.floorLsn).catch((error: unknown) => this.#failOf(session, error))
   }
 
-  /** Looks once more whether the stream is as it was found, now that the slot is ours; then writing may begin. */
-  async function open(opened: Session, current: EntryLog, isNew: boolean, floorLsn: Lsn): Promise<void> {
-    await reported
-    if (session !== opened) return
-    await store.take(current, writerId, async () => {
-      await checkIsOurs(current, past.found?.epoch.id ?? null)
-      if (session !== opened) return null
-      const mark = { lsn: floorLsn, last: opened.epoch.floor, writer: writerId, tables: null }
-      return isNew ? store.beginning(opened.epoch, mark, broker.retention.minutes) : []
-    })
-    if (session !== opened) return
-    past.hasWritten()
-    if (isNew) {
-      const { id, kind, reason } = opened.epoch
-      const floor = formatEntryId(opened.epoch.floor)
-      logger.info('A new epoch of the stream begins.', { epoch: id, kind, reason, floor })
-    }
-    const lasts = await LastPositions.read(current, store.keys.epoch(opened.epoch.id))
-    if (session !== opened) return
-    failure = null
-    opened.writer.release(lasts)
-    opened.timer = runtime.setInterval(() => {
-      tick(opened, current).catch((error: unknown) => {
-        if (session === opened) fail(toBrokerError(error))
-      })
-    }, TICK_MS)
+  take(bytes: Buffer, start: number, end: number): void {
+    if (this.#session !== null) this.#builder.take(bytes, start, end)
   }
 
-  async function tick(opened: Session, current: EntryLog): Promise<void> {
-    opened.ticks += 1
-    opened.writer.beat(TICK_MS)
-    await checkIsOurs(current, opened.epoch.id)
-    if (tables !== NO_TABLES) await keepTables(opened, current)
-    for (const trim of await opened.trimmer.plan(current, opened.writer.last)) opened.writer.addWrite(trim)
+  keepalive(walEnd: Lsn): void {
+    if (!this.#builder.isInTransaction) this.#session?.handOver(walEnd)
   }
 
-  /** Gateways show nothing without the document: one that somebody has deleted or damaged is written again. */
-  async function keepTables({ epoch, writer, ticks }: Session, current: EntryLog): Promise<void> {
-    const { tables: name } = store.keys.epoch(epoch.id)
-    let isKept = (await current.measureText(name)) === Buffer.byteLength(tables)
-    if (isKept && ticks % READ_TICKS === 0) isKept = (await current.readText(name)) === tables
-    if (!isKept) writer.addTables(tables)
+  tellTables(states: readonly ModelTableState[]): void {
+    const text = formatTableStates(states)
+    if (text === this.#tables) return
+    this.#tables = text
+    this.#models = new Set(states.map(({ model }) => model))
+    if (this.#session !== null) this.#session.writer.addTables(text)
+    else this.#reportAside((current, own) => this.#store.reportTables(current, own, text))
   }
 
-  /** Between two streams: what gateways are to know before the next one begins. */
-  function reportAside(report: (current: EntryLog, epochId: string) => Promise<void>): void {
-    const [current, published] = [connection.current, past.published]
-    if (current === null || !current.isOpen || published === null) return
-    const onFailure = (failure: unknown) =>
-      logger.debug('Gateways could not be notified yet.', { code: toBrokerError(failure).code })
-    reported = reported.then(() => report(current, published.epochId)).catch(onFailure)
+  tellGap(error: RowcastError): void {
+    const reason = String(error.details['reason'] ?? '')
+    this.#reportAside((current, own) =>
+      this.#store.reportGap(current, own, { reason, newId: this.#runtime.newId() }),
+    )
   }
 
-  /** @throws BROKER_STREAM_CONTESTED, BROKER_STREAM_LOST */
-  async function checkIsOurs(current: EntryLog, epochId: string | null): Promise<void> {
-    const newest = await store.readNewest(current)
-    if (newest?.id === (epochId ?? undefined)) return
-    if (newest === null) throw new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in Redis.')
-    throw new RowcastError('BROKER_STREAM_CONTESTED', 'Another tap has begun an epoch of the stream.')
+  end(): void {
+    const ending = this.#session
+    if (ending === null) return
+    this.#entryCount += ending.writer.entryCount
+    ending.end()
+    this.#replicas?.forget()
+    this.#session = null
   }
 
-  return {
-    get failure() {
-      return failure
-    },
-    get warning() {
-      const status = replicas?.status
-      return status !== undefined && status.behindMs >= REPLICAS_BEHIND_MS ? replicasMissing(status) : null
-    },
-    connect,
-    begin,
-    end,
-    async readPast(server) {
-      const { current } = connection
-      if (current === null) throw new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')
-      return past.read(current, server).catch((error: unknown) => {
-        if (isRowcastError(error, 'BROKER_OLD_TIMELINE')) failure = error
-        throw error
-      })
-    },
-    take(bytes, start, end) {
-      if (session !== null) builder.take(bytes, start, end)
-    },
-    keepalive(walEnd) {
-      if (!builder.isInTransaction) handOver(walEnd)
-    },
-    tellTables(states) {
-      const text = formatTableStates(states)
-      if (text === tables) return
-      tables = text
-      models = new Set(states.map(({ model }) => model))
-      if (session !== null) session.writer.addTables(text)
-      else reportAside((current, epochId) => store.reportTables(current, { epochId, writerId }, text))
-    },
-    tellGap(error) {
-      const reason = String(error.details['reason'] ?? '')
-      reportAside((current, epochId) =>
-        store.reportGap(current, { epochId, writerId }, { reason, newId: runtime.newId() }),
-      )
-    },
-    async close() {
-      end()
-      replicas?.close()
-      connection.close()
-    },
-    status: () => ({
-      ...{ isConnected: connection.current?.isOpen ?? false, isActive: session !== null },
+  async close(): Promise<void> {
+    this.end()
+    this.#replicas?.close()
+    this.#connection.close()
+  }
+
+  status(): TapStatus {
+    const session = this.#session
+    return {
+      ...{ isConnected: this.#connection.current?.isOpen ?? false, isActive: session !== null },
       epoch: session?.epoch.id ?? null,
       lastEntry: session === null ? null : formatEntryId(session.writer.last),
       waitingBytes: session?.writer.waitingBytes ?? 0,
-      entryCount: entryCount + (session?.writer.entryCount ?? 0),
-      replicas: replicas?.status ?? null,
-    }),
+      entryCount: this.#entryCount + (session?.writer.entryCount ?? 0),
+      replicas: this.#replicas?.status ?? null,
+    }
+  }
+
+  #createBuilder(): EntryBuilder {
+    const { registry, slot, onDrift, onRecovery } = this.#options
+    return new EntryBuilder(registry, {
+      onBegin: () => this.#session?.feed.onBegin(),
+      onRelation: ({ digest, bytes }) => this.#session?.addRelation(digest, bytes),
+      onEntry: (entry) => this.#session?.writer.addEntry(entry),
+      onOwnMessageRead: (message) => this.#session?.writer.addLasts(endsOfGaps(message, slot, this.#models)),
+      onOwnMessage: (message) => this.#session?.feed.onOwnMessage(message),
+      onTable: (model, oid) => this.#session?.feed.onTable(model, oid),
+      onPartialTruncate: (model) => this.#session?.feed.onPartialTruncate(model),
+      onCommit: (lsn) => this.#session?.handOver(lsn),
+      ...{ onDrift, onRecovery },
+    })
+  }
+
+  #openSession(feed: RelayFeed, epoch: Epoch, last: EntryId, log: EntryLog): TapSession {
+    const { monotonicMs } = this.#runtime
+    const keys = this.#store.keys.epoch(epoch.id)
+    const writer = new StreamWriter({
+      ...{ log, keys, writerKey: this.#store.writerKey, writerId: this.#writerId, last, monotonicMs },
+      onAccepted: (lsn, lastEntry) => {
+        feed.onWritten(lsn)
+        const onKept = () => {
+          this.#past.publishes(epoch, lastEntry, lsn)
+          feed.onAccepted(lsn)
+        }
+        if (this.#replicas === null) onKept()
+        else this.#replicas.accepted(onKept)
+      },
+      ...{ onPressure: feed.onPressure, onFailure: (error) => this.#fail(error) },
+    })
+    const trimmer = new StreamTrimmer(keys, this.#options.broker.retention, monotonicMs)
+    this.#builder.reset(keys.changes, last)
+    return new TapSession({ feed, epoch, keys, log, writer, trimmer })
+  }
+
+  /** Looks once more whether the stream is as it was found, now that the slot is ours; then writing may begin. */
+  async #release(session: TapSession, isNew: boolean, floorLsn: Lsn): Promise<void> {
+    const { epoch, log } = session
+    await this.#reported
+    if (this.#session !== session) return
+    await this.#store.take(log, this.#writerId, async () => {
+      await this.#store.checkIsPresent(log, this.#past.found?.epoch.id ?? null)
+      if (this.#session !== session) return null
+      const mark = { lsn: floorLsn, last: epoch.floor, writer: this.#writerId, tables: null }
+      return isNew ? this.#store.beginning(epoch, mark, this.#options.broker.retention.minutes) : []
+    })
+    if (this.#session !== session) return
+    this.#past.hasWritten()
+    if (isNew) {
+      const { id, kind, reason } = epoch
+      const floor = formatEntryId(epoch.floor)
+      this.#options.logger.info('A new epoch of the stream begins.', { epoch: id, kind, reason, floor })
+    }
+    const lasts = await LastPositions.read(log, this.#store.keys.epoch(epoch.id))
+    if (this.#session !== session) return
+    this.#failure = null
+    session.writer.release(lasts)
+    const tick = () => this.#tick(session).catch((error: unknown) => this.#failOf(session, error))
+    session.tickBy(this.#runtime.setInterval(tick, TICK_MS))
+  }
+
+  async #tick(session: TapSession): Promise<void> {
+    session.beat()
+    await this.#store.checkIsPresent(session.log, session.epoch.id)
+    if (this.#tables !== NO_TABLES) await session.keepTables(this.#tables)
+    await session.trim()
+  }
+
+  /** Between two streams: what gateways are to know before the next one begins. */
+  #reportAside(report: (current: EntryLog, own: OwnEpoch) => Promise<void>): void {
+    const [{ current }, { published }] = [this.#connection, this.#past]
+    if (current === null || !current.isOpen || published === null) return
+    const own = { epochId: published.epochId, writerId: this.#writerId }
+    const onFailure = (failure: unknown) => {
+      const { code } = toBrokerError(failure)
+      this.#options.logger.debug('Gateways could not be notified yet.', { code })
+    }
+    this.#reported = this.#reported.then(() => report(current, own)).catch(onFailure)
+  }
+
+  /** What fails for a session that has ended is nobody's failure any more. */
+  #failOf(session: TapSession, error: unknown): void {
+    if (this.#session === session) this.#fail(toBrokerError(error))
+  }
+
+  #fail(error: RowcastError): void {
+    const failing = this.#session
+    if (failing === null) return
+    this.end()
+    this.#failure = error
+    failing.feed.onFailure(error)
   }
 }

@@ -41,99 +41,122 @@ export interface RedisConnectionOptions {
 
 /** Opens one. @throws BROKER_UNREACHABLE, BROKER_REFUSED */
 export async function openRedisConnection(options: RedisConnectionOptions): Promise<RedisConnection> {
-  const { createClient, RESP_TYPES } = await import('@redis/client')
-  const place = describeRedis(options.url)
-  const { answerTimeoutMs = ANSWER_TIMEOUT_MS, signal } = options
+  const connection = new DriverConnection(createDriver(await import('@redis/client'), options), options)
+  await connection.open()
+  return connection
+}
+
+/** The driver's client, and the same client with texts as bytes. */
+function createDriver(
+  { createClient, RESP_TYPES }: typeof import('@redis/client'),
+  options: RedisConnectionOptions,
+) {
   const base = createClient({
     url: options.url,
     name: options.name,
     RESP: 2,
     disableOfflineQueue: true,
     disableClientInfo: true,
-    socket: { reconnectStrategy: false, connectTimeout: answerTimeoutMs },
-    // The watchdog below looks after all commands at once; a timer for each would cost more than the command.
+    socket: { reconnectStrategy: false, connectTimeout: options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS },
+    // The watchdog looks after all commands at once; a timer for each would cost more than the command.
     commandOptions: { timeout: 0 },
   })
-  const client = base.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer })
-  let isOpen = false
-  let hasGivenUp = false
-  let unanswered = 0
-  let lastHeardMs = 0
-  const watchdog = setInterval(() => {
-    if (unanswered > 0 && performance.now() - lastHeardMs > answerTimeoutMs) destroy()
-  }, watchIntervalMs(answerTimeoutMs))
-  watchdog.unref()
+  return { base, client: base.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }) }
+}
 
-  function onEnd(): void {
-    clearInterval(watchdog)
-    signal?.removeEventListener('abort', onAbort)
-    if (!isOpen) return
-    isOpen = false
-    options.onEnd?.()
+class DriverConnection implements RedisConnection {
+  readonly place: string
+  readonly #driver: ReturnType<typeof createDriver>
+  readonly #options: RedisConnectionOptions
+  readonly #answerTimeoutMs: number
+  readonly #watchdog: NodeJS.Timeout
+  readonly #onAbort = () => this.#giveUp(new Error('It is not wanted any more.'))
+  /** Rejects what waits for the connection to open. */
+  #onFailed: (error: unknown) => void = () => {}
+  #isOpen = false
+  #hasGivenUp = false
+  #unanswered = 0
+  #lastHeardMs = 0
+
+  constructor(driver: ReturnType<typeof createDriver>, options: RedisConnectionOptions) {
+    this.place = describeRedis(options.url)
+    this.#driver = driver
+    this.#options = options
+    this.#answerTimeoutMs = options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS
+    this.#watchdog = setInterval(() => {
+      const silentMs = performance.now() - this.#lastHeardMs
+      if (this.#unanswered > 0 && silentMs > this.#answerTimeoutMs) this.destroy()
+    }, watchIntervalMs(this.#answerTimeoutMs))
+    this.#watchdog.unref()
+    // Without a listener the loss of the connection would end the process.
+    driver.base.on('error', (error: Error) => this.#giveUp(error))
+    driver.base.on('end', () => this.#end())
+    // A socket that was on its way when it was ended comes all the same.
+    driver.base.on('connect', () => {
+      if (this.#hasGivenUp) driver.base.destroy()
+    })
   }
 
-  function destroy(): void {
-    hasGivenUp = true
-    onEnd()
-    if (base.isOpen) base.destroy()
+  get isOpen(): boolean {
+    return this.#isOpen
   }
 
-  function onAbort(): void {
-    onFailed(new Error('It is not wanted any more.'))
-    destroy()
+  /** @throws BROKER_UNREACHABLE, BROKER_REFUSED */
+  async open(): Promise<void> {
+    const { signal } = this.#options
+    // A client that is ended while it connects says nothing any more: neither yes nor no.
+    const failed = new Promise<never>((_resolve, reject) => {
+      this.#onFailed = reject
+    })
+    const timer = setTimeout(() => this.#onFailed(new Error('It took too long.')), this.#answerTimeoutMs)
+    signal?.addEventListener('abort', this.#onAbort)
+    if (signal?.aborted) this.#onAbort()
+    try {
+      await Promise.race([this.#driver.base.connect(), failed])
+    } catch (error) {
+      this.destroy()
+      throw describeRefusal(error, this.place) ?? unreachable(this.place, error)
+    } finally {
+      clearTimeout(timer)
+      failed.catch(() => {})
+    }
+    this.#isOpen = true
   }
 
-  let onFailed: (error: Error) => void = () => {}
-  // A client that is ended while it connects says nothing any more: neither yes nor no.
-  const failed = new Promise<never>((_resolve, reject) => {
-    onFailed = reject
-  })
-  const timer = setTimeout(() => onFailed(new Error('It took too long.')), answerTimeoutMs)
-  signal?.addEventListener('abort', onAbort)
-  if (signal?.aborted) onAbort()
-  // Without a listener the loss of the connection would end the process.
-  base.on('error', (error: Error) => {
-    onFailed(error)
-    destroy()
-  })
-  base.on('end', onEnd)
-  // A socket that was on its way when it was ended comes all the same.
-  base.on('connect', () => {
-    if (hasGivenUp) base.destroy()
-  })
-  try {
-    await Promise.race([base.connect(), failed])
-  } catch (error) {
-    destroy()
-    throw describeRefusal(error, place) ?? unreachable(place, error)
-  } finally {
-    clearTimeout(timer)
-    failed.catch(() => {})
+  async send(args: readonly (string | Buffer)[]): Promise<RedisReply> {
+    if (!this.#isOpen) throw lost(this.place)
+    if (this.#unanswered === 0) this.#lastHeardMs = performance.now()
+    this.#unanswered += 1
+    try {
+      return await this.#driver.client.sendCommand<RedisReply>([...args])
+    } catch (error) {
+      const refusal = describeRefusal(error, this.place)
+      if (refusal !== null) throw refusal
+      this.destroy()
+      throw lost(this.place)
+    } finally {
+      this.#unanswered -= 1
+      this.#lastHeardMs = performance.now()
+    }
   }
-  isOpen = true
 
-  return {
-    place,
-    get isOpen() {
-      return isOpen
-    },
-    destroy,
-    async send(args) {
-      if (!isOpen) throw lost(place)
-      if (unanswered === 0) lastHeardMs = performance.now()
-      unanswered += 1
-      try {
-        return await client.sendCommand<RedisReply>([...args])
-      } catch (error) {
-        const refusal = describeRefusal(error, place)
-        if (refusal !== null) throw refusal
-        destroy()
-        throw lost(place)
-      } finally {
-        unanswered -= 1
-        lastHeardMs = performance.now()
-      }
-    },
+  destroy(): void {
+    this.#hasGivenUp = true
+    this.#end()
+    if (this.#driver.base.isOpen) this.#driver.base.destroy()
+  }
+
+  #giveUp(error: Error): void {
+    this.#onFailed(error)
+    this.destroy()
+  }
+
+  #end(): void {
+    clearInterval(this.#watchdog)
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#options.onEnd?.()
   }
 }
 
