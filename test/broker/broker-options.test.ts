@@ -68,9 +68,17 @@ describe('what Redis refuses', () => {
     expect(refusal?.message).not.toContain('invalid username')
   })
 
-  it('names what helps where the key is another program’s', () => {
-    const refusal = describeRefusal(new Error('WRONGTYPE Operation against a key'), 'x')
-    expect(refusal?.hint).toContain('delete that key')
+  it.each([
+    ['WRONGTYPE Operation against a key', 'delete that key'],
+    ['LOADING Redis is loading the dataset in memory', 'Nothing if it passes'],
+    ['BUSY Redis is busy running a script.', 'Nothing if it passes'],
+    ['MISCONF Redis is configured to save RDB snapshots', 'own log'],
+    ['NOREPLICAS Not enough good replicas to write.', 'own log'],
+    ['MOVED 3999 127.0.0.1:6381', 'Cluster'],
+    ['ERR The stream has exhausted the last possible ID, unable to add more items', 'the last id'],
+    ['NOPERM this user has no permissions to run the command', 'ACL SETUSER'],
+  ])('names what helps: %s', (message, hint) => {
+    expect(describeRefusal(new Error(message), 'x')?.hint).toContain(hint)
   })
 
   it('is distinguished from a connection that broke', () => {

@@ -189,20 +189,27 @@ export function describeRedis(url: string): string {
   return `${hostname || '127.0.0.1'}:${port || '6379'}`
 }
 
-/** Redis' words for "not now": the server starts, or follows another one. */
-const PASSING: ReadonlySet<string> = new Set([
-  'LOADING',
-  'READONLY',
-  'MASTERDOWN',
-  'TRYAGAIN',
-  'BUSY',
-  'UNBLOCKED',
-])
-
 const PASSING_HINT =
   'Nothing if it passes: a server that starts, or that follows another one, takes nothing for a while. Else give the address of the one that may be written to.'
-const WRONG_TYPE_HINT =
+const TROUBLED_HINT =
+  "Look at Redis' own log: it takes no writes while it cannot save to its disk (MISCONF), or while it has fewer replicas than it must (NOREPLICAS)."
+const CLUSTER_HINT =
+  'The address is of a Redis Cluster, which is not spoken: give that of a Redis of its own, or of the primary behind Sentinel.'
+const FOREIGN_HINT =
   'Another program has written to a key of rowcast’s. Give rowcast a `broker.prefix` or a Redis of its own, and delete that key: the stream begins again from the slot.'
+const UNKNOWN_HINT =
+  'A Redis without a password refuses one, and Redis older than 6.2 lacks commands. Else another program has added an entry to one of rowcast’s streams, at the last id that there is: give rowcast a `broker.prefix` or a Redis of its own, and delete the keys of the slot.'
+
+/** What to do about a refusal, by its first word; of any other, as of NOAUTH, WRONGPASS and NOPERM, the error table says it. */
+const HINTS: ReadonlyMap<string, string> = new Map([
+  ...['LOADING', 'READONLY', 'MASTERDOWN', 'TRYAGAIN', 'BUSY', 'UNBLOCKED'].map(
+    (word) => [word, PASSING_HINT] as const,
+  ),
+  ...['MISCONF', 'NOREPLICAS'].map((word) => [word, TROUBLED_HINT] as const),
+  ...['MOVED', 'ASK', 'CROSSSLOT', 'CLUSTERDOWN'].map((word) => [word, CLUSTER_HINT] as const),
+  ['WRONGTYPE', FOREIGN_HINT],
+  ['ERR', UNKNOWN_HINT],
+])
 
 /** The first word of a refusal, which its protocol gives as its code; null when it is none. */
 export function wordOf(error: unknown): string | null {
@@ -219,7 +226,7 @@ export function describeRefusal(error: unknown, place: string): RowcastError | n
       details,
     })
   }
-  const hint = PASSING.has(word) ? PASSING_HINT : word === 'WRONGTYPE' ? WRONG_TYPE_HINT : undefined
+  const hint = HINTS.get(word)
   return new RowcastError('BROKER_REFUSED', `Redis at ${place} refused a command (${word}).`, {
     details,
     hint,

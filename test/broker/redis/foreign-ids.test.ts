@@ -66,3 +66,20 @@ describe.skipIf(NO_REDIS !== null)('a gateway', () => {
     log.destroy()
   })
 })
+
+describe.skipIf(NO_REDIS !== null)('a tap', () => {
+  it('ends with an error that names what to delete where somebody has added an entry at the last id that there is', async () => {
+    await using redis = await openRedis()
+    const log = await openLog(redis.url, 'tap')
+    const store = await createEpoch(log, 'foreign')
+    const last = '18446744073709551615-18446744073709551615'
+    await redis.command('XADD', store.keys.epochs, last, 'garbage', 'x')
+    const mark = { lsn: toLsn(208n), last: NEXT.floor, writer: 'tap', tables: null }
+    const taking = store.take(log, 'tap', async () => store.beginning(NEXT, mark, 1))
+    await expect(taking).rejects.toMatchObject({
+      code: 'BROKER_REFUSED',
+      hint: expect.stringContaining('delete the keys of the slot'),
+    })
+    log.destroy()
+  })
+})
