@@ -57,6 +57,7 @@ export {
   type Retry,
   RowcastError,
 } from './errors.ts'
+export type { MetadataExposure, MetadataType } from './graphql/policy/metadata-view.ts'
 export type { ModelPolicy, RowsRule } from './graphql/policy/model-policy.ts'
 export { type LogFields, type Logger, silentLogger } from './log.ts'
 export type { MetadataResult, MetadataSchema } from './metadata-schema.ts'

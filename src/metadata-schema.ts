@@ -21,3 +21,14 @@ export interface MetadataSchema<Output = unknown> {
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof Reflect.get(value, 'then') === 'function'
 }
+
+/** Whether it speaks Standard Schema. Some validators are functions. */
+export function isMetadataSchema(value: unknown): value is MetadataSchema {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
+  const standard: unknown = Reflect.get(value, '~standard')
+  return (
+    typeof standard === 'object' &&
+    standard !== null &&
+    typeof Reflect.get(standard, 'validate') === 'function'
+  )
+}

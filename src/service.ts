@@ -75,6 +75,7 @@ export function createService(given: Config, options: ServiceOptions): Service {
     reads,
     feed: rowcast,
     models,
+    showMetadata: config.showMetadata,
     mayChooseOverflow: config.slowSubscribers.mayClientsChoose,
   }
   const server = createServer({
@@ -130,6 +131,7 @@ function createConfiguredRowcast(config: Config, prisma: ServicePrismaClient, lo
     prisma,
     slot: config.isSlotDefault ? undefined : config.slot,
     publication,
+    metadata: config.metadata,
     logger,
     enableOnStart: true,
     ...config.durability,

@@ -2,8 +2,11 @@
 import type { ScalingOptions } from '../broker/broker-options.ts'
 import type { OverflowPolicy } from '../bus/bus.ts'
 import type { ModelCatalog, ModelTypeMap } from '../catalog/model-catalog.ts'
+import type { TransactionMetadata } from '../changes/transaction-metadata.ts'
 import type { Authorize } from '../graphql/activity/activity-log.ts'
+import type { MetadataExposure } from '../graphql/policy/metadata-view.ts'
 import type { FieldNameOf, ModelPolicy } from '../graphql/policy/model-policy.ts'
+import type { MetadataSchema } from '../metadata-schema.ts'
 import type { MetricsGuard, MetricsRequest } from '../server/health/metrics-endpoint.ts'
 import type { ServerSecurity } from '../server/limits/server-security.ts'
 import type { DurabilityOptions, WireOptions } from '../source/durability-options.ts'
@@ -83,6 +86,16 @@ export interface ServiceConfig<
    * date) then fails its whole row, and the list that the row is in. @default false: such a field is null, with an error
    */
   readonly alwaysRequired?: boolean | undefined
+  /**
+   * Checks what transactions say of themselves: any validator that speaks Standard Schema and answers at once,
+   * `z.object({ actor: z.string() })`. What it does not take is null. @default any object of JSON
+   */
+  readonly metadata?: MetadataSchema | undefined
+  /**
+   * What of it GraphQL shows, and to whom: `{ fields: ({ viewer }) => (viewer.isStaff ? 'all' : ['mutationId']) }`.
+   * @default nothing: the schema has no `metadata`
+   */
+  readonly showMetadata?: MetadataExposure | undefined
   /** Says that everybody who is let in may see every model that has no policy; see `models`. @default false */
   readonly public?: boolean | undefined
   /** Replication slot. ROWCAST_SLOT overrides it. @default `rowcast_` and the database's name */
@@ -190,6 +203,8 @@ export interface Config {
   readonly metrics: { readonly authorize: MetricsGuard } | null
   /** Null where nobody may ask. */
   readonly canExplain: Authorize | null
+  readonly metadata: MetadataSchema<TransactionMetadata> | undefined
+  readonly showMetadata: MetadataExposure | undefined
   readonly security: ServerSecurity
   readonly durability: DurabilityOptions & WireOptions
   /** ROWCAST_ROLE and REDIS_URL override the file's. */

@@ -3,6 +3,8 @@
  * are held to the types of config.ts in both directions. What depends on other options, the catalog or NODE_ENV is in resolve-config.ts.
  */
 import { SCALING } from '../broker/broker-options.ts'
+import { isMetadataExposure } from '../graphql/policy/metadata-view.ts'
+import { isMetadataSchema } from '../metadata-schema.ts'
 import {
   is,
   isCountOrText,
@@ -111,6 +113,24 @@ export const OPTIONS = {
     byDefault: '`false`',
     meaning:
       'keeps fields of required Float and DateTime columns required in GraphQL; a value without a form there (`NaN`, `infinity`) then fails its row: [types](types.md#values-that-graphql-has-no-form-for)',
+  }),
+  metadata: option({
+    check: maybe(
+      is<NonNullable<ServiceConfig['metadata']>>(
+        isMetadataSchema,
+        'is no validator that speaks Standard Schema',
+      ),
+    ),
+    hint: 'Write metadata: z.object({ actor: z.string() }), or with another validator that answers at once.',
+    byDefault: 'any JSON',
+    meaning: 'checks what transactions say of themselves: [metadata](metadata.md)',
+  }),
+  showMetadata: option({
+    check: maybe(is<NonNullable<ServiceConfig['showMetadata']>>(isMetadataExposure, 'cannot be used')),
+    hint: "Write showMetadata: { fields: (context) => ['mutationId'], shape?: { mutationId: 'String' } }; types are String, ID, Int, Float, Boolean and JSON.",
+    byDefault: 'nothing',
+    meaning:
+      "`{ fields: (context) => 'all', shape?: { actor: 'String' } }`: what of it GraphQL shows, and to whom",
   }),
   public: option({
     check: maybe(isFlag),

@@ -58,6 +58,11 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
     livePage: livePageOf(given, isProduction, faults),
     metrics: metricsOf(given, isProduction, faults),
     canExplain: given.debug?.canExplain.bind(given.debug) ?? null,
+    metadata: given.metadata as Config['metadata'],
+    showMetadata: given.showMetadata && {
+      ...given.showMetadata,
+      fields: given.showMetadata.fields.bind(given.showMetadata),
+    },
     durability: pickGiven({ ...DURABILITY, ...WIRE }, given),
     scaling: scalingOf(given, faults),
     slowSubscribers: given.slowSubscribers ?? {},

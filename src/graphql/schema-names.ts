@@ -20,6 +20,7 @@ export const RESERVED_TYPES: readonly string[] = [
   ...[
     'ChangeAction',
     'ChangeCause',
+    'ChangeMetadata',
     'ChangeTransaction',
     'Transition',
     'OverflowPolicy',

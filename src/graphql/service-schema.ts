@@ -72,12 +72,13 @@ export function addScalars(builder: ServiceBuilder): void {
 export function createBuilder(
   options: ServiceSchemaOptions & Partial<Pick<ModelQueryOptions, 'clientOf'>>,
 ): ServiceBuilder {
-  const { catalog, prisma, clientOf, feed, mayChooseOverflow, canExplain } = options
+  const { catalog, prisma, clientOf, feed, showMetadata, mayChooseOverflow, canExplain } = options
   return new SchemaBuilder<ServiceSchemaTypes>({
     plugins: [PrismaPlugin, RowcastPlugin],
     prisma: { client: clientOf ?? (() => prisma), dmmf: { datamodel: pothosDatamodel(catalog) } },
     rowcast: {
       feed,
+      showMetadata,
       mayChooseOverflow,
       canExplain,
       policies: new Map(Object.entries(options.models)),

@@ -4,6 +4,7 @@ import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyRow } from '../changes/change.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import type { CanExplain } from './explain/why-not.ts'
+import type { MetadataExposure } from './policy/metadata-view.ts'
 import type { AnyModelPolicy } from './policy/model-policy.ts'
 import type { PrismaClientLike } from './prisma-delegate.ts'
 import type { ReadLimits } from './reading/paged-client.ts'
@@ -23,6 +24,8 @@ export interface ServiceSchemaOptions {
   readonly feed: ChangeFeed
   /** How much is read for queries and relations, and for how long. @default 10,000 rows a list, 10 s */
   readonly reads?: ReadLimits | undefined
+  /** What of the metadata of transactions is shown, and to whom. @default nothing */
+  readonly showMetadata?: MetadataExposure | undefined
   /** Whether subscriptions take `overflow`. @default false */
   readonly mayChooseOverflow?: boolean | undefined
   /** Adds `Query.whyNot` for those whom it says yes to. @default no such field */

@@ -1,4 +1,5 @@
 /** Stage 7, graphql. The policies of a builder's models: those of its options, and those that `register()` was given. */
+import { MetadataView } from '../policy/metadata-view.ts'
 import { ViewerPolicies } from '../policy/viewer-policies.ts'
 import { type AnyBuilder, stateOf } from './builder-state.ts'
 
@@ -8,4 +9,12 @@ export function policiesOf(builder: AnyBuilder): ViewerPolicies {
   const state = stateOf(builder)
   state.policies ??= new ViewerPolicies(feed.catalog, policies, feed.policies ?? new Map())
   return state.policies
+}
+
+/** Who sees what of metadata; one for each builder, null where nobody sees any. */
+export function metadataViewOf(builder: AnyBuilder): MetadataView | null {
+  const { showMetadata } = builder.options.rowcast
+  const state = stateOf(builder)
+  if (showMetadata !== undefined) state.metadata ??= new MetadataView(showMetadata)
+  return state.metadata
 }

@@ -1,6 +1,7 @@
 /** Stage 7, graphql. What is made once for each Pothos builder. */
 import type { SchemaTypes } from '@pothos/core'
 import type { PrismaModelTypes, PrismaObjectRef } from '@pothos/plugin-prisma'
+import type { MetadataView } from '../policy/metadata-view.ts'
 import type { ViewerPolicies } from '../policy/viewer-policies.ts'
 
 /** A builder with its schema types forgotten. */
@@ -9,6 +10,7 @@ export type AnyBuilder = PothosSchemaTypes.SchemaBuilder<SchemaTypes>
 /** Of one builder, from its first use to the schema it builds. */
 export interface BuilderState {
   policies: ViewerPolicies | null
+  metadata: MetadataView | null
   /** Row types of the models that `changeSubscription` was called for. */
   readonly subscriptions: Map<string, PrismaObjectRef<SchemaTypes, PrismaModelTypes, object>>
   /** What `defineTypes` has defined, and the row types, by name in GraphQL. */
@@ -25,6 +27,7 @@ export function stateOf(builder: AnyBuilder): BuilderState {
   if (known !== undefined) return known
   const state: BuilderState = {
     policies: null,
+    metadata: null,
     subscriptions: new Map(),
     refs: new Map(),
     needed: new Set(),

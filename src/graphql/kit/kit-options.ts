@@ -5,6 +5,7 @@ import type { ChangeFeed } from '../change-feed.ts'
 import { graphqlTypeName } from '../field-type.ts'
 import { namesWithoutIdentity } from '../names.ts'
 import { nullability } from '../nullability.ts'
+import { type MetadataExposure, MetadataView } from '../policy/metadata-view.ts'
 import type { ModelPolicies } from '../policy/model-policy.ts'
 import { ViewerPolicies } from '../policy/viewer-policies.ts'
 import { SHOWN_COLUMN } from '../shown-column.ts'
@@ -49,6 +50,8 @@ export interface ChangeSchemaOptions {
   readonly models: Readonly<Record<string, ChangeModelOptions>>
   /** Policies of models, live or not; those given to `register()` need not be repeated. @default none */
   readonly policies?: ModelPolicies | undefined
+  /** What of the metadata of transactions is shown, and to whom. @default nothing: the schema has no `metadata` */
+  readonly showMetadata?: MetadataExposure | undefined
   /** Gives subscriptions an argument `overflow`: what happens when the client is too slow. @default false */
   readonly mayChooseOverflow?: boolean | undefined
   /**
@@ -85,7 +88,7 @@ export function changeSchemaParts(
   const { catalog } = feed
   const rowModels = new Map<string, string>()
   const scope = scopeOf(feed, options, (type) => rowModels.get(type.name) ?? null)
-  const types: TypeDefinition[] = [...sharedTypes(scope.mayChooseOverflow)]
+  const types: TypeDefinition[] = [...sharedTypes(scope)]
   const subscriptions: [string, FieldDefinition][] = []
   for (const [modelName, { type, name, description, omit, expose }] of Object.entries(options.models)) {
     const model = modelNamed(catalog, modelName)
@@ -112,12 +115,13 @@ export function changeSchemaParts(
 
 function scopeOf(
   feed: ChangeFeed,
-  { policies = new Map(), mayChooseOverflow = false, shareBy }: ChangeSchemaOptions,
+  { policies = new Map(), showMetadata, mayChooseOverflow = false, shareBy }: ChangeSchemaOptions,
   modelOf: (type: GraphQLNamedType) => string | null,
 ): SubscriptionScope {
   return {
     feed,
     policies: new ViewerPolicies(feed.catalog, policies, feed.policies ?? new Map()),
+    metadata: showMetadata === undefined ? null : new MetadataView(showMetadata),
     mayChooseOverflow,
     canBeExplained: false,
     shareBy: (context) => shareBy?.(context) ?? null,

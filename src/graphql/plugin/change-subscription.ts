@@ -4,7 +4,7 @@ import { getRefFromModel, type PrismaModelTypes, type PrismaObjectRef } from '@p
 import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import { RowcastError } from '../../errors.ts'
 import type { ChangeEvent } from '../../sets/row-subscription.ts'
-import { policiesOf } from '../builder/builder-policies.ts'
+import { metadataViewOf, policiesOf } from '../builder/builder-policies.ts'
 import { type AnyBuilder, stateOf } from '../builder/builder-state.ts'
 import { addMissingTypes, defineTypes, fieldOptions, refOf } from '../builder/define-types.ts'
 import type { ChangeFeed } from '../change-feed.ts'
@@ -58,7 +58,7 @@ export function defineChangeSubscription(
   const { names } = subscribed
   refs.set(names.type, rowType)
   defineTypes(builder, [
-    ...sharedTypes(subscribed.scope.mayChooseOverflow),
+    ...sharedTypes(subscribed.scope),
     // A copy of the row's type takes its place once the schema is built.
     ...changeTypes(subscribed, { oldType: names.type }),
     ...whereTypes(feed.catalog, model, { omit: subscribed.omit }),
@@ -75,6 +75,7 @@ function scopeOf(builder: AnyBuilder): SubscriptionScope {
   return {
     feed,
     policies: policiesOf(builder),
+    metadata: metadataViewOf(builder),
     mayChooseOverflow: mayChooseOverflow === true,
     canBeExplained: canExplain !== undefined,
     shareBy: (context) => shareBy?.(context) ?? null,

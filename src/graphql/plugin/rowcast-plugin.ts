@@ -24,6 +24,7 @@ import { policiesOf } from '../builder/builder-policies.ts'
 import type { AnyBuilder } from '../builder/builder-state.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import type { CanExplain } from '../explain/why-not.ts'
+import type { MetadataExposure } from '../policy/metadata-view.ts'
 import type { ModelPolicies } from '../policy/model-policy.ts'
 import type { ReadLimits } from '../reading/paged-client.ts'
 import { withOldRowTypes } from '../schema/old-row-type.ts'
@@ -44,6 +45,8 @@ export interface RowcastPluginOptions {
   readonly feed: ChangeFeed
   /** Policies of models, live or not; those given to `register()` need not be repeated. @default none */
   readonly policies?: ModelPolicies | undefined
+  /** What of the metadata of transactions is shown, and to whom. @default nothing: the schema has no `metadata` */
+  readonly showMetadata?: MetadataExposure | undefined
   /** Gives subscriptions an argument `overflow`: what happens when the client is too slow. @default false */
   readonly mayChooseOverflow?: boolean | undefined
   /**

@@ -101,7 +101,8 @@ function subscribe(
     return deliveries
   }
   const begin = () => (cursor != null ? open() : onceLive(scope.feed, open))
-  const isOpen = shownModels(subscribed, info).every((each) => !policies.asksViewer(each))
+  const isOpen =
+    scope.metadata === null && shownModels(subscribed, info).every((each) => !policies.asksViewer(each))
   return isOpen ? begin() : letIn(subscribed, context, info).then(begin)
 }
 
@@ -116,8 +117,9 @@ function shownModels({ scope, model }: SubscribedModel, info: GraphQLResolveInfo
  */
 async function letIn(subscribed: SubscribedModel, context: object, info: GraphQLResolveInfo): Promise<void> {
   const { scope, model } = subscribed
-  const { policies } = scope
+  const { policies, metadata } = scope
   await policies.prepare(context, shownModels(subscribed, info))
+  await metadata?.prepare(context)
   if (!(await policies.maySubscribe(context, model.name))) {
     throw graphqlError('FORBIDDEN', `You may not subscribe to changes of ${model.name}.`)
   }
@@ -129,7 +131,8 @@ function audience(subscribed: SubscribedModel, context: object, info: GraphQLRes
   const { scope } = subscribed
   const shareBy = scope.shareBy(context)
   const seen = scope.policies.audience(context, shownModels(subscribed, info))
-  return shareBy === null || seen === null ? null : `${shareBy}\n${seen}`
+  const metadata = scope.metadata?.audience(context) ?? ''
+  return shareBy === null || seen === null ? null : `${shareBy}\n${metadata}\n${seen}`
 }
 
 /** `Query.changeCursor`. */

@@ -1,11 +1,39 @@
 /** Stage 7, graphql. Types that the changes of all models share. */
 import type { Delivery } from '../../bus/bus.ts'
-import type { EnumDefinition, ObjectDefinition, TypeDefinition } from '../type-definition.ts'
+import type { MetadataView } from '../policy/metadata-view.ts'
+import type { EnumDefinition, FieldDefinition, ObjectDefinition, TypeDefinition } from '../type-definition.ts'
+import type { SubscriptionScope } from './subscription-scope.ts'
 
 /** `ChangeAction`, `ChangeTransaction` and the others, of a schema whose clients may choose `overflow` or not. */
-export function sharedTypes(mayChooseOverflow: boolean): readonly TypeDefinition[] {
-  const types = [ACTION, TRANSITION, CAUSE, TRANSACTION]
+export function sharedTypes({
+  mayChooseOverflow,
+  metadata,
+}: Pick<SubscriptionScope, 'mayChooseOverflow' | 'metadata'>): readonly TypeDefinition[] {
+  const types = [ACTION, TRANSITION, CAUSE, ...(metadata === null ? [TRANSACTION] : withMetadata(metadata))]
   return mayChooseOverflow ? [...types, OVERFLOW] : types
+}
+
+/** `ChangeTransaction` with what the transaction says of itself, and that. */
+function withMetadata(view: MetadataView): readonly ObjectDefinition[] {
+  const fields = Object.entries(view.shape).map(
+    ([name, type]) => [name, { type, description: `\`${name}\` of the metadata.` }] as const,
+  )
+  const metadata: FieldDefinition = {
+    type: 'ChangeMetadata',
+    description:
+      'What the transaction says of itself; null where it says nothing, or nothing of it is for the viewer.',
+    resolve: ({ change }: Delivery, _args, context) => view.show(context, change.transaction),
+  }
+  return [
+    { ...TRANSACTION, fields: { ...TRANSACTION.fields, metadata } },
+    {
+      kind: 'object',
+      name: 'ChangeMetadata',
+      description:
+        'Whose change it was, as the application that wrote it says. Null is what it does not say, and what is not for the viewer.',
+      fields: Object.fromEntries(fields),
+    },
+  ]
 }
 
 const WRITTEN = {

@@ -4,6 +4,7 @@ import type { FieldSpec, ModelSpec } from '../../catalog/model-catalog.ts'
 import type { AnyRow } from '../../changes/change.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import { visibleFields } from '../field-type.ts'
+import type { MetadataView } from '../policy/metadata-view.ts'
 import { omittedNames } from '../policy/secret-fields.ts'
 import type { ViewerPolicies } from '../policy/viewer-policies.ts'
 import { type ModelNames, modelNames } from '../schema-names.ts'
@@ -12,6 +13,8 @@ import { type ModelNames, modelNames } from '../schema-names.ts'
 export interface SubscriptionScope {
   readonly feed: ChangeFeed
   readonly policies: ViewerPolicies
+  /** Null where nobody sees any. */
+  readonly metadata: MetadataView | null
   /** Whether subscriptions take `overflow`. */
   readonly mayChooseOverflow: boolean
   /** Whether somebody may ask `whyNot`. */
