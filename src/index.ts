@@ -73,7 +73,13 @@ export {
   type SubscribeOptions,
   type WhyOptions,
 } from './rowcast.ts'
-export type { RelatedOptions, WantsRows } from './rowcast-api.ts'
+export type {
+  RelatedOptions,
+  SeveralOptions,
+  TransactionChanges,
+  TransactionSelection,
+  WantsRows,
+} from './rowcast-api.ts'
 export {
   type MetadataExtension,
   type RowcastMetadataOptions,

@@ -9,7 +9,7 @@ import type { RelatedWhere } from './bus/filter/related-where-type.ts'
 import type { Where } from './bus/filter/where-type.ts'
 import type { MessageRequest } from './bus/message-hub.ts'
 import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
-import type { Change, ChangeAction } from './changes/change.ts'
+import type { Change, ChangeAction, TransactionInfo } from './changes/change.ts'
 import type { EmittedMessage } from './changes/emitted-message.ts'
 import type { TransactionMetadata } from './changes/transaction-metadata.ts'
 import type { RegisterOptions } from './config/register-options.ts'
@@ -104,6 +104,30 @@ export interface RelatedOptions<Where extends object>
   readonly where: Where
 }
 
+/** What a subscription to several models may ask for. */
+export type SeveralOptions<Action extends ChangeAction = ChangeAction> = Pick<
+  SubscribeOptions<Action>,
+  'action' | 'after' | 'signal'
+>
+
+/** Which changes of each model, by its name: `{ Order: { where: { … } }, OrderLine: {} }`. */
+export type TransactionSelection<Types extends ModelTypeMap> = {
+  readonly [M in ModelNameOf<Types>]?:
+    | Pick<SubscribeOptions<ChangeAction, Types[M]['row']>, 'action' | 'where' | 'old' | 'new' | 'changed'>
+    | undefined
+}
+
+/** A transaction, or a bounded part of one: 1,024 changes or 1 MiB of them. */
+export interface TransactionChanges<Types extends ModelTypeMap, M extends ModelNameOf<Types>, Metadata> {
+  readonly transaction: TransactionInfo<Metadata>
+  /** Those asked for, in the order they were made; one at the least. */
+  readonly changes: readonly Change<Types, M, Metadata>[]
+  /** Goes on after the last of them. */
+  readonly cursor: string
+  /** Whether no later change of the transaction is asked for; false where another part follows. */
+  readonly isLast: boolean
+}
+
 /** Options of `subscribe`, whichever of its types they have. */
 export type LooseSubscribeOptions = Omit<SubscribeOptions<ChangeAction>, 'where'> & {
   readonly where?: object | undefined
@@ -178,6 +202,22 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = T
     model: M,
     options: RelatedOptions<RelatedWhere<Types, M>>,
   ): AsyncIterableIterator<RelatedChange<Types, M, Metadata>>
+  /**
+   * Changes of several models, in commit order: `subscribe(['Order', 'OrderLine'])`. Narrow them by `model`.
+   * @throws BAD_FILTER without a model, and what a subscription to one throws
+   */
+  subscribe<M extends ModelNameOf<Types>, Action extends ChangeAction = ChangeAction>(
+    models: readonly M[],
+    options?: SeveralOptions<Action>,
+  ): AsyncIterableIterator<Extract<Change<Types, M, Metadata>, { action: Action }>>
+  /**
+   * Whole transactions, in commit order: of each the changes that are asked for, model by model. A large one comes in parts.
+   * @throws as `subscribe` with several models
+   */
+  transactions<Of extends TransactionSelection<Types>>(
+    of: Of,
+    options?: Pick<SeveralOptions, 'after' | 'signal'>,
+  ): AsyncIterableIterator<TransactionChanges<Types, keyof Of & ModelNameOf<Types>, Metadata>>
   /** The same with what GraphQL needs beside the change; untyped. */
   subscribeDeliveries(request: SubscriptionRequest): BusSubscription
   /** The same with the rows there are before it. @throws FIRST_ROWS_REFUSED */

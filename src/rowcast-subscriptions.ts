@@ -15,12 +15,19 @@ import {
   type RelatedRowsHost,
   subscribeRelated,
 } from './rowcast-related.ts'
+import {
+  changesOfSeveral,
+  type LooseSelection,
+  subscribeTransactions,
+  type TransactionsHost,
+} from './rowcast-transactions.ts'
 import { ANSWER_TIMEOUT_MS } from './wire/driver-target.ts'
 
 /** The part of the face that reads. */
 export type ChangeFace<Types extends ModelTypeMap, Metadata> = Pick<
   Rowcast<Types, Metadata>,
   | 'subscribe'
+  | 'transactions'
   | 'subscribeRows'
   | 'subscribeDeliveries'
   | 'why'
@@ -50,8 +57,17 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
     hasOldImages: (model) => reader.hasOldImages(model),
     faultOf: (model) => reader.faults.get(model),
   }
+  const transactionsHost: TransactionsHost = {
+    ...{ catalog, prisma },
+    specOf: (model) => models.specOf(model),
+    subscribeDeliveries: (request) => face.subscribeDeliveries(request),
+  }
   const face: ChangeFace<Types, Metadata> = {
-    subscribe(model: string, request: LooseSubscribeOptions = {}): AsyncIterableIterator<never> {
+    subscribe(
+      model: string | readonly string[],
+      request: LooseSubscribeOptions = {},
+    ): AsyncIterableIterator<never> {
+      if (typeof model !== 'string') return changesOfSeveral(transactionsHost, model, request)
       const { action, where, old, new: after, changed, initial, ...rest } = request
       if (initial !== undefined && initial !== false && rest.after === undefined) {
         const refused = { action, old, new: after, changed }
@@ -67,6 +83,8 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
       const deliveries = face.subscribeDeliveries({ model, actions, filter, ...rest })
       return changesOf(deliveries, omittedByPrisma(prisma, model))
     },
+    transactions: (of, options = {}) =>
+      subscribeTransactions(transactionsHost, of as LooseSelection, options),
     subscribeRows: (request) => rows.subscribeRows(models.specOf(request.model), request),
     subscribeDeliveries(request) {
       checkServesChanges(scaling.role)

@@ -78,7 +78,7 @@ export interface DeliveryPull<Item = Delivery> {
 
 /** Who takes deliveries. An object and not a function: there are many thousands of them. */
 export interface DeliveryReader {
-  /** Something is there, or the end. Must not throw. */
+  /** Something is there, or the end; or `bookmark()` says more, as all that was missed has been read. Must not throw. */
   onReadable(): void
 }
 

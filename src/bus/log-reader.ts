@@ -269,7 +269,9 @@ export class LogReader {
     else subscriber.releaseBefore(log.openLsn)
     this.remove(subscriber)
     subscriber.queue.isBehind = false
-    if (!subscriber.queue.isEnded) this.#options.onCaughtUp(subscriber)
+    if (subscriber.queue.isEnded) return
+    this.#options.onCaughtUp(subscriber)
+    subscriber.queue.notify()
   }
 
   #lose({ subscriber, at }: Member): void {

@@ -24,7 +24,7 @@ const READ_AHEAD_BYTES = 256 * 1024
 /** From here on more is read. */
 const READ_AHEAD_LOW = 16
 
-/** The queue. Itself what pulls from it: one object for each of many thousand subscriptions. */
+/** The queue, and what pulls from it: one object for each of many thousand subscriptions. */
 export class SubscriptionQueue implements BusSubscription, DeliveryPull {
   reader: DeliveryReader | null = null
   isEnded = false
@@ -136,7 +136,7 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
     } finally {
       // Whoever waits hears of the end, whatever others do about it.
       for (const waiter of this.#waiters?.splice(0) ?? []) this.#settleEnded(waiter)
-      this.#notify()
+      this.notify()
     }
   }
 
@@ -174,8 +174,7 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { resolve, reject }
       if (this.isEnded) return this.#settleEnded(waiter)
-      if (this.#waiters === null) this.#waiters = [waiter]
-      else this.#waiters.push(waiter)
+      this.#waiters = [...(this.#waiters ?? []), waiter]
       if (this.isBehind) this.#options.onHungry?.()
     })
   }
@@ -216,7 +215,7 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
     if (this.length === 0) this.#lastMoveMs = this.#options.host.nowMs
     this.#pending.push(delivery)
     this.#hold(delivery)
-    this.#notify()
+    this.notify()
   }
 
   #hold({ weight }: QueuedDelivery): void {
@@ -252,7 +251,8 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
     this.#lastIndex = change.index
   }
 
-  #notify(): void {
+  /** Has the reader look again: something is there, the end, or it is known how far nothing is. */
+  notify(): void {
     if (!this.#isNoticeDue) return
     this.#isNoticeDue = false
     try {

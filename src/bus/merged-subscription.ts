@@ -1,0 +1,214 @@
+/**
+ * Stage 6, bus. Subscriptions to several models as one: whole transactions, in commit order. Each model has a subscription of its
+ * own, with its filter, queue and way to the log, and here they are merged: the earliest change is next once every other one
+ * either has a later change, or says how far it has been asked about everything.
+ */
+import type { TransactionInfo } from '../changes/change.ts'
+import { comparePositions } from '../changes/cursor.ts'
+import { invariant, isRowcastError, RowcastError } from '../errors.ts'
+import type { BusSubscription, Delivery, DeliveryPull, DeliveryReader } from './bus.ts'
+import type { QueuedDelivery } from './pending-deliveries.ts'
+import { positionOf } from './subscriber.ts'
+
+/** Changes of one transaction, or a bounded part of them. */
+export interface TransactionDeliveries {
+  readonly transaction: TransactionInfo
+  /** At least one. */
+  readonly deliveries: readonly Delivery[]
+  /** Whether no later change of the transaction is for this subscription. */
+  readonly isLast: boolean
+}
+
+/** Bounds of a part. */
+export interface PartBounds {
+  /** @default 1_024 changes */
+  readonly changesMax?: number | undefined
+  /** @default 1_048_576 // 1 MiB of decoded rows, by estimate */
+  readonly bytesMax?: number | undefined
+}
+
+/** One model's subscription, and what is known of it. */
+interface Source {
+  readonly subscription: BusSubscription
+  readonly pull: DeliveryPull
+  /** The next change, when it has come. */
+  head: Delivery | null
+  /** The transaction that it has given the last change of. */
+  endedIn: TransactionInfo | null
+}
+
+const DONE = { done: true, value: undefined } as const
+
+/** One consumer's merged subscription. */
+export class MergedSubscription implements AsyncIterableIterator<TransactionDeliveries>, DeliveryReader {
+  readonly #sources: readonly Source[]
+  readonly #changesMax: number
+  readonly #bytesMax: number
+  /** Of one transaction, and not given yet. */
+  #open: Delivery[] = []
+  #openBytes = 0
+  /** Of the transaction before, or of the part before. */
+  #current: TransactionInfo | null = null
+  #lastCursor: string | null
+  #wake: (() => void) | null = null
+  #isEnded = false
+  #before: Promise<unknown> = Promise.resolve()
+
+  /** `after`: where the subscriptions go on. */
+  constructor(
+    subscriptions: readonly BusSubscription[],
+    after: string | null,
+    { changesMax = 1_024, bytesMax = 1_048_576 }: PartBounds = {},
+  ) {
+    this.#changesMax = changesMax
+    this.#bytesMax = bytesMax
+    this.#sources = subscriptions.map((subscription) => {
+      const { pull } = subscription
+      invariant(pull !== undefined, 'A subscription of the bus gives what is there.')
+      return { subscription, pull, head: null, endedIn: null }
+    })
+    for (const { pull } of this.#sources) pull.reader = this
+    this.#lastCursor = after ?? this.#sources[0]?.pull.bookmark?.() ?? null
+  }
+
+  /** What has come may be one of many: they are looked at once all of them have come. */
+  onReadable(): void {
+    this.#wake?.()
+    this.#wake = null
+  }
+
+  /** One after the other, for whoever asks again before the answer. */
+  next(): Promise<IteratorResult<TransactionDeliveries>> {
+    const answer = this.#before.then(() => this.#next())
+    this.#before = answer.catch(() => undefined)
+    return answer
+  }
+
+  async #next(): Promise<IteratorResult<TransactionDeliveries>> {
+    for (;;) {
+      if (this.#isEnded) return DONE
+      const readable = new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+      const part = this.#step()
+      if (part !== null) return { done: false, value: part }
+      const ended = this.#sources.find(({ head, pull }) => head === null && pull.isEnded)
+      if (ended !== undefined) return this.#endWith(ended)
+      await readable
+    }
+  }
+
+  async return(): Promise<IteratorResult<TransactionDeliveries>> {
+    await this.#close()
+    return DONE
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /** The next part; null while it is not known. */
+  #step(): TransactionDeliveries | null {
+    for (;;) {
+      for (const source of this.#sources) source.head ??= source.pull.take() ?? null
+      const next = this.#earliest()
+      const transaction = next?.head?.change.transaction ?? null
+      const isOver = transaction === null || transaction.commitLsn !== this.#current?.commitLsn
+      if (this.#open.length > 0 && this.#current !== null && isOver)
+        return this.#isAllThere(this.#current) ? this.#give(true) : null
+      if (next?.head == null || transaction === null || !this.#isAllThere(transaction)) return null
+      if (this.#open.length > 0 && this.#isFull()) return this.#give(false)
+      this.#add(next, next.head)
+    }
+  }
+
+  #earliest(): Source | null {
+    let earliest: Source | null = null
+    for (const source of this.#sources) {
+      if (source.head === null) continue
+      const isEarlier =
+        earliest?.head == null ||
+        comparePositions(positionOf(source.head.change), positionOf(earliest.head.change)) < 0
+      if (isEarlier) earliest = source
+    }
+    return earliest
+  }
+
+  /**
+   * Whether nothing of the transaction, or of one before, can come beside what has come. Who is live and holds nothing back has
+   * been asked about all that was published: that is what a bookmark says.
+   */
+  #isAllThere({ commitLsn }: TransactionInfo): boolean {
+    return this.#sources.every(
+      ({ head, endedIn, pull }) =>
+        head !== null || endedIn?.commitLsn === commitLsn || (pull.bookmark?.() ?? null) !== null,
+    )
+  }
+
+  #isFull(): boolean {
+    return this.#open.length >= this.#changesMax || this.#openBytes >= this.#bytesMax
+  }
+
+  #add(source: Source, delivery: Delivery): void {
+    source.head = null
+    this.#current = delivery.change.transaction
+    if (delivery.isLastOfTransaction) source.endedIn = this.#current
+    this.#open.push(delivery)
+    this.#openBytes += (delivery as QueuedDelivery).weight?.bytes ?? 0
+  }
+
+  #give(isLast: boolean): TransactionDeliveries | null {
+    const deliveries = this.#open
+    const last = deliveries.at(-1)?.change
+    if (last === undefined) return null
+    this.#open = []
+    this.#openBytes = 0
+    this.#lastCursor = last.cursor
+    return { transaction: last.transaction, deliveries, isLast }
+  }
+
+  /** One ends, and the others with it. What they have and was not given comes after the cursor. */
+  async #endWith({ subscription }: Source): Promise<IteratorResult<TransactionDeliveries>> {
+    try {
+      await subscription.next()
+      return DONE
+    } catch (error) {
+      throw isRowcastError(error) ? this.#withOwnCursor(error) : error
+    } finally {
+      await this.#close()
+    }
+  }
+
+  /** Its cursor says where one of them goes on; here they all do. */
+  #withOwnCursor(error: RowcastError): RowcastError {
+    const { code, happened, hint, details, cause } = error
+    if (details?.['cursor'] === undefined) return error
+    const { cursor: _, ...others } = details
+    const own = this.#lastCursor === null ? others : { ...others, cursor: this.#lastCursor }
+    return new RowcastError(code, happened, { hint, details: own, cause })
+  }
+
+  async #close(): Promise<void> {
+    this.#isEnded = true
+    this.#open = []
+    for (const { pull } of this.#sources) pull.reader = null
+    await Promise.all(this.#sources.map(({ subscription }) => subscription.return()))
+    this.onReadable()
+  }
+}
+
+/** Opens them all, or none. They begin at one position: nothing is published in between. */
+export function mergeDeliveries<Request>(
+  requests: readonly Request[],
+  subscribe: (request: Request) => BusSubscription,
+  after: string | undefined,
+): MergedSubscription {
+  const opened: BusSubscription[] = []
+  try {
+    for (const request of requests) opened.push(subscribe(request))
+  } catch (error) {
+    for (const each of opened) void each.return()
+    throw error
+  }
+  return new MergedSubscription(opened, after ?? null)
+}

@@ -1,0 +1,235 @@
+/**
+ * Subscriptions to several models against what was published: whatever way it takes (in parts, live or read from the log, by who is
+ * slow, who goes on after a cursor, who is ended), a merged subscription gives each transaction whole, in commit order, and
+ * says of its last part that it is the last.
+ */
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import type { SubscriptionRequest } from '../../src/bus/bus.ts'
+import { createMemoryBus } from '../../src/bus/memory-bus.ts'
+import {
+  MergedSubscription,
+  mergeDeliveries,
+  type TransactionDeliveries,
+} from '../../src/bus/merged-subscription.ts'
+import { serverStopping } from '../../src/bus/server-stopping.ts'
+import type { AnyChange, ChangeAction } from '../../src/changes/change.ts'
+import { isRowcastError, RowcastError } from '../../src/errors.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
+import { buildField, buildModel } from '../support/catalog-builder.ts'
+import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+
+const NAMES = ['User', 'Post', 'Tag'] as const
+const SPECS = Object.fromEntries(
+  NAMES.map((name) => [name, buildModel([buildField('id', 'Int')], { name, table: name })]),
+)
+const ACTIONS: readonly ChangeAction[] = ['INSERT', 'UPDATE', 'DELETE']
+const CHANGES_MAX = 3
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/** A change: its model and action. */
+const row = fc.tuple(fc.constantFrom(...NAMES), fc.constantFrom(...ACTIONS))
+/** A transaction: parts of changes. */
+const transaction = fc.array(fc.array(row, { maxLength: 5 }), { minLength: 1, maxLength: 4 })
+const consumer = fc.record({
+  models: fc.subarray([...NAMES], { minLength: 1 }),
+  action: fc.option(fc.constantFrom(...ACTIONS)),
+  /** Of the changes published so far, the one it goes on after; beyond them: from now on. */
+  from: fc.nat(12),
+  /** How many parts it takes in a turn; the slow ones are read to from the log. */
+  pace: fc.constantFrom(0.3, 1, 100),
+})
+type Wanted = typeof consumer extends fc.Arbitrary<infer Value> ? Value : never
+const step = fc.oneof(
+  { weight: 6, arbitrary: fc.constant('publish' as const) },
+  { weight: 2, arbitrary: fc.constant('turn' as const) },
+  { weight: 2, arbitrary: consumer },
+  { weight: 1, arbitrary: fc.constantFrom(...NAMES) },
+)
+
+/** One who subscribed, and goes on after the cursor where it was ended. */
+class Consumer {
+  readonly got: TransactionDeliveries[] = []
+  readonly expectedFrom: number
+  readonly wanted: Wanted
+  readonly #open: (after: string | undefined) => MergedSubscription
+  #merged: MergedSubscription
+  isOver = false
+
+  constructor(
+    wanted: Wanted,
+    published: readonly AnyChange[],
+    open: (after: string | undefined) => MergedSubscription,
+  ) {
+    this.wanted = wanted
+    this.#open = open
+    const after = published[wanted.from]
+    this.expectedFrom = after === undefined ? published.length : wanted.from + 1
+    this.#merged = open(after?.cursor)
+    void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    for (let credit = 0; !this.isOver; ) {
+      credit += this.wanted.pace
+      if (credit < 1) {
+        await turn()
+        continue
+      }
+      credit -= 1
+      try {
+        const { value, done } = await this.#merged.next()
+        if (done === true) return
+        this.got.push(value)
+      } catch (error) {
+        const cursor = isRowcastError(error) ? error.details['cursor'] : undefined
+        if (typeof cursor !== 'string') throw error
+        this.#merged = this.#open(cursor)
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.isOver = true
+    await this.#merged.return()
+  }
+}
+
+it('gives whole transactions in commit order, whoever reads how', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(transaction, { minLength: 1, maxLength: 8 }),
+      fc.array(step, { minLength: 5, maxLength: 40 }),
+      fc.integer({ min: 1, max: 6 }),
+      async (transactions, steps, queueLengthMax) => {
+        const bus = createMemoryBus({ models: SPECS, queueLengthMax })
+        bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+        const published: AnyChange[] = []
+        const consumers: Consumer[] = []
+        const parts = transactions.flatMap((each, at) => {
+          let index = 0
+          const info = plainTransaction((at + 1) * 10)
+          return each.map((rows, part) => ({
+            transaction: info,
+            changes: rows.map(([model, action]) =>
+              plainChange({ transaction: info, index: index++, model, action }),
+            ),
+            isFinal: part === each.length - 1,
+            byteLength: 1,
+          }))
+        })
+        const publish = () => {
+          const part = parts.shift()
+          if (part === undefined) return
+          published.push(...part.changes)
+          bus.publish(part)
+        }
+        const subscribe =
+          ({ models, action }: Wanted) =>
+          (after: string | undefined) => {
+            const requests: SubscriptionRequest[] = models.map((model) => ({
+              ...{ model, after },
+              actions: action === null ? [] : [action],
+            }))
+            return new MergedSubscription(
+              requests.map((request) => bus.subscribe(request)),
+              after ?? null,
+              { changesMax: CHANGES_MAX },
+            )
+          }
+        for (const each of steps) {
+          if (each === 'publish') publish()
+          else if (each === 'turn') await turn()
+          else if (typeof each === 'string')
+            bus.close(
+              new RowcastError('SUBSCRIBER_TOO_SLOW', 'It was ended.', { details: { cursor: 'of one' } }),
+              each,
+            )
+          else consumers.push(new Consumer(each, published, subscribe(each)))
+        }
+        while (parts.length > 0) publish()
+        for (const { got, wanted, expectedFrom } of consumers) {
+          const expected = published
+            .slice(expectedFrom)
+            .filter(
+              ({ model, action }) =>
+                wanted.models.includes(model as never) && (wanted.action ?? action) === action,
+            )
+          for (
+            let turns = 0;
+            got.flatMap(({ deliveries }) => deliveries).length < expected.length && turns < 500;
+            turns += 1
+          )
+            await turn()
+          const cursors = got.flatMap(({ deliveries }) => deliveries.map(({ change }) => change.cursor))
+          expect(cursors).toEqual(expected.map(({ cursor }) => cursor))
+          for (const [at, { transaction: info, deliveries, isLast }] of got.entries()) {
+            expect(deliveries.length).toBeLessThanOrEqual(CHANGES_MAX)
+            expect(deliveries.every(({ change }) => change.transaction === info)).toBe(true)
+            expect(isLast).toBe(got[at + 1]?.transaction !== info)
+          }
+        }
+        await Promise.all(consumers.map((each) => each.stop()))
+      },
+    ),
+    { numRuns: 300 },
+  )
+})
+
+function openBus() {
+  const bus = createMemoryBus({ models: SPECS })
+  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+  const publish = (commit: number, isFinal: boolean, ...models: readonly string[]) => {
+    const info = plainTransaction(commit)
+    const changes = models.map((model, index) => plainChange({ transaction: info, index, model }))
+    bus.publish({ transaction: info, changes, isFinal, byteLength: 1 })
+    return changes
+  }
+  const merge = (...models: readonly string[]) =>
+    mergeDeliveries(models, (model) => bus.subscribe({ model }), undefined)
+  return { bus, publish, merge }
+}
+
+it('ends with the cursor of what it gave, however far one of its models was', async () => {
+  const { bus, publish, merge } = openBus()
+  const merged = merge('User', 'Post')
+  const [first] = publish(10, true, 'User')
+  expect((await merged.next()).value?.transaction.xid).toBe(10)
+  publish(20, false, 'User', 'Post', 'User')
+  const waiting = merged.next()
+  await turn()
+  bus.stop(serverStopping)
+  await expect(waiting).rejects.toMatchObject({ code: 'SERVER_STOPPING', details: { cursor: first?.cursor } })
+  expect(await merged.next()).toEqual({ done: true, value: undefined })
+  expect(bus.subscriptionCounts.get('User') ?? 0).toBe(0)
+})
+
+it('answers in order whoever asks more than once, and ends at once', async () => {
+  const { bus, publish, merge } = openBus()
+  const merged = merge('User', 'Post')
+  const answers = [merged.next(), merged.next(), merged.next()]
+  publish(10, true, 'User', 'Post')
+  publish(20, true, 'Post')
+  expect([(await answers[0])?.value.transaction.xid, (await answers[1])?.value.transaction.xid]).toEqual([
+    10, 20,
+  ])
+  await merged.return()
+  expect(await answers[2]).toEqual({ done: true, value: undefined })
+  expect([...bus.subscriptionCounts.values()].every((count) => count === 0)).toBe(true)
+})
+
+it('opens all or none', () => {
+  const { bus } = openBus()
+  expect(() =>
+    mergeDeliveries(
+      ['User', 'Nobody'],
+      (model) => {
+        if (model === 'Nobody') throw new RowcastError('CATALOG_UNKNOWN_MODEL', 'There is none.')
+        return bus.subscribe({ model })
+      },
+      undefined,
+    ),
+  ).toThrow('CATALOG_UNKNOWN_MODEL')
+  expect(bus.subscriptionCounts.get('User') ?? 0).toBe(0)
+})
