@@ -48,6 +48,8 @@ export interface ErrorEntry {
   readonly ends?: EndsWith
   /** It is about the connection with its client, and no answer of GraphQL: transports that distinguish the two report it so. */
   readonly endsConnection?: true
+  /** It refuses a document because of its name or text; counted in rowcast_documents_refused_total. */
+  readonly refusesDocument?: true
 }
 
 export const ERRORS = {
@@ -427,6 +429,20 @@ export const ERRORS = {
     hint: 'Ask for less at once, or raise `limits` on the server.',
     retry: 'never',
     isPublic: true,
+  },
+  PERSISTED_QUERY_NOT_FOUND: {
+    means: 'The request names a document, and the manifest of the server has none of that name.',
+    hint: 'Deploy the manifest with the server (`persistedDocuments.manifest`) before the client that needs it.',
+    retry: 'never',
+    isPublic: true,
+    refusesDocument: true,
+  },
+  QUERY_NOT_PERSISTED: {
+    means: 'The server runs the documents of its manifest only, and this is none of them.',
+    hint: 'Add the document to the manifest (`persistedDocuments.manifest`), and send its name, or the very same text.',
+    retry: 'never',
+    isPublic: true,
+    refusesDocument: true,
   },
   PAYLOAD_TOO_LARGE: {
     means: 'One result is longer than the server delivers.',

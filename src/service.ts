@@ -88,6 +88,7 @@ export function createService(given: Config, options: ServiceOptions): Service {
     graphiql: config.graphiql,
     graphiqlQuery: options.graphiqlQuery,
     metrics: exposeMetrics(config, metrics),
+    onDocumentRefused: (why) => metrics?.onDocumentRefused(why),
     onDelivered(delivery) {
       metrics?.onDelivered(delivery)
       traceDelivery?.()

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Explanation } from '../bus/explanation.ts'
 import { RowcastError } from '../errors.ts'
+import { EXPLAIN_DOCUMENT } from '../graphql/own-documents.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type ProjectOptions } from './project.ts'
 import { readProjectFile } from './project-file.ts'
@@ -22,11 +23,6 @@ export interface WhyCommandOptions extends ProjectOptions {
   readonly header?: readonly string[] | undefined
 }
 
-const QUERY = `query ($cursor: Cursor!, $subscription: String!, $variables: JSON) {
-  whyNot(cursor: $cursor, subscription: $subscription, variables: $variables) {
-    isWanted reason steps { stage isPassed text }
-  }
-}`
 const TIMEOUT_MS = 15_000
 
 /** Asks once. Answers with `findings` where the change went no further. @throws CLI_BAD_OPTION, CLI_FILE_UNREADABLE, CLI_NO_ANSWER */
@@ -82,7 +78,7 @@ async function ask(url: string, headers: Record<string, string>, variables: obje
   const response = await fetch(new URL('/graphql', url), {
     method: 'POST',
     headers: { ...headers, 'content-type': 'application/json', accept: 'application/json' },
-    body: JSON.stringify({ query: QUERY, variables }),
+    body: JSON.stringify({ query: EXPLAIN_DOCUMENT, variables }),
     signal: AbortSignal.timeout(TIMEOUT_MS),
   }).catch(() => null)
   if (response === null) throw noAnswer(`Nothing answers at ${url}.`, 'Say with --url where the service is.')

@@ -192,7 +192,17 @@ function securityOf(
       'Name the origins in `allowedOrigins` instead of "*".',
     )
   }
+  const { persistedDocuments } = given
+  const onlyPersisted = persistedDocuments?.onlyPersisted ?? isProduction
+  if (persistedDocuments !== undefined && onlyPersisted && given.graphiql === true) {
+    faults.add(
+      'CONFIG_BAD_FIELD',
+      '`graphiql` is on, and the documents that are written in it would be refused.',
+      'Leave `graphiql` off, or write `onlyPersisted: false`.',
+    )
+  }
   return {
+    persistedDocuments: persistedDocuments && { ...persistedDocuments, onlyPersisted },
     context: given.context?.bind(fields),
     limits: given.limits ?? {},
     allowedOrigins,

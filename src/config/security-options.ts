@@ -1,4 +1,6 @@
 /** The rows of the options that say who may use the server, and how much of it. */
+
+import { memberOf } from '../member-of.ts'
 import {
   is,
   isCount,
@@ -12,8 +14,9 @@ import {
   type ValueCheck,
 } from '../option.ts'
 import { shownValue } from '../printable.ts'
+import { documentsOf } from '../server/execution/persisted-documents.ts'
 import { DEFAULT_LIMITS, type ServerLimits } from '../server/limits/limits.ts'
-import type { ServerSecurity } from '../server/limits/server-security.ts'
+import type { PersistedDocumentsOptions, ServerSecurity } from '../server/limits/server-security.ts'
 
 const COUNT = maybe(isCount(1))
 const LIMITS = {
@@ -34,6 +37,9 @@ const listOf = (test: (value: unknown) => boolean, wrong: (value: unknown) => st
           .join(' '),
     ),
   )
+
+const MANIFEST_FAULT =
+  'has neither texts by their names nor the operations of a manifest of version 1, or one name for two texts'
 
 /** The rows. */
 export const SECURITY = {
@@ -71,6 +77,21 @@ export const SECURITY = {
     meaning:
       'names under which clients may ask, beside addresses, localhost and `host`; `.example.com` for all below one, `*` for all',
   }),
+  persistedDocuments: option({
+    check: maybe(
+      isObject(
+        {
+          manifest: is<PersistedDocumentsOptions['manifest']>(isManifest, MANIFEST_FAULT),
+          onlyPersisted: maybe(isFlag),
+        } satisfies Record<keyof PersistedDocumentsOptions, unknown>,
+        'is not an object',
+      ) as ValueCheck<PersistedDocumentsOptions>,
+    ),
+    hint: 'Write persistedDocuments: { manifest, onlyPersisted?: boolean }, with what GraphQL Code Generator, Relay or Apollo wrote.',
+    byDefault: 'none',
+    meaning:
+      '`{ manifest, onlyPersisted }`: documents by their names, and whether others are refused (in production they are): [persisted-documents](persisted-documents.md)',
+  }),
   limits: option({
     check: maybe(isObject(LIMITS, 'is not an object') as ValueCheck<Partial<ServerLimits>>),
     byDefault: '',
@@ -82,6 +103,21 @@ export const SECURITY = {
 function isOrigin(value: unknown): boolean {
   if (value === '*') return true
   return typeof value === 'string' && URL.canParse(value) && new URL(value).origin === value.toLowerCase()
+}
+
+/** Null and lists are no manifests; neither is one whose names are ambiguous. */
+function isManifest(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const operations = memberOf(value, 'operations')
+  if (operations !== undefined && !Array.isArray(operations)) return false
+  if (Array.isArray(operations) && memberOf(value, 'version') !== 1) return false
+  const documents = new Map<unknown, unknown>()
+  for (const [id, text] of documentsOf(value as PersistedDocumentsOptions['manifest'])) {
+    const isNamed = typeof id === 'string' && id !== '' && typeof text === 'string' && text !== ''
+    if (!isNamed || (documents.get(id) ?? text) !== text) return false
+    documents.set(id, text)
+  }
+  return true
 }
 
 function isHost(value: unknown): boolean {

@@ -78,6 +78,10 @@ export const METRICS = {
   rowcast_websockets: gauge('Open WebSockets.'),
   rowcast_event_streams: gauge('Open event streams (SSE).'),
   rowcast_multipart_streams: gauge('Open multipart responses of subscriptions.'),
+  rowcast_documents_refused_total: counter(
+    'Documents that `persistedDocuments` refused, by the code of the error.',
+    'reason',
+  ),
   rowcast_unsent_bytes: gauge(
     'What WebSockets, streams and answers over HTTP hold that clients have not taken.',
   ),

@@ -5,6 +5,7 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Backlog } from '../bus/bus.ts'
 import type { BusObserver } from '../bus/bus-observer.ts'
+import { type CodesWith, ERRORS, errorEntry, isErrorCode } from '../errors.ts'
 import type { SourceStatus } from '../source/replication-source.ts'
 import { ChangeCounters } from './change-counters.ts'
 import { DeliveryCounters } from './delivery-counters.ts'
@@ -41,10 +42,14 @@ export interface ConnectionCounts {
   readonly unsentBytes: number
 }
 
+type DocumentRefusals = CodesWith<{ refusesDocument: true }>
+
 /** The metrics of one rowcast. */
 export interface Metrics {
   /** Counts a delivery to a client; for servers: `createServer`'s `onDelivered`. */
   readonly onDelivered: (delivery: unknown) => void
+  /** Counts a document that was refused; for servers: `createServer`'s `onDocumentRefused`. */
+  readonly onDocumentRefused: (reason: DocumentRefusals) => void
   /** The values of this moment. Where the event loop's delay is concerned: since the last reading. */
   read(): MetricsReading
   /** The same in Prometheus' text format. */
@@ -55,6 +60,10 @@ export interface Metrics {
   close(): void
 }
 
+/** Those that are counted, so that each has a sample from the beginning. */
+const REFUSALS = Object.keys(ERRORS)
+  .filter(isErrorCode)
+  .filter((code) => errorEntry(code).refusesDocument === true)
 const STATES = ['idle', 'connecting', 'standby', 'streaming', 'waiting', 'stopped'] as const
 const WAL_STATUSES = ['reserved', 'extended', 'unreserved', 'lost'] as const
 const QUANTILES = [0.5, 0.9, 0.99, 1] as const
@@ -68,6 +77,7 @@ export function createMetrics(
 ): Metrics {
   const changes = new ChangeCounters(source.models)
   const deliveries = new DeliveryCounters(source.models)
+  const refused = new Map(REFUSALS.map((code) => [code, 0]))
   const loopDelay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   loopDelay.enable()
   source.observe(changes)
@@ -77,6 +87,7 @@ export function createMetrics(
       ...readSource(source, changes),
       ...readBus(source, changes),
       ...readDeliveries(deliveries, options.connections?.()),
+      rowcast_documents_refused_total: each('reason', refused.keys(), (code) => refused.get(code) ?? 0),
       rowcast_event_loop_delay_seconds: readLoopDelay(loopDelay),
       rowcast_resident_memory_bytes: one(process.memoryUsage.rss()),
     }
@@ -86,6 +97,9 @@ export function createMetrics(
 
   return {
     onDelivered: deliveries.onDelivered,
+    onDocumentRefused(reason) {
+      refused.set(reason, (refused.get(reason) ?? 0) + 1)
+    },
     read,
     text: () => formatMetrics(read()),
     contentType: METRICS_CONTENT_TYPE,

@@ -10,6 +10,7 @@ import { createGuard, createSafeLogger } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { createErrorLocator } from './errors/error-location.ts'
 import { createErrorMask } from './errors/mask-error.ts'
+import { type OnDocumentRefused, PersistedDocuments } from './execution/persisted-documents.ts'
 import { createGraphqlEndpoints, type OpenConnections } from './graphql-endpoints.ts'
 import { createMetricsEndpoint, type MetricsPage } from './health/metrics-endpoint.ts'
 import { type HealthReport, respondFailure } from './health.ts'
@@ -53,6 +54,8 @@ export interface ServerOptions extends ServerSecurity {
   readonly metrics?: MetricsPage | undefined
   /** Notified of each delivery that is handed to a client. */
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
+  /** Notified of each document that `persistedDocuments` refuses. */
+  readonly onDocumentRefused?: OnDocumentRefused | undefined
 }
 
 /** The server while it lives. */
@@ -136,6 +139,7 @@ function createParts(options: ServerOptions, host: string, state: ServerState) {
   const hostGuard = createHostGuard({ allowedHosts, host, hasContext: context !== undefined })
   const isRefusing = (): boolean => state.isRefusing
   const endpoints = createGraphqlEndpoints({
+    documents: documentsOfServer(options),
     ...{ schema: options.schema, activitySchema: options.activitySchema, onDelivered: options.onDelivered },
     ...{ logger, guard, limits, errorMask, sessions, connections, accounts, originGuard, refusals },
     ...{ socketBudget, turns, trustedProxyCount, isIntrospectionEnabled, isStopping: isRefusing },
@@ -174,6 +178,14 @@ function createHttp(parts: ReturnType<typeof createParts>, state: ServerState) {
     guard.wrap('upgrade a connection', upgrade, (_failure, _request, socket) => socket.destroy()),
   )
   return { http, silentSockets }
+}
+
+function documentsOfServer({
+  persistedDocuments,
+  onDocumentRefused,
+}: ServerOptions): PersistedDocuments | null {
+  if (persistedDocuments === undefined) return null
+  return new PersistedDocuments(persistedDocuments, onDocumentRefused ?? (() => undefined))
 }
 
 function pagesOf({ graphiql, graphiqlQuery, activitySchema }: ServerOptions): readonly ServedPage[] {

@@ -50,8 +50,8 @@ export interface GraphqlEndpointsOptions extends Omit<EndpointOptions, 'path'> {
 export function createGraphqlEndpoints(options: GraphqlEndpointsOptions): GraphqlEndpoints {
   const { activitySchema: schema } = options
   const endpoints = [createEndpoint({ ...options, path: GRAPHQL_PATH })]
-  // What is delivered to the live page is no delivery to a client.
-  const activity = { ...options, path: ACTIVITY_PATH, onDelivered: undefined }
+  // What is delivered to the live page is no delivery to a client, and its documents are ours.
+  const activity = { ...options, path: ACTIVITY_PATH, onDelivered: undefined, documents: null }
   if (schema !== undefined) endpoints.push(createEndpoint({ ...activity, schema }))
   const transports = endpoints.flatMap((endpoint) => endpoint.transports)
   const connectionsBy = (kind: TransportKind): number =>

@@ -14,6 +14,7 @@ import type { ErrorMask } from './errors/mask-error.ts'
 import { createReadsPlugin, RESPONSE } from './execution/abandoned-queries.ts'
 import { createDocumentCaches } from './execution/document-cache.ts'
 import { createSizeLimit } from './execution/operation-size.ts'
+import { createDocumentResolver, type PersistedDocuments } from './execution/persisted-documents.ts'
 import { createQueryLimits } from './execution/query-limits.ts'
 import { namedFormat, parseAccept } from './http/accept.ts'
 import { createCsrfGuard, type OriginGuard } from './http/origin-guard.ts'
@@ -53,6 +54,8 @@ export interface GraphqlPipelineOptions {
   readonly mayCarryCredentials: boolean
   readonly hasForeignOrigins: boolean
   readonly trustedProxyCount: number
+  /** Those that clients may name; null: none. */
+  readonly documents: PersistedDocuments | null
   /** Whether the server is being stopped. */
   readonly isStopping: () => boolean
   /** Notified of each delivery that is handed to a client. */
@@ -68,7 +71,7 @@ export interface GraphqlPipeline {
 
 /** Creates the pipeline. */
 export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlPipeline {
-  const { errorMask, limits, guard } = options
+  const { errorMask, limits, guard, documents } = options
   const sizeLimit = createSizeLimit({ rows: limits.queryRowsMax, cost: limits.queryCostMax })
   const deliveries = createDeliveries({
     refuse: sizeLimit.refuse,
@@ -96,12 +99,14 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
     landingPage: false,
     multipart: false,
     batching: false,
+    extraParamNames: documents === null ? [] : ['documentId'],
     maxRequestBodySize: limits.requestBytesMax,
     parserAndValidationCache: createDocumentCaches(),
     plugins: [
       createCsrfGuard(options.originGuard, options.refusals),
       unreadableRequests,
       createSessionOpener(options),
+      ...(documents === null ? [] : [createDocumentResolver(documents)]),
       ...createQueryLimits(options),
       sizeLimit.plugin,
       createReadsPlugin(guard),

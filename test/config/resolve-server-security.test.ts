@@ -83,3 +83,40 @@ test.each([
   }
   throw new Error('The config was accepted.')
 })
+
+test('documents that are not in the manifest are refused in production, unless that is said', () => {
+  const persistedDocuments = { manifest: { a: '{ hello }' } }
+  expect(securityOf({ persistedDocuments }).persistedDocuments?.onlyPersisted).toBe(false)
+  expect(securityOf({ persistedDocuments }, production).persistedDocuments?.onlyPersisted).toBe(true)
+  const open = { persistedDocuments: { ...persistedDocuments, onlyPersisted: false } }
+  expect(securityOf(open, production).persistedDocuments?.onlyPersisted).toBe(false)
+})
+
+test.each([
+  ['a path', './manifest.json'],
+  ['a list', []],
+  ['null', null],
+  ['a text that is none', { a: 7 }],
+  ['an empty text', { a: '' }],
+  ['an empty name', { '': '{ hello }' }],
+  ['a manifest of another version', { format: 'x', version: 2, operations: [] }],
+  ['operations that are none', { version: 1, operations: [{ id: 'a' }, null] }],
+  [
+    'one name for two texts',
+    {
+      version: 1,
+      operations: [
+        { id: 'a', body: '{ a }' },
+        { id: 'a', body: '{ b }' },
+      ],
+    },
+  ],
+])('a manifest that is %s is a fault', (_what, manifest) => {
+  expect(() => securityOf({ persistedDocuments: { manifest } })).toThrow(/persistedDocuments\.manifest/)
+})
+
+test('GraphiQL that could run nothing is a fault', () => {
+  const input = { graphiql: true, persistedDocuments: { manifest: {} } }
+  expect(() => securityOf(input, production)).toThrow(/graphiql/)
+  expect(securityOf(input).persistedDocuments).toEqual({ manifest: {}, onlyPersisted: false })
+})

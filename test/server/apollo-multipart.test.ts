@@ -1,6 +1,9 @@
 /** Apollo Client 4 with nothing but its HttpLink: subscriptions over multipart HTTP. */
-import { ApolloClient, type ErrorLike, gql, HttpLink, InMemoryCache } from '@apollo/client'
+import { createHash } from 'node:crypto'
+import { ApolloClient, type ApolloLink, type ErrorLike, gql, HttpLink, InMemoryCache } from '@apollo/client'
 import { CombinedGraphQLErrors, CombinedProtocolErrors } from '@apollo/client/errors'
+import { PersistedQueryLink } from '@apollo/client/link/persisted-queries'
+import { print } from 'graphql'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { RowcastError } from '../../src/errors.ts'
 import { openTcpProxy } from '../support/tcp-proxy.ts'
@@ -8,11 +11,12 @@ import { startServer } from './server-fixture.ts'
 
 const TICKS = gql('subscription { ticks }')
 
-function subscribe(url: string, document = TICKS) {
-  const client = new ApolloClient({
-    link: new HttpLink({ uri: `${url}/graphql` }),
-    cache: new InMemoryCache(),
-  })
+function subscribe(
+  url: string,
+  document = TICKS,
+  link: ApolloLink = new HttpLink({ uri: `${url}/graphql` }),
+) {
+  const client = new ApolloClient({ link, cache: new InMemoryCache() })
   const seen = { data: [] as unknown[], errors: [] as ErrorLike[], isComplete: false }
   const subscription = client.subscribe({ query: document }).subscribe({
     next({ data, error }) {
@@ -89,6 +93,22 @@ test('who is refused, and what does not begin, is an error', async () => {
   const failing = subscribe(other.url, gql('subscription { failsToStart(kind: "graphql") }'))
   await vi.waitUntil(() => failing.seen.errors.length > 0)
   expect(CombinedGraphQLErrors.is(failing.seen.errors[0])).toBe(true)
+})
+
+test('its PersistedQueryLink names the document, also where no other is run', async () => {
+  const text = print(TICKS)
+  const sha256 = (document: string) => createHash('sha256').update(document).digest('hex')
+  const { url, source } = await startServer({
+    persistedDocuments: { manifest: { [sha256(text)]: text }, onlyPersisted: true },
+  })
+  const link = new PersistedQueryLink({ sha256 }).concat(new HttpLink({ uri: `${url}/graphql` }))
+  const { seen } = subscribe(url, TICKS, link)
+  source.push(1)
+  await vi.waitUntil(() => seen.data.length === 1)
+  expect(seen.data).toEqual([{ ticks: 1 }])
+  const other = subscribe(url, gql('subscription Other { ticks }'), link)
+  await vi.waitUntil(() => other.seen.errors.length > 0)
+  expect(JSON.stringify(other.seen.errors[0])).toContain('QUERY_NOT_PERSISTED')
 })
 
 test('a connection that is cut is an error', async () => {

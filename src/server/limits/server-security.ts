@@ -2,6 +2,28 @@
 import type { ContextFunction } from '../session/context.ts'
 import type { ServerLimits } from './limits.ts'
 
+/** Apollo's manifest, as `@apollo/generate-persisted-query-manifest`, Apollo Kotlin and Apollo iOS write it. */
+export interface PersistedQueryManifest {
+  /** `apollo-persisted-query-manifest`. */
+  readonly format: string
+  /** 1. */
+  readonly version: number
+  readonly operations: readonly {
+    readonly id: string
+    readonly body: string
+    readonly name?: string
+    readonly type?: string
+  }[]
+}
+
+/** Documents that clients may name instead of sending them. */
+export interface PersistedDocumentsOptions {
+  /** Texts by their names, as GraphQL Code Generator (`persistedDocuments`) and Relay write them, or Apollo's manifest. */
+  readonly manifest: Readonly<Record<string, string>> | PersistedQueryManifest
+  /** Whether documents that are not in it are refused. @default true when NODE_ENV is production */
+  readonly onlyPersisted?: boolean | undefined
+}
+
 /** Who may use the server, and how much of it. */
 export interface ServerSecurity {
   /** Lets a client in and makes its GraphQL context. @default everybody, with an empty context */
@@ -24,4 +46,6 @@ export interface ServerSecurity {
    * below it, `*` for all. Addresses, localhost and `host` need not be named. @default all with a `context`, none without
    */
   readonly allowedHosts?: readonly string[] | undefined
+  /** Documents that clients may name, on all transports, and whether others are run. @default none, and all are run */
+  readonly persistedDocuments?: PersistedDocumentsOptions | undefined
 }

@@ -20,6 +20,7 @@ import type { ErrorMask } from '../errors/mask-error.ts'
 import { unknownOperation } from '../errors/request-errors.ts'
 import { isQuery } from '../execution/abandoned-queries.ts'
 import { resultBytesMax } from '../execution/introspection.ts'
+import type { PersistedDocuments } from '../execution/persisted-documents.ts'
 import type { GraphqlHandler } from '../graphql-pipeline.ts'
 import type { ServerLimits } from '../limits/limits.ts'
 import type { OperationTurns } from '../limits/operation-turns.ts'
@@ -35,6 +36,8 @@ export interface OperationPipeline {
   readonly turns: OperationTurns
   readonly errorMask: ErrorMask
   readonly limits: ServerLimits
+  /** Those that clients may name; null: none. */
+  readonly documents: Pick<PersistedDocuments, 'textOf'> | null
   /** Whether the server is being stopped. */
   readonly isStopping: () => boolean
 }
@@ -88,11 +91,12 @@ interface PreparedOperation {
 async function prepare(
   payload: SubscribePayload,
   { connection }: OperationSocket,
-  { handler }: OperationPipeline,
+  { handler, documents }: OperationPipeline,
 ): Promise<PreparedOperation | readonly GraphQLError[]> {
   invariant(connection, 'An operation came before its socket was let in.')
-  const enveloped = handler.getEnveloped({ [CONNECTION]: connection, params: payload })
-  const document = enveloped.parse(payload.query)
+  const query = documents === null ? payload.query : (documents.textOf(payload) ?? '')
+  const enveloped = handler.getEnveloped({ [CONNECTION]: connection, params: { ...payload, query } })
+  const document = enveloped.parse(query)
   const errors: readonly GraphQLError[] = enveloped.validate(enveloped.schema, document)
   if (errors.length > 0) return errors
   const definition = getOperationAST(document, payload.operationName)

@@ -1,0 +1,105 @@
+/**
+ * Stage 8, server. Documents that clients name by their hash instead of sending them, and a server that runs no others. The same on
+ * every transport: whoever has a request asks here for its text before anything else looks at it.
+ */
+import { type CodesWith, RowcastError } from '../../errors.ts'
+import { OWN_DOCUMENTS } from '../../graphql/own-documents.ts'
+import { memberOf } from '../../member-of.ts'
+import type { PersistedDocumentsOptions, PersistedQueryManifest } from '../limits/server-security.ts'
+import type { PipelinePlugin } from '../session/connection-state.ts'
+
+/** What a request says of its document. */
+export interface DocumentRequest {
+  readonly query?: unknown
+  /** https://github.com/graphql/graphql-over-http, appendix "Persisted Documents"; GraphQL Code Generator's clients. */
+  readonly documentId?: unknown
+  /** `persistedQuery.sha256Hash` is Apollo's; a text under `persistedQuery` is that of graphql-ws' manual. */
+  readonly extensions?: unknown
+}
+
+/** Why a document is not run. */
+export type DocumentRefusal = CodesWith<{ refusesDocument: true }>
+
+/** Notified of each refusal. */
+export type OnDocumentRefused = (why: DocumentRefusal) => void
+
+/** The documents of one server. */
+export class PersistedDocuments {
+  readonly #byId: ReadonlyMap<string, string>
+  /** The same text counts as its name: not every client can send names. Null: any text does. */
+  readonly #allowed: ReadonlySet<string> | null
+  readonly #onRefused: OnDocumentRefused
+
+  constructor({ manifest, onlyPersisted }: PersistedDocumentsOptions, onRefused: OnDocumentRefused) {
+    this.#byId = new Map(documentsOf(manifest))
+    this.#allowed = onlyPersisted === true ? new Set([...this.#byId.values(), ...OWN_DOCUMENTS]) : null
+    this.#onRefused = onRefused
+  }
+
+  /**
+   * The text to run; undefined where the request has neither text nor name. A name counts before a text, so that what runs is
+   * what the manifest says.
+   * @throws PERSISTED_QUERY_NOT_FOUND, QUERY_NOT_PERSISTED
+   */
+  textOf(request: DocumentRequest): string | undefined {
+    const id = idOf(request)
+    const named = id === null ? undefined : this.#textById(id)
+    if (named !== undefined) return named
+    const { query } = request
+    if (typeof query === 'string' && query !== '') {
+      if (this.#allowed === null || this.#allowed.has(query)) return query
+      this.#onRefused('QUERY_NOT_PERSISTED')
+      throw new RowcastError('QUERY_NOT_PERSISTED', 'The document is none of those that the server runs.')
+    }
+    if (id === null) return undefined
+    this.#onRefused('PERSISTED_QUERY_NOT_FOUND')
+    throw new RowcastError('PERSISTED_QUERY_NOT_FOUND', 'The server has no document of this name.')
+  }
+
+  /** Names may say by which function they were made, in the manifest as well as in the request. */
+  #textById(id: string): string | undefined {
+    const other = id.startsWith(SHA256) ? id.slice(SHA256.length) : SHA256 + id
+    return this.#byId.get(id) ?? this.#byId.get(other)
+  }
+}
+
+const SHA256 = 'sha256:'
+
+/** Of requests over HTTP and its streams. */
+export function createDocumentResolver(documents: PersistedDocuments): PipelinePlugin {
+  return {
+    onParams({ request, params, setParams }) {
+      // What is no object is refused next.
+      if (typeof params !== 'object' || params === null || Array.isArray(params)) return
+      const documentId = memberOf(params, 'documentId') ?? idOfUrl(request)
+      const query = documents.textOf({ ...params, documentId })
+      if (query === params.query) return
+      const { query: _, ...others } = params
+      setParams(query === undefined ? others : { ...others, query })
+    },
+  }
+}
+
+/** Yoga reads the parameters of a URL that it knows. */
+function idOfUrl({ method, url }: Request): string | undefined {
+  if (method !== 'GET' || !url.includes('documentId=')) return undefined
+  return new URL(url).searchParams.get('documentId') ?? undefined
+}
+
+function idOf({ documentId, extensions }: DocumentRequest): string | null {
+  const persisted = memberOf(extensions, 'persistedQuery')
+  const ids = [documentId, persisted, memberOf(persisted, 'sha256Hash')]
+  return ids.find((id): id is string => typeof id === 'string' && id !== '') ?? null
+}
+
+/** Names and texts of a manifest of either form. */
+export function documentsOf(
+  manifest: PersistedDocumentsOptions['manifest'],
+): readonly (readonly [id: string, text: string])[] {
+  if (isApollos(manifest)) return manifest.operations.map((one) => [one?.id, one?.body])
+  return Object.entries(manifest)
+}
+
+function isApollos(manifest: PersistedDocumentsOptions['manifest']): manifest is PersistedQueryManifest {
+  return Array.isArray(memberOf(manifest, 'operations'))
+}
