@@ -169,7 +169,7 @@ function createHttp(parts: ReturnType<typeof createParts>, state: ServerState) {
   const guarded = guard.wrap('answer a request', answer, respondFailure)
   const ServerResponse = countResponses(socketBudget, guard)
   const http = createHttpServer({ ...httpOptions(limits), ServerResponse }, inTurns(guarded, guard))
-  if (trustedProxyCount === 0) boundPeers(http, limits, guard)
+  if (trustedProxyCount === 0) boundPeers(http, limits, parts)
   const silentSockets = trackSilentSockets(http, guard)
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): unknown =>
     router.upgrade(request, socket, head)

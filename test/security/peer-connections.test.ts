@@ -22,24 +22,28 @@ async function stays(port: number, opened: Socket[]): Promise<boolean> {
 }
 
 test.skipIf(ADDRESS === undefined)(
-  'twice as many as may stay, until some of them go; behind a proxy all',
+  'five times as many as may stay, until some of them go; behind a proxy all',
   async () => {
-    const limits = { connectionsPerAddressMax: 2 }
+    const limits = { connectionsPerAddressMax: 1 }
     const opened: Socket[] = []
     onTestFinished(() => {
       for (const socket of opened) socket.destroy()
     })
-    const portOf = async (trustedProxyCount: number) =>
-      Number(new URL((await startServer({ host: '0.0.0.0', limits, trustedProxyCount })).url).port)
-    const port = await portOf(0)
+    const start = async (trustedProxyCount: number) => {
+      const { url, logged } = await startServer({ host: '0.0.0.0', limits, trustedProxyCount })
+      return { port: Number(new URL(url).port), logged }
+    }
+    const { port, logged } = await start(0)
     const outcomes = async (at: number, count: number) => {
       const seen: boolean[] = []
       for (let n = 0; n < count; n += 1) seen.push(await stays(at, opened))
       return seen
     }
-    expect(await outcomes(port, 6)).toEqual([true, true, true, true, false, false])
+    expect(await outcomes(port, 15)).toEqual([...new Array(5).fill(true), ...new Array(10).fill(false)])
+    expect(logged.filter((line) => line.includes('A connection was cut'))).toHaveLength(5)
+    expect(logged[0]).toContain('trustedProxyCount')
     opened[0]?.destroy()
     await expect.poll(() => stays(port, opened)).toBe(true)
-    expect(await outcomes(await portOf(1), 6)).toEqual(new Array(6).fill(true))
+    expect(await outcomes((await start(1)).port, 7)).toEqual(new Array(7).fill(true))
   },
 )
