@@ -112,10 +112,12 @@ function readFrames(bytes: Buffer, socket: Socket, { onText }: RawWebSocketOptio
 
 /** Clients mask; with zeros it costs nothing. */
 function encodeFrame(opcode: number, payload: Buffer): Buffer {
-  const isLong = payload.length > 125
-  const head = Buffer.alloc(isLong ? 8 : 6)
+  const lengthBytes = payload.length > 0xffff ? 8 : payload.length > 125 ? 2 : 0
+  // Two bytes, the length where it does not fit into the second, and the mask.
+  const head = Buffer.alloc(2 + lengthBytes + 4)
   head[0] = 0x80 | opcode
-  head[1] = 0x80 | (isLong ? 126 : payload.length)
-  if (isLong) head.writeUInt16BE(payload.length, 2)
+  head[1] = 0x80 | (lengthBytes === 8 ? 127 : lengthBytes === 2 ? 126 : payload.length)
+  if (lengthBytes === 8) head.writeBigUInt64BE(BigInt(payload.length), 2)
+  if (lengthBytes === 2) head.writeUInt16BE(payload.length, 2)
   return Buffer.concat([head, payload])
 }
