@@ -26,8 +26,8 @@ export interface EntryBuilderOutput {
   onOwnMessage?(message: EmittedMessage): void
   /** The next rows of the model come from the table of this OID. */
   onTable?(model: string, oid: number): void
-  /** Some of the tables that hold the model's rows were emptied. */
-  onPartialTruncate?(model: string): void
+  /** As AssemblerOutput has it. */
+  onDoubt?(model: string): void
   /** All entries of a transaction have left. */
   onCommit(endLsn: Lsn): void
   /** A model's rows cannot be read by the Prisma schema of this process. */

@@ -89,6 +89,7 @@ export class EntryBuilder {
     const tag = bytes[start]
     if (tag === TAG_INSERT || tag === TAG_UPDATE || tag === TAG_DELETE) {
       const oid = readUint32(bytes, start + 1)
+      for (const model of this.#registry.modelsBehind(oid)) this.#output.onDoubt?.(model)
       if (this.#registry.noteRow(oid)) this.#define(oid)
       if (this.#isLive(oid)) this.#add(bytes, start, end, [oid])
       else this.#skipped += 1
@@ -136,8 +137,7 @@ export class EntryBuilder {
   #checkTruncate(oids: readonly number[], live: readonly number[]): void {
     const models = new Set(live.map((oid) => this.#registry.entryOf(oid)?.model?.name))
     for (const model of models) {
-      if (model !== undefined && !this.#registry.emptiesModel(model, oids))
-        this.#output.onPartialTruncate?.(model)
+      if (model !== undefined && !this.#registry.emptiesModel(model, oids)) this.#output.onDoubt?.(model)
     }
   }
 

@@ -212,7 +212,7 @@ class EpochRelay implements TapRelay {
       onOwnMessageRead: (message) => this.#session?.writer.addLasts(endsOfGaps(message, slot, this.#models)),
       onOwnMessage: (message) => this.#session?.feed.onOwnMessage(message),
       onTable: (model, oid) => this.#session?.feed.onTable(model, oid),
-      onPartialTruncate: (model) => this.#session?.feed.onPartialTruncate(model),
+      onDoubt: (model) => this.#session?.feed.onDoubt(model),
       onCommit: (lsn) => this.#session?.handOver(lsn),
       ...{ onDrift, onRecovery },
     })

@@ -37,6 +37,8 @@ export interface RelationRegistry {
   entryOf(oid: number): RelationEntry | undefined
   /** The reader of a relation's rows; null for unknown tables, and for drifted ones. */
   readerOf(oid: number): RowReader | null
+  /** Models whose tables have written a row that comes under the name of a table that is not theirs; before `noteRow`. */
+  modelsBehind(oid: number): readonly string[]
   /** To be called for each row before its reader is asked for: PostgreSQL describes a partition before its change. */
   noteRow(oid: number): boolean
   /** To be called for each TRUNCATE. */
@@ -92,6 +94,7 @@ class Registry implements RelationRegistry {
   /** Made when first asked for, and again when readers or writers are others. */
   readonly #partialRows = new Map<number, PartialRows>()
   #revision = 0
+  readonly #nameOf = (oid: number) => this.#entries.get(oid)?.model?.name
 
   constructor({ catalog, models, defaultSchema, keepsIdentity }: RelationRegistryOptions) {
     this.#catalog = catalog
@@ -126,6 +129,10 @@ class Registry implements RelationRegistry {
     const reader = this.#entries.get(oid)?.reader ?? null
     const { all } = this.#faults
     return reader !== null && all.size > 0 && all.has(reader.model.name) ? null : reader
+  }
+
+  modelsBehind(oid: number): readonly string[] {
+    return this.#writing.modelsBehind(oid, this.#nameOf)
   }
 
   noteRow(oid: number): boolean {

@@ -21,6 +21,7 @@ import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT, type Tuple } from '../pgoutput
 /** The messages about one row. */
 export type RowMessage = InsertMessage | UpdateMessage | DeleteMessage
 
+const NOBODY: readonly string[] = []
 const NO_WRITERS: readonly RelationMessage[] = []
 
 /** The tables that write rows of others, on one stream. */
@@ -33,6 +34,19 @@ export class WritingTables {
   /** Takes a Relation message. */
   describe(message: RelationMessage): void {
     this.#described.push(message)
+  }
+
+  /**
+   * Models, by the names that `modelOf` has, whose tables were described since the last row, and write this one, which comes under another
+   * name: they are partitions of what is published, for now.
+   */
+  modelsBehind(oid: number, modelOf: (oid: number) => string | undefined): readonly string[] {
+    if (this.#described.length === 0) return NOBODY
+    const published = modelOf(oid)
+    return this.#described.flatMap((writer) => {
+      const model = modelOf(writer.oid)
+      return model === undefined || model === published ? [] : [model]
+    })
   }
 
   /** A row of the table comes. Returns whether its partial writers are others than before. */

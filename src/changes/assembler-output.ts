@@ -17,8 +17,11 @@ export interface AssemblerOutput {
   onPartialRows?(): void
   /** The next rows of the model come from the table of this OID. */
   onTable?(model: string, oid: number): void
-  /** Some of the tables that hold the model's rows were emptied: which rows are gone nobody says. */
-  onPartialTruncate?(model: string): void
+  /**
+   * Changes of the model may be missing: some of the tables that hold its rows were emptied, and nobody says which rows are gone, or its table
+   * is a partition of another, and its rows come as those of that one.
+   */
+  onDoubt?(model: string): void
   /** An application's message: of a transaction after it committed and its changes left, any other at once. */
   onMessage?(message: EmittedMessage): void
   /** A transaction has begun: until its commit no position beyond it may be confirmed. */

@@ -208,6 +208,7 @@ class Assembler implements TransactionAssembler {
   #takeRow(sent: RowMessage, bytes: number): void {
     const open = this.#open(sent.kind)
     const index = this.#nextIndex++
+    for (const model of this.#registry.modelsBehind(sent.relationOid)) this.#output.onDoubt?.(model)
     if (this.#registry.noteRow(sent.relationOid)) this.#output.onPartialRows?.()
     const usual = this.#registry.readerOf(sent.relationOid)
     if (usual === null) return
@@ -238,7 +239,7 @@ class Assembler implements TransactionAssembler {
       reported.add(reader.model.name)
       if (this.#isPublished(open, index)) continue
       if (!this.#registry.emptiesModel(reader.model.name, relationOids)) {
-        this.#output.onPartialTruncate?.(reader.model.name)
+        this.#output.onDoubt?.(reader.model.name)
         continue
       }
       this.#packer.addTruncate(index, reader)

@@ -40,7 +40,7 @@ async function openTap(engine: BrokerEngine, runtime = systemRuntime) {
   const failures: RowcastError[] = []
   const server = { systemId: '7', timeline: 1 }
   const feed = {
-    ...{ onBegin() {}, onOwnMessage() {}, onTable() {}, onPartialTruncate() {} },
+    ...{ onBegin() {}, onOwnMessage() {}, onTable() {}, onDoubt() {} },
     ...{ onHandedOver() {}, onWritten() {}, onPressure() {} },
     onFailure: (error: RowcastError) => failures.push(error),
   }

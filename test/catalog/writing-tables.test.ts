@@ -116,3 +116,26 @@ describe('writers of a table', () => {
     expect(writersOf(tables)).toEqual([])
   })
 })
+
+it('a model whose table writes rows under another name is named, until they come under its own', () => {
+  const writing = new WritingTables()
+  const models = new Map([
+    [ROOT, 'All'],
+    [2, 'Part'],
+  ])
+  const behind = (oid: number) => writing.modelsBehind(oid, (each) => models.get(each))
+  writing.describe(relation(9, 'full', []))
+  writing.describe(byKey)
+  expect(behind(9)).toEqual(['Part'])
+  writing.noteRow(9)
+  expect(behind(9)).toEqual([])
+  writing.describe(byKey)
+  expect(behind(2)).toEqual([])
+  // A partition that is no model's own table writes the rows of its root.
+  writing.noteRow(2)
+  writing.describe(root)
+  writing.describe(byName)
+  expect(behind(ROOT)).toEqual([])
+  writing.noteTruncate()
+  expect(behind(9)).toEqual([])
+})

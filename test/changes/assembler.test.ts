@@ -19,6 +19,7 @@ const reader = { model: { name: 'User' } } as RowReader
 const registry = {
   readerOf: (oid: number) => (oid === USERS ? reader : null),
   noteRow: () => false,
+  modelsBehind: () => [],
   noteTruncate() {},
   emptiesModel: () => true,
   partialRowsOf: () => null,

@@ -239,6 +239,14 @@ const GAPS: Readonly<Record<string, Gap>> = {
     sql: `${TABLES.replace(', note text', '')}; ALTER TABLE items ADD note text DEFAULT 'of before'`,
     steps: ['ALTER TABLE items ALTER note TYPE text USING upper(note)'],
   },
+  'a table of FOR ALL TABLES that is a partition of another one for a while': {
+    sql: `${ALL_TABLES} WITH (publish_via_partition_root = true); CREATE TABLE whole (id int, note text) PARTITION BY RANGE (id)`,
+    steps: [
+      'ALTER TABLE whole ATTACH PARTITION items FOR VALUES FROM (0) TO (1000)',
+      insert(2),
+      'ALTER TABLE whole DETACH PARTITION items',
+    ],
+  },
   'labels of an enum that change their names': {
     sql: `CREATE TYPE hue AS ENUM ('red', 'blue'); CREATE DOMAIN tone AS hue; CREATE TABLE others (id int PRIMARY KEY);
       CREATE TABLE items (id int PRIMARY KEY, note tone[])`,

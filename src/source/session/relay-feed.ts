@@ -66,7 +66,7 @@ export function createRelayFeed(options: RelayFeedOptions): RelayFeed {
       guard.takeMessage(message)
     },
     onTable: (model, oid) => guard.seeTable(model, oid),
-    onPartialTruncate: (model) => guard.doubt(model),
+    onDoubt: (model) => guard.doubt(model),
     onWritten(lsn) {
       position.reaches(lsn)
       guard.noteProgress(position.isCatchingUp)

@@ -146,7 +146,7 @@ export class StreamIntake {
       ...news,
       onPartialRows: look,
       onTable: (model, oid) => guard.seeTable(model, oid),
-      onPartialTruncate: (model) => guard.doubt(model),
+      onDoubt: (model) => guard.doubt(model),
       onMessage(message) {
         if (!guard.takeMessage(message) && options.onMessage(message)) position.deliversMessage(message)
       },

@@ -21,7 +21,7 @@ export interface RelayFeed {
   onOwnMessage(message: EmittedMessage): void
   /** The next rows of the model come from the table of this OID. */
   onTable(model: string, oid: number): void
-  onPartialTruncate(model: string): void
+  onDoubt(model: string): void
   /** Everything before `lsn` has been handed over. */
   onHandedOver(lsn: Lsn): void
   /** Everything before `lsn` is with the broker, which may lose it yet. */
