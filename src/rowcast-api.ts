@@ -19,6 +19,7 @@ import type { Logger } from './log.ts'
 import type { MetadataSchema } from './metadata-schema.ts'
 import type { FirstRow, InitialRows } from './sets/first-row.ts'
 import type { RelatedChange } from './sets/related-change.ts'
+import type { RelatedRowsRequest } from './sets/related-request.ts'
 import type { EventSubscription, RowsRequest } from './sets/row-subscription.ts'
 import type { ConnectionOptions } from './source/db/database-address.ts'
 import type { DurabilityOptions, WireOptions } from './source/durability-options.ts'
@@ -154,7 +155,7 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = T
    */
   register<M extends ModelNameOf<Types>>(
     model: M,
-    options?: RegisterOptions<Types[M]['row']>,
+    options?: RegisterOptions<Types[M]['row'], RelatedWhere<Types, M>>,
   ): Rowcast<Types, Metadata>
   /** Names of the registered models. */
   readonly models: readonly ModelNameOf<Types>[]
@@ -200,6 +201,10 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = T
    */
   subscribe<M extends ModelNameOf<Types>>(
     model: M,
+    options: RelatedOptions<RelatedWhere<Types, M>> & { readonly initial: true },
+  ): AsyncIterableIterator<RelatedChange<Types, M, Metadata> | FirstRow<Types, M>>
+  subscribe<M extends ModelNameOf<Types>>(
+    model: M,
     options: RelatedOptions<RelatedWhere<Types, M>>,
   ): AsyncIterableIterator<RelatedChange<Types, M, Metadata>>
   /**
@@ -222,6 +227,8 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = T
   subscribeDeliveries(request: SubscriptionRequest): BusSubscription
   /** The same with the rows there are before it. @throws FIRST_ROWS_REFUSED */
   subscribeRows(request: RowsRequest): EventSubscription
+  /** The same for a filter or a policy that asks other rows. @throws BAD_FILTER, POLICY_FAILED where it cannot be followed */
+  subscribeRelated(request: RelatedRowsRequest): EventSubscription
   /**
    * The cursor for now: a query made after it resolved sees every change that stands before it. Asks the
    * database what is visible, through the Prisma Client if there is one. Waits until changes flow, `answerTimeoutMs`

@@ -2,7 +2,6 @@
 import type { BusSubscription, OverflowPolicy, SubscriptionRequest } from './bus/bus.ts'
 import { parseChangeFilter } from './bus/filter/change-filter.ts'
 import { constantOf } from './bus/filter/condition.ts'
-import { heapBytesLeft, heldBytesMaxOf } from './bus/heap-bounds.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
 import { canonicalText } from './catalog/values/canonical-text.ts'
@@ -14,13 +13,14 @@ import { mapIterator, ownRows } from './rowcast-changes.ts'
 import { canFence, type FencedRows, type RowsAtFence, readAtFence } from './sets/fence.ts'
 import type { InitialRows } from './sets/first-row.ts'
 import { FirstRows, type FirstRowsEvent, type FirstRowsParts } from './sets/first-rows.ts'
-import { HeldPages } from './sets/held-pages.ts'
+import type { HeldPages } from './sets/held-pages.ts'
 import { noRowOf } from './sets/no-row.ts'
 import { PageReads } from './sets/page-reads.ts'
 import { PageSizes } from './sets/page-sizes.ts'
 import { keyOrderOf } from './sets/read-ranges.ts'
 import { type EventSubscription, RowSubscription, type RowsRequest } from './sets/row-subscription.ts'
 import { rowKeyOf, rowsBehind } from './sets/seek.ts'
+import { unmarkedWhere } from './sets/unmarked-where.ts'
 
 /** What is needed of a rowcast. */
 export interface FirstRowsHost {
@@ -31,8 +31,8 @@ export interface FirstRowsHost {
   /** How long a page may take in PostgreSQL, and a connection of the application's pool to be had. */
   readonly answerTimeoutMs: number
   readonly overflow: OverflowPolicy | undefined
-  /** What the pages of all subscriptions may hold together. @default as much as the queues of a bus */
-  readonly heldBytesMax: number | undefined
+  /** The pages of all subscriptions. */
+  readonly held: HeldPages
   readonly softDeleteOf: (model: string) => string | undefined
   /** It comes to be after this. */
   readonly rowcast: () => {
@@ -61,10 +61,9 @@ const PAGE_ROWS_MAX = 10_000
 /** Those of one rowcast: it reads each page once for all who ask for it. */
 export function createRowSubscriptions(host: FirstRowsHost): RowSubscriptions {
   const reads = new PageReads()
-  const held = new HeldPages(host.heldBytesMax ?? heldBytesMaxOf(heapBytesLeft()))
   const firstRows = (model: ModelSpec, request: RowsRequest) => {
     checkRequest(host, model, request)
-    return new FirstRows(partsOf({ ...host, reads, held }, model, request))
+    return new FirstRows(partsOf({ ...host, reads }, model, request))
   }
   return {
     subscribe<C>(model: ModelSpec, request: LibraryRequest) {
@@ -89,13 +88,13 @@ function requestOf({ catalog }: FirstRowsHost, model: ModelSpec, request: Librar
 }
 
 function partsOf(
-  host: FirstRowsHost & { readonly reads: PageReads; readonly held: HeldPages },
+  host: FirstRowsHost & { readonly reads: PageReads },
   model: ModelSpec,
   { filter, conditions: asked, pageSize, signal, label, account }: RowsRequest,
 ): FirstRowsParts {
   const { catalog, reads, held } = host
   const order = rowKeyOf(model).map((field) => ({ field, direction: 'asc' }) as const)
-  const conditions = [...asked, unmarked(model, host.softDeleteOf(model.name))].filter(
+  const conditions = [...asked, unmarkedWhere(model, host.softDeleteOf(model.name))].filter(
     (each) => each !== null,
   )
   const client = withWholeRows(Object(host.prisma)) as object
@@ -141,24 +140,9 @@ function fitted({ rows, fence }: RowsAtFence, bytesMax: number): FencedRows {
   return { rows, fence, bytes }
 }
 
-/** The rows that are not marked as deleted. */
-function unmarked(model: ModelSpec, softDelete: string | undefined): object | null {
-  const field = model.fields.find(({ name }) => name === softDelete)
-  if (field === undefined) return null
-  if (field.type !== 'Boolean') return { [field.name]: null }
-  return field.isRequired
-    ? { [field.name]: false }
-    : { OR: [{ [field.name]: false }, { [field.name]: null }] }
-}
-
 function checkRequest(host: FirstRowsHost, model: ModelSpec, request: RowsRequest): void {
   const { prisma, isScaled, overflow } = host
-  const other = Object.entries(request.refused).find(([, value]) => value !== undefined)
-  if (other !== undefined)
-    throw refused(
-      `\`${other[0]}\` asks for changes, and \`initial\` for rows.`,
-      'Ask for rows with `where` alone.',
-    )
+  checkAsksForRows(request.refused)
   if ((request.overflow ?? overflow) === 'conflate')
     throw refused('A subscription that conflates cannot begin with rows.', "Leave `overflow` at 'end'.")
   if (isScaled) throw refused('A gateway has no first rows.', "Ask a process with role: 'all'.")
@@ -181,6 +165,16 @@ function checkRequest(host: FirstRowsHost, model: ModelSpec, request: RowsReques
   if (pageSize === undefined || (Number.isInteger(pageSize) && pageSize >= 1 && pageSize <= PAGE_ROWS_MAX))
     return
   throw refused('`pageSize` is no size.', `Give a whole number from 1 to ${PAGE_ROWS_MAX}.`)
+}
+
+/** Refuses what says nothing of a set of rows. @throws FIRST_ROWS_REFUSED */
+export function checkAsksForRows(parts: RowsRequest['refused']): void {
+  const other = Object.entries(parts).find(([, value]) => value !== undefined)
+  if (other === undefined) return
+  throw refused(
+    `\`${other[0]}\` asks for changes, and \`initial\` for rows.`,
+    'Ask for rows with `where` alone.',
+  )
 }
 
 function refused(happened: string, hint: string): RowcastError {

@@ -2,6 +2,7 @@
 import { resolveScaling, type Scaling } from './broker/broker-options.ts'
 import { BrokerArchiveSlot } from './broker/scaled-source.ts'
 import { BusObservers } from './bus/bus-observer.ts'
+import { heapBytesLeft, heldBytesMaxOf } from './bus/heap-bounds.ts'
 import { logBoundsOf } from './bus/log-bounds.ts'
 import { createMemoryBus } from './bus/memory-bus.ts'
 import { createMessageHub, type MessageHub } from './bus/message-hub.ts'
@@ -17,6 +18,7 @@ import type { Logger } from './log.ts'
 import { RegisteredModels } from './registered-models.ts'
 import type { RowcastOptions } from './rowcast-api.ts'
 import { withRelatedRows } from './rowcast-related.ts'
+import { HeldPages } from './sets/held-pages.ts'
 import type { SetsBus } from './sets/sets-bus.ts'
 import { type ConnectionTarget, resolveConnectionTarget } from './source/db/database-address.ts'
 import { readSnapshot } from './source/db/snapshot.ts'
@@ -47,6 +49,8 @@ export interface RowcastParts<Types extends ModelTypeMap = ModelTypeMap> {
   readonly presence: StreamPresence
   readonly observers: BusObservers
   readonly bus: SetsBus
+  /** Rows that were read and not taken, of all subscriptions. */
+  readonly held: HeldPages
   readonly hub: MessageHub
   readonly visibility: VisibilityGate
 }
@@ -85,11 +89,14 @@ export function createParts<Types extends ModelTypeMap>(
     ...{ models: catalog.models, log: logBoundsOf(durability.retention) },
     timers: guardTimers(NODE_TIMERS, guard),
   })
+  const models = new RegisteredModels(catalog)
+  const softDeleteOf = (model: string) => models.options.get(model)?.softDelete
+  const held = new HeldPages(heldBytesMax ?? heldBytesMaxOf(heapBytesLeft()))
   return {
     ...{ options, catalog, logger, address, target, queryRole, durability, scaling, archive },
     ...{ guard, presence, observers, visibility },
-    bus: withRelatedRows(ownBus, { prisma: options.prisma, visibility, guard }),
-    models: new RegisteredModels(catalog),
+    bus: withRelatedRows(ownBus, { prisma: options.prisma, visibility, guard, held, softDeleteOf }),
+    ...{ models, held },
     names: { schema, slot, publication, isSlotDefault: options.slot === undefined },
     hub: createMessageHub(queueLengthMax ?? 65_536, guard),
   }

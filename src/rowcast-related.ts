@@ -1,37 +1,52 @@
 /** Beside the spine. Subscriptions of the library whose `where` follows relations: what they need, and what they give. */
 import type { InProcessBus, OverflowPolicy } from './bus/bus.ts'
 import { badFilter } from './bus/filter/bad-filter.ts'
-import { type ChangeFilter, type ChangeFilterInput, parseChangeFilter } from './bus/filter/change-filter.ts'
+import {
+  asksRelatedRows,
+  type ChangeFilter,
+  type ChangeFilterInput,
+  conditionsOf,
+  parseChangeFilter,
+} from './bus/filter/change-filter.ts'
 import { type Condition, type KeySetSpec, keySetsOf } from './bus/filter/condition.ts'
-import { isFilterObject } from './bus/filter/filter-object.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
-import type { RowcastError } from './errors.ts'
+import type { AnyRow } from './changes/change.ts'
+import { invariant, RowcastError } from './errors.ts'
+import { ownCopy } from './graphql/policy/own-copy.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
 import type { Guard } from './guard.ts'
 import { mapIterator, ownRows } from './rowcast-changes.ts'
+import { checkAsksForRows } from './rowcast-first-rows.ts'
 import { canFence, type RowsAtFence } from './sets/fence.ts'
+import type { HeldPages } from './sets/held-pages.ts'
 import type { ReadRows } from './sets/key-set.ts'
 import { PageReads } from './sets/page-reads.ts'
+import { RelatedDeliveries } from './sets/related-deliveries.ts'
 import type { RelatedEvent } from './sets/related-event.ts'
+import type { RelatedRowsRequest } from './sets/related-request.ts'
 import { RelatedRowReader } from './sets/related-row-reader.ts'
+import type { RelatedSubscription } from './sets/related-subscription.ts'
+import type { EventSubscription, RowsRequest } from './sets/row-subscription.ts'
 import { readRowsAt } from './sets/rows-at.ts'
 import { SetsBus } from './sets/sets-bus.ts'
 import { StreamFollower } from './sets/stream-follower.ts'
+import { unmarkedWhere } from './sets/unmarked-where.ts'
 import type { VisibilityGate } from './source/db/visibility.ts'
 
 /** The bus in front of one that follows no relations. */
 export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): SetsBus {
-  const { prisma, visibility, guard } = parts
+  const { prisma, visibility, guard, held, softDeleteOf } = parts
   const monotonicMs = () => performance.now()
   const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
   const follower = new StreamFollower({ bus, monotonicMs, wait, look: () => visibility.look() })
   const reader = new RelatedRowReader({
     ...{ progress: follower, turns: new PageReads<RowsAtFence>(), bytesOf, monotonicMs, wait },
     client: Object(withWholeRows(Object(prisma))),
+    narrowedTo: (model) => unmarkedWhere(model, softDeleteOf(model.name)),
   })
   const readRows: ReadRows = (request, ordinal) => readRowsAt(reader, ordinal, request)
-  return new SetsBus({ bus, follower, guard, reading: { readRows } })
+  return new SetsBus({ bus, follower, guard, reading: { readRows, held, bytesOf } })
 }
 
 /** What it is made of. */
@@ -39,6 +54,8 @@ interface RelatedRowsParts {
   readonly prisma: unknown
   readonly visibility: VisibilityGate
   readonly guard: Guard
+  readonly held: HeldPages
+  readonly softDeleteOf: (model: string) => string | undefined
 }
 
 /** What is needed of a rowcast. */
@@ -55,53 +72,67 @@ export interface RelatedRowsHost {
   readonly faultOf: (model: string) => RowcastError | undefined
 }
 
-/** What is asked for. */
-interface RelatedRowsRequest {
-  readonly model: ModelSpec
-  readonly filter: ChangeFilter
-  readonly after?: string | undefined
-  readonly overflow?: OverflowPolicy | undefined
-  readonly signal?: AbortSignal | undefined
-  /** Other options that were given; they say nothing of a set of rows. */
-  readonly refused: Readonly<Record<string, unknown>>
-}
-
-/** A filter of the library. What `old` and `new` say of one image has no meaning for a row that no write brought. @throws BAD_FILTER */
+/** A filter of the library. @throws BAD_FILTER */
 export function parseLibraryFilter(
   model: ModelSpec,
   catalog: ModelCatalog,
   input: ChangeFilterInput,
 ): ChangeFilter | null {
-  const isOfRows = input.old === undefined && input.new === undefined
-  return parseChangeFilter(model, catalog, input, { relations: isOfRows ? {} : undefined })
+  return parseChangeFilter(model, catalog, input, { relations: {} })
 }
 
-/** Whether a filter of the model names one of its relations. */
-export function namesRelation(model: ModelSpec, where: unknown): boolean {
-  if (Array.isArray(where)) return where.some((part) => namesRelation(model, part))
-  if (!isFilterObject(where)) return false
-  return Object.entries(where).some(([name, part]) =>
-    GROUPS.has(name)
-      ? namesRelation(model, part)
-      : model.relations.some((relation) => relation.name === name),
-  )
-}
-
-const GROUPS: ReadonlySet<string> = new Set(['AND', 'OR', 'NOT'])
-
-/** Subscribes to rows that other rows decide about. @throws BAD_FILTER, BAD_CURSOR, and what is wrong with a model */
+/** Subscribes to rows that other rows decide about, for the library's users. @throws BAD_FILTER, BAD_CURSOR, and what is wrong with a model */
 export function subscribeRelated<C>(
   host: RelatedRowsHost,
+  model: ModelSpec,
   request: RelatedRowsRequest,
 ): AsyncIterableIterator<C> {
-  const { model, filter, after, signal } = request
-  const sets = filter.where === null ? [] : allSetsOf(filter.where)
-  checkRequest(host, request)
-  for (const spec of [model, ...sets.map((set) => set.model)]) checkModel(host, spec)
-  const setModels = new Set(sets.map((set) => set.model.name))
-  const events = host.bus.subscribeRelated({ model, filter, setModels, after }, signal)
   const omitted = omittedByPrisma(host.prisma, model.name)
-  return mapIterator(events, (event) => given(model.name, event, omitted) as C)
+  return mapIterator(open(host, model, request), (event) => given(model.name, event, omitted) as C)
+}
+
+/** The same for GraphQL. @throws POLICY_FAILED where a policy cannot be followed */
+export function subscribeRelatedDeliveries(
+  host: RelatedRowsHost,
+  model: ModelSpec,
+  request: RelatedRowsRequest,
+): EventSubscription {
+  const copy = (row: AnyRow) => ownCopy(row) as AnyRow
+  return new RelatedDeliveries(model.name, open(host, model, request), copy)
+}
+
+/** The same with the rows there are before it. @throws FIRST_ROWS_REFUSED */
+export function subscribeRelatedRows(
+  host: RelatedRowsHost,
+  model: ModelSpec,
+  { filter, refused, ...request }: RowsRequest & { readonly filter?: ChangeFilter | null | undefined },
+): EventSubscription {
+  checkAsksForRows(refused)
+  invariant(asksRelatedRows(filter), 'The filter asks related rows.')
+  return subscribeRelatedDeliveries(host, model, { ...request, filter, isInitial: true })
+}
+
+function open(
+  host: RelatedRowsHost,
+  model: ModelSpec,
+  { filter, actions, isInitial, after, account, signal, overflow }: RelatedRowsRequest,
+): RelatedSubscription {
+  const ofPolicy = filter.rows === null ? [] : allSetsOf(filter.rows)
+  const ofFilter = conditionsOf({ ...filter, rows: null }).flatMap(allSetsOf)
+  const policyRefused: Refuse = (why, hint) =>
+    new RowcastError('POLICY_FAILED', `The policy \`rows\` of ${model.name} follows relations: ${why}.`, {
+      hint,
+    })
+  const refuse = ofPolicy.length > 0 ? policyRefused : filterRefused
+  checkHost(host, overflow, refuse)
+  checkModel(host, model, refuse)
+  for (const set of ofPolicy) checkSetModel(host, set.model, policyRefused)
+  for (const set of ofFilter) checkSetModel(host, set.model, filterRefused)
+  const setModels = new Set([...ofPolicy, ...ofFilter].map((set) => set.model.name))
+  const asksForWrites = [filter.old, filter.new, filter.changed].some((part) => part !== null)
+  const asksForRows = !asksForWrites && (actions ?? []).length === 0
+  const wanted = { model, filter, setModels, actions, asksForRows, isInitial, after, account }
+  return host.bus.subscribeRelated(wanted, signal)
 }
 
 /** The sets of a condition, and those that they ask. */
@@ -109,53 +140,61 @@ export function allSetsOf(condition: Condition): readonly KeySetSpec[] {
   return keySetsOf(condition).flatMap((set) => [set, ...allSetsOf(set.condition)])
 }
 
-function checkRequest({ isScaled, overflow, prisma }: RelatedRowsHost, request: RelatedRowsRequest): void {
-  const other = Object.entries(request.refused).find(([, value]) => value !== undefined)
-  if (other !== undefined)
-    throw refused(`with \`${other[0]}\` it may not follow relations`, 'Ask for rows with `where` alone.')
-  if ((request.overflow ?? overflow) === 'conflate')
-    throw refused('a subscription that conflates follows no relations', "Leave `overflow` at 'end'.")
+/** The error of what cannot be followed, and what to do about it. */
+type Refuse = (why: string, hint: string) => RowcastError
+
+const filterRefused: Refuse = (why, hint) => badFilter('where', `${why}.`, hint)
+
+function checkHost(
+  { isScaled, overflow: ownOverflow, prisma }: RelatedRowsHost,
+  overflow: OverflowPolicy | undefined,
+  refuse: Refuse,
+): void {
+  if ((overflow ?? ownOverflow) === 'conflate')
+    throw refuse('a subscription that conflates follows no relations', "Leave `overflow` at 'end'.")
   if (isScaled)
-    throw refused('a gateway follows no relations', "Ask a process with role: 'all', without a broker.")
+    throw refuse('a gateway follows no relations', "Ask a process with role: 'all', without a broker.")
   if (!canFence(prisma))
-    throw refused(
+    throw refuse(
       'there is no Prisma Client to read related rows with',
       'Give createRowcast a `prisma` with $transaction.',
     )
 }
 
-function checkModel(host: RelatedRowsHost, { name, primaryKey }: ModelSpec): void {
+/** A model whose rows decide about others. */
+function checkSetModel(host: RelatedRowsHost, model: ModelSpec, refuse: Refuse): void {
+  const { name } = model
   if (host.catalog.models[name] === undefined)
-    throw refused(
+    throw refuse(
       `it follows a relation through "${name}", a join table that is not published`,
       'Give the join table a model of its own.',
     )
+  if (host.softDeleteOf(name) !== undefined)
+    throw refuse(
+      `${name} is registered with softDelete, and no relations are followed with its rows`,
+      'Register it without, and name the field in `where`.',
+    )
+  checkModel(host, model, refuse)
+}
+
+function checkModel(host: RelatedRowsHost, { name, primaryKey }: ModelSpec, refuse: Refuse): void {
   if (!host.isRegistered(name))
-    throw refused(
+    throw refuse(
       `it follows a relation to ${name}, which is not live`,
       `Call rowcast.register('${name}') before start().`,
     )
   const fault = host.faultOf(name)
   if (fault !== undefined) throw fault
   if (primaryKey.length === 0)
-    throw refused(
+    throw refuse(
       `${name} has no primary key that distinguishes its rows`,
       'Give the model an `@id` or `@@id`.',
     )
-  if (host.softDeleteOf(name) !== undefined)
-    throw refused(
-      `${name} is registered with softDelete, and no relations are followed with its rows`,
-      'Register it without, and name the field in `where`.',
-    )
   if (!host.hasOldImages(name))
-    throw refused(
+    throw refuse(
       `PostgreSQL does not send the row before a change of ${name}`,
       'Set the replica identity of the table to FULL: rowcast.enable() does.',
     )
-}
-
-function refused(why: string, hint: string): RowcastError {
-  return badFilter('where', `${why}.`, hint)
 }
 
 /** As the library's users see it. */
@@ -165,10 +204,11 @@ function given(model: string, event: RelatedEvent, omitted: ReadonlySet<string>)
     const own = ownRows({ change }, omitted)
     return Object.defineProperty(own, 'transition', { value: judgement.transition, enumerable: true })
   }
-  const { transition, cause, key, row, cursor, transaction } = event
+  if (event.kind === 'ready') return { action: 'READY', model, cursor: event.cursor }
+  const { key, row, cursor } = event
   const shown = Object.fromEntries(Object.entries(row).filter(([name]) => !omitted.has(name)))
-  return {
-    ...{ action: 'READ', model, transition, cause, key, old: null },
-    ...{ new: transition === 'ENTERED' ? shown : null, changed: [], unavailable: [], cursor, transaction },
-  }
+  const read = { action: 'READ', model, key, old: null, changed: [], unavailable: [], cursor }
+  if (event.kind === 'first') return { ...read, transition: 'ENTERED', cause: 'INITIAL', new: shown }
+  const { transition, cause, transaction } = event
+  return { ...read, transition, cause, new: transition === 'ENTERED' ? shown : null, transaction }
 }

@@ -1,19 +1,20 @@
 /** Beside the spine. What a rowcast gives of its changes: subscriptions, cursors, messages, and why one did not get a change. */
 import { checkServesChanges } from './broker/broker-options.ts'
 import { explainDelivery } from './bus/explain-delivery.ts'
-import { checkImagesAreSent, parseChangeFilter } from './bus/filter/change-filter.ts'
+import { asksRelatedRows, checkImagesAreSent, parseChangeFilter } from './bus/filter/change-filter.ts'
 import type { ModelTypeMap } from './catalog/model-catalog.ts'
 import { omittedByPrisma } from './catalog/prisma-omit.ts'
 import type { LooseSubscribeOptions, Rowcast } from './rowcast-api.ts'
 import { actionsOf, changesOf } from './rowcast-changes.ts'
-import { createRowSubscriptions } from './rowcast-first-rows.ts'
+import { checkAsksForRows, createRowSubscriptions, type RowSubscriptions } from './rowcast-first-rows.ts'
 import type { RowcastParts } from './rowcast-parts.ts'
 import type { RowcastReader } from './rowcast-reader.ts'
 import {
-  namesRelation,
   parseLibraryFilter,
   type RelatedRowsHost,
   subscribeRelated,
+  subscribeRelatedDeliveries,
+  subscribeRelatedRows,
 } from './rowcast-related.ts'
 import {
   changesOfSeveral,
@@ -29,6 +30,7 @@ export type ChangeFace<Types extends ModelTypeMap, Metadata> = Pick<
   | 'subscribe'
   | 'transactions'
   | 'subscribeRows'
+  | 'subscribeRelated'
   | 'subscribeDeliveries'
   | 'why'
   | 'explain'
@@ -44,19 +46,14 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
   parts: RowcastParts<Types>,
   reader: RowcastReader,
 ): ChangeFace<Types, Metadata> {
-  const { options, catalog, models, scaling, bus, hub, presence, visibility } = parts
-  const { prisma, overflow, heldBytesMax, answerTimeoutMs = ANSWER_TIMEOUT_MS } = options
+  const { options, catalog, models, scaling, bus, held, hub, presence, visibility } = parts
+  const { prisma, overflow, answerTimeoutMs = ANSWER_TIMEOUT_MS } = options
   const host = {
-    ...{ catalog, overflow, heldBytesMax, answerTimeoutMs, prisma, isScaled: scaling.broker !== null },
+    ...{ catalog, overflow, held, answerTimeoutMs, prisma, isScaled: scaling.broker !== null },
     softDeleteOf: (model: string) => models.options.get(model)?.softDelete,
   }
   const rows = createRowSubscriptions({ ...host, rowcast: () => face })
-  const relatedHost: RelatedRowsHost = {
-    ...{ ...host, bus },
-    isRegistered: (model) => models.has(model),
-    hasOldImages: (model) => reader.hasOldImages(model),
-    faultOf: (model) => reader.faults.get(model),
-  }
+  const relatedHost = { ...host, bus, ...readerOf(parts, reader) }
   const transactionsHost: TransactionsHost = {
     ...{ catalog, prisma },
     specOf: (model) => models.specOf(model),
@@ -68,24 +65,18 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
       request: LooseSubscribeOptions = {},
     ): AsyncIterableIterator<never> {
       if (typeof model !== 'string') return changesOfSeveral(transactionsHost, model, request)
-      const { action, where, old, new: after, changed, initial, ...rest } = request
-      if (initial !== undefined && initial !== false && rest.after === undefined) {
-        const refused = { action, old, new: after, changed }
-        return rows.subscribe(models.specOf(model), { ...rest, where, initial, refused })
-      }
-      const actions = actionsOf(action)
-      const spec = models.specOf(model)
-      const filter = parseLibraryFilter(spec, catalog, { where, old, new: after, changed })
-      if (filter !== null && namesRelation(spec, where)) {
-        const related = { model: spec, filter, refused: { action, changed }, ...rest }
-        return subscribeRelated(relatedHost, related)
-      }
-      const deliveries = face.subscribeDeliveries({ model, actions, filter, ...rest })
-      return changesOf(deliveries, omittedByPrisma(prisma, model))
+      return subscribeOne({ ...host, models, scaling, rows, relatedHost, face }, model, request)
     },
     transactions: (of, options = {}) =>
       subscribeTransactions(transactionsHost, of as LooseSelection, options),
-    subscribeRows: (request) => rows.subscribeRows(models.specOf(request.model), request),
+    subscribeRows: (request) =>
+      asksRelatedRows(request.filter)
+        ? subscribeRelatedRows(relatedHost, models.checkLive(request.model), request)
+        : rows.subscribeRows(models.specOf(request.model), request),
+    subscribeRelated(request) {
+      checkServesChanges(scaling.role)
+      return subscribeRelatedDeliveries(relatedHost, models.checkLive(request.model), request)
+    },
     subscribeDeliveries(request) {
       checkServesChanges(scaling.role)
       const { model, filter, actions } = request
@@ -127,4 +118,53 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
     hasOldImages: (model) => reader.hasOldImages(model),
   }
   return face
+}
+
+/** What is known of models that rows are asked of. */
+function readerOf<Types extends ModelTypeMap>(
+  { models }: RowcastParts<Types>,
+  reader: RowcastReader,
+): Pick<RelatedRowsHost, 'isRegistered' | 'hasOldImages' | 'faultOf'> {
+  return {
+    isRegistered: (model) => models.has(model),
+    hasOldImages: (model) => reader.hasOldImages(model),
+    faultOf: (model) => reader.faults.get(model),
+  }
+}
+
+/** What a subscription of the library to one model is made with. */
+interface LibraryHost extends Pick<RowcastParts, 'catalog' | 'models' | 'scaling'> {
+  readonly prisma: unknown
+  readonly rows: RowSubscriptions
+  readonly relatedHost: RelatedRowsHost
+  readonly face: Pick<ChangeFace<ModelTypeMap, unknown>, 'subscribeDeliveries'>
+}
+
+function subscribeOne(
+  { catalog, models, scaling, prisma, rows, relatedHost, face }: LibraryHost,
+  model: string,
+  request: LooseSubscribeOptions,
+): AsyncIterableIterator<never> {
+  const { action, where, old, new: after, changed, initial, ...rest } = request
+  const spec = models.specOf(model)
+  const actions = actionsOf(action)
+  const isInitial = initial !== undefined && initial !== false && rest.after === undefined
+  const filter = parseLibraryFilter(spec, catalog, { where, old, new: after, changed })
+  if (asksRelatedRows(filter)) {
+    checkServesChanges(scaling.role)
+    if (isInitial) checkAsksForRows({ action, old, new: after, changed })
+    return subscribeRelated(relatedHost, models.checkLive(model), {
+      model,
+      filter,
+      actions,
+      isInitial,
+      ...rest,
+    })
+  }
+  if (isInitial) {
+    const refused = { action, old, new: after, changed }
+    return rows.subscribe(spec, { ...rest, where, initial, refused })
+  }
+  const deliveries = face.subscribeDeliveries({ model, actions, filter, ...rest })
+  return changesOf(deliveries, omittedByPrisma(prisma, model))
 }

@@ -96,6 +96,7 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'wire/driver-target.ts': [1, 'its callbacks destroy a socket'],
   'graphql/policy/own-copy.ts': [1, 'settles the promise of who asked'],
   'graphql/reading/relation-batches.ts': [3, 'groups keys; what reading throws is a rejection to who waits'],
+  'graphql/plugin/visible-rows.ts': [2, 'groups keys; what reading throws is a rejection to who waits'],
   'graphql/reading/unique-reads.ts': [2, 'groups look-ups; what reading throws is a rejection to who waits'],
   'graphql/reading/statement-gate.ts': [
     2,

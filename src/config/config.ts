@@ -1,6 +1,9 @@
 /** What a service is given: the object that rowcast.config.ts exports, and what it becomes once checked. */
+
 import type { ScalingOptions } from '../broker/broker-options.ts'
 import type { OverflowPolicy } from '../bus/bus.ts'
+import type { RelatedWhere } from '../bus/filter/related-where-type.ts'
+import type { Where } from '../bus/filter/where-type.ts'
 import type { ModelCatalog, ModelTypeMap } from '../catalog/model-catalog.ts'
 import type { TransactionMetadata } from '../changes/transaction-metadata.ts'
 import type { Authorize } from '../graphql/activity/activity-log.ts'
@@ -19,7 +22,8 @@ export interface ServicePrismaClient {
 }
 
 /** How one model is exposed: who sees what of it, and what `register()` is given. */
-export interface ModelConfig<Row extends object = object> extends ModelPolicy<Row> {
+export interface ModelConfig<Row extends object = object, Rule extends object = Where<Row>>
+  extends ModelPolicy<Row, Rule> {
   /** Whether it gets a subscription; a model that does not can still be queried. @default true */
   readonly live?: boolean | undefined
   /** See `RegisterOptions`. @default 'full' */
@@ -32,7 +36,7 @@ export interface ModelConfig<Row extends object = object> extends ModelPolicy<Ro
 
 /** Which models are live, and how. */
 export type ModelsConfig<Types extends ModelTypeMap = ModelTypeMap> = {
-  readonly [M in keyof Types & string]?: ModelConfig<Types[M]['row']> | undefined
+  readonly [M in keyof Types & string]?: ModelConfig<Types[M]['row'], RelatedWhere<Types, M>> | undefined
 } & {
   /** Every visible model that is not named, where its table can be live. */
   readonly '*'?: DefaultModelConfig | undefined

@@ -1,4 +1,5 @@
 /** How one model is made live: the options of `register()`, typed by the model's row and checked against the catalog. */
+import type { Where } from '../bus/filter/where-type.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import { RowcastError } from '../errors.ts'
 import type { ModelPolicy } from '../graphql/policy/model-policy.ts'
@@ -19,7 +20,8 @@ export type SoftDeleteField<Row extends object> = [keyof Row] extends [never]
     }[keyof Row & string]
 
 /** Options of `register()`. */
-export interface RegisterOptions<Row extends object = object> extends ModelPolicy<Row> {
+export interface RegisterOptions<Row extends object = object, Rule extends object = Where<Row>>
+  extends ModelPolicy<Row, Rule> {
   /**
    * `full`: `enable()` gives the table and its partitions REPLICA IDENTITY FULL, so that every change has its whole
    * old row. `keep`: it leaves the identity as it is; where that is not FULL, `old` is null, `changed` empty and an

@@ -6,6 +6,7 @@ import type { BusSubscription, SubscriptionRequest } from '../bus/bus.ts'
 import type { ExplainRequest } from '../bus/explain-delivery.ts'
 import type { Explanation } from '../bus/explanation.ts'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
+import type { RelatedRowsRequest } from '../sets/related-request.ts'
 import type { EventSubscription, RowsRequest } from '../sets/row-subscription.ts'
 import type { ModelPolicies } from './policy/model-policy.ts'
 
@@ -20,6 +21,8 @@ export interface ChangeFeed {
   subscribeDeliveries(request: SubscriptionRequest): BusSubscription
   /** The same with the rows there are before it; FIRST_ROWS_REFUSED where this is absent. @throws FIRST_ROWS_REFUSED */
   subscribeRows?(request: RowsRequest): EventSubscription
+  /** The same for a policy or a filter that asks other rows; POLICY_FAILED or BAD_FILTER where this is absent. @throws POLICY_FAILED, BAD_FILTER */
+  subscribeRelated?(request: RelatedRowsRequest): EventSubscription
   /**
    * The cursor for now: a query made after it resolved sees every change that stands before it. Rejects with NO_STREAM_YET
    * at a deadline.

@@ -1,9 +1,9 @@
 /** Stage 7, graphql. What a subscription gives: changes, and first rows. */
 import { CHANGE_ACTIONS, type ChangeAction } from '../changes/change.ts'
-import type { FirstRowChange } from '../sets/row-subscription.ts'
+import type { ReadChange } from '../sets/row-subscription.ts'
 
 /** `action` of what a subscription gives. */
-export type EventAction = ChangeAction | FirstRowChange['action']
+export type EventAction = ChangeAction | ReadChange['action']
 
 /** All of them, in the order documentation lists them. */
 export const EVENT_ACTIONS: readonly EventAction[] = [...CHANGE_ACTIONS, 'READ', 'READY']

@@ -75,6 +75,13 @@ export class CountedKeys {
     return isIn
   }
 
+  /** The keys that were in after a transaction. */
+  keysAt(at: number): KeyMap {
+    const keys = new Map<ValueKey, KeyValues>()
+    for (const [key, entry] of this.#entries) if (this.has(key, at)) keys.set(key, valuesOf(key, entry))
+    return keys
+  }
+
   /** The keys that a transaction put in or took out. */
   toggledBy(at: number): KeyMap {
     return this.#toggled.get(at) ?? NO_KEYS

@@ -9,6 +9,7 @@ import type { ValueKey } from '../bus/filter/value-domain.ts'
 import type { AnyRow } from '../changes/change.ts'
 import { RowcastError } from '../errors.ts'
 import { CountedKeys, type KeyCounts, type KeySetLimits, type KeyValues } from './counted-keys.ts'
+import { coverOf } from './keyed-rows.ts'
 import { type RowRequest, rowsConcerned, type TransactionKeys } from './related-rows.ts'
 import type { StreamTransaction } from './rows-at.ts'
 import { WrittenRows } from './written-rows.ts'
@@ -36,7 +37,7 @@ export class KeySet {
   private constructor(spec: KeySetSpec, inputs: KeySets, ordinal: number, limits: KeySetLimits | undefined) {
     this.spec = spec
     this.keys = new CountedKeys(nameOf(spec), limits)
-    this.#inputs = { toggledBy: (set, at) => inputs(set).keys.toggledBy(at) }
+    this.#inputs = keysOf(inputs)
     this.#countsAt = membership(spec, inputs)
     this.#ordinal = ordinal
   }
@@ -50,7 +51,10 @@ export class KeySet {
   ): Promise<KeySet> {
     const set = new KeySet(spec, inputs, ordinal, limits)
     const counts = new Counts(spec)
-    for (const row of await readRows({ model: spec.model, keyed: null, ...neededOf(spec) }, ordinal)) {
+    // Of rows that count where it is not false, none can be named.
+    const cover =
+      spec.counts === 'true' ? coverOf(spec.condition, (input) => set.#inputs.keysAt(input, ordinal)) : null
+    for (const row of await readRows({ model: spec.model, keyed: cover, ...neededOf(spec) }, ordinal)) {
       if (!set.#countsAt(row, ordinal)) continue
       counts.add(row, 1)
       set.keys.check(counts.counts.size)
@@ -90,6 +94,14 @@ export class KeySet {
     }
     this.keys.apply(ordinal, counts)
     this.#ordinal = ordinal
+  }
+}
+
+/** The keys of sets, by transaction. */
+export function keysOf(sets: KeySets): TransactionKeys {
+  return {
+    toggledBy: (set, at) => sets(set).keys.toggledBy(at),
+    keysAt: (set, at) => sets(set).keys.keysAt(at),
   }
 }
 

@@ -10,7 +10,8 @@ import { TRUE } from '../bus/filter/outcome.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyChange, AnyRow } from '../changes/change.ts'
 import { invariant } from '../errors.ts'
-import { compileAt, type KeySets } from './key-set.ts'
+import { compileAt, type KeySets, keysOf } from './key-set.ts'
+import { coverOf } from './keyed-rows.ts'
 import { type RowRequest, rowsConcerned, type TransactionKeys } from './related-rows.ts'
 import type { StreamTransaction } from './rows-at.ts'
 import { WrittenRows } from './written-rows.ts'
@@ -55,7 +56,7 @@ export class LiveRows {
     const conditions = [parts.rows, parts.where].filter((part) => part !== null && part !== undefined)
     this.#model = model
     this.#conditions = conditions
-    this.#keys = { toggledBy: (set, at) => sets(set).keys.toggledBy(at) }
+    this.#keys = keysOf(sets)
     const filterAt = (moment: 'before' | 'after') => {
       const filter = createChangeFilter(parts, null, (spec) => {
         const { keys } = sets(spec)
@@ -103,6 +104,13 @@ export class LiveRows {
         { row, transition: isIn ? 'ENTERED' : 'LEFT', cause: wasSeen === isSeen ? 'RELATION' : 'ACCESS' },
       ]
     })
+  }
+
+  /** The rows that may be in sight after a transaction: by the keys of its sets, where the condition lets them be named. */
+  candidates(ordinal: number): RowRequest {
+    const condition = allOf(this.#conditions)
+    const keyed = coverOf(condition, (set) => this.#keys.keysAt(set, ordinal))
+    return { model: this.#model, keyed, narrowedBy: condition }
   }
 
   /** The rows that are in sight after a transaction, of these. */

@@ -47,6 +47,13 @@ export class LogTransaction implements StreamTransaction {
     this.models = models
   }
 
+  /** Behind the index of its last change. */
+  get endIndex(): number {
+    const changes = this.#log.read(this.#to - 1)?.part.changes
+    const last = changes === undefined || changes.length === 0 ? undefined : changes.at(changes.length - 1)
+    return (last?.index ?? -1) + 1
+  }
+
   /** Changes of the model, and of others between them: what reading it costs. */
   countOf(model: string): number {
     let count = 0

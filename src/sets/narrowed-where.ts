@@ -4,7 +4,7 @@
  */
 import type { Condition } from '../bus/filter/condition.ts'
 import type { FieldSpec, ModelSpec } from '../catalog/model-catalog.ts'
-import type { KeyedRows } from './related-rows.ts'
+import { EXACT_DOMAINS, type KeyedRows } from './keyed-rows.ts'
 import { isSeekable } from './seek.ts'
 
 type Where = Readonly<Record<string, unknown>>
@@ -12,9 +12,6 @@ type Where = Readonly<Record<string, unknown>>
 /** Values of one `in`, and rows of one `OR`: PostgreSQL takes 32,767 parameters a statement, and is slow before. */
 const VALUES_MAX = 1_000
 const TUPLES_MAX = 100
-
-/** Ways to compare under which a key is the value itself, and no other value is equal to it: not those that take no account of case. */
-const EXACT_DOMAINS: ReadonlySet<string> = new Set(['int', 'bigint', 'text', 'uuid'])
 
 /** The rows of which the condition may be true; null for all. */
 export function narrowedWhere(model: ModelSpec, condition: Condition): Where | null {
@@ -44,7 +41,10 @@ export function keyedWheres(model: ModelSpec, keyed: readonly KeyedRows[]): read
     const [only, ...others] = specs.flatMap((field) => field ?? [])
     if (only === undefined) return null
     const isList = others.length === 0 && only.type !== 'Boolean'
-    for (const values of chunks([...keys.values()], isList ? VALUES_MAX : TUPLES_MAX)) {
+    const possible = [...keys.values()].filter((each) =>
+      each.every((value, index) => isPossible(specs[index] as FieldSpec, value)),
+    )
+    for (const values of chunks(possible, isList ? VALUES_MAX : TUPLES_MAX)) {
       const tuple = (each: readonly unknown[]): Where =>
         Object.fromEntries(fields.map((name, index) => [name, each[index]]))
       wheres.push(

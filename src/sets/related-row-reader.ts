@@ -4,6 +4,7 @@
  * ends with a typed error, and nobody else.
  */
 import { cannotGoOn } from '../bus/resync-required.ts'
+import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyRow } from '../changes/change.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
 import type { Lsn } from '../wire/lsn.ts'
@@ -50,6 +51,8 @@ export const RELATED_READ_BOUNDS: RelatedReadBounds = {
 export interface RelatedRowReaderOptions {
   /** A Prisma Client with transactions, whose rows are whole. */
   readonly client: object
+  /** The rows that count as there; null for all. @default all */
+  readonly narrowedTo?: ((model: ModelSpec) => object | null) | undefined
   readonly progress: StreamProgress
   /** Few read at once, and not too many wait: the connections are the application's. */
   readonly turns: PageReads<RowsAtFence>
@@ -116,7 +119,8 @@ export class RelatedRowReader implements SnapshotReader {
     const { model } = request
     const found = new Map<string, AnyRow>()
     let bytes = 0
-    for (const query of queriesOf(request)) {
+    const there = this.#options.narrowedTo?.(model) ?? null
+    for (const query of queriesOf(request, there)) {
       const sizes = new PageSizes(PAGE_ROWS, () => PAGE_BYTES)
       for (let skip = 0; ; ) {
         const take = sizes.next
@@ -134,14 +138,19 @@ export class RelatedRowReader implements SnapshotReader {
   }
 }
 
-function* queriesOf({ model, keyed, narrowedBy, fields }: RowRequest): Iterable<object> {
-  const narrowed = narrowedBy == null ? null : narrowedWhere(model, narrowedBy)
+function* queriesOf(
+  { model, keyed, narrowedBy, fields }: RowRequest,
+  there: object | null,
+): Iterable<object> {
+  const narrowed = [there, narrowedBy == null ? null : narrowedWhere(model, narrowedBy)].filter(
+    (part) => part !== null,
+  )
   const names = fields == null ? null : new Set([...fields, ...model.primaryKey])
   const select = names === null ? undefined : Object.fromEntries([...names].map((name) => [name, true]))
   const orderBy = model.primaryKey.map((name) => ({ [name]: 'asc' }))
   for (const where of keyed === null ? [{}] : (keyedWheres(model, keyed) ?? [{}])) {
     yield {
-      where: narrowed === null ? where : { AND: [where, narrowed] },
+      where: narrowed.length === 0 ? where : { AND: [where, ...narrowed] },
       orderBy,
       ...(select && { select }),
     }
@@ -149,8 +158,8 @@ function* queriesOf({ model, keyed, narrowedBy, fields }: RowRequest): Iterable<
 }
 
 /** Of a condition, it will not be better later. */
-function tooMany({ model, keyed }: RowRequest): RowcastError {
-  if (keyed !== null)
+function tooMany({ model, areMoved = false }: RowRequest): RowcastError {
+  if (areMoved)
     return cannotGoOn('a change of other rows concerns more rows than are read at once', model.name)
   return new RowcastError(
     'FILTER_TOO_BROAD',

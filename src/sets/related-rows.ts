@@ -4,22 +4,17 @@
  */
 import type { Condition, KeySetSpec } from '../bus/filter/condition.ts'
 import { relatedKeyOf } from '../bus/filter/related-keys.ts'
-import type { ValueDomain } from '../bus/filter/value-domain.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyRow } from '../changes/change.ts'
 import type { KeyMap } from './counted-keys.ts'
-
-/** Rows by the values of some of their fields. */
-export interface KeyedRows {
-  readonly fields: readonly string[]
-  readonly domains: readonly ValueDomain[]
-  readonly keys: KeyMap
-}
+import type { KeyedRows } from './keyed-rows.ts'
 
 /** Rows of a model that somebody has to look at: all that have a key of any of these. Null for all rows. */
 export interface RowRequest {
   readonly model: ModelSpec
   readonly keyed: readonly KeyedRows[] | null
+  /** Whether a transaction has moved them, and no condition asks for all that it has. @default false */
+  readonly areMoved?: boolean | undefined
   /** Rows of which it is not true need not come, though they may. @default null: all have to */
   readonly narrowedBy?: Condition | null | undefined
   /** What is needed of the rows, beside their primary key. @default null: all */
@@ -28,7 +23,10 @@ export interface RowRequest {
 
 /** Where the keys of sets are, by transaction. */
 export interface TransactionKeys {
+  /** Those that were put in or taken out. */
   toggledBy(set: KeySetSpec, at: number): KeyMap
+  /** All that were in after it. */
+  keysAt(set: KeySetSpec, at: number): KeyMap
 }
 
 /** The rows that a transaction may have moved into the condition or out of it without writing them; null for none. */
@@ -42,7 +40,7 @@ export function rowsConcerned(
     const toggled = keys.toggledBy(set, at)
     return toggled.size === 0 ? [] : [{ fields, domains, keys: toggled }]
   })
-  return keyed.length === 0 ? null : { model, keyed }
+  return keyed.length === 0 ? null : { model, keyed, areMoved: true }
 }
 
 /** Whether the request is for this row. */

@@ -6,51 +6,41 @@
  */
 
 import { AFTER_EARLIEST } from '../bus/bus.ts'
-import type { ChangeFilter } from '../bus/filter/change-filter.ts'
+import { conditionsOf } from '../bus/filter/change-filter.ts'
 import type { Condition } from '../bus/filter/condition.ts'
 import type { History } from '../bus/history.ts'
-import { cannotGoOn, cannotResume } from '../bus/resync-required.ts'
-import type { ModelSpec } from '../catalog/model-catalog.ts'
-import { type Cursor, formatCursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
+import { cannotGoOn } from '../bus/resync-required.ts'
+import type { AnyRow } from '../changes/change.ts'
+import {
+  type Cursor,
+  formatCursor,
+  INDEX_AFTER_ALL,
+  parseCursor,
+  partialCursorOf,
+} from '../changes/cursor.ts'
 import { toLsn } from '../wire/lsn.ts'
-import type { KeySetReading } from './key-set.ts'
+import type { PageHolder } from './held-pages.ts'
 import { LiveRows } from './live-rows.ts'
 import { hasAllAfter, type LogTransaction, nextTransactionOf, ordinalOf } from './log-transactions.ts'
-import type { RelatedEvent } from './related-event.ts'
+import { beginningAfter } from './related-beginning.ts'
+import { cursorOf, type RelatedEvent, type TransactionEvent, withLast } from './related-event.ts'
+import { firstRowsOf } from './related-first-rows.ts'
+import type { RelatedHost, RelatedRequest } from './related-request.ts'
 import { type HeldSets, SetGraph } from './set-graph.ts'
-
-/** What one subscription asks for. */
-export interface RelatedRequest {
-  readonly model: ModelSpec
-  readonly filter: ChangeFilter
-  /** All models that its sets are made of, its own not included unless they ask it as well. */
-  readonly setModels: ReadonlySet<string>
-  readonly after?: string | undefined
-}
-
-/** What it lives in. */
-export interface RelatedHost {
-  /** Null where there is no stream. */
-  readonly history: History | null
-  /** The sets that all share. Null where there is no stream. */
-  readonly graph: SetGraph | null
-  readonly reading: KeySetReading
-  /** It has ended. */
-  forget(subscription: RelatedSubscription): void
-}
 
 /** All writes of a transaction have come, and not all that they moved. */
 const INDEX_AFTER_WRITES = INDEX_AFTER_ALL - 1
 const DONE = { done: true, value: undefined } as const
 
 /** One subscription. */
-export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> {
+export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>, PageHolder {
   /** Its own model, and those of its sets. */
   readonly models: ReadonlySet<string>
   readonly model: string
   readonly #host: RelatedHost
   readonly #request: RelatedRequest
   readonly #conditions: readonly Condition[]
+  readonly #isInitial: boolean
   readonly #after: Cursor | null
   readonly #events: AsyncGenerator<RelatedEvent, void, void>
   /** The transaction up to which all has been given; null until it has begun. */
@@ -62,6 +52,8 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
   #held: HeldSets | null = null
   #live: LiveRows | null = null
   #lastCursor: string | null
+  /** What it has for a cursor until all first rows have come; null where there are none to come any more. */
+  #partialCursor: string | null = null
   #isEnded = false
   #failure: Error | null = null
   #turn: Promise<unknown> = Promise.resolve()
@@ -77,7 +69,8 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
     this.#request = request
     this.model = model.name
     this.models = new Set([model.name, ...setModels])
-    this.#conditions = [filter.rows, filter.where].filter((part) => part !== null)
+    this.#conditions = conditionsOf(filter)
+    this.#isInitial = request.isInitial === true && after === undefined
     this.#after = after === undefined || after === AFTER_EARLIEST ? null : parseCursor(after)
     this.#lastCursor = this.#after === null ? null : (after ?? null)
     this.#events = this.#follow()
@@ -91,9 +84,18 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
   /** Where to go on: behind what it was given last, or what it has gone past since; null where it has not begun. */
   get lastCursor(): string | null {
     const { history } = this.#host
+    if (this.#partialCursor !== null) return this.#partialCursor
     if (history === null || this.#ordinal === null) return this.#lastCursor
     const last = this.#lastCursor === null ? 0 : ordinalOf(parseCursor(this.#lastCursor).position.commitLsn)
     return last < this.#ordinal ? history.cursorBehind(toLsn(BigInt(this.#ordinal))) : this.#lastCursor
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded
+  }
+
+  get account() {
+    return this.#request.account
   }
 
   /** The stream has begun, or has brought something. */
@@ -124,6 +126,7 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
     this.#isEnded = true
     this.#failure = error
     this.#held?.release()
+    this.#host.reading.held.letGo(this)
     this.#host.forget(this)
     this.#wake?.()
     this.#letGo?.()
@@ -136,7 +139,8 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
         return null
       })
       if (event !== null && !this.#isEnded) {
-        this.#lastCursor = event.kind === 'written' ? event.change.cursor : event.cursor
+        if (event.kind === 'ready') this.#partialCursor = null
+        this.#lastCursor = cursorOf(event)
         return { done: false, value: event }
       }
     }
@@ -155,15 +159,32 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
   }
 
   async *#follow(): AsyncGenerator<RelatedEvent, void, void> {
+    if (this.#isInitial) yield* this.#firstRows()
     while (!this.#isEnded) {
       const transaction = this.#nextTransaction()
       if (transaction === null) await this.#nothingMore()
       else {
-        yield* this.#eventsOf(transaction)
+        yield* withLast(this.#eventsOf(transaction))
         this.#ordinal = transaction.ordinal
         this.#own?.prune(transaction.ordinal)
       }
     }
+  }
+
+  /** The rows as they were after the transaction that it begins behind. */
+  async *#firstRows(): AsyncGenerator<RelatedEvent, void, void> {
+    while (this.#ordinal === null && !this.#isEnded) await this.#nothingMore()
+    const ordinal = this.#ordinal
+    const { history } = this.#host
+    if (ordinal === null || history === null || this.#isEnded) return
+    const live = await this.#liveRows()
+    const cursor = history.cursorBehind(toLsn(BigInt(ordinal)))
+    const keyOf = (row: AnyRow) => this.#keyOf(row)
+    yield* firstRowsOf(this.#host.reading, { live, ordinal, cursor, keyOf, holder: this })
+  }
+
+  #keyOf(row: AnyRow): AnyRow {
+    return Object.fromEntries(this.#request.model.primaryKey.map((name) => [name, row[name]]))
   }
 
   #nextTransaction(): LogTransaction | null {
@@ -192,28 +213,29 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
     })
   }
 
-  async *#eventsOf(transaction: LogTransaction): AsyncGenerator<RelatedEvent, void, void> {
+  async *#eventsOf(transaction: LogTransaction): AsyncGenerator<TransactionEvent, void, void> {
     this.#own?.advance(transaction)
     const live = await this.#liveRows()
     if (this.#isEnded) return
-    const { model } = this.#request
+    const { model, actions, asksForRows } = this.#request
     const { ordinal, info } = transaction
     const given = this.#given?.ordinal === ordinal ? this.#given.index : -1
     const decided = live.decide(transaction)
     for (const { change, judgement } of decided.writes) {
       if (judgement.verdict === 'unknown')
         throw cannotGoOn('a change came without values that it is judged by', model.name)
-      if (change.index > given) yield { kind: 'written', change, judgement }
+      const isAskedFor = actions === undefined || actions.length === 0 || actions.includes(change.action)
+      if (isAskedFor && change.index > given) yield { kind: 'written', change, judgement }
     }
-    if (decided.request === null) return
+    if (decided.request === null || !asksForRows) return
     const rows = await this.#host.reading.readRows(decided.request, ordinal)
     if (this.#isEnded) return
     const moved = live.moved(decided, ordinal, rows)
     for (const [place, each] of moved.entries()) {
       const index = place === moved.length - 1 ? INDEX_AFTER_ALL : INDEX_AFTER_WRITES
       const cursor = formatCursor(info.epoch, info.commitLsn, index)
-      const key = Object.fromEntries(model.primaryKey.map((name) => [name, each.row[name]]))
-      yield { kind: 'moved', ...each, key, cursor, transaction: info }
+      const at = { key: this.#keyOf(each.row), cursor, index: transaction.endIndex + place }
+      yield { kind: 'moved', ...each, ...at, transaction: info }
     }
   }
 
@@ -240,45 +262,23 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent> 
 
   #begin(history: History, graph: SetGraph): void {
     if (this.#request.after === undefined) {
-      this.#ordinal = Math.max(graph.ordinal, ordinalOf(history.begun.commitLsn))
+      const ordinal = Math.max(graph.ordinal, ordinalOf(history.begun.commitLsn))
+      this.#ordinal = ordinal
+      if (this.#isInitial) this.#partialCursor = partialCursorOf(history.cursorBehind(toLsn(BigInt(ordinal))))
       this.#hold(graph)
       return
     }
     // What a process before this one knew may still be read; it is asked again then.
     if ([...this.models].some((model) => history.isUndecided(this.#after, model))) return
-    const from = this.#after === null ? this.#oldest(history) : this.#resume(history, this.#after)
+    const { ordinal: from, given } = beginningAfter(history, this.models, this.#after)
     this.#ordinal = from
+    this.#given = given
     const { log } = history
-    for (const model of this.models) {
-      if (!hasAllAfter(log, model, from)) throw cannotResume('it is older than what is retained')
-    }
     const hasChanged = [...this.#request.setModels].some(
       (model) => ordinalOf(log.lastOf(model).commitLsn) > from,
     )
     if (hasChanged) this.#own = new SetGraph(from, this.#host.reading)
     this.#hold(this.#own ?? graph)
-  }
-
-  /** From there on all of its models are in the log, and what lies before a gap is no beginning. */
-  #oldest(history: History): number {
-    const begins = [...this.models].flatMap((model) => [
-      history.log.floorOf(model),
-      history.beginningOf(model) ?? [],
-    ])
-    return Math.max(...begins.flat().map(({ commitLsn }) => ordinalOf(commitLsn)))
-  }
-
-  /** Within a transaction its own changes up to the cursor are passed over, and what it moved comes again. */
-  #resume(history: History, cursor: Cursor): number {
-    for (const model of this.models) {
-      const fault = history.faultOf(cursor, model)
-      if (fault !== null) throw fault
-    }
-    const { commitLsn, index } = cursor.position
-    const ordinal = ordinalOf(commitLsn)
-    if (index >= INDEX_AFTER_ALL) return ordinal
-    this.#given = { ordinal, index }
-    return ordinal - 1
   }
 
   #hold(graph: SetGraph): void {

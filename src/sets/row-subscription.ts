@@ -25,11 +25,14 @@ export interface RowsRequest
 }
 
 /** A row that no write brought, or READY, beside the changes: what it has in common with them. */
-export interface FirstRowChange {
+export interface ReadChange {
   readonly model: string
   readonly action: 'READ' | 'READY'
-  readonly cause: 'INITIAL' | null
-  readonly transaction: null
+  readonly cause: 'INITIAL' | 'ACCESS' | 'RELATION' | null
+  /** The transaction that moved the row into sight or out of it, where one did. */
+  readonly transaction: TransactionInfo | null
+  /** Its position there, behind all that was written. */
+  readonly index: number
   /** The transaction that wrote the row, where that is known: queries see the row once they see this. */
   readonly writtenBy: TransactionInfo | null
   readonly old: null
@@ -39,24 +42,24 @@ export interface FirstRowChange {
   readonly unavailable: readonly never[]
   readonly cursor: string
   /** The same with rows of its own. */
-  fresh(): FirstRowChange
+  fresh(): ReadChange
 }
 
 /** It in the shape of a delivery. */
-export interface FirstRowDelivery {
-  readonly change: FirstRowChange
+export interface ReadDelivery {
+  readonly change: ReadChange
   readonly transition: Transition | null
   readonly hidesOld: false
   readonly hidesNew: false
-  readonly isLastOfTransaction: false
+  readonly isLastOfTransaction: boolean
 }
 
 /** What a subscription gives. */
-export type ChangeEvent = Delivery | FirstRowDelivery
+export type ChangeEvent = Delivery | ReadDelivery
 
 /** Whether it is a row that no write brought, or READY. */
-export function isFirstRow(event: ChangeEvent): event is FirstRowDelivery {
-  return event.change.transaction === null
+export function isRead(event: ChangeEvent): event is ReadDelivery {
+  return event.change.action === 'READ' || event.change.action === 'READY'
 }
 
 /** A subscription to changes that may begin with rows. */
@@ -66,8 +69,43 @@ export interface EventSubscription extends AsyncIterableIterator<ChangeEvent> {
 }
 
 const DONE = { done: true, value: undefined } as const
-const NOTHING = { old: null, changed: [], unavailable: [], transaction: null } as const
+const NOTHING = { old: null, changed: [], unavailable: [], transaction: null, index: 0 } as const
 const PLAIN = { hidesOld: false, hidesNew: false, isLastOfTransaction: false } as const
+
+/** A row as it was read. */
+export interface RowAsRead
+  extends Pick<ReadChange, 'model' | 'key' | 'writtenBy' | 'cursor'>,
+    Partial<Pick<ReadChange, 'transaction' | 'index'>> {
+  readonly cause: NonNullable<ReadChange['cause']>
+  readonly transition: Transition
+  /** Null where it left. */
+  readonly row: AnyRow | null
+}
+
+/** READ. @param copy gives a row with nothing of it shared */
+export function readOf(
+  { row, transition, ...read }: RowAsRead,
+  copy: (row: AnyRow) => AnyRow,
+  isLastOfTransaction = false,
+): ReadDelivery {
+  const changeOf = (image: AnyRow | null): ReadChange => ({
+    ...NOTHING,
+    ...read,
+    ...{ action: 'READ', new: image },
+    fresh: () => changeOf(row === null ? null : copy(row)),
+  })
+  return { ...PLAIN, isLastOfTransaction, change: changeOf(row), transition }
+}
+
+/** READY. */
+export function readyOf(model: string, cursor: string): ReadDelivery {
+  const change: ReadChange = {
+    ...NOTHING,
+    ...{ model, action: 'READY', cause: null, key: null, new: null, writtenBy: null, cursor },
+    fresh: () => change,
+  }
+  return { ...PLAIN, change, transition: null }
+}
 
 /** What it is made with. */
 export interface RowSubscriptionOptions {
@@ -175,20 +213,8 @@ export class RowSubscription implements EventSubscription, DeliveryPull<ChangeEv
     if (event.kind === 'change') return event.delivery
     const { model, copy } = this.#options
     const { cursor } = event
-    if (event.kind === 'ready') {
-      const change: FirstRowChange = {
-        ...NOTHING,
-        ...{ model, action: 'READY', cause: null, key: null, new: null, writtenBy: null, cursor },
-        fresh: () => change,
-      }
-      return { ...PLAIN, change, transition: null }
-    }
+    if (event.kind === 'ready') return readyOf(model, cursor)
     const { transition, key, row, writtenBy } = event
-    const changeOf = (image: AnyRow | null): FirstRowChange => ({
-      ...NOTHING,
-      ...{ model, action: 'READ', cause: 'INITIAL', key, new: image, writtenBy, cursor },
-      fresh: () => changeOf(row === null ? null : copy(row)),
-    })
-    return { ...PLAIN, change: changeOf(row), transition }
+    return readOf({ model, cause: 'INITIAL', transition, key, row, writtenBy, cursor }, copy)
   }
 }

@@ -18,9 +18,9 @@ import type { PublicationCut } from '../source/watch/publication-listener.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import { onAborted } from '../wire/shared-listener.ts'
-import type { KeySetReading } from './key-set.ts'
 import { hasAllAfter, nextTransactionOf, ordinalOf } from './log-transactions.ts'
-import { type RelatedHost, type RelatedRequest, RelatedSubscription } from './related-subscription.ts'
+import type { RelatedHost, RelatedReading, RelatedRequest } from './related-request.ts'
+import { RelatedSubscription } from './related-subscription.ts'
 import { SetGraph } from './set-graph.ts'
 import type { StreamFollower } from './stream-follower.ts'
 
@@ -28,7 +28,7 @@ import type { StreamFollower } from './stream-follower.ts'
 export interface SetsBusOptions {
   readonly bus: InProcessBus
   readonly follower: StreamFollower
-  readonly reading: KeySetReading
+  readonly reading: RelatedReading
   readonly guard: Guard
 }
 
@@ -40,7 +40,7 @@ const NONE: ReadonlySet<string> = new Set()
 /** The bus. */
 export class SetsBus implements ChangeBus, RelatedHost {
   readonly lastChanges: LastChangesKeeper
-  readonly reading: KeySetReading
+  readonly reading: RelatedReading
   graph: SetGraph | null = null
   readonly #bus: InProcessBus
   readonly #follower: StreamFollower

@@ -113,7 +113,7 @@ it('a key distinguishes arguments, rights and left-out fields, and nothing else'
     rows:
       where === undefined
         ? null
-        : { condition: parseWhere(thing, catalog, where), test: () => 0 as never, where },
+        : { condition: parseWhere(thing, catalog, where), test: () => 0 as never, asksRows: false, where },
     hidden: new Set<string>(),
     text,
   })

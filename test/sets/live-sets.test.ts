@@ -225,6 +225,18 @@ const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
+    name: 'rows of one side of an OR are not read when a set is loaded',
+    file: 'keyed-rows.ts',
+    from: 'return covers.some((cover) => cover === null) ? null : covers.flatMap((cover) => cover ?? [])',
+    to: 'return covers.flatMap((cover) => cover ?? [])',
+  },
+  {
+    name: 'rows are read by the keys that are in now, and not by those of the beginning',
+    file: 'counted-keys.ts',
+    from: 'if (this.has(key, at)) keys.set',
+    to: 'if (entry.count > 0) keys.set',
+  },
+  {
     name: 'a set does not count',
     file: 'counted-keys.ts',
     from: 'entry.count += delta',
@@ -262,7 +274,16 @@ const MUTANTS: readonly Mutant[] = [
   },
 ]
 
-const FILES = ['counted-keys', 'key-set', 'live-rows', 'related-rows', 'rows-at', 'set-graph', 'written-rows']
+const FILES = [
+  'counted-keys',
+  'key-set',
+  'keyed-rows',
+  'live-rows',
+  'related-rows',
+  'rows-at',
+  'set-graph',
+  'written-rows',
+]
 const SOURCE = join(import.meta.dirname, '../../src/sets')
 const GENERATED = join(import.meta.dirname, '../generated/set-mutants')
 
@@ -275,7 +296,12 @@ async function loadMutant({ file, from, to }: Mutant, name: string): Promise<Set
     const parts = text.split(from)
     if (`${one}.ts` === file) expect(parts.length, `${file} has "${from}" once`).toBe(2)
     const mutated = `${one}.ts` === file ? parts.join(to) : text
-    await writeFile(join(folder, `${one}.ts`), mutated.replaceAll("from '../", "from '../../../../src/"))
+    const imported = mutated
+      .replaceAll("from '../", "from '../../../../src/")
+      .replace(/from '\.\/([\w-]+)\.ts'/gu, (same, name: string) =>
+        FILES.includes(name) ? same : `from '../../../../src/sets/${name}.ts'`,
+      )
+    await writeFile(join(folder, `${one}.ts`), imported)
   }
   const load = (one: string) => import(pathToFileURL(join(folder, `${one}.ts`)).href)
   return { ...(await load('live-rows')), ...(await load('set-graph')), ...(await load('rows-at')) }

@@ -7,6 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import pg from 'pg'
 import { expect, it } from 'vitest'
+import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
+import { compileCondition } from '../../src/bus/filter/compile-condition.ts'
+import { ALWAYS, allOf } from '../../src/bus/filter/condition.ts'
+import { TRUE } from '../../src/bus/filter/outcome.ts'
 import { parseWhere } from '../../src/bus/filter/parse-where.ts'
 import type { ModelCatalog, ModelSpec } from '../../src/catalog/model-catalog.ts'
 import type { AnyRow } from '../../src/changes/change.ts'
@@ -18,7 +22,7 @@ import { rowIdOf } from '../../src/sets/written-rows.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'
 import { Dice } from '../support/live-world.ts'
-import { naiveFind, type Tables } from '../support/naive-keys.ts'
+import { naiveFind, naiveKeys, type Tables } from '../support/naive-keys.ts'
 import { provideRelationProject, RELATION_TABLES, relationWhere } from '../support/relation-schema.ts'
 import type { AnyObject } from '../support/where-arbitrary.ts'
 
@@ -100,6 +104,7 @@ interface Event {
   readonly cursor: string
   readonly key: AnyRow | null
   readonly oldKey?: AnyRow | null
+  readonly old: AnyRow | null
   readonly new: AnyRow | null
   readonly transaction: { readonly commitLsn: bigint }
 }
@@ -118,7 +123,7 @@ class Truth {
   }
 
   /** Takes the changes of all models in commit order. */
-  take(changes: readonly (Event & { readonly model: string; readonly old: AnyRow | null })[]): void {
+  take(changes: readonly (Event & { readonly model: string })[]): void {
     for (const [index, { model, action, old, new: after, transaction }] of changes.entries()) {
       const rows = this.#rows.get(model) as Map<string, AnyRow>
       const spec = this.models.find(({ name }) => name === model) as ModelSpec
@@ -144,12 +149,17 @@ class Truth {
 interface Followed {
   readonly model: ModelSpec
   readonly where: AnyObject
-  readonly from: bigint
+  /** What the viewer may see; null for a user of the library, who sees everything. */
+  readonly policy: AnyObject | null
+  /** Everything up to there is in `first`; null before READY. */
+  from: bigint | null
+  /** The first rows; null where it did not ask for them. */
+  readonly first: AnyRow[] | null
   readonly events: Event[]
   ended: string | null
 }
 
-type Asked = Pick<Followed, 'model' | 'where'>
+type Asked = Pick<Followed, 'model' | 'where' | 'policy'>
 
 /** Follows until the end of the world; who ends on the way begins again, as a client that asks for its rows again. */
 async function follow(
@@ -167,24 +177,23 @@ async function follow(
 
 /** The same until a typed end; now and then it goes on after its cursor. */
 async function followOn(rowcast: Rowcast, request: Asked, dice: Dice): Promise<Followed> {
-  let after = await rowcast.changeCursor()
-  const followed: Followed = {
-    ...request,
-    from: parseCursor(after).position.commitLsn,
-    events: [],
-    ended: null,
-  }
+  const isInitial = dice.chance(0.4)
+  let after = isInitial ? undefined : await rowcast.changeCursor()
+  const from = after === undefined ? null : parseCursor(after).position.commitLsn
+  const followed: Followed = { ...request, from, first: isInitial ? [] : null, events: [], ended: null }
   const isLeaving = dice.chance(0.6)
   for (;;) {
-    const options = { where: { OR: [request.where, END_ROW[request.model.name]] }, after }
     try {
-      for await (const given of rowcast.subscribe(request.model.name, options as never)) {
-        const event = given as unknown as Event
-        followed.events.push(event)
+      for await (const event of subscribe(rowcast, request, after)) {
         after = event.cursor
+        if (event.action === 'READY') followed.from = parseCursor(after).position.commitLsn
+        else if (followed.from === null) followed.first?.push(event.new as AnyRow)
+        else followed.events.push(event)
         if (event.action === 'INSERT' && isEnd(event.new)) return followed
+        // What was there before is among the first rows.
+        if (event.action === 'READY' && followed.first?.some(isEnd)) return followed
         if (dice.chance(0.2)) await sleep(dice.below(20))
-        if (isLeaving && dice.chance(0.15)) break
+        if (isLeaving && followed.from !== null && dice.chance(0.15)) break
       }
     } catch (error) {
       if (!isRowcastError(error, 'RESYNC_REQUIRED')) throw error
@@ -192,6 +201,33 @@ async function followOn(rowcast: Rowcast, request: Asked, dice: Dice): Promise<F
       return followed
     }
     if (dice.chance(0.3)) await sleep(dice.below(60))
+  }
+}
+
+/** For the library, or as GraphQL does for a viewer: with a policy, and images that are hidden. */
+async function* subscribe(
+  rowcast: Rowcast,
+  { model, where, policy }: Asked,
+  after: string | undefined,
+): AsyncGenerator<Event> {
+  const isInitial = after === undefined
+  const orEnd = (filter: AnyObject) => ({ OR: [filter, END_ROW[model.name]] })
+  if (policy === null) {
+    const options = { where: orEnd(where), ...(isInitial ? { initial: true } : { after }) }
+    for await (const event of rowcast.subscribe(model.name, options as never)) yield event as unknown as Event
+    return
+  }
+  const parse = (filter: AnyObject) => parseWhere(model, rowcast.catalog, orEnd(filter), { relations: {} })
+  const filter = createChangeFilter({ rows: parse(policy), where: parse(where) })
+  if (filter === null) throw new Error('There are conditions.')
+  const events = rowcast.subscribeRelated({ model: model.name, filter, isInitial, after })
+  for await (const { change, transition, hidesOld, hidesNew } of events) {
+    const key = hidesNew && change.old !== null ? change.old : change.key
+    yield {
+      ...{ action: change.action, transition: transition ?? '', cursor: change.cursor, key },
+      ...{ old: hidesOld ? null : change.old, oldKey: hidesOld ? null : change.old },
+      ...{ new: hidesNew ? null : change.new, transaction: change.transaction ?? { commitLsn: 0n } },
+    }
   }
 }
 
@@ -214,12 +250,21 @@ const isEnd = (row: AnyRow | null) => row !== null && (row['id'] ?? row['userId'
 
 /** Its rows after each transaction are those that a search finds. */
 function check(followed: Followed, truth: Truth, catalog: ModelCatalog): number {
-  const { model, where, from, events, ended } = followed
-  const condition = parseWhere(model, catalog, { OR: [where, END_ROW[model.name]] }, { relations: {} })
+  const { model, where, policy, from, first, events, ended } = followed
+  if (from === null) return 0
+  const parse = (filter: AnyObject) =>
+    parseWhere(model, catalog, { OR: [filter, END_ROW[model.name]] }, { relations: {} })
+  const rule = policy === null ? ALWAYS : parse(policy)
+  const condition = allOf([rule, parse(where)])
   const idOf = (row: AnyRow) => rowIdOf(model, row)
   const expected = (tables: Tables) =>
     new Map(naiveFind(tables, model.name, condition).map((row) => [idOf(row), row]))
+  const sorted = (all: ReadonlyMap<string, AnyRow>) =>
+    Object.fromEntries([...all].sort(([a], [b]) => (a < b ? -1 : 1)))
   const rows = new Map(expected(truth.at(from)))
+  if (first !== null)
+    expect(sorted(new Map(first.map((row) => [idOf(row), row]))), 'the first rows').toEqual(sorted(rows))
+  let tablesBefore = truth.at(from)
   let compared = 0
   let next = 0
   let before = expected(truth.at(from))
@@ -230,6 +275,14 @@ function check(followed: Followed, truth: Truth, catalog: ModelCatalog): number 
       const event = events[next] as Event
       if (event.transaction.commitLsn > commitLsn) break
       expect(event.transaction.commitLsn > from, 'nothing from before').toBe(true)
+      // The adversary's side: whatever is shown could be seen before the transaction, or can be after it.
+      for (const row of [event.old, event.new]) {
+        if (row === null) continue
+        const mayBeSeen = [tablesBefore, tables].some(
+          (at) => compileCondition(rule, naiveKeys(at))(row) === TRUE,
+        )
+        expect(mayBeSeen, `${JSON.stringify(row)} for ${JSON.stringify(policy)}`).toBe(true)
+      }
       // A row that came into sight is shown as it is; of one that went out of it, its key was known.
       if (event.action === 'READ' && event.transition === 'ENTERED')
         expect(event.new).toEqual(after.get(idOf(event.new as AnyRow)))
@@ -239,8 +292,7 @@ function check(followed: Followed, truth: Truth, catalog: ModelCatalog): number 
     before = after
     // One that has ended lacks what it was not given.
     if (ended !== null && next >= events.length) break
-    const sorted = (all: ReadonlyMap<string, AnyRow>) =>
-      Object.fromEntries([...all].sort(([a], [b]) => (a < b ? -1 : 1)))
+    tablesBefore = tables
     expect(sorted(rows), `${model.name} ${JSON.stringify(where)} at ${commitLsn}`).toEqual(sorted(after))
     compared += 1
   }
@@ -274,11 +326,7 @@ it('have what a search finds after every transaction', { timeout: 120_000 }, asy
   await rowcast.ready()
   try {
     const beginning = await rowcast.changeCursor()
-    const changes: (Event & {
-      readonly model: string
-      readonly old: AnyRow | null
-      readonly index: number
-    })[] = []
+    const changes: (Event & { readonly model: string; readonly index: number })[] = []
     const followers = models.map(async ({ name }) => {
       for await (const change of rowcast.subscribe(name, { after: beginning })) {
         changes.push(change as never)
@@ -303,11 +351,13 @@ it('have what a search finds after every transaction', { timeout: 120_000 }, asy
     )
     while (isWriting && subscribers.length < SUBSCRIBERS) {
       const model = dice.pick(models)
-      const where = dice.pick(wheres.get(model) ?? [{}])
+      const any = () => dice.pick(wheres.get(model) ?? [{}])
+      const where = any()
+      const policy = dice.chance(0.6) ? any() : null
       subscribers.push(
         follow(
           rowcast,
-          { model, where },
+          { model, where, policy },
           { dice: new Dice(SEED * 1_000 + subscribers.length), isOver: () => !isWriting },
         ),
       )

@@ -12,6 +12,7 @@ import { SetsBus } from '../../src/sets/sets-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
 import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
+import { heldRows } from '../support/held-rows.ts'
 import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 const model = buildModel([buildField('id', 'Int')])
@@ -26,13 +27,15 @@ function openBus() {
   const follower = new StreamFollower({
     ...{ bus, look: async () => () => true, monotonicMs: () => 0, wait: async () => {} },
   })
-  const sets = new SetsBus({ bus, follower, guard, reading: { readRows: async () => [] } })
+  const sets = new SetsBus({ bus, follower, guard, reading: { readRows: async () => [], ...heldRows() } })
   sets.open(START)
   const filter = createChangeFilter({ where: parseWhere(model, catalog, { id: { gt: 0 } }) })
   if (filter === null) throw new Error('There is no filter.')
   const subscribe = (after: string) => {
     const taken: string[] = []
-    const subscription = sets.subscribeRelated({ model, filter, setModels: new Set(), after })
+    const subscription = sets.subscribeRelated({
+      ...{ model, filter, setModels: new Set(), after, asksForRows: true },
+    })
     const end = (async () => {
       for await (const event of subscription)
         if (event.kind === 'written') taken.push(String(event.change.new?.['id']))

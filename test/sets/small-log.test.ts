@@ -15,6 +15,7 @@ import { SetsBus } from '../../src/sets/sets-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
+import { heldRows } from '../support/held-rows.ts'
 import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 const { Post } = blogCatalog.models
@@ -33,7 +34,7 @@ function blog(bytesMax = 1_000_000, readRows = async ({ model }: RowRequest) => 
     ...{ bus: inner, look: async () => () => true, monotonicMs: () => 0, wait: async () => {} },
   })
   const guard = createGuard(silentLogger)
-  const bus = new SetsBus({ bus: inner, follower, guard, reading: { readRows } })
+  const bus = new SetsBus({ bus: inner, follower, guard, reading: { readRows, ...heldRows() } })
   const filter = parseChangeFilter(
     post,
     blogCatalog,
@@ -41,7 +42,7 @@ function blog(bytesMax = 1_000_000, readRows = async ({ model }: RowRequest) => 
     { relations: {} },
   )
   if (filter === null) throw new Error('It has a condition.')
-  const request = { model: post, filter, setModels: new Set(['User']) }
+  const request = { model: post, filter, setModels: new Set(['User']), asksForRows: true }
   /** Each list is a part of the transaction. */
   const commit = (at: number, ...parts: readonly (readonly Written[])[]) => {
     const transaction = plainTransaction(at)

@@ -49,6 +49,7 @@ export class Viewer {
   readonly #rows: Map<string, AnyRow>
   readonly #live: LiveRows
   ordinal: number
+  #isBegun = false
 
   private constructor({ world, code, readRows, ordinal }: Joining, request: Request, held: HeldSets) {
     this.#world = world
@@ -61,14 +62,19 @@ export class Viewer {
   }
 
   static async join(joining: Joining, request: Request): Promise<Viewer> {
-    const { graph, readRows, ordinal } = joining
+    const { graph } = joining
     const held = graph.hold([request.rows, request.where])
     await held.ready()
-    const viewer = new Viewer(joining, request, held)
-    const rows = await readRows({ model: request.model, keyed: null }, ordinal)
-    for (const row of viewer.#live.among(rows, ordinal)) viewer.#rows.set(viewer.#idOf(row), row)
-    viewer.#check()
-    return viewer
+    return new Viewer(joining, request, held)
+  }
+
+  /** Reads the first rows, when they are asked for: by then the sets may be further. */
+  async #begin(): Promise<void> {
+    const live = this.#live
+    const rows = await this.#readRows(live.candidates(this.ordinal), this.ordinal)
+    for (const row of live.among(rows, this.ordinal)) this.#rows.set(this.#idOf(row), row)
+    this.#check()
+    this.#isBegun = true
   }
 
   leave(): void {
@@ -78,6 +84,7 @@ export class Viewer {
   /** Takes the next transaction, and compares what it has then. */
   async take(transaction: StreamTransaction): Promise<void> {
     await this.#held.ready()
+    if (!this.#isBegun) await this.#begin()
     const { ordinal } = transaction
     const decided = this.#live.decide(transaction)
     for (const write of decided.writes) this.#foldWrite(write, ordinal)

@@ -25,13 +25,18 @@ export const config = defineConfig({
   },
 })
 rowcast.register('Post', { rows: ({ viewer }: AppContext) => ({ authorId: viewer.id }) })
+rowcast.register('Comment', {
+  rows: ({ viewer }: AppContext) => ({ post: { team: { memberships: { some: { userId: viewer.id } } } } }),
+})
 
 /** A mistake per line. */
 export const mistakes: readonly ServiceConfig<RowcastModels>['models'][] = [
   // @ts-expect-error no such field
   { Post: { rows: () => ({ autorId: 'x' }) } },
-  // @ts-expect-error a relation
-  { Post: { rows: () => ({ author: { email: 'x' } }) } },
+  // @ts-expect-error no such field of the related model
+  { Post: { rows: () => ({ author: { emial: 'x' } }) } },
+  // @ts-expect-error no operator of a relation to many
+  { Post: { rows: () => ({ tags: { is: { name: 'x' } } }) } },
   // @ts-expect-error neither a filter nor a word
   { Post: { rows: () => true } },
   // @ts-expect-error undefined would match every row

@@ -7,7 +7,7 @@ import { CHANGE_ACTIONS, type ChangeAction } from '../../changes/change.ts'
 import { RowcastError } from '../../errors.ts'
 import { badFilter, shownName } from './bad-filter.ts'
 import { compileCondition, type RowTest } from './compile-condition.ts'
-import { type Condition, costOf, fieldsOf } from './condition.ts'
+import { type Condition, costOf, fieldsOf, keySetsOf } from './condition.ts'
 import { FILTER_LIMITS } from './filter-budget.ts'
 import { type ParseWhereOptions, parseWhere } from './parse-where.ts'
 import type { KeySource } from './related-keys.ts'
@@ -45,6 +45,18 @@ export interface ChangeFilter extends ChangeConditions {
   /** Filters of one model with the same key judge alike, whatever comes; null where that is not known. Never empty. */
   readonly key: string | null
   readonly tests: Readonly<Record<'where' | 'old' | 'new' | 'rows', RowTest | null>>
+}
+
+/** The conditions of a filter, whatever they are asked of. */
+export function conditionsOf(
+  parts: Pick<ChangeConditions, 'where' | 'old' | 'new' | 'rows'>,
+): readonly Condition[] {
+  return [parts.rows, parts.where, parts.old, parts.new].filter((part) => part !== null)
+}
+
+/** Whether a condition of the filter asks other rows. */
+export function asksRelatedRows(filter: ChangeFilter | null | undefined): filter is ChangeFilter {
+  return filter != null && conditionsOf(filter).some((condition) => keySetsOf(condition).length > 0)
 }
 
 /** A filter as a subscription's arguments bring it. */

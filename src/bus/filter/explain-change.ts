@@ -5,6 +5,7 @@
 import type { AnyChange, AnyRow, ChangeAction } from '../../changes/change.ts'
 import type { ExplanationStep } from '../explanation.ts'
 import {
+  asksRelatedRows,
   type ChangeConditions,
   type ChangeFilter,
   type ChangeFilterInput,
@@ -23,6 +24,11 @@ export interface ExplainedRequest extends FilterReading {
 
 /** The steps `allowed` and `matched`; the second one only where the first is passed. */
 export function explainChange(request: ExplainedRequest, change: AnyChange): readonly ExplanationStep[] {
+  if (asksRelatedRows(request.filter)) {
+    const text =
+      'Other rows decide about it, and which they were at this change is not kept: see docs/live-sets.md.'
+    return [{ stage: 'allowed', isPassed: false, text }]
+  }
   const denied = explainPolicy(request, change)
   const allowed: ExplanationStep = {
     stage: 'allowed',

@@ -80,11 +80,10 @@ function parseOperator(
   const { parse, isNegated } = context
   switch (operator) {
     case 'some':
-      return relatedTo(context, input, parse(input, path, false), { counts: 'true', isNegated: false })
+      return relatedTo(context, input, parse(input, path, false), IS_TRUE)
     case 'none':
-      return negate(
-        relatedTo(context, input, parse(input, path, false), { counts: 'true', isNegated: false }),
-      )
+      // Of none at all: less matches than where something is asked of them, so this is no filter that came out empty.
+      return negate(relatedTo(context, input, isEmpty(input) ? ALWAYS : parse(input, path, false), IS_TRUE))
     case 'every': {
       const violation = negate(parse(input, path, true))
       return negate(relatedTo(context, { NOT: input }, violation, { counts: 'true', isNegated: true }))
@@ -94,6 +93,10 @@ function parseOperator(
     case 'isNot':
       return negate(toOne(context, input, path, !isNegated))
   }
+}
+
+function isEmpty(input: unknown): boolean {
+  return isFilterObject(input) && Object.keys(input).length === 0
 }
 
 /** Under a NOT it has to be known of which related rows the condition is false, and not only of which it is not true. */
@@ -114,7 +117,7 @@ function parseAbsence(context: RelationContext, operator: Operator, path: string
   const isAbsent =
     relation.fields.length > 0
       ? allOf(relation.fields.map((field) => ({ kind: 'null', field })))
-      : negate(relatedTo(context, {}, ALWAYS, { counts: 'true', isNegated: false }))
+      : negate(relatedTo(context, {}, ALWAYS, IS_TRUE))
   return operator === 'isNot' ? negate(isAbsent) : isAbsent
 }
 
@@ -123,6 +126,8 @@ interface Reading {
   readonly counts: KeySetSpec['counts']
   readonly isNegated: boolean
 }
+
+const IS_TRUE: Reading = { counts: 'true', isNegated: false }
 
 /** A row's key is among those of the related rows that count. */
 function relatedTo(

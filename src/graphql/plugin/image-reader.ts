@@ -6,7 +6,7 @@ import { invariant } from '../../errors.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
 import { graphqlError } from '../graphql-errors.ts'
 import type { PrismaClientLike } from '../prisma-delegate.ts'
-import type { ReadBounds } from '../reading/bounded-reader.ts'
+import type { BoundedReader, ReadBounds } from '../reading/bounded-reader.ts'
 import { createReadBounds, readerOf } from '../reading/paged-client.ts'
 import { isImage, transactionOf } from '../subscription/image-rows.ts'
 import type { LoadImage } from './image-loader.ts'
@@ -27,7 +27,7 @@ export function createImageReader(builder: PothosSchemaTypes.SchemaBuilder<Schem
       await policies.prepare(context, [name])
       return policies.view(context, name).rows?.where ?? null
     }
-    const reader = readerOf(clientOf(builder, context), boundsOf(builder))
+    const reader = builderReader(builder, context)
     const reads = reader.pool.open()
     try {
       return await reads.within(loadRelations({ catalog, reader, reads, visible }, model, image, selection))
@@ -37,6 +37,14 @@ export function createImageReader(builder: PothosSchemaTypes.SchemaBuilder<Schem
       reads.end()
     }
   }
+}
+
+/** The reader of a builder's Prisma Client, which may depend on the request. */
+export function builderReader(
+  builder: PothosSchemaTypes.SchemaBuilder<SchemaTypes>,
+  context: object,
+): BoundedReader {
+  return readerOf(clientOf(builder, context), boundsOf(builder))
 }
 
 const bounds = new WeakMap<object, ReadBounds>()

@@ -38,6 +38,7 @@ import {
 import { keepScales } from './decimal-scale.ts'
 import { withImageLoader } from './image-loader.ts'
 import { createImageReader } from './image-reader.ts'
+import { createVisibleRows } from './visible-rows.ts'
 
 /** The `rowcast` option of a builder. */
 export interface RowcastPluginOptions {
@@ -106,7 +107,7 @@ export class PothosRowcastPlugin<Types extends SchemaTypes> extends BasePlugin<T
     keepScales(schema, catalog)
     const complete = withOldRowTypes(schema, catalog)
     giveOwnChanges(complete)
-    guardSchema(complete, policiesOf(builder))
+    guardSchema(complete, policiesOf(builder), createVisibleRows(builder))
     return complete
   }
 

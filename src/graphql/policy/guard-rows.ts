@@ -6,13 +6,33 @@
 import { TRUE } from '../../bus/filter/outcome.ts'
 import type { AnyRow } from '../../changes/change.ts'
 import { fieldHidden } from './field-hidden.ts'
-import type { ModelView } from './viewer-policies.ts'
+import type { ModelView, ViewerRows } from './viewer-policies.ts'
 
 /** The value of a field as the viewer may see it: a row or null, rows, or promises of them. */
-export function guardRows(value: unknown, model: string, view: ModelView): unknown {
+export function guardRows(
+  value: unknown,
+  model: string,
+  view: ModelView,
+  isVisible: AskDatabase = () => Promise.resolve(false),
+): unknown {
   if (view.rows === null && view.hidden.size === 0) return value
-  return guardEach(value, (row) => guardRow(row, model, view))
+  return guardEach(value, (row) => guardRow(row, model, view, isVisible))
 }
+
+/** By which rule a row is asked for, and for whom. */
+export interface VisibilityQuestion {
+  readonly model: string
+  readonly rows: Pick<ViewerRows, 'where'>
+  readonly context: object
+}
+
+/** Who asks the database which rows may be seen. */
+export interface RowVisibility {
+  isVisible(row: AnyRow, question: VisibilityQuestion): Promise<boolean>
+}
+
+/** Whether the database says that the viewer may see the row: of a rule that asks other rows. */
+export type AskDatabase = (row: AnyRow) => Promise<boolean>
 
 /** What becomes of each row; null leaves it out of a list. */
 type GuardRow = (row: AnyRow) => unknown
@@ -30,10 +50,17 @@ function withoutHidden(items: readonly unknown[]): readonly unknown[] {
   return items.filter((item) => item !== null)
 }
 
-function guardRow(row: AnyRow, model: string, view: ModelView): AnyRow | null {
+function guardRow(
+  row: AnyRow,
+  model: string,
+  { rows, hidden }: ModelView,
+  isVisible: AskDatabase,
+): AnyRow | null | Promise<AnyRow | null> {
+  const outcome = rows === null ? TRUE : rows.test(row)
+  if (outcome === TRUE) return hideFields(row, model, hidden)
   // What cannot be judged, because it was not loaded, is not shown.
-  if (view.rows !== null && view.rows.test(row) !== TRUE) return null
-  return hideFields(row, model, view.hidden)
+  if (rows?.asksRows !== true || (outcome & TRUE) === 0) return null
+  return isVisible(row).then((isSeen) => (isSeen ? hideFields(row, model, hidden) : null))
 }
 
 /**

@@ -4,8 +4,11 @@ import type { Where } from '../../bus/filter/where-type.ts'
 /** Names of a row's fields; any name where the row's type is not known. */
 export type FieldNameOf<Row extends object> = [keyof Row] extends [never] ? string : keyof Row & string
 
-/** Which rows: those of a filter, in the shape of Prisma's `where` on the model's own columns; all; or none. */
-export type RowsRule<Row extends object = object> = Where<Row> | 'all' | 'none'
+/**
+ * Which rows: those of a filter, in the shape of Prisma's `where`; all; or none. Where the types of the catalog are known, `Rule` is
+ * the model's own `where`, relations included.
+ */
+export type RowsRule<Row extends object = object, Rule extends object = Where<Row>> = Rule | 'all' | 'none'
 
 type Awaitable<Value> = Value | Promise<Value>
 
@@ -20,14 +23,15 @@ type OfContext<Value> = { of(context: object): Awaitable<Value> }['of']
  * subscription keeps the answers until it ends. One that throws, or answers with something else, ends that one
  * operation with POLICY_FAILED, which clients see masked.
  */
-export interface ModelPolicy<Row extends object = object> {
+export interface ModelPolicy<Row extends object = object, Rule extends object = Where<Row>> {
   /** Whether the viewer may subscribe to changes at all. @default everybody */
   readonly canSubscribe?: OfContext<boolean> | undefined
   /**
    * The rows that the viewer may see: judged on the row before and after each change, and given to Prisma as
-   * `where` for queries and lists of related rows. An image that cannot be judged is not shown. @default all
+   * `where` for queries and lists of related rows. An image that cannot be judged is not shown. It may follow relations: then a right
+   * that is given or taken away in another table holds from that commit on; see docs/live-sets.md. @default all
    */
-  readonly rows?: OfContext<RowsRule<Row>> | undefined
+  readonly rows?: OfContext<RowsRule<Row, Rule>> | undefined
   /** The fields that the viewer may see. @default all that are in the schema */
   readonly fields?: OfContext<readonly FieldNameOf<Row>[] | 'all'> | undefined
   /** Fields that nobody sees: they are not in the schema. */

@@ -4,8 +4,8 @@
  */
 import { badFilter } from '../../bus/filter/bad-filter.ts'
 import { compileCondition, type RowTest } from '../../bus/filter/compile-condition.ts'
-import { type Condition, constantOf, NEVER } from '../../bus/filter/condition.ts'
-import { parseWhere } from '../../bus/filter/parse-where.ts'
+import { type Condition, constantOf, keySetsOf, NEVER } from '../../bus/filter/condition.ts'
+import { type ParseWhereOptions, parseWhere } from '../../bus/filter/parse-where.ts'
 import { type ForeignKey, foreignKeyOf } from '../../catalog/foreign-key.ts'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { canonicalText } from '../../catalog/values/canonical-text.ts'
@@ -16,14 +16,33 @@ import { fieldHidden } from './field-hidden.ts'
 import { type AnyModelPolicy, asksViewer, type ModelPolicies } from './model-policy.ts'
 import { ownCopy } from './own-copy.ts'
 
+/** The rows that one viewer may see. */
+export interface ViewerRows {
+  readonly condition: Condition
+  /** Of a row's own columns. Where the condition asks other rows, only the database knows what they are. */
+  readonly test: RowTest
+  /** Whether it asks other rows. */
+  readonly asksRows: boolean
+  /** For Prisma Client. */
+  readonly where: object
+}
+
 /** What one viewer may see of one model. */
 export interface ModelView {
   /** Null for all rows. */
-  readonly rows: { readonly condition: Condition; readonly test: RowTest; readonly where: object } | null
+  readonly rows: ViewerRows | null
   /** Fields in the schema that are not for this viewer. */
   readonly hidden: ReadonlySet<string>
   /** Equal for viewers who see the same; null where that is not known. */
   readonly text: string | null
+}
+
+/** What is empty had better be refused than let every row through. */
+const RULE_READING: ParseWhereOptions = {
+  path: 'rows',
+  emptyGroups: 'refuse',
+  emptyObjects: 'refuse',
+  relations: {},
 }
 
 const SEES_ALL: ModelView = { rows: null, hidden: new Set(), text: '' }
@@ -156,18 +175,19 @@ export class ViewerPolicies {
     if (answer === 'all') return null
     const rule = ruleOf(model, answer)
     const where = noRowOf(model.fields)
-    if (rule === 'none') return { condition: NEVER, test: compileCondition(NEVER), where }
+    if (rule === 'none') return { condition: NEVER, test: compileCondition(NEVER), asksRows: false, where }
     if (typeof rule !== 'object' || rule === null || Object.keys(rule).length === 0) {
       throw failed(model.name, 'rows', "not a filter, 'all' or 'none'")
     }
     try {
-      const condition = parseWhere(model, this.#catalog, rule, { path: 'rows', emptyGroups: 'refuse' })
+      const condition = parseWhere(model, this.#catalog, rule, RULE_READING)
       // Whoever means all rows says so; an operand that came out empty must not.
       if (constantOf(condition) === true)
         throw failed(model.name, 'rows', "a filter that every row matches: answer 'all' if that is meant")
       // It stands beside what is asked for, where Prisma would leave an empty `OR` out.
       const isNone = constantOf(condition) === false
-      return { condition, test: compileCondition(condition), where: isNone ? where : rule }
+      const asksRows = keySetsOf(condition).length > 0
+      return { condition, test: compileCondition(condition), asksRows, where: isNone ? where : rule }
     } catch (error) {
       if (!isRowcastError(error)) throw error
       throw failed(model.name, 'rows', `a filter that cannot be used: ${error.message}`)

@@ -3,7 +3,7 @@
  * that subscriptions share holds rows which a resolver that masks in place would mask for everybody.
  */
 import { defaultFieldResolver, type GraphQLField, type GraphQLSchema, isObjectType } from 'graphql'
-import { type ChangeEvent, isFirstRow } from '../../sets/row-subscription.ts'
+import { type ChangeEvent, isRead } from '../../sets/row-subscription.ts'
 import { CHANGE_TYPE } from '../subscription/change-types.ts'
 
 /** rowcast's own fields of a change: they only look. */
@@ -29,7 +29,7 @@ function giveOwnChange(field: GraphQLField<unknown, unknown>): void {
 }
 
 function ownEvent(event: ChangeEvent): ChangeEvent {
-  if (isFirstRow(event)) return { ...event, change: event.change.fresh() }
+  if (isRead(event)) return { ...event, change: event.change.fresh() }
   const { change, transition, hidesOld, hidesNew, isLastOfTransaction } = event
   return { change: change.fresh(), transition, hidesOld, hidesNew, isLastOfTransaction }
 }

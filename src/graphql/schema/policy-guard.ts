@@ -16,7 +16,7 @@ import {
 } from 'graphql'
 import type { ForeignKey } from '../../catalog/foreign-key.ts'
 import { relationKeyOf } from '../policy/check-selected-fields.ts'
-import { guardEach, guardRows } from '../policy/guard-rows.ts'
+import { guardEach, guardRows, type RowVisibility } from '../policy/guard-rows.ts'
 import { modelOfType, selectedModels } from '../policy/selected-models.ts'
 import type { ViewerPolicies } from '../policy/viewer-policies.ts'
 import { GUARDED_FIELD } from '../subscription/change-types.ts'
@@ -25,8 +25,25 @@ import { guardCounts } from './guard-counts.ts'
 type Field = GraphQLField<unknown, object>
 type Resolver = NonNullable<Field['resolve']>
 
-/** Puts the policies around the resolvers of a schema that was just built. */
-export function guardSchema(schema: GraphQLSchema, policies: ViewerPolicies): void {
+/**
+ * Puts the policies around the resolvers of a schema that was just built.
+ * @param visibleRows answers for rules that ask other rows; without it, rows that only they decide about are not shown
+ */
+export function guardSchema(
+  schema: GraphQLSchema,
+  policies: ViewerPolicies,
+  visibleRows: RowVisibility | null = null,
+): void {
+  const net: Net = {
+    policies,
+    guard(value, model, context) {
+      const view = policies.view(context, model)
+      const { rows } = view
+      return rows?.asksRows === true && visibleRows !== null
+        ? guardRows(value, model, view, (row) => visibleRows.isVisible(row, { model, rows, context }))
+        : guardRows(value, model, view)
+    },
+  }
   const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()]
   for (const type of Object.values(schema.getTypeMap())) {
     if (!isObjectType(type) || type.name.startsWith('__')) continue
@@ -34,7 +51,7 @@ export function guardSchema(schema: GraphQLSchema, policies: ViewerPolicies): vo
     const model = modelOfType(type)
     for (const field of Object.values(type.getFields())) {
       const named = getNamedType(field.type)
-      if (field.extensions[GUARDED_FIELD] !== true && givesRows(schema, named)) addNet(field, named, policies)
+      if (field.extensions[GUARDED_FIELD] !== true && givesRows(schema, named)) addNet(field, named, net)
       const key = model === null ? null : relationKeyOf(policies, model, field)
       if (key !== null) addKeyCheck(field, key, policies)
       if (model !== null) guardCounts(field, model, policies)
@@ -48,15 +65,21 @@ function givesRows(schema: GraphQLSchema, type: GraphQLNamedType): boolean {
   return isAbstractType(type) && schema.getPossibleTypes(type).some((each) => modelOfType(each) !== null)
 }
 
-function addNet(field: Field, type: GraphQLNamedType, policies: ViewerPolicies): void {
+/** Leaves out what a viewer may not see. */
+interface Net {
+  readonly policies: ViewerPolicies
+  readonly guard: (value: unknown, model: string, context: object) => unknown
+}
+
+function addNet(field: Field, type: GraphQLNamedType, net: Net): void {
+  const { policies } = net
   const resolve = field.resolve ?? defaultFieldResolver
   const model = modelOfType(type)
   const guard: Guard =
     model !== null
-      ? (value, context) =>
-          policies.asksViewer(model) ? guardRows(value, model, policies.view(context, model)) : value
+      ? (value, context) => (policies.asksViewer(model) ? net.guard(value, model, context) : value)
       : isAbstractType(type)
-        ? (value, context, info) => guardAbstract(value, type, policies, { context, info })
+        ? (value, context, info) => guardAbstract(value, type, net, { context, info })
         : (value) => value
   field.resolve = (parent, args, context, info) => guard(resolve(parent, args, context, info), context, info)
 }
@@ -67,7 +90,7 @@ type Guard = (value: unknown, context: object, info: GraphQLResolveInfo) => unkn
 function guardAbstract(
   value: unknown,
   type: GraphQLAbstractType,
-  policies: ViewerPolicies,
+  { policies, guard }: Net,
   { context, info }: { readonly context: object; readonly info: GraphQLResolveInfo },
 ): unknown {
   const possible = info.schema.getPossibleTypes(type)
@@ -78,7 +101,7 @@ function guardAbstract(
     const concrete = possible.find((each) => each.name === name)
     if (concrete === undefined) return null
     const model = modelOfType(concrete)
-    return model === null ? row : guardRows(row, model, policies.view(context, model))
+    return model === null ? row : guard(row, model, context)
   })
 }
 

@@ -3,7 +3,7 @@
  * `UserKey` and `UserField`. Their source is the bus's delivery itself; nothing is copied per change.
  */
 import { type GraphQLOutputType, getNamedType } from 'graphql'
-import { type ChangeEvent, isFirstRow } from '../../sets/row-subscription.ts'
+import { type ChangeEvent, isRead } from '../../sets/row-subscription.ts'
 import { enumValues } from '../enum-type.ts'
 import { EVENT_ACTIONS, type EventAction, isChangeAction } from '../event-action.ts'
 import type {
@@ -80,7 +80,7 @@ const ACTION_DESCRIPTIONS: Readonly<Record<EventAction, (model: string) => strin
     `A row of ${model} is gone; or an UPDATE took it out of the viewer’s sight, and \`action\` says so.`,
   TRUNCATE: (model) => `All rows of ${model} are gone at once.`,
   READ: (model) =>
-    `A row of ${model} that no write brought: with \`initial\`, one that is there; or, where \`transition\` is LEFT, is none of them any more.`,
+    `A row of ${model} that no write brought: one that is there, or that related rows brought into sight; or, where \`transition\` is LEFT, one that is none of them any more.`,
   READY: (model) =>
     `All rows of ${model} that are there have come; changes follow, and can be gone on after from here.`,
 }
@@ -180,12 +180,12 @@ function origin(): FieldDefinitions {
     cause: {
       type: 'ChangeCause',
       description: 'Why a row comes that no write brought; null for every other action than READ.',
-      resolve: (event: ChangeEvent) => (isFirstRow(event) ? event.change.cause : null),
+      resolve: (event: ChangeEvent) => (isRead(event) ? event.change.cause : null),
     },
     cursor: {
       type: 'Cursor!',
       description:
-        'Where the change stands: subscribe with `after: cursor` to go on after it. Nothing can go on after that of a READ: ' +
+        'Where the change stands: subscribe with `after: cursor` to go on after it. Nothing can go on after that of a first row: ' +
         'RESYNC_REQUIRED.',
       resolve: ({ change }: ChangeEvent) => change.cursor,
     },
@@ -198,7 +198,7 @@ function origin(): FieldDefinitions {
 function committedAtField(isNullable: boolean): FieldDefinition {
   return {
     type: isNullable ? 'DateTime' : 'DateTime!',
-    description: `When the transaction committed, by the clock of PostgreSQL${isNullable ? '; null for READ and READY' : ''}.`,
+    description: `When the transaction committed, by the clock of PostgreSQL${isNullable ? '; null for first rows and READY' : ''}.`,
     resolve: ({ change }: ChangeEvent) => change.transaction?.committedAt ?? null,
   }
 }
@@ -207,8 +207,8 @@ function committedAtField(isNullable: boolean): FieldDefinition {
 function transactionField(isNullable: boolean): FieldDefinition {
   return {
     type: isNullable ? 'ChangeTransaction' : 'ChangeTransaction!',
-    description: `The transaction that made the change, and the place of the change in it${isNullable ? '; null for READ and READY' : ''}.`,
-    resolve: (event: ChangeEvent) => (isFirstRow(event) ? null : event),
+    description: `The transaction that made the change, and the place of the change in it${isNullable ? '; null for first rows and READY' : ''}.`,
+    resolve: (event: ChangeEvent) => (event.change.transaction === null ? null : event),
   }
 }
 
@@ -224,7 +224,7 @@ function imageResolver({ scope: { policies, completeImage }, model }: Subscribed
     const row = (runsOwnCode(type) ? change.fresh() : change)[side]
     if (row === null) return null
     const { unavailable } = change
-    const transaction = change.transaction ?? change.writtenBy
+    const transaction = change.transaction ?? ('writtenBy' in change ? change.writtenBy : null)
     const { hidden } = policies.view(context, model.name)
     const image = toImage(model.name, row, { unavailable, hidden, transaction })
     return completeImage === undefined ? image : completeImage(image, type, context)

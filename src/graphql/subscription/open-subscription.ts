@@ -1,6 +1,6 @@
 /** Stage 7, graphql. From what a client asks `<model>Changed` for to a subscription of the feed. */
 import type { OverflowPolicy } from '../../bus/bus.ts'
-import type { ChangeFilterInput } from '../../bus/filter/change-filter.ts'
+import { asksRelatedRows, type ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import type { Account } from '../../bus/holdings.ts'
 import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import type { ChangeAction } from '../../changes/change.ts'
@@ -51,7 +51,7 @@ export function checkActions(
   const other = actions?.find((action) => !isChangeAction(action))
   if (other !== undefined) {
     throw graphqlError('GRAPHQL_BAD_ARGUMENT', `action: ${other} asks for no change.`, {
-      hint: 'READ and READY come with `initial: true`. Leave them out.',
+      hint: 'READ and READY come where rows are asked for. Leave them out.',
     })
   }
   return actions?.filter((action) => isChangeAction(action))
@@ -83,14 +83,19 @@ function subscribeToChanges(
   { actions, after, overflow, filter, view, label, account, checkFilter }: WantedEvents,
 ): EventSubscription {
   checkFilter()
-  return feed.subscribeDeliveries({
-    model: model.name,
+  const parsed = parseFilterArguments(feed.catalog, { model, omit }, filter, view)
+  const request = {
+    ...{ model: model.name, account },
     actions: actions ?? undefined,
-    filter: parseFilterArguments(feed.catalog, { model, omit }, filter, view),
     after: after ?? undefined,
-    ...{ label, account },
     overflow: overflow ?? undefined,
-  })
+  }
+  if (!asksRelatedRows(parsed)) return feed.subscribeDeliveries({ ...request, filter: parsed, label })
+  if (feed.subscribeRelated !== undefined) return feed.subscribeRelated({ ...request, filter: parsed })
+  throw new RowcastError(
+    'POLICY_FAILED',
+    `A policy or a filter of ${model.name} follows relations, and changes come from where none are followed.`,
+  )
 }
 
 /** The rows are asked for with the same `where` as the changes, and with the viewer's rights, as those of a list are. */

@@ -1,5 +1,5 @@
 /** Stage 7, graphql. Types that the changes of all models share. */
-import type { Delivery } from '../../bus/bus.ts'
+import type { ChangeEvent } from '../../sets/row-subscription.ts'
 import type { MetadataView } from '../policy/metadata-view.ts'
 import type { EnumDefinition, FieldDefinition, ObjectDefinition, TypeDefinition } from '../type-definition.ts'
 import type { SubscriptionScope } from './subscription-scope.ts'
@@ -22,7 +22,8 @@ function withMetadata(view: MetadataView): readonly ObjectDefinition[] {
     type: 'ChangeMetadata',
     description:
       'What the transaction says of itself; null where it says nothing, or nothing of it is for the viewer.',
-    resolve: ({ change }: Delivery, _args, context) => view.show(context, change.transaction),
+    resolve: ({ change }: ChangeEvent, _args, context) =>
+      change.transaction === null ? null : view.show(context, change.transaction),
   }
   return [
     { ...TRANSACTION, fields: { ...TRANSACTION.fields, metadata } },
@@ -61,7 +62,7 @@ const ACTION: EnumDefinition = {
     READ: {
       value: 'READ',
       description:
-        'No write: a row that is there, or is none of those asked for any more. With `initial` only.',
+        'No write: a row that is there, or that a change of other rows brought into sight or took out of it.',
     },
     READY: {
       value: 'READY',
@@ -74,7 +75,17 @@ const CAUSE: EnumDefinition = {
   kind: 'enum',
   name: 'ChangeCause',
   description: 'Why a row comes that no write brought.',
-  values: { INITIAL: { value: 'INITIAL', description: 'The subscription begins with the rows there are.' } },
+  values: {
+    INITIAL: { value: 'INITIAL', description: 'The subscription begins with the rows there are.' },
+    ACCESS: {
+      value: 'ACCESS',
+      description: 'The viewer may see the row since a change of other rows, or may not any more.',
+    },
+    RELATION: {
+      value: 'RELATION',
+      description: 'By `where`, another answer follows from a change of other rows.',
+    },
+  },
 }
 
 const TRANSITION: EnumDefinition = {
@@ -112,17 +123,18 @@ const TRANSACTION: ObjectDefinition = {
       type: 'ID!',
       description:
         'PostgreSQL’s transaction id: the same for all changes of one transaction. It wraps around.',
-      resolve: ({ change }: Delivery) => String(change.transaction.xid),
+      resolve: ({ change }: ChangeEvent) => String(change.transaction?.xid),
     },
     index: {
       type: 'Int!',
-      description: 'Place of the change in the transaction, counted from 0 over all models.',
-      resolve: ({ change }: Delivery) => change.index,
+      description:
+        'Place of the change in the transaction, counted from 0 over all models; what was read follows what was written.',
+      resolve: ({ change }: ChangeEvent) => change.index,
     },
     last: {
       type: 'Boolean!',
       description: 'True when no later change of the transaction follows in this subscription.',
-      resolve: (delivery: Delivery) => delivery.isLastOfTransaction,
+      resolve: (delivery: ChangeEvent) => delivery.isLastOfTransaction,
     },
   },
 }

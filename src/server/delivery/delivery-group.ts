@@ -7,7 +7,7 @@ import type { Delivery } from '../../bus/bus.ts'
 import type { Transition } from '../../bus/filter/judge-change.ts'
 import type { AnyChange } from '../../changes/change.ts'
 import type { Guard } from '../../guard.ts'
-import { type ChangeEvent, isFirstRow } from '../../sets/row-subscription.ts'
+import { type ChangeEvent, isRead } from '../../sets/row-subscription.ts'
 import { cursorOf, undeliverable } from '../errors/delivery-failure.ts'
 import { type CompiledOperation, compileOperation } from '../execution/compile-operation.ts'
 import { operationKey } from '../execution/operation-shape.ts'
@@ -156,7 +156,7 @@ class SharedGroup implements DeliveryGroup {
     // Only sources of changes are shared.
     const event = value as ChangeEvent
     // Rows come to each at its own time: what was made of them is of no use to the others.
-    if (isFirstRow(event)) return this.#executor.execute(event, args)
+    if (isRead(event)) return this.#executor.execute(event, args)
     const delivery = event
     const { change } = delivery
     const variants = this.#results.get(change)

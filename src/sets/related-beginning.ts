@@ -1,0 +1,49 @@
+/** Sets, between stages 6 and 7. Where in the log a subscription goes on that asks other rows: behind what is known of all of its models. */
+import type { History } from '../bus/history.ts'
+import { cannotResume } from '../bus/resync-required.ts'
+import { type Cursor, INDEX_AFTER_ALL } from '../changes/cursor.ts'
+import { hasAllAfter, ordinalOf } from './log-transactions.ts'
+
+/** A position to go on at. */
+export interface Beginning {
+  /** The transaction up to which all has been given. */
+  readonly ordinal: number
+  /** Of the next one, where it goes on within it: the last change that was given before. */
+  readonly given: { readonly ordinal: number; readonly index: number } | null
+}
+
+/** Where to go on after a cursor; from the oldest that is retained where it is null. @throws RESYNC_REQUIRED and what is wrong with a cursor */
+export function beginningAfter(
+  history: History,
+  models: ReadonlySet<string>,
+  cursor: Cursor | null,
+): Beginning {
+  const beginning =
+    cursor === null ? { ordinal: oldestOf(history, models), given: null } : behind(history, models, cursor)
+  for (const model of models) {
+    if (!hasAllAfter(history.log, model, beginning.ordinal))
+      throw cannotResume('it is older than what is retained')
+  }
+  return beginning
+}
+
+/** From there on all of its models are in the log, and what lies before a gap is no beginning. */
+function oldestOf(history: History, models: ReadonlySet<string>): number {
+  const begins = [...models].flatMap((model) => [
+    history.log.floorOf(model),
+    history.beginningOf(model) ?? [],
+  ])
+  return Math.max(...begins.flat().map(({ commitLsn }) => ordinalOf(commitLsn)))
+}
+
+/** Within a transaction its own changes up to the cursor are passed over, and what it moved comes again. */
+function behind(history: History, models: ReadonlySet<string>, cursor: Cursor): Beginning {
+  for (const model of models) {
+    const fault = history.faultOf(cursor, model)
+    if (fault !== null) throw fault
+  }
+  const { commitLsn, index } = cursor.position
+  const ordinal = ordinalOf(commitLsn)
+  if (index >= INDEX_AFTER_ALL) return { ordinal, given: null }
+  return { ordinal: ordinal - 1, given: { ordinal, index } }
+}

@@ -1,0 +1,35 @@
+/** Sets, between stages 6 and 7. The rows that a subscription begins with whose conditions ask other rows: as they were behind one transaction. */
+import type { AnyRow } from '../changes/change.ts'
+import { partialCursorOf } from '../changes/cursor.ts'
+import type { PageHolder } from './held-pages.ts'
+import type { LiveRows } from './live-rows.ts'
+import type { RelatedEvent } from './related-event.ts'
+import type { RelatedReading } from './related-request.ts'
+
+/** What is read, and for whom. */
+export interface RelatedFirstRows {
+  readonly live: LiveRows
+  readonly ordinal: number
+  /** Behind that transaction. */
+  readonly cursor: string
+  readonly keyOf: (row: AnyRow) => AnyRow
+  /** Its rows are counted until they have been taken. */
+  readonly holder: PageHolder & { readonly isEnded: boolean }
+}
+
+/** The rows, one by one, then READY. @throws RESYNC_REQUIRED, FILTER_TOO_BROAD */
+export async function* firstRowsOf(
+  { readRows, held, bytesOf }: RelatedReading,
+  { live, ordinal, cursor, keyOf, holder }: RelatedFirstRows,
+): AsyncGenerator<RelatedEvent, void, void> {
+  const rows = live.among(await readRows(live.candidates(ordinal), ordinal), ordinal)
+  // What has ended holds nothing any more.
+  if (holder.isEnded) return
+  held.hold(holder, { rows, bytes: bytesOf(rows) })
+  for (const row of rows) {
+    yield { kind: 'first', row, key: keyOf(row), cursor: partialCursorOf(cursor) }
+    held.move(holder)
+  }
+  held.letGo(holder)
+  yield { kind: 'ready', cursor }
+}

@@ -1,0 +1,52 @@
+/** Sets, between stages 6 and 7. What a subscription whose conditions ask other rows is asked for, and what it lives in. Types only. */
+import type { SubscriptionRequest } from '../bus/bus.ts'
+import type { ChangeFilter } from '../bus/filter/change-filter.ts'
+import type { History } from '../bus/history.ts'
+import type { Account } from '../bus/holdings.ts'
+import type { ModelSpec } from '../catalog/model-catalog.ts'
+import type { AnyRow, ChangeAction } from '../changes/change.ts'
+import type { HeldPages } from './held-pages.ts'
+import type { KeySetReading } from './key-set.ts'
+import type { SetGraph } from './set-graph.ts'
+
+/** What one subscription asks for. */
+export interface RelatedRequest {
+  readonly model: ModelSpec
+  readonly filter: ChangeFilter
+  /** All models that its sets are made of, its own not included unless they ask it as well. */
+  readonly setModels: ReadonlySet<string>
+  /** Which writes come. @default all */
+  readonly actions?: readonly ChangeAction[] | undefined
+  /** Whether rows come that no write brought, and not only writes. */
+  readonly asksForRows: boolean
+  /** Whether it begins with the rows there are; where it goes on after a cursor, it does not. */
+  readonly isInitial?: boolean | undefined
+  readonly after?: string | undefined
+  /** Of the client that asks. */
+  readonly account?: Account | undefined
+}
+
+/** The same, as it is asked for from outside. */
+export interface RelatedRowsRequest
+  extends Pick<SubscriptionRequest, 'model' | 'actions' | 'after' | 'overflow' | 'account' | 'signal'> {
+  readonly filter: ChangeFilter
+  /** Whether it begins with the rows there are. */
+  readonly isInitial?: boolean | undefined
+}
+
+/** What it lives in. */
+export interface RelatedHost {
+  /** Null where there is no stream. */
+  readonly history: History | null
+  /** The sets that all share. Null where there is no stream. */
+  readonly graph: SetGraph | null
+  readonly reading: RelatedReading
+  /** It has ended. */
+  forget(subscription: object): void
+}
+
+/** How rows are read, and where they are counted that have been read and not been taken. */
+export interface RelatedReading extends KeySetReading {
+  readonly held: HeldPages
+  readonly bytesOf: (rows: readonly AnyRow[]) => number
+}
