@@ -85,6 +85,9 @@ beforeEach(async () => {
        (1, '${BOB}', '${RED}', 'red one'), (2, '${BOB}', '${BLUE}', 'blue two'), (3, '${BOB}', '${BLUE}', 'blue three'),
        (4, '${BOB}', NULL, 'nobody four')`,
   )
+  // First rows of a policy are those of the position that the stream has come to; of all rows, READY comes behind what was there.
+  for await (const event of running.service.rowcast.subscribe('Post', { initial: true }))
+    if (event.action === 'READY') break
 })
 
 const eventOf = async (stream: Stream): Promise<PostEvent> => {
@@ -201,7 +204,7 @@ describe.each(transports.map((transport) => [transport.name, transport] as const
     it('hides rows from who asks for writes alone, who is not given any that nobody wrote', async () => {
       // What was written before has come by then.
       const all = await begun({}, 'admin')
-      const stream = await open({ action: ['INSERT', 'UPDATE'] })
+      const stream = await open({ action: ['INSERT', 'UPDATE'], after: all.ready.cursor })
       await add(ADA, BLUE)
       await write(2, 'for ada')
       await remove(ADA, BLUE)
