@@ -5,7 +5,13 @@ import { basename, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const DIST = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist')
-const ENTRIES = ['index', 'client/client', 'graphql/plugin/rowcast-plugin', 'graphql/kit/schema-kit']
+const ENTRIES = [
+  'index',
+  'client/client',
+  'graphql/plugin/rowcast-plugin',
+  'graphql/kit/schema-kit',
+  'server/create-server',
+]
 
 for (const entry of ENTRIES) {
   const names = Object.entries(await import(pathToFileURL(join(DIST, `${entry}.js`)).href))

@@ -59,6 +59,7 @@ export {
 } from './errors.ts'
 export type { MetadataExposure, MetadataType } from './graphql/policy/metadata-view.ts'
 export type { ModelPolicy, RowsRule } from './graphql/policy/model-policy.ts'
+export type { MakeSchema, SchemaLike, SchemaParts } from './graphql/schema-parts.ts'
 export { type LogFields, type Logger, silentLogger } from './log.ts'
 export type { MetadataResult, MetadataSchema } from './metadata-schema.ts'
 export { createMetrics, type Metrics } from './observe/metrics.ts'

@@ -3,10 +3,12 @@
  * server, started and stopped in order. The library is the same code without this file.
  */
 
+import type { GraphQLSchema } from 'graphql'
 import type { ModelSpec } from './catalog/model-catalog.ts'
 import type { Config, ServicePrismaClient } from './config/config.ts'
 import { type ActivityExposure, createActivityLog } from './graphql/activity/activity-log.ts'
 import { buildActivitySchema } from './graphql/activity/activity-schema.ts'
+import { buildOwnSchema } from './graphql/own-schema.ts'
 import { secretFields } from './graphql/policy/secret-fields.ts'
 import { buildServiceSchema } from './graphql/service-schema.ts'
 import type { ServiceSchemaOptions } from './graphql/service-types.ts'
@@ -79,7 +81,7 @@ export function createService(given: Config, options: ServiceOptions): Service {
     mayChooseOverflow: config.slowSubscribers.mayClientsChoose,
   }
   const server = createServer({
-    schema: buildServiceSchema(schemaOptions),
+    schema: servedSchema(config, schemaOptions),
     activitySchema: activity && buildActivitySchema(schemaOptions, activity),
     logger,
     health,
@@ -120,6 +122,13 @@ export function createService(given: Config, options: ServiceOptions): Service {
       ])
     },
   }
+}
+
+/** The application's own, or the one that is made of the catalog. */
+function servedSchema({ makeSchema }: Config, options: ServiceSchemaOptions): GraphQLSchema {
+  if (makeSchema === null) return buildServiceSchema(options)
+  const { feed, prisma, models } = options
+  return buildOwnSchema(makeSchema, { feed, prisma, policies: new Map(Object.entries(models)) })
 }
 
 /** What the library is given of the config, with its live models registered. */

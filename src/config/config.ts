@@ -9,6 +9,7 @@ import type { TransactionMetadata } from '../changes/transaction-metadata.ts'
 import type { Authorize } from '../graphql/activity/activity-log.ts'
 import type { MetadataExposure } from '../graphql/policy/metadata-view.ts'
 import type { FieldNameOf, ModelPolicy } from '../graphql/policy/model-policy.ts'
+import type { MakeSchema, SchemaLike, SchemaParts } from '../graphql/schema-parts.ts'
 import type { MetadataSchema } from '../metadata-schema.ts'
 import type { MetricsGuard, MetricsRequest } from '../server/health/metrics-endpoint.ts'
 import type { ServerSecurity } from '../server/limits/server-security.ts'
@@ -72,6 +73,12 @@ export interface ServiceConfig<
   readonly catalog: ModelCatalog<Types>
   /** Makes the Prisma Client that answers queries and relation fields. */
   createPrisma(databaseUrl: string): Prisma
+  /**
+   * Makes the schema that is served, with queries, mutations and fields of your own, in the place of the one made from the
+   * catalog: `({ feed, prisma, policies }) => addChanges(…)`, or a Pothos builder with `rowcast: { feed, policies, shareBy }`. Delivery,
+   * limits, sessions and the orderly stop are those of `serve`. @default made from the catalog
+   */
+  schema?(parts: SchemaParts<Prisma>): SchemaLike
   /**
    * Live models: all that are not marked `/// @rowcast.omit`, or those named, and with `'*'` the others, too:
    * `{ '*': {}, Rank: { live: false } }`; and who may see what of them. What cannot be live (a view, an unlogged table) is left
@@ -189,6 +196,8 @@ export interface Config {
   readonly databaseUrl: string
   readonly catalog: ModelCatalog
   readonly createPrisma: (databaseUrl: string) => ServicePrismaClient
+  /** Null where the schema is made from the catalog. */
+  readonly makeSchema: MakeSchema | null
   /** The live models by name, and what is declared about others. */
   readonly models: Readonly<Record<string, ModelConfig>>
   /** Names of models without a field that may be seen: they are not in the schema. */

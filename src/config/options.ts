@@ -87,6 +87,12 @@ export const OPTIONS = {
     byDefault: '–',
     meaning: 'makes the Prisma Client of queries and relation fields',
   }),
+  schema: option({
+    check: maybe(isFunction<NonNullable<ServiceConfig['schema']>>()),
+    byDefault: 'made from the catalog',
+    meaning:
+      '`({ feed, prisma, policies }) => GraphQLSchema`: a schema of your own: [below](#a-schema-of-your-own)',
+  }),
   models: option({
     check: maybe(
       is<NonNullable<ServiceConfig['models']>>(

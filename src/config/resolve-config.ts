@@ -49,6 +49,7 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
     ...shownModels(named, models, faults),
     // Called as a method of the config: it may use `this`.
     createPrisma: given.createPrisma?.bind(fields) as Config['createPrisma'],
+    makeSchema: (given.schema?.bind(fields) as Config['makeSchema'] | undefined) ?? null,
     slot: slot ?? slotOf(databaseUrl),
     isSlotDefault: slot === null,
     publication: given.publication || 'rowcast',

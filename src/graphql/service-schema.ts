@@ -49,16 +49,22 @@ export function buildServiceSchema(declared: ServiceSchemaOptions): GraphQLSchem
   }
   addEnums(builder, options.catalog, models)
   addScalars(builder)
-  return checked(builder.toSchema())
+  return checkedSchema(builder.toSchema(), HINT)
 }
 
-/** A schema that GraphQL refuses would refuse every operation, and say so to clients only. */
-function checked(schema: GraphQLSchema): GraphQLSchema {
+const HINT =
+  'Name the model or field otherwise with `/// @rowcast.name("…")`, or leave it out with `/// @rowcast.omit`.'
+
+/**
+ * The schema itself: one that GraphQL refuses would refuse every operation, and say so to clients only.
+ * @throws GRAPHQL_BAD_SCHEMA
+ */
+export function checkedSchema(schema: GraphQLSchema, hint: string): GraphQLSchema {
   const faults = validateSchema(schema)
   if (faults.length === 0) return schema
   throw new RowcastError('GRAPHQL_BAD_SCHEMA', 'The schema that was made is not valid GraphQL:', {
     list: faults.map(({ message }) => message),
-    hint: 'Name the model or field otherwise with `/// @rowcast.name("…")`, or leave it out with `/// @rowcast.omit`.',
+    hint,
   })
 }
 

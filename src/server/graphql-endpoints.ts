@@ -9,17 +9,9 @@ import { ACTIVITY_PATH, GRAPHQL_PATH } from './graphql-path.ts'
 import { createGraphqlPipeline, type GraphqlPipelineOptions } from './graphql-pipeline.ts'
 import { pathOf } from './http/request-path.ts'
 import type { SocketBudget } from './limits/socket-budget.ts'
+import type { OpenConnections } from './open-connections.ts'
 import type { Transport, TransportKind } from './transport.ts'
 import { createWebSocketTransport } from './websocket/websocket-transport.ts'
-
-/** Open connections of clients. */
-export interface OpenConnections {
-  readonly webSockets: number
-  readonly eventStreams: number
-  readonly multipartStreams: number
-  /** What they, and answers over HTTP, hold that their clients have not taken. */
-  readonly unsentBytes: number
-}
 
 /** One of them. */
 export interface GraphqlEndpoint {

@@ -12,7 +12,14 @@ import { createServer } from '../../src/server/create-server.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { createRecordingPrisma } from '../graphql/recording-prisma.ts'
 import { describeConformance } from './behaviours.ts'
-import { type ConformanceFeed, MODELS, OWN_RESOLVERS, OWN_SDL, VIEWER_HEADER } from './target.ts'
+import {
+  type ConformanceFeed,
+  type ConformanceTarget,
+  MODELS,
+  OWN_RESOLVERS,
+  OWN_SDL,
+  VIEWER_HEADER,
+} from './target.ts'
 import { serveWithYoga } from './yoga.ts'
 
 const BOTH = ['websocket', 'sse'] as const
@@ -90,29 +97,44 @@ describeConformance({
     serveWithYoga(addChanges(buildSchema(OWN_SDL), feed, { models: { User: { type: 'User' } } })),
 })
 
+function serve(schema: GraphQLSchema): Promise<ConformanceTarget> {
+  const server = createServer({
+    ...{ schema, logger: silentLogger, port: 0, introspection: true },
+    health: () => ({ isReady: true }),
+    context: (source) => ({
+      context: {
+        viewer:
+          source.kind === 'websocket'
+            ? String(source.connectionParams['viewer'])
+            : String(source.headers[VIEWER_HEADER] ?? 'admin'),
+      },
+    }),
+  })
+  return server.listen().then(({ url }) => ({ url, close: () => server.close() }))
+}
+
 describeConformance({
   name: 'rowcast serve',
   transports: BOTH,
-  async open(feed) {
-    const server = createServer({
-      schema: buildServiceSchema({
+  open: (feed) =>
+    serve(
+      buildServiceSchema({
         catalog: blogCatalog,
         prisma: createRecordingPrisma(),
         feed,
         models: MODELS as never,
       }),
-      ...{ logger: silentLogger, port: 0, introspection: true },
-      health: () => ({ isReady: true }),
-      context: (source) => ({
-        context: {
-          viewer:
-            source.kind === 'websocket'
-              ? String(source.connectionParams['viewer'])
-              : String(source.headers[VIEWER_HEADER] ?? 'admin'),
-        },
+    ),
+})
+
+describeConformance({
+  name: 'rowcast serve with the team’s own schema',
+  transports: BOTH,
+  open: (feed) =>
+    serve(
+      addChanges(createSchema({ typeDefs: OWN_SDL, resolvers: OWN_RESOLVERS }), feed, {
+        models: { User: { type: 'User' } },
+        shareBy: () => '',
       }),
-    })
-    const { url } = await server.listen()
-    return { url, close: () => server.close() }
-  },
+    ),
 })
