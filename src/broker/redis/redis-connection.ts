@@ -41,14 +41,16 @@ export interface RedisConnectionOptions {
 
 /** Opens one. @throws BROKER_UNREACHABLE, BROKER_REFUSED */
 export async function openRedisConnection(options: RedisConnectionOptions): Promise<RedisConnection> {
-  const connection = new DriverConnection(createDriver(await import('@redis/client'), options), options)
+  // By names: `npm run build` reads here what to bundle of the package.
+  const { createClient, RESP_TYPES } = await import('@redis/client')
+  const connection = new DriverConnection(createDriver({ createClient, RESP_TYPES }, options), options)
   await connection.open()
   return connection
 }
 
 /** The driver's client, and the same client with texts as bytes. */
 function createDriver(
-  { createClient, RESP_TYPES }: typeof import('@redis/client'),
+  { createClient, RESP_TYPES }: Pick<typeof import('@redis/client'), 'createClient' | 'RESP_TYPES'>,
   options: RedisConnectionOptions,
 ) {
   const base = createClient({
