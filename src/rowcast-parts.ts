@@ -9,6 +9,7 @@ import { createMessageHub, type MessageHub } from './bus/message-hub.ts'
 import { StreamPresence } from './bus/stream-presence.ts'
 import { guardTimers, NODE_TIMERS } from './bus/time-slices.ts'
 import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
+import { parseCatalog } from './catalog/parse-catalog.ts'
 import { withPrismaOmit } from './catalog/prisma-omit.ts'
 import { MONEY_SCALE_DEFAULT } from './catalog/values/decimal-codecs.ts'
 import { createConsoleLogger } from './console-logger.ts'
@@ -59,14 +60,14 @@ const SLOT_NAME = /^[a-z0-9_]{1,63}$/
 
 /**
  * Creates them. `moneyScale`: digits of money after the point, once the stream has shown them.
- * @throws CONFIG_NO_DATABASE, CONFIG_BAD_DATABASE_URL, CONFIG_BAD_NAME, CONFIG_BAD_FIELD
+ * @throws CONFIG_CATALOG_VERSION, CONFIG_NO_DATABASE, CONFIG_BAD_DATABASE_URL, CONFIG_BAD_NAME, CONFIG_BAD_FIELD
  */
 export function createParts<Types extends ModelTypeMap>(
   options: RowcastOptions<Types, unknown>,
   moneyScale: () => number | undefined,
 ): RowcastParts<Types> {
   const catalog: typeof options.catalog = {
-    ...withPrismaOmit(options.catalog, options.prisma),
+    ...withPrismaOmit(parseCatalog(options.catalog), options.prisma),
     '~moneyScale': () => moneyScale() ?? MONEY_SCALE_DEFAULT,
   }
   const logger = createSafeLogger(options.logger ?? createConsoleLogger())

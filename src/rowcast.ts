@@ -32,7 +32,7 @@ const SLOT_WAIT_MS = 5_000
 
 /**
  * Creates a rowcast. Nothing connects until `enable()` or `start()`.
- * @throws CONFIG_NO_DATABASE, CONFIG_BAD_DATABASE_URL, CONFIG_BAD_NAME, CONFIG_BAD_FIELD
+ * @throws CONFIG_CATALOG_VERSION, CONFIG_NO_DATABASE, CONFIG_BAD_DATABASE_URL, CONFIG_BAD_NAME, CONFIG_BAD_FIELD
  */
 export function createRowcast<Types extends ModelTypeMap, Metadata = TransactionMetadata>(
   options: RowcastOptions<Types, Metadata>,

@@ -4,6 +4,7 @@
  */
 import { resolveScaling, type ScalingOptions } from '../broker/broker-options.ts'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
+import { parseCatalog } from '../catalog/parse-catalog.ts'
 import { schemaNames } from '../graphql/schema-names.ts'
 import { withoutEmptyModels } from '../graphql/shown-models.ts'
 import { type CheckedValues, checkOptions, type Option, reportUnknownNames } from '../option.ts'
@@ -122,12 +123,8 @@ function fieldsOf(file: unknown, faults: Faults): Fields {
 }
 
 function catalogOf({ catalog = NO_CATALOG, alwaysRequired }: Given, faults: Faults): ModelCatalog {
-  const { formatVersion } = catalog
-  if (formatVersion !== NO_CATALOG.formatVersion) {
-    faults.add('CONFIG_CATALOG_VERSION', `The catalog has format ${String(formatVersion)}, not 1.`)
-    return NO_CATALOG
-  }
-  return alwaysRequired === true ? { ...catalog, '~alwaysRequired': true } : catalog
+  const parsed = faults.catch<ModelCatalog>(() => parseCatalog(catalog), NO_CATALOG)
+  return alwaysRequired === true ? { ...parsed, '~alwaysRequired': true } : parsed
 }
 
 function slotOf(databaseUrl: string): string {
