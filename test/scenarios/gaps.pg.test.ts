@@ -240,6 +240,8 @@ const GAPS: Readonly<Record<string, Gap>> = {
     steps: ['ALTER TABLE items ALTER note TYPE text USING upper(note)'],
   },
   'a table of FOR ALL TABLES that is a partition of another one for a while': {
+    // Before, a stream that is under way goes on with the table's own name: nothing is missed.
+    since: 15,
     sql: `${ALL_TABLES} WITH (publish_via_partition_root = true); CREATE TABLE whole (id int, note text) PARTITION BY RANGE (id)`,
     steps: [
       'ALTER TABLE whole ATTACH PARTITION items FOR VALUES FROM (0) TO (1000)',

@@ -34,7 +34,8 @@ export function isMetadataExposure(value: unknown): value is MetadataExposure {
   if (typeof shape !== 'object' || shape === null) return false
   const entries = Object.entries(shape)
   return (
-    entries.length > 0 && entries.every(([name, type]) => /^(?!__)[_a-z]\w*$/i.test(name) && TYPES.has(type))
+    entries.length > 0 &&
+    entries.every(([name, type]) => /^[_a-z]\w*$/i.test(name) && !name.startsWith('__') && TYPES.has(type))
   )
 }
 
