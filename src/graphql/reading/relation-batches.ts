@@ -112,6 +112,13 @@ function isOverLimit(error: unknown): boolean {
   return error instanceof GraphQLError && error.extensions['code'] === 'QUERY_OVER_LIMIT'
 }
 
+/** Whether the operation is at fault that has read, and not what it has read. */
+function isOfOperation(error: unknown): boolean {
+  return (
+    isOverLimit(error) || (error instanceof GraphQLError && error.extensions['code'] === 'QUERY_TOO_SLOW')
+  )
+}
+
 /** The same groups, for each operation apart. */
 function byOperation(groups: readonly (readonly Waiting[])[]): readonly (readonly (readonly Waiting[])[])[] {
   const operations = new Map<OperationReads | undefined, Waiting[][]>()
@@ -149,14 +156,34 @@ function keyTextOf({ read }: Waiting): string {
 async function inLanes(groups: readonly (readonly Waiting[])[]): Promise<void> {
   const rest = groups.values()
   const lane = async () => {
-    for (const group of rest) {
-      const [waiting, ...others] = group
-      // Who reads counts while it reads.
-      if (waiting !== undefined)
-        await giveEach([waiting, ...others.map(charged)], waiting.read.readAlone(), ({ read }) =>
-          read.readAlone(),
-        )
-    }
+    for (const group of rest) await readOnce(group)
   }
   await Promise.all(Array.from({ length: LANES }, lane))
+}
+
+/** Reads what several have asked for, for one of them. Who reads counts while it reads. Never rejects. */
+async function readOnce(group: readonly Waiting[]): Promise<void> {
+  const [first, ...others] = group.filter(isGoing)
+  if (first === undefined) return
+  let rows: unknown
+  try {
+    rows = await first.read.readAlone()
+  } catch (error) {
+    // Its time is over, its client has left, or it asks for too much: that is no reason to refuse other operations.
+    const isApart = (each: Waiting) => isOfOperation(error) && each.read.reads !== first.read.reads
+    for (const { reject } of [first, ...others.filter((each) => !isApart(each))]) reject(error)
+    return readOnce(others.filter(isApart))
+  }
+  await giveEach([first, ...others.map(charged)], Promise.resolve(rows), ({ read }) => read.readAlone())
+}
+
+/** Whether its operation still wants the rows; otherwise it is refused. */
+function isGoing({ read: { reads }, reject }: Waiting): boolean {
+  try {
+    reads?.check()
+    return true
+  } catch (error) {
+    reject(error)
+    return false
+  }
 }

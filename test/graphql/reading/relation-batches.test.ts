@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { PrismaDelegate } from '../../../src/graphql/prisma-delegate.ts'
 import { type OperationReads, ReadPool } from '../../../src/graphql/reading/read-pool.ts'
 import { RelationBatches, type RelationRead } from '../../../src/graphql/reading/relation-batches.ts'
+import { createDeferred } from '../../support/deferred.ts'
 
 function table(findMany: (query: Record<string, never>) => Promise<Record<string, unknown>[]>) {
   const queries: unknown[] = []
@@ -107,6 +108,38 @@ describe('reads of one turn', () => {
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected'])
     for (const reads of [honest, greedy]) reads.end()
     expect(pool.bytes).toBe(0)
+  })
+
+  it('of one key are made again for others where the operation that reads is over, or asks for too much', async () => {
+    const { read } = table(async () => rows)
+    const batches = new RelationBatches()
+    const pool = new ReadPool({ operationBytesMax: 100_000 })
+    const turn = createDeferred<void>()
+    const asked = (reads: OperationReads, bytes = 0) =>
+      batches.read({
+        ...read({ authorId: 'a' }),
+        reads,
+        async readAlone() {
+          // Its turn comes when it has one, as of a statement that waits for others.
+          await turn.promise
+          reads.check(bytes)
+          return rows.slice(0, 2)
+        },
+      })
+    const [left, greedy, honest] = [pool.open(), pool.open(), pool.open()]
+    const answers = Promise.allSettled([asked(left), asked(left), asked(greedy, 200_000), asked(honest)])
+    // After the reads of the turn have become one.
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+    left.end()
+    turn.resolve()
+    const results = await answers
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'fulfilled'])
+    expect(results).toMatchObject([
+      { reason: { extensions: { code: 'QUERY_TOO_SLOW' } } },
+      { reason: { extensions: { code: 'QUERY_TOO_SLOW' } } },
+      { reason: { extensions: { code: 'QUERY_OVER_LIMIT' } } },
+      { value: rows.slice(0, 2) },
+    ])
   })
 
   it('of a crowded page give the keys that came whole, and read the others alone', async () => {
