@@ -186,7 +186,11 @@ function documentsOfServer({
   onDocumentRefused,
 }: ServerOptions): PersistedDocuments | null {
   if (persistedDocuments === undefined) return null
-  return new PersistedDocuments(persistedDocuments, onDocumentRefused ?? (() => undefined))
+  const onlyPersisted = persistedDocuments.onlyPersisted ?? process.env['NODE_ENV'] === 'production'
+  return new PersistedDocuments(
+    { ...persistedDocuments, onlyPersisted },
+    onDocumentRefused ?? (() => undefined),
+  )
 }
 
 function pagesOf({ graphiql, graphiqlQuery, activitySchema }: ServerOptions): readonly ServedPage[] {

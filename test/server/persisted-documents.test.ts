@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { preset } from '@graphql-codegen/client-preset'
 import { codegen } from '@graphql-codegen/core'
 import { buildSchema, parse } from 'graphql'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { queryChangeCursor } from '../../src/client/client.ts'
 import { EXPLAIN_DOCUMENT } from '../../src/graphql/own-documents.ts'
 import type { ServerOptions } from '../../src/server/create-server.ts'
@@ -171,6 +171,18 @@ test('a subscription is named on each transport', async () => {
   const { url, source } = await start({ onlyPersisted: true })
   source.push(1)
   expect(await webSocket(url, { documentId: sha256(TICKS) })).toEqual({ data: { ticks: 1 } })
+})
+
+test('in production others are refused where nothing is said, by a server of its own as well', async () => {
+  vi.stubEnv('NODE_ENV', 'production')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const { url, refused } = await start()
+  expect(codeOf(await post('application/json')(url, { query: '{ hello }' }))).toBe('QUERY_NOT_PERSISTED')
+  expect(refused).toEqual(['QUERY_NOT_PERSISTED'])
+  const open = await start({ onlyPersisted: false })
+  expect(await post('application/json')(open.url, { query: '{ hello }' })).toEqual({
+    data: { hello: 'world' },
+  })
 })
 
 test("Apollo's manifest is one as well", async () => {
