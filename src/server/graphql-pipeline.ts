@@ -11,7 +11,7 @@ import type { Guard } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { createDeliveries, type Deliveries } from './delivery/deliveries.ts'
 import type { ErrorMask } from './errors/mask-error.ts'
-import { createReadsPlugin, RESPONSE } from './execution/abandoned-queries.ts'
+import { createReadsPlugin } from './execution/abandoned-queries.ts'
 import { createDocumentCaches } from './execution/document-cache.ts'
 import { createSizeLimit } from './execution/operation-size.ts'
 import { createDocumentResolver, type PersistedDocuments } from './execution/persisted-documents.ts'
@@ -25,7 +25,13 @@ import { type ConnectionCounter, clientAddress } from './limits/client-address.t
 import type { ServerLimits } from './limits/limits.ts'
 import type { OperationTurns } from './limits/operation-turns.ts'
 import type { Refusals } from './refusal.ts'
-import { CONNECTION, type PipelinePlugin, type TransportContext } from './session/connection-state.ts'
+import {
+  CONNECTION,
+  type PipelinePlugin,
+  REQUEST,
+  RESPONSE,
+  type TransportContext,
+} from './session/connection-state.ts'
 import type { SessionKeeper } from './session/session-keeper.ts'
 import { STREAM_FORMATS } from './stream-formats.ts'
 import type { Transport } from './transport.ts'
@@ -91,7 +97,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
       const more = lastEventId === undefined ? {} : { [LAST_EVENT_ID]: lastEventId }
       return {
         ...{ ...connection.session.context, ...more },
-        ...{ [BUS_ACCOUNT]: connection.account, [RESPONSE]: initial.res },
+        ...{ [BUS_ACCOUNT]: connection.account, [REQUEST]: initial.request, [RESPONSE]: initial.res },
       }
     },
     graphiql: false,

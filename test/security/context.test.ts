@@ -102,6 +102,20 @@ describe.each(TRANSPORTS)('over $name', ({ name, kind, ask }) => {
 })
 
 describe.each(STREAM_TRANSPORTS)('a subscription over $name', ({ open }) => {
+  test('gets its changes and is let go, whatever the application calls what it has in its context', async () => {
+    const own = { request: { headers: {} }, res: { mine: true }, req: null, params: 'mine', viewer: 'ada' }
+    const { url, server, source, contexts, logged } = await startProbe({ context: () => ({ context: own }) })
+    const stream = await open(url, 'subscription { viewer }')
+    source.push(1)
+    expect(await stream.next()).toMatchObject({ data: { viewer: 'ada' } })
+    expect(contexts).toMatchObject([own])
+    await stream.leave()
+    await source.returned
+    const none = { webSockets: 0, eventStreams: 0, multipartStreams: 0 }
+    await expect.poll(() => server.connections()).toMatchObject(none)
+    expect(logged).toEqual([])
+  })
+
   async function openTicks(context: ContextFunction, revalidateIntervalMs = 10) {
     const probe = await startProbe({ context, limits: { revalidateIntervalMs } })
     const ticks = await open(probe.url, 'subscription { ticks }')

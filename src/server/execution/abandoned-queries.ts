@@ -6,10 +6,7 @@ import type { ServerResponse } from 'node:http'
 import { type ExecutionArgs, getOperationAST, OperationTypeNode } from 'graphql'
 import { abandonOperation, beginOperation } from '../../graphql/reading/read-pool.ts'
 import type { Guard } from '../../guard.ts'
-import type { PipelinePlugin } from '../session/connection-state.ts'
-
-/** Where the context of an operation over HTTP has the response that it is for. */
-export const RESPONSE: unique symbol = Symbol('rowcast.response')
+import { type PipelinePlugin, RESPONSE } from '../session/connection-state.ts'
 
 /** Counts what is read for each operation. */
 export function createReadsPlugin(guard: Guard): PipelinePlugin {

@@ -14,7 +14,13 @@ import type { ErrorMask } from '../errors/mask-error.ts'
 import { resultBytesMax } from '../execution/introspection.ts'
 import type { ConnectionCounter } from '../limits/client-address.ts'
 import { type Refusals, TOO_MANY } from '../refusal.ts'
-import { CONNECTION, type ConnectionState, type PipelinePlugin } from '../session/connection-state.ts'
+import {
+  CONNECTION,
+  type ConnectionState,
+  type PipelinePlugin,
+  REQUEST,
+  RESPONSE,
+} from '../session/connection-state.ts'
 import type { SessionKeeper } from '../session/session-keeper.ts'
 import type { Transport } from '../transport.ts'
 import { chooseAnswer, chooseFormat, parseAccept } from './accept.ts'
@@ -168,13 +174,12 @@ function createPlugin(streams: ResultStreams, options: HttpStreamsOptions): Pipe
   const stringify = streams.stringifyWithin(payloadBytesMax)
   return {
     onSubscribe: ({ args }) => {
-      const connection = args.contextValue[CONNECTION]
-      if (connection === undefined || connection.kind === 'websocket') return undefined
+      const { [CONNECTION]: connection, [REQUEST]: request, [RESPONSE]: response } = args.contextValue
+      if (connection === undefined || request === undefined) return undefined
       return {
         onSubscribeResult({ result, setResult }) {
           if (!(Symbol.asyncIterator in result)) return
-          const { request, res } = args.contextValue
-          const tracked = streams.track(result, connection, res, streams.formatFor(request)?.kind)
+          const tracked = streams.track(result, connection, response, streams.formatFor(request)?.kind)
           if (result instanceof ResultStream) streams.noteBookmark(request, () => result.bookmark())
           setResult(tracked as typeof result)
         },

@@ -8,6 +8,12 @@ import type { ContextSource, Session } from './context.ts'
 /** A symbol, so that no context a user makes can stand in its place. */
 export const CONNECTION: unique symbol = Symbol('rowcast.connection')
 
+/** Where the context of an operation over HTTP has its request; what an application calls `request` is its own. */
+export const REQUEST: unique symbol = Symbol('rowcast.request')
+
+/** Where it has the response that it is for. */
+export const RESPONSE: unique symbol = Symbol('rowcast.response')
+
 /** A connection whose client was let in. */
 export interface ConnectionState {
   readonly kind: ContextSource['kind']
@@ -23,8 +29,11 @@ export interface TransportContext {
   /** Of HTTP; a WebSocket's is forgotten. */
   readonly req?: IncomingMessage
   readonly res?: ServerResponse
+  readonly request?: Request
   /** Over HTTP it is there once the request has been read. */
   [CONNECTION]?: ConnectionState
+  readonly [REQUEST]?: Request | undefined
+  readonly [RESPONSE]?: ServerResponse | undefined
 }
 
 /** A plugin of the pipeline. */
