@@ -111,6 +111,44 @@ describe('a multipart response', () => {
   })
 })
 
+test('who does not read is sent no heartbeats, which would wait as well', async () => {
+  const intervalMs = 2
+  let ticks = 0
+  const ticking = setInterval(() => {
+    ticks += 1
+  }, intervalMs)
+  onTestFinished(() => clearInterval(ticking))
+  const source = createTickSource(1_000_000)
+  const { url } = await startServer({ limits: { pingIntervalMs: intervalMs } }, source)
+  const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1' })
+  onTestFinished(() => void socket.destroy())
+  socket.on('error', () => undefined).pause()
+  const body = JSON.stringify({ query: 'subscription { blobs(bytes: 65000) }' })
+  socket.write(
+    `POST /graphql HTTP/1.1\r\nhost: localhost\r\naccept: ${MULTIPART_ACCEPT}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  )
+  let before = -1
+  const isStalled = () => {
+    const isStill = source.pulled > 0 && source.pulled === before
+    before = source.pulled
+    return isStill
+  }
+  await vi.waitUntil(isStalled, { interval: 300 })
+  const [whileRead, whileStalled] = [ticks, 200]
+  await vi.waitUntil(() => ticks >= whileRead + whileStalled)
+  const untilResumed = ticks
+  await source.return?.()
+  let text = ''
+  socket.on('data', (data) => {
+    text += data.toString('latin1')
+  })
+  socket.resume()
+  await vi.waitUntil(() => text.includes('--\r\n\r\n0\r\n'))
+  const heartbeats = text.split('\r\n\r\n{}\r\n').length - 1
+  expect(heartbeats).toBeGreaterThan(0)
+  expect(heartbeats).toBeLessThan(whileRead + (ticks - untilResumed) + whileStalled / 2)
+})
+
 describe('errors', () => {
   test('of GraphQL are in the payload, before and after data, and the end follows what ends the subscription', async () => {
     const { url, source } = await startServer()

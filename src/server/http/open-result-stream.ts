@@ -23,6 +23,13 @@ export interface ResponseStreamOptions {
 /** A cursor that everything stands before that a stream has given; null while there is none. */
 export type Bookmark = () => string | null
 
+/** What a stream has of the response that it goes into. */
+interface StreamOptions extends ResponseStreamOptions {
+  readonly bookmark?: Bookmark | undefined
+  /** Whether its client leaves waiting what it was sent: then it is sent no heartbeats, which would wait as well. @default never */
+  readonly isStalled?: (() => boolean) | undefined
+}
+
 type StreamController = ReadableStreamDefaultController<Uint8Array>
 
 /** One stream of results as a response, or one result with the status that its errors have. */
@@ -30,13 +37,13 @@ export function openResultStream(
   result: AsyncIterable<ExecutionResult> | ExecutionResult,
   { Response, ReadableStream, TextEncoder }: FetchAPI,
   format: StreamFormat,
-  options: ResponseStreamOptions & { readonly bookmark?: Bookmark | undefined },
+  options: StreamOptions,
 ): Response {
   const isStream = Symbol.asyncIterator in result
   const results = isStream ? result[Symbol.asyncIterator]() : iterateOne(result)
   const writer = new ResultWriter(results, format.createWriter(), options)
   const encoder = new TextEncoder()
-  const { guard } = options
+  const { guard, isStalled = () => false } = options
   let ping: NodeJS.Timeout | undefined
   const leave = async (): Promise<void> => {
     clearInterval(ping)
@@ -55,7 +62,7 @@ export function openResultStream(
     start(controller) {
       controller.enqueue(encoder.encode(writer.head(isStream)))
       const beat = guard.wrap('keep a result stream alive', () => {
-        if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(writer.heartbeat()))
+        if (!isStalled()) controller.enqueue(encoder.encode(writer.heartbeat()))
       })
       ping = setInterval(beat, options.pingIntervalMs)
     },
@@ -89,15 +96,11 @@ interface WrittenResult {
 class ResultWriter {
   readonly #results: AsyncIterator<ExecutionResult>
   readonly #writer: ResponseWriter
-  readonly #options: ResponseStreamOptions & { readonly bookmark?: Bookmark | undefined }
+  readonly #options: StreamOptions
   #last: ExecutionResult = {}
   #lastBookmark: string | null = null
 
-  constructor(
-    results: AsyncIterator<ExecutionResult>,
-    writer: ResponseWriter,
-    options: ResponseStreamOptions & { readonly bookmark?: Bookmark | undefined },
-  ) {
+  constructor(results: AsyncIterator<ExecutionResult>, writer: ResponseWriter, options: StreamOptions) {
     this.#results = results
     this.#writer = writer
     this.#options = options

@@ -201,7 +201,7 @@ function createPlugin(streams: ResultStreams, options: HttpStreamsOptions): Pipe
       }
     },
     // Yoga's own choice takes no quality into account, and knows no more than one stream.
-    onResultProcess({ request, result, setResultProcessor }) {
+    onResultProcess({ request, result, serverContext, setResultProcessor }) {
       if (Array.isArray(result)) return
       const one = result as AsyncIterable<ExecutionResult> | ExecutionResult
       const isStream = Symbol.asyncIterator in one
@@ -213,7 +213,9 @@ function createPlugin(streams: ResultStreams, options: HttpStreamsOptions): Pipe
       } else if (typeof answer === 'string') {
         setResultProcessor(processRegularResult, answer)
       } else {
-        const own = { ...shared, bookmark: streams.bookmarkOf(request) }
+        const response = serverContext[RESPONSE]
+        const isStalled = () => response?.writableNeedDrain === true
+        const own = { ...shared, bookmark: streams.bookmarkOf(request), isStalled }
         setResultProcessor(
           (_result, fetchApi) => openResultStream(one, fetchApi, answer, own),
           answer.mediaType,
