@@ -1,5 +1,7 @@
 /** Each error of a request has a code, the same on every transport. */
+import { buildSchema } from 'graphql'
 import { describe, expect, test } from 'vitest'
+import { postGraphql, startServer } from '../server/server-fixture.ts'
 import { startProbe, TRANSPORTS } from './transports.ts'
 
 describe.each(TRANSPORTS)('over $name', ({ name, ask }) => {
@@ -72,3 +74,18 @@ test.each(TRANSPORTS.map((transport) => [transport.name, transport] as const))(
     expect(message.length).toBeLessThan(1_010)
   },
 )
+
+test('what clients must not see is gone before a message is cut, however long it is', async () => {
+  const names = Array.from({ length: 5 }, (_, n) => `${'secret'.repeat(20)}${n}`)
+  const fields = names.map((name) => `${name}: Int`).join(' ')
+  const { url } = await startServer({
+    schema: buildSchema(`input Options { ${fields} } type Query { hello(options: Options): String }`),
+  })
+  const options = { [`${'secret'.repeat(20)}x`]: 'x'.repeat(1_000) }
+  const { body } = await postGraphql(url, 'query ($options: Options) { hello(options: $options) }', {
+    options,
+  })
+  const text = JSON.stringify(body)
+  for (const name of names) expect(text).not.toContain(name)
+  expect(text).toContain('is not defined by type')
+})

@@ -70,8 +70,11 @@ export function createErrorMask({ logger, areSuggestionsHidden, locate }: ErrorM
     mask(error) {
       const shown = withLogId(error, toGraphqlError(error))
       if (shown instanceof GraphQLError && isMadeForClients(shown)) {
-        const safe = withoutValue(shortened(shown))
-        return withCode(withHttpStatus(withHint(areSuggestionsHidden ? withoutSuggestion(safe) : safe)))
+        const safe = withoutValue(shown)
+        // Cut last: what is not to be seen is found by words that may stand in the middle.
+        return shortened(
+          withCode(withHttpStatus(withHint(areSuggestionsHidden ? withoutSuggestion(safe) : safe))),
+        )
       }
       if (error instanceof GraphQLError && isRefusedByScalar(error)) return unrepresentable(error)
       const id = logOnce(error)
