@@ -6,7 +6,7 @@
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import type { RelayStart } from '../source/watch/session-relay.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
-import { type Lsn, toLsn } from '../wire/lsn.ts'
+import { type Lsn, laterLsn, toLsn } from '../wire/lsn.ts'
 import {
   compareEntryIds,
   type EntryId,
@@ -181,9 +181,16 @@ export function judgePassage(known: Epoch, { read, whole: position }: Reading, n
   return { kind: 'go-on', position }
 }
 
-/** The stream of an epoch, to a reader that has just come: it reads on after `from`, and `last` was the newest entry then. */
-export function beginningAt({ systemId, timeline }: Epoch, from: EntryId, last: EntryId): StreamStart {
-  const [floorLsn, serverLsn] = [toLsn(from.lsn + 1n), toLsn(last.lsn + 1n)]
+/**
+ * The stream of an epoch, to a reader that has just come: it reads on after `from`, and `last` was the newest entry then. A tap that catches up
+ * has yet to write what the server had when the epoch began: that is not for those who come without a cursor.
+ */
+export function beginningAt(
+  { systemId, timeline, serverLsn: begunAt }: Epoch,
+  from: EntryId,
+  last: EntryId,
+): StreamStart {
+  const [floorLsn, serverLsn] = [toLsn(from.lsn + 1n), laterLsn(toLsn(last.lsn + 1n), begunAt)]
   return { systemId, timeline, isFirst: true, floorLsn, serverLsn }
 }
 

@@ -202,3 +202,29 @@ describe.each(TESTED_ENGINES)('in $name, a gateway behind a gap', ({ start }) =>
     })
   })
 })
+
+describe.each(TESTED_ENGINES)('in $name, a gateway that comes while a tap catches up', ({ start }) => {
+  it('gives whoever comes without a cursor nothing that the server had when the epoch began', async () => {
+    await using broker = await start()
+    const connection = await broker.open('catching-up')
+    const server = toLsn(1_000n)
+    const store = await createEpoch(connection, 'catching-up', { ...EPOCH, serverLsn: server })
+    const tables = [{ ...SECURED, rowSecurityExempt: null }]
+    const bus = createMemoryBus()
+    await followOne(broker, {
+      ...{ slot: 'catching-up', tables, models: ['Tag'], connection, store, bus, onPart() {} },
+      async onRead(follower) {
+        const live = bus.subscribe({ model: 'Tag' })
+        const write = async (commit: Lsn, name: string) => {
+          const floor = follower.position ?? EPOCH.floor
+          await writeBatch(connection, store, tables, insertTag(commit, name), { id: EPOCH.id, floor })
+          await expect.poll(() => follower.position?.lsn, { timeout: 20_000 }).toBe(commit)
+        }
+        await write(toLsn(500n), 'of before')
+        await write(server, 'new')
+        const { value } = await live.next()
+        expect(value?.change.new).toMatchObject({ name: 'new' })
+      },
+    })
+  })
+})
