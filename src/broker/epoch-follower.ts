@@ -106,6 +106,8 @@ export class EpochFollower {
   async follow(log: EntryLog, signal: AbortSignal): Promise<void> {
     this.#isFollowing = false
     this.#reader = null
+    // What failed as a document came ended the reading before, and is not read again.
+    if (this.#isTorn) this.#startOver('delivery-failed')
     try {
       while (!signal.aborted && !this.#options.isStale()) {
         await this.#lookAtEpochs(log)
@@ -169,10 +171,7 @@ export class EpochFollower {
       )
       const damaged = damage === null ? null : { reason: 'broker-unreadable', cause: damage.error }
       const fault = feedAll(feeder, entries) ?? damaged
-      if (fault !== null) {
-        this.#startOver(fault.reason, fault.cause)
-        return
-      }
+      if (fault !== null) return this.#startOver(fault.reason, fault.cause)
       if (mark !== null) await this.#hear(log, mark)
       if (!this.#gate.isOpen) return
       if (entries.length === 0) this.#isFollowing = true
@@ -201,14 +200,13 @@ export class EpochFollower {
     if (known !== null && feeder !== null) {
       if (await this.#isGateOpen(log)) await this.#drain(log, feeder, endOf(known, epoch))
       const passage = judgePassage(known, feeder.rewind(), epoch)
+      this.#adopt(epoch)
       if (passage.kind === 'go-on' && !this.#isTorn) {
-        this.#adopt(epoch)
         feeder.begin(epoch, passage.position)
         this.#catchUp.follow(epoch.serverLsn)
         this.#options.bus.open(goingOn(epoch, passage.position))
         return
       }
-      this.#adopt(epoch)
       this.#startOver(passage.kind === 'gap' ? passage.reason : 'delivery-failed')
       return
     }

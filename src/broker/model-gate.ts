@@ -76,11 +76,12 @@ export class ModelGate {
     const text = await log.readText(name)
     const states = text === null ? null : parseTableStates(text)
     if (text === null || states === null) return false
-    this.#digest = digestOfTables(text)
-    this.#tables = states
     this.#options.onReading?.()
+    this.#tables = states
     this.#guard.update(states)
     this.#options.bus.hold(blockedOf(states))
+    // Not before: whatever failed, it is read again.
+    this.#digest = digestOfTables(text)
     return true
   }
 

@@ -1,5 +1,6 @@
 /** What a gateway that has just come shows of the first entries of a stream. */
 import { describe, expect, it } from 'vitest'
+import type { EntryBounds } from '../../src/broker/entry-builder.ts'
 import { EntryFeeder } from '../../src/broker/entry-feeder.ts'
 import type { EntryLog } from '../../src/broker/entry-log.ts'
 import { EpochFollower } from '../../src/broker/epoch-follower.ts'
@@ -53,6 +54,7 @@ interface Following {
   readonly onPart: (part: TransactionPart) => void
   /** What the tap writes, up to COMMIT. @default one row */
   readonly messages?: readonly MessageSpec[]
+  readonly bounds?: EntryBounds
   /** Whether it may end though nothing was read. */
   readonly isDone?: () => boolean
   /** Called when all of it has been read; `reads` counts each look at the stream. */
@@ -70,6 +72,7 @@ async function followOne(
     bus,
     onPart,
     messages = insertTag(COMMIT, 'secret'),
+    bounds,
     isDone = () => false,
     onRead,
   }: Following,
@@ -100,8 +103,9 @@ async function followOne(
   const stop = new AbortController()
   const reader = await broker.open(`${slot}-reader`)
   const following = follower.follow(reader, stop.signal)
+  following.catch(() => {})
   await expect.poll(() => follower.epoch).not.toBe(null)
-  await writeBatch(connection, store, tables, messages)
+  await writeBatch(connection, store, tables, messages, { ...EPOCH, ...(bounds && { bounds }) })
   await expect.poll(() => isDone() || follower.position?.lsn === COMMIT, { timeout: 20_000 }).toBe(true)
   await onRead?.(follower, () => reads)
   stop.abort()
@@ -178,6 +182,45 @@ describe.each(TESTED_ENGINES)('in $name, a gateway that fails while it hands a c
     })
     const torn = { code: 'RESYNC_REQUIRED', details: { reason: 'delivery-failed' } }
     await expect(subscription.next()).rejects.toMatchObject(torn)
+  })
+
+  it('does so, too, where a document about the tables came within a transaction', async () => {
+    await using broker = await start()
+    const connection = await broker.open('torn-within')
+    const store = await createEpoch(connection, 'torn-within')
+    const bus = createMemoryBus()
+    const publish = bus.publish.bind(bus)
+    const parts: TransactionPart[] = []
+    let isFailing = false
+    bus.publish = (part) => {
+      if (isFailing) throw new TypeError('of a socket')
+      publish(part)
+    }
+    const subscription = bus.subscribe({ model: 'Tag', after: AFTER_EARLIEST })
+    const open = toLsn(300n)
+    const following = followOne(broker, {
+      ...{ slot: 'torn-within', tables: [{ ...SECURED, rowSecurityExempt: null }], models: ['Tag'] },
+      ...{ connection, store, bus, onPart: (part) => void parts.push(part), isDone: () => parts.length > 0 },
+      messages: [...insertTag(COMMIT, 'whole'), ...insertTag(open, 'read', 'on its way').slice(0, -1)],
+      bounds: { recordsMax: 1, bytesMax: 1_000 },
+      async onRead(follower) {
+        await subscription.next()
+        await expect.poll(() => follower.position?.lsn, { timeout: 20_000 }).toBe(open)
+        isFailing = true
+        // No mark comes: the document is read again.
+        await expect.poll(() => parts.length, { timeout: 20_000 }).toBe(2)
+        isFailing = false
+        const reader = await broker.open('torn-within-again')
+        const stop = new AbortController()
+        const again = follower.follow(reader, stop.signal)
+        const torn = { code: 'RESYNC_REQUIRED', details: { reason: 'delivery-failed' } }
+        await expect(subscription.next()).rejects.toMatchObject(torn)
+        stop.abort()
+        await again
+        reader.destroy()
+      },
+    })
+    await expect(following).rejects.toThrow(TypeError)
   })
 })
 
