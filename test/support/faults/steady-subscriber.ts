@@ -70,11 +70,14 @@ export function overWebSocket(url: string, id: string): Listen {
   return (after, onPayload, signal) =>
     new Promise((resolve) => {
       const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/graphql`, 'graphql-transport-ws')
+      const onAbort = () => end('stopped')
       const end = (why: string) => {
+        // The signal lives as long as the subscriber, which connects again and again.
+        signal.removeEventListener('abort', onAbort)
         resolve(why)
         socket.terminate()
       }
-      signal.addEventListener('abort', () => end('stopped'), { once: true })
+      signal.addEventListener('abort', onAbort)
       socket.on('error', (error) => end(String(error)))
       socket.on('close', (code, reason) => end(`closed ${code} ${reason}`))
       socket.on('open', () => socket.send('{"type":"connection_init"}'))
@@ -110,13 +113,16 @@ export function overWebSocket(url: string, id: string): Listen {
 export function overEventStream(url: string, id: string): Listen {
   return async (after, onPayload, signal) => {
     const stream = await subscribeSse(url, documentOf(id), { after })
-    signal.addEventListener('abort', () => stream.unsubscribe(), { once: true })
-    for (;;) {
-      const result = (await stream.next(3_600_000)) as TagPayload
-      if (!onPayload(result)) {
-        stream.unsubscribe()
-        return 'a result with errors'
+    const onAbort = () => stream.unsubscribe()
+    signal.addEventListener('abort', onAbort)
+    try {
+      while (onPayload((await stream.next(3_600_000)) as TagPayload)) {
+        // Until a result has errors, or the stream ends.
       }
+    } finally {
+      signal.removeEventListener('abort', onAbort)
     }
+    stream.unsubscribe()
+    return 'a result with errors'
   }
 }
