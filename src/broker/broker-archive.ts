@@ -66,10 +66,17 @@ export class BrokerArchive implements OlderLog {
     this.#runtime = runtime
     this.#connection = new SingleConnection({ engine, name })
     this.#reached = new ReachedWatch({
-      safeNow: options.safeNow,
+      safeNow: () => this.#reachedLsn,
       askNewest: () => this.#patiently((log) => this.#readNewest(log)),
       runtime: this.#runtime,
     })
+  }
+
+  /** What the server had when the epoch began comes, however long a tap takes to catch up: live subscriptions begin behind it. */
+  get #reachedLsn(): bigint {
+    const { safeNow, epochNow } = this.#options
+    const [safe, begun] = [safeNow(), epochNow()?.serverLsn ?? 0n]
+    return safe > begun ? safe : begun
   }
 
   hasReached(position: ChangePosition): Promise<boolean> {

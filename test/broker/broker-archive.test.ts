@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { BrokerArchive } from '../../src/broker/broker-archive.ts'
+import { systemRuntime } from '../../src/broker/broker-runtime.ts'
 import { EntryFeeder } from '../../src/broker/entry-feeder.ts'
 import { compareEntryIds, type EntryId } from '../../src/broker/entry-id.ts'
 import type { BrokerEngine } from '../../src/broker/entry-log.ts'
@@ -83,11 +84,11 @@ async function readAfter(archive: BrokerArchive, after: ChangePosition): Promise
 }
 
 /** What a gateway reads older entries with. */
-function openArchive(engine: BrokerEngine, store: EpochStore): BrokerArchive {
+function openArchive(engine: BrokerEngine, store: EpochStore, epoch = EPOCH, runtime = systemRuntime) {
   const relations = new RelationCache()
   return new BrokerArchive({
-    ...{ engine, name: 'archive', store, relations },
-    ...{ epochNow: () => EPOCH, safeNow: () => 7_000n },
+    ...{ engine, name: 'archive', store, relations, runtime },
+    ...{ epochNow: () => epoch, safeNow: () => 7_000n },
     createFeeder: (output, position) =>
       new EntryFeeder({ registry: newTagRegistry(), relations, softDelete: new Map(), output }, position),
   })
@@ -301,5 +302,24 @@ describe.each(TESTED_ENGINES)('in $name, a cursor older than what the stream has
     )
     connection.destroy()
     expect(Math.min(outcomes.resumed, outcomes.resynced)).toBeGreaterThan(isInMemory ? 30 : 0)
+  })
+})
+
+describe.each(TESTED_ENGINES)('in $name, a cursor ahead of a stream that catches up', ({ start }) => {
+  it('is good up to where the server was when the epoch began, however long that takes', async () => {
+    await using broker = await start()
+    const connection = await broker.open('tap')
+    const epoch = { ...EPOCH, serverLsn: toLsn(9_000n) }
+    const store = await createEpoch(connection, 'catching-up', epoch)
+    await writeBatch(connection, store, [], insertTag(toLsn(6_900n), 'of before'))
+    let nowMs = 0
+    // Each look is beyond all patience.
+    const monotonicMs = () => (nowMs += 60_000)
+    const archive = openArchive(broker.engine, store, epoch, { ...systemRuntime, monotonicMs })
+    const hasReached = (commitLsn: bigint) => archive.hasReached({ commitLsn: toLsn(commitLsn), index: 0 })
+    expect(await hasReached(8_999n)).toBe(true)
+    expect(await hasReached(9_000n)).toBe(false)
+    await archive.close()
+    connection.destroy()
   })
 })
