@@ -35,6 +35,8 @@ const READS: ReadonlySet<string> = new Set([
   ...['count', 'aggregate', 'groupBy', 'findRaw', 'aggregateRaw'],
 ])
 const WRITING = new Set(['insert', 'update', 'delete', 'merge', 'truncate'])
+/** What has to come before any query of its transaction (SET TRANSACTION), or before its snapshot is taken (LOCK). */
+const PRELUDES = new Set(['set', 'lock'])
 /** Space, comments and parentheses may stand before the first word. Nothing here is tried twice at one position. */
 const BEFORE_WORD = /(?:[\s(;]|--[^\n]*(?:\n|$)|\/\*[^*]*\*+(?:[^/*][^*]*\*+)*\/)*/y
 const WORD = /[a-z_]+/iy
@@ -61,12 +63,22 @@ export function mayWrite(request: unknown): boolean {
  * commit), or have to be its first (SET TRANSACTION).
  */
 export function isWritingSql(sql: string): boolean {
+  const first = firstWordOf(sql)
+  if (WRITING.has(first)) return true
+  return first === 'with' && (sql.match(/[a-z_]+/gi) ?? []).some((word) => WRITING.has(word.toLowerCase()))
+}
+
+/** Whether what a raw method is called with has to stand before any other query of its transaction. */
+export function isPrelude(given: readonly unknown[]): boolean {
+  const sql = sqlOf(given)
+  return sql !== null && PRELUDES.has(firstWordOf(sql))
+}
+
+function firstWordOf(sql: string): string {
   BEFORE_WORD.lastIndex = 0
   BEFORE_WORD.exec(sql)
   WORD.lastIndex = BEFORE_WORD.lastIndex
-  const first = WORD.exec(sql)?.[0].toLowerCase() ?? ''
-  if (WRITING.has(first)) return true
-  return first === 'with' && (sql.match(/[a-z_]+/gi) ?? []).some((word) => WRITING.has(word.toLowerCase()))
+  return WORD.exec(sql)?.[0].toLowerCase() ?? ''
 }
 
 /** `$executeRaw` has an object with `sql`, or tagged text; `$executeRawUnsafe` a list that begins with its text. */

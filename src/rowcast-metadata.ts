@@ -9,7 +9,9 @@ import { createConsoleLogger } from './console-logger.ts'
 import { describeError } from './describe-error.ts'
 import { createSafeLogger } from './guard.ts'
 import type { Logger } from './log.ts'
+import { isThenable } from './metadata-schema.ts'
 import {
+  isPrelude,
   isWrite,
   mayWrite,
   type PrismaCall,
@@ -45,7 +47,8 @@ const NO_DEADLINE = { maxWait: 2_147_483_647, timeout: 2_147_483_647 }
 
 const EMIT_SQL = 'SELECT pg_catalog.pg_logical_emit_message(true, $1::text, $2::text)'
 /** Without the right the statement would fail, and the application's transaction with it. */
-const MAY_EMIT_SQL = `SELECT coalesce(bool_or(has_function_privilege(oid, 'EXECUTE')), false) AS may FROM pg_catalog.pg_proc
+const MAY_EMIT_SQL = `SELECT coalesce(bool_or(has_function_privilege(oid, 'EXECUTE')), false) AS may,
+  pg_catalog.pg_is_in_recovery() AS standby FROM pg_catalog.pg_proc
   WHERE proname = 'pg_logical_emit_message' AND pronamespace = 'pg_catalog'::regnamespace AND proargtypes[2] = 'text'::regtype`
 
 /**
@@ -65,9 +68,10 @@ function extend(client: Client, writer: MetadataWriter): MetadataExtension {
   return client.$extends({
     name: 'rowcastMetadata',
     client: {
+      ...rawMethods(client, writer.preludes),
       // A list's members run one after the other, so the message has to be one of them.
       $transaction(this: object, work: unknown, options?: object): Promise<unknown> {
-        if (!Array.isArray(work) || !work.some(mayWrite)) return transact.call(this, work, options)
+        if (!Array.isArray(work)) return transact.call(this, work, options)
         return writer.transactAll(client, work, (all) => transact.call(this, all, options))
       },
     },
@@ -83,8 +87,27 @@ function extend(client: Client, writer: MetadataWriter): MetadataExtension {
   }) as MetadataExtension
 }
 
+const RAW_METHODS = ['$executeRaw', '$executeRawUnsafe', '$queryRaw', '$queryRawUnsafe'] as const
+
+type RawMethod = (this: object, ...given: readonly unknown[]) => object
+
+/** Requests of raw SQL do not say what they are: those that have to come first in a list are noted as they are made. */
+function rawMethods(client: Client, preludes: WeakSet<object>): Record<string, RawMethod> {
+  const noting = (name: (typeof RAW_METHODS)[number]): RawMethod => {
+    const make = Reflect.get(client, name) as RawMethod
+    return function (...given) {
+      const request: object = Reflect.apply(make, this, given)
+      if (isPrelude(given)) preludes.add(request)
+      return request
+    }
+  }
+  return Object.fromEntries(RAW_METHODS.map((name) => [name, noting(name)]))
+}
+
 /** Writes messages; one for each extended client. */
 class MetadataWriter {
+  /** Requests that have to stand before the message. */
+  readonly preludes = new WeakSet<object>()
   readonly #read: () => object | null | undefined
   readonly #logger: Logger
   /** Transactions that have their message, or are given it. */
@@ -134,16 +157,32 @@ class MetadataWriter {
     return call.query(call.args)
   }
 
-  /** The members of `$transaction([…])`, and the message before them. */
+  /** The members of `$transaction([…])`, and the message before the first that may write. */
   async transactAll(
     client: Client,
     work: readonly unknown[],
     run: (all: readonly unknown[]) => Promise<unknown>,
   ): Promise<unknown> {
-    const text = this.#text()
-    if (text === null || !(await this.#mayEmitNow((sql) => client.$queryRawUnsafe(sql)))) return run(work)
-    const results = await run([client.$executeRawUnsafe(EMIT_SQL, METADATA_PREFIX, text), ...work])
-    return (results as readonly unknown[]).slice(1)
+    const at = work.findIndex((each) => mayWrite(each) && !this.preludes.has(each as object))
+    const text = at < 0 || this.#mayEmit === false ? null : this.#text()
+    if (text === null || !(await this.#mayEmitBeside(client))) return run(work)
+    const message = client.$executeRawUnsafe(EMIT_SQL, METADATA_PREFIX, text)
+    try {
+      const results = await run([...work.slice(0, at), message, ...work.slice(at)])
+      return (results as readonly unknown[]).filter((_, index) => index !== at)
+    } catch (error) {
+      throw countedWithout(at, error)
+    }
+  }
+
+  /** Beside the transaction that needs it, which it must not fail. */
+  async #mayEmitBeside(client: Client): Promise<boolean> {
+    try {
+      return await this.#mayEmitNow((sql) => client.$queryRawUnsafe(sql))
+    } catch (error) {
+      this.#skip('could not be written', error)
+      return false
+    }
   }
 
   async #emit(client: Client, transaction: PrismaTransaction, text: string): Promise<void> {
@@ -155,7 +194,9 @@ class MetadataWriter {
   /** Asks once, in the transaction that needs it: there may be no other connection. */
   async #mayEmitNow(ask: (sql: string) => PromiseLike<unknown>): Promise<boolean> {
     if (this.#mayEmit !== null) return this.#mayEmit
-    const [row] = (await ask(MAY_EMIT_SQL)) as readonly { readonly may: boolean }[]
+    const [row] = (await ask(MAY_EMIT_SQL)) as readonly { readonly may: boolean; readonly standby: boolean }[]
+    // It refuses messages, and may be a primary the next time.
+    if (row?.standby === true) return false
     this.#mayEmit = row?.may === true
     if (!this.#mayEmit)
       this.#logger.warn('Transactions have no metadata: the role may not write messages.', {
@@ -169,6 +210,11 @@ class MetadataWriter {
     try {
       const metadata = this.#read()
       if (metadata === null || metadata === undefined) return null
+      if (isThenable(metadata)) {
+        // Nobody waits for it; what it rejects with must not end the process.
+        metadata.then(undefined, () => {})
+        return this.#skip('is a promise')
+      }
       if (isValueDeeper(metadata, METADATA_DEPTH_MAX)) return this.#skip('is nested too deeply')
       const json: unknown = JSON.stringify(metadata)
       if (typeof json !== 'string' || !json.startsWith('{')) return this.#skip('is no object')
@@ -184,6 +230,14 @@ class MetadataWriter {
     this.#logger.warn(`A transaction has no metadata: what the application gives ${why}.`, fields)
     return null
   }
+}
+
+/** Prisma says of an error which member of the list failed: counted without the message at the index. */
+function countedWithout(at: number, error: unknown): unknown {
+  if (typeof error !== 'object' || error === null) return error
+  const index: unknown = Reflect.get(error, 'batchRequestIdx')
+  if (typeof index === 'number' && index > at) Reflect.set(error, 'batchRequestIdx', index - 1)
+  return error
 }
 
 /** The transaction of a client that `$transaction` made, as its requests carry it. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isWrite, isWritingSql, mayWrite } from '../src/prisma-writes.ts'
+import { isPrelude, isWrite, isWritingSql, mayWrite } from '../src/prisma-writes.ts'
 
 describe('SQL that writes and may stand in a transaction', () => {
   it.each([
@@ -56,6 +56,16 @@ describe('calls of a Prisma Client', () => {
       false,
       false,
       false,
+      false,
+    ])
+  })
+
+  it('have to come first in a transaction where PostgreSQL says so, or where a snapshot would be taken too early', () => {
+    const sql = ['/* a */ SET TRANSACTION READ ONLY', 'lock table t', 'SELECT 1', 'settle', '']
+    expect(sql.map((text) => isPrelude([text]))).toEqual([true, true, false, false, false])
+    expect([isPrelude([['SET LOCAL a = ', ''], 1]), isPrelude([{ sql: 'LOCK t' }]), isPrelude([])]).toEqual([
+      true,
+      true,
       false,
     ])
   })
