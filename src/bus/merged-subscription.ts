@@ -3,10 +3,16 @@
  * own, with its filter, queue and way to the log, and here they are merged: the earliest change is next once every other one
  * either has a later change, or says how far it has been asked about everything.
  */
-import type { TransactionInfo } from '../changes/change.ts'
-import { comparePositions } from '../changes/cursor.ts'
-import { invariant, isRowcastError, RowcastError } from '../errors.ts'
-import type { BusSubscription, Delivery, DeliveryPull, DeliveryReader } from './bus.ts'
+import type { ChangePosition, TransactionInfo } from '../changes/change.ts'
+import { comparePositions, INDEX_AFTER_ALL, isCursor, parseCursor } from '../changes/cursor.ts'
+import { errorEntry, invariant, isRowcastError, RowcastError } from '../errors.ts'
+import {
+  AFTER_EARLIEST,
+  type BusSubscription,
+  type Delivery,
+  type DeliveryPull,
+  type DeliveryReader,
+} from './bus.ts'
 import type { QueuedDelivery } from './pending-deliveries.ts'
 import { positionOf } from './subscriber.ts'
 
@@ -35,6 +41,18 @@ interface Source {
   head: Delivery | null
   /** The transaction that it has given the last change of. */
   endedIn: TransactionInfo | null
+  /** How it has ended, once all that it had has been taken. */
+  end: End | null
+}
+
+/** The end of one. */
+interface End {
+  /** Null where it ended as it was asked to. */
+  readonly error: unknown
+  /** Where it goes on, as the error says. */
+  readonly cursor: string | null
+  /** Where the change stands that it could not be given: it goes on behind it. Null for every other end. */
+  readonly lacks: ChangePosition | null
 }
 
 const DONE = { done: true, value: undefined } as const
@@ -65,7 +83,7 @@ export class MergedSubscription implements AsyncIterableIterator<TransactionDeli
     this.#sources = subscriptions.map((subscription) => {
       const { pull } = subscription
       invariant(pull !== undefined, 'A subscription of the bus gives what is there.')
-      return { subscription, pull, head: null, endedIn: null }
+      return { subscription, pull, head: null, endedIn: null, end: null }
     })
     for (const { pull } of this.#sources) pull.reader = this
     this.#lastCursor = after ?? this.#sources[0]?.pull.bookmark?.() ?? null
@@ -92,10 +110,32 @@ export class MergedSubscription implements AsyncIterableIterator<TransactionDeli
       })
       const part = this.#step()
       if (part !== null) return { done: false, value: part }
-      const ended = this.#sources.find(({ head, pull }) => head === null && pull.isEnded)
-      if (ended !== undefined) return this.#endWith(ended)
-      await readable
+      const unheard = this.#sources.find(
+        ({ head, pull, end }) => head === null && pull.isEnded && end === null,
+      )
+      if (unheard !== undefined) {
+        unheard.end = await endOf(unheard.subscription)
+        continue
+      }
+      const end = this.#dueEnd()
+      if (end === null) {
+        await readable
+        continue
+      }
+      const rest = end.lacks === null ? null : this.#give(false)
+      return rest === null ? this.#endWith(end) : { done: false, value: rest }
     }
+  }
+
+  /** One that lacks a change ends them behind all that stands before it; any other ends them at once. */
+  #dueEnd(): End | null {
+    let due: End | null = null
+    for (const { end } of this.#sources) {
+      if (end === null) continue
+      if (end.lacks === null) return end
+      if (due?.lacks == null || comparePositions(end.lacks, due.lacks) < 0) due = end
+    }
+    return due?.lacks != null && this.#isAllThere(due.lacks) ? due : null
   }
 
   async return(): Promise<IteratorResult<TransactionDeliveries>> {
@@ -115,8 +155,8 @@ export class MergedSubscription implements AsyncIterableIterator<TransactionDeli
       const transaction = next?.head?.change.transaction ?? null
       const isOver = transaction === null || transaction.commitLsn !== this.#current?.commitLsn
       if (this.#open.length > 0 && this.#current !== null && isOver)
-        return this.#isAllThere(this.#current) ? this.#give(true) : null
-      if (next?.head == null || transaction === null || !this.#isAllThere(transaction)) return null
+        return this.#isAllThere({ ...this.#current, index: INDEX_AFTER_ALL }) ? this.#give(true) : null
+      if (next?.head == null || !this.#isAllThere(positionOf(next.head.change))) return null
       if (this.#open.length > 0 && this.#isFull()) return this.#give(false)
       this.#add(next, next.head)
     }
@@ -135,13 +175,16 @@ export class MergedSubscription implements AsyncIterableIterator<TransactionDeli
   }
 
   /**
-   * Whether nothing of the transaction, or of one before, can come beside what has come. Who is live and holds nothing back has
-   * been asked about all that was published: that is what a bookmark says.
+   * Whether nothing up to the position can come beside what has come. Who is live and holds nothing back has been asked about all
+   * that was published: that is what a bookmark says.
    */
-  #isAllThere({ commitLsn }: TransactionInfo): boolean {
+  #isAllThere(position: ChangePosition): boolean {
     return this.#sources.every(
-      ({ head, endedIn, pull }) =>
-        head !== null || endedIn?.commitLsn === commitLsn || (pull.bookmark?.() ?? null) !== null,
+      ({ head, endedIn, pull, end }) =>
+        head !== null ||
+        endedIn?.commitLsn === position.commitLsn ||
+        (pull.bookmark?.() ?? null) !== null ||
+        (end?.lacks != null && comparePositions(end.lacks, position) >= 0),
     )
   }
 
@@ -168,15 +211,11 @@ export class MergedSubscription implements AsyncIterableIterator<TransactionDeli
   }
 
   /** One ends, and the others with it. What they have and was not given comes after the cursor. */
-  async #endWith({ subscription }: Source): Promise<IteratorResult<TransactionDeliveries>> {
-    try {
-      await subscription.next()
-      return DONE
-    } catch (error) {
-      throw isRowcastError(error) ? this.#withOwnCursor(error) : error
-    } finally {
-      await this.#close()
-    }
+  async #endWith({ error, lacks }: End): Promise<IteratorResult<TransactionDeliveries>> {
+    const thrown = isRowcastError(error) && lacks === null ? this.#withOwnCursor(error) : error
+    await this.#close()
+    if (thrown !== null) throw thrown
+    return DONE
   }
 
   /** Its cursor says where one of them goes on; here they all do. */
@@ -184,8 +223,25 @@ export class MergedSubscription implements AsyncIterableIterator<TransactionDeli
     const { code, happened, hint, details, cause } = error
     if (details?.['cursor'] === undefined) return error
     const { cursor: _, ...others } = details
-    const own = this.#lastCursor === null ? others : { ...others, cursor: this.#lastCursor }
-    return new RowcastError(code, happened, { hint, details: own, cause })
+    const cursor = this.#cursorOfAll()
+    return new RowcastError(code, happened, {
+      hint,
+      details: cursor === null ? others : { ...others, cursor },
+      cause,
+    })
+  }
+
+  /** Behind what was given; where nothing that came is missing, as far as all of them have been asked. */
+  #cursorOfAll(): string | null {
+    const given = this.#lastCursor
+    let earliest: string | null = null
+    for (const { head, end, pull } of this.#sources) {
+      const cursor = head === null ? (end?.cursor ?? pull.bookmark?.() ?? null) : null
+      if (cursor === null || this.#open.length > 0) return given
+      if (earliest === null || compareCursors(cursor, earliest) < 0) earliest = cursor
+    }
+    if (earliest === null || given === null || given === AFTER_EARLIEST) return earliest ?? given
+    return compareCursors(earliest, given) < 0 ? given : earliest
   }
 
   async #close(): Promise<void> {
@@ -195,6 +251,32 @@ export class MergedSubscription implements AsyncIterableIterator<TransactionDeli
     await Promise.all(this.#sources.map(({ subscription }) => subscription.return()))
     this.onReadable()
   }
+}
+
+/** How one that has nothing left has ended. */
+async function endOf(subscription: BusSubscription): Promise<End> {
+  try {
+    await subscription.next()
+    return { error: null, cursor: null, lacks: null }
+  } catch (error) {
+    const found = isRowcastError(error) ? error.details['cursor'] : undefined
+    const cursor = typeof found === 'string' && isCursor(found) ? found : null
+    return {
+      error,
+      cursor,
+      lacks: cursor !== null && isOfChange(error) ? parseCursor(cursor).position : null,
+    }
+  }
+}
+
+/** Whether its cursor is that of the change which could not be given. */
+function isOfChange(error: unknown): boolean {
+  if (!isRowcastError(error)) return false
+  return error.code === 'FILTER_UNANSWERABLE' || errorEntry(error.code).clientGoesOn === 'next'
+}
+
+function compareCursors(a: string, b: string): number {
+  return comparePositions(parseCursor(a).position, parseCursor(b).position)
 }
 
 /** Opens them all, or none. They begin at one position: nothing is published in between. */

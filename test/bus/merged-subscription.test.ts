@@ -205,6 +205,90 @@ it('ends with the cursor of what it gave, however far one of its models was', as
   expect(bus.subscriptionCounts.get('User') ?? 0).toBe(0)
 })
 
+it('ends with the cursor of how far its models were, where nothing that came is missing', async () => {
+  const bus = createMemoryBus({ models: SPECS })
+  const publish = (commit: number, model: string) => {
+    const info = plainTransaction(commit)
+    const changes = [plainChange({ transaction: info, index: 0, model })]
+    bus.publish({ transaction: info, changes, isFinal: true, byteLength: 1 })
+    return changes[0]?.cursor
+  }
+  const merged = mergeDeliveries(['User', 'Post'], (model) => bus.subscribe({ model }), undefined)
+  const waiting = merged.next()
+  // Before the first stream there was no position.
+  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+  publish(10, 'User')
+  expect((await waiting).value?.transaction.xid).toBe(10)
+  const asked = merged.next()
+  await turn()
+  // Of a model that nobody asked for: who goes on after it need not read it again.
+  const passed = publish(20, 'Tag')
+  bus.stop(serverStopping)
+  const single = await bus
+    .subscribe({ model: 'User' })
+    .next()
+    .catch((error: unknown) => error)
+  expect(single).toMatchObject({ details: { cursor: passed } })
+  await expect(asked).rejects.toMatchObject({ code: 'SERVER_STOPPING', details: { cursor: passed } })
+})
+
+it('goes on behind a change that one of its models could not be given, and gives what stands before it', async () => {
+  const { bus, publish } = openBus()
+  const merged = mergeDeliveries(['User', 'Post'], (model) => bus.subscribe({ model }), undefined)
+  const [start] = publish(10, true, 'Post')
+  const [, post, user, later] = publish(20, true, 'Post', 'Post', 'User', 'Post')
+  publish(30, true, 'Post')
+  const lacking = new RowcastError('FILTER_UNANSWERABLE', 'It needs more.', {
+    details: { model: 'User', cursor: user?.cursor ?? null },
+  })
+  // As if the filter could not be answered for it: nothing of User was given.
+  const one = mergeDeliveries(
+    ['User', 'Post'],
+    (model) => {
+      const subscription = bus.subscribe({ model, after: start?.cursor })
+      if (model === 'User') {
+        void subscription.return()
+        const ended = bus.subscribe({ model: 'Tag' })
+        bus.close(lacking, 'Tag')
+        return ended
+      }
+      return subscription
+    },
+    start?.cursor,
+  )
+  const before = await one.next()
+  expect(before.value?.deliveries.map(({ change }: { change: AnyChange }) => change.cursor).at(-1)).toBe(
+    post?.cursor,
+  )
+  expect(before.value?.isLast).toBe(false)
+  await expect(one.next()).rejects.toMatchObject({
+    code: 'FILTER_UNANSWERABLE',
+    details: { cursor: user?.cursor },
+  })
+  expect(await one.next()).toEqual({ done: true, value: undefined })
+  const rest = mergeDeliveries(
+    ['User', 'Post'],
+    (model) => bus.subscribe({ model, after: user?.cursor }),
+    user?.cursor,
+  )
+  expect(
+    (await rest.next()).value?.deliveries.map(({ change }: { change: AnyChange }) => change.cursor),
+  ).toEqual([later?.cursor])
+  await Promise.all([rest.return(), merged.return()])
+})
+
+it('ends with a cursor also where it began before the first stream and nothing came', async () => {
+  const bus = createMemoryBus({ models: SPECS })
+  const merged = mergeDeliveries(['User', 'Post'], (model) => bus.subscribe({ model }), undefined)
+  const waiting = merged.next()
+  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+  await turn()
+  bus.stop(serverStopping)
+  const error: unknown = await waiting.catch((thrown: unknown) => thrown)
+  const cursor = isRowcastError(error) ? error.details['cursor'] : null
+  expect(cursor).toBeTypeOf('string')
+})
+
 it('answers in order whoever asks more than once, and ends at once', async () => {
   const { bus, publish, merge } = openBus()
   const merged = merge('User', 'Post')
