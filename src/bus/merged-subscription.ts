@@ -236,7 +236,8 @@ export class MergedSubscription implements AsyncIterableIterator<TransactionDeli
     const given = this.#lastCursor
     let earliest: string | null = null
     for (const { head, end, pull } of this.#sources) {
-      const cursor = head === null ? (end?.cursor ?? pull.bookmark?.() ?? null) : null
+      const isKnown = head === null && end?.lacks == null
+      const cursor = isKnown ? (end?.cursor ?? pull.bookmark?.() ?? null) : null
       if (cursor === null || this.#open.length > 0) return given
       if (earliest === null || compareCursors(cursor, earliest) < 0) earliest = cursor
     }

@@ -277,6 +277,20 @@ it('goes on behind a change that one of its models could not be given, and gives
   await Promise.all([rest.return(), merged.return()])
 })
 
+it('does not pass over the change that one lacks where another end comes first', async () => {
+  const { bus, publish } = openBus()
+  const [start, lacking, newest] = [10, 20, 30].map(
+    (commit) => publish(commit, true, 'Post')[0]?.cursor ?? '',
+  )
+  const ended = bus.subscribe({ model: 'Tag' })
+  const details = { cursor: lacking ?? '' }
+  bus.close(new RowcastError('FILTER_UNANSWERABLE', 'It needs more.', { details }), 'Tag')
+  const live = bus.subscribe({ model: 'Post', after: newest })
+  const merged = new MergedSubscription([ended, live], start ?? null)
+  bus.stop(serverStopping)
+  await expect(merged.next()).rejects.toMatchObject({ code: 'SERVER_STOPPING', details: { cursor: start } })
+})
+
 it('ends with a cursor also where it began before the first stream and nothing came', async () => {
   const bus = createMemoryBus({ models: SPECS })
   const merged = mergeDeliveries(['User', 'Post'], (model) => bus.subscribe({ model }), undefined)
