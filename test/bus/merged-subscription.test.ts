@@ -46,6 +46,8 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.constant('turn' as const) },
   { weight: 2, arbitrary: consumer },
   { weight: 1, arbitrary: fc.constantFrom(...NAMES) },
+  /** Models whose subscriptions end, each with the cursor that the bus says. */
+  { weight: 1, arbitrary: fc.record({ held: fc.subarray([...NAMES], { minLength: 1 }) }) },
 )
 
 /** One who subscribed, and goes on after the cursor where it was ended. */
@@ -146,7 +148,11 @@ it('gives whole transactions in commit order, whoever reads how', async () => {
               new RowcastError('SUBSCRIBER_TOO_SLOW', 'It was ended.', { details: { cursor: 'of one' } }),
               each,
             )
-          else consumers.push(new Consumer(each, published, subscribe(each)))
+          else if ('held' in each) {
+            const held = new RowcastError('MODEL_UNAVAILABLE', 'It is held.')
+            bus.hold(new Map(each.held.map((name) => [name, held])))
+            bus.hold(new Map())
+          } else consumers.push(new Consumer(each, published, subscribe(each)))
         }
         while (parts.length > 0) publish()
         for (const { got, wanted, expectedFrom } of consumers) {
