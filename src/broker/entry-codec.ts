@@ -14,8 +14,8 @@
  *     36  Int32   firstIndex        of the first row change
  *     40  Int32   firstSequence     of the first record
  *     44  Int32   length of the records
- *     48  Int32   CRC-32 of the stream's key, the entry's id and all other bytes
- *     52  Int32   length of the metadata
+ *     48  Int32   CRC-32 of the stream's key, the entry's id and all other bytes but the next four
+ *     52  Int32   length of the metadata: what the entry's length leaves for it, or the entry cannot be read
  *     56  records, each
  *           Byte1 1 message   Int32 length, a message of pgoutput
  *           Byte1 2 relation  Int16 which of those below; holds from here on
