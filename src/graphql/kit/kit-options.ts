@@ -1,6 +1,7 @@
 /** Stage 7, graphql. What is said to the SDL kit, and what it makes of it: definitions of everything it adds to a schema. */
 import type { GraphQLNamedType } from 'graphql'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
+import { RowcastError } from '../../errors.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import { graphqlTypeName } from '../field-type.ts'
 import { namesWithoutIdentity } from '../names.ts'
@@ -79,6 +80,7 @@ export type DescribedFeed = Pick<ChangeFeed, 'catalog' | 'policies'>
  * Makes them.
  * @param theirs whether `old` has the type of rows, of which a copy is made, where that is not rowcast's own
  * @throws CATALOG_UNKNOWN_MODEL
+ * @throws GRAPHQL_BAD_SCHEMA when two models have a type or a field in common
  */
 export function changeSchemaParts(
   feed: ChangeFeed,
@@ -87,6 +89,7 @@ export function changeSchemaParts(
 ): ChangeSchemaParts {
   const { catalog } = feed
   const rowModels = new Map<string, string>()
+  const fieldModels = new Map<string, string>()
   const scope = scopeOf(feed, options, (type) => rowModels.get(type.name) ?? null)
   const types: TypeDefinition[] = [...sharedTypes(scope)]
   const subscriptions: [string, FieldDefinition][] = []
@@ -94,6 +97,7 @@ export function changeSchemaParts(
     const model = modelNamed(catalog, modelName)
     const subscribed = subscribedModel(scope, model, { rowType: type, omit, expose })
     const { names, rowType } = subscribed
+    checkIsFree(rowModels.get(rowType), modelName, `the type ${rowType}`)
     rowModels.set(rowType, modelName).set(names.old, modelName)
     const isCopied = type !== undefined && theirs === 'copied'
     types.push(
@@ -102,7 +106,10 @@ export function changeSchemaParts(
       ...(type === undefined ? [rowTypeOf(subscribed)] : []),
       ...(isCopied ? [] : [oldRowType(subscribed)]),
     )
-    subscriptions.push([name ?? names.changed, changeField(subscribed, description)])
+    const fieldName = name ?? names.changed
+    checkIsFree(fieldModels.get(fieldName), modelName, `the field ${fieldName}`)
+    fieldModels.set(fieldName, modelName)
+    subscriptions.push([fieldName, changeField(subscribed, description)])
   }
   return {
     types,
@@ -111,6 +118,14 @@ export function changeSchemaParts(
     models: rowModels,
     policies: scope.policies,
   }
+}
+
+/** A type of rows is of one model: by it is known whose policies hold. */
+function checkIsFree(other: string | undefined, model: string, what: string): void {
+  if (other === undefined) return
+  throw new RowcastError('GRAPHQL_BAD_SCHEMA', `${other} and ${model} have ${what} in common.`, {
+    hint: 'Give each model a type and a field of its own.',
+  })
 }
 
 function scopeOf(

@@ -68,6 +68,16 @@ describe('resolvers', () => {
   })
 })
 
+it('is of one model: a type of rows, by which it is known whose policies hold, and a field', () => {
+  const feed = createConformanceFeed()
+  const shared = { models: { User: { type: 'User' }, Post: { type: 'User' } } }
+  const named = { models: { User: { type: 'User', name: 'changed' }, Post: { name: 'changed' } } }
+  expect(() => addChanges(buildSchema(OWN_SDL), feed, shared)).toThrow(
+    /GRAPHQL_BAD_SCHEMA.*User and Post have the type User in common/,
+  )
+  expect(() => changeTypeDefs(blogCatalog, named)).toThrow(/User and Post have the field changed in common/)
+})
+
 describe('addChanges', () => {
   it('leaves the schema that it is given as it is', () => {
     const schema = buildSchema(OWN_SDL)
