@@ -78,10 +78,10 @@ function extend(client: Client, writer: MetadataWriter): MetadataExtension {
     query: {
       $allOperations: (call: PrismaCall) => {
         const transaction = call.__internalParams?.transaction
-        if (transaction?.kind === 'batch' || !isWrite(call)) return call.query(call.args)
-        return transaction === undefined
-          ? writer.writeAlone(client, call)
-          : writer.writeWithin(client, transaction, call)
+        if (transaction?.kind === 'itx') return writer.runWithin(client, transaction, call)
+        return transaction !== undefined || !isWrite(call)
+          ? call.query(call.args)
+          : writer.writeAlone(client, call)
       },
     },
   }) as MetadataExtension
@@ -104,14 +104,24 @@ function rawMethods(client: Client, preludes: WeakSet<object>): Record<string, R
   return Object.fromEntries(RAW_METHODS.map((name) => [name, noting(name)]))
 }
 
+/** The message of one transaction. */
+interface Message {
+  /** Whether it is written, or there is none. */
+  isOver: boolean
+  /** What writing it failed with: the transaction has failed, and its writes say why. */
+  fault: { readonly error: unknown } | null
+  /** Calls that came while it is on its way. */
+  readonly waiting: (() => void)[]
+}
+
 /** Writes messages; one for each extended client. */
 class MetadataWriter {
   /** Requests that have to stand before the message. */
   readonly preludes = new WeakSet<object>()
   readonly #read: () => object | null | undefined
   readonly #logger: Logger
-  /** Transactions that have their message, or are given it. */
-  readonly #emitted = new WeakMap<PrismaTransaction, Promise<void>>()
+  /** Of transactions that have written. */
+  readonly #messages = new WeakMap<PrismaTransaction, Message>()
   /** Whether the role may write messages, once PostgreSQL has said so. */
   #mayEmit: boolean | null = null
 
@@ -145,16 +155,39 @@ class MetadataWriter {
     }
   }
 
-  /** A write within `$transaction(async (tx) => …)`: the message stands before the first one. */
-  async writeWithin(client: Client, transaction: PrismaTransaction, call: PrismaCall): Promise<unknown> {
-    let emitted = this.#emitted.get(transaction)
-    if (emitted === undefined) {
-      const text = this.#mayEmit === false ? null : this.#text()
-      emitted = text === null ? Promise.resolve() : this.#emit(client, transaction, text)
-      this.#emitted.set(transaction, emitted)
+  /**
+   * A call within `$transaction(async (tx) => …)`: the message stands before the first write. What is called while it is on its way
+   * waits, so that all comes in the order in which it was called.
+   */
+  runWithin(client: Client, transaction: PrismaTransaction, call: PrismaCall): PromiseLike<unknown> {
+    const isWriting = isWrite(call)
+    const known = this.#messages.get(transaction)
+    if (known === undefined && !isWriting) return call.query(call.args)
+    const message = known ?? this.#begin(client, transaction)
+    const run = () =>
+      isWriting && message.fault !== null ? Promise.reject(message.fault.error) : call.query(call.args)
+    if (message.isOver) return run()
+    return new Promise((resolve, reject) => {
+      message.waiting.push(() => void run().then(resolve, reject))
+    })
+  }
+
+  #begin(client: Client, transaction: PrismaTransaction): Message {
+    const message: Message = { isOver: false, fault: null, waiting: [] }
+    this.#messages.set(transaction, message)
+    const end = (fault: Message['fault']): void => {
+      message.fault = fault
+      message.isOver = true
+      for (const run of message.waiting.splice(0)) run()
     }
-    await emitted
-    return call.query(call.args)
+    const text = this.#mayEmit === false ? null : this.#text()
+    if (text === null) end(null)
+    else
+      this.#emit(client, transaction, text).then(
+        () => end(null),
+        (error: unknown) => end({ error }),
+      )
+    return message
   }
 
   /** The members of `$transaction([…])`, and the message before the first that may write. */

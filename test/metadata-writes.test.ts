@@ -155,3 +155,38 @@ it('stands before the first write of an interactive transaction, and of one with
   })
   expect(words()).toEqual(['BEGIN', 'SET', 'SELECT', 'message', 'INSERT', 'UPDATE', 'COMMIT'])
 })
+
+it('leaves the calls of a transaction in the order in which they are made', async () => {
+  const { prisma, plain, words } = openClient()
+  const run = async (client: typeof prisma) => {
+    await client.$transaction(async (tx) => {
+      for (let times = 0; times < 2; times += 1)
+        await Promise.all([
+          tx.tag.create(INSERT),
+          tx.tag.findMany(),
+          tx.$executeRaw`DELETE FROM "Tag"`,
+          tx.tag.findMany(),
+        ])
+    })
+    return words().filter((word) => word !== 'message')
+  }
+  const order = await run(plain as never)
+  await prisma.tag.create(INSERT)
+  words()
+  expect(await run(prisma)).toEqual(order)
+})
+
+it('fails a transaction that has failed with it, and says why to whoever writes', async () => {
+  const { prisma, words } = openClient((sql) =>
+    sql.includes('emit_message(')
+      ? { kind: 'postgres', code: '42501', severity: 'ERROR', message: 'permission denied' }
+      : null,
+  )
+  await prisma.$transaction(async (tx) => {
+    const writes = [tx.tag.create(INSERT), tx.tag.create(INSERT)]
+    const [first, second] = await Promise.allSettled(writes)
+    expect(first).toMatchObject({ status: 'rejected', reason: expect.any(Error) })
+    expect(second).toEqual(first)
+  })
+  expect(words()).toEqual(['BEGIN', 'SELECT', 'message', 'COMMIT'])
+})
