@@ -1,11 +1,17 @@
 /** Sets, between stages 6 and 7. A subscription whose conditions ask other rows, as whoever serves clients takes it: in the shape of deliveries. */
+import { cannotGoOn } from '../bus/resync-required.ts'
 import type { AnyRow } from '../changes/change.ts'
+import { isRowcastError, RowcastError } from '../errors.ts'
 import type { RelatedEvent } from './related-event.ts'
 import { type ChangeEvent, type EventSubscription, readOf, readyOf } from './row-subscription.ts'
 
 const NOTHING_WRITTEN = { writtenBy: null } as const
 
-/** It as deliveries. @param copy gives a row with nothing of it shared */
+/**
+ * It as deliveries, of one whose conditions on other rows are those of its policy. What ends it names no other model: which rows decide
+ * is not for clients.
+ * @param copy gives a row with nothing of it shared
+ */
 export class RelatedDeliveries implements EventSubscription {
   readonly #model: string
   readonly #events: AsyncIterableIterator<RelatedEvent>
@@ -18,7 +24,9 @@ export class RelatedDeliveries implements EventSubscription {
   }
 
   async next(): Promise<IteratorResult<ChangeEvent>> {
-    const result = await this.#events.next()
+    const result = await this.#events.next().catch((error: unknown) => {
+      throw ownError(error, this.#model)
+    })
     return result.done === true
       ? { done: true, value: undefined }
       : { done: false, value: this.#given(result.value) }
@@ -49,4 +57,17 @@ export class RelatedDeliveries implements EventSubscription {
     const shown = transition === 'LEFT' ? null : row
     return readOf({ ...read, row: shown, cause, transition, transaction, index }, this.#copy, isLast)
   }
+}
+
+/** The error without what it says of other models; whoever reads the log finds that as its cause. */
+function ownError(error: unknown, model: string): unknown {
+  if (!isRowcastError(error) || !error.isPublic || error.details['model'] === model) return error
+  const { code, details } = error
+  if (code === 'FILTER_TOO_BROAD' || code === 'FILTER_UNANSWERABLE')
+    return new RowcastError('POLICY_FAILED', `The policy \`rows\` of ${model} cannot be followed.`, {
+      cause: error,
+    })
+  if (code !== 'RESYNC_REQUIRED' || (details['model'] === undefined && details['reason'] !== undefined))
+    return error
+  return cannotGoOn('what its policy asks cannot be followed from here', model, error)
 }

@@ -1,0 +1,93 @@
+/** Subscriptions that follow relations for clients: what ends them says nothing of the rows that decide. */
+import { expect, it } from 'vitest'
+import { parseChangeFilter } from '../../src/bus/filter/change-filter.ts'
+import { createMemoryBus } from '../../src/bus/memory-bus.ts'
+import { cannotGoOn } from '../../src/bus/resync-required.ts'
+import type { AnyChange } from '../../src/changes/change.ts'
+import { isRowcastError, type RowcastError } from '../../src/errors.ts'
+import { createGuard } from '../../src/guard.ts'
+import { silentLogger } from '../../src/log.ts'
+import type { ReadRows } from '../../src/sets/key-set.ts'
+import { RelatedDeliveries } from '../../src/sets/related-deliveries.ts'
+import type { RelatedRequest } from '../../src/sets/related-request.ts'
+import { readRowsAt, type StreamTransaction } from '../../src/sets/rows-at.ts'
+import { SetsBus } from '../../src/sets/sets-bus.ts'
+import { StreamFollower } from '../../src/sets/stream-follower.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
+import { blogCatalog } from '../graphql/blog-catalog.ts'
+import { heldRows } from '../support/held-rows.ts'
+import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+
+const { Post } = blogCatalog.models
+if (Post === undefined) throw new Error('The blog has posts.')
+const post = Post
+const start = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) }
+const ADA = { id: 'ada', role: 'ADMIN' }
+
+/** The posts of admins: users are none of the clients' business. */
+function blog(readRows: ReadRows, keysMax = 100) {
+  const inner = createMemoryBus({ models: blogCatalog.models })
+  const follower = new StreamFollower({
+    ...{ bus: inner, look: async () => () => true, monotonicMs: () => 0, wait: async () => {} },
+  })
+  const reading = { readRows, ...heldRows(), limits: { keysMax } }
+  const bus = new SetsBus({ bus: inner, follower, guard: createGuard(silentLogger), reading })
+  const rule = { where: { author: { role: 'ADMIN' } } }
+  const filter = parseChangeFilter(post, blogCatalog, rule, { relations: {} })
+  if (filter === null) throw new Error('It has a condition.')
+  const request = { model: post, filter, setModels: new Set(['User']), asksForRows: true }
+  const subscribe = (more: Partial<RelatedRequest> = {}) => bus.subscribeRelated({ ...request, ...more })
+  const commit = (at: number, ...written: readonly Pick<AnyChange, 'model' | 'action' | 'old' | 'new'>[]) => {
+    const transaction = plainTransaction(at)
+    const changes = written.map((each, index) =>
+      plainChange({ ...each, transaction, index, key: { id: (each.new ?? each.old)?.['id'] } }),
+    )
+    bus.publish({ transaction, changes, isFinal: true, byteLength: 100 })
+  }
+  return { bus, subscribe, commit }
+}
+
+const joined = (id: string) => ({ model: 'User', action: 'INSERT', old: null, new: { ...ADA, id } }) as const
+const readUsers: ReadRows = async ({ model }) => (model.name === 'User' ? [ADA] : [])
+/** As the reader does where a table is emptied meanwhile. */
+const readEmptied: ReadRows = (request, ordinal) => {
+  const change = plainChange({ model: 'User', action: 'TRUNCATE', transaction: plainTransaction(50) })
+  const later: StreamTransaction = { ordinal: 50, changesOf: () => [change] }
+  return readRowsAt({ read: async () => ({ rows: [], later: async () => [later] }) }, ordinal, request)
+}
+
+const FAILING: ReadRows = async ({ model }) => {
+  throw cannotGoOn('related rows could not be read', model.name)
+}
+const noMore = (): void => {}
+const ENDS: readonly (readonly [
+  string,
+  string,
+  ReturnType<typeof blog>,
+  (its: ReturnType<typeof blog>) => void,
+])[] = [
+  ['a read that fails', 'RESYNC_REQUIRED', blog(FAILING), noMore],
+  ['a table that is emptied while it is read', 'RESYNC_REQUIRED', blog(readEmptied), noMore],
+  ['too many keys', 'POLICY_FAILED', blog(readUsers, 1), ({ commit }) => commit(100, joined('bob'))],
+  [
+    'a row before that is not sent',
+    'POLICY_FAILED',
+    blog(readUsers),
+    ({ commit }) => commit(100, { model: 'User', action: 'UPDATE', old: null, new: ADA }),
+  ],
+  ['changes that could not be read', 'RESYNC_REQUIRED', blog(readUsers), ({ bus }) => bus.cut('User')],
+]
+
+it.each(ENDS)('%s ends it with nothing that names the rows that decide', async (_, code, its, end) => {
+  its.bus.open(start)
+  const deliveries = new RelatedDeliveries('Post', its.subscribe(), (row) => row)
+  const next = deliveries.next().catch((failure: unknown) => failure)
+  end(its)
+  const error = await next
+  if (!isRowcastError(error)) throw new Error('It has not ended with an error.')
+  expect(error.code).toBe(code)
+  expect(error.message + JSON.stringify(error.details)).not.toContain('User')
+  expect(
+    (error.cause as RowcastError).message + JSON.stringify((error.cause as RowcastError).details),
+  ).toContain('User')
+})
