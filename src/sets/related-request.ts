@@ -41,6 +41,8 @@ export interface RelatedHost {
   /** The sets that all share. Null where there is no stream. */
   readonly graph: SetGraph | null
   readonly reading: RelatedReading
+  /** It has everything there is. */
+  caughtUp(subscription: object): void
   /** It has ended. */
   forget(subscription: object): void
 }

@@ -204,7 +204,10 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
       this.#own = null
       this.#hold(graph)
     }
-    if (graph !== null && this.#ordinal !== null) this.#ordinal = Math.max(this.#ordinal, graph.ordinal)
+    if (graph !== null && this.#ordinal !== null) {
+      this.#ordinal = Math.max(this.#ordinal, graph.ordinal)
+      this.#host.caughtUp(this)
+    }
     return new Promise((resolve) => {
       this.#wake = () => {
         this.#wake = null
@@ -250,7 +253,7 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
   #beginSafely(): void {
     const { history, graph } = this.#host
     if (history === null || graph === null || this.#isEnded) return
-    // What comes after a cursor of the process before is for those who have missed nothing.
+    // What comes after a cursor of the process before is for those who have missed nothing: it is asked again once that is known.
     const isUndecided = (model: string) => history.isUndecided(this.#after, model)
     if (this.#request.after !== undefined && [...this.models].some(isUndecided)) return
     try {
@@ -268,15 +271,11 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
       this.#hold(graph)
       return
     }
-    // What a process before this one knew may still be read; it is asked again then.
-    if ([...this.models].some((model) => history.isUndecided(this.#after, model))) return
     const { ordinal: from, given } = beginningAfter(history, this.models, this.#after)
     this.#ordinal = from
     this.#given = given
-    const { log } = history
-    const hasChanged = [...this.#request.setModels].some(
-      (model) => ordinalOf(log.lastOf(model).commitLsn) > from,
-    )
+    const lastOf = (model: string) => ordinalOf(history.log.lastOf(model).commitLsn)
+    const hasChanged = [...this.#request.setModels].some((model) => lastOf(model) > from)
     if (hasChanged) this.#own = new SetGraph(from, this.#host.reading)
     this.#hold(this.#own ?? graph)
   }

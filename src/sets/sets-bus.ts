@@ -18,6 +18,7 @@ import type { PublicationCut } from '../source/watch/publication-listener.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import { onAborted } from '../wire/shared-listener.ts'
+import { AccountShare } from './account-share.ts'
 import { hasAllAfter, nextTransactionOf, ordinalOf } from './log-transactions.ts'
 import type { RelatedHost, RelatedReading, RelatedRequest } from './related-request.ts'
 import { RelatedSubscription } from './related-subscription.ts'
@@ -37,6 +38,12 @@ const LOOK_INTERVAL = 64
 
 const NONE: ReadonlySet<string> = new Set()
 
+/** What an open subscription has besides. */
+interface Opened {
+  readonly share: AccountShare
+  readonly forgetSignal: () => void
+}
+
 /** The bus. */
 export class SetsBus implements ChangeBus, RelatedHost {
   readonly lastChanges: LastChangesKeeper
@@ -46,7 +53,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
   readonly #follower: StreamFollower
   readonly #guard: Guard
   readonly #endings = new Endings()
-  readonly #open = new Map<RelatedSubscription, () => void>()
+  readonly #open = new Map<RelatedSubscription, Opened>()
   readonly #byModel = new Map<string, Set<RelatedSubscription>>()
   #origin: StreamOrigin | null = null
   #untilLook = LOOK_INTERVAL
@@ -63,10 +70,15 @@ export class SetsBus implements ChangeBus, RelatedHost {
     return this.#bus.history
   }
 
-  /** Follows relations from now on, or after a cursor. @throws BAD_CURSOR; what else ends it comes from the iterator */
+  /**
+   * Follows relations from now on, or after a cursor.
+   * @throws BAD_CURSOR, FILTER_TOO_COSTLY, TOO_MANY_REPLAYS; what else ends it comes from the iterator
+   */
   subscribeRelated(request: RelatedRequest, signal?: AbortSignal): RelatedSubscription {
+    const { account = null, filter, after, isInitial = false } = request
     const subscription = new RelatedSubscription(this, request)
-    this.#open.set(subscription, () => {})
+    const share = new AccountShare(account, filter.cost, isInitial || after !== undefined)
+    this.#open.set(subscription, { share, forgetSignal: () => {} })
     for (const model of subscription.models) {
       const those = this.#byModel.get(model) ?? new Set()
       this.#byModel.set(model, those.add(subscription))
@@ -74,15 +86,21 @@ export class SetsBus implements ChangeBus, RelatedHost {
     const end = this.#guard.wrap('end with a signal', () => subscription.end(null))
     if (signal !== undefined) {
       const forgetSignal = onAborted(signal, end)
-      if (this.#open.has(subscription)) this.#open.set(subscription, forgetSignal)
+      if (this.#open.has(subscription)) this.#open.set(subscription, { share, forgetSignal })
     }
     this.#endIfDue(subscription)
     subscription.notice()
     return subscription
   }
 
+  caughtUp(subscription: RelatedSubscription): void {
+    this.#open.get(subscription)?.share.caughtUp()
+  }
+
   forget(subscription: RelatedSubscription): void {
-    this.#open.get(subscription)?.()
+    const opened = this.#open.get(subscription)
+    opened?.forgetSignal()
+    opened?.share.end()
     this.#open.delete(subscription)
     for (const model of subscription.models) {
       const those = this.#byModel.get(model)

@@ -1,9 +1,11 @@
-/** Subscriptions that follow relations for clients: what ends them says nothing of the rows that decide. */
+/** Subscriptions that follow relations for clients: what ends them says nothing of the rows that decide, and they have no more than their share. */
 import { expect, it } from 'vitest'
 import { parseChangeFilter } from '../../src/bus/filter/change-filter.ts'
+import { Account } from '../../src/bus/holdings.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { cannotGoOn } from '../../src/bus/resync-required.ts'
 import type { AnyChange } from '../../src/changes/change.ts'
+import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import { isRowcastError, type RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
@@ -23,6 +25,7 @@ if (Post === undefined) throw new Error('The blog has posts.')
 const post = Post
 const start = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) }
 const ADA = { id: 'ada', role: 'ADMIN' }
+const cursorAt = (commit: number) => formatCursor(PLAIN_EPOCH, toLsn(BigInt(commit)), INDEX_AFTER_ALL)
 
 /** The posts of admins: users are none of the clients' business. */
 function blog(readRows: ReadRows, keysMax = 100) {
@@ -90,4 +93,25 @@ it.each(ENDS)('%s ends it with nothing that names the rows that decide', async (
   expect(
     (error.cause as RowcastError).message + JSON.stringify((error.cause as RowcastError).details),
   ).toContain('User')
+})
+
+it('counts in the account of its client: what its filter costs, and that it catches up', async () => {
+  const { bus, subscribe, commit } = blog(readUsers)
+  bus.open(start)
+  commit(20, joined('bob'))
+  const account = new Account({ replaysMax: 1 })
+  const first = subscribe({ account, after: cursorAt(15) })
+  expect(account).toMatchObject({ replays: 1, filterCost: 2 })
+  for (const more of [{ after: cursorAt(15) }, { isInitial: true }])
+    expect(() => subscribe({ account, ...more })).toThrow(
+      expect.objectContaining({ code: 'TOO_MANY_REPLAYS' }),
+    )
+  const next = first.next()
+  await expect.poll(() => account.replays).toBe(0)
+  const second = subscribe({ account, after: cursorAt(15) })
+  expect(account).toMatchObject({ replays: 1, filterCost: 4 })
+  await Promise.all([first.return(), second.return()])
+  await next
+  expect(account).toMatchObject({ replays: 0, filterCost: 0 })
+  expect(bus.subscriptionCounts.get('Post')).toBeUndefined()
 })
