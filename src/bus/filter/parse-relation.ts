@@ -82,8 +82,10 @@ function parseOperator(
     case 'some':
       return relatedTo(context, input, parse(input, path, false), IS_TRUE)
     case 'none':
-      // Of none at all: less matches than where something is asked of them, so this is no filter that came out empty.
-      return negate(relatedTo(context, input, isEmpty(input) ? ALWAYS : parse(input, path, false), IS_TRUE))
+      // Of none at all: less matches than where something is asked of them, so this is no filter that came out empty; under a NOT it may be.
+      return negate(
+        relatedTo(context, input, isEmpty(input) && !isNegated ? ALWAYS : parse(input, path, false), IS_TRUE),
+      )
     case 'every': {
       const violation = negate(parse(input, path, true))
       return negate(relatedTo(context, { NOT: input }, violation, { counts: 'true', isNegated: true }))

@@ -54,6 +54,9 @@ describe('a condition on related rows', () => {
   it('may not be empty where values come through JSON', () => {
     const options: ParseWhereOptions = { relations: {}, emptyObjects: 'refuse' }
     expect(refusal({ tags: { some: {} } }, options)).toContain('where.tags.some: an empty filter')
+    expect(refusal({ NOT: { tags: { none: {} } } }, options)).toContain(
+      'where.NOT.tags.none: an empty filter',
+    )
   })
 
   it('is bounded together with the rest of the filter', () => {
