@@ -41,6 +41,11 @@ export interface RelatedHost {
   /** The sets that all share. Null where there is no stream. */
   readonly graph: SetGraph | null
   readonly reading: RelatedReading
+  /**
+   * Resolves once the shared sets have been asked to take all that committed up to the position: a stream begins before what committed
+   * while nobody was there. @throws RESYNC_REQUIRED
+   */
+  whenCome(ordinal: number): Promise<void>
   /** It has everything there is. */
   caughtUp(subscription: object): void
   /** It has ended. */

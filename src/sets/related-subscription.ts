@@ -174,9 +174,9 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
   /** The rows as they were after the transaction that it begins behind. */
   async *#firstRows(): AsyncGenerator<RelatedEvent, void, void> {
     while (this.#ordinal === null && !this.#isEnded) await this.#nothingMore()
-    const ordinal = this.#ordinal
-    const { history } = this.#host
+    const [ordinal, { history }] = [this.#ordinal, this.#host]
     if (ordinal === null || history === null || this.#isEnded) return
+    await this.#host.whenCome(ordinal)
     const live = await this.#liveRows()
     const cursor = history.cursorBehind(toLsn(BigInt(ordinal)))
     const keyOf = (row: AnyRow) => this.#keyOf(row)

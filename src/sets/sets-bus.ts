@@ -16,7 +16,7 @@ import type { Guard } from '../guard.ts'
 import type { LastChangesKeeper } from '../source/published/last-changes.ts'
 import type { PublicationCut } from '../source/watch/publication-listener.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
-import type { Lsn } from '../wire/lsn.ts'
+import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { onAborted } from '../wire/shared-listener.ts'
 import { AccountShare } from './account-share.ts'
 import { hasAllAfter, nextTransactionOf, ordinalOf } from './log-transactions.ts'
@@ -91,6 +91,11 @@ export class SetsBus implements ChangeBus, RelatedHost {
     this.#endIfDue(subscription)
     subscription.notice()
     return subscription
+  }
+
+  async whenCome(ordinal: number): Promise<void> {
+    if (this.graph !== null && this.graph.ordinal < ordinal)
+      await this.#follower.whenPassed(toLsn(BigInt(ordinal) + 1n))
   }
 
   caughtUp(subscription: RelatedSubscription): void {
