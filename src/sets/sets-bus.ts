@@ -135,7 +135,12 @@ export class SetsBus implements ChangeBus, RelatedHost {
 
   publish(part: TransactionPart): void {
     this.#bus.publish(part)
-    if (part.isFinal && this.graph !== null) this.#guard.run('follow related rows', () => this.#advance(part))
+    if (!part.isFinal || this.graph === null) return
+    this.#guard.run(
+      'follow related rows',
+      () => this.#advance(part),
+      () => this.#loseTrack(part),
+    )
   }
 
   passed(lsn: Lsn): void {
@@ -221,6 +226,12 @@ export class SetsBus implements ChangeBus, RelatedHost {
     if (this.#untilLook > 0) return
     this.#untilLook = LOOK_INTERVAL
     this.#look(history, graph)
+  }
+
+  /** A fault of rowcast's own: sets that have passed over a transaction would show what they hide. */
+  #loseTrack({ transaction }: TransactionPart): void {
+    this.graph = new SetGraph(ordinalOf(transaction.commitLsn), this.reading)
+    this.#endAll(cannotGoOn('related rows could not be followed'))
   }
 
   /** Of a transaction that the log could not keep until its last part came, nobody has all, and no set is right behind it. */

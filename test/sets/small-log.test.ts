@@ -11,6 +11,7 @@ import { silentLogger } from '../../src/log.ts'
 import { KeySet } from '../../src/sets/key-set.ts'
 import type { RowRequest } from '../../src/sets/related-rows.ts'
 import type { RelatedSubscription } from '../../src/sets/related-subscription.ts'
+import { SetGraph } from '../../src/sets/set-graph.ts'
 import { SetsBus } from '../../src/sets/sets-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
@@ -186,6 +187,27 @@ it('ends with what keeps its sets from being read, and not with the change that 
   })
   bus.open(start)
   expect(await outcome(subscribe())).toBe('FILTER_TOO_BROAD')
+})
+
+it('ends all with a fault while sets are brought on, and shows nothing by sets that have passed over a transaction', async () => {
+  let ada = ADA
+  const { bus, commit, subscribe } = blog(1_000_000, async ({ model }) =>
+    model.name === 'User' ? [ada] : [],
+  )
+  bus.open(start)
+  const posts = subscribe()
+  expect(await outcome(posts)).toBe('waits')
+  const advance = vi.spyOn(SetGraph.prototype, 'advance').mockImplementationOnce(() => {
+    throw new Error('A fault.')
+  })
+  ada = { ...ADA, role: 'READER' }
+  commit(100, [demoted])
+  advance.mockRestore()
+  commit(101, [written('p2')])
+  expect(await outcome(posts)).toBe('RESYNC_REQUIRED')
+  const next = subscribe()
+  commit(102, [written('p3')])
+  expect(await outcome(next)).toBe('waits')
 })
 
 it('forgets what it has gone past, however far behind it begins', async () => {
