@@ -52,6 +52,11 @@ export class HeldPages {
     return 2 ** Math.floor(Math.log2(Math.max(PAGE_BYTES_MIN, share)))
   }
 
+  /** Whether so much may be held without anybody else's page having to go; what one page may take always may, and whatever is alone. */
+  fits(bytes: number): boolean {
+    return bytes <= this.pageBytesMax || this.#bytes === 0 || this.#bytes + bytes <= this.bytesMax
+  }
+
   /** The holder has this page now, and the one before no more. */
   hold(holder: PageHolder, page: WeighedPage): void {
     this.letGo(holder)
@@ -60,8 +65,12 @@ export class HeldPages {
     if (holders === 0) this.#bytes += page.bytes
     this.#held.set(holder, page)
     holder.account?.addBytes(page.bytes)
-    for (const other of this.#held.keys()) {
-      if (this.#bytes <= this.bytesMax || other === holder) return
+    if (this.#bytes <= this.bytesMax) return
+    // Who has more than a page may take makes room before others do.
+    const large = [...this.#held].filter(([, { bytes }]) => bytes > this.pageBytesMax)
+    for (const other of new Set([...large.map(([each]) => each), ...this.#held.keys()])) {
+      if (this.#bytes <= this.bytesMax) return
+      if (other === holder) continue
       this.letGo(other)
       other.end(
         new RowcastError(

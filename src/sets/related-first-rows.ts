@@ -1,6 +1,7 @@
 /** Sets, between stages 6 and 7. The rows that a subscription begins with whose conditions ask other rows: as they were behind one transaction. */
 import type { AnyRow } from '../changes/change.ts'
 import { partialCursorOf } from '../changes/cursor.ts'
+import { RowcastError } from '../errors.ts'
 import type { PageHolder } from './held-pages.ts'
 import type { LiveRows } from './live-rows.ts'
 import type { RelatedEvent } from './related-event.ts'
@@ -17,7 +18,7 @@ export interface RelatedFirstRows {
   readonly holder: PageHolder & { readonly isEnded: boolean }
 }
 
-/** The rows, one by one, then READY. @throws RESYNC_REQUIRED, FILTER_TOO_BROAD */
+/** The rows, one by one, then READY. @throws RESYNC_REQUIRED, FILTER_TOO_BROAD, FIRST_ROWS_FAILED */
 export async function* firstRowsOf(
   { readRows, held, bytesOf }: RelatedReading,
   { live, ordinal, cursor, keyOf, holder }: RelatedFirstRows,
@@ -25,7 +26,10 @@ export async function* firstRowsOf(
   const rows = live.among(await readRows(live.candidates(ordinal), ordinal), ordinal)
   // What has ended holds nothing any more.
   if (holder.isEnded) return
-  held.hold(holder, { rows, bytes: bytesOf(rows) })
+  const bytes = bytesOf(rows)
+  if (!held.fits(bytes))
+    throw new RowcastError('FIRST_ROWS_FAILED', 'There is no room for so many first rows at present.')
+  held.hold(holder, { rows, bytes })
   for (const row of rows) {
     yield { kind: 'first', row, key: keyOf(row), cursor: partialCursorOf(cursor) }
     held.move(holder)

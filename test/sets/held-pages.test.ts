@@ -1,15 +1,20 @@
 /** What is read and not taken has a bound, whatever slow readers do; and who reads on is not the one who pays for it. */
 import { expect, it } from 'vitest'
 import { Account } from '../../src/bus/holdings.ts'
+import type { ModelSpec } from '../../src/catalog/model-catalog.ts'
 import type { AnyRow } from '../../src/changes/change.ts'
+import { formatCursor } from '../../src/changes/cursor.ts'
 import type { RowcastError } from '../../src/errors.ts'
 import type { FencedRows } from '../../src/sets/fence.ts'
 import { FirstRows } from '../../src/sets/first-rows.ts'
 import { HeldPages, type PageHolder, type WeighedPage } from '../../src/sets/held-pages.ts'
+import type { LiveRows } from '../../src/sets/live-rows.ts'
 import { PageSizes } from '../../src/sets/page-sizes.ts'
+import { firstRowsOf } from '../../src/sets/related-first-rows.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { createFakeFeed } from '../graphql/fake-feed.ts'
+import { PLAIN_EPOCH } from '../support/plain-change.ts'
 
 const ROWS = 100_000
 const ROW_BYTES = 100
@@ -128,6 +133,37 @@ it('at the bound, whoever has taken nothing for the longest ends, and a page of 
   held.letGo(third)
   held.letGo(third)
   expect([held.bytes, account.bytes]).toEqual([0, 0])
+})
+
+it('rows that are more than a page make room for others, and nobody has to go for them', async () => {
+  const held = new HeldPages(100)
+  const ended: string[] = []
+  const holder = (name: string) => ({ isEnded: false, end: () => void ended.push(name) })
+  const page = (bytes: number): WeighedPage => ({ rows: [], bytes })
+  const [small, large] = [holder('small'), holder('large')]
+  held.hold(small, page(20))
+  held.hold(large, page(60))
+  held.hold(holder('another'), page(25))
+  expect(ended).toEqual(['large'])
+  const reading = { held, bytesOf: () => 60, readRows: async () => [{ id: 1 }] }
+  const request = { model: blogCatalog.models['User'] as ModelSpec, keyed: null }
+  const live = {
+    candidates: () => request,
+    among: (rows: readonly AnyRow[]) => rows,
+  } as Partial<LiveRows> as LiveRows
+  const ordinal = 1
+  const asked = {
+    live,
+    ordinal,
+    cursor: formatCursor(PLAIN_EPOCH, toLsn(1n), 0),
+    keyOf: (row: AnyRow) => row,
+  }
+  const rows = firstRowsOf(reading, { ...asked, holder: holder('newcomer') })
+  await expect(rows.next()).rejects.toMatchObject({ code: 'FIRST_ROWS_FAILED' })
+  held.letGo(small)
+  const alone = firstRowsOf({ ...reading, held: new HeldPages(30) }, { ...asked, holder: holder('alone') })
+  expect((await alone.next()).value).toMatchObject({ kind: 'first' })
+  expect(ended).toEqual(['large'])
 })
 
 it('pages become smaller while many are held, and not where they are the same for all', () => {
