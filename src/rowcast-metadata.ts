@@ -167,8 +167,9 @@ class MetadataWriter {
     const run = () =>
       isWriting && message.fault !== null ? Promise.reject(message.fault.error) : call.query(call.args)
     if (message.isOver) return run()
-    return new Promise((resolve, reject) => {
-      message.waiting.push(() => void run().then(resolve, reject))
+    return new Promise((resolve) => {
+      // What throws rejects its own call, and those behind it go on.
+      message.waiting.push(() => resolve(new Promise((done) => done(run()))))
     })
   }
 
