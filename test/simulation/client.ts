@@ -34,7 +34,7 @@ export class Client {
   #next: number | null = null
   /** Committed before this entry: may come or not, because it subscribed while they were under way. */
   #mustHaveFrom = 0
-  /** The same on timelines that were given up before it subscribed. */
+  /** The same on timelines that were given up. */
   readonly #mustHaveOfOld = new Map<Branch, number>()
   /** What PostgreSQL does not send is noticed at the next look: until then it has a gap without knowing. */
   #isOwed = false
@@ -63,6 +63,7 @@ export class Client {
   onFailover(branch: Branch): void {
     const shared = sharedOf(branch, this.#settings.model)
     if (this.#diverged === null && this.#next !== null && this.#next > shared) this.#diverge(branch)
+    this.#mustHaveOfOld.set(branch, this.#mustHaveFrom)
     // What it has seen of the lost is its own query's, and no business of a stream.
     this.#mustHaveFrom = Math.min(this.#mustHaveFrom, shared)
   }
