@@ -9,7 +9,7 @@ const LEFT_BYTES_MIN = 8 * MIB
 const HELD_SHARE = 1 / 8
 const HELD_BYTES_MAX = 16 * MIB
 const LOG_SHARE = 1 / 4
-const LOG_READ_SHARE = 1 / 2
+const LOG_READ_SHARE = 3 / 8
 
 /** Bytes of the heap that are free for what stays. */
 export function heapBytesLeft(

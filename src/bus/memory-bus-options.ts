@@ -21,7 +21,7 @@ export interface MemoryBusOptions {
   /** @default 'end' */
   readonly overflow?: OverflowPolicy | undefined
   /**
-   * What is kept for cursors, and at most a quarter of what the heap has left at the start; half of it while somebody is reading it.
+   * What is kept for cursors, and at most a quarter of what the heap has left at the start; three eighths while somebody is reading it.
    * @default 24 MiB and 10 minutes by the machine's monotonic clock
    */
   readonly log?: Partial<RetainedLogOptions> | undefined

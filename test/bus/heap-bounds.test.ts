@@ -19,8 +19,8 @@ describe('what is kept', () => {
   })
 
   it('is a part of what a small heap has left, whatever is asked for', () => {
-    expect(boundsOf(16)).toEqual([4, 8])
-    expect(boundsOf(16, { bytesMax: 24 * MIB, bytesReadMax: 64 * MIB })).toEqual([4, 8])
+    expect(boundsOf(16)).toEqual([4, 6])
+    expect(boundsOf(16, { bytesMax: 24 * MIB, bytesReadMax: 64 * MIB })).toEqual([4, 6])
     expect(boundsOf(16, { bytesMax: 1 * MIB })).toEqual([1, 1])
     expect(heldBytesMaxOf(16 * MIB)).toBe(2 * MIB)
   })
