@@ -6,7 +6,6 @@ import { type CodesWith, RowcastError } from '../../errors.ts'
 import { OWN_DOCUMENTS } from '../../graphql/own-documents.ts'
 import { memberOf } from '../../member-of.ts'
 import type { PersistedDocumentsOptions, PersistedQueryManifest } from '../limits/server-security.ts'
-import type { PipelinePlugin } from '../session/connection-state.ts'
 
 /** What a request says of its document. */
 export interface DocumentRequest {
@@ -64,27 +63,6 @@ export class PersistedDocuments {
 }
 
 const SHA256 = 'sha256:'
-
-/** Of requests over HTTP and its streams. */
-export function createDocumentResolver(documents: PersistedDocuments): PipelinePlugin {
-  return {
-    onParams({ request, params, setParams }) {
-      // What is no object is refused next.
-      if (typeof params !== 'object' || params === null || Array.isArray(params)) return
-      const documentId = memberOf(params, 'documentId') ?? idOfUrl(request)
-      const query = documents.textOf({ ...params, documentId })
-      if (query === params.query) return
-      const { query: _, ...others } = params
-      setParams(query === undefined ? others : { ...others, query })
-    },
-  }
-}
-
-/** Yoga reads the parameters of a URL that it knows. */
-function idOfUrl({ method, url }: Request): string | undefined {
-  if (method !== 'GET' || !url.includes('documentId=')) return undefined
-  return new URL(url).searchParams.get('documentId') ?? undefined
-}
 
 function idOf({ documentId, extensions }: DocumentRequest): string | null {
   const persisted = memberOf(extensions, 'persistedQuery')

@@ -1,0 +1,25 @@
+/** Stage 8, server. The text of a document that a request over HTTP names. */
+import { memberOf } from '../../member-of.ts'
+import type { PipelinePlugin } from '../session/connection-state.ts'
+import type { PersistedDocuments } from './persisted-documents.ts'
+
+/** Of requests over HTTP and its streams. */
+export function createDocumentResolver(documents: PersistedDocuments): PipelinePlugin {
+  return {
+    onParams({ request, params, setParams }) {
+      // What is no object is refused next.
+      if (typeof params !== 'object' || params === null || Array.isArray(params)) return
+      const documentId = memberOf(params, 'documentId') ?? idOfUrl(request)
+      const query = documents.textOf({ ...params, documentId })
+      if (query === params.query) return
+      const { query: _, ...others } = params
+      setParams(query === undefined ? others : { ...others, query })
+    },
+  }
+}
+
+/** Yoga reads the parameters of a URL that it knows. */
+function idOfUrl({ method, url }: Request): string | undefined {
+  if (method !== 'GET' || !url.includes('documentId=')) return undefined
+  return new URL(url).searchParams.get('documentId') ?? undefined
+}
