@@ -17,6 +17,14 @@ import type {
 /** The version of the shape that this rowcast reads. */
 export const CATALOG_VERSION = 1
 
+/** One of no models. */
+export const NO_CATALOG: ModelCatalog = {
+  formatVersion: CATALOG_VERSION,
+  models: {},
+  enums: {},
+  joinTables: [],
+}
+
 /** What a property must be; with `?` it may be null, or not there at all. */
 type Kind = 'string' | 'string?' | 'boolean' | 'names' | 'names?' | 'lists of names'
 

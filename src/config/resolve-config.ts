@@ -4,7 +4,7 @@
  */
 import { resolveScaling, type ScalingOptions } from '../broker/broker-options.ts'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
-import { parseCatalog } from '../catalog/parse-catalog.ts'
+import { NO_CATALOG, parseCatalog } from '../catalog/parse-catalog.ts'
 import { schemaNames } from '../graphql/schema-names.ts'
 import { withoutEmptyModels } from '../graphql/shown-models.ts'
 import { type CheckedValues, checkOptions, type Option, reportUnknownNames } from '../option.ts'
@@ -17,7 +17,7 @@ import { withChosenNames } from './chosen-names.ts'
 import type { Config } from './config.ts'
 import { Faults, type Fields, isFields } from './config-faults.ts'
 import { CONFIG_FIELDS, OPTIONS } from './options.ts'
-import { NO_CATALOG, readModels } from './resolve-models.ts'
+import { readModels } from './resolve-models.ts'
 
 /** Environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>

@@ -1,5 +1,6 @@
 /** The `models` of the config file: which are live, and who may see what of them. Checked against the catalog. */
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
+import { NO_CATALOG } from '../catalog/parse-catalog.ts'
 import { asksViewer } from '../graphql/policy/model-policy.ts'
 import { withoutEmptyModels } from '../graphql/shown-models.ts'
 import { nearestName } from '../nearest-name.ts'
@@ -8,9 +9,6 @@ import type { Config } from './config.ts'
 import { type Faults, type Fields, isFields } from './config-faults.ts'
 import { MODEL_FIELDS, MODEL_OPTIONS, OTHERS_FIELDS } from './model-options.ts'
 import type { OPTIONS } from './options.ts'
-
-/** Stands for a catalog that could not be read. */
-export const NO_CATALOG: ModelCatalog = { formatVersion: 1, models: {}, enums: {}, joinTables: [] }
 
 /** Options of a model that name fields of it. */
 const LISTS: readonly string[] = ['omit', 'expose']

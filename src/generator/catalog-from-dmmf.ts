@@ -14,6 +14,7 @@ import type {
   ModelSpec,
   RelationSpec,
 } from '../catalog/model-catalog.ts'
+import { CATALOG_VERSION } from '../catalog/parse-catalog.ts'
 import {
   type Documentation,
   parseDocumentation,
@@ -32,7 +33,7 @@ export function catalogFromDmmf(datamodel: DMMF.Datamodel, schemaText: string): 
   const modelSpecs = models.map((model) => modelSpec(model, views))
   const enums = [...datamodel.enums].sort(byName)
   return {
-    formatVersion: 1,
+    formatVersion: CATALOG_VERSION,
     models: Object.fromEntries(modelSpecs.map((model) => [model.name, model])),
     enums: Object.fromEntries(enums.map((item) => [item.name, enumSpec(item, enumSchemas.get(item.name))])),
     joinTables: joinTableSpecs(modelSpecs),

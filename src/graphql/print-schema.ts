@@ -2,6 +2,7 @@
 
 import { lexicographicSortSchema, printSchema } from 'graphql'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
+import { NO_CATALOG } from '../catalog/parse-catalog.ts'
 import { RowcastError } from '../errors.ts'
 import { createGuard } from '../guard.ts'
 import { silentLogger } from '../log.ts'
@@ -33,16 +34,15 @@ export function printServiceSchema({ catalog, models }: PrintSchemaOptions): str
 
 /** The live page's own schema: what its documents are checked against. */
 export function printActivitySchema(): string {
-  const catalog: ModelCatalog = { formatVersion: 1, models: {}, enums: {}, joinTables: [] }
   const log = createActivityLog({
     guard: createGuard(silentLogger),
-    feed: offlineFeed(catalog),
+    feed: offlineFeed(NO_CATALOG),
     models: [],
     status() {
       throw offline()
     },
   })
-  const options = { catalog, models: {}, prisma: OFFLINE_PRISMA, feed: offlineFeed(catalog) }
+  const options = { catalog: NO_CATALOG, models: {}, prisma: OFFLINE_PRISMA, feed: offlineFeed(NO_CATALOG) }
   const schema = buildActivitySchema(options, { log, authorize: null })
   const header = '# Printed by `npm run schema` from src/graphql/activity. Do not edit.\n\n'
   return `${header}${printSchema(lexicographicSortSchema(schema))}\n`

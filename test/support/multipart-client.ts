@@ -3,6 +3,7 @@
  * delimiter begins a line, each part has one field, and anything that is not of the protocol fails the test.
  */
 import type { GraphQLFormattedError } from 'graphql'
+import { createHeartbeats } from './heartbeats.ts'
 import {
   createResultQueue,
   formatDocument,
@@ -44,7 +45,7 @@ export async function subscribeMultipart<Data = Record<string, unknown>, Variabl
   body: Record<string, unknown> = { query: formatDocument(document), variables: variables ?? {} },
 ): Promise<MultipartSubscription<Data>> {
   const queue = createResultQueue<Data>()
-  const beats = createResultQueue<number>()
+  const { beat, heartbeats } = createHeartbeats()
   const abort = new AbortController()
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
@@ -52,14 +53,10 @@ export async function subscribeMultipart<Data = Record<string, unknown>, Variabl
     headers: { accept: MULTIPART_ACCEPT, 'content-type': 'application/json', ...moreHeaders },
     body: JSON.stringify(body),
   })
-  let beatCount = 0
   let connectionErrors: readonly GraphQLFormattedError[] = []
   const sinks: Sinks<Data> = {
     results: queue,
-    beat() {
-      beatCount += 1
-      beats.push({ data: beatCount })
-    },
+    beat,
     onConnectionErrors(errors) {
       connectionErrors = errors
       // Read like any other result by the suites that run on all transports.
@@ -76,11 +73,7 @@ export async function subscribeMultipart<Data = Record<string, unknown>, Variabl
     Object.assign(queue, {
       status: response.status,
       headers: response.headers,
-      async heartbeats(count: number) {
-        let seen = 0
-        while (seen < count) seen = await beats.nextData()
-        return seen
-      },
+      heartbeats,
       unsubscribe: () => abort.abort(),
     }),
     { connectionErrors: { get: () => connectionErrors } },

@@ -1,4 +1,5 @@
 /** A GraphQL client over Server-Sent Events for tests: `fetch`, streamed, read by queues. */
+import { createHeartbeats } from './heartbeats.ts'
 import {
   createResultQueue,
   formatDocument,
@@ -31,7 +32,7 @@ export async function subscribeSse<Data = Record<string, unknown>, Variables = R
   silenceMs = 2 ** 31 - 1,
 ): Promise<SseSubscription<Data>> {
   const queue = createResultQueue<Data>()
-  const comments = createResultQueue<number>()
+  const { beat, heartbeats } = createHeartbeats()
   const abort = new AbortController()
   const operation = { query: formatDocument(document), variables: variables ?? {} }
   const silence = setTimeout(() => abort.abort(), silenceMs).unref()
@@ -39,22 +40,13 @@ export async function subscribeSse<Data = Record<string, unknown>, Variables = R
     clearTimeout(silence)
     throw error
   })
-  let commentCount = 0
   const seen = { lastEventId: null as string | null }
-  const onComment = () => {
-    commentCount += 1
-    comments.push({ data: commentCount })
-  }
-  void readEvents(response, queue, seen, onComment, silence)
+  void readEvents(response, queue, seen, beat, silence)
   return Object.defineProperties(
     Object.assign(queue, {
       status: response.status,
       headers: response.headers,
-      async heartbeats(count: number) {
-        let seen = 0
-        while (seen < count) seen = await comments.nextData()
-        return seen
-      },
+      heartbeats,
       unsubscribe: () => abort.abort(),
     }),
     { lastEventId: { get: () => seen.lastEventId } },
