@@ -22,6 +22,8 @@
  *           Byte1 3 skip      Int32 row changes of tables that are not live
  *      …  Byte8   digest, for each relation
  *      …  Bytes   metadata: what the transaction says of itself, in each of its entries
+ *
+ * Version 4 is read as well, so that gateways can be updated before taps: it has no metadata, and its records begin at 52.
  */
 import { Buffer } from 'node:buffer'
 import { crc32 } from 'node:zlib'
@@ -35,6 +37,11 @@ const VERSION = 5
 const CHECKSUM_OFFSET = 48
 const METADATA_OFFSET = 52
 const HEADER_BYTES = 56
+/** Where the records begin, by version: of this release's entries, and of the one's before it. */
+const RECORDS_START: ReadonlyMap<number | undefined, number> = new Map([
+  [VERSION, HEADER_BYTES],
+  [4, METADATA_OFFSET],
+])
 const DIGEST_BYTES = 8
 const FLAG_FINAL = 1
 const FLAG_ALONE = 2
@@ -79,6 +86,7 @@ export interface Entry extends EntryHeader {
   /** Digests of the relations that its records refer to. */
   readonly relations: readonly string[]
   readonly bytes: Buffer
+  readonly recordsStart: number
   readonly recordsEnd: number
   /** Where its models changed last before it, as the tap has noted it beside the entry. @default unknown */
   readonly lasts?: ReadonlyMap<string, ChangePosition> | undefined
@@ -155,7 +163,7 @@ export class EntryEncoder {
     }
     payload.writeUInt32BE(header.metadata.length, METADATA_OFFSET)
     payload.set(header.metadata, end)
-    payload.writeUInt32BE(checksumOf(payload, place), CHECKSUM_OFFSET)
+    payload.writeUInt32BE(checksumOf(payload, place, HEADER_BYTES), CHECKSUM_OFFSET)
     this.clear()
     return payload
   }
@@ -177,19 +185,20 @@ export class EntryEncoder {
 
 /** Reads an entry. @throws BROKER_ENTRY_UNREADABLE */
 export function decodeEntry({ stream, id }: EntryPlace, bytes: Buffer): Entry {
-  if (bytes.length < HEADER_BYTES) throw unreadable('is too short')
-  if (bytes[0] !== VERSION) throw unreadable(`has version ${bytes[0]}, not ${VERSION}`)
+  const recordsStart = RECORDS_START.get(bytes[0])
+  if (bytes.length < (recordsStart ?? HEADER_BYTES)) throw unreadable('is too short')
+  if (recordsStart === undefined) throw unreadable(`has version ${bytes[0]}, not ${VERSION}`)
   const flags = bytes[1] ?? 0
-  const recordsEnd = HEADER_BYTES + bytes.readUInt32BE(44)
+  const recordsEnd = recordsStart + bytes.readUInt32BE(44)
   const relationCount = bytes.readUInt16BE(2)
   const relationsEnd = recordsEnd + relationCount * DIGEST_BYTES
-  if (bytes.length !== relationsEnd + bytes.readUInt32BE(METADATA_OFFSET))
-    throw unreadable('has a wrong length')
+  const metadataLength = recordsStart === HEADER_BYTES ? bytes.readUInt32BE(METADATA_OFFSET) : 0
+  if (bytes.length !== relationsEnd + metadataLength) throw unreadable('has a wrong length')
   const relations: string[] = []
   for (let at = recordsEnd; at < relationsEnd; at += DIGEST_BYTES) {
     relations.push(bytes.toString('hex', at, at + DIGEST_BYTES))
   }
-  if (bytes.readUInt32BE(CHECKSUM_OFFSET) !== checksumOf(bytes, { stream, id }))
+  if (bytes.readUInt32BE(CHECKSUM_OFFSET) !== checksumOf(bytes, { stream, id }, recordsStart))
     throw unreadable('has a wrong checksum')
   return {
     id,
@@ -203,8 +212,7 @@ export function decodeEntry({ stream, id }: EntryPlace, bytes: Buffer): Entry {
     firstSequence: bytes.readUInt32BE(40),
     metadata: bytes.subarray(relationsEnd),
     relations,
-    bytes,
-    recordsEnd,
+    ...{ bytes, recordsStart, recordsEnd },
   }
 }
 
@@ -236,14 +244,15 @@ export function endOfEntry({ id, field, value }: RawEntry, stream: string): Lsn 
 }
 
 /** Of where it stands, the bytes before the checksum and those after it. */
-function checksumOf(bytes: Buffer, place: EntryPlace): number {
+function checksumOf(bytes: Buffer, place: EntryPlace, recordsStart: number): number {
   const start = crc32(bytes.subarray(0, CHECKSUM_OFFSET), crc32(describePlace(place)))
-  return crc32(bytes.subarray(HEADER_BYTES), start)
+  return crc32(bytes.subarray(recordsStart), start)
 }
 
 /** Walks the records. @throws BROKER_ENTRY_UNREADABLE, or what the visitor throws */
-export function readRecords({ bytes, recordsEnd, relations }: Entry, visitor: RecordVisitor): void {
-  let at = HEADER_BYTES
+export function readRecords(entry: Entry, visitor: RecordVisitor): void {
+  const { bytes, recordsEnd, relations } = entry
+  let at = entry.recordsStart
   while (at < recordsEnd) {
     const kind = bytes[at]
     if (kind === RECORD_MESSAGE) {

@@ -6,6 +6,7 @@ import { compareEntryIds, type EntryId } from './entry-id.ts'
 import { type EntryLog, FLOOR_FIELD, type RawEntry } from './entry-log.ts'
 import { parseBefore } from './last-positions.ts'
 import { type MarkContent, parseMark } from './mark.ts'
+import { PageSize } from './page-size.ts'
 import type { RelationCache } from './relation-cache.ts'
 import type { EpochKeys } from './stream-keys.ts'
 
@@ -44,8 +45,6 @@ export interface NewestEntries {
 
 /** Stands before every mark. */
 const FIRST: EntryId = { lsn: LSN_ZERO, sequence: 0 }
-/** Entries that one read brings at most; each may hold hundreds of changes. */
-const READ_COUNT = 64
 
 /** Reads one epoch. */
 export class StreamReader {
@@ -53,6 +52,7 @@ export class StreamReader {
   readonly #keys: EpochKeys
   readonly #relations: RelationCache
   readonly #floor: EntryId
+  readonly #page = new PageSize()
   #markId = FIRST
 
   /** @param floor the epoch's */
@@ -68,9 +68,10 @@ export class StreamReader {
     const { changes, marks } = this.#keys
     const { entries, mark } = await this.#log.follow(
       { changes, marks, after: position, afterMark: this.#markId },
-      READ_COUNT,
+      this.#page.count,
       blockMs,
     )
+    this.#page.note(entries)
     if (mark !== null) this.#markId = mark.id
     return { ...(await this.#decode(entries)), mark: toMark(mark, marks) }
   }
@@ -88,7 +89,9 @@ export class StreamReader {
     let bytes = 0
     let before: EntryId | null = null
     for (;;) {
-      const page: readonly RawEntry[] = await this.#log.readBackwards(this.#keys.changes, before, READ_COUNT)
+      const { count } = this.#page
+      const page: readonly RawEntry[] = await this.#log.readBackwards(this.#keys.changes, before, count)
+      this.#page.note(page)
       end ??= page[0]?.id ?? null
       for (const entry of page) {
         bytes += entry.value.length
@@ -96,7 +99,7 @@ export class StreamReader {
         newest.push(entry)
       }
       const oldest = page.at(-1)
-      if (oldest === undefined || page.length < READ_COUNT || bytes > bytesMax) break
+      if (oldest === undefined || page.length < count || bytes > bytesMax) break
       before = oldest.id
     }
     const { entries, last } = await this.#decodeEnd(newest.reverse())

@@ -8,6 +8,8 @@ const YOUNG_BYTES = 48 * MIB
 const LEFT_BYTES_MIN = 8 * MIB
 const HELD_SHARE = 1 / 8
 const HELD_BYTES_MAX = 16 * MIB
+const RESULTS_SHARE = 1 / 16
+const RESULTS_BYTES_MAX = 8 * MIB
 const LOG_SHARE = 1 / 4
 const LOG_READ_SHARE = 3 / 8
 
@@ -21,6 +23,11 @@ export function heapBytesLeft(
 /** How much may wait in all queues of a process. */
 export function heldBytesMaxOf(bytesLeft: number): number {
   return Math.min(HELD_BYTES_MAX, Math.floor(bytesLeft * HELD_SHARE))
+}
+
+/** How much results may take that are kept for others who ask for the same. */
+export function resultBytesMaxOf(bytesLeft: number): number {
+  return Math.min(RESULTS_BYTES_MAX, Math.floor(bytesLeft * RESULTS_SHARE))
 }
 
 /** How much a log may keep, and while somebody is still reading the oldest of it: a small transaction is objects more than bytes. */

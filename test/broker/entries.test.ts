@@ -22,6 +22,11 @@ const TAGS = 16_400
 const OTHERS = 16_500
 const PARTITION = 16_600
 const STREAM = 'rowcast:{slot}:one:changes'
+/** An entry of the release before, of version 4. */
+const PREVIOUS_VERSION = [
+  '0401000100000000000000040000000300000007000000000000000800000000000000090000000a0000000b00000010db04',
+  'a4eb0200000100000003726f77030000000700112233aabbccdd',
+].join('')
 const ZERO: EntryId = { lsn: LSN_ZERO, sequence: 0 }
 
 const newRegistry = () => createRelationRegistry({ catalog, models: [catalog.models.Tag] })
@@ -378,8 +383,37 @@ describe('entries', () => {
     ]
     for (const copy of copies) expect(() => decodeEntry(copy, payload)).toThrow('has a wrong checksum')
     payload[0] = 4
-    expect(() => decodeEntry({ stream: STREAM, id }, payload)).toThrow('has version 4, not 5')
+    expect(() => decodeEntry({ stream: STREAM, id }, payload)).toThrow('has a wrong length')
+    payload[0] = 6
+    expect(() => decodeEntry({ stream: STREAM, id }, payload)).toThrow('has version 6, not 5')
     expect(() => parseEntryId('now')).toThrow('BROKER_ENTRY_UNREADABLE')
     expect(() => toRawEntries([[Buffer.from('1-1'), null]])).toThrow('BROKER_ENTRY_UNREADABLE')
+  })
+
+  it('are read as well that a tap of the release before has written: gateways can be updated first', () => {
+    const payload = Buffer.from(PREVIOUS_VERSION, 'hex')
+    const id = { lsn: toLsn(5n), sequence: 6 }
+    const entry = decodeEntry({ stream: STREAM, id }, payload)
+    expect(entry).toMatchObject({
+      ...{ id, previous: { lsn: 4n, sequence: 3 }, isFinal: true, isAlone: false, xid: 7 },
+      ...{ committedAtMicros: 8n, endLsn: 9n, firstIndex: 10, firstSequence: 11 },
+      relations: ['00112233aabbccdd'],
+      metadata: Buffer.alloc(0),
+    })
+    const records: unknown[] = []
+    readRecords(entry, {
+      message: (bytes, start, end) => records.push(bytes.toString('latin1', start, end)),
+      relation: (digest) => records.push(digest),
+      skip: (count) => records.push(count),
+    })
+    expect(records).toEqual(['00112233aabbccdd', 'row', 7])
+    for (let index = 0; index < payload.length; index += 1) {
+      const damaged = Buffer.from(payload)
+      damaged[index] = (damaged[index] ?? 0) ^ 1
+      expect(() => decodeEntry({ stream: STREAM, id }, damaged)).toThrow('BROKER_ENTRY_UNREADABLE')
+      expect(() => decodeEntry({ stream: STREAM, id }, payload.subarray(0, index))).toThrow(
+        'BROKER_ENTRY_UNREADABLE',
+      )
+    }
   })
 })

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { heapBytesLeft, heldBytesMaxOf } from '../../src/bus/heap-bounds.ts'
+import { heapBytesLeft, heldBytesMaxOf, resultBytesMaxOf } from '../../src/bus/heap-bounds.ts'
 import { resolveLogBounds } from '../../src/bus/memory-bus-options.ts'
 
 const MIB = 1024 * 1024
@@ -16,6 +16,7 @@ describe('what is kept', () => {
     expect(boundsOf(2_000)).toEqual([24, 24])
     expect(boundsOf(2_000, { bytesMax: 24 * MIB, bytesReadMax: 64 * MIB })).toEqual([24, 64])
     expect(heldBytesMaxOf(2_000 * MIB)).toBe(16 * MIB)
+    expect(resultBytesMaxOf(2_000 * MIB)).toBe(8 * MIB)
   })
 
   it('is a part of what a small heap has left, whatever is asked for', () => {
@@ -23,6 +24,7 @@ describe('what is kept', () => {
     expect(boundsOf(16, { bytesMax: 24 * MIB, bytesReadMax: 64 * MIB })).toEqual([4, 6])
     expect(boundsOf(16, { bytesMax: 1 * MIB })).toEqual([1, 1])
     expect(heldBytesMaxOf(16 * MIB)).toBe(2 * MIB)
+    expect(resultBytesMaxOf(16 * MIB)).toBe(1 * MIB)
   })
 
   it('counts what is used already, and nothing of what V8 sets apart for what is young', () => {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'
+import { NO_REDIS, openRedis } from '../support/redis.ts'
 import { createWsClient } from '../support/ws-client.ts'
 import { openCliFolder, type RunningCli } from './run-cli.ts'
 
@@ -159,16 +160,31 @@ async function isReady(url: string): Promise<boolean> {
   return (await fetch(`${url}/health/ready`)).ok
 }
 
+/** Serves from the folder, whatever comes of it; `gateway` is the process that has the clients. */
+async function expectServedToLive(served: readonly RunningCli[], gateway: RunningCli, slot: string) {
+  try {
+    await explained(served, async () => expectToLive(await urlOf(gateway)))
+  } finally {
+    await Promise.all(served.map((each) => each.stop('SIGKILL')))
+    await dropSlot(slot)
+  }
+}
+
 describe('a heap of 64 MB outlives five clients that do not read', () => {
-  it('in one process', { timeout: 300_000 }, async () => {
+  it('in one process', { timeout: 900_000 }, async () => {
     const env = { ...SMALL_HEAP, DATABASE_URL: database.url, ROWCAST_SLOT: slotOf(database) }
     await using folder = await openCliFolder(env, CONFIG)
     const served = folder.start(['serve', '--port', '0'])
-    try {
-      await explained([served], async () => expectToLive(await urlOf(served)))
-    } finally {
-      await served.stop('SIGKILL')
-      await dropSlot(env.ROWCAST_SLOT)
-    }
+    await expectServedToLive([served], served, env.ROWCAST_SLOT)
+  })
+
+  it.skipIf(NO_REDIS !== null)('in a gateway and in a tap', { timeout: 900_000 }, async () => {
+    await using redis = await openRedis()
+    const slot = slotOf(database)
+    const env = { ...SMALL_HEAP, DATABASE_URL: database.url, REDIS_URL: redis.url, ROWCAST_SLOT: slot }
+    await using folder = await openCliFolder(env, CONFIG)
+    const tap = folder.start(['serve', '--role', 'tap', '--port', '0'])
+    const gateway = folder.start(['serve', '--role', 'gateway', '--port', '0'])
+    await expectServedToLive([tap, gateway], gateway, slot)
   })
 })

@@ -4,6 +4,7 @@
  */
 import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql'
 import type { DeliveryPull } from '../../bus/bus.ts'
+import { heapBytesLeft, resultBytesMaxOf } from '../../bus/heap-bounds.ts'
 import { audienceOf } from '../../graphql/audience.ts'
 import { openSourceEvents } from '../../graphql/graphql-version.ts'
 import type { Guard } from '../../guard.ts'
@@ -38,7 +39,8 @@ export interface Deliveries {
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
   const { mask, guard } = options
   const turn = createDeliveryTurn(guard)
-  const groups = createDeliveryGroups({ mask, guard, isBusy: () => turn.isBusy })
+  const keptBytesMax = resultBytesMaxOf(heapBytesLeft())
+  const groups = createDeliveryGroups({ mask, guard, keptBytesMax, isBusy: () => turn.isBusy })
   const onDelivered = options.onDelivered && guard.wrap('count a delivery', options.onDelivered)
 
   async function subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult> {

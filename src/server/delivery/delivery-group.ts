@@ -35,8 +35,10 @@ export interface DeliveryGroups {
   readonly size: number
 }
 
-/** Results that wait for members that have not come yet; beyond this the oldest are recreated. */
-const KEPT_CHARACTERS_MAX = 1024 * 1024
+/** What a result that is kept takes beside its text: the change that it is of, and what finds it. */
+const RESULT_BYTES = 1024
+/** Its text is there as characters and as bytes. */
+const TEXT_FACTOR = 2
 
 /** What groups need. */
 export interface DeliveryGroupsOptions {
@@ -45,12 +47,15 @@ export interface DeliveryGroupsOptions {
   /** Whether members are about to take what is there. */
   readonly isBusy: () => boolean
   readonly guard: Guard
+  /** What results may take that wait for members that have not come yet; beyond it they are recreated. */
+  readonly keptBytesMax: number
 }
 
 /** Creates the groups of a server. */
-export function createDeliveryGroups({ mask, isBusy, guard }: DeliveryGroupsOptions): DeliveryGroups {
+export function createDeliveryGroups(options: DeliveryGroupsOptions): DeliveryGroups {
+  const { mask } = options
   const groups = new Map<string, SharedGroup>()
-  const kept = new KeptResults(isBusy, guard)
+  const kept = new KeptResults(options)
   return {
     get size() {
       return groups.size
@@ -211,13 +216,15 @@ interface Kept {
  */
 class KeptResults {
   #settled: Kept[] = []
-  #characters = 0
+  #bytes = 0
   #turn: NodeJS.Immediate | null = null
+  readonly #bytesMax: number
   readonly #isBusy: () => boolean
   readonly #onTurn: () => void
   readonly #settleLater: (kept: Kept, result: Promise<DeliveryResult>) => void
 
-  constructor(isBusy: () => boolean, guard: Guard) {
+  constructor({ isBusy, guard, keptBytesMax }: DeliveryGroupsOptions) {
+    this.#bytesMax = keptBytesMax
     this.#isBusy = isBusy
     this.#onTurn = guard.wrap('end a turn', () => this.#endTurn())
     // One that could not be kept is recreated by whoever comes.
@@ -235,9 +242,9 @@ class KeptResults {
   }
 
   #settle(kept: Kept, result: DeliveryResult): void {
-    this.#characters += result instanceof ResultText ? result.text.length : 0
+    this.#bytes += RESULT_BYTES + (result instanceof ResultText ? result.text.length * TEXT_FACTOR : 0)
     this.#settled.push(kept)
-    if (this.#characters > KEPT_CHARACTERS_MAX) this.#forgetSettled()
+    if (this.#bytes > this.#bytesMax) this.#forgetSettled()
     else this.#turn ??= setImmediate(this.#onTurn)
   }
 
@@ -250,6 +257,6 @@ class KeptResults {
   #forgetSettled(): void {
     for (const kept of this.#settled) kept.forget()
     this.#settled = []
-    this.#characters = 0
+    this.#bytes = 0
   }
 }

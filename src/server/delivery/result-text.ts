@@ -6,6 +6,8 @@ import type { ExecutionResult, GraphQLError } from 'graphql'
 import { isCursor } from '../../changes/cursor.ts'
 import { formatGraphqlError } from '../session/connection-state.ts'
 
+const BRACE = 0x7d // '}'
+
 /** The text of one result. */
 export class ResultText {
   /** The GraphQL result as JSON. */
@@ -21,9 +23,18 @@ export class ResultText {
 
   /** The text in UTF-8 and the brace that ends the WebSocket message around it. Shared: never to be changed. */
   get tail(): Buffer {
-    this.#tail ??= Buffer.from(`${this.text}}`)
+    this.#tail ??= withBrace(this.text)
     return this.#tail
   }
+}
+
+/** Of the text itself, which was put together of many pieces and is one piece then: a longer one would leave those in memory. */
+function withBrace(text: string): Buffer {
+  const length = Buffer.byteLength(text)
+  const bytes = Buffer.allocUnsafe(length + 1)
+  bytes.write(text)
+  bytes[length] = BRACE
+  return bytes
 }
 
 /** A result that could not be made: the end of the subscription, for all who share it. */

@@ -1,0 +1,42 @@
+/** Results that are kept for others who ask for the same: as many as the bound has room for; what is beyond is made again. */
+import { buildSchema, GraphQLError, parse } from 'graphql'
+import { expect, test } from 'vitest'
+import { createGuard } from '../../src/guard.ts'
+import { silentLogger } from '../../src/log.ts'
+import { createDeliveryGroups } from '../../src/server/delivery/delivery-group.ts'
+import { plainChange } from '../support/plain-change.ts'
+
+const RESULTS = 100
+const KIB = 1024
+
+const schema = buildSchema('type Query { a: Int } type Subscription { name: String }')
+const args = { schema, document: parse('subscription { name }') }
+
+/** How often results were made that two members asked for, one after the other. */
+function countMade(nameLength: number, keptBytesMax: number): number {
+  let made = 0
+  const groups = createDeliveryGroups({
+    ...{ keptBytesMax, isBusy: () => true, guard: createGuard(silentLogger) },
+    mask: () => new GraphQLError('masked'),
+  })
+  const members = [groups.join(args, 'all', true), groups.join(args, 'all', true)]
+  const deliveries = Array.from({ length: RESULTS }, (_, id) => ({
+    ...{ change: plainChange({ model: 'Tag', key: { id } }), transition: null },
+    ...{ hidesOld: false, hidesNew: false, isLastOfTransaction: true },
+    name() {
+      made += 1
+      return 'x'.repeat(nameLength)
+    },
+  }))
+  for (const member of members) for (const delivery of deliveries) member.resultOf(delivery, args)
+  return made
+}
+
+test('each is made once where there is room for all', () => {
+  expect(countMade(100, RESULTS * 2 * KIB)).toBe(RESULTS)
+})
+
+test('what there is no room for is made again, however short its text: what stands behind it counts', () => {
+  expect(countMade(1, 16 * KIB)).toBeGreaterThan(RESULTS * 1.8)
+  expect(countMade(10 * KIB, RESULTS * 2 * KIB)).toBeGreaterThan(RESULTS * 1.8)
+})
