@@ -23,6 +23,13 @@ const LOOKS_MS = 2_500
 const TRIES = 20
 const ALL_TABLES = CHAOS_MODEL_NAMES.map((model) => CHAOS_MODELS[model].table).join(', ')
 
+/** Whether all that the ledger has is published, with all that is done to it. */
+const PUBLISHED_SQL = `
+  SELECT count(t.tablename) = ${CHAOS_MODEL_NAMES.length}
+    AND bool_and(p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate) AS whole
+  FROM pg_publication p LEFT JOIN pg_publication_tables t ON t.pubname = p.pubname
+  WHERE p.pubname = '${PUBLICATION}'`
+
 /** What is done, and undone after a while. */
 interface CatalogChange {
   readonly models: readonly ChaosModel[]
@@ -163,9 +170,27 @@ export async function withGap(
   await make()
   if (isCertain) await Promise.all(due.map(({ log, count }) => log.whenResynced(count, TIMEOUT_MS)))
   await world.awaitProgress(TIMEOUT_MS)
+  if (isCertain) await untilRepaired(world)
   // Everybody has been notified, and has passed a change from behind it.
   if (isCertain) await close(world, gap)
   else void delay(ECHO_MS, undefined, { ref: false }).then(() => close(world, gap))
+}
+
+/**
+ * Everybody may have been notified by the first step of a repair: rowcast publishes what is missing table by table, and whoever made
+ * the gap undoes it meanwhile. Each step may be a gap of its own until the looks after the last one have passed.
+ */
+async function untilRepaired(world: WorldBase): Promise<void> {
+  const deadline = performance.now() + TIMEOUT_MS
+  for (let isWhole = false; !isWhole && performance.now() < deadline; ) {
+    isWhole = await world.query<{ whole: boolean }>(PUBLISHED_SQL).then(
+      ([row]) => row?.whole === true,
+      () => false,
+    )
+    if (!isWhole) await delay(200)
+  }
+  await delay(LOOKS_MS)
+  await world.awaitProgress(TIMEOUT_MS)
 }
 
 /** A gap that cannot be closed, since the database is away, stays open. */
