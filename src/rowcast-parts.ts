@@ -80,7 +80,8 @@ export function createParts<Types extends ModelTypeMap>(
   const scaling = resolveScaling(options)
   const archive = scaling.broker === null ? null : new BrokerArchiveSlot()
   const guard = createGuard(logger)
-  const presence = new StreamPresence(options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS, guard)
+  const { answerTimeoutMs = ANSWER_TIMEOUT_MS } = options
+  const presence = new StreamPresence(answerTimeoutMs, guard)
   const observers = new BusObservers(guard)
   observers.add(presence)
   const { queueLengthMax, heldBytesMax, overflow } = options
@@ -96,7 +97,9 @@ export function createParts<Types extends ModelTypeMap>(
   return {
     ...{ options, catalog, logger, address, target, queryRole, durability, scaling, archive },
     ...{ guard, presence, observers, visibility },
-    bus: withRelatedRows(ownBus, { prisma: options.prisma, visibility, guard, held, softDeleteOf }),
+    bus: withRelatedRows(ownBus, {
+      ...{ prisma: options.prisma, visibility, guard, held, softDeleteOf, answerTimeoutMs },
+    }),
     ...{ models, held },
     names: { schema, slot, publication, isSlotDefault: options.slot === undefined },
     hub: createMessageHub(queueLengthMax ?? 65_536, guard),

@@ -36,7 +36,7 @@ import type { VisibilityGate } from './source/db/visibility.ts'
 
 /** The bus in front of one that follows no relations. */
 export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): SetsBus {
-  const { prisma, visibility, guard, held, softDeleteOf } = parts
+  const { prisma, visibility, guard, held, softDeleteOf, answerTimeoutMs } = parts
   const monotonicMs = () => performance.now()
   const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
   const follower = new StreamFollower({ bus, monotonicMs, wait, look: () => visibility.look() })
@@ -44,6 +44,7 @@ export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): Set
     ...{ progress: follower, turns: new PageReads<RowsAtFence>(), bytesOf, monotonicMs, wait },
     client: Object(withWholeRows(Object(prisma))),
     narrowedTo: (model) => unmarkedWhere(model, softDeleteOf(model.name)),
+    bounds: { timeoutMs: answerTimeoutMs },
   })
   const readRows: ReadRows = (request, ordinal) => readRowsAt(reader, ordinal, request)
   return new SetsBus({ bus, follower, guard, reading: { readRows, held, bytesOf } })
@@ -56,6 +57,8 @@ interface RelatedRowsParts {
   readonly guard: Guard
   readonly held: HeldPages
   readonly softDeleteOf: (model: string) => string | undefined
+  /** Of each wait for the database. */
+  readonly answerTimeoutMs: number
 }
 
 /** What is needed of a rowcast. */

@@ -6,7 +6,7 @@ import { compareEntryIds, type EntryId } from './entry-id.ts'
 import { type EntryLog, FLOOR_FIELD, type RawEntry } from './entry-log.ts'
 import { parseBefore } from './last-positions.ts'
 import { type MarkContent, parseMark } from './mark.ts'
-import { PageSize } from './page-size.ts'
+import { ReadCount } from './read-count.ts'
 import type { RelationCache } from './relation-cache.ts'
 import type { EpochKeys } from './stream-keys.ts'
 
@@ -52,7 +52,7 @@ export class StreamReader {
   readonly #keys: EpochKeys
   readonly #relations: RelationCache
   readonly #floor: EntryId
-  readonly #page = new PageSize()
+  readonly #page = new ReadCount()
   #markId = FIRST
 
   /** @param floor the epoch's */

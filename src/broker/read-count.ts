@@ -11,7 +11,7 @@ const PAGE_BYTES = 4 * 1024 * 1024
  * An engine counts entries, and not their bytes: as many are asked for as fit when each is as long as the longest of the last read, and
  * at most twice as many as last time.
  */
-export class PageSize {
+export class ReadCount {
   #count = COUNT_FIRST
 
   /** Entries to ask for. */

@@ -1,7 +1,7 @@
 /** How many entries a read may bring follows how long the last ones were. */
 import type { Buffer } from 'node:buffer'
 import { expect, test } from 'vitest'
-import { PageSize } from '../../src/broker/page-size.ts'
+import { ReadCount } from '../../src/broker/read-count.ts'
 import { LSN_ZERO } from '../../src/wire/lsn.ts'
 
 const MIB = 1024 * 1024
@@ -13,7 +13,7 @@ const entriesOf = (count: number, bytes: number) =>
   }))
 
 test('many short ones, few long ones, and one at a time of those that are longer than a read may be', () => {
-  const page = new PageSize()
+  const page = new ReadCount()
   for (let reads = 0; reads < 10; reads += 1) page.note(entriesOf(page.count, 200))
   expect(page.count).toBe(64)
   page.note(entriesOf(64, MIB / 4))
@@ -23,7 +23,7 @@ test('many short ones, few long ones, and one at a time of those that are longer
 })
 
 test('grows slowly: what comes after long ones may be long', () => {
-  const page = new PageSize()
+  const page = new ReadCount()
   page.note(entriesOf(1, 100 * MIB))
   const counts = Array.from({ length: 7 }, () => {
     page.note(entriesOf(1, 10))
