@@ -93,7 +93,8 @@ export class Client {
   step(reader: Reader | null): void {
     // Another process is ready, or theirs is gone.
     if (this.#reader !== reader) this.#leave()
-    if (reader === null) return
+    // Who is paused answers nobody.
+    if (reader === null || reader.isPaused) return
     this.#reader = reader
     if (this.#subscription === null) this.#subscribe(reader)
     const { pull } = this.#subscription ?? {}

@@ -137,7 +137,8 @@ export class Database {
   timeline = 1
   /** Of its ancestors, the oldest first. */
   history: readonly TimelineEnd[] = []
-  readonly random: Random
+  /** Of the present step. */
+  random: Random
   readonly tables = new Map<string, Table>()
   publication: Publication | null
   readonly slots = new Map<string, Slot>()

@@ -5,6 +5,7 @@
 import { Buffer } from 'node:buffer'
 import { Duplex } from 'node:stream'
 import type { Random } from '../chaos/random.ts'
+import { type Machine, runOn } from './virtual-time.ts'
 
 /** How links behave. */
 export interface Weather {
@@ -32,8 +33,16 @@ class Lane {
   /** Bytes until the lane falls silent. */
   #left = Number.POSITIVE_INFINITY
   underWay = 0
+  /** Where it leads; null: to the server. */
+  readonly #machine: () => Machine | null
 
-  constructor(random: Random, weather: Weather, arrive: (bytes: Buffer | null) => void) {
+  constructor(
+    random: Random,
+    weather: Weather,
+    arrive: (bytes: Buffer | null) => void,
+    machine: () => Machine | null,
+  ) {
+    this.#machine = machine
     this.#random = random
     this.#weather = weather
     this.#arrive = arrive
@@ -64,10 +73,12 @@ class Lane {
     const [least, most] = this.#weather.latencyMs
     this.#dueMs = Math.max(this.#dueMs, performance.now() + this.#random.integer(least, most))
     this.underWay += bytes?.length ?? 0
-    setTimeout(() => {
-      this.underWay -= bytes?.length ?? 0
-      this.#arrive(bytes)
-    }, this.#dueMs - performance.now())
+    runOn(this.#machine(), () =>
+      setTimeout(() => {
+        this.underWay -= bytes?.length ?? 0
+        this.#arrive(bytes)
+      }, this.#dueMs - performance.now()),
+    )
   }
 }
 
@@ -81,6 +92,8 @@ export class Link {
   readonly #toClient: Lane
   #server: ServerEnd | null = null
   #isCut = false
+  /** Whose socket it is. */
+  machine: Machine | null = null
 
   constructor(random: Random, weather: Weather, accept: Accept) {
     this.socket = new SimSocket(this)
@@ -88,10 +101,10 @@ export class Link {
       if (this.#isCut) return
       if (bytes === null) this.#leave()
       else this.#server?.take(bytes)
-    })
+    }, () => null)
     this.#toClient = new Lane(random, weather, (bytes) => {
       if (!this.#isCut) this.socket.arrive(bytes)
-    })
+    }, () => this.machine)
     this.#accept = accept
     this.#random = random
     this.#weather = weather
@@ -111,7 +124,7 @@ export class Link {
     setTimeout(
       () => {
         if (this.#isCut || this.socket.destroyed) return
-        this.#server = this.#accept(this)
+        this.#server = runOn(null, () => this.#accept(this))
         if (this.#server === null) this.socket.destroy(connectionError('ECONNREFUSED'))
         else this.socket.emit('connect')
       },
@@ -137,7 +150,9 @@ export class Link {
   cut(): void {
     if (this.#isCut) return
     this.#isCut = true
-    this.socket.destroy(connectionError('ECONNRESET'))
+    const reset = (): void => void this.socket.destroy(connectionError('ECONNRESET'))
+    // Who is paused hears of it afterwards.
+    runOn(this.machine, () => (this.machine?.isPaused === true ? void setTimeout(reset, 0) : reset()))
     this.#leave()
   }
 

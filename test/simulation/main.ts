@@ -1,20 +1,24 @@
 /**
  * `npm run test:simulation -- --seed N --worlds M`: worlds one after another, from seed N on; `--seconds S` as many as there is time
- * for, `--broker` or `--alone` those with taps and gateways or without, `--verbose` all that befell them. The first that fails is printed
- * whole; its seed repeats it.
+ * for, `--broker` or `--alone` those with taps and gateways or without, `--verbose` all that befell them. The first that fails is shrunk to
+ * few faults, and printed with its timeline and its script; `--script TEXT` repeats that, `--whole` leaves it as long as it is.
  */
 import { parseArgs } from 'node:util'
-import { runWorld } from './world.ts'
+import type { Script } from './script.ts'
+import { shrink } from './shrink.ts'
+import { type Outcome, runWorld } from './world.ts'
 
 const { values } = parseArgs({
   options: {
     ...{ seed: { type: 'string' }, worlds: { type: 'string' }, seconds: { type: 'string' } },
     ...{ verbose: { type: 'boolean' }, broker: { type: 'boolean' }, alone: { type: 'boolean' } },
+    ...{ script: { type: 'string' }, whole: { type: 'boolean' } },
   },
 })
 
 const startedAt = process.hrtime.bigint()
 const secondsSince = (): number => Number(process.hrtime.bigint() - startedAt) / 1e9
+const cpuBefore = process.cpuUsage()
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 const numberOf = (text: string | undefined, otherwise: number): number =>
   text === undefined ? otherwise : Number(text)
@@ -22,26 +26,55 @@ const numberOf = (text: string | undefined, otherwise: number): number =>
 const first = numberOf(values.seed, Number(startedAt % 1_000_000_000n))
 const worlds = numberOf(values.worlds, values.seconds === undefined ? 100 : Number.POSITIVE_INFINITY)
 const seconds = numberOf(values.seconds, Number.POSITIVE_INFINITY)
-const isWithBroker = values.broker === true ? true : values.alone === true ? false : undefined
+const isScaled = values.broker === true ? true : values.alone === true ? false : undefined
 
 const totals = { changes: 0, delivered: 0, resyncs: 0, faults: 0, steps: 0 }
 let [passed, failed] = [0, 0]
-for (let seed = first; seed < first + worlds && failed === 0 && secondsSince() < seconds; seed += 1) {
-  const outcome = await runWorld(seed, isWithBroker)
+for (const script of scripts()) {
+  const outcome = await runWorld(script)
   for (const name of ['changes', 'delivered', 'resyncs', 'faults', 'steps'] as const)
     totals[name] += outcome[name]
-  if (values.verbose === true || outcome.violation !== null) print(outcome.timeline.join('\n'))
+  if (values.verbose === true) print(outcome.timeline.join('\n'))
   if (outcome.violation === null) passed += 1
   else {
     failed += 1
-    print(`Seed ${seed}: ${outcome.violation}`)
+    await report(outcome)
+    break
   }
 }
 const { changes, delivered, resyncs, faults, steps } = totals
-const rate = Math.round(((passed + failed) * 60) / secondsSince())
+const cpu = process.cpuUsage(cpuBefore)
+const rate = Math.round(((passed + failed) * 60) / ((cpu.user + cpu.system) / 1e6))
 print(
   `Worlds from seed ${first} on: ${faults} faults, ${changes} changes, ${delivered} deliveries, ${resyncs} resyncs.`,
 )
-print(`${steps} steps in ${secondsSince().toFixed(1)} s, ${rate} worlds a minute.`)
+print(`${steps} steps in ${secondsSince().toFixed(1)} s, ${rate} worlds in a minute of processor time.`)
 print(`${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1
+
+/** What to run. */
+function* scripts(): Generator<Script> {
+  if (values.script !== undefined) yield JSON.parse(values.script)
+  else
+    for (let seed = first; seed < first + worlds && secondsSince() < seconds; seed += 1)
+      yield { seed, isScaled }
+}
+
+/** Says what a world that fails comes down to. */
+async function report(outcome: Outcome): Promise<void> {
+  if (values.whole === true || values.script !== undefined) {
+    print(outcome.timeline.join('\n'))
+    print(`Seed ${outcome.script.seed}: ${outcome.violation}`)
+    print(`Script: ${JSON.stringify(outcome.script)}`)
+    return
+  }
+  print(`Seed ${outcome.script.seed}: ${outcome.violation}`)
+  const shrunk = await shrink(outcome, runWorld)
+  const { script } = shrunk
+  const counts = (of: Script): string =>
+    `${of.faults?.length} faults, ${of.writes?.length} writes, ${of.clients?.length} clients, ${of.steps} steps`
+  print(`Shrunk by ${shrunk.runs} worlds from ${counts(outcome.script)} to ${counts(script)}:`)
+  print(shrunk.outcome.timeline.filter((line) => !line.includes('[debug]')).join('\n'))
+  print(`Shrunk: ${shrunk.outcome.violation}`)
+  print(`Script: ${JSON.stringify(script)}`)
+}

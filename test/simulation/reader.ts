@@ -25,6 +25,7 @@ import type { DriverTarget } from '../../src/wire/driver-target.ts'
 import type { Random } from '../chaos/random.ts'
 import type { Link } from './link.ts'
 import type { Site } from './site.ts'
+import { type Machine, runOn } from './virtual-time.ts'
 
 /** How it is set. */
 export interface ReaderSettings {
@@ -47,6 +48,8 @@ export interface ReaderParts {
   /** Null: it is alone. */
   readonly engine: BrokerEngine | null
   readonly role: Role
+  /** What it runs on, where processes pause and clocks differ. */
+  readonly machine: Machine | null
 }
 
 /** How long whoever subscribes waits for the stream. */
@@ -65,9 +68,15 @@ export class Reader {
   readonly #links = new Set<Link>()
   /** Ends what the broker's engine has open for it. */
   readonly #ending = new AbortController()
+  readonly startedAtMs = performance.now()
   isOver = false
 
-  constructor(parts: ReaderParts) {
+  /** Begins a process. */
+  static begin(parts: ReaderParts): Reader {
+    return runOn(parts.machine, () => new Reader(parts))
+  }
+
+  private constructor(parts: ReaderParts) {
     const { catalog, logger, settings, role, engine } = parts
     const guard = createGuard(logger)
     this.#parts = parts
@@ -107,7 +116,17 @@ export class Reader {
   subscribe(model: string, after: string | null): BusSubscription {
     const fault = this.#registry.faults.get(model)
     if (fault !== undefined) throw fault
-    return this.bus.subscribe({ model, actions: [], filter: null, ...(after === null ? {} : { after }) })
+    return runOn(this.machine, () =>
+      this.bus.subscribe({ model, actions: [], filter: null, ...(after === null ? {} : { after }) }),
+    )
+  }
+
+  get machine(): Machine | null {
+    return this.#parts.machine
+  }
+
+  get isPaused(): boolean {
+    return this.machine?.isPaused ?? false
   }
 
   get links(): readonly Link[] {
@@ -138,6 +157,7 @@ export class Reader {
     const stream = (): Duplex => {
       const link = this.#parts.site.server.link()
       this.#links.add(link)
+      link.machine = this.machine
       link.socket.once('close', () => this.#links.delete(link))
       if (this.isOver) link.cut()
       return link.socket

@@ -4,6 +4,7 @@
  *
  * Not @sinonjs/fake-timers: it looks through all timers for each that is due, and a world runs tens of thousands.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createRequire, syncBuiltinESMExports } from 'node:module'
 
 const real = { setImmediate, setTimeout, clearTimeout, setInterval, clearInterval, clearImmediate, Date }
@@ -11,12 +12,28 @@ const timersPromises = createRequire(import.meta.url)('node:timers/promises') as
 const realPromises = { ...timersPromises }
 const realNow = performance.now.bind(performance)
 
+/** A machine that processes run on, as far as time goes: what it has under way waits while it is paused, and its wall clock is its own. */
+export interface Machine {
+  isPaused: boolean
+  /** What its wall clock is ahead. */
+  wallAheadMs: number
+}
+
+/** On which machine code runs. It costs time from the first use on, and worlds without pauses and clocks of their own do without. */
+const machines = new AsyncLocalStorage<Machine>()
+
+/** Runs something on a machine; null: on none. */
+export function runOn<T>(machine: Machine | null, run: () => T): T {
+  return machine === null ? machines.exit(run) : machines.run(machine, run)
+}
+
 /** A timer that is set. Code asks it not to keep the process alive, and clears it. */
 class Timer {
   dueMs: number
   readonly order: number
   readonly run: () => void
   readonly intervalMs: number | null
+  readonly machine = machines.getStore() ?? null
   isCleared = false
 
   constructor(dueMs: number, order: number, run: () => void, intervalMs: number | null) {
@@ -89,6 +106,8 @@ function isBefore(a: Timer, b: Timer): boolean {
 export class VirtualTime implements Disposable {
   readonly #startMs: number
   readonly #timers = new TimerHeap()
+  /** What is due on machines that are paused. */
+  #held: Timer[] = []
   #nowMs = 0
   #order = 0
   /** What has been run. */
@@ -115,19 +134,36 @@ export class VirtualTime implements Disposable {
     ) {
       this.#timers.pop()
       if (timer.isCleared) continue
+      if (timer.machine?.isPaused === true) {
+        this.#held.push(timer)
+        continue
+      }
       this.#nowMs = Math.max(this.#nowMs, timer.dueMs)
       this.steps += 1
       if (timer.intervalMs !== null) {
         timer.dueMs += timer.intervalMs
         this.#timers.push(timer)
       }
-      timer.run()
+      if (timer.machine === null) timer.run()
+      else machines.run(timer.machine, timer.run)
       await settle()
     }
     this.#nowMs = endMs
   }
 
+  /** The machine goes on: all that was due meanwhile is due now, in its order. */
+  resume(machine: Machine): void {
+    machine.isPaused = false
+    const due = this.#held.filter((timer) => timer.machine === machine)
+    this.#held = this.#held.filter((timer) => timer.machine !== machine)
+    for (const timer of due) {
+      timer.dueMs = this.#nowMs
+      this.#timers.push(timer)
+    }
+  }
+
   [Symbol.dispose](): void {
+    machines.disable()
     Object.assign(globalThis, real)
     Object.assign(timersPromises, realPromises)
     performance.now = realNow
@@ -154,14 +190,15 @@ export class VirtualTime implements Disposable {
       if (timer instanceof Timer) timer.isCleared = true
     }
     const nowMs = (): number => this.#nowMs
+    const wallMs = (): number => startMs + nowMs() + (machines.getStore()?.wallAheadMs ?? 0)
     const startMs = this.#startMs
     class VirtualDate extends real.Date {
       constructor(...given: [] | [number | string | Date]) {
-        super(...((given.length === 0 ? [startMs + nowMs()] : given) as [number]))
+        super(...((given.length === 0 ? [wallMs()] : given) as [number]))
       }
 
       static override now(): number {
-        return startMs + nowMs()
+        return wallMs()
       }
     }
     Object.assign(globalThis, {

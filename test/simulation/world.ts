@@ -3,19 +3,22 @@
 import type { Role } from '../../src/broker/broker-options.ts'
 import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import type { Logger } from '../../src/log.ts'
-import { createRandom, type Random } from '../chaos/random.ts'
+import type { Random } from '../chaos/random.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { MemoryEngine, REAL_WORLD } from '../support/memory-broker/memory-engine.ts'
 import { Client, Violation } from './client.ts'
 import { Database, type OpenTransaction } from './database.ts'
+import { befall, pickFault } from './faults.ts'
 import { Reader, type ReaderSettings } from './reader.ts'
+import { type Purpose, randomOf, type Script, type ScriptedFault } from './script.ts'
 import type { Server } from './server.ts'
 import { Site } from './site.ts'
 import { VirtualTime } from './virtual-time.ts'
 
 /** What a world came to. */
 export interface Outcome {
-  readonly seed: number
+  /** What it did, chance included: it does the same again. */
+  readonly script: Script
   readonly violation: string | null
   readonly timeline: readonly string[]
   readonly changes: number
@@ -58,29 +61,15 @@ const ROLES_SCALED: readonly (readonly Role[])[] = [
   ['tap', 'tap', 'gateway'],
 ]
 
-/** What may befall a world, and how often. */
-type Fault = (world: World) => string | null
-
-const FAULTS: readonly (readonly [weight: number, fault: Fault])[] = [
-  [4, (world) => world.cutLink()],
-  [3, (world) => world.silenceLink()],
-  [2, (world) => world.crashServer()],
-  [2, (world) => world.replaceProcess(true)],
-  [2, (world) => world.replaceProcess(false)],
-  [1, (world) => world.addProcess()],
-  [5, (world) => world.befallBroker()],
-  [3, (world) => world.dropClient()],
-  [1, (world) => world.dropSlot()],
-  [2, (world) => world.unpublish()],
-  [1, (world) => world.recreatePublication()],
-  [1, (world) => world.recreateTable()],
-  [2, (world) => world.terminate()],
-  [3, (world) => world.failOver()],
-]
-
 /** One of them. */
 export class World {
-  readonly #random: Random
+  readonly #script: Script
+  /** Of the present step. */
+  #random: Random
+  #step = 0
+  /** Faults that have come, and steps at which something was written. */
+  readonly #befallen: ScriptedFault[] = []
+  readonly #written: number[] = []
   readonly #time: VirtualTime
   readonly #site: Site
   readonly #settings: ReaderSettings
@@ -90,23 +79,29 @@ export class World {
   readonly #engine: MemoryEngine | null
   readonly timeline: string[] = []
   #open: OpenTransaction[] = []
-  #faults = 0
   /** Whether the standby knows the slots. */
   readonly #isSynced: boolean
   /** After how many of its steps the standby has everything. */
   readonly #replicatedShare: number
   /** How many of the open transactions end at each step. */
   #endsShare = 0.4
+  /** Whether processes pause, and have clocks of their own. */
+  readonly #hasMachines: boolean
+  readonly #clockErrorMs: number
+  /** Until then nobody writes. */
+  #calmUntilMs = 0
   /** What is put right later: the moment, and how. */
   #repairs: { readonly dueMs: number; readonly repair: () => string }[] = []
 
-  constructor(seed: number, time: VirtualTime, scaled?: boolean) {
-    const random = createRandom(seed)
+  constructor(script: Script, time: VirtualTime) {
+    const random = randomOf(script, 0, 'world')
+    this.#script = script
     this.#random = random
     this.#time = time
     const database = new Database(random.fork(), MODELS)
     const most = random.pick([0, 1, 5, 40])
-    const isWithBroker = scaled ?? random.chance(0.6)
+    const isWithBrokerByChance = random.chance(0.6)
+    const isWithBroker = script.isScaled ?? isWithBrokerByChance
     const weather = { latencyMs: [0, most] as const, brokenShare: random.pick([0, 0.1, 0.5]) }
     this.#site = new Site(database, random.fork(), weather)
     database.note = (text) => this.#note(text)
@@ -121,13 +116,14 @@ export class World {
       logBytesMax: random.pick([2_000, 20_000, 1_000_000]),
       brokerBytes: random.pick([5_000, 50_000, 10_000_000]),
     }
+    this.#hasMachines = random.chance(0.3)
+    this.#clockErrorMs = random.pick([0, 2_000, 3_600_000])
     this.#engine = isWithBroker ? this.#newEngine(random.fork(), most) : null
     for (const role of this.#engine === null ? ROLES_ALONE : random.pick(ROLES_SCALED)) this.#begin(role)
     for (let index = 0; index < random.integer(1, 4); index += 1) {
       const settings = { name: `client ${index}`, model: random.pick(MODELS), pace: random.pick([0, 1, 5]) }
-      this.#clients.push(
-        new Client(settings, this.#site, { random: random.fork(), log: (text) => this.#note(text) }),
-      )
+      const own = { random: random.fork(), log: (text: string) => this.#note(text) }
+      if (script.clients?.includes(index) !== false) this.#clients.push(new Client(settings, this.#site, own))
     }
   }
 
@@ -141,32 +137,58 @@ export class World {
 
   /** Where clients are sent: to one that is ready, if any. */
   get #reader(): Reader | null {
-    const serving = this.#processes.filter(({ role }) => role !== 'tap')
+    const able = this.#processes.filter(({ role }) => role !== 'tap')
+    const awake = able.filter(({ isPaused }) => !isPaused)
+    const serving = awake.length > 0 ? awake : able
     return serving.find(({ source }) => source.status().isReady) ?? serving.at(-1) ?? null
   }
 
   /** Lets it run, and heal. */
   async run(): Promise<void> {
-    this.#endsShare = this.#random.pick([0.4, 0.4, 0.03])
-    const lastMs = this.#random.pick([2_000, 20_000, 90_000])
-    const faultShare = this.#random.pick([0, 0.02, 0.1])
-    for (let nowMs = 0; nowMs < lastMs; ) {
-      const pauseMs = this.#random.integer(1, this.#random.pick([5, 50, 2_000]))
+    const random = randomOf(this.#script, 0, 'pause')
+    this.#endsShare = random.pick([0.4, 0.4, 0.03])
+    const lastMs = random.pick([2_000, 20_000, 90_000])
+    const faultShare = random.pick([0, 0.02, 0.1])
+    const { steps, writes } = this.#script
+    for (let nowMs = 0; steps === undefined ? nowMs < lastMs : this.#step < steps; this.#step += 1) {
+      const pauseMs = this.#take('pause').integer(1, this.#random.pick([5, 50, 2_000]))
       await this.#advance(pauseMs)
       nowMs += pauseMs
-      this.#writeSomething()
-      if (this.#random.chance(faultShare)) this.#befall()
+      if (writes?.includes(this.#step) !== false) {
+        this.#written.push(this.#step)
+        this.#take('write')
+        this.#writeSomething()
+      }
+      this.#befall(faultShare)
       this.#repairDue(false)
     }
+    this.#take('heal')
     await this.#heal()
   }
 
-  outcome(seed: number, violation: string | null): Outcome {
+  /** The step's random source for a purpose is that of everything from now on. */
+  #take(purpose: Purpose): Random {
+    this.#random = randomOf(this.#script, this.#step, purpose)
+    for (const { database } of this.#site.servers) database.random = this.#random
+    return this.#random
+  }
+
+  /** What was done so far, as a script. */
+  get #done(): Script {
+    const { seed, clients } = this.#script
+    const all = Array.from({ length: 4 }, (_, index) => index)
+    return {
+      ...{ seed, isScaled: this.#engine !== null, steps: this.#step, faults: this.#befallen },
+      ...{ writes: this.#written, clients: clients ?? all },
+    }
+  }
+
+  outcome(violation: string | null): Outcome {
     const sum = (of: (client: Client) => number) => this.#clients.reduce((total, each) => total + of(each), 0)
     return {
-      ...{ seed, violation, timeline: this.timeline, changes: this.#database.ledger.length },
+      ...{ script: this.#done, violation, timeline: this.timeline, changes: this.#database.ledger.length },
       ...{ delivered: sum(({ received }) => received), resyncs: sum(({ resyncs }) => resyncs) },
-      ...{ faults: this.#faults, steps: this.#time.steps },
+      ...{ faults: this.#befallen.length, steps: this.#time.steps },
     }
   }
 
@@ -174,13 +196,15 @@ export class World {
     const endMs = this.#time.nowMs + ms
     while (this.#time.nowMs < endMs) {
       await this.#time.run(Math.min(20, endMs - this.#time.nowMs))
-      for (const client of this.#clients) client.step(this.#reader)
+      const reader = this.#reader
+      for (const client of this.#clients) client.step(reader)
       for (const { faults } of this.#site.servers) for (const fault of faults) throw fault
     }
   }
 
   async #heal(): Promise<void> {
     this.#repairDue(true)
+    for (const process of this.#processes) this.#wake(process)
     // What was put right on a server that was given up is so no more.
     if (!this.#database.slots.has(SLOT)) this.#makeSlot()
     for (const model of MODELS)
@@ -215,7 +239,7 @@ export class World {
   #writeSomething(): void {
     const random = this.#random
     const database = this.#database
-    if (!this.#server.isUp) return
+    if (!this.#server.isUp || this.#time.nowMs < this.#calmUntilMs) return
     if (this.#open.length < 3 && random.chance(0.4)) this.#open.push(database.begin())
     for (const transaction of [...this.#open]) {
       if (random.chance(0.5)) database.write(transaction, random.pick(MODELS))
@@ -250,19 +274,18 @@ export class World {
     else this.#database.commit(transaction)
   }
 
-  #befall(): void {
-    const total = FAULTS.reduce((sum, [weight]) => sum + weight, 0)
-    let at = this.#random.integer(0, total - 1)
-    for (const [weight, fault] of FAULTS) {
-      at -= weight
-      if (at >= 0) continue
-      const said = fault(this)
-      if (said !== null) {
-        this.#faults += 1
-        this.#note(`FAULT ${said}`)
-      }
-      return
-    }
+  #befall(share: number): void {
+    const { faults } = this.#script
+    const random = this.#take('fault')
+    const isDue = random.chance(share)
+    const byChance = pickFault(random.integer(0, 999_999) / 1_000_000)
+    const scripted = faults?.find(({ step }) => step === this.#step)?.fault ?? null
+    const name = faults === undefined ? (isDue ? byChance : null) : scripted
+    if (name === null) return
+    const said = befall(this, name)
+    if (said === null) return
+    this.#befallen.push({ step: this.#step, fault: name })
+    this.#note(`FAULT ${said}`)
   }
 
   #repairDue(isAll: boolean): void {
@@ -288,7 +311,9 @@ export class World {
       error: note('error'),
     }
     const own = { random: this.#random.fork(), logger, settings: this.#settings, engine: this.#engine, role }
-    this.#processes.push(new Reader({ site: this.#site, catalog: CATALOG, ...own }))
+    const wallAheadMs = this.#random.integer(-this.#clockErrorMs, this.#clockErrorMs)
+    const machine = this.#hasMachines ? { isPaused: false, wallAheadMs } : null
+    this.#processes.push(Reader.begin({ site: this.#site, catalog: CATALOG, machine, ...own }))
   }
 
   #newEngine(random: Random, most: number): MemoryEngine {
@@ -296,7 +321,8 @@ export class World {
       new Promise((resolve) => {
         setTimeout(resolve, random.integer(0, most))
       })
-    return new MemoryEngine({ ...REAL_WORLD, hop })
+    const nowMs = (): number => START_MS + this.#time.nowMs
+    return new MemoryEngine({ ...REAL_WORLD, nowMs, hop })
   }
 
   cutLink(): string | null {
@@ -359,6 +385,7 @@ export class World {
 
   replaceProcess(isCrash: boolean): string | null {
     const process = this.#random.pick(this.#processes)
+    this.#wake(process)
     this.#processes = this.#processes.filter((each) => each !== process)
     void (isCrash ? process.crash() : process.stop())
     const { role } = process
@@ -371,6 +398,68 @@ export class World {
     if (this.#processes.filter((each) => each.role === role).length > 1) return null
     this.#begin(role)
     return `one more process (${role}) begins`
+  }
+
+  #wake(process: Reader): void {
+    if (process.machine !== null) this.#time.resume(process.machine)
+  }
+
+  /** As SIGSTOP does, or a hypervisor: wherever it waits for something, it goes on later. */
+  pauseProcess(): string | null {
+    const process = this.#random.pick(this.#processes)
+    if (process.machine === null || process.isPaused) return null
+    process.machine.isPaused = true
+    this.#later(() => {
+      this.#wake(process)
+      return `the process (${process.role}) goes on`
+    })
+    return `a process (${process.role}) is paused`
+  }
+
+  /** Somebody sets a clock. */
+  moveClock(): string | null {
+    const { machine, role } = this.#random.pick(this.#processes)
+    if (machine === null) return null
+    const byMs = this.#random.pick([-3_600_000, -5_000, -50, 50, 5_000, 3_600_000])
+    machine.wallAheadMs += byMs
+    return `the clock of a process (${role}) jumps by ${byMs} ms`
+  }
+
+  /** A gap from beginning to end while nobody reads. */
+  unpublishWhileDown(): string | null {
+    if (!this.#server.isUp) return null
+    const readers = this.#processes.filter(({ role }) => role !== 'gateway')
+    this.#processes = this.#processes.filter((each) => !readers.includes(each))
+    for (const process of readers) {
+      this.#wake(process)
+      void process.crash()
+    }
+    const model = this.#random.pick(MODELS)
+    this.#database.unpublish(model)
+    for (let count = this.#random.integer(1, 2); count > 0; count -= 1) this.#commitOne(model)
+    this.#database.publish(model)
+    for (let count = this.#random.integer(0, 2); count > 0; count -= 1) this.#commitOne(model)
+    for (const { role } of readers) this.#begin(role)
+    return `all that read crash; meanwhile ${model} leaves the publication and comes back`
+  }
+
+  /** The standby has all but what is of no interest; what the old primary said of that is no position of the new one. */
+  failOverBehindNoise(): string | null {
+    if (!this.#server.isUp) return null
+    const database = this.#database
+    database.replicate()
+    if (this.#isSynced) database.synchronizeSlots()
+    for (let count = this.#random.integer(1, 4); count > 0; count -= 1) database.noise()
+    const delayMs = this.#random.integer(1, 300)
+    this.#calmUntilMs = this.#time.nowMs + delayMs
+    const repair = (): string => {
+      if (this.#database !== database || !this.#server.isUp) return 'nothing: it is over'
+      const said = this.failOver()
+      for (const model of MODELS) this.#commitOne(model)
+      return said
+    }
+    this.#repairs.push({ dueMs: this.#time.nowMs + delayMs, repair })
+    return 'the standby has all but some noise'
   }
 
   /** Something happens to the broker. */
@@ -469,10 +558,10 @@ export class World {
   }
 }
 
-/** Runs the world of a seed. */
-export async function runWorld(seed: number, scaled?: boolean): Promise<Outcome> {
+/** Runs a world. */
+export async function runWorld(script: Script): Promise<Outcome> {
   using time = new VirtualTime(START_MS)
-  const world = new World(seed, time, scaled)
+  const world = new World(script, time)
   let violation: string | null = null
   try {
     await world.run()
@@ -482,7 +571,7 @@ export async function runWorld(seed: number, scaled?: boolean): Promise<Outcome>
         ? error.message
         : `The simulation failed: ${error instanceof Error ? error.stack : String(error)}`
   }
-  const outcome = world.outcome(seed, violation)
+  const outcome = world.outcome(violation)
   await world.end()
   return outcome
 }
