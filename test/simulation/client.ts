@@ -5,6 +5,7 @@
 import type { BusSubscription } from '../../src/bus/bus.ts'
 import type { AnyChange } from '../../src/changes/change.ts'
 import { isRowcastError } from '../../src/errors.ts'
+import { parseSnapshot } from '../../src/source/db/visibility.ts'
 import type { Random } from '../chaos/random.ts'
 import type { LedgerEntry } from './database.ts'
 import type { Reader } from './reader.ts'
@@ -118,6 +119,9 @@ export class Client {
   }
 
   #leave(): void {
+    // It has been asked about all up to the bookmark, and goes on from there.
+    if (this.#reader?.isPaused === false && this.#random.chance(0.5))
+      this.#cursor = this.#subscription?.pull?.bookmark?.() ?? this.#cursor
     void this.#subscription?.return()
     this.#subscription = null
     this.#reader = null
@@ -127,6 +131,7 @@ export class Client {
     const { model, name } = this.#settings
     if (!reader.isAccepting) return
     if (this.#cursor === null) this.#restart()
+    if (this.#cursor === null) this.#askForCursor(reader)
     if (this.#failure === null)
       this.#log(`${name} subscribes ${this.#cursor === null ? 'now' : `after ${this.#cursor}`}`)
     try {
@@ -134,6 +139,16 @@ export class Client {
     } catch (error) {
       this.#fail(error)
     }
+  }
+
+  /** As whoever asks for a position before it queries: all that its query does not see has to come. */
+  #askForCursor(reader: Reader): void {
+    if (!this.#random.chance(0.4) || this.#site.branches.some(({ server }) => server.isUp)) return
+    const isSeen = parseSnapshot(this.#site.database.snapshot)
+    this.#cursor = reader.cursorNow()
+    if (this.#cursor === null) return
+    const unseen = this.#entries.findIndex(({ xid }) => !isSeen(xid))
+    if (unseen >= 0) this.#mustHaveFrom = unseen
   }
 
   /** A reader that is still connected with a server that was given up gives what only that one has. */
@@ -164,6 +179,12 @@ export class Client {
     const missed = entries.slice(this.#next ?? this.#mustHaveFrom, at)
     if (missed.some(({ isPublished }) => isPublished))
       throw new Violation(`${said}: entry ${at}, and not the ${missed.length} before it. Lost.`)
+    // A process that begins reads what happened before it, before it serves anybody.
+    const startedAtMs = this.#reader?.isAlone === true ? this.#reader.startedAtMs : 0
+    if (missed.some(({ atMs }) => atMs < startedAtMs) && this.#next !== null)
+      throw new Violation(
+        `${said}: entry ${at}, and the ${missed.length} before it were missed before its process began. Late.`,
+      )
     if (missed.length > 0 && !this.#isOwed) {
       this.#log(
         `${name} lacks ${missed.length} changes that were not published, and is owed the end of its subscription`,

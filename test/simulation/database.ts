@@ -121,7 +121,9 @@ export interface LedgerEntry {
   readonly oid: number
   readonly action: Action
   readonly commitLsn: bigint
-  /** In its transaction, among what is published. */
+  readonly xid: number
+  /** When it was committed, in the world's time. */
+  readonly atMs: number
   readonly old: Row | null
   readonly new: Row | null
   readonly isPublished: boolean
@@ -152,6 +154,10 @@ export class Database {
   #nextXid = 700
   #nextOid = FIRST_OID
   readonly #locked = new Set<string>()
+  /** Committed, and in no snapshot yet. */
+  #unseen: { readonly xid: number; readonly untilMs: number }[] = []
+  /** How long a commit that is on disk may be invisible to others. */
+  visibleAfterMs = 0
   /** Called when the WAL has grown. */
   onWal: () => void = () => {}
 
@@ -199,7 +205,7 @@ export class Database {
   promoteStandby(random: Random): Database {
     const endLsn = this.#standbyLsn
     const next = new Database(random, [])
-    Object.assign(next, { timeline: this.timeline + 1, note: this.note })
+    Object.assign(next, { timeline: this.timeline + 1, note: this.note, visibleAfterMs: this.visibleAfterMs })
     next.history = [...this.history, { timeline: this.timeline, endLsn }]
     next.wal.push(...this.wal.filter((record) => record.endLsn <= endLsn))
     const last = next.wal.findLast(({ kind }) => kind === 'commit')
@@ -302,7 +308,10 @@ export class Database {
       this.note(`  ${commitLsn.toString(16)}: ${text}`)
     }
     this.wal.push({ kind: 'commit', commitLsn, endLsn: this.#endLsn, xid, atMs: Date.now(), items })
-    for (const item of items) if ('model' in item) this.ledger.push({ ...item, commitLsn })
+    const atMs = performance.now()
+    for (const item of items) if ('model' in item) this.ledger.push({ ...item, commitLsn, xid, atMs })
+    if (this.visibleAfterMs > 0)
+      this.#unseen.push({ xid, untilMs: atMs + this.random.integer(0, this.visibleAfterMs) })
     this.onWal()
   }
 
@@ -310,6 +319,15 @@ export class Database {
     this.#end(transaction)
     for (const undo of transaction.undo.reverse()) undo()
     this.noise()
+  }
+
+  /** pg_current_snapshot(), as text: what is open, and what has committed and cannot be seen yet, is not in it. */
+  get snapshot(): string {
+    const nowMs = performance.now()
+    this.#unseen = this.#unseen.filter(({ untilMs }) => untilMs > nowMs)
+    const running = [...[...this.open].map(({ xid }) => xid), ...this.#unseen.map(({ xid }) => xid)]
+    const xmax = this.#nextXid + 1
+    return `${Math.min(xmax, ...running)}:${xmax}:${running.sort((a, b) => a - b).join(',')}`
   }
 
   /** A message that is sent at once, whatever becomes of the transaction that wrote it. */

@@ -22,6 +22,7 @@ const FAULTS = {
   recreateTable: [1, (world) => world.recreateTable()],
   terminate: [2, (world) => world.terminate()],
   failOver: [3, (world) => world.failOver()],
+  loseSite: [1, (world) => world.loseSite()],
   failOverBehindNoise: [1, (world) => world.failOverBehindNoise()],
 } satisfies Record<string, readonly [weight: number, fault: Fault]>
 

@@ -97,14 +97,24 @@ export class Link {
 
   constructor(random: Random, weather: Weather, accept: Accept) {
     this.socket = new SimSocket(this)
-    this.#toServer = new Lane(random, weather, (bytes) => {
-      if (this.#isCut) return
-      if (bytes === null) this.#leave()
-      else this.#server?.take(bytes)
-    }, () => null)
-    this.#toClient = new Lane(random, weather, (bytes) => {
-      if (!this.#isCut) this.socket.arrive(bytes)
-    }, () => this.machine)
+    this.#toServer = new Lane(
+      random,
+      weather,
+      (bytes) => {
+        if (this.#isCut) return
+        if (bytes === null) this.#leave()
+        else this.#server?.take(bytes)
+      },
+      () => null,
+    )
+    this.#toClient = new Lane(
+      random,
+      weather,
+      (bytes) => {
+        if (!this.#isCut) this.socket.arrive(bytes)
+      },
+      () => this.machine,
+    )
     this.#accept = accept
     this.#random = random
     this.#weather = weather

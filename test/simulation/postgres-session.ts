@@ -157,6 +157,11 @@ export class PostgresSession implements ServerEnd {
     this.#walsender.pump()
   }
 
+  /** Something must never be. */
+  onFault(error: unknown): void {
+    this.#server.onFault(error)
+  }
+
   /** The WAL has grown. */
   wake(): void {
     this.#walsender?.pump()

@@ -5,7 +5,7 @@ import { type BrokerRuntime, systemRuntime } from '../../src/broker/broker-runti
 import type { BrokerEngine } from '../../src/broker/entry-log.ts'
 import { BrokerArchiveSlot, type ChangeReader, createScaledSource } from '../../src/broker/scaled-source.ts'
 import { busSink, NO_SINK, type SourceSink } from '../../src/broker/source-sink.ts'
-import type { BusSubscription, ChangeBus } from '../../src/bus/bus.ts'
+import type { BusSubscription, InProcessBus } from '../../src/bus/bus.ts'
 import { BusObservers } from '../../src/bus/bus-observer.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { createMessageHub } from '../../src/bus/message-hub.ts'
@@ -18,6 +18,7 @@ import { createGuard } from '../../src/guard.ts'
 import type { Logger } from '../../src/log.ts'
 import { withDatabaseSession } from '../../src/source/db/sql.ts'
 import { readSystemIdentifier } from '../../src/source/db/system-identifier.ts'
+import { parseSnapshot } from '../../src/source/db/visibility.ts'
 import { resolveDurability } from '../../src/source/durability-options.ts'
 import { createReplicationSource, type ReplicationSource } from '../../src/source/replication-source.ts'
 import { createSetupGoal } from '../../src/source/setup/setup-goal.ts'
@@ -55,11 +56,13 @@ export interface ReaderParts {
 /** How long whoever subscribes waits for the stream. */
 const ACCEPT_MS = 10_000
 const PUBLICATION = 'rowcast'
+/** What one part of a log may take, with what it costs beside its bytes. */
+const LOG_PART_BYTES = 4_000
 const WATCH_MS = 10_000
 
 /** A process. */
 export class Reader {
-  readonly bus: ChangeBus
+  readonly bus: InProcessBus
   readonly source: ChangeReader
   readonly role: Role
   readonly #presence: StreamPresence
@@ -119,6 +122,30 @@ export class Reader {
     return runOn(this.machine, () =>
       this.bus.subscribe({ model, actions: [], filter: null, ...(after === null ? {} : { after }) }),
     )
+  }
+
+  /** As `changeCursor` does: behind it comes all that a query made afterwards may not see. */
+  cursorNow(): string | null {
+    return this.bus.cursorBefore(parseSnapshot(this.#parts.site.database.snapshot))
+  }
+
+  /** Whether it reads PostgreSQL itself, and has no broker. */
+  get isAlone(): boolean {
+    return this.#parts.engine === null
+  }
+
+  /** What is beyond its bound; null: nothing. */
+  get excess(): string | null {
+    const { queueLengthMax, logBytesMax } = this.#parts.settings
+    // One more: what waits to know whether it is the last of its transaction comes with it.
+    for (const [model, { longest }] of this.bus.backlogs())
+      if (longest > queueLengthMax + 1)
+        return `a queue of ${model} holds ${longest}, and its bound is ${queueLengthMax}`
+    const log = this.bus.history?.log
+    const most = logBytesMax + LOG_PART_BYTES
+    return log !== undefined && log.byteLength > 2 * most
+      ? `the log holds ${log.byteLength} bytes, and its bound is ${most}`
+      : null
   }
 
   get machine(): Machine | null {

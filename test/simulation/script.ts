@@ -34,6 +34,7 @@ const PURPOSES: readonly Purpose[] = ['world', 'pause', 'write', 'fault', 'heal'
 /** The random source of one step, for one purpose. */
 export function randomOf({ seed }: Script, step: number, purpose: Purpose): Random {
   let mixed = Math.imul(seed ^ 0x9e37_79b9, 0x85eb_ca6b) ^ Math.imul(step + 1, 0xc2b2_ae35)
-  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b_3c6d) + Math.imul(PURPOSES.indexOf(purpose) + 1, 0x297a_2d39)
+  mixed =
+    Math.imul(mixed ^ (mixed >>> 15), 0x2c1b_3c6d) + Math.imul(PURPOSES.indexOf(purpose) + 1, 0x297a_2d39)
   return createRandom(mixed ^ (mixed >>> 13))
 }

@@ -14,7 +14,16 @@ export interface Shrunk {
 
 /** In which way a world fails: the kind, without what differs from one run to another. */
 export function kindOf(violation: string): string {
-  const kinds = ['Lost.', 'Twice.', 'never committed', 'Still waiting', 'The simulation failed', 'Late.', 'bound']
+  const kinds = [
+    'Lost.',
+    'Twice.',
+    'never committed',
+    'Still waiting',
+    'The simulation failed',
+    'Late.',
+    'bound',
+    'Not safe.',
+  ]
   return kinds.find((kind) => violation.includes(kind)) ?? violation
 }
 

@@ -74,6 +74,12 @@ export class Walsender {
     this.#hasAsked = false
     const { slot } = this.#options
     const flushed = body.readBigUInt64BE(9)
+    if (flushed > this.#sentLsn)
+      this.#options.session.onFault(
+        new Error(
+          `${flushed.toString(16)} is confirmed, and nothing beyond ${this.#sentLsn.toString(16)} was sent. Not safe.`,
+        ),
+      )
     if (flushed > slot.confirmedLsn) slot.confirmedLsn = flushed
     if (body[33] === 1) this.#keepalive(false)
   }

@@ -106,6 +106,7 @@ export class World {
     this.#site = new Site(database, random.fork(), weather)
     database.note = (text) => this.#note(text)
     database.createSlot(SLOT)
+    database.visibleAfterMs = random.pick([0, 0, 20, 500])
     this.#isSynced = random.chance(0.7)
     this.#replicatedShare = random.pick([0.02, 0.3, 1])
     this.#settings = {
@@ -199,6 +200,8 @@ export class World {
       const reader = this.#reader
       for (const client of this.#clients) client.step(reader)
       for (const { faults } of this.#site.servers) for (const fault of faults) throw fault
+      for (const { excess } of this.#processes)
+        if (excess !== null) throw new Violation(`Beyond a bound: ${excess}.`)
     }
   }
 
@@ -460,6 +463,26 @@ export class World {
     }
     this.#repairs.push({ dueMs: this.#time.nowMs + delayMs, repair })
     return 'the standby has all but some noise'
+  }
+
+  /** A whole site is lost: the standby, and the broker's replica, have what they had some time before. */
+  loseSite(): string | null {
+    const engine = this.#engine
+    if (engine === null || !this.#server.isUp) return null
+    const database = this.#database
+    database.replicate()
+    if (this.#isSynced) database.synchronizeSlots()
+    engine.replicate()
+    engine.isReplicating = false
+    const repair = (): string => {
+      engine.isReplicating = true
+      engine.failOver()
+      return this.#database === database && this.#server.isUp
+        ? this.failOver()
+        : 'the broker is at the other site'
+    }
+    this.#repairs.push({ dueMs: this.#time.nowMs + this.#random.integer(50, 3_000), repair })
+    return 'the other site receives nothing any more'
   }
 
   /** Something happens to the broker. */
