@@ -409,11 +409,21 @@ export class Database {
   #alterPublication(change: (members: Map<string, Member>) => void): void {
     if (this.publication === null) return
     const members = new Map(this.publication.members)
+    const before = new Set(members.keys())
     change(members)
+    for (const model of this.tables.keys()) if (before.has(model) !== members.has(model)) this.#doubt(model)
     this.publication = { ...this.publication, members }
     this.#takeXid()
     this.noise()
     this.#keepCatalog()
+  }
+
+  /** Who writes while the publication is altered: by what its caches hold, a walsender sends what was written before, or not. */
+  #doubt(model: string): void {
+    for (const { items } of this.open)
+      for (const [index, item] of items.entries())
+        if ('model' in item && item.model === model && this.random.chance(0.3))
+          items[index] = { ...item, isPublished: !item.isPublished }
   }
 
   #end(transaction: OpenTransaction): void {

@@ -1,9 +1,11 @@
 /**
  * `npm run test:simulation -- --seed N --worlds M`: worlds one after another, from seed N on; `--seconds S` as many as there is time
  * for, `--broker` or `--alone` those with taps and gateways or without, `--verbose` all that befell them. The first that fails is shrunk to
- * few faults, and printed with its timeline and its script; `--script TEXT` repeats that, `--whole` leaves it as long as it is.
+ * few faults, and printed with its timeline and its script; `--script TEXT` repeats that, `--kept` runs the scripts that
+ * are kept, `--whole` leaves a script as long as it is.
  */
 import { parseArgs } from 'node:util'
+import { readKept } from './kept-scripts.ts'
 import type { Script } from './script.ts'
 import { shrink } from './shrink.ts'
 import { type Outcome, runWorld } from './world.ts'
@@ -12,7 +14,7 @@ const { values } = parseArgs({
   options: {
     ...{ seed: { type: 'string' }, worlds: { type: 'string' }, seconds: { type: 'string' } },
     ...{ verbose: { type: 'boolean' }, broker: { type: 'boolean' }, alone: { type: 'boolean' } },
-    ...{ script: { type: 'string' }, whole: { type: 'boolean' } },
+    ...{ script: { type: 'string' }, kept: { type: 'boolean' }, whole: { type: 'boolean' } },
   },
 })
 
@@ -30,7 +32,7 @@ const isScaled = values.broker === true ? true : values.alone === true ? false :
 
 const totals = { changes: 0, delivered: 0, resyncs: 0, faults: 0, steps: 0 }
 let [passed, failed] = [0, 0]
-for (const script of scripts()) {
+for await (const script of scripts()) {
   const outcome = await runWorld(script)
   for (const name of ['changes', 'delivered', 'resyncs', 'faults', 'steps'] as const)
     totals[name] += outcome[name]
@@ -53,8 +55,9 @@ print(`${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1
 
 /** What to run. */
-function* scripts(): Generator<Script> {
-  if (values.script !== undefined) yield JSON.parse(values.script)
+async function* scripts(): AsyncGenerator<Script> {
+  if (values.kept === true) for (const { script } of await readKept()) yield script
+  else if (values.script !== undefined) yield JSON.parse(values.script)
   else
     for (let seed = first; seed < first + worlds && secondsSince() < seconds; seed += 1)
       yield { seed, isScaled }

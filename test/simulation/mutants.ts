@@ -1,12 +1,15 @@
 /**
  * `npm run test:simulation:mutants`: deliberate faults, each in a copy of the sources of its own, and how many worlds find it. What
- * none finds is said as well; `--only NAME` runs one, `--seconds S` is how long each is looked for.
+ * none finds is said as well; `--only NAME` runs one, `--seconds S` is how long each is looked for, from `--seed N` on. `--keep` keeps what each
+ * world that finds one was shrunk to, in `kept-scripts.jsonl`, and `--kept` runs only those.
  */
 import { spawn } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { type KeptScript, readKept, writeKept } from './kept-scripts.ts'
+import type { Script } from './script.ts'
 
 /** One fault. */
 interface Mutant {
@@ -115,9 +118,9 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'what was handed over is confirmed before the broker has it',
-    file: 'src/broker/tap-relay.ts',
-    from: '    session.feed.onHandedOver(lsn)\n',
-    to: '    session.feed.onHandedOver(lsn)\n    session.feed.onWritten(lsn)\n    session.feed.onAccepted(lsn)\n',
+    file: 'src/broker/tap-session.ts',
+    from: '    this.feed.onHandedOver(lsn)\n',
+    to: '    this.feed.onHandedOver(lsn)\n    this.feed.onWritten(lsn)\n    this.feed.onAccepted(lsn)\n',
   },
   {
     name: 'a tap never says that its stream was lost',
@@ -137,26 +140,102 @@ const MUTANTS: readonly Mutant[] = [
     from: 'const last = isNew || found === null ? epoch.floor : found.last',
     to: 'const last = epoch.floor',
   },
+  {
+    name: 'a cursor older than what is retained is good',
+    file: 'src/bus/history.ts',
+    from: 'if (comparePositions(cursor.position, this.log.floorOf(model)) < 0)',
+    to: 'if (comparePositions(cursor.position, this.log.floorOf(model)) < -1)',
+  },
+  {
+    name: 'a slot that was made again is followed',
+    file: 'src/source/published/continuity.ts',
+    from: "  if (slotFloor > floorLsn) return gap('slot-recreated')\n",
+    to: '',
+  },
+  {
+    name: 'a bookmark stands behind a change that is held back',
+    file: 'src/bus/memory-bus.ts',
+    from: 'return isLive && !isHolding ?',
+    to: 'return isLive ?',
+  },
+  {
+    name: 'a position that is asked for takes all that has come for visible',
+    file: 'src/bus/history.ts',
+    from: 'this.#visibleUpTo = log.seekUnseen(this.#visibleUpTo, isVisible)',
+    to: 'this.#visibleUpTo = log.end',
+  },
+  {
+    name: 'a queue takes whatever comes',
+    file: 'src/bus/subscription-queue.ts',
+    from: 'if (!this.#fits(delivery.weight?.bytes ?? 0)) {',
+    to: 'if (this.isEnded) {',
+  },
+  {
+    name: 'who has read all that waited is not given more',
+    file: 'src/bus/memory-bus.ts',
+    from: 'onHungry: () => this.#readers?.wake(subscriber),',
+    to: 'onHungry: () => {},',
+  },
+  {
+    name: 'a keepalive is confirmed while a transaction is under way',
+    file: 'src/source/session/ack-tracker.ts',
+    from: 'if (!this.#isInTransaction && this.#pending.length === 0) this.#raise(walEnd)',
+    to: 'this.#raise(walEnd)',
+  },
+  {
+    name: 'a silent link is waited for for ever',
+    file: 'src/wire/liveness.ts',
+    from: 'return timings.deadAfterMs !== null && silentMs > timings.deadAfterMs',
+    to: 'return timings.deadAfterMs !== null && silentMs > 1e12',
+  },
+  {
+    name: 'the log lets nothing go',
+    file: 'src/bus/retained-log.ts',
+    from: '    this.#trim(arrivedMs - this.#options.ageMaxMs)\n',
+    to: '',
+  },
+  {
+    name: 'the change at the cursor comes again',
+    file: 'src/bus/retained-log.ts',
+    from: 'if (comparePositions(endOf(entry), position) <= 0) low = middle + 1',
+    to: 'if (comparePositions(endOf(entry), position) < 0) low = middle + 1',
+  },
 ]
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, seconds: { type: 'string' } } })
+const { values } = parseArgs({
+  options: {
+    ...{ only: { type: 'string' }, seconds: { type: 'string' }, seed: { type: 'string' } },
+    ...{ keep: { type: 'boolean' }, kept: { type: 'boolean' } },
+  },
+})
 const seconds = values.seconds ?? '60'
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
 let missed = 0
 for (const mutant of MUTANTS) {
   if (values.only !== undefined && !mutant.name.includes(values.only)) continue
-  const answer = await run(mutant)
+  const kept = (await readKept()).find(({ finds }) => finds === mutant.name)
+  if (values.kept === true && kept === undefined) continue
+  const answer = await run(mutant, values.kept === true ? kept?.script : undefined)
   const found = /^(\d+) passed, 1 failed$/m.exec(answer)
+  const script = /^Script: (.*)$/m.exec(answer)?.[1]
   if (found === null) missed += 1
-  print(
-    `${mutant.name}: ${found === null ? `not found in ${seconds} s` : `found by world ${Number(found[1]) + 1}`}`,
-  )
+  else if (values.keep === true && script !== undefined)
+    await keep({ finds: mutant.name, script: JSON.parse(script) })
+  const said =
+    values.kept === true ? 'found by the script that is kept' : `found by world ${Number(found?.[1]) + 1}`
+  print(`${mutant.name}: ${found === null ? `not found in ${seconds} s` : said}`)
 }
 process.exitCode = missed === 0 ? 0 : 1
 
+/** Keeps the script that has found a fault, in place of the one before. */
+async function keep(script: KeptScript): Promise<void> {
+  const others = (await readKept()).filter(({ finds }) => finds !== script.finds)
+  await writeKept([...others, script])
+}
+
 /** Runs worlds in a copy of the sources that has the fault. */
-async function run({ file, from, to }: Mutant): Promise<string> {
+async function run({ file, from, to }: Mutant, script: Script | undefined): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'rowcast-mutant-'))
   try {
     for (const name of ['src', 'test', 'prisma', 'package.json', 'tsconfig.json'])
@@ -169,14 +248,18 @@ async function run({ file, from, to }: Mutant): Promise<string> {
     const text = await readFile(path, 'utf8')
     if (!text.includes(from)) throw new Error(`${file} has nothing to change: ${from}`)
     await writeFile(path, text.replace(from, to))
-    return await worlds(folder)
+    return await worlds(folder, script)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-function worlds(folder: string): Promise<string> {
-  const args = ['--conditions=rowcast-source', 'test/simulation/main.ts', '--seed', '1', '--seconds', seconds]
+function worlds(folder: string, script: Script | undefined): Promise<string> {
+  const what =
+    script === undefined
+      ? ['--seed', values.seed ?? '1', '--seconds', seconds]
+      : ['--script', JSON.stringify(script)]
+  const args = ['--conditions=rowcast-source', 'test/simulation/main.ts', ...what]
   const child = spawn(join(process.cwd(), 'node_modules/.bin/tsx'), args, {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'ignore'],

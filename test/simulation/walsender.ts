@@ -138,7 +138,8 @@ export class Walsender {
 
   #describe({ oid, model, columns }: Write): void {
     const said = JSON.stringify(columns)
-    if (this.#described.get(oid) === said) return
+    // Whenever its caches were emptied PostgreSQL says it again.
+    if (this.#described.get(oid) === said && !this.#options.database.random.chance(0.1)) return
     this.#described.set(oid, said)
     this.#message({
       ...{
