@@ -42,11 +42,15 @@ export {
   type DebugConfig,
   type DevConfig,
   defineConfig,
+  defineSources,
   type LivePageConfig,
   type MetricsConfig,
   type ModelConfig,
   type ServiceConfig,
   type ServicePrismaClient,
+  type SourceConfig,
+  type SourceOption,
+  type SourcesConfig,
 } from './config/config.ts'
 export type { RegisterOptions } from './config/register-options.ts'
 export {
@@ -57,6 +61,12 @@ export {
   type Retry,
   RowcastError,
 } from './errors.ts'
+export {
+  type ChangeSource,
+  type ChangeSources,
+  type JoinedClient,
+  joinSources,
+} from './graphql/joined-sources.ts'
 export type { MetadataExposure, MetadataType } from './graphql/policy/metadata-view.ts'
 export type { ModelPolicy, RowsRule } from './graphql/policy/model-policy.ts'
 export type { MakeSchema, SchemaLike, SchemaParts } from './graphql/schema-parts.ts'

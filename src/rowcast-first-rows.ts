@@ -116,7 +116,7 @@ function partsOf(
         take,
       }
       const read = async () =>
-        fitted(await readAtFence(client, model.name, query, host.answerTimeoutMs), held.pageBytesMax)
+        fitted(await readAtFence(client, model, query, host.answerTimeoutMs), held.pageBytesMax)
       const key = canonicalText([model.name, conditions, behind, take])
       return reads.run({ key, since, signal: ending, read })
     },

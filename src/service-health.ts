@@ -1,7 +1,21 @@
 /** Beside the spine, service. What `/health/ready` answers: the status of rowcast in a few words and numbers. */
 import type { BrokerStatus } from './broker/scaled-source.ts'
-import type { RowcastStatus } from './rowcast.ts'
+import type { Rowcast, RowcastStatus } from './rowcast.ts'
 import type { HealthReport } from './server/health.ts'
+
+/** Of several databases it is ready while all are, and says how each is. */
+export function healthOf(
+  sources: readonly { readonly name: string | null; readonly rowcast: Pick<Rowcast, 'status'> }[],
+): HealthReport {
+  const reports = sources.map(({ name, rowcast }) => ({ name, ...toHealthReport(rowcast.status()) }))
+  const [first] = reports
+  if (first === undefined || first.name === null) return first ?? { isReady: false }
+  const each = reports.map(({ name, isReady, details }) => [name, { isReady, ...details }] as const)
+  return {
+    isReady: reports.every(({ isReady }) => isReady),
+    details: { sources: Object.fromEntries(each) },
+  }
+}
 
 /** Ready only while changes flow and none from before is still to come. The code says what is in the way; its text is for the log. */
 export function toHealthReport({

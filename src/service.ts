@@ -6,24 +6,32 @@
 import type { GraphQLSchema } from 'graphql'
 import type { ModelSpec } from './catalog/model-catalog.ts'
 import type { Config, ServicePrismaClient } from './config/config.ts'
+import { invariant } from './errors.ts'
 import { type ActivityExposure, createActivityLog } from './graphql/activity/activity-log.ts'
 import { buildActivitySchema } from './graphql/activity/activity-schema.ts'
+import type { ChangeFeed } from './graphql/change-feed.ts'
 import { buildOwnSchema } from './graphql/own-schema.ts'
 import { secretFields } from './graphql/policy/secret-fields.ts'
 import { buildServiceSchema } from './graphql/service-schema.ts'
 import type { ServiceSchemaOptions } from './graphql/service-types.ts'
-import { shownByPrisma } from './graphql/shown-models.ts'
 import { createGuard, type Guard } from './guard.ts'
 import type { Logger } from './log.ts'
+import { joinMetrics } from './observe/joined-metrics.ts'
 import { type ConnectionCounts, createMetrics, type Metrics } from './observe/metrics.ts'
 import { createDeliveryTracer, loadTracer } from './observe/tracing.ts'
-import { createRowcast, type Rowcast } from './rowcast.ts'
+import type { Rowcast } from './rowcast.ts'
 import { createServer } from './server/create-server.ts'
 import { createHealthServer } from './server/health/health-server.ts'
 import type { HealthReport } from './server/health.ts'
 import { limitsOf } from './server/limits/limits.ts'
-import { toHealthReport } from './service-health.ts'
-import { withStatementTimeout } from './source/db/statement-timeout.ts'
+import { healthOf } from './service-health.ts'
+import {
+  openSources,
+  type ServiceSource,
+  servedParts,
+  servedStatus,
+  withEachSource,
+} from './service-sources.ts'
 import { stopParts } from './stop-parts.ts'
 
 /** What the service needs beside its config. */
@@ -35,8 +43,11 @@ export interface ServiceOptions {
 
 /** The service while it lives. */
 export interface Service {
+  /** Of the only database, or of the first. */
   readonly rowcast: Rowcast
   readonly prisma: ServicePrismaClient
+  /** By name; the only one has none. */
+  readonly sources: ReadonlyMap<string, Pick<ServiceSource, 'rowcast' | 'prisma'>>
   /**
    * Listens, then connects to PostgreSQL in the background, however long that takes.
    * @throws SERVER_PORT_IN_USE, SERVER_LISTEN_FAILED
@@ -55,33 +66,31 @@ export interface Service {
  * Wires a service; nothing connects or listens before `start()`.
  * @throws CONFIG_…, CATALOG_…, GRAPHQL_BAD_SCHEMA
  */
-export function createService(given: Config, options: ServiceOptions): Service {
-  const reads = readLimitsOf(given)
-  const prisma = createQueryClient(given, reads.timeoutMs)
-  const config = shownByPrisma(given, prisma)
-  const { catalog, models } = config
+export function createService(config: Config, options: ServiceOptions): Service {
   const { logger } = options
-  const rowcast = createConfiguredRowcast(config, prisma, logger)
-  const health = () => toHealthReport(rowcast.status())
-  if (config.scaling.role === 'tap') return createTapService({ config, rowcast, prisma, health, logger })
-  logLeftOut(config, logger)
-  logSecretFields(config, logger)
+  const sources = openSources(config, logger)
+  const health = () => healthOf(sources)
+  if (config.scaling.role === 'tap') return createTapService({ config, sources, health, logger })
+  for (const source of sources) {
+    logLeftOut(source.config, logger)
+    logSecretFields(source.config, logger)
+  }
+  const parts = servedParts(sources)
   const activity =
-    config.livePage === null ? undefined : exposeActivity(rowcast, config.livePage, createGuard(logger))
-  const metrics = createMetricsOf(config, rowcast, () => server.connections())
+    config.livePage === null
+      ? undefined
+      : exposeActivity(sources, parts.feed, config.livePage, createGuard(logger))
+  const metrics = createMetricsOf(config, sources, () => server.connections())
   let traceDelivery: (() => void) | null = null
   const schemaOptions: ServiceSchemaOptions = {
     canExplain: config.canExplain ?? undefined,
-    catalog,
-    prisma,
-    reads,
-    feed: rowcast,
-    models,
+    ...{ catalog: parts.catalog, prisma: parts.wholePrisma, feed: parts.feed, models: parts.models },
+    reads: readLimitsOf(config),
     showMetadata: config.showMetadata,
     mayChooseOverflow: config.slowSubscribers.mayClientsChoose,
   }
   const server = createServer({
-    schema: servedSchema(config, schemaOptions),
+    schema: servedSchema(config, schemaOptions, parts.prisma),
     activitySchema: activity && buildActivitySchema(schemaOptions, activity),
     logger,
     health,
@@ -98,11 +107,10 @@ export function createService(given: Config, options: ServiceOptions): Service {
     ...config.security,
   })
   return {
-    rowcast,
-    prisma,
+    ...faceOf(sources),
     async start() {
       const address = await server.listen()
-      rowcast.start()
+      for (const { rowcast } of sources) rowcast.start()
       activity?.log.start()
       const tracer = await loadTracer()
       if (tracer !== null) traceDelivery = createDeliveryTracer(tracer, createGuard(logger))
@@ -110,50 +118,37 @@ export function createService(given: Config, options: ServiceOptions): Service {
     },
     revalidateSessions: () => server.revalidateSessions(),
     stop() {
-      // First the slot, so that another process can have it; then what is in the queues, and the word where to go on.
+      // First the slots, so that another process can have them; then what is in the queues, and the word where to go on.
       return stopParts([
         () => activity?.log.stop(),
         () => server.refuse(),
-        () => rowcast.stop({ tellsSubscribers: true }),
+        () => withEachSource(sources, ({ rowcast }) => rowcast.stop({ tellsSubscribers: true })),
         () => server.drain(),
         () => server.close(),
-        () => disconnect(prisma),
+        () => withEachSource(sources, ({ prisma }) => disconnect(prisma)),
         () => metrics?.close(),
       ])
     },
   }
 }
 
-/** The application's own, or the one that is made of the catalog. */
-function servedSchema({ makeSchema }: Config, options: ServiceSchemaOptions): GraphQLSchema {
-  if (makeSchema === null) return buildServiceSchema(options)
-  const { feed, prisma, models } = options
-  return buildOwnSchema(makeSchema, { feed, prisma, policies: new Map(Object.entries(models)) })
+/** What a service shows of its databases. */
+function faceOf(sources: readonly ServiceSource[]): Pick<Service, 'rowcast' | 'prisma' | 'sources'> {
+  const [first] = sources
+  invariant(first !== undefined, 'A service has no database.')
+  const named = sources.map(({ name, rowcast, prisma }) => [name ?? '', { rowcast, prisma }] as const)
+  return { rowcast: first.rowcast, prisma: first.prisma, sources: new Map(named) }
 }
 
-/** What the library is given of the config, with its live models registered. */
-function createConfiguredRowcast(config: Config, prisma: ServicePrismaClient, logger: Logger): Rowcast {
-  const { catalog, databaseUrl, models, publication } = config
-  const rowcast = createRowcast({
-    catalog,
-    connectionString: databaseUrl,
-    // For what queries see: changeCursor, and relation fields that wait for their transaction.
-    prisma,
-    slot: config.isSlotDefault ? undefined : config.slot,
-    publication,
-    metadata: config.metadata,
-    logger,
-    enableOnStart: true,
-    ...config.durability,
-    ...config.scaling,
-    queueLengthMax: config.slowSubscribers.queueLengthMax,
-    heldBytesMax: config.slowSubscribers.heldBytesMax,
-    overflow: config.slowSubscribers.policy,
-  })
-  for (const [model, { live, ...options }] of Object.entries(models)) {
-    if (live !== false) rowcast.register(model, options)
-  }
-  return rowcast
+/** The application's own, or the one that is made of the catalog. */
+function servedSchema(
+  { makeSchema }: Config,
+  options: ServiceSchemaOptions,
+  prisma: ServicePrismaClient,
+): GraphQLSchema {
+  if (makeSchema === null) return buildServiceSchema(options)
+  const { feed, models } = options
+  return buildOwnSchema(makeSchema, { feed, prisma, policies: new Map(Object.entries(models)) })
 }
 
 function readLimitsOf({ security: { limits } }: Config) {
@@ -164,12 +159,6 @@ function readLimitsOf({ security: { limits } }: Config) {
     operationBytesMax: queryReadBytesMax,
     totalBytesMax: queriesReadBytesMax,
   }
-}
-
-/** A gateway may ask through a pooler, and those refuse connections that bring settings. */
-function createQueryClient(config: Config, timeoutMs: number): ServicePrismaClient {
-  const { createPrisma, databaseUrl, scaling } = config
-  return createPrisma(scaling.role === 'gateway' ? databaseUrl : withStatementTimeout(databaseUrl, timeoutMs))
 }
 
 /** How long the application's pool may take to end: it waits for answers that a silent network may have swallowed. */
@@ -184,43 +173,50 @@ async function disconnect(prisma: ServicePrismaClient): Promise<void> {
   clearTimeout(timer)
 }
 
-/** A tap serves nobody: it reads the slot, and says how it is. */
+/** A tap serves nobody: it reads the slots, and says how it is. */
 function createTapService(parts: {
   readonly config: Config
-  readonly rowcast: Rowcast
-  readonly prisma: ServicePrismaClient
+  readonly sources: readonly ServiceSource[]
   readonly health: () => HealthReport
   readonly logger: Logger
 }): Service {
-  const { config, rowcast, prisma, health, logger } = parts
+  const { config, sources, health, logger } = parts
   const { host, port } = config
-  const metrics = createMetricsOf(config, rowcast)
+  const metrics = createMetricsOf(config, sources)
   const server = createHealthServer({ host, port, health, logger, metrics: exposeMetrics(config, metrics) })
   return {
-    ...{ rowcast, prisma },
+    ...faceOf(sources),
     async start() {
       const address = await server.listen()
-      rowcast.start()
+      for (const { rowcast } of sources) rowcast.start()
       return address
     },
     async revalidateSessions() {},
     stop() {
       return stopParts([
         () => server.close(),
-        () => rowcast.stop(),
-        () => disconnect(prisma),
+        () => withEachSource(sources, ({ rowcast }) => rowcast.stop()),
+        () => withEachSource(sources, ({ prisma }) => disconnect(prisma)),
         () => metrics?.close(),
       ])
     },
   }
 }
 
+/** With the name of the database at each sample where there are several. */
 function createMetricsOf(
   { metrics }: Config,
-  rowcast: Rowcast,
+  sources: readonly ServiceSource[],
   connections?: () => ConnectionCounts,
 ): Metrics | null {
-  return metrics === null ? null : createMetrics(rowcast, { connections })
+  if (metrics === null) return null
+  const each = sources.map(({ name, rowcast }) => ({
+    ...{ name: name ?? '', models: rowcast.models },
+    metrics: createMetrics(rowcast, { connections }),
+  }))
+  const [first, ...others] = each
+  invariant(first !== undefined, 'A service has no database.')
+  return others.length === 0 ? first.metrics : joinMetrics([first, ...others])
 }
 
 /** What `/metrics` serves, and to whom. */
@@ -230,12 +226,14 @@ function exposeMetrics({ metrics: guard }: Config, metrics: Metrics | null) {
 
 /** What the live page shows, kept from the start on. */
 function exposeActivity(
-  rowcast: Rowcast,
+  sources: readonly ServiceSource[],
+  feed: ChangeFeed,
   { authorize }: NonNullable<Config['livePage']>,
   guard: Guard,
 ): ActivityExposure {
-  const { models, status } = rowcast
-  return { authorize, log: createActivityLog({ feed: rowcast, models, status, guard }) }
+  const models = sources.flatMap(({ rowcast }) => rowcast.models)
+  const status = () => servedStatus(sources)
+  return { authorize, log: createActivityLog({ feed, models, status, guard }) }
 }
 
 /** Models that GraphQL has no type for. */

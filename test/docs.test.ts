@@ -48,7 +48,7 @@ it('TypeScript compiles', { timeout: 120_000 }, async () => {
         .replace("'./generated/rowcast'", "'./generated/rowcast.ts'")
         .replace("'./lib/rowcast'", `'./block-${lib}.ts'`)
         .replace('process.env.NEXT_RUNTIME', "process.env['NEXT_RUNTIME']")
-        .replaceAll(/'\.\/(prisma\/)?generated\//g, "'../../../prisma/generated/")
+        .replaceAll(/'\.\/((prisma|billing)\/)?generated\//g, "'../../../prisma/generated/")
         .replaceAll("'./generated/client", "'../../../prisma/generated/client")
       await writeFile(join(folder, file), `${code}\nexport {}\n`)
     }

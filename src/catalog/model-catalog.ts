@@ -62,6 +62,8 @@ export interface RelationSpec {
 /** One model. */
 export interface ModelSpec {
   readonly name: string
+  /** Its name in the Prisma schema, where it has another here: a model of another source is called so. Never generated. @default `name` */
+  readonly prismaName?: string | undefined
   /** PostgreSQL schema (`@@schema`); null where the Prisma schema does not say: the connection's, `public` by default. */
   readonly schema: string | null
   /** Table name (`@@map`). */

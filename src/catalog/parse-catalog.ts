@@ -55,7 +55,7 @@ const RELATION: KindsOf<RelationSpec> = {
   ...{ isList: 'boolean', isRequired: 'boolean', isOmitted: 'boolean' },
 }
 const MODEL: KindsOf<Omit<ModelSpec, 'fields' | 'relations'>> = {
-  ...{ ...NAMED, graphqlPlural: 'string?', schema: 'string?', table: 'string' },
+  ...{ ...NAMED, prismaName: 'string?', graphqlPlural: 'string?', schema: 'string?', table: 'string' },
   ...{ primaryKey: 'names', uniques: 'lists of names', isOmitted: 'boolean' },
 }
 const ENUM: KindsOf<Omit<EnumSpec, 'values'>> = { ...NAMED, schema: 'string?', dbName: 'string' }

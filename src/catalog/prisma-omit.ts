@@ -19,7 +19,7 @@ export function omittedByPrisma(client: unknown, model: string): ReadonlySet<str
 export function withPrismaOmit<Catalog extends ModelCatalog>(catalog: Catalog, client: unknown): Catalog {
   if (typeof memberOf(client, '_globalOmit') !== 'object') return catalog
   const models = Object.entries<ModelSpec>(catalog.models).map(([name, spec]) => {
-    const omitted = omittedByPrisma(client, spec.name)
+    const omitted = omittedByPrisma(client, prismaNameOf(spec))
     const fields = spec.fields.map((field) =>
       omitted.has(field.name) ? { ...field, isOmitted: true } : field,
     )
@@ -118,6 +118,11 @@ function wholeDelegate(delegate: object, complete: (query: Query) => Query): obj
       return (query: Query = {}) => method.call(target, complete(query))
     },
   })
+}
+
+/** What the Prisma schema calls the model. */
+export function prismaNameOf({ name, prismaName = name }: Pick<ModelSpec, 'name' | 'prismaName'>): string {
+  return prismaName
 }
 
 /** The client's name for a model: `userRole` of `UserRole`. */

@@ -47,11 +47,13 @@ export async function dev(options: DevOptions, context: DevContext): Promise<voi
     ...options,
     databaseUrl: ownUrl ?? `postgresql://user@localhost/${DATABASE}`,
   })
-  if (ownUrl === undefined) terminal.print(terminal.style('dim', 'Starting PostgreSQL …'))
-  const database =
-    ownUrl === undefined
-      ? await startEmbeddedDatabase({ ...draft, configFile, dataFolder: options.dataFolder })
-      : existingDatabase(ownUrl)
+  // Several databases are never embedded: each has an address of its own.
+  const [first] = Object.values(draft.sources ?? {})
+  const isEmbedded = ownUrl === undefined && first === undefined
+  if (isEmbedded) terminal.print(terminal.style('dim', 'Starting PostgreSQL …'))
+  const database = isEmbedded
+    ? await startEmbeddedDatabase({ ...draft, configFile, dataFolder: options.dataFolder })
+    : existingDatabase(first?.databaseUrl ?? ownUrl ?? '')
   const config: Config = { ...draft, databaseUrl: database.url }
   try {
     if (!stop.signal.aborted) await runService(config, database, options, context)

@@ -14,7 +14,7 @@ import { quoteQualified, sqlComment } from '../wire/quote.ts'
 import { ExitCode } from './exit-code.ts'
 import { findPackageManager } from './package-manager.ts'
 import { findMigrations } from './prisma-paths.ts'
-import { openProject, type ProjectOptions } from './project.ts'
+import { type Project, type ProjectOptions, reportOf, withProjects } from './project.ts'
 import { createFile } from './project-file.ts'
 import { type PrintContext, printSkipped, skippedFacts } from './setup-commands.ts'
 import type { Terminal } from './terminal.ts'
@@ -37,8 +37,19 @@ export interface PlanContext extends PrintContext {
 }
 
 /** Writes the migration. */
-export async function plan(options: PlanOptions, context: PlanContext, now = new Date()): Promise<ExitCode> {
-  const { config, configFile, target, goal } = await openProject(options, context)
+export function plan(options: PlanOptions, context: PlanContext, now = new Date()): Promise<ExitCode> {
+  // What is printed is the migration, and nothing else.
+  const heading = options.stdout === true ? { ...context, terminal: context.notes } : context
+  return withProjects(options, heading, (project) => planOne(project, options, context, now))
+}
+
+async function planOne(
+  project: Project,
+  options: PlanOptions,
+  context: PlanContext,
+  now: Date,
+): Promise<ExitCode> {
+  const { config, configFile, target, goal } = project
   const { lasting, holders, skipped, serverVersion } = await withDatabaseSession(target, async (sql) => {
     const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
     const { steps, problems, skipped } = planSetup(asOwner(facts), goal)
@@ -58,7 +69,7 @@ export async function plan(options: PlanOptions, context: PlanContext, now = new
   const { terminal } = context
   const left = skippedFacts(skipped)
   if (lasting.length === 0) {
-    if (options.json === true) terminal.print(JSON.stringify({ file: null, steps: [], skipped: left }))
+    if (options.json === true) terminal.print(reportOf(project, { file: null, steps: [], skipped: left }))
     else {
       terminal.print('The database has what the models need; there is nothing to migrate.')
       printSkipped(terminal, skipped)
@@ -80,7 +91,7 @@ export async function plan(options: PlanOptions, context: PlanContext, now = new
   await createFile(file, sql)
   const shown = relative(context.folder, file)
   if (options.json === true) {
-    terminal.print(JSON.stringify({ file: shown, steps: lasting, holders, skipped: left }))
+    terminal.print(reportOf(project, { file: shown, steps: lasting, holders, skipped: left }))
     return ExitCode.ok
   }
   const deploy = findPackageManager(context.folder, context.env).run('prisma migrate deploy')

@@ -179,6 +179,7 @@ function withProject<C extends Command>(command: C): C {
       '-c, --config <file>',
       'the config file (default: rowcast.config.ts, .mts, .cts, .js, .mjs or .cjs)',
     )
+    .option('--source <name>', 'which of the `sources` of the config (default: each, where that can be)')
     .option('--json', 'answer as JSON') as C
 }
 

@@ -7,13 +7,19 @@ import { type ConfigFlags, type Environment, resolveConfig } from '../config/res
 import { RowcastError } from '../errors.ts'
 import { shownByPrisma } from '../graphql/shown-models.ts'
 import { nearestName } from '../nearest-name.ts'
+import { sourceConfigs } from '../service-sources.ts'
 import { type ConnectionTarget, resolveConnectionTarget } from '../source/db/database-address.ts'
 import { createSetupGoal, type SetupGoal } from '../source/setup/setup-goal.ts'
+import { ExitCode } from './exit-code.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'
+import type { Terminal } from './terminal.ts'
 
 /** Options that all these commands have. */
 export interface ProjectOptions extends ConfigFlags {
   readonly config?: string | undefined
+  readonly json?: boolean | undefined
+  /** One of the config's `sources`. @default all, for commands that act on each */
+  readonly source?: string | undefined
 }
 
 /** Where a command runs. */
@@ -22,8 +28,10 @@ export interface ProjectPlace {
   readonly folder: string
 }
 
-/** A project whose config was read. */
+/** A project whose config was read: one database of it. */
 export interface Project {
+  /** Name of the database; null of the only one. */
+  readonly source: string | null
   readonly config: Config
   readonly configFile: string
   readonly target: ConnectionTarget
@@ -38,16 +46,65 @@ export interface Project {
 }
 
 /**
- * Reads the config file and the environment; connects to nothing.
- * @throws CONFIG_…, CATALOG_UNKNOWN_MODEL, and what `createPrisma` throws
+ * The same where one database is meant.
+ * @throws CLI_BAD_OPTION where there are several, and none was named
  */
-export async function openProject(options: ProjectOptions, { env, folder }: ProjectPlace): Promise<Project> {
+export async function openProject(options: ProjectOptions, place: ProjectPlace): Promise<Project> {
+  const [only, ...others] = await openProjects(options, place)
+  if (only !== undefined && others.length === 0) return only
+  const names = [only, ...others].map((each) => each?.source).join(', ')
+  throw new RowcastError('CLI_BAD_OPTION', `The config has several sources: ${names}.`, {
+    hint: `Say which: --source ${only?.source}.`,
+  })
+}
+
+/** Does it with each database of the config, or with the one that was named. Answers with the worst of their codes. */
+export async function withProjects(
+  options: ProjectOptions,
+  { terminal, ...place }: ProjectPlace & { readonly terminal: Terminal },
+  run: (project: Project) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const codes: ExitCode[] = []
+  for (const project of await openProjects(options, place)) {
+    const { source } = project
+    if (source !== null && options.json !== true)
+      terminal.print(...(codes.length > 0 ? [''] : []), terminal.style('bold', `Source ${source}`))
+    codes.push(await run(project))
+  }
+  return codes.find((code) => code !== ExitCode.ok) ?? ExitCode.ok
+}
+
+/** A report as a line of JSON, with the name of the database where there are several. */
+export function reportOf({ source }: Project, report: object): string {
+  return JSON.stringify(source === null ? report : { source, ...report })
+}
+
+/**
+ * Reads the config file and the environment; connects to nothing.
+ * @throws CONFIG_…, CATALOG_UNKNOWN_MODEL, CLI_BAD_OPTION, and what `createPrisma` throws
+ */
+async function openProjects(
+  options: ProjectOptions,
+  { env, folder }: ProjectPlace,
+): Promise<readonly Project[]> {
   const configFile = findConfigFile(folder, options.config)
   // First: it may read .env.
   const file = await loadConfigFile(configFile)
   // Who may see what over the network is no matter of somebody at the keyboard.
   const { NODE_ENV: _, ...environment } = env
   const read = resolveConfig(file, environment, options)
+  const { source: named } = options
+  const configs = sourceConfigs(read).filter(([name]) => named === undefined || name === named)
+  if (configs.length > 0) return configs.map(([name, config]) => projectOf(name, config, configFile))
+  throw new RowcastError('CLI_BAD_OPTION', `The config has no source "${named}".`, {
+    hint:
+      read.sources === null
+        ? 'It has one database: leave `--source` out.'
+        : `It has ${Object.keys(read.sources).join(', ')}.`,
+  })
+}
+
+function projectOf(source: string | null, read: Config, configFile: string): Project {
   // Asked where the models' tables are and what it omits, as the service does; it connects to nothing.
   const prisma = read.createPrisma(read.databaseUrl)
   const config = shownByPrisma(read, prisma)
@@ -63,7 +120,7 @@ export async function openProject(options: ProjectOptions, { env, folder }: Proj
     return spec === undefined || options.live === false ? [] : [{ spec, ...options }]
   })
   return {
-    ...{ config, configFile, target, schema, queryRole },
+    ...{ source, config, configFile, target, schema, queryRole },
     goal: createSetupGoal({ catalog, models: live, schema, slot, isSlotDefault, publication }),
     models: live.map(({ spec }) => spec),
     softDelete: new Map(

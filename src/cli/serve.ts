@@ -1,7 +1,9 @@
 /** Beside the spine, cli. `rowcast serve`: the service on an existing database, until it is asked to stop. */
 
+import type { Config } from '../config/config.ts'
 import { type ConfigFlags, type Environment, resolveConfig } from '../config/resolve-config.ts'
 import { createService } from '../service.ts'
+import { sourceConfigs } from '../service-sources.ts'
 import { boundGarbage } from './bound-garbage.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'
 import { createJsonLogger, readLogLevel } from './loggers.ts'
@@ -28,12 +30,20 @@ export async function serve(options: ServeOptions, { env, folder, stop }: Comman
   const config = resolveConfig(file, env, options)
   const service = createService(config, { logger })
   const { url } = await service.start()
-  logger.info('Listening.', { url, models: Object.keys(config.models).join(' ') })
+  logger.info('Listening.', { url, models: modelsOf(config) })
   await untilAborted(stop.signal)
   logger.info('Stopping.')
   await service.stop()
   // A connection of the application's pool whose other side has fallen silent would keep the process.
   setTimeout(() => process.exit(), LINGER_MS).unref()
+}
+
+/** Of several databases with the name of theirs. */
+function modelsOf(config: Config): string {
+  const names = sourceConfigs(config).flatMap(([source, { models }]) =>
+    Object.keys(models).map((model) => (source === null ? model : `${source}.${model}`)),
+  )
+  return names.join(' ')
 }
 
 /** How long what still closes may take once everything has stopped. */

@@ -7,7 +7,7 @@ import { runSetup } from '../source/setup/setup.ts'
 import { planSetup, type SetupStep } from '../source/setup/setup-plan.ts'
 import { runTeardown } from '../source/setup/teardown.ts'
 import { ExitCode } from './exit-code.ts'
-import { openProject, type ProjectOptions, type ProjectPlace } from './project.ts'
+import { type Project, type ProjectOptions, type ProjectPlace, reportOf, withProjects } from './project.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Options of both. */
@@ -25,8 +25,16 @@ export interface PrintContext extends ProjectPlace {
 }
 
 /** Brings publication, replica identities and slot to where the live models need them. */
-export async function enable(options: SetupCommandOptions, context: PrintContext): Promise<ExitCode> {
-  const { target, goal } = await openProject(options, context)
+export function enable(options: SetupCommandOptions, context: PrintContext): Promise<ExitCode> {
+  return withProjects(options, context, (project) => enableOne(project, options, context))
+}
+
+async function enableOne(
+  project: Project,
+  options: SetupCommandOptions,
+  context: PrintContext,
+): Promise<ExitCode> {
+  const { target, goal } = project
   const onWait = printWaits(options, context)
   const skipped: RowcastError[] = []
   const onSkip = (why: RowcastError) => skipped.push(why)
@@ -34,7 +42,8 @@ export async function enable(options: SetupCommandOptions, context: PrintContext
     options.dryRun === true ? await plannedSteps() : await runSetup(target, goal, { onWait, onSkip })
   const done = options.dryRun !== true
   const { terminal } = context
-  if (options.json === true) terminal.print(JSON.stringify({ done, steps, skipped: skippedFacts(skipped) }))
+  if (options.json === true)
+    terminal.print(reportOf(project, { done, steps, skipped: skippedFacts(skipped) }))
   else {
     if (steps.length === 0) terminal.print('Everything is in place; nothing to do.')
     else printSteps(terminal, steps, done ? 'Done' : 'To do')
@@ -65,12 +74,20 @@ export function skippedFacts(skipped: readonly RowcastError[]) {
 }
 
 /** Takes away what `enable` made; cursors of clients are no good afterwards, hence `--yes`. */
-export async function disable(options: SetupCommandOptions, context: PrintContext): Promise<ExitCode> {
-  const { target, goal } = await openProject(options, context)
+export function disable(options: SetupCommandOptions, context: PrintContext): Promise<ExitCode> {
+  return withProjects(options, context, (project) => disableOne(project, options, context))
+}
+
+async function disableOne(
+  project: Project,
+  options: SetupCommandOptions,
+  context: PrintContext,
+): Promise<ExitCode> {
+  const { target, goal } = project
   const done = options.yes === true && options.dryRun !== true
   const steps = await runTeardown(target, goal, { isDry: !done, onWait: printWaits(options, context) })
   const { terminal } = context
-  if (options.json === true) terminal.print(JSON.stringify({ done, steps }))
+  if (options.json === true) terminal.print(reportOf(project, { done, steps }))
   else if (steps.length === 0) terminal.print('There is nothing of rowcast in this database.')
   else {
     printSteps(terminal, steps, done ? 'Done' : 'To do')

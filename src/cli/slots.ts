@@ -7,7 +7,7 @@ import {
 } from '../source/slot/slot-inventory.ts'
 import { formatBytes } from './doctor/examination.ts'
 import { ExitCode } from './exit-code.ts'
-import { openProject, type ProjectOptions } from './project.ts'
+import { openProject, type Project, type ProjectOptions, reportOf, withProjects } from './project.ts'
 import type { PrintContext } from './setup-commands.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -24,18 +24,26 @@ export interface SlotsOptions extends ProjectOptions {
  * Lists them, or drops one. Answers with `findings` where one was left behind.
  * @throws CLI_BAD_OPTION, SOURCE_SLOT_IN_USE, SOURCE_PERMISSION_DENIED
  */
-export async function slots(options: SlotsOptions, { terminal, ...place }: PrintContext): Promise<ExitCode> {
+export async function slots(options: SlotsOptions, context: PrintContext): Promise<ExitCode> {
+  return options.drop === undefined
+    ? withProjects(options, context, (project) => list(project, options, context))
+    : drop(options.drop, options, context)
+}
+
+/** Of one server: where there are several databases, one is named. */
+async function drop(name: string, options: SlotsOptions, context: PrintContext): Promise<ExitCode> {
+  const { terminal, ...place } = context
   const { target, goal } = await openProject(options, place)
-  if (options.drop !== undefined) {
-    const drop = { name: options.drop, project: goal.slot, isForeign: options.foreign }
-    const slot = await dropFromInventory(target, drop)
-    if (options.json === true) terminal.print(JSON.stringify({ dropped: toReport(slot) }))
-    else terminal.print(`Dropped slot "${slot.name}", which held ${bytesOf(slot)} of WAL.`)
-    return ExitCode.ok
-  }
-  const found = await readSlotInventory(target, goal.slot)
+  const slot = await dropFromInventory(target, { name, project: goal.slot, isForeign: options.foreign })
+  if (options.json === true) terminal.print(JSON.stringify({ dropped: toReport(slot) }))
+  else terminal.print(`Dropped slot "${slot.name}", which held ${bytesOf(slot)} of WAL.`)
+  return ExitCode.ok
+}
+
+async function list(project: Project, options: SlotsOptions, { terminal }: PrintContext): Promise<ExitCode> {
+  const found = await readSlotInventory(project.target, project.goal.slot)
   const left = found.filter(isLeftBehind)
-  if (options.json === true) terminal.print(JSON.stringify({ slots: found.map(toReport) }))
+  if (options.json === true) terminal.print(reportOf(project, { slots: found.map(toReport) }))
   else printSlots(terminal, found, left)
   return left.length === 0 ? ExitCode.ok : ExitCode.findings
 }

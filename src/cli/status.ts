@@ -1,5 +1,6 @@
 /** Beside the spine, cli. `rowcast status`: lag, the slot's health and its reader; of a running service, its subscribers. */
 import type { RowcastError } from '../errors.ts'
+import { memberOf } from '../member-of.ts'
 import { withDatabaseSession } from '../source/db/sql.ts'
 import { readSourceFacts, type SourceFacts } from '../source/slot/slot-facts.ts'
 import { judgeBudget, judgeFacts } from '../source/slot/slot-verdict.ts'
@@ -13,7 +14,7 @@ import { formatLsn, parseLsn } from '../wire/lsn.ts'
 import { formatBytes } from './doctor/examination.ts'
 import { errorLines } from './error-lines.ts'
 import { ExitCode } from './exit-code.ts'
-import { openProject, type Project, type ProjectOptions } from './project.ts'
+import { type Project, type ProjectOptions, reportOf, withProjects } from './project.ts'
 import type { PrintContext } from './setup-commands.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -39,11 +40,15 @@ const READER_SQL = `
     FROM pg_stat_replication WHERE pid = $1`
 
 /** Looks once. Answers with `findings` where changes do not flow. */
-export async function status(
+export function status(options: StatusOptions, context: PrintContext): Promise<ExitCode> {
+  return withProjects(options, context, (project) => lookAt(project, options, context))
+}
+
+async function lookAt(
+  project: Project,
   options: StatusOptions,
-  { terminal, ...place }: PrintContext,
+  { terminal }: PrintContext,
 ): Promise<ExitCode> {
-  const project = await openProject(options, place)
   const { target, goal } = project
   const [facts, reader, holders] = await withDatabaseSession(target, async (sql) => {
     const found = await readSourceFacts((text) => sql.query(text), goal)
@@ -55,7 +60,7 @@ export async function status(
   const service = await findService(options.url, project)
   const problem = judgeFacts(facts, goal)
   const report = createReport(project, { facts, reader, holders }, service, problem)
-  if (options.json === true) terminal.print(JSON.stringify(report))
+  if (options.json === true) terminal.print(reportOf(project, report))
   else printReport(terminal, report, problem)
   const isRead = (facts.slot?.activePid ?? null) !== null
   return problem === null && isRead && service?.isReady !== false ? ExitCode.ok : ExitCode.findings
@@ -149,7 +154,7 @@ const SERVICE_TIMEOUT_MS = 5_000
 /** The one that was named, or one of the same slot where the config lets it listen. */
 async function findService(
   named: string | undefined,
-  { config, goal }: Project,
+  { source, config, goal }: Project,
 ): Promise<ServiceReport | null> {
   const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host
   if (named === undefined && config.port === 0) return null
@@ -158,12 +163,15 @@ async function findService(
     const response = await fetch(new URL('/health/ready', url), {
       signal: AbortSignal.timeout(SERVICE_TIMEOUT_MS),
     })
-    const details = (await response.json()) as Record<string, unknown>
+    const answer: unknown = await response.json()
+    const ofSource = source === null ? answer : memberOf(memberOf(answer, 'sources'), source)
+    const details = Object(ofSource) as Record<string, unknown>
     if (named === undefined && details['slot'] !== goal.slot) return null
     const { replication, subscriptions, error } = details
     return {
       error: typeof error === 'string' ? error : null,
-      ...{ url, isReady: response.ok, state: String(replication ?? 'unknown') },
+      isReady: source === null ? response.ok : details['isReady'] === true,
+      ...{ url, state: String(replication ?? 'unknown') },
       subscriptions: typeof subscriptions === 'number' ? subscriptions : null,
     }
   } catch {

@@ -1,5 +1,5 @@
 /** Beside the spine, client. What the kit needs of whatever reaches the server: graphql-ws's client, or `createSseClient`. */
-import type { Client, Sink } from 'graphql-ws'
+import type { Client, Sink, SubscribePayload } from 'graphql-ws'
 import { SubscriptionError, toEndError, toSubscriptionErrors, type WireError } from './subscription-error.ts'
 
 /**
@@ -26,9 +26,14 @@ export interface ChangeSink<Data> extends Sink<ChangeResult<Data>> {
 
 /**
  * Asks for `changeCursor`: the cursor for now. Take it before the rows are queried. The signal ends the waiting.
+ * @param source of a server with several databases: the one that the model is in
  * @throws SubscriptionError with the server's own error, where it gave one
  */
-export async function queryChangeCursor(client: ChangeClient, signal?: AbortSignal): Promise<string> {
+export async function queryChangeCursor(
+  client: ChangeClient,
+  signal?: AbortSignal,
+  source?: string,
+): Promise<string> {
   let unsubscribe = () => {}
   const onAbort = () => unsubscribe()
   signal?.addEventListener('abort', onAbort)
@@ -43,7 +48,7 @@ export async function queryChangeCursor(client: ChangeClient, signal?: AbortSign
       error: (error) => reject(toEndError(error)),
       complete: silent,
     }
-    unsubscribe = client.subscribe<{ changeCursor: string }>({ query: '{ changeCursor }' }, sink)
+    unsubscribe = client.subscribe<{ changeCursor: string }>(cursorRequest(source), sink)
   })
   try {
     if (signal?.aborted) unsubscribe()
@@ -51,6 +56,12 @@ export async function queryChangeCursor(client: ChangeClient, signal?: AbortSign
   } finally {
     signal?.removeEventListener('abort', onAbort)
   }
+}
+
+function cursorRequest(source: string | undefined): SubscribePayload {
+  if (source === undefined) return { query: '{ changeCursor }' }
+  const query = 'query ($source: ChangeSource!) { changeCursor(source: $source) }'
+  return { query, variables: { source } }
 }
 
 /** Reports when a client's connection is there and when it is lost, where the client has one for all operations. */

@@ -269,7 +269,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
         // The cursor first: no change is missed between the two.
-        const cursor = await queryChangeCursor(this.#options.client, signal)
+        const cursor = await queryChangeCursor(this.#options.client, signal, this.#options.request.source)
         // It has answered, so it is there, whoever connected it.
         this.#isConnected = true
         const rows = (await this.#options.load?.()) ?? []

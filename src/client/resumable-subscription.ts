@@ -16,6 +16,8 @@ export interface ResumableRequest {
   /** A subscription with one root field that selects `cursor` and takes `after: $after`. */
   readonly query: string
   readonly variables?: Readonly<Record<string, unknown>> | undefined
+  /** Of a server with several databases: the one that the model is in. @default a server with one */
+  readonly source?: string | undefined
 }
 
 /** How it resumes. */
@@ -80,7 +82,8 @@ export async function* subscribeResumable<Data extends object>(
   const stopWatching = onConnection === undefined ? () => undefined : watchConnection(client, onConnection)
   try {
     // Without a cursor to begin with, a connection lost before the first change would lose what came meanwhile.
-    const first = options.after ?? (options.initial === true ? null : await firstCursor(client, signal))
+    const first =
+      options.after ?? (options.initial === true ? null : await firstCursor(client, signal, request.source))
     if (first === null && options.initial !== true) return
     const position: Position = { cursor: first }
     for (let barren = 0; signal?.aborted !== true; barren += 1) {
@@ -103,9 +106,13 @@ export async function* subscribeResumable<Data extends object>(
 }
 
 /** The cursor for now; null when the signal has ended the waiting for it. */
-async function firstCursor(client: ChangeClient, signal: AbortSignal | undefined): Promise<string | null> {
+async function firstCursor(
+  client: ChangeClient,
+  signal: AbortSignal | undefined,
+  source: string | undefined,
+): Promise<string | null> {
   try {
-    return await queryChangeCursor(client, signal)
+    return await queryChangeCursor(client, signal, source)
   } catch (error) {
     if (signal?.aborted === true) return null
     throw error

@@ -69,6 +69,11 @@ export interface ServiceConfig<
     DurabilityOptions,
     WireOptions,
     ScalingOptions {
+  /**
+   * Several databases behind one schema: `{ main: { catalog, createPrisma, … }, billing: { … } }`. What is said of one database then
+   * stands in its source: everything of `SourceConfig`. @default one, of which everything is said here
+   */
+  readonly sources?: Readonly<Record<string, SourceConfig>> | undefined
   /** The `catalog` that `generator rowcast` wrote. */
   readonly catalog: ModelCatalog<Types>
   /** Makes the Prisma Client that answers queries and relation fields. */
@@ -142,6 +147,35 @@ export interface ServiceConfig<
   readonly dev?: DevConfig<Prisma> | undefined
 }
 
+/** Options of the config that are about one database; where there are `sources`, each has its own. */
+export type SourceOption =
+  | keyof DurabilityOptions
+  | keyof WireOptions
+  | 'broker'
+  | 'catalog'
+  | 'createPrisma'
+  | 'dev'
+  | 'metadata'
+  | 'models'
+  | 'names'
+  | 'publication'
+  | 'slot'
+
+/** One database of several behind one schema. */
+export interface SourceConfig<
+  Types extends ModelTypeMap = ModelTypeMap,
+  Prisma extends ServicePrismaClient = ServicePrismaClient,
+> extends Pick<ServiceConfig<Types, Prisma>, SourceOption> {
+  /** Its address. @default the variable of its name: BILLING_DATABASE_URL of the source `billing` */
+  readonly databaseUrl?: string | undefined
+}
+
+/** The object that rowcast.config.ts exports where there are several databases. */
+export interface SourcesConfig<Sources extends Readonly<Record<string, ModelTypeMap>>>
+  extends Omit<ServiceConfig, SourceOption | 'sources'> {
+  readonly sources: { readonly [Name in keyof Sources]: SourceConfig<Sources[Name]> }
+}
+
 /** What only the environment says. */
 export interface EnvironmentConfig {
   readonly databaseUrl: string
@@ -191,8 +225,17 @@ export function defineConfig<Types extends ModelTypeMap, Prisma extends ServiceP
   return config
 }
 
+/** The same for several databases. */
+export function defineSources<const Sources extends Readonly<Record<string, ModelTypeMap>>>(
+  config: SourcesConfig<Sources>,
+): SourcesConfig<Sources> {
+  return config
+}
+
 /** Everything a service is built from, checked. */
 export interface Config {
+  /** By name; null where there is one database. Where there are several, what this object says of a database is of the first. */
+  readonly sources: Readonly<Record<string, Config>> | null
   readonly databaseUrl: string
   readonly catalog: ModelCatalog
   readonly createPrisma: (databaseUrl: string) => ServicePrismaClient

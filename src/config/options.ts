@@ -62,6 +62,16 @@ type Dev = NonNullable<ServiceConfig['dev']>
 
 /** All options, in the order of the documentation. */
 export const OPTIONS = {
+  sources: option({
+    check: maybe(
+      is<NonNullable<ServiceConfig['sources']>>(
+        isFields,
+        'is not of the form { main: { catalog, createPrisma, … } }',
+      ),
+    ),
+    byDefault: 'one database',
+    meaning: 'several databases behind one schema: [below](#several-databases)',
+  }),
   catalog: option({
     check: is<ServiceConfig['catalog']>(
       (value) => isFields(value) && isFields(value['models']),

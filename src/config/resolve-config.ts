@@ -18,17 +18,16 @@ import type { Config } from './config.ts'
 import { Faults, type Fields, isFields } from './config-faults.ts'
 import { CONFIG_FIELDS, OPTIONS } from './options.ts'
 import { readModels } from './resolve-models.ts'
+import {
+  addSourceFaults,
+  type ConfigFlags,
+  checkSources,
+  type Environment,
+  type Sayings,
+  sourceSayings,
+} from './resolve-sources.ts'
 
-/** Environment variables. */
-export type Environment = Readonly<Record<string, string | undefined>>
-
-/** What the command line says; it counts before the environment, and that before the file. */
-export interface ConfigFlags {
-  readonly databaseUrl?: string | undefined
-  readonly host?: string | undefined
-  readonly port?: string | undefined
-  readonly role?: string | undefined
-}
+export type { ConfigFlags, Environment } from './resolve-sources.ts'
 
 /**
  * Checks file, environment and flags together.
@@ -38,14 +37,37 @@ export interface ConfigFlags {
 export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlags = {}): Config {
   const faults = new Faults()
   const fields = fieldsOf(file, faults)
-  const given = checkOptions(OPTIONS, (name, row) => sayingOf(name, row, { fields, env, flags }), faults.note)
+  const said: Sayings = { fields, env, flags }
+  const config = fields['sources'] === undefined ? resolveOne(said, faults) : resolveSeveral(said, faults)
+  faults.throwIfAny()
+  return config
+}
+
+/** Each as if it were alone, then all beside each other. What is said for all of them is checked with each, and noted once. */
+function resolveSeveral(said: Sayings, faults: Faults): Config {
+  const resolved = sourceSayings(said, faults).map(([name, ofSource]) => {
+    const own = new Faults()
+    return { name, config: resolveOne(ofSource, own), errors: own.errors }
+  })
+  addSourceFaults(resolved, faults)
+  const [first] = resolved
+  if (first === undefined || faults.errors.length > 0) return resolveOne(said, new Faults())
+  const sources = Object.fromEntries(resolved.map(({ name, config }) => [name, config]))
+  checkSources(sources, faults)
+  return { ...first.config, sources }
+}
+
+function resolveOne(said: Sayings, faults: Faults): Config {
+  const { fields } = said
+  const given = checkOptions(OPTIONS, (name, row) => sayingOf(name, row, said), faults.note)
   const isProduction = given.nodeEnv === 'production'
   const named = withChosenNames(catalogOf(given, faults), given.names, faults)
   const models = readModels(given, named, isProduction, faults)
   const graphiql = given.graphiql ?? !isProduction
   const { databaseUrl = '' } = given
   const slot = given.slot || null
-  const config: Config = {
+  return {
+    sources: null,
     databaseUrl,
     ...shownModels(named, models, faults),
     // Called as a method of the config: it may use `this`.
@@ -71,27 +93,17 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
     security: securityOf(given, { fields, graphiql, isProduction }, faults),
     dev: given.dev ?? {},
   }
-  faults.throwIfAny()
-  return config
 }
 
 /** What was said, and has passed its checks. */
 type Given = CheckedValues<typeof OPTIONS>
 
-/** The three places where something can be said. */
-interface Sources {
-  readonly fields: Fields
-  readonly env: Environment
-  readonly flags: ConfigFlags
-}
-
 /** The command line counts before the environment, and that before the file. An empty variable says nothing. */
 function sayingOf(
   name: string,
   { env: variable, withEnv, isOfEnvironment }: Option,
-  sources: Sources,
+  { fields, env, flags }: Sayings,
 ): unknown {
-  const { fields, env, flags } = sources
   const ofFile = isOfEnvironment === undefined ? fields[name] : undefined
   const text = variable === undefined || env[variable] === '' ? undefined : env[variable]
   const ofEnv = text === undefined ? ofFile : (withEnv?.(text, ofFile) ?? text)

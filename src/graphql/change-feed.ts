@@ -8,13 +8,15 @@ import type { Explanation } from '../bus/explanation.ts'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import type { RelatedRowsRequest } from '../sets/related-request.ts'
 import type { EventSubscription, RowsRequest } from '../sets/row-subscription.ts'
-import type { ModelPolicies } from './policy/model-policy.ts'
+import type { PolicyLookup } from './policy/model-policy.ts'
 
 /** Where the GraphQL layer gets changes from. */
 export interface ChangeFeed {
   readonly catalog: ModelCatalog
   /** What `register()` was given about who may see what. @default nothing */
-  readonly policies?: ModelPolicies | undefined
+  readonly policies?: PolicyLookup | undefined
+  /** Names of the databases behind it, where they are several. @default one, which has no name */
+  readonly sources?: readonly string[] | undefined
   /** Whether the model was made live. */
   isRegistered(model: string): boolean
   /** Live from this call on; the iterator's `return()` ends it. */
@@ -25,16 +27,16 @@ export interface ChangeFeed {
   subscribeRelated?(request: RelatedRowsRequest): EventSubscription
   /**
    * The cursor for now: a query made after it resolved sees every change that stands before it. Rejects with NO_STREAM_YET
-   * at a deadline.
+   * at a deadline. Of several databases one is named.
    */
-  changeCursor(): Promise<string>
+  changeCursor(source?: string): Promise<string>
   /**
    * Null once a subscription without a cursor gets everything that commits from now on; a subscription is accepted no
    * sooner. Rejects with NO_STREAM_YET at a deadline. @default always null
    */
-  whenLive?(): Promise<void> | null
-  /** Resolves when queries see the transaction, or after a bounded wait. */
-  whenVisible(xid: number): Promise<void>
+  whenLive?(model: string): Promise<void> | null
+  /** Resolves when queries see the transaction that changed the model, or after a bounded wait. */
+  whenVisible(xid: number, model: string): Promise<void>
   /** Whether PostgreSQL sends the whole old row of the model's changes; true while that is not known. */
   hasOldImages(model: string): boolean
   /** Why a subscription gets a change or does not. Whatever has `Query.whyNot` needs it. */

@@ -7,5 +7,9 @@ export const EXPLAIN_DOCUMENT = `query ($cursor: Cursor!, $subscription: String!
   }
 }`
 
-/** All of them. `{ changeCursor }` is `queryChangeCursor`'s of `rowcast/client`, which imports nothing of ours. */
-export const OWN_DOCUMENTS: readonly string[] = ['{ changeCursor }', EXPLAIN_DOCUMENT]
+/** All of them. Those of `changeCursor` are `queryChangeCursor`'s of `rowcast/client`, which imports nothing of ours. */
+export const OWN_DOCUMENTS: readonly string[] = [
+  '{ changeCursor }',
+  'query ($source: ChangeSource!) { changeCursor(source: $source) }',
+  EXPLAIN_DOCUMENT,
+]

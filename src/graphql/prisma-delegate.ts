@@ -18,6 +18,15 @@ export interface PrismaDelegate {
   groupBy?(query: object): Promise<AnyRow[]>
 }
 
+/** A client of several databases has it: whose client has the model. */
+export const CLIENT_OF = Symbol('client of a model')
+
+/** The client of the database that has the model: where a statement in plain SQL goes. */
+export function clientOfModel(client: PrismaClientLike, model: string): PrismaClientLike {
+  const clientOf: unknown = Reflect.get(client, CLIENT_OF)
+  return typeof clientOf === 'function' ? (clientOf(model) as PrismaClientLike) : client
+}
+
 /** The delegate of a model. */
 export function delegateOf(client: PrismaClientLike, model: string): PrismaDelegate {
   const delegate: unknown = Reflect.get(client, delegateName(model))

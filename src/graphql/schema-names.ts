@@ -21,6 +21,7 @@ export const RESERVED_TYPES: readonly string[] = [
     'ChangeAction',
     'ChangeCause',
     'ChangeMetadata',
+    'ChangeSource',
     'ChangeTransaction',
     'Transition',
     'OverflowPolicy',

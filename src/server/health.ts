@@ -10,8 +10,13 @@ export interface HealthReport {
   /** True only while the replication stream is live. */
   readonly isReady: boolean
   /** Facts for the JSON body, such as the state of the replication stream. */
-  readonly details?: Readonly<Record<string, string | number | boolean | null>> | undefined
+  readonly details?: HealthDetails | undefined
 }
+
+type HealthFact = string | number | boolean | null | { readonly [name: string]: HealthFact }
+
+/** By name; one of several databases has facts of its own. */
+export type HealthDetails = Readonly<Record<string, HealthFact>>
 
 /** Answers 200 while the process runs. */
 export function respondLive(response: ServerResponse): void {

@@ -3,7 +3,8 @@
  * snapshot sees is in the rows already; every other one follows them.
  * Source: PostgreSQL manual, "System Information Functions", pg_current_snapshot; "Transaction Isolation", Repeatable Read.
  */
-import { delegateName } from '../catalog/prisma-omit.ts'
+import type { ModelSpec } from '../catalog/model-catalog.ts'
+import { delegateName, prismaNameOf } from '../catalog/prisma-omit.ts'
 import type { AnyRow, TransactionInfo } from '../changes/change.ts'
 import { RowcastError } from '../errors.ts'
 import { memberOf } from '../member-of.ts'
@@ -73,7 +74,7 @@ export type FindMany = (query: object) => Promise<readonly AnyRow[]>
  */
 export async function readAtFence(
   client: object,
-  model: string,
+  model: ModelSpec,
   query: object,
   timeoutMs: number,
 ): Promise<RowsAtFence> {
@@ -84,12 +85,14 @@ export async function readAtFence(
     if (isRejected(cause))
       throw new RowcastError(
         'FIRST_ROWS_REJECTED',
-        `PostgreSQL, or Prisma Client, rejects the query for rows of ${model}.`,
+        `PostgreSQL, or Prisma Client, rejects the query for rows of ${model.name}.`,
         {
           hint: 'Look at the values of `where`: a text with a NUL, a number or a time that the column cannot have. The same would be rejected again.',
         },
       )
-    throw new RowcastError('FIRST_ROWS_FAILED', `The first rows of ${model} could not be read.`, { cause })
+    throw new RowcastError('FIRST_ROWS_FAILED', `The first rows of ${model.name} could not be read.`, {
+      cause,
+    })
   }
 }
 
@@ -99,7 +102,7 @@ export async function readAtFence(
  */
 export async function atFence(
   client: object,
-  model: string,
+  model: ModelSpec,
   timeoutMs: number,
   read: (findMany: FindMany) => Promise<readonly AnyRow[]>,
 ): Promise<RowsAtFence> {
@@ -108,7 +111,7 @@ export async function atFence(
   const options = { isolationLevel: 'RepeatableRead', timeout: timeoutMs, maxWait: timeoutMs }
   const answer = bound(async (session) => {
     const [found] = await session.$queryRawUnsafe(FENCE_SQL, String(timeoutMs))
-    const delegate = memberOf(session, delegateName(model))
+    const delegate = memberOf(session, delegateName(prismaNameOf(model)))
     const findMany = memberOf(delegate, 'findMany') as FindMany
     const rows = await read((query) => findMany.call(delegate, query))
     return { rows, fence: fenceOf(String(found?.['snapshot']), String(found?.['lsn'])) }

@@ -109,7 +109,7 @@ export class RelatedRowReader implements SnapshotReader {
     const { client, turns } = this.#options
     const { model } = request
     const readAll = (findMany: FindMany) => this.#readAll(findMany, request)
-    const read = () => atFence(client, model.name, this.#bounds.timeoutMs, readAll)
+    const read = () => atFence(client, model, this.#bounds.timeoutMs, readAll)
     const { signal } = new AbortController()
     return turns.run({ key: null, since: 0, signal, read }).catch(failedReading(model.name))
   }

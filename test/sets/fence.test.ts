@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest'
 import { withWholeRows } from '../../src/catalog/prisma-omit.ts'
 import { atFence } from '../../src/sets/fence.ts'
+import { buildField, buildModel } from '../support/catalog-builder.ts'
 
 /** As a Prisma Client with `omit: { user: { secret: true } }` has it: within a transaction as without. */
 function omittingClient() {
@@ -23,7 +24,7 @@ function omittingClient() {
 
 it('has the fields that the client omits', async () => {
   const client = withWholeRows(omittingClient())
-  const { rows } = await atFence(client, 'User', 1_000, (findMany) => findMany({}))
+  const { rows } = await atFence(client, buildModel([buildField('id', 'Int')], { name: 'User' }), 1_000, (findMany) => findMany({}))
   expect(rows).toEqual([{ id: 1, secret: 'x' }])
 })
 

@@ -7,7 +7,7 @@ import { readDatabaseFacts } from '../../source/setup/database-facts.ts'
 import { readSourceFacts } from '../../source/slot/slot-facts.ts'
 import { ExitCode } from '../exit-code.ts'
 import { findPackageManager, hintFor } from '../package-manager.ts'
-import { openProject, type Project, type ProjectOptions } from '../project.ts'
+import { type Project, type ProjectOptions, reportOf, withProjects } from '../project.ts'
 import type { PrintContext } from '../setup-commands.ts'
 import type { Terminal } from '../terminal.ts'
 import { readDoctorFacts } from './doctor-facts.ts'
@@ -30,18 +30,22 @@ interface Diagnosis {
 }
 
 /** Examines, and answers with `findings` when something stops changes. */
-export async function doctor(
+export function doctor(options: DoctorOptions, context: PrintContext): Promise<ExitCode> {
+  return withProjects(options, context, (project) => examineOne(project, options, context))
+}
+
+async function examineOne(
+  project: Project,
   options: DoctorOptions,
   { terminal, ...place }: PrintContext,
 ): Promise<ExitCode> {
-  const project = await openProject(options, place)
   const manager = findPackageManager(place.folder, place.env)
   const { serverVersion, findings } = await examine(project)
   const diagnosis: Diagnosis = {
     serverVersion,
     findings: findings.map((each) => ({ ...each, hint: hintFor(manager, each.hint) })),
   }
-  if (options.json === true) terminal.print(JSON.stringify(diagnosis))
+  if (options.json === true) terminal.print(reportOf(project, diagnosis))
   else print(terminal, diagnosis, project)
   return diagnosis.findings.some(({ severity }) => severity === 'error') ? ExitCode.findings : ExitCode.ok
 }

@@ -3,7 +3,7 @@
  * were of each kind, and how far behind the stream was, second by second. Bounded; kept while a page may ask.
  */
 import type { AnyChange, ChangeAction, ChangePosition } from '../../changes/change.ts'
-import { comparePositions } from '../../changes/cursor.ts'
+import { comparePositions, ORIGIN_END } from '../../changes/cursor.ts'
 import { isRowcastError, type RowcastError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
 import type { SourceStatus } from '../../source/replication-source.ts'
@@ -171,10 +171,14 @@ class Log implements ActivityLog {
     this.#changeSequence += 1
     const position = positionOf(change)
     // Subscriptions of two models take turns of their own; people want the order of commits.
-    const before = this.#changes.findLastIndex(
-      (logged) => comparePositions(positionOf(logged.change), position) <= 0,
+    const behind = this.#changes.findIndex(
+      ({ change: logged }) =>
+        isOfOrigin(logged, change) && comparePositions(positionOf(logged), position) > 0,
     )
-    this.#changes.splice(before + 1, 0, { sequence: this.#changeSequence, change: change.fresh() })
+    this.#changes.splice(behind < 0 ? this.#changes.length : behind, 0, {
+      sequence: this.#changeSequence,
+      change: change.fresh(),
+    })
     if (this.#changes.length > CHANGES_KEPT) this.#changes.shift()
     // Clocks of two machines may differ; nothing arrives before it was sent.
     const wayMs = Math.max(0, Date.now() - change.transaction.committedAt.getTime())
@@ -224,6 +228,11 @@ class Log implements ActivityLog {
     if (this.#ending.signal.aborted) return Promise.resolve()
     return new Promise((resolve) => this.#waiting.add(resolve))
   }
+}
+
+/** Positions of two databases do not compare. */
+function isOfOrigin(a: AnyChange, b: AnyChange): boolean {
+  return a.cursor.slice(0, ORIGIN_END) === b.cursor.slice(0, ORIGIN_END)
 }
 
 function positionOf({ transaction, index }: AnyChange): ChangePosition {

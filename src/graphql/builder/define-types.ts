@@ -106,10 +106,10 @@ function argumentsOf(
 ): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(args).map(([name, { type: text, description }]) => {
-      const { name: typeName, isList } = typeReference(text)
+      const { name: typeName, isList, isNullable } = typeReference(text)
       const type = refOf(builder, typeName)
       const documented = description === undefined ? {} : { description }
-      return [name, define({ type: isList ? [type] : type, required: false, ...documented } as never)]
+      return [name, define({ type: isList ? [type] : type, required: !isNullable, ...documented } as never)]
     }),
   )
 }

@@ -21,7 +21,7 @@ export function createImageReader(builder: PothosSchemaTypes.SchemaBuilder<Schem
     invariant(model !== undefined && isImage(image), `Model ${modelName} is not in the catalog.`)
     // A change can arrive before its own transaction is visible to the query below.
     const transaction = transactionOf(image)
-    if (transaction !== null) await feed.whenVisible(transaction.xid)
+    if (transaction !== null) await feed.whenVisible(transaction.xid, modelName)
     const policies = policiesOf(builder)
     const visible = async (name: string) => {
       await policies.prepare(context, [name])

@@ -53,6 +53,9 @@ export type AnyModelPolicy = ModelPolicy
 /** Policies by model name. */
 export type ModelPolicies = ReadonlyMap<string, AnyModelPolicy>
 
+/** As far as one model at a time is asked for. */
+export type PolicyLookup = Pick<ModelPolicies, 'has' | 'get'>
+
 /** Models for whose rows somebody answers: with `rows`, or by saying that row level security need not be kept. */
 export function modelsWithRowRule(policies: ModelPolicies): ReadonlySet<string> {
   const names = [...policies].filter(

@@ -13,7 +13,7 @@ import { invariant, isRowcastError, RowcastError } from '../../errors.ts'
 import { noRowOf } from '../../sets/no-row.ts'
 import { checkContext } from '../check-context.ts'
 import { fieldHidden } from './field-hidden.ts'
-import { type AnyModelPolicy, asksViewer, type ModelPolicies } from './model-policy.ts'
+import { type AnyModelPolicy, asksViewer, type PolicyLookup } from './model-policy.ts'
 import { ownCopy } from './own-copy.ts'
 
 /** The rows that one viewer may see. */
@@ -59,7 +59,7 @@ export class ViewerPolicies {
   readonly #policyOf: (model: string) => AnyModelPolicy | undefined
   readonly #answers = new WeakMap<object, Answers>()
 
-  constructor(catalog: ModelCatalog, ...declared: readonly ModelPolicies[]) {
+  constructor(catalog: ModelCatalog, ...declared: readonly PolicyLookup[]) {
     this.#catalog = catalog
     this.#policyOf = (model) => declared.find((policies) => policies.has(model))?.get(model)
   }

@@ -6,7 +6,7 @@ import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import type { AnyRow } from '../../changes/change.ts'
 import { invariant } from '../../errors.ts'
 import { graphqlError } from '../graphql-errors.ts'
-import { delegateOf, type PrismaClientLike, type PrismaDelegate } from '../prisma-delegate.ts'
+import { clientOfModel, delegateOf, type PrismaClientLike, type PrismaDelegate } from '../prisma-delegate.ts'
 import { canAsk, estimateRows, type RowEstimate, type RowSource } from './estimate-rows.ts'
 import type { OperationReads, ReadPool } from './read-pool.ts'
 import type { RelationBatches } from './relation-batches.ts'
@@ -147,7 +147,7 @@ export class BoundedReader {
           fields,
           reads.leftMs,
         ),
-      isAskable: canAsk(this.#client) && !this.#unaskable.has(model),
+      isAskable: canAsk(clientOfModel(this.#client, model)) && !this.#unaskable.has(model),
       rowsMax: this.#bounds.rowsMax,
     }
   }
@@ -213,7 +213,7 @@ export class BoundedReader {
   ): Promise<RowEstimate | null> {
     if (this.#unaskable.has(name)) return null
     const { catalog, gates } = this.#bounds
-    const ask = () => estimateRows(this.#client, catalog, source, fields)
+    const ask = () => estimateRows(clientOfModel(this.#client, model), catalog, source, fields)
     const estimate = await gates.run(model, ask, leftMs)
     if (estimate === null) this.#unaskable.add(name)
     return estimate

@@ -100,7 +100,7 @@ function subscribe(
     setAudience(deliveries, audience(subscribed, context, info))
     return deliveries
   }
-  const begin = () => (cursor != null ? open() : onceLive(scope.feed, open))
+  const begin = () => (cursor != null ? open() : onceLive(scope.feed, model.name, open))
   const isOpen =
     scope.metadata === null && shownModels(subscribed, info).every((each) => !policies.asksViewer(each))
   return isOpen ? begin() : letIn(subscribed, context, info).then(begin)
@@ -135,16 +135,21 @@ function audience(subscribed: SubscribedModel, context: object, info: GraphQLRes
   return shareBy === null || seen === null ? null : `${shareBy}\n${metadata}\n${seen}`
 }
 
-/** `Query.changeCursor`. */
+const SOURCE_ARGUMENT: Readonly<Record<string, ArgumentDefinition>> = {
+  source: { type: 'ChangeSource!', description: 'The database that the models are in.' },
+}
+
+/** `Query.changeCursor`, of one database where there are several. */
 export function changeCursorField(feed: ChangeFeed): FieldDefinition {
   return {
     type: 'Cursor!',
     description:
       'The cursor for now. Take it, query, then subscribe after it: no change is missed between the query and ' +
       'the subscription; one that the query has seen may come again.',
-    async resolve() {
+    ...(feed.sources === undefined ? {} : { args: SOURCE_ARGUMENT }),
+    async resolve(_root: unknown, { source }: { readonly source?: string }) {
       try {
-        return await feed.changeCursor()
+        return await feed.changeCursor(source)
       } catch (error) {
         throw toGraphqlError(error)
       }

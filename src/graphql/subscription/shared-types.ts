@@ -6,11 +6,25 @@ import type { SubscriptionScope } from './subscription-scope.ts'
 
 /** `ChangeAction`, `ChangeTransaction` and the others, of a schema whose clients may choose `overflow` or not. */
 export function sharedTypes({
+  feed: { sources },
   mayChooseOverflow,
   metadata,
-}: Pick<SubscriptionScope, 'mayChooseOverflow' | 'metadata'>): readonly TypeDefinition[] {
-  const types = [ACTION, TRANSITION, CAUSE, ...(metadata === null ? [TRANSACTION] : withMetadata(metadata))]
-  return mayChooseOverflow ? [...types, OVERFLOW] : types
+}: Pick<SubscriptionScope, 'feed' | 'mayChooseOverflow' | 'metadata'>): readonly TypeDefinition[] {
+  return [
+    ...[ACTION, TRANSITION, CAUSE],
+    ...(metadata === null ? [TRANSACTION] : withMetadata(metadata)),
+    ...(mayChooseOverflow ? [OVERFLOW] : []),
+    ...(sources === undefined ? [] : [sourceEnum(sources)]),
+  ]
+}
+
+function sourceEnum(sources: readonly string[]): EnumDefinition {
+  return {
+    kind: 'enum',
+    name: 'ChangeSource',
+    description: 'A database that changes come from. A cursor of one means nothing to another.',
+    values: Object.fromEntries(sources.map((name) => [name, { value: name }])),
+  }
 }
 
 /** `ChangeTransaction` with what the transaction says of itself, and that. */

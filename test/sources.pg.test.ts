@@ -1,0 +1,171 @@
+/** Two databases behind one schema and one service: queries, subscriptions and cursors of each, one that is down, and the stop. */
+import { PrismaPg } from '@prisma/adapter-pg'
+import { expect, it, onTestFinished } from 'vitest'
+import { PrismaClient } from '../prisma/generated/client/client.ts'
+import { catalog } from '../prisma/generated/rowcast.ts'
+import { type Environment, resolveConfig } from '../src/config/resolve-config.ts'
+import { silentLogger } from '../src/log.ts'
+import { createService } from '../src/service.ts'
+import { postGraphql } from './server/server-fixture.ts'
+import { openDatabase, type TestDatabase } from './support/database.ts'
+import { slotOf } from './support/live-rowcast.ts'
+import { generateSchemaProject } from './support/schema-project.ts'
+import { createWsClient } from './support/ws-client.ts'
+
+/** It has a model and an enum that the sample has, too, and one that it has not. */
+const BILLING = `
+enum Role {
+  PAYER
+  AUDITOR
+}
+model User {
+  id       Int       @id
+  role     Role      @default(PAYER)
+  invoices Invoice[]
+}
+model Invoice {
+  id     Int    @id
+  cents  BigInt
+  userId Int
+  user   User   @relation(fields: [userId], references: [id])
+}`
+const TABLES = `
+CREATE TYPE "Role" AS ENUM ('PAYER', 'AUDITOR');
+CREATE TABLE "User" (id int PRIMARY KEY, role "Role" NOT NULL DEFAULT 'PAYER');
+CREATE TABLE "Invoice" (id int PRIMARY KEY, cents bigint NOT NULL, "userId" int NOT NULL REFERENCES "User");`
+const NAMES = { User: 'Payer', Role: 'PayerRole' }
+
+async function openPair(options: { readonly billingUrl?: string } = {}) {
+  const billing = await generateSchemaProject('billing', { text: BILLING })
+  const [main, other] = await Promise.all([openDatabase({ migrate: true }), openDatabase()])
+  onTestFinished(() => main[Symbol.asyncDispose]())
+  onTestFinished(() => other[Symbol.asyncDispose]())
+  await other.query(TABLES)
+  const file = {
+    port: 0,
+    sources: {
+      main: {
+        catalog,
+        createPrisma: (connectionString: string) =>
+          new PrismaClient({ adapter: new PrismaPg({ connectionString }) }),
+        models: { User: {}, Post: {} },
+        slot: slotOf(main),
+      },
+      billing: { ...billing, names: NAMES, slot: slotOf(other) },
+    },
+  }
+  const env: Environment = {
+    MAIN_DATABASE_URL: main.url,
+    BILLING_DATABASE_URL: options.billingUrl ?? other.url,
+  }
+  const service = createService(resolveConfig(file, env), { logger: silentLogger })
+  onTestFinished(() => service.stop())
+  const { url } = await service.start()
+  return { service, url, main, billing: other }
+}
+
+const addUser = (database: TestDatabase, email: string) =>
+  database.query(`INSERT INTO users (email) VALUES ('${email}')`)
+
+it('serves the models of two databases, those of one name renamed, with queries, relations, first rows and changes', async () => {
+  const { service, url, main, billing } = await openPair()
+  for (const { rowcast } of service.sources.values()) await rowcast.ready()
+  await billing.query(`INSERT INTO "User" VALUES (7, 'AUDITOR'); INSERT INTO "Invoice" VALUES (1, 4200, 7)`)
+  await addUser(main, 'ada@x')
+  const query = '{ users { email role } payers { id role invoices { cents user { id } } } }'
+  expect(await postGraphql(url, query)).toMatchObject({
+    body: {
+      data: {
+        users: [{ email: 'ada@x', role: 'MEMBER' }],
+        payers: [{ id: '7', role: 'AUDITOR', invoices: [{ cents: '4200', user: { id: '7' } }] }],
+      },
+    },
+  })
+
+  const client = createWsClient(url)
+  const users = client.subscribe('subscription { userChanged { action new { email } } }')
+  const payers = client.subscribe(
+    'subscription { payerChanged(initial: true) { __typename action old { rowId role } new { id role invoices { cents } } } }',
+  )
+  const related = client.subscribe(
+    'subscription { invoiceChanged(where: { user: { is: { role: AUDITOR } } }) { action new { id } } }',
+  )
+  expect(await payers.nextData()).toMatchObject({
+    payerChanged: { action: 'READ', new: { id: '7', role: 'AUDITOR', invoices: [{ cents: '4200' }] } },
+  })
+  expect(await payers.nextData()).toMatchObject({ payerChanged: { action: 'READY' } })
+  await expect
+    .poll(() => [...service.sources.values()].map(({ rowcast }) => rowcast.status().subscriptions))
+    .toMatchObject([new Map([['User', 1]]), new Map([['Payer', 1]])])
+  await billing.query(`INSERT INTO "Invoice" VALUES (2, 1, 7)`)
+  expect(await related.nextData()).toMatchObject({ invoiceChanged: { action: 'INSERT', new: { id: '2' } } })
+  await billing.query(`UPDATE "User" SET role = 'PAYER'`)
+  expect(await payers.nextData()).toMatchObject({
+    payerChanged: {
+      __typename: 'PayerUpdated',
+      old: { rowId: '7', role: 'AUDITOR' },
+      new: { id: '7', role: 'PAYER' },
+    },
+  })
+  await addUser(main, 'bob@x')
+  expect(await users.nextData()).toEqual({ userChanged: { action: 'INSERT', new: { email: 'bob@x' } } })
+
+  const page = await (await fetch(new URL('/metrics', url))).text()
+  expect(page).toContain('rowcast_ready{source="main"} 1')
+  expect(page).toContain('rowcast_changes_total{source="billing",model="Payer",action="UPDATE"} 1')
+  expect(page).toContain('rowcast_deliveries_total{source="main",model="User",action="INSERT"} 1')
+  expect(page.match(/^rowcast_resident_memory_bytes/gm)).toHaveLength(1)
+})
+
+it('gives a cursor of each database, which says nothing to the other', async () => {
+  const { service, url, main, billing } = await openPair()
+  for (const { rowcast } of service.sources.values()) await rowcast.ready()
+  const cursorOf = async (source: string) => {
+    const { body } = await postGraphql(url, `{ changeCursor(source: ${source}) }`)
+    return (body as { readonly data: { readonly changeCursor: string } }).data.changeCursor
+  }
+  const client = createWsClient(url)
+  const payers = (after: string) =>
+    client.subscribe('subscription ($after: Cursor) { payerChanged(after: $after) { new { id } } }', {
+      after,
+    })
+  const cursor = await cursorOf('billing')
+  await billing.query(`INSERT INTO "User" VALUES (1), (2)`)
+  await addUser(main, 'ada@x')
+  const resumed = payers(cursor)
+  expect(await resumed.nextData()).toEqual({ payerChanged: { new: { id: '1' } } })
+  expect(await resumed.nextData()).toEqual({ payerChanged: { new: { id: '2' } } })
+  expect(await postGraphql(url, '{ changeCursor }')).toMatchObject({
+    body: { errors: [{ message: expect.stringContaining('"ChangeSource!" is required') }] },
+  })
+  // As of another server: the two of the test share one, whose WAL is one order.
+  const foreign = `01${'f'.repeat(16)}${(await cursorOf('main')).slice(18)}`
+  expect(await payers(foreign).next()).toMatchObject({
+    errors: [{ extensions: { code: 'RESYNC_REQUIRED' } }],
+  })
+})
+
+it('serves one database while the other is down, says so, and stops', async () => {
+  const { service, url, main } = await openPair({ billingUrl: 'postgresql://nobody@127.0.0.1:1/none' })
+  await service.sources.get('main')?.rowcast.ready()
+  const client = createWsClient(url)
+  const users = client.subscribe('subscription { userChanged { new { email } } }')
+  await expect.poll(() => service.rowcast.status().subscriptions.get('User')).toBe(1)
+  await addUser(main, 'ada@x')
+  expect(await users.nextData()).toEqual({ userChanged: { new: { email: 'ada@x' } } })
+  expect(await postGraphql(url, '{ users { email } }')).toMatchObject({
+    body: { data: { users: [{ email: 'ada@x' }] } },
+  })
+  const health = await fetch(new URL('/health/ready', url))
+  expect(health.status).toBe(503)
+  expect(await health.json()).toMatchObject({
+    sources: { main: { isReady: true, error: null }, billing: { isReady: false } },
+  })
+  const closed = client.closed()
+  await service.stop()
+  expect(await closed).toMatchObject({ code: 1012 })
+  const slots = await main.query(
+    `SELECT 1 FROM pg_replication_slots WHERE active AND slot_name = '${slotOf(main)}'`,
+  )
+  expect(slots).toEqual([])
+})
