@@ -43,6 +43,7 @@ async function openPair(options: { readonly billingUrl?: string } = {}) {
   await other.query(TABLES)
   const file = {
     port: 0,
+    limits: { queryTimeoutMs: 60_000 },
     sources: {
       main: {
         catalog,
@@ -140,8 +141,8 @@ it('gives a cursor of each database, which says nothing to the other', async () 
   })
   // As of another server: the two of the test share one, whose WAL is one order.
   const foreign = `01${'f'.repeat(16)}${(await cursorOf('main')).slice(18)}`
-  expect(await payers(foreign).next()).toMatchObject({
-    errors: [{ extensions: { code: 'RESYNC_REQUIRED' } }],
+  expect(await payers(foreign).ended()).toMatchObject({
+    errors: [{ extensions: { code: 'RESYNC_REQUIRED', reason: 'it is from another database' } }],
   })
 })
 
