@@ -24,7 +24,12 @@ function omittingClient() {
 
 it('has the fields that the client omits', async () => {
   const client = withWholeRows(omittingClient())
-  const { rows } = await atFence(client, buildModel([buildField('id', 'Int')], { name: 'User' }), 1_000, (findMany) => findMany({}))
+  const { rows } = await atFence(
+    client,
+    buildModel([buildField('id', 'Int')], { name: 'User' }),
+    1_000,
+    (findMany) => findMany({}),
+  )
   expect(rows).toEqual([{ id: 1, secret: 'x' }])
 })
 

@@ -68,7 +68,7 @@ function slotMismatch(slot: SlotState, database: string): string | null {
 }
 
 /** What to change so that it does not happen again, by PostgreSQL's `invalidation_reason`. */
-const LOST_MENDS: Readonly<Record<string, string>> = {
+const LOST_HINTS: Readonly<Record<string, string>> = {
   wal_removed: 'raise max_slot_wal_keep_size, or look for what keeps rowcast from reading',
   idle_timeout: 'raise idle_replication_slot_timeout above the longest time rowcast is away',
   rows_removed: 'set hot_standby_feedback = on at the standby',
@@ -78,7 +78,7 @@ const LOST_MENDS: Readonly<Record<string, string>> = {
 
 function slotLost(slot: SlotState, goal: SetupGoal, isOnStandby: boolean): RowcastError {
   const reason = slot.invalidationReason ?? 'wal_removed'
-  const prevention = LOST_MENDS[reason] ?? "look the reason up in PostgreSQL's manual, pg_replication_slots"
+  const prevention = LOST_HINTS[reason] ?? "look the reason up in PostgreSQL's manual, pg_replication_slots"
   const name = quoteLiteral(goal.slot)
   const fresh = isOnStandby
     ? `SELECT pg_create_logical_replication_slot(${name}, 'pgoutput'); at the standby`
