@@ -88,18 +88,11 @@ it('serves the models of two databases, those of one name renamed, with queries,
   const payers = client.subscribe(
     'subscription { payerChanged(initial: true) { __typename action old { rowId role } new { id role invoices { cents } } } }',
   )
-  const related = client.subscribe(
-    'subscription { invoiceChanged(where: { user: { is: { role: AUDITOR } } }) { action new { id } } }',
-  )
   expect(await payers.nextData()).toMatchObject({
     payerChanged: { action: 'READ', new: { id: '7', role: 'AUDITOR', invoices: [{ cents: '4200' }] } },
   })
   expect(await payers.nextData()).toMatchObject({ payerChanged: { action: 'READY' } })
-  await expect
-    .poll(() => [...service.sources.values()].map(({ rowcast }) => rowcast.status().subscriptions))
-    .toMatchObject([new Map([['User', 1]]), new Map([['Payer', 1]])])
-  await billing.query(`INSERT INTO "Invoice" VALUES (2, 1, 7)`)
-  expect(await related.nextData()).toMatchObject({ invoiceChanged: { action: 'INSERT', new: { id: '2' } } })
+  await expect.poll(() => service.rowcast.status().subscriptions.get('User')).toBe(1)
   await billing.query(`UPDATE "User" SET role = 'PAYER'`)
   expect(await payers.nextData()).toMatchObject({
     payerChanged: {
