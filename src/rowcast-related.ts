@@ -101,7 +101,8 @@ export function subscribeRelatedDeliveries(
   request: RelatedRowsRequest,
 ): EventSubscription {
   const copy = (row: AnyRow) => ownCopy(row) as AnyRow
-  return new RelatedDeliveries(model.name, open(host, model, request), copy)
+  const isAsked = conditionsOf({ ...request.filter, rows: null }).flatMap(keySetsOf).length > 0
+  return new RelatedDeliveries(model.name, open(host, model, request), copy, isAsked)
 }
 
 /** The same with the rows there are before it. @throws FIRST_ROWS_REFUSED */

@@ -60,6 +60,9 @@ export interface ChangeTypeNames {
   /** The inputs of the order of its rows, and of where a page begins. */
   readonly orderBy: string
   readonly after: string
+  /** The inputs of what a relation is asked that leads to one of its rows, or to many. */
+  readonly toOne: string
+  readonly toMany: string
 }
 
 /** Names on the roots. */
@@ -259,6 +262,8 @@ function changeTypeNames(taken: Set<string>, base: string): ChangeTypeNames {
     where: claim('Where', 'WhereInput'),
     orderBy: claim('OrderBy', 'OrderByInput'),
     after: claim('After', 'AfterInput'),
+    toOne: claim('RelationFilter', 'RelationFilterInput'),
+    toMany: claim('ListRelationFilter', 'ListRelationFilterInput'),
   }
 }
 

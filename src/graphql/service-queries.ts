@@ -9,6 +9,8 @@ import { listQueryOf, toListError } from './listing/list-query.ts'
 import { checkFilterVariables } from './missing-variable.ts'
 import { delegateOf, type PrismaClientLike } from './prisma-delegate.ts'
 import type { ServiceBuilder, ServiceModel } from './service-types.ts'
+import { relatedModels } from './where/related-rules.ts'
+import { withPrismaNames } from './where/where-names.ts'
 
 /** What queries are made with. */
 export interface ModelQueryOptions {
@@ -40,10 +42,13 @@ function defineMany(
       description: `${spec.name} rows, in the order of their key where \`orderBy\` names no other.`,
       args: listArguments(builder, catalog, model),
       resolve: async (query, _root, args, ...[context, info]) => {
-        const view = policiesOf(builder as never).view(context, spec.name)
+        const policies = policiesOf(builder as never)
         try {
           for (const node of info.fieldNodes) checkFilterVariables(node, valuesOf(info.variableValues))
-          const list = listQueryOf({ catalog, model, view }, args)
+          const asked = withPrismaNames(catalog, spec, { where: args.where })
+          await policies.prepare(context, relatedModels(catalog, spec, asked))
+          const view = policies.view(context, spec.name)
+          const list = listQueryOf({ catalog, model, view, related: policies.relatedViews(context) }, args)
           return await delegateOf(clientOf(context), spec.name).findMany({ ...query, ...list })
         } catch (error) {
           throw toListError(error)

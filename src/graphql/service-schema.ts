@@ -9,6 +9,7 @@ import { type GraphQLSchema, validateSchema } from 'graphql'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { withWholeRows } from '../catalog/prisma-omit.ts'
 import { RowcastError } from '../errors.ts'
+import { stateOf } from './builder/builder-state.ts'
 import { defineTypes } from './builder/define-types.ts'
 import { enumDefinition } from './enum-type.ts'
 import { visibleFields } from './field-type.ts'
@@ -41,6 +42,8 @@ export function buildServiceSchema(declared: ServiceSchemaOptions): GraphQLSchem
   const models = serviceModels(options)
   for (const model of models) defineObjectType(builder, options.catalog, model)
   builder.queryType({ description: 'Rows as they are now.' })
+  const { filtered } = stateOf(builder as never)
+  for (const { spec, omit } of models) filtered.set(spec.name, omit)
   for (const model of models) defineQueries(builder, options, model)
   for (const { spec, names, omit, expose } of models) {
     if (Object.hasOwn(options.models, spec.name) && options.models[spec.name]?.live !== false) {

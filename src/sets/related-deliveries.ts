@@ -8,24 +8,31 @@ import { type ChangeEvent, type EventSubscription, readOf, readyOf } from './row
 const NOTHING_WRITTEN = { writtenBy: null } as const
 
 /**
- * It as deliveries, of one whose conditions on other rows are those of its policy. What ends it names no other model: which rows decide
- * is not for clients.
+ * It as deliveries. What ends it names no other model: which rows a policy asks is not for clients.
  * @param copy gives a row with nothing of it shared
  */
 export class RelatedDeliveries implements EventSubscription {
   readonly #model: string
   readonly #events: AsyncIterableIterator<RelatedEvent>
   readonly #copy: (row: AnyRow) => AnyRow
+  readonly #isAsked: boolean
 
-  constructor(model: string, events: AsyncIterableIterator<RelatedEvent>, copy: (row: AnyRow) => AnyRow) {
+  /** @param isAsked whether the client's own filter follows relations, and not a policy alone */
+  constructor(
+    model: string,
+    events: AsyncIterableIterator<RelatedEvent>,
+    copy: (row: AnyRow) => AnyRow,
+    isAsked: boolean,
+  ) {
     this.#model = model
     this.#events = events
     this.#copy = copy
+    this.#isAsked = isAsked
   }
 
   async next(): Promise<IteratorResult<ChangeEvent>> {
     const result = await this.#events.next().catch((error: unknown) => {
-      throw ownError(error, this.#model)
+      throw ownError(error, this.#model, this.#isAsked)
     })
     return result.done === true
       ? { done: true, value: undefined }
@@ -60,14 +67,18 @@ export class RelatedDeliveries implements EventSubscription {
 }
 
 /** The error without what it says of other models; whoever reads the log finds that as its cause. */
-function ownError(error: unknown, model: string): unknown {
+function ownError(error: unknown, model: string, isAsked: boolean): unknown {
   if (!isRowcastError(error) || !error.isPublic || error.details['model'] === model) return error
   const { code, details } = error
+  if (isAsked && code === 'FILTER_TOO_BROAD')
+    return new RowcastError(code, `The filter of ${model} asks about more related rows than are followed.`, {
+      cause: error,
+    })
   if (code === 'FILTER_TOO_BROAD' || code === 'FILTER_UNANSWERABLE')
     return new RowcastError('POLICY_FAILED', `The policy \`rows\` of ${model} cannot be followed.`, {
       cause: error,
     })
   if (code !== 'RESYNC_REQUIRED' || (details['model'] === undefined && details['reason'] !== undefined))
     return error
-  return cannotGoOn('what its policy asks cannot be followed from here', model, error)
+  return cannotGoOn('what is asked of related rows cannot be followed from here', model, error)
 }

@@ -24,6 +24,12 @@ export const FILTER_LIMITS: FilterLimits = {
   costMax: 256,
 }
 
+/** For what somebody trusted wrote. */
+export const UNBOUNDED_FILTER: FilterLimits = {
+  ...{ termsMax: Infinity, depthMax: Infinity, listLengthMax: Infinity },
+  ...{ valuesMax: Infinity, costMax: Infinity },
+}
+
 /** Counts while a filter is parsed. */
 export interface FilterBudget {
   /** @throws BAD_FILTER at the bound of terms. */

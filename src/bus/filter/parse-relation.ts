@@ -19,6 +19,10 @@ export interface RelationReading {
   readonly hopsMax?: number | undefined
   /** Fields and relations of a related model that whoever filters must not learn of. @default none */
   readonly hiddenFieldsOf?: ((model: ModelSpec) => ReadonlySet<string>) | undefined
+  /** Whether whoever filters must not learn which rows a relation puts together. @default it may be learned of all */
+  readonly isHidden?: ((model: ModelSpec, relation: RelationSpec) => boolean) | undefined
+  /** Whether groups without conditions are refused in the conditions on related rows, `OR: []` included. @default false */
+  readonly refusesEmptyGroups?: boolean | undefined
 }
 
 /** The bound when nothing else is said. */

@@ -131,8 +131,9 @@ function parseGroup(reading: Reading, grouping: Grouping, input: unknown, place:
     : [parseObject(reading, input, { ...inner, path: place.path })]
   const conditions = parts.filter((part) => part !== null)
   const isEmptied = conditions.length === 0 || conditions.length < parts.length
-  const matchesNothing = grouping === 'OR' && place.isRoot && parts.length === 0
-  if (reading.refusesEmptyGroups && isEmptied && !matchesNothing) {
+  const isStrict = place.hops > 0 && reading.relations?.refusesEmptyGroups === true
+  const matchesNothing = grouping === 'OR' && place.isRoot && parts.length === 0 && !isStrict
+  if ((reading.refusesEmptyGroups || isStrict) && isEmptied && !matchesNothing) {
     const why = 'a part without conditions would be left out, and the filter match more rows than meant.'
     throw badFilter(place.path, why, 'Leave the part out, or name what is to match.')
   }
@@ -144,10 +145,12 @@ function parseGroup(reading: Reading, grouping: Grouping, input: unknown, place:
 function parseField(reading: Reading, name: string, input: unknown, place: Place): Condition | null {
   const { catalog, budget, model } = reading
   const relation = reading.hidden.has(name) ? undefined : model.relations.find((other) => other.name === name)
-  if (relation !== undefined && reading.relations !== null) {
+  const isHidden = relation !== undefined && reading.relations?.isHidden?.(model, relation) === true
+  if (relation !== undefined && reading.relations !== null && !isHidden) {
     return parseRelated(reading, relation, input, { relations: reading.relations, ...place })
   }
-  const field = fieldOf(reading, name, place.path)
+  const hidden = isHidden ? new Set([...reading.hidden, name]) : reading.hidden
+  const field = fieldOf({ model, hidden }, name, place.path)
   if (field.type === 'Json' && field.kind === 'scalar') {
     if (!field.isList)
       return parseJsonFilter({ field, budget, isNegated: place.isNegated }, input, place.path)
@@ -218,7 +221,11 @@ function parseNullTest(field: FieldSpec, input: unknown, path: string): Conditio
 }
 
 /** A field that may be filtered on. @throws BAD_FILTER for relations and for what the model does not have. */
-function fieldOf({ model, hidden }: Reading, name: string, path: string): FieldSpec {
+function fieldOf(
+  { model, hidden }: Pick<Reading, 'model' | 'hidden'>,
+  name: string,
+  path: string,
+): FieldSpec {
   const visible = model.fields.filter((field) => !hidden.has(field.name))
   const field = visible.find((candidate) => candidate.name === name)
   if (field !== undefined) return field

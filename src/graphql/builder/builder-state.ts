@@ -13,6 +13,8 @@ export interface BuilderState {
   metadata: MetadataView | null
   /** Row types of the models that `changeSubscription` was called for. */
   readonly subscriptions: Map<string, PrismaObjectRef<SchemaTypes, PrismaModelTypes, object>>
+  /** Fields that nobody may filter those models by. */
+  readonly filtered: Map<string, readonly string[]>
   /** What `defineTypes` has defined, and the row types, by name in GraphQL. */
   readonly refs: Map<string, object>
   /** Scalars and enums that those speak of: made when the builder turns out not to have them. */
@@ -29,6 +31,7 @@ export function stateOf(builder: AnyBuilder): BuilderState {
     policies: null,
     metadata: null,
     subscriptions: new Map(),
+    filtered: new Map(),
     refs: new Map(),
     needed: new Set(),
   }

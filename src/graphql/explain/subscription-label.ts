@@ -10,16 +10,17 @@ interface LabelledRequest extends ChangeFilterInput {
 }
 
 /**
- * Equal for subscriptions that get the same changes; undefined where that is not known. The policies of the model were
- * asked for this context.
+ * Equal for subscriptions that get the same changes; undefined where that is not known. The policies of the model, which
+ * is the first, and of those that its filter leads to were asked for this context.
  */
 export function subscriptionLabel(
   policies: ViewerPolicies,
   context: object,
-  model: string,
+  models: readonly string[],
   { actions, where = null, old = null, new: after = null, changed }: LabelledRequest,
 ): string | undefined {
-  const audience = policies.audience(context, [model])
+  const [model] = models
+  const audience = policies.audience(context, models)
   if (audience === null) return undefined
   const filter = [
     [...(actions ?? [])].sort(),

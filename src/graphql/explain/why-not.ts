@@ -12,6 +12,8 @@ import { type AnyBuilder, stateOf } from '../builder/builder-state.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
 import { parseFilterArguments } from '../where/filter-arguments.ts'
+import { relatedModels } from '../where/related-rules.ts'
+import { withPrismaNames } from '../where/where-names.ts'
 import { readSubscription } from './read-subscription.ts'
 import { subscriptionLabel } from './subscription-label.ts'
 
@@ -79,10 +81,12 @@ async function explainFor(
   const model: ModelSpec | undefined = catalog.models[name]
   invariant(model !== undefined, `A subscription is to changes of ${name}, which the catalog does not have.`)
   const policies = policiesOf(builder)
-  await policies.prepare(context, [name])
-  if (!(await policies.maySubscribe(context, name))) return denied(name)
-  const filter = parseFilterArguments(catalog, { model, omit }, input, policies.view(context, name))
-  const label = subscriptionLabel(policies, context, name, { ...input, actions })
+  const models = [name, ...relatedModels(catalog, model, withPrismaNames(catalog, model, input))]
+  await policies.prepare(context, models)
+  for (const each of models) if (!(await policies.maySubscribe(context, each))) return denied(each)
+  const related = policies.relatedViews(context)
+  const filter = parseFilterArguments(catalog, { model, omit, related }, input, policies.view(context, name))
+  const label = subscriptionLabel(policies, context, models, { ...input, actions })
   return explain({ cursor, model, actions, filter, input, label })
 }
 

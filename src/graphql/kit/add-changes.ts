@@ -62,10 +62,10 @@ function withShownColumns(
       })
     }
     const shown = type.getFields()
-    const unshown = model.fields.filter(
-      (field) => shown[field.name] === undefined && !given.expose?.includes(field.name),
+    const unshown = [...model.fields, ...model.relations].filter(
+      ({ name: part }) => shown[part] === undefined && !given.expose?.includes(part),
     )
-    const omit = [...(given.omit ?? []), ...unshown.map((field) => field.name)]
+    const omit = [...(given.omit ?? []), ...unshown.map((part) => part.name)]
     return [name, { ...given, omit }] as const
   })
   return { ...options, models: Object.fromEntries(models) }

@@ -91,6 +91,7 @@ export function changeSchemaParts(
   const rowModels = new Map<string, string>()
   const fieldModels = new Map<string, string>()
   const scope = scopeOf(feed, options, (type) => rowModels.get(type.name) ?? null)
+  const related = new Set(Object.keys(options.models))
   const types: TypeDefinition[] = [...sharedTypes(scope)]
   const subscriptions: [string, FieldDefinition][] = []
   for (const [modelName, { type, name, description, omit, expose }] of Object.entries(options.models)) {
@@ -102,7 +103,7 @@ export function changeSchemaParts(
     const isCopied = type !== undefined && theirs === 'copied'
     types.push(
       ...changeTypes(subscribed, { oldType: isCopied ? rowType : names.old }),
-      ...whereTypes(catalog, model, { omit: subscribed.omit }),
+      ...whereTypes(catalog, model, { omit: subscribed.omit, related }),
       ...(type === undefined ? [rowTypeOf(subscribed)] : []),
       ...(isCopied ? [] : [oldRowType(subscribed)]),
     )

@@ -9,7 +9,6 @@ import { firstArgument, pageArguments } from '../pagination.ts'
 import { modelNames } from '../schema-names.ts'
 import type { ServiceBuilder, ServiceModel } from '../service-types.ts'
 import type { EnumDefinition, InputDefinition } from '../type-definition.ts'
-import { whereTypes } from '../where/where-inputs.ts'
 
 /** The arguments of a list on the root; what makes no sense for the model is left out. */
 export function listArguments(builder: ServiceBuilder, catalog: ModelCatalog, model: ServiceModel) {
@@ -91,11 +90,7 @@ function listInputs(builder: AnyBuilder, catalog: ModelCatalog, { spec, omit }: 
   }
   const isOrdered = ordered.length > 0
   const hasPages = hasKeyPages(spec, omit)
-  defineTypes(builder, [
-    ...whereTypes(catalog, spec, { omit }),
-    ...(isOrdered ? [SORT_ORDER, orderBy] : []),
-    ...(hasPages ? [after] : []),
-  ])
+  defineTypes(builder, [...(isOrdered ? [SORT_ORDER, orderBy] : []), ...(hasPages ? [after] : [])])
   return {
     where: names.where,
     orderBy: isOrdered ? orderBy.name : null,

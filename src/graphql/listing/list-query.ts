@@ -11,9 +11,10 @@ import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
 import { parseKeyArgument } from '../key-argument.ts'
 import { type PageArguments, pageSize } from '../pagination.ts'
 import { fieldHidden } from '../policy/field-hidden.ts'
-import type { ModelView } from '../policy/viewer-policies.ts'
+import type { ModelView, RelatedViews } from '../policy/viewer-policies.ts'
 import { isOfValue } from '../reading/statement-gate.ts'
 import type { ServiceModel } from '../service-types.ts'
+import { relationReading, withRelatedRules } from '../where/related-rules.ts'
 import { hiddenNames } from '../where/where-inputs.ts'
 import { withPrismaNames } from '../where/where-names.ts'
 import { toPrismaWhere } from './prisma-where.ts'
@@ -32,6 +33,8 @@ export interface ListRequest {
   readonly catalog: ModelCatalog
   readonly model: Pick<ServiceModel, 'spec' | 'names' | 'omit'>
   readonly view: Pick<ModelView, 'rows' | 'hidden'>
+  /** What the viewer may see of the models that `where` leads to. @default it leads to none */
+  readonly related?: RelatedViews | undefined
 }
 
 /** The page as Prisma Client takes it. */
@@ -66,14 +69,17 @@ export function listQueryOf(request: ListRequest, args: ListArguments): ListQuer
  * A filter of rows as Prisma Client takes it; undefined where there is none.
  * @throws BAD_FILTER, FILTER_TOO_COSTLY
  */
-export function whereOf({ catalog, model, view }: ListRequest, where: unknown): object | undefined {
+export function whereOf({ catalog, model, view, related }: ListRequest, where: unknown): object | undefined {
   if (where === null || where === undefined) return undefined
-  const { spec, names, omit } = model
+  const { spec, omit } = model
   const hiddenFields = new Set([...hiddenNames(spec, omit), ...view.hidden])
-  const { where: named } = withPrismaNames(names, { where })
-  const condition = parseWhere(spec, catalog, named, { hiddenFields, emptyObjects: 'refuse' })
+  const { where: named } = withPrismaNames(catalog, spec, { where })
+  const relations = related === undefined ? undefined : relationReading(related)
+  const condition = parseWhere(spec, catalog, named, { hiddenFields, emptyObjects: 'refuse', relations })
   checkFilterCost(costOf(condition))
-  return constantOf(condition) === false ? noRowOf(spec.fields) : toPrismaWhere(spec, named)
+  if (constantOf(condition) === false) return noRowOf(spec.fields)
+  const asked = toPrismaWhere(catalog, spec, named)
+  return related === undefined ? asked : withRelatedRules(catalog, spec, asked, related)
 }
 
 /** The order that is asked for, and then that of the key, so that no two rows stand side by side. */

@@ -10,8 +10,9 @@ import {
   type JsonOperator,
   operatorNames,
 } from '../../bus/filter/operators.ts'
-import type { FieldSpec, ModelSpec } from '../../catalog/model-catalog.ts'
+import type { FieldSpec, ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { AnyNull, DbNull, JsonNull } from '../../catalog/prisma-runtime.ts'
+import { relatedModelOf } from '../where/where-names.ts'
 
 const JSON_NULLS: Readonly<Record<JsonNullKind, unknown>> = { AnyNull, DbNull, JsonNull }
 
@@ -22,16 +23,30 @@ const PLAIN_OPERATORS: ReadonlySet<string> = new Set(['mode', 'isEmpty'])
  * For Prisma's `where`.
  * @param where with Prisma's names of fields; it was parsed, and so has only what the model has
  */
-export function toPrismaWhere(model: ModelSpec, where: unknown): Readonly<Record<string, unknown>> {
+export function toPrismaWhere(
+  catalog: ModelCatalog,
+  model: ModelSpec,
+  where: unknown,
+): Readonly<Record<string, unknown>> {
   const entries = Object.entries(Object(where)).map(([name, value]) => {
     const field = model.fields.find((each) => each.name === name)
-    return [name, field === undefined ? groupOf(model, value) : fieldFilterOf(field, value)]
+    if (field !== undefined) return [name, fieldFilterOf(field, value)]
+    const related = relatedModelOf(catalog, model, name)
+    if (related === null) return [name, groupOf(catalog, model, value)]
+    if (value === null) return [name, null]
+    const operators = Object.entries(Object(value)).map(([operator, operand]) => [
+      operator,
+      operand === null ? null : toPrismaWhere(catalog, related, operand),
+    ])
+    return [name, Object.fromEntries(operators)]
   })
   return Object.fromEntries(entries)
 }
 
-function groupOf(model: ModelSpec, value: unknown): unknown {
-  return Array.isArray(value) ? value.map((part) => toPrismaWhere(model, part)) : toPrismaWhere(model, value)
+function groupOf(catalog: ModelCatalog, model: ModelSpec, value: unknown): unknown {
+  return Array.isArray(value)
+    ? value.map((part) => toPrismaWhere(catalog, model, part))
+    : toPrismaWhere(catalog, model, value)
 }
 
 function fieldFilterOf(field: FieldSpec, filter: unknown): unknown {

@@ -50,18 +50,18 @@ export function defineChangeSubscription(
   const feed = feedOf(builder)
   const model = modelNamed(feed.catalog, modelName)
   const rowType = options.type ?? rowTypeOf(builder, modelName)
-  const { subscriptions, refs } = stateOf(builder)
+  const { subscriptions, filtered, refs } = stateOf(builder)
   subscriptions.set(modelName, rowType)
 
   const { omit, expose, description } = options
   const subscribed = subscribedModel(scopeOf(builder), model, { omit, expose })
   const { names } = subscribed
   refs.set(names.type, rowType)
+  if (!filtered.has(modelName)) filtered.set(modelName, subscribed.omit)
   defineTypes(builder, [
     ...sharedTypes(subscribed.scope),
     // A copy of the row's type takes its place once the schema is built.
     ...changeTypes(subscribed, { oldType: names.type }),
-    ...whereTypes(feed.catalog, model, { omit: subscribed.omit }),
   ])
   const field = changeField(subscribed, description)
   const name = options.name ?? names.changed
@@ -102,6 +102,7 @@ function createImageCompleter(builder: AnyBuilder): CompleteImage {
 /** Adds what the declared subscriptions need and the builder lacks: the root, scalars. Runs before the build. */
 export function completeChangeTypes(builder: AnyBuilder): void {
   const { subscriptions } = stateOf(builder)
+  defineFilters(builder)
   if (subscriptions.size === 0) return
   for (const [model, rowType] of subscriptions) {
     if (builder.configStore.hasConfig(rowType)) continue
@@ -115,6 +116,17 @@ export function completeChangeTypes(builder: AnyBuilder): void {
   addMissingTypes(builder)
   const hasRoot = [...builder.configStore.typeConfigs.values()].some(({ kind }) => kind === 'Subscription')
   if (!hasRoot) builder.subscriptionType({ description: 'Live changes of the database.' })
+}
+
+/** What lists and subscriptions are filtered by: it leads from one of their models to the next, whichever was declared first. */
+function defineFilters(builder: AnyBuilder): void {
+  const { catalog } = builder.options.rowcast.feed
+  const { filtered } = stateOf(builder)
+  const related = new Set(filtered.keys())
+  const types = [...filtered].flatMap(([name, omit]) =>
+    whereTypes(catalog, modelNamed(catalog, name), { omit, related }),
+  )
+  defineTypes(builder, types)
 }
 
 /** `Query.changeCursor`, where there is a Query root and it has no such field of its own. */

@@ -37,6 +37,13 @@ export interface ModelView {
   readonly text: string | null
 }
 
+/** What one viewer may see of models that a filter leads to; they were prepared for his context. */
+export interface RelatedViews {
+  view(model: string): ModelView
+  /** Whether the foreign key of the relation is hidden from him, at whichever end it is. */
+  hidesKey(model: string, relation: string): boolean
+}
+
 /** What is empty had better be refused than let every row through. */
 const RULE_READING: ParseWhereOptions = {
   path: 'rows',
@@ -117,6 +124,17 @@ export class ViewerPolicies {
     const answer: unknown = await asked(model, 'canSubscribe', () => canSubscribe(context as object))
     if (typeof answer !== 'boolean') throw failed(model, 'canSubscribe', 'neither true nor false')
     return answer
+  }
+
+  /** What the viewer sees of models that a filter leads to: they were prepared for this context, or have no policy that asks. */
+  relatedViews(context: unknown): RelatedViews {
+    return {
+      view: (model) => this.view(context, model),
+      hidesKey: (model, relation) => {
+        const key = this.foreignKey(model, relation)
+        return key?.fields.some((field) => this.view(context, key.model).hidden.has(field)) === true
+      },
+    }
   }
 
   /** The foreign key of a relation: whoever may not see one of its fields may not see who belongs to whom. */

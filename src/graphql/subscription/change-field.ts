@@ -1,5 +1,6 @@
 /** Stage 7, graphql. `<model>Changed` on the Subscription root, and `changeCursor` on Query: from their arguments to the feed. */
 import type { GraphQLResolveInfo } from 'graphql'
+import type { ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { RowcastError } from '../../errors.ts'
 import { setAudience } from '../audience.ts'
@@ -17,6 +18,8 @@ import { checkSelectedFields } from '../policy/check-selected-fields.ts'
 import { selectedModels } from '../policy/selected-models.ts'
 import type { ArgumentDefinition, FieldDefinition } from '../type-definition.ts'
 import { filterArguments } from '../where/filter-arguments.ts'
+import { relatedModels } from '../where/related-rules.ts'
+import { withPrismaNames } from '../where/where-names.ts'
 import { onceLive } from './once-live.ts'
 import { checkActions, openSubscription, type SubscriptionArguments } from './open-subscription.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
@@ -82,6 +85,7 @@ function subscribe(
   checkContext(context)
   const { scope, model } = subscribed
   const { policies } = scope
+  const asked = { subscribed, related: filteredModels(subscribed, filter) }
   const cursor = lastEventIdOf(context) ?? after
   const open = () => {
     const action = checkActions(actions)
@@ -89,48 +93,65 @@ function subscribe(
       ...{ actions: action, after: cursor, overflow, filter, pageSize },
       hasRows: initial === true && cursor == null,
       view: policies.view(context, model.name),
+      related: policies.relatedViews(context),
       checkFilter() {
         for (const node of info.fieldNodes) checkFilterVariables(node, valuesOf(info.variableValues))
       },
       label: scope.canBeExplained
-        ? subscriptionLabel(policies, context, model.name, { ...filter, actions: action })
+        ? subscriptionLabel(policies, context, [model.name, ...asked.related], { ...filter, actions: action })
         : undefined,
       account: accountOf(context),
     })
-    setAudience(deliveries, audience(subscribed, context, info))
+    setAudience(deliveries, audience(asked, context, info))
     return deliveries
   }
   const begin = () => (cursor != null ? open() : onceLive(scope.feed, model.name, open))
   const isOpen =
-    scope.metadata === null && shownModels(subscribed, info).every((each) => !policies.asksViewer(each))
-  return isOpen ? begin() : letIn(subscribed, context, info).then(begin)
+    scope.metadata === null && shownModels(asked, info).every((each) => !policies.asksViewer(each))
+  return isOpen ? begin() : letIn(asked, context, info).then(begin)
+}
+
+/** What a subscription is to, and what it asks for. */
+interface AskedSubscription {
+  readonly subscribed: SubscribedModel
+  /** Models whose rows its filter asks about. */
+  readonly related: readonly string[]
+}
+
+/** Models whose rows the filter asks about, beside the model's own. */
+function filteredModels({ scope, model }: SubscribedModel, filter: ChangeFilterInput): readonly string[] {
+  const { catalog } = scope.feed
+  return [...relatedModels(catalog, model, withPrismaNames(catalog, model, filter))]
 }
 
 /** The model itself counts even if none of its rows is selected: `changed` and `key` show its fields. */
-function shownModels({ scope, model }: SubscribedModel, info: GraphQLResolveInfo): readonly string[] {
-  return [...selectedModels(info, scope.modelOf), model.name]
+function shownModels({ subscribed, related }: AskedSubscription, info: GraphQLResolveInfo) {
+  const { scope, model } = subscribed
+  return [...selectedModels(info, scope.modelOf), model.name, ...related]
 }
 
 /**
  * Asks the policies of all that the subscription can show.
  * @throws FORBIDDEN, FIELD_HIDDEN, POLICY_FAILED
  */
-async function letIn(subscribed: SubscribedModel, context: object, info: GraphQLResolveInfo): Promise<void> {
-  const { scope, model } = subscribed
+async function letIn(asked: AskedSubscription, context: object, info: GraphQLResolveInfo): Promise<void> {
+  const { scope, model } = asked.subscribed
   const { policies, metadata } = scope
-  await policies.prepare(context, shownModels(subscribed, info))
+  await policies.prepare(context, shownModels(asked, info))
   await metadata?.prepare(context)
-  if (!(await policies.maySubscribe(context, model.name))) {
-    throw graphqlError('FORBIDDEN', `You may not subscribe to changes of ${model.name}.`)
+  // Rows that come and go show how those change that they are related to.
+  for (const name of [model.name, ...asked.related]) {
+    if (await policies.maySubscribe(context, name)) continue
+    throw graphqlError('FORBIDDEN', `You may not subscribe to changes of ${name}.`)
   }
   checkSelectedFields(policies, context, info, model.name)
 }
 
 /** Whose results the subscription gives; null where that is not known. */
-function audience(subscribed: SubscribedModel, context: object, info: GraphQLResolveInfo): string | null {
-  const { scope } = subscribed
+function audience(asked: AskedSubscription, context: object, info: GraphQLResolveInfo): string | null {
+  const { scope } = asked.subscribed
   const shareBy = scope.shareBy(context)
-  const seen = scope.policies.audience(context, shownModels(subscribed, info))
+  const seen = scope.policies.audience(context, shownModels(asked, info))
   const metadata = scope.metadata?.audience(context) ?? ''
   return shareBy === null || seen === null ? null : `${shareBy}\n${metadata}\n${seen}`
 }

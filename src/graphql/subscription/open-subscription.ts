@@ -11,7 +11,7 @@ import { type EventAction, isChangeAction } from '../event-action.ts'
 import { visibleFields } from '../field-type.ts'
 import { graphqlError, toSubscriptionError } from '../graphql-errors.ts'
 import { whereOf } from '../listing/list-query.ts'
-import type { ModelView } from '../policy/viewer-policies.ts'
+import type { ModelView, RelatedViews } from '../policy/viewer-policies.ts'
 import { parseFilterArguments } from '../where/filter-arguments.ts'
 import { PublicSubscription } from './public-subscription.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
@@ -31,6 +31,8 @@ export interface WantedEvents {
   readonly overflow: OverflowPolicy | null | undefined
   readonly filter: ChangeFilterInput
   readonly view: ModelView
+  /** What it may see of the models that the filter leads to. */
+  readonly related: RelatedViews
   /** Whether it begins with the rows there are. */
   readonly hasRows: boolean
   readonly pageSize: number | null | undefined
@@ -80,10 +82,10 @@ export function openSubscription(subscribed: SubscribedModel, wanted: WantedEven
 
 function subscribeToChanges(
   { scope: { feed }, model, omit }: SubscribedModel,
-  { actions, after, overflow, filter, view, label, account, checkFilter }: WantedEvents,
+  { actions, after, overflow, filter, view, related, label, account, checkFilter }: WantedEvents,
 ): EventSubscription {
   checkFilter()
-  const parsed = parseFilterArguments(feed.catalog, { model, omit }, filter, view)
+  const parsed = parseFilterArguments(feed.catalog, { model, omit, related }, filter, view)
   const request = {
     ...{ model: model.name, account },
     actions: actions ?? undefined,
@@ -101,18 +103,18 @@ function subscribeToChanges(
 /** The rows are asked for with the same `where` as the changes, and with the viewer's rights, as those of a list are. */
 function subscribeToRows(
   { scope: { feed }, model, names, omit }: SubscribedModel,
-  { actions, overflow, filter, view, pageSize, label, account, checkFilter }: WantedEvents,
+  { actions, overflow, filter, view, related, pageSize, label, account, checkFilter }: WantedEvents,
 ): EventSubscription {
   const { where, old, new: after, changed } = filter
   if (feed.subscribeRows === undefined)
     throw new RowcastError('FIRST_ROWS_REFUSED', 'Subscriptions of this server do not begin with rows.')
   checkKeyIsSeen(model, omit, view)
   checkFilter()
-  const asked = whereOf({ catalog: feed.catalog, model: { spec: model, names, omit }, view }, where)
+  const asked = whereOf({ catalog: feed.catalog, model: { spec: model, names, omit }, view, related }, where)
   const seen = view.rows?.where
   return feed.subscribeRows({
     model: model.name,
-    filter: parseFilterArguments(feed.catalog, { model, omit }, { where }, view),
+    filter: parseFilterArguments(feed.catalog, { model, omit, related }, { where }, view),
     conditions: [asked, seen].filter((condition) => condition !== undefined),
     pageSize: pageSize ?? undefined,
     refused: {
