@@ -17,12 +17,12 @@ export class RelatedDeliveries implements EventSubscription {
   readonly #copy: (row: AnyRow) => AnyRow
   readonly #isAsked: boolean
 
-  /** @param isAsked whether the client's own filter follows relations, and not a policy alone */
+  /** @param isAsked whether the client's own filter follows relations, and not a policy alone. @default false */
   constructor(
     model: string,
     events: AsyncIterableIterator<RelatedEvent>,
     copy: (row: AnyRow) => AnyRow,
-    isAsked: boolean,
+    isAsked = false,
   ) {
     this.#model = model
     this.#events = events
