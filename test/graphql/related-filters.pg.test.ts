@@ -228,7 +228,7 @@ it('says the same whatever rows have that may not be seen', { timeout: 240_000 }
   const schema = buildServiceSchema({ catalog, prisma, feed: createFakeFeed(catalog, []), models } as never)
   const dice = new Dice(SEED + 1)
   await fill(database, dice)
-  // Of these the rules are null: whoever could tell that from false, under a NOT, would learn what is asked of them.
+  // Of these the rules are null: whoever could take that apart from false, under a NOT, would learn what is asked of them.
   await database.query(
     `DELETE FROM "Member" WHERE "teamId" = 1; UPDATE "Team" SET "parentId" = NULL WHERE id = 1;
      UPDATE "Post" SET "teamId" = 1, "authorId" = 2 WHERE id IN (1, 2); UPDATE "Badge" SET code = NULL WHERE id = 1`,
