@@ -35,7 +35,7 @@ CREATE TABLE "User" (id int PRIMARY KEY, role "Role" NOT NULL DEFAULT 'PAYER');
 CREATE TABLE "Invoice" (id int PRIMARY KEY, cents bigint NOT NULL, "userId" int NOT NULL REFERENCES "User");`
 const NAMES = { User: 'Payer', Role: 'PayerRole' }
 
-async function openPair(options: { readonly billingUrl?: string } = {}) {
+async function openPair(options: { readonly billingUrl?: string; readonly billing?: object } = {}) {
   const billing = await generateSchemaProject('billing', { text: BILLING })
   const [main, other] = await Promise.all([openDatabase({ migrate: true }), openDatabase()])
   onTestFinished(() => main[Symbol.asyncDispose]())
@@ -52,7 +52,7 @@ async function openPair(options: { readonly billingUrl?: string } = {}) {
         models: { User: {}, Post: {} },
         slot: slotOf(main),
       },
-      billing: { ...billing, names: NAMES, slot: slotOf(other) },
+      billing: { ...billing, names: NAMES, slot: slotOf(other), ...options.billing },
     },
   }
   const env: Environment = {
@@ -109,6 +109,27 @@ it('serves the models of two databases, those of one name renamed, with queries,
   expect(page).toContain('rowcast_changes_total{source="billing",model="Payer",action="UPDATE"} 1')
   expect(page).toContain('rowcast_deliveries_total{source="main",model="User",action="INSERT"} 1')
   expect(page.match(/^rowcast_resident_memory_bytes/gm)).toHaveLength(1)
+})
+
+it('holds policies that follow relations within the database of the model, renamed or not', async () => {
+  const rows = () => ({ user: { is: { role: 'AUDITOR' } } })
+  const { service, url, billing } = await openPair({ billing: { models: { User: {}, Invoice: { rows } } } })
+  for (const { rowcast } of service.sources.values()) await rowcast.ready()
+  await billing.query(`INSERT INTO "User" VALUES (1, 'PAYER'), (7, 'AUDITOR')`)
+  await billing.query(`INSERT INTO "Invoice" VALUES (1, 10, 1), (2, 20, 7)`)
+  const seen = { body: { data: { invoices: [{ id: '2' }] } } }
+  expect(await postGraphql(url, '{ invoices { id } }')).toMatchObject(seen)
+  const document = 'subscription { invoiceChanged(initial: true) { action new { id } } }'
+  const invoices = createWsClient(url).subscribe(document)
+  expect(await invoices.nextData()).toMatchObject({ invoiceChanged: { action: 'READ', new: { id: '2' } } })
+  expect(await invoices.nextData()).toMatchObject({ invoiceChanged: { action: 'READY' } })
+  await billing.query(`INSERT INTO "Invoice" VALUES (3, 30, 1), (4, 40, 7)`)
+  expect(await invoices.nextData()).toMatchObject({ invoiceChanged: { action: 'INSERT', new: { id: '4' } } })
+  await billing.query(`UPDATE "User" SET role = 'AUDITOR' WHERE id = 1`)
+  const moved = [await invoices.nextData(), await invoices.nextData()].map(
+    ({ invoiceChanged }) => invoiceChanged,
+  )
+  expect(moved).toMatchObject([{ new: { id: '1' } }, { new: { id: '3' } }])
 })
 
 it('gives a cursor of each database, which says nothing to the other', async () => {
