@@ -255,6 +255,7 @@ export function readRecords(entry: Entry, visitor: RecordVisitor): void {
   let at = entry.recordsStart
   while (at < recordsEnd) {
     const kind = bytes[at]
+    if (at + (kind === RECORD_RELATION ? 3 : 5) > recordsEnd) throw unreadable('has a record beyond its end')
     if (kind === RECORD_MESSAGE) {
       const start = at + 5
       const end = start + bytes.readUInt32BE(at + 1)
