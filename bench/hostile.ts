@@ -31,6 +31,7 @@ const own = (attack: AttackName, traffic: Traffic = 'none'): Case => {
 }
 
 const CASES: readonly Case[] = [
+  { ...own('nothing', 'large rows'), name: 'nobody hostile, large rows' },
   own('replays'),
   own('forged cursors'),
   { ...own('forged cursors'), name: 'forged cursors on a gateway', isGateway: true },
@@ -69,7 +70,7 @@ async function measure(
   { name, attack, traffic, isGateway }: Case,
   round: number,
 ) {
-  await using database = await context.openDatabase(`hostile_${name.replaceAll(' ', '_')}_${round}`)
+  await using database = await context.openDatabase(`hostile_${name.replaceAll(/\W+/g, '_')}_${round}`)
   const isRelated = attack === 'nested lists'
   if (isRelated) {
     await migrate(database)

@@ -3,10 +3,9 @@
  * throws would end the process, and with it everybody else's streams. Each goes through a guard, which logs the failure
  * with an id and goes on. `test/errors-uncaught.test.ts` finds those that do not.
  */
-import { randomUUID } from 'node:crypto'
-import { describeError } from './describe-error.ts'
 import { RowcastError } from './errors.ts'
 import type { Logger } from './log.ts'
+import { FailureLog } from './log-budget.ts'
 
 /** What a guard has caught. */
 export interface GuardedFailure {
@@ -74,16 +73,9 @@ export function contain<Args extends readonly unknown[], Result>(
 
 /** Creates a guard that reports to a logger, which may throw as well. */
 export function createGuard(logger: Pick<Logger, 'error'>): Guard {
+  const failures = new FailureLog(logger)
   function report(what: string, error: unknown): GuardedFailure {
-    const id = randomUUID()
-    try {
-      logger.error(`Could not ${what}: this one failed, everything else goes on.`, {
-        errorId: id,
-        ...describeError(error),
-      })
-    } catch {
-      // There is nobody left to report to.
-    }
+    const id = failures.report(`Could not ${what}: this one failed, everything else goes on.`, error)
     return { error, id }
   }
 

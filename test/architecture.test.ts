@@ -23,6 +23,7 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
 const BASE = [
   'errors.ts',
   'log.ts',
+  'log-budget.ts',
   'guard.ts',
   'describe-error.ts',
   'member-of.ts',

@@ -43,6 +43,8 @@ const COSTLY: readonly object[] = [
 
 /** The attacks by name. */
 const ATTACKS = {
+  /** The control: what the same minutes cost where nobody is hostile. */
+  async nothing() {},
   /** Every subscription of every socket asks for all that is retained. */
   async replays(arena) {
     for (let sockets = 0; sockets < arena.count(10); sockets += 1) {

@@ -6,6 +6,7 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { GraphQLSchema } from 'graphql'
+import { TurnShare } from '../bus/turn-share.ts'
 import { createGuard, createSafeLogger } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { createErrorLocator } from './errors/error-location.ts'
@@ -23,7 +24,6 @@ import { createClientAccounts } from './limits/client-accounts.ts'
 import { createConnectionCounter } from './limits/client-address.ts'
 import { countResponses } from './limits/counted-response.ts'
 import { limitsOf, type ServerLimits } from './limits/limits.ts'
-import { OperationTurns } from './limits/operation-turns.ts'
 import { boundPeers } from './limits/peer-connections.ts'
 import { inTurns } from './limits/request-turns.ts'
 import type { ServerSecurity } from './limits/server-security.ts'
@@ -135,7 +135,7 @@ function createParts(options: ServerOptions, host: string, state: ServerState) {
   const originGuard = createOriginGuard(allowedOrigins)
   const refusals = createRefusals(logger, limits.closeTimeoutMs)
   const socketBudget = new SocketBudget(limits.socketsBufferedBytesMax)
-  const turns = new OperationTurns(guard)
+  const turns = new TurnShare({ guard })
   const { allowedHosts, context, metrics } = options
   const hostGuard = createHostGuard({ allowedHosts, host, hasContext: context !== undefined })
   const isRefusing = (): boolean => state.isRefusing

@@ -4,6 +4,7 @@
  */
 import type { GraphQLSchema } from 'graphql'
 import { createYoga, type YogaServerInstance } from 'graphql-yoga'
+import type { TurnShare } from '../bus/turn-share.ts'
 import { invariant } from '../errors.ts'
 import { BUS_ACCOUNT } from '../graphql/bus-account.ts'
 import { LAST_EVENT_ID } from '../graphql/last-event-id.ts'
@@ -24,7 +25,6 @@ import { createHttpStreams } from './http/result-streams.ts'
 import type { ClientAccounts } from './limits/client-accounts.ts'
 import { type ConnectionCounter, clientAddress } from './limits/client-address.ts'
 import type { ServerLimits } from './limits/limits.ts'
-import type { OperationTurns } from './limits/operation-turns.ts'
 import type { Refusals } from './refusal.ts'
 import {
   CONNECTION,
@@ -52,7 +52,8 @@ export interface GraphqlPipelineOptions {
   readonly sessions: SessionKeeper
   readonly connections: ConnectionCounter
   readonly accounts: ClientAccounts
-  readonly turns: OperationTurns
+  /** When operations begin: parsing and checking a document takes milliseconds. */
+  readonly turns: TurnShare
   readonly originGuard: OriginGuard
   readonly refusals: Refusals
   readonly limits: ServerLimits

@@ -6,10 +6,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type ErrorCode, errorEntry, isErrorCode } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { LogBudget } from '../log-budget.ts'
 import { escapeControls } from '../printable.ts'
 import { GRAPHQL_PATH } from './graphql-path.ts'
 import { respondJson } from './health.ts'
-import { LogBudget } from './log-budget.ts'
 
 /** Codes of what HTTP itself refuses; all others are of the error table. */
 type HttpCode = 'NOT_FOUND' | 'BAD_HANDSHAKE' | 'TRANSPORT_NOT_SUPPORTED'

@@ -4,13 +4,14 @@
  */
 import { GraphQLError } from 'graphql'
 import type { YogaLogger } from 'graphql-yoga'
-import { describeError } from '../describe-error.ts'
 import { isRowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { FailureLog } from '../log-budget.ts'
 import type { ErrorMask } from './errors/mask-error.ts'
 
 /** Creates the logger Yoga is given. */
 export function createYogaLogger(logger: Logger, errorMask: ErrorMask): YogaLogger {
+  const failures = new FailureLog(logger)
   return {
     // Yoga's debug lines trace every request; they say nothing about rowcast.
     debug() {},
@@ -23,7 +24,7 @@ export function createYogaLogger(logger: Logger, errorMask: ErrorMask): YogaLogg
       // Errors made for clients are answers, not accidents: public ones, and those of variables that do not fit.
       if (original instanceof GraphQLError || (isRowcastError(original) && original.isPublic)) return
       if (errorMask.hasLogged(original)) return
-      logger.error('The GraphQL server failed unexpectedly.', describeError(original))
+      failures.report('The GraphQL server failed unexpectedly.', original)
     },
   }
 }

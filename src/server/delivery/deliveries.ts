@@ -5,6 +5,7 @@
 import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql'
 import type { DeliveryPull } from '../../bus/bus.ts'
 import { heapBytesLeft, resultBytesMaxOf } from '../../bus/heap-bounds.ts'
+import { TurnShare } from '../../bus/turn-share.ts'
 import { audienceOf } from '../../graphql/audience.ts'
 import { openSourceEvents } from '../../graphql/graphql-version.ts'
 import type { Guard } from '../../guard.ts'
@@ -39,8 +40,10 @@ export interface Deliveries {
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
   const { mask, guard } = options
   const turn = createDeliveryTurn(guard)
+  const turns = new TurnShare({ guard, isOneByOne: true })
   const keptBytesMax = resultBytesMaxOf(heapBytesLeft())
-  const groups = createDeliveryGroups({ mask, guard, keptBytesMax, isBusy: () => turn.isBusy })
+  const isBusy = () => turn.isBusy || turns.isBusy
+  const groups = createDeliveryGroups({ mask, guard, keptBytesMax, isBusy })
   const onDelivered = options.onDelivered && guard.wrap('count a delivery', options.onDelivered)
 
   async function subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult> {
@@ -53,7 +56,7 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     const isChanges = source.pull !== undefined
     try {
       const group = groups.join(args, isChanges ? audienceOf(events) : null, isChanges)
-      return new ResultStream({ source, group, args, onDelivered })
+      return new ResultStream({ source, group, args, turns, onDelivered })
     } catch (error) {
       // Variables may be nested more deeply than a text can be made of: nobody else would end the source.
       await source.return?.()

@@ -3,8 +3,9 @@
  * subscriptions, so that each socket gets it in one piece. Sockets with little to say go first; those that had more than
  * one flush allows share a slice of each turn, so that who catches up with much keeps nobody waiting who is up to date.
  */
+
+import { Line } from '../../bus/line.ts'
 import type { Guard } from '../../guard.ts'
-import { Line } from '../limits/line.ts'
 
 /** Something that has frames to write. */
 export interface Flushable {

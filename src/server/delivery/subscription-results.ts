@@ -5,6 +5,7 @@
  */
 import type { ExecutionArgs, ExecutionResult } from 'graphql'
 import type { DeliveryPull, DeliveryReader } from '../../bus/bus.ts'
+import type { TurnShare } from '../../bus/turn-share.ts'
 import { invariant } from '../../errors.ts'
 import { payloadTooLarge } from '../errors/delivery-failure.ts'
 import type { DeliveryGroup } from './delivery-group.ts'
@@ -40,6 +41,8 @@ export interface ResultStreamOptions {
   readonly source: AsyncIterator<unknown> & { readonly pull?: DeliveryPull<unknown> | undefined }
   readonly group: DeliveryGroup
   readonly args: ExecutionArgs
+  /** When results are made for whoever iterates them: all that wait for a change ask in one go. */
+  readonly turns: TurnShare
   /** Notified of each delivery that is handed on. */
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
 }
@@ -120,7 +123,7 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
 
   /** The next result, begun; those behind it are begun as well while it is waited for. */
   async #nextAhead(): Promise<AheadResult | undefined> {
-    const { source, group, args } = this.#options
+    const { source, group, args, turns } = this.#options
     this.#ahead ??= new ResultsAhead({
       resultOf: (delivery) => group.resultOf(delivery, args),
       // Whoever iterates waits for the result, which is the failure then.
@@ -132,9 +135,10 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
       const { done, value } = await source.next().finally(() => {
         this.#isAwaiting = false
       })
+      if (done !== true) await turns.wait()
       if (done === true || this.#isOver) return undefined
       this.#ahead.add(value)
-    }
+    } else await turns.wait()
     // Of changes: other sources are asked for one value at a time.
     if (source.pull !== undefined) this.#ahead.fill(source.pull)
     return this.#ahead.shift()

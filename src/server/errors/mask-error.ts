@@ -3,9 +3,7 @@
  * full, all others as one fixed sentence with an id, since their text may quote rows, queries or settings.
  * The id stands in the log beside the name, code and place of the error.
  */
-import { randomUUID } from 'node:crypto'
 import { GraphQLError } from 'graphql'
-import { describeError } from '../../describe-error.ts'
 import { errorEntry, isErrorCode, RowcastError } from '../../errors.ts'
 import { toGraphqlError } from '../../graphql/graphql-errors.ts'
 import {
@@ -17,6 +15,7 @@ import {
 } from '../../graphql/graphql-sentences.ts'
 import { isRowRefused } from '../../graphql/prisma-refusal.ts'
 import type { Logger } from '../../log.ts'
+import { FailureLog } from '../../log-budget.ts'
 import type { ErrorLocator } from './error-location.ts'
 import { codeOfRequestError } from './request-errors.ts'
 
@@ -40,18 +39,16 @@ export interface ErrorMaskOptions {
 /** Creates a mask. */
 export function createErrorMask({ logger, areSuggestionsHidden, locate }: ErrorMaskOptions): ErrorMask {
   const ids = new WeakMap<object, string>()
+  const failures = new FailureLog(logger)
 
   function logOnce(error: unknown): string {
     const original = originalOf(error)
     const key = typeof original === 'object' && original !== null ? original : {}
     const known = ids.get(key)
     if (known !== undefined) return known
-    const id = randomUUID()
+    const where = error instanceof GraphQLError ? locate(error) : {}
+    const id = failures.report('A GraphQL operation failed unexpectedly.', original, where)
     ids.set(key, id)
-    logger.error('A GraphQL operation failed unexpectedly.', {
-      ...{ errorId: id, ...describeError(original) },
-      ...(error instanceof GraphQLError ? locate(error) : {}),
-    })
     return id
   }
 

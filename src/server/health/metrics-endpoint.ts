@@ -5,7 +5,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { isRowcastError, RowcastError } from '../../errors.ts'
-import { createGuard } from '../../guard.ts'
+import { createGuard, type Guard } from '../../guard.ts'
 import type { Logger } from '../../log.ts'
 import { respondJson } from '../health.ts'
 import { DEFAULT_LIMITS, type ServerLimits } from '../limits/limits.ts'
@@ -51,8 +51,9 @@ export function createMetricsEndpoint(
   logger: Logger,
   limits: Pick<ServerLimits, 'contextCallsMax' | 'connectionInitTimeoutMs'> = DEFAULT_LIMITS,
 ): RespondMetrics {
+  const guard = createGuard(logger)
   const gate = createCallGate({
-    guard: createGuard(logger),
+    guard,
     callsMax: limits.contextCallsMax,
     timeoutMs: limits.connectionInitTimeoutMs,
   })
@@ -63,7 +64,7 @@ export function createMetricsEndpoint(
     const asked = { headers, remoteAddress: socket.remoteAddress ?? '' }
     return (await gate.run(() => authorize(asked), late)) === true
   }
-  return (request, response) => respondMetrics(request, response, { source, mayRead, logger })
+  return (request, response) => respondMetrics(request, response, { source, mayRead, guard })
 }
 
 async function respondMetrics(
@@ -72,7 +73,7 @@ async function respondMetrics(
   parts: {
     readonly source: MetricsPage
     readonly mayRead: (request: IncomingMessage) => Promise<boolean>
-    readonly logger: Logger
+    readonly guard: Guard
   },
 ): Promise<void> {
   const { text, contentType } = parts.source
@@ -91,7 +92,7 @@ async function respondMetrics(
     })
     response.end(request.method === 'HEAD' ? undefined : body)
   } catch (error) {
-    const { id } = createGuard(parts.logger).report('read the metrics', error)
+    const { id } = parts.guard.report('read the metrics', error)
     if (response.headersSent) response.destroy()
     else if (isRowcastError(error, 'CONTEXT_TIMEOUT')) respondJson(response, 503, { error: error.code })
     else respondJson(response, 500, { error: 'INTERNAL_SERVER_ERROR', id })

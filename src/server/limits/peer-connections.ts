@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import { errorEntry } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
 import type { Logger } from '../../log.ts'
-import { LogBudget } from '../log-budget.ts'
+import { LogBudget } from '../../log-budget.ts'
 import { createConnectionCounter, normalizeAddress } from './client-address.ts'
 import type { ServerLimits } from './limits.ts'
 

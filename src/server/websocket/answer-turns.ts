@@ -2,7 +2,7 @@
  * Stage 8, server. Queries and mutations of one WebSocket: some at a time, from their first row until the socket has taken the
  * answer. What a client that does not read can have made is then bounded, however much it asks for; the rest is not begun.
  */
-import { Line } from '../limits/line.ts'
+import { Line } from '../../bus/line.ts'
 import type { SocketBudget } from '../limits/socket-budget.ts'
 
 /** That run at once: a page asks for less. */

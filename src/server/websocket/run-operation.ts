@@ -10,6 +10,7 @@ import {
   getOperationAST,
 } from 'graphql'
 import { MessageType, type SubscribePayload } from 'graphql-ws'
+import type { TurnShare } from '../../bus/turn-share.ts'
 import { invariant } from '../../errors.ts'
 import { abandonOperation } from '../../graphql/reading/read-pool.ts'
 import type { Deliveries } from '../delivery/deliveries.ts'
@@ -23,7 +24,6 @@ import { resultBytesMax } from '../execution/introspection.ts'
 import type { PersistedDocuments } from '../execution/persisted-documents.ts'
 import type { GraphqlHandler } from '../graphql-pipeline.ts'
 import type { ServerLimits } from '../limits/limits.ts'
-import type { OperationTurns } from '../limits/operation-turns.ts'
 import { CONNECTION, type ConnectionState, formatGraphqlError } from '../session/connection-state.ts'
 import type { AnswerTurns } from './answer-turns.ts'
 import type { Operation, SocketOperations } from './socket-operations.ts'
@@ -33,7 +33,7 @@ import type { SocketSender } from './socket-sender.ts'
 export interface OperationPipeline {
   readonly handler: Pick<GraphqlHandler, 'getEnveloped'>
   readonly deliveries: Pick<Deliveries, 'subscribe'>
-  readonly turns: OperationTurns
+  readonly turns: TurnShare
   readonly errorMask: ErrorMask
   readonly limits: ServerLimits
   /** Those that clients may name; null: none. */

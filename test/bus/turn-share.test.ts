@@ -1,13 +1,15 @@
 /** Operations begin a few milliseconds at a time, in the order in which they came, and others have their turn in between. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
+import { TurnShare } from '../../src/bus/turn-share.ts'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
-import { OperationTurns } from '../../src/server/limits/operation-turns.ts'
+
+const guard = createGuard(silentLogger)
 
 it('begins what there is time for, and the rest in order in later turns of the event loop', async () => {
   let nowMs = 0
-  const turns = new OperationTurns(createGuard(silentLogger), () => nowMs)
+  const turns = new TurnShare({ guard, nowMs: () => nowMs })
   const begun: number[] = []
   /** Each takes three milliseconds, part of them after it was let in. */
   const begin = async (id: number): Promise<void> => {
@@ -31,8 +33,36 @@ it('begins what there is time for, and the rest in order in later turns of the e
   expect(perTurn.length).toBeGreaterThan(3)
 })
 
+it('begins one after the other what comes in one go', async () => {
+  let nowMs = 0
+  const turns = new TurnShare({ guard, isOneByOne: true, nowMs: () => nowMs })
+  const begun: number[] = []
+  const turnsOf: number[] = []
+  let turn = 0
+  const countTurns = (): void => {
+    turn += 1
+    if (begun.length < 10) setImmediate(countTurns)
+  }
+  setImmediate(countTurns)
+  /** Most of the time it takes in a tick, as a write to a socket of HTTP does. */
+  const begin = async (id: number): Promise<void> => {
+    await turns.wait()
+    begun.push(id)
+    turnsOf.push(turn)
+    await Promise.resolve()
+    process.nextTick(() => {
+      nowMs += 3
+    })
+  }
+  await Promise.all(Array.from({ length: 10 }, (_, id) => begin(id)))
+  expect(begun).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  // The tick of one comes beside the look of the next.
+  const perTurn = turnsOf.map((turn) => turnsOf.filter((other) => other === turn).length)
+  expect(Math.max(...perTurn)).toBeLessThanOrEqual(3)
+})
+
 it('lets one begin at once where nothing else did', () => {
-  const turns = new OperationTurns(createGuard(silentLogger))
+  const turns = new TurnShare({ guard })
   expect(turns.wait()).toBeNull()
 })
 
@@ -44,7 +74,7 @@ it('leaves nobody waiting after a fault in between', async () => {
     isFaulty = false
     throw new Error('the clock is broken')
   }
-  const turns = new OperationTurns(createGuard(silentLogger), clock)
+  const turns = new TurnShare({ guard, nowMs: clock })
   expect(turns.wait()).toBeNull()
   nowMs = 100
   const waiting = [turns.wait(), turns.wait(), turns.wait()]

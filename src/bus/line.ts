@@ -1,4 +1,4 @@
-/** Stage 8, server. Those who wait, in order: whoever came first is taken first, however many there are. */
+/** Stage 6, bus. Those who wait, in order: whoever came first is taken first, however many there are. */
 
 /** The line. */
 export class Line<Waiting> {
