@@ -39,6 +39,8 @@ const CHANGE_OVERHEAD_BYTES = 40
 const PART_OVERHEAD_BYTES = 600
 /** How often those who read are asked how far they are: each time this share of the log has been appended. */
 const ASKED_SHARE = 1 / 64
+/** And after this time: who read may have left, and little may follow. */
+const ASKED_MS = 1_000
 
 /** The log of one history without gaps. */
 export class RetainedLog {
@@ -66,6 +68,7 @@ export class RetainedLog {
   readonly #oldestRead: () => number
   #readFrom = 0
   #unaskedBytes = Number.POSITIVE_INFINITY
+  #askedMs = Number.NEGATIVE_INFINITY
 
   /** `oldestRead` gives the sequence number of the oldest part that somebody is still to read. */
   constructor(
@@ -155,7 +158,7 @@ export class RetainedLog {
     this.#lastChange = last ?? this.#lastChange
     this.#newest = last ?? this.#newest
     this.#openLsn = part.isFinal ? null : part.transaction.commitLsn
-    this.#trim(arrivedMs - this.#options.ageMaxMs)
+    this.#trim(arrivedMs)
   }
 
   /**
@@ -220,13 +223,14 @@ export class RetainedLog {
     this.#readFrom = Math.min(this.#readFrom, sequence)
   }
 
-  #trim(oldestMs: number): void {
+  #trim(nowMs: number): void {
     const { bytesMax, bytesReadMax = bytesMax } = this.#options
+    const oldestMs = nowMs - this.#options.ageMaxMs
     for (;;) {
       const entry = this.#entries[this.#head]
       if (entry === undefined) break
       if (this.#bytes <= bytesMax && entry.arrivedMs >= oldestMs) break
-      if (this.#bytes <= bytesReadMax && this.#isToBeRead(this.#first)) break
+      if (this.#bytes <= bytesReadMax && this.#isToBeRead(this.#first, nowMs)) break
       this.#floor = entry.last ?? this.#floor
       this.#bytes -= entry.bytes
       this.#models.trim(entry.part.transaction.commitLsn, entry.spans)
@@ -242,10 +246,12 @@ export class RetainedLog {
     }
   }
 
-  #isToBeRead(sequence: number): boolean {
+  #isToBeRead(sequence: number, nowMs: number): boolean {
     if (sequence < this.#readFrom) return false
-    if (this.#unaskedBytes > this.#options.bytesMax * ASKED_SHARE) {
+    const isDue = nowMs - this.#askedMs >= ASKED_MS
+    if (isDue || this.#unaskedBytes > this.#options.bytesMax * ASKED_SHARE) {
       this.#unaskedBytes = 0
+      this.#askedMs = nowMs
       this.#readFrom = this.#oldestRead()
     }
     return sequence >= this.#readFrom

@@ -8,6 +8,7 @@ import { invariant } from '../../errors.ts'
 import { graphqlError } from '../graphql-errors.ts'
 import { clientOfModel, delegateOf, type PrismaClientLike, type PrismaDelegate } from '../prisma-delegate.ts'
 import { canAsk, estimateRows, type RowEstimate, type RowSource } from './estimate-rows.ts'
+import type { HandOuts } from './hand-outs.ts'
 import type { OperationReads, ReadPool } from './read-pool.ts'
 import type { RelationBatches } from './relation-batches.ts'
 import { both, keyOf, type RelationKey, type RelationLink, whereOf } from './relation-link.ts'
@@ -24,6 +25,7 @@ export interface ReadBounds {
   readonly batches: RelationBatches
   readonly gates: StatementGates
   readonly pool: ReadPool
+  readonly handOuts: HandOuts
   /** Rows of one list without `take`. @default no bound */
   readonly rowsMax?: number | undefined
 }

@@ -6,6 +6,7 @@ import type { ModelCatalog } from '../../catalog/model-catalog.ts'
 import { delegateName } from '../../catalog/prisma-omit.ts'
 import type { PrismaClientLike } from '../prisma-delegate.ts'
 import { BoundedReader, type ReadBounds } from './bounded-reader.ts'
+import { HandOuts } from './hand-outs.ts'
 import { type OperationReads, ReadPool, readAs } from './read-pool.ts'
 import { RelationBatches } from './relation-batches.ts'
 import { StatementGates } from './statement-gate.ts'
@@ -34,7 +35,9 @@ export function createReadBounds(
   { rowsMax = ROWS_MAX, ...limits }: ReadLimits = {},
 ): ReadBounds {
   const gates = new StatementGates(limits.timeoutMs)
-  return { catalog, batches: new RelationBatches(), gates, pool: new ReadPool(limits), rowsMax }
+  const handOuts = new HandOuts()
+  const batches = new RelationBatches(handOuts)
+  return { catalog, batches, gates, pool: new ReadPool(limits), handOuts, rowsMax }
 }
 
 /** The reader of a client, a paged one or any other. */

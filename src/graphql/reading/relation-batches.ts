@@ -5,6 +5,7 @@
 import { GraphQLError } from 'graphql'
 import { canonicalText } from '../../catalog/values/canonical-text.ts'
 import { giveEach } from '../policy/own-copy.ts'
+import { HandOuts } from './hand-outs.ts'
 import type { OperationReads } from './read-pool.ts'
 import type { RelationKey } from './relation-link.ts'
 import { bytesOf } from './row-weights.ts'
@@ -40,6 +41,11 @@ export class RelationBatches {
   /** Clients can differ from request to request; their delegates have no name. */
   readonly #delegates = new WeakMap<object, number>()
   #delegateCount = 0
+  readonly #handOuts: HandOuts
+
+  constructor(handOuts = new HandOuts()) {
+    this.#handOuts = handOuts
+  }
 
   /** Rows in their order, a row or null, or a number. */
   read(read: RelationRead): Promise<unknown> {
@@ -51,7 +57,8 @@ export class RelationBatches {
       ...[read.kind, this.#numberOf(read.delegate), read.nestedAs ?? ''],
       ...[Object.keys(read.key), queryText],
     ])
-    return new Promise((resolve, reject) => {
+    return new Promise((settle, reject) => {
+      const resolve = (rows: unknown) => this.#handOuts.add(read.reads, () => settle(rows))
       const batch = this.#batches.get(name)
       if (this.#batches.size === 0) setImmediate(() => this.#flush())
       if (batch === undefined) this.#batches.set(name, [{ read, keyText, resolve, reject }])

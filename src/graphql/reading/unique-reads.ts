@@ -3,6 +3,7 @@
  * turn with the same selection; so they have their turn together, as the one statement that they are.
  */
 import { canonicalText } from '../../catalog/values/canonical-text.ts'
+import type { HandOuts } from './hand-outs.ts'
 import type { OperationReads, ReadPool } from './read-pool.ts'
 import { bytesOf } from './row-weights.ts'
 import { isOfValue, type StatementGates } from './statement-gate.ts'
@@ -29,6 +30,7 @@ export const FEW_ROWS_BYTES = 64 * 1024
 export interface UniqueReadsOptions {
   readonly gates: StatementGates
   readonly pool: ReadPool
+  readonly handOuts: HandOuts
   /** The bytes of the rows with these unique keys; null where that cannot be asked. */
   readonly weigh: (model: string, keys: readonly Query[], query: Query) => Promise<number | null>
 }
@@ -48,7 +50,8 @@ export class UniqueReads {
     const shape = canonicalText(rest)
     if (shape === null) return this.#options.gates.run(model, read, reads.leftMs)
     const name = JSON.stringify([model, Object.keys(Object(where)), shape])
-    return new Promise((resolve, reject) => {
+    return new Promise((settle, reject) => {
+      const resolve = (row: unknown) => this.#options.handOuts.add(reads, () => settle(row))
       if (this.#groups.size === 0) setImmediate(() => this.#flush())
       const group = this.#groups.get(name) ?? []
       this.#groups.set(name, group)
