@@ -23,7 +23,7 @@ import type { Rowcast } from './rowcast.ts'
 import { createServer } from './server/create-server.ts'
 import { createHealthServer } from './server/health/health-server.ts'
 import type { HealthReport } from './server/health.ts'
-import { limitsOf } from './server/limits/limits.ts'
+import { limitsOf, readLimitsOf } from './server/limits/limits.ts'
 import { healthOf } from './service-health.ts'
 import {
   openSources,
@@ -85,7 +85,7 @@ export function createService(config: Config, options: ServiceOptions): Service 
   const schemaOptions: ServiceSchemaOptions = {
     canExplain: config.canExplain ?? undefined,
     ...{ catalog: parts.catalog, prisma: parts.wholePrisma, feed: parts.feed, models: parts.models },
-    reads: readLimitsOf(config),
+    reads: readLimitsOf(limitsOf(config.security.limits)),
     showMetadata: config.showMetadata,
     mayChooseOverflow: config.slowSubscribers.mayClientsChoose,
   }
@@ -149,16 +149,6 @@ function servedSchema(
   if (makeSchema === null) return buildServiceSchema(options)
   const { feed, models } = options
   return buildOwnSchema(makeSchema, { feed, prisma, policies: new Map(Object.entries(models)) })
-}
-
-function readLimitsOf({ security: { limits } }: Config) {
-  const { queryTimeoutMs, queryRowsMax, queryReadBytesMax, queriesReadBytesMax } = limitsOf(limits)
-  return {
-    timeoutMs: queryTimeoutMs,
-    rowsMax: queryRowsMax,
-    operationBytesMax: queryReadBytesMax,
-    totalBytesMax: queriesReadBytesMax,
-  }
 }
 
 /** How long the application's pool may take to end: it waits for answers that a silent network may have swallowed. */

@@ -21,11 +21,11 @@ import {
   type RefusedBy,
   type ValueCheck,
 } from '../option.ts'
+import { SECURITY } from '../server/limits/security-options.ts'
 import { parseConnectionTarget } from '../source/db/database-address.ts'
 import { DURABILITY, WIRE } from '../source/durability-options.ts'
 import type { EnvironmentConfig, ServiceConfig } from './config.ts'
 import { isFields } from './config-faults.ts'
-import { SECURITY } from './security-options.ts'
 
 const LIVE_PAGE_HINT = 'Write livePage: true, false or { authorize: (context) => … }.'
 const METRICS_HINT =

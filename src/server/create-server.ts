@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { GraphQLSchema } from 'graphql'
 import { TurnShare } from '../bus/turn-share.ts'
+import { giveReadLimits } from '../graphql/reading/schema-reads.ts'
 import { createGuard, createSafeLogger } from '../guard.ts'
 import type { Logger } from '../log.ts'
 import { createErrorLocator } from './errors/error-location.ts'
@@ -23,7 +24,7 @@ import { createOriginGuard } from './http/origin-guard.ts'
 import { createClientAccounts } from './limits/client-accounts.ts'
 import { createConnectionCounter } from './limits/client-address.ts'
 import { countResponses } from './limits/counted-response.ts'
-import { limitsOf, type ServerLimits } from './limits/limits.ts'
+import { limitsOf, readLimitsOf, type ServerLimits } from './limits/limits.ts'
 import { boundPeers } from './limits/peer-connections.ts'
 import { inTurns } from './limits/request-turns.ts'
 import type { ServerSecurity } from './limits/server-security.ts'
@@ -33,6 +34,7 @@ import { createGraphiqlPage } from './pages/graphiql-page.ts'
 import { createLivePage, type ServedPage } from './pages/live-page.ts'
 import { createRefusals } from './refusal.ts'
 import { RequestRouter } from './request-router.ts'
+import { checkedServerOptions } from './server-options.ts'
 import { createSessionKeeper } from './session/session-keeper.ts'
 
 /** What the server needs, and its bounds. */
@@ -78,11 +80,13 @@ export interface RowcastServer {
   close(): Promise<void>
 }
 
-/** Creates the server; nothing listens before `listen()`. */
+/** Creates the server; nothing listens before `listen()`. @throws CONFIG_BAD_FIELD */
 export function createServer(options: ServerOptions): RowcastServer {
-  const { host = '127.0.0.1', port = 4000 } = options
+  const checked = checkedServerOptions(options)
+  giveReadLimits(checked.schema, readLimitsOf(checked.limits))
+  const { host = '127.0.0.1', port = 4000 } = checked
   const state: ServerState = { isClosing: false, isRefusing: false }
-  const parts = createParts(options, host, state)
+  const parts = createParts(checked, host, state)
   const { limits, sessions, endpoints } = parts
   const { http, silentSockets } = createHttp(parts, state)
   return {

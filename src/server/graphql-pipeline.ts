@@ -33,6 +33,7 @@ import {
   RESPONSE,
   type TransportContext,
 } from './session/connection-state.ts'
+import { clientHasLeft } from './session/open-session.ts'
 import type { SessionKeeper } from './session/session-keeper.ts'
 import { STREAM_FORMATS } from './stream-formats.ts'
 import type { Transport } from './transport.ts'
@@ -138,16 +139,24 @@ function createCors({ originGuard, mayCarryCredentials }: GraphqlPipelineOptions
 /** Lets the client of an HTTP request in before its document is even parsed, as `connection_init` does. */
 function createSessionOpener(options: GraphqlPipelineOptions): PipelinePlugin {
   return {
-    async onParams({ context }) {
-      const { req } = context
+    async onParams({ context, params }) {
+      const { req, res } = context
       invariant(req, 'An HTTP request came without itself.')
       const { headers } = req
       const kind = namedFormat(parseAccept(headers.accept), STREAM_FORMATS)?.kind ?? 'http'
       const address = clientAddress(req, options.trustedProxyCount)
-      const session = await options.sessions.open({ kind, headers, remoteAddress: address })
+      // A mutation that has come is done, whoever waits for it.
+      const isWanted = () => res?.closed !== true || mayBeMutation(params)
+      const session = await options.sessions.open({ kind, headers, remoteAddress: address }, isWanted)
       const account = options.accounts.open(address, session.viewerKey)
       context[CONNECTION] = { kind, address, session, account }
       await options.turns.wait()
+      if (!isWanted()) throw clientHasLeft()
     },
   }
+}
+
+/** Before its document is parsed; of one that is named, nobody knows yet. */
+function mayBeMutation({ query }: { readonly query?: unknown }): boolean {
+  return typeof query !== 'string' || query.includes('mutation')
 }

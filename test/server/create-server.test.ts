@@ -1,5 +1,5 @@
 /** The server's routes, health, listening and end, on a real socket. */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { silentLogger } from '../../src/log.ts'
 import { createServer } from '../../src/server/create-server.ts'
 import { subscribeSse } from '../support/sse-client.ts'
@@ -26,6 +26,44 @@ test('a port in use is an error that names the hint', async () => {
     `[SERVER_PORT_IN_USE] Port ${port} on 127.0.0.1 is taken by another program. Hint: Stop it, or choose another port: PORT=${port + 1}`,
   )
   await second.close()
+})
+
+test.each<[object, RegExp]>([
+  [{ limit: {} }, /`createServer` has an unknown field "limit".*Did you mean "limits"/],
+  [{ limits: { queryDepth: 3 } }, /`limits` has an unknown field "queryDepth".*"queryDepthMax"/],
+  [{ limits: { queryDepthMax: 0 } }, /`limits.queryDepthMax` is not a whole number/],
+  [{ limits: { queryDepthMax: '8' } }, /`limits.queryDepthMax` is not a whole number/],
+  [{ limits: null }, /`limits` is not an object/],
+  [{ schema: {} }, /`schema` is no GraphQLSchema/],
+  [{ schema: null }, /`schema` is no GraphQLSchema/],
+  [{ activitySchema: 'x' }, /`activitySchema` is no GraphQLSchema/],
+  [{ logger: undefined }, /`logger` is no logger/],
+  [{ logger: { error() {} } }, /`logger` is no logger/],
+  [{ health: true }, /`health` is not a function/],
+  [{ port: '4000' }, /`port` is not a whole number from 0 to 65535/],
+  [{ host: 1 }, /`host` is not a text/],
+  [{ graphiql: 'yes' }, /`graphiql` is neither true nor false/],
+  [{ context: {} }, /`context` is not a function/],
+  [{ allowedOrigins: ['https://a.example/x'] }, /which is no origin/],
+  [{ allowedHosts: 'http://a' }, /which is no name of a host/],
+  [{ trustedProxyCount: -1 }, /`trustedProxyCount` is not a whole number/],
+  [{ metrics: { text: () => '' } }, /`metrics` is not of the form/],
+  [{ onDelivered: 1 }, /`onDelivered` is not a function/],
+  [{ persistedDocuments: { manifest: [] } }, /CONFIG_BAD_FIELD/],
+])('%j is refused with what is wrong', (options, message) => {
+  const given = { schema: buildTickSchema(createTickSource()), logger: silentLogger, health: () => ({}) }
+  const create = () => createServer({ ...given, ...options } as never)
+  expect(create).toThrow(message)
+  expect(create).toThrow(/^\[CONFIG_BAD_FIELD\]/)
+})
+
+test('one origin may stand for a list of one', async () => {
+  const origin = 'https://a.example'
+  const { url } = await startServer({ allowedOrigins: origin as never })
+  const statusFrom = async (from: string) =>
+    (await fetch(`${url}/graphql?query={hello}`, { headers: { origin: from } })).status
+  expect(await statusFrom(origin)).toBe(200)
+  expect(await statusFrom('https://b.example')).toBe(403)
 })
 
 test('a host that is not of this machine is an error that names HOST', async () => {
@@ -99,7 +137,8 @@ test('close() ends clients so that they know to come back, and frees the port', 
 })
 
 test('close() is bounded even when clients do not answer', async () => {
-  const { url, server } = await startServer({ limits: { closeTimeoutMs: 50 } }, createTickSource(1024))
+  const source = createTickSource(1_000_000)
+  const { url, server } = await startServer({ limits: { closeTimeoutMs: 50 } }, source)
   const client = createWsClient(url)
   const socket = await client.connected()
   client.subscribe('subscription { blobs(bytes: 65536) }')
@@ -107,6 +146,16 @@ test('close() is bounded even when clients do not answer', async () => {
   const stalled = await fetch(`${url}/graphql?query=subscription{blobs(bytes:65536)}`, {
     headers: { accept: 'text/event-stream', 'x-graphql-yoga-csrf': '1' },
   })
+  // Both have as much unread as they may.
+  let before = -1
+  await vi.waitUntil(
+    () => {
+      const isStill = source.pulled > 0 && source.pulled === before
+      before = source.pulled
+      return isStill
+    },
+    { interval: 300 },
+  )
   await server.close()
   socket.resume()
   expect((await client.closed()).code).toBeGreaterThanOrEqual(1001)

@@ -7,7 +7,7 @@ import { policiesOf } from '../builder/builder-policies.ts'
 import { graphqlError } from '../graphql-errors.ts'
 import type { PrismaClientLike } from '../prisma-delegate.ts'
 import type { BoundedReader, ReadBounds } from '../reading/bounded-reader.ts'
-import { createReadBounds, readerOf } from '../reading/paged-client.ts'
+import { createReadBounds, type ReadLimits, readerOf } from '../reading/paged-client.ts'
 import { isImage, transactionOf } from '../subscription/image-rows.ts'
 import type { LoadImage } from './image-loader.ts'
 import { loadRelations } from './image-relations.ts'
@@ -48,11 +48,19 @@ export function builderReader(
 }
 
 const bounds = new WeakMap<object, ReadBounds>()
+/** Limits of the server, by builder. */
+const given = new WeakMap<object, ReadLimits>()
+
+/** Limits for what the builder's schema reads; what the builder itself says comes first. */
+export function limitBuilderReads(builder: object, limits: ReadLimits): void {
+  given.set(builder, limits)
+  bounds.delete(builder)
+}
 
 /** One for each builder. */
 function boundsOf(builder: PothosSchemaTypes.SchemaBuilder<SchemaTypes>): ReadBounds {
   const { feed, reads } = builder.options.rowcast
-  const known = bounds.get(builder) ?? createReadBounds(feed.catalog, reads)
+  const known = bounds.get(builder) ?? createReadBounds(feed.catalog, { ...given.get(builder), ...reads })
   bounds.set(builder, known)
   return known
 }

@@ -27,6 +27,7 @@ import type { CanExplain } from '../explain/why-not.ts'
 import type { MetadataExposure } from '../policy/metadata-view.ts'
 import type { ModelPolicies } from '../policy/model-policy.ts'
 import type { ReadLimits } from '../reading/paged-client.ts'
+import { takeReadLimits } from '../reading/schema-reads.ts'
 import { withOldRowTypes } from '../schema/old-row-type.ts'
 import { giveOwnChanges } from '../schema/own-change.ts'
 import { guardSchema } from '../schema/policy-guard.ts'
@@ -37,7 +38,7 @@ import {
 } from './change-subscription.ts'
 import { keepScales } from './decimal-scale.ts'
 import { withImageLoader } from './image-loader.ts'
-import { createImageReader } from './image-reader.ts'
+import { createImageReader, limitBuilderReads } from './image-reader.ts'
 import { createVisibleRows } from './visible-rows.ts'
 
 /** The `rowcast` option of a builder. */
@@ -61,7 +62,10 @@ export interface RowcastPluginOptions {
    * @default no such field
    */
   readonly canExplain?: CanExplain | undefined
-  /** How much is read for the relations of a change, and for how long. @default 10,000 rows a list, 10 s */
+  /**
+   * How much is read for the relations of a change, and for how long. @default the `limits` of the rowcast server that serves the
+   * schema; 10,000 rows a list, 16 MiB and 10 s in any other
+   */
   readonly reads?: ReadLimits | undefined
 }
 
@@ -108,6 +112,7 @@ export class PothosRowcastPlugin<Types extends SchemaTypes> extends BasePlugin<T
     const complete = withOldRowTypes(schema, catalog)
     giveOwnChanges(complete)
     guardSchema(complete, policiesOf(builder), createVisibleRows(builder))
+    takeReadLimits(complete, (limits) => limitBuilderReads(builder, limits))
     return complete
   }
 

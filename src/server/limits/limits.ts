@@ -1,4 +1,5 @@
 /** Stage 8, server. Every bound of the server that a client can run into, with its default. */
+import type { ReadLimits } from '../../graphql/reading/paged-client.ts'
 
 /** Bounds; each counts for every transport it can concern. */
 export interface ServerLimits {
@@ -138,4 +139,19 @@ export const DEFAULT_LIMITS: ServerLimits = {
 export function limitsOf(limits: Partial<ServerLimits> = {}): ServerLimits {
   const given = Object.entries(limits).filter(([, value]) => value !== undefined)
   return { ...DEFAULT_LIMITS, ...Object.fromEntries(given) }
+}
+
+/** What of them says how much is read for an operation; what is left undefined is not among them. */
+export function readLimitsOf({
+  queryTimeoutMs,
+  queryRowsMax,
+  queryReadBytesMax,
+  queriesReadBytesMax,
+}: Partial<ServerLimits> = {}): ReadLimits {
+  return {
+    ...(queryTimeoutMs === undefined ? {} : { timeoutMs: queryTimeoutMs }),
+    ...(queryRowsMax === undefined ? {} : { rowsMax: queryRowsMax }),
+    ...(queryReadBytesMax === undefined ? {} : { operationBytesMax: queryReadBytesMax }),
+    ...(queriesReadBytesMax === undefined ? {} : { totalBytesMax: queriesReadBytesMax }),
+  }
 }

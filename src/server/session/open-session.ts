@@ -1,4 +1,5 @@
 /** Stage 8, server. Asks the user's function who a client is; anything that is not clearly a session refuses the client. */
+import { GraphQLError } from 'graphql'
 import { RowcastError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
 import type { Logger } from '../../log.ts'
@@ -18,8 +19,11 @@ export interface SessionOpenerOptions {
   readonly guard: Guard
 }
 
-/** Opens a session. @throws UNAUTHENTICATED, CONTEXT_TIMEOUT, and what the user's function throws */
-export type OpenSession = (source: ContextSource) => Promise<Session>
+/**
+ * Opens a session. @throws UNAUTHENTICATED, CONTEXT_TIMEOUT, and what the user's function throws
+ * @param isWanted whether the client still waits, asked before the function is called @default always
+ */
+export type OpenSession = (source: ContextSource, isWanted?: () => boolean) => Promise<Session>
 
 /** Creates it. */
 export function createSessionOpener(options: SessionOpenerOptions): OpenSession {
@@ -32,9 +36,12 @@ export function createSessionOpener(options: SessionOpenerOptions): OpenSession 
   })
   let isReported = false
   const warnOfKey = onceOf(() => logger.warn(NAMELESS_KEY, { hint: NAMELESS_KEY_HINT }))
-  return async (source) => {
+  return async (source, isWanted = () => true) => {
     const answer: unknown = await gate.run(
-      () => context(source),
+      () => {
+        if (!isWanted()) throw clientHasLeft()
+        return context(source)
+      },
       () => new RowcastError('CONTEXT_TIMEOUT', 'The server could not find out in time who asks.'),
     )
     const session = readSession(answer)
@@ -51,6 +58,11 @@ export function createSessionOpener(options: SessionOpenerOptions): OpenSession 
     }
     throw new RowcastError('UNAUTHENTICATED', 'The server does not know this client.')
   }
+}
+
+/** Nobody reads it, and the log is not to have it. */
+export function clientHasLeft(): GraphQLError {
+  return new GraphQLError('The client has left.')
 }
 
 const NAMELESS_KEY =

@@ -12,7 +12,7 @@ import { createSessionOpener, type SessionOpenerOptions } from './open-session.t
 /** Keeps sessions. */
 export interface SessionKeeper {
   /** @throws UNAUTHENTICATED, SESSION_EXPIRED, CONTEXT_TIMEOUT, and what the user's function throws */
-  open(source: ContextSource): Promise<Session>
+  open(source: ContextSource, isWanted?: () => boolean): Promise<Session>
   /** Calls `onEnd` once when the session is over. Returns what ends the watch. */
   watch(session: Session, onEnd: (why: RowcastError) => void): () => void
   /** Asks every watched session now; resolves once all have answered. */
@@ -83,8 +83,8 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
   }
 
   return {
-    async open(source) {
-      const session = await openSession(source)
+    async open(source, isWanted) {
+      const session = await openSession(source, isWanted)
       if (expiryOf(session) <= Date.now()) throw expired()
       return session
     },

@@ -116,7 +116,7 @@ async function letIn(
   socket.headers = null
   let session: Session
   try {
-    session = await sessions.open({ kind: 'websocket', ...source })
+    session = await sessions.open({ kind: 'websocket', ...source }, () => socket.isOpen)
   } catch (error) {
     const { message, extensions } = errorMask.mask(error)
     return socket.close(closeCodeOf(extensions), reasonOf(message, extensions))

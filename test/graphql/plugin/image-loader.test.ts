@@ -1,13 +1,17 @@
 import SchemaBuilder from '@pothos/core'
 import PrismaPlugin from '@pothos/plugin-prisma'
-import { execute, parse } from 'graphql'
+import { execute, GraphQLSchema, parse } from 'graphql'
 import { describe, expect, it } from 'vitest'
 import type PrismaTypes from '../../../prisma/generated/pothos.ts'
 import { getDatamodel } from '../../../prisma/generated/pothos.ts'
 import { catalog } from '../../../prisma/generated/rowcast.ts'
 import { withImageLoader } from '../../../src/graphql/plugin/image-loader.ts'
 import { RowcastPlugin } from '../../../src/graphql/plugin/rowcast-plugin.ts'
+import type { ReadLimits } from '../../../src/graphql/reading/paged-client.ts'
 import { toImage } from '../../../src/graphql/subscription/image-rows.ts'
+import { silentLogger } from '../../../src/log.ts'
+import { createServer } from '../../../src/server/create-server.ts'
+import type { ServerLimits } from '../../../src/server/limits/limits.ts'
 import { createFakeFeed } from '../fake-feed.ts'
 import { createRecordingPrisma } from '../recording-prisma.ts'
 import { nextResult, subscribeTo } from '../subscribe-to.ts'
@@ -22,7 +26,7 @@ const plugins: Record<string, Plugins> = {
 }
 
 /** A user's own builder, with every way Pothos has to select more than a row's columns. */
-function ownSchema(order: Plugins = [PrismaPlugin, RowcastPlugin]) {
+function ownSchema(order: Plugins = [PrismaPlugin, RowcastPlugin], reads?: ReadLimits) {
   const prisma = createRecordingPrisma({
     'user.findUnique': () => ({ ...user, posts: [{ ...post, id: 1 }] }),
     'user.findUniqueOrThrow': () => ({ ...user, email: 'read again' }),
@@ -35,7 +39,7 @@ function ownSchema(order: Plugins = [PrismaPlugin, RowcastPlugin]) {
   const builder = new SchemaBuilder<{ PrismaTypes: PrismaTypes }>({
     plugins: order,
     prisma: { client: prisma, dmmf: getDatamodel() },
-    rowcast: { feed },
+    rowcast: { feed, reads },
   })
   const viewer = builder.prismaObject('User', {
     variant: 'Viewer',
@@ -118,6 +122,30 @@ describe.each(Object.entries(plugins))('images in a user’s own schema, %s', (_
     const { data, calls } = await oneChange(source, { model: 'Post', action: 'INSERT', new: post }, order)
     expect(data).toEqual({ postChanged: { new: { id: '7', title: 'On engines', tags: [{ name: 'math' }] } } })
     expect(calls).toEqual([['tag.findMany', { where: { posts: { some: { id: 7 } } }, take: 10_001 }]])
+  })
+})
+
+describe('limits of a server', () => {
+  const many = 'subscription { userChanged { new { posts { id } } } }'
+  const serve = (limits: Partial<ServerLimits>, reads?: ReadLimits) => {
+    const own = ownSchema(undefined, reads)
+    // A tool that makes another schema of it, as graphql-tools do, hands the way on.
+    const schema = new GraphQLSchema(own.schema.toConfig())
+    createServer({ schema, limits, logger: silentLogger, health: () => ({ isReady: true }), port: 0 })
+    return own
+  }
+  const codesOf = async ({ schema, feed }: ReturnType<typeof ownSchema>) => {
+    const results = await subscribeTo(schema, many)
+    feed.commit({ new: user })
+    const result = await nextResult(results)
+    return (result?.errors ?? []).map(({ extensions }) => extensions?.['code'])
+  }
+
+  it('reach what a schema of the application’s own reads for changes, unless its builder says otherwise', async () => {
+    expect(await codesOf(serve({ queryRowsMax: 1 }))).toEqual(['QUERY_OVER_LIMIT'])
+    expect(await codesOf(serve({ queryReadBytesMax: 1 }))).toEqual(['QUERY_OVER_LIMIT'])
+    expect(await codesOf(serve({ queryRowsMax: 1 }, { rowsMax: 2 }))).toEqual([])
+    expect(await codesOf(serve({}))).toEqual([])
   })
 })
 

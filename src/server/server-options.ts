@@ -1,0 +1,92 @@
+/** Stage 8, server. The rows of the options of `createServer`, and their check: who calls it may write no TypeScript. */
+import { isSchema } from 'graphql'
+import { memberOf } from '../member-of.ts'
+import {
+  checkOptions,
+  is,
+  isCount,
+  isFlag,
+  isFunction,
+  maybe,
+  type OptionRows,
+  option,
+  reportUnknownNames,
+  throwFault,
+} from '../option.ts'
+import type { ServerOptions } from './create-server.ts'
+import { SECURITY } from './limits/security-options.ts'
+import type { ServerSecurity } from './limits/server-security.ts'
+
+/** Of another copy of graphql it throws. */
+function isOwnSchema(value: unknown): boolean {
+  try {
+    return isSchema(value)
+  } catch {
+    return false
+  }
+}
+
+const hasFunctions = (value: unknown, names: readonly string[]): boolean =>
+  names.every((name) => typeof memberOf(value, name) === 'function')
+
+const isText = is<string>((value) => typeof value === 'string', 'is not a text')
+const SCHEMA = is<ServerOptions['schema']>(isOwnSchema, 'is no GraphQLSchema of this copy of graphql')
+
+const SERVER = {
+  schema: option({ check: SCHEMA, byDefault: '–', meaning: 'what is served' }),
+  logger: option({
+    check: is<ServerOptions['logger']>(
+      (value) => hasFunctions(value, ['debug', 'info', 'warn', 'error']),
+      'is no logger with the functions debug, info, warn and error',
+    ),
+    byDefault: '–',
+    meaning: 'where lines of the log go',
+  }),
+  health: option({
+    check: isFunction<ServerOptions['health']>(),
+    byDefault: '–',
+    meaning: 'the answer of /health/ready',
+  }),
+  host: option({ check: maybe(isText), byDefault: '`127.0.0.1`', meaning: 'the address to listen on' }),
+  port: option({ check: maybe(isCount(0, 65_535)), byDefault: '4000', meaning: 'TCP; 0 takes a free one' }),
+  graphiql: option({ check: maybe(isFlag), byDefault: '`false`', meaning: 'whether browsers get GraphiQL' }),
+  graphiqlQuery: option({ check: maybe(isText), byDefault: '–', meaning: 'in its first tab' }),
+  activitySchema: option({ check: maybe(SCHEMA), byDefault: '–', meaning: "the live page's" }),
+  metrics: option({
+    check: maybe(
+      is<NonNullable<ServerOptions['metrics']>>(
+        (value) =>
+          hasFunctions(value, ['text']) &&
+          (memberOf(value, 'authorize') === null || hasFunctions(value, ['authorize'])),
+        'is not of the form { text, contentType, authorize }',
+      ),
+    ),
+    byDefault: '–',
+    meaning: 'what /metrics serves, and to whom: `authorize: null` is everybody',
+  }),
+  onDelivered: option({
+    check: maybe(isFunction<NonNullable<ServerOptions['onDelivered']>>()),
+    byDefault: '–',
+    meaning: 'notified of each delivery',
+  }),
+  onDocumentRefused: option({
+    check: maybe(isFunction<NonNullable<ServerOptions['onDocumentRefused']>>()),
+    byDefault: '–',
+    meaning: 'notified of each document that is refused',
+  }),
+} satisfies OptionRows<Omit<ServerOptions, keyof ServerSecurity>>
+
+const ROWS = { ...SERVER, ...SECURITY }
+
+/** The same options, lists where one element was given. @throws CONFIG_BAD_FIELD for the first that cannot be used */
+export function checkedServerOptions(options: ServerOptions): ServerOptions {
+  reportUnknownNames(options, Object.keys(ROWS), '`createServer`', throwFault)
+  checkOptions(ROWS, (name) => Reflect.get(options, name), throwFault)
+  const { allowedOrigins = [], allowedHosts, trustedProxyCount = 0 } = options
+  return {
+    ...options,
+    allowedOrigins: [allowedOrigins].flat(),
+    allowedHosts: allowedHosts && [allowedHosts].flat(),
+    trustedProxyCount: Number(trustedProxyCount),
+  }
+}
