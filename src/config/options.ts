@@ -21,7 +21,7 @@ import {
   type RefusedBy,
   type ValueCheck,
 } from '../option.ts'
-import { SECURITY } from '../server/limits/security-options.ts'
+import { SECURITY } from '../server/security-options.ts'
 import { parseConnectionTarget } from '../source/db/database-address.ts'
 import { DURABILITY, WIRE } from '../source/durability-options.ts'
 import type { EnvironmentConfig, ServiceConfig } from './config.ts'

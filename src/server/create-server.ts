@@ -5,16 +5,14 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { GraphQLSchema } from 'graphql'
 import { TurnShare } from '../bus/turn-share.ts'
 import { giveReadLimits } from '../graphql/reading/schema-reads.ts'
 import { createGuard, createSafeLogger } from '../guard.ts'
-import type { Logger } from '../log.ts'
 import { createErrorLocator } from './errors/error-location.ts'
 import { createErrorMask } from './errors/mask-error.ts'
-import { type OnDocumentRefused, PersistedDocuments } from './execution/persisted-documents.ts'
+import { PersistedDocuments } from './execution/persisted-documents.ts'
 import { createGraphqlEndpoints } from './graphql-endpoints.ts'
-import { createMetricsEndpoint, type MetricsPage } from './health/metrics-endpoint.ts'
+import { createMetricsEndpoint } from './health/metrics-endpoint.ts'
 import { type HealthReport, respondFailure } from './health.ts'
 import { createHostGuard } from './http/host-guard.ts'
 import { IncomingRequest } from './http/incoming-request.ts'
@@ -27,39 +25,16 @@ import { countResponses } from './limits/counted-response.ts'
 import { limitsOf, readLimitsOf, type ServerLimits } from './limits/limits.ts'
 import { boundPeers } from './limits/peer-connections.ts'
 import { inTurns } from './limits/request-turns.ts'
-import type { ServerSecurity } from './limits/server-security.ts'
 import { SocketBudget } from './limits/socket-budget.ts'
 import type { OpenConnections } from './open-connections.ts'
 import { createGraphiqlPage } from './pages/graphiql-page.ts'
 import { createLivePage, type ServedPage } from './pages/live-page.ts'
 import { createRefusals } from './refusal.ts'
 import { RequestRouter } from './request-router.ts'
-import { checkedServerOptions } from './server-options.ts'
+import { checkedServerOptions, type ServerOptions } from './server-options.ts'
 import { createSessionKeeper } from './session/session-keeper.ts'
 
-/** What the server needs, and its bounds. */
-export interface ServerOptions extends ServerSecurity {
-  readonly schema: GraphQLSchema
-  readonly logger: Logger
-  /** Whether changes flow: the answer of /health/ready. */
-  readonly health: () => HealthReport
-  /** Address to listen on. @default '127.0.0.1' */
-  readonly host?: string | undefined
-  /** TCP port; 0 takes a free one. @default 4000 */
-  readonly port?: number | undefined
-  /** Whether a browser at /graphql gets GraphiQL. @default false */
-  readonly graphiql?: boolean | undefined
-  /** What GraphiQL shows in its first tab. */
-  readonly graphiqlQuery?: string | undefined
-  /** The live page's own schema, with which a browser at / gets the page. @default no page */
-  readonly activitySchema?: GraphQLSchema | undefined
-  /** What `/metrics` serves, and to whom. @default nothing */
-  readonly metrics?: MetricsPage | undefined
-  /** Notified of each delivery that is handed to a client. */
-  readonly onDelivered?: ((delivery: unknown) => void) | undefined
-  /** Notified of each document that `persistedDocuments` refuses. */
-  readonly onDocumentRefused?: OnDocumentRefused | undefined
-}
+export type { ServerOptions }
 
 /** The server while it lives. */
 export interface RowcastServer {

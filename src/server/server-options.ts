@@ -1,5 +1,6 @@
 /** Stage 8, server. The rows of the options of `createServer`, and their check: who calls it may write no TypeScript. */
-import { isSchema } from 'graphql'
+import { type GraphQLSchema, isSchema } from 'graphql'
+import type { Logger } from '../log.ts'
 import { memberOf } from '../member-of.ts'
 import {
   checkOptions,
@@ -13,9 +14,35 @@ import {
   reportUnknownNames,
   throwFault,
 } from '../option.ts'
-import type { ServerOptions } from './create-server.ts'
-import { SECURITY } from './limits/security-options.ts'
+import type { OnDocumentRefused } from './execution/persisted-documents.ts'
+import type { MetricsPage } from './health/metrics-endpoint.ts'
+import type { HealthReport } from './health.ts'
 import type { ServerSecurity } from './limits/server-security.ts'
+import { SECURITY } from './security-options.ts'
+
+/** What the server needs, and its bounds. */
+export interface ServerOptions extends ServerSecurity {
+  readonly schema: GraphQLSchema
+  readonly logger: Logger
+  /** Whether changes flow: the answer of /health/ready. */
+  readonly health: () => HealthReport
+  /** Address to listen on. @default '127.0.0.1' */
+  readonly host?: string | undefined
+  /** TCP port; 0 takes a free one. @default 4000 */
+  readonly port?: number | undefined
+  /** Whether a browser at /graphql gets GraphiQL. @default false */
+  readonly graphiql?: boolean | undefined
+  /** What GraphiQL shows in its first tab. */
+  readonly graphiqlQuery?: string | undefined
+  /** The live page's own schema, with which a browser at / gets the page. @default no page */
+  readonly activitySchema?: GraphQLSchema | undefined
+  /** What `/metrics` serves, and to whom. @default nothing */
+  readonly metrics?: MetricsPage | undefined
+  /** Notified of each delivery that is handed to a client. */
+  readonly onDelivered?: ((delivery: unknown) => void) | undefined
+  /** Notified of each document that `persistedDocuments` refuses. */
+  readonly onDocumentRefused?: OnDocumentRefused | undefined
+}
 
 /** Of another copy of graphql it throws. */
 function isOwnSchema(value: unknown): boolean {

@@ -1,6 +1,6 @@
 /** Stage 8, server. The rows of the options that say who may use the server, and how much of it. */
 
-import { memberOf } from '../../member-of.ts'
+import { memberOf } from '../member-of.ts'
 import {
   is,
   isCount,
@@ -12,11 +12,11 @@ import {
   type OptionRows,
   option,
   type ValueCheck,
-} from '../../option.ts'
-import { shownValue } from '../../printable.ts'
-import { documentsOf } from '../execution/persisted-documents.ts'
-import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts'
-import type { PersistedDocumentsOptions, ServerSecurity } from './server-security.ts'
+} from '../option.ts'
+import { shownValue } from '../printable.ts'
+import { documentsOf } from './execution/persisted-documents.ts'
+import { DEFAULT_LIMITS, type ServerLimits } from './limits/limits.ts'
+import type { PersistedDocumentsOptions, ServerSecurity } from './limits/server-security.ts'
 
 const COUNT = maybe(isCount(1))
 const LIMITS = {
