@@ -4,19 +4,21 @@ import type { AnyRow } from '../changes/change.ts'
 import type { Delivery } from './bus.ts'
 
 /**
- * The latest delivery of each row, in their order. A TRUNCATE makes everything before it unneeded; changes of
- * tables without a primary key are all kept, as nothing distinguishes their rows.
+ * The latest delivery of each row, in their order, and each that replaced a key, or may have: nothing that comes later says that
+ * the key before is gone. A TRUNCATE makes everything before it unneeded; changes of tables without a primary key are all kept, as
+ * nothing distinguishes their rows.
  */
 export function conflate<D extends Delivery>(deliveries: readonly D[]): D[] {
   const seen = new Set<string>()
   const kept: D[] = []
   for (let index = deliveries.length - 1; index >= 0; index -= 1) {
     const delivery = deliveries[index] as D
-    const { action, key } = delivery.change
+    const { action, key, oldKey } = delivery.change
     if (key !== null) {
       const text = formatKey(key)
-      if (seen.has(text)) continue
+      if (seen.has(text) && oldKey === null) continue
       seen.add(text)
+      if (oldKey != null) seen.add(formatKey(oldKey))
     }
     kept.push(delivery)
     if (action === 'TRUNCATE') break
