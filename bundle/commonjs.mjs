@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 const DIST = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist')
 const ENTRIES = [
   'index',
+  'better-auth/realtime',
   'client/client',
   'graphql/plugin/rowcast-plugin',
   'graphql/kit/schema-kit',

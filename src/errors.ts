@@ -378,6 +378,12 @@ export const ERRORS = {
     ends: 'cursor',
     endsConnection: true,
   },
+  BETTER_AUTH_MODEL: {
+    means: 'What `rowcast/better-auth` was asked for does not fit Better Auth, or the Prisma schema.',
+    hint: 'The message names the model: see docs/better-auth.md.',
+    retry: 'never',
+    isPublic: false,
+  },
   UNAUTHENTICATED: {
     means: 'The server needs to know who asks, and does not.',
     hint: 'Send the credentials the server asks for: a header, or connectionParams over WebSocket.',

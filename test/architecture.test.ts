@@ -16,6 +16,7 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   broker: ['wire', 'pgoutput', 'catalog', 'changes', 'source', 'bus'],
   observe: ['wire', 'pgoutput', 'catalog', 'changes', 'source', 'bus'],
   client: [],
+  'better-auth': [...STAGES, 'config', ''],
   config: [...STAGES, 'broker', 'observe'],
   cli: [...STAGES, 'config', 'embedded', ''],
 }

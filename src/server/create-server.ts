@@ -129,6 +129,7 @@ function createParts(options: ServerOptions, host: string, state: ServerState) {
   const router = new RequestRouter({
     ...{ guard, hostGuard, originGuard, refusals, connections, endpoints, trustedProxyCount, isRefusing },
     pages: pagesOf(options),
+    otherRequests: options.otherRequests ?? null,
     respondMetrics: metrics === undefined ? null : createMetricsEndpoint(metrics, logger, limits),
     health: () => (state.isRefusing ? STOPPING : options.health()),
   })

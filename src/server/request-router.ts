@@ -36,6 +36,8 @@ export interface RequestRouterParts {
   readonly pages: readonly ServedPage[]
   /** Answers `/metrics`; null: nothing is there. */
   readonly respondMetrics: ((request: IncomingMessage, response: ServerResponse) => unknown) | null
+  /** Answers what is none of rowcast's; null: it is not found. */
+  readonly otherRequests: ((request: IncomingMessage, response: ServerResponse) => unknown) | null
   readonly trustedProxyCount: number
   readonly health: () => HealthReport
   /** Whether no one new is taken any more. */
@@ -106,6 +108,7 @@ export class RequestRouter {
       case '/health/ready':
         return respondReady(response, this.#parts.health())
       default:
+        if (this.#parts.otherRequests !== null) return this.#parts.otherRequests(request, response)
         return respondJson(response, 404, { error: NOT_FOUND.code, message: NOT_FOUND.message })
     }
   }

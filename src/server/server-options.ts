@@ -1,4 +1,5 @@
 /** Stage 8, server. The rows of the options of `createServer`, and their check: who calls it may write no TypeScript. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type GraphQLSchema, isSchema } from 'graphql'
 import type { Logger } from '../log.ts'
 import { memberOf } from '../member-of.ts'
@@ -38,6 +39,11 @@ export interface ServerOptions extends ServerSecurity {
   readonly activitySchema?: GraphQLSchema | undefined
   /** What `/metrics` serves, and to whom. @default nothing */
   readonly metrics?: MetricsPage | undefined
+  /**
+   * Answers requests whose path is none of rowcast's: your HTTP application (Express, Fastify's and Nest's handlers, Better Auth's), so that
+   * all is on one port. The body is unread; `allowedHosts` and bounds of connections hold for it, too. @default 404
+   */
+  readonly otherRequests?: ((request: IncomingMessage, response: ServerResponse) => unknown) | undefined
   /** Notified of each delivery that is handed to a client. */
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
   /** Notified of each document that `persistedDocuments` refuses. */
@@ -90,6 +96,11 @@ const SERVER = {
     ),
     byDefault: '–',
     meaning: 'what /metrics serves, and to whom: `authorize: null` is everybody',
+  }),
+  otherRequests: option({
+    check: maybe(isFunction<NonNullable<ServerOptions['otherRequests']>>()),
+    byDefault: '404',
+    meaning: "answers requests that are none of rowcast's",
   }),
   onDelivered: option({
     check: maybe(isFunction<NonNullable<ServerOptions['onDelivered']>>()),

@@ -20,7 +20,10 @@ async function prepare(name: string): Promise<PackedProject & { readonly databas
   await database.query(await readFile(join(ROOT, from, migration), 'utf8'))
   const project = await createPackedProject({
     from,
-    env: { DATABASE_URL: database.url, PORT: '0', NODE_ENV: 'production' },
+    env: {
+      ...{ DATABASE_URL: database.url, PORT: '0', NODE_ENV: 'production' },
+      BETTER_AUTH_SECRET: 'QmPz7xK2vL9wR4tY8uN3sD6fG1hJ5kB0',
+    },
   })
   await project.run('npm', ['run', 'generate'])
   return {
@@ -133,6 +136,47 @@ it('pothos: own object types for old and new, over WebSocket and SSE', async () 
   }
   events.unsubscribe()
   await client.dispose()
+})
+
+it('better-auth: signing up lets in, signing out closes the stream', async () => {
+  await using project = await prepare('better-auth')
+  await checkTypes(project)
+  await using server = await start(project)
+  const [auth = ''] = /http:\S+/.exec(await server.said('Better Auth: ')) ?? []
+  const [url = ''] = /http:\S+(?=\/graphql)/.exec(await server.said('Live GraphQL: ')) ?? []
+  const headers = { 'content-type': 'application/json', origin: 'http://localhost:4000' }
+  const body = { name: 'Ada', email: 'ada@example.com', password: 'correct horse battery' }
+  const answer = await fetch(`${auth}/sign-up/email`, {
+    ...{ method: 'POST', headers, body: JSON.stringify(body) },
+  })
+  const { token } = (await answer.json()) as { token: string }
+  const bearer = { authorization: `Bearer ${token}` }
+  const document = 'subscription { userChanged { action new { name } } }'
+  expect((await subscribeSse(url, document)).status).toBe(401)
+  const events = await subscribeSse(url, document, {}, 'POST', bearer)
+  expect(events.status).toBe(200)
+  const rename = () =>
+    fetch(`${auth}/update-user`, {
+      ...{ method: 'POST', headers: { ...headers, ...bearer }, body: '{"name":"Ada L."}' },
+    })
+  const first = events.next()
+  let isSeen = false
+  const seen = first.finally(() => {
+    isSeen = true
+  })
+  // Nobody says when a subscription has begun.
+  while (!isSeen) {
+    await rename()
+    await Promise.race([seen, new Promise((resolve) => setTimeout(resolve, 200))])
+  }
+  expect(await first).toMatchObject({ data: { userChanged: { new: { name: 'Ada L.' } } } })
+  await fetch(`${auth}/sign-out`, { method: 'POST', headers: { ...headers, ...bearer }, body: '{}' })
+  for (;;) {
+    const { errors } = await events.next()
+    if (errors === undefined) continue
+    expect(errors).toMatchObject([{ extensions: { code: 'SESSION_REVOKED' } }])
+    break
+  }
 })
 
 /** Mistakes that must not compile. */

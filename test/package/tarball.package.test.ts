@@ -95,6 +95,7 @@ it('has the text of the licence of everything that is bundled, with who holds th
 it.each([
   ['index', ['@prisma/client/runtime/client']],
   ['client/client', ['graphql-ws']],
+  ['better-auth/realtime', ['graphql']],
   ['server/create-server', ['graphql']],
   ['graphql/kit/schema-kit', ['@prisma/client/runtime/client', 'graphql']],
   [

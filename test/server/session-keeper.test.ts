@@ -1,6 +1,7 @@
 /** Whether sessions still hold is asked of so many at once, and a check that hangs keeps no other waiting for good. */
 import { GraphQLError } from 'graphql'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
 import { createSessionKeeper } from '../../src/server/session/session-keeper.ts'
@@ -46,4 +47,43 @@ test('a check that hangs ends its own session, and keeps no other from its turn'
   expect(hung).toHaveBeenCalledTimes(9)
   expect(fine).toHaveBeenCalledTimes(1)
   expect(left).not.toHaveBeenCalled()
+})
+
+test('what watches a session ends it after the watch has begun, is stopped once, and where it fails nothing stays open', async () => {
+  const keeper = createKeeper()
+  const ends: ((why?: RowcastError) => void)[] = []
+  const stopped = vi.fn()
+  const watch = (end: (why?: RowcastError) => void) => {
+    ends.push(end)
+    return stopped
+  }
+  const [first, second, third] = [vi.fn(), vi.fn(), vi.fn()]
+  keeper.watch({ context: {}, watch }, first)
+  const leave = keeper.watch({ context: {}, watch }, second)
+  const atOnce = (end: () => void) => {
+    end()
+    return stopped
+  }
+  keeper.watch({ context: {}, watch: atOnce }, third)
+  const failing = vi.fn()
+  keeper.watch(
+    {
+      context: {},
+      watch: () => {
+        throw new Error('no watch')
+      },
+    },
+    failing,
+  )
+  expect([third, failing].map((end) => end.mock.calls.length)).toEqual([0, 0])
+  ends[0]?.(new RowcastError('SESSION_EXPIRED', 'Over.'))
+  ends[0]?.()
+  leave()
+  ends[1]?.()
+  await Promise.resolve()
+  expect(first.mock.calls.map(([why]) => why.code)).toEqual(['SESSION_EXPIRED'])
+  expect(second).not.toHaveBeenCalled()
+  for (const end of [third, failing])
+    expect(end.mock.calls.map(([why]) => why.code)).toEqual(['SESSION_REVOKED'])
+  expect(stopped).toHaveBeenCalledTimes(3)
 })

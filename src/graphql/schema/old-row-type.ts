@@ -31,6 +31,8 @@ export function withOldRowTypes(schema: GraphQLSchema, catalog: ModelCatalog): G
       const extension = field.extensions[OLD_ROW] as OldRowExtension | undefined
       const rowType = getNamedType(field.type)
       if (extension === undefined || !isObjectType(rowType)) continue
+      // A type of rowcast's own was made without an identity.
+      if (rowType.name === extension.name) continue
       const known = copies.get(extension.name)
       const copy = known === undefined ? copyOf(rowType, catalog, extension) : known
       copies.set(extension.name, copy)

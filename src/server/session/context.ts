@@ -3,6 +3,7 @@
  * transport: what it is given, and what it may answer.
  */
 import type { IncomingHttpHeaders } from 'node:http'
+import type { RowcastError } from '../../errors.ts'
 
 interface ClientFacts {
   /** Of the request, or of the WebSocket's upgrade request. */
@@ -41,6 +42,11 @@ export interface Session {
    * but true ends the connection; so does an error, and no answer within the interval.
    */
   readonly revalidate?: (() => boolean | Promise<boolean>) | undefined
+  /**
+   * Called when the WebSocket or stream opens, with what ends it at once: with an error of rowcast, which the client reads, or without one
+   * (`SESSION_REVOKED`). What it returns is called once the connection is over.
+   */
+  readonly watch?: ((end: (why?: RowcastError) => void) => () => void) | undefined
 }
 
 /** What refuses a client, as `viewer && { context: { viewer } }` gives it where there is no viewer. */

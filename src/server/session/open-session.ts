@@ -85,9 +85,12 @@ function onceOf(call: () => void): () => void {
  */
 function readSession(answer: unknown): Session | null {
   if (!isRecord(answer)) return null
-  const { context, viewerKey, expiresAt, revalidate } = answer as Partial<Session>
+  const { context, viewerKey, expiresAt, revalidate, watch } = answer as Partial<Session>
   if (!isContext(context) || !isViewerKey(viewerKey)) return null
-  return { context, viewerKey, expiresAt, revalidate: revalidate?.bind(answer) }
+  return {
+    ...{ context, viewerKey, expiresAt },
+    ...{ revalidate: revalidate?.bind(answer), watch: watch?.bind(answer) },
+  }
 }
 
 /** An object with something in it, or an empty literal: a viewer whose fields are private or inherited would not get through. */

@@ -91,12 +91,15 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     watch(session, onEnd) {
       const { revalidate } = session
       // Many thousands of sessions have no end: nothing is kept for them.
-      if (revalidate === undefined && session.expiresAt === undefined) return WATCHING_NOTHING
+      const isWatched = session.watch !== undefined
+      if (revalidate === undefined && session.expiresAt === undefined && !isWatched) return WATCHING_NOTHING
       let isOver = false
+      let stopWatch = WATCHING_NOTHING
       const stop = (): void => {
         isOver = true
         stopTimer()
         if (watched !== null) checked.delete(watched)
+        guard.run('end the watch of a session', () => stopWatch())
       }
       const end = (why: RowcastError): void => {
         if (isOver) return
@@ -113,6 +116,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
         const checkGuarded = guard.wrap('check sessions', checkAll)
         interval ??= setInterval(checkGuarded, options.revalidateIntervalMs).unref()
       }
+      stopWatch = startWatch(session, end, errorMask)
       return stop
     },
     async revalidate() {
@@ -121,6 +125,20 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     close() {
       if (interval !== null) clearInterval(interval)
     },
+  }
+}
+
+/** A watch that fails leaves nobody who would end the connection: it ends. */
+function startWatch(session: Session, end: (why: RowcastError) => void, errorMask: ErrorMask): () => void {
+  // Never at once: whoever watches must have the end of the watch in hand first.
+  const endSoon = (why = new RowcastError('SESSION_REVOKED', 'The session was revoked.')): void =>
+    queueMicrotask(() => end(why))
+  try {
+    return session.watch?.(endSoon) ?? WATCHING_NOTHING
+  } catch (error) {
+    errorMask.mask(error)
+    endSoon(new RowcastError('SESSION_REVOKED', 'The session could not be watched.'))
+    return WATCHING_NOTHING
   }
 }
 

@@ -89,6 +89,22 @@ describe('addChanges', () => {
     expect(added.getSubscriptionType()?.getFields()).toHaveProperty('userChanged')
   })
 
+  it('makes types of its own for rows and old rows, where none is named', async () => {
+    const added = addChanges(
+      buildSchema('type Query { a: Int }'),
+      createFakeFeed(blogCatalog, ['User', 'Post']),
+      {
+        models: { User: {}, Post: {} },
+      },
+    )
+    expect(validateSchema(added)).toEqual([])
+    const sdl = printSchema(added)
+    expect(sdl.match(/^type (User|Post)(Old)? /gm)).toHaveLength(4)
+    const change = added.getType('PostChange')
+    const { old, new: row } = isObjectType(change) ? change.getFields() : {}
+    expect([String(old?.type), String(row?.type)]).toEqual(['PostOld', 'Post'])
+  })
+
   it('adds to a Subscription and a Query root under other names, and keeps what is there', () => {
     const sdl = `schema { query: Root subscription: Live }
       type Root { changeCursor: String root: Root } type Live { ticks: Int } type Post { id: Int title: String }`

@@ -1,0 +1,183 @@
+/**
+ * Sessions of Better Auth that are rows: each open connection ends with the row of its session, or with its user. It reads the change
+ * stream, so it does not matter which process, or which SQL statement, took the row away.
+ */
+import { RowcastError } from '../errors.ts'
+import type { Rowcast } from '../rowcast-api.ts'
+import { type AuthModel, authFieldOf } from './auth-models.ts'
+import type { AuthViewer } from './better-auth-types.ts'
+
+/** Ends a connection. */
+export type EndSession = (why: RowcastError) => void
+
+/** Which models, and what of them matters. */
+export interface SessionModels {
+  readonly session: AuthModel
+  readonly user: AuthModel
+}
+
+/** A connection that is open. */
+interface OpenConnection {
+  readonly sessionId: string
+  readonly userId: string
+  readonly end: EndSession
+  /** In milliseconds since 1970. */
+  expiresAtMs: number
+  timer: NodeJS.Timeout | undefined
+}
+
+/** The longest delay that setTimeout keeps. */
+const DELAY_MAX_MS = 2_147_483_647
+/** How many ends are remembered for those who are being let in meanwhile. */
+const ENDED_MAX = 10_000
+
+/** Watches the sessions of one rowcast. */
+export class SessionWatch {
+  readonly #rowcast: Rowcast
+  readonly #open = new Set<OpenConnection>()
+  /** When sessions and users ended, by `session:` or `user:` and the id, the oldest first. */
+  readonly #ended = new Map<string, number>()
+  /** Ends up to here are not remembered: whoever was asked before is asked again. */
+  #forgottenAtMs = Number.NEGATIVE_INFINITY
+  #models: SessionModels | null = null
+  #isReading = false
+
+  constructor(rowcast: Rowcast) {
+    this.#rowcast = rowcast
+  }
+
+  /** Says which models; before, sessions are not rows that could be watched. */
+  follow(models: SessionModels): void {
+    this.#models = models
+  }
+
+  /**
+   * Resolves once ends that commit from now on are noticed, with the time that `watch` is to be given.
+   * @throws NO_STREAM_YET where there is no stream in time
+   */
+  async begin(): Promise<number> {
+    if (this.#models === null) return performance.now()
+    if (!this.#isReading) void this.#read(this.#models)
+    await this.#rowcast.whenLive()
+    return performance.now()
+  }
+
+  /** Calls `end` once, and soon, when the session is over. @returns what ends the watch */
+  watch(viewer: AuthViewer, beganMs: number, end: EndSession): () => void {
+    const connection: OpenConnection = {
+      ...{ sessionId: String(viewer.session.id), userId: String(viewer.user.id), end },
+      ...{ expiresAtMs: Number(viewer.session.expiresAt), timer: undefined },
+    }
+    this.#open.add(connection)
+    const { sessionId, userId } = connection
+    const endedMs = Math.max(
+      this.#forgottenAtMs,
+      this.#ended.get(`session:${sessionId}`) ?? Number.NEGATIVE_INFINITY,
+      this.#ended.get(`user:${userId}`) ?? Number.NEGATIVE_INFINITY,
+    )
+    if (endedMs >= beganMs) this.#end(connection, revoked())
+    else this.#arm(connection)
+    return () => this.#forget(connection)
+  }
+
+  /** Reads until the stream cannot go on without a gap; who is let in next has it begin again. */
+  async #read(models: SessionModels): Promise<void> {
+    this.#isReading = true
+    try {
+      const names = [models.session.spec.name, models.user.spec.name]
+      const changes = this.#rowcast.subscribe(names, { action: ['UPDATE', 'DELETE', 'TRUNCATE'] })
+      for await (const change of changes) this.#take(change, models)
+    } catch (error) {
+      // The orderly stop shows subscribers where to go on; nothing was missed.
+      if (error instanceof RowcastError && error.code === 'SERVER_STOPPING') return
+      this.#endAll()
+    } finally {
+      this.#isReading = false
+    }
+  }
+
+  #take(change: WatchedChange, { session, user }: SessionModels): void {
+    const isSession = change.model === session.spec.name
+    if (change.action === 'TRUNCATE') this.#endAll()
+    else if (change.action === 'DELETE') this.#endRow(isSession ? 'session' : 'user', change)
+    else if (isSession) this.#renew(change, authFieldOf(session, 'expiresAt'))
+    else if (isBannedIn(change, user)) this.#endRow('user', change)
+  }
+
+  #endRow(kind: 'session' | 'user', change: WatchedChange): void {
+    const id = String(fieldOf(change.key, 'id'))
+    this.#remember(`${kind}:${id}`)
+    const field = kind === 'session' ? 'sessionId' : 'userId'
+    for (const connection of [...this.#open]) if (connection[field] === id) this.#end(connection, revoked())
+  }
+
+  /** Better Auth moves the end of a session that is used. */
+  #renew(change: WatchedChange, field: string): void {
+    const expiresAt = fieldOf(change.new, field)
+    const id = String(fieldOf(change.key, 'id'))
+    if (!(expiresAt instanceof Date)) return
+    for (const connection of this.#open) {
+      if (connection.sessionId !== id) continue
+      connection.expiresAtMs = Number(expiresAt)
+      this.#arm(connection)
+    }
+  }
+
+  #endAll(): void {
+    this.#forgottenAtMs = performance.now()
+    this.#ended.clear()
+    for (const connection of [...this.#open]) this.#end(connection, revoked())
+  }
+
+  #remember(name: string): void {
+    this.#ended.delete(name)
+    this.#ended.set(name, performance.now())
+    const [oldest] = this.#ended
+    if (this.#ended.size <= ENDED_MAX || oldest === undefined) return
+    this.#ended.delete(oldest[0])
+    this.#forgottenAtMs = Math.max(this.#forgottenAtMs, oldest[1])
+  }
+
+  #arm(connection: OpenConnection): void {
+    clearTimeout(connection.timer)
+    const leftMs = connection.expiresAtMs - Date.now()
+    const look = (): void => {
+      if (Date.now() < connection.expiresAtMs) this.#arm(connection)
+      else this.#end(connection, new RowcastError('SESSION_EXPIRED', 'The session has expired.'))
+    }
+    connection.timer = setTimeout(look, Math.min(Math.max(leftMs, 0), DELAY_MAX_MS)).unref()
+  }
+
+  #end(connection: OpenConnection, why: RowcastError): void {
+    this.#forget(connection)
+    connection.end(why)
+  }
+
+  #forget(connection: OpenConnection): void {
+    clearTimeout(connection.timer)
+    this.#open.delete(connection)
+  }
+}
+
+/** What is read of a change. */
+interface WatchedChange {
+  readonly model: string
+  readonly action: string
+  readonly key: object | null
+  readonly new: object | null
+}
+
+/** Of the admin plugin; without it a column of that name is the application's own. */
+function isBannedIn(change: WatchedChange, user: AuthModel): boolean {
+  return (
+    user.table.fields['banned'] !== undefined && fieldOf(change.new, authFieldOf(user, 'banned')) === true
+  )
+}
+
+function fieldOf(row: object | null, field: string): unknown {
+  return row === null ? undefined : Reflect.get(row, field)
+}
+
+function revoked(): RowcastError {
+  return new RowcastError('SESSION_REVOKED', 'The session was revoked.')
+}

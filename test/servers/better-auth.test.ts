@@ -1,0 +1,242 @@
+/** `rowcast/better-auth` with the real package and PostgreSQL: who signs in is let in, and who is signed out is let go. */
+import { printSchema } from 'graphql'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { authSessions } from '../../src/better-auth/realtime.ts'
+import { openDatabase, type TestDatabase } from '../support/database.ts'
+import { subscribeMultipart } from '../support/multipart-client.ts'
+import type { ResultQueue } from '../support/result-queue.ts'
+import { subscribeSse } from '../support/sse-client.ts'
+import { createWsClient } from '../support/ws-client.ts'
+import { openAuth, openAuthProject, signUp } from './better-auth-project.ts'
+
+type Person = Awaited<ReturnType<typeof signUp>>
+
+const PERSONS = 'subscription { personChanged { action new { id name } } }'
+
+let database: TestDatabase
+let project: Awaited<ReturnType<typeof openAuthProject>>
+let count = 0
+
+beforeAll(async () => {
+  database = await openDatabase()
+  project = await openAuthProject(database)
+})
+afterAll(async () => {
+  await project[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+})
+
+/** Somebody whom no other test knows. */
+async function person(): Promise<Person> {
+  count += 1
+  return signUp(project.auth, `Person${count}`)
+}
+
+/** Subscribes over WebSocket with a token; resolves once the socket is there. */
+async function connect({ token }: Person) {
+  const socket = createWsClient(project.url, { token })
+  onTestFinished(() => socket.close())
+  await socket.connected()
+  return socket
+}
+
+const rename = ({ id }: Person) =>
+  database.query(`UPDATE "Person" SET name = name || '!' WHERE id = $1`, [id])
+
+/** Changes rows until whoever waits has seen one: nobody says when a subscription has begun. */
+async function until<T>(seen: Promise<T>, act: () => Promise<unknown>): Promise<T> {
+  let isSeen = false
+  const end = seen.finally(() => {
+    isSeen = true
+  })
+  while (!isSeen) {
+    await act()
+    await Promise.race([end, new Promise((resolve) => setTimeout(resolve, 100))])
+  }
+  return end
+}
+
+async function resultWithErrors(stream: ResultQueue<object>) {
+  for (;;) {
+    const result = await stream.next()
+    if (result.errors !== undefined) return result
+  }
+}
+
+interface End {
+  readonly how: string
+  readonly reason: string
+  readonly act: (who: Person) => Promise<unknown>
+}
+
+const ENDS: readonly End[] = [
+  {
+    how: 'signing out elsewhere',
+    reason: 'SESSION_REVOKED',
+    act: ({ headers }) => project.auth.api.signOut({ headers }),
+  },
+  {
+    how: 'revoking all sessions',
+    reason: 'SESSION_REVOKED',
+    act: ({ headers }) => project.auth.api.revokeSessions({ headers }),
+  },
+  {
+    how: 'a row that SQL deletes',
+    reason: 'SESSION_REVOKED',
+    act: ({ id }) => database.query('DELETE FROM "Login" WHERE "personId" = $1', [id]),
+  },
+  {
+    how: 'a user that is deleted',
+    reason: 'SESSION_REVOKED',
+    act: ({ id }) => database.query('DELETE FROM "Person" WHERE id = $1', [id]),
+  },
+  {
+    how: 'a ban that SQL writes',
+    reason: 'SESSION_REVOKED',
+    act: ({ id }) => database.query('UPDATE "Person" SET banned = true WHERE id = $1', [id]),
+  },
+  {
+    how: 'a ban by an administrator',
+    reason: 'SESSION_REVOKED',
+    async act({ id }) {
+      const root = await person()
+      await database.query(`UPDATE "Person" SET role = 'admin' WHERE id = $1`, [root.id])
+      await project.auth.api.banUser({ body: { userId: id }, headers: root.headers })
+    },
+  },
+  {
+    how: 'an end that is brought forward',
+    reason: 'SESSION_EXPIRED',
+    act: ({ id }) =>
+      database.query(`UPDATE "Login" SET "expiresAt" = '2020-01-01' WHERE "personId" = $1`, [id]),
+  },
+]
+
+describe('what ends a session', () => {
+  it.each(ENDS)(
+    '$how closes socket and stream, lets nobody in again, and leaves others alone',
+    async ({ act, reason }) => {
+      const ada = await person()
+      const bob = await person()
+      const socket = await connect(ada)
+      const stream = await subscribeSse(project.url, PERSONS, {}, 'POST', { cookie: ada.cookie })
+      const others = (await connect(bob)).subscribe(PERSONS)
+      await act(ada)
+      expect(await socket.closed()).toEqual({ code: 4403, reason })
+      // What took the session away may be a change that its viewer sees.
+      const last = await resultWithErrors(stream)
+      expect(last).toMatchObject({ errors: [{ extensions: { code: reason } }] })
+      const again = createWsClient(project.url, { token: ada.token })
+      await expect(again.connected()).rejects.toMatchObject({ code: 4403 })
+      const { personChanged } = await until(others.nextData(), () => rename(bob))
+      expect(personChanged).toMatchObject({ action: 'UPDATE', new: { id: bob.id } })
+    },
+  )
+
+  it('a table that is truncated ends all', async () => {
+    const sockets = [await connect(await person()), await connect(await person())]
+    await database.query('TRUNCATE "Login"')
+    for (const socket of sockets) expect(await socket.closed()).toMatchObject({ reason: 'SESSION_REVOKED' })
+  })
+})
+
+describe('who is let in', () => {
+  it('by cookie or bearer token, on every transport, to rows of their own', async () => {
+    const ada = await person()
+    const bob = await person()
+    const bearer = { authorization: `Bearer ${ada.token}` }
+    const { url } = project
+    const streams = [
+      await subscribeSse(url, PERSONS, {}, 'POST', { cookie: ada.cookie }),
+      await subscribeSse(url, PERSONS, {}, 'POST', bearer),
+      await subscribeMultipart(url, PERSONS, {}, bearer),
+      (await connect(ada)).subscribe(PERSONS),
+    ]
+    const seen = Promise.all(streams.map((stream) => stream.nextData()))
+    const all = await until(seen, async () => {
+      await rename(bob)
+      await rename(ada)
+    })
+    // The first that each hears of is their own, although another's came before it.
+    for (const data of all) expect(data).toMatchObject({ personChanged: { new: { id: ada.id } } })
+  })
+
+  it.each([
+    ['nothing', {}],
+    ['a token that nobody has', { token: 'nobody' }],
+    ['a token that is no text', { authorization: { toString: 'x' } }],
+    ['a token that no header can hold', { token: 'a\r\nb' }],
+  ])('nobody with %s', async (_, connectionParams) => {
+    const socket = createWsClient(project.url, connectionParams)
+    await expect(socket.connected()).rejects.toMatchObject({ code: 4403 })
+  })
+})
+
+it('keeps secrets out, whatever the Prisma schema calls them', () => {
+  const sdl = printSchema(project.schema)
+  const fields = [...sdl.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => name)
+  expect(fields).toEqual(expect.arrayContaining(['mail', 'ipAddress', 'scope', 'providerId']))
+  const secret = ['sid', 'token', 'password', 'accessToken', 'refreshToken', 'idToken', 'value']
+  expect(fields.filter((name) => name !== undefined && secret.includes(name))).toEqual([])
+})
+
+it('members of an organization see it, and each other, from the commit that makes them one to the one that ends it', async () => {
+  const { auth } = project
+  const ada = await person()
+  const bob = await person()
+  const made = await auth.api.createOrganization({
+    ...{ body: { name: 'Analysts', slug: `analysts-${count}` }, headers: ada.headers },
+  })
+  const organizationId = made?.id ?? ''
+  const socket = await connect(bob)
+  const organizations = socket.subscribe('subscription { organizationChanged { action new { name } } }')
+  const note = () =>
+    database.query(`UPDATE "Organization" SET name = name || '.' WHERE id = $1`, [organizationId])
+  const first = organizations.nextData()
+  for (let index = 0; index < 5; index += 1) await note()
+  await auth.api.addMember({ body: { userId: bob.id, organizationId, role: 'member' } })
+  // What happened before is not seen; the first is the organization as it is when it comes into sight, or its next change.
+  const { organizationChanged } = await until(first, note)
+  expect(organizationChanged).toMatchObject({ new: { name: expect.stringMatching(/^Analysts\.{5,}$/) } })
+  const members = await auth.api.listMembers({ query: { organizationId }, headers: ada.headers })
+  expect(members.members).toHaveLength(2)
+})
+
+it('says how far the set-up is, by `auth.api` and not over HTTP', async () => {
+  const { auth } = project
+  const status = await auth.api.realtimeStatus()
+  expect(status).toMatchObject({
+    isLive: true,
+    models: { user: 'Person', session: 'Login', member: 'Member' },
+  })
+  expect(await auth.api.realtimeEnable()).toEqual([])
+  const paths = Object.values(auth.api).map((endpoint) => String(Object(endpoint).path))
+  expect(paths.filter((path) => /realtime|rowcast/i.test(path))).toEqual([])
+})
+
+describe('what does not fit', () => {
+  it.each([
+    [['usr'], /Better Auth has no model "usr"/],
+    [['verification'], /has no user of its own/],
+    [['member'], /`models` lacks `organization`/],
+    [{ user: { omit: ['mial'] } }, /CATALOG_BAD_POLICY|no field "mial"/],
+  ])('%j is refused when Better Auth starts', async (models, message) => {
+    const { auth } = await openAuth(database, models)
+    await expect(auth.$context).rejects.toThrow(message)
+  })
+
+  it('a model that the application registers itself: its options would be replaced', async () => {
+    const { auth, rowcast } = await openAuth(database)
+    rowcast.register('Person', { omit: ['mail'] })
+    await expect(auth.$context).rejects.toThrow(/Person is registered already/)
+  })
+
+  it('an auth without the plugin', () => {
+    const auth = {
+      options: { plugins: [] },
+      $context: Promise.resolve(),
+      api: { getSession: async () => null },
+    }
+    expect(() => authSessions(auth)).toThrow(/BETTER_AUTH_MODEL|no plugin of rowcast/)
+  })
+})
