@@ -1,7 +1,7 @@
 /** What `realtime()` and `authSessions()` share of one rowcast. */
 import { RowcastError } from '../errors.ts'
 import type { Rowcast } from '../rowcast-api.ts'
-import { SessionWatch } from './session-watch.ts'
+import { AuthSessionWatch } from './auth-session-watch.ts'
 
 /** The id of the plugin. */
 export const REALTIME_ID = 'rowcast'
@@ -9,7 +9,7 @@ export const REALTIME_ID = 'rowcast'
 /** Of one rowcast, whichever plugins it was given to: a module that is loaded again, as in development, makes a plugin of its own. */
 export interface RealtimeState {
   readonly rowcast: Rowcast
-  readonly watch: SessionWatch
+  readonly watch: AuthSessionWatch
   /** Better Auth's key → model that was registered for it. */
   readonly models: Map<string, string>
 }
@@ -19,7 +19,7 @@ const plugins = new WeakMap<object, RealtimeState>()
 
 /** That of a rowcast. */
 export function stateOf(rowcast: Rowcast): RealtimeState {
-  const state = states.get(rowcast) ?? { rowcast, watch: new SessionWatch(rowcast), models: new Map() }
+  const state = states.get(rowcast) ?? { rowcast, watch: new AuthSessionWatch(rowcast), models: new Map() }
   states.set(rowcast, state)
   return state
 }

@@ -32,7 +32,7 @@ const DELAY_MAX_MS = 2_147_483_647
 const ENDED_MAX = 10_000
 
 /** Watches the sessions of one rowcast. */
-export class SessionWatch {
+export class AuthSessionWatch {
   readonly #rowcast: Rowcast
   readonly #open = new Set<OpenConnection>()
   /** When sessions and users ended, by `session:` or `user:` and the id, the oldest first. */

@@ -1,7 +1,7 @@
 /** Which connections end when, in any order of what is asked, read and watched; the clock is the test's. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { findAuthModel } from '../../src/better-auth/auth-models.ts'
-import { SessionWatch } from '../../src/better-auth/session-watch.ts'
+import { AuthSessionWatch } from '../../src/better-auth/auth-session-watch.ts'
 import { RowcastError } from '../../src/errors.ts'
 import type { Rowcast } from '../../src/rowcast-api.ts'
 import { createDeferred } from '../support/deferred.ts'
@@ -46,7 +46,7 @@ function fakeRowcast() {
       await vi.advanceTimersByTimeAsync(0)
     },
   }
-  const watch = new SessionWatch(rowcast as unknown as Rowcast)
+  const watch = new AuthSessionWatch(rowcast as unknown as Rowcast)
   const [session, user] = ['session', 'user'].map((key) => findAuthModel(TABLES, CATALOG, key))
   if (session === undefined || user === undefined) throw new Error('no models')
   watch.follow({ session, user })
