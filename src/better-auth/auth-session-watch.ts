@@ -2,7 +2,9 @@
  * Sessions of Better Auth that are rows: each open connection ends with the row of its session, or with its user. It reads the change
  * stream, so it does not matter which process, or which SQL statement, took the row away.
  */
+import { createConsoleLogger } from '../console-logger.ts'
 import { RowcastError } from '../errors.ts'
+import { createGuard } from '../guard.ts'
 import type { Rowcast } from '../rowcast-api.ts'
 import { type AuthModel, authFieldOf } from './auth-models.ts'
 import type { AuthViewer } from './better-auth-types.ts'
@@ -34,6 +36,7 @@ const ENDED_MAX = 10_000
 /** Watches the sessions of one rowcast. */
 export class AuthSessionWatch {
   readonly #rowcast: Rowcast
+  readonly #guard = createGuard(createConsoleLogger())
   readonly #open = new Set<OpenConnection>()
   /** When sessions and users ended, by `session:` or `user:` and the id, the oldest first. */
   readonly #ended = new Map<string, number>()
@@ -57,7 +60,8 @@ export class AuthSessionWatch {
    */
   async begin(): Promise<number> {
     if (this.#models === null) return performance.now()
-    if (!this.#isReading) void this.#read(this.#models)
+    const models = this.#models
+    if (!this.#isReading) this.#guard.run('watch sessions', () => this.#read(models))
     await this.#rowcast.whenLive()
     return performance.now()
   }
@@ -145,7 +149,8 @@ export class AuthSessionWatch {
       if (Date.now() < connection.expiresAtMs) this.#arm(connection)
       else this.#end(connection, new RowcastError('SESSION_EXPIRED', 'The session has expired.'))
     }
-    connection.timer = setTimeout(look, Math.min(Math.max(leftMs, 0), DELAY_MAX_MS)).unref()
+    const guarded = this.#guard.wrap('end a session', look)
+    connection.timer = setTimeout(guarded, Math.min(Math.max(leftMs, 0), DELAY_MAX_MS)).unref()
   }
 
   #end(connection: OpenConnection, why: RowcastError): void {
