@@ -116,7 +116,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
         const checkGuarded = guard.wrap('check sessions', checkAll)
         interval ??= setInterval(checkGuarded, options.revalidateIntervalMs).unref()
       }
-      stopWatch = startWatch(session, end, errorMask)
+      stopWatch = startWatch(session, end, options)
       return stop
     },
     async revalidate() {
@@ -129,10 +129,14 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
 }
 
 /** A watch that fails leaves nobody who would end the connection: it ends. */
-function startWatch(session: Session, end: (why: RowcastError) => void, errorMask: ErrorMask): () => void {
+function startWatch(
+  session: Session,
+  end: (why: RowcastError) => void,
+  { errorMask, guard }: Pick<SessionKeeperOptions, 'errorMask' | 'guard'>,
+): () => void {
   // Never at once: whoever watches must have the end of the watch in hand first.
   const endSoon = (why = new RowcastError('SESSION_REVOKED', 'The session was revoked.')): void =>
-    queueMicrotask(() => end(why))
+    queueMicrotask(guard.wrap('end a session', () => end(why)))
   try {
     return session.watch?.(endSoon) ?? WATCHING_NOTHING
   } catch (error) {
