@@ -3,14 +3,14 @@
  * `{ name: { equals: $name } }` has become a filter that asks for less than its author meant; it is refused instead.
  * GraphQL specification, 3.10 "Input Objects", "Input Coercion".
  */
-import { type FieldNode, Kind, type ValueNode } from 'graphql'
+import { type ArgumentNode, type FieldNode, Kind, type ObjectFieldNode, type ValueNode } from 'graphql'
 import { badFilter } from '../bus/filter/bad-filter.ts'
 
 /**
  * Arguments that say which rows are asked for. `action` is none: a document with an optional `$action` is common, and without it
  * every action of the same rows comes.
  */
-export const FILTER_ARGUMENTS: readonly string[] = ['where', 'old', 'new', 'changed']
+const FILTER_ARGUMENTS: readonly string[] = ['where', 'old', 'new', 'changed']
 
 /** A variable without a value, and where it stands. */
 interface MissingVariable {
@@ -24,13 +24,27 @@ interface MissingVariable {
  * @throws BAD_FILTER naming the variable and its path
  */
 export function checkFilterVariables(
-  field: FieldNode,
+  { arguments: given = [] }: Pick<FieldNode, 'arguments'>,
   values: Readonly<Record<string, unknown>>,
-  filterArguments: readonly string[] = FILTER_ARGUMENTS,
 ): void {
-  for (const { name, value } of field.arguments ?? []) {
-    if (!filterArguments.includes(name.value)) continue
-    const missing = findMissing(value, name.value, values)
+  checkVariables(
+    given.filter(({ name }) => FILTER_ARGUMENTS.includes(name.value)),
+    values,
+  )
+}
+
+/**
+ * The same for some parts of what was written.
+ * @param within path of what they stand in, with a dot behind it
+ * @throws BAD_FILTER naming the variable and its path
+ */
+export function checkVariables(
+  parts: readonly (ArgumentNode | ObjectFieldNode)[],
+  values: Readonly<Record<string, unknown>>,
+  within = '',
+): void {
+  for (const { name, value } of parts) {
+    const missing = findMissing(value, `${within}${name.value}`, values)
     if (missing === null) continue
     throw badFilter(
       missing.path,

@@ -18,11 +18,15 @@ export const RESERVED_TYPES: readonly string[] = [
   ...['Query', 'Mutation', 'Subscription', 'ID', 'String', 'Int', 'Float', 'Boolean'],
   ...['DateTime', 'Date', 'Time', 'BigInt', 'Decimal', 'JSON', 'Bytes', 'Cursor'],
   ...[
+    'AnyChange',
     'ChangeAction',
     'ChangeCause',
     'ChangeMetadata',
     'ChangeSource',
     'ChangeTransaction',
+    'ChangesOf',
+    'CommittedChanges',
+    'CommittedTransaction',
     'Transition',
     'OverflowPolicy',
     'QueryMode',
@@ -57,6 +61,8 @@ export interface ChangeTypeNames {
   readonly field: string
   /** The input of its filter. */
   readonly where: string
+  /** The input of what `changes` gives of it. */
+  readonly selection: string
   /** The inputs of the order of its rows, and of where a page begins. */
   readonly orderBy: string
   readonly after: string
@@ -264,6 +270,7 @@ function changeTypeNames(taken: Set<string>, base: string): ChangeTypeNames {
     after: claim('After', 'AfterInput'),
     toOne: claim('RelationFilter', 'RelationFilterInput'),
     toMany: claim('ListRelationFilter', 'ListRelationFilterInput'),
+    selection: claim('Selection', 'SelectionInput'),
   }
 }
 

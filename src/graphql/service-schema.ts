@@ -88,6 +88,7 @@ export function createBuilder(
     rowcast: {
       feed,
       showMetadata,
+      changes: true,
       mayChooseOverflow,
       canExplain,
       policies: new Map(Object.entries(options.models)),

@@ -99,6 +99,15 @@ export function describeConformance(kind: ConformanceKind): void {
       return Object.values(data)[0] ?? {}
     }
 
+    /** Whatever a server calls the type of rows before. */
+    async function oldTypeName(): Promise<string> {
+      const { data } = (await query(
+        target.url,
+        '{ __type(name: "UserUpdated") { fields { name type { name } } } }',
+      )) as { data: { __type: { fields: { name: string; type: { name: string } }[] } } }
+      return data.__type.fields.find(({ name }) => name === 'old')?.type.name ?? ''
+    }
+
     it('shows what happened: action, key, old, new, changed, and which type it is', async () => {
       const results = await watch(`subscription { userChanged {
         __typename action key { rowId } old { rowId email } new { id email role tags } changed unavailable transition
@@ -242,6 +251,92 @@ export function describeConformance(kind: ConformanceKind): void {
       )
       for (const omitted of ['id', 'passwordHash', 'balance', 'createdAt'])
         expect(names('old', 'fields')).not.toContain(omitted)
+    })
+
+    it('gives whole transactions over several models, in commit order, each with its own filters', async () => {
+      const results = await watch(
+        `subscription ($role: Role!) {
+          changes(of: { user: { where: { role: { equals: $role } } }, tag: { action: INSERT } }) {
+            transaction { xid committedAt } isLast cursor
+            changes { __typename action transition cursor
+              ... on UserInserted { new { email } } ... on UserChange { key { rowId } } ... on TagChange { tag: key { rowId } } }
+          }
+        }`,
+        { role: 'MEMBER' },
+      )
+      const rock = { id: 7n, name: 'rock' }
+      commit({ ...inserted(ADA) })
+      commit(
+        inserted(ADA),
+        { model: 'Tag', action: 'INSERT', new: rock, key: { id: 7n }, changed: [] },
+        inserted(BOB),
+        { model: 'Tag', action: 'DELETE', old: rock, new: null, key: { id: 7n }, changed: [] },
+      )
+      commit({ action: 'DELETE', old: BOB, new: null, key: { id: 'b' }, changed: [] })
+      const first = await changed(results)
+      const cursors = (first['changes'] as readonly { readonly cursor: string }[]).map(({ cursor }) => cursor)
+      expect(first).toEqual({
+        transaction: { xid: expect.any(String), committedAt: expect.stringMatching(/Z$/) },
+        ...{ isLast: true, cursor: cursors.at(-1) },
+        changes: [
+          {
+            ...{ __typename: 'TagInserted', action: 'INSERT', transition: null, cursor: cursors[0] },
+            tag: { rowId: '7' },
+          },
+          {
+            ...{ __typename: 'UserInserted', action: 'INSERT', transition: 'ENTERED', cursor: cursors[1] },
+            ...{ new: { email: 'bob@x' }, key: { rowId: 'b' } },
+          },
+        ],
+      })
+      expect(await changed(results)).toMatchObject({ changes: [{ __typename: 'UserDeleted' }] })
+      const again = await watch(
+        `subscription ($after: Cursor) { changes(of: { user: {}, tag: {} }, after: $after) { changes { action } } }`,
+        { after: cursors[0] },
+      )
+      expect(await changed(again)).toEqual({ changes: [{ action: 'INSERT' }, { action: 'DELETE' }] })
+    })
+
+    it('keeps rows and fields of each model from a viewer whose policy says so, in transactions as well', async () => {
+      const results = await watch(
+        `subscription { changes(of: { user: {}, tag: {} }) { changes { __typename
+          ... on UserChange { key { rowId } new { email } changed } } } }`,
+        {},
+        'member',
+      )
+      commit(
+        inserted(ADA),
+        updated(BOB, { ...BOB, bio: 'c', email: 'n@x' }, 'bio', 'email'),
+        updated(BOB, { ...BOB, role: 'ADMIN' }, 'role'),
+      )
+      const user = { key: { rowId: 'b' } }
+      expect(await changed(results)).toEqual({
+        changes: [
+          { __typename: 'UserUpdated', ...user, new: { email: 'n@x' }, changed: ['email'] },
+          { __typename: 'UserDeleted', ...user, new: null, changed: [] },
+        ],
+      })
+    })
+
+    it.each([
+      ['BAD_FILTER', '(of: {})', 'admin'],
+      ['BAD_FILTER', '(of: { tag: {}, user: { where: { email: {} } } })', 'admin'],
+      ['BAD_FILTER', '(of: { tag: {}, user: { where: { email: { equals: $missing } } } })', 'admin'],
+      ['BAD_FILTER', '(of: { tag: {}, user: $selection })', 'admin'],
+      ['GRAPHQL_BAD_ARGUMENT', '(of: { user: { action: [] } })', 'admin'],
+      ['BAD_CURSOR', '(of: { user: {} }, after: "nonsense")', 'admin'],
+      ['FORBIDDEN', '(of: { tag: {}, user: {} })', 'nobody'],
+      ['FIELD_HIDDEN', '(of: { tag: {}, user: {} })', 'member'],
+    ])('refuses transactions with %s: %s', async (code, given, viewer) => {
+      const variables = [
+        ['missing', 'String'],
+        ['selection', 'UserSelection'],
+      ].filter(([name]) => given.includes(`$${name}`))
+      const declared = variables.map(([name, type]) => `$${name}: ${type}`).join()
+      const document = `subscription ${declared && `(${declared})`} {
+        changes${given} { changes { ... on AnyChange { ... on UserChange { old { ...Hidden } } } } }
+      } fragment Hidden on ${await oldTypeName()} { bio }`
+      expect(await codeOf(await begin(document, {}, viewer))).toBe(code)
     })
 
     it('ends its subscription to the feed with the client’s', async () => {

@@ -34,11 +34,14 @@ function pothosSchema(feed: ConformanceFeed): GraphQLSchema {
       client: createRecordingPrisma() as never,
       dmmf: { datamodel: pothosDatamodel(blogCatalog) } as never,
     },
-    rowcast: { feed },
+    rowcast: { feed, changes: true },
   }) as unknown as PothosSchemaTypes.SchemaBuilder<never>
   builder.queryType({ fields: (t: never) => ownQueries(t) } as never)
   builder.prismaObject('User' as never, { fields: (t: never) => userFields(t) } as never)
+  const tagFields = (t: Expose) => ({ id: t['exposeID']?.('id', { nullable: false }) })
+  builder.prismaObject('Tag' as never, { fields: tagFields } as never)
   builder.changeSubscription('User' as never)
+  builder.changeSubscription('Tag' as never)
   return builder.toSchema()
 }
 
@@ -68,7 +71,7 @@ describeConformance({
   name: 'the SDL kit under Yoga, rows of the team’s own type',
   transports: BOTH,
   open: (feed) => {
-    const options = { models: { User: { type: 'User' } } }
+    const options = { models: { User: { type: 'User' }, Tag: {} }, changes: true }
     const schema = createSchema({
       typeDefs: [OWN_SDL, changeTypeDefs(feed, options)],
       resolvers: [OWN_RESOLVERS, changeResolvers(feed, options)] as never,
@@ -81,7 +84,7 @@ describeConformance({
   name: 'the SDL kit under Yoga, rows of rowcast’s type',
   transports: BOTH,
   open: (feed) => {
-    const options = { models: { User: {} } }
+    const options = { models: { User: {}, Tag: {} }, changes: true }
     const schema = createSchema({
       typeDefs: ['type Query { hello: String }', changeTypeDefs(feed, options)],
       resolvers: changeResolvers(feed, options) as never,
@@ -94,7 +97,9 @@ describeConformance({
   name: 'addChanges on a schema of graphql-js',
   transports: BOTH,
   open: (feed) =>
-    serveWithYoga(addChanges(buildSchema(OWN_SDL), feed, { models: { User: { type: 'User' } } })),
+    serveWithYoga(
+      addChanges(buildSchema(OWN_SDL), feed, { models: { User: { type: 'User' }, Tag: {} }, changes: true }),
+    ),
 })
 
 function serve(schema: GraphQLSchema): Promise<ConformanceTarget> {
@@ -133,7 +138,8 @@ describeConformance({
   open: (feed) =>
     serve(
       addChanges(createSchema({ typeDefs: OWN_SDL, resolvers: OWN_RESOLVERS }), feed, {
-        models: { User: { type: 'User' } },
+        models: { User: { type: 'User' }, Tag: {} },
+        changes: true,
         shareBy: () => '',
       }),
     ),

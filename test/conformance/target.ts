@@ -35,6 +35,7 @@ export const MODELS = {
       viewerOf(context) === 'member' ? ['id', 'email', 'role', 'tags'] : ('all' as const),
     omit: ['balance', 'createdAt'],
   },
+  Tag: {},
 } as const
 
 function viewerOf(context: object): string {
@@ -43,7 +44,7 @@ function viewerOf(context: object): string {
 
 /** The feed of one server. */
 export function createConformanceFeed(): ConformanceFeed {
-  const feed = createFakeFeed(blogCatalog, ['User'])
+  const feed = createFakeFeed(blogCatalog, ['User', 'Tag'])
   return Object.assign(feed, { policies: new Map(Object.entries(MODELS)) as ModelPolicies })
 }
 

@@ -17,7 +17,7 @@ import { listenWithSockets } from '../conformance/yoga.ts'
 
 /** Serves it. */
 export async function serveWithApollo(feed: ConformanceFeed): Promise<ConformanceTarget> {
-  const options = { models: { User: { type: 'User' } } }
+  const options = { models: { User: { type: 'User' }, Tag: {} }, changes: true }
   const schema = makeExecutableSchema({
     typeDefs: [OWN_SDL, changeTypeDefs(feed, options)],
     resolvers: [OWN_RESOLVERS, changeResolvers(feed, options)] as never,

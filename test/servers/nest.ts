@@ -12,7 +12,7 @@ import {
   VIEWER_HEADER,
 } from '../conformance/target.ts'
 
-const OPTIONS = { models: { User: { type: 'User' } } }
+const OPTIONS = { models: { User: { type: 'User' }, Tag: {} }, changes: true }
 
 /** What `@Module({ imports: [GraphQLModule.forRoot(…)] })` and `NestFactory.create` do. */
 async function serveWithNest(

@@ -26,7 +26,7 @@ import { rootsSdl } from './sdl.ts'
  * named. Where a model's row type is yours (`type`), columns that it has no field for are omitted: from `key`, filters, `changed`
  * and `old`, whose type is made from yours; `expose` names exceptions.
  * @throws CATALOG_UNKNOWN_MODEL
- * @throws GRAPHQL_BAD_SCHEMA when the schema lacks a type that is named, or has one of the same name as one of rowcast's
+ * @throws GRAPHQL_BAD_SCHEMA when the schema lacks a type that is named, or has a type or a subscription of the same name as one of rowcast's
  */
 export function addChanges(
   schema: GraphQLSchema,
@@ -88,8 +88,15 @@ interface RootFields {
   readonly queries: FieldDefinitions
 }
 
-/** A `changeCursor` that is there already stays. */
+/** A `changeCursor` that is there already stays. @throws GRAPHQL_BAD_SCHEMA where the schema has one of the subscriptions */
 function rootFields(schema: GraphQLSchema, { subscriptions, queries }: ChangeSchemaParts): RootFields {
+  const own = schema.getSubscriptionType()?.getFields() ?? {}
+  const taken = Object.keys(subscriptions).find((name) => own[name] !== undefined)
+  if (taken !== undefined) {
+    throw new RowcastError('GRAPHQL_BAD_SCHEMA', `The schema has a subscription ${taken} of its own.`, {
+      hint: 'Rename it; or name rowcast’s otherwise: `name` of its model, or `changes: { name }`.',
+    })
+  }
   const known = schema.getQueryType()?.getFields() ?? {}
   const added = Object.entries(queries).filter(([name]) => known[name] === undefined)
   return { subscriptions, queries: Object.fromEntries(added) }

@@ -20,7 +20,9 @@ export function checkTypeDefs(
   const check = (schema: GraphQLSchema): void => {
     if (checked.has(schema)) return
     for (const { extensions = {} } of Object.values(fields)) {
-      const { model, omit } = extensions['rowcast'] as ChangeFieldExtension
+      const ofModel = extensions['rowcast'] as ChangeFieldExtension | undefined
+      if (ofModel === undefined) continue
+      const { model, omit } = ofModel
       const names = modelNames(feed.catalog, model)
       const own = models[model]?.type === undefined ? [names.type, names.old] : [names.old]
       for (const type of own)

@@ -18,6 +18,8 @@ import {
   type SubscriptionScope,
   subscribedModel,
 } from '../subscription/subscription-scope.ts'
+import { transactionTypes } from '../subscription/transaction-types.ts'
+import { changesFieldName, transactionsField } from '../subscription/transactions-field.ts'
 import {
   columnType,
   type FieldDefinition,
@@ -53,6 +55,8 @@ export interface ChangeSchemaOptions {
   readonly policies?: ModelPolicies | undefined
   /** What of the metadata of transactions is shown, and to whom. @default nothing: the schema has no `metadata` */
   readonly showMetadata?: MetadataExposure | undefined
+  /** Adds `changes`, whole transactions over the models, or the same by another name. @default false */
+  readonly changes?: boolean | { readonly name: string } | undefined
   /** Gives subscriptions an argument `overflow`: what happens when the client is too slow. @default false */
   readonly mayChooseOverflow?: boolean | undefined
   /**
@@ -94,10 +98,12 @@ export function changeSchemaParts(
   const related = new Set(Object.keys(options.models))
   const types: TypeDefinition[] = [...sharedTypes(scope)]
   const subscriptions: [string, FieldDefinition][] = []
+  const models: SubscribedModel[] = []
   for (const [modelName, { type, name, description, omit, expose }] of Object.entries(options.models)) {
     const model = modelNamed(catalog, modelName)
     const subscribed = subscribedModel(scope, model, { rowType: type, omit, expose })
     const { names, rowType } = subscribed
+    models.push(subscribed)
     checkIsFree(rowModels.get(rowType), modelName, `the type ${rowType}`)
     rowModels.set(rowType, modelName).set(names.old, modelName)
     const isCopied = type !== undefined && theirs === 'copied'
@@ -111,6 +117,12 @@ export function changeSchemaParts(
     checkIsFree(fieldModels.get(fieldName), modelName, `the field ${fieldName}`)
     fieldModels.set(fieldName, modelName)
     subscriptions.push([fieldName, changeField(subscribed, description)])
+  }
+  const overAll = changesFieldName(options.changes)
+  if (overAll !== null && models.length > 0) {
+    checkIsFree(fieldModels.get(overAll), 'changes', `the field ${overAll}`)
+    types.push(...transactionTypes(models, scope.metadata))
+    subscriptions.push([overAll, transactionsField(scope, models)])
   }
   return {
     types,
@@ -131,13 +143,14 @@ function checkIsFree(other: string | undefined, model: string, what: string): vo
 
 function scopeOf(
   feed: ChangeFeed,
-  { policies = new Map(), showMetadata, mayChooseOverflow = false, shareBy }: ChangeSchemaOptions,
+  { policies = new Map(), showMetadata, changes, mayChooseOverflow = false, shareBy }: ChangeSchemaOptions,
   modelOf: (type: GraphQLNamedType) => string | null,
 ): SubscriptionScope {
   return {
     feed,
     policies: new ViewerPolicies(feed.catalog, policies, feed.policies ?? new Map()),
     metadata: showMetadata === undefined ? null : new MetadataView(showMetadata),
+    hasTransactions: changesFieldName(changes) !== null,
     mayChooseOverflow,
     canBeExplained: false,
     shareBy: (context) => shareBy?.(context) ?? null,

@@ -15,9 +15,12 @@ import { changeTypes } from '../subscription/change-types.ts'
 import { sharedTypes } from '../subscription/shared-types.ts'
 import {
   type CompleteImage,
+  type SubscribedModel,
   type SubscriptionScope,
   subscribedModel,
 } from '../subscription/subscription-scope.ts'
+import { transactionTypes } from '../subscription/transaction-types.ts'
+import { changesFieldName, transactionsField } from '../subscription/transactions-field.ts'
 import { whereTypes } from '../where/where-inputs.ts'
 import { createImageReader } from './image-reader.ts'
 import { relationsOf, type Selection } from './image-relations.ts'
@@ -41,6 +44,15 @@ type FieldName<Model> = Model extends { Shape: infer Shape } ? keyof Shape & str
 /** Options with the types forgotten, as the code below handles them. */
 type AnyOptions = ChangeSubscriptionOptions<SchemaTypes, PrismaModelTypes>
 
+const declaredModels = new WeakMap<AnyBuilder, Map<string, SubscribedModel>>()
+
+/** The models that `changeSubscription` was called for, by name. */
+function declaredIn(builder: AnyBuilder): Map<string, SubscribedModel> {
+  const declared = declaredModels.get(builder) ?? new Map<string, SubscribedModel>()
+  declaredModels.set(builder, declared)
+  return declared
+}
+
 /** What `builder.changeSubscription` does; see there. */
 export function defineChangeSubscription(
   builder: AnyBuilder,
@@ -56,6 +68,9 @@ export function defineChangeSubscription(
   const { omit, expose, description } = options
   const subscribed = subscribedModel(scopeOf(builder), model, { omit, expose })
   const { names } = subscribed
+  const declared = declaredIn(builder)
+  // Of several fields of one model, the first has made its types.
+  if (!declared.has(modelName)) declared.set(modelName, subscribed)
   refs.set(names.type, rowType)
   if (!filtered.has(modelName)) filtered.set(modelName, subscribed.omit)
   defineTypes(builder, [
@@ -71,11 +86,12 @@ export function defineChangeSubscription(
 
 /** What the core needs to know of a builder. */
 function scopeOf(builder: AnyBuilder): SubscriptionScope {
-  const { feed, mayChooseOverflow, canExplain, shareBy } = builder.options.rowcast
+  const { feed, changes, mayChooseOverflow, canExplain, shareBy } = builder.options.rowcast
   return {
     feed,
     policies: policiesOf(builder),
     metadata: metadataViewOf(builder),
+    hasTransactions: changesFieldName(changes) !== null,
     mayChooseOverflow: mayChooseOverflow === true,
     canBeExplained: canExplain !== undefined,
     shareBy: (context) => shareBy?.(context) ?? null,
@@ -112,10 +128,26 @@ export function completeChangeTypes(builder: AnyBuilder): void {
   }
   const { canExplain } = builder.options.rowcast
   if (canExplain !== undefined) defineWhyNot(builder, canExplain)
+  addChanges(builder)
   addChangeCursor(builder)
   addMissingTypes(builder)
-  const hasRoot = [...builder.configStore.typeConfigs.values()].some(({ kind }) => kind === 'Subscription')
-  if (!hasRoot) builder.subscriptionType({ description: 'Live changes of the database.' })
+  if (!hasRoot(builder, 'Subscription'))
+    builder.subscriptionType({ description: 'Live changes of the database.' })
+}
+
+function hasRoot(builder: AnyBuilder, root: 'Query' | 'Subscription'): boolean {
+  return [...builder.configStore.typeConfigs.values()].some(({ kind }) => kind === root)
+}
+
+/** `changes`, where it is asked for. Pothos refuses a field of the application's by the same name. */
+function addChanges(builder: AnyBuilder): void {
+  const name = changesFieldName(builder.options.rowcast.changes)
+  if (name === null) return
+  const scope = scopeOf(builder)
+  const models = [...declaredIn(builder).values()]
+  defineTypes(builder, transactionTypes(models, scope.metadata))
+  const field = transactionsField(scope, models)
+  builder.subscriptionField(name, (t) => t.field(fieldOptions(builder, name, field, t as never)))
 }
 
 /** What lists and subscriptions are filtered by: it leads from one of their models to the next, whichever was declared first. */
@@ -132,8 +164,7 @@ function defineFilters(builder: AnyBuilder): void {
 /** `Query.changeCursor`, where there is a Query root and it has no such field of its own. */
 function addChangeCursor(builder: AnyBuilder): void {
   const name = 'changeCursor'
-  const root = [...builder.configStore.typeConfigs.values()].find(({ kind }) => kind === 'Query')
-  if (root === undefined || builder.configStore.getFields('Query' as never).has(name)) return
+  if (!hasRoot(builder, 'Query') || builder.configStore.getFields('Query' as never).has(name)) return
   const field = changeCursorField(builder.options.rowcast.feed)
   builder.queryField(name, (t) => t.field(fieldOptions(builder, name, field, t as never)))
 }

@@ -49,6 +49,11 @@ export interface RowcastPluginOptions {
   readonly policies?: ModelPolicies | undefined
   /** What of the metadata of transactions is shown, and to whom. @default nothing: the schema has no `metadata` */
   readonly showMetadata?: MetadataExposure | undefined
+  /**
+   * Adds `changes`, whole transactions over the models that `changeSubscription` was called for, or the same by another name.
+   * @default false
+   */
+  readonly changes?: boolean | { readonly name: string } | undefined
   /** Gives subscriptions an argument `overflow`: what happens when the client is too slow. @default false */
   readonly mayChooseOverflow?: boolean | undefined
   /**

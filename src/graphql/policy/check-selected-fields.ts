@@ -1,10 +1,15 @@
 /** Stage 7, graphql. Refuses a subscription that selects what its viewer may not see, before any change is delivered. */
 import {
+  type FieldNode,
   type GraphQLField,
+  type GraphQLInterfaceType,
+  type GraphQLObjectType,
   type GraphQLResolveInfo,
   getNamedType,
   isInterfaceType,
   isObjectType,
+  Kind,
+  type SelectionSetNode,
 } from 'graphql'
 import type { ForeignKey } from '../../catalog/foreign-key.ts'
 import { columnOf, relationNameOf } from '../shown-column.ts'
@@ -26,15 +31,62 @@ export function checkSelectedFields(
 ): void {
   const payload = getNamedType(info.returnType)
   if (!isInterfaceType(payload)) return
-  for (const image of fieldsUnder(info, info.fieldNodes).filter(({ name }) => IMAGES.has(name.value))) {
-    const type = getNamedType(payload.getFields()[image.name.value]?.type)
-    if (!isObjectType(type)) continue
-    for (const { name } of fieldsUnder(info, [image])) {
-      const field = type.getFields()[name.value]
-      if (field === undefined) continue
-      const key = relationKeyOf(policies, model, field)
-      policies.checkVisible(context, key ?? { model, fields: [columnOf(field)] })
+  for (const image of fieldsUnder(info, info.fieldNodes))
+    checkImage({ policies, context, info, model }, payload, image)
+}
+
+/**
+ * The same for a list of changes of several models, somewhere under the field of `info`.
+ * @param modelOf the model that a type of changes is of, by the type's name
+ * @throws FIELD_HIDDEN
+ */
+export function checkSelectedChanges(
+  policies: ViewerPolicies,
+  context: object,
+  info: GraphQLResolveInfo,
+  modelOf: ReadonlyMap<string, string>,
+): void {
+  const visit = (set: SelectionSetNode | undefined, typeName: string): void => {
+    const model = modelOf.get(typeName)
+    const type = info.schema.getType(typeName)
+    for (const selection of set?.selections ?? []) {
+      if (selection.kind === Kind.FIELD) {
+        const isOfChange = model !== undefined && (isInterfaceType(type) || isObjectType(type))
+        if (isOfChange) checkImage({ policies, context, info, model }, type, selection)
+        else visit(selection.selectionSet, '')
+      } else {
+        const fragment =
+          selection.kind === Kind.INLINE_FRAGMENT ? selection : info.fragments[selection.name.value]
+        // What is of any change does not say of which: it was said around it, or nowhere.
+        const named = fragment?.typeCondition?.name.value
+        visit(fragment?.selectionSet, named !== undefined && modelOf.has(named) ? named : typeName)
+      }
     }
+  }
+  for (const node of info.fieldNodes) visit(node.selectionSet, '')
+}
+
+interface CheckedImage {
+  readonly policies: ViewerPolicies
+  readonly context: object
+  readonly info: GraphQLResolveInfo
+  readonly model: string
+}
+
+/** Checks what is selected of one field of a change, if that is an image. */
+function checkImage(
+  { policies, context, info, model }: CheckedImage,
+  payload: GraphQLInterfaceType | GraphQLObjectType,
+  image: FieldNode,
+): void {
+  if (!IMAGES.has(image.name.value)) return
+  const type = getNamedType(payload.getFields()[image.name.value]?.type)
+  if (!isObjectType(type)) return
+  for (const { name } of fieldsUnder(info, [image])) {
+    const field = type.getFields()[name.value]
+    if (field === undefined) continue
+    const key = relationKeyOf(policies, model, field)
+    policies.checkVisible(context, key ?? { model, fields: [columnOf(field)] })
   }
 }
 

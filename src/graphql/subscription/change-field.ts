@@ -21,7 +21,13 @@ import { filterArguments } from '../where/filter-arguments.ts'
 import { relatedModels } from '../where/related-rules.ts'
 import { withPrismaNames } from '../where/where-names.ts'
 import { onceLive } from './once-live.ts'
-import { checkActions, openSubscription, type SubscriptionArguments } from './open-subscription.ts'
+import {
+  ACTION_ARGUMENT,
+  AFTER_ARGUMENT,
+  checkActions,
+  openSubscription,
+  type SubscriptionArguments,
+} from './open-subscription.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
 
 /** The field of one model. */
@@ -32,19 +38,11 @@ export function changeField(subscribed: SubscribedModel, description?: string | 
     description: description ?? `Every change of a row of ${model.name}, once its transaction has committed.`,
     extensions: { rowcast: { model: model.name, omit } satisfies ChangeFieldExtension },
     args: {
-      action: {
-        type: '[ChangeAction!]',
-        description: 'Which actions: one, or a list. All when left out; an empty list is an error.',
-      },
+      action: ACTION_ARGUMENT,
       ...filterArguments(names),
       ...(scope.mayChooseOverflow ? OVERFLOW_ARGUMENT : {}),
       ...INITIAL_ARGUMENTS,
-      after: {
-        type: 'Cursor',
-        description:
-          'Go on after this cursor: first what was missed, then live. Where that is not possible the ' +
-          'subscription ends with RESYNC_REQUIRED. Left out: what commits from now on.',
-      },
+      after: AFTER_ARGUMENT,
     },
     subscribe: (_root, args: ChangeArguments, context, info) => subscribe(subscribed, args, context, info),
     resolve: (event: unknown) => event,

@@ -19,6 +19,9 @@ import { keyField, keyType } from './key-type.ts'
 import { runsOwnCode } from './own-code.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
 
+/** What the changes of all models have in common: an interface that each of their types implements. */
+export const ANY_CHANGE = 'AnyChange'
+
 /** Set as an extension of the types of a change. */
 export const CHANGE_TYPE = 'rowcastChange'
 
@@ -60,7 +63,8 @@ export function changeTypes(
       new: newField(subscribed, true),
       ...(key === null ? {} : { key: keyField(subscribed) }),
       ...fieldNames(subscribed),
-      ...origin(),
+      ...originFields(),
+      ...causeField(),
     },
   }
   const fieldName: EnumDefinition = {
@@ -87,7 +91,7 @@ const ACTION_DESCRIPTIONS: Readonly<Record<EventAction, (model: string) => strin
 
 /** `UserInserted` and its kind: the interface's fields, of which some are never null. */
 function actionType(subscribed: SubscribedModel, action: EventAction): ObjectDefinition {
-  const { names, model } = subscribed
+  const { scope, names, model } = subscribed
   // The same for both: what two types of a selection have under one name must be null in both or in none.
   const rows = action === 'INSERT' || action === 'UPDATE' ? { new: newField(subscribed, false) } : {}
   const written = isChangeAction(action)
@@ -97,7 +101,7 @@ function actionType(subscribed: SubscribedModel, action: EventAction): ObjectDef
     kind: 'object',
     name: names.byAction[action],
     description: ACTION_DESCRIPTIONS[action](model.name),
-    interfaces: [names.change],
+    interfaces: scope.hasTransactions ? [names.change, ANY_CHANGE] : [names.change],
     extensions: { [CHANGE_TYPE]: true },
     fields: { ...rows, ...written },
   }
@@ -163,8 +167,19 @@ function fieldNames({ scope: { policies }, model, names, fields }: SubscribedMod
   }
 }
 
-/** `action`, `transition`, `cause`, `cursor`, `committedAt` and `transaction`. */
-function origin(): FieldDefinitions {
+/** `cause`. */
+function causeField(): FieldDefinitions {
+  return {
+    cause: {
+      type: 'ChangeCause',
+      description: 'Why a row comes that no write brought; null for every other action than READ.',
+      resolve: (event: ChangeEvent) => (isRead(event) ? event.change.cause : null),
+    },
+  }
+}
+
+/** `action`, `transition`, `cursor`, `committedAt` and `transaction`. */
+export function originFields(): FieldDefinitions {
   return {
     action: {
       type: 'ChangeAction!',
@@ -176,11 +191,6 @@ function origin(): FieldDefinitions {
       description:
         'Whether the row enters, stays among or leaves the rows that `where` describes; null without `where`, but for READ.',
       resolve: ({ transition }: ChangeEvent) => transition,
-    },
-    cause: {
-      type: 'ChangeCause',
-      description: 'Why a row comes that no write brought; null for every other action than READ.',
-      resolve: (event: ChangeEvent) => (isRead(event) ? event.change.cause : null),
     },
     cursor: {
       type: 'Cursor!',

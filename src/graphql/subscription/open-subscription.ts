@@ -12,6 +12,7 @@ import { visibleFields } from '../field-type.ts'
 import { graphqlError, toSubscriptionError } from '../graphql-errors.ts'
 import { whereOf } from '../listing/list-query.ts'
 import type { ModelView, RelatedViews } from '../policy/viewer-policies.ts'
+import type { ArgumentDefinition } from '../type-definition.ts'
 import { parseFilterArguments } from '../where/filter-arguments.ts'
 import { PublicSubscription } from './public-subscription.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
@@ -41,6 +42,20 @@ export interface WantedEvents {
   readonly checkFilter: () => void
 }
 
+/** `action`. */
+export const ACTION_ARGUMENT: ArgumentDefinition = {
+  type: '[ChangeAction!]',
+  description: 'Which actions: one, or a list. All when left out; an empty list is an error.',
+}
+
+/** `after`. */
+export const AFTER_ARGUMENT: ArgumentDefinition = {
+  type: 'Cursor',
+  description:
+    'Go on after this cursor: first what was missed, then live. Where that is not possible the ' +
+    'subscription ends with RESYNC_REQUIRED. Left out: what commits from now on.',
+}
+
 /** The actions that are asked for. @throws GRAPHQL_BAD_ARGUMENT for none, and for those that no write does */
 export function checkActions(
   actions: readonly EventAction[] | null | undefined,
@@ -59,17 +74,17 @@ export function checkActions(
   return actions?.filter((action) => isChangeAction(action))
 }
 
+/** @throws CATALOG_MODEL_NOT_REGISTERED */
+export function checkIsLive({ scope: { feed }, model }: SubscribedModel): void {
+  if (feed.isRegistered(model.name)) return
+  throw graphqlError('CATALOG_MODEL_NOT_REGISTERED', `Model ${model.name} exists, but is not live.`, {
+    hint: `Call rowcast.register('${model.name}') before start().`,
+  })
+}
+
 /** Begins the subscription. @throws what keeps it from beginning, as clients may see it */
 export function openSubscription(subscribed: SubscribedModel, wanted: WantedEvents): PublicSubscription {
-  const {
-    scope: { feed },
-    model,
-  } = subscribed
-  if (!feed.isRegistered(model.name)) {
-    throw graphqlError('CATALOG_MODEL_NOT_REGISTERED', `Model ${model.name} exists, but is not live.`, {
-      hint: `Call rowcast.register('${model.name}') before start().`,
-    })
-  }
+  checkIsLive(subscribed)
   try {
     if (typeof wanted.after === 'string') parseCursor(wanted.after)
     return new PublicSubscription(

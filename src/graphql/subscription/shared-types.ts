@@ -32,15 +32,8 @@ function withMetadata(view: MetadataView): readonly ObjectDefinition[] {
   const fields = Object.entries(view.shape).map(
     ([name, type]) => [name, { type, description: `\`${name}\` of the metadata.` }] as const,
   )
-  const metadata: FieldDefinition = {
-    type: 'ChangeMetadata',
-    description:
-      'What the transaction says of itself; null where it says nothing, or nothing of it is for the viewer.',
-    resolve: ({ change }: ChangeEvent, _args, context) =>
-      change.transaction === null ? null : view.show(context, change.transaction),
-  }
   return [
-    { ...TRANSACTION, fields: { ...TRANSACTION.fields, metadata } },
+    { ...TRANSACTION, fields: { ...TRANSACTION.fields, metadata: metadataField(view) } },
     {
       kind: 'object',
       name: 'ChangeMetadata',
@@ -49,6 +42,26 @@ function withMetadata(view: MetadataView): readonly ObjectDefinition[] {
       fields: Object.fromEntries(fields),
     },
   ]
+}
+
+/** `metadata` of a transaction, whose source is one of its changes. */
+export function metadataField(view: MetadataView): FieldDefinition {
+  return {
+    type: 'ChangeMetadata',
+    description:
+      'What the transaction says of itself; null where it says nothing, or nothing of it is for the viewer.',
+    resolve: ({ change }: Pick<ChangeEvent, 'change'>, _args, context) =>
+      change.transaction === null ? null : view.show(context, change.transaction),
+  }
+}
+
+// Not `id`: a transaction is no entity of a client's cache. An xid is unsigned and needs 32 bits, one more than
+// Int has; and nobody calculates with it.
+/** `xid` of a transaction, whose source is one of its changes. */
+export const XID_FIELD: FieldDefinition = {
+  type: 'ID!',
+  description: 'PostgreSQL’s transaction id: the same for all changes of one transaction. It wraps around.',
+  resolve: ({ change }: Pick<ChangeEvent, 'change'>) => String(change.transaction?.xid),
 }
 
 const WRITTEN = {
@@ -131,14 +144,7 @@ const TRANSACTION: ObjectDefinition = {
   name: 'ChangeTransaction',
   description: 'A change’s place among the changes of its transaction.',
   fields: {
-    // Not `id`: a transaction is no entity of a client's cache. An xid is unsigned and needs 32 bits, one more than
-    // Int has; and nobody calculates with it.
-    xid: {
-      type: 'ID!',
-      description:
-        'PostgreSQL’s transaction id: the same for all changes of one transaction. It wraps around.',
-      resolve: ({ change }: ChangeEvent) => String(change.transaction?.xid),
-    },
+    xid: XID_FIELD,
     index: {
       type: 'Int!',
       description:

@@ -15,6 +15,8 @@ export interface SubscriptionScope {
   readonly policies: ViewerPolicies
   /** Null where nobody sees any. */
   readonly metadata: MetadataView | null
+  /** Whether there is `changes`, over several models. */
+  readonly hasTransactions: boolean
   /** Whether subscriptions take `overflow`. */
   readonly mayChooseOverflow: boolean
   /** Whether somebody may ask `whyNot`. */

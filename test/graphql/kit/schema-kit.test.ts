@@ -4,7 +4,12 @@ import { dirname, join } from 'node:path'
 import { buildSchema, graphql, isObjectType, parse, printSchema, subscribe, validateSchema } from 'graphql'
 import { createSchema } from 'graphql-yoga'
 import { describe, expect, it } from 'vitest'
-import { addChanges, changeResolvers, changeTypeDefs } from '../../../src/graphql/kit/schema-kit.ts'
+import {
+  addChanges,
+  type ChangeSchemaOptions,
+  changeResolvers,
+  changeTypeDefs,
+} from '../../../src/graphql/kit/schema-kit.ts'
 import { createConformanceFeed, OWN_RESOLVERS, OWN_SDL } from '../../conformance/target.ts'
 import { blogCatalog } from '../blog-catalog.ts'
 import { createFakeFeed } from '../fake-feed.ts'
@@ -140,6 +145,25 @@ describe('addChanges', () => {
       addChanges(buildSchema(sdl), feed, { models: { User: { type } } })
     expect(add('type Query { a: Int }', 'Person')).toThrow(/GRAPHQL_BAD_SCHEMA.*no object type "Person"/)
     expect(add('type Query { a: Int } type User { id: ID }')).toThrow(/GRAPHQL_BAD_SCHEMA.*type User/)
+  })
+
+  it('refuses a subscription whose name is taken, unless rowcast’s gets another', () => {
+    const feed = createFakeFeed(blogCatalog, ['User', 'Tag'])
+    const add = (field: string, changes: ChangeSchemaOptions['changes'], name?: string) => () =>
+      addChanges(buildSchema(`type Query { a: Int } type Subscription { ${field}: Int }`), feed, {
+        models: { User: {}, Tag: { name } },
+        changes,
+      })
+    expect(add('changes', true)).toThrow(/GRAPHQL_BAD_SCHEMA.*subscription changes/)
+    expect(add('userChanged', false)).toThrow(/GRAPHQL_BAD_SCHEMA.*subscription userChanged/)
+    expect(add('changes', false)).not.toThrow()
+    expect(add('other', true, 'changes')).toThrow(
+      /GRAPHQL_BAD_SCHEMA.*Tag and changes have the field changes in common/,
+    )
+    const added = add('changes', { name: 'databaseChanges' })()
+    expect(Object.keys(added.getSubscriptionType()?.getFields() ?? {})).toContain('databaseChanges')
+    // Without it, nothing of it is there.
+    expect(printSchema(add('other', undefined)())).not.toMatch(/AnyChange|ChangesOf|Committed/)
   })
 })
 

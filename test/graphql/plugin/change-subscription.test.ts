@@ -40,6 +40,39 @@ function sampleBuilder() {
   return { builder, feed }
 }
 
+describe('whole transactions', () => {
+  const build = (changes: boolean | { name: string }, own: string | null = null) => {
+    const feed = createFakeFeed(catalog, ['User', 'Post'])
+    const builder = new SchemaBuilder<{ PrismaTypes: PrismaTypes }>({
+      plugins: [PrismaPlugin, RowcastPlugin],
+      prisma: { client: createRecordingPrisma(), dmmf: getDatamodel() },
+      rowcast: { feed, changes },
+    })
+    builder.queryType({ fields: (t) => ({ ok: t.boolean({ resolve: () => true }) }) })
+    if (own !== null) {
+      builder.subscriptionType({
+        fields: (t) => ({ [own]: t.boolean({ subscribe: async function* () {}, resolve: () => true }) }),
+      })
+    }
+    builder.prismaObject('User', { fields: (t) => ({ id: t.exposeID('id') }) })
+    builder.changeSubscription('User')
+    return builder.toSchema()
+  }
+
+  it('are there where they are asked for, by the name that was chosen', () => {
+    const names = (schema: ReturnType<typeof build>) =>
+      Object.keys(schema.getSubscriptionType()?.getFields() ?? {}).sort()
+    expect(names(build(true))).toEqual(['changes', 'userChanged'])
+    expect(names(build(false, 'changes'))).toEqual(['changes', 'userChanged'])
+    expect(names(build({ name: 'all' }, 'changes'))).toEqual(['all', 'changes', 'userChanged'])
+    expect(build(false).getType('AnyChange')).toBeUndefined()
+  })
+
+  it('refuse a name that the application has a field of', () => {
+    expect(() => build(true, 'changes')).toThrow('Duplicate field changes on Subscription')
+  })
+})
+
 describe('the choice of what happens to a slow subscription', () => {
   it('is there where the server allows it, and reaches the bus', async () => {
     const feed = createFakeFeed(blogCatalog, ['User'])

@@ -1,0 +1,44 @@
+/** Stage 7, graphql. A subscription to whole transactions, as clients may have it. */
+import type { Delivery } from '../../bus/bus.ts'
+import type { MergedSubscription, TransactionDeliveries } from '../../bus/merged-subscription.ts'
+import type { AnyChange } from '../../changes/change.ts'
+import { toSubscriptionError } from '../graphql-errors.ts'
+
+/** One part of a transaction. */
+export interface CommittedPart extends TransactionDeliveries {
+  /** The last of them: behind it a subscription goes on, and so does a server that cannot deliver the part. */
+  readonly change: AnyChange
+}
+
+/** The parts; an error that ends them reaches the client with code and hint where it may. */
+export class TransactionSubscription implements AsyncIterableIterator<CommittedPart> {
+  readonly #from: MergedSubscription
+
+  constructor(from: MergedSubscription) {
+    this.#from = from
+  }
+
+  async next(): Promise<IteratorResult<CommittedPart>> {
+    try {
+      const { value, done } = await this.#from.next()
+      return done === true
+        ? { done, value: undefined }
+        : { done: false, value: { ...value, change: lastOf(value.deliveries) } }
+    } catch (error) {
+      throw toSubscriptionError(error)
+    }
+  }
+
+  async return(): Promise<IteratorResult<CommittedPart>> {
+    await this.#from.return()
+    return { done: true, value: undefined }
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+}
+
+function lastOf(deliveries: readonly Delivery[]): AnyChange {
+  return (deliveries.at(-1) as Delivery).change
+}
