@@ -126,9 +126,13 @@ function begin(
 ): TransactionSubscription {
   const { cursor, context, info } = asked
   if (wanted.length > 1 && (scope.feed.sources?.length ?? 1) > 1) {
-    throw graphqlError('GRAPHQL_BAD_ARGUMENT', 'Models of several databases have no commit order in common.', {
-      hint: 'Name one model in `of`, or subscribe to each.',
-    })
+    throw graphqlError(
+      'GRAPHQL_BAD_ARGUMENT',
+      'Models of several databases have no commit order in common.',
+      {
+        hint: 'Name one model in `of`, or subscribe to each.',
+      },
+    )
   }
   try {
     if (cursor !== undefined) parseCursor(cursor)
