@@ -47,7 +47,12 @@ export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): Set
     bounds: { timeoutMs: answerTimeoutMs },
   })
   const readRows: ReadRows = (request, ordinal) => readRowsAt(reader, ordinal, request)
-  return new SetsBus({ bus, follower, guard, reading: { readRows, held, bytesOf } })
+  return new SetsBus({
+    bus,
+    follower,
+    guard,
+    reading: { readRows, held, bytesOf, endLsn: (model) => reader.endLsn(model) },
+  })
 }
 
 /** What it is made of. */

@@ -12,6 +12,8 @@ export interface PageHolder {
   readonly account?: Account | null | undefined
   /** Its page has to go. */
   end(error: RowcastError): void
+  /** What ends it then. @default FIRST_ROWS_FAILED */
+  whenLate?(): RowcastError | null
 }
 
 /** Rows, and what they take in memory, by estimate. */
@@ -72,12 +74,7 @@ export class HeldPages {
       if (this.#bytes <= this.bytesMax) return
       if (other === holder) continue
       this.letGo(other)
-      other.end(
-        new RowcastError(
-          'FIRST_ROWS_FAILED',
-          'First rows were left waiting for longer than they can be kept.',
-        ),
-      )
+      other.end(other.whenLate?.() ?? firstRowsLate())
     }
   }
 
@@ -102,4 +99,9 @@ export class HeldPages {
       this.#bytes -= page.bytes
     }
   }
+}
+
+function firstRowsLate(): RowcastError {
+  const happened = 'First rows were left waiting for longer than they can be kept.'
+  return new RowcastError('FIRST_ROWS_FAILED', happened)
 }

@@ -5,6 +5,7 @@ import type { History } from '../bus/history.ts'
 import type { Account } from '../bus/holdings.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyRow, ChangeAction } from '../changes/change.ts'
+import type { Lsn } from '../wire/lsn.ts'
 import type { HeldPages } from './held-pages.ts'
 import type { KeySetReading } from './key-set.ts'
 import type { SetGraph } from './set-graph.ts'
@@ -46,6 +47,8 @@ export interface RelatedHost {
    * while nobody was there. @throws RESYNC_REQUIRED
    */
   whenCome(ordinal: number): Promise<void>
+  /** Resolves once the shared sets have taken all that had committed when it was called. @throws RESYNC_REQUIRED */
+  whenCurrent(model: ModelSpec): Promise<void>
   /** It has everything there is. */
   caughtUp(subscription: object): void
   /** It has ended. */
@@ -56,4 +59,6 @@ export interface RelatedHost {
 export interface RelatedReading extends KeySetReading {
   readonly held: HeldPages
   readonly bytesOf: (rows: readonly AnyRow[]) => number
+  /** A position behind all that has committed when it is asked. @default it is not known */
+  readonly endLsn?: ((model: ModelSpec) => Promise<Lsn>) | undefined
 }

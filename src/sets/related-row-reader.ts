@@ -96,6 +96,15 @@ export class RelatedRowReader implements SnapshotReader {
     return { rows, later }
   }
 
+  /** A position behind all that has committed when it is asked; those who ask meanwhile have one answer. @throws RESYNC_REQUIRED */
+  async endLsn(model: ModelSpec): Promise<Lsn> {
+    const { client, turns } = this.#options
+    const read = () => atFence(client, model, this.#bounds.timeoutMs, async () => [])
+    const { signal } = new AbortController()
+    const asked = turns.run({ key: 'end', since: turns.begun, signal, read })
+    return (await asked.catch(failedReading(model.name))).fence.endLsn
+  }
+
   async #whenVisible(ordinal: number, model: string): Promise<void> {
     const { progress, monotonicMs, wait } = this.#options
     const deadline = monotonicMs() + this.#bounds.timeoutMs

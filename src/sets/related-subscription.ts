@@ -10,26 +10,20 @@ import { conditionsOf } from '../bus/filter/change-filter.ts'
 import type { Condition } from '../bus/filter/condition.ts'
 import type { History } from '../bus/history.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
-import type { AnyRow } from '../changes/change.ts'
-import {
-  type Cursor,
-  formatCursor,
-  INDEX_AFTER_ALL,
-  parseCursor,
-  partialCursorOf,
-} from '../changes/cursor.ts'
+import { type Cursor, parseCursor, partialCursorOf } from '../changes/cursor.ts'
+import type { RowcastError } from '../errors.ts'
 import { toLsn } from '../wire/lsn.ts'
 import type { PageHolder } from './held-pages.ts'
+import { leftWaiting } from './left-waiting.ts'
 import { LiveRows } from './live-rows.ts'
 import { hasAllAfter, type LogTransaction, nextTransactionOf, ordinalOf } from './log-transactions.ts'
+import { keyIn, movedEventsOf } from './moved-events.ts'
 import { beginningAfter } from './related-beginning.ts'
 import { cursorOf, type RelatedEvent, type TransactionEvent, withLast } from './related-event.ts'
 import { firstRowsOf } from './related-first-rows.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
 import { type HeldSets, SetGraph } from './set-graph.ts'
 
-/** All writes of a transaction have come, and not all that they moved. */
-const INDEX_AFTER_WRITES = INDEX_AFTER_ALL - 1
 const DONE = { done: true, value: undefined } as const
 
 /** One subscription. */
@@ -96,6 +90,11 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
 
   get account() {
     return this.#request.account
+  }
+
+  /** Behind its first rows there is a cursor to go on after. */
+  whenLate(): RowcastError | null {
+    return this.#partialCursor === null ? leftWaiting(this.lastCursor) : null
   }
 
   /** The stream has begun, or has brought something. */
@@ -174,17 +173,17 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
   /** The rows as they were after the transaction that it begins behind. */
   async *#firstRows(): AsyncGenerator<RelatedEvent, void, void> {
     while (this.#ordinal === null && !this.#isEnded) await this.#nothingMore()
-    const [ordinal, { history }] = [this.#ordinal, this.#host]
-    if (ordinal === null || history === null || this.#isEnded) return
+    // Whoever has written before has the row among the first.
+    await this.#host.whenCurrent(this.#request.model)
+    const { history, graph } = this.#host
+    if (this.#ordinal === null || history === null || this.#isEnded) return
+    this.#ordinal = Math.max(this.#ordinal, graph?.ordinal ?? 0)
+    const ordinal = this.#ordinal
     await this.#host.whenCome(ordinal)
     const live = await this.#liveRows()
     const cursor = history.cursorBehind(toLsn(BigInt(ordinal)))
-    const keyOf = (row: AnyRow) => this.#keyOf(row)
+    const keyOf = keyIn(this.#request.model)
     yield* firstRowsOf(this.#host.reading, { live, ordinal, cursor, keyOf, holder: this })
-  }
-
-  #keyOf(row: AnyRow): AnyRow {
-    return Object.fromEntries(this.#request.model.primaryKey.map((name) => [name, row[name]]))
   }
 
   #nextTransaction(): LogTransaction | null {
@@ -221,7 +220,7 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
     const live = await this.#liveRows()
     if (this.#isEnded) return
     const { model, actions, asksForRows } = this.#request
-    const { ordinal, info } = transaction
+    const { ordinal } = transaction
     const given = this.#given?.ordinal === ordinal ? this.#given.index : -1
     const decided = live.decide(transaction)
     for (const { change, judgement } of decided.writes) {
@@ -234,12 +233,12 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
     const rows = await this.#host.reading.readRows(decided.request, ordinal)
     if (this.#isEnded) return
     const moved = live.moved(decided, ordinal, rows)
-    for (const [place, each] of moved.entries()) {
-      const index = place === moved.length - 1 ? INDEX_AFTER_ALL : INDEX_AFTER_WRITES
-      const cursor = formatCursor(info.epoch, info.commitLsn, index)
-      const at = { key: this.#keyOf(each.row), cursor, index: transaction.endIndex + place }
-      yield { kind: 'moved', ...each, ...at, transaction: info }
-    }
+    const keyOf = keyIn(this.#request.model)
+    yield* movedEventsOf(this.#host.reading, {
+      ...{ model: model.name, moved, transaction },
+      keyOf,
+      holder: this,
+    })
   }
 
   async #liveRows(): Promise<LiveRows> {

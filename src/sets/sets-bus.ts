@@ -9,9 +9,10 @@ import { Endings } from '../bus/endings.ts'
 import type { LabelProgress } from '../bus/explanation.ts'
 import type { History } from '../bus/history.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
+import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyChange, TransactionPart } from '../changes/change.ts'
 import { isSameEpoch, type StreamOrigin } from '../changes/cursor.ts'
-import { RowcastError } from '../errors.ts'
+import type { RowcastError } from '../errors.ts'
 import type { Guard } from '../guard.ts'
 import type { LastChangesKeeper } from '../source/published/last-changes.ts'
 import type { PublicationCut } from '../source/watch/publication-listener.ts'
@@ -19,6 +20,7 @@ import type { StreamStart } from '../source/watch/session-start.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { onAborted } from '../wire/shared-listener.ts'
 import { AccountShare } from './account-share.ts'
+import { leftWaiting } from './left-waiting.ts'
 import { hasAllAfter, nextTransactionOf, ordinalOf } from './log-transactions.ts'
 import type { RelatedHost, RelatedReading, RelatedRequest } from './related-request.ts'
 import { RelatedSubscription } from './related-subscription.ts'
@@ -96,6 +98,11 @@ export class SetsBus implements ChangeBus, RelatedHost {
   async whenCome(ordinal: number): Promise<void> {
     if (this.graph !== null && this.graph.ordinal < ordinal)
       await this.#follower.whenPassed(toLsn(BigInt(ordinal) + 1n))
+  }
+
+  async whenCurrent(model: ModelSpec): Promise<void> {
+    const endLsn = await this.reading.endLsn?.(model)
+    if (endLsn !== undefined) await this.#follower.whenPassed(endLsn)
   }
 
   caughtUp(subscription: RelatedSubscription): void {
@@ -249,7 +256,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
       if (behindFrom === null) continue
       if ([...models].every((model) => hasAllAfter(log, model, behindFrom)))
         oldest = Math.min(oldest, behindFrom)
-      else subscription.end(tooSlow(lastCursor))
+      else subscription.end(leftWaiting(lastCursor))
     }
     graph.prune(oldest)
   }
@@ -281,12 +288,4 @@ export class SetsBus implements ChangeBus, RelatedHost {
       if (model === undefined || subscription.models.has(model)) subscription.end(error)
     })
   }
-}
-
-function tooSlow(cursor: string | null): RowcastError {
-  return new RowcastError(
-    'SUBSCRIBER_TOO_SLOW',
-    'This subscription left more waiting than can be kept for it.',
-    { details: { cursor } },
-  )
 }

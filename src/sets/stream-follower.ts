@@ -18,13 +18,16 @@ export interface StreamFollowerOptions {
   readonly timeoutMs?: number | undefined
 }
 
-/** How often it is looked whether the stream has come to a position. */
-const LOOK_INTERVAL_MS = 5
+/** How often whoever waits looks at the time, and whether there is a stream at all. */
+const LOOK_INTERVAL_MS = 100
 
 /** One per bus. */
 export class StreamFollower implements StreamProgress {
   readonly #options: StreamFollowerOptions
   #passedLsn: Lsn = LSN_ZERO
+  /** For all who wait: resolves once the stream has come further. */
+  #further: Promise<void> | null = null
+  #come: () => void = () => {}
 
   constructor(options: StreamFollowerOptions) {
     this.#options = options
@@ -41,7 +44,10 @@ export class StreamFollower implements StreamProgress {
 
   /** Everything that committed before the position has come. */
   notePassed(lsn: Lsn): void {
-    if (lsn > this.#passedLsn) this.#passedLsn = lsn
+    if (lsn <= this.#passedLsn) return
+    this.#passedLsn = lsn
+    this.#further = null
+    this.#come()
   }
 
   async isVisible(ordinal: number): Promise<boolean> {
@@ -61,7 +67,10 @@ export class StreamFollower implements StreamProgress {
     while (this.#passedLsn < lsn) {
       if (log === null || this.log !== log) throw cannotGoOn('the stream has ended')
       if (monotonicMs() >= deadline) throw cannotGoOn('the stream is behind the related rows that were read')
-      await wait(LOOK_INTERVAL_MS)
+      this.#further ??= new Promise((resolve) => {
+        this.#come = resolve
+      })
+      await Promise.race([this.#further, wait(LOOK_INTERVAL_MS)])
     }
   }
 }

@@ -9,9 +9,10 @@ import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import { isRowcastError, type RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
+import { HeldPages } from '../../src/sets/held-pages.ts'
 import type { ReadRows } from '../../src/sets/key-set.ts'
 import { RelatedDeliveries } from '../../src/sets/related-deliveries.ts'
-import type { RelatedRequest } from '../../src/sets/related-request.ts'
+import type { RelatedReading, RelatedRequest } from '../../src/sets/related-request.ts'
 import { readRowsAt, type StreamTransaction } from '../../src/sets/rows-at.ts'
 import { SetsBus } from '../../src/sets/sets-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
@@ -28,12 +29,17 @@ const ADA = { id: 'ada', role: 'ADMIN' }
 const cursorAt = (commit: number) => formatCursor(PLAIN_EPOCH, toLsn(BigInt(commit)), INDEX_AFTER_ALL)
 
 /** The posts of admins: users are none of the clients' business. */
-function blog(readRows: ReadRows, keysMax = 100) {
+function blog(readRows: ReadRows, keysMax = 100, more: Partial<RelatedReading> = {}) {
   const inner = createMemoryBus({ models: blogCatalog.models })
   const follower = new StreamFollower({
-    ...{ bus: inner, look: async () => () => true, monotonicMs: () => 0, wait: async () => {} },
+    ...{
+      bus: inner,
+      look: async () => () => true,
+      monotonicMs: () => 0,
+      wait: () => new Promise((done) => setImmediate(done)),
+    },
   })
-  const reading = { readRows, ...heldRows(), limits: { keysMax } }
+  const reading = { readRows, ...heldRows(), limits: { keysMax }, ...more }
   const bus = new SetsBus({ bus: inner, follower, guard: createGuard(silentLogger), reading })
   const rule = { where: { author: { role: 'ADMIN' } } }
   const filter = parseChangeFilter(post, blogCatalog, rule, { relations: {} })
@@ -114,4 +120,53 @@ it('counts in the account of its client: what its filter costs, and that it catc
   await next
   expect(account).toMatchObject({ replays: 0, filterCost: 0 })
   expect(bus.subscriptionCounts.get('Post')).toBeUndefined()
+})
+
+/** A post of Ada's, who is an admin until she is none. */
+const POSTS: ReadRows = async ({ model }) =>
+  model.name === 'User'
+    ? [ADA]
+    : [
+        { id: 1, authorId: 'bob' },
+        { id: 2, authorId: 'bob' },
+      ]
+
+it('rows that others have moved are counted until they are taken, and the cursor of who leaves them waiting is good', async () => {
+  const held = new HeldPages(100)
+  const { bus, subscribe, commit } = blog(POSTS, 100, { held, bytesOf: (rows) => 12 * rows.length })
+  bus.open(start)
+  const account = new Account({ bytesMax: 1_000 })
+  const slow = subscribe({ account })
+  const first = slow.next()
+  await new Promise(setImmediate)
+  commit(20, joined('bob'))
+  expect((await first).value).toMatchObject({ kind: 'moved', transition: 'ENTERED', key: { id: 1 } })
+  expect([account.bytes, held.bytes]).toEqual([24, 24])
+  // Of five there is no room for all: whoever has taken nothing for the longest has to go.
+  const others = [1, 2, 3, 4].map(() => subscribe({ after: cursorAt(15) }))
+  for (const other of others) expect((await other.next()).value).toMatchObject({ kind: 'moved' })
+  const end = await slow.next().catch((error: unknown) => error)
+  expect(end).toMatchObject({ code: 'SUBSCRIBER_TOO_SLOW', details: { cursor: expect.any(String) } })
+  expect([account.bytes, held.bytes]).toEqual([0, 96])
+  for (const other of others) await other.return()
+  expect(held.bytes).toBe(0)
+})
+
+it('first rows wait for what had committed before they were asked for', async () => {
+  const asked: number[] = []
+  const readRows: ReadRows = async (request, ordinal) => {
+    if (request.model.name === 'Post') asked.push(ordinal)
+    return POSTS(request, ordinal)
+  }
+  const { bus, subscribe, commit } = blog(readRows, 100, { endLsn: async () => toLsn(25n) })
+  bus.open(start)
+  const subscription = subscribe({ isInitial: true })
+  const next = subscription.next()
+  await new Promise(setImmediate)
+  expect(asked).toEqual([])
+  commit(20, joined('bob'))
+  commit(30, joined('eve'))
+  expect((await next).value).toMatchObject({ kind: 'first', key: { id: 1 } })
+  expect(asked).toEqual([30])
+  await subscription.return()
 })
