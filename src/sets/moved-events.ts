@@ -21,11 +21,15 @@ export interface MovedRows {
   readonly holder: PageHolder
 }
 
-/** @throws RESYNC_REQUIRED where there is no room for them */
+/** @throws RESYNC_REQUIRED where there is no room for them, SUBSCRIBER_TOO_SLOW where the client has left too much waiting */
 export function* movedEventsOf(
   { held, bytesOf }: Pick<RelatedReading, 'held' | 'bytesOf'>,
   { model, moved, transaction, keyOf, holder }: MovedRows,
 ): Generator<MovedEvent, void, void> {
+  // Nothing takes no room, and lets nobody else go.
+  if (moved.length === 0) return
+  const late = holder.account?.isFull === true ? holder.whenLate?.() : null
+  if (late != null) throw late
   const { info, endIndex } = transaction
   const rows = moved.map(({ row }) => row)
   const bytes = bytesOf(rows)

@@ -173,6 +173,7 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
   /** The rows as they were after the transaction that it begins behind. */
   async *#firstRows(): AsyncGenerator<RelatedEvent, void, void> {
     while (this.#ordinal === null && !this.#isEnded) await this.#nothingMore()
+    if (this.#isEnded) return
     // Whoever has written before has the row among the first.
     await this.#host.whenCurrent(this.#request.model)
     const { history, graph } = this.#host

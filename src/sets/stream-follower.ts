@@ -21,13 +21,19 @@ export interface StreamFollowerOptions {
 /** How often whoever waits looks at the time, and whether there is a stream at all. */
 const LOOK_INTERVAL_MS = 100
 
+/** Somebody who waits for a position. */
+interface Waiter {
+  readonly lsn: Lsn
+  come: () => void
+}
+
 /** One per bus. */
 export class StreamFollower implements StreamProgress {
   readonly #options: StreamFollowerOptions
   #passedLsn: Lsn = LSN_ZERO
-  /** For all who wait: resolves once the stream has come further. */
-  #further: Promise<void> | null = null
-  #come: () => void = () => {}
+  readonly #waiters = new Set<Waiter>()
+  /** Nobody waits for less. */
+  #leastAwaited: Lsn | null = null
 
   constructor(options: StreamFollowerOptions) {
     this.#options = options
@@ -46,8 +52,13 @@ export class StreamFollower implements StreamProgress {
   notePassed(lsn: Lsn): void {
     if (lsn <= this.#passedLsn) return
     this.#passedLsn = lsn
-    this.#further = null
-    this.#come()
+    // Most of what comes is what nobody waits for.
+    if (this.#leastAwaited === null || lsn < this.#leastAwaited) return
+    this.#leastAwaited = null
+    for (const waiter of this.#waiters) {
+      if (waiter.lsn <= lsn) waiter.come()
+      else this.#await(waiter)
+    }
   }
 
   async isVisible(ordinal: number): Promise<boolean> {
@@ -61,16 +72,32 @@ export class StreamFollower implements StreamProgress {
   }
 
   async whenPassed(lsn: Lsn): Promise<void> {
+    if (this.#passedLsn >= lsn) return
+    const waiter: Waiter = { lsn, come: () => {} }
+    const come = new Promise<void>((resolve) => {
+      waiter.come = resolve
+    })
+    this.#waiters.add(waiter)
+    this.#await(waiter)
+    try {
+      await this.#untilPassed(lsn, come)
+    } finally {
+      this.#waiters.delete(waiter)
+    }
+  }
+
+  async #untilPassed(lsn: Lsn, come: Promise<void>): Promise<void> {
     const { monotonicMs, wait, timeoutMs = RELATED_READ_BOUNDS.timeoutMs } = this.#options
     const { log } = this
     const deadline = monotonicMs() + timeoutMs
     while (this.#passedLsn < lsn) {
       if (log === null || this.log !== log) throw cannotGoOn('the stream has ended')
       if (monotonicMs() >= deadline) throw cannotGoOn('the stream is behind the related rows that were read')
-      this.#further ??= new Promise((resolve) => {
-        this.#come = resolve
-      })
-      await Promise.race([this.#further, wait(LOOK_INTERVAL_MS)])
+      await Promise.race([come, wait(LOOK_INTERVAL_MS)])
     }
+  }
+
+  #await({ lsn }: Waiter): void {
+    if (this.#leastAwaited === null || lsn < this.#leastAwaited) this.#leastAwaited = lsn
   }
 }

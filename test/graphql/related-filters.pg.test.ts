@@ -282,6 +282,7 @@ class Folded {
   readonly #results: AsyncGenerator<ExecutionResult, void, void>
   readonly #field: string
   #boundary = ''
+  #isReady = false
 
   constructor(
     model: ModelSpec,
@@ -302,13 +303,18 @@ class Folded {
       const { data, errors } = value as ExecutionResult
       if (errors !== undefined || data == null) throw new Error(JSON.stringify([errors, this.w]))
       const event = data[this.#field] as AnyObject & { key: AnyObject; new: AnyObject | null }
-      if (event['action'] === 'READY') continue
+      // First rows are at a boundary once all have come: the sentinel is one of them.
+      if (event['action'] === 'READY') {
+        this.#isReady = true
+        this.#boundary = String(this.rows.get(JSON.stringify([String(SENTINEL)]))?.['text'])
+        continue
+      }
       const key = JSON.stringify([String(event.key['rowId'])])
       const isGone = event['transition'] === 'LEFT' || event['action'] === 'DELETE'
       if (isGone) this.rows.delete(key)
       else this.rows.set(key, event.new as AnyObject)
       const isSentinel = key === JSON.stringify([String(SENTINEL)])
-      if (isSentinel && event.new !== null) this.#boundary = String(event.new['text'])
+      if (this.#isReady && isSentinel && event.new !== null) this.#boundary = String(event.new['text'])
     }
   }
 

@@ -152,6 +152,47 @@ it('rows that others have moved are counted until they are taken, and the cursor
   expect(held.bytes).toBe(0)
 })
 
+it('of a client that leaves too much waiting, whoever is to have more ends with its cursor', async () => {
+  const { bus, subscribe, commit } = blog(POSTS, 100, { bytesOf: (rows) => 12 * rows.length })
+  bus.open(start)
+  commit(20, joined('bob'))
+  const account = new Account({ bytesMax: 24 })
+  const [slow, next] = [1, 2].map(() => subscribe({ account, after: cursorAt(15) }))
+  expect((await slow?.next())?.value).toMatchObject({ kind: 'moved', key: { id: 1 } })
+  const end = await next?.next().catch((error: unknown) => error)
+  expect(end).toMatchObject({ code: 'SUBSCRIBER_TOO_SLOW', details: { cursor: cursorAt(15) } })
+  expect((await slow?.next())?.value).toMatchObject({ kind: 'moved', key: { id: 2 }, isLast: true })
+  expect([account.bytes, bus.subscriptionCounts.get('Post')]).toEqual([0, 1])
+  await slow?.return()
+})
+
+it('a transaction that moves nothing takes no room from others', async () => {
+  const held = new HeldPages(100)
+  let ends = 0
+  const other = {
+    end: () => {
+      ends += 1
+    },
+  }
+  // Alone, it may have more than there is room for.
+  held.hold(other, { rows: [], bytes: 120 })
+  const asked: string[] = []
+  const readRows: ReadRows = async ({ model }) => {
+    asked.push(model.name)
+    return model.name === 'User' ? [ADA] : []
+  }
+  const { bus, subscribe, commit } = blog(readRows, 100, { held, bytesOf: () => 0 })
+  bus.open(start)
+  const subscription = subscribe()
+  const next = subscription.next()
+  commit(20, joined('bob'))
+  await expect.poll(() => asked).toContain('Post')
+  await new Promise(setImmediate)
+  expect([ends, held.bytes]).toEqual([0, 120])
+  await subscription.return()
+  expect(await next).toMatchObject({ done: true })
+})
+
 it('first rows wait for what had committed before they were asked for', async () => {
   const asked: number[] = []
   const readRows: ReadRows = async (request, ordinal) => {
