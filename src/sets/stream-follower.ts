@@ -24,7 +24,8 @@ const LOOK_INTERVAL_MS = 100
 /** Somebody who waits for a position. */
 interface Waiter {
   readonly lsn: Lsn
-  come: () => void
+  hasCome: boolean
+  wake: () => void
 }
 
 /** One per bus. */
@@ -56,8 +57,11 @@ export class StreamFollower implements StreamProgress {
     if (this.#leastAwaited === null || lsn < this.#leastAwaited) return
     this.#leastAwaited = null
     for (const waiter of this.#waiters) {
-      if (waiter.lsn <= lsn) waiter.come()
-      else this.#await(waiter)
+      if (waiter.lsn > lsn) this.#await(waiter)
+      else {
+        waiter.hasCome = true
+        waiter.wake()
+      }
     }
   }
 
@@ -73,27 +77,27 @@ export class StreamFollower implements StreamProgress {
 
   async whenPassed(lsn: Lsn): Promise<void> {
     if (this.#passedLsn >= lsn) return
-    const waiter: Waiter = { lsn, come: () => {} }
-    const come = new Promise<void>((resolve) => {
-      waiter.come = resolve
+    const waiter: Waiter = { lsn, hasCome: false, wake: () => {} }
+    const woken = new Promise<void>((resolve) => {
+      waiter.wake = resolve
     })
     this.#waiters.add(waiter)
     this.#await(waiter)
     try {
-      await this.#untilPassed(lsn, come)
+      await this.#untilPassed(waiter, woken)
     } finally {
       this.#waiters.delete(waiter)
     }
   }
 
-  async #untilPassed(lsn: Lsn, come: Promise<void>): Promise<void> {
+  async #untilPassed(waiter: Waiter, woken: Promise<void>): Promise<void> {
     const { monotonicMs, wait, timeoutMs = RELATED_READ_BOUNDS.timeoutMs } = this.#options
     const { log } = this
     const deadline = monotonicMs() + timeoutMs
-    while (this.#passedLsn < lsn) {
+    while (!waiter.hasCome) {
       if (log === null || this.log !== log) throw cannotGoOn('the stream has ended')
       if (monotonicMs() >= deadline) throw cannotGoOn('the stream is behind the related rows that were read')
-      await Promise.race([come, wait(LOOK_INTERVAL_MS)])
+      await Promise.race([woken, wait(LOOK_INTERVAL_MS)])
     }
   }
 

@@ -55,7 +55,7 @@ it('wakes those whose position has come, and looks for nobody else', async () =>
 it.each([
   ['the stream has ended', 0],
   ['the stream is behind', 10_000],
-])('tells whoever waits for what does not come: %s', async (reason, atMs) => {
+])('whoever waits for what does not come learns why: %s', async (reason, atMs) => {
   const { bus, clock, come, waitFor, look } = openFollower()
   void waitFor(toLsn(50n))
   await settled()
