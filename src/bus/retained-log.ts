@@ -41,6 +41,8 @@ const PART_OVERHEAD_BYTES = 600
 const ASKED_SHARE = 1 / 64
 /** And after this time: who read may have left, and little may follow. */
 const ASKED_MS = 1_000
+/** Of so many parts that are trimmed, the transaction ids stay: 1 MiB. A commit that waits for a standby is not visible for as long. */
+const TRIMMED_IDS_MAX = 262_144
 
 /** The log of one history without gaps. */
 export class RetainedLog {
@@ -204,13 +206,14 @@ export class RetainedLog {
     return this.#models.seek(model, Math.max(sequence, this.#first)) ?? this.end
   }
 
-  /** Sequence number of the first part from `sequence` on whose transaction is not visible, or the end. */
+  /** Sequence number of the first part from `sequence` on whose transaction is not visible, or the end. It may have been trimmed. */
   seekUnseen(sequence: number, isVisible: IsVisible): number {
-    return this.#ids.firstUnseen(Math.max(sequence, this.#first), isVisible)
+    return this.#ids.firstUnseen(sequence, isVisible)
   }
 
-  /** Where what came before the part ends. */
+  /** Where what came before the part ends; where the log began for one that has been trimmed: only whose model lost nothing goes on there. */
   endBefore(sequence: number): ChangePosition {
+    if (sequence < this.#first) return this.origin
     for (let before = sequence - 1; before >= this.#first; before -= 1) {
       const last = this.read(before)?.last
       if (last != null) return last
@@ -239,7 +242,7 @@ export class RetainedLog {
       this.#head += 1
       this.#first += 1
     }
-    this.#ids.trimTo(this.#first)
+    this.#ids.trimTo(this.#first - TRIMMED_IDS_MAX)
     if (this.#head > 256 && this.#head * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head)
       this.#head = 0

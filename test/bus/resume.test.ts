@@ -322,6 +322,17 @@ describe('the cursor for now', () => {
     expect(bus.cursorBefore(() => true)).toBe(cursorAt(40, 1))
   })
 
+  it('stands before a transaction that no snapshot sees yet, also where the log has lost it', async () => {
+    const bus = createMemoryBus({ log: { bytesMax: 0 } })
+    bus.open(start(5, 5))
+    for (const commit of [10, 20, 30]) publish(bus, transactionOf(commit, ['User']))
+    const cursor = bus.cursorBefore((xid) => xid !== 20) ?? ''
+    await expect(bus.subscribe({ model: 'User', after: cursor }).next()).rejects.toMatchObject({
+      code: 'RESYNC_REQUIRED',
+    })
+    expect(bus.cursorBefore(() => true)).toBe(cursorAt(30, 0))
+  })
+
   it('costs what came since it was last asked for, however much is retained', () => {
     const bus = createMemoryBus()
     bus.open(start(5, 5))
