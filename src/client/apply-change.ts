@@ -19,6 +19,15 @@ export interface ListChange<Row extends object> {
   readonly transition?: 'ENTERED' | 'STAYED' | 'LEFT' | null | undefined
   /** Fields that PostgreSQL did not send, since they did not change: the list's row keeps its own. */
   readonly unavailable?: readonly string[] | undefined
+  /** Whose change it was: `transaction { last metadata { mutationId } }`. */
+  readonly transaction?: ChangeOrigin | null | undefined
+}
+
+/** What a list reads of a change's transaction, where it is selected. */
+export interface ChangeOrigin {
+  /** Whether no later change of the transaction follows. */
+  readonly last?: boolean | undefined
+  readonly metadata?: { readonly mutationId?: string | number | null | undefined } | null | undefined
 }
 
 /** Which rows a list has, and in what order. */

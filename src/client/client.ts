@@ -1,13 +1,15 @@
 /** Beside the spine, client. What `rowcast/client` exports: for browsers and other clients, nothing of the server. */
-export { applyChange, type ListChange, type ListShape, type RowPart } from './apply-change.ts'
-export { type ChangeClient, queryChangeCursor } from './change-client.ts'
 export {
-  createLiveList,
-  type LiveList,
-  type LiveListOptions,
-  type LiveListState,
-  type LiveListStatus,
-} from './live-list.ts'
+  applyChange,
+  type ChangeOrigin,
+  type ListChange,
+  type ListShape,
+  type RowPart,
+} from './apply-change.ts'
+export { type ChangeClient, queryChangeCursor } from './change-client.ts'
+export { createLiveList } from './live-list.ts'
+export type { LiveList, LiveListOptions, LiveListState, LiveListStatus } from './live-list-api.ts'
+export { MutationError, type MutationFailure, type Settled } from './own-mutations.ts'
 export {
   type ChangeFailure,
   type ResumableOptions,

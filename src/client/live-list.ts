@@ -4,67 +4,20 @@
  * call when there is another.
  */
 import type { CodesWith } from '../errors.ts'
-import type { ListChange, ListShape } from './apply-change.ts'
-import { type ChangeClient, queryChangeCursor, watchConnection } from './change-client.ts'
+import type { ListChange } from './apply-change.ts'
+import { queryChangeCursor, watchConnection } from './change-client.ts'
 import { mayBeCut, stepList } from './cut-list.ts'
 import { FirstRowsFill } from './first-rows-fill.ts'
 import { Round } from './list-round.ts'
-import { type ChangeFailure, type ResumableRequest, subscribeResumable } from './resumable-subscription.ts'
+import type { LiveList, LiveListOptions, LiveListState } from './live-list-api.ts'
+import { type Mutation, OwnMutations, type Settled } from './own-mutations.ts'
+import { subscribeResumable } from './resumable-subscription.ts'
 import { SubscriptionError } from './subscription-error.ts'
 import { retryDelayMs, wait } from './wait.ts'
 
-/** How a list is loaded and kept up. */
-export interface LiveListOptions<Row extends object> extends ListShape<Row> {
-  /** Of graphql-ws, with `retryAttempts: Infinity` and `shouldRetry: () => true`; or of `createSseClient`. */
-  readonly client: ChangeClient
-  /**
-   * Queries the rows, past any cache. Called at the start, after each RESYNC_REQUIRED, after a change that failed, and
-   * where a cut list cannot be followed. Not needed where `request` has `initial: true`: then its first rows are the list, and it
-   * subscribes again where it would be loaded again. @default none: `request` has `initial: true`
-   */
-  readonly load?: (() => Promise<readonly Row[]>) | undefined
-  /**
-   * The rows that `load` gives at most: when it gives so many, there may be more, and the list is not complete.
-   * @default 50 or 200 // as many as generated queries give
-   */
-  readonly take?: number | undefined
-  /** The subscription: one root field that takes `after: $after` and selects `cursor`, `action`, `key` and `new`. */
-  readonly request: ResumableRequest
-  /** Called for each change once it is applied, for what the rows do not show, such as highlighting. */
-  readonly onChange?: ((change: ListChange<Row>) => void) | undefined
-  /** Called for each change that failed as a whole or in part; the row stays as it was until the list is loaded again. */
-  readonly onFailure?: ((failure: ChangeFailure) => void) | undefined
-  /** The list is loaded again at most once in so long, however much asks for it. @default 1_000 // ms */
-  readonly reloadIntervalMs?: number | undefined
-}
-
-/**
- * `loading`: the rows are being queried. `live`: the rows are as the database is, give or take the way here.
- * `reconnecting`: the rows are as they were; what changed since will follow. `ended`: for good.
- */
-export type LiveListStatus = 'loading' | 'live' | 'reconnecting' | 'ended'
-
-/** A moment of a list; another object whenever something differs. */
-export interface LiveListState<Row extends object> {
-  readonly rows: readonly Row[]
-  readonly status: LiveListStatus
-  /** False where the query may have left rows out: it gave as many as it gives at most. */
-  readonly isComplete: boolean
-  /** Why it does not load, why a row may not be as the database is, or why it has ended. */
-  readonly error: unknown
-}
-
-/** A list while it lives. */
-export interface LiveList<Row extends object> {
-  readonly state: LiveListState<Row>
-  /** Calls back after each difference, at most once in a turn of the event loop. Returns what ends that. */
-  listen(listener: () => void): () => void
-  /** Ends it; the client stays open. */
-  stop(): void
-}
-
 const RETRY_DELAY_MS = 250
 const RELOAD_INTERVAL_MS = 1_000
+const SETTLED_WITHIN_MS = 30_000
 /** In the place of a cursor: the round begins with the rows there are. */
 const WITH_ROWS = ''
 /** Beside RESYNC_REQUIRED: what the rows have to be had again after. The column of the error table. */
@@ -91,6 +44,11 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
   readonly #options: LiveListOptions<Row>
   readonly #listeners = new Set<() => void>()
   readonly #ending = new AbortController()
+  readonly #own = new OwnMutations<Row>()
+  /** As the server has them: without what is shown before it has come. */
+  #rows: readonly Row[] = []
+  /** Of those not settled yet, what may have come in a gap: the rows that are loaded next have it. */
+  #missed: readonly Mutation<Row>[] = []
   #state: LiveListState<Row> = { rows: [], status: 'loading', isComplete: true, error: null }
   #hasRows = false
   #isConnected = false
@@ -116,6 +74,33 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     this.#end(null)
   }
 
+  newMutationId(): string {
+    return this.#own.create()
+  }
+
+  show(mutationId: string, changes: ListChange<Row> | readonly ListChange<Row>[]): void {
+    this.#own.show(mutationId, 'action' in changes ? [changes] : changes)
+    this.#showRows(this.#rows)
+  }
+
+  revert(mutationId: string): void {
+    this.#own.revert(mutationId)
+    this.#showRows(this.#rows)
+  }
+
+  settled(mutationId: string, { timeoutMs = SETTLED_WITHIN_MS } = {}): Promise<Settled> {
+    const settled = this.#own.settled(mutationId, timeoutMs, () => this.#showRows(this.#rows))
+    this.#showRows(this.#rows)
+    return settled
+  }
+
+  /** Shows them, with what is shown before it has come. */
+  #showRows(rows: readonly Row[]): void {
+    this.#rows = rows
+    const shown = this.#own.over(rows, this.#options)
+    if (shown !== this.#state.rows) this.#change({ rows: shown })
+  }
+
   async run(): Promise<void> {
     const report = (isConnected: boolean) => this.#showConnection(isConnected)
     const stopWatching = watchConnection(this.#options.client, report)
@@ -133,6 +118,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
   #end(error: unknown): void {
     if (this.#ending.signal.aborted) return
     this.#ending.abort()
+    this.#own.end(error)
     this.#change({ status: 'ended', error })
   }
 
@@ -186,18 +172,23 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
         const isKnown = !hasFailed || change?.action === 'DELETE' || change?.action === 'TRUNCATE'
         hasFailed = false
         if (change == null || !isKnown) continue
-        if (fill !== null && change.action === 'READ') fill.add(change)
-        else if (fill !== null && change.action === 'READY') {
+        if (fill === null || (change.action !== 'READ' && change.action !== 'READY')) {
+          this.#apply(change, round)
+          continue
+        }
+        if (change.action === 'READ') fill.add(change)
+        else {
           this.#show({ rows: fill.rows() })
           if (fill.failure !== null) this.#change({ error: fill.failure })
           fill = null
-        } else this.#apply(change, round)
-        onChange?.(change)
+        }
+        onChange?.(change, { isOwn: false })
       }
       return round.next
     } catch (error) {
       if (!(error instanceof SubscriptionError) || !beginsAgain(error)) throw error
       round.end()
+      this.#missed = this.#own.unsettled()
       // Until the rows have been loaded again, they are not as the database is.
       this.#showConnection(false)
       await this.#waitToBegin(error)
@@ -208,9 +199,10 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
   }
 
   #apply(change: ListChange<Row>, round: Round): void {
-    const { rows, isComplete } = this.#state
-    const step = stepList({ rows, mayBeCut: !isComplete }, change, this.#options)
-    if (step.rows !== rows) this.#change({ rows: step.rows })
+    const step = stepList({ rows: this.#rows, mayBeCut: !this.#state.isComplete }, change, this.#options)
+    const isOwn = this.#own.take(change)
+    this.#showRows(step.rows)
+    this.#options.onChange?.(change, { isOwn })
     if (step.isStale) this.#reload(round)
   }
 
@@ -220,7 +212,10 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     round.isReloading = true
     const reload = async () => {
       await this.#waitToReload(round.signal)
-      if (this.#options.load === undefined) return round.end(WITH_ROWS)
+      if (this.#options.load === undefined) {
+        this.#missed = this.#own.unsettled()
+        return round.end(WITH_ROWS)
+      }
       const loaded = await this.#queryUntilItWorks(round.signal)
       if (loaded === null) return
       this.#show(loaded)
@@ -260,7 +255,10 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     this.#failures = 0
     this.#loadedAtMs = Date.now()
     const isComplete = this.#options.load === undefined || !mayBeCut(rows.length, take)
-    this.#change({ rows: sort === undefined ? rows : rows.toSorted(sort), isComplete, error: null })
+    this.#change({ isComplete, error: null })
+    this.#own.reloaded(this.#missed)
+    this.#missed = []
+    this.#showRows(sort === undefined ? rows : rows.toSorted(sort))
     this.#showConnection(this.#isConnected)
   }
 

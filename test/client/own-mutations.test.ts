@@ -1,0 +1,155 @@
+/** What a live list shows of its own mutations before the server has them, and when it takes them for settled. */
+import { expect, it, vi } from 'vitest'
+import type { ChangeClient, ChangeSink } from '../../src/client/change-client.ts'
+import { createLiveList } from '../../src/client/live-list.ts'
+import { MutationError } from '../../src/client/own-mutations.ts'
+
+interface Person {
+  readonly id: number
+  readonly name: string
+}
+
+const ada: Person = { id: 1, name: 'Ada' }
+const ben: Person = { id: 2, name: 'Ben' }
+
+function open() {
+  let sink: ChangeSink<unknown> | null = null
+  let cursors = 0
+  let stored: readonly Person[] = [ada]
+  const client: ChangeClient = {
+    subscribe(payload, given) {
+      if (payload.query === '{ changeCursor }') {
+        given.next({ data: { changeCursor: `c${++cursors}` } } as never)
+        return () => undefined
+      }
+      sink = given as ChangeSink<unknown>
+      return () => given.complete()
+    },
+  }
+  const seen: [name: string | undefined, isOwn: boolean][] = []
+  const pictures: string[][] = []
+  const list = createLiveList<Person>({
+    client,
+    load: () => Promise.resolve(stored),
+    request: { query: 'subscription ($after: Cursor) { personChanged(after: $after) { cursor } }' },
+    key: 'id',
+    reloadIntervalMs: 0,
+    onChange: (change, { isOwn }) => seen.push([change.new?.name, isOwn]),
+  })
+  list.listen(() => pictures.push(list.state.rows.map(({ name }) => name)))
+  const send = (action: string, row: Person, mutationId: string | null, last = true) =>
+    sink?.next({
+      data: {
+        personChanged: {
+          ...{ cursor: `c${++cursors}`, action, key: { rowId: row.id }, new: row },
+          transaction: { last, metadata: mutationId === null ? null : { mutationId } },
+        },
+      },
+    })
+  return {
+    ...{ list, seen, pictures, send },
+    begun: () => vi.waitFor(() => expect(sink).not.toBeNull()),
+    store(rows: readonly Person[]) {
+      stored = rows
+    },
+    gap() {
+      const errors = [{ message: 'gone', extensions: { code: 'RESYNC_REQUIRED' } }]
+      const before = sink
+      sink = null
+      before?.next({ errors } as never)
+    },
+  }
+}
+
+const nextPicture = () => new Promise((resolve) => setTimeout(resolve, 5))
+
+it('shows a row before it has come, and replaces it in one step', async () => {
+  const { list, send, begun, seen, pictures } = open()
+  await begun()
+  const id = list.newMutationId()
+  list.show(id, { action: 'INSERT', new: { id: -1, name: 'Ben …' } })
+  const settled = list.settled(id)
+  await nextPicture()
+  send('INSERT', { id: 3, name: 'Cy' }, null)
+  await nextPicture()
+  send('INSERT', ben, id)
+  expect(await settled).toBe('change')
+  expect(list.state.rows.map(({ name }) => name)).toEqual(['Ada', 'Cy', 'Ben'])
+  await nextPicture()
+  expect(seen).toEqual([
+    ['Cy', false],
+    ['Ben', true],
+  ])
+  const distinct = pictures.filter((picture, at) => picture.join() !== pictures[at - 1]?.join())
+  expect(distinct.slice(-3)).toEqual([
+    ['Ada', 'Ben …'],
+    ['Ada', 'Cy', 'Ben …'],
+    ['Ada', 'Cy', 'Ben'],
+  ])
+  // Also for whoever asks later.
+  expect(await list.settled(id)).toBe('change')
+  list.stop()
+})
+
+it('keeps what it shows until the transaction is over, and updates and deletes as well', async () => {
+  const { list, send, begun } = open()
+  await begun()
+  const id = list.newMutationId()
+  list.show(id, [
+    { action: 'UPDATE', key: { rowId: 1 }, new: { id: 1, name: 'Ada L.' } },
+    { action: 'INSERT', new: ben },
+  ])
+  expect(list.state.rows).toEqual([{ id: 1, name: 'Ada L.' }, ben])
+  send('UPDATE', { id: 1, name: 'Ada Lovelace' }, id, false)
+  await nextPicture()
+  expect(list.state.rows).toContainEqual(ben)
+  send('INSERT', { id: 2, name: 'Benjamin' }, id)
+  await nextPicture()
+  expect(list.state.rows.map(({ name }) => name)).toEqual(['Ada Lovelace', 'Benjamin'])
+  const other = list.newMutationId()
+  list.show(other, { action: 'DELETE', key: { rowId: 2 } })
+  expect(list.state.rows).toHaveLength(1)
+  const failed = expect(list.settled(other)).rejects.toMatchObject({ reason: 'reverted' })
+  list.revert(other)
+  await failed
+  expect(list.state.rows).toHaveLength(2)
+  list.stop()
+})
+
+it('is settled by rows that are loaded again after a gap, where nobody can know', async () => {
+  const { list, begun, gap, store } = open()
+  await begun()
+  const [waiting, later] = [list.newMutationId(), list.newMutationId()]
+  list.show(waiting, { action: 'INSERT', new: ben })
+  const settled = list.settled(waiting)
+  store([ada, { id: 2, name: 'Benjamin' }])
+  gap()
+  expect(await settled).toBe('reload')
+  expect(list.state.rows.map(({ name }) => name)).toEqual(['Ada', 'Benjamin'])
+  expect(await list.settled(later)).toBe('reload')
+  // One that is made after it is waited for.
+  await begun()
+  const fresh = list.settled(list.newMutationId(), { timeoutMs: 1 })
+  await expect(fresh).rejects.toMatchObject({ reason: 'timeout' })
+  list.stop()
+})
+
+it('is not waited for once the list ends, nor for ever, nor where it is not known', async () => {
+  const { list, begun } = open()
+  await begun()
+  const late = list.newMutationId()
+  list.show(late, { action: 'INSERT', new: ben })
+  await expect(list.settled(late, { timeoutMs: 1 })).rejects.toMatchObject({ reason: 'timeout' })
+  // What did not come is not shown for ever.
+  expect(list.state.rows).toEqual([ada])
+  await expect(list.settled('of somebody else')).rejects.toMatchObject({ reason: 'unknown' })
+  const forgotten = expect(list.settled(list.newMutationId())).rejects.toMatchObject({ reason: 'unknown' })
+  for (let count = 0; count < 1_000; count += 1) list.newMutationId()
+  await forgotten
+  const ids = [list.newMutationId(), list.newMutationId()] as const
+  const ended = expect(list.settled(ids[0])).rejects.toMatchObject({ reason: 'ended' })
+  list.stop()
+  await ended
+  await expect(list.settled(ids[1])).rejects.toBeInstanceOf(MutationError)
+  expect(() => list.show(ids[1], { action: 'INSERT', new: ben })).toThrow(MutationError)
+})
