@@ -420,6 +420,7 @@ export const ERRORS = {
     hint: 'Sign in again.',
     retry: 'never',
     isPublic: true,
+    httpStatus: 401,
     ends: 'last',
     endsConnection: true,
   },

@@ -9,6 +9,8 @@ import { createSetupGoal, type GoalParts, type SetupGoal } from './source/setup/
 export class RegisteredModels {
   readonly options = new Map<string, RegisterOptions>()
   readonly #specs = new Map<string, ModelSpec>()
+  /** Published for what depends on them, and live themselves for nobody. */
+  readonly #followed = new Set<string>()
   readonly #catalog: ModelCatalog
 
   constructor(catalog: ModelCatalog) {
@@ -16,14 +18,25 @@ export class RegisteredModels {
   }
 
   get names(): readonly string[] {
+    return this.publishedNames.filter((name) => this.has(name))
+  }
+
+  /** Those that are followed as well. */
+  get publishedNames(): readonly string[] {
     return [...this.#specs.keys()]
   }
 
+  /** Of all that are published. */
   get specs(): readonly ModelSpec[] {
     return [...this.#specs.values()]
   }
 
   has(model: string): boolean {
+    return this.isPublished(model) && !this.#followed.has(model)
+  }
+
+  /** Whether its changes come, be it live or followed. */
+  isPublished(model: string): boolean {
     return this.#specs.has(model)
   }
 
@@ -41,8 +54,16 @@ export class RegisteredModels {
 
   /** Makes it live. */
   add(spec: ModelSpec, options: RegisterOptions): void {
+    this.#followed.delete(spec.name)
     this.#specs.set(spec.name, spec)
     this.options.set(spec.name, options)
+  }
+
+  /** Publishes it, and makes it live for nobody; one that is live stays so. */
+  follow(spec: ModelSpec, options: RegisterOptions): void {
+    if (this.isPublished(spec.name)) return
+    this.add(spec, options)
+    this.#followed.add(spec.name)
   }
 
   /** @throws CATALOG_UNKNOWN_MODEL, CATALOG_MODEL_NOT_REGISTERED */

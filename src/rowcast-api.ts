@@ -17,6 +17,7 @@ import type { RowcastError } from './errors.ts'
 import type { ModelPolicies } from './graphql/policy/model-policy.ts'
 import type { Logger } from './log.ts'
 import type { MetadataSchema } from './metadata-schema.ts'
+import type { FollowedModels } from './rowcast-followed.ts'
 import type { FirstRow, InitialRows } from './sets/first-row.ts'
 import type { RelatedChange } from './sets/related-change.ts'
 import type { RelatedRowsRequest } from './sets/related-request.ts'
@@ -145,7 +146,8 @@ export interface WhyOptions<Row extends object = object>
 export type ModelNameOf<Types extends ModelTypeMap> = keyof Types & string
 
 /** Live changes of a Prisma schema's models. */
-export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = TransactionMetadata> {
+export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = TransactionMetadata>
+  extends FollowedModels<Types> {
   readonly catalog: ModelCatalog<Types>
   /** What `register()` was given about who may see what, for the GraphQL layer; `subscribe()` itself shows everything. */
   readonly policies: ModelPolicies

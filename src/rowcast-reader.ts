@@ -143,7 +143,7 @@ export class RowcastReader {
     if (broker === null || archive === null) return null
     return {
       ...{ role, broker, slot, publication, logger, archive, bus, ...whose },
-      models: models.names,
+      models: models.publishedNames,
       onMessage: (message) => hub.publish(message),
       watchIntervalMs: durability.watchIntervalMs,
       askDatabase: (ask) => withDatabaseSession(target, (sql) => ask((text) => sql.query(text))),

@@ -75,7 +75,7 @@ export interface RelatedRowsHost {
   readonly isScaled: boolean
   readonly overflow: OverflowPolicy | undefined
   readonly softDeleteOf: (model: string) => string | undefined
-  readonly isRegistered: (model: string) => boolean
+  readonly isPublished: (model: string) => boolean
   readonly hasOldImages: (model: string) => boolean
   readonly faultOf: (model: string) => RowcastError | undefined
 }
@@ -187,10 +187,10 @@ function checkSetModel(host: RelatedRowsHost, model: ModelSpec, refuse: Refuse):
 }
 
 function checkModel(host: RelatedRowsHost, { name, primaryKey }: ModelSpec, refuse: Refuse): void {
-  if (!host.isRegistered(name))
+  if (!host.isPublished(name))
     throw refuse(
       `it follows a relation to ${name}, which is not live`,
-      `Call rowcast.register('${name}') before start().`,
+      `Call rowcast.register('${name}') before start(), or rowcast.follow('${name}') if nobody is to subscribe to it.`,
     )
   const fault = host.faultOf(name)
   if (fault !== undefined) throw fault

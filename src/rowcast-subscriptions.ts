@@ -124,9 +124,9 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
 function readerOf<Types extends ModelTypeMap>(
   { models }: RowcastParts<Types>,
   reader: RowcastReader,
-): Pick<RelatedRowsHost, 'isRegistered' | 'hasOldImages' | 'faultOf'> {
+): Pick<RelatedRowsHost, 'isPublished' | 'hasOldImages' | 'faultOf'> {
   return {
-    isRegistered: (model) => models.has(model),
+    isPublished: (model) => models.isPublished(model),
     hasOldImages: (model) => reader.hasOldImages(model),
     faultOf: (model) => reader.faults.get(model),
   }

@@ -10,6 +10,7 @@ import { traceOnce } from './observe/tracing.ts'
 import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
 import { createParts, type RowcastParts } from './rowcast-parts.ts'
 import { RowcastReader } from './rowcast-reader.ts'
+import { followSessions } from './rowcast-sessions.ts'
 import { rowcastStatus } from './rowcast-status.ts'
 import { createChangeFace } from './rowcast-subscriptions.ts'
 import { countReader } from './source/session/readers-of-process.ts'
@@ -47,11 +48,21 @@ export function createRowcast<Types extends ModelTypeMap, Metadata = Transaction
     policies: models.options,
     register(model, modelOptions = {}) {
       const spec = models.check(model, modelOptions)
-      if (reader.isStarted)
-        throw new RowcastError('CATALOG_REGISTERED_TOO_LATE', `Model ${model} was registered after start().`)
-      reader.discard()
+      checkNotStarted(reader, model)
       models.add(spec, modelOptions)
       return rowcast
+    },
+    follow(model, modelOptions = {}) {
+      const spec = models.check(model, modelOptions)
+      if (models.isPublished(model)) return rowcast
+      checkNotStarted(reader, model)
+      models.follow(spec, modelOptions)
+      return rowcast
+    },
+    followSessions({ model, of }) {
+      rowcast.follow(model)
+      const hasFault = (name: string) => reader.faults.has(name)
+      return followSessions(parts, hasFault, { model: models.specOf(model), of })
     },
     get models() {
       return models.names as readonly ModelNameOf<Types>[]
@@ -71,6 +82,13 @@ export function createRowcast<Types extends ModelTypeMap, Metadata = Transaction
     observe: (observer) => parts.observers.add(observer),
   }
   return rowcast
+}
+
+/** What is published is fixed by then. */
+function checkNotStarted(reader: RowcastReader, model: string): void {
+  if (reader.isStarted)
+    throw new RowcastError('CATALOG_REGISTERED_TOO_LATE', `Model ${model} was registered after start().`)
+  reader.discard()
 }
 
 /** From set-up to the end. */

@@ -138,8 +138,9 @@ function createConfiguredRowcast(config: Config, prisma: ServicePrismaClient, lo
     heldBytesMax: config.slowSubscribers.heldBytesMax,
     overflow: config.slowSubscribers.policy,
   })
-  for (const [model, { live, ...options }] of Object.entries(models)) {
+  for (const [model, { live, followed, ...options }] of Object.entries(models)) {
     if (live !== false) rowcast.register(model, options)
+    else if (followed === true) rowcast.follow(model, options)
   }
   return rowcast
 }

@@ -6,7 +6,7 @@
 import type { GraphQLSchema } from 'graphql'
 import type { ModelSpec } from './catalog/model-catalog.ts'
 import type { Config, ServicePrismaClient } from './config/config.ts'
-import { invariant } from './errors.ts'
+import { invariant, RowcastError } from './errors.ts'
 import { type ActivityExposure, createActivityLog } from './graphql/activity/activity-log.ts'
 import { buildActivitySchema } from './graphql/activity/activity-schema.ts'
 import type { ChangeFeed } from './graphql/change-feed.ts'
@@ -32,6 +32,7 @@ import {
   servedStatus,
   withEachSource,
 } from './service-sources.ts'
+import type { SessionRows } from './sets/session-rows.ts'
 import { stopParts } from './stop-parts.ts'
 
 /** What the service needs beside its config. */
@@ -91,6 +92,7 @@ export function createService(config: Config, options: ServiceOptions): Service 
   }
   const server = createServer({
     schema: servedSchema(config, schemaOptions, parts.prisma),
+    sessions: sessionsOf(config, sources),
     activitySchema: activity && buildActivitySchema(schemaOptions, activity),
     logger,
     health,
@@ -138,6 +140,21 @@ function faceOf(sources: readonly ServiceSource[]): Pick<Service, 'rowcast' | 'p
   invariant(first !== undefined, 'A service has no database.')
   const named = sources.map(({ name, rowcast, prisma }) => [name ?? '', { rowcast, prisma }] as const)
   return { rowcast: first.rowcast, prisma: first.prisma, sources: new Map(named) }
+}
+
+/** Followed where their model is. */
+function sessionsOf({ sessions }: Config, sources: readonly ServiceSource[]): SessionRows | undefined {
+  const source = sources.find(
+    ({ config }) => sessions !== null && Object.hasOwn(config.catalog.models, sessions.model),
+  )
+  if (sessions === null) return undefined
+  // Without its changes nobody's session would end.
+  if (source === undefined)
+    throw new RowcastError(
+      'CATALOG_UNKNOWN_MODEL',
+      `\`sessions\` names "${sessions.model}", which no Prisma schema has.`,
+    )
+  return source.rowcast.followSessions(sessions)
 }
 
 /** The application's own, or the one that is made of the catalog. */

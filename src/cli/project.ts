@@ -4,6 +4,7 @@ import { MONEY_SCALE_DEFAULT } from '../catalog/values/decimal-codecs.ts'
 import type { SoftDeleteFields } from '../changes/soft-delete.ts'
 import type { Config } from '../config/config.ts'
 import { type ConfigFlags, type Environment, resolveConfig } from '../config/resolve-config.ts'
+import { isPublished } from '../config/resolve-models.ts'
 import { RowcastError } from '../errors.ts'
 import { shownByPrisma } from '../graphql/shown-models.ts'
 import { nearestName } from '../nearest-name.ts'
@@ -117,7 +118,7 @@ function projectOf(source: string | null, read: Config, configFile: string): Pro
   const target = { ...address, waits: { answerTimeoutMs: config.durability.answerTimeoutMs } }
   const live = Object.entries(config.models).flatMap(([name, options]) => {
     const spec: ModelSpec | undefined = catalog.models[name]
-    return spec === undefined || options.live === false ? [] : [{ spec, ...options }]
+    return spec === undefined || !isPublished(options) ? [] : [{ spec, ...options }]
   })
   return {
     ...{ source, config, configFile, target, schema, queryRole },

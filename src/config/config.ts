@@ -13,6 +13,7 @@ import type { MakeSchema, SchemaLike, SchemaParts } from '../graphql/schema-part
 import type { MetadataSchema } from '../metadata-schema.ts'
 import type { MetricsGuard, MetricsRequest } from '../server/health/metrics-endpoint.ts'
 import type { ServerSecurity } from '../server/limits/server-security.ts'
+import type { SessionsOptions } from '../sets/session-rows.ts'
 import type { DurabilityOptions, WireOptions } from '../source/durability-options.ts'
 import type { ChosenNames } from './chosen-names.ts'
 
@@ -27,6 +28,11 @@ export interface ModelConfig<Row extends object = object, Rule extends object = 
   extends ModelPolicy<Row, Rule> {
   /** Whether it gets a subscription; a model that does not can still be queried. @default true */
   readonly live?: boolean | undefined
+  /**
+   * With `live: false`: published all the same, with whole old rows, for what depends on it: policies and `where` that follow relations to
+   * it, `dependsOn`. @default false; true for the model of `sessions`
+   */
+  readonly followed?: boolean | undefined
   /** See `RegisterOptions`. @default 'full' */
   readonly replicaIdentity?: 'full' | 'keep' | undefined
   /** See `RegisterOptions`. @default false for a model that is named, true for the others */
@@ -42,6 +48,11 @@ export type ModelsConfig<Types extends ModelTypeMap = ModelTypeMap> = {
   /** Every visible model that is not named, where its table can be live. */
   readonly '*'?: DefaultModelConfig | undefined
 }
+
+/** Which rows are sessions, by model. */
+export type SessionsConfig<Types extends ModelTypeMap = ModelTypeMap> = {
+  readonly [M in keyof Types & string]: SessionsOptions<M, Where<Types[M]['row']>>
+}[keyof Types & string]
 
 /** What can be said of models without knowing their fields. */
 export type DefaultModelConfig = Pick<
@@ -91,6 +102,12 @@ export interface ServiceConfig<
    * NODE_ENV=production each visible model has a policy here, or `public: true`. @default 'all'
    */
   readonly models?: 'all' | ModelsConfig<Types> | undefined
+  /**
+   * Sessions that are rows: `{ model: 'Session', of: ({ sessionId }) => ({ id: sessionId }) }`. A client without such a row is refused, and
+   * one whose row is deleted, or is none of these any more, is disconnected before anything that committed later is delivered.
+   * @default sessions end as `context` says
+   */
+  readonly sessions?: SessionsConfig<Types> | undefined
   /**
    * What models, enums, fields and values of enums are called in GraphQL, by their names in the Prisma schema:
    * `{ Query: 'SearchQuery', 'Query[]': 'searches', 'User.größe': 'height', 'Answer.true': 'YES' }`. It counts before `/// @rowcast.name("…")`.
@@ -266,5 +283,7 @@ export interface Config {
   /** ROWCAST_ROLE and REDIS_URL override the file's. */
   readonly scaling: ScalingOptions
   readonly slowSubscribers: SlowSubscribers
+  /** Null where no sessions are rows. */
+  readonly sessions: SessionsOptions | null
   readonly dev: DevConfig
 }

@@ -21,6 +21,11 @@ const isNames = <Name extends 'omit' | 'expose'>() =>
 /** In the order of the documentation. */
 export const MODEL_OPTIONS = {
   live: option({ check: maybe(isFlag), byDefault: '`true`', meaning: '`false`: queries only' }),
+  followed: option({
+    check: maybe(isFlag),
+    byDefault: '`false`',
+    meaning: 'with `live: false`: published all the same, for what depends on it: [live sets](live-sets.md)',
+  }),
   canSubscribe: option({
     check: isPolicy<'canSubscribe'>(),
     byDefault: 'everybody',

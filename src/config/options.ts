@@ -113,6 +113,17 @@ export const OPTIONS = {
     byDefault: "`'all'`",
     meaning: 'which models are live, and who sees what of them: below',
   }),
+  sessions: option({
+    check: maybe(
+      is<NonNullable<ServiceConfig['sessions']>>(
+        (value) => hasFunction('of')(value) && typeof Object(value).model === 'string',
+        "is not of the form { model: 'Session', of: (context) => ({ id: … }) }",
+      ),
+    ),
+    byDefault: 'as `context` says',
+    meaning:
+      "`{ model: 'Session', of: ({ sessionId }) => ({ id: sessionId }) }`: sessions that are rows, and end with them: [security](security.md)",
+  }),
   names: option({
     check: maybe(
       is<NonNullable<ServiceConfig['names']>>(

@@ -90,6 +90,9 @@ function resolveOne(said: Sayings, faults: Faults): Config {
     durability: pickGiven({ ...DURABILITY, ...WIRE }, given),
     scaling: scalingOf(given, faults),
     slowSubscribers: given.slowSubscribers ?? {},
+    sessions: given.sessions
+      ? { model: given.sessions.model, of: given.sessions.of.bind(given.sessions) }
+      : null,
     security: securityOf(given, { fields, graphiql, isProduction }, faults),
     dev: given.dev ?? {},
   }

@@ -5,7 +5,7 @@ import { asksViewer } from '../graphql/policy/model-policy.ts'
 import { withoutEmptyModels } from '../graphql/shown-models.ts'
 import { nearestName } from '../nearest-name.ts'
 import { type CheckedValues, checkOption, type Option, reportUnknownNames } from '../option.ts'
-import type { Config } from './config.ts'
+import type { Config, ModelConfig } from './config.ts'
 import { type Faults, type Fields, isFields } from './config-faults.ts'
 import { MODEL_FIELDS, MODEL_OPTIONS, OTHERS_FIELDS } from './model-options.ts'
 import type { OPTIONS } from './options.ts'
@@ -18,7 +18,8 @@ export function readModels(
   {
     models: value = 'all',
     public: isPublic = false,
-  }: CheckedValues<Pick<typeof OPTIONS, 'models' | 'public'>>,
+    sessions,
+  }: CheckedValues<Pick<typeof OPTIONS, 'models' | 'public' | 'sessions'>>,
   catalog: ModelCatalog,
   isProduction: boolean,
   faults: Faults,
@@ -26,7 +27,7 @@ export function readModels(
   const known = Object.values<ModelSpec>(catalog.models)
   const visible = known.filter((model) => !model.isOmitted)
   const given = value === 'all' ? { [OTHERS]: {} } : value
-  const models = withOthers(given, visible, faults)
+  const models = withFollowed(withOthers(given, visible, faults), sessions?.model)
   for (const [name, model] of Object.entries(models)) {
     const spec = known.find((each) => each.name === name)
     if (spec !== undefined) checkModel(spec, model, faults)
@@ -55,6 +56,18 @@ function withOthers(given: Fields, visible: readonly ModelSpec[], faults: Faults
   const options = { ...Object(others), optional: true }
   const unnamed = visible.filter(({ name }) => !Object.hasOwn(named, name))
   return { ...Object.fromEntries(unnamed.map(({ name }) => [name, options])), ...named }
+}
+
+/** The model of sessions is published, whether anything else was said of it or not: without its changes no session would end. */
+function withFollowed(models: Fields, name: string | undefined): Fields {
+  if (name === undefined) return models
+  const { [name]: said = { live: false } } = models
+  return { ...models, [name]: isFields(said) ? { ...said, followed: true, optional: false } : said }
+}
+
+/** Whether changes of its table come. */
+export function isPublished({ live, followed }: Pick<ModelConfig, 'live' | 'followed'>): boolean {
+  return live !== false || followed === true
 }
 
 function isLive(model: unknown): boolean {

@@ -15,6 +15,7 @@ import {
   reportUnknownNames,
   throwFault,
 } from '../option.ts'
+import type { SessionRows } from '../sets/session-rows.ts'
 import type { OnDocumentRefused } from './execution/persisted-documents.ts'
 import type { MetricsPage } from './health/metrics-endpoint.ts'
 import type { HealthReport } from './health.ts'
@@ -24,6 +25,8 @@ import { SECURITY } from './security-options.ts'
 /** What the server needs, and its bounds. */
 export interface ServerOptions extends ServerSecurity {
   readonly schema: GraphQLSchema
+  /** Whose sessions are rows: `rowcast.followSessions({ model, of })`. @default nobody's */
+  readonly sessions?: SessionRows | undefined
   readonly logger: Logger
   /** Whether changes flow: the answer of /health/ready. */
   readonly health: () => HealthReport
@@ -67,6 +70,16 @@ const SCHEMA = is<ServerOptions['schema']>(isOwnSchema, 'is no GraphQLSchema of 
 
 const SERVER = {
   schema: option({ check: SCHEMA, byDefault: '–', meaning: 'what is served' }),
+  sessions: option({
+    check: maybe(
+      is<NonNullable<ServerOptions['sessions']>>(
+        (value) => hasFunctions(value, ['find', 'watch']),
+        'is not what rowcast.followSessions() answered',
+      ),
+    ),
+    byDefault: "nobody's",
+    meaning: 'whose sessions are rows',
+  }),
   logger: option({
     check: is<ServerOptions['logger']>(
       (value) => hasFunctions(value, ['debug', 'info', 'warn', 'error']),

@@ -26,6 +26,7 @@ import type { RelatedHost, RelatedReading, RelatedRequest } from './related-requ
 import { RelatedSubscription } from './related-subscription.ts'
 import { SetGraph } from './set-graph.ts'
 import type { StreamFollower } from './stream-follower.ts'
+import { StreamWatchers } from './stream-watchers.ts'
 
 /** What it works with. */
 export interface SetsBusOptions {
@@ -50,6 +51,7 @@ interface Opened {
 export class SetsBus implements ChangeBus, RelatedHost {
   readonly lastChanges: LastChangesKeeper
   readonly reading: RelatedReading
+  readonly watchers: StreamWatchers
   graph: SetGraph | null = null
   readonly #bus: InProcessBus
   readonly #follower: StreamFollower
@@ -65,6 +67,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
     this.#follower = follower
     this.reading = reading
     this.#guard = guard
+    this.watchers = new StreamWatchers(guard)
     this.lastChanges = this.#noticingLastChanges(bus.lastChanges)
   }
 
@@ -136,11 +139,13 @@ export class SetsBus implements ChangeBus, RelatedHost {
       const { newest, openLsn } = history.log
       const ordinal = ordinalOf(newest.commitLsn)
       this.graph = new SetGraph(openLsn === null ? ordinal : ordinal - 1, this.reading)
+      this.watchers.onLost(null)
     }
     this.#noticeAll()
   }
 
   publish(part: TransactionPart): void {
+    this.watchers.onPart(part)
     this.#bus.publish(part)
     if (!part.isFinal || this.graph === null) return
     this.#guard.run(
@@ -165,6 +170,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
 
   hold(models: ReadonlyMap<string, RowcastError>): void {
     this.#endings.hold(models)
+    this.watchers.onHeld(models)
     callAll([...this.#open.keys()], (subscription) => this.#endIfDue(subscription))
     this.#bus.hold(models)
   }
@@ -284,6 +290,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
 
   /** All that have to do with the model; all, where none is named. */
   #endAll(error: Error | null, model?: string): void {
+    this.watchers.onLost(model ?? null)
     callAll([...this.#open.keys()], (subscription) => {
       if (model === undefined || subscription.models.has(model)) subscription.end(error)
     })

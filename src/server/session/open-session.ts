@@ -3,6 +3,7 @@ import { GraphQLError } from 'graphql'
 import { RowcastError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
 import type { Logger } from '../../log.ts'
+import type { SessionRow, SessionRows } from '../../sets/session-rows.ts'
 import { createCallGate } from './call-gate.ts'
 import type { ContextFunction, ContextSource, Session } from './context.ts'
 import { viewerNameOf } from './viewer-name.ts'
@@ -11,6 +12,8 @@ import { viewerNameOf } from './viewer-name.ts'
 export interface SessionOpenerOptions {
   /** @default everybody is let in, with an empty context */
   readonly context?: ContextFunction | undefined
+  /** Whose sessions are rows. @default nobody's */
+  readonly sessions?: SessionRows | undefined
   readonly logger: Logger
   /** How long the function may take. */
   readonly connectionInitTimeoutMs: number
@@ -19,16 +22,23 @@ export interface SessionOpenerOptions {
   readonly guard: Guard
 }
 
+/** A client that was let in, and the row that its session is, if any. */
+export interface OpenedSession {
+  readonly session: Session
+  readonly row: SessionRow | null
+}
+
 /**
- * Opens a session. @throws UNAUTHENTICATED, CONTEXT_TIMEOUT, and what the user's function throws
+ * Opens a session. @throws UNAUTHENTICATED, SESSION_REVOKED, CONTEXT_TIMEOUT, and what the user's function throws
  * @param isWanted whether the client still waits, asked before the function is called @default always
  */
-export type OpenSession = (source: ContextSource, isWanted?: () => boolean) => Promise<Session>
+export type OpenSession = (source: ContextSource, isWanted?: () => boolean) => Promise<OpenedSession>
 
 /** Creates it. */
 export function createSessionOpener(options: SessionOpenerOptions): OpenSession {
-  const { context, logger } = options
-  if (context === undefined) return async () => ({ context: {} })
+  const { context = everybody, sessions, logger } = options
+  if (context === everybody && sessions === undefined)
+    return async () => ({ session: everybody(), row: null })
   const gate = createCallGate({
     guard: options.guard,
     callsMax: options.contextCallsMax,
@@ -37,17 +47,19 @@ export function createSessionOpener(options: SessionOpenerOptions): OpenSession 
   let isReported = false
   const warnOfKey = onceOf(() => logger.warn(NAMELESS_KEY, { hint: NAMELESS_KEY_HINT }))
   return async (source, isWanted = () => true) => {
-    const answer: unknown = await gate.run(
-      () => {
+    const whoeverWaits = <Answer>(ask: () => Answer) => {
+      const askNow = () => {
         if (!isWanted()) throw clientHasLeft()
-        return context(source)
-      },
-      () => new RowcastError('CONTEXT_TIMEOUT', 'The server could not find out in time who asks.'),
-    )
+        return ask()
+      }
+      return gate.run(askNow, notInTime)
+    }
+    const answer: unknown = await whoeverWaits(() => context(source))
     const session = readSession(answer)
     if (session !== null) {
       if (session.viewerKey != null && viewerNameOf(session.viewerKey) === null) warnOfKey()
-      return session
+      const row = sessions && (await whoeverWaits(() => sessions.find(session.context)))
+      return { session, row: row ?? null }
     }
     // False, '' and the like refuse on purpose, as in `viewer && { … }`; anything else is a mistake.
     if (answer && !isReported) {
@@ -63,6 +75,14 @@ export function createSessionOpener(options: SessionOpenerOptions): OpenSession 
 /** Nobody reads it, and the log is not to have it. */
 export function clientHasLeft(): GraphQLError {
   return new GraphQLError('The client has left.')
+}
+
+function everybody(): Session {
+  return { context: {} }
+}
+
+function notInTime(): RowcastError {
+  return new RowcastError('CONTEXT_TIMEOUT', 'The server could not find out in time who asks.')
 }
 
 const NAMELESS_KEY =

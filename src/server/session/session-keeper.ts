@@ -4,6 +4,7 @@
  */
 import { RowcastError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
+import type { SessionRow } from '../../sets/session-rows.ts'
 import type { ErrorMask } from '../errors/mask-error.ts'
 import { createCallGate } from './call-gate.ts'
 import type { ContextSource, Session } from './context.ts'
@@ -55,6 +56,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     isWaitingFree: true,
     waitingMax: Number.POSITIVE_INFINITY,
   })
+  const rows = new WeakMap<Session, SessionRow>()
   let interval: NodeJS.Timeout | null = null
 
   async function check(watched: Watched): Promise<void> {
@@ -84,20 +86,23 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
 
   return {
     async open(source, isWanted) {
-      const session = await openSession(source, isWanted)
+      const { session, row } = await openSession(source, isWanted)
+      if (row !== null) rows.set(session, row)
       if (expiryOf(session) <= Date.now()) throw expired()
       return session
     },
     watch(session, onEnd) {
       const { revalidate } = session
+      const row = rows.get(session)
       // Many thousands of sessions have no end: nothing is kept for them.
-      const isWatched = session.watch !== undefined
-      if (revalidate === undefined && session.expiresAt === undefined && !isWatched) return WATCHING_NOTHING
+      const ends = [revalidate, session.expiresAt, session.watch, row]
+      if (ends.every((each) => each === undefined)) return WATCHING_NOTHING
       let isOver = false
       let stopWatch = WATCHING_NOTHING
       const stop = (): void => {
         isOver = true
         stopTimer()
+        stopRow()
         if (watched !== null) checked.delete(watched)
         guard.run('end the watch of a session', () => stopWatch())
       }
@@ -110,6 +115,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
         expiryOf(session),
         guard.wrap('end a session', () => end(expired())),
       )
+      const stopRow = (row && options.sessions?.watch(row, end)) ?? WATCHING_NOTHING
       const watched: Watched | null = revalidate === undefined ? null : { revalidate, end, checking: null }
       if (watched !== null) {
         checked.add(watched)

@@ -1,0 +1,133 @@
+/** Beside the spine. Sessions that are rows: how a server asks for them, and how it learns that one is gone. */
+import { compileCondition } from './bus/filter/compile-condition.ts'
+import { constantOf } from './bus/filter/condition.ts'
+import { parseWhere } from './bus/filter/parse-where.ts'
+import type { ModelSpec } from './catalog/model-catalog.ts'
+import { delegateName, withWholeRows } from './catalog/prisma-omit.ts'
+import type { AnyRow } from './changes/change.ts'
+import { invariant, isRowcastError, RowcastError } from './errors.ts'
+import { ownCopy } from './graphql/policy/own-copy.ts'
+import { memberOf } from './member-of.ts'
+import type { RowcastParts } from './rowcast-parts.ts'
+import { type FoundRow, type Gone, RowWatch, type WantedRow } from './sets/row-watch.ts'
+import type { SessionRow, SessionRows } from './sets/session-rows.ts'
+import { unmarkedWhere } from './sets/unmarked-where.ts'
+
+/** How a context names its row. */
+type RowOf = (context: never) => unknown
+
+type Read = (query: object) => Promise<readonly AnyRow[]>
+
+/** Follows the sessions of a model. @throws CATALOG_BAD_POLICY, CONFIG_BAD_FIELD */
+export function followSessions(
+  parts: RowcastParts,
+  hasFault: (model: string) => boolean,
+  { model, of }: { readonly model: ModelSpec; readonly of: RowOf },
+): SessionRows {
+  if (model.primaryKey.length === 0)
+    throw new RowcastError(
+      'CATALOG_BAD_POLICY',
+      `Sessions are rows of ${model.name}, which has no primary key.`,
+      {
+        hint: 'Give the model an `@id` or `@@id`.',
+      },
+    )
+  const { bus, guard, visibility } = parts
+  const watch = new RowWatch({
+    ...{ model, guard, read: readerOf(parts, model) },
+    look: () => visibility.look(),
+    isBlind: () => bus.watchers.isHeld(model.name) || hasFault(model.name),
+    wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  })
+  bus.watchers.add({
+    onPart: (part) => watch.onPart(part),
+    onLost: (lost) => {
+      if (lost === null || lost === model.name) watch.onLost()
+    },
+  })
+  const rows = new WeakMap<SessionRow, FoundRow>()
+  return {
+    async find(context) {
+      const wanted = await wantedOf(parts, model, () => of(context as never))
+      if (wanted === null) return null
+      const found = await watch.find(wanted).catch(unchecked)
+      if (found === 'several') throw failed('names more than one row')
+      if (found === 'restless') throw unchecked('It changes faster than it can be read.')
+      if (found === null) throw gone('gone')
+      const row: SessionRow = { isSessionRow: true }
+      rows.set(row, found)
+      return row
+    },
+    watch(row, onGone) {
+      const found = rows.get(row)
+      invariant(found !== undefined, 'A session row is watched where it was found.')
+      return watch.watch(found, (why) => onGone(gone(why)))
+    },
+  }
+}
+
+function readerOf({ options: { prisma }, models }: RowcastParts, model: ModelSpec): Read {
+  const delegate: unknown = memberOf(withWholeRows(Object(prisma)), delegateName(model.name))
+  const findMany = memberOf(delegate, 'findMany')
+  if (typeof findMany !== 'function')
+    throw new RowcastError(
+      'CONFIG_BAD_FIELD',
+      'Sessions are rows, and there is no Prisma Client to read them with.',
+      {
+        hint: 'Give createRowcast a `prisma`.',
+      },
+    )
+  return ({ where, ...query }: { readonly where?: object }) => {
+    const there = unmarkedWhere(model, models.options.get(model.name)?.softDelete)
+    return findMany.call(delegate, {
+      ...query,
+      where: there === null ? where : { AND: [where, there] },
+    }) as Promise<readonly AnyRow[]>
+  }
+}
+
+/** Null where the client has no session, and needs none. What cannot be read lets nobody in. */
+async function wantedOf(
+  { catalog }: RowcastParts,
+  model: ModelSpec,
+  ask: () => unknown,
+): Promise<WantedRow | null> {
+  let answer: unknown
+  try {
+    answer = ownCopy(await ask())
+  } catch (cause) {
+    throw failed('threw, or answered with what cannot be read', cause)
+  }
+  if (answer === null) return null
+  if (typeof answer !== 'object') throw failed('answered with neither a filter nor null')
+  try {
+    const condition = parseWhere(model, catalog, answer, {
+      path: 'of',
+      emptyGroups: 'refuse',
+      emptyObjects: 'refuse',
+    })
+    if (constantOf(condition) === true) throw failed('answered with a filter that every row matches')
+    return { where: answer, test: compileCondition(condition) }
+  } catch (error) {
+    if (!isRowcastError(error) || error.code === 'POLICY_FAILED') throw error
+    throw failed(`answered with a filter that cannot be used: ${error.message}`)
+  }
+}
+
+function failed(what: string, cause?: unknown): RowcastError {
+  return new RowcastError('POLICY_FAILED', `\`sessions.of\` ${what}.`, { cause })
+}
+
+/** The database is in trouble: later there may be an answer. */
+function unchecked(cause: unknown): never {
+  throw new RowcastError('CONTEXT_TIMEOUT', 'The server could not look for the session.', { cause })
+}
+
+const SENTENCES: Readonly<Record<Gone, string>> = {
+  gone: 'The session is over.',
+  unchecked: 'The session could not be checked.',
+}
+
+function gone(why: Gone): RowcastError {
+  return new RowcastError('SESSION_REVOKED', SENTENCES[why])
+}

@@ -1,0 +1,53 @@
+/** Sets, between stages 6 and 7. Those who see the stream before anybody is given anything of it. */
+import type { TransactionPart } from '../changes/change.ts'
+import type { Guard } from '../guard.ts'
+
+/** One of them. */
+export interface StreamWatcher {
+  onPart(part: TransactionPart): void
+  /** Changes may be missing: of this model, or of any. */
+  onLost(model: string | null): void
+}
+
+/** All of them. */
+export class StreamWatchers {
+  readonly #guard: Guard
+  readonly #watchers = new Set<StreamWatcher>()
+  #held: ReadonlyMap<string, unknown> = new Map()
+
+  constructor(guard: Guard) {
+    this.#guard = guard
+  }
+
+  /** For good. */
+  add(watcher: StreamWatcher): void {
+    this.#watchers.add(watcher)
+  }
+
+  onPart(part: TransactionPart): void {
+    this.#each((watcher) => watcher.onPart(part))
+  }
+
+  onLost(model: string | null): void {
+    this.#each((watcher) => watcher.onLost(model))
+  }
+
+  /** Changes of these models wait, and of no others. */
+  onHeld(models: ReadonlyMap<string, unknown>): void {
+    this.#held = models
+    for (const model of models.keys()) this.onLost(model)
+  }
+
+  /** Whether changes of the model wait. */
+  isHeld(model: string): boolean {
+    return this.#held.has(model)
+  }
+
+  /** What one of them fails at, it has missed. */
+  #each(call: (watcher: StreamWatcher) => void): void {
+    for (const watcher of this.#watchers) {
+      const onFailure = () => watcher.onLost(null)
+      this.#guard.run('watch the stream', () => call(watcher), onFailure)
+    }
+  }
+}
