@@ -53,6 +53,11 @@ export class RowcastReader {
     return this.#reader !== null && this.#reader.status().state !== 'idle'
   }
 
+  /** Whether changes come as they are made. */
+  get isFollowing(): boolean {
+    return this.isStarted && this.reader.status().isReady
+  }
+
   /** The models have changed: the next use makes another one. */
   discard(): void {
     this.#reader = null

@@ -3,7 +3,7 @@ import { compileCondition } from './bus/filter/compile-condition.ts'
 import { constantOf } from './bus/filter/condition.ts'
 import { parseWhere } from './bus/filter/parse-where.ts'
 import type { ModelSpec } from './catalog/model-catalog.ts'
-import { delegateName, withWholeRows } from './catalog/prisma-omit.ts'
+import { delegateName, prismaNameOf, withWholeRows } from './catalog/prisma-omit.ts'
 import type { AnyRow } from './changes/change.ts'
 import { invariant, isRowcastError, RowcastError } from './errors.ts'
 import { ownCopy } from './graphql/policy/own-copy.ts'
@@ -21,7 +21,7 @@ type Read = (query: object) => Promise<readonly AnyRow[]>
 /** Follows the sessions of a model. @throws CATALOG_BAD_POLICY, CONFIG_BAD_FIELD */
 export function followSessions(
   parts: RowcastParts,
-  hasFault: (model: string) => boolean,
+  isBlindTo: (model: string) => boolean,
   { model, of }: { readonly model: ModelSpec; readonly of: RowOf },
 ): SessionRows {
   if (model.primaryKey.length === 0)
@@ -36,8 +36,12 @@ export function followSessions(
   const watch = new RowWatch({
     ...{ model, guard, read: readerOf(parts, model) },
     look: () => visibility.look(),
-    isBlind: () => bus.watchers.isHeld(model.name) || hasFault(model.name),
+    isBlind: () => bus.watchers.isHeld(model.name) || isBlindTo(model.name),
     wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    every(ms, call) {
+      const timer = setInterval(guard.wrap('look whether changes come', call), ms).unref()
+      return () => clearInterval(timer)
+    },
   })
   bus.watchers.add({
     onPart: (part) => watch.onPart(part),
@@ -67,7 +71,7 @@ export function followSessions(
 }
 
 function readerOf({ options: { prisma }, models }: RowcastParts, model: ModelSpec): Read {
-  const delegate: unknown = memberOf(withWholeRows(Object(prisma)), delegateName(model.name))
+  const delegate: unknown = memberOf(withWholeRows(Object(prisma)), delegateName(prismaNameOf(model)))
   const findMany = memberOf(delegate, 'findMany')
   if (typeof findMany !== 'function')
     throw new RowcastError(

@@ -61,8 +61,8 @@ export function createRowcast<Types extends ModelTypeMap, Metadata = Transaction
     },
     followSessions({ model, of }) {
       rowcast.follow(model)
-      const hasFault = (name: string) => reader.faults.has(name)
-      return followSessions(parts, hasFault, { model: models.specOf(model), of })
+      const isBlindTo = (name: string) => !reader.isFollowing || reader.faults.has(name)
+      return followSessions(parts, isBlindTo, { model: models.specOf(model), of })
     },
     get models() {
       return models.names as readonly ModelNameOf<Types>[]

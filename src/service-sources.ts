@@ -53,11 +53,13 @@ export function openSources(config: Config, logger: Logger): readonly ServiceSou
 }
 
 function renamed(config: Config, names: Renames): Config {
+  const { sessions } = config
   const models = Object.entries(config.models).map(([name, options]) => [names.get(name) ?? name, options])
   return {
     ...config,
     catalog: renameModels(config.catalog, names),
     models: Object.fromEntries(models) as Config['models'],
+    sessions: sessions && { ...sessions, model: names.get(sessions.model) ?? sessions.model },
   }
 }
 

@@ -6,7 +6,7 @@
 import type { GraphQLSchema } from 'graphql'
 import type { ModelSpec } from './catalog/model-catalog.ts'
 import type { Config, ServicePrismaClient } from './config/config.ts'
-import { invariant, RowcastError } from './errors.ts'
+import { invariant } from './errors.ts'
 import { type ActivityExposure, createActivityLog } from './graphql/activity/activity-log.ts'
 import { buildActivitySchema } from './graphql/activity/activity-schema.ts'
 import type { ChangeFeed } from './graphql/change-feed.ts'
@@ -92,7 +92,7 @@ export function createService(config: Config, options: ServiceOptions): Service 
   }
   const server = createServer({
     schema: servedSchema(config, schemaOptions, parts.prisma),
-    sessions: sessionsOf(config, sources),
+    sessions: sessionsOf(sources),
     activitySchema: activity && buildActivitySchema(schemaOptions, activity),
     logger,
     health,
@@ -143,18 +143,11 @@ function faceOf(sources: readonly ServiceSource[]): Pick<Service, 'rowcast' | 'p
 }
 
 /** Followed where their model is. */
-function sessionsOf({ sessions }: Config, sources: readonly ServiceSource[]): SessionRows | undefined {
-  const source = sources.find(
-    ({ config }) => sessions !== null && Object.hasOwn(config.catalog.models, sessions.model),
+function sessionsOf(sources: readonly ServiceSource[]): SessionRows | undefined {
+  const [followed] = sources.flatMap(({ config: { sessions }, rowcast }) =>
+    sessions === null ? [] : [rowcast.followSessions(sessions)],
   )
-  if (sessions === null) return undefined
-  // Without its changes nobody's session would end.
-  if (source === undefined)
-    throw new RowcastError(
-      'CATALOG_UNKNOWN_MODEL',
-      `\`sessions\` names "${sessions.model}", which no Prisma schema has.`,
-    )
-  return source.rowcast.followSessions(sessions)
+  return followed
 }
 
 /** The application's own, or the one that is made of the catalog. */

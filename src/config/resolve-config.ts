@@ -21,6 +21,7 @@ import { readModels } from './resolve-models.ts'
 import {
   addSourceFaults,
   type ConfigFlags,
+  checkSessions,
   checkSources,
   type Environment,
   type Sayings,
@@ -39,6 +40,7 @@ export function resolveConfig(file: unknown, env: Environment, flags: ConfigFlag
   const fields = fieldsOf(file, faults)
   const said: Sayings = { fields, env, flags }
   const config = fields['sources'] === undefined ? resolveOne(said, faults) : resolveSeveral(said, faults)
+  checkSessions(fields['sessions'], config, faults)
   faults.throwIfAny()
   return config
 }
@@ -90,9 +92,10 @@ function resolveOne(said: Sayings, faults: Faults): Config {
     durability: pickGiven({ ...DURABILITY, ...WIRE }, given),
     scaling: scalingOf(given, faults),
     slowSubscribers: given.slowSubscribers ?? {},
-    sessions: given.sessions
-      ? { model: given.sessions.model, of: given.sessions.of.bind(given.sessions) }
-      : null,
+    sessions:
+      given.sessions && Object.hasOwn(named.models, given.sessions.model)
+        ? { model: given.sessions.model, of: given.sessions.of.bind(given.sessions) }
+        : null,
     security: securityOf(given, { fields, graphiql, isProduction }, faults),
     dev: given.dev ?? {},
   }

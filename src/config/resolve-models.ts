@@ -27,7 +27,9 @@ export function readModels(
   const known = Object.values<ModelSpec>(catalog.models)
   const visible = known.filter((model) => !model.isOmitted)
   const given = value === 'all' ? { [OTHERS]: {} } : value
-  const models = withFollowed(withOthers(given, visible, faults), sessions?.model)
+  // Of several databases, the one that has them publishes them.
+  const sessionModel = known.find(({ name }) => name === sessions?.model)?.name
+  const models = withFollowed(withOthers(given, visible, faults), sessionModel)
   for (const [name, model] of Object.entries(models)) {
     const spec = known.find((each) => each.name === name)
     if (spec !== undefined) checkModel(spec, model, faults)

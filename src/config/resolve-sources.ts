@@ -2,6 +2,7 @@
 import { RowcastError } from '../errors.ts'
 import { isSourceName } from '../graphql/joined-sources.ts'
 import { namesInOneSchema } from '../graphql/source-names.ts'
+import { memberOf } from '../member-of.ts'
 import { parseConnectionTarget } from '../source/db/database-address.ts'
 import { DURABILITY, WIRE } from '../source/durability-options.ts'
 import type { Config, SourceOption } from './config.ts'
@@ -101,6 +102,21 @@ export function addSourceFaults(
   for (const { name, errors } of resolved) {
     for (const { code, happened, hint } of errors.filter((error) => !shared.has(error.message)))
       faults.note(new RowcastError(code, `Source ${name}: ${happened}`, { hint }))
+  }
+}
+
+/** Sessions are rows of one database: without its changes nobody's would end. */
+export function checkSessions(sessions: unknown, config: Config, faults: Faults): void {
+  const model = memberOf(sessions, 'model')
+  const all = Object.entries(config.sources ?? { '': config })
+  if (typeof model !== 'string' || all.every(([, { catalog }]) => Object.keys(catalog.models).length === 0))
+    return
+  const having = all.flatMap(([name, { catalog }]) => (Object.hasOwn(catalog.models, model) ? [name] : []))
+  if (having.length === 0)
+    faults.add('CATALOG_UNKNOWN_MODEL', `\`sessions\` names "${model}", which no Prisma schema has.`)
+  if (having.length > 1) {
+    const hint = 'Give one of the models another name in its Prisma schema; `@@map` keeps its table.'
+    faults.add('CONFIG_BAD_FIELD', `\`sessions\` names "${model}", which ${having.join(' and ')} have.`, hint)
   }
 }
 

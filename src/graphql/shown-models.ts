@@ -4,6 +4,7 @@
  */
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import { withPrismaOmit } from '../catalog/prisma-omit.ts'
+import { memberOf } from '../member-of.ts'
 import { visibleFields } from './field-type.ts'
 import type { AnyModelPolicy } from './policy/model-policy.ts'
 import { omittedNames } from './policy/secret-fields.ts'
@@ -29,7 +30,13 @@ export function withoutEmptyModels<Policy extends AnyModelPolicy>({
   ])
   return {
     catalog: { ...catalog, models: Object.fromEntries(specs) },
-    models: Object.fromEntries(Object.entries(models).filter(([name]) => !leftOut.includes(name))),
+    models: Object.fromEntries(
+      Object.entries(models).flatMap(([name, policy]) => {
+        if (!leftOut.includes(name)) return [[name, policy]]
+        // Nobody sees it, and what depends on it needs its changes.
+        return memberOf(policy, 'followed') === true ? [[name, { ...policy, live: false }]] : []
+      }),
+    ),
     leftOut,
   }
 }

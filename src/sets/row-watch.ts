@@ -19,10 +19,12 @@ export interface RowWatchOptions {
   readonly read: (query: { readonly where: object; readonly take?: number }) => Promise<readonly AnyRow[]>
   /** What a query sees that is made after the call. */
   readonly look: () => Promise<IsVisible>
-  /** Whether its changes do not come at present: then the database is asked every second instead. */
+  /** Whether its changes do not come at present, or nobody's do: then the database is asked every second instead. */
   readonly isBlind: () => boolean
   readonly guard: Guard
   readonly wait: (ms: number) => Promise<void>
+  /** Calls again and again; returns what ends that. */
+  readonly every: (ms: number, call: () => void) => () => void
 }
 
 /** Which row. */
@@ -53,9 +55,12 @@ interface Watcher {
 const RECENT_MAX = 10_000
 const READS_MAX = 5
 const KEYS_AT_ONCE = 500
-const ATTEMPTS_MAX = 10
+const ATTEMPTS_MAX = 60
 const LOOK_INTERVAL_MS = 1_000
 const LOOK_AGAIN_MS = 10
+const LOOKS_FOR_VISIBLE_MAX = 200
+/** What committed before the stream begins may be visible a moment later only. */
+const LOOKS_AFTER_LOSS = 3
 
 /** Those of one model. */
 export class RowWatch {
@@ -69,7 +74,9 @@ export class RowWatch {
   /** What came up to here is not remembered. */
   #floor = 0
   #isChecking = false
-  #mustCheckAgain = false
+  /** How often it is to be looked for all rows from now on. */
+  #looksDue = 0
+  #stopTicking: (() => void) | null = null
 
   constructor(options: RowWatchOptions) {
     this.#options = options
@@ -103,10 +110,13 @@ export class RowWatch {
     const state = this.#stateOf(found)
     const those = this.#watched.get(found.id) ?? new Set()
     this.#watched.set(found.id, those.add(watcher))
+    this.#stopTicking ??= this.#options.every(LOOK_INTERVAL_MS, () => {
+      if (this.#options.isBlind()) this.#check(1)
+    })
     if (state === 'gone') {
       const { guard } = this.#options
       queueMicrotask(guard.wrap('end what hangs on a row', () => this.#end(watcher, 'gone')))
-    } else if (state === 'unknown' || this.#options.isBlind()) this.#check()
+    } else if (state === 'unknown' || this.#options.isBlind()) this.#check(1)
     return () => this.#forget(watcher)
   }
 
@@ -126,7 +136,9 @@ export class RowWatch {
     this.#sequence += 1
     this.#floor = this.#sequence
     this.#recent.clear()
-    this.#check()
+    // They may be of a server that another has taken over from.
+    this.#unseen.clear()
+    this.#check(LOOKS_AFTER_LOSS)
   }
 
   #noteUnseen(xid: number): void {
@@ -136,9 +148,9 @@ export class RowWatch {
   }
 
   /** A commit may be in the stream before queries see it. Whoever waits is bounded in time by who asks. */
-  async #whenVisible(): Promise<void> {
-    const come = [...this.#unseen]
-    for (let left = come; left.length > 0; ) {
+  async #whenVisible(looksMax = Number.POSITIVE_INFINITY): Promise<void> {
+    let left = [...this.#unseen]
+    for (let looks = 0; left.length > 0 && looks < looksMax; looks += 1) {
       const isVisible = await this.#options.look()
       for (const xid of left.filter(isVisible)) this.#unseen.delete(xid)
       left = left.filter((xid) => this.#unseen.has(xid))
@@ -199,12 +211,16 @@ export class RowWatch {
     const those = this.#watched.get(watcher.found.id)
     const wasThere = those?.delete(watcher) ?? false
     if (those?.size === 0) this.#watched.delete(watcher.found.id)
+    if (this.size === 0) {
+      this.#stopTicking?.()
+      this.#stopTicking = null
+    }
     return wasThere
   }
 
   /** Looks for all rows again, one look at a time. */
-  #check(): void {
-    this.#mustCheckAgain = true
+  #check(looks: number): void {
+    this.#looksDue = Math.max(this.#looksDue, looks)
     if (this.#isChecking) return
     this.#isChecking = true
     const endAll = () => {
@@ -219,25 +235,27 @@ export class RowWatch {
 
   async #checkAll(): Promise<void> {
     const { wait, isBlind } = this.#options
-    for (let failures = 0; this.#mustCheckAgain || isBlind(); ) {
-      this.#mustCheckAgain = false
+    for (let failures = 0; this.#looksDue > 0 && this.size > 0; ) {
+      this.#looksDue -= 1
+      // Once more when changes come again: until then they may have been missed.
+      if (isBlind()) this.#looksDue = Math.max(this.#looksDue, 1)
       try {
         await this.#checkOnce()
         failures = 0
       } catch (error) {
         failures += 1
-        this.#mustCheckAgain = true
+        this.#looksDue = Math.max(this.#looksDue, 1)
         if (failures >= ATTEMPTS_MAX) throw error
       }
-      if (this.#mustCheckAgain || isBlind()) await wait(LOOK_INTERVAL_MS)
-      if (this.size === 0) break
+      if (this.#looksDue > 0) await wait(LOOK_INTERVAL_MS)
     }
+    this.#looksDue = 0
     this.#isChecking = false
   }
 
   async #checkOnce(): Promise<void> {
     const { model, read } = this.#options
-    await this.#whenVisible()
+    await this.#whenVisible(LOOKS_FOR_VISIBLE_MAX)
     const keys = new Map(
       [...this.#watched].flatMap(([id, [first]]) => (first ? [[id, first.found.key]] : [])),
     )

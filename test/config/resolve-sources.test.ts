@@ -113,3 +113,35 @@ test('a name that two have stays where one of them is renamed', () => {
   }
   expect(resolveConfig(file, env).sources).toHaveProperty('billing.catalog.models.User.graphqlName', 'Payer')
 })
+
+test('sessions are rows of the one source that has their model', () => {
+  const sessions = { model: 'Session', of: () => null }
+  const resolved = resolveConfig({ sessions, sources: { main, billing } }, env).sources
+  expect(resolved?.['main']?.models['Session']).toMatchObject({ followed: true, optional: false })
+  expect(resolved?.['billing']?.models).not.toHaveProperty('Session')
+  expect([resolved?.['main']?.sessions?.model, resolved?.['billing']?.sessions]).toEqual(['Session', null])
+  const other = { ...billing, catalog: billingCatalog('Session'), names: { Session: 'Other' } }
+  const fault = (file: object) => String(faultOf({ sessions, ...file }))
+  expect(fault({ sources: { main, billing: other } })).toMatch(
+    /`sessions` names "Session", which main and billing/,
+  )
+  const none = { sessions: { ...sessions, model: 'Nothing' } }
+  expect(fault({ ...none, sources: { main, billing } })).toMatch(
+    /`sessions` names "Nothing", which no Prisma/,
+  )
+  const alone = () => resolveConfig({ ...none, ...main }, { DATABASE_URL: env.MAIN_DATABASE_URL })
+  expect(alone).toThrow(/`sessions` names "Nothing"/)
+})
+
+test('a model of sessions with nothing to show is published all the same', () => {
+  const hidden = { Session: { omit: ['id'] } }
+  const billed = {
+    ...billing,
+    catalog: billingCatalog('Invoice', 'Session'),
+    models: { Invoice: {}, ...hidden },
+  }
+  const file = { sessions: { model: 'Session', of: () => null }, ...billed }
+  const { models, leftOut } = resolveConfig(file, { DATABASE_URL: env.BILLING_DATABASE_URL })
+  expect(leftOut).toEqual(['Session'])
+  expect(models['Session']).toMatchObject({ live: false, followed: true })
+})

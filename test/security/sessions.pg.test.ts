@@ -27,6 +27,7 @@ const sessions = {
 async function openSessions(
   database: TestDatabase,
   more: Partial<ServiceConfig<RowcastModels, PrismaClient>> = {},
+  state: 'streaming' | 'standby' = 'streaming',
 ) {
   const running = await openService(database, {
     // The first query of a process takes its time on a busy machine.
@@ -40,7 +41,8 @@ async function openSessions(
       return { context: { sessionId: token } }
     },
   })
-  await running.service.rowcast.ready()
+  if (state === 'streaming') await running.service.rowcast.ready()
+  else await expect.poll(() => running.service.rowcast.status().state, NET).toBe(state)
   return running
 }
 
@@ -139,6 +141,39 @@ it.each(TRANSPORTS.map((transport) => [transport.name, transport] as const))(
     expect(named.errors[0]?.message ?? named.closed?.reason).toMatch(/Cannot query field|sessionChanged/)
   },
 )
+
+it('end with the mark of softDelete', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await insertSessions(database)
+  const models = { User: {}, Session: { live: false, softDelete: 'lastSeenAt' } } as const
+  await using running = await openSessions(database, { models })
+  const [transport] = STREAM_TRANSPORTS
+  if (transport === undefined) throw new Error('There is a transport.')
+  const stream = await transport.open(running.url, QUERY, { token: FIRST })
+  await expect.poll(() => running.service.rowcast.status().subscriptions.get('User'), NET).toBe(1)
+  await database.query(`UPDATE sessions SET last_seen_at = now() WHERE id = '${FIRST}'`)
+  expect(await stream.ended()).toBe('SESSION_REVOKED')
+  const again = await transport.ask(running.url, QUERY, { token: FIRST })
+  expect(again.closed?.reason ?? again.errors[0]?.extensions?.['code']).toBe('SESSION_REVOKED')
+})
+
+it('end in a process that the stream does not come to, while another one has the slot', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await insertSessions(database)
+  await using _first = await openSessions(database)
+  await using second = await openSessions(database, {}, 'standby')
+  for (const transport of STREAM_TRANSPORTS) {
+    const stream = await transport.open(second.url, QUERY, { token: FIRST })
+    await expect.poll(() => second.service.rowcast.status().subscriptions.get('User'), NET).toBe(1)
+    expect(second.service.rowcast.status().isReady).toBe(false)
+    await database.query(`DELETE FROM sessions WHERE id = '${FIRST}'`)
+    expect(await stream.ended()).toBe('SESSION_REVOKED')
+    await expect.poll(() => second.service.rowcast.status().subscriptions.get('User') ?? 0, NET).toBe(0)
+    await database.query(
+      `INSERT INTO sessions (id, user_id, token_hash, user_agent) VALUES ('${FIRST}', '${ADA}', '\\x01', 'good')`,
+    )
+  }
+})
 
 // A tap of before that does not have the model, too: then the database is asked.
 it.skipIf(NO_REDIS !== null).each([

@@ -13,7 +13,14 @@ const WHERE = { id: 1, name: 'good' }
 const GOOD = { id: 1, name: 'good' }
 
 function createWatch() {
-  const state = { rows: [GOOD] as AnyRow[], isBlind: false, invisible: 0, onRead: () => {}, fails: false }
+  const state = {
+    rows: [GOOD] as AnyRow[],
+    isBlind: false,
+    invisible: 0,
+    onRead: () => {},
+    fails: false,
+    tick: () => {},
+  }
   const watch = new RowWatch({
     ...{ model, guard: createGuard(silentLogger), isBlind: () => state.isBlind },
     async read() {
@@ -24,6 +31,12 @@ function createWatch() {
     },
     look: () => Promise.resolve((xid: number) => xid !== state.invisible),
     wait: () => new Promise((resolve) => setImmediate(resolve)),
+    every(_, call) {
+      state.tick = call
+      return () => {
+        state.tick = () => {}
+      }
+    },
   })
   const wanted = { where: WHERE, test: compileCondition(parseWhere(model, catalog, WHERE)) }
   return { state, watch, wanted }
@@ -150,4 +163,58 @@ test('a row that is not said, or that changes without end, is not found', async 
   expect(await watch.find(wanted)).toBe('restless')
   state.rows = []
   expect(await watch.find(wanted)).toBe(null)
+})
+
+async function watchGood() {
+  const { state, watch, wanted } = createWatch()
+  const found = await watch.find(wanted)
+  if (found === null || typeof found === 'string') throw new Error('It is there.')
+  const onGone = vi.fn()
+  return { state, watch, onGone, leave: watch.watch(found, onGone) }
+}
+
+test('a stream that ends later is noticed, and what was missed until it comes again as well', async () => {
+  const { state, onGone, leave } = await watchGood()
+  state.rows = []
+  state.tick()
+  for (let turn = 0; turn < 5; turn += 1) await settled()
+  expect(onGone).not.toHaveBeenCalled()
+  state.rows = [GOOD]
+  state.isBlind = true
+  state.onRead = () => {
+    // It comes again while the row is read, which is deleted behind the read.
+    state.onRead = () => {}
+    state.isBlind = false
+    queueMicrotask(() => {
+      state.rows = []
+    })
+  }
+  state.tick()
+  await expect.poll(() => onGone.mock.calls).toEqual([['gone']])
+  leave()
+})
+
+test('what commits before the stream begins, and is visible later, is found by the looks after', async () => {
+  const { state, watch, onGone } = await watchGood()
+  state.onRead = () => {
+    state.onRead = () => {}
+    queueMicrotask(() => {
+      state.rows = []
+    })
+  }
+  watch.onLost()
+  await expect.poll(() => onGone.mock.calls).toEqual([['gone']])
+})
+
+test('who has left is looked for no more', async () => {
+  const { state, watch, leave } = await watchGood()
+  state.isBlind = true
+  state.tick()
+  leave()
+  for (let turn = 0; turn < 5; turn += 1) await settled()
+  const onRead = vi.fn()
+  state.onRead = onRead
+  state.tick()
+  for (let turn = 0; turn < 5; turn += 1) await settled()
+  expect([onRead.mock.calls.length, watch.size]).toEqual([0, 0])
 })
