@@ -35,7 +35,9 @@ CREATE TABLE "User" (id int PRIMARY KEY, role "Role" NOT NULL DEFAULT 'PAYER');
 CREATE TABLE "Invoice" (id int PRIMARY KEY, cents bigint NOT NULL, "userId" int NOT NULL REFERENCES "User");`
 const NAMES = { User: 'Payer', Role: 'PayerRole' }
 
-async function openPair(options: { readonly billingUrl?: string; readonly billing?: object } = {}) {
+async function openPair(
+  options: { readonly billingUrl?: string; readonly billing?: object; readonly sessions?: object } = {},
+) {
   const billing = await generateSchemaProject('billing', { text: BILLING })
   const [main, other] = await Promise.all([openDatabase({ migrate: true }), openDatabase()])
   onTestFinished(() => main[Symbol.asyncDispose]())
@@ -43,6 +45,7 @@ async function openPair(options: { readonly billingUrl?: string; readonly billin
   await other.query(TABLES)
   const file = {
     port: 0,
+    sessions: options.sessions,
     limits: { queryTimeoutMs: 60_000 },
     sources: {
       main: {
@@ -183,4 +186,15 @@ it('serves one database while the other is down, says so, and stops', async () =
     `SELECT 1 FROM pg_replication_slots WHERE active AND slot_name = '${slotOf(main)}'`,
   )
   expect(slots).toEqual([])
+})
+
+it('ends sessions that are rows of one of them, which the other does not have', async () => {
+  const sessions = { model: 'Invoice', of: () => ({ id: 1 }) }
+  const { service, url, billing } = await openPair({ billing: { models: { User: {} } }, sessions })
+  for (const { rowcast } of service.sources.values()) await rowcast.ready()
+  await billing.query(`INSERT INTO "User" VALUES (7, 'PAYER'); INSERT INTO "Invoice" VALUES (1, 10, 7)`)
+  const client = createWsClient(url)
+  expect(await client.subscribe('{ users { email } }').nextData()).toEqual({ users: [] })
+  await billing.query('DELETE FROM "Invoice"')
+  expect((await client.closed()).reason).toBe('SESSION_REVOKED')
 })
