@@ -94,9 +94,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     watch(session, onEnd) {
       const { revalidate } = session
       const row = rows.get(session)
-      // Many thousands of sessions have no end: nothing is kept for them.
-      const ends = [revalidate, session.expiresAt, session.watch, row]
-      if (ends.every((each) => each === undefined)) return WATCHING_NOTHING
+      if (!hasEnd(session) && row === undefined) return WATCHING_NOTHING
       let isOver = false
       let stopWatch = WATCHING_NOTHING
       const stop = (): void => {
@@ -111,10 +109,8 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
         stop()
         onEnd(why)
       }
-      const stopTimer = startTimerUntil(
-        expiryOf(session),
-        guard.wrap('end a session', () => end(expired())),
-      )
+      const expire = guard.wrap('end a session', () => end(expired()))
+      const stopTimer = startTimerUntil(expiryOf(session), expire)
       const stopRow = (row && options.sessions?.watch(row, end)) ?? WATCHING_NOTHING
       const watched: Watched | null = revalidate === undefined ? null : { revalidate, end, checking: null }
       if (watched !== null) {
@@ -132,6 +128,11 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       if (interval !== null) clearInterval(interval)
     },
   }
+}
+
+/** Many thousands of sessions have none: nothing is kept for them. */
+function hasEnd({ revalidate, expiresAt, watch }: Session): boolean {
+  return revalidate !== undefined || expiresAt !== undefined || watch !== undefined
 }
 
 /** A watch that fails leaves nobody who would end the connection: it ends. */
