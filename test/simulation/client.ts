@@ -147,7 +147,8 @@ export class Client {
     const isSeen = parseSnapshot(this.#site.database.snapshot)
     this.#cursor = reader.cursorNow()
     if (this.#cursor === null) return
-    const unseen = this.#entries.findIndex(({ xid }) => !isSeen(xid))
+    const beginning = reader.beginningOf(this.#settings.model)
+    const unseen = this.#entries.findIndex(({ xid, commitLsn }) => commitLsn > beginning && !isSeen(xid))
     if (unseen >= 0) this.#mustHaveFrom = unseen
   }
 

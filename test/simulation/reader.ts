@@ -129,6 +129,16 @@ export class Reader {
     return this.bus.cursorBefore(parseSnapshot(this.#parts.site.database.snapshot))
   }
 
+  /**
+   * What committed up to here came before what it reads, or before the model was whole again. Whether a query sees that already,
+   * `changeCursor` does not ask: docs/failure-modes.md, row 34.
+   */
+  beginningOf(model: string): bigint {
+    const { history } = this.bus
+    const [origin, cut] = [history?.log.origin.commitLsn ?? 0n, history?.beginningOf(model)?.commitLsn ?? 0n]
+    return origin > cut ? origin : cut
+  }
+
   /** Whether it reads PostgreSQL itself, and has no broker. */
   get isAlone(): boolean {
     return this.#parts.engine === null
