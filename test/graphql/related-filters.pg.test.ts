@@ -219,60 +219,74 @@ const NULLABLE: typeof RULES = {
   Team: ({ viewer }) => ({ OR: [{ parentId: viewer }, { members: { some: { userId: viewer } } }] }),
 }
 
-it('says the same whatever rows have that may not be seen', { timeout: 240_000 }, async () => {
-  const { catalog, createPrisma } = await provideRelationProject('related-filters')
-  await using database = await openDatabase()
-  await database.query(RELATION_TABLES)
-  const prisma = createPrisma(database.url)
-  const models = policiesOf(NULLABLE)
-  const schema = buildServiceSchema({ catalog, prisma, feed: createFakeFeed(catalog, []), models } as never)
-  const dice = new Dice(SEED + 1)
-  await fill(database, dice)
-  // Of these the rules are null: whoever could take that apart from false, under a NOT, would learn what is asked of them.
-  await database.query(
-    `DELETE FROM "Member" WHERE "teamId" = 1; UPDATE "Team" SET "parentId" = NULL WHERE id = 1;
-     UPDATE "Post" SET "teamId" = 1, "authorId" = 2 WHERE id IN (1, 2); UPDATE "Badge" SET code = NULL WHERE id = 1`,
-  )
-  const context = { viewer: 2 }
-  const hidden: Record<string, readonly unknown[]> = {}
-  for (const name of ['Team', 'User', 'Badge']) {
-    const delegate = delegateOf(prisma, name)
-    const where = NULLABLE[name]?.(context)
-    const seen = new Set((await delegate.findMany({ where })).map(({ id }) => id))
-    hidden[name] = (await delegate.findMany({})).map(({ id }) => id).filter((id) => !seen.has(id))
-  }
-  expect(Object.values(hidden).every((ids) => ids.length > 0)).toBe(true)
-  const secret = async (text: string) => {
-    for (const [name, ids] of Object.entries(hidden))
-      await database.query(`UPDATE "${name}" SET name = $1 WHERE id = ANY($2)`, [text, ids])
-  }
-  const answers: { model: ModelSpec; w: unknown; keys: string[] | null }[] = []
-  await secret('a')
-  for (const name of ['Post', 'Team', 'User', 'Badge', 'Member']) {
-    const model = catalog.models[name] as ModelSpec
-    const samples = fc.sample(relationWhere(catalog, model, 3), { seed: SEED, numRuns: Math.ceil(RUNS / 4) })
-    const negated =
-      name === 'Post' ? [{ team: { isNot: { name: 'a' } } }, { NOT: { team: { is: { name: 'a' } } } }] : []
-    for (const where of [...negated, ...samples]) {
-      const w = written(model, catalog, where)
-      answers.push({ model, w, keys: await found({ schema, catalog }, model, w, context) })
+/** The same, where it is what the rule follows a relation to that is null. */
+const NULL_BEHIND: typeof RULES = { ...NULLABLE, Team: () => ({ org: { name: 'a' } }) }
+
+it.each([
+  ['a column', NULLABLE],
+  ['a row behind a relation', NULL_BEHIND],
+])(
+  'says the same whatever rows have that may not be seen: a rule of %s',
+  { timeout: 240_000 },
+  async (_, rules) => {
+    const { catalog, createPrisma } = await provideRelationProject('related-filters')
+    await using database = await openDatabase()
+    await database.query(RELATION_TABLES)
+    const prisma = createPrisma(database.url)
+    const models = policiesOf(rules)
+    const schema = buildServiceSchema({ catalog, prisma, feed: createFakeFeed(catalog, []), models } as never)
+    const dice = new Dice(SEED + 1)
+    await fill(database, dice)
+    // Of these the rules are null: whoever could take that apart from false, under a NOT, would learn what is asked of them.
+    await database.query(
+      `DELETE FROM "Member" WHERE "teamId" = 1; UPDATE "Team" SET "parentId" = NULL WHERE id = 1;
+     UPDATE "Post" SET "teamId" = 1, "authorId" = 2 WHERE id IN (1, 2); UPDATE "Badge" SET code = NULL WHERE id = 1;
+     UPDATE "Org" SET name = NULL WHERE code = 1; UPDATE "Team" SET region = o.region, code = 1 FROM "Org" o WHERE o.code = 1 AND id = 1`,
+    )
+    const context = { viewer: 2 }
+    const hidden: Record<string, readonly unknown[]> = {}
+    for (const name of ['Team', 'User', 'Badge']) {
+      const delegate = delegateOf(prisma, name)
+      const where = rules[name]?.(context)
+      const seen = new Set((await delegate.findMany({ where })).map(({ id }) => id))
+      hidden[name] = (await delegate.findMany({})).map(({ id }) => id).filter((id) => !seen.has(id))
     }
-  }
-  await secret('b')
-  for (const { model, w, keys } of answers)
-    expect([w, await found({ schema, catalog }, model, w, context)]).toEqual([w, keys])
-  expect(answers.filter(({ keys }) => (keys?.length ?? 0) > 0).length).toBeGreaterThan(RUNS / 4)
-  // What nobody may see is none: whether there is one cannot be asked either.
-  const badges = catalog.models['Team'] as ModelSpec
-  const none = await found(
-    { schema, catalog },
-    badges,
-    { badge: { is: { id: { in: hidden['Badge'] } } } },
-    context,
-  )
-  expect(none).toEqual([])
-  await prisma.$disconnect()
-})
+    expect(Object.values(hidden).every((ids) => ids.length > 0)).toBe(true)
+    const secret = async (text: string) => {
+      for (const [name, ids] of Object.entries(hidden))
+        await database.query(`UPDATE "${name}" SET name = $1 WHERE id = ANY($2)`, [text, ids])
+    }
+    const answers: { model: ModelSpec; w: unknown; keys: string[] | null }[] = []
+    await secret('a')
+    for (const name of ['Post', 'Team', 'User', 'Badge', 'Member']) {
+      const model = catalog.models[name] as ModelSpec
+      const samples = fc.sample(relationWhere(catalog, model, 3), {
+        seed: SEED,
+        numRuns: Math.ceil(RUNS / 4),
+      })
+      const negated =
+        name === 'Post' ? [{ team: { isNot: { name: 'a' } } }, { NOT: { team: { is: { name: 'a' } } } }] : []
+      for (const where of [...negated, ...samples]) {
+        const w = written(model, catalog, where)
+        answers.push({ model, w, keys: await found({ schema, catalog }, model, w, context) })
+      }
+    }
+    await secret('b')
+    for (const { model, w, keys } of answers)
+      expect([w, await found({ schema, catalog }, model, w, context)]).toEqual([w, keys])
+    expect(answers.filter(({ keys }) => (keys?.length ?? 0) > 0).length).toBeGreaterThan(RUNS / 4)
+    // What nobody may see is none: whether there is one cannot be asked either.
+    const badges = catalog.models['Team'] as ModelSpec
+    const none = await found(
+      { schema, catalog },
+      badges,
+      { badge: { is: { id: { in: hidden['Badge'] } } } },
+      context,
+    )
+    expect(none).toEqual([])
+    await prisma.$disconnect()
+  },
+)
 
 /** One open subscription, put together. */
 class Folded {
@@ -355,7 +369,8 @@ it('gives what the query of the same filter finds, at every boundary', { timeout
   rowcast.start()
   await rowcast.ready()
   const feed = rowcast as unknown as ChangeFeed
-  const schema = buildServiceSchema({ catalog, prisma, feed, models: policiesOf(RULES) } as never)
+  const models = policiesOf({ ...RULES, Badge: () => ({ org: { name: 'a' } }) })
+  const schema = buildServiceSchema({ catalog, prisma, feed, models } as never)
   const dice = new Dice(SEED + 2)
   await fill(database, dice)
   await database.query(

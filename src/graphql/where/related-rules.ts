@@ -108,9 +108,9 @@ function orHidden(where: Where, rows: ViewerRows): Where {
 
 /**
  * A to-one relation can be null, and a NOT around it would turn what is false into true. Where the policy is null of a row, the whole
- * has to be null whatever is asked of it: else it could be learned.
+ * has to be null whatever is asked of it: else it could be learned. A policy that asks other rows can be null of what they have.
  */
 function ofVisible(where: Where, related: ModelSpec, rows: ViewerRows): Where {
-  if (!mayBeNull(rows.condition, related)) return beside(where, rows)
+  if (!rows.asksRows && !mayBeNull(rows.condition, related)) return beside(where, rows)
   return { AND: [rows.where, orHidden(where, rows)] }
 }
