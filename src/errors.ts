@@ -686,6 +686,13 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  CATALOG_REGISTERED_TWICE: {
+    means:
+      'A model was registered a second time, with other options: those from before would be lost, with who may see what.',
+    hint: 'Call rowcast.register(…) once for each model, with all of its options.',
+    retry: 'never',
+    isPublic: false,
+  },
   CONFIG_NO_DATABASE: {
     means: 'rowcast was given no way to find the database.',
     hint: 'Set DATABASE_URL, pass connectionString, or pass a Prisma Client that uses @prisma/adapter-pg.',

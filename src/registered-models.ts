@@ -1,4 +1,5 @@
 /** Beside the spine. The models that are live, what was said of each, and what is to be set up for them. */
+import { isDeepStrictEqual } from 'node:util'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { findModel } from './config/find-model.ts'
 import { checkRegisterOptions, type RegisterOptions } from './config/register-options.ts'
@@ -52,18 +53,22 @@ export class RegisteredModels {
     return spec
   }
 
-  /** Makes it live. */
+  /** Makes it live. @throws CATALOG_REGISTERED_TWICE where something else was said of it before */
   add(spec: ModelSpec, options: RegisterOptions): void {
+    const before = this.options.get(spec.name)
+    const isKept = this.has(spec.name) ? isDeepStrictEqual(before, options) : keepsMark(before, options)
+    if (!isKept) throw registeredTwice(spec.name)
     this.#followed.delete(spec.name)
     this.#specs.set(spec.name, spec)
     this.options.set(spec.name, options)
   }
 
-  /** Publishes it, and makes it live for nobody; one that is live stays so. */
+  /** Publishes it, and makes it live for nobody; one that is live stays so. @throws CATALOG_REGISTERED_TWICE */
   follow(spec: ModelSpec, options: RegisterOptions): void {
-    if (this.isPublished(spec.name)) return
-    this.add(spec, options)
-    this.#followed.add(spec.name)
+    if (!this.isPublished(spec.name)) {
+      this.add(spec, options)
+      this.#followed.add(spec.name)
+    } else if (!keepsMark(options, this.options.get(spec.name))) throw registeredTwice(spec.name)
   }
 
   /** @throws CATALOG_UNKNOWN_MODEL, CATALOG_MODEL_NOT_REGISTERED */
@@ -80,4 +85,14 @@ export class RegisteredModels {
     const models = this.specs.map((spec) => ({ ...this.options.get(spec.name), spec }))
     return createSetupGoal({ ...names, catalog: this.#catalog, models })
   }
+}
+
+/** Whether rows that count as deleted by these options do so by others. */
+function keepsMark(one: RegisterOptions = {}, other: RegisterOptions = {}): boolean {
+  return one.softDelete === undefined || one.softDelete === other.softDelete
+}
+
+/** Whoever spoke first may have said who sees what. */
+function registeredTwice(model: string): RowcastError {
+  return new RowcastError('CATALOG_REGISTERED_TWICE', `Model ${model} was registered with other options.`)
 }

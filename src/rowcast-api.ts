@@ -152,8 +152,8 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = T
   /** What `register()` was given about who may see what, for the GraphQL layer; `subscribe()` itself shows everything. */
   readonly policies: ModelPolicies
   /**
-   * Makes a model live. Before `start()`.
-   * @throws CATALOG_UNKNOWN_MODEL, CATALOG_REGISTERED_TOO_LATE, CATALOG_BAD_SOFT_DELETE, CATALOG_BAD_POLICY
+   * Makes a model live. Before `start()`, and once.
+   * @throws CATALOG_UNKNOWN_MODEL, CATALOG_REGISTERED_TOO_LATE, CATALOG_REGISTERED_TWICE with other options, CATALOG_BAD_SOFT_DELETE, CATALOG_BAD_POLICY
    */
   register<M extends ModelNameOf<Types>>(
     model: M,

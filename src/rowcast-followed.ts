@@ -9,7 +9,7 @@ export interface FollowedModels<Types extends ModelTypeMap> {
   /**
    * Publishes a model, with whole old rows, and makes it live for nobody: what policies and `where` follow relations to. It need not be
    * in GraphQL. One that is live stays so. Before `start()`.
-   * @throws CATALOG_UNKNOWN_MODEL, CATALOG_REGISTERED_TOO_LATE, CATALOG_BAD_SOFT_DELETE
+   * @throws CATALOG_UNKNOWN_MODEL, CATALOG_REGISTERED_TOO_LATE, CATALOG_BAD_SOFT_DELETE, CATALOG_REGISTERED_TWICE with another `softDelete`
    */
   follow<M extends keyof Types & string>(
     model: M,

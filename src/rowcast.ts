@@ -54,8 +54,7 @@ export function createRowcast<Types extends ModelTypeMap, Metadata = Transaction
     },
     follow(model, modelOptions = {}) {
       const spec = models.check(model, modelOptions)
-      if (models.isPublished(model)) return rowcast
-      checkNotStarted(reader, model)
+      if (!models.isPublished(model)) checkNotStarted(reader, model)
       models.follow(spec, modelOptions)
       return rowcast
     },

@@ -56,6 +56,14 @@ describe('a rowcast refuses', () => {
     await rowcast.stop()
   })
 
+  it('a model registered again with other options, which would take its policy away', () => {
+    const rows = () => ({ id: '1' })
+    const rowcast = create().register('User', { rows }).register('User', { rows })
+    for (const options of [{}, { rows: () => ({ id: '1' }) }, { rows, omit: ['email' as const] }])
+      expect(errorOf(() => rowcast.register('User', options)).code).toBe('CATALOG_REGISTERED_TWICE')
+    expect(rowcast.follow('User').policies.get('User')).toEqual({ rows })
+  })
+
   it.each([
     ['no address', '', 'It is empty'],
     ['a typo in the scheme', 'postgre://app:s3cret@localhost/shop', 'postgresql://'],

@@ -121,15 +121,17 @@ function idAs(type: string | undefined, id: string | number): unknown {
 /** Rows of organizations that the viewer is a member of; null for a model that belongs to none. A membership counts from its commit to its end. */
 function organizationRows(model: AuthModel, models: readonly AuthModel[]): Rows | null {
   const isOrganization = model.key === 'organization'
-  const belongs = Object.values(model.table.fields).some((field) => refersTo(field, 'organization', models))
-  if (!isOrganization && !belongs) return null
+  if (!isOrganization && organizationField(model, models) === undefined) return null
   const organization = models.find(({ key }) => key === 'organization')
   const member = models.find(({ key }) => key === 'member')
   if (organization === undefined || member === undefined) {
     throw unknownRows(model.key, 'belongs to organizations, and `models` lacks `organization` or `member`')
   }
-  const path = isOrganization ? undefined : relationTo(model.spec, organization.spec)
-  const members = relationTo(organization.spec, member.spec)
+  const path = isOrganization ? undefined : toOrganization(model, models)?.name
+  const belonging = toOrganization(member, models)?.relationName
+  const members = organization.spec.relations.find(
+    (each) => each.model === member.spec.name && each.isList && each.relationName === belonging,
+  )?.name
   if (members === undefined || (path === undefined && !isOrganization)) {
     throw unknownRows(
       model.key,
@@ -151,8 +153,19 @@ function refersTo({ references }: AuthField, key: string, models: readonly AuthM
   return references !== undefined && [key, name].includes(references.model)
 }
 
-function relationTo(spec: ModelSpec, to: ModelSpec): string | undefined {
-  return spec.relations.find((relation) => relation.model === to.name)?.name
+/** The field that says of which organization a row is, by what the Prisma schema calls it. */
+function organizationField(model: AuthModel, models: readonly AuthModel[]): string | undefined {
+  const keys = Object.entries(model.table.fields).flatMap(([key, field]) =>
+    refersTo(field, 'organization', models) ? [key] : [],
+  )
+  const key = keys.includes('organizationId') ? 'organizationId' : keys[0]
+  return key === undefined ? undefined : authFieldOf(model, key)
+}
+
+/** By that field: the application may have relations of its own between the two, as to those who were members. */
+function toOrganization({ spec, ...model }: AuthModel, models: readonly AuthModel[]) {
+  const field = organizationField({ spec, ...model }, models)
+  return spec.relations.find(({ fields }) => field !== undefined && fields.includes(field))
 }
 
 function lowerFirst(name: string): string {

@@ -59,11 +59,13 @@ export class AuthSessionWatch {
    * @throws NO_STREAM_YET where there is no stream in time
    */
   async begin(): Promise<number> {
-    if (this.#models === null) return performance.now()
+    // Before it reads: what keeps the reading from going on meanwhile ends whoever is being let in.
+    const beganMs = performance.now()
     const models = this.#models
+    if (models === null) return beganMs
     if (!this.#isReading) this.#guard.run('watch sessions', () => this.#read(models))
     await this.#rowcast.whenLive()
-    return performance.now()
+    return beganMs
   }
 
   /** Calls `end` once, and soon, when the session is over. @returns what ends the watch */
@@ -102,14 +104,18 @@ export class AuthSessionWatch {
 
   #take(change: WatchedChange, { session, user }: SessionModels): void {
     const isSession = change.model === session.spec.name
-    if (change.action === 'TRUNCATE') this.#endAll()
-    else if (change.action === 'DELETE') this.#endRow(isSession ? 'session' : 'user', change)
+    const kind = isSession ? 'session' : 'user'
+    // A row that has another key now is not the one that somebody was let in by.
+    if (change.oldKey != null) this.#endRow(kind, change.oldKey)
+    // Without a key nobody knows which row it was.
+    if (change.action === 'TRUNCATE' || change.key === null) this.#endAll()
+    else if (change.action === 'DELETE') this.#endRow(kind, change.key)
     else if (isSession) this.#renew(change, authFieldOf(session, 'expiresAt'))
-    else if (isBannedIn(change, user)) this.#endRow('user', change)
+    else if (isBannedIn(change, user)) this.#endRow('user', change.key)
   }
 
-  #endRow(kind: 'session' | 'user', change: WatchedChange): void {
-    const id = String(fieldOf(change.key, 'id'))
+  #endRow(kind: 'session' | 'user', key: object | null): void {
+    const id = String(fieldOf(key, 'id'))
     this.#remember(`${kind}:${id}`)
     const field = kind === 'session' ? 'sessionId' : 'userId'
     for (const connection of [...this.#open]) if (connection[field] === id) this.#end(connection, revoked())
@@ -169,6 +175,8 @@ interface WatchedChange {
   readonly model: string
   readonly action: string
   readonly key: object | null
+  /** Where an UPDATE gave it another. */
+  readonly oldKey?: object | null | undefined
   readonly new: object | null
 }
 

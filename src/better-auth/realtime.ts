@@ -6,7 +6,7 @@ import { RowcastError } from '../errors.ts'
 import type { Rowcast } from '../rowcast-api.ts'
 import type { SourceStatus } from '../source/replication-source.ts'
 import type { SetupStep } from '../source/setup/setup-plan.ts'
-import { type AuthModelOptions, registrationsOf } from './auth-models.ts'
+import { type AuthModel, type AuthModelOptions, registrationsOf } from './auth-models.ts'
 import type { AuthContext, AuthTables } from './better-auth-types.ts'
 import { notePlugin, REALTIME_ID, type RealtimeState, stateOf } from './realtime-state.ts'
 
@@ -96,6 +96,9 @@ function register(state: RealtimeState, tables: AuthTables, options: AuthModelOp
   const { session: ofSession, ...others } = options
   const asked = tables['session'] === undefined ? others : { ...others, session: ofSession ?? {} }
   const all = registrationsOf(tables, rowcast.catalog, asked)
+  const session = all.find(({ key }) => key === 'session')
+  const user = all.find(({ key }) => key === 'user')
+  for (const each of [session, user]) if (each !== undefined) checkKey(each)
   for (const { key, spec, options: registered } of all) {
     // A module that was loaded again brings the same models once more.
     if (models.get(key) === spec.name) continue
@@ -107,9 +110,15 @@ function register(state: RealtimeState, tables: AuthTables, options: AuthModelOp
     rowcast.register(spec.name, registered)
     models.set(key, spec.name)
   }
-  const session = all.find(({ key }) => key === 'session')
-  const user = all.find(({ key }) => key === 'user')
   if (session !== undefined && user !== undefined) watch.follow({ session, user })
+}
+
+/** A deleted row is known by its key: without the id nobody could say whose session ended. @throws BETTER_AUTH_MODEL */
+function checkKey({ key, spec }: AuthModel): void {
+  if (spec.primaryKey.includes('id')) return
+  throw new RowcastError('BETTER_AUTH_MODEL', `The primary key of ${spec.name} does not have \`id\`.`, {
+    hint: `Better Auth knows a row of "${key}" by its \`id\`: mark the field \`@id\` in the Prisma schema.`,
+  })
 }
 
 function statusOf({ rowcast, models }: RealtimeState): RealtimeStatus {

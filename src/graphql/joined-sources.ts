@@ -3,7 +3,7 @@
  * among them but the schema: no transaction, no order, no cursor.
  */
 import type { Explanation } from '../bus/explanation.ts'
-import { joinCatalogs } from '../catalog/joined-catalog.ts'
+import { joinCatalogs, sharedName } from '../catalog/joined-catalog.ts'
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import { delegateName, prismaNameOf } from '../catalog/prisma-omit.ts'
 import { RowcastError } from '../errors.ts'
@@ -69,10 +69,16 @@ function joinClients(sources: ChangeSources): PrismaClientLike {
     $disconnect: onAll('$disconnect'),
     [CLIENT_OF]: (model: string) => owners.get(model),
   }
-  for (const { feed, prisma } of Object.values(sources)) {
+  const delegates = new Map<string, string>()
+  for (const [source, { feed, prisma }] of Object.entries(sources)) {
     for (const spec of Object.values<ModelSpec>(feed.catalog.models)) {
+      const name = delegateName(spec.name)
+      const other = delegates.get(name)
+      // `User` and `user` are two models, and one property.
+      if (other !== undefined) throw sharedName(spec.name, [other, source])
+      delegates.set(name, source)
       const get = () => Reflect.get(prisma, delegateName(prismaNameOf(spec))) as unknown
-      Object.defineProperty(joined, delegateName(spec.name), { get, enumerable: true })
+      Object.defineProperty(joined, name, { get, enumerable: true })
     }
   }
   return joined

@@ -22,14 +22,14 @@ const TABLES = {
 }
 const CATALOG = { models: { Login: { name: 'Login' }, User: { name: 'User' } } } as never
 
-type Change = { model: string; action: string; key: object | null; new: object | null }
+type Change = { model: string; action: string; key: object | null; oldKey?: object; new: object | null }
 
 /** A rowcast whose changes the test says. */
 function fakeRowcast() {
   let waiting = createDeferred<IteratorResult<Change>>()
   const rowcast = {
     subscriptions: 0,
-    whenLive: () => null,
+    whenLive: async () => {},
     subscribe() {
       rowcast.subscriptions += 1
       waiting = createDeferred()
@@ -132,4 +132,48 @@ it('a connection that was closed is forgotten, and a ban of nobody is none', asy
   await emit({ model: 'User', action: 'UPDATE', key: { id: 'ada' }, new: { banned: true } })
   expect([closed.mock.calls.length, open.mock.calls.length]).toEqual([0, 1])
   expect(vi.getTimerCount()).toBe(0)
+})
+
+it('a gap while somebody is being let in ends them: nobody would notice the end of their session', async () => {
+  const rowcast = fakeRowcast()
+  const { watch } = rowcast
+  const live = createDeferred<undefined>()
+  rowcast.whenLive = () => live.promise
+  const beginning = watch.begin()
+  await vi.advanceTimersByTimeAsync(5)
+  await rowcast.fail(new RowcastError('RESYNC_REQUIRED', 'A gap.'))
+  await vi.advanceTimersByTimeAsync(5)
+  live.resolve(undefined)
+  const end = vi.fn()
+  watch.watch(viewer('1'), await beginning, end)
+  expect(end.mock.calls.map(([why]) => why.code)).toEqual(['SESSION_REVOKED'])
+})
+
+it('changes that cannot be subscribed to let nobody in', async () => {
+  const rowcast = fakeRowcast()
+  rowcast.subscribe = () => {
+    throw new RowcastError('CATALOG_MODEL_NOT_REGISTERED', 'Not live.')
+  }
+  rowcast.whenLive = () => new Promise((resolve) => setTimeout(resolve, 5))
+  const beginning = rowcast.watch.begin()
+  await vi.advanceTimersByTimeAsync(5)
+  const end = vi.fn()
+  rowcast.watch.watch(viewer('1'), await beginning, end)
+  expect(end).toHaveBeenCalledOnce()
+})
+
+it('a row that is deleted, nobody knows which, ends all', async () => {
+  const { watch, emit } = fakeRowcast()
+  const end = vi.fn()
+  watch.watch(viewer('1'), await watch.begin(), end)
+  await emit({ model: 'Login', action: 'DELETE', key: null, new: null })
+  expect(end).toHaveBeenCalledOnce()
+})
+
+it('a row that is given another key is gone', async () => {
+  const { watch, emit } = fakeRowcast()
+  const end = vi.fn()
+  watch.watch(viewer('1'), await watch.begin(), end)
+  await emit({ model: 'Login', action: 'UPDATE', key: { id: '2' }, oldKey: { id: '1' }, new: {} })
+  expect(end).toHaveBeenCalledOnce()
 })

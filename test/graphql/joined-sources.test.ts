@@ -34,3 +34,8 @@ it('refuses models of one name, names that GraphQL cannot show, and a cursor of 
   const { feed } = joinSources({ main, billing: sourceOf('Invoice') })
   await expect(feed.changeCursor('shop')).rejects.toThrow(/BAD_CURSOR.*main, billing/)
 })
+
+it('refuses models whose delegates in Prisma Client would have one name', () => {
+  const [main, billing] = [sourceOf('User'), sourceOf('user')]
+  expect(() => joinSources({ main, billing })).toThrow(/GRAPHQL_BAD_NAME/)
+})

@@ -231,6 +231,12 @@ describe('what does not fit', () => {
     await expect(auth.$context).rejects.toThrow(/Person is registered already/)
   })
 
+  it('a registration behind it: the rows of others would be shown', async () => {
+    const { auth, rowcast } = await openAuth(database)
+    await auth.$context
+    expect(() => rowcast.register('Person', {})).toThrow('CATALOG_REGISTERED_TWICE')
+  })
+
   it('an auth without the plugin', () => {
     const auth = {
       options: { plugins: [] },
