@@ -285,6 +285,7 @@ export function mergeDeliveries<Request>(
   requests: readonly Request[],
   subscribe: (request: Request) => BusSubscription,
   after: string | undefined,
+  bounds?: PartBounds,
 ): MergedSubscription {
   const opened: BusSubscription[] = []
   try {
@@ -293,5 +294,5 @@ export function mergeDeliveries<Request>(
     for (const each of opened) void each.return()
     throw error
   }
-  return new MergedSubscription(opened, after ?? null)
+  return new MergedSubscription(opened, after ?? null, bounds)
 }

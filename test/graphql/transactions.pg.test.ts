@@ -18,6 +18,9 @@ beforeAll(async () => {
       models: {
         Tag: { rows: (context) => (Reflect.get(context, 'viewer') === 'red' ? { color: '#ff0000' } : 'all') },
         User: {},
+        Post: {},
+        Membership: {},
+        Team: { rows: () => ({ memberships: { some: { userId: '00000000-0000-4000-8000-00000000000a' } } }) },
       },
       public: true,
       showMetadata: { fields: () => 'all' },
@@ -220,4 +223,47 @@ describe('transactions of several models in GraphQL', () => {
       }
     },
   )
+
+  it('come in parts whose results are not too long, where text is longer than the rows are', async () => {
+    await database.query('TRUNCATE "Tag", users CASCADE')
+    await database.query(
+      `INSERT INTO users (email) VALUES ('a@x');
+       INSERT INTO "Post" ("authorId", title, body)
+         SELECT users.id, 'a', repeat(chr(1), 900) FROM users, generate_series(1, 200)`,
+    )
+    const after = await running.service.rowcast.changeCursor()
+    const subscription = createWsClient(running.url, { viewer: 'anybody' }).subscribe<{ changes: Part }>(
+      `subscription ($after: Cursor) { changes(of: { post: {} }, after: $after) {
+        isLast changes { __typename ... on PostUpdated { old { body } new { body } } }
+      } }`,
+      { after },
+    )
+    await database.query(`UPDATE "Post" SET title = 'b'`)
+    const parts = await take(subscription, 1)
+    expect(parts.flatMap(({ changes }) => changes)).toHaveLength(200)
+    subscription.unsubscribe()
+  })
+
+  it('are none of rows that other rows decide about, and say so', async () => {
+    const refusalOf = async (of: string) => {
+      const subscription = createWsClient(running.url, { viewer: 'anybody' }).subscribe(
+        `subscription { changes(of: { ${of} }) { isLast } }`,
+      )
+      return String(await subscription.nextData().catch((error: unknown) => error))
+    }
+    for (const [of, path] of [
+      ['post: { where: { author: { is: { email: { equals: "a" } } } } }', 'where.author'],
+      ['user: {}, post: { new: { AND: [{ team: { isNot: null } }] } }', 'new.AND[0].team'],
+      ['post: { old: { NOT: { tags: { none: {} } } } }', 'old.NOT[0].tags'],
+    ] as const) {
+      const refusal = await refusalOf(of)
+      expect(refusal).toContain(
+        `${path}: this is a relation, and a change carries the values of its own row only.`,
+      )
+      expect(refusal).toContain('BAD_FILTER')
+    }
+    const refusal = await refusalOf('user: {}, team: {}')
+    expect(refusal).toContain('of.team: who sees which rows of Team depends on other rows.')
+    expect(refusal).toContain('GRAPHQL_BAD_ARGUMENT')
+  })
 })

@@ -3,7 +3,7 @@ import { type FieldNode, type GraphQLResolveInfo, Kind, type ObjectFieldNode } f
 import type { SubscriptionRequest } from '../../bus/bus.ts'
 import { badFilter } from '../../bus/filter/bad-filter.ts'
 import { asksRelatedRows, type ChangeFilterInput } from '../../bus/filter/change-filter.ts'
-import { mergeDeliveries } from '../../bus/merged-subscription.ts'
+import { mergeDeliveries, type PartBounds } from '../../bus/merged-subscription.ts'
 import { parseCursor } from '../../changes/cursor.ts'
 import { accountOf } from '../bus-account.ts'
 import { checkContext } from '../check-context.ts'
@@ -20,6 +20,9 @@ import { onceLive } from './once-live.ts'
 import { AFTER_ARGUMENT, checkActions, checkIsLive } from './open-subscription.ts'
 import type { SubscribedModel, SubscriptionScope } from './subscription-scope.ts'
 import { TransactionSubscription } from './transaction-subscription.ts'
+
+/** A part is one result. As text it can be several times as long as its rows are, and a result that is too long takes all of the part with it. */
+const PART_BOUNDS: PartBounds = { bytesMax: 262_144 }
 
 /** Its name, by the option `changes` of a schema; null where there is none. */
 export function changesFieldName(option: boolean | { readonly name: string } | undefined): string | null {
@@ -140,7 +143,7 @@ function begin(
     const requests = wanted.map((each) => requestOf(scope, each, context))
     const subscribe = (request: (typeof requests)[number]) =>
       scope.feed.subscribeDeliveries({ ...request, after: cursor, account: accountOf(context) })
-    return new TransactionSubscription(mergeDeliveries(requests, subscribe, cursor))
+    return new TransactionSubscription(mergeDeliveries(requests, subscribe, cursor, PART_BOUNDS))
   } catch (error) {
     throw toSubscriptionError(error)
   }
