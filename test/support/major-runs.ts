@@ -19,7 +19,7 @@ const VERSION_INDEPENDENT = [
     'test/schemas/',
   ],
   ...['test/security/', 'test/server/', 'test/docker-compose', 'test/docs', 'test/readme.'],
-  ...['cursors', 'late-models', 'redis-faults', 'silent-links', 'strangers'].map(
+  ...['cursors', 'late-models', 'redis-faults', 'refused-commands', 'silent-links', 'strangers'].map(
     (name) => `test/broker/${name}`,
   ),
   ...['dev', 'project-commands', 'replay', 'small-heap'].map((name) => `test/cli/${name}`),
