@@ -16,7 +16,7 @@ interface Packed {
  * Packed, in bytes: a third are the packages of dist/bundled, which nobody installs beside it; a fourth is GraphiQL, which as a
  * dependency was 18 MB of every installation. It is stored as it is sent, and read when a browser first asks.
  */
-const SIZE_MAX = 1_200_000 + 600_000
+const SIZE_MAX = 1_900_000
 
 async function pack(): Promise<Packed | undefined> {
   const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--silent'], {
@@ -95,7 +95,7 @@ it('has the text of the licence of everything that is bundled, with who holds th
 it.each([
   ['index', ['@prisma/client/runtime/client']],
   ['client/client', ['graphql-ws']],
-  ['better-auth/realtime', ['graphql']],
+  ['better-auth/realtime', ['@prisma/client/runtime/client']],
   ['server/create-server', ['graphql']],
   ['graphql/kit/schema-kit', ['@prisma/client/runtime/client', 'graphql']],
   [
