@@ -1,9 +1,11 @@
 /** Beside the spine. A subscription of the library that begins with the rows there are: what it is made of, and what it gives. */
+
 import type { BusSubscription, OverflowPolicy, SubscriptionRequest } from './bus/bus.ts'
 import { parseChangeFilter } from './bus/filter/change-filter.ts'
 import { constantOf } from './bus/filter/condition.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
+import { primaryKeyOf } from './catalog/row-key.ts'
 import { canonicalText } from './catalog/values/canonical-text.ts'
 import type { AnyRow } from './changes/change.ts'
 import { RowcastError } from './errors.ts'
@@ -120,7 +122,7 @@ function partsOf(
       const key = canonicalText([model.name, conditions, behind, take])
       return reads.run({ key, since, signal: ending, read })
     },
-    keyOf: (row) => Object.fromEntries(model.primaryKey.map((name) => [name, row[name]])),
+    keyOf: (row) => primaryKeyOf(model, row),
     sizes: new PageSizes(
       pageSize ?? (compareKeys === null ? PAGE_ROWS_MAX : PAGE_ROWS),
       () => held.pageBytes,

@@ -11,3 +11,11 @@ export function uniqueFieldsOf({
   const isRequired = (name: string) => fields.find((field) => field.name === name)?.isRequired === true
   return uniques.find((unique) => unique.every(isRequired)) ?? []
 }
+
+/** The primary key of a row, by the names of its fields. */
+export function primaryKeyOf<Row extends Readonly<Record<string, unknown>>>(
+  { primaryKey }: Pick<ModelSpec, 'primaryKey'>,
+  row: Row,
+): Record<string, Row[string]> {
+  return Object.fromEntries(primaryKey.map((name) => [name, row[name] as Row[string]]))
+}

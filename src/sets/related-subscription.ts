@@ -10,6 +10,7 @@ import { conditionsOf } from '../bus/filter/change-filter.ts'
 import type { Condition } from '../bus/filter/condition.ts'
 import type { History } from '../bus/history.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
+import { primaryKeyOf } from '../catalog/row-key.ts'
 import { type Cursor, parseCursor, partialCursorOf } from '../changes/cursor.ts'
 import type { RowcastError } from '../errors.ts'
 import { toLsn } from '../wire/lsn.ts'
@@ -17,7 +18,7 @@ import type { PageHolder } from './held-pages.ts'
 import { leftWaiting } from './left-waiting.ts'
 import { LiveRows } from './live-rows.ts'
 import { hasAllAfter, type LogTransaction, nextTransactionOf, ordinalOf } from './log-transactions.ts'
-import { keyIn, movedEventsOf } from './moved-events.ts'
+import { movedEventsOf } from './moved-events.ts'
 import { beginningAfter } from './related-beginning.ts'
 import { cursorOf, type RelatedEvent, type TransactionEvent, withLast } from './related-event.ts'
 import { firstRowsOf } from './related-first-rows.ts'
@@ -183,8 +184,11 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
     await this.#host.whenCome(ordinal)
     const live = await this.#liveRows()
     const cursor = history.cursorBehind(toLsn(BigInt(ordinal)))
-    const keyOf = keyIn(this.#request.model)
-    yield* firstRowsOf(this.#host.reading, { live, ordinal, cursor, keyOf, holder: this })
+    const { model } = this.#request
+    yield* firstRowsOf(this.#host.reading, {
+      ...{ live, ordinal, cursor, holder: this },
+      keyOf: (row) => primaryKeyOf(model, row),
+    })
   }
 
   #nextTransaction(): LogTransaction | null {
@@ -234,12 +238,7 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
     const rows = await this.#host.reading.readRows(decided.request, ordinal)
     if (this.#isEnded) return
     const moved = live.moved(decided, ordinal, rows)
-    const keyOf = keyIn(this.#request.model)
-    yield* movedEventsOf(this.#host.reading, {
-      ...{ model: model.name, moved, transaction },
-      keyOf,
-      holder: this,
-    })
+    yield* movedEventsOf(this.#host.reading, { model, moved, transaction, holder: this })
   }
 
   async #liveRows(): Promise<LiveRows> {

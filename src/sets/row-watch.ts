@@ -2,10 +2,12 @@
  * Sets, between stages 6 and 7. Rows that somebody's right to be there hangs on. Each is found once in the database and then looked up by
  * its key in what the stream brings, before anybody gets it. Where changes may be missing, all are looked for again.
  */
+
 import type { RowTest } from '../bus/filter/compile-condition.ts'
 import { newImage } from '../bus/filter/judge-change.ts'
 import { TRUE } from '../bus/filter/outcome.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
+import { primaryKeyOf } from '../catalog/row-key.ts'
 import type { AnyChange, AnyRow, TransactionPart } from '../changes/change.ts'
 import { modelAt } from '../changes/change-views.ts'
 import type { Guard } from '../guard.ts'
@@ -96,8 +98,7 @@ export class RowWatch {
       const [row, other] = await read({ where, take: 2 })
       if (row === undefined) return null
       if (other !== undefined) return 'several'
-      const key = Object.fromEntries(model.primaryKey.map((name) => [name, row[name]]))
-      const found = { id: rowIdOf(model, row), key, test, sequence }
+      const found = { id: rowIdOf(model, row), key: primaryKeyOf(model, row), test, sequence }
       const now = this.#stateOf(found)
       if (now !== 'unknown') return now === 'there' ? { ...found, sequence: this.#sequence } : null
     }

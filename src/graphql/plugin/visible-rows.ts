@@ -2,8 +2,10 @@
  * Stage 7, graphql. Which rows a viewer may see by a rule that asks other rows: the database is asked once more, for the keys of the rows,
  * whatever resolver has found them. What is asked for in one turn of the event loop becomes one query.
  */
+
 import type { SchemaTypes } from '@pothos/core'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
+import { primaryKeyOf } from '../../catalog/row-key.ts'
 import { canonicalText } from '../../catalog/values/canonical-text.ts'
 import type { AnyRow } from '../../changes/change.ts'
 import type { RowVisibility, VisibilityQuestion } from '../policy/guard-rows.ts'
@@ -111,9 +113,10 @@ export function createVisibleRows(builder: PothosSchemaTypes.SchemaBuilder<Schem
   )
 }
 
-function keyOf({ primaryKey }: ModelSpec, row: AnyRow): AnyRow | null {
+function keyOf(model: ModelSpec, row: AnyRow): AnyRow | null {
+  const { primaryKey } = model
   if (primaryKey.length === 0 || primaryKey.some((name) => row[name] == null)) return null
-  return Object.fromEntries(primaryKey.map((name) => [name, row[name]]))
+  return primaryKeyOf(model, row)
 }
 
 function keysWhere({ primaryKey: [only, ...others] }: ModelSpec, keys: readonly AnyRow[]): object {

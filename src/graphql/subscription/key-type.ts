@@ -1,5 +1,7 @@
 /** Stage 7, graphql. `UserKey`, and the field `key` of a change. */
+
 import type { ModelSpec } from '../../catalog/model-catalog.ts'
+import { primaryKeyOf } from '../../catalog/row-key.ts'
 import type { AnyRow } from '../../changes/change.ts'
 import type { ChangeEvent } from '../../sets/row-subscription.ts'
 import { graphqlTypeName, keyFields } from '../field-type.ts'
@@ -55,6 +57,5 @@ export function keyField({ scope: { policies }, model, names }: SubscribedModel)
 /** The key of the row that the viewer may see: the new one, or the old one where the new one is hidden. */
 function visibleKey(model: ModelSpec, { change, hidesNew }: ChangeEvent): AnyRow | null {
   if (!hidesNew || change.old === null) return change.key
-  const { old } = change
-  return Object.fromEntries(model.primaryKey.map((name) => [name, old[name]]))
+  return primaryKeyOf(model, change.old)
 }
