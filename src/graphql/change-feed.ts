@@ -6,6 +6,7 @@ import type { BusSubscription, SubscriptionRequest } from '../bus/bus.ts'
 import type { ExplainRequest } from '../bus/explain-delivery.ts'
 import type { Explanation } from '../bus/explanation.ts'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
+import { RowcastError } from '../errors.ts'
 import type { RelatedRowsRequest } from '../sets/related-request.ts'
 import type { EventSubscription, RowsRequest } from '../sets/row-subscription.ts'
 import type { PolicyLookup } from './policy/model-policy.ts'
@@ -41,4 +42,12 @@ export interface ChangeFeed {
   hasOldImages(model: string): boolean
   /** Why a subscription gets a change or does not. Whatever has `Query.whyNot` needs it. */
   explain?(request: Omit<ExplainRequest, 'catalog'>): Explanation
+}
+
+/** Where a feed has no `subscribeRelated`. */
+export function followsNoRelations(model: string): RowcastError {
+  return new RowcastError(
+    'POLICY_FAILED',
+    `A policy or a filter of ${model} follows relations, and changes come from where none are followed.`,
+  )
 }

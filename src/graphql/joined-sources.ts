@@ -9,7 +9,7 @@ import { delegateName, prismaNameOf } from '../catalog/prisma-omit.ts'
 import { RowcastError } from '../errors.ts'
 import type { RelatedRowsRequest } from '../sets/related-request.ts'
 import type { EventSubscription, RowsRequest } from '../sets/row-subscription.ts'
-import type { ChangeFeed } from './change-feed.ts'
+import { type ChangeFeed, followsNoRelations } from './change-feed.ts'
 import { CLIENT_OF, type PrismaClientLike } from './prisma-delegate.ts'
 
 /** One database. */
@@ -123,10 +123,7 @@ class JoinedFeed implements ChangeFeed {
   subscribeRelated(request: RelatedRowsRequest): EventSubscription {
     const feed = this.#of(request.model)
     if (feed.subscribeRelated !== undefined) return feed.subscribeRelated(request)
-    throw new RowcastError(
-      'POLICY_FAILED',
-      `A policy or a filter of ${request.model} follows relations, and changes come from where none are followed.`,
-    )
+    throw followsNoRelations(request.model)
   }
 
   changeCursor(source = ''): Promise<string> {

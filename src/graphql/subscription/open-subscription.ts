@@ -7,6 +7,7 @@ import type { ChangeAction } from '../../changes/change.ts'
 import { parseCursor } from '../../changes/cursor.ts'
 import { RowcastError } from '../../errors.ts'
 import type { EventSubscription } from '../../sets/row-subscription.ts'
+import { followsNoRelations } from '../change-feed.ts'
 import { type EventAction, isChangeAction } from '../event-action.ts'
 import { visibleFields } from '../field-type.ts'
 import { graphqlError, toSubscriptionError } from '../graphql-errors.ts'
@@ -109,10 +110,7 @@ function subscribeToChanges(
   }
   if (!asksRelatedRows(parsed)) return feed.subscribeDeliveries({ ...request, filter: parsed, label })
   if (feed.subscribeRelated !== undefined) return feed.subscribeRelated({ ...request, filter: parsed })
-  throw new RowcastError(
-    'POLICY_FAILED',
-    `A policy or a filter of ${model.name} follows relations, and changes come from where none are followed.`,
-  )
+  throw followsNoRelations(model.name)
 }
 
 /** The rows are asked for with the same `where` as the changes, and with the viewer's rights, as those of a list are. */
