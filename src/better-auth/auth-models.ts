@@ -163,9 +163,9 @@ function organizationField(model: AuthModel, models: readonly AuthModel[]): stri
 }
 
 /** By that field: the application may have relations of its own between the two, as to those who were members. */
-function toOrganization({ spec, ...model }: AuthModel, models: readonly AuthModel[]) {
-  const field = organizationField({ spec, ...model }, models)
-  return spec.relations.find(({ fields }) => field !== undefined && fields.includes(field))
+function toOrganization(model: AuthModel, models: readonly AuthModel[]) {
+  const field = organizationField(model, models)
+  return model.spec.relations.find(({ fields }) => field !== undefined && fields.includes(field))
 }
 
 function lowerFirst(name: string): string {

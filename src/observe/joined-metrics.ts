@@ -1,14 +1,8 @@
 /** Beside the spine, observe. The metrics of several databases behind one server: what is of one has its name as `source`. */
 import { memberOf } from '../member-of.ts'
 import { formatMetrics } from './format-metrics.ts'
-import type { MetricsReading, Sample } from './metric-table.ts'
+import { METRICS, type MetricEntry, type MetricsReading, type Sample } from './metric-table.ts'
 import type { Metrics } from './metrics.ts'
-
-/** Of the process, whatever it reads from. */
-const OF_PROCESS: ReadonlySet<string> = new Set([
-  ...['rowcast_websockets', 'rowcast_event_streams', 'rowcast_multipart_streams', 'rowcast_unsent_bytes'],
-  ...['rowcast_documents_refused_total', 'rowcast_event_loop_delay_seconds', 'rowcast_resident_memory_bytes'],
-])
 
 /** Metrics of one database. */
 export interface SourceMetrics {
@@ -26,12 +20,13 @@ export function joinMetrics(sources: readonly [SourceMetrics, ...SourceMetrics[]
   const read = (): MetricsReading => {
     const readings = sources.map(({ name, metrics }) => ({ name, reading: metrics.read() }))
     const names = Object.keys(readings[0]?.reading ?? {}) as (keyof MetricsReading)[]
-    const samplesOf = (metric: keyof MetricsReading): readonly Sample[] =>
-      OF_PROCESS.has(metric)
-        ? (readings[0]?.reading[metric] ?? [])
-        : readings.flatMap(({ name, reading }) =>
-            reading[metric].map((sample) => ({ ...sample, labels: { source: name, ...sample.labels } })),
-          )
+    const samplesOf = (metric: keyof MetricsReading): readonly Sample[] => {
+      const { isOfProcess }: MetricEntry = METRICS[metric]
+      if (isOfProcess === true) return readings[0]?.reading[metric] ?? []
+      return readings.flatMap(({ name, reading }) =>
+        reading[metric].map((sample) => ({ ...sample, labels: { source: name, ...sample.labels } })),
+      )
+    }
     return Object.fromEntries(names.map((metric) => [metric, samplesOf(metric)])) as MetricsReading
   }
   return {

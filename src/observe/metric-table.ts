@@ -8,6 +8,8 @@ export interface MetricEntry {
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly labels: readonly string[]
   readonly help: string
+  /** Whether it is of the process, however many databases that reads from. @default false: of each */
+  readonly isOfProcess?: boolean | undefined
 }
 
 const gauge = (help: string, ...labels: readonly string[]): MetricEntry => ({ type: 'gauge', labels, help })
@@ -16,6 +18,8 @@ const counter = (help: string, ...labels: readonly string[]): MetricEntry => ({
   labels,
   help,
 })
+
+const ofProcess = (entry: MetricEntry): MetricEntry => ({ ...entry, isOfProcess: true })
 
 /** All metrics, by name. Bytes and seconds are what their names say. */
 export const METRICS = {
@@ -75,21 +79,19 @@ export const METRICS = {
     labels: [],
     help: 'From the commit to the hand-over to a WebSocket, event stream or multipart response, without replayed changes.',
   },
-  rowcast_websockets: gauge('Open WebSockets.'),
-  rowcast_event_streams: gauge('Open event streams (SSE).'),
-  rowcast_multipart_streams: gauge('Open multipart responses of subscriptions.'),
-  rowcast_documents_refused_total: counter(
-    'Documents that `persistedDocuments` refused, by the code of the error.',
-    'reason',
+  rowcast_websockets: ofProcess(gauge('Open WebSockets.')),
+  rowcast_event_streams: ofProcess(gauge('Open event streams (SSE).')),
+  rowcast_multipart_streams: ofProcess(gauge('Open multipart responses of subscriptions.')),
+  rowcast_documents_refused_total: ofProcess(
+    counter('Documents that `persistedDocuments` refused, by the code of the error.', 'reason'),
   ),
-  rowcast_unsent_bytes: gauge(
-    'What WebSockets, streams and answers over HTTP hold that clients have not taken.',
+  rowcast_unsent_bytes: ofProcess(
+    gauge('What WebSockets, streams and answers over HTTP hold that clients have not taken.'),
   ),
-  rowcast_event_loop_delay_seconds: gauge(
-    'How late timers of this process were since the scrape before.',
-    'quantile',
+  rowcast_event_loop_delay_seconds: ofProcess(
+    gauge('How late timers of this process were since the scrape before.', 'quantile'),
   ),
-  rowcast_resident_memory_bytes: gauge('Memory of this process.'),
+  rowcast_resident_memory_bytes: ofProcess(gauge('Memory of this process.')),
   rowcast_broker_connected: gauge('1 while Redis answers. Without a broker, no sample.'),
   rowcast_broker_active_tap: gauge('1 for the tap that writes. Not a tap, no sample.'),
   rowcast_broker_waiting_bytes: gauge('What a tap handed to Redis and Redis has not accepted.'),
