@@ -1,10 +1,10 @@
 /** The server's routes, health, listening and end, on a real socket. */
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { silentLogger } from '../../src/log.ts'
 import { createServer } from '../../src/server/create-server.ts'
 import { subscribeSse } from '../support/sse-client.ts'
 import { createWsClient } from '../support/ws-client.ts'
-import { postGraphql, startServer } from './server-fixture.ts'
+import { postGraphql, startServer, untilStill } from './server-fixture.ts'
 import { buildTickSchema, createTickSource } from './tick-schema.ts'
 
 test('listen() takes a free port for 0 and says where it is', async () => {
@@ -147,15 +147,7 @@ test('close() is bounded even when clients do not answer', async () => {
     headers: { accept: 'text/event-stream', 'x-graphql-yoga-csrf': '1' },
   })
   // Both have as much unread as they may.
-  let before = -1
-  await vi.waitUntil(
-    () => {
-      const isStill = source.pulled > 0 && source.pulled === before
-      before = source.pulled
-      return isStill
-    },
-    { interval: 300 },
-  )
+  await untilStill(source)
   await server.close()
   socket.resume()
   expect((await client.closed()).code).toBeGreaterThanOrEqual(1001)

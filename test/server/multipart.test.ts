@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { RowcastError } from '../../src/errors.ts'
 import { createDeferred } from '../support/deferred.ts'
 import { MULTIPART_ACCEPT, subscribeMultipart } from '../support/multipart-client.ts'
-import { startServer } from './server-fixture.ts'
+import { startServer, untilStill } from './server-fixture.ts'
 import { createTickSource } from './tick-schema.ts'
 
 const TICKS = 'subscription { ticks }'
@@ -96,15 +96,7 @@ describe('a multipart response', () => {
     socket.write(
       `POST /graphql HTTP/1.1\r\nhost: localhost\r\naccept: ${MULTIPART_ACCEPT}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     )
-    let before = -1
-    await vi.waitUntil(
-      () => {
-        const isStill = source.pulled > 0 && source.pulled === before
-        before = source.pulled
-        return isStill
-      },
-      { interval: 300 },
-    )
+    await untilStill(source)
     expect(source.pulled).toBeLessThan(1_000_000)
     socket.destroy()
     await source.returned
@@ -127,13 +119,7 @@ test('who does not read is sent no heartbeats, which would wait as well', async 
   socket.write(
     `POST /graphql HTTP/1.1\r\nhost: localhost\r\naccept: ${MULTIPART_ACCEPT}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   )
-  let before = -1
-  const isStalled = () => {
-    const isStill = source.pulled > 0 && source.pulled === before
-    before = source.pulled
-    return isStill
-  }
-  await vi.waitUntil(isStalled, { interval: 300 })
+  await untilStill(source)
   const [whileRead, whileStalled] = [ticks, 200]
   await vi.waitUntil(() => ticks >= whileRead + whileStalled)
   const untilResumed = ticks

@@ -1,5 +1,5 @@
 /** A server on a free port over the tick schema, gone at the end of the test. */
-import { onTestFinished } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
 import type { LogFields, Logger } from '../../src/log.ts'
 import { createServer, type RowcastServer, type ServerOptions } from '../../src/server/create-server.ts'
 import { buildTickSchema, createTickSource, type TickSource } from './tick-schema.ts'
@@ -35,6 +35,19 @@ export async function startServer(
   const { url } = await server.listen()
   onTestFinished(() => server.close())
   return { url, server, source, logged }
+}
+
+/** Resolves when nobody takes from the source any more, as who does not read has as much unread as may be. */
+export async function untilStill(source: TickSource): Promise<void> {
+  let before = -1
+  await vi.waitUntil(
+    () => {
+      const isStill = source.pulled > 0 && source.pulled === before
+      before = source.pulled
+      return isStill
+    },
+    { interval: 300 },
+  )
 }
 
 /** Sends a query or mutation over plain HTTP. */
