@@ -206,7 +206,8 @@ export class World {
   }
 
   async #heal(): Promise<void> {
-    this.#repairDue(true)
+    // What is put right may leave something to be put right: a standby that takes over, an old primary that has yet to end.
+    while (this.#repairs.length > 0) this.#repairDue(true)
     for (const process of this.#processes) this.#wake(process)
     // What was put right on a server that was given up is so no more.
     if (!this.#database.slots.has(SLOT)) this.#makeSlot()

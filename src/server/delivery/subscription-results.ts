@@ -138,9 +138,9 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
       if (done !== true) await turns.wait()
       if (done === true || this.#isOver) return undefined
       this.#ahead.add(value)
+      // Of changes: other sources are asked for one value at a time. Not one for each that is handed on: what is begun together is read together.
+      if (source.pull !== undefined) this.#ahead.fill(source.pull)
     } else await turns.wait()
-    // Of changes: other sources are asked for one value at a time.
-    if (source.pull !== undefined) this.#ahead.fill(source.pull)
     return this.#ahead.shift()
   }
 
