@@ -3,6 +3,7 @@
  * turn: a few milliseconds, what the work goes on to do in microtasks and ticks included. Who comes later waits in line.
  */
 import type { Guard } from '../guard.ts'
+import { arrivals } from './arrivals.ts'
 import { Line } from './line.ts'
 
 /** What one turn of the event loop spends on it. */
@@ -62,7 +63,7 @@ export class TurnShare {
 
   #hasTime(): boolean {
     const nowMs = this.#nowMs()
-    if (this.#beganMs !== null) return nowMs - this.#beganMs < TURN_MS
+    if (this.#beganMs !== null) return nowMs - this.#beganMs < arrivals.shareOf(TURN_MS)
     this.#beganMs = nowMs
     setImmediate(this.#onNextTurn)
     return true

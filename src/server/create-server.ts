@@ -17,7 +17,7 @@ import { type HealthReport, respondFailure } from './health.ts'
 import { createHostGuard } from './http/host-guard.ts'
 import { IncomingRequest } from './http/incoming-request.ts'
 import { listenOn } from './http/listen-on.ts'
-import { closeHttp, trackSilentSockets } from './http/open-sockets.ts'
+import { closeHttp, noteArrivals, trackSilentSockets } from './http/open-sockets.ts'
 import { createOriginGuard } from './http/origin-guard.ts'
 import { createClientAccounts } from './limits/client-accounts.ts'
 import { createConnectionCounter } from './limits/client-address.ts'
@@ -151,6 +151,7 @@ function createHttp(parts: ReturnType<typeof createParts>, state: ServerState) {
   const ServerResponse = countResponses(socketBudget, guard)
   const http = createHttpServer({ ...httpOptions(limits), ServerResponse }, inTurns(guarded, guard))
   if (trustedProxyCount === 0) boundPeers(http, limits, parts)
+  noteArrivals(http, guard)
   const silentSockets = trackSilentSockets(http, guard)
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): unknown =>
     router.upgrade(request, socket, head)

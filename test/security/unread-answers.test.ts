@@ -17,14 +17,11 @@ async function startUnread(socketsBufferedBytesMax: number) {
   const { url, server } = await startServer({ schema, limits })
   /** What is asked for is made, or is known not to be: nothing more has come for a while. */
   const settle = async (before: number): Promise<void> => {
-    await vi.waitUntil(
-      async () => {
-        const count = contexts.length
-        await delay(100)
-        return count > before && contexts.length === count
-      },
-      { timeout: 10_000 },
-    )
+    await vi.waitUntil(async () => {
+      const count = contexts.length
+      await delay(100)
+      return count > before && contexts.length === count
+    })
   }
   return { url, server, contexts, settle, unsentBytes: () => server.connections().unsentBytes }
 }

@@ -4,6 +4,7 @@
  * one flush allows share a slice of each turn, so that who catches up with much keeps nobody waiting who is up to date.
  */
 
+import { arrivals } from '../../bus/arrivals.ts'
 import { Line } from '../../bus/line.ts'
 import type { Guard } from '../../guard.ts'
 
@@ -70,7 +71,7 @@ class Turns implements DeliveryTurn {
       return
     }
     this.#prompt.push(flushable)
-    if (this.#isMicrotaskDue || this.#spentMs >= PROMPT_MS) return
+    if (this.#isMicrotaskDue || this.#spentMs >= arrivals.shareOf(PROMPT_MS)) return
     this.#isMicrotaskDue = true
     // A microtask: after the reader of the replication stream has handled all that it was given.
     queueMicrotask(this.#microtask)
@@ -87,12 +88,12 @@ class Turns implements DeliveryTurn {
     // Whoever goes on without need never lets the event loop rest.
     if (!this.isBusy) return
     this.#flushPrompt()
-    this.#flushLine(this.#lagging, LAGGING_MS)
+    this.#flushLine(this.#lagging, arrivals.shareOf(LAGGING_MS))
     if (this.#lagging.length > 0) this.#scheduleNextTurn()
   }
 
   #flushPrompt(): void {
-    this.#spentMs += this.#flushLine(this.#prompt, PROMPT_MS - this.#spentMs)
+    this.#spentMs += this.#flushLine(this.#prompt, arrivals.shareOf(PROMPT_MS) - this.#spentMs)
     this.#scheduleNextTurn()
   }
 

@@ -21,6 +21,11 @@ export class ResultText {
     this.cursor = cursor
   }
 
+  /** The text in UTF-8. Shared: never to be changed. */
+  get bytes(): Buffer {
+    return this.tail.subarray(0, -1)
+  }
+
   /** The text in UTF-8 and the brace that ends the WebSocket message around it. Shared: never to be changed. */
   get tail(): Buffer {
     this.#tail ??= withBrace(this.text)

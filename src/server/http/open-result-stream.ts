@@ -1,4 +1,5 @@
 /** Stage 8, server. A stream of results as the body of a response, whatever its format: heartbeats, bounds, and its end. */
+import type { ServerResponse } from 'node:http'
 import type { ExecutionResult, GraphQLError } from 'graphql'
 import type { FetchAPI } from 'graphql-yoga'
 import { endsConnection } from '../../errors.ts'
@@ -26,9 +27,15 @@ export type Bookmark = () => string | null
 /** What a stream has of the response that it goes into. */
 interface StreamOptions extends ResponseStreamOptions {
   readonly bookmark?: Bookmark | undefined
-  /** Whether its client leaves waiting what it was sent: then it is sent no heartbeats, which would wait as well. @default never */
-  readonly isStalled?: (() => boolean) | undefined
+  /** What it goes into. */
+  readonly response?: Sink | undefined
 }
+
+/** Longer results are sent from where they are: that costs less than a copy for each stream, and those that lag share them. */
+const COPIED_CHARACTERS_MAX = 8 * 1024
+
+/** What is known of who takes the bytes. */
+type Sink = Pick<ServerResponse, 'writableNeedDrain' | 'closed' | 'once' | 'off'>
 
 type StreamController = ReadableStreamDefaultController<Uint8Array>
 
@@ -43,7 +50,9 @@ export function openResultStream(
   const results = isStream ? result[Symbol.asyncIterator]() : iterateOne(result)
   const writer = new ResultWriter(results, format.createWriter(), options)
   const encoder = new TextEncoder()
-  const { guard, isStalled = () => false } = options
+  const { guard, response } = options
+  // Whose client leaves waiting what it was sent gets no heartbeats, which would wait as well, and nothing is made for it.
+  const isStalled = () => response?.writableNeedDrain === true
   let ping: NodeJS.Timeout | undefined
   const leave = async (): Promise<void> => {
     clearInterval(ping)
@@ -53,16 +62,25 @@ export function openResultStream(
     guard.run('end a result stream', leave)
     controller.close()
   }
+  const waiting: (string | Uint8Array)[] = []
+  let isEnd = false
   const advance = async (controller: StreamController): Promise<void> => {
-    const { text, isEnd } = await writer.next()
-    controller.enqueue(encoder.encode(text))
-    if (isEnd) end(controller)
+    if (waiting.length === 0) {
+      if (response !== undefined && isStalled()) await drained(response, guard)
+      const written = await writer.next()
+      waiting.push(...written.pieces)
+      isEnd = written.isEnd
+    }
+    const piece = waiting.shift() ?? ''
+    controller.enqueue(typeof piece === 'string' ? encoder.encode(piece) : piece)
+    if (isEnd && waiting.length === 0) end(controller)
   }
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       controller.enqueue(encoder.encode(writer.head(isStream)))
       const beat = guard.wrap('keep a result stream alive', () => {
-        if (!isStalled()) controller.enqueue(encoder.encode(writer.heartbeat()))
+        const isWithinResult = waiting.length > 0
+        if (!isWithinResult && !isStalled()) controller.enqueue(encoder.encode(writer.heartbeat()))
       })
       ping = setInterval(beat, options.pingIntervalMs)
     },
@@ -81,13 +99,26 @@ export function openResultStream(
   })
 }
 
+/** Resolves once it has taken all that waits, or never will. */
+function drained(response: Sink, guard: Guard): Promise<void> | null {
+  if (response.closed) return null
+  return new Promise((resolve) => {
+    const settle = guard.wrap('go on with a result stream', () => {
+      response.off('drain', settle).off('close', settle)
+      resolve()
+    })
+    response.once('drain', settle).once('close', settle)
+  })
+}
+
 async function* iterateOne(result: ExecutionResult): AsyncGenerator<ExecutionResult, undefined> {
   yield result
   return undefined
 }
 
 interface WrittenResult {
-  readonly text: string
+  /** In order, each sent by itself: what is enqueued together would be copied into one. */
+  readonly pieces: readonly (string | Uint8Array)[]
   /** Whether it is the last of the stream. */
   readonly isEnd: boolean
 }
@@ -126,7 +157,7 @@ class ResultWriter {
   async next(): Promise<WrittenResult> {
     try {
       const { done, value } = await this.#results.next()
-      if (done === true) return { text: this.#writer.end(this.#last), isEnd: true }
+      if (done === true) return { pieces: [this.#writer.end(this.#last)], isEnd: true }
       this.#last = value
       return this.#write(value)
     } catch (error) {
@@ -139,14 +170,16 @@ class ResultWriter {
     const { isStopping, payloadBytesMax, mask } = this.#options
     const fault = result.errors?.find(({ extensions }) => endsConnection(extensions['code']))
     if (fault?.extensions['code'] === 'SERVER_STOPPING' && isStopping())
-      return { text: this.#writer.comeBack(fault), isEnd: true }
+      return { pieces: [this.#writer.comeBack(fault)], isEnd: true }
     try {
       const text = made?.text ?? formatResult(result)
       if (isLongerThan(text, payloadBytesMax))
         return this.#fail(mask(payloadTooLarge(payloadBytesMax, delivery)))
       if (fault !== undefined)
-        return { text: this.#writer.connectionError(formatResult({ errors: [fault] })), isEnd: false }
-      return { text: this.#writer.result(text, made?.cursor ?? null), isEnd: false }
+        return { pieces: [this.#writer.connectionError(formatResult({ errors: [fault] }))], isEnd: false }
+      const { head, tail } = this.#writer.frame(made?.cursor ?? null)
+      const isShared = made !== undefined && text.length > COPIED_CHARACTERS_MAX
+      return { pieces: isShared ? [head, made.bytes, tail] : [head + text + tail], isEnd: false }
     } catch (error) {
       return this.#fail(undeliverable(error, delivery, mask))
     }
@@ -157,8 +190,9 @@ class ResultWriter {
     const last = { errors: [error] }
     const text = formatResult(last)
     const isOfConnection = endsConnection(error.extensions['code'])
-    const written = isOfConnection ? this.#writer.connectionError(text) : this.#writer.result(text, null)
-    return { text: written + this.#writer.end(last), isEnd: true }
+    const { head, tail } = this.#writer.frame(null)
+    const written = isOfConnection ? this.#writer.connectionError(text) : head + text + tail
+    return { pieces: [written + this.#writer.end(last)], isEnd: true }
   }
 }
 

@@ -1,6 +1,7 @@
 /** Stage 8, server. The connections of an HTTP server, and how they end within a bound. */
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { arrivals } from '../../bus/arrivals.ts'
 import type { Guard } from '../../guard.ts'
 
 /**
@@ -20,6 +21,14 @@ export function trackSilentSockets(http: Server, guard: Guard): ReadonlySet<Sock
   http.on('request', noteRequest)
   http.on('upgrade', noteRequest)
   return sockets
+}
+
+/** While connections come in, turns of the event loop are short. */
+export function noteArrivals(http: Server, guard: Guard): void {
+  http.on(
+    'connection',
+    guard.wrap('note an arrival', () => arrivals.note()),
+  )
 }
 
 /** Lets no one in and resolves once all have gone; after so many milliseconds their connections are closed. */

@@ -214,8 +214,7 @@ function createPlugin(streams: ResultStreams, options: HttpStreamsOptions): Pipe
         setResultProcessor(processRegularResult, answer)
       } else {
         const response = serverContext[RESPONSE]
-        const isStalled = () => response?.writableNeedDrain === true
-        const own = { ...shared, bookmark: streams.bookmarkOf(request), isStalled }
+        const own = { ...shared, bookmark: streams.bookmarkOf(request), response }
         setResultProcessor(
           (_result, fetchApi) => openResultStream(one, fetchApi, answer, own),
           answer.mediaType,

@@ -16,6 +16,12 @@ export interface StreamFormat {
   createWriter(): ResponseWriter
 }
 
+/** What stands before and behind the JSON of a result: that itself is the same for all streams, whatever their format. */
+export interface ResultFrame {
+  readonly head: string
+  readonly tail: string
+}
+
 /** Writes one stream: everything it gives is sent as it is, in order. */
 export interface ResponseWriter {
   readonly contentType: string
@@ -23,8 +29,8 @@ export interface ResponseWriter {
   readonly head: string
   /** At once, and at an interval: some clients wait for a first byte, and proxies end what is silent. @param bookmark a cursor to go on after, where it is new */
   heartbeat(bookmark: string | null): string
-  /** @param text a result as JSON; @param cursor to go on after it */
-  result(text: string, cursor: string | null): string
+  /** What stands around the JSON of a result. @param cursor to go on after it */
+  frame(cursor: string | null): ResultFrame
   /** An error of the connection, no answer of GraphQL. @param text `{"errors":[…]}` */
   connectionError(text: string): string
   /** @param last the result before it */

@@ -26,7 +26,8 @@ function createPartWriter(): ResponseWriter {
   const boundary = randomUUID()
   const delimiter = `\r\n--${boundary}`
   // No other field: Apollo's client for iOS reads a header of one line.
-  const part = (json: string): string => `\r\ncontent-type: application/json\r\n\r\n${json}${delimiter}`
+  const head = '\r\ncontent-type: application/json\r\n\r\n'
+  const part = (json: string): string => `${head}${json}${delimiter}`
   const connectionError = (text: string): string => part(`{"payload":null,${text.slice(1)}`)
   const end = (): string => '--\r\n'
   return {
@@ -35,7 +36,7 @@ function createPartWriter(): ResponseWriter {
     head: delimiter,
     // Exactly this: anything more is a result to some.
     heartbeat: () => part('{}'),
-    result: (text) => part(`{"payload":${text}}`),
+    frame: () => ({ head: `${head}{"payload":`, tail: `}${delimiter}` }),
     connectionError,
     end,
     // A response that just ends is one without a reason: its client is to know where to go on, and when.

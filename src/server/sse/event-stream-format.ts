@@ -5,7 +5,7 @@
  */
 import type { ExecutionResult } from 'graphql'
 import { errorEntry, isErrorCode } from '../../errors.ts'
-import type { ResponseWriter, StreamFormat } from '../http/stream-format.ts'
+import type { ResponseWriter, ResultFrame, StreamFormat } from '../http/stream-format.ts'
 
 const MEDIA_TYPE = 'text/event-stream'
 /** How long an EventSource waits that has nothing to come back for: as good as for good. */
@@ -17,8 +17,11 @@ const WRITER: ResponseWriter = {
   head: '',
   // An id without data is no event to any client: an EventSource comes back with it, others pass over it.
   heartbeat: (bookmark) => (bookmark === null ? ':\n\n' : `id: ${bookmark}\n\n`),
-  result: nextEvent,
-  connectionError: (text) => nextEvent(text, null),
+  frame: nextEvent,
+  connectionError(text) {
+    const { head, tail } = nextEvent(null)
+    return head + text + tail
+  },
   end: completeEvent,
   // No `complete`, nor an error: to clients both are final, and the end of a response is a connection that was lost.
   // Fields without data are no event.
@@ -33,8 +36,8 @@ export const EVENT_STREAM: StreamFormat = {
   createWriter: () => WRITER,
 }
 
-function nextEvent(data: string, cursor: string | null): string {
-  return `event: next\n${idOf(cursor)}data: ${data}\n\n`
+function nextEvent(cursor: string | null): ResultFrame {
+  return { head: `event: next\n${idOf(cursor)}data: `, tail: '\n\n' }
 }
 
 function completeEvent(last: ExecutionResult): string {
