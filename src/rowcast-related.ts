@@ -2,7 +2,6 @@
 import type { InProcessBus, OverflowPolicy } from './bus/bus.ts'
 import { badFilter } from './bus/filter/bad-filter.ts'
 import {
-  asksRelatedRows,
   type ChangeFilter,
   type ChangeFilterInput,
   conditionsOf,
@@ -12,7 +11,7 @@ import { type Condition, type KeySetSpec, keySetsOf } from './bus/filter/conditi
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
 import type { AnyRow } from './changes/change.ts'
-import { invariant, RowcastError } from './errors.ts'
+import { RowcastError } from './errors.ts'
 import { ownCopy } from './graphql/policy/own-copy.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
 import type { Guard } from './guard.ts'
@@ -21,6 +20,7 @@ import { checkAsksForRows } from './rowcast-first-rows.ts'
 import { canFence, type RowsAtFence } from './sets/fence.ts'
 import type { HeldPages } from './sets/held-pages.ts'
 import type { ReadRows } from './sets/key-set.ts'
+import { filterOrAll } from './sets/live-view.ts'
 import { PageReads } from './sets/page-reads.ts'
 import { RelatedDeliveries } from './sets/related-deliveries.ts'
 import type { RelatedEvent } from './sets/related-event.ts'
@@ -51,7 +51,11 @@ export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): Set
     bus,
     follower,
     guard,
-    reading: { readRows, held, bytesOf, endLsn: (model) => reader.endLsn(model) },
+    reading: {
+      ...{ readRows, held, bytesOf },
+      whenVisible: (ordinal, model) => reader.whenVisible(ordinal, model),
+      endLsn: (model) => reader.endLsn(model),
+    },
   })
 }
 
@@ -106,7 +110,8 @@ export function subscribeRelatedDeliveries(
   request: RelatedRowsRequest,
 ): EventSubscription {
   const copy = (row: AnyRow) => ownCopy(row) as AnyRow
-  const isAsked = conditionsOf({ ...request.filter, rows: null }).flatMap(keySetsOf).length > 0
+  const { filter } = request
+  const isAsked = filter !== null && conditionsOf({ ...filter, rows: null }).flatMap(keySetsOf).length > 0
   return new RelatedDeliveries(model.name, open(host, model, request), copy, isAsked)
 }
 
@@ -114,33 +119,31 @@ export function subscribeRelatedDeliveries(
 export function subscribeRelatedRows(
   host: RelatedRowsHost,
   model: ModelSpec,
-  { filter, refused, ...request }: RowsRequest & { readonly filter?: ChangeFilter | null | undefined },
+  { filter = null, refused, ...request }: RowsRequest,
 ): EventSubscription {
   checkAsksForRows(refused)
-  invariant(asksRelatedRows(filter), 'The filter asks related rows.')
   return subscribeRelatedDeliveries(host, model, { ...request, filter, isInitial: true })
 }
 
-function open(
-  host: RelatedRowsHost,
-  model: ModelSpec,
-  { filter, actions, isInitial, after, account, signal, overflow }: RelatedRowsRequest,
-): RelatedSubscription {
+function open(host: RelatedRowsHost, model: ModelSpec, request: RelatedRowsRequest): RelatedSubscription {
+  const { actions, isInitial, after, account, signal, overflow, rights } = request
+  const filter = filterOrAll(request.filter)
   const ofPolicy = filter.rows === null ? [] : allSetsOf(filter.rows)
   const ofFilter = conditionsOf({ ...filter, rows: null }).flatMap(allSetsOf)
   const policyRefused: Refuse = (why, hint) =>
-    new RowcastError('POLICY_FAILED', `The policy \`rows\` of ${model.name} follows relations: ${why}.`, {
+    new RowcastError('POLICY_FAILED', `The policy \`rows\` of ${model.name} follows other rows: ${why}.`, {
       hint,
     })
-  const refuse = ofPolicy.length > 0 ? policyRefused : filterRefused
+  const refuse = ofPolicy.length > 0 || rights !== undefined ? policyRefused : filterRefused
   checkHost(host, overflow, refuse)
   checkModel(host, model, refuse)
   for (const set of ofPolicy) checkSetModel(host, set.model, policyRefused)
   for (const set of ofFilter) checkSetModel(host, set.model, filterRefused)
+  for (const { model } of rights?.dependencies ?? []) checkSetModel(host, model, policyRefused)
   const setModels = new Set([...ofPolicy, ...ofFilter].map((set) => set.model.name))
   const asksForWrites = [filter.old, filter.new, filter.changed].some((part) => part !== null)
   const asksForRows = !asksForWrites && (actions ?? []).length === 0
-  const wanted = { model, filter, setModels, actions, asksForRows, isInitial, after, account }
+  const wanted = { model, filter, setModels, rights, actions, asksForRows, isInitial, after, account }
   return host.bus.subscribeRelated(wanted, signal)
 }
 

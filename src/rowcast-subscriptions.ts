@@ -70,7 +70,7 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
     transactions: (of, options = {}) =>
       subscribeTransactions(transactionsHost, of as LooseSelection, options),
     subscribeRows: (request) =>
-      asksRelatedRows(request.filter)
+      asksRelatedRows(request.filter) || request.rights !== undefined
         ? subscribeRelatedRows(relatedHost, models.checkLive(request.model), request)
         : rows.subscribeRows(models.specOf(request.model), request),
     subscribeRelated(request) {

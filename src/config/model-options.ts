@@ -12,7 +12,7 @@ import {
 } from '../option.ts'
 import type { DefaultModelConfig, ModelConfig } from './config.ts'
 
-const isPolicy = <Name extends 'canSubscribe' | 'rows' | 'fields'>() =>
+const isPolicy = <Name extends 'canSubscribe' | 'rows' | 'fields' | 'dependsOn'>() =>
   maybe(isFunction<NonNullable<ModelConfig[Name]>>('is not a function of the context'))
 /** Which names they may be depends on the model. */
 const isNames = <Name extends 'omit' | 'expose'>() =>
@@ -40,6 +40,11 @@ export const MODEL_OPTIONS = {
     check: isPolicy<'fields'>(),
     byDefault: 'all',
     meaning: 'policy, which fields a viewer sees: [security](security.md)',
+  }),
+  dependsOn: option({
+    check: isPolicy<'dependsOn'>(),
+    byDefault: '–',
+    meaning: 'which rows these answers depend on: [security](security.md)',
   }),
   omit: option({
     check: isNames<'omit'>(),

@@ -84,7 +84,8 @@ function checkPolicy(model: ModelSpec, { omit = [], expose = [], ...policy }: Re
       hint: nearest === null ? undefined : `Did you mean "${nearest}"?`,
     })
   }
-  const functions = { canSubscribe: policy.canSubscribe, rows: policy.rows, fields: policy.fields }
+  const { canSubscribe, rows, fields, dependsOn } = policy
+  const functions = { canSubscribe, rows, fields, dependsOn }
   for (const [name, value] of Object.entries(functions)) {
     if (value === undefined || typeof value === 'function') continue
     throw new RowcastError(

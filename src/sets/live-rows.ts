@@ -14,6 +14,7 @@ import { compileAt, type KeySets, keysOf } from './key-set.ts'
 import { coverOf } from './keyed-rows.ts'
 import { type RowRequest, rowsConcerned, type TransactionKeys } from './related-rows.ts'
 import type { StreamTransaction } from './rows-at.ts'
+import { turnedRows } from './turned-rows.ts'
 import { WrittenRows } from './written-rows.ts'
 
 /** A write, judged. */
@@ -44,21 +45,31 @@ export interface DecidedTransaction {
 export class LiveRows {
   readonly #model: ModelSpec
   readonly #conditions: readonly Condition[]
+  /** Where the transaction at hand has changed the rights to rows: what there was before. */
+  readonly #turned: Partial<ChangeConditions> | null
+  readonly #parts: Partial<ChangeConditions>
   readonly #keys: TransactionKeys
   readonly #before: ChangeFilter
   readonly #after: ChangeFilter
   /** The transaction at hand. */
   readonly #moment = { before: 0, after: 0 }
-  readonly #isSeenAt: (row: AnyRow, at: number) => boolean
-  readonly #isAskedForAt: (row: AnyRow, at: number) => boolean
+  readonly #was: RowSight
+  readonly #is: RowSight
 
-  constructor(model: ModelSpec, parts: Partial<ChangeConditions>, sets: KeySets) {
-    const conditions = [parts.rows, parts.where].filter((part) => part !== null && part !== undefined)
+  /** @param before what rows were judged by before the transaction at hand; then it is for this one alone. @default the same */
+  constructor(
+    model: ModelSpec,
+    parts: Partial<ChangeConditions>,
+    sets: KeySets,
+    before: Partial<ChangeConditions> = parts,
+  ) {
     this.#model = model
-    this.#conditions = conditions
+    this.#parts = parts
+    this.#turned = before === parts ? null : before
+    this.#conditions = rowConditions(parts)
     this.#keys = keysOf(sets)
     const filterAt = (moment: 'before' | 'after') => {
-      const filter = createChangeFilter(parts, null, (spec) => {
+      const filter = createChangeFilter(moment === 'before' ? before : parts, null, (spec) => {
         const { keys } = sets(spec)
         return (key) => keys.has(key, this.#moment[moment])
       })
@@ -67,8 +78,8 @@ export class LiveRows {
     }
     this.#before = filterAt('before')
     this.#after = filterAt('after')
-    this.#isSeenAt = holdsAt(parts.rows ?? null, sets)
-    this.#isAskedForAt = holdsAt(parts.where ?? null, sets)
+    this.#is = sightOf(parts, sets)
+    this.#was = before === parts ? this.#is : sightOf(before, sets)
   }
 
   /** Judges what the transaction wrote. Its sets have been brought through it. */
@@ -77,9 +88,19 @@ export class LiveRows {
     this.#moment.before = ordinal - 1
     this.#moment.after = ordinal
     const written = new WrittenRows(this.#model)
-    const concerned = rowsConcerned(this.#model, this.#conditions, this.#keys, ordinal)
-    const request = concerned && { ...concerned, narrowedBy: allOf(this.#conditions) }
-    return { writes: this.#judge(transaction, written), request, written }
+    return { writes: this.#judge(transaction, written), request: this.#requestAt(ordinal), written }
+  }
+
+  #requestAt(ordinal: number): RowRequest | null {
+    const turned = this.#turned
+    const conditions = turned === null ? this.#conditions : [...this.#conditions, ...rowConditions(turned)]
+    const concerned = rowsConcerned(this.#model, conditions, this.#keys, ordinal)
+    if (turned === null) return concerned && { ...concerned, narrowedBy: allOf(conditions) }
+    const rights = turnedRows(turned, this.#parts, (condition) =>
+      coverOf(condition, (set) => this.#keys.keysAt(set, ordinal)),
+    )
+    const keyed = rights === null ? null : [...rights, ...(concerned?.keyed ?? [])]
+    return keyed?.length === 0 ? null : { model: this.#model, keyed, areMoved: true }
   }
 
   *#judge(transaction: StreamTransaction, written: WrittenRows): Iterable<JudgedWrite> {
@@ -95,10 +116,10 @@ export class LiveRows {
   moved({ written }: DecidedTransaction, ordinal: number, rows: readonly AnyRow[]): readonly MovedRow[] {
     return rows.flatMap((row) => {
       if (written.has(row)) return []
-      const wasSeen = this.#isSeenAt(row, ordinal - 1)
-      const isSeen = this.#isSeenAt(row, ordinal)
-      const wasIn = wasSeen && this.#isAskedForAt(row, ordinal - 1)
-      const isIn = isSeen && this.#isAskedForAt(row, ordinal)
+      const wasSeen = this.#was.isSeenAt(row, ordinal - 1)
+      const isSeen = this.#is.isSeenAt(row, ordinal)
+      const wasIn = wasSeen && this.#was.isAskedForAt(row, ordinal - 1)
+      const isIn = isSeen && this.#is.isAskedForAt(row, ordinal)
       if (wasIn === isIn) return []
       return [
         { row, transition: isIn ? 'ENTERED' : 'LEFT', cause: wasSeen === isSeen ? 'RELATION' : 'ACCESS' },
@@ -115,8 +136,22 @@ export class LiveRows {
 
   /** The rows that are in sight after a transaction, of these. */
   among(rows: readonly AnyRow[], ordinal: number): readonly AnyRow[] {
-    return rows.filter((row) => this.#isSeenAt(row, ordinal) && this.#isAskedForAt(row, ordinal))
+    return rows.filter((row) => this.#is.isSeenAt(row, ordinal) && this.#is.isAskedForAt(row, ordinal))
   }
+}
+
+/** Which rows may be seen, and are asked for, after a transaction. */
+interface RowSight {
+  readonly isSeenAt: (row: AnyRow, at: number) => boolean
+  readonly isAskedForAt: (row: AnyRow, at: number) => boolean
+}
+
+function sightOf({ rows = null, where = null }: Partial<ChangeConditions>, sets: KeySets): RowSight {
+  return { isSeenAt: holdsAt(rows, sets), isAskedForAt: holdsAt(where, sets) }
+}
+
+function rowConditions({ rows, where }: Partial<ChangeConditions>): readonly Condition[] {
+  return [rows, where].filter((part) => part !== null && part !== undefined)
 }
 
 /** What cannot be judged is not shown. */

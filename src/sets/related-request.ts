@@ -8,6 +8,7 @@ import type { AnyRow, ChangeAction } from '../changes/change.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { HeldPages } from './held-pages.ts'
 import type { KeySetReading } from './key-set.ts'
+import type { Rights } from './rights.ts'
 import type { SetGraph } from './set-graph.ts'
 
 /** What one subscription asks for. */
@@ -22,6 +23,8 @@ export interface RelatedRequest {
   readonly asksForRows: boolean
   /** Whether it begins with the rows there are; where it goes on after a cursor, it does not. */
   readonly isInitial?: boolean | undefined
+  /** Where the filter follows what code answers: what it answers now, and what that depends on. */
+  readonly rights?: Rights | undefined
   readonly after?: string | undefined
   /** Of the client that asks. */
   readonly account?: Account | undefined
@@ -30,7 +33,10 @@ export interface RelatedRequest {
 /** The same, as it is asked for from outside. */
 export interface RelatedRowsRequest
   extends Pick<SubscriptionRequest, 'model' | 'actions' | 'after' | 'overflow' | 'account' | 'signal'> {
-  readonly filter: ChangeFilter
+  /** Null where every change is asked for, and rights decide. */
+  readonly filter: ChangeFilter | null
+  /** Where the filter follows what code answers: what it answers now, and what that depends on. */
+  readonly rights?: Rights | undefined
   /** Whether it begins with the rows there are. */
   readonly isInitial?: boolean | undefined
 }
@@ -58,6 +64,8 @@ export interface RelatedHost {
 /** How rows are read, and where they are counted that have been read and not been taken. */
 export interface RelatedReading extends KeySetReading {
   readonly held: HeldPages
+  /** Resolves once queries see all up to a transaction. @default nobody's rights can be asked for again @throws RESYNC_REQUIRED */
+  readonly whenVisible?: ((ordinal: number, model: string) => Promise<void>) | undefined
   readonly bytesOf: (rows: readonly AnyRow[]) => number
   /** A position behind all that has committed when it is asked. @default it is not known */
   readonly endLsn?: ((model: ModelSpec) => Promise<Lsn>) | undefined

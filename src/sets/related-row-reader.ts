@@ -82,7 +82,7 @@ export class RelatedRowReader implements SnapshotReader {
     const { progress } = this.#options
     const { log } = progress
     if (log === null) throw cannotGoOn('the stream has ended', name)
-    await this.#whenVisible(ordinal, name)
+    await this.whenVisible(ordinal, name)
     const { rows, fence } = await this.#readRows(request)
     const later = async (): Promise<readonly StreamTransaction[]> => {
       await progress.whenPassed(fence.endLsn)
@@ -105,7 +105,8 @@ export class RelatedRowReader implements SnapshotReader {
     return (await asked.catch(failedReading(model.name))).fence.endLsn
   }
 
-  async #whenVisible(ordinal: number, model: string): Promise<void> {
+  /** Resolves once queries see all up to a transaction. @throws RESYNC_REQUIRED */
+  async whenVisible(ordinal: number, model: string): Promise<void> {
     const { progress, monotonicMs, wait } = this.#options
     const deadline = monotonicMs() + this.#bounds.timeoutMs
     while (!(await progress.isVisible(ordinal).catch(failedReading(model)))) {

@@ -6,8 +6,6 @@
  */
 
 import { AFTER_EARLIEST } from '../bus/bus.ts'
-import { conditionsOf } from '../bus/filter/change-filter.ts'
-import type { Condition } from '../bus/filter/condition.ts'
 import type { History } from '../bus/history.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
 import { primaryKeyOf } from '../catalog/row-key.ts'
@@ -16,25 +14,25 @@ import type { RowcastError } from '../errors.ts'
 import { toLsn } from '../wire/lsn.ts'
 import type { PageHolder } from './held-pages.ts'
 import { leftWaiting } from './left-waiting.ts'
-import { LiveRows } from './live-rows.ts'
+import { LiveView } from './live-view.ts'
 import { hasAllAfter, type LogTransaction, nextTransactionOf, ordinalOf } from './log-transactions.ts'
 import { movedEventsOf } from './moved-events.ts'
 import { beginningAfter } from './related-beginning.ts'
 import { cursorOf, type RelatedEvent, type TransactionEvent, withLast } from './related-event.ts'
 import { firstRowsOf } from './related-first-rows.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
-import { type HeldSets, SetGraph } from './set-graph.ts'
+import { SetGraph } from './set-graph.ts'
 
 const DONE = { done: true, value: undefined } as const
 
 /** One subscription. */
 export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>, PageHolder {
-  /** Its own model, and those of its sets. */
+  /** Its own model, those of its sets, and those that its rights depend on. */
   readonly models: ReadonlySet<string>
   readonly model: string
   readonly #host: RelatedHost
   readonly #request: RelatedRequest
-  readonly #conditions: readonly Condition[]
+  readonly #view: LiveView
   readonly #isInitial: boolean
   readonly #after: Cursor | null
   readonly #events: AsyncGenerator<RelatedEvent, void, void>
@@ -44,8 +42,6 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
   #given: { readonly ordinal: number; readonly index: number } | null = null
   /** Sets of its own, while it catches up. */
   #own: SetGraph | null = null
-  #held: HeldSets | null = null
-  #live: LiveRows | null = null
   #lastCursor: string | null
   /** What it has for a cursor until all first rows have come; null where there are none to come any more. */
   #partialCursor: string | null = null
@@ -59,12 +55,13 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
 
   /** @throws BAD_CURSOR */
   constructor(host: RelatedHost, request: RelatedRequest) {
-    const { model, filter, setModels, after } = request
+    const { model, setModels, rights, after } = request
     this.#host = host
     this.#request = request
     this.model = model.name
-    this.models = new Set([model.name, ...setModels])
-    this.#conditions = conditionsOf(filter)
+    const dependencies = rights?.dependencies.map(({ model }) => model.name) ?? []
+    this.models = new Set([model.name, ...setModels, ...dependencies])
+    this.#view = new LiveView(host, request)
     this.#isInitial = request.isInitial === true && after === undefined
     this.#after = after === undefined || after === AFTER_EARLIEST ? null : parseCursor(after)
     this.#lastCursor = this.#after === null ? null : (after ?? null)
@@ -125,7 +122,7 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
     if (this.#isEnded) return
     this.#isEnded = true
     this.#failure = error
-    this.#held?.release()
+    this.#view.release()
     this.#host.reading.held.letGo(this)
     this.#host.forget(this)
     this.#wake?.()
@@ -159,7 +156,10 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
   }
 
   async *#follow(): AsyncGenerator<RelatedEvent, void, void> {
+    while (this.#ordinal === null && !this.#isEnded) await this.#nothingMore()
+    if (this.#ordinal === null || this.#isEnded) return
     if (this.#isInitial) yield* this.#firstRows()
+    else await this.#view.begin(this.#ordinal)
     while (!this.#isEnded) {
       const transaction = this.#nextTransaction()
       if (transaction === null) await this.#nothingMore()
@@ -173,8 +173,6 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
 
   /** The rows as they were after the transaction that it begins behind. */
   async *#firstRows(): AsyncGenerator<RelatedEvent, void, void> {
-    while (this.#ordinal === null && !this.#isEnded) await this.#nothingMore()
-    if (this.#isEnded) return
     // Whoever has written before has the row among the first.
     await this.#host.whenCurrent(this.#request.model)
     const { history, graph } = this.#host
@@ -182,7 +180,8 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
     this.#ordinal = Math.max(this.#ordinal, graph?.ordinal ?? 0)
     const ordinal = this.#ordinal
     await this.#host.whenCome(ordinal)
-    const live = await this.#liveRows()
+    await this.#view.begin(ordinal)
+    const live = await this.#view.rows()
     const cursor = history.cursorBehind(toLsn(BigInt(ordinal)))
     const { model } = this.#request
     yield* firstRowsOf(this.#host.reading, {
@@ -222,7 +221,7 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
 
   async *#eventsOf(transaction: LogTransaction): AsyncGenerator<TransactionEvent, void, void> {
     this.#own?.advance(transaction)
-    const live = await this.#liveRows()
+    const live = await this.#view.through(transaction)
     if (this.#isEnded) return
     const { model, actions, asksForRows } = this.#request
     const { ordinal } = transaction
@@ -239,14 +238,6 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
     if (this.#isEnded) return
     const moved = live.moved(decided, ordinal, rows)
     yield* movedEventsOf(this.#host.reading, { model, moved, transaction, holder: this })
-  }
-
-  async #liveRows(): Promise<LiveRows> {
-    await this.#held?.ready()
-    const held = this.#held
-    if (held === null) throw cannotGoOn('the stream has ended')
-    this.#live ??= new LiveRows(this.#request.model, this.#request.filter, held.get)
-    return this.#live
   }
 
   #beginSafely(): void {
@@ -279,16 +270,9 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
     this.#hold(this.#own ?? graph)
   }
 
+  /** Whoever waits for a change learns now that there are no sets to judge it by. */
   #hold(graph: SetGraph): void {
-    const before = this.#held
-    const held = graph.hold(this.#conditions)
-    this.#held = held
-    this.#live = null
-    before?.release()
-    // Whoever waits for a change learns now that there are no sets to judge it by.
-    held.ready().catch((error: unknown) => {
-      if (this.#held === held) this.end(errorOf(error))
-    })
+    this.#view.hold(graph, (error) => this.end(errorOf(error)))
   }
 }
 

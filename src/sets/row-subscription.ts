@@ -12,6 +12,7 @@ import type {
 import type { Transition } from '../bus/filter/judge-change.ts'
 import type { AnyRow, TransactionInfo } from '../changes/change.ts'
 import type { FirstRows, FirstRowsEvent } from './first-rows.ts'
+import type { Rights } from './rights.ts'
 
 /** What a subscription with first rows is asked for. */
 export interface RowsRequest
@@ -22,6 +23,8 @@ export interface RowsRequest
   readonly pageSize?: number | undefined
   /** What else was asked for and says nothing of a set of rows, by name: refused where it is there. */
   readonly refused: Readonly<Record<string, unknown>>
+  /** Where the filter follows what code answers. */
+  readonly rights?: Rights | undefined
 }
 
 /** A row that no write brought, or READY, beside the changes: what it has in common with them. */

@@ -198,6 +198,7 @@ function loadedOf(held: ReadonlyMap<SetId, HeldSet>, spec: KeySetSpec): KeySet {
   return set
 }
 
-function idOf(spec: KeySetSpec): SetId {
+/** Equal for sets of the same keys. */
+export function idOf(spec: KeySetSpec): SetId {
   return spec.text ?? spec
 }

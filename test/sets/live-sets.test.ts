@@ -197,8 +197,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'the policy does not move rows',
     file: 'live-rows.ts',
-    from: '[parts.rows, parts.where].filter',
-    to: '[parts.where].filter',
+    from: '[rows, where].filter',
+    to: '[where].filter',
   },
   {
     name: 'a set judges old images by the keys after the transaction',

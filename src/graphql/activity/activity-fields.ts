@@ -60,7 +60,10 @@ async function viewsOf(
   models: readonly ServiceModel[],
   context: object,
 ): Promise<ReadonlyMap<string, ModelView>> {
-  const names = models.map(({ spec }) => spec.name)
+  const names = models
+    .map(({ spec }) => spec.name)
+    // What is asked once says nothing of what follows.
+    .filter((name) => policies.declared(name).dependsOn === undefined)
   await policies.prepare(context, names)
   const allowed = await Promise.all(names.map((name) => policies.maySubscribe(context, name)))
   return new Map(

@@ -19,7 +19,7 @@ type Awaitable<Value> = Value | Promise<Value>
 type OfContext<Value> = { of(context: object): Awaitable<Value> }['of']
 
 /**
- * What viewers may see of one model. Each function is asked once for an operation, with its GraphQL context; a
+ * What viewers may see of one model. Each function is asked once for an operation, with its GraphQL context, and again where `dependsOn` says so; a
  * subscription keeps the answers until it ends. One that throws, or answers with something else, ends that one
  * operation with POLICY_FAILED, which clients see masked.
  */
@@ -34,6 +34,12 @@ export interface ModelPolicy<Row extends object = object, Rule extends object = 
   readonly rows?: OfContext<RowsRule<Row, Rule>> | undefined
   /** The fields that the viewer may see. @default all that are in the schema */
   readonly fields?: OfContext<readonly FieldNameOf<Row>[] | 'all'> | undefined
+  /**
+   * The rows that the answers of the others depend on, by model, each by a `where` on its own columns: `({ viewer }) => ({ OrgMember: { userId:
+   * viewer.id } })`. Where one is written, they are asked again before anything of that transaction or later is judged for this viewer, and rows that come
+   * into sight or go out of it are delivered as READ. Their models are live or followed. @default the answers hold until the subscription ends
+   */
+  readonly dependsOn?: OfContext<Readonly<Record<string, object>>> | undefined
   /** Fields that nobody sees: they are not in the schema. */
   readonly omit?: readonly FieldNameOf<Row>[] | undefined
   /** Fields that look like secrets and are none; see `looksSecret`. */

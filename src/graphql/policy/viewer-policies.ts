@@ -100,6 +100,14 @@ export class ViewerPolicies {
     )
   }
 
+  /** Asks the policies of the models once more: from then on `view` gives what they answer now. @throws POLICY_FAILED */
+  async renew(context: object, models: Iterable<string>): Promise<void> {
+    const asked = [...new Set(models)].filter((model) => this.asksViewer(model))
+    const views = await Promise.all(asked.map((model) => this.#ask(model, context)))
+    const known = this.#answersOf(context)
+    for (const [index, model] of asked.entries()) known.views.set(model, views[index] as ModelView)
+  }
+
   /** Whether all of them were asked, so that `view` answers at once. */
   arePrepared(context: unknown, models: readonly string[]): boolean {
     const { views } = this.#answersOf(context)

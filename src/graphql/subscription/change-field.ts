@@ -3,6 +3,7 @@ import type { GraphQLResolveInfo } from 'graphql'
 import type { ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { RowcastError } from '../../errors.ts'
+import type { Rights } from '../../sets/rights.ts'
 import { setAudience } from '../audience.ts'
 import { accountOf } from '../bus-account.ts'
 import type { ChangeFeed } from '../change-feed.ts'
@@ -15,9 +16,10 @@ import { valuesOf } from '../graphql-version.ts'
 import { lastEventIdOf } from '../last-event-id.ts'
 import { checkFilterVariables } from '../missing-variable.ts'
 import { checkSelectedFields } from '../policy/check-selected-fields.ts'
+import { dependenciesOf } from '../policy/policy-dependencies.ts'
 import { selectedModels } from '../policy/selected-models.ts'
 import type { ArgumentDefinition, FieldDefinition } from '../type-definition.ts'
-import { filterArguments } from '../where/filter-arguments.ts'
+import { filterArguments, parseFilterArguments } from '../where/filter-arguments.ts'
 import { relatedModels } from '../where/related-rules.ts'
 import { withPrismaNames } from '../where/where-names.ts'
 import { onceLive } from './once-live.ts'
@@ -83,12 +85,12 @@ function subscribe(
   checkContext(context)
   const { scope, model } = subscribed
   const { policies } = scope
-  const asked = { subscribed, related: filteredModels(subscribed, filter) }
+  const asked = { subscribed, filter, related: filteredModels(subscribed, filter) }
   const cursor = lastEventIdOf(context) ?? after
-  const open = () => {
+  const open = (rights?: Rights) => {
     const action = checkActions(actions)
     const deliveries = openSubscription(subscribed, {
-      ...{ actions: action, after: cursor, overflow, filter, pageSize },
+      ...{ actions: action, after: cursor, overflow, filter, pageSize, rights },
       hasRows: initial === true && cursor == null,
       view: policies.view(context, model.name),
       related: policies.relatedViews(context),
@@ -100,18 +102,21 @@ function subscribe(
         : undefined,
       account: accountOf(context),
     })
-    setAudience(deliveries, audience(asked, context, info))
+    setAudience(deliveries, rights === undefined ? audience(asked, context, info) : null)
     return deliveries
   }
-  const begin = () => (cursor != null ? open() : onceLive(scope.feed, model.name, open))
+  const begin = (rights?: Rights) =>
+    cursor != null ? open(rights) : onceLive(scope.feed, model.name, () => open(rights))
   const isOpen =
     scope.metadata === null && shownModels(asked, info).every((each) => !policies.asksViewer(each))
-  return isOpen ? begin() : letIn(asked, context, info).then(begin)
+  if (isOpen) return begin()
+  return letIn(asked, context, info).then(async () => begin(await rightsOf(asked, context, info)))
 }
 
 /** What a subscription is to, and what it asks for. */
 interface AskedSubscription {
   readonly subscribed: SubscribedModel
+  readonly filter: ChangeFilterInput
   /** Models whose rows its filter asks about. */
   readonly related: readonly string[]
 }
@@ -143,6 +148,34 @@ async function letIn(asked: AskedSubscription, context: object, info: GraphQLRes
     throw graphqlError('FORBIDDEN', `You may not subscribe to changes of ${name}.`)
   }
   checkSelectedFields(policies, context, info, model.name)
+}
+
+/** Where what the viewer may see depends on rows: those, and what is to be asked when they change. @throws POLICY_FAILED */
+async function rightsOf(
+  asked: AskedSubscription,
+  context: object,
+  info: GraphQLResolveInfo,
+): Promise<Rights | undefined> {
+  const { subscribed, filter } = asked
+  const { scope, model, omit } = subscribed
+  const { feed, policies } = scope
+  const shown = shownModels(asked, info)
+  const dependencies = await dependenciesOf(feed.catalog, policies, shown, context)
+  if (dependencies.length === 0) return undefined
+  return {
+    dependencies,
+    async ask() {
+      await policies.renew(context, shown)
+      await letIn(asked, context, info)
+      const related = policies.relatedViews(context)
+      return parseFilterArguments(
+        feed.catalog,
+        { model, omit, related },
+        filter,
+        policies.view(context, model.name),
+      )
+    },
+  }
 }
 
 /** Whose results the subscription gives; null where that is not known. */

@@ -6,6 +6,7 @@ import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import type { ChangeAction } from '../../changes/change.ts'
 import { parseCursor } from '../../changes/cursor.ts'
 import { RowcastError } from '../../errors.ts'
+import type { Rights } from '../../sets/rights.ts'
 import type { EventSubscription } from '../../sets/row-subscription.ts'
 import { followsNoRelations } from '../change-feed.ts'
 import { type EventAction, isChangeAction } from '../event-action.ts'
@@ -37,6 +38,8 @@ export interface WantedEvents {
   readonly related: RelatedViews
   /** Whether it begins with the rows there are. */
   readonly hasRows: boolean
+  /** Where what it may see depends on rows. */
+  readonly rights: Rights | undefined
   readonly pageSize: number | null | undefined
   readonly label: string | undefined
   readonly account: Account | undefined
@@ -98,7 +101,7 @@ export function openSubscription(subscribed: SubscribedModel, wanted: WantedEven
 
 function subscribeToChanges(
   { scope: { feed }, model, omit }: SubscribedModel,
-  { actions, after, overflow, filter, view, related, label, account, checkFilter }: WantedEvents,
+  { actions, after, overflow, filter, view, related, label, account, rights, checkFilter }: WantedEvents,
 ): EventSubscription {
   checkFilter()
   const parsed = parseFilterArguments(feed.catalog, { model, omit, related }, filter, view)
@@ -108,15 +111,17 @@ function subscribeToChanges(
     after: after ?? undefined,
     overflow: overflow ?? undefined,
   }
-  if (!asksRelatedRows(parsed)) return feed.subscribeDeliveries({ ...request, filter: parsed, label })
-  if (feed.subscribeRelated !== undefined) return feed.subscribeRelated({ ...request, filter: parsed })
+  if (!asksRelatedRows(parsed) && rights === undefined)
+    return feed.subscribeDeliveries({ ...request, filter: parsed, label })
+  if (feed.subscribeRelated !== undefined)
+    return feed.subscribeRelated({ ...request, filter: parsed, rights })
   throw followsNoRelations(model.name)
 }
 
 /** The rows are asked for with the same `where` as the changes, and with the viewer's rights, as those of a list are. */
 function subscribeToRows(
   { scope: { feed }, model, names, omit }: SubscribedModel,
-  { actions, overflow, filter, view, related, pageSize, label, account, checkFilter }: WantedEvents,
+  { actions, overflow, filter, view, related, pageSize, label, account, rights, checkFilter }: WantedEvents,
 ): EventSubscription {
   const { where, old, new: after, changed } = filter
   if (feed.subscribeRows === undefined)
@@ -134,7 +139,7 @@ function subscribeToRows(
       action: actions ?? undefined,
       ...{ old: old ?? undefined, new: after ?? undefined, changed: changed ?? undefined },
     },
-    ...{ label, account },
+    ...{ label, account, rights },
     overflow: overflow ?? undefined,
   })
 }

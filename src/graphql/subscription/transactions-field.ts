@@ -105,7 +105,10 @@ async function letIn(
   info: GraphQLResolveInfo,
 ): Promise<void> {
   const asked = wanted.map(({ subscribed }) => subscribed.model.name)
-  await policies.prepare(context, [...selectedModels(info, modelOf), ...asked])
+  const shown = [...selectedModels(info, modelOf), ...asked]
+  const dependent = shown.find((model) => policies.declared(model).dependsOn !== undefined)
+  if (dependent !== undefined) throw dependsOnRows(dependent)
+  await policies.prepare(context, shown)
   await metadata?.prepare(context)
   for (const model of asked) {
     if (await policies.maySubscribe(context, model)) continue
@@ -115,6 +118,12 @@ async function letIn(
     [names.change, ...Object.values(names.byAction)].map((type) => [type, model.name] as const),
   )
   checkSelectedChanges(policies, context, info, new Map(modelsOfTypes))
+}
+
+function dependsOnRows(model: string): unknown {
+  return graphqlError('GRAPHQL_BAD_ARGUMENT', `Who sees what of ${model} depends on other rows.`, {
+    hint: 'Subscribe to the changes of each model.',
+  })
 }
 
 /** Begins them all, at one position. @throws what keeps one from beginning, as clients may see it */

@@ -1,0 +1,82 @@
+/** Sets, between stages 6 and 7. By what a subscription judges rows: its filter, which may follow rights, and the sets that it asks. */
+import { type ChangeFilter, conditionsOf, createChangeFilter } from '../bus/filter/change-filter.ts'
+import { ALWAYS, type KeySetSpec, keySetsOf } from '../bus/filter/condition.ts'
+import { cannotGoOn } from '../bus/resync-required.ts'
+import { FollowedRights } from './followed-rights.ts'
+import { LiveRows } from './live-rows.ts'
+import type { LogTransaction } from './log-transactions.ts'
+import type { RelatedHost, RelatedRequest } from './related-request.ts'
+import { type HeldSets, idOf, type SetGraph } from './set-graph.ts'
+
+/** What every change meets. */
+export function filterOrAll(filter: ChangeFilter | null): ChangeFilter {
+  return filter ?? (createChangeFilter({ rows: ALWAYS }) as ChangeFilter)
+}
+
+/** That of one subscription. */
+export class LiveView {
+  readonly #request: RelatedRequest
+  readonly #rights: FollowedRights | null
+  #filter: ChangeFilter
+  #held: HeldSets | null = null
+  #rows: LiveRows | null = null
+
+  constructor(host: RelatedHost, request: RelatedRequest) {
+    const { model, rights, filter } = request
+    this.#request = request
+    this.#filter = filter
+    this.#rights = rights === undefined ? null : new FollowedRights(host, model, rights)
+  }
+
+  /** Has it ask these sets. @param onFailure of the sets that are held by then */
+  hold(graph: SetGraph, onFailure: (error: unknown) => void): void {
+    const before = this.#held
+    const held = graph.hold(conditionsOf(this.#filter))
+    this.#held = held
+    this.#rows = null
+    before?.release()
+    held.ready().catch((error: unknown) => {
+      if (this.#held === held) onFailure(error)
+    })
+  }
+
+  release(): void {
+    this.#held?.release()
+  }
+
+  /** Asks for the rights as they are behind the transaction that it begins behind. @throws what ends the subscription */
+  async begin(ordinal: number): Promise<void> {
+    if (this.#rights !== null) this.#turn(filterOrAll(await this.#rights.begin(ordinal)))
+  }
+
+  /** The rows, once the sets have been brought through all that came. @throws what ended one of them */
+  async rows(): Promise<LiveRows> {
+    await this.#held?.ready()
+    if (this.#held === null) throw cannotGoOn('the stream has ended')
+    this.#rows ??= new LiveRows(this.#request.model, this.#filter, this.#held.get)
+    return this.#rows
+  }
+
+  /** The rows, for a transaction that may have changed the rights to them. @throws what ends the subscription */
+  async through(transaction: LogTransaction): Promise<LiveRows> {
+    const rows = await this.rows()
+    const turned = await this.#rights?.through(transaction)
+    if (turned === undefined || this.#held === null) return rows
+    const before = this.#filter
+    this.#turn(filterOrAll(turned))
+    return new LiveRows(this.#request.model, this.#filter, this.#held.get, before)
+  }
+
+  #turn(filter: ChangeFilter): void {
+    const held = new Set(setsOf(this.#filter).map(idOf))
+    // Sets of before the transaction cannot be had any more.
+    if (setsOf(filter).some((set) => !held.has(idOf(set))))
+      throw cannotGoOn('its rights follow other relations than before', this.#request.model.name)
+    this.#filter = filter
+    this.#rows = null
+  }
+}
+
+function setsOf(filter: ChangeFilter): readonly KeySetSpec[] {
+  return conditionsOf(filter).flatMap(keySetsOf)
+}
