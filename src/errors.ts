@@ -1030,6 +1030,14 @@ export const ERRORS = {
     clientGoesOn: 'rows',
     ends: 'resync',
   },
+  LIST_TOO_COSTLY: {
+    means:
+      'A live list, or totals, would cost too much: the database is slow to read it, or too many different ones are open.',
+    hint: 'Make an index for `where` and `orderBy`, order by fields whose order rowcast knows (docs/live-lists.md), or ask with a longer `every`.',
+    retry: 'backoff',
+    isPublic: true,
+    ends: 'resync',
+  },
   FILTER_UNANSWERABLE: {
     means: 'A filter depends on values that PostgreSQL did not send with a change.',
     hint: 'Set the replica identity of the table to FULL (rowcast.enable() does), then subscribe after `cursor`.',

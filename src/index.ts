@@ -91,6 +91,16 @@ export type {
   TransactionSelection,
   WantsRows,
 } from './rowcast-api.ts'
+export type {
+  ListOrder,
+  ListPatch,
+  ListRowOperation,
+  ListSnapshot,
+  LiveLists,
+  LiveRowsOptions,
+  Totals,
+  TotalsOptions,
+} from './rowcast-lists-api.ts'
 export {
   type MetadataExtension,
   type RowcastMetadataOptions,
@@ -100,6 +110,8 @@ export type { ServerLimits } from './server/limits/limits.ts'
 export type { ServerSecurity } from './server/limits/server-security.ts'
 export type { ContextFunction, ContextSource, Session } from './server/session/context.ts'
 export type { FirstRow, InitialRows, ReadRow, ReadyMarker } from './sets/first-row.ts'
+export type { KeptSetsCost } from './sets/kept-sets.ts'
+export type { ListOperationKind } from './sets/list-operations.ts'
 export type { MovedRead, RelatedChange, WrittenChange } from './sets/related-change.ts'
 export type { ConnectionOptions } from './source/db/database-address.ts'
 export type { DurabilityOptions, WireOptions } from './source/durability-options.ts'

@@ -18,6 +18,7 @@ import type { ModelPolicies } from './graphql/policy/model-policy.ts'
 import type { Logger } from './log.ts'
 import type { MetadataSchema } from './metadata-schema.ts'
 import type { FollowedModels } from './rowcast-followed.ts'
+import type { LiveLists } from './rowcast-lists-api.ts'
 import type { FirstRow, InitialRows } from './sets/first-row.ts'
 import type { RelatedChange } from './sets/related-change.ts'
 import type { RelatedRowsRequest } from './sets/related-request.ts'
@@ -26,6 +27,7 @@ import type { ConnectionOptions } from './source/db/database-address.ts'
 import type { DurabilityOptions, WireOptions } from './source/durability-options.ts'
 import type { SourceStatus } from './source/replication-source.ts'
 import type { SetupStep } from './source/setup/setup-plan.ts'
+import type { StopOptions } from './stop-parts.ts'
 
 /** How to build a rowcast. */
 export interface RowcastOptions<Types extends ModelTypeMap, Metadata = TransactionMetadata>
@@ -147,7 +149,8 @@ export type ModelNameOf<Types extends ModelTypeMap> = keyof Types & string
 
 /** Live changes of a Prisma schema's models. */
 export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = TransactionMetadata>
-  extends FollowedModels<Types> {
+  extends FollowedModels<Types>,
+    LiveLists<Types, Metadata> {
   readonly catalog: ModelCatalog<Types>
   /** What `register()` was given about who may see what, for the GraphQL layer; `subscribe()` itself shows everything. */
   readonly policies: ModelPolicies
@@ -269,15 +272,6 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = T
    * SERVER_STOPPING: a rowcast does not start twice.
    */
   stop(options?: StopOptions): Promise<void>
-}
-
-/** How a rowcast stops. */
-export interface StopOptions {
-  /**
-   * Subscriptions end with SERVER_STOPPING, whose `details.cursor` is where to go on, and not normally: for servers, whose
-   * clients go on at another one. @default false
-   */
-  readonly tellsSubscribers?: boolean | undefined
 }
 
 /** A moment of a rowcast. */

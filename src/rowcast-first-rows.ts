@@ -1,7 +1,7 @@
 /** Beside the spine. A subscription of the library that begins with the rows there are: what it is made of, and what it gives. */
 
 import type { BusSubscription, OverflowPolicy, SubscriptionRequest } from './bus/bus.ts'
-import { parseChangeFilter } from './bus/filter/change-filter.ts'
+import { type ChangeFilter, parseChangeFilter } from './bus/filter/change-filter.ts'
 import { constantOf } from './bus/filter/condition.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
@@ -83,10 +83,19 @@ export function createRowSubscriptions(host: FirstRowsHost): RowSubscriptions {
 function requestOf({ catalog }: FirstRowsHost, model: ModelSpec, request: LibraryRequest): RowsRequest {
   const { where, initial, ...rest } = request
   const filter = parseChangeFilter(model, catalog, { where })
-  const isNone = filter?.where != null && constantOf(filter.where) === false
-  const conditions = where == null ? [] : [isNone ? noRowOf(model.fields) : (where as object)]
+  const conditions = libraryConditions(model, where, filter)
   const pageSize = initial === true ? undefined : initial.pageSize
   return { ...rest, model: model.name, filter, conditions, pageSize }
+}
+
+/** A `where` of the library's users, as Prisma Client takes it. */
+export function libraryConditions(
+  model: ModelSpec,
+  where: unknown,
+  filter: ChangeFilter | null,
+): readonly object[] {
+  const isNone = filter?.where != null && constantOf(filter.where) === false
+  return where == null ? [] : [isNone ? noRowOf(model.fields) : (where as object)]
 }
 
 function partsOf(
@@ -143,10 +152,21 @@ function fitted({ rows, fence }: RowsAtFence, bytesMax: number): FencedRows {
 }
 
 function checkRequest(host: FirstRowsHost, model: ModelSpec, request: RowsRequest): void {
-  const { prisma, isScaled, overflow } = host
   checkAsksForRows(request.refused)
-  if ((request.overflow ?? overflow) === 'conflate')
+  if ((request.overflow ?? host.overflow) === 'conflate')
     throw refused('A subscription that conflates cannot begin with rows.', "Leave `overflow` at 'end'.")
+  checkHasRows(host, model)
+  const { pageSize } = request
+  if (pageSize === undefined || (Number.isInteger(pageSize) && pageSize >= 1 && pageSize <= PAGE_ROWS_MAX))
+    return
+  throw refused('`pageSize` is no size.', `Give a whole number from 1 to ${PAGE_ROWS_MAX}.`)
+}
+
+/** What is needed to begin with rows, whichever they are. @throws FIRST_ROWS_REFUSED */
+export function checkHasRows(
+  { prisma, isScaled, rowcast }: Pick<FirstRowsHost, 'prisma' | 'isScaled' | 'rowcast'>,
+  model: ModelSpec,
+): void {
   if (isScaled) throw refused('A gateway has no first rows.', "Ask a process with role: 'all'.")
   if (model.primaryKey.length === 0)
     throw refused(
@@ -158,15 +178,11 @@ function checkRequest(host: FirstRowsHost, model: ModelSpec, request: RowsReques
       'There is no Prisma Client to read rows with.',
       'Give createRowcast a `prisma` with $transaction.',
     )
-  if (!host.rowcast().hasOldImages(model.name))
+  if (!rowcast().hasOldImages(model.name))
     throw refused(
       `PostgreSQL does not send the row before a change of ${model.name}.`,
       'Set the replica identity of the table to FULL: rowcast.enable() does.',
     )
-  const { pageSize } = request
-  if (pageSize === undefined || (Number.isInteger(pageSize) && pageSize >= 1 && pageSize <= PAGE_ROWS_MAX))
-    return
-  throw refused('`pageSize` is no size.', `Give a whole number from 1 to ${PAGE_ROWS_MAX}.`)
 }
 
 /** Refuses what says nothing of a set of rows. @throws FIRST_ROWS_REFUSED */
@@ -196,7 +212,8 @@ function given(model: string, event: FirstRowsEvent, omitted: ReadonlySet<string
   }
 }
 
-function withoutOmitted(row: AnyRow, omitted: ReadonlySet<string>): AnyRow {
+/** As the rows of the Prisma Client are. */
+export function withoutOmitted(row: AnyRow, omitted: ReadonlySet<string>): AnyRow {
   return omitted.size === 0
     ? row
     : Object.fromEntries(Object.entries(row).filter(([name]) => !omitted.has(name)))

@@ -128,6 +128,20 @@ export function subscribeRelatedRows(
 function open(host: RelatedRowsHost, model: ModelSpec, request: RelatedRowsRequest): RelatedSubscription {
   const { actions, isInitial, after, account, signal, overflow, rights } = request
   const filter = filterOrAll(request.filter)
+  const setModels = followedModels(host, model, { filter, overflow, rights })
+  const asksForWrites = [filter.old, filter.new, filter.changed].some((part) => part !== null)
+  const asksForRows = !asksForWrites && (actions ?? []).length === 0
+  const wanted = { model, filter, setModels, rights, actions, asksForRows, isInitial, after, account }
+  return host.bus.subscribeRelated(wanted, signal)
+}
+
+/** Names of the models whose rows decide about those of the model. @throws POLICY_FAILED, BAD_FILTER where one cannot be followed */
+export function followedModels(
+  host: RelatedRowsHost,
+  model: ModelSpec,
+  asked: Pick<RelatedRowsRequest, 'overflow' | 'rights'> & { readonly filter: ChangeFilter },
+): ReadonlySet<string> {
+  const { filter, overflow, rights } = asked
   const ofPolicy = filter.rows === null ? [] : allSetsOf(filter.rows)
   const ofFilter = conditionsOf({ ...filter, rows: null }).flatMap(allSetsOf)
   const policyRefused: Refuse = (why, hint) =>
@@ -140,11 +154,7 @@ function open(host: RelatedRowsHost, model: ModelSpec, request: RelatedRowsReque
   for (const set of ofPolicy) checkSetModel(host, set.model, policyRefused)
   for (const set of ofFilter) checkSetModel(host, set.model, filterRefused)
   for (const { model } of rights?.dependencies ?? []) checkSetModel(host, model, policyRefused)
-  const setModels = new Set([...ofPolicy, ...ofFilter].map((set) => set.model.name))
-  const asksForWrites = [filter.old, filter.new, filter.changed].some((part) => part !== null)
-  const asksForRows = !asksForWrites && (actions ?? []).length === 0
-  const wanted = { model, filter, setModels, rights, actions, asksForRows, isInitial, after, account }
-  return host.bus.subscribeRelated(wanted, signal)
+  return new Set([...ofPolicy, ...ofFilter].map((set) => set.model.name))
 }
 
 /** The sets of a condition, and those that they ask. */

@@ -7,6 +7,8 @@ import { omittedByPrisma } from './catalog/prisma-omit.ts'
 import type { LooseSubscribeOptions, Rowcast } from './rowcast-api.ts'
 import { actionsOf, changesOf } from './rowcast-changes.ts'
 import { checkAsksForRows, createRowSubscriptions, type RowSubscriptions } from './rowcast-first-rows.ts'
+import { createLists } from './rowcast-lists.ts'
+import type { LiveLists } from './rowcast-lists-api.ts'
 import type { RowcastParts } from './rowcast-parts.ts'
 import type { RowcastReader } from './rowcast-reader.ts'
 import {
@@ -29,6 +31,7 @@ export type ChangeFace<Types extends ModelTypeMap, Metadata> = Pick<
   Rowcast<Types, Metadata>,
   | 'subscribe'
   | 'transactions'
+  | keyof LiveLists<Types, Metadata>
   | 'subscribeRows'
   | 'subscribeRelated'
   | 'subscribeDeliveries'
@@ -67,6 +70,10 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
       if (typeof model !== 'string') return changesOfSeveral(transactionsHost, model, request)
       return subscribeOne({ ...host, models, scaling, rows, relatedHost, face }, model, request)
     },
+    ...createLists<Types, Metadata>({
+      ...{ ...host, related: relatedHost, rowcast: () => face },
+      checkLive: (model) => models.checkLive(model),
+    }),
     transactions: (of, options = {}) =>
       subscribeTransactions(transactionsHost, of as LooseSelection, options),
     subscribeRows: (request) =>

@@ -23,10 +23,10 @@ export type {
   Rowcast,
   RowcastOptions,
   RowcastStatus,
-  StopOptions,
   SubscribeOptions,
   WhyOptions,
 } from './rowcast-api.ts'
+export type { StopOptions } from './stop-parts.ts'
 
 /** PostgreSQL may take a moment to see that a reader of the slot is gone. */
 const SLOT_WAIT_MS = 5_000

@@ -46,6 +46,11 @@ const FENCE_SQL =
   'ELSE pg_catalog.pg_current_wal_insert_lsn() END)::pg_catalog.text AS lsn, ' +
   "pg_catalog.set_config('statement_timeout', $1, true) AS bound"
 
+/** What is behind everything that had committed when it was asked. */
+const POSITION_SQL =
+  'SELECT (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ' +
+  'ELSE pg_catalog.pg_current_wal_insert_lsn() END)::pg_catalog.text AS lsn'
+
 /** How much longer than its own bounds a transaction may take to say so. */
 const END_TIMEOUT_MS = 500
 
@@ -67,19 +72,34 @@ export function canFence(client: unknown): boolean {
 /** Reads rows of one model in the snapshot of a fence. */
 export type FindMany = (query: object) => Promise<readonly AnyRow[]>
 
+/** What else can be read beside the rows. */
+export interface FenceReads {
+  /** `count` and `aggregate` of Prisma Client, in the same snapshot. */
+  summarize(method: 'count' | 'aggregate', query: object): Promise<unknown>
+  /** A position behind all that has committed by now. A TRUNCATE before it may show in the rows, whatever the snapshot sees. */
+  endLsn(): Promise<Lsn>
+}
+
 /**
  * `findMany` at a fence, in a transaction of its own that ends with it.
  * @param timeoutMs of the whole transaction, the wait for a connection included in a second one
  * @throws FIRST_ROWS_FAILED where it takes longer, or the database is in trouble; FIRST_ROWS_REJECTED where it would say no again
  */
-export async function readAtFence(
+export function readAtFence(
   client: object,
   model: ModelSpec,
   query: object,
   timeoutMs: number,
 ): Promise<RowsAtFence> {
+  return readForRows(client, model, timeoutMs, (findMany) => findMany(query))
+}
+
+/** The same for whatever is read. @throws as `readAtFence` */
+export async function readForRows(
+  ...[client, model, ...how]: Parameters<typeof atFence>
+): Promise<RowsAtFence> {
   try {
-    return await atFence(client, model, timeoutMs, (findMany) => findMany(query))
+    return await atFence(client, model, ...how)
   } catch (cause) {
     // Without the cause: its text quotes values.
     if (isRejected(cause))
@@ -104,7 +124,7 @@ export async function atFence(
   client: object,
   model: ModelSpec,
   timeoutMs: number,
-  read: (findMany: FindMany) => Promise<readonly AnyRow[]>,
+  read: (findMany: FindMany, reads: FenceReads) => Promise<readonly AnyRow[]>,
 ): Promise<RowsAtFence> {
   const transact = memberOf(client, '$transaction') as Transact
   const bound = transact.bind(client) as Transact
@@ -113,11 +133,19 @@ export async function atFence(
     const [found] = await session.$queryRawUnsafe(FENCE_SQL, String(timeoutMs))
     const delegate = memberOf(session, delegateName(prismaNameOf(model)))
     const findMany = memberOf(delegate, 'findMany') as FindMany
-    const rows = await read((query) => findMany.call(delegate, query))
+    const rows = await read((query) => findMany.call(delegate, query), {
+      summarize: (method, asked) =>
+        (memberOf(delegate, method) as (query: object) => Promise<unknown>).call(delegate, asked),
+      endLsn: async () => lsnOf(await session.$queryRawUnsafe(POSITION_SQL)),
+    })
     return { rows, fence: fenceOf(String(found?.['snapshot']), String(found?.['lsn'])) }
   }, options)
   // Prisma's own time-outs come first, unless the network is what is silent: then its transaction waits for ever.
   return withinAnswerTime(answer, 2 * timeoutMs + END_TIMEOUT_MS)
+}
+
+function lsnOf([row]: readonly Readonly<Record<string, unknown>>[]): Lsn {
+  return endOfRecords(parseLsn(String(row?.['lsn'])))
 }
 
 function fenceOf(text: string, lsn: string): Fence {

@@ -1,0 +1,284 @@
+/** Beside the spine. Live lists and totals: what they are made of, and what the library's users get of them. */
+import type { SubscriptionRequest } from './bus/bus.ts'
+import { badFilter } from './bus/filter/bad-filter.ts'
+import { asksRelatedRows, type ChangeFilter } from './bus/filter/change-filter.ts'
+import type { FieldSpec, ModelCatalog, ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
+import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
+import { primaryKeyOf } from './catalog/row-key.ts'
+import { canonicalText } from './catalog/values/canonical-text.ts'
+import type { AnyRow } from './changes/change.ts'
+import { ownCopy } from './graphql/policy/own-copy.ts'
+import { mapIterator } from './rowcast-changes.ts'
+import { checkHasRows, type FirstRowsHost, libraryConditions, withoutOmitted } from './rowcast-first-rows.ts'
+import type { LiveLists } from './rowcast-lists-api.ts'
+import { followedModels, parseLibraryFilter, type RelatedRowsHost } from './rowcast-related.ts'
+import { type FenceReads, type FindMany, type RowsAtFence, readForRows } from './sets/fence.ts'
+import type { KeptSetParts } from './sets/kept-parts.ts'
+import type {
+  KeptListEvent,
+  KeptListRequest,
+  KeptRequest,
+  KeptTotalsEvent,
+  KeptTotalsRequest,
+} from './sets/kept-request.ts'
+import { KeptSet } from './sets/kept-set.ts'
+import { KeptSets } from './sets/kept-sets.ts'
+import type { KeptSubscription } from './sets/kept-subscription.ts'
+import { listOperations } from './sets/list-operations.ts'
+import { ListView, type LoadedList, type ShownList } from './sets/list-view.ts'
+import { OrderedWindow } from './sets/ordered-window.ts'
+import { PageReads } from './sets/page-reads.ts'
+import { orderText, parseOrderBy, rowOrderOf, sortableField } from './sets/row-order.ts'
+import type { KeyedRow } from './sets/set-step.ts'
+import {
+  type LoadedTotals,
+  loadedTotals,
+  type ShownTotals,
+  TotalsView,
+  totalsQuery,
+} from './sets/totals-view.ts'
+import { unmarkedWhere } from './sets/unmarked-where.ts'
+import { rowIdOf } from './sets/written-rows.ts'
+import { LSN_ZERO } from './wire/lsn.ts'
+import { onAborted } from './wire/shared-listener.ts'
+
+/** What is needed of a rowcast. */
+export interface ListsHost
+  extends Pick<
+    FirstRowsHost,
+    'catalog' | 'prisma' | 'isScaled' | 'answerTimeoutMs' | 'softDeleteOf' | 'rowcast'
+  > {
+  readonly related: RelatedRowsHost
+  /** @throws CATALOG_MODEL_NOT_REGISTERED, CATALOG_UNKNOWN_MODEL */
+  checkLive(model: string): ModelSpec
+}
+
+const TAKE_DEFAULT = 50
+const TAKE_MAX = 1_000
+/** Rows behind those that are shown: with the number of these, one more for each four, within these bounds. */
+const MARGIN_MIN = 10
+const EVERY_MAX_MS = 60_000
+
+/** The part of the face. */
+export function createLists<Types extends ModelTypeMap, Metadata>(
+  host: ListsHost,
+): LiveLists<Types, Metadata> {
+  const lists = new Lists(host)
+  const { catalog, prisma } = host
+  const base = (name: string, { where, every, signal }: LibraryOptions) => {
+    const model = host.checkLive(name)
+    const filter = parseLibraryFilter(model, catalog, { where })
+    const request = {
+      model: name,
+      filter,
+      conditions: libraryConditions(model, where, filter),
+      every,
+      signal,
+    }
+    return { model, request }
+  }
+  return {
+    list(name, options: LibraryListOptions = {}) {
+      const { model, request } = base(name, options)
+      const { orderBy, take, totalCount = false } = options
+      const order = parseOrderBy(model, catalog, orderBy)
+      const events = lists.subscribeList({ ...request, order, take, isCounted: totalCount })
+      const omitted = omittedByPrisma(prisma, name)
+      return mapIterator(events, (event) => givenList(event, omitted) as never)
+    },
+    totals(name, options: LibraryTotalsOptions = {}) {
+      const { model, request } = base(name, options)
+      const fields = totalsFields(model, catalog, options)
+      return mapIterator(lists.subscribeTotals({ ...request, fields }), givenTotals) as never
+    },
+    subscribeList: (request) => lists.subscribeList(request),
+    subscribeTotals: (request) => lists.subscribeTotals(request),
+    listCost: () => lists.cost(),
+  }
+}
+
+interface LibraryOptions {
+  readonly where?: unknown
+  readonly every?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+interface LibraryListOptions extends LibraryOptions {
+  readonly orderBy?: unknown
+  readonly take?: number | undefined
+  readonly totalCount?: boolean | undefined
+}
+
+/** Names of fields. */
+type LibraryTotalsOptions = LibraryOptions &
+  Partial<Record<'sum' | 'min' | 'max', readonly string[] | undefined>>
+
+const SUMMED_TYPES: ReadonlySet<string> = new Set(['Int', 'BigInt', 'Float', 'Decimal'])
+
+function totalsFields(model: ModelSpec, catalog: ModelCatalog, options: LibraryTotalsOptions) {
+  const named = (part: 'sum' | 'min' | 'max') =>
+    (options[part] ?? []).map((name, index): FieldSpec => {
+      const field = sortableField(model, catalog, `${part}[${index}]`, name)
+      if (part !== 'sum' || SUMMED_TYPES.has(field.type)) return field
+      throw badFilter(`sum[${index}]`, 'it is no number.', 'Name fields of numbers.')
+    })
+  return { sum: named('sum'), min: named('min'), max: named('max') }
+}
+
+/** As the library's users see it: rows of their own. */
+function givenList(event: KeptListEvent, omitted: ReadonlySet<string>): object {
+  const own = ({ row }: KeyedRow) => ownCopy(withoutOmitted(row, omitted))
+  const { cursor, transaction, shown } = event
+  const { totalCount, rows } = shown
+  if (event.kind === 'snapshot') return { kind: 'snapshot', rows: rows.map(own), totalCount, cursor }
+  const operations = event.operations.map(({ kind, index, row }) => ({
+    ...{ kind, key: ownCopy(row.key), index },
+    row: kind === 'REMOVE' ? null : own(row),
+  }))
+  return { kind: 'patch', operations, totalCount, cursor, transaction }
+}
+
+function givenTotals({ shown, cursor, transaction }: KeptTotalsEvent): object {
+  return { ...(ownCopy(shown) as object), cursor, transaction }
+}
+
+type KeptParts<Loaded, Shown, Event> = Pick<
+  KeptSetParts<Loaded, Shown, Event>,
+  'view' | 'snapshotOf' | 'patchOf'
+> & { readonly load: (where: object, reads: SnapshotReads) => Promise<Loaded> }
+
+interface SnapshotReads extends Pick<FenceReads, 'summarize'> {
+  readonly findMany: FindMany
+}
+
+/** Those of one rowcast. */
+class Lists {
+  readonly #host: ListsHost
+  readonly #client: object
+  readonly #sets = new KeptSets()
+  readonly #reads = new PageReads<RowsAtFence>()
+
+  constructor(host: ListsHost) {
+    this.#host = host
+    this.#client = withWholeRows(Object(host.prisma)) as object
+  }
+
+  cost() {
+    return this.#sets.cost()
+  }
+
+  /** @throws BAD_FILTER, FIRST_ROWS_REFUSED, LIST_TOO_COSTLY */
+  subscribeList(request: KeptListRequest): KeptSubscription<KeptListEvent> {
+    const { catalog } = this.#host
+    const model = this.#host.checkLive(request.model)
+    const { take = TAKE_DEFAULT, isCounted } = request
+    if (!Number.isInteger(take) || take < 1 || take > TAKE_MAX)
+      throw badFilter('take', 'it is no number of rows.', `Give a whole number from 1 to ${TAKE_MAX}.`)
+    const order = rowOrderOf(model, catalog, request.order)
+    const margin = Math.max(MARGIN_MIN, Math.ceil(take / 4))
+    const keyed = (row: AnyRow): KeyedRow => ({ row, key: primaryKeyOf(model, row) })
+    return this.#join(model, request, ['list', take, isCounted, orderText(order)], () => {
+      const window = new OrderedWindow({ take, margin, order, idOf: (key) => rowIdOf(model, key) })
+      return {
+        view: new ListView(window),
+        snapshotOf: (state: KeptListEvent | object) => ({ ...state, kind: 'snapshot' }) as KeptListEvent,
+        patchOf(before: ShownList, state) {
+          const operations = listOperations(before.rows, state.shown.rows)
+          if (operations.length === 0 && before.totalCount === state.shown.totalCount) return null
+          return { ...state, kind: 'patch', operations } as KeptListEvent
+        },
+        async load(where, { findMany, summarize }): Promise<LoadedList> {
+          const rows = await findMany({ where, orderBy: order.orderBy, take: window.readCount })
+          const totalCount = isCounted ? Number(await summarize('count', { where })) : null
+          return { rows: rows.map(keyed), totalCount }
+        },
+      }
+    })
+  }
+
+  /** @throws BAD_FILTER, FIRST_ROWS_REFUSED, LIST_TOO_COSTLY */
+  subscribeTotals(request: KeptTotalsRequest): KeptSubscription<KeptTotalsEvent> {
+    const { fields } = request
+    const names = [fields.sum, fields.min, fields.max].map((each) => each.map(({ name }) => name))
+    const model = this.#host.checkLive(request.model)
+    return this.#join(model, request, ['totals', names], () => ({
+      view: new TotalsView(fields, this.#host.catalog),
+      snapshotOf: (state: KeptTotalsEvent) => state,
+      patchOf: (before: ShownTotals, state) => {
+        const text = canonicalText(state.shown)
+        return text !== null && text === canonicalText(before) ? null : state
+      },
+      load: async (where, { summarize }): Promise<LoadedTotals> =>
+        loadedTotals(await summarize('aggregate', { where, ...totalsQuery(fields) })),
+    }))
+  }
+
+  #join<Loaded, Shown, Event>(
+    model: ModelSpec,
+    request: KeptRequest,
+    kind: readonly unknown[],
+    partsOf: () => KeptParts<Loaded, Shown, Event>,
+  ): KeptSubscription<Event> {
+    const { every = 0, filter, conditions, signal } = request
+    if (!Number.isInteger(every) || every < 0 || every > EVERY_MAX_MS)
+      throw badFilter('every', 'it is no time.', `Give whole milliseconds, 0 to ${EVERY_MAX_MS}.`)
+    checkHasRows(this.#host, model)
+    const visible = filter?.visible == null ? null : [...filter.visible.fields].sort()
+    const key = canonicalText([model.name, every, conditions, visible, kind])
+    const subscription = this.#sets.join(key, (onEnded) => {
+      const { load, ...parts } = partsOf()
+      return new KeptSet<Loaded, Shown, Event>({
+        ...this.#sharedParts(model, request),
+        ...parts,
+        ...{ everyMs: every, onEnded, read: (ending) => this.#read(model, conditions, load, ending) },
+      })
+    })
+    if (signal !== undefined) onAborted(signal, () => void subscription.return())
+    return subscription
+  }
+
+  #sharedParts(model: ModelSpec, { filter }: KeptRequest) {
+    const { rowcast, related } = this.#host
+    const isAskedAgain = asksRelatedRows(filter)
+    const models = isAskedAgain ? [...followedModels(related, model, { filter, overflow: 'end' })] : []
+    const ofModel = (name: string, own: ChangeFilter | null): SubscriptionRequest => ({
+      ...{ model: name, filter: own, overflow: 'end' },
+    })
+    return {
+      isAskedAgain,
+      changeCursor: () => rowcast().changeCursor(),
+      subscribe: (after: string) =>
+        isAskedAgain
+          ? [...new Set([model.name, ...models])].map((name) =>
+              related.bus.subscribe({ ...ofModel(name, null), after }),
+            )
+          : [rowcast().subscribeDeliveries({ ...ofModel(model.name, filter), after })],
+      monotonicMs: () => performance.now(),
+      wait: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref()),
+      counters: this.#sets.counters,
+    }
+  }
+
+  async #read<Loaded>(
+    model: ModelSpec,
+    conditions: readonly object[],
+    load: KeptParts<Loaded, unknown, unknown>['load'],
+    signal: AbortSignal,
+  ) {
+    const { answerTimeoutMs, softDeleteOf } = this.#host
+    const unmarked = unmarkedWhere(model, softDeleteOf(model.name))
+    const where = { AND: unmarked === null ? conditions : [...conditions, unmarked] }
+    let loaded: Loaded | undefined
+    let [begunAtMs, untilLsn] = [0, LSN_ZERO]
+    const read = () => {
+      begunAtMs = performance.now()
+      return readForRows(this.#client, model, answerTimeoutMs, async (findMany, reads) => {
+        loaded = await load(where, { findMany, summarize: reads.summarize })
+        untilLsn = await reads.endLsn()
+        return []
+      })
+    }
+    const { fence } = await this.#reads.run({ key: null, since: 0, signal, read })
+    return { loaded: loaded as Loaded, fence, untilLsn, tookMs: performance.now() - begunAtMs }
+  }
+}

@@ -1,0 +1,65 @@
+/** Beside the spine, sets. What a kept set is made of, and what it shows. Types only. */
+import type { BusSubscription } from '../bus/bus.ts'
+import type { TransactionInfo } from '../changes/change.ts'
+import type { Lsn } from '../wire/lsn.ts'
+import type { Fence } from './fence.ts'
+import type { StepEffect } from './ordered-window.ts'
+import type { SetStep } from './set-step.ts'
+
+/** What is kept. */
+export interface KeptView<Loaded, Shown> {
+  reset(loaded: Loaded): void
+  empty(): void
+  apply(step: SetStep): StepEffect
+  /** It as it is now; nothing changes it later. */
+  shown(): Shown
+}
+
+/** Where it stands. */
+export interface KeptState<Shown> {
+  readonly shown: Shown
+  /** All that stands before it is in what is shown, and nothing behind it. */
+  readonly cursor: string
+  /** The last transaction that had a part in it; null where none has come yet. */
+  readonly transaction: TransactionInfo | null
+}
+
+/** What has been read. */
+export interface KeptRead<Loaded> {
+  readonly loaded: Loaded
+  readonly fence: Fence
+  /** Behind all that had committed when it was read: a TRUNCATE up to there may show, whatever the snapshot sees. */
+  readonly untilLsn: Lsn
+  /** How long the database took. */
+  readonly tookMs: number
+}
+
+/** What a kept set is made with. */
+export interface KeptSetParts<Loaded, Shown, Event> {
+  /** See `Rowcast.changeCursor`. */
+  readonly changeCursor: () => Promise<string>
+  /** The changes that it depends on, after the cursor. */
+  readonly subscribe: (after: string) => readonly BusSubscription[]
+  readonly read: (signal: AbortSignal) => Promise<KeptRead<Loaded>>
+  readonly view: KeptView<Loaded, Shown>
+  /** Whether every change may concern it, and only the database knows how: of what other rows decide about. */
+  readonly isAskedAgain: boolean
+  readonly snapshotOf: (state: KeptState<Shown>) => Event
+  /** Null where nothing has changed. */
+  readonly patchOf: (before: Shown, state: KeptState<Shown>) => Event | null
+  /** Least time between two patches. */
+  readonly everyMs: number
+  readonly monotonicMs: () => number
+  readonly wait: (ms: number) => Promise<void>
+  readonly counters: KeptCounters
+  /** Nobody is there any more. */
+  readonly onEnded: () => void
+}
+
+/** What all of them cost. */
+export interface KeptCounters {
+  reads: number
+  readMs: number
+  snapshots: number
+  patches: number
+}

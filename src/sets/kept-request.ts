@@ -1,0 +1,40 @@
+/** Beside the spine, sets. What a live list and totals are asked for, and what they give, before anybody's types. Types only. */
+import type { ChangeFilter } from '../bus/filter/change-filter.ts'
+import type { KeptState } from './kept-parts.ts'
+import type { ListOperation } from './list-operations.ts'
+import type { ShownList } from './list-view.ts'
+import type { SortPart } from './row-order.ts'
+import type { ShownTotals, TotalsRequest } from './totals-view.ts'
+
+/** Which rows, for whom. */
+export interface KeptRequest {
+  readonly model: string
+  /** For changes: what is asked for, and what the viewer may see. */
+  readonly filter: ChangeFilter | null
+  /** The same as Prisma Client takes it: a `where` for each part, all of which hold. */
+  readonly conditions: readonly object[]
+  /** Milliseconds between two events at the least. @default 0 */
+  readonly every?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A list. */
+export interface KeptListRequest extends KeptRequest {
+  readonly order: readonly SortPart[]
+  /** @default 50 */
+  readonly take?: number | undefined
+  readonly isCounted: boolean
+}
+
+/** Totals. */
+export interface KeptTotalsRequest extends KeptRequest {
+  readonly fields: TotalsRequest
+}
+
+/** What a list gives. Its rows are shared: whoever changes one copies it first. */
+export type KeptListEvent =
+  | (KeptState<ShownList> & { readonly kind: 'snapshot' })
+  | (KeptState<ShownList> & { readonly kind: 'patch'; readonly operations: readonly ListOperation[] })
+
+/** What totals give. */
+export type KeptTotalsEvent = KeptState<ShownTotals>

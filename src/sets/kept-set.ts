@@ -1,0 +1,263 @@
+/**
+ * Beside the spine, sets. What many subscriptions ask for alike, kept once: the first rows of a list, or totals. It is read at a fence, and what
+ * the stream brings then is applied to it; where that cannot be done here, it is read again. It is shown only as it was between two
+ * transactions: what is read counts from where the stream has passed everything that its snapshot sees.
+ */
+import type { BusSubscription, Delivery } from '../bus/bus.ts'
+import { cannotGoOn } from '../bus/resync-required.ts'
+import type { TransactionInfo } from '../changes/change.ts'
+import {
+  comparePositions,
+  formatCursor,
+  INDEX_AFTER_ALL,
+  isSameEpoch,
+  parseCursor,
+} from '../changes/cursor.ts'
+import type { ChangePosition, StreamOrigin } from '../changes/position.ts'
+import { type Lsn, toLsn } from '../wire/lsn.ts'
+import type { Fence } from './fence.ts'
+import type { KeptSetParts, KeptState } from './kept-parts.ts'
+import { KeptSubscription } from './kept-subscription.ts'
+import { ReadBudget } from './read-budget.ts'
+import { stepOf } from './set-step.ts'
+
+/** How often it is looked whether the stream has passed the fence, where nothing comes. */
+const LOOK_INTERVAL_MS = 10
+/** Where the database is asked, not more often than this. */
+const READ_INTERVAL_MS = 100
+/** How often whoever waits for the stream asks again where it is. */
+const VISIBLE_INTERVAL_MS = 10
+
+/** One of them. It begins with its first subscription, and ends with its last. */
+export class KeptSet<Loaded, Shown, Event> {
+  readonly #parts: KeptSetParts<Loaded, Shown, Event>
+  readonly #subscriptions = new Set<KeptSubscription<Event>>()
+  readonly #ending = new AbortController()
+  readonly #budget: ReadBudget
+  #changes: readonly BusSubscription[] = []
+  /** What was read, as long as the stream is behind it. */
+  #fence: (Fence & { readonly untilLsn: Lsn }) | null = null
+  /** Something came that only the database can judge. */
+  #mustRead = true
+  /** Of what is always read again: something came that stands behind the fence. */
+  #isOutdated = false
+  #origin: StreamOrigin | null = null
+  #isChanged = false
+  #state: KeptState<Shown> | null = null
+  /** The boundary that the view is at, where it is at one. */
+  #boundary: string | null = null
+  #position: ChangePosition | null = null
+  #transaction: TransactionInfo | null = null
+  #shownAtMs = Number.NEGATIVE_INFINITY
+  #wake: () => void = () => {}
+
+  constructor(parts: KeptSetParts<Loaded, Shown, Event>) {
+    this.#parts = parts
+    this.#budget = new ReadBudget(parts.monotonicMs, Math.max(parts.everyMs, READ_INTERVAL_MS))
+  }
+
+  /** Joins: what is shown comes first, then what changes of it. */
+  subscribe(): KeptSubscription<Event> {
+    const subscription = new KeptSubscription<Event>({
+      snapshot: () => this.#snapshot(),
+      leave: () => this.#leave(subscription),
+    })
+    this.#subscriptions.add(subscription)
+    if (this.#subscriptions.size === 1 && this.#changes.length === 0) void this.#run()
+    return subscription
+  }
+
+  get isEnded(): boolean {
+    return this.#ending.signal.aborted
+  }
+
+  get subscribers(): number {
+    return this.#subscriptions.size
+  }
+
+  #snapshot(): Event | null {
+    if (this.#state === null) return null
+    this.#parts.counters.snapshots += 1
+    return this.#parts.snapshotOf(this.#state)
+  }
+
+  #leave(subscription: KeptSubscription<Event>): void {
+    this.#subscriptions.delete(subscription)
+    if (this.#subscriptions.size === 0) this.#end()
+  }
+
+  #end(): void {
+    if (this.isEnded) return
+    this.#ending.abort()
+    this.#wake()
+    for (const changes of this.#changes) void changes.return()
+    this.#parts.onEnded()
+  }
+
+  async #run(): Promise<void> {
+    let failure: { readonly error: unknown } | null = null
+    try {
+      while (!this.isEnded && (await this.#step()));
+    } catch (error) {
+      failure = { error }
+    }
+    this.#end()
+    for (const subscription of [...this.#subscriptions]) subscription.end(failure)
+  }
+
+  /** False where nothing comes any more. */
+  async #step(): Promise<boolean> {
+    const isReadDue = this.#mustRead && this.#fence === null
+    if (isReadDue && this.#budget.dueInMs <= 0) {
+      await this.#read()
+      return true
+    }
+    for (const changes of this.#changes) {
+      for (let delivery = changes.pull?.take(); delivery !== undefined; delivery = changes.pull?.take()) {
+        this.#follow(delivery)
+        // What is asked of the database waits for nothing else.
+        if (this.#mustRead && this.#fence === null && this.#budget.dueInMs <= 0) return true
+      }
+    }
+    this.#settleAtBookmark()
+    const ended = this.#changes.find((changes) => changes.pull?.isEnded === true)
+    if (ended !== undefined) {
+      // How it ended.
+      await ended.next()
+      return false
+    }
+    await this.#rest(isReadDue)
+    return true
+  }
+
+  /** Until something comes, or is due. */
+  async #rest(isReadDue: boolean): Promise<void> {
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve
+      for (const { pull } of this.#changes) if (pull !== undefined) pull.reader = { onReadable: resolve }
+    })
+    const dueInMs =
+      this.#fence !== null ? LOOK_INTERVAL_MS : isReadDue ? this.#budget.dueInMs : this.#patchDueInMs()
+    if (dueInMs === null) await woken
+    else await Promise.race([woken, this.#parts.wait(Math.max(1, dueInMs))])
+    if (this.#isChanged && this.#boundary !== null) this.#show()
+  }
+
+  #patchDueInMs(): number | null {
+    if (!this.#isChanged || this.#boundary === null) return null
+    return this.#shownAtMs + this.#parts.everyMs - this.#parts.monotonicMs()
+  }
+
+  async #read(): Promise<void> {
+    const { changeCursor, subscribe, read, counters, view } = this.#parts
+    let cursor = await changeCursor()
+    while (this.#position !== null && isBehind(cursor, this.#position) && !this.isEnded) {
+      // What has come is not visible to everybody yet.
+      await this.#parts.wait(VISIBLE_INTERVAL_MS)
+      cursor = await changeCursor()
+    }
+    if (this.isEnded) return
+    if (this.#changes.length === 0) {
+      this.#origin = parseCursor(cursor).epoch
+      this.#changes = subscribe(cursor)
+    }
+    const { loaded, fence, untilLsn, tookMs } = await read(this.#ending.signal)
+    counters.reads += 1
+    counters.readMs += tookMs
+    this.#budget.note(tookMs)
+    view.reset(loaded)
+    this.#mustRead = false
+    this.#isChanged = true
+    this.#boundary = null
+    this.#fence = { ...fence, untilLsn }
+  }
+
+  #follow(delivery: Delivery): void {
+    const { change, isLastOfTransaction } = delivery
+    const { transaction } = change
+    this.#checkOrigin(transaction.epoch)
+    const isPast = this.#fence !== null && transaction.commitLsn >= this.#fence.untilLsn
+    if (isPast && !this.#parts.isAskedAgain)
+      this.#settle(formatCursor(transaction.epoch, toLsn(transaction.commitLsn - 1n), INDEX_AFTER_ALL))
+    this.#position = { commitLsn: transaction.commitLsn, index: change.index }
+    this.#transaction = transaction
+    const isRead = this.#fence?.sees(transaction) === true
+    if (!isRead && !this.#mustRead) this.#apply(delivery)
+    if (this.#fence !== null) return
+    this.#boundary = isLastOfTransaction && !this.#mustRead ? change.cursor : null
+    if (this.#boundary !== null && this.#isChanged) this.#show()
+  }
+
+  #apply(delivery: Delivery): void {
+    const { view, isAskedAgain } = this.#parts
+    const fence = this.#fence
+    const { action, transaction } = delivery.change
+    // TRUNCATE keeps to no snapshot: the rows may be without it, or with it.
+    if (fence !== null && action === 'TRUNCATE' && transaction.commitLsn < fence.untilLsn) {
+      this.#mustRead = true
+    } else if (isAskedAgain) {
+      // What was read counts all the same, where this stands behind it.
+      if (fence !== null && transaction.commitLsn >= fence.endLsn) this.#isOutdated = true
+      else this.#mustRead = true
+    } else {
+      const step = stepOf(delivery)
+      if (step === 'emptied') view.empty()
+      const effect = step === 'emptied' ? 'changed' : step === 'unknown' ? step : view.apply(step)
+      if (effect === 'changed') this.#isChanged = true
+      if (effect === 'unknown') this.#mustRead = true
+    }
+  }
+
+  /** The stream has passed the fence, though nothing of it was for us. */
+  #settleAtBookmark(): void {
+    const fence = this.#fence
+    if (fence === null) return
+    const bookmarks = this.#changes.map(({ pull }) => pull?.bookmark?.() ?? null)
+    const behind = bookmarks.find(
+      (each) => each === null || parseCursor(each).position.commitLsn < fence.untilLsn - 1n,
+    )
+    const [first] = bookmarks
+    if (behind !== undefined || first == null) return
+    const { epoch } = parseCursor(first)
+    this.#checkOrigin(epoch)
+    this.#settle(
+      this.#parts.isAskedAgain ? formatCursor(epoch, toLsn(fence.endLsn - 1n), INDEX_AFTER_ALL) : first,
+    )
+    if (this.#isOutdated) this.#mustRead = true
+    this.#isOutdated = false
+  }
+
+  /** The rows of one server and the changes of another do not fit. */
+  #checkOrigin(epoch: StreamOrigin): void {
+    if (this.#origin !== null && !isSameEpoch(epoch, this.#origin))
+      throw cannotGoOn('another server has taken over')
+  }
+
+  #settle(cursor: string): void {
+    this.#fence = null
+    if (this.#mustRead) return
+    this.#boundary = cursor
+    this.#show()
+  }
+
+  /** Shows it as it is at the boundary, if it is time to. */
+  #show(): void {
+    const { patchOf, view, monotonicMs, everyMs, counters } = this.#parts
+    if (this.#boundary === null) return
+    if (this.#state !== null && monotonicMs() - this.#shownAtMs < everyMs) return
+    const before = this.#state
+    const state = { shown: view.shown(), cursor: this.#boundary, transaction: this.#transaction }
+    this.#isChanged = false
+    const patch = before === null ? null : patchOf(before.shown, state)
+    this.#state = state
+    if (before === null) for (const subscription of this.#subscriptions) subscription.wake()
+    if (patch === null) return
+    this.#shownAtMs = monotonicMs()
+    counters.patches += 1
+    for (const subscription of this.#subscriptions) subscription.offer(patch)
+  }
+}
+
+function isBehind(cursor: string, position: ChangePosition): boolean {
+  return comparePositions(parseCursor(cursor).position, position) < 0
+}

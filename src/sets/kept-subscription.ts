@@ -1,0 +1,95 @@
+/**
+ * Beside the spine, sets. One subscription to what is kept for many. Whoever leaves too much waiting gets it whole once more, instead of all the
+ * steps on the way: nothing is lost, and nothing grows.
+ */
+
+/** Patches that may wait. */
+const WAITING_MAX = 256
+
+/** Where it is at home. */
+export interface KeptHome<Event> {
+  /** What is shown, whole; null where nothing is yet. */
+  readonly snapshot: () => Event | null
+  readonly leave: () => void
+}
+
+const DONE = { done: true, value: undefined } as const
+
+/** One of them. */
+export class KeptSubscription<Event> implements AsyncIterableIterator<Event> {
+  readonly #home: KeptHome<Event>
+  #waiting: Event[] = []
+  /** What comes next is the whole. */
+  #needsWhole = true
+  #end: { readonly error: unknown } | 'normal' | null = null
+  #turn: Promise<unknown> = Promise.resolve()
+  #wake: () => void = () => {}
+
+  constructor(home: KeptHome<Event>) {
+    this.#home = home
+  }
+
+  /** A patch; for whoever waits for the whole, it is part of that. */
+  offer(patch: Event): void {
+    if (this.#needsWhole || this.#end !== null) return
+    this.#waiting.push(patch)
+    if (this.#waiting.length > WAITING_MAX) {
+      this.#waiting = []
+      this.#needsWhole = true
+    }
+    this.wake()
+  }
+
+  /** Something is there. */
+  wake(): void {
+    this.#wake()
+  }
+
+  /** Nothing comes any more; with an error where one ended it. */
+  end(failure: { readonly error: unknown } | null): void {
+    this.#end ??= failure ?? 'normal'
+    this.wake()
+  }
+
+  next(): Promise<IteratorResult<Event>> {
+    const result = this.#turn.then(() => this.#next())
+    this.#turn = result.catch(() => undefined)
+    return result
+  }
+
+  return(): Promise<IteratorResult<Event>> {
+    this.#waiting = []
+    this.#needsWhole = false
+    this.#end = 'normal'
+    this.#home.leave()
+    this.wake()
+    return Promise.resolve(DONE)
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async #next(): Promise<IteratorResult<Event>> {
+    for (;;) {
+      const event = this.#take()
+      if (event !== null) return { done: false, value: event }
+      if (this.#end === 'normal') return DONE
+      if (this.#end !== null) {
+        const { error } = this.#end
+        this.#end = 'normal'
+        throw error
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  #take(): Event | null {
+    if (!this.#needsWhole) return this.#waiting.shift() ?? null
+    const whole = this.#home.snapshot()
+    if (whole !== null) this.#needsWhole = false
+    return whole
+  }
+}

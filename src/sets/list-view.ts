@@ -1,0 +1,49 @@
+/** Beside the spine, sets. A live list as it is kept: its first rows in order, and how many there are where that is asked for. */
+import type { KeptView } from './kept-parts.ts'
+import type { OrderedWindow, StepEffect, WindowRow } from './ordered-window.ts'
+import type { KeyedRow, SetStep } from './set-step.ts'
+
+/** What is read of a list. */
+export interface LoadedList {
+  readonly rows: readonly KeyedRow[]
+  /** Null where it is not asked for. */
+  readonly totalCount: number | null
+}
+
+/** A list as it is shown. */
+export interface ShownList {
+  readonly rows: readonly WindowRow[]
+  readonly totalCount: number | null
+}
+
+/** One list. */
+export class ListView implements KeptView<LoadedList, ShownList> {
+  readonly #window: OrderedWindow
+  #totalCount: number | null = null
+
+  constructor(window: OrderedWindow) {
+    this.#window = window
+  }
+
+  reset({ rows, totalCount }: LoadedList): void {
+    this.#window.reset(rows)
+    this.#totalCount = totalCount
+  }
+
+  empty(): void {
+    this.#window.empty()
+    this.#totalCount = this.#totalCount === null ? null : 0
+  }
+
+  apply(step: SetStep): StepEffect {
+    const effect = this.#window.apply(step)
+    const more = Number(step.after !== null) - Number(step.before !== null)
+    if (this.#totalCount === null || more === 0) return effect
+    this.#totalCount += more
+    return effect === 'none' ? 'changed' : effect
+  }
+
+  shown(): ShownList {
+    return { rows: this.#window.shown(), totalCount: this.#totalCount }
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Beside the spine, sets. How often what is kept may be read again: not more often than its interval, and not for more than a third of the
+ * time; and not at all where each read is slow.
+ */
+import { RowcastError } from '../errors.ts'
+
+/** After a read, the database has so many times as long as it took for others. */
+const REST_FACTOR = 2
+const SLOW_MS = 4_000
+/** One slow read is no habit. */
+const SLOW_READS_MAX = 4
+
+/** Of one kept set. */
+export class ReadBudget {
+  readonly #monotonicMs: () => number
+  readonly #intervalMs: number
+  #dueAtMs = Number.NEGATIVE_INFINITY
+  #slowReads = 0
+
+  constructor(monotonicMs: () => number, intervalMs: number) {
+    this.#monotonicMs = monotonicMs
+    this.#intervalMs = intervalMs
+  }
+
+  /** When the next read may begin. */
+  get dueInMs(): number {
+    return this.#dueAtMs - this.#monotonicMs()
+  }
+
+  /** A read that is over, and how long the database took. @throws LIST_TOO_COSTLY */
+  note(tookMs: number): void {
+    this.#dueAtMs = this.#monotonicMs() + Math.max(this.#intervalMs - tookMs, REST_FACTOR * tookMs)
+    this.#slowReads = tookMs > SLOW_MS ? this.#slowReads + 1 : 0
+    if (this.#slowReads < SLOW_READS_MAX) return
+    throw new RowcastError(
+      'LIST_TOO_COSTLY',
+      `The database took more than ${SLOW_MS} ms to read it, ${SLOW_READS_MAX} times in a row.`,
+    )
+  }
+}

@@ -1,0 +1,105 @@
+/** What live lists are made of: operations, the order of rows, what waits for one subscriber. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { KeptSubscription } from '../../src/sets/kept-subscription.ts'
+import { listOperations } from '../../src/sets/list-operations.ts'
+import type { WindowRow } from '../../src/sets/ordered-window.ts'
+import { ReadBudget } from '../../src/sets/read-budget.ts'
+import { rowOrderOf } from '../../src/sets/row-order.ts'
+import { blogCatalog } from '../graphql/blog-catalog.ts'
+
+const row = (id: number, version = 0): WindowRow => ({
+  id: String(id),
+  key: { id },
+  row: { id, version },
+})
+
+/** As a client does it, by keys and indexes alone. */
+function applied(from: readonly WindowRow[], to: readonly WindowRow[]): readonly WindowRow[] {
+  const list = [...from]
+  for (const { kind, index, row: next } of listOperations(from, to)) {
+    const at = list.findIndex(({ id }) => id === next.id)
+    expect(at >= 0).toBe(kind !== 'INSERT')
+    if (kind === 'REMOVE' || kind === 'UPDATE') expect(at).toBe(index)
+    if (at >= 0) list.splice(at, 1)
+    if (kind !== 'REMOVE') list.splice(index, 0, next)
+  }
+  return list
+}
+
+const lists = fc.uniqueArray(fc.tuple(fc.nat(12), fc.nat(1)), { selector: ([id]) => id, maxLength: 10 })
+
+describe('operations of a list', () => {
+  it('lead from any list to any other', () => {
+    fc.assert(
+      fc.property(lists, lists, (from, to) => {
+        const [before, after] = [from, to].map((list) => list.map(([id, version]) => row(id, version)))
+        expect(applied(before ?? [], after ?? [])).toEqual(after)
+      }),
+    )
+  })
+
+  it('are few: a row that moves is one, and what is the same is none', () => {
+    const rows = [1, 2, 3, 4, 5].map((id) => row(id))
+    const kinds = (ids: readonly number[]) =>
+      listOperations(
+        rows,
+        ids.map((id) => row(id)),
+      ).map(({ kind, index }) => `${kind} ${index}`)
+    expect(kinds([1, 2, 3, 4, 5])).toEqual([])
+    expect(kinds([2, 3, 4, 5, 1])).toEqual(['MOVE 4'])
+    expect(kinds([5, 1, 2, 3, 4])).toEqual(['MOVE 0'])
+    expect(kinds([9, 1, 2, 3, 4])).toEqual(['REMOVE 4', 'INSERT 0'])
+  })
+})
+
+describe('what waits for one subscriber', () => {
+  it('becomes the whole once more where it is too much', async () => {
+    let whole = 'whole'
+    const subscription = new KeptSubscription<string>({ snapshot: () => whole, leave: () => undefined })
+    subscription.offer('a patch before it')
+    expect((await subscription.next()).value).toBe('whole')
+    for (let count = 0; count < 256; count += 1) subscription.offer(`patch ${count}`)
+    expect((await subscription.next()).value).toBe('patch 0')
+    for (let count = 256; count < 258; count += 1) subscription.offer(`patch ${count}`)
+    whole = 'the whole as it is now'
+    expect((await subscription.next()).value).toBe(whole)
+    subscription.offer('what comes then')
+    subscription.end({ error: new Error('ended') })
+    expect((await subscription.next()).value).toBe('what comes then')
+    await expect(subscription.next()).rejects.toThrow('ended')
+    expect((await subscription.next()).done).toBe(true)
+  })
+})
+
+describe('reads of a list', () => {
+  it('leave the database alone for twice as long as they took, and end where all of them are slow', () => {
+    let now = 0
+    const budget = new ReadBudget(() => now, 100)
+    expect(budget.dueInMs).toBeLessThanOrEqual(0)
+    budget.note(10)
+    expect(budget.dueInMs).toBe(90)
+    now += 90
+    budget.note(500)
+    expect(budget.dueInMs).toBe(1_000)
+    for (let slow = 0; slow < 3; slow += 1) budget.note(5_000)
+    expect(() => budget.note(5_000)).toThrow('LIST_TOO_COSTLY')
+  })
+})
+
+describe('the order of rows', () => {
+  const model = blogCatalog.models['User']
+  if (model === undefined) throw new Error('The catalog of the test has no User.')
+  const field = (name: string) => model.fields.find((each) => each.name === name) ?? model.fields[0]
+  const orderBy = (name: string, direction: 'asc' | 'desc', nulls?: 'first' | 'last') =>
+    rowOrderOf(model, blogCatalog, [{ field: field(name) as never, direction, nulls }])
+
+  it('has nulls where PostgreSQL has them, and asks the database for that of text', () => {
+    const name = model.fields.find(({ type, isRequired }) => type === 'String' && !isRequired)?.name ?? ''
+    const [none, some, other] = [{ [name]: null }, { [name]: 'a' }, { [name]: 'b' }]
+    expect(orderBy(name, 'asc').compare(none, some)).toBe(1)
+    expect(orderBy(name, 'desc').compare(none, some)).toBe(-1)
+    expect(orderBy(name, 'asc', 'first').compare(none, some)).toBe(-1)
+    expect(orderBy(name, 'asc').compare(some, other)).toBe(null)
+  })
+})
