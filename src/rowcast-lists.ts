@@ -40,7 +40,6 @@ import {
 import { unmarkedWhere } from './sets/unmarked-where.ts'
 import { rowIdOf } from './sets/written-rows.ts'
 import { LSN_ZERO } from './wire/lsn.ts'
-import { onAborted } from './wire/shared-listener.ts'
 
 /** What is needed of a rowcast. */
 export interface ListsHost
@@ -233,7 +232,7 @@ class Lists {
         ...{ everyMs: every, onEnded, read: (ending) => this.#read(model, conditions, load, ending) },
       })
     })
-    if (signal !== undefined) onAborted(signal, () => void subscription.return())
+    if (signal !== undefined) subscription.endOn(signal)
     return subscription
   }
 

@@ -3,6 +3,8 @@
  * steps on the way: nothing is lost, and nothing grows.
  */
 
+import { onAborted } from '../wire/shared-listener.ts'
+
 /** Patches that may wait. */
 const WAITING_MAX = 256
 
@@ -24,9 +26,15 @@ export class KeptSubscription<Event> implements AsyncIterableIterator<Event> {
   #end: { readonly error: unknown } | 'normal' | null = null
   #turn: Promise<unknown> = Promise.resolve()
   #wake: () => void = () => {}
+  #forgetSignal = (): void => {}
 
   constructor(home: KeptHome<Event>) {
     this.#home = home
+  }
+
+  /** The signal ends it. */
+  endOn(signal: AbortSignal): void {
+    this.#forgetSignal = onAborted(signal, () => void this.return())
   }
 
   /** A patch; for whoever waits for the whole, it is part of that. */
@@ -48,6 +56,7 @@ export class KeptSubscription<Event> implements AsyncIterableIterator<Event> {
   /** Nothing comes any more; with an error where one ended it. */
   end(failure: { readonly error: unknown } | null): void {
     this.#end ??= failure ?? 'normal'
+    this.#forgetSignal()
     this.wake()
   }
 
@@ -61,6 +70,7 @@ export class KeptSubscription<Event> implements AsyncIterableIterator<Event> {
     this.#waiting = []
     this.#needsWhole = false
     this.#end = 'normal'
+    this.#forgetSignal()
     this.#home.leave()
     this.wake()
     return Promise.resolve(DONE)
