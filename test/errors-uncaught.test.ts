@@ -75,6 +75,10 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'rowcast-metadata.ts': [1, 'begins calls of the application, each in a promise of its own'],
   'sets/page-reads.ts': [2, 'catches what a read throws; whoever waits no more is taken out of a set'],
   'sets/first-rows.ts': [2, 'ends a subscription; ending one never rejects'],
+  'sets/kept-set.ts': [
+    2,
+    'catches what a step throws, and ends its subscriptions with it; ending one never rejects',
+  ],
   'sets/kept-subscription.ts': [1, 'ends the subscription; ending one never rejects'],
   'sets/live-view.ts': [1, 'ends the subscription, which lets go of who waits and throws nothing'],
   'sets/set-graph.ts': [1, 'forgets a set; what ended it is a rejection to who waits'],
