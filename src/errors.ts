@@ -990,6 +990,13 @@ export const ERRORS = {
     retry: 'backoff',
     isPublic: true,
   },
+  COMMITS_NOT_VISIBLE: {
+    means:
+      'A position is asked for right after the stream of changes began, and what had committed before may not be visible to queries yet: a commit waits for a standby, or a transaction that was open then still is.',
+    hint: 'Ask again after `extensions.retryAfterMs`. Where it lasts: a session in pg_stat_activity whose wait_event is SyncRep waits for a standby of synchronous_standby_names; the oldest backend_xid is of the oldest transaction that is open.',
+    retry: 'backoff',
+    isPublic: true,
+  },
   MODEL_UNAVAILABLE: {
     means:
       'The changes of this model cannot be read at present: its table, the publication and the Prisma schema do not fit, PostgreSQL cannot send one of them, or reading them failed.',

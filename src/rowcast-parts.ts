@@ -1,6 +1,7 @@
 /** Beside the spine. What a rowcast is made of before anything connects: its names, its addresses, the bus and who waits at it. */
 import { resolveScaling, type Scaling } from './broker/broker-options.ts'
 import { BrokerArchiveSlot } from './broker/scaled-source.ts'
+import type { InProcessBus } from './bus/bus.ts'
 import { BusObservers } from './bus/bus-observer.ts'
 import { heapBytesLeft, heldBytesMaxOf } from './bus/heap-bounds.ts'
 import { logBoundsOf } from './bus/log-bounds.ts'
@@ -22,7 +23,7 @@ import { withRelatedRows } from './rowcast-related.ts'
 import { HeldPages } from './sets/held-pages.ts'
 import type { SetsBus } from './sets/sets-bus.ts'
 import { type ConnectionTarget, resolveConnectionTarget } from './source/db/database-address.ts'
-import { readSnapshot } from './source/db/snapshot.ts'
+import { readSnapshot, readXidBound } from './source/db/snapshot.ts'
 import { VisibilityGate } from './source/db/visibility.ts'
 import { type Durability, resolveDurability } from './source/durability-options.ts'
 import { defaultSlot } from './source/setup/default-slot.ts'
@@ -85,7 +86,10 @@ export function createParts<Types extends ModelTypeMap>(
   const observers = new BusObservers(guard)
   observers.add(presence)
   const { queueLengthMax, heldBytesMax, overflow } = options
-  const visibility = new VisibilityGate({ readSnapshot: () => readSnapshot(options.prisma, target) })
+  const visibility = new VisibilityGate({
+    readSnapshot: () => readSnapshot(options.prisma, target),
+    prepare: () => askEarlier(ownBus, target),
+  })
   const ownBus = createMemoryBus({
     ...{ observers, older: archive ?? undefined, queueLengthMax, heldBytesMax, overflow, guard },
     ...{ models: catalog.models, log: logBoundsOf(durability.retention) },
@@ -104,4 +108,10 @@ export function createParts<Types extends ModelTypeMap>(
     names: { schema, slot, publication, isSlotDefault: options.slot === undefined },
     hub: createMessageHub(queueLengthMax ?? 65_536, guard),
   }
+}
+
+/** What committed before the stream began: as long as nobody has said that it is visible, its bound is needed to find out. */
+async function askEarlier({ history }: Pick<InProcessBus, 'history'>, target: DriverTarget): Promise<void> {
+  const earlier = history?.earlier
+  if (earlier?.isUnasked === true) earlier.ask(await readXidBound(target))
 }

@@ -1,7 +1,9 @@
 /** Beside the spine. What a rowcast gives of its changes: subscriptions, cursors, messages, and why one did not get a change. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { checkServesChanges } from './broker/broker-options.ts'
 import { explainDelivery } from './bus/explain-delivery.ts'
 import { asksRelatedRows, checkImagesAreSent, parseChangeFilter } from './bus/filter/change-filter.ts'
+import { commitsNotVisible } from './bus/stream-presence.ts'
 import type { ModelTypeMap } from './catalog/model-catalog.ts'
 import { omittedByPrisma } from './catalog/prisma-omit.ts'
 import type { LooseSubscribeOptions, Rowcast } from './rowcast-api.ts'
@@ -25,6 +27,9 @@ import {
   type TransactionsHost,
 } from './rowcast-transactions.ts'
 import { ANSWER_TIMEOUT_MS } from './wire/driver-target.ts'
+
+/** How often it is looked whether what committed before the stream began is visible. */
+const EARLIER_INTERVAL_MS = 20
 
 /** The part of the face that reads. */
 export type ChangeFace<Types extends ModelTypeMap, Metadata> = Pick<
@@ -113,11 +118,14 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
     },
     async changeCursor() {
       checkServesChanges(scaling.role)
+      const untilMs = performance.now() + answerTimeoutMs
       for (;;) {
         await presence.whenReady(() => presence.untilEnd(reader.reader.whenReady()))
         // A gap may come while the database is asked: then there is no position until the stream begins again.
         const cursor = bus.cursorBefore(await visibility.look())
         if (cursor !== null) return cursor
+        if (performance.now() >= untilMs) throw commitsNotVisible()
+        if (bus.history !== null) await presence.untilEnd(delay(EARLIER_INTERVAL_MS))
       }
     },
     whenLive: () => presence.whenLive(),

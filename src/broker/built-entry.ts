@@ -1,7 +1,9 @@
 /** Beside the bus, broker. What messages of the replication stream become on their way to Redis, and who takes it. */
+
 import type { Buffer } from 'node:buffer'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import type { RowcastError } from '../errors.ts'
+import type { BeginMessage } from '../pgoutput/messages.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { EntryId } from './entry-id.ts'
 import type { RelationDefinition } from './relation-definition.ts'
@@ -16,7 +18,7 @@ export interface BuiltEntry {
 
 /** Where they go. */
 export interface EntryBuilderOutput {
-  onBegin(): void
+  onBegin(begin: BeginMessage): void
   /** Comes before the first entry that refers to it. */
   onRelation(definition: RelationDefinition): void
   onEntry(entry: BuiltEntry): void

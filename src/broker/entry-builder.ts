@@ -102,7 +102,7 @@ export class EntryBuilder {
         this.#index = 0
         this.#sequence = 0
         this.#clear()
-        this.#output.onBegin()
+        this.#output.onBegin(message)
         return
       case 'commit':
         if (!this.#encoder.isEmpty) this.#flush(message.endLsn)

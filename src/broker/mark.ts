@@ -16,20 +16,24 @@ export interface MarkContent {
   readonly writer: string
   /** Digest of the document about the models' tables; null where there is none yet. */
   readonly tables: string | null
+  /** All that committed before it is visible to queries. @default that is not known */
+  readonly seen?: Lsn | undefined
 }
 
 /** Formats it as it is kept at the key: a mark of another epoch, or slot, says nothing of this one. */
-export function formatMark({ lsn, last, writer, tables }: MarkContent, key: string): string {
-  return sealDocument({ lsn: String(lsn), last: formatEntryId(last), writer, tables }, key)
+export function formatMark({ lsn, last, writer, tables, seen }: MarkContent, key: string): string {
+  const said = seen === undefined ? {} : { seen: String(seen) }
+  return sealDocument({ lsn: String(lsn), last: formatEntryId(last), writer, tables, ...said }, key)
 }
 
 /** Parses it; null when it is none of rowcast's, or of another key. @throws BROKER_ENTRY_UNREADABLE when a newer rowcast wrote it */
 export function parseMark(text: string, key: string): MarkContent | null {
   const content = openDocument(text, key)
   if (typeof content !== 'object' || content === null) return null
-  const { lsn, last, writer, tables = null } = content as Readonly<Record<string, unknown>>
+  const { lsn, last, writer, tables = null, seen } = content as Readonly<Record<string, unknown>>
   const found = { lsn: readLsn(lsn), last: readEntryId(last) }
+  const seenLsn = readLsn(seen)
   if (found.lsn === null || found.last === null || typeof writer !== 'string') return null
   if (tables !== null && typeof tables !== 'string') return null
-  return { lsn: found.lsn, last: found.last, writer, tables }
+  return { lsn: found.lsn, last: found.last, writer, tables, ...(seenLsn !== null && { seen: seenLsn }) }
 }

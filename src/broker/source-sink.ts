@@ -9,6 +9,7 @@ export type SourceSink = Pick<
   | 'onStreamStarted'
   | 'publish'
   | 'onPassed'
+  | 'onSeen'
   | 'onGap'
   | 'onDrift'
   | 'onRecovery'
@@ -25,6 +26,7 @@ export function busSink(bus: ChangeBus, hub: MessageHub): SourceSink {
     onStreamStarted: (start) => bus.open(start),
     publish: (part) => bus.publish(part),
     onPassed: (lsn) => bus.passed(lsn),
+    onSeen: (lsn) => bus.seen(lsn),
     onGap: (error) => bus.gap(error),
     onDrift: (model, drift) => bus.close(drift, model),
     onRecovery: (model) => bus.cut(model),
@@ -40,6 +42,7 @@ export const NO_SINK: SourceSink = {
   onStreamStarted() {},
   publish() {},
   onPassed() {},
+  onSeen() {},
   onGap() {},
   onDrift() {},
   onRecovery() {},

@@ -31,6 +31,8 @@ export interface StreamWriterOptions {
   readonly last: EntryId
   /** Everything before `lsn` is in the stream, whose last entry is `last`. */
   readonly onAccepted: (lsn: Lsn, last: EntryId) => void
+  /** For those who read marks: all that committed before it is visible to queries. @default it is not known */
+  readonly seenNow?: (() => Lsn) | undefined
   readonly onPressure: (isFull: boolean) => void
   readonly onFailure: (error: RowcastError) => void
   /** Of a clock that never jumps. @default the machine's */
@@ -254,8 +256,8 @@ export class StreamWriter {
   }
 
   #markWrite(lsn: Lsn, last: EntryId): LogWrite {
-    const { keys, writerId } = this.#options
-    const mark = { lsn, last, writer: writerId, tables: this.#tablesDigest }
+    const { keys, writerId, seenNow } = this.#options
+    const mark = { lsn, last, writer: writerId, tables: this.#tablesDigest, seen: seenNow?.() }
     return { kind: 'mark', stream: keys.marks, text: formatMark(mark, keys.marks) }
   }
 

@@ -206,7 +206,7 @@ class EpochRelay implements TapRelay {
   #createBuilder(): EntryBuilder {
     const { registry, slot, onDrift, onRecovery } = this.#options
     return new EntryBuilder(registry, {
-      onBegin: () => this.#session?.feed.onBegin(),
+      onBegin: (begin) => this.#session?.feed.onBegin(begin),
       onRelation: ({ digest, bytes }) => this.#session?.addRelation(digest, bytes),
       onEntry: (entry) => this.#session?.writer.addEntry(entry),
       onOwnMessageRead: (message) => this.#session?.writer.addLasts(endsOfGaps(message, slot, this.#models)),
@@ -232,7 +232,7 @@ class EpochRelay implements TapRelay {
         if (this.#replicas === null) onKept()
         else this.#replicas.accepted(onKept)
       },
-      ...{ onPressure: feed.onPressure, onFailure: (error) => this.#fail(error) },
+      ...{ seenNow: feed.seenNow, onPressure: feed.onPressure, onFailure: (error) => this.#fail(error) },
     })
     const trimmer = new StreamTrimmer(keys, this.#options.broker.retention, monotonicMs)
     this.#builder.reset(keys.changes, last)

@@ -99,6 +99,8 @@ export interface BusInput {
   publish(part: TransactionPart): void
   /** Everything that committed before `lsn` has been published, though nothing of it may have been for us. */
   passed(lsn: Lsn): void
+  /** All that committed before `lsn` is visible to queries, also what came before this bus knew of any. */
+  seen(lsn: Lsn): void
   /** Changes may be missing: every subscription ends with the error, and no cursor from before is good any more. */
   gap(error: RowcastError): void
   /**
@@ -147,7 +149,8 @@ export interface ChangeBus extends BusInput {
    */
   subscribe(request: SubscriptionRequest): BusSubscription
   /**
-   * The cursor that stands before every change the snapshot cannot see; null before the first stream.
+   * The cursor that stands before every change the snapshot cannot see; null before the first stream, and where it may not
+   * see what committed before that began.
    * `isVisible` decides whether a transaction is visible in a snapshot taken after this bus was asked.
    */
   cursorBefore(isVisible: IsVisible): string | null

@@ -16,6 +16,7 @@ import {
   type StreamOrigin,
 } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
+import { EarlierCommits } from '../source/db/earlier-commits.ts'
 import type { IsVisible } from '../source/db/visibility.ts'
 import type { LastChanges } from '../source/published/last-changes.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
@@ -42,6 +43,8 @@ const GIVEN_UP = 'it is from a timeline that was given up before it'
 /** A history without gaps. */
 export class History {
   readonly log: RetainedLog
+  /** What committed before the log, and before the ids that it knows. */
+  readonly earlier: EarlierCommits
   readonly #isKnown: (model: string) => boolean
   #begun: ChangePosition
   readonly #epochs: EpochRange[]
@@ -58,6 +61,7 @@ export class History {
   /** `models` that there are; absent where any may be. Messages of the database may name whatever their writers like. */
   constructor(start: StreamStart, log: RetainedLog, models?: Readonly<Record<string, unknown>>) {
     this.log = log
+    this.earlier = new EarlierCommits(start.floorLsn)
     this.#isKnown = (model) => models === undefined || Object.hasOwn(models, model)
     this.#epochs = [{ epoch: epochOf(start), end: null }]
     this.#serverLsn = start.serverLsn
@@ -217,12 +221,16 @@ export class History {
   }
 
   /**
-   * The newest cursor that stands before every change of a transaction that is not visible. PostgreSQL sends a
+   * The newest cursor that stands before every change of a transaction that is not visible; null as long as it is not known of what
+   * committed before the log that it is. PostgreSQL sends a
    * transaction once its commit is on disk, which may be before a new snapshot sees it. What has been seen once stays
    * seen, and what lies between ids that are seen is not looked at: a call costs microseconds, however long the log is.
    */
-  cursorBefore(isVisible: IsVisible): string {
-    const { log } = this
+  cursorBefore(isVisible: IsVisible): string | null {
+    const { log, earlier } = this
+    const forgotten = log.forgottenBefore(this.#visibleUpTo)
+    if (forgotten !== null) earlier.forgetTo(forgotten)
+    if (!earlier.areSeen(isVisible)) return null
     this.#visibleUpTo = log.seekUnseen(this.#visibleUpTo, isVisible)
     return this.#visibleUpTo === log.end ? this.newestCursor : this.#format(log.endBefore(this.#visibleUpTo))
   }

@@ -132,6 +132,8 @@ class MemoryBus implements InProcessBus, QueueHost {
     this.history?.advanceTo(lsn)
   }
 
+  seen = (lsn: Lsn): void => this.history?.earlier.reaches(lsn)
+
   cut(model: string, cut?: PublicationCut): void {
     const upTo = this.history?.cut(model, cut?.position ?? null)
     if (upTo !== undefined && cut !== undefined) this.#roster.endWhoMissed(model, cut, upTo)
@@ -205,7 +207,6 @@ class MemoryBus implements InProcessBus, QueueHost {
     })
   }
 
-  /** Looks at the clock. */
   #tick(): number {
     this.nowMs = this.#timers.nowMs()
     return this.nowMs

@@ -7,7 +7,7 @@ import { ChangeKeeper } from '../changes/change-keeper.ts'
 import { indexAt, modelAt } from '../changes/change-views.ts'
 import { comparePositions, INDEX_AFTER_ALL, nextPlace } from '../changes/cursor.ts'
 import type { IsVisible } from '../source/db/visibility.ts'
-import type { Lsn } from '../wire/lsn.ts'
+import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { ModelFloors, type ModelSpan } from './model-floors.ts'
 import { TransactionIds } from './transaction-ids.ts'
 
@@ -41,7 +41,7 @@ const PART_OVERHEAD_BYTES = 600
 const ASKED_SHARE = 1 / 64
 /** And after this time: who read may have left, and little may follow. */
 const ASKED_MS = 1_000
-/** Of so many parts that are trimmed, the transaction ids stay: 1 MiB. A commit that waits for a standby is not visible for as long. */
+/** Of so many parts that are trimmed, the transaction ids stay: 1 MiB. */
 const TRIMMED_IDS_MAX = 262_144
 
 /** The log of one history without gaps. */
@@ -209,6 +209,11 @@ export class RetainedLog {
   /** Sequence number of the first part from `sequence` on whose transaction is not visible, or the end. It may have been trimmed. */
   seekUnseen(sequence: number, isVisible: IsVisible): number {
     return this.#ids.firstUnseen(sequence, isVisible)
+  }
+
+  /** Where ids of parts from `sequence` on are not known any more: of what committed before this position; else null. */
+  forgottenBefore(sequence: number): Lsn | null {
+    return sequence < this.#ids.first ? toLsn(this.#floor.commitLsn + 1n) : null
   }
 
   /** Where what came before the part ends; where the log began for one that has been trimmed: only whose model lost nothing goes on there. */

@@ -47,6 +47,15 @@ export function noStreamYet(): RowcastError {
   })
 }
 
+/** The typed end of a wait for what committed before the stream began. */
+export function commitsNotVisible(): RowcastError {
+  return new RowcastError(
+    'COMMITS_NOT_VISIBLE',
+    'Transactions from before the stream of changes began may not be visible to queries yet.',
+    { details: { retryAfterMs: RETRY_AFTER_MS } },
+  )
+}
+
 /** One per bus, among its observers. */
 export class StreamPresence implements BusObserver {
   readonly #timeoutMs: number

@@ -40,6 +40,11 @@ export class TransactionIds {
     this.#end += 1
   }
 
+  /** The first whose id is known. */
+  get first(): number {
+    return this.#first
+  }
+
   /** Nobody asks for parts before this one any more. */
   trimTo(first: number): void {
     const chunks = Math.min(Math.floor((first - this.#first) / this.#chunkLength), this.#chunks.length)

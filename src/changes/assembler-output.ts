@@ -1,5 +1,7 @@
 /** Stage 4, changes. What hears of the transactions that an assembler puts together. */
+
 import type { RowcastError } from '../errors.ts'
+import type { BeginMessage } from '../pgoutput/messages.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { TransactionPart } from './change.ts'
 import type { EmittedMessage } from './emitted-message.ts'
@@ -25,5 +27,5 @@ export interface AssemblerOutput {
   /** An application's message: of a transaction after it committed and its changes left, any other at once. */
   onMessage?(message: EmittedMessage): void
   /** A transaction has begun: until its commit no position beyond it may be confirmed. */
-  onBegin(): void
+  onBegin(begin: BeginMessage): void
 }

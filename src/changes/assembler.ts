@@ -139,14 +139,15 @@ class Assembler implements TransactionAssembler {
     this.#discard()
   }
 
-  #begin({ xid, finalLsn, committedAtMicros }: BeginMessage): void {
+  #begin(begin: BeginMessage): void {
+    const { xid, finalLsn, committedAtMicros } = begin
     const committedAt = pgMicrosToDate(committedAtMicros)
     this.#transaction = { xid, commitLsn: finalLsn, committedAt, epoch: this.#origin, metadata: null }
     this.#nextIndex = 0
     this.#hasMetadata = false
     // Of one that never came to its end: a reader may have been led past it.
     this.#discard()
-    this.#output.onBegin()
+    this.#output.onBegin(begin)
   }
 
   #discard(): void {

@@ -14,6 +14,7 @@ import type { AnyChange, TransactionPart } from '../changes/change.ts'
 import { isSameEpoch, type StreamOrigin } from '../changes/cursor.ts'
 import type { RowcastError } from '../errors.ts'
 import type { Guard } from '../guard.ts'
+import type { IsVisible } from '../source/db/visibility.ts'
 import type { LastChangesKeeper } from '../source/published/last-changes.ts'
 import type { PublicationCut } from '../source/watch/publication-listener.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
@@ -160,6 +161,10 @@ export class SetsBus implements ChangeBus, RelatedHost {
     this.#follower.notePassed(lsn)
   }
 
+  seen(lsn: Lsn): void {
+    this.#bus.seen(lsn)
+  }
+
   gap(error: RowcastError): void {
     this.graph = null
     this.#origin = null
@@ -196,7 +201,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
     return this.#bus.subscribe(request)
   }
 
-  cursorBefore(isVisible: (xid: number) => boolean): string | null {
+  cursorBefore(isVisible: IsVisible): string | null {
     return this.#bus.cursorBefore(isVisible)
   }
 

@@ -9,7 +9,7 @@ import { createTapRelay, type TapRelay } from '../../src/broker/tap-relay.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
 import type { ModelTableState } from '../../src/source/setup/model-tables.ts'
-import { toLsn } from '../../src/wire/lsn.ts'
+import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
 import { TESTED_ENGINES } from '../support/broker-engines.ts'
 import { insertTag, newTagRegistry, ownMessage } from '../support/broker-stream.ts'
 import { MemoryEngine } from '../support/memory-broker/memory-engine.ts'
@@ -40,7 +40,7 @@ async function openTap(engine: BrokerEngine, runtime = systemRuntime) {
   const failures: RowcastError[] = []
   const server = { systemId: '7', timeline: 1 }
   const feed = {
-    ...{ onBegin() {}, onOwnMessage() {}, onTable() {}, onDoubt() {} },
+    ...{ onBegin() {}, seenNow: () => LSN_ZERO, onOwnMessage() {}, onTable() {}, onDoubt() {} },
     ...{ onHandedOver() {}, onWritten() {}, onPressure() {} },
     onFailure: (error: RowcastError) => failures.push(error),
   }

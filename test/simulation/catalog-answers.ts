@@ -123,6 +123,7 @@ function facts(database: Database, slotName: string): Answer[number] {
       isInRecovery: false,
       serverLsn: formatLsn(database.endLsn),
     },
+    ...{ snapshot: database.snapshot, heldXids: null },
     ...{ isSlotWalLimited: false, maySnapshot: true, mayEmit: true, moneyScale: 2, skips: [] },
     slot: slot === undefined ? null : slotFacts(database, slot),
     publication: publication === null ? null : { oid: publication.oid, actions: 'iudt' },
@@ -184,7 +185,7 @@ function tableOf({ publication }: Database, table: Table): Answer[number] {
 }
 
 function writers(database: Database): Answer {
-  return [...database.open].flatMap(({ xid, models }) =>
+  return database.locking.flatMap(({ xid, models }) =>
     [...models].map((model) => ({ model, writer: `1/${xid}` })),
   )
 }

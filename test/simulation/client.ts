@@ -147,8 +147,7 @@ export class Client {
     const isSeen = parseSnapshot(this.#site.database.snapshot)
     this.#cursor = reader.cursorNow()
     if (this.#cursor === null) return
-    const beginning = reader.beginningOf(this.#settings.model)
-    const unseen = this.#entries.findIndex(({ xid, commitLsn }) => commitLsn > beginning && !isSeen(xid))
+    const unseen = this.#entries.findIndex(({ xid }) => !isSeen(xid))
     if (unseen >= 0) this.#mustHaveFrom = unseen
   }
 

@@ -155,7 +155,7 @@ export class Database {
   #nextOid = FIRST_OID
   readonly #locked = new Set<string>()
   /** Committed, and in no snapshot yet. */
-  #unseen: { readonly xid: number; readonly untilMs: number }[] = []
+  #unseen: { readonly xid: number; readonly models: ReadonlySet<string>; readonly untilMs: number }[] = []
   /** How long a commit that is on disk may be invisible to others. */
   visibleAfterMs = 0
   /** Called when the WAL has grown. */
@@ -311,7 +311,11 @@ export class Database {
     const atMs = performance.now()
     for (const item of items) if ('model' in item) this.ledger.push({ ...item, commitLsn, xid, atMs })
     if (this.visibleAfterMs > 0)
-      this.#unseen.push({ xid, untilMs: atMs + this.random.integer(0, this.visibleAfterMs) })
+      this.#unseen.push({
+        xid,
+        models: transaction.models,
+        untilMs: atMs + this.random.integer(0, this.visibleAfterMs),
+      })
     this.onWal()
   }
 
@@ -321,11 +325,16 @@ export class Database {
     this.noise()
   }
 
-  /** pg_current_snapshot(), as text: what is open, and what has committed and cannot be seen yet, is not in it. */
-  get snapshot(): string {
+  /** Who holds locks: what is open, and what has committed and cannot be seen yet. */
+  get locking(): readonly { readonly xid: number; readonly models: ReadonlySet<string> }[] {
     const nowMs = performance.now()
     this.#unseen = this.#unseen.filter(({ untilMs }) => untilMs > nowMs)
-    const running = [...[...this.open].map(({ xid }) => xid), ...this.#unseen.map(({ xid }) => xid)]
+    return [...this.open, ...this.#unseen]
+  }
+
+  /** pg_current_snapshot(), as text: what is open, and what has committed and cannot be seen yet, is not in it. */
+  get snapshot(): string {
+    const running = this.locking.map(({ xid }) => xid)
     const xmax = this.#nextXid + 1
     return `${Math.min(xmax, ...running)}:${xmax}:${running.sort((a, b) => a - b).join(',')}`
   }

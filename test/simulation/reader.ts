@@ -18,7 +18,7 @@ import { createGuard } from '../../src/guard.ts'
 import type { Logger } from '../../src/log.ts'
 import { withDatabaseSession } from '../../src/source/db/sql.ts'
 import { readSystemIdentifier } from '../../src/source/db/system-identifier.ts'
-import { parseSnapshot } from '../../src/source/db/visibility.ts'
+import { parseSnapshot, parseXidBound } from '../../src/source/db/visibility.ts'
 import { resolveDurability } from '../../src/source/durability-options.ts'
 import { createReplicationSource, type ReplicationSource } from '../../src/source/replication-source.ts'
 import { createSetupGoal } from '../../src/source/setup/setup-goal.ts'
@@ -126,17 +126,9 @@ export class Reader {
 
   /** As `changeCursor` does: behind it comes all that a query made afterwards may not see. */
   cursorNow(): string | null {
-    return this.bus.cursorBefore(parseSnapshot(this.#parts.site.database.snapshot))
-  }
-
-  /**
-   * What committed up to here came before what it reads, or before the model was whole again. Whether a query sees that already,
-   * `changeCursor` does not ask: docs/failure-modes.md, row 34.
-   */
-  beginningOf(model: string): bigint {
-    const { history } = this.bus
-    const [origin, cut] = [history?.log.origin.commitLsn ?? 0n, history?.beginningOf(model)?.commitLsn ?? 0n]
-    return origin > cut ? origin : cut
+    const { snapshot } = this.#parts.site.database
+    this.bus.history?.earlier.ask(parseXidBound(snapshot, null))
+    return this.bus.cursorBefore(parseSnapshot(snapshot))
   }
 
   /** Whether it reads PostgreSQL itself, and has no broker. */

@@ -32,7 +32,7 @@ it('a change is safe once the broker has accepted it for good, and not before', 
   })
   const seen: bigint[] = []
   const note = () => seen.push(position.safeLsn, position.reachedLsn)
-  feed.onBegin()
+  feed.onBegin({ kind: 'begin', xid: 7, finalLsn: toLsn(15n), committedAtMicros: 0n })
   note()
   feed.onHandedOver(toLsn(20n))
   note()

@@ -29,6 +29,7 @@ export const FACTS: SourceFacts = {
   database: 'shop',
   isInRecovery: false,
   serverLsn: toLsn(2n),
+  sight: { isVisible: () => true, xidBound: null },
   isSlotWalLimited: true,
   maySnapshot: false,
   mayEmit: true,

@@ -2,9 +2,24 @@
 import { withinAnswerTime } from '../../wire/answer-deadline.ts'
 import { type DriverTarget, waitBoundsOf } from '../../wire/driver-target.ts'
 import { withDatabaseSession } from './sql.ts'
+import { parseXidBound } from './visibility.ts'
 
 /** Qualified: the Prisma Client's session has a search_path of its own. */
 const SNAPSHOT_SQL = 'SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text AS snapshot'
+
+/** The ids that transactions hold a lock on, as `parseXidBound` takes them. */
+export const HELD_XIDS_SQL = `(SELECT pg_catalog.string_agg(DISTINCT l.transactionid::pg_catalog.text, ',') FROM pg_catalog.pg_locks l
+           WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock')`
+
+const XID_BOUND_SQL = `SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text AS "snapshot", ${HELD_XIDS_SQL} AS "heldXids"`
+
+/** An id above all that have been given by now, of the server that changes come from; null where it says none. */
+export async function readXidBound(target: DriverTarget): Promise<bigint | null> {
+  const [row] = await withDatabaseSession(target, (sql) =>
+    sql.query<{ snapshot: string; heldXids: string | null }>(XID_BOUND_SQL),
+  )
+  return row === undefined ? null : parseXidBound(row.snapshot, row.heldXids)
+}
 
 /** A Prisma Client, as far as it is needed here. */
 interface RawQueries {

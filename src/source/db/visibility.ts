@@ -10,6 +10,8 @@ export interface IsVisible {
   (xid: number): boolean
   /** Whether it sees every id from one to another, both of one log. @default it is not known */
   readonly seesRange?: ((oldest: number, newest: number) => boolean) | undefined
+  /** Whether it sees every id below this one of 64 bits. @default it sees all that it is asked about */
+  readonly seesAllBefore?: ((bound: bigint) => boolean) | undefined
 }
 
 const SNAPSHOT_TEXT = /^(\d+):(\d+):([\d,]*)$/
@@ -21,7 +23,7 @@ const XID_SPACE = 2n ** 32n
  */
 export function parseSnapshot(text: string): IsVisible {
   const match = SNAPSHOT_TEXT.exec(text)
-  if (match === null) return () => false
+  if (match === null) return Object.assign(() => false, { seesAllBefore: () => false })
   const xmax = BigInt(match[2] ?? '0')
   const running = (match[3] ?? '').split(',').filter(Boolean).map(BigInt)
   const isRunning = new Set(running)
@@ -33,7 +35,23 @@ export function parseSnapshot(text: string): IsVisible {
     const [from, to] = [widenXid(BigInt(oldest), xmax), widenXid(BigInt(newest), xmax)]
     return from <= to && to < xmax && !running.some((xid) => xid >= from && xid <= to)
   }
-  return Object.assign(isVisible, { seesRange })
+  const seesAllBefore = (bound: bigint) => bound <= xmax && running.every((xid) => xid >= bound)
+  return Object.assign(isVisible, { seesRange, seesAllBefore })
+}
+
+/**
+ * An id above all that were given before both were read: `xids` are those of 32 bits that transactions hold a lock on, with commas in
+ * between. Whoever has committed and cannot be seen yet still holds its lock. Null: the text is no snapshot.
+ */
+export function parseXidBound(snapshot: string, xids: string | null): bigint | null {
+  const match = SNAPSHOT_TEXT.exec(snapshot)
+  if (match === null) return null
+  const xmax = BigInt(match[2] ?? '0')
+  const held = (xids ?? '').split(',').filter(Boolean)
+  return held.reduce((bound, text) => {
+    const next = widenXid(BigInt(text), xmax) + 1n
+    return next > bound ? next : bound
+  }, xmax)
 }
 
 /** The 64-bit id within 2^31 of `near` that ends in these 32 bits. */
@@ -43,10 +61,19 @@ function widenXid(xid: bigint, near: bigint): bigint {
   return candidate + XID_SPACE / 2n <= near ? candidate + XID_SPACE : candidate
 }
 
+/** What one look shows. */
+export interface Sight {
+  readonly isVisible: IsVisible
+  /** As `parseXidBound` has it. */
+  readonly xidBound: bigint | null
+}
+
 /** What the gate needs. */
 export interface VisibilityOptions {
   /** `SELECT pg_current_snapshot()::text` on a session like those that will query. */
   readonly readSnapshot: () => Promise<string>
+  /** What has to be known before each look. @default nothing */
+  readonly prepare?: (() => Promise<void>) | undefined
   /** Longest wait. @default 2_000 // 2 s */
   readonly waitMaxMs?: number | undefined
   readonly monotonicMs?: (() => number) | undefined
@@ -103,6 +130,7 @@ export class VisibilityGate {
   }
 
   async #read(): Promise<IsVisible> {
+    if (this.#options.prepare !== undefined) await this.#options.prepare()
     const isVisible = parseSnapshot(await this.#options.readSnapshot())
     this.#seen = isVisible
     return isVisible

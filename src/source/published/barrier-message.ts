@@ -26,6 +26,8 @@ export interface Barrier {
   readonly isSkip?: boolean | undefined
   /** Where models changed last before it, for the process that starts next. @default nothing is known of it */
   readonly lasts?: LastChanges | null | undefined
+  /** All that committed before it was visible to queries when the barrier was written. @default that is not known */
+  readonly seen?: Lsn | undefined
 }
 
 /** What ends subscriptions of a model that a barrier cuts. */
@@ -39,7 +41,8 @@ export function isOwnMessage({ prefix }: { readonly prefix: string }): boolean {
 }
 
 /** The statement that writes a barrier for the readers of a slot; its transaction is its own. */
-export function barrierSql({ published, cut, cleanFrom, isSkip, lasts }: Barrier, slot: string): string {
+export function barrierSql(barrier: Barrier, slot: string): string {
+  const { published, cut, cleanFrom, isSkip, lasts, seen } = barrier
   const text = JSON.stringify({
     barrier: 1,
     slot,
@@ -48,6 +51,7 @@ export function barrierSql({ published, cut, cleanFrom, isSkip, lasts }: Barrier
     cleanFrom: String(cleanFrom),
     skip: isSkip,
     lasts: lasts == null ? undefined : formatLastChanges(lasts),
+    seen: seen === undefined ? undefined : String(seen),
   })
   return `SELECT pg_catalog.pg_logical_emit_message(true, ${quoteLiteral(HEARTBEAT_PREFIX)}, ${quoteLiteral(text)})`
 }
@@ -74,10 +78,11 @@ export function parseBarrier(
     cleanFrom,
     skip,
     lasts,
+    seen,
   } = raw as Readonly<Record<string, unknown>>
   if (barrier !== 1 || of !== slot) return null
   if (!Array.isArray(cut) || typeof published !== 'object' || published === null) return null
-  const lsn = typeof cleanFrom === 'string' && /^\d{1,20}$/.test(cleanFrom) ? toLsn(BigInt(cleanFrom)) : null
+  const [lsn, seenLsn] = [parsePlainLsn(cleanFrom), parsePlainLsn(seen)]
   if (lsn === null) return null
   const models = Object.entries(published).flatMap(([model, value]) => {
     const tables = parsePublishedModel(value)
@@ -85,8 +90,16 @@ export function parseBarrier(
   })
   const named = cut.filter((each) => typeof each === 'string')
   const known = parseLastChanges(lasts)
-  const said = { published: new Map(models), cut: named, cleanFrom: lsn, ...(known && { lasts: known }) }
+  const said = {
+    ...{ published: new Map(models), cut: named, cleanFrom: lsn },
+    ...(known && { lasts: known }),
+    ...(seenLsn !== null && { seen: seenLsn }),
+  }
   return skip === true ? { ...said, isSkip: true } : said
+}
+
+function parsePlainLsn(value: unknown): Lsn | null {
+  return typeof value === 'string' && /^\d{1,20}$/.test(value) ? toLsn(BigInt(value)) : null
 }
 
 function parseJson(text: string): unknown {

@@ -3,6 +3,7 @@
  * confirmed, and whether a new process has caught up with the server.
  */
 import type { EmittedMessage } from '../../changes/emitted-message.ts'
+import type { BeginMessage } from '../../pgoutput/messages.ts'
 import { formatLsn, LSN_ZERO, type Lsn, laterLsn } from '../../wire/lsn.ts'
 import type { SystemIdentity } from '../../wire/replication-connection.ts'
 import type { Continuity, StreamPast } from '../published/continuity.ts'
@@ -11,6 +12,7 @@ import { type Retention, RetentionWindow } from '../slot/retention-window.ts'
 import type { SlotBudget } from '../slot/slot-verdict.ts'
 import { AckTracker } from './ack-tracker.ts'
 import { CatchUp } from './catch-up.ts'
+import { SeenCommits } from './seen-commits.ts'
 
 /** Positions for people, as PostgreSQL prints LSNs; null before the first stream. */
 export interface SourcePositions {
@@ -42,6 +44,8 @@ export function createStreamPosition(options: {
 /** One per source. */
 export class StreamPosition {
   readonly ceiling: ConfirmCeiling
+  /** What queries see of what the stream has brought. */
+  readonly seen = new SeenCommits()
   readonly #retention: Retention
   readonly #monotonicMs: () => number
   #ack = new AckTracker()
@@ -110,6 +114,7 @@ export class StreamPosition {
     // A new process may go on where another one ended.
     if (continuity.kind !== 'continuous' || isNew) {
       this.#ack = new AckTracker(continuity.floorLsn)
+      this.seen.begin(continuity.floorLsn)
       this.#deliveredLsn = LSN_ZERO
       this.#serverLsn = LSN_ZERO
     } else if (continuity.floorLsn !== this.#ack.safe || this.#ack.isWaiting) {
@@ -126,7 +131,8 @@ export class StreamPosition {
     this.noteServerLsn(identity.flushedLsn)
   }
 
-  transactionBegins(): void {
+  transactionBegins({ xid, finalLsn }: Pick<BeginMessage, 'xid' | 'finalLsn'>): void {
+    this.seen.note(xid, finalLsn)
     this.#ack.begin()
   }
 

@@ -60,7 +60,8 @@ export function createRelayFeed(options: RelayFeedOptions): RelayFeed {
   }
 
   return {
-    onBegin: () => position.transactionBegins(),
+    onBegin: (begin) => position.transactionBegins(begin),
+    seenNow: () => position.seen.lsn,
     onHandedOver: (lsn) => position.handsOver(lsn),
     onOwnMessage(message) {
       guard.takeMessage(message)

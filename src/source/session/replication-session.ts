@@ -140,6 +140,7 @@ class ReplicationSession implements StreamSession {
         this.#begin(prepared)
         // Before the guard: a gap of the stream says more than one of a model.
         const isFresh = onStarted(prepared)
+        this.#options.onSeen(this.position.seen.lsn)
         const { modelTables } = prepared.facts
         this.publication.begin({ ...prepared, found: modelTables, isFresh, isRewound: rewound })
         if (beyond !== null) this.#blocked.giveUp()
@@ -190,10 +191,15 @@ function createPublicationGuard(
   position: StreamPosition,
   listener: PublicationListener,
 ): PublicationGuard {
-  const { goal, logger, registry, lastChanges } = options
+  const { goal, logger, registry, lastChanges, onSeen } = options
   return new PublicationGuard({
     ...{ registry, logger, listener, judge: options.judgeTable },
     ...{ slot: goal.slot, publication: goal.publication, ceiling: position.ceiling },
+    seenNow: () => position.seen.lsn,
+    onSeen(lsn) {
+      position.seen.hear(lsn)
+      onSeen(lsn)
+    },
     lastChanges: lastChanges && ((models) => describeLastChanges(lastChanges, position, models)),
   })
 }

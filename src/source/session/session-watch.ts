@@ -117,6 +117,7 @@ export class SessionWatch {
   /** A stream begins with these facts, which were read on its own connection. */
   begin(facts: SourceFacts): void {
     this.#baseline = facts
+    this.#see(facts)
     this.#slotHealth = this.#slotNews.note(facts)
     this.#stall.reset()
     this.identities.begin(facts.serverVersion)
@@ -143,6 +144,7 @@ export class SessionWatch {
     position.noteServerLsn(serverLsn)
     const [receivedBytes, nowMs] = [this.#parts.receivedBytes(), performance.now()]
     this.#stall.observe({ safeLsn: position.reachedLsn, serverLsn, receivedBytes, nowMs })
+    this.#see(facts)
     onProgress()
     drifts.reaches(position.reachedLsn)
     this.#slotHealth = this.#slotNews.note(facts)
@@ -151,6 +153,13 @@ export class SessionWatch {
     if (end !== null) connection.abort(end)
     position.confirm()
     return slotReading(slot, facts, position)
+  }
+
+  /** What queries see of what has come. */
+  #see({ sight }: SourceFacts): void {
+    const { seen, reachedLsn } = this.#parts.position
+    seen.look(sight, reachedLsn)
+    this.#options.onSeen(seen.lsn)
   }
 
   /** Why the stream ends; null: it goes on. */

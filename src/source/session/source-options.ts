@@ -29,6 +29,8 @@ export interface ReplicationSourceOptions {
   readonly publish: (part: TransactionPart) => void
   /** Everything that committed before `lsn` has been published. */
   readonly onPassed: (lsn: Lsn) => void
+  /** All that committed before `lsn` is visible to queries. */
+  readonly onSeen: (lsn: Lsn) => void
   /** Changes may be missing: RESYNC_REQUIRED with the reason in `details`. */
   readonly onGap: (error: RowcastError) => void
   /** A model's table and the Prisma schema disagree: its changes cannot be read. */

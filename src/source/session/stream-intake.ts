@@ -150,7 +150,7 @@ export class StreamIntake {
       onMessage(message) {
         if (!guard.takeMessage(message) && options.onMessage(message)) position.deliversMessage(message)
       },
-      onBegin: () => position.transactionBegins(),
+      onBegin: (begin) => position.transactionBegins(begin),
       onCommit: (endLsn) => {
         position.transactionEnds(endLsn)
         guard.noteProgress(position.isCatchingUp)

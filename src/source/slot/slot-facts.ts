@@ -8,6 +8,8 @@ import { type Lsn, parseLsn } from '../../wire/lsn.ts'
 import { quoteLiteral } from '../../wire/quote.ts'
 import { MONEY_SCALE_SQL } from '../db/money-scale-sql.ts'
 import type { RunQuery } from '../db/run-query.ts'
+import { HELD_XIDS_SQL } from '../db/snapshot.ts'
+import { parseSnapshot, parseXidBound, type Sight } from '../db/visibility.ts'
 import { isSameTable } from '../setup/database-facts.ts'
 import { type FoundTable, readModelTables, TAKES_MESSAGES_SQL } from '../setup/model-tables.ts'
 import type { SetupGoal } from '../setup/setup-plan.ts'
@@ -53,6 +55,8 @@ export interface SourceFacts {
   readonly database: string
   readonly isInRecovery: boolean
   readonly serverLsn: Lsn
+  /** What a query sees at the same moment. */
+  readonly sight: Sight
   /** False when max_slot_wal_keep_size is unset: then a slot nobody reads can fill the disk. */
   readonly isSlotWalLimited: boolean
   /** Whether our role may have the running transactions logged; PostgreSQL 16+. */
@@ -75,10 +79,12 @@ export interface SourceFacts {
 
 type FactsRow = Omit<
   SourceFacts,
-  'serverLsn' | 'slot' | 'unpublished' | 'modelTables' | 'identityFaults' | 'skips'
+  'serverLsn' | 'sight' | 'slot' | 'unpublished' | 'modelTables' | 'identityFaults' | 'skips'
 > & {
   readonly skips: readonly string[]
   readonly serverLsn: string
+  readonly snapshot: string
+  readonly heldXids: string | null
   readonly slot: Readonly<Record<string, string | number | boolean | null>> | null
 }
 
@@ -86,12 +92,13 @@ type FactsRow = Omit<
 export async function readSourceFacts(query: RunQuery, goal: SetupGoal): Promise<SourceFacts> {
   const [row] = await query<FactsRow>(factsSql(goal))
   if (row === undefined) throw new RowcastError('BUG', 'The query for slot and publication returned no row.')
-  const { slot, skips, ...facts } = row
+  const { slot, skips, snapshot, heldXids, ...facts } = row
   const modelTables = await readModelTables(query, goal, row.serverVersion)
   return {
     ...facts,
     skips: parseSkipMarks(goal.slot, skips),
     serverLsn: parseLsn(row.serverLsn),
+    sight: { isVisible: parseSnapshot(snapshot), xidBound: parseXidBound(snapshot, heldXids) },
     slot: slot === null ? null : toSlotState(slot, row.isInRecovery),
     modelTables,
     identityFaults: await readIdentityFaults(query, goal, row.serverVersion),
@@ -143,6 +150,8 @@ function factsSql(goal: SetupGoal): string {
          current_database()::text AS "database",
          server.in_recovery AS "isInRecovery",
          server.lsn::text AS "serverLsn",
+         pg_current_snapshot()::text AS "snapshot",
+         ${HELD_XIDS_SQL} AS "heldXids",
          current_setting('max_slot_wal_keep_size') <> '-1' AS "isSlotWalLimited",
          NOT server.in_recovery AND coalesce(has_function_privilege(
            to_regprocedure('pg_catalog.pg_log_standby_snapshot()')::oid, 'EXECUTE'), false) AS "maySnapshot",

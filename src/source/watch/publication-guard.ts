@@ -8,7 +8,7 @@ import type { EmittedMessage } from '../../changes/emitted-message.ts'
 import type { ChangePosition } from '../../changes/position.ts'
 import type { RowcastError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
-import { LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
+import { earlierLsn, LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
 import { HEARTBEAT_SQL } from '../db/heartbeat.ts'
 import type { RunQuery } from '../db/run-query.ts'
 import { isPassing, sqlstateOf } from '../db/sqlstate.ts'
@@ -66,6 +66,10 @@ export interface PublicationGuardOptions {
   readonly ceiling?: ConfirmCeiling | undefined
   /** What this process knows of the last changes of models, for its barriers. @default nothing */
   readonly lastChanges?: ((models: readonly string[]) => LastChanges | null) | undefined
+  /** Up to where all is visible to queries, for its barriers; zero while that is not known. @default it is not known */
+  readonly seenNow?: (() => Lsn) | undefined
+  /** A barrier says up to where all was. */
+  readonly onSeen?: ((lsn: Lsn) => void) | undefined
 }
 
 /** One per source. */
@@ -81,6 +85,8 @@ export class PublicationGuard {
   readonly #waiting: WaitingModels
   /** A barrier is on its way. */
   #isRenewalSent = false
+  /** The last barrier says up to where all was visible. */
+  #isSeenWritten = false
 
   constructor(options: PublicationGuardOptions) {
     this.#options = options
@@ -140,7 +146,8 @@ export class PublicationGuard {
 
   /** The barrier that is written for the process that starts next; null: the last one is good enough. */
   #renewal(): Barrier | null {
-    const isDue = this.#ceiling.isDue || this.#ledger.hasNews
+    const isSilent = !this.#isSeenWritten && this.#seenNow > LSN_ZERO
+    const isDue = this.#ceiling.isDue || this.#ledger.hasNews || isSilent
     return isDue && !this.#isRenewalSent ? this.#ledger.renew() : null
   }
 
@@ -198,7 +205,7 @@ export class PublicationGuard {
     // The stream may bring it before the query has its answer.
     this.#isRenewalSent = true
     try {
-      await query(barrierSql({ ...barrier, lasts: this.#lastChanges() }, this.#options.slot))
+      await query(barrierSql({ ...barrier, ...this.#knowledge() }, this.#options.slot))
       this.#isUnwritable = false
     } catch (error) {
       this.#isRenewalSent = false
@@ -208,9 +215,16 @@ export class PublicationGuard {
     }
   }
 
-  #lastChanges(): LastChanges | null {
+  get #seenNow(): Lsn {
+    return this.#options.seenNow?.() ?? LSN_ZERO
+  }
+
+  /** For the process that starts next. */
+  #knowledge(): Pick<Barrier, 'lasts' | 'seen'> {
     const { lastChanges, registry } = this.#options
-    return lastChanges?.(readableModels(this.#ledger.verified, this.#found, registry)) ?? null
+    const lasts = lastChanges?.(readableModels(this.#ledger.verified, this.#found, registry)) ?? null
+    const seen = this.#seenNow
+    return seen === LSN_ZERO ? { lasts } : { lasts, seen }
   }
 
   /** Takes a message of the stream. @returns whether it was one of ours */
@@ -221,9 +235,11 @@ export class PublicationGuard {
     const { commitLsn } = message.transaction
     if (barrier.isSkip !== true) {
       this.#isRenewalSent = false
-      const { lasts = null } = barrier
-      if (this.#ledger.isCoveredBy(barrier))
-        this.#ceiling.raise(commitLsn, message.content.length, lasts?.upTo)
+      const { lasts = null, seen } = barrier
+      const heldAt = earlierLsn(lasts?.upTo ?? commitLsn, seen ?? commitLsn)
+      if (this.#ledger.isCoveredBy(barrier)) this.#ceiling.raise(commitLsn, message.content.length, heldAt)
+      this.#isSeenWritten = seen !== undefined
+      if (seen !== undefined) this.#options.onSeen?.(seen)
       if (lasts !== null && !this.#ledger.isComplete) this.#options.listener.lastChanges?.recall(lasts)
     }
     this.#pass(barrier, { commitLsn, index: INDEX_AFTER_ALL })

@@ -7,6 +7,7 @@ import type { Buffer } from 'node:buffer'
 import type { EmittedMessage } from '../../changes/emitted-message.ts'
 import type { StreamOrigin } from '../../changes/position.ts'
 import type { RowcastError } from '../../errors.ts'
+import type { BeginMessage } from '../../pgoutput/messages.ts'
 import type { Lsn } from '../../wire/lsn.ts'
 import type { Continuity, StreamPast } from '../published/continuity.ts'
 import type { PublishedModel } from '../published/published-tables.ts'
@@ -16,7 +17,9 @@ import type { StreamStart } from './session-start.ts'
 /** What a relay reports to the stream that feeds it. */
 export interface RelayFeed {
   /** A transaction has begun to arrive. */
-  onBegin(): void
+  onBegin(begin: BeginMessage): void
+  /** All that committed before it is visible to queries. */
+  seenNow(): Lsn
   /** A message of ours has come, and has been handed over. */
   onOwnMessage(message: EmittedMessage): void
   /** The next rows of the model come from the table of this OID. */

@@ -90,6 +90,7 @@ const well: Examination = {
   leftOut: [],
   source: {
     ...{ serverVersion: 180_004, database: 'shop', isInRecovery: false, serverLsn: toLsn(2n) },
+    sight: { isVisible: () => true, xidBound: null },
     ...{
       isSlotWalLimited: true,
       maySnapshot: true,

@@ -1,0 +1,117 @@
+/**
+ * What committed before a stream began and is not visible to queries yet: a commit that waits for a standby which is not there is on
+ * disk, is sent, and is seen by nobody for as long as one wants. No position is given that stands behind it.
+ */
+import pg from 'pg'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { openDatabase, type TestDatabase } from '../support/database.ts'
+import { openLiveRowcast, slotOf, takeChanges } from '../support/live-rowcast.ts'
+import { insertTag, until } from '../support/tags.ts'
+
+let database: TestDatabase
+
+beforeAll(async () => {
+  database = await openDatabase({ migrate: true })
+  // Of this test's sessions only who asks for it waits for the standby.
+  await database.query(`ALTER DATABASE ${database.name} SET synchronous_commit = 'local'`)
+  await database.query("SET synchronous_commit = 'local'")
+  await database.query(`SELECT pg_create_logical_replication_slot('beside_${database.name}', 'pgoutput')`)
+})
+afterAll(async () => {
+  await awaitStandby(null)
+  await database[Symbol.asyncDispose]()
+})
+
+/** The standby that commits wait for; null: none, and those that wait go on. */
+async function awaitStandby(name: string | null): Promise<void> {
+  await database.query(`ALTER SYSTEM SET synchronous_standby_names = '${name ?? ''}'`)
+  await database.query('SELECT pg_reload_conf()')
+  const [row] = await database.query<{ at: string }>('SELECT pg_conf_load_time()::text AS at')
+  expect(row).toBeDefined()
+}
+
+/** Inserts a row whose commit is on disk and invisible until `release()`. */
+async function insertUnseen(name: string) {
+  await awaitStandby('absent')
+  const client = new pg.Client({ ...database.target, application_name: 'unseen' })
+  client.on('error', () => {})
+  await client.connect()
+  await client.query("SET synchronous_commit = 'on'")
+  const inserting = client.query('INSERT INTO "Tag" (name) VALUES ($1)', [name])
+  await until(async () => {
+    const [waiting] = await database.query(
+      "SELECT 1 FROM pg_stat_activity WHERE application_name = 'unseen' AND wait_event = 'SyncRep'",
+    )
+    return waiting !== undefined
+  })
+  return async () => {
+    await awaitStandby(null)
+    await inserting
+    await client.end()
+  }
+}
+
+/** Barriers that hold the word, of all that this file's database has. */
+async function barriersThatSay(word: string): Promise<number> {
+  const [row] = await database.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM pg_logical_slot_peek_binary_changes(
+       'beside_${database.name}', NULL, NULL, 'proto_version', '1', 'publication_names', 'rowcast', 'messages', 'true')
+      WHERE position($1::text::bytea IN data) > 0`,
+    [`"${word}":`],
+  )
+  return row?.count ?? 0
+}
+
+const OPTIONS = {
+  models: ['Tag'],
+  ...{ retain: { bytes: 0, minutes: 0 }, watchIntervalMs: 100, answerTimeoutMs: 2_000 },
+} as const
+
+it('has the slot held before such a commit: the process that comes next gives a position before it, at once', async () => {
+  const first = await openLiveRowcast(database, OPTIONS)
+  await until(async () => (await barriersThatSay('seen')) > 0)
+  const release = await insertUnseen('read again')
+  // The slot moves as far as it may: looks write barriers.
+  const changes = first.rowcast.subscribe('Tag')
+  const count = await barriersThatSay('seen')
+  const names: string[] = []
+  await until(async () => {
+    names.push(await insertTag(database))
+    await database.query("SELECT pg_logical_emit_message(false, 'noise', repeat('x', 300000))")
+    return (await barriersThatSay('seen')) > count + 1
+  })
+  await takeChanges(changes, names.length)
+  await first[Symbol.asyncDispose]()
+  const writer = new pg.Client(database.target)
+  writer.on('error', () => {})
+  await writer.connect()
+  await writer.query('BEGIN')
+  await writer.query(`INSERT INTO "Tag" (name) VALUES ('open for long')`)
+  await using live = await openLiveRowcast(database, OPTIONS)
+  const after = await live.rowcast.changeCursor()
+  expect(await live.prisma.tag.count({ where: { name: 'read again' } })).toBe(0)
+  expect(await takeChanges(live.rowcast.subscribe('Tag', { after }), 1)).toMatchObject([
+    { new: { name: 'read again' } },
+  ])
+  await writer.query('ROLLBACK')
+  await writer.end()
+  await release()
+})
+
+it('keeps changeCursor waiting, up to a typed end, where the slot has been led past such a commit', async () => {
+  await (await openLiveRowcast(database, OPTIONS))[Symbol.asyncDispose]()
+  const release = await insertUnseen('passed over')
+  await database.query('SELECT pg_replication_slot_advance($1, pg_current_wal_lsn())', [slotOf(database)])
+  await using live = await openLiveRowcast(database, OPTIONS)
+  await expect(live.rowcast.changeCursor()).rejects.toMatchObject({
+    code: 'COMMITS_NOT_VISIBLE',
+    details: { retryAfterMs: 1_000 },
+  })
+  // Nobody else waits for it.
+  const changes = live.rowcast.subscribe('Tag')
+  const name = await insertTag(database)
+  expect(await takeChanges(changes, 1)).toMatchObject([{ new: { name } }])
+  await release()
+  await live.rowcast.changeCursor()
+  expect(await live.prisma.tag.count({ where: { name: 'passed over' } })).toBe(1)
+})
