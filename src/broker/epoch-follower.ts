@@ -191,7 +191,7 @@ export class EpochFollower {
   async #hear(log: EntryLog, mark: Mark): Promise<void> {
     await this.#signal.hear(mark, () => log.readClockMs())
     this.#gate.note(mark.tables)
-    if (mark.seen !== undefined) this.#options.bus.seen(mark.seen)
+    if (mark.seen !== undefined) this.#options.bus.history?.earlier.reaches(mark.seen)
     await this.#isGateOpen(log)
   }
 

@@ -2,7 +2,7 @@
  * Beside the bus, broker. Which models a gateway may deliver: by the tap's document about the models' tables, and by what
  * the stream brings. Without the document it may deliver none, and a model that the tap does not have it refuses.
  */
-import type { ChangeBus } from '../bus/bus.ts'
+import type { InProcessBus } from '../bus/bus.ts'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import { RowcastError } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -20,7 +20,7 @@ export interface ModelGateOptions {
   readonly publication: string
   /** What else keeps a model's changes from being delivered. @default nothing */
   readonly judgeTable?: TableJudge | undefined
-  readonly bus: ChangeBus
+  readonly bus: InProcessBus
   readonly logger: Logger
   /** The document is about to count, which may end a fault, and cursors with it. */
   readonly onReading?: (() => void) | undefined

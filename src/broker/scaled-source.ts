@@ -2,7 +2,7 @@
  * Beside the bus, broker. What a process with a broker reads its changes with, by its role: a tap, a gateway, or both,
  * behind the face of the source that one process alone has.
  */
-import type { ChangeBus } from '../bus/bus.ts'
+import type { InProcessBus } from '../bus/bus.ts'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import type { SoftDeleteFields } from '../changes/soft-delete.ts'
@@ -76,7 +76,7 @@ export interface ScaledSourceOptions {
   readonly readMetadata?: MetadataReader | undefined
   /** See `ReplicationSourceOptions`. */
   readonly judgeTable?: TableJudge | undefined
-  readonly bus: ChangeBus
+  readonly bus: InProcessBus
   /** Identifier of the database cluster; rejects while it cannot be asked. */
   readonly readSystemId: (signal: AbortSignal) => Promise<string>
   /** See `EpochFollowerOptions`. */

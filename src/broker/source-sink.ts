@@ -1,5 +1,5 @@
 /** Beside the bus, broker. Where a source's changes go: to the bus of its own process, or by a relay to others'. */
-import type { ChangeBus } from '../bus/bus.ts'
+import type { InProcessBus } from '../bus/bus.ts'
 import type { MessageHub } from '../bus/message-hub.ts'
 import type { ReplicationSourceOptions } from '../source/session/source-options.ts'
 
@@ -21,12 +21,12 @@ export type SourceSink = Pick<
 >
 
 /** Changes stay in the process. */
-export function busSink(bus: ChangeBus, hub: MessageHub): SourceSink {
+export function busSink(bus: InProcessBus, hub: MessageHub): SourceSink {
   return {
     onStreamStarted: (start) => bus.open(start),
     publish: (part) => bus.publish(part),
     onPassed: (lsn) => bus.passed(lsn),
-    onSeen: (lsn) => bus.seen(lsn),
+    onSeen: (lsn) => bus.history?.earlier.reaches(lsn),
     onGap: (error) => bus.gap(error),
     onDrift: (model, drift) => bus.close(drift, model),
     onRecovery: (model) => bus.cut(model),

@@ -99,8 +99,6 @@ export interface BusInput {
   publish(part: TransactionPart): void
   /** Everything that committed before `lsn` has been published, though nothing of it may have been for us. */
   passed(lsn: Lsn): void
-  /** All that committed before `lsn` is visible to queries, also what came before this bus knew of any. */
-  seen(lsn: Lsn): void
   /** Changes may be missing: every subscription ends with the error, and no cursor from before is good any more. */
   gap(error: RowcastError): void
   /**

@@ -132,8 +132,6 @@ class MemoryBus implements InProcessBus, QueueHost {
     this.history?.advanceTo(lsn)
   }
 
-  seen = (lsn: Lsn): void => this.history?.earlier.reaches(lsn)
-
   cut(model: string, cut?: PublicationCut): void {
     const upTo = this.history?.cut(model, cut?.position ?? null)
     if (upTo !== undefined && cut !== undefined) this.#roster.endWhoMissed(model, cut, upTo)

@@ -161,10 +161,6 @@ export class SetsBus implements ChangeBus, RelatedHost {
     this.#follower.notePassed(lsn)
   }
 
-  seen(lsn: Lsn): void {
-    this.#bus.seen(lsn)
-  }
-
   gap(error: RowcastError): void {
     this.graph = null
     this.#origin = null

@@ -6,7 +6,7 @@ import type { EntryLog } from '../../src/broker/entry-log.ts'
 import { EpochFollower } from '../../src/broker/epoch-follower.ts'
 import type { EpochStore } from '../../src/broker/epoch-store.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
-import { AFTER_EARLIEST, type ChangeBus } from '../../src/bus/bus.ts'
+import { AFTER_EARLIEST, type InProcessBus } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { TransactionPart } from '../../src/changes/change.ts'
 import { formatCursor } from '../../src/changes/cursor.ts'
@@ -50,7 +50,7 @@ interface Following {
   readonly models: readonly string[]
   readonly connection: EntryLog
   readonly store: EpochStore
-  readonly bus: ChangeBus
+  readonly bus: InProcessBus
   readonly onPart: (part: TransactionPart) => void
   /** What the tap writes, up to COMMIT. @default one row */
   readonly messages?: readonly MessageSpec[]
