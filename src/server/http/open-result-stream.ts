@@ -128,7 +128,8 @@ class ResultWriter {
   readonly #results: AsyncIterator<ExecutionResult>
   readonly #writer: ResponseWriter
   readonly #options: StreamOptions
-  #last: ExecutionResult = {}
+  /** Errors of the last result: what it was of is not held for a client that may take nothing more for long. */
+  #last: Pick<ExecutionResult, 'errors'> = {}
   #lastBookmark: string | null = null
 
   constructor(results: AsyncIterator<ExecutionResult>, writer: ResponseWriter, options: StreamOptions) {
@@ -158,7 +159,7 @@ class ResultWriter {
     try {
       const { done, value } = await this.#results.next()
       if (done === true) return { pieces: [this.#writer.end(this.#last)], isEnd: true }
-      this.#last = value
+      this.#last = value.errors === undefined ? {} : { errors: value.errors }
       return this.#write(value)
     } catch (error) {
       return this.#fail(this.#options.mask(error))
