@@ -1,6 +1,6 @@
 /**
  * Stage 7, graphql. Counts of related rows (`t.relationCount`): the rule of the model that is counted becomes part of what
- * Prisma counts, so that a count agrees with the list that the viewer gets.
+ * Prisma counts, so that a count agrees with the list that the viewer gets. Where the list is hidden, so is the count.
  */
 
 import type { GraphQLField } from 'graphql'
@@ -44,11 +44,13 @@ function narrowCounts(selection: unknown, { model, policies, context }: Counting
   const counts = countsOf(selection)
   if (counts === null) return selection
   const targets = new Map(Object.keys(counts).map((name) => [name, policies.relatedModel(model, name)]))
-  const asked = [...targets.values()]
-    .flatMap((target) => target ?? [])
+  const keys = Object.keys(counts).flatMap((name) => policies.foreignKey(model, name) ?? [])
+  const asked = [...targets.values(), ...keys.map((key) => key.model)]
+    .flatMap((each) => each ?? [])
     .filter((each) => policies.asksViewer(each))
   if (asked.length === 0) return selection
   const narrowed = () => {
+    for (const key of keys) policies.checkVisible(context, key)
     const narrow = ([name, query]: [string, unknown]) =>
       [name, visibleOnly(query, targets.get(name))] as const
     const select = Object.fromEntries(Object.entries(counts).map(narrow))

@@ -9,10 +9,12 @@ import {
   type ConnectionInitMessage,
   type Message,
   MessageType,
+  type PingMessage,
   parseMessage,
   type SubscribeMessage,
   type SubscribePayload,
 } from 'graphql-ws'
+import { isJsonTextDeeper } from '../../catalog/values/json-depth.ts'
 import { errorEntry, isErrorCode, RowcastError } from '../../errors.ts'
 import type { ClientAccounts } from '../limits/client-accounts.ts'
 import { type ConnectionState, formatGraphqlError } from '../session/connection-state.ts'
@@ -61,11 +63,10 @@ export function createWebSocketProtocol(options: WebSocketProtocolOptions): WebS
       switch (message?.type) {
         case MessageType.ConnectionInit:
           return initialize(socket, message, options)
-        case MessageType.Ping: {
-          const { payload } = message
-          void socket.send(JSON.stringify({ type: MessageType.Pong, ...(payload && { payload }) }))
-          return
-        }
+        case MessageType.Ping:
+          // Its payload is sent back, and making text of it takes stack for each level.
+          if (isJsonTextDeeper(text)) return socket.close(...INVALID)
+          return answerPing(socket, message)
         case MessageType.Pong:
           return
         case MessageType.Subscribe:
@@ -75,10 +76,17 @@ export function createWebSocketProtocol(options: WebSocketProtocolOptions): WebS
           return socket.operations.complete(message.id)
         default:
           // No message, or one that only servers send.
-          socket.close(CloseCode.BadRequest, 'Invalid message received')
+          socket.close(...INVALID)
       }
     },
   }
+}
+
+/** How a socket is closed that sends what is no message. */
+const INVALID = [CloseCode.BadRequest, 'Invalid message received'] as const
+
+function answerPing(socket: ProtocolSocket, { payload }: PingMessage): void {
+  void socket.send(JSON.stringify({ type: MessageType.Pong, ...(payload && { payload }) }))
 }
 
 function parse(text: string): Message | null {
