@@ -1,7 +1,7 @@
 /** Beside the spine. The models that are live, what was said of each, and what is to be set up for them. */
 import { isDeepStrictEqual } from 'node:util'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
-import { findModel } from './config/find-model.ts'
+import { findModel, tableNamed } from './config/find-model.ts'
 import { checkRegisterOptions, type RegisterOptions } from './config/register-options.ts'
 import { RowcastError } from './errors.ts'
 import { createSetupGoal, type GoalParts, type SetupGoal } from './source/setup/setup-goal.ts'
@@ -61,6 +61,13 @@ export class RegisteredModels {
     this.#followed.delete(spec.name)
     this.#specs.set(spec.name, spec)
     this.options.set(spec.name, options)
+  }
+
+  /** What may be followed so: join tables as well. @throws CATALOG_UNKNOWN_MODEL, CATALOG_BAD_SOFT_DELETE */
+  checkFollowed(model: string, options: RegisterOptions): ModelSpec {
+    const spec = tableNamed(this.#catalog, model) ?? this.specOf(model)
+    checkRegisterOptions(spec, options)
+    return spec
   }
 
   /** Publishes it, and makes it live for nobody; one that is live stays so. @throws CATALOG_REGISTERED_TWICE */

@@ -16,6 +16,11 @@ export interface FollowedModels<Types extends ModelTypeMap> {
     options?: Pick<RegisterOptions<Types[M]['row']>, 'softDelete' | 'optional'>,
   ): this
   /**
+   * The same for the join table of an implicit many-to-many, `_PostToTag`: nobody can subscribe to it.
+   * @throws CATALOG_UNKNOWN_MODEL, CATALOG_REGISTERED_TOO_LATE
+   */
+  follow(joinTable: `_${string}`): this
+  /**
    * Sessions that are rows, for `createServer({ sessions })`: a client whose row is deleted, or is no longer what `of` describes, is
    * disconnected before anything that committed later is delivered. Follows the model. Before `start()`.
    * @throws CATALOG_UNKNOWN_MODEL, CATALOG_REGISTERED_TOO_LATE, CATALOG_BAD_POLICY for a model without a primary key

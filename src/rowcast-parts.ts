@@ -102,7 +102,7 @@ export function createParts<Types extends ModelTypeMap>(
     ...{ options, catalog, logger, address, target, queryRole, durability, scaling, archive },
     ...{ guard, presence, observers, visibility },
     bus: withRelatedRows(ownBus, {
-      ...{ prisma: options.prisma, visibility, guard, held, softDeleteOf, answerTimeoutMs },
+      ...{ prisma: options.prisma, visibility, guard, held, softDeleteOf, answerTimeoutMs, schema },
     }),
     ...{ models, held },
     names: { schema, slot, publication, isSlotDefault: options.slot === undefined },

@@ -10,6 +10,7 @@ import {
 import { type Condition, type KeySetSpec, keySetsOf } from './bus/filter/condition.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
+import { isJoinTable } from './catalog/relation-path.ts'
 import type { AnyRow } from './changes/change.ts'
 import { RowcastError } from './errors.ts'
 import { ownCopy } from './graphql/policy/own-copy.ts'
@@ -19,6 +20,7 @@ import { mapIterator, ownRows } from './rowcast-changes.ts'
 import { checkAsksForRows } from './rowcast-first-rows.ts'
 import { canFence, type RowsAtFence } from './sets/fence.ts'
 import type { HeldPages } from './sets/held-pages.ts'
+import { hasReadableKeys } from './sets/join-table-rows.ts'
 import type { ReadRows } from './sets/key-set.ts'
 import { filterOrAll } from './sets/live-view.ts'
 import { PageReads } from './sets/page-reads.ts'
@@ -36,13 +38,14 @@ import type { VisibilityGate } from './source/db/visibility.ts'
 
 /** The bus in front of one that follows no relations. */
 export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): SetsBus {
-  const { prisma, visibility, guard, held, softDeleteOf, answerTimeoutMs } = parts
+  const { prisma, visibility, guard, held, softDeleteOf, answerTimeoutMs, schema } = parts
   const monotonicMs = () => performance.now()
   const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
   const follower = new StreamFollower({ bus, monotonicMs, wait, look: () => visibility.look() })
   const reader = new RelatedRowReader({
     ...{ progress: follower, turns: new PageReads<RowsAtFence>(), bytesOf, monotonicMs, wait },
     client: Object(withWholeRows(Object(prisma))),
+    schema,
     narrowedTo: (model) => unmarkedWhere(model, softDeleteOf(model.name)),
     bounds: { timeoutMs: answerTimeoutMs },
   })
@@ -66,6 +69,8 @@ interface RelatedRowsParts {
   readonly guard: Guard
   readonly held: HeldPages
   readonly softDeleteOf: (model: string) => string | undefined
+  /** The PostgreSQL schema of tables that name none. */
+  readonly schema: string
   /** Of each wait for the database. */
   readonly answerTimeoutMs: number
 }
@@ -186,11 +191,18 @@ function checkHost(
 /** A model whose rows decide about others. */
 function checkSetModel(host: RelatedRowsHost, model: ModelSpec, refuse: Refuse): void {
   const { name } = model
-  if (host.catalog.models[name] === undefined)
-    throw refuse(
-      `it follows a relation through "${name}", a join table that is not published`,
-      'Give the join table a model of its own.',
-    )
+  if (isJoinTable(model)) {
+    if (!host.isPublished(name))
+      throw refuse(
+        `it follows a relation through "${name}", a join table that is not published`,
+        `Call rowcast.follow('${name}') before start(), or write models: { ${name}: { live: false, followed: true } }.`,
+      )
+    if (!hasReadableKeys(model))
+      throw refuse(
+        `it follows a relation through "${name}", a join table whose keys are not numbers or texts`,
+        'Give the join table a model of its own.',
+      )
+  }
   if (host.softDeleteOf(name) !== undefined)
     throw refuse(
       `${name} is registered with softDelete, and no relations are followed with its rows`,

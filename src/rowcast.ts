@@ -52,8 +52,8 @@ export function createRowcast<Types extends ModelTypeMap, Metadata = Transaction
       models.add(spec, modelOptions)
       return rowcast
     },
-    follow(model, modelOptions = {}) {
-      const spec = models.check(model, modelOptions)
+    follow(model: string, modelOptions = {}) {
+      const spec = models.checkFollowed(model, modelOptions)
       if (!models.isPublished(model)) checkNotStarted(reader, model)
       models.follow(spec, modelOptions)
       return rowcast

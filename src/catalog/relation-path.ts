@@ -39,6 +39,11 @@ export function relationSteps(
   ]
 }
 
+/** Whether it is a join table. */
+export function isJoinTable({ name }: Pick<ModelSpec, 'name'>): boolean {
+  return name.startsWith('_')
+}
+
 /** The join table of an implicit many-to-many, as a model. No model of a Prisma schema begins with an underscore. */
 export function joinTableModel(catalog: Pick<ModelCatalog, 'models'>, table: JoinTableSpec): ModelSpec {
   return {

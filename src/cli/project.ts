@@ -3,6 +3,7 @@ import type { ModelSpec } from '../catalog/model-catalog.ts'
 import { MONEY_SCALE_DEFAULT } from '../catalog/values/decimal-codecs.ts'
 import type { SoftDeleteFields } from '../changes/soft-delete.ts'
 import type { Config } from '../config/config.ts'
+import { tableNamed } from '../config/find-model.ts'
 import { type ConfigFlags, type Environment, resolveConfig } from '../config/resolve-config.ts'
 import { isPublished } from '../config/resolve-models.ts'
 import { RowcastError } from '../errors.ts'
@@ -117,7 +118,7 @@ function projectOf(source: string | null, read: Config, configFile: string): Pro
   } = resolveConnectionTarget({ connectionString: databaseUrl, prisma, catalog })
   const target = { ...address, waits: { answerTimeoutMs: config.durability.answerTimeoutMs } }
   const live = Object.entries(config.models).flatMap(([name, options]) => {
-    const spec: ModelSpec | undefined = catalog.models[name]
+    const spec = tableNamed(catalog, name)
     return spec === undefined || !isPublished(options) ? [] : [{ spec, ...options }]
   })
   return {

@@ -45,8 +45,17 @@ export interface ModelConfig<Row extends object = object, Rule extends object = 
 export type ModelsConfig<Types extends ModelTypeMap = ModelTypeMap> = {
   readonly [M in keyof Types & string]?: ModelConfig<Types[M]['row'], RelatedWhere<Types, M>> | undefined
 } & {
+  /** The join table of an implicit many-to-many, for policies and `where` that follow the relation. */
+  readonly [JoinTable in `_${string}`]?: FollowedTable | undefined
+} & {
   /** Every visible model that is not named, where its table can be live. */
   readonly '*'?: DefaultModelConfig | undefined
+}
+
+/** A table that nobody sees, and that others depend on. */
+export interface FollowedTable {
+  readonly live: false
+  readonly followed: true
 }
 
 /** Which rows are sessions, by model. */

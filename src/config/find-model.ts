@@ -1,5 +1,6 @@
-/** A model by its name. */
+/** A model, or a join table, by its name. */
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
+import { joinTableModel } from '../catalog/relation-path.ts'
 import { RowcastError } from '../errors.ts'
 import { nearestName } from '../nearest-name.ts'
 
@@ -14,4 +15,14 @@ export function findModel(catalog: Pick<ModelCatalog, 'models'>, name: string): 
         ? undefined
         : `Did you mean "${nearest}"? If the model is new, run \`prisma generate\`.`,
   })
+}
+
+/** What can be followed: a model, or the join table of an implicit many-to-many. */
+export function tableNamed(
+  catalog: Pick<ModelCatalog, 'models' | 'joinTables'>,
+  name: string,
+): ModelSpec | undefined {
+  const table = catalog.joinTables.find((each) => each.table === name)
+  if (table !== undefined) return joinTableModel(catalog, table)
+  return Object.hasOwn(catalog.models, name) ? catalog.models[name] : undefined
 }

@@ -33,6 +33,7 @@ export function readModels(
   for (const [name, model] of Object.entries(models)) {
     const spec = known.find((each) => each.name === name)
     if (spec !== undefined) checkModel(spec, model, faults)
+    else if (catalog.joinTables.some(({ table }) => table === name)) checkJoinTable(name, model, faults)
     else if (catalog !== NO_CATALOG) addUnknownModel(name, known, faults)
   }
   if (catalog !== NO_CATALOG && !Object.values(models).some(isLive)) {
@@ -98,6 +99,16 @@ function checkModel(spec: ModelSpec, model: unknown, faults: Faults): void {
   for (const [name, row] of Object.entries<Option>(MODEL_OPTIONS))
     checkOption(row, model[name], `models.${spec.name}.${name}`, faults.note)
   for (const list of LISTS) checkNames(spec, list, model[list], faults)
+}
+
+/** Nobody sees the join table of an implicit many-to-many: it is there for what follows the relation. */
+function checkJoinTable(name: string, model: unknown, faults: Faults): void {
+  const { live, followed, ...others } = isFields(model) ? model : {}
+  if (live === false && followed === true && Object.keys(others).length === 0) return
+  faults.add(
+    'CONFIG_BAD_FIELD',
+    `\`models.${name}\` is not { live: false, followed: true }, and a join table can be nothing else.`,
+  )
 }
 
 /** A misspelt field that was meant to be hidden would be shown: never let it pass. */

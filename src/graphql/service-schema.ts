@@ -8,6 +8,7 @@ import PrismaPlugin from '@pothos/plugin-prisma'
 import { type GraphQLSchema, validateSchema } from 'graphql'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { withWholeRows } from '../catalog/prisma-omit.ts'
+import { isJoinTable } from '../catalog/relation-path.ts'
 import { RowcastError } from '../errors.ts'
 import { stateOf } from './builder/builder-state.ts'
 import { defineTypes } from './builder/define-types.ts'
@@ -100,7 +101,7 @@ export function createBuilder(
 
 /** The models that are not omitted. @throws CATALOG_UNKNOWN_MODEL, GRAPHQL_BAD_SCHEMA */
 export function serviceModels({ catalog, models }: ServiceSchemaOptions): readonly ServiceModel[] {
-  for (const name of Object.keys(models)) {
+  for (const name of Object.keys(models).filter((each) => !isJoinTable({ name: each }))) {
     const spec = Object.hasOwn(catalog.models, name) ? catalog.models[name] : undefined
     if (spec === undefined) throw new RowcastError('CATALOG_UNKNOWN_MODEL', `There is no model "${name}".`)
     if (spec.isOmitted) {

@@ -5,6 +5,7 @@
  */
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import { delegateName, prismaNameOf } from '../catalog/prisma-omit.ts'
+import { isJoinTable } from '../catalog/relation-path.ts'
 import type { AnyRow, TransactionInfo } from '../changes/change.ts'
 import { RowcastError } from '../errors.ts'
 import { memberOf } from '../member-of.ts'
@@ -12,6 +13,7 @@ import { parseSnapshot } from '../source/db/visibility.ts'
 import { withinAnswerTime } from '../wire/answer-deadline.ts'
 import { endOfRecords, type Lsn, parseLsn } from '../wire/lsn.ts'
 import type { WeighedPage } from './held-pages.ts'
+import { findPairs, type RawQueries } from './join-table-rows.ts'
 import { isRejected } from './rejected-read.ts'
 
 /** A snapshot, as far as the stream matters. */
@@ -55,9 +57,7 @@ const POSITION_SQL =
 const END_TIMEOUT_MS = 500
 
 /** A Prisma Client within a transaction. */
-interface Session {
-  $queryRawUnsafe(text: string, ...values: unknown[]): Promise<readonly Readonly<Record<string, unknown>>[]>
-}
+type Session = RawQueries
 
 type Transact = <Result>(run: (session: Session) => Promise<Result>, options: object) => Promise<Result>
 
@@ -132,8 +132,7 @@ export async function atFence(
   const answer = bound(async (session) => {
     const [found] = await session.$queryRawUnsafe(FENCE_SQL, String(timeoutMs))
     const delegate = memberOf(session, delegateName(prismaNameOf(model)))
-    const findMany = memberOf(delegate, 'findMany') as FindMany
-    const rows = await read((query) => findMany.call(delegate, query), {
+    const rows = await read(findManyOf(session, model), {
       summarize: (method, asked) =>
         (memberOf(delegate, method) as (query: object) => Promise<unknown>).call(delegate, asked),
       endLsn: async () => lsnOf(await session.$queryRawUnsafe(POSITION_SQL)),
@@ -146,6 +145,14 @@ export async function atFence(
 
 function lsnOf([row]: readonly Readonly<Record<string, unknown>>[]): Lsn {
   return endOfRecords(parseLsn(String(row?.['lsn'])))
+}
+
+/** A join table has no delegate in Prisma Client. */
+function findManyOf(session: Session, model: ModelSpec): FindMany {
+  if (isJoinTable(model)) return findPairs(session, model)
+  const delegate = memberOf(session, delegateName(prismaNameOf(model)))
+  const findMany = memberOf(delegate, 'findMany') as FindMany
+  return (query) => findMany.call(delegate, query)
 }
 
 function fenceOf(text: string, lsn: string): Fence {

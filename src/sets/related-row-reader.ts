@@ -51,6 +51,8 @@ export const RELATED_READ_BOUNDS: RelatedReadBounds = {
 export interface RelatedRowReaderOptions {
   /** A Prisma Client with transactions, whose rows are whole. */
   readonly client: object
+  /** The PostgreSQL schema of tables that name none. @default 'public' */
+  readonly schema?: string | undefined
   /** The rows that count as there; null for all. @default all */
   readonly narrowedTo?: ((model: ModelSpec) => object | null) | undefined
   readonly progress: StreamProgress
@@ -116,8 +118,8 @@ export class RelatedRowReader implements SnapshotReader {
   }
 
   async #readRows(request: RowRequest): Promise<RowsAtFence> {
-    const { client, turns } = this.#options
-    const { model } = request
+    const { client, turns, schema = 'public' } = this.#options
+    const model = { ...request.model, schema: request.model.schema ?? schema }
     const readAll = (findMany: FindMany) => this.#readAll(findMany, request)
     const read = () => atFence(client, model, this.#bounds.timeoutMs, readAll)
     const { signal } = new AbortController()

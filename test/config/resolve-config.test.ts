@@ -37,6 +37,13 @@ test('defaults: every model that is not omitted, 127.0.0.1:4000, GraphiQL, publi
   expect(Object.keys(config.models)).toEqual(shown.map((model) => model.name))
 })
 
+test('a join table is followed, and is nothing of GraphQL', () => {
+  const models = { '*': {}, _PostToTag: { live: false, followed: true } }
+  const config = resolveConfig({ ...file, models }, env)
+  expect(config.models['_PostToTag']).toEqual({ live: false, followed: true })
+  expect(printServiceSchema(config)).toBe(printServiceSchema(resolveConfig(file, env)))
+})
+
 test('GraphiQL is off in production unless the file says otherwise', () => {
   const production = { ...env, NODE_ENV: 'production' }
   const open = { ...file, public: true }
@@ -176,6 +183,8 @@ describe('faults', () => {
     ['CONFIG_BAD_NAME', { ...file, slot: 'Not-A-Slot' }, 'Not-A-Slot'],
     ['CONFIG_CATALOG_VERSION', { ...file, catalog: { ...catalog, formatVersion: 2 } }, 'prisma generate'],
     ['CATALOG_UNKNOWN_MODEL', { ...file, models: { Usr: {} } }, 'Did you mean "User"?'],
+    ['CONFIG_BAD_FIELD', { ...file, models: { User: {}, _PostToTag: { live: false } } }, '_PostToTag'],
+    ['CONFIG_BAD_FIELD', { ...file, models: { User: {}, _PostToTag: { followed: true } } }, '_PostToTag'],
   ])('%s: %#', (code, input, words) => {
     const fault = faultOf(input === undefined ? null : input)
     const codes = fault.code === 'CONFIG_INVALID' ? String(fault.details['codes']).split(' ') : [fault.code]

@@ -56,6 +56,63 @@ it('a member who is added has the rows at that commit, and one who is removed ha
   expect((await resumed.next()).done).toBe(true)
 })
 
+it('who is connected with what decides, where the join table is followed', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await using live = await openLiveRowcast(database, { models: ['Post', 'Tag'], followed: ['_PostToTag'] })
+  const { rowcast, prisma } = live
+  await prisma.user.create({ data: { id: ADA, email: 'ada@x' } })
+  const post = (title: string, tags: readonly string[]) =>
+    prisma.post.create({
+      data: {
+        title,
+        authorId: ADA,
+        tags: { connectOrCreate: tags.map((name) => ({ where: { name }, create: { name } })) },
+      },
+    })
+  await post('one', ['red', 'blue'])
+  const two = await post('two', ['blue'])
+  const where = { tags: { some: { name: { in: ['red', 'green'] } } } } as const
+  const others = { tags: { none: { name: 'red' } } } as const
+  const find = (filter: object) => prisma.post.findMany({ where: filter, orderBy: { id: 'asc' } })
+  const [tagged, untagged] = [where, others].map((filter) => {
+    const events = rowcast.subscribe('Post', { where: filter, initial: true })
+    const rows = new Map<number, unknown>()
+    return {
+      /** The rows, once they are those that a search finds. */
+      async untilFound() {
+        for (;;) {
+          const { value: event } = await events.next()
+          if (event?.action === 'READY' || event === undefined) break
+          if (event.action === 'TRUNCATE') rows.clear()
+          else if (event.new !== null && event.transition !== 'LEFT') rows.set(event.new.id, event.new)
+          else rows.delete(event.key.id)
+          const [found, has] = [await find(filter), [...rows.values()]]
+          if (isSame(found, has)) break
+        }
+        expect([...rows].sort(([a], [b]) => a - b).map(([, row]) => row)).toEqual(await find(filter))
+      },
+    }
+  })
+  const isSame = (found: readonly { id: number }[], has: readonly unknown[]) =>
+    JSON.stringify(found.map(({ id }) => id)) ===
+    JSON.stringify((has as { id: number }[]).map(({ id }) => id).sort())
+  await tagged?.untilFound()
+  await untagged?.untilFound()
+  // Two comes to red, and one goes from it: both ways at once.
+  await prisma.post.update({ where: { id: two.id }, data: { tags: { connect: { name: 'red' } } } })
+  await tagged?.untilFound()
+  await untagged?.untilFound()
+  await prisma.tag.update({ where: { name: 'red' }, data: { name: 'rose' } })
+  await tagged?.untilFound()
+  await untagged?.untilFound()
+  await prisma.post.update({ where: { id: two.id }, data: { tags: { create: { name: 'green' } } } })
+  await tagged?.untilFound()
+  expect(rowcast.models).toEqual(['Post', 'Tag'])
+  const loose = rowcast as { subscribe(model: string): unknown; register(model: string): unknown }
+  for (const call of [() => loose.subscribe('_PostToTag'), () => loose.register('_PostToTag')])
+    expect(call).toThrow(expect.objectContaining({ code: 'CATALOG_UNKNOWN_MODEL' }))
+})
+
 it('are refused where they could not be right', async () => {
   await using database = await openDatabase({ migrate: true })
   await using live = await openLiveRowcast(database, { models: ['Post', 'Team'] })

@@ -159,7 +159,9 @@ function joinTableFindings({ goal }: Examination): Finding[] {
     {
       ...{ code: 'JOIN_TABLES', severity: 'advice', model: null },
       why: `Implicit many-to-many tables (${joins.map(({ table }) => table).join(', ')}) have no model: connecting and disconnecting rows reports no change.`,
-      hint: 'Where that matters, write the relation as a model of its own (explicit many-to-many).',
+      hint:
+        `Where policies or filters follow it, publish the table: \`models: { ${joins[0]?.table}: { live: false, followed: true } }\`. Where the changes ` +
+        'themselves matter, write the relation as a model of its own (explicit many-to-many).',
     },
   ]
 }

@@ -58,7 +58,10 @@ export function createSetupGoal({ catalog, models, schema, ...names }: GoalParts
       columns: spec.fields.map(({ column }) => column),
       textColumns: spec.fields.filter(({ type }) => type === 'String').map(({ column }) => column),
     })),
-    joinTables: catalog.joinTables.map((join) => ({ schema: join.schema ?? schema, table: join.table })),
+    // Those that are followed are among the models.
+    joinTables: catalog.joinTables
+      .filter(({ table }) => models.every(({ spec }) => spec.name !== table))
+      .map((join) => ({ schema: join.schema ?? schema, table: join.table })),
   }
 }
 
