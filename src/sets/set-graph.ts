@@ -3,8 +3,11 @@
  * the transactions one behind the other, its inputs first. A set that waits for the database keeps those waiting that ask
  * it, and nobody else; one that fails fails them.
  */
+import { createChangeFilter } from '../bus/filter/change-filter.ts'
 import { type Condition, type KeySetSpec, keySetsOf } from '../bus/filter/condition.ts'
+import { createFilterIndex, type FilterIndex } from '../bus/filter/filter-index.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
+import type { AnyChange } from '../changes/change.ts'
 import { invariant, RowcastError } from '../errors.ts'
 import { KeySet, type KeySetReading, type KeySets } from './key-set.ts'
 import type { StreamTransaction } from './rows-at.ts'
@@ -25,6 +28,10 @@ type SetId = string | KeySetSpec
 interface HeldSet {
   readonly spec: KeySetSpec
   readonly inputs: ReadonlyMap<SetId, HeldSet>
+  /** Sets that ask it. */
+  readonly dependents: Set<HeldSet>
+  /** Inputs have lower ones than those that ask them. */
+  readonly sequence: number
   holders: number
   /** Null until it is loaded. */
   set: KeySet | null
@@ -52,8 +59,10 @@ const SET_GRAPH_LIMITS: SetGraphLimits = { keysMax: 2_000_000, pendingMax: 10_00
 export class SetGraph {
   readonly #reading: KeySetReading
   readonly #limits: SetGraphLimits
-  /** Inputs stand before those that ask them. */
   readonly #held = new Map<SetId, HeldSet>()
+  /** Those that a write may concern, by model. */
+  readonly #written = new Map<string, FilterIndex<HeldSet>>()
+  #sequence = 0
   #ordinal: number
   #kept = 0
 
@@ -98,16 +107,24 @@ export class SetGraph {
     const { ordinal, models } = transaction
     this.#ordinal = ordinal
     if (models?.size === 0) return
-    const concerned = new Set<HeldSet>()
-    for (const held of this.#held.values()) {
-      const isWritten = models === undefined || models.has(held.spec.model.name)
-      if (!isWritten && ![...held.inputs.values()].some((input) => concerned.has(input))) continue
-      concerned.add(held)
+    for (const held of this.#concernedBy(transaction)) {
       this.#enqueue(held, async () => {
         await held.set?.advance(transaction, this.#reading.readRows)
         held.ordinal = ordinal
       })
     }
+  }
+
+  /** The sets whose rows it may have written, and those that ask them: inputs first. */
+  #concernedBy(transaction: StreamTransaction): readonly HeldSet[] {
+    const concerned = new Set<HeldSet>()
+    for (const [model, index] of this.#written) {
+      if (transaction.models?.has(model) === false) continue
+      for (const held of writtenBy(index, transaction.changesOf(model))) concerned.add(held)
+    }
+    // Those that are added meanwhile are visited as well.
+    for (const held of concerned) for (const each of held.dependents) concerned.add(each)
+    return [...concerned].sort((a, b) => a.sequence - b.sequence)
   }
 
   /** Forgets how the sets were before a transaction, as far as none of them is itself before it. */
@@ -136,9 +153,11 @@ export class SetGraph {
     const inputs = this.#holdAll([spec.condition])
     const held: HeldSet = {
       ...{ spec, inputs, holders: 1, set: null, ordinal, pending: 0, kept: 0 },
-      tail: Promise.resolve(),
+      ...{ dependents: new Set<HeldSet>(), sequence: this.#sequence, tail: Promise.resolve() },
     }
+    this.#sequence += 1
     this.#held.set(id, held)
+    this.#index(held)
     this.#enqueue(held, async () => {
       held.set = await KeySet.load(spec, (input) => loadedOf(inputs, input), ordinal, this.#reading)
     })
@@ -156,6 +175,20 @@ export class SetGraph {
     if (this.#held.get(idOf(held.spec)) === held) this.#held.delete(idOf(held.spec))
     this.#kept -= held.kept
     held.kept = 0
+    const { name } = held.spec.model
+    const index = this.#written.get(name)
+    index?.remove(held)
+    if (index?.size.subscribers === 0) this.#written.delete(name)
+    for (const input of held.inputs.values()) input.dependents.delete(held)
+  }
+
+  #index(held: HeldSet): void {
+    const { model, condition, counts } = held.spec
+    const index = this.#written.get(model.name) ?? createFilterIndex<HeldSet>(model)
+    this.#written.set(model.name, index)
+    // Rows that count where it is not false cannot be found by their values.
+    index.add(held, counts === 'true' ? createChangeFilter({ where: condition }) : null)
+    for (const input of held.inputs.values()) input.dependents.add(held)
   }
 
   /** Runs a step behind those before it, and behind what the inputs have been asked so far. */
@@ -178,6 +211,21 @@ export class SetGraph {
     this.#kept += kept - held.kept
     held.kept = kept
   }
+}
+
+/** Of more changes it is not looked which sets each concerns: all take them. */
+const LOOKED_UP_MAX = 1_000
+
+function writtenBy(index: FilterIndex<HeldSet>, changes: Iterable<AnyChange>): Iterable<HeldSet> {
+  const found = new Set<HeldSet>()
+  let count = 0
+  for (const change of changes) {
+    count += 1
+    const isWhole = change.action === 'INSERT' || change.action === 'TRUNCATE' || change.old !== null
+    if (count > LOOKED_UP_MAX || !isWhole) return index.all()
+    for (const held of index.candidates(change)) found.add(held)
+  }
+  return found
 }
 
 function tooSlow({ model }: KeySetSpec): RowcastError {

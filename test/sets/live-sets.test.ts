@@ -269,8 +269,20 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a set that no write concerns is not asked where its inputs are written',
     file: 'set-graph.ts',
-    from: 'if (!isWritten && ![...held.inputs.values()].some((input) => concerned.has(input))) continue',
-    to: 'if (!isWritten) continue',
+    from: 'for (const held of concerned) for (const each of held.dependents) concerned.add(each)',
+    to: '',
+  },
+  {
+    name: 'a write is looked up by one of its images',
+    file: 'set-graph.ts',
+    from: 'index.candidates(change)',
+    to: 'index.candidates({ ...change, old: change.new ?? change.old })',
+  },
+  {
+    name: 'sets that ask each other take a write in any order',
+    file: 'set-graph.ts',
+    from: 'sort((a, b) => a.sequence - b.sequence)',
+    to: 'sort((a, b) => b.sequence - a.sequence)',
   },
 ]
 

@@ -80,14 +80,13 @@ it('who is connected with what decides, where the join table is followed', async
     return {
       /** The rows, once they are those that a search finds. */
       async untilFound() {
-        for (;;) {
+        for (let isFound = false; !isFound; ) {
           const { value: event } = await events.next()
-          if (event?.action === 'READY' || event === undefined) break
-          if (event.action === 'TRUNCATE') rows.clear()
-          else if (event.new !== null && event.transition !== 'LEFT') rows.set(event.new.id, event.new)
+          if (event === undefined || event.action === 'TRUNCATE') throw new Error('It has ended.')
+          if (event.action === 'READY') continue
+          if (event.new !== null && event.transition !== 'LEFT') rows.set(event.new.id, event.new)
           else rows.delete(event.key.id)
-          const [found, has] = [await find(filter), [...rows.values()]]
-          if (isSame(found, has)) break
+          isFound = isSame(await find(filter), [...rows.values()])
         }
         expect([...rows].sort(([a], [b]) => a - b).map(([, row]) => row)).toEqual(await find(filter))
       },

@@ -57,6 +57,30 @@ describe('a graph of sets', () => {
     expect(graph.size).toBe(0)
   })
 
+  it('a write concerns the sets that may have its row, and no others', async () => {
+    const { readRows } = reads({})
+    const graph = new SetGraph(0, { readRows })
+    const viewers = Array.from({ length: 200 }, (_, userId) => userId)
+    const held = viewers.map((userId) => graph.hold([condition({ team: { members: { some: { userId } } } })]))
+    await Promise.all(held.map((each) => each.ready()))
+    const read: string[] = []
+    const transaction = new WorldTransaction(1)
+    const changesOf = transaction.changesOf.bind(transaction)
+    transaction.changesOf = (model) => {
+      read.push(model)
+      return changesOf(model)
+    }
+    const row = { userId: 7, teamId: 1, role: null }
+    transaction.changes.push(plainChange({ model: 'Member', action: 'INSERT', old: null, new: row }))
+    graph.advance(transaction)
+    await Promise.all(held.map((each) => each.ready()))
+    // The graph looks, then the set of this viewer's memberships; and the set of his teams, which asks it.
+    expect(read.filter((model) => model === 'Member')).toHaveLength(2)
+    expect(read.filter((model) => model === 'Team').length).toBeLessThanOrEqual(2)
+    for (const each of held) each.release()
+    expect(graph.size).toBe(0)
+  })
+
   it('keeps inputs as long as a set asks them', async () => {
     const { readRows } = reads({})
     const graph = new SetGraph(0, { readRows })
