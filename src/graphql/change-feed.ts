@@ -7,6 +7,7 @@ import type { ExplainRequest } from '../bus/explain-delivery.ts'
 import type { Explanation } from '../bus/explanation.ts'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { RowcastError } from '../errors.ts'
+import type { KeptListEvent, KeptListRequest } from '../sets/kept-request.ts'
 import type { RelatedRowsRequest } from '../sets/related-request.ts'
 import type { EventSubscription, RowsRequest } from '../sets/row-subscription.ts'
 import type { PolicyLookup } from './policy/model-policy.ts'
@@ -26,6 +27,8 @@ export interface ChangeFeed {
   subscribeRows?(request: RowsRequest): EventSubscription
   /** The same for a policy or a filter that asks other rows; POLICY_FAILED or BAD_FILTER where this is absent. @throws POLICY_FAILED, BAD_FILTER */
   subscribeRelated?(request: RelatedRowsRequest): EventSubscription
+  /** A live list; FIRST_ROWS_REFUSED where this is absent. @throws BAD_FILTER, FIRST_ROWS_REFUSED, LIST_TOO_COSTLY */
+  subscribeList?(request: KeptListRequest): AsyncIterableIterator<KeptListEvent>
   /**
    * The cursor for now: a query made after it resolved sees every change that stands before it. Rejects with NO_STREAM_YET
    * at a deadline. Of several databases one is named.

@@ -27,6 +27,7 @@ export const RESERVED_TYPES: readonly string[] = [
     'ChangesOf',
     'CommittedChanges',
     'CommittedTransaction',
+    'ListOperationKind',
     'Transition',
     'OverflowPolicy',
     'QueryMode',
@@ -63,6 +64,11 @@ export interface ChangeTypeNames {
   readonly where: string
   /** The input of what `changes` gives of it. */
   readonly selection: string
+  /** What a live list gives: an interface, what implements it, and one operation of a patch. */
+  readonly list: string
+  readonly listSnapshot: string
+  readonly listPatch: string
+  readonly listOperation: string
   /** The inputs of the order of its rows, and of where a page begins. */
   readonly orderBy: string
   readonly after: string
@@ -76,6 +82,7 @@ export interface RootFieldNames {
   readonly one: string
   readonly many: string
   readonly changed: string
+  readonly liveList: string
 }
 
 /** All names of one model. */
@@ -142,7 +149,7 @@ function makeNames(catalog: CatalogParts): SchemaNames {
     models: new Map(
       models.map((spec) => {
         const base = spec.graphqlName ?? asGraphqlName(spec.name)
-        const root = roots.get(spec.name) ?? { one: '', many: '', changed: '' }
+        const root = roots.get(spec.name) ?? { one: '', many: '', changed: '', liveList: '' }
         const fields = claimAll([...spec.fields, ...spec.relations], `${spec.name}.`, asGraphqlName)
         const values = claimAll(spec.fields, `${spec.name}.`, asEnumValueName)
         return [spec.name, { type: types(spec), fields, values, ...root, ...changeTypeNames(taken, base) }]
@@ -238,6 +245,7 @@ function rootNames(
         one,
         many: plurals.get(spec) ?? claimName(taken, [pluralOf(one), `${one}List`, `${base}List`]),
         changed: claimName(changedTaken, [`${one}Changed`]),
+        liveList: claimName(changedTaken, [`${one}List`, `${one}LiveList`]),
       },
     ]),
   )
@@ -271,6 +279,10 @@ function changeTypeNames(taken: Set<string>, base: string): ChangeTypeNames {
     toOne: claim('RelationFilter', 'RelationFilterInput'),
     toMany: claim('ListRelationFilter', 'ListRelationFilterInput'),
     selection: claim('Selection', 'SelectionInput'),
+    list: claim('List', 'LiveList'),
+    listSnapshot: claim('ListSnapshot', 'LiveListSnapshot'),
+    listPatch: claim('ListPatch', 'LiveListPatch'),
+    listOperation: claim('ListOperation', 'LiveListOperation'),
   }
 }
 

@@ -90,6 +90,7 @@ export function createBuilder(
       feed,
       showMetadata,
       changes: true,
+      lists: true,
       mayChooseOverflow,
       canExplain,
       policies: new Map(Object.entries(options.models)),

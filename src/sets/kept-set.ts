@@ -107,8 +107,7 @@ export class KeptSet<Loaded, Shown, Event> {
 
   /** False where nothing comes any more. */
   async #step(): Promise<boolean> {
-    const isReadDue = this.#mustRead && this.#fence === null
-    if (isReadDue && this.#budget.dueInMs <= 0) {
+    if (this.#isToBeRead && this.#budget.dueInMs <= 0) {
       await this.#read()
       return true
     }
@@ -116,7 +115,7 @@ export class KeptSet<Loaded, Shown, Event> {
       for (let delivery = changes.pull?.take(); delivery !== undefined; delivery = changes.pull?.take()) {
         this.#follow(delivery)
         // What is asked of the database waits for nothing else.
-        if (this.#mustRead && this.#fence === null && this.#budget.dueInMs <= 0) return true
+        if (this.#isToBeRead && this.#budget.dueInMs <= 0) return true
       }
     }
     this.#settleAtBookmark()
@@ -126,18 +125,22 @@ export class KeptSet<Loaded, Shown, Event> {
       await ended.next()
       return false
     }
-    await this.#rest(isReadDue)
+    await this.#rest()
     return true
   }
 
+  get #isToBeRead(): boolean {
+    return this.#mustRead && this.#fence === null
+  }
+
   /** Until something comes, or is due. */
-  async #rest(isReadDue: boolean): Promise<void> {
+  async #rest(): Promise<void> {
     const woken = new Promise<void>((resolve) => {
       this.#wake = resolve
       for (const { pull } of this.#changes) if (pull !== undefined) pull.reader = { onReadable: resolve }
     })
     const dueInMs =
-      this.#fence !== null ? LOOK_INTERVAL_MS : isReadDue ? this.#budget.dueInMs : this.#patchDueInMs()
+      this.#fence !== null ? LOOK_INTERVAL_MS : this.#isToBeRead ? this.#budget.dueInMs : this.#patchDueInMs()
     if (dueInMs === null) await woken
     else await Promise.race([woken, this.#parts.wait(Math.max(1, dueInMs))])
     if (this.#isChanged && this.#boundary !== null) this.#show()

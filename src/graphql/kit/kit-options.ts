@@ -12,6 +12,8 @@ import { ViewerPolicies } from '../policy/viewer-policies.ts'
 import { SHOWN_COLUMN } from '../shown-column.ts'
 import { changeCursorField, changeField, modelNamed } from '../subscription/change-field.ts'
 import { changeTypes } from '../subscription/change-types.ts'
+import { listField } from '../subscription/list-field.ts'
+import { listTypes } from '../subscription/list-types.ts'
 import { sharedTypes } from '../subscription/shared-types.ts'
 import {
   type SubscribedModel,
@@ -57,6 +59,8 @@ export interface ChangeSchemaOptions {
   readonly showMetadata?: MetadataExposure | undefined
   /** Adds `changes`, whole transactions over the models, or the same by another name. @default false */
   readonly changes?: boolean | { readonly name: string } | undefined
+  /** Adds `<model>List` beside each `<model>Changed`: a list that stays as a query gives it. @default false */
+  readonly lists?: boolean | undefined
   /** Gives subscriptions an argument `overflow`: what happens when the client is too slow. @default false */
   readonly mayChooseOverflow?: boolean | undefined
   /**
@@ -117,6 +121,11 @@ export function changeSchemaParts(
     checkIsFree(fieldModels.get(fieldName), modelName, `the field ${fieldName}`)
     fieldModels.set(fieldName, modelName)
     subscriptions.push([fieldName, changeField(subscribed, description)])
+    if (options.lists !== true) continue
+    checkIsFree(fieldModels.get(names.liveList), modelName, `the field ${names.liveList}`)
+    fieldModels.set(names.liveList, modelName)
+    subscriptions.push([names.liveList, listField(subscribed)])
+    types.push(...listTypes(subscribed))
   }
   const overAll = changesFieldName(options.changes)
   if (overAll !== null && models.length > 0) {
@@ -125,7 +134,8 @@ export function changeSchemaParts(
     subscriptions.push([overAll, transactionsField(scope, models)])
   }
   return {
-    types,
+    // What several of them speak of is one type.
+    types: [...new Map(types.map((each) => [each.name, each] as const).reverse()).values()].reverse(),
     subscriptions: Object.fromEntries(subscriptions),
     queries: { changeCursor: changeCursorField(feed) },
     models: rowModels,

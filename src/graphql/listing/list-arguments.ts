@@ -1,14 +1,14 @@
 /** Stage 7, graphql. What the list of a model's rows is asked with: `where`, `orderBy`, `first`, `after`, `take` and `skip`. */
-import { domainOf } from '../../bus/filter/field-domain.ts'
 import type { FieldSpec, ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { isSeekable, rowKeyOf } from '../../sets/seek.ts'
 import type { AnyBuilder } from '../builder/builder-state.ts'
 import { defineTypes, refOf } from '../builder/define-types.ts'
-import { graphqlTypeName, visibleFields } from '../field-type.ts'
+import { graphqlTypeName } from '../field-type.ts'
 import { firstArgument, pageArguments } from '../pagination.ts'
 import { modelNames } from '../schema-names.ts'
 import type { ServiceBuilder, ServiceModel } from '../service-types.ts'
-import type { EnumDefinition, InputDefinition } from '../type-definition.ts'
+import type { InputDefinition } from '../type-definition.ts'
+import { inputFields, orderableFields, orderInput, SORT_ORDER } from './order-input.ts'
 
 /** The arguments of a list on the root; what makes no sense for the model is left out. */
 export function listArguments(builder: ServiceBuilder, catalog: ModelCatalog, model: ServiceModel) {
@@ -42,15 +42,6 @@ export function listArguments(builder: ServiceBuilder, catalog: ModelCatalog, mo
   })
 }
 
-/** Fields that rows can be ordered by: visible, one value, of a type that is compared. */
-function orderableFields(
-  catalog: ModelCatalog,
-  model: ModelSpec,
-  omit: readonly string[],
-): readonly FieldSpec[] {
-  return visibleFields(model, omit).filter((field) => !field.isList && domainOf(field, catalog) !== null)
-}
-
 /** Whether pages can begin behind a row: what distinguishes its rows can be seen, and asked for by its values. */
 function hasKeyPages(model: ModelSpec, omit: readonly string[]): boolean {
   const key = rowKeyOf(model)
@@ -68,25 +59,12 @@ interface ListInputs {
 function listInputs(builder: AnyBuilder, catalog: ModelCatalog, { spec, omit }: ServiceModel): ListInputs {
   const names = modelNames(catalog, spec.name)
   const ordered = orderableFields(catalog, spec, omit)
-  const inputOf = (fields: readonly FieldSpec[], typeOf: (field: FieldSpec) => string) =>
-    Object.fromEntries(
-      fields.map((field) => {
-        const { name, documentation } = field
-        const described = documentation === null ? {} : { description: documentation }
-        return [names.fields.get(name) ?? name, { type: typeOf(field), ...described }]
-      }),
-    )
-  const orderBy: InputDefinition = {
-    kind: 'input',
-    name: names.orderBy,
-    description: `One field that rows of ${spec.name} are ordered by. PostgreSQL puts nulls last where it ascends, and first where it descends.`,
-    fields: inputOf(ordered, () => SORT_ORDER.name),
-  }
+  const orderBy = orderInput(spec, names, ordered)
   const after: InputDefinition = {
     kind: 'input',
     name: names.after,
     description: `What a row of ${spec.name} has in its key, and in each field of \`orderBy\`.`,
-    fields: inputOf(ordered.filter(isSeekable), (field) => graphqlTypeName(catalog, spec, field)),
+    fields: inputFields(names, ordered.filter(isSeekable), (field) => graphqlTypeName(catalog, spec, field)),
   }
   const isOrdered = ordered.length > 0
   const hasPages = hasKeyPages(spec, omit)
@@ -96,15 +74,4 @@ function listInputs(builder: AnyBuilder, catalog: ModelCatalog, { spec, omit }: 
     orderBy: isOrdered ? orderBy.name : null,
     after: hasPages ? after.name : null,
   }
-}
-
-/** Prisma's enum of the same name. */
-const SORT_ORDER: EnumDefinition = {
-  kind: 'enum',
-  name: 'SortOrder',
-  description: 'Which way rows are ordered.',
-  values: {
-    ASC: { value: 'asc', description: 'From the least to the greatest.' },
-    DESC: { value: 'desc', description: 'From the greatest to the least.' },
-  },
 }

@@ -82,8 +82,14 @@ export function whereOf({ catalog, model, view, related }: ListRequest, where: u
   return related === undefined ? asked : withRelatedRules(catalog, spec, asked, related)
 }
 
-/** The order that is asked for, and then that of the key, so that no two rows stand side by side. */
-function orderOf({ model, view }: ListRequest, orderBy: readonly Values[]): readonly OrderPart[] {
+/**
+ * The order that is asked for, and then that of the key, so that no two rows stand side by side.
+ * @throws FIELD_HIDDEN, GRAPHQL_BAD_ARGUMENT
+ */
+export function orderOf(
+  { model, view }: Pick<ListRequest, 'model' | 'view'>,
+  orderBy: readonly Values[],
+): readonly OrderPart[] {
   const { spec, names } = model
   const asked = orderBy.map((part, index): OrderPart => {
     const [entry, ...more] = Object.entries(part)

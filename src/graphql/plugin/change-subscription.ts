@@ -12,6 +12,8 @@ import { defineWhyNot } from '../explain/why-not.ts'
 import { modelOfType } from '../policy/selected-models.ts'
 import { changeCursorField, changeField, modelNamed } from '../subscription/change-field.ts'
 import { changeTypes } from '../subscription/change-types.ts'
+import { listField } from '../subscription/list-field.ts'
+import { listTypes } from '../subscription/list-types.ts'
 import { sharedTypes } from '../subscription/shared-types.ts'
 import {
   type CompleteImage,
@@ -129,6 +131,7 @@ export function completeChangeTypes(builder: AnyBuilder): void {
   const { canExplain } = builder.options.rowcast
   if (canExplain !== undefined) defineWhyNot(builder, canExplain)
   addChanges(builder)
+  addLists(builder)
   addChangeCursor(builder)
   addMissingTypes(builder)
   if (!hasRoot(builder, 'Subscription'))
@@ -148,6 +151,17 @@ function addChanges(builder: AnyBuilder): void {
   defineTypes(builder, transactionTypes(models, scope.metadata))
   const field = transactionsField(scope, models)
   builder.subscriptionField(name, (t) => t.field(fieldOptions(builder, name, field, t as never)))
+}
+
+/** `<model>List` of each model, where it is asked for. */
+function addLists(builder: AnyBuilder): void {
+  if (builder.options.rowcast.lists !== true) return
+  for (const subscribed of declaredIn(builder).values()) {
+    const name = subscribed.names.liveList
+    defineTypes(builder, listTypes(subscribed))
+    const field = listField(subscribed)
+    builder.subscriptionField(name, (t) => t.field(fieldOptions(builder, name, field, t as never)))
+  }
 }
 
 /** What lists and subscriptions are filtered by: it leads from one of their models to the next, whichever was declared first. */

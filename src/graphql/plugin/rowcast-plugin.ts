@@ -54,6 +54,8 @@ export interface RowcastPluginOptions {
    * @default false
    */
   readonly changes?: boolean | { readonly name: string } | undefined
+  /** Adds `<model>List` beside each `<model>Changed`: a list that stays as a query gives it. @default false */
+  readonly lists?: boolean | undefined
   /** Gives subscriptions an argument `overflow`: what happens when the client is too slow. @default false */
   readonly mayChooseOverflow?: boolean | undefined
   /**

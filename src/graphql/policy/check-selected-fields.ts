@@ -3,6 +3,7 @@ import {
   type FieldNode,
   type GraphQLField,
   type GraphQLInterfaceType,
+  type GraphQLNamedType,
   type GraphQLObjectType,
   type GraphQLResolveInfo,
   getNamedType,
@@ -66,6 +67,31 @@ export function checkSelectedChanges(
   for (const node of info.fieldNodes) visit(node.selectionSet, '')
 }
 
+/** The same for rows of one model, and keys, wherever they stand under the field of `info`. @throws FIELD_HIDDEN */
+export function checkListFields(
+  policies: ViewerPolicies,
+  context: object,
+  info: GraphQLResolveInfo,
+  model: string,
+): void {
+  const visit = (nodes: readonly FieldNode[], type: GraphQLNamedType | undefined): void => {
+    for (const node of fieldsUnder(info, nodes)) {
+      const possible =
+        type === undefined ? [] : [type, ...(isInterfaceType(type) ? info.schema.getPossibleTypes(type) : [])]
+      const field = possible.flatMap((each) =>
+        isObjectType(each) || isInterfaceType(each) ? (each.getFields()[node.name.value] ?? []) : [],
+      )[0]
+      if (field === undefined) continue
+      if (!LIST_IMAGES.has(node.name.value)) visit([node], getNamedType(field.type))
+      else checkColumns({ policies, context, info, model }, getNamedType(field.type), node)
+    }
+  }
+  visit(info.fieldNodes, getNamedType(info.returnType))
+}
+
+/** Fields of a list that show columns of its model. */
+const LIST_IMAGES: ReadonlySet<string> = new Set(['rows', 'row', 'key'])
+
 interface CheckedImage {
   readonly policies: ViewerPolicies
   readonly context: object
@@ -80,7 +106,18 @@ function checkImage(
   image: FieldNode,
 ): void {
   if (!IMAGES.has(image.name.value)) return
-  const type = getNamedType(payload.getFields()[image.name.value]?.type)
+  checkColumns(
+    { policies, context, info, model },
+    getNamedType(payload.getFields()[image.name.value]?.type),
+    image,
+  )
+}
+
+function checkColumns(
+  { policies, context, info, model }: CheckedImage,
+  type: GraphQLNamedType | undefined,
+  image: FieldNode,
+): void {
   if (!isObjectType(type)) return
   for (const { name } of fieldsUnder(info, [image])) {
     const field = type.getFields()[name.value]

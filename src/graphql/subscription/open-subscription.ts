@@ -2,7 +2,6 @@
 import type { OverflowPolicy } from '../../bus/bus.ts'
 import { asksRelatedRows, type ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import type { Account } from '../../bus/holdings.ts'
-import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import type { ChangeAction } from '../../changes/change.ts'
 import { parseCursor } from '../../changes/cursor.ts'
 import { RowcastError } from '../../errors.ts'
@@ -10,12 +9,13 @@ import type { Rights } from '../../sets/rights.ts'
 import type { EventSubscription } from '../../sets/row-subscription.ts'
 import { followsNoRelations } from '../change-feed.ts'
 import { type EventAction, isChangeAction } from '../event-action.ts'
-import { visibleFields } from '../field-type.ts'
+
 import { graphqlError, toSubscriptionError } from '../graphql-errors.ts'
 import { whereOf } from '../listing/list-query.ts'
 import type { ModelView, RelatedViews } from '../policy/viewer-policies.ts'
 import type { ArgumentDefinition } from '../type-definition.ts'
 import { parseFilterArguments } from '../where/filter-arguments.ts'
+import { checkKeyIsSeen } from './check-key-is-seen.ts'
 import { PublicSubscription } from './public-subscription.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
 
@@ -141,14 +141,5 @@ function subscribeToRows(
     },
     ...{ label, account, rights },
     overflow: overflow ?? undefined,
-  })
-}
-
-/** Whoever cannot see which row it is could not put rows together, and could see from their order what is hidden. */
-function checkKeyIsSeen(model: ModelSpec, omit: readonly string[], { hidden }: ModelView): void {
-  const seen = new Set(visibleFields(model, omit).map(({ name }) => name))
-  if (model.primaryKey.every((name) => seen.has(name) && !hidden.has(name))) return
-  throw new RowcastError('FIRST_ROWS_REFUSED', `The key of ${model.name} is not to be seen.`, {
-    hint: 'Take `changeCursor`, query the rows, then subscribe after that cursor.',
   })
 }

@@ -66,7 +66,8 @@ function selectionOfAll(models: readonly SubscribedModel[]): InputDefinition {
   }
 }
 
-function transactionType(metadata: MetadataView | null): ObjectDefinition {
+/** `CommittedTransaction`, whose source has a transaction, and a change of it. */
+export function transactionType(metadata: MetadataView | null): ObjectDefinition {
   const fields: FieldDefinitions = {
     xid: XID_FIELD,
     committedAt: {

@@ -26,6 +26,18 @@ describe('changeTypeDefs', () => {
     )
   })
 
+  it('has live lists where they are asked for, beside whole transactions', () => {
+    const models = { User: {}, Post: {} }
+    const lists = buildSchema(changeTypeDefs(blogCatalog, { models, lists: true, changes: true }))
+    expect(validateSchema(lists)).toEqual([])
+    expect(Object.keys(lists.getSubscriptionType()?.getFields() ?? {})).toEqual([
+      ...['userChanged', 'userList', 'postChanged', 'postList', 'changes'],
+    ])
+    const alone = buildSchema(changeTypeDefs(blogCatalog, { models, lists: true }))
+    expect(validateSchema(alone)).toEqual([])
+    expect(alone.getType('CommittedTransaction')).toBeDefined()
+  })
+
   it('defines no type that the schema has', () => {
     const sdl = changeTypeDefs(blogCatalog, { ...OWN_ROWS, existingTypes: ['Role', 'DateTime'] })
     expect(sdl).not.toMatch(/^(enum Role|scalar DateTime|type User) /m)

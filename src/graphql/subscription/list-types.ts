@@ -1,0 +1,166 @@
+/** Stage 7, graphql. The types around one model's live list: the interface `PostList`, a snapshot, a patch, and its operations. */
+import { type GraphQLResolveInfo, getNamedType } from 'graphql'
+import type { AnyRow } from '../../changes/change.ts'
+import type { ListOperation } from '../../sets/list-operations.ts'
+import { orderableFields, orderInput, SORT_ORDER } from '../listing/order-input.ts'
+import { hideFields } from '../policy/guard-rows.ts'
+import { ownCopy } from '../policy/own-copy.ts'
+import type {
+  EnumDefinition,
+  FieldDefinitions,
+  InterfaceDefinition,
+  ObjectDefinition,
+  TypeDefinition,
+} from '../type-definition.ts'
+import { GUARDED_FIELD } from './change-types.ts'
+import { toImage, withoutUnreadable } from './image-rows.ts'
+import { keyType } from './key-type.ts'
+import type { ListEvent } from './list-subscription.ts'
+import type { SubscribedModel } from './subscription-scope.ts'
+import { transactionType } from './transaction-types.ts'
+
+const KIND: EnumDefinition = {
+  kind: 'enum',
+  name: 'ListOperationKind',
+  description: 'What happens to a row of a list.',
+  values: {
+    INSERT: { value: 'INSERT', description: '`row` is put at `index`: it was not in the list.' },
+    UPDATE: { value: 'UPDATE', description: '`row` takes the place of what is at `index`.' },
+    MOVE: {
+      value: 'MOVE',
+      description: 'The row with the key is taken out, then `row` is put at `index`.',
+    },
+    REMOVE: {
+      value: 'REMOVE',
+      description: 'The row at `index` is taken out. It may still be in the database.',
+    },
+  },
+}
+
+/** One operation, with the event that it is of. */
+interface EventOperation extends ListOperation {
+  readonly event: ListEvent
+}
+
+/** `PostList`, first, and what is under it. */
+export function listTypes(subscribed: SubscribedModel): readonly TypeDefinition[] {
+  const { scope, model, names, omit } = subscribed
+  const ordered = orderableFields(scope.feed.catalog, model, omit)
+  const list: InterfaceDefinition = {
+    kind: 'interface',
+    name: names.list,
+    description: `A list of ${model.name}, whole or what has changed of it.`,
+    resolveType: ({ kind }: ListEvent) => (kind === 'snapshot' ? names.listSnapshot : names.listPatch),
+    fields: commonFields(),
+  }
+  return [
+    list,
+    snapshotType(subscribed),
+    patchType(subscribed),
+    operationType(subscribed),
+    ...(ordered.length === 0 ? [] : [SORT_ORDER, orderInput(model, names, ordered)]),
+    KIND,
+    transactionType(scope.metadata),
+  ]
+}
+
+function commonFields(): FieldDefinitions {
+  return {
+    totalCount: {
+      type: 'Int!',
+      description: 'How many rows there are, in the list and behind it.',
+      resolve: ({ shown }: ListEvent) => shown.totalCount ?? 0,
+    },
+    cursor: {
+      type: 'Cursor!',
+      description: 'What stands before it is in the list, and nothing behind it.',
+      resolve: ({ cursor }: ListEvent) => cursor,
+    },
+    transaction: {
+      type: 'CommittedTransaction',
+      description: 'The last transaction that has a part in it; null where none has come yet.',
+      resolve: (event: ListEvent) => (event.transaction === null ? null : event),
+    },
+  }
+}
+
+function snapshotType(subscribed: SubscribedModel): ObjectDefinition {
+  const { model, names, rowType } = subscribed
+  const show = rowResolver(subscribed)
+  return {
+    kind: 'object',
+    name: names.listSnapshot,
+    description: `A list of ${model.name}, whole: first of all, and again where patches were left waiting.`,
+    interfaces: [names.list],
+    fields: {
+      rows: {
+        type: `[${rowType}!]!`,
+        description: 'The rows, in order.',
+        extensions: { [GUARDED_FIELD]: true },
+        resolve: (event: ListEvent, _args, context, info) =>
+          event.shown.rows.map(({ row }) => show(event, row, context, info)),
+      },
+    },
+  }
+}
+
+function patchType({ model, names }: SubscribedModel): ObjectDefinition {
+  return {
+    kind: 'object',
+    name: names.listPatch,
+    description: `What has changed of a list of ${model.name}.`,
+    interfaces: [names.list],
+    fields: {
+      operations: {
+        type: `[${names.listOperation}!]!`,
+        description: 'To be applied one after the other; none where only the number of rows differs.',
+        resolve: (event: ListEvent) =>
+          event.kind === 'patch' ? event.operations.map((operation) => ({ ...operation, event })) : [],
+      },
+    },
+  }
+}
+
+function operationType(subscribed: SubscribedModel): ObjectDefinition {
+  const { scope, model, names, rowType } = subscribed
+  const show = rowResolver(subscribed)
+  const key: FieldDefinitions =
+    keyType(subscribed) === null
+      ? {}
+      : {
+          key: {
+            type: `${names.key}!`,
+            description: 'The primary key of the row.',
+            resolve({ row }: EventOperation, _args, context) {
+              const { hidden } = scope.policies.view(context, model.name)
+              return hideFields(withoutUnreadable(model.name, row.key), model.name, hidden)
+            },
+          },
+        }
+  return {
+    kind: 'object',
+    name: names.listOperation,
+    description: `What happens to one row of a list of ${model.name}.`,
+    fields: {
+      kind: { type: `${KIND.name}!`, description: 'What happens to it.' },
+      index: { type: 'Int!', description: 'Where in the list, from 0 on, as it is by then.' },
+      ...key,
+      row: {
+        type: rowType,
+        description: 'The row as it is; null for REMOVE.',
+        extensions: { [GUARDED_FIELD]: true },
+        resolve: ({ kind, row, event }: EventOperation, _args, context, info) =>
+          kind === 'REMOVE' ? null : show(event, row.row, context, info),
+      },
+    },
+  }
+}
+
+/** Shows a row of the list: a copy, since all who have the list share it. */
+function rowResolver({ scope: { policies, completeImage }, model }: SubscribedModel) {
+  return ({ transaction }: ListEvent, row: AnyRow, context: object, info: GraphQLResolveInfo) => {
+    const { hidden } = policies.view(context, model.name)
+    const image = toImage(model.name, ownCopy(row) as AnyRow, { hidden, transaction })
+    return completeImage === undefined ? image : completeImage(image, getNamedType(info.returnType), context)
+  }
+}

@@ -1,0 +1,164 @@
+/** `<model>List` of GraphQL on a real PostgreSQL: what each viewer puts together is what he gets by the query of the same arguments. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openDatabase, type TestDatabase } from '../support/database.ts'
+import { openService, type RunningService } from '../support/live-service.ts'
+import { createWsClient, type WsClient, type WsSubscription } from '../support/ws-client.ts'
+
+const ADA = '00000000-0000-4000-8000-00000000000a'
+const BOB = '00000000-0000-4000-8000-00000000000b'
+
+let database: TestDatabase
+let running: RunningService
+const sockets: WsClient[] = []
+
+beforeAll(async () => {
+  database = await openDatabase({ migrate: true })
+  running = await openService(database, {
+    context: (source) => ({
+      context: { viewer: source.kind === 'websocket' ? source.connectionParams['viewer'] : null },
+    }),
+    config: {
+      models: {
+        User: {},
+        Post: {
+          rows: (context) =>
+            Reflect.get(context, 'viewer') === 'editor' ? 'all' : { author: { is: { isActive: true } } },
+          fields: (context) =>
+            Reflect.get(context, 'viewer') === 'editor'
+              ? 'all'
+              : ['id', 'authorId', 'title', 'status', 'viewCount', 'createdAt'],
+        },
+        Tag: {
+          rows: (context) => (Reflect.get(context, 'viewer') === 'editor' ? 'all' : { color: '#ff0000' }),
+        },
+      },
+      public: true,
+    },
+  })
+  await running.service.rowcast.ready()
+  await database.query(
+    `INSERT INTO users (id, email, full_name) VALUES ('${ADA}', 'ada@x', 'Ada'), ('${BOB}', 'bob@x', 'Bob')`,
+  )
+})
+afterAll(async () => {
+  for (const socket of sockets) await socket.close()
+  await running[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+})
+
+function connect(viewer: string): WsClient {
+  const socket = createWsClient(running.url, { viewer })
+  sockets.push(socket)
+  return socket
+}
+
+interface Row {
+  readonly id: string
+}
+
+interface ListData {
+  readonly list: {
+    readonly totalCount: number
+    readonly rows?: readonly Row[]
+    readonly operations?: readonly {
+      readonly kind: string
+      readonly index: number
+      readonly key: { readonly rowId: string }
+      readonly row: Row | null
+    }[]
+    readonly transaction: { readonly xid: string } | null
+  }
+}
+
+/** Keeps a list as a client does; resolves once it is as wanted. */
+async function until(list: WsSubscription<ListData>, state: { rows: Row[] }, wanted: readonly Row[]) {
+  while (JSON.stringify(state.rows) !== JSON.stringify(wanted)) {
+    const { data, errors } = await list.next()
+    expect(errors).toBeUndefined()
+    const { rows, operations = [] } = data?.list ?? { rows: [] }
+    if (rows !== undefined) state.rows = [...rows]
+    for (const { kind, index, key, row } of operations) {
+      const at = state.rows.findIndex(({ id }) => String(id) === String(key.rowId))
+      if (at >= 0) state.rows.splice(at, 1)
+      if (kind !== 'REMOVE') state.rows.splice(index, 0, row as Row)
+    }
+  }
+}
+
+const posts = (fields: string, args: string) => ({
+  list: `subscription { list: postList(${args}, take: 3) { __typename totalCount cursor transaction { xid }
+    ... on PostListSnapshot { rows { ${fields} } }
+    ... on PostListPatch { operations { kind index key { rowId } row { ${fields} } } } } }`,
+  query: `query { rows: posts(${args}, take: 3) { ${fields} } }`,
+})
+
+async function queried(socket: WsClient, document: string): Promise<readonly Row[]> {
+  const { data, errors } = await socket.subscribe<{ rows: readonly Row[] }>(document).next()
+  expect(errors).toBeUndefined()
+  return data?.rows ?? []
+}
+
+const WRITES = [
+  `INSERT INTO "Post" ("authorId", title, "viewCount") SELECT CASE WHEN i % 2 = 0 THEN '${ADA}'::uuid ELSE '${BOB}'::uuid END, 'p' || i, i % 4 FROM generate_series(1, 9) i`,
+  `UPDATE "Post" SET "viewCount" = "viewCount" + 3 WHERE id % 3 = 0`,
+  `UPDATE users SET is_active = false WHERE id = '${BOB}'`,
+  `DELETE FROM "Post" WHERE id IN (SELECT id FROM "Post" ORDER BY "viewCount" DESC LIMIT 2)`,
+  `UPDATE users SET is_active = true WHERE id = '${BOB}'`,
+]
+
+describe('live lists of GraphQL', () => {
+  it('are what the query of the same arguments gives to the same viewer', async () => {
+    const viewers = ['editor', 'reader'].map((viewer) => {
+      const socket = connect(viewer)
+      const { list, query } = posts(
+        'id title viewCount author { fullName }',
+        'orderBy: [{ viewCount: DESC }, { id: ASC }]',
+      )
+      return { socket, query, list: socket.subscribe<ListData>(list), state: { rows: [] as Row[] } }
+    })
+    for (const write of WRITES) {
+      await database.query(write)
+      for (const { socket, query, list, state } of viewers)
+        await until(list, state, await queried(socket, query))
+    }
+    const [editor, reader] = viewers.map(({ state }) => state.rows.length)
+    expect([editor, reader]).toEqual([3, 3])
+  })
+
+  it('show each viewer what his policy lets him see, and share a list among those of whom it is the same', async () => {
+    const list = `subscription { list: tagList(orderBy: [{ id: ASC }]) { totalCount transaction { xid }
+      ... on TagListSnapshot { rows { id } } ... on TagListPatch { operations { kind index key { rowId } row { id } } } } }`
+    const before = running.service.rowcast.listCost().sets
+    const clients = ['editor', 'reader', 'reader'].map((viewer) => connect(viewer).subscribe<ListData>(list))
+    const totals = async () =>
+      (await Promise.all(clients.map((client) => client.next()))).map(({ data }) => data?.list.totalCount)
+    expect(await totals()).toEqual([0, 0, 0])
+    expect(running.service.rowcast.listCost().sets - before).toBe(2)
+    await database.query(`INSERT INTO "Tag" (name, color) VALUES ('a', '#ff0000')`)
+    expect(await totals()).toEqual([1, 1, 1])
+    await database.query(`INSERT INTO "Tag" (name, color) VALUES ('b', '#00ff00'), ('c', '#ff0000')`)
+    expect(await totals()).toEqual([3, 2, 2])
+    await database.query(`UPDATE "Tag" SET color = '#000000' WHERE name = 'a'`)
+    expect(await totals()).toEqual([3, 1, 1])
+  })
+
+  it('refuse what the viewer may not see, and what is out of bounds', async () => {
+    const reader = connect('reader')
+    const codeOf = async (text: string) => {
+      const result = await reader
+        .subscribe(text)
+        .next()
+        .catch((error: unknown) => error)
+      return JSON.stringify(result)
+    }
+    const { list: hidden } = posts('id draftNotes', 'orderBy: [{ id: ASC }]')
+    const { list: ordered } = posts('id', 'orderBy: [{ rating: ASC }]')
+    const { list: filtered } = posts('id', 'where: { rating: { gt: 1 } }')
+    expect(await codeOf(hidden)).toContain('FIELD_HIDDEN')
+    expect(await codeOf(ordered)).toContain('FIELD_HIDDEN')
+    expect(await codeOf(filtered)).toContain('BAD_FILTER')
+    const bounds = (args: string) => codeOf(`subscription { list: postList(${args}) { cursor } }`)
+    expect(await bounds('take: 1001')).toContain('BAD_FILTER')
+    expect(await bounds('every: 60001')).toContain('BAD_FILTER')
+  })
+})
