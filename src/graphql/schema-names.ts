@@ -12,37 +12,7 @@ import type { EnumSpec, ModelCatalog, ModelSpec } from '../catalog/model-catalog
 import { invariant, RowcastError } from '../errors.ts'
 import { EVENT_ACTIONS, type EventAction } from './event-action.ts'
 import { asEnumValueName, asGraphqlName, camelCase, claimName, pluralOf } from './names.ts'
-
-/** Names of GraphQL's types and of those that rowcast has one of, whether a schema needs it or not. */
-export const RESERVED_TYPES: readonly string[] = [
-  ...['Query', 'Mutation', 'Subscription', 'ID', 'String', 'Int', 'Float', 'Boolean'],
-  ...['DateTime', 'Date', 'Time', 'BigInt', 'Decimal', 'JSON', 'Bytes', 'Cursor'],
-  ...[
-    'AnyChange',
-    'ChangeAction',
-    'ChangeCause',
-    'ChangeMetadata',
-    'ChangeSource',
-    'ChangeTransaction',
-    'ChangesOf',
-    'CommittedChanges',
-    'CommittedTransaction',
-    'ListOperationKind',
-    'Transition',
-    'OverflowPolicy',
-    'QueryMode',
-    'JsonNullValueFilter',
-    'SortOrder',
-  ],
-  ...['DeliveryStage', 'DeliveryStep', 'DeliveryExplanation'],
-  ...['RowcastActivity', 'RowcastStatus', 'RowcastSlotHealth', 'RowcastModelActivity', 'RowcastSample'],
-  ...['RowcastValue', 'RowcastFieldDiff', 'RowcastChange'],
-]
-
-/** Fields that rowcast has on the roots, whether a schema needs them or not. */
-export const RESERVED_FIELDS: readonly string[] = [
-  ...['changeCursor', 'whyNot', 'rowcastStatus', 'rowcastActivity'],
-]
+import { RESERVED_FIELDS, RESERVED_TYPES } from './reserved-names.ts'
 
 /** Types of values that fields have filters for, beside the enums. */
 const FILTERED_TYPES: readonly string[] = [
