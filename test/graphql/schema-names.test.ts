@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest'
 import type { EnumSpec, ModelCatalog, ModelSpec } from '../../src/catalog/model-catalog.ts'
 import { isSecretName } from '../../src/graphql/policy/secret-names.ts'
 import { printServiceSchema } from '../../src/graphql/print-schema.ts'
-import { RESERVED_FIELDS, RESERVED_TYPES, schemaNames } from '../../src/graphql/schema-names.ts'
+import { RESERVED_FIELDS, RESERVED_TYPES } from '../../src/graphql/reserved-names.ts'
+import { schemaNames } from '../../src/graphql/schema-names.ts'
 import { field, model } from './blog-catalog.ts'
 
 function enumOf(name: string, values: readonly string[], more: Partial<EnumSpec> = {}): EnumSpec {
