@@ -11,6 +11,7 @@ import { modelAt } from '../changes/change-views.ts'
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import { isRowcastError, type RowcastError } from '../errors.ts'
 import { parseBarrier } from '../source/published/barrier-message.ts'
+import { ANSWER_TIMEOUT_MS } from '../wire/driver-target.ts'
 import { LSN_ZERO } from '../wire/lsn.ts'
 import { type BrokerRuntime, systemRuntime } from './broker-runtime.ts'
 import type { Entry } from './entry-codec.ts'
@@ -34,6 +35,8 @@ export interface BrokerArchiveOptions {
   readonly runtime?: BrokerRuntime | undefined
   readonly store: EpochStore
   readonly relations: RelationCache
+  /** How long a broker that is away is waited for, and a tap that is behind a cursor. @default 10_000 // 10 s */
+  readonly patienceMs?: number | undefined
   /** The epoch that the gateway reads; null while it reads none. */
   readonly epochNow: () => Epoch | null
   /** Everything before it has been written by a tap, as far as the gateway has heard. */
@@ -46,8 +49,6 @@ export interface BrokerArchiveOptions {
 const READ_COUNT = 8
 /** Steps of a search for the next entry of a model, after which whoever asks is asked again. */
 const SEARCH_STEPS = 64
-/** How long a broker that is away is waited for. */
-const PATIENCE_MS = 10_000
 const RETRY_INTERVAL_MS = 100
 
 /** The archive of one gateway. */
@@ -56,19 +57,21 @@ export class BrokerArchive implements OlderLog {
   readonly #connection: SingleConnection
   readonly #reached: ReachedWatch
   readonly #runtime: BrokerRuntime
+  readonly #patienceMs: number
   #isClosed = false
   /** Ends of gaps that were met while all that is retained of a model was read, by model. */
   readonly #gapEnds = new Map<string, { readonly epochId: string; readonly end: ChangePosition }>()
 
   constructor(options: BrokerArchiveOptions) {
     this.#options = options
-    const { engine, name, runtime = systemRuntime } = options
+    const { engine, name, runtime = systemRuntime, patienceMs = ANSWER_TIMEOUT_MS } = options
+    this.#patienceMs = patienceMs
     this.#runtime = runtime
     this.#connection = new SingleConnection({ engine, name })
     this.#reached = new ReachedWatch({
       safeNow: () => this.#reachedLsn,
       askNewest: () => this.#patiently((log) => this.#readNewest(log)),
-      runtime: this.#runtime,
+      ...{ runtime, patienceMs },
     })
   }
 
@@ -185,7 +188,7 @@ export class BrokerArchive implements OlderLog {
 
   /** Tries again for a while when the broker is away: whoever reads here has its place and can wait. */
   async #patiently<T>(ask: (log: EntryLog) => Promise<T>): Promise<T> {
-    const untilMs = this.#runtime.monotonicMs() + PATIENCE_MS
+    const untilMs = this.#runtime.monotonicMs() + this.#patienceMs
     for (;;) {
       try {
         return await ask(await this.#connection.open())

@@ -2,6 +2,7 @@
  * Beside the bus, broker. Who waits for the stream to come as far as a cursor: another gateway, further ahead, may have
  * handed it out. All who wait are answered by one look at a time, and a cursor that no gateway can have is refused without any.
  */
+import { ANSWER_TIMEOUT_MS } from '../wire/driver-target.ts'
 import type { BrokerRuntime } from './broker-runtime.ts'
 
 /** What is looked at. */
@@ -11,10 +12,10 @@ export interface ReachedWatchOptions {
   /** Asks for the LSN of the newest entry; null where there is none. */
   readonly askNewest: () => Promise<bigint | null>
   readonly runtime: BrokerRuntime
+  /** How long a tap that has not come as far as a cursor is waited for. @default 10_000 // 10 s */
+  readonly patienceMs?: number | undefined
 }
 
-/** How long a tap that has not come as far as a cursor is waited for. */
-const PATIENCE_MS = 10_000
 const LOOK_INTERVAL_MS = 100
 /** WAL that a gateway may be behind another one. A cursor further ahead was never handed out. */
 const AHEAD_MAX_BYTES = 1n << 30n
@@ -41,8 +42,9 @@ export class ReachedWatch {
     const safe = this.#options.safeNow()
     if (safe > lsn) return Promise.resolve(true)
     if (safe > 0n && lsn > safe + AHEAD_MAX_BYTES) return Promise.resolve(false)
+    const { runtime, patienceMs = ANSWER_TIMEOUT_MS } = this.#options
     return new Promise((resolve, reject) => {
-      this.#waiters.add({ lsn, untilMs: this.#options.runtime.monotonicMs() + PATIENCE_MS, resolve, reject })
+      this.#waiters.add({ lsn, untilMs: runtime.monotonicMs() + patienceMs, resolve, reject })
       if (!this.#isLooking) void this.#look()
     })
   }

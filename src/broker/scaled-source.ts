@@ -186,6 +186,7 @@ function createReader(options: ScaledSourceOptions): Gateway {
   })
   options.archive.archive = new BrokerArchive({
     ...{ engine, runtime, name: `rowcast-archive:${slot}`, store, relations },
+    patienceMs: options.broker.answerTimeoutMs,
     epochNow: () => gateway.epoch,
     safeNow: () => gateway.safeLsn,
     createFeeder: (output, position) => createFeeder(options.createRegistry())(output, position),

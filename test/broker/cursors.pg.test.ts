@@ -65,6 +65,28 @@ describe.skipIf(NO_REDIS !== null)('a cursor', () => {
     expect(names(earliest)).toEqual(named(1, 2_040))
   })
 
+  it('of what only Redis has ends, while Redis is away for longer than it is waited for, with a code to come again by', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis({ isDurable: true })
+    await using tap = await openRole(database, 'tap', { redisUrl: redis.url })
+    await using gateway = await openRole(database, 'gateway', {
+      ...{ redisUrl: redis.url, retain: { bytes: 2_000, minutes: 10 }, answerTimeoutMs: 1_000 },
+    })
+    const live = gateway.rowcast.subscribe('Tag')
+    await insertTags(database, 1, 30)
+    const [first] = await takeChanges(live, 30)
+    await redis.kill()
+    await expect(gateway.rowcast.subscribe('Tag', { after: first?.cursor }).next()).rejects.toMatchObject({
+      ...{ code: 'MODEL_UNAVAILABLE', isPublic: true },
+      details: { retryAfterMs: expect.any(Number), cursor: first?.cursor },
+    })
+    await redis.start()
+    await expect.poll(() => tap.rowcast.status().isReady, { timeout: 30_000 }).toBe(true)
+    await insertTags(database, 31, 31)
+    const again = gateway.rowcast.subscribe('Tag', { after: first?.cursor })
+    expect(names(await takeChanges(again, 30))).toEqual(named(2, 31))
+  })
+
   it('however many come at once, and whether they can be or not, cost Redis a few reads', async () => {
     await using database = await openDatabase({ migrate: true })
     await using redis = await openRedis()

@@ -118,3 +118,17 @@ describe.skipIf(NO_REDIS !== null)('a tap that has been taken over from', () => 
     other.destroy()
   })
 })
+
+it.skipIf(NO_REDIS !== null)('a tap to which MULTI alone is refused changes nothing', async () => {
+  await using writers = await openWriters('refused')
+  const { redis, store } = writers
+  const connection = await openLog(redis.url, 'late')
+  const before = await writers.stored()
+  await redis.command('ACL', 'SETUSER', 'default', '-multi')
+  const refused = { code: 'BROKER_REFUSED' }
+  await expect(store.take(connection, 'late', async () => [])).rejects.toMatchObject(refused)
+  expect(String(await redis.command('GET', store.writerKey))).toBe('first')
+  await expect(connection.openWriter(store.writerKey, 'first').ready()).rejects.toMatchObject(refused)
+  expect(await writers.stored()).toEqual(before)
+  connection.destroy()
+})

@@ -169,6 +169,20 @@ const watchIntervalMs = (answerTimeoutMs: number) => Math.min(1_000, Math.max(20
 export const waitAtServerMs = (answerTimeoutMs: number) =>
   Math.max(1, Math.min(1_000, Math.floor(answerTimeoutMs / 2)))
 
+/**
+ * Watches keys from now on, and none that was watched before. Where MULTI alone is refused, what follows it would run at once, whoever
+ * has written to the keys: an empty transaction is tried first. EXEC ends the watch before.
+ */
+export async function watchKeys(connection: RedisConnection, names: readonly string[]): Promise<void> {
+  const opened = connection.send(['MULTI'])
+  const ended = connection.send(['EXEC'])
+  const watching = connection.send(['WATCH', ...names])
+  // That MULTI was refused says more than that there is nothing to end.
+  for (const each of [ended, watching]) each.catch(() => {})
+  await opened
+  await Promise.all([ended, watching])
+}
+
 /** Sends commands as one transaction: all of them, or none. Source: Redis documentation, "Transactions". */
 export async function sendTransaction(
   connection: RedisConnection,

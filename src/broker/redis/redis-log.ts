@@ -21,6 +21,7 @@ import {
   type RedisConnection,
   sendTransaction,
   waitAtServerMs,
+  watchKeys,
 } from './redis-connection.ts'
 import { judgeReplies, RedisWriter } from './redis-writer.ts'
 import {
@@ -171,8 +172,7 @@ export class RedisLog implements EntryLog {
     decide: () => Promise<readonly LogWrite[] | null>,
   ): Promise<boolean> {
     // Of a writer that has ended its watch stands: who has written since has nothing to do with this.
-    const unwatched = this.#connection.send(['UNWATCH'])
-    await Promise.all([unwatched, this.#connection.send(['WATCH', ...names])])
+    await watchKeys(this.#connection, names)
     const writes = await decide().catch(async (error: unknown) => {
       await this.#connection.send(['UNWATCH']).catch(() => {})
       throw error

@@ -15,6 +15,7 @@ import {
   type RedisConnection,
   type RedisReply,
   sendTransaction,
+  watchKeys,
   wordOf,
 } from './redis-connection.ts'
 import { isList, noAnswer, toCount, toText } from './stream-reply.ts'
@@ -52,7 +53,7 @@ export class RedisWriter implements LogWriter {
 
   /** Watches from now on. @throws BROKER_STREAM_CONTESTED when it is another's, BROKER_STREAM_LOST when it is nobody's */
   async #watch(): Promise<void> {
-    const watching = this.#connection.send(['WATCH', this.#key])
+    const watching = watchKeys(this.#connection, [this.#key])
     const [writer] = await Promise.all([this.#connection.send(['GET', this.#key]), watching])
     if (writer === null) throw new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in Redis.')
     if (toText(writer) === this.#writerId) return
