@@ -17,7 +17,11 @@ let live: LiveRowcast
 beforeAll(async () => {
   database = await openDatabase({ migrate: true })
   const prisma = statements.createPrisma(database.url)
-  live = await openLiveRowcast(database, { models: ['User', 'Post', 'Tag'], prisma })
+  live = await openLiveRowcast(database, {
+    models: ['User', 'Post', 'Tag'],
+    followed: ['_PostToTag'],
+    prisma,
+  })
 })
 afterAll(async () => {
   await live[Symbol.asyncDispose]()
@@ -80,6 +84,12 @@ const LISTS = {
     take: 6,
     totalCount: true,
   },
+  byJoinTable: {
+    where: { tags: { some: { name: 't1' } } },
+    orderBy: [{ id: 'asc' }],
+    take: 4,
+    totalCount: true,
+  },
   throttled: { orderBy: [{ viewCount: 'asc' }], take: 4, every: 20 },
 } as const
 const TOTALS = {
@@ -133,6 +143,9 @@ const WRITES: readonly ((pick: PickBelow) => string)[] = [
   (pick) => `UPDATE "Post" SET title = '${'aBäZ'[pick(4)]}' || id WHERE id % 9 = ${pick(9)}`,
   (pick) =>
     `UPDATE "Post" SET id = id + 1000 WHERE id = (SELECT id FROM "Post" ORDER BY id LIMIT 1 OFFSET ${pick(5)})`,
+  (pick) =>
+    `INSERT INTO "_PostToTag" SELECT p.id, t.id FROM "Post" p, "Tag" t WHERE p.id % 3 = ${pick(3)} AND t.name = 't1' ON CONFLICT DO NOTHING`,
+  (pick) => `DELETE FROM "_PostToTag" WHERE "A" % 5 = ${pick(5)}`,
   (pick) => `UPDATE users SET is_active = ${pick(2) === 0} WHERE id = '${AUTHORS[pick(2)]}'`,
   (pick) => `UPDATE "Post" SET body = body || 'x' WHERE id % 4 = ${pick(4)}`,
   (pick) => (pick(6) === 0 ? 'TRUNCATE "Post" CASCADE' : 'UPDATE "Post" SET rating = NULL WHERE id % 8 = 1'),
