@@ -5,11 +5,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { GraphQLSchema } from 'graphql'
-import { ACTIVITY_PATH, GRAPHQL_PATH } from './graphql-path.ts'
+import type { WebSocket } from 'ws'
+import { ACTIVITY_PATH } from './graphql-path.ts'
 import { createGraphqlPipeline, type GraphqlPipelineOptions } from './graphql-pipeline.ts'
 import { pathOf } from './http/request-path.ts'
 import type { SocketBudget } from './limits/socket-budget.ts'
 import type { OpenConnections } from './open-connections.ts'
+import type { PipelinePlugin } from './session/connection-state.ts'
 import type { Transport, TransportKind } from './transport.ts'
 import { createWebSocketTransport } from './websocket/websocket-transport.ts'
 
@@ -18,10 +20,16 @@ export interface GraphqlEndpoint {
   handle(request: IncomingMessage, response: ServerResponse): unknown
   /** Takes over a connection that asked for an upgrade. @param address the client's */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): void
+  /** Takes over a WebSocket that another server has let in. */
+  takeSocket(webSocket: WebSocket, request: IncomingMessage, address: string): void
+  /** What each operation over HTTP goes through. */
+  readonly plugins: readonly PipelinePlugin[]
 }
 
 /** All of them. */
 export interface GraphqlEndpoints {
+  /** That of the models. */
+  readonly main: GraphqlEndpoint
   /** The one that a request asks for; undefined where it asks for something else. */
   at(request: IncomingMessage): GraphqlEndpoint | undefined
   readonly connections: OpenConnections
@@ -33,7 +41,7 @@ export interface GraphqlEndpoints {
 }
 
 /** What they are made of. */
-export interface GraphqlEndpointsOptions extends Omit<EndpointOptions, 'path'> {
+export interface GraphqlEndpointsOptions extends EndpointOptions {
   /** The live page's own schema. @default none */
   readonly activitySchema?: GraphQLSchema | undefined
 }
@@ -41,7 +49,8 @@ export interface GraphqlEndpointsOptions extends Omit<EndpointOptions, 'path'> {
 /** Creates them. */
 export function createGraphqlEndpoints(options: GraphqlEndpointsOptions): GraphqlEndpoints {
   const { activitySchema: schema } = options
-  const endpoints = [createEndpoint({ ...options, path: GRAPHQL_PATH })]
+  const main = createEndpoint(options)
+  const endpoints = [main]
   // What is delivered to the live page is no delivery to a client, and its documents are ours.
   const activity = { ...options, path: ACTIVITY_PATH, onDelivered: undefined, documents: null }
   if (schema !== undefined) endpoints.push(createEndpoint({ ...activity, schema }))
@@ -50,6 +59,7 @@ export function createGraphqlEndpoints(options: GraphqlEndpointsOptions): Graphq
     transports.reduce((sum, one) => sum + (one.kind === kind ? one.connectionCount : 0), 0)
 
   return {
+    main,
     at(request) {
       const path = pathOf(request)
       return endpoints.find((endpoint) => endpoint.path === path)
@@ -80,6 +90,8 @@ function createEndpoint(options: EndpointOptions) {
   const { handler, deliveries } = pipeline
   const webSockets = createWebSocketTransport({ ...options, handler, deliveries })
   const { path } = options
+  const { plugins } = pipeline
+  const { handleUpgrade, takeSocket } = webSockets
   const transports: readonly Transport[] = [...pipeline.transports, webSockets]
-  return { path, pipeline, transports, handle: handler, handleUpgrade: webSockets.handleUpgrade }
+  return { path, pipeline, transports, plugins, handle: handler, handleUpgrade, takeSocket }
 }

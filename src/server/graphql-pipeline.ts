@@ -76,6 +76,8 @@ export interface GraphqlPipeline {
   readonly handler: GraphqlHandler
   readonly deliveries: Deliveries
   readonly transports: readonly Transport[]
+  /** For a Yoga of somebody else's, too: what stands before parsing and after it, beside the context. */
+  readonly plugins: readonly PipelinePlugin[]
 }
 
 /** Creates the pipeline. */
@@ -87,22 +89,23 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
     ...{ mask: errorMask.mask, guard, onDelivered: options.onDelivered },
   })
   const streams = createHttpStreams({ ...options, ...limits, formats: STREAM_FORMATS })
+  const plugins: PipelinePlugin[] = [
+    createCsrfGuard(options.originGuard, options.refusals),
+    unreadableRequests,
+    createSessionOpener(options),
+    ...(documents === null ? [] : [createDocumentResolver(documents)]),
+    ...createQueryLimits(options),
+    sizeLimit.plugin,
+    createReadsPlugin(guard),
+    deliveries.plugin,
+    streams.plugin,
+  ]
   const handler = createYoga<TransportContext, object>({
     schema: options.schema,
     graphqlEndpoint: options.path,
     logging: createYogaLogger(options.logger, errorMask),
     maskedErrors: { maskError: (error) => errorMask.mask(error) },
-    context: (initial: TransportContext) => {
-      const connection = initial[CONNECTION]
-      invariant(connection, 'An operation reached its context without a session.')
-      // Whatever else the client accepts: only an answer of changes looks at it.
-      const lastEventId = initial.req?.headers['last-event-id']
-      const more = lastEventId === undefined ? {} : { [LAST_EVENT_ID]: lastEventId }
-      return {
-        ...{ ...connection.session.context, ...more },
-        ...{ [BUS_ACCOUNT]: connection.account, [REQUEST]: initial.request, [RESPONSE]: initial.res },
-      }
-    },
+    context: operationContext,
     graphiql: false,
     cors: options.hasForeignOrigins ? createCors(options) : false,
     landingPage: false,
@@ -111,19 +114,22 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
     extraParamNames: documents === null ? [] : ['documentId'],
     maxRequestBodySize: limits.requestBytesMax,
     parserAndValidationCache: createDocumentCaches(),
-    plugins: [
-      createCsrfGuard(options.originGuard, options.refusals),
-      unreadableRequests,
-      createSessionOpener(options),
-      ...(documents === null ? [] : [createDocumentResolver(documents)]),
-      ...createQueryLimits(options),
-      sizeLimit.plugin,
-      createReadsPlugin(guard),
-      deliveries.plugin,
-      streams.plugin,
-    ],
+    plugins,
   })
-  return { handler, deliveries, transports: streams.transports }
+  return { handler, deliveries, plugins, transports: streams.transports }
+}
+
+/** The context of an operation: that of its session, and what the pipeline looks for. */
+export function operationContext(initial: TransportContext): object {
+  const connection = initial[CONNECTION]
+  invariant(connection, 'An operation reached its context without a session.')
+  // Whatever else the client accepts: only an answer of changes looks at it.
+  const lastEventId = initial.req?.headers['last-event-id']
+  const more = lastEventId === undefined ? {} : { [LAST_EVENT_ID]: lastEventId }
+  return {
+    ...{ ...connection.session.context, ...more },
+    ...{ [BUS_ACCOUNT]: connection.account, [REQUEST]: initial.request, [RESPONSE]: initial.res },
+  }
 }
 
 /** No page of another site reads this server through its visitor's browser, but those that are named. */

@@ -126,6 +126,11 @@ export const SINGLE_CONNECTION: Refusal = {
   message: 'The single connection mode of GraphQL over SSE is not spoken here.',
   hint: 'Use the distinct connections mode: in graphql-sse leave `singleConnection` out. Or subscribe over WebSocket with graphql-ws.',
 }
+/** GraphQL over SSE's other mode begins with a PUT that reserves a stream, and names it in a header from then on. */
+export function asksForSingleConnection({ method, headers }: IncomingMessage): boolean {
+  return method === 'PUT' || headers['x-graphql-event-stream-token'] !== undefined
+}
+
 export const ORIGIN_REFUSAL: Refusal = {
   code: 'CROSS_SITE_REQUEST',
   message: 'The page comes from an origin that is neither this server nor named in `allowedOrigins`.',

@@ -4,44 +4,35 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Guard } from '../guard.ts'
 import type { GraphqlEndpoints } from './graphql-endpoints.ts'
 import { GRAPHQL_PATH } from './graphql-path.ts'
 import { METRICS_PATH } from './health/metrics-endpoint.ts'
 import { type HealthReport, respondJson, respondLive, respondReady } from './health.ts'
 import type { HostGuard } from './http/host-guard.ts'
-import type { OriginGuard } from './http/origin-guard.ts'
 import { hasValidAddress, pathOf } from './http/request-path.ts'
-import { type ConnectionCounter, clientAddress } from './limits/client-address.ts'
 import type { ServedPage } from './pages/live-page.ts'
 import {
+  asksForSingleConnection,
   HOST_REFUSAL,
   NOT_FOUND,
-  ORIGIN_REFUSAL,
   type Refusal,
   type Refusals,
   SINGLE_CONNECTION,
-  STOPPING_REFUSAL,
-  TOO_MANY,
 } from './refusal.ts'
+import type { UpgradeGate } from './upgrade-gate.ts'
 
 /** What it decides by, and to whom it hands on. */
 export interface RequestRouterParts {
-  readonly guard: Guard
   readonly hostGuard: HostGuard
-  readonly originGuard: OriginGuard
   readonly refusals: Refusals
-  readonly connections: ConnectionCounter
   readonly endpoints: GraphqlEndpoints
+  readonly upgradeGate: UpgradeGate
   readonly pages: readonly ServedPage[]
   /** Answers `/metrics`; null: nothing is there. */
   readonly respondMetrics: ((request: IncomingMessage, response: ServerResponse) => unknown) | null
   /** Answers what is none of rowcast's; null: it is not found. */
   readonly otherRequests: ((request: IncomingMessage, response: ServerResponse) => unknown) | null
-  readonly trustedProxyCount: number
   readonly health: () => HealthReport
-  /** Whether no one new is taken any more. */
-  readonly isRefusing: () => boolean
 }
 
 /** For probes and scrapers, under whatever name: they hold no rows. */
@@ -70,30 +61,14 @@ export class RequestRouter {
 
   /** Hands a connection that asked for an upgrade on, or refuses it. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): unknown {
-    const { refusals, endpoints, connections, guard, trustedProxyCount } = this.#parts
-    const refuse = (refusal: Refusal) => refusals.refuseUpgrade(request, socket, refusal)
-    if (this.#parts.isRefusing()) return refuse(STOPPING_REFUSAL)
-    const endpoint = endpoints.at(request)
-    if (endpoint === undefined) return refuse(NOT_FOUND)
-    const refusal = this.#upgradeRefusalOf(request)
-    if (refusal !== null) return refuse(refusal)
-    const address = clientAddress(request, trustedProxyCount)
-    const release = connections.acquire(address)
-    if (release === null) return refuse(TOO_MANY)
-    socket.once('close', guard.wrap('count a connection less', release))
-    return endpoint.handleUpgrade(request, socket, head, address)
+    const { endpoints, upgradeGate } = this.#parts
+    return upgradeGate.take(request, socket, head, endpoints.at(request))
   }
 
   #refusalOf(request: IncomingMessage): Refusal | null {
     const isNamed = this.#parts.hostGuard.isAllowed(request.headers.host)
     if (!isNamed && !OPERATORS_PATHS.has(pathOf(request))) return HOST_REFUSAL
     return isSingleConnection(request) ? SINGLE_CONNECTION : null
-  }
-
-  #upgradeRefusalOf(request: IncomingMessage): Refusal | null {
-    const { hostGuard, originGuard } = this.#parts
-    if (!hostGuard.isAllowed(request.headers.host)) return HOST_REFUSAL
-    return originGuard.mayUpgrade(request.headers) ? null : ORIGIN_REFUSAL
   }
 
   #route(request: IncomingMessage, response: ServerResponse): unknown {
@@ -114,8 +89,6 @@ export class RequestRouter {
   }
 }
 
-/** GraphQL over SSE's other mode begins with a PUT that reserves a stream, and names it in a header from then on. */
 function isSingleConnection(request: IncomingMessage): boolean {
-  if (pathOf(request) !== GRAPHQL_PATH) return false
-  return request.method === 'PUT' || request.headers['x-graphql-event-stream-token'] !== undefined
+  return pathOf(request) === GRAPHQL_PATH && asksForSingleConnection(request)
 }

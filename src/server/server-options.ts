@@ -53,6 +53,14 @@ export interface ServerOptions extends ServerSecurity {
   readonly onDocumentRefused?: OnDocumentRefused | undefined
 }
 
+/** What handlers for a server of one's own need; bounds, sessions and documents are those of `createServer`. */
+export interface HandlersOptions
+  extends ServerSecurity,
+    Pick<ServerOptions, 'schema' | 'sessions' | 'logger' | 'onDelivered' | 'onDocumentRefused'> {
+  /** Where `attach()` takes WebSockets. @default '/graphql' */
+  readonly path?: string | undefined
+}
+
 /** Of another copy of graphql it throws. */
 function isOwnSchema(value: unknown): boolean {
   try {
@@ -129,13 +137,37 @@ const SERVER = {
 
 const ROWS = { ...SERVER, ...SECURITY }
 
+const { schema, sessions, logger, onDelivered, onDocumentRefused } = SERVER
+const isPath = is<string>(
+  (value) => typeof value === 'string' && /^\/[^?#]*$/.test(value),
+  'is no path, such as /graphql',
+)
+const HANDLERS = {
+  ...{ schema, sessions, logger, onDelivered, onDocumentRefused },
+  path: option({
+    check: maybe(isPath),
+    byDefault: '`/graphql`',
+    meaning: 'where `attach()` takes WebSockets',
+  }),
+  ...SECURITY,
+} satisfies OptionRows<HandlersOptions>
+
+/** The same options, lists where one element was given. @throws CONFIG_BAD_FIELD for the first that cannot be used */
+export function checkedHandlersOptions(options: HandlersOptions): HandlersOptions {
+  reportUnknownNames(options, Object.keys(HANDLERS), '`createHandlers`', throwFault)
+  checkOptions(HANDLERS, (name) => Reflect.get(options, name), throwFault)
+  return { ...options, ...listsOf(options) }
+}
+
 /** The same options, lists where one element was given. @throws CONFIG_BAD_FIELD for the first that cannot be used */
 export function checkedServerOptions(options: ServerOptions): ServerOptions {
   reportUnknownNames(options, Object.keys(ROWS), '`createServer`', throwFault)
   checkOptions(ROWS, (name) => Reflect.get(options, name), throwFault)
-  const { allowedOrigins = [], allowedHosts, trustedProxyCount = 0 } = options
+  return { ...options, ...listsOf(options) }
+}
+
+function listsOf({ allowedOrigins = [], allowedHosts, trustedProxyCount = 0 }: ServerSecurity) {
   return {
-    ...options,
     allowedOrigins: [allowedOrigins].flat(),
     allowedHosts: allowedHosts && [allowedHosts].flat(),
     trustedProxyCount: Number(trustedProxyCount),

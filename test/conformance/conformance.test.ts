@@ -12,14 +12,10 @@ import { createServer } from '../../src/server/create-server.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { createRecordingPrisma } from '../graphql/recording-prisma.ts'
 import { describeConformance } from './behaviours.ts'
-import {
-  type ConformanceFeed,
-  type ConformanceTarget,
-  MODELS,
-  OWN_RESOLVERS,
-  OWN_SDL,
-  VIEWER_HEADER,
-} from './target.ts'
+import { serveWithHandlers, serveWithYogaPlugin } from './handlers.ts'
+import { type ConformanceFeed, type ConformanceTarget, MODELS, OWN_RESOLVERS, OWN_SDL } from './target.ts'
+import { teamSchema } from './team-schema.ts'
+import { viewerContext } from './viewer-context.ts'
 import { serveWithYoga } from './yoga.ts'
 
 const BOTH = ['websocket', 'sse'] as const
@@ -106,14 +102,7 @@ function serve(schema: GraphQLSchema): Promise<ConformanceTarget> {
   const server = createServer({
     ...{ schema, logger: silentLogger, port: 0, introspection: true },
     health: () => ({ isReady: true }),
-    context: (source) => ({
-      context: {
-        viewer:
-          source.kind === 'websocket'
-            ? String(source.connectionParams['viewer'])
-            : String(source.headers[VIEWER_HEADER] ?? 'admin'),
-      },
-    }),
+    context: viewerContext,
   })
   return server.listen().then(({ url }) => ({ url, close: () => server.close() }))
 }
@@ -135,12 +124,17 @@ describeConformance({
 describeConformance({
   name: 'rowcast serve with the team’s own schema',
   transports: BOTH,
-  open: (feed) =>
-    serve(
-      addChanges(createSchema({ typeDefs: OWN_SDL, resolvers: OWN_RESOLVERS }), feed, {
-        models: { User: { type: 'User' }, Tag: {} },
-        changes: true,
-        shareBy: () => '',
-      }),
-    ),
+  open: (feed) => serve(teamSchema(feed)),
+})
+
+describeConformance({
+  name: 'handlers in an HTTP server of one’s own',
+  transports: BOTH,
+  open: (feed) => serveWithHandlers(teamSchema(feed)),
+})
+
+describeConformance({
+  name: 'handlers as a plugin of a Yoga and in place of graphql-ws',
+  transports: BOTH,
+  open: (feed) => serveWithYogaPlugin(teamSchema(feed)),
 })

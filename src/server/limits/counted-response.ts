@@ -50,8 +50,8 @@ class AnsweredConnection extends CountedSocket {
   }
 }
 
-/** For the option `ServerResponse` of `createServer`: responses whose connections count. */
-export function countResponses(budget: SocketBudget, guard: Guard): typeof ServerResponse {
+/** Counts what the connection of a response holds, each time it is called. */
+function createRecount(budget: SocketBudget, guard: Guard): (response: ServerResponse) => void {
   const connections = new WeakMap<Socket, AnsweredConnection>()
 
   function connectionOf(socket: Socket): AnsweredConnection {
@@ -67,10 +67,14 @@ export function countResponses(budget: SocketBudget, guard: Guard): typeof Serve
   }
 
   /** By its request: a response that is finished, or waits for the one before it, has no socket. Whoever writes is not ours. */
-  const recount = guard.wrap('count what an answer holds', ({ req: { socket } }: ServerResponse) => {
+  return guard.wrap('count what an answer holds', ({ req: { socket } }: ServerResponse) => {
     if (!socket.destroyed) connectionOf(socket).watch()
   })
+}
 
+/** For the option `ServerResponse` of `createServer`: responses whose connections count. */
+export function countResponses(budget: SocketBudget, guard: Guard): typeof ServerResponse {
+  const recount = createRecount(budget, guard)
   return class CountedResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
     override write(chunk: unknown, ...rest: never[]): boolean {
       const hasRoom = super.write(chunk, ...rest)
@@ -82,6 +86,28 @@ export function countResponses(budget: SocketBudget, guard: Guard): typeof Serve
       super.end(...args)
       recount(this)
       return this
+    }
+  }
+}
+
+/** Has the connections of responses count that a server of somebody else made. Those of HTTP/2 share one, and do not. */
+export function countForeignResponses(
+  budget: SocketBudget,
+  guard: Guard,
+): (response: ServerResponse) => void {
+  const recount = createRecount(budget, guard)
+  return (response) => {
+    if (!(response instanceof ServerResponse)) return
+    const { write, end } = response
+    response.write = (...args: unknown[]) => {
+      const hasRoom = Reflect.apply(write, response, args)
+      recount(response)
+      return hasRoom
+    }
+    response.end = (...args: unknown[]) => {
+      Reflect.apply(end, response, args)
+      recount(response)
+      return response
     }
   }
 }

@@ -193,7 +193,7 @@ interface ShownExtensions {
 }
 
 /** What can pass is worth another attempt, of which graphql-ws's client makes none after 4500. */
-function closeCodeOf({ code }: ShownExtensions): number {
+export function closeCodeOf({ code }: ShownExtensions): number {
   if (code === 'CONTEXT_TIMEOUT') return CloseCode.ConnectionInitialisationTimeout
   const isPassing = isErrorCode(code) && errorEntry(code).retry === 'backoff'
   return isPassing || code === 'INTERNAL_SERVER_ERROR' ? TRY_AGAIN_LATER : CloseCode.Forbidden

@@ -11,6 +11,7 @@ import type { Guard } from '../../guard.ts'
 import type { Logger } from '../../log.ts'
 import type { Deliveries } from '../delivery/deliveries.ts'
 import { SocketOutbox } from '../delivery/socket-outbox.ts'
+import type { ServerLimits } from '../limits/limits.ts'
 import type { SocketBudget } from '../limits/socket-budget.ts'
 import type { Refusals } from '../refusal.ts'
 import type { Transport } from '../transport.ts'
@@ -36,12 +37,14 @@ export interface WebSocketTransportOptions extends WebSocketProtocolOptions {
 export interface WebSocketTransport extends Transport {
   /** Takes over a connection that asked for an upgrade. @param address the client's */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): void
+  /** Takes over a WebSocket that another server has let in. @param address the client's */
+  takeSocket(webSocket: WebSocket, request: IncomingMessage, address: string): void
   /** Closes every socket with 1012, which asks clients to come back; cuts those that linger. */
   close(timeoutMs: number): Promise<void>
 }
 
 /** WebSocket close code: the server restarts, come back. Registered at IANA beside RFC 6455's; all clients retry it. */
-const SERVICE_RESTART = 1012
+export const SERVICE_RESTART = 1012
 /** graphql-ws' own legacy subprotocol has the package's name, the package speaks another. */
 const USE_OTHER_SUBPROTOCOL = `Use the subprotocol ${GRAPHQL_TRANSPORT_WS_PROTOCOL}, as the npm package graphql-ws does.`
 const INIT_TIMEOUT = 'Connection initialisation timeout'
@@ -50,19 +53,13 @@ const INIT_TIMEOUT = 'Connection initialisation timeout'
 export function createWebSocketTransport(options: WebSocketTransportOptions): WebSocketTransport {
   const { limits, guard, socketBudget } = options
   const protocol = createWebSocketProtocol(options)
-  const attached = new Set<ClientSocket>()
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: limits.requestBytesMax,
-    maxFragments: limits.messageFragmentsMax,
-    // Others have their turn between two messages: a thousand of them may come in one piece.
-    allowSynchronousEvents: false,
-    // Inflating what a client deflated is work that the client decides about.
-    perMessageDeflate: false,
-    // The types lack it: how long a socket that was closed waits for the client to agree.
-    ...{ closeTimeout: limits.closeTimeoutMs },
-    handleProtocols: chooseSubprotocol,
-  })
+  const attached = new Map<ClientSocket, WebSocket>()
+  let onLastLeft: (() => void) | null = null
+  const detach = (client: ClientSocket): void => {
+    attached.delete(client)
+    if (attached.size === 0) onLastLeft?.()
+  }
+  const sockets = new WebSocketServer({ noServer: true, ...socketOptions(limits) })
   sockets.on(
     'wsClientError',
     guard.wrap(
@@ -84,37 +81,55 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
       send: createSocketSender(webSocket, limits.socketBufferedBytesMax, () => outbox.recount(), guard),
       ...{ guard, socketBudget },
     })
-    attached.add(client)
-    attachSocket({ protocol, webSocket, client, onClose: () => attached.delete(client) }, options)
+    attached.set(client, webSocket)
+    attachSocket({ protocol, webSocket, client, onClose: () => detach(client) }, options)
   }
 
   return {
     kind: 'websocket',
     get connectionCount() {
-      return sockets.clients.size
+      return attached.size
     },
     get operationCount() {
       let count = 0
-      for (const { operations } of attached) count += operations.count
+      for (const { operations } of attached.keys()) count += operations.count
       return count
     },
     handleUpgrade(request, socket, head, address) {
       const { headers } = request
       sockets.handleUpgrade(request, socket, head, (webSocket) => take(webSocket, socket, headers, address))
     },
+    takeSocket: (webSocket, request, address) => take(webSocket, request.socket, request.headers, address),
     close(timeoutMs) {
-      for (const client of attached) client.close(SERVICE_RESTART, 'Server is stopping')
+      for (const client of attached.keys()) client.close(SERVICE_RESTART, 'Server is stopping')
       const terminateAll = (): void => {
-        for (const socket of sockets.clients) socket.terminate()
+        for (const socket of attached.values()) socket.terminate()
       }
       const timer = setTimeout(guard.wrap('cut sockets', terminateAll), timeoutMs)
+      sockets.close()
       return new Promise((resolve) => {
-        sockets.close(() => {
+        onLastLeft = () => {
           clearTimeout(timer)
           resolve()
-        })
+        }
+        if (attached.size === 0) onLastLeft()
       })
     },
+  }
+}
+
+/** Of every server of WebSockets whose sockets come here. */
+export function socketOptions(limits: ServerLimits) {
+  return {
+    maxPayload: limits.requestBytesMax,
+    maxFragments: limits.messageFragmentsMax,
+    // Others have their turn between two messages: a thousand of them may come in one piece.
+    allowSynchronousEvents: false,
+    // Inflating what a client deflated is work that the client decides about.
+    perMessageDeflate: false,
+    // The types lack it: how long a socket that was closed waits for the client to agree.
+    ...{ closeTimeout: limits.closeTimeoutMs },
+    handleProtocols: chooseSubprotocol,
   }
 }
 

@@ -1,0 +1,143 @@
+/**
+ * Stage 8, server. GraphQL with all that `rowcast serve` has, in an HTTP server that is somebody else's: a request listener, what an
+ * upgrade goes to, a plugin for a Yoga that is there, and sockets that another WebSocketServer has let in.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import { GRAPHQL_PATH } from './graphql-path.ts'
+import { respondFailure, respondJson } from './health.ts'
+import { hasValidAddress, pathOf } from './http/request-path.ts'
+import { countForeignResponses } from './limits/counted-response.ts'
+import { inTurns } from './limits/request-turns.ts'
+import {
+  asksForSingleConnection,
+  HOST_REFUSAL,
+  type Refusal,
+  SINGLE_CONNECTION,
+  STOPPING_REFUSAL,
+} from './refusal.ts'
+import { checkedHandlersOptions, type HandlersOptions } from './server-options.ts'
+import { createServingParts, type ServingControl, type ServingParts } from './serving-parts.ts'
+import { closeCodeOf } from './websocket/websocket-protocol.ts'
+import { SERVICE_RESTART, socketOptions } from './websocket/websocket-transport.ts'
+import { createYogaPlugin, type ForeignYogaPlugin } from './yoga-plugin.ts'
+
+/** A socket of ws. */
+export interface ForeignWebSocket {
+  close(code?: number, reason?: string): void
+  terminate(): void
+}
+
+/** A `WebSocketServer` of ws. */
+export interface ForeignWebSocketServer {
+  readonly options: object
+  on(event: 'connection', listener: (webSocket: ForeignWebSocket, request: IncomingMessage) => void): unknown
+}
+
+/** One pipeline, and the ways into it. Whoever comes by one of them shares results with those who come by another. */
+export interface RowcastHandlers extends ServingControl {
+  /** Answers a request: GraphQL over HTTP, event streams, multipart. For `app.use('/graphql', handle)` and `createServer(handle)`. */
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => void
+  /** Takes over a connection that asked for an upgrade, or refuses it; which paths come here is yours to say. */
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+  /** Takes the upgrades to `path` of an HTTP server, and leaves others to whoever listens besides; if nobody does, they are refused. */
+  attach(http: Pick<Server, 'on' | 'listenerCount'>): void
+  /** For `createYoga({ schema, plugins: [yogaPlugin] })`: its HTTP requests, with your plugins beside. */
+  readonly yogaPlugin: ForeignYogaPlugin
+  /** In place of graphql-ws's: operations of the sockets of a `WebSocketServer` of ws. Its bounds of messages become ours. */
+  useServer(sockets: ForeignWebSocketServer): void
+  /** Takes no one new, ends what is open so that clients know to come back, and resolves within the bound. Your server is yours to close. */
+  close(): Promise<void>
+}
+
+/** Creates them. @throws CONFIG_BAD_FIELD */
+export function createHandlers(options: HandlersOptions): RowcastHandlers {
+  const checked = checkedHandlersOptions(options)
+  const { path = GRAPHQL_PATH } = checked
+  // Whoever has the request come here says where: mounted, its path may have been cut.
+  const parts = createServingParts({ ...checked, host: 'localhost', path: '*' })
+  return {
+    ...parts.control,
+    handle: createHandle(parts),
+    ...createUpgrades(parts, path),
+    yogaPlugin: createYogaPlugin(parts),
+    useServer: (sockets) => useServer(sockets, parts),
+    async close() {
+      const { state, sessions, endpoints, limits } = parts
+      if (state.isClosing) return
+      state.isClosing = true
+      state.isRefusing = true
+      sessions.close()
+      await endpoints.close(limits.closeTimeoutMs)
+      await endpoints.dispose()
+    },
+  }
+}
+
+/** What answers requests. */
+function createHandle(parts: ServingParts): RowcastHandlers['handle'] {
+  const { guard, refusals, endpoints, socketBudget } = parts
+  const count = countForeignResponses(socketBudget, guard)
+  const answer = (request: IncomingMessage, response: ServerResponse): unknown => {
+    count(response)
+    const refusal = refusalOf(request, parts)
+    if (refusal !== null) return refusals.respond(request, response, refusal)
+    if (hasValidAddress(request)) return endpoints.main.handle(request, response)
+    return respondJson(response, 400, { error: 'BAD_REQUEST', message: 'Host and path make no address.' })
+  }
+  return inTurns(guard.wrap('answer a request', answer, respondFailure), guard)
+}
+
+function refusalOf(request: IncomingMessage, { hostGuard, state }: ServingParts): Refusal | null {
+  if (state.isClosing) return STOPPING_REFUSAL
+  if (!hostGuard.isAllowed(request.headers.host)) return HOST_REFUSAL
+  return asksForSingleConnection(request) ? SINGLE_CONNECTION : null
+}
+
+function createUpgrades(
+  { guard, upgradeGate, endpoints }: ServingParts,
+  path: string,
+): Pick<RowcastHandlers, 'upgrade' | 'attach'> {
+  const destroy = (_failure: unknown, _request: IncomingMessage, socket: Duplex) => socket.destroy()
+  const take = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+    upgradeGate.take(request, socket, head, endpoints.main)
+  return {
+    upgrade: guard.wrap('upgrade a connection', take, destroy),
+    attach(http) {
+      const takeAtPath = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+        if (pathOf(request) === path) take(request, socket, head)
+        else if (http.listenerCount('upgrade') === 1) upgradeGate.take(request, socket, head, undefined)
+      }
+      http.on('upgrade', guard.wrap('upgrade a connection', takeAtPath, destroy))
+    },
+  }
+}
+
+function useServer(
+  sockets: ForeignWebSocketServer,
+  { guard, upgradeGate, endpoints, limits, refusals }: ServingParts,
+): void {
+  // ws reads them for each connection.
+  Object.assign(sockets.options, socketOptions(limits))
+  const take = (foreign: ForeignWebSocket, request: IncomingMessage): void => {
+    const webSocket = foreign as WebSocket
+    const admitted = upgradeGate.admit(request, request.socket)
+    if (typeof admitted === 'string') {
+      endpoints.main.takeSocket(webSocket, request, admitted)
+      return
+    }
+    refusals.note(request.headers, admitted)
+    // Without a listener a malformed frame would end the process.
+    webSocket.on(
+      'error',
+      guard.wrap('let a refused WebSocket fail', () => undefined),
+    )
+    const isStopping = admitted.code === 'SERVER_STOPPING'
+    webSocket.close(isStopping ? SERVICE_RESTART : closeCodeOf({ code: admitted.code }), admitted.code)
+  }
+  sockets.on(
+    'connection',
+    guard.wrap('take a WebSocket', take, (_failure, webSocket) => webSocket.terminate()),
+  )
+}
