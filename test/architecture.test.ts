@@ -322,6 +322,18 @@ describe('error table', () => {
   })
 })
 
+it('has types of every entry for projects whose TypeScript reads no `exports`, too', () => {
+  const { exports, typesVersions } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    exports: Record<string, string | { types: string }>
+    typesVersions: { '*': Record<string, readonly string[]> }
+  }
+  const entries = Object.entries(exports).flatMap(([name, entry]) =>
+    typeof entry === 'string' || name === '.' ? [] : [[name.slice(2), [entry.types]] as const],
+  )
+  expect(entries.length).toBeGreaterThan(4)
+  expect(typesVersions['*']).toEqual(Object.fromEntries(entries))
+})
+
 /**
  * Names of files at any depth, but those of packages, which are not in every checkout, and generated ones, which other tests make
  * and remove meanwhile.
