@@ -8,11 +8,18 @@ import { type Arena, type Honest, openArena, openHonest, socketsOf } from './att
 import { CANARY, CONFIG } from './attacks/attacked-config.ts'
 import { CONNECTION_ATTACKS } from './attacks/connection-attacks.ts'
 import { INPUT_ATTACKS } from './attacks/input-attacks.ts'
+import { LIVE_SET_ATTACKS } from './attacks/live-set-attacks.ts'
 import { LOAD_ATTACKS } from './attacks/load-attacks.ts'
 import { OPERATION_ATTACKS } from './attacks/operation-attacks.ts'
 import { type ServedPackage, servePackage } from './attacks/served-package.ts'
 
-const ATTACKS = { ...INPUT_ATTACKS, ...LOAD_ATTACKS, ...CONNECTION_ATTACKS, ...OPERATION_ATTACKS }
+const ATTACKS = {
+  ...INPUT_ATTACKS,
+  ...LOAD_ATTACKS,
+  ...CONNECTION_ATTACKS,
+  ...OPERATION_ATTACKS,
+  ...LIVE_SET_ATTACKS,
+}
 const MIB = 1024 * 1024
 /** What all attacks together may leave behind: the log of what was written meanwhile (24 MiB by default), and caches. */
 const HELD_AFTERWARDS_MAX_BYTES = (24 + 64) * MIB
