@@ -144,11 +144,11 @@ export class PublicationGuard {
     return staleUntil !== null && safeLsn >= staleUntil ? createStaleRootError() : null
   }
 
-  /** The barrier that is written for the process that starts next; null: the last one is good enough. */
-  #renewal(): Barrier | null {
-    const isSilent = !this.#isSeenWritten && this.#seenNow > LSN_ZERO
-    const isDue = this.#ceiling.isDue || this.#ledger.hasNews || isSilent
-    return isDue && !this.#isRenewalSent ? this.#ledger.renew() : null
+  /** The barrier that is written for the process that starts next; null: the last one is good enough. For what is visible alone nobody looks before its turn. */
+  #renewal(isLook = false): Barrier | null {
+    const isDue = isLook && !this.#isSeenWritten && this.#seenNow > LSN_ZERO
+    const isRenewed = isDue || this.#ceiling.isDue || this.#ledger.hasNews
+    return isRenewed && !this.#isRenewalSent ? this.#ledger.renew() : null
   }
 
   #take(
@@ -180,7 +180,7 @@ export class PublicationGuard {
    * @returns whether some wait for transactions
    */
   async settle(query: RunQuery, mayEmit = true): Promise<boolean> {
-    const barrier = (await this.#plan(query)) ?? this.#renewal()
+    const barrier = (await this.#plan(query)) ?? this.#renewal(true)
     if (barrier !== null && mayEmit) await this.#write(query, barrier)
     else if (barrier !== null) this.#passUnwritten(barrier, null)
     return this.#ledger.awaited.size > 0
