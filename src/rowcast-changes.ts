@@ -1,4 +1,5 @@
 /** Beside the spine. From what the library's users ask for to what the bus takes, and back. */
+import { mapIterator } from './async-iteration.ts'
 import type { BusSubscription, Delivery } from './bus/bus.ts'
 import type { AnyChange, ChangeAction } from './changes/change.ts'
 
@@ -16,28 +17,6 @@ export function changesOf<C>(
   omitted: ReadonlySet<string>,
 ): AsyncIterableIterator<C> {
   return mapIterator(deliveries, (delivery) => ownRows(delivery, omitted) as C)
-}
-
-/** Each value as `map` makes it, one for one. */
-export function mapIterator<From, To>(
-  from: { next(): Promise<IteratorResult<From>>; return(): Promise<unknown> },
-  map: (value: From) => To,
-): AsyncIterableIterator<To> {
-  return {
-    async next() {
-      const result = await from.next()
-      return result.done === true
-        ? { done: true, value: undefined }
-        : { done: false, value: map(result.value) }
-    },
-    async return() {
-      await from.return()
-      return { done: true, value: undefined }
-    },
-    [Symbol.asyncIterator]() {
-      return this
-    },
-  }
 }
 
 /** A change with rows of its own. */

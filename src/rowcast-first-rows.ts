@@ -1,5 +1,6 @@
 /** Beside the spine. A subscription of the library that begins with the rows there are: what it is made of, and what it gives. */
 
+import { mapIterator } from './async-iteration.ts'
 import type { BusSubscription, OverflowPolicy, SubscriptionRequest } from './bus/bus.ts'
 import { type ChangeFilter, parseChangeFilter } from './bus/filter/change-filter.ts'
 import { constantOf } from './bus/filter/condition.ts'
@@ -11,7 +12,7 @@ import type { AnyRow } from './changes/change.ts'
 import { RowcastError } from './errors.ts'
 import { ownCopy } from './graphql/policy/own-copy.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
-import { mapIterator, ownRows } from './rowcast-changes.ts'
+import { ownRows } from './rowcast-changes.ts'
 import { canFence, type FencedRows, type RowsAtFence, readAtFence } from './sets/fence.ts'
 import type { InitialRows } from './sets/first-row.ts'
 import { FirstRows, type FirstRowsEvent, type FirstRowsParts } from './sets/first-rows.ts'

@@ -1,4 +1,5 @@
 /** Beside the spine. Subscriptions of the library whose `where` follows relations: what they need, and what they give. */
+import { mapIterator } from './async-iteration.ts'
 import type { InProcessBus, OverflowPolicy } from './bus/bus.ts'
 import { badFilter } from './bus/filter/bad-filter.ts'
 import {
@@ -16,7 +17,7 @@ import { RowcastError } from './errors.ts'
 import { ownCopy } from './graphql/policy/own-copy.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
 import type { Guard } from './guard.ts'
-import { mapIterator, ownRows } from './rowcast-changes.ts'
+import { ownRows } from './rowcast-changes.ts'
 import { checkAsksForRows } from './rowcast-first-rows.ts'
 import { canFence, type RowsAtFence } from './sets/fence.ts'
 import type { HeldPages } from './sets/held-pages.ts'
@@ -24,7 +25,7 @@ import { hasReadableKeys } from './sets/join-table-rows.ts'
 import type { ReadRows } from './sets/key-set.ts'
 import { filterOrAll } from './sets/live-view.ts'
 import { PageReads } from './sets/page-reads.ts'
-import { RelatedDeliveries } from './sets/related-deliveries.ts'
+import { relatedDeliveries } from './sets/related-deliveries.ts'
 import type { RelatedEvent } from './sets/related-event.ts'
 import type { RelatedRowsRequest } from './sets/related-request.ts'
 import { RelatedRowReader } from './sets/related-row-reader.ts'
@@ -117,7 +118,7 @@ export function subscribeRelatedDeliveries(
   const copy = (row: AnyRow) => ownCopy(row) as AnyRow
   const { filter } = request
   const isAsked = filter !== null && conditionsOf({ ...filter, rows: null }).flatMap(keySetsOf).length > 0
-  return new RelatedDeliveries(model.name, open(host, model, request), copy, isAsked)
+  return relatedDeliveries(model.name, open(host, model, request), copy, isAsked)
 }
 
 /** The same with the rows there are before it. @throws FIRST_ROWS_REFUSED */

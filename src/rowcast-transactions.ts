@@ -1,4 +1,5 @@
 /** Beside the spine. `subscribe([…])` and `transactions({ … })`: several models, whole transactions, in commit order. */
+import { flatIterator, mapIterator } from './async-iteration.ts'
 import type { BusSubscription, SubscriptionRequest } from './bus/bus.ts'
 import { badFilter } from './bus/filter/bad-filter.ts'
 import { parseChangeFilter } from './bus/filter/change-filter.ts'
@@ -7,7 +8,7 @@ import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma } from './catalog/prisma-omit.ts'
 import type { AnyChange, TransactionInfo } from './changes/change.ts'
 import type { LooseSubscribeOptions } from './rowcast-api.ts'
-import { actionsOf, mapIterator, ownRows } from './rowcast-changes.ts'
+import { actionsOf, ownRows } from './rowcast-changes.ts'
 
 /** What is needed of a rowcast. */
 export interface TransactionsHost {
@@ -84,37 +85,5 @@ export function changesOfSeveral<C>(
     )
   const of = Object.fromEntries(models.map((model) => [model, { action }]))
   const transactions = subscribeTransactions<AnyTransaction>(host, of, { after, signal })
-  return flattened(transactions) as AsyncIterableIterator<C>
-}
-
-function flattened(transactions: AsyncIterableIterator<AnyTransaction>): AsyncIterableIterator<AnyChange> {
-  let waiting: readonly AnyChange[] = []
-  let taken = 0
-  let before: Promise<unknown> = Promise.resolve()
-  const following = async (): Promise<IteratorResult<AnyChange>> => {
-    while (taken >= waiting.length) {
-      const part = await transactions.next()
-      if (part.done === true) return { done: true, value: undefined }
-      waiting = part.value.changes
-      taken = 0
-    }
-    const value = waiting[taken] as AnyChange
-    taken += 1
-    return { done: false, value }
-  }
-  return {
-    next() {
-      const answer = before.then(following)
-      before = answer.catch(() => undefined)
-      return answer
-    },
-    async return() {
-      waiting = []
-      await transactions.return?.()
-      return { done: true, value: undefined }
-    },
-    [Symbol.asyncIterator]() {
-      return this
-    },
-  }
+  return flatIterator(transactions, ({ changes }) => changes) as AsyncIterableIterator<C>
 }

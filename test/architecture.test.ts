@@ -22,6 +22,7 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
 }
 /** Files at the top of src/ that anybody may import. */
 const BASE = [
+  'async-iteration.ts',
   'errors.ts',
   'log.ts',
   'log-budget.ts',

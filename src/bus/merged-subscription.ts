@@ -3,6 +3,7 @@
  * own, with its filter, queue and way to the log, and here they are merged: the earliest change is next once every other one
  * either has a later change, or says how far it has been asked about everything.
  */
+import { DONE, SerialIteration } from '../async-iteration.ts'
 import type { ChangePosition, TransactionInfo } from '../changes/change.ts'
 import { comparePositions, INDEX_AFTER_ALL, isCursor, parseCursor } from '../changes/cursor.ts'
 import { errorEntry, invariant, isRowcastError, RowcastError } from '../errors.ts'
@@ -55,10 +56,8 @@ interface End {
   readonly lacks: ChangePosition | null
 }
 
-const DONE = { done: true, value: undefined } as const
-
 /** One consumer's merged subscription. */
-export class MergedSubscription implements AsyncIterableIterator<TransactionDeliveries>, DeliveryReader {
+export class MergedSubscription extends SerialIteration<TransactionDeliveries> implements DeliveryReader {
   readonly #sources: readonly Source[]
   readonly #changesMax: number
   readonly #bytesMax: number
@@ -70,7 +69,6 @@ export class MergedSubscription implements AsyncIterableIterator<TransactionDeli
   #lastCursor: string | null
   #wake: (() => void) | null = null
   #isEnded = false
-  #before: Promise<unknown> = Promise.resolve()
 
   /** `after`: where the subscriptions go on. */
   constructor(
@@ -78,6 +76,7 @@ export class MergedSubscription implements AsyncIterableIterator<TransactionDeli
     after: string | null,
     { changesMax = 1_024, bytesMax = 1_048_576 }: PartBounds = {},
   ) {
+    super()
     this.#changesMax = changesMax
     this.#bytesMax = bytesMax
     this.#sources = subscriptions.map((subscription) => {
@@ -95,14 +94,7 @@ export class MergedSubscription implements AsyncIterableIterator<TransactionDeli
     this.#wake = null
   }
 
-  /** One after the other, for whoever asks again before the answer. */
-  next(): Promise<IteratorResult<TransactionDeliveries>> {
-    const answer = this.#before.then(() => this.#next())
-    this.#before = answer.catch(() => undefined)
-    return answer
-  }
-
-  async #next(): Promise<IteratorResult<TransactionDeliveries>> {
+  protected async following(): Promise<IteratorResult<TransactionDeliveries>> {
     for (;;) {
       if (this.#isEnded) return DONE
       const readable = new Promise<void>((resolve) => {
@@ -141,10 +133,6 @@ export class MergedSubscription implements AsyncIterableIterator<TransactionDeli
   async return(): Promise<IteratorResult<TransactionDeliveries>> {
     await this.#close()
     return DONE
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
   }
 
   /** The next part; null while it is not known. */

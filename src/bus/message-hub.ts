@@ -2,6 +2,7 @@
  * Stage 6, bus. What applications wrote with `pg_logical_emit_message`, to those who listen: each with a bounded
  * queue of its own, and nothing is kept for those who are not there.
  */
+import { AsyncIteration, DONE } from '../async-iteration.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { RowcastError } from '../errors.ts'
 import { createGuard, type Guard } from '../guard.ts'
@@ -30,7 +31,7 @@ export interface MessageHub {
 }
 
 /** One listener's waiting messages. */
-class MessageQueue implements AsyncIterableIterator<EmittedMessage> {
+class MessageQueue extends AsyncIteration<EmittedMessage> {
   readonly #lengthMax: number
   readonly #onEnd: () => void
   #pending: EmittedMessage[] = []
@@ -39,6 +40,7 @@ class MessageQueue implements AsyncIterableIterator<EmittedMessage> {
   #failure: Error | null = null
 
   constructor(lengthMax: number, onEnd: () => void) {
+    super()
     this.#lengthMax = lengthMax
     this.#onEnd = onEnd
   }
@@ -76,17 +78,13 @@ class MessageQueue implements AsyncIterableIterator<EmittedMessage> {
     const failure = this.#failure
     this.#failure = null
     if (failure !== null) throw failure
-    return { done: true, value: undefined }
+    return DONE
   }
 
   async return(): Promise<IteratorResult<EmittedMessage>> {
     this.#pending = []
     this.end(null)
-    return { done: true, value: undefined }
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
+    return DONE
   }
 }
 

@@ -3,6 +3,7 @@
  * fills it wait: at its bound it keeps the latest change of each row only, or takes no more, and what it does not take is
  * read from the log once the consumer has made room.
  */
+import { AsyncIteration, DONE } from '../async-iteration.ts'
 import type { AnyChange, ChangePosition, TransactionInfo } from '../changes/change.ts'
 import { formatCursor } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
@@ -18,14 +19,13 @@ interface Waiter {
   reject(error: Error): void
 }
 
-const DONE: IteratorResult<Delivery> = { done: true, value: undefined }
 /** What is read from the log for one subscription before its consumer takes some of it, at most. */
 const READ_AHEAD_BYTES = 256 * 1024
 /** From here on more is read. */
 const READ_AHEAD_LOW = 16
 
 /** The queue, and what pulls from it: one object for each of many thousand subscriptions. */
-export class SubscriptionQueue implements BusSubscription, DeliveryPull {
+export class SubscriptionQueue extends AsyncIteration<Delivery> implements BusSubscription, DeliveryPull {
   reader: DeliveryReader | null = null
   isEnded = false
   readonly #options: SubscriptionQueueOptions
@@ -42,6 +42,7 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
   #lastIndex = 0
 
   constructor(options: SubscriptionQueueOptions) {
+    super()
     this.#options = options
   }
 
@@ -184,10 +185,6 @@ export class SubscriptionQueue implements BusSubscription, DeliveryPull {
     this.end()
     this.#failure = null
     return Promise.resolve(DONE)
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
   }
 
   /** Gives the delivery to a consumer that waits. */

@@ -5,6 +5,7 @@
  * every change behind it is delivered as to any other subscription.
  */
 
+import { DONE, SerialIteration } from '../async-iteration.ts'
 import type { BusSubscription, Delivery } from '../bus/bus.ts'
 import type { Account } from '../bus/holdings.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
@@ -68,11 +69,10 @@ const LOOK_INTERVAL_MS = 10
 /** Where the client leaves too much waiting, its next page is not read before it has taken some, or after so many looks. */
 const ROOM_INTERVAL_MS = 100
 const ROOM_LOOKS_MAX = 300
-const DONE = { done: true, value: undefined } as const
 const NOTHING: Upcoming<FirstRowsEvent> = []
 
 /** One subscription. */
-export class FirstRows implements AsyncIterableIterator<FirstRowsEvent>, PageHolder {
+export class FirstRows extends SerialIteration<FirstRowsEvent> implements PageHolder {
   readonly #parts: FirstRowsParts
   readonly #ranges: ReadRanges
   #phase: Phase = 'opening'
@@ -84,7 +84,6 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent>, PageHol
   /** What has been read and not been taken, from `#at` on. */
   #events: Upcoming<FirstRowsEvent> = NOTHING
   #at = 0
-  #turn: Promise<unknown> = Promise.resolve()
   /** Why it was ended from outside, until that has been reported. */
   #failure: RowcastError | null = null
   /** Lets go of whoever waits for what is being read. */
@@ -93,14 +92,9 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent>, PageHol
   #forgetSignal = (): void => {}
 
   constructor(parts: FirstRowsParts) {
+    super()
     this.#parts = parts
     this.#ranges = new ReadRanges(parts.compareKeys ?? (() => 0))
-  }
-
-  next(): Promise<IteratorResult<FirstRowsEvent>> {
-    const result = this.#turn.then(() => this.#next())
-    this.#turn = result.catch(() => undefined)
-    return result
   }
 
   /** What is there without waiting. Nobody may be waiting for `next()`. */
@@ -134,11 +128,7 @@ export class FirstRows implements AsyncIterableIterator<FirstRowsEvent>, PageHol
     return DONE
   }
 
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  async #next(): Promise<IteratorResult<FirstRowsEvent>> {
+  protected async following(): Promise<IteratorResult<FirstRowsEvent>> {
     try {
       for (;;) {
         if (this.#failure !== null) throw this.#reported(this.#failure)

@@ -1,4 +1,5 @@
 /** Sets, between stages 6 and 7. A subscription whose conditions ask other rows, as whoever serves clients takes it: in the shape of deliveries. */
+import { MappedIteration } from '../async-iteration.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
 import type { AnyRow } from '../changes/change.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
@@ -10,60 +11,34 @@ const NOTHING_WRITTEN = { writtenBy: null } as const
 /**
  * It as deliveries. What ends it names no other model: which rows a policy asks is not for clients.
  * @param copy gives a row with nothing of it shared
+ * @param isAsked whether the client's own filter follows relations, and not a policy alone. @default false
  */
-export class RelatedDeliveries implements EventSubscription {
-  readonly #model: string
-  readonly #events: AsyncIterableIterator<RelatedEvent>
-  readonly #copy: (row: AnyRow) => AnyRow
-  readonly #isAsked: boolean
+export function relatedDeliveries(
+  model: string,
+  events: AsyncIterableIterator<RelatedEvent>,
+  copy: (row: AnyRow) => AnyRow,
+  isAsked = false,
+): EventSubscription {
+  return new MappedIteration(
+    events,
+    (event) => given(event, model, copy),
+    (error) => ownError(error, model, isAsked),
+  )
+}
 
-  /** @param isAsked whether the client's own filter follows relations, and not a policy alone. @default false */
-  constructor(
-    model: string,
-    events: AsyncIterableIterator<RelatedEvent>,
-    copy: (row: AnyRow) => AnyRow,
-    isAsked = false,
-  ) {
-    this.#model = model
-    this.#events = events
-    this.#copy = copy
-    this.#isAsked = isAsked
+function given(event: RelatedEvent, model: string, copy: (row: AnyRow) => AnyRow): ChangeEvent {
+  if (event.kind === 'written') {
+    const { change, judgement, isLast } = event
+    const { transition, hidesOld, hidesNew } = judgement
+    return { change, transition, hidesOld, hidesNew, isLastOfTransaction: isLast }
   }
-
-  async next(): Promise<IteratorResult<ChangeEvent>> {
-    const result = await this.#events.next().catch((error: unknown) => {
-      throw ownError(error, this.#model, this.#isAsked)
-    })
-    return result.done === true
-      ? { done: true, value: undefined }
-      : { done: false, value: this.#given(result.value) }
-  }
-
-  async return(): Promise<IteratorResult<ChangeEvent>> {
-    await this.#events.return?.()
-    return { done: true, value: undefined }
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  #given(event: RelatedEvent): ChangeEvent {
-    const model = this.#model
-    if (event.kind === 'written') {
-      const { change, judgement, isLast } = event
-      const { transition, hidesOld, hidesNew } = judgement
-      return { change, transition, hidesOld, hidesNew, isLastOfTransaction: isLast }
-    }
-    if (event.kind === 'ready') return readyOf(model, event.cursor)
-    const { key, row, cursor } = event
-    const read = { ...NOTHING_WRITTEN, model, key, cursor }
-    if (event.kind === 'first')
-      return readOf({ ...read, row, cause: 'INITIAL', transition: 'ENTERED' }, this.#copy)
-    const { transition, cause, transaction, index, isLast } = event
-    const shown = transition === 'LEFT' ? null : row
-    return readOf({ ...read, row: shown, cause, transition, transaction, index }, this.#copy, isLast)
-  }
+  if (event.kind === 'ready') return readyOf(model, event.cursor)
+  const { key, row, cursor } = event
+  const read = { ...NOTHING_WRITTEN, model, key, cursor }
+  if (event.kind === 'first') return readOf({ ...read, row, cause: 'INITIAL', transition: 'ENTERED' }, copy)
+  const { transition, cause, transaction, index, isLast } = event
+  const shown = transition === 'LEFT' ? null : row
+  return readOf({ ...read, row: shown, cause, transition, transaction, index }, copy, isLast)
 }
 
 /** The error without what it says of other models; whoever reads the log finds that as its cause. */

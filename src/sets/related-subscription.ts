@@ -5,6 +5,7 @@
  * asks those that all share.
  */
 
+import { DONE, SerialIteration } from '../async-iteration.ts'
 import { AFTER_EARLIEST } from '../bus/bus.ts'
 import type { History } from '../bus/history.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
@@ -23,10 +24,8 @@ import { firstRowsOf } from './related-first-rows.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
 import { SetGraph } from './set-graph.ts'
 
-const DONE = { done: true, value: undefined } as const
-
 /** One subscription. */
-export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>, PageHolder {
+export class RelatedSubscription extends SerialIteration<RelatedEvent> implements PageHolder {
   /** Its own model, those of its sets, and those that its rights depend on. */
   readonly models: ReadonlySet<string>
   readonly model: string
@@ -47,7 +46,6 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
   #partialCursor: string | null = null
   #isEnded = false
   #failure: Error | null = null
-  #turn: Promise<unknown> = Promise.resolve()
   /** Lets go of whoever waits for what comes next. */
   #letGo: (() => void) | null = null
   /** Set while it has everything there is. */
@@ -55,6 +53,7 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
 
   /** @throws BAD_CURSOR */
   constructor(host: RelatedHost, request: RelatedRequest) {
+    super()
     const { model, setModels, rights, after } = request
     this.#host = host
     this.#request = request
@@ -101,20 +100,10 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
     this.#wake?.()
   }
 
-  next(): Promise<IteratorResult<RelatedEvent>> {
-    const result = this.#turn.then(() => this.#next())
-    this.#turn = result.catch(() => undefined)
-    return result
-  }
-
   return(): Promise<IteratorResult<RelatedEvent>> {
     this.end(null)
     this.#failure = null
     return Promise.resolve(DONE)
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
   }
 
   /** Ends it: normally, or with the error. What has not been taken is found after the last cursor. */
@@ -129,7 +118,7 @@ export class RelatedSubscription implements AsyncIterableIterator<RelatedEvent>,
     this.#letGo?.()
   }
 
-  async #next(): Promise<IteratorResult<RelatedEvent>> {
+  protected async following(): Promise<IteratorResult<RelatedEvent>> {
     if (!this.#isEnded) {
       const event = await this.#unlessEnded().catch((error: unknown) => {
         this.end(errorOf(error))

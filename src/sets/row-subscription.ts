@@ -2,6 +2,7 @@
  * Beside the spine, sets. First rows as whoever serves clients takes them: rows and READY in the shape of deliveries, what is there in one go,
  * and from READY on the bus's own deliveries, which subscriptions share.
  */
+import { AsyncIteration, DONE } from '../async-iteration.ts'
 import type {
   BusSubscription,
   Delivery,
@@ -71,7 +72,6 @@ export interface EventSubscription extends AsyncIterableIterator<ChangeEvent> {
   return(): Promise<IteratorResult<ChangeEvent>>
 }
 
-const DONE = { done: true, value: undefined } as const
 const NOTHING = { old: null, changed: [], unavailable: [], transaction: null, index: 0 } as const
 const PLAIN = { hidesOld: false, hidesNew: false, isLastOfTransaction: false } as const
 
@@ -118,7 +118,10 @@ export interface RowSubscriptionOptions {
 }
 
 /** One subscription. Whoever takes from `pull` asks `next()` for the end only, or when nothing is there. */
-export class RowSubscription implements EventSubscription, DeliveryPull<ChangeEvent> {
+export class RowSubscription
+  extends AsyncIteration<ChangeEvent>
+  implements EventSubscription, DeliveryPull<ChangeEvent>
+{
   readonly #rows: FirstRows
   readonly #options: RowSubscriptionOptions
   /** The bus's own, once nothing else comes before it. */
@@ -129,6 +132,7 @@ export class RowSubscription implements EventSubscription, DeliveryPull<ChangeEv
   #reader: DeliveryReader | null = null
 
   constructor(rows: FirstRows, options: RowSubscriptionOptions) {
+    super()
     this.#rows = rows
     this.#options = options
   }
@@ -181,10 +185,6 @@ export class RowSubscription implements EventSubscription, DeliveryPull<ChangeEv
     this.#end ??= 'normal'
     await this.#rows.return()
     return DONE
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
   }
 
   /** The bus's own, as soon as what was read has been taken. */

@@ -11,7 +11,7 @@ import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
 import { HeldPages } from '../../src/sets/held-pages.ts'
 import type { ReadRows } from '../../src/sets/key-set.ts'
-import { RelatedDeliveries } from '../../src/sets/related-deliveries.ts'
+import { relatedDeliveries } from '../../src/sets/related-deliveries.ts'
 import type { RelatedReading, RelatedRequest } from '../../src/sets/related-request.ts'
 import { readRowsAt, type StreamTransaction } from '../../src/sets/rows-at.ts'
 import { SetsBus } from '../../src/sets/sets-bus.ts'
@@ -89,7 +89,7 @@ const ENDS: readonly (readonly [
 
 it.each(ENDS)('%s ends it with nothing that names the rows that decide', async (_, code, its, end) => {
   its.bus.open(start)
-  const deliveries = new RelatedDeliveries('Post', its.subscribe(), (row) => row)
+  const deliveries = relatedDeliveries('Post', its.subscribe(), (row) => row)
   const next = deliveries.next().catch((failure: unknown) => failure)
   end(its)
   const error = await next

@@ -3,6 +3,7 @@
  * them as for the subscriptions of the models.
  */
 
+import { mapIterator } from '../../async-iteration.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
 import type { AnyBuilder } from '../builder/builder-state.ts'
 import { graphqlError } from '../graphql-errors.ts'
@@ -104,21 +105,10 @@ function showNews(
   news: AsyncIterableIterator<ActivityNews>,
   show: (change: LoggedChange) => ShownChange | null,
 ): AsyncIterableIterator<ShownNews> {
-  return {
-    async next() {
-      const { done, value } = await news.next()
-      if (done) return { done: true, value: undefined }
-      const shown = newestThatFit(value.changes.map(show).filter((each) => each !== null))
-      // What the viewer may not see is not counted either.
-      const skipped = value.skipped + shown.tooMany
-      return { done: false, value: { ...value, shown: shown.changes, skipped } }
-    },
-    async return() {
-      await news.return?.()
-      return { done: true, value: undefined }
-    },
-    [Symbol.asyncIterator]() {
-      return this
-    },
-  }
+  return mapIterator(news, (value) => {
+    const shown = newestThatFit(value.changes.map(show).filter((each) => each !== null))
+    // What the viewer may not see is not counted either.
+    const skipped = value.skipped + shown.tooMany
+    return { ...value, shown: shown.changes, skipped }
+  })
 }

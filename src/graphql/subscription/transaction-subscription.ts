@@ -1,4 +1,5 @@
 /** Stage 7, graphql. A subscription to whole transactions, as clients may have it. */
+import { MappedIteration } from '../../async-iteration.ts'
 import type { Delivery } from '../../bus/bus.ts'
 import type { MergedSubscription, TransactionDeliveries } from '../../bus/merged-subscription.ts'
 import type { AnyChange } from '../../changes/change.ts'
@@ -11,31 +12,9 @@ export interface CommittedPart extends TransactionDeliveries {
 }
 
 /** The parts; an error that ends them reaches the client with code and hint where it may. */
-export class TransactionSubscription implements AsyncIterableIterator<CommittedPart> {
-  readonly #from: MergedSubscription
-
+export class TransactionSubscription extends MappedIteration<TransactionDeliveries, CommittedPart> {
   constructor(from: MergedSubscription) {
-    this.#from = from
-  }
-
-  async next(): Promise<IteratorResult<CommittedPart>> {
-    try {
-      const { value, done } = await this.#from.next()
-      return done === true
-        ? { done, value: undefined }
-        : { done: false, value: { ...value, change: lastOf(value.deliveries) } }
-    } catch (error) {
-      throw toSubscriptionError(error)
-    }
-  }
-
-  async return(): Promise<IteratorResult<CommittedPart>> {
-    await this.#from.return()
-    return { done: true, value: undefined }
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
+    super(from, (part) => ({ ...part, change: lastOf(part.deliveries) }), toSubscriptionError)
   }
 }
 

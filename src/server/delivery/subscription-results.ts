@@ -3,7 +3,9 @@
  * whoever iterates it (event streams), or as frames into the outbox of a WebSocket; then whoever iterates it waits
  * for the end.
  */
+
 import type { ExecutionArgs, ExecutionResult } from 'graphql'
+import { DONE } from '../../async-iteration.ts'
 import type { DeliveryPull, DeliveryReader } from '../../bus/bus.ts'
 import type { TurnShare } from '../../bus/turn-share.ts'
 import { invariant } from '../../errors.ts'
@@ -47,7 +49,6 @@ export interface ResultStreamOptions {
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
 }
 
-const DONE: IteratorResult<never, undefined> = { done: true, value: undefined }
 /** Frames that one subscription adds before the others of its socket have their turn. */
 const FRAMES_AT_ONCE_MAX = 64
 

@@ -2,6 +2,7 @@
  * Stage 8, server. The result streams that are open over HTTP, so that each of them can be ended with a last
  * word instead of a cut connection: one when its session is over, all when the server stops.
  */
+import { DONE } from '../../async-iteration.ts'
 
 /** One open stream. */
 export interface OpenStream<T> {
@@ -43,8 +44,6 @@ export function createStreamRegistry<T>(): StreamRegistry<T> {
     },
   }
 }
-
-const DONE: IteratorResult<never, undefined> = { done: true, value: undefined }
 
 /**
  * Not `Promise.race` against one long-lived promise: each race would leave a reaction on it, and a stream
