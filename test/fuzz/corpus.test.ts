@@ -1,10 +1,13 @@
 /** What fuzzing has kept goes through again: whatever bytes come, an answer or an error of ours. */
 import { Buffer } from 'node:buffer'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { decodeEntry, EntryEncoder, readRecords } from '../../src/broker/entry-codec.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { readCorpus } from './corpus.ts'
+import { stopSocketTarget } from './socket-target.ts'
 import { TARGETS } from './targets.ts'
+
+afterAll(stopSocketTarget)
 
 describe('what fuzzing has kept', () => {
   it.each(Object.entries(TARGETS))('for %s comes to an answer or an error of ours', async (name, target) => {

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util'
 import { createRandom, type Random } from '../chaos/random.ts'
 import { corpusFile, readCorpus } from './corpus.ts'
 import { Coverage } from './coverage.ts'
+import { stopSocketTarget } from './socket-target.ts'
 import { TARGETS, type Target } from './targets.ts'
 
 const { values } = parseArgs({
@@ -31,6 +32,7 @@ await coverage.start()
 
 let failed = 0
 for (const name of names) failed += await fuzz(name, TARGETS[name] as Target)
+await stopSocketTarget()
 print(`${names.length - failed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1
 
@@ -47,7 +49,9 @@ async function fuzz(name: string, target: Target): Promise<number> {
   const before = coverage.blocks
   let runs = 0
   for (const endMs = performance.now() + eachMs; performance.now() < endMs; ) {
-    const batch = Array.from({ length: BATCH }, () => change(random.pick(corpus), corpus, random))
+    const batch = Array.from({ length: target.batch ?? BATCH }, () =>
+      change(random.pick(corpus), corpus, random),
+    )
     for (const input of batch) if (await fails(name, target, input)) return 1
     runs += batch.length
     if ((await coverage.look(false)) === 0) continue

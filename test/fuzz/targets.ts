@@ -15,12 +15,15 @@ import { toLsn } from '../../src/wire/lsn.ts'
 import { HAND_VECTORS } from '../pgoutput/message-vectors.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { fromHex } from '../support/message-builder.ts'
+import { SOCKET_TARGET } from './socket-target.ts'
 
 /** One of them. */
 export interface Target {
   readonly run: (bytes: Buffer) => void | Promise<void>
   /** What it begins with, beside its corpus. */
   readonly seeds: readonly Buffer[]
+  /** Inputs between two looks at what was reached, which cost as much as a thousand quick ones. @default 512 */
+  readonly batch?: number
 }
 
 const PLACE = { stream: 'rowcast:{fuzz}:changes', id: { lsn: toLsn(0x5000n), sequence: 2 } }
@@ -172,4 +175,5 @@ export const TARGETS: Readonly<Record<string, Target>> = {
     run: recording,
     seeds: [Buffer.concat([Buffer.from(HEADER), Buffer.from([0, 0, 0, 2, 66, 67])])],
   },
+  sockets: SOCKET_TARGET,
 }
