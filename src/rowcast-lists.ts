@@ -1,4 +1,5 @@
 /** Beside the spine. Live lists and totals: what they are made of, and what the library's users get of them. */
+import { mapIterator } from './async-iteration.ts'
 import type { SubscriptionRequest } from './bus/bus.ts'
 import { badFilter } from './bus/filter/bad-filter.ts'
 import { asksRelatedRows, type ChangeFilter } from './bus/filter/change-filter.ts'
@@ -8,7 +9,6 @@ import { primaryKeyOf } from './catalog/row-key.ts'
 import { canonicalText } from './catalog/values/canonical-text.ts'
 import type { AnyRow } from './changes/change.ts'
 import { ownCopy } from './graphql/policy/own-copy.ts'
-import { mapIterator } from './rowcast-changes.ts'
 import { checkHasRows, type FirstRowsHost, libraryConditions, withoutOmitted } from './rowcast-first-rows.ts'
 import type { LiveLists } from './rowcast-lists-api.ts'
 import { followedModels, parseLibraryFilter, type RelatedRowsHost } from './rowcast-related.ts'

@@ -2,7 +2,7 @@
  * Beside the spine, sets. One subscription to what is kept for many. Whoever leaves too much waiting gets it whole once more, instead of all the
  * steps on the way: nothing is lost, and nothing grows.
  */
-
+import { DONE, SerialIteration } from '../async-iteration.ts'
 import { onAborted } from '../wire/shared-listener.ts'
 
 /** Patches that may wait. */
@@ -15,20 +15,18 @@ export interface KeptHome<Event> {
   readonly leave: () => void
 }
 
-const DONE = { done: true, value: undefined } as const
-
 /** One of them. */
-export class KeptSubscription<Event> implements AsyncIterableIterator<Event> {
+export class KeptSubscription<Event> extends SerialIteration<Event> {
   readonly #home: KeptHome<Event>
   #waiting: Event[] = []
   /** What comes next is the whole. */
   #needsWhole = true
   #end: { readonly error: unknown } | 'normal' | null = null
-  #turn: Promise<unknown> = Promise.resolve()
   #wake: () => void = () => {}
   #forgetSignal = (): void => {}
 
   constructor(home: KeptHome<Event>) {
+    super()
     this.#home = home
   }
 
@@ -60,12 +58,6 @@ export class KeptSubscription<Event> implements AsyncIterableIterator<Event> {
     this.wake()
   }
 
-  next(): Promise<IteratorResult<Event>> {
-    const result = this.#turn.then(() => this.#next())
-    this.#turn = result.catch(() => undefined)
-    return result
-  }
-
   return(): Promise<IteratorResult<Event>> {
     this.#waiting = []
     this.#needsWhole = false
@@ -76,11 +68,7 @@ export class KeptSubscription<Event> implements AsyncIterableIterator<Event> {
     return Promise.resolve(DONE)
   }
 
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  async #next(): Promise<IteratorResult<Event>> {
+  protected async following(): Promise<IteratorResult<Event>> {
     for (;;) {
       const event = this.#take()
       if (event !== null) return { done: false, value: event }
