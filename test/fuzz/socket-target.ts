@@ -182,7 +182,12 @@ export const SOCKET_TARGET: Target = {
   seeds: [
     lines(INIT, subscribe('1', 'subscription { ticks }', ',"extensions":{"rowcast":{"bookmarks":"a"}}')),
     lines(INIT, subscribe('1', 'query($n: String) { hello(name: $n) }', ',"variables":{"n":"a"}')),
-    lines(INIT, subscribe('1', '{ hello }'), '{"type":"complete","id":"1"}', '{"type":"ping","payload":{"a":1}}'),
+    lines(
+      INIT,
+      subscribe('1', '{ hello }'),
+      '{"type":"complete","id":"1"}',
+      '{"type":"ping","payload":{"a":1}}',
+    ),
     lines('{"type":"pong"}', subscribe('1', '{ hello }')),
     Buffer.from(`\u0001{"type":"con\n\u0080nection_init"}\n\u0089ping\n\u0082binary`, 'latin1'),
     Buffer.concat([Buffer.from([0]), frameOf(0x81, Buffer.from(INIT))]),
