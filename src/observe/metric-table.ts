@@ -49,6 +49,11 @@ export const METRICS = {
   rowcast_changes_total: counter('Changes that were published to subscriptions.', 'model', 'action'),
   rowcast_gaps_total: counter('Times that changes may have been missed: all subscriptions ended.'),
   rowcast_subscriptions: gauge('Open subscriptions.', 'model'),
+  rowcast_lists: gauge('Different live lists and totals that are open.'),
+  rowcast_list_subscriptions: gauge('Subscriptions to them.'),
+  rowcast_list_reads_total: counter('Times that the database was asked for one of them.'),
+  rowcast_list_read_seconds_total: counter('How long the database took for that.'),
+  rowcast_list_patches_total: counter('Patches that were made, each for all who have the list.'),
   rowcast_subscriptions_ended_total: counter(
     'Subscriptions that are over: `left` by the client or the end of the server, else the code of the error.',
     'reason',

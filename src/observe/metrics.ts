@@ -6,6 +6,7 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Backlog } from '../bus/bus.ts'
 import type { BusObserver } from '../bus/bus-observer.ts'
 import { type CodesWith, ERRORS, errorEntry, isErrorCode } from '../errors.ts'
+import type { KeptSetsCost } from '../sets/kept-sets.ts'
 import type { SourceStatus } from '../source/replication-source.ts'
 import { ChangeCounters } from './change-counters.ts'
 import { DeliveryCounters } from './delivery-counters.ts'
@@ -21,6 +22,8 @@ export interface MetricsSource {
     readonly broker: BrokerFacts | null
   }
   backlogs(): ReadonlyMap<string, Backlog>
+  /** @default no live lists */
+  listCost?(): KeptSetsCost
   observe(observer: BusObserver): void
 }
 
@@ -86,6 +89,7 @@ export function createMetrics(
     const reading = {
       ...readSource(source, changes),
       ...readBus(source, changes),
+      ...readLists(source.listCost?.()),
       ...readDeliveries(deliveries, options.connections?.()),
       rowcast_documents_refused_total: each('reason', refused.keys(), (code) => refused.get(code) ?? 0),
       rowcast_event_loop_delay_seconds: readLoopDelay(loopDelay),
@@ -178,6 +182,16 @@ function readBus(source: MetricsSource, changes: ChangeCounters) {
         value,
       })),
     ),
+  }
+}
+
+function readLists(cost: KeptSetsCost | undefined) {
+  return {
+    rowcast_lists: one(cost?.sets ?? 0),
+    rowcast_list_subscriptions: one(cost?.subscriptions ?? 0),
+    rowcast_list_reads_total: one(cost?.reads ?? 0),
+    rowcast_list_read_seconds_total: one((cost?.readMs ?? 0) / 1_000),
+    rowcast_list_patches_total: one(cost?.patches ?? 0),
   }
 }
 

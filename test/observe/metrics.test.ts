@@ -62,6 +62,7 @@ function observeBus(options: MemoryBusOptions = {}) {
       broker: null,
     }),
     backlogs: () => bus.backlogs(),
+    listCost: () => ({ sets: 2, subscriptions: 9, reads: 3, readMs: 1_500, snapshots: 9, patches: 4 }),
     observe: (observer) => observers.add(observer),
   }
   const metrics = createMetrics(source, {
@@ -115,6 +116,8 @@ describe('metrics', () => {
     const key = { id: 1 }
     publish({ action: 'INSERT', key }, { key }, { key })
     expect(line('rowcast_subscriptions{model="User"}')).toBe('2')
+    expect(line('rowcast_list_subscriptions')).toBe('9')
+    expect(line('rowcast_list_read_seconds_total')).toBe('1.5')
     expect(line('rowcast_queue_changes{model="User"}')).toBe('6')
     expect(line('rowcast_queue_longest_changes{model="User"}')).toBe('3')
     expect(line('rowcast_filter_candidates_total{model="User"}')).toBe('6')
