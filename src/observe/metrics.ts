@@ -6,7 +6,6 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Backlog } from '../bus/bus.ts'
 import type { BusObserver } from '../bus/bus-observer.ts'
 import { type CodesWith, ERRORS, errorEntry, isErrorCode } from '../errors.ts'
-import type { KeptSetsCost } from '../sets/kept-sets.ts'
 import type { SourceStatus } from '../source/replication-source.ts'
 import { ChangeCounters } from './change-counters.ts'
 import { DeliveryCounters } from './delivery-counters.ts'
@@ -23,8 +22,17 @@ export interface MetricsSource {
   }
   backlogs(): ReadonlyMap<string, Backlog>
   /** @default no live lists */
-  listCost?(): KeptSetsCost
+  listCost?(): ListFacts
   observe(observer: BusObserver): void
+}
+
+/** Live lists and totals: how many there are, and what they have cost. */
+interface ListFacts {
+  readonly sets: number
+  readonly subscriptions: number
+  readonly reads: number
+  readonly readMs: number
+  readonly patches: number
 }
 
 interface BrokerFacts {
@@ -185,7 +193,7 @@ function readBus(source: MetricsSource, changes: ChangeCounters) {
   }
 }
 
-function readLists(cost: KeptSetsCost | undefined) {
+function readLists(cost: ListFacts | undefined) {
   return {
     rowcast_lists: one(cost?.sets ?? 0),
     rowcast_list_subscriptions: one(cost?.subscriptions ?? 0),

@@ -62,7 +62,7 @@ function observeBus(options: MemoryBusOptions = {}) {
       broker: null,
     }),
     backlogs: () => bus.backlogs(),
-    listCost: () => ({ sets: 2, subscriptions: 9, reads: 3, readMs: 1_500, snapshots: 9, patches: 4 }),
+    listCost: () => ({ sets: 2, subscriptions: 9, reads: 3, readMs: 1_500, patches: 4 }),
     observe: (observer) => observers.add(observer),
   }
   const metrics = createMetrics(source, {
