@@ -189,6 +189,9 @@ async function runAll(
   return { texts, groups, groupsAfter: deliveries.groups.size }
 }
 
+/** More with ROWCAST_LONG=1. */
+const RUNS = process.env['ROWCAST_LONG'] === '1' ? 400 : 100
+
 describe('shared delivery', () => {
   /** Selections in which policies and variables show. */
   const showing = fc.constantFrom(
@@ -238,10 +241,10 @@ describe('shared delivery', () => {
           }
         },
       ),
-      { numRuns: 400 },
+      { numRuns: RUNS },
     )
-    expect(sharedRuns).toBeGreaterThan(300)
-    expect(resultCount).toBeGreaterThan(1_000)
+    expect(sharedRuns).toBeGreaterThan(RUNS / 2)
+    expect(resultCount).toBeGreaterThan(RUNS * 2)
   }, 300_000)
 
   test('loads relations once for a change and a group, over both transports together', async () => {
