@@ -90,7 +90,13 @@ const LISTS = {
     take: 4,
     totalCount: true,
   },
-  throttled: { orderBy: [{ viewCount: 'asc' }], take: 4, every: 20 },
+  throttled: { orderBy: [{ viewCount: 'asc' }], take: 4, every: 200 },
+  throttledRelation: {
+    where: { author: { isNot: { isActive: true } } },
+    orderBy: [{ id: 'asc' }],
+    take: 4,
+    every: 200,
+  },
 } as const
 const TOTALS = {
   where: { status: 'PUBLISHED' },
@@ -200,7 +206,7 @@ describe('live lists', () => {
         ['BEGIN', ...writes, `INSERT INTO "Tag" (name) VALUES ('t${round}')`, 'COMMIT'].join('; '),
       )
       states.push(await searched())
-      if (round % 10 === 3) following.push(...names.map(follow), followTotals())
+      if (round % 8 === 3) following.push(...names.map(follow), followTotals())
     }
     await commitsDone
     // All of them get there.
@@ -239,6 +245,64 @@ describe('live lists', () => {
     expect({ sets, subscriptions }).toEqual({ sets: 1, subscriptions: 1_001 })
     await Promise.all([...clients, later].map((client) => client.return?.()))
     expect(live.rowcast.listCost()).toEqual({ ...cost, sets: 0, subscriptions: 0 })
+  })
+
+  it('gives whoever comes later what there is by then, whatever those wait for who came before', async () => {
+    const lists = {
+      own: { where: { title: 'here' }, orderBy: { id: 'asc' } },
+      related: { where: { title: 'here', author: { is: { isActive: true } } }, orderBy: { id: 'asc' } },
+    } as const
+    const open = (name: keyof typeof lists) =>
+      live.rowcast.list('Post', { ...lists[name], totalCount: true, every: 60_000 })
+    const counted = async (name: keyof typeof lists) => {
+      const list = open(name)
+      const { value } = await list.next()
+      await list.return?.()
+      return value?.totalCount
+    }
+    await database.query(
+      `UPDATE users SET is_active = true; INSERT INTO "Post" ("authorId", title) VALUES ('${AUTHORS[0]}', 'here')`,
+    )
+    const first = [open('own'), open('related')]
+    const begun = await Promise.all(first.map((list) => list.next()))
+    expect(begun.map(({ value }) => value.totalCount)).toEqual([1, 1])
+    const later = async (own: number, related: number) => {
+      await expect.poll(() => counted('own'), { timeout: 20_000 }).toBe(own)
+      await expect.poll(() => counted('related'), { timeout: 20_000 }).toBe(related)
+    }
+    await database.query(`INSERT INTO "Post" ("authorId", title) VALUES ('${AUTHORS[0]}', 'here')`)
+    await later(2, 2)
+    // What nobody may see any more is given to nobody, however late others lose it.
+    await database.query(`UPDATE users SET is_active = false`)
+    await later(2, 0)
+    expect(live.rowcast.listCost().sets).toBe(2)
+    await Promise.all(first.map((list) => list.return?.()))
+  })
+
+  it('goes on from there for whoever came between two patches', async () => {
+    const open = (every: number) =>
+      live.rowcast.list('Tag', { where: { name: { startsWith: 'zz' } }, orderBy: { id: 'asc' }, every })
+    const insert = (name: string) => database.query(`INSERT INTO "Tag" (name) VALUES ('${name}')`)
+    const followed = (every: number) => {
+      const [list, client] = [open(every), new Client()]
+      const until = async (count: number) => {
+        while (client.rows.length < count) client.apply((await list.next()).value as ListEvent)
+        return client.rows
+      }
+      return { list, until }
+    }
+    const [first, atOnce] = [followed(700), followed(0)]
+    await Promise.all([first, atOnce].map(({ list }) => list.next()))
+    await insert('zz1')
+    await Promise.all([first, atOnce].map(({ until }) => until(1)))
+    // Those who were there before have it as soon as it is time; whoever comes has it at once.
+    await insert('zz2')
+    await atOnce.until(2)
+    const later = followed(700)
+    await later.until(2)
+    await insert('zz3')
+    expect(await later.until(3)).toEqual(await first.until(3))
+    await Promise.all([first, atOnce, later].map(({ list }) => list.return?.()))
   })
 
   it('refuses what it cannot give, and says why', () => {

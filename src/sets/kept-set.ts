@@ -44,6 +44,12 @@ export class KeptSet<Loaded, Shown, Event> {
   #origin: StreamOrigin | null = null
   #isChanged = false
   #state: KeptState<Shown> | null = null
+  /** What there is, where that has not been shown to all yet: as whoever came meanwhile was given it. */
+  #latest: KeptState<Shown> | null = null
+  /** Who was given something later than what was shown to all. */
+  readonly #ahead = new Map<KeptSubscription<Event>, KeptState<Shown>>()
+  /** Who waits for the whole. */
+  readonly #awaiting = new Set<KeptSubscription<Event>>()
   /** The boundary that the view is at, where it is at one. */
   #boundary: string | null = null
   #position: ChangePosition | null = null
@@ -53,13 +59,16 @@ export class KeptSet<Loaded, Shown, Event> {
 
   constructor(parts: KeptSetParts<Loaded, Shown, Event>) {
     this.#parts = parts
-    this.#budget = new ReadBudget(parts.monotonicMs, Math.max(parts.everyMs, READ_INTERVAL_MS))
+    this.#budget = new ReadBudget(parts.monotonicMs, {
+      intervalMs: Math.max(parts.everyMs, READ_INTERVAL_MS),
+      hurriedMs: READ_INTERVAL_MS,
+    })
   }
 
-  /** Joins: what is shown comes first, then what changes of it. */
+  /** Joins: what there is by then comes first, however long others wait for it, then what changes of it. */
   subscribe(): KeptSubscription<Event> {
-    const subscription = new KeptSubscription<Event>({
-      snapshot: () => this.#snapshot(),
+    const subscription: KeptSubscription<Event> = new KeptSubscription<Event>({
+      snapshot: () => this.#wholeFor(subscription),
       leave: () => this.#leave(subscription),
     })
     this.#subscriptions.add(subscription)
@@ -75,14 +84,45 @@ export class KeptSet<Loaded, Shown, Event> {
     return this.#subscriptions.size
   }
 
-  #snapshot(): Event | null {
-    if (this.#state === null) return null
+  /** Whoever comes later may not see what others are still to lose: where that is not known, he waits for it. */
+  #wholeFor(subscription: KeptSubscription<Event>): Event | null {
+    const state = this.#current()
+    if (state !== null) return this.#given(subscription, state)
+    this.#awaiting.add(subscription)
+    this.#wake()
+    return null
+  }
+
+  #given(subscription: KeptSubscription<Event>, state: KeptState<Shown>): Event {
+    if (state === this.#state) this.#ahead.delete(subscription)
+    else this.#ahead.set(subscription, state)
     this.#parts.counters.snapshots += 1
-    return this.#parts.snapshotOf(this.#state)
+    return this.#parts.snapshotOf(state)
+  }
+
+  /** It as it is behind all that came; null where only the database knows, or a transaction is at hand. */
+  #current(): KeptState<Shown> | null {
+    if (this.#boundary === null || this.#mustRead) return null
+    if (!this.#isChanged) return this.#state
+    if (this.#latest?.cursor !== this.#boundary) this.#latest = this.#stateAt(this.#boundary)
+    return this.#latest
+  }
+
+  #stateAt(cursor: string): KeptState<Shown> {
+    return { shown: this.#parts.view.shown(), cursor, transaction: this.#transaction }
+  }
+
+  #serveAwaiting(): void {
+    const state = this.#awaiting.size === 0 ? null : this.#current()
+    if (state === null) return
+    for (const subscription of this.#awaiting) subscription.give(this.#given(subscription, state))
+    this.#awaiting.clear()
   }
 
   #leave(subscription: KeptSubscription<Event>): void {
     this.#subscriptions.delete(subscription)
+    this.#awaiting.delete(subscription)
+    this.#ahead.delete(subscription)
     if (this.#subscriptions.size === 0) this.#end()
   }
 
@@ -107,7 +147,7 @@ export class KeptSet<Loaded, Shown, Event> {
 
   /** False where nothing comes any more. */
   async #step(): Promise<boolean> {
-    if (this.#isToBeRead && this.#budget.dueInMs <= 0) {
+    if (this.#isToBeRead && this.#readDueInMs <= 0) {
       await this.#read()
       return true
     }
@@ -115,7 +155,7 @@ export class KeptSet<Loaded, Shown, Event> {
       for (let delivery = changes.pull?.take(); delivery !== undefined; delivery = changes.pull?.take()) {
         this.#follow(delivery)
         // What is asked of the database waits for nothing else.
-        if (this.#isToBeRead && this.#budget.dueInMs <= 0) return true
+        if (this.#isToBeRead && this.#readDueInMs <= 0) return true
       }
     }
     this.#settleAtBookmark()
@@ -133,6 +173,11 @@ export class KeptSet<Loaded, Shown, Event> {
     return this.#mustRead && this.#fence === null
   }
 
+  /** Whoever waits for the whole does not wait for the patches of others. */
+  get #readDueInMs(): number {
+    return this.#awaiting.size > 0 ? this.#budget.hurriedDueInMs : this.#budget.dueInMs
+  }
+
   /** Until something comes, or is due. */
   async #rest(): Promise<void> {
     const woken = new Promise<void>((resolve) => {
@@ -140,7 +185,7 @@ export class KeptSet<Loaded, Shown, Event> {
       for (const { pull } of this.#changes) if (pull !== undefined) pull.reader = { onReadable: resolve }
     })
     const dueInMs =
-      this.#fence !== null ? LOOK_INTERVAL_MS : this.#isToBeRead ? this.#budget.dueInMs : this.#patchDueInMs()
+      this.#fence !== null ? LOOK_INTERVAL_MS : this.#isToBeRead ? this.#readDueInMs : this.#patchDueInMs()
     if (dueInMs === null) await woken
     else await Promise.race([woken, this.#parts.wait(Math.max(1, dueInMs))])
     if (this.#isChanged && this.#boundary !== null) this.#show()
@@ -188,7 +233,9 @@ export class KeptSet<Loaded, Shown, Event> {
     if (!isRead && !this.#mustRead) this.#apply(delivery)
     if (this.#fence !== null) return
     this.#boundary = isLastOfTransaction && !this.#mustRead ? change.cursor : null
-    if (this.#boundary !== null && this.#isChanged) this.#show()
+    if (this.#boundary === null) return
+    if (this.#isChanged) this.#show()
+    this.#serveAwaiting()
   }
 
   #apply(delivery: Delivery): void {
@@ -241,23 +288,33 @@ export class KeptSet<Loaded, Shown, Event> {
     if (this.#mustRead) return
     this.#boundary = cursor
     this.#show()
+    this.#serveAwaiting()
   }
 
   /** Shows it as it is at the boundary, if it is time to. */
   #show(): void {
-    const { patchOf, view, monotonicMs, everyMs, counters } = this.#parts
+    const { patchOf, monotonicMs, everyMs, counters } = this.#parts
     if (this.#boundary === null) return
     if (this.#state !== null && monotonicMs() - this.#shownAtMs < everyMs) return
     const before = this.#state
-    const state = { shown: view.shown(), cursor: this.#boundary, transaction: this.#transaction }
+    const state = this.#stateAt(this.#boundary)
     this.#isChanged = false
-    const patch = before === null ? null : patchOf(before.shown, state)
     this.#state = state
-    if (before === null) for (const subscription of this.#subscriptions) subscription.wake()
-    if (patch === null) return
+    this.#latest = null
+    if (before === null) return
+    const patches = new Map<KeptState<Shown>, Event | null>()
+    const patchFrom = (base: KeptState<Shown>) => {
+      if (!patches.has(base)) patches.set(base, patchOf(base.shown, state))
+      return patches.get(base) ?? null
+    }
+    for (const subscription of this.#subscriptions) {
+      const patch = patchFrom(this.#ahead.get(subscription) ?? before)
+      if (patch !== null) subscription.offer(patch)
+    }
+    this.#ahead.clear()
+    if ([...patches.values()].every((patch) => patch === null)) return
     this.#shownAtMs = monotonicMs()
     counters.patches += 1
-    for (const subscription of this.#subscriptions) subscription.offer(patch)
   }
 }
 

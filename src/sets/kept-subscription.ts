@@ -10,7 +10,7 @@ const WAITING_MAX = 256
 
 /** Where it is at home. */
 export interface KeptHome<Event> {
-  /** What is shown, whole; null where nothing is yet. */
+  /** What there is, whole; null where that is not known yet: then it is given. */
   readonly snapshot: () => Event | null
   readonly leave: () => void
 }
@@ -44,6 +44,14 @@ export class KeptSubscription<Event> extends SerialIteration<Event> {
       this.#needsWhole = true
     }
     this.wake()
+  }
+
+  /** The whole, for whoever waits for it. */
+  give(whole: Event): void {
+    if (!this.#needsWhole || this.#end !== null) return
+    this.#needsWhole = false
+    this.#waiting = [whole]
+    this.#wake()
   }
 
   /** Something is there. */

@@ -10,16 +10,24 @@ const SLOW_MS = 4_000
 /** One slow read is no habit. */
 const SLOW_READS_MAX = 4
 
+/** Milliseconds between two reads at the least. */
+export interface ReadIntervals {
+  readonly intervalMs: number
+  /** Where somebody waits. */
+  readonly hurriedMs: number
+}
+
 /** Of one kept set. */
 export class ReadBudget {
   readonly #monotonicMs: () => number
-  readonly #intervalMs: number
+  readonly #intervals: ReadIntervals
   #dueAtMs = Number.NEGATIVE_INFINITY
+  #hurriedDueAtMs = Number.NEGATIVE_INFINITY
   #slowReads = 0
 
-  constructor(monotonicMs: () => number, intervalMs: number) {
+  constructor(monotonicMs: () => number, intervals: ReadIntervals) {
     this.#monotonicMs = monotonicMs
-    this.#intervalMs = intervalMs
+    this.#intervals = intervals
   }
 
   /** When the next read may begin. */
@@ -27,9 +35,16 @@ export class ReadBudget {
     return this.#dueAtMs - this.#monotonicMs()
   }
 
+  /** The same, where somebody waits for it. */
+  get hurriedDueInMs(): number {
+    return this.#hurriedDueAtMs - this.#monotonicMs()
+  }
+
   /** A read that is over, and how long the database took. @throws LIST_TOO_COSTLY */
   note(tookMs: number): void {
-    this.#dueAtMs = this.#monotonicMs() + Math.max(this.#intervalMs - tookMs, REST_FACTOR * tookMs)
+    const dueAtMs = (ms: number) => this.#monotonicMs() + Math.max(ms - tookMs, REST_FACTOR * tookMs)
+    this.#dueAtMs = dueAtMs(this.#intervals.intervalMs)
+    this.#hurriedDueAtMs = dueAtMs(this.#intervals.hurriedMs)
     this.#slowReads = tookMs > SLOW_MS ? this.#slowReads + 1 : 0
     if (this.#slowReads < SLOW_READS_MAX) return
     throw new RowcastError(
