@@ -16,6 +16,7 @@ import {
 import type { ChangePosition, StreamOrigin } from '../changes/position.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import type { Fence } from './fence.ts'
+import { KeptAudience } from './kept-audience.ts'
 import type { KeptSetParts, KeptState } from './kept-parts.ts'
 import { KeptSubscription } from './kept-subscription.ts'
 import { ReadBudget } from './read-budget.ts'
@@ -31,7 +32,7 @@ const VISIBLE_INTERVAL_MS = 10
 /** One of them. It begins with its first subscription, and ends with its last. */
 export class KeptSet<Loaded, Shown, Event> {
   readonly #parts: KeptSetParts<Loaded, Shown, Event>
-  readonly #subscriptions = new Set<KeptSubscription<Event>>()
+  readonly #audience: KeptAudience<Shown, Event>
   readonly #ending = new AbortController()
   readonly #budget: ReadBudget
   #changes: readonly BusSubscription[] = []
@@ -46,10 +47,6 @@ export class KeptSet<Loaded, Shown, Event> {
   #state: KeptState<Shown> | null = null
   /** What there is, where that has not been shown to all yet: as whoever came meanwhile was given it. */
   #latest: KeptState<Shown> | null = null
-  /** Who was given something later than what was shown to all. */
-  readonly #ahead = new Map<KeptSubscription<Event>, KeptState<Shown>>()
-  /** Who waits for the whole. */
-  readonly #awaiting = new Set<KeptSubscription<Event>>()
   /** The boundary that the view is at, where it is at one. */
   #boundary: string | null = null
   #position: ChangePosition | null = null
@@ -59,6 +56,7 @@ export class KeptSet<Loaded, Shown, Event> {
 
   constructor(parts: KeptSetParts<Loaded, Shown, Event>) {
     this.#parts = parts
+    this.#audience = new KeptAudience(parts)
     this.#budget = new ReadBudget(parts.monotonicMs, {
       intervalMs: Math.max(parts.everyMs, READ_INTERVAL_MS),
       hurriedMs: READ_INTERVAL_MS,
@@ -71,8 +69,8 @@ export class KeptSet<Loaded, Shown, Event> {
       snapshot: () => this.#wholeFor(subscription),
       leave: () => this.#leave(subscription),
     })
-    this.#subscriptions.add(subscription)
-    if (this.#subscriptions.size === 1 && this.#changes.length === 0) void this.#run()
+    this.#audience.add(subscription)
+    if (this.#audience.size === 1 && this.#changes.length === 0) void this.#run()
     return subscription
   }
 
@@ -81,23 +79,14 @@ export class KeptSet<Loaded, Shown, Event> {
   }
 
   get subscribers(): number {
-    return this.#subscriptions.size
+    return this.#audience.size
   }
 
   /** Whoever comes later may not see what others are still to lose: where that is not known, he waits for it. */
   #wholeFor(subscription: KeptSubscription<Event>): Event | null {
-    const state = this.#current()
-    if (state !== null) return this.#given(subscription, state)
-    this.#awaiting.add(subscription)
-    this.#wake()
-    return null
-  }
-
-  #given(subscription: KeptSubscription<Event>, state: KeptState<Shown>): Event {
-    if (state === this.#state) this.#ahead.delete(subscription)
-    else this.#ahead.set(subscription, state)
-    this.#parts.counters.snapshots += 1
-    return this.#parts.snapshotOf(state)
+    const whole = this.#audience.wholeFor(subscription, this.#current(), this.#state)
+    if (whole === null) this.#wake()
+    return whole
   }
 
   /** It as it is behind all that came; null where only the database knows, or a transaction is at hand. */
@@ -112,18 +101,13 @@ export class KeptSet<Loaded, Shown, Event> {
     return { shown: this.#parts.view.shown(), cursor, transaction: this.#transaction }
   }
 
-  #serveAwaiting(): void {
-    const state = this.#awaiting.size === 0 ? null : this.#current()
-    if (state === null) return
-    for (const subscription of this.#awaiting) subscription.give(this.#given(subscription, state))
-    this.#awaiting.clear()
+  #serve(): void {
+    if (this.#audience.isAwaiting) this.#audience.serve(this.#current(), this.#state)
   }
 
   #leave(subscription: KeptSubscription<Event>): void {
-    this.#subscriptions.delete(subscription)
-    this.#awaiting.delete(subscription)
-    this.#ahead.delete(subscription)
-    if (this.#subscriptions.size === 0) this.#end()
+    this.#audience.delete(subscription)
+    if (this.#audience.size === 0) this.#end()
   }
 
   #end(): void {
@@ -142,7 +126,7 @@ export class KeptSet<Loaded, Shown, Event> {
       failure = { error }
     }
     this.#end()
-    for (const subscription of [...this.#subscriptions]) subscription.end(failure)
+    this.#audience.end(failure)
   }
 
   /** False where nothing comes any more. */
@@ -175,7 +159,7 @@ export class KeptSet<Loaded, Shown, Event> {
 
   /** Whoever waits for the whole does not wait for the patches of others. */
   get #readDueInMs(): number {
-    return this.#awaiting.size > 0 ? this.#budget.hurriedDueInMs : this.#budget.dueInMs
+    return this.#audience.isAwaiting ? this.#budget.hurriedDueInMs : this.#budget.dueInMs
   }
 
   /** Until something comes, or is due. */
@@ -235,7 +219,7 @@ export class KeptSet<Loaded, Shown, Event> {
     this.#boundary = isLastOfTransaction && !this.#mustRead ? change.cursor : null
     if (this.#boundary === null) return
     if (this.#isChanged) this.#show()
-    this.#serveAwaiting()
+    this.#serve()
   }
 
   #apply(delivery: Delivery): void {
@@ -288,12 +272,12 @@ export class KeptSet<Loaded, Shown, Event> {
     if (this.#mustRead) return
     this.#boundary = cursor
     this.#show()
-    this.#serveAwaiting()
+    this.#serve()
   }
 
   /** Shows it as it is at the boundary, if it is time to. */
   #show(): void {
-    const { patchOf, monotonicMs, everyMs, counters } = this.#parts
+    const { monotonicMs, everyMs, counters } = this.#parts
     if (this.#boundary === null) return
     if (this.#state !== null && monotonicMs() - this.#shownAtMs < everyMs) return
     const before = this.#state
@@ -302,17 +286,7 @@ export class KeptSet<Loaded, Shown, Event> {
     this.#state = state
     this.#latest = null
     if (before === null) return
-    const patches = new Map<KeptState<Shown>, Event | null>()
-    const patchFrom = (base: KeptState<Shown>) => {
-      if (!patches.has(base)) patches.set(base, patchOf(base.shown, state))
-      return patches.get(base) ?? null
-    }
-    for (const subscription of this.#subscriptions) {
-      const patch = patchFrom(this.#ahead.get(subscription) ?? before)
-      if (patch !== null) subscription.offer(patch)
-    }
-    this.#ahead.clear()
-    if ([...patches.values()].every((patch) => patch === null)) return
+    if (!this.#audience.patch(before, state)) return
     this.#shownAtMs = monotonicMs()
     counters.patches += 1
   }
