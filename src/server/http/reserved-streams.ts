@@ -15,25 +15,36 @@ export interface OpenStream<T> {
 export interface StreamRegistry<T> {
   /** Open streams. */
   readonly size: number
-  /** Passes the source through until it ends or is ended; `onClosed` is called once, however it ends. */
-  track(source: AsyncIterable<T>, onClosed?: () => void): OpenStream<T>
-  /** Ends every stream, present and future, with `last`. */
-  end(last: T): void
+  /** Passes the source through until it ends or is ended. */
+  track(source: AsyncIterable<T>, listener?: StreamListener): OpenStream<T>
+  /** Ends every stream, present and future, with `last`; resolves when whoever reads them has come to it. */
+  end(last: T): Promise<void>
+}
+
+/** What is to be known of a stream by whoever holds something for it. */
+export interface StreamListener {
+  /** It was ended by others than its source: `last` waits for whoever reads, if anybody does. Called once at the most. */
+  onEnding?(): void
+  /** Called once, however it ends. */
+  onClosed?(): void
 }
 
 /** Creates an empty registry. */
 export function createStreamRegistry<T>(): StreamRegistry<T> {
   const open = new Set<OpenStream<T>>()
   let lastOfAll: { readonly value: T } | null = null
+  const waiting = new Set<() => void>()
   return {
     get size() {
       return open.size
     },
-    track(source, onClosed) {
-      const stream = createOpenStream(source, () => {
+    track(source, listener = {}) {
+      const onClosed = (): void => {
         open.delete(stream)
-        onClosed?.()
-      })
+        listener.onClosed?.()
+        if (open.size === 0) for (const resolve of waiting) resolve()
+      }
+      const stream = createOpenStream(source, onClosed, () => listener.onEnding?.())
       open.add(stream)
       if (lastOfAll !== null) stream.end(lastOfAll.value)
       return stream
@@ -41,6 +52,10 @@ export function createStreamRegistry<T>(): StreamRegistry<T> {
     end(last) {
       lastOfAll = { value: last }
       for (const stream of [...open]) stream.end(last)
+      return new Promise((resolve) => {
+        if (open.size === 0) resolve()
+        else waiting.add(resolve)
+      })
     },
   }
 }
@@ -49,7 +64,11 @@ export function createStreamRegistry<T>(): StreamRegistry<T> {
  * Not `Promise.race` against one long-lived promise: each race would leave a reaction on it, and a stream
  * of a million values a million of them.
  */
-function createOpenStream<T>(source: AsyncIterable<T>, onClosed: () => void): OpenStream<T> {
+function createOpenStream<T>(
+  source: AsyncIterable<T>,
+  onClosed: () => void,
+  onEnding: () => void,
+): OpenStream<T> {
   const from = source[Symbol.asyncIterator]()
   let last: { readonly value: T | null } | null = null
   let isClosed = false
@@ -104,6 +123,7 @@ function createOpenStream<T>(source: AsyncIterable<T>, onClosed: () => void): Op
   return {
     iterator,
     end(value) {
+      if (last === null && !isClosed) onEnding()
       last ??= { value }
       wakePending?.()
       // The source is notified at once: its queue need not wait for a client that reads no more.

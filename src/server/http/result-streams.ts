@@ -40,6 +40,8 @@ export interface HttpStreamsOptions {
   readonly payloadBytesMax: number
   readonly introspectionBytesMax: number
   readonly pingIntervalMs: number
+  /** How long a stream that was ended waits for its client to take the last word. */
+  readonly closeTimeoutMs: number
   /** Whether the server is being stopped. */
   readonly isStopping: () => boolean
 }
@@ -75,9 +77,7 @@ function createTransport(kind: StreamKind, streams: ResultStreams): Transport {
       return count()
     },
     // All of them, once: a stream that is still to begin has no format yet.
-    async close() {
-      streams.end()
-    },
+    close: () => streams.end(),
   }
 }
 
@@ -106,8 +106,8 @@ class ResultStreams {
     if (kind !== undefined) this.#counts.set(kind, this.count(kind) + more)
   }
 
-  end(): void {
-    this.#open.end(this.failure(new RowcastError('SERVER_STOPPING', 'The server is stopping.')))
+  end(): Promise<void> {
+    return this.#open.end(this.failure(new RowcastError('SERVER_STOPPING', 'The server is stopping.')))
   }
 
   /** Bound: it is handed on. */
@@ -125,7 +125,7 @@ class ResultStreams {
     response: ServerResponse | undefined,
     kind: StreamKind | undefined,
   ): AsyncIterable<ExecutionResult> | ExecutionResult {
-    const { connections, refusals, sessions } = this.#options
+    const { connections, refusals, sessions, guard, closeTimeoutMs } = this.#options
     const release = connections.acquire(address)
     if (release === null) {
       this.discard(source)
@@ -133,11 +133,23 @@ class ResultStreams {
       return this.failure(new RowcastError('TOO_MANY_CONNECTIONS', TOO_MANY.message))
     }
     this.#add(kind, 1)
-    const stream = this.#open.track(withLastWord(source, this.failure), () => {
-      this.#add(kind, -1)
-      release()
-      stopWatching()
-      response?.off('close', leave)
+    let cutTimer: NodeJS.Timeout | undefined
+    // Whose client takes nothing would keep its connection, and its place, for good.
+    const cut = (): void => {
+      response?.destroy()
+      this.discard(stream.iterator)
+    }
+    const stream = this.#open.track(withLastWord(source, this.failure), {
+      onEnding() {
+        cutTimer = setTimeout(guard.wrap('cut a stream that nobody reads', cut), closeTimeoutMs)
+      },
+      onClosed: () => {
+        clearTimeout(cutTimer)
+        this.#add(kind, -1)
+        release()
+        stopWatching()
+        response?.off('close', leave)
+      },
     })
     // Yoga reads the stream only if the client is still there by then.
     const leave = () => this.discard(stream.iterator)
