@@ -5,20 +5,18 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
+import { RowcastError } from '../errors.ts'
+import { memberOf } from '../member-of.ts'
 import { GRAPHQL_PATH } from './graphql-path.ts'
 import { respondFailure, respondJson } from './health.ts'
+import { noteArrivals } from './http/open-sockets.ts'
 import { hasValidAddress, pathOf } from './http/request-path.ts'
 import { countForeignResponses } from './limits/counted-response.ts'
 import { inTurns } from './limits/request-turns.ts'
-import {
-  asksForSingleConnection,
-  HOST_REFUSAL,
-  type Refusal,
-  SINGLE_CONNECTION,
-  STOPPING_REFUSAL,
-} from './refusal.ts'
+import { asksForSingleConnection, type Refusal, SINGLE_CONNECTION, STOPPING_REFUSAL } from './refusal.ts'
 import { checkedHandlersOptions, type HandlersOptions } from './server-options.ts'
 import { createServingParts, type ServingControl, type ServingParts } from './serving-parts.ts'
+import { refusalOfPage } from './upgrade-gate.ts'
 import { closeCodeOf } from './websocket/websocket-protocol.ts'
 import { SERVICE_RESTART, socketOptions } from './websocket/websocket-transport.ts'
 import { createYogaPlugin, type ForeignYogaPlugin } from './yoga-plugin.ts'
@@ -32,6 +30,7 @@ export interface ForeignWebSocket {
 /** A `WebSocketServer` of ws. */
 export interface ForeignWebSocketServer {
   readonly options: object
+  listenerCount(event: 'connection'): number
   on(event: 'connection', listener: (webSocket: ForeignWebSocket, request: IncomingMessage) => void): unknown
 }
 
@@ -45,7 +44,7 @@ export interface RowcastHandlers extends ServingControl {
   attach(http: Pick<Server, 'on' | 'listenerCount'>): void
   /** For `createYoga({ schema, plugins: [yogaPlugin] })`: its HTTP requests, with your plugins beside. */
   readonly yogaPlugin: ForeignYogaPlugin
-  /** In place of graphql-ws's: operations of the sockets of a `WebSocketServer` of ws. Its bounds of messages become ours. */
+  /** In place of graphql-ws's: operations of the sockets of a `WebSocketServer` of ws. Its bounds of messages become ours. @throws CONFIG_BAD_FIELD where something takes them already */
   useServer(sockets: ForeignWebSocketServer): void
   /** Takes no one new, ends what is open so that clients know to come back, and resolves within the bound. Your server is yours to close. */
   close(): Promise<void>
@@ -57,22 +56,26 @@ export function createHandlers(options: HandlersOptions): RowcastHandlers {
   const { path = GRAPHQL_PATH } = checked
   // Whoever has the request come here says where: mounted, its path may have been cut.
   const parts = createServingParts({ ...checked, host: 'localhost', path: '*' })
+  let ended: Promise<void> | null = null
   return {
     ...parts.control,
     handle: createHandle(parts),
     ...createUpgrades(parts, path),
     yogaPlugin: createYogaPlugin(parts),
     useServer: (sockets) => useServer(sockets, parts),
-    async close() {
-      const { state, sessions, endpoints, limits } = parts
-      if (state.isClosing) return
-      state.isClosing = true
-      state.isRefusing = true
-      sessions.close()
-      await endpoints.close(limits.closeTimeoutMs)
-      await endpoints.dispose()
+    close() {
+      ended ??= end(parts)
+      return ended
     },
   }
+}
+
+async function end({ state, sessions, endpoints, limits }: ServingParts): Promise<void> {
+  state.isClosing = true
+  state.isRefusing = true
+  sessions.close()
+  await endpoints.close(limits.closeTimeoutMs)
+  await endpoints.dispose()
 }
 
 /** What answers requests. */
@@ -89,9 +92,10 @@ function createHandle(parts: ServingParts): RowcastHandlers['handle'] {
   return inTurns(guard.wrap('answer a request', answer, respondFailure), guard)
 }
 
-function refusalOf(request: IncomingMessage, { hostGuard, state }: ServingParts): Refusal | null {
-  if (state.isClosing) return STOPPING_REFUSAL
-  if (!hostGuard.isAllowed(request.headers.host)) return HOST_REFUSAL
+function refusalOf(request: IncomingMessage, parts: ServingParts): Refusal | null {
+  if (parts.state.isClosing) return STOPPING_REFUSAL
+  const refusal = refusalOfPage(request.headers, parts)
+  if (refusal !== null) return refusal
   return asksForSingleConnection(request) ? SINGLE_CONNECTION : null
 }
 
@@ -99,14 +103,16 @@ function createUpgrades(
   { guard, upgradeGate, endpoints }: ServingParts,
   path: string,
 ): Pick<RowcastHandlers, 'upgrade' | 'attach'> {
+  const ownPath = pathOf({ url: path })
   const destroy = (_failure: unknown, _request: IncomingMessage, socket: Duplex) => socket.destroy()
   const take = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
     upgradeGate.take(request, socket, head, endpoints.main)
   return {
     upgrade: guard.wrap('upgrade a connection', take, destroy),
     attach(http) {
+      noteArrivals(http, guard)
       const takeAtPath = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-        if (pathOf(request) === path) take(request, socket, head)
+        if (pathOf(request) === ownPath) take(request, socket, head)
         else if (http.listenerCount('upgrade') === 1) upgradeGate.take(request, socket, head, undefined)
       }
       http.on('upgrade', guard.wrap('upgrade a connection', takeAtPath, destroy))
@@ -114,25 +120,53 @@ function createUpgrades(
   }
 }
 
+const OTHER_LISTENER =
+  'Something takes the sockets of this WebSocketServer already: it listens to `connection`.'
+const OTHER_LISTENER_HINT =
+  'Call `useServer` of the handlers once, in place of graphql-ws’s, before anything else listens to the WebSocketServer.'
+/** graphql-ws's own would run what a client asks for once more, without context, limits and policies of the handlers. */
+const SHARED =
+  'Something has taken over a WebSocketServer that `useServer` was given: its sockets are closed.'
+/** WebSocket close code. RFC 6455, section 7.4.1. */
+const INTERNAL_ERROR = 1011
+
 function useServer(
   sockets: ForeignWebSocketServer,
-  { guard, upgradeGate, endpoints, limits, refusals }: ServingParts,
+  { guard, upgradeGate, endpoints, limits, refusals, logger }: ServingParts,
 ): void {
+  if (sockets.listenerCount('connection') > 0)
+    throw new RowcastError('CONFIG_BAD_FIELD', OTHER_LISTENER, { hint: OTHER_LISTENER_HINT })
+  const own = socketOptions(limits)
   // ws reads them for each connection.
-  Object.assign(sockets.options, socketOptions(limits))
+  Object.assign(sockets.options, own)
+  let isReported = false
+  const refuseShared = (webSocket: ForeignWebSocket): void => {
+    if (!isReported) logger.error(SHARED, { code: 'CONFIG_BAD_FIELD', hint: OTHER_LISTENER_HINT })
+    isReported = true
+    webSocket.close(INTERNAL_ERROR, 'Internal server error')
+  }
   const take = (foreign: ForeignWebSocket, request: IncomingMessage): void => {
     const webSocket = foreign as WebSocket
     const admitted = upgradeGate.admit(request, request.socket)
-    if (typeof admitted === 'string') {
+    if (admitted === null) {
+      webSocket.terminate()
+      return
+    }
+    const isShared = memberOf(sockets.options, 'handleProtocols') !== own.handleProtocols
+    if (typeof admitted === 'string' && !isShared) {
       endpoints.main.takeSocket(webSocket, request, admitted)
       return
     }
-    refusals.note(request.headers, admitted)
     // Without a listener a malformed frame would end the process.
     webSocket.on(
       'error',
       guard.wrap('let a refused WebSocket fail', () => undefined),
     )
+    if (typeof admitted === 'string') {
+      refuseShared(webSocket)
+      return
+    }
+    refusals.note(request.headers, admitted)
     const isStopping = admitted.code === 'SERVER_STOPPING'
     webSocket.close(isStopping ? SERVICE_RESTART : closeCodeOf({ code: admitted.code }), admitted.code)
   }

@@ -42,19 +42,23 @@ export function createServer(options: ServerOptions): RowcastServer {
   const parts = createParts(checked, host)
   const { limits, sessions, endpoints, state, control } = parts
   const { http, silentSockets } = createHttp(parts)
+  const end = async (): Promise<void> => {
+    state.isClosing = true
+    state.isRefusing = true
+    sessions.close()
+    const { closeTimeoutMs } = limits
+    const closed = endpoints.close(closeTimeoutMs)
+    for (const socket of silentSockets) socket.destroy()
+    await Promise.all([closed, closeHttp(http, closeTimeoutMs)])
+    await endpoints.dispose()
+  }
+  let ended: Promise<void> | null = null
   return {
     ...control,
     listen: () => listenOn(http, host, port, parts.logger),
     async close() {
-      if (state.isClosing || !http.listening) return
-      state.isClosing = true
-      state.isRefusing = true
-      sessions.close()
-      const { closeTimeoutMs } = limits
-      const closed = endpoints.close(closeTimeoutMs)
-      for (const socket of silentSockets) socket.destroy()
-      await Promise.all([closed, closeHttp(http, closeTimeoutMs)])
-      await endpoints.dispose()
+      if (http.listening) ended ??= end()
+      await ended
     },
   }
 }

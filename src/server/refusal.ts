@@ -117,10 +117,10 @@ export const TOO_MANY: Refusal = {
   code: 'TOO_MANY_CONNECTIONS',
   message: 'Too many connections come from this address.',
 }
-export const HOST_REFUSAL: Refusal = {
+export const HOST_REFUSAL = {
   code: 'HOST_NOT_ALLOWED',
   message: 'This server is not known by the name that the request has as its host.',
-}
+} as const satisfies Refusal
 export const SINGLE_CONNECTION: Refusal = {
   code: 'TRANSPORT_NOT_SUPPORTED',
   message: 'The single connection mode of GraphQL over SSE is not spoken here.',
@@ -131,11 +131,11 @@ export function asksForSingleConnection({ method, headers }: IncomingMessage): b
   return method === 'PUT' || headers['x-graphql-event-stream-token'] !== undefined
 }
 
-export const ORIGIN_REFUSAL: Refusal = {
+export const ORIGIN_REFUSAL = {
   code: 'CROSS_SITE_REQUEST',
   message: 'The page comes from an origin that is neither this server nor named in `allowedOrigins`.',
   hint: 'Name the origin in `allowedOrigins`. If the page is this server’s own, a proxy in front changes the Host header: have it send the one that the browser sent, port included.',
-}
+} as const satisfies Refusal
 
 function statusOf({ code }: Refusal): number {
   if (!isErrorCode(code)) return STATUS[code]

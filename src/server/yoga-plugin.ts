@@ -1,9 +1,10 @@
 /** Stage 8, server. The pipeline as a plugin of a Yoga that is somebody else's: its requests go through the same checks and shared results. */
 import { RowcastError } from '../errors.ts'
 import { operationContext } from './graphql-pipeline.ts'
-import { ORIGIN_REFUSAL } from './refusal.ts'
+import { createBodyLimit } from './http/body-limit.ts'
 import type { ServingParts } from './serving-parts.ts'
 import { CONNECTION, type PipelinePlugin } from './session/connection-state.ts'
+import { refusalOfPage } from './upgrade-gate.ts'
 
 /** As Yoga takes plugins, whatever copy of it. */
 export interface ForeignYogaPlugin {
@@ -12,7 +13,9 @@ export interface ForeignYogaPlugin {
 
 /** Creates it. */
 export function createYogaPlugin(parts: ServingParts): ForeignYogaPlugin {
-  const plugins = [createOriginCheck(parts), ...parts.endpoints.main.plugins, createSessionContext(parts)]
+  const { requestBytesMax } = parts.limits
+  const checks = [createPageCheck(parts), createBodyLimit(requestBytesMax)]
+  const plugins = [...checks, ...parts.endpoints.main.plugins, createSessionContext(parts)]
   return {
     onPluginInit({ addPlugin }) {
       // Each is put right behind this one.
@@ -21,15 +24,17 @@ export function createYogaPlugin(parts: ServingParts): ForeignYogaPlugin {
   }
 }
 
-/** CORS is that Yoga's own, and lets every page in by default. */
-function createOriginCheck({ originGuard, refusals, state }: ServingParts): PipelinePlugin {
+/** CORS is that Yoga's own, and lets every page in by default; of names it asks nothing. */
+function createPageCheck(parts: ServingParts): PipelinePlugin {
   return {
     onRequestParse({ request: { headers } }) {
-      if (state.isClosing) throw new RowcastError('SERVER_STOPPING', 'The server is stopping.')
+      if (parts.state.isClosing) throw new RowcastError('SERVER_STOPPING', 'The server is stopping.')
       const [origin, host] = [headers.get('origin') ?? undefined, headers.get('host') ?? undefined]
-      if (originGuard.mayUpgrade({ origin, host })) return
-      refusals.note({ origin, host }, ORIGIN_REFUSAL)
-      throw new RowcastError('CROSS_SITE_REQUEST', ORIGIN_REFUSAL.message, { hint: ORIGIN_REFUSAL.hint })
+      const refusal = refusalOfPage({ origin, host }, parts)
+      if (refusal === null) return
+      parts.refusals.note({ origin, host }, refusal)
+      const hint = 'hint' in refusal ? { hint: refusal.hint } : {}
+      throw new RowcastError(refusal.code, refusal.message, hint)
     },
   }
 }

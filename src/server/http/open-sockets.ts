@@ -24,7 +24,7 @@ export function trackSilentSockets(http: Server, guard: Guard): ReadonlySet<Sock
 }
 
 /** While connections come in, turns of the event loop are short. */
-export function noteArrivals(http: Server, guard: Guard): void {
+export function noteArrivals(http: Pick<Server, 'on'>, guard: Guard): void {
   http.on(
     'connection',
     guard.wrap('note an arrival', () => arrivals.note()),

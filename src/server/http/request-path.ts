@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 
 /** The path without query and trailing slash. Never throws: `new URL` does for `//`. */
-export function pathOf(request: IncomingMessage): string {
+export function pathOf(request: Pick<IncomingMessage, 'url'>): string {
   const [path = '/'] = (request.url ?? '/').split('?', 1)
   return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
 }
