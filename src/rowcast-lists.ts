@@ -1,4 +1,5 @@
 /** Beside the spine. Live lists and totals: what they are made of, and what the library's users get of them. */
+
 import { mapIterator } from './async-iteration.ts'
 import type { SubscriptionRequest } from './bus/bus.ts'
 import { badFilter } from './bus/filter/bad-filter.ts'
@@ -9,6 +10,7 @@ import { primaryKeyOf } from './catalog/row-key.ts'
 import { canonicalText } from './catalog/values/canonical-text.ts'
 import type { AnyRow } from './changes/change.ts'
 import { ownCopy } from './graphql/policy/own-copy.ts'
+import { bytesOf } from './graphql/reading/row-weights.ts'
 import { checkHasRows, type FirstRowsHost, libraryConditions, withoutOmitted } from './rowcast-first-rows.ts'
 import type { LiveLists } from './rowcast-lists-api.ts'
 import { followedModels, parseLibraryFilter, type RelatedRowsHost } from './rowcast-related.ts'
@@ -28,6 +30,7 @@ import { listOperations } from './sets/list-operations.ts'
 import { ListView, type LoadedList, type ShownList } from './sets/list-view.ts'
 import { OrderedWindow } from './sets/ordered-window.ts'
 import { PageReads } from './sets/page-reads.ts'
+import { readWindow } from './sets/read-window.ts'
 import { orderText, parseOrderBy, rowOrderOf, sortableField } from './sets/row-order.ts'
 import type { KeyedRow } from './sets/set-step.ts'
 import {
@@ -45,7 +48,7 @@ import { LSN_ZERO } from './wire/lsn.ts'
 export interface ListsHost
   extends Pick<
     FirstRowsHost,
-    'catalog' | 'prisma' | 'isScaled' | 'answerTimeoutMs' | 'softDeleteOf' | 'rowcast'
+    'catalog' | 'prisma' | 'isScaled' | 'answerTimeoutMs' | 'held' | 'softDeleteOf' | 'rowcast'
   > {
   readonly related: RelatedRowsHost
   /** @throws CATALOG_MODEL_NOT_REGISTERED, CATALOG_UNKNOWN_MODEL */
@@ -154,11 +157,12 @@ interface SnapshotReads extends Pick<FenceReads, 'summarize'> {
 class Lists {
   readonly #host: ListsHost
   readonly #client: object
-  readonly #sets = new KeptSets()
+  readonly #sets: KeptSets
   readonly #reads = new PageReads<RowsAtFence>()
 
   constructor(host: ListsHost) {
     this.#host = host
+    this.#sets = new KeptSets(host.held.bytesMax)
     this.#client = withWholeRows(Object(host.prisma)) as object
   }
 
@@ -178,6 +182,7 @@ class Lists {
     const keyed = (row: AnyRow): KeyedRow => ({ row, key: primaryKeyOf(model, row) })
     return this.#join(model, request, ['list', take, isCounted, orderText(order)], () => {
       const window = new OrderedWindow({ take, margin, order, idOf: (key) => rowIdOf(model, key) })
+      const bounds = { rowsMax: window.readCount, bytesMax: this.#sets.ownBytesMax, bytesOf }
       return {
         view: new ListView(window),
         snapshotOf: (state: KeptListEvent | object) => ({ ...state, kind: 'snapshot' }) as KeptListEvent,
@@ -187,9 +192,9 @@ class Lists {
           return { ...state, kind: 'patch', operations } as KeptListEvent
         },
         async load(where, { findMany, summarize }): Promise<LoadedList> {
-          const rows = await findMany({ where, orderBy: order.orderBy, take: window.readCount })
+          const { rows, bytes } = await readWindow(findMany, { where, orderBy: order.orderBy }, bounds)
           const totalCount = isCounted ? Number(await summarize('count', { where })) : null
-          return { rows: rows.map(keyed), totalCount }
+          return { rows: rows.map(keyed), totalCount, bytes }
         },
       }
     })
@@ -212,7 +217,7 @@ class Lists {
     }))
   }
 
-  #join<Loaded, Shown, Event>(
+  #join<Loaded extends { readonly bytes: number }, Shown, Event>(
     model: ModelSpec,
     request: KeptRequest,
     kind: readonly unknown[],
@@ -224,12 +229,12 @@ class Lists {
     checkHasRows(this.#host, model)
     const visible = filter?.visible == null ? null : [...filter.visible.fields].sort()
     const key = canonicalText([model.name, every, conditions, visible, kind])
-    const subscription = this.#sets.join(key, (onEnded) => {
+    const subscription = this.#sets.join(key, (home) => {
       const { load, ...parts } = partsOf()
       return new KeptSet<Loaded, Shown, Event>({
         ...this.#sharedParts(model, request),
         ...parts,
-        ...{ everyMs: every, onEnded, read: (ending) => this.#read(model, conditions, load, ending) },
+        ...{ ...home, everyMs: every, read: (ending) => this.#read(model, conditions, load, ending) },
       })
     })
     if (signal !== undefined) subscription.endOn(signal)
@@ -258,7 +263,7 @@ class Lists {
     }
   }
 
-  async #read<Loaded>(
+  async #read<Loaded extends { readonly bytes: number }>(
     model: ModelSpec,
     conditions: readonly object[],
     load: KeptParts<Loaded, unknown, unknown>['load'],
@@ -278,6 +283,7 @@ class Lists {
       })
     }
     const { fence } = await this.#reads.run({ key: null, since: 0, signal, read })
-    return { loaded: loaded as Loaded, fence, untilLsn, tookMs: performance.now() - begunAtMs }
+    const { bytes } = loaded as Loaded
+    return { loaded: loaded as Loaded, fence, untilLsn, bytes, tookMs: performance.now() - begunAtMs }
   }
 }

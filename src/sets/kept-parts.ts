@@ -32,6 +32,8 @@ export interface KeptRead<Loaded> {
   readonly untilLsn: Lsn
   /** How long the database took. */
   readonly tookMs: number
+  /** What it takes in memory, by estimate. */
+  readonly bytes: number
 }
 
 /** What a kept set is made with. */
@@ -54,6 +56,8 @@ export interface KeptSetParts<Loaded, Shown, Event> {
   readonly counters: KeptCounters
   /** Nobody is there any more. */
   readonly onEnded: () => void
+  /** How many bytes it holds now. @throws LIST_TOO_COSTLY */
+  readonly weigh: (bytes: number) => void
 }
 
 /** What all of them cost. */

@@ -193,10 +193,12 @@ export class KeptSet<Loaded, Shown, Event> {
       this.#origin = parseCursor(cursor).epoch
       this.#changes = subscribe(cursor)
     }
-    const { loaded, fence, untilLsn, tookMs } = await read(this.#ending.signal)
+    const { loaded, fence, untilLsn, tookMs, bytes } = await read(this.#ending.signal)
     counters.reads += 1
     counters.readMs += tookMs
     this.#budget.note(tookMs)
+    if (this.isEnded) return
+    this.#parts.weigh(bytes)
     view.reset(loaded)
     this.#mustRead = false
     this.#isChanged = true

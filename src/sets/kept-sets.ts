@@ -15,10 +15,29 @@ export interface KeptSetsCost extends Readonly<KeptCounters> {
 
 type AnyKeptSet = Pick<KeptSet<never, never, never>, 'subscribers' | 'isEnded'>
 
+/** What one of them tells all others. */
+export interface KeptSetHome {
+  readonly onEnded: () => void
+  /** How many bytes it holds now. @throws LIST_TOO_COSTLY */
+  readonly weigh: (bytes: number) => void
+}
+
 /** All of one process. */
 export class KeptSets {
+  readonly #bytesMax: number
+  #bytes = 0
   readonly #sets = new Map<string | symbol, AnyKeptSet>()
   readonly counters: KeptCounters = { reads: 0, readMs: 0, snapshots: 0, patches: 0 }
+
+  /** @param bytesMax of all of them together */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax
+  }
+
+  /** What one of them may hold. */
+  get ownBytesMax(): number {
+    return this.#bytesMax / 4
+  }
 
   /**
    * Joins the one with this key; makes it where there is none. Null for a key that no other is the same as, as far as is known.
@@ -26,7 +45,7 @@ export class KeptSets {
    */
   join<Loaded, Shown, Event>(
     key: string | null,
-    create: (onEnded: () => void) => KeptSet<Loaded, Shown, Event>,
+    create: (home: KeptSetHome) => KeptSet<Loaded, Shown, Event>,
   ): KeptSubscription<Event> {
     const name = key ?? Symbol('a list that nobody shares')
     // What has one key is of one kind.
@@ -37,8 +56,19 @@ export class KeptSets {
         'LIST_TOO_COSTLY',
         `${SETS_MAX} different lists and totals are open: there is no room for another one.`,
       )
-    const created = create(() => {
-      if (this.#sets.get(name) === created) this.#sets.delete(name)
+    let held = 0
+    const weigh = (bytes: number) => {
+      this.#bytes += bytes - held
+      held = bytes
+      if (bytes > this.ownBytesMax || this.#bytes > this.#bytesMax) throw tooLargeList()
+    }
+    const created = create({
+      weigh,
+      onEnded: () => {
+        this.#bytes -= held
+        held = 0
+        if (this.#sets.get(name) === created) this.#sets.delete(name)
+      },
     })
     this.#sets.set(name, created)
     return created.subscribe()
@@ -48,4 +78,15 @@ export class KeptSets {
     const subscriptions = [...this.#sets.values()].reduce((sum, { subscribers }) => sum + subscribers, 0)
     return { ...this.counters, sets: this.#sets.size, subscriptions }
   }
+}
+
+/** What has more rows, or larger ones, than there is room for. */
+function tooLargeList(): RowcastError {
+  return new RowcastError(
+    'LIST_TOO_COSTLY',
+    'Its rows, or those of all lists together, take more memory than lists may.',
+    {
+      hint: 'Ask for fewer rows (`take`), or raise `heldBytesMax`.',
+    },
+  )
 }

@@ -8,6 +8,7 @@ export interface LoadedList {
   readonly rows: readonly KeyedRow[]
   /** Null where it is not asked for. */
   readonly totalCount: number | null
+  readonly bytes: number
 }
 
 /** A list as it is shown. */

@@ -10,10 +10,10 @@ export class PageSizes {
   #next: number
 
   /** @param pageBytes what a page should have at the most, by estimate */
-  constructor(max: number, pageBytes: () => number) {
+  constructor(max: number, pageBytes: () => number, first: number = FIRST_ROWS) {
     this.max = max
     this.#pageBytes = pageBytes
-    this.#next = Math.min(max, FIRST_ROWS)
+    this.#next = Math.min(max, first)
   }
 
   get next(): number {

@@ -27,6 +27,7 @@ export interface ShownTotals {
 /** The same, with how many rows have a value: the sum of none is null. */
 export interface LoadedTotals extends ShownTotals {
   readonly filled: Readonly<Record<string, number>>
+  readonly bytes: number
 }
 
 interface KeptTotals {
@@ -55,7 +56,7 @@ export function totalsQuery({ sum, min, max }: TotalsRequest): object {
 export function loadedTotals(answer: unknown): LoadedTotals {
   const { _count, _sum, _min, _max } = Object(answer) as Readonly<Record<string, AnyRow | undefined>>
   const { _all, ...filled } = Object(_count) as Record<string, number>
-  return { count: _all ?? 0, filled, sum: _sum ?? {}, min: _min ?? {}, max: _max ?? {} }
+  return { count: _all ?? 0, filled, sum: _sum ?? {}, min: _min ?? {}, max: _max ?? {}, bytes: 0 }
 }
 
 /** Those of one group. */

@@ -1,10 +1,12 @@
 /** What live lists are made of: operations, the order of rows, what waits for one subscriber. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { type KeptSetHome, KeptSets } from '../../src/sets/kept-sets.ts'
 import { KeptSubscription } from '../../src/sets/kept-subscription.ts'
 import { listOperations } from '../../src/sets/list-operations.ts'
 import type { WindowRow } from '../../src/sets/ordered-window.ts'
 import { ReadBudget } from '../../src/sets/read-budget.ts'
+import { readWindow } from '../../src/sets/read-window.ts'
 import { rowOrderOf } from '../../src/sets/row-order.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 
@@ -101,5 +103,45 @@ describe('the order of rows', () => {
     expect(orderBy(name, 'desc').compare(none, some)).toBe(-1)
     expect(orderBy(name, 'asc', 'first').compare(none, some)).toBe(-1)
     expect(orderBy(name, 'asc').compare(some, other)).toBe(null)
+  })
+})
+
+describe('the memory of lists', () => {
+  const bytesOf = (rows: readonly object[]) => rows.length * 10
+  const findMany = (asked: { take: number }[]) => async (query: object) => {
+    const { take } = query as { take: number; skip: number }
+    asked.push({ take })
+    return Array.from({ length: take }, () => ({}))
+  }
+
+  it('is bounded while they are read: a usual one by one query, a large one before all of it has come', async () => {
+    const usual: { take: number }[] = []
+    const { rows, bytes } = await readWindow(findMany(usual), {}, { rowsMax: 64, bytesMax: 1_000, bytesOf })
+    expect([rows.length, bytes, usual.length]).toEqual([64, 640, 1])
+    const large: { take: number }[] = []
+    const cut = await readWindow(findMany(large), {}, { rowsMax: 1_251, bytesMax: 1_000, bytesOf })
+    expect(cut.bytes).toBeGreaterThan(1_000)
+    expect(cut.rows.length).toBeLessThan(200)
+  })
+
+  it('is bounded for each, and for all together; what has ended makes room', () => {
+    const sets = new KeptSets(400)
+    const open = (key: string) => {
+      const homes: KeptSetHome[] = []
+      sets.join(key, (home) => {
+        homes.push(home)
+        return { isEnded: false, subscribers: 1, subscribe: () => ({}) } as never
+      })
+      return homes[0] as KeptSetHome
+    }
+    const lists = ['a', 'b', 'c', 'd'].map(open)
+    expect(() => lists[0]?.weigh(101)).toThrow('LIST_TOO_COSTLY')
+    for (const list of lists) list.weigh(100)
+    const other = open('e')
+    expect(() => other.weigh(1)).toThrow('LIST_TOO_COSTLY')
+    lists[0]?.onEnded()
+    other.weigh(100)
+    lists[1]?.weigh(50)
+    expect(() => open('f').weigh(51)).toThrow('LIST_TOO_COSTLY')
   })
 })
