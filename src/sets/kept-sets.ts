@@ -15,7 +15,7 @@ export interface KeptSetsCost extends Readonly<KeptCounters> {
 
 type AnyKeptSet = Pick<KeptSet<never, never, never>, 'subscribers' | 'isEnded'>
 
-/** What one of them tells all others. */
+/** How one of them belongs to all. */
 export interface KeptSetHome {
   readonly onEnded: () => void
   /** How many bytes it holds now. @throws LIST_TOO_COSTLY */
