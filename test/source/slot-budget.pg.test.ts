@@ -51,18 +51,18 @@ describe('slotBudget', () => {
       await database.query('CHECKPOINT')
       return (await heldBytes(database)) < 2 * MIB
     }
-    await expect.poll(isAtStart, { timeout: 20_000, interval: 500 }).toBe(true)
+    await expect.poll(isAtStart, { timeout: 60_000, interval: 500 }).toBe(true)
     // PostgreSQL must keep the WAL of a transaction that has not ended.
     await database.query('BEGIN')
     await database.query(`INSERT INTO "Tag" (name) VALUES ('held')`)
     await beside(database, 'SELECT pg_switch_wal()')
-    await expect.poll(() => lines.join('\n'), { timeout: 20_000 }).toContain('more than half')
+    await expect.poll(() => lines.join('\n'), { timeout: 60_000 }).toContain('more than half')
     expect(live.rowcast.status().slotHealth).toMatchObject({ budgetBytes: 30 * MIB, walStatus: 'reserved' })
     await beside(database, 'CREATE TABLE one (id int)')
     await beside(database, 'SELECT pg_switch_wal()')
     // The fresh slot has to wait for the transaction as well: not for ever, and not in its way.
     await expect
-      .poll(() => live.rowcast.status().lastError?.code, { timeout: 30_000 })
+      .poll(() => live.rowcast.status().lastError?.code, { timeout: 60_000 })
       .toBe('SOURCE_LOCK_TIMEOUT')
     await expect(takeChanges(tags, 1)).rejects.toMatchObject({
       code: 'RESYNC_REQUIRED',
@@ -74,7 +74,7 @@ describe('slotBudget', () => {
     await database.query(`INSERT INTO "Tag" (name) VALUES ('after')`)
     expect((await takeChanges(again, 1))[0]?.new?.name).toBe('after')
     expect(await heldBytes(database)).toBeLessThan(30 * MIB)
-  })
+  }, 240_000)
 
   it('leaves no slot behind with onSlotLost: stop, and says why', async () => {
     await using postgres = await openPostgres()
