@@ -4,11 +4,14 @@ import { describe, expect, it } from 'vitest'
 import { type KeptSetHome, KeptSets } from '../../src/sets/kept-sets.ts'
 import { KeptSubscription } from '../../src/sets/kept-subscription.ts'
 import { listOperations } from '../../src/sets/list-operations.ts'
-import type { WindowRow } from '../../src/sets/ordered-window.ts'
+import { OrderedWindow, type WindowRow } from '../../src/sets/ordered-window.ts'
 import { ReadBudget } from '../../src/sets/read-budget.ts'
 import { readWindow } from '../../src/sets/read-window.ts'
 import { rowOrderOf } from '../../src/sets/row-order.ts'
+import type { SetStep } from '../../src/sets/set-step.ts'
+import { TotalsView } from '../../src/sets/totals-view.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
+import { buildField, buildModel } from '../support/catalog-builder.ts'
 
 const row = (id: number, version = 0): WindowRow => ({
   id: String(id),
@@ -52,6 +55,106 @@ describe('operations of a list', () => {
     expect(kinds([2, 3, 4, 5, 1])).toEqual(['MOVE 4'])
     expect(kinds([5, 1, 2, 3, 4])).toEqual(['MOVE 0'])
     expect(kinds([9, 1, 2, 3, 4])).toEqual(['REMOVE 4', 'INSERT 0'])
+  })
+})
+
+/** What is written to a model with a number: a row comes, changes its key or its number, or leaves. */
+const writes = fc.array(fc.record({ id: fc.nat(14), to: fc.nat(14), count: fc.option(fc.nat(9)) }), {
+  maxLength: 40,
+})
+const first = fc.uniqueArray(fc.tuple(fc.nat(14), fc.option(fc.nat(9))), {
+  selector: ([id]) => id,
+  minLength: 9,
+})
+
+/** Each write as a step, with the rows there are then. A write that meets a row moves it, or deletes it. */
+function* stepsOf(
+  rows: Map<number, number | null>,
+  list: readonly { readonly id: number; readonly to: number; readonly count: number | null }[],
+): Iterable<SetStep> {
+  const keyed = (id: number, count: number | null) => ({ key: { id }, row: { id, count } })
+  for (const { id, to, count } of list) {
+    const before = rows.has(id) ? keyed(id, rows.get(id) ?? null) : null
+    rows.delete(id)
+    const after = before === null || (id !== to && !rows.has(to)) || count !== null ? keyed(to, count) : null
+    if (after !== null && rows.has(to)) {
+      if (before !== null) yield { before, after: null }
+      continue
+    }
+    if (after !== null) rows.set(to, count)
+    yield { before, after }
+  }
+}
+
+const numbered = buildModel([buildField('id', 'Int'), buildField('count', 'Int', { isRequired: false })], {
+  name: 'Numbered',
+  primaryKey: ['id'],
+})
+
+describe('what is kept of a list', () => {
+  const order = rowOrderOf(numbered, blogCatalog, [{ field: numbered.fields[1] as never, direction: 'desc' }])
+  const sorted = (rows: ReadonlyMap<number, number | null>) =>
+    [...rows]
+      .map(([id, count]) => ({ id, count }))
+      .sort((a, b) => (b.count ?? 99) - (a.count ?? 99) || a.id - b.id)
+
+  it('is what there is, or asks: after each step, from the rows that were read on', () => {
+    let asked = 0
+    fc.assert(
+      fc.property(first, writes, (from, list) => {
+        const rows = new Map(from)
+        const window = new OrderedWindow({ take: 3, margin: 2, order, idOf: ({ id }) => String(id) })
+        const read = () =>
+          window.reset(
+            sorted(rows)
+              .slice(0, window.readCount)
+              .map((each) => ({ key: { id: each.id }, row: each })),
+          )
+        read()
+        for (const step of stepsOf(rows, list)) {
+          if (window.apply(step) === 'unknown') {
+            asked += 1
+            read()
+          }
+          expect(window.shown().map((each) => each.row)).toEqual(sorted(rows).slice(0, 3))
+        }
+      }),
+    )
+    expect(asked).toBeGreaterThan(0)
+  })
+
+  it('is what its totals are, or asks', () => {
+    let asked = 0
+    const fields = numbered.fields.filter(({ name }) => name === 'count')
+    fc.assert(
+      fc.property(first, writes, (from, list) => {
+        const rows = new Map(from)
+        const totals = () => {
+          const counts = [...rows.values()].filter((each) => each !== null)
+          const none = counts.length === 0
+          return {
+            count: rows.size,
+            sum: { count: none ? null : counts.reduce((sum, each) => sum + each, 0) },
+            min: { count: none ? null : Math.min(...counts) },
+            max: { count: none ? null : Math.max(...counts) },
+          }
+        }
+        const view = new TotalsView({ sum: fields, min: fields, max: fields }, blogCatalog)
+        const read = () => {
+          const filled = { count: [...rows.values()].filter((each) => each !== null).length }
+          view.reset({ ...totals(), filled })
+        }
+        read()
+        for (const step of stepsOf(rows, list)) {
+          if (view.apply(step) === 'unknown') {
+            asked += 1
+            read()
+          }
+          expect(view.shown()).toEqual(totals())
+        }
+      }),
+    )
+    expect(asked).toBeGreaterThan(0)
   })
 })
 
