@@ -53,6 +53,20 @@ const POSITION_SQL =
   'SELECT (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ' +
   'ELSE pg_catalog.pg_current_wal_insert_lsn() END)::pg_catalog.text AS lsn'
 
+/**
+ * Whether a table that the transaction has read is another one than its snapshot sees: TRUNCATE, and what rewrites a table, keep to no
+ * snapshot, and leave it empty for those from before. The lock of the read keeps it as it is until the transaction ends.
+ * Source: PostgreSQL manual, "Caveats" of "Concurrency Control".
+ */
+const REWRITTEN_SQL =
+  'SELECT pg_catalog.bool_or(c.oid IS NULL OR c.relfilenode <> pg_catalog.pg_relation_filenode(c.oid)) AS rewritten ' +
+  'FROM pg_catalog.pg_locks AS l LEFT JOIN pg_catalog.pg_class AS c ON c.oid = l.relation ' +
+  "WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' " +
+  "AND (c.oid IS NULL OR c.relkind IN ('r', 'm') AND c.relfilenode <> 0)"
+
+/** A table that is rewritten again and again is not read. */
+const READS_MAX = 4
+
 /** How much longer than its own bounds a transaction may take to say so. */
 const END_TIMEOUT_MS = 500
 
@@ -76,7 +90,7 @@ export type FindMany = (query: object) => Promise<readonly AnyRow[]>
 export interface FenceReads {
   /** `count` and `aggregate` of Prisma Client, in the same snapshot. */
   summarize(method: 'count' | 'aggregate', query: object): Promise<unknown>
-  /** A position behind all that has committed by now. A TRUNCATE before it may show in the rows, whatever the snapshot sees. */
+  /** A position behind all that has committed by now. */
   endLsn(): Promise<Lsn>
 }
 
@@ -117,15 +131,27 @@ export async function readForRows(
 }
 
 /**
- * The same for rows that take several statements: all of them see one snapshot.
- * @throws what the client throws, and what `read` does
+ * The same for rows that take several statements: all of them see one snapshot. They are read once more where a table was emptied or
+ * rewritten behind the snapshot.
+ * @throws what the client throws, and what `read` does; FIRST_ROWS_FAILED where that happens again and again
  */
-export async function atFence(
+export async function atFence(...asked: Parameters<typeof readOnce>): Promise<RowsAtFence> {
+  for (let reads = 0; reads < READS_MAX; reads += 1) {
+    const found = await readOnce(...asked)
+    if (!found.isRewritten) return { rows: found.rows, fence: found.fence }
+  }
+  throw new RowcastError(
+    'FIRST_ROWS_FAILED',
+    `A table was emptied or rewritten each time rows of ${asked[1].name} were read.`,
+  )
+}
+
+async function readOnce(
   client: object,
   model: ModelSpec,
   timeoutMs: number,
   read: (findMany: FindMany, reads: FenceReads) => Promise<readonly AnyRow[]>,
-): Promise<RowsAtFence> {
+): Promise<RowsAtFence & { readonly isRewritten: boolean }> {
   const transact = memberOf(client, '$transaction') as Transact
   const bound = transact.bind(client) as Transact
   const options = { isolationLevel: 'RepeatableRead', timeout: timeoutMs, maxWait: timeoutMs }
@@ -137,7 +163,9 @@ export async function atFence(
         (memberOf(delegate, method) as (query: object) => Promise<unknown>).call(delegate, asked),
       endLsn: async () => lsnOf(await session.$queryRawUnsafe(POSITION_SQL)),
     })
-    return { rows, fence: fenceOf(String(found?.['snapshot']), String(found?.['lsn'])) }
+    const [tables] = await session.$queryRawUnsafe(REWRITTEN_SQL)
+    const fence = fenceOf(String(found?.['snapshot']), String(found?.['lsn']))
+    return { rows, fence, isRewritten: tables?.['rewritten'] === true }
   }, options)
   // Prisma's own time-outs come first, unless the network is what is silent: then its transaction waits for ever.
   return withinAnswerTime(answer, 2 * timeoutMs + END_TIMEOUT_MS)
