@@ -142,7 +142,7 @@ describe('what is kept of a list', () => {
         const view = new TotalsView({ sum: fields, min: fields, max: fields }, blogCatalog)
         const read = () => {
           const filled = { count: [...rows.values()].filter((each) => each !== null).length }
-          view.reset({ ...totals(), filled })
+          view.reset({ ...totals(), filled, bytes: 0 })
         }
         read()
         for (const step of stepsOf(rows, list)) {
