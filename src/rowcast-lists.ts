@@ -170,7 +170,7 @@ class Lists {
     return this.#sets.cost()
   }
 
-  /** @throws BAD_FILTER, FIRST_ROWS_REFUSED, LIST_TOO_COSTLY */
+  /** @throws BAD_FILTER, FIRST_ROWS_REFUSED, LIST_TOO_COSTLY, FILTER_TOO_COSTLY */
   subscribeList(request: KeptListRequest): KeptSubscription<KeptListEvent> {
     const { catalog } = this.#host
     const model = this.#host.checkLive(request.model)
@@ -200,7 +200,7 @@ class Lists {
     })
   }
 
-  /** @throws BAD_FILTER, FIRST_ROWS_REFUSED, LIST_TOO_COSTLY */
+  /** @throws BAD_FILTER, FIRST_ROWS_REFUSED, LIST_TOO_COSTLY, FILTER_TOO_COSTLY */
   subscribeTotals(request: KeptTotalsRequest): KeptSubscription<KeptTotalsEvent> {
     const { fields } = request
     const names = [fields.sum, fields.min, fields.max].map((each) => each.map(({ name }) => name))
@@ -223,13 +223,14 @@ class Lists {
     kind: readonly unknown[],
     partsOf: () => KeptParts<Loaded, Shown, Event>,
   ): KeptSubscription<Event> {
-    const { every = 0, filter, conditions, signal } = request
+    const { every = 0, filter, conditions, signal, account } = request
     if (!Number.isInteger(every) || every < 0 || every > EVERY_MAX_MS)
       throw badFilter('every', 'it is no time.', `Give whole milliseconds, 0 to ${EVERY_MAX_MS}.`)
     checkHasRows(this.#host, model)
     const visible = filter?.visible == null ? null : [...filter.visible.fields].sort()
     const key = canonicalText([model.name, every, conditions, visible, kind])
-    const subscription = this.#sets.join(key, (home) => {
+    const opener = { account: account ?? null, filterCost: filter?.cost ?? 0 }
+    const subscription = this.#sets.join(key, opener, (home) => {
       const { load, ...parts } = partsOf()
       return new KeptSet<Loaded, Shown, Event>({
         ...this.#sharedParts(model, request),

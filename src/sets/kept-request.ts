@@ -1,5 +1,6 @@
 /** Beside the spine, sets. What a live list and totals are asked for, and what they give, before anybody's types. Types only. */
 import type { ChangeFilter } from '../bus/filter/change-filter.ts'
+import type { Account } from '../bus/holdings.ts'
 import type { KeptState } from './kept-parts.ts'
 import type { ListOperation } from './list-operations.ts'
 import type { ShownList } from './list-view.ts'
@@ -16,6 +17,8 @@ export interface KeptRequest {
   /** Milliseconds between two events at the least. @default 0 */
   readonly every?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** Of the client, where there is one: what it opens first counts for it. */
+  readonly account?: Account | undefined
 }
 
 /** A list. */

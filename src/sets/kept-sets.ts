@@ -1,11 +1,15 @@
 /** Beside the spine, sets. The lists and totals of one process: whoever asks for the same one shares it. */
+import type { Account } from '../bus/holdings.ts'
 import { RowcastError } from '../errors.ts'
+import { AccountShare } from './account-share.ts'
 import type { KeptCounters } from './kept-parts.ts'
 import type { KeptSet } from './kept-set.ts'
 import type { KeptSubscription } from './kept-subscription.ts'
 
 /** Different ones at once. */
 const SETS_MAX = 1_000
+/** What one counts for in the budget of filters of the client that opens it first, beside its filter: nobody takes them all. */
+const OPEN_COST = 40
 
 /** What all of them cost, and how many there are. */
 export interface KeptSetsCost extends Readonly<KeptCounters> {
@@ -14,6 +18,13 @@ export interface KeptSetsCost extends Readonly<KeptCounters> {
 }
 
 type AnyKeptSet = Pick<KeptSet<never, never, never>, 'subscribers' | 'isEnded'>
+
+/** Who asks for one, and what its filter costs. */
+export interface KeptSetOpener {
+  /** Null for the process itself. */
+  readonly account: Account | null
+  readonly filterCost: number
+}
 
 /** How one of them belongs to all. */
 export interface KeptSetHome {
@@ -41,10 +52,11 @@ export class KeptSets {
 
   /**
    * Joins the one with this key; makes it where there is none. Null for a key that no other is the same as, as far as is known.
-   * @throws LIST_TOO_COSTLY
+   * @throws LIST_TOO_COSTLY, FILTER_TOO_COSTLY
    */
   join<Loaded, Shown, Event>(
     key: string | null,
+    { account, filterCost }: KeptSetOpener,
     create: (home: KeptSetHome) => KeptSet<Loaded, Shown, Event>,
   ): KeptSubscription<Event> {
     const name = key ?? Symbol('a list that nobody shares')
@@ -56,6 +68,7 @@ export class KeptSets {
         'LIST_TOO_COSTLY',
         `${SETS_MAX} different lists and totals are open: there is no room for another one.`,
       )
+    const share = new AccountShare(account, OPEN_COST + filterCost, false)
     let held = 0
     const weigh = (bytes: number) => {
       this.#bytes += bytes - held
@@ -65,6 +78,7 @@ export class KeptSets {
     const created = create({
       weigh,
       onEnded: () => {
+        share.end()
         this.#bytes -= held
         held = 0
         if (this.#sets.get(name) === created) this.#sets.delete(name)

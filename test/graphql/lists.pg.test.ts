@@ -161,4 +161,20 @@ describe('live lists of GraphQL', () => {
     expect(await bounds('take: 1001')).toContain('BAD_FILTER')
     expect(await bounds('every: 60001')).toContain('BAD_FILTER')
   })
+
+  it('are so many for one socket, and count for who opens them first, until they end', async () => {
+    const document = (take: number) => `subscription { list: tagList(take: ${take}) { cursor } }`
+    const hoarder = connect('editor')
+    const lists = Array.from({ length: 50 }, (_, index) => hoarder.subscribe<ListData>(document(index + 1)))
+    for (const list of lists) expect((await list.next()).errors).toBeUndefined()
+    const refused = await hoarder.subscribe<ListData>(document(51)).next()
+    expect(JSON.stringify(refused)).toContain('FILTER_TOO_COSTLY')
+    const other = connect('editor')
+    const [shared, own] = [other.subscribe<ListData>(document(1)), other.subscribe<ListData>(document(51))]
+    for (const list of [shared, own]) expect((await list.next()).errors).toBeUndefined()
+    const before = running.service.rowcast.listCost().sets
+    lists[1]?.unsubscribe()
+    await expect.poll(() => running.service.rowcast.listCost().sets).toBe(before - 1)
+    expect((await hoarder.subscribe<ListData>(document(52)).next()).errors).toBeUndefined()
+  })
 })

@@ -231,7 +231,7 @@ describe('the memory of lists', () => {
     const sets = new KeptSets(400)
     const open = (key: string) => {
       const homes: KeptSetHome[] = []
-      sets.join(key, (home) => {
+      sets.join(key, { account: null, filterCost: 0 }, (home) => {
         homes.push(home)
         return { isEnded: false, subscribers: 1, subscribe: () => ({}) } as never
       })

@@ -1,6 +1,7 @@
 /** Stage 7, graphql. `<model>List` on the Subscription root: a list that stays as a query would give it. */
 import type { GraphQLResolveInfo } from 'graphql'
 import { RowcastError } from '../../errors.ts'
+import { accountOf } from '../bus-account.ts'
 import { checkContext } from '../check-context.ts'
 import { graphqlError, toSubscriptionError } from '../graphql-errors.ts'
 import { valuesOf } from '../graphql-version.ts'
@@ -117,6 +118,7 @@ function open(
         take: take ?? undefined,
         every: every ?? undefined,
         isCounted: selectsCount(info),
+        account: accountOf(context),
       }),
     )
   } catch (error) {
