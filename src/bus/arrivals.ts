@@ -2,6 +2,11 @@
  * Stage 6, bus. Whether connections come in. Node.js accepts one in each turn of the event loop: of hundreds which come at once the
  * last waits for as many turns, and with it whoever only asks for the server's health. So turns are short while they come.
  */
+import { createGuard } from '../guard.ts'
+import { silentLogger } from '../log.ts'
+
+/** What it runs counts, and throws nothing. */
+const guard = createGuard(silentLogger)
 
 /** Of what a turn spends else: each kind of work goes on, a piece at a time. */
 const SHORT_FRACTION = 1 / 8
@@ -16,10 +21,15 @@ export class Arrivals {
 
   constructor(nextTurn: (run: () => void) => void = setImmediate) {
     this.#nextTurn = nextTurn
-    this.#onTurn = () => {
+    const onTurn = () => {
       this.#shortTurns -= 1
       if (this.#shortTurns > 0) nextTurn(this.#onTurn)
     }
+    // Turns that stay short for ever would slow everybody.
+    const forget = () => {
+      this.#shortTurns = 0
+    }
+    this.#onTurn = guard.wrap('count turns', onTurn, forget)
   }
 
   /** A connection has come. */
