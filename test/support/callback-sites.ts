@@ -28,6 +28,7 @@ interface SyntaxNode {
   readonly left?: SyntaxNode
   readonly expression?: SyntaxNode
   readonly arguments?: readonly SyntaxNode[]
+  readonly right?: SyntaxNode
 }
 
 /** `name` of `name` and of `#name`. */
@@ -49,6 +50,8 @@ function isSite(node: SyntaxNode): boolean {
     )
   }
   if (type === 'NewExpression') return OBSERVERS.has(called)
+  // A timer that is called by another name.
+  if (type === 'AssignmentPattern') return TIMERS.has(nameOf(node.right))
   if (type === 'AssignmentExpression') return /^on[a-z]+$/.test(nameOf(node.left?.property))
   if (type === 'UnaryExpression') return node.operator === 'void'
   if (type !== 'ExpressionStatement' || expression === undefined || !isCall(expression)) return false
