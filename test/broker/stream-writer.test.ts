@@ -27,9 +27,12 @@ function createServer() {
       if (command[0] === 'MULTI') open = []
       else if (command[0] !== 'EXEC') open.push(command)
       if (command[0] !== 'EXEC') return 'QUEUED'
-      batches.push(open)
+      const batch = open
+      // What is tried with each WATCH.
+      if (batch.length === 0) return []
+      batches.push(batch)
       await answers
-      return open.map(() => 'OK')
+      return batch.map(() => 'OK')
     },
   }
   /** Nothing is answered until what it returns is called. */

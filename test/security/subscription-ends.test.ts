@@ -76,11 +76,14 @@ const CAUSES: Readonly<Record<string, Cause>> = {
   },
 }
 
-/** Of subscriptions that begin with the rows there are: graphql/first-rows.pg and graphql/plugin/first-rows show them. */
-const OF_FIRST_ROWS: readonly string[] = ['FIRST_ROWS_REFUSED', 'FIRST_ROWS_REJECTED', 'FIRST_ROWS_FAILED']
+/** Of subscriptions that begin with the rows there are, and of lists: graphql/first-rows.pg, graphql/plugin/first-rows and sets/kept-lists show them. */
+const OF_ROWS: readonly string[] = [
+  ...['FIRST_ROWS_REFUSED', 'FIRST_ROWS_REJECTED', 'FIRST_ROWS_FAILED'],
+  'LIST_TOO_COSTLY',
+]
 
 const ENDING = Object.entries<ErrorEntry>(ERRORS).flatMap(([code, { ends }]) =>
-  ends === undefined || OF_FIRST_ROWS.includes(code) ? [] : ([[code as ErrorCode, ends]] as const),
+  ends === undefined || OF_ROWS.includes(code) ? [] : ([[code as ErrorCode, ends]] as const),
 )
 
 async function openWorld({ context }: Cause): Promise<World> {
