@@ -15,11 +15,12 @@ import { countForeignResponses } from './limits/counted-response.ts'
 import { inTurns } from './limits/request-turns.ts'
 import { asksForSingleConnection, type Refusal, SINGLE_CONNECTION, STOPPING_REFUSAL } from './refusal.ts'
 import { checkedHandlersOptions, type HandlersOptions } from './server-options.ts'
-import { createServingParts, type ServingControl, type ServingParts } from './serving-parts.ts'
+import type { ForeignYogaPlugin, ServingControl } from './serving-control.ts'
+import { createServingParts, type ServingParts } from './serving-parts.ts'
 import { refusalOfPage } from './upgrade-gate.ts'
 import { closeCodeOf } from './websocket/websocket-protocol.ts'
 import { SERVICE_RESTART, socketOptions } from './websocket/websocket-transport.ts'
-import { createYogaPlugin, type ForeignYogaPlugin } from './yoga-plugin.ts'
+import { createYogaPlugin } from './yoga-plugin.ts'
 
 /** A socket of ws. */
 export interface ForeignWebSocket {

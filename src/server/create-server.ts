@@ -19,7 +19,8 @@ import { createGraphiqlPage } from './pages/graphiql-page.ts'
 import { createLivePage, type ServedPage } from './pages/live-page.ts'
 import { RequestRouter } from './request-router.ts'
 import { checkedServerOptions, type HandlersOptions, type ServerOptions } from './server-options.ts'
-import { createServingParts, type ServingControl } from './serving-parts.ts'
+import type { ServingControl } from './serving-control.ts'
+import { createServingParts } from './serving-parts.ts'
 
 export type { ForeignWebSocketServer, HandlersOptions, RowcastHandlers, ServerOptions }
 export { createHandlers }

@@ -17,8 +17,8 @@ import { createConnectionCounter } from './limits/client-address.ts'
 import { limitsOf, readLimitsOf, type ServerLimits } from './limits/limits.ts'
 import type { ServerSecurity } from './limits/server-security.ts'
 import { SocketBudget } from './limits/socket-budget.ts'
-import type { OpenConnections } from './open-connections.ts'
 import { createRefusals } from './refusal.ts'
+import type { ServingControl } from './serving-control.ts'
 import { createSessionKeeper } from './session/session-keeper.ts'
 import { UpgradeGate } from './upgrade-gate.ts'
 
@@ -43,18 +43,6 @@ export interface ServingState {
   isClosing: boolean
   /** Takes no one new. */
   isRefusing: boolean
-}
-
-/** What is asked of whatever serves GraphQL while it lives. */
-export interface ServingControl {
-  /** Asks the session of every open connection now whether it still holds; resolves once all have answered. */
-  revalidateSessions(): Promise<void>
-  /** Open connections of clients. */
-  connections(): OpenConnections
-  /** Takes no one new from now on: /health/ready says no, upgrades are refused. What is open goes on. */
-  refuse(): void
-  /** Resolves when no operation is running any more, or after `drainTimeoutMs`. */
-  drain(): Promise<void>
 }
 
 /** Creates them. */

@@ -2,14 +2,10 @@
 import { RowcastError } from '../errors.ts'
 import { operationContext } from './graphql-pipeline.ts'
 import { createBodyLimit } from './http/body-limit.ts'
+import type { ForeignYogaPlugin } from './serving-control.ts'
 import type { ServingParts } from './serving-parts.ts'
 import { CONNECTION, type PipelinePlugin } from './session/connection-state.ts'
 import { refusalOfPage } from './upgrade-gate.ts'
-
-/** As Yoga takes plugins, whatever copy of it. */
-export interface ForeignYogaPlugin {
-  onPluginInit(init: { addPlugin(plugin: object): void }): void
-}
 
 /** Creates it. */
 export function createYogaPlugin(parts: ServingParts): ForeignYogaPlugin {
