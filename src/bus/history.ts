@@ -182,7 +182,11 @@ export class History {
   cut(model: string, position: ChangePosition | null): ChangePosition {
     if (position !== null) this.log.advanceTo(position)
     const { newest } = this.log
-    if (this.#isKnown(model)) this.#cuts.set(model, newest)
+    if (this.#isKnown(model)) {
+      this.#cuts.set(model, newest)
+      // What is missing has committed, and need not be visible yet: the log, which would tell, does not have it.
+      this.earlier.forgetTo(toLsn(newest.commitLsn + 1n))
+    }
     this.log.advance()
     return newest
   }

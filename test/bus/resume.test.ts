@@ -333,6 +333,22 @@ describe('the cursor for now', () => {
     expect(bus.cursorBefore(() => true)).toBe(cursorAt(30, 0))
   })
 
+  it('is not given behind a gap before all that committed in the gap is visible', () => {
+    const bus = createMemoryBus()
+    bus.open(start(5, 5))
+    const seesAll = { seesAllBefore: (bound: bigint) => bound <= 60n }
+    const someone = Object.assign(() => true, seesAll)
+    bus.history?.earlier.ask(5n)
+    expect(bus.cursorBefore(someone)).toBe(cursorAt(4, INDEX_AFTER_ALL))
+    const position = { commitLsn: toLsn(50n), index: INDEX_AFTER_ALL }
+    bus.cut('User', { position, cleanFrom: toLsn(30n), error: new RowcastError('RESYNC_REQUIRED', 'Cut.') })
+    expect(bus.cursorBefore(someone)).toBeNull()
+    bus.history?.earlier.ask(70n)
+    expect(bus.cursorBefore(someone)).toBeNull()
+    const everyone = Object.assign(() => true, { seesAllBefore: () => true })
+    expect(bus.cursorBefore(everyone)).toBe(bus.history?.newestCursor)
+  })
+
   it('costs what came since it was last asked for, however much is retained', () => {
     const bus = createMemoryBus()
     bus.open(start(5, 5))
