@@ -184,7 +184,7 @@ export class History {
     const { newest } = this.log
     if (this.#isKnown(model)) {
       this.#cuts.set(model, newest)
-      // What is missing has committed, and need not be visible yet: the log, which would tell, does not have it.
+      // What is missing has committed, and need not be visible yet; the log, which would show it, does not have it.
       this.earlier.forgetTo(toLsn(newest.commitLsn + 1n))
     }
     this.log.advance()
