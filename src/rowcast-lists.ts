@@ -94,7 +94,6 @@ export function createLists<Types extends ModelTypeMap, Metadata>(
       return mapIterator(lists.subscribeTotals({ ...request, fields }), givenTotals) as never
     },
     subscribeList: (request) => lists.subscribeList(request),
-    subscribeTotals: (request) => lists.subscribeTotals(request),
     listCost: () => lists.cost(),
   }
 }

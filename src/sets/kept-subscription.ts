@@ -43,7 +43,7 @@ export class KeptSubscription<Event> extends SerialIteration<Event> {
       this.#waiting = []
       this.#needsWhole = true
     }
-    this.wake()
+    this.#wake()
   }
 
   /** The whole, for whoever waits for it. */
@@ -54,16 +54,11 @@ export class KeptSubscription<Event> extends SerialIteration<Event> {
     this.#wake()
   }
 
-  /** Something is there. */
-  wake(): void {
-    this.#wake()
-  }
-
   /** Nothing comes any more; with an error where one ended it. */
   end(failure: { readonly error: unknown } | null): void {
     this.#end ??= failure ?? 'normal'
     this.#forgetSignal()
-    this.wake()
+    this.#wake()
   }
 
   return(): Promise<IteratorResult<Event>> {
@@ -72,7 +67,7 @@ export class KeptSubscription<Event> extends SerialIteration<Event> {
     this.#end = 'normal'
     this.#forgetSignal()
     this.#home.leave()
-    this.wake()
+    this.#wake()
     return Promise.resolve(DONE)
   }
 

@@ -7,6 +7,7 @@ import { mapIterator } from '../../async-iteration.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
 import type { AnyBuilder } from '../builder/builder-state.ts'
 import { graphqlError } from '../graphql-errors.ts'
+import { isDependent } from '../policy/policy-dependencies.ts'
 import type { ModelView, ViewerPolicies } from '../policy/viewer-policies.ts'
 import type { ServiceBuilder, ServiceModel } from '../service-types.ts'
 import type { ActivityExposure, ActivityNews, Authorize, LoggedChange } from './activity-log.ts'
@@ -64,7 +65,7 @@ async function viewsOf(
   const names = models
     .map(({ spec }) => spec.name)
     // What is asked once says nothing of what follows.
-    .filter((name) => policies.declared(name).dependsOn === undefined)
+    .filter((name) => !isDependent(policies, name))
   await policies.prepare(context, names)
   const allowed = await Promise.all(names.map((name) => policies.maySubscribe(context, name)))
   return new Map(

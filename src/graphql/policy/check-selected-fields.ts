@@ -14,7 +14,7 @@ import {
 } from 'graphql'
 import type { ForeignKey } from '../../catalog/foreign-key.ts'
 import { columnOf, relationNameOf } from '../shown-column.ts'
-import { fieldsUnder } from './selected-models.ts'
+import { fieldsUnder, possibleTypes } from './selected-models.ts'
 import type { ViewerPolicies } from './viewer-policies.ts'
 
 /** Fields of a change that show columns of its model. */
@@ -76,8 +76,7 @@ export function checkListFields(
 ): void {
   const visit = (nodes: readonly FieldNode[], type: GraphQLNamedType | undefined): void => {
     for (const node of fieldsUnder(info, nodes)) {
-      const possible =
-        type === undefined ? [] : [type, ...(isInterfaceType(type) ? info.schema.getPossibleTypes(type) : [])]
+      const possible = type === undefined ? [] : possibleTypes(info, type)
       const field = possible.flatMap((each) =>
         isObjectType(each) || isInterfaceType(each) ? (each.getFields()[node.name.value] ?? []) : [],
       )[0]

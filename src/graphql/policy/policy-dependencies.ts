@@ -4,8 +4,26 @@ import { parseWhere } from '../../bus/filter/parse-where.ts'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { isRowcastError, RowcastError } from '../../errors.ts'
 import type { Dependency } from '../../sets/rights.ts'
+import { graphqlError } from '../graphql-errors.ts'
 import { ownCopy } from './own-copy.ts'
 import type { ViewerPolicies } from './viewer-policies.ts'
+
+/**
+ * For what asks policies once, and keeps what they have answered.
+ * @param hint what to subscribe to instead
+ * @throws GRAPHQL_BAD_ARGUMENT where a policy of the models has to be asked again
+ */
+export function refuseDependent(policies: ViewerPolicies, models: readonly string[], hint: string): void {
+  const dependent = models.find((model) => isDependent(policies, model))
+  if (dependent === undefined) return
+  const happened = `Who sees what of ${dependent} depends on other rows.`
+  throw graphqlError('GRAPHQL_BAD_ARGUMENT', happened, { hint })
+}
+
+/** Whether the answers of its policy hold until rows change, and no longer. */
+export function isDependent(policies: ViewerPolicies, model: string): boolean {
+  return policies.declared(model).dependsOn !== undefined
+}
 
 /** What the policies of the models depend on, for this viewer. @throws POLICY_FAILED */
 export async function dependenciesOf(

@@ -71,7 +71,7 @@ function modelsUnder(info: GraphQLResolveInfo, node: FieldNode, modelOf: ModelOf
 }
 
 /** The type, and what an interface or union can turn out to be. */
-function possibleTypes(info: GraphQLResolveInfo, type: GraphQLNamedType): readonly GraphQLNamedType[] {
+export function possibleTypes(info: GraphQLResolveInfo, type: GraphQLNamedType): readonly GraphQLNamedType[] {
   return isAbstractType(type) ? [type, ...info.schema.getPossibleTypes(type)] : [type]
 }
 

@@ -9,7 +9,8 @@ import { orderOf, whereOf } from '../listing/list-query.ts'
 import { orderableFields } from '../listing/order-input.ts'
 import { checkFilterVariables } from '../missing-variable.ts'
 import { checkListFields } from '../policy/check-selected-fields.ts'
-import { selectedModels } from '../policy/selected-models.ts'
+import { refuseDependent } from '../policy/policy-dependencies.ts'
+import { fieldsUnder, selectedModels } from '../policy/selected-models.ts'
 import type { FieldDefinition } from '../type-definition.ts'
 import { parseFilterArguments } from '../where/filter-arguments.ts'
 import { relatedModels } from '../where/related-rules.ts'
@@ -77,11 +78,7 @@ async function letIn(
     ...relatedModels(feed.catalog, model, withPrismaNames(feed.catalog, model, { where })),
   ]
   const shown = [...selectedModels(info, modelOf), ...asked]
-  const dependent = shown.find((name) => policies.declared(name).dependsOn !== undefined)
-  if (dependent !== undefined)
-    throw graphqlError('GRAPHQL_BAD_ARGUMENT', `Who sees what of ${dependent} depends on other rows.`, {
-      hint: `Subscribe to ${names.changed} with \`initial: true\`.`,
-    })
+  refuseDependent(policies, shown, `Subscribe to ${names.changed} with \`initial: true\`.`)
   await policies.prepare(context, shown)
   await metadata?.prepare(context)
   for (const name of asked) {
@@ -117,19 +114,12 @@ function open(
         order: orderOf(request, orderBy ?? []),
         take: take ?? undefined,
         every: every ?? undefined,
-        isCounted: selectsCount(info),
+        // Counting is not free.
+        isCounted: fieldsUnder(info, info.fieldNodes).some(({ name }) => name.value === 'totalCount'),
         account: accountOf(context),
       }),
     )
   } catch (error) {
     throw toSubscriptionError(error)
   }
-}
-
-/** Whether anything in the document asks how many rows there are: counting is not free. */
-function selectsCount(info: GraphQLResolveInfo): boolean {
-  const texts = [...info.fieldNodes, ...Object.values(info.fragments)].map(({ loc }) =>
-    loc === undefined ? 'totalCount' : loc.source.body.slice(loc.start, loc.end),
-  )
-  return texts.some((text) => text.includes('totalCount'))
 }

@@ -1,4 +1,5 @@
 /** Stage 7, graphql. A subscription to a live list, as clients may have it. */
+import { MappedIteration } from '../../async-iteration.ts'
 import type { TransactionInfo } from '../../changes/change.ts'
 import type { KeptListEvent } from '../../sets/kept-request.ts'
 import { toSubscriptionError } from '../graphql-errors.ts'
@@ -9,31 +10,12 @@ export type ListEvent = KeptListEvent & {
 }
 
 /** The list; an error that ends it reaches the client with code and hint where it may. */
-export class ListSubscription implements AsyncIterableIterator<ListEvent> {
-  readonly #from: AsyncIterableIterator<KeptListEvent>
-
+export class ListSubscription extends MappedIteration<KeptListEvent, ListEvent> {
   constructor(from: AsyncIterableIterator<KeptListEvent>) {
-    this.#from = from
-  }
-
-  async next(): Promise<IteratorResult<ListEvent>> {
-    try {
-      const { value, done } = await this.#from.next()
-      if (done === true) return { done, value: undefined }
-      const event: KeptListEvent = value
+    const withChange = (event: KeptListEvent): ListEvent => {
       const { cursor, transaction } = event
-      return { done: false, value: { ...event, change: { cursor, transaction } } }
-    } catch (error) {
-      throw toSubscriptionError(error)
+      return { ...event, change: { cursor, transaction } }
     }
-  }
-
-  async return(): Promise<IteratorResult<ListEvent>> {
-    await this.#from.return?.()
-    return { done: true, value: undefined }
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
+    super(from, withChange, toSubscriptionError)
   }
 }

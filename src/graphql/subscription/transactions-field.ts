@@ -13,6 +13,7 @@ import { valuesOf } from '../graphql-version.ts'
 import { lastEventIdOf } from '../last-event-id.ts'
 import { checkVariables } from '../missing-variable.ts'
 import { checkSelectedChanges } from '../policy/check-selected-fields.ts'
+import { refuseDependent } from '../policy/policy-dependencies.ts'
 import { selectedModels } from '../policy/selected-models.ts'
 import type { FieldDefinition } from '../type-definition.ts'
 import { parseFilterArguments } from '../where/filter-arguments.ts'
@@ -106,8 +107,7 @@ async function letIn(
 ): Promise<void> {
   const asked = wanted.map(({ subscribed }) => subscribed.model.name)
   const shown = [...selectedModels(info, modelOf), ...asked]
-  const dependent = shown.find((model) => policies.declared(model).dependsOn !== undefined)
-  if (dependent !== undefined) throw dependsOnRows(dependent)
+  refuseDependent(policies, shown, 'Subscribe to the changes of each model.')
   await policies.prepare(context, shown)
   await metadata?.prepare(context)
   for (const model of asked) {
@@ -118,12 +118,6 @@ async function letIn(
     [names.change, ...Object.values(names.byAction)].map((type) => [type, model.name] as const),
   )
   checkSelectedChanges(policies, context, info, new Map(modelsOfTypes))
-}
-
-function dependsOnRows(model: string): unknown {
-  return graphqlError('GRAPHQL_BAD_ARGUMENT', `Who sees what of ${model} depends on other rows.`, {
-    hint: 'Subscribe to the changes of each model.',
-  })
 }
 
 /** Begins them all, at one position. @throws what keeps one from beginning, as clients may see it */
