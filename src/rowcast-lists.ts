@@ -42,7 +42,6 @@ import {
 } from './sets/totals-view.ts'
 import { unmarkedWhere } from './sets/unmarked-where.ts'
 import { rowIdOf } from './sets/written-rows.ts'
-import { LSN_ZERO } from './wire/lsn.ts'
 
 /** What is needed of a rowcast. */
 export interface ListsHost
@@ -148,7 +147,7 @@ type KeptParts<Loaded, Shown, Event> = Pick<
   'view' | 'snapshotOf' | 'patchOf'
 > & { readonly load: (where: object, reads: SnapshotReads) => Promise<Loaded> }
 
-interface SnapshotReads extends Pick<FenceReads, 'summarize'> {
+interface SnapshotReads extends FenceReads {
   readonly findMany: FindMany
 }
 
@@ -273,17 +272,16 @@ class Lists {
     const unmarked = unmarkedWhere(model, softDeleteOf(model.name))
     const where = { AND: unmarked === null ? conditions : [...conditions, unmarked] }
     let loaded: Loaded | undefined
-    let [begunAtMs, untilLsn] = [0, LSN_ZERO]
+    let begunAtMs = 0
     const read = () => {
       begunAtMs = performance.now()
-      return readForRows(this.#client, model, answerTimeoutMs, async (findMany, reads) => {
-        loaded = await load(where, { findMany, summarize: reads.summarize })
-        untilLsn = await reads.endLsn()
+      return readForRows(this.#client, model, answerTimeoutMs, async (findMany, { summarize }) => {
+        loaded = await load(where, { findMany, summarize })
         return []
       })
     }
     const { fence } = await this.#reads.run({ key: null, since: 0, signal, read })
     const { bytes } = loaded as Loaded
-    return { loaded: loaded as Loaded, fence, untilLsn, bytes, tookMs: performance.now() - begunAtMs }
+    return { loaded: loaded as Loaded, fence, bytes, tookMs: performance.now() - begunAtMs }
   }
 }

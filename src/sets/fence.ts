@@ -48,11 +48,6 @@ const FENCE_SQL =
   'ELSE pg_catalog.pg_current_wal_insert_lsn() END)::pg_catalog.text AS lsn, ' +
   "pg_catalog.set_config('statement_timeout', $1, true) AS bound"
 
-/** What is behind everything that had committed when it was asked. */
-const POSITION_SQL =
-  'SELECT (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ' +
-  'ELSE pg_catalog.pg_current_wal_insert_lsn() END)::pg_catalog.text AS lsn'
-
 /**
  * Whether a table that the transaction has read is another one than its snapshot sees: TRUNCATE, and what rewrites a table, keep to no
  * snapshot, and leave it empty for those from before. The lock of the read keeps it as it is until the transaction ends.
@@ -90,8 +85,6 @@ export type FindMany = (query: object) => Promise<readonly AnyRow[]>
 export interface FenceReads {
   /** `count` and `aggregate` of Prisma Client, in the same snapshot. */
   summarize(method: 'count' | 'aggregate', query: object): Promise<unknown>
-  /** A position behind all that has committed by now. */
-  endLsn(): Promise<Lsn>
 }
 
 /**
@@ -161,7 +154,6 @@ async function readOnce(
     const rows = await read(findManyOf(session, model), {
       summarize: (method, asked) =>
         (memberOf(delegate, method) as (query: object) => Promise<unknown>).call(delegate, asked),
-      endLsn: async () => lsnOf(await session.$queryRawUnsafe(POSITION_SQL)),
     })
     const [tables] = await session.$queryRawUnsafe(REWRITTEN_SQL)
     const fence = fenceOf(String(found?.['snapshot']), String(found?.['lsn']))
@@ -169,10 +161,6 @@ async function readOnce(
   }, options)
   // Prisma's own time-outs come first, unless the network is what is silent: then its transaction waits for ever.
   return withinAnswerTime(answer, 2 * timeoutMs + END_TIMEOUT_MS)
-}
-
-function lsnOf([row]: readonly Readonly<Record<string, unknown>>[]): Lsn {
-  return endOfRecords(parseLsn(String(row?.['lsn'])))
 }
 
 /** A join table has no delegate in Prisma Client. */

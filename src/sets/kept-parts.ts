@@ -1,7 +1,6 @@
 /** Beside the spine, sets. What a kept set is made of, and what it shows. Types only. */
 import type { BusSubscription } from '../bus/bus.ts'
 import type { TransactionInfo } from '../changes/change.ts'
-import type { Lsn } from '../wire/lsn.ts'
 import type { Fence } from './fence.ts'
 import type { StepEffect } from './ordered-window.ts'
 import type { SetStep } from './set-step.ts'
@@ -28,8 +27,6 @@ export interface KeptState<Shown> {
 export interface KeptRead<Loaded> {
   readonly loaded: Loaded
   readonly fence: Fence
-  /** Behind all that had committed when it was read: a TRUNCATE up to there may show, whatever the snapshot sees. */
-  readonly untilLsn: Lsn
   /** How long the database took. */
   readonly tookMs: number
   /** What it takes in memory, by estimate. */

@@ -14,7 +14,7 @@ import {
   parseCursor,
 } from '../changes/cursor.ts'
 import type { ChangePosition, StreamOrigin } from '../changes/position.ts'
-import { type Lsn, toLsn } from '../wire/lsn.ts'
+import { toLsn } from '../wire/lsn.ts'
 import type { Fence } from './fence.ts'
 import { KeptAudience } from './kept-audience.ts'
 import type { KeptSetParts, KeptState } from './kept-parts.ts'
@@ -37,7 +37,7 @@ export class KeptSet<Loaded, Shown, Event> {
   readonly #budget: ReadBudget
   #changes: readonly BusSubscription[] = []
   /** What was read, as long as the stream is behind it. */
-  #fence: (Fence & { readonly untilLsn: Lsn }) | null = null
+  #fence: Fence | null = null
   /** Something came that only the database can judge. */
   #mustRead = true
   /** Of what is always read again: something came that stands behind the fence. */
@@ -193,7 +193,7 @@ export class KeptSet<Loaded, Shown, Event> {
       this.#origin = parseCursor(cursor).epoch
       this.#changes = subscribe(cursor)
     }
-    const { loaded, fence, untilLsn, tookMs, bytes } = await read(this.#ending.signal)
+    const { loaded, fence, tookMs, bytes } = await read(this.#ending.signal)
     counters.reads += 1
     counters.readMs += tookMs
     this.#budget.note(tookMs)
@@ -203,14 +203,14 @@ export class KeptSet<Loaded, Shown, Event> {
     this.#mustRead = false
     this.#isChanged = true
     this.#boundary = null
-    this.#fence = { ...fence, untilLsn }
+    this.#fence = fence
   }
 
   #follow(delivery: Delivery): void {
     const { change, isLastOfTransaction } = delivery
     const { transaction } = change
     this.#checkOrigin(transaction.epoch)
-    const isPast = this.#fence !== null && transaction.commitLsn >= this.#fence.untilLsn
+    const isPast = this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn
     if (isPast && !this.#parts.isAskedAgain)
       this.#settle(formatCursor(transaction.epoch, toLsn(transaction.commitLsn - 1n), INDEX_AFTER_ALL))
     this.#position = { commitLsn: transaction.commitLsn, index: change.index }
@@ -227,13 +227,9 @@ export class KeptSet<Loaded, Shown, Event> {
   #apply(delivery: Delivery): void {
     const { view, isAskedAgain } = this.#parts
     const fence = this.#fence
-    const { action, transaction } = delivery.change
-    // TRUNCATE keeps to no snapshot: the rows may be without it, or with it.
-    if (fence !== null && action === 'TRUNCATE' && transaction.commitLsn < fence.untilLsn) {
-      this.#mustRead = true
-    } else if (isAskedAgain) {
+    if (isAskedAgain) {
       // What was read counts all the same, where this stands behind it.
-      if (fence !== null && transaction.commitLsn >= fence.endLsn) this.#isOutdated = true
+      if (fence !== null && delivery.change.transaction.commitLsn >= fence.endLsn) this.#isOutdated = true
       else this.#mustRead = true
     } else {
       const step = stepOf(delivery)
@@ -250,7 +246,7 @@ export class KeptSet<Loaded, Shown, Event> {
     if (fence === null) return
     const bookmarks = this.#changes.map(({ pull }) => pull?.bookmark?.() ?? null)
     const behind = bookmarks.find(
-      (each) => each === null || parseCursor(each).position.commitLsn < fence.untilLsn - 1n,
+      (each) => each === null || parseCursor(each).position.commitLsn < fence.endLsn - 1n,
     )
     const [first] = bookmarks
     if (behind !== undefined || first == null) return
