@@ -7,49 +7,19 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openLiveRowcast, slotOf, takeChanges } from '../support/live-rowcast.ts'
 import { insertTag, until } from '../support/tags.ts'
+import { awaitStandby, insertUnseen, waitForNoStandby } from '../support/unseen-commit.ts'
 
 let database: TestDatabase
 
 beforeAll(async () => {
   database = await openDatabase({ migrate: true })
-  // Of this test's sessions only who asks for it waits for the standby.
-  await database.query(`ALTER DATABASE ${database.name} SET synchronous_commit = 'local'`)
-  await database.query("SET synchronous_commit = 'local'")
+  await waitForNoStandby(database)
   await database.query(`SELECT pg_create_logical_replication_slot('beside_${database.name}', 'pgoutput')`)
 })
 afterAll(async () => {
-  await awaitStandby(null)
+  await awaitStandby(database, null)
   await database[Symbol.asyncDispose]()
 })
-
-/** The standby that commits wait for; null: none, and those that wait go on. */
-async function awaitStandby(name: string | null): Promise<void> {
-  await database.query(`ALTER SYSTEM SET synchronous_standby_names = '${name ?? ''}'`)
-  await database.query('SELECT pg_reload_conf()')
-  const [row] = await database.query<{ at: string }>('SELECT pg_conf_load_time()::text AS at')
-  expect(row).toBeDefined()
-}
-
-/** Inserts a row whose commit is on disk and invisible until `release()`. */
-async function insertUnseen(name: string) {
-  await awaitStandby('absent')
-  const client = new pg.Client({ ...database.target, application_name: 'unseen' })
-  client.on('error', () => {})
-  await client.connect()
-  await client.query("SET synchronous_commit = 'on'")
-  const inserting = client.query('INSERT INTO "Tag" (name) VALUES ($1)', [name])
-  await until(async () => {
-    const [waiting] = await database.query(
-      "SELECT 1 FROM pg_stat_activity WHERE application_name = 'unseen' AND wait_event = 'SyncRep'",
-    )
-    return waiting !== undefined
-  })
-  return async () => {
-    await awaitStandby(null)
-    await inserting
-    await client.end()
-  }
-}
 
 /** Barriers that hold the word, of all that this file's database has. */
 async function barriersThatSay(word: string): Promise<number> {
@@ -72,7 +42,7 @@ const ENDING = { ...OPTIONS, answerTimeoutMs: 6_000 } as const
 it('has the slot held before such a commit: the process that comes next gives a position before it, at once', async () => {
   const first = await openLiveRowcast(database, OPTIONS)
   await until(async () => (await barriersThatSay('seen')) > 0)
-  const release = await insertUnseen('read again')
+  const release = await insertUnseen(database, 'read again')
   // The slot moves as far as it may: looks write barriers.
   const changes = first.rowcast.subscribe('Tag')
   const count = await barriersThatSay('seen')
@@ -102,7 +72,7 @@ it('has the slot held before such a commit: the process that comes next gives a 
 
 it('keeps changeCursor waiting, up to a typed end, where the slot has been led past such a commit', async () => {
   await (await openLiveRowcast(database, OPTIONS))[Symbol.asyncDispose]()
-  const release = await insertUnseen('passed over')
+  const release = await insertUnseen(database, 'passed over')
   await database.query('SELECT pg_replication_slot_advance($1, pg_current_wal_lsn())', [slotOf(database)])
   await using live = await openLiveRowcast(database, ENDING)
   await expect(live.rowcast.changeCursor()).rejects.toMatchObject({
