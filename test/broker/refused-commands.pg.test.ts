@@ -47,6 +47,12 @@ const ofCommand = (command: string): Refusal => ({
   end: (redis) => say(redis, 'ACL SETUSER default +@all'),
 })
 
+const isRefused = (redis: TestRedis, ...command: string[]): Promise<boolean> =>
+  redis.command(...command).then(
+    () => false,
+    () => true,
+  )
+
 const REASONS: readonly Refusal[] = [
   {
     name: 'OOM',
@@ -76,14 +82,25 @@ const REASONS: readonly Refusal[] = [
     async begin(redis) {
       await redis.command('CONFIG', 'SET', 'busy-reply-threshold', '20')
       redis.command('EVAL', 'while true do end', '0').catch(() => {})
-      const isBusy = () =>
-        redis.command('PING').then(
-          () => false,
-          () => true,
-        )
-      await until(isBusy)
+      await until(() => isRefused(redis, 'PING'))
     },
     end: (redis) => say(redis, 'SCRIPT KILL'),
+  },
+  {
+    name: 'LOADING',
+    async begin(redis) {
+      // Key by key, and with answers in between: a second or two.
+      await redis.command('CONFIG', 'SET', 'key-load-delay', '4000')
+      await redis.command('CONFIG', 'SET', 'loading-process-events-interval-bytes', '1024')
+      const fill = "for n = 1, 500 do redis.call('SET', 'filler:' .. n, string.rep('x', 1024)) end"
+      await redis.command('EVAL', fill, '0')
+      say(redis, 'DEBUG RELOAD').catch(() => {})
+      await until(() => isRefused(redis, 'PING'))
+    },
+    async end(redis) {
+      await until(async () => !(await isRefused(redis, 'PING')))
+      await redis.command('EVAL', "for n = 1, 500 do redis.call('DEL', 'filler:' .. n) end", '0')
+    },
   },
   // Last: the folder that it saves to is gone for good.
   {
@@ -93,12 +110,7 @@ const REASONS: readonly Refusal[] = [
       const [, folder] = (await redis.command('CONFIG', 'GET', 'dir')) as readonly unknown[]
       await rm(String(folder), { recursive: true, force: true })
       await redis.command('BGSAVE')
-      const isRefused = () =>
-        redis.command('SET', 'any', 'text').then(
-          () => false,
-          () => true,
-        )
-      await until(isRefused)
+      await until(() => isRefused(redis, 'SET', 'any', 'text'))
     },
     end: (redis) => redis.command('CONFIG', 'SET', 'stop-writes-on-bgsave-error', 'no'),
   },
@@ -106,7 +118,7 @@ const REASONS: readonly Refusal[] = [
 
 async function outlive(refusals: readonly Refusal[]): Promise<readonly string[]> {
   await using database = await openDatabase({ migrate: true })
-  await using redis = await openRedis()
+  await using redis = await openRedis({ settings: ['--enable-debug-command', 'local'] })
   const options = { redisUrl: redis.url, watchIntervalMs: 200 }
   await using tap = await openRole(database, 'tap', options)
   await using gateway = await openRole(database, 'gateway', options)
