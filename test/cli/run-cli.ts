@@ -2,17 +2,12 @@
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
+import { buildProgram } from '../support/built-program.ts'
 
-const ROOT = resolve(import.meta.dirname, '../..')
-const ARGUMENTS = [
-  '--conditions=rowcast-source',
-  '--import',
-  pathToFileURL(join(ROOT, 'node_modules/tsx/dist/loader.mjs')).href,
-  join(ROOT, 'src/cli/main.ts'),
-]
+const PROGRAM = await buildProgram()
 
 /** What came of a run. */
 export interface CliResult {
@@ -42,7 +37,7 @@ export interface CliFolder extends AsyncDisposable {
 /** Creates one; `config` goes into the config file's object. */
 export async function openCliFolder(env: Record<string, string>, config = ''): Promise<CliFolder> {
   const path = await mkdtemp(join(tmpdir(), 'rowcast-cli-'))
-  const catalog = pathToFileURL(join(ROOT, 'prisma/generated/rowcast.ts')).href
+  const catalog = pathToFileURL(PROGRAM.catalog).href
   await writeFile(
     join(path, 'rowcast.config.ts'),
     `import { catalog } from '${catalog}'\nexport default { catalog, createPrisma: () => ({ async $connect() {}, async $disconnect() {} }), ${config} }\n`,
@@ -57,7 +52,7 @@ export async function openCliFolder(env: Record<string, string>, config = ''): P
 }
 
 function startCli(cwd: string, args: readonly string[], env: Record<string, string>): RunningCli {
-  const child = spawn(process.execPath, [...ARGUMENTS, ...args], {
+  const child = spawn(process.execPath, [PROGRAM.main, ...args], {
     cwd,
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
