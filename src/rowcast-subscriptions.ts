@@ -49,10 +49,21 @@ export type ChangeFace<Types extends ModelTypeMap, Metadata> = Pick<
   | 'hasOldImages'
 >
 
+/** What it is made of. */
+type FaceParts<Types extends ModelTypeMap> = Pick<
+  RowcastParts<Types>,
+  'catalog' | 'models' | 'scaling' | 'bus' | 'held' | 'hub' | 'presence' | 'visibility'
+> & { readonly options: Pick<RowcastParts<Types>['options'], 'prisma' | 'overflow' | 'answerTimeoutMs'> }
+
+/** What reads, as far as it is asked. */
+type FaceReader = Pick<RowcastReader, 'faults' | 'hasOldImages'> & {
+  readonly reader: Pick<RowcastReader['reader'], 'whenReady'>
+}
+
 /** Creates it: functions that hold without what they are called on. */
 export function createChangeFace<Types extends ModelTypeMap, Metadata>(
-  parts: RowcastParts<Types>,
-  reader: RowcastReader,
+  parts: FaceParts<Types>,
+  reader: FaceReader,
 ): ChangeFace<Types, Metadata> {
   const { options, catalog, models, scaling, bus, held, hub, presence, visibility } = parts
   const { prisma, overflow, answerTimeoutMs = ANSWER_TIMEOUT_MS } = options
@@ -137,8 +148,8 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
 
 /** What is known of models that rows are asked of. */
 function readerOf<Types extends ModelTypeMap>(
-  { models }: RowcastParts<Types>,
-  reader: RowcastReader,
+  { models }: FaceParts<Types>,
+  reader: FaceReader,
 ): Pick<RelatedRowsHost, 'isPublished' | 'hasOldImages' | 'faultOf'> {
   return {
     isPublished: (model) => models.isPublished(model),

@@ -51,7 +51,12 @@ export class PageReads<Page = FencedRows> {
   #lanes = 0
   #waiters = 0
 
-  constructor({ lanes = 2, waitersMax = 10_000, waitMaxMs = 30_000, now = Date.now }: PageReadBounds = {}) {
+  constructor({
+    lanes = 2,
+    waitersMax = 10_000,
+    waitMaxMs = 30_000,
+    now = () => performance.now(),
+  }: PageReadBounds = {}) {
     this.#bounds = { lanes, waitersMax, waitMaxMs, now }
   }
 

@@ -1,5 +1,5 @@
 /** Pages that are read once for all who ask for the same, and how many may wait. */
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import type { FencedRows } from '../../src/sets/fence.ts'
 import { type PageReadBounds, PageReads } from '../../src/sets/page-reads.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
@@ -112,6 +112,16 @@ it('refuses more than may wait, and whose turn came too late', async () => {
   const again = ask('d')
   await endAll()
   expect(await again).toBe(PAGE)
+})
+
+it('does not take a clock that somebody sets for a long wait', async () => {
+  const { ask, endAll } = world({ lanes: 1 })
+  const pages = [ask('a'), ask('b')]
+  const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 3_600_000)
+  await endAll()
+  clock.mockRestore()
+  await endAll()
+  expect(await Promise.all(pages)).toEqual([PAGE, PAGE])
 })
 
 it('gives a failure to those who waited for that page, and goes on', async () => {

@@ -35,6 +35,15 @@ const ANSWERS: readonly (readonly [string, Answerer])[] = [
     (_, __, { database }) => [...database.tables.values()].map((table) => tableOf(database, table)),
   ],
   ['judged AS (', () => []],
+  [
+    'AS "heldXids"',
+    (_, __, { database }) => [
+      {
+        snapshot: database.snapshot,
+        heldXids: database.locking.map(({ xid }) => xid).join() || null,
+      },
+    ],
+  ],
   ['l.virtualtransaction AS "writer"', (_, __, { database }) => writers(database)],
   ['pg_current_wal_insert_lsn()', (_, __, { database }) => [{ lsn: formatLsn(database.endLsn) }]],
   ['IDENTIFY_SYSTEM', (_, __, { database }) => [identity(database)]],

@@ -33,7 +33,7 @@ export interface Publication {
   readonly members: ReadonlyMap<string, Member>
 }
 
-export type Action = 'INSERT' | 'UPDATE' | 'DELETE'
+export type Action = 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE'
 
 /** One change, and how the table and its publication stood then. */
 export interface Write {
@@ -93,6 +93,9 @@ export interface Slot {
 /** How tables and the publication stood, and from where on. */
 interface CatalogState {
   readonly lsn: bigint
+  readonly atMs: number
+  /** The model whose table was made. */
+  readonly made: string | null
   readonly tables: ReadonlyMap<string, Omit<Table, 'rows'>>
   readonly publication: Publication | null
 }
@@ -112,6 +115,24 @@ export interface OpenTransaction {
   readonly undo: (() => void)[]
   /** Rows it has locked: `model id`. */
   readonly locked: Set<string>
+  /** Models whose tables it has emptied. */
+  readonly emptied: Set<string>
+}
+
+/** A transaction that has committed, and is in no snapshot yet. */
+interface Unseen extends Pick<OpenTransaction, 'xid' | 'models' | 'locked' | 'emptied'> {
+  readonly untilMs: number
+}
+
+/** What a snapshot sees, taken at a moment. */
+export interface Sight {
+  /** As PostgreSQL writes it. */
+  readonly text: string
+  /** How long the ledger was. */
+  readonly length: number
+  readonly running: ReadonlySet<number>
+  /** By model. */
+  readonly fileNodes: ReadonlyMap<string, number>
 }
 
 /** A change that was committed. */
@@ -154,10 +175,15 @@ export class Database {
   #nextXid = 700
   #nextOid = FIRST_OID
   readonly #locked = new Set<string>()
+  /** By model: how many transactions that read have its table. */
+  readonly #reading = new Map<string, number>()
   /** Committed, and in no snapshot yet. */
-  #unseen: { readonly xid: number; readonly models: ReadonlySet<string>; readonly untilMs: number }[] = []
+  #unseen: Unseen[] = []
   /** How long a commit that is on disk may be invisible to others. */
   visibleAfterMs = 0
+  /** Greatest key of a row, and greatest `n`: the fewer there are, the more rows have to do with each other. */
+  idMax = 6
+  numberMax = 9
   /** Called when the WAL has grown. */
   onWal: () => void = () => {}
 
@@ -205,7 +231,8 @@ export class Database {
   promoteStandby(random: Random): Database {
     const endLsn = this.#standbyLsn
     const next = new Database(random, [])
-    Object.assign(next, { timeline: this.timeline + 1, note: this.note, visibleAfterMs: this.visibleAfterMs })
+    const { note, visibleAfterMs, idMax, numberMax } = this
+    Object.assign(next, { timeline: this.timeline + 1, note, visibleAfterMs, idMax, numberMax })
     next.history = [...this.history, { timeline: this.timeline, endLsn }]
     next.wal.push(...this.wal.filter((record) => record.endLsn <= endLsn))
     const last = next.wal.findLast(({ kind }) => kind === 'commit')
@@ -232,25 +259,22 @@ export class Database {
     this.publication = state?.publication ?? null
     this.tables.clear()
     for (const [model, table] of state?.tables ?? []) {
-      const rows = new Map<number, Row>()
-      for (const entry of this.ledger) {
-        if (entry.model !== model || entry.oid !== table.oid) continue
-        if (entry.new === null) rows.delete(Number(entry.old?.['id']))
-        else rows.set(Number(entry.new['id']), entry.new)
-      }
-      this.tables.set(model, { ...table, rows })
+      const rows = rowsOf(this.ledger, model, table.oid).map((row) => [Number(row['id']), row] as const)
+      this.tables.set(model, { ...table, rows: new Map(rows) })
     }
   }
 
   /** DDL is in the WAL, as all is: whoever is promoted has what it received. */
-  #keepCatalog(): void {
+  #keepCatalog(made: string | null = null): void {
     const tables = new Map([...this.tables].map(([model, { rows: _, ...table }]) => [model, table]))
-    this.#catalogs.push({ lsn: this.#endLsn, tables, publication: this.publication })
+    const { publication } = this
+    this.#catalogs.push({ lsn: this.#endLsn, atMs: performance.now(), made, tables, publication })
   }
 
   begin(): OpenTransaction {
     const transaction: OpenTransaction = {
-      ...{ xid: this.#takeXid(), items: [], models: new Set(), undo: [], locked: new Set() },
+      ...{ xid: this.#takeXid(), items: [], models: new Set(), undo: [] },
+      ...{ locked: new Set(), emptied: new Set() },
     }
     this.open.add(transaction)
     return transaction
@@ -258,14 +282,15 @@ export class Database {
 
   /** Writes a row at random, as far as nobody else has it locked. */
   write(transaction: OpenTransaction, model: string): void {
+    this.#seeDue()
     const table = this.tables.get(model) as Table
-    const id = this.random.integer(1, 6)
+    const id = this.random.integer(1, this.idMax)
     const key = `${model} ${id}`
     if (this.#locked.has(key) && !transaction.locked.has(key)) return
     const old = table.rows.get(id) ?? null
     const row: Row = {
       id,
-      n: this.random.integer(0, 9),
+      n: this.random.integer(0, this.numberMax),
       name: this.random.chance(0.2) ? null : `v${this.#nextXid}`,
     }
     const action = old === null ? 'INSERT' : this.random.chance(0.3) ? 'DELETE' : 'UPDATE'
@@ -286,6 +311,29 @@ export class Database {
     this.#grow(this.random.integer(8, 30))
   }
 
+  /** TRUNCATE, which waits for nobody: false where somebody writes to the table, or reads it. */
+  truncate(transaction: OpenTransaction, model: string): boolean {
+    const others = this.locking.filter(({ xid }) => xid !== transaction.xid)
+    if (this.isRead(model) || others.some(({ models }) => models.has(model))) return false
+    const table = this.tables.get(model) as Table
+    const rows = new Map(table.rows)
+    const { fileNode } = table
+    table.rows.clear()
+    table.fileNode = this.#takeOid()
+    transaction.models.add(model)
+    transaction.emptied.add(model)
+    transaction.undo.push(() => {
+      for (const [id, row] of rows) table.rows.set(id, row)
+      table.fileNode = fileNode
+    })
+    transaction.items.push({
+      ...{ model, action: 'TRUNCATE', old: null, new: null, oid: table.oid, columns: table.columns },
+      isPublished: table.isLogged && (this.publication?.members.has(model) ?? false),
+    })
+    this.#grow(this.random.integer(8, 30))
+    return true
+  }
+
   /** A message that is part of the transaction. */
   emit(transaction: OpenTransaction, message: Emitted): void {
     this.#grow(this.random.integer(8, 20))
@@ -296,8 +344,8 @@ export class Database {
   note: (text: string) => void = () => {}
 
   commit(transaction: OpenTransaction): void {
-    this.#end(transaction)
-    const { xid, items } = transaction
+    this.open.delete(transaction)
+    const { xid, items, locked } = transaction
     const commitLsn = this.#endLsn
     this.#grow(6)
     for (const item of items) {
@@ -308,27 +356,29 @@ export class Database {
       this.note(`  ${commitLsn.toString(16)}: ${text}`)
     }
     this.wal.push({ kind: 'commit', commitLsn, endLsn: this.#endLsn, xid, atMs: Date.now(), items })
+    if (transaction.emptied.size > 0) this.#keepCatalog()
     const atMs = performance.now()
     for (const item of items) if ('model' in item) this.ledger.push({ ...item, commitLsn, xid, atMs })
+    // Its locks are held until others see it.
     if (this.visibleAfterMs > 0)
       this.#unseen.push({
-        xid,
-        models: transaction.models,
+        ...{ xid, models: transaction.models, locked, emptied: transaction.emptied },
         untilMs: atMs + this.random.integer(0, this.visibleAfterMs),
       })
+    else this.#unlock(locked)
     this.onWal()
   }
 
   rollback(transaction: OpenTransaction): void {
-    this.#end(transaction)
+    this.open.delete(transaction)
+    this.#unlock(transaction.locked)
     for (const undo of transaction.undo.reverse()) undo()
     this.noise()
   }
 
   /** Who holds locks: what is open, and what has committed and cannot be seen yet. */
-  get locking(): readonly { readonly xid: number; readonly models: ReadonlySet<string> }[] {
-    const nowMs = performance.now()
-    this.#unseen = this.#unseen.filter(({ untilMs }) => untilMs > nowMs)
+  get locking(): readonly Pick<OpenTransaction, 'xid' | 'models' | 'emptied'>[] {
+    this.#seeDue()
     return [...this.open, ...this.#unseen]
   }
 
@@ -337,6 +387,50 @@ export class Database {
     const running = this.locking.map(({ xid }) => xid)
     const xmax = this.#nextXid + 1
     return `${Math.min(xmax, ...running)}:${xmax}:${running.sort((a, b) => a - b).join(',')}`
+  }
+
+  /** Whoever reads keeps a table as it is until the transaction ends. */
+  lockForRead(model: string, isHeld: boolean): void {
+    this.#reading.set(model, (this.#reading.get(model) ?? 0) + (isHeld ? 1 : -1))
+  }
+
+  /** Whether somebody has emptied its table, and cannot be seen yet. */
+  isRewriting(model: string): boolean {
+    return this.locking.some(({ emptied }) => emptied.has(model))
+  }
+
+  isRead(model: string): boolean {
+    return (this.#reading.get(model) ?? 0) > 0
+  }
+
+  /** A snapshot. */
+  see(): Sight {
+    const running = new Set(this.locking.map(({ xid }) => xid))
+    const fileNodes = new Map([...this.tables].map(([model, { fileNode }]) => [model, fileNode]))
+    return { text: this.snapshot, length: this.ledger.length, running, fileNodes }
+  }
+
+  /** The rows of a model that a snapshot sees, of the table as it is now: DDL keeps to no snapshot. */
+  rowsSeen(model: string, { length, running }: Sight): readonly Row[] {
+    // TRUNCATE keeps to no snapshot: the table is empty for those from before.
+    const emptied = this.ledger.findLastIndex((entry) => entry.model === model && entry.action === 'TRUNCATE')
+    const seen = this.ledger.slice(0, length).filter(({ xid }, index) => index > emptied && !running.has(xid))
+    return rowsOf(seen, model, this.tables.get(model)?.oid)
+  }
+
+  /** The rows of a model after all that committed up to a position. */
+  rowsAt(model: string, lsn: bigint): readonly Row[] {
+    const table = this.#catalogs.findLast((state) => state.lsn <= lsn)?.tables.get(model)
+    const before = this.ledger.filter(({ commitLsn }) => commitLsn <= lsn)
+    return rowsOf(before, model, table?.oid)
+  }
+
+  /** Whether a model's table has become another one since a moment, or something of it was not published. */
+  hasGap(model: string, sinceMs: number): boolean {
+    return (
+      this.#catalogs.some(({ atMs, made }) => made === model && atMs >= sinceMs) ||
+      this.ledger.some((entry) => entry.model === model && !entry.isPublished && entry.atMs >= sinceMs)
+    )
   }
 
   /** A message that is sent at once, whatever becomes of the transaction that wrote it. */
@@ -387,11 +481,11 @@ export class Database {
 
   /** DROP TABLE, CREATE TABLE: no rows, another OID, and no longer published. False where somebody writes to it. */
   recreateTable(model: string): boolean {
-    for (const { models } of this.open) if (models.has(model)) return false
+    if (this.isRead(model) || this.locking.some(({ models }) => models.has(model))) return false
     this.unpublish(model)
     this.tables.set(model, this.#makeTable(model))
     this.noise()
-    this.#keepCatalog()
+    this.#keepCatalog(model)
     return true
   }
 
@@ -435,9 +529,16 @@ export class Database {
           items[index] = { ...item, isPublished: !item.isPublished }
   }
 
-  #end(transaction: OpenTransaction): void {
-    this.open.delete(transaction)
-    for (const key of transaction.locked) this.#locked.delete(key)
+  /** What becomes visible by now is locked no more. */
+  #seeDue(): void {
+    const nowMs = performance.now()
+    if (!this.#unseen.some(({ untilMs }) => untilMs <= nowMs)) return
+    for (const { untilMs, locked } of this.#unseen) if (untilMs <= nowMs) this.#unlock(locked)
+    this.#unseen = this.#unseen.filter(({ untilMs }) => untilMs > nowMs)
+  }
+
+  #unlock(locked: ReadonlySet<string>): void {
+    for (const key of locked) this.#locked.delete(key)
   }
 
   #makeTable(model: string): Table {
@@ -466,4 +567,16 @@ export class Database {
     this.#nextOid += 1
     return this.#nextOid
   }
+}
+
+/** What a table has after these changes, in the order of its key. */
+function rowsOf(ledger: readonly LedgerEntry[], model: string, oid: number | undefined): readonly Row[] {
+  const rows = new Map<number, Row>()
+  for (const entry of ledger) {
+    if (entry.model !== model || entry.oid !== oid) continue
+    if (entry.action === 'TRUNCATE') rows.clear()
+    else if (entry.new === null) rows.delete(Number(entry.old?.['id']))
+    else rows.set(Number(entry.new['id']), entry.new)
+  }
+  return [...rows.values()].sort((a, b) => Number(a['id']) - Number(b['id']))
 }

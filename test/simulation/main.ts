@@ -2,7 +2,7 @@
  * `npm run test:simulation -- --seed N --worlds M`: worlds one after another, from seed N on; `--seconds S` as many as there is time
  * for, `--broker` or `--alone` those with taps and gateways or without, `--verbose` all that befell them. The first that fails is shrunk to
  * few faults, and printed with its timeline and its script; `--script TEXT` repeats that, `--kept` runs the scripts that
- * are kept, `--whole` leaves a script as long as it is.
+ * are kept, `--whole` leaves a script as long as it is, `--twice` runs each world twice, which has to do the same.
  */
 import { parseArgs } from 'node:util'
 import { readKept } from './kept-scripts.ts'
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     ...{ seed: { type: 'string' }, worlds: { type: 'string' }, seconds: { type: 'string' } },
     ...{ verbose: { type: 'boolean' }, broker: { type: 'boolean' }, alone: { type: 'boolean' } },
     ...{ script: { type: 'string' }, kept: { type: 'boolean' }, whole: { type: 'boolean' } },
+    twice: { type: 'boolean' },
   },
 })
 
@@ -33,7 +34,7 @@ const isScaled = values.broker === true ? true : values.alone === true ? false :
 const totals = { changes: 0, delivered: 0, resyncs: 0, faults: 0, steps: 0 }
 let [passed, failed] = [0, 0]
 for await (const script of scripts()) {
-  const outcome = await runWorld(script)
+  const outcome = values.twice === true ? await runTwice(script) : await runWorld(script)
   for (const name of ['changes', 'delivered', 'resyncs', 'faults', 'steps'] as const)
     totals[name] += outcome[name]
   if (values.verbose === true) print(outcome.timeline.join('\n'))
@@ -53,6 +54,15 @@ print(
 print(`${steps} steps in ${secondsSince().toFixed(1)} s, ${rate} worlds in a minute of processor time.`)
 print(`${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1
+
+/** A world that does something else the second time repeats nothing. */
+async function runTwice(script: Script): Promise<Outcome> {
+  const [once, again] = [await runWorld(script), await runWorld(script)]
+  const at = once.timeline.findIndex((line, index) => line !== again.timeline[index])
+  if (at < 0 && once.timeline.length === again.timeline.length) return again
+  const violation = `It did something else the second time: ${once.timeline.at(at)} and ${again.timeline.at(at)}.`
+  return { ...again, violation }
+}
 
 /** What to run. */
 async function* scripts(): AsyncGenerator<Script> {

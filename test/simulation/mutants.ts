@@ -200,6 +200,54 @@ const MUTANTS: readonly Mutant[] = [
     from: 'if (comparePositions(endOf(entry), position) <= 0) low = middle + 1',
     to: 'if (comparePositions(endOf(entry), position) < 0) low = middle + 1',
   },
+  {
+    name: 'a write is judged by the keys after its transaction',
+    file: 'src/sets/live-rows.ts',
+    from: 'isFirst ? this.#before : this.#after',
+    to: 'this.#after',
+  },
+  {
+    name: 'a set forgets a TRUNCATE',
+    file: 'src/sets/key-set.ts',
+    from: 'this.isCleared = true',
+    to: '',
+  },
+  {
+    name: 'of what is read of related rows, what came later is not taken back',
+    file: 'src/sets/rows-at.ts',
+    from: 'await later()',
+    to: '[]',
+  },
+  {
+    name: 'related rows are read before all up to the transaction can be seen',
+    file: 'src/sets/related-row-reader.ts',
+    from: '    await this.whenVisible(ordinal, name)\n',
+    to: '',
+  },
+  {
+    name: 'a first row that its snapshot has comes again as it was',
+    file: 'src/sets/row-read.ts',
+    from: 'at !== null && !ranges.fenceOf(at).sees(transaction)',
+    to: 'at !== null && (!ranges.fenceOf(at).sees(transaction) || true)',
+  },
+  {
+    name: 'what the snapshot of first rows does not see is not added to them',
+    file: 'src/sets/row-read.ts',
+    from: 'at !== null && !ranges.fenceOf(at).sees(transaction)',
+    to: 'at !== null && ranges.fenceOf(at).endLsn < 0n',
+  },
+  {
+    name: 'a gap of a related model ends nobody',
+    file: 'src/sets/sets-bus.ts',
+    from: 'if (model === undefined || subscription.models.has(model)) subscription.end(error)',
+    to: 'if (model === undefined || subscription.model === model) subscription.end(error)',
+  },
+  {
+    name: 'sets outlive the server that they were read on',
+    file: 'src/sets/sets-bus.ts',
+    from: "      this.#endAll(cannotGoOn('another server has taken over'))\n      this.graph = null\n",
+    to: '',
+  },
 ]
 
 const { values } = parseArgs({

@@ -1,6 +1,6 @@
 /** One process of rowcast: the real source, taps and gateways, and the real bus, on sockets and a broker of the model. */
 import type { Duplex } from 'node:stream'
-import type { Role } from '../../src/broker/broker-options.ts'
+import type { RedisBroker, Role } from '../../src/broker/broker-options.ts'
 import { type BrokerRuntime, systemRuntime } from '../../src/broker/broker-runtime.ts'
 import type { BrokerEngine } from '../../src/broker/entry-log.ts'
 import { BrokerArchiveSlot, type ChangeReader, createScaledSource } from '../../src/broker/scaled-source.ts'
@@ -14,7 +14,7 @@ import { StreamPresence } from '../../src/bus/stream-presence.ts'
 import { guardTimers, NODE_TIMERS } from '../../src/bus/time-slices.ts'
 import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import { createRelationRegistry, type RelationRegistry } from '../../src/catalog/relation-registry.ts'
-import { createGuard } from '../../src/guard.ts'
+import { createGuard, type Guard } from '../../src/guard.ts'
 import type { Logger } from '../../src/log.ts'
 import { withDatabaseSession } from '../../src/source/db/sql.ts'
 import { readSystemIdentifier } from '../../src/source/db/system-identifier.ts'
@@ -25,6 +25,8 @@ import { createSetupGoal } from '../../src/source/setup/setup-goal.ts'
 import type { DriverTarget } from '../../src/wire/driver-target.ts'
 import type { Random } from '../chaos/random.ts'
 import type { Link } from './link.ts'
+import type { ModelClient } from './model-client.ts'
+import { createReaderFace, type ReaderFace } from './reader-face.ts'
 import type { Site } from './site.ts'
 import { type Machine, runOn } from './virtual-time.ts'
 
@@ -51,6 +53,8 @@ export interface ReaderParts {
   readonly role: Role
   /** What it runs on, where processes pause and clocks differ. */
   readonly machine: Machine | null
+  /** What it reads rows with; null where the world has no sets of rows. */
+  readonly prisma: ModelClient | null
 }
 
 /** How long whoever subscribes waits for the stream. */
@@ -63,6 +67,8 @@ const WATCH_MS = 10_000
 /** A process. */
 export class Reader {
   readonly bus: InProcessBus
+  /** What subscribes to sets of rows; null where the world has none. */
+  readonly face: ReaderFace | null
   readonly source: ChangeReader
   readonly role: Role
   readonly #presence: StreamPresence
@@ -89,7 +95,7 @@ export class Reader {
     observers.add(this.#presence)
     const archive = new BrokerArchiveSlot()
     const { queueLengthMax, logBytesMax } = settings
-    this.bus = createMemoryBus({
+    const ownBus = createMemoryBus({
       ...{
         queueLengthMax,
         models: catalog.models,
@@ -100,6 +106,8 @@ export class Reader {
       log: { bytesMax: logBytesMax, bytesReadMax: 2 * logBytesMax, ageMaxMs: 600_000 },
       timers: guardTimers(NODE_TIMERS, guard),
     })
+    this.face = parts.prisma === null ? null : this.#createFace(ownBus, guard, parts.prisma)
+    this.bus = this.face?.bus ?? ownBus
     this.#registry = this.#createRegistry()
     this.source =
       engine === null
@@ -194,6 +202,19 @@ export class Reader {
     return { host: 'model', port: 5432, user: 'app', database: 'app', password: 'none', ssl: false, stream }
   }
 
+  #createFace(ownBus: InProcessBus, guard: Guard, prisma: ModelClient): ReaderFace {
+    const { catalog, role, engine } = this.#parts
+    return createReaderFace({
+      ...{ ownBus, guard, catalog, prisma, presence: this.#presence, target: this.#target },
+      ...{ answerTimeoutMs: ACCEPT_MS, scaling: { role, broker: engine === null ? null : this.#broker } },
+      reader: {
+        hasOldImages: (model) => this.#registry.hasOldImages(model) ?? true,
+        faults: () => this.#registry.faults,
+        whenReady: () => this.source.whenReady(),
+      },
+    })
+  }
+
   #createRegistry(): RelationRegistry {
     const { catalog } = this.#parts
     return createRelationRegistry({
@@ -223,10 +244,17 @@ export class Reader {
     })
   }
 
+  get #broker(): RedisBroker {
+    return {
+      ...{ url: 'redis://model', answerTimeoutMs: 10_000, replicas: 0, prefix: null },
+      retention: { bytes: this.#parts.settings.brokerBytes, minutes: 60 },
+    }
+  }
+
   #createScaled(engine: BrokerEngine, archive: BrokerArchiveSlot): ChangeReader {
     const { logger, settings, role } = this.#parts
     const target = this.#target
-    const { slot, brokerBytes } = settings
+    const { slot } = settings
     return createScaledSource({
       ...{ role, slot, publication: PUBLICATION, logger, archive, bus: this.bus, softDelete: new Map() },
       ...{
@@ -234,10 +262,7 @@ export class Reader {
         createRegistry: () => this.#createRegistry(),
         watchIntervalMs: WATCH_MS,
       },
-      broker: {
-        ...{ url: 'redis://model', answerTimeoutMs: 10_000, replicas: 0, prefix: null },
-        retention: { bytes: brokerBytes, minutes: 60 },
-      },
+      broker: this.#broker,
       engine: this.#owned(engine),
       runtime: this.#runtime,
       models: this.#models.map(({ name }) => name),

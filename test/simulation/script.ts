@@ -24,12 +24,14 @@ export interface Script {
   readonly writes?: readonly number[] | undefined
   /** @default all */
   readonly clients?: readonly number[] | undefined
+  /** Those who have a set of rows. @default all */
+  readonly viewers?: readonly number[] | undefined
 }
 
 /** What a step's random source is for. */
-export type Purpose = 'world' | 'pause' | 'write' | 'fault' | 'heal'
+export type Purpose = 'world' | 'pause' | 'write' | 'fault' | 'heal' | 'viewers'
 
-const PURPOSES: readonly Purpose[] = ['world', 'pause', 'write', 'fault', 'heal']
+const PURPOSES: readonly Purpose[] = ['world', 'pause', 'write', 'fault', 'heal', 'viewers']
 
 /** The random source of one step, for one purpose. */
 export function randomOf({ seed }: Script, step: number, purpose: Purpose): Random {

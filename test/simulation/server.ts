@@ -10,6 +10,8 @@ export class Server {
   readonly sessions = new Set<PostgresSession>()
   readonly links = new Set<Link>()
   isUp = true
+  /** How often it has crashed: whoever was connected before is not any more. */
+  crashes = 0
   /** What the model itself got wrong. */
   readonly faults: unknown[] = []
   readonly #random: Random
@@ -51,6 +53,7 @@ export class Server {
 
   crash(): void {
     this.isUp = false
+    this.crashes += 1
     for (const link of [...this.links]) link.cut()
     this.database.crash()
   }

@@ -44,8 +44,18 @@ describe('a world that fails', () => {
   it('fails no more where its script was kept', { timeout: 300_000 }, async () => {
     const kept = await readKept()
     expect(kept.length).toBeGreaterThan(0)
-    const args = ['--import', 'tsx', '--conditions=rowcast-source', 'test/simulation/main.ts', '--kept']
-    const { stdout } = await promisify(execFile)(process.execPath, args)
-    expect(stdout).toContain(`${kept.length} passed, 0 failed`)
+    expect(await simulate('--kept')).toContain(`${kept.length} passed, 0 failed`)
   })
 })
+
+describe('a world', () => {
+  it('does the same whenever it runs, step by step', { timeout: 300_000 }, async () => {
+    expect(await simulate('--twice', '--worlds', '6', '--seed', '40')).toContain('6 passed, 0 failed')
+  })
+})
+
+async function simulate(...what: readonly string[]): Promise<string> {
+  const args = ['--import', 'tsx', '--conditions=rowcast-source', 'test/simulation/main.ts', ...what]
+  const { stdout } = await promisify(execFile)(process.execPath, args)
+  return stdout
+}

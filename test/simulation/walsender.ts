@@ -127,6 +127,11 @@ export class Walsender {
 
   #sendWrite(write: Write): void {
     this.#describe(write)
+    if (write.action === 'TRUNCATE') {
+      const options = { isCascade: false, isRestartIdentity: false }
+      this.#message({ kind: 'truncate', streamXid: null, relationOids: [write.oid], ...options })
+      return
+    }
     const own = { streamXid: null, relationOid: write.oid }
     const tuple = (row: Row | null) => this.#tuple(write, row)
     if (write.action === 'INSERT')

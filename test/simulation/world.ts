@@ -1,7 +1,7 @@
 /** A world: one database, processes of rowcast one after another or beside each other, clients, and what befalls them. */
 
 import type { Role } from '../../src/broker/broker-options.ts'
-import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
+import type { ModelCatalog, RelationSpec } from '../../src/catalog/model-catalog.ts'
 import type { Logger } from '../../src/log.ts'
 import type { Random } from '../chaos/random.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
@@ -9,10 +9,13 @@ import { MemoryEngine, REAL_WORLD } from '../support/memory-broker/memory-engine
 import { Client, Violation } from './client.ts'
 import { Database, type OpenTransaction } from './database.ts'
 import { befall, pickFault } from './faults.ts'
+import { createModelClient, type ModelClient } from './model-client.ts'
 import { Reader, type ReaderSettings } from './reader.ts'
 import { type Purpose, randomOf, type Script, type ScriptedFault } from './script.ts'
 import type { Server } from './server.ts'
 import { Site } from './site.ts'
+import { Viewer } from './viewer.ts'
+import { anyView } from './views.ts'
 import { VirtualTime } from './virtual-time.ts'
 
 /** What a world came to. */
@@ -31,8 +34,16 @@ export interface Outcome {
 const MODELS = ['Red', 'Blue']
 const START_MS = Date.UTC(2026, 0, 1)
 const SLOT = 'rowcast_app'
+const NUMBERED_LSN_MAX = 2n ** 52n
 /** How long everything may take to go on once nothing befalls it any more. */
 const HEALING_MS = 180_000
+
+/** A Red has a Blue where its `n` is the key of one. */
+const RELATION = { relationName: 'BlueToRed', isRequired: true, isOmitted: false, documentation: null }
+const RELATIONS: Readonly<Record<string, readonly RelationSpec[]>> = {
+  Red: [{ ...RELATION, name: 'blue', model: 'Blue', isList: false, fields: ['n'], references: ['id'] }],
+  Blue: [{ ...RELATION, name: 'reds', model: 'Red', isList: true, fields: [], references: [] }],
+}
 
 const CATALOG: ModelCatalog = {
   formatVersion: 1,
@@ -45,7 +56,7 @@ const CATALOG: ModelCatalog = {
           buildField('n', 'Int'),
           buildField('name', 'String', { isRequired: false }),
         ],
-        { name, table: name.toLowerCase() },
+        { name, table: name.toLowerCase(), relations: RELATIONS[name] ?? [] },
       ),
     ]),
   ),
@@ -74,6 +85,14 @@ export class World {
   readonly #site: Site
   readonly #settings: ReaderSettings
   readonly #clients: Client[] = []
+  readonly #viewers: Viewer[] = []
+  /** For what is beside the clients: they are not to change by it. */
+  readonly #besides: Random
+  /** Milliseconds that a statement of Prisma Client takes at most. */
+  readonly #statementMs: number
+  readonly #hasViewers: boolean
+  /** Nothing befalls it any more. */
+  #isCalm = false
   /** All processes; the broker joins those of a world that has one. */
   #processes: Reader[] = []
   readonly #engine: MemoryEngine | null
@@ -117,6 +136,12 @@ export class World {
       logBytesMax: random.pick([2_000, 20_000, 1_000_000]),
       brokerBytes: random.pick([5_000, 50_000, 10_000_000]),
     }
+    this.#besides = randomOf(script, 0, 'viewers')
+    this.#statementMs = this.#besides.pick([0, 1, 5, 40])
+    // A gateway has no sets of rows, and their transactions are numbered below 2^53.
+    const isFollowable = !isWithBroker && database.endLsn < NUMBERED_LSN_MAX
+    this.#hasViewers = isFollowable && script.viewers?.length !== 0 && this.#besides.chance(0.6)
+    if (this.#hasViewers) Object.assign(database, { idMax: 4, numberMax: 5 })
     this.#hasMachines = random.chance(0.3)
     this.#clockErrorMs = random.pick([0, 2_000, 3_600_000])
     this.#engine = isWithBroker ? this.#newEngine(random.fork(), most) : null
@@ -125,6 +150,17 @@ export class World {
       const settings = { name: `client ${index}`, model: random.pick(MODELS), pace: random.pick([0, 1, 5]) }
       const own = { random: random.fork(), log: (text: string) => this.#note(text) }
       if (script.clients?.includes(index) !== false) this.#clients.push(new Client(settings, this.#site, own))
+    }
+    if (this.#hasViewers) this.#addViewers()
+  }
+
+  #addViewers(): void {
+    const random = this.#besides.fork()
+    const { viewers } = this.#script
+    for (let index = 0; index < random.integer(1, 4); index += 1) {
+      const settings = { name: `viewer ${index}`, view: anyView(random), paceMs: random.pick([0, 1, 30]) }
+      const own = { catalog: CATALOG, random: random.fork(), log: (text: string) => this.#note(text) }
+      if (viewers?.includes(index) !== false) this.#viewers.push(new Viewer(settings, this.#site, own))
     }
   }
 
@@ -176,11 +212,11 @@ export class World {
 
   /** What was done so far, as a script. */
   get #done(): Script {
-    const { seed, clients } = this.#script
+    const { seed, clients, viewers } = this.#script
     const all = Array.from({ length: 4 }, (_, index) => index)
     return {
       ...{ seed, isScaled: this.#engine !== null, steps: this.#step, faults: this.#befallen },
-      ...{ writes: this.#written, clients: clients ?? all },
+      ...{ writes: this.#written, clients: clients ?? all, viewers: viewers ?? all },
     }
   }
 
@@ -199,6 +235,7 @@ export class World {
       await this.#time.run(Math.min(20, endMs - this.#time.nowMs))
       const reader = this.#reader
       for (const client of this.#clients) client.step(reader)
+      for (const viewer of this.#viewers) viewer.step(reader)
       for (const { faults } of this.#site.servers) for (const fault of faults) throw fault
       for (const { excess } of this.#processes)
         if (excess !== null) throw new Violation(`Beyond a bound: ${excess}.`)
@@ -207,6 +244,7 @@ export class World {
 
   async #heal(): Promise<void> {
     // What is put right may leave something to be put right: a standby that takes over, an old primary that has yet to end.
+    this.#isCalm = true
     while (this.#repairs.length > 0) this.#repairDue(true)
     for (const process of this.#processes) this.#wake(process)
     // What was put right on a server that was given up is so no more.
@@ -219,13 +257,13 @@ export class World {
     let isWritten = false
     while (this.#time.nowMs < startMs + HEALING_MS) {
       await this.#advance(isWritten ? 500 : 5_000)
-      if (this.#clients.every(({ isComplete }) => isComplete)) {
+      if ([...this.#clients, ...this.#viewers].every(({ isComplete }) => isComplete)) {
         if (isWritten) return
         for (const model of MODELS) this.#commitOne(model)
         isWritten = true
       }
     }
-    const missing = this.#clients
+    const missing = [...this.#clients, ...this.#viewers]
       .filter(({ isComplete }) => !isComplete)
       .map(({ description }) => description)
     const state = JSON.stringify(this.#reader?.source.status(), (_, value: unknown) =>
@@ -256,6 +294,19 @@ export class World {
     if (random.chance(this.#replicatedShare)) database.replicate()
     if (this.#isSynced && random.chance(0.1)) database.synchronizeSlots()
     this.#writeToOld()
+    if (this.#hasViewers) this.#truncateSomething()
+  }
+
+  #truncateSomething(): void {
+    const random = randomOf(this.#script, this.#step, 'viewers')
+    if (!random.chance(0.03)) return
+    const database = this.#database
+    const transaction = database.begin()
+    const [model, other] = random.shuffle(MODELS) as [string, string]
+    if (random.chance(0.5)) database.write(transaction, other)
+    database.truncate(transaction, model)
+    if (random.chance(0.5)) database.write(transaction, model)
+    database.commit(transaction)
   }
 
   /** A primary that lives on takes what it is given, and nobody will ever have it. */
@@ -317,7 +368,15 @@ export class World {
     const own = { random: this.#random.fork(), logger, settings: this.#settings, engine: this.#engine, role }
     const wallAheadMs = this.#random.integer(-this.#clockErrorMs, this.#clockErrorMs)
     const machine = this.#hasMachines ? { isPaused: false, wallAheadMs } : null
-    this.#processes.push(Reader.begin({ site: this.#site, catalog: CATALOG, machine, ...own }))
+    const prisma = this.#hasViewers ? this.#newModelClient() : null
+    this.#processes.push(Reader.begin({ site: this.#site, catalog: CATALOG, machine, prisma, ...own }))
+  }
+
+  #newModelClient(): ModelClient {
+    return createModelClient({
+      ...{ site: this.#site, catalog: CATALOG, random: this.#besides.fork(), latencyMs: this.#statementMs },
+      isBreaking: () => !this.#isCalm && this.#befallen.length > 0,
+    })
   }
 
   #newEngine(random: Random, most: number): MemoryEngine {
@@ -538,6 +597,7 @@ export class World {
 
   dropClient(): string | null {
     this.#random.pick(this.#clients).drop()
+    for (const viewer of this.#viewers) if (this.#besides.chance(0.5)) viewer.drop()
     return 'a client'
   }
 
