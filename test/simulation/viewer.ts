@@ -187,6 +187,8 @@ export class Viewer {
     const database = this.#site.servers.find((server) => server.database.timeline === timeline)?.database
     const difference = this.#differenceAt(database ?? current, lsn)
     if (difference === null || this.#isOwed) return
+    const later = (database ?? current).unpublishedBehind(lsn)
+    if (later.some((each) => this.#differenceAt(database ?? current, each) === null)) return
     const { name, view } = this.#settings
     const said = `${name} (${JSON.stringify(view)}) at ${lsn.toString(16)}: ${difference}`
     const sinceMs = this.#begunAtMs - NOTICE_MS
