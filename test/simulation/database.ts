@@ -425,13 +425,11 @@ export class Database {
     return rowsOf(before, model, table?.oid)
   }
 
-  /** Positions behind what followed one and was not published, up to the next that was: nobody who reads the stream knows them apart. */
-  unpublishedBehind(lsn: bigint): readonly bigint[] {
-    const following = this.ledger.filter(({ commitLsn }) => commitLsn > lsn)
-    const end = following.find(({ isPublished }) => isPublished)?.commitLsn ?? this.#endLsn + 1n
+  /** Where the rows may have become others, behind a position. */
+  boundariesBehind(lsn: bigint): readonly bigint[] {
     const made = this.#catalogs.flatMap((state) => (state.made === null ? [] : state.lsn))
-    const all = [...following.map(({ commitLsn }) => commitLsn), ...made]
-    return all.filter((each) => each > lsn && each < end)
+    const all = [...this.ledger.map(({ commitLsn }) => commitLsn), ...made]
+    return [...new Set(all)].filter((each) => each > lsn)
   }
 
   /** Whether a model's table has become another one since a moment, or something of it was not published. */
