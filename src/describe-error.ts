@@ -23,3 +23,8 @@ function placeOf({ stack = '', message }: Error): string | undefined {
     ?.trim()
     .slice('at '.length)
 }
+
+/** What was thrown; whatever is no error is the message of one. */
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

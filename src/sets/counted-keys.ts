@@ -58,6 +58,11 @@ export class CountedKeys {
     return this.#size
   }
 
+  /** Whether somebody may ask for what was before the last transaction. */
+  get hasPast(): boolean {
+    return this.#toggled.size > 0
+  }
+
   /** Keys that are kept, those included that somebody may still ask for. */
   get kept(): number {
     return this.#entries.size
@@ -73,6 +78,11 @@ export class CountedKeys {
       isIn = !isIn
     }
     return isIn
+  }
+
+  /** The keys that are in after the last transaction. */
+  *all(): Iterable<ValueKey> {
+    for (const [key, { count }] of this.#entries) if (count > 0) yield key
   }
 
   /** The keys that were in after a transaction. */

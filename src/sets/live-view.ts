@@ -2,11 +2,13 @@
 import { type ChangeFilter, conditionsOf, createChangeFilter } from '../bus/filter/change-filter.ts'
 import { ALWAYS, type KeySetSpec, keySetsOf } from '../bus/filter/condition.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
+import type { ModelSpec } from '../catalog/model-catalog.ts'
 import { FollowedRights } from './followed-rights.ts'
+import { idOf, type SetWatcher } from './held-set.ts'
 import { LiveRows } from './live-rows.ts'
 import type { LogTransaction } from './log-transactions.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
-import { type HeldSets, idOf, type SetGraph } from './set-graph.ts'
+import type { HeldSets, SetGraph } from './set-graph.ts'
 
 /** What every change meets. */
 export function filterOrAll(filter: ChangeFilter | null): ChangeFilter {
@@ -38,6 +40,19 @@ export class LiveView {
     held.ready().catch((error: unknown) => {
       if (this.#held === held) onFailure(error)
     })
+  }
+
+  /** Has it named where a transaction may concern it. Rights may turn by any change of what they depend on, and to any rows. */
+  watch(watcher: SetWatcher): void {
+    const { model, rights } = this.#request
+    const models = new Map((rights?.dependencies ?? []).map(({ model }) => [model, null] as const))
+    const filters = new Map<ModelSpec, ChangeFilter | null>([[model, this.#filter], ...models])
+    if (rights !== undefined) filters.set(model, null)
+    this.#held?.watch({ watcher, filters })
+  }
+
+  unwatch(): void {
+    this.#held?.unwatch()
   }
 
   release(): void {

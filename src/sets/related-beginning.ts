@@ -3,6 +3,8 @@ import type { History } from '../bus/history.ts'
 import { cannotResume } from '../bus/resync-required.ts'
 import { type Cursor, INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import { hasAllAfter, ordinalOf } from './log-transactions.ts'
+import type { RelatedRequest } from './related-request.ts'
+import type { SetGraph } from './set-graph.ts'
 
 /** A position to go on at. */
 export interface Beginning {
@@ -10,6 +12,22 @@ export interface Beginning {
   readonly ordinal: number
   /** Of the next one, where it goes on within it: the last change that was given before. */
   readonly given: { readonly ordinal: number; readonly index: number } | null
+}
+
+/** Where a subscription begins that has this cursor; without one at what the sets are at. @throws RESYNC_REQUIRED and what is wrong with a cursor */
+export function beginningOf(
+  { history, graph }: { readonly history: History; readonly graph: SetGraph },
+  models: ReadonlySet<string>,
+  { after, setModels }: Pick<RelatedRequest, 'after' | 'setModels'>,
+  cursor: Cursor | null,
+): Beginning & { /** Whether its sets have changed since. */ readonly needsOwnSets: boolean } {
+  if (after === undefined) {
+    const ordinal = Math.max(graph.ordinal, ordinalOf(history.begun.commitLsn))
+    return { ordinal, given: null, needsOwnSets: false }
+  }
+  const beginning = beginningAfter(history, models, cursor)
+  const lastOf = (model: string) => ordinalOf(history.log.lastOf(model).commitLsn)
+  return { ...beginning, needsOwnSets: [...setModels].some((model) => lastOf(model) > beginning.ordinal) }
 }
 
 /** Where to go on after a cursor; from the oldest that is retained where it is null. @throws RESYNC_REQUIRED and what is wrong with a cursor */

@@ -57,6 +57,8 @@ export interface RelatedHost {
   whenCurrent(model: ModelSpec): Promise<void>
   /** It has everything there is. */
   caughtUp(subscription: object): void
+  /** Something has come that concerns it. */
+  fellBehind(subscription: object): void
   /** It has ended. */
   forget(subscription: object): void
 }

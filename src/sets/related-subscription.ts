@@ -7,25 +7,29 @@
 
 import { DONE, SerialIteration } from '../async-iteration.ts'
 import { AFTER_EARLIEST } from '../bus/bus.ts'
-import type { History } from '../bus/history.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
 import { primaryKeyOf } from '../catalog/row-key.ts'
 import { type Cursor, parseCursor, partialCursorOf } from '../changes/cursor.ts'
+import { asError } from '../describe-error.ts'
 import type { RowcastError } from '../errors.ts'
 import { toLsn } from '../wire/lsn.ts'
 import type { PageHolder } from './held-pages.ts'
+import type { SetWatcher } from './held-set.ts'
 import { leftWaiting } from './left-waiting.ts'
 import { LiveView } from './live-view.ts'
 import { hasAllAfter, type LogTransaction, nextTransactionOf, ordinalOf } from './log-transactions.ts'
 import { movedEventsOf } from './moved-events.ts'
-import { beginningAfter } from './related-beginning.ts'
+import { beginningOf } from './related-beginning.ts'
 import { cursorOf, type RelatedEvent, type TransactionEvent, withLast } from './related-event.ts'
 import { firstRowsOf } from './related-first-rows.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
 import { SetGraph } from './set-graph.ts'
 
+/** Of so many transactions that concern it it is remembered which; behind more, it reads all there are. */
+const DUE_MAX = 256
+
 /** One subscription. */
-export class RelatedSubscription extends SerialIteration<RelatedEvent> implements PageHolder {
+export class RelatedSubscription extends SerialIteration<RelatedEvent> implements PageHolder, SetWatcher {
   /** Its own model, those of its sets, and those that its rights depend on. */
   readonly models: ReadonlySet<string>
   readonly model: string
@@ -35,12 +39,14 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
   readonly #isInitial: boolean
   readonly #after: Cursor | null
   readonly #events: AsyncGenerator<RelatedEvent, void, void>
-  /** The transaction up to which all has been given; null until it has begun. */
+  /** The transaction up to which all has been given; null until it has begun. While it rests, that is the last one there is. */
   #ordinal: number | null = null
   /** Of the transaction that it goes on within: the last change that was given before. */
   #given: { readonly ordinal: number; readonly index: number } | null = null
   /** Sets of its own, while it catches up. */
   #own: SetGraph | null = null
+  /** Whether it has the sets that all share, as they are now. */
+  #isShared = false
   #lastCursor: string | null
   /** What it has for a cursor until all first rows have come; null where there are none to come any more. */
   #partialCursor: string | null = null
@@ -50,6 +56,8 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
   #letGo: (() => void) | null = null
   /** Set while it has everything there is. */
   #wake: (() => void) | null = null
+  /** The transactions that concern it, of those that have come; null while it reads all there are. */
+  #due: number[] | null = null
 
   /** @throws BAD_CURSOR */
   constructor(host: RelatedHost, request: RelatedRequest) {
@@ -72,13 +80,20 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
     return this.#wake === null ? this.#ordinal : null
   }
 
+  get hasBegun(): boolean {
+    return this.#ordinal !== null
+  }
+
   /** Where to go on: behind what it was given last, or what it has gone past since; null where it has not begun. */
   get lastCursor(): string | null {
-    const { history } = this.#host
+    const { history, graph } = this.#host
     if (this.#partialCursor !== null) return this.#partialCursor
     if (history === null || this.#ordinal === null) return this.#lastCursor
+    const isAtRest = this.#due !== null && this.#wake !== null
+    // What came meanwhile did not concern it: nobody has counted it on.
+    const passed = isAtRest ? Math.max(this.#ordinal, graph?.ordinal ?? 0) : this.#ordinal
     const last = this.#lastCursor === null ? 0 : ordinalOf(parseCursor(this.#lastCursor).position.commitLsn)
-    return last < this.#ordinal ? history.cursorBehind(toLsn(BigInt(this.#ordinal))) : this.#lastCursor
+    return last < passed ? history.cursorBehind(toLsn(BigInt(passed))) : this.#lastCursor
   }
 
   get isEnded(): boolean {
@@ -94,9 +109,22 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
     return this.#partialCursor === null ? leftWaiting(this.lastCursor) : null
   }
 
-  /** The stream has begun, or has brought something. */
+  /** The stream has begun, or more is known of what came before. */
   notice(): void {
     if (this.#ordinal === null) this.#beginSafely()
+    if (this.#due === null) this.#wake?.()
+  }
+
+  concern(ordinal: number): void {
+    if (this.#due === null) return
+    // It has been given all that came before.
+    if (this.#wake !== null) this.#ordinal = ordinal - 1
+    this.#due.push(ordinal)
+    if (this.#due.length > DUE_MAX) {
+      this.#due = null
+      this.#view.unwatch()
+    }
+    this.#host.fellBehind(this)
     this.#wake?.()
   }
 
@@ -121,7 +149,7 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
   protected async following(): Promise<IteratorResult<RelatedEvent>> {
     if (!this.#isEnded) {
       const event = await this.#unlessEnded().catch((error: unknown) => {
-        this.end(errorOf(error))
+        this.end(asError(error))
         return null
       })
       if (event !== null && !this.#isEnded) {
@@ -151,12 +179,12 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
     else await this.#view.begin(this.#ordinal)
     while (!this.#isEnded) {
       const transaction = this.#nextTransaction()
-      if (transaction === null) await this.#nothingMore()
-      else {
+      if (transaction !== null) {
         yield* withLast(this.#eventsOf(transaction))
         this.#ordinal = transaction.ordinal
         this.#own?.prune(transaction.ordinal)
-      }
+      } else if (!this.#isShared) await this.#share()
+      else await this.#nothingMore()
     }
   }
 
@@ -182,6 +210,11 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
   #nextTransaction(): LogTransaction | null {
     const { history } = this.#host
     if (this.#ordinal === null || history === null) return null
+    if (this.#due !== null) {
+      const due = this.#due.shift()
+      if (due === undefined) return null
+      this.#ordinal = due - 1
+    }
     for (const model of this.models) {
       if (!hasAllAfter(history.log, model, this.#ordinal))
         throw cannotGoOn('it is older than what is retained', model)
@@ -189,15 +222,25 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
     return nextTransactionOf(history.log, this.models, this.#ordinal)
   }
 
-  /** It has everything: from here on its sets are those that all share. */
+  /** From here on its sets are those that all share, once these are there. */
+  async #share(): Promise<void> {
+    const { graph } = this.#host
+    if (graph !== null && this.#ordinal !== null) {
+      if (this.#own !== null) this.#hold(graph)
+      this.#own = null
+      this.#ordinal = Math.max(this.#ordinal, graph.ordinal)
+    }
+    this.#isShared = true
+    await this.#view.rows()
+  }
+
+  /** It has everything: from here on it is called where something concerns it. */
   #nothingMore(): Promise<void> {
     const { graph } = this.#host
-    if (this.#own !== null && graph !== null) {
-      this.#own = null
-      this.#hold(graph)
-    }
-    if (graph !== null && this.#ordinal !== null) {
+    if (graph !== null && this.#ordinal !== null && !this.#isEnded) {
       this.#ordinal = Math.max(this.#ordinal, graph.ordinal)
+      if (this.#due === null) this.#view.watch(this)
+      this.#due ??= []
       this.#host.caughtUp(this)
     }
     return new Promise((resolve) => {
@@ -236,35 +279,20 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
     const isUndecided = (model: string) => history.isUndecided(this.#after, model)
     if (this.#request.after !== undefined && [...this.models].some(isUndecided)) return
     try {
-      this.#begin(history, graph)
+      const begun = beginningOf({ history, graph }, this.models, this.#request, this.#after)
+      this.#ordinal = begun.ordinal
+      this.#given = begun.given
+      const cursor = history.cursorBehind(toLsn(BigInt(begun.ordinal)))
+      if (this.#isInitial) this.#partialCursor = partialCursorOf(cursor)
+      if (begun.needsOwnSets) this.#own = new SetGraph(begun.ordinal, this.#host.reading)
+      this.#hold(this.#own ?? graph)
     } catch (error) {
-      this.end(errorOf(error))
+      this.end(asError(error))
     }
-  }
-
-  #begin(history: History, graph: SetGraph): void {
-    if (this.#request.after === undefined) {
-      const ordinal = Math.max(graph.ordinal, ordinalOf(history.begun.commitLsn))
-      this.#ordinal = ordinal
-      if (this.#isInitial) this.#partialCursor = partialCursorOf(history.cursorBehind(toLsn(BigInt(ordinal))))
-      this.#hold(graph)
-      return
-    }
-    const { ordinal: from, given } = beginningAfter(history, this.models, this.#after)
-    this.#ordinal = from
-    this.#given = given
-    const lastOf = (model: string) => ordinalOf(history.log.lastOf(model).commitLsn)
-    const hasChanged = [...this.#request.setModels].some((model) => lastOf(model) > from)
-    if (hasChanged) this.#own = new SetGraph(from, this.#host.reading)
-    this.#hold(this.#own ?? graph)
   }
 
   /** Whoever waits for a change learns now that there are no sets to judge it by. */
   #hold(graph: SetGraph): void {
-    this.#view.hold(graph, (error) => this.end(errorOf(error)))
+    this.#view.hold(graph, (error) => this.end(asError(error)))
   }
-}
-
-function errorOf(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

@@ -1,14 +1,16 @@
 /**
  * Sets, between stages 6 and 7. The key sets that conditions ask, each kept once however many ask for it, and brought through
  * the transactions one behind the other, its inputs first. A set that waits for the database keeps those waiting that ask
- * it, and nobody else; one that fails fails them.
+ * it, and nobody else; one that fails fails them. Whoever judges changes by sets is named where a transaction may concern it.
  */
+import { itemsOf, withItem, withoutItem } from '../bus/filter/bucket.ts'
 import { createChangeFilter } from '../bus/filter/change-filter.ts'
 import { type Condition, type KeySetSpec, keySetsOf } from '../bus/filter/condition.ts'
-import { createFilterIndex, type FilterIndex } from '../bus/filter/filter-index.ts'
+import type { LiveKeys } from '../bus/filter/key-path.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
-import type { AnyChange } from '../changes/change.ts'
 import { invariant, RowcastError } from '../errors.ts'
+import { ConcernedIndex } from './concerned-index.ts'
+import { HeldSet, idOf, type SetId, type SetWatcher, type Watch } from './held-set.ts'
 import { KeySet, type KeySetReading, type KeySets } from './key-set.ts'
 import type { StreamTransaction } from './rows-at.ts'
 
@@ -18,31 +20,12 @@ export interface HeldSets {
   readonly get: KeySets
   /** Resolves once they have been brought through all that came by now. @throws what ended one of them */
   ready(): Promise<void>
+  /** From the next transaction on, `advance` names the watcher where it may concern it. */
+  watch(watch: Watch): void
+  /** Names it no more. */
+  unwatch(): void
   /** Lets them go. */
   release(): void
-}
-
-/** Equal for sets of the same keys. */
-type SetId = string | KeySetSpec
-
-interface HeldSet {
-  readonly spec: KeySetSpec
-  readonly inputs: ReadonlyMap<SetId, HeldSet>
-  /** Sets that ask it. */
-  readonly dependents: Set<HeldSet>
-  /** Inputs have lower ones than those that ask them. */
-  readonly sequence: number
-  holders: number
-  /** Null until it is loaded. */
-  set: KeySet | null
-  /** While it is behind: the transaction that it has been brought through, or is loaded at. */
-  ordinal: number
-  /** Steps that it has still to take; none: it has been brought through all that came. */
-  pending: number
-  /** Keys that count for all sets together. */
-  kept: number
-  /** Settles when all that came so far has been taken; rejects for good with what ended it. */
-  tail: Promise<void>
 }
 
 /** The bounds of all sets together. */
@@ -60,8 +43,13 @@ export class SetGraph {
   readonly #reading: KeySetReading
   readonly #limits: SetGraphLimits
   readonly #held = new Map<SetId, HeldSet>()
-  /** Those that a write may concern, by model. */
-  readonly #written = new Map<string, FilterIndex<HeldSet>>()
+  /** The keys of those that have steps to take. */
+  readonly #unsettled = new Set<LiveKeys>()
+  /** Those that a write may concern. */
+  readonly #written = new ConcernedIndex<HeldSet>(this.#unsettled)
+  readonly #watching = new ConcernedIndex<SetWatcher>(this.#unsettled)
+  /** Those that are behind, or remember what was before. */
+  readonly #moved = new Set<HeldSet>()
   #sequence = 0
   #ordinal: number
   #kept = 0
@@ -91,50 +79,83 @@ export class SetGraph {
   /** Holds the sets of these conditions, from the transaction on that the stream has come to. */
   hold(conditions: readonly Condition[]): HeldSets {
     const held = this.#holdAll(conditions)
+    let watch: Watch | null = null
+    const unwatch = (): void => {
+      if (watch !== null) this.#unwatch(watch, held)
+      watch = null
+    }
     return {
       get: (spec) => loadedOf(held, spec),
       ready: async () => {
         await Promise.all([...held.values()].map(({ tail }) => tail))
       },
+      watch: (wanted) => {
+        unwatch()
+        watch = wanted
+        this.#watch(wanted, held)
+      },
+      unwatch,
       release: () => {
+        unwatch()
         for (const one of held.values()) this.#release(one)
       },
     }
   }
 
-  /** Takes the next transaction. Sets that it does not concern, nor their inputs, are as they were. */
-  advance(transaction: StreamTransaction): void {
+  /**
+   * Takes the next transaction. Sets that it does not concern, nor their inputs, are as they were.
+   * @returns whom it may concern: by what it writes, or by a set that it may change. To all others it is as if it had not been.
+   */
+  advance(transaction: StreamTransaction): Iterable<SetWatcher> {
     const { ordinal, models } = transaction
     this.#ordinal = ordinal
-    if (models?.size === 0) return
+    if (models?.size === 0) return []
+    const concerned = this.#watching.concernedBy(transaction)
     for (const held of this.#concernedBy(transaction)) {
+      for (const watcher of itemsOf(held.watchers)) concerned.add(watcher)
       this.#enqueue(held, async () => {
-        await held.set?.advance(transaction, this.#reading.readRows)
+        const { set } = held
+        try {
+          await set?.advance(transaction, this.#reading.readRows)
+        } finally {
+          // Of what has failed as well: its keys are taken out of the index by what they are then.
+          if (set !== null)
+            held.announce(set.keys.toggledBy(ordinal).keys(), (key) => set.keys.has(key, ordinal))
+        }
         held.ordinal = ordinal
       })
     }
+    return concerned
+  }
+
+  #watch({ watcher, filters }: Watch, held: ReadonlyMap<SetId, HeldSet>): void {
+    for (const one of held.values()) one.watchers = withItem(one.watchers, watcher)
+    const keysOf = (spec: KeySetSpec) => heldOf(held, spec)
+    for (const [model, filter] of filters) this.#watching.add(watcher, model, filter, keysOf)
+  }
+
+  #unwatch({ watcher, filters }: Watch, held: ReadonlyMap<SetId, HeldSet>): void {
+    for (const one of held.values()) one.watchers = withoutItem(one.watchers, watcher)
+    for (const { name } of filters.keys()) this.#watching.remove(watcher, name)
   }
 
   /** The sets whose rows it may have written, and those that ask them: inputs first. */
   #concernedBy(transaction: StreamTransaction): readonly HeldSet[] {
-    const concerned = new Set<HeldSet>()
-    for (const [model, index] of this.#written) {
-      if (transaction.models?.has(model) === false) continue
-      for (const held of writtenBy(index, transaction.changesOf(model))) concerned.add(held)
-    }
+    const concerned = this.#written.concernedBy(transaction)
     // Those that are added meanwhile are visited as well.
-    for (const held of concerned) for (const each of held.dependents) concerned.add(each)
+    for (const held of concerned) for (const each of itemsOf(held.dependents)) concerned.add(each)
     return [...concerned].sort((a, b) => a.sequence - b.sequence)
   }
 
   /** Forgets how the sets were before a transaction, as far as none of them is itself before it. */
   prune(ordinal: number): void {
-    const behind = [...this.#held.values()].filter(({ pending }) => pending > 0)
-    const least = behind.reduce((least, held) => Math.min(least, held.ordinal), ordinal)
-    for (const held of this.#held.values()) {
-      const { set } = held
+    let least = ordinal
+    for (const held of this.#moved) if (held.pending > 0) least = Math.min(least, held.ordinal)
+    for (const held of this.#moved) {
+      const { set, pending } = held
       set?.keys.prune(least)
       this.#count(held)
+      if (pending === 0 && set?.keys.hasPast !== true) this.#moved.delete(held)
     }
   }
 
@@ -151,15 +172,14 @@ export class SetGraph {
     }
     const ordinal = this.#ordinal
     const inputs = this.#holdAll([spec.condition])
-    const held: HeldSet = {
-      ...{ spec, inputs, holders: 1, set: null, ordinal, pending: 0, kept: 0 },
-      ...{ dependents: new Set<HeldSet>(), sequence: this.#sequence, tail: Promise.resolve() },
-    }
+    const held = new HeldSet(spec, inputs, this.#sequence, ordinal)
     this.#sequence += 1
     this.#held.set(id, held)
     this.#index(held)
     this.#enqueue(held, async () => {
-      held.set = await KeySet.load(spec, (input) => loadedOf(inputs, input), ordinal, this.#reading)
+      const set = await KeySet.load(spec, (input) => loadedOf(inputs, input), ordinal, this.#reading)
+      held.set = set
+      held.announce(set.keys.all(), () => true)
     })
     return held
   }
@@ -175,20 +195,18 @@ export class SetGraph {
     if (this.#held.get(idOf(held.spec)) === held) this.#held.delete(idOf(held.spec))
     this.#kept -= held.kept
     held.kept = 0
-    const { name } = held.spec.model
-    const index = this.#written.get(name)
-    index?.remove(held)
-    if (index?.size.subscribers === 0) this.#written.delete(name)
-    for (const input of held.inputs.values()) input.dependents.delete(held)
+    this.#unsettled.delete(held)
+    this.#moved.delete(held)
+    this.#written.remove(held, held.spec.model.name)
+    for (const input of held.inputs.values()) input.dependents = withoutItem(input.dependents, held)
   }
 
   #index(held: HeldSet): void {
     const { model, condition, counts } = held.spec
-    const index = this.#written.get(model.name) ?? createFilterIndex<HeldSet>(model)
-    this.#written.set(model.name, index)
     // Rows that count where it is not false cannot be found by their values.
-    index.add(held, counts === 'true' ? createChangeFilter({ where: condition }) : null)
-    for (const input of held.inputs.values()) input.dependents.add(held)
+    const filter = counts === 'true' ? createChangeFilter({ where: condition }) : null
+    this.#written.add(held, model, filter, (spec) => heldOf(held.inputs, spec))
+    for (const input of held.inputs.values()) input.dependents = withItem(input.dependents, held)
   }
 
   /** Runs a step behind those before it, and behind what the inputs have been asked so far. */
@@ -196,9 +214,12 @@ export class SetGraph {
     const before = [held.tail, ...[...held.inputs.values()].map(({ tail }) => tail)]
     if (held.pending >= this.#limits.pendingMax) before.push(Promise.reject(tooSlow(held.spec)))
     held.pending += 1
+    this.#unsettled.add(held)
+    this.#moved.add(held)
     held.tail = Promise.all(before).then(async () => {
       await step()
       held.pending -= 1
+      if (held.pending === 0) this.#unsettled.delete(held)
       this.#count(held)
       if (this.#kept > this.#limits.keysMax) throw tooManyKeys(held.spec, this.#limits.keysMax)
     })
@@ -213,21 +234,6 @@ export class SetGraph {
   }
 }
 
-/** Of more changes it is not looked which sets each concerns: all take them. */
-const LOOKED_UP_MAX = 1_000
-
-function writtenBy(index: FilterIndex<HeldSet>, changes: Iterable<AnyChange>): Iterable<HeldSet> {
-  const found = new Set<HeldSet>()
-  let count = 0
-  for (const change of changes) {
-    count += 1
-    const isWhole = change.action === 'INSERT' || change.action === 'TRUNCATE' || change.old !== null
-    if (count > LOOKED_UP_MAX || !isWhole) return index.all()
-    for (const held of index.candidates(change)) found.add(held)
-  }
-  return found
-}
-
 function tooSlow({ model }: KeySetSpec): RowcastError {
   return cannotGoOn('related rows change faster than they can be followed', model.name)
 }
@@ -240,13 +246,14 @@ function tooManyKeys({ model }: KeySetSpec, keysMax: number): RowcastError {
   )
 }
 
-function loadedOf(held: ReadonlyMap<SetId, HeldSet>, spec: KeySetSpec): KeySet {
-  const set = held.get(idOf(spec))?.set
-  invariant(set !== null && set !== undefined, 'A set is asked once it is loaded, by those who hold it.')
-  return set
+function heldOf(held: ReadonlyMap<SetId, HeldSet>, spec: KeySetSpec): HeldSet {
+  const one = held.get(idOf(spec))
+  invariant(one !== undefined, 'A set is asked by those who hold it.')
+  return one
 }
 
-/** Equal for sets of the same keys. */
-export function idOf(spec: KeySetSpec): SetId {
-  return spec.text ?? spec
+function loadedOf(held: ReadonlyMap<SetId, HeldSet>, spec: KeySetSpec): KeySet {
+  const { set } = heldOf(held, spec)
+  invariant(set !== null, 'A set is asked once it is loaded.')
+  return set
 }

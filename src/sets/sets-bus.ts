@@ -23,6 +23,7 @@ import { onAborted } from '../wire/shared-listener.ts'
 import { AccountShare } from './account-share.ts'
 import { leftWaiting } from './left-waiting.ts'
 import { hasAllAfter, nextTransactionOf, ordinalOf } from './log-transactions.ts'
+import { OpenSubscriptions } from './open-subscriptions.ts'
 import type { RelatedHost, RelatedReading, RelatedRequest } from './related-request.ts'
 import { RelatedSubscription } from './related-subscription.ts'
 import { SetGraph } from './set-graph.ts'
@@ -42,12 +43,6 @@ const LOOK_INTERVAL = 64
 
 const NONE: ReadonlySet<string> = new Set()
 
-/** What an open subscription has besides. */
-interface Opened {
-  readonly share: AccountShare
-  readonly forgetSignal: () => void
-}
-
 /** The bus. */
 export class SetsBus implements ChangeBus, RelatedHost {
   readonly lastChanges: LastChangesKeeper
@@ -58,8 +53,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
   readonly #follower: StreamFollower
   readonly #guard: Guard
   readonly #endings = new Endings()
-  readonly #open = new Map<RelatedSubscription, Opened>()
-  readonly #byModel = new Map<string, Set<RelatedSubscription>>()
+  readonly #open = new OpenSubscriptions()
   #origin: StreamOrigin | null = null
   #untilLook = LOOK_INTERVAL
 
@@ -84,18 +78,11 @@ export class SetsBus implements ChangeBus, RelatedHost {
     const { account = null, filter, after, isInitial = false } = request
     const subscription = new RelatedSubscription(this, request)
     const share = new AccountShare(account, filter.cost, isInitial || after !== undefined)
-    this.#open.set(subscription, { share, forgetSignal: () => {} })
-    for (const model of subscription.models) {
-      const those = this.#byModel.get(model) ?? new Set()
-      this.#byModel.set(model, those.add(subscription))
-    }
+    this.#open.add(subscription, share)
     const end = this.#guard.wrap('end with a signal', () => subscription.end(null))
-    if (signal !== undefined) {
-      const forgetSignal = onAborted(signal, end)
-      if (this.#open.has(subscription)) this.#open.set(subscription, { share, forgetSignal })
-    }
+    if (signal !== undefined) this.#open.setForgetSignal(subscription, onAborted(signal, end))
     this.#endIfDue(subscription)
-    subscription.notice()
+    this.#notice(subscription)
     return subscription
   }
 
@@ -110,19 +97,15 @@ export class SetsBus implements ChangeBus, RelatedHost {
   }
 
   caughtUp(subscription: RelatedSubscription): void {
-    this.#open.get(subscription)?.share.caughtUp()
+    this.#open.caughtUp(subscription)
+  }
+
+  fellBehind(subscription: RelatedSubscription): void {
+    this.#open.fellBehind(subscription)
   }
 
   forget(subscription: RelatedSubscription): void {
-    const opened = this.#open.get(subscription)
-    opened?.forgetSignal()
-    opened?.share.end()
     this.#open.delete(subscription)
-    for (const model of subscription.models) {
-      const those = this.#byModel.get(model)
-      those?.delete(subscription)
-      if (those?.size === 0) this.#byModel.delete(model)
-    }
   }
 
   open(start: StreamStart): void {
@@ -172,7 +155,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
   hold(models: ReadonlyMap<string, RowcastError>): void {
     this.#endings.hold(models)
     this.watchers.onHeld(models)
-    callAll([...this.#open.keys()], (subscription) => this.#endIfDue(subscription))
+    callAll(this.#open.all(), (subscription) => this.#endIfDue(subscription))
     this.#bus.hold(models)
   }
 
@@ -184,7 +167,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
 
   stop(errorOf: (cursor: string | null) => Error): void {
     this.#endings.stop(errorOf)
-    callAll([...this.#open.keys()], (subscription) => this.#endIfDue(subscription))
+    callAll(this.#open.all(), (subscription) => this.#endIfDue(subscription))
     this.#bus.stop(errorOf)
   }
 
@@ -202,11 +185,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
   }
 
   get subscriptionCounts(): ReadonlyMap<string, number> {
-    const counts = this.#bus.subscriptionCounts
-    if (this.#open.size === 0) return counts
-    const all = new Map(counts)
-    for (const { model } of this.#open.keys()) all.set(model, (all.get(model) ?? 0) + 1)
-    return all
+    return this.#open.addCounts(this.#bus.subscriptionCounts)
   }
 
   get heldBytes(): number {
@@ -232,10 +211,10 @@ export class SetsBus implements ChangeBus, RelatedHost {
     const ordinal = ordinalOf(commitLsn)
     this.#follower.notePassed(commitLsn)
     this.#endWhoMissed(history, ordinal)
-    const found = nextTransactionOf(history.log, this.#byModel.keys(), ordinal - 1)
-    graph.advance(found ?? { ordinal, models: NONE, changesOf: () => [] })
-    const concerned = [...(found?.models ?? NONE)].flatMap((model) => [...(this.#byModel.get(model) ?? [])])
-    callAll([...new Set(concerned)], (subscription) => subscription.notice())
+    const found = nextTransactionOf(history.log, this.#open.models, ordinal - 1)
+    const concerned = graph.advance(found ?? { ordinal, models: NONE, changesOf: () => [] })
+    callAll(concerned, (watcher) => watcher.concern(ordinal))
+    callAll(this.#open.beginning(), (subscription) => this.#notice(subscription))
     this.#untilLook -= 1
     if (this.#untilLook > 0) return
     this.#untilLook = LOOK_INTERVAL
@@ -250,7 +229,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
 
   /** Of a transaction that the log could not keep until its last part came, nobody has all, and no set is right behind it. */
   #endWhoMissed({ log }: History, ordinal: number): void {
-    const missed = [...this.#byModel.keys()].filter((model) => !hasAllAfter(log, model, ordinal - 1))
+    const missed = [...this.#open.models].filter((model) => !hasAllAfter(log, model, ordinal - 1))
     for (const model of missed)
       this.#endAll(cannotGoOn('a transaction is larger than what is retained', model), model)
   }
@@ -258,7 +237,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
   /** Who left so much waiting that the log has moved on ends; the rest of the past is forgotten. */
   #look({ log }: History, graph: SetGraph): void {
     let oldest = graph.ordinal
-    for (const subscription of [...this.#open.keys()]) {
+    for (const subscription of this.#open.behind()) {
       const { behindFrom, models, lastCursor } = subscription
       if (behindFrom === null) continue
       if ([...models].every((model) => hasAllAfter(log, model, behindFrom)))
@@ -269,7 +248,12 @@ export class SetsBus implements ChangeBus, RelatedHost {
   }
 
   #noticeAll(): void {
-    callAll([...this.#open.keys()], (subscription) => subscription.notice())
+    callAll(this.#open.all(), (subscription) => this.#notice(subscription))
+  }
+
+  #notice(subscription: RelatedSubscription): void {
+    subscription.notice()
+    if (subscription.hasBegun) this.#open.begun(subscription)
   }
 
   /** Whoever waits with a cursor of the process before may begin as more is known of that. */
@@ -292,7 +276,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
   /** All that have to do with the model; all, where none is named. */
   #endAll(error: Error | null, model?: string): void {
     this.watchers.onLost(model ?? null)
-    callAll([...this.#open.keys()], (subscription) => {
+    callAll(this.#open.all(), (subscription) => {
       if (model === undefined || subscription.models.has(model)) subscription.end(error)
     })
   }

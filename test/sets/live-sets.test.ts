@@ -97,7 +97,8 @@ async function play(code: SetsCode, seed: number, isHasty = false): Promise<Outc
   }
   for (let ordinal = 0; ordinal <= TRANSACTIONS; ordinal++) {
     const transaction = world.transactions[ordinal - 1]
-    if (transaction !== undefined) graph.advance(transaction)
+    const concerned = transaction === undefined ? [] : graph.advance(transaction)
+    for (const watcher of concerned) watcher.concern(ordinal)
     const staying: Viewer[] = []
     for (const viewer of viewers) {
       const isLast = ordinal === TRANSACTIONS
@@ -269,14 +270,44 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a set that no write concerns is not asked where its inputs are written',
     file: 'set-graph.ts',
-    from: 'for (const held of concerned) for (const each of held.dependents) concerned.add(each)',
+    from: 'for (const held of concerned) for (const each of itemsOf(held.dependents)) concerned.add(each)',
     to: '',
   },
   {
     name: 'a write is looked up by one of its images',
-    file: 'set-graph.ts',
+    file: 'concerned-index.ts',
     from: 'index.candidates(change)',
     to: 'index.candidates({ ...change, old: change.new ?? change.old })',
+  },
+  {
+    name: 'nobody is named by the row before',
+    file: 'set-graph.ts',
+    from: 'this.#watching.concernedBy(transaction)',
+    to: 'this.#watching.concernedBy({ ordinal, models, changesOf: (model) => [...transaction.changesOf(model)].map((change) => ({ ...change, old: change.new ?? change.old })) })',
+  },
+  {
+    name: 'nobody is named by the row after',
+    file: 'set-graph.ts',
+    from: 'this.#watching.concernedBy(transaction)',
+    to: 'this.#watching.concernedBy({ ordinal, models, changesOf: (model) => [...transaction.changesOf(model)].map((change) => ({ ...change, new: change.old ?? change.new })) })',
+  },
+  {
+    name: 'nobody is named by a key that comes or goes in the same transaction',
+    file: 'set-graph.ts',
+    from: 'for (const watcher of itemsOf(held.watchers)) concerned.add(watcher)',
+    to: '',
+  },
+  {
+    name: 'a key that has come is not looked up',
+    file: 'set-graph.ts',
+    from: 'held.announce(set.keys.toggledBy(ordinal).keys(), (key) => set.keys.has(key, ordinal))',
+    to: '{}',
+  },
+  {
+    name: 'keys that are loaded are not looked up',
+    file: 'set-graph.ts',
+    from: 'held.announce(set.keys.all(), () => true)',
+    to: '',
   },
   {
     name: 'sets that ask each other take a write in any order',
@@ -287,7 +318,9 @@ const MUTANTS: readonly Mutant[] = [
 ]
 
 const FILES = [
+  'concerned-index',
   'counted-keys',
+  'held-set',
   'key-set',
   'keyed-rows',
   'live-rows',

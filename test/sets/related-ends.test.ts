@@ -131,6 +131,26 @@ const POSTS: ReadRows = async ({ model }) =>
         { id: 2, authorId: 'bob' },
       ]
 
+it('whoever a change does not concern has nothing to do, and a cursor behind it', async () => {
+  const { bus, subscribe, commit } = blog(async ({ model }) => (model.name === 'User' ? [ADA] : []))
+  bus.open(start)
+  const subscription = subscribe()
+  const next = subscription.next()
+  await expect.poll(() => subscription.behindFrom).toBeNull()
+  const posted = (id: number, authorId: string) =>
+    ({ model: 'Post', action: 'INSERT', old: null, new: { id, authorId } }) as const
+  const bob = { id: 'bob', role: 'MEMBER' }
+  const rename = { model: 'User', action: 'UPDATE', old: bob, new: { ...bob, name: 'b' } } as const
+  for (const [at, written] of [posted(1, 'bob'), rename, posted(2, 'eve')].entries()) {
+    commit(20 + at, written)
+    expect([subscription.behindFrom, subscription.lastCursor]).toEqual([null, cursorAt(20 + at)])
+  }
+  commit(30, posted(3, 'ada'))
+  expect(subscription.behindFrom).toBe(29)
+  expect((await next).value).toMatchObject({ kind: 'written', change: { key: { id: 3 } } })
+  await subscription.return()
+})
+
 it('rows that others have moved are counted until they are taken, and the cursor of who leaves them waiting is good', async () => {
   const held = new HeldPages(100)
   const { bus, subscribe, commit } = blog(POSTS, 100, { held, bytesOf: (rows) => 12 * rows.length })

@@ -1,8 +1,9 @@
 /** Who shares a set, who waits for it, and whom its failure concerns. */
 import { beforeAll, describe, expect, it } from 'vitest'
+import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import type { Condition } from '../../src/bus/filter/condition.ts'
 import { parseWhere } from '../../src/bus/filter/parse-where.ts'
-import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
+import type { ModelCatalog, ModelSpec } from '../../src/catalog/model-catalog.ts'
 import type { AnyRow } from '../../src/changes/change.ts'
 import { RowcastError } from '../../src/errors.ts'
 import type { RowRequest } from '../../src/sets/related-rows.ts'
@@ -78,6 +79,41 @@ describe('a graph of sets', () => {
     expect(read.filter((model) => model === 'Member')).toHaveLength(2)
     expect(read.filter((model) => model === 'Team').length).toBeLessThanOrEqual(2)
     for (const each of held) each.release()
+    expect(graph.size).toBe(0)
+  })
+
+  it('names whoever a row may concern by the keys of the sets, and nobody else', async () => {
+    const { readRows } = reads({ Team: async () => [OPEN_TEAM] })
+    const graph = new SetGraph(0, { readRows })
+    const { Post } = catalog.models
+    const viewers = Array.from({ length: 200 }, (_, userId) => {
+      const where = condition({ team: { members: { some: { userId } } } })
+      const held = graph.hold([where])
+      const watcher = { userId, concern: () => {} }
+      return { where, held, watcher }
+    })
+    await Promise.all(viewers.map(({ held }) => held.ready()))
+    for (const { where, held, watcher } of viewers)
+      held.watch({ watcher, filters: new Map([[Post as ModelSpec, createChangeFilter({ where })]]) })
+    const namedBy = async (ordinal: number, model: string, old: AnyRow | null, after: AnyRow | null) => {
+      const transaction = new WorldTransaction(ordinal)
+      const action = old === null ? 'INSERT' : after === null ? 'DELETE' : 'UPDATE'
+      transaction.changes.push(plainChange({ model, action, old, new: after }))
+      const named = [...graph.advance(transaction)] as (typeof viewers)[number]['watcher'][]
+      await Promise.all(viewers.map(({ held }) => held.ready()))
+      return named.map(({ userId }) => userId)
+    }
+    const memberOf = (userId: number) => ({ userId, teamId: 1, role: null })
+    const postOf = (teamId: number) => ({ id: 1, teamId, authorId: null, title: 'a' })
+    expect(await namedBy(1, 'Team', null, OPEN_TEAM)).toEqual([])
+    expect(await namedBy(2, 'Member', null, memberOf(7))).toEqual([7])
+    expect(await namedBy(3, 'Team', OPEN_TEAM, { ...OPEN_TEAM, name: 'b' })).toEqual([7])
+    expect(await namedBy(4, 'Post', null, postOf(1))).toEqual([7])
+    expect(await namedBy(5, 'Post', postOf(1), postOf(2))).toEqual([7])
+    expect(await namedBy(6, 'Post', postOf(2), null)).toEqual([])
+    expect(await namedBy(7, 'Member', memberOf(7), null)).toEqual([7])
+    expect(await namedBy(8, 'Post', null, postOf(1))).toEqual([])
+    for (const { held } of viewers) held.release()
     expect(graph.size).toBe(0)
   })
 

@@ -1,11 +1,13 @@
 /** A subscriber of the oracle: folds what is delivered to it, and knows what it should have. */
 import { expect } from 'vitest'
+import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { compileCondition } from '../../src/bus/filter/compile-condition.ts'
 import type { Condition } from '../../src/bus/filter/condition.ts'
 import { allOf } from '../../src/bus/filter/condition.ts'
 import { TRUE } from '../../src/bus/filter/outcome.ts'
 import type { ModelSpec } from '../../src/catalog/model-catalog.ts'
 import type { AnyRow } from '../../src/changes/change.ts'
+import type { SetWatcher } from '../../src/sets/held-set.ts'
 import type { ReadRows } from '../../src/sets/key-set.ts'
 import type { JudgedWrite, LiveRows, MovedRow } from '../../src/sets/live-rows.ts'
 import type { StreamTransaction } from '../../src/sets/rows-at.ts'
@@ -41,7 +43,7 @@ export interface Joining {
 }
 
 /** One subscriber. */
-export class Viewer {
+export class Viewer implements SetWatcher {
   readonly #world: World
   readonly #request: Request
   readonly #readRows: ReadRows
@@ -50,6 +52,8 @@ export class Viewer {
   readonly #live: LiveRows
   ordinal: number
   #isBegun = false
+  /** The transactions that it was said of that they may concern it. */
+  readonly #due = new Set<number>()
 
   private constructor({ world, code, readRows, ordinal }: Joining, request: Request, held: HeldSets) {
     this.#world = world
@@ -59,6 +63,12 @@ export class Viewer {
     this.#live = new code.LiveRows(request.model, request, held.get)
     this.#rows = new Map()
     this.ordinal = ordinal
+    const { model, rows, where } = request
+    held.watch({ watcher: this, filters: new Map([[model, createChangeFilter({ rows, where })]]) })
+  }
+
+  concern(ordinal: number): void {
+    this.#due.add(ordinal)
   }
 
   static async join(joining: Joining, request: Request): Promise<Viewer> {
@@ -86,12 +96,18 @@ export class Viewer {
     await this.#held.ready()
     if (!this.#isBegun) await this.#begin()
     const { ordinal } = transaction
+    // As a subscription does, it passes over the others.
+    if (this.#due.has(ordinal)) await this.#fold(transaction)
+    this.ordinal = ordinal
+    this.#check()
+  }
+
+  async #fold(transaction: StreamTransaction): Promise<void> {
+    const { ordinal } = transaction
     const decided = this.#live.decide(transaction)
     for (const write of decided.writes) this.#foldWrite(write, ordinal)
     const rows = decided.request === null ? [] : await this.#readRows(decided.request, ordinal)
     for (const moved of this.#live.moved(decided, ordinal, rows)) this.#foldMoved(moved, ordinal)
-    this.ordinal = ordinal
-    this.#check()
   }
 
   #foldWrite({ change, judgement }: JudgedWrite, ordinal: number): void {

@@ -6,9 +6,11 @@ import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import type { AnyChange, AnyRow } from '../../changes/change.ts'
 import { invariant } from '../../errors.ts'
 import { type Anchor, type Anchors, anchorsOf, fewest } from './anchors.ts'
+import { type Bucket, itemsOf, withItem, withoutItem } from './bucket.ts'
 import type { ChangeFilter } from './change-filter.ts'
-import type { Condition } from './condition.ts'
+import type { Condition, KeySetSpec } from './condition.ts'
 import { newImage, oldImage } from './judge-change.ts'
+import { type KeyFields, KeyPath, type LiveKeys, pathNameOf } from './key-path.ts'
 import { rowKeyOf, type ValueDomain, type ValueKey } from './value-domain.ts'
 
 /** What an index holds. */
@@ -23,8 +25,8 @@ export interface FilterIndexSize {
 /** The subscribers of one model, by what they ask for. */
 export interface FilterIndex<S> {
   readonly size: FilterIndexSize
-  /** Adds a subscriber; null asks for every change. */
-  add(subscriber: S, filter: ChangeFilter | null): void
+  /** Adds a subscriber; null asks for every change. @param keysOf gives the keys of the sets that the filter asks */
+  add(subscriber: S, filter: ChangeFilter | null, keysOf?: KeysOf): void
   /** Removes a subscriber and all that was kept for it; one that is not there is no error. */
   remove(subscriber: S): void
   /** Each subscriber that the change may concern, once: all whose verdict is not `miss`, and maybe others. */
@@ -32,6 +34,9 @@ export interface FilterIndex<S> {
   /** All of them. */
   all(): readonly S[]
 }
+
+/** Gives the keys of a set. */
+export type KeysOf = (set: KeySetSpec) => LiveKeys
 
 /** Which part of a filter its anchors are of; it says which images they are looked up in. */
 type Part = 'rows' | 'where' | 'old' | 'new'
@@ -41,55 +46,92 @@ const PARTS: readonly Part[] = ['rows', 'where', 'old', 'new']
 interface Entry<S> {
   readonly subscriber: S
   /** Null for those that are asked about every change. */
-  readonly placed: { readonly part: Part; readonly anchors: readonly Anchor[] } | null
+  readonly placed: Placed | null
   /** The last search that found it. */
   search: number
 }
 
-/** One subscriber, or several: most keys have one. */
-type Bucket<S> = Entry<S> | Set<Entry<S>>
+interface Placed {
+  readonly part: Part
+  readonly anchors: readonly Anchor[]
+  readonly related: readonly { readonly path: KeyFields; readonly keys: LiveKeys }[]
+}
 
 /** The subscribers anchored in values of one field that are compared one way. */
 interface FieldIndex<S> {
   readonly field: string
   readonly domain: ValueDomain | null
-  readonly buckets: Map<ValueKey, Bucket<S>>
+  readonly buckets: Map<ValueKey, Bucket<Entry<S>>>
 }
 
-/** An empty index for a model. */
-export function createFilterIndex<S>(model: ModelSpec): FilterIndex<S> {
-  return new AnchoredIndex<S>(model)
+/** The subscribers that are found by one part of their filters. */
+class PartIndex<S> {
+  readonly fields = new Map<string, FieldIndex<S>>()
+  readonly paths = new Map<string, KeyPath<Entry<S>>>()
+
+  get isEmpty(): boolean {
+    return this.fields.size + this.paths.size === 0
+  }
+
+  get keys(): number {
+    let keys = 0
+    for (const { buckets } of this.fields.values()) keys += buckets.size
+    for (const { size } of this.paths.values()) keys += size
+    return keys
+  }
+}
+
+/**
+ * An empty index for a model.
+ * @param unsettled keys of sets that are not known at the time; null where conditions on related rows are asked about every change
+ */
+export function createFilterIndex<S>(
+  model: ModelSpec,
+  unsettled: ReadonlySet<LiveKeys> | null = null,
+): FilterIndex<S> {
+  return new AnchoredIndex<S>(model, unsettled)
 }
 
 class AnchoredIndex<S> implements FilterIndex<S> {
   readonly #model: ModelSpec
+  readonly #unsettled: ReadonlySet<LiveKeys> | null
   readonly #entries = new Map<S, Entry<S>>()
   readonly #scanned = new Set<Entry<S>>()
-  readonly #parts: Readonly<Record<Part, Map<string, FieldIndex<S>>>> = {
-    rows: new Map(),
-    where: new Map(),
-    old: new Map(),
-    new: new Map(),
+  readonly #parts: Readonly<Record<Part, PartIndex<S>>> = {
+    rows: new PartIndex(),
+    where: new PartIndex(),
+    old: new PartIndex(),
+    new: new PartIndex(),
   }
   #search = 0
 
-  constructor(model: ModelSpec) {
+  constructor(model: ModelSpec, unsettled: ReadonlySet<LiveKeys> | null) {
     this.#model = model
+    this.#unsettled = unsettled
   }
 
   get size(): FilterIndexSize {
-    const fields = PARTS.flatMap((part) => [...this.#parts[part].values()])
-    const keys = fields.reduce((sum, { buckets }) => sum + buckets.size, 0)
+    const keys = PARTS.reduce((sum, part) => sum + this.#parts[part].keys, 0)
     return { subscribers: this.#entries.size, scanned: this.#scanned.size, keys }
   }
 
-  add(subscriber: S, filter: ChangeFilter | null): void {
+  add(subscriber: S, filter: ChangeFilter | null, keysOf?: KeysOf): void {
     invariant(!this.#entries.has(subscriber), 'A subscriber was added to the filter index twice.')
-    const placed = filter === null ? null : this.#place(filter)
+    const placed = filter === null ? null : this.#place(filter, keysOf)
     const entry: Entry<S> = { subscriber, placed, search: 0 }
     this.#entries.set(subscriber, entry)
-    if (placed === null) this.#scanned.add(entry)
-    else for (const anchor of placed.anchors) addTo(this.#parts[placed.part], anchor, entry)
+    if (placed === null) {
+      this.#scanned.add(entry)
+      return
+    }
+    const { fields, paths } = this.#parts[placed.part]
+    for (const anchor of placed.anchors) addTo(fields, anchor, entry)
+    for (const { path, keys } of placed.related) {
+      const name = pathNameOf(path)
+      const known = paths.get(name) ?? new KeyPath<Entry<S>>(path)
+      paths.set(name, known)
+      known.add(keys, entry)
+    }
   }
 
   remove(subscriber: S): void {
@@ -97,8 +139,16 @@ class AnchoredIndex<S> implements FilterIndex<S> {
     if (entry === undefined) return
     this.#entries.delete(subscriber)
     this.#scanned.delete(entry)
-    const { part, anchors } = entry.placed ?? { part: 'where', anchors: [] }
-    for (const anchor of anchors) removeFrom(this.#parts[part], anchor, entry)
+    if (entry.placed === null) return
+    const { part, anchors, related } = entry.placed
+    const { fields, paths } = this.#parts[part]
+    for (const anchor of anchors) removeFrom(fields, anchor, entry)
+    for (const { path, keys } of related) {
+      const name = pathNameOf(path)
+      const known = paths.get(name)
+      known?.remove(keys, entry)
+      if (known?.isEmpty === true) paths.delete(name)
+    }
   }
 
   all(): readonly S[] {
@@ -112,14 +162,15 @@ class AnchoredIndex<S> implements FilterIndex<S> {
     const found: S[] = []
     for (const entry of this.#scanned) found.push(entry.subscriber)
     const { rows, where, old, new: after } = this.#parts
+    const isForAll = !rows.isEmpty || !where.isEmpty
     // Images are decoded when they are first asked for; one that nobody asks for stays bytes.
-    if (rows.size + where.size + after.size > 0) {
+    if (isForAll || !after.isEmpty) {
       const image = newImage(change)
       this.#find(found, rows, image, false)
       this.#find(found, where, image, true)
       this.#find(found, after, image, true)
     }
-    if (rows.size + where.size + old.size > 0) {
+    if (isForAll || !old.isEmpty) {
       const image = oldImage(change)
       this.#find(found, rows, image, false)
       this.#find(found, where, image, true)
@@ -128,35 +179,41 @@ class AnchoredIndex<S> implements FilterIndex<S> {
     return found
   }
 
-  #place(filter: ChangeFilter): { part: Part; anchors: readonly Anchor[] } | null {
-    const anchors = PARTS.map((part) => this.#anchorsOf(filter[part]))
+  #place(filter: ChangeFilter, keysOf: KeysOf | undefined): Placed | null {
+    const anchors = PARTS.map((part) => this.#anchorsOf(filter[part], keysOf !== undefined))
     const best = fewest(anchors)
     const part = PARTS[anchors.indexOf(best)]
-    return best === null || part === undefined ? null : { part, anchors: best.anchors }
+    if (best === null || part === undefined) return null
+    const related = best.related.flatMap(({ fields, domains, set }) =>
+      keysOf === undefined ? [] : [{ path: { fields, domains }, keys: keysOf(set) }],
+    )
+    return { part, anchors: best.anchors, related }
   }
 
-  #anchorsOf(condition: Condition | null): Anchors | null {
-    return condition === null ? null : anchorsOf(condition, this.#model)
+  #anchorsOf(condition: Condition | null, hasKeys: boolean): Anchors | null {
+    if (condition === null) return null
+    return anchorsOf(condition, this.#model, hasKeys && this.#unsettled !== null)
   }
 
   /** A value that was not sent may be any; but what a policy cannot judge it hides. */
   #find(
     found: S[],
-    fields: ReadonlyMap<string, FieldIndex<S>>,
+    { fields, paths }: PartIndex<S>,
     image: AnyRow | null | undefined,
     findsUnknown: boolean,
   ): void {
     if (image === null) return
     for (const { field, domain, buckets } of fields.values()) {
       const key = keyOf(image?.[field], domain)
-      if (key !== undefined) this.#take(found, key === null ? undefined : buckets.get(key))
-      else if (findsUnknown) for (const bucket of buckets.values()) this.#take(found, bucket)
+      if (key !== undefined) this.#take(found, itemsOf(key === null ? undefined : buckets.get(key)))
+      else if (findsUnknown) for (const bucket of buckets.values()) this.#take(found, itemsOf(bucket))
     }
+    if (this.#unsettled === null) return
+    for (const path of paths.values()) this.#take(found, path.find(image, this.#unsettled))
   }
 
-  #take(found: S[], bucket: Bucket<S> | undefined): void {
-    if (bucket === undefined) return
-    for (const entry of bucket instanceof Set ? bucket : [bucket]) {
+  #take(found: S[], entries: Iterable<Entry<S>>): void {
+    for (const entry of entries) {
       if (entry.search === this.#search) continue
       entry.search = this.#search
       found.push(entry.subscriber)
@@ -177,19 +234,17 @@ function fieldKey({ field, domain }: Anchor): string {
 
 function addTo<S>(fields: Map<string, FieldIndex<S>>, anchor: Anchor, entry: Entry<S>): void {
   const { field, domain, key } = anchor
-  const index = fields.get(fieldKey(anchor)) ?? { field, domain, buckets: new Map<ValueKey, Bucket<S>>() }
+  const index: FieldIndex<S> = fields.get(fieldKey(anchor)) ?? { field, domain, buckets: new Map() }
   fields.set(fieldKey(anchor), index)
   const bucket = index.buckets.get(key)
-  if (bucket === undefined) index.buckets.set(key, entry)
-  else if (bucket instanceof Set) bucket.add(entry)
-  else if (bucket !== entry) index.buckets.set(key, new Set([bucket, entry]))
+  const next = withItem(bucket, entry)
+  if (next !== bucket) index.buckets.set(key, next)
 }
 
 function removeFrom<S>(fields: Map<string, FieldIndex<S>>, anchor: Anchor, entry: Entry<S>): void {
-  const buckets = fields.get(fieldKey(anchor))?.buckets
-  const bucket = buckets?.get(anchor.key)
-  if (buckets === undefined || bucket === undefined) return
-  if (bucket instanceof Set) bucket.delete(entry)
-  if (bucket === entry || (bucket instanceof Set && bucket.size === 0)) buckets.delete(anchor.key)
-  if (buckets.size === 0) fields.delete(fieldKey(anchor))
+  const name = fieldKey(anchor)
+  const buckets = fields.get(name)?.buckets
+  if (buckets === undefined) return
+  if (withoutItem(buckets.get(anchor.key), entry) === undefined) buckets.delete(anchor.key)
+  if (buckets.size === 0) fields.delete(name)
 }
