@@ -3,7 +3,12 @@ import type { RelatedWhere } from './bus/filter/related-where-type.ts'
 import type { ModelTypeMap } from './catalog/model-catalog.ts'
 import type { TransactionInfo } from './changes/change.ts'
 import type { TransactionMetadata } from './changes/transaction-metadata.ts'
-import type { KeptListEvent, KeptListRequest } from './sets/kept-request.ts'
+import type {
+  KeptListEvent,
+  KeptListRequest,
+  KeptTotalsEvent,
+  KeptTotalsRequest,
+} from './sets/kept-request.ts'
 import type { KeptSetsCost } from './sets/kept-sets.ts'
 import type { ListOperationKind } from './sets/list-operations.ts'
 
@@ -125,6 +130,8 @@ export interface LiveLists<Types extends ModelTypeMap, Metadata> {
   ): AsyncIterableIterator<Totals<Types[M]['row'], Sum, Min, Max, Metadata>>
   /** `list` for the GraphQL layer: with what the viewer may see; untyped, and its rows are shared. */
   subscribeList(request: KeptListRequest): AsyncIterableIterator<KeptListEvent>
+  /** `totals` for the GraphQL layer. */
+  subscribeTotals(request: KeptTotalsRequest): AsyncIterableIterator<KeptTotalsEvent>
   /** What lists and totals have cost so far, and how many are open. */
   listCost(): KeptSetsCost
 }

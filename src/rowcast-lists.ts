@@ -33,6 +33,7 @@ import { PageReads } from './sets/page-reads.ts'
 import { readWindow } from './sets/read-window.ts'
 import { orderText, parseOrderBy, rowOrderOf, sortableField } from './sets/row-order.ts'
 import type { KeyedRow } from './sets/set-step.ts'
+import { hasExtremes, isSummed } from './sets/total-fields.ts'
 import {
   type LoadedTotals,
   loadedTotals,
@@ -93,6 +94,7 @@ export function createLists<Types extends ModelTypeMap, Metadata>(
       return mapIterator(lists.subscribeTotals({ ...request, fields }), givenTotals) as never
     },
     subscribeList: (request) => lists.subscribeList(request),
+    subscribeTotals: (request) => lists.subscribeTotals(request),
     listCost: () => lists.cost(),
   }
 }
@@ -113,14 +115,14 @@ interface LibraryListOptions extends LibraryOptions {
 type LibraryTotalsOptions = LibraryOptions &
   Partial<Record<'sum' | 'min' | 'max', readonly string[] | undefined>>
 
-const SUMMED_TYPES: ReadonlySet<string> = new Set(['Int', 'BigInt', 'Float', 'Decimal'])
-
 function totalsFields(model: ModelSpec, catalog: ModelCatalog, options: LibraryTotalsOptions) {
   const named = (part: 'sum' | 'min' | 'max') =>
     (options[part] ?? []).map((name, index): FieldSpec => {
       const field = sortableField(model, catalog, `${part}[${index}]`, name)
-      if (part !== 'sum' || SUMMED_TYPES.has(field.type)) return field
-      throw badFilter(`sum[${index}]`, 'it is no number.', 'Name fields of numbers.')
+      if (part === 'sum' ? isSummed(field) : hasExtremes(field)) return field
+      throw part === 'sum'
+        ? badFilter(`sum[${index}]`, 'it is no number.', 'Name fields of numbers.')
+        : badFilter(`${part}[${index}]`, `PostgreSQL has no ${part} of its type.`, 'Name another field.')
     })
   return { sum: named('sum'), min: named('min'), max: named('max') }
 }

@@ -316,5 +316,7 @@ describe('live lists', () => {
     refused(() => rowcast.list('Post', { orderBy: [{ id: 'asc', title: 'asc' }] }))('orderBy')
     refused(() => rowcast.list('Comment'))('not live')
     refused(() => rowcast.totals('Post', { sum: ['title'] }))('no number')
+    refused(() => rowcast.totals('Post', { min: ['authorId'] }))('no min')
+    refused(() => rowcast.totals('User', { max: ['isActive'] }))('no max')
   })
 })

@@ -7,7 +7,12 @@ import type { ExplainRequest } from '../bus/explain-delivery.ts'
 import type { Explanation } from '../bus/explanation.ts'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { RowcastError } from '../errors.ts'
-import type { KeptListEvent, KeptListRequest } from '../sets/kept-request.ts'
+import type {
+  KeptListEvent,
+  KeptListRequest,
+  KeptTotalsEvent,
+  KeptTotalsRequest,
+} from '../sets/kept-request.ts'
 import type { RelatedRowsRequest } from '../sets/related-request.ts'
 import type { EventSubscription, RowsRequest } from '../sets/row-subscription.ts'
 import type { PolicyLookup } from './policy/model-policy.ts'
@@ -29,6 +34,8 @@ export interface ChangeFeed {
   subscribeRelated?(request: RelatedRowsRequest): EventSubscription
   /** A live list; FIRST_ROWS_REFUSED where this is absent. @throws BAD_FILTER, FIRST_ROWS_REFUSED, LIST_TOO_COSTLY */
   subscribeList?(request: KeptListRequest): AsyncIterableIterator<KeptListEvent>
+  /** Live totals; FIRST_ROWS_REFUSED where this is absent. @throws as `subscribeList` */
+  subscribeTotals?(request: KeptTotalsRequest): AsyncIterableIterator<KeptTotalsEvent>
   /**
    * The cursor for now: a query made after it resolved sees every change that stands before it. Rejects with NO_STREAM_YET
    * at a deadline. Of several databases one is named.

@@ -7,7 +7,12 @@ import { joinCatalogs, sharedName } from '../catalog/joined-catalog.ts'
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import { delegateName, prismaNameOf } from '../catalog/prisma-omit.ts'
 import { RowcastError } from '../errors.ts'
-import type { KeptListEvent, KeptListRequest } from '../sets/kept-request.ts'
+import type {
+  KeptListEvent,
+  KeptListRequest,
+  KeptTotalsEvent,
+  KeptTotalsRequest,
+} from '../sets/kept-request.ts'
 import type { RelatedRowsRequest } from '../sets/related-request.ts'
 import type { EventSubscription, RowsRequest } from '../sets/row-subscription.ts'
 import { type ChangeFeed, followsNoRelations } from './change-feed.ts'
@@ -131,6 +136,12 @@ class JoinedFeed implements ChangeFeed {
     const feed = this.#of(request.model)
     if (feed.subscribeList !== undefined) return feed.subscribeList(request)
     throw new RowcastError('FIRST_ROWS_REFUSED', `There are no live lists of ${request.model}.`)
+  }
+
+  subscribeTotals(request: KeptTotalsRequest): AsyncIterableIterator<KeptTotalsEvent> {
+    const feed = this.#of(request.model)
+    if (feed.subscribeTotals !== undefined) return feed.subscribeTotals(request)
+    throw new RowcastError('FIRST_ROWS_REFUSED', `There are no live totals of ${request.model}.`)
   }
 
   changeCursor(source = ''): Promise<string> {

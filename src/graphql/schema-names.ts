@@ -39,6 +39,11 @@ export interface ChangeTypeNames {
   readonly listSnapshot: string
   readonly listPatch: string
   readonly listOperation: string
+  /** What live totals give, and their sums, least and greatest values. */
+  readonly totals: string
+  readonly totalsSum: string
+  readonly totalsMin: string
+  readonly totalsMax: string
   /** The inputs of the order of its rows, and of where a page begins. */
   readonly orderBy: string
   readonly after: string
@@ -53,6 +58,7 @@ export interface RootFieldNames {
   readonly many: string
   readonly changed: string
   readonly liveList: string
+  readonly liveTotals: string
 }
 
 /** All names of one model. */
@@ -119,7 +125,7 @@ function makeNames(catalog: CatalogParts): SchemaNames {
     models: new Map(
       models.map((spec) => {
         const base = spec.graphqlName ?? asGraphqlName(spec.name)
-        const root = roots.get(spec.name) ?? { one: '', many: '', changed: '', liveList: '' }
+        const root = roots.get(spec.name) ?? NO_ROOT_FIELDS
         const fields = claimAll([...spec.fields, ...spec.relations], `${spec.name}.`, asGraphqlName)
         const values = claimAll(spec.fields, `${spec.name}.`, asEnumValueName)
         return [spec.name, { type: types(spec), fields, values, ...root, ...changeTypeNames(taken, base) }]
@@ -127,6 +133,9 @@ function makeNames(catalog: CatalogParts): SchemaNames {
     ),
   }
 }
+
+/** Of a model that is not shown. */
+const NO_ROOT_FIELDS: RootFieldNames = { one: '', many: '', changed: '', liveList: '', liveTotals: '' }
 
 /** By code unit, as the generator sorts them. */
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {
@@ -216,6 +225,7 @@ function rootNames(
         many: plurals.get(spec) ?? claimName(taken, [pluralOf(one), `${one}List`, `${base}List`]),
         changed: claimName(changedTaken, [`${one}Changed`]),
         liveList: claimName(changedTaken, [`${one}List`, `${one}LiveList`]),
+        liveTotals: claimName(changedTaken, [`${one}Totals`, `${one}LiveTotals`]),
       },
     ]),
   )
@@ -253,6 +263,10 @@ function changeTypeNames(taken: Set<string>, base: string): ChangeTypeNames {
     listSnapshot: claim('ListSnapshot', 'LiveListSnapshot'),
     listPatch: claim('ListPatch', 'LiveListPatch'),
     listOperation: claim('ListOperation', 'LiveListOperation'),
+    totals: claim('Totals', 'LiveTotals'),
+    totalsSum: claim('TotalsSum', 'LiveTotalsSum'),
+    totalsMin: claim('TotalsMin', 'LiveTotalsMin'),
+    totalsMax: claim('TotalsMax', 'LiveTotalsMax'),
   }
 }
 

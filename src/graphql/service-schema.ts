@@ -91,6 +91,7 @@ export function createBuilder(
       showMetadata,
       changes: true,
       lists: true,
+      totals: true,
       mayChooseOverflow,
       canExplain,
       policies: new Map(Object.entries(options.models)),

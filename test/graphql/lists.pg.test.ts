@@ -1,5 +1,6 @@
-/** `<model>List` of GraphQL on a real PostgreSQL: what each viewer puts together is what he gets by the query of the same arguments. */
+/** `<model>List` and `<model>Totals` of GraphQL on a real PostgreSQL: what each viewer puts together is what he gets by the query of the same arguments. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parseCursor } from '../../src/changes/cursor.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openService, type RunningService } from '../support/live-service.ts'
 import { createWsClient, type WsClient, type WsSubscription } from '../support/ws-client.ts'
@@ -176,5 +177,96 @@ describe('live lists of GraphQL', () => {
     lists[1]?.unsubscribe()
     await expect.poll(() => running.service.rowcast.listCost().sets).toBe(before - 1)
     expect((await hoarder.subscribe<ListData>(document(52)).next()).errors).toBeUndefined()
+  })
+})
+
+interface TotalsData {
+  readonly totals: Readonly<Record<string, unknown>> & { readonly cursor: string }
+}
+
+const TOTAL_WRITES = [
+  ...WRITES,
+  `INSERT INTO "Post" ("authorId", title, "viewCount", rating) VALUES ('${ADA}', 'much', 9007199254740993, 4.5), ('${BOB}', 'more', 2, 3)`,
+  `UPDATE "Post" SET "viewCount" = 0 WHERE "viewCount" = (SELECT max("viewCount") FROM "Post")`,
+  `UPDATE "Post" SET title = 'Z' || title, status = 'published' WHERE id % 2 = 0`,
+  `DELETE FROM "Post" WHERE title LIKE 'Z%'`,
+  `DELETE FROM "Post"`,
+]
+
+describe('live totals of GraphQL', () => {
+  const open = (viewer: string, selected: string, args = 'where: { viewCount: { gte: 1 } }') =>
+    connect(viewer).subscribe<TotalsData>(
+      `subscription { totals: postTotals(${args}) { count ${selected} cursor } }`,
+    )
+  const codesOf = async (viewer: string, selected: string, args?: string) =>
+    JSON.stringify(await open(viewer, selected, args).next())
+
+  it('are what aggregate gives for the rows that the viewer may see, at every cursor', async () => {
+    const { prisma, rowcast } = running.service
+    const shownTo = { editor: {}, reader: { author: { is: { isActive: true } } } }
+    const searched = async (viewer: keyof typeof shownTo) => {
+      const { _count, _sum, _min, _max } = await prisma.post.aggregate({
+        where: { AND: [{ viewCount: { gte: 1 } }, shownTo[viewer]] },
+        ...{ _count: true, _sum: { viewCount: true }, _max: { title: true, viewCount: true } },
+        _min: { createdAt: true, status: true, id: true },
+      })
+      const { id, ...min } = _min
+      const text = (_name: string, value: unknown) => (typeof value === 'bigint' ? String(value) : value)
+      const parts = { count: _count, sum: _sum, min: { ...min, rowId: id?.toString() ?? null }, max: _max }
+      return JSON.stringify(parts, text)
+    }
+    const commits: bigint[] = []
+    const marks = rowcast.subscribe('Tag', { where: { name: { startsWith: 'mark' } } })
+    const viewers = (['editor', 'reader'] as const).map((viewer) => {
+      const fields = 'sum { viewCount } min { createdAt status rowId } max { title viewCount }'
+      return { viewer, totals: open(viewer, fields), last: '', shown: [] as [bigint, string][] }
+    })
+    const states = new Map(viewers.map(({ viewer }) => [viewer, [] as string[]]))
+    const search = async () => {
+      for (const { viewer } of viewers) states.get(viewer)?.push(await searched(viewer))
+    }
+    await search()
+    for (const [index, write] of TOTAL_WRITES.entries()) {
+      await database.query(`BEGIN; ${write}; INSERT INTO "Tag" (name) VALUES ('mark ${index}'); COMMIT`)
+      await search()
+      commits.push((await marks.next()).value?.transaction.commitLsn ?? 0n)
+      for (const each of viewers) {
+        while (each.last !== states.get(each.viewer)?.at(-1)) {
+          const { data, errors } = await each.totals.next()
+          expect(errors).toBeUndefined()
+          const { cursor, ...totals } = data?.totals ?? { cursor: '' }
+          each.last = JSON.stringify(totals)
+          each.shown.push([parseCursor(cursor).position.commitLsn, each.last])
+        }
+      }
+    }
+    await marks.return?.()
+    for (const { viewer, shown } of viewers) {
+      const wanted = shown.map(([lsn]) => states.get(viewer)?.[commits.filter((at) => at <= lsn).length])
+      expect(shown.map(([, state]) => state)).toEqual(wanted)
+      expect(shown.length).toBeGreaterThan(4)
+    }
+  })
+
+  it('say nothing of fields that the viewer may not see, and are shared by those who ask for the same', async () => {
+    const hidden = ['sum { rating }', 'min { a: rating }', 'max { ... { rating } }', 'min { draftNotes }']
+    for (const selected of hidden) expect(await codesOf('reader', selected)).toContain('FIELD_HIDDEN')
+    expect(await codesOf('reader', 'sum { rating @skip(if: true) }')).toContain('FIELD_HIDDEN')
+    expect(await codesOf('reader', '', 'where: { rating: { gt: 1 } }')).toContain('BAD_FILTER')
+    expect(await codesOf('reader', '', 'every: 60001')).toContain('BAD_FILTER')
+    const before = running.service.rowcast.listCost().sets
+    // In whatever order they are selected.
+    const same = ['sum { viewCount } min { rating title }', 'min { title least: rating } sum { viewCount }']
+    const shared = [...same, same[0] ?? ''].map((selected) => open('editor', selected, 'every: 77'))
+    for (const totals of shared) expect((await totals.next()).errors).toBeUndefined()
+    expect(running.service.rowcast.listCost().sets - before).toBe(1)
+  })
+
+  it('count for who opens them first', async () => {
+    const hoarder = connect('editor')
+    const totals = (every: number) =>
+      hoarder.subscribe<TotalsData>(`subscription { totals: tagTotals(every: ${every}) { count } }`)
+    for (let every = 1; every <= 50; every += 1) expect((await totals(every).next()).errors).toBeUndefined()
+    expect(JSON.stringify(await totals(51).next())).toContain('FILTER_TOO_COSTLY')
   })
 })

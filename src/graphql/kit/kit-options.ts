@@ -12,8 +12,7 @@ import { ViewerPolicies } from '../policy/viewer-policies.ts'
 import { SHOWN_COLUMN } from '../shown-column.ts'
 import { changeCursorField, changeField, modelNamed } from '../subscription/change-field.ts'
 import { changeTypes } from '../subscription/change-types.ts'
-import { listField } from '../subscription/list-field.ts'
-import { listTypes } from '../subscription/list-types.ts'
+import { liveFields } from '../subscription/live-fields.ts'
 import { sharedTypes } from '../subscription/shared-types.ts'
 import {
   type SubscribedModel,
@@ -61,6 +60,8 @@ export interface ChangeSchemaOptions {
   readonly changes?: boolean | { readonly name: string } | undefined
   /** Adds `<model>List` beside each `<model>Changed`: a list that stays as a query gives it. @default false */
   readonly lists?: boolean | undefined
+  /** Adds `<model>Totals` beside each `<model>Changed`: counts, sums, least and greatest values. @default false */
+  readonly totals?: boolean | undefined
   /** Gives subscriptions an argument `overflow`: what happens when the client is too slow. @default false */
   readonly mayChooseOverflow?: boolean | undefined
   /**
@@ -121,11 +122,12 @@ export function changeSchemaParts(
     checkIsFree(fieldModels.get(fieldName), modelName, `the field ${fieldName}`)
     fieldModels.set(fieldName, modelName)
     subscriptions.push([fieldName, changeField(subscribed, description)])
-    if (options.lists !== true) continue
-    checkIsFree(fieldModels.get(names.liveList), modelName, `the field ${names.liveList}`)
-    fieldModels.set(names.liveList, modelName)
-    subscriptions.push([names.liveList, listField(subscribed)])
-    types.push(...listTypes(subscribed))
+    for (const live of liveFields(subscribed, options)) {
+      checkIsFree(fieldModels.get(live.name), modelName, `the field ${live.name}`)
+      fieldModels.set(live.name, modelName)
+      subscriptions.push([live.name, live.field])
+      types.push(...live.types)
+    }
   }
   const overAll = changesFieldName(options.changes)
   if (overAll !== null && models.length > 0) {

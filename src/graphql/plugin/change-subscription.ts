@@ -12,8 +12,7 @@ import { defineWhyNot } from '../explain/why-not.ts'
 import { modelOfType } from '../policy/selected-models.ts'
 import { changeCursorField, changeField, modelNamed } from '../subscription/change-field.ts'
 import { changeTypes } from '../subscription/change-types.ts'
-import { listField } from '../subscription/list-field.ts'
-import { listTypes } from '../subscription/list-types.ts'
+import { liveFields } from '../subscription/live-fields.ts'
 import { sharedTypes } from '../subscription/shared-types.ts'
 import {
   type CompleteImage,
@@ -131,7 +130,7 @@ export function completeChangeTypes(builder: AnyBuilder): void {
   const { canExplain } = builder.options.rowcast
   if (canExplain !== undefined) defineWhyNot(builder, canExplain)
   addChanges(builder)
-  addLists(builder)
+  addLiveFields(builder)
   addChangeCursor(builder)
   addMissingTypes(builder)
   if (!hasRoot(builder, 'Subscription'))
@@ -153,13 +152,11 @@ function addChanges(builder: AnyBuilder): void {
   builder.subscriptionField(name, (t) => t.field(fieldOptions(builder, name, field, t as never)))
 }
 
-/** `<model>List` of each model, where it is asked for. */
-function addLists(builder: AnyBuilder): void {
-  if (builder.options.rowcast.lists !== true) return
-  for (const subscribed of declaredIn(builder).values()) {
-    const name = subscribed.names.liveList
-    defineTypes(builder, listTypes(subscribed))
-    const field = listField(subscribed)
+/** `<model>List` and `<model>Totals` of each model, where they are asked for. */
+function addLiveFields(builder: AnyBuilder): void {
+  const models = [...declaredIn(builder).values()]
+  for (const { name, field, types } of models.flatMap((each) => liveFields(each, builder.options.rowcast))) {
+    defineTypes(builder, types)
     builder.subscriptionField(name, (t) => t.field(fieldOptions(builder, name, field, t as never)))
   }
 }

@@ -56,6 +56,8 @@ export interface RowcastPluginOptions {
   readonly changes?: boolean | { readonly name: string } | undefined
   /** Adds `<model>List` beside each `<model>Changed`: a list that stays as a query gives it. @default false */
   readonly lists?: boolean | undefined
+  /** Adds `<model>Totals` beside each `<model>Changed`: counts, sums, least and greatest values. @default false */
+  readonly totals?: boolean | undefined
   /** Gives subscriptions an argument `overflow`: what happens when the client is too slow. @default false */
   readonly mayChooseOverflow?: boolean | undefined
   /**

@@ -1,6 +1,7 @@
 /** Stage 7, graphql. The types around one model's live list: the interface `PostList`, a snapshot, a patch, and its operations. */
 import { type GraphQLResolveInfo, getNamedType } from 'graphql'
 import type { AnyRow } from '../../changes/change.ts'
+import type { KeptListEvent } from '../../sets/kept-request.ts'
 import type { ListOperation } from '../../sets/list-operations.ts'
 import { orderableFields, orderInput, SORT_ORDER } from '../listing/order-input.ts'
 import { hideFields } from '../policy/guard-rows.ts'
@@ -14,8 +15,8 @@ import type {
 } from '../type-definition.ts'
 import { GUARDED_FIELD } from './change-types.ts'
 import { toImage, withoutUnreadable } from './image-rows.ts'
+import { POSITION_FIELDS, type ShownKept } from './kept-rows.ts'
 import { keyType } from './key-type.ts'
-import type { ListEvent } from './list-subscription.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
 import { transactionType } from './transaction-types.ts'
 
@@ -36,6 +37,8 @@ const KIND: EnumDefinition = {
     },
   },
 }
+
+type ListEvent = ShownKept<KeptListEvent>
 
 /** One operation, with the event that it is of. */
 interface EventOperation extends ListOperation {
@@ -71,16 +74,7 @@ function commonFields(): FieldDefinitions {
       description: 'How many rows there are, in the list and behind it.',
       resolve: ({ shown }: ListEvent) => shown.totalCount ?? 0,
     },
-    cursor: {
-      type: 'Cursor!',
-      description: 'What stands before it is in the list, and nothing behind it.',
-      resolve: ({ cursor }: ListEvent) => cursor,
-    },
-    transaction: {
-      type: 'CommittedTransaction',
-      description: 'The last transaction that has a part in it; null where none has come yet.',
-      resolve: (event: ListEvent) => (event.transaction === null ? null : event),
-    },
+    ...POSITION_FIELDS,
   }
 }
 

@@ -26,16 +26,20 @@ describe('changeTypeDefs', () => {
     )
   })
 
-  it('has live lists where they are asked for, beside whole transactions', () => {
+  it('has live lists and totals where they are asked for, beside whole transactions', () => {
     const models = { User: {}, Post: {} }
-    const lists = buildSchema(changeTypeDefs(blogCatalog, { models, lists: true, changes: true }))
+    const lists = buildSchema(
+      changeTypeDefs(blogCatalog, { models, lists: true, totals: true, changes: true }),
+    )
     expect(validateSchema(lists)).toEqual([])
     expect(Object.keys(lists.getSubscriptionType()?.getFields() ?? {})).toEqual([
-      ...['userChanged', 'userList', 'postChanged', 'postList', 'changes'],
+      ...['userChanged', 'userList', 'userTotals', 'postChanged', 'postList', 'postTotals', 'changes'],
     ])
-    const alone = buildSchema(changeTypeDefs(blogCatalog, { models, lists: true }))
-    expect(validateSchema(alone)).toEqual([])
-    expect(alone.getType('CommittedTransaction')).toBeDefined()
+    for (const one of [{ lists: true }, { totals: true }]) {
+      const alone = buildSchema(changeTypeDefs(blogCatalog, { models, ...one }))
+      expect(validateSchema(alone)).toEqual([])
+      expect(alone.getType('CommittedTransaction')).toBeDefined()
+    }
   })
 
   it('defines no type that the schema has', () => {

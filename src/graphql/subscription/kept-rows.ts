@@ -1,0 +1,112 @@
+/** Stage 7, graphql. What live lists and totals have in common: who is let in, and which rows are kept for whom. */
+import type { GraphQLResolveInfo } from 'graphql'
+import { MappedIteration } from '../../async-iteration.ts'
+import type { TransactionInfo } from '../../changes/change.ts'
+import type { KeptState } from '../../sets/kept-parts.ts'
+import type { KeptRequest } from '../../sets/kept-request.ts'
+import { accountOf } from '../bus-account.ts'
+import { graphqlError, toSubscriptionError } from '../graphql-errors.ts'
+import { valuesOf } from '../graphql-version.ts'
+import { type ListRequest, whereOf } from '../listing/list-query.ts'
+import { checkFilterVariables } from '../missing-variable.ts'
+import { refuseDependent } from '../policy/policy-dependencies.ts'
+import { selectedModels } from '../policy/selected-models.ts'
+import type { ArgumentDefinition, FieldDefinitions } from '../type-definition.ts'
+import { parseFilterArguments } from '../where/filter-arguments.ts'
+import { relatedModels } from '../where/related-rules.ts'
+import { withPrismaNames } from '../where/where-names.ts'
+import type { SubscribedModel } from './subscription-scope.ts'
+
+/** Arguments of both. */
+export interface KeptArguments {
+  readonly where?: object | null | undefined
+  readonly every?: number | null | undefined
+  readonly after?: string | null | undefined
+}
+
+/** Behind those of a field of its own. @param whole what comes first, as a sentence says it */
+export function everyAndAfter(whole: string): Readonly<Record<'every' | 'after', ArgumentDefinition>> {
+  return {
+    every: {
+      type: 'Int',
+      description: 'Milliseconds between two patches at the least, 60,000 at the most. 0 when left out.',
+    },
+    after: { type: 'Cursor', description: `What a client has that comes again. ${whole}` },
+  }
+}
+
+/** @throws FORBIDDEN, POLICY_FAILED, GRAPHQL_BAD_ARGUMENT */
+export async function letIn(
+  { scope, model, names }: SubscribedModel,
+  { where }: KeptArguments,
+  context: object,
+  info: GraphQLResolveInfo,
+): Promise<void> {
+  const { policies, metadata, feed, modelOf } = scope
+  const asked = [
+    model.name,
+    ...relatedModels(feed.catalog, model, withPrismaNames(feed.catalog, model, { where })),
+  ]
+  const shown = [...selectedModels(info, modelOf), ...asked]
+  refuseDependent(policies, shown, `Subscribe to ${names.changed} with \`initial: true\`.`)
+  await policies.prepare(context, shown)
+  await metadata?.prepare(context)
+  for (const name of asked) {
+    if (await policies.maySubscribe(context, name)) continue
+    throw graphqlError('FORBIDDEN', `You may not subscribe to changes of ${name}.`)
+  }
+}
+
+/** Rows that are asked for, by whom: as a query reads them, and as they are kept. */
+export interface KeptRows {
+  readonly query: ListRequest
+  readonly kept: KeptRequest
+}
+
+/** Of a viewer who was let in. @throws BAD_FILTER, FILTER_TOO_COSTLY, FIELD_HIDDEN */
+export function keptRowsOf(
+  { scope, model, names, omit }: SubscribedModel,
+  { where, every }: KeptArguments,
+  context: object,
+  info: GraphQLResolveInfo,
+): KeptRows {
+  const { feed, policies } = scope
+  const view = policies.view(context, model.name)
+  const related = policies.relatedViews(context)
+  for (const node of info.fieldNodes) checkFilterVariables(node, valuesOf(info.variableValues))
+  const query = { catalog: feed.catalog, model: { spec: model, names, omit }, view, related }
+  const conditions = [whereOf(query, where), view.rows?.where].filter((each) => each !== undefined)
+  const filter = parseFilterArguments(feed.catalog, { model, omit, related }, { where }, view)
+  const account = accountOf(context)
+  return { query, kept: { model: model.name, conditions, filter, every: every ?? undefined, account } }
+}
+
+/** What is kept, in the shape that fields of transactions take. */
+export type ShownKept<Event> = Event & {
+  readonly change: { readonly cursor: string; readonly transaction: TransactionInfo | null }
+}
+
+/** As clients may have it: an error that ends it reaches them with code and hint where it may. */
+export class KeptEvents<Event extends KeptState<unknown>> extends MappedIteration<Event, ShownKept<Event>> {
+  constructor(from: AsyncIterableIterator<Event>) {
+    const withChange = (event: Event): ShownKept<Event> => {
+      const { cursor, transaction } = event
+      return { ...event, change: { cursor, transaction } }
+    }
+    super(from, withChange, toSubscriptionError)
+  }
+}
+
+/** Fields of both. */
+export const POSITION_FIELDS: FieldDefinitions = {
+  cursor: {
+    type: 'Cursor!',
+    description: 'What stands before it is in what is shown, and nothing behind it.',
+    resolve: ({ cursor }: KeptState<unknown>) => cursor,
+  },
+  transaction: {
+    type: 'CommittedTransaction',
+    description: 'The last transaction that has a part in it; null where none has come yet.',
+    resolve: (event: KeptState<unknown>) => (event.transaction === null ? null : event),
+  },
+}

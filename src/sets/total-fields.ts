@@ -1,0 +1,20 @@
+/** Beside the spine, sets. Which fields PostgreSQL adds up, and of which it knows the least and the greatest value. */
+import type { FieldSpec } from '../catalog/model-catalog.ts'
+
+const SUMMED_TYPES: ReadonlySet<string> = new Set(['Int', 'BigInt', 'Float', 'Decimal'])
+
+/** It has neither min() nor max() of them; of bytea only since PostgreSQL 18. Prisma Client offers them all the same. */
+const TYPES_WITHOUT_EXTREMES: ReadonlySet<string> = new Set(['Boolean', 'Bytes', 'Json'])
+const NATIVE_TYPES_WITHOUT_EXTREMES: ReadonlySet<string> = new Set(['Uuid', 'Bit', 'VarBit', 'Xml'])
+
+/** Whether there is a sum of the field. */
+export function isSummed({ kind, type, nativeType, isList }: FieldSpec): boolean {
+  return kind === 'scalar' && !isList && SUMMED_TYPES.has(type) && nativeType !== 'Oid'
+}
+
+/** Whether there is a least and a greatest value of the field. */
+export function hasExtremes({ kind, type, nativeType, isList }: FieldSpec): boolean {
+  if (isList) return false
+  if (kind === 'enum') return true
+  return !TYPES_WITHOUT_EXTREMES.has(type) && !NATIVE_TYPES_WITHOUT_EXTREMES.has(nativeType ?? '')
+}
