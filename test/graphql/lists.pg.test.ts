@@ -1,6 +1,9 @@
 /** `<model>List` and `<model>Totals` of GraphQL on a real PostgreSQL: what each viewer puts together is what he gets by the query of the same arguments. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { PrismaClient } from '../../prisma/generated/client/client.ts'
+import type { RowcastModels } from '../../prisma/generated/rowcast.ts'
 import { parseCursor } from '../../src/changes/cursor.ts'
+import type { Rowcast } from '../../src/rowcast.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openService, type RunningService } from '../support/live-service.ts'
 import { createWsClient, type WsClient, type WsSubscription } from '../support/ws-client.ts'
@@ -184,6 +187,12 @@ interface TotalsData {
   readonly totals: Readonly<Record<string, unknown>> & { readonly cursor: string }
 }
 
+/** The service, whose types know no models. */
+interface TypedService {
+  readonly prisma: PrismaClient
+  readonly rowcast: Pick<Rowcast<RowcastModels>, 'subscribe'>
+}
+
 const TOTAL_WRITES = [
   ...WRITES,
   `INSERT INTO "Post" ("authorId", title, "viewCount", rating) VALUES ('${ADA}', 'much', 9007199254740993, 4.5), ('${BOB}', 'more', 2, 3)`,
@@ -202,7 +211,7 @@ describe('live totals of GraphQL', () => {
     JSON.stringify(await open(viewer, selected, args).next())
 
   it('are what aggregate gives for the rows that the viewer may see, at every cursor', async () => {
-    const { prisma, rowcast } = running.service
+    const { prisma, rowcast } = running.service as unknown as TypedService
     const shownTo = { editor: {}, reader: { author: { is: { isActive: true } } } }
     const searched = async (viewer: keyof typeof shownTo) => {
       const { _count, _sum, _min, _max } = await prisma.post.aggregate({
