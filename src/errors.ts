@@ -444,6 +444,13 @@ export const ERRORS = {
     isPublic: true,
     refusesDocument: true,
   },
+  PERSISTED_QUERY_NOT_SUPPORTED: {
+    means: 'The request names a document instead of sending it, and the server has no manifest.',
+    hint: 'Send the text of the document, as Apollo’s clients do by themselves after this code, or give the server a manifest (`persistedDocuments.manifest`).',
+    retry: 'never',
+    isPublic: true,
+    refusesDocument: true,
+  },
   QUERY_NOT_PERSISTED: {
     means: 'The server runs the documents of its manifest only, and this is none of them.',
     hint: 'Add the document to the manifest (`persistedDocuments.manifest`), and send its name, or the very same text.',

@@ -95,14 +95,10 @@ export function createServingParts(options: ServingOptions) {
 /** What they are. */
 export type ServingParts = ReturnType<typeof createServingParts>
 
-function documentsOfServer({
-  persistedDocuments,
-  onDocumentRefused,
-}: ServingOptions): PersistedDocuments | null {
-  if (persistedDocuments === undefined) return null
-  const onlyPersisted = persistedDocuments.onlyPersisted ?? process.env['NODE_ENV'] === 'production'
+function documentsOfServer({ persistedDocuments, onDocumentRefused }: ServingOptions): PersistedDocuments {
+  const onlyPersisted = persistedDocuments?.onlyPersisted ?? process.env['NODE_ENV'] === 'production'
   return new PersistedDocuments(
-    { ...persistedDocuments, onlyPersisted },
+    persistedDocuments && { ...persistedDocuments, onlyPersisted },
     onDocumentRefused ?? (() => undefined),
   )
 }

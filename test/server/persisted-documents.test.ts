@@ -145,6 +145,15 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, ask) => {
     },
   )
 
+  test('a name is answered so that clients send the text, where there is no manifest', async () => {
+    const { url, refused } = await start({}, { persistedDocuments: undefined })
+    const named = { extensions: { persistedQuery: { version: 1, sha256Hash: id } } }
+    expect(codeOf(await ask(url, named))).toBe('PERSISTED_QUERY_NOT_SUPPORTED')
+    expect(refused).toEqual(['PERSISTED_QUERY_NOT_SUPPORTED'])
+    expect(await ask(url, { query: HELLO })).toEqual({ data: { hello: 'world' } })
+    expect(await ask(url, { query: HELLO, ...named })).toEqual({ data: { hello: 'world' } })
+  })
+
   test('neither a name nor a text is an error of the request, and runs nothing', async () => {
     const { url } = await start({ onlyPersisted: true })
     const answer = await ask(url, {

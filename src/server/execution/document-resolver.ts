@@ -11,9 +11,8 @@ export function createDocumentResolver(documents: PersistedDocuments): PipelineP
       if (typeof params !== 'object' || params === null || Array.isArray(params)) return
       const documentId = memberOf(params, 'documentId') ?? idOfUrl(request)
       const query = documents.textOf({ ...params, documentId })
-      if (query === params.query) return
-      const { query: _, ...others } = params
-      setParams(query === undefined ? others : { ...others, query })
+      // What has neither a name nor a text is answered as anywhere else.
+      if (query !== undefined && query !== params.query) setParams({ ...params, query })
     },
   }
 }

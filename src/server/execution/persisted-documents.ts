@@ -24,12 +24,16 @@ export type OnDocumentRefused = (why: DocumentRefusal) => void
 
 /** The documents of one server. */
 export class PersistedDocuments {
+  readonly #hasManifest: boolean
   readonly #byId: ReadonlyMap<string, string>
   /** The same text counts as its name: not every client can send names. Null: any text does. */
   readonly #allowed: ReadonlySet<string> | null
   readonly #onRefused: OnDocumentRefused
 
-  constructor({ manifest, onlyPersisted }: PersistedDocumentsOptions, onRefused: OnDocumentRefused) {
+  /** Without options there are none, and whatever has a text is run. */
+  constructor(options: PersistedDocumentsOptions | undefined, onRefused: OnDocumentRefused) {
+    const { manifest = {}, onlyPersisted } = options ?? {}
+    this.#hasManifest = options !== undefined
     this.#byId = new Map(documentsOf(manifest))
     this.#allowed = onlyPersisted === true ? new Set([...this.#byId.values(), ...OWN_DOCUMENTS]) : null
     this.#onRefused = onRefused
@@ -38,7 +42,7 @@ export class PersistedDocuments {
   /**
    * The text to run; undefined where the request has neither text nor name. A name counts before a text, so that what runs is
    * what the manifest says.
-   * @throws PERSISTED_QUERY_NOT_FOUND, QUERY_NOT_PERSISTED
+   * @throws PERSISTED_QUERY_NOT_FOUND, PERSISTED_QUERY_NOT_SUPPORTED, QUERY_NOT_PERSISTED
    */
   textOf(request: DocumentRequest): string | undefined {
     const id = idOf(request)
@@ -51,8 +55,14 @@ export class PersistedDocuments {
       throw new RowcastError('QUERY_NOT_PERSISTED', 'The document is none of those that the server runs.')
     }
     if (id === null) return undefined
-    this.#onRefused('PERSISTED_QUERY_NOT_FOUND')
-    throw new RowcastError('PERSISTED_QUERY_NOT_FOUND', 'The server has no document of this name.')
+    const why = this.#hasManifest ? 'PERSISTED_QUERY_NOT_FOUND' : 'PERSISTED_QUERY_NOT_SUPPORTED'
+    this.#onRefused(why)
+    throw new RowcastError(
+      why,
+      this.#hasManifest
+        ? 'The server has no document of this name.'
+        : 'The server has no names of documents.',
+    )
   }
 
   /** Names may say by which function they were made, in the manifest as well as in the request. */
