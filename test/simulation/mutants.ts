@@ -207,6 +207,30 @@ const MUTANTS: readonly Mutant[] = [
     to: 'this.#after',
   },
   {
+    name: 'keys of later transactions count too early',
+    file: 'src/sets/counted-keys.ts',
+    from: 'if ((entry.toggles[index] as number) <= at) break',
+    to: 'if (at > 0) break',
+  },
+  {
+    name: 'a list keeps what has left it',
+    file: 'src/sets/set-step.ts',
+    from: "action !== 'DELETE' && transition !== 'LEFT' && !hidesNew",
+    to: "action !== 'DELETE' && !hidesNew",
+  },
+  {
+    name: 'a list applies again what it was read with',
+    file: 'src/sets/kept-set.ts',
+    from: 'const isRead = this.#fence?.sees(transaction) === true',
+    to: 'const isRead = this.#fence?.sees(transaction) === undefined',
+  },
+  {
+    name: 'a transaction is given before all of its models have come',
+    file: 'src/bus/merged-subscription.ts',
+    from: 'return this.#isAllThere({ ...this.#current, index: INDEX_AFTER_ALL }) ? this.#give(true) : null',
+    to: 'return this.#give(true)',
+  },
+  {
     name: 'a set forgets a TRUNCATE',
     file: 'src/sets/key-set.ts',
     from: 'this.isCleared = true',
@@ -305,7 +329,7 @@ async function run({ file, from, to }: Mutant, script: Script | undefined): Prom
 function worlds(folder: string, script: Script | undefined): Promise<string> {
   const what =
     script === undefined
-      ? ['--seed', values.seed ?? '1', '--seconds', seconds]
+      ? ['--seed', values.seed ?? '1', '--seconds', seconds, ...(values.keep === true ? [] : ['--whole'])]
       : ['--script', JSON.stringify(script)]
   const args = ['--conditions=rowcast-source', 'test/simulation/main.ts', ...what]
   const child = spawn(join(process.cwd(), 'node_modules/.bin/tsx'), args, {

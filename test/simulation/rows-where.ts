@@ -124,3 +124,11 @@ function compareRows(order: readonly (readonly [string, unknown])[], a: Row, b: 
   }
   return 0
 }
+
+/** Between two lists of rows; null where they are the same. */
+export function differenceOf(has: readonly Row[], wanted: readonly Row[]): string | null {
+  const [own, other] = [has, wanted].map((rows) =>
+    rows.map(({ id, n, name }) => `${id}:${n}:${name}`).join(' '),
+  )
+  return own === other ? null : `has [${own}] and not [${other}]`
+}

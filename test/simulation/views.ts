@@ -10,6 +10,13 @@ export interface View {
   readonly rows: Where | null
 }
 
+/** A live list. */
+export interface ListOfRows extends Omit<View, 'rows'> {
+  readonly orderBy: readonly Readonly<Record<string, string>>[]
+  readonly take: number
+  readonly totalCount: boolean
+}
+
 type AnyWhere = (random: Random) => Where
 
 const OWN: readonly AnyWhere[] = [
@@ -39,7 +46,20 @@ const RELATED: Readonly<Record<string, readonly AnyWhere[]>> = {
 /** One at random. */
 export function anyView(random: Random): View {
   const model = random.pick(Object.keys(RELATED))
-  const related = RELATED[model] ?? []
-  const any = (): Where => random.pick(random.chance(0.7) ? related : OWN)(random)
-  return { model, where: any(), rows: random.chance(0.3) ? any() : null }
+  return { model, where: anyWhere(random, model), rows: random.chance(0.3) ? anyWhere(random, model) : null }
+}
+
+/** A list at random. */
+export function anyList(random: Random): ListOfRows {
+  const model = random.pick(Object.keys(RELATED))
+  const direction = () => random.pick(['asc', 'desc'])
+  const by = random.pick(['n', 'name', 'id'])
+  return {
+    ...{ model, where: anyWhere(random, model), orderBy: by === 'id' ? [] : [{ [by]: direction() }] },
+    ...{ take: random.integer(1, 4), totalCount: random.chance(0.5) },
+  }
+}
+
+function anyWhere(random: Random, model: string): Where {
+  return random.pick(random.chance(0.7) ? (RELATED[model] ?? []) : OWN)(random)
 }

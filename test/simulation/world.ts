@@ -9,13 +9,16 @@ import { MemoryEngine, REAL_WORLD } from '../support/memory-broker/memory-engine
 import { Client, Violation } from './client.ts'
 import { Database, type OpenTransaction } from './database.ts'
 import { befall, pickFault } from './faults.ts'
+import type { FoldingParts } from './folding-client.ts'
+import { ListViewer } from './list-viewer.ts'
 import { createModelClient, type ModelClient } from './model-client.ts'
 import { Reader, type ReaderSettings } from './reader.ts'
 import { type Purpose, randomOf, type Script, type ScriptedFault } from './script.ts'
 import type { Server } from './server.ts'
 import { Site } from './site.ts'
+import { TransactionsViewer } from './transactions-viewer.ts'
 import { Viewer } from './viewer.ts'
-import { anyView } from './views.ts'
+import { anyList, anyView, type ListOfRows, type View } from './views.ts'
 import { VirtualTime } from './virtual-time.ts'
 
 /** What a world came to. */
@@ -72,6 +75,20 @@ const ROLES_SCALED: readonly (readonly Role[])[] = [
   ['tap', 'tap', 'gateway'],
 ]
 
+/** What a viewer asks for; a gateway has no sets of rows. */
+function anyAsked(random: Random, isGateway: boolean): View | ListOfRows | null {
+  const kind = isGateway ? 'transactions' : random.pick(['view', 'view', 'list', 'transactions'])
+  return kind === 'view' ? anyView(random) : kind === 'list' ? anyList(random) : null
+}
+
+function newViewer(
+  asked: View | ListOfRows | null,
+  parts: FoldingParts,
+): Viewer | ListViewer | TransactionsViewer {
+  if (asked === null) return new TransactionsViewer(parts)
+  return 'take' in asked ? new ListViewer(asked, parts) : new Viewer(asked, parts)
+}
+
 /** One of them. */
 export class World {
   readonly #script: Script
@@ -85,7 +102,7 @@ export class World {
   readonly #site: Site
   readonly #settings: ReaderSettings
   readonly #clients: Client[] = []
-  readonly #viewers: Viewer[] = []
+  readonly #viewers: (Viewer | ListViewer | TransactionsViewer)[] = []
   /** For what is beside the clients: they are not to change by it. */
   readonly #besides: Random
   /** Milliseconds that a statement of Prisma Client takes at most. */
@@ -138,8 +155,8 @@ export class World {
     }
     this.#besides = randomOf(script, 0, 'viewers')
     this.#statementMs = this.#besides.pick([0, 1, 5, 40])
-    // A gateway has no sets of rows, and their transactions are numbered below 2^53.
-    const isFollowable = !isWithBroker && database.endLsn < NUMBERED_LSN_MAX
+    // The transactions of sets are numbered below 2^53.
+    const isFollowable = database.endLsn < NUMBERED_LSN_MAX
     this.#hasViewers = isFollowable && script.viewers?.length !== 0 && this.#besides.chance(0.6)
     if (this.#hasViewers) Object.assign(database, { idMax: 4, numberMax: 5 })
     this.#hasMachines = random.chance(0.3)
@@ -158,9 +175,13 @@ export class World {
     const random = this.#besides.fork()
     const { viewers } = this.#script
     for (let index = 0; index < random.integer(1, 4); index += 1) {
-      const settings = { name: `viewer ${index}`, view: anyView(random), paceMs: random.pick([0, 1, 30]) }
-      const own = { catalog: CATALOG, random: random.fork(), log: (text: string) => this.#note(text) }
-      if (viewers?.includes(index) !== false) this.#viewers.push(new Viewer(settings, this.#site, own))
+      const view = anyAsked(random, this.#engine !== null)
+      const parts: FoldingParts = {
+        ...{ name: `viewer ${index}`, title: JSON.stringify(view), paceMs: random.pick([0, 1, 30]) },
+        ...{ site: this.#site, catalog: CATALOG, random: random.fork() },
+        log: (text) => this.#note(text),
+      }
+      if (viewers?.includes(index) !== false) this.#viewers.push(newViewer(view, parts))
     }
   }
 
