@@ -1,7 +1,7 @@
 /**
  * `npm run test:simulation:mutants`: deliberate faults, each in a copy of the sources of its own, and how many worlds find it. What
  * none finds is said as well; `--only NAME` runs one, `--seconds S` is how long each is looked for, from `--seed N` on. `--keep` keeps what each
- * world that finds one was shrunk to, in `kept-scripts.jsonl`, and `--kept` runs only those.
+ * world that finds one was shrunk to, in `kept-scripts.jsonl`, and `--kept` runs only those; `--alone` tries worlds without a broker.
  */
 import { spawn } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
@@ -277,7 +277,7 @@ const MUTANTS: readonly Mutant[] = [
 const { values } = parseArgs({
   options: {
     ...{ only: { type: 'string' }, seconds: { type: 'string' }, seed: { type: 'string' } },
-    ...{ keep: { type: 'boolean' }, kept: { type: 'boolean' } },
+    ...{ keep: { type: 'boolean' }, kept: { type: 'boolean' }, alone: { type: 'boolean' } },
   },
 })
 const seconds = values.seconds ?? '60'
@@ -327,9 +327,11 @@ async function run({ file, from, to }: Mutant, script: Script | undefined): Prom
 }
 
 function worlds(folder: string, script: Script | undefined): Promise<string> {
+  // To shrink a world takes many more.
+  const rest = [...(values.keep === true ? [] : ['--whole']), ...(values.alone === true ? ['--alone'] : [])]
   const what =
     script === undefined
-      ? ['--seed', values.seed ?? '1', '--seconds', seconds, ...(values.keep === true ? [] : ['--whole'])]
+      ? ['--seed', values.seed ?? '1', '--seconds', seconds, ...rest]
       : ['--script', JSON.stringify(script)]
   const args = ['--conditions=rowcast-source', 'test/simulation/main.ts', ...what]
   const child = spawn(join(process.cwd(), 'node_modules/.bin/tsx'), args, {
