@@ -1051,6 +1051,7 @@ export const ERRORS = {
     retry: 'backoff',
     isPublic: true,
     ends: 'resync',
+    clientGoesOn: 'rows',
   },
   FILTER_UNANSWERABLE: {
     means: 'A filter depends on values that PostgreSQL did not send with a change.',

@@ -98,7 +98,9 @@ function formatKey<Row extends object>(
     (name) => row[name] ?? (name === 'id' ? renamedId(row) : undefined),
   )
   if (values.includes(undefined)) return null
-  return JSON.stringify(values.map((value) => (typeof value === 'bigint' ? `${value}n` : value)))
+  // A schema of one's own may show as a number what is an ID in keys.
+  const isNumber = (value: unknown) => typeof value === 'bigint' || typeof value === 'number'
+  return JSON.stringify(values.map((value) => (isNumber(value) ? String(value) : value)))
 }
 
 function without<Row extends object>(

@@ -7,6 +7,12 @@ export {
   type RowPart,
 } from './apply-change.ts'
 export { type ChangeClient, queryChangeCursor } from './change-client.ts'
+export {
+  type FollowedList,
+  type FollowedListOptions,
+  type FollowedListState,
+  followList,
+} from './followed-list.ts'
 export { createLiveList } from './live-list.ts'
 export type { LiveList, LiveListOptions, LiveListState, LiveListStatus } from './live-list-api.ts'
 export { MutationError, type MutationFailure, type Settled } from './own-mutations.ts'

@@ -1,4 +1,17 @@
-/** Beside the spine, client. What a live list follows between two times that it is loaded. */
+/** Beside the spine, client. What a live list follows between two times that it is loaded, and what it is loaded again after. */
+import type { CodesWith } from '../errors.ts'
+import type { SubscriptionError } from './subscription-error.ts'
+
+/** Beside RESYNC_REQUIRED: what the rows have to be had again after. The column of the error table. */
+const BEGINS_AGAIN: Readonly<Record<CodesWith<{ clientGoesOn: 'rows' }>, true>> = {
+  FIRST_ROWS_FAILED: true,
+  LIST_TOO_COSTLY: true,
+}
+
+/** Whether the rows have to be had again. */
+export function beginsAgain({ code }: SubscriptionError): boolean {
+  return code === 'RESYNC_REQUIRED' || (code !== null && Object.hasOwn(BEGINS_AGAIN, code))
+}
 
 /** From one cursor until the list is loaded again. */
 export class Round {

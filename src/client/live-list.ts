@@ -3,12 +3,11 @@
  * cursor, across lost connections; loaded again where changes may be missing. For any framework: a snapshot and a
  * call when there is another.
  */
-import type { CodesWith } from '../errors.ts'
 import type { ListChange } from './apply-change.ts'
 import { queryChangeCursor, watchConnection } from './change-client.ts'
 import { mayBeCut, stepList } from './cut-list.ts'
 import { FirstRowsFill } from './first-rows-fill.ts'
-import { Round } from './list-round.ts'
+import { beginsAgain, Round } from './list-round.ts'
 import type { LiveList, LiveListOptions, LiveListState } from './live-list-api.ts'
 import { type Mutation, OwnMutations, type Settled } from './own-mutations.ts'
 import { subscribeResumable } from './resumable-subscription.ts'
@@ -20,12 +19,6 @@ const RELOAD_INTERVAL_MS = 1_000
 const SETTLED_WITHIN_MS = 30_000
 /** In the place of a cursor: the round begins with the rows there are. */
 const WITH_ROWS = ''
-/** Beside RESYNC_REQUIRED: what the rows have to be had again after. The column of the error table. */
-const BEGINS_AGAIN: Readonly<Record<CodesWith<{ clientGoesOn: 'rows' }>, true>> = { FIRST_ROWS_FAILED: true }
-
-function beginsAgain({ code }: SubscriptionError): boolean {
-  return code === 'RESYNC_REQUIRED' || (code !== null && Object.hasOwn(BEGINS_AGAIN, code))
-}
 
 /** Creates a list and begins to load it. */
 export function createLiveList<Row extends object>(options: LiveListOptions<Row>): LiveList<Row> {
@@ -65,7 +58,8 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     return this.#state
   }
 
-  listen(listener: () => void): () => void {
+  /** Bound: it goes to a framework as it is. */
+  readonly listen = (listener: () => void): (() => void) => {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }

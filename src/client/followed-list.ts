@@ -1,0 +1,190 @@
+/**
+ * Beside the spine, client. A list that the server keeps, `<model>List`: whole first, then patches, across lost connections and restarted servers.
+ * Whatever is not known to be right is had whole again.
+ */
+import { keyReader, type ListShape, type RowPart } from './apply-change.ts'
+import type { ChangeClient } from './change-client.ts'
+import { beginsAgain, Round } from './list-round.ts'
+import type { LiveList, LiveListState } from './live-list-api.ts'
+import { type PatchOperation, patchList } from './patch-list.ts'
+import { type ChangeFailure, type ResumableRequest, subscribeResumable } from './resumable-subscription.ts'
+import { SubscriptionError } from './subscription-error.ts'
+import { retryDelayMs, wait } from './wait.ts'
+
+/** What is followed. */
+export interface FollowedListOptions<Row extends object> extends Pick<ListShape<Row>, 'key'> {
+  /** Of graphql-ws, with `retryAttempts: Infinity` and `shouldRetry: () => true`; or of `createSseClient`. */
+  readonly client: ChangeClient
+  /**
+   * The subscription: one root field, `<model>List`, that selects `cursor`, of the snapshot `rows`, and of the patch
+   * `operations { kind index key { … } row { … } }` with the same fields of rows. `totalCount` is shown where it is selected.
+   */
+  readonly request: ResumableRequest
+  /** Called for each event that failed as a whole or in part. */
+  readonly onFailure?: ((failure: ChangeFailure) => void) | undefined
+}
+
+/** A moment of the list; another object whenever something differs. */
+export interface FollowedListState<Row extends object>
+  extends Pick<LiveListState<Row>, 'rows' | 'status' | 'error'> {
+  /** How many rows there are, in the list and behind it; null where it is not selected, or not known yet. */
+  readonly totalCount: number | null
+}
+
+/** The list while it is followed. */
+export interface FollowedList<Row extends object> extends Pick<LiveList<Row>, 'listen' | 'stop'> {
+  readonly state: FollowedListState<Row>
+}
+
+/** What comes of it. */
+interface FollowedEvent<Row extends object> {
+  readonly rows?: readonly Row[]
+  readonly operations?: readonly PatchOperation<Row>[]
+  readonly totalCount?: number | null
+}
+
+/** Before the first pause of those in a row that brought no patch. */
+const RETRY_DELAY_MS = 50
+
+/** Follows a list that the server keeps. */
+export function followList<Row extends object>(options: FollowedListOptions<Row>): FollowedList<Row> {
+  const follower = new ListFollower(options)
+  void follower.run()
+  return follower
+}
+
+class ListFollower<Row extends object> implements FollowedList<Row> {
+  readonly #options: FollowedListOptions<Row>
+  readonly #listeners = new Set<() => void>()
+  readonly #ending = new AbortController()
+  #state: FollowedListState<Row> = { rows: [], totalCount: null, status: 'loading', error: null }
+  #isAnnounced = false
+  /** Rounds in a row that brought no patch. */
+  #barren = 0
+
+  constructor(options: FollowedListOptions<Row>) {
+    this.#options = options
+  }
+
+  get state(): FollowedListState<Row> {
+    return this.#state
+  }
+
+  /** Bound: it goes to a framework as it is. */
+  readonly listen = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  stop(): void {
+    this.#end(null)
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.#ending
+    try {
+      for (;;) {
+        const failure = await this.#runRound()
+        if (failure === null || signal.aborted) break
+        await wait(retryDelayMs(failure, this.#barren, RETRY_DELAY_MS), signal)
+        this.#barren += 1
+      }
+      this.#end(null)
+    } catch (error) {
+      this.#end(error)
+    }
+  }
+
+  /** From one snapshot on, until the server completes: null; or until the list has to be had whole again: why. */
+  async #runRound(): Promise<unknown> {
+    const { client, request, onFailure } = this.#options
+    const round = new Round(this.#ending.signal)
+    const { signal } = round
+    const broken: { by: unknown } = { by: null }
+    const breakOff = (by: unknown) => {
+      broken.by ??= by
+      this.#showLost()
+      round.end()
+    }
+    let isPartial = false
+    try {
+      const events = subscribeResumable<Record<string, FollowedEvent<Row> | null>>(client, request, {
+        ...{ initial: true, signal },
+        onConnection: (isConnected) => {
+          if (!isConnected) this.#showLost()
+        },
+        onFailure: (failure) => {
+          if (signal.aborted) return
+          isPartial = failure.data !== null
+          this.#change({ error: failure.error })
+          onFailure?.(failure)
+          // What would have come next is missing.
+          if (!isPartial) breakOff(failure.error)
+        },
+      })
+      for await (const data of events) {
+        if (signal.aborted) break
+        const [event] = Object.values(data)
+        if (event == null || !this.#take(event, isPartial)) breakOff('a patch that does not fit')
+        isPartial = false
+      }
+      return broken.by
+    } catch (error) {
+      if (!(error instanceof SubscriptionError) || !beginsAgain(error)) throw error
+      this.#change({ error })
+      this.#showLost()
+      return error
+    } finally {
+      round.end()
+    }
+  }
+
+  /** @returns whether the list is right @throws SubscriptionError where it cannot be with what is selected */
+  #take({ rows, operations, totalCount = null }: FollowedEvent<Row>, isPartial: boolean): boolean {
+    const next = rows ?? this.#patched(operations)
+    if (next === null) return false
+    if (rows === undefined) this.#barren = 0
+    else this.#checkKeys(rows)
+    this.#change({ rows: next, totalCount, status: 'live', ...(isPartial ? {} : { error: null }) })
+    return true
+  }
+
+  #patched(operations: FollowedEvent<Row>['operations']): readonly Row[] | null {
+    if (operations === undefined)
+      throw new SubscriptionError('The subscription selects no `rows`, or no `operations`. Select both.')
+    // Between a lost connection and the whole list, what is here is of before.
+    if (this.#state.status !== 'live') return null
+    this.#checkKeys(operations.map(({ key }) => key))
+    return patchList(this.#state.rows, operations, this.#options)
+  }
+
+  #checkKeys(parts: readonly RowPart<Row>[]): void {
+    const keyOf = keyReader(this.#options)
+    if (parts.every((part) => keyOf(part) !== null)) return
+    throw new SubscriptionError(
+      'The list does not show its keys. Select `key` of operations, and the same of rows.',
+    )
+  }
+
+  /** The rows are as they were. */
+  #showLost(): void {
+    if (this.#state.status === 'live') this.#change({ status: 'reconnecting' })
+  }
+
+  #end(error: unknown): void {
+    if (this.#ending.signal.aborted) return
+    this.#ending.abort()
+    this.#change({ status: 'ended', error })
+  }
+
+  #change(next: Partial<FollowedListState<Row>>): void {
+    this.#state = { ...this.#state, ...next }
+    if (this.#isAnnounced) return
+    this.#isAnnounced = true
+    // Many patches at once are one picture.
+    setTimeout(() => {
+      this.#isAnnounced = false
+      for (const listener of [...this.#listeners]) listener()
+    })
+  }
+}
