@@ -3,10 +3,9 @@ import type { CodesWith } from '../errors.ts'
 import type { SubscriptionError } from './subscription-error.ts'
 
 /** Beside RESYNC_REQUIRED: what the rows have to be had again after. The column of the error table. */
-const BEGINS_AGAIN: Readonly<Record<CodesWith<{ clientGoesOn: 'rows' }>, true>> = {
-  FIRST_ROWS_FAILED: true,
-  LIST_TOO_COSTLY: true,
-}
+type AgainCodes = Readonly<Record<CodesWith<{ clientGoesOn: 'rows' }>, true>>
+
+const BEGINS_AGAIN: AgainCodes = { FIRST_ROWS_FAILED: true, LIST_TOO_COSTLY: true }
 
 /** Whether the rows have to be had again. */
 export function beginsAgain({ code }: SubscriptionError): boolean {

@@ -73,7 +73,7 @@ describe('patches', () => {
   })
 })
 
-/** A server that is told what to say. */
+/** A server that says what the test says. */
 function openScripted() {
   const sinks: ChangeSink<unknown>[] = []
   const client: ChangeClient = {
