@@ -17,6 +17,7 @@ import { idleModels } from './idle-models.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
 import { metadata } from './metadata.ts'
+import { related } from './related.ts'
 import { relations } from './relations.ts'
 import { describeMachine, formatReport, formatResult, print, writeResult } from './report.ts'
 import { comingBack } from './return.ts'
@@ -24,7 +25,7 @@ import { start } from './start.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [
   ...[drain, decode, idleModels, latency, fanOut, filters, memory, growth, start, broker, hostile, relations],
-  ...[comingBack, metadata],
+  ...[comingBack, metadata, related],
 ]
 /** Beside the sources, not beside what they are compiled to. */
 const RESULTS = join(import.meta.dirname, '../../results')

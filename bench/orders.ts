@@ -46,7 +46,7 @@ export function updateManySql(count: number, rows: number): string {
   END LOOP; END $$`
 }
 
-function field(name: string, type: string, rest: Partial<FieldSpec> = {}): FieldSpec {
+export function field(name: string, type: string, rest: Partial<FieldSpec> = {}): FieldSpec {
   return {
     ...{ name, column: name, kind: 'scalar', type, nativeType: null, isList: false, isRequired: true },
     ...{ isUnique: false, hasDefault: false, isOmitted: false, documentation: null },

@@ -240,8 +240,12 @@ function given(model: string, event: RelatedEvent, omitted: ReadonlySet<string>)
     return Object.defineProperty(own, 'transition', { value: judgement.transition, enumerable: true })
   }
   if (event.kind === 'ready') return { action: 'READY', model, cursor: event.cursor }
-  const { key, row, cursor } = event
-  const shown = Object.fromEntries(Object.entries(row).filter(([name]) => !omitted.has(name)))
+  const { row, cursor } = event
+  // They may have been read once for many.
+  const key = ownCopy(event.key)
+  const shown = Object.fromEntries(
+    Object.entries(row).flatMap(([name, value]) => (omitted.has(name) ? [] : [[name, ownCopy(value)]])),
+  )
   const read = { action: 'READ', model, key, old: null, changed: [], unavailable: [], cursor }
   if (event.kind === 'first') return { ...read, transition: 'ENTERED', cause: 'INITIAL', new: shown }
   const { transition, cause, transaction } = event

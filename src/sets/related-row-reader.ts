@@ -5,6 +5,7 @@
  */
 import { cannotGoOn } from '../bus/resync-required.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
+import { canonicalText } from '../catalog/values/canonical-text.ts'
 import type { AnyRow } from '../changes/change.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
 import type { Lsn } from '../wire/lsn.ts'
@@ -67,11 +68,15 @@ export interface RelatedRowReaderOptions {
 /** How often it is looked whether a commit can be seen. */
 const LOOK_INTERVAL_MS = 10
 const PAGE_ROWS = 2_000
+/** Reads by more keys than this are not compared: it would cost more than they share. */
+const COMPARED_KEYS_MAX = 1_000
 
 /** Reads rows for sets, and for those who ask them. */
 export class RelatedRowReader implements SnapshotReader {
   readonly #options: RelatedRowReaderOptions
   readonly #bounds: RelatedReadBounds
+  /** A transaction that every read sees that began after so many; in this log. */
+  #visible: { readonly log: ReadableLog; readonly ordinal: number; readonly since: number } | null = null
 
   constructor(options: RelatedRowReaderOptions) {
     this.#options = options
@@ -85,7 +90,7 @@ export class RelatedRowReader implements SnapshotReader {
     const { log } = progress
     if (log === null) throw cannotGoOn('the stream has ended', name)
     await this.whenVisible(ordinal, name)
-    const { rows, fence } = await this.#readRows(request)
+    const { rows, fence } = await this.#readRows(request, this.#sinceVisible(log, ordinal))
     const later = async (): Promise<readonly StreamTransaction[]> => {
       await progress.whenPassed(fence.endLsn)
       if (progress.log !== log) throw movedOn(name)
@@ -117,22 +122,36 @@ export class RelatedRowReader implements SnapshotReader {
     }
   }
 
-  async #readRows(request: RowRequest): Promise<RowsAtFence> {
-    const { client, turns, schema = 'public' } = this.#options
+  /** The reads that began after so many see the transaction, which is visible. */
+  #sinceVisible(log: ReadableLog, ordinal: number): number {
+    const known = this.#visible
+    if (known !== null && known.log === log && ordinal <= known.ordinal) return known.since
+    const since = this.#options.turns.begun
+    this.#visible = { log, ordinal, since }
+    return since
+  }
+
+  /** Whoever asks for the same gets it from one read, where that sees enough. */
+  async #readRows(request: RowRequest, since: number): Promise<RowsAtFence> {
+    const { client, turns, schema = 'public', narrowedTo } = this.#options
     const model = { ...request.model, schema: request.model.schema ?? schema }
-    const readAll = (findMany: FindMany) => this.#readAll(findMany, request)
+    const queries = [...queriesOf(request, narrowedTo?.(model) ?? null)]
+    const readAll = (findMany: FindMany) => this.#readAll(findMany, request, queries)
     const read = () => atFence(client, model, this.#bounds.timeoutMs, readAll)
     const { signal } = new AbortController()
-    return turns.run({ key: null, since: 0, signal, read }).catch(failedReading(model.name))
+    return turns.run({ key: keyOf(request, queries), since, signal, read }).catch(failedReading(model.name))
   }
 
   /** All statements in one snapshot; a row that several of them find comes once. */
-  async #readAll(findMany: FindMany, request: RowRequest): Promise<readonly AnyRow[]> {
+  async #readAll(
+    findMany: FindMany,
+    request: RowRequest,
+    queries: readonly object[],
+  ): Promise<readonly AnyRow[]> {
     const { model } = request
     const found = new Map<string, AnyRow>()
     let bytes = 0
-    const there = this.#options.narrowedTo?.(model) ?? null
-    for (const query of queriesOf(request, there)) {
+    for (const query of queries) {
       const sizes = new PageSizes(PAGE_ROWS, () => PAGE_BYTES)
       for (let skip = 0; ; ) {
         const take = sizes.next
@@ -148,6 +167,12 @@ export class RelatedRowReader implements SnapshotReader {
     }
     return [...found.values()]
   }
+}
+
+/** Equal for reads of the same rows; null where that is not known. */
+function keyOf({ model, keyed, areMoved = false }: RowRequest, queries: readonly object[]): string | null {
+  const keys = (keyed ?? []).reduce((sum, each) => sum + each.keys.size, 0)
+  return keys > COMPARED_KEYS_MAX ? null : canonicalText([model.name, areMoved, queries])
 }
 
 function* queriesOf(
