@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { defineConfig } from 'vitest/config'
+import { listPureTests } from './test/support/pure-tests.ts'
 import { WORKERS } from './test/support/workers.ts'
 
 /** Tests with programs of others that `npm install` does not bring: test/peers/package.json has them. */
@@ -12,6 +13,12 @@ const PEERS = [
   'test/server/restart-clients.pg.test.ts',
   'test/servers/*.test.ts',
 ]
+
+/** What the project `together` has of `unit`: nothing, unless all tests run; `--project unit` finds every unit test. */
+const TOGETHER = process.env['ROWCAST_TEST_TOGETHER'] === '1' ? listPureTests(import.meta.dirname) : []
+
+/** A process takes the next file only where that one may share it too: they come first, without others between them. */
+const AFTER_TOGETHER = { groupOrder: 1 }
 
 const resultsFile = process.env['ROWCAST_TEST_RESULTS']
 
@@ -33,8 +40,9 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
+          sequence: AFTER_TOGETHER,
           include: ['test/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'test/**/*.{pg,package}.test.ts', ...PEERS],
+          exclude: ['**/node_modules/**', 'test/**/*.{pg,package}.test.ts', ...PEERS, ...TOGETHER],
           // A net, not a measure: two busy cores take their time.
           testTimeout: 60_000,
         },
@@ -42,7 +50,18 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'together',
+          include: [...TOGETHER],
+          exclude: ['**/node_modules/**', ...PEERS],
+          isolate: false,
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'pg',
+          sequence: AFTER_TOGETHER,
           include: ['test/**/*.pg.test.ts'],
           exclude: ['**/node_modules/**', ...PEERS],
           globalSetup: ['test/support/shared-postgres.ts'],

@@ -46,8 +46,11 @@ function open() {
         },
       },
     })
+  /** Resolves once listeners have seen these rows. */
+  const shows = (...names: readonly string[]) =>
+    vi.waitUntil(() => pictures.at(-1)?.join() === names.join(), { interval: 1 })
   return {
-    ...{ list, seen, pictures, send },
+    ...{ list, seen, pictures, send, shows },
     begun: () => vi.waitFor(() => expect(sink).not.toBeNull()),
     store(rows: readonly Person[]) {
       stored = rows
@@ -61,21 +64,19 @@ function open() {
   }
 }
 
-const nextPicture = () => new Promise((resolve) => setTimeout(resolve, 5))
-
 it('shows a row before it has come, and replaces it in one step', async () => {
-  const { list, send, begun, seen, pictures } = open()
+  const { list, send, begun, seen, pictures, shows } = open()
   await begun()
   const id = list.newMutationId()
   list.show(id, { action: 'INSERT', new: { id: -1, name: 'Ben …' } })
   const settled = list.settled(id)
-  await nextPicture()
+  await shows('Ada', 'Ben …')
   send('INSERT', { id: 3, name: 'Cy' }, null)
-  await nextPicture()
+  await shows('Ada', 'Cy', 'Ben …')
   send('INSERT', ben, id)
   expect(await settled).toBe('change')
   expect(list.state.rows.map(({ name }) => name)).toEqual(['Ada', 'Cy', 'Ben'])
-  await nextPicture()
+  await shows('Ada', 'Cy', 'Ben')
   expect(seen).toEqual([
     ['Cy', false],
     ['Ben', true],
@@ -92,7 +93,7 @@ it('shows a row before it has come, and replaces it in one step', async () => {
 })
 
 it('keeps what it shows until the transaction is over, and updates and deletes as well', async () => {
-  const { list, send, begun } = open()
+  const { list, send, begun, seen, shows } = open()
   await begun()
   const id = list.newMutationId()
   list.show(id, [
@@ -101,10 +102,10 @@ it('keeps what it shows until the transaction is over, and updates and deletes a
   ])
   expect(list.state.rows).toEqual([{ id: 1, name: 'Ada L.' }, ben])
   send('UPDATE', { id: 1, name: 'Ada Lovelace' }, id, false)
-  await nextPicture()
+  await vi.waitUntil(() => seen.length === 1)
   expect(list.state.rows).toContainEqual(ben)
   send('INSERT', { id: 2, name: 'Benjamin' }, id)
-  await nextPicture()
+  await shows('Ada Lovelace', 'Benjamin')
   expect(list.state.rows.map(({ name }) => name)).toEqual(['Ada Lovelace', 'Benjamin'])
   const other = list.newMutationId()
   list.show(other, { action: 'DELETE', key: { rowId: 2 } })

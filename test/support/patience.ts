@@ -13,6 +13,13 @@ function patient(options: WaitOptions): WaitOptions {
   return typeof options === 'number' ? options : { timeout: PATIENCE_MS, ...options }
 }
 
-const { waitFor, waitUntil } = vi
-vi.waitFor = (callback, options) => waitFor(callback, patient(options))
-vi.waitUntil = (callback, options) => waitUntil(callback, patient(options))
+/** Once in a process: files that share it share `vi`. */
+function makePatient(): void {
+  const { waitFor, waitUntil } = vi
+  vi.waitFor = function patientWaitFor(callback, options) {
+    return waitFor(callback, patient(options))
+  }
+  vi.waitUntil = (callback, options) => waitUntil(callback, patient(options))
+}
+
+if (vi.waitFor.name !== 'patientWaitFor') makePatient()
