@@ -39,3 +39,27 @@ it('refuses models whose delegates in Prisma Client would have one name', () => 
   const [main, billing] = [sourceOf('User'), sourceOf('user')]
   expect(() => joinSources({ main, billing })).toThrow(/GRAPHQL_BAD_NAME/)
 })
+
+it('asks the database of the model for its lists and totals, and says where there are none', () => {
+  const asked: string[] = []
+  const main = sourceOf('User')
+  const billing = sourceOf('Invoice')
+  const note = (what: string) => (request: { readonly model: string }) => {
+    asked.push(`${what} ${request.model}`)
+    return [].values() as never
+  }
+  const { catalog, isRegistered, subscribeDeliveries, changeCursor, whenVisible, hasOldImages } = main.feed
+  const without = { catalog, isRegistered, subscribeDeliveries, changeCursor, whenVisible, hasOldImages }
+  const kept = { ...without, catalog: billing.feed.catalog }
+  const { feed } = joinSources({
+    main: { ...main, feed: without },
+    billing: { ...billing, feed: { ...kept, subscribeList: note('list'), subscribeTotals: note('totals') } },
+  })
+  feed.subscribeList?.({ model: 'Invoice' } as never)
+  feed.subscribeTotals?.({ model: 'Invoice' } as never)
+  expect(asked).toEqual(['list Invoice', 'totals Invoice'])
+  expect(() => feed.subscribeList?.({ model: 'User' } as never)).toThrow(/FIRST_ROWS_REFUSED.*lists of User/)
+  expect(() => feed.subscribeTotals?.({ model: 'User' } as never)).toThrow(
+    /FIRST_ROWS_REFUSED.*totals of User/,
+  )
+})
