@@ -213,8 +213,12 @@ export class KeptSet<Loaded, Shown, Event> {
     const isPast = this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn
     if (isPast && !this.#parts.isAskedAgain)
       this.#settle(formatCursor(transaction.epoch, toLsn(transaction.commitLsn - 1n), INDEX_AFTER_ALL))
-    this.#position = { commitLsn: transaction.commitLsn, index: change.index }
-    this.#transaction = transaction
+    // Models are taken one after the other: what has come ends with the latest of all.
+    const position = { commitLsn: transaction.commitLsn, index: change.index }
+    if (this.#position === null || comparePositions(this.#position, position) < 0) {
+      this.#position = position
+      this.#transaction = transaction
+    }
     const isRead = this.#fence?.sees(transaction) === true
     if (!isRead && !this.#mustRead) this.#apply(delivery)
     if (this.#fence !== null) return

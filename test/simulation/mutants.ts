@@ -249,12 +249,6 @@ const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
-    name: 'a first row that its snapshot has comes again as it was',
-    file: 'src/sets/row-read.ts',
-    from: 'at !== null && !ranges.fenceOf(at).sees(transaction)',
-    to: 'at !== null && (!ranges.fenceOf(at).sees(transaction) || true)',
-  },
-  {
     name: 'what the snapshot of first rows does not see is not added to them',
     file: 'src/sets/row-read.ts',
     from: 'at !== null && !ranges.fenceOf(at).sees(transaction)',
