@@ -268,6 +268,22 @@ describe('architecture', () => {
     expect(asking).toEqual(['cli/doctor/doctor-facts.ts'])
   })
 
+  it('asks the wall clock for wall times only: it may be set at any moment, and measures nothing', () => {
+    // When a session or a ban ends, when a transaction committed, what is shown as a time.
+    const WALL_TIMES = [
+      ...['better-auth/auth-session-watch.ts', 'better-auth/auth-sessions.ts', 'cli/plan.ts'],
+      ...['graphql/activity/activity-log.ts', 'observe/change-counters.ts'],
+      ...['observe/delivery-counters.ts', 'observe/tracing.ts'],
+      ...['server/session/session-keeper.ts', 'wire/clock.ts'],
+    ]
+    const asking = files
+      .map(({ path }) => path)
+      .filter((path) =>
+        /\bDate\.now\b|\bnew Date\(\)/.test(stripComments(readFileSync(join(SRC, path), 'utf8'))),
+      )
+    expect(asking.toSorted()).toEqual(WALL_TIMES.toSorted())
+  })
+
   it('prints in one place only: what escapes the text of others', () => {
     const textOf = (path: string): string => stripComments(readFileSync(join(SRC, path), 'utf8'))
     const paths = files.map(({ path }) => path)

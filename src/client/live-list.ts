@@ -142,7 +142,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     const { client, request, onFailure, onChange } = this.#options
     const round = new Round(this.#ending.signal)
     let fill = after === WITH_ROWS ? new FirstRowsFill(this.#options) : null
-    if (fill !== null) this.#loadedAtMs = Date.now()
+    if (fill !== null) this.#loadedAtMs = performance.now()
     const { signal } = round
     let hasFailed = false
     try {
@@ -221,7 +221,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
 
   #waitToReload(signal: AbortSignal): Promise<void> {
     const { reloadIntervalMs = RELOAD_INTERVAL_MS } = this.#options
-    return wait(Math.max(0, this.#loadedAtMs + reloadIntervalMs - Date.now()), signal)
+    return wait(Math.max(0, this.#loadedAtMs + reloadIntervalMs - performance.now()), signal)
   }
 
   /** Longer after each round that did not come to its rows. */
@@ -247,7 +247,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     const { sort, take } = this.#options
     this.#hasRows = true
     this.#failures = 0
-    this.#loadedAtMs = Date.now()
+    this.#loadedAtMs = performance.now()
     const isComplete = this.#options.load === undefined || !mayBeCut(rows.length, take)
     this.#change({ isComplete, error: null })
     this.#own.reloaded(this.#missed)

@@ -59,7 +59,7 @@ export class ClientSocket implements ProtocolSocket {
   /** What the last ping said; null once it was answered. A pong that answers none is no sign of life. */
   #asked: string | null = null
   #pings = 0
-  #lastActivityMs = Date.now()
+  #lastActivityMs = performance.now()
 
   constructor(options: ClientSocketOptions) {
     const { webSocket, outbox, send, address, headers, operationsMax, guard } = options
@@ -82,7 +82,7 @@ export class ClientSocket implements ProtocolSocket {
   }
 
   noteActivity(): void {
-    this.#lastActivityMs = Date.now()
+    this.#lastActivityMs = performance.now()
   }
 
   close(code: number, reason: string): void {
@@ -113,7 +113,7 @@ export class ClientSocket implements ProtocolSocket {
     if (this.operations.count > 0) this.noteActivity()
     if (this.#asked !== null) {
       this.#webSocket.terminate()
-    } else if (Date.now() - this.#lastActivityMs >= idleTimeoutMs) {
+    } else if (performance.now() - this.#lastActivityMs >= idleTimeoutMs) {
       this.close(NORMAL_CLOSURE, 'Idle')
     } else {
       this.#pings += 1
