@@ -30,6 +30,8 @@ export type KeySets = (spec: KeySetSpec) => KeySet
 export class KeySet {
   readonly spec: KeySetSpec
   readonly keys: CountedKeys
+  /** Called as soon as the keys are those after a transaction, before anybody else can look at them. */
+  onToggled: ((ordinal: number) => void) | null = null
   readonly #inputs: TransactionKeys
   readonly #countsAt: (row: AnyRow, at: number) => boolean
   #ordinal: number
@@ -92,7 +94,12 @@ export class KeySet {
       const moved = Number(this.#countsAt(row, ordinal)) - Number(this.#countsAt(row, ordinal - 1))
       if (moved !== 0) counts.add(row, moved)
     }
-    this.keys.apply(ordinal, counts)
+    try {
+      this.keys.apply(ordinal, counts)
+    } finally {
+      // Where there are too many as well: they are taken out of indexes by what they are by then.
+      this.onToggled?.(ordinal)
+    }
     this.#ordinal = ordinal
   }
 }

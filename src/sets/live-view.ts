@@ -45,9 +45,11 @@ export class LiveView {
   /** Has it named where a transaction may concern it. Rights may turn by any change of what they depend on, and to any rows. */
   watch(watcher: SetWatcher): void {
     const { model, rights } = this.#request
-    const models = new Map((rights?.dependencies ?? []).map(({ model }) => [model, null] as const))
-    const filters = new Map<ModelSpec, ChangeFilter | null>([[model, this.#filter], ...models])
-    if (rights !== undefined) filters.set(model, null)
+    // By name: what a policy names may be of another catalog, as the schema has it.
+    const dependencies = new Map((rights?.dependencies ?? []).map(({ model }) => [model.name, model]))
+    dependencies.delete(model.name)
+    const filters = new Map<ModelSpec, ChangeFilter | null>([[model, rights ? null : this.#filter]])
+    for (const dependency of dependencies.values()) filters.set(dependency, null)
     this.#held?.watch({ watcher, filters })
   }
 

@@ -23,6 +23,8 @@ import { rowIdOf } from './written-rows.ts'
 export interface StreamProgress {
   /** Null where there is none: it has not begun, or has a gap. */
   readonly log: ReadableLog | null
+  /** How often another history began: what was seen of the one before says nothing of it, though the log goes on. */
+  readonly restarts: number
   /** Whether whoever reads from now on sees every transaction up to this one; asks the database. */
   isVisible(ordinal: number): Promise<boolean>
   /** Resolves once everything that committed before the position has come. @throws where nothing comes any more */
@@ -75,8 +77,13 @@ const COMPARED_KEYS_MAX = 1_000
 export class RelatedRowReader implements SnapshotReader {
   readonly #options: RelatedRowReaderOptions
   readonly #bounds: RelatedReadBounds
-  /** A transaction that every read sees that began after so many; in this log. */
-  #visible: { readonly log: ReadableLog; readonly ordinal: number; readonly since: number } | null = null
+  /** A transaction that every read sees that began after so many; in this log, of this history. */
+  #visible: {
+    readonly log: ReadableLog
+    readonly restarts: number
+    readonly ordinal: number
+    readonly since: number
+  } | null = null
 
   constructor(options: RelatedRowReaderOptions) {
     this.#options = options
@@ -125,9 +132,11 @@ export class RelatedRowReader implements SnapshotReader {
   /** The reads that began after so many see the transaction, which is visible. */
   #sinceVisible(log: ReadableLog, ordinal: number): number {
     const known = this.#visible
-    if (known !== null && known.log === log && ordinal <= known.ordinal) return known.since
+    const { restarts } = this.#options.progress
+    const isOfThis = known?.log === log && known.restarts === restarts
+    if (isOfThis && ordinal <= known.ordinal) return known.since
     const since = this.#options.turns.begun
-    this.#visible = { log, ordinal, since }
+    this.#visible = { log, restarts, ordinal, since }
     return since
   }
 

@@ -114,14 +114,7 @@ export class SetGraph {
     for (const held of this.#concernedBy(transaction)) {
       for (const watcher of itemsOf(held.watchers)) concerned.add(watcher)
       this.#enqueue(held, async () => {
-        const { set } = held
-        try {
-          await set?.advance(transaction, this.#reading.readRows)
-        } finally {
-          // Of what has failed as well: its keys are taken out of the index by what they are then.
-          if (set !== null)
-            held.announce(set.keys.toggledBy(ordinal).keys(), (key) => set.keys.has(key, ordinal))
-        }
+        await held.set?.advance(transaction, this.#reading.readRows)
         held.ordinal = ordinal
       })
     }
@@ -180,6 +173,7 @@ export class SetGraph {
       const set = await KeySet.load(spec, (input) => loadedOf(inputs, input), ordinal, this.#reading)
       held.set = set
       held.announce(set.keys.all(), () => true)
+      set.onToggled = (at) => held.announce(set.keys.toggledBy(at).keys(), (key) => set.keys.has(key, at))
     })
     return held
   }

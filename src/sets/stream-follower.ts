@@ -31,6 +31,7 @@ interface Waiter {
 /** One per bus. */
 export class StreamFollower implements StreamProgress {
   readonly #options: StreamFollowerOptions
+  restarts = 0
   #passedLsn: Lsn = LSN_ZERO
   readonly #waiters = new Set<Waiter>()
   /** Nobody waits for less. */
@@ -46,6 +47,7 @@ export class StreamFollower implements StreamProgress {
 
   /** Another history begins, whose positions need not lie behind those of this one. */
   restart(): void {
+    this.restarts += 1
     this.#passedLsn = LSN_ZERO
   }
 

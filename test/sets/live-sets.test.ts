@@ -300,7 +300,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a key that has come is not looked up',
     file: 'set-graph.ts',
-    from: 'held.announce(set.keys.toggledBy(ordinal).keys(), (key) => set.keys.has(key, ordinal))',
+    from: 'held.announce(set.keys.toggledBy(at).keys(), (key) => set.keys.has(key, at))',
     to: '{}',
   },
   {

@@ -1,7 +1,8 @@
 /** Who shares a set, who waits for it, and whom its failure concerns. */
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import type { Condition } from '../../src/bus/filter/condition.ts'
+import { KeyPath } from '../../src/bus/filter/key-path.ts'
 import { parseWhere } from '../../src/bus/filter/parse-where.ts'
 import type { ModelCatalog, ModelSpec } from '../../src/catalog/model-catalog.ts'
 import type { AnyRow } from '../../src/changes/change.ts'
@@ -115,6 +116,35 @@ describe('a graph of sets', () => {
     expect(await namedBy(8, 'Post', null, postOf(1))).toEqual([])
     for (const { held } of viewers) held.release()
     expect(graph.size).toBe(0)
+  })
+
+  it('keeps no key of a set that is let go, at whatever moment', async () => {
+    const { Post } = catalog.models
+    const [open, named] = [condition({ team: { open: true } }), condition({ team: { name: 'b' } })]
+    const added = vi.spyOn(KeyPath.prototype, 'add')
+    const kept: number[] = []
+    for (let ticks = 0; ticks < 16; ticks += 1) {
+      added.mockClear()
+      const { readRows } = reads({ Team: async () => [OPEN_TEAM] })
+      const graph = new SetGraph(0, { readRows })
+      const [held, other] = [open, named].map((where) => {
+        const one = graph.hold([where])
+        const filters = new Map([[Post as ModelSpec, createChangeFilter({ where })]])
+        return { ...one, begin: () => one.watch({ watcher: { concern: () => {} }, filters }) }
+      })
+      await Promise.all([held?.ready(), other?.ready()])
+      held?.begin()
+      // Somebody else, whose set has no keys, asks by the same field.
+      other?.begin()
+      graph.advance(renamed(1))
+      for (let tick = 0; tick < ticks; tick += 1) await null
+      held?.release()
+      await new Promise((resolve) => setImmediate(resolve))
+      const [path] = added.mock.contexts
+      kept.push((path as KeyPath<unknown>).size)
+    }
+    added.mockRestore()
+    expect(kept).toEqual(kept.map(() => 0))
   })
 
   it('keeps inputs as long as a set asks them', async () => {

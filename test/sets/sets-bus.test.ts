@@ -8,6 +8,7 @@ import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
+import type { Rights } from '../../src/sets/rights.ts'
 import { SetsBus } from '../../src/sets/sets-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
 import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
@@ -27,14 +28,15 @@ function openBus() {
   const follower = new StreamFollower({
     ...{ bus, look: async () => () => true, monotonicMs: () => 0, wait: async () => {} },
   })
-  const sets = new SetsBus({ bus, follower, guard, reading: { readRows: async () => [], ...heldRows() } })
+  const reading = { readRows: async () => [], whenVisible: async () => {}, ...heldRows() }
+  const sets = new SetsBus({ bus, follower, guard, reading })
   sets.open(START)
   const filter = createChangeFilter({ where: parseWhere(model, catalog, { id: { gt: 0 } }) })
   if (filter === null) throw new Error('There is no filter.')
-  const subscribe = (after: string) => {
+  const subscribe = (after?: string, rights?: Rights) => {
     const taken: string[] = []
     const subscription = sets.subscribeRelated({
-      ...{ model, filter, setModels: new Set(), after, asksForRows: true },
+      ...{ model, filter, setModels: new Set(), after, rights, asksForRows: true },
     })
     const end = (async () => {
       for await (const event of subscription)
@@ -45,7 +47,7 @@ function openBus() {
     )
     return { taken, end, subscription }
   }
-  return { sets, subscribe }
+  return { sets, filter, subscribe }
 }
 
 const publish = (sets: SetsBus, commit: number) => {
@@ -93,4 +95,18 @@ it('a cursor from before the log goes on where the process before knew that noth
   sets.lastChanges.endRecall()
   await settled()
   expect(waiting.taken).toEqual(['30'])
+})
+
+it('rights that depend on rows of its own model, as the catalog of the schema has it', async () => {
+  const { sets, filter, subscribe } = openBus()
+  const dependency = { model: { ...model }, condition: parseWhere(model, catalog, { id: 7 }) }
+  const waiting = subscribe(undefined, { dependencies: [dependency, dependency], ask: async () => filter })
+  await settled()
+  publish(sets, 110)
+  await settled()
+  publish(sets, 120)
+  await settled()
+  expect(waiting.taken).toEqual(['110', '120'])
+  await waiting.subscription.return()
+  expect(await waiting.end).toBe(null)
 })
