@@ -3,11 +3,12 @@
  * Whatever is not known to be right is had whole again.
  */
 import { keyReader, type ListShape, type RowPart } from './apply-change.ts'
+import { callListeners } from './call-listeners.ts'
 import type { ChangeClient } from './change-client.ts'
 import { beginsAgain, Round } from './list-round.ts'
 import type { LiveList, LiveListState } from './live-list-api.ts'
 import { type PatchOperation, patchList } from './patch-list.ts'
-import { type ChangeFailure, type ResumableRequest, subscribeResumable } from './resumable-subscription.ts'
+import { type ChangeFailure, type ResumableRequest, subscribeWatched } from './resumable-subscription.ts'
 import { SubscriptionError } from './subscription-error.ts'
 import { retryDelayMs, wait } from './wait.ts'
 
@@ -61,6 +62,8 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
   #isAnnounced = false
   /** Rounds in a row that brought no patch. */
   #barren = 0
+  /** What came with a field that failed, and is shown without it. */
+  #partial: { readonly error: unknown; readonly rows: ReadonlySet<Row> } | null = null
 
   constructor(options: FollowedListOptions<Row>) {
     this.#options = options
@@ -106,27 +109,28 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
       this.#showLost()
       round.end()
     }
-    let isPartial = false
+    let partly: SubscriptionError | null = null
     try {
-      const events = subscribeResumable<Record<string, FollowedEvent<Row> | null>>(client, request, {
+      const events = subscribeWatched<Record<string, FollowedEvent<Row> | null>>(client, request, {
         ...{ initial: true, signal },
         onConnection: (isConnected) => {
           if (!isConnected) this.#showLost()
         },
+        onEnded: () => this.#showLost(),
         onFailure: (failure) => {
           if (signal.aborted) return
-          isPartial = failure.data !== null
+          partly = failure.data === null ? null : failure.error
           this.#change({ error: failure.error })
           onFailure?.(failure)
           // What would have come next is missing.
-          if (!isPartial) breakOff(failure.error)
+          if (partly === null) breakOff(failure.error)
         },
       })
       for await (const data of events) {
         if (signal.aborted) break
         const [event] = Object.values(data)
-        if (event == null || !this.#take(event, isPartial)) breakOff('a patch that does not fit')
-        isPartial = false
+        if (event == null || !this.#take(event, partly)) breakOff('a patch that does not fit')
+        partly = null
       }
       return broken.by
     } catch (error) {
@@ -140,13 +144,26 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
   }
 
   /** @returns whether the list is right @throws SubscriptionError where it cannot be with what is selected */
-  #take({ rows, operations, totalCount = null }: FollowedEvent<Row>, isPartial: boolean): boolean {
+  #take(event: FollowedEvent<Row>, partly: SubscriptionError | null): boolean {
+    const { rows, operations, totalCount = null } = event
     const next = rows ?? this.#patched(operations)
     if (next === null) return false
     if (rows === undefined) this.#barren = 0
-    else this.#checkKeys(rows)
-    this.#change({ rows: next, totalCount, status: 'live', ...(isPartial ? {} : { error: null }) })
+    else {
+      this.#checkKeys(rows)
+      if (partly === null) this.#checkDistinct(rows)
+    }
+    if (partly !== null) this.#notePartial(event, partly)
+    else if (!next.some((row) => this.#partial?.rows.has(row))) this.#partial = null
+    this.#change({ rows: next, totalCount, status: 'live', error: this.#partial?.error ?? null })
     return true
+  }
+
+  /** Which of the rows it is, is not asked: any that came with them may be. */
+  #notePartial({ rows, operations = [] }: FollowedEvent<Row>, error: SubscriptionError): void {
+    const come = rows ?? operations.flatMap(({ row }) => row ?? [])
+    const before = rows === undefined ? (this.#partial?.rows ?? []) : []
+    this.#partial = { error, rows: new Set([...before, ...come]) }
   }
 
   #patched(operations: FollowedEvent<Row>['operations']): readonly Row[] | null {
@@ -164,6 +181,12 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
     throw new SubscriptionError(
       'The list does not show its keys. Select `key` of operations, and the same of rows.',
     )
+  }
+
+  /** By keys that several rows have, a patch would be applied to the wrong one. @throws SubscriptionError */
+  #checkDistinct(rows: readonly Row[]): void {
+    if (new Set(rows.map(keyReader(this.#options))).size === rows.length) return
+    throw new SubscriptionError('Several rows have the same `key`. Name all fields of their primary key.')
   }
 
   /** The rows are as they were. */
@@ -184,7 +207,7 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
     // Many patches at once are one picture.
     setTimeout(() => {
       this.#isAnnounced = false
-      for (const listener of [...this.#listeners]) listener()
+      callListeners(this.#listeners)
     })
   }
 }

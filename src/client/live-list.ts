@@ -4,6 +4,7 @@
  * call when there is another.
  */
 import type { ListChange } from './apply-change.ts'
+import { callListeners } from './call-listeners.ts'
 import { queryChangeCursor, watchConnection } from './change-client.ts'
 import { mayBeCut, stepList } from './cut-list.ts'
 import { FirstRowsFill } from './first-rows-fill.ts'
@@ -123,7 +124,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     // A transaction of a thousand changes is one picture, not a thousand.
     setTimeout(() => {
       this.#isAnnounced = false
-      for (const listener of [...this.#listeners]) listener()
+      callListeners(this.#listeners)
     })
   }
 

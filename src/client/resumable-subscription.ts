@@ -44,6 +44,12 @@ export interface ResumableOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** The same, for what says of rows whether they are as the server has them. */
+export interface WatchedOptions extends ResumableOptions {
+  /** Called when the server has ended the subscription, and all that came before has been given out. */
+  readonly onEnded?: (() => void) | undefined
+}
+
 /** A change that failed. */
 export interface ChangeFailure {
   readonly error: SubscriptionError
@@ -73,10 +79,19 @@ function goesOn(way: keyof typeof GOES_ON, code: string | null): boolean {
  * RESYNC_REQUIRED leads to `onResync`.
  * @throws SubscriptionError, and what the client gives up with, from the loop.
  */
-export async function* subscribeResumable<Data extends object>(
+export function subscribeResumable<Data extends object>(
   client: ChangeClient,
   request: ResumableRequest,
   options: ResumableOptions = {},
+): AsyncGenerator<Data, void, undefined> {
+  return subscribeWatched(client, request, options)
+}
+
+/** The same, for lists. */
+export async function* subscribeWatched<Data extends object>(
+  client: ChangeClient,
+  request: ResumableRequest,
+  options: WatchedOptions,
 ): AsyncGenerator<Data, void, undefined> {
   const { signal, onConnection } = options
   const stopWatching = onConnection === undefined ? () => undefined : watchConnection(client, onConnection)
@@ -93,6 +108,7 @@ export async function* subscribeResumable<Data extends object>(
         return
       } catch (error) {
         if (!(error instanceof SubscriptionError)) throw error
+        options.onEnded?.()
         // A server that has had nothing to say since the last attempt is given time to recover.
         if (position.cursor !== before) barren = 0
         const isAsked = typeof error.extensions['retryAfterMs'] === 'number'

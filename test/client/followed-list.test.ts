@@ -1,6 +1,6 @@
 /** A list that the server keeps, at a client: what patches make of it, and what happens to one that does not fit. */
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { ChangeClient, ChangeSink } from '../../src/client/change-client.ts'
 import { followList } from '../../src/client/followed-list.ts'
 import { createLiveList } from '../../src/client/live-list.ts'
@@ -74,7 +74,7 @@ describe('patches', () => {
 })
 
 /** A server that says what the test says. */
-function openScripted() {
+function openScripted(key: 'id' | 'version' = 'id') {
   const sinks: ChangeSink<unknown>[] = []
   const client: ChangeClient = {
     subscribe(_payload, sink) {
@@ -84,7 +84,7 @@ function openScripted() {
   }
   const failed: unknown[] = []
   const list = followList<Row>({
-    ...{ client, request: { query: '' }, key: 'id' },
+    ...{ client, request: { query: '' }, key },
     onFailure: ({ error }) => failed.push(error.code),
   })
   const rounds = (count: number) => expect.poll(() => sinks.length, { timeout: 20_000 }).toBe(count)
@@ -147,6 +147,58 @@ describe('a list that is followed', () => {
     await expect.poll(() => list.state).toMatchObject({ status: 'ended', error: { code: 'FORBIDDEN' } })
   })
 
+  it.each(['MODEL_UNAVAILABLE', 'SERVER_STOPPING'])('is not live while the server has ended it: %s', async (code) => {
+    const { list, sinks, rounds, give, rows } = openScripted()
+    await rounds(1)
+    give({ rows: [one] })
+    await rows([one])
+    sinks.at(-1)?.error([{ message: 'no', extensions: { code, retryAfterMs: 200 } }] as never)
+    await expect.poll(() => list.state).toMatchObject({ status: 'reconnecting', rows: [one] })
+    await rounds(2)
+    give({ rows: [two] })
+    await rows([two])
+    expect(list.state.status).toBe('live')
+    list.stop()
+  })
+
+  it('waits as long as the server asks, whatever came before', async () => {
+    const { list, sinks, rounds, give, rows } = openScripted()
+    await rounds(1)
+    give({ rows: [one, two] })
+    await rows([one, two])
+    give(remove(0, '1'))
+    const stopping = { code: 'SERVER_STOPPING', retryAfterMs: 400 }
+    sinks.at(-1)?.error([{ message: 'no', extensions: stopping }] as never)
+    await rows([two])
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(sinks).toHaveLength(1)
+    await rounds(2)
+    list.stop()
+  })
+
+  it('says that a field failed for as long as it shows the row', async () => {
+    const { list, rounds, give, rows } = openScripted()
+    await rounds(1)
+    give({ rows: [one, two] }, [failure])
+    await rows([one, two])
+    give(remove(0, '1'))
+    await rows([two])
+    expect(list.state.error).toMatchObject({ code: 'CHANGE_UNDELIVERABLE' })
+    const row = { id: '2', version: 1 }
+    give({ operations: [{ kind: 'UPDATE', index: 0, key: { rowId: '2' }, row }] })
+    await rows([row])
+    expect(list.state.error).toBeNull()
+    list.stop()
+  })
+
+  it('ends where its key does not distinguish the rows', async () => {
+    const { list, rounds, give } = openScripted('version')
+    await rounds(1)
+    give({ rows: [one, two] })
+    await expect.poll(() => list.state.status).toBe('ended')
+    expect(String(list.state.error)).toContain('same `key`')
+  })
+
   it('says what is not selected, and ends', async () => {
     for (const [event, why] of [
       [{ rows: [{ version: 1 }] }, 'keys'],
@@ -178,5 +230,35 @@ describe('a list that is followed', () => {
     give({ rows: [one] })
     await expect.poll(() => calls).toBe(2)
     expect(list.state.rows).toEqual([])
+  })
+
+  it('calls all who listen, whatever one of them does', async () => {
+    const { client, list, rounds } = openScripted()
+    const load = () => Promise.resolve([])
+    const other = createLiveList<Row>({ client, load, request: { query: '' }, key: 'id' })
+    await rounds(2)
+    const uncaught: unknown[] = []
+    const seen = process.listeners('uncaughtException')
+    process.removeAllListeners('uncaughtException')
+    process.on('uncaughtException', (error) => uncaught.push(error.message))
+    onTestFinished(() => {
+      process.removeAllListeners('uncaughtException')
+      for (const each of seen) process.on('uncaughtException', each)
+    })
+    const calls: string[] = []
+    for (const { listen, stop } of [list, other].map((each) => ({ listen: each.listen, stop: () => each.stop() }))) {
+      listen(() => {
+        throw new Error('a listener')
+      })
+      let forget = () => {}
+      listen(() => {
+        forget()
+        calls.push('called')
+      })
+      forget = listen(() => calls.push('taken out'))
+      stop()
+    }
+    await expect.poll(() => uncaught).toEqual(['a listener', 'a listener'])
+    expect(calls).toEqual(['called', 'called'])
   })
 })
