@@ -76,7 +76,7 @@ export interface GraphqlPipeline {
   readonly handler: GraphqlHandler
   readonly deliveries: Deliveries
   readonly transports: readonly Transport[]
-  /** For a Yoga of somebody else's, too: what stands before parsing and after it, beside the context. */
+  /** For a Yoga of somebody else's: what stands before parsing and after it, beside the context. */
   readonly plugins: readonly PipelinePlugin[]
 }
 
@@ -89,11 +89,12 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
     ...{ mask: errorMask.mask, guard, onDelivered: options.onDelivered },
   })
   const streams = createHttpStreams({ ...options, ...limits, formats: STREAM_FORMATS })
+  const resolver = documents === null ? null : createDocumentResolver(documents)
   const plugins: PipelinePlugin[] = [
     createCsrfGuard(options.originGuard, options.refusals),
     unreadableRequests,
     createSessionOpener(options),
-    ...(documents === null ? [] : [createDocumentResolver(documents)]),
+    ...(resolver === null ? [] : [resolver]),
     ...createQueryLimits(options),
     sizeLimit.plugin,
     createReadsPlugin(guard),
@@ -116,7 +117,9 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
     parserAndValidationCache: createDocumentCaches(),
     plugins,
   })
-  return { handler, deliveries, plugins, transports: streams.transports }
+  // Without a manifest, what stands behind may know the names.
+  const foreign = documents?.hasManifest === true ? plugins : plugins.filter((each) => each !== resolver)
+  return { handler, deliveries, plugins: foreign, transports: streams.transports }
 }
 
 /** The context of an operation: that of its session, and what the pipeline looks for. */

@@ -164,6 +164,27 @@ it('has other plugins of a Yoga beside it, and refuses operations that come past
   expect(lines).toEqual(['An operation came to a Yoga without a session.'])
 })
 
+it('leaves names of documents to other plugins of a Yoga where it has no manifest', async () => {
+  const schema = buildTickSchema(createTickSource())
+  const names = {
+    onParams({ params, setParams }: { params: object; setParams: (params: object) => void }) {
+      if ('extensions' in params) setParams({ ...params, query: '{ hello }' })
+    },
+  }
+  const ask = async (options: Partial<GivenOptions>) => {
+    const { url } = await opened((given) => openWithYoga(given, [names]), { schema, ...options })
+    const response = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ extensions: { persistedQuery: { version: 1, sha256Hash: 'x' } } }),
+    })
+    return await response.json()
+  }
+  expect(await ask({})).toEqual({ data: { hello: 'world' } })
+  const refused = { errors: [{ extensions: { code: 'PERSISTED_QUERY_NOT_FOUND' } }] }
+  expect(await ask({ persistedDocuments: { manifest: {} } })).toMatchObject(refused)
+})
+
 it('refuses options that cannot be meant, by name', () => {
   const schema = buildTickSchema(createTickSource())
   expect(() => createHandlers({ schema, logger: silentLogger, path: 'graphql' })).toThrow(

@@ -24,7 +24,8 @@ export type OnDocumentRefused = (why: DocumentRefusal) => void
 
 /** The documents of one server. */
 export class PersistedDocuments {
-  readonly #hasManifest: boolean
+  /** Whether clients can name documents at all. */
+  readonly hasManifest: boolean
   readonly #byId: ReadonlyMap<string, string>
   /** The same text counts as its name: not every client can send names. Null: any text does. */
   readonly #allowed: ReadonlySet<string> | null
@@ -33,7 +34,7 @@ export class PersistedDocuments {
   /** Without options there are none, and whatever has a text is run. */
   constructor(options: PersistedDocumentsOptions | undefined, onRefused: OnDocumentRefused) {
     const { manifest = {}, onlyPersisted } = options ?? {}
-    this.#hasManifest = options !== undefined
+    this.hasManifest = options !== undefined
     this.#byId = new Map(documentsOf(manifest))
     this.#allowed = onlyPersisted === true ? new Set([...this.#byId.values(), ...OWN_DOCUMENTS]) : null
     this.#onRefused = onRefused
@@ -55,11 +56,11 @@ export class PersistedDocuments {
       throw new RowcastError('QUERY_NOT_PERSISTED', 'The document is none of those that the server runs.')
     }
     if (id === null) return undefined
-    const why = this.#hasManifest ? 'PERSISTED_QUERY_NOT_FOUND' : 'PERSISTED_QUERY_NOT_SUPPORTED'
+    const why = this.hasManifest ? 'PERSISTED_QUERY_NOT_FOUND' : 'PERSISTED_QUERY_NOT_SUPPORTED'
     this.#onRefused(why)
     throw new RowcastError(
       why,
-      this.#hasManifest
+      this.hasManifest
         ? 'The server has no document of this name.'
         : 'The server has no names of documents.',
     )
