@@ -21,6 +21,9 @@ export interface StreamFollowerOptions {
 /** How often whoever waits looks at the time, and whether there is a stream at all. */
 const LOOK_INTERVAL_MS = 100
 
+/** Says nothing of what committed before the stream, either. */
+const SEES_NOTHING: IsVisible = Object.assign(() => false, { seesAllBefore: () => false })
+
 /** Somebody who waits for a position. */
 interface Waiter {
   readonly lsn: Lsn
@@ -69,7 +72,7 @@ export class StreamFollower implements StreamProgress {
 
   async isVisible(ordinal: number): Promise<boolean> {
     // What was visible once stays so: most reads need not ask.
-    return this.#isBehind(ordinal, () => false) || this.#isBehind(ordinal, await this.#options.look())
+    return this.#isBehind(ordinal, SEES_NOTHING) || this.#isBehind(ordinal, await this.#options.look())
   }
 
   #isBehind(ordinal: number, isVisible: IsVisible): boolean {

@@ -64,3 +64,17 @@ it.each([
   await look()
   expect(come).toEqual([expect.stringContaining(reason)])
 })
+
+it('takes what committed before the stream for visible only where a look shows it', async () => {
+  const bus = createMemoryBus({})
+  bus.open(START)
+  const sees = (before: boolean) => Object.assign(() => true, { seesAllBefore: () => before })
+  const seen = { all: false }
+  const look = async () => sees(seen.all)
+  const follower = new StreamFollower({ bus, look, monotonicMs: () => 0, wait: async () => {} })
+  bus.history?.earlier.ask(5n)
+  expect(await follower.isVisible(0)).toBe(false)
+  expect(bus.cursorBefore(sees(false))).toBeNull()
+  seen.all = true
+  expect(await follower.isVisible(0)).toBe(true)
+})
