@@ -147,19 +147,22 @@ describe('a list that is followed', () => {
     await expect.poll(() => list.state).toMatchObject({ status: 'ended', error: { code: 'FORBIDDEN' } })
   })
 
-  it.each(['MODEL_UNAVAILABLE', 'SERVER_STOPPING'])('is not live while the server has ended it: %s', async (code) => {
-    const { list, sinks, rounds, give, rows } = openScripted()
-    await rounds(1)
-    give({ rows: [one] })
-    await rows([one])
-    sinks.at(-1)?.error([{ message: 'no', extensions: { code, retryAfterMs: 200 } }] as never)
-    await expect.poll(() => list.state).toMatchObject({ status: 'reconnecting', rows: [one] })
-    await rounds(2)
-    give({ rows: [two] })
-    await rows([two])
-    expect(list.state.status).toBe('live')
-    list.stop()
-  })
+  it.each(['MODEL_UNAVAILABLE', 'SERVER_STOPPING'])(
+    'is not live while the server has ended it: %s',
+    async (code) => {
+      const { list, sinks, rounds, give, rows } = openScripted()
+      await rounds(1)
+      give({ rows: [one] })
+      await rows([one])
+      sinks.at(-1)?.error([{ message: 'no', extensions: { code, retryAfterMs: 200 } }] as never)
+      await expect.poll(() => list.state).toMatchObject({ status: 'reconnecting', rows: [one] })
+      await rounds(2)
+      give({ rows: [two] })
+      await rows([two])
+      expect(list.state.status).toBe('live')
+      list.stop()
+    },
+  )
 
   it('waits as long as the server asks, whatever came before', async () => {
     const { list, sinks, rounds, give, rows } = openScripted()
@@ -246,7 +249,10 @@ describe('a list that is followed', () => {
       for (const each of seen) process.on('uncaughtException', each)
     })
     const calls: string[] = []
-    for (const { listen, stop } of [list, other].map((each) => ({ listen: each.listen, stop: () => each.stop() }))) {
+    for (const { listen, stop } of [list, other].map((each) => ({
+      listen: each.listen,
+      stop: () => each.stop(),
+    }))) {
       listen(() => {
         throw new Error('a listener')
       })

@@ -60,9 +60,7 @@ export class PersistedDocuments {
     this.#onRefused(why)
     throw new RowcastError(
       why,
-      this.hasManifest
-        ? 'The server has no document of this name.'
-        : 'The server has no names of documents.',
+      this.hasManifest ? 'The server has no document of this name.' : 'The server has no names of documents.',
     )
   }
 
