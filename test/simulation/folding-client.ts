@@ -57,8 +57,11 @@ export abstract class FoldingClient<Event> {
     this.parts = parts
   }
 
-  /** Subscribes, after the cursor if there is one. */
-  protected abstract open(face: ReaderFace): Followed<Event> | Promise<Followed<Event>>
+  /** Subscribes, after the cursor if there is one. What it had to wait for may come when it is connected with another process. */
+  protected abstract open(
+    face: ReaderFace,
+    isCurrent: () => boolean,
+  ): Followed<Event> | Promise<Followed<Event>>
   /** Folds it, and checks what it has. @throws Violation */
   protected abstract receive(event: Event): void
   /** Between what it has and what there is behind a position: null where it is the same. */
@@ -111,7 +114,7 @@ export abstract class FoldingClient<Event> {
     const { paceMs, random } = this.parts
     try {
       if (face === null) throw new Error('The world has no sets of rows.')
-      const subscription = await this.open(face)
+      const subscription = await this.open(face, () => this.#connection === connection)
       connection.subscription = subscription
       if (this.#connection !== connection) void subscription.return?.()
       for await (const event of subscription) {

@@ -13,9 +13,13 @@ export class TransactionsViewer extends FoldingClient<AnyTransaction> {
   #sinceLsn = 0n
   #within: bigint | null = null
 
-  protected async open(face: ReaderFace): Promise<AsyncIterableIterator<AnyTransaction>> {
-    const after = this.cursor ?? (await face.changeCursor())
-    if (this.cursor === null) {
+  protected async open(
+    face: ReaderFace,
+    isCurrent: () => boolean,
+  ): Promise<AsyncIterableIterator<AnyTransaction>> {
+    const known = this.cursor
+    const after = known ?? (await face.changeCursor())
+    if (known === null && isCurrent()) {
       this.cursor = after
       this.#sinceLsn = parseCursor(after).position.commitLsn
       this.isReady = true
