@@ -425,13 +425,6 @@ export class Database {
     return rowsOf(before, model, table?.oid)
   }
 
-  /** Where the rows may have become others, behind a position. */
-  boundariesBehind(lsn: bigint): readonly bigint[] {
-    const made = this.#catalogs.flatMap((state) => (state.made === null ? [] : state.lsn))
-    const all = [...this.ledger.map(({ commitLsn }) => commitLsn), ...made]
-    return [...new Set(all)].filter((each) => each > lsn)
-  }
-
   /** Whether a model's table has become another one since a moment, or something of it was not published. */
   hasGap(model: string, sinceMs: number): boolean {
     return (
