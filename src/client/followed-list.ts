@@ -3,12 +3,12 @@
  * Whatever is not known to be right is had whole again.
  */
 import { keyReader, type ListShape, type RowPart } from './apply-change.ts'
-import { callListeners } from './call-listeners.ts'
 import type { ChangeClient } from './change-client.ts'
 import { beginsAgain, Round } from './list-round.ts'
 import type { LiveList, LiveListState } from './live-list-api.ts'
 import { type PatchOperation, patchList } from './patch-list.ts'
 import { type ChangeFailure, type ResumableRequest, subscribeWatched } from './resumable-subscription.ts'
+import { ShownState } from './shown-state.ts'
 import { SubscriptionError } from './subscription-error.ts'
 import { retryDelayMs, wait } from './wait.ts'
 
@@ -56,10 +56,13 @@ export function followList<Row extends object>(options: FollowedListOptions<Row>
 
 class ListFollower<Row extends object> implements FollowedList<Row> {
   readonly #options: FollowedListOptions<Row>
-  readonly #listeners = new Set<() => void>()
   readonly #ending = new AbortController()
-  #state: FollowedListState<Row> = { rows: [], totalCount: null, status: 'loading', error: null }
-  #isAnnounced = false
+  readonly #shown = new ShownState<FollowedListState<Row>>({
+    rows: [],
+    totalCount: null,
+    status: 'loading',
+    error: null,
+  })
   /** Rounds in a row that brought no patch. */
   #barren = 0
   /** What came with a field that failed, and is shown without it. */
@@ -70,14 +73,10 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
   }
 
   get state(): FollowedListState<Row> {
-    return this.#state
+    return this.#shown.value
   }
 
-  /** Bound: it goes to a framework as it is. */
-  readonly listen = (listener: () => void): (() => void) => {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
+  readonly listen = this.#shown.listen
 
   stop(): void {
     this.#end(null)
@@ -120,7 +119,7 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
         onFailure: (failure) => {
           if (signal.aborted) return
           partly = failure.data === null ? null : failure.error
-          this.#change({ error: failure.error })
+          this.#shown.change({ error: failure.error })
           onFailure?.(failure)
           // What would have come next is missing.
           if (partly === null) breakOff(failure.error)
@@ -135,7 +134,7 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
       return broken.by
     } catch (error) {
       if (!(error instanceof SubscriptionError) || !beginsAgain(error)) throw error
-      this.#change({ error })
+      this.#shown.change({ error })
       this.#showLost()
       return error
     } finally {
@@ -155,7 +154,7 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
     }
     if (partly !== null) this.#notePartial(event, partly)
     else if (!next.some((row) => this.#partial?.rows.has(row))) this.#partial = null
-    this.#change({ rows: next, totalCount, status: 'live', error: this.#partial?.error ?? null })
+    this.#shown.change({ rows: next, totalCount, status: 'live', error: this.#partial?.error ?? null })
     return true
   }
 
@@ -170,9 +169,9 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
     if (operations === undefined)
       throw new SubscriptionError('The subscription selects no `rows`, or no `operations`. Select both.')
     // Between a lost connection and the whole list, what is here is of before.
-    if (this.#state.status !== 'live') return null
+    if (this.#shown.value.status !== 'live') return null
     this.#checkKeys(operations.map(({ key }) => key))
-    return patchList(this.#state.rows, operations, this.#options)
+    return patchList(this.#shown.value.rows, operations, this.#options)
   }
 
   #checkKeys(parts: readonly RowPart<Row>[]): void {
@@ -191,23 +190,12 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
 
   /** The rows are as they were. */
   #showLost(): void {
-    if (this.#state.status === 'live') this.#change({ status: 'reconnecting' })
+    if (this.#shown.value.status === 'live') this.#shown.change({ status: 'reconnecting' })
   }
 
   #end(error: unknown): void {
     if (this.#ending.signal.aborted) return
     this.#ending.abort()
-    this.#change({ status: 'ended', error })
-  }
-
-  #change(next: Partial<FollowedListState<Row>>): void {
-    this.#state = { ...this.#state, ...next }
-    if (this.#isAnnounced) return
-    this.#isAnnounced = true
-    // Many patches at once are one picture.
-    setTimeout(() => {
-      this.#isAnnounced = false
-      callListeners(this.#listeners)
-    })
+    this.#shown.change({ status: 'ended', error })
   }
 }

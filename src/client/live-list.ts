@@ -4,7 +4,6 @@
  * call when there is another.
  */
 import type { ListChange } from './apply-change.ts'
-import { callListeners } from './call-listeners.ts'
 import { queryChangeCursor, watchConnection } from './change-client.ts'
 import { mayBeCut, stepList } from './cut-list.ts'
 import { FirstRowsFill } from './first-rows-fill.ts'
@@ -12,6 +11,7 @@ import { beginsAgain, Round } from './list-round.ts'
 import type { LiveList, LiveListOptions, LiveListState } from './live-list-api.ts'
 import { type Mutation, OwnMutations, type Settled } from './own-mutations.ts'
 import { subscribeResumable } from './resumable-subscription.ts'
+import { ShownState } from './shown-state.ts'
 import { SubscriptionError } from './subscription-error.ts'
 import { retryDelayMs, wait } from './wait.ts'
 
@@ -36,17 +36,20 @@ interface Loaded<Row> {
 
 class ListKeeper<Row extends object> implements LiveList<Row> {
   readonly #options: LiveListOptions<Row>
-  readonly #listeners = new Set<() => void>()
   readonly #ending = new AbortController()
+  readonly #shown = new ShownState<LiveListState<Row>>({
+    rows: [],
+    status: 'loading',
+    isComplete: true,
+    error: null,
+  })
   readonly #own = new OwnMutations<Row>()
   /** As the server has them: without what is shown before it has come. */
   #rows: readonly Row[] = []
   /** Of those not settled yet, what may have come in a gap: the rows that are loaded next have it. */
   #missed: readonly Mutation<Row>[] = []
-  #state: LiveListState<Row> = { rows: [], status: 'loading', isComplete: true, error: null }
   #hasRows = false
   #isConnected = false
-  #isAnnounced = false
   #loadedAtMs = Number.NEGATIVE_INFINITY
   /** Rounds in a row that did not come to their rows. */
   #failures = 0
@@ -56,14 +59,10 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
   }
 
   get state(): LiveListState<Row> {
-    return this.#state
+    return this.#shown.value
   }
 
-  /** Bound: it goes to a framework as it is. */
-  readonly listen = (listener: () => void): (() => void) => {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
+  readonly listen = this.#shown.listen
 
   stop(): void {
     this.#end(null)
@@ -93,7 +92,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
   #showRows(rows: readonly Row[]): void {
     this.#rows = rows
     const shown = this.#own.over(rows, this.#options)
-    if (shown !== this.#state.rows) this.#change({ rows: shown })
+    if (shown !== this.#shown.value.rows) this.#shown.change({ rows: shown })
   }
 
   async run(): Promise<void> {
@@ -114,25 +113,14 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     if (this.#ending.signal.aborted) return
     this.#ending.abort()
     this.#own.end(error)
-    this.#change({ status: 'ended', error })
-  }
-
-  #change(next: Partial<LiveListState<Row>>): void {
-    this.#state = { ...this.#state, ...next }
-    if (this.#isAnnounced) return
-    this.#isAnnounced = true
-    // A transaction of a thousand changes is one picture, not a thousand.
-    setTimeout(() => {
-      this.#isAnnounced = false
-      callListeners(this.#listeners)
-    })
+    this.#shown.change({ status: 'ended', error })
   }
 
   #showConnection(isConnected: boolean): void {
     this.#isConnected = isConnected
     const status = isConnected ? 'live' : 'reconnecting'
-    if (this.#hasRows && !this.#ending.signal.aborted && this.#state.status !== status)
-      this.#change({ status })
+    if (this.#hasRows && !this.#ending.signal.aborted && this.#shown.value.status !== status)
+      this.#shown.change({ status })
   }
 
   /**
@@ -153,7 +141,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
         onFailure: (failure) => {
           if (signal.aborted) return
           hasFailed = failure.data !== null
-          this.#change({ error: failure.error })
+          this.#shown.change({ error: failure.error })
           onFailure?.(failure)
           // To begin with rows again before all are there would be to begin for ever, where the same row fails again.
           if (fill === null) this.#reload(round)
@@ -174,7 +162,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
         if (change.action === 'READ') fill.add(change)
         else {
           this.#show({ rows: fill.rows() })
-          if (fill.failure !== null) this.#change({ error: fill.failure })
+          if (fill.failure !== null) this.#shown.change({ error: fill.failure })
           fill = null
         }
         onChange?.(change, { isOwn: false })
@@ -194,7 +182,11 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
   }
 
   #apply(change: ListChange<Row>, round: Round): void {
-    const step = stepList({ rows: this.#rows, mayBeCut: !this.#state.isComplete }, change, this.#options)
+    const step = stepList(
+      { rows: this.#rows, mayBeCut: !this.#shown.value.isComplete },
+      change,
+      this.#options,
+    )
     const isOwn = this.#own.take(change)
     this.#showRows(step.rows)
     this.#options.onChange?.(change, { isOwn })
@@ -250,7 +242,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     this.#failures = 0
     this.#loadedAtMs = performance.now()
     const isComplete = this.#options.load === undefined || !mayBeCut(rows.length, take)
-    this.#change({ isComplete, error: null })
+    this.#shown.change({ isComplete, error: null })
     this.#own.reloaded(this.#missed)
     this.#missed = []
     this.#showRows(sort === undefined ? rows : rows.toSorted(sort))
@@ -269,7 +261,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
         if (!signal.aborted) return { rows, cursor }
       } catch (error) {
         if (signal.aborted) break
-        this.#change({ error })
+        this.#shown.change({ error })
         await wait(retryDelayMs(error, failures, RETRY_DELAY_MS), signal)
       }
     }

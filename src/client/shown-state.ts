@@ -1,0 +1,47 @@
+/** Beside the spine, client. What a list shows, and who is called where it differs. */
+
+/** State that is replaced, never changed in place; those who listen are called once for all that differs in one turn. */
+export class ShownState<State extends object> {
+  readonly #listeners = new Set<() => void>()
+  #value: State
+  #isAnnounced = false
+
+  constructor(value: State) {
+    this.#value = value
+  }
+
+  get value(): State {
+    return this.#value
+  }
+
+  /** Bound: it goes to a framework as it is. */
+  readonly listen = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  change(next: Partial<State>): void {
+    this.#value = { ...this.#value, ...next }
+    if (this.#isAnnounced) return
+    this.#isAnnounced = true
+    // Many changes at once are one picture.
+    setTimeout(() => {
+      this.#isAnnounced = false
+      this.#call()
+    })
+  }
+
+  /** Calls all that are still there; where one throws, the others are called all the same, and its error is an uncaught one. */
+  #call(): void {
+    for (const listener of [...this.#listeners]) {
+      if (!this.#listeners.has(listener)) continue
+      try {
+        listener()
+      } catch (error) {
+        setTimeout(() => {
+          throw error
+        })
+      }
+    }
+  }
+}
