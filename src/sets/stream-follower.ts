@@ -2,7 +2,7 @@
 import type { InProcessBus } from '../bus/bus.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
 import { parseCursor } from '../changes/cursor.ts'
-import type { IsVisible } from '../source/db/visibility.ts'
+import { type IsVisible, SEES_NOTHING } from '../source/db/visibility.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import type { ReadableLog } from './log-transactions.ts'
 import { RELATED_READ_BOUNDS, type StreamProgress } from './related-row-reader.ts'
@@ -20,9 +20,6 @@ export interface StreamFollowerOptions {
 
 /** How often whoever waits looks at the time, and whether there is a stream at all. */
 const LOOK_INTERVAL_MS = 100
-
-/** Says nothing of what committed before the stream, either. */
-const SEES_NOTHING: IsVisible = Object.assign(() => false, { seesAllBefore: () => false })
 
 /** Somebody who waits for a position. */
 interface Waiter {

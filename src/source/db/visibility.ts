@@ -14,6 +14,9 @@ export interface IsVisible {
   readonly seesAllBefore?: ((bound: bigint) => boolean) | undefined
 }
 
+/** Sees no transaction, and none of those that committed before the stream. */
+export const SEES_NOTHING: IsVisible = Object.assign(() => false, { seesAllBefore: () => false })
+
 const SNAPSHOT_TEXT = /^(\d+):(\d+):([\d,]*)$/
 const XID_SPACE = 2n ** 32n
 
@@ -23,7 +26,7 @@ const XID_SPACE = 2n ** 32n
  */
 export function parseSnapshot(text: string): IsVisible {
   const match = SNAPSHOT_TEXT.exec(text)
-  if (match === null) return Object.assign(() => false, { seesAllBefore: () => false })
+  if (match === null) return SEES_NOTHING
   const xmax = BigInt(match[2] ?? '0')
   const running = (match[3] ?? '').split(',').filter(Boolean).map(BigInt)
   const isRunning = new Set(running)
@@ -87,7 +90,7 @@ const LOOK_PATIENCE_MS = 250
 /** Waits for transactions to become visible; one look serves everybody who asks meanwhile. */
 export class VisibilityGate {
   readonly #options: VisibilityOptions
-  #seen: IsVisible = () => false
+  #seen: IsVisible = SEES_NOTHING
   /** The latest that has begun and is not over. */
   #running: { readonly look: Promise<IsVisible>; readonly over: Promise<unknown> } | null = null
   /** The one that begins next, for all who ask until then. */
