@@ -51,10 +51,11 @@ function concernedOf<S>(index: FilterIndex<S>, changes: Iterable<AnyChange>): It
   const most = Math.max(LOOKED_UP_MAX, subscribers)
   let count = 0
   for (const change of changes) {
+    if (count === 0) for (const each of index.scanned()) found.add(each)
     count += 1
     const isWhole = change.action === 'INSERT' || change.action === 'TRUNCATE' || change.old !== null
     if (count > most || !isWhole) return index.all()
-    for (const each of index.candidates(change)) found.add(each)
+    for (const each of index.found(change)) found.add(each)
     if (found.size === subscribers) break
   }
   return found

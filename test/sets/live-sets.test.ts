@@ -276,8 +276,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a write is looked up by one of its images',
     file: 'concerned-index.ts',
-    from: 'index.candidates(change)',
-    to: 'index.candidates({ ...change, old: change.new ?? change.old })',
+    from: 'index.found(change)',
+    to: 'index.found({ ...change, old: change.new ?? change.old })',
   },
   {
     name: 'nobody is named by the row before',

@@ -29,6 +29,10 @@ export interface FilterIndex<S> {
   add(subscriber: S, filter: ChangeFilter | null, keysOf?: KeysOf): void
   /** Removes a subscriber and all that was kept for it; one that is not there is no error. */
   remove(subscriber: S): void
+  /** Those that every change may concern. */
+  scanned(): readonly S[]
+  /** Of the others, each that the change may concern, once. */
+  found(change: AnyChange): readonly S[]
   /** Each subscriber that the change may concern, once: all whose verdict is not `miss`, and maybe others. */
   candidates(change: AnyChange): readonly S[]
   /** All of them. */
@@ -103,7 +107,7 @@ class AnchoredIndex<S> implements FilterIndex<S> {
     old: new PartIndex(),
     new: new PartIndex(),
   }
-  #search = 0
+  #searches = 0
 
   constructor(model: ModelSpec, unsettled: ReadonlySet<LiveKeys> | null) {
     this.#model = model
@@ -155,12 +159,22 @@ class AnchoredIndex<S> implements FilterIndex<S> {
     return [...this.#entries.keys()]
   }
 
-  candidates(change: AnyChange): readonly S[] {
-    // Every set of rows is emptied, whatever it is; and a row that should be known may have been in any.
-    if (change.action === 'TRUNCATE' || change.isOldMissing === true) return this.all()
-    this.#search += 1
+  scanned(): S[] {
     const found: S[] = []
     for (const entry of this.#scanned) found.push(entry.subscriber)
+    return found
+  }
+
+  candidates(change: AnyChange): readonly S[] {
+    return mayConcernAll(change) ? this.all() : this.#search(change, this.scanned())
+  }
+
+  found(change: AnyChange): readonly S[] {
+    return mayConcernAll(change) ? this.all() : this.#search(change, [])
+  }
+
+  #search(change: AnyChange, found: S[]): readonly S[] {
+    this.#searches += 1
     const { rows, where, old, new: after } = this.#parts
     const isForAll = !rows.isEmpty || !where.isEmpty
     // Images are decoded when they are first asked for; one that nobody asks for stays bytes.
@@ -214,11 +228,16 @@ class AnchoredIndex<S> implements FilterIndex<S> {
 
   #take(found: S[], entries: Iterable<Entry<S>>): void {
     for (const entry of entries) {
-      if (entry.search === this.#search) continue
-      entry.search = this.#search
+      if (entry.search === this.#searches) continue
+      entry.search = this.#searches
       found.push(entry.subscriber)
     }
   }
+}
+
+/** Every set of rows is emptied, whatever it is; and a row that should be known may have been in any. */
+function mayConcernAll({ action, isOldMissing }: AnyChange): boolean {
+  return action === 'TRUNCATE' || isOldMissing === true
 }
 
 /** Key of a row's value; null where it has none of this kind, undefined where the value is not known. */
