@@ -10,11 +10,16 @@ import { everyAndAfter, type KeptArguments, KeptEvents, keptRowsOf, letIn } from
 import { onceLive } from './once-live.ts'
 import { checkIsLive } from './open-subscription.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
-import { TOTAL_PARTS, type TotalPart, totalFields } from './totals-types.ts'
+import { TOTAL_PARTS, type TotalField, type TotalPart, totalFields } from './totals-types.ts'
 
 /** The field of one model. */
 export function totalsField(subscribed: SubscribedModel): FieldDefinition {
   const { scope, model, names } = subscribed
+  const all = {
+    sum: totalFields(subscribed, 'sum'),
+    min: totalFields(subscribed, 'min'),
+    max: totalFields(subscribed, 'max'),
+  }
   return {
     type: `${names.totals}!`,
     description: `How many rows of ${model.name} there are, sums, least and greatest values: as they are, then whenever they differ.`,
@@ -25,7 +30,7 @@ export function totalsField(subscribed: SubscribedModel): FieldDefinition {
     async subscribe(_root, args: KeptArguments, context, info) {
       checkContext(context)
       await letIn(subscribed, args, context, info)
-      const fields = selectedTotals(subscribed, info)
+      const fields = selectedTotals(all, info)
       for (const part of TOTAL_PARTS)
         scope.policies.checkVisible(context, {
           model: model.name,
@@ -40,11 +45,12 @@ export function totalsField(subscribed: SubscribedModel): FieldDefinition {
 type SelectedTotals = ReturnType<typeof selectedTotals>
 
 /** What is selected, wherever it stands in the document: whether a directive skips it makes no difference. */
-function selectedTotals(subscribed: SubscribedModel, info: GraphQLResolveInfo) {
+function selectedTotals(all: Readonly<Record<TotalPart, readonly TotalField[]>>, info: GraphQLResolveInfo) {
+  const parts = fieldsUnder(info, info.fieldNodes)
   const selected = (part: TotalPart) => {
-    const nodes = fieldsUnder(info, info.fieldNodes).filter(({ name }) => name.value === part)
+    const nodes = parts.filter(({ name }) => name.value === part)
     const wanted = new Set(fieldsUnder(info, nodes).map(({ name }) => name.value))
-    return totalFields(subscribed, part).flatMap(({ name, field }) => (wanted.has(name) ? [field] : []))
+    return all[part].flatMap(({ name, field }) => (wanted.has(name) ? [field] : []))
   }
   return { sum: selected('sum'), min: selected('min'), max: selected('max') }
 }
