@@ -111,7 +111,10 @@ export function createParts<Types extends ModelTypeMap>(
 }
 
 /** What committed before the stream began: as long as nobody has said that it is visible, its bound is needed to find out. */
-async function askEarlier({ history }: Pick<InProcessBus, 'history'>, target: DriverTarget): Promise<void> {
+export async function askEarlier(
+  { history }: Pick<InProcessBus, 'history'>,
+  target: DriverTarget,
+): Promise<void> {
   const earlier = history?.earlier
   if (earlier?.isUnasked === true) earlier.ask(await readXidBound(target))
 }

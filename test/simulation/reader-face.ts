@@ -7,11 +7,12 @@ import type { ModelCatalog, ModelTypeMap } from '../../src/catalog/model-catalog
 import type { RowcastError } from '../../src/errors.ts'
 import type { Guard } from '../../src/guard.ts'
 import { RegisteredModels } from '../../src/registered-models.ts'
+import { askEarlier } from '../../src/rowcast-parts.ts'
 import { withRelatedRows } from '../../src/rowcast-related.ts'
 import { type ChangeFace, createChangeFace } from '../../src/rowcast-subscriptions.ts'
 import { HeldPages } from '../../src/sets/held-pages.ts'
 import type { SetsBus } from '../../src/sets/sets-bus.ts'
-import { readSnapshot, readXidBound } from '../../src/source/db/snapshot.ts'
+import { readSnapshot } from '../../src/source/db/snapshot.ts'
 import { VisibilityGate } from '../../src/source/db/visibility.ts'
 import type { DriverTarget } from '../../src/wire/driver-target.ts'
 import type { ModelClient } from './model-client.ts'
@@ -45,10 +46,7 @@ export function createReaderFace(parts: ReaderFaceParts): ReaderFace {
   const held = new HeldPages(HELD_BYTES)
   const visibility = new VisibilityGate({
     readSnapshot: () => readSnapshot(prisma, target),
-    async prepare() {
-      const earlier = ownBus.history?.earlier
-      if (earlier?.isUnasked === true) earlier.ask(await readXidBound(target))
-    },
+    prepare: () => askEarlier(ownBus, target),
   })
   const softDeleteOf = () => undefined
   const bus = withRelatedRows(ownBus, {
