@@ -84,6 +84,8 @@ export class History {
     if (isSameEpoch(present.epoch, epochOf(start))) return
     this.log.retreatTo(endBefore(start.floorLsn))
     present.end = this.log.newest
+    this.#retreatCuts()
+    this.earlier.retreatTo(start.sharedLsn ?? start.floorLsn)
     this.#newest = null
     this.#epochs.push({ epoch: epochOf(start), end: null })
     if (start.sharedLsn === undefined) return
@@ -189,6 +191,14 @@ export class History {
     }
     this.log.advance()
     return newest
+  }
+
+  /** Ends of gaps on a timeline that was given up are beyond what the next one has: its positions stand behind them. */
+  #retreatCuts(): void {
+    const { newest } = this.log
+    const given = [...this.#cuts].filter(([, cut]) => comparePositions(cut, newest) >= 0)
+    for (const [model] of given) this.#cuts.set(model, newest)
+    if (given.length > 0) this.log.advance()
   }
 
   /** Where all that is retained of the model begins: what lies before a gap is no beginning. Null: with the oldest. */

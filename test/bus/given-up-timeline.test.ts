@@ -1,5 +1,6 @@
 /** A standby takes over that had not come as far as where a process, or its clients, began. */
 import { expect, it } from 'vitest'
+import { AFTER_EARLIEST, type InProcessBus } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { formatCursor } from '../../src/changes/cursor.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
@@ -13,15 +14,20 @@ function failOver(shared: bigint) {
   bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(1_000n) })
   const before = bus.subscribe({ model: 'User' })
   const resumed = bus.subscribe({ model: 'User', after: formatCursor(PLAIN_EPOCH, toLsn(500n), 0) })
-  const [floorLsn, serverLsn, sharedLsn] = [toLsn(10n), toLsn(shared + 50n), toLsn(shared)]
-  bus.open({ ...PROMOTED, isFirst: false, floorLsn, serverLsn, sharedLsn })
+  bus.open({ ...PROMOTED, isFirst: false, ...promotedAt(shared), floorLsn: toLsn(10n) })
   const after = bus.subscribe({ model: 'User' })
-  const publish = (commit: number) => {
-    const transaction = plainTransaction(commit)
-    const changes = [plainChange({ model: 'User', action: 'INSERT', index: 0, transaction, key: { id: 1 } })]
-    bus.publish({ transaction, changes, isFinal: true, byteLength: 0 })
-  }
-  return { before, resumed, after, publish }
+  return { before, resumed, after, publish: (commit: number) => publishTo(bus, commit) }
+}
+
+function publishTo(bus: InProcessBus, commit: number): void {
+  const transaction = plainTransaction(commit)
+  const changes = [plainChange({ model: 'User', action: 'INSERT', index: 0, transaction, key: { id: 1 } })]
+  bus.publish({ transaction, changes, isFinal: true, byteLength: 0 })
+}
+
+/** A server whose own history begins at `shared`. */
+function promotedAt(shared: bigint) {
+  return { floorLsn: toLsn(shared), serverLsn: toLsn(shared + 50n), sharedLsn: toLsn(shared) }
 }
 
 const RESYNC = { code: 'RESYNC_REQUIRED' }
@@ -39,4 +45,46 @@ it('whoever did not goes on', async () => {
   publish(2_100)
   for (const each of [before, resumed, after])
     expect((await each.next()).value).toMatchObject({ change: { model: 'User' } })
+})
+
+it('a gap on the timeline that was given up ends no cursor of the next one, and those from before it as ever', async () => {
+  const bus = createMemoryBus()
+  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) })
+  const before = bus.history?.newestCursor
+  bus.passed(toLsn(1_000n))
+  bus.cut('User')
+  const behind = bus.history?.newestCursor
+  bus.open({ ...PROMOTED, isFirst: false, ...promotedAt(300n) })
+  for (const after of [before, behind])
+    await expect(bus.subscribe({ model: 'User', after: after ?? '' }).next()).rejects.toMatchObject(RESYNC)
+  const resumed = bus.subscribe({ model: 'User', after: bus.history?.newestCursor ?? '' })
+  const earliest = bus.subscribe({ model: 'User', after: AFTER_EARLIEST })
+  publishTo(bus, 310)
+  for (const each of [resumed, earliest])
+    expect((await each.next()).value).toMatchObject({ change: { model: 'User' } })
+})
+
+it('what was visible of the timeline that was given up says nothing of what commits on the next one', () => {
+  const bus = createMemoryBus()
+  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) })
+  bus.history?.earlier.reaches(toLsn(1_000n))
+  bus.open({ ...PROMOTED, isFirst: false, ...promotedAt(300n) })
+  const looks = (bound: bigint) => Object.assign(() => true, { seesAllBefore: (all: bigint) => all <= bound })
+  expect(bus.cursorBefore(looks(0n))).not.toBeNull()
+  bus.passed(toLsn(400n))
+  bus.cut('User')
+  expect(bus.history?.earlier.isUnasked).toBe(true)
+  expect(bus.cursorBefore(looks(70n))).toBeNull()
+})
+
+it('ids that the server before had given are no bound for one that has taken over', () => {
+  const bus = createMemoryBus()
+  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(100n), serverLsn: toLsn(100n) })
+  bus.history?.earlier.ask(1_000n)
+  bus.open({ ...PROMOTED, isFirst: false, ...promotedAt(300n) })
+  expect(bus.history?.earlier.isUnasked).toBe(true)
+  bus.history?.earlier.ask(70n)
+  expect(
+    bus.cursorBefore(Object.assign(() => true, { seesAllBefore: (all: bigint) => all <= 70n })),
+  ).not.toBeNull()
 })

@@ -56,6 +56,15 @@ describe('a blocked model', () => {
     expect(waiting()).toEqual([])
   })
 
+  it('waits no longer where a server has taken over that never got the transaction', () => {
+    const { blocked, waiting } = blockTwice()
+    const promoted: Continuity = { kind: 'continuous', ...start, sharedLsn: BEHIND }
+    expect(blocked.passOver(preparedAt(promoted), toLsn(0n))).not.toBeNull()
+    expect(waiting()).toEqual(['Post'])
+    expect(blocked.passOver(preparedAt({ ...promoted, sharedLsn: FAILING }), toLsn(0n))).toBeNull()
+    expect(waiting()).toEqual([])
+  })
+
   it('waits until something that commits later has come', () => {
     const { blocked, waiting } = blockTwice()
     blocked.reaches(FAILING)

@@ -71,3 +71,20 @@ it('stays caught up where the stream goes on after a disconnection', () => {
   position.begin(serverAt(2_000), { kind: 'continuous', floorLsn: lsnOf(1_000) }, lsnOf(100))
   expect(position.isCatchingUp).toBe(false)
 })
+
+it('says nothing of the timeline that a standby which took over has given up', () => {
+  const position = positionAt(1_000)
+  const sees = { isVisible: () => true, xidBound: 0n }
+  position.seen.hear(lsnOf(200))
+  position.seen.look(sees, lsnOf(1_000))
+  expect(position.seen.lsn).toBe(lsnOf(1_000))
+  position.transactionBegins({ xid: 5, finalLsn: lsnOf(1_100) })
+  position.noteServerLsn(lsnOf(5_000))
+  const promoted = { kind: 'continuous', floorLsn: lsnOf(200), sharedLsn: lsnOf(500) } as const
+  position.begin(serverAt(510, 2), promoted, lsnOf(100))
+  expect(position.describe().lagBytes).toBe(310)
+  expect(position.seen.lsn).toBe(lsnOf(500))
+  // Nobody will ever see what only the server before had.
+  position.seen.look({ ...sees, isVisible: (xid) => xid !== 5 }, lsnOf(700))
+  expect(position.seen.lsn).toBe(lsnOf(700))
+})

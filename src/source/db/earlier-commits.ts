@@ -3,7 +3,7 @@
  * others see it, with synchronous replication long before. A position may be given once it does: what the query missed would never come.
  * Each of two things shows it: a reader of the stream that had all of it says so, or all ids that had been given are over. Pure.
  */
-import { LSN_ZERO, type Lsn, laterLsn } from '../../wire/lsn.ts'
+import { earlierLsn, LSN_ZERO, type Lsn, laterLsn } from '../../wire/lsn.ts'
 import type { IsVisible } from './visibility.ts'
 
 /** Of one history, or one reader of the stream. */
@@ -39,6 +39,13 @@ export class EarlierCommits {
     if (before <= this.#before) return
     this.#before = before
     this.#bound = null
+  }
+
+  /** Another server has taken over, whose own history begins here: what was said of later positions, and of ids, is not about it. */
+  retreatTo(shared: Lsn): void {
+    if (!this.areSeen()) this.#bound = null
+    this.#before = earlierLsn(this.#before, shared)
+    this.#seen = earlierLsn(this.#seen, shared)
   }
 
   /** Whether they are, to one who sees this. What was once, stays so. */

@@ -121,6 +121,10 @@ export class StreamPosition {
       // What was handed over and not accepted is sent again; or a transaction is passed over.
       this.#ack = new AckTracker(continuity.floorLsn)
     }
+    if (continuity.sharedLsn !== undefined) {
+      this.seen.retreatTo(continuity.sharedLsn)
+      this.#serverLsn = LSN_ZERO
+    }
     if (continuity.kind !== 'continuous' || !isSameTimeline) {
       this.#window = new RetentionWindow(this.#retention, slotConfirmedLsn)
       this.ceiling.begin(slotConfirmedLsn)

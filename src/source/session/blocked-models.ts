@@ -79,8 +79,8 @@ export class BlockedModels {
   passOver(prepared: PreparedStream, wholeLsn: Lsn): PreparedStream | null {
     const { continuity, facts } = prepared
     if (this.#block === null) return null
-    if (!meetsAgain(continuity)) {
-      // After a gap positions may mean something else, and what is behind it is not met again.
+    if (!meetsAgain(continuity) || lacks(continuity, this.#block.commitLsn)) {
+      // After a gap positions may mean something else, and what is behind it is not met again; nor what a server that took over lacks.
       this.#clear()
       return null
     }
@@ -127,4 +127,9 @@ function meetsAgain(continuity: Continuity): boolean {
   return (
     continuity.kind === 'continuous' || (continuity.kind === 'gap' && continuity.reason === 'delivery-failed')
   )
+}
+
+/** Whether the server that has taken over never got the transaction. */
+function lacks({ sharedLsn }: Continuity, commitLsn: Lsn): boolean {
+  return sharedLsn !== undefined && commitLsn >= sharedLsn
 }

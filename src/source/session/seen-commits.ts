@@ -2,7 +2,7 @@
  * Stage 5, source. Up to where all that committed is visible to queries, as the looks at the database show it: for barriers and marks,
  * by which those who begin to read later know what lies before them. Pure.
  */
-import { LSN_ZERO, type Lsn, toLsn } from '../../wire/lsn.ts'
+import { earlierLsn, LSN_ZERO, type Lsn, toLsn } from '../../wire/lsn.ts'
 import { EarlierCommits } from '../db/earlier-commits.ts'
 import type { Sight } from '../db/visibility.ts'
 
@@ -29,6 +29,13 @@ export class SeenCommits {
     this.#earlier = new EarlierCommits(floorLsn)
     this.#count = 0
     this.#lsn = LSN_ZERO
+  }
+
+  /** It goes on with a server that has taken over, and has nothing of the one before from here on. */
+  retreatTo(shared: Lsn): void {
+    this.#earlier.retreatTo(shared)
+    this.#lsn = earlierLsn(this.#lsn, shared)
+    while (this.#count > 0 && (this.#commitLsns[this.#count - 1] as bigint) >= shared) this.#count -= 1
   }
 
   /** The stream brings a transaction. */
