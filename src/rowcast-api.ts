@@ -250,12 +250,13 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = T
   /** Whether PostgreSQL sends the whole old row of the model's changes; true while that is not known. */
   hasOldImages(model: string): boolean
   /**
-   * Why a subscription with these options gets the change at a cursor, or does not. Names conditions, never values.
+   * Why a subscription with these options gets the change at a cursor, or does not. Names conditions, never values. Where they follow
+   * relations, it reads the related rows, and says of each key which change put it in or took it out.
    * @throws BAD_CURSOR, BAD_FILTER, CATALOG_UNKNOWN_MODEL
    */
-  why<M extends ModelNameOf<Types>>(model: M, options: WhyOptions<Types[M]['row']>): Explanation
+  why<M extends ModelNameOf<Types>>(model: M, options: WhyOptions<Types[M]['row']>): Promise<Explanation>
   /** The same for the GraphQL layer, which knows of the viewer's rights. */
-  explain(request: Omit<ExplainRequest, 'catalog'>): Explanation
+  explain(request: Omit<ExplainRequest, 'catalog'>): Promise<Explanation>
   /**
    * What applications write with `pg_logical_emit_message`, from now on. Those of a transaction come once it has
    * committed, after the changes it had made before; the others at once. Leave the loop or abort the signal to end it.

@@ -1,24 +1,28 @@
 /** Beside the spine. Subscriptions of the library whose `where` follows relations: what they need, and what they give. */
 import { mapIterator } from './async-iteration.ts'
 import type { InProcessBus, OverflowPolicy } from './bus/bus.ts'
+import type { ExplainRequest, RelatedRows } from './bus/explain-delivery.ts'
 import { badFilter } from './bus/filter/bad-filter.ts'
 import {
+  asksRelatedRows,
   type ChangeFilter,
   type ChangeFilterInput,
   conditionsOf,
   parseChangeFilter,
 } from './bus/filter/change-filter.ts'
-import { type Condition, type KeySetSpec, keySetsOf } from './bus/filter/condition.ts'
+import { allSetsOf, keySetsOf } from './bus/filter/condition.ts'
+import { cannotResume } from './bus/resync-required.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
 import { isJoinTable } from './catalog/relation-path.ts'
 import type { AnyRow } from './changes/change.ts'
-import { RowcastError } from './errors.ts'
+import { isRowcastError, RowcastError } from './errors.ts'
 import { ownCopy } from './graphql/policy/own-copy.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
 import type { Guard } from './guard.ts'
 import { ownRows } from './rowcast-changes.ts'
 import { checkAsksForRows } from './rowcast-first-rows.ts'
+import { relatedRowsAt } from './sets/explain-related.ts'
 import { canFence, type RowsAtFence } from './sets/fence.ts'
 import type { HeldPages } from './sets/held-pages.ts'
 import { hasReadableKeys } from './sets/join-table-rows.ts'
@@ -141,6 +145,24 @@ function open(host: RelatedRowsHost, model: ModelSpec, request: RelatedRowsReque
   return host.bus.subscribeRelated(wanted, signal)
 }
 
+/** What other rows decided at a cursor; null where the filter asks none. @throws BAD_CURSOR, and what is wrong with a model */
+export async function explainRelated(
+  host: RelatedRowsHost,
+  request: Omit<ExplainRequest, 'catalog'>,
+): Promise<RelatedRows | RowcastError | null> {
+  const { filter, model } = request
+  if (!asksRelatedRows(filter)) return null
+  followedModels(host, model, { filter, overflow: undefined })
+  const { history, reading } = host.bus
+  try {
+    if (history === null) throw cannotResume('the stream has not begun')
+    return await relatedRowsAt({ history, reading }, request)
+  } catch (error) {
+    if (isRowcastError(error) && error.code !== 'BAD_CURSOR') return error
+    throw error
+  }
+}
+
 /** Names of the models whose rows decide about those of the model. @throws POLICY_FAILED, BAD_FILTER where one cannot be followed */
 export function followedModels(
   host: RelatedRowsHost,
@@ -161,11 +183,6 @@ export function followedModels(
   for (const set of ofFilter) checkSetModel(host, set.model, filterRefused)
   for (const { model } of rights?.dependencies ?? []) checkSetModel(host, model, policyRefused)
   return new Set([...ofPolicy, ...ofFilter].map((set) => set.model.name))
-}
-
-/** The sets of a condition, and those that they ask. */
-export function allSetsOf(condition: Condition): readonly KeySetSpec[] {
-  return keySetsOf(condition).flatMap((set) => [set, ...allSetsOf(set.condition)])
 }
 
 /** The error of what cannot be followed, and what to do about it. */

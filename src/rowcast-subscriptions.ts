@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { checkServesChanges } from './broker/broker-options.ts'
 import { explainDelivery } from './bus/explain-delivery.ts'
-import { asksRelatedRows, checkImagesAreSent, parseChangeFilter } from './bus/filter/change-filter.ts'
+import { asksRelatedRows, checkImagesAreSent } from './bus/filter/change-filter.ts'
 import { commitsNotVisible } from './bus/stream-presence.ts'
 import type { ModelTypeMap } from './catalog/model-catalog.ts'
 import { omittedByPrisma } from './catalog/prisma-omit.ts'
@@ -14,6 +14,7 @@ import type { LiveLists } from './rowcast-lists-api.ts'
 import type { RowcastParts } from './rowcast-parts.ts'
 import type { RowcastReader } from './rowcast-reader.ts'
 import {
+  explainRelated,
   parseLibraryFilter,
   type RelatedRowsHost,
   subscribeRelated,
@@ -109,14 +110,17 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
       if (filter) checkImagesAreSent(filter, spec, { hasOldImages: reader.hasOldImages(model), actions })
       return bus.subscribe(request)
     },
-    why(model, { cursor, action, ...input }) {
+    async why(model, { cursor, action, ...input }) {
       const spec = models.specOf(model)
-      const filter = parseChangeFilter(spec, catalog, input)
-      return face.explain({ cursor, model: spec, actions: actionsOf(action), filter, input })
+      const filter = parseLibraryFilter(spec, catalog, input)
+      const parse = (where: unknown) => parseLibraryFilter(spec, catalog, { where })?.where ?? null
+      const actions = actionsOf(action)
+      return face.explain({ cursor, model: spec, actions, filter, input, parse, namesPolicies: true })
     },
-    explain(request) {
+    async explain(request) {
       checkServesChanges(scaling.role)
       const known = {
+        related: await explainRelated(relatedHost, request),
         changeAt: (cursor: string) => bus.changeAt(cursor),
         progress: (label: string, cursor: string) => bus.progress(label, cursor),
         driftOf: (model: string) => reader.faults.get(model) ?? null,

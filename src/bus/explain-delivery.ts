@@ -1,8 +1,8 @@
 /** Stage 6, bus. Puts together why a subscription got the change at a cursor, or did not. */
 import type { AnyChange } from '../changes/change.ts'
-import { isRowcastError } from '../errors.ts'
+import { isRowcastError, RowcastError } from '../errors.ts'
 import type { Explanation, ExplanationStep, LabelProgress } from './explanation.ts'
-import { type ExplainedRequest, explainChange } from './filter/explain-change.ts'
+import { type ExplainedRequest, explainChange, type RelatedKeys } from './filter/explain-change.ts'
 
 /** What is asked. */
 export interface ExplainRequest extends ExplainedRequest {
@@ -12,8 +12,20 @@ export interface ExplainRequest extends ExplainedRequest {
   readonly label?: string | null | undefined
 }
 
+/** What other rows decided at the transaction of the cursor. */
+export interface RelatedRows {
+  /** What they said of the rows of a change. */
+  keysOf(change: AnyChange): RelatedKeys
+  /** What the transaction did to the keys that are asked for: rows that nobody wrote come of it. Null for nothing that may be named. */
+  moved(): string | null
+  /** Whether it may be named that rows of the model decide. */
+  names(model: string): boolean
+}
+
 /** What is looked at. */
 export interface ExplainSource {
+  /** Null where the filter asks no other rows; an error where it is not known what they were. */
+  readonly related: RelatedRows | RowcastError | null
   /** The change at a cursor, null where none of a live model is. @throws BAD_CURSOR, RESYNC_REQUIRED */
   changeAt(cursor: string): AnyChange | null
   /** Why changes of the model cannot be delivered at present; null when they can. */
@@ -25,10 +37,12 @@ export interface ExplainSource {
 export function explainDelivery(request: ExplainRequest, source: ExplainSource): Explanation {
   const steps: ExplanationStep[] = []
   const change = decode(request, source, steps)
-  if (change !== null) steps.push(...explainChange(request, change))
+  if (change !== null) steps.push(...explainKnown(request, change, source.related))
   const last = steps[steps.length - 1]
-  if (change !== null && last?.isPassed === true && typeof request.label === 'string') {
-    steps.push(...explainProgress(source.progress(request.label, request.cursor)))
+  // Of those that follow relations it is not kept how far they are.
+  const label = source.related === null ? request.label : null
+  if (change !== null && last?.isPassed === true && typeof label === 'string') {
+    steps.push(...explainProgress(source.progress(label, request.cursor)))
   }
   const isKnown = steps.every(
     ({ stage, isPassed }) => stage === 'queued' || stage === 'sent' || isPassed !== null,
@@ -37,6 +51,18 @@ export function explainDelivery(request: ExplainRequest, source: ExplainSource):
     ({ stage, isPassed }) => stage !== 'queued' && stage !== 'sent' && isPassed === false,
   )
   return { isWanted: isKnown ? !isRefused : null, reason: steps[steps.length - 1]?.text ?? '', steps }
+}
+
+function explainKnown(
+  request: ExplainRequest,
+  change: AnyChange,
+  related: ExplainSource['related'],
+): readonly ExplanationStep[] {
+  if (!(related instanceof RowcastError))
+    return explainChange(request, change, related?.keysOf(change) ?? null)
+  const { reason = related.code } = related.details
+  const text = `Other rows decide about it, and what they were then is not known here: ${String(reason)}.`
+  return [{ stage: 'allowed', isPassed: null, text }]
 }
 
 /** The steps `decoded` and `published`. */
@@ -50,6 +76,14 @@ function decode(request: ExplainRequest, source: ExplainSource, steps: Explanati
   } catch (error) {
     if (!isRowcastError(error) || error.code !== 'RESYNC_REQUIRED') throw error
     add('decoded', null, `This process does not have the change: ${String(error.details['reason'])}.`)
+    return null
+  }
+  const related = source.related instanceof RowcastError ? null : source.related
+  const moved = change === null || related?.names(change.model) === true ? (related?.moved() ?? null) : null
+  if (moved !== null) {
+    const at = change === null ? 'It stands behind a transaction' : `It is a change of ${change.model}`
+    add('decoded', true, `${at}, which decides about rows of ${model.name}.`)
+    add('published', true, `${moved} Rows of ${model.name} that it moved come as READ.`)
     return null
   }
   if (change === null) {

@@ -7,6 +7,7 @@ import type { Where } from '../bus/filter/where-type.ts'
 import type { ModelCatalog, ModelTypeMap } from '../catalog/model-catalog.ts'
 import type { TransactionMetadata } from '../changes/transaction-metadata.ts'
 import type { Authorize } from '../graphql/activity/activity-log.ts'
+import type { CanExplain } from '../graphql/explain/why-not.ts'
 import type { MetadataExposure } from '../graphql/policy/metadata-view.ts'
 import type { FieldNameOf, ModelPolicy } from '../graphql/policy/model-policy.ts'
 import type { MakeSchema, SchemaLike, SchemaParts } from '../graphql/schema-parts.ts'
@@ -225,8 +226,8 @@ export interface MetricsConfig {
 
 /** Who may ask why a subscription did not get a change. */
 export interface DebugConfig {
-  /** Whether the viewer with this GraphQL context may. */
-  canExplain(context: object): boolean | Promise<boolean>
+  /** Whether the viewer with this GraphQL context may; `'policies'`: that, and learn what policies ask of related rows. */
+  canExplain(context: object): ReturnType<CanExplain>
 }
 
 /** What happens to subscribers that are read too slowly. */
@@ -284,7 +285,7 @@ export interface Config {
   /** Null where there are none. */
   readonly metrics: { readonly authorize: MetricsGuard } | null
   /** Null where nobody may ask. */
-  readonly canExplain: Authorize | null
+  readonly canExplain: CanExplain | null
   readonly metadata: MetadataSchema<TransactionMetadata> | undefined
   readonly showMetadata: MetadataExposure | undefined
   readonly security: ServerSecurity

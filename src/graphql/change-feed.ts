@@ -51,7 +51,7 @@ export interface ChangeFeed {
   /** Whether PostgreSQL sends the whole old row of the model's changes; true while that is not known. */
   hasOldImages(model: string): boolean
   /** Why a subscription gets a change or does not. Whatever has `Query.whyNot` needs it. */
-  explain?(request: Omit<ExplainRequest, 'catalog'>): Explanation
+  explain?(request: Omit<ExplainRequest, 'catalog'>): Promise<Explanation>
 }
 
 /** Where a feed has no `subscribeRelated`. */

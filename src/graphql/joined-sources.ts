@@ -162,7 +162,7 @@ class JoinedFeed implements ChangeFeed {
     return this.#of(model).whenVisible(xid, model)
   }
 
-  explain(request: Parameters<NonNullable<ChangeFeed['explain']>>[0]): Explanation {
+  async explain(request: Parameters<NonNullable<ChangeFeed['explain']>>[0]): Promise<Explanation> {
     const feed = this.#of(request.model.name)
     if (feed.explain !== undefined) return feed.explain(request)
     throw new RowcastError('GRAPHQL_BAD_SCHEMA', `The feed of ${request.model.name} cannot explain anything.`)

@@ -80,6 +80,11 @@ export class CountedKeys {
     return isIn
   }
 
+  /** The last transaction up to one that put the key in or took it out; null where it is not known any more. */
+  toggledLast(key: ValueKey, at: number): number | null {
+    return this.#entries.get(key)?.toggles.findLast((number) => number <= at) ?? null
+  }
+
   /** The keys that are in after the last transaction. */
   *all(): Iterable<ValueKey> {
     for (const [key, { count }] of this.#entries) if (count > 0) yield key

@@ -2,7 +2,7 @@
  * Sets, between stages 6 and 7. Which rows a change of other rows may concern. The keys that a transaction put into a set or took out of it
  * name them: the rows that have one of these keys, whatever they are otherwise.
  */
-import type { Condition, KeySetSpec } from '../bus/filter/condition.ts'
+import { type Condition, type KeySetSpec, relatedTests } from '../bus/filter/condition.ts'
 import { relatedKeyOf } from '../bus/filter/related-keys.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyRow } from '../changes/change.ts'
@@ -50,12 +50,4 @@ export function isRequested({ keyed }: RowRequest, row: AnyRow): boolean {
     const key = relatedKeyOf(row, fields, domains)
     return key !== null && key !== undefined && keys.has(key)
   })
-}
-
-type Related = Extract<Condition, { kind: 'related' }>
-
-function relatedTests(condition: Condition): readonly Related[] {
-  if ('conditions' in condition) return condition.conditions.flatMap(relatedTests)
-  if (condition.kind === 'not') return relatedTests(condition.condition)
-  return condition.kind === 'related' ? [condition] : []
 }

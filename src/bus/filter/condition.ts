@@ -142,7 +142,17 @@ export function costOf(condition: Condition): number {
 
 /** The sets that a condition asks itself, without those that they ask in turn. */
 export function keySetsOf(condition: Condition): readonly KeySetSpec[] {
-  if ('conditions' in condition) return condition.conditions.flatMap(keySetsOf)
-  if (condition.kind === 'not') return keySetsOf(condition.condition)
-  return condition.kind === 'related' ? [condition.set] : []
+  return relatedTests(condition).map(({ set }) => set)
+}
+
+/** The sets of a condition, and those that they ask. */
+export function allSetsOf(condition: Condition): readonly KeySetSpec[] {
+  return keySetsOf(condition).flatMap((set) => [set, ...allSetsOf(set.condition)])
+}
+
+/** The tests of a row's own key that a condition makes itself. */
+export function relatedTests(condition: Condition): readonly Extract<Condition, { kind: 'related' }>[] {
+  if ('conditions' in condition) return condition.conditions.flatMap(relatedTests)
+  if (condition.kind === 'not') return relatedTests(condition.condition)
+  return condition.kind === 'related' ? [condition] : []
 }

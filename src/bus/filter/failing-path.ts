@@ -3,14 +3,20 @@ import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import type { AnyRow } from '../../changes/change.ts'
 import { isRowcastError } from '../../errors.ts'
 import { compileCondition } from './compile-condition.ts'
+import type { Condition } from './condition.ts'
 import { isFilterObject } from './filter-object.ts'
 import { TRUE } from './outcome.ts'
 import { parseWhere } from './parse-where.ts'
+import type { KeySource } from './related-keys.ts'
 
 /** What filters are read with. */
 export interface FilterReading {
   readonly model: ModelSpec
   readonly catalog: ModelCatalog
+  /** Parses a part of the filter as the whole was parsed. @default as a `where` without relations */
+  readonly parse?: ((part: unknown) => Condition | null) | undefined
+  /** Where the keys of other rows are found. @default they are not known */
+  readonly keySource?: KeySource | undefined
 }
 
 /** The path of it, `where.status.equals`; of a list of alternatives the list's. Values are not repeated. */
@@ -49,9 +55,10 @@ function failingOperator(
 }
 
 /** A part that means nothing without the others, as the path into a JSON value does, is not the one that fails. */
-function isTrue({ model, catalog }: FilterReading, where: unknown, row: AnyRow): boolean {
+function isTrue({ model, catalog, parse, keySource }: FilterReading, where: unknown, row: AnyRow): boolean {
   try {
-    return compileCondition(parseWhere(model, catalog, where))(row) === TRUE
+    const condition = parse === undefined ? parseWhere(model, catalog, where) : parse(where)
+    return condition === null || compileCondition(condition, keySource)(row) === TRUE
   } catch (error) {
     if (isRowcastError(error) && error.code === 'BAD_FILTER') return true
     throw error

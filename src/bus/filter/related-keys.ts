@@ -7,8 +7,8 @@ import { rowKeyOf, type ValueDomain, type ValueKey } from './value-domain.ts'
 /** Whether a key is in a set. */
 export type KeyTest = (key: ValueKey) => boolean
 
-/** Gives the keys of each set that a condition asks, at one moment. */
-export type KeySource = (set: KeySetSpec) => KeyTest
+/** Gives the keys of each set that a condition asks, at one moment; undefined where they are not known. */
+export type KeySource = (set: KeySetSpec) => KeyTest | undefined
 
 /** A row's key; null where a value of it is null, undefined where one is not known. */
 export function relatedKeyOf(

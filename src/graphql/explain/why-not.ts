@@ -5,6 +5,7 @@
 import type { SchemaTypes } from '@pothos/core'
 import type { GraphQLSchema } from 'graphql'
 import type { Explanation, ExplanationStage, ExplanationStep } from '../../bus/explanation.ts'
+import type { ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import { invariant, RowcastError } from '../../errors.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
@@ -17,8 +18,8 @@ import { withPrismaNames } from '../where/where-names.ts'
 import { readSubscription } from './read-subscription.ts'
 import { subscriptionLabel } from './subscription-label.ts'
 
-/** Whether the viewer with this GraphQL context may ask. */
-export type CanExplain = (context: object) => boolean | Promise<boolean>
+/** Whether the viewer with this GraphQL context may ask; `'policies'` also shows what policies ask of related rows. */
+export type CanExplain = (context: object) => boolean | 'policies' | Promise<boolean | 'policies'>
 
 const STAGES: readonly ExplanationStage[] = ['decoded', 'published', 'allowed', 'matched', 'queued', 'sent']
 
@@ -52,10 +53,12 @@ export function defineWhyNot(builder: AnyBuilder, canExplain: CanExplain): void 
         variables: t.arg({ type: 'JSON' as never, required: false, description: 'Its variables.' }),
       },
       resolve: async (_root, args, context, { schema }) => {
-        if ((await canExplain(context)) !== true) throw graphqlError('FORBIDDEN', 'You may not ask why.')
+        const may = await canExplain(context)
+        const namesPolicies = may === 'policies'
+        if (may !== true && !namesPolicies) throw graphqlError('FORBIDDEN', 'You may not ask why.')
         try {
           const given = args as unknown as WhyArguments
-          return (await explainFor(builder, explain, given, { context, schema })) as never
+          return (await explainFor(builder, explain, given, { context, schema, namesPolicies })) as never
         } catch (error) {
           throw toGraphqlError(error)
         }
@@ -70,11 +73,19 @@ interface WhyArguments {
   readonly variables?: Readonly<Record<string, unknown>> | null | undefined
 }
 
+/** Who asks, and of what. */
+interface Asker {
+  readonly context: object
+  readonly schema: GraphQLSchema
+  /** Whether it may be said what policies ask of related rows. */
+  readonly namesPolicies: boolean
+}
+
 async function explainFor(
   builder: AnyBuilder,
   explain: NonNullable<ChangeFeed['explain']>,
   { cursor, subscription, variables }: WhyArguments,
-  { context, schema }: { readonly context: object; readonly schema: GraphQLSchema },
+  { context, schema, namesPolicies }: Asker,
 ): Promise<Explanation> {
   const { catalog } = builder.options.rowcast.feed
   const { model: name, omit, actions, input } = readSubscription(schema, subscription, variables ?? {})
@@ -85,9 +96,12 @@ async function explainFor(
   await policies.prepare(context, models)
   for (const each of models) if (!(await policies.maySubscribe(context, each))) return denied(each)
   const related = policies.relatedViews(context)
-  const filter = parseFilterArguments(catalog, { model, omit, related }, input, policies.view(context, name))
+  const filterOf = (given: ChangeFilterInput) =>
+    parseFilterArguments(catalog, { model, omit, related }, given, policies.view(context, name))
+  const filter = filterOf(input)
+  const parse = (where: unknown) => filterOf({ where })?.where ?? null
   const label = subscriptionLabel(policies, context, models, { ...input, actions })
-  return explain({ cursor, model, actions, filter, input, label })
+  return explain({ cursor, model, actions, filter, input, label, parse, namesPolicies })
 }
 
 /** Of a model that the viewer may not subscribe to, not even whether there is a change. */

@@ -255,10 +255,101 @@ it('rowcast.why() shows the library the same', { timeout: 120_000 }, async () =>
   await database.query(`INSERT INTO "Tag" (name) VALUES ('one')`)
   const [change] = await takeChanges(changes, 1)
   const cursor = change?.cursor ?? ''
-  expect(live.rowcast.why('Tag', { cursor, where: { name: 'one' } })).toMatchObject({ isWanted: true })
-  expect(live.rowcast.why('Tag', { cursor, where: { name: { in: ['two'] } } })).toMatchObject({
+  expect(await live.rowcast.why('Tag', { cursor, where: { name: 'one' } })).toMatchObject({ isWanted: true })
+  expect(await live.rowcast.why('Tag', { cursor, where: { name: { in: ['two'] } } })).toMatchObject({
     isWanted: false,
     reason: expect.stringContaining('`where.name.in`'),
   })
   await changes.return?.()
+})
+
+const ADA = '00000000-0000-4000-8000-00000000000a'
+const TEAM = '00000000-0000-4000-8000-00000000000c'
+
+/** Two posts; in between a membership that makes the second one visible, and goes again before the third. */
+const MEMBERSHIPS = [
+  `INSERT INTO "Post" (id, "authorId", title, "teamId") VALUES (1, '${ADA}', '${SECRET}', '${TEAM}')`,
+  `INSERT INTO team_memberships (user_id, team_id) VALUES ('${ADA}', '${TEAM}')`,
+  `INSERT INTO "Post" (id, "authorId", title, "teamId") VALUES (2, '${ADA}', '${SECRET}', '${TEAM}')`,
+  `DELETE FROM team_memberships`,
+  `UPDATE "Post" SET title = 'other' WHERE id = 2`,
+]
+
+describe('where other rows decide', () => {
+  const mine = { team: { memberships: { some: { userId: ADA } } } }
+
+  it('names the set, the key and the change that put it there or took it out', {
+    timeout: 120_000,
+  }, async () => {
+    await using database = await openDatabase({ migrate: true })
+    const models = {
+      ...{ User: {}, Team: {}, Membership: {} },
+      Post: { rows: (viewer: object) => (nameOf(viewer) === 'root' ? ('all' as const) : mine) },
+    }
+    const canExplain = (viewer: object) => (nameOf(viewer) === 'eve' ? 'policies' : true)
+    await using running = await openService(database, { context, config: { models, debug: { canExplain } } })
+    const { url, service } = running
+    const { rowcast } = service
+    await rowcast.ready()
+    await database.query(
+      `INSERT INTO users (id, email) VALUES ('${ADA}', 'ada@x');
+       INSERT INTO "Team" (id, name, slug) VALUES ('${TEAM}', 'team', 'team')`,
+    )
+    const after = await rowcast.changeCursor()
+    for (const sql of MEMBERSHIPS) await database.query(sql)
+    const [posts, joined] = [
+      rowcast.subscribe('Post', { after }),
+      rowcast.subscribe('Membership', { after }),
+    ] as const
+    const [early, second, third] = (await takeChanges(posts as never, 3)).map(({ cursor }) => cursor)
+    const [given, taken] = (await takeChanges(joined as never, 2)).map(({ cursor }) => cursor)
+    const why = (cursor: string | undefined) =>
+      (rowcast as unknown as { why(model: string, options: object): Promise<Explanation> }).why('Post', {
+        cursor: cursor ?? '',
+        where: mine,
+      })
+
+    // The library: before it was given, while it was there, when it had gone.
+    expect(await why(early)).toMatchObject({
+      isWanted: false,
+      reason:
+        'It is not what the subscription asks for: `where.team.memberships` is not true of the row after it. ' +
+        '`teamId` of the row after it is no key of `Team.id`, as it was before what this process retains.',
+    })
+    expect(await why(second)).toMatchObject({
+      isWanted: true,
+      reason:
+        `It is what the subscription asks for. \`teamId\` of the row after it is a key of \`Team.id\`: ` +
+        `the INSERT of Membership at ${given} put it there.`,
+    })
+    const gone = await why(third)
+    expect(gone.isWanted).toBe(false)
+    expect(gone.reason).toContain(`no key of \`Team.id\`: the DELETE of Membership at ${taken} took it out.`)
+
+    // What was written elsewhere, and moved rows.
+    expect((await why(given)).steps.at(-1)?.text).toBe(
+      `Its transaction put 1 key into \`Team.id\`, by the INSERT of Membership at ${given}. ` +
+        `Its transaction put 1 key into \`Membership.teamId\`, by the INSERT of Membership at ${given}. ` +
+        'Rows of Post that it moved come as READ.',
+    )
+
+    // In GraphQL a policy is not described, but to those who may know; a filter of one's own is.
+    const all = 'subscription { postChanged { cursor } }'
+    const hidden = await askWhy(url, 'ada', third ?? '', all)
+    expect(hidden.whyNot).toMatchObject({ isWanted: false, reason: 'A policy hides it: `rows` of Post.' })
+    const named = await askWhy(url, 'eve', third ?? '', all)
+    expect(named.whyNot?.reason).toContain(`the DELETE of Membership at ${taken} took it out`)
+    const seen = await askWhy(url, 'ada', second ?? '', all)
+    expect(seen.whyNot).toMatchObject({ isWanted: true, reason: 'It is what the subscription asks for.' })
+    const text = `subscription { postChanged(where: { team: { is: { memberships: { some: { userId: { equals: "${ADA}" } } } } } }) { cursor } }`
+    const own = await askWhy(url, 'root', third ?? '', text)
+    expect(own.whyNot?.reason).toContain(
+      '`where.team.is` is not true of the row after it, nor `where.team.is` of the row before it.',
+    )
+    expect(own.whyNot?.reason).toContain(`the DELETE of Membership at ${taken} took it out`)
+    const other = await askWhy(url, 'ada', taken ?? '', all)
+    expect(other.whyNot?.reason).toBe('The change at this cursor is not of Post.')
+    for (const answer of [hidden, named, seen, own, other]) expect(answer.text).not.toContain(SECRET)
+    for (const each of [posts, joined]) await each.return?.()
+  })
 })
