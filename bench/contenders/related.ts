@@ -6,6 +6,7 @@ import { silentLogger } from '../../src/log.ts'
 import { HeldPages } from '../../src/sets/held-pages.ts'
 import { SetsBus } from '../../src/sets/sets-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
+import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { EPOCH, insertOf, POST, postFilter, readTeams, SET_MODELS, TEAMS_CATALOG } from '../teams.ts'
 
@@ -26,7 +27,7 @@ const BATCH = 50
 
 const inner = createMemoryBus({ models: TEAMS_CATALOG.models })
 const follower = new StreamFollower({
-  ...{ bus: inner, look: async () => () => true, monotonicMs: () => 0, wait: () => turn() },
+  ...{ bus: inner, look: async () => SEES_ALL, monotonicMs: () => 0, wait: () => turn() },
 })
 let bus: SetsBus
 let events = 0

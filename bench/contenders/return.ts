@@ -1,9 +1,11 @@
 /** The bus with a full log: what the cursor for now costs, and a storm of subscribers that come back with cursors of before. */
+
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { parseSnapshot } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { plainChange, plainTransaction } from '../../test/support/plain-change.ts'
+import { seeing } from '../../test/support/seeing.ts'
 
 interface StormRequest {
   readonly clients: number
@@ -45,7 +47,7 @@ async function storm({ clients, missed }: StormRequest) {
   const isVisible = parseSnapshot(`7:${PUBLISHED + 1}:7`)
   const firstMicros = blockedMicros(() => bus.cursorBefore(isVisible))
   const walk = parseSnapshot(`7:${PUBLISHED + 1}:7`)
-  const walkMicros = blockedMicros(() => fullLog.cursorBefore((xid) => walk(xid)))
+  const walkMicros = blockedMicros(() => fullLog.cursorBefore(seeing((xid) => walk(xid))))
   const nextMicros = blockedMicros(() => bus.cursorBefore(isVisible))
   const delays = monitorEventLoopDelay({ resolution: 1 })
   delays.enable()

@@ -1,4 +1,5 @@
 /** Beside the spine, cli. The service of `rowcast replay --serve`: everything behind the bus, with no source before it. */
+
 import type { ChangeBus } from '../bus/bus.ts'
 import { createMemoryBus } from '../bus/memory-bus.ts'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
@@ -8,6 +9,7 @@ import { invariant } from '../errors.ts'
 import type { ChangeFeed } from '../graphql/change-feed.ts'
 import { buildServiceSchema } from '../graphql/service-schema.ts'
 import { createServer } from '../server/create-server.ts'
+import { SEES_ALL } from '../source/db/visibility.ts'
 import { toLsn } from '../wire/lsn.ts'
 import { exampleSubscription } from './example-subscription.ts'
 import { createTerminalLogger } from './loggers.ts'
@@ -75,7 +77,7 @@ function createFeed(
     isRegistered: (model) => models[model] !== undefined && models[model].live !== false,
     subscribeDeliveries: (request) => bus.subscribe(request),
     async changeCursor() {
-      const cursor = bus.cursorBefore(() => true)
+      const cursor = bus.cursorBefore(SEES_ALL)
       invariant(cursor !== null, 'The recording is open, but the bus knows no position.')
       return cursor
     },

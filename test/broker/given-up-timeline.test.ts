@@ -2,6 +2,7 @@
  * A standby takes over that is not as far as the last mark said: nothing of ours stood between, and what stands there now
  * is for everybody. Two gateways on a real Redis, one of which hears nothing for a while.
  */
+
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { BrokerArchive } from '../../src/broker/broker-archive.ts'
@@ -15,6 +16,7 @@ import { createRedisEngine } from '../../src/broker/redis/redis-log.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { silentLogger } from '../../src/log.ts'
+import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { createEpoch, EPOCH, insertTag, newTagRegistry, writeBatch } from '../support/broker-stream.ts'
 import { NO_REDIS, openLog, openRedis } from '../support/redis.ts'
@@ -61,7 +63,7 @@ async function openGateway(url: string, archiveUrl: string) {
   const connection = await openLog(url, 'gateway', 60_000)
   const stop = new AbortController()
   const following = follower.follow(connection, stop.signal)
-  await expect.poll(() => follower.isFollowing && bus.cursorBefore(() => true)).toBeTruthy()
+  await expect.poll(() => follower.isFollowing && bus.cursorBefore(SEES_ALL)).toBeTruthy()
   return {
     ...{ bus, follower },
     async [Symbol.asyncDispose]() {
@@ -82,15 +84,15 @@ describe.skipIf(NO_REDIS !== null)('a standby that has not come as far as the ma
     await writeBatch(connection, store, TABLES, insertTag(toLsn(200n), 'before'))
     await using ahead = await openGateway(redis.url, redis.url)
     await using lagging = await openGateway(`redis://127.0.0.1:${link.port}`, redis.url)
-    const kept = ahead.bus.cursorBefore(() => true) ?? ''
+    const kept = ahead.bus.cursorBefore(SEES_ALL) ?? ''
     link.stall()
     // WAL of others, which the standby never gets.
     const last = { lsn: toLsn(200n), sequence: 0 }
     const { marks } = store.keys.epoch(EPOCH.id)
     const mark = formatMark({ lsn: toLsn(1_000n), last, writer: 'tap', tables: null }, marks)
     await redis.command('XADD', marks, 'MAXLEN', '1', '*', 'm', mark)
-    await expect.poll(() => ahead.bus.cursorBefore(() => true)).not.toBe(kept)
-    const bookmark = ahead.bus.cursorBefore(() => true) ?? ''
+    await expect.poll(() => ahead.bus.cursorBefore(SEES_ALL)).not.toBe(kept)
+    const bookmark = ahead.bus.cursorBefore(SEES_ALL) ?? ''
     const resume = (after?: string) =>
       [ahead, lagging].map(({ bus }) =>
         bus.subscribe({ model: 'Tag', ...(after === undefined ? {} : { after }) }),

@@ -1,4 +1,5 @@
 /** Cursors: whoever comes back with one gets exactly what it missed, or is shown that it cannot. */
+
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { BusSubscription, Delivery } from '../../src/bus/bus.ts'
@@ -8,9 +9,11 @@ import { NODE_TIMERS } from '../../src/bus/time-slices.ts'
 import type { AnyChange, ChangeAction } from '../../src/changes/change.ts'
 import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
+import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import type { StreamStart } from '../../src/source/watch/session-start.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { seeing } from '../support/seeing.ts'
 
 const start = (floor: number, server: number, epoch = PLAIN_EPOCH): StreamStart => ({
   ...epoch,
@@ -173,7 +176,7 @@ describe('resuming with a cursor', () => {
     await expect(bus.subscribe({ model: 'User', after: cursorAt(12, 0) }).next()).rejects.toMatchObject({
       code: 'RESYNC_REQUIRED',
     })
-    expect(bus.cursorBefore(() => true)).toBe(cursorAt(20, 0, promoted))
+    expect(bus.cursorBefore(SEES_ALL)).toBe(cursorAt(20, 0, promoted))
   })
 
   it('ends everybody at a gap, and no cursor from before it is good any more', async () => {
@@ -194,9 +197,9 @@ describe('resuming with a cursor', () => {
     bus.open(start(1, 1))
     for (const publishFirst of [false, true]) {
       if (publishFirst) publish(bus, transactionOf(10, ['User', 'Post']))
-      const before = bus.cursorBefore(() => true) ?? ''
+      const before = bus.cursorBefore(SEES_ALL) ?? ''
       bus.cut('User')
-      const now = bus.cursorBefore(() => true) ?? ''
+      const now = bus.cursorBefore(SEES_ALL) ?? ''
       expect(now > before).toBe(true)
       await expect(bus.subscribe({ model: 'User', after: before }).next()).rejects.toMatchObject({
         code: 'RESYNC_REQUIRED',
@@ -312,32 +315,32 @@ describe('resuming with a cursor', () => {
 describe('the cursor for now', () => {
   it('stands before every transaction that a snapshot cannot see yet', () => {
     const bus = createMemoryBus()
-    expect(bus.cursorBefore(() => true)).toBeNull()
+    expect(bus.cursorBefore(SEES_ALL)).toBeNull()
     bus.open(start(5, 5))
-    expect(bus.cursorBefore(() => true)).toBe(cursorAt(4, INDEX_AFTER_ALL))
+    expect(bus.cursorBefore(SEES_ALL)).toBe(cursorAt(4, INDEX_AFTER_ALL))
     for (const commit of [10, 20, 30, 40]) publish(bus, transactionOf(commit, ['User', 'User']))
     // What a snapshot has seen, every later one sees.
-    expect(bus.cursorBefore((xid) => xid > 10)).toBe(cursorAt(4, INDEX_AFTER_ALL))
-    expect(bus.cursorBefore((xid) => xid !== 20)).toBe(cursorAt(10, 1))
-    expect(bus.cursorBefore((xid) => xid !== 40)).toBe(cursorAt(30, 1))
-    expect(bus.cursorBefore(() => true)).toBe(cursorAt(40, 1))
+    expect(bus.cursorBefore(seeing((xid) => xid > 10))).toBe(cursorAt(4, INDEX_AFTER_ALL))
+    expect(bus.cursorBefore(seeing((xid) => xid !== 20))).toBe(cursorAt(10, 1))
+    expect(bus.cursorBefore(seeing((xid) => xid !== 40))).toBe(cursorAt(30, 1))
+    expect(bus.cursorBefore(SEES_ALL)).toBe(cursorAt(40, 1))
   })
 
   it('stands before a transaction that no snapshot sees yet, also where the log has lost it', async () => {
     const bus = createMemoryBus({ log: { bytesMax: 0 } })
     bus.open(start(5, 5))
     for (const commit of [10, 20, 30]) publish(bus, transactionOf(commit, ['User']))
-    const cursor = bus.cursorBefore((xid) => xid !== 20) ?? ''
+    const cursor = bus.cursorBefore(seeing((xid) => xid !== 20)) ?? ''
     await expect(bus.subscribe({ model: 'User', after: cursor }).next()).rejects.toMatchObject({
       code: 'RESYNC_REQUIRED',
     })
-    expect(bus.cursorBefore(() => true)).toBe(cursorAt(30, 0))
+    expect(bus.cursorBefore(SEES_ALL)).toBe(cursorAt(30, 0))
   })
 
   it('is not given behind a gap before all that committed in the gap is visible', () => {
     const bus = createMemoryBus()
     bus.open(start(5, 5))
-    const seesAll = { seesAllBefore: (bound: bigint) => bound <= 60n }
+    const seesAll = { seesAllBefore: (bound: bigint | null) => bound !== null && bound <= 60n }
     const someone = Object.assign(() => true, seesAll)
     bus.history?.earlier.ask(5n)
     expect(bus.cursorBefore(someone)).toBe(cursorAt(4, INDEX_AFTER_ALL))
@@ -346,8 +349,7 @@ describe('the cursor for now', () => {
     expect(bus.cursorBefore(someone)).toBeNull()
     bus.history?.earlier.ask(70n)
     expect(bus.cursorBefore(someone)).toBeNull()
-    const everyone = Object.assign(() => true, { seesAllBefore: () => true })
-    expect(bus.cursorBefore(everyone)).toBe(bus.history?.newestCursor)
+    expect(bus.cursorBefore(SEES_ALL)).toBe(bus.history?.newestCursor)
   })
 
   it('costs what came since it was last asked for, however much is retained', () => {
@@ -355,17 +357,17 @@ describe('the cursor for now', () => {
     bus.open(start(5, 5))
     for (let commit = 10; commit < 2_000; commit += 1) publish(bus, transactionOf(commit, ['User']))
     let asked = 0
-    const isVisible = (xid: number): boolean => {
+    const isVisible = seeing((xid) => {
       asked += 1
       return xid < 2_000
-    }
+    })
     expect(bus.cursorBefore(isVisible)).toBe(cursorAt(1_999, 0))
     asked = 0
     for (let times = 0; times < 100; times += 1) bus.cursorBefore(isVisible)
     expect(asked).toBe(0)
     publish(bus, transactionOf(2_000, ['User']))
     expect(bus.cursorBefore(isVisible)).toBe(cursorAt(1_999, 0))
-    expect(bus.cursorBefore(() => true)).toBe(cursorAt(2_000, 0))
+    expect(bus.cursorBefore(SEES_ALL)).toBe(cursorAt(2_000, 0))
     expect(asked).toBe(1)
   })
 })

@@ -83,6 +83,7 @@ it('looks at a few hundred of a hundred thousand', () => {
       return isVisible(xid)
     }
     return Object.assign(count, {
+      seesAllBefore: isVisible.seesAllBefore,
       seesRange(oldest: number, newest: number) {
         ranges += 1
         return isVisible.seesRange?.(oldest, newest) ?? false

@@ -1,4 +1,5 @@
 /** What ends a subscription before all of its first rows have come names no cursor after which the others would be missing. */
+
 import { describe, expect, it } from 'vitest'
 import type { ChangeBus } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
@@ -8,6 +9,7 @@ import { RowcastError } from '../../src/errors.ts'
 import { FirstRows } from '../../src/sets/first-rows.ts'
 import { HeldPages } from '../../src/sets/held-pages.ts'
 import { PageSizes } from '../../src/sets/page-sizes.ts'
+import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { PLAIN_EPOCH } from '../support/plain-change.ts'
 
@@ -23,7 +25,7 @@ function twoRows() {
   bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) })
   bus.passed(toLsn(500n))
   const rows = new FirstRows({
-    changeCursor: async () => bus.cursorBefore(() => true) ?? '',
+    changeCursor: async () => bus.cursorBefore(SEES_ALL) ?? '',
     subscribe: (after) => bus.subscribe({ model: 'User', after }),
     readPage: async (behind) => ({
       ...{ rows: behind === null ? [{ id: 1 }] : behind['id'] === 1 ? [{ id: 2 }] : [], bytes: 1 },

@@ -1,9 +1,11 @@
 /** Another server takes over while first rows are read: what they had may be in nobody's table any more. */
+
 import { expect, it } from 'vitest'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { FirstRows } from '../../src/sets/first-rows.ts'
 import { HeldPages } from '../../src/sets/held-pages.ts'
 import { PageSizes } from '../../src/sets/page-sizes.ts'
+import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { PLAIN_EPOCH } from '../support/plain-change.ts'
 
@@ -15,7 +17,7 @@ it('ends, though nothing has come of the new server', async () => {
   bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn, serverLsn })
   bus.passed(toLsn(300n))
   const rows = new FirstRows({
-    changeCursor: async () => bus.cursorBefore(() => true) ?? '',
+    changeCursor: async () => bus.cursorBefore(SEES_ALL) ?? '',
     subscribe: (after) => bus.subscribe({ model: 'User', after }),
     // A row that was written at 390, which the standby has not got.
     readPage: async () => ({

@@ -2,6 +2,7 @@
  * First rows in random worlds: from READY on the fold of what a subscriber gets is, at every boundary of a transaction, what a query
  * would find there. Each mutant of the algorithm is found by one of the worlds.
  */
+
 import { getEventListeners } from 'node:events'
 import { expect, it } from 'vitest'
 import type { BusSubscription } from '../../src/bus/bus.ts'
@@ -13,10 +14,12 @@ import { FirstRows, type FirstRowsEvent, type FirstRowsParts } from '../../src/s
 import { HeldPages } from '../../src/sets/held-pages.ts'
 import { PageSizes } from '../../src/sets/page-sizes.ts'
 import { keyOrderOf } from '../../src/sets/read-ranges.ts'
+import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { MvccWorld, type PickBelow, picker } from '../support/mvcc-world.ts'
+import { seeing } from '../support/seeing.ts'
 
 const thing = buildModel([buildField('id', 'Int'), buildField('group', 'Int'), buildField('value', 'Int')], {
   name: 'Thing',
@@ -159,7 +162,7 @@ function partsOf(
     changeCursor: async () => {
       const { fence } = world.snapshot()
       await tick()
-      return world.bus.cursorBefore((xid) => fence.sees({ xid, commitLsn: toLsn(0n) })) ?? ''
+      return world.bus.cursorBefore(seeing((xid) => fence.sees({ xid, commitLsn: toLsn(0n) }))) ?? ''
     },
     subscribe: (after): BusSubscription => world.bus.subscribe({ model: 'Thing', after, filter }),
     readPage: async (behind, take) => {
@@ -198,7 +201,7 @@ const MUTANTS: Readonly<Record<string, Mutate>> = {
   }),
   'does not wait until what was delivered is visible': (parts, { bus }) => ({
     ...parts,
-    changeCursor: async () => bus.cursorBefore(() => true) ?? '',
+    changeCursor: async () => bus.cursorBefore(SEES_ALL) ?? '',
   }),
   'skips nothing': (parts) => ({
     ...parts,

@@ -1,4 +1,5 @@
 /** First rows that other rows decide about, while the stream is still to bring what committed before it began. */
+
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { parseChangeFilter } from '../../src/bus/filter/change-filter.ts'
@@ -10,6 +11,7 @@ import { silentLogger } from '../../src/log.ts'
 import { isRequested, type RowRequest } from '../../src/sets/related-rows.ts'
 import { SetsBus } from '../../src/sets/sets-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
+import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { heldRows } from '../support/held-rows.ts'
@@ -32,7 +34,7 @@ async function firstRows(
 ): Promise<readonly string[]> {
   const inner = createMemoryBus({ models: blogCatalog.models })
   const follower = new StreamFollower({
-    ...{ bus: inner, look: async () => () => true, monotonicMs: () => 0, wait: () => turn() },
+    ...{ bus: inner, look: async () => SEES_ALL, monotonicMs: () => 0, wait: () => turn() },
   })
   // As the reader does: in a snapshot that sees what the stream has brought up to the transaction.
   const readRows = async (request: RowRequest, ordinal: number) => {

@@ -1,4 +1,5 @@
 /** Subscriptions that follow relations for clients: what ends them says nothing of the rows that decide, and they have no more than their share. */
+
 import { expect, it } from 'vitest'
 import { parseChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { Account } from '../../src/bus/holdings.ts'
@@ -16,6 +17,7 @@ import type { RelatedReading, RelatedRequest } from '../../src/sets/related-requ
 import { readRowsAt, type StreamTransaction } from '../../src/sets/rows-at.ts'
 import { SetsBus } from '../../src/sets/sets-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
+import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { heldRows } from '../support/held-rows.ts'
@@ -34,7 +36,7 @@ function blog(readRows: ReadRows, keysMax = 100, more: Partial<RelatedReading> =
   const follower = new StreamFollower({
     ...{
       bus: inner,
-      look: async () => () => true,
+      look: async () => SEES_ALL,
       monotonicMs: () => 0,
       wait: () => new Promise((done) => setImmediate(done)),
     },

@@ -1,4 +1,5 @@
 /** Rows that somebody's right to be there hangs on: what happens between the read and the watch, and where changes are missing. */
+
 import { expect, test, vi } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import { compileCondition } from '../../src/bus/filter/compile-condition.ts'
@@ -7,6 +8,7 @@ import type { AnyChange, AnyRow, TransactionPart } from '../../src/changes/chang
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
 import { RowWatch } from '../../src/sets/row-watch.ts'
+import { seeing } from '../support/seeing.ts'
 
 const model = catalog.models.Tag
 const WHERE = { id: 1, name: 'good' }
@@ -29,7 +31,7 @@ function createWatch() {
       state.onRead()
       return rows
     },
-    look: () => Promise.resolve((xid: number) => xid !== state.invisible),
+    look: () => Promise.resolve(seeing((xid) => xid !== state.invisible)),
     wait: () => new Promise((resolve) => setImmediate(resolve)),
     every(_, call) {
       state.tick = call

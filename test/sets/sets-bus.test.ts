@@ -1,4 +1,5 @@
 /** Subscriptions that follow relations, at a bus without a database. */
+
 import { expect, it } from 'vitest'
 import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { parseWhere } from '../../src/bus/filter/parse-where.ts'
@@ -11,6 +12,7 @@ import { silentLogger } from '../../src/log.ts'
 import type { Rights } from '../../src/sets/rights.ts'
 import { SetsBus } from '../../src/sets/sets-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
+import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { heldRows } from '../support/held-rows.ts'
@@ -26,7 +28,7 @@ function openBus() {
   const guard = createGuard(silentLogger)
   const bus = createMemoryBus({ guard })
   const follower = new StreamFollower({
-    ...{ bus, look: async () => () => true, monotonicMs: () => 0, wait: async () => {} },
+    ...{ bus, look: async () => SEES_ALL, monotonicMs: () => 0, wait: async () => {} },
   })
   const reading = { readRows: async () => [], whenVisible: async () => {}, ...heldRows() }
   const sets = new SetsBus({ bus, follower, guard, reading })

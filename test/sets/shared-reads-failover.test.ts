@@ -1,10 +1,12 @@
 /** Another server takes over while related rows are read: what the one before had may be in nobody's table any more. */
+
 import { expect, it } from 'vitest'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { RowsAtFence } from '../../src/sets/fence.ts'
 import { PageReads } from '../../src/sets/page-reads.ts'
 import { RelatedRowReader } from '../../src/sets/related-row-reader.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
+import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { createDeferred } from '../support/deferred.ts'
@@ -17,7 +19,7 @@ it('nobody gets rows that are read for those who asked the server before', async
   const bus = createMemoryBus()
   const monotonicMs = () => 0
   const wait = () => new Promise<void>((resolve) => setImmediate(resolve))
-  const follower = new StreamFollower({ bus, look: async () => () => true, monotonicMs, wait })
+  const follower = new StreamFollower({ bus, look: async () => SEES_ALL, monotonicMs, wait })
   const before = createDeferred<readonly object[]>()
   const answers: Promise<readonly object[]>[] = [before.promise, Promise.resolve([])]
   const session = {

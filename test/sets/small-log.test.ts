@@ -1,4 +1,5 @@
 /** Subscriptions that follow relations, before a bus whose log is small, or has a gap: whoever cannot have all ends, and nobody else. */
+
 import { expect, it, vi } from 'vitest'
 import { AFTER_EARLIEST } from '../../src/bus/bus.ts'
 import { parseChangeFilter } from '../../src/bus/filter/change-filter.ts'
@@ -14,6 +15,7 @@ import type { RelatedSubscription } from '../../src/sets/related-subscription.ts
 import { SetGraph } from '../../src/sets/set-graph.ts'
 import { SetsBus } from '../../src/sets/sets-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
+import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { heldRows } from '../support/held-rows.ts'
@@ -32,7 +34,7 @@ function blog(bytesMax = 1_000_000, readRows = async ({ model }: RowRequest) => 
   const log = { bytesMax, bytesReadMax: bytesMax, ageMaxMs: 1e9, monotonicMs: () => 0 }
   const inner = createMemoryBus({ log, models: blogCatalog.models })
   const follower = new StreamFollower({
-    ...{ bus: inner, look: async () => () => true, monotonicMs: () => 0, wait: async () => {} },
+    ...{ bus: inner, look: async () => SEES_ALL, monotonicMs: () => 0, wait: async () => {} },
   })
   const guard = createGuard(silentLogger)
   const bus = new SetsBus({ bus: inner, follower, guard, reading: { readRows, ...heldRows() } })

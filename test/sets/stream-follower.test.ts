@@ -1,7 +1,9 @@
 /** Whoever waits for the stream is woken by it, and by its end. */
+
 import { expect, it } from 'vitest'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
+import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
 import { PLAIN_EPOCH } from '../support/plain-change.ts'
 
@@ -13,7 +15,7 @@ function openFollower() {
   bus.open(START)
   const clock = { nowMs: 0, looks: [] as (() => void)[] }
   const follower = new StreamFollower({
-    ...{ bus, look: async () => () => true, monotonicMs: () => clock.nowMs, timeoutMs: 10_000 },
+    ...{ bus, look: async () => SEES_ALL, monotonicMs: () => clock.nowMs, timeoutMs: 10_000 },
     wait: () => new Promise((resolve) => clock.looks.push(resolve)),
   })
   const come: string[] = []

@@ -1,4 +1,5 @@
 /** Facts of a slot, a publication and a server that are as they should be. */
+import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import type { SlotState, SourceFacts } from '../../src/source/slot/slot-facts.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
@@ -29,7 +30,7 @@ export const FACTS: SourceFacts = {
   database: 'shop',
   isInRecovery: false,
   serverLsn: toLsn(2n),
-  sight: { isVisible: () => true, xidBound: null },
+  sight: { isVisible: SEES_ALL, xidBound: null },
   isSlotWalLimited: true,
   maySnapshot: false,
   mayEmit: true,

@@ -1,7 +1,10 @@
 /** Whether a process has caught up, where another server goes on before it has. */
+
 import { expect, it } from 'vitest'
+import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { StreamPosition } from '../../src/source/session/ack-state.ts'
 import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
+import { seeing } from '../support/seeing.ts'
 
 const lsnOf = (at: number): Lsn => toLsn(BigInt(at))
 const serverAt = (flushed: number, timeline = 1) => ({
@@ -74,7 +77,7 @@ it('stays caught up where the stream goes on after a disconnection', () => {
 
 it('says nothing of the timeline that a standby which took over has given up', () => {
   const position = positionAt(1_000)
-  const sees = { isVisible: () => true, xidBound: 0n }
+  const sees = { isVisible: SEES_ALL, xidBound: 0n }
   position.seen.hear(lsnOf(200))
   position.seen.look(sees, lsnOf(1_000))
   expect(position.seen.lsn).toBe(lsnOf(1_000))
@@ -85,6 +88,6 @@ it('says nothing of the timeline that a standby which took over has given up', (
   expect(position.describe().lagBytes).toBe(310)
   expect(position.seen.lsn).toBe(lsnOf(500))
   // Nobody will ever see what only the server before had.
-  position.seen.look({ ...sees, isVisible: (xid) => xid !== 5 }, lsnOf(700))
+  position.seen.look({ ...sees, isVisible: seeing((xid) => xid !== 5) }, lsnOf(700))
   expect(position.seen.lsn).toBe(lsnOf(700))
 })

@@ -52,8 +52,7 @@ export class EarlierCommits {
   areSeen(isVisible?: IsVisible): boolean {
     if (this.#seen >= this.#before) return true
     if (isVisible === undefined) return false
-    const { seesAllBefore } = isVisible
-    const isOver = seesAllBefore === undefined || (this.#bound !== null && seesAllBefore(this.#bound))
+    const isOver = isVisible.seesAllBefore(this.#bound)
     if (isOver) this.#seen = this.#before
     return isOver
   }

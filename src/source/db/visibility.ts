@@ -10,9 +10,12 @@ export interface IsVisible {
   (xid: number): boolean
   /** Whether it sees every id from one to another, both of one log. @default it is not known */
   readonly seesRange?: ((oldest: number, newest: number) => boolean) | undefined
-  /** Whether it sees every id below this one of 64 bits. @default it sees all that it is asked about */
-  readonly seesAllBefore?: ((bound: bigint) => boolean) | undefined
+  /** Whether it sees every id below this one of 64 bits; null: nobody knows an id that all earlier ones lie below. */
+  seesAllBefore(bound: bigint | null): boolean
 }
+
+/** Sees every transaction: of a recording nothing is still to become visible. */
+export const SEES_ALL: IsVisible = Object.assign(() => true, { seesAllBefore: () => true })
 
 /** Sees no transaction, and none of those that committed before the stream. */
 export const SEES_NOTHING: IsVisible = Object.assign(() => false, { seesAllBefore: () => false })
@@ -38,7 +41,8 @@ export function parseSnapshot(text: string): IsVisible {
     const [from, to] = [widenXid(BigInt(oldest), xmax), widenXid(BigInt(newest), xmax)]
     return from <= to && to < xmax && !running.some((xid) => xid >= from && xid <= to)
   }
-  const seesAllBefore = (bound: bigint) => bound <= xmax && running.every((xid) => xid >= bound)
+  const seesAllBefore = (bound: bigint | null) =>
+    bound !== null && bound <= xmax && running.every((xid) => xid >= bound)
   return Object.assign(isVisible, { seesRange, seesAllBefore })
 }
 

@@ -1,4 +1,5 @@
 /** `doctor` decides: facts in, findings out, one row for each code; on real servers: doctor.pg.test.ts. */
+
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { FieldSpec, ModelSpec } from '../../../src/catalog/model-catalog.ts'
@@ -8,6 +9,7 @@ import { FINDING_CODES } from '../../../src/cli/doctor/finding-codes.ts'
 import { findAll } from '../../../src/cli/doctor/findings.ts'
 import { poolerFindings, providerFindings } from '../../../src/cli/doctor/provider-findings.ts'
 import { RowcastError } from '../../../src/errors.ts'
+import { SEES_ALL } from '../../../src/source/db/visibility.ts'
 import type { IdentityFault } from '../../../src/source/setup/table-identities.ts'
 import type { SlotState } from '../../../src/source/slot/slot-facts.ts'
 import type { WalHolders } from '../../../src/source/slot/wal-holders.ts'
@@ -90,7 +92,7 @@ const well: Examination = {
   leftOut: [],
   source: {
     ...{ serverVersion: 180_004, database: 'shop', isInRecovery: false, serverLsn: toLsn(2n) },
-    sight: { isVisible: () => true, xidBound: null },
+    sight: { isVisible: SEES_ALL, xidBound: null },
     ...{
       isSlotWalLimited: true,
       maySnapshot: true,
