@@ -2,7 +2,7 @@
 // nothing where they are there already. So `npm install` brings what `npm run dev` and `npm test` need, and no more.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -17,6 +17,8 @@ for (const name of process.argv.slice(2)) {
     .update(readFileSync(join(folder, 'package-lock.json')))
     .digest('hex')
   if (!existsSync(marker) || readFileSync(marker, 'utf8') !== lock) install(name, folder)
+  // A file of its own: a copy of the folder may share the one that was there by a hard link.
+  rmSync(marker, { force: true })
   writeFileSync(marker, lock)
   const link = LINKS[name]
   if (link !== undefined && !existsSync(join(ROOT, link))) symlinkSync('peers/node_modules', join(ROOT, link))

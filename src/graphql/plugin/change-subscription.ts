@@ -25,6 +25,7 @@ import { changesFieldName, transactionsField } from '../subscription/transaction
 import { whereTypes } from '../where/where-inputs.ts'
 import { createImageReader } from './image-reader.ts'
 import { relationsOf, type Selection } from './image-relations.ts'
+import { addRelayFields } from './relay-fields.ts'
 
 /** Options of one `changeSubscription`. */
 export interface ChangeSubscriptionOptions<Types extends SchemaTypes, Model> {
@@ -126,6 +127,10 @@ export function completeChangeTypes(builder: AnyBuilder): void {
     throw new RowcastError('GRAPHQL_BAD_SCHEMA', `Model ${model} has no object type in this builder.`, {
       hint: `Declare builder.prismaObject('${model}', …), or pass changeSubscription a variant as \`type\`.`,
     })
+  }
+  for (const [model, subscribed] of declaredIn(builder)) {
+    const rowType = subscriptions.get(model)
+    if (rowType !== undefined) addRelayFields(builder, subscribed, rowType)
   }
   const { canExplain } = builder.options.rowcast
   if (canExplain !== undefined) defineWhyNot(builder, canExplain)

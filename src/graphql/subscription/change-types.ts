@@ -222,8 +222,8 @@ function transactionField(isNullable: boolean): FieldDefinition {
   }
 }
 
-/** The resolver of `old` and `new`. */
-function imageResolver({ scope: { policies, completeImage }, model }: SubscribedModel) {
+/** Gives `old` or `new` of a change as the resolvers of its type take it. */
+export function imageResolver({ scope: { policies, completeImage }, model }: SubscribedModel) {
   return (
     change: ChangeEvent['change'],
     side: 'old' | 'new',

@@ -55,7 +55,7 @@ export function keyField({ scope: { policies }, model, names }: SubscribedModel)
 }
 
 /** The key of the row that the viewer may see: the new one, or the old one where the new one is hidden. */
-function visibleKey(model: ModelSpec, { change, hidesNew }: ChangeEvent): AnyRow | null {
+export function visibleKey(model: ModelSpec, { change, hidesNew }: ChangeEvent): AnyRow | null {
   if (!hidesNew || change.old === null) return change.key
   return primaryKeyOf(model, change.old)
 }

@@ -1,0 +1,168 @@
+/**
+ * Stage 7, graphql. What a change has besides where Pothos' Relay plugin makes a node of the model: `edge`, `deletedId` and
+ * `leftId`, shaped for Relay's `@appendEdge`, `@deleteRecord` and `@deleteEdge`, which do nothing where they find null.
+ */
+import { InterfaceFieldBuilder, type SchemaTypes } from '@pothos/core'
+import { formatPrismaCursor, type PrismaModelTypes, type PrismaObjectRef } from '@pothos/plugin-prisma'
+import { defaultFieldResolver, type GraphQLResolveInfo, isObjectType } from 'graphql'
+import type { AnyRow } from '../../changes/change.ts'
+import { type ChangeEvent, isRead } from '../../sets/row-subscription.ts'
+import type { AnyBuilder } from '../builder/builder-state.ts'
+import { defineTypes, fieldOptions, refOf } from '../builder/define-types.ts'
+import { GUARDED_FIELD, imageResolver } from '../subscription/change-types.ts'
+import { toImage } from '../subscription/image-rows.ts'
+import { visibleKey } from '../subscription/key-type.ts'
+import type { SubscribedModel } from '../subscription/subscription-scope.ts'
+import type { FieldDefinition, ObjectDefinition } from '../type-definition.ts'
+
+/** Options of Pothos' Relay plugin, as far as they name what is used here. */
+interface RelayOptions {
+  readonly idFieldName?: string
+  readonly cursorType?: 'ID' | 'String'
+}
+
+/** A row of a change, as resolvers of its type take it. */
+type Image = AnyRow | Promise<object> | null
+
+/** Adds the fields to the changes of a model whose object type is a node; a field of the application's by such a name stays. */
+export function addRelayFields(
+  builder: AnyBuilder,
+  subscribed: SubscribedModel,
+  rowType: PrismaObjectRef<SchemaTypes, PrismaModelTypes, object>,
+): void {
+  // Pothos' Relay plugin notes with each node how its id is read.
+  if (!('pothosParseGlobalID' in (builder.configStore.getTypeConfig(rowType).extensions ?? {}))) return
+  const relay: RelayOptions = Reflect.get(builder.options, 'relay') ?? {}
+  const edge = edgeType(builder, subscribed, relay)
+  defineTypes(builder, [edge])
+  const t = new InterfaceFieldBuilder(builder) as never as {
+    readonly arg: never
+    field(options: object): unknown
+  }
+  const fields = relayFields(subscribed, edge.name, relay.idFieldName ?? 'id')
+  builder.configStore.addFieldDefaults(
+    refOf(builder, subscribed.names.change),
+    () =>
+      Object.fromEntries(
+        Object.entries(fields).map(([name, field]) => [name, t.field(fieldOptions(builder, name, field, t))]),
+      ) as never,
+  )
+}
+
+/** `UserChangeEdge`. */
+function edgeType(builder: AnyBuilder, subscribed: SubscribedModel, { cursorType = 'String' }: RelayOptions) {
+  const { names, rowType, model } = subscribed
+  let name = `${names.change}Edge`
+  while (builder.configStore.hasConfig(name)) name += '_'
+  const imageOf = imageResolver(subscribed)
+  return {
+    kind: 'object',
+    name,
+    description: `A row of ${model.name} as an edge, for connections that clients keep.`,
+    fields: {
+      cursor: {
+        type: cursorType,
+        description:
+          'Where the row stands in a connection whose cursors are the primary key; null without one.',
+        resolve: ({ change }: ChangeEvent) => cursorOf(model.primaryKey, change.key),
+      },
+      node: {
+        type: `${rowType}!`,
+        description: 'The row.',
+        extensions: { [GUARDED_FIELD]: true },
+        resolve: ({ change }: ChangeEvent, _args, context, info) =>
+          imageOf(change, 'new', context, info.returnType),
+      },
+    },
+  } satisfies ObjectDefinition
+}
+
+function cursorOf([only, ...others]: readonly string[], key: AnyRow | null): string | null {
+  if (only === undefined || key === null) return null
+  return formatPrismaCursor(key, others.length === 0 ? only : [only, ...others])
+}
+
+function relayFields(
+  subscribed: SubscribedModel,
+  edge: string,
+  idField: string,
+): Readonly<Record<string, FieldDefinition>> {
+  const idOf = nodeIdResolver(subscribed, idField)
+  return {
+    edge: {
+      type: edge,
+      description:
+        'The row, where it is new among those that the viewer subscribed to: inserted, read first, or come into sight. For `@appendEdge` and `@prependEdge`.',
+      resolve: async (event: ChangeEvent, _args, context, info) =>
+        event.hidesNew || event.change.new === null || event.transition === 'LEFT'
+          ? null
+          : isNew(event) || (await idOf.deleted(event, context, info)) !== null
+            ? event
+            : null,
+    },
+    deletedId: {
+      type: 'ID',
+      description:
+        'The id of the node that is gone: deleted, out of the viewer’s sight, or known by another id from now on. For `@deleteRecord`.',
+      resolve: (event: ChangeEvent, _args, context, info) => idOf.deleted(event, context, info),
+    },
+    leftId: {
+      type: 'ID',
+      description:
+        'The id of the node that is none of those that the viewer subscribed to any more: gone, or `where` does not hold for it now. For `@deleteEdge`.',
+      resolve: async (event: ChangeEvent, _args, context, info) =>
+        (await idOf.deleted(event, context, info)) ??
+        (event.transition === 'LEFT' ? idOf.current(event, context, info) : null),
+    },
+  }
+}
+
+function isNew({ change, transition, hidesOld }: ChangeEvent): boolean {
+  return change.action === 'INSERT' || change.action === 'READ' || transition === 'ENTERED' || hidesOld
+}
+
+/** Ids of nodes, by the resolver that the row's own type has for them. */
+function nodeIdResolver(subscribed: SubscribedModel, idField: string) {
+  const imageOf = imageResolver(subscribed)
+  const idOf = async (image: Image, context: object, info: GraphQLResolveInfo): Promise<unknown> => {
+    const type = info.schema.getType(subscribed.rowType)
+    const field = isObjectType(type) ? type.getFields()[idField] : undefined
+    if (!isObjectType(type) || field === undefined || image === null) return null
+    const { resolve = defaultFieldResolver } = field
+    const own = { ...info, fieldName: idField, parentType: type, returnType: field.type }
+    return resolve(await image, {}, context, own)
+  }
+  const image = (
+    event: ChangeEvent,
+    side: 'old' | 'new',
+    context: object,
+    info: GraphQLResolveInfo,
+  ): Image => {
+    const type = info.schema.getType(subscribed.rowType)
+    return isObjectType(type) ? imageOf(event.change, side, context, type) : null
+  }
+  const current = (event: ChangeEvent, context: object, info: GraphQLResolveInfo) => {
+    const row = event.hidesNew ? null : image(event, 'new', context, info)
+    return idOf(row ?? keyImage(subscribed, event, context), context, info)
+  }
+  const deleted = async (event: ChangeEvent, context: object, info: GraphQLResolveInfo) => {
+    const { change, hidesOld, hidesNew } = event
+    if (isRead(event) || change.action === 'TRUNCATE' || change.action === 'INSERT') return null
+    const old = hidesOld ? null : image(event, 'old', context, info)
+    if (change.action === 'DELETE' || hidesNew)
+      return idOf(old ?? keyImage(subscribed, event, context), context, info)
+    if (old === null) return null
+    const [before, after] = await Promise.all([idOf(old, context, info), current(event, context, info)])
+    return before === after ? null : before
+  }
+  return { current, deleted }
+}
+
+/** What is known of a row of which only the key was sent: what else it had cannot be read. */
+function keyImage({ model, fields, scope }: SubscribedModel, event: ChangeEvent, context: object): Image {
+  const key = visibleKey(model, event)
+  if (key === null) return null
+  const unavailable = fields.map(({ name }) => name).filter((name) => !model.primaryKey.includes(name))
+  const { hidden } = scope.policies.view(context, model.name)
+  return toImage(model.name, { ...key }, { unavailable, hidden })
+}
