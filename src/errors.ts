@@ -437,6 +437,13 @@ export const ERRORS = {
     retry: 'never',
     isPublic: true,
   },
+  PERSISTED_MANIFEST_UNUSABLE: {
+    means:
+      'The manifest of persisted documents cannot be read, is none, names a text by the hash of another, or has documents that do not fit the schema.',
+    hint: 'Write the manifest again with the tool that made it, from the schema that the server serves, and deploy both together.',
+    retry: 'never',
+    isPublic: false,
+  },
   PERSISTED_QUERY_NOT_FOUND: {
     means: 'The request names a document, and the manifest of the server has none of that name.',
     hint: 'Deploy the manifest with the server (`persistedDocuments.manifest`) before the client that needs it.',

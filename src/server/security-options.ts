@@ -1,6 +1,5 @@
 /** Stage 8, server. The rows of the options that say who may use the server, and how much of it. */
 
-import { memberOf } from '../member-of.ts'
 import {
   is,
   isCount,
@@ -14,7 +13,7 @@ import {
   type ValueCheck,
 } from '../option.ts'
 import { shownValue } from '../printable.ts'
-import { documentsOf } from './execution/persisted-documents.ts'
+import { isManifest } from './execution/persisted-manifest.ts'
 import { DEFAULT_LIMITS, type ServerLimits } from './limits/limits.ts'
 import type { PersistedDocumentsOptions, ServerSecurity } from './limits/server-security.ts'
 
@@ -81,7 +80,7 @@ export const SECURITY = {
     check: maybe(
       isObject(
         {
-          manifest: is<PersistedDocumentsOptions['manifest']>(isManifest, MANIFEST_FAULT),
+          manifest: is<PersistedDocumentsOptions['manifest']>(isManifestOrFile, MANIFEST_FAULT),
           onlyPersisted: maybe(isFlag),
         } satisfies Record<keyof PersistedDocumentsOptions, unknown>,
         'is not an object',
@@ -105,19 +104,10 @@ function isOrigin(value: unknown): boolean {
   return typeof value === 'string' && URL.canParse(value) && new URL(value).origin === value.toLowerCase()
 }
 
-/** Null and lists are no manifests; neither is one whose names are ambiguous. */
-function isManifest(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  const operations = memberOf(value, 'operations')
-  if (operations !== undefined && !Array.isArray(operations)) return false
-  if (Array.isArray(operations) && memberOf(value, 'version') !== 1) return false
-  const documents = new Map<unknown, unknown>()
-  for (const [id, text] of documentsOf(value as PersistedDocumentsOptions['manifest'])) {
-    const isNamed = typeof id === 'string' && id !== '' && typeof text === 'string' && text !== ''
-    if (!isNamed || (documents.get(id) ?? text) !== text) return false
-    documents.set(id, text)
-  }
-  return true
+/** What a file has in it is looked at when it is read. */
+function isManifestOrFile(value: unknown): boolean {
+  if (typeof value === 'string') return value !== ''
+  return value instanceof URL ? value.protocol === 'file:' : isManifest(value)
 }
 
 function isHost(value: unknown): boolean {

@@ -9,6 +9,7 @@ import type { SessionRows } from '../sets/session-rows.ts'
 import { createErrorLocator } from './errors/error-location.ts'
 import { createErrorMask } from './errors/mask-error.ts'
 import { type OnDocumentRefused, PersistedDocuments } from './execution/persisted-documents.ts'
+import { readDocuments } from './execution/persisted-manifest.ts'
 import { createGraphqlEndpoints, type GraphqlEndpoints } from './graphql-endpoints.ts'
 import { createHostGuard } from './http/host-guard.ts'
 import { createOriginGuard } from './http/origin-guard.ts'
@@ -95,11 +96,17 @@ export function createServingParts(options: ServingOptions) {
 /** What they are. */
 export type ServingParts = ReturnType<typeof createServingParts>
 
-function documentsOfServer({ persistedDocuments, onDocumentRefused }: ServingOptions): PersistedDocuments {
-  const onlyPersisted = persistedDocuments?.onlyPersisted ?? process.env['NODE_ENV'] === 'production'
+function documentsOfServer({
+  schema,
+  persistedDocuments,
+  onDocumentRefused,
+}: ServingOptions): PersistedDocuments {
   return new PersistedDocuments(
-    persistedDocuments && { ...persistedDocuments, onlyPersisted },
-    onDocumentRefused ?? (() => undefined),
+    persistedDocuments === undefined ? null : readDocuments(persistedDocuments.manifest, schema),
+    {
+      onlyPersisted: persistedDocuments?.onlyPersisted ?? process.env['NODE_ENV'] === 'production',
+      onRefused: onDocumentRefused ?? (() => undefined),
+    },
   )
 }
 

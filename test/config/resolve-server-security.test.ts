@@ -93,7 +93,8 @@ test('documents that are not in the manifest are refused in production, unless t
 })
 
 test.each([
-  ['a path', './manifest.json'],
+  ['an empty path', ''],
+  ['an address elsewhere', new URL('https://example.com/manifest.json')],
   ['a list', []],
   ['null', null],
   ['a text that is none', { a: 7 }],

@@ -1,9 +1,13 @@
 /** Documents by their names, on every transport; and a server that runs no others. */
 import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { preset } from '@graphql-codegen/client-preset'
 import { codegen } from '@graphql-codegen/core'
 import { buildSchema, parse } from 'graphql'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { queryChangeCursor } from '../../src/client/client.ts'
 import { EXPLAIN_DOCUMENT } from '../../src/graphql/own-documents.ts'
 import type { ServerOptions } from '../../src/server/create-server.ts'
@@ -267,4 +271,67 @@ test('the documents of our own programs are run, whatever the manifest has', asy
   // Validated, and so let through: this schema has no such field.
   for (const query of [...sent, EXPLAIN_DOCUMENT])
     expect(codeOf(await post('application/json')(url, { query }))).toBe('GRAPHQL_VALIDATION_FAILED')
+})
+
+describe('a manifest is looked through when the server is made', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'rowcast-manifest-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const fileOf = (name: string, text: string) => {
+    const file = join(folder, name)
+    writeFileSync(file, text)
+    return file
+  }
+
+  test('a file is one, by its path or its URL', async () => {
+    const file = fileOf('good.json', `\uFEFF${JSON.stringify(manifest)}`)
+    for (const each of [file, pathToFileURL(file)]) {
+      const { url } = await start({ manifest: each, onlyPersisted: true })
+      expect(await post('application/json')(url, { documentId: sha256(HELLO) })).toEqual({
+        data: { hello: 'world' },
+      })
+    }
+  })
+
+  test.each<[string, () => NonNullable<ServerOptions['persistedDocuments']>['manifest'], RegExp]>([
+    ['a file that is not there', () => join(folder, 'none.json'), /none\.json cannot be read \(ENOENT\)/],
+    ['a folder', () => folder, /cannot be read \(EISDIR\)/],
+    ['a file that is no JSON', () => fileOf('text.json', '{ "a": '), /text\.json is no JSON/],
+    ['a file with a list in it', () => fileOf('list.json', '[]'), /list\.json has neither the form/],
+    [
+      'a name that is the SHA-256 of another text',
+      () => ({ [sha256(TICKS)]: HELLO }),
+      /is not the sha256 of its text/,
+    ],
+    [
+      'the same in capitals, with its function',
+      () => ({ [`sha256:${sha256(TICKS).toUpperCase()}`]: HELLO }),
+      /is not the sha256/,
+    ],
+    [
+      'a part of a SHA-256 that says to be one',
+      () => ({ 'sha256:08dd': HELLO }),
+      /"sha256:08dd" is not the sha256/,
+    ],
+    ['a SHA-1 of another text', () => ({ ['0'.repeat(40)]: HELLO }), /is not the sha1 of its text/],
+    ['a text that is no GraphQL', () => ({ short: 'query {' }), /"short" is no GraphQL: Syntax Error/],
+    [
+      'a field that the schema does not have',
+      () => ({ short: '{ nothing }' }),
+      /"short" is not valid: Cannot query field "nothing"/,
+    ],
+    [
+      "one of Apollo's",
+      () => ({ format: 'x', version: 1, operations: [{ id: 'a', body: '{ nothing }' }] }),
+      /"a" is not valid/,
+    ],
+    [
+      'many at once',
+      () => Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((name) => [name, '{ nothing }'])),
+      /"a" .*"b" .*"c" .*; and 2 more\./,
+    ],
+  ])('%s is a typed error', async (_what, of, message) => {
+    const failure = await start({ manifest: of() }).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'PERSISTED_MANIFEST_UNUSABLE' })
+    expect((failure as Error).message).toMatch(message)
+  })
 })

@@ -5,7 +5,7 @@
 import { type CodesWith, RowcastError } from '../../errors.ts'
 import { OWN_DOCUMENTS } from '../../graphql/own-documents.ts'
 import { memberOf } from '../../member-of.ts'
-import type { PersistedDocumentsOptions, PersistedQueryManifest } from '../limits/server-security.ts'
+import type { NamedDocument } from './persisted-manifest.ts'
 
 /** What a request says of its document. */
 export interface DocumentRequest {
@@ -31,12 +31,15 @@ export class PersistedDocuments {
   readonly #allowed: ReadonlySet<string> | null
   readonly #onRefused: OnDocumentRefused
 
-  /** Without options there are none, and whatever has a text is run. */
-  constructor(options: PersistedDocumentsOptions | undefined, onRefused: OnDocumentRefused) {
-    const { manifest = {}, onlyPersisted } = options ?? {}
-    this.hasManifest = options !== undefined
-    this.#byId = new Map(documentsOf(manifest))
-    this.#allowed = onlyPersisted === true ? new Set([...this.#byId.values(), ...OWN_DOCUMENTS]) : null
+  /** Without documents there is no manifest, and whatever has a text is run. */
+  constructor(
+    documents: readonly NamedDocument[] | null,
+    { onlyPersisted, onRefused }: { readonly onlyPersisted: boolean; readonly onRefused: OnDocumentRefused },
+  ) {
+    this.hasManifest = documents !== null
+    this.#byId = new Map(documents)
+    this.#allowed =
+      documents !== null && onlyPersisted ? new Set([...this.#byId.values(), ...OWN_DOCUMENTS]) : null
     this.#onRefused = onRefused
   }
 
@@ -77,16 +80,4 @@ function idOf({ documentId, extensions }: DocumentRequest): string | null {
   const persisted = memberOf(extensions, 'persistedQuery')
   const ids = [documentId, persisted, memberOf(persisted, 'sha256Hash')]
   return ids.find((id): id is string => typeof id === 'string' && id !== '') ?? null
-}
-
-/** Names and texts of a manifest of either form. */
-export function documentsOf(
-  manifest: PersistedDocumentsOptions['manifest'],
-): readonly (readonly [id: string, text: string])[] {
-  if (isApollos(manifest)) return manifest.operations.map((one) => [one?.id, one?.body])
-  return Object.entries(manifest)
-}
-
-function isApollos(manifest: PersistedDocumentsOptions['manifest']): manifest is PersistedQueryManifest {
-  return Array.isArray(memberOf(manifest, 'operations'))
 }

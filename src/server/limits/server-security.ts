@@ -16,10 +16,16 @@ export interface PersistedQueryManifest {
   }[]
 }
 
+/** Texts by their names, as GraphQL Code Generator (`persistedDocuments`) and Relay write them, or Apollo's manifest. */
+export type PersistedManifest = Readonly<Record<string, string>> | PersistedQueryManifest
+
 /** Documents that clients may name instead of sending them. */
 export interface PersistedDocumentsOptions {
-  /** Texts by their names, as GraphQL Code Generator (`persistedDocuments`) and Relay write them, or Apollo's manifest. */
-  readonly manifest: Readonly<Record<string, string>> | PersistedQueryManifest
+  /**
+   * The manifest, or the path of the JSON file with it, from the working directory, or its `file:` URL: read when the server is made.
+   * @throws PERSISTED_MANIFEST_UNUSABLE
+   */
+  readonly manifest: PersistedManifest | string | URL
   /** Whether documents that are not in it are refused. @default true when NODE_ENV is production */
   readonly onlyPersisted?: boolean | undefined
 }
