@@ -8,6 +8,7 @@ const DIST = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist')
 const ENTRIES = [
   'index',
   'better-auth/realtime',
+  'adapters/react',
   'client/client',
   'graphql/plugin/rowcast-plugin',
   'graphql/kit/schema-kit',

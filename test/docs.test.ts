@@ -27,7 +27,7 @@ const AUTH = join(ROOT, 'test/servers/node_modules/better-auth')
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
 
 it('every block is of a language that is checked', () => {
-  const checked = ['ts', 'graphql', 'sql', 'bash', 'prisma', 'json', 'yaml', 'nginx']
+  const checked = ['ts', 'tsx', 'graphql', 'sql', 'bash', 'prisma', 'json', 'yaml', 'nginx']
   const others = listBlocks().filter(({ language }) => !checked.includes(language))
   expect(others.map(({ place, language }) => `${place} ${language}`)).toEqual([])
 })
@@ -37,7 +37,7 @@ it('TypeScript compiles', { timeout: 120_000 }, async () => {
   const folder = await mkdtemp(join(ROOT, 'test/generated/docs-'))
   try {
     const places = new Map<string, string>()
-    const blocks = listBlocks('ts').filter(
+    const blocks = [...listBlocks('ts'), ...listBlocks('tsx')].filter(
       ({ text }) =>
         (ARE_PEERS_THERE || !PEERS.some((name) => text.includes(`'${name}`))) &&
         (existsSync(AUTH) || !text.includes("'better-auth")),
@@ -45,8 +45,8 @@ it('TypeScript compiles', { timeout: 120_000 }, async () => {
     await mkdir(join(folder, 'node_modules'))
     if (existsSync(AUTH)) await symlink(AUTH, join(folder, 'node_modules/better-auth'))
     const lib = blocks.findIndex(({ text }) => text.startsWith('// lib/rowcast.ts'))
-    for (const [index, { place, text }] of blocks.entries()) {
-      const file = `block-${index}.ts`
+    for (const [index, { place, text, language }] of blocks.entries()) {
+      const file = `block-${index}.${language}`
       places.set(file, place)
       // The user's generated files are the sample's here. Next.js' have no extension in imports, and it replaces `process.env.…` as it is written.
       const code = text
@@ -63,9 +63,10 @@ it('TypeScript compiles', { timeout: 120_000 }, async () => {
       compilerOptions: {
         noUnusedLocals: false,
         noUnusedParameters: false,
+        jsx: 'react-jsx',
         lib: ['es2023', 'dom', 'esnext.disposable'],
       },
-      include: ['*.ts', '../../support/doc-preamble.d.ts'],
+      include: ['*.ts', '*.tsx', '../../support/doc-preamble.d.ts'],
       exclude: [],
     }
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config))
@@ -76,7 +77,7 @@ it('TypeScript compiles', { timeout: 120_000 }, async () => {
     const faults = stdout
       .split('\n')
       .filter((line) => line.includes('error TS'))
-      .map((line) => line.replace(/^.*(block-\d+\.ts)/, (_, file: string) => `${places.get(file)} `))
+      .map((line) => line.replace(/^.*(block-\d+\.tsx?)/, (_, file: string) => `${places.get(file)} `))
     expect(faults).toEqual([])
   } finally {
     await rm(folder, { recursive: true })

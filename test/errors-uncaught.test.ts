@@ -10,7 +10,7 @@ import { callbackSites } from './support/callback-sites.ts'
 
 const SRC = join(import.meta.dirname, '../src')
 /** Programs that a person starts and watches; the client kit runs in programs of others. */
-const NOT_THE_SERVER = ['cli', 'embedded', 'client', 'generator']
+const NOT_THE_SERVER = ['cli', 'embedded', 'client', 'adapters', 'generator']
 
 interface Site {
   readonly file: string

@@ -10,7 +10,10 @@ export default defineConfig({
   plugins: [react()],
   // Inside this repository rowcast is its sources. Elsewhere leave this out, and `paths` in tsconfig.json too.
   resolve: {
-    alias: { 'rowcast/client': fileURLToPath(new URL('../../src/client/client.ts', import.meta.url)) },
+    alias: {
+      'rowcast/client': fileURLToPath(new URL('../../src/client/client.ts', import.meta.url)),
+      'rowcast/react': fileURLToPath(new URL('../../src/adapters/react.ts', import.meta.url)),
+    },
   },
   server: { proxy },
   preview: { proxy },

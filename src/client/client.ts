@@ -7,14 +7,29 @@ export {
   type RowPart,
 } from './apply-change.ts'
 export { type ChangeClient, queryChangeCursor } from './change-client.ts'
+export type { ChangeDocument } from './document-text.ts'
+export {
+  type FollowedChanges,
+  type FollowedChangesData,
+  type FollowedChangesOptions,
+  type FollowedChangesState,
+  followChanges,
+} from './followed-changes.ts'
 export {
   type FollowedList,
+  type FollowedListData,
   type FollowedListOptions,
   type FollowedListState,
   followList,
 } from './followed-list.ts'
 export { createLiveList } from './live-list.ts'
-export type { LiveList, LiveListOptions, LiveListState, LiveListStatus } from './live-list-api.ts'
+export type {
+  LiveList,
+  LiveListData,
+  LiveListOptions,
+  LiveListState,
+  LiveListStatus,
+} from './live-list-api.ts'
 export { MutationError, type MutationFailure, type Settled } from './own-mutations.ts'
 export {
   type ChangeFailure,

@@ -8,19 +8,21 @@ import { beginsAgain, Round } from './list-round.ts'
 import type { LiveList, LiveListState } from './live-list-api.ts'
 import { type PatchOperation, patchList } from './patch-list.ts'
 import { type ChangeFailure, type ResumableRequest, subscribeWatched } from './resumable-subscription.ts'
+import { checkOperations } from './selected-parts.ts'
 import { ShownState } from './shown-state.ts'
 import { SubscriptionError } from './subscription-error.ts'
 import { retryDelayMs, wait } from './wait.ts'
 
 /** What is followed. */
-export interface FollowedListOptions<Row extends object> extends Pick<ListShape<Row>, 'key'> {
+export interface FollowedListOptions<Row extends object, Variables = never>
+  extends Pick<ListShape<Row>, 'key'> {
   /** Of graphql-ws, with `retryAttempts: Infinity` and `shouldRetry: () => true`; or of `createSseClient`. */
   readonly client: ChangeClient
   /**
    * The subscription: one root field, `<model>List`, that selects `cursor`, of the snapshot `rows`, and of the patch
    * `operations { kind index key { … } row { … } }` with the same fields of rows. `totalCount` is shown where it is selected.
    */
-  readonly request: ResumableRequest
+  readonly request: ResumableRequest<FollowedListData<Row>, Variables>
   /** Called for each event that failed as a whole or in part. */
   readonly onFailure?: ((failure: ChangeFailure) => void) | undefined
 }
@@ -37,6 +39,11 @@ export interface FollowedList<Row extends object> extends Pick<LiveList<Row>, 'l
   readonly state: FollowedListState<Row>
 }
 
+/** The data of its subscription: one root field, which is a snapshot or a patch. */
+export interface FollowedListData<Row extends object> {
+  readonly [list: string]: FollowedEvent<Row>
+}
+
 /** What comes of it. */
 interface FollowedEvent<Row extends object> {
   readonly rows?: readonly Row[]
@@ -48,8 +55,10 @@ interface FollowedEvent<Row extends object> {
 const RETRY_DELAY_MS = 50
 
 /** Follows a list that the server keeps. */
-export function followList<Row extends object>(options: FollowedListOptions<Row>): FollowedList<Row> {
-  const follower = new ListFollower(options)
+export function followList<Row extends object, Variables = never>(
+  options: FollowedListOptions<Row, Variables>,
+): FollowedList<Row> {
+  const follower = new ListFollower(options as FollowedListOptions<Row>)
   void follower.run()
   return follower
 }
@@ -168,6 +177,7 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
   #patched(operations: FollowedEvent<Row>['operations']): readonly Row[] | null {
     if (operations === undefined)
       throw new SubscriptionError('The subscription selects no `rows`, or no `operations`. Select both.')
+    checkOperations(operations)
     // Between a lost connection and the whole list, what is here is of before.
     if (this.#shown.value.status !== 'live') return null
     this.#checkKeys(operations.map(({ key }) => key))

@@ -5,7 +5,7 @@ import type { Settled } from './own-mutations.ts'
 import type { ChangeFailure, ResumableRequest } from './resumable-subscription.ts'
 
 /** How a list is loaded and kept up. */
-export interface LiveListOptions<Row extends object> extends ListShape<Row> {
+export interface LiveListOptions<Row extends object, Variables = never> extends ListShape<Row> {
   /** Of graphql-ws, with `retryAttempts: Infinity` and `shouldRetry: () => true`; or of `createSseClient`. */
   readonly client: ChangeClient
   /**
@@ -20,13 +20,18 @@ export interface LiveListOptions<Row extends object> extends ListShape<Row> {
    */
   readonly take?: number | undefined
   /** The subscription: one root field that takes `after: $after` and selects `cursor`, `action`, `key` and `new`. */
-  readonly request: ResumableRequest
+  readonly request: ResumableRequest<LiveListData<Row>, Variables>
   /** Called for each change once it is applied, for what the rows do not show, such as highlighting; `isOwn`: it is of a mutation of this list. */
   readonly onChange?: ((change: ListChange<Row>, about: { readonly isOwn: boolean }) => void) | undefined
   /** Called for each change that failed as a whole or in part; the row stays as it was until the list is loaded again. */
   readonly onFailure?: ((failure: ChangeFailure) => void) | undefined
   /** The list is loaded again at most once in so long, however much asks for it. @default 1_000 // ms */
   readonly reloadIntervalMs?: number | undefined
+}
+
+/** The data of its subscription: one root field, which is a change. */
+export interface LiveListData<Row extends object> {
+  readonly [changed: string]: Pick<ListChange<Row>, 'new'> | null
 }
 
 /**

@@ -10,7 +10,8 @@ import { FirstRowsFill } from './first-rows-fill.ts'
 import { beginsAgain, Round } from './list-round.ts'
 import type { LiveList, LiveListOptions, LiveListState } from './live-list-api.ts'
 import { type Mutation, OwnMutations, type Settled } from './own-mutations.ts'
-import { subscribeResumable } from './resumable-subscription.ts'
+import { type ResumableRequest, subscribeResumable } from './resumable-subscription.ts'
+import { checkChange } from './selected-parts.ts'
 import { ShownState } from './shown-state.ts'
 import { SubscriptionError } from './subscription-error.ts'
 import { retryDelayMs, wait } from './wait.ts'
@@ -22,8 +23,10 @@ const SETTLED_WITHIN_MS = 30_000
 const WITH_ROWS = ''
 
 /** Creates a list and begins to load it. */
-export function createLiveList<Row extends object>(options: LiveListOptions<Row>): LiveList<Row> {
-  const keeper = new ListKeeper(options)
+export function createLiveList<Row extends object, Variables = never>(
+  options: LiveListOptions<Row, Variables>,
+): LiveList<Row> {
+  const keeper = new ListKeeper(options as LiveListOptions<Row>)
   void keeper.run()
   return keeper
 }
@@ -128,7 +131,9 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
    * again. Gives the cursor for the next round; null when there is none.
    */
   async #runRound(after: string): Promise<string | null> {
-    const { client, request, onFailure, onChange } = this.#options
+    const { client, onFailure, onChange } = this.#options
+    // Of what is selected, the list has the types of its rows alone.
+    const request = this.#options.request as ResumableRequest<Record<string, ListChange<Row> | null>>
     const round = new Round(this.#ending.signal)
     let fill = after === WITH_ROWS ? new FirstRowsFill(this.#options) : null
     if (fill !== null) this.#loadedAtMs = performance.now()
@@ -182,6 +187,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
   }
 
   #apply(change: ListChange<Row>, round: Round): void {
+    checkChange(change)
     const step = stepList(
       { rows: this.#rows, mayBeCut: !this.#shown.value.isComplete },
       change,

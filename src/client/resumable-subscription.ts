@@ -7,18 +7,29 @@ import type { SubscribePayload } from 'graphql-ws'
 import type { CodesWith } from '../errors.ts'
 import { createBookmarkExtensions, watchBookmarks } from './bookmarks.ts'
 import { type ChangeClient, type ChangeSink, queryChangeCursor, watchConnection } from './change-client.ts'
+import { type ChangeDocument, documentText } from './document-text.ts'
 import { createInbox } from './inbox.ts'
 import { SubscriptionError, toEndError, toSubscriptionErrors } from './subscription-error.ts'
 import { retryDelayMs, wait } from './wait.ts'
 
-/** What is asked for. */
-export interface ResumableRequest {
-  /** A subscription with one root field that selects `cursor` and takes `after: $after`. */
-  readonly query: string
-  readonly variables?: Readonly<Record<string, unknown>> | undefined
+/** What is asked for, whatever it is. */
+interface AnyRequest<Data, Variables> {
+  /** A subscription with one root field that selects `cursor` and takes `after: $after`; its text, or what a code generator made of it. */
+  readonly query: ChangeDocument<Data, Variables>
   /** Of a server with several databases: the one that the model is in. @default a server with one */
   readonly source?: string | undefined
 }
+
+/** Those of a typed document, where it is one; the cursor is the kit's own. */
+type GivenVariables<Variables> = [Variables] extends [never]
+  ? Readonly<Record<string, unknown>>
+  : Readonly<Omit<Variables, 'after'>> & { readonly after?: never }
+
+/** What is asked for. With a typed document, `variables` are those that it declares. */
+export type ResumableRequest<Data = object, Variables = never> = AnyRequest<Data, Variables> &
+  (Record<never, never> extends GivenVariables<Variables>
+    ? { readonly variables?: GivenVariables<Variables> | undefined }
+    : { readonly variables: GivenVariables<Variables> })
 
 /** How it resumes. */
 export interface ResumableOptions {
@@ -79,12 +90,12 @@ function goesOn(way: keyof typeof GOES_ON, code: string | null): boolean {
  * RESYNC_REQUIRED leads to `onResync`.
  * @throws SubscriptionError, and what the client gives up with, from the loop.
  */
-export function subscribeResumable<Data extends object>(
+export function subscribeResumable<Data extends object, Variables = never>(
   client: ChangeClient,
-  request: ResumableRequest,
+  request: ResumableRequest<Data, Variables>,
   options: ResumableOptions = {},
 ): AsyncGenerator<Data, void, undefined> {
-  return subscribeWatched(client, request, options)
+  return subscribeWatched<Data>(client, request as ResumableRequest, options)
 }
 
 /** The same, for lists. */
@@ -170,17 +181,17 @@ interface Received<Data> {
 
 async function* attempt<Data extends object>(
   client: ChangeClient,
-  request: ResumableRequest,
+  { query, variables }: ResumableRequest,
   { variable = 'after', signal, onFailure, onConnection }: ResumableOptions,
   position: Position,
 ): AsyncGenerator<Data, void, undefined> {
   const extensions = createBookmarkExtensions()
   // The client writes the payload again for each attempt, so a getter gives it the cursor of that moment.
   const payload: SubscribePayload = {
-    query: request.query,
+    query: documentText(query),
     extensions,
     get variables() {
-      return { ...request.variables, [variable]: position.cursor }
+      return { ...variables, [variable]: position.cursor }
     },
   }
   const inbox = createInbox<Received<Data>>()

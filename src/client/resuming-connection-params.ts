@@ -11,7 +11,7 @@ export type ConnectionParams =
 /**
  * `connectionParams` for graphql-ws's client: your own ones, and `{ rowcast: { resumes: true } }`. With it, a server that stops
  * ends each subscription with SERVER_STOPPING, the `cursor` to go on after and `retryAfterMs`; without it the socket is closed with
- * 1012. Only for a client whose subscriptions all go through `subscribeResumable` or `createLiveList`: others take the error for final.
+ * 1012. Only for a client whose subscriptions all go through `subscribeResumable`, a list or `followChanges`: others take the error for final.
  * @param own parameters such as a token, or a function that gives them @default none
  */
 export function resumingConnectionParams(own?: ConnectionParams): () => Promise<Record<string, unknown>> {

@@ -207,10 +207,13 @@ describe('a list that is followed', () => {
       [{ rows: [{ version: 1 }] }, 'keys'],
       [{ operations: [{ kind: 'REMOVE', index: 0, row: null }] }, 'keys'],
       [{}, 'operations'],
+      [{ operations: [{ index: 0, key: { rowId: '1' }, row: one }] }, '`kind`'],
+      [{ operations: [{ kind: 'UPDATE', key: { rowId: '1' }, row: one }] }, '`index`'],
+      [{ operations: [{ kind: 'UPDATE', index: 0, key: { rowId: '1' } }] }, '`row`'],
     ] as const) {
       const { list, rounds, give } = openScripted()
       await rounds(1)
-      if (why === 'keys' && 'operations' in event) give({ rows: [one] })
+      if ('operations' in event) give({ rows: [one] })
       give(event)
       await expect.poll(() => list.state.status).toBe('ended')
       expect(String(list.state.error)).toContain(why)

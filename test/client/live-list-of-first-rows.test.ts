@@ -94,3 +94,17 @@ it('shows the others where a row fails, and does not begin again and again for i
   expect(asked).toHaveLength(1)
   list.stop()
 })
+
+it.each([
+  ['`action`', { key: { id: 1 }, new: ada }],
+  ['`new`', { action: 'INSERT', key: { id: 1 } }],
+  ['`new`', { action: 'UPDATE', key: { id: 1 } }],
+  ['`key`', { action: 'DELETE' }],
+])('says that %s is not selected, and ends: %o', async (part, change) => {
+  const { list, asked, send } = open()
+  await vi.waitFor(() => expect(asked).toHaveLength(1))
+  send(ready)
+  send({ ...change, cursor: 'c2' })
+  await vi.waitFor(() => expect(list.state.status).toBe('ended'))
+  expect(String(list.state.error)).toContain(part)
+})

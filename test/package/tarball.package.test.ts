@@ -43,6 +43,7 @@ it('holds the built package, its licence, words and dashboard, and nothing else'
   for (const entry of [
     'index',
     'client/client',
+    'adapters/react',
     'graphql/plugin/rowcast-plugin',
     'cli/main',
     'generator/main',
@@ -95,6 +96,7 @@ it('has the text of the licence of everything that is bundled, with who holds th
 it.each([
   ['index', ['@prisma/client/runtime/client']],
   ['client/client', ['graphql-ws']],
+  ['adapters/react', ['graphql-ws']],
   ['better-auth/realtime', ['@prisma/client/runtime/client']],
   ['server/create-server', ['graphql']],
   ['graphql/kit/schema-kit', ['@prisma/client/runtime/client', 'graphql']],

@@ -1,11 +1,9 @@
 /** The list of tags: queried once, then kept up by changes. */
-import type { LiveListOptions } from 'rowcast/client'
-import { stringifyDocument } from 'urql'
+import { useLiveList } from 'rowcast/react'
 import { graphql } from '../generated/gql.ts'
 import type { TagRowFragment } from '../generated/graphql.ts'
 import { changes, queries } from './clients.ts'
 import { highlight, useHighlights } from './highlights.ts'
-import { useLiveList } from './use-live-list.ts'
 
 // One fragment for both, so that a row is the same thing whichever way it came.
 graphql(`
@@ -52,16 +50,6 @@ async function loadTags(): Promise<readonly TagRowFragment[]> {
   return data.tags
 }
 
-const TAGS: LiveListOptions<TagRowFragment> = {
-  client: changes,
-  load: loadTags,
-  request: { query: stringifyDocument(TagChangedDocument) },
-  key: 'id',
-  take: TAKE_MAX,
-  sort: (a, b) => a.name.localeCompare(b.name),
-  onChange: ({ action, new: row }) => row && highlight(row.id, action),
-}
-
 const STATUS = {
   loading: 'Loading …',
   live: 'Live',
@@ -71,7 +59,15 @@ const STATUS = {
 
 /** The page. */
 export function TagList() {
-  const { rows, status, error } = useLiveList(TAGS)
+  const { rows, status, error } = useLiveList({
+    client: changes,
+    load: loadTags,
+    request: { query: TagChangedDocument },
+    key: 'id',
+    take: TAKE_MAX,
+    sort: (a, b) => a.name.localeCompare(b.name),
+    onChange: ({ action, new: row }) => row && highlight(row.id, action),
+  })
   const highlights = useHighlights()
   return (
     <main>

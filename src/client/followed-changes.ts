@@ -1,0 +1,157 @@
+/** Beside the spine, client. The changes of a subscription as they come, across lost connections: the latest of them, and how it stands with it. */
+import { type ChangeClient, queryChangeCursor } from './change-client.ts'
+import type { LiveList, LiveListState } from './live-list-api.ts'
+import { type ChangeFailure, type ResumableRequest, subscribeResumable } from './resumable-subscription.ts'
+import { ShownState } from './shown-state.ts'
+import type { SubscriptionError } from './subscription-error.ts'
+import { retryDelayMs, wait } from './wait.ts'
+
+/** What is followed. */
+export interface FollowedChangesOptions<Change extends object, Variables = never> {
+  /** Of graphql-ws, with `retryAttempts: Infinity` and `shouldRetry: () => true`; or of `createSseClient`. */
+  readonly client: ChangeClient
+  /** The subscription: one root field, `<model>Changed` or `changes(of:)`, that takes `after: $after` and selects `cursor`. */
+  readonly request: ResumableRequest<FollowedChangesData<Change>, Variables>
+  /** Called for each change, once, in order. */
+  readonly onChange?: ((change: Change) => void) | undefined
+  /**
+   * Called where changes may be missing: have again what was made of those before. It goes on with what comes after the
+   * moment of the call. Without it the subscription ends with the error.
+   */
+  readonly onResync?: ((error: SubscriptionError) => Promise<void> | void) | undefined
+  /** Called for each change that failed as a whole or in part. */
+  readonly onFailure?: ((failure: ChangeFailure) => void) | undefined
+  /** How many of the latest changes `state` has. @default 100 */
+  readonly keep?: number | undefined
+}
+
+/** The data of its subscription: one root field. */
+export interface FollowedChangesData<Change extends object> {
+  readonly [changed: string]: Change | null
+}
+
+/** A moment of it; another object whenever something differs. `loading`: it is not known yet from where on changes will come. */
+export interface FollowedChangesState<Change extends object>
+  extends Pick<LiveListState<object>, 'status' | 'error'> {
+  /** The latest, the newest last. */
+  readonly changes: readonly Change[]
+}
+
+/** The changes while they are followed. */
+export interface FollowedChanges<Change extends object> extends Pick<LiveList<object>, 'listen' | 'stop'> {
+  readonly state: FollowedChangesState<Change>
+}
+
+const KEPT = 100
+
+/** Follows the changes from now on. */
+export function followChanges<Change extends object, Variables = never>(
+  options: FollowedChangesOptions<Change, Variables>,
+): FollowedChanges<Change> {
+  const follower = new ChangesFollower<Change>(options as FollowedChangesOptions<Change, never>)
+  void follower.run()
+  return follower
+}
+
+class ChangesFollower<Change extends object> implements FollowedChanges<Change> {
+  readonly #options: FollowedChangesOptions<Change>
+  readonly #ending = new AbortController()
+  readonly #shown = new ShownState<FollowedChangesState<Change>>({
+    changes: [],
+    status: 'loading',
+    error: null,
+  })
+
+  constructor(options: FollowedChangesOptions<Change>) {
+    this.#options = options
+  }
+
+  get state(): FollowedChangesState<Change> {
+    return this.#shown.value
+  }
+
+  readonly listen = this.#shown.listen
+
+  stop(): void {
+    this.#end(null)
+  }
+
+  async run(): Promise<void> {
+    const { client, request, onResync, onFailure } = this.#options
+    const { signal } = this.#ending
+    const follow = (after: string) =>
+      subscribeResumable<FollowedChangesData<Change>>(client, request, {
+        ...{ after, signal },
+        onConnection: (isConnected) => this.#showConnection(isConnected),
+        onFailure: (failure) => {
+          if (signal.aborted) return
+          this.#shown.change({ error: failure.error })
+          onFailure?.(failure)
+        },
+        onResync: onResync && ((error) => this.#resync(error, onResync)),
+      })
+    try {
+      const after = await this.#cursor()
+      if (signal.aborted) return
+      this.#shown.change({ status: 'live', error: null })
+      for await (const data of follow(after)) {
+        if (signal.aborted) break
+        const [change] = Object.values(data)
+        if (change != null) this.#take(change)
+      }
+      this.#end(null)
+    } catch (error) {
+      this.#end(error)
+    }
+  }
+
+  #take(change: Change): void {
+    const { keep = KEPT, onChange } = this.#options
+    const { changes } = this.#shown.value
+    if (keep > 0) this.#shown.change({ changes: [...changes, change].slice(-keep) })
+    onChange?.(change)
+  }
+
+  /** The cursor first: what changes while the application has everything again comes after it. */
+  async #resync(
+    error: SubscriptionError,
+    onResync: (error: SubscriptionError) => Promise<void> | void,
+  ): Promise<string> {
+    this.#showConnection(false)
+    this.#shown.change({ error })
+    const cursor = await this.#cursor()
+    if (this.#ending.signal.aborted) return cursor
+    await onResync(error)
+    this.#showConnection(true)
+    return cursor
+  }
+
+  /** Asked for until there is one; an empty text once it has ended. */
+  async #cursor(): Promise<string> {
+    const { client, request } = this.#options
+    const { signal } = this.#ending
+    for (let failures = 0; !signal.aborted; failures += 1) {
+      try {
+        return await queryChangeCursor(client, signal, request.source)
+      } catch (error) {
+        if (signal.aborted) break
+        this.#shown.change({ error })
+        await wait(retryDelayMs(error, failures), signal)
+      }
+    }
+    return ''
+  }
+
+  #showConnection(isConnected: boolean): void {
+    const { status } = this.#shown.value
+    const next = isConnected ? 'live' : 'reconnecting'
+    if (!this.#ending.signal.aborted && status !== 'loading' && status !== next)
+      this.#shown.change({ status: next })
+  }
+
+  #end(error: unknown): void {
+    if (this.#ending.signal.aborted) return
+    this.#ending.abort()
+    this.#shown.change({ status: 'ended', error })
+  }
+}

@@ -1,0 +1,86 @@
+/** Changes that are followed, from a server that says what the test says. */
+import { expect, it, vi } from 'vitest'
+import type { ChangeClient, ChangeSink } from '../../src/client/change-client.ts'
+import { type FollowedChangesOptions, followChanges } from '../../src/client/followed-changes.ts'
+
+interface Change {
+  readonly cursor: string
+}
+
+/** `changeCursor` is answered with how often it was asked for, but for the failures in front. */
+function open(options: Partial<FollowedChangesOptions<Change>> = {}, failures = 0) {
+  const sinks: ChangeSink<unknown>[] = []
+  const after: unknown[] = []
+  let cursors = 0
+  const client: ChangeClient = {
+    subscribe(payload, sink) {
+      if (payload.query.startsWith('{ changeCursor')) {
+        cursors += 1
+        const isFailing = cursors <= failures
+        const data = { changeCursor: `now ${cursors}` }
+        sink.next((isFailing ? { errors: [{ message: 'not yet' }] } : { data }) as never)
+        return () => undefined
+      }
+      sinks.push(sink as ChangeSink<unknown>)
+      after.push(payload.variables?.['after'])
+      return () => undefined
+    },
+  }
+  const query = 'subscription ($after: Cursor) { changed(after: $after) { cursor } }'
+  const followed = followChanges<Change>({ client, request: { query }, ...options })
+  const give = (cursor: string) => sinks.at(-1)?.next({ data: { changed: { cursor } } })
+  const fail = (code: string) => sinks.at(-1)?.error([{ message: code, extensions: { code } }] as never)
+  const until = (wanted: object) => vi.waitFor(() => expect(followed.state).toMatchObject(wanted))
+  return { followed, sinks, after, give, fail, until }
+}
+const cursors = (...names: readonly string[]) => ({ changes: names.map((cursor) => ({ cursor })) })
+
+it('gives each once, in order, and keeps the latest', async () => {
+  const seen: string[] = []
+  const { followed, after, give, until } = open({ keep: 2, onChange: ({ cursor }) => seen.push(cursor) })
+  expect(followed.state).toEqual({ changes: [], status: 'loading', error: null })
+  await until({ status: 'live' })
+  await vi.waitFor(() => expect(after).toEqual(['now 1']))
+  for (const cursor of ['a', 'b', 'c']) give(cursor)
+  await until(cursors('b', 'c'))
+  expect(seen).toEqual(['a', 'b', 'c'])
+  followed.stop()
+  give('d')
+  await until({ ...cursors('b', 'c'), status: 'ended', error: null })
+  expect(seen).toEqual(['a', 'b', 'c'])
+})
+
+it('begins once the server says where, and says meanwhile why it does not', async () => {
+  const { followed, after, until } = open({}, 2)
+  await until({ status: 'loading', error: { message: 'not yet' } })
+  await until({ status: 'live', error: null })
+  await vi.waitFor(() => expect(after).toEqual(['now 3']))
+  followed.stop()
+})
+
+it('has the application begin again where changes may be missing, from a cursor of before it did', async () => {
+  const asked: string[] = []
+  const resynced: unknown[] = []
+  const { followed, after, sinks, give, fail, until } = open({
+    onResync: async ({ code }) => {
+      resynced.push(code)
+      asked.push(followed.state.status)
+    },
+  })
+  await vi.waitFor(() => expect(sinks).toHaveLength(1))
+  give('a')
+  fail('RESYNC_REQUIRED')
+  await vi.waitFor(() => expect(after).toEqual(['now 1', 'now 2']))
+  expect([resynced, asked]).toEqual([['RESYNC_REQUIRED'], ['reconnecting']])
+  give('b')
+  await until({ ...cursors('a', 'b'), status: 'live', error: { code: 'RESYNC_REQUIRED' } })
+  fail('FORBIDDEN')
+  await until({ status: 'ended', error: { code: 'FORBIDDEN' } })
+})
+
+it('ends with the error where nobody would begin again', async () => {
+  const { sinks, fail, until } = open()
+  await vi.waitFor(() => expect(sinks).toHaveLength(1))
+  fail('RESYNC_REQUIRED')
+  await until({ status: 'ended', error: { code: 'RESYNC_REQUIRED' } })
+})
