@@ -7,15 +7,16 @@ import { type BenchContext, type Benchmark, type Ratio, RunBook } from './benchm
 import { type Child, openChild } from './child.ts'
 import type { AttackName, AttackRequest } from './clients/attacker.ts'
 import type { Experience, HonestRequest } from './clients/honest.ts'
+import type { Served } from './contenders/serve-rowcast.ts'
 import type { BenchDatabase } from './database.ts'
 import { openFleet } from './fleet.ts'
 import { type LiveServer, serveRowcast } from './live-servers.ts'
 import { insertManySql } from './orders.ts'
 import { type BenchRedis, openRedis } from './redis.ts'
-import { migrate, writeComments } from './sample.ts'
+import { makeCommentsLive, migrate, writeComments } from './sample.ts'
 
 /** What happens while an attack is under way. */
-type Traffic = 'none' | 'large rows'
+type Traffic = 'none' | 'large rows' | 'comments'
 
 /** One case. */
 interface Case {
@@ -45,6 +46,8 @@ const CASES: readonly Case[] = [
   own('operations that come and go'),
   own('refused upgrades'),
   own('event streams that do not read', 'large rows'),
+  own('live lists', 'comments'),
+  own('live lists that nobody reads', 'comments'),
 ]
 
 /** One of each kind shows that it works. */
@@ -54,6 +57,13 @@ const MIB = 1024 * 1024
 const LARGE_ROW_BYTES = 40_000
 /** Rows of the honest client, beyond all others. */
 const HONEST_FIRST_ID = 1_000_000_000
+
+/** What is served, where that is not orders alone. */
+const SERVED: { readonly [Attack in AttackName]?: Served } = {
+  'nested lists': 'related',
+  'live lists': 'lists',
+  'live lists that nobody reads': 'lists',
+}
 
 /** What is measured in. */
 interface Scene {
@@ -71,16 +81,16 @@ async function measure(
   round: number,
 ) {
   await using database = await context.openDatabase(`hostile_${name.replaceAll(/\W+/g, '_')}_${round}`)
-  const isRelated = attack === 'nested lists'
-  if (isRelated) {
+  const served = SERVED[attack] ?? 'orders'
+  if (served !== 'orders') {
     await migrate(database)
-    await writeComments(database, context.size(200_000, 1_000))
+    await writeComments(database, context.size(served === 'lists' ? 20_000 : 200_000, 1_000))
   }
+  if (served === 'lists') await makeCommentsLive(database)
   await using redis = isGateway ? await openRedis() : null
   if (isGateway && redis === null) return context.note('There is no Redis here.')
   await using fleet = redis === null ? null : await openFleet(database, redis, 1, `hostile_${round}`)
-  await using alone =
-    fleet === null ? await serveRowcast(database, [], isRelated ? 'related' : 'orders') : null
+  await using alone = fleet === null ? await serveRowcast(database, [], served) : null
   const server = fleet?.gateways[0] ?? alone
   if (server == null) throw new Error('Nothing serves.')
   await using honest = await openChild('clients/honest')
@@ -160,7 +170,7 @@ async function observe(
       await delay(100)
     }
   })()
-  const writing = traffic === 'none' ? Promise.resolve() : writeLargeRows(database, () => isOver)
+  const writing = WRITERS[traffic](database, () => isOver)
   const experience = await honest.call<Experience>('live', { ms })
   const { cpuMicros } = await server.child.usage()
   const cpuPercent = (cpuMicros - before.cpuMicros) / ((performance.now() - startedMs) * 10)
@@ -180,6 +190,21 @@ async function writeLargeRows(database: BenchDatabase, isOver: () => boolean): P
     )
     await delay(20)
   }
+}
+
+/** Some rows in each of fifty transactions a second, and now and then a thousand in one. */
+async function changeComments(database: BenchDatabase, isOver: () => boolean): Promise<void> {
+  for (let n = 0; !isOver(); n += 1) {
+    const [first, last] = n % 100 === 99 ? [19_000, 20_000] : [19_900 - (n % 800), 19_904 - (n % 800)]
+    await database.query(`UPDATE "Comment" SET body = 'Changed ${n}' WHERE id BETWEEN ${first} AND ${last}`)
+    await delay(20)
+  }
+}
+
+const WRITERS: Readonly<Record<Traffic, typeof writeLargeRows>> = {
+  async none() {},
+  'large rows': writeLargeRows,
+  comments: changeComments,
 }
 
 export const hostile: Benchmark = {

@@ -21,3 +21,10 @@ export async function writeComments(database: BenchDatabase, count: number): Pro
       SELECT id, 'Comment ' || n || repeat(' x', 100) FROM "Post", generate_series(1, ${count}) n;
     ANALYZE`)
 }
+
+/** Changes of them are published beside those of the orders. */
+export async function makeCommentsLive(database: BenchDatabase): Promise<void> {
+  await database.query(
+    'ALTER TABLE "Comment" REPLICA IDENTITY FULL; ALTER PUBLICATION rowcast ADD TABLE "Comment"',
+  )
+}

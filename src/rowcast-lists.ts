@@ -4,15 +4,17 @@ import { mapIterator } from './async-iteration.ts'
 import type { SubscriptionRequest } from './bus/bus.ts'
 import { badFilter } from './bus/filter/bad-filter.ts'
 import { asksRelatedRows, type ChangeFilter } from './bus/filter/change-filter.ts'
+import { TurnShare } from './bus/turn-share.ts'
 import type { FieldSpec, ModelCatalog, ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
 import { primaryKeyOf } from './catalog/row-key.ts'
 import { canonicalText } from './catalog/values/canonical-text.ts'
 import type { AnyRow } from './changes/change.ts'
-import { ownCopy } from './graphql/policy/own-copy.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
-import { checkHasRows, type FirstRowsHost, libraryConditions, withoutOmitted } from './rowcast-first-rows.ts'
+import type { Guard } from './guard.ts'
+import { checkHasRows, type FirstRowsHost, libraryConditions } from './rowcast-first-rows.ts'
 import type { LiveLists } from './rowcast-lists-api.ts'
+import { givenList, givenTotals } from './rowcast-lists-events.ts'
 import { followedModels, parseLibraryFilter, type RelatedRowsHost } from './rowcast-related.ts'
 import { type FenceReads, type FindMany, type RowsAtFence, readForRows } from './sets/fence.ts'
 import type { KeptSetParts } from './sets/kept-parts.ts'
@@ -51,6 +53,7 @@ export interface ListsHost
     'catalog' | 'prisma' | 'isScaled' | 'answerTimeoutMs' | 'held' | 'softDeleteOf' | 'rowcast'
   > {
   readonly related: RelatedRowsHost
+  readonly guard: Guard
   /** @throws CATALOG_MODEL_NOT_REGISTERED, CATALOG_UNKNOWN_MODEL */
   checkLive(model: string): ModelSpec
 }
@@ -127,23 +130,6 @@ function totalsFields(model: ModelSpec, catalog: ModelCatalog, options: LibraryT
   return { sum: named('sum'), min: named('min'), max: named('max') }
 }
 
-/** As the library's users see it: rows of their own. */
-function givenList(event: KeptListEvent, omitted: ReadonlySet<string>): object {
-  const own = ({ row }: KeyedRow) => ownCopy(withoutOmitted(row, omitted))
-  const { cursor, transaction, shown } = event
-  const { totalCount, rows } = shown
-  if (event.kind === 'snapshot') return { kind: 'snapshot', rows: rows.map(own), totalCount, cursor }
-  const operations = event.operations.map(({ kind, index, row }) => ({
-    ...{ kind, key: ownCopy(row.key), index },
-    row: kind === 'REMOVE' ? null : own(row),
-  }))
-  return { kind: 'patch', operations, totalCount, cursor, transaction }
-}
-
-function givenTotals({ shown, cursor, transaction }: KeptTotalsEvent): object {
-  return { ...(ownCopy(shown) as object), cursor, transaction }
-}
-
 type KeptParts<Loaded, Shown, Event> = Pick<
   KeptSetParts<Loaded, Shown, Event>,
   'view' | 'snapshotOf' | 'patchOf'
@@ -159,10 +145,12 @@ class Lists {
   readonly #client: object
   readonly #sets: KeptSets
   readonly #reads = new PageReads<RowsAtFence>()
+  readonly #turns: TurnShare
 
   constructor(host: ListsHost) {
     this.#host = host
     this.#sets = new KeptSets(host.held.bytesMax)
+    this.#turns = new TurnShare({ guard: host.guard })
     this.#client = withWholeRows(Object(host.prisma)) as object
   }
 
@@ -181,7 +169,8 @@ class Lists {
     const margin = Math.max(MARGIN_MIN, Math.ceil(take / 4))
     const keyed = (row: AnyRow): KeyedRow => ({ row, key: primaryKeyOf(model, row) })
     return this.#join(model, request, ['list', take, isCounted, orderText(order)], () => {
-      const window = new OrderedWindow({ take, margin, order, idOf: (key) => rowIdOf(model, key) })
+      const idOf = (key: AnyRow) => rowIdOf(model, key)
+      const window = new OrderedWindow({ take, margin, order, idOf, bytesOf })
       const bounds = { rowsMax: window.readCount, bytesMax: this.#sets.ownBytesMax, bytesOf }
       return {
         view: new ListView(window),
@@ -189,7 +178,12 @@ class Lists {
         patchOf(before: ShownList, state) {
           const operations = listOperations(before.rows, state.shown.rows)
           if (operations.length === 0 && before.totalCount === state.shown.totalCount) return null
-          return { ...state, kind: 'patch', operations } as KeptListEvent
+          const { cursor, transaction, shown } = state
+          const { totalCount } = shown
+          const event: KeptListEvent = {
+            ...{ kind: 'patch', shown: { totalCount }, cursor, transaction, operations },
+          }
+          return { event, bytes: operations.reduce((sum, { row }) => sum + row.bytes, 0) }
         },
         async load(where, { findMany, summarize }): Promise<LoadedList> {
           const { rows, bytes } = await readWindow(findMany, { where, orderBy: order.orderBy }, bounds)
@@ -206,11 +200,13 @@ class Lists {
     const names = [fields.sum, fields.min, fields.max].map((each) => each.map(({ name }) => name))
     const model = this.#host.checkLive(request.model)
     return this.#join(model, request, ['totals', names], () => ({
-      view: new TotalsView(fields, this.#host.catalog),
+      view: new TotalsView(fields, this.#host.catalog, bytesOf),
       snapshotOf: (state: KeptTotalsEvent) => state,
       patchOf: (before: ShownTotals, state) => {
         const text = canonicalText(state.shown)
-        return text !== null && text === canonicalText(before) ? null : state
+        return text !== null && text === canonicalText(before)
+          ? null
+          : { event: state, bytes: bytesOf(state.shown) }
       },
       load: async (where, { summarize }): Promise<LoadedTotals> =>
         loadedTotals(await summarize('aggregate', { where, ...totalsQuery(fields) })),
@@ -260,6 +256,8 @@ class Lists {
           : [rowcast().subscribeDeliveries({ ...ofModel(model.name, filter), after })],
       monotonicMs: () => performance.now(),
       wait: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref()),
+      turns: this.#turns,
+      untaken: this.#sets.untaken,
       counters: this.#sets.counters,
     }
   }

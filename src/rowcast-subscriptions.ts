@@ -53,7 +53,7 @@ export type ChangeFace<Types extends ModelTypeMap, Metadata> = Pick<
 /** What it is made of. */
 type FaceParts<Types extends ModelTypeMap> = Pick<
   RowcastParts<Types>,
-  'catalog' | 'models' | 'scaling' | 'bus' | 'held' | 'hub' | 'presence' | 'visibility'
+  'catalog' | 'models' | 'scaling' | 'bus' | 'held' | 'hub' | 'presence' | 'visibility' | 'guard'
 > & { readonly options: Pick<RowcastParts<Types>['options'], 'prisma' | 'overflow' | 'answerTimeoutMs'> }
 
 /** What reads, as far as it is asked. */
@@ -88,7 +88,7 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
       return subscribeOne({ ...host, models, scaling, rows, relatedHost, face }, model, request)
     },
     ...createLists<Types, Metadata>({
-      ...{ ...host, related: relatedHost, rowcast: () => face },
+      ...{ ...host, guard: parts.guard, related: relatedHost, rowcast: () => face },
       checkLive: (model) => models.checkLive(model),
     }),
     transactions: (of, options = {}) =>

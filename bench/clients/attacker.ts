@@ -159,6 +159,14 @@ const ATTACKS = {
       arena.write(socket, `${head}content-length: ${body.length}\r\n\r\n${body}`)
     }
   },
+  /** As many different lists as are let in, each as long as may be, of rows that change all the time. */
+  async 'live lists'(arena) {
+    await openLists(arena)
+  },
+  /** The same, and what has changed of them waits. */
+  async 'live lists that nobody reads'(arena) {
+    for (const socket of await openLists(arena)) socket.stall()
+  },
   /** Clients of whom nobody can say who they are. */
   async 'contexts that hang'(arena) {
     const knock = (): void => {
@@ -195,6 +203,23 @@ async function again(
   }
   actAll()
   intervals.push(setInterval(actAll, everyMs))
+}
+
+const LISTED =
+  'subscription ($where: CommentWhere) { commentList(where: $where, orderBy: [{ id: DESC }], take: 1000) { ... on CommentListSnapshot { rows { id } } ... on CommentListPatch { operations { kind index row { id } } } } }'
+
+/** Twenty-five sockets, each with as many lists as its budget lets in. */
+async function openLists(arena: Arena): Promise<readonly RawWebSocket[]> {
+  const opened: RawWebSocket[] = []
+  for (let at = 0; at < arena.count(25); at += 1) {
+    const socket = await arena.connect()
+    opened.push(socket)
+    for (let id = 0; id < arena.count(45); id += 1) {
+      const variables = { where: { id: { gt: String(at * 45 + id) } } }
+      arena.send(socket, { id: String(id), type: 'subscribe', payload: { query: LISTED, variables } })
+    }
+  }
+  return opened
 }
 
 function subscribe(id: string, query: string): object {

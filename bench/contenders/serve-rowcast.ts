@@ -16,9 +16,9 @@ const PRISMA = { async $connect() {}, async $disconnect() {} }
 
 /**
  * What is served: orders to everybody; the same to clients each of whom has an audience of its own or shares one, and sees rows by
- * a policy; or orders, and the sample's models for queries alone.
+ * a policy; or orders, and the sample's models for queries alone; or with live comments beside the orders.
  */
-export type Served = 'orders' | 'policy' | 'related'
+export type Served = 'orders' | 'policy' | 'related' | 'lists'
 
 /** How to serve. */
 interface StartRequest {
@@ -44,8 +44,8 @@ function letIn(source: ContextSource): Session | Promise<Session> {
 }
 
 /** The sample's models beside the orders, with an application's own Prisma Client. */
-function relatedConfig() {
-  const models = Object.keys(SAMPLE.models).map((name) => [name, { live: false, public: true }])
+function relatedConfig(live: readonly string[] = []) {
+  const models = Object.keys(SAMPLE.models).map((name) => [name, { live: live.includes(name), public: true }])
   return {
     catalog: { ...SAMPLE, models: { ...SAMPLE.models, ...ORDERS_CATALOG.models } },
     createPrisma: (connectionString: string) =>
@@ -59,6 +59,7 @@ const CONFIGS = {
   orders: (common: Common) => defineConfig({ ...ORDERS, ...common, public: true, context: letIn }),
   policy: (common: Common) => defineConfig({ ...ORDERS, ...common, ...POLICY }),
   related: (common: Common) => defineConfig({ ...relatedConfig(), ...common }),
+  lists: (common: Common) => defineConfig({ ...relatedConfig(['Comment']), ...common }),
 }
 
 const ORDERS = { catalog: ORDERS_CATALOG, createPrisma: () => PRISMA }

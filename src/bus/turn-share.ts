@@ -52,6 +52,11 @@ export class TurnShare {
     return this.#line.length > 0
   }
 
+  /** Whether what has begun had better go on in another turn. */
+  get isOver(): boolean {
+    return this.isBusy || !this.#hasTime()
+  }
+
   /** Null where it may begin at once; else resolves when it may. */
   wait(): Promise<void> | null {
     if (this.#line.length === 0 && !this.#isGoing && this.#hasTime()) {

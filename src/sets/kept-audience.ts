@@ -4,6 +4,7 @@
  */
 import type { KeptSetParts, KeptState } from './kept-parts.ts'
 import type { KeptSubscription } from './kept-subscription.ts'
+import type { KeptPatch } from './untaken-patches.ts'
 
 type Parts<Shown, Event> = Pick<KeptSetParts<never, Shown, Event>, 'snapshotOf' | 'patchOf' | 'counters'>
 
@@ -69,7 +70,7 @@ export class KeptAudience<Shown, Event> {
 
   /** Gives each what has changed of what he was given last. @returns whether anything has */
   patch(before: KeptState<Shown>, state: KeptState<Shown>): boolean {
-    const patches = new Map<KeptState<Shown>, Event | null>()
+    const patches = new Map<KeptState<Shown>, KeptPatch<Event> | null>()
     for (const subscription of this.#subscriptions) {
       const base = this.#ahead.get(subscription) ?? before
       if (!patches.has(base)) patches.set(base, this.#parts.patchOf(base.shown, state))

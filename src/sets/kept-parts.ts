@@ -1,9 +1,11 @@
 /** Beside the spine, sets. What a kept set is made of, and what it shows. Types only. */
 import type { BusSubscription } from '../bus/bus.ts'
+import type { TurnShare } from '../bus/turn-share.ts'
 import type { TransactionInfo } from '../changes/change.ts'
 import type { Fence } from './fence.ts'
 import type { StepEffect } from './ordered-window.ts'
 import type { SetStep } from './set-step.ts'
+import type { KeptPatch, UntakenPatches } from './untaken-patches.ts'
 
 /** What is kept. */
 export interface KeptView<Loaded, Shown> {
@@ -12,6 +14,8 @@ export interface KeptView<Loaded, Shown> {
   apply(step: SetStep): StepEffect
   /** It as it is now; nothing changes it later. */
   shown(): Shown
+  /** What it holds, by estimate. */
+  readonly bytes: number
 }
 
 /** Where it stands. */
@@ -45,11 +49,15 @@ export interface KeptSetParts<Loaded, Shown, Event> {
   readonly isAskedAgain: boolean
   readonly snapshotOf: (state: KeptState<Shown>) => Event
   /** Null where nothing has changed. */
-  readonly patchOf: (before: Shown, state: KeptState<Shown>) => Event | null
+  readonly patchOf: (before: Shown, state: KeptState<Shown>) => KeptPatch<Event> | null
   /** Least time between two patches. */
   readonly everyMs: number
   readonly monotonicMs: () => number
   readonly wait: (ms: number) => Promise<void>
+  /** Turns of all of them: what one change causes in a thousand lists is not done in one. */
+  readonly turns: Pick<TurnShare, 'wait' | 'isOver'>
+  /** What has not been taken of all of them. */
+  readonly untaken: UntakenPatches
   readonly counters: KeptCounters
   /** Nobody is there any more. */
   readonly onEnded: () => void

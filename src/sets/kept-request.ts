@@ -37,7 +37,10 @@ export interface KeptTotalsRequest extends KeptRequest {
 /** What a list gives. Its rows are shared: whoever changes one copies it first. */
 export type KeptListEvent =
   | (KeptState<ShownList> & { readonly kind: 'snapshot' })
-  | (KeptState<ShownList> & { readonly kind: 'patch'; readonly operations: readonly ListOperation[] })
+  | (KeptState<Pick<ShownList, 'totalCount'>> & {
+      readonly kind: 'patch'
+      readonly operations: readonly ListOperation[]
+    })
 
 /** What totals give. */
 export type KeptTotalsEvent = KeptState<ShownTotals>

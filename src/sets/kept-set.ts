@@ -21,13 +21,12 @@ import type { KeptSetParts, KeptState } from './kept-parts.ts'
 import { KeptSubscription } from './kept-subscription.ts'
 import { ReadBudget } from './read-budget.ts'
 import { stepOf } from './set-step.ts'
+import { cursorBehind } from './visible-cursor.ts'
 
 /** How often it is looked whether the stream has passed the fence, where nothing comes. */
 const LOOK_INTERVAL_MS = 10
 /** Where the database is asked, not more often than this. */
 const READ_INTERVAL_MS = 100
-/** How often whoever waits for the stream asks again where it is. */
-const VISIBLE_INTERVAL_MS = 10
 
 /** One of them. It begins with its first subscription, and ends with its last. */
 export class KeptSet<Loaded, Shown, Event> {
@@ -68,6 +67,7 @@ export class KeptSet<Loaded, Shown, Event> {
     const subscription: KeptSubscription<Event> = new KeptSubscription<Event>({
       snapshot: () => this.#wholeFor(subscription),
       leave: () => this.#leave(subscription),
+      untaken: this.#parts.untaken,
     })
     this.#audience.add(subscription)
     if (this.#audience.size === 1 && this.#changes.length === 0) void this.#run()
@@ -131,6 +131,13 @@ export class KeptSet<Loaded, Shown, Event> {
 
   /** False where nothing comes any more. */
   async #step(): Promise<boolean> {
+    const { turns, weigh, view } = this.#parts
+    const turn = turns.wait()
+    if (turn !== null) {
+      await turn
+      if (this.isEnded) return false
+    }
+    if (this.#isChanged && this.#boundary !== null) this.#show()
     if (this.#isToBeRead && this.#readDueInMs <= 0) {
       await this.#read()
       return true
@@ -138,8 +145,10 @@ export class KeptSet<Loaded, Shown, Event> {
     for (const changes of this.#changes) {
       for (let delivery = changes.pull?.take(); delivery !== undefined; delivery = changes.pull?.take()) {
         this.#follow(delivery)
+        weigh(view.bytes)
         // What is asked of the database waits for nothing else.
         if (this.#isToBeRead && this.#readDueInMs <= 0) return true
+        if (turns.isOver) return true
       }
     }
     this.#settleAtBookmark()
@@ -172,7 +181,6 @@ export class KeptSet<Loaded, Shown, Event> {
       this.#fence !== null ? LOOK_INTERVAL_MS : this.#isToBeRead ? this.#readDueInMs : this.#patchDueInMs()
     if (dueInMs === null) await woken
     else await Promise.race([woken, this.#parts.wait(Math.max(1, dueInMs))])
-    if (this.#isChanged && this.#boundary !== null) this.#show()
   }
 
   #patchDueInMs(): number | null {
@@ -181,13 +189,8 @@ export class KeptSet<Loaded, Shown, Event> {
   }
 
   async #read(): Promise<void> {
-    const { changeCursor, subscribe, read, counters, view } = this.#parts
-    let cursor = await changeCursor()
-    while (this.#position !== null && isBehind(cursor, this.#position) && !this.isEnded) {
-      // What has come is not visible to everybody yet.
-      await this.#parts.wait(VISIBLE_INTERVAL_MS)
-      cursor = await changeCursor()
-    }
+    const { subscribe, read, counters, view } = this.#parts
+    const cursor = await cursorBehind(this.#parts, this.#position, this.#ending.signal)
     if (this.isEnded) return
     if (this.#changes.length === 0) {
       this.#origin = parseCursor(cursor).epoch
@@ -292,8 +295,4 @@ export class KeptSet<Loaded, Shown, Event> {
     this.#shownAtMs = monotonicMs()
     counters.patches += 1
   }
-}
-
-function isBehind(cursor: string, position: ChangePosition): boolean {
-  return comparePositions(parseCursor(cursor).position, position) < 0
 }

@@ -5,6 +5,7 @@ import { AccountShare } from './account-share.ts'
 import type { KeptCounters } from './kept-parts.ts'
 import type { KeptSet } from './kept-set.ts'
 import type { KeptSubscription } from './kept-subscription.ts'
+import { UntakenPatches } from './untaken-patches.ts'
 
 /** Different ones at once. */
 const SETS_MAX = 1_000
@@ -38,11 +39,14 @@ export class KeptSets {
   readonly #bytesMax: number
   #bytes = 0
   readonly #sets = new Map<string | symbol, AnyKeptSet>()
+  /** What has not been taken: beside the rows of lists, a quarter of what these may hold. */
+  readonly untaken: UntakenPatches
   readonly counters: KeptCounters = { reads: 0, readMs: 0, snapshots: 0, patches: 0 }
 
   /** @param bytesMax of all of them together */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
+    this.untaken = new UntakenPatches(bytesMax / 4)
   }
 
   /** What one of them may hold. */

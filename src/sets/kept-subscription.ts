@@ -4,6 +4,7 @@
  */
 import { DONE, SerialIteration } from '../async-iteration.ts'
 import { onAborted } from '../wire/shared-listener.ts'
+import type { KeptPatch, PatchHolder, UntakenPatches } from './untaken-patches.ts'
 
 /** Patches that may wait. */
 const WAITING_MAX = 256
@@ -13,12 +14,15 @@ export interface KeptHome<Event> {
   /** What there is, whole; null where that is not known yet: then it is given. */
   readonly snapshot: () => Event | null
   readonly leave: () => void
+  readonly untaken: UntakenPatches
 }
 
 /** One of them. */
-export class KeptSubscription<Event> extends SerialIteration<Event> {
+export class KeptSubscription<Event> extends SerialIteration<Event> implements PatchHolder {
   readonly #home: KeptHome<Event>
-  #waiting: Event[] = []
+  #waiting: KeptPatch<Event>[] = []
+  /** What was given to whoever waited for it. */
+  #whole: Event | null = null
   /** What comes next is the whole. */
   #needsWhole = true
   #end: { readonly error: unknown } | 'normal' | null = null
@@ -36,21 +40,30 @@ export class KeptSubscription<Event> extends SerialIteration<Event> {
   }
 
   /** A patch; for whoever waits for the whole, it is part of that. */
-  offer(patch: Event): void {
+  offer(patch: KeptPatch<Event>): void {
     if (this.#needsWhole || this.#end !== null) return
     this.#waiting.push(patch)
-    if (this.#waiting.length > WAITING_MAX) {
-      this.#waiting = []
-      this.#needsWhole = true
-    }
+    this.#home.untaken.hold(patch, this)
+    if (this.#waiting.length > WAITING_MAX) this.letGo()
     this.#wake()
+  }
+
+  letGo(): void {
+    this.#forgetPatches()
+    this.#whole = null
+    this.#needsWhole = true
+  }
+
+  #forgetPatches(): void {
+    for (const patch of this.#waiting) this.#home.untaken.release(patch, this)
+    this.#waiting = []
   }
 
   /** The whole, for whoever waits for it. */
   give(whole: Event): void {
     if (!this.#needsWhole || this.#end !== null) return
     this.#needsWhole = false
-    this.#waiting = [whole]
+    this.#whole = whole
     this.#wake()
   }
 
@@ -62,7 +75,8 @@ export class KeptSubscription<Event> extends SerialIteration<Event> {
   }
 
   return(): Promise<IteratorResult<Event>> {
-    this.#waiting = []
+    this.#forgetPatches()
+    this.#whole = null
     this.#needsWhole = false
     this.#end = 'normal'
     this.#forgetSignal()
@@ -88,9 +102,19 @@ export class KeptSubscription<Event> extends SerialIteration<Event> {
   }
 
   #take(): Event | null {
-    if (!this.#needsWhole) return this.#waiting.shift() ?? null
-    const whole = this.#home.snapshot()
-    if (whole !== null) this.#needsWhole = false
-    return whole
+    if (this.#needsWhole) {
+      const whole = this.#home.snapshot()
+      if (whole !== null) this.#needsWhole = false
+      return whole
+    }
+    if (this.#whole !== null) {
+      const whole = this.#whole
+      this.#whole = null
+      return whole
+    }
+    const patch = this.#waiting.shift()
+    if (patch === undefined) return null
+    this.#home.untaken.release(patch, this)
+    return patch.event
   }
 }

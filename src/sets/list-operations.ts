@@ -17,37 +17,91 @@ export interface ListOperation {
   readonly row: WindowRow
 }
 
-/** The operations, in the order in which they are applied. */
+/**
+ * The operations, in the order in which they are applied. It takes as long as the lists are; what is the same at both ends of them is only looked at, since
+ * a thousand lists may have to know what one change means for them.
+ */
 export function listOperations(
   from: readonly WindowRow[],
   to: readonly WindowRow[],
 ): readonly ListOperation[] {
+  const head = sameAtHead(from, to)
+  const tail = sameAtTail(from, to, head)
+  const [fromEnd, toEnd] = [from.length - tail, to.length - tail]
+  const operations = updates(from, to, [0, head], 0)
+  if (head < fromEnd || head < toEnd)
+    operations.push(...middleOperations(from.slice(head, fromEnd), to.slice(head, toEnd), head))
+  operations.push(...updates(from, to, [toEnd, to.length], from.length - to.length))
+  return operations
+}
+
+/** How many rows both begin with. */
+function sameAtHead(from: readonly WindowRow[], to: readonly WindowRow[]): number {
+  const length = Math.min(from.length, to.length)
+  let head = 0
+  while (head < length && from[head]?.id === to[head]?.id) head += 1
+  return head
+}
+
+/** How many rows both end with, beside those that they begin with. */
+function sameAtTail(from: readonly WindowRow[], to: readonly WindowRow[], head: number): number {
+  const length = Math.min(from.length, to.length) - head
+  let tail = 0
+  while (tail < length && from[from.length - 1 - tail]?.id === to[to.length - 1 - tail]?.id) tail += 1
+  return tail
+}
+
+/** Of rows that stand where they stood, or where what comes and goes before them has put them: those with other values. */
+function updates(
+  from: readonly WindowRow[],
+  to: readonly WindowRow[],
+  [begin, end]: readonly [number, number],
+  shift: number,
+): ListOperation[] {
+  const operations: ListOperation[] = []
+  for (let index = begin; index < end; index += 1) {
+    const row = to[index] as WindowRow
+    if (!isSameRow(from[index + shift] as WindowRow, row)) operations.push({ kind: 'UPDATE', index, row })
+  }
+  return operations
+}
+
+/** Between what is the same at both ends. @param offset where it begins */
+function middleOperations(
+  from: readonly WindowRow[],
+  to: readonly WindowRow[],
+  offset: number,
+): readonly ListOperation[] {
   const operations: ListOperation[] = []
   const wanted = new Set(to.map(({ id }) => id))
-  const list = [...from]
-  for (let index = list.length - 1; index >= 0; index -= 1) {
-    const row = list[index] as WindowRow
-    if (wanted.has(row.id)) continue
-    operations.push({ kind: 'REMOVE', index, row })
-    list.splice(index, 1)
-  }
-  const resting = restingIds(list, to)
-  const known = new Map(list.map((row) => [row.id, row]))
-  let before: string | null = null
-  for (const row of to) {
+  for (const [index, row] of [...from.entries()].reverse())
+    if (!wanted.has(row.id)) operations.push({ kind: 'REMOVE', index: offset + index, row })
+  const kept = from.filter(({ id }) => wanted.has(id))
+  const known = new Map(kept.map((row, at) => [row.id, { row, at }]))
+  const resting = restingIds(kept, to)
+  /** Rows of `kept` before this one have been passed. */
+  let passed = 0
+  /** Those among them that are still to be moved away. */
+  let leaving = 0
+  const moved = new Set<string>()
+  for (const [placed, row] of to.entries()) {
     const old = known.get(row.id)
     if (old !== undefined && resting.has(row.id)) {
-      const index = indexOf(list, row.id)
-      list[index] = row
-      if (!isSameRow(old, row)) operations.push({ kind: 'UPDATE', index, row })
+      for (; passed < old.at; passed += 1) {
+        const { id } = kept[passed] as WindowRow
+        if (!resting.has(id) && !moved.has(id)) leaving += 1
+      }
+      const index = offset + placed + leaving
+      if (!isSameRow(old.row, row)) operations.push({ kind: 'UPDATE', index, row })
     } else {
-      if (old !== undefined) list.splice(indexOf(list, row.id), 1)
+      if (old !== undefined) {
+        moved.add(row.id)
+        if (old.at < passed) leaving -= 1
+      }
       // Behind the row that it stands behind at the end.
-      const index: number = before === null ? 0 : indexOf(list, before) + 1
-      list.splice(index, 0, row)
-      operations.push({ kind: old === undefined ? 'INSERT' : 'MOVE', index, row })
+      const kind = old === undefined ? 'INSERT' : 'MOVE'
+      operations.push({ kind, index: offset + placed + leaving, row })
     }
-    before = row.id
   }
   return operations
 }
@@ -55,12 +109,15 @@ export function listOperations(
 /** Rows that were read again are other objects. */
 function isSameRow({ row: a }: WindowRow, { row: b }: WindowRow): boolean {
   if (a === b) return true
-  const text = canonicalText(a)
-  return text !== null && text === canonicalText(b)
+  const names = Object.keys(a)
+  return names.length === Object.keys(b).length && names.every((name) => isSameValue(a[name], b[name]))
 }
 
-function indexOf(list: readonly WindowRow[], id: string): number {
-  return list.findIndex((row) => row.id === id)
+function isSameValue(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true
+  if (typeof a !== 'object' || typeof b !== 'object') return false
+  const text = canonicalText(a)
+  return text !== null && text === canonicalText(b)
 }
 
 /** The most rows that stand in the same order in both lists: whatever else is in both, moves. */

@@ -26,6 +26,10 @@ export class ListView implements KeptView<LoadedList, ShownList> {
     this.#window = window
   }
 
+  get bytes(): number {
+    return this.#window.bytes
+  }
+
   reset({ rows, totalCount }: LoadedList): void {
     this.#window.reset(rows)
     this.#totalCount = totalCount

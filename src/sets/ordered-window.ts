@@ -18,17 +18,23 @@ export interface OrderedWindowOptions {
   readonly order: RowOrder
   /** What distinguishes rows. */
   readonly idOf: (key: AnyRow) => string
+  /** What a row takes in memory, by estimate. */
+  readonly bytesOf: (row: AnyRow) => number
 }
 
 /** A row that is kept. */
 export interface WindowRow extends KeyedRow {
   readonly id: string
+  readonly bytes: number
 }
 
 /** One list. */
 export class OrderedWindow {
   readonly #options: OrderedWindowOptions
   #rows: WindowRow[] = []
+  /** The same rows by what distinguishes them: most changes are of none of them. */
+  readonly #byId = new Map<string, WindowRow>()
+  #bytes = 0
   #isComplete = false
 
   constructor(options: OrderedWindowOptions) {
@@ -40,6 +46,11 @@ export class OrderedWindow {
     return this.#options.take + this.#options.margin + 1
   }
 
+  /** What its rows take in memory, by estimate. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /** Those that are shown. A list of one's own, of rows that are shared. */
   shown(): readonly WindowRow[] {
     return this.#rows.slice(0, this.#options.take)
@@ -48,37 +59,65 @@ export class OrderedWindow {
   /** The first rows as the database has them, at most `readCount`. */
   reset(rows: readonly KeyedRow[]): void {
     const { readCount } = this
-    this.#rows = rows.map((each) => this.#windowRow(each))
+    this.#clear()
+    for (const each of rows) this.#put(this.#rows.length, this.#windowRow(each))
     this.#isComplete = rows.length < readCount
     this.#trim()
   }
 
   empty(): void {
-    this.#rows = []
+    this.#clear()
     this.#isComplete = true
   }
 
   apply({ before, after }: SetStep): StepEffect {
     const { idOf, order } = this.#options
     const id = before === null ? null : idOf(before.key)
-    const at = id === null ? -1 : this.#rows.findIndex((row) => row.id === id)
+    const kept = id === null ? undefined : this.#byId.get(id)
+    const at = kept === undefined ? -1 : this.#rows.indexOf(kept)
     if (after === null) return at < 0 ? 'none' : this.#remove(at)
     const row = this.#windowRow(after)
     if (row.id === id && before !== null && order.compare(before.row, after.row) === 0) {
-      if (at >= 0) this.#rows[at] = row
-      return at >= 0 ? 'changed' : 'none'
+      if (at < 0) return 'none'
+      this.#takeOut(at)
+      this.#put(at, row)
+      return 'changed'
     }
-    if (at >= 0) this.#rows.splice(at, 1)
+    if (at >= 0) this.#takeOut(at)
     const effect = this.#place(row, at >= 0)
     return effect === 'unknown' ? effect : this.#unlessShort(effect)
   }
 
   #windowRow({ key, row }: KeyedRow): WindowRow {
-    return { key, row, id: this.#options.idOf(key) }
+    const { idOf, bytesOf } = this.#options
+    return { key, row, id: idOf(key), bytes: bytesOf(row) }
+  }
+
+  #put(at: number, row: WindowRow): void {
+    if (at === this.#rows.length) this.#rows.push(row)
+    else this.#rows.splice(at, 0, row)
+    this.#byId.set(row.id, row)
+    this.#bytes += row.bytes
+  }
+
+  #takeOut(at: number): void {
+    for (const row of this.#rows.splice(at, 1)) this.#forget(row)
+  }
+
+  #forget(row: WindowRow): void {
+    // Another row may have come under the same key meanwhile.
+    if (this.#byId.get(row.id) === row) this.#byId.delete(row.id)
+    this.#bytes -= row.bytes
+  }
+
+  #clear(): void {
+    this.#rows = []
+    this.#byId.clear()
+    this.#bytes = 0
   }
 
   #remove(at: number): StepEffect {
-    this.#rows.splice(at, 1)
+    this.#takeOut(at)
     return this.#unlessShort('changed')
   }
 
@@ -103,7 +142,7 @@ export class OrderedWindow {
       if (order < 0) high = middle
       else low = middle + 1
     }
-    this.#rows.splice(low, 0, row)
+    this.#put(low, row)
     this.#trim()
     return 'changed'
   }
@@ -111,7 +150,7 @@ export class OrderedWindow {
   #trim(): void {
     const { take, margin } = this.#options
     if (this.#rows.length <= take + margin) return
-    this.#rows.length = take + margin
+    for (const row of this.#rows.splice(take + margin)) this.#forget(row)
     this.#isComplete = false
   }
 }

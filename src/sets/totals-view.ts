@@ -63,11 +63,19 @@ export function loadedTotals(answer: unknown): LoadedTotals {
 export class TotalsView implements KeptView<LoadedTotals, ShownTotals> {
   readonly #request: TotalsRequest
   readonly #catalog: ModelCatalog
+  readonly #bytesOf: (value: unknown) => number
   #kept: KeptTotals = { count: 0, filled: {}, sum: {}, min: {}, max: {} }
 
-  constructor(request: TotalsRequest, catalog: ModelCatalog) {
+  /** @param bytesOf what a value takes in memory, by estimate */
+  constructor(request: TotalsRequest, catalog: ModelCatalog, bytesOf: (value: unknown) => number) {
     this.#request = request
     this.#catalog = catalog
+    this.#bytesOf = bytesOf
+  }
+
+  /** The least text may be a long one. */
+  get bytes(): number {
+    return this.#bytesOf(this.#kept)
   }
 
   reset({ count, filled, sum, min, max }: LoadedTotals): void {

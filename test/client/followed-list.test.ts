@@ -18,6 +18,7 @@ const kept = ([id, version]: readonly [number, number]): WindowRow => ({
   id: String(id),
   key: { id },
   row: { id: String(id), version },
+  bytes: 64,
 })
 const shown = (rows: readonly WindowRow[]) => rows.map(({ row }) => row as unknown as Row)
 /** As the server writes them. */

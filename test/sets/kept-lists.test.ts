@@ -1,6 +1,7 @@
 /** What live lists are made of: operations, the order of rows, what waits for one subscriber. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { bytesOf } from '../../src/graphql/reading/row-weights.ts'
 import { type KeptSetHome, KeptSets } from '../../src/sets/kept-sets.ts'
 import { KeptSubscription } from '../../src/sets/kept-subscription.ts'
 import { listOperations } from '../../src/sets/list-operations.ts'
@@ -10,6 +11,7 @@ import { readWindow } from '../../src/sets/read-window.ts'
 import { rowOrderOf } from '../../src/sets/row-order.ts'
 import type { SetStep } from '../../src/sets/set-step.ts'
 import { TotalsView } from '../../src/sets/totals-view.ts'
+import { UntakenPatches } from '../../src/sets/untaken-patches.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 
@@ -17,6 +19,7 @@ const row = (id: number, version = 0): WindowRow => ({
   id: String(id),
   key: { id },
   row: { id, version },
+  bytes: 64,
 })
 
 /** As a client does it, by keys and indexes alone. */
@@ -55,6 +58,32 @@ describe('operations of a list', () => {
     expect(kinds([2, 3, 4, 5, 1])).toEqual(['MOVE 4'])
     expect(kinds([5, 1, 2, 3, 4])).toEqual(['MOVE 0'])
     expect(kinds([9, 1, 2, 3, 4])).toEqual(['REMOVE 4', 'INSERT 0'])
+  })
+
+  it('take so many steps as the lists are long, whatever happens to them: a thousand lists share a change', () => {
+    let steps = 0
+    const counted = (id: number, version = 0) =>
+      Object.defineProperty(row(id, version), 'id', {
+        get() {
+          steps += 1
+          return String(id)
+        },
+      })
+    const ids = Array.from({ length: 1_000 }, (_, id) => id)
+    const changes: Readonly<Record<string, readonly number[]>> = {
+      'the last comes first': [999, ...ids.slice(0, -1)],
+      'one comes, one goes': [1_000, ...ids.slice(0, -1)],
+      'all the other way round': [...ids].reverse(),
+      'two in turn': ids.map((id) => id ^ 1),
+      'all others': ids.map((id) => id + 1_000),
+    }
+    for (const [what, to] of Object.entries(changes)) {
+      steps = 0
+      const from = ids.map((id) => counted(id))
+      const rows = to.map((id) => counted(id))
+      listOperations(from, rows)
+      expect(steps, what).toBeLessThan(20 * ids.length)
+    }
   })
 })
 
@@ -103,7 +132,13 @@ describe('what is kept of a list', () => {
     fc.assert(
       fc.property(first, writes, (from, list) => {
         const rows = new Map(from)
-        const window = new OrderedWindow({ take: 3, margin: 2, order, idOf: ({ id }) => String(id) })
+        const window = new OrderedWindow({
+          take: 3,
+          margin: 2,
+          order,
+          idOf: ({ id }) => String(id),
+          bytesOf: () => 10,
+        })
         const read = () =>
           window.reset(
             sorted(rows)
@@ -116,7 +151,10 @@ describe('what is kept of a list', () => {
             asked += 1
             read()
           }
-          expect(window.shown().map((each) => each.row)).toEqual(sorted(rows).slice(0, 3))
+          const shown = window.shown().map((each) => each.row)
+          expect(shown).toEqual(sorted(rows).slice(0, 3))
+          expect(window.bytes).toBeGreaterThanOrEqual(10 * shown.length)
+          expect(window.bytes).toBeLessThanOrEqual(10 * (3 + 2))
         }
       }),
     )
@@ -139,7 +177,7 @@ describe('what is kept of a list', () => {
             max: { count: none ? null : Math.max(...counts) },
           }
         }
-        const view = new TotalsView({ sum: fields, min: fields, max: fields }, blogCatalog)
+        const view = new TotalsView({ sum: fields, min: fields, max: fields }, blogCatalog, bytesOf)
         const read = () => {
           const filled = { count: [...rows.values()].filter((each) => each !== null).length }
           view.reset({ ...totals(), filled, bytes: 0 })
@@ -161,19 +199,51 @@ describe('what is kept of a list', () => {
 describe('what waits for one subscriber', () => {
   it('becomes the whole once more where it is too much', async () => {
     let whole = 'whole'
-    const subscription = new KeptSubscription<string>({ snapshot: () => whole, leave: () => undefined })
-    subscription.offer('a patch before it')
+    const untaken = new UntakenPatches(1_000_000)
+    const subscription = new KeptSubscription<string>({
+      ...{ snapshot: () => whole, leave: () => undefined, untaken },
+    })
+    const offer = (event: string) => subscription.offer({ event, bytes: 1 })
+    offer('a patch before it')
     expect((await subscription.next()).value).toBe('whole')
-    for (let count = 0; count < 256; count += 1) subscription.offer(`patch ${count}`)
+    for (let count = 0; count < 256; count += 1) offer(`patch ${count}`)
     expect((await subscription.next()).value).toBe('patch 0')
-    for (let count = 256; count < 258; count += 1) subscription.offer(`patch ${count}`)
+    for (let count = 256; count < 258; count += 1) offer(`patch ${count}`)
     whole = 'the whole as it is now'
     expect((await subscription.next()).value).toBe(whole)
-    subscription.offer('what comes then')
+    offer('what comes then')
     subscription.end({ error: new Error('ended') })
     expect((await subscription.next()).value).toBe('what comes then')
     await expect(subscription.next()).rejects.toThrow('ended')
     expect((await subscription.next()).done).toBe(true)
+    expect(untaken.bytes).toBe(0)
+  })
+
+  it('counts once for all who have it, and whoever left the oldest waiting lets go where it is too much', async () => {
+    const untaken = new UntakenPatches(10_000)
+    const open = () =>
+      new KeptSubscription<string>({ snapshot: () => 'whole', leave: () => undefined, untaken })
+    const subscriptions = Array.from({ length: 100 }, open)
+    const [slow, quick, ...others] = subscriptions as [KeptSubscription<string>, KeptSubscription<string>]
+    const next = async (subscription: KeptSubscription<string>) => (await subscription.next()).value
+    for (const each of subscriptions) expect(await next(each)).toBe('whole')
+    const offer = (event: string) => {
+      const patch = { event, bytes: 3_000 }
+      for (const each of subscriptions) each.offer(patch)
+    }
+    for (const event of ['one', 'two', 'three']) {
+      offer(event)
+      for (const each of [quick, ...others]) expect(await next(each)).toBe(event)
+    }
+    expect(untaken.bytes).toBeGreaterThan(9_000)
+    offer('four')
+    for (const each of [quick, ...others]) expect(await next(each)).toBe('four')
+    expect(untaken.bytes).toBe(0)
+    expect(await next(slow)).toBe('whole')
+    offer('five')
+    expect(await next(slow)).toBe('five')
+    for (const each of subscriptions) await each.return()
+    expect(untaken.bytes).toBe(0)
   })
 })
 
@@ -210,7 +280,7 @@ describe('the order of rows', () => {
 })
 
 describe('the memory of lists', () => {
-  const bytesOf = (rows: readonly object[]) => rows.length * 10
+  const tensOf = (rows: readonly object[]) => rows.length * 10
   const findMany = (asked: { take: number }[]) => async (query: object) => {
     const { take } = query as { take: number; skip: number }
     asked.push({ take })
@@ -219,10 +289,14 @@ describe('the memory of lists', () => {
 
   it('is bounded while they are read: a usual one by one query, a large one before all of it has come', async () => {
     const usual: { take: number }[] = []
-    const { rows, bytes } = await readWindow(findMany(usual), {}, { rowsMax: 64, bytesMax: 1_000, bytesOf })
+    const { rows, bytes } = await readWindow(
+      findMany(usual),
+      {},
+      { rowsMax: 64, bytesMax: 1_000, bytesOf: tensOf },
+    )
     expect([rows.length, bytes, usual.length]).toEqual([64, 640, 1])
     const large: { take: number }[] = []
-    const cut = await readWindow(findMany(large), {}, { rowsMax: 1_251, bytesMax: 1_000, bytesOf })
+    const cut = await readWindow(findMany(large), {}, { rowsMax: 1_251, bytesMax: 1_000, bytesOf: tensOf })
     expect(cut.bytes).toBeGreaterThan(1_000)
     expect(cut.rows.length).toBeLessThan(200)
   })

@@ -92,7 +92,7 @@ function snapshotType(subscribed: SubscribedModel): ObjectDefinition {
         description: 'The rows, in order.',
         extensions: { [GUARDED_FIELD]: true },
         resolve: (event: ListEvent, _args, context, info) =>
-          event.shown.rows.map(({ row }) => show(event, row, context, info)),
+          event.kind === 'snapshot' ? event.shown.rows.map(({ row }) => show(event, row, context, info)) : [],
       },
     },
   }
