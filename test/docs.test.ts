@@ -22,8 +22,12 @@ const PEERS = Object.keys(
   JSON.parse(readFileSync(join(ROOT, 'test/peers/package.json'), 'utf8')).devDependencies,
 )
 const ARE_PEERS_THERE = existsSync(join(ROOT, 'test/node_modules'))
-/** Better Auth is in a set of its own. */
-const AUTH = join(ROOT, 'test/servers/node_modules/better-auth')
+/** Servers are in a set of their own; what the root has as well is taken from there. */
+const SERVERS = join(ROOT, 'test/servers')
+const SERVER_PACKAGES = Object.keys(
+  JSON.parse(readFileSync(join(SERVERS, 'package.json'), 'utf8')).devDependencies,
+).filter((name) => !existsSync(join(ROOT, 'node_modules', name)))
+const ARE_SERVERS_THERE = existsSync(join(SERVERS, 'node_modules/.installed'))
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
 
 it('every block is of a language that is checked', () => {
@@ -40,10 +44,12 @@ it('TypeScript compiles', { timeout: 120_000 }, async () => {
     const blocks = [...listBlocks('ts'), ...listBlocks('tsx')].filter(
       ({ text }) =>
         (ARE_PEERS_THERE || !PEERS.some((name) => text.includes(`'${name}`))) &&
-        (existsSync(AUTH) || !text.includes("'better-auth")),
+        (ARE_SERVERS_THERE || !SERVER_PACKAGES.some((name) => text.includes(`'${name}`))),
     )
-    await mkdir(join(folder, 'node_modules'))
-    if (existsSync(AUTH)) await symlink(AUTH, join(folder, 'node_modules/better-auth'))
+    for (const name of ARE_SERVERS_THERE ? SERVER_PACKAGES : []) {
+      await mkdir(dirname(join(folder, 'node_modules', name)), { recursive: true })
+      await symlink(join(SERVERS, 'node_modules', name), join(folder, 'node_modules', name))
+    }
     const lib = blocks.findIndex(({ text }) => text.startsWith('// lib/rowcast.ts'))
     for (const [index, { place, text, language }] of blocks.entries()) {
       const file = `block-${index}.${language}`
@@ -64,6 +70,8 @@ it('TypeScript compiles', { timeout: 120_000 }, async () => {
         noUnusedLocals: false,
         noUnusedParameters: false,
         jsx: 'react-jsx',
+        // As projects of NestJS have it.
+        experimentalDecorators: true,
         lib: ['es2023', 'dom', 'esnext.disposable'],
       },
       include: ['*.ts', '*.tsx', '../../support/doc-preamble.d.ts'],
