@@ -237,7 +237,7 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = T
   /**
    * The cursor for now: a query made after it resolved sees every change that stands before it. Asks the
    * database what is visible, through the Prisma Client if there is one. Waits until changes flow, `answerTimeoutMs`
-   * at most. Rejects with NO_STREAM_YET.
+   * at most. Rejects with NO_STREAM_YET, also where the database does not answer: `cause` is why.
    */
   changeCursor(): Promise<string>
   /**

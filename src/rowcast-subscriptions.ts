@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { checkServesChanges } from './broker/broker-options.ts'
 import { explainDelivery } from './bus/explain-delivery.ts'
 import { asksRelatedRows, checkImagesAreSent } from './bus/filter/change-filter.ts'
-import { commitsNotVisible } from './bus/stream-presence.ts'
+import { commitsNotVisible, notAnswered } from './bus/stream-presence.ts'
 import type { ModelTypeMap } from './catalog/model-catalog.ts'
 import { omittedByPrisma } from './catalog/prisma-omit.ts'
 import type { LooseSubscribeOptions, Rowcast } from './rowcast-api.ts'
@@ -137,7 +137,7 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
       for (;;) {
         await presence.whenReady(() => presence.untilEnd(reader.reader.whenReady()))
         // A gap may come while the database is asked: then there is no position until the stream begins again.
-        const cursor = bus.cursorBefore(await visibility.look())
+        const cursor = bus.cursorBefore(await visibility.look().catch(notAnswered))
         if (cursor !== null) return cursor
         if (performance.now() >= untilMs) throw commitsNotVisible()
         if (bus.history !== null) await presence.untilEnd(delay(EARLIER_INTERVAL_MS))

@@ -2,7 +2,7 @@
  * Stage 6, bus. Whether a stream has begun. A subscription without a cursor that is accepted before would miss what commits
  * until then, and nobody could distinguish it from one that is complete: whoever accepts it waits for the stream, up to a deadline.
  */
-import { RowcastError } from '../errors.ts'
+import { errorEntry, isRowcastError, RowcastError } from '../errors.ts'
 import { createGuard, type Guard } from '../guard.ts'
 import { silentLogger } from '../log.ts'
 import type { BusObserver } from './bus-observer.ts'
@@ -44,6 +44,19 @@ const RETRY_AFTER_MS = 1_000
 export function noStreamYet(): RowcastError {
   return new RowcastError('NO_STREAM_YET', 'No stream of changes has begun yet.', {
     details: { retryAfterMs: RETRY_AFTER_MS },
+  })
+}
+
+/**
+ * Ends a question for a position that the database, or the Prisma Client, did not answer: whoever asked comes again, as where there
+ * is no stream.
+ * @throws NO_STREAM_YET; what does not pass by itself, as it is
+ */
+export function notAnswered(error: unknown): never {
+  if (isRowcastError(error) && (error.isPublic || errorEntry(error.code).retry !== 'backoff')) throw error
+  throw new RowcastError('NO_STREAM_YET', 'The database does not answer at present.', {
+    details: { retryAfterMs: RETRY_AFTER_MS },
+    cause: error,
   })
 }
 

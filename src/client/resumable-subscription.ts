@@ -122,8 +122,7 @@ export async function* subscribeWatched<Data extends object>(
         options.onEnded?.()
         // A server that has had nothing to say since the last attempt is given time to recover.
         if (position.cursor !== before) barren = 0
-        const isAsked = typeof error.extensions['retryAfterMs'] === 'number'
-        if (barren > 0 || isAsked) await wait(retryDelayMs(error, barren), signal)
+        if (barren > 0 || saysWhen(error)) await wait(retryDelayMs(error, barren), signal)
         await goOn(error, position, options)
       }
     }
@@ -132,18 +131,26 @@ export async function* subscribeWatched<Data extends object>(
   }
 }
 
-/** The cursor for now; null when the signal has ended the waiting for it. */
+/** The cursor for now, asked for again as long as the server says when; null when the signal has ended the waiting for it. */
 async function firstCursor(
   client: ChangeClient,
   signal: AbortSignal | undefined,
   source: string | undefined,
 ): Promise<string | null> {
-  try {
-    return await queryChangeCursor(client, signal, source)
-  } catch (error) {
-    if (signal?.aborted === true) return null
-    throw error
+  for (let failures = 0; ; failures += 1) {
+    try {
+      return await queryChangeCursor(client, signal, source)
+    } catch (error) {
+      if (signal?.aborted === true) return null
+      if (!(error instanceof SubscriptionError) || !saysWhen(error)) throw error
+      await wait(retryDelayMs(error, failures), signal)
+    }
   }
+}
+
+/** Whether the server names a time to come again. */
+function saysWhen({ extensions }: SubscriptionError): boolean {
+  return typeof extensions['retryAfterMs'] === 'number'
 }
 
 /** Where the subscription stands. */
@@ -168,7 +175,7 @@ async function goOn(
     onFailure({ error, data: null })
     return
   }
-  const isRetried = goesOn('again', code) || typeof error.extensions['retryAfterMs'] === 'number'
+  const isRetried = goesOn('again', code) || saysWhen(error)
   if (!isRetried || code === 'RESYNC_REQUIRED') throw error
   if (code === 'SERVER_STOPPING' && cursor !== null) position.cursor = cursor
 }

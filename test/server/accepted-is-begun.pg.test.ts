@@ -1,5 +1,8 @@
 /** A subscription is accepted once it gets what commits from then on; before there is a stream it is refused in time. */
+import { type AddressInfo, createServer } from 'node:net'
+import { PrismaPg } from '@prisma/adapter-pg'
 import { describe, expect, it } from 'vitest'
+import { PrismaClient } from '../../prisma/generated/client/client.ts'
 import { openDatabase } from '../support/database.ts'
 import { openLiveRowcast } from '../support/live-rowcast.ts'
 import { openService } from '../support/live-service.ts'
@@ -62,4 +65,36 @@ describe('a process that stands by', () => {
     expect(text).toContain('"retryAfterMs":1000')
     expect(await ask(standby.url)).toMatchObject({ errors: [NO_STREAM] })
   })
+})
+
+/** Addresses where a Prisma Client finds no database: nobody listens, or somebody who says nothing. */
+async function openNowhere(isSilent: boolean) {
+  const server = createServer((socket) => socket.on('error', () => {}))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  if (!isSilent) await new Promise((resolve) => server.close(resolve))
+  return {
+    url: `postgresql://ada@127.0.0.1:${port}/app`,
+    [Symbol.dispose]: () => {
+      if (isSilent) server.close()
+    },
+  }
+}
+
+it.each([
+  ['refuses', false],
+  ['says nothing', true],
+])('changeCursor asks to come again where the database of the Prisma Client %s', async (_name, isSilent) => {
+  await using database = await openDatabase({ migrate: true })
+  using nowhere = await openNowhere(isSilent)
+  await using running = await openService(database, {
+    config: {
+      answerTimeoutMs: 2_000,
+      createPrisma: () => new PrismaClient({ adapter: new PrismaPg({ connectionString: nowhere.url }) }),
+    },
+  })
+  await running.service.rowcast.ready()
+  const [error] = ((await ask(running.url)) as { errors: readonly { extensions: object }[] }).errors
+  // The log has why.
+  expect(error?.extensions).toMatchObject({ ...NO_STREAM.extensions, id: expect.any(String) })
 })

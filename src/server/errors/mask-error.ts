@@ -52,13 +52,15 @@ export function createErrorMask({ logger, areSuggestionsHidden, locate }: ErrorM
     return id
   }
 
-  /** What ends a subscription may have a cause that clients are not shown. */
+  /** What ends a subscription, or is to be asked again, may have a cause that clients are not shown. */
   function withLogId(error: unknown, shown: unknown): unknown {
     const original = originalOf(error)
     if (!(shown instanceof GraphQLError) || !(original instanceof Error)) return shown
     const { code } = shown.extensions
-    const isLogged = original.cause !== undefined && isErrorCode(code) && errorEntry(code).ends !== undefined
-    return isLogged
+    if (original.cause === undefined || !isErrorCode(code)) return shown
+    const { ends, retry } = errorEntry(code)
+    // What passes: why is for whoever runs the server.
+    return ends !== undefined || retry === 'backoff'
       ? remake(shown, shown.message, { ...shown.extensions, id: logOnce(original.cause) })
       : shown
   }
