@@ -106,12 +106,12 @@ async function feed(url: string): Promise<readonly string[]> {
       }, NET)
       .toBe(true)
     let latest = 0
-    while (latest < probes) latest = Number((await reader.nextData()).tagChanged.new.id)
+    while (latest < probes) latest = Number((await reader.nextData(NET.timeout)).tagChanged.new.id)
     for (const each of paused) each.pause()
     for (let written = 0; written < ROWS; written += ROWS_AT_ONCE) {
       await insert(ROWS_AT_ONCE)
       for (let n = 0; n < ROWS_AT_ONCE; n += 1) {
-        const id = Number((await reader.nextData()).tagChanged.new.id)
+        const id = Number((await reader.nextData(NET.timeout)).tagChanged.new.id)
         if (id !== latest + 1) throw new Error(`${id} came after ${latest}`)
         latest = id
       }
