@@ -14,6 +14,8 @@ const FREE_MAX = 4
 
 /** Copies ranges of bytes into slabs. */
 export class ByteSlabs {
+  /** Where slabs go that nobody reads any more; null: the garbage collector sees to them. */
+  readonly recycler: RecycledSlabs | null = null
   /** The slab of the latest range. */
   slab: Buffer = Buffer.alloc(0)
   #used = 0
@@ -42,6 +44,7 @@ export class ByteSlabs {
  * garbage collector is slowest to see.
  */
 export class RecycledSlabs extends ByteSlabs {
+  override readonly recycler: RecycledSlabs = this
   readonly #taken: Buffer[] = []
   readonly #free: Buffer[] = []
 

@@ -131,8 +131,12 @@ export class StreamIntake {
   }
 
   #newAssembler(): TransactionAssembler {
-    const { registry, softDelete, readMetadata } = this.#options
-    return createTransactionAssembler(registry, this.#assemblerOutput(), { softDelete, readMetadata })
+    const { registry, softDelete, readMetadata, areKept } = this.#options
+    return createTransactionAssembler(registry, this.#assemblerOutput(), {
+      softDelete,
+      readMetadata,
+      areKept,
+    })
   }
 
   #assemblerOutput(): AssemblerOutput {
