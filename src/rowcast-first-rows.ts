@@ -130,7 +130,7 @@ function partsOf(
       const read = async () =>
         fitted(await readAtFence(client, model, query, host.answerTimeoutMs), held.pageBytesMax)
       const key = canonicalText([model.name, conditions, behind, take])
-      return reads.run({ key, since, signal: ending, read })
+      return reads.run({ key, since, signal: ending, read, owner: account })
     },
     keyOf: (row) => primaryKeyOf(model, row),
     sizes: new PageSizes(

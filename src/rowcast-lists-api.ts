@@ -59,7 +59,7 @@ export interface ListPatch<Row, Key, Metadata = TransactionMetadata> {
   readonly operations: readonly ListRowOperation<Row, Key>[]
   readonly totalCount: number | null
   readonly cursor: string
-  /** The last transaction that is in it. */
+  /** The last transaction that is in it; null where `where` follows relations: only the database knows which had a part. */
   readonly transaction: TransactionInfo<Metadata> | null
 }
 
@@ -100,7 +100,7 @@ export interface Totals<
   readonly min: { readonly [Name in Min]: Row[Name] | null }
   readonly max: { readonly [Name in Max]: Row[Name] | null }
   readonly cursor: string
-  /** The last transaction that is in them; null where none has come yet. */
+  /** The last transaction that is in them; null where none has come yet, and where `where` follows relations. */
   readonly transaction: TransactionInfo<Metadata> | null
 }
 

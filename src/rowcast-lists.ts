@@ -231,7 +231,11 @@ class Lists {
       return new KeptSet<Loaded, Shown, Event>({
         ...this.#sharedParts(model, request),
         ...parts,
-        ...{ ...home, everyMs: every, read: (ending) => this.#read(model, conditions, load, ending) },
+        ...{
+          ...home,
+          everyMs: every,
+          read: (signal) => this.#read(model, conditions, load, { signal, owner: account }),
+        },
       })
     })
     if (signal !== undefined) subscription.endOn(signal)
@@ -266,7 +270,7 @@ class Lists {
     model: ModelSpec,
     conditions: readonly object[],
     load: KeptParts<Loaded, unknown, unknown>['load'],
-    signal: AbortSignal,
+    { signal, owner }: { readonly signal: AbortSignal; readonly owner: object | undefined },
   ) {
     const { answerTimeoutMs, softDeleteOf } = this.#host
     const unmarked = unmarkedWhere(model, softDeleteOf(model.name))
@@ -280,7 +284,7 @@ class Lists {
         return []
       })
     }
-    const { fence } = await this.#reads.run({ key: null, since: 0, signal, read })
+    const { fence } = await this.#reads.run({ key: null, since: 0, signal, read, owner })
     const { bytes } = loaded as Loaded
     return { loaded: loaded as Loaded, fence, bytes, tookMs: performance.now() - begunAtMs }
   }

@@ -23,7 +23,7 @@ export interface KeptState<Shown> {
   readonly shown: Shown
   /** All that stands before it is in what is shown, and nothing behind it. */
   readonly cursor: string
-  /** The last transaction that had a part in it; null where none has come yet. */
+  /** The last transaction that had a part in it; null where none has come yet, or only the database knows which had. */
   readonly transaction: TransactionInfo | null
 }
 

@@ -220,7 +220,8 @@ export class KeptSet<Loaded, Shown, Event> {
     const position = { commitLsn: transaction.commitLsn, index: change.index }
     if (this.#position === null || comparePositions(this.#position, position) < 0) {
       this.#position = position
-      this.#transaction = transaction
+      // Where all changes come, it may have written only what nobody here may see.
+      this.#transaction = this.#parts.isAskedAgain ? null : transaction
     }
     const isRead = this.#fence?.sees(transaction) === true
     if (!isRead && !this.#mustRead) this.#apply(delivery)

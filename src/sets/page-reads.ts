@@ -11,6 +11,8 @@ export interface PageRequest<Page> {
   readonly key: string | null
   /** `PageReads.begun` once the subscription had its cursor: a snapshot from before may lack what stands before the cursor. */
   readonly since: number
+  /** Whose turn it takes, where others wait too: each gets one read after the other, however many one of them asks for. @default the process's own */
+  readonly owner?: object | null | undefined
   /** The subscription has ended: nobody waits any more. */
   readonly signal: AbortSignal
   readonly read: () => Promise<Page>
@@ -34,6 +36,8 @@ interface Waiter<Page> {
 
 /** One read, from when it is asked for until it is over. */
 interface PageRead<Page> extends Pick<PageRequest<Page>, 'key' | 'read'> {
+  /** Who waits least for his turn, of all who ask for it. */
+  owner: object
   /** Of the reads that began, the how manieth; 0 before it begins. */
   number: number
   readonly enqueuedAtMs: number
@@ -43,7 +47,8 @@ interface PageRead<Page> extends Pick<PageRequest<Page>, 'key' | 'read'> {
 /** The reads of one process. Rows are the same objects for all who wait for them: whoever changes one copies it first. */
 export class PageReads<Page = FencedRows> {
   readonly #bounds: Required<{ [Name in keyof PageReadBounds]: NonNullable<PageReadBounds[Name]> }>
-  readonly #queue = new Set<PageRead<Page>>()
+  /** Of each owner, in the order in which they asked; whose turn comes first stands first. */
+  readonly #queue = new Map<object, Set<PageRead<Page>>>()
   /** Those that have not begun, and the last that did, by key. */
   readonly #queued = new Map<string, PageRead<Page>>()
   readonly #running = new Map<string, PageRead<Page>>()
@@ -69,35 +74,66 @@ export class PageReads<Page = FencedRows> {
    * The page. Rejects with the signal's reason once that has aborted.
    * @throws FIRST_ROWS_FAILED where too many wait, or it has waited for too long; and what the read throws
    */
-  run({ key, since, signal, read }: PageRequest<Page>): Promise<Page> {
+  run({ key, since, signal, read, owner }: PageRequest<Page>): Promise<Page> {
     if (signal.aborted) return Promise.reject(signal.reason)
     if (this.#waiters >= this.#bounds.waitersMax)
       return Promise.reject(failed('Too many subscriptions wait for their first rows.'))
     const running = key === null ? undefined : this.#running.get(key)
-    const joined = running !== undefined && running.number > since ? running : this.#queuedWith(key)
-    const page = joined ?? this.#enqueue(key, read)
+    const by = owner ?? this
+    const joined = running !== undefined && running.number > since ? running : this.#queuedWith(key, by)
+    const page = joined ?? this.#enqueue(key, read, by)
     const result = this.#wait(page, signal)
     this.#begin()
     return result
   }
 
-  #queuedWith(key: string | null): PageRead<Page> | undefined {
-    return key === null ? undefined : this.#queued.get(key)
+  /** One that waits. Behind many of one owner nobody else waits for it. */
+  #queuedWith(key: string | null, owner: object): PageRead<Page> | undefined {
+    const page = key === null ? undefined : this.#queued.get(key)
+    if (page === undefined || page.owner === owner) return page
+    if ((this.#queue.get(owner)?.size ?? 0) >= (this.#queue.get(page.owner)?.size ?? 0)) return page
+    this.#takeOut(page)
+    page.owner = owner
+    this.#line(page)
+    return page
   }
 
-  #enqueue(key: string | null, read: PageRequest<Page>['read']): PageRead<Page> {
+  #enqueue(key: string | null, read: PageRequest<Page>['read'], owner: object): PageRead<Page> {
     const page: PageRead<Page> = {
-      ...{ key, read, number: 0, enqueuedAtMs: this.#bounds.now() },
+      ...{ key, read, owner, number: 0, enqueuedAtMs: this.#bounds.now() },
       waiters: new Set<Waiter<Page>>(),
     }
-    this.#queue.add(page)
+    this.#line(page)
     if (key !== null) this.#queued.set(key, page)
     return page
   }
 
+  #line(page: PageRead<Page>): void {
+    const pages = this.#queue.get(page.owner)
+    if (pages === undefined) this.#queue.set(page.owner, new Set([page]))
+    else pages.add(page)
+  }
+
+  #takeOut(page: PageRead<Page>): void {
+    const pages = this.#queue.get(page.owner)
+    pages?.delete(page)
+    if (pages?.size === 0) this.#queue.delete(page.owner)
+  }
+
   #dequeue(page: PageRead<Page>): void {
-    this.#queue.delete(page)
+    this.#takeOut(page)
     if (page.key !== null) this.#queued.delete(page.key)
+  }
+
+  /** The first of whose turn it is, who has his next turn after all others. */
+  #next(): PageRead<Page> | undefined {
+    const [first] = this.#queue
+    if (first === undefined) return undefined
+    const [owner, pages] = first
+    const [page] = pages
+    this.#queue.delete(owner)
+    this.#queue.set(owner, pages)
+    return page
   }
 
   #wait(page: PageRead<Page>, signal: AbortSignal): Promise<Page> {
@@ -130,8 +166,9 @@ export class PageReads<Page = FencedRows> {
 
   /** Begins what has a lane. */
   #begin(): void {
-    for (const page of this.#queue) {
-      if (this.#lanes >= this.#bounds.lanes) return
+    while (this.#lanes < this.#bounds.lanes) {
+      const page = this.#next()
+      if (page === undefined) return
       this.#dequeue(page)
       if (this.#bounds.now() - page.enqueuedAtMs <= this.#bounds.waitMaxMs) void this.#read(page)
       else for (const waiter of [...page.waiters]) waiter.reject(failed('Its turn to be read came too late.'))

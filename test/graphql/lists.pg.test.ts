@@ -74,12 +74,18 @@ interface ListData {
   }
 }
 
+interface State {
+  rows: Row[]
+  readonly transactions: ListData['list']['transaction'][]
+}
+
 /** Keeps a list as a client does; resolves once it is as wanted. */
-async function until(list: WsSubscription<ListData>, state: { rows: Row[] }, wanted: readonly Row[]) {
+async function until(list: WsSubscription<ListData>, state: State, wanted: readonly Row[]) {
   while (JSON.stringify(state.rows) !== JSON.stringify(wanted)) {
     const { data, errors } = await list.next()
     expect(errors).toBeUndefined()
     const { rows, operations = [] } = data?.list ?? { rows: [] }
+    state.transactions.push(data?.list.transaction ?? null)
     if (rows !== undefined) state.rows = [...rows]
     for (const { kind, index, key, row } of operations) {
       const at = state.rows.findIndex(({ id }) => String(id) === String(key.rowId))
@@ -118,7 +124,8 @@ describe('live lists of GraphQL', () => {
         'id title viewCount author { fullName }',
         'orderBy: [{ viewCount: DESC }, { id: ASC }]',
       )
-      return { socket, query, list: socket.subscribe<ListData>(list), state: { rows: [] as Row[] } }
+      const state: State = { rows: [], transactions: [] }
+      return { socket, query, list: socket.subscribe<ListData>(list), state }
     })
     for (const write of WRITES) {
       await database.query(write)
@@ -127,6 +134,10 @@ describe('live lists of GraphQL', () => {
     }
     const [editor, reader] = viewers.map(({ state }) => state.rows.length)
     expect([editor, reader]).toEqual([3, 3])
+    const [named, unnamed] = viewers.map(({ state }) => state.transactions.filter((each) => each !== null))
+    expect(named?.length).toBeGreaterThan(0)
+    // His policy follows relations: one that wrote only what he may not see had a part in that, too.
+    expect(unnamed).toEqual([])
   })
 
   it('show each viewer what his policy lets him see, and share a list among those of whom it is the same', async () => {

@@ -15,14 +15,17 @@ function world(bounds: PageReadBounds = {}) {
   return {
     reads,
     begun,
-    ask(key: string | null, { since = reads.begun, signal = new AbortController().signal } = {}) {
+    ask(
+      key: string | null,
+      { since = reads.begun, signal = new AbortController().signal, owner = null as object | null } = {},
+    ) {
       const read = () => {
         begun.push(String(key))
         return new Promise<FencedRows>((resolve, reject) => {
           open.push({ key: String(key), end: () => resolve(PAGE), fail: reject })
         })
       }
-      return reads.run({ key, since, signal, read })
+      return reads.run({ key, since, signal, read, owner })
     },
     /** Ends all that are read now. */
     async endAll() {
@@ -58,6 +61,22 @@ it('gives nobody a snapshot from before its cursor', async () => {
   await endAll()
   await Promise.all([first, later, together])
   expect(begun).toHaveLength(2)
+})
+
+it('reads for each who asks in turn, however many one of them asks for, and joins nobody to his line', async () => {
+  const { ask, begun, endAll } = world({ lanes: 1 })
+  const [hostile, honest] = [{}, {}]
+  const running = ask('running')
+  const many = Array.from({ length: 100 }, (_, n) => ask(`many ${n}`, { owner: hostile }))
+  const own = ask('own', { owner: honest })
+  // The last of them is what somebody else wants.
+  const shared = ask('many 99', { owner: honest })
+  for (let n = 0; n < 5; n += 1) await endAll()
+  await Promise.all([running, own, shared])
+  expect(begun.slice(0, 5)).toEqual(['running', 'many 0', 'own', 'many 1', 'many 99'])
+  while (begun.length < 102) await endAll()
+  await endAll()
+  await Promise.all(many)
 })
 
 it('reads what is like no other for each alone, few at once', async () => {

@@ -71,6 +71,8 @@ export interface KeySetSpec {
 
 /** Matches every row. */
 export const ALWAYS: Condition = { kind: 'constant', value: true }
+/** The same of related rows, where it is meant: that there is one is what is asked. */
+export const ANY_RELATED: Condition = { kind: 'constant', value: true }
 /** Matches no row. */
 export const NEVER: Condition = { kind: 'constant', value: false }
 
@@ -126,9 +128,25 @@ export function constantOf(condition: Condition): boolean | null {
     }
     case 'test':
       return condition.isTrueOfAny === true ? true : null
+    case 'related':
+      // No row has a key among those of no rows. Whether there are any is asked of the data.
+      return constantOf(condition.set.condition) === false ? false : null
     default:
       return null
   }
+}
+
+/**
+ * Whether a condition on related rows lets a row through by that there is one, whatever is in it: an operand of it came out empty. How many NOTs stand
+ * around decides whether that lets through or holds back.
+ */
+export function takesAnyRelated(condition: Condition, isNegated = false): boolean {
+  if ('conditions' in condition) return condition.conditions.some((part) => takesAnyRelated(part, isNegated))
+  if (condition.kind === 'not') return takesAnyRelated(condition.condition, !isNegated)
+  if (condition.kind !== 'related') return false
+  const asked = condition.set.condition
+  const isAny = !isNegated && asked !== ANY_RELATED && constantOf(asked) === true
+  return isAny || takesAnyRelated(asked, isNegated)
 }
 
 /** What it costs to judge a row: the sum of all conditions, where comparing a value costs 1. */

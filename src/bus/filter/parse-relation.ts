@@ -7,7 +7,7 @@ import type { ModelCatalog, ModelSpec, RelationSpec } from '../../catalog/model-
 import { type RelationStep, relationSteps } from '../../catalog/relation-path.ts'
 import { canonicalText } from '../../catalog/values/canonical-text.ts'
 import { badFilter, shownName, withoutOperator } from './bad-filter.ts'
-import { ALWAYS, allOf, type Condition, type KeySetSpec, negate } from './condition.ts'
+import { ALWAYS, ANY_RELATED, allOf, type Condition, type KeySetSpec, negate } from './condition.ts'
 import { domainOf } from './field-domain.ts'
 import { isFilterObject } from './filter-object.ts'
 import { mayBeNull } from './may-be-null.ts'
@@ -123,7 +123,7 @@ function parseAbsence(context: RelationContext, operator: Operator, path: string
   const isAbsent =
     relation.fields.length > 0
       ? allOf(relation.fields.map((field) => ({ kind: 'null', field })))
-      : negate(relatedTo(context, {}, ALWAYS, IS_TRUE))
+      : negate(relatedTo(context, {}, ANY_RELATED, IS_TRUE))
   return operator === 'isNot' ? negate(isAbsent) : isAbsent
 }
 

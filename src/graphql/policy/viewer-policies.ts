@@ -4,7 +4,7 @@
  */
 import { badFilter } from '../../bus/filter/bad-filter.ts'
 import { compileCondition, type RowTest } from '../../bus/filter/compile-condition.ts'
-import { type Condition, constantOf, keySetsOf, NEVER } from '../../bus/filter/condition.ts'
+import { type Condition, constantOf, keySetsOf, NEVER, takesAnyRelated } from '../../bus/filter/condition.ts'
 import { type ParseWhereOptions, parseWhere } from '../../bus/filter/parse-where.ts'
 import { type ForeignKey, foreignKeyOf } from '../../catalog/foreign-key.ts'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
@@ -210,6 +210,8 @@ export class ViewerPolicies {
       // Whoever means all rows says so; an operand that came out empty must not.
       if (constantOf(condition) === true)
         throw failed(model.name, 'rows', "a filter that every row matches: answer 'all' if that is meant")
+      if (takesAnyRelated(condition))
+        throw failed(model.name, 'rows', 'a condition on related rows that each of them matches')
       // It stands beside what is asked for, where Prisma would leave an empty `OR` out.
       const isNone = constantOf(condition) === false
       const asksRows = keySetsOf(condition).length > 0

@@ -106,7 +106,8 @@ export const POSITION_FIELDS: FieldDefinitions = {
   },
   transaction: {
     type: 'CommittedTransaction',
-    description: 'The last transaction that has a part in it; null where none has come yet.',
+    description:
+      'The last transaction that has a part in it; null where none has come yet, and where the filter or a policy follows relations.',
     resolve: (event: KeptState<unknown>) => (event.transaction === null ? null : event),
   },
 }

@@ -5,6 +5,7 @@ import { catalog } from '../../../prisma/generated/rowcast.ts'
 import { TRUE } from '../../../src/bus/filter/outcome.ts'
 import { isRowcastError } from '../../../src/errors.ts'
 import { ViewerPolicies } from '../../../src/graphql/policy/viewer-policies.ts'
+import { findRows, type Where } from '../../simulation/rows-where.ts'
 
 const ROWS = ['ada', 'bob', 'cy'].map((email) => ({
   email,
@@ -73,6 +74,55 @@ it('a rule with holes shows some rows or is refused, and never shows all', async
       const { rows } = policies.view(context, 'User')
       expect(rows).not.toBeNull()
       expect(ROWS.every((row) => rows?.test(row) === TRUE)).toBe(false)
+    }),
+    { numRuns: 2_000 },
+  )
+  expect(refused).toBeGreaterThan(500)
+})
+
+/** Every row has related rows, so that only what is asked of them leaves any out. */
+const WORLD: Readonly<Record<string, readonly Readonly<Record<string, string>>[]>> = {
+  User: ['ada', 'bob'].map((id) => ({ id, email: id })),
+  Team: ['red', 'blue'].map((id) => ({ id, name: id })),
+  Post: [
+    { id: '1', authorId: 'ada', teamId: 'red', title: 'one' },
+    { id: '2', authorId: 'bob', teamId: 'blue', title: 'two' },
+  ],
+}
+
+/** What is left of a condition on a field of any model where its values were missing, in all ways that can be asked of rows. */
+const { related } = fc.letrec<{ related: unknown }>((tie) => ({
+  related: fc.oneof(
+    { maxDepth: 3 },
+    fc.constantFrom({ id: { in: [] } }, { id: { notIn: [] } }, {}, { AND: [] }, { NOT: [] }, { id: {} }),
+    tie('related').map((part) => ({ NOT: part })),
+    fc.array(tie('related'), { maxLength: 2 }).map((parts) => ({ OR: parts })),
+    fc.array(tie('related'), { maxLength: 2 }).map((parts) => ({ AND: parts })),
+    fc
+      .tuple(fc.constantFrom('author', 'team'), fc.constantFrom('is', 'isNot'), tie('related'))
+      .map(([relation, operator, part]) => ({ [relation]: { [operator]: part } })),
+    fc
+      .tuple(fc.constantFrom('some', 'none', 'every'), tie('related'))
+      .map(([operator, part]) => ({ posts: { [operator]: part } })),
+  ),
+}))
+
+it.each(['Post', 'User'])('nor does one of %s with holes in what it asks of related rows', async (model) => {
+  let refused = 0
+  await fc.assert(
+    fc.asyncProperty(related, async (where) => {
+      const policies = new ViewerPolicies(catalog, new Map([[model, { rows: () => where as never }]]))
+      const context = {}
+      try {
+        await policies.prepare(context, [model])
+      } catch (error) {
+        expect(isRowcastError(error, 'POLICY_FAILED')).toBe(true)
+        refused += 1
+        return
+      }
+      const shown = policies.view(context, model).rows?.where as Where
+      const rowsOf = (name: string) => WORLD[name] ?? []
+      expect(findRows({ catalog, rowsOf }, model, { where: shown }).length).toBeLessThan(rowsOf(model).length)
     }),
     { numRuns: 2_000 },
   )

@@ -1,0 +1,83 @@
+/** What many changes cause in one list is done in turns, so that others come in between: however many lists there are. */
+import { expect, it } from 'vitest'
+import { formatCursor } from '../../src/changes/cursor.ts'
+import type { KeptState } from '../../src/sets/kept-parts.ts'
+import { KeptSet } from '../../src/sets/kept-set.ts'
+import { UntakenPatches } from '../../src/sets/untaken-patches.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
+import { PLAIN_EPOCH } from '../support/plain-change.ts'
+
+const CHANGES = 100
+const lsnOf = (commit: number) => toLsn(BigInt(commit))
+const delivery = (commit: number) => ({
+  change: {
+    ...{ action: 'TRUNCATE', index: 0, cursor: formatCursor(PLAIN_EPOCH, lsnOf(commit), 0) },
+    transaction: { epoch: PLAIN_EPOCH, commitLsn: lsnOf(commit), xid: commit },
+  },
+  isLastOfTransaction: true,
+})
+
+/** A list whose every change is one more, and what it may spend of a turn. */
+function open(turns: { readonly isOver: boolean; wait(): Promise<void> | null }, weigh: (n: number) => void) {
+  const waiting = Array.from({ length: CHANGES }, (_, n) => delivery(10 + n))
+  let count = 0
+  const set = new KeptSet<number, number, KeptState<number>>({
+    changeCursor: async () => formatCursor(PLAIN_EPOCH, lsnOf(1), 0),
+    subscribe: () => [
+      {
+        pull: { take: () => waiting.shift(), isEnded: false, reader: null, bookmark: () => null },
+        return: async () => ({ done: true, value: undefined }),
+      } as never,
+    ],
+    read: async () => ({
+      ...{ loaded: 0, tookMs: 0, bytes: 0 },
+      fence: { sees: () => false, endLsn: lsnOf(5), text: '' },
+    }),
+    view: {
+      reset: () => undefined,
+      apply: () => 'none',
+      empty() {
+        count += 1
+      },
+      shown: () => count,
+      get bytes() {
+        return count
+      },
+    },
+    ...{ isAskedAgain: false, everyMs: 0, monotonicMs: () => 0, wait: async () => undefined, turns, weigh },
+    snapshotOf: (state) => state,
+    patchOf: (_before, event) => ({ event, bytes: 1 }),
+    untaken: new UntakenPatches(1_000_000),
+    counters: { reads: 0, readMs: 0, snapshots: 0, patches: 0 },
+    onEnded: () => undefined,
+  })
+  return set.subscribe()
+}
+
+it('no change is followed where the turn is over', async () => {
+  let turns = 0
+  const followed = open(
+    {
+      isOver: true,
+      wait() {
+        turns += 1
+        return null
+      },
+    },
+    () => undefined,
+  )
+  let shown = 0
+  while (shown < CHANGES) shown = (await followed.next()).value.shown
+  expect(turns).toBeGreaterThan(CHANGES)
+  await followed.return()
+})
+
+it('what is kept counts as it becomes, and ends the list where that is too much', async () => {
+  const followed = open({ isOver: false, wait: () => null }, (bytes) => {
+    if (bytes > 50) throw new Error('LIST_TOO_COSTLY')
+  })
+  const until = async () => {
+    for (;;) if ((await followed.next()).value.shown > 60) return
+  }
+  await expect(until()).rejects.toThrow('LIST_TOO_COSTLY')
+})
