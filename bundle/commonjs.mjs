@@ -8,7 +8,10 @@ const DIST = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist')
 const ENTRIES = [
   'index',
   'better-auth/realtime',
+  'adapters/apollo',
   'adapters/react',
+  'adapters/tanstack-db',
+  'adapters/urql',
   'client/client',
   'graphql/plugin/rowcast-plugin',
   'graphql/kit/schema-kit',

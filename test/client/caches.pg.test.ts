@@ -20,6 +20,9 @@ import {
 } from 'relay-runtime'
 import { describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
+import { evictGone } from '../../src/adapters/apollo.ts'
+import { changeKeys, changeUpdates } from '../../src/adapters/urql.ts'
+import type { ListChange } from '../../src/client/apply-change.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openService } from '../support/live-service.ts'
 import { relayRequest, relayText } from '../support/relay-artifact.ts'
@@ -33,8 +36,9 @@ interface Tag {
 type Rows = ReadonlyMap<string, Omit<Tag, 'id'>>
 
 interface Change {
-  readonly old: { readonly was: string } | null
-  readonly key: { readonly was: string }
+  readonly action: ListChange<Tag>['action']
+  readonly old: { readonly was: string; readonly rowId: string } | null
+  readonly key: { readonly was: string; readonly rowId: string }
   readonly new: Tag | null
 }
 
@@ -68,8 +72,7 @@ function followByApollo(socket: Client, source: string): Follower {
   const subscription = client
     .subscribe<{ tagChanged: Change }>({ query: gql(source) })
     .subscribe(({ data }) => {
-      const gone = data === undefined ? null : goneOf(data.tagChanged)
-      if (gone !== null) cache.evict({ id: `Tag:${gone}` })
+      if (data !== undefined) evictGone(cache, data.tagChanged, { key: 'id', typename: 'Tag' })
       seen += 1
     })
   return {
@@ -98,27 +101,18 @@ function followByGraphcache(socket: Client, source: string): Follower {
         return name == null ? [] : [[id, { name, color: cache.resolve(entity, 'color') as string | null }]]
       }),
     )
-  const keyless = [
-    'TagInserted',
-    'TagUpdated',
-    'TagDeleted',
-    'TagTruncated',
-    'TagKey',
-    'TagOld',
-    'ChangeTransaction',
-  ]
+  const { tagChanged } = changeUpdates<Tag>({ tagChanged: { typename: 'Tag', key: 'id' } })
   const client = new UrqlClient({
     url: 'http://unused.invalid',
     preferGetMethod: false,
     exchanges: [
       cacheExchange({
-        keys: Object.fromEntries(keyless.map((name) => [name, () => null])),
+        keys: changeKeys('Tag'),
         updates: {
           Subscription: {
-            tagChanged(result, _args, cache) {
+            tagChanged(result, args, cache) {
+              tagChanged?.(result, args, cache)
               const change = result['tagChanged'] as unknown as Change
-              const gone = goneOf(change)
-              if (gone !== null) cache.invalidate({ __typename: 'Tag', id: gone })
               if (change.new !== null) ids.add(change.new.id)
               seen += 1
               // A cache is open while it writes.

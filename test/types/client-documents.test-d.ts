@@ -1,5 +1,10 @@
+import type { ApolloClient } from '@apollo/client'
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
+import { createCollection } from '@tanstack/db'
 import { expectTypeOf } from 'vitest'
+import { keepQuery } from '../../src/adapters/apollo.ts'
 import { useChanges, useFollowedList, useLiveList } from '../../src/adapters/react.ts'
+import { rowcastCollectionOptions } from '../../src/adapters/tanstack-db.ts'
 import {
   type ChangeClient,
   createLiveList,
@@ -72,3 +77,26 @@ useFollowedList({ client, request: { query: TagListDocument }, key: 'id' })
 createLiveList({ client, request: { query: TagChangesDocument, variables: { after: 'x' } }, key: 'id' })
 // @ts-expect-error rows that are shown first have the fields of rows
 useFollowedList({ client, request: listed, key: 'id', initialRows: [{ id: 1 }] })
+
+const ofTags = rowcastCollectionOptions({
+  client,
+  request: changed,
+  key: 'id',
+  onUpdate: async ({ transaction: { mutations }, mutationId }) => {
+    expectTypeOf(mutations[0]?.changes).toEqualTypeOf<Partial<ListedTagFragment> | undefined>()
+    expectTypeOf(mutationId).toEqualTypeOf<string>()
+  },
+})
+expectTypeOf(createCollection(ofTags).toArray.map(({ name }) => name)).toEqualTypeOf<string[]>()
+expectTypeOf(createCollection(ofTags).utils.liveState()?.rows).toEqualTypeOf<
+  readonly ListedTagFragment[] | undefined
+>()
+
+declare const apollo: ApolloClient
+declare const query: TypedDocumentNode<{ tags: ListedTagFragment[] }, { take: number }>
+const ofQuery = { apollo, client, query, request: changed, key: 'id', typename: 'Tag' } as const
+expectTypeOf(keepQuery({ ...ofQuery, queryVariables: { take: 3 } }).state.rows).toEqualTypeOf<
+  readonly ListedTagFragment[]
+>()
+// @ts-expect-error of another type
+keepQuery({ ...ofQuery, queryVariables: { take: 'three' } })

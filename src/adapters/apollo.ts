@@ -1,0 +1,88 @@
+/**
+ * Beside the spine, adapters. What `rowcast/apollo` exports: rows that live in the cache of Apollo Client 4, kept as the database has them. Apollo
+ * Client is the application's: what is needed of it is written down here.
+ */
+import type { ListChange, ListShape } from '../client/apply-change.ts'
+import type { ChangeDocument } from '../client/document-text.ts'
+import { createLiveList } from '../client/live-list.ts'
+import type { LiveList, LiveListOptions } from '../client/live-list-api.ts'
+import { goneKey } from './cache-changes.ts'
+
+/** Of Apollo's cache what is needed. */
+export interface ApolloCacheParts {
+  evict(options: { readonly id: string }): boolean
+  identify(object: { readonly __typename: string }): string | undefined
+  updateQuery(options: never, update: never): unknown
+}
+
+/** Of `ApolloClient` what is needed. */
+export interface ApolloParts {
+  readonly cache: ApolloCacheParts
+  query(options: never): Promise<unknown>
+}
+
+/** A query that components read, and the subscription that keeps it. */
+export interface KeptQueryOptions<Row extends object, QueryVariables = never, Variables = never>
+  extends Omit<LiveListOptions<Row, Variables>, 'load'> {
+  readonly apollo: ApolloParts
+  /** One root field, which is the list; with the same fields of rows as `new` of the subscription. Parsed, as Apollo has documents. */
+  readonly query: Exclude<ChangeDocument<QueryData<Row>, QueryVariables>, string>
+  /** Of the query, those that the components give. @default none */
+  readonly queryVariables?: ([QueryVariables] extends [never] ? object : QueryVariables) | undefined
+  /** The type of the rows: by it and their key the cache knows them. */
+  readonly typename: string
+}
+
+/** The data of the query. */
+export interface QueryData<Row extends object> {
+  readonly [list: string]: readonly Row[]
+}
+
+/**
+ * Keeps a query in Apollo's cache as the database is: loads it past the cache, and writes each change into what `useQuery` reads. The list that it
+ * gives shows how it stands, and one's own changes before they have come.
+ */
+export function keepQuery<Row extends object, QueryVariables = never, Variables = never>(
+  options: KeptQueryOptions<Row, QueryVariables, Variables>,
+): LiveList<Row> {
+  const { apollo, query, queryVariables: variables, typename, ...ofList } = options
+  const { key, onChange } = options
+  let field = ''
+  const asked = { query, variables }
+  const list = createLiveList<Row>({
+    ...(ofList as unknown as LiveListOptions<Row>),
+    async load() {
+      const answer = await apollo.query({ ...asked, fetchPolicy: 'network-only' } as never)
+      const data: object = Object(Reflect.get(Object(answer), 'data'))
+      const [[name, rows] = ['', undefined]] = Object.entries(data)
+      if (!Array.isArray(rows))
+        throw new TypeError('The query gives no list: it has to have one root field, which is one.')
+      field = name
+      return rows as readonly Row[]
+    },
+    onChange(change, about) {
+      evictGone(apollo.cache, change, { key, typename })
+      onChange?.(change, about)
+    },
+  })
+  list.listen(() => {
+    const { rows } = list.state
+    if (field === '') return
+    const entities = rows.map((row) => ({ __typename: typename, ...row }))
+    const update = (known: object | null) => ({ ...known, [field]: entities })
+    // As it is: a `merge` of the application's, for pages, would add to the rows that are there.
+    apollo.cache.updateQuery({ ...asked, overwrite: true } as never, update as never)
+  })
+  return list
+}
+
+/** Takes out of Apollo's cache the row that a change leaves without an entity: it is gone, or has another key. */
+export function evictGone<Row extends object>(
+  cache: ApolloCacheParts,
+  change: ListChange<Row>,
+  { typename, ...shape }: Pick<ListShape<Row>, 'key'> & { readonly typename: string },
+): void {
+  const gone = goneKey(change, shape)
+  const id = gone === null ? undefined : cache.identify({ __typename: typename, ...gone })
+  if (id !== undefined) cache.evict({ id })
+}

@@ -1,0 +1,40 @@
+/** Beside the spine, adapters. What a change means to a normalised cache, which takes the rows that come by itself: which one is gone, and what becomes of a list. */
+import { applyChange, type ListChange, type ListShape } from '../client/apply-change.ts'
+
+/** The key fields of the row that a change leaves without an entity: it is gone, or has another key; null where none is. Aliases are not seen. */
+export function goneKey<Row extends object>(
+  change: ListChange<Row>,
+  { key }: Pick<ListShape<Row>, 'key'>,
+): Readonly<Record<string, unknown>> | null {
+  const { action, old, new: row } = change
+  if (action === 'TRUNCATE' || action === 'READY') return null
+  const before = keyFields(old, key) ?? (row == null ? keyFields(change.key, key) : null)
+  if (before === null) return null
+  const after = keyFields(row, key)
+  const isSame =
+    after !== null && Object.entries(before).every(([name, value]) => String(after[name]) === String(value))
+  return isSame ? null : before
+}
+
+function keyFields(part: object | null | undefined, key: string | readonly string[]) {
+  if (part == null) return null
+  const names = typeof key === 'string' ? [key] : key
+  const fields = names.map((name) => {
+    const own: unknown = Reflect.get(part, name)
+    return [name, own === undefined && name === 'id' ? Reflect.get(part, 'rowId') : own] as const
+  })
+  return fields.some(([, value]) => value === undefined) ? null : Object.fromEntries(fields)
+}
+
+/** The data of a query, of which one field is a list, after the change. The same where nothing differs, and where the list is not there. */
+export function changedData<Row extends object, Data>(
+  data: Data,
+  field: string,
+  change: ListChange<Row>,
+  shape: ListShape<Row>,
+): Data {
+  const rows: unknown = Reflect.get(Object(data), field)
+  if (!Array.isArray(rows)) return data
+  const next = applyChange(rows as readonly Row[], change, shape)
+  return next === rows ? data : { ...data, [field]: next }
+}

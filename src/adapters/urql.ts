@@ -1,0 +1,65 @@
+/**
+ * Beside the spine, adapters. What `rowcast/urql` exports: what Graphcache, urql's normalised cache, has to do with changes. It is the application's:
+ * what is needed of it is written down here.
+ */
+import type { ListChange, ListShape } from '../client/apply-change.ts'
+import { changedData, goneKey } from './cache-changes.ts'
+
+/** What a subscription of changes does to the cache. */
+export interface CacheUpdate<Row extends object> extends ListShape<Row> {
+  /** The type of the rows. */
+  readonly typename: string
+  /** Queries that components read, of which a root field is a list of the rows. @default none: rows that are known change, and go */
+  readonly lists?: readonly CachedList[] | undefined
+}
+
+/** A query that is in the cache. */
+export interface CachedList {
+  /** As the components give it to `useQuery`. */
+  readonly query: string | object
+  readonly variables?: object | undefined
+  /** Its root field. */
+  readonly field: string
+}
+
+/** Of Graphcache's cache what is needed. */
+export interface GraphcacheParts {
+  invalidate(entity: never): void
+  updateQuery(input: never, update: never): void
+}
+
+type Updater = (result: object, args: unknown, cache: GraphcacheParts) => void
+
+/**
+ * For `updates.Subscription` of Graphcache: by the name of a subscription's field, what its changes do. Rows come into the cache by themselves; those that are
+ * gone leave it, and the lists have and lose them.
+ */
+export function changeUpdates<Row extends object>(
+  updates: Readonly<Record<string, CacheUpdate<Row>>>,
+): Record<string, Updater> {
+  const entries = Object.entries(updates).map(([name, update]): [string, Updater] => [
+    name,
+    (result, _args, cache) => {
+      const change = Reflect.get(result, name) as ListChange<Row> | null
+      if (change === null) return
+      const gone = goneKey(change, update)
+      for (const { query, variables, field } of update.lists ?? []) {
+        const next = (data: object | null) => data && changedData(data, field, change, update)
+        cache.updateQuery({ query, variables } as never, next as never)
+      }
+      if (gone !== null) cache.invalidate({ __typename: update.typename, ...gone } as never)
+    },
+  ])
+  return Object.fromEntries(entries)
+}
+
+/** For `keys` of Graphcache: the types around the rows of these models, which are no entities. It would warn of each. */
+export function changeKeys(...models: readonly string[]): Record<string, () => null> {
+  const parts = ['Inserted', 'Updated', 'Deleted', 'Truncated', 'Read', 'Ready', 'Key', 'Old']
+  const names = [
+    ...models.flatMap((model) => parts.map((part) => model + part)),
+    'ChangeTransaction',
+    'ChangeMetadata',
+  ]
+  return Object.fromEntries(names.map((name) => [name, () => null]))
+}

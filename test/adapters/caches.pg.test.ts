@@ -1,0 +1,145 @@
+/** Queries that live in the caches of Apollo Client and urql, with the packages themselves, over a real server: as the database is, whatever happens. */
+import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client'
+import { fetchExchange, subscriptionExchange, Client as UrqlClient } from '@urql/core'
+import { cacheExchange } from '@urql/exchange-graphcache'
+import { expect, it } from 'vitest'
+import { keepQuery } from '../../src/adapters/apollo.ts'
+import { changeKeys, changeUpdates } from '../../src/adapters/urql.ts'
+import { overWebSocket } from '../support/change-clients.ts'
+import { openDatabase } from '../support/database.ts'
+import { openService } from '../support/live-service.ts'
+import { openTcpProxy } from '../support/tcp-proxy.ts'
+
+interface Tag {
+  readonly id: string
+  readonly name: string
+}
+
+const PATIENCE = { timeout: 60_000, interval: 20 }
+const TAGS = 'query Tags { tags(take: 200) { id name } }'
+const TAG_CHANGED = `subscription ($after: Cursor) {
+  tagChanged(after: $after) { cursor action key { rowId } old { rowId } new { id name } } }`
+const named = (rows: readonly Tag[]) => rows.map(({ id, name }) => `${id} ${name}`).sort()
+
+/** `useQuery` of Apollo, and what keeps it. */
+function followByApollo(url: string) {
+  const client = overWebSocket(url)
+  // As for pages: what is written is put behind what is there.
+  const merge = (known: readonly unknown[] = [], come: readonly unknown[] = []) => [...known, ...come]
+  const cache = new InMemoryCache({ typePolicies: { Query: { fields: { tags: { merge } } } } })
+  const apollo = new ApolloClient({
+    link: new HttpLink({ uri: `${url}/graphql` }),
+    cache,
+  })
+  const query = gql(TAGS)
+  const request = { query: TAG_CHANGED }
+  const list = keepQuery<Tag>({ apollo, query, client, request, key: 'id', typename: 'Tag', take: 200 })
+  let shown: readonly Tag[] = []
+  const seen = apollo.watchQuery<{ tags: readonly Tag[] }>({ query, fetchPolicy: 'cache-only' })
+  const watched = seen.subscribe(({ data }) => {
+    shown = (data?.tags ?? []) as readonly Tag[]
+  })
+  const entities = () => Object.keys(cache.extract()).filter((id) => id.startsWith('Tag:')).length
+  return {
+    list,
+    entities,
+    names: () => named(shown),
+    async stop() {
+      watched.unsubscribe()
+      list.stop()
+      await client.dispose()
+    },
+  }
+}
+
+/** `useQuery` and `useSubscription` of urql. */
+function followByUrql(url: string) {
+  const socket = overWebSocket(url)
+  const lists = [{ query: TAGS, field: 'tags' }]
+  const warnings: string[] = []
+  const urql = new UrqlClient({
+    ...{ url: `${url}/graphql`, preferGetMethod: false },
+    exchanges: [
+      cacheExchange({
+        keys: changeKeys('Tag'),
+        updates: { Subscription: changeUpdates<Tag>({ tagChanged: { typename: 'Tag', key: 'id', lists } }) },
+        logger: (severity, message) => severity !== 'debug' && warnings.push(message),
+      }),
+      fetchExchange,
+      subscriptionExchange({
+        forwardSubscription: ({ query = '', variables }) => ({
+          subscribe: (sink) => ({
+            unsubscribe: socket.subscribe({ query, variables } as never, sink as never),
+          }),
+        }),
+      }),
+    ],
+  })
+  let shown: readonly Tag[] = []
+  const watched = urql.query<{ tags: Tag[] }>(TAGS, {}).subscribe(({ data }) => {
+    shown = data?.tags ?? []
+  })
+  const changed = urql
+    .subscription(
+      TAG_CHANGED.replace('after: $after', 'action: [INSERT, UPDATE, DELETE]').replace(
+        '($after: Cursor)',
+        '',
+      ),
+      {},
+    )
+    .subscribe(() => undefined)
+  return {
+    warnings,
+    names: () => named(shown),
+    async stop() {
+      watched.unsubscribe()
+      changed.unsubscribe()
+      await socket.dispose()
+    },
+  }
+}
+
+it('are what the database has: rows that come, change, get other keys and go', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await using running = await openService(database)
+  await running.service.rowcast.ready()
+  await database.query(`INSERT INTO "Tag" (name) VALUES ('first'), ('second'), ('third')`)
+  await using proxy = await openTcpProxy(Number(new URL(running.url).port))
+  const apollo = followByApollo(`http://127.0.0.1:${proxy.port}`)
+  const urql = followByUrql(running.url)
+  const stored = async () => named(await database.query<Tag>('SELECT id::text, name FROM "Tag"'))
+  const agree = async () => {
+    const wanted = await stored()
+    for (const { names } of [apollo, urql]) await expect.poll(names, PATIENCE).toEqual(wanted)
+    expect(apollo.entities()).toBe(wanted.length)
+  }
+  const open = () => running.service.rowcast.status().subscriptions.get('Tag') ?? 0
+  await expect.poll(open, PATIENCE).toBe(2)
+  await agree()
+  for (const sql of [
+    `INSERT INTO "Tag" (name) VALUES ('fourth'), ('fifth')`,
+    `UPDATE "Tag" SET name = name || '!' WHERE name IN ('first', 'fifth')`,
+    `UPDATE "Tag" SET id = id + 1000 WHERE name = 'second'`,
+    `DELETE FROM "Tag" WHERE name IN ('third', 'first!')`,
+  ]) {
+    await database.query(sql)
+    await agree()
+  }
+  expect(urql.warnings).toEqual([])
+  await urql.stop()
+
+  // What one does is there at once, and goes where it is taken back.
+  const id = apollo.list.newMutationId()
+  apollo.list.show(id, { action: 'INSERT', new: { id: 'new', name: 'own' } })
+  await expect.poll(apollo.names, PATIENCE).toContain('new own')
+  apollo.list.revert(id)
+  const names = await stored()
+  await expect.poll(apollo.names, PATIENCE).toEqual(names)
+  proxy.cut()
+  await database.query(
+    `INSERT INTO "Tag" (name) VALUES ('meanwhile'); DELETE FROM "Tag" WHERE name = 'fourth'`,
+  )
+  const after = await stored()
+  await expect.poll(apollo.names, PATIENCE).toEqual(after)
+  await apollo.stop()
+})
