@@ -152,6 +152,23 @@ describe('architecture', () => {
     )
   })
 
+  it('reads bytes of messages in pgoutput, values in the codecs, and nothing by offsets elsewhere', () => {
+    const readers = files.filter((file) => file.inside.includes('pgoutput/big-endian.ts'))
+    const elsewhere = readers.filter(
+      ({ path, folder }) => folder !== 'pgoutput' && !path.startsWith('catalog/values/'),
+    )
+    // Rows are read in one walk; a list knows where it keeps tuples.
+    expect(elsewhere.map(({ path }) => path).sort()).toEqual([
+      'catalog/fast-row.ts',
+      'changes/packed-changes.ts',
+    ])
+    const tags = /const \w+ = 0x[0-9a-f]{2} \/\/ '[BCRIUDTYM]'/
+    const knowing = files.filter(({ folder, path }) => {
+      return !['pgoutput', 'wire'].includes(folder) && tags.test(readFileSync(join(SRC, path), 'utf8'))
+    })
+    expect(knowing.map(({ path }) => path)).toEqual([])
+  })
+
   it('has no import cycles', () => {
     const imports = new Map(files.map((file) => [file.path, file.inside]))
     const done = new Set<string>()

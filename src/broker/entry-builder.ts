@@ -7,9 +7,9 @@ import { MONEY_OID } from '../catalog/money-scale.ts'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { METADATA_BYTES_MAX, METADATA_PREFIX } from '../changes/transaction-metadata.ts'
-import { readUint32 } from '../pgoutput/big-endian.ts'
 import { decodeMessage } from '../pgoutput/decode.ts'
 import type { BeginMessage, LogicalMessage, RelationMessage } from '../pgoutput/messages.ts'
+import { rowRelationOf } from '../pgoutput/peek-message.ts'
 import { isOwnMessage } from '../source/published/barrier-message.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import type { BuiltEntry, EntryBuilderOutput } from './built-entry.ts'
@@ -28,10 +28,6 @@ export interface EntryBounds {
 const DEFAULT_BOUNDS: EntryBounds = { recordsMax: 500, bytesMax: 256 * 1024 }
 
 const NO_METADATA = new Uint8Array(0)
-
-const TAG_INSERT = 0x49 // 'I'
-const TAG_UPDATE = 0x55 // 'U'
-const TAG_DELETE = 0x44 // 'D'
 
 /** Builds entries; one per tap. */
 export class EntryBuilder {
@@ -86,9 +82,8 @@ export class EntryBuilder {
 
   /** Takes the next message, `bytes[start, end)`. */
   take(bytes: Buffer, start: number, end: number): void {
-    const tag = bytes[start]
-    if (tag === TAG_INSERT || tag === TAG_UPDATE || tag === TAG_DELETE) {
-      const oid = readUint32(bytes, start + 1)
+    const oid = rowRelationOf(bytes, start)
+    if (oid !== null) {
       for (const model of this.#registry.modelsBehind(oid)) this.#output.onDoubt?.(model)
       if (this.#registry.noteRow(oid)) this.#define(oid)
       if (this.#isLive(oid)) this.#add(bytes, start, end, [oid])

@@ -8,7 +8,6 @@
  * Source: pgoutput.c, maybe_send_schema; ExtractReplicaIdentity in heapam.c.
  */
 
-import { readInt32 } from '../pgoutput/big-endian.ts'
 import type {
   DeleteMessage,
   InsertMessage,
@@ -16,7 +15,7 @@ import type {
   RelationMessage,
   UpdateMessage,
 } from '../pgoutput/messages.ts'
-import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT, type Tuple } from '../pgoutput/tuple.ts'
+import { filledColumns } from '../pgoutput/tuple.ts'
 
 /** The messages about one row. */
 export type RowMessage = InsertMessage | UpdateMessage | DeleteMessage
@@ -128,16 +127,4 @@ export function judgeOldKind(
 /** Names of the columns that a table logs of a row's former self. */
 export function loggedColumns({ columns }: Pick<RelationMessage, 'columns'>): ReadonlySet<string> {
   return new Set(columns.filter((column) => column.isKey).map((column) => column.name))
-}
-
-/** Which columns of a tuple are not NULL. */
-function filledColumns({ bytes, start, columnCount }: Tuple): ReadonlySet<number> {
-  const filled = new Set<number>()
-  let at = start
-  for (let index = 0; index < columnCount; index++) {
-    const kind = bytes[at]
-    if (kind !== COLUMN_NULL) filled.add(index)
-    at += kind === COLUMN_BINARY || kind === COLUMN_TEXT ? 5 + readInt32(bytes, at + 1) : 1
-  }
-  return filled
 }

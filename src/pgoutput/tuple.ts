@@ -66,3 +66,15 @@ export function tupleColumns(tuple: Tuple): TupleColumn[] {
   }
   return columns
 }
+
+/** Which columns of a tuple are not NULL. */
+export function filledColumns({ bytes, start, columnCount }: Tuple): ReadonlySet<number> {
+  const filled = new Set<number>()
+  let at = start
+  for (let index = 0; index < columnCount; index++) {
+    const kind = bytes[at]
+    if (kind !== COLUMN_NULL) filled.add(index)
+    at += kind === COLUMN_BINARY || kind === COLUMN_TEXT ? 5 + readInt32(bytes, at + 1) : 1
+  }
+  return filled
+}

@@ -4,15 +4,10 @@
  */
 import type { Buffer } from 'node:buffer'
 import { errorEntry, RowcastError } from '../../errors.ts'
-import { readUint32 } from '../../pgoutput/big-endian.ts'
 import { decodeMessage } from '../../pgoutput/decode.ts'
+import { isBegin, isCommit, isRelation, rowRelationOf } from '../../pgoutput/peek-message.ts'
 import { formatLsn, LSN_ZERO, type Lsn, parseLsn, toLsn } from '../../wire/lsn.ts'
 import { sqlstateOf } from '../db/sqlstate.ts'
-
-const BEGIN = 0x42 // 'B'
-const COMMIT = 0x43 // 'C'
-const RELATION = 0x52 // 'R'
-const ROW_CHANGES: ReadonlySet<number> = new Set([0x49, 0x55, 0x44]) // 'I', 'U', 'D'
 
 /** Classes of SQLSTATE that a single row can cause: data, functions, types, and what PostgreSQL finds damaged. */
 const ROW_CLASSES: ReadonlySet<string> = new Set(['0A', '21', '22', '38', '39', '42', 'P0', 'XX'])
@@ -75,17 +70,18 @@ export class StreamTrace {
    * @returns whether a table is described once more, as PostgreSQL does when its catalog entries have changed
    */
   take(bytes: Buffer, start: number, end: number): boolean {
-    const tag = bytes[start] ?? 0
-    if (ROW_CHANGES.has(tag)) {
+    const oid = rowRelationOf(bytes, start)
+    if (oid !== null) {
       this.#isDescribedOnly = false
-      this.#written.add(readUint32(bytes, start + 1))
+      this.#written.add(oid)
+      return false
     }
-    return (tag === BEGIN || tag === RELATION) && this.#note(bytes, start, end)
+    return (isBegin(bytes, start) || isRelation(bytes, start)) && this.#note(bytes, start, end)
   }
 
   /** Sees it once more when it was taken: most changes are handed on with the commit of their transaction. */
   taken(bytes: Buffer, start: number): void {
-    if (bytes[start] !== COMMIT || this.#openLsn === null) return
+    if (!isCommit(bytes, start) || this.#openLsn === null) return
     if (this.#openLsn > this.#wholeLsn) {
       this.#wholeLsn = this.#openLsn
       this.#hasDelivered = true

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { moneyScaleMessage } from '../../catalog/money-scale.ts'
 import type { ChangePosition, StreamOrigin } from '../../changes/position.ts'
 import { RowcastError } from '../../errors.ts'
+import { commitEndOf } from '../../pgoutput/peek-message.ts'
 import { openReplicationConnection } from '../../wire/connection.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
 import { LSN_ZERO, type Lsn, parseLsn, toLsn } from '../../wire/lsn.ts'
@@ -185,7 +186,8 @@ async function startStream(
     {
       onWalData(bytes, start, end) {
         handler.onMessage(bytes, start, end)
-        if (bytes[start] === COMMIT_TAG) see(toLsn(bytes.readBigUInt64BE(start + COMMIT_END_LSN_OFFSET)))
+        const ends = commitEndOf(bytes, start, end)
+        if (ends !== null) see(toLsn(ends))
         const backlog = isWaiting ? null : (handler.backlog?.() ?? null)
         if (backlog !== null) waitFor(backlog)
       },
@@ -201,7 +203,3 @@ async function startStream(
     close: () => connection.close(),
   }
 }
-
-/** 'C', flags, LSN of the commit, LSN of its end. Source: manual, "Logical Replication Message Formats", Commit. */
-const COMMIT_TAG = 0x43
-const COMMIT_END_LSN_OFFSET = 10
