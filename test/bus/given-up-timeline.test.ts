@@ -25,6 +25,11 @@ function publishTo(bus: InProcessBus, commit: number): void {
   bus.publish({ transaction, changes, isFinal: true, byteLength: 0 })
 }
 
+/** Sees all ids below the bound; where none is known, it says nothing of earlier ones. */
+function seeingUpTo(bound: bigint) {
+  return Object.assign(() => true, { seesAllBefore: (all: bigint | null) => all !== null && all <= bound })
+}
+
 /** A server whose own history begins at `shared`. */
 function promotedAt(shared: bigint) {
   return { floorLsn: toLsn(shared), serverLsn: toLsn(shared + 50n), sharedLsn: toLsn(shared) }
@@ -69,12 +74,11 @@ it('what was visible of the timeline that was given up says nothing of what comm
   bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) })
   bus.history?.earlier.reaches(toLsn(1_000n))
   bus.open({ ...PROMOTED, isFirst: false, ...promotedAt(300n) })
-  const looks = (bound: bigint) => Object.assign(() => true, { seesAllBefore: (all: bigint) => all <= bound })
-  expect(bus.cursorBefore(looks(0n))).not.toBeNull()
+  expect(bus.cursorBefore(seeingUpTo(0n))).not.toBeNull()
   bus.passed(toLsn(400n))
   bus.cut('User')
   expect(bus.history?.earlier.isUnasked).toBe(true)
-  expect(bus.cursorBefore(looks(70n))).toBeNull()
+  expect(bus.cursorBefore(seeingUpTo(70n))).toBeNull()
 })
 
 it('ids that the server before had given are no bound for one that has taken over', () => {
@@ -84,7 +88,5 @@ it('ids that the server before had given are no bound for one that has taken ove
   bus.open({ ...PROMOTED, isFirst: false, ...promotedAt(300n) })
   expect(bus.history?.earlier.isUnasked).toBe(true)
   bus.history?.earlier.ask(70n)
-  expect(
-    bus.cursorBefore(Object.assign(() => true, { seesAllBefore: (all: bigint) => all <= 70n })),
-  ).not.toBeNull()
+  expect(bus.cursorBefore(seeingUpTo(70n))).not.toBeNull()
 })
