@@ -85,9 +85,7 @@ export {
   type WhyOptions,
 } from './rowcast.ts'
 export type {
-  RelatedOptions,
   SeveralOptions,
-  TransactionChanges,
   TransactionSelection,
   WantsRows,
 } from './rowcast-api.ts'
@@ -106,13 +104,25 @@ export {
   type RowcastMetadataOptions,
   rowcastMetadata,
 } from './rowcast-metadata.ts'
+export type { TransactionChanges } from './rowcast-transactions-api.ts'
 export type { ServerLimits } from './server/limits/limits.ts'
 export type { ServerSecurity } from './server/limits/server-security.ts'
 export type { ContextFunction, ContextSource, Session } from './server/session/context.ts'
 export type { FirstRow, InitialRows, ReadRow, ReadyMarker } from './sets/first-row.ts'
 export type { KeptSetsCost } from './sets/kept-sets.ts'
 export type { ListOperationKind } from './sets/list-operations.ts'
-export type { MovedRead, RelatedChange, WrittenChange } from './sets/related-change.ts'
+export type {
+  HeardChanges,
+  IncludableRelation,
+  IncludedChange,
+  IncludedRead,
+  IncludeOptions,
+  MovedRead,
+  RelatedChange,
+  RelatedOptions,
+  RelatedRowChange,
+  WrittenChange,
+} from './sets/related-change.ts'
 export type { ConnectionOptions } from './source/db/database-address.ts'
 export type { DurabilityOptions, WireOptions } from './source/durability-options.ts'
 export type { SourcePositions } from './source/session/ack-state.ts'

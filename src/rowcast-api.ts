@@ -9,7 +9,7 @@ import type { RelatedWhere } from './bus/filter/related-where-type.ts'
 import type { Where } from './bus/filter/where-type.ts'
 import type { MessageRequest } from './bus/message-hub.ts'
 import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
-import type { Change, ChangeAction, TransactionInfo } from './changes/change.ts'
+import type { Change, ChangeAction } from './changes/change.ts'
 import type { EmittedMessage } from './changes/emitted-message.ts'
 import type { TransactionMetadata } from './changes/transaction-metadata.ts'
 import type { RegisterOptions } from './config/register-options.ts'
@@ -19,8 +19,15 @@ import type { Logger } from './log.ts'
 import type { MetadataSchema } from './metadata-schema.ts'
 import type { FollowedModels } from './rowcast-followed.ts'
 import type { LiveLists } from './rowcast-lists-api.ts'
+import type { TransactionChanges } from './rowcast-transactions-api.ts'
 import type { FirstRow, InitialRows } from './sets/first-row.ts'
-import type { RelatedChange } from './sets/related-change.ts'
+import type {
+  IncludableRelation,
+  IncludedChange,
+  IncludeOptions,
+  RelatedChange,
+  RelatedOptions,
+} from './sets/related-change.ts'
 import type { RelatedRowsRequest } from './sets/related-request.ts'
 import type { EventSubscription, RowsRequest } from './sets/row-subscription.ts'
 import type { ConnectionOptions } from './source/db/database-address.ts'
@@ -101,13 +108,6 @@ export interface SubscribeOptions<
   readonly signal?: AbortSignal | undefined
 }
 
-/** What a subscription to rows that other rows decide about may ask for. */
-export interface RelatedOptions<Where extends object>
-  extends Pick<SubscribeOptions<ChangeAction>, 'after' | 'signal'> {
-  /** Which rows, in the shape of Prisma's `where`: `{ team: { is: { name: 'x' } } }`. */
-  readonly where: Where
-}
-
 /** What a subscription to several models may ask for. */
 export type SeveralOptions<Action extends ChangeAction = ChangeAction> = Pick<
   SubscribeOptions<Action>,
@@ -121,20 +121,10 @@ export type TransactionSelection<Types extends ModelTypeMap> = {
     | undefined
 }
 
-/** A transaction, or a bounded part of one: 1,024 changes or 1 MiB of them. */
-export interface TransactionChanges<Types extends ModelTypeMap, M extends ModelNameOf<Types>, Metadata> {
-  readonly transaction: TransactionInfo<Metadata>
-  /** Those asked for, in the order they were made; one at the least. */
-  readonly changes: readonly Change<Types, M, Metadata>[]
-  /** Goes on after the last of them. */
-  readonly cursor: string
-  /** Whether no later change of the transaction is asked for; false where another part follows. */
-  readonly isLast: boolean
-}
-
 /** Options of `subscribe`, whichever of its types they have. */
 export type LooseSubscribeOptions = Omit<SubscribeOptions<ChangeAction>, 'where'> & {
   readonly where?: object | undefined
+  readonly include?: readonly string[] | undefined
 }
 
 /** What `why()` is asked: a change, and a subscription that did not get it. */
@@ -212,6 +202,21 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = T
     model: M,
     options: RelatedOptions<RelatedWhere<Types, M>>,
   ): AsyncIterableIterator<RelatedChange<Types, M, Metadata>>
+  /**
+   * The same for rows that hear of related ones: `subscribe('Order', { include: ['lines'] })`. An order whose lines change comes as
+   * `action: 'READ'` with `cause: 'INCLUDED'` and `via`, once per transaction, or with the event of its own write: docs/live-sets.md.
+   * @throws BAD_FILTER, CATALOG_UNKNOWN_MODEL, BAD_CURSOR at once; FILTER_TOO_BROAD, SUBSCRIBER_TOO_SLOW, RESYNC_REQUIRED in the loop
+   */
+  subscribe<
+    M extends ModelNameOf<Types>,
+    Relation extends IncludableRelation<Types, M>,
+    Initial extends boolean = false,
+  >(
+    model: M,
+    options: IncludeOptions<RelatedWhere<Types, M>, Relation, Initial>,
+  ): AsyncIterableIterator<
+    IncludedChange<Types, M, Relation, Metadata> | (Initial extends false ? never : FirstRow<Types, M>)
+  >
   /**
    * Changes of several models, in commit order: `subscribe(['Order', 'OrderLine'])`. Narrow them by `model`.
    * @throws BAD_FILTER without a model, and what a subscription to one throws

@@ -22,9 +22,11 @@ import { bytesOf } from './graphql/reading/row-weights.ts'
 import type { Guard } from './guard.ts'
 import { ownRows } from './rowcast-changes.ts'
 import { checkAsksForRows } from './rowcast-first-rows.ts'
+import { givenHeard } from './rowcast-included.ts'
 import { relatedRowsAt } from './sets/explain-related.ts'
 import { canFence, type RowsAtFence } from './sets/fence.ts'
 import type { HeldPages } from './sets/held-pages.ts'
+import type { IncludedRelation } from './sets/included-relation.ts'
 import { hasReadableKeys } from './sets/join-table-rows.ts'
 import type { ReadRows } from './sets/key-set.ts'
 import { filterOrAll } from './sets/live-view.ts'
@@ -136,13 +138,23 @@ export function subscribeRelatedRows(
 }
 
 function open(host: RelatedRowsHost, model: ModelSpec, request: RelatedRowsRequest): RelatedSubscription {
-  const { actions, isInitial, after, account, signal, overflow, rights } = request
+  const { actions, isInitial, after, account, signal, overflow, rights, include = [] } = request
   const filter = filterOrAll(request.filter)
-  const setModels = followedModels(host, model, { filter, overflow, rights })
+  const ofFilters = followedModels(host, model, { filter, overflow, rights })
+  const setModels = new Set([...ofFilters, ...includedModels(host, include)])
   const asksForWrites = [filter.old, filter.new, filter.changed].some((part) => part !== null)
   const asksForRows = !asksForWrites && (actions ?? []).length === 0
-  const wanted = { model, filter, setModels, rights, actions, asksForRows, isInitial, after, account }
+  const shown = { model, filter, include, asksForRows, isInitial }
+  const wanted = { ...shown, setModels, rights, actions, after, account }
   return host.bus.subscribeRelated(wanted, signal)
+}
+
+/** Names of the models of included relations, and of those that their filters ask. @throws BAD_FILTER where one cannot be followed */
+function includedModels(host: RelatedRowsHost, include: readonly IncludedRelation[]): readonly string[] {
+  return include.flatMap(({ filter, related: { model } }, index) => {
+    checkModel(host, model, (why, hint) => badFilter(`include[${index}]`, `${why}.`, hint))
+    return [model.name, ...(filter === null ? [] : followedModels(host, model, { filter, overflow: 'end' }))]
+  })
 }
 
 /** What other rows decided at a cursor; null where the filter asks none. @throws BAD_CURSOR, and what is wrong with a model */
@@ -254,7 +266,10 @@ function given(model: string, event: RelatedEvent, omitted: ReadonlySet<string>)
   if (event.kind === 'written') {
     const { change, judgement } = event
     const own = ownRows({ change }, omitted)
-    return Object.defineProperty(own, 'transition', { value: judgement.transition, enumerable: true })
+    const others = { transition: judgement.transition, ...givenHeard(event.heard) }
+    for (const [name, value] of Object.entries(others))
+      Object.defineProperty(own, name, { value, enumerable: true })
+    return own
   }
   if (event.kind === 'ready') return { action: 'READY', model, cursor: event.cursor }
   const { row, cursor } = event
@@ -266,5 +281,6 @@ function given(model: string, event: RelatedEvent, omitted: ReadonlySet<string>)
   const read = { action: 'READ', model, key, old: null, changed: [], unavailable: [], cursor }
   if (event.kind === 'first') return { ...read, transition: 'ENTERED', cause: 'INITIAL', new: shown }
   const { transition, cause, transaction } = event
-  return { ...read, transition, cause, new: transition === 'ENTERED' ? shown : null, transaction }
+  const after = transition === 'LEFT' ? null : shown
+  return { ...read, transition, cause, new: after, transaction, ...givenHeard(event.heard) }
 }

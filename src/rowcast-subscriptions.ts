@@ -9,6 +9,7 @@ import { omittedByPrisma } from './catalog/prisma-omit.ts'
 import type { LooseSubscribeOptions, Rowcast } from './rowcast-api.ts'
 import { actionsOf, changesOf } from './rowcast-changes.ts'
 import { checkAsksForRows, createRowSubscriptions, type RowSubscriptions } from './rowcast-first-rows.ts'
+import { checkIncludesAlone, includedRelations } from './rowcast-included.ts'
 import { createLists } from './rowcast-lists.ts'
 import type { LiveLists } from './rowcast-lists-api.ts'
 import type { RowcastParts } from './rowcast-parts.ts'
@@ -175,18 +176,21 @@ function subscribeOne(
   model: string,
   request: LooseSubscribeOptions,
 ): AsyncIterableIterator<never> {
-  const { action, where, old, new: after, changed, initial, ...rest } = request
+  const { action, where, old, new: after, changed, initial, include: names, ...rest } = request
   const spec = models.specOf(model)
   const actions = actionsOf(action)
   const isInitial = initial !== undefined && initial !== false && rest.after === undefined
   const filter = parseLibraryFilter(spec, catalog, { where, old, new: after, changed })
-  if (asksRelatedRows(filter)) {
+  if (names !== undefined) checkIncludesAlone({ action, old, new: after, changed })
+  const include = names === undefined ? [] : includedRelations(spec, catalog, names)
+  if (asksRelatedRows(filter) || include.length > 0) {
     checkServesChanges(scaling.role)
     if (isInitial) checkAsksForRows({ action, old, new: after, changed })
     return subscribeRelated(relatedHost, models.checkLive(model), {
       model,
       filter,
       actions,
+      include,
       isInitial,
       ...rest,
     })

@@ -2,12 +2,13 @@
  * Sets, between stages 6 and 7. One set of keys that follows the data: the keys of the rows of a model that satisfy a condition. The
  * condition may itself ask other sets, its inputs, which have to be brought through a transaction before.
  */
+import { type ChangeConditions, type ChangeFilter, createChangeFilter } from '../bus/filter/change-filter.ts'
 import { compileCondition, type RowTest } from '../bus/filter/compile-condition.ts'
 import { fieldsOf, type KeySetSpec } from '../bus/filter/condition.ts'
 import { isCounted, relatedKeyOf } from '../bus/filter/related-keys.ts'
 import type { ValueKey } from '../bus/filter/value-domain.ts'
 import type { AnyRow } from '../changes/change.ts'
-import { RowcastError } from '../errors.ts'
+import { invariant, RowcastError } from '../errors.ts'
 import { CountedKeys, type KeyCounts, type KeySetLimits, type KeyValues } from './counted-keys.ts'
 import { coverOf } from './keyed-rows.ts'
 import { type RowRequest, rowsConcerned, type TransactionKeys } from './related-rows.ts'
@@ -168,6 +169,20 @@ export function compileAt(
     moment = at
     return test(row)
   }
+}
+
+/** A filter that judges with the keys as they were after a transaction: the one that is asked for by then. */
+export function filterAt(
+  conditions: Partial<ChangeConditions>,
+  sets: KeySets,
+  at: () => number,
+): ChangeFilter {
+  const filter = createChangeFilter(conditions, null, (spec) => {
+    const { keys } = sets(spec)
+    return (key) => keys.has(key, at())
+  })
+  invariant(filter !== null, 'Live rows have conditions.')
+  return filter
 }
 
 function nameOf({ model, fields }: KeySetSpec): string {

@@ -3,15 +3,16 @@
  * writes are judged as always, the row before by the keys before the transaction and the row after by those after it; rows
  * that it did not write, but moved into sight or out of it, are read as they are after it, and judged both ways.
  */
-import { type ChangeConditions, type ChangeFilter, createChangeFilter } from '../bus/filter/change-filter.ts'
+import type { ChangeConditions, ChangeFilter } from '../bus/filter/change-filter.ts'
 import { allOf, type Condition } from '../bus/filter/condition.ts'
 import { type Judgement, judgeChange } from '../bus/filter/judge-change.ts'
 import { TRUE } from '../bus/filter/outcome.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyChange, AnyRow } from '../changes/change.ts'
-import { invariant } from '../errors.ts'
-import { compileAt, type KeySets, keysOf } from './key-set.ts'
+import type { HeardOf } from './included-relation.ts'
+import { compileAt, filterAt, type KeySets, keysOf } from './key-set.ts'
 import { coverOf } from './keyed-rows.ts'
+import { NOTHING_HEARD, type RelatedChanges } from './related-changes.ts'
 import { type RowRequest, rowsConcerned, type TransactionKeys } from './related-rows.ts'
 import type { StreamTransaction } from './rows-at.ts'
 import { turnedRows } from './turned-rows.ts'
@@ -23,12 +24,14 @@ export interface JudgedWrite {
   readonly judgement: Judgement
 }
 
-/** A row that a transaction moved without writing it. */
+/** A row that a transaction moved without writing it, or that hears of related rows. */
 export interface MovedRow {
   readonly row: AnyRow
-  readonly transition: 'ENTERED' | 'LEFT'
-  /** ACCESS: the policy says another thing of it than before; RELATION: the `where` alone does. */
-  readonly cause: 'ACCESS' | 'RELATION'
+  readonly transition: 'ENTERED' | 'STAYED' | 'LEFT'
+  /** ACCESS: the policy says another thing of it than before; RELATION: the `where` alone does; INCLUDED: neither does. */
+  readonly cause: 'ACCESS' | 'RELATION' | 'INCLUDED'
+  /** Where relations are included: what it hears of. */
+  readonly heard?: HeardOf | undefined
 }
 
 /** What a transaction means, as far as its writes and the keys say. */
@@ -68,16 +71,8 @@ export class LiveRows {
     this.#turned = before === parts ? null : before
     this.#conditions = rowConditions(parts)
     this.#keys = keysOf(sets)
-    const filterAt = (moment: 'before' | 'after') => {
-      const filter = createChangeFilter(moment === 'before' ? before : parts, null, (spec) => {
-        const { keys } = sets(spec)
-        return (key) => keys.has(key, this.#moment[moment])
-      })
-      invariant(filter !== null, 'Live rows have conditions.')
-      return filter
-    }
-    this.#before = filterAt('before')
-    this.#after = filterAt('after')
+    this.#before = filterAt(before, sets, () => this.#moment.before)
+    this.#after = filterAt(parts, sets, () => this.#moment.after)
     this.#is = sightOf(parts, sets)
     this.#was = before === parts ? this.#is : sightOf(before, sets)
   }
@@ -127,6 +122,41 @@ export class LiveRows {
     })
   }
 
+  /** Whether a row of which only these values are known may be asked for, before the transaction at hand or after it. */
+  mayBeAskedFor(values: AnyRow): boolean {
+    return [this.#before, this.#after].some(({ tests }) =>
+      [tests.rows, tests.where].every((test) => test === null || (test(values) & TRUE) !== 0),
+    )
+  }
+
+  /** With the rows that hear of related rows and are there after the transaction, though nothing moved or wrote them. */
+  heard(
+    changes: RelatedChanges,
+    { moved, rows, ordinal }: { readonly moved: readonly MovedRow[] } & RowsOf,
+  ): readonly MovedRow[] {
+    const movedRows = new Set(moved.map(({ row }) => row))
+    const entered = moved.map((each) => ({
+      ...each,
+      heard: each.transition === 'LEFT' ? NOTHING_HEARD : changes.ofRead(each.row),
+    }))
+    const others = this.among(rows, ordinal).flatMap((row): MovedRow[] => {
+      if (movedRows.has(row)) return []
+      const heard = changes.ofRead(row)
+      return heard.viaCount === 0 ? [] : [{ row, transition: 'STAYED', cause: 'INCLUDED', heard }]
+    })
+    return [...entered, ...others]
+  }
+
+  /** Which rows have to be looked at: those of a decided transaction, and those that hear of related rows. */
+  requestWith({ request }: DecidedTransaction, changes: Pick<RelatedChanges, 'request'>): RowRequest | null {
+    const hearing = changes.request
+    if (hearing === null) return request
+    const { keyed } = hearing
+    if (request === null)
+      return { model: this.#model, keyed, areMoved: true, narrowedBy: allOf(this.#conditions) }
+    return { ...request, keyed: request.keyed && keyed && [...request.keyed, ...keyed] }
+  }
+
   /** The rows that may be in sight after a transaction: by the keys of its sets, where the condition lets them be named. */
   candidates(ordinal: number): RowRequest {
     const condition = allOf(this.#conditions)
@@ -138,6 +168,12 @@ export class LiveRows {
   among(rows: readonly AnyRow[], ordinal: number): readonly AnyRow[] {
     return rows.filter((row) => this.#is.isSeenAt(row, ordinal) && this.#is.isAskedForAt(row, ordinal))
   }
+}
+
+interface RowsOf {
+  /** As they were after the transaction. */
+  readonly rows: readonly AnyRow[]
+  readonly ordinal: number
 }
 
 /** Which rows may be seen, and are asked for, after a transaction. */

@@ -1,12 +1,15 @@
 /** Sets, between stages 6 and 7. By what a subscription judges rows: its filter, which may follow rights, and the sets that it asks. */
 import { type ChangeFilter, conditionsOf, createChangeFilter } from '../bus/filter/change-filter.ts'
-import { ALWAYS, type KeySetSpec, keySetsOf } from '../bus/filter/condition.ts'
+import { ALWAYS, allOf, constantOf, type KeySetSpec, keySetsOf } from '../bus/filter/condition.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
+import type { AnyRow } from '../changes/change.ts'
 import { FollowedRights } from './followed-rights.ts'
 import { idOf, type SetWatcher } from './held-set.ts'
+import { type IncludedRelation, ofRelatedRows } from './included-relation.ts'
 import { LiveRows } from './live-rows.ts'
 import type { LogTransaction } from './log-transactions.ts'
+import { RelatedChanges } from './related-changes.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
 import type { HeldSets, SetGraph } from './set-graph.ts'
 
@@ -19,6 +22,7 @@ export function filterOrAll(filter: ChangeFilter | null): ChangeFilter {
 export class LiveView {
   readonly #request: RelatedRequest
   readonly #rights: FollowedRights | null
+  readonly #include: readonly IncludedRelation[]
   #filter: ChangeFilter
   #held: HeldSets | null = null
   #rows: LiveRows | null = null
@@ -26,6 +30,7 @@ export class LiveView {
   constructor(host: RelatedHost, request: RelatedRequest) {
     const { model, rights, filter } = request
     this.#request = request
+    this.#include = request.include ?? []
     this.#filter = filter
     this.#rights = rights === undefined ? null : new FollowedRights(host, model, rights)
   }
@@ -33,7 +38,8 @@ export class LiveView {
   /** Has it ask these sets. @param onFailure of the sets that are held by then */
   hold(graph: SetGraph, onFailure: (error: unknown) => void): void {
     const before = this.#held
-    const held = graph.hold(conditionsOf(this.#filter))
+    const related = this.#include.flatMap(({ filter }) => (filter === null ? [] : conditionsOf(filter)))
+    const held = graph.hold([...conditionsOf(this.#filter), ...related])
     this.#held = held
     this.#rows = null
     before?.release()
@@ -50,7 +56,33 @@ export class LiveView {
     dependencies.delete(model.name)
     const filters = new Map<ModelSpec, ChangeFilter | null>([[model, rights ? null : this.#filter]])
     for (const dependency of dependencies.values()) filters.set(dependency, null)
+    this.#addRelated(filters)
     this.#held?.watch({ watcher, filters })
+  }
+
+  /** What its included relations ask of changes. */
+  #addRelated(filters: Map<ModelSpec, ChangeFilter | null>): void {
+    const { rows, where } = this.#filter
+    const own = allOf([rows, where].filter((part) => part !== null))
+    const byName = new Map([...filters.keys()].map((spec) => [spec.name, spec]))
+    for (const relation of this.#include) {
+      const { model } = relation.related
+      const known = byName.get(model.name)
+      // Two relations to one model, or one to its own: each change may concern it.
+      const asked = this.#request.rights === undefined ? ofRelatedRows(own, relation) : ALWAYS
+      const isAny = known !== undefined || constantOf(asked) === true
+      filters.set(known ?? model, isAny ? null : createChangeFilter({ where: asked }))
+      byName.set(model.name, known ?? model)
+    }
+  }
+
+  /** What a transaction changed of included relations; null where none is. The transaction has been decided. */
+  relatedChanges(live: LiveRows, transaction: LogTransaction): RelatedChanges | null {
+    const { model } = this.#request
+    if (this.#held === null || this.#include.length === 0) return null
+    const mayBeAskedFor = (values: AnyRow) => live.mayBeAskedFor(values)
+    const options = { model, include: this.#include, sets: this.#held.get, mayBeAskedFor }
+    return new RelatedChanges(options, transaction)
   }
 
   unwatch(): void {

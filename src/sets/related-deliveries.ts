@@ -28,9 +28,9 @@ export function relatedDeliveries(
 
 function given(event: RelatedEvent, model: string, copy: (row: AnyRow) => AnyRow): ChangeEvent {
   if (event.kind === 'written') {
-    const { change, judgement, isLast } = event
+    const { change, judgement, isLast, heard } = event
     const { transition, hidesOld, hidesNew } = judgement
-    return { change, transition, hidesOld, hidesNew, isLastOfTransaction: isLast }
+    return { change, transition, hidesOld, hidesNew, isLastOfTransaction: isLast, heard }
   }
   if (event.kind === 'ready') return readyOf(model, event.cursor)
   const { key, row, cursor } = event
@@ -38,7 +38,8 @@ function given(event: RelatedEvent, model: string, copy: (row: AnyRow) => AnyRow
   if (event.kind === 'first') return readOf({ ...read, row, cause: 'INITIAL', transition: 'ENTERED' }, copy)
   const { transition, cause, transaction, index, isLast } = event
   const shown = transition === 'LEFT' ? null : row
-  return readOf({ ...read, row: shown, cause, transition, transaction, index }, copy, isLast)
+  const delivery = readOf({ ...read, row: shown, cause, transition, transaction, index }, copy, isLast)
+  return event.heard === undefined ? delivery : { ...delivery, heard: event.heard }
 }
 
 /** The error without what it says of other models; whoever reads the log finds that as its cause. */

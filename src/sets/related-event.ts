@@ -2,16 +2,19 @@
 import type { Judgement } from '../bus/filter/judge-change.ts'
 import type { AnyChange, AnyRow, TransactionInfo } from '../changes/change.ts'
 import type { RowsReady } from './first-rows.ts'
+import type { HeardOf } from './included-relation.ts'
 import type { MovedRow } from './live-rows.ts'
 
 /** A write, as the subscription gets it. */
 export interface WrittenEvent {
   readonly kind: 'written'
   readonly change: AnyChange
+  /** Where relations are included: what the row hears of. */
+  readonly heard?: HeardOf | undefined
   readonly judgement: Judgement
 }
 
-/** A row that came into sight or went out of it, though nobody wrote it. */
+/** A row that came into sight or went out of it, or heard of related rows, though nobody wrote it. */
 export interface MovedEvent extends MovedRow {
   readonly kind: 'moved'
   readonly key: AnyRow

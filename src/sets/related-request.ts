@@ -7,6 +7,7 @@ import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyRow, ChangeAction } from '../changes/change.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { HeldPages } from './held-pages.ts'
+import type { IncludedRelation } from './included-relation.ts'
 import type { KeySetReading } from './key-set.ts'
 import type { Rights } from './rights.ts'
 import type { SetGraph } from './set-graph.ts'
@@ -15,12 +16,14 @@ import type { SetGraph } from './set-graph.ts'
 export interface RelatedRequest {
   readonly model: ModelSpec
   readonly filter: ChangeFilter
-  /** All models that its sets are made of, its own not included unless they ask it as well. */
+  /** All models that its sets are made of, and those of included relations; its own not included unless they ask it as well. */
   readonly setModels: ReadonlySet<string>
   /** Which writes come. @default all */
   readonly actions?: readonly ChangeAction[] | undefined
   /** Whether rows come that no write brought, and not only writes. */
   readonly asksForRows: boolean
+  /** Relations whose changes are heard of; with `asksForRows`. @default none */
+  readonly include?: readonly IncludedRelation[] | undefined
   /** Whether it begins with the rows there are; where it goes on after a cursor, it does not. */
   readonly isInitial?: boolean | undefined
   /** Where the filter follows what code answers: what it answers now, and what that depends on. */
@@ -37,6 +40,8 @@ export interface RelatedRowsRequest
   readonly filter: ChangeFilter | null
   /** Where the filter follows what code answers: what it answers now, and what that depends on. */
   readonly rights?: Rights | undefined
+  /** Relations whose changes are heard of. @default none */
+  readonly include?: readonly IncludedRelation[] | undefined
   /** Whether it begins with the rows there are. */
   readonly isInitial?: boolean | undefined
 }

@@ -18,12 +18,12 @@ import type { SetWatcher } from './held-set.ts'
 import { leftWaiting } from './left-waiting.ts'
 import { LiveView } from './live-view.ts'
 import { hasAllAfter, type LogTransaction, nextTransactionOf, ordinalOf } from './log-transactions.ts'
-import { movedEventsOf } from './moved-events.ts'
 import { beginningOf } from './related-beginning.ts'
 import { cursorOf, type RelatedEvent, type TransactionEvent, withLast } from './related-event.ts'
 import { firstRowsOf } from './related-first-rows.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
 import { SetGraph } from './set-graph.ts'
+import { eventsOf } from './transaction-events.ts'
 
 /** Of so many transactions that concern it it is remembered which; behind more, it reads all there are. */
 const DUE_MAX = 256
@@ -255,21 +255,11 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
     this.#own?.advance(transaction)
     const live = await this.#view.through(transaction)
     if (this.#isEnded) return
-    const { model, actions, asksForRows } = this.#request
-    const { ordinal } = transaction
-    const given = this.#given?.ordinal === ordinal ? this.#given.index : -1
-    const decided = live.decide(transaction)
-    for (const { change, judgement } of decided.writes) {
-      if (judgement.verdict === 'unknown')
-        throw cannotGoOn('a change came without values that it is judged by', model.name)
-      const isAskedFor = actions === undefined || actions.length === 0 || actions.includes(change.action)
-      if (isAskedFor && change.index > given) yield { kind: 'written', change, judgement }
-    }
-    if (decided.request === null || !asksForRows) return
-    const rows = await this.#host.reading.readRows(decided.request, ordinal)
-    if (this.#isEnded) return
-    const moved = live.moved(decided, ordinal, rows)
-    yield* movedEventsOf(this.#host.reading, { model, moved, transaction, holder: this })
+    const given = this.#given?.ordinal === transaction.ordinal ? this.#given.index : -1
+    yield* eventsOf(this.#host.reading, {
+      ...{ request: this.#request, transaction, given, holder: this, live },
+      relatedChanges: () => this.#view.relatedChanges(live, transaction),
+    })
   }
 
   #beginSafely(): void {

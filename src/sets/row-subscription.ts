@@ -13,6 +13,7 @@ import type {
 import type { Transition } from '../bus/filter/judge-change.ts'
 import type { AnyRow, TransactionInfo } from '../changes/change.ts'
 import type { FirstRows, FirstRowsEvent } from './first-rows.ts'
+import type { HeardOf } from './included-relation.ts'
 import type { Rights } from './rights.ts'
 
 /** What a subscription with first rows is asked for. */
@@ -32,7 +33,7 @@ export interface RowsRequest
 export interface ReadChange {
   readonly model: string
   readonly action: 'READ' | 'READY'
-  readonly cause: 'INITIAL' | 'ACCESS' | 'RELATION' | null
+  readonly cause: 'INITIAL' | 'ACCESS' | 'RELATION' | 'INCLUDED' | null
   /** The transaction that moved the row into sight or out of it, where one did. */
   readonly transaction: TransactionInfo | null
   /** Its position there, behind all that was written. */
@@ -59,10 +60,13 @@ export interface ReadDelivery {
 }
 
 /** What a subscription gives. */
-export type ChangeEvent = Delivery | ReadDelivery
+export type ChangeEvent = (Delivery | ReadDelivery) & {
+  /** Where relations are included: what the row hears of. */
+  readonly heard?: HeardOf | undefined
+}
 
 /** Whether it is a row that no write brought, or READY. */
-export function isRead(event: ChangeEvent): event is ReadDelivery {
+export function isRead(event: ChangeEvent): event is ChangeEvent & ReadDelivery {
   return event.change.action === 'READ' || event.change.action === 'READY'
 }
 

@@ -1,0 +1,191 @@
+/**
+ * Sets, between stages 6 and 7. What one transaction changed of included relations, by the rows that hear of it: those that a related
+ * row belonged to before it, and those it belongs to after it. Each row hears of each change once.
+ */
+import { judgeChange } from '../bus/filter/judge-change.ts'
+import { relatedKeyOf } from '../bus/filter/related-keys.ts'
+import type { ValueKey } from '../bus/filter/value-domain.ts'
+import { cannotGoOn } from '../bus/resync-required.ts'
+import type { ModelSpec } from '../catalog/model-catalog.ts'
+import { primaryKeyOf } from '../catalog/row-key.ts'
+import type { AnyChange, AnyRow } from '../changes/change.ts'
+import type { KeyValues } from './counted-keys.ts'
+import type { HeardOf, IncludedRelation, Via } from './included-relation.ts'
+import { filterAt, type KeySets } from './key-set.ts'
+import type { KeyedRows } from './keyed-rows.ts'
+import type { RowRequest } from './related-rows.ts'
+import type { StreamTransaction } from './rows-at.ts'
+import { rowIdOf, WrittenRows } from './written-rows.ts'
+
+/** Changes that one event names; the others are counted. */
+export const VIA_MAX = 100
+/** Changes of one transaction that somebody hears of. */
+const CHANGES_MAX = 100_000
+
+export const NOTHING_HEARD: HeardOf = { via: [], viaCount: 0 }
+
+/** One change of a related row. */
+interface RelatedRowChange {
+  /** In the order of the transaction. */
+  readonly index: number
+  readonly via: Via
+}
+
+/** What the rows with one key hear of. */
+interface Heard {
+  readonly values: KeyValues
+  readonly changes: RelatedRowChange[]
+  /** Whether the row that has the key after the transaction has been given them. */
+  isSettled: boolean
+}
+
+/** What it is collected with. */
+export interface RelatedChangesOptions {
+  readonly model: ModelSpec
+  readonly include: readonly IncludedRelation[]
+  /** The sets that the filters of related rows ask. */
+  readonly sets: KeySets
+  /** Whether a row with these values may be asked for, before the transaction or after it. */
+  readonly mayBeAskedFor: (values: AnyRow) => boolean
+}
+
+/** Those of one transaction. */
+export class RelatedChanges {
+  readonly #options: RelatedChangesOptions
+  readonly #heard: ReadonlyMap<IncludedRelation, Map<ValueKey, Heard>>
+  /** Those that every row hears of. */
+  readonly #ofAll: RelatedRowChange[] = []
+  /** What each row has been given, by the key that it has by then. */
+  readonly #given = new Map<string, Set<RelatedRowChange>>()
+  #count = 0
+  #isEmptied = false
+
+  /** @throws RESYNC_REQUIRED where a row is missing that says who hears of it, or there are too many */
+  constructor(options: RelatedChangesOptions, transaction: StreamTransaction) {
+    this.#options = options
+    this.#heard = new Map(options.include.map((relation) => [relation, new Map<ValueKey, Heard>()]))
+    for (const relation of options.include) this.#collect(relation, transaction)
+  }
+
+  /** What a write of the model's own is given: what the row has not been given yet. Images that may not be seen are null. */
+  ofWrite(before: AnyRow | null, after: AnyRow | null): HeardOf {
+    if (this.#count === 0) return NOTHING_HEARD
+    if (before === null && after === null) {
+      this.#isEmptied = true
+      return heardOf(this.#ofAll)
+    }
+    const { model } = this.#options
+    const [was, is] = [before, after].map((row) => (row === null ? null : rowIdOf(model, row)))
+    const from = was ?? is ?? ''
+    const given = this.#given.get(from) ?? new Set()
+    this.#given.delete(from)
+    this.#given.set(is ?? from, given)
+    const news = this.#newsFor([before, after], given)
+    for (const { heard } of this.#heardBy(after ?? before)) heard.isSettled = true
+    return heardOf(news)
+  }
+
+  /** What a row that was not written hears of, as it was after the transaction. */
+  ofRead(row: AnyRow): HeardOf {
+    if (this.#count === 0) return NOTHING_HEARD
+    return heardOf(this.#newsFor([row], this.#given.get(rowIdOf(this.#options.model, row)) ?? new Set()))
+  }
+
+  /** The rows that hear of something, and have not been written; null for none. */
+  get request(): Pick<RowRequest, 'keyed'> | null {
+    if (this.#count === 0 || this.#isEmptied) return null
+    if (this.#ofAll.length > 0) return { keyed: null }
+    const keyed = [...this.#heard].flatMap(([{ fields, domains }, all]): KeyedRows[] => {
+      const open = [...all].filter(([, { isSettled }]) => !isSettled)
+      const keys = new Map(open.map(([key, { values }]) => [key, values]))
+      return keys.size === 0 ? [] : [{ fields, domains, keys }]
+    })
+    return keyed.length === 0 ? null : { keyed }
+  }
+
+  #collect(relation: IncludedRelation, transaction: StreamTransaction): void {
+    const { model } = relation.related
+    const imagesOf = seenImages(relation, this.#options.sets, transaction.ordinal)
+    for (const change of transaction.changesOf(model.name)) {
+      const { action, index } = change
+      const via = (key: AnyRow | null): RelatedRowChange => ({
+        index,
+        via: { relation: relation.name, action, key },
+      })
+      if (action === 'TRUNCATE') {
+        this.#ofAll.push(via(null))
+        this.#count += 1
+        continue
+      }
+      const { before, after } = imagesOf(change)
+      const key = after === null ? (before === null ? null : primaryKeyOf(model, before)) : change.key
+      if (before !== null || after !== null) this.#hear(relation, [before, after], via(key))
+    }
+  }
+
+  /** Those that the related row belonged to, and those it belongs to. */
+  #hear(relation: IncludedRelation, images: readonly (AnyRow | null)[], change: RelatedRowChange): void {
+    const { fields, domains, model } = relation.related
+    const all = this.#heard.get(relation) as Map<ValueKey, Heard>
+    for (const image of images) {
+      const key = image === null ? null : relatedKeyOf(image, fields, domains)
+      if (key === undefined) throw cannotGoOn('a change came without its foreign key', model.name)
+      if (image === null || key === null) continue
+      const known = all.get(key)
+      // It belongs to the same row as before.
+      if (known?.changes.at(-1) === change) continue
+      const values = fields.map((name) => image[name])
+      if (known === undefined && !this.#mayHear(relation, values)) continue
+      if (known === undefined) all.set(key, { values, changes: [change], isSettled: false })
+      else known.changes.push(change)
+      this.#count += 1
+      if (this.#count > CHANGES_MAX)
+        throw cannotGoOn('a transaction changed more related rows than are heard of at once', model.name)
+    }
+  }
+
+  #mayHear({ fields }: IncludedRelation, values: KeyValues): boolean {
+    return this.#options.mayBeAskedFor(Object.fromEntries(fields.map((name, index) => [name, values[index]])))
+  }
+
+  *#heardBy(row: AnyRow | null): Iterable<{ readonly heard: Heard }> {
+    if (row === null) return
+    for (const [{ fields, domains }, all] of this.#heard) {
+      const key = relatedKeyOf(row, fields, domains)
+      const heard = key === null || key === undefined ? undefined : all.get(key)
+      if (heard !== undefined) yield { heard }
+    }
+  }
+
+  /** What the images of one row hear of and it has not been given, in the order of the transaction. It has been by then. */
+  #newsFor(images: readonly (AnyRow | null)[], given: Set<RelatedRowChange>): readonly RelatedRowChange[] {
+    const found = images.flatMap((row) => [...this.#heardBy(row)].flatMap(({ heard }) => heard.changes))
+    const news = [...new Set([...found, ...this.#ofAll])].filter((change) => !given.has(change))
+    for (const change of news) given.add(change)
+    return news.sort((a, b) => a.index - b.index)
+  }
+}
+
+function heardOf(changes: readonly RelatedRowChange[]): HeardOf {
+  return { via: changes.slice(0, VIA_MAX).map(({ via }) => via), viaCount: changes.length }
+}
+
+/** The images of a related row that may be seen: before the transaction, and after it. */
+function seenImages({ filter, related: { model } }: IncludedRelation, sets: KeySets, ordinal: number) {
+  const [past, present] =
+    filter === null ? [null, null] : [ordinal - 1, ordinal].map((at) => filterAt(filter, sets, () => at))
+  const written = new WrittenRows(model)
+  return (change: AnyChange): { readonly before: AnyRow | null; readonly after: AnyRow | null } => {
+    const { action, old, new: after } = change
+    if (action !== 'INSERT' && old === null)
+      throw cannotGoOn('the row before a change was not logged', model.name)
+    // A row that the transaction wrote before is judged as it was then: by the keys after the transaction.
+    const isFirst = written.note(change)
+    if (past == null || present == null) return { before: old, after }
+    const { verdict, hidesOld, hidesNew } = judgeChange(present, change, isFirst ? past : present)
+    if (verdict === 'unknown')
+      throw cannotGoOn('a change came without values that it is judged by', model.name)
+    if (verdict === 'miss') return { before: null, after: null }
+    return { before: hidesOld ? null : old, after: hidesNew ? null : after }
+  }
+}

@@ -1,0 +1,330 @@
+/**
+ * Rows that hear of related ones, on a real PostgreSQL: random transactions of two writers over users, posts and comments, with moves,
+ * cascades, keys that change, tables that are emptied; subscribers who leave and go on after their cursors. A ledger of all changes
+ * says who hears of what.
+ */
+import pg from 'pg'
+import { expect, it } from 'vitest'
+import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
+import { compileCondition } from '../../src/bus/filter/compile-condition.ts'
+import type { Condition } from '../../src/bus/filter/condition.ts'
+import { TRUE } from '../../src/bus/filter/outcome.ts'
+import { parseWhere } from '../../src/bus/filter/parse-where.ts'
+import type { AnyRow } from '../../src/changes/change.ts'
+import { parseCursor } from '../../src/changes/cursor.ts'
+import { isRowcastError } from '../../src/errors.ts'
+import type { Rowcast } from '../../src/rowcast.ts'
+import { includedRelations } from '../../src/rowcast-included.ts'
+import type { Via } from '../../src/sets/included-relation.ts'
+import { openDatabase, type TestDatabase } from '../support/database.ts'
+import { openLiveRowcast } from '../support/live-rowcast.ts'
+import { Dice } from '../support/live-world.ts'
+import { naiveFind, naiveKeys, type Tables } from '../support/naive-keys.ts'
+
+const SEED = Number(process.env['ROWCAST_TEST_SEED'] ?? 5)
+const TRANSACTIONS_EACH = process.env['ROWCAST_LONG'] === undefined ? 40 : 1_000
+const USERS = [1, 2, 3].map((digit) => `00000000-0000-4000-8000-00000000000${digit}`)
+const END = 9_999
+const MODELS = ['User', 'Post', 'Comment'] as const
+
+let fresh = 100
+
+/** One statement. */
+function statement(dice: Dice): string {
+  const [user, post, comment] = [dice.pick(USERS), 1 + dice.below(4), 1 + dice.below(6)]
+  const text = dice.pick(['a', 'b', 'hidden'])
+  const parent = dice.chance(0.3) ? String(1 + dice.below(6)) : 'NULL'
+  const kinds = [
+    `INSERT INTO "Post" (id, title, "authorId") VALUES (${post}, '${text}', '${user}') ON CONFLICT DO NOTHING`,
+    `INSERT INTO "Comment" (id, "postId", "authorId", "parentId", body) VALUES (${comment}, ${post}, '${user}', ${parent}, '${text}') ON CONFLICT DO NOTHING`,
+    `INSERT INTO "Comment" (id, "postId", body) SELECT ${fresh++}, id, '${text}' FROM "Post" WHERE id = ${post}`,
+    `UPDATE "Comment" SET body = '${text}' WHERE id = ${comment}`,
+    `UPDATE "Comment" SET "postId" = ${post} WHERE id = ${comment} OR id > 100 AND id % 5 = ${post}`,
+    `UPDATE "Comment" SET "authorId" = '${user}', "parentId" = ${parent} WHERE id = ${comment}`,
+    `DELETE FROM "Comment" WHERE id = ${comment} OR id > 100 AND id % 3 = 0`,
+    `UPDATE "Post" SET title = '${text}', "authorId" = '${user}' WHERE id = ${post}`,
+    `DELETE FROM "Post" WHERE id = ${post}`,
+  ]
+  if (dice.chance(0.06)) return `UPDATE "Post" SET id = ${fresh++} WHERE id = ${post} OR id > 100`
+  if (dice.chance(0.03)) return `TRUNCATE "Comment"`
+  if (dice.chance(0.01)) return `TRUNCATE "Post" CASCADE`
+  return dice.pick(kinds)
+}
+
+async function write(database: TestDatabase, dice: Dice): Promise<void> {
+  const client = new pg.Client({ connectionString: database.url })
+  await client.connect()
+  await client.query("SET deadlock_timeout = '20ms'")
+  try {
+    for (let count = 0; count < TRANSACTIONS_EACH; count += 1) {
+      await client.query('BEGIN')
+      try {
+        for (let left = 1 + dice.below(4); left > 0; left -= 1) await client.query(statement(dice))
+        await client.query(dice.chance(0.1) ? 'ROLLBACK' : 'COMMIT')
+      } catch {
+        // What it belongs to is not there, or two writers wait for each other.
+        await client.query('ROLLBACK')
+      }
+    }
+  } finally {
+    await client.end()
+  }
+}
+
+interface Event {
+  readonly model: string
+  readonly action: string
+  readonly transition: string | null
+  readonly cause?: string | null
+  readonly cursor: string
+  readonly index: number
+  readonly key: AnyRow | null
+  readonly old: AnyRow | null
+  readonly new: AnyRow | null
+  readonly transaction: { readonly commitLsn: bigint }
+  readonly via?: readonly Via[]
+  readonly viaCount?: number
+}
+
+/** A transaction of the ledger. */
+interface Entry {
+  readonly lsn: bigint
+  readonly changes: readonly Event[]
+  readonly before: Tables
+  readonly after: Tables
+}
+
+interface Asked {
+  readonly model: (typeof MODELS)[number]
+  readonly include: readonly string[]
+  readonly where?: object
+  /** Which related rows may be seen. @default all */
+  readonly policy?: object
+}
+
+const ASKED: readonly Asked[] = [
+  { model: 'Post', include: ['comments'] },
+  { model: 'Post', include: ['comments'], where: { id: { in: [1, 2, END] } } },
+  { model: 'Post', include: ['comments'], where: { comments: { some: { body: 'a' } } } },
+  { model: 'Post', include: ['comments'], policy: { body: { not: 'hidden' } } },
+  { model: 'Post', include: ['comments'], where: { title: 'a' }, policy: { post: { is: { title: 'a' } } } },
+  { model: 'User', include: ['posts', 'comments'] },
+  { model: 'Comment', include: ['replies'] },
+]
+
+async function* subscribe(rowcast: Rowcast, asked: Asked, after: string): AsyncGenerator<Event> {
+  const { model, include, where, policy } = asked
+  const orEnd = where === undefined ? undefined : { OR: [where, { id: END }] }
+  if (policy === undefined) {
+    const events = rowcast.subscribe(model, { include, where: orEnd, after } as never)
+    for await (const event of events) yield event as unknown as Event
+    return
+  }
+  const { catalog } = rowcast
+  const spec = catalog.models[model]
+  if (spec === undefined) throw new Error(model)
+  const relations = includedRelations(spec, catalog, include).map((relation) => ({
+    ...relation,
+    filter: createChangeFilter({
+      rows: parseWhere(relation.related.model, catalog, policy, { relations: {} }),
+    }),
+  }))
+  const filter = orEnd && createChangeFilter({ where: parseWhere(spec, catalog, orEnd, { relations: {} }) })
+  const events = rowcast.subscribeRelated({ model, filter: filter ?? null, include: relations, after })
+  for await (const { change, transition, heard } of events) {
+    const { action, cursor, index, key, old, new: row, transaction } = change
+    const cause = 'cause' in change ? change.cause : null
+    if (transaction !== null)
+      yield { model, action, transition, cause, cursor, index, key, old, new: row, transaction, ...heard }
+  }
+}
+
+/** What one was given, and between which positions it was given nothing, as it had ended. */
+interface Followed {
+  readonly events: readonly Event[]
+  readonly gaps: readonly (readonly [bigint, bigint | null])[]
+}
+
+interface World {
+  readonly rowcast: Rowcast
+  readonly from: string
+  readonly isOver: () => boolean
+}
+
+/** Until the end of the world; whoever has ended begins again. */
+async function follow({ rowcast, from, isOver }: World, asked: Asked, dice: Dice): Promise<Followed> {
+  const events: Event[] = []
+  const gaps: [bigint, bigint | null][] = []
+  let after = from
+  for (;;) {
+    const resumed = events.at(-1)
+    let isAgain = resumed?.action === 'READ'
+    try {
+      for await (const event of subscribe(rowcast, asked, after)) {
+        // Within the reads of one transaction, all of them come again.
+        if (isAgain && resumed !== undefined && isReadOf(event, resumed))
+          while (isReadOf(events.at(-1), resumed)) events.pop()
+        isAgain = false
+        events.push(event)
+        after = event.cursor
+        if (event.action === 'UPDATE' && isEnd(event)) return { events, gaps }
+        if (dice.chance(0.05)) break
+      }
+    } catch (error) {
+      if (!isRowcastError(error, 'RESYNC_REQUIRED')) throw error
+      const last = events.at(-1)?.transaction.commitLsn ?? 0n
+      // What ends the world may be among what it missed.
+      if (isOver()) return { events, gaps: [...gaps, [last, null]] }
+      after = await rowcast.changeCursor()
+      gaps.push([last, parseCursor(after).position.commitLsn])
+    }
+  }
+}
+
+const isReadOf = (event: Event | undefined, other: Event) =>
+  event?.action === 'READ' && event.transaction.commitLsn === other.transaction.commitLsn
+const idOf = (row: AnyRow | null | undefined) => (row == null ? undefined : row['id'])
+const isEnd = ({ key }: Event) => idOf(key) === END || idOf(key) === USERS[2]?.replace(/3$/, '9')
+
+/** All tables before and after each transaction. */
+function ledgerOf(changes: readonly Event[]): readonly Entry[] {
+  const rows = new Map(MODELS.map((model) => [model as string, new Map<unknown, AnyRow>()]))
+  const tables = (): Tables => Object.fromEntries([...rows].map(([name, all]) => [name, [...all.values()]]))
+  const entries: Entry[] = []
+  for (const change of changes) {
+    const lsn = change.transaction.commitLsn
+    const last = entries.at(-1)
+    const entry = last?.lsn === lsn ? last : { lsn, changes: [], before: tables(), after: {} }
+    const own = rows.get(change.model)
+    if (change.action === 'TRUNCATE') own?.clear()
+    if (change.old !== null) own?.delete(idOf(change.old))
+    if (change.new !== null) own?.set(idOf(change.new), change.new)
+    if (entry === last) entries.pop()
+    entries.push({ ...entry, changes: [...entry.changes, change], after: tables() })
+  }
+  return entries
+}
+
+/** For each key of the model, what belongs to it and was changed in the transaction; under null what all hear of. */
+function heardIn(entry: Entry, { catalog }: Rowcast, { model, include, policy }: Asked) {
+  const spec = catalog.models[model]
+  if (spec === undefined) throw new Error(model)
+  const heard = new Map<unknown, string[]>()
+  for (const { name, related } of includedRelations(spec, catalog, include)) {
+    const rule = policy === undefined ? null : parseWhere(related.model, catalog, policy, { relations: {} })
+    const [wasSeen, isSeen] = [entry.before, entry.after].map((tables) => seenIn(rule, tables))
+    const written = new Set<unknown>()
+    for (const change of entry.changes.filter((each) => each.model === related.model.name)) {
+      const isFirst = !written.has(idOf(change.old))
+      written.add(idOf(change.old)).add(idOf(change.new))
+      const old = change.old !== null && (isFirst ? wasSeen : isSeen)?.(change.old) ? change.old : null
+      const after = change.new !== null && isSeen?.(change.new) ? change.new : null
+      const text = `${name} ${change.action} ${idOf(after ?? old) ?? ''}`
+      const owners = new Set(
+        [old, after].flatMap((row) => (row === null ? [] : row[String(related.fields[0])])),
+      )
+      if (change.action === 'TRUNCATE') owners.clear()
+      for (const owner of change.action === 'TRUNCATE' ? [null] : owners)
+        if (owner !== null || change.action === 'TRUNCATE')
+          heard.set(owner, [...(heard.get(owner) ?? []), text])
+    }
+  }
+  return heard
+}
+
+function seenIn(rule: Condition | null, tables: Tables): (row: AnyRow) => boolean {
+  if (rule === null) return () => true
+  const test = compileCondition(rule, naiveKeys(tables))
+  return (row) => test(row) === TRUE
+}
+
+/** All ids that a row has had in the transaction. */
+function idsOf(entry: Entry, model: string, id: unknown): ReadonlySet<unknown> {
+  const ids = new Set([id])
+  for (const change of entry.changes.filter((each) => each.model === model).reverse())
+    if (ids.has(idOf(change.new)) && change.old !== null) ids.add(idOf(change.old))
+  return ids
+}
+
+function check(asked: Asked, { events, gaps }: Followed, ledger: readonly Entry[], rowcast: Rowcast): number {
+  const { model, where } = asked
+  const { catalog } = rowcast
+  const spec = catalog.models[model]
+  if (spec === undefined) throw new Error(model)
+  const condition = parseWhere(spec, catalog, where === undefined ? {} : { OR: [where, { id: END }] }, {
+    relations: {},
+  })
+  const mayHear = (id: unknown) => where === undefined || !('id' in where) || [1, 2, END].includes(Number(id))
+  let compared = 0
+  for (const entry of ledger) {
+    if (gaps.some(([from, to]) => entry.lsn >= from && (to === null || entry.lsn <= to))) continue
+    const given = events.filter(({ transaction }) => transaction.commitLsn === entry.lsn)
+    const heard = heardIn(entry, rowcast, asked)
+    const there = naiveFind(entry.after, model, condition)
+    for (const row of there) {
+      const ids = idsOf(entry, model, idOf(row))
+      const own = given.filter(({ key, old }) => ids.has(idOf(key)) || ids.has(idOf(old)))
+      const wanted = [...ids].filter(mayHear).flatMap((id) => heard.get(id) ?? [])
+      // Of a related row that moved with a key, one change.
+      const expected = [...(ids.size > 1 ? new Set(wanted) : wanted), ...(heard.get(null) ?? [])].sort()
+      const found = own.flatMap(({ via = [] }) => via.map(textOf)).sort()
+      const what = `${JSON.stringify(asked)} of ${idOf(row)} at ${entry.lsn}`
+      const isEmptied = entry.changes.some((each) => each.model === model && each.action === 'TRUNCATE')
+      if (!isEmptied) expect(ids.size > 1 ? [...new Set(found)] : found, what).toEqual(expected)
+      expect(own.every(({ via, viaCount }) => via?.length === viaCount)).toBe(true)
+      const reads = own.filter(({ action }) => action === 'READ')
+      expect(reads.length, `one event of ${what}`).toBeLessThanOrEqual(1)
+      for (const read of reads) expect(read.new, what).toEqual(row)
+      if (own.length > reads.length)
+        expect(reads.filter(isIncluded), `no second event of ${what}`).toEqual([])
+      compared += expected.length
+    }
+    for (const event of given.filter(isIncluded))
+      expect(
+        there.some((row) => idOf(row) === idOf(event.key)),
+        'in sight',
+      ).toBe(true)
+  }
+  return compared
+}
+
+const isIncluded = ({ cause }: Event) => cause === 'INCLUDED'
+const textOf = ({ relation, action, key }: Via) => `${relation} ${action} ${idOf(key) ?? ''}`
+
+it('each row in sight hears once of all that its related rows went through', {
+  timeout: 60_000,
+}, async () => {
+  await using database = await openDatabase({ migrate: true })
+  await using live = await openLiveRowcast(database, { models: [...MODELS] })
+  const rowcast = live.rowcast as unknown as Rowcast
+  const from = await rowcast.changeCursor()
+  const last = String(USERS[2]).replace(/3$/, '9')
+  for (const id of [...USERS, last]) await live.prisma.user.create({ data: { id, email: `${id}@x` } })
+  const changes: Event[] = []
+  const followers = MODELS.map(async (model) => {
+    for await (const change of rowcast.subscribe(model, { after: from })) {
+      changes.push(change as unknown as Event)
+      if (change.action === 'UPDATE' && isEnd(change as unknown as Event)) return
+    }
+  })
+  let isOver = false
+  const world = { rowcast, from, isOver: () => isOver }
+  const given = Promise.all(ASKED.map((asked, index) => follow(world, asked, new Dice(SEED * 100 + index))))
+  await Promise.all([1, 2].map((writer) => write(database, new Dice(SEED * 10 + writer))))
+  isOver = true
+  const data = { id: END, postId: END, body: 'z' }
+  await live.prisma.post.create({ data: { id: END, title: 'z', authorId: last } })
+  await live.prisma.comment.create({ data })
+  await live.prisma.comment.update({ where: { id: END }, data: { body: 'end' } })
+  await live.prisma.post.update({ where: { id: END }, data: { title: 'end' } })
+  await live.prisma.user.update({ where: { id: last }, data: { fullName: 'end' } })
+  const all = await given
+  await Promise.all(followers)
+  changes.sort((a, b) => Number(a.transaction.commitLsn - b.transaction.commitLsn) || a.index - b.index)
+  const ledger = ledgerOf(changes)
+  const compared = all.map((one, index) => check(ASKED[index] as Asked, one, ledger, rowcast))
+  process.stdout.write(
+    `Heard, seed ${SEED}: ${ledger.length} transactions, ${compared.join(', ')} changes of related rows\n`,
+  )
+  expect(Math.max(...compared)).toBeGreaterThan(0)
+})
