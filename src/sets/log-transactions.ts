@@ -24,6 +24,12 @@ export function ordinalOf(commitLsn: Lsn): number {
   return ordinal
 }
 
+/** Up to where all that committed has come whole, whether anything of it was for us or not. */
+export function passedOrdinalOf({ newest, openLsn }: Pick<RetainedLog, 'newest' | 'openLsn'>): number {
+  const ordinal = ordinalOf(newest.commitLsn)
+  return openLsn === null ? ordinal : ordinal - 1
+}
+
 /** A transaction of the log, whose last part has come. */
 export class LogTransaction implements StreamTransaction {
   readonly ordinal: number

@@ -17,7 +17,13 @@ import type { PageHolder } from './held-pages.ts'
 import type { SetWatcher } from './held-set.ts'
 import { leftWaiting } from './left-waiting.ts'
 import { LiveView } from './live-view.ts'
-import { hasAllAfter, type LogTransaction, nextTransactionOf, ordinalOf } from './log-transactions.ts'
+import {
+  hasAllAfter,
+  type LogTransaction,
+  nextTransactionOf,
+  ordinalOf,
+  passedOrdinalOf,
+} from './log-transactions.ts'
 import { beginningOf } from './related-beginning.ts'
 import { cursorOf, type RelatedEvent, type TransactionEvent, withLast } from './related-event.ts'
 import { firstRowsOf } from './related-first-rows.ts'
@@ -194,7 +200,8 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
     await this.#host.whenCurrent(this.#request.model)
     const { history, graph } = this.#host
     if (this.#ordinal === null || history === null || this.#isEnded) return
-    this.#ordinal = Math.max(this.#ordinal, graph?.ordinal ?? 0)
+    // What was not published meanwhile is in the rows, and the stream has gone past it without a transaction.
+    this.#ordinal = Math.max(this.#ordinal, graph?.ordinal ?? 0, passedOrdinalOf(history.log))
     const ordinal = this.#ordinal
     await this.#host.whenCome(ordinal)
     await this.#view.begin(ordinal)

@@ -22,7 +22,7 @@ import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { onAborted } from '../wire/shared-listener.ts'
 import { AccountShare } from './account-share.ts'
 import { leftWaiting } from './left-waiting.ts'
-import { hasAllAfter, nextTransactionOf, ordinalOf } from './log-transactions.ts'
+import { hasAllAfter, nextTransactionOf, ordinalOf, passedOrdinalOf } from './log-transactions.ts'
 import { OpenSubscriptions } from './open-subscriptions.ts'
 import type { RelatedHost, RelatedReading, RelatedRequest } from './related-request.ts'
 import { RelatedSubscription } from './related-subscription.ts'
@@ -120,9 +120,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
     const { history } = this
     if (this.graph === null && history !== null) {
       this.#follower.restart()
-      const { newest, openLsn } = history.log
-      const ordinal = ordinalOf(newest.commitLsn)
-      this.graph = new SetGraph(openLsn === null ? ordinal : ordinal - 1, this.reading)
+      this.graph = new SetGraph(passedOrdinalOf(history.log), this.reading)
       this.watchers.onLost(null)
     }
     this.#noticeAll()

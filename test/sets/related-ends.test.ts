@@ -103,6 +103,27 @@ it.each(ENDS)('%s ends it with nothing that names the rows that decide', async (
   ).toContain('User')
 })
 
+it('first rows behind a gap are ready at a position behind it: who goes on from there is refused nothing', async () => {
+  const { bus, subscribe, commit } = blog(POSTS)
+  bus.open(start)
+  commit(20, joined('eve'))
+  bus.passed(toLsn(60n))
+  bus.cut('User')
+  // The table is published again, and the stream goes on.
+  bus.passed(toLsn(65n))
+  const first = subscribe({ isInitial: true })
+  let cursor: string | null = null
+  while (cursor === null) {
+    const { value } = await first.next()
+    if (value === undefined) throw new Error('It has ended.')
+    if (value.kind === 'ready') cursor = value.cursor
+  }
+  const next = subscribe({ after: cursor })
+  commit(70, joined('bob'))
+  expect((await next.next()).value).toMatchObject({ kind: 'moved' })
+  await Promise.all([first.return(), next.return()])
+})
+
 it('counts in the account of its client: what its filter costs, and that it catches up', async () => {
   const { bus, subscribe, commit } = blog(readUsers)
   bus.open(start)
