@@ -155,37 +155,42 @@ export class EpochStore {
   beginning(epoch: Epoch, mark: MarkContent, expireMinutes: number): readonly LogWrite[] {
     const keys = this.keys.epoch(epoch.id)
     const { changes, marks } = keys
-    const seconds = Math.max(60, Math.ceil(expireMinutes * 60))
-    const before = epoch.previous === null ? [] : keysOf(this.keys.epoch(epoch.previous.id))
     return [
       { kind: 'floor', stream: changes, id: epoch.floor },
       { kind: 'mark', stream: marks, text: formatMark(mark, marks) },
       beginLastPositions(keys),
       this.#announcement(epoch),
-      ...before.map((name): LogWrite => ({ kind: 'expire', name, seconds })),
+      ...(epoch.previous === null ? [] : this.#letGo(epoch.previous.id, expireMinutes)),
     ]
+  }
+
+  #letGo(epochId: string, expireMinutes: number): readonly LogWrite[] {
+    const seconds = Math.max(60, Math.ceil(expireMinutes * 60))
+    return keysOf(this.keys.epoch(epochId)).map((name) => ({ kind: 'expire', name, seconds }))
   }
 
   /**
    * Reports that changes are missing, before a stream begins again: only by the tap that the stream is of, and while its
-   * epoch is the present one, also where that changes meanwhile.
+   * epoch is the present one, also where that changes meanwhile. That epoch is over, and expires: whoever begins next knows only
+   * the one that says so.
    */
   async reportGap(
     log: EntryLog,
     ours: OwnEpoch,
-    { reason, newId }: { readonly reason: string; readonly newId: string },
+    gap: { readonly reason: string; readonly newId: string; readonly expireMinutes: number },
   ): Promise<void> {
+    const { reason, newId, expireMinutes } = gap
     await this.#writeIfOurs(log, ours, ({ epoch, last }) => {
       const previous = { id: epoch.id, end: last }
       const closed: Epoch = { ...epoch, id: newId, kind: 'gap', previous, reason, isOpen: false }
-      return this.#announcement(closed)
+      return [this.#announcement(closed), ...this.#letGo(epoch.id, expireMinutes)]
     })
   }
 
   /** Writes the document about the models' tables before a stream begins again, on the same terms. */
   async reportTables(log: EntryLog, ours: OwnEpoch, text: string): Promise<void> {
     const name = this.keys.epoch(ours.epochId).tables
-    await this.#writeIfOurs(log, ours, () => ({ kind: 'text', name, text }))
+    await this.#writeIfOurs(log, ours, () => [{ kind: 'text', name, text }])
   }
 
   /**
@@ -207,13 +212,13 @@ export class EpochStore {
   async #writeIfOurs(
     log: EntryLog,
     { epochId, writerId }: OwnEpoch,
-    writeOf: (state: StoredState) => LogWrite,
+    writesOf: (state: StoredState) => readonly LogWrite[],
   ): Promise<void> {
     await log.update([this.keys.epochs, this.writerKey], async () => {
       const writer = await log.readText(this.writerKey)
       const state = await this.readState(log)
       const isOurs = state?.epoch.id === epochId && state.epoch.isOpen && writer === writerId
-      return isOurs ? [writeOf(state)] : null
+      return isOurs ? writesOf(state) : null
     })
   }
 

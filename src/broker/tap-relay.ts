@@ -171,9 +171,9 @@ class EpochRelay implements TapRelay {
 
   tellGap(error: RowcastError): void {
     const reason = String(error.details['reason'] ?? '')
-    this.#reportAside((current, own) =>
-      this.#store.reportGap(current, own, { reason, newId: this.#runtime.newId() }),
-    )
+    const { minutes: expireMinutes } = this.#options.broker.retention
+    const gap = () => ({ reason, newId: this.#runtime.newId(), expireMinutes })
+    this.#reportAside((current, own) => this.#store.reportGap(current, own, gap()))
   }
 
   end(): void {

@@ -1,6 +1,8 @@
 /** What a tap that comes next takes for safe, of entries and marks in a broker, on each engine. */
 import { describe, expect, it } from 'vitest'
+import type { LogWrite } from '../../src/broker/entry-log.ts'
 import { formatMark } from '../../src/broker/mark.ts'
+import { keysOf } from '../../src/broker/stream-keys.ts'
 import { LSN_ZERO, type Lsn, toLsn } from '../../src/wire/lsn.ts'
 import { TESTED_ENGINES, type TestBroker } from '../support/broker-engines.ts'
 import { createEpoch, EPOCH, insertTag, writeBatch } from '../support/broker-stream.ts'
@@ -73,6 +75,28 @@ it.each(TESTED_ENGINES)(
 )
 
 describe.each(TESTED_ENGINES)('epochs in $name', ({ start }) => {
+  it('that a gap has ended expire with the word of it: whoever begins next knows only the one that says so', async () => {
+    await using broker = await start()
+    const connection = await broker.open('ended')
+    const store = await createEpoch(connection, 'ended')
+    const update = connection.update.bind(connection)
+    const written: LogWrite[] = []
+    connection.update = (watched, decide) =>
+      update(watched, async () => {
+        const writes = await decide()
+        written.push(...(writes ?? []))
+        return writes
+      })
+    const ours = { epochId: EPOCH.id, writerId: 'tap' }
+    await store.reportGap(connection, ours, { reason: 'so', newId: 'two', expireMinutes: 2 })
+    const expiring = written.filter(({ kind }) => kind === 'expire')
+    expect(expiring).toEqual(
+      keysOf(store.keys.epoch(EPOCH.id)).map((name) => ({ kind: 'expire', name, seconds: 120 })),
+    )
+    expect((await store.readState(connection))?.epoch).toMatchObject({ id: 'two', isOpen: false })
+    connection.destroy()
+  })
+
   it('are read from the known one on, and all of them where it is not there any more', async () => {
     await using broker = await start()
     const connection = await broker.open('epochs')

@@ -105,13 +105,13 @@ describe.skipIf(NO_REDIS !== null)('a tap that has been taken over from', () => 
     await store.reportGap(
       connection,
       { epochId: 'two', writerId: 'first' },
-      { reason: 'slot-lost', newId: 'gap' },
+      { reason: 'slot-lost', newId: 'gap', expireMinutes: 1 },
     )
     expect(await epochs()).toBe(2)
     await store.reportGap(
       other,
       { epochId: 'two', writerId: 'second' },
-      { reason: 'slot-lost', newId: 'gap' },
+      { reason: 'slot-lost', newId: 'gap', expireMinutes: 1 },
     )
     expect(await epochs()).toBe(3)
     connection.destroy()
