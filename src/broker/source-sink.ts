@@ -8,7 +8,6 @@ export type SourceSink = Pick<
   ReplicationSourceOptions,
   | 'onStreamStarted'
   | 'publish'
-  | 'areKept'
   | 'onPassed'
   | 'onSeen'
   | 'onGap'
@@ -26,7 +25,6 @@ export function busSink(bus: InProcessBus, hub: MessageHub): SourceSink {
   return {
     onStreamStarted: (start) => bus.open(start),
     publish: (part) => bus.publish(part),
-    areKept: true,
     onPassed: (lsn) => bus.passed(lsn),
     onSeen: (lsn) => bus.history?.earlier.reaches(lsn),
     onGap: (error) => bus.gap(error),

@@ -8,11 +8,6 @@ export interface AssemblerOptions {
   readonly partChangesMax?: number | undefined
   /** @default 1_048_576 // 1 MiB of undecoded rows */
   readonly partBytesMax?: number | undefined
-  /**
-   * Whether whoever gets the parts keeps them, and lets them go in the order they came (`ChangeKeeper`): their bytes lie then where others
-   * will, and nothing is copied to be kept. @default false
-   */
-  readonly areKept?: boolean | undefined
   /** Models whose rows are marked instead of deleted. @default none */
   readonly softDelete?: SoftDeleteFields | undefined
   /** Reads what transactions say of themselves. @default any object of JSON; what cannot be read is null */

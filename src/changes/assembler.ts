@@ -22,7 +22,6 @@ import { pgMicrosToDate } from '../wire/pg-time.ts'
 import { asWritten } from './as-written.ts'
 import type { AssemblerOptions } from './assembler-options.ts'
 import type { AssemblerOutput } from './assembler-output.ts'
-import { ByteSlabs, RecycledSlabs } from './byte-slabs.ts'
 import type { ChangePosition, TransactionInfo, TransactionPart } from './change.ts'
 import { ChangePacker } from './change-packer.ts'
 import { isSameEpoch, type StreamOrigin } from './cursor.ts'
@@ -70,7 +69,7 @@ class Assembler implements TransactionAssembler {
   readonly #partBytesMax: number
   readonly #softDelete: SoftDeleteFields
   readonly #readMetadata: MetadataReader
-  readonly #packer: ChangePacker
+  readonly #packer = new ChangePacker()
   readonly #sent = new SentMessages()
   #origin: StreamOrigin = { systemId: '0', timeline: 0 }
   #transaction: TransactionInfo | null = null
@@ -89,7 +88,6 @@ class Assembler implements TransactionAssembler {
     this.#output = output
     this.#partChangesMax = options.partChangesMax ?? 1_024
     this.#partBytesMax = options.partBytesMax ?? 1_048_576
-    this.#packer = new ChangePacker(options.areKept === true ? new RecycledSlabs() : new ByteSlabs())
     this.#softDelete = options.softDelete ?? new Map()
     this.#readMetadata = options.readMetadata ?? readAnyMetadata
   }

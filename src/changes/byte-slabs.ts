@@ -14,8 +14,6 @@ const FREE_MAX = 4
 
 /** Copies ranges of bytes into slabs. */
 export class ByteSlabs {
-  /** Where slabs go that nobody reads any more; null: the garbage collector sees to them. */
-  readonly recycler: RecycledSlabs | null = null
   /** The slab of the latest range. */
   slab: Buffer = Buffer.alloc(0)
   #used = 0
@@ -44,7 +42,6 @@ export class ByteSlabs {
  * garbage collector is slowest to see.
  */
 export class RecycledSlabs extends ByteSlabs {
-  override readonly recycler: RecycledSlabs = this
   readonly #taken: Buffer[] = []
   readonly #free: Buffer[] = []
 

@@ -6,7 +6,7 @@ import type { Buffer } from 'node:buffer'
 import type { RowReader } from '../catalog/row-reader.ts'
 import type { RowMessage } from '../catalog/writing-tables.ts'
 import type { Tuple } from '../pgoutput/tuple.ts'
-import { ByteSlabs } from './byte-slabs.ts'
+import { ByteSlabs, RecycledSlabs } from './byte-slabs.ts'
 import type { TransactionInfo } from './change.ts'
 import {
   COUNT_BYTES,
@@ -109,7 +109,7 @@ export class ChangePacker implements RecordTaker {
       records: this.#records,
       start: this.#start,
       length,
-      recycler: this.#slabs.recycler,
+      areBytesReused: this.#slabs instanceof RecycledSlabs,
     })
     this.#start = this.#next
     this.#hasSlab = false

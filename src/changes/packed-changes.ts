@@ -7,7 +7,6 @@ import { Buffer } from 'node:buffer'
 import type { RowReader } from '../catalog/row-reader.ts'
 import { readUint16 } from '../pgoutput/big-endian.ts'
 import type { Tuple } from '../pgoutput/tuple.ts'
-import type { RecycledSlabs } from './byte-slabs.ts'
 import type { AnyChange, ChangeAction, ChangeList, TransactionInfo } from './change.ts'
 import {
   COUNT_BYTES,
@@ -52,8 +51,8 @@ export interface PackedRecords {
   readonly start: number
   /** Of changes. */
   readonly length: number
-  /** Where the slabs go when the list is let go of, to hold other changes: what leaves the list takes its bytes along. Null: nowhere. */
-  readonly recycler: RecycledSlabs | null
+  /** Whether the slabs will hold other changes one day: what leaves the list takes its bytes along. */
+  readonly areBytesReused: boolean
 }
 
 /** The changes of a part. */
@@ -65,10 +64,11 @@ export class PackedChanges implements ChangeList {
   readonly #records: Int32Array
   /** Of the first record. */
   readonly #start: number
-  readonly #recycler: RecycledSlabs | null
+  /** Whether the slabs will hold other changes one day: what leaves this list takes its bytes along. */
+  readonly #areBytesReused: boolean
 
   constructor(transaction: TransactionInfo, packed: PackedRecords) {
-    this.#recycler = packed.recycler
+    this.#areBytesReused = packed.areBytesReused
     this.#transaction = transaction
     this.#readers = packed.readers
     this.#slabs = packed.slabs
@@ -111,15 +111,9 @@ export class PackedChanges implements ChangeList {
     for (let place = 0; place < this.length; place++) yield this.at(place) as AnyChange
   }
 
-  /** Whether its slabs are used again once it is let go of. */
-  get isRecycled(): boolean {
-    return this.#recycler !== null
-  }
-
-  /** Nobody reads it any more, nor any list that was packed before it. */
-  release(): void {
-    const last = this.#slabs[this.#slabs.length - 1]
-    if (last !== undefined) this.#recycler?.releaseBefore(last)
+  /** The slab of the last row; undefined where there is none. */
+  get lastSlab(): Buffer | undefined {
+    return this.#slabs[this.#slabs.length - 1]
   }
 
   /** Adds all changes to the open part of `packer`; what lies side by side goes in one piece. */
@@ -151,7 +145,7 @@ export class PackedChanges implements ChangeList {
     let oldStart = this.#number(record, FIELD_OLD)
     let newStart = this.#number(record, FIELD_NEW)
     let end = this.#number(record, FIELD_END)
-    if (this.#recycler !== null) {
+    if (this.#areBytesReused) {
       const first = (oldStart === 0 ? newStart : oldStart) - COUNT_BYTES
       slab = Buffer.from(slab.subarray(first, end))
       if (oldStart > 0) oldStart -= first

@@ -149,7 +149,7 @@ class World {
         onDrift: (model, drift) => bus.close(drift, model),
         onRecovery: (model) => bus.cut(model),
       },
-      { partChangesMax, areKept: partChangesMax % 2 === 0 },
+      { partChangesMax },
     )
     bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
     for (const place of NAMES.keys()) this.#relate(place)

@@ -27,8 +27,6 @@ export interface ReplicationSourceOptions {
   readonly onStreamStarted: (start: StreamStart) => void
   /** Takes each part in commit order, synchronously. */
   readonly publish: (part: TransactionPart) => void
-  /** See `AssemblerOptions`. @default false */
-  readonly areKept?: boolean | undefined
   /** Everything that committed before `lsn` has been published. */
   readonly onPassed: (lsn: Lsn) => void
   /** All that committed before `lsn` is visible to queries. */

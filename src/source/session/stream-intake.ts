@@ -131,12 +131,8 @@ export class StreamIntake {
   }
 
   #newAssembler(): TransactionAssembler {
-    const { registry, softDelete, readMetadata, areKept } = this.#options
-    return createTransactionAssembler(registry, this.#assemblerOutput(), {
-      softDelete,
-      readMetadata,
-      areKept,
-    })
+    const { registry, softDelete, readMetadata } = this.#options
+    return createTransactionAssembler(registry, this.#assemblerOutput(), { softDelete, readMetadata })
   }
 
   #assemblerOutput(): AssemblerOutput {
