@@ -8,6 +8,8 @@ export function goneKey<Row extends object>(
 ): Readonly<Record<string, unknown>> | null {
   const { action, old, new: row } = change
   if (action === 'TRUNCATE' || action === 'READY') return null
+  // The row is there, and nobody wrote it: it has left this list, and others may show it.
+  if (action === 'READ' && change.cause === 'RELATION') return null
   const before = keyFields(old, key) ?? (row == null ? keyFields(change.key, key) : null)
   if (before === null) return null
   const after = keyFields(row, key)

@@ -1,7 +1,7 @@
 'use client'
 
 /** Beside the spine, adapters. What `rowcast/react` exports: hooks over the lists of `rowcast/client`. React is the application's. */
-import { useEffect, useMemo, useSyncExternalStore } from 'react'
+import { useEffect, useMemo, useState, useSyncExternalStore } from 'react'
 import type { ChangeClient } from '../client/change-client.ts'
 import {
   type FollowedChangesOptions,
@@ -96,8 +96,11 @@ function useMounted<
 ): readonly [State, MountedSubscription<State, Subject, Options>] {
   const { deps = [], initialRows, ...rest } = given
   const options = rest as unknown as Options
-  const before = initialRows === undefined ? nothing : { ...nothing, rows: initialRows }
   const question = formatQuestion(options)
+  // The same rows beside another question are still those of the first.
+  const [first] = useState({ question, initialRows })
+  const isOfFirst = first.question !== question && first.initialRows === initialRows
+  const before = initialRows === undefined || isOfFirst ? nothing : { ...nothing, rows: initialRows }
   // What else differs from render to render is the same by content.
   const mounted = useMemo(
     () => new MountedSubscription<State, Subject, Options>(subscribe, before, options),

@@ -17,6 +17,8 @@ export interface ListChange<Row extends object> {
   readonly key?: RowPart<Row> | null | undefined
   /** Of subscriptions with a `where`: LEFT removes the row. */
   readonly transition?: 'ENTERED' | 'STAYED' | 'LEFT' | null | undefined
+  /** Of READ: why it comes. */
+  readonly cause?: 'INITIAL' | 'ACCESS' | 'RELATION' | null | undefined
   /** Fields that PostgreSQL did not send, since they did not change: the list's row keeps its own. */
   readonly unavailable?: readonly string[] | undefined
   /** Whose change it was: `transaction { last metadata { mutationId } }`. */

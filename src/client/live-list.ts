@@ -235,7 +235,10 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
 
   /** Where a round begins: after a cursor that was taken before the rows were queried, or with rows. */
   async #nextStart(): Promise<string> {
-    if (this.#options.load === undefined) return WITH_ROWS
+    if (this.#options.load === undefined) {
+      this.#missed = this.#own.unsettled()
+      return WITH_ROWS
+    }
     const loaded = await this.#queryUntilItWorks(this.#ending.signal)
     if (loaded === null) throw this.#ending.signal.reason
     this.#show(loaded)
@@ -261,6 +264,8 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
       try {
         // The cursor first: no change is missed between the two.
         const cursor = await queryChangeCursor(this.#options.client, signal, this.#options.request.source)
+        // The rows will have what was saved before, and no change of it comes.
+        this.#missed = this.#own.unsettled()
         // It has answered, so it is there, whoever connected it.
         this.#isConnected = true
         const rows = (await this.#options.load?.()) ?? []

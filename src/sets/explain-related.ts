@@ -14,11 +14,13 @@ import { nextTransactionOf, ordinalOf } from './log-transactions.ts'
 import { WrittenRows } from './written-rows.ts'
 
 /** What is asked: a subscription whose filter asks other rows, and a position. */
-type Asked = Pick<ExplainedRequest, 'model' | 'filter' | 'namesPolicies'> & { readonly cursor: string }
+type Asked = Pick<ExplainedRequest, 'model' | 'filter' | 'namesPolicies' | 'namedModels'> & {
+  readonly cursor: string
+}
 
 /** Looks back. @throws BAD_CURSOR, RESYNC_REQUIRED, FILTER_TOO_BROAD, FILTER_UNANSWERABLE */
 export async function relatedRowsAt(host: KeyHistoryHost, asked: Asked): Promise<RelatedRows> {
-  const { filter, model, namesPolicies = false } = asked
+  const { filter, model, namesPolicies = false, namedModels } = asked
   const ordinal = ordinalOf(parseCursor(asked.cursor).position.commitLsn)
   const conditions = filter === null ? [] : conditionsOf(filter)
   const sets = await KeyHistory.open(host, conditions, ordinal)
@@ -29,6 +31,9 @@ export async function relatedRowsAt(host: KeyHistoryHost, asked: Asked): Promise
     isJoinTable(spec.model) && !namesPolicies
       ? 'what joins the related rows'
       : spec.fields.map((field) => `\`${spec.model.name}.${field}\``).join(' and ')
+  // A set that the client names may ask, for a policy, others that it does not name.
+  const mayName = (cause: KeyCause | null) =>
+    namesPolicies || namedModels?.has(cause?.change?.model ?? '') === true
   return {
     keysOf(change) {
       const at = { before: isFirstWrite(host, model, change) ? ordinal - 1 : ordinal, after: ordinal }
@@ -42,7 +47,7 @@ export async function relatedRowsAt(host: KeyHistoryHost, asked: Asked): Promise
             const cause = key === null ? null : sets.causeOf(set, key, at[image])
             const asks = fields.map((field) => `\`${field}\``).join(' and ')
             const of = `${asks} of the row ${image} it ${isIn ? 'is a key' : 'is no key'} of ${nameOf(set)}`
-            return `${of}${sinceText(cause, isIn, namesPolicies || !isJoinTable(set.model))}.`
+            return `${of}${sinceText(cause, isIn, mayName(cause))}.`
           }),
       }
     },
@@ -50,8 +55,8 @@ export async function relatedRowsAt(host: KeyHistoryHost, asked: Asked): Promise
       const sentences = named.flatMap((spec) => {
         const [put, taken] = sets.movedBy(spec, ordinal)
         return [
-          put && movedText(put, nameOf(spec), true),
-          taken && movedText(taken, nameOf(spec), false),
+          put && movedText(put, `put # into ${nameOf(spec)}`, mayName(put.cause)),
+          taken && movedText(taken, `took # out of ${nameOf(spec)}`, mayName(taken.cause)),
         ].filter((text) => typeof text === 'string')
       })
       return sentences.length === 0 ? null : [...new Set(sentences)].join(' ')
@@ -83,9 +88,8 @@ function changeText({ change, cursor }: KeyCause, isNamed: boolean): string {
     : `the ${change.action} of ${change.model} at ${cursor}`
 }
 
-function movedText({ count, cause }: MovedKeys, name: string, isPut: boolean): string | null {
+function movedText({ count, cause }: MovedKeys, did: string, isNamed: boolean): string | null {
   if (cause === null) return null
   const keys = count === 1 ? '1 key' : `${count} keys`
-  const did = isPut ? `put ${keys} into` : `took ${keys} out of`
-  return `Its transaction ${did} ${name}, ${count === 1 ? '' : 'the first '}by ${changeText(cause, true)}.`
+  return `Its transaction ${did.replace('#', keys)}, ${count === 1 ? '' : 'the first '}by ${changeText(cause, isNamed)}.`
 }

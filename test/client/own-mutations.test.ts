@@ -117,6 +117,18 @@ it('keeps what it shows until the transaction is over, and updates and deletes a
   list.stop()
 })
 
+it('is settled by the first rows, which have what was saved before their cursor', async () => {
+  const { list, begun, store } = open()
+  const id = list.newMutationId()
+  list.show(id, { action: 'INSERT', new: ben })
+  store([ada, ben])
+  const settled = list.settled(id)
+  await begun()
+  expect(await settled).toBe('reload')
+  expect(list.state.rows.map(({ name }) => name)).toEqual(['Ada', 'Ben'])
+  list.stop()
+})
+
 it('is settled by rows that are loaded again after a gap, where nobody can know', async () => {
   const { list, begun, gap, store } = open()
   await begun()

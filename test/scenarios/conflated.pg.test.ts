@@ -116,7 +116,8 @@ it.each<[string, RegisterOptions, { readonly note?: object }, string]>([
     count += 1
     if (change.key?.['id'] === LAST) break
   }
-  expect(count).toBeLessThan(await whole)
+  // How much is conflated depends on who was faster.
+  expect(count).toBeLessThanOrEqual(await whole)
   expect(rows.map(({ id, note, big }) => ({ id, note, big }))).toEqual(
     await scenario.sql(`SELECT id, note, big FROM items WHERE ${condition} ORDER BY id`),
   )

@@ -24,6 +24,8 @@ export interface ExplainedRequest extends FilterReading {
   readonly input: ChangeFilterInput
   /** Whether it may be said what a policy asks of other rows. @default false */
   readonly namesPolicies?: boolean | undefined
+  /** Models that whoever asks has named and may subscribe to; of others no change is named. @default none but with `namesPolicies` */
+  readonly namedModels?: ReadonlySet<string> | undefined
 }
 
 /** What other rows said of the rows of a change. */

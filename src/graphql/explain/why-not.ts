@@ -15,11 +15,9 @@ import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
 import { parseFilterArguments } from '../where/filter-arguments.ts'
 import { relatedModels } from '../where/related-rules.ts'
 import { withPrismaNames } from '../where/where-names.ts'
+import type { CanExplain } from './can-explain.ts'
 import { readSubscription } from './read-subscription.ts'
 import { subscriptionLabel } from './subscription-label.ts'
-
-/** Whether the viewer with this GraphQL context may ask; `'policies'` also shows what policies ask of related rows. */
-export type CanExplain = (context: object) => boolean | 'policies' | Promise<boolean | 'policies'>
 
 const STAGES: readonly ExplanationStage[] = ['decoded', 'published', 'allowed', 'matched', 'queued', 'sent']
 
@@ -101,7 +99,8 @@ async function explainFor(
   const filter = filterOf(input)
   const parse = (where: unknown) => filterOf({ where })?.where ?? null
   const label = subscriptionLabel(policies, context, models, { ...input, actions })
-  return explain({ cursor, model, actions, filter, input, label, parse, namesPolicies })
+  const namedModels = new Set(models)
+  return explain({ cursor, model, actions, filter, input, label, parse, namesPolicies, namedModels })
 }
 
 /** Of a model that the viewer may not subscribe to, not even whether there is a change. */

@@ -64,7 +64,7 @@ function edgeType(builder: AnyBuilder, subscribed: SubscribedModel, { cursorType
         type: cursorType,
         description:
           'Where the row stands in a connection whose cursors are the primary key; null without one.',
-        resolve: ({ change }: ChangeEvent) => cursorOf(model.primaryKey, change.key),
+        resolve: (event: ChangeEvent, _args, context) => cursorOf(subscribed, event, context),
       },
       node: {
         type: `${rowType}!`,
@@ -77,8 +77,17 @@ function edgeType(builder: AnyBuilder, subscribed: SubscribedModel, { cursorType
   } satisfies ObjectDefinition
 }
 
-function cursorOf([only, ...others]: readonly string[], key: AnyRow | null): string | null {
-  if (only === undefined || key === null) return null
+/** Null where the viewer may not see all of the key, which stands in it. */
+function cursorOf(
+  { model, fields, scope }: SubscribedModel,
+  event: ChangeEvent,
+  context: object,
+): string | null {
+  const key = visibleKey(model, event)
+  const [only, ...others] = model.primaryKey
+  const { hidden } = scope.policies.view(context, model.name)
+  const isShown = (name: string) => !hidden.has(name) && fields.some((field) => field.name === name)
+  if (key === null || only === undefined || !model.primaryKey.every(isShown)) return null
   return formatPrismaCursor(key, others.length === 0 ? only : [only, ...others])
 }
 

@@ -349,7 +349,15 @@ describe('where other rows decide', () => {
     expect(own.whyNot?.reason).toContain(`the DELETE of Membership at ${taken} took it out`)
     const other = await askWhy(url, 'ada', taken ?? '', all)
     expect(other.whyNot?.reason).toBe('The change at this cursor is not of Post.')
-    for (const answer of [hidden, named, seen, own, other]) expect(answer.text).not.toContain(SECRET)
-    for (const each of [posts, joined]) await each.return?.()
+    // Whose rows the policy lets one see decides about those of a filter of one's own: by what, is not said.
+    const authors =
+      'subscription { userChanged(where: { posts: { some: { title: { not: { equals: "none" } } } } }) { cursor } }'
+    const writers = rowcast.subscribe('User', { after, where: { posts: { some: mine } } } as never)
+    const [read] = await takeChanges(writers as never, 1)
+    const moved = await askWhy(url, 'ada', read?.cursor ?? '', authors)
+    expect(moved.text).toContain('Its transaction put')
+    expect(moved.text).not.toContain('Membership')
+    for (const answer of [hidden, named, seen, own, other, moved]) expect(answer.text).not.toContain(SECRET)
+    for (const each of [posts, joined, writers]) await each.return?.()
   })
 })
