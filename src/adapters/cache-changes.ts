@@ -1,5 +1,12 @@
 /** Beside the spine, adapters. What a change means to a normalised cache, which takes the rows that come by itself: which one is gone, and what becomes of a list. */
-import { applyChange, type ListChange, type ListShape } from '../client/apply-change.ts'
+import {
+  applyChange,
+  keyReader,
+  keyValues,
+  type ListChange,
+  type ListShape,
+  oldWithId,
+} from '../client/apply-change.ts'
 
 /** The key fields of the row that a change leaves without an entity: it is gone, or has another key; null where none is. Aliases are not seen. */
 export function goneKey<Row extends object>(
@@ -10,22 +17,13 @@ export function goneKey<Row extends object>(
   if (action === 'TRUNCATE' || action === 'READY') return null
   // The row is there, and nobody wrote it: it has left this list, and others may show it.
   if (action === 'READ' && change.cause === 'RELATION') return null
-  const before = keyFields(old, key) ?? (row == null ? keyFields(change.key, key) : null)
-  if (before === null) return null
-  const after = keyFields(row, key)
-  const isSame =
-    after !== null && Object.entries(before).every(([name, value]) => String(after[name]) === String(value))
-  return isSame ? null : before
-}
-
-function keyFields(part: object | null | undefined, key: string | readonly string[]) {
-  if (part == null) return null
   const names = typeof key === 'string' ? [key] : key
-  const fields = names.map((name) => {
-    const own: unknown = Reflect.get(part, name)
-    return [name, own === undefined && name === 'id' ? Reflect.get(part, 'rowId') : own] as const
-  })
-  return fields.some(([, value]) => value === undefined) ? null : Object.fromEntries(fields)
+  const keyOf = keyReader({ key })
+  const known = oldWithId(old, row ?? undefined)
+  const part = keyOf(known) === null && row == null ? change.key : known
+  const before = keyValues(part, names)
+  if (before === null || keyOf(part) === keyOf(row)) return null
+  return Object.fromEntries(names.map((name, index) => [name, before[index]]))
 }
 
 /** The data of a query, of which one field is a list, after the change. The same where nothing differs, and where the list is not there. */

@@ -82,7 +82,7 @@ function renamedId(row: { readonly rowId?: unknown }): unknown {
 }
 
 /** The row before; null where its `rowId` is a column of the rows and so no id. */
-function oldWithId<Row extends object>(
+export function oldWithId<Row extends object>(
   old: RowPart<Row> | null | undefined,
   row: Row | undefined,
 ): RowPart<Row> | null | undefined {
@@ -90,16 +90,25 @@ function oldWithId<Row extends object>(
   return isColumn && old != null && !('id' in old) && !('rowId_' in old) ? null : old
 }
 
+/** The values of key fields; null where the row does not show them all. */
+export function keyValues<Row extends object>(
+  row: RowPart<Row> | null | undefined,
+  names: readonly (keyof Row & string)[],
+): readonly unknown[] | null {
+  if (!row) return null
+  const values: readonly unknown[] = names.map(
+    (name) => row[name] ?? (name === 'id' ? renamedId(row) : undefined),
+  )
+  return values.includes(undefined) ? null : values
+}
+
 /** One text for equal keys; null where the row does not show its key. */
 function formatKey<Row extends object>(
   row: RowPart<Row> | null | undefined,
   names: readonly (keyof Row & string)[],
 ): string | null {
-  if (!row) return null
-  const values: readonly unknown[] = names.map(
-    (name) => row[name] ?? (name === 'id' ? renamedId(row) : undefined),
-  )
-  if (values.includes(undefined)) return null
+  const values = keyValues(row, names)
+  if (values === null) return null
   // A schema of one's own may show as a number what is an ID in keys.
   const isNumber = (value: unknown) => typeof value === 'bigint' || typeof value === 'number'
   return JSON.stringify(values.map((value) => (isNumber(value) ? String(value) : value)))

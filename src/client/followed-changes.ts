@@ -2,7 +2,7 @@
 import { type ChangeClient, queryChangeCursor } from './change-client.ts'
 import type { LiveList, LiveListState } from './live-list-api.ts'
 import { type ChangeFailure, type ResumableRequest, subscribeResumable } from './resumable-subscription.ts'
-import { ShownState } from './shown-state.ts'
+import { Shown } from './shown-state.ts'
 import type { SubscriptionError } from './subscription-error.ts'
 import { retryDelayMs, wait } from './wait.ts'
 
@@ -53,39 +53,27 @@ export function followChanges<Change extends object, Variables = never>(
   return follower
 }
 
-class ChangesFollower<Change extends object> implements FollowedChanges<Change> {
+class ChangesFollower<Change extends object>
+  extends Shown<FollowedChangesState<Change>>
+  implements FollowedChanges<Change>
+{
   readonly #options: FollowedChangesOptions<Change>
-  readonly #ending = new AbortController()
-  readonly #shown = new ShownState<FollowedChangesState<Change>>({
-    changes: [],
-    status: 'loading',
-    error: null,
-  })
 
   constructor(options: FollowedChangesOptions<Change>) {
+    super({ changes: [], status: 'loading', error: null })
     this.#options = options
-  }
-
-  get state(): FollowedChangesState<Change> {
-    return this.#shown.value
-  }
-
-  readonly listen = this.#shown.listen
-
-  stop(): void {
-    this.#end(null)
   }
 
   async run(): Promise<void> {
     const { client, request, onResync, onFailure } = this.#options
-    const { signal } = this.#ending
+    const { signal } = this.ending
     const follow = (after: string) =>
       subscribeResumable<FollowedChangesData<Change>>(client, request, {
         ...{ after, signal },
         onConnection: (isConnected) => this.#showConnection(isConnected),
         onFailure: (failure) => {
           if (signal.aborted) return
-          this.#shown.change({ error: failure.error })
+          this.shown.change({ error: failure.error })
           onFailure?.(failure)
         },
         onResync: onResync && ((error) => this.#resync(error, onResync)),
@@ -93,22 +81,22 @@ class ChangesFollower<Change extends object> implements FollowedChanges<Change> 
     try {
       const after = await this.#cursor()
       if (signal.aborted) return
-      this.#shown.change({ status: 'live', error: null })
+      this.shown.change({ status: 'live', error: null })
       for await (const data of follow(after)) {
         if (signal.aborted) break
         const [change] = Object.values(data)
         if (change != null) this.#take(change)
       }
-      this.#end(null)
+      this.end(null)
     } catch (error) {
-      this.#end(error)
+      this.end(error)
     }
   }
 
   #take(change: Change): void {
     const { keep = KEPT, onChange } = this.#options
-    const { changes } = this.#shown.value
-    if (keep > 0) this.#shown.change({ changes: [...changes, change].slice(-keep) })
+    const { changes } = this.shown.value
+    if (keep > 0) this.shown.change({ changes: [...changes, change].slice(-keep) })
     onChange?.(change)
   }
 
@@ -118,9 +106,9 @@ class ChangesFollower<Change extends object> implements FollowedChanges<Change> 
     onResync: (error: SubscriptionError) => Promise<void> | void,
   ): Promise<string> {
     this.#showConnection(false)
-    this.#shown.change({ error })
+    this.shown.change({ error })
     const cursor = await this.#cursor()
-    if (this.#ending.signal.aborted) return cursor
+    if (this.ending.signal.aborted) return cursor
     await onResync(error)
     this.#showConnection(true)
     return cursor
@@ -129,13 +117,13 @@ class ChangesFollower<Change extends object> implements FollowedChanges<Change> 
   /** Asked for until there is one; an empty text once it has ended. */
   async #cursor(): Promise<string> {
     const { client, request } = this.#options
-    const { signal } = this.#ending
+    const { signal } = this.ending
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
         return await queryChangeCursor(client, signal, request.source)
       } catch (error) {
         if (signal.aborted) break
-        this.#shown.change({ error })
+        this.shown.change({ error })
         await wait(retryDelayMs(error, failures), signal)
       }
     }
@@ -143,15 +131,9 @@ class ChangesFollower<Change extends object> implements FollowedChanges<Change> 
   }
 
   #showConnection(isConnected: boolean): void {
-    const { status } = this.#shown.value
+    const { status } = this.shown.value
     const next = isConnected ? 'live' : 'reconnecting'
-    if (!this.#ending.signal.aborted && status !== 'loading' && status !== next)
-      this.#shown.change({ status: next })
-  }
-
-  #end(error: unknown): void {
-    if (this.#ending.signal.aborted) return
-    this.#ending.abort()
-    this.#shown.change({ status: 'ended', error })
+    if (!this.ending.signal.aborted && status !== 'loading' && status !== next)
+      this.shown.change({ status: next })
   }
 }

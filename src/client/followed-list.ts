@@ -9,7 +9,7 @@ import type { LiveList, LiveListState } from './live-list-api.ts'
 import { type PatchOperation, patchList } from './patch-list.ts'
 import { type ChangeFailure, type ResumableRequest, subscribeWatched } from './resumable-subscription.ts'
 import { checkOperations } from './selected-parts.ts'
-import { ShownState } from './shown-state.ts'
+import { Shown } from './shown-state.ts'
 import { SubscriptionError } from './subscription-error.ts'
 import { retryDelayMs, wait } from './wait.ts'
 
@@ -63,36 +63,20 @@ export function followList<Row extends object, Variables = never>(
   return follower
 }
 
-class ListFollower<Row extends object> implements FollowedList<Row> {
+class ListFollower<Row extends object> extends Shown<FollowedListState<Row>> implements FollowedList<Row> {
   readonly #options: FollowedListOptions<Row>
-  readonly #ending = new AbortController()
-  readonly #shown = new ShownState<FollowedListState<Row>>({
-    rows: [],
-    totalCount: null,
-    status: 'loading',
-    error: null,
-  })
   /** Rounds in a row that brought no patch. */
   #barren = 0
   /** What came with a field that failed, and is shown without it. */
   #partial: { readonly error: unknown; readonly rows: ReadonlySet<Row> } | null = null
 
   constructor(options: FollowedListOptions<Row>) {
+    super({ rows: [], totalCount: null, status: 'loading', error: null })
     this.#options = options
   }
 
-  get state(): FollowedListState<Row> {
-    return this.#shown.value
-  }
-
-  readonly listen = this.#shown.listen
-
-  stop(): void {
-    this.#end(null)
-  }
-
   async run(): Promise<void> {
-    const { signal } = this.#ending
+    const { signal } = this.ending
     try {
       for (;;) {
         const failure = await this.#runRound()
@@ -100,16 +84,16 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
         await wait(retryDelayMs(failure, this.#barren, RETRY_DELAY_MS), signal)
         this.#barren += 1
       }
-      this.#end(null)
+      this.end(null)
     } catch (error) {
-      this.#end(error)
+      this.end(error)
     }
   }
 
   /** From one snapshot on, until the server completes: null; or until the list has to be had whole again: why. */
   async #runRound(): Promise<unknown> {
     const { client, request, onFailure } = this.#options
-    const round = new Round(this.#ending.signal)
+    const round = new Round(this.ending.signal)
     const { signal } = round
     const broken: { by: unknown } = { by: null }
     const breakOff = (by: unknown) => {
@@ -128,7 +112,7 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
         onFailure: (failure) => {
           if (signal.aborted) return
           partly = failure.data === null ? null : failure.error
-          this.#shown.change({ error: failure.error })
+          this.shown.change({ error: failure.error })
           onFailure?.(failure)
           // What would have come next is missing.
           if (partly === null) breakOff(failure.error)
@@ -143,7 +127,7 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
       return broken.by
     } catch (error) {
       if (!(error instanceof SubscriptionError) || !beginsAgain(error)) throw error
-      this.#shown.change({ error })
+      this.shown.change({ error })
       this.#showLost()
       return error
     } finally {
@@ -163,7 +147,7 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
     }
     if (partly !== null) this.#notePartial(event, partly)
     else if (!next.some((row) => this.#partial?.rows.has(row))) this.#partial = null
-    this.#shown.change({ rows: next, totalCount, status: 'live', error: this.#partial?.error ?? null })
+    this.shown.change({ rows: next, totalCount, status: 'live', error: this.#partial?.error ?? null })
     return true
   }
 
@@ -179,9 +163,9 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
       throw new SubscriptionError('The subscription selects no `rows`, or no `operations`. Select both.')
     checkOperations(operations)
     // Between a lost connection and the whole list, what is here is of before.
-    if (this.#shown.value.status !== 'live') return null
+    if (this.shown.value.status !== 'live') return null
     this.#checkKeys(operations.map(({ key }) => key))
-    return patchList(this.#shown.value.rows, operations, this.#options)
+    return patchList(this.shown.value.rows, operations, this.#options)
   }
 
   #checkKeys(parts: readonly RowPart<Row>[]): void {
@@ -200,12 +184,6 @@ class ListFollower<Row extends object> implements FollowedList<Row> {
 
   /** The rows are as they were. */
   #showLost(): void {
-    if (this.#shown.value.status === 'live') this.#shown.change({ status: 'reconnecting' })
-  }
-
-  #end(error: unknown): void {
-    if (this.#ending.signal.aborted) return
-    this.#ending.abort()
-    this.#shown.change({ status: 'ended', error })
+    if (this.shown.value.status === 'live') this.shown.change({ status: 'reconnecting' })
   }
 }

@@ -12,7 +12,7 @@ import type { LiveList, LiveListOptions, LiveListState } from './live-list-api.t
 import { type Mutation, OwnMutations, type Settled } from './own-mutations.ts'
 import { type ResumableRequest, subscribeResumable } from './resumable-subscription.ts'
 import { checkChange } from './selected-parts.ts'
-import { ShownState } from './shown-state.ts'
+import { Shown } from './shown-state.ts'
 import { SubscriptionError } from './subscription-error.ts'
 import { retryDelayMs, wait } from './wait.ts'
 
@@ -37,15 +37,8 @@ interface Loaded<Row> {
   readonly cursor: string
 }
 
-class ListKeeper<Row extends object> implements LiveList<Row> {
+class ListKeeper<Row extends object> extends Shown<LiveListState<Row>> implements LiveList<Row> {
   readonly #options: LiveListOptions<Row>
-  readonly #ending = new AbortController()
-  readonly #shown = new ShownState<LiveListState<Row>>({
-    rows: [],
-    status: 'loading',
-    isComplete: true,
-    error: null,
-  })
   readonly #own = new OwnMutations<Row>()
   /** As the server has them: without what is shown before it has come. */
   #rows: readonly Row[] = []
@@ -58,17 +51,8 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
   #failures = 0
 
   constructor(options: LiveListOptions<Row>) {
+    super({ rows: [], status: 'loading', isComplete: true, error: null })
     this.#options = options
-  }
-
-  get state(): LiveListState<Row> {
-    return this.#shown.value
-  }
-
-  readonly listen = this.#shown.listen
-
-  stop(): void {
-    this.#end(null)
   }
 
   newMutationId(): string {
@@ -95,7 +79,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
   #showRows(rows: readonly Row[]): void {
     this.#rows = rows
     const shown = this.#own.over(rows, this.#options)
-    if (shown !== this.#shown.value.rows) this.#shown.change({ rows: shown })
+    if (shown !== this.shown.value.rows) this.shown.change({ rows: shown })
   }
 
   async run(): Promise<void> {
@@ -104,26 +88,25 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     try {
       let after: string | null = await this.#nextStart()
       while (after !== null) after = await this.#runRound(after)
-      this.#end(null)
+      this.end(null)
     } catch (error) {
-      this.#end(error)
+      this.end(error)
     } finally {
       stopWatching()
     }
   }
 
-  #end(error: unknown): void {
-    if (this.#ending.signal.aborted) return
-    this.#ending.abort()
+  protected override end(error: unknown): void {
+    if (this.ending.signal.aborted) return
     this.#own.end(error)
-    this.#shown.change({ status: 'ended', error })
+    super.end(error)
   }
 
   #showConnection(isConnected: boolean): void {
     this.#isConnected = isConnected
     const status = isConnected ? 'live' : 'reconnecting'
-    if (this.#hasRows && !this.#ending.signal.aborted && this.#shown.value.status !== status)
-      this.#shown.change({ status })
+    if (this.#hasRows && !this.ending.signal.aborted && this.shown.value.status !== status)
+      this.shown.change({ status })
   }
 
   /**
@@ -134,7 +117,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     const { client, onFailure, onChange } = this.#options
     // Of what is selected, the list has the types of its rows alone.
     const request = this.#options.request as ResumableRequest<Record<string, ListChange<Row> | null>>
-    const round = new Round(this.#ending.signal)
+    const round = new Round(this.ending.signal)
     let fill = after === WITH_ROWS ? new FirstRowsFill(this.#options) : null
     if (fill !== null) this.#loadedAtMs = performance.now()
     const { signal } = round
@@ -146,7 +129,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
         onFailure: (failure) => {
           if (signal.aborted) return
           hasFailed = failure.data !== null
-          this.#shown.change({ error: failure.error })
+          this.shown.change({ error: failure.error })
           onFailure?.(failure)
           // To begin with rows again before all are there would be to begin for ever, where the same row fails again.
           if (fill === null) this.#reload(round)
@@ -167,7 +150,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
         if (change.action === 'READ') fill.add(change)
         else {
           this.#show({ rows: fill.rows() })
-          if (fill.failure !== null) this.#shown.change({ error: fill.failure })
+          if (fill.failure !== null) this.shown.change({ error: fill.failure })
           fill = null
         }
         onChange?.(change, { isOwn: false })
@@ -188,11 +171,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
 
   #apply(change: ListChange<Row>, round: Round): void {
     checkChange(change)
-    const step = stepList(
-      { rows: this.#rows, mayBeCut: !this.#shown.value.isComplete },
-      change,
-      this.#options,
-    )
+    const step = stepList({ rows: this.#rows, mayBeCut: !this.shown.value.isComplete }, change, this.#options)
     const isOwn = this.#own.take(change)
     this.#showRows(step.rows)
     this.#options.onChange?.(change, { isOwn })
@@ -215,7 +194,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
       round.end(loaded.cursor)
     }
     // What throws here is the application's: its `sort`, or rows that are no list.
-    reload().catch((error: unknown) => this.#end(error))
+    reload().catch((error: unknown) => this.end(error))
   }
 
   #waitToReload(signal: AbortSignal): Promise<void> {
@@ -225,7 +204,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
 
   /** Longer after each round that did not come to its rows. */
   async #waitToBegin(error: SubscriptionError): Promise<void> {
-    const { signal } = this.#ending
+    const { signal } = this.ending
     const failures = this.#failures
     this.#failures += 1
     const isAsked = typeof error.extensions['retryAfterMs'] === 'number'
@@ -239,8 +218,8 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
       this.#missed = this.#own.unsettled()
       return WITH_ROWS
     }
-    const loaded = await this.#queryUntilItWorks(this.#ending.signal)
-    if (loaded === null) throw this.#ending.signal.reason
+    const loaded = await this.#queryUntilItWorks(this.ending.signal)
+    if (loaded === null) throw this.ending.signal.reason
     this.#show(loaded)
     return loaded.cursor
   }
@@ -251,7 +230,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
     this.#failures = 0
     this.#loadedAtMs = performance.now()
     const isComplete = this.#options.load === undefined || !mayBeCut(rows.length, take)
-    this.#shown.change({ isComplete, error: null })
+    this.shown.change({ isComplete, error: null })
     this.#own.reloaded(this.#missed)
     this.#missed = []
     this.#showRows(sort === undefined ? rows : rows.toSorted(sort))
@@ -272,7 +251,7 @@ class ListKeeper<Row extends object> implements LiveList<Row> {
         if (!signal.aborted) return { rows, cursor }
       } catch (error) {
         if (signal.aborted) break
-        this.#shown.change({ error })
+        this.shown.change({ error })
         await wait(retryDelayMs(error, failures, RETRY_DELAY_MS), signal)
       }
     }

@@ -45,3 +45,32 @@ export class ShownState<State extends object> {
     }
   }
 }
+
+/** What is shown until it ends: lists, and changes that are followed. Whoever extends it has `listen` and `stop`, and ends once. */
+export abstract class Shown<State extends { readonly status: string; readonly error: unknown }> {
+  protected readonly ending = new AbortController()
+  protected readonly shown: ShownState<State>
+  /** Bound: it goes to a framework as it is. */
+  readonly listen: ShownState<State>['listen']
+
+  constructor(first: State) {
+    this.shown = new ShownState(first)
+    this.listen = this.shown.listen
+  }
+
+  get state(): State {
+    return this.shown.value
+  }
+
+  stop(): void {
+    this.end(null)
+  }
+
+  /** @param error why; null where it was stopped, or the server had no more */
+  protected end(error: unknown): void {
+    if (this.ending.signal.aborted) return
+    this.ending.abort()
+    const ended: Partial<{ status: string; error: unknown }> = { status: 'ended', error }
+    this.shown.change(ended as Partial<State>)
+  }
+}

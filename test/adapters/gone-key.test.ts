@@ -10,5 +10,10 @@ it.each<[string, ListChange<{ id: number }>, object | null]>([
   ['a row that may not be seen any more', { ...read, cause: 'ACCESS' }, { id: 1 }],
   ['a row of which nobody knows why it left', read, { id: 1 }],
   ['none for a row that a related row took out of the list', { ...read, cause: 'RELATION' }, null],
+  [
+    'a row of a model with a column rowId',
+    { action: 'DELETE', key: { rowId: 7, rowId_: 1 } as never },
+    { id: 1 },
+  ],
   ['none for a table that was emptied', { action: 'TRUNCATE' }, null],
 ])('is %s', (_, change, expected) => expect(goneKey(change, { key: 'id' })).toEqual(expected))
