@@ -1,6 +1,6 @@
 /**
  * A client that folds what comes into what it has: a set of rows, a list, a ledger. At every boundary between two transactions that it
- * reaches, it has what the ledger of the database says; near a gap, and across a failover, at last.
+ * reaches, it has what the ledger of the database says; near a gap, and across a failover, at last; or, where the world is strict, it ends.
  */
 import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import { parseCursor } from '../../src/changes/cursor.ts'
@@ -23,6 +23,8 @@ export interface FoldingParts {
   readonly site: Site
   readonly catalog: ModelCatalog
   readonly random: Random
+  /** Whether its subscription has to end where it has had something else near a gap, or across a failover. */
+  readonly isStrict: boolean
   readonly log: (text: string) => void
 }
 
@@ -48,6 +50,8 @@ export abstract class FoldingClient<Event> {
   #begunAtMs = 0
   #failure: unknown = null
   #violation: Violation | null = null
+  /** What it had instead of what there was, near a gap or across a failover: its subscription has to end for it. */
+  #owed: string | null = null
   received = 0
   resyncs = 0
 
@@ -71,12 +75,14 @@ export abstract class FoldingClient<Event> {
     return (
       this.#connection !== null &&
       this.isReady &&
+      this.#owed === null &&
       this.differenceAt(this.parts.site.database, NEWEST) === null
     )
   }
 
   get description(): string {
     const { name, title, site } = this.parts
+    if (this.#owed !== null) return `${this.#owed}: and its subscription has not ended`
     const said = this.isReady ? this.differenceAt(site.database, NEWEST) : 'it has nothing whole yet'
     return `${name} (${title}): ${said}; ${this.#connection === null ? 'not subscribed' : 'subscribed'}; ${String(this.#failure)}`
   }
@@ -142,6 +148,7 @@ export abstract class FoldingClient<Event> {
     const sinceMs = this.#begunAtMs - NOTICE_MS
     const isNearGap = Object.keys(catalog.models).some((model) => current.hasGap(model, sinceMs))
     if (database === current && !isNearGap) throw new Violation(`${said}. Not what there is.`)
+    if (this.parts.isStrict) this.#owed = `${said}, ${database === current ? 'near a gap' : 'across a failover'}`
   }
 
   #fail(error: unknown): void {
@@ -156,6 +163,7 @@ export abstract class FoldingClient<Event> {
 
   #restart(): void {
     this.forget()
+    this.#owed = null
     this.cursor = null
     this.isReady = false
   }

@@ -2,7 +2,7 @@
  * `npm run test:simulation -- --seed N --worlds M`: worlds one after another, from seed N on; `--seconds S` as many as there is time
  * for, `--broker` or `--alone` those with taps and gateways or without, `--verbose` all that befell them. The first that fails is shrunk to
  * few faults, and printed with its timeline and its script; `--script TEXT` repeats that, `--kept` runs the scripts that
- * are kept, `--whole` leaves a script as long as it is, `--twice` runs each world twice, which has to do the same.
+ * are kept, `--strict` asks more of viewers and has more of them, `--whole` leaves a script as long as it is, `--twice` runs each world twice, which has to do the same.
  */
 import { parseArgs } from 'node:util'
 import { readKept } from './kept-scripts.ts'
@@ -15,7 +15,7 @@ const { values } = parseArgs({
     ...{ seed: { type: 'string' }, worlds: { type: 'string' }, seconds: { type: 'string' } },
     ...{ verbose: { type: 'boolean' }, broker: { type: 'boolean' }, alone: { type: 'boolean' } },
     ...{ script: { type: 'string' }, kept: { type: 'boolean' }, whole: { type: 'boolean' } },
-    twice: { type: 'boolean' },
+    ...{ twice: { type: 'boolean' }, strict: { type: 'boolean' } },
   },
 })
 
@@ -70,7 +70,7 @@ async function* scripts(): AsyncGenerator<Script> {
   else if (values.script !== undefined) yield JSON.parse(values.script)
   else
     for (let seed = first; seed < first + worlds && secondsSince() < seconds; seed += 1)
-      yield { seed, isScaled }
+      yield { seed, isScaled, ...(values.strict === true && { isStrict: true }) }
 }
 
 /** Says what a world that fails comes down to. */

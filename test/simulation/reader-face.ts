@@ -18,7 +18,10 @@ import type { DriverTarget } from '../../src/wire/driver-target.ts'
 import type { ModelClient } from './model-client.ts'
 
 /** It. */
-export type ReaderFace = ChangeFace<ModelTypeMap, unknown> & { readonly bus: SetsBus }
+export type ReaderFace = ChangeFace<ModelTypeMap, unknown> & {
+  readonly bus: SetsBus
+  readonly prisma: ModelClient
+}
 
 /** What it is made of. */
 export interface ReaderFaceParts {
@@ -67,5 +70,5 @@ export function createReaderFace(parts: ReaderFaceParts): ReaderFace {
       reader: { whenReady: () => reader.whenReady() },
     },
   )
-  return { ...face, bus }
+  return { ...face, bus, prisma }
 }

@@ -14,6 +14,8 @@ export interface ScriptedFault {
 /** A world. */
 export interface Script {
   readonly seed: number
+  /** With viewers that few worlds have had so far, and with more that is asked of viewers near a gap. @default false */
+  readonly isStrict?: boolean | undefined
   /** With taps and gateways or without. @default the seed decides */
   readonly isScaled?: boolean | undefined
   /** @default chance decides */

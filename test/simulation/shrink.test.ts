@@ -1,8 +1,10 @@
 /** A failing world comes down to what it needs to fail, and those that are kept fail no more. */
 import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { readKept } from './kept-scripts.ts'
+import { PLANTED_FAULTS } from './planted-faults.ts'
 import type { Script } from './script.ts'
 import { shrink } from './shrink.ts'
 import type { Outcome } from './world.ts'
@@ -59,3 +61,8 @@ async function simulate(...what: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, args)
   return stdout
 }
+
+it.each(PLANTED_FAULTS)('$name: can be planted', async ({ file, from }) => {
+  const text = await readFile(new URL(`../../${file}`, import.meta.url), 'utf8')
+  expect(text.split(from)).toHaveLength(2)
+})

@@ -13,9 +13,11 @@ import type { FoldingParts } from './folding-client.ts'
 import { ListViewer } from './list-viewer.ts'
 import { createModelClient, type ModelClient } from './model-client.ts'
 import { Reader, type ReaderSettings } from './reader.ts'
+import { RightsViewer } from './rights-viewer.ts'
 import { type Purpose, randomOf, type Script, type ScriptedFault } from './script.ts'
 import type { Server } from './server.ts'
 import { Site } from './site.ts'
+import { TotalsViewer } from './totals-viewer.ts'
 import { TransactionsViewer } from './transactions-viewer.ts'
 import { Viewer } from './viewer.ts'
 import { anyList, anyView, type ListOfRows, type View } from './views.ts'
@@ -75,16 +77,18 @@ const ROLES_SCALED: readonly (readonly Role[])[] = [
   ['tap', 'tap', 'gateway'],
 ]
 
+/** The one that has totals, or rights that code answers for. */
+const LAST_VIEWER = 4
+
+type AnyViewer = Viewer | ListViewer | TransactionsViewer | TotalsViewer
+
 /** What a viewer asks for; a gateway has no sets of rows. */
 function anyAsked(random: Random, isGateway: boolean): View | ListOfRows | null {
   const kind = isGateway ? 'transactions' : random.pick(['view', 'view', 'list', 'transactions'])
   return kind === 'view' ? anyView(random) : kind === 'list' ? anyList(random) : null
 }
 
-function newViewer(
-  asked: View | ListOfRows | null,
-  parts: FoldingParts,
-): Viewer | ListViewer | TransactionsViewer {
+function newViewer(asked: View | ListOfRows | null, parts: FoldingParts): AnyViewer {
   if (asked === null) return new TransactionsViewer(parts)
   return 'take' in asked ? new ListViewer(asked, parts) : new Viewer(asked, parts)
 }
@@ -102,7 +106,7 @@ export class World {
   readonly #site: Site
   readonly #settings: ReaderSettings
   readonly #clients: Client[] = []
-  readonly #viewers: (Viewer | ListViewer | TransactionsViewer)[] = []
+  readonly #viewers: AnyViewer[] = []
   /** For what is beside the clients: they are not to change by it. */
   readonly #besides: Random
   /** Milliseconds that a statement of Prisma Client takes at most. */
@@ -176,12 +180,27 @@ export class World {
     const { viewers } = this.#script
     for (let index = 0; index < random.integer(1, 4); index += 1) {
       const view = anyAsked(random, this.#engine !== null)
-      const parts: FoldingParts = {
-        ...{ name: `viewer ${index}`, title: JSON.stringify(view), paceMs: random.pick([0, 1, 30]) },
-        ...{ site: this.#site, catalog: CATALOG, random: random.fork() },
-        log: (text) => this.#note(text),
-      }
+      const parts = this.#partsOf(index, view, random)
       if (viewers?.includes(index) !== false) this.#viewers.push(newViewer(view, parts))
+    }
+    // One more, of another kind, from a source of its own: those before stay as they are.
+    const own = randomOf(this.#script, -1, 'viewers')
+    if (this.#script.isStrict !== true) return
+    if (this.#engine !== null || viewers?.includes(LAST_VIEWER) === false) return
+    const view = anyView(own)
+    const parts = this.#partsOf(LAST_VIEWER, view, own)
+    const kind = own.pick(['totals', 'rights', 'none'])
+    if (kind === 'totals') this.#viewers.push(new TotalsViewer(view, parts))
+    else if (kind === 'rights')
+      this.#viewers.push(new RightsViewer({ ...view, model: 'Red', where: {} }, parts))
+  }
+
+  #partsOf(index: number, view: View | ListOfRows | null, random: Random): FoldingParts {
+    return {
+      ...{ name: `viewer ${index}`, title: JSON.stringify(view), paceMs: random.pick([0, 1, 30]) },
+      ...{ site: this.#site, catalog: CATALOG, random: random.fork() },
+      isStrict: this.#script.isStrict === true,
+      log: (text) => this.#note(text),
     }
   }
 
@@ -235,9 +254,10 @@ export class World {
 
   /** What was done so far, as a script. */
   get #done(): Script {
-    const { seed, clients, viewers } = this.#script
-    const all = Array.from({ length: 4 }, (_, index) => index)
+    const { seed, clients, viewers, isStrict } = this.#script
+    const all = Array.from({ length: LAST_VIEWER + 1 }, (_, index) => index)
     return {
+      ...(isStrict === true && { isStrict }),
       ...{ seed, isScaled: this.#engine !== null, steps: this.#step, faults: this.#befallen },
       ...{ writes: this.#written, clients: clients ?? all, viewers: viewers ?? all },
     }
