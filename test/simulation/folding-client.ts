@@ -148,7 +148,8 @@ export abstract class FoldingClient<Event> {
     const sinceMs = this.#begunAtMs - NOTICE_MS
     const isNearGap = Object.keys(catalog.models).some((model) => current.hasGap(model, sinceMs))
     if (database === current && !isNearGap) throw new Violation(`${said}. Not what there is.`)
-    if (this.parts.isStrict) this.#owed = `${said}, ${database === current ? 'near a gap' : 'across a failover'}`
+    if (this.parts.isStrict)
+      this.#owed = `${said}, ${database === current ? 'near a gap' : 'across a failover'}`
   }
 
   #fail(error: unknown): void {
