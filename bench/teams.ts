@@ -54,7 +54,8 @@ export { POST }
 
 /** A filter on posts, as a policy or a client has it. */
 export function postFilter(where: object) {
-  const filter = parseChangeFilter(POST, TEAMS_CATALOG, { where }, { relations: {} })
+  const key = JSON.stringify(where)
+  const filter = parseChangeFilter(POST, TEAMS_CATALOG, { where }, { relations: {}, key })
   if (filter === null) throw new Error('It has a condition.')
   return filter
 }

@@ -6,11 +6,12 @@ import type { KeyListener, LiveKeys } from '../bus/filter/key-path.ts'
 import type { ValueKey } from '../bus/filter/value-domain.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { KeySet } from './key-set.ts'
+import type { StreamTransaction } from './rows-at.ts'
 
 /** Somebody who looks at the transactions that may concern it. */
 export interface SetWatcher {
   /** This one may: one that changes a row that its filter may ask for, or a set. */
-  concern(ordinal: number): void
+  concern(transaction: StreamTransaction): void
 }
 
 /** What may concern a watcher, besides its sets. */

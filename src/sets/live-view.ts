@@ -98,6 +98,15 @@ export class LiveView {
     if (this.#rights !== null) this.#turn(filterOrAll(await this.#rights.begin(ordinal)))
   }
 
+  /**
+   * The rows, where nothing has to be waited for: the sets have been brought through all that came, no rights are asked for again, and
+   * nothing is heard of related rows, which may have to be read.
+   */
+  get settled(): LiveRows | null {
+    if (this.#rights !== null || this.#include.length > 0) return null
+    return this.#held?.isSettled === true ? this.#rows : null
+  }
+
   /** The rows, once the sets have been brought through all that came. @throws what ended one of them */
   async rows(): Promise<LiveRows> {
     await this.#held?.ready()

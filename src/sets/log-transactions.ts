@@ -108,6 +108,17 @@ export function nextTransactionOf(
   return transactionAt(log, sequence)
 }
 
+/** The same, of which nothing has left the log. @throws RESYNC_REQUIRED */
+export function nextRetained(
+  log: ReadableLog,
+  models: Iterable<string>,
+  after: number,
+): LogTransaction | null {
+  for (const model of models)
+    if (!hasAllAfter(log, model, after)) throw cannotGoOn('it is older than what is retained', model)
+  return nextTransactionOf(log, models, after)
+}
+
 /** The transactions of one model behind a position in commit order, and before one of the WAL. They have all come. */
 export function transactionsBetween(
   log: ReadableLog,

@@ -66,8 +66,7 @@ export class OpenSubscriptions {
   }
 
   caughtUp(subscription: RelatedSubscription): void {
-    this.#behind.delete(subscription)
-    this.#open.get(subscription)?.share.caughtUp()
+    if (this.#behind.delete(subscription)) this.#open.get(subscription)?.share.caughtUp()
   }
 
   fellBehind(subscription: RelatedSubscription): void {

@@ -1,7 +1,8 @@
 /** Sets, between stages 6 and 7. Where in the log a subscription goes on that asks other rows: behind what is known of all of its models. */
 import type { History } from '../bus/history.ts'
 import { cannotResume } from '../bus/resync-required.ts'
-import { type Cursor, INDEX_AFTER_ALL } from '../changes/cursor.ts'
+import { type Cursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
+import { toLsn } from '../wire/lsn.ts'
 import { hasAllAfter, ordinalOf } from './log-transactions.ts'
 import type { RelatedRequest } from './related-request.ts'
 import type { SetGraph } from './set-graph.ts'
@@ -12,6 +13,18 @@ export interface Beginning {
   readonly ordinal: number
   /** Of the next one, where it goes on within it: the last change that was given before. */
   readonly given: { readonly ordinal: number; readonly index: number } | null
+}
+
+/** All models that a subscription has to do with: its own, those of its sets, and those that its rights depend on. */
+export function modelsOf({ model, setModels, rights }: RelatedRequest): ReadonlySet<string> {
+  const dependencies = rights?.dependencies.map((each) => each.model.name) ?? []
+  return new Set([model.name, ...setModels, ...dependencies])
+}
+
+/** The cursor behind all that was given, or was passed over since. */
+export function laterCursor(history: History, given: string | null, passed: number): string | null {
+  const last = given === null ? 0 : ordinalOf(parseCursor(given).position.commitLsn)
+  return last < passed ? history.cursorBehind(toLsn(BigInt(passed))) : given
 }
 
 /** Where a subscription begins that has this cursor; without one at what the sets are at. @throws RESYNC_REQUIRED and what is wrong with a cursor */

@@ -11,6 +11,7 @@ import type { IncludedRelation } from './included-relation.ts'
 import type { KeySetReading } from './key-set.ts'
 import type { Rights } from './rights.ts'
 import type { SetGraph } from './set-graph.ts'
+import type { SettledWrites } from './settled-writes.ts'
 
 /** What one subscription asks for. */
 export interface RelatedRequest {
@@ -53,6 +54,8 @@ export interface RelatedHost {
   /** The sets that all share. Null where there is no stream. */
   readonly graph: SetGraph | null
   readonly reading: RelatedReading
+  /** What a transaction gives at once. */
+  readonly settledWrites: SettledWrites
   /**
    * Resolves once the shared sets have been asked to take all that committed up to the position: a stream begins before what committed
    * while nobody was there. @throws RESYNC_REQUIRED

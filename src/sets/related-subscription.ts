@@ -5,37 +5,36 @@
  * asks those that all share.
  */
 
-import { DONE, SerialIteration } from '../async-iteration.ts'
+import { AsyncIteration, DONE } from '../async-iteration.ts'
 import { AFTER_EARLIEST } from '../bus/bus.ts'
-import { cannotGoOn } from '../bus/resync-required.ts'
 import { primaryKeyOf } from '../catalog/row-key.ts'
 import { type Cursor, parseCursor, partialCursorOf } from '../changes/cursor.ts'
 import { asError } from '../describe-error.ts'
 import type { RowcastError } from '../errors.ts'
 import { toLsn } from '../wire/lsn.ts'
+import { Answers } from './answers.ts'
 import type { PageHolder } from './held-pages.ts'
 import type { SetWatcher } from './held-set.ts'
 import { leftWaiting } from './left-waiting.ts'
 import { LiveView } from './live-view.ts'
-import {
-  hasAllAfter,
-  type LogTransaction,
-  nextTransactionOf,
-  ordinalOf,
-  passedOrdinalOf,
-} from './log-transactions.ts'
-import { beginningOf } from './related-beginning.ts'
+import { type LogTransaction, nextRetained, ordinalOf, passedOrdinalOf } from './log-transactions.ts'
+import { beginningOf, laterCursor, modelsOf } from './related-beginning.ts'
 import { cursorOf, type RelatedEvent, type TransactionEvent, withLast } from './related-event.ts'
 import { firstRowsOf } from './related-first-rows.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
+import type { StreamTransaction } from './rows-at.ts'
 import { SetGraph } from './set-graph.ts'
+import { audienceOf } from './settled-writes.ts'
 import { eventsOf } from './transaction-events.ts'
+
+/** So many writes may wait for whoever asks; behind more, it reads them from the log as they are taken. */
+const READY_MAX = 64
 
 /** Of so many transactions that concern it it is remembered which; behind more, it reads all there are. */
 const DUE_MAX = 256
 
 /** One subscription. */
-export class RelatedSubscription extends SerialIteration<RelatedEvent> implements PageHolder, SetWatcher {
+export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements PageHolder, SetWatcher {
   /** Its own model, those of its sets, and those that its rights depend on. */
   readonly models: ReadonlySet<string>
   readonly model: string
@@ -45,6 +44,8 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
   readonly #isInitial: boolean
   readonly #after: Cursor | null
   readonly #events: AsyncGenerator<RelatedEvent, void, void>
+  readonly #answers: Answers<RelatedEvent>
+  readonly #audience: string | null
   /** The transaction up to which all has been given; null until it has begun. While it rests, that is the last one there is. */
   #ordinal: number | null = null
   /** Of the transaction that it goes on within: the last change that was given before. */
@@ -57,9 +58,6 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
   /** What it has for a cursor until all first rows have come; null where there are none to come any more. */
   #partialCursor: string | null = null
   #isEnded = false
-  #failure: Error | null = null
-  /** Lets go of whoever waits for what comes next. */
-  #letGo: (() => void) | null = null
   /** Set while it has everything there is. */
   #wake: (() => void) | null = null
   /** The transactions that concern it, of those that have come; null while it reads all there are. */
@@ -68,22 +66,33 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
   /** @throws BAD_CURSOR */
   constructor(host: RelatedHost, request: RelatedRequest) {
     super()
-    const { model, setModels, rights, after } = request
+    const { model, after } = request
     this.#host = host
     this.#request = request
     this.model = model.name
-    const dependencies = rights?.dependencies.map(({ model }) => model.name) ?? []
-    this.models = new Set([model.name, ...setModels, ...dependencies])
+    this.models = modelsOf(request)
     this.#view = new LiveView(host, request)
+    this.#audience = audienceOf(request)
     this.#isInitial = request.isInitial === true && after === undefined
     this.#after = after === undefined || after === AFTER_EARLIEST ? null : parseCursor(after)
     this.#lastCursor = this.#after === null ? null : (after ?? null)
     this.#events = this.#follow()
+    this.#answers = new Answers<RelatedEvent>({
+      pull: async () => (await this.#events.next()).value ?? null,
+      onGiven: (event) => this.#note(event),
+      onFailed: (error) => this.end(asError(error)),
+    })
   }
 
   /** Everything up to this transaction has been given; null for one that has everything there is, or has not begun. */
   get behindFrom(): number | null {
-    return this.#wake === null ? this.#ordinal : null
+    return this.#readyBehind ?? (this.#wake === null ? this.#ordinal : null)
+  }
+
+  /** Where writes wait that were judged at once: what is before them has been given. */
+  get #readyBehind(): number | null {
+    const { first } = this.#answers
+    return first?.kind === 'written' ? ordinalOf(first.change.transaction.commitLsn) - 1 : null
   }
 
   get hasBegun(): boolean {
@@ -97,9 +106,8 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
     if (history === null || this.#ordinal === null) return this.#lastCursor
     const isAtRest = this.#due !== null && this.#wake !== null
     // What came meanwhile did not concern it: nobody has counted it on.
-    const passed = isAtRest ? Math.max(this.#ordinal, graph?.ordinal ?? 0) : this.#ordinal
-    const last = this.#lastCursor === null ? 0 : ordinalOf(parseCursor(this.#lastCursor).position.commitLsn)
-    return last < passed ? history.cursorBehind(toLsn(BigInt(passed))) : this.#lastCursor
+    const reached = isAtRest ? Math.max(this.#ordinal, graph?.ordinal ?? 0) : this.#ordinal
+    return laterCursor(history, this.#lastCursor, this.#readyBehind ?? reached)
   }
 
   get isEnded(): boolean {
@@ -121,8 +129,9 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
     if (this.#due === null) this.#wake?.()
   }
 
-  concern(ordinal: number): void {
-    if (this.#due === null) return
+  concern(transaction: StreamTransaction): void {
+    if (this.#due === null || this.#gives(transaction)) return
+    const { ordinal } = transaction
     // It has been given all that came before.
     if (this.#wake !== null) this.#ordinal = ordinal - 1
     this.#due.push(ordinal)
@@ -134,9 +143,25 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
     this.#wake?.()
   }
 
+  /** Gives at once what the transaction wrote, where nothing has to be waited for; else its loop does. */
+  #gives(transaction: StreamTransaction): boolean {
+    if (this.#wake === null || this.#due?.length !== 0 || this.#answers.waiting >= READY_MAX) return false
+    const live = this.#view.settled
+    const writes = live && this.#host.settledWrites.of(transaction, this.#request, live, this.#audience)
+    if (writes === null) return false
+    this.#ordinal = transaction.ordinal
+    this.#answers.offer(writes)
+    if (this.#answers.waiting > 0) this.#host.fellBehind(this)
+    return true
+  }
+
+  next() {
+    return this.#answers.next()
+  }
+
   return(): Promise<IteratorResult<RelatedEvent>> {
     this.end(null)
-    this.#failure = null
+    this.#answers.forgetFailure()
     return Promise.resolve(DONE)
   }
 
@@ -144,38 +169,17 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
   end(error: Error | null): void {
     if (this.#isEnded) return
     this.#isEnded = true
-    this.#failure = error
     this.#view.release()
     this.#host.reading.held.letGo(this)
     this.#host.forget(this)
     this.#wake?.()
-    this.#letGo?.()
+    this.#answers.end(error)
   }
 
-  protected async following(): Promise<IteratorResult<RelatedEvent>> {
-    if (!this.#isEnded) {
-      const event = await this.#unlessEnded().catch((error: unknown) => {
-        this.end(asError(error))
-        return null
-      })
-      if (event !== null && !this.#isEnded) {
-        if (event.kind === 'ready') this.#partialCursor = null
-        this.#lastCursor = cursorOf(event)
-        return { done: false, value: event }
-      }
-    }
-    const failure = this.#failure
-    this.#failure = null
-    if (failure !== null) throw failure
-    return DONE
-  }
-
-  /** Null as soon as it has ended: a read may take its time. */
-  #unlessEnded(): Promise<RelatedEvent | null> {
-    return new Promise((resolve, reject) => {
-      this.#letGo = () => resolve(null)
-      this.#events.next().then(({ value }) => resolve(value ?? null), reject)
-    })
+  #note(event: RelatedEvent): void {
+    if (event.kind === 'ready') this.#partialCursor = null
+    this.#lastCursor = cursorOf(event)
+    if (this.#wake !== null && this.#due !== null && this.#answers.waiting === 0) this.#host.caughtUp(this)
   }
 
   async *#follow(): AsyncGenerator<RelatedEvent, void, void> {
@@ -222,11 +226,7 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
       if (due === undefined) return null
       this.#ordinal = due - 1
     }
-    for (const model of this.models) {
-      if (!hasAllAfter(history.log, model, this.#ordinal))
-        throw cannotGoOn('it is older than what is retained', model)
-    }
-    return nextTransactionOf(history.log, this.models, this.#ordinal)
+    return nextRetained(history.log, this.models, this.#ordinal)
   }
 
   /** From here on its sets are those that all share, once these are there. */
@@ -248,7 +248,7 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
       this.#ordinal = Math.max(this.#ordinal, graph.ordinal)
       if (this.#due === null) this.#view.watch(this)
       this.#due ??= []
-      this.#host.caughtUp(this)
+      if (this.#answers.waiting === 0) this.#host.caughtUp(this)
     }
     return new Promise((resolve) => {
       this.#wake = () => {
@@ -263,7 +263,8 @@ export class RelatedSubscription extends SerialIteration<RelatedEvent> implement
     const live = await this.#view.through(transaction)
     if (this.#isEnded) return
     const given = this.#given?.ordinal === transaction.ordinal ? this.#given.index : -1
-    yield* eventsOf(this.#host.reading, {
+    const { reading } = this.#host
+    yield* eventsOf(reading, {
       ...{ request: this.#request, transaction, given, holder: this, live },
       relatedChanges: () => this.#view.relatedChanges(live, transaction),
     })

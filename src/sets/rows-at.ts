@@ -17,6 +17,8 @@ export interface StreamTransaction {
   readonly ordinal: number
   /** Names of the models that it has changes of. @default any may be */
   readonly models?: ReadonlySet<string> | undefined
+  /** Changes of the model, and of others between them: what reading it costs. @default not known */
+  countOf?(model: string): number
   /** Its changes of one model, in order. */
   changesOf(model: string): Iterable<AnyChange>
 }

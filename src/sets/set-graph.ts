@@ -18,6 +18,8 @@ import type { StreamTransaction } from './rows-at.ts'
 export interface HeldSets {
   /** One of them, once they are ready. */
   readonly get: KeySets
+  /** Whether they have been brought through all that came by now, and none of them has ended. */
+  readonly isSettled: boolean
   /** Resolves once they have been brought through all that came by now. @throws what ended one of them */
   ready(): Promise<void>
   /** From the next transaction on, `advance` names the watcher where it may concern it. */
@@ -79,6 +81,7 @@ export class SetGraph {
   /** Holds the sets of these conditions, from the transaction on that the stream has come to. */
   hold(conditions: readonly Condition[]): HeldSets {
     const held = this.#holdAll(conditions)
+    const all = [...held.values()]
     let watch: Watch | null = null
     const unwatch = (): void => {
       if (watch !== null) this.#unwatch(watch, held)
@@ -86,6 +89,10 @@ export class SetGraph {
     }
     return {
       get: (spec) => loadedOf(held, spec),
+      get isSettled() {
+        for (const { pending } of all) if (pending > 0) return false
+        return true
+      },
       ready: async () => {
         await Promise.all([...held.values()].map(({ tail }) => tail))
       },
@@ -212,10 +219,11 @@ export class SetGraph {
     this.#moved.add(held)
     held.tail = Promise.all(before).then(async () => {
       await step()
-      held.pending -= 1
-      if (held.pending === 0) this.#unsettled.delete(held)
       this.#count(held)
       if (this.#kept > this.#limits.keysMax) throw tooManyKeys(held.spec, this.#limits.keysMax)
+      // A set that has ended is never settled.
+      held.pending -= 1
+      if (held.pending === 0) this.#unsettled.delete(held)
     })
     // Whoever waits for the set gets the failure. Who asks for it next gets one that is loaded again.
     held.tail.catch(() => this.#forget(held))

@@ -27,6 +27,7 @@ import { OpenSubscriptions } from './open-subscriptions.ts'
 import type { RelatedHost, RelatedReading, RelatedRequest } from './related-request.ts'
 import { RelatedSubscription } from './related-subscription.ts'
 import { SetGraph } from './set-graph.ts'
+import { SettledWrites } from './settled-writes.ts'
 import type { StreamFollower } from './stream-follower.ts'
 import { StreamWatchers } from './stream-watchers.ts'
 
@@ -48,6 +49,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
   readonly lastChanges: LastChangesKeeper
   readonly reading: RelatedReading
   readonly watchers: StreamWatchers
+  readonly settledWrites = new SettledWrites()
   graph: SetGraph | null = null
   readonly #bus: InProcessBus
   readonly #follower: StreamFollower
@@ -211,7 +213,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
     this.#endWhoMissed(history, ordinal)
     const found = nextTransactionOf(history.log, this.#open.models, ordinal - 1)
     const concerned = graph.advance(found ?? { ordinal, models: NONE, changesOf: () => [] })
-    callAll(concerned, (watcher) => watcher.concern(ordinal))
+    if (found !== null) callAll(concerned, (watcher) => watcher.concern(found))
     callAll(this.#open.beginning(), (subscription) => this.#notice(subscription))
     this.#untilLook -= 1
     if (this.#untilLook > 0) return

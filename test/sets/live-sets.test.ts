@@ -97,8 +97,8 @@ async function play(code: SetsCode, seed: number, isHasty = false): Promise<Outc
   }
   for (let ordinal = 0; ordinal <= TRANSACTIONS; ordinal++) {
     const transaction = world.transactions[ordinal - 1]
-    const concerned = transaction === undefined ? [] : graph.advance(transaction)
-    for (const watcher of concerned) watcher.concern(ordinal)
+    if (transaction !== undefined)
+      for (const watcher of graph.advance(transaction)) watcher.concern(transaction)
     const staying: Viewer[] = []
     for (const viewer of viewers) {
       const isLast = ordinal === TRANSACTIONS

@@ -30,6 +30,8 @@ const start = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: 
 const ADA = { id: 'ada', role: 'ADMIN' }
 const cursorAt = (commit: number) => formatCursor(PLAIN_EPOCH, toLsn(BigInt(commit)), INDEX_AFTER_ALL)
 
+const cursorOfChange = (commit: number) => formatCursor(PLAIN_EPOCH, toLsn(BigInt(commit)), 0)
+
 /** The posts of admins: users are none of the clients' business. */
 function blog(readRows: ReadRows, keysMax = 100, more: Partial<RelatedReading> = {}) {
   const inner = createMemoryBus({ models: blogCatalog.models })
@@ -169,8 +171,42 @@ it('whoever a change does not concern has nothing to do, and a cursor behind it'
     expect([subscription.behindFrom, subscription.lastCursor]).toEqual([null, cursorAt(20 + at)])
   }
   commit(30, posted(3, 'ada'))
-  expect(subscription.behindFrom).toBe(29)
   expect((await next).value).toMatchObject({ kind: 'written', change: { key: { id: 3 } } })
+  // Whoever is not there for what comes is behind it, however it is kept.
+  for (let id = 4; id < 104; id++) {
+    commit(27 + id, posted(id, 'ada'))
+    expect([subscription.behindFrom, subscription.lastCursor]).toEqual([30, cursorOfChange(30)])
+  }
+  const taken: unknown[] = []
+  for (let id = 4; id < 104; id++) {
+    const { value } = await subscription.next()
+    taken.push(value.change.key.id)
+    expect(subscription.lastCursor).toBe(cursorOfChange(27 + id))
+  }
+  expect(taken).toEqual(Array.from({ length: 100 }, (_, n) => n + 4))
+  const last = subscription.next()
+  await expect.poll(() => subscription.behindFrom).toBeNull()
+  await subscription.return()
+  expect(await last).toMatchObject({ done: true })
+})
+
+it('a key that goes in the transaction of a write hides the write behind those that wait', async () => {
+  const { bus, subscribe, commit } = blog(async ({ model }) => (model.name === 'User' ? [ADA] : []))
+  bus.open(start)
+  const subscription = subscribe()
+  const first = subscription.next()
+  await expect.poll(() => subscription.behindFrom).toBeNull()
+  const posted = (id: number) =>
+    ({ model: 'Post', action: 'INSERT', old: null, new: { id, authorId: 'ada' } }) as const
+  const demoted = { model: 'User', action: 'UPDATE', old: ADA, new: { ...ADA, role: 'GUEST' } } as const
+  for (const id of [1, 2]) commit(20 + id, posted(id))
+  commit(23, demoted, posted(3))
+  commit(24, posted(4))
+  commit(25, { ...demoted, old: demoted.new, new: ADA }, posted(5))
+  commit(26, posted(6))
+  const taken = [await first]
+  for (let left = 3; left > 0; left--) taken.push(await subscription.next())
+  expect(taken.map(({ value }) => value.change.key.id)).toEqual([1, 2, 5, 6])
   await subscription.return()
 })
 

@@ -67,7 +67,7 @@ export class Viewer implements SetWatcher {
     held.watch({ watcher: this, filters: new Map([[model, createChangeFilter({ rows, where })]]) })
   }
 
-  concern(ordinal: number): void {
+  concern({ ordinal }: StreamTransaction): void {
     this.#due.add(ordinal)
   }
 

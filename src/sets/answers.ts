@@ -1,0 +1,114 @@
+/**
+ * Sets, between stages 6 and 7. What a subscription gives to whoever asks it: what is there, at once, and behind it what its loop gives.
+ * One promise for each time that it is asked.
+ */
+import { DONE } from '../async-iteration.ts'
+
+/** Somebody who waits for the next value. */
+interface Asking<T> {
+  resolve(result: IteratorResult<T>): void
+  reject(error: unknown): void
+}
+
+/** Who gives the values. */
+export interface AnswersSource<T> {
+  /** The next one that has to be waited for; null at the end. */
+  pull(): Promise<T | null>
+  /** This one is given now. */
+  onGiven(value: T): void
+  /** Nothing comes any more, for this reason. */
+  onFailed(error: unknown): void
+}
+
+/** Values in order. */
+export class Answers<T> {
+  readonly #source: AnswersSource<T>
+  readonly #asking: Asking<T>[] = []
+  /** What is there, before all that is still to be pulled. */
+  readonly #ready: T[] = []
+  #pulled: T | null = null
+  #isPulling = false
+  #isEnded = false
+  #failure: Error | null = null
+
+  constructor(source: AnswersSource<T>) {
+    this.#source = source
+  }
+
+  /** How many are there that nobody has asked for yet. */
+  get waiting(): number {
+    return this.#ready.length
+  }
+
+  /** The first of these. */
+  get first(): T | undefined {
+    return this.#ready[0]
+  }
+
+  next(): Promise<IteratorResult<T>> {
+    return new Promise((resolve, reject) => {
+      this.#asking.push({ resolve, reject })
+      this.#serve()
+    })
+  }
+
+  /** Gives these before whatever the loop gives from now on. */
+  offer(values: readonly T[]): void {
+    if (this.#isEnded) return
+    for (const value of values) this.#ready.push(value)
+    if (this.#asking.length > 0) this.#serve()
+  }
+
+  /** Nothing more is given. Whoever asks first gets the failure. */
+  end(failure: Error | null): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.#failure = failure
+    this.#ready.length = 0
+    this.#pulled = null
+    this.#serve()
+  }
+
+  /** Nobody wants to know why it ended. */
+  forgetFailure(): void {
+    this.#failure = null
+  }
+
+  #serve(): void {
+    while (this.#asking.length > 0) {
+      if (this.#isEnded) {
+        this.#sayEnd(this.#asking.shift() as Asking<T>)
+        continue
+      }
+      const value = this.#ready.shift() ?? this.#pulled
+      if (value === null) {
+        this.#pull()
+        return
+      }
+      if (value === this.#pulled) this.#pulled = null
+      this.#source.onGiven(value)
+      this.#asking.shift()?.resolve({ done: false, value })
+    }
+  }
+
+  #sayEnd({ resolve, reject }: Asking<T>): void {
+    const failure = this.#failure
+    this.#failure = null
+    if (failure === null) resolve(DONE)
+    else reject(failure)
+  }
+
+  #pull(): void {
+    if (this.#isPulling) return
+    this.#isPulling = true
+    this.#source.pull().then(
+      (value) => {
+        this.#isPulling = false
+        if (value === null) this.end(null)
+        else if (!this.#isEnded) this.#pulled = value
+        this.#serve()
+      },
+      (error: unknown) => this.#source.onFailed(error),
+    )
+  }
+}

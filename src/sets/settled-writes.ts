@@ -1,0 +1,73 @@
+/**
+ * Sets, between stages 6 and 7. What a transaction gives where it has moved none of the sets that are asked: its own writes, judged at once. All
+ * who ask for the same have it from one judging.
+ */
+import type { LiveRows } from './live-rows.ts'
+import type { WrittenEvent } from './related-event.ts'
+import type { RelatedRequest } from './related-request.ts'
+import type { StreamTransaction } from './rows-at.ts'
+
+/** Changes of more rows are judged as they are taken. */
+const CHANGES_MAX = 100
+
+/** A write, and whether it is the last that comes of its transaction. */
+export type SettledWrite = WrittenEvent & { readonly isLast: boolean }
+
+/** Those of the transaction at hand. */
+export class SettledWrites {
+  #ordinal = -1
+  readonly #byAudience = new Map<string, readonly SettledWrite[] | null>()
+
+  /** Null where they cannot be judged at once. @param audience equal for those who get the same; null where that is not known */
+  of(
+    transaction: StreamTransaction,
+    { model, actions = [] }: RelatedRequest,
+    live: LiveRows,
+    audience: string | null,
+  ): readonly SettledWrite[] | null {
+    if (audience === null) return judgedSafely(transaction, { model, actions }, live)
+    if (transaction.ordinal !== this.#ordinal) this.#byAudience.clear()
+    this.#ordinal = transaction.ordinal
+    const known = this.#byAudience.get(audience)
+    if (known !== undefined) return known
+    const writes = judgedSafely(transaction, { model, actions }, live)
+    this.#byAudience.set(audience, writes)
+    return writes
+  }
+}
+
+/** Filters with one key judge alike, and ask the same sets. Null where that is not known. */
+export function audienceOf({ model, filter, actions = [] }: RelatedRequest): string | null {
+  return filter.key === null ? null : JSON.stringify([model.name, actions, filter.key])
+}
+
+function judgedSafely(
+  transaction: StreamTransaction,
+  { model, actions }: Required<Pick<RelatedRequest, 'model' | 'actions'>>,
+  live: LiveRows,
+): readonly SettledWrite[] | null {
+  if ((transaction.countOf?.(model.name) ?? Infinity) > CHANGES_MAX) return null
+  try {
+    return judged(transaction, actions ?? [], live)
+  } catch {
+    // Its loop meets it as well, and ends this one subscription with it.
+    return null
+  }
+}
+
+function judged(
+  transaction: StreamTransaction,
+  actions: readonly string[],
+  live: LiveRows,
+): readonly SettledWrite[] | null {
+  const { writes, request } = live.decide(transaction)
+  if (request !== null) return null
+  const wanted: WrittenEvent[] = []
+  for (const { change, judgement } of writes) {
+    // It ends the subscription, which is for its loop to do.
+    if (judgement.verdict === 'unknown') return null
+    if (actions.length === 0 || actions.includes(change.action))
+      wanted.push({ kind: 'written', change, judgement })
+  }
+  return wanted.map((write, index) => ({ ...write, isLast: index === wanted.length - 1 }))
+}
