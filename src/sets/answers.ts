@@ -101,14 +101,18 @@ export class Answers<T> {
   #pull(): void {
     if (this.#isPulling) return
     this.#isPulling = true
-    this.#source.pull().then(
-      (value) => {
-        this.#isPulling = false
-        if (value === null) this.end(null)
-        else if (!this.#isEnded) this.#pulled = value
-        this.#serve()
-      },
-      (error: unknown) => this.#source.onFailed(error),
-    )
+    void this.#pullOne()
+  }
+
+  async #pullOne(): Promise<void> {
+    try {
+      const value = await this.#source.pull()
+      this.#isPulling = false
+      if (value === null) this.end(null)
+      else if (!this.#isEnded) this.#pulled = value
+      this.#serve()
+    } catch (error) {
+      this.#source.onFailed(error)
+    }
   }
 }

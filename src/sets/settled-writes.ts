@@ -2,10 +2,20 @@
  * Sets, between stages 6 and 7. What a transaction gives where it has moved none of the sets that are asked: its own writes, judged at once. All
  * who ask for the same have it from one judging.
  */
+import type { ChangeFilter } from '../bus/filter/change-filter.ts'
+import type { ModelSpec } from '../catalog/model-catalog.ts'
+import type { ChangeAction } from '../changes/change.ts'
 import type { LiveRows } from './live-rows.ts'
 import type { WrittenEvent } from './related-event.ts'
-import type { RelatedRequest } from './related-request.ts'
 import type { StreamTransaction } from './rows-at.ts'
+
+/** What is asked for. */
+export interface AskedWrites {
+  readonly model: ModelSpec
+  readonly filter: ChangeFilter
+  /** Which writes come. @default all */
+  readonly actions?: readonly ChangeAction[] | undefined
+}
 
 /** Changes of more rows are judged as they are taken. */
 const CHANGES_MAX = 100
@@ -21,7 +31,7 @@ export class SettledWrites {
   /** Null where they cannot be judged at once. @param audience equal for those who get the same; null where that is not known */
   of(
     transaction: StreamTransaction,
-    { model, actions = [] }: RelatedRequest,
+    { model, actions = [] }: AskedWrites,
     live: LiveRows,
     audience: string | null,
   ): readonly SettledWrite[] | null {
@@ -37,13 +47,13 @@ export class SettledWrites {
 }
 
 /** Filters with one key judge alike, and ask the same sets. Null where that is not known. */
-export function audienceOf({ model, filter, actions = [] }: RelatedRequest): string | null {
+export function audienceOf({ model, filter, actions = [] }: AskedWrites): string | null {
   return filter.key === null ? null : JSON.stringify([model.name, actions, filter.key])
 }
 
 function judgedSafely(
   transaction: StreamTransaction,
-  { model, actions }: Required<Pick<RelatedRequest, 'model' | 'actions'>>,
+  { model, actions }: Pick<AskedWrites, 'model' | 'actions'>,
   live: LiveRows,
 ): readonly SettledWrite[] | null {
   if ((transaction.countOf?.(model.name) ?? Infinity) > CHANGES_MAX) return null
