@@ -25,7 +25,8 @@ export type SettledWrite = WrittenEvent & { readonly isLast: boolean }
 
 /** Those of the transaction at hand. */
 export class SettledWrites {
-  #ordinal = -1
+  /** By itself, and not by its number: behind a failover another one may have the same. */
+  #transaction: StreamTransaction | null = null
   readonly #byAudience = new Map<string, readonly SettledWrite[] | null>()
 
   /** Null where they cannot be judged at once. @param audience equal for those who get the same; null where that is not known */
@@ -36,8 +37,8 @@ export class SettledWrites {
     audience: string | null,
   ): readonly SettledWrite[] | null {
     if (audience === null) return judgedSafely(transaction, { model, actions }, live)
-    if (transaction.ordinal !== this.#ordinal) this.#byAudience.clear()
-    this.#ordinal = transaction.ordinal
+    if (transaction !== this.#transaction) this.#byAudience.clear()
+    this.#transaction = transaction
     const known = this.#byAudience.get(audience)
     if (known !== undefined) return known
     const writes = judgedSafely(transaction, { model, actions }, live)

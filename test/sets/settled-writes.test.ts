@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest'
+import type { LiveRows } from '../../src/sets/live-rows.ts'
+import type { StreamTransaction } from '../../src/sets/rows-at.ts'
+import { SettledWrites } from '../../src/sets/settled-writes.ts'
+
+const MODEL = { name: 'Post' } as never
+const ASKED = { model: MODEL, filter: { key: 'a' } as never }
+
+/** A transaction that wrote one row. */
+function transactionOf(ordinal: number, row: object): StreamTransaction {
+  return { ordinal, countOf: () => 1, changesOf: () => [{ action: 'INSERT', new: row } as never] }
+}
+
+/** Lets everything through, and counts how often it is asked. */
+function createLive() {
+  const live = {
+    judged: 0,
+    decide(transaction: StreamTransaction) {
+      live.judged += 1
+      const writes = [...transaction.changesOf('Post')].map((change) => ({
+        change,
+        judgement: { verdict: 'hit' },
+      }))
+      return { writes, request: null }
+    },
+  }
+  return live
+}
+
+it('judges a transaction once for an audience, and another one that has its number behind a failover again', () => {
+  const settled = new SettledWrites()
+  const live = createLive()
+  const of = (transaction: StreamTransaction) =>
+    settled.of(transaction, ASKED, live as unknown as LiveRows, 'all')?.map(({ change }) => change.new)
+  const lost = transactionOf(7, { id: 1 })
+  expect([of(lost), of(lost)]).toEqual([[{ id: 1 }], [{ id: 1 }]])
+  expect(live.judged).toBe(1)
+  expect(of(transactionOf(7, { id: 2 }))).toEqual([{ id: 2 }])
+})
