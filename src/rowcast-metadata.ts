@@ -3,6 +3,7 @@
  * client says whose it is, in one logical message before its first write. A write without a transaction gets one. What goes
  * wrong with it costs the metadata, and never the write.
  */
+import { requestsOfPrisma } from './catalog/prisma-runtime.ts'
 import { isValueDeeper } from './catalog/values/json-depth.ts'
 import { METADATA_BYTES_MAX, METADATA_DEPTH_MAX, METADATA_PREFIX } from './changes/transaction-metadata.ts'
 import { createConsoleLogger } from './console-logger.ts'
@@ -63,7 +64,7 @@ export function rowcastMetadata(
 }
 
 function extend(client: Client, writer: MetadataWriter): MetadataExtension {
-  if (createRequest(client) === undefined) return writer.giveUp(client)
+  if (requestsOfPrisma(client) === undefined) return writer.giveUp(client)
   const transact = client.$transaction as Transact
   return client.$extends({
     name: 'rowcastMetadata',
@@ -277,20 +278,12 @@ function countedWithout(at: number, error: unknown): unknown {
 /** The transaction of a client that `$transaction` made, as its requests carry it. */
 async function transactionOf(tx: Client): Promise<PrismaTransaction> {
   let found: PrismaTransaction | undefined
-  await createRequest(tx)?.call(tx, async (own) => {
+  await requestsOfPrisma<PrismaTransaction>(tx)?.call(tx, async (own) => {
     found = own
     return null
   })
   if (found === undefined) throw new TypeError('The Prisma Client does not say which transaction it is in.')
   return found
-}
-
-type CreateRequest = (run: (own: PrismaTransaction) => Promise<null>) => PromiseLike<unknown>
-
-/** How a client makes its requests, each of which is given the transaction that it runs in. */
-function createRequest(client: object): CreateRequest | undefined {
-  const create: unknown = Reflect.get(client, '_createPrismaPromise')
-  return typeof create === 'function' ? (create as CreateRequest) : undefined
 }
 
 function escapeUnit(unit: string): string {

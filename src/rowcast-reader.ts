@@ -8,7 +8,7 @@ import {
   createScaledSource,
   type ScaledSourceOptions,
 } from './broker/scaled-source.ts'
-import { busSink, NO_SINK, type SourceSink } from './broker/source-sink.ts'
+import { busSink, NO_SINK, type SourceSink } from './bus/source-sink.ts'
 import { createRelationRegistry, type RelationRegistry } from './catalog/relation-registry.ts'
 import type { SoftDeleteFields } from './changes/soft-delete.ts'
 import { createMetadataReader, type MetadataReader } from './changes/transaction-metadata.ts'

@@ -169,6 +169,22 @@ describe('architecture', () => {
     expect(knowing.map(({ path }) => path)).toEqual([])
   })
 
+  it('knows the inside of Prisma Client in one file, and that of Pothos in one', () => {
+    const knowing = (inside: RegExp): readonly string[] =>
+      files
+        .map(({ path }) => path)
+        .filter((path) => inside.test(stripComments(readFileSync(join(SRC, path), 'utf8'))))
+    // What a client keeps under a name that begins with an underscore; `_count` and `_all` are words of its queries.
+    const ofPrisma =
+      /(?:memberOf|Reflect\.get|property)\([^,]+, '_(?!_)|\._(?!count\b|all\b)[a-z]\w+|'_[a-z]+[A-Z]/
+    const ofPothos = /\bpothos(?:Prisma|Exposed|Parse|Options)[A-Z]?\w*\b['\]:]/
+    expect(ofPrisma.test("memberOf(memberOf(client, '_engineConfig'), 'adapter')")).toBe(true)
+    expect(ofPothos.test("extensions['pothosPrismaSelect']")).toBe(true)
+    // The handle of a socket is Node's.
+    expect(knowing(ofPrisma)).toEqual(['catalog/prisma-runtime.ts', 'server/limits/counted-socket.ts'])
+    expect(knowing(ofPothos)).toEqual(['graphql/pothos-internals.ts'])
+  })
+
   it('has no import cycles', () => {
     const imports = new Map(files.map((file) => [file.path, file.inside]))
     const done = new Set<string>()

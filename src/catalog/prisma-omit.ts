@@ -1,23 +1,20 @@
-/**
- * Stage 3, catalog. The `omit` of a Prisma Client's constructor: fields that none of its rows has. The one file that knows
- * where the client keeps it (Prisma 6 and 7).
- */
+/** Stage 3, catalog. The `omit` of a Prisma Client's constructor: fields that none of its rows has. */
 import { memberOf } from '../member-of.ts'
 import type { ModelCatalog, ModelSpec } from './model-catalog.ts'
+import { modelsOfPrisma, omitOfPrisma } from './prisma-runtime.ts'
 
 const NONE: ReadonlySet<string> = new Set()
 
 /** Fields of a model that the client leaves out unless a query says otherwise. Extended clients have those of their origin. */
 export function omittedByPrisma(client: unknown, model: string): ReadonlySet<string> {
-  const omit = memberOf(client, '_globalOmit')
-  const fields = memberOf(omit, delegateName(model))
+  const fields = memberOf(omitOfPrisma(client), delegateName(model))
   if (typeof fields !== 'object' || fields === null) return NONE
   return new Set(Object.entries(fields).flatMap(([name, isOmitted]) => (isOmitted === true ? [name] : [])))
 }
 
 /** The catalog in which what the client omits is marked as `@rowcast.omit` marks it; the same where it omits nothing. */
 export function withPrismaOmit<Catalog extends ModelCatalog>(catalog: Catalog, client: unknown): Catalog {
-  if (typeof memberOf(client, '_globalOmit') !== 'object') return catalog
+  if (omitOfPrisma(client) === null) return catalog
   const models = Object.entries<ModelSpec>(catalog.models).map(([name, spec]) => {
     const omitted = omittedByPrisma(client, prismaNameOf(spec))
     const fields = spec.fields.map((field) =>
@@ -33,8 +30,8 @@ export function withPrismaOmit<Catalog extends ModelCatalog>(catalog: Catalog, c
  * schema. The same client where it omits nothing.
  */
 export function withWholeRows<Client extends object>(client: Client): Client {
-  if (typeof memberOf(client, '_globalOmit') !== 'object') return client
-  const models = Object(memberOf(memberOf(client, '_runtimeDataModel'), 'models')) as RuntimeModels
+  if (omitOfPrisma(client) === null) return client
+  const models = modelsOfPrisma(client)
   const byDelegate = new Map(Object.keys(models).map((name) => [delegateName(name), name]))
   return whole(client)
 
@@ -97,13 +94,6 @@ interface Query {
   readonly include?: Selection | undefined
   readonly omit?: Selection | undefined
 }
-
-type RuntimeModels = Readonly<
-  Record<
-    string,
-    { readonly fields: readonly { readonly name: string; readonly kind: string; readonly type: string }[] }
-  >
->
 
 const READS: ReadonlySet<string> = new Set([
   ...['findUnique', 'findUniqueOrThrow', 'findFirst', 'findFirstOrThrow', 'findMany'],

@@ -61,3 +61,6 @@ export function followsNoRelations(model: string): RowcastError {
     `A policy or a filter of ${model} follows relations, and changes come from where none are followed.`,
   )
 }
+
+/** Whether the viewer with this GraphQL context may ask why; `'policies'` also shows what policies ask of related rows. */
+export type CanExplain = (context: object) => boolean | 'policies' | Promise<boolean | 'policies'>

@@ -1,5 +1,6 @@
 /** Stage 7, graphql. What a field of an object type shows of its row: a column, or a relation. */
 import type { GraphQLField } from 'graphql'
+import { exposedByPothos, relationOfPothos } from './pothos-internals.ts'
 
 type ShowsColumn = Pick<GraphQLField<unknown, object>, 'name' | 'extensions'>
 
@@ -11,14 +12,14 @@ export const SHOWN_RELATION = 'rowcastRelation'
 
 /** The column that a field shows, which can be under another name; its own name where it says nothing. */
 export function columnOf({ name, extensions }: ShowsColumn): string {
-  const column: unknown = extensions[SHOWN_COLUMN] ?? extensions['pothosExposedField']
+  const column: unknown = extensions[SHOWN_COLUMN] ?? exposedByPothos(extensions)
   return typeof column === 'string' ? column : name
 }
 
 /** The relation that a field reads; null where it reads none. */
 export function relationNameOf({ extensions }: Pick<ShowsColumn, 'extensions'>): string | null {
   const { name }: { name?: unknown } = Object(
-    extensions['pothosPrismaRelationField'] ?? {
+    relationOfPothos(extensions) ?? {
       name: extensions[SHOWN_RELATION],
     },
   )

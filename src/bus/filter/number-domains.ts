@@ -1,5 +1,5 @@
 /** Stage 6, bus. How numbers are compared: exactly, NaN equal to itself and above all others, −0 equal to 0. */
-import { Decimal } from '../../catalog/prisma-runtime.ts'
+import { Decimal, decimalDigits } from '../../catalog/prisma-runtime.ts'
 import { ORDER } from './operators.ts'
 import type { ValueDomain } from './value-domain.ts'
 
@@ -83,7 +83,7 @@ function decimalText(input: unknown): string | undefined {
 /** Digits and exponent: the same for 1.0 and 1.00, whatever decimal.js is set to. */
 function decimalKey(value: DecimalValue): string {
   if (value.isZero()) return '0'
-  return value.isFinite() ? `${value.s}e${value.e}:${value.d.join()}` : String(value)
+  return value.isFinite() ? decimalDigits(value) : String(value)
 }
 
 function compareDecimals(a: DecimalValue, b: DecimalValue): number {

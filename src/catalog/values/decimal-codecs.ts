@@ -13,16 +13,9 @@
  * be moved over without printing and parsing them.
  */
 import { readUint16 } from '../../pgoutput/big-endian.ts'
-import { Decimal } from '../prisma-runtime.ts'
+import { Decimal, decimalOf } from '../prisma-runtime.ts'
 import { readBigint } from './integer-codecs.ts'
 import { exactCodec, type ValueCodec } from './value-codec.ts'
-
-/** What a Decimal is made of: sign, decimal exponent of the first digit, words in base 10,000,000. */
-interface DecimalParts {
-  s: number
-  e: number
-  d: number[]
-}
 
 const WORD_DIGITS = 7
 const WORD_BASE = 10_000_000
@@ -43,16 +36,6 @@ function countDigits(word: number): number {
   let digits = 1
   while (digits < WORD_DIGITS && word >= (POWERS_OF_TEN[digits] as number)) digits++
   return digits
-}
-
-/** A Decimal of Prisma's from its parts. Built by its own constructor first, so that all are of one shape. */
-function createDecimal(isNegative: boolean, exponent: number, words: number[]): Decimal {
-  const decimal = new Decimal(0)
-  const parts = decimal as unknown as DecimalParts
-  parts.s = isNegative ? -1 : 1
-  parts.e = exponent
-  parts.d = words
-  return decimal
 }
 
 /** Moves digits of base 10,000 into words of base 10,000,000; the most significant word first. */
@@ -88,7 +71,7 @@ function decodeNumeric(buffer: Buffer, start: number): Decimal {
   }
   while (words[words.length - 1] === 0 && words.length > 1) words.pop()
   const exponent = topWord * WORD_DIGITS + countDigits(words[0] as number) - 1
-  return createDecimal(sign === SIGN_NEGATIVE, exponent, words)
+  return decimalOf(sign === SIGN_NEGATIVE, exponent, words)
 }
 
 /** numeric as Prisma's Decimal; NaN and the infinities included. */

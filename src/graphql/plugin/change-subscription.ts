@@ -8,15 +8,15 @@ import { metadataViewOf, policiesOf } from '../builder/builder-policies.ts'
 import { type AnyBuilder, stateOf } from '../builder/builder-state.ts'
 import { addMissingTypes, defineTypes, fieldOptions, refOf } from '../builder/define-types.ts'
 import type { ChangeFeed } from '../change-feed.ts'
-import { defineWhyNot } from '../explain/why-not.ts'
+import { EXPLANATION_TYPES, whyNotField } from '../explain/why-not.ts'
 import { modelOfType } from '../policy/selected-models.ts'
+import { alwaysSelected, type Selection } from '../pothos-internals.ts'
 import { changeCursorField, changeField, modelNamed } from '../subscription/change-field.ts'
 import { changeTypes } from '../subscription/change-types.ts'
 import { liveFields } from '../subscription/live-fields.ts'
 import { sharedTypes } from '../subscription/shared-types.ts'
 import {
   type CompleteImage,
-  type SubscribedModel,
   type SubscriptionScope,
   subscribedModel,
 } from '../subscription/subscription-scope.ts'
@@ -24,7 +24,7 @@ import { transactionTypes } from '../subscription/transaction-types.ts'
 import { changesFieldName, transactionsField } from '../subscription/transactions-field.ts'
 import { whereTypes } from '../where/where-inputs.ts'
 import { createImageReader } from './image-reader.ts'
-import { relationsOf, type Selection } from './image-relations.ts'
+import { relationsOf } from './image-relations.ts'
 import { addRelayFields } from './relay-fields.ts'
 
 /** Options of one `changeSubscription`. */
@@ -46,15 +46,6 @@ type FieldName<Model> = Model extends { Shape: infer Shape } ? keyof Shape & str
 /** Options with the types forgotten, as the code below handles them. */
 type AnyOptions = ChangeSubscriptionOptions<SchemaTypes, PrismaModelTypes>
 
-const declaredModels = new WeakMap<AnyBuilder, Map<string, SubscribedModel>>()
-
-/** The models that `changeSubscription` was called for, by name. */
-function declaredIn(builder: AnyBuilder): Map<string, SubscribedModel> {
-  const declared = declaredModels.get(builder) ?? new Map<string, SubscribedModel>()
-  declaredModels.set(builder, declared)
-  return declared
-}
-
 /** What `builder.changeSubscription` does; see there. */
 export function defineChangeSubscription(
   builder: AnyBuilder,
@@ -64,13 +55,12 @@ export function defineChangeSubscription(
   const feed = feedOf(builder)
   const model = modelNamed(feed.catalog, modelName)
   const rowType = options.type ?? rowTypeOf(builder, modelName)
-  const { subscriptions, filtered, refs } = stateOf(builder)
+  const { subscriptions, declared, filtered, refs } = stateOf(builder)
   subscriptions.set(modelName, rowType)
 
   const { omit, expose, description } = options
   const subscribed = subscribedModel(scopeOf(builder), model, { omit, expose })
   const { names } = subscribed
-  const declared = declaredIn(builder)
   // Of several fields of one model, the first has made its types.
   if (!declared.has(modelName)) declared.set(modelName, subscribed)
   refs.set(names.type, rowType)
@@ -111,7 +101,7 @@ function createImageCompleter(builder: AnyBuilder): CompleteImage {
   const { models } = builder.options.rowcast.feed.catalog
   return (image, type, context) => {
     const model: ModelSpec | undefined = models[modelOfType(type) ?? '']
-    const always = type.extensions['pothosPrismaTypeSelection'] as Selection | undefined
+    const always = alwaysSelected(type.extensions) as Selection | undefined
     if (model === undefined || always === undefined || relationsOf(model, always).size === 0) return image
     return load(model.name, image, always, context)
   }
@@ -128,12 +118,11 @@ export function completeChangeTypes(builder: AnyBuilder): void {
       hint: `Declare builder.prismaObject('${model}', …), or pass changeSubscription a variant as \`type\`.`,
     })
   }
-  for (const [model, subscribed] of declaredIn(builder)) {
+  for (const [model, subscribed] of stateOf(builder).declared) {
     const rowType = subscriptions.get(model)
     if (rowType !== undefined) addRelayFields(builder, subscribed, rowType)
   }
-  const { canExplain } = builder.options.rowcast
-  if (canExplain !== undefined) defineWhyNot(builder, canExplain)
+  addWhyNot(builder)
   addChanges(builder)
   addLiveFields(builder)
   addChangeCursor(builder)
@@ -151,15 +140,25 @@ function addChanges(builder: AnyBuilder): void {
   const name = changesFieldName(builder.options.rowcast.changes)
   if (name === null) return
   const scope = scopeOf(builder)
-  const models = [...declaredIn(builder).values()]
+  const models = [...stateOf(builder).declared.values()]
   defineTypes(builder, transactionTypes(models, scope.metadata))
   const field = transactionsField(scope, models)
   builder.subscriptionField(name, (t) => t.field(fieldOptions(builder, name, field, t as never)))
 }
 
+/** `whyNot`, where somebody may ask. */
+function addWhyNot(builder: AnyBuilder): void {
+  const { canExplain } = builder.options.rowcast
+  if (canExplain === undefined) return
+  const field = whyNotField(scopeOf(builder), canExplain)
+  defineTypes(builder, EXPLANATION_TYPES)
+  stateOf(builder).needed.add('JSON')
+  builder.queryField('whyNot', (t) => t.field(fieldOptions(builder, 'whyNot', field, t as never)))
+}
+
 /** `<model>List` and `<model>Totals` of each model, where they are asked for. */
 function addLiveFields(builder: AnyBuilder): void {
-  const models = [...declaredIn(builder).values()]
+  const models = [...stateOf(builder).declared.values()]
   for (const { name, field, types } of models.flatMap((each) => liveFields(each, builder.options.rowcast))) {
     defineTypes(builder, types)
     builder.subscriptionField(name, (t) => t.field(fieldOptions(builder, name, field, t as never)))

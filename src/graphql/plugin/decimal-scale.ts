@@ -5,6 +5,7 @@
 import { defaultFieldResolver, type GraphQLSchema, getNamedType, isObjectType, isScalarType } from 'graphql'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { modelOfType } from '../policy/selected-models.ts'
+import { exposedByPothos } from '../pothos-internals.ts'
 import { DecimalScalar } from '../scalars.ts'
 import { columnOf } from '../shown-column.ts'
 import { scaleOf, withScale } from '../value-resolver.ts'
@@ -16,7 +17,7 @@ export function keepScales(schema: GraphQLSchema, catalog: ModelCatalog): void {
     if (!isObjectType(type) || model === undefined) continue
     for (const field of Object.values(type.getFields())) {
       const named = getNamedType(field.type)
-      if (field.extensions['pothosExposedField'] === undefined) continue
+      if (exposedByPothos(field.extensions) === undefined) continue
       if (!isScalarType(named) || named.serialize !== DecimalScalar.serialize) continue
       const column = model.fields.find(({ name }) => name === columnOf(field))
       const scale = column === undefined ? null : scaleOf(column)

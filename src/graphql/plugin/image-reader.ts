@@ -1,9 +1,9 @@
 /** Stage 7, graphql. Binds the loading of images to a builder: its catalog and its Prisma Client. */
-import type { SchemaTypes } from '@pothos/core'
 import { prismaClientCache } from '@pothos/plugin-prisma'
 import { GraphQLError } from 'graphql'
 import { invariant } from '../../errors.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
+import { type AnyBuilder, stateOf } from '../builder/builder-state.ts'
 import { graphqlError } from '../graphql-errors.ts'
 import type { PrismaClientLike } from '../prisma-delegate.ts'
 import type { BoundedReader, ReadBounds } from '../reading/bounded-reader.ts'
@@ -13,7 +13,7 @@ import type { LoadImage } from './image-loader.ts'
 import { loadRelations } from './image-relations.ts'
 
 /** Completes images with the builder's Prisma Client, which may depend on the request. */
-export function createImageReader(builder: PothosSchemaTypes.SchemaBuilder<SchemaTypes>): LoadImage {
+export function createImageReader(builder: AnyBuilder): LoadImage {
   return async (modelName, image, selection, context) => {
     const { feed } = builder.options.rowcast
     const { catalog } = feed
@@ -40,32 +40,26 @@ export function createImageReader(builder: PothosSchemaTypes.SchemaBuilder<Schem
 }
 
 /** The reader of a builder's Prisma Client, which may depend on the request. */
-export function builderReader(
-  builder: PothosSchemaTypes.SchemaBuilder<SchemaTypes>,
-  context: object,
-): BoundedReader {
+export function builderReader(builder: AnyBuilder, context: object): BoundedReader {
   return readerOf(clientOf(builder, context), boundsOf(builder))
 }
 
-const bounds = new WeakMap<object, ReadBounds>()
-/** Limits of the server, by builder. */
-const given = new WeakMap<object, ReadLimits>()
-
 /** Limits for what the builder's schema reads; what the builder itself says comes first. */
-export function limitBuilderReads(builder: object, limits: ReadLimits): void {
-  given.set(builder, limits)
-  bounds.delete(builder)
+export function limitBuilderReads(builder: AnyBuilder, limits: ReadLimits): void {
+  const state = stateOf(builder)
+  state.readLimits = limits
+  state.readBounds = null
 }
 
 /** One for each builder. */
-function boundsOf(builder: PothosSchemaTypes.SchemaBuilder<SchemaTypes>): ReadBounds {
+function boundsOf(builder: AnyBuilder): ReadBounds {
   const { feed, reads } = builder.options.rowcast
-  const known = bounds.get(builder) ?? createReadBounds(feed.catalog, { ...given.get(builder), ...reads })
-  bounds.set(builder, known)
-  return known
+  const state = stateOf(builder)
+  state.readBounds ??= createReadBounds(feed.catalog, { ...state.readLimits, ...reads })
+  return state.readBounds
 }
 
-function clientOf(builder: PothosSchemaTypes.SchemaBuilder<SchemaTypes>, context: object): PrismaClientLike {
+function clientOf(builder: AnyBuilder, context: object): PrismaClientLike {
   const { client } = builder.options.prisma
   return typeof client === 'function' ? prismaClientCache(builder)(context) : client
 }

@@ -4,17 +4,12 @@
  */
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import type { AnyRow } from '../../changes/change.ts'
+import type { Selection } from '../pothos-internals.ts'
 import type { BoundedReader } from '../reading/bounded-reader.ts'
 import type { OperationReads } from '../reading/read-pool.ts'
 import { both, keyOf, linkOf, type RelationLink, relationOf } from '../reading/relation-link.ts'
 import { toQuery } from '../reading/split-query.ts'
 import { extendImage, sentRow } from '../subscription/image-rows.ts'
-
-/** A Prisma query without `where` of its own rows: what Pothos plans for a selection set. */
-export interface Selection {
-  readonly select?: Readonly<Record<string, unknown>> | undefined
-  readonly include?: Readonly<Record<string, unknown>> | undefined
-}
 
 /** Where related rows come from. */
 export interface RelationSource {

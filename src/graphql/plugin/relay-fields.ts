@@ -9,6 +9,7 @@ import type { AnyRow } from '../../changes/change.ts'
 import { type ChangeEvent, isRead } from '../../sets/row-subscription.ts'
 import type { AnyBuilder } from '../builder/builder-state.ts'
 import { defineTypes, fieldOptions, refOf } from '../builder/define-types.ts'
+import { isNodeOfPothos } from '../pothos-internals.ts'
 import { GUARDED_FIELD, imageResolver } from '../subscription/change-types.ts'
 import { toImage } from '../subscription/image-rows.ts'
 import { visibleKey } from '../subscription/key-type.ts'
@@ -30,8 +31,7 @@ export function addRelayFields(
   subscribed: SubscribedModel,
   rowType: PrismaObjectRef<SchemaTypes, PrismaModelTypes, object>,
 ): void {
-  // Pothos' Relay plugin notes with each node how its id is read.
-  if (!('pothosParseGlobalID' in (builder.configStore.getTypeConfig(rowType).extensions ?? {}))) return
+  if (!isNodeOfPothos(builder.configStore.getTypeConfig(rowType).extensions)) return
   const relay: RelayOptions = Reflect.get(builder.options, 'relay') ?? {}
   const edge = edgeType(builder, subscribed, relay)
   defineTypes(builder, [edge])

@@ -10,13 +10,14 @@ import {
   Kind,
   type SelectionSetNode,
 } from 'graphql'
+import { modelOfPothos } from '../pothos-internals.ts'
 
 /** The extension of object types that show rows of a model, where Pothos' Prisma plugin has made none. */
 export const ROWS_OF = 'rowcastModel'
 
 /** The Prisma model of a type; null where it has none. */
 export function modelOfType({ extensions }: GraphQLNamedType): string | null {
-  const model: unknown = extensions['pothosPrismaModel'] ?? extensions[ROWS_OF]
+  const model: unknown = modelOfPothos(extensions) ?? extensions[ROWS_OF]
   return typeof model === 'string' ? model : null
 }
 

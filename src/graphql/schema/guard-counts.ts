@@ -6,14 +6,12 @@
 import type { GraphQLField } from 'graphql'
 import { memberOf } from '../../member-of.ts'
 import type { ViewerPolicies } from '../policy/viewer-policies.ts'
+import { selectedByPothos, withSelected } from '../pothos-internals.ts'
 import { both } from '../reading/relation-link.ts'
 import { relationNameOf } from '../shown-column.ts'
 
 /** Arguments, context, and what Pothos passes beside them. */
 type SelectOf = (args: object, context: object, ...rest: unknown[]) => unknown
-
-/** What Pothos' Prisma plugin reads a field's selection from: what to select, or a function that gives `{ select }`. */
-const SELECTION = 'pothosPrismaSelect'
 
 /** Narrows the counts that a field of the model selects. */
 export function guardCounts(
@@ -21,7 +19,7 @@ export function guardCounts(
   model: string,
   policies: ViewerPolicies,
 ): void {
-  const select: unknown = field.extensions[SELECTION]
+  const select = selectedByPothos(field.extensions)
   const canCount = typeof select === 'function' || countsOf({ select }) !== null
   if (!canCount || relationNameOf(field) !== null) return
   const selectOf = typeof select === 'function' ? (select as SelectOf) : () => ({ select })
@@ -30,7 +28,7 @@ export function guardCounts(
     const selection = selectOf(args, context, ...rest)
     return selection instanceof Promise ? selection.then(narrow) : narrow(selection)
   }
-  field.extensions = { ...field.extensions, [SELECTION]: guarded }
+  field.extensions = withSelected(field.extensions, guarded)
 }
 
 /** Whose counts, and for whom. */

@@ -15,6 +15,7 @@ import {
 } from 'graphql'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { namesWithoutIdentity } from '../names.ts'
+import { selectedByPothos } from '../pothos-internals.ts'
 import { columnOf, relationNameOf, SHOWN_COLUMN } from '../shown-column.ts'
 import { OLD_ROW, type OldRowExtension } from '../subscription/change-types.ts'
 import { RUNS_OWN_CODE, showsColumn } from '../subscription/own-code.ts'
@@ -102,7 +103,7 @@ function isOfTheRow(field: Field, model: ModelSpec): boolean {
     const relation = model.relations.find(({ name }) => name === relationName)
     return relation !== undefined && relation.fields.length > 0
   }
-  const select: unknown = field.extensions['pothosPrismaSelect']
+  const select = selectedByPothos(field.extensions)
   if (select === undefined || select === false) return true
   if (typeof select !== 'object' || select === null) return false
   return Object.keys(select).every((name) => model.fields.some((column) => column.name === name))

@@ -11,6 +11,7 @@ import {
   isScalarType,
   isSpecifiedScalarType,
 } from 'graphql'
+import { exposedByPothos, hasOwnFallback } from '../pothos-internals.ts'
 import { SCALARS } from '../scalars.ts'
 import { relationNameOf, SHOWN_COLUMN, SHOWN_RELATION } from '../shown-column.ts'
 
@@ -28,9 +29,6 @@ export function runsOwnCode(type: GraphQLNamedType): boolean {
 /** The extension of a copied field whose original runs code of the application. */
 export const RUNS_OWN_CODE = 'rowcastRunsOwnCode'
 
-/** What Pothos calls for a relation that was not loaded: there where the application has a resolver of its own (`t.relation({ resolve })`). */
-const FALLBACK = 'pothosPrismaFallback'
-
 const OWN_SERIALIZERS = new Set(Object.values(SCALARS).map(({ serialize }) => serialize))
 
 /** Whether what writes values of the scalar only looks at them: graphql-js' own, and rowcast's. The application's may do as it likes. */
@@ -46,9 +44,9 @@ export function showsColumn(field: GraphQLField<unknown, object>): boolean {
   // Where nothing resolves it, graphql-js reads the property.
   const isColumn =
     extensions[SHOWN_COLUMN] !== undefined ||
-    extensions['pothosExposedField'] !== undefined ||
+    exposedByPothos(extensions) !== undefined ||
     field.resolve === undefined
   const named = getNamedType(field.type)
   if (isColumn && isScalarType(named) && !onlyLooks(named)) return false
-  return isColumn || (relationNameOf(field) !== null && typeof extensions[FALLBACK] !== 'function')
+  return isColumn || (relationNameOf(field) !== null && !hasOwnFallback(extensions))
 }

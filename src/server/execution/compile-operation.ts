@@ -21,6 +21,7 @@ import {
   isObjectType,
 } from 'graphql'
 import { coerceVariables } from '../../graphql/graphql-version.ts'
+import { selectedByPothos } from '../../graphql/pothos-internals.ts'
 import { collectFields, fragmentsOf } from './collect-fields.ts'
 import { type CompileScope, FieldInfo, type FieldPath, type FieldPlace } from './field-info.ts'
 
@@ -210,7 +211,7 @@ function compileField(
 
 /** Relations and the like: what Pothos' Prisma plugin resolves with a query. */
 function readsDatabase({ extensions }: GraphQLField<unknown, unknown>): boolean {
-  return extensions['pothosPrismaSelect'] !== undefined
+  return selectedByPothos(extensions) !== undefined
 }
 
 function compileValue(scope: CompileScope, place: FieldPlace): WriteValue {

@@ -1,10 +1,11 @@
 /**
  * Stage 5, source. Where PostgreSQL is and who we are there: a database address or a Prisma Client in, plain
- * connection fields out, read exactly as the driver reads them. The single file that knows Prisma's internals.
+ * connection fields out, read exactly as the driver reads them.
  */
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import pg from 'pg'
+import { adapterOfPrisma } from '../../catalog/prisma-runtime.ts'
 import { RowcastError } from '../../errors.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
 import { addressParameters, readAddressSecurity } from './address-security.ts'
@@ -47,21 +48,10 @@ export function parseConnectionTarget(url: string): ConnectionTarget {
  * @throws CONFIG_BAD_DATABASE_URL when the adapter's configuration does not name a usable address.
  */
 export function connectionTargetFromPrisma(client: unknown): ConnectionTarget | null {
-  const adapter = adapterOf(client)
-  if (property(adapter, 'adapterName') !== '@prisma/adapter-pg') return null
-  // For a pool of the application's own the adapter keeps the pool's options here.
-  const config = property(adapter, 'config')
-  if (typeof config !== 'object' || config === null) return null
-  return resolveTarget(config, schemaOption(adapter))
-}
-
-function adapterOf(client: unknown): unknown {
-  return property(property(client, '_engineConfig'), 'adapter')
-}
-
-function schemaOption(adapter: unknown): string | null {
-  const schema = property(property(adapter, 'options'), 'schema')
-  return typeof schema === 'string' ? schema : null
+  const adapter = adapterOfPrisma(client)
+  if (adapter?.name !== '@prisma/adapter-pg') return null
+  const { config, schema } = adapter
+  return typeof config === 'object' && config !== null ? resolveTarget(config, schema) : null
 }
 
 /** Driver adapters whose second argument has the schema: a `?schema=` in their address means nothing to them. */
@@ -71,9 +61,8 @@ const PRISMA_SCHEMA = 'public'
 
 /** The schema in which a Prisma Client looks for models that name none; null where it cannot be asked. */
 export function schemaOfPrisma(client: unknown): string | null {
-  const adapter = adapterOf(client)
-  if (!ADAPTERS.has(property(adapter, 'adapterName'))) return null
-  return schemaOption(adapter) ?? PRISMA_SCHEMA
+  const adapter = adapterOfPrisma(client)
+  return adapter !== null && ADAPTERS.has(adapter.name) ? (adapter.schema ?? PRISMA_SCHEMA) : null
 }
 
 /** Where the database is said to be; the first that is there counts, in this order. */

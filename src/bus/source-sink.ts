@@ -1,7 +1,8 @@
-/** Beside the bus, broker. Where a source's changes go: to the bus of its own process, or by a relay to others'. */
-import type { InProcessBus } from '../bus/bus.ts'
-import type { MessageHub } from '../bus/message-hub.ts'
+/** Stage 6, bus. Where a source's changes go: to the bus of its own process, or by a relay to others'. */
+
 import type { ReplicationSourceOptions } from '../source/session/source-options.ts'
+import type { InProcessBus } from './bus.ts'
+import type { MessageHub } from './message-hub.ts'
 
 /** The outgoing side of a source. */
 export type SourceSink = Pick<

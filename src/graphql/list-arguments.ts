@@ -1,14 +1,14 @@
 /** Stage 7, graphql. What the list of a model's rows is asked with: `where`, `orderBy`, `first`, `after`, `take` and `skip`. */
-import type { FieldSpec, ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
-import { isSeekable, rowKeyOf } from '../../sets/seek.ts'
-import type { AnyBuilder } from '../builder/builder-state.ts'
-import { defineTypes, refOf } from '../builder/define-types.ts'
-import { graphqlTypeName } from '../field-type.ts'
-import { firstArgument, pageArguments } from '../pagination.ts'
-import { modelNames } from '../schema-names.ts'
-import type { ServiceBuilder, ServiceModel } from '../service-types.ts'
-import type { InputDefinition } from '../type-definition.ts'
-import { inputFields, orderableFields, orderInput, SORT_ORDER } from './order-input.ts'
+import type { FieldSpec, ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
+import { isSeekable, rowKeyOf } from '../sets/seek.ts'
+import type { AnyBuilder } from './builder/builder-state.ts'
+import { defineTypes, refOf } from './builder/define-types.ts'
+import { graphqlTypeName } from './field-type.ts'
+import { inputFields, orderableFields, orderInput, SORT_ORDER } from './listing/order-input.ts'
+import { firstArgument, pageArguments } from './pagination.ts'
+import { modelNames } from './schema-names.ts'
+import type { ServiceBuilder, ServiceModel } from './service-types.ts'
+import type { InputDefinition } from './type-definition.ts'
 
 /** The arguments of a list on the root; what makes no sense for the model is left out. */
 export function listArguments(builder: ServiceBuilder, catalog: ModelCatalog, model: ServiceModel) {
