@@ -34,11 +34,18 @@ export interface RelationContext {
   readonly model: ModelSpec
   readonly relation: RelationSpec
   readonly path: string
-  /** Whether an odd number of NOTs stands around. */
+  /** Whether an odd number of NOTs stands around, and so null is no answer that lets through. */
   readonly isNegated: boolean
+  /** The same without that of `every`, which is a NOT of a NOT: less that matches is less that is shown. */
+  readonly isUnderNot: boolean
   /** Parses the condition on the related rows. */
-  readonly parse: (input: unknown, path: string, isNegated: boolean) => Condition
+  readonly parse: (input: unknown, path: string, negation: Negation) => Condition
 }
+
+/** What stands around a condition. */
+export type Negation = Pick<RelationContext, 'isNegated' | 'isUnderNot'>
+
+const NOT_NEGATED: Negation = { isNegated: false, isUnderNot: false }
 
 /** What a to-many or to-one relation is asked. */
 type Operator = 'some' | 'none' | 'every' | 'is' | 'isNot'
@@ -81,23 +88,23 @@ function parseOperator(
   path: string,
 ): Condition {
   if (input === null) return parseAbsence(context, operator, path)
-  const { parse, isNegated } = context
+  const { parse, isNegated, isUnderNot } = context
   switch (operator) {
     case 'some':
-      return relatedTo(context, input, parse(input, path, false), IS_TRUE)
-    case 'none':
+      return relatedTo(context, input, parse(input, path, NOT_NEGATED), IS_TRUE)
+    case 'none': {
       // Of none at all: less matches than where something is asked of them, so this is no filter that came out empty; under a NOT it may be.
-      return negate(
-        relatedTo(context, input, isEmpty(input) && !isNegated ? ALWAYS : parse(input, path, false), IS_TRUE),
-      )
+      const isMeant = isEmpty(input) && !isUnderNot
+      return negate(relatedTo(context, input, isMeant ? ALWAYS : parse(input, path, NOT_NEGATED), IS_TRUE))
+    }
     case 'every': {
-      const violation = negate(parse(input, path, true))
+      const violation = negate(parse(input, path, { isNegated: true, isUnderNot: false }))
       return negate(relatedTo(context, { NOT: input }, violation, { counts: 'true', isNegated: true }))
     }
     case 'is':
-      return toOne(context, input, path, isNegated)
+      return toOne(context, input, path, { isNegated, isUnderNot })
     case 'isNot':
-      return negate(toOne(context, input, path, !isNegated))
+      return negate(toOne(context, input, path, { isNegated: !isNegated, isUnderNot: !isUnderNot }))
   }
 }
 
@@ -106,8 +113,9 @@ function isEmpty(input: unknown): boolean {
 }
 
 /** Under a NOT it has to be known of which related rows the condition is false, and not only of which it is not true. */
-function toOne(context: RelationContext, input: unknown, path: string, isNegated: boolean): Condition {
-  const condition = context.parse(input, path, isNegated)
+function toOne(context: RelationContext, input: unknown, path: string, negation: Negation): Condition {
+  const condition = context.parse(input, path, negation)
+  const { isNegated } = negation
   const related = context.catalog.models[context.relation.model] as ModelSpec
   const counts = isNegated && mayBeNull(condition, related) ? 'not false' : 'true'
   return relatedTo(context, input, condition, { counts, isNegated })

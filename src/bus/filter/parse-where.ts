@@ -13,7 +13,7 @@ import { isFilterObject } from './filter-object.ts'
 import { JSON_DOMAIN } from './json-domain.ts'
 import { parseJsonFilter } from './json-filter.ts'
 import { parseListFilter } from './list-filter.ts'
-import { HOPS_MAX, parseRelation, type RelationReading } from './parse-relation.ts'
+import { HOPS_MAX, type Negation, parseRelation, type RelationReading } from './parse-relation.ts'
 
 /** How a filter is read. */
 export interface ParseWhereOptions {
@@ -56,8 +56,10 @@ interface Place {
   readonly depth: number
   /** Whether no group stands around: at the root, and at that of a relation's own filter. */
   readonly isRoot: boolean
-  /** Whether an odd number of NOTs stands around. */
+  /** Whether an odd number of NOTs stands around, that of `every` included. */
   readonly isNegated: boolean
+  /** Whether an odd number of those that were written does, since the nearest list of related rows. */
+  readonly isUnderNot: boolean
   /** How many relations lead here. */
   readonly hops: number
 }
@@ -81,7 +83,14 @@ export function parseWhere(
     relations: options.relations ?? null,
     budget: createFilterBudget({ ...FILTER_LIMITS, ...options.limits }),
   }
-  const root = { path: options.path ?? 'where', depth: 0, isRoot: true, isNegated: false, hops: 0 }
+  const root = {
+    path: options.path ?? 'where',
+    depth: 0,
+    isRoot: true,
+    isNegated: false,
+    isUnderNot: false,
+    hops: 0,
+  }
   return parseObject(reading, where, root) ?? ALWAYS
 }
 
@@ -125,6 +134,7 @@ function parseGroup(reading: Reading, grouping: Grouping, input: unknown, place:
     depth: place.depth + 1,
     isRoot: false,
     isNegated: place.isNegated !== (grouping === 'NOT'),
+    isUnderNot: place.isUnderNot !== (grouping === 'NOT'),
   }
   const parts = Array.isArray(input)
     ? input.map((part, index) => parseObject(reading, part, { ...inner, path: `${place.path}[${index}]` }))
@@ -180,13 +190,11 @@ function parseRelated(
   }
   const related = catalog.models[relation.model] as ModelSpec
   const inner: Reading = { ...reading, model: related, hidden: hiddenFieldsOf?.(related) ?? new Set() }
-  const parse = (given: unknown, path: string, isNegated: boolean): Condition => {
-    const at = { path, isNegated, isRoot: true, depth: place.depth + 1, hops: place.hops + 1 }
+  const parse = (given: unknown, path: string, negation: Negation): Condition => {
+    const at = { path, ...negation, isRoot: true, depth: place.depth + 1, hops: place.hops + 1 }
     return parseObject(inner, given, at) ?? ALWAYS
   }
-  return allOf(
-    parseRelation({ catalog, model, relation, path: place.path, isNegated: place.isNegated, parse }, input),
-  )
+  return allOf(parseRelation({ catalog, model, relation, parse, ...place }, input))
 }
 
 /** json, other than jsonb, has no equality: of its lists only the whole can be compared. */

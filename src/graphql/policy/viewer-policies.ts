@@ -4,7 +4,13 @@
  */
 import { badFilter } from '../../bus/filter/bad-filter.ts'
 import { compileCondition, type RowTest } from '../../bus/filter/compile-condition.ts'
-import { type Condition, constantOf, keySetsOf, NEVER, takesAnyRelated } from '../../bus/filter/condition.ts'
+import {
+  answerWhereAllAreRelated,
+  type Condition,
+  constantOf,
+  keySetsOf,
+  NEVER,
+} from '../../bus/filter/condition.ts'
 import { type ParseWhereOptions, parseWhere } from '../../bus/filter/parse-where.ts'
 import { type ForeignKey, foreignKeyOf } from '../../catalog/foreign-key.ts'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
@@ -51,6 +57,10 @@ const RULE_READING: ParseWhereOptions = {
   emptyObjects: 'refuse',
   relations: {},
 }
+
+/** Why such a filter is refused, and how to say what may have been meant. */
+const SHOWS_ALL =
+  "a filter that every row matches, or every row with related ones: answer 'all' if that is meant; name what every related row has, such as `id: { gt: 0 }`, if one is to be there"
 
 const SEES_ALL: ModelView = { rows: null, hidden: new Set(), text: '' }
 
@@ -205,17 +215,18 @@ export class ViewerPolicies {
     if (typeof rule !== 'object' || rule === null || Object.keys(rule).length === 0) {
       throw failed(model.name, 'rows', "not a filter, 'all' or 'none'")
     }
+    const condition = this.#parseRule(model, rule)
+    // Whoever means all rows says so; an operand that came out empty must not.
+    if (answerWhereAllAreRelated(condition) === true) throw failed(model.name, 'rows', SHOWS_ALL)
+    // It stands beside what is asked for, where Prisma would leave an empty `OR` out.
+    const isNone = constantOf(condition) === false
+    const asksRows = keySetsOf(condition).length > 0
+    return { condition, test: compileCondition(condition), asksRows, where: isNone ? where : rule }
+  }
+
+  #parseRule(model: ModelSpec, rule: object): Condition {
     try {
-      const condition = parseWhere(model, this.#catalog, rule, RULE_READING)
-      // Whoever means all rows says so; an operand that came out empty must not.
-      if (constantOf(condition) === true)
-        throw failed(model.name, 'rows', "a filter that every row matches: answer 'all' if that is meant")
-      if (takesAnyRelated(condition))
-        throw failed(model.name, 'rows', 'a condition on related rows that each of them matches')
-      // It stands beside what is asked for, where Prisma would leave an empty `OR` out.
-      const isNone = constantOf(condition) === false
-      const asksRows = keySetsOf(condition).length > 0
-      return { condition, test: compileCondition(condition), asksRows, where: isNone ? where : rule }
+      return parseWhere(model, this.#catalog, rule, RULE_READING)
     } catch (error) {
       if (!isRowcastError(error)) throw error
       throw failed(model.name, 'rows', `a filter that cannot be used: ${error.message}`)
