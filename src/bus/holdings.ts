@@ -7,12 +7,15 @@ import { RowcastError } from '../errors.ts'
 /** What a change takes while it waits. One object for all who hold it. */
 export class Weight {
   readonly bytes: number
+  /** Of the row's images as PostgreSQL sent them, which the change keeps. */
+  readonly rowBytes: number
   /** Queues that hold it. */
   holders = 0
 
   /** @param rowBytes undecoded */
   constructor(rowBytes: number) {
     this.bytes = CHANGE_BYTES + rowBytes * DECODED_FACTOR
+    this.rowBytes = rowBytes
   }
 }
 

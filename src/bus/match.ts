@@ -75,3 +75,8 @@ export class Offer {
 export function isReplayed(delivery: Delivery): boolean {
   return delivery instanceof Match && delivery.isReplayed
 }
+
+/** Bytes of the images that the delivery's change keeps; 0 where that is not known. */
+export function rowBytesOf(delivery: Delivery): number {
+  return delivery instanceof Match ? delivery.weight.rowBytes : 0
+}

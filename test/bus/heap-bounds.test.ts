@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { heapBytesLeft, heldBytesMaxOf, resultBytesMaxOf } from '../../src/bus/heap-bounds.ts'
+import { logBoundsOf } from '../../src/bus/log-bounds.ts'
 import { resolveLogBounds } from '../../src/bus/memory-bus-options.ts'
 
 const MIB = 1024 * 1024
@@ -17,6 +18,11 @@ describe('what is kept', () => {
     expect(boundsOf(2_000, { bytesMax: 24 * MIB, bytesReadMax: 64 * MIB })).toEqual([24, 64])
     expect(heldBytesMaxOf(2_000 * MIB)).toBe(16 * MIB)
     expect(resultBytesMaxOf(2_000 * MIB)).toBe(8 * MIB)
+  })
+
+  it('is less than what the slot keeps, however slowly somebody reads', () => {
+    const { bytesMax, bytesReadMax } = logBoundsOf({ bytes: 64 * MIB, minutes: 10 })
+    expect([bytesMax, bytesReadMax]).toEqual([24 * MIB, 48 * MIB])
   })
 
   it('is a part of what a small heap has left, whatever is asked for', () => {

@@ -1,6 +1,7 @@
 /** Results that are kept for others who ask for the same: as many as the bound has room for; what is beyond is made again. */
 import { buildSchema, GraphQLError, parse } from 'graphql'
 import { expect, test } from 'vitest'
+import { Match, Offer } from '../../src/bus/match.ts'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
 import { createDeliveryGroups } from '../../src/server/delivery/delivery-group.ts'
@@ -13,21 +14,22 @@ const schema = buildSchema('type Query { a: Int } type Subscription { name: Stri
 const args = { schema, document: parse('subscription { name }') }
 
 /** How often results were made that two members asked for, one after the other. */
-function countMade(nameLength: number, keptBytesMax: number): number {
+function countMade(nameLength: number, keptBytesMax: number, rowBytes = 0): number {
   let made = 0
   const groups = createDeliveryGroups({
     ...{ keptBytesMax, isBusy: () => true, guard: createGuard(silentLogger) },
     mask: () => new GraphQLError('masked'),
   })
   const members = [groups.join(args, 'all', true), groups.join(args, 'all', true)]
-  const deliveries = Array.from({ length: RESULTS }, (_, id) => ({
-    ...{ change: plainChange({ model: 'Tag', key: { id } }), transition: null },
-    ...{ hidesOld: false, hidesNew: false, isLastOfTransaction: true },
-    name() {
-      made += 1
-      return 'x'.repeat(nameLength)
-    },
-  }))
+  const deliveries = Array.from({ length: RESULTS }, (_, id) => {
+    const offer = new Offer(plainChange({ model: 'Tag', key: { id } }), rowBytes, true, false)
+    return Object.assign(new Match(offer, { transition: null, hidesOld: false, hidesNew: false }), {
+      name() {
+        made += 1
+        return 'x'.repeat(nameLength)
+      },
+    })
+  })
   for (const member of members) for (const delivery of deliveries) member.resultOf(delivery, args)
   return made
 }
@@ -39,4 +41,5 @@ test('each is made once where there is room for all', () => {
 test('what there is no room for is made again, however short its text: what stands behind it counts', () => {
   expect(countMade(1, 16 * KIB)).toBeGreaterThan(RESULTS * 1.8)
   expect(countMade(10 * KIB, RESULTS * 2 * KIB)).toBeGreaterThan(RESULTS * 1.8)
+  expect(countMade(1, RESULTS * 2 * KIB, 10 * KIB)).toBeGreaterThan(RESULTS * 1.8)
 })

@@ -5,6 +5,7 @@
 import { type ExecutionArgs, type ExecutionResult, execute, GraphQLError } from 'graphql'
 import type { Delivery } from '../../bus/bus.ts'
 import type { Transition } from '../../bus/filter/judge-change.ts'
+import { rowBytesOf } from '../../bus/match.ts'
 import type { AnyChange } from '../../changes/change.ts'
 import type { Guard } from '../../guard.ts'
 import { type ChangeEvent, isRead } from '../../sets/row-subscription.ts'
@@ -35,7 +36,7 @@ export interface DeliveryGroups {
   readonly size: number
 }
 
-/** What a result that is kept takes beside its text: the change that it is of, and what finds it. */
+/** What a result that is kept takes beside its text and the images of its change: objects, and what finds it. */
 const RESULT_BYTES = 1024
 /** Its text is there as characters and as bytes. */
 const TEXT_FACTOR = 2
@@ -170,18 +171,19 @@ class SharedGroup implements DeliveryGroup {
     if (known !== undefined) return known.result
     const result = this.#executor.execute(delivery, args)
     // Nobody else would come for it.
-    if (this.#members > 1) this.#keep(change, variant, result)
+    if (this.#members > 1) this.#keep(delivery, variant, result)
     return result
   }
 
-  #keep(change: AnyChange, variant: number, result: DeliveryResult | Promise<DeliveryResult>): void {
+  #keep(delivery: Delivery, variant: number, result: DeliveryResult | Promise<DeliveryResult>): void {
+    const { change } = delivery
     const variants = this.#results.get(change) ?? new Map<number, Kept>()
     this.#results.set(change, variants)
     const forget = (): void => {
       variants.delete(variant)
       if (variants.size === 0) this.#results.delete(change)
     }
-    const kept: Kept = { result, forget }
+    const kept: Kept = { result, rowBytes: rowBytesOf(delivery), forget }
     variants.set(variant, kept)
     this.#kept.add(kept)
   }
@@ -207,6 +209,8 @@ function variantOf(delivery: Delivery): number {
 /** A result that is there for members to come. */
 interface Kept {
   readonly result: DeliveryResult | Promise<DeliveryResult>
+  /** Of the change, which is there as long. */
+  readonly rowBytes: number
   readonly forget: () => void
 }
 
@@ -242,7 +246,8 @@ class KeptResults {
   }
 
   #settle(kept: Kept, result: DeliveryResult): void {
-    this.#bytes += RESULT_BYTES + (result instanceof ResultText ? result.text.length * TEXT_FACTOR : 0)
+    const textBytes = result instanceof ResultText ? result.text.length * TEXT_FACTOR : 0
+    this.#bytes += RESULT_BYTES + kept.rowBytes + textBytes
     this.#settled.push(kept)
     if (this.#bytes > this.#bytesMax) this.#forgetSettled()
     else this.#turn ??= setImmediate(this.#onTurn)
