@@ -34,8 +34,6 @@ export function nextPlace({ commitLsn, index }: ChangePosition): ChangePosition 
 const VERSION = '01'
 const PARTIAL_VERSION = '02'
 const LENGTH = 50
-/** Where what cursors of one database and timeline have in common ends. */
-export const ORIGIN_END = 26
 const CURSOR_TEXT = /^0[12][0-9a-f]{48}$/
 
 /** Formats a position as a cursor. */

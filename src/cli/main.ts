@@ -5,6 +5,7 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { isRowcastError } from '../errors.ts'
+import { boundGarbage } from './bound-garbage.ts'
 import { bugLines, errorLines } from './error-lines.ts'
 import { findPackageManager, hintFor } from './package-manager.ts'
 import { addProjectCommands } from './project-commands.ts'
@@ -31,6 +32,7 @@ function createProgram(): Command {
   addServiceOptions(program.command('serve'))
     .description('serve the models of rowcast.config.ts from the database of DATABASE_URL')
     .action(async (options) => {
+      boundGarbage()
       await checkPeersOf(process.cwd())
       const { serve } = await import('./serve.ts')
       await serve(options, commandContext())

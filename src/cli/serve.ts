@@ -4,7 +4,6 @@ import type { Config } from '../config/config.ts'
 import { type ConfigFlags, type Environment, resolveConfig } from '../config/resolve-config.ts'
 import { createService } from '../service.ts'
 import { sourceConfigs } from '../service-sources.ts'
-import { boundGarbage } from './bound-garbage.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'
 import { createJsonLogger, readLogLevel } from './loggers.ts'
 import { type StopSignals, untilAborted } from './stop-signals.ts'
@@ -24,7 +23,6 @@ export interface CommandContext {
 
 /** Runs until stopped. @throws CONFIG_…, SERVER_… */
 export async function serve(options: ServeOptions, { env, folder, stop }: CommandContext): Promise<void> {
-  boundGarbage()
   const logger = createJsonLogger(readLogLevel(env['LOG_LEVEL']))
   const file = await loadConfigFile(findConfigFile(folder, options.config))
   const config = resolveConfig(file, env, options)

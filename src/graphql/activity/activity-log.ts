@@ -3,7 +3,7 @@
  * were of each kind, and how far behind the stream was, second by second. Bounded; kept while a page may ask.
  */
 import type { AnyChange, ChangeAction, ChangePosition } from '../../changes/change.ts'
-import { comparePositions, ORIGIN_END } from '../../changes/cursor.ts'
+import { comparePositions, isSameEpoch } from '../../changes/cursor.ts'
 import { isRowcastError, type RowcastError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
 import type { SourceStatus } from '../../source/replication-source.ts'
@@ -170,15 +170,16 @@ class Log implements ActivityLog {
     watched.recent[watched.recent.length - 1] = (watched.recent.at(-1) ?? 0) + 1
     this.#changeSequence += 1
     const position = positionOf(change)
-    // Subscriptions of two models take turns of their own; people want the order of commits.
-    const behind = this.#changes.findIndex(
-      ({ change: logged }) =>
-        isOfOrigin(logged, change) && comparePositions(positionOf(logged), position) > 0,
-    )
-    this.#changes.splice(behind < 0 ? this.#changes.length : behind, 0, {
-      sequence: this.#changeSequence,
-      change: change.fresh(),
-    })
+    // Subscriptions of two models take turns of their own; people want the order of commits. Mostly it is the last one.
+    let at = this.#changes.length
+    for (let before = at - 1; before >= 0; before -= 1) {
+      const logged = (this.#changes[before] as LoggedChange).change
+      // Positions of two databases do not compare.
+      if (!isSameEpoch(logged.transaction.epoch, change.transaction.epoch)) continue
+      if (comparePositions(positionOf(logged), position) <= 0) break
+      at = before
+    }
+    this.#changes.splice(at, 0, { sequence: this.#changeSequence, change: change.fresh() })
     if (this.#changes.length > CHANGES_KEPT) this.#changes.shift()
     // Clocks of two machines may differ; nothing arrives before it was sent.
     const wayMs = Math.max(0, Date.now() - change.transaction.committedAt.getTime())
@@ -228,11 +229,6 @@ class Log implements ActivityLog {
     if (this.#ending.signal.aborted) return Promise.resolve()
     return new Promise((resolve) => this.#waiting.add(resolve))
   }
-}
-
-/** Positions of two databases do not compare. */
-function isOfOrigin(a: AnyChange, b: AnyChange): boolean {
-  return a.cursor.slice(0, ORIGIN_END) === b.cursor.slice(0, ORIGIN_END)
 }
 
 function positionOf({ transaction, index }: AnyChange): ChangePosition {
