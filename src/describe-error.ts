@@ -1,4 +1,5 @@
 /** What of an unexpected error may be logged. */
+import type { RowcastError } from './errors.ts'
 import type { LogFields } from './log.ts'
 
 /** Name, code and first stack frame of an error: enough to find it, nothing of the data it was about. */
@@ -6,6 +7,11 @@ export function describeError(error: unknown): LogFields {
   if (!(error instanceof Error)) return { error: typeof error }
   const { name, code } = error as NodeJS.ErrnoException
   return { error: wordOf(name) ?? 'Error', code: wordOf(code), at: placeOf(error) }
+}
+
+/** What a failure of ours is logged with: of a mistake of a program, where it is made. */
+export function failureFields({ code, cause }: RowcastError): LogFields {
+  return code === 'BUG' && cause !== undefined ? { ...describeError(cause), code } : { code }
 }
 
 /** A name as programs give them; anything else might be data. */

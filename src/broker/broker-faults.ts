@@ -1,5 +1,6 @@
 /** Beside the bus, broker. What can be wrong with a stream, as errors with what is known of it. */
 import { RowcastError } from '../errors.ts'
+import { isProgramFault } from '../program-fault.ts'
 import { GAP_WORDS } from '../source/published/gap-notices.ts'
 import type { ReplicaStatus } from './replica-watch.ts'
 
@@ -15,6 +16,10 @@ const BROKER_GAP_WORDS: Readonly<Record<string, string>> = {
 /** Whatever was thrown, as an error of ours. */
 export function toBrokerError(error: unknown): RowcastError {
   if (error instanceof RowcastError) return error
+  if (isProgramFault(error))
+    return new RowcastError('BUG', 'Reading or writing the stream failed in rowcast itself.', {
+      cause: error,
+    })
   return new RowcastError('BROKER_LOST', 'Talking to Redis failed.', { cause: error })
 }
 

@@ -3,6 +3,7 @@
  * this process as the source would. Comes back after every failure and goes on where it was, as long as the stream holds
  * it; says so to its subscribers when it does not.
  */
+import { failureFields } from '../describe-error.ts'
 import { RowcastError } from '../errors.ts'
 import { backoffDelayMs, type SourceState } from '../source/session/lifecycle.ts'
 import { Waiters } from '../source/session/waiters.ts'
@@ -212,7 +213,7 @@ class StreamGateway implements Gateway {
 
   #onFailure(error: RowcastError): void {
     this.#failures += 1
-    if (error.code !== this.#lastError?.code) this.#options.logger.warn(error.message, { code: error.code })
+    if (error.code !== this.#lastError?.code) this.#options.logger.warn(error.message, failureFields(error))
     this.#lastError = error
   }
 }

@@ -5,6 +5,7 @@
 import { errorEntry, isRowcastError, RowcastError } from '../errors.ts'
 import { createGuard, type Guard } from '../guard.ts'
 import { silentLogger } from '../log.ts'
+import { isProgramFault } from '../program-fault.ts'
 import type { BusObserver } from './bus-observer.ts'
 import { serverStopping } from './server-stopping.ts'
 
@@ -50,9 +51,11 @@ export function noStreamYet(): RowcastError {
 /**
  * Ends a question for a position that the database, or the Prisma Client, did not answer: whoever asked comes again, as where there
  * is no stream.
- * @throws NO_STREAM_YET; what does not pass by itself, as it is
+ * @throws NO_STREAM_YET; BUG for a mistake of a program, and what else does not pass by itself, as it is
  */
 export function notAnswered(error: unknown): never {
+  if (isProgramFault(error))
+    throw new RowcastError('BUG', 'What queries see now could not be found out.', { cause: error })
   if (isRowcastError(error) && (error.isPublic || errorEntry(error.code).retry !== 'backoff')) throw error
   throw new RowcastError('NO_STREAM_YET', 'The database does not answer at present.', {
     details: { retryAfterMs: RETRY_AFTER_MS },

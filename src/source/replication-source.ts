@@ -2,6 +2,7 @@
  * Stage 5, source. The background worker: connects, sets up, streams, confirms, and comes back after every failure. It
  * owns the replication connection and the lifecycle state, and nothing it does throws into the application.
  */
+import { failureFields } from '../describe-error.ts'
 import type { RowcastError } from '../errors.ts'
 import { openReplicationConnection } from '../wire/connection.ts'
 import type { DriverTarget } from '../wire/driver-target.ts'
@@ -284,7 +285,7 @@ class SourceWorker implements ReplicationSource {
 
   #log(error: RowcastError, failures: number, isNews: boolean): void {
     const { logger } = this.#options
-    if (isNews) logger[error.retry === 'never' ? 'error' : 'warn'](error.message, { code: error.code })
+    if (isNews) logger[error.retry === 'never' ? 'error' : 'warn'](error.message, failureFields(error))
     else logger.debug(error.message, { code: error.code, failures })
   }
 }

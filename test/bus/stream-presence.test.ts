@@ -1,6 +1,10 @@
 /** Waits for the stream: each has an end, and what fails says why. */
 import { expect, it } from 'vitest'
-import { StreamPresence } from '../../src/bus/stream-presence.ts'
+import { toBrokerError } from '../../src/broker/broker-faults.ts'
+import { notAnswered, StreamPresence } from '../../src/bus/stream-presence.ts'
+import { failureFields } from '../../src/describe-error.ts'
+import { isRowcastError, type RowcastError } from '../../src/errors.ts'
+import { toRowcastError } from '../../src/source/db/sqlstate.ts'
 
 it('what cannot be asked for fails with its own error, leaves no wait behind, and can be asked for again', async () => {
   const presence = new StreamPresence(20)
@@ -19,3 +23,35 @@ it('at the deadline a wait ends, however many wait', async () => {
   const waits = [presence.whenReady(never), presence.whenReady(never), presence.whenLive()]
   for (const wait of waits) await expect(wait).rejects.toMatchObject({ code: 'NO_STREAM_YET' })
 })
+
+const fetchFailed = new TypeError('fetch failed', { cause: new Error('ECONNREFUSED') })
+
+it.each([
+  ['of a server that does not answer is to be asked again', new Error('Timed out.'), 'NO_STREAM_YET'],
+  ['of a driver that asks over HTTP likewise', fetchFailed, 'NO_STREAM_YET'],
+  ['that is a mistake of a program is none that passes', new TypeError('x is not a function'), 'BUG'],
+])('a failure %s', (_name, failure, code) => {
+  expect(() => notAnswered(failure)).toThrow(expect.objectContaining({ code, cause: failure }))
+  const fields = code === 'BUG' ? { code, error: 'TypeError' } : { code }
+  expect(failureFields(thrownBy(() => notAnswered(failure)))).toMatchObject(fields)
+})
+
+it('a mistake of ours beside Redis or PostgreSQL is not taken for a failure of theirs', () => {
+  const mistake = new ReferenceError('x is not defined')
+  const target = { host: 'h', port: 1, database: 'd', user: 'u' }
+  expect([toBrokerError(mistake).code, toRowcastError(mistake, target).code]).toEqual(['BUG', 'BUG'])
+  const cut = Object.assign(new Error('read'), { code: 'ECONNRESET' })
+  expect([toBrokerError(cut).code, toRowcastError(cut, target).code]).toEqual([
+    'BROKER_LOST',
+    'SOURCE_CONNECTION_LOST',
+  ])
+})
+
+function thrownBy(run: () => void): RowcastError {
+  try {
+    run()
+  } catch (error) {
+    if (isRowcastError(error)) return error
+  }
+  throw new Error('Nothing of ours was thrown.')
+}

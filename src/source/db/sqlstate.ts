@@ -4,6 +4,7 @@
  * Source: PostgreSQL manual, Appendix A "PostgreSQL Error Codes"; Node.js, "Common system errors".
  */
 import { type ErrorCode, isRowcastError, RowcastError } from '../../errors.ts'
+import { isProgramFault } from '../../program-fault.ts'
 import { type ConnectionName, describeTarget } from './database-address.ts'
 
 /** Error code, predicate of the sentence `PostgreSQL at … <predicate> (<code>).`, and a hint where the code's own does not help. */
@@ -114,6 +115,8 @@ export function toRowcastError(error: unknown, connection: ConnectionName): Rowc
   const code = errorCode(error)
   const place = `PostgreSQL at ${describeTarget(connection)}`
   if (code === null) {
+    if (isProgramFault(error))
+      return new RowcastError('BUG', `A session with ${place} failed in rowcast itself.`, { cause: error })
     const reason = error instanceof Error ? error.message : 'no reason given'
     return new RowcastError('SOURCE_CONNECTION_FAILED', `No session with ${place}: ${reason}.`)
   }

@@ -5,6 +5,7 @@
 import { isRowcastError, RowcastError } from '../../errors.ts'
 import { createGuard, type Guard } from '../../guard.ts'
 import type { Logger } from '../../log.ts'
+import { isProgramFault } from '../../program-fault.ts'
 
 /** Gives such faults their name. */
 export interface OwnFaults {
@@ -42,8 +43,7 @@ export function createOwnFaults(logger: Pick<Logger, 'error'>, onTorn: () => voi
   }
 }
 
-/** Servers, sockets and TLS give their errors a code. So does Node.js, whose programs' mistakes are of these classes. */
+/** Servers, sockets and TLS give their errors a code. So does Node.js to mistakes of programs. */
 function isOfOthers(error: Error): boolean {
-  if (error instanceof TypeError || error instanceof RangeError) return false
-  return typeof Reflect.get(error, 'code') === 'string'
+  return !isProgramFault(error) && typeof Reflect.get(error, 'code') === 'string'
 }
