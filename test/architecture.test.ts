@@ -34,6 +34,7 @@ const BASE = [
   'option.ts',
   'runtime-sentences.ts',
   'printable.ts',
+  'program-fault.ts',
   'stop-parts.ts',
   'metadata-schema.ts',
 ]

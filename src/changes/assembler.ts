@@ -51,6 +51,8 @@ export interface TransactionAssembler {
    * positions belong to `epoch`, when given; where that is another one, positions beyond `sharedLsn` mean something else.
    */
   reset(epoch?: StreamOrigin, sharedLsn?: Lsn): void
+  /** Nobody has what has left of a transaction that comes again: it leaves whole. */
+  forgetParts(): void
 }
 
 /** Creates an assembler over the relations of one stream. */
@@ -80,7 +82,7 @@ class Assembler implements TransactionAssembler {
   /** Whether the open transaction has said something of itself. */
   #hasMetadata = false
   /** The last change that left as part of a transaction whose commit has not been seen yet. */
-  #published: ChangePosition = { commitLsn: LSN_ZERO, index: -1 }
+  #published = NOTHING
   #messages: EmittedMessage[] = []
 
   constructor(registry: RelationRegistry, output: AssemblerOutput, options: AssemblerOptions) {
@@ -137,6 +139,10 @@ class Assembler implements TransactionAssembler {
     this.#origin = origin
     this.#transaction = null
     this.#discard()
+  }
+
+  forgetParts(): void {
+    this.#published = NOTHING
   }
 
   #begin(begin: BeginMessage): void {
@@ -285,5 +291,8 @@ class Assembler implements TransactionAssembler {
     this.#count(open, bytes)
   }
 }
+
+/** Stands before all changes. */
+const NOTHING: ChangePosition = { commitLsn: LSN_ZERO, index: -1 }
 
 const ACTIONS = { insert: 'INSERT', update: 'UPDATE', delete: 'DELETE' } as const

@@ -140,6 +140,7 @@ class ReplicationSession implements StreamSession {
         this.#begin(prepared)
         // Before the guard: a gap of the stream says more than one of a model.
         const isFresh = onStarted(prepared)
+        if (isFresh) this.#intake.beginsAfresh()
         this.#options.onSeen(this.position.seen.lsn)
         const { modelTables } = prepared.facts
         this.publication.begin({ ...prepared, found: modelTables, isFresh, isRewound: rewound })

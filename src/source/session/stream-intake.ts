@@ -78,6 +78,11 @@ export class StreamIntake {
     drifts.reset()
   }
 
+  /** All subscriptions begin with this stream, and so does the log: also with a transaction of which parts had left. */
+  beginsAfresh(): void {
+    this.#assembler.forgetParts()
+  }
+
   /** Takes one message of pgoutput, `bytes[start, end)`, as if the stream had brought it. */
   take(bytes: Buffer, start: number, end: number): void {
     const { relay } = this.#options
