@@ -14,6 +14,7 @@ import { buildOwnSchema } from './graphql/own-schema.ts'
 import { secretFields } from './graphql/policy/secret-fields.ts'
 import { buildServiceSchema } from './graphql/service-schema.ts'
 import type { ServiceSchemaOptions } from './graphql/service-types.ts'
+import { asSubgraph } from './graphql/subgraph/subgraph-schema.ts'
 import { createGuard, type Guard } from './guard.ts'
 import type { Logger } from './log.ts'
 import { joinMetrics } from './observe/joined-metrics.ts'
@@ -152,11 +153,14 @@ function sessionsOf(sources: readonly ServiceSource[]): SessionRows | undefined 
 
 /** The application's own, or the one that is made of the catalog. */
 function servedSchema(
-  { makeSchema }: Config,
+  { makeSchema, subgraph }: Config,
   options: ServiceSchemaOptions,
   prisma: ServicePrismaClient,
 ): GraphQLSchema {
-  if (makeSchema === null) return buildServiceSchema(options)
+  if (makeSchema === null) {
+    const schema = buildServiceSchema(options)
+    return subgraph === null ? schema : asSubgraph(schema, subgraph)
+  }
   const { feed, models } = options
   return buildOwnSchema(makeSchema, { feed, prisma, policies: new Map(Object.entries(models)) })
 }

@@ -88,6 +88,10 @@ function addServiceOptions(command: Command): Command {
     .option('-p, --port <number>', 'port to listen on, 0 for any free one (default: PORT or 4000)')
     .option('--host <address>', 'address to listen on (default: HOST or 127.0.0.1)')
     .option(
+      '--subgraph [entities]',
+      "as a subgraph of Apollo Federation 2: 'rows' are found here by key, or 'keys' lead to another subgraph (default: rows)",
+    )
+    .option(
       '--role <role>',
       'all, tap or gateway; the latter two need REDIS_URL (default: ROWCAST_ROLE or all)',
     )

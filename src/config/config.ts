@@ -10,7 +10,7 @@ import type { Authorize } from '../graphql/activity/activity-log.ts'
 import type { CanExplain } from '../graphql/change-feed.ts'
 import type { MetadataExposure } from '../graphql/policy/metadata-view.ts'
 import type { FieldNameOf, ModelPolicy } from '../graphql/policy/model-policy.ts'
-import type { MakeSchema, SchemaLike, SchemaParts } from '../graphql/schema-parts.ts'
+import type { MakeSchema, SchemaLike, SchemaParts, SubgraphEntities } from '../graphql/schema-parts.ts'
 import type { MetadataSchema } from '../metadata-schema.ts'
 import type { MetricsGuard, MetricsRequest } from '../server/health/metrics-endpoint.ts'
 import type { ServerSecurity } from '../server/limits/server-security.ts'
@@ -105,6 +105,11 @@ export interface ServiceConfig<
    * limits, sessions and the orderly stop are those of `serve`. @default made from the catalog
    */
   schema?(parts: SchemaParts<Prisma>): SchemaLike
+  /**
+   * Serves the schema as a subgraph of Apollo Federation 2. `'rows'` or true: a gateway finds rows here by their keys. `'keys'`: rows have
+   * nothing but their keys, and the gateway takes those to the subgraph that has the rows. @default false
+   */
+  readonly subgraph?: boolean | SubgraphEntities | undefined
   /**
    * Live models: all that are not marked `/// @rowcast.omit`, or those named, and with `'*'` the others, too:
    * `{ '*': {}, Rank: { live: false } }`; and who may see what of them. What cannot be live (a view, an unlogged table) is left
@@ -268,6 +273,8 @@ export interface Config {
   readonly createPrisma: (databaseUrl: string) => ServicePrismaClient
   /** Null where the schema is made from the catalog. */
   readonly makeSchema: MakeSchema | null
+  /** Null where the schema is no subgraph. */
+  readonly subgraph: SubgraphEntities | null
   /** The live models by name, and what is declared about others. */
   readonly models: Readonly<Record<string, ModelConfig>>
   /** Names of models without a field that may be seen: they are not in the schema. */

@@ -103,6 +103,18 @@ export const OPTIONS = {
     meaning:
       '`({ feed, prisma, policies }) => GraphQLSchema`: a schema of your own: [below](#a-schema-of-your-own)',
   }),
+  subgraph: option({
+    check: maybe(
+      is<NonNullable<ServiceConfig['subgraph']>>(
+        (value) => typeof value === 'boolean' || value === 'rows' || value === 'keys',
+        (value) => `\`subgraph\` cannot be ${quote(value)}.`,
+      ),
+    ),
+    hint: "Write subgraph: true, 'rows' or 'keys'.",
+    byDefault: '`false`',
+    meaning:
+      "`true` or `'rows'`, `'keys'`: a subgraph of Apollo Federation 2, `--subgraph`: [subgraph](subgraph.md)",
+  }),
   models: option({
     check: maybe(
       is<NonNullable<ServiceConfig['models']>>(

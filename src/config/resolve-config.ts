@@ -74,6 +74,7 @@ function resolveOne(said: Sayings, faults: Faults): Config {
     ...shownModels(named, models, faults),
     // Called as a method of the config: it may use `this`.
     createPrisma: given.createPrisma?.bind(fields) as Config['createPrisma'],
+    subgraph: subgraphOf(given, faults),
     makeSchema: (given.schema?.bind(fields) as Config['makeSchema'] | undefined) ?? null,
     slot: slot ?? slotOf(databaseUrl),
     isSlotDefault: slot === null,
@@ -114,6 +115,18 @@ function sayingOf(
   const text = variable === undefined || env[variable] === '' ? undefined : env[variable]
   const ofEnv = text === undefined ? ofFile : (withEnv?.(text, ofFile) ?? text)
   return Object.hasOwn(flags, name) ? (flags[name as keyof ConfigFlags] ?? ofEnv) : ofEnv
+}
+
+function subgraphOf({ subgraph = false, schema }: Given, faults: Faults): Config['subgraph'] {
+  if (subgraph === false) return null
+  if (schema !== undefined) {
+    faults.add(
+      'CONFIG_BAD_FIELD',
+      '`subgraph` stands beside `schema`, and is said of the schema that rowcast makes.',
+      'Return from `schema` what `buildSubgraphSchema` of @apollo/subgraph makes, with `changeTypeDefs` and `changeResolvers` in it.',
+    )
+  }
+  return subgraph === true ? 'rows' : subgraph
 }
 
 function pickGiven<Rows extends Readonly<Record<string, Option>>>(rows: Rows, given: Given) {

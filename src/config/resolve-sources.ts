@@ -17,6 +17,7 @@ export interface ConfigFlags {
   readonly host?: string | undefined
   readonly port?: string | undefined
   readonly role?: string | undefined
+  readonly subgraph?: boolean | string | undefined
 }
 
 /** The three places where something can be said. */

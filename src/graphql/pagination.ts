@@ -83,6 +83,9 @@ function isBounded({ extensions }: GraphQLArgument): boolean {
   return extensions[BOUNDED_TAKE] === true
 }
 
+/** Of `_entities`, which every subgraph has: as many as are asked for. */
+const REPRESENTATIONS = 'representations'
+
 /**
  * How many times a field gives what is in it at the most, as far as its arguments say: once where none of them says how long
  * a list is. From the end (a negative `take`) counts as from the beginning.
@@ -92,7 +95,7 @@ export function pageSizeOf(
   values: () => Readonly<Record<string, unknown>>,
 ): number {
   const sizes = args.filter(({ name }) => SIZE_ARGUMENTS.has(name))
-  if (sizes.length === 0) return 1
+  if (sizes.length === 0) return args.some(isRepresentations) ? lengthOf(values()[REPRESENTATIONS]) : 1
   const given = values()
   const isOwnFirst = (name: string) =>
     name === 'take' && typeof given['first'] === 'number' && sizes.every(isBounded)
@@ -104,4 +107,12 @@ export function pageSizeOf(
   if (numbers.length > 0) return Math.max(...numbers)
   const isPage = isListType(getNullableType(type)) || sizes.some(({ name }) => name === 'first')
   return isPage ? TAKE_DEFAULT : 1
+}
+
+function isRepresentations({ name, type }: GraphQLArgument): boolean {
+  return name === REPRESENTATIONS && isListType(getNullableType(type))
+}
+
+function lengthOf(value: unknown): number {
+  return Array.isArray(value) ? value.length : 1
 }

@@ -12,6 +12,9 @@ import type { ServiceBuilder, ServiceModel } from './service-types.ts'
 import { relatedModels } from './where/related-rules.ts'
 import { withPrismaNames } from './where/where-names.ts'
 
+/** Set as an extension of a query that finds a row by its key, and takes nothing else. */
+export const FINDS_BY_KEY = 'rowcastFindsByKey'
+
 /** What queries are made with. */
 export interface ModelQueryOptions {
   readonly catalog: ModelCatalog
@@ -71,6 +74,7 @@ function defineOne(
     t.prismaField({
       type: spec.name,
       nullable: true,
+      extensions: { [FINDS_BY_KEY]: true },
       description: `The ${spec.name} with this primary key; null when there is none.`,
       args: Object.fromEntries(
         keys.map(({ field, type }) => [

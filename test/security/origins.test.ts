@@ -106,6 +106,9 @@ describe.each(['application/json', 'text/event-stream'])('a request for %s', (ac
     ['GET of a page of ours, as the browser says', 'pass', 'GET', { 'sec-fetch-site': 'same-origin' }],
     ['GET with a named origin, as EventSource sends it', 'pass', 'GET', { origin: APP }],
     ['GET with a header that needs a preflight', 'pass', 'GET', { 'x-graphql-yoga-csrf': '1' }],
+    ['GET with a token, which no browser adds by itself', 'pass', 'GET', { authorization: 'Bearer abc' }],
+    ['GET with a password that the browser keeps', 'refuse', 'GET', { authorization: 'Basic YTpi' }],
+    ['GET with nothing but the name of a token', 'refuse', 'GET', { authorization: 'Bearer' }],
     ['POST of a form', 'refuse', 'POST', { 'content-type': 'application/x-www-form-urlencoded' }, form],
     ['POST of plain text', 'refuse', 'POST', { 'content-type': 'text/plain' }, json],
     [

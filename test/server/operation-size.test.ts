@@ -5,7 +5,10 @@ import { coerceVariables } from '../../src/graphql/graphql-version.ts'
 import { sizeOfOperation } from '../../src/server/execution/operation-size.ts'
 
 const schema = buildSchema(`
-  type Query { posts(take: Int = 50): [Post!] sum(of: [Int!]): Int tags: [String] feed(first: Int, last: Int): Feed }
+  type Query { posts(take: Int = 50): [Post!] sum(of: [Int!]): Int tags: [String] feed(first: Int, last: Int): Feed
+    _entities(representations: [_Any!]!): [_Entity]! }
+  scalar _Any
+  union _Entity = Post | User
   type Post { id: Int comments(take: Int): [Comment!] author: User }
   type User { id: Int posts(take: Int): [Post!] }
   type Comment { id: Int post: Post }
@@ -29,6 +32,18 @@ test('variables count with what they hold', () => {
   expect(rowsOf(query, { n: 100 })).toBe(10 + 10 * 100)
   expect(rowsOf(query, { n: 100, is: false })).toBe(10)
   expect(rowsOf(query, { n: 'many' })).toBe(0)
+})
+
+test('entities of a subgraph count as often as they are asked for, inline or in variables', () => {
+  const query =
+    'query ($of: [_Any!]!) { _entities(representations: $of) { ... on User { posts(take: 200) { id } } } }'
+  const representations = (count: number) => Array.from({ length: count }, () => ({ __typename: 'User' }))
+  expect(rowsOf(query, { of: representations(1_000) })).toBe(1_000 * 200)
+  expect(rowsOf(query, { of: representations(1)[0] as never })).toBe(200)
+  const inline = query
+    .replace('$of)', `[${'{ __typename: "User" } '.repeat(3)}])`)
+    .replace('($of: [_Any!]!) ', '')
+  expect(rowsOf(inline, {})).toBe(3 * 200)
 })
 
 test('a long list of what does not fit costs no more than a few errors', () => {

@@ -19,6 +19,9 @@ export interface OriginGuard {
 /** Headers that no page can send to another site without a preflight, under the names clients know. */
 export const CSRF_HEADERS: readonly string[] = ['x-graphql-yoga-csrf', 'apollo-require-preflight']
 
+/** Of all that may stand in Authorization a browser adds what it keeps (Basic, Digest, Negotiate) by itself, and never a token. Gateways ask so, by GET. */
+const BEARER = /^bearer /i
+
 /** @param allowedOrigins such as `https://app.example.com`; `*` for all */
 export function createOriginGuard(allowedOrigins: readonly string[]): OriginGuard {
   const allowed = new Set(allowedOrigins.map((origin) => origin.toLowerCase()))
@@ -58,6 +61,7 @@ export function createCsrfGuard(guard: OriginGuard, refusals: Pick<Refusals, 'no
         contentType !== undefined &&
         !FORM_TYPES.some((type) => contentType.startsWith(type))
       if (isPreflighted || CSRF_HEADERS.some((name) => headers.has(name))) return
+      if (BEARER.test(headers.get('authorization') ?? '')) return
       if (headers.get('sec-fetch-site') === 'same-origin') return
       const host = headers.get('host')?.toLowerCase()
       const origin = headers.get('origin')
