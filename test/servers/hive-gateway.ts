@@ -4,16 +4,30 @@
  */
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import {
-  createGatewayRuntime,
-  type GatewayConfigSupergraph,
-  getGraphQLWSOptions,
-} from '@graphql-hive/gateway-runtime'
 import { composeServices } from '@theguild/federation-composition'
 import { parse } from 'graphql'
+import type { ServerOptions } from 'graphql-ws'
 import { type Extra, useServer } from 'graphql-ws/use/ws'
 import { createSchema, createYoga } from 'graphql-yoga'
 import { WebSocketServer } from 'ws'
+
+/** What of the gateway is used. Its own types change those of graphql-js, for the whole program. */
+interface HiveGateway {
+  createGatewayRuntime(options: {
+    readonly supergraph: string
+    readonly logging: boolean
+    readonly propagateHeaders: {
+      fromClientToSubgraphs(asked: { readonly request: Request }): Record<string, string>
+    }
+    readonly transportEntries: object
+  }): RequestListener & AsyncDisposable & { getSchema(): Promise<unknown> }
+  getGraphQLWSOptions(
+    gateway: object,
+    contextOf: (socket: { readonly extra: Extra }) => object,
+  ): ServerOptions<Record<string, unknown>, Extra>
+}
+
+const load = (name: string): Promise<unknown> => import(name)
 
 const FEDERATION = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key", "@shareable"])`
 /** What a library for subgraphs adds. */
@@ -70,7 +84,7 @@ export async function serveTeam(
       _Entity: { __resolveType: () => 'User' },
     } as never,
   })
-  const yoga = createYoga({ schema, logging: false }) as RequestListener
+  const yoga = createYoga({ schema: schema as never, logging: false }) as RequestListener
   const served = await listen(createServer(yoga), 0, () => undefined)
   return { ...served, name: 'team', url: `${served.url}/graphql`, sdl: `${FEDERATION}\n${sdl}` }
 }
@@ -96,7 +110,8 @@ export async function serveGateway(
   )
   if (composed.supergraphSdl === undefined)
     throw new Error(composed.errors?.map(({ message }) => message).join('\n'))
-  const gateway = createGatewayRuntime({
+  const hive = (await load('@graphql-hive/gateway-runtime')) as HiveGateway
+  const gateway = hive.createGatewayRuntime({
     supergraph: composed.supergraphSdl,
     logging: false,
     propagateHeaders: {
@@ -104,14 +119,14 @@ export async function serveGateway(
         authorization: request.headers.get('authorization') ?? 'Bearer nobody',
       }),
     },
-    ...(options.upstream === 'websocket' ? { transportEntries: OVER_WEBSOCKET } : {}),
+    transportEntries: options.upstream === 'websocket' ? OVER_WEBSOCKET : {},
   })
   // As its own program does before it listens.
   await gateway.getSchema()
-  const http = createServer(gateway as RequestListener)
+  const http = createServer(gateway)
   const sockets = new WebSocketServer({ server: http, path: '/graphql' })
   const served = useServer(
-    getGraphQLWSOptions<object, Extra>(gateway, ({ extra: { request } }) => {
+    hive.getGraphQLWSOptions(gateway, ({ extra: { request } }) => {
       // What opened the socket, as its own program hands it on.
       const headers = { authorization: String(request.headers.authorization ?? '') }
       return { request: new Request('http://gateway/graphql', { headers }), headers }
@@ -125,7 +140,7 @@ export async function serveGateway(
   })
 }
 
-const OVER_WEBSOCKET: GatewayConfigSupergraph['transportEntries'] = {
+const OVER_WEBSOCKET = {
   rowcast: {
     options: {
       subscriptions: {

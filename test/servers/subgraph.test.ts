@@ -17,9 +17,11 @@ const BOB = '6a0e3a3c-0000-4000-8000-000000000002'
 
 const openSubgraph = (subgraph: ServiceConfig['subgraph'], database: TestDatabase) =>
   openService(database, {
-    context: ({ headers, connectionParams }) => ({
-      context: { viewer: String(connectionParams?.['authorization'] ?? headers.authorization).split(' ')[1] },
-    }),
+    context: (source) => {
+      const params = source.kind === 'websocket' ? source.connectionParams : {}
+      const token = String(params['authorization'] ?? source.headers.authorization)
+      return { context: { viewer: token.split(' ')[1] } }
+    },
     config: {
       subgraph,
       models: {
