@@ -1,5 +1,4 @@
 /** What a service is given: the object that rowcast.config.ts exports, and what it becomes once checked. */
-
 import type { ScalingOptions } from '../broker/broker-options.ts'
 import type { OverflowPolicy } from '../bus/bus.ts'
 import type { RelatedWhere } from '../bus/filter/related-where-type.ts'
@@ -29,10 +28,7 @@ export interface ModelConfig<Row extends object = object, Rule extends object = 
   extends ModelPolicy<Row, Rule> {
   /** Whether it gets a subscription; a model that does not can still be queried. @default true */
   readonly live?: boolean | undefined
-  /**
-   * With `live: false`: published all the same, with whole old rows, for what depends on it: policies and `where` that follow relations to
-   * it, `dependsOn`. @default false; true for the model of `sessions`
-   */
+  /** With `live: false`: published all the same, with whole old rows, for what depends on it. @default false; true for the model of `sessions` */
   readonly followed?: boolean | undefined
   /** See `RegisterOptions`. @default 'full' */
   readonly replicaIdentity?: 'full' | 'keep' | undefined
@@ -105,16 +101,12 @@ export interface ServiceConfig<
    * limits, sessions and the orderly stop are those of `serve`. @default made from the catalog
    */
   schema?(parts: SchemaParts<Prisma>): SchemaLike
-  /**
-   * Serves the schema as a subgraph of Apollo Federation 2. `'rows'` or true: a gateway finds rows here by their keys. `'keys'`: rows have
-   * nothing but their keys, and the gateway takes those to the subgraph that has the rows. @default false
-   */
+  /** As a subgraph of Apollo Federation 2, whose rows a gateway finds here (`'rows'`, true), or by `'keys'` in another one. @default false */
   readonly subgraph?: boolean | SubgraphEntities | undefined
   /**
-   * Live models: all that are not marked `/// @rowcast.omit`, or those named, and with `'*'` the others, too:
-   * `{ '*': {}, Rank: { live: false } }`; and who may see what of them. What cannot be live (a view, an unlogged table) is left
-   * out with a line in the log unless it is named. With
-   * NODE_ENV=production each visible model has a policy here, or `public: true`. @default 'all'
+   * Live models: all that are not marked `/// @rowcast.omit`, or those named, and with `'*'` the others, too: `{ '*': {}, Rank: { live: false } }`;
+   * and who may see what of them. What cannot be live (a view, an unlogged table) is left out with a line in the log unless it is named.
+   * With NODE_ENV=production each visible model has a policy here, or `public: true`. @default 'all'
    */
   readonly models?: 'all' | ModelsConfig<Types> | undefined
   /**
@@ -273,7 +265,6 @@ export interface Config {
   readonly createPrisma: (databaseUrl: string) => ServicePrismaClient
   /** Null where the schema is made from the catalog. */
   readonly makeSchema: MakeSchema | null
-  /** Null where the schema is no subgraph. */
   readonly subgraph: SubgraphEntities | null
   /** The live models by name, and what is declared about others. */
   readonly models: Readonly<Record<string, ModelConfig>>

@@ -107,13 +107,11 @@ export const OPTIONS = {
     check: maybe(
       is<NonNullable<ServiceConfig['subgraph']>>(
         (value) => typeof value === 'boolean' || value === 'rows' || value === 'keys',
-        (value) => `\`subgraph\` cannot be ${quote(value)}.`,
+        "is neither true nor false, 'rows' nor 'keys'",
       ),
     ),
-    hint: "Write subgraph: true, 'rows' or 'keys'.",
     byDefault: '`false`',
-    meaning:
-      "`true` or `'rows'`, `'keys'`: a subgraph of Apollo Federation 2, `--subgraph`: [subgraph](subgraph.md)",
+    meaning: "`true`, `'rows'` or `'keys'`: an Apollo subgraph, `--subgraph`: [subgraph](subgraph.md)",
   }),
   models: option({
     check: maybe(

@@ -100,7 +100,7 @@ export async function subgraphOf(url: string): Promise<Subgraph> {
   return { name: 'rowcast', url: `${url}/graphql`, sdl: data._service.sdl }
 }
 
-/** The gateway, composed anew. @param options.upstream how it subscribes at rowcast. @default SSE */
+/** The gateway of these subgraphs. @param options.upstream how it subscribes at rowcast. @default SSE */
 export async function serveGateway(
   subgraphs: readonly Subgraph[],
   options: { readonly upstream?: 'sse' | 'websocket'; readonly port?: number } = {},

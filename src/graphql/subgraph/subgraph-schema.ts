@@ -25,15 +25,11 @@ import { modelOfType } from '../policy/selected-models.ts'
 import type { SubgraphEntities } from '../schema-parts.ts'
 import { FINDS_BY_KEY } from '../service-queries.ts'
 import { entitySelection } from './entity-selection.ts'
-import { subgraphSdl } from './subgraph-sdl.ts'
+import { type EntityKeys, subgraphSdl } from './subgraph-sdl.ts'
 
-/** A type whose rows have a key that may be seen. */
-export interface Entity {
-  readonly type: GraphQLObjectType
-  /** `Query.user`. */
+/** How its rows are found: its keys are the arguments of `Query.user`. */
+interface Entity extends EntityKeys {
   readonly finder: GraphQLField<unknown, object>
-  /** Its arguments: fields of the type. */
-  readonly keys: readonly string[]
 }
 
 /** Rows of one request; a gateway asks for those of a whole page at once. */

@@ -1,6 +1,7 @@
 /** Stage 7, graphql. What a subgraph says of itself: its schema with the directives of Apollo Federation 2, which graphql-js does not print. */
 import {
   type ConstDirectiveNode,
+  type GraphQLObjectType,
   type GraphQLSchema,
   Kind,
   lexicographicSortSchema,
@@ -11,14 +12,20 @@ import {
   printSchema,
   visit,
 } from 'graphql'
-import type { Entity } from './subgraph-schema.ts'
 
 const LINK =
   'extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key", "@shareable"])'
 
+/** A type whose rows have a key that may be seen. */
+export interface EntityKeys {
+  readonly type: GraphQLObjectType
+  /** Fields of the type. */
+  readonly keys: readonly string[]
+}
+
 /** Which types are entities, and whether a gateway may ask for them here. */
 export interface SubgraphSdlOptions {
-  readonly entities: readonly Pick<Entity, 'type' | 'keys'>[]
+  readonly entities: readonly EntityKeys[]
   readonly areResolvable: boolean
 }
 
