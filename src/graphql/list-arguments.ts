@@ -1,8 +1,8 @@
 /** Stage 7, graphql. What the list of a model's rows is asked with: `where`, `orderBy`, `first`, `after`, `take` and `skip`. */
 import type { FieldSpec, ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import { isSeekable, rowKeyOf } from '../sets/seek.ts'
-import type { AnyBuilder } from './builder/builder-state.ts'
 import { defineTypes, refOf } from './builder/define-types.ts'
+import { type AnyBuilder, anyBuilder, untyped } from './builder/untyped-builder.ts'
 import { graphqlTypeName } from './field-type.ts'
 import { inputFields, orderableFields, orderInput, SORT_ORDER } from './listing/order-input.ts'
 import { firstArgument, pageArguments } from './pagination.ts'
@@ -11,12 +11,15 @@ import type { ServiceBuilder, ServiceModel } from './service-types.ts'
 import type { InputDefinition } from './type-definition.ts'
 
 /** The arguments of a list on the root; what makes no sense for the model is left out. */
-export function listArguments(builder: ServiceBuilder, catalog: ModelCatalog, model: ServiceModel) {
-  const inputs = listInputs(builder as never, catalog, model)
-  const ref = (name: string) => refOf(builder as never, name)
-  return builder.args((t) => {
-    const optional = (type: unknown, description: string) =>
-      t.field({ type: type as never, required: false, description })
+export function listArguments(
+  builder: ServiceBuilder,
+  catalog: ModelCatalog,
+  model: ServiceModel,
+): Readonly<Record<string, object>> {
+  const inputs = listInputs(anyBuilder(builder), catalog, model)
+  const ref = (name: string) => refOf(anyBuilder(builder), name)
+  return untyped(builder).args((t) => {
+    const optional = (type: unknown, description: string) => t.field({ type, required: false, description })
     const { where, orderBy, after } = inputs
     return {
       where: optional(ref(where), 'Which rows: the same filter as that of the subscription.'),

@@ -1,6 +1,7 @@
 /** Stage 7, graphql. The object type of one model: its visible fields and relations. */
 import type { ModelCatalog, ModelSpec, RelationSpec } from '../catalog/model-catalog.ts'
 import { invariant } from '../errors.ts'
+import { untyped } from './builder/untyped-builder.ts'
 import { graphqlTypeName, visibleFields, visibleRelations } from './field-type.ts'
 import { nullability } from './nullability.ts'
 import { pageArguments, pageOf } from './pagination.ts'
@@ -13,7 +14,7 @@ import { valueResolver } from './value-resolver.ts'
 export function defineObjectType(builder: ServiceBuilder, catalog: ModelCatalog, model: ServiceModel): void {
   const { spec, names, omit } = model
   const nameOf = (name: string) => names.fields.get(name) ?? name
-  builder.prismaObject(spec.name, {
+  untyped(builder).prismaObject(spec.name, {
     name: names.type,
     description: spec.documentation ?? `One ${spec.name}.`,
     fields: (t) => {
@@ -22,11 +23,11 @@ export function defineObjectType(builder: ServiceBuilder, catalog: ModelCatalog,
         return [
           nameOf(field.name),
           t.field({
-            type: (field.isList ? [typeName] : typeName) as never,
-            nullable: nullability(catalog, field, typeName) as never,
+            type: field.isList ? [typeName] : typeName,
+            nullable: nullability(catalog, field, typeName),
             ...(field.documentation === null ? {} : { description: field.documentation }),
             extensions: { [SHOWN_COLUMN]: field.name },
-            resolve: valueResolver(spec, field, typeName) as never,
+            resolve: valueResolver(spec, field, typeName),
           }),
         ] as const
       })
@@ -45,14 +46,14 @@ export function defineObjectType(builder: ServiceBuilder, catalog: ModelCatalog,
                   ...pageOf(target, args),
                   ...visibleWhere(builder, context, target.name),
                 }),
-              } as never)
+              })
             : t.relation(relation.name, {
                 description: relation.documentation ?? describeToOne(relation, target),
                 nullable: true,
-              } as never),
+              }),
         ] as const
       })
-      return Object.fromEntries<never>([...fields, ...relations] as never)
+      return Object.fromEntries([...fields, ...relations])
     },
   })
 }

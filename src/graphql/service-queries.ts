@@ -1,11 +1,13 @@
 /** Stage 7, graphql. Queries of one model: one row by its primary key, and rows by the page. */
+import type { GraphQLResolveInfo } from 'graphql'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { policiesOf } from './builder/builder-policies.ts'
+import { anyBuilder, untyped } from './builder/untyped-builder.ts'
 import { graphqlTypeName, keyFields } from './field-type.ts'
 import { valuesOf } from './graphql-version.ts'
 import { parseKeyArgument } from './key-argument.ts'
 import { listArguments } from './list-arguments.ts'
-import { listQueryOf, toListError } from './listing/list-query.ts'
+import { type ListArguments, listQueryOf, toListError } from './listing/list-query.ts'
 import { checkFilterVariables } from './missing-variable.ts'
 import { delegateOf, type PrismaClientLike } from './prisma-delegate.ts'
 import type { ServiceBuilder, ServiceModel } from './service-types.ts'
@@ -32,20 +34,23 @@ export function defineQueries(
   defineMany(builder, options, model)
 }
 
+/** Who asks, and what else of it. */
+type Asked = readonly [context: object, info: GraphQLResolveInfo]
+
 function defineMany(
   builder: ServiceBuilder,
   { catalog, clientOf }: ModelQueryOptions,
   model: ServiceModel,
 ): void {
   const { spec, names } = model
-  builder.queryField(names.many, (t) =>
+  untyped(builder).queryField(names.many, (t) =>
     t.prismaField({
       type: [spec.name],
       nullable: false,
       description: `${spec.name} rows, in the order of their key where \`orderBy\` names no other.`,
       args: listArguments(builder, catalog, model),
-      resolve: async (query, _root, args, ...[context, info]) => {
-        const policies = policiesOf(builder as never)
+      resolve: async (query: object, _root: unknown, args: ListArguments, ...[context, info]: Asked) => {
+        const policies = policiesOf(anyBuilder(builder))
         try {
           for (const node of info.fieldNodes) checkFilterVariables(node, valuesOf(info.variableValues))
           const asked = withPrismaNames(catalog, spec, { where: args.where })
@@ -87,7 +92,7 @@ function defineOne(
         ]),
       ),
       resolve: (query, _root, args, context) => {
-        policiesOf(builder as never).checkVisible(context, { model: spec.name, fields: spec.primaryKey })
+        policiesOf(anyBuilder(builder)).checkVisible(context, { model: spec.name, fields: spec.primaryKey })
         const where = Object.fromEntries(
           keys.map(({ field, type }) => [
             field.name,
@@ -96,7 +101,7 @@ function defineOne(
         )
         const delegate = delegateOf(clientOf(context), spec.name)
         // findUnique wants the name of a composite key, which `@@id(name:)` may have changed; findFirst does not.
-        return keys.length === 1 && !policiesOf(builder as never).asksViewer(spec.name)
+        return keys.length === 1 && !policiesOf(anyBuilder(builder)).asksViewer(spec.name)
           ? delegate.findUnique({ ...query, where })
           : delegate.findFirst({ ...query, ...visibleWhere(builder, context, spec.name, where) })
       },
@@ -111,7 +116,7 @@ export function visibleWhere(
   model: string,
   more?: object,
 ): { readonly where?: object } {
-  const { rows } = policiesOf(builder as never).view(context, model)
+  const { rows } = policiesOf(anyBuilder(builder)).view(context, model)
   const conditions = [more, rows?.where].filter((condition) => condition !== undefined)
   const [only] = conditions
   return only === undefined ? {} : { where: conditions.length === 1 ? only : { AND: conditions } }

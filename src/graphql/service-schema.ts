@@ -12,6 +12,7 @@ import { isJoinTable } from '../catalog/relation-path.ts'
 import { RowcastError } from '../errors.ts'
 import { stateOf } from './builder/builder-state.ts'
 import { defineTypes } from './builder/define-types.ts'
+import { anyBuilder } from './builder/untyped-builder.ts'
 import { enumDefinition } from './enum-type.ts'
 import { visibleFields } from './field-type.ts'
 import { RowcastPlugin } from './plugin/rowcast-plugin.ts'
@@ -43,7 +44,7 @@ export function buildServiceSchema(declared: ServiceSchemaOptions): GraphQLSchem
   const models = serviceModels(options)
   for (const model of models) defineObjectType(builder, options.catalog, model)
   builder.queryType({ description: 'Rows as they are now.' })
-  const { filtered } = stateOf(builder as never)
+  const { filtered } = stateOf(anyBuilder(builder))
   for (const { spec, omit } of models) filtered.set(spec.name, omit)
   for (const model of models) defineQueries(builder, options, model)
   for (const { spec, names, omit, expose } of models) {
@@ -130,6 +131,6 @@ function addEnums(builder: ServiceBuilder, catalog: ModelCatalog, models: readon
     models.flatMap(({ spec, omit }) => visibleFields(spec, omit).map((field) => field.type)),
   )
   for (const spec of Object.values(catalog.enums)) {
-    if (used.has(spec.name)) defineTypes(builder as never, [enumDefinition(catalog, spec)])
+    if (used.has(spec.name)) defineTypes(anyBuilder(builder), [enumDefinition(catalog, spec)])
   }
 }

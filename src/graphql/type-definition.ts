@@ -17,9 +17,9 @@ export interface FieldDefinition extends ArgumentDefinition {
   readonly args?: Readonly<Record<string, ArgumentDefinition>> | undefined
   readonly extensions?: Readonly<Record<string, unknown>> | undefined
   /** Reads the property of its name where it is absent. */
-  resolve?(source: never, args: never, context: object, info: GraphQLResolveInfo): unknown
+  resolve?(source: unknown, args: unknown, context: object, info: GraphQLResolveInfo): unknown
   /** Of a field on the Subscription root. */
-  subscribe?(root: unknown, args: never, context: object, info: GraphQLResolveInfo): unknown
+  subscribe?(root: unknown, args: unknown, context: object, info: GraphQLResolveInfo): unknown
 }
 
 /** Fields by name. */
@@ -51,7 +51,7 @@ export interface InterfaceDefinition {
   readonly description: string
   readonly fields: FieldDefinitions
   /** Name of the type that a source is of. */
-  resolveType(source: never): string
+  resolveType(source: unknown): string
 }
 
 /** An object type. */

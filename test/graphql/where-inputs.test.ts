@@ -7,9 +7,9 @@ import { parseWhere } from '../../src/bus/filter/parse-where.ts'
 import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import { Decimal } from '../../src/catalog/prisma-runtime.ts'
 import type { AnyRow } from '../../src/changes/change.ts'
-import type { AnyBuilder } from '../../src/graphql/builder/builder-state.ts'
 import { stateOf } from '../../src/graphql/builder/builder-state.ts'
 import { defineTypes, refOf } from '../../src/graphql/builder/define-types.ts'
+import type { AnyBuilder } from '../../src/graphql/builder/untyped-builder.ts'
 import { enumDefinition } from '../../src/graphql/enum-type.ts'
 import { SCALARS, type ScalarName } from '../../src/graphql/scalars.ts'
 import { modelNames } from '../../src/graphql/schema-names.ts'
@@ -56,7 +56,7 @@ function buildSchema(
     const model = catalog.models[name] ?? blogModel(name)
     const types = whereTypes(catalog, model, options)
     defineTypes(builder, types)
-    const type: never = refOf(builder, modelNames(catalog, model.name).where)
+    const type = refOf(builder, modelNames(catalog, model.name).where) as never
     builder.queryField(`matches${name}`, (t) =>
       t.boolean({
         nullable: true,
@@ -107,7 +107,7 @@ describe('inputs', () => {
   it('are made once', () => {
     const builder = createBuilder()
     defineTypes(builder, whereTypes(catalog, blogModel('User')))
-    const first: object = refOf(builder, 'UserWhere')
+    const first = refOf(builder, 'UserWhere')
     defineTypes(builder, whereTypes(catalog, blogModel('User')))
     expect(refOf(builder, 'UserWhere')).toBe(first)
   })

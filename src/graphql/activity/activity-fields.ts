@@ -5,7 +5,7 @@
 
 import { mapIterator } from '../../async-iteration.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
-import type { AnyBuilder } from '../builder/builder-state.ts'
+import { anyBuilder } from '../builder/untyped-builder.ts'
 import { graphqlError } from '../graphql-errors.ts'
 import { isDependent } from '../policy/policy-dependencies.ts'
 import type { ModelView, ViewerPolicies } from '../policy/viewer-policies.ts'
@@ -21,7 +21,7 @@ export function defineActivityFields(
   { log, authorize }: ActivityExposure,
 ): void {
   const live = models.filter(({ spec }) => log.source.models.includes(spec.name))
-  const policies = policiesOf(builder as unknown as AnyBuilder)
+  const policies = policiesOf(anyBuilder(builder))
   const types = defineActivityTypes(builder, log, live)
   builder.queryField('rowcastStatus', (t) =>
     t.field({

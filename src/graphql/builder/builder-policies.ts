@@ -1,7 +1,8 @@
 /** Stage 7, graphql. The policies of a builder's models: those of its options, and those that `register()` was given. */
 import { MetadataView } from '../policy/metadata-view.ts'
 import { ViewerPolicies } from '../policy/viewer-policies.ts'
-import { type AnyBuilder, stateOf } from './builder-state.ts'
+import { stateOf } from './builder-state.ts'
+import type { AnyBuilder } from './untyped-builder.ts'
 
 /** One for each builder. */
 export function policiesOf(builder: AnyBuilder): ViewerPolicies {

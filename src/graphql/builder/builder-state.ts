@@ -6,9 +6,7 @@ import type { ViewerPolicies } from '../policy/viewer-policies.ts'
 import type { ReadBounds } from '../reading/bounded-reader.ts'
 import type { ReadLimits } from '../reading/paged-client.ts'
 import type { SubscribedModel } from '../subscription/subscription-scope.ts'
-
-/** A builder with its schema types forgotten. */
-export type AnyBuilder = PothosSchemaTypes.SchemaBuilder<SchemaTypes>
+import type { AnyBuilder } from './untyped-builder.ts'
 
 /** Of one builder, from its first use to the schema it builds. */
 export interface BuilderState {

@@ -9,7 +9,8 @@ import {
   type TypeDefinition,
   typeReference,
 } from '../type-definition.ts'
-import { type AnyBuilder, stateOf } from './builder-state.ts'
+import { stateOf } from './builder-state.ts'
+import { type AnyBuilder, type UntypedFields, untyped } from './untyped-builder.ts'
 
 /** Adds types that the builder does not have from here yet, and notes the scalars and enums that they speak of. */
 export function defineTypes(builder: AnyBuilder, types: readonly TypeDefinition[]): void {
@@ -19,73 +20,75 @@ export function defineTypes(builder: AnyBuilder, types: readonly TypeDefinition[
     return isFirst && !refs.has(name)
   })
   // First all of them, then what is in them: they speak of each other.
-  for (const type of added) refs.set(type.name, createRef(builder, type))
-  for (const type of added) implement(builder, type)
+  const made = added.map((type) => makeType(builder, type))
+  for (const { name, ref } of made) refs.set(name, ref)
+  for (const type of made) type.fill()
   for (const name of namesIn(added)) if (!refs.has(name)) needed.add(name)
 }
 
 /** The ref of a type that was defined here; whatever else is asked for is known to Pothos by its name. */
-export function refOf(builder: AnyBuilder, name: string): never {
-  return (stateOf(builder).refs.get(name) ?? name) as never
+export function refOf(builder: AnyBuilder, name: string): object | string {
+  return stateOf(builder).refs.get(name) ?? name
 }
 
-function createRef(builder: AnyBuilder, type: TypeDefinition): object {
-  switch (type.kind) {
-    case 'enum':
-      return builder.enumType(type.name, { description: type.description, values: type.values as never })
-    case 'input':
-      return builder.inputRef<object>(type.name)
-    case 'interface':
-      return builder.interfaceRef<object>(type.name)
-    case 'object':
-      return builder.objectRef<object>(type.name)
-  }
+/** The type by its name, and how it is filled in, once all others have names. */
+interface MadeType {
+  readonly name: string
+  readonly ref: object
+  fill(): void
 }
 
-function implement(builder: AnyBuilder, type: TypeDefinition): void {
-  const ref: object = refOf(builder, type.name)
-  const { description } = type
+function makeType(builder: AnyBuilder, type: TypeDefinition): MadeType {
+  const { name, description } = type
+  const pothos = untyped(builder)
+  if (type.kind === 'enum')
+    return { name, ref: pothos.enumType(name, { description, values: type.values }), fill() {} }
   if (type.kind === 'input') {
-    const inputs = ref as ReturnType<typeof builder.inputRef<object>>
-    inputs.implement({
-      description,
-      fields: (t) => argumentsOf(builder, type.fields, (options) => t.field(options)) as never,
-    })
-  } else if (type.kind === 'interface') {
-    const payload = ref as ReturnType<typeof builder.interfaceRef<object>>
-    payload.implement({
-      ...{ description, resolveType: type.resolveType as never },
-      fields: (t) => fieldsOf(builder, type.fields, t as never) as never,
-    })
-  } else if (type.kind === 'object') {
-    const object = ref as ReturnType<typeof builder.objectRef<object>>
-    object.implement({
-      ...{ description, extensions: type.extensions ?? {} },
-      interfaces: (type.interfaces ?? []).map((name) => refOf(builder, name)),
-      fields: (t) => fieldsOf(builder, type.fields, t as never) as never,
-    })
+    const ref = pothos.inputRef(name)
+    const fields = (t: UntypedFields) => argumentsOf(builder, type.fields, (options) => t.field(options))
+    return { name, ref, fill: () => ref.implement({ description, fields }) }
   }
+  const fields = (t: UntypedFields) => fieldsOf(builder, type.fields, t)
+  if (type.kind === 'interface') {
+    const ref = pothos.interfaceRef(name)
+    return { name, ref, fill: () => ref.implement({ description, resolveType: type.resolveType, fields }) }
+  }
+  const ref = pothos.objectRef(name)
+  const { extensions = {}, interfaces = [] } = type
+  const refs = () => interfaces.map((each) => refOf(builder, each))
+  return { name, ref, fill: () => ref.implement({ description, extensions, interfaces: refs(), fields }) }
 }
 
-/** What Pothos gives to whoever defines fields, its types forgotten. */
-interface FieldBuilder {
-  field(options: object): unknown
-  readonly arg: (options: never) => unknown
-}
-
-function fieldsOf(builder: AnyBuilder, fields: FieldDefinitions, t: FieldBuilder): Record<string, unknown> {
+/** Fields as Pothos makes them. */
+export function fieldsOf(
+  builder: AnyBuilder,
+  fields: FieldDefinitions,
+  t: UntypedFields,
+): Readonly<Record<string, object>> {
   return Object.fromEntries(
     Object.entries(fields).map(([name, field]) => [name, t.field(fieldOptions(builder, name, field, t))]),
   )
 }
 
+/** Adds a field to a root. */
+export function defineRootField(
+  builder: AnyBuilder,
+  root: 'Query' | 'Subscription',
+  name: string,
+  field: FieldDefinition,
+): void {
+  const define = (t: UntypedFields) => t.field(fieldOptions(builder, name, field, t))
+  if (root === 'Query') untyped(builder).queryField(name, define)
+  else untyped(builder).subscriptionField(name, define)
+}
+
 /** What Pothos takes for a field. */
-export function fieldOptions(
+function fieldOptions(
   builder: AnyBuilder,
   name: string,
   { type: text, description, args, extensions, resolve, subscribe }: FieldDefinition,
-  t: Pick<FieldBuilder, 'arg'>,
-): never {
+  t: Pick<UntypedFields, 'arg'>,
+): object {
   const { name: typeName, isList, isNullable, isItemNullable } = typeReference(text)
   const type = refOf(builder, typeName)
   return {
@@ -96,20 +99,20 @@ export function fieldOptions(
     ...(args === undefined ? {} : { args: argumentsOf(builder, args, t.arg) }),
     ...(subscribe === undefined ? {} : { subscribe }),
     resolve: resolve ?? ((source: object) => Reflect.get(source, name)),
-  } as never
+  }
 }
 
 function argumentsOf(
   builder: AnyBuilder,
   args: Readonly<Record<string, ArgumentDefinition>>,
-  define: (options: never) => unknown,
-): Record<string, unknown> {
+  define: (options: object) => object,
+): Readonly<Record<string, object>> {
   return Object.fromEntries(
     Object.entries(args).map(([name, { type: text, description }]) => {
       const { name: typeName, isList, isNullable } = typeReference(text)
       const type = refOf(builder, typeName)
       const documented = description === undefined ? {} : { description }
-      return [name, define({ type: isList ? [type] : type, required: !isNullable, ...documented } as never)]
+      return [name, define({ type: isList ? [type] : type, required: !isNullable, ...documented })]
     }),
   )
 }
@@ -121,6 +124,6 @@ export function addMissingTypes(builder: AnyBuilder): void {
     if (builder.configStore.hasConfig(name)) continue
     const missing = enumNamed(catalog, name)
     if (missing !== undefined) defineTypes(builder, [missing])
-    else if (isScalarName(name)) builder.addScalarType(name as never, SCALARS[name])
+    else if (isScalarName(name)) untyped(builder).addScalarType(name, SCALARS[name])
   }
 }

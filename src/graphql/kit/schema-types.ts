@@ -5,11 +5,16 @@ import {
   type GraphQLFieldConfigArgumentMap,
   type GraphQLFieldResolver,
   GraphQLInputObjectType,
+  type GraphQLInputType,
   GraphQLInterfaceType,
   GraphQLList,
   type GraphQLNamedType,
   GraphQLNonNull,
   GraphQLObjectType,
+  type GraphQLOutputType,
+  type GraphQLType,
+  isInputType,
+  isOutputType,
   specifiedScalarTypes,
 } from 'graphql'
 import type { ModelCatalog } from '../../catalog/model-catalog.ts'
@@ -93,7 +98,7 @@ function makeType(
       })
     case 'interface':
       return new GraphQLInterfaceType({
-        ...{ name, description, resolveType: (source) => type.resolveType(source as never) },
+        ...{ name, description, resolveType: (source) => type.resolveType(source) },
         fields: () => fieldConfigs(type.fields, typeNamed),
       })
     case 'object':
@@ -114,7 +119,7 @@ function fieldConfigs(fields: FieldDefinitions, typeNamed: TypeNamed): Record<st
 function fieldConfig(field: FieldDefinition, typeNamed: TypeNamed): Field {
   const { description, args, extensions } = field
   const config: Field = {
-    type: typeOf(field.type, typeNamed) as never,
+    type: outputType(field.type, typeNamed),
     description,
     ...(args === undefined ? {} : { args: argumentsOf(args, typeNamed) }),
     ...(extensions === undefined ? {} : { extensions }),
@@ -132,8 +137,8 @@ export interface FieldResolvers {
 export function resolversOfField(field: FieldDefinition): FieldResolvers {
   const { resolve, subscribe } = field
   return {
-    ...(resolve === undefined ? {} : { resolve: resolve as never }),
-    ...(subscribe === undefined ? {} : { subscribe: subscribe as never }),
+    ...(resolve === undefined ? {} : { resolve }),
+    ...(subscribe === undefined ? {} : { subscribe }),
   }
 }
 
@@ -144,15 +149,27 @@ function argumentsOf(
   return Object.fromEntries(
     Object.entries(args).map(([name, { type, description }]) => [
       name,
-      { type: typeOf(type, typeNamed) as never, description },
+      { type: inputType(type, typeNamed), description },
     ]),
   )
 }
 
-function typeOf(text: string, typeNamed: TypeNamed): unknown {
+function outputType(text: string, typeNamed: TypeNamed): GraphQLOutputType {
+  const type = typeOf(text, typeNamed)
+  invariant(isOutputType(type), `No field is of type ${text}.`)
+  return type
+}
+
+function inputType(text: string, typeNamed: TypeNamed): GraphQLInputType {
+  const type = typeOf(text, typeNamed)
+  invariant(isInputType(type), `No argument is of type ${text}.`)
+  return type
+}
+
+function typeOf(text: string, typeNamed: TypeNamed): GraphQLType {
   const { name, isList, isNullable, isItemNullable } = typeReference(text)
-  const named = typeNamed(name) as never
+  const named = typeNamed(name)
   const item = isList && !isItemNullable ? new GraphQLNonNull(named) : named
   const type = isList ? new GraphQLList(item) : item
-  return isNullable ? type : new GraphQLNonNull(type as never)
+  return isNullable ? type : new GraphQLNonNull(type)
 }

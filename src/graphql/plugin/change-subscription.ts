@@ -5,8 +5,9 @@ import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import { RowcastError } from '../../errors.ts'
 import type { ChangeEvent } from '../../sets/row-subscription.ts'
 import { metadataViewOf, policiesOf } from '../builder/builder-policies.ts'
-import { type AnyBuilder, stateOf } from '../builder/builder-state.ts'
-import { addMissingTypes, defineTypes, fieldOptions, refOf } from '../builder/define-types.ts'
+import { stateOf } from '../builder/builder-state.ts'
+import { addMissingTypes, defineRootField, defineTypes, refOf } from '../builder/define-types.ts'
+import { type AnyBuilder, hasRootField } from '../builder/untyped-builder.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import { EXPLANATION_TYPES, whyNotField } from '../explain/why-not.ts'
 import { modelOfType } from '../policy/selected-models.ts'
@@ -72,8 +73,8 @@ export function defineChangeSubscription(
   ])
   const field = changeField(subscribed, description)
   const name = options.name ?? names.changed
-  builder.subscriptionField(name, (t) => t.field(fieldOptions(builder, name, field, t as never)))
-  return refOf(builder, names.change)
+  defineRootField(builder, 'Subscription', name, field)
+  return refOf(builder, names.change) as InterfaceRef<SchemaTypes, ChangeEvent>
 }
 
 /** What the core needs to know of a builder. */
@@ -143,7 +144,7 @@ function addChanges(builder: AnyBuilder): void {
   const models = [...stateOf(builder).declared.values()]
   defineTypes(builder, transactionTypes(models, scope.metadata))
   const field = transactionsField(scope, models)
-  builder.subscriptionField(name, (t) => t.field(fieldOptions(builder, name, field, t as never)))
+  defineRootField(builder, 'Subscription', name, field)
 }
 
 /** `whyNot`, where somebody may ask. */
@@ -153,7 +154,7 @@ function addWhyNot(builder: AnyBuilder): void {
   const field = whyNotField(scopeOf(builder), canExplain)
   defineTypes(builder, EXPLANATION_TYPES)
   stateOf(builder).needed.add('JSON')
-  builder.queryField('whyNot', (t) => t.field(fieldOptions(builder, 'whyNot', field, t as never)))
+  defineRootField(builder, 'Query', 'whyNot', field)
 }
 
 /** `<model>List` and `<model>Totals` of each model, where they are asked for. */
@@ -161,7 +162,7 @@ function addLiveFields(builder: AnyBuilder): void {
   const models = [...stateOf(builder).declared.values()]
   for (const { name, field, types } of models.flatMap((each) => liveFields(each, builder.options.rowcast))) {
     defineTypes(builder, types)
-    builder.subscriptionField(name, (t) => t.field(fieldOptions(builder, name, field, t as never)))
+    defineRootField(builder, 'Subscription', name, field)
   }
 }
 
@@ -179,9 +180,9 @@ function defineFilters(builder: AnyBuilder): void {
 /** `Query.changeCursor`, where there is a Query root and it has no such field of its own. */
 function addChangeCursor(builder: AnyBuilder): void {
   const name = 'changeCursor'
-  if (!hasRoot(builder, 'Query') || builder.configStore.getFields('Query' as never).has(name)) return
+  if (!hasRoot(builder, 'Query') || hasRootField(builder, 'Query', name)) return
   const field = changeCursorField(builder.options.rowcast.feed)
-  builder.queryField(name, (t) => t.field(fieldOptions(builder, name, field, t as never)))
+  defineRootField(builder, 'Query', name, field)
 }
 
 function feedOf(builder: AnyBuilder): ChangeFeed {

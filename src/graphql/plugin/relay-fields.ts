@@ -2,13 +2,13 @@
  * Stage 7, graphql. What a change has besides where Pothos' Relay plugin makes a node of the model: `edge`, `deletedId` and
  * `leftId`, shaped for Relay's `@appendEdge`, `@deleteRecord` and `@deleteEdge`, which do nothing where they find null.
  */
-import { InterfaceFieldBuilder, type SchemaTypes } from '@pothos/core'
+import type { SchemaTypes } from '@pothos/core'
 import { formatPrismaCursor, type PrismaModelTypes, type PrismaObjectRef } from '@pothos/plugin-prisma'
 import { defaultFieldResolver, type GraphQLResolveInfo, isObjectType } from 'graphql'
 import type { AnyRow } from '../../changes/change.ts'
 import { type ChangeEvent, isRead } from '../../sets/row-subscription.ts'
-import type { AnyBuilder } from '../builder/builder-state.ts'
-import { defineTypes, fieldOptions, refOf } from '../builder/define-types.ts'
+import { defineTypes, fieldsOf, refOf } from '../builder/define-types.ts'
+import { type AnyBuilder, addInterfaceFields } from '../builder/untyped-builder.ts'
 import { isNodeOfPothos } from '../pothos-internals.ts'
 import { GUARDED_FIELD, imageResolver } from '../subscription/change-types.ts'
 import { toImage } from '../subscription/image-rows.ts'
@@ -35,18 +35,9 @@ export function addRelayFields(
   const relay: RelayOptions = Reflect.get(builder.options, 'relay') ?? {}
   const edge = edgeType(builder, subscribed, relay)
   defineTypes(builder, [edge])
-  const t = new InterfaceFieldBuilder(builder) as never as {
-    readonly arg: never
-    field(options: object): unknown
-  }
   const fields = relayFields(subscribed, edge.name, relay.idFieldName ?? 'id')
-  builder.configStore.addFieldDefaults(
-    refOf(builder, subscribed.names.change),
-    () =>
-      Object.fromEntries(
-        Object.entries(fields).map(([name, field]) => [name, t.field(fieldOptions(builder, name, field, t))]),
-      ) as never,
-  )
+  const change = Object(refOf(builder, subscribed.names.change))
+  addInterfaceFields(builder, change, (t) => fieldsOf(builder, fields, t))
 }
 
 /** `UserChangeEdge`. */

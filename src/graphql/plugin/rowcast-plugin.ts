@@ -21,7 +21,7 @@ import SchemaBuilder, {
 import type { GraphQLSchema } from 'graphql'
 import type { ChangeEvent } from '../../sets/row-subscription.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
-import type { AnyBuilder } from '../builder/builder-state.ts'
+import { anyBuilder } from '../builder/untyped-builder.ts'
 import type { CanExplain, ChangeFeed } from '../change-feed.ts'
 import type { MetadataExposure } from '../policy/metadata-view.ts'
 import type { ModelPolicies } from '../policy/model-policy.ts'
@@ -110,11 +110,11 @@ export class PothosRowcastPlugin<Types extends SchemaTypes> extends BasePlugin<T
   }
 
   override beforeBuild(): void {
-    completeChangeTypes(this.builder as never)
+    completeChangeTypes(anyBuilder(this.builder))
   }
 
   override afterBuild(schema: GraphQLSchema): GraphQLSchema {
-    const builder = this.builder as never as AnyBuilder
+    const builder = anyBuilder(this.builder)
     const { catalog } = builder.options.rowcast.feed
     keepScales(schema, catalog)
     const complete = withOldRowTypes(schema, catalog)
@@ -125,7 +125,7 @@ export class PothosRowcastPlugin<Types extends SchemaTypes> extends BasePlugin<T
   }
 
   override onTypeConfig(config: PothosTypeConfig): PothosTypeConfig {
-    return withImageLoader(config, createImageReader(this.builder as never))
+    return withImageLoader(config, createImageReader(anyBuilder(this.builder)))
   }
 }
 
