@@ -1,9 +1,10 @@
 /**
  * Stage 7, graphql. The one file that knows what Pothos' Prisma plugin (4.17) and Relay plugin keep in the extensions of types and
  * fields, and how the Prisma plugin reads a row again. `test/architecture.test.ts` holds that no other file names such an extension.
+ * It imports nothing of Pothos: schemas without it read the same extensions, and find none.
  */
-import { createContextCache, type PothosTypeConfig } from '@pothos/core'
 import { RowcastError } from '../errors.ts'
+import { memberOf } from '../member-of.ts'
 
 /** The `extensions` of a type or a field. */
 type Extensions = Readonly<Record<string, unknown>>
@@ -49,43 +50,44 @@ interface PlayedPlan {
 }
 
 /** `ModelLoader` of @pothos/plugin-prisma, src/model-loader.ts. */
-interface ModelLoader {
+export interface ModelLoader {
   readonly modelName: string
   /** Reads `row` again with what the plan selects. */
   stageQuery(played: PlayedPlan, row: object): Promise<object | null>
 }
 
-/** A row that is not read again by its id, with what is selected of it; null for a row that is. */
-type StageRow = (
-  model: string,
-  row: object,
-  selection: () => Selection,
-  context: object,
-) => Promise<object> | null
+/** The row with what is selected of it, where it is not to be read again by its id; null for a row that is. */
+type StageRow = (model: string, row: object, selection: () => Selection) => Promise<object> | null
+
+/** What gives the loader of a type's rows for a context; undefined for a type without a model. */
+export function loaderOfPothos(extensions: unknown): ((context: object) => ModelLoader) | undefined {
+  return memberOf(extensions, LOADER) as ((context: object) => ModelLoader) | undefined
+}
+
+/** The extension that makes it the loader of a type. */
+export const loaderExtension = (loaderOf: (context: object) => ModelLoader): Extensions => ({
+  [LOADER]: loaderOf,
+})
+
+const LOADER = 'pothosPrismaLoader'
 
 /**
- * The type's configuration with a loader that asks `stage` first; types without a model stay as they are.
+ * The loader, but it asks `stage` first.
  * @throws GRAPHQL_BAD_SCHEMA when the Prisma plugin's loader is not the one this was written for.
  */
-export function withStagedRows(config: PothosTypeConfig, stage: StageRow): PothosTypeConfig {
-  const loaderOf = config.extensions?.['pothosPrismaLoader'] as ((context: object) => ModelLoader) | undefined
-  if (loaderOf === undefined) return config
-  const ownLoaderOf = createContextCache((context: object) => {
-    const loader = loaderOf(context)
-    if (typeof loader.stageQuery !== 'function') {
-      throw new RowcastError(
-        'GRAPHQL_BAD_SCHEMA',
-        'The loader of @pothos/plugin-prisma is not the one this rowcast was written for.',
-        { hint: 'Install @pothos/plugin-prisma 4.17, or a rowcast that knows your version.' },
-      )
-    }
-    return Object.create(loader, {
-      stageQuery: {
-        value: (played: PlayedPlan, row: object) =>
-          stage(loader.modelName, row, () => played.plan.adapter.toQuery(played.root), context) ??
-          loader.stageQuery(played, row),
-      },
-    }) as ModelLoader
-  })
-  return { ...config, extensions: { ...config.extensions, pothosPrismaLoader: ownLoaderOf } }
+export function stagedLoader(loader: ModelLoader, stage: StageRow): ModelLoader {
+  if (typeof loader.stageQuery !== 'function') {
+    throw new RowcastError(
+      'GRAPHQL_BAD_SCHEMA',
+      'The loader of @pothos/plugin-prisma is not the one this rowcast was written for.',
+      { hint: 'Install @pothos/plugin-prisma 4.17, or a rowcast that knows your version.' },
+    )
+  }
+  return Object.create(loader, {
+    stageQuery: {
+      value: (played: PlayedPlan, row: object) =>
+        stage(loader.modelName, row, () => played.plan.adapter.toQuery(played.root)) ??
+        loader.stageQuery(played, row),
+    },
+  }) as ModelLoader
 }

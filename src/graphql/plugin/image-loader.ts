@@ -3,8 +3,8 @@
  * would become the wrong row, or none. Images get the relations of their own keys; Pothos goes on planning, batching and nesting as
  * ever, and rows of queries never notice.
  */
-import type { PothosTypeConfig } from '@pothos/core'
-import { type Selection, withStagedRows } from '../pothos-internals.ts'
+import { createContextCache, type PothosTypeConfig } from '@pothos/core'
+import { loaderExtension, loaderOfPothos, type Selection, stagedLoader } from '../pothos-internals.ts'
 import { isImage } from '../subscription/image-rows.ts'
 
 /** Completes an image of the model with what is selected. */
@@ -20,7 +20,12 @@ export type LoadImage = (
  * @throws GRAPHQL_BAD_SCHEMA when the Prisma plugin's loader is not the one this was written for.
  */
 export function withImageLoader(config: PothosTypeConfig, load: LoadImage): PothosTypeConfig {
-  return withStagedRows(config, (model, row, selection, context) =>
-    isImage(row) ? load(model, row, selection(), context) : null,
+  const loaderOf = loaderOfPothos(config.extensions)
+  if (loaderOf === undefined) return config
+  const imageLoaderOf = createContextCache((context: object) =>
+    stagedLoader(loaderOf(context), (model, row, selection) =>
+      isImage(row) ? load(model, row, selection(), context) : null,
+    ),
   )
+  return { ...config, extensions: { ...config.extensions, ...loaderExtension(imageLoaderOf) } }
 }
