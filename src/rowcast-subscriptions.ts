@@ -9,7 +9,6 @@ import { omittedByPrisma } from './catalog/prisma-omit.ts'
 import type { LooseSubscribeOptions, Rowcast } from './rowcast-api.ts'
 import { actionsOf, changesOf } from './rowcast-changes.ts'
 import { checkAsksForRows, createRowSubscriptions, type RowSubscriptions } from './rowcast-first-rows.ts'
-import { checkIncludesAlone, includedRelations } from './rowcast-included.ts'
 import { createLists } from './rowcast-lists.ts'
 import type { LiveLists } from './rowcast-lists-api.ts'
 import type { RowcastParts } from './rowcast-parts.ts'
@@ -28,6 +27,7 @@ import {
   subscribeTransactions,
   type TransactionsHost,
 } from './rowcast-transactions.ts'
+import { checkIncludesAlone, includedRelations } from './sets/parse-include.ts'
 import { ANSWER_TIMEOUT_MS } from './wire/driver-target.ts'
 
 /** How often it is looked whether what committed before the stream began is visible. */
@@ -95,7 +95,7 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
     transactions: (of, options = {}) =>
       subscribeTransactions(transactionsHost, of as LooseSelection, options),
     subscribeRows: (request) =>
-      asksRelatedRows(request.filter) || request.rights !== undefined
+      asksRelatedRows(request.filter) || request.rights !== undefined || request.include !== undefined
         ? subscribeRelatedRows(relatedHost, models.checkLive(request.model), request)
         : rows.subscribeRows(models.specOf(request.model), request),
     subscribeRelated(request) {

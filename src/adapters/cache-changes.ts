@@ -5,7 +5,7 @@ import {
   keyValues,
   type ListChange,
   type ListShape,
-  oldWithId,
+  partBefore,
 } from '../client/apply-change.ts'
 
 /** The key fields of the row that a change leaves without an entity: it is gone, or has another key; null where none is. Aliases are not seen. */
@@ -13,14 +13,14 @@ export function goneKey<Row extends object>(
   change: ListChange<Row>,
   { key }: Pick<ListShape<Row>, 'key'>,
 ): Readonly<Record<string, unknown>> | null {
-  const { action, old, new: row } = change
+  const { action, new: row } = change
   if (action === 'TRUNCATE' || action === 'READY') return null
   // The row is there, and nobody wrote it: it has left this list, and others may show it.
-  if (action === 'READ' && change.cause === 'RELATION') return null
+  if (action === 'READ' && (change.cause === 'RELATION' || change.cause === 'INCLUDED')) return null
   const names = typeof key === 'string' ? [key] : key
   const keyOf = keyReader({ key })
-  const known = oldWithId(old, row ?? undefined)
-  const part = keyOf(known) === null && row == null ? change.key : known
+  const known = partBefore(change, { key }, row ?? undefined)
+  const part = known === undefined && row == null ? change.key : known
   const before = keyValues(part, names)
   if (before === null || keyOf(part) === keyOf(row)) return null
   return Object.fromEntries(names.map((name, index) => [name, before[index]]))

@@ -11,14 +11,16 @@ export interface ListChange<Row extends object> {
   readonly action: 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE' | 'READ' | 'READY'
   /** The row after, or as it is; null for DELETE, TRUNCATE and READY, a READ of a row that left, and where it is not for this viewer. */
   readonly new?: Row | null | undefined
-  /** The row before: its key is enough. Needed where primary keys change. */
+  /** The row before: its key is enough. This or `oldKey` is needed where primary keys change. */
   readonly old?: RowPart<Row> | null | undefined
   /** The primary key: what a DELETE without `old` is recognised by. */
   readonly key?: RowPart<Row> | null | undefined
+  /** The primary key before, where an UPDATE replaced it: what stands in for `old` where PostgreSQL does not send that. */
+  readonly oldKey?: RowPart<Row> | null | undefined
   /** Of subscriptions with a `where`: LEFT removes the row. */
   readonly transition?: 'ENTERED' | 'STAYED' | 'LEFT' | null | undefined
   /** Of READ: why it comes. */
-  readonly cause?: 'INITIAL' | 'ACCESS' | 'RELATION' | null | undefined
+  readonly cause?: 'INITIAL' | 'ACCESS' | 'RELATION' | 'INCLUDED' | null | undefined
   /** Fields that PostgreSQL did not send, since they did not change: the list's row keeps its own. */
   readonly unavailable?: readonly string[] | undefined
   /** Whose change it was: `transaction { last metadata { mutationId } }`. */
@@ -55,7 +57,8 @@ export function applyChange<Row extends object>(
   const keyOf = keyReader(shape)
   if (change.action === 'TRUNCATE') return list.length === 0 ? list : []
   const after = change.action === 'DELETE' ? null : (change.new ?? null)
-  const before = keyOf(oldWithId(change.old, after ?? list[0])) ?? (after === null ? keyOf(change.key) : null)
+  const before =
+    keyOf(partBefore(change, shape, after ?? list[0])) ?? (after === null ? keyOf(change.key) : null)
   if (after === null) return without(list, before ?? '', keyOf)
 
   const key = keyOf(after) ?? ''
@@ -81,8 +84,18 @@ function renamedId(row: { readonly rowId?: unknown }): unknown {
   return Reflect.get(row, 'rowId_') ?? row.rowId
 }
 
+/** What shows the key that the row had before: `old`, or `oldKey`; undefined where neither does. */
+export function partBefore<Row extends object>(
+  { old, oldKey }: Pick<ListChange<Row>, 'old' | 'oldKey'>,
+  shape: Pick<ListShape<Row>, 'key'>,
+  row: Row | undefined,
+): RowPart<Row> | null | undefined {
+  const keyOf = keyReader(shape)
+  return [old, oldKey].map((part) => oldWithId(part, row)).find((part) => keyOf(part) !== null)
+}
+
 /** The row before; null where its `rowId` is a column of the rows and so no id. */
-export function oldWithId<Row extends object>(
+function oldWithId<Row extends object>(
   old: RowPart<Row> | null | undefined,
   row: Row | undefined,
 ): RowPart<Row> | null | undefined {

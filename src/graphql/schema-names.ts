@@ -10,7 +10,7 @@
  */
 import type { EnumSpec, ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import { invariant, RowcastError } from '../errors.ts'
-import { EVENT_ACTIONS, type EventAction } from './event-action.ts'
+import { type ChangeTypeNames, changeTypeNames } from './change-type-names.ts'
 import { asEnumValueName, asGraphqlName, camelCase, claimName, pluralOf } from './names.ts'
 import { RESERVED_FIELDS, RESERVED_TYPES } from './reserved-names.ts'
 
@@ -19,38 +19,6 @@ const FILTERED_TYPES: readonly string[] = [
   ...['ID', 'String', 'Int', 'Float', 'Boolean', 'DateTime', 'Date', 'Time', 'BigInt', 'Decimal', 'JSON'],
   ...['Bytes', 'Address'],
 ]
-
-/** Names of the types around one model's change. */
-export interface ChangeTypeNames {
-  /** The interface. */
-  readonly change: string
-  /** What implements it. */
-  readonly byAction: Readonly<Record<EventAction, string>>
-  readonly key: string
-  readonly old: string
-  /** The enum of its fields. */
-  readonly field: string
-  /** The input of its filter. */
-  readonly where: string
-  /** The input of what `changes` gives of it. */
-  readonly selection: string
-  /** What a live list gives: an interface, what implements it, and one operation of a patch. */
-  readonly list: string
-  readonly listSnapshot: string
-  readonly listPatch: string
-  readonly listOperation: string
-  /** What live totals give, and their sums, least and greatest values. */
-  readonly totals: string
-  readonly totalsSum: string
-  readonly totalsMin: string
-  readonly totalsMax: string
-  /** The inputs of the order of its rows, and of where a page begins. */
-  readonly orderBy: string
-  readonly after: string
-  /** The inputs of what a relation is asked that leads to one of its rows, or to many. */
-  readonly toOne: string
-  readonly toMany: string
-}
 
 /** Names on the roots. */
 export interface RootFieldNames {
@@ -128,7 +96,10 @@ function makeNames(catalog: CatalogParts): SchemaNames {
         const root = roots.get(spec.name) ?? NO_ROOT_FIELDS
         const fields = claimAll([...spec.fields, ...spec.relations], `${spec.name}.`, asGraphqlName)
         const values = claimAll(spec.fields, `${spec.name}.`, asEnumValueName)
-        return [spec.name, { type: types(spec), fields, values, ...root, ...changeTypeNames(taken, base) }]
+        return [
+          spec.name,
+          { type: types(spec), fields, values, ...root, ...changeTypeNames(taken, base, spec.relations) },
+        ]
       }),
     ),
   }
@@ -229,45 +200,6 @@ function rootNames(
       },
     ]),
   )
-}
-
-function changeTypeNames(taken: Set<string>, base: string): ChangeTypeNames {
-  const words: Readonly<Record<EventAction, readonly [string, string]>> = {
-    INSERT: ['Inserted', 'InsertEvent'],
-    UPDATE: ['Updated', 'UpdateEvent'],
-    DELETE: ['Deleted', 'DeleteEvent'],
-    TRUNCATE: ['Truncated', 'TruncateEvent'],
-    READ: ['Read', 'ReadEvent'],
-    READY: ['Ready', 'ReadyEvent'],
-  }
-  const claim = (...suffixes: readonly string[]) =>
-    claimName(
-      taken,
-      suffixes.map((suffix) => `${base}${suffix}`),
-    )
-  const change = claim('Change', 'ChangeEvent')
-  const byAction = Object.fromEntries(EVENT_ACTIONS.map((action) => [action, claim(...words[action])]))
-  return {
-    change,
-    byAction: byAction as Record<EventAction, string>,
-    key: claim('Key', 'PrimaryKey'),
-    old: claim('Old', 'OldRow'),
-    field: claim('Field', 'FieldName'),
-    where: claim('Where', 'WhereInput'),
-    orderBy: claim('OrderBy', 'OrderByInput'),
-    after: claim('After', 'AfterInput'),
-    toOne: claim('RelationFilter', 'RelationFilterInput'),
-    toMany: claim('ListRelationFilter', 'ListRelationFilterInput'),
-    selection: claim('Selection', 'SelectionInput'),
-    list: claim('List', 'LiveList'),
-    listSnapshot: claim('ListSnapshot', 'LiveListSnapshot'),
-    listPatch: claim('ListPatch', 'LiveListPatch'),
-    listOperation: claim('ListOperation', 'LiveListOperation'),
-    totals: claim('Totals', 'LiveTotals'),
-    totalsSum: claim('TotalsSum', 'LiveTotalsSum'),
-    totalsMin: claim('TotalsMin', 'LiveTotalsMin'),
-    totalsMax: claim('TotalsMax', 'LiveTotalsMax'),
-  }
 }
 
 /** Names within one type: chosen ones, then those that may stay as they are, then the rest. */

@@ -13,7 +13,7 @@ import type {
 import type { Transition } from '../bus/filter/judge-change.ts'
 import type { AnyRow, TransactionInfo } from '../changes/change.ts'
 import type { FirstRows, FirstRowsEvent } from './first-rows.ts'
-import type { HeardOf } from './included-relation.ts'
+import type { HeardOf, IncludedRelation } from './included-relation.ts'
 import type { Rights } from './rights.ts'
 
 /** What a subscription with first rows is asked for. */
@@ -27,6 +27,8 @@ export interface RowsRequest
   readonly refused: Readonly<Record<string, unknown>>
   /** Where the filter follows what code answers. */
   readonly rights?: Rights | undefined
+  /** Relations whose changes are heard of. @default none */
+  readonly include?: readonly IncludedRelation[] | undefined
 }
 
 /** A row that no write brought, or READY, beside the changes: what it has in common with them. */

@@ -15,5 +15,15 @@ it.each<[string, ListChange<{ id: number }>, object | null]>([
     { action: 'DELETE', key: { rowId: 7, rowId_: 1 } as never },
     { id: 1 },
   ],
+  [
+    'the row under the key that it had',
+    { action: 'UPDATE', key: { rowId: 2 }, oldKey: { rowId: 1 }, new: { id: 2 } },
+    { id: 1 },
+  ],
+  [
+    'none for a row of which related rows have changed',
+    { ...read, transition: 'STAYED', cause: 'INCLUDED', new: { id: 1 } },
+    null,
+  ],
   ['none for a table that was emptied', { action: 'TRUNCATE' }, null],
 ])('is %s', (_, change, expected) => expect(goneKey(change, { key: 'id' })).toEqual(expected))

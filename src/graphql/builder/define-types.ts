@@ -70,14 +70,17 @@ export function fieldsOf(
   )
 }
 
-/** Adds a field to a root. */
+/** Adds a field to a root; made when the schema is built, where a function makes it. */
 export function defineRootField(
   builder: AnyBuilder,
   root: 'Query' | 'Subscription',
   name: string,
-  field: FieldDefinition,
+  field: FieldDefinition | (() => FieldDefinition),
 ): void {
-  const define = (t: UntypedFields) => t.field(fieldOptions(builder, name, field, t))
+  const define = (t: UntypedFields) => {
+    const definition = typeof field === 'function' ? field() : field
+    return t.field(fieldOptions(builder, name, definition, t))
+  }
   if (root === 'Query') untyped(builder).queryField(name, define)
   else untyped(builder).subscriptionField(name, define)
 }

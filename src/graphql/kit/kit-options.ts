@@ -1,5 +1,4 @@
 /** Stage 7, graphql. What is said to the SDL kit, and what it makes of it: definitions of everything it adds to a schema. */
-import type { GraphQLNamedType } from 'graphql'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { RowcastError } from '../../errors.ts'
 import type { ChangeFeed } from '../change-feed.ts'
@@ -12,6 +11,7 @@ import { ViewerPolicies } from '../policy/viewer-policies.ts'
 import { SHOWN_COLUMN } from '../shown-column.ts'
 import { changeCursorField, changeField, modelNamed } from '../subscription/change-field.ts'
 import { changeTypes } from '../subscription/change-types.ts'
+import { includedFields, includedTypes } from '../subscription/included-types.ts'
 import { liveFields } from '../subscription/live-fields.ts'
 import { sharedTypes } from '../subscription/shared-types.ts'
 import {
@@ -99,21 +99,25 @@ export function changeSchemaParts(
   const { catalog } = feed
   const rowModels = new Map<string, string>()
   const fieldModels = new Map<string, string>()
-  const scope = scopeOf(feed, options, (type) => rowModels.get(type.name) ?? null)
+  const declared = new Map<string, SubscribedModel>()
+  const scope = scopeOf(feed, options, { modelOf: (type) => rowModels.get(type.name) ?? null, declared })
   const related = new Set(Object.keys(options.models))
   const types: TypeDefinition[] = [...sharedTypes(scope)]
   const subscriptions: [string, FieldDefinition][] = []
-  const models: SubscribedModel[] = []
-  for (const [modelName, { type, name, description, omit, expose }] of Object.entries(options.models)) {
-    const model = modelNamed(catalog, modelName)
-    const subscribed = subscribedModel(scope, model, { rowType: type, omit, expose })
-    const { names, rowType } = subscribed
-    models.push(subscribed)
+  for (const [name, { type, omit, expose }] of Object.entries(options.models))
+    declared.set(name, subscribedModel(scope, modelNamed(catalog, name), { rowType: type, omit, expose }))
+  for (const [modelName, subscribed] of declared) {
+    const { type, name, description } = options.models[modelName] ?? {}
+    const { model, names, rowType } = subscribed
     checkIsFree(rowModels.get(rowType), modelName, `the type ${rowType}`)
     rowModels.set(rowType, modelName).set(names.old, modelName)
     const isCopied = type !== undefined && theirs === 'copied'
     types.push(
-      ...changeTypes(subscribed, { oldType: isCopied ? rowType : names.old }),
+      ...changeTypes(subscribed, {
+        oldType: isCopied ? rowType : names.old,
+        fields: includedFields(subscribed),
+      }),
+      ...includedTypes(subscribed),
       ...whereTypes(catalog, model, { omit: subscribed.omit, related }),
       ...(type === undefined ? [rowTypeOf(subscribed)] : []),
       ...(isCopied ? [] : [oldRowType(subscribed)]),
@@ -130,6 +134,7 @@ export function changeSchemaParts(
     }
   }
   const overAll = changesFieldName(options.changes)
+  const models = [...declared.values()]
   if (overAll !== null && models.length > 0) {
     checkIsFree(fieldModels.get(overAll), 'changes', `the field ${overAll}`)
     types.push(...transactionTypes(models, scope.metadata))
@@ -156,12 +161,13 @@ function checkIsFree(other: string | undefined, model: string, what: string): vo
 function scopeOf(
   feed: ChangeFeed,
   { policies = new Map(), showMetadata, changes, mayChooseOverflow = false, shareBy }: ChangeSchemaOptions,
-  modelOf: (type: GraphQLNamedType) => string | null,
+  { modelOf, declared }: Pick<SubscriptionScope, 'modelOf'> & { declared: SubscriptionScope['subscribed'] },
 ): SubscriptionScope {
   return {
     feed,
     policies: new ViewerPolicies(feed.catalog, policies, feed.policies ?? new Map()),
     metadata: showMetadata === undefined ? null : new MetadataView(showMetadata),
+    subscribed: declared,
     hasTransactions: changesFieldName(changes) !== null,
     mayChooseOverflow,
     canBeExplained: false,

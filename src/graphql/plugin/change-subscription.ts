@@ -6,14 +6,15 @@ import { RowcastError } from '../../errors.ts'
 import type { ChangeEvent } from '../../sets/row-subscription.ts'
 import { metadataViewOf, policiesOf } from '../builder/builder-policies.ts'
 import { stateOf } from '../builder/builder-state.ts'
-import { addMissingTypes, defineRootField, defineTypes, refOf } from '../builder/define-types.ts'
-import { type AnyBuilder, hasRootField } from '../builder/untyped-builder.ts'
+import { addMissingTypes, defineRootField, defineTypes, fieldsOf, refOf } from '../builder/define-types.ts'
+import { type AnyBuilder, addInterfaceFields, hasRootField } from '../builder/untyped-builder.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import { EXPLANATION_TYPES, whyNotField } from '../explain/why-not.ts'
 import { modelOfType } from '../policy/selected-models.ts'
 import { alwaysSelected, type Selection } from '../pothos-internals.ts'
 import { changeCursorField, changeField, modelNamed } from '../subscription/change-field.ts'
 import { changeTypes } from '../subscription/change-types.ts'
+import { includedFields, includedTypes } from '../subscription/included-types.ts'
 import { liveFields } from '../subscription/live-fields.ts'
 import { sharedTypes } from '../subscription/shared-types.ts'
 import {
@@ -71,9 +72,9 @@ export function defineChangeSubscription(
     // A copy of the row's type takes its place once the schema is built.
     ...changeTypes(subscribed, { oldType: names.type }),
   ])
-  const field = changeField(subscribed, description)
   const name = options.name ?? names.changed
-  defineRootField(builder, 'Subscription', name, field)
+  // Which relations can be included is known once all subscriptions have been declared.
+  defineRootField(builder, 'Subscription', name, () => changeField(subscribed, description))
   return refOf(builder, names.change) as InterfaceRef<SchemaTypes, ChangeEvent>
 }
 
@@ -84,6 +85,7 @@ function scopeOf(builder: AnyBuilder): SubscriptionScope {
     feed,
     policies: policiesOf(builder),
     metadata: metadataViewOf(builder),
+    subscribed: stateOf(builder).declared,
     hasTransactions: changesFieldName(changes) !== null,
     mayChooseOverflow: mayChooseOverflow === true,
     canBeExplained: canExplain !== undefined,
@@ -122,6 +124,9 @@ export function completeChangeTypes(builder: AnyBuilder): void {
   for (const [model, subscribed] of stateOf(builder).declared) {
     const rowType = subscriptions.get(model)
     if (rowType !== undefined) addRelayFields(builder, subscribed, rowType)
+    defineTypes(builder, includedTypes(subscribed))
+    const change = Object(refOf(builder, subscribed.names.change))
+    addInterfaceFields(builder, change, (t) => fieldsOf(builder, includedFields(subscribed), t))
   }
   addWhyNot(builder)
   addChanges(builder)

@@ -18,7 +18,7 @@ import { fieldsUnder, possibleTypes } from './selected-models.ts'
 import type { ViewerPolicies } from './viewer-policies.ts'
 
 /** Fields of a change that show columns of its model. */
-const IMAGES: ReadonlySet<string> = new Set(['old', 'new', 'key'])
+const IMAGES: ReadonlySet<string> = new Set(['old', 'new', 'key', 'oldKey'])
 
 /**
  * Checks what is selected of the images of a change. The policies of all selected models were asked.

@@ -5,10 +5,11 @@
 import { defaultFieldResolver, type GraphQLField, type GraphQLSchema, isObjectType } from 'graphql'
 import { type ChangeEvent, isRead } from '../../sets/row-subscription.ts'
 import { CHANGE_TYPE } from '../subscription/change-types.ts'
+import { INCLUDED_FIELD } from '../subscription/included-types.ts'
 
 /** rowcast's own fields of a change: they only look. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
-  ...['action', 'old', 'new', 'key', 'changed', 'unavailable'],
+  ...['action', 'old', 'new', 'key', 'oldKey', 'changed', 'unavailable'],
   ...['transition', 'cause', 'cursor', 'committedAt', 'transaction'],
 ])
 
@@ -17,7 +18,7 @@ export function giveOwnChanges(schema: GraphQLSchema): void {
   for (const type of Object.values(schema.getTypeMap())) {
     if (!isObjectType(type) || type.extensions[CHANGE_TYPE] !== true) continue
     for (const field of Object.values(type.getFields())) {
-      if (!OWN_FIELDS.has(field.name)) giveOwnChange(field)
+      if (!OWN_FIELDS.has(field.name) && field.extensions[INCLUDED_FIELD] !== true) giveOwnChange(field)
     }
   }
 }
@@ -30,6 +31,6 @@ function giveOwnChange(field: GraphQLField<unknown, unknown>): void {
 
 function ownEvent(event: ChangeEvent): ChangeEvent {
   if (isRead(event)) return { ...event, change: event.change.fresh() }
-  const { change, transition, hidesOld, hidesNew, isLastOfTransaction } = event
-  return { change: change.fresh(), transition, hidesOld, hidesNew, isLastOfTransaction }
+  const { change, transition, hidesOld, hidesNew, isLastOfTransaction, heard } = event
+  return { change: change.fresh(), transition, hidesOld, hidesNew, isLastOfTransaction, heard }
 }

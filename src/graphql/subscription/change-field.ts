@@ -15,13 +15,20 @@ import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
 import { valuesOf } from '../graphql-version.ts'
 import { lastEventIdOf } from '../last-event-id.ts'
 import { checkFilterVariables } from '../missing-variable.ts'
-import { checkSelectedFields } from '../policy/check-selected-fields.ts'
+import { checkSelectedChanges, checkSelectedFields } from '../policy/check-selected-fields.ts'
 import { dependenciesOf } from '../policy/policy-dependencies.ts'
 import { selectedModels } from '../policy/selected-models.ts'
 import type { ArgumentDefinition, FieldDefinition } from '../type-definition.ts'
 import { filterArguments, parseFilterArguments } from '../where/filter-arguments.ts'
 import { relatedModels } from '../where/related-rules.ts'
 import { withPrismaNames } from '../where/where-names.ts'
+import {
+  checkIncluded,
+  includeArgument,
+  includedFor,
+  includedModels,
+  viaTypeModels,
+} from './included-types.ts'
 import { onceLive } from './once-live.ts'
 import {
   ACTION_ARGUMENT,
@@ -43,6 +50,7 @@ export function changeField(subscribed: SubscribedModel, description?: string | 
       action: ACTION_ARGUMENT,
       ...filterArguments(names),
       ...(scope.mayChooseOverflow ? OVERFLOW_ARGUMENT : {}),
+      ...includeArgument(subscribed),
       ...INITIAL_ARGUMENTS,
       after: AFTER_ARGUMENT,
     },
@@ -73,24 +81,28 @@ const INITIAL_ARGUMENTS: Readonly<Record<string, ArgumentDefinition>> = {
 
 interface ChangeArguments extends SubscriptionArguments {
   readonly action?: readonly EventAction[] | null | undefined
+  /** By their names in Prisma. */
+  readonly include?: readonly string[] | null | undefined
 }
 
 /** At once where nobody has to be asked: nothing that commits meanwhile is missed. */
 function subscribe(
   subscribed: SubscribedModel,
-  { action: actions, after, overflow, initial, pageSize, ...filter }: ChangeArguments,
+  { action: actions, after, overflow, initial, pageSize, include, ...filter }: ChangeArguments,
   context: object,
   info: GraphQLResolveInfo,
 ) {
   checkContext(context)
   const { scope, model } = subscribed
   const { policies } = scope
-  const asked = { subscribed, filter, related: filteredModels(subscribed, filter) }
+  const related = [...filteredModels(subscribed, filter), ...includedModels(subscribed, include)]
+  const asked = { subscribed, filter, include, related: [...new Set(related)] }
   const cursor = lastEventIdOf(context) ?? after
   const open = (rights?: Rights) => {
     const action = checkActions(actions)
     const deliveries = openSubscription(subscribed, {
       ...{ actions: action, after: cursor, overflow, filter, pageSize, rights },
+      include: () => (include == null ? undefined : includedFor(subscribed, include, context)),
       hasRows: initial === true && cursor == null,
       view: policies.view(context, model.name),
       related: policies.relatedViews(context),
@@ -117,7 +129,8 @@ function subscribe(
 interface AskedSubscription {
   readonly subscribed: SubscribedModel
   readonly filter: ChangeFilterInput
-  /** Models whose rows its filter asks about. */
+  readonly include: readonly string[] | null | undefined
+  /** Models whose rows its filter asks about, and those of included relations. */
   readonly related: readonly string[]
 }
 
@@ -148,6 +161,9 @@ async function letIn(asked: AskedSubscription, context: object, info: GraphQLRes
     throw graphqlError('FORBIDDEN', `You may not subscribe to changes of ${name}.`)
   }
   checkSelectedFields(policies, context, info, model.name)
+  if (asked.include == null) return
+  checkIncluded(asked.subscribed, asked.include, context)
+  checkSelectedChanges(policies, context, info, viaTypeModels(asked.subscribed))
 }
 
 /** Where what the viewer may see depends on rows: those, and what is to be asked when they change. @throws POLICY_FAILED */

@@ -15,7 +15,7 @@ import type {
   TypeDefinition,
 } from '../type-definition.ts'
 import { toImage } from './image-rows.ts'
-import { keyField, keyType } from './key-type.ts'
+import { keyField, keyType, oldKeyField } from './key-type.ts'
 import { runsOwnCode } from './own-code.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
 
@@ -44,12 +44,14 @@ export interface OldRowExtension {
 export interface ChangeTypesOptions {
   /** Name of the type of `old`. */
   readonly oldType: string
+  /** What changes have besides. @default nothing */
+  readonly fields?: FieldDefinitions | undefined
 }
 
 /** `UserChange`, first, the types that implement it, and those under it. */
 export function changeTypes(
   subscribed: SubscribedModel,
-  { oldType }: ChangeTypesOptions,
+  { oldType, fields: more = {} }: ChangeTypesOptions,
 ): readonly TypeDefinition[] {
   const { model, names, fields } = subscribed
   const key = keyType(subscribed)
@@ -61,10 +63,11 @@ export function changeTypes(
     fields: {
       old: oldField(subscribed, oldType),
       new: newField(subscribed, true),
-      ...(key === null ? {} : { key: keyField(subscribed) }),
+      ...(key === null ? {} : { key: keyField(subscribed), oldKey: oldKeyField(subscribed) }),
       ...fieldNames(subscribed),
       ...originFields(),
       ...causeField(),
+      ...more,
     },
   }
   const fieldName: EnumDefinition = {

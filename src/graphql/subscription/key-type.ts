@@ -54,6 +54,24 @@ export function keyField({ scope: { policies }, model, names }: SubscribedModel)
   }
 }
 
+/** The field `oldKey`. What only a hidden row had is not shown. */
+export function oldKeyField({ scope: { policies }, model, names }: SubscribedModel): FieldDefinition {
+  return {
+    type: names.key,
+    description:
+      'The primary key before, where an UPDATE replaced it; null otherwise, and where the row before or after is not for the viewer.',
+    resolve({ change, hidesOld, hidesNew }: ChangeEvent, _args, context) {
+      const row = 'oldKey' in change && change.action === 'UPDATE' ? change.oldKey : null
+      if (row == null || hidesOld || hidesNew) return null
+      return hideFields(
+        withoutUnreadable(model.name, row),
+        model.name,
+        policies.view(context, model.name).hidden,
+      )
+    },
+  }
+}
+
 /** The key of the row that the viewer may see: the new one, or the old one where the new one is hidden. */
 export function visibleKey(model: ModelSpec, { change, hidesNew }: ChangeEvent): AnyRow | null {
   if (!hidesNew || change.old === null) return change.key

@@ -5,6 +5,8 @@ import type { Account } from '../../bus/holdings.ts'
 import type { ChangeAction } from '../../changes/change.ts'
 import { parseCursor } from '../../changes/cursor.ts'
 import { RowcastError } from '../../errors.ts'
+import type { IncludedRelation } from '../../sets/included-relation.ts'
+import { checkIncludesAlone } from '../../sets/parse-include.ts'
 import type { Rights } from '../../sets/rights.ts'
 import type { EventSubscription } from '../../sets/row-subscription.ts'
 import { followsNoRelations } from '../change-feed.ts'
@@ -41,6 +43,8 @@ export interface WantedEvents {
   /** Where what it may see depends on rows. */
   readonly rights: Rights | undefined
   readonly pageSize: number | null | undefined
+  /** Relations whose changes are heard of. @throws BAD_FILTER */
+  readonly include: () => readonly IncludedRelation[] | undefined
   readonly label: string | undefined
   readonly account: Account | undefined
   readonly checkFilter: () => void
@@ -101,9 +105,11 @@ export function openSubscription(subscribed: SubscribedModel, wanted: WantedEven
 
 function subscribeToChanges(
   { scope: { feed }, model, omit }: SubscribedModel,
-  { actions, after, overflow, filter, view, related, label, account, rights, checkFilter }: WantedEvents,
+  wanted: WantedEvents,
 ): EventSubscription {
+  const { actions, after, overflow, filter, view, related, label, account, rights, checkFilter } = wanted
   checkFilter()
+  const include = includeOf(wanted)
   const parsed = parseFilterArguments(feed.catalog, { model, omit, related }, filter, view)
   const request = {
     ...{ model: model.name, account },
@@ -111,18 +117,19 @@ function subscribeToChanges(
     after: after ?? undefined,
     overflow: overflow ?? undefined,
   }
-  if (!asksRelatedRows(parsed) && rights === undefined)
+  if (!asksRelatedRows(parsed) && rights === undefined && include === undefined)
     return feed.subscribeDeliveries({ ...request, filter: parsed, label })
   if (feed.subscribeRelated !== undefined)
-    return feed.subscribeRelated({ ...request, filter: parsed, rights })
+    return feed.subscribeRelated({ ...request, filter: parsed, rights, include })
   throw followsNoRelations(model.name)
 }
 
 /** The rows are asked for with the same `where` as the changes, and with the viewer's rights, as those of a list are. */
 function subscribeToRows(
   { scope: { feed }, model, names, omit }: SubscribedModel,
-  { actions, overflow, filter, view, related, pageSize, label, account, rights, checkFilter }: WantedEvents,
+  wanted: WantedEvents,
 ): EventSubscription {
+  const { actions, overflow, filter, view, related, pageSize, label, account, rights, checkFilter } = wanted
   const { where, old, new: after, changed } = filter
   if (feed.subscribeRows === undefined)
     throw new RowcastError('FIRST_ROWS_REFUSED', 'Subscriptions of this server do not begin with rows.')
@@ -139,7 +146,19 @@ function subscribeToRows(
       action: actions ?? undefined,
       ...{ old: old ?? undefined, new: after ?? undefined, changed: changed ?? undefined },
     },
-    ...{ label, account, rights },
+    ...{ label, account, rights, include: includeOf(wanted) },
     overflow: overflow ?? undefined,
   })
+}
+
+/** Beside it, rows are asked for with `where` alone. @throws BAD_FILTER */
+function includeOf({ include, actions, filter }: WantedEvents): readonly IncludedRelation[] | undefined {
+  const included = include()
+  const { old, new: after, changed } = filter
+  const others = { action: actions, old, new: after, changed }
+  if (included !== undefined)
+    checkIncludesAlone(
+      Object.fromEntries(Object.entries(others).map(([name, value]) => [name, value ?? undefined])),
+    )
+  return included
 }

@@ -112,6 +112,10 @@ const CAUSE: EnumDefinition = {
       value: 'RELATION',
       description: 'By `where`, another answer follows from a change of other rows.',
     },
+    INCLUDED: {
+      value: 'INCLUDED',
+      description: 'Rows of a relation that the subscription includes have changed: `via` says which.',
+    },
   },
 }
 

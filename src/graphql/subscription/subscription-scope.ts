@@ -17,6 +17,8 @@ export interface SubscriptionScope {
   readonly metadata: MetadataView | null
   /** Whether there is `changes`, over several models. */
   readonly hasTransactions: boolean
+  /** The models that have a subscription, by their names: complete once the schema is built. */
+  readonly subscribed: ReadonlyMap<string, SubscribedModel>
   /** Whether subscriptions take `overflow`. */
   readonly mayChooseOverflow: boolean
   /** Whether somebody may ask `whyNot`. */
