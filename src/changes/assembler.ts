@@ -18,10 +18,10 @@ import type {
   TruncateMessage,
 } from '../pgoutput/messages.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
-import { pgMicrosToDate } from '../wire/pg-time.ts'
 import { asWritten } from './as-written.ts'
 import type { AssemblerOptions } from './assembler-options.ts'
 import type { AssemblerOutput } from './assembler-output.ts'
+import { beginTransaction } from './begin-transaction.ts'
 import type { ChangePosition, TransactionInfo, TransactionPart } from './change.ts'
 import { ChangePacker } from './change-packer.ts'
 import { isSameEpoch, type StreamOrigin } from './cursor.ts'
@@ -75,6 +75,8 @@ class Assembler implements TransactionAssembler {
   readonly #sent = new SentMessages()
   #origin: StreamOrigin = { systemId: '0', timeline: 0 }
   #transaction: TransactionInfo | null = null
+  /** What the transaction began with. */
+  #begun: BeginMessage | null = null
   #byteLength = 0
   /** Of the last change in the packer. */
   #lastIndex = -1
@@ -136,7 +138,7 @@ class Assembler implements TransactionAssembler {
 
   reset(origin: StreamOrigin = this.#origin, sharedLsn: Lsn = LSN_ZERO): void {
     if (!isSameEpoch(origin, this.#origin)) this.#sent.forgetAfter(sharedLsn)
-    this.#origin = origin
+    this.#origin = Object.freeze({ ...origin })
     this.#transaction = null
     this.#discard()
   }
@@ -146,9 +148,8 @@ class Assembler implements TransactionAssembler {
   }
 
   #begin(begin: BeginMessage): void {
-    const { xid, finalLsn, committedAtMicros } = begin
-    const committedAt = pgMicrosToDate(committedAtMicros)
-    this.#transaction = { xid, commitLsn: finalLsn, committedAt, epoch: this.#origin, metadata: null }
+    this.#transaction = beginTransaction(begin, this.#origin, null)
+    this.#begun = begin
     this.#nextIndex = 0
     this.#hasMetadata = false
     // Of one that never came to its end: a reader may have been led past it.
@@ -258,14 +259,12 @@ class Assembler implements TransactionAssembler {
   /** The first one counts, before any row: so it is the same for all parts, however they are cut. */
   #takeMetadata(message: LogicalMessage, bytes: number): void {
     if (!message.isTransactional) return
-    const open = this.#open(message.kind)
-    if (this.#nextIndex > 0 || this.#hasMetadata) return
+    const { epoch } = this.#open(message.kind)
+    if (this.#nextIndex > 0 || this.#hasMetadata || this.#begun === null) return
     this.#hasMetadata = true
     this.#byteLength += bytes
-    this.#transaction = {
-      ...open,
-      metadata: this.#readMetadata(message.content) as TransactionMetadata | null,
-    }
+    const metadata = this.#readMetadata(message.content) as TransactionMetadata | null
+    this.#transaction = beginTransaction(this.#begun, epoch, metadata)
   }
 
   #takeMessage(message: LogicalMessage, bytes: number): void {

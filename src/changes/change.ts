@@ -17,7 +17,7 @@ export type ChangeAction = 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE'
 /** All actions, in the order documentation lists them. */
 export const CHANGE_ACTIONS: readonly ChangeAction[] = ['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']
 
-/** The transaction a change belongs to. */
+/** The transaction a change belongs to. Frozen, as all its changes and subscribers share it. */
 export interface TransactionInfo<Metadata = TransactionMetadata> {
   /** PostgreSQL's transaction id, unsigned 32 bits; it wraps, so it distinguishes neighbours, not eras. */
   readonly xid: number

@@ -9,6 +9,7 @@ import { silentLogger } from '../../src/log.ts'
 import { createHandlers } from '../../src/server/create-server.ts'
 import { type GivenOptions, type OwnServer, openWithHandlers, openWithYoga } from '../conformance/handlers.ts'
 import { createConformanceFeed } from '../conformance/target.ts'
+import { TRANSPORTS } from '../security/transports.ts'
 import { subscribeSse } from '../support/sse-client.ts'
 import { createWsClient } from '../support/ws-client.ts'
 import { postGraphql } from './server-fixture.ts'
@@ -68,6 +69,19 @@ describe.each(WAYS)('%s', (_way, open) => {
     sockets.subscribe('subscription { ticks }')
     expect(await sockets.closed()).toMatchObject({ code: 4403, reason: 'UNAUTHENTICATED' })
   })
+
+  it.each(TRANSPORTS.map((transport) => [transport.name, transport] as const))(
+    'waits for a `context` that hangs no longer than for an introduction, over %s',
+    async (name, { ask }) => {
+      const context = () => new Promise<never>(() => undefined)
+      const limits = { connectionInitTimeoutMs: 50 }
+      const { url } = await opened(open, { schema: schema(), context, limits })
+      const { status, errors, closed } = await ask(url, '{ hello }')
+      expect([status ?? closed?.code, errors[0]?.extensions?.['code'] ?? closed?.reason]).toEqual(
+        name === 'WebSocket' ? [4408, 'CONTEXT_TIMEOUT'] : [503, 'CONTEXT_TIMEOUT'],
+      )
+    },
+  )
 
   it('ends a session whose time is over', async () => {
     const session = () => ({ context: { viewer: 'ada' }, expiresAt: new Date(Date.now() + 300) })
