@@ -33,7 +33,7 @@ async function openBehind(database: TestDatabase, redis: TestRedis, role: Role, 
   const rowcast = createRowcast({
     ...{ connectionString: url.href, catalog, slot: slotOf(database), role },
     ...{ broker: { url: `redis://127.0.0.1:${toRedis.port}`, replicas } },
-    ...{ enableOnStart: role !== 'gateway', watchIntervalMs: 50, answerTimeoutMs: 700 },
+    ...{ enableOnStart: role !== 'gateway', watchIntervalMs: 500, answerTimeoutMs: 700 },
   }).register('Tag')
   return {
     ...{ rowcast, links, proxies: { redis: toRedis, postgres: toPostgres } },
