@@ -99,9 +99,7 @@ export interface SubscribeOptions<
   readonly changed?: readonly (keyof Row & string)[] | undefined
   /**
    * Go on after the change with this cursor, or with `'earliest'` from the oldest change that is retained: what
-   * a worker asks for that keeps its place. Before `start()` that is the oldest that the slot has; once the stream
-   * has begun, what does not fit `retain` is gone, and nothing says so to whoever has no cursor.
-   * @default what commits from now on
+   * a worker asks for that keeps its place; before `start()`, the oldest that the slot has. @default what commits from now on
    */
   readonly after?: string | undefined
   /** What happens when too many changes wait. @default the one of createRowcast */
