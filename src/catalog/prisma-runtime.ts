@@ -3,11 +3,18 @@
  * Decimal class, so that a row's decimals are `instanceof Prisma.Decimal` in the application, too; the nulls of its Json filters,
  * which it knows by identity; and of a client its adapter, its omitted fields, its models and its transaction.
  */
+import * as runtime from '@prisma/client/runtime/client'
 import { Decimal } from '@prisma/client/runtime/client'
 import { memberOf } from '../member-of.ts'
 
-export { AnyNull, DbNull, JsonNull } from '@prisma/client/runtime/client'
 export { Decimal }
+
+/** Prisma 6 has them in an object of its own. */
+const nullOf = (name: 'AnyNull' | 'DbNull' | 'JsonNull'): unknown =>
+  memberOf(runtime, name) ?? memberOf(memberOf(memberOf(runtime, 'objectEnumValues'), 'instances'), name)
+export const AnyNull = nullOf('AnyNull')
+export const DbNull = nullOf('DbNull')
+export const JsonNull = nullOf('JsonNull')
 
 /** What a Decimal is made of: sign, decimal exponent of the first digit, words in base 10,000,000. */
 interface DecimalParts {

@@ -14,7 +14,7 @@ export const PEERS: Readonly<Record<string, readonly number[]>> = {
   graphql: [16, 17],
   '@pothos/core': [4],
   '@pothos/plugin-prisma': [4],
-  '@prisma/client': [7],
+  '@prisma/client': [7, 6],
 }
 
 /** What to install: graphql 17 asks for Node.js 22 or later. */

@@ -23,7 +23,7 @@ import type { ServingControl } from './serving-control.ts'
 import { createServingParts } from './serving-parts.ts'
 
 export type { ForeignWebSocketServer, HandlersOptions, RowcastHandlers, ServerOptions }
-export { createHandlers }
+export { createHandlers, IncomingRequest }
 
 /** The server while it lives. */
 export interface RowcastServer extends ServingControl {

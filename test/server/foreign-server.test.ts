@@ -9,7 +9,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { arrivals } from '../../src/bus/arrivals.ts'
 import { addChanges } from '../../src/graphql/kit/schema-kit.ts'
 import { silentLogger } from '../../src/log.ts'
-import { createHandlers, type RowcastHandlers } from '../../src/server/create-server.ts'
+import { createHandlers, IncomingRequest, type RowcastHandlers } from '../../src/server/create-server.ts'
 import { type GivenOptions, type OwnServer, openWithHandlers, openWithYoga } from '../conformance/handlers.ts'
 import { createConformanceFeed } from '../conformance/target.ts'
 import { subscribeMultipart } from '../support/multipart-client.ts'
@@ -295,6 +295,16 @@ describe('a server that is not ours', () => {
     })
     await stalledStream({ url: await listening(http) })
     await expect.poll(() => live.connections().unsentBytes).toBeGreaterThan(0)
+  })
+
+  it('answers who offers another protocol beside HTTP/1.1, where its requests are ours', async () => {
+    const live = serving({ schema: ticks() })
+    const http = createServer({ IncomingMessage: IncomingRequest }, live.handle)
+    live.attach(http)
+    const url = await listening(http)
+    for (const upgrade of ['h2c', 'TLS/1.0', 'h2c, websocket'])
+      expect(await post(url, { connection: 'Upgrade, HTTP2-Settings', upgrade })).toMatch(/^200 .*world/)
+    expect(await fateOf(new WebSocket(socketUrl(url), PROTOCOL))).toBe('open')
   })
 
   it('may be given its path with a slash behind', async () => {

@@ -292,6 +292,12 @@ describe('a manifest is looked through when the server is made', () => {
     }
   })
 
+  test('names need not be hashes, and 32 digits are no MD5', async () => {
+    const uuid = '6a0e3a3c0000400080000000000000ab'
+    const { url } = await start({ manifest: { [uuid]: HELLO }, onlyPersisted: true })
+    expect(await post('application/json')(url, { documentId: uuid })).toEqual({ data: { hello: 'world' } })
+  })
+
   test.each<[string, () => NonNullable<ServerOptions['persistedDocuments']>['manifest'], RegExp]>([
     ['a file that is not there', () => join(folder, 'none.json'), /none\.json cannot be read \(ENOENT\)/],
     ['a folder', () => folder, /cannot be read \(EISDIR\)/],

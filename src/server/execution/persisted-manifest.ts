@@ -86,8 +86,8 @@ function readManifest(file: string | URL): PersistedManifest {
   return value
 }
 
-/** How a name shows which hash it is: by its length in hexadecimal digits. */
-const HASHES: Readonly<Record<number, string>> = { 32: 'md5', 40: 'sha1', 64: 'sha256' }
+/** How a name shows which hash it is: by its length in hexadecimal digits. 32 are no MD5 for sure: a UUID without dashes has as many. */
+const HASHES: Readonly<Record<number, string>> = { 40: 'sha1', 64: 'sha256' }
 
 /** Names need not be hashes. One that looks like the hash of its text is trusted to be it, by clients and by whoever reads a log. */
 function hashFault(id: string, text: string): string | null {

@@ -8,7 +8,10 @@ import { IncomingMessage } from 'node:http'
 /** A field would be initialised after Node.js' own constructor, which sets `upgrade`. */
 const upgrades = new WeakSet<IncomingMessage>()
 
-/** For the option `IncomingMessage` of `createServer`. */
+/**
+ * A request that is an upgrade only where it asks for WebSocket; what offers another protocol (`h2c`) is answered over HTTP/1.1. For a server of your
+ * own: `createServer({ IncomingMessage: IncomingRequest }, …)` of node:http. RFC 9110, section 7.8.
+ */
 export class IncomingRequest extends IncomingMessage {
   /** Set by the parser, asked for once the headers are there. */
   get upgrade(): boolean {
