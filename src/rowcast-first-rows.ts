@@ -29,8 +29,6 @@ import { unmarkedWhere } from './sets/unmarked-where.ts'
 export interface FirstRowsHost {
   readonly catalog: ModelCatalog
   readonly prisma: unknown
-  /** Whether changes come from another process. */
-  readonly isScaled: boolean
   /** How long a page may take in PostgreSQL, and a connection of the application's pool to be had. */
   readonly answerTimeoutMs: number
   readonly overflow: OverflowPolicy | undefined
@@ -165,10 +163,9 @@ function checkRequest(host: FirstRowsHost, model: ModelSpec, request: RowsReques
 
 /** What is needed to begin with rows, whichever they are. @throws FIRST_ROWS_REFUSED */
 export function checkHasRows(
-  { prisma, isScaled, rowcast }: Pick<FirstRowsHost, 'prisma' | 'isScaled' | 'rowcast'>,
+  { prisma, rowcast }: Pick<FirstRowsHost, 'prisma' | 'rowcast'>,
   model: ModelSpec,
 ): void {
-  if (isScaled) throw refused('A gateway has no first rows.', "Ask a process with role: 'all'.")
   if (model.primaryKey.length === 0)
     throw refused(
       `${model.name} has no primary key that distinguishes its rows.`,
@@ -196,7 +193,8 @@ export function checkAsksForRows(parts: RowsRequest['refused']): void {
   )
 }
 
-function refused(happened: string, hint: string): RowcastError {
+/** What cannot have first rows. */
+export function refused(happened: string, hint: string): RowcastError {
   return new RowcastError('FIRST_ROWS_REFUSED', happened, { hint })
 }
 

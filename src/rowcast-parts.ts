@@ -103,6 +103,7 @@ export function createParts<Types extends ModelTypeMap>(
     ...{ guard, presence, observers, visibility },
     bus: withRelatedRows(ownBus, {
       ...{ prisma: options.prisma, visibility, guard, held, softDeleteOf, answerTimeoutMs, schema },
+      isShared: archive !== null,
     }),
     ...{ models, held },
     names: { schema, slot, publication, isSlotDefault: options.slot === undefined },

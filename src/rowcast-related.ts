@@ -45,7 +45,7 @@ import type { VisibilityGate } from './source/db/visibility.ts'
 
 /** The bus in front of one that follows no relations. */
 export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): SetsBus {
-  const { prisma, visibility, guard, held, softDeleteOf, answerTimeoutMs, schema } = parts
+  const { prisma, visibility, guard, held, softDeleteOf, answerTimeoutMs, schema, isShared } = parts
   const monotonicMs = () => performance.now()
   const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
   const follower = new StreamFollower({ bus, monotonicMs, wait, look: () => visibility.look() })
@@ -58,9 +58,7 @@ export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): Set
   })
   const readRows: ReadRows = (request, ordinal) => readRowsAt(reader, ordinal, request)
   return new SetsBus({
-    bus,
-    follower,
-    guard,
+    ...{ bus, follower, guard, isShared },
     reading: {
       ...{ readRows, held, bytesOf },
       whenVisible: (ordinal, model) => reader.whenVisible(ordinal, model),
@@ -80,6 +78,8 @@ interface RelatedRowsParts {
   readonly schema: string
   /** Of each wait for the database. */
   readonly answerTimeoutMs: number
+  /** Whether other processes read the same stream. */
+  readonly isShared: boolean
 }
 
 /** What is needed of a rowcast. */
@@ -87,8 +87,6 @@ export interface RelatedRowsHost {
   readonly bus: SetsBus
   readonly catalog: ModelCatalog
   readonly prisma: unknown
-  /** Whether changes come from another process. */
-  readonly isScaled: boolean
   readonly overflow: OverflowPolicy | undefined
   readonly softDeleteOf: (model: string) => string | undefined
   readonly isPublished: (model: string) => boolean
@@ -203,14 +201,12 @@ type Refuse = (why: string, hint: string) => RowcastError
 const filterRefused: Refuse = (why, hint) => badFilter('where', `${why}.`, hint)
 
 function checkHost(
-  { isScaled, overflow: ownOverflow, prisma }: RelatedRowsHost,
+  { overflow: ownOverflow, prisma }: RelatedRowsHost,
   overflow: OverflowPolicy | undefined,
   refuse: Refuse,
 ): void {
   if ((overflow ?? ownOverflow) === 'conflate')
     throw refuse('a subscription that conflates follows no relations', "Leave `overflow` at 'end'.")
-  if (isScaled)
-    throw refuse('a gateway follows no relations', "Ask a process with role: 'all', without a broker.")
   if (!canFence(prisma))
     throw refuse(
       'there is no Prisma Client to read related rows with',

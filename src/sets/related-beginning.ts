@@ -2,7 +2,7 @@
 import type { History } from '../bus/history.ts'
 import { cannotResume } from '../bus/resync-required.ts'
 import { type Cursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
-import { toLsn } from '../wire/lsn.ts'
+import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { hasAllAfter, ordinalOf } from './log-transactions.ts'
 import type { RelatedRequest } from './related-request.ts'
 import type { SetGraph } from './set-graph.ts'
@@ -41,6 +41,16 @@ export function beginningOf(
   const beginning = beginningAfter(history, models, cursor)
   const lastOf = (model: string) => ordinalOf(history.log.lastOf(model).commitLsn)
   return { ...beginning, needsOwnSets: [...setModels].some((model) => lastOf(model) > beginning.ordinal) }
+}
+
+/** The position of a cursor that the stream has not come to, and that may be good; null for any other. */
+export function aheadOf(history: History, models: ReadonlySet<string>, cursor: Cursor | null): Lsn | null {
+  if (cursor === null) return null
+  const { commitLsn } = cursor.position
+  const isAhead = commitLsn > history.log.newest.commitLsn
+  return isAhead && [...models].every((model) => history.faultOf(cursor, model, true) === null)
+    ? commitLsn
+    : null
 }
 
 /** Where to go on after a cursor; from the oldest that is retained where it is null. @throws RESYNC_REQUIRED and what is wrong with a cursor */

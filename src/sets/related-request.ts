@@ -56,6 +56,10 @@ export interface RelatedHost {
   readonly reading: RelatedReading
   /** What a transaction gives at once. */
   readonly settledWrites: SettledWrites
+  /** Whether other processes read the same stream: one that is ahead of this may have given a cursor. */
+  readonly isShared: boolean
+  /** Resolves once all that committed up to the position has come. @throws RESYNC_REQUIRED where it does not */
+  whenReached(commitLsn: Lsn): Promise<void>
   /**
    * Resolves once the shared sets have been asked to take all that committed up to the position: a stream begins before what committed
    * while nobody was there. @throws RESYNC_REQUIRED

@@ -11,14 +11,14 @@ import { primaryKeyOf } from '../catalog/row-key.ts'
 import { type Cursor, parseCursor, partialCursorOf } from '../changes/cursor.ts'
 import { asError } from '../describe-error.ts'
 import type { RowcastError } from '../errors.ts'
-import { toLsn } from '../wire/lsn.ts'
+import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { Answers } from './answers.ts'
 import type { PageHolder } from './held-pages.ts'
 import type { SetWatcher } from './held-set.ts'
 import { leftWaiting } from './left-waiting.ts'
 import { LiveView } from './live-view.ts'
 import { type LogTransaction, nextRetained, ordinalOf, passedOrdinalOf } from './log-transactions.ts'
-import { beginningOf, laterCursor, modelsOf } from './related-beginning.ts'
+import { aheadOf, beginningOf, laterCursor, modelsOf } from './related-beginning.ts'
 import { cursorOf, type RelatedEvent, type TransactionEvent, withLast } from './related-event.ts'
 import { firstRowsOf } from './related-first-rows.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
@@ -55,6 +55,8 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   /** Whether it has the sets that all share, as they are now. */
   #isShared = false
   #lastCursor: string | null
+  /** The position of its cursor, where another process gave that and this one has not come as far. */
+  #ahead: Lsn | null = null
   /** What it has for a cursor until all first rows have come; null where there are none to come any more. */
   #partialCursor: string | null = null
   #isEnded = false
@@ -130,8 +132,10 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   }
 
   concern(transaction: StreamTransaction): void {
-    if (this.#due === null || this.#gives(transaction)) return
     const { ordinal } = transaction
+    // A stream that catches up comes by what stands before the cursor.
+    if (this.#ordinal !== null && ordinal <= this.#ordinal) return
+    if (this.#due === null || this.#gives(transaction)) return
     // It has been given all that came before.
     if (this.#wake !== null) this.#ordinal = ordinal - 1
     this.#due.push(ordinal)
@@ -183,7 +187,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   }
 
   async *#follow(): AsyncGenerator<RelatedEvent, void, void> {
-    while (this.#ordinal === null && !this.#isEnded) await this.#nothingMore()
+    while (this.#ordinal === null && !this.#isEnded) await this.#untilBegun()
     if (this.#ordinal === null || this.#isEnded) return
     if (this.#isInitial) yield* this.#firstRows()
     else await this.#view.begin(this.#ordinal)
@@ -196,6 +200,12 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
       } else if (!this.#isShared) await this.#share()
       else await this.#nothingMore()
     }
+  }
+
+  async #untilBegun(): Promise<void> {
+    if (this.#ahead === null) return this.#nothingMore()
+    await this.#host.whenReached(this.#ahead)
+    if (this.#ordinal === null) this.#beginSafely()
   }
 
   /** The rows as they were after the transaction that it begins behind. */
@@ -276,6 +286,8 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
     // What comes after a cursor of the process before is for those who have missed nothing: it is asked again once that is known.
     const isUndecided = (model: string) => history.isUndecided(this.#after, model)
     if (this.#request.after !== undefined && [...this.models].some(isUndecided)) return
+    this.#ahead = this.#host.isShared ? aheadOf(history, this.models, this.#after) : null
+    if (this.#ahead !== null) return
     try {
       const begun = beginningOf({ history, graph }, this.models, this.#request, this.#after)
       this.#ordinal = begun.ordinal

@@ -37,6 +37,8 @@ export interface SetsBusOptions {
   readonly follower: StreamFollower
   readonly reading: RelatedReading
   readonly guard: Guard
+  /** Whether other processes read the same stream. @default false */
+  readonly isShared?: boolean | undefined
 }
 
 /** After so many transactions it is looked who is behind, and what nobody needs any more. */
@@ -50,6 +52,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
   readonly reading: RelatedReading
   readonly watchers: StreamWatchers
   readonly settledWrites = new SettledWrites()
+  readonly isShared: boolean
   graph: SetGraph | null = null
   readonly #bus: InProcessBus
   readonly #follower: StreamFollower
@@ -59,8 +62,9 @@ export class SetsBus implements ChangeBus, RelatedHost {
   #origin: StreamOrigin | null = null
   #untilLook = LOOK_INTERVAL
 
-  constructor({ bus, follower, reading, guard }: SetsBusOptions) {
+  constructor({ bus, follower, reading, guard, isShared = false }: SetsBusOptions) {
     this.#bus = bus
+    this.isShared = isShared
     this.#follower = follower
     this.reading = reading
     this.#guard = guard
@@ -91,6 +95,13 @@ export class SetsBus implements ChangeBus, RelatedHost {
   async whenCome(ordinal: number): Promise<void> {
     if (this.graph !== null && this.graph.ordinal < ordinal)
       await this.#follower.whenPassed(toLsn(BigInt(ordinal) + 1n))
+  }
+
+  async whenReached(commitLsn: Lsn): Promise<void> {
+    const { history } = this
+    await this.#follower.whenPassed(toLsn(commitLsn + 1n)).catch((error: unknown) => {
+      throw history?.notReached() ?? error
+    })
   }
 
   async whenCurrent(model: ModelSpec): Promise<void> {

@@ -3,16 +3,35 @@ import { describe, expect, it } from 'vitest'
 import { openDatabase } from '../support/database.ts'
 import { slotOf, takeChanges } from '../support/live-rowcast.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
-import { openRole } from '../support/scaled-rowcast.ts'
+import { openRole, type ScaledRowcast } from '../support/scaled-rowcast.ts'
 import { insertTag } from '../support/tags.ts'
 import { awaitStandby, insertUnseen, waitForNoStandby } from '../support/unseen-commit.ts'
+
+/** Follows who is connected with what as well, though nobody subscribes to it. */
+function register(rowcast: ScaledRowcast['rowcast']): void {
+  rowcast.register('Tag')
+  rowcast.register('Post')
+  rowcast.follow('_PostToTag')
+}
+
+/** The names of the tags, put together from first rows and what follows them, once this one is among them. */
+async function foldTags({ rowcast }: ScaledRowcast, where: object | undefined, last: string) {
+  const names = new Map<number, string>()
+  let isReady = false
+  for await (const event of rowcast.subscribe('Tag', { initial: true, where })) {
+    if (event.action === 'READY') isReady = true
+    else if (event.action !== 'TRUNCATE' && event.new !== null) names.set(event.key.id, event.new.name)
+    if (isReady && [...names.values()].includes(last)) break
+  }
+  return [...names.values()].sort()
+}
 
 describe.skipIf(NO_REDIS !== null)('a commit that waits for an absent standby', () => {
   it('stands behind the cursors of a gateway that saw it come, and of one that began after it', async () => {
     await using database = await openDatabase({ migrate: true })
     await waitForNoStandby(database)
     await using redis = await openRedis()
-    const options = { redisUrl: redis.url, watchIntervalMs: 100, answerTimeoutMs: 4_000 }
+    const options = { redisUrl: redis.url, watchIntervalMs: 100, answerTimeoutMs: 4_000, register }
     await using _tap = await openRole(database, 'tap', options)
     await using before = await openRole(database, 'gateway', options)
     const live = before.rowcast.subscribe('Tag')
@@ -26,7 +45,11 @@ describe.skipIf(NO_REDIS !== null)('a commit that waits for an absent standby', 
       await using after = await openRole(database, 'gateway', options)
       const again = after.rowcast.subscribe('Tag', { after: await after.rowcast.changeCursor() })
       expect((await takeChanges(again, 1)).map((change) => change.new?.name)).toEqual(['unseen'])
+      const wheres = [undefined, { posts: { none: {} } }]
+      const rows = wheres.map((where) => foldTags(before, where, 'unseen'))
       await release()
+      const all = await before.prisma.tag.findMany({ where: { posts: { none: {} } } })
+      for (const names of await Promise.all(rows)) expect(names).toEqual(all.map(({ name }) => name).sort())
       const last = after.rowcast.subscribe('Tag', { after: await after.rowcast.changeCursor() })
       const [change] = await Promise.all([takeChanges(last, 1), insertTag(database)])
       expect(change).toHaveLength(1)

@@ -1,64 +1,26 @@
 /** Subscriptions that follow relations for clients: what ends them says nothing of the rows that decide, and they have no more than their share. */
 
 import { expect, it } from 'vitest'
-import { parseChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { Account } from '../../src/bus/holdings.ts'
-import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { cannotGoOn } from '../../src/bus/resync-required.ts'
-import type { AnyChange } from '../../src/changes/change.ts'
 import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import { isRowcastError, type RowcastError } from '../../src/errors.ts'
-import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
 import { HeldPages } from '../../src/sets/held-pages.ts'
 import type { ReadRows } from '../../src/sets/key-set.ts'
 import { relatedDeliveries } from '../../src/sets/related-deliveries.ts'
-import type { RelatedReading, RelatedRequest } from '../../src/sets/related-request.ts'
 import { readRowsAt, type StreamTransaction } from '../../src/sets/rows-at.ts'
-import { SetsBus } from '../../src/sets/sets-bus.ts'
-import { StreamFollower } from '../../src/sets/stream-follower.ts'
-import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
-import { heldRows } from '../support/held-rows.ts'
 import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { relatedBlog } from '../support/related-blog.ts'
 
 const { Post } = blogCatalog.models
 if (Post === undefined) throw new Error('The blog has posts.')
-const post = Post
 const start = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) }
 const ADA = { id: 'ada', role: 'ADMIN' }
 const cursorAt = (commit: number) => formatCursor(PLAIN_EPOCH, toLsn(BigInt(commit)), INDEX_AFTER_ALL)
 
 const cursorOfChange = (commit: number) => formatCursor(PLAIN_EPOCH, toLsn(BigInt(commit)), 0)
-
-/** The posts of admins: users are none of the clients' business. */
-function blog(readRows: ReadRows, keysMax = 100, more: Partial<RelatedReading> = {}) {
-  const inner = createMemoryBus({ models: blogCatalog.models })
-  const follower = new StreamFollower({
-    ...{
-      bus: inner,
-      look: async () => SEES_ALL,
-      monotonicMs: () => 0,
-      wait: () => new Promise((done) => setImmediate(done)),
-    },
-  })
-  const reading = { readRows, ...heldRows(), limits: { keysMax }, ...more }
-  const bus = new SetsBus({ bus: inner, follower, guard: createGuard(silentLogger), reading })
-  const rule = { where: { author: { role: 'ADMIN' } } }
-  const filter = parseChangeFilter(post, blogCatalog, rule, { relations: {} })
-  if (filter === null) throw new Error('It has a condition.')
-  const request = { model: post, filter, setModels: new Set(['User']), asksForRows: true }
-  const subscribe = (more: Partial<RelatedRequest> = {}) => bus.subscribeRelated({ ...request, ...more })
-  const commit = (at: number, ...written: readonly Pick<AnyChange, 'model' | 'action' | 'old' | 'new'>[]) => {
-    const transaction = plainTransaction(at)
-    const changes = written.map((each, index) =>
-      plainChange({ ...each, transaction, index, key: { id: (each.new ?? each.old)?.['id'] } }),
-    )
-    bus.publish({ transaction, changes, isFinal: true, byteLength: 100 })
-  }
-  return { bus, subscribe, commit }
-}
 
 const joined = (id: string) => ({ model: 'User', action: 'INSERT', old: null, new: { ...ADA, id } }) as const
 const readUsers: ReadRows = async ({ model }) => (model.name === 'User' ? [ADA] : [])
@@ -76,19 +38,19 @@ const noMore = (): void => {}
 const ENDS: readonly (readonly [
   string,
   string,
-  ReturnType<typeof blog>,
-  (its: ReturnType<typeof blog>) => void,
+  ReturnType<typeof relatedBlog>,
+  (its: ReturnType<typeof relatedBlog>) => void,
 ])[] = [
-  ['a read that fails', 'RESYNC_REQUIRED', blog(FAILING), noMore],
-  ['a table that is emptied while it is read', 'RESYNC_REQUIRED', blog(readEmptied), noMore],
-  ['too many keys', 'POLICY_FAILED', blog(readUsers, 1), ({ commit }) => commit(100, joined('bob'))],
+  ['a read that fails', 'RESYNC_REQUIRED', relatedBlog(FAILING), noMore],
+  ['a table that is emptied while it is read', 'RESYNC_REQUIRED', relatedBlog(readEmptied), noMore],
+  ['too many keys', 'POLICY_FAILED', relatedBlog(readUsers, 1), ({ commit }) => commit(100, joined('bob'))],
   [
     'a row before that is not sent',
     'POLICY_FAILED',
-    blog(readUsers),
+    relatedBlog(readUsers),
     ({ commit }) => commit(100, { model: 'User', action: 'UPDATE', old: null, new: ADA }),
   ],
-  ['changes that could not be read', 'RESYNC_REQUIRED', blog(readUsers), ({ bus }) => bus.cut('User')],
+  ['changes that could not be read', 'RESYNC_REQUIRED', relatedBlog(readUsers), ({ bus }) => bus.cut('User')],
 ]
 
 it.each(ENDS)('%s ends it with nothing that names the rows that decide', async (_, code, its, end) => {
@@ -106,7 +68,7 @@ it.each(ENDS)('%s ends it with nothing that names the rows that decide', async (
 })
 
 it('first rows behind a gap are ready at a position behind it: who goes on from there is refused nothing', async () => {
-  const { bus, subscribe, commit } = blog(POSTS)
+  const { bus, subscribe, commit } = relatedBlog(POSTS)
   bus.open(start)
   commit(20, joined('eve'))
   bus.passed(toLsn(60n))
@@ -127,7 +89,7 @@ it('first rows behind a gap are ready at a position behind it: who goes on from 
 })
 
 it('counts in the account of its client: what its filter costs, and that it catches up', async () => {
-  const { bus, subscribe, commit } = blog(readUsers)
+  const { bus, subscribe, commit } = relatedBlog(readUsers)
   bus.open(start)
   commit(20, joined('bob'))
   const account = new Account({ replaysMax: 1 })
@@ -157,7 +119,7 @@ const POSTS: ReadRows = async ({ model }) =>
       ]
 
 it('whoever a change does not concern has nothing to do, and a cursor behind it', async () => {
-  const { bus, subscribe, commit } = blog(async ({ model }) => (model.name === 'User' ? [ADA] : []))
+  const { bus, subscribe, commit } = relatedBlog(async ({ model }) => (model.name === 'User' ? [ADA] : []))
   bus.open(start)
   const subscription = subscribe()
   const next = subscription.next()
@@ -191,7 +153,7 @@ it('whoever a change does not concern has nothing to do, and a cursor behind it'
 })
 
 it('a key that goes in the transaction of a write hides the write behind those that wait', async () => {
-  const { bus, subscribe, commit } = blog(async ({ model }) => (model.name === 'User' ? [ADA] : []))
+  const { bus, subscribe, commit } = relatedBlog(async ({ model }) => (model.name === 'User' ? [ADA] : []))
   bus.open(start)
   const subscription = subscribe()
   const first = subscription.next()
@@ -212,7 +174,7 @@ it('a key that goes in the transaction of a write hides the write behind those t
 
 it('rows that others have moved are counted until they are taken, and the cursor of who leaves them waiting is good', async () => {
   const held = new HeldPages(100)
-  const { bus, subscribe, commit } = blog(POSTS, 100, { held, bytesOf: (rows) => 12 * rows.length })
+  const { bus, subscribe, commit } = relatedBlog(POSTS, 100, { held, bytesOf: (rows) => 12 * rows.length })
   bus.open(start)
   const account = new Account({ bytesMax: 1_000 })
   const slow = subscribe({ account })
@@ -232,7 +194,7 @@ it('rows that others have moved are counted until they are taken, and the cursor
 })
 
 it('of a client that leaves too much waiting, whoever is to have more ends with its cursor', async () => {
-  const { bus, subscribe, commit } = blog(POSTS, 100, { bytesOf: (rows) => 12 * rows.length })
+  const { bus, subscribe, commit } = relatedBlog(POSTS, 100, { bytesOf: (rows) => 12 * rows.length })
   bus.open(start)
   commit(20, joined('bob'))
   const account = new Account({ bytesMax: 24 })
@@ -260,7 +222,7 @@ it('a transaction that moves nothing takes no room from others', async () => {
     asked.push(model.name)
     return model.name === 'User' ? [ADA] : []
   }
-  const { bus, subscribe, commit } = blog(readRows, 100, { held, bytesOf: () => 0 })
+  const { bus, subscribe, commit } = relatedBlog(readRows, 100, { held, bytesOf: () => 0 })
   bus.open(start)
   const subscription = subscribe()
   const next = subscription.next()
@@ -278,7 +240,7 @@ it('first rows wait for what had committed before they were asked for', async ()
     if (request.model.name === 'Post') asked.push(ordinal)
     return POSTS(request, ordinal)
   }
-  const { bus, subscribe, commit } = blog(readRows, 100, { endLsn: async () => toLsn(25n) })
+  const { bus, subscribe, commit } = relatedBlog(readRows, 100, { endLsn: async () => toLsn(25n) })
   bus.open(start)
   const subscription = subscribe({ isInitial: true })
   const next = subscription.next()

@@ -54,6 +54,7 @@ export function createReaderFace(parts: ReaderFaceParts): ReaderFace {
   const softDeleteOf = () => undefined
   const bus = withRelatedRows(ownBus, {
     ...{ prisma, visibility, guard, held, softDeleteOf, answerTimeoutMs, schema: 'public' },
+    isShared: scaling.broker !== null,
   })
   const models = new RegisteredModels(catalog)
   for (const spec of Object.values(catalog.models)) models.add(spec, {})

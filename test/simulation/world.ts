@@ -82,7 +82,7 @@ const LAST_VIEWER = 4
 
 type AnyViewer = Viewer | ListViewer | TransactionsViewer | TotalsViewer
 
-/** What a viewer asks for; a gateway has no sets of rows. */
+/** What a viewer asks for; a gateway has no lists, and a viewer of rows from a source of its own. */
 function anyAsked(random: Random, isGateway: boolean): View | ListOfRows | null {
   const kind = isGateway ? 'transactions' : random.pick(['view', 'view', 'list', 'transactions'])
   return kind === 'view' ? anyView(random) : kind === 'list' ? anyList(random) : null
@@ -185,12 +185,13 @@ export class World {
     }
     // One more, of another kind, from a source of its own: those before stay as they are.
     const own = randomOf(this.#script, -1, 'viewers')
-    if (this.#script.isStrict !== true) return
-    if (this.#engine !== null || viewers?.includes(LAST_VIEWER) === false) return
+    const isGateway = this.#engine !== null
+    if (viewers?.includes(LAST_VIEWER) === false || (!isGateway && this.#script.isStrict !== true)) return
     const view = anyView(own)
     const parts = this.#partsOf(LAST_VIEWER, view, own)
-    const kind = own.pick(['totals', 'rights', 'none'])
-    if (kind === 'totals') this.#viewers.push(new TotalsViewer(view, parts))
+    const kind = own.pick(isGateway ? ['rows', 'rows', 'rights'] : ['totals', 'rights', 'none'])
+    if (kind === 'rows') this.#viewers.push(newViewer(view, parts))
+    else if (kind === 'totals') this.#viewers.push(new TotalsViewer(view, parts))
     else if (kind === 'rights')
       this.#viewers.push(new RightsViewer({ ...view, model: 'Red', where: {} }, parts))
   }
