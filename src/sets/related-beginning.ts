@@ -4,6 +4,7 @@ import { cannotResume } from '../bus/resync-required.ts'
 import { type Cursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { hasAllAfter, ordinalOf } from './log-transactions.ts'
+import type { RelatedEvent } from './related-event.ts'
 import type { RelatedRequest } from './related-request.ts'
 import type { SetGraph } from './set-graph.ts'
 
@@ -41,6 +42,11 @@ export function beginningOf(
   const beginning = beginningAfter(history, models, cursor)
   const lastOf = (model: string) => ordinalOf(history.log.lastOf(model).commitLsn)
   return { ...beginning, needsOwnSets: [...setModels].some((model) => lastOf(model) > beginning.ordinal) }
+}
+
+/** Up to where all has been given to somebody for whom this is the first that waits; null where it is no write. */
+export function ordinalBefore(waiting: RelatedEvent | undefined): number | null {
+  return waiting?.kind === 'written' ? ordinalOf(waiting.change.transaction.commitLsn) - 1 : null
 }
 
 /** The position of a cursor that the stream has not come to, and that may be good; null for any other. */

@@ -1,8 +1,7 @@
 /**
- * Sets, between stages 6 and 7. A subscription whose conditions ask other rows. It reads the log, one transaction after the other,
- * as fast as its consumer takes what comes of it, and nothing waits for it but its position. Of each transaction it gives what it
- * wrote, then what it moved into sight or out of it. A resumed one brings sets of its own through what it has missed, and then
- * asks those that all share.
+ * Sets, between stages 6 and 7. A subscription whose conditions ask other rows. It reads the log, one transaction after the other, as fast as
+ * its consumer takes what comes of it, and nothing waits for it but its position. Of each it gives what it wrote, then what it moved into
+ * sight or out of it. A resumed one brings sets of its own through what it has missed, and then asks those that all share.
  */
 
 import { AsyncIteration, DONE } from '../async-iteration.ts'
@@ -17,8 +16,8 @@ import type { PageHolder } from './held-pages.ts'
 import type { SetWatcher } from './held-set.ts'
 import { leftWaiting } from './left-waiting.ts'
 import { LiveView } from './live-view.ts'
-import { type LogTransaction, nextRetained, ordinalOf, passedOrdinalOf } from './log-transactions.ts'
-import { aheadOf, beginningOf, laterCursor, modelsOf } from './related-beginning.ts'
+import { type LogTransaction, nextRetained, passedOrdinalOf } from './log-transactions.ts'
+import { aheadOf, beginningOf, laterCursor, modelsOf, ordinalBefore } from './related-beginning.ts'
 import { cursorOf, type RelatedEvent, type TransactionEvent, withLast } from './related-event.ts'
 import { firstRowsOf } from './related-first-rows.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
@@ -88,13 +87,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
 
   /** Everything up to this transaction has been given; null for one that has everything there is, or has not begun. */
   get behindFrom(): number | null {
-    return this.#readyBehind ?? (this.#wake === null ? this.#ordinal : null)
-  }
-
-  /** Where writes wait that were judged at once: what is before them has been given. */
-  get #readyBehind(): number | null {
-    const { first } = this.#answers
-    return first?.kind === 'written' ? ordinalOf(first.change.transaction.commitLsn) - 1 : null
+    return ordinalBefore(this.#answers.first) ?? (this.#wake === null ? this.#ordinal : null)
   }
 
   get hasBegun(): boolean {
@@ -109,7 +102,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
     const isAtRest = this.#due !== null && this.#wake !== null
     // What came meanwhile did not concern it: nobody has counted it on.
     const reached = isAtRest ? Math.max(this.#ordinal, graph?.ordinal ?? 0) : this.#ordinal
-    return laterCursor(history, this.#lastCursor, this.#readyBehind ?? reached)
+    return laterCursor(history, this.#lastCursor, ordinalBefore(this.#answers.first) ?? reached)
   }
 
   get isEnded(): boolean {
@@ -215,16 +208,15 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
     const { history, graph } = this.#host
     if (this.#ordinal === null || history === null || this.#isEnded) return
     // What was not published meanwhile is in the rows, and the stream has gone past it without a transaction.
-    this.#ordinal = Math.max(this.#ordinal, graph?.ordinal ?? 0, passedOrdinalOf(history.log))
-    const ordinal = this.#ordinal
+    const ordinal = Math.max(this.#ordinal, graph?.ordinal ?? 0, passedOrdinalOf(history.log))
+    this.#ordinal = ordinal
     await this.#host.whenCome(ordinal)
     await this.#view.begin(ordinal)
     const live = await this.#view.rows()
     const cursor = history.cursorBehind(toLsn(BigInt(ordinal)))
-    const { model } = this.#request
     yield* firstRowsOf(this.#host.reading, {
       ...{ live, ordinal, cursor, holder: this },
-      keyOf: (row) => primaryKeyOf(model, row),
+      keyOf: (row) => primaryKeyOf(this.#request.model, row),
     })
   }
 
@@ -273,8 +265,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
     const live = await this.#view.through(transaction)
     if (this.#isEnded) return
     const given = this.#given?.ordinal === transaction.ordinal ? this.#given.index : -1
-    const { reading } = this.#host
-    yield* eventsOf(reading, {
+    yield* eventsOf(this.#host.reading, {
       ...{ request: this.#request, transaction, given, holder: this, live },
       relatedChanges: () => this.#view.relatedChanges(live, transaction),
     })
