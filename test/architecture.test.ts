@@ -24,6 +24,7 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
 /** Files at the top of src/ that anybody may import. */
 const BASE = [
   'async-iteration.ts',
+  'async-queue.ts',
   'errors.ts',
   'log.ts',
   'log-budget.ts',
@@ -328,6 +329,15 @@ describe('architecture', () => {
         /\bDate\.now\b|\bnew Date\(\)/.test(stripComments(readFileSync(join(SRC, path), 'utf8'))),
       )
     expect(asking.toSorted()).toEqual(WALL_TIMES.toSorted())
+  })
+
+  it('makes async iterators from one class and one queue: nobody writes one by hand', () => {
+    const byHand = /\[Symbol\.asyncIterator\](?:\(\)\s*[:{]|: )|\bimplements Async(?:Generator|Iterator|Iterable)/
+    expect(byHand.test('{ [Symbol.asyncIterator]: () => it }')).toBe(true)
+    const found = files
+      .map(({ path }) => path)
+      .filter((path) => byHand.test(stripComments(readFileSync(join(SRC, path), 'utf8'))))
+    expect(found).toEqual(['async-iteration.ts'])
   })
 
   it('prints in one place only: what escapes the text of others', () => {

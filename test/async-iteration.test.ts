@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DONE, flatIterator, MappedIteration, mapIterator, SerialIteration } from '../src/async-iteration.ts'
+import { AsyncQueue } from '../src/async-queue.ts'
 
 /** Gives the values, then fails where there is an error. */
 function sourceOf<T>(values: readonly T[], error?: Error) {
@@ -95,5 +96,41 @@ describe('an iterator', () => {
     await new Promise(setImmediate)
     answers[1]?.()
     expect(await second).toEqual({ done: false, value: 2 })
+  })
+})
+
+describe('a queue', () => {
+  it('gives what came in its order, before and after it was asked for, and then ends for all that wait', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer()), fc.nat(8), async (values, early) => {
+        const queue = new AsyncQueue<number>()
+        const asked = Array.from({ length: early }, () => queue.next())
+        for (const value of values) queue.push(value)
+        queue.end()
+        const found = await Promise.all(asked)
+        const rest = await all(queue)
+        expect([...found.flatMap(({ value, done }) => (done === true ? [] : [value])), ...rest]).toEqual(
+          values,
+        )
+        expect(queue.isEnded && queue.length === 0).toBe(true)
+      }),
+    )
+  })
+
+  it('reports its failure once, behind what waits, and the first end counts', async () => {
+    const queue = new AsyncQueue<undefined>()
+    queue.push(undefined)
+    queue.end(new Error('lost'))
+    queue.end()
+    expect(await queue.next()).toEqual({ done: false, value: undefined })
+    await expect(queue.next()).rejects.toThrow('lost')
+    expect(await queue.next()).toEqual(DONE)
+  })
+
+  it('forgets what waits when nobody wants more', async () => {
+    const queue = new AsyncQueue<number>()
+    queue.push(1)
+    await queue.return()
+    expect(await queue.next()).toEqual(DONE)
   })
 })

@@ -2,7 +2,7 @@
  * Stage 6, bus. What applications wrote with `pg_logical_emit_message`, to those who listen: each with a bounded
  * queue of its own, and nothing is kept for those who are not there.
  */
-import { AsyncIteration, DONE } from '../async-iteration.ts'
+import { AsyncQueue } from '../async-queue.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { RowcastError } from '../errors.ts'
 import { createGuard, type Guard } from '../guard.ts'
@@ -31,13 +31,9 @@ export interface MessageHub {
 }
 
 /** One listener's waiting messages. */
-class MessageQueue extends AsyncIteration<EmittedMessage> {
+class MessageQueue extends AsyncQueue<EmittedMessage> {
   readonly #lengthMax: number
   readonly #onEnd: () => void
-  #pending: EmittedMessage[] = []
-  #waiting: (() => void)[] = []
-  #isEnded = false
-  #failure: Error | null = null
 
   constructor(lengthMax: number, onEnd: () => void) {
     super()
@@ -45,46 +41,24 @@ class MessageQueue extends AsyncIteration<EmittedMessage> {
     this.#onEnd = onEnd
   }
 
-  push(message: EmittedMessage): void {
-    if (this.#isEnded) return
-    if (this.#pending.length >= this.#lengthMax) {
-      const happened = `A listener left ${this.#lengthMax} messages waiting.`
-      this.end(
-        new RowcastError('SUBSCRIBER_TOO_SLOW', happened, { details: { queueLengthMax: this.#lengthMax } }),
-      )
+  override push(message: EmittedMessage): void {
+    if (this.isEnded) return
+    if (this.length < this.#lengthMax) {
+      super.push(message)
       return
     }
-    this.#pending.push(message)
-    this.#waiting.shift()?.()
+    const happened = `A listener left ${this.#lengthMax} messages waiting.`
+    this.end(
+      new RowcastError('SUBSCRIBER_TOO_SLOW', happened, { details: { queueLengthMax: this.#lengthMax } }),
+    )
   }
 
   /** What waits is still delivered before a normal end, dropped before an error. */
-  end(failure: Error | null = null): void {
-    if (this.#isEnded) return
-    this.#isEnded = true
-    this.#failure = failure
-    if (failure !== null) this.#pending = []
+  override end(failure: Error | null = null): void {
+    if (this.isEnded) return
+    if (failure !== null) this.clear()
     this.#onEnd()
-    for (const wake of this.#waiting.splice(0)) wake()
-  }
-
-  async next(): Promise<IteratorResult<EmittedMessage>> {
-    while (this.#pending.length === 0 && !this.#isEnded) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    }
-    const message = this.#pending.shift()
-    if (message !== undefined) return { done: false, value: message }
-    // An error is reported once; whoever asks again finds the end, as with any async generator.
-    const failure = this.#failure
-    this.#failure = null
-    if (failure !== null) throw failure
-    return DONE
-  }
-
-  async return(): Promise<IteratorResult<EmittedMessage>> {
-    this.#pending = []
-    this.end(null)
-    return DONE
+    super.end(failure)
   }
 }
 

@@ -3,12 +3,12 @@
  * restarted servers. It remembers the cursor of the last change and goes on after it. Imports nothing of the
  * server.
  */
+import { AsyncQueue } from '../async-queue.ts'
 import type { SubscribePayload } from 'graphql-ws'
 import type { CodesWith } from '../errors.ts'
 import { createBookmarkExtensions, watchBookmarks } from './bookmarks.ts'
 import { type ChangeClient, type ChangeSink, queryChangeCursor, watchConnection } from './change-client.ts'
 import { type ChangeDocument, documentText } from './document-text.ts'
-import { createInbox } from './inbox.ts'
 import { SubscriptionError, toEndError, toSubscriptionErrors } from './subscription-error.ts'
 import { retryDelayMs, wait } from './wait.ts'
 
@@ -201,7 +201,7 @@ async function* attempt<Data extends object>(
       return { ...variables, [variable]: position.cursor }
     },
   }
-  const inbox = createInbox<Received<Data>>()
+  const inbox = new AsyncQueue<Received<Data>>()
   /** At once, not when it is taken: should the connection be lost meanwhile, what is here has come. */
   function receive(data: Data | null, errors: readonly SubscriptionError[]): void {
     position.cursor = (data === null ? null : cursorOf(data)) ?? errors[0]?.cursor ?? position.cursor
@@ -221,7 +221,7 @@ async function* attempt<Data extends object>(
       }
     },
     error: (error) => inbox.end(toEndError(error)),
-    complete: () => inbox.end(null),
+    complete: () => inbox.end(),
     connected: () => onConnection?.(true),
     lost: () => onConnection?.(false),
     bookmark(cursor) {
@@ -232,12 +232,11 @@ async function* attempt<Data extends object>(
   const forgetBookmarks = watchBookmarks(client, extensions, (cursor) => {
     position.cursor = cursor
   })
-  const onAbort = () => inbox.end(null)
+  const onAbort = () => inbox.end()
   signal?.addEventListener('abort', onAbort)
   if (signal?.aborted) onAbort()
   try {
-    for (let received = await inbox.take(); received !== null; received = await inbox.take()) {
-      const { data, error } = received
+    for await (const { data, error } of inbox) {
       if (error !== null) onFailure?.({ error, data })
       if (data !== null) yield data
     }

@@ -5,7 +5,7 @@
  */
 
 import type { ExecutionArgs, ExecutionResult } from 'graphql'
-import { DONE } from '../../async-iteration.ts'
+import { AsyncGeneration, DONE } from '../../async-iteration.ts'
 import type { DeliveryPull, DeliveryReader } from '../../bus/bus.ts'
 import type { TurnShare } from '../../bus/turn-share.ts'
 import { invariant } from '../../errors.ts'
@@ -53,7 +53,7 @@ export interface ResultStreamOptions {
 const FRAMES_AT_ONCE_MAX = 64
 
 /** The results of one subscription. */
-export class ResultStream implements AsyncGenerator<TextResult, undefined, undefined> {
+export class ResultStream extends AsyncGeneration<TextResult> {
   readonly #options: ResultStreamOptions
   /** For whoever iterates it; null before the first. */
   #ahead: ResultsAhead | null = null
@@ -63,6 +63,7 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
   #isAwaiting = false
 
   constructor(options: ResultStreamOptions) {
+    super()
     this.#options = options
   }
 
@@ -78,7 +79,7 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
     return this.#isAwaiting ? (this.#options.source.pull?.bookmark?.() ?? null) : null
   }
 
-  async next(): Promise<IteratorResult<TextResult, undefined>> {
+  async next(): Promise<IteratorResult<TextResult>> {
     if (this.#isOver) return DONE
     try {
       if (this.#frames !== null) {
@@ -101,25 +102,12 @@ export class ResultStream implements AsyncGenerator<TextResult, undefined, undef
     }
   }
 
-  async return(): Promise<IteratorResult<TextResult, undefined>> {
+  async return(): Promise<IteratorResult<TextResult>> {
     if (this.#end()) {
       this.#frames?.stop()
       await this.#options.source.return?.()
     }
     return DONE
-  }
-
-  async throw(error: unknown): Promise<IteratorResult<TextResult, undefined>> {
-    await this.return()
-    throw error
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return()
   }
 
   /** The next result, begun; those behind it are begun as well while it is waited for. */

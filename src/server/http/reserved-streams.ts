@@ -2,7 +2,7 @@
  * Stage 8, server. The result streams that are open over HTTP, so that each of them can be ended with a last
  * word instead of a cut connection: one when its session is over, all when the server stops.
  */
-import { DONE } from '../../async-iteration.ts'
+import { AsyncGeneration, DONE } from '../../async-iteration.ts'
 
 /** One open stream. */
 export interface OpenStream<T> {
@@ -44,7 +44,8 @@ export function createStreamRegistry<T>(): StreamRegistry<T> {
         listener.onClosed?.()
         if (open.size === 0) for (const resolve of waiting) resolve()
       }
-      const stream = createOpenStream(source, onClosed, () => listener.onEnding?.())
+      const iterator = new OpenIteration(source, { onClosed, onEnding: () => listener.onEnding?.() })
+      const stream: OpenStream<T> = { iterator, end: (last) => iterator.end(last) }
       open.add(stream)
       if (lastOfAll !== null) stream.end(lastOfAll.value)
       return stream
@@ -60,74 +61,67 @@ export function createStreamRegistry<T>(): StreamRegistry<T> {
   }
 }
 
-/**
- * Not `Promise.race` against one long-lived promise: each race would leave a reaction on it, and a stream
- * of a million values a million of them.
- */
-function createOpenStream<T>(
-  source: AsyncIterable<T>,
-  onClosed: () => void,
-  onEnding: () => void,
-): OpenStream<T> {
-  const from = source[Symbol.asyncIterator]()
-  let last: { readonly value: T | null } | null = null
-  let isClosed = false
-  let wakePending: (() => void) | null = null
+/** A source passed through, up to its own end or that which others give it. */
+class OpenIteration<T> extends AsyncGeneration<T> {
+  readonly #from: AsyncIterator<T>
+  readonly #listener: Required<StreamListener>
+  #last: { readonly value: T | null } | null = null
+  #isClosed = false
+  #wakePending: (() => void) | null = null
 
-  const close = (): void => {
-    if (isClosed) return
-    isClosed = true
-    onClosed()
+  constructor(source: AsyncIterable<T>, listener: Required<StreamListener>) {
+    super()
+    this.#from = source[Symbol.asyncIterator]()
+    this.#listener = listener
   }
-  const takeLast = (): IteratorResult<T> => {
-    if (last === null || isClosed) return DONE
-    close()
-    return last.value === null ? DONE : { done: false, value: last.value }
-  }
-  const next = (): Promise<IteratorResult<T>> => {
-    if (isClosed || last !== null) return Promise.resolve(takeLast())
+
+  /**
+   * Not `Promise.race` against one long-lived promise: each race would leave a reaction on it, and a stream
+   * of a million values a million of them.
+   */
+  next(): Promise<IteratorResult<T>> {
+    if (this.#isClosed || this.#last !== null) return Promise.resolve(this.#takeLast())
     return new Promise((resolve, reject) => {
-      wakePending = () => resolve(takeLast())
+      this.#wakePending = () => resolve(this.#takeLast())
       const take = (result: IteratorResult<T>): void => {
-        wakePending = null
-        if (result.done) close()
+        this.#wakePending = null
+        if (result.done) this.#close()
         resolve(result.done ? DONE : result)
       }
       const fail = (error: unknown): void => {
-        wakePending = null
+        this.#wakePending = null
         reject(error)
-        close()
+        this.#close()
       }
       // What closing throws is the stream's end as well, and nobody else's.
-      from.next().then(take, fail).catch(reject)
+      this.#from.next().then(take, fail).catch(reject)
     })
   }
-  const stop = async (): Promise<IteratorResult<T>> => {
-    close()
-    wakePending?.()
-    await from.return?.()
+
+  async return(): Promise<IteratorResult<T>> {
+    this.#close()
+    this.#wakePending?.()
+    await this.#from.return?.()
     return DONE
   }
-  const iterator: AsyncGenerator<T> = {
-    next,
-    return: stop,
-    async throw(error: unknown) {
-      await stop()
-      throw error
-    },
-    [Symbol.asyncIterator]: () => iterator,
-    async [Symbol.asyncDispose]() {
-      await stop()
-    },
+
+  end(value: T | null): void {
+    if (this.#last === null && !this.#isClosed) this.#listener.onEnding()
+    this.#last ??= { value }
+    this.#wakePending?.()
+    // The source is notified at once: its queue need not wait for a client that reads no more.
+    this.#from.return?.().catch(() => undefined)
   }
-  return {
-    iterator,
-    end(value) {
-      if (last === null && !isClosed) onEnding()
-      last ??= { value }
-      wakePending?.()
-      // The source is notified at once: its queue need not wait for a client that reads no more.
-      from.return?.().catch(() => undefined)
-    },
+
+  #takeLast(): IteratorResult<T> {
+    if (this.#last === null || this.#isClosed) return DONE
+    this.#close()
+    return this.#last.value === null ? DONE : { done: false, value: this.#last.value }
+  }
+
+  #close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#listener.onClosed()
   }
 }

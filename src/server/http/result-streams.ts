@@ -5,6 +5,7 @@
 import type { ServerResponse } from 'node:http'
 import type { ExecutionResult } from 'graphql'
 import { type FetchAPI, processRegularResult } from 'graphql-yoga'
+import { AsyncIteration, DONE } from '../../async-iteration.ts'
 import { RowcastError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
 import { formatResult } from '../delivery/format-result.ts'
@@ -139,7 +140,7 @@ class ResultStreams {
       response?.destroy()
       this.discard(stream.iterator)
     }
-    const stream = this.#open.track(withLastWord(source, this.failure), {
+    const stream = this.#open.track(new WithLastWord(source, this.failure), {
       onEnding() {
         cutTimer = setTimeout(guard.wrap('cut a stream that nobody reads', cut), closeTimeoutMs)
       },
@@ -242,29 +243,31 @@ function setHeaders(headers: Headers): void {
   headers.set('x-frame-options', 'DENY')
 }
 
-/** An error that ends the results as the last of them. No generator: one that waits for a result cannot be returned. */
-function withLastWord(
-  source: AsyncIterable<ExecutionResult>,
-  failure: (error: unknown) => ExecutionResult,
-): AsyncIterable<ExecutionResult> {
-  const from = source[Symbol.asyncIterator]()
-  let isOver = false
-  return {
-    [Symbol.asyncIterator]: () => ({
-      async next() {
-        if (isOver) return { done: true, value: undefined }
-        try {
-          return await from.next()
-        } catch (error) {
-          isOver = true
-          return { done: false, value: failure(error) }
-        }
-      },
-      async return() {
-        await from.return?.()
-        return { done: true, value: undefined }
-      },
-    }),
+/** Results, and the error that ends them as the last of them. */
+class WithLastWord extends AsyncIteration<ExecutionResult> {
+  readonly #from: AsyncIterator<ExecutionResult>
+  readonly #failure: (error: unknown) => ExecutionResult
+  #isOver = false
+
+  constructor(source: AsyncIterable<ExecutionResult>, failure: (error: unknown) => ExecutionResult) {
+    super()
+    this.#from = source[Symbol.asyncIterator]()
+    this.#failure = failure
+  }
+
+  async next(): Promise<IteratorResult<ExecutionResult>> {
+    if (this.#isOver) return DONE
+    try {
+      return await this.#from.next()
+    } catch (error) {
+      this.#isOver = true
+      return { done: false, value: this.#failure(error) }
+    }
+  }
+
+  async return(): Promise<IteratorResult<ExecutionResult>> {
+    await this.#from.return?.()
+    return DONE
   }
 }
 

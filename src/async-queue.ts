@@ -1,0 +1,52 @@
+/** Beside the spine. What has come and waits to be taken, in order, by whoever iterates it. Who fills it bounds it. */
+import { AsyncIteration, DONE } from './async-iteration.ts'
+
+/** A queue without a bound of its own. */
+export class AsyncQueue<T> extends AsyncIteration<T> {
+  #values: T[] = []
+  #asking: (() => void)[] = []
+  #ended: { readonly failure: unknown } | null = null
+
+  /** Values that wait. */
+  get length(): number {
+    return this.#values.length
+  }
+
+  get isEnded(): boolean {
+    return this.#ended !== null
+  }
+
+  push(value: T): void {
+    this.#values.push(value)
+    this.#asking.shift()?.()
+  }
+
+  /** Ends it behind what waits: normally with null, or with a failure, which is reported once. The first end counts. */
+  end(failure: unknown = null): void {
+    this.#ended ??= { failure }
+    for (const wake of this.#asking.splice(0)) wake()
+  }
+
+  /** Forgets what waits. */
+  clear(): void {
+    this.#values = []
+  }
+
+  async next(): Promise<IteratorResult<T>> {
+    while (this.#values.length === 0 && this.#ended === null) {
+      await new Promise<void>((resolve) => this.#asking.push(resolve))
+    }
+    if (this.#values.length > 0) return { done: false, value: this.#values.shift() as T }
+    const failure = this.#ended?.failure ?? null
+    // Whoever asks again finds the end, as with any async generator.
+    this.#ended = { failure: null }
+    if (failure !== null) throw failure
+    return DONE
+  }
+
+  async return(): Promise<IteratorResult<T>> {
+    this.clear()
+    this.end()
+    return DONE
+  }
+}
