@@ -332,7 +332,8 @@ describe('architecture', () => {
   })
 
   it('makes async iterators from one class and one queue: nobody writes one by hand', () => {
-    const byHand = /\[Symbol\.asyncIterator\](?:\(\)\s*[:{]|: )|\bimplements Async(?:Generator|Iterator|Iterable)/
+    const byHand =
+      /\[Symbol\.asyncIterator\](?:\(\)\s*[:{]|: )|\bimplements Async(?:Generator|Iterator|Iterable)/
     expect(byHand.test('{ [Symbol.asyncIterator]: () => it }')).toBe(true)
     const found = files
       .map(({ path }) => path)

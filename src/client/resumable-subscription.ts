@@ -3,8 +3,9 @@
  * restarted servers. It remembers the cursor of the last change and goes on after it. Imports nothing of the
  * server.
  */
-import { AsyncQueue } from '../async-queue.ts'
+
 import type { SubscribePayload } from 'graphql-ws'
+import { AsyncQueue } from '../async-queue.ts'
 import type { CodesWith } from '../errors.ts'
 import { createBookmarkExtensions, watchBookmarks } from './bookmarks.ts'
 import { type ChangeClient, type ChangeSink, queryChangeCursor, watchConnection } from './change-client.ts'
