@@ -20,18 +20,6 @@ export abstract class AsyncIteration<T> implements AsyncIterableIterator<T> {
   }
 }
 
-/** One that has all that a generator has: `throw` and `await using` end it as `return` does. */
-export abstract class AsyncGeneration<T> extends AsyncIteration<T> implements AsyncGenerator<T> {
-  async throw(error: unknown): Promise<IteratorResult<T>> {
-    await this.return()
-    throw error
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return()
-  }
-}
-
 /** One that answers one call after the other, for whoever asks again before the answer. */
 export abstract class SerialIteration<T> extends AsyncIteration<T> {
   #before: Promise<unknown> = Promise.resolve()

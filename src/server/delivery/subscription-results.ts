@@ -5,10 +5,11 @@
  */
 
 import type { ExecutionArgs, ExecutionResult } from 'graphql'
-import { AsyncGeneration, DONE } from '../../async-iteration.ts'
+import { DONE } from '../../async-iteration.ts'
 import type { DeliveryPull, DeliveryReader } from '../../bus/bus.ts'
 import type { TurnShare } from '../../bus/turn-share.ts'
 import { invariant } from '../../errors.ts'
+import { AsyncGeneration } from '../async-generation.ts'
 import { payloadTooLarge } from '../errors/delivery-failure.ts'
 import type { DeliveryGroup } from './delivery-group.ts'
 import type { FrameBatch } from './frame-batch.ts'

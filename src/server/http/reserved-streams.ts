@@ -2,7 +2,8 @@
  * Stage 8, server. The result streams that are open over HTTP, so that each of them can be ended with a last
  * word instead of a cut connection: one when its session is over, all when the server stops.
  */
-import { AsyncGeneration, DONE } from '../../async-iteration.ts'
+import { DONE } from '../../async-iteration.ts'
+import { AsyncGeneration } from '../async-generation.ts'
 
 /** One open stream. */
 export interface OpenStream<T> {
