@@ -333,7 +333,7 @@ describe('architecture', () => {
 
   it('makes async iterators from one class and one queue: nobody writes one by hand', () => {
     const byHand =
-      /\[Symbol\.asyncIterator\](?:\(\)\s*[:{]|: )|\bimplements Async(?:Generator|Iterator|Iterable)/
+      /\[Symbol\.asyncIterator\](?:\(\)(?::| \{)|: )|\bimplements Async(?:Generator|Iterator|Iterable)/
     expect(byHand.test('{ [Symbol.asyncIterator]: () => it }')).toBe(true)
     const found = files
       .map(({ path }) => path)
@@ -359,7 +359,8 @@ describe('architecture', () => {
       'graphql/subscription/image-rows.ts': 'a row, which is shown as it is',
       'graphql/subscription/own-code.ts': 'a type of graphql-js: it is looked at once',
       'server/execution/operation-shape.ts': 'a document',
-      'server/http/incoming-request.ts': "a request of Node's, whose constructor runs before fields are there",
+      'server/http/incoming-request.ts':
+        "a request of Node's, whose constructor runs before fields are there",
       'wire/shared-listener.ts': 'an AbortSignal of the application',
     }
     const keeping = files
