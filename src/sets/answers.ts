@@ -46,6 +46,11 @@ export class Answers<T> {
   }
 
   next(): Promise<IteratorResult<T>> {
+    const first = this.#asking.length === 0 ? this.#ready.shift() : undefined
+    if (first !== undefined) {
+      this.#source.onGiven(first)
+      return Promise.resolve({ done: false, value: first })
+    }
     return new Promise((resolve, reject) => {
       this.#asking.push({ resolve, reject })
       this.#serve()
@@ -55,8 +60,11 @@ export class Answers<T> {
   /** Gives these before whatever the loop gives from now on. */
   offer(values: readonly T[]): void {
     if (this.#isEnded) return
-    for (const value of values) this.#ready.push(value)
-    if (this.#asking.length > 0) this.#serve()
+    for (const value of values) {
+      const isWanted = this.#asking.length > 0 && this.#ready.length === 0
+      if (isWanted) this.#give(value)
+      else this.#ready.push(value)
+    }
   }
 
   /** Nothing more is given. Whoever asks first gets the failure. */
@@ -86,9 +94,13 @@ export class Answers<T> {
         return
       }
       if (value === this.#pulled) this.#pulled = null
-      this.#source.onGiven(value)
-      this.#asking.shift()?.resolve({ done: false, value })
+      this.#give(value)
     }
+  }
+
+  #give(value: T): void {
+    this.#source.onGiven(value)
+    this.#asking.shift()?.resolve({ done: false, value })
   }
 
   #sayEnd({ resolve, reject }: Asking<T>): void {

@@ -104,7 +104,7 @@ export class LiveView {
    */
   get settled(): LiveRows | null {
     if (this.#rights !== null || this.#include.length > 0) return null
-    return this.#held?.isSettled === true ? this.#rows : null
+    return this.#held?.isSettled() === true ? this.#rows : null
   }
 
   /** The rows, once the sets have been brought through all that came. @throws what ended one of them */

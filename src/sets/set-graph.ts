@@ -19,7 +19,7 @@ export interface HeldSets {
   /** One of them, once they are ready. */
   readonly get: KeySets
   /** Whether they have been brought through all that came by now, and none of them has ended. */
-  readonly isSettled: boolean
+  isSettled(): boolean
   /** Resolves once they have been brought through all that came by now. @throws what ended one of them */
   ready(): Promise<void>
   /** From the next transaction on, `advance` names the watcher where it may concern it. */
@@ -47,6 +47,8 @@ export class SetGraph {
   readonly #held = new Map<SetId, HeldSet>()
   /** The keys of those that have steps to take. */
   readonly #unsettled = new Set<LiveKeys>()
+  /** Those that have ended, as long as somebody has them. */
+  readonly #ended = new Set<HeldSet>()
   /** Those that a write may concern. */
   readonly #written = new ConcernedIndex<HeldSet>(this.#unsettled)
   readonly #watching = new ConcernedIndex<SetWatcher>(this.#unsettled)
@@ -89,7 +91,8 @@ export class SetGraph {
     }
     return {
       get: (spec) => loadedOf(held, spec),
-      get isSettled() {
+      isSettled: () => {
+        if (this.#unsettled.size === 0 && this.#ended.size === 0) return true
         for (const { pending } of all) if (pending > 0) return false
         return true
       },
@@ -188,6 +191,7 @@ export class SetGraph {
   #release(held: HeldSet): void {
     held.holders -= 1
     if (held.holders > 0) return
+    this.#ended.delete(held)
     this.#forget(held)
     for (const input of held.inputs.values()) this.#release(input)
   }
@@ -226,7 +230,10 @@ export class SetGraph {
       if (held.pending === 0) this.#unsettled.delete(held)
     })
     // Whoever waits for the set gets the failure. Who asks for it next gets one that is loaded again.
-    held.tail.catch(() => this.#forget(held))
+    held.tail.catch(() => {
+      if (held.holders > 0) this.#ended.add(held)
+      this.#forget(held)
+    })
   }
 
   #count(held: HeldSet): void {

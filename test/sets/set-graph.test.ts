@@ -184,6 +184,7 @@ describe('a graph of sets', () => {
     const failed = graph.hold([chain])
     const other = graph.hold([condition({ author: { name: 'a' } })])
     await expect(failed.ready()).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+    expect(failed.isSettled()).toBe(false)
     await other.ready()
     isBroken = false
     const next = graph.hold([chain])
