@@ -29,6 +29,9 @@ export const NO_POLICIES: Readonly<Record<string, string>> = {
 /** The longest a client may stay silent, and a context may take. */
 export const PATIENCE_MS = 1_000
 
+/** How long the policy of teams takes. */
+const SLOW_RULE_MS = 200
+
 const entriesOf = (answers: Readonly<Record<string, string>>): string =>
   Object.entries(answers)
     .map(([token, text]) => `[${JSON.stringify(token)}, () => (${text})]`)
@@ -44,7 +47,7 @@ const sessions = new Map([${entriesOf(NO_SESSIONS)}])
 const policies = new Map([${entriesOf(NO_POLICIES)}])
 const VISIBLE = ['id', 'email', 'signInCount', 'settings', 'tags', 'isActive', 'createdAt']
 
-const OTHERS = ['Account', 'AuditEvent', 'Membership', 'Session', 'Tag', 'Team']
+const OTHERS = ['Account', 'AuditEvent', 'Membership', 'Session']
 
 export default defineConfig({
   catalog,
@@ -63,6 +66,12 @@ export default defineConfig({
     },
     Post: { public: true },
     Comment: { public: true },
+    // Asked again whenever the viewer's tag is written, and slow to answer.
+    Team: {
+      rows: ({ token }) => new Promise((resolve) => setTimeout(resolve, ${SLOW_RULE_MS}, { slug: { not: '${CANARY}' + token } })),
+      dependsOn: ({ token }) => ({ Tag: { name: token } }),
+    },
+    Tag: { live: false, followed: true, public: true },
     ...Object.fromEntries(OTHERS.map((name) => [name, { live: false, public: true }])),
   },
   trustedProxyCount: 1,
