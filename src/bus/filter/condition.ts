@@ -30,8 +30,8 @@ export type Condition =
       readonly preparation: Preparation | null
       /** What one test costs, where comparing a value costs 1. */
       readonly cost: number
-      /** True of whatever value there is, by what was written: `contains: ''`. @default false */
-      readonly isTrueOfAny?: boolean | undefined
+      /** What it is of whatever value there is, by what was written: of `contains: ''` true, of `hasSome: []` false. @default it depends */
+      readonly ofAny?: boolean | undefined
       readonly test: (value: unknown) => Outcome
     }
   /**
@@ -141,7 +141,7 @@ function constantWith(condition: Condition, related: (asked: Condition) => boole
       return answer === null ? null : !answer
     }
     case 'test':
-      return condition.isTrueOfAny === true ? true : null
+      return condition.ofAny ?? null
     case 'related':
       return related(condition.set.condition)
     default:

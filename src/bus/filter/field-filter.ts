@@ -139,7 +139,7 @@ function compared(reading: Reading, isInOrder: OrderTest, operand: unknown, path
     preparation: isCostly ? { name: domain.name, prepare: domain.normalize } : null,
     cost: 1,
     // No text is less than the empty one.
-    isTrueOfAny: bound === '' && isInOrder(0) && isInOrder(1),
+    ofAny: bound === '' && isInOrder(0) && isInOrder(1) ? true : undefined,
     test(value) {
       const normal = isCostly ? value : domain.normalize(value)
       return normal === undefined ? UNKNOWN : outcomeOf(isInOrder(domain.compare(normal, bound)))
@@ -156,7 +156,7 @@ function matching(reading: Reading, pattern: string, path: string): Condition {
     takesNull: false,
     preparation: isInsensitive || domain.isCostly ? matchedText(domain.pattern, isInsensitive) : null,
     cost,
-    isTrueOfAny: /^%+$/.test(pattern),
+    ofAny: /^%+$/.test(pattern) ? true : undefined,
     test: (text) => (typeof text === 'string' ? test(text) : UNKNOWN),
   }
 }

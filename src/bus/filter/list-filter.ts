@@ -39,12 +39,19 @@ export function parseListFilter(context: FieldContext, input: unknown, path: str
     takesNull: false,
     preparation: { name: `list of ${domain.name}`, prepare: (value) => listKeysOf(domain, value) },
     cost,
-    isTrueOfAny: operator === 'hasEvery' && Array.isArray(operand) && operand.length === 0,
+    ofAny: isEmptyList(operand) ? OF_NO_VALUES[operator] : undefined,
     test(list) {
       if (list === undefined) return UNKNOWN
       return list === null ? NULL : outcomeOf(test(list as ListKeys))
     },
   }
+}
+
+/** What is so of every list, where no values are asked for. */
+const OF_NO_VALUES: Readonly<Record<string, boolean>> = { hasEvery: true, hasSome: false }
+
+function isEmptyList(operand: unknown): boolean {
+  return Array.isArray(operand) && operand.length === 0
 }
 
 /** Null for the list that stands for NULL; undefined where the row does not hold all values themselves. */

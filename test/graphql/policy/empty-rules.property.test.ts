@@ -46,6 +46,7 @@ const hole = fc.constantFrom<unknown>(
   { tags: { hasEvery: [] } },
   { NOT: { email: { in: [] } } },
   { NOT: { OR: [] } },
+  { NOT: { tags: { hasSome: [] } } },
 )
 /** A rule with holes; what it asks besides is met by one row at the most. */
 const { rule } = fc.letrec<{ rule: unknown }>((tie) => ({

@@ -294,6 +294,7 @@ describe('a policy that fails', () => {
     ['rows has a `not` of nothing', { rows: () => ({ email: { not: {} } }) as never }],
     ['rows has a mode alone', { rows: () => ({ email: { mode: 'insensitive' } }) as never }],
     ['rows has none to leave out', { rows: () => ({ email: { notIn: [] } }) }],
+    ['rows takes away no tags', { rows: () => ({ NOT: { tags: { hasSome: [] } } }) }],
     ['rows takes away nothing', { rows: () => ({ NOT: { email: { in: [] } } }) }],
     [
       'rows asks for a text of no letters',

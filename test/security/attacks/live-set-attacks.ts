@@ -142,7 +142,7 @@ export const LIVE_SET_ATTACKS: Readonly<Record<string, Attack>> = {
     }
     for (let n = 0; n < 5; n += 1)
       await database.query(`UPDATE "Post" SET body = repeat('${n}', 20000), "viewCount" = ${n}`)
-    // Each has its lists up to the budget of its socket, and is told so beyond it.
+    // Each has its lists up to the budget of its socket, and beyond it an error that says so.
     const [, , , reading] = sockets
     while (reading?.received.some((text) => text.includes('FILTER_TOO_COSTLY')) === false)
       await reading.got(reading.received.length + 1)
