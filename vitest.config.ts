@@ -5,7 +5,7 @@ import { WORKERS } from './test/support/workers.ts'
 
 /** Tests with programs of others that `npm install` does not bring: test/peers/package.json has them. */
 const PEERS = [
-  'test/adapters/*.pg.test.ts',
+  'test/adapters/{*.pg,tanstack-db-ends}.test.ts',
   'test/browser/*.test.ts',
   'test/client/{caches,relay}.pg.test.ts',
   'test/observe/tracing*.test.ts',

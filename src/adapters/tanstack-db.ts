@@ -151,6 +151,7 @@ function collectionWriter<Row extends object>(
 ): () => void {
   let written: ReadonlyMap<string | number, Row> = new Map()
   let isReady = false
+  let hasFailed = false
   return () => {
     const { rows, status, error } = list.state
     const next = new Map(rows.map((row) => [getKey(row), row] as const))
@@ -161,10 +162,15 @@ function collectionWriter<Row extends object>(
       commit()
       written = next
     }
-    if (isReady) return
-    isReady = status === 'live' || status === 'reconnecting'
-    if (isReady) markReady()
-    else if (status === 'ended') markError(error)
+    if (hasFailed) return
+    if (status === 'ended') {
+      // Also behind its first rows: what it has is not kept up any more.
+      hasFailed = true
+      markError(error)
+    } else if (!isReady && status !== 'loading') {
+      isReady = true
+      markReady()
+    }
   }
 }
 
