@@ -8,6 +8,7 @@ import { NO_REDIS, openRedis } from '../support/redis.ts'
 import { openRole } from '../support/scaled-rowcast.ts'
 import { subscribeSse } from '../support/sse-client.ts'
 import { countStatements, type StatementCounter } from '../support/statement-counter.ts'
+import { insertTag } from '../support/tags.ts'
 import { createWsClient } from '../support/ws-client.ts'
 
 const ROWS = `subscription ($after: Cursor, $where: UserWhere) {
@@ -266,19 +267,25 @@ describe('subscribers of one audience', () => {
 })
 
 describe.skipIf(NO_REDIS !== null)('a gateway', () => {
-  it('refuses first rows with a code that says so', async () => {
+  it('gives first rows, and refuses lists and totals with a code that says so', async () => {
     await using own = await openDatabase({ migrate: true })
+    const name = await insertTag(own)
     await using redis = await openRedis()
     await using _tap = await openRole(own, 'tap', { redisUrl: redis.url })
     await using gateway = await openService(own, { config: { role: 'gateway', broker: redis.url } })
     await gateway.service.rowcast.ready()
     for (const transport of STREAM_TRANSPORTS) {
-      const stream = await transport.open(
-        gateway.url,
-        'subscription { tagChanged(initial: true) { action cursor } }',
-      )
-      expect(codeOf(await stream.next()), transport.name).toBe('FIRST_ROWS_REFUSED')
-      await stream.leave()
+      const open = (field: string) => transport.open(gateway.url, `subscription { ${field} }`)
+      const rows = await open('tagChanged(initial: true) { action new { name } }')
+      const read = { action: 'READ', new: { name } }
+      expect((await rows.next()).data, transport.name).toEqual({ tagChanged: read })
+      expect((await rows.next()).data, transport.name).toEqual({ tagChanged: { action: 'READY', new: null } })
+      await rows.leave()
+      for (const field of ['tagList(take: 3) { cursor }', 'tagTotals { cursor }']) {
+        const refused = await open(field)
+        expect(codeOf(await refused.next()), transport.name).toBe('FIRST_ROWS_REFUSED')
+        await refused.leave()
+      }
     }
   })
 })
