@@ -55,7 +55,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   #isShared = false
   #lastCursor: string | null
   /** The position of its cursor, where another process gave that and this one has not come as far. */
-  #ahead: Lsn | null = null
+  ahead: Lsn | null = null
   /** What it has for a cursor until all first rows have come; null where there are none to come any more. */
   #partialCursor: string | null = null
   #isEnded = false
@@ -143,7 +143,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   /** Gives at once what the transaction wrote, where nothing has to be waited for; else its loop does. */
   #gives(transaction: StreamTransaction): boolean {
     if (this.#wake === null || this.#due?.length !== 0 || this.#answers.waiting >= READY_MAX) return false
-    const live = this.#view.settled
+    const live = this.#given?.ordinal === transaction.ordinal ? null : this.#view.settled
     const writes = live && this.#host.settledWrites.of(transaction, this.#request, live, this.#audience)
     if (writes === null) return false
     this.#ordinal = transaction.ordinal
@@ -196,8 +196,8 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   }
 
   async #untilBegun(): Promise<void> {
-    if (this.#ahead === null) return this.#nothingMore()
-    await this.#host.whenReached(this.#ahead)
+    if (this.ahead === null) return this.#nothingMore()
+    await this.#host.whenReached(this.ahead)
     if (this.#ordinal === null) this.#beginSafely()
   }
 
@@ -277,8 +277,8 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
     // What comes after a cursor of the process before is for those who have missed nothing: it is asked again once that is known.
     const isUndecided = (model: string) => history.isUndecided(this.#after, model)
     if (this.#request.after !== undefined && [...this.models].some(isUndecided)) return
-    this.#ahead = this.#host.isShared ? aheadOf(history, this.models, this.#after) : null
-    if (this.#ahead !== null) return
+    this.ahead = this.#host.isShared ? aheadOf(history, this.models, this.#after) : null
+    if (this.ahead !== null) return
     try {
       const begun = beginningOf({ history, graph }, this.models, this.#request, this.#after)
       this.#ordinal = begun.ordinal

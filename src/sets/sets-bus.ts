@@ -172,7 +172,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
 
   cut(model: string, cut?: PublicationCut): void {
     const error = cut?.error ?? cannotGoOn('changes of its model could not be read for a while', model)
-    this.#endAll(error, model)
+    this.#endAll(error, model, cut?.position?.commitLsn)
     this.#bus.cut(model, cut)
   }
 
@@ -284,10 +284,11 @@ export class SetsBus implements ChangeBus, RelatedHost {
     }
   }
 
-  /** All that have to do with the model; all, where none is named. */
-  #endAll(error: Error | null, model?: string): void {
+  /** All that have to do with the model; all, where none is named. Not who waits for the stream to come to a cursor behind the position. */
+  #endAll(error: Error | null, model?: string, upTo: Lsn | null = null): void {
     this.watchers.onLost(model ?? null)
     callAll(this.#open.all(), (subscription) => {
+      if (upTo !== null && (subscription.ahead ?? upTo) > upTo) return
       if (model === undefined || subscription.models.has(model)) subscription.end(error)
     })
   }

@@ -4,7 +4,7 @@
  */
 import type { ChangeFilter } from '../bus/filter/change-filter.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
-import type { ChangeAction } from '../changes/change.ts'
+import type { AnyChange, ChangeAction } from '../changes/change.ts'
 import type { LiveRows } from './live-rows.ts'
 import type { WrittenEvent } from './related-event.ts'
 import type { StreamTransaction } from './rows-at.ts'
@@ -27,6 +27,8 @@ export type SettledWrite = WrittenEvent & { readonly isLast: boolean }
 export class SettledWrites {
   /** By itself, and not by its number: behind a failover another one may have the same. */
   #transaction: StreamTransaction | null = null
+  /** The same, with changes that are made once for all who get them: each holds the bytes of its rows. */
+  #shared: StreamTransaction | null = null
   readonly #byAudience = new Map<string, readonly SettledWrite[] | null>()
 
   /** Null where they cannot be judged at once. @param audience equal for those who get the same; null where that is not known */
@@ -36,14 +38,30 @@ export class SettledWrites {
     live: LiveRows,
     audience: string | null,
   ): readonly SettledWrite[] | null {
-    if (audience === null) return judgedSafely(transaction, { model, actions }, live)
     if (transaction !== this.#transaction) this.#byAudience.clear()
+    const shared = transaction === this.#transaction ? this.#shared : null
     this.#transaction = transaction
-    const known = this.#byAudience.get(audience)
+    this.#shared = shared ?? sharedOf(transaction)
+    const known = audience === null ? undefined : this.#byAudience.get(audience)
     if (known !== undefined) return known
-    const writes = judgedSafely(transaction, { model, actions }, live)
-    this.#byAudience.set(audience, writes)
+    const writes = judgedSafely(this.#shared, { model, actions }, live)
+    if (audience !== null) this.#byAudience.set(audience, writes)
     return writes
+  }
+}
+
+/** What waits for many is there once, however many audiences they are. */
+function sharedOf(transaction: StreamTransaction): StreamTransaction {
+  const byModel = new Map<string, readonly AnyChange[]>()
+  return {
+    ordinal: transaction.ordinal,
+    models: transaction.models,
+    countOf: (model) => transaction.countOf?.(model) ?? Number.POSITIVE_INFINITY,
+    changesOf(model) {
+      const changes = byModel.get(model) ?? [...transaction.changesOf(model)]
+      byModel.set(model, changes)
+      return changes
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 /** Subscriptions that go on after a cursor to which the stream is still to come: a slot that catches up, a gateway behind another one. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
+import { cannotGoOn } from '../../src/bus/resync-required.ts'
 import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import type { ReadRows } from '../../src/sets/key-set.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
@@ -26,6 +27,15 @@ it('has nothing from before its cursor, where a slot catches up', async () => {
   expect((await next).value).toMatchObject({ change: { new: { id: 2 } } })
 })
 
+it('has nothing twice of a transaction within which it goes on, and which is still to come', async () => {
+  const { bus, subscribe, commit } = relatedBlog(readUsers)
+  bus.open(opened(100))
+  const next = subscribe({ after: formatCursor(PLAIN_EPOCH, toLsn(50n), 0) }).next()
+  for (let left = 20; left > 0; left -= 1) await turn()
+  commit(50, posted(1), posted(2))
+  expect((await next).value).toMatchObject({ change: { new: { id: 2 } } })
+})
+
 it('begins at a gateway once that has come as far as the one that gave the cursor', async () => {
   const { bus, subscribe, commit } = relatedBlog(readUsers, 100, { isShared: true })
   bus.open(opened(20))
@@ -38,6 +48,20 @@ it('begins at a gateway once that has come as far as the one that gave the curso
   for (let left = 20; left > 0; left -= 1) await turn()
   commit(200, posted(2))
   expect((await next).value).toMatchObject({ change: { new: { id: 2 } } })
+})
+
+it('goes on after a cursor behind a gap that the stream is still to come to, and after none before it', async () => {
+  const { bus, subscribe, commit } = relatedBlog(readUsers, 100, { isShared: true })
+  bus.open(opened(20))
+  const [behind, before] = [190, 100].map((at) => subscribe({ after: cursorAt(at) }).next())
+  for (let left = 20; left > 0; left -= 1) await turn()
+  const position = { commitLsn: toLsn(150n), index: INDEX_AFTER_ALL }
+  bus.cut('User', { position, cleanFrom: toLsn(140n), error: cannotGoOn('it was not published') })
+  bus.passed(toLsn(191n))
+  await expect(before).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+  for (let left = 20; left > 0; left -= 1) await turn()
+  commit(200, posted(2))
+  expect((await behind)?.value).toMatchObject({ change: { new: { id: 2 } } })
 })
 
 it('waits for a moment at a gateway that never comes as far, and ends', async () => {

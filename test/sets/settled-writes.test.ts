@@ -37,3 +37,14 @@ it('judges a transaction once for an audience, and another one that has its numb
   expect(live.judged).toBe(1)
   expect(of(transactionOf(7, { id: 2 }))).toEqual([{ id: 2 }])
 })
+
+it('makes a change once for all audiences: what waits for them holds its rows once', () => {
+  const settled = new SettledWrites()
+  const live = createLive() as unknown as LiveRows
+  const transaction = transactionOf(7, { id: 1 })
+  const given = ['a', 'b', null].map(
+    (audience) => settled.of(transaction, ASKED, live, audience)?.[0]?.change,
+  )
+  expect(given[0]).toBeDefined()
+  expect(given.every((change) => change === given[0])).toBe(true)
+})
