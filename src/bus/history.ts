@@ -245,6 +245,9 @@ export class History {
     const forgotten = log.forgottenBefore(this.#visibleUpTo)
     if (forgotten !== null) earlier.forgetTo(forgotten)
     if (!earlier.areSeen(isVisible)) return null
+    const { replayedLsn = null } = isVisible
+    const replayed = replayedLsn === null ? 0 : log.find(endBefore(replayedLsn))
+    this.#visibleUpTo = Math.max(this.#visibleUpTo, replayed)
     this.#visibleUpTo = log.seekUnseen(this.#visibleUpTo, isVisible)
     return this.#visibleUpTo === log.end ? this.newestCursor : this.#format(log.endBefore(this.#visibleUpTo))
   }

@@ -9,7 +9,7 @@ import { isJoinTable } from '../catalog/relation-path.ts'
 import type { AnyRow, TransactionInfo } from '../changes/change.ts'
 import { RowcastError } from '../errors.ts'
 import { memberOf } from '../member-of.ts'
-import { parseSnapshot } from '../source/db/visibility.ts'
+import { parseSnapshot, SNAPSHOT_TEXT_SQL } from '../source/db/visibility.ts'
 import { withinAnswerTime } from '../wire/answer-deadline.ts'
 import { endOfRecords, type Lsn, parseLsn } from '../wire/lsn.ts'
 import type { WeighedPage } from './held-pages.ts'
@@ -43,7 +43,7 @@ export interface FencedRows extends RowsAtFence, WeighedPage {
 
 /** The snapshot is taken before the statement begins, and so before the position is read. */
 const FENCE_SQL =
-  'SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text AS snapshot, ' +
+  `SELECT ${SNAPSHOT_TEXT_SQL} AS snapshot, ` +
   '(CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ' +
   'ELSE pg_catalog.pg_current_wal_insert_lsn() END)::pg_catalog.text AS lsn, ' +
   "pg_catalog.set_config('statement_timeout', $1, true) AS bound"
@@ -172,6 +172,7 @@ function findManyOf(session: Session, model: ModelSpec): FindMany {
 }
 
 function fenceOf(text: string, lsn: string): Fence {
+  // By its id alone: a standby has replayed more by the time that it says how much. What is not seen comes again, and is not lost.
   const isVisible = parseSnapshot(text)
   return { text, endLsn: endOfRecords(parseLsn(lsn)), sees: ({ xid }) => isVisible(xid) }
 }

@@ -8,10 +8,11 @@ import { newImage } from '../bus/filter/judge-change.ts'
 import { TRUE } from '../bus/filter/outcome.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import { primaryKeyOf } from '../catalog/row-key.ts'
-import type { AnyChange, AnyRow, TransactionPart } from '../changes/change.ts'
+import type { AnyChange, AnyRow, TransactionInfo, TransactionPart } from '../changes/change.ts'
 import { modelAt } from '../changes/change-views.ts'
 import type { Guard } from '../guard.ts'
-import type { IsVisible } from '../source/db/visibility.ts'
+import { type IsVisible, seesTransaction } from '../source/db/visibility.ts'
+import type { Lsn } from '../wire/lsn.ts'
 import { rowIdOf } from './written-rows.ts'
 
 /** What it works with. */
@@ -71,7 +72,7 @@ export class RowWatch {
   /** The rows that were written last, as they are now; null for one that is gone. */
   readonly #recent = new Map<string, { readonly sequence: number; readonly row: AnyRow | null }>()
   /** Transactions of the model of which no look has said yet that queries see them. */
-  readonly #unseen = new Set<number>()
+  readonly #unseen = new Map<number, Lsn>()
   #sequence = 0
   /** What came up to here is not remembered. */
   #floor = 0
@@ -126,7 +127,7 @@ export class RowWatch {
     const { name } = this.#options.model
     for (let at = 0; at < changes.length; at += 1) {
       if (modelAt(changes, at) !== name) continue
-      this.#noteUnseen(transaction.xid)
+      this.#noteUnseen(transaction)
       const change = changes.at(at)
       if (change !== undefined) this.#note(change)
     }
@@ -142,8 +143,8 @@ export class RowWatch {
     this.#check(LOOKS_AFTER_LOSS)
   }
 
-  #noteUnseen(xid: number): void {
-    const [oldest] = this.#unseen.add(xid)
+  #noteUnseen({ xid, commitLsn }: TransactionInfo): void {
+    const [oldest] = this.#unseen.set(xid, commitLsn).keys()
     // So many have come behind it: it can be seen.
     if (this.#unseen.size > RECENT_MAX && oldest !== undefined) this.#unseen.delete(oldest)
   }
@@ -153,8 +154,9 @@ export class RowWatch {
     let left = [...this.#unseen]
     for (let looks = 0; left.length > 0 && looks < looksMax; looks += 1) {
       const isVisible = await this.#options.look()
-      for (const xid of left.filter(isVisible)) this.#unseen.delete(xid)
-      left = left.filter((xid) => this.#unseen.has(xid))
+      for (const [xid, commitLsn] of left)
+        if (seesTransaction(isVisible, { xid, commitLsn })) this.#unseen.delete(xid)
+      left = left.filter(([xid]) => this.#unseen.has(xid))
       if (left.length > 0) await this.#options.wait(LOOK_AGAIN_MS)
     }
   }

@@ -2,7 +2,7 @@
 import type { InProcessBus } from '../bus/bus.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
 import { parseCursor } from '../changes/cursor.ts'
-import { type IsVisible, SEES_NOTHING } from '../source/db/visibility.ts'
+import type { IsVisible } from '../source/db/visibility.ts'
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import type { ReadableLog } from './log-transactions.ts'
 import { RELATED_READ_BOUNDS, type StreamProgress } from './related-row-reader.ts'
@@ -33,6 +33,8 @@ export class StreamFollower implements StreamProgress {
   readonly #options: StreamFollowerOptions
   restarts = 0
   #passedLsn: Lsn = LSN_ZERO
+  /** What a look saw of this history; null before the first. */
+  #seen: IsVisible | null = null
   readonly #waiters = new Set<Waiter>()
   /** Nobody waits for less. */
   #leastAwaited: Lsn | null = null
@@ -49,6 +51,7 @@ export class StreamFollower implements StreamProgress {
   restart(): void {
     this.restarts += 1
     this.#passedLsn = LSN_ZERO
+    this.#seen = null
   }
 
   /** Everything that committed before the position has come. */
@@ -69,7 +72,11 @@ export class StreamFollower implements StreamProgress {
 
   async isVisible(ordinal: number): Promise<boolean> {
     // What was visible once stays so: most reads need not ask.
-    return this.#isBehind(ordinal, SEES_NOTHING) || this.#isBehind(ordinal, await this.#options.look())
+    if (this.#seen !== null && this.#isBehind(ordinal, this.#seen)) return true
+    const { restarts } = this
+    const seen = await this.#options.look()
+    if (this.restarts === restarts) this.#seen = seen
+    return this.#isBehind(ordinal, seen)
   }
 
   #isBehind(ordinal: number, isVisible: IsVisible): boolean {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import { parseSnapshot, VisibilityGate } from '../../src/source/db/visibility.ts'
+import { parseSnapshot, seesTransaction, VisibilityGate } from '../../src/source/db/visibility.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
 
 describe('a snapshot', () => {
   it('sees what is below xmax and not running', () => {
@@ -15,6 +16,15 @@ describe('a snapshot', () => {
       false,
       false,
     ])
+  })
+
+  it('of a standby sees what is older than all that may be running, and what it has replayed', () => {
+    const isVisible = parseSnapshot('100:105:@0/3000')
+    expect([99, 100, 104, 105].map(isVisible)).toEqual([true, false, false, false])
+    expect(isVisible.seesRange?.(98, 100)).toBe(false)
+    const committedAt = (commitLsn: bigint) =>
+      seesTransaction(isVisible, { xid: 104, commitLsn: toLsn(commitLsn) })
+    expect([committedAt(0x2fffn), committedAt(0x3000n)]).toEqual([true, false])
   })
 
   it('sees nothing when it cannot be read', () => {

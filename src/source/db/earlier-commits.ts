@@ -50,6 +50,9 @@ export class EarlierCommits {
 
   /** Whether they are, to one who sees this. What was once, stays so. */
   areSeen(isVisible?: IsVisible): boolean {
+    // What others have shown, they have shown of the primary.
+    const replayedLsn = isVisible?.replayedLsn ?? null
+    if (replayedLsn !== null) return replayedLsn >= this.#before
     if (this.#seen >= this.#before) return true
     if (isVisible === undefined) return false
     const isOver = isVisible.seesAllBefore(this.#bound)

@@ -2,10 +2,10 @@
 import { withinAnswerTime } from '../../wire/answer-deadline.ts'
 import { type DriverTarget, waitBoundsOf } from '../../wire/driver-target.ts'
 import { withDatabaseSession } from './sql.ts'
-import { parseXidBound } from './visibility.ts'
+import { parseXidBound, SNAPSHOT_TEXT_SQL } from './visibility.ts'
 
 /** Qualified: the Prisma Client's session has a search_path of its own. */
-const SNAPSHOT_SQL = 'SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text AS snapshot'
+const SNAPSHOT_SQL = `SELECT ${SNAPSHOT_TEXT_SQL} AS snapshot`
 
 /** The ids that transactions hold a lock on, as `parseXidBound` takes them. */
 export const HELD_XIDS_SQL = `(SELECT pg_catalog.string_agg(DISTINCT l.transactionid::pg_catalog.text, ',') FROM pg_catalog.pg_locks l

@@ -4,6 +4,7 @@
  * replication only when the standby has answered.
  * Source: PostgreSQL manual, "System Information Functions", pg_current_snapshot.
  */
+import { type Lsn, parseLsn } from '../../wire/lsn.ts'
 
 /** What a session sees, by 32-bit transaction id. */
 export interface IsVisible {
@@ -12,6 +13,22 @@ export interface IsVisible {
   readonly seesRange?: ((oldest: number, newest: number) => boolean) | undefined
   /** Whether it sees every id below this one of 64 bits; null: nobody knows an id that all earlier ones lie below. */
   seesAllBefore(bound: bigint | null): boolean
+  /**
+   * Of a standby: whoever looks later sees all that committed before this position. Its snapshots do not name the ids that are running, so
+   * that by its id alone only what is older than all of them is seen. @default null: of a primary
+   */
+  readonly replayedLsn?: Lsn | null | undefined
+  /** Of a standby: whether the id is over as far as is known, for whoever waits a moment for it and knows no more. */
+  readonly mayShow?: ((xid: number) => boolean) | undefined
+}
+
+/** Whether it sees a transaction of the stream. */
+export function seesTransaction(
+  isVisible: IsVisible,
+  { xid, commitLsn }: { readonly xid: number; readonly commitLsn: Lsn },
+): boolean {
+  const { replayedLsn = null } = isVisible
+  return isVisible(xid) || (replayedLsn !== null && commitLsn < replayedLsn)
 }
 
 /** Sees every transaction: of a recording nothing is still to become visible. */
@@ -20,17 +37,24 @@ export const SEES_ALL: IsVisible = Object.assign(() => true, { seesAllBefore: ()
 /** Sees no transaction, and none of those that committed before the stream. */
 export const SEES_NOTHING: IsVisible = Object.assign(() => false, { seesAllBefore: () => false })
 
-const SNAPSHOT_TEXT = /^(\d+):(\d+):([\d,]*)$/
+/** What a session sees, as `parseSnapshot` takes it: of a standby with the position that it has replayed. */
+export const SNAPSHOT_TEXT_SQL =
+  'pg_catalog.concat(pg_catalog.pg_current_snapshot(), CASE WHEN pg_catalog.pg_is_in_recovery() ' +
+  "THEN pg_catalog.concat('@', pg_catalog.pg_last_wal_replay_lsn()) END)"
+
+const SNAPSHOT_TEXT = /^(\d+):(\d+):([\d,]*)(?:@([\dA-F]+\/[\dA-F]+))?$/
 const XID_SPACE = 2n ** 32n
 
 /**
- * Parses `xmin:xmax:xip,xip,…`. Ids there have 64 bits, those of the stream 32: the missing half is that of
+ * Parses `xmin:xmax:xip,xip,…`, of a standby `xmin:xmax:@lsn`. Ids there have 64 bits, those of the stream 32: the missing half is that of
  * the nearest id below or just above xmax. Text that is no snapshot makes everything invisible.
  */
 export function parseSnapshot(text: string): IsVisible {
   const match = SNAPSHOT_TEXT.exec(text)
   if (match === null) return SEES_NOTHING
-  const xmax = BigInt(match[2] ?? '0')
+  const next = BigInt(match[2] ?? '0')
+  const replayedLsn = match[4] === undefined ? null : parseLsn(match[4])
+  const xmax = replayedLsn === null ? next : BigInt(match[1] ?? '0')
   const running = (match[3] ?? '').split(',').filter(Boolean).map(BigInt)
   const isRunning = new Set(running)
   const isVisible = (xid: number) => {
@@ -43,7 +67,9 @@ export function parseSnapshot(text: string): IsVisible {
   }
   const seesAllBefore = (bound: bigint | null) =>
     bound !== null && bound <= xmax && running.every((xid) => xid >= bound)
-  return Object.assign(isVisible, { seesRange, seesAllBefore })
+  if (replayedLsn === null) return Object.assign(isVisible, { seesRange, seesAllBefore })
+  const mayShow = (xid: number) => widenXid(BigInt(xid), next) < next
+  return Object.assign(isVisible, { seesRange, seesAllBefore, replayedLsn, mayShow })
 }
 
 /**
@@ -77,7 +103,7 @@ export interface Sight {
 
 /** What the gate needs. */
 export interface VisibilityOptions {
-  /** `SELECT pg_current_snapshot()::text` on a session like those that will query. */
+  /** `SNAPSHOT_TEXT_SQL` on a session like those that will query. */
   readonly readSnapshot: () => Promise<string>
   /** What has to be known before each look. @default nothing */
   readonly prepare?: (() => Promise<void>) | undefined
@@ -119,10 +145,11 @@ export class VisibilityGate {
   async whenVisible(xid: number): Promise<void> {
     const now = this.#options.monotonicMs ?? (() => performance.now())
     const deadline = now() + (this.#options.waitMaxMs ?? 2_000)
-    while (!this.#seen(xid)) {
+    const isIn = (seen: IsVisible) => (seen.mayShow ?? seen)(xid)
+    while (!isIn(this.#seen)) {
       // What a look saw that had begun before, stays seen.
       const isVisible = await (this.#running?.look ?? this.look())
-      if (isVisible(xid) || now() >= deadline) return
+      if (isIn(isVisible) || now() >= deadline) return
       await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS))
     }
   }

@@ -4,7 +4,7 @@
  */
 import { earlierLsn, LSN_ZERO, type Lsn, toLsn } from '../../wire/lsn.ts'
 import { EarlierCommits } from '../db/earlier-commits.ts'
-import type { Sight } from '../db/visibility.ts'
+import { type Sight, seesTransaction } from '../db/visibility.ts'
 
 /** As many are known one by one, 3 MiB; of more it is waited until all ids that had been given are over. */
 const UNSEEN_MAX = 262_144
@@ -60,7 +60,12 @@ export class SeenCommits {
     this.#earlier.ask(xidBound)
     if (!this.#earlier.areSeen(isVisible)) return
     let first = 0
-    while (first < this.#count && isVisible(this.#xids[first] as number)) first += 1
+    const isSeen = (at: number) =>
+      seesTransaction(isVisible, {
+        xid: this.#xids[at] as number,
+        commitLsn: toLsn(this.#commitLsns[at] as bigint),
+      })
+    while (first < this.#count && isSeen(first)) first += 1
     const lsn = first < this.#count ? toLsn(this.#commitLsns[first] as bigint) : reachedLsn
     if (lsn > this.#lsn) this.#lsn = lsn
     this.#xids.copyWithin(0, first, this.#count)

@@ -98,7 +98,10 @@ export async function readSourceFacts(query: RunQuery, goal: SetupGoal): Promise
     ...facts,
     skips: parseSkipMarks(goal.slot, skips),
     serverLsn: parseLsn(row.serverLsn),
-    sight: { isVisible: parseSnapshot(snapshot), xidBound: parseXidBound(snapshot, heldXids) },
+    sight: {
+      isVisible: parseSnapshot(row.isInRecovery ? `${snapshot}@${row.serverLsn}` : snapshot),
+      xidBound: parseXidBound(snapshot, heldXids),
+    },
     slot: slot === null ? null : toSlotState(slot, row.isInRecovery),
     modelTables,
     identityFaults: await readIdentityFaults(query, goal, row.serverVersion),
