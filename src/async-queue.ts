@@ -16,7 +16,9 @@ export class AsyncQueue<T> extends AsyncIteration<T> {
     return this.#ended !== null
   }
 
+  /** Behind its end nothing is taken. */
   push(value: T): void {
+    if (this.#ended !== null) return
     this.#values.push(value)
     this.#asking.shift()?.()
   }
@@ -47,6 +49,8 @@ export class AsyncQueue<T> extends AsyncIteration<T> {
   async return(): Promise<IteratorResult<T>> {
     this.clear()
     this.end()
+    // Nobody is there for its failure.
+    this.#ended = { failure: null }
     return DONE
   }
 }

@@ -127,6 +127,17 @@ describe('a queue', () => {
     expect(await queue.next()).toEqual(DONE)
   })
 
+  it('takes nothing behind its end, and has no failure for who has left', async () => {
+    const queue = new AsyncQueue<number>()
+    queue.push(1)
+    queue.end(new Error('lost'))
+    queue.push(2)
+    expect(queue.length).toBe(1)
+    await queue.return()
+    queue.push(3)
+    expect(await queue.next()).toEqual(DONE)
+  })
+
   it('forgets what waits when nobody wants more', async () => {
     const queue = new AsyncQueue<number>()
     queue.push(1)

@@ -2,6 +2,7 @@
  * Stage 6, bus. What applications wrote with `pg_logical_emit_message`, to those who listen: each with a bounded
  * queue of its own, and nothing is kept for those who are not there.
  */
+import { mapIterator } from '../async-iteration.ts'
 import { AsyncQueue } from '../async-queue.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { RowcastError } from '../errors.ts'
@@ -62,6 +63,11 @@ class MessageQueue extends AsyncQueue<EmittedMessage> {
   }
 }
 
+/** Made as it is taken: what one listener does to it, no other sees. */
+function ownMessage(message: EmittedMessage): EmittedMessage {
+  return { ...message, content: new Uint8Array(message.content) }
+}
+
 /** Creates a hub whose listeners may each leave `queueLengthMax` messages waiting. */
 export function createMessageHub(
   queueLengthMax: number,
@@ -85,7 +91,7 @@ export function createMessageHub(
       listeners.set(queue, prefix)
       forgetSignal = endOnAbort(queue, signal, guard)
       if (farewell !== null) queue.end(farewell())
-      return queue
+      return mapIterator(queue, ownMessage)
     },
     close(error) {
       callAll([...listeners.keys()], (queue) => queue.end(error ?? null))

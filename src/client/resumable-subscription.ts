@@ -203,6 +203,10 @@ async function* attempt<Data extends object>(
     },
   }
   const inbox = new AsyncQueue<Received<Data>>()
+  /** What comes behind the end is not given out, and is asked for again. */
+  function moveTo(cursor: string): void {
+    if (!inbox.isEnded) position.cursor = cursor
+  }
   /** At once, not when it is taken: should the connection be lost meanwhile, what is here has come. */
   function receive(data: Data | null, errors: readonly SubscriptionError[]): void {
     position.cursor = (data === null ? null : cursorOf(data)) ?? errors[0]?.cursor ?? position.cursor
@@ -211,6 +215,7 @@ async function* attempt<Data extends object>(
   const sink: ChangeSink<Data> = {
     next(result) {
       onConnection?.(true)
+      if (inbox.isEnded) return
       const errors = toSubscriptionErrors(result.errors)
       // `data: null` is a change that failed; no data at all is an answer to the subscription.
       const isOfChange = result.data !== undefined && (result.data !== null || onFailure !== undefined)
@@ -225,14 +230,10 @@ async function* attempt<Data extends object>(
     complete: () => inbox.end(),
     connected: () => onConnection?.(true),
     lost: () => onConnection?.(false),
-    bookmark(cursor) {
-      position.cursor = cursor
-    },
+    bookmark: moveTo,
   }
   const unsubscribe = client.subscribe<Data>(payload, sink)
-  const forgetBookmarks = watchBookmarks(client, extensions, (cursor) => {
-    position.cursor = cursor
-  })
+  const forgetBookmarks = watchBookmarks(client, extensions, moveTo)
   const onAbort = () => inbox.end()
   signal?.addEventListener('abort', onAbort)
   if (signal?.aborted) onAbort()

@@ -14,7 +14,9 @@ export function parseKeyArgument(field: FieldSpec, typeName: string, value: unkn
   if (field.type === 'String') {
     // No text of PostgreSQL has this character.
     if (value.includes('\0')) throw badId(field, 'a text without the character U+0000')
-    if (field.nativeType !== 'Uuid' || UUID.test(value)) return value
+    if (field.nativeType !== 'Uuid') return value
+    // As rows have it: of many keys it is the text that says whose row it is.
+    if (UUID.test(value)) return value.toLowerCase()
     throw badId(field, 'a UUID')
   }
   const bits = field.type === 'Int' ? 32 : 64

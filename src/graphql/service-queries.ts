@@ -9,7 +9,9 @@ import { parseKeyArgument } from './key-argument.ts'
 import { listArguments } from './list-arguments.ts'
 import { type ListArguments, listQueryOf, toListError } from './listing/list-query.ts'
 import { checkFilterVariables } from './missing-variable.ts'
+import { builderReader } from './plugin/image-reader.ts'
 import { delegateOf, type PrismaClientLike } from './prisma-delegate.ts'
+import { readAs } from './reading/read-pool.ts'
 import type { ServiceBuilder, ServiceModel } from './service-types.ts'
 import { relatedModels } from './where/related-rules.ts'
 import { withPrismaNames } from './where/where-names.ts'
@@ -99,25 +101,23 @@ function defineOne(
             parseKeyArgument(field, type, args[names.fields.get(field.name) ?? field.name]),
           ]),
         )
-        const delegate = delegateOf(clientOf(context), spec.name)
-        // findUnique wants the name of a composite key, which `@@id(name:)` may have changed; findFirst does not.
-        return keys.length === 1 && !policiesOf(anyBuilder(builder)).asksViewer(spec.name)
-          ? delegate.findUnique({ ...query, where })
-          : delegate.findFirst({ ...query, ...visibleWhere(builder, context, spec.name, where) })
+        // findUnique wants the name of a composite key, which `@@id(name:)` may have changed, and takes no policy beside it.
+        if (keys.length === 1 && !policiesOf(anyBuilder(builder)).asksViewer(spec.name))
+          return delegateOf(clientOf(context), spec.name).findUnique({ ...query, where })
+        const reader = builderReader(anyBuilder(builder), context)
+        const asked = { ...query, ...visibleWhere(builder, context, spec.name) }
+        return readAs(reader.pool, context, (reads) => reader.findByKey(spec.name, where, asked, reads))
       },
     }),
   )
 }
 
-/** The rows that the viewer may see, and what else they have to be; nothing for all. */
+/** The rows that the viewer may see; nothing for all. */
 export function visibleWhere(
   builder: ServiceBuilder,
   context: object,
   model: string,
-  more?: object,
 ): { readonly where?: object } {
   const { rows } = policiesOf(anyBuilder(builder)).view(context, model)
-  const conditions = [more, rows?.where].filter((condition) => condition !== undefined)
-  const [only] = conditions
-  return only === undefined ? {} : { where: conditions.length === 1 ? only : { AND: conditions } }
+  return rows === null ? {} : { where: rows.where }
 }

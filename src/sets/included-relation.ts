@@ -23,6 +23,11 @@ export interface IncludedRelation {
   }
 }
 
+/** What they cost of the budgets of filters: looking up whose a related row is. */
+export function costOfIncluded(relations: readonly IncludedRelation[] = []): number {
+  return relations.reduce((sum, { fields }) => sum + fields.length, 0)
+}
+
 /** A change of a related row. */
 export interface Via {
   /** Name of the relation. */

@@ -21,6 +21,7 @@ import type { StreamStart } from '../source/watch/session-start.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { onAborted } from '../wire/shared-listener.ts'
 import { AccountShare } from './account-share.ts'
+import { costOfIncluded } from './included-relation.ts'
 import { leftWaiting } from './left-waiting.ts'
 import { hasAllAfter, nextTransactionOf, ordinalOf, passedOrdinalOf } from './log-transactions.ts'
 import { OpenSubscriptions } from './open-subscriptions.ts'
@@ -81,9 +82,10 @@ export class SetsBus implements ChangeBus, RelatedHost {
    * @throws BAD_CURSOR, FILTER_TOO_COSTLY, TOO_MANY_REPLAYS; what else ends it comes from the iterator
    */
   subscribeRelated(request: RelatedRequest, signal?: AbortSignal): RelatedSubscription {
-    const { account = null, filter, after, isInitial = false } = request
+    const { account = null, filter, include, after, isInitial = false } = request
     const subscription = new RelatedSubscription(this, request)
-    const share = new AccountShare(account, filter.cost, isInitial || after !== undefined)
+    const cost = filter.cost + costOfIncluded(include)
+    const share = new AccountShare(account, cost, isInitial || after !== undefined)
     this.#open.add(subscription, share)
     const end = this.#guard.wrap('end with a signal', () => subscription.end(null))
     if (signal !== undefined) this.#open.setForgetSignal(subscription, onAborted(signal, end))

@@ -49,6 +49,22 @@ function withAbort() {
   return { signal: controller.signal, abort: () => controller.abort() }
 }
 
+it('what one listener does to a message, no other sees', async () => {
+  const hub = createMessageHub(10)
+  const [first, second] = [hub.listen({}), hub.listen({})]
+  hub.publish({
+    prefix: 'p',
+    content: new Uint8Array([1, 2]),
+    lsn: toLsn(1n),
+    transaction: null,
+    index: null,
+  })
+  const { value } = await first.next()
+  value.content.fill(0)
+  Object.assign(value, { prefix: 'q' })
+  expect(await second.next()).toMatchObject({ value: { prefix: 'p', content: new Uint8Array([1, 2]) } })
+})
+
 it('whoever listens to messages after the end is ended at once, with a typed error', async () => {
   const hub = createMessageHub(10)
   const before = hub.listen({})

@@ -131,6 +131,29 @@ it('a callback that throws when the connection is lost ends the iteration with i
   expect(await Promise.race([end, 'still waiting'])).toEqual(new Error('of the application'))
 })
 
+it('the signal ends an iteration whose server is faster than its loop', async () => {
+  const ending = new AbortController()
+  let more = () => {}
+  const client = createFakeClient((sink) => {
+    more = () => sink.next({ data: { tagChanged: { cursor: 'c' } } })
+    more()
+  })
+  let taken = 0
+  const loop = (async () => {
+    for await (const _ of subscribeResumable(client, REQUEST, { after: 'c', signal: ending.signal })) {
+      taken += 1
+      more()
+      ending.abort()
+      more()
+      if (taken > 5) break
+    }
+  })()
+  await vi.advanceTimersByTimeAsync(1_000)
+  await loop
+  // What had come before is given out.
+  expect(taken).toBe(2)
+})
+
 it('the signal ends an iteration that waits for its first cursor', async () => {
   const ending = new AbortController()
   const client = { subscribe: (_payload: object, sink: ChangeSink<unknown>) => () => sink.complete() }

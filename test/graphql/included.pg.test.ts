@@ -289,6 +289,21 @@ it('refuses what is not to be heard of, and what is asked for beside it', async 
   expect(await codeOf('userChanged(include: sessions) { action }')).toMatch(/Value "sessions" does not exist/)
 })
 
+it('asks nothing of relations that have a type in the document, and are not included', async () => {
+  const query = `subscription ($after: Cursor) { userChanged(include: [posts], after: $after) {
+    via { relation ... on UserViaPosts { key { rowId } } ... on UserViaComments { key { rowId } } } } }`
+  const after = await cursorNow()
+  const stream = await transportOf('WebSocket').open(running.url, query, {
+    token: 'none',
+    variables: { after },
+  })
+  await database.query(`UPDATE "Post" SET title = title || '!' WHERE id = 1`)
+  const { data, errors } = await stream.next()
+  expect(errors).toEqual([])
+  expect(data).toEqual({ userChanged: { via: [{ relation: 'posts', key: { rowId: '1' } }] } })
+  await stream.leave()
+})
+
 it('is in a schema of one’s own, with the policies given there', async () => {
   const schema = addChanges(buildSchema('type Query { hello: String }'), running.service.rowcast, {
     models: { Post: {}, Comment: {} },

@@ -8,10 +8,20 @@ import { createFakeFeed } from './fake-feed.ts'
 import { createRecordingPrisma } from './recording-prisma.ts'
 
 const ADA = '6a0e3a3c-0000-4000-8000-000000000001'
+const BOB = '6a0e3a3c-0000-4000-8000-00000000000b'
+const CY = '6a0e3a3c-0000-4000-8000-00000000000c'
 const user = { id: ADA, email: 'ada@x', bio: null, role: 'ADMIN', tags: [] }
+const bob = { ...user, id: BOB, email: 'bob@x', role: 'MEMBER' }
+const members = [{ team: 'core', userId: BOB }]
 
 function open(entities: 'rows' | 'keys') {
-  const prisma = createRecordingPrisma({ 'user.findUnique': () => user, 'user.findFirst': () => user })
+  const prisma = createRecordingPrisma(
+    {
+      ...{ 'user.findUnique': () => user, 'user.findFirst': () => user },
+      ...{ 'user.findMany': () => [user, bob], 'membership.findMany': () => members },
+    },
+    { readsTogether: true },
+  )
   const schema = asSubgraph(
     buildServiceSchema({
       ...{ catalog: blogCatalog, prisma, feed: createFakeFeed(blogCatalog, ['User', 'Post', 'Membership']) },
@@ -54,6 +64,44 @@ describe('a subgraph', () => {
     expect(await ask(source, {}, { of: of.slice(0, 1) })).toEqual({ data: { _entities: [null] } })
     const many = await ask(source, {}, { of: Array.from({ length: 1_001 }, () => of[0]) })
     expect(many).toMatchObject({ data: null, errors: [{ extensions: { code: 'GRAPHQL_BAD_ARGUMENT' } }] })
+  })
+
+  it('looks rows up together, under the policy of the viewer and by keys of several fields', async () => {
+    const { ask, prisma } = open('rows')
+    const source = `query ($of: [_Any!]!) { _entities(representations: $of) {
+      ... on _Entity { __typename ... on User { email } ...M } } } fragment M on _Entity { ... on Membership { userId } }`
+    const of = [
+      { __typename: 'User', id: CY },
+      { __typename: 'Membership', team: 'core', userId: BOB },
+      { __typename: 'User', id: BOB.toUpperCase() },
+      { __typename: 'User', id: ADA },
+      { __typename: 'Membership', team: 'other', userId: ADA },
+    ]
+    // Whatever the database answers, an administrator is none of this viewer's rows.
+    expect(await ask(source, {}, { of })).toEqual({
+      data: {
+        _entities: [
+          null,
+          { __typename: 'Membership', userId: BOB },
+          { __typename: 'User', email: 'bob@x' },
+          null,
+          null,
+        ],
+      },
+    })
+    const wheres = Object.fromEntries(prisma.calls.map(({ call, query }) => [call, query['where']]))
+    expect(prisma.calls).toHaveLength(2)
+    expect(wheres['user.findMany']).toEqual({
+      AND: [{ id: { in: [CY, BOB, ADA] } }, { role: { equals: 'MEMBER' } }],
+    })
+    expect(wheres['membership.findMany']).toMatchObject({ OR: [{ team: 'core', userId: BOB }, {}] })
+    const alike = Array.from({ length: 2 ** 7 }, (_, n) => ({
+      ...{ __typename: 'Membership', userId: ADA },
+      team: [...'abcdefg'].map((letter, at) => (n & (2 ** at) ? letter.toUpperCase() : letter)).join(''),
+    }))
+    expect(await ask(source, {}, { of: alike })).toMatchObject({
+      ...{ data: null, errors: [{ extensions: { code: 'GRAPHQL_BAD_ARGUMENT' } }] },
+    })
   })
 
   it('says which types are entities, and which may be in other subgraphs, too', async () => {

@@ -73,6 +73,20 @@ describe.each(TRANSPORTS)('over $name', ({ ask }) => {
     expect(errors.map((error) => error.extensions?.['code'])).toEqual(['QUERY_OVER_LIMIT'])
   })
 
+  test('a field that is written again and again, within itself too, is refused though the answer has one', async () => {
+    const { url } = await startProbe()
+    const query = (again: number) => {
+      const levels = Array.from(
+        { length: 5 },
+        (_, i) => `fragment F${i} on Node { ${`node { ...F${i + 1} } `.repeat(again)}}`,
+      )
+      return `{ node { ...F0 } } ${levels.join(' ')} fragment F5 on Node { value }`
+    }
+    expect((await ask(url, query(3))).errors).toEqual([])
+    const { errors } = await ask(url, query(8))
+    expect(errors.map((error) => error.extensions?.['code'])).toEqual(['QUERY_OVER_LIMIT'])
+  })
+
   test('fragments in a circle are refused', async () => {
     const { url } = await startProbe()
     const { data, errors } = await ask(

@@ -107,6 +107,17 @@ describe.each(['application/json', 'text/event-stream'])('a request for %s', (ac
     ['GET with a named origin, as EventSource sends it', 'pass', 'GET', { origin: APP }],
     ['GET with a header that needs a preflight', 'pass', 'GET', { 'x-graphql-yoga-csrf': '1' }],
     ['GET with a token, which no browser adds by itself', 'pass', 'GET', { authorization: 'Bearer abc' }],
+    ...[
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+      { origin: EVIL },
+      { referer: `${EVIL}/a` },
+    ].map((said): [string, 'refuse', string, Record<string, string>] => [
+      `GET of ${JSON.stringify(said)} with the token that a proxy makes of a cookie`,
+      'refuse',
+      'GET',
+      { authorization: 'Bearer abc', ...said },
+    ]),
     ['GET with a password that the browser keeps', 'refuse', 'GET', { authorization: 'Basic YTpi' }],
     ['GET with nothing but the name of a token', 'refuse', 'GET', { authorization: 'Bearer' }],
     ['POST of a form', 'refuse', 'POST', { 'content-type': 'application/x-www-form-urlencoded' }, form],

@@ -81,6 +81,7 @@ test('what is introspection', () => {
   const is = (text: string) => isIntrospection(parse(text), null)
   expect(is('{ __schema { description } a: __type(name: "A") { name } __typename }')).toBe(true)
   expect(is('{ ...A ... { __typename } } fragment A on Query { ...A __schema { description } }')).toBe(true)
+  expect(is('{ _service { sdl } }')).toBe(true)
   expect(is('{ __schema { description } user }')).toBe(false)
   expect(is('{ __schema: user }')).toBe(false)
   expect(is('{ ...A } fragment A on Query { __typename ... on Query { user } }')).toBe(false)

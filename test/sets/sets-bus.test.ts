@@ -3,6 +3,7 @@
 import { expect, it } from 'vitest'
 import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { parseWhere } from '../../src/bus/filter/parse-where.ts'
+import { Account } from '../../src/bus/holdings.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
@@ -73,6 +74,20 @@ it('a cursor of the process before is given nothing until it is known whether so
   publish(sets, 40)
   await settled()
   expect(good.taken).toEqual(['30', '40'])
+})
+
+it('counts included relations for the budgets of filters, by the columns they are looked up by', () => {
+  const { sets, filter } = openBus()
+  const account = new Account({ filterCostMax: filter.cost + 2 })
+  const related = { model, fields: ['thingId'], domains: [] }
+  const include = { name: 'parts', filter: null, fields: ['id'], domains: [], related }
+  const open = (count: number) =>
+    sets.subscribeRelated({
+      ...{ model, filter, account, setModels: new Set<string>(), asksForRows: true },
+      include: Array<typeof include>(count).fill(include),
+    })
+  expect(() => open(3)).toThrow('FILTER_TOO_COSTLY')
+  void open(2).return()
 })
 
 it('ends with what is missing, and nothing that came after it was given', async () => {

@@ -9,7 +9,7 @@ import { type OrderTest, SCALAR_OPERATORS, type ScalarOperator, type ScalarOpera
 import { outcomeOf, UNKNOWN } from './outcome.ts'
 import { patternTest } from './pattern-filter.ts'
 import type { Preparation } from './prepared-values.ts'
-import { lowerCase } from './text-order.ts'
+import { answerOfAnyText, lowerCase } from './text-order.ts'
 import type { PatternText, ValueDomain } from './value-domain.ts'
 
 /** What the filters of a field are parsed with. */
@@ -138,8 +138,7 @@ function compared(reading: Reading, isInOrder: OrderTest, operand: unknown, path
     takesNull: false,
     preparation: isCostly ? { name: domain.name, prepare: domain.normalize } : null,
     cost: 1,
-    // No text is less than the empty one.
-    ofAny: bound === '' && isInOrder(0) && isInOrder(1) ? true : undefined,
+    ofAny: answerOfAnyText(isInOrder, bound),
     test(value) {
       const normal = isCostly ? value : domain.normalize(value)
       return normal === undefined ? UNKNOWN : outcomeOf(isInOrder(domain.compare(normal, bound)))
@@ -149,14 +148,13 @@ function compared(reading: Reading, isInOrder: OrderTest, operand: unknown, path
 
 function matching(reading: Reading, pattern: string, path: string): Condition {
   const { isInsensitive, domain, field } = reading
-  const { test, cost } = patternTest(isInsensitive ? lowerCase(pattern) : pattern, path)
+  const { test, cost, ofAny } = patternTest(isInsensitive ? lowerCase(pattern) : pattern, path)
   return {
     kind: 'test',
     field: field.name,
     takesNull: false,
     preparation: isInsensitive || domain.isCostly ? matchedText(domain.pattern, isInsensitive) : null,
-    cost,
-    ofAny: /^%+$/.test(pattern) ? true : undefined,
+    ...{ cost, ofAny },
     test: (text) => (typeof text === 'string' ? test(text) : UNKNOWN),
   }
 }

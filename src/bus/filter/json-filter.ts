@@ -30,7 +30,7 @@ import {
 } from './operators.ts'
 import { NULL, type Outcome, outcomeOf, UNKNOWN } from './outcome.ts'
 import { patternTest } from './pattern-filter.ts'
-import { compareCodePoints, lowerCase } from './text-order.ts'
+import { answerOfAnyText, compareCodePoints, lowerCase } from './text-order.ts'
 
 /** What the filter of one Json field is parsed with. */
 export interface JsonContext {
@@ -102,7 +102,8 @@ function containing(reading: Reading, operand: unknown, at: string): Condition {
   const cost = costOfPart(part, at)
   const prepare = (list: Json) => createJsonList(list as readonly Json[])
   const check = (list: unknown) => outcomeOf(listContains(list as JsonList, part))
-  return typed(reading, { kind: 'array', at, cost, name: 'as a set', prepare, check })
+  const ofAny = Array.isArray(part) && part.length === 0 ? true : undefined
+  return typed(reading, { kind: 'array', at, cost, name: 'as a set', prepare, check, ofAny })
 }
 
 function equalTo(reading: Reading, operand: unknown, at: string): Condition {
@@ -148,14 +149,15 @@ function matching(reading: Reading, toPattern: LikeForm, operand: unknown, at: s
     throw badFilter(at, 'PostgreSQL has no lower() of jsonb.', 'Add `path: []`.')
   }
   const pattern = toPattern(operand)
-  const { test, cost } = patternTest(isInsensitive ? lowerCase(pattern) : pattern, at)
+  const { test, cost, ofAny } = patternTest(isInsensitive ? lowerCase(pattern) : pattern, at)
   const prepare = (value: Json) => {
     // Without a path Prisma matches the document's text, which has the quotes of the string.
     const text = path === null ? JSON.stringify(value) : String(value)
     return isInsensitive ? lowerCase(text) : text
   }
   const name = `${path === null ? 'quoted text' : 'text'}${isInsensitive ? ', insensitive' : ''}`
-  return typed(reading, { kind: 'string', cost, at, name, prepare, check: (text) => test(text as string) })
+  const check = (text: unknown) => test(text as string)
+  return typed(reading, { kind: 'string', cost, at, name, prepare, check, ofAny })
 }
 
 function compared(reading: Reading, isInOrder: OrderTest, operand: unknown, at: string): Condition {
@@ -166,7 +168,7 @@ function compared(reading: Reading, isInOrder: OrderTest, operand: unknown, at: 
   }
   if (typeof operand === 'string') {
     const check = (value: unknown) => outcomeOf(isInOrder(compareCodePoints(String(value), operand)))
-    return typed(reading, { kind: 'string', at, check })
+    return typed(reading, { kind: 'string', at, check, ofAny: answerOfAnyText(isInOrder, operand) })
   }
   throw badFilter(at, 'only numbers and strings have an order.', 'Give a number or a string.')
 }
@@ -180,6 +182,8 @@ interface KindTest {
   readonly name?: string
   readonly prepare?: (value: Json) => unknown
   readonly check: (prepared: unknown) => Outcome
+  /** What it is of whatever value of the kind there is. @default it depends */
+  readonly ofAny?: boolean | undefined
 }
 
 /** Stands for a value of another kind. */
@@ -188,14 +192,14 @@ const OTHER_KIND = Symbol('rowcast.otherKind')
 /** Of values of other kinds neither the test holds nor its negation, as Prisma has it. */
 function typed(
   reading: Reading,
-  { kind, at, cost = 1, name = 'value', prepare, check }: KindTest,
+  { kind, at, cost = 1, name = 'value', prepare, check, ofAny }: KindTest,
 ): Condition {
   if (reading.field.nativeType === 'Json' && reading.path === null) {
     throw badFilter(at, 'PostgreSQL has no such operator for json, only for jsonb.', 'Add `path: []`.')
   }
   const otherwise = outcomeOf(reading.isNegated)
   return prepared(reading, {
-    cost,
+    ...{ cost, ofAny },
     name: `${kind}: ${name}`,
     prepare: (value) => {
       if (value === undefined) return undefined
@@ -224,9 +228,10 @@ interface PreparedTest {
   readonly name: string
   readonly prepare: (value: Json | undefined) => unknown
   readonly check: (made: unknown) => Outcome
+  readonly ofAny?: boolean | undefined
 }
 
-function prepared({ field, path }: Reading, { cost, name, prepare, check }: PreparedTest): Condition {
+function prepared({ field, path }: Reading, { cost, name, prepare, check, ofAny }: PreparedTest): Condition {
   // Of an optional field's null nobody knows which null it is; it is taken for the column's.
   const nullRoot = field.isRequired ? null : undefined
   const steps = path ?? []
@@ -241,7 +246,7 @@ function prepared({ field, path }: Reading, { cost, name, prepare, check }: Prep
         return prepare(extractJson(value === null ? nullRoot : (exactJsonOf(value) as Json), steps))
       },
     },
-    cost,
+    ...{ cost, ofAny },
     test: (made) => (made instanceof UnrepresentableValue ? UNKNOWN : check(made)),
   }
 }

@@ -25,13 +25,19 @@ const FAULTS: Readonly<Record<PatternFault, readonly [wrong: string, hint: strin
 export interface PatternTest {
   readonly test: (text: string) => Outcome
   readonly cost: number
+  /** True where any text matches: no letters were asked for. */
+  readonly ofAny: true | undefined
 }
 
 /** Compiles a pattern. @throws BAD_FILTER where it is too long, or ends with the escape character */
 export function patternTest(pattern: string, path: string): PatternTest {
   const compiled = compileLike(pattern)
   if (typeof compiled === 'string') throw badFilter(path, ...FAULTS[compiled])
-  return { test: (text) => outcomeOfMatch(compiled, text), cost: PATTERN_COST * compiled.weight }
+  return {
+    test: (text) => outcomeOfMatch(compiled, text),
+    cost: PATTERN_COST * compiled.weight,
+    ofAny: /^%+$/.test(pattern) ? true : undefined,
+  }
 }
 
 function outcomeOfMatch({ test }: LikePattern, text: string): Outcome {

@@ -23,6 +23,11 @@ export function compareCodePoints(a: string, b: string): number {
   return a.length - b.length
 }
 
+/** What a comparison with the empty text is of whatever text there is: none is less. Undefined where it depends, and of any other bound. */
+export function answerOfAnyText(isInOrder: (order: number) => boolean, bound: unknown): boolean | undefined {
+  return bound === '' && isInOrder(0) === isInOrder(1) ? isInOrder(0) : undefined
+}
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII, whole
 const ASCII = /^[\x00-\x7f]*$/
 

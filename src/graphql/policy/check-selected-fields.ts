@@ -47,6 +47,8 @@ export function checkSelectedChanges(
   info: GraphQLResolveInfo,
   modelOf: ReadonlyMap<string, string>,
 ): void {
+  // Each fragment once where it stands for the same: spreads of spreads multiply.
+  const spread = new Set<string>()
   const visit = (set: SelectionSetNode | undefined, typeName: string): void => {
     const model = modelOf.get(typeName)
     const type = info.schema.getType(typeName)
@@ -60,7 +62,11 @@ export function checkSelectedChanges(
           selection.kind === Kind.INLINE_FRAGMENT ? selection : info.fragments[selection.name.value]
         // What is of any change does not say of which: it was said around it, or nowhere.
         const named = fragment?.typeCondition?.name.value
-        visit(fragment?.selectionSet, named !== undefined && modelOf.has(named) ? named : typeName)
+        const on = named !== undefined && modelOf.has(named) ? named : typeName
+        const name = selection.kind === Kind.FRAGMENT_SPREAD ? `${on} ${selection.name.value}` : null
+        if (name !== null && spread.has(name)) continue
+        if (name !== null) spread.add(name)
+        visit(fragment?.selectionSet, on)
       }
     }
   }

@@ -45,6 +45,8 @@ export function selectedModels(
 
 function modelsUnder(info: GraphQLResolveInfo, node: FieldNode, modelOf: ModelOfType): readonly string[] {
   const models = new Set<string>()
+  // Each fragment once for each type: spreads of spreads multiply, and show nothing else.
+  const spread = new Set<string>()
   const visitSet = (type: GraphQLNamedType, set: SelectionSetNode | undefined): void => {
     const model = modelOf(type)
     if (model !== null) models.add(model)
@@ -54,9 +56,11 @@ function modelsUnder(info: GraphQLResolveInfo, node: FieldNode, modelOf: ModelOf
         visitSet(typeOf(info, selection.typeCondition?.name.value) ?? type, selection.selectionSet)
       } else {
         const fragment = info.fragments[selection.name.value]
-        if (fragment !== undefined) {
-          visitSet(typeOf(info, fragment.typeCondition.name.value) ?? type, fragment.selectionSet)
-        }
+        const on = typeOf(info, fragment?.typeCondition.name.value) ?? type
+        const name = `${on.name} ${selection.name.value}`
+        if (spread.has(name)) continue
+        spread.add(name)
+        visitSet(on, fragment?.selectionSet)
       }
     }
   }
@@ -80,14 +84,18 @@ function typeOf(info: GraphQLResolveInfo, name: string | undefined): GraphQLName
   return name === undefined ? undefined : info.schema.getType(name)
 }
 
-/** The fields selected directly under the fields given, through fragments; each as often as it stands there. */
+/** The fields selected directly under the fields given, through fragments, each of which counts once. */
 export function fieldsUnder(info: GraphQLResolveInfo, nodes: readonly FieldNode[]): readonly FieldNode[] {
   const fields: FieldNode[] = []
+  const spread = new Set<string>()
   const visitSet = (set: SelectionSetNode | undefined): void => {
     for (const selection of set?.selections ?? []) {
       if (selection.kind === Kind.FIELD) fields.push(selection)
       else if (selection.kind === Kind.INLINE_FRAGMENT) visitSet(selection.selectionSet)
-      else visitSet(info.fragments[selection.name.value]?.selectionSet)
+      else if (!spread.has(selection.name.value)) {
+        spread.add(selection.name.value)
+        visitSet(info.fragments[selection.name.value]?.selectionSet)
+      }
     }
   }
   for (const node of nodes) visitSet(node.selectionSet)

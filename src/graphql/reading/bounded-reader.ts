@@ -74,6 +74,22 @@ export class BoundedReader {
     return row
   }
 
+  /** The row with this key that the query's `where` leaves; those that are asked for in one turn are read together. */
+  findByKey(model: string, key: RelationKey, query: Query, reads: OperationReads): Promise<AnyRow | null> {
+    const found = { ...query, where: both(key, query['where']) }
+    const spec = this.#specOf(model)
+    const fields = heavyFields(spec, query)
+    return this.#bounds.batches.read({
+      ...{ key, query, kind: 'one', reads, open: () => this.pool.open() },
+      readAlone: () => this.findOne(model, 'findFirst', found, reads),
+      delegate: this.#statementsOf(model),
+      split: (nested, own) => this.#split(model, nested, { reads: own, isMany: true }),
+      estimate: (keys, _max, own) =>
+        this.#estimate({ model, name: model }, { model: spec, keys, areGiven: true }, fields, own?.leftMs),
+      isHeavy: fields.length > 0,
+    }) as Promise<AnyRow | null>
+  }
+
   async #readFirst(model: string, reads: OperationReads, read: () => Promise<AnyRow | null>) {
     await reads.reserve(FEW_ROWS_BYTES)
     const row = await this.#bounds.gates.run(model, going(reads, read), reads.leftMs)

@@ -10,6 +10,7 @@ import type { OperationReads } from './read-pool.ts'
 import type { RelationKey } from './relation-link.ts'
 import { bytesOf } from './row-weights.ts'
 import { isPage, type KeyedRead, readByKeys, textOfKey } from './rows-by-keys.ts'
+import { isOfValue } from './statement-gate.ts'
 
 /** What one row asks for. */
 export interface RelationRead extends KeyedRead {
@@ -106,6 +107,12 @@ async function readChunk(groups: readonly (readonly Waiting[])[]): Promise<void>
     await inLanes(groups.filter((group) => !isFound(group)))
   } catch (error) {
     together?.end()
+    if (isOfValue(error) && groups.length > 1) {
+      // A key that its column does not take, which a client gave: the others are not to be without their rows.
+      const middle = Math.ceil(groups.length / 2)
+      await readChunk(groups.slice(0, middle))
+      return readChunk(groups.slice(middle))
+    }
     const apart = byOperation(groups)
     // One of them asks for too much: that is no reason to refuse the others.
     if (isOverLimit(error) && apart.length > 1) await Promise.all(apart.map(readChunk))

@@ -239,7 +239,7 @@ function withoutLookalikes(keys: readonly RelationKey[]): readonly RelationKey[]
 const MARKS = /\p{M}/gu
 
 /** Without case, accents and blanks at the end. */
-function fold(value: unknown): unknown {
+export function fold(value: unknown): unknown {
   if (typeof value !== 'string') return value
   return value.normalize('NFKD').replace(MARKS, '').toUpperCase().toLowerCase().trimEnd()
 }

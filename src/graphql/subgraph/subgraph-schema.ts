@@ -22,9 +22,10 @@ import {
 import { memberOf } from '../../member-of.ts'
 import { graphqlError } from '../graphql-errors.ts'
 import { modelOfType } from '../policy/selected-models.ts'
+import { fold } from '../reading/rows-by-keys.ts'
 import type { SubgraphEntities } from '../schema-parts.ts'
 import { FINDS_BY_KEY } from '../service-queries.ts'
-import { entitySelection } from './entity-selection.ts'
+import { ENTITY_UNION, entitySelection } from './entity-selection.ts'
 import { type EntityKeys, subgraphSdl } from './subgraph-sdl.ts'
 
 /** How its rows are found: its keys are the arguments of `Query.user`. */
@@ -34,6 +35,8 @@ interface Entity extends EntityKeys {
 
 /** Rows of one request; a gateway asks for those of a whole page at once. */
 const REPRESENTATIONS_MAX = 1_000
+/** Keys that are alike but for case, accents or blanks: whose row it is the database alone knows, and each is read alone. */
+const ALIKE_MAX = 100
 
 /** The schema as a subgraph. */
 export function asSubgraph(schema: GraphQLSchema, entities: SubgraphEntities): GraphQLSchema {
@@ -95,7 +98,7 @@ function entitiesField(entities: readonly Entity[]): QueryFields[string] {
     description: 'A key of an entity, with its `__typename`.',
   })
   const entity = new GraphQLUnionType({
-    name: '_Entity',
+    name: ENTITY_UNION,
     types: entities.map(({ type }) => type),
     resolveType: (row: object) => typeOf.get(row),
   })
@@ -107,6 +110,7 @@ function entitiesField(entities: readonly Entity[]): QueryFields[string] {
     resolve(root, args: Readonly<Record<string, unknown>>, context, info) {
       const representations = args['representations'] as readonly unknown[]
       if (representations.length > REPRESENTATIONS_MAX) throw tooMany(representations.length)
+      if (alikeIn(representations) > ALIKE_MAX) throw tooManyAlike()
       return representations.map(async (representation) => {
         const name = String(memberOf(representation, '__typename'))
         const known = byName.get(name)
@@ -165,6 +169,18 @@ function keyValue(
 function badRepresentation(message: string): unknown {
   return graphqlError('GRAPHQL_BAD_ARGUMENT', message, {
     hint: 'Compose the supergraph again from the subgraph’s `_service { sdl }`.',
+  })
+}
+
+function alikeIn(representations: readonly unknown[]): number {
+  const values = representations.map((each) => Object.values(Object(each)))
+  const differing = new Set(values.map((each) => JSON.stringify(each)))
+  return differing.size - new Set(values.map((each) => JSON.stringify(each.map(fold)))).size
+}
+
+function tooManyAlike(): unknown {
+  return graphqlError('GRAPHQL_BAD_ARGUMENT', 'Entities are asked for whose keys are alike.', {
+    hint: `Ask for ${ALIKE_MAX} at the most that differ in case, accents or blanks alone.`,
   })
 }
 

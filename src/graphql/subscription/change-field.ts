@@ -163,7 +163,7 @@ async function letIn(asked: AskedSubscription, context: object, info: GraphQLRes
   checkSelectedFields(policies, context, info, model.name)
   if (asked.include == null) return
   checkIncluded(asked.subscribed, asked.include, context)
-  checkSelectedChanges(policies, context, info, viaTypeModels(asked.subscribed))
+  checkSelectedChanges(policies, context, info, viaTypeModels(asked.subscribed, asked.include))
 }
 
 /** Where what the viewer may see depends on rows: those, and what is to be asked when they change. @throws POLICY_FAILED */

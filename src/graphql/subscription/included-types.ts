@@ -135,13 +135,18 @@ export function includedModels(
   return (include ?? []).flatMap((name) => scope.policies.relatedModel(model.name, name) ?? [])
 }
 
-/** Models by the names of the types that show their keys. */
-export function viaTypeModels(subscribed: SubscribedModel): ReadonlyMap<string, string> {
+/** Models by the names of the types that show their keys: those of other relations never come, and nobody has asked their policies. */
+export function viaTypeModels(
+  subscribed: SubscribedModel,
+  include: readonly string[],
+): ReadonlyMap<string, string> {
   const { names } = subscribed
   return new Map(
     includable(subscribed).flatMap(({ relation, related }) => {
       const type = names.viaByRelation.get(relation.name)
-      return type === undefined ? [] : [[type, related.model.name] as const]
+      return type === undefined || !include.includes(relation.name)
+        ? []
+        : [[type, related.model.name] as const]
     }),
   )
 }

@@ -6,7 +6,8 @@ import { type DocumentNode, getOperationAST, Kind, OperationTypeNode, type Selec
 import type { ServerLimits } from '../limits/limits.ts'
 import { fragmentsOf } from './collect-fields.ts'
 
-const INTROSPECTION_FIELDS: ReadonlySet<string> = new Set(['__schema', '__type', '__typename'])
+/** `_service` is a subgraph's own: its schema as text. */
+const INTROSPECTION_FIELDS: ReadonlySet<string> = new Set(['__schema', '__type', '__typename', '_service'])
 
 /** Whether all that the operation selects on its root is the schema. */
 export function isIntrospection(document: DocumentNode, operationName: string | null | undefined): boolean {

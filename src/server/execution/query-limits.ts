@@ -14,6 +14,7 @@ import type { ServerLimits } from '../limits/limits.ts'
 import type { PipelinePlugin } from '../session/connection-state.ts'
 import { countTokens } from './document-cache.ts'
 import { unconditionalRootRule } from './subscription-root.ts'
+import { writtenFields } from './written-fields.ts'
 
 /** What the plugin needs. */
 export interface QueryLimitOptions {
@@ -30,6 +31,7 @@ export function createQueryLimits({ limits, isIntrospectionEnabled }: QueryLimit
     variablesDepthLimit,
     createDocumentLimit(limits),
     checkSubscriptionRoots,
+    writtenFieldsLimit,
     maxDepthPlugin({ n: limits.queryDepthMax, flattenFragments: true, onReject }) as PipelinePlugin,
     maxAliasesPlugin({ n: limits.queryAliasesMax, onReject }) as PipelinePlugin,
     maxDirectivesPlugin({ n: limits.queryDirectivesMax, onReject }) as PipelinePlugin,
@@ -88,6 +90,22 @@ const hideSchema: PipelinePlugin = {
   onValidate({ addValidationRule, setValidationFn }) {
     addValidationRule(NoSchemaIntrospectionCustomRule)
     setValidationFn((schema, document, rules) => validate(schema, document, rules, { hideSuggestions: true }))
+  },
+}
+
+/** Far more than any client writes: its fragments say the same fields a few times. */
+const FIELDS_MAX = 10_000
+
+const writtenFieldsLimit: PipelinePlugin = {
+  onValidate({ addValidationRule }) {
+    addValidationRule(() => ({
+      Document(document: DocumentNode) {
+        if (writtenFields(document) > FIELDS_MAX)
+          throwOverLimit(
+            `An operation writes more than ${FIELDS_MAX} fields, those of its fragments included.`,
+          )
+      },
+    }))
   },
 }
 

@@ -19,7 +19,10 @@ export interface OriginGuard {
 /** Headers that no page can send to another site without a preflight, under the names clients know. */
 export const CSRF_HEADERS: readonly string[] = ['x-graphql-yoga-csrf', 'apollo-require-preflight']
 
-/** Of all that may stand in Authorization a browser adds what it keeps (Basic, Digest, Negotiate) by itself, and never a token. Gateways ask so, by GET. */
+/**
+ * Of all that may stand in Authorization a browser adds what it keeps (Basic, Digest, Negotiate) by itself, and never a token. Gateways ask so, by
+ * GET. A proxy that signs visitors in makes a token of their cookie, whatever page has caused the request: it counts where nothing says that one has.
+ */
 const BEARER = /^bearer /i
 
 /** @param allowedOrigins such as `https://app.example.com`; `*` for all */
@@ -61,13 +64,15 @@ export function createCsrfGuard(guard: OriginGuard, refusals: Pick<Refusals, 'no
         contentType !== undefined &&
         !FORM_TYPES.some((type) => contentType.startsWith(type))
       if (isPreflighted || CSRF_HEADERS.some((name) => headers.has(name))) return
-      if (BEARER.test(headers.get('authorization') ?? '')) return
-      if (headers.get('sec-fetch-site') === 'same-origin') return
+      const site = headers.get('sec-fetch-site')
+      if (site === 'same-origin') return
       const host = headers.get('host')?.toLowerCase()
       const origin = headers.get('origin')
       // With an origin, the referrer says nothing more.
       const page = origin ?? originOf(headers.get('referer'))
       if (page !== null && guard.isAllowed(page, host)) return
+      const isOfNoPage = page === null && site === null
+      if (isOfNoPage && BEARER.test(headers.get('authorization') ?? '')) return
       const message = 'This request could come from a page of another site.'
       const hint = `Send content-type: application/json with a POST, or the header ${CSRF_HEADERS[0]}: 1 with a GET.`
       refusals.note({ origin: page ?? undefined, host }, { code: 'CROSS_SITE_REQUEST', message, hint })

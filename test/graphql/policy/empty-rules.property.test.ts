@@ -211,6 +211,12 @@ it.each<readonly [string, object]>([
 })
 
 it.each<readonly [string, object]>([
+  ['User', { email: { not: { lt: '' } } }],
+  ['User', { settings: { path: ['roles'], array_contains: [] } }],
+  ['User', { settings: { path: ['owner'], string_contains: '' } }],
+  ['User', { settings: { path: ['owner'], string_starts_with: '', mode: 'insensitive' } }],
+  ['User', { OR: [{ email: 'x' }, { settings: { path: ['owner'], gte: '' } }] }],
+  ['User', { NOT: { settings: { path: ['owner'], lt: '' } } }],
   ['User', { posts: { some: ANY } }],
   ['User', { OR: [{ email: 'x' }, { posts: { some: ANY } }] }],
   ['User', { OR: [{ posts: { some: ANY } }, NO_POSTS] }],

@@ -295,6 +295,7 @@ describe('a policy that fails', () => {
     ['rows has a mode alone', { rows: () => ({ email: { mode: 'insensitive' } }) as never }],
     ['rows has none to leave out', { rows: () => ({ email: { notIn: [] } }) }],
     ['rows takes away no tags', { rows: () => ({ NOT: { tags: { hasSome: [] } } }) }],
+    ['rows takes away what is less than nothing', { rows: () => ({ NOT: { email: { lt: '' } } }) }],
     ['rows takes away nothing', { rows: () => ({ NOT: { email: { in: [] } } }) }],
     [
       'rows asks for a text of no letters',
