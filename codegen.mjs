@@ -21,6 +21,11 @@ const OUTPUTS = {
     documents: 'page',
     types: { ...TYPES, documentMode: 'string' },
   },
+  'examples/issues/generated/gql/': {
+    schema: 'examples/issues/schema.graphql',
+    documents: 'examples/issues/src',
+    types: { ...TYPES, documentMode: 'string' },
+  },
   'examples/web/generated/': { schema: 'schema.graphql', documents: 'examples/web/src' },
 }
 

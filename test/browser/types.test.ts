@@ -1,10 +1,11 @@
-/** What runs in browsers type-checks there: the live page, the example app, and the code of docs/client.md. */
+/** What runs in browsers type-checks there: the live page, the example apps, and the code of docs/client.md. */
 import { execFile } from 'node:child_process'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { buildPage, generateDocuments } from '../support/build-page.ts'
+import { generateIssues } from '../support/issue-tracker.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
@@ -27,6 +28,12 @@ it('the live page', async () => {
 it('the example app', async () => {
   await generateDocuments()
   expect(await check('examples/web')).toBe('')
+}, 120_000)
+
+it('the issue tracker, and its server', async () => {
+  generateIssues()
+  await generateDocuments()
+  expect(await check('examples/issues')).toBe('')
 }, 120_000)
 
 it('the code of docs/client.md', async () => {
