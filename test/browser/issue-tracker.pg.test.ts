@@ -18,7 +18,7 @@ import {
 import { slotOf } from '../support/live-rowcast.ts'
 import { takeScreenshots } from '../support/screenshots.ts'
 
-const PATIENCE = { timeout: 20_000, interval: 50 }
+const PATIENCE = { timeout: 60_000, interval: 50 }
 
 /** Titles in the columns, as they are shown. */
 const columnOf = (page: Page, name: string) =>
@@ -77,6 +77,7 @@ it.skipIf(findBrowser() === null)(
       await using browser = await openBrowser()
       const open = async (viewer: string) => {
         const tab = await (await browser.newContext({ viewport: { width: 1280, height: 700 } })).newPage()
+        tab.setDefaultTimeout(PATIENCE.timeout)
         await tab.goto(`${url}/?as=${viewer}`)
         await expect.poll(() => statusOf(tab), PATIENCE).toBe('live')
         return tab
@@ -131,7 +132,7 @@ it.skipIf(findBrowser() === null)(
       await bob.getByText('Nothing is shared with you').waitFor()
       expect(await bob.locator('article, aside').count()).toBe(0)
       await database.query(`UPDATE "Issue" SET title = 'Not for Bob' WHERE id = 4`)
-      await card(ada, 4).getByText('Not for Bob').waitFor()
+      await expect.poll(() => columnOf(ada, 'In progress'), PATIENCE).toContain('Not for Bob')
       expect(await bob.locator('body').textContent()).not.toContain('Not for Bob')
       await database.query(`UPDATE "Issue" SET title = 'Dark mode' WHERE id = 4`)
       await ada.getByRole('button', { name: 'Add Bob' }).click()

@@ -107,7 +107,7 @@ function Tracker({
   return (
     <>
       <header>
-        <strong className="brand">Issues</strong>
+        <h1 className="brand">Issues</h1>
         <nav aria-label="Projects">
           {rows.map(({ id, name, workspace }) => (
             <button
