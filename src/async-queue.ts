@@ -1,10 +1,11 @@
 /** Beside the spine. What has come and waits to be taken, in order, by whoever iterates it. Who fills it bounds it. */
-import { AsyncIteration, DONE } from './async-iteration.ts'
+import { DONE, SerialIteration } from './async-iteration.ts'
 
 /** A queue without a bound of its own. */
-export class AsyncQueue<T> extends AsyncIteration<T> {
+export class AsyncQueue<T> extends SerialIteration<T> {
   #values: T[] = []
-  #asking: (() => void)[] = []
+  /** Set while somebody waits for a value. */
+  #wake: (() => void) | null = null
   #ended: { readonly failure: unknown } | null = null
 
   /** Values that wait. */
@@ -20,13 +21,13 @@ export class AsyncQueue<T> extends AsyncIteration<T> {
   push(value: T): void {
     if (this.#ended !== null) return
     this.#values.push(value)
-    this.#asking.shift()?.()
+    this.#wake?.()
   }
 
   /** Ends it behind what waits: normally with null, or with a failure, which is reported once. The first end counts. */
   end(failure: unknown = null): void {
     this.#ended ??= { failure }
-    for (const wake of this.#asking.splice(0)) wake()
+    this.#wake?.()
   }
 
   /** Forgets what waits. */
@@ -34,9 +35,12 @@ export class AsyncQueue<T> extends AsyncIteration<T> {
     this.#values = []
   }
 
-  async next(): Promise<IteratorResult<T>> {
+  protected async following(): Promise<IteratorResult<T>> {
     while (this.#values.length === 0 && this.#ended === null) {
-      await new Promise<void>((resolve) => this.#asking.push(resolve))
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+      this.#wake = null
     }
     if (this.#values.length > 0) return { done: false, value: this.#values.shift() as T }
     const failure = this.#ended?.failure ?? null

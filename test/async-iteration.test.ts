@@ -117,6 +117,16 @@ describe('a queue', () => {
     )
   })
 
+  it('gives the first value to who asked first, also where somebody asks in the turn of a push', async () => {
+    const queue = new AsyncQueue<number>()
+    const first = queue.next()
+    await new Promise(setImmediate)
+    queue.push(1)
+    const second = queue.next()
+    queue.push(2)
+    expect([await first, await second].map(({ value }) => value)).toEqual([1, 2])
+  })
+
   it('reports its failure once, behind what waits, and the first end counts', async () => {
     const queue = new AsyncQueue<undefined>()
     queue.push(undefined)
