@@ -84,14 +84,15 @@ function json({ file }: { readonly file: string }): CodecAnswer {
   let texts: string[] = []
   const encodeAll = () => {
     texts = []
-    const assembler = createTransactionAssembler(newRegistry(), {
-      publish(part) {
-        for (const { action, old, new: now } of part.changes)
+    const assembler = createTransactionAssembler(newRegistry())
+    for (const message of messages) {
+      for (const event of assembler.take(decodeMessage(message, 0, message.length), message.length)) {
+        if (event.kind !== 'part') continue
+        for (const { action, old, new: now } of event.part.changes)
           texts.push(JSON.stringify({ action, old, new: now }, bigints))
-      },
-      ...{ onBegin() {}, onCommit() {}, onDrift() {} },
-    })
-    for (const message of messages) assembler.take(decodeMessage(message, 0, message.length), message.length)
+        assembler.handedOn(event)
+      }
+    }
   }
   encodeAll()
   const encode = cpuMicros(encodeAll)

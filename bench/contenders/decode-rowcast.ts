@@ -1,7 +1,7 @@
 /** Ours: decoder, assembler and row readers, from captured bytes to rows. */
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
 import { createTransactionAssembler } from '../../src/changes/assembler.ts'
-import type { AssemblerOutput } from '../../src/changes/assembler-output.ts'
+import type { AssemblyEvent } from '../../src/changes/assembly-event.ts'
 import { decodeMessage } from '../../src/pgoutput/decode.ts'
 import { ORDER, ORDERS_CATALOG, readAllFields } from '../orders.ts'
 import { type DecodeRequest, measureCpu, readMessages } from './decode.ts'
@@ -11,25 +11,23 @@ function decode({ file, passes }: DecodeRequest) {
   const registry = createRelationRegistry({ catalog: ORDERS_CATALOG, models: [ORDER] })
   let changes = 0
   let values = 0
-  const output: AssemblerOutput = {
-    publish(part) {
-      for (const change of part.changes) {
-        values += readAllFields(change.new) + readAllFields(change.old)
-        changes += 1
-      }
-    },
-    onCommit() {},
-    onBegin() {},
-    onDrift(_model, drift) {
-      throw drift
-    },
+  const readAll = (event: AssemblyEvent): void => {
+    if (event.kind === 'drift') throw event.drift
+    if (event.kind !== 'part') return
+    for (const change of event.part.changes) {
+      values += readAllFields(change.new) + readAllFields(change.old)
+      changes += 1
+    }
   }
   return measureCpu(() => {
     for (let pass = 0; pass < passes; pass++) {
       // One that has seen these transactions would drop them as repetitions.
-      const assembler = createTransactionAssembler(registry, output)
+      const assembler = createTransactionAssembler(registry)
       for (const message of messages) {
-        assembler.take(decodeMessage(message, 0, message.length), message.length)
+        for (const event of assembler.take(decodeMessage(message, 0, message.length), message.length)) {
+          readAll(event)
+          assembler.handedOn(event)
+        }
       }
     }
     if (changes % passes !== 0 || values < changes) throw new Error(`${values} values in ${changes} changes`)

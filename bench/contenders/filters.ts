@@ -35,19 +35,18 @@ async function listen(id: number): Promise<void> {
 function partsOf({ file, subscriptions }: FilterRequest): TransactionPart[] {
   const parts: TransactionPart[] = []
   const registry = createRelationRegistry({ catalog: ORDERS_CATALOG, models: [ORDER] })
-  const assembler = createTransactionAssembler(registry, {
-    publish({ transaction, changes }) {
+  const assembler = createTransactionAssembler(registry)
+  assembler.reset(EPOCH)
+  const take = (bytes: Buffer): void => {
+    for (const event of assembler.take(decodeMessage(bytes, 0, bytes.length), bytes.length)) {
+      if (event.kind === 'drift') throw event.drift
+      if (event.kind !== 'part') continue
+      const { transaction, changes } = event.part
       for (const change of changes)
         parts.push({ transaction, changes: [change], isFinal: true, byteLength: 300 })
-    },
-    onCommit() {},
-    onBegin() {},
-    onDrift(_model, drift) {
-      throw drift
-    },
-  })
-  assembler.reset(EPOCH)
-  const take = (bytes: Buffer) => assembler.take(decodeMessage(bytes, 0, bytes.length), bytes.length)
+      assembler.handedOn(event)
+    }
+  }
   const messages = readMessages(file)
   const isInsert = (bytes: Buffer) => bytes[0] === INSERT
   const inserts = messages.filter(isInsert).slice(0, subscriptions)

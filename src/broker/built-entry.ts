@@ -28,7 +28,7 @@ export interface EntryBuilderOutput {
   onOwnMessage?(message: EmittedMessage): void
   /** The next rows of the model come from the table of this OID. */
   onTable?(model: string, oid: number): void
-  /** As AssemblerOutput has it. */
+  /** Changes of the model may be missing, as `AssemblyEvent` has it. */
   onDoubt?(model: string): void
   /** All entries of a transaction have left. */
   onCommit(endLsn: Lsn): void

@@ -7,8 +7,10 @@
 import type { Buffer } from 'node:buffer'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import { createTransactionAssembler, type TransactionAssembler } from '../changes/assembler.ts'
-import type { AssemblerOutput } from '../changes/assembler-output.ts'
+import type { AssemblyEvents } from '../changes/assembly-event.ts'
+import type { TransactionPart } from '../changes/change.ts'
 import type { StreamOrigin } from '../changes/cursor.ts'
+import type { EmittedMessage } from '../changes/emitted-message.ts'
 import type { SoftDeleteFields } from '../changes/soft-delete.ts'
 import { METADATA_PREFIX, type MetadataReader } from '../changes/transaction-metadata.ts'
 import { RowcastError } from '../errors.ts'
@@ -21,7 +23,14 @@ import type { Reading } from './epoch.ts'
 import type { RelationCache } from './relation-cache.ts'
 
 /** Where what was read goes. */
-export type FeederOutput = Pick<AssemblerOutput, 'publish' | 'onDrift' | 'onRecovery' | 'onMessage'>
+export interface FeederOutput {
+  publish(part: TransactionPart): void
+  /** A model's rows cannot be read: its table and the Prisma schema disagree. */
+  onDrift(model: string, drift: RowcastError): void
+  /** They can be read again. */
+  onRecovery?(model: string): void
+  onMessage?(message: EmittedMessage): void
+}
 
 /** What a feeder needs. */
 export interface EntryFeederOptions {
@@ -53,15 +62,11 @@ export class EntryFeeder {
     this.#position = position
     this.#passed = position
     this.#positionBefore = position
-    this.#assembler = createTransactionAssembler(
-      options.registry,
-      { ...options.output, onBegin() {}, onCommit() {} },
-      {
-        softDelete: options.softDelete,
-        readMetadata: options.readMetadata,
-        partChangesMax: options.partChangesMax,
-      },
-    )
+    this.#assembler = createTransactionAssembler(options.registry, {
+      softDelete: options.softDelete,
+      readMetadata: options.readMetadata,
+      partChangesMax: options.partChangesMax,
+    })
   }
 
   /** The last entry that was read. */
@@ -86,7 +91,7 @@ export class EntryFeeder {
 
   /** What was read of an open transaction leaves now. */
   flush(): void {
-    this.#assembler.flush()
+    this.#handOn(this.#assembler.flush())
   }
 
   /** Goes on behind something that cannot be read; whoever reads has been notified. */
@@ -207,7 +212,19 @@ export class EntryFeeder {
   }
 
   #take(message: Message | TypeMessage, byteLength: number): void {
-    this.#assembler.take(message, byteLength)
+    this.#handOn(this.#assembler.take(message, byteLength))
+  }
+
+  /** What else an assembler has to say is of a stream; a tap has heard of it. */
+  #handOn(events: AssemblyEvents): void {
+    const { output } = this.#options
+    for (const event of events) {
+      if (event.kind === 'part') output.publish(event.part)
+      else if (event.kind === 'emitted') output.onMessage?.(event.message)
+      else if (event.kind === 'drift') output.onDrift(event.model, event.drift)
+      else if (event.kind === 'recovery') output.onRecovery?.(event.model)
+      this.#assembler.handedOn(event)
+    }
   }
 }
 

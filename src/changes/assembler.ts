@@ -12,6 +12,7 @@ import type { RowMessage } from '../catalog/writing-tables.ts'
 import { invariant } from '../errors.ts'
 import type {
   BeginMessage,
+  CommitMessage,
   LogicalMessage,
   Message,
   RelationMessage,
@@ -20,13 +21,12 @@ import type {
 import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 import { asWritten } from './as-written.ts'
 import type { AssemblerOptions } from './assembler-options.ts'
-import type { AssemblerOutput } from './assembler-output.ts'
+import { type AssemblyEvent, type AssemblyEvents, NO_EVENTS } from './assembly-event.ts'
 import { beginTransaction } from './begin-transaction.ts'
-import type { ChangePosition, TransactionInfo, TransactionPart } from './change.ts'
+import type { ChangePosition, TransactionInfo } from './change.ts'
 import { ChangePacker } from './change-packer.ts'
 import { isSameEpoch, type StreamOrigin } from './cursor.ts'
-import type { EmittedMessage } from './emitted-message.ts'
-import { SentMessages } from './sent-messages.ts'
+import { EmittedMessages } from './emitted-message.ts'
 import { createUnknownMarkError, judgeVisibility, type SoftDeleteFields } from './soft-delete.ts'
 import {
   METADATA_PREFIX,
@@ -37,13 +37,15 @@ import {
 
 /** Assembles transactions; one per service, it outlives connections. */
 export interface TransactionAssembler {
-  /** Takes the next message; `byteLength` is its size on the wire. */
-  take(message: Message, byteLength: number): void
+  /** Takes the next message; `byteLength` is its size on the wire. Returns what came of it, to be handed on at once. */
+  take(message: Message, byteLength: number): AssemblyEvents
+  /** The event has been handed on. Without it, after a failure, what left comes again when PostgreSQL sends it again. */
+  handedOn(event: AssemblyEvent): void
   /**
    * What has come of the open transaction leaves now: whoever ends cursors at the last change that has left would leave those good that
    * stand between that one and the next.
    */
-  flush(): void
+  flush(): AssemblyEvents
   /** The next row change of the open transaction has this index: those before it came another way. */
   continueAt(index: number): void
   /**
@@ -58,21 +60,19 @@ export interface TransactionAssembler {
 /** Creates an assembler over the relations of one stream. */
 export function createTransactionAssembler(
   registry: RelationRegistry,
-  output: AssemblerOutput,
   options: AssemblerOptions = {},
 ): TransactionAssembler {
-  return new Assembler(registry, output, options)
+  return new Assembler(registry, options)
 }
 
 class Assembler implements TransactionAssembler {
   readonly #registry: RelationRegistry
-  readonly #output: AssemblerOutput
   readonly #partChangesMax: number
   readonly #partBytesMax: number
   readonly #softDelete: SoftDeleteFields
   readonly #readMetadata: MetadataReader
   readonly #packer = new ChangePacker()
-  readonly #sent = new SentMessages()
+  readonly #messages = new EmittedMessages()
   #origin: StreamOrigin = { systemId: '0', timeline: 0 }
   #transaction: TransactionInfo | null = null
   /** What the transaction began with. */
@@ -83,53 +83,52 @@ class Assembler implements TransactionAssembler {
   #nextIndex = 0
   /** Whether the open transaction has said something of itself. */
   #hasMetadata = false
-  /** The last change that left as part of a transaction whose commit has not been seen yet. */
+  /** The last change that was handed on as part of a transaction whose commit has not been seen yet. */
   #published = NOTHING
-  #messages: EmittedMessage[] = []
 
-  constructor(registry: RelationRegistry, output: AssemblerOutput, options: AssemblerOptions) {
+  constructor(registry: RelationRegistry, options: AssemblerOptions) {
     this.#registry = registry
-    this.#output = output
     this.#partChangesMax = options.partChangesMax ?? 1_024
     this.#partBytesMax = options.partBytesMax ?? 1_048_576
     this.#softDelete = options.softDelete ?? new Map()
     this.#readMetadata = options.readMetadata ?? readAnyMetadata
   }
 
-  take(message: Message, byteLength: number): void {
+  take(message: Message, byteLength: number): AssemblyEvents {
     switch (message.kind) {
       case 'begin':
-        this.#begin(message)
-        break
+        return this.#begin(message)
       case 'commit':
-        this.#publish(this.#open(message.kind), true)
-        this.#transaction = null
-        this.#output.onCommit(message.endLsn)
-        break
+        return this.#commit(message)
       case 'relation':
-        this.#takeRelation(message)
-        break
+        return this.#takeRelation(message)
       case 'type':
         this.#registry.updateType(message)
-        break
+        return NO_EVENTS
       case 'insert':
       case 'update':
       case 'delete':
-        this.#takeRow(message, byteLength)
-        break
+        return this.#takeRow(message, byteLength)
       case 'truncate':
-        this.#takeTruncate(message, byteLength)
-        break
+        return this.#takeTruncate(message, byteLength)
       case 'message':
-        this.#takeMessage(message, byteLength)
-        break
+        return message.prefix === METADATA_PREFIX
+          ? this.#takeMetadata(message, byteLength)
+          : this.#takeEmitted(message, byteLength)
       default:
-      // Origin messages change no row; streamed and two-phase ones are not asked for.
+        // Origin messages change no row; streamed and two-phase ones are not asked for.
+        return NO_EVENTS
     }
   }
 
-  flush(): void {
-    if (this.#transaction !== null) this.#publish(this.#transaction, false)
+  handedOn(event: AssemblyEvent): void {
+    if (event.kind === 'emitted') this.#messages.handedOn(event.message)
+    else if (event.kind === 'part' && event.lastIndex >= 0)
+      this.#published = { commitLsn: event.part.transaction.commitLsn, index: event.lastIndex }
+  }
+
+  flush(): AssemblyEvents {
+    return this.#transaction === null ? NO_EVENTS : this.#leave(this.#transaction, false)
   }
 
   continueAt(index: number): void {
@@ -137,7 +136,7 @@ class Assembler implements TransactionAssembler {
   }
 
   reset(origin: StreamOrigin = this.#origin, sharedLsn: Lsn = LSN_ZERO): void {
-    if (!isSameEpoch(origin, this.#origin)) this.#sent.forgetAfter(sharedLsn)
+    if (!isSameEpoch(origin, this.#origin)) this.#messages.forgetAfter(sharedLsn)
     this.#origin = Object.freeze({ ...origin })
     this.#transaction = null
     this.#discard()
@@ -147,19 +146,25 @@ class Assembler implements TransactionAssembler {
     this.#published = NOTHING
   }
 
-  #begin(begin: BeginMessage): void {
+  #begin(begin: BeginMessage): AssemblyEvents {
     this.#transaction = beginTransaction(begin, this.#origin, null)
     this.#begun = begin
     this.#nextIndex = 0
     this.#hasMetadata = false
     // Of one that never came to its end: a reader may have been led past it.
     this.#discard()
-    this.#output.onBegin(begin)
+    return [begin]
+  }
+
+  #commit(commit: CommitMessage): AssemblyEvents {
+    const left = this.#leave(this.#open(commit.kind), true)
+    this.#transaction = null
+    return [...left, commit]
   }
 
   #discard(): void {
     this.#packer.discard()
-    this.#messages = []
+    this.#messages.discard()
     this.#byteLength = 0
   }
 
@@ -168,76 +173,78 @@ class Assembler implements TransactionAssembler {
     return this.#transaction
   }
 
-  #publish(open: TransactionInfo, isFinal: boolean): void {
-    this.#publishChanges(open, isFinal)
-    const leaving = this.#messages
-    this.#messages = []
-    for (const message of leaving) {
-      this.#output.onMessage?.(message)
-      this.#sent.note(message)
-    }
+  #leave(open: TransactionInfo, isFinal: boolean): AssemblyEvents {
+    const part = this.#takePart(open, isFinal)
+    const emitted = this.#messages.leave()
     this.#byteLength = 0
+    if (emitted.length === 0) return part === null ? NO_EVENTS : [part]
+    const events = emitted.map((message): AssemblyEvent => ({ kind: 'emitted', message }))
+    return part === null ? events : [part, ...events]
   }
 
-  #publishChanges(open: TransactionInfo, isFinal: boolean): void {
+  #takePart(open: TransactionInfo, isFinal: boolean): AssemblyEvent | null {
     const isEmpty = this.#packer.length === 0
-    if (isEmpty && !(isFinal && this.#published.commitLsn === open.commitLsn)) return
+    if (isEmpty && !(isFinal && this.#published.commitLsn === open.commitLsn)) return null
     const changes = this.#packer.finish(open)
-    const part: TransactionPart = { transaction: open, changes, isFinal, byteLength: this.#byteLength }
-    this.#byteLength = 0
-    const last = { commitLsn: open.commitLsn, index: this.#lastIndex }
-    this.#output.publish(part)
-    // Not before: what could not be published comes again.
-    if (!isEmpty) this.#published = last
+    const part = { transaction: open, changes, isFinal, byteLength: this.#byteLength }
+    return { kind: 'part', part, lastIndex: isEmpty ? -1 : this.#lastIndex }
   }
 
   #isPublished(open: TransactionInfo, index: number): boolean {
     return this.#published.commitLsn === open.commitLsn && index <= this.#published.index
   }
 
-  #count(open: TransactionInfo, bytes: number): void {
+  #count(open: TransactionInfo, bytes: number): AssemblyEvents {
     this.#byteLength += bytes
-    const entries = this.#packer.length + this.#messages.length
-    if (entries >= this.#partChangesMax || this.#byteLength >= this.#partBytesMax) this.#publish(open, false)
+    const entries = this.#packer.length + this.#messages.waitingCount
+    const isFull = entries >= this.#partChangesMax || this.#byteLength >= this.#partBytesMax
+    return isFull ? this.#leave(open, false) : NO_EVENTS
   }
 
-  #takeRelation(message: RelationMessage): void {
+  #takeRelation(message: RelationMessage): AssemblyEvents {
     const before = new Set(this.#registry.faults.keys())
     const { model, drift } = this.#registry.update(message)
-    if (model === null) return
-    this.#output.onTable?.(model.name, message.oid)
-    if (drift !== null) this.#output.onDrift(model.name, drift)
-    else if (before.has(model.name) && !this.#registry.faults.has(model.name)) {
-      this.flush()
-      this.#output.onRecovery?.(model.name)
-    }
+    if (model === null) return NO_EVENTS
+    const table: AssemblyEvent = { kind: 'table', model: model.name, oid: message.oid }
+    if (drift !== null) return [table, { kind: 'drift', model: model.name, drift }]
+    const isRecovered = before.has(model.name) && !this.#registry.faults.has(model.name)
+    return isRecovered ? [...this.flush(), table, { kind: 'recovery', model: model.name }] : [table]
   }
 
-  #takeRow(sent: RowMessage, bytes: number): void {
+  #takeRow(sent: RowMessage, bytes: number): AssemblyEvents {
     const open = this.#open(sent.kind)
     const index = this.#nextIndex++
-    for (const model of this.#registry.modelsBehind(sent.relationOid)) this.#output.onDoubt?.(model)
-    if (this.#registry.noteRow(sent.relationOid)) this.#output.onPartialRows?.()
-    const usual = this.#registry.readerOf(sent.relationOid)
-    if (usual === null) return
-    const { reader, message } = asWritten(this.#registry, usual, sent)
-    const field = this.#softDelete.size === 0 ? undefined : this.#softDelete.get(reader.model.name)
-    const visibility = field === undefined ? ACTIONS[message.kind] : judgeVisibility(reader, field, message)
-    if (visibility === 'hidden') return
-    if (visibility === 'unknown') {
-      const drift = createUnknownMarkError(reader.model.name, field ?? '')
-      this.#registry.fail(reader.model.name, drift)
-      this.#output.onDrift(reader.model.name, drift)
-    } else if (!this.#isPublished(open, index)) {
-      this.#packer.add(index, reader, message, visibility)
-      this.#lastIndex = index
-      this.#count(open, bytes)
-    }
+    const doubted = this.#registry.modelsBehind(sent.relationOid)
+    const isOtherwise = this.#registry.noteRow(sent.relationOid)
+    const left = this.#keepRow(open, index, sent, bytes)
+    if (doubted.length === 0 && !isOtherwise) return left
+    const doubts = doubted.map((model): AssemblyEvent => ({ kind: 'doubt', model }))
+    return isOtherwise ? [...left, ...doubts, { kind: 'partialRows' }] : [...left, ...doubts]
   }
 
-  #takeTruncate({ kind, relationOids }: TruncateMessage, bytes: number): void {
+  #keepRow(open: TransactionInfo, index: number, sent: RowMessage, bytes: number): AssemblyEvents {
+    const usual = this.#registry.readerOf(sent.relationOid)
+    if (usual === null) return NO_EVENTS
+    const { reader, message } = asWritten(this.#registry, usual, sent)
+    const { name } = reader.model
+    const field = this.#softDelete.size === 0 ? undefined : this.#softDelete.get(name)
+    const visibility = field === undefined ? ACTIONS[message.kind] : judgeVisibility(reader, field, message)
+    if (visibility === 'hidden') return NO_EVENTS
+    if (visibility === 'unknown') {
+      const drift = createUnknownMarkError(name, field ?? '')
+      this.#registry.fail(name, drift)
+      return [{ kind: 'drift', model: name, drift }]
+    }
+    if (this.#isPublished(open, index)) return NO_EVENTS
+    this.#packer.add(index, reader, message, visibility)
+    this.#lastIndex = index
+    return this.#count(open, bytes)
+  }
+
+  #takeTruncate({ kind, relationOids }: TruncateMessage, bytes: number): AssemblyEvents {
     const open = this.#open(kind)
     const reported = new Set<string>()
+    const events: AssemblyEvent[] = []
     this.#registry.noteTruncate()
     for (const oid of relationOids) {
       const index = this.#nextIndex++
@@ -247,47 +254,33 @@ class Assembler implements TransactionAssembler {
       reported.add(reader.model.name)
       if (this.#isPublished(open, index)) continue
       if (!this.#registry.emptiesModel(reader.model.name, relationOids)) {
-        this.#output.onDoubt?.(reader.model.name)
+        events.push({ kind: 'doubt', model: reader.model.name })
         continue
       }
       this.#packer.addTruncate(index, reader)
       this.#lastIndex = index
-      this.#count(open, bytes)
+      events.push(...this.#count(open, bytes))
     }
+    return events
   }
 
   /** The first one counts, before any row: so it is the same for all parts, however they are cut. */
-  #takeMetadata(message: LogicalMessage, bytes: number): void {
-    if (!message.isTransactional) return
+  #takeMetadata(message: LogicalMessage, bytes: number): AssemblyEvents {
+    if (!message.isTransactional) return NO_EVENTS
     const { epoch } = this.#open(message.kind)
-    if (this.#nextIndex > 0 || this.#hasMetadata || this.#begun === null) return
+    if (this.#nextIndex > 0 || this.#hasMetadata || this.#begun === null) return NO_EVENTS
     this.#hasMetadata = true
     this.#byteLength += bytes
     const metadata = this.#readMetadata(message.content) as TransactionMetadata | null
     this.#transaction = beginTransaction(this.#begun, epoch, metadata)
+    return NO_EVENTS
   }
 
-  #takeMessage(message: LogicalMessage, bytes: number): void {
-    if (message.prefix === METADATA_PREFIX) this.#takeMetadata(message, bytes)
-    else if (this.#output.onMessage !== undefined) this.#takeEmitted(message, bytes)
-  }
-
-  #takeEmitted(message: LogicalMessage, bytes: number): void {
-    const { prefix, lsn } = message
-    // The content is a view on bytes that many messages share; slice() of a Buffer would be one too.
-    const content = new Uint8Array(message.content)
-    if (!message.isTransactional) {
-      const alone: EmittedMessage = { prefix, content, lsn, transaction: null, index: null }
-      if (this.#sent.has(alone)) return
-      this.#output.onMessage?.(alone)
-      this.#sent.note(alone)
-      return
-    }
-    const open = this.#open(message.kind)
-    const one: EmittedMessage = { prefix, content, lsn, transaction: open, index: this.#nextIndex }
-    if (this.#sent.has(one)) return
-    this.#messages.push(one)
-    this.#count(open, bytes)
+  #takeEmitted(message: LogicalMessage, bytes: number): AssemblyEvents {
+    const open = message.isTransactional ? this.#open(message.kind) : null
+    const emitted = this.#messages.take(message, open, this.#nextIndex)
+    if (emitted === null) return NO_EVENTS
+    return open === null ? [{ kind: 'emitted', message: emitted }] : this.#count(open, bytes)
   }
 }
 

@@ -12,6 +12,7 @@ import { toRawEntries } from '../../src/broker/redis/stream-reply.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
 import { createTransactionAssembler } from '../../src/changes/assembler.ts'
+import type { TransactionPart } from '../../src/changes/change.ts'
 import { METADATA_PREFIX } from '../../src/changes/transaction-metadata.ts'
 import { decodeMessage } from '../../src/pgoutput/decode.ts'
 import type { TupleColumn } from '../../src/pgoutput/tuple.ts'
@@ -92,7 +93,7 @@ function transactionOf(number: number, steps: readonly Step[]): MessageSpec[] {
 function createSink() {
   const seen: string[] = []
   const output = {
-    publish(part: Parameters<Parameters<typeof createTransactionAssembler>[1]['publish']>[0]) {
+    publish(part: TransactionPart) {
       for (const change of part.changes) {
         const row = (change.new ?? change.old) as { name?: string } | null
         const { committedAt, metadata } = change.transaction
@@ -196,12 +197,14 @@ describe('entries', () => {
           ]
           const messages = encode(specs)
           const alone = createSink()
-          const assembler = createTransactionAssembler(newRegistry(), {
-            ...alone.output,
-            onBegin() {},
-            onCommit() {},
-          })
-          for (const bytes of messages) assembler.take(decodeMessage(bytes, 0, bytes.length), bytes.length)
+          const assembler = createTransactionAssembler(newRegistry())
+          for (const bytes of messages) {
+            for (const event of assembler.take(decodeMessage(bytes, 0, bytes.length), bytes.length)) {
+              if (event.kind === 'part') alone.output.publish(event.part)
+              if (event.kind === 'emitted') alone.output.onMessage(event.message)
+              assembler.handedOn(event)
+            }
+          }
           // One tap ends somewhere; another, which cuts elsewhere, begins from the start.
           const first = build(messages, firstCut)
           const second = build(messages, secondCut)

@@ -10,6 +10,7 @@ import { FALSE, TRUE } from '../../src/bus/filter/outcome.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
 import { createTransactionAssembler } from '../../src/changes/assembler.ts'
+import type { AssemblyEvent } from '../../src/changes/assembly-event.ts'
 import type { AnyChange, ChangeAction } from '../../src/changes/change.ts'
 import { RowcastError } from '../../src/errors.ts'
 import type { Message } from '../../src/pgoutput/messages.ts'
@@ -137,20 +138,7 @@ class World {
     })
     this.#bus = bus
     const registry = createRelationRegistry({ catalog: { enums: {} }, models: MODELS })
-    this.#assembler = createTransactionAssembler(
-      registry,
-      {
-        publish: (part) => {
-          this.published.push(...part.changes)
-          bus.publish(part)
-        },
-        onBegin() {},
-        onCommit: (endLsn) => bus.passed(endLsn),
-        onDrift: (model, drift) => bus.close(drift, model),
-        onRecovery: (model) => bus.cut(model),
-      },
-      { partChangesMax },
-    )
+    this.#assembler = createTransactionAssembler(registry, { partChangesMax })
     bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
     for (const place of NAMES.keys()) this.#relate(place)
   }
@@ -249,7 +237,19 @@ class World {
   }
 
   #take(message: Message): void {
-    this.#assembler.take(message, 20)
+    for (const event of this.#assembler.take(message, 20)) {
+      this.#handOn(event)
+      this.#assembler.handedOn(event)
+    }
+  }
+
+  #handOn(event: AssemblyEvent): void {
+    if (event.kind === 'drift') this.#bus.close(event.drift, event.model)
+    if (event.kind === 'recovery') this.#bus.cut(event.model)
+    if (event.kind === 'commit') this.#bus.passed(event.endLsn)
+    if (event.kind !== 'part') return
+    this.published.push(...event.part.changes)
+    this.#bus.publish(event.part)
   }
 }
 

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { RelationRegistry } from '../../src/catalog/relation-registry.ts'
 import type { RowReader } from '../../src/catalog/row-reader.ts'
-import { createTransactionAssembler } from '../../src/changes/assembler.ts'
+import { createTransactionAssembler, type TransactionAssembler } from '../../src/changes/assembler.ts'
+import type { AssemblyEvents } from '../../src/changes/assembly-event.ts'
 import type { TransactionPart } from '../../src/changes/change.ts'
 import type { EmittedMessage } from '../../src/changes/emitted-message.ts'
 import { RowcastError } from '../../src/errors.ts'
@@ -49,21 +50,22 @@ const insert = (relationOid = USERS): Message => ({
   new: tuple,
 })
 
+/** What came of a message, all of which is handed on. */
+function takeAll(assembler: TransactionAssembler, message: Message): AssemblyEvents {
+  const events = assembler.take(message, 10)
+  for (const event of events) assembler.handedOn(event)
+  return events
+}
+
 function collect(options?: { partChangesMax?: number; partBytesMax?: number }) {
   const parts: TransactionPart[] = []
   const commits: Lsn[] = []
-  const assembler = createTransactionAssembler(
-    registry,
-    {
-      publish: (part) => parts.push(part),
-      onBegin() {},
-      onDrift() {},
-      onCommit: (endLsn) => commits.push(endLsn),
-    },
-    options,
-  )
+  const assembler = createTransactionAssembler(registry, options)
   const feed = (...messages: Message[]) => {
-    for (const message of messages) assembler.take(message, 10)
+    for (const event of messages.flatMap((message) => takeAll(assembler, message))) {
+      if (event.kind === 'part') parts.push(event.part)
+      if (event.kind === 'commit') commits.push(event.endLsn)
+    }
   }
   const seen = () => parts.flatMap((part) => [...part.changes].map((c) => [c.transaction.xid, c.index]))
   return { parts, commits, assembler, feed, seen }
@@ -183,6 +185,25 @@ describe('transaction assembler', () => {
   })
 })
 
+describe('what was not handed on', () => {
+  it('comes again with the stream, and nothing else does', () => {
+    const assembler = createTransactionAssembler(registry, { partChangesMax: 2 })
+    const feed = (fails: number, ...messages: Message[]): readonly number[] => {
+      const indexes: number[] = []
+      for (const event of messages.flatMap((message) => assembler.take(message, 10))) {
+        if (event.kind === 'part' && indexes.length === fails) break
+        if (event.kind === 'part') indexes.push(...[...event.part.changes].map(({ index }) => index))
+        assembler.handedOn(event)
+      }
+      return indexes
+    }
+    const transaction = [begin(1), ...Array.from({ length: 5 }, () => insert()), commit(1)]
+    expect(feed(2, ...transaction)).toEqual([0, 1])
+    assembler.reset()
+    expect(feed(Number.POSITIVE_INFINITY, ...transaction)).toEqual([2, 3, 4])
+  })
+})
+
 describe('messages of applications', () => {
   const message = (lsn: number, isTransactional: boolean, content = 'x'): Message => ({
     kind: 'message',
@@ -196,22 +217,16 @@ describe('messages of applications', () => {
   function listen(options?: { partChangesMax?: number }) {
     const heard: EmittedMessage[] = []
     const order: string[] = []
-    const assembler = createTransactionAssembler(
-      registry,
-      {
-        publish: (part) => order.push(...[...part.changes].map((change) => `change ${change.index}`)),
-        onBegin() {},
-        onDrift() {},
-        onCommit: () => order.push('commit'),
-        onMessage(each) {
-          heard.push(each)
-          order.push(`message before ${each.index}`)
-        },
-      },
-      options,
-    )
+    const assembler = createTransactionAssembler(registry, options)
     const feed = (...messages: Message[]) => {
-      for (const each of messages) assembler.take(each, 10)
+      for (const event of messages.flatMap((each) => takeAll(assembler, each))) {
+        if (event.kind === 'part')
+          order.push(...[...event.part.changes].map((change) => `change ${change.index}`))
+        if (event.kind === 'commit') order.push('commit')
+        if (event.kind !== 'emitted') continue
+        heard.push(event.message)
+        order.push(`message before ${event.message.index}`)
+      }
     }
     return { heard, order, assembler, feed }
   }
@@ -260,26 +275,22 @@ describe('messages of applications', () => {
 it('what came before a model can be read again has left by then: who ends cursors there ends all of them', () => {
   const faults = new Map([['User', new RowcastError('CATALOG_DRIFT', 'It does not fit.')]])
   const events: unknown[] = []
-  const assembler = createTransactionAssembler(
-    {
-      ...registry,
-      faults,
-      readerOf: () => reader,
-      update() {
-        faults.clear()
-        return { model: { name: 'User' }, drift: null }
-      },
-    } as unknown as RelationRegistry,
-    {
-      publish: ({ changes, isFinal }) => events.push([[...changes].map(({ index }) => index), isFinal]),
-      onBegin() {},
-      onDrift() {},
-      onCommit() {},
-      onRecovery: (model) => events.push(model),
+  const assembler = createTransactionAssembler({
+    ...registry,
+    faults,
+    readerOf: () => reader,
+    update() {
+      faults.clear()
+      return { model: { name: 'User' }, drift: null }
     },
-  )
+  } as unknown as RelationRegistry)
   const relation = { kind: 'relation', oid: USERS } as Message
   for (const message of [begin(100), insert(), insert(), relation, insert(), commit(100)])
-    assembler.take(message, 10)
+    for (const event of takeAll(assembler, message)) {
+      if (event.kind === 'recovery') events.push(event.model)
+      if (event.kind !== 'part') continue
+      const { changes, isFinal } = event.part
+      events.push([[...changes].map(({ index }) => index), isFinal])
+    }
   expect(events).toEqual([[[0, 1], false], 'User', [[2], true]])
 })

@@ -22,8 +22,8 @@ export interface FramePipelineOptions {
   /** See `RelationRegistryOptions`. */
   readonly keepsIdentity: ReadonlySet<string>
   readonly epoch: StreamOrigin
-  publish(part: TransactionPart): void
-  onDrift(model: string, drift: RowcastError): void
+  readonly publish: (part: TransactionPart) => void
+  readonly onDrift: (model: string, drift: RowcastError) => void
 }
 
 /** Messages in. */
@@ -41,19 +41,17 @@ export function createFramePipeline(options: FramePipelineOptions): FramePipelin
     defaultSchema: options.schema,
     keepsIdentity: options.keepsIdentity,
   })
-  const assembler = createTransactionAssembler(
-    registry,
-    {
-      publish: (part) => options.publish(part),
-      onDrift: (model, drift) => options.onDrift(model, drift),
-      onBegin() {},
-      onCommit() {},
-    },
-    { softDelete: options.softDelete },
-  )
+  const { softDelete, publish, onDrift } = options
+  const assembler = createTransactionAssembler(registry, { softDelete })
   assembler.reset(options.epoch)
   return {
     registry,
-    take: (bytes, start, end) => assembler.take(decodeMessage(bytes, start, end), end - start),
+    take(bytes, start, end) {
+      for (const event of assembler.take(decodeMessage(bytes, start, end), end - start)) {
+        if (event.kind === 'part') publish(event.part)
+        else if (event.kind === 'drift') onDrift(event.model, event.drift)
+        assembler.handedOn(event)
+      }
+    },
   }
 }

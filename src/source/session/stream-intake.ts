@@ -4,7 +4,8 @@
  */
 import type { Buffer } from 'node:buffer'
 import { createTransactionAssembler, type TransactionAssembler } from '../../changes/assembler.ts'
-import type { AssemblerOutput } from '../../changes/assembler-output.ts'
+import type { AssemblyEvent, AssemblyEvents } from '../../changes/assembly-event.ts'
+import type { TransactionPart } from '../../changes/change.ts'
 import { decodeMessage } from '../../pgoutput/decode.ts'
 import type { Lsn } from '../../wire/lsn.ts'
 import type { StreamHandler } from '../../wire/replication-connection.ts'
@@ -86,13 +87,13 @@ export class StreamIntake {
   /** Takes one message of pgoutput, `bytes[start, end)`, as if the stream had brought it. */
   take(bytes: Buffer, start: number, end: number): void {
     const { relay } = this.#options
-    if (relay === undefined) this.#assembler.take(decodeMessage(bytes, start, end), end - start)
-    else relay.take(bytes, start, end)
+    if (relay !== undefined) relay.take(bytes, start, end)
+    else this.#handOn(this.#assembler.take(decodeMessage(bytes, start, end), end - start))
   }
 
   /** What has come of an open transaction leaves now. */
   flush(): void {
-    this.#assembler.flush()
+    this.#handOn(this.#assembler.flush())
   }
 
   /** What the connection calls while the stream lasts. */
@@ -137,31 +138,61 @@ export class StreamIntake {
 
   #newAssembler(): TransactionAssembler {
     const { registry, softDelete, readMetadata } = this.#options
-    return createTransactionAssembler(registry, this.#assemblerOutput(), { softDelete, readMetadata })
+    return createTransactionAssembler(registry, { softDelete, readMetadata })
   }
 
-  #assemblerOutput(): AssemblerOutput {
-    const options = this.#options
-    const { position, guard, blocked, faults, news, look, onProgress } = this.#parts
-    return {
-      publish(part) {
-        position.delivers(part.transaction.commitLsn)
-        faults.handOn(() => options.publish(part))
-      },
-      ...news,
-      onPartialRows: look,
-      onTable: (model, oid) => guard.seeTable(model, oid),
-      onDoubt: (model) => guard.doubt(model),
-      onMessage(message) {
-        if (!guard.takeMessage(message) && options.onMessage(message)) position.deliversMessage(message)
-      },
-      onBegin: (begin) => position.transactionBegins(begin),
-      onCommit: (endLsn) => {
-        position.transactionEnds(endLsn)
-        guard.noteProgress(position.isCatchingUp)
-        blocked.reaches(position.reachedLsn)
-        if (this.#isWaitedFor) onProgress()
-      },
+  #handOn(events: AssemblyEvents): void {
+    for (const event of events) {
+      this.#handle(event)
+      this.#assembler.handedOn(event)
     }
+  }
+
+  #handle(event: AssemblyEvent): void {
+    const { registry, onMessage } = this.#options
+    const { position, guard, news, look } = this.#parts
+    switch (event.kind) {
+      case 'begin':
+        position.transactionBegins(event)
+        break
+      case 'part':
+        this.#publish(event.part)
+        break
+      case 'emitted':
+        if (!guard.takeMessage(event.message) && onMessage(event.message))
+          position.deliversMessage(event.message)
+        break
+      case 'commit':
+        this.#end(event.endLsn)
+        break
+      case 'drift':
+        news.onDrift(event.model, event.drift)
+        break
+      case 'recovery':
+        // The guard may hold the model since, for its table is another.
+        if (!registry.faults.has(event.model)) news.onRecovery(event.model)
+        break
+      case 'partialRows':
+        look()
+        break
+      case 'table':
+        guard.seeTable(event.model, event.oid)
+        break
+      case 'doubt':
+        guard.doubt(event.model)
+    }
+  }
+
+  #publish(part: TransactionPart): void {
+    this.#parts.position.delivers(part.transaction.commitLsn)
+    this.#parts.faults.handOn(() => this.#options.publish(part))
+  }
+
+  #end(endLsn: Lsn): void {
+    const { position, guard, blocked, onProgress } = this.#parts
+    position.transactionEnds(endLsn)
+    guard.noteProgress(position.isCatchingUp)
+    blocked.reaches(position.reachedLsn)
+    if (this.#isWaitedFor) onProgress()
   }
 }
