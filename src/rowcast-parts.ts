@@ -26,7 +26,7 @@ import { type ConnectionTarget, resolveConnectionTarget } from './source/db/data
 import { readSnapshot, readXidBound } from './source/db/snapshot.ts'
 import { VisibilityGate } from './source/db/visibility.ts'
 import { type Durability, resolveDurability } from './source/durability-options.ts'
-import { defaultSlot } from './source/setup/default-slot.ts'
+import { defaultSlot } from './source/facts/default-slot.ts'
 import type { GoalParts } from './source/setup/setup-goal.ts'
 import { ANSWER_TIMEOUT_MS, type DriverTarget } from './wire/driver-target.ts'
 

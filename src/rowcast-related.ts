@@ -22,11 +22,10 @@ import { bytesOf } from './graphql/reading/row-weights.ts'
 import type { Guard } from './guard.ts'
 import { ownRows } from './rowcast-changes.ts'
 import { checkAsksForRows } from './rowcast-first-rows.ts'
-import { givenHeard } from './rowcast-included.ts'
 import { relatedRowsAt } from './sets/explain-related.ts'
 import { canFence, type RowsAtFence } from './sets/fence.ts'
 import type { HeldPages } from './sets/held-pages.ts'
-import type { IncludedRelation } from './sets/included-relation.ts'
+import type { HeardOf, IncludedRelation } from './sets/included-relation.ts'
 import { hasReadableKeys } from './sets/join-table-rows.ts'
 import type { ReadRows } from './sets/key-set.ts'
 import { filterOrAll } from './sets/live-view.ts'
@@ -279,4 +278,11 @@ function given(model: string, event: RelatedEvent, omitted: ReadonlySet<string>)
   const { transition, cause, transaction } = event
   const after = transition === 'LEFT' ? null : shown
   return { ...read, transition, cause, new: after, transaction, ...givenHeard(event.heard) }
+}
+
+/** What a row hears of the relations that its subscription includes, as the library's users see it. */
+function givenHeard(heard: HeardOf | undefined): object {
+  if (heard === undefined) return {}
+  const via = heard.via.map(({ relation, action, key }) => ({ relation, action, key: ownCopy(key) }))
+  return { via, viaCount: heard.viaCount }
 }

@@ -5,7 +5,7 @@
 import { dirname, join, relative, resolve } from 'node:path'
 import { RowcastError } from '../errors.ts'
 import { withDatabaseSession } from '../source/db/sql.ts'
-import { type DatabaseFacts, readDatabaseFacts } from '../source/setup/database-facts.ts'
+import { type DatabaseFacts, readDatabaseFacts } from '../source/facts/database-facts.ts'
 import { readLockHolders } from '../source/setup/lock-holders.ts'
 import { VERSION_18 } from '../source/setup/replica-identity.ts'
 import { describeHolder } from '../source/setup/run-steps.ts'

@@ -10,7 +10,7 @@ import { type StopSignals, untilAborted } from './stop-signals.ts'
 
 /** Options of the command line. */
 export interface ServeOptions extends ConfigFlags {
-  /** The config file, when it has not its usual name or place. */
+  /** The config file, when it has not its usual name or path. */
   readonly config?: string | undefined
 }
 

@@ -1,7 +1,7 @@
 /** Beside the spine, cli. `rowcast enable` and `rowcast disable`: what the models need in the database, and its end. */
 import type { RowcastError } from '../errors.ts'
 import { withDatabaseSession } from '../source/db/sql.ts'
-import { readDatabaseFacts } from '../source/setup/database-facts.ts'
+import { readDatabaseFacts } from '../source/facts/database-facts.ts'
 import { describeHolder, type LockWait } from '../source/setup/run-steps.ts'
 import { runSetup } from '../source/setup/setup.ts'
 import { planSetup, type SetupStep } from '../source/setup/setup-plan.ts'

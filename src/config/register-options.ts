@@ -4,7 +4,7 @@ import type { ModelSpec } from '../catalog/model-catalog.ts'
 import { RowcastError } from '../errors.ts'
 import type { ModelPolicy } from '../graphql/policy/model-policy.ts'
 import { nearestName } from '../nearest-name.ts'
-import type { IdentityMode } from '../source/setup/database-facts.ts'
+import type { IdentityMode } from '../source/facts/table-name.ts'
 
 /** Fields that may mark a row as deleted: optional DateTimes and Booleans. */
 export type SoftDeleteField<Row extends object> = [keyof Row] extends [never]

@@ -17,7 +17,7 @@ const HEALTH_TIMEOUT_MS = 60_000
 /** A report of a position is all that PostgreSQL hears of a connection. */
 export const HELD = 'let reports through to PostgreSQL and nothing from it, then cut'
 
-/** All faults but the ones that a run injects at a place of its own. */
+/** All faults but the ones that a run injects by itself. */
 export const FAULTS: readonly FaultKind<World>[] = [
   ...GAP_FAULTS,
   {

@@ -1,7 +1,7 @@
 /** `rowcast slots` on a real server: what renamed deployments left behind is found and dropped, and nothing else is. */
 import { describe, expect, it } from 'vitest'
 import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
-import { defaultSlot } from '../../src/source/setup/default-slot.ts'
+import { defaultSlot } from '../../src/source/facts/default-slot.ts'
 import { skipMarkName } from '../../src/source/setup/skip-marks.ts'
 import { dropFromInventory } from '../../src/source/slot/slot-inventory.ts'
 import { toLsn } from '../../src/wire/lsn.ts'

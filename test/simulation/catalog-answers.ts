@@ -86,7 +86,7 @@ const ANSWERS: readonly (readonly [string, Answerer])[] = [
     },
   ],
   ['pg_control_system()', (_, __, { database }) => [{ systemId: database.systemId, id: database.systemId }]],
-  ["SELECT current_setting('server_version_num')::int AS version", () => [{ version: 180_000 }]],
+  ['AS "serverVersion"', () => [{ serverVersion: 180_000 }]],
   ['SET SESSION', () => []],
   ['BEGIN', () => []],
   ['COMMIT', () => []],

@@ -1,8 +1,8 @@
 /** A slot is let go for what its reader holds at once, and for what PostgreSQL holds only when that does not go. */
 import { describe, expect, it } from 'vitest'
 import { isSnapshotDue } from '../../src/source/db/heartbeat.ts'
+import type { SlotState } from '../../src/source/facts/slot-state.ts'
 import { BudgetGrace } from '../../src/source/slot/budget-grace.ts'
-import type { SlotState } from '../../src/source/slot/slot-facts.ts'
 import { LSN_ZERO } from '../../src/wire/lsn.ts'
 
 const MIB = 1024 * 1024

@@ -1,7 +1,7 @@
 /** The slot's default name: one for each database of a server. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { defaultSlot, formerSlotProblem } from '../../src/source/setup/default-slot.ts'
+import { defaultSlot, formerSlotProblem } from '../../src/source/facts/default-slot.ts'
 
 it('is made of the database’s name', () => {
   expect(defaultSlot('shop')).toBe('rowcast_shop')

@@ -1,6 +1,7 @@
 /** What is repaired while changes flow, and what is not; on a real server: scenarios/identities.pg.test.ts. */
 import { describe, expect, it } from 'vitest'
-import type { DatabaseFacts, PublicationFacts, TableFacts } from '../../src/source/setup/database-facts.ts'
+import type { DatabaseFacts, TableFacts } from '../../src/source/facts/database-facts.ts'
+import type { PublicationFacts } from '../../src/source/facts/publication-facts.ts'
 import type { SetupGoal } from '../../src/source/setup/setup-goal.ts'
 import { repairSteps } from '../../src/source/watch/identity-keeper.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { DatabaseFacts, TableFacts } from '../../src/source/setup/database-facts.ts'
+import type { DatabaseFacts, TableFacts } from '../../src/source/facts/database-facts.ts'
 import { planSetup, type SetupGoal } from '../../src/source/setup/setup-plan.ts'
 
 const table: TableFacts = {

@@ -1,6 +1,7 @@
 /** Facts of a slot, a publication and a server that are as they should be. */
 import { SEES_ALL } from '../../src/source/db/visibility.ts'
-import type { SlotState, SourceFacts } from '../../src/source/slot/slot-facts.ts'
+import type { SlotState } from '../../src/source/facts/slot-state.ts'
+import type { SourceFacts } from '../../src/source/slot/slot-facts.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 export const GOAL = {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { SlotState, SourceFacts } from '../../src/source/slot/slot-facts.ts'
+import type { SlotState } from '../../src/source/facts/slot-state.ts'
+import type { SourceFacts } from '../../src/source/slot/slot-facts.ts'
 import { judgeBudget, judgeDrift, judgeFacts } from '../../src/source/slot/slot-verdict.ts'
 import { FACTS, GOAL, SLOT } from './slot-facts-fixture.ts'
 

@@ -1,6 +1,7 @@
 /** What set-up remembers and what `disable` makes of it; on a real server: teardown.pg.test.ts. */
 import { describe, expect, it } from 'vitest'
-import type { DatabaseFacts, PublicationFacts, TableFacts } from '../../src/source/setup/database-facts.ts'
+import type { DatabaseFacts, TableFacts } from '../../src/source/facts/database-facts.ts'
+import type { PublicationFacts } from '../../src/source/facts/publication-facts.ts'
 import { parseSetupMemory, type SetupMemory } from '../../src/source/setup/setup-memory.ts'
 import { planSetup, type SetupGoal } from '../../src/source/setup/setup-plan.ts'
 import { type CurrentIdentity, planTeardown } from '../../src/source/setup/teardown.ts'

@@ -1,32 +1,21 @@
 /** Beside the spine, cli. What `doctor` has to know of server and tables beyond what set-up asks; changes nothing. */
 import { isRowcastError } from '../../errors.ts'
 import type { DatabaseSession } from '../../source/db/sql.ts'
-import { isSameTable, type QualifiedTable } from '../../source/setup/database-facts.ts'
+import { baseTypeSql } from '../../source/facts/base-type-sql.ts'
+import { type ServerFacts, serverFactsSql } from '../../source/facts/server-facts.ts'
+import { isSameTable, type QualifiedTable } from '../../source/facts/table-name.ts'
+import { tableTreeSql } from '../../source/facts/table-tree-sql.ts'
 import { LOCK_WAIT_MS } from '../../source/setup/run-steps.ts'
 import { readWalHolders, type WalHolders } from '../../source/slot/wal-holders.ts'
 
-/** A setting that only a provider's servers have. */
-export interface ProviderSetting {
-  readonly name: string
-  readonly setting: string
-}
+const SERVER_FACTS = [
+  ...(['version', 'isInRecovery', 'replicationSlotsMax', 'replicationSlotsUsed', 'walSendersMax'] as const),
+  ...(['walSendersUsed', 'isSlotWalLimited', 'synchronousCommit', 'walSenderTimeoutMs'] as const),
+  ...(['providerSettings', 'idleSlots'] as const),
+] as const
 
-/** The server. */
-export interface ServerFacts {
-  readonly version: string
-  readonly isInRecovery: boolean
-  readonly replicationSlotsMax: number
-  readonly replicationSlotsUsed: number
-  readonly walSendersMax: number
-  readonly walSendersUsed: number
-  /** As the server says it: `-1` for no limit. */
-  readonly slotWalKeepSize: string
-  readonly synchronousCommit: string
-  readonly walSenderTimeoutMs: number
-  readonly providerSettings: readonly ProviderSetting[]
-  /** Slots that nobody reads, and the WAL they hold. */
-  readonly idleSlots: readonly { readonly name: string; readonly retainedBytes: number | null }[]
-}
+/** What doctor asks of the server. */
+export type ExaminedServer = Pick<ServerFacts, (typeof SERVER_FACTS)[number]>
 
 /** One column. */
 export interface ColumnFacts {
@@ -58,7 +47,7 @@ export interface TableLoad extends QualifiedTable {
 
 /** All of it. */
 export interface DoctorFacts {
-  readonly server: ServerFacts
+  readonly server: ExaminedServer
   readonly tables: readonly TableLoad[]
   /** Why WAL is held from before what the slot has confirmed. */
   readonly walHolders: WalHolders
@@ -69,7 +58,7 @@ export async function readDoctorFacts(
   sql: DatabaseSession,
   tables: readonly QualifiedTable[],
 ): Promise<DoctorFacts> {
-  const [server] = await sql.query<ServerFacts>(SERVER_SQL)
+  const [server] = await sql.query<ExaminedServer>(`SELECT ${serverFactsSql(SERVER_FACTS)}`)
   if (server === undefined) throw new Error('The server facts query returned no row.')
   const names = [tables.map((each) => each.schema), tables.map((each) => each.table)]
   const loads = await sql.query<Omit<TableLoad, keyof TableSize>>(TABLES_SQL, names)
@@ -99,34 +88,14 @@ async function readSizes(
   }
 }
 
-const SERVER_SQL = `
-  SELECT current_setting('server_version') AS "version",
-         pg_is_in_recovery() AS "isInRecovery",
-         current_setting('max_replication_slots')::int AS "replicationSlotsMax",
-         (SELECT count(*)::int FROM pg_replication_slots) AS "replicationSlotsUsed",
-         current_setting('max_wal_senders')::int AS "walSendersMax",
-         (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'walsender') AS "walSendersUsed",
-         current_setting('max_slot_wal_keep_size') AS "slotWalKeepSize",
-         current_setting('synchronous_commit') AS "synchronousCommit",
-         (SELECT setting::int FROM pg_settings WHERE name = 'wal_sender_timeout') AS "walSenderTimeoutMs",
-         (SELECT coalesce(jsonb_agg(jsonb_build_object('name', name, 'setting', setting)), '[]') FROM pg_settings
-           WHERE name ~ '^(rds|cloudsql|azure|neon)[.]') AS "providerSettings",
-         (SELECT coalesce(jsonb_agg(jsonb_build_object('name', slot_name, 'retainedBytes',
-                   CASE WHEN pg_is_in_recovery() THEN NULL
-                        ELSE pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint END)), '[]')
-            FROM pg_replication_slots WHERE NOT active) AS "idleSlots"`
-
-/** The wanted tables, and each with its partitions as `members`; pg_partition_tree would wait for locks. */
+/** The wanted tables, and each with its partitions as `members`. */
 const MEMBERS_SQL = `
   WITH RECURSIVE wanted AS (
-    SELECT c.oid, n.nspname, c.relname FROM unnest($1::text[], $2::text[]) AS name(nspname, relname)
+    SELECT c.oid, c.oid AS root, c.relkind, n.nspname, c.relname FROM unnest($1::text[], $2::text[]) AS name(nspname, relname)
       JOIN pg_namespace n ON n.nspname = name.nspname
       JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = name.relname AND c.relkind IN ('r', 'p')
-  ), members(root, oid) AS (
-    SELECT w.oid, w.oid FROM wanted w
-    UNION
-    SELECT m.root, i.inhrelid FROM members m JOIN pg_class c ON c.oid = m.oid AND c.relkind = 'p'
-      JOIN pg_inherits i ON i.inhparent = m.oid
+  ), ${tableTreeSql({ as: 'parts', trees: 'partitions', below: 'wanted', keeps: ['root'] })}, members AS (
+    SELECT root, oid FROM wanted UNION SELECT root, oid FROM parts
   )`
 
 const SIZES_SQL = `${MEMBERS_SQL}
@@ -149,13 +118,7 @@ const TABLES_SQL = `${MEMBERS_SQL}
          (SELECT coalesce(jsonb_agg(jsonb_build_object('name', a.attname, 'type', base.type, 'typeOid', a.atttypid::bigint,
                    'base', jsonb_build_object('schema', base.schema, 'name', base.name),
                    'isRequired', a.attnotnull) ORDER BY a.attnum), '[]')
-            FROM pg_attribute a, LATERAL (
-                   WITH RECURSIVE base AS (
-                     SELECT a.atttypid AS oid UNION ALL
-                     SELECT t.typbasetype FROM base JOIN pg_type t ON t.oid = base.oid WHERE t.typtype = 'd'
-                   ) SELECT format_type(base.oid, NULL) AS type, t.typname AS name, n.nspname AS schema
-                       FROM base JOIN pg_type t ON t.oid = base.oid AND t.typtype <> 'd'
-                       JOIN pg_namespace n ON n.oid = t.typnamespace) base
+            FROM pg_attribute a, LATERAL (${baseTypeSql('a.atttypid')}) base
            WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS "columns"
     FROM wanted w JOIN members m ON m.root = w.oid
          LEFT JOIN pg_stat_user_tables s ON s.relid = m.oid

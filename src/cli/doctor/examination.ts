@@ -1,7 +1,7 @@
 /** Beside the spine, cli. What `doctor` looks at, and what a finding is. */
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import type { ErrorCode, RowcastError } from '../../errors.ts'
-import type { DatabaseFacts } from '../../source/setup/database-facts.ts'
+import type { DatabaseFacts } from '../../source/facts/database-facts.ts'
 import type { SetupGoal } from '../../source/setup/setup-goal.ts'
 import type { SourceFacts } from '../../source/slot/slot-facts.ts'
 import type { DoctorFacts } from './doctor-facts.ts'

@@ -1,5 +1,5 @@
 /** Beside the spine, cli. What providers need, by address and by settings that only their servers have. Pure. */
-import type { ProviderSetting } from './doctor-facts.ts'
+import type { ServerFacts } from '../../source/facts/server-facts.ts'
 import type { Address, Finding } from './examination.ts'
 import type { FindingCode } from './finding-codes.ts'
 
@@ -53,7 +53,7 @@ const PROVIDERS: readonly Provider[] = [
 /** What concerns this server. */
 export function providerFindings(
   { host }: Address,
-  settings: readonly ProviderSetting[],
+  settings: ServerFacts['providerSettings'],
 ): readonly Finding[] {
   return PROVIDERS.filter(
     (provider) =>

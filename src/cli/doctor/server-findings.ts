@@ -54,7 +54,7 @@ function addCapacity({ doctor: { server }, facts }: Examination, add: Add): void
 }
 
 function addSettings({ doctor: { server } }: Examination, add: Add): void {
-  if (server.slotWalKeepSize === '-1') {
+  if (!server.isSlotWalLimited) {
     add(
       ...(['SLOT_WAL_UNLIMITED', 'warning'] as const),
       'PostgreSQL keeps WAL for a slot that nobody reads, without a limit, until the disk is full.',

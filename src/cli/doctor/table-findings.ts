@@ -1,5 +1,6 @@
 /** Beside the spine, cli. What each model's table means for its changes, and what they cost. Pure. */
-import { isSameTable, type TableFacts, type TableName } from '../../source/setup/database-facts.ts'
+import type { TableFacts } from '../../source/facts/database-facts.ts'
+import { isSameTable, type TableName } from '../../source/facts/table-name.ts'
 import { isIdentityToChange } from '../../source/setup/identity-plan.ts'
 import { identityError } from '../../source/setup/table-identities.ts'
 import { quoteIdentifier, quoteQualified } from '../../wire/quote.ts'

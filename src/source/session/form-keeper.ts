@@ -3,7 +3,7 @@ import { RowcastError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import { quoteQualified } from '../../wire/quote.ts'
 import { sqlstateOf } from '../db/sqlstate.ts'
-import type { TableName } from '../setup/database-facts.ts'
+import type { TableName } from '../facts/table-name.ts'
 import type { FoundTable } from '../setup/model-tables.ts'
 import { nextForm, type StreamForm } from './replication-form.ts'
 

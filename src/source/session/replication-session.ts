@@ -2,6 +2,7 @@
  * Stage 5, source. What a source's streams work with, one connection after the other: what the stream brings, what is
  * looked at meanwhile, and what stands before a change that cannot be sent. Positions and open transactions outlive a connection.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { moneyScaleMessage } from '../../catalog/money-scale.ts'
 import type { RowcastError } from '../../errors.ts'
 import type { ReplicationConnection } from '../../wire/replication-connection.ts'
@@ -21,7 +22,6 @@ import { createOwnFaults, type OwnFaults } from './own-faults.ts'
 import { createCut, createRelayFeed } from './relay-feed.ts'
 import { pluginOptions, RAW_TEXT_SQL } from './replication-form.ts'
 import type { StreamSession } from './session-api.ts'
-import { whileWaiting } from './session-leftovers.ts'
 import { SessionWatch } from './session-watch.ts'
 import type { PreparedStream } from './slot-preparation.ts'
 import type { ReplicationSourceOptions } from './source-options.ts'
@@ -203,4 +203,17 @@ function createPublicationGuard(
     },
     lastChanges: lastChanges && ((models) => describeLastChanges(lastChanges, position, models)),
   })
+}
+
+/** A broker that is well takes milliseconds; what it does not accept is sent again. */
+const PATIENCE_MS = 1_000
+const POLL_MS = 10
+
+/**
+ * Resolves once what the stream has brought is accepted, at the latest after a second, or with the signal. Where streams end before a
+ * change that cannot be sent, as soon as each has begun, what stands before that change gets through only so.
+ */
+async function whileWaiting(position: StreamPosition, signal: AbortSignal): Promise<void> {
+  const untilMs = performance.now() + PATIENCE_MS
+  while (position.isWaiting && !signal.aborted && performance.now() < untilMs) await delay(POLL_MS)
 }

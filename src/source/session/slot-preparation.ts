@@ -8,6 +8,7 @@ import { RowcastError } from '../../errors.ts'
 import { earlierLsn, LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
 import { quoteIdentifier } from '../../wire/quote.ts'
 import type { ReplicationConnection, SystemIdentity } from '../../wire/replication-connection.ts'
+import type { SlotState } from '../facts/slot-state.ts'
 import {
   type Continuity,
   judgeContinuity,
@@ -21,7 +22,7 @@ import { readWriters } from '../published/published-tables-sql.ts'
 import type { SetupGoal } from '../setup/setup-plan.ts'
 import { isHeldByServer } from '../slot/budget-grace.ts'
 import { slotInUse } from '../slot/slot-control.ts'
-import { readSourceFacts, type SlotState, type SourceFacts } from '../slot/slot-facts.ts'
+import { readSourceFacts, type SourceFacts } from '../slot/slot-facts.ts'
 import { judgeBudget, judgeFacts, overBudget, type SlotBudget } from '../slot/slot-verdict.ts'
 import type { RelayPast } from '../watch/session-relay.ts'
 

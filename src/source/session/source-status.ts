@@ -1,6 +1,6 @@
 /** Stage 5, source. What can be known of the worker at a moment; for health checks, metrics and people. */
 import type { RowcastError } from '../../errors.ts'
-import type { SlotState } from '../slot/slot-facts.ts'
+import type { SlotState } from '../facts/slot-state.ts'
 import type { SourcePositions } from './ack-state.ts'
 import type { SourceState } from './lifecycle.ts'
 

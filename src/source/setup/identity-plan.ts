@@ -5,14 +5,9 @@
  */
 import { RowcastError } from '../../errors.ts'
 import { quoteIdentifier, quoteQualified } from '../../wire/quote.ts'
-import {
-  type DatabaseFacts,
-  isSameTable,
-  type QualifiedTable,
-  type TableFacts,
-  type TableIdentity,
-  type UnidentifiedTable,
-} from './database-facts.ts'
+import type { DatabaseFacts, TableFacts, TableIdentity } from '../facts/database-facts.ts'
+import type { UnidentifiedTable } from '../facts/publication-facts.ts'
+import { isSameTable, type QualifiedTable } from '../facts/table-name.ts'
 import { refusalOfFull, rescueStep } from './identity-rescue.ts'
 import { fullIdentityProblem, modeFor, nameOf, VERSION_18 } from './replica-identity.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'

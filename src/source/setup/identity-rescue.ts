@@ -4,7 +4,8 @@
  * its subscriptions, by it. Pure. Source: CheckCmdReplicaIdentity and pub_contains_invalid_column.
  */
 import { quoteIdentifier, quoteQualified } from '../../wire/quote.ts'
-import { type DatabaseFacts, isSameTable, type TableFacts } from './database-facts.ts'
+import type { DatabaseFacts, TableFacts } from '../facts/database-facts.ts'
+import { isSameTable } from '../facts/table-name.ts'
 import { fullIdentityProblem, identityText, modeFor, nameOf, VERSION_18 } from './replica-identity.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 import { parseSetupMemory } from './setup-memory.ts'

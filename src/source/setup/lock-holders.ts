@@ -1,7 +1,7 @@
 /** Stage 5, source. Who holds locks on tables that set-up has to alter: process, name and age; never a query's text. */
 
 import type { SqlQueries } from '../db/sql.ts'
-import type { QualifiedTable } from './database-facts.ts'
+import type { QualifiedTable } from '../facts/table-name.ts'
 
 /** A session with a lock on one of the tables. */
 export interface LockHolder {

@@ -10,6 +10,8 @@ import { quoteLiteral, quoteQualified } from '../../wire/quote.ts'
 import { opaqueColumnsSql } from '../db/opaque-columns-sql.ts'
 import { isColumnSentSql, publishedRelationsSql } from '../db/published-relations-sql.ts'
 import type { RunQuery } from '../db/run-query.ts'
+import { TAKES_MESSAGES_SQL } from '../facts/server-facts.ts'
+import { tableTreeSql } from '../facts/table-tree-sql.ts'
 import { createMissedError } from '../published/gap-notices.ts'
 import type { PublishedTable } from '../published/published-tables.ts'
 import { publishedTableSql } from '../published/published-tables-sql.ts'
@@ -44,12 +46,6 @@ export interface FoundTable extends Omit<ModelTableState, 'standing'> {
   readonly opaqueColumns?: readonly string[] | undefined
 }
 
-/** Whether a barrier can be written for the process that starts next: the form of the function that takes text counts. */
-export const TAKES_MESSAGES_SQL = `
-         (NOT pg_is_in_recovery() AND EXISTS (
-           SELECT FROM pg_proc WHERE proname = 'pg_logical_emit_message' AND pronamespace = 'pg_catalog'::regnamespace
-              AND proargtypes[2] = 'pg_catalog.text'::regtype AND has_function_privilege(oid, 'EXECUTE')))`
-
 type FoundRow = Omit<FoundTable, 'published'> & {
   readonly published: (Omit<PublishedTable, 'columns'> & { readonly columns: readonly RawColumn[] }) | null
 }
@@ -76,11 +72,7 @@ function modelTablesSql(goal: SetupGoal, serverVersion: number): string {
     SELECT w.model, w.nspname, w.relname, c.oid, c.relkind FROM wanted w
       LEFT JOIN pg_namespace n ON n.nspname = w.nspname
       LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.relname AND c.relkind NOT IN ('i', 'I', 'S')
-  ), child_tables(model, oid) AS (
-    SELECT own.model, i.inhrelid FROM own JOIN pg_inherits i ON i.inhparent = own.oid AND own.relkind = 'r'
-    UNION
-    SELECT child_tables.model, i.inhrelid FROM child_tables JOIN pg_inherits i ON i.inhparent = child_tables.oid
-  ), found(model, nspname, relname, oid) AS (
+  ), ${tableTreeSql({ as: 'child_tables', trees: 'children', below: 'own', keeps: ['model'] })}, found(model, nspname, relname, oid) AS (
     SELECT model, nspname, relname, oid FROM own
     UNION ALL
     SELECT child_tables.model, n.nspname::text, c.relname::text, child_tables.oid

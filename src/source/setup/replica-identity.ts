@@ -4,13 +4,8 @@
  */
 import { RowcastError } from '../../errors.ts'
 import { quoteIdentifier, quoteQualified } from '../../wire/quote.ts'
-import {
-  type IdentityMode,
-  isSameTable,
-  type QualifiedTable,
-  type TableFacts,
-  type TableIdentity,
-} from './database-facts.ts'
+import type { TableFacts, TableIdentity } from '../facts/database-facts.ts'
+import { type IdentityMode, isSameTable, type QualifiedTable } from '../facts/table-name.ts'
 import type { SetupGoal } from './setup-goal.ts'
 
 /** The first version with virtual generated columns, and with publications of stored ones. */

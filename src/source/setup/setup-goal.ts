@@ -1,7 +1,7 @@
 /** Stage 5, source. What set-up is asked for, and what it answers with. */
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { RowcastError } from '../../errors.ts'
-import type { IdentityMode, QualifiedTable, TableName } from './database-facts.ts'
+import type { IdentityMode, QualifiedTable, TableName } from '../facts/table-name.ts'
 
 /** One thing to do, and why. */
 export interface SetupStep {

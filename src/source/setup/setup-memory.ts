@@ -3,13 +3,9 @@
  * publication, which goes when it goes. Written before anything is altered, so that no time-out and no crash loses it. Pure.
  */
 import { quoteIdentifier, quoteLiteral } from '../../wire/quote.ts'
-import {
-  type DatabaseFacts,
-  isSameTable,
-  type PublicationFacts,
-  type QualifiedTable,
-  type TableIdentity,
-} from './database-facts.ts'
+import type { DatabaseFacts, TableIdentity } from '../facts/database-facts.ts'
+import type { PublicationFacts } from '../facts/publication-facts.ts'
+import { isSameTable, type QualifiedTable } from '../facts/table-name.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
 
 /** What was there before. */

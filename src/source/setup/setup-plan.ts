@@ -4,15 +4,10 @@
  */
 import { errorEntry, RowcastError } from '../../errors.ts'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../../wire/quote.ts'
-import {
-  type DatabaseFacts,
-  isSameTable,
-  type PublicationFacts,
-  type QualifiedTable,
-  type TableFacts,
-  type TableIdentity,
-} from './database-facts.ts'
-import { formerSlotProblem } from './default-slot.ts'
+import type { DatabaseFacts, TableFacts, TableIdentity } from '../facts/database-facts.ts'
+import { formerSlotProblem } from '../facts/default-slot.ts'
+import type { PublicationFacts } from '../facts/publication-facts.ts'
+import { isSameTable, type QualifiedTable } from '../facts/table-name.ts'
 import {
   identitiesToChange,
   identityProblems,

@@ -5,7 +5,8 @@ import { RowcastError } from '../../errors.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
 import { checkReplicates } from '../db/replication-probe.ts'
 import { type SqlQueries, withDatabaseSession } from '../db/sql.ts'
-import { readDatabaseFacts } from './database-facts.ts'
+import { readDatabaseFacts } from '../facts/database-facts.ts'
+import { isInRecovery } from '../facts/server-facts.ts'
 import { runSteps, type StepRunOptions } from './run-steps.ts'
 import { planSetup, type SetupGoal, type SetupPlan, type SetupStep } from './setup-plan.ts'
 import { writeBaseline } from './write-baseline.ts'
@@ -73,7 +74,6 @@ export async function underSetupLock<Value>(target: DriverTarget, run: () => Pro
 }
 
 async function refuseStandby(sql: SqlQueries): Promise<void> {
-  const [server] = await sql.query<{ isInRecovery: boolean }>('SELECT pg_is_in_recovery() AS "isInRecovery"')
-  if (server?.isInRecovery !== true) return
-  throw new RowcastError('SOURCE_STANDBY_SERVER', 'The server is a standby; nothing is set up there.')
+  if (await isInRecovery(sql))
+    throw new RowcastError('SOURCE_STANDBY_SERVER', 'The server is a standby; nothing is set up there.')
 }

@@ -6,8 +6,14 @@
 import { RowcastError } from '../../errors.ts'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../../wire/quote.ts'
 import { publishedRelationsSql } from '../db/published-relations-sql.ts'
-import type { QualifiedTable } from './database-facts.ts'
-import { HAS_UPDATE_OR_DELETE_SQL, refusalsOfFullSql, refusalsOfIndexSql } from './refused-statements.ts'
+import type { RunQuery } from '../db/run-query.ts'
+import {
+  HAS_UPDATE_OR_DELETE_SQL,
+  refusalsOfFullSql,
+  refusalsOfIndexSql,
+} from '../facts/refused-statements.ts'
+import type { QualifiedTable } from '../facts/table-name.ts'
+import { tableTreeSql } from '../facts/table-tree-sql.ts'
 import { virtualColumnHint } from './replica-identity.ts'
 import type { SetupGoal } from './setup-goal.ts'
 
@@ -37,9 +43,6 @@ export interface IdentityFault extends QualifiedTable {
   readonly otherRefusal: IdentityRefusal | null
 }
 
-/** Runs one statement without parameters: a walsender takes only the simple query protocol. */
-type RunQuery = <Row extends object>(text: string) => Promise<readonly Row[]>
-
 /** Reads them; none where all is well. */
 export function readIdentityFaults(
   query: RunQuery,
@@ -49,7 +52,6 @@ export function readIdentityFaults(
   return query<IdentityFault>(identityFaultsSql(goal, serverVersion))
 }
 
-/** Without pg_partition_tree, which waits for whoever works on a partition. */
 function identityFaultsSql({ tables, publication }: SetupGoal, serverVersion: number): string {
   const rows = tables.map((each) => {
     const names = [each.model, each.schema, each.table].map(quoteLiteral).join(', ')
@@ -59,17 +61,10 @@ function identityFaultsSql({ tables, publication }: SetupGoal, serverVersion: nu
   const first = `ORDER BY pubname = ${own} DESC, pubname LIMIT 1`
   return `
   WITH RECURSIVE wanted(model, nspname, relname, keeps) AS (VALUES ${rows.join(', ')}), own AS (
-    SELECT w.model, w.keeps, c.oid, c.relkind FROM wanted w JOIN pg_namespace n ON n.nspname = w.nspname
+    SELECT w.model, w.keeps, c.oid AS root, c.oid, c.relkind FROM wanted w JOIN pg_namespace n ON n.nspname = w.nspname
       JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.relname AND c.relkind IN ('r', 'p')
-  ), child_tables(model, keeps, oid) AS (
-    SELECT own.model, own.keeps, i.inhrelid FROM own JOIN pg_inherits i ON i.inhparent = own.oid AND own.relkind = 'r'
-    UNION
-    SELECT h.model, h.keeps, i.inhrelid FROM child_tables h JOIN pg_inherits i ON i.inhparent = h.oid
-  ), parts(model, keeps, oid, root) AS (
-    SELECT own.model, own.keeps, i.inhrelid, own.oid FROM own JOIN pg_inherits i ON i.inhparent = own.oid AND own.relkind = 'p'
-    UNION
-    SELECT p.model, p.keeps, i.inhrelid, p.root FROM parts p JOIN pg_inherits i ON i.inhparent = p.oid
-  ), logging(model, keeps, oid, published) AS (
+  ), ${tableTreeSql({ as: 'child_tables', trees: 'children', below: 'own', keeps: ['model', 'keeps'] })},
+  ${tableTreeSql({ as: 'parts', trees: 'partitions', below: 'own', keeps: ['model', 'keeps', 'root'] })}, logging(model, keeps, oid, published) AS (
     SELECT model, keeps, oid, oid FROM own WHERE relkind = 'r'
     UNION ALL
     SELECT p.model, p.keeps, p.oid, p.root FROM parts p JOIN pg_class leaf ON leaf.oid = p.oid AND leaf.relkind <> 'p'

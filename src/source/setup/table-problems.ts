@@ -1,13 +1,8 @@
 /** Stage 5, source. Tables that cannot be live, for the plan of a set-up. Pure. */
 import { RowcastError } from '../../errors.ts'
 import { quoteQualified } from '../../wire/quote.ts'
-import {
-  type DatabaseFacts,
-  isSameTable,
-  type QualifiedTable,
-  type TableFacts,
-  type TableName,
-} from './database-facts.ts'
+import type { DatabaseFacts, TableFacts } from '../facts/database-facts.ts'
+import { isSameTable, type QualifiedTable, type TableName } from '../facts/table-name.ts'
 import type { SetupGoal } from './setup-goal.ts'
 
 const RELKIND_NAMES: Readonly<Record<string, string>> = {

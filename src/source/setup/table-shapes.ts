@@ -8,7 +8,8 @@ import type { RelationColumn, ReplicaIdentity } from '../../pgoutput/messages.ts
 import { endOfRecords, type Lsn, parseLsn } from '../../wire/lsn.ts'
 import { quoteLiteral } from '../../wire/quote.ts'
 import type { RunQuery } from '../db/run-query.ts'
-import { isSameTable } from './database-facts.ts'
+import { baseTypeSql } from '../facts/base-type-sql.ts'
+import { isSameTable } from '../facts/table-name.ts'
 
 /** A table, and what of it is not sent. */
 export interface ShapedTable {
@@ -68,14 +69,7 @@ function shapesSql(tables: readonly ShapedTable[]): string {
                    'name', a.attname, 'typeOid', a.atttypid::bigint, 'typeModifier', a.atttypmod,
                    'isKey', c.relreplident = 'f' OR coalesce(a.attnum = ANY (key.indkey), false),
                    'baseSchema', base.schema, 'baseName', base.name) ORDER BY a.attnum), '[]')
-            FROM pg_attribute a, LATERAL (
-              WITH RECURSIVE chain AS (
-                SELECT a.atttypid AS oid UNION ALL
-                SELECT t.typbasetype FROM chain JOIN pg_type t ON t.oid = chain.oid WHERE t.typtype = 'd'
-              ) SELECT t.typname AS name, tn.nspname AS schema
-                  FROM chain JOIN pg_type t ON t.oid = chain.oid AND t.typtype <> 'd'
-                  JOIN pg_namespace tn ON tn.oid = t.typnamespace
-            ) base
+            FROM pg_attribute a, LATERAL (${baseTypeSql('a.atttypid')}) base
            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS "columns",
          (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text AS "lsn"
     FROM (VALUES ${wanted}) AS wanted(nspname, relname)

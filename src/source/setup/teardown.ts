@@ -8,15 +8,14 @@ import type { DriverTarget } from '../../wire/driver-target.ts'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../../wire/quote.ts'
 import { publishedRelationsSql } from '../db/published-relations-sql.ts'
 import { type SqlQueries, withDatabaseSession } from '../db/sql.ts'
+import { type DatabaseFacts, readDatabaseFacts, type TableIdentity } from '../facts/database-facts.ts'
+import type { PublicationFacts } from '../facts/publication-facts.ts'
 import {
-  type DatabaseFacts,
-  isSameTable,
-  type PublicationFacts,
-  type QualifiedTable,
-  readDatabaseFacts,
-  type TableIdentity,
-} from './database-facts.ts'
-import { HAS_UPDATE_OR_DELETE_SQL, refusalsOfFullSql, refusalsOfIndexSql } from './refused-statements.ts'
+  HAS_UPDATE_OR_DELETE_SQL,
+  refusalsOfFullSql,
+  refusalsOfIndexSql,
+} from '../facts/refused-statements.ts'
+import { isSameTable, type QualifiedTable } from '../facts/table-name.ts'
 import { identityText, nameOf } from './replica-identity.ts'
 import { runSteps, type StepRunOptions } from './run-steps.ts'
 import { underSetupLock } from './setup.ts'

@@ -9,6 +9,7 @@ import type { DriverTarget } from '../../wire/driver-target.ts'
 import { formatLsn, type Lsn, parseLsn, toLsn } from '../../wire/lsn.ts'
 import { quoteLiteral } from '../../wire/quote.ts'
 import { type SqlQueries, withDatabaseSession } from '../db/sql.ts'
+import { isInRecovery } from '../facts/server-facts.ts'
 import { barrierSql } from '../published/barrier-message.ts'
 import type { SetupGoal } from '../setup/setup-goal.ts'
 import { dropSkipMarks, parseSkipMarks, skipMarkName, skipMarksSql } from '../setup/skip-marks.ts'
@@ -94,8 +95,7 @@ async function awaitFreeSlot(sql: SqlQueries, { goal, patienceMs }: SkipRequest)
 }
 
 async function readSlot(sql: SqlQueries, slot: string): Promise<SlotRow> {
-  const [server] = await sql.query<{ isStandby: boolean }>('SELECT pg_is_in_recovery() AS "isStandby"')
-  if (server?.isStandby === true)
+  if (await isInRecovery(sql))
     throw new RowcastError('SOURCE_STANDBY_SERVER', 'The server is a standby; nothing is skipped there.')
   const [found] = await sql.query<SlotRow>(
     `SELECT confirmed_flush_lsn::text AS "confirmed", restart_lsn::text AS "restart", active_pid AS "pid",

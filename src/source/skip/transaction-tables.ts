@@ -9,6 +9,7 @@ import type { DriverTarget } from '../../wire/driver-target.ts'
 import { LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
 import type { ReplicationConnection } from '../../wire/replication-connection.ts'
 import type { SqlQueries } from '../db/sql.ts'
+import { type ServerFacts, serverFactsSql } from '../facts/server-facts.ts'
 import { WalRecordReader, type WalSizes } from './wal-records.ts'
 import { type TransactionWrites, WritesCollector, type WritesFound } from './wal-writes.ts'
 
@@ -40,8 +41,8 @@ export async function readTransactionTables(
   sql: SqlQueries,
   request: TransactionRequest,
 ): Promise<TablesFound> {
-  const [server] = await sql.query<WalSizes & { version: number; database: string }>(
-    `SELECT current_setting('server_version_num')::int AS version, oid::text AS database,
+  const [server] = await sql.query<WalSizes & Pick<ServerFacts, 'serverVersion'> & { oid: string }>(
+    `SELECT ${serverFactsSql(['serverVersion'])}, oid::text AS oid,
             current_setting('wal_block_size')::int AS "pageBytes",
             pg_size_bytes(current_setting('wal_segment_size'))::int AS "segmentBytes"
        FROM pg_database WHERE datname = current_database()`,
@@ -50,17 +51,17 @@ export async function readTransactionTables(
   const writes = await readWrites(target, request, server).catch(() => 'unknown' as const)
   if (writes === 'unknown') return writes
   if (writes === null) return 'no-commit'
-  return nameTables(sql, writes, Number(server.database))
+  return nameTables(sql, writes, Number(server.oid))
 }
 
 async function readWrites(
   target: DriverTarget,
   request: TransactionRequest,
-  server: WalSizes & { readonly version: number },
+  server: WalSizes & Pick<ServerFacts, 'serverVersion'>,
 ): Promise<WritesFound> {
   const { applicationName, fromLsn, untilLsn, commitLsn, timeoutMs } = request
   const connection = await openReplicationConnection(target, { applicationName })
-  const collector = new WritesCollector(commitLsn, server.version)
+  const collector = new WritesCollector(commitLsn, server.serverVersion)
   const giveUp = () => connection.abort(new Error('It takes too long.'))
   const timer = setTimeout(
     contain(giveUp, (error) => connection.abort(error)),

@@ -4,7 +4,7 @@
  * for) and while a transaction is open. That part is given the time to go. Pure.
  * Source: LogicalIncreaseRestartDecodingForSlot in logical.c; LOG_SNAPSHOT_INTERVAL_MS in bgwriter.c.
  */
-import type { SlotState } from './slot-facts.ts'
+import type { SlotState } from '../facts/slot-state.ts'
 import { judgeBudget, type SlotBudget } from './slot-verdict.ts'
 
 /** Looks after which a record that we asked for has been decoded. */

@@ -6,7 +6,8 @@ import { RowcastError } from '../../errors.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
 import { withDatabaseSession } from '../db/sql.ts'
 import { sqlstateOf } from '../db/sqlstate.ts'
-import { defaultSlot } from '../setup/default-slot.ts'
+import { defaultSlot } from '../facts/default-slot.ts'
+import { SERVER_LSN_SQL, type ServerFacts, serverFactsSql } from '../facts/server-facts.ts'
 import { skipMarkPrefix } from '../setup/skip-marks.ts'
 import { slotInUse } from './slot-control.ts'
 
@@ -67,9 +68,7 @@ export interface InventoryRow {
 }
 
 const INVENTORY_SQL = `
-  WITH server AS (
-    SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS lsn
-  )
+  WITH server AS (SELECT ${SERVER_LSN_SQL} AS lsn)
   SELECT s.slot_name::text AS "name", s.plugin::text AS "plugin", s.slot_type AS "slotType", s.database::text AS "database",
          s.temporary AS "isTemporary", s.active_pid AS "activePid", a.application_name AS "reader",
          pg_wal_lsn_diff(server.lsn, s.restart_lsn)::float8 AS "restartBytes", s.wal_status AS "walStatus", to_jsonb(s) AS "more"
@@ -87,7 +86,7 @@ export async function readSlotInventory(
   project: string,
 ): Promise<readonly InventorySlot[]> {
   return withDatabaseSession(target, async (sql) => {
-    const [own] = await sql.query<{ database: string }>('SELECT current_database()::text AS database')
+    const [own] = await sql.query<Pick<ServerFacts, 'database'>>(`SELECT ${serverFactsSql(['database'])}`)
     const rows = await sql.query<InventoryRow>(INVENTORY_SQL)
     return rows
       .map((row) => toInventorySlot(row, rows, { project, database: own?.database ?? '' }))

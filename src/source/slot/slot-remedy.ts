@@ -38,7 +38,7 @@ export function remedyFor(error: RowcastError, policy: SlotLostPolicy, hasStream
       if (!isVerdict || !hasStreamed) return NO_REMEDY
       return { gap: 'slot-dropped', isSlotToDrop: false, isSlotToCreate: isRecreating }
     case 'SOURCE_PUBLICATION_MISSING':
-      // From the decoder: the slot stands before the publication and can never get past that place.
+      // From the decoder: the slot stands before the publication and can never get past that position.
       if (!isVerdict)
         return { gap: 'publication-dropped', isSlotToDrop: isRecreating, isSlotToCreate: isRecreating }
       return hasStreamed ? { ...NO_REMEDY, gap: 'publication-dropped' } : NO_REMEDY

@@ -10,8 +10,8 @@ import { findAll } from '../../../src/cli/doctor/findings.ts'
 import { poolerFindings, providerFindings } from '../../../src/cli/doctor/provider-findings.ts'
 import { RowcastError } from '../../../src/errors.ts'
 import { SEES_ALL } from '../../../src/source/db/visibility.ts'
+import type { SlotState } from '../../../src/source/facts/slot-state.ts'
 import type { IdentityFault } from '../../../src/source/setup/table-identities.ts'
-import type { SlotState } from '../../../src/source/slot/slot-facts.ts'
 import type { WalHolders } from '../../../src/source/slot/wal-holders.ts'
 import { toLsn } from '../../../src/wire/lsn.ts'
 
@@ -105,7 +105,7 @@ const well: Examination = {
   doctor: {
     server: {
       ...{ version: '18.4', isInRecovery: false, replicationSlotsMax: 10, replicationSlotsUsed: 1 },
-      ...{ walSendersMax: 10, walSendersUsed: 1, slotWalKeepSize: '10GB', synchronousCommit: 'on' },
+      ...{ walSendersMax: 10, walSendersUsed: 1, isSlotWalLimited: true, synchronousCommit: 'on' },
       ...{ walSenderTimeoutMs: 60_000, providerSettings: [], idleSlots: [] },
     },
     tables: [load],
@@ -273,7 +273,7 @@ const TABLE: readonly (readonly [string, Examination, Severity, string, RegExp])
     },
     ...(['error', 'NO_SENDER_LEFT', /max_wal_senders = 20/] as const),
   ],
-  ['no limit', withServer({ slotWalKeepSize: '-1' }), 'warning', 'SLOT_WAL_UNLIMITED', /slotBudget/],
+  ['no limit', withServer({ isSlotWalLimited: false }), 'warning', 'SLOT_WAL_UNLIMITED', /slotBudget/],
   ['late commits', withServer({ synchronousCommit: 'off' }), 'advice', 'SYNCHRONOUS_COMMIT_OFF', /SET LOCAL/],
   ['impatience', withServer({ walSenderTimeoutMs: 1_000 }), 'warning', 'SENDER_TIMEOUT_SHORT', /60s/],
   [

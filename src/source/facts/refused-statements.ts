@@ -7,6 +7,7 @@
 
 import { SCHEMAS_VERSION_MIN } from '../db/published-relations-sql.ts'
 import type { SqlQueries } from '../db/sql.ts'
+import { tableTreeSql } from './table-tree-sql.ts'
 
 /** A table whose UPDATE or DELETE would be refused: by a column list, or by a row filter. */
 export interface RefusedTable {
@@ -80,17 +81,17 @@ export function refusalsOfIndexSql(serverVersion: number, which = HAS_UPDATE_OR_
 export const readRefusedTables = (sql: SqlQueries, publication: string): Promise<readonly RefusedTable[]> =>
   sql.query<RefusedTable>(REFUSED_TABLES_SQL, [publication])
 
+const NAMED_COLUMNS = ['named', 'prrelid', 'has_filter', 'list']
+
 const REFUSED_TABLES_SQL = `
   WITH RECURSIVE named AS (
-    SELECT pr.oid, pr.prrelid, to_jsonb(pr) ->> 'prqual' IS NOT NULL AS has_filter,
+    SELECT pr.oid AS named, pr.prrelid, c.oid, c.relkind, to_jsonb(pr) ->> 'prqual' IS NOT NULL AS has_filter,
            translate(to_jsonb(pr) ->> 'prattrs', '[]', '{}')::int2[] AS list
-      FROM pg_publication p JOIN pg_publication_rel pr ON pr.prpubid = p.oid
+      FROM pg_publication p JOIN pg_publication_rel pr ON pr.prpubid = p.oid JOIN pg_class c ON c.oid = pr.prrelid
      WHERE p.pubname = $1 AND NOT (p.pubupdate AND p.pubdelete)
-  ), logging(oid, named, prrelid, has_filter, list) AS (
-    SELECT prrelid, oid, prrelid, has_filter, list FROM named WHERE has_filter OR list IS NOT NULL
-    UNION
-    SELECT i.inhrelid, l.named, l.prrelid, l.has_filter, l.list FROM logging l JOIN pg_class c ON c.oid = l.oid AND c.relkind = 'p'
-      JOIN pg_inherits i ON i.inhparent = l.oid
+  ), top AS (SELECT * FROM named WHERE has_filter OR list IS NOT NULL
+  ), ${tableTreeSql({ as: 'parts', trees: 'partitions', below: 'top', keeps: NAMED_COLUMNS })}, logging AS (
+    SELECT ${NAMED_COLUMNS.join(', ')}, oid FROM top UNION SELECT ${NAMED_COLUMNS.join(', ')}, oid FROM parts
   ), used AS (
     SELECT l.oid, l.named, a.attname FROM logging l JOIN pg_depend d ON d.classid = 'pg_publication_rel'::regclass AND d.objid = l.named
            AND d.refclassid = 'pg_class'::regclass AND d.refobjid = l.prrelid AND d.refobjsubid > 0
