@@ -9,12 +9,11 @@ import {
   getNamedType,
   isInterfaceType,
   isObjectType,
-  Kind,
-  type SelectionSetNode,
 } from 'graphql'
 import type { ForeignKey } from '../../catalog/foreign-key.ts'
+import { fieldsUnder, type SelectionWalk, walkSelection } from '../selection-walk.ts'
 import { columnOf, relationNameOf } from '../shown-column.ts'
-import { fieldsUnder, possibleTypes } from './selected-models.ts'
+import { possibleTypes } from './selected-models.ts'
 import type { ViewerPolicies } from './viewer-policies.ts'
 
 /** Fields of a change that show columns of its model. */
@@ -47,30 +46,19 @@ export function checkSelectedChanges(
   info: GraphQLResolveInfo,
   modelOf: ReadonlyMap<string, string>,
 ): void {
-  // Each fragment once where it stands for the same: spreads of spreads multiply.
-  const spread = new Set<string>()
-  const visit = (set: SelectionSetNode | undefined, typeName: string): void => {
-    const model = modelOf.get(typeName)
-    const type = info.schema.getType(typeName)
-    for (const selection of set?.selections ?? []) {
-      if (selection.kind === Kind.FIELD) {
-        const isOfChange = model !== undefined && (isInterfaceType(type) || isObjectType(type))
-        if (isOfChange) checkImage({ policies, context, info, model }, type, selection)
-        else visit(selection.selectionSet, '')
-      } else {
-        const fragment =
-          selection.kind === Kind.INLINE_FRAGMENT ? selection : info.fragments[selection.name.value]
-        // What is of any change does not say of which: it was said around it, or nowhere.
-        const named = fragment?.typeCondition?.name.value
-        const on = named !== undefined && modelOf.has(named) ? named : typeName
-        const name = selection.kind === Kind.FRAGMENT_SPREAD ? `${on} ${selection.name.value}` : null
-        if (name !== null && spread.has(name)) continue
-        if (name !== null) spread.add(name)
-        visit(fragment?.selectionSet, on)
-      }
-    }
+  const walk: SelectionWalk = {
+    ...{ fragments: info.fragments, entered: new Set() },
+    // What is of any change does not say of which: it was said around it, or nowhere.
+    enter: (where, condition) => (condition !== undefined && modelOf.has(condition) ? condition : where),
+    onField(field, where) {
+      const model = modelOf.get(where)
+      const type = info.schema.getType(where)
+      const isOfChange = model !== undefined && (isInterfaceType(type) || isObjectType(type))
+      if (isOfChange) checkImage({ policies, context, info, model }, type, field)
+      else walkSelection(walk, field.selectionSet)
+    },
   }
-  for (const node of info.fieldNodes) visit(node.selectionSet, '')
+  for (const node of info.fieldNodes) walkSelection(walk, node.selectionSet)
 }
 
 /** The same for rows of one model, and keys, wherever they stand under the field of `info`. @throws FIELD_HIDDEN */

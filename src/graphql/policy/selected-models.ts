@@ -7,10 +7,9 @@ import {
   isAbstractType,
   isInterfaceType,
   isObjectType,
-  Kind,
-  type SelectionSetNode,
 } from 'graphql'
 import { modelOfPothos } from '../pothos-internals.ts'
+import { type SelectionWalk, walkSelection } from '../selection-walk.ts'
 
 /** The extension of object types that show rows of a model, where Pothos' Prisma plugin has made none. */
 export const ROWS_OF = 'rowcastModel'
@@ -45,59 +44,31 @@ export function selectedModels(
 
 function modelsUnder(info: GraphQLResolveInfo, node: FieldNode, modelOf: ModelOfType): readonly string[] {
   const models = new Set<string>()
-  // Each fragment once for each type: spreads of spreads multiply, and show nothing else.
-  const spread = new Set<string>()
-  const visitSet = (type: GraphQLNamedType, set: SelectionSetNode | undefined): void => {
+  const note = (type: GraphQLNamedType): string => {
     const model = modelOf(type)
     if (model !== null) models.add(model)
-    for (const selection of set?.selections ?? []) {
-      if (selection.kind === Kind.FIELD) visitField(type, selection)
-      else if (selection.kind === Kind.INLINE_FRAGMENT) {
-        visitSet(typeOf(info, selection.typeCondition?.name.value) ?? type, selection.selectionSet)
-      } else {
-        const fragment = info.fragments[selection.name.value]
-        const on = typeOf(info, fragment?.typeCondition.name.value) ?? type
-        const name = `${on.name} ${selection.name.value}`
-        if (spread.has(name)) continue
-        spread.add(name)
-        visitSet(on, fragment?.selectionSet)
-      }
-    }
+    return type.name
   }
-  const visitField = (parent: GraphQLNamedType, field: FieldNode): void => {
+  const onField = (field: FieldNode, where: string): void => {
+    const parent = info.schema.getType(where)
     const fields = isObjectType(parent) || isInterfaceType(parent) ? parent.getFields() : {}
     const type = fields[field.name.value]?.type
     if (type === undefined) return
-    const named = getNamedType(type)
-    for (const possible of possibleTypes(info, named)) visitSet(possible, field.selectionSet)
+    for (const possible of possibleTypes(info, getNamedType(type)))
+      walkSelection(walk, field.selectionSet, note(possible))
   }
-  visitField(info.parentType, node)
+  const walk: SelectionWalk = {
+    ...{ fragments: info.fragments, onField, entered: new Set() },
+    enter(where, condition) {
+      const type = info.schema.getType(condition ?? where)
+      return type === undefined ? where : note(type)
+    },
+  }
+  onField(node, info.parentType.name)
   return [...models]
 }
 
 /** The type, and what an interface or union can turn out to be. */
 export function possibleTypes(info: GraphQLResolveInfo, type: GraphQLNamedType): readonly GraphQLNamedType[] {
   return isAbstractType(type) ? [type, ...info.schema.getPossibleTypes(type)] : [type]
-}
-
-function typeOf(info: GraphQLResolveInfo, name: string | undefined): GraphQLNamedType | undefined {
-  return name === undefined ? undefined : info.schema.getType(name)
-}
-
-/** The fields selected directly under the fields given, through fragments, each of which counts once. */
-export function fieldsUnder(info: GraphQLResolveInfo, nodes: readonly FieldNode[]): readonly FieldNode[] {
-  const fields: FieldNode[] = []
-  const spread = new Set<string>()
-  const visitSet = (set: SelectionSetNode | undefined): void => {
-    for (const selection of set?.selections ?? []) {
-      if (selection.kind === Kind.FIELD) fields.push(selection)
-      else if (selection.kind === Kind.INLINE_FRAGMENT) visitSet(selection.selectionSet)
-      else if (!spread.has(selection.name.value)) {
-        spread.add(selection.name.value)
-        visitSet(info.fragments[selection.name.value]?.selectionSet)
-      }
-    }
-  }
-  for (const node of nodes) visitSet(node.selectionSet)
-  return fields
 }

@@ -1,4 +1,5 @@
 /** Stage 7, graphql. From what a client asks `<model>Changed` for to a subscription of the feed. */
+import { MappedIteration } from '../../async-iteration.ts'
 import type { OverflowPolicy } from '../../bus/bus.ts'
 import { asksRelatedRows, type ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import type { Account } from '../../bus/holdings.ts'
@@ -8,7 +9,7 @@ import { RowcastError } from '../../errors.ts'
 import type { IncludedRelation } from '../../sets/included-relation.ts'
 import { checkIncludesAlone } from '../../sets/parse-include.ts'
 import type { Rights } from '../../sets/rights.ts'
-import type { EventSubscription } from '../../sets/row-subscription.ts'
+import type { ChangeEvent, EventSubscription } from '../../sets/row-subscription.ts'
 import { followsNoRelations } from '../change-feed.ts'
 import { type EventAction, isChangeAction } from '../event-action.ts'
 
@@ -18,7 +19,6 @@ import type { ModelView, RelatedViews } from '../policy/viewer-policies.ts'
 import type { ArgumentDefinition } from '../type-definition.ts'
 import { parseFilterArguments } from '../where/filter-arguments.ts'
 import { checkKeyIsSeen } from './check-key-is-seen.ts'
-import { PublicSubscription } from './public-subscription.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
 
 /** Arguments beside `action`, as GraphQL has coerced them. */
@@ -161,4 +161,23 @@ function includeOf({ include, actions, filter }: WantedEvents): readonly Include
       Object.fromEntries(Object.entries(others).map(([name, value]) => [name, value ?? undefined])),
     )
   return included
+}
+
+const asItIs = (event: ChangeEvent) => event
+
+/**
+ * The same subscription; an error that ends it reaches the client with code and hint where it may. A class: there are many thousands
+ * of them.
+ */
+class PublicSubscription extends MappedIteration<ChangeEvent, ChangeEvent> implements EventSubscription {
+  readonly #from: EventSubscription
+
+  constructor(from: EventSubscription) {
+    super(from, asItIs, toSubscriptionError)
+    this.#from = from
+  }
+
+  get pull() {
+    return this.#from.pull
+  }
 }

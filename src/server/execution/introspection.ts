@@ -2,7 +2,14 @@
  * Stage 8, server. Operations that read the schema and nothing else. What they answer with grows with the schema, and not
  * with what a client thinks of: it has a bound of its own.
  */
-import { type DocumentNode, getOperationAST, Kind, OperationTypeNode, type SelectionSetNode } from 'graphql'
+import {
+  type DocumentNode,
+  type FieldNode,
+  getOperationAST,
+  OperationTypeNode,
+  type SelectionSetNode,
+} from 'graphql'
+import { walkSelection } from '../../graphql/selection-walk.ts'
 import type { ServerLimits } from '../limits/limits.ts'
 import { fragmentsOf } from './collect-fields.ts'
 
@@ -26,17 +33,10 @@ export function resultBytesMax(
 }
 
 function selectsSchema(document: DocumentNode, set: SelectionSetNode): boolean {
-  const fragments = fragmentsOf(document)
-  const seen = new Set<string>()
-  const isOfSchema = ({ selections }: SelectionSetNode): boolean =>
-    selections.every((selection) => {
-      if (selection.kind === Kind.FIELD) return INTROSPECTION_FIELDS.has(selection.name.value)
-      if (selection.kind === Kind.INLINE_FRAGMENT) return isOfSchema(selection.selectionSet)
-      const { value: name } = selection.name
-      if (seen.has(name)) return true
-      seen.add(name)
-      const fragment = fragments[name]
-      return fragment !== undefined && isOfSchema(fragment.selectionSet)
-    })
-  return isOfSchema(set)
+  let isOfSchema = true
+  const onField = ({ name }: FieldNode): void => {
+    isOfSchema &&= INTROSPECTION_FIELDS.has(name.value)
+  }
+  walkSelection({ fragments: fragmentsOf(document), onField, entered: new Set() }, set)
+  return isOfSchema
 }

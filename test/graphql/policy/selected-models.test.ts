@@ -2,7 +2,8 @@
 import { buildSchema, execute, type GraphQLResolveInfo, parse } from 'graphql'
 import { expect, it } from 'vitest'
 import { checkSelectedChanges } from '../../../src/graphql/policy/check-selected-fields.ts'
-import { fieldsUnder, selectedModels } from '../../../src/graphql/policy/selected-models.ts'
+import { selectedModels } from '../../../src/graphql/policy/selected-models.ts'
+import { fieldsUnder } from '../../../src/graphql/selection-walk.ts'
 
 const LEVELS = 16
 const schema = buildSchema(
