@@ -876,7 +876,7 @@ export const ERRORS = {
   },
   BAD_FILTER: {
     means: 'A filter asks for what its model does not have, or what cannot be judged from a row.',
-    hint: 'Correct the filter at the place that the message names.',
+    hint: 'Correct the filter at the path that the message names.',
     retry: 'never',
     isPublic: true,
   },

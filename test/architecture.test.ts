@@ -305,6 +305,63 @@ describe('architecture', () => {
     ])
   })
 
+  it('has each fact of the catalog in one query, which set-up, the worker and doctor share', () => {
+    const knowing = (fact: RegExp): readonly string[] =>
+      files
+        .map(({ path }) => path)
+        .filter((path) => fact.test(stripComments(readFileSync(join(SRC, path), 'utf8'))))
+        .sort()
+    expect(knowing(/server_version_num/)).toEqual(['source/facts/server-facts.ts'])
+    expect(knowing(/max_slot_wal_keep_size'\)/)).toEqual(['source/facts/server-facts.ts'])
+    expect(knowing(/rolreplication/)).toEqual(['source/facts/server-facts.ts'])
+    expect(knowing(/pg_current_wal_lsn\(/)).toEqual(['source/facts/server-facts.ts'])
+    expect(knowing(/wal_status AS|text\('wal_status'\)/)).toEqual([
+      'source/facts/slot-state.ts',
+      'source/slot/slot-inventory.ts',
+    ])
+    expect(knowing(/pubtruncate/)).toEqual([
+      'source/facts/publication-facts.ts',
+      'source/published/published-tables-sql.ts',
+    ])
+    // What is published depends on flags of each level; of a writer a table that is being detached counts too.
+    expect(knowing(/pg_inherits/)).toEqual([
+      'source/db/published-relations-sql.ts',
+      'source/facts/table-tree-sql.ts',
+      'source/published/published-tables-sql.ts',
+    ])
+  })
+
+  it('takes the embedded PostgreSQL into no entry of the package but its program', () => {
+    const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      readonly exports: Readonly<Record<string, string | Readonly<Record<string, unknown>>>>
+    }
+    const sources = Object.values(exports).flatMap((each) =>
+      typeof each === 'string' ? [] : [relative('src', String(each['rowcast-source']))],
+    )
+    const imports = new Map(files.map(({ path, inside }) => [path, inside]))
+    const reach = (path: string, seen: Set<string>): Set<string> => {
+      for (const next of imports.get(path) ?? []) if (!seen.has(next)) reach(next, seen.add(next))
+      return seen
+    }
+    expect(sources).toContain('index.ts')
+    for (const entry of sources) {
+      const reached = [...reach(entry, new Set())]
+      expect(reached.filter((path) => /^(?:embedded|cli)\//.test(path))).toEqual([])
+    }
+    expect([...reach('cli/main.ts', new Set())]).toContain('embedded/postgres-cluster.ts')
+  })
+
+  it('says of each file of the embedded PostgreSQL what the package lacks', () => {
+    const silent = files
+      .filter(({ folder }) => folder === 'embedded')
+      .map(({ path }) => path)
+      .filter((path) => {
+        const [header = ''] = readFileSync(join(SRC, path), 'utf8').split('*/')
+        return !/\b[Tt]he (?:npm )?package\b/.test(header)
+      })
+    expect(silent).toEqual([])
+  })
+
   it('asks the catalog for nothing that opens the tables: it would wait for whoever locks one', () => {
     const opening =
       /\bpg_(publication_tables|get_publication_tables|partition_tree|(table|indexes|total_relation|relation)_size)\b/

@@ -101,7 +101,7 @@ function parsePrevious(raw: unknown = null): Epoch['previous'] | undefined {
   return typeof id === 'string' && end !== null ? { id, end } : undefined
 }
 
-/** The place just before everything at or after an LSN. */
+/** The position just before everything at or after an LSN. */
 export function placeBefore(lsn: Lsn): EntryId {
   return { lsn: toLsn(lsn > 0n ? lsn - 1n : 0n), sequence: INDEX_AFTER_ALL }
 }
@@ -137,7 +137,7 @@ export function planEpoch(
 
 /**
  * What this process published, if it reaches to where the slot begins: then all that lies between its last entry and
- * that place held nothing, and those who have that entry have missed nothing.
+ * that position held nothing, and those who have that entry have missed nothing.
  */
 function findKnown(
   { systemId, timeline, continuity }: RelayStart,

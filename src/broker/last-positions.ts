@@ -2,7 +2,7 @@
  * Beside the bus, broker. Where each model changed last: kept beside the stream and written with it, and with each entry where
  * its models had changed last before. So a cursor that is older than what the stream has kept goes on where nothing of its
  * model was dropped: where nothing of it came after the cursor, or the first of it that is kept follows on the cursor.
- * Each is a text behind a checksum that covers the place as well: what was damaged, copied from another place, or written by a version that
+ * Each is a text behind a checksum that covers the entry's id as well: what was damaged, copied from another entry, or written by a version that
  * knows none is not known.
  */
 import type { Buffer } from 'node:buffer'
@@ -98,7 +98,7 @@ export class LastPositions {
     )
   }
 
-  /** Where the models changed last before an entry at the place, for its readers; null where that is not known. */
+  /** Where the models changed last before the entry of this id, for its readers; null where that is not known. */
   before(models: Iterable<string>, place: string): string | null {
     const named = [...models]
     if (!this.#isComplete || named.some((model) => this.#lasts.get(model) === null)) return null
@@ -111,7 +111,7 @@ export class LastPositions {
   }
 }
 
-/** By model, where it changed last before an entry at the place; empty where that cannot be read. */
+/** By model, where it changed last before the entry of this id; empty where that cannot be read. */
 export function parseBefore(text: string, place: string): ReadonlyMap<string, ChangePosition> {
   const content = openText(text, place)
   if (content === undefined) return new Map()
@@ -137,7 +137,7 @@ function sealText(text: string, place: string): string {
   return `${checksumOf(text, place)} ${text}`
 }
 
-/** Undefined where it was not sealed at the place. */
+/** Undefined where it was not sealed for this id. */
 function openText(sealed: string, place: string): string | undefined {
   const [, checksum, text = ''] = /^([0-9a-f]{8}) (.*)$/.exec(sealed) ?? []
   return checksum === checksumOf(text, place) ? text : undefined

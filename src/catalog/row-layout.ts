@@ -14,7 +14,7 @@ export type AnyRow = Readonly<Record<string, unknown>>
 /** A column that a field stands on. */
 export interface ColumnPlan {
   readonly field: FieldSpec
-  /** Place of the field in the row object: fields in the order of the Prisma schema. */
+  /** Index of the field in the row object: fields in the order of the Prisma schema. */
   readonly slot: number
   readonly codec: ValueCodec
 }

@@ -21,7 +21,7 @@ export const CHANGE_ACTIONS: readonly ChangeAction[] = ['INSERT', 'UPDATE', 'DEL
 export interface TransactionInfo<Metadata = TransactionMetadata> {
   /** PostgreSQL's transaction id, unsigned 32 bits; it wraps, so it distinguishes neighbours, not eras. */
   readonly xid: number
-  /** LSN of the commit record: the transaction's place in the order of commits. */
+  /** LSN of the commit record: the transaction's position in the order of commits. */
   readonly commitLsn: Lsn
   /** When it committed, by PostgreSQL's clock, to the millisecond. */
   readonly committedAt: Date
@@ -153,16 +153,16 @@ export interface AnyChange {
 /** Changes in order. An array is one; a part's own list makes each change when it is asked for. */
 export interface ChangeList extends Iterable<AnyChange> {
   readonly length: number
-  /** The change at a place from 0 on, possibly a new object each time; undefined past the end. */
-  at(place: number): AnyChange | undefined
-  /** The model of the change at a place; absent where the changes themselves are there anyway. */
-  readonly modelAt?: ((place: number) => string) | undefined
+  /** The change at an offset from 0 on, possibly a new object each time; undefined past the end. */
+  at(offset: number): AnyChange | undefined
+  /** The model of the change at an offset; absent where the changes themselves are there anyway. */
+  readonly modelAt?: ((offset: number) => string) | undefined
   /** Its action, likewise. */
-  readonly actionAt?: ((place: number) => ChangeAction) | undefined
+  readonly actionAt?: ((offset: number) => ChangeAction) | undefined
   /** Its index in the transaction, likewise. */
-  readonly indexAt?: ((place: number) => number) | undefined
+  readonly indexAt?: ((offset: number) => number) | undefined
   /** Its undecoded bytes; absent where that is not known. */
-  readonly bytesAt?: ((place: number) => number) | undefined
+  readonly bytesAt?: ((offset: number) => number) | undefined
 }
 
 /**

@@ -23,10 +23,10 @@ export interface Cursor {
   readonly position: ChangePosition
 }
 
-/** Index that stands after every change of a transaction; the ones above it are places between two commits. */
+/** Index that stands after every change of a transaction; the ones above it are positions between two commits. */
 export const INDEX_AFTER_ALL = 0x80000000
 
-/** The next place after all changes of the position's transaction, and before the next commit. */
+/** The next position after all changes of the position's transaction, and before the next commit. */
 export function nextPlace({ commitLsn, index }: ChangePosition): ChangePosition {
   return { commitLsn, index: Math.max(index + 1, INDEX_AFTER_ALL) }
 }

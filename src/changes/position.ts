@@ -1,4 +1,4 @@
-/** Stage 4, changes. Where a change stands: in which history, at which commit, at which place in it. */
+/** Stage 4, changes. Where a change stands: in which history, at which commit, at which index in it. */
 import type { Lsn } from '../wire/lsn.ts'
 
 /** The history that positions belong to. Source: PostgreSQL manual, "IDENTIFY_SYSTEM". */
@@ -9,7 +9,7 @@ export interface StreamOrigin {
   readonly timeline: number
 }
 
-/** A change's place: transactions in commit order, changes within a transaction in the order they were made. */
+/** A change's position: transactions in commit order, changes within a transaction in the order they were made. */
 export interface ChangePosition {
   readonly commitLsn: Lsn
   /** 0-based ordinal of the change among the transaction's row changes. */

@@ -4,7 +4,7 @@
  *
  * Always a copy (60 MB, a fraction of a second, once): npm installs the package without the links its install
  * script would make, root's server user cannot read a private clone, and a running server should not lose its
- * files to `npm ci`. One way for everybody is the way that is tested.
+ * files to `npm ci`. One way for everybody is the way that is tested. The package runs its programs where npm has put them.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { constants, existsSync } from 'node:fs'

@@ -1,6 +1,8 @@
 /**
  * Beside the spine, embedded. Folders that we make for the server: ours, closed to other writers, and open to
  * the user that the server runs as.
+ *
+ * The package gives the folder to the server's user whatever it is, a link or somebody else's.
  */
 import { accessSync, chmodSync, constants, lstatSync, mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'

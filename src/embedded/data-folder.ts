@@ -1,6 +1,8 @@
 /**
  * Beside the spine, embedded. Where the data of `npm run dev` lives: in the project when the server may go
  * there, else in a folder of the system that belongs to this project alone.
+ *
+ * The package takes a path as it is given, and fails where the server may not go.
  */
 import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'

@@ -1,4 +1,4 @@
-/** Beside the spine, embedded. Ports of 127.0.0.1 that nobody listens on. */
+/** Beside the spine, embedded. Ports of 127.0.0.1 that nobody listens on. The package takes a port, and fails where it is not free. */
 import { createServer } from 'node:net'
 
 /** A port that is free now; somebody else may take it before we do, so whoever uses it retries. */

@@ -1,6 +1,8 @@
 /**
  * Beside the spine, embedded. Makes a data folder with initdb, or checks that an existing one is ours to use.
  * Source: PostgreSQL manual, "initdb" and "Creating a Database Cluster".
+ *
+ * The package leaves what an interrupted initdb has made, and runs it over a folder of another version.
  */
 import { spawn } from 'node:child_process'
 import { chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'

@@ -2,6 +2,8 @@
  * Beside the spine, embedded. Applies prisma/migrations in order, each once, and keeps Prisma's own books
  * (`_prisma_migrations`), so that `prisma migrate deploy` can carry on where this stopped.
  * Source: Prisma's schema engine, `sql-schema-connector` (table, lock) and `migration-connector` (checksum).
+ *
+ * The package knows nothing of a schema, and `prisma migrate deploy` is a program of 60 MB that a container may lack.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'

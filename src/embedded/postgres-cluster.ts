@@ -1,6 +1,8 @@
 /**
  * Beside the spine, embedded. A PostgreSQL of our own with a lifetime: what `npm run dev` and the tests start.
  * It listens on 127.0.0.1 only and is set up for logical replication.
+ *
+ * Of the package only its programs are used (binaries.ts): its class starts one with SIGINT as its only end, and hooks the exit of the process.
  */
 import { type ConnectionTarget, parseConnectionTarget } from '../source/db/database-address.ts'
 import { withSqlClient } from '../source/db/sql.ts'

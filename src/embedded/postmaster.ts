@@ -1,6 +1,8 @@
 /**
  * Beside the spine, embedded. One life of a PostgreSQL server process: start, signals, crash, last words.
  * Source: PostgreSQL manual, "Shutting Down the Server" and "postgres".
+ *
+ * The package waits for a sentence of the server's log, and says nothing of why a server ended.
  */
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, readSync, rmSync, statSync, truncateSync } from 'node:fs'

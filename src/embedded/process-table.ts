@@ -1,6 +1,8 @@
 /**
  * Beside the spine, embedded. What the operating system knows of processes, without the programs of procps,
  * which slim containers lack. A zombie counts as gone: it runs no more, and some init processes never reap it.
+ *
+ * The package knows only the processes that it has started itself.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'

@@ -1,6 +1,8 @@
 /**
  * Beside the spine, embedded. Whom the embedded PostgreSQL runs as: ourselves, or, because PostgreSQL refuses to
  * run as root, the system user `postgres`. Source: PostgreSQL manual, "The PostgreSQL User Account".
+ *
+ * The package makes a user only where it is asked to, with a shell and a home, and fails where the group is there.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { RowcastError } from '../errors.ts'

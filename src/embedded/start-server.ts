@@ -1,6 +1,8 @@
 /**
  * Beside the spine, embedded. From "nothing runs on this data folder" to "it takes connections": clears what a
  * killed owner left behind, finds a port, starts the server, and asks it until it answers.
+ *
+ * The package starts beside a server that a killed owner left on the same data.
  */
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'

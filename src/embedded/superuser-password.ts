@@ -1,6 +1,8 @@
 /**
  * Beside the spine, embedded. The superuser's password: random, and kept among the data, which only the server's user
  * may read. The server listens on loopback, and everybody on the machine reaches that.
+ *
+ * The package has one that everybody knows, or is given one at each start.
  */
 import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'

@@ -124,10 +124,10 @@ export const BytesScalar = new GraphQLScalarType<Uint8Array, string>({
   parseLiteral: (node) => parseBytes(textOf(node, 'Bytes', [Kind.STRING])),
 })
 
-/** A place in the stream of changes. Whether it is one of ours is judged where it is used: BAD_CURSOR. */
+/** A position in the stream of changes. Whether it is one of ours is judged where it is used: BAD_CURSOR. */
 export const CursorScalar = new GraphQLScalarType<string, string>({
   name: 'Cursor',
-  description: 'A place in the stream of changes. Opaque: keep it, and hand it back exactly as it came.',
+  description: 'A position in the stream of changes. Opaque: keep it, and hand it back exactly as it came.',
   serialize: (value) => String(value),
   parseValue(value) {
     if (typeof value !== 'string') throw refused('Cursor', 'text')

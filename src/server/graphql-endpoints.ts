@@ -40,6 +40,13 @@ export interface GraphqlEndpoints {
   dispose(): Promise<unknown>
 }
 
+/** As what the connections of a transport are counted: it has a gauge among the metrics. */
+const COUNTED_AS = {
+  websocket: 'webSockets',
+  sse: 'eventStreams',
+  multipart: 'multipartStreams',
+} satisfies Readonly<Record<TransportKind, keyof OpenConnections>>
+
 /** What they are made of. */
 export interface GraphqlEndpointsOptions extends EndpointOptions {
   /** The live page's own schema. @default none */
@@ -55,8 +62,6 @@ export function createGraphqlEndpoints(options: GraphqlEndpointsOptions): Graphq
   const activity = { ...options, path: ACTIVITY_PATH, onDelivered: undefined, documents: null }
   if (schema !== undefined) endpoints.push(createEndpoint({ ...activity, schema }))
   const transports = endpoints.flatMap((endpoint) => endpoint.transports)
-  const connectionsBy = (kind: TransportKind): number =>
-    transports.reduce((sum, one) => sum + (one.kind === kind ? one.connectionCount : 0), 0)
 
   return {
     main,
@@ -65,12 +70,9 @@ export function createGraphqlEndpoints(options: GraphqlEndpointsOptions): Graphq
       return endpoints.find((endpoint) => endpoint.path === path)
     },
     get connections() {
-      return {
-        webSockets: connectionsBy('websocket'),
-        eventStreams: connectionsBy('sse'),
-        multipartStreams: connectionsBy('multipart'),
-        unsentBytes: options.socketBudget.bytes,
-      }
+      const counts = { webSockets: 0, eventStreams: 0, multipartStreams: 0 }
+      for (const { kind, connectionCount } of transports) counts[COUNTED_AS[kind]] += connectionCount
+      return { ...counts, unsentBytes: options.socketBudget.bytes }
     },
     get operationCount() {
       return transports.reduce((sum, { operationCount }) => sum + operationCount, 0)

@@ -3,11 +3,12 @@
  * are done in one copy, so that the compiler runs once.
  */
 import { execFile } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const ROOT = join(import.meta.dirname, '../..')
 const run = promisify(execFile)
@@ -40,6 +41,12 @@ const STEPS: Readonly<Record<string, Step>> = {
     added: '  readonly colour?: string | undefined\n',
     found: ['src/config/options.ts'],
   },
+  'an option that nobody reads': {
+    file: 'src/config/options.ts',
+    after: 'export const OPTIONS = {\n',
+    added: "  flavour: option({ check: maybe(isText), byDefault: '–', meaning: 'the flavour' }),\n",
+    found: ['src/config/options.ts'],
+  },
   'an option of the library that has no row': {
     file: 'src/source/durability-options.ts',
     after: 'export interface DurabilityOptions {\n',
@@ -62,7 +69,13 @@ const STEPS: Readonly<Record<string, Step>> = {
     file: 'src/server/session/context.ts',
     after: "readonly kind: 'http' | 'sse' | 'multipart'",
     added: " | 'other'",
-    found: ['src/server/stream-formats.ts', 'test/security/transports.ts'],
+    found: ['src/server/stream-formats.ts', 'src/server/graphql-endpoints.ts', 'test/security/transports.ts'],
+  },
+  'a transport that has a row': {
+    file: 'src/server/stream-formats.ts',
+    after: 'const BY_KIND = {\n',
+    added: '  another: EVENT_STREAM,\n',
+    found: ['src/server/stream-formats.ts'],
   },
   'an error after which clients go on': {
     file: 'src/errors.ts',
@@ -78,7 +91,40 @@ const FOUND_BY_TESTS: readonly (readonly [file: string, says: RegExp])[] = [
   ['test/architecture.test.ts', /no source throws NEW_FAULT/],
   ['test/catalog/values/type-coverage.test.ts', /"Circle"/],
   ['test/docs-filters.test.ts', /near/],
+  ['test/config/options-are-read.test.ts', /flavour/],
+  ['test/docs-transports.test.ts', /FAIL .*names each transport/],
 ]
+
+const FILES_MAX = 3
+
+/** What each recipe names: paths in backquotes, and links. */
+const RECIPES = readFileSync(join(ROOT, 'CONTRIBUTING.md'), 'utf8')
+  .split(/^## /m)
+  .find((section) => section.startsWith('Recipes\n'))
+  ?.split('\n\n')
+  .flatMap((text): readonly [name: string, paths: readonly string[]][] => {
+    const [, name] = /^\*\*To (.+?)\*\*/.exec(text) ?? []
+    const paths = [...text.matchAll(/`([\w./-]*[/.][\w./-]*)`|\]\(([^)]+)\)/g)].map(
+      ([, path, link]) => path ?? link,
+    )
+    return name === undefined ? [] : [[name, [...new Set(paths.filter((path) => path !== undefined))]]]
+  })
+
+describe.each(RECIPES ?? [])('the recipe to %s', (_name, paths) => {
+  it('names what there is', () => {
+    expect(paths.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+  })
+
+  it(`names ${FILES_MAX} files at most`, () => {
+    expect(paths.filter((path) => !path.endsWith('/')).length).toBeLessThanOrEqual(FILES_MAX)
+  })
+})
+
+it('has the recipes that were asked for', () => {
+  const names = RECIPES?.map(([name]) => name) ?? []
+  for (const thing of ['PostgreSQL type', 'operator', 'option', 'error', 'transport', 'broker engine'])
+    expect(names.filter((name) => name.includes(thing))).toHaveLength(1)
+})
 
 let folder = ''
 

@@ -3,7 +3,7 @@ import { RowcastError } from '../../errors.ts'
 
 const NAME_LENGTH_MAX = 64
 
-/** A BAD_FILTER for one place of a filter, such as `where.OR[1].email`. */
+/** A BAD_FILTER for one path of a filter, such as `where.OR[1].email`. */
 export function badFilter(path: string, wrong: string, allowed: string): RowcastError {
   return new RowcastError('BAD_FILTER', `${path}: ${wrong}`, { hint: allowed, details: { path } })
 }

@@ -95,7 +95,7 @@ export function createChangeFilter(
 
 /**
  * Parses the filter arguments of a subscription; null where there are none.
- * @throws BAD_FILTER naming the place, what is wrong and what is allowed there; FILTER_TOO_COSTLY.
+ * @throws BAD_FILTER naming the path, what is wrong and what is allowed there; FILTER_TOO_COSTLY.
  */
 export function parseChangeFilter(
   model: ModelSpec,

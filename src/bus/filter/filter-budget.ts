@@ -38,7 +38,7 @@ export interface FilterBudget {
   spendValues(path: string, count: number): void
   /** @throws BAD_FILTER when a list is too long. */
   checkListLength(path: string, length: number): void
-  /** @throws BAD_FILTER when a place is too deep. */
+  /** @throws BAD_FILTER when a path is too deep. */
   checkDepth(path: string, depth: number): void
 }
 

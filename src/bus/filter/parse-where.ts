@@ -38,7 +38,7 @@ export interface ParseWhereOptions {
 
 type Grouping = 'AND' | 'OR' | 'NOT'
 
-/** What does not change from one place of the filter to the next. */
+/** What does not change from one path of the filter to the next. */
 interface Reading {
   readonly model: ModelSpec
   readonly catalog: ModelCatalog
@@ -66,7 +66,7 @@ interface Place {
 
 /**
  * Parses a `where`, as GraphQL coerces it or as a library's user writes it.
- * @throws BAD_FILTER naming the place, what is wrong and what is allowed there.
+ * @throws BAD_FILTER naming the path, what is wrong and what is allowed there.
  */
 export function parseWhere(
   model: ModelSpec,

@@ -220,7 +220,7 @@ function committedAtField(isNullable: boolean): FieldDefinition {
 function transactionField(isNullable: boolean): FieldDefinition {
   return {
     type: isNullable ? 'ChangeTransaction' : 'ChangeTransaction!',
-    description: `The transaction that made the change, and the place of the change in it${isNullable ? '; null for first rows and READY' : ''}.`,
+    description: `The transaction that made the change, and the position of the change in it${isNullable ? '; null for first rows and READY' : ''}.`,
     resolve: (event: ChangeEvent) => (event.change.transaction === null ? null : event),
   }
 }

@@ -152,7 +152,7 @@ const TRANSACTION: ObjectDefinition = {
     index: {
       type: 'Int!',
       description:
-        'Place of the change in the transaction, counted from 0 over all models; what was read follows what was written.',
+        'Index of the change in the transaction, counted from 0 over all models; what was read follows what was written.',
       resolve: ({ change }: ChangeEvent) => change.index,
     },
     last: {

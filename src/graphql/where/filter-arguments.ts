@@ -40,7 +40,7 @@ export function filterArguments({
 
 /**
  * The filter that the arguments and the viewer's rights describe; null where every change is delivered.
- * @throws BAD_FILTER naming the place, what is wrong and what is allowed there.
+ * @throws BAD_FILTER naming the path, what is wrong and what is allowed there.
  */
 export function parseFilterArguments(
   catalog: ModelCatalog,
