@@ -89,7 +89,7 @@ export default defineConfig({
         test: {
           name: 'package',
           include: ['test/**/*.package.test.ts'],
-          globalSetup: ['test/support/shared-postgres.ts'],
+          globalSetup: ['test/support/shared-postgres.ts', 'test/support/packed-tarball.ts'],
           testTimeout: 240_000,
           hookTimeout: 600_000,
         },

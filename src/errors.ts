@@ -826,7 +826,7 @@ export const ERRORS = {
   },
   SOURCE_STANDBY_SERVER: {
     means: 'The server is a standby: the slot there is a copy that cannot be read before a promotion.',
-    hint: 'Point DATABASE_URL at the primary, or promote the standby: SELECT pg_promote();',
+    hint: 'Point DATABASE_URL at the primary, or promote the standby: SELECT pg_promote(); or make a slot of its own there (PostgreSQL 16 and later): docs/postgres-scenarios.md.',
     retry: 'backoff',
     isPublic: false,
   },
@@ -920,7 +920,7 @@ export const ERRORS = {
   },
   BROKER_UNREACHABLE: {
     means: 'Redis cannot be reached.',
-    hint: 'Check REDIS_URL (rediss:// where the server speaks TLS, redis:// where not), and that it runs: redis-cli -u "$REDIS_URL" PING. rowcast tries again by itself.',
+    hint: 'Check REDIS_URL and that the server runs: redis-cli -u "$REDIS_URL" PING. rowcast tries again by itself.',
     retry: 'backoff',
     isPublic: false,
   },

@@ -62,8 +62,6 @@ export interface Scaling {
   readonly broker: RedisBroker | null
 }
 
-/** Several hosts, of Sentinel or of a cluster, are no address either. */
-const NO_ADDRESS = 'The address of the broker is not one of Redis: redis:// or rediss://, and one host.'
 const PREFIX = /^[A-Za-z0-9_.:-]{1,100}$/
 const RETAIN_BYTES = 256 * 1024 * 1024
 const RETAIN_MINUTES = 60
@@ -73,7 +71,7 @@ const isKept = maybe(
 )
 const isRedis = isObject(
   {
-    url: is<string>(isBrokerAddress, NO_ADDRESS),
+    url: is<string>(isBrokerAddress, 'The address of the broker is not one of Redis.'),
     replicas: maybe(
       is<number>((value) => Number.isInteger(value) && Number(value) >= 0, 'is not a number of replicas'),
     ),
@@ -86,7 +84,7 @@ const isRedis = isObject(
 )
 const isAddress = is<'memory' | (string & {})>(
   (value) => value === 'memory' || isBrokerAddress(value),
-  NO_ADDRESS,
+  'The address of the broker is not one of Redis.',
 )
 
 /** The rows of these options. @internal: their types are valibot's, which nobody installs */

@@ -27,12 +27,14 @@ export interface ChangeSink<Data> extends Sink<ChangeResult<Data>> {
 /**
  * Asks for `changeCursor`: the cursor for now. Take it before the rows are queried. The signal ends the waiting.
  * @param source of a server with several databases: the one that the model is in
+ * @param field what it is called behind a gateway. @default 'changeCursor'
  * @throws SubscriptionError with the server's own error, where it gave one
  */
 export async function queryChangeCursor(
   client: ChangeClient,
   signal?: AbortSignal,
   source?: string,
+  field?: string,
 ): Promise<string> {
   let unsubscribe = () => {}
   const onAbort = () => unsubscribe()
@@ -48,7 +50,7 @@ export async function queryChangeCursor(
       error: (error) => reject(toEndError(error)),
       complete: silent,
     }
-    unsubscribe = client.subscribe<{ changeCursor: string }>(cursorRequest(source), sink)
+    unsubscribe = client.subscribe<{ changeCursor: string }>(cursorRequest(source, field), sink)
   })
   try {
     if (signal?.aborted) unsubscribe()
@@ -58,9 +60,10 @@ export async function queryChangeCursor(
   }
 }
 
-function cursorRequest(source: string | undefined): SubscribePayload {
-  if (source === undefined) return { query: '{ changeCursor }' }
-  const query = 'query ($source: ChangeSource!) { changeCursor(source: $source) }'
+function cursorRequest(source: string | undefined, field = 'changeCursor'): SubscribePayload {
+  const asked = field === 'changeCursor' ? field : `changeCursor: ${field}`
+  if (source === undefined) return { query: `{ ${asked} }` }
+  const query = `query ($source: ChangeSource!) { ${asked}(source: $source) }`
   return { query, variables: { source } }
 }
 

@@ -120,7 +120,7 @@ class ChangesFollower<Change extends object>
     const { signal } = this.ending
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
-        return await queryChangeCursor(client, signal, request.source)
+        return await queryChangeCursor(client, signal, request.source, request.cursorField)
       } catch (error) {
         if (signal.aborted) break
         this.shown.change({ error })

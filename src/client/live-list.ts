@@ -242,7 +242,8 @@ class ListKeeper<Row extends object> extends Shown<LiveListState<Row>> implement
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
         // The cursor first: no change is missed between the two.
-        const cursor = await queryChangeCursor(this.#options.client, signal, this.#options.request.source)
+        const { client, request } = this.#options
+        const cursor = await queryChangeCursor(client, signal, request.source, request.cursorField)
         // The rows will have what was saved before, and no change of it comes.
         this.#missed = this.#own.unsettled()
         // It has answered, so it is there, whoever connected it.

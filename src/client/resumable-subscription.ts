@@ -19,6 +19,8 @@ interface AnyRequest<Data, Variables> {
   readonly query: ChangeDocument<Data, Variables>
   /** Of a server with several databases: the one that the model is in. @default a server with one */
   readonly source?: string | undefined
+  /** What `changeCursor` is called, behind a gateway of several subgraphs of rowcast. @default 'changeCursor' */
+  readonly cursorField?: string | undefined
 }
 
 /** Those of a typed document, where it is one; the cursor is the kit's own. */
@@ -110,7 +112,7 @@ export async function* subscribeWatched<Data extends object>(
   try {
     // Without a cursor to begin with, a connection lost before the first change would lose what came meanwhile.
     const first =
-      options.after ?? (options.initial === true ? null : await firstCursor(client, signal, request.source))
+      options.after ?? (options.initial === true ? null : await firstCursor(client, signal, request))
     if (first === null && options.initial !== true) return
     const position: Position = { cursor: first }
     for (let barren = 0; signal?.aborted !== true; barren += 1) {
@@ -136,11 +138,11 @@ export async function* subscribeWatched<Data extends object>(
 async function firstCursor(
   client: ChangeClient,
   signal: AbortSignal | undefined,
-  source: string | undefined,
+  { source, cursorField }: Pick<ResumableRequest, 'source' | 'cursorField'>,
 ): Promise<string | null> {
   for (let failures = 0; ; failures += 1) {
     try {
-      return await queryChangeCursor(client, signal, source)
+      return await queryChangeCursor(client, signal, source, cursorField)
     } catch (error) {
       if (signal?.aborted === true) return null
       if (!(error instanceof SubscriptionError) || !saysWhen(error)) throw error

@@ -9,7 +9,8 @@ import type { Authorize } from '../graphql/activity/activity-log.ts'
 import type { CanExplain } from '../graphql/change-feed.ts'
 import type { MetadataExposure } from '../graphql/policy/metadata-view.ts'
 import type { FieldNameOf, ModelPolicy } from '../graphql/policy/model-policy.ts'
-import type { MakeSchema, SchemaLike, SchemaParts, SubgraphEntities } from '../graphql/schema-parts.ts'
+import type { MakeSchema, SchemaLike, SchemaParts } from '../graphql/schema-parts.ts'
+import type { ServedSubgraph, Subgraph } from '../graphql/subgraph/subgraph-options.ts'
 import type { MetadataSchema } from '../metadata-schema.ts'
 import type { MetricsGuard, MetricsRequest } from '../server/health/metrics-endpoint.ts'
 import type { ServerSecurity } from '../server/limits/server-security.ts'
@@ -101,8 +102,8 @@ export interface ServiceConfig<
    * limits, sessions and the orderly stop are those of `serve`. @default made from the catalog
    */
   schema?(parts: SchemaParts<Prisma>): SchemaLike
-  /** As a subgraph of Apollo Federation 2, whose rows a gateway finds here (`'rows'`, true), or by `'keys'` in another one. @default false */
-  readonly subgraph?: boolean | SubgraphEntities | undefined
+  /** As a subgraph of Apollo Federation 2, whose rows a gateway finds here (`'rows'`, true), or by `'keys'` in another one; as an object beside other subgraphs of rowcast. @default false */
+  readonly subgraph?: boolean | Subgraph | undefined
   /**
    * Live models: all that are not marked `/// @rowcast.omit`, or those named, and with `'*'` the others, too: `{ '*': {}, Rank: { live: false } }`;
    * and who may see what of them. What cannot be live (a view, an unlogged table) is left out with a line in the log unless it is named.
@@ -265,7 +266,7 @@ export interface Config {
   readonly createPrisma: (databaseUrl: string) => ServicePrismaClient
   /** Null where the schema is made from the catalog. */
   readonly makeSchema: MakeSchema | null
-  readonly subgraph: SubgraphEntities | null
+  readonly subgraph: ServedSubgraph | null
   /** The live models by name, and what is declared about others. */
   readonly models: Readonly<Record<string, ModelConfig>>
   /** Names of models without a field that may be seen: they are not in the schema. */

@@ -4,6 +4,7 @@
  */
 import { SCALING } from '../broker/broker-options.ts'
 import { isMetadataExposure } from '../graphql/policy/metadata-view.ts'
+import { isSubgraph, type Subgraph } from '../graphql/subgraph/is-subgraph.ts'
 import { isMetadataSchema } from '../metadata-schema.ts'
 import {
   is,
@@ -105,13 +106,10 @@ export const OPTIONS = {
   }),
   subgraph: option({
     check: maybe(
-      is<NonNullable<ServiceConfig['subgraph']>>(
-        (value) => typeof value === 'boolean' || value === 'rows' || value === 'keys',
-        "is neither true nor false, 'rows' nor 'keys'",
-      ),
+      is<boolean | Subgraph>(isSubgraph, "is no flag, 'rows', 'keys' nor { entities, changeCursor }"),
     ),
     byDefault: '`false`',
-    meaning: "`true`, `'rows'` or `'keys'`: an Apollo subgraph, `--subgraph`: [subgraph](subgraph.md)",
+    meaning: "`true`, `'rows'`, `'keys'`, or an object: an Apollo subgraph: [subgraph](subgraph.md)",
   }),
   models: option({
     check: maybe(

@@ -7,6 +7,7 @@ import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { NO_CATALOG, parseCatalog } from '../catalog/parse-catalog.ts'
 import { schemaNames } from '../graphql/schema-names.ts'
 import { withoutEmptyModels } from '../graphql/shown-models.ts'
+import type { SubgraphOptions } from '../graphql/subgraph/subgraph-options.ts'
 import { type CheckedValues, checkOptions, type Option, reportUnknownNames } from '../option.ts'
 import { bearerGuard } from '../server/health/metrics-endpoint.ts'
 import type { ServerSecurity } from '../server/limits/server-security.ts'
@@ -74,7 +75,7 @@ function resolveOne(said: Sayings, faults: Faults): Config {
     ...shownModels(named, models, faults),
     // Called as a method of the config: it may use `this`.
     createPrisma: given.createPrisma?.bind(fields) as Config['createPrisma'],
-    subgraph: subgraphOf(given, faults),
+    subgraph: subgraphOf(given, fields, faults),
     makeSchema: (given.schema?.bind(fields) as Config['makeSchema'] | undefined) ?? null,
     slot: slot ?? slotOf(databaseUrl),
     isSlotDefault: slot === null,
@@ -117,7 +118,8 @@ function sayingOf(
   return Object.hasOwn(flags, name) ? (flags[name as keyof ConfigFlags] ?? ofEnv) : ofEnv
 }
 
-function subgraphOf({ subgraph = false, schema }: Given, faults: Faults): Config['subgraph'] {
+/** The command line says what rows are, and keeps the name that the file gives. */
+function subgraphOf({ subgraph = false, schema }: Given, fields: Fields, faults: Faults): Config['subgraph'] {
   if (subgraph === false) return null
   if (schema !== undefined) {
     faults.add(
@@ -126,7 +128,9 @@ function subgraphOf({ subgraph = false, schema }: Given, faults: Faults): Config
       'Return from `schema` what `buildSubgraphSchema` of @apollo/subgraph makes, with `changeTypeDefs` and `changeResolvers` in it.',
     )
   }
-  return subgraph === true ? 'rows' : subgraph
+  const ofFile = isFields(fields['subgraph']) ? (fields['subgraph'] as SubgraphOptions) : {}
+  const said = typeof subgraph === 'object' ? subgraph : { entities: subgraph === true ? 'rows' : subgraph }
+  return { entities: said.entities ?? 'rows', changeCursor: ofFile.changeCursor ?? 'changeCursor' } as const
 }
 
 function pickGiven<Rows extends Readonly<Record<string, Option>>>(rows: Rows, given: Given) {

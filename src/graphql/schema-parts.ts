@@ -8,9 +8,6 @@ export interface SchemaLike {
   getSubscriptionType(): unknown
 }
 
-/** What rows are to a gateway: found here by their key, whole; or keys alone, which it takes to the subgraph that has the rows. */
-export type SubgraphEntities = 'rows' | 'keys'
-
 /** What a schema of one's own is made with. */
 export interface SchemaParts<Prisma = unknown> {
   /** Where changes come from: the `feed` of `RowcastPlugin`, or the second argument of `addChanges`. */

@@ -13,9 +13,8 @@ import { RowcastError } from '../errors.ts'
 import { contain } from '../guard.ts'
 import { answerTimeout, withAnswerDeadline } from './answer-deadline.ts'
 import { systemClock, type WireClock } from './clock.ts'
-import { createDirectSocket, type DirectSocket } from './direct-socket.ts'
-import { createDriverClient } from './driver-client.ts'
-import { driverSocket, isEndedByServer, serverPidOf } from './driver-socket.ts'
+import type { DirectSocket } from './direct-socket.ts'
+import { driverSocket, serverPidOf } from './driver-socket.ts'
 import { type DriverTarget, type WaitBounds, waitBoundsOf } from './driver-target.ts'
 import { createFrameReader, encodeCopyDone, encodeQuery, encodeStatusUpdate } from './frames.ts'
 import { isLinkDead, type LivenessTimings } from './liveness.ts'
@@ -27,7 +26,9 @@ import type {
   StreamHandler,
   SystemIdentity,
 } from './replication-connection.ts'
+import { ReplicationSessions } from './replication-sessions.ts'
 import { decodeServerMessage, PostgresError } from './server-message.ts'
+import { connectToWanted } from './server-search.ts'
 import { formatStartReplication, type StreamRequest } from './start-replication.ts'
 
 const TAG_COPY_BOTH = 0x57 // 'W'
@@ -44,25 +45,14 @@ export async function openReplicationConnection(
 ): Promise<ReplicationConnection> {
   const { answerTimeoutMs, end } = waitBoundsOf(target, options)
   if (end.aborted !== null) throw connectionLost('Nobody wants the connection any more.')
-  const direct = createDirectSocket()
-  const config: pg.ClientConfig & { replication: 'database' } = {
-    ...target,
-    stream: target.stream ?? (() => direct.socket),
-    replication: 'database',
-    application_name: options.applicationName,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-  }
-  const client = createDriverClient(config, target)
-  // Without a listener a connection lost between two awaits would end the process; `closed` reports it.
-  client.on('error', () => {})
+  const sessions = new ReplicationSessions(options.applicationName, answerTimeoutMs)
   // Until it is a stream; what a stream has confirmed it says before it ends.
-  const stopListening = end.onAbort(() => driverSocket(client).destroy())
+  const stopListening = end.onAbort(() => sessions.destroy())
   try {
-    await withAnswerDeadline(client, answerTimeoutMs, () => client.connect()).catch((error: unknown) => {
-      throw isEndedByServer(client, error)
-        ? connectionLost('The server ended the session before it began.')
-        : error
+    const { client, direct } = await connectToWanted(target, {
+      answerTimeoutMs,
+      isOver: () => end.aborted !== null,
+      connect: (server) => sessions.connect(server),
     })
     const timings = await prepareSession(client, answerTimeoutMs)
     return new Connection(client, direct, { ...timings, answerTimeoutMs }, options.clock ?? systemClock)

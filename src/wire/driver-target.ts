@@ -1,6 +1,7 @@
 /** Stage 1, wire. Where PostgreSQL is and who we are there, in the driver's own words. */
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
+import type { ServerChoice } from './server-choice.ts'
 import { onAborted } from './shared-listener.ts'
 
 /** How long whoever connects there waits. It goes with the address, so that no connection is made without. */
@@ -25,6 +26,8 @@ export interface DriverTarget {
   /** Makes the socket of each connection, instead of TCP: for a tunnel, or a connector of a cloud. It has the methods of `net.Socket`. */
   readonly stream?: () => Duplex | undefined
   readonly waits?: WaitBounds | undefined
+  /** Where the address names several servers: host and port are those of the first. */
+  readonly choice?: ServerChoice | undefined
 }
 
 /** How long PostgreSQL may take to answer, where nobody says. */

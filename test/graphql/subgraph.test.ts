@@ -14,7 +14,7 @@ const user = { id: ADA, email: 'ada@x', bio: null, role: 'ADMIN', tags: [] }
 const bob = { ...user, id: BOB, email: 'bob@x', role: 'MEMBER' }
 const members = [{ team: 'core', userId: BOB }]
 
-function open(entities: 'rows' | 'keys') {
+function open(entities: 'rows' | 'keys', changeCursor = 'changeCursor') {
   const prisma = createRecordingPrisma(
     {
       ...{ 'user.findUnique': () => user, 'user.findFirst': () => user },
@@ -33,7 +33,7 @@ function open(entities: 'rows' | 'keys') {
         Membership: {},
       } as never,
     }),
-    entities,
+    { entities, changeCursor },
   )
   const ask = async (source: string, contextValue: object, variableValues = {}) =>
     JSON.parse(JSON.stringify(await graphql({ schema, source, contextValue, variableValues })))
@@ -111,6 +111,15 @@ describe('a subgraph', () => {
     expect(sdl).toContain('type Membership @key(fields: "team userId") @shareable {')
     expect(sdl).toContain('type UserOld @shareable {')
     expect(sdl).not.toMatch(/type (Query|Subscription) @|_entities|_Any/)
+  })
+
+  it('calls changeCursor as the config says, beside another one of rowcast', async () => {
+    for (const entities of ['rows', 'keys'] as const) {
+      const { ask, schema } = open(entities, 'billingCursor')
+      expect(await ask('{ billingCursor }', {})).toEqual({ data: { billingCursor: expect.any(String) } })
+      expect(schema.getQueryType()?.getFields()).not.toHaveProperty('changeCursor')
+    }
+    expect(() => open('rows', 'users')).toThrow('a query users already')
   })
 
   it('has nothing but keys of rows that are in another one', async () => {

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
-import { packTarball, ROOT } from '../support/packed-project.ts'
+import { ROOT } from '../support/packed-project.ts'
+import { packTarball } from '../support/packed-tarball.ts'
 
 interface Packed {
   readonly size: number
@@ -19,7 +20,15 @@ interface Packed {
  */
 const SIZE_MAX = 2_000_000
 
-async function pack(): Promise<Packed | undefined> {
+let listed: Promise<Packed | undefined> | undefined
+
+/** What `npm pack` would pack. */
+function pack(): Promise<Packed | undefined> {
+  listed ??= listPacked()
+  return listed
+}
+
+async function listPacked(): Promise<Packed | undefined> {
   const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--silent'], {
     cwd: ROOT,
     maxBuffer: 10_000_000,

@@ -44,6 +44,42 @@ test.each([
   expect(readClient(new pg.Client({ ...target }))).toEqual(readClient(new pg.Client(url)))
 })
 
+test.each([
+  ['postgresql://ada:secret@one:5433,two/app?schema=sales', 'primary', ['one:5433', 'two:5432']],
+  [
+    'postgresql://ada:s%2Cecret@one,two,three/app?target_session_attrs=any',
+    'any',
+    ['one:5432', 'two:5432', 'three:5432'],
+  ],
+  [
+    'postgres://ada@[::1],%2Frun%2Fpg:6000/app?target_session_attrs=read-write',
+    'read-write',
+    ['[::1]:5432', '/run/pg:6000'],
+  ],
+])('%s names its servers in order', (url, wanted, servers) => {
+  const { choice, ...first } = parseConnectionTarget(url)
+  expect(choice?.wanted).toBe(wanted)
+  expect(describeTarget({ ...first, choice })).toBe(`${servers.join(',')}/app as ada`)
+  // Whatever else it says is of all of them.
+  const [list = ''] = /@([^/]*)/.exec(url)?.slice(1) ?? []
+  const alone = parseConnectionTarget(url.replace(list, list.split(',')[0] ?? ''))
+  expect(first).toEqual(alone)
+})
+
+test('a Prisma Client that is given several hosts is refused, as its driver connects to none', () => {
+  const several = 'postgresql://ada:hunter2@one,two/app'
+  const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: several }) })
+  const error = caught(() => resolveConnectionTarget({ connectionString: several, prisma }))
+  expect(error).toMatchObject({
+    code: 'CONFIG_BAD_DATABASE_URL',
+    hint: expect.stringContaining('Prisma Client'),
+  })
+  const one = new PrismaClient({ adapter: new PrismaPg({ connectionString: 'postgres://ada@pooler/app' }) })
+  expect(
+    resolveConnectionTarget({ connectionString: several, prisma: one }).target.choice?.servers,
+  ).toHaveLength(2)
+})
+
 test("Prisma's ?schema= is kept, session options too", () => {
   expect(parseConnectionTarget('postgres://a:b@c/d?schema=sales&options=-c%20work_mem%3D1MB')).toMatchObject({
     schema: 'sales',
@@ -65,9 +101,10 @@ test.each([
   ['postgresql://ada:12?hunter2@localhost/app', '@ after the first / or ?'],
   ['postgresql://ada:12@?hunter2@localhost/app', '@ after the first / or ?'],
   ['postgresql://ada:hunter2@localhost:99999/app', 'cannot read it'],
-  ['postgresql://ada:hunter2@one:5432,two:5433/app?target_session_attrs=read-write', 'several hosts'],
-  ['postgresql://ada:hunter2@one,two/app', 'several hosts'],
-  ['postgresql://ada:hunter2@[::1],two/app', 'several hosts'],
+  ['postgresql://ada:hunter2@one,two/app?target_session_attrs=standby', 'target_session_attrs'],
+  ['postgresql://ada:hunter2@one,two/app?target_session_attrs=hunter2', 'target_session_attrs'],
+  ['postgresql://ada:hunter2@one,,two/app', 'hosts is empty'],
+  ['postgresql://ada:hunter2@one,two:x/app', 'cannot read it'],
   ['postgresql://ada:hunter2@/app?host=one,two', 'several hosts'],
   ['postgresql://ada:hunter2@/app?host=one&host=two', 'several hosts'],
   ['postgresql://ada:hunter2@localhost:0/app', 'port'],

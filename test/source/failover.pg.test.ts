@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import { applyMigrations } from '../../src/embedded/migrations.ts'
 import { createRowcast } from '../../src/rowcast.ts'
-import { withSqlClient } from '../../src/source/db/sql.ts'
+import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
+import { withDatabaseSession, withSqlClient } from '../../src/source/db/sql.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openLiveRowcast, slotOf, takeChanges } from '../support/live-rowcast.ts'
 import { openPostgres, postgresMajor, type TestPostgres } from '../support/postgres.ts'
@@ -149,7 +150,20 @@ describe.runIf(hasFailoverSlots)('a failover (PostgreSQL 17 and later have slots
     timeout: 180_000,
   }, async () => {
     await using pair = await openPair()
-    const { primary, standby, database, proxy, connectionString } = pair
+    const { primary, standby, database } = pair
+    // Both are in the address: the standby comes first, and is passed over until it is promoted.
+    const servers = [standby, primary].map(({ cluster }) => `127.0.0.1:${cluster.port}`).join(',')
+    const connectionString = database.url.replace(/@[^/]*/, `@${servers}`)
+    const session = async (url: string) =>
+      withDatabaseSession(parseConnectionTarget(url), (sql) =>
+        sql.query<{ port: number; standby: boolean }>(
+          `SELECT inet_server_port() AS port, pg_is_in_recovery() AS standby`,
+        ),
+      )
+    expect(await session(connectionString)).toEqual([{ port: primary.cluster.port, standby: false }])
+    expect(await session(`${connectionString}?target_session_attrs=any`)).toEqual([
+      { port: standby.cluster.port, standby: true },
+    ])
     await using live = await openLiveRowcast(database, { models: ['Tag'], connectionString })
     const tags = live.rowcast.subscribe('Tag')
     await insert(database, 'before')
@@ -162,12 +176,11 @@ describe.runIf(hasFailoverSlots)('a failover (PostgreSQL 17 and later have slots
       return row?.done
     }
     await expect.poll(isReplayed, { timeout: 30_000 }).toBe(true)
-    proxy.refuse(true)
-    proxy.cut()
     await primary.cluster.stop('immediate')
+    await expect
+      .poll(() => live.rowcast.status().lastError?.code, { timeout: 20_000 })
+      .toBe('SOURCE_STANDBY_SERVER')
     await promote(standby)
-    proxy.retarget(standby.cluster.port)
-    proxy.refuse(false)
     await expect(takeChanges(tags, 1)).rejects.toMatchObject({
       code: 'RESYNC_REQUIRED',
       details: { reason: 'slot-dropped' },

@@ -1,12 +1,13 @@
 /** Somebody else's project: a folder of its own with the packed tarball of this package in it. */
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { expect } from 'vitest'
+import { packTarball } from './packed-tarball.ts'
 
 export const ROOT = join(import.meta.dirname, '../..')
 
@@ -23,6 +24,7 @@ export interface RunningProgram extends AsyncDisposable {
   /** Resolves with the first line that has the words in it. */
   said(words: string): Promise<string>
   readonly lines: readonly string[]
+  readonly ended: Promise<unknown>
 }
 
 /** The project. */
@@ -61,12 +63,6 @@ model User {
   email String @unique
 }
 `
-}
-
-/** Packs what `npm run build` made. @returns path of the tarball, in `folder` */
-export async function packTarball(folder: string): Promise<string> {
-  const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: ROOT })
-  return join(folder, stdout.trim().split('\n').at(-1) ?? '')
 }
 
 /** Makes a project and installs what it needs; the registry must be reachable. */
@@ -130,6 +126,61 @@ export async function createPackageStore(packages: readonly string[]): Promise<P
   }
 }
 
+/** Where this repository's packages are; those of the first are found before those of the others. */
+const SETS = ['test/servers/node_modules', 'node_modules']
+
+/**
+ * A project with the packed tarball, unpacked, and links to the packages that this repository has installed: nothing is asked of the registry, so what
+ * the tarball says of its dependencies does not count.
+ */
+export async function openLinkedProject(
+  files: Readonly<Record<string, string>>,
+  env: NodeJS.ProcessEnv,
+): Promise<PackedProject> {
+  const folder = await mkdtemp(join(tmpdir(), 'rowcast-linked-'))
+  const modules = join(folder, 'node_modules')
+  await mkdir(join(modules, 'rowcast'), { recursive: true })
+  await run('tar', [
+    '-xzf',
+    await packTarball(folder),
+    '--strip-components=1',
+    '-C',
+    join(modules, 'rowcast'),
+  ])
+  for (const set of SETS) await linkPackages(join(ROOT, set), modules)
+  await mkdir(join(modules, '.bin'))
+  for (const [name, file] of Object.entries(PROGRAMS)) {
+    await symlink(join(modules, file), join(modules, '.bin', name))
+    await chmod(join(modules, file), 0o755)
+  }
+  const project = openProject(folder, {
+    ...process.env,
+    // As npx and the scripts of npm have it.
+    PATH: `${join(modules, '.bin')}:${process.env['PATH']}`,
+    PRISMA_SCHEMA_ENGINE_BINARY: '/bin/true',
+    ...env,
+  })
+  for (const [name, text] of Object.entries(files)) await project.write(name, text)
+  return project
+}
+
+const PROGRAMS: Readonly<Record<string, string>> = {
+  prisma: 'prisma/build/index.js',
+  tsx: 'tsx/dist/cli.mjs',
+  rowcast: 'rowcast/dist/cli/main.js',
+  'rowcast-generator': 'rowcast/dist/generator/main.js',
+}
+
+async function linkPackages(from: string, to: string): Promise<void> {
+  for (const name of await readdir(from)) {
+    if (name.startsWith('.')) continue
+    if (name.startsWith('@')) {
+      await mkdir(join(to, name), { recursive: true })
+      await linkPackages(join(from, name), join(to, name))
+    } else if (!existsSync(join(to, name))) await symlink(join(from, name), join(to, name))
+  }
+}
+
 /** A folder as a project; it is deleted at the end. */
 export function openProject(folder: string, env: NodeJS.ProcessEnv): PackedProject {
   const at = (more: NodeJS.ProcessEnv = {}) => ({ cwd: folder, env: { ...env, ...more } })
@@ -166,6 +217,7 @@ function startProgram(
   const lineWith = (words: string) => lines.find((line) => line.includes(words))
   return {
     lines,
+    ended,
     async said(words) {
       await expect
         .poll(() => lineWith(words), { timeout: 60_000, message: `${words}, among:\n${lines.join('\n')}` })

@@ -1,6 +1,7 @@
 /** Beside the spine, cli. `rowcast doctor`: looks at config and database and says what is, or may become, amiss. */
 import { isRowcastError } from '../../errors.ts'
 import { modelsWithRowRule } from '../../graphql/policy/model-policy.ts'
+import { describeServers } from '../../source/db/database-address.ts'
 import { probeReplication } from '../../source/db/replication-probe.ts'
 import { withDatabaseSession } from '../../source/db/sql.ts'
 import { readDatabaseFacts } from '../../source/facts/database-facts.ts'
@@ -83,7 +84,7 @@ function print(
   { models, target }: Project,
 ): void {
   const server = serverVersion === null ? 'no answer' : `PostgreSQL ${serverVersion}`
-  const about = `${target.host}:${target.port}, database ${target.database}: ${server}. Live: ${models.map(({ name }) => name).join(', ')}.`
+  const about = `${describeServers(target)}, database ${target.database}: ${server}. Live: ${models.map(({ name }) => name).join(', ')}.`
   terminal.print(terminal.style('dim', about))
   for (const group of groupFindings(findings)) {
     for (const finding of group.slice(0, GROUP_PRINTED)) printFinding(terminal, finding)

@@ -31,7 +31,7 @@ function addVersion({ doctor: { server }, facts }: Examination, add: Add): void 
     add(
       ...(['POSTGRES_IS_STANDBY', 'warning'] as const),
       'The server is a standby: nothing can be set up there.',
-      'Let DATABASE_URL name the primary.',
+      'Let DATABASE_URL name the primary. To read from a standby (PostgreSQL 16 and later), set up on the primary and make the slot here by hand: docs/postgres-scenarios.md.',
     )
   }
 }

@@ -19,13 +19,14 @@ import {
   isLeafType,
   isObjectType,
 } from 'graphql'
+import { RowcastError } from '../../errors.ts'
 import { memberOf } from '../../member-of.ts'
 import { graphqlError } from '../graphql-errors.ts'
 import { modelOfType } from '../policy/selected-models.ts'
 import { fold } from '../reading/rows-by-keys.ts'
-import type { SubgraphEntities } from '../schema-parts.ts'
 import { FINDS_BY_KEY } from '../service-queries.ts'
 import { ENTITY_UNION, entitySelection } from './entity-selection.ts'
+import type { ServedSubgraph } from './subgraph-options.ts'
 import { type EntityKeys, subgraphSdl } from './subgraph-sdl.ts'
 
 /** How its rows are found: its keys are the arguments of `Query.user`. */
@@ -38,10 +39,11 @@ const REPRESENTATIONS_MAX = 1_000
 /** Keys that are alike but for case, accents or blanks: whose row it is the database alone knows, and each is read alone. */
 const ALIKE_MAX = 100
 
-/** The schema as a subgraph. */
-export function asSubgraph(schema: GraphQLSchema, entities: SubgraphEntities): GraphQLSchema {
+/** The schema as a subgraph. @throws GRAPHQL_BAD_SCHEMA where it has a query of the name that `changeCursor` is given */
+export function asSubgraph(schema: GraphQLSchema, { entities, changeCursor }: ServedSubgraph): GraphQLSchema {
   const found = entitiesOf(schema)
-  const served = entities === 'keys' ? withKeysAlone(schema, found) : schema
+  const named = withQuery(schema, (before) => renamed(before, changeCursor))
+  const served = entities === 'keys' ? withKeysAlone(named, found) : named
   const sdl = subgraphSdl(served, { entities: found, areResolvable: entities === 'rows' })
   const fields: GraphQLFieldConfigMap<unknown, object> = {
     _service: {
@@ -61,6 +63,16 @@ function entitiesOf(schema: GraphQLSchema): readonly Entity[] {
     if (finder.extensions[FINDS_BY_KEY] !== true || !isObjectType(type)) return []
     return [{ type, finder, keys: finder.args.map(({ name }) => name) }]
   })
+}
+
+/** The queries, with `changeCursor` under another name. */
+function renamed({ changeCursor, ...others }: QueryFields, name: string): QueryFields {
+  if (changeCursor === undefined) return others
+  if (others[name] !== undefined)
+    throw new RowcastError('GRAPHQL_BAD_SCHEMA', `The schema has a query ${name} already.`, {
+      hint: 'Give `changeCursor` of `subgraph` in the config another name.',
+    })
+  return { [name]: changeCursor, ...others }
 }
 
 /** Row types with nothing but their keys, and no queries of rows: those are another subgraph's. */

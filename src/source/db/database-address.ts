@@ -8,6 +8,7 @@ import pg from 'pg'
 import { adapterOfPrisma } from '../../catalog/prisma-runtime.ts'
 import { RowcastError } from '../../errors.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
+import { formatServers, ServerChoice, type WantedServer } from '../../wire/server-choice.ts'
 import { addressParameters, readAddressSecurity } from './address-security.ts'
 
 /** A resolved address: fields of the driver's `ClientConfig`, so that it can be spread into one. */
@@ -38,8 +39,36 @@ export function parseConnectionTarget(url: string): ConnectionTarget {
   const address = url.trim()
   const fault = findFault(address)
   if (fault !== null) throw badUrl(fault.happened, fault.hint)
-  const schema = addressParameters(address).get('schema')
-  return resolveTarget({ connectionString: address }, schema === '' ? null : schema)
+  const parameters = addressParameters(address)
+  const schema = parameters.get('schema') || null
+  const [first = address, ...others] = splitServers(address)
+  const target = resolveTarget({ connectionString: first }, schema)
+  if (others.length === 0) return target
+  const wanted = parameters.get('target_session_attrs') || 'primary'
+  if (!isWantedServer(wanted))
+    throw badUrl('It asks for other servers with target_session_attrs.', WANTED_HINT)
+  const servers = [target, ...others.map((each) => resolveTarget({ connectionString: each }, schema))].map(
+    ({ host, port }) => ({ host, port }),
+  )
+  return { ...target, choice: new ServerChoice(servers, wanted) }
+}
+
+const WANTED_HINT =
+  'rowcast reads from the primary: write target_session_attrs=primary, read-write or any, or leave it out, which is primary.'
+
+function isWantedServer(text: string): text is WantedServer {
+  return text === 'any' || text === 'primary' || text === 'read-write'
+}
+
+/** `postgresql://user@a:5432,b:5432/database` as an address for each server. */
+function splitServers(address: string): readonly string[] {
+  const [, head = '', servers = '', rest = ''] =
+    /^([a-z]+:\/\/(?:[^/?#]*@)?)([^/?#@]*)(.*)$/is.exec(address) ?? []
+  if (!servers.includes(',')) return [address]
+  return servers.split(',').map((server) => {
+    if (server === '') throw badUrl('One of its hosts is empty.')
+    return `${head}${server}${rest}`
+  })
 }
 
 /**
@@ -100,7 +129,10 @@ export function resolveConnectionTarget(
   return { target, schema: target.schema ?? ofPrisma ?? PRISMA_SCHEMA, queryRole }
 }
 
+/** @throws CONFIG_BAD_DATABASE_URL where the Prisma Client is given several hosts: its driver would connect to none of them */
 function roleOfPrisma(prisma: unknown, { user }: ConnectionTarget): string {
+  const { connectionString } = Object(adapterOfPrisma(prisma)?.config) as pg.ClientConfig
+  if (typeof connectionString === 'string' && namesSeveralHosts(connectionString)) throw severalHosts()
   try {
     return connectionTargetFromPrisma(prisma)?.user ?? user
   } catch {
@@ -130,12 +162,17 @@ function targetFromEnvironment(url: string | undefined): ConnectionTarget {
 }
 
 /** What a message may name of a connection. */
-export type ConnectionName = Pick<DriverTarget, 'host' | 'port' | 'database' | 'user'>
+export type ConnectionName = Pick<DriverTarget, 'host' | 'port' | 'database' | 'user' | 'choice'>
 
-/** `host:port/database as user`, for messages; never the password. */
+/** `host:port/database as user`, all servers where there are several, for messages; never the password. */
 export function describeTarget(connection: ConnectionName): string {
-  const { host = 'localhost', port = 5432, database = '(default)', user = '(default)' } = connection
-  return `${host.includes(':') ? `[${host}]` : host}:${port}/${database} as ${user}`
+  const { database = '(default)', user = '(default)' } = connection
+  return `${describeServers(connection)}/${database} as ${user}`
+}
+
+/** `host:port`, all of them where there are several. */
+export function describeServers({ host = 'localhost', port = 5432, choice }: ConnectionName): string {
+  return formatServers(choice?.servers ?? [{ host, port }])
 }
 
 /** Lets the driver itself read the configuration, environment (PGHOST …) and defaults included; opens nothing. */
@@ -219,11 +256,11 @@ function findFault(address: string): Fault | null {
   return null
 }
 
-/** libpq and Prisma's former engine take them; the driver, and Prisma's adapter with it, does not. */
+/** An address that rowcast parses itself may; the driver, and Prisma's adapter with it, takes one. */
 function severalHosts(): RowcastError {
   return badUrl(
     'It names several hosts, and the driver connects to one.',
-    'Name the primary, or a name that always leads to it: a virtual address, a DNS name or a proxy that follows a failover.',
+    'Give the Prisma Client an address that leads to the primary, a proxy or pooler for instance, and rowcast the several ones: `connectionString` of createRowcast, DATABASE_URL of `rowcast serve`, as postgresql://USER:PASSWORD@HOST1:5432,HOST2:5432/DATABASE.',
   )
 }
 

@@ -10,6 +10,7 @@ import { driverSocket, isEndedByServer } from '../../wire/driver-socket.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
 import { type WaitBounds, waitBoundsOf } from '../../wire/driver-target.ts'
 import { quoteIdentifier } from '../../wire/quote.ts'
+import { connectToWanted } from '../../wire/server-search.ts'
 import { sessionSettingsSql } from '../../wire/session-settings.ts'
 import { describeTarget } from './database-address.ts'
 import { toRowcastError } from './sqlstate.ts'
@@ -181,6 +182,18 @@ export async function withSqlClient<Result>(
 }
 
 async function connect(target: SqlTarget, options: SqlClientOptions): Promise<pg.Client> {
+  const { answerTimeoutMs, end: waitEnd } = waitBoundsOf(target, options)
+  const { client } = await connectToWanted(target, {
+    answerTimeoutMs,
+    isOver: () => waitEnd.aborted !== null,
+    connect: async (server) => ({ client: await connectToOne(server, options) }),
+  }).catch((error: unknown) => {
+    throw toRowcastError(error, target)
+  })
+  return client
+}
+
+async function connectToOne(target: SqlTarget, options: SqlClientOptions): Promise<pg.Client> {
   const { answerTimeoutMs: connectTimeoutMs, end: waitEnd } = waitBoundsOf(target, options)
   const { aborted } = waitEnd
   if (aborted !== null) throw sessionGone(target, aborted.reason)

@@ -9,11 +9,10 @@ export interface ModelNews {
   onRecovery(model: string): void
 }
 
-/** Creates it for one source; `look` looks at slot and catalog now. */
+/** Creates it for one source. */
 export function createModelNews(
   options: Pick<ReplicationSourceOptions, 'logger' | 'onDrift' | 'onPassed' | 'onRecovery'>,
   position: Pick<StreamPosition, 'safeLsn'>,
-  look: () => void,
 ): ModelNews {
   const { logger } = options
   return {
@@ -27,8 +26,6 @@ export function createModelNews(
       // What could not be read lies before it.
       options.onPassed(position.safeLsn)
       options.onRecovery(model)
-      // Nor has the log what could not be read: only a look shows that it is visible.
-      look()
     },
   }
 }

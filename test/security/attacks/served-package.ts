@@ -10,7 +10,8 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { vi } from 'vitest'
 import type { TestDatabase } from '../../support/database.ts'
-import { packTarball, ROOT } from '../../support/packed-project.ts'
+import { ROOT } from '../../support/packed-project.ts'
+import { packTarball } from '../../support/packed-tarball.ts'
 
 /** The process. */
 export interface ServedPackage extends AsyncDisposable {
