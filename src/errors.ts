@@ -920,7 +920,7 @@ export const ERRORS = {
   },
   BROKER_UNREACHABLE: {
     means: 'Redis cannot be reached.',
-    hint: 'Check REDIS_URL and that the server runs: redis-cli -u "$REDIS_URL" PING. rowcast tries again by itself.',
+    hint: 'Check REDIS_URL (rediss:// where the server speaks TLS, redis:// where not), and that it runs: redis-cli -u "$REDIS_URL" PING. rowcast tries again by itself.',
     retry: 'backoff',
     isPublic: false,
   },

@@ -62,6 +62,8 @@ export interface Scaling {
   readonly broker: RedisBroker | null
 }
 
+/** Several hosts, of Sentinel or of a cluster, are no address either. */
+const NO_ADDRESS = 'The address of the broker is not one of Redis: redis:// or rediss://, and one host.'
 const PREFIX = /^[A-Za-z0-9_.:-]{1,100}$/
 const RETAIN_BYTES = 256 * 1024 * 1024
 const RETAIN_MINUTES = 60
@@ -71,7 +73,7 @@ const isKept = maybe(
 )
 const isRedis = isObject(
   {
-    url: is<string>(isBrokerAddress, 'The address of the broker is not one of Redis.'),
+    url: is<string>(isBrokerAddress, NO_ADDRESS),
     replicas: maybe(
       is<number>((value) => Number.isInteger(value) && Number(value) >= 0, 'is not a number of replicas'),
     ),
@@ -84,7 +86,7 @@ const isRedis = isObject(
 )
 const isAddress = is<'memory' | (string & {})>(
   (value) => value === 'memory' || isBrokerAddress(value),
-  'The address of the broker is not one of Redis.',
+  NO_ADDRESS,
 )
 
 /** The rows of these options. @internal: their types are valibot's, which nobody installs */

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { openDatabase } from '../support/database.ts'
 import { slotOf, takeChanges } from '../support/live-rowcast.ts'
+import { missTag, openWriter, whenOpen } from '../support/publication-gap.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
 import { openRole, type ScaledRowcast } from '../support/scaled-rowcast.ts'
 import { insertTag } from '../support/tags.ts'
@@ -80,6 +81,28 @@ describe.skipIf(NO_REDIS !== null)('a commit that waits for an absent standby', 
       expect(await gateway.prisma.tag.count({ where: { name: 'passed over' } })).toBe(1)
     } finally {
       await awaitStandby(database, null)
+    }
+  })
+})
+
+describe.skipIf(NO_REDIS !== null)('a gap beside somebody who goes on writing', () => {
+  it('keeps no gateway from giving a position behind it', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using redis = await openRedis()
+    const options = { redisUrl: redis.url, watchIntervalMs: 60_000, answerTimeoutMs: 6_000, register }
+    await using _tap = await openRole(database, 'tap', options)
+    await using gateway = await openRole(database, 'gateway', options)
+    await using _ = await openWriter(database)
+    for (const name of ['missed', 'missed again']) {
+      const before = gateway.rowcast.subscribe('Tag')
+      await missTag(database, name)
+      await expect(takeChanges(before, 1)).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+      await whenOpen({ subscribe: () => gateway.rowcast.subscribe('Tag') })
+      const after = await gateway.rowcast.changeCursor()
+      expect(await gateway.prisma.tag.count({ where: { name } })).toBe(1)
+      const next = await insertTag(database)
+      const [change] = await takeChanges(gateway.rowcast.subscribe('Tag', { after }), 1)
+      expect(change?.new?.name).toBe(next)
     }
   })
 })

@@ -87,6 +87,17 @@ describe('transaction assembler', () => {
     expect(commits).toEqual([101n])
   })
 
+  it('gives all transactions one shape: one getter of the time for all, which none can overwrite', () => {
+    const { parts, feed } = collect()
+    feed(begin(100), insert(), commit(100), begin(102), insert(), commit(102))
+    const [first, second] = parts.map(({ transaction }) =>
+      Object.getOwnPropertyDescriptor(transaction, 'committedAt'),
+    )
+    expect(first?.get).toBe(second?.get)
+    expect({ ...parts[0]?.transaction }).toHaveProperty('committedAt')
+    expect(Object.isFrozen(parts[0]?.transaction)).toBe(true)
+  })
+
   it('numbers changes by their place in the transaction, tables of no model included', () => {
     const { feed, seen } = collect()
     feed(begin(1), insert(UNKNOWN), insert(), insert(UNKNOWN), insert(), commit(1))

@@ -251,3 +251,20 @@ describe('a mixed transaction', () => {
     expect(['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'].map(actions)).toEqual([100, 25, 10, 1])
   })
 })
+
+describe('rows that another server’s subscription has written here', () => {
+  it('are changes, wherever they came from', async () => {
+    const { sql, watch, database } = await openScenario({ models: [ITEM] })
+    const items = watch()
+    await sql(`SELECT pg_replication_origin_create('${database.name}')`)
+    onTestFinished(async () => {
+      await database.query('SELECT pg_replication_origin_session_reset()')
+      await database.query(`SELECT pg_replication_origin_drop('${database.name}')`)
+    })
+    await sql(`SELECT pg_replication_origin_session_setup('${database.name}')`)
+    await sql(
+      `BEGIN; SELECT pg_replication_origin_xact_setup('0/ABCDEF12', now()); INSERT INTO items VALUES (1, 'from elsewhere'); COMMIT`,
+    )
+    expect((await items.next()).new).toEqual({ id: 1, note: 'from elsewhere' })
+  })
+})

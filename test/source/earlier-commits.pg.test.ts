@@ -6,6 +6,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openLiveRowcast, slotOf, takeChanges } from '../support/live-rowcast.ts'
+import { missTag, openWriter, whenOpen } from '../support/publication-gap.ts'
 import { insertTag, until } from '../support/tags.ts'
 import { awaitStandby, insertUnseen, waitForNoStandby } from '../support/unseen-commit.ts'
 
@@ -86,4 +87,26 @@ it('keeps changeCursor waiting, up to a typed end, where the slot has been led p
   await release()
   await live.rowcast.changeCursor()
   expect(await live.prisma.tag.count({ where: { name: 'passed over' } })).toBe(1)
+})
+
+it('gives a position behind each gap while somebody else goes on writing: a look shows that all before its end is visible', async () => {
+  const options = {
+    ...OPTIONS,
+    models: ['Tag', 'Post'] as const,
+    watchIntervalMs: 60_000,
+    answerTimeoutMs: 6_000,
+  }
+  await using live = await openLiveRowcast(database, options)
+  await using _ = await openWriter(database)
+  for (const name of ['missed', 'missed again']) {
+    const before = live.rowcast.subscribe('Tag')
+    await missTag(database, name)
+    await expect(takeChanges(before, 1)).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+    await whenOpen({ subscribe: () => live.rowcast.subscribe('Tag') })
+    const after = await live.rowcast.changeCursor()
+    expect(await live.prisma.tag.count({ where: { name } })).toBe(1)
+    const next = await insertTag(database)
+    const [change] = await takeChanges(live.rowcast.subscribe('Tag', { after }), 1)
+    expect(change?.new?.name).toBe(next)
+  }
 })

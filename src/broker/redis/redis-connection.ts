@@ -5,6 +5,7 @@
 import { Buffer } from 'node:buffer'
 import { RowcastError } from '../../errors.ts'
 import { ANSWER_TIMEOUT_MS } from '../../wire/driver-target.ts'
+import { tlsFaultOf } from '../../wire/tls-faults.ts'
 
 /** What Redis answers; texts come as bytes, errors within an answer as Error. */
 export type RedisReply = Buffer | string | number | bigint | null | Error | readonly RedisReply[]
@@ -213,6 +214,8 @@ const CLUSTER_HINT =
   'The address is of a Redis Cluster, which is not spoken: give that of a Redis of its own, or of the primary behind Sentinel.'
 const FOREIGN_HINT =
   'Another program has written to a key of rowcast’s. Give rowcast a `broker.prefix` or a Redis of its own, and delete that key: the stream begins again from the slot.'
+const AUTHORITY_HINT =
+  'Name the file of its authority in the environment variable NODE_EXTRA_CA_CERTS, which Node.js reads as it starts.'
 const UNKNOWN_HINT =
   'A Redis without a password refuses one, and Redis older than 6.2 lacks commands. Else another program has added an entry to one of rowcast’s streams, at the last id that there is: give rowcast a `broker.prefix` or a Redis of its own, and delete the keys of the slot.'
 
@@ -250,8 +253,13 @@ export function describeRefusal(error: unknown, place: string): RowcastError | n
 }
 
 function unreachable(place: string, error: unknown): RowcastError {
-  const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
-  return new RowcastError('BROKER_UNREACHABLE', `No connection to Redis at ${place}${code}.`)
+  const code = error instanceof Error && 'code' in error ? String(error.code) : null
+  const why = code === null ? '' : ` (${code})`
+  const fault = code === null ? null : tlsFaultOf(code, 'REDIS_URL')
+  if (fault === null)
+    return new RowcastError('BROKER_UNREACHABLE', `No connection to Redis at ${place}${why}.`)
+  const { happened, hint = AUTHORITY_HINT } = fault
+  return new RowcastError('BROKER_UNREACHABLE', `Redis at ${place} ${happened}${why}.`, { hint })
 }
 
 function lost(place: string): RowcastError {

@@ -5,15 +5,14 @@
  */
 import { type ErrorCode, isRowcastError, RowcastError } from '../../errors.ts'
 import { isProgramFault } from '../../program-fault.ts'
+import { tlsFaultOf } from '../../wire/tls-faults.ts'
 import { type ConnectionName, describeTarget } from './database-address.ts'
 
 /** Error code, predicate of the sentence `PostgreSQL at … <predicate> (<code>).`, and a hint where the code's own does not help. */
-type Meaning = readonly [code: ErrorCode, predicate: string, hint?: string]
-
-const UNTRUSTED: Meaning = ['SOURCE_TLS_FAILED', 'shows a certificate that is not trusted here']
+type Meaning = readonly [code: ErrorCode, predicate: string, hint?: string | undefined]
 
 const MEANINGS: Readonly<Record<string, Meaning>> = {
-  // Node's codes: sockets, name resolution, TLS.
+  // Node's codes: sockets, name resolution. Those of certificates: wire/tls-faults.ts.
   ECONNREFUSED: ['SOURCE_CONNECTION_REFUSED', 'refused the connection'],
   ENOENT: ['SOURCE_CONNECTION_REFUSED', 'has no socket file there'],
   EACCES: ['SOURCE_CONNECTION_REFUSED', 'has a socket file that this process may not open'],
@@ -26,30 +25,6 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   ECONNRESET: ['SOURCE_CONNECTION_LOST', 'cut the connection'],
   EPIPE: ['SOURCE_CONNECTION_LOST', 'cut the connection'],
   ECONNABORTED: ['SOURCE_CONNECTION_LOST', 'cut the connection'],
-  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
-  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
-  CERT_HAS_EXPIRED: [
-    'SOURCE_TLS_FAILED',
-    'shows a certificate that has expired',
-    'Renew the certificate of the server, and look at the clock of this machine.',
-  ],
-  ERR_TLS_CERT_ALTNAME_INVALID: [
-    'SOURCE_TLS_FAILED',
-    'shows a certificate of another host',
-    'Write the host in DATABASE_URL as the certificate names it, or give the server a certificate with that name.',
-  ],
-  CERT_NOT_YET_VALID: [
-    'SOURCE_TLS_FAILED',
-    'shows a certificate that is not valid yet',
-    'Look at the clock of this machine, and at the dates of the certificate.',
-  ],
-  CERT_REVOKED: [
-    'SOURCE_TLS_FAILED',
-    'shows a certificate that its authority has revoked',
-    'Give the server a new certificate.',
-  ],
   CRL_HAS_EXPIRED: [
     'SOURCE_TLS_FAILED',
     'cannot be checked, as the list of revoked certificates has expired',
@@ -121,7 +96,7 @@ export function toRowcastError(error: unknown, connection: ConnectionName): Rowc
     return new RowcastError('SOURCE_CONNECTION_FAILED', `No session with ${place}: ${reason}.`)
   }
   const [meaning, predicate, hint] =
-    MEANINGS[code] ?? CLASS_MEANINGS[code.slice(0, 2)] ?? tlsAlertMeaning(code) ?? unknownMeaning(code)
+    MEANINGS[code] ?? CLASS_MEANINGS[code.slice(0, 2)] ?? tlsMeaning(code) ?? unknownMeaning(code)
   if (!isSqlstate(code))
     return new RowcastError(meaning, `${place} ${predicate} (${code}).`, { cause: error, hint })
   // Not as cause: the server's error carries rows in its detail.
@@ -140,7 +115,9 @@ export function sqlstateOf(error: unknown): string | null {
 /** OpenSSL's codes for an alert of the other side begin so. Source: RFC 8446, 6.2 "Error Alerts". */
 const TLS_ALERT = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_ALERT_/
 
-function tlsAlertMeaning(code: string): Meaning | null {
+function tlsMeaning(code: string): Meaning | null {
+  const fault = tlsFaultOf(code, 'DATABASE_URL')
+  if (fault !== null) return ['SOURCE_TLS_FAILED', fault.happened, fault.hint]
   const isOfCertificate = code.includes('CERTIFICATE') || code.endsWith('_ALERT_UNKNOWN_CA')
   if (!TLS_ALERT.test(code) || !isOfCertificate) return null
   return [

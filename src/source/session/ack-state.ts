@@ -54,6 +54,7 @@ export class StreamPosition {
   #deliveredLsn: Lsn = LSN_ZERO
   #serverLsn: Lsn = LSN_ZERO
   #reachedLsn: Lsn = LSN_ZERO
+  #readLsn: Lsn = LSN_ZERO
   readonly #catchUp = new CatchUp()
   #isTorn = false
 
@@ -99,6 +100,16 @@ export class StreamPosition {
     return laterLsn(this.#reachedLsn, this.#ack.safe)
   }
 
+  /** Everything before it has been read, whether it has left or not: each of its transactions is noted. */
+  get readLsn(): Lsn {
+    return laterLsn(this.#readLsn, this.#ack.safe)
+  }
+
+  /** All that committed before it is visible to queries, as far as looks have shown. */
+  get seenLsn(): Lsn {
+    return this.seen.upTo(this.readLsn)
+  }
+
   /** True until the first stream, or the first behind a gap, has delivered what was there when it began. */
   get isCatchingUp(): boolean {
     return this.#catchUp.isPending
@@ -132,6 +143,7 @@ export class StreamPosition {
     this.#ack.disconnect()
     this.#identity = identity
     this.#reachedLsn = LSN_ZERO
+    this.#readLsn = LSN_ZERO
     this.noteServerLsn(identity.flushedLsn)
   }
 
@@ -163,6 +175,7 @@ export class StreamPosition {
   /** Everything before `lsn` has left this process; whether it arrived is to be said yet. */
   handsOver(lsn: Lsn): void {
     this.#ack.commit(lsn)
+    this.#readLsn = laterLsn(this.#readLsn, lsn)
     this.noteServerLsn(lsn)
   }
 

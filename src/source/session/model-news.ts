@@ -9,10 +9,11 @@ export interface ModelNews {
   onRecovery(model: string): void
 }
 
-/** Creates it for one source. */
+/** Creates it for one source; `look` looks at slot and catalog now. */
 export function createModelNews(
   options: Pick<ReplicationSourceOptions, 'logger' | 'onDrift' | 'onPassed' | 'onRecovery'>,
   position: Pick<StreamPosition, 'safeLsn'>,
+  look: () => void,
 ): ModelNews {
   const { logger } = options
   return {
@@ -26,6 +27,8 @@ export function createModelNews(
       // What could not be read lies before it.
       options.onPassed(position.safeLsn)
       options.onRecovery(model)
+      // Nor has the log what could not be read: only a look shows that it is visible.
+      look()
     },
   }
 }

@@ -61,7 +61,7 @@ export function createRelayFeed(options: RelayFeedOptions): RelayFeed {
 
   return {
     onBegin: (begin) => position.transactionBegins(begin),
-    seenNow: () => position.seen.lsn,
+    seenNow: () => position.seenLsn,
     onHandedOver: (lsn) => position.handsOver(lsn),
     onOwnMessage(message) {
       guard.takeMessage(message)

@@ -54,7 +54,7 @@ class ReplicationSession implements StreamSession {
     const position = createStreamPosition(options)
     const connectionNow = (): ReplicationConnection | null => this.#connection
     const look = (): void => this.#watch.look()
-    const news = createModelNews(options, position)
+    const news = createModelNews(options, position, look)
     const blocked = new BlockedModels({
       onBlocked: options.onBlocked,
       onTables: (tables) => relay?.tellTables(tables),
@@ -141,7 +141,7 @@ class ReplicationSession implements StreamSession {
         // Before the guard: a gap of the stream says more than one of a model.
         const isFresh = onStarted(prepared)
         if (isFresh) this.#intake.beginsAfresh()
-        this.#options.onSeen(this.position.seen.lsn)
+        this.#options.onSeen(this.position.seenLsn)
         const { modelTables } = prepared.facts
         this.publication.begin({ ...prepared, found: modelTables, isFresh, isRewound: rewound })
         if (beyond !== null) this.#blocked.giveUp()
@@ -196,7 +196,7 @@ function createPublicationGuard(
   return new PublicationGuard({
     ...{ registry, logger, listener, judge: options.judgeTable },
     ...{ slot: goal.slot, publication: goal.publication, ceiling: position.ceiling },
-    seenNow: () => position.seen.lsn,
+    seenNow: () => position.seenLsn,
     onSeen(lsn) {
       position.seen.hear(lsn)
       onSeen(lsn)

@@ -2,7 +2,7 @@
  * Stage 5, source. Up to where all that committed is visible to queries, as the looks at the database show it: for barriers and marks,
  * by which those who begin to read later know what lies before them. Pure.
  */
-import { earlierLsn, LSN_ZERO, type Lsn, toLsn } from '../../wire/lsn.ts'
+import { earlierLsn, LSN_ZERO, type Lsn, laterLsn, toLsn } from '../../wire/lsn.ts'
 import { EarlierCommits } from '../db/earlier-commits.ts'
 import { type Sight, seesTransaction } from '../db/visibility.ts'
 
@@ -22,6 +22,12 @@ export class SeenCommits {
   /** All that committed before it is visible. */
   get lsn(): Lsn {
     return this.#lsn
+  }
+
+  /** The same once everything before `readLsn` has come: where nothing came since that is to be seen yet, it is that position. */
+  upTo(readLsn: Lsn): Lsn {
+    const isAllSeen = this.#count === 0 && this.#lsn > LSN_ZERO
+    return isAllSeen ? laterLsn(this.#lsn, readLsn) : this.#lsn
   }
 
   /** A stream begins here, and not where the one before ended. */
@@ -55,8 +61,8 @@ export class SeenCommits {
     this.#earlier.reaches(lsn)
   }
 
-  /** A look, made before now; everything before `reachedLsn` has come. */
-  look({ isVisible, xidBound }: Sight, reachedLsn: Lsn): void {
+  /** A look, made before now; everything before `readLsn` has come. */
+  look({ isVisible, xidBound }: Sight, readLsn: Lsn): void {
     this.#earlier.ask(xidBound)
     if (!this.#earlier.areSeen(isVisible)) return
     let first = 0
@@ -66,7 +72,7 @@ export class SeenCommits {
         commitLsn: toLsn(this.#commitLsns[at] as bigint),
       })
     while (first < this.#count && isSeen(first)) first += 1
-    const lsn = first < this.#count ? toLsn(this.#commitLsns[first] as bigint) : reachedLsn
+    const lsn = first < this.#count ? toLsn(this.#commitLsns[first] as bigint) : readLsn
     if (lsn > this.#lsn) this.#lsn = lsn
     this.#xids.copyWithin(0, first, this.#count)
     this.#commitLsns.copyWithin(0, first, this.#count)

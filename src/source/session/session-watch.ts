@@ -158,9 +158,9 @@ export class SessionWatch {
 
   /** What queries see of what has come. */
   #see({ sight }: SourceFacts): void {
-    const { seen, reachedLsn } = this.#parts.position
-    seen.look(sight, reachedLsn)
-    this.#options.onSeen(seen.lsn)
+    const { position } = this.#parts
+    position.seen.look(sight, position.readLsn)
+    this.#options.onSeen(position.seenLsn)
   }
 
   /** Why the stream ends; null: it goes on. */

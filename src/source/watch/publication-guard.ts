@@ -266,6 +266,8 @@ export class PublicationGuard {
       this.#options.listener.onCut(model, { position, cleanFrom, error: missedBy(barrier, model) })
     if (barrier.isSkip !== true) this.#ledger.pass(barrier)
     this.#update()
+    // What committed in a gap has not come: only a look shows that all before its end is visible, whoever is still writing.
+    if (barrier.cut.length > 0) this.#options.listener.onEvidence()
     this.#options.listener.onProgress()
   }
 
