@@ -874,6 +874,12 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  POLICY_TIMEOUT: {
+    means: 'A policy did not answer in time; the operation was refused.',
+    hint: 'Try again later. On the server: look what the policy function waits for that the log names, or raise `limits.queryTimeoutMs`.',
+    retry: 'backoff',
+    isPublic: true,
+  },
   BAD_FILTER: {
     means: 'A filter asks for what its model does not have, or what cannot be judged from a row.',
     hint: 'Correct the filter at the path that the message names.',

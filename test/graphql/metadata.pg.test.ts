@@ -68,7 +68,7 @@ describe('metadata in GraphQL', () => {
   })
 
   it('is null for a context that nobody asked the policy about', () => {
-    const view = new MetadataView({ fields: () => 'all' })
+    const view = new MetadataView({ fields: () => 'all' }, new PolicyCalls())
     expect(view.show({}, plainTransaction(1, { metadata: { actor: 'ann' } }))).toBeNull()
   })
 })

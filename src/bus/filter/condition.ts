@@ -112,38 +112,25 @@ export function fieldsOf(condition: Condition): ReadonlySet<string> {
 
 /** The one answer of a condition that asks nothing of a row's values; null for one that does. */
 export function constantOf(condition: Condition): boolean | null {
-  // No row has a key among those of no rows. Whether there are any is asked of the data.
-  return constantWith(condition, (asked) => (constantOf(asked) === false ? false : null))
-}
-
-/**
- * The one answer of a condition where every row has related ones; null where it asks for values of any row. That a related row is there at all leaves
- * nobody out where all have one, unless that alone is meant: then it counts as asking.
- */
-export function answerWhereAllAreRelated(condition: Condition): boolean | null {
-  return constantWith(condition, (asked) => (asked === ANY_RELATED ? null : answerWhereAllAreRelated(asked)))
-}
-
-/** @param related the answer of a condition on related rows, of which this is asked */
-function constantWith(condition: Condition, related: (asked: Condition) => boolean | null): boolean | null {
   switch (condition.kind) {
     case 'constant':
       return condition.value
     case 'and':
     case 'or': {
       const deciding = condition.kind === 'or'
-      const answers = condition.conditions.map((part) => constantWith(part, related))
+      const answers = condition.conditions.map(constantOf)
       if (answers.includes(deciding)) return deciding
       return answers.includes(null) ? null : !deciding
     }
     case 'not': {
-      const answer = constantWith(condition.condition, related)
+      const answer = constantOf(condition.condition)
       return answer === null ? null : !answer
     }
     case 'test':
       return condition.ofAny ?? null
     case 'related':
-      return related(condition.set.condition)
+      // No row has a key among those of no rows. Whether there are any is asked of the data.
+      return constantOf(condition.set.condition) === false ? false : null
     default:
       return null
   }

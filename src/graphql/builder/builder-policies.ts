@@ -16,6 +16,6 @@ export function policiesOf(builder: AnyBuilder): ViewerPolicies {
 export function metadataViewOf(builder: AnyBuilder): MetadataView | null {
   const { showMetadata } = builder.options.rowcast
   const state = stateOf(builder)
-  if (showMetadata !== undefined) state.metadata ??= new MetadataView(showMetadata)
+  if (showMetadata !== undefined) state.metadata ??= new MetadataView(showMetadata, policiesOf(builder).calls)
   return state.metadata
 }

@@ -12,6 +12,7 @@ import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import { RowcastError } from '../../errors.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import { ROWS_OF } from '../policy/selected-models.ts'
+import { takeReadLimits } from '../reading/schema-reads.ts'
 import { withOldRowTypes } from '../schema/old-row-type.ts'
 import { giveOwnChanges } from '../schema/own-change.ts'
 import { guardSchema } from '../schema/policy-guard.ts'
@@ -43,6 +44,7 @@ export function addChanges(
   const complete = withOldRowTypes(extended, feed.catalog)
   giveOwnChanges(complete)
   guardSchema(complete, parts.policies)
+  takeReadLimits(complete, (limits) => parts.policies.calls.limit(limits))
   return complete
 }
 

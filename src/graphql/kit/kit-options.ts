@@ -163,10 +163,11 @@ function scopeOf(
   { policies = new Map(), showMetadata, changes, mayChooseOverflow = false, shareBy }: ChangeSchemaOptions,
   { modelOf, declared }: Pick<SubscriptionScope, 'modelOf'> & { declared: SubscriptionScope['subscribed'] },
 ): SubscriptionScope {
+  const asked = new ViewerPolicies(feed.catalog, policies, feed.policies ?? new Map())
   return {
     feed,
-    policies: new ViewerPolicies(feed.catalog, policies, feed.policies ?? new Map()),
-    metadata: showMetadata === undefined ? null : new MetadataView(showMetadata),
+    policies: asked,
+    metadata: showMetadata === undefined ? null : new MetadataView(showMetadata, asked.calls),
     subscribed: declared,
     hasTransactions: changesFieldName(changes) !== null,
     mayChooseOverflow,

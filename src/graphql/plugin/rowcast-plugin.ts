@@ -120,7 +120,10 @@ export class PothosRowcastPlugin<Types extends SchemaTypes> extends BasePlugin<T
     const complete = withOldRowTypes(schema, catalog)
     giveOwnChanges(complete)
     guardSchema(complete, policiesOf(builder), createVisibleRows(builder))
-    takeReadLimits(complete, (limits) => limitBuilderReads(builder, limits))
+    takeReadLimits(complete, (limits) => {
+      limitBuilderReads(builder, limits)
+      policiesOf(builder).calls.limit(limits)
+    })
     return complete
   }
 

@@ -5,6 +5,7 @@
 import type { TransactionInfo } from '../../changes/change.ts'
 import { RowcastError } from '../../errors.ts'
 import { checkContext } from '../check-context.ts'
+import type { PolicyCalls } from './policy-calls.ts'
 
 /** GraphQL's types of what metadata has. */
 export type MetadataType = 'String' | 'ID' | 'Int' | 'Float' | 'Boolean' | 'JSON'
@@ -51,23 +52,21 @@ const NONE: ReadonlySet<string> = new Set()
 export class MetadataView {
   readonly shape: NonNullable<MetadataExposure['shape']>
   readonly #exposure: MetadataExposure
+  readonly #calls: PolicyCalls
   readonly #seen = new WeakMap<object, ReadonlySet<string>>()
 
-  constructor(exposure: MetadataExposure) {
+  constructor(exposure: MetadataExposure, calls: PolicyCalls) {
     this.#exposure = exposure
+    this.#calls = calls
     this.shape = exposure.shape ?? DEFAULT_SHAPE
   }
 
-  /** Asks what the viewer may see, unless this context was asked for before. @throws POLICY_FAILED */
+  /** Asks what the viewer may see, unless this context was asked for before. @throws POLICY_FAILED, POLICY_TIMEOUT */
   async prepare(context: unknown): Promise<void> {
     checkContext(context)
     if (this.#seen.has(context)) return
-    let answer: unknown
-    try {
-      answer = await this.#exposure.fields(context)
-    } catch (cause) {
-      throw new RowcastError('POLICY_FAILED', 'The policy `fields` of metadata threw.', { cause })
-    }
+    const ask = (): unknown => this.#exposure.fields(context)
+    const answer = await this.#calls.ask('metadata', 'fields', ask)
     if (answer !== 'all' && !Array.isArray(answer)) throw failed("neither a list of fields nor 'all'")
     const names = answer === 'all' ? Object.keys(this.shape) : answer
     if (names.some((name) => typeof name !== 'string' || !Object.hasOwn(this.shape, name)))

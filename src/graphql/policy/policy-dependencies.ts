@@ -25,7 +25,7 @@ export function isDependent(policies: ViewerPolicies, model: string): boolean {
   return policies.declared(model).dependsOn !== undefined
 }
 
-/** What the policies of the models depend on, for this viewer. @throws POLICY_FAILED */
+/** What the policies of the models depend on, for this viewer. @throws POLICY_FAILED, POLICY_TIMEOUT */
 export async function dependenciesOf(
   catalog: ModelCatalog,
   policies: ViewerPolicies,
@@ -35,17 +35,15 @@ export async function dependenciesOf(
   const asked = [...new Set(models)].map(async (model) => {
     const { dependsOn } = policies.declared(model)
     if (dependsOn === undefined) return []
-    return parseAnswer(catalog, model, await answerOf(model, () => dependsOn(context)))
+    const ask = () => copyOf(dependsOn(context))
+    return parseAnswer(catalog, model, await policies.calls.ask(model, 'dependsOn', ask))
   })
   return (await Promise.all(asked)).flat()
 }
 
-async function answerOf(model: string, ask: () => unknown): Promise<unknown> {
-  try {
-    return ownCopy(await ask())
-  } catch (cause) {
-    throw new RowcastError('POLICY_FAILED', `The policy \`dependsOn\` of ${model} threw.`, { cause })
-  }
+/** What the answer says now: it may say something else when it is read again. */
+async function copyOf(answer: unknown): Promise<unknown> {
+  return ownCopy(await answer)
 }
 
 function parseAnswer(catalog: ModelCatalog, model: string, answer: unknown): readonly Dependency[] {

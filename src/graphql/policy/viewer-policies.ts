@@ -4,14 +4,10 @@
  */
 import { badFilter } from '../../bus/filter/bad-filter.ts'
 import { compileCondition, type RowTest } from '../../bus/filter/compile-condition.ts'
-import {
-  answerWhereAllAreRelated,
-  type Condition,
-  constantOf,
-  keySetsOf,
-  NEVER,
-} from '../../bus/filter/condition.ts'
+import { type Condition, constantOf, keySetsOf, NEVER } from '../../bus/filter/condition.ts'
+import { TRUE } from '../../bus/filter/outcome.ts'
 import { type ParseWhereOptions, parseWhere } from '../../bus/filter/parse-where.ts'
+import { possibleOutcomes } from '../../bus/filter/possible-outcomes.ts'
 import { type ForeignKey, foreignKeyOf } from '../../catalog/foreign-key.ts'
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { canonicalText } from '../../catalog/values/canonical-text.ts'
@@ -21,6 +17,7 @@ import { checkContext } from '../check-context.ts'
 import { fieldHidden } from './field-hidden.ts'
 import { type AnyModelPolicy, asksViewer, type PolicyLookup } from './model-policy.ts'
 import { ownCopy } from './own-copy.ts'
+import { PolicyCalls } from './policy-calls.ts'
 
 /** The rows that one viewer may see. */
 export interface ViewerRows {
@@ -72,6 +69,7 @@ interface Answers {
 
 /** The policies of a catalog's models. */
 export class ViewerPolicies {
+  readonly calls = new PolicyCalls()
   readonly #catalog: ModelCatalog
   readonly #policyOf: (model: string) => AnyModelPolicy | undefined
   readonly #answers = new WeakMap<object, Answers>()
@@ -94,7 +92,7 @@ export class ViewerPolicies {
 
   /**
    * Asks the policies of the models, those that were not asked for this context yet.
-   * @throws POLICY_FAILED
+   * @throws POLICY_FAILED, POLICY_TIMEOUT
    */
   async prepare(context: unknown, models: Iterable<string>): Promise<void> {
     const asked = [...models].filter((model) => this.asksViewer(model))
@@ -110,7 +108,7 @@ export class ViewerPolicies {
     )
   }
 
-  /** Asks the policies of the models once more: from then on `view` gives what they answer now. @throws POLICY_FAILED */
+  /** Asks the policies of the models once more: from then on `view` gives what they answer now. @throws POLICY_FAILED, POLICY_TIMEOUT */
   async renew(context: object, models: Iterable<string>): Promise<void> {
     const asked = [...new Set(models)].filter((model) => this.asksViewer(model))
     const views = await Promise.all(asked.map((model) => this.#ask(model, context)))
@@ -134,12 +132,12 @@ export class ViewerPolicies {
 
   /**
    * Whether the viewer may subscribe to changes of the model.
-   * @throws POLICY_FAILED
+   * @throws POLICY_FAILED, POLICY_TIMEOUT
    */
   async maySubscribe(context: unknown, model: string): Promise<boolean> {
     const { canSubscribe } = this.declared(model)
     if (canSubscribe === undefined) return true
-    const answer: unknown = await asked(model, 'canSubscribe', () => canSubscribe(context as object))
+    const answer: unknown = await this.calls.ask(model, 'canSubscribe', () => canSubscribe(context as object))
     if (typeof answer !== 'boolean') throw failed(model, 'canSubscribe', 'neither true nor false')
     return answer
   }
@@ -199,8 +197,8 @@ export class ViewerPolicies {
     invariant(model !== undefined, `Model ${name} has a policy and is not in the catalog.`)
     const { rows, fields } = this.declared(name)
     const [rowsRule, fieldsRule] = await Promise.all([
-      rows === undefined ? 'all' : asked(name, 'rows', () => rows(context)),
-      fields === undefined ? 'all' : asked(name, 'fields', () => fields(context)),
+      rows === undefined ? 'all' : this.calls.ask(name, 'rows', () => rows(context)),
+      fields === undefined ? 'all' : this.calls.ask(name, 'fields', () => fields(context)),
     ])
     const view = { rows: this.#parseRows(model, rowsRule), hidden: parseFields(model, fieldsRule) }
     const rule = canonicalText(view.rows?.where ?? null)
@@ -217,7 +215,7 @@ export class ViewerPolicies {
     }
     const condition = this.#parseRule(model, rule)
     // Whoever means all rows says so; an operand that came out empty must not.
-    if (answerWhereAllAreRelated(condition) === true) throw failed(model.name, 'rows', SHOWS_ALL)
+    if (possibleOutcomes(condition, model) === TRUE) throw failed(model.name, 'rows', SHOWS_ALL)
     // It stands beside what is asked for, where Prisma would leave an empty `OR` out.
     const isNone = constantOf(condition) === false
     const asksRows = keySetsOf(condition).length > 0
@@ -263,15 +261,6 @@ function parseFields(model: ModelSpec, rule: unknown): ReadonlySet<string> {
     throw failed(model.name, 'fields', message)
   }
   return new Set(names.filter((name) => !rule.includes(name)))
-}
-
-/** The answer of a policy; what it throws is for the log. */
-async function asked<Answer>(model: string, name: string, ask: () => Answer): Promise<Awaited<Answer>> {
-  try {
-    return await ask()
-  } catch (cause) {
-    throw new RowcastError('POLICY_FAILED', `The policy \`${name}\` of ${model} threw.`, { cause })
-  }
 }
 
 function failed(model: string, name: string, answer: string): RowcastError {

@@ -7,9 +7,14 @@ import type { ReadLimits } from './paged-client.ts'
 
 const EXTENSION = 'rowcastReads'
 
-/** Notes who takes the limits of a server that serves the schema. */
+/** Notes who takes the limits of a server that serves the schema, beside whoever takes them already. */
 export function takeReadLimits(schema: GraphQLSchema, take: (limits: ReadLimits) => void): void {
-  schema.extensions = { ...schema.extensions, [EXTENSION]: take }
+  const known = schema.extensions[EXTENSION]
+  const both = (limits: ReadLimits): void => {
+    if (typeof known === 'function') known(limits)
+    take(limits)
+  }
+  schema.extensions = { ...schema.extensions, [EXTENSION]: both }
 }
 
 /** Gives the schema limits for what it reads, where it reads with rowcast; before its first operation. */

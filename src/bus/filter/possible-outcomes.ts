@@ -1,0 +1,124 @@
+/**
+ * Stage 6, bus. What a condition can be of a row, whatever the row has. Each field that is asked more than once is tried with every value that makes
+ * a difference: null, each of the values that are named, and another one. Of comparisons and texts anything is taken for possible.
+ */
+import type { FieldSpec, ModelSpec } from '../../catalog/model-catalog.ts'
+import { ANY_RELATED, type Condition } from './condition.ts'
+import {
+  andOutcomes,
+  FALSE,
+  NULL,
+  notOutcome,
+  type Outcome,
+  orOutcomes,
+  outcomeOf,
+  TRUE,
+  UNKNOWN,
+} from './outcome.ts'
+import type { ValueKey } from './value-domain.ts'
+
+type ValuesCondition = Extract<Condition, { kind: 'in' }>
+
+/** What a row has in a field: null, or a value that is among these. */
+interface Possible {
+  readonly isNull: boolean
+  readonly among: ReadonlySet<ValuesCondition>
+}
+
+/** By field; of those that are not there nothing is known. */
+type Assumed = ReadonlyMap<string, Possible>
+
+const EITHER = TRUE | FALSE
+/** Rows that are tried; of further fields nothing is assumed, so that more is possible than is. */
+const ROWS_MAX = 256
+/** Lists of values that one field is asked for. */
+const LISTS_MAX = 8
+
+/** All that is possible, where every row has related ones: that there is one leaves nobody out, unless that alone is asked. */
+export function possibleOutcomes(condition: Condition, model: ModelSpec): Outcome {
+  let possible: Outcome = 0
+  for (const row of rowsToTry(condition, model)) possible |= outcomeFor(condition, model, row)
+  return possible
+}
+
+function outcomeFor(condition: Condition, model: ModelSpec, row: Assumed): Outcome {
+  switch (condition.kind) {
+    case 'constant':
+      return condition === ANY_RELATED ? EITHER : outcomeOf(condition.value)
+    case 'and':
+      return condition.conditions.reduce((sum, part) => andOutcomes(sum, outcomeFor(part, model, row)), TRUE)
+    case 'or':
+      return condition.conditions.reduce((sum, part) => orOutcomes(sum, outcomeFor(part, model, row)), FALSE)
+    case 'not':
+      return notOutcome(outcomeFor(condition.condition, model, row))
+    case 'null': {
+      const has = row.get(condition.field)
+      if (has !== undefined) return outcomeOf(has.isNull)
+      return fieldOf(model, condition.field)?.isRequired === true ? FALSE : EITHER
+    }
+    case 'in': {
+      const has = row.get(condition.field)
+      if (has === undefined) return UNKNOWN
+      return has.isNull ? NULL : outcomeOf(has.among.has(condition))
+    }
+    case 'test':
+      return condition.ofAny === undefined ? UNKNOWN : outcomeOf(condition.ofAny)
+    case 'related': {
+      const { set } = condition
+      const asked = possibleOutcomes(set.condition, set.model)
+      const counting = set.counts === 'true' ? TRUE : TRUE | NULL
+      if ((asked & counting) === 0) return FALSE
+      return (asked & ~counting) === 0 ? TRUE : EITHER
+    }
+  }
+}
+
+function fieldOf(model: ModelSpec, name: string): FieldSpec | undefined {
+  return model.fields.find((field) => field.name === name)
+}
+
+/** What a condition asks of one field. */
+interface Asked {
+  readonly lists: ValuesCondition[]
+  count: number
+}
+
+/** Rows that have every combination of what makes a difference. */
+function rowsToTry(condition: Condition, model: ModelSpec): readonly Assumed[] {
+  const asked = new Map<string, Asked>()
+  collect(condition, asked)
+  let rows: readonly Map<string, Possible>[] = [new Map()]
+  for (const [name, { lists, count }] of asked) {
+    if (count < 2 || lists.length > LISTS_MAX) continue
+    const values = valuesToTry(fieldOf(model, name), lists)
+    if (rows.length * values.length > ROWS_MAX) continue
+    rows = rows.flatMap((row) => values.map((value) => new Map(row).set(name, value)))
+  }
+  return rows
+}
+
+function collect(condition: Condition, asked: Map<string, Asked>): void {
+  if ('conditions' in condition) for (const part of condition.conditions) collect(part, asked)
+  else if (condition.kind === 'not') collect(condition.condition, asked)
+  else if (condition.kind === 'null' || condition.kind === 'in') {
+    const of = asked.get(condition.field) ?? { lists: [], count: 0 }
+    asked.set(condition.field, of)
+    of.count += 1
+    if (condition.kind === 'in') of.lists.push(condition)
+  }
+}
+
+/** One of those values that are in the same lists. */
+function valuesToTry(field: FieldSpec | undefined, lists: readonly ValuesCondition[]): readonly Possible[] {
+  const listsOf = new Map<ValueKey, ValuesCondition[]>()
+  for (const list of lists) for (const key of list.keys) listsOf.set(key, [...(listsOf.get(key) ?? []), list])
+  const kinds = new Map<string, Possible>()
+  for (const among of listsOf.values())
+    kinds.set(among.map((list) => lists.indexOf(list)).join(), { isNull: false, among: new Set(among) })
+  const isNamedWhole = field?.type === 'Boolean' && listsOf.size >= 2
+  return [
+    ...kinds.values(),
+    ...(isNamedWhole ? [] : [{ isNull: false, among: new Set<ValuesCondition>() }]),
+    ...(field?.isRequired === true ? [] : [{ isNull: true, among: new Set<ValuesCondition>() }]),
+  ]
+}

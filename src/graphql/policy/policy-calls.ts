@@ -1,0 +1,56 @@
+/** Stage 7, graphql. Calls of policies: functions of the application, which may throw, or never answer. */
+import { RowcastError } from '../../errors.ts'
+import type { ReadLimits } from '../reading/paged-client.ts'
+
+/** What comes instead of an answer. */
+const LATE = Symbol('late')
+
+/** For the log, which has names of errors: clients need not know which policy it is. */
+class LatePolicy extends Error {
+  readonly code = 'POLICY_TIMEOUT'
+
+  /** @param name as `Post.rows` */
+  constructor(name: string) {
+    super('It has not answered.')
+    this.name = name
+  }
+}
+
+/** Those of one schema. */
+export class PolicyCalls {
+  #timeoutMs = 10_000
+
+  /** A policy may take as long as all that an operation reads. */
+  limit({ timeoutMs }: Pick<ReadLimits, 'timeoutMs'>): void {
+    if (timeoutMs !== undefined) this.#timeoutMs = timeoutMs
+  }
+
+  /**
+   * What a policy answers; what it throws is for the log.
+   * @param of its model
+   * @param name what it is called there
+   * @throws POLICY_FAILED where it throws, POLICY_TIMEOUT where it does not answer in time
+   */
+  async ask<Answer>(of: string, name: string, call: () => Answer): Promise<Awaited<Answer>> {
+    let timer: NodeJS.Timeout | undefined
+    let answer: Awaited<Answer> | typeof LATE
+    try {
+      const given = call()
+      const late = new Promise<typeof LATE>((resolve) => {
+        if (isThenable(given)) timer = setTimeout(resolve, this.#timeoutMs, LATE).unref()
+      })
+      answer = await (isThenable(given) ? Promise.race([given, late]) : given)
+    } catch (cause) {
+      throw new RowcastError('POLICY_FAILED', `The policy \`${name}\` of ${of} threw.`, { cause })
+    } finally {
+      clearTimeout(timer)
+    }
+    if (answer !== LATE) return answer
+    const cause = new LatePolicy(`${of}.${name}`)
+    throw new RowcastError('POLICY_TIMEOUT', 'A policy has not answered in time.', { cause })
+  }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'then' in value
+}
