@@ -3,7 +3,7 @@
  * injected, so that tests can hold them.
  */
 import type { Guard } from '../guard.ts'
-import { arrivals } from './arrivals.ts'
+import { loopTurn } from './loop-turn.ts'
 
 /** When what waits is run. */
 export interface SliceTimers {
@@ -51,7 +51,7 @@ export class Slice {
 
   constructor(timers: SliceTimers) {
     this.#timers = timers
-    this.#endMs = timers.nowMs() + arrivals.shareOf(SLICE_MS)
+    this.#endMs = timers.nowMs() + loopTurn.shareOf(SLICE_MS)
   }
 
   /** Notes some steps, each of microseconds; true once the slice is over. */

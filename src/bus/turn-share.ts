@@ -5,8 +5,9 @@
 import type { Guard } from '../guard.ts'
 import { arrivals } from './arrivals.ts'
 import { Line } from './line.ts'
+import { type LoopTurn, turnOf } from './loop-turn.ts'
 
-/** What one turn of the event loop spends on it. */
+/** What one turn of the event loop spends on it at the most; less where others take their part. */
 const TURN_MS = 4
 
 /** How work comes. */
@@ -19,23 +20,29 @@ export interface TurnShareOptions {
   readonly isOneByOne?: boolean | undefined
   /** @default performance.now */
   readonly nowMs?: (() => number) | undefined
+  /** What all kinds of work share. @default the process's own; of a clock of its own one of its own */
+  readonly turn?: LoopTurn | undefined
 }
 
 /** All work of one kind. */
 export class TurnShare {
   readonly #isOneByOne: boolean
   readonly #nowMs: () => number
+  readonly #turn: LoopTurn
   readonly #line = new Line<() => void>()
   readonly #onNextTurn: () => void
   readonly #waitForIt: () => void
   /** When this turn began with the first of it; null where none has begun in it. */
   #beganMs: number | null = null
+  /** What it may take of this turn. */
+  #shareMs = TURN_MS
   /** Whether somebody begins what is in line. */
   #isGoing = false
 
-  constructor({ guard, isOneByOne = false, nowMs = () => performance.now() }: TurnShareOptions) {
+  constructor({ guard, isOneByOne = false, nowMs, turn }: TurnShareOptions) {
     this.#isOneByOne = isOneByOne
-    this.#nowMs = nowMs
+    this.#nowMs = nowMs ?? (() => performance.now())
+    this.#turn = turn ?? turnOf(nowMs)
     const goOn = () => this.#goOn()
     const nextTurn = () => {
       this.#beganMs = null
@@ -68,8 +75,11 @@ export class TurnShare {
 
   #hasTime(): boolean {
     const nowMs = this.#nowMs()
-    if (this.#beganMs !== null) return nowMs - this.#beganMs < arrivals.shareOf(TURN_MS)
+    // A connection may have come since it began.
+    if (this.#beganMs !== null)
+      return nowMs - this.#beganMs < Math.min(this.#shareMs, arrivals.shareOf(TURN_MS))
     this.#beganMs = nowMs
+    this.#shareMs = this.#turn.shareOf(TURN_MS)
     setImmediate(this.#onNextTurn)
     return true
   }

@@ -4,8 +4,8 @@
  * one flush allows share a slice of each turn, so that who catches up with much keeps nobody waiting who is up to date.
  */
 
-import { arrivals } from '../../bus/arrivals.ts'
 import { Line } from '../../bus/line.ts'
+import { type LoopTurn, turnOf } from '../../bus/loop-turn.ts'
 import type { Guard } from '../../guard.ts'
 
 /** Something that has frames to write. */
@@ -26,20 +26,22 @@ export interface DeliveryTurn {
   readonly isBusy: boolean
 }
 
-/** What one turn of the event loop spends on those with little to say, and on those that lag. */
+/** What one turn of the event loop spends at the most on those with little to say, and on those that lag. */
 const PROMPT_MS = 8
 const LAGGING_MS = 2
 
 /** Creates the turns. A flushable that throws costs the others nothing. */
 export function createDeliveryTurn(
   guard: Guard,
-  nowMs: () => number = () => performance.now(),
+  nowMs?: () => number,
+  turn: LoopTurn = turnOf(nowMs),
 ): DeliveryTurn {
-  return new Turns(guard, nowMs)
+  return new Turns(guard, turn, nowMs ?? (() => performance.now()))
 }
 
 class Turns implements DeliveryTurn {
   readonly #guard: Guard
+  readonly #turn: LoopTurn
   readonly #nowMs: () => number
   readonly #prompt = new Line<Flushable>()
   readonly #lagging = new Line<Flushable>()
@@ -52,8 +54,9 @@ class Turns implements DeliveryTurn {
   /** The one that is being flushed. */
   #current: Flushable | null = null
 
-  constructor(guard: Guard, nowMs: () => number) {
+  constructor(guard: Guard, turn: LoopTurn, nowMs: () => number) {
     this.#guard = guard
+    this.#turn = turn
     this.#nowMs = nowMs
     const flushRest = () => this.#flushRest()
     this.#microtask = guard.wrap('flush a turn', () => this.#flushSoon(), flushRest)
@@ -71,7 +74,7 @@ class Turns implements DeliveryTurn {
       return
     }
     this.#prompt.push(flushable)
-    if (this.#isMicrotaskDue || this.#spentMs >= arrivals.shareOf(PROMPT_MS)) return
+    if (this.#isMicrotaskDue || this.#turn.shareOf(PROMPT_MS, this.#spentMs) <= 0) return
     this.#isMicrotaskDue = true
     // A microtask: after the reader of the replication stream has handled all that it was given.
     queueMicrotask(this.#microtask)
@@ -88,12 +91,12 @@ class Turns implements DeliveryTurn {
     // Whoever goes on without need never lets the event loop rest.
     if (!this.isBusy) return
     this.#flushPrompt()
-    this.#flushLine(this.#lagging, arrivals.shareOf(LAGGING_MS))
+    this.#flushLine(this.#lagging, this.#turn.shareOf(LAGGING_MS))
     if (this.#lagging.length > 0) this.#scheduleNextTurn()
   }
 
   #flushPrompt(): void {
-    this.#spentMs += this.#flushLine(this.#prompt, arrivals.shareOf(PROMPT_MS) - this.#spentMs)
+    this.#spentMs += this.#flushLine(this.#prompt, this.#turn.shareOf(PROMPT_MS, this.#spentMs))
     this.#scheduleNextTurn()
   }
 

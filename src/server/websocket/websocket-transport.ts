@@ -16,6 +16,7 @@ import type { SocketBudget } from '../limits/socket-budget.ts'
 import type { Refusals } from '../refusal.ts'
 import type { Transport } from '../transport.ts'
 import { ClientSocket } from './client-socket.ts'
+import { Inboxes, SocketInbox } from './socket-inbox.ts'
 import { createSocketSender } from './socket-sender.ts'
 import {
   createWebSocketProtocol,
@@ -53,6 +54,7 @@ const INIT_TIMEOUT = 'Connection initialisation timeout'
 export function createWebSocketTransport(options: WebSocketTransportOptions): WebSocketTransport {
   const { limits, guard, socketBudget } = options
   const protocol = createWebSocketProtocol(options)
+  const inboxes = new Inboxes(guard, limits.socketBufferedBytesMax)
   const attached = new Map<ClientSocket, WebSocket>()
   let onLastLeft: (() => void) | null = null
   const detach = (client: ClientSocket): void => {
@@ -82,7 +84,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
       ...{ guard, socketBudget },
     })
     attached.set(client, webSocket)
-    attachSocket({ protocol, webSocket, client, onClose: () => detach(client) }, options)
+    attachSocket({ protocol, webSocket, client, inboxes, onClose: () => detach(client) }, options)
   }
 
   return {
@@ -145,11 +147,12 @@ interface Attachment {
   readonly webSocket: WebSocket
   readonly client: ClientSocket
   readonly protocol: WebSocketProtocol
+  readonly inboxes: Inboxes
   readonly onClose: () => void
 }
 
 function attachSocket(
-  { webSocket: socket, client, protocol, onClose }: Attachment,
+  { webSocket: socket, client, protocol, inboxes, onClose }: Attachment,
   { logger, limits, guard }: WebSocketTransportOptions,
 ): void {
   // ws closes the socket itself on a malformed frame; the listener keeps that from ending the process.
@@ -170,12 +173,13 @@ function attachSocket(
     limits.connectionInitTimeoutMs,
   )
   client.watch(limits, guard)
-  const take = (data: RawData, isBinary: boolean): void => {
+  const inbox = new SocketInbox(inboxes, socket, (data, isBinary) => {
     // After our close frame the client may still send, and it is no longer who it was.
     if (!client.isOpen) return
     if (isBinary) client.close(CloseCode.BadRequest, 'Invalid message received')
     else protocol.receive(client, String(data))
-  }
+  })
+  const take = (data: RawData, isBinary: boolean): void => inbox.take(data, isBinary)
   socket.on(
     'message',
     guard.wrap('take a message', take, () => socket.terminate()),

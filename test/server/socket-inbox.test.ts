@@ -1,0 +1,78 @@
+/** Messages of many sockets have a share of each turn together, those of each come in order, and who waits is not listened to. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import type { WebSocket } from 'ws'
+import { createGuard } from '../../src/guard.ts'
+import { silentLogger } from '../../src/log.ts'
+import { Inboxes, SocketInbox } from '../../src/server/websocket/socket-inbox.ts'
+
+/** How long it takes to read one; by the clock, as that is what turns are measured by. */
+const READ_MS = 3
+
+function openWorld() {
+  const inboxes = new Inboxes(createGuard(silentLogger), 1_000)
+  const log: string[] = []
+  const open = (name: string, fails = '') => {
+    const socket = { bufferedAmount: 0, isPaused: false, isGone: false }
+    const webSocket = {
+      get bufferedAmount() {
+        return socket.bufferedAmount
+      },
+      pause: () => {
+        socket.isPaused = true
+      },
+      resume: () => {
+        socket.isPaused = false
+      },
+      terminate: () => {
+        socket.isGone = true
+      },
+    } as unknown as WebSocket
+    const inbox = new SocketInbox(inboxes, webSocket, (data) => {
+      const untilMs = performance.now() + READ_MS
+      while (performance.now() < untilMs);
+      if (String(data) === fails) throw new Error(fails)
+      log.push(`${name}${String(data)}`)
+    })
+    return { socket, take: (text: string) => inbox.take(Buffer.from(text), false) }
+  }
+  return { log, open }
+}
+
+it('reads what there is time for, and the rest in later turns, in order', async () => {
+  const { log, open } = openWorld()
+  const sockets = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => open(name))
+  for (const number of ['1', '2']) for (const { take } of sockets) take(number)
+  expect(log.length).toBeLessThan(5)
+  expect(sockets.some(({ socket }) => socket.isPaused)).toBe(true)
+  let mostInATurn = 0
+  for (let before = log.length; log.length < 12; before = log.length) {
+    await nextTurn()
+    mostInATurn = Math.max(mostInATurn, log.length - before)
+  }
+  expect(mostInATurn).toBeLessThan(5)
+  for (const name of ['a', 'b', 'c', 'd', 'e', 'f'])
+    expect(log.filter((each) => each.startsWith(name))).toEqual([`${name}1`, `${name}2`])
+  await nextTurn()
+  expect(sockets.some(({ socket }) => socket.isPaused)).toBe(false)
+})
+
+it('does not listen again to who has too much unread', async () => {
+  const { log, open } = openWorld()
+  const { socket, take } = open('a')
+  socket.bufferedAmount = 1_001
+  for (const number of ['1', '2', '3', '4']) take(number)
+  while (log.length < 4) await nextTurn()
+  await nextTurn()
+  expect(socket.isPaused).toBe(true)
+})
+
+it('one that fails ends its socket, and nobody else waits for it', async () => {
+  const { log, open } = openWorld()
+  const [bad, good] = [open('a', '4'), open('b')]
+  for (const number of ['1', '2', '3', '4', '5']) bad?.take(number)
+  good?.take('1')
+  while (!log.includes('b1')) await nextTurn()
+  while (bad?.socket.isGone === false) await nextTurn()
+  expect(log.filter((each) => each.startsWith('a'))).toEqual(['a1', 'a2', 'a3'])
+})
