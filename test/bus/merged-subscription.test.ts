@@ -197,6 +197,24 @@ function openBus() {
   return { bus, publish, merge }
 }
 
+it.each([
+  [1_024, [1_024]],
+  [1_025, [1_024, 1]],
+  [2_049, [1_024, 1_024, 1]],
+])('a transaction of %i changes comes in parts of %j', async (changes, expected) => {
+  const { publish, merge } = openBus()
+  const merged = merge('User')
+  publish(10, true, ...Array.from({ length: changes }, () => 'User'))
+  const lengths: number[] = []
+  for (let isLast = false; !isLast; ) {
+    const { value } = await merged.next()
+    lengths.push(value?.deliveries.length ?? 0)
+    isLast = value?.isLast === true
+  }
+  expect(lengths).toEqual(expected)
+  await merged.return()
+})
+
 it('ends with the cursor of what it gave, however far one of its models was', async () => {
   const { bus, publish, merge } = openBus()
   const merged = merge('User', 'Post')

@@ -272,6 +272,20 @@ it('begins with the rows there are, and says nothing of comments, and of columns
   await stream.leave()
 })
 
+it('names a hundred of what has changed, and says how many it was', async () => {
+  const stream = await open('editor', { after: await cursorNow() })
+  for (const [at, count] of [100, 101, 250].entries()) {
+    const ids = `generate_series(${1_000 * (at + 1)}, ${1_000 * (at + 1) + count - 1})`
+    await database.query(`INSERT INTO "Comment" (id, "postId", body) SELECT id, 1, 'many' FROM ${ids} id`)
+    let event = await eventOf(stream)
+    // What has committed just before the cursor may come again.
+    while (event.via[0]?.action !== 'INSERT') event = await eventOf(stream)
+    expect([event.via.length, event.viaCount]).toEqual([Math.min(count, 100), count])
+  }
+  await stream.leave()
+  await database.query('DELETE FROM "Comment" WHERE id >= 1000')
+})
+
 it('refuses what is not to be heard of, and what is asked for beside it', async () => {
   const codeOf = async (field: string, token = 'editor') => {
     const { errors } = await transportOf('WebSocket').ask(running.url, `subscription { ${field} }`, { token })

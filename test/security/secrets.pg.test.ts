@@ -18,6 +18,10 @@ const WRONG_PASSWORD = 'hunter2-wrong'
 const ID = '018f4e5a-7c11-7aaa-8bbb-0123456789ab'
 const PASSWORD = 'Pa$$word-9c41'
 
+/** What only the server knows: where its files are, what it asked the database, and what that answered. */
+const INSIDES =
+  /node_modules|\/src\/|\.[cm]?[jt]s:\d|\n\s+at |SELECT |FROM |relation \\?"|does not exist|elsewhere|prisma\./i
+
 /** A role whose password is like no other word, gone at the end. */
 async function openRole(database: TestDatabase) {
   const role = `role_${database.name}`
@@ -135,6 +139,55 @@ describe('nothing that is logged or sent holds a password or a row', () => {
       .toSatisfy((said) => said === true || String(said).includes('CATALOG_DRIFT'))
     await Promise.all(live.map((stream) => stream.leave()))
     expect(talkative.said.some((line) => line.includes('"level":"error"'))).toBe(true)
+    expectDiscreet(talkative.said)
+  })
+
+  it('of lists, totals, first rows, included and related rows whose statements fail', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await using talkative = await openTalkative(database, database.url)
+    const { url, service, hear } = talkative
+    await service.rowcast.ready()
+    await database.query(`INSERT INTO users (id, email, full_name) VALUES ('${ID}', $1, $1)`, [ROW_VALUE])
+    await database.query(`INSERT INTO "Post" (id, "authorId", title) VALUES (1, '${ID}', $1)`, [ROW_VALUE])
+    await database.query(`INSERT INTO "Comment" ("postId", "authorId", body) VALUES (1, '${ID}', $1)`, [
+      ROW_VALUE,
+    ])
+    const fails = async (subscription: string): Promise<void> => {
+      const answers = STREAM_TRANSPORTS.map(({ ask }) => ask(url, `subscription { ${subscription} }`))
+      for (const { errors } of await Promise.all(answers)) {
+        expect(errors.length, subscription).toBeGreaterThan(0)
+        hear(errors)
+        for (const error of errors) expect(JSON.stringify(error), subscription).not.toMatch(INSIDES)
+      }
+    }
+    // Changes come as ever: what fails is what is read for them.
+    const related = await Promise.all(
+      STREAM_TRANSPORTS.flatMap(({ open }) =>
+        ['new { author { email } }', 'new { comments { body } }'].map((part) =>
+          open(url, `subscription { postChanged { ${part} } }`),
+        ),
+      ),
+    )
+    await database.query('ALTER TABLE users RENAME TO elsewhere')
+    await database.query('ALTER TABLE "Comment" RENAME COLUMN body TO elsewhere')
+    await database.query('UPDATE "Post" SET "viewCount" = 1')
+    for (const stream of related) {
+      const { errors } = await stream.next()
+      expect(errors.length).toBeGreaterThan(0)
+      hear(errors)
+      for (const error of errors) expect(JSON.stringify(error)).not.toMatch(INSIDES)
+      await stream.leave()
+    }
+    await fails('userList(take: 5) { ... on UserListSnapshot { rows { email } } }')
+    await fails('userTotals { count }')
+    await fails('userChanged(initial: true) { action new { email } }')
+    await fails(
+      'userChanged(initial: true, where: { posts: { some: { title: { contains: "row" } } } }) { action }',
+    )
+    await fails('postChanged(initial: true) { action new { author { email } } }')
+    await fails(
+      'postChanged(initial: true, include: [comments]) { action new { comments { body } } via { relation } }',
+    )
     expectDiscreet(talkative.said)
   })
 })
