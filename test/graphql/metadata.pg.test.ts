@@ -1,6 +1,7 @@
 /** Who sees whose change it was, through the service. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isMetadataExposure, MetadataView } from '../../src/graphql/policy/metadata-view.ts'
+import { PolicyCalls } from '../../src/graphql/policy/policy-calls.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openService, type RunningService } from '../support/live-service.ts'
 import { plainTransaction } from '../support/plain-change.ts'

@@ -195,7 +195,9 @@ it.each(['Post', 'User', 'Team'] as const)(
         if (failure === undefined || failure.message.includes('relations away')) return
         expect(failure.message).toContain('every row matches')
         const rowsOf = (name: string) => WORLD[name] ?? []
-        expect(findRows({ catalog, rowsOf }, model, { where }).length).toBe(rowsOf(model).length)
+        expect(findRows({ catalog, rowsOf }, model, { where: where as Where }).length).toBe(
+          rowsOf(model).length,
+        )
       }),
       { numRuns: RUNS },
     )
