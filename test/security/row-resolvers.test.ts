@@ -25,7 +25,7 @@ const THROWN: Readonly<Record<string, () => unknown>> = {
   'a text': () => INSIDES,
   'an object': () => ({ message: INSIDES, stack: INSIDES, extensions: { query: INSIDES } }),
   'what becomes JSON of its own': () => Object.assign(new Error('x'), { toJSON: () => INSIDES }),
-  'a name that tells': () => Object.assign(new Error('x'), { name: INSIDES }),
+  'a name with all of it': () => Object.assign(new Error('x'), { name: INSIDES }),
   nothing: () => undefined,
 }
 

@@ -1,6 +1,5 @@
 /** Stage 7, graphql. Calls of policies: functions of the application, which may throw, or never answer. */
 import { RowcastError } from '../../errors.ts'
-import type { ReadLimits } from '../reading/paged-client.ts'
 
 /** What comes instead of an answer. */
 const LATE = Symbol('late')
@@ -21,7 +20,7 @@ export class PolicyCalls {
   #timeoutMs = 10_000
 
   /** A policy may take as long as all that an operation reads. */
-  limit({ timeoutMs }: Pick<ReadLimits, 'timeoutMs'>): void {
+  limit({ timeoutMs }: { readonly timeoutMs?: number | undefined }): void {
     if (timeoutMs !== undefined) this.#timeoutMs = timeoutMs
   }
 
