@@ -62,12 +62,14 @@ function relationTruth(
   if (step === undefined) throw new Error(`${model.name} has no ${name}.`)
   const [from, to] = [step.from[0] ?? '', step.to[0] ?? '']
   const related = asked.rowsOf(step.model.name).filter((each) => each[to] === row[from])
+  if (given === null) return related.length === 0
   const truths = (where: unknown) => related.map((each) => truthOf(asked, step.model, where as Where, each))
   return all(
     Object.entries(given as Where).map(([operator, where]) => {
       if (operator === 'some') return truths(where).includes(true)
       if (operator === 'none') return !truths(where).includes(true)
       if (operator === 'every') return !truths(where).some((truth) => truth === false)
+      if (where === null) return (related.length === 0) === (operator === 'is')
       const [only = false] = truths(where)
       if (operator === 'is') return only
       if (operator === 'isNot') return not(only)
