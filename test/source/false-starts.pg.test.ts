@@ -8,17 +8,34 @@ import { insertTag } from '../support/tags.ts'
 import { openTcpProxy } from '../support/tcp-proxy.ts'
 
 const COPY_BOTH_RESPONSE = 0x57 // 'W'
+const COPY_DATA = 0x64 // 'd'
+const XLOG_DATA = 0x77 // 'w'
+
+/**
+ * The messages without those that bring WAL: PostgreSQL before 15 sends empty transactions, such as those of autovacuum, and a stream that
+ * brings one has delivered something. PostgreSQL manual, 55.7 "Message Formats".
+ */
+function withoutWal(bytes: Buffer): Buffer {
+  const kept: Buffer[] = []
+  for (let at = 0; at < bytes.length; at += 1 + bytes.readUInt32BE(at + 1)) {
+    const message = bytes.subarray(at, at + 1 + bytes.readUInt32BE(at + 1))
+    if (message[0] !== COPY_DATA || message[5] !== XLOG_DATA) kept.push(message)
+  }
+  return Buffer.concat(kept)
+}
 
 it('a stream that fails as soon as it begins is no stream until it has delivered something', async () => {
   await using database = await openDatabase({ migrate: true })
   let isCutting = false
   await using proxy = await openTcpProxy(database.target.port, {
     intercept(bytes, { direction }) {
-      if (!isCutting || direction !== 'toClient' || bytes[0] !== COPY_BOTH_RESPONSE) return bytes
+      if (!isCutting || direction !== 'toClient') return bytes
+      if (bytes[0] === COPY_DATA) return withoutWal(bytes)
+      if (bytes[0] !== COPY_BOTH_RESPONSE) return bytes
       // Once the server has said how far it is.
       const moveOn = database.query(`SELECT pg_logical_emit_message(false, 'other', 'x')`)
       moveOn.finally(() => setTimeout(() => proxy.cut(), 100))
-      return bytes
+      return withoutWal(bytes)
     },
   })
   const url = new URL(database.url)
