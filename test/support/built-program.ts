@@ -1,6 +1,7 @@
 /**
  * The program `rowcast`, built once from the sources for all tests that start it: with tsx each start would read and compile hundreds of
- * files again, which is most of what a command takes. Modules stay files of their own, so that they find what lies beside them.
+ * files again, which is most of what a command takes. Modules are joined, as in the package: what several share stands as deep as what reads files
+ * beside itself.
  */
 import { createHash } from 'node:crypto'
 import {
@@ -22,7 +23,7 @@ const BUILDS = join(ROOT, 'node_modules/.rowcast-program')
 /** What modules find beside the sources. */
 const BESIDE = ['package.json', 'docs', 'dist']
 /** The program, and the catalog of the sample. */
-const ENTRIES = ['src/cli/main.ts', 'prisma/generated/rowcast.ts']
+const ENTRIES = ['src/cli/main', 'prisma/generated/rowcast']
 
 /** Absolute paths of what was built. */
 export interface BuiltProgram {
@@ -44,7 +45,7 @@ function fingerprint(): string {
     .sort()
     .map((file) => join('src', file))
   const hash = createHash('sha256')
-  for (const file of [...sources, ...ENTRIES, 'package.json']) {
+  for (const file of [...sources, `${ENTRIES[1]}.ts`, 'package.json']) {
     hash
       .update(file)
       .update('\0')
@@ -61,13 +62,14 @@ async function buildInto(folder: string): Promise<void> {
   try {
     const build = await rolldown({
       cwd: ROOT,
-      input: ENTRIES,
+      input: Object.fromEntries(ENTRIES.map((name) => [name, join(ROOT, `${name}.ts`)])),
       platform: 'node',
       resolve: { conditionNames: ['rowcast-source', 'node', 'import'] },
       external: (id) => !/^[./]/.test(id),
       logLevel: 'silent',
     })
-    await build.write({ dir: own, format: 'esm', preserveModules: true, preserveModulesRoot: ROOT })
+    const names = { entryFileNames: '[name].js', chunkFileNames: 'src/shared/chunks/[name]-[hash].js' }
+    await build.write({ dir: own, format: 'esm', keepNames: true, ...names })
     await build.close()
     for (const name of BESIDE) symlinkSync(join(ROOT, name), join(own, name))
     renameSync(own, folder)
