@@ -18,23 +18,42 @@ export interface LiveServer extends AsyncDisposable {
   readonly port: number
   readonly path: string
   readonly isGraphql: boolean
+  /** How its clients subscribe. @default WebSocket */
+  readonly isEventStream?: boolean | undefined
   /** Makes so many changes at once: one transaction, one turn. */
   fire(changes: number): Promise<unknown>
 }
 
 /** Ours, fed by a slot of its own; with a policy it is named after it. */
-export async function serveRowcast(
+export function serveRowcast(
   database: BenchDatabase,
   node: readonly string[] = [],
   served: Served = 'orders',
 ): Promise<LiveServer> {
+  const name = served === 'policy' ? WITH_POLICY : 'rowcast'
+  return serveFromSlot(database, { name, module: 'contenders/serve-rowcast', node, request: { served } })
+}
+
+/** A contender that is ours, and what it gets to know beside where its slot is. */
+interface SlotServer {
+  readonly name: string
+  readonly module: string
+  readonly node?: readonly string[]
+  readonly request?: object
+}
+
+/** A server with rowcast in it, fed by a slot of its own. */
+export async function serveFromSlot(
+  database: BenchDatabase,
+  { name, module, node = [], request = {} }: SlotServer,
+): Promise<LiveServer> {
   const slot = `serve_${database.name}`
   await database.createSlot(slot)
-  const child = await openChild('contenders/serve-rowcast', { node })
-  const address = await child.call<Address>('start', { url: database.url, slot, served })
+  const child = await openChild(module, { node })
+  const address = await child.call<Address>('start', { url: database.url, slot, ...request })
   let lastId = 0
   return {
-    ...{ name: served === 'policy' ? WITH_POLICY : 'rowcast', child, isGraphql: true, ...address },
+    ...{ name, child, isGraphql: true, ...address },
     async fire(changes) {
       const first = lastId + 1
       lastId += changes
@@ -87,8 +106,9 @@ export async function openClients(
   clients: number,
   documents: readonly string[] = [DOCUMENT],
 ): Promise<void> {
-  const { port, path, isGraphql } = server
-  const request: SwarmRequest = { group, port, path, clients, documents: isGraphql ? documents : [] }
+  const { port, path, isGraphql, isEventStream = false } = server
+  const asked = isGraphql ? documents : []
+  const request: SwarmRequest = { group, port, path, clients, documents: asked, isEventStream }
   await swarm.call('open', request)
   // GraphQL has no word for "subscribed": what every client gets, every client waits for.
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {

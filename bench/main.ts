@@ -22,10 +22,11 @@ import { relations } from './relations.ts'
 import { describeMachine, formatReport, formatResult, print, writeResult } from './report.ts'
 import { comingBack } from './return.ts'
 import { start } from './start.ts'
+import { threeWays } from './three-ways.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [
   ...[drain, decode, idleModels, latency, fanOut, filters, memory, growth, start, broker, hostile, relations],
-  ...[comingBack, metadata, related],
+  ...[comingBack, metadata, related, threeWays],
 ]
 /** Beside the sources, not beside what they are compiled to. */
 const RESULTS = join(import.meta.dirname, '../../results')

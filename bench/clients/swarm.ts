@@ -1,5 +1,6 @@
-/** Many WebSocket clients in a process of their own: they subscribe, count what comes, and note when. */
+/** Many clients of WebSockets or event streams in a process of their own: they subscribe, count what comes, and note when. */
 import { randomUUID } from 'node:crypto'
+import { openRawEventStream } from './raw-event-stream.ts'
 import { openRawWebSocket, type RawWebSocket } from './raw-websocket.ts'
 
 /** Clients to open. */
@@ -11,10 +12,12 @@ export interface SwarmRequest {
   readonly clients: number
   /** The document of client number `n` is `documents[n % documents.length]`; none for bare sockets. */
   readonly documents: readonly string[]
+  /** Over event streams instead of WebSockets. @default false */
+  readonly isEventStream?: boolean
 }
 
 interface Group {
-  readonly sockets: RawWebSocket[]
+  readonly sockets: Pick<RawWebSocket, 'stall' | 'destroy'>[]
   /** Deliveries since the last reset. */
   count: number
   /** Anything that is neither a delivery nor part of the greeting. */
@@ -41,7 +44,9 @@ function groupOf({ group }: { readonly group: string }): Group {
   return found
 }
 
-async function open({ group: name, port, path, clients, documents }: SwarmRequest): Promise<void> {
+async function open(request: SwarmRequest): Promise<void> {
+  const { group: name, port, path, clients, documents, isEventStream = false } = request
+  const openOne = isEventStream ? openStream : openClient
   lastAddress += 1
   const group: Group = {
     ...{
@@ -60,7 +65,7 @@ async function open({ group: name, port, path, clients, documents }: SwarmReques
     const localAddress = `127.0.0.${lastAddress}`
     await Promise.all(
       numbers.map((number) =>
-        openClient(group, number, {
+        openOne(group, number, {
           port,
           path,
           localAddress,
@@ -71,11 +76,27 @@ async function open({ group: name, port, path, clients, documents }: SwarmReques
   }
 }
 
-async function openClient(
+interface OneClient {
+  readonly port: number
+  readonly path: string
+  readonly localAddress: string
+  readonly document: string | undefined
+}
+
+async function openStream(
   group: Group,
-  number: number,
-  client: { port: number; path: string; localAddress: string; document: string | undefined },
+  _number: number,
+  { document = '', ...address }: OneClient,
 ): Promise<void> {
+  const stream = await openRawEventStream({
+    ...{ ...address, document },
+    onResult: (bytes, start, end) => takeDelivery(group, bytes, start, end),
+    onLost: () => group.faults.push('a connection was lost'),
+  })
+  group.sockets.push(stream)
+}
+
+async function openClient(group: Group, number: number, client: OneClient): Promise<void> {
   const { document, ...address } = client
   const isGraphql = document !== undefined
   let onAcknowledged = () => {}

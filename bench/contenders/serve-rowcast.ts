@@ -10,15 +10,16 @@ import type { ContextSource, Session } from '../../src/server/session/context.ts
 import { createService } from '../../src/service.ts'
 import { ORDERS_CATALOG } from '../orders.ts'
 import { turnCommands } from '../turns.ts'
+import { ownSchema } from './own-schema.ts'
 
 /** No query and no relation field is asked for. */
 const PRISMA = { async $connect() {}, async $disconnect() {} }
 
 /**
  * What is served: orders to everybody; the same to clients each of whom has an audience of its own or shares one, and sees rows by
- * a policy; or orders, and the sample's models for queries alone; or with live comments beside the orders.
+ * a policy; or orders, and the sample's models for queries alone; or with live comments beside the orders; or orders in a schema of the team's own.
  */
-export type Served = 'orders' | 'policy' | 'related' | 'lists'
+export type Served = 'orders' | 'policy' | 'related' | 'lists' | 'own schema'
 
 /** How to serve. */
 interface StartRequest {
@@ -57,6 +58,11 @@ function relatedConfig(live: readonly string[] = []) {
 
 const CONFIGS = {
   orders: (common: Common) => defineConfig({ ...ORDERS, ...common, public: true, context: letIn }),
+  'own schema': (common: Common) =>
+    defineConfig({
+      ...{ ...ORDERS, ...common, public: true, context: letIn },
+      schema: ({ feed }) => ownSchema(feed),
+    }),
   policy: (common: Common) => defineConfig({ ...ORDERS, ...common, ...POLICY }),
   related: (common: Common) => defineConfig({ ...relatedConfig(), ...common }),
   lists: (common: Common) => defineConfig({ ...relatedConfig(['Comment']), ...common }),

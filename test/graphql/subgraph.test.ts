@@ -118,6 +118,8 @@ describe('a subgraph', () => {
       const { ask, schema } = open(entities, 'billingCursor')
       expect(await ask('{ billingCursor }', {})).toEqual({ data: { billingCursor: expect.any(String) } })
       expect(schema.getQueryType()?.getFields()).not.toHaveProperty('changeCursor')
+      expect(Object.keys(schema.getSubscriptionType()?.getFields() ?? {})).not.toContain('changes')
+      expect(schema.getType('ChangesOf')).toBeUndefined()
     }
     expect(() => open('rows', 'users')).toThrow('a query users already')
   })

@@ -4,6 +4,7 @@
  */
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { composeServices as composeByApollo } from '@apollo/composition'
 import { composeServices } from '@theguild/federation-composition'
 import { parse } from 'graphql'
 import type { ServerOptions } from 'graphql-ws'
@@ -100,19 +101,32 @@ export async function subgraphOf(url: string): Promise<Subgraph> {
   return { name: 'rowcast', url: `${url}/graphql`, sdl: data._service.sdl }
 }
 
+/** As The Guild composes them, and as Apollo does. @throws what one of them has against it */
+export function compose(subgraphs: readonly Subgraph[]): { readonly guild: string; readonly apollo: string } {
+  const services = subgraphs.map(({ name, url, sdl }) => ({ name, url, typeDefs: parse(sdl) }))
+  return { guild: composedBy(composeServices, services), apollo: composedBy(composeByApollo, services) }
+}
+
+interface Composed {
+  readonly supergraphSdl?: string | undefined
+  readonly errors?: readonly { readonly message: string }[] | undefined
+}
+
+function composedBy<Service>(by: (services: Service[]) => Composed, services: Service[]): string {
+  const { supergraphSdl, errors = [] } = by(services)
+  if (supergraphSdl === undefined) throw new Error(errors.map(({ message }) => message).join('\n'))
+  return supergraphSdl
+}
+
 /** The gateway of these subgraphs. @param options.upstream how it subscribes at rowcast. @default SSE */
 export async function serveGateway(
   subgraphs: readonly Subgraph[],
   options: { readonly upstream?: 'sse' | 'websocket'; readonly port?: number } = {},
 ): Promise<Served> {
-  const composed = composeServices(
-    subgraphs.map(({ name, url, sdl }) => ({ name, url, typeDefs: parse(sdl) })),
-  )
-  if (composed.supergraphSdl === undefined)
-    throw new Error(composed.errors?.map(({ message }) => message).join('\n'))
+  const supergraphs = compose(subgraphs)
   const hive = (await load('@graphql-hive/gateway-runtime')) as HiveGateway
   const gateway = hive.createGatewayRuntime({
-    supergraph: composed.supergraphSdl,
+    supergraph: options.upstream === 'websocket' ? supergraphs.apollo : supergraphs.guild,
     logging: false,
     propagateHeaders: {
       fromClientToSubgraphs: ({ request }) => ({

@@ -5,6 +5,7 @@ import { serveWithApollo } from './apollo.ts'
 import { serveWithExpress } from './express.ts'
 import { serveWithMercurius } from './mercurius.ts'
 import { serveCodeFirst, serveSchemaFirst } from './nest.ts'
+import { serveWithTypeGraphql } from './type-graphql.ts'
 
 describeConformance({ name: 'Apollo Server', transports: ['websocket'], open: serveWithApollo })
 describeConformance({ name: 'NestJS, schema-first', transports: ['websocket'], open: serveSchemaFirst })
@@ -13,6 +14,7 @@ describeConformance({
   ...{ name: 'Mercurius', transports: ['websocket'] },
   open: (feed) => serveWithMercurius(teamSchema(feed)),
 })
+describeConformance({ name: 'TypeGraphQL', transports: ['websocket', 'sse'], open: serveWithTypeGraphql })
 describeConformance({
   name: 'handlers in Express',
   transports: ['websocket', 'sse'],

@@ -7,10 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
 import type { ServiceConfig } from '../../src/config/config.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
+import { slotOf } from '../support/live-rowcast.ts'
 import { openService, type RunningService } from '../support/live-service.ts'
 import { createResultQueue, type ResultQueue } from '../support/result-queue.ts'
 import { subscribeSse } from '../support/sse-client.ts'
-import { type Served, type Subgraph, serveGateway, serveTeam, subgraphOf } from './hive-gateway.ts'
+import { compose, type Served, type Subgraph, serveGateway, serveTeam, subgraphOf } from './hive-gateway.ts'
 
 const ADA = '6a0e3a3c-0000-4000-8000-000000000001'
 const BOB = '6a0e3a3c-0000-4000-8000-000000000002'
@@ -209,5 +210,39 @@ describe('rows that are found in the team’s subgraph', () => {
     expect(await ask(running.url, '{ __schema { queryType { fields { name } } } }', 'member')).toEqual({
       data: { __schema: { queryType: { fields: [{ name: 'changeCursor' }, { name: '_service' }] } } },
     })
+  })
+})
+
+describe('two services of rowcast behind one gateway', () => {
+  it('have a model and a cursor each, by names of their own', async () => {
+    const open = (model: 'User' | 'Membership', subgraph: ServiceConfig['subgraph']) =>
+      openService(database, {
+        context: () => ({ context: {} }),
+        config: {
+          ...{
+            subgraph,
+            models: model === 'User' ? { User: {} } : { Membership: {} },
+            publication: `of_${model}`,
+          },
+          slot: `${slotOf(database)}_${model.toLowerCase()}`,
+        },
+      })
+    await using users = await open('User', 'keys')
+    await using memberships = await open('Membership', { entities: 'keys', changeCursor: 'membershipCursor' })
+    for (const { service } of [users, memberships]) await service.rowcast.ready()
+    const first = await subgraphOf(users.url)
+    const second = { ...(await subgraphOf(memberships.url)), name: 'memberships' }
+    const same = second.sdl.replaceAll('membershipCursor', 'changeCursor')
+    expect(() => compose([first, { ...second, sdl: same }])).toThrow('changeCursor')
+    await using gateway = await serveGateway([first, second])
+    const { data } = await ask(gateway.url, '{ changeCursor membershipCursor }', 'member')
+    expect(data).toEqual({ changeCursor: expect.any(String), membershipCursor: expect.any(String) })
+    const changes = await CLIENTS.sse(gateway.url, 'subscription { membershipChanged { new { userId } } }')
+    await expect
+      .poll(() => memberships.service.rowcast.status().subscriptions.get('Membership'), POLL)
+      .toBe(1)
+    await database.query(`WITH team AS (INSERT INTO "Team" (name, slug) VALUES ('Core', 'core') RETURNING id)
+      INSERT INTO team_memberships (user_id, team_id) SELECT '${BOB}', id FROM team`)
+    expect(await changes.nextData()).toEqual({ membershipChanged: { new: { userId: BOB } } })
   })
 })

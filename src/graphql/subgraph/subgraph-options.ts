@@ -7,7 +7,7 @@ export type SubgraphEntities = 'rows' | 'keys'
 export interface SubgraphOptions {
   /** @default 'rows' */
   readonly entities?: SubgraphEntities | undefined
-  /** What `Query.changeCursor` is called: a cursor means something to the database that it is of, so each subgraph has its own. @default 'changeCursor' */
+  /** What `Query.changeCursor` is called: a cursor means something to the database that it is of, so each subgraph has its own. By another name than the default there is no `changes` either. @default 'changeCursor' */
   readonly changeCursor?: string | undefined
 }
 

@@ -42,7 +42,7 @@ const ALIKE_MAX = 100
 /** The schema as a subgraph. @throws GRAPHQL_BAD_SCHEMA where it has a query of the name that `changeCursor` is given */
 export function asSubgraph(schema: GraphQLSchema, { entities, changeCursor }: ServedSubgraph): GraphQLSchema {
   const found = entitiesOf(schema)
-  const named = withQuery(schema, (before) => renamed(before, changeCursor))
+  const named = changeCursor === CHANGE_CURSOR ? schema : besideAnother(schema, changeCursor)
   const served = entities === 'keys' ? withKeysAlone(named, found) : named
   const sdl = subgraphSdl(served, { entities: found, areResolvable: entities === 'rows' })
   const fields: GraphQLFieldConfigMap<unknown, object> = {
@@ -54,7 +54,7 @@ export function asSubgraph(schema: GraphQLSchema, { entities, changeCursor }: Se
     },
     ...(entities === 'rows' && found.length > 0 ? { _entities: entitiesField(found) } : {}),
   }
-  return withQuery(served, (before) => ({ ...before, ...fields }))
+  return withRoot(served, 'query', (before) => ({ ...before, ...fields }))
 }
 
 function entitiesOf(schema: GraphQLSchema): readonly Entity[] {
@@ -65,14 +65,19 @@ function entitiesOf(schema: GraphQLSchema): readonly Entity[] {
   })
 }
 
-/** The queries, with `changeCursor` under another name. */
-function renamed({ changeCursor, ...others }: QueryFields, name: string): QueryFields {
-  if (changeCursor === undefined) return others
-  if (others[name] !== undefined)
-    throw new RowcastError('GRAPHQL_BAD_SCHEMA', `The schema has a query ${name} already.`, {
-      hint: 'Give `changeCursor` of `subgraph` in the config another name.',
-    })
-  return { [name]: changeCursor, ...others }
+const CHANGE_CURSOR = 'changeCursor'
+
+/** `changeCursor` by another name, and no `changes`: fields of Subscription cannot be in two subgraphs, nor can its input, whose fields are the models. */
+function besideAnother(schema: GraphQLSchema, name: string): GraphQLSchema {
+  const named = withRoot(schema, 'query', ({ changeCursor, ...others }) => {
+    if (changeCursor === undefined) return others
+    if (others[name] !== undefined)
+      throw new RowcastError('GRAPHQL_BAD_SCHEMA', `The schema has a query ${name} already.`, {
+        hint: 'Give `changeCursor` of `subgraph` in the config another name.',
+      })
+    return { [name]: changeCursor, ...others }
+  })
+  return withRoot(named, 'subscription', ({ changes: _changes, ...others }) => others)
 }
 
 /** Row types with nothing but their keys, and no queries of rows: those are another subgraph's. */
@@ -81,7 +86,7 @@ function withKeysAlone(schema: GraphQLSchema, entities: readonly Entity[]): Grap
     const fields = type.getFields()
     for (const name of Object.keys(fields)) if (!keys.includes(name)) delete fields[name]
   }
-  return withQuery(schema, (fields) =>
+  return withRoot(schema, 'query', (fields) =>
     Object.fromEntries(
       Object.entries(fields).filter(([, { type }]) => modelOfType(getNamedType(type)) === null),
     ),
@@ -90,14 +95,18 @@ function withKeysAlone(schema: GraphQLSchema, entities: readonly Entity[]): Grap
 
 type QueryFields = GraphQLFieldConfigMap<unknown, object>
 
-/** The schema with other fields on its Query, and without types that nothing leads to any more. */
-function withQuery(schema: GraphQLSchema, change: (fields: QueryFields) => QueryFields): GraphQLSchema {
+/** The schema with other fields on its Query or Subscription, and without types that nothing leads to any more. */
+function withRoot(
+  schema: GraphQLSchema,
+  root: 'query' | 'subscription',
+  change: (fields: QueryFields) => QueryFields,
+): GraphQLSchema {
   const config = schema.toConfig()
-  const query = config.query?.toConfig()
-  if (query === undefined || query === null) return schema
+  const type = config[root]?.toConfig()
+  if (type === undefined || type === null) return schema
   return new GraphQLSchema({
     ...config,
-    query: new GraphQLObjectType({ ...query, fields: change(query.fields) }),
+    [root]: new GraphQLObjectType({ ...type, fields: change(type.fields) }),
     types: config.types.filter((type) => isObjectType(type) && type.getInterfaces().length > 0),
   })
 }
