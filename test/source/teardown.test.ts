@@ -114,6 +114,32 @@ describe('the memory', () => {
       expect(parseSetupMemory(comment)).toBe(null)
     },
   )
+
+  const said = {
+    ...{ version: 1, isMade: false, added: [{ schema: 'public', table: 'users' }] },
+    options: "publish = 'insert', publish_via_partition_root = false, publish_generated_columns = stored",
+    identities: [{ schema: 'public', table: 'users', identity: 'd', index: null }],
+  }
+  const read = (changed: object) =>
+    parseSetupMemory(`rowcast: before: ${JSON.stringify({ ...said, ...changed })}`)
+
+  it('is read as it was written, also before it had a version', () => {
+    const { version: _version, ...memory } = said
+    expect(read({})).toEqual(memory)
+    expect(read({ version: undefined })).toEqual(memory)
+  })
+
+  it.each<object>([
+    { version: 2 },
+    { options: "publish = 'insert'); DROP TABLE users; --" },
+    { options: 7 },
+    { added: [{ schema: 'public' }] },
+    { identities: [{ ...said.identities[0], identity: 'x' }] },
+    { identities: [{ ...said.identities[0], index: 7 }] },
+    { identities: [null] },
+  ])('is not read where it has %j', (changed) => {
+    expect(read(changed)).toBe(null)
+  })
 })
 
 describe('disable', () => {

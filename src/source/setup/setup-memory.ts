@@ -2,6 +2,7 @@
  * Stage 5, source. Remembers what was there before set-up, so that `disable` can put it back: in the comment of the
  * publication, which goes when it goes. Written before anything is altered, so that no time-out and no crash loses it. Pure.
  */
+import { memberOf } from '../../member-of.ts'
 import { quoteIdentifier, quoteLiteral } from '../../wire/quote.ts'
 import type { DatabaseFacts, TableIdentity } from '../facts/database-facts.ts'
 import type { PublicationFacts } from '../facts/publication-facts.ts'
@@ -21,14 +22,49 @@ export interface SetupMemory {
 
 /** Begins the comment, so that nobody else's is taken for ours. */
 const PREFIX = 'rowcast: before: '
+/** Of the layout; a comment without one is of the first. */
+const VERSION = 1
 
-/** What the publication's comment remembers; null when the comment is not ours. */
+const IDENTITIES: ReadonlySet<unknown> = new Set(['d', 'f', 'i', 'n'])
+/** As `optionsText` writes them: they become part of a statement. */
+const OPTIONS_TEXT =
+  /^publish = '[a-z, ]*', publish_via_partition_root = (?:true|false)(?:, publish_generated_columns = (?:stored|none))?$/
+
+/** What the publication's comment remembers; null when the comment is not ours, or of a newer rowcast. */
 export function parseSetupMemory(comment: string | null): SetupMemory | null {
   if (comment === null || !comment.startsWith(PREFIX)) return null
+  const said = parseJson(comment.slice(PREFIX.length))
+  const version = memberOf(said, 'version') ?? VERSION
+  const isMade = memberOf(said, 'isMade')
+  const options = memberOf(said, 'options') ?? null
+  const added = listOf(memberOf(said, 'added'), parseTable)
+  const identities = listOf(memberOf(said, 'identities'), parseIdentity)
+  if (version !== VERSION || typeof isMade !== 'boolean' || added === null || identities === null) return null
+  if (options !== null && (typeof options !== 'string' || !OPTIONS_TEXT.test(options))) return null
+  return { isMade, options, added, identities }
+}
+
+function parseTable(value: unknown): QualifiedTable | null {
+  const [schema, table] = [memberOf(value, 'schema'), memberOf(value, 'table')]
+  return typeof schema === 'string' && typeof table === 'string' ? { schema, table } : null
+}
+
+function parseIdentity(value: unknown): TableIdentity | null {
+  const [table, identity] = [parseTable(value), memberOf(value, 'identity')]
+  const index = memberOf(value, 'index') ?? null
+  if (table === null || typeof identity !== 'string' || !IDENTITIES.has(identity)) return null
+  return index === null || typeof index === 'string' ? { ...table, identity, index } : null
+}
+
+function listOf<Member>(value: unknown, parse: (member: unknown) => Member | null): Member[] | null {
+  if (!Array.isArray(value)) return null
+  const members = value.flatMap((each) => parse(each) ?? [])
+  return members.length === value.length ? members : null
+}
+
+function parseJson(text: string): unknown {
   try {
-    const { isMade, options, added, identities } = JSON.parse(comment.slice(PREFIX.length)) as SetupMemory
-    if (typeof isMade !== 'boolean' || !Array.isArray(added) || !Array.isArray(identities)) return null
-    return { isMade, options: options ?? null, added, identities }
+    return JSON.parse(text)
   } catch {
     return null
   }
@@ -68,7 +104,7 @@ export function memorySteps(facts: DatabaseFacts, goal: SetupGoal, changes: Setu
     added: [...(known?.added ?? []), ...added].map(nameOnly),
     identities: [...(known?.identities ?? []), ...identities],
   }
-  const text = quoteLiteral(`${PREFIX}${JSON.stringify(memory)}`)
+  const text = quoteLiteral(`${PREFIX}${JSON.stringify({ version: VERSION, ...memory })}`)
   const sql = `COMMENT ON PUBLICATION ${quoteIdentifier(goal.publication)} IS ${text}`
   return [{ kind: 'memory', sql, why: 'So that `rowcast disable` can put back what was there before.' }]
 }
