@@ -5,6 +5,7 @@
 import { keyReader } from '../client/apply-change.ts'
 import { createLiveList } from '../client/live-list.ts'
 import type { LiveList, LiveListOptions, LiveListState } from '../client/live-list-api.ts'
+import type { SettledOptions } from '../client/own-mutations.ts'
 
 /** What a handler gets of one change that the application makes: a part of TanStack DB's `PendingMutation`. */
 export interface CollectionMutation<Row extends object> {
@@ -23,7 +24,10 @@ export interface CollectionMutations<Row extends object> {
   readonly mutationId: string
 }
 
-/** Has the server write it, in one transaction. What the application did stays shown until that has come, and is taken back where this rejects. */
+/**
+ * Has the server write it, in one transaction. What the application did stays shown until that has come, and is taken back where this rejects. A server
+ * that does not write metadata says which transaction it was: `{ txid }`, of `pg_current_xact_id()`; select `transaction { last xid }` then.
+ */
 export type MutationHandler<Row extends object> = (mutations: CollectionMutations<Row>) => Promise<unknown>
 
 /** Where the rows come from, and who writes them. */
@@ -121,13 +125,19 @@ async function settle<Row extends object>(
 ): Promise<void> {
   // A collection that does not sync has nothing to wait for: it begins with what is there by then.
   const mutationId = run?.list.newMutationId() ?? ''
-  await save({ ...given, mutationId })
+  const xid = txidOf(await save({ ...given, mutationId }))
   if (run === null || isStopped(run)) return
-  await run.list.settled(mutationId, { timeoutMs }).catch((error: unknown) => {
+  await run.list.settled(mutationId, { timeoutMs, xid }).catch((error: unknown) => {
     // Nobody looks any more.
     if (run === null || !isStopped(run)) throw error
   })
   run.bringUp()
+}
+
+/** What the answer of a handler says of its transaction. */
+function txidOf(answer: unknown): SettledOptions['xid'] {
+  const txid = typeof answer === 'object' && answer !== null && 'txid' in answer ? answer.txid : null
+  return typeof txid === 'string' || typeof txid === 'number' || typeof txid === 'bigint' ? txid : null
 }
 
 function isStopped<Row extends object>({ list }: Run<Row>): boolean {

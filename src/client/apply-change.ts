@@ -23,7 +23,7 @@ export interface ListChange<Row extends object> {
   readonly cause?: 'INITIAL' | 'ACCESS' | 'RELATION' | 'INCLUDED' | null | undefined
   /** Fields that PostgreSQL did not send, since they did not change: the list's row keeps its own. */
   readonly unavailable?: readonly string[] | undefined
-  /** Whose change it was: `transaction { last metadata { mutationId } }`. */
+  /** Whose change it was: `transaction { last metadata { mutationId } }`, or `transaction { last xid }`. */
   readonly transaction?: ChangeOrigin | null | undefined
 }
 
@@ -31,6 +31,8 @@ export interface ListChange<Row extends object> {
 export interface ChangeOrigin {
   /** Whether no later change of the transaction follows. */
   readonly last?: boolean | undefined
+  /** PostgreSQL's transaction id, of 32 bits. */
+  readonly xid?: string | number | null | undefined
   readonly metadata?: { readonly mutationId?: string | number | null | undefined } | null | undefined
 }
 

@@ -30,7 +30,7 @@ export type {
   LiveListState,
   LiveListStatus,
 } from './live-list-api.ts'
-export { MutationError, type MutationFailure, type Settled } from './own-mutations.ts'
+export { MutationError, type MutationFailure, type Settled, type SettledOptions } from './own-mutations.ts'
 export {
   type ChangeFailure,
   type ResumableOptions,

@@ -1,7 +1,7 @@
 /** Beside the spine, client. What a live list is asked for, and what it gives. */
 import type { ListChange, ListShape } from './apply-change.ts'
 import type { ChangeClient } from './change-client.ts'
-import type { Settled } from './own-mutations.ts'
+import type { Settled, SettledOptions } from './own-mutations.ts'
 import type { ChangeFailure, ResumableRequest } from './resumable-subscription.ts'
 
 /** How a list is loaded and kept up. */
@@ -66,10 +66,9 @@ export interface LiveList<Row extends object> {
   revert(mutationId: string): void
   /**
    * Resolves with `change` once the change of the mutation has come, and with `reload` where the rows had to be loaded again meanwhile:
-   * call it once the server has answered. What it waits for does not come where the list shows nothing of the transaction. @default timeoutMs: 30_000
-   * @throws MutationError
+   * call it once the server has answered. What it waits for does not come where the list shows nothing of the transaction. @throws MutationError
    */
-  settled(mutationId: string, options?: { readonly timeoutMs?: number | undefined }): Promise<Settled>
+  settled(mutationId: string, options?: SettledOptions): Promise<Settled>
   /** Ends it; the client stays open. */
   stop(): void
 }

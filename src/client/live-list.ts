@@ -9,7 +9,7 @@ import { mayBeCut, stepList } from './cut-list.ts'
 import { FirstRowsFill } from './first-rows-fill.ts'
 import { beginsAgain, Round } from './list-round.ts'
 import type { LiveList, LiveListOptions, LiveListState } from './live-list-api.ts'
-import { type Mutation, OwnMutations, type Settled } from './own-mutations.ts'
+import { type Mutation, OwnMutations, type Settled, type SettledOptions } from './own-mutations.ts'
 import { type ResumableRequest, subscribeResumable } from './resumable-subscription.ts'
 import { checkChange } from './selected-parts.ts'
 import { Shown } from './shown-state.ts'
@@ -18,7 +18,6 @@ import { retryDelayMs, wait } from './wait.ts'
 
 const RETRY_DELAY_MS = 250
 const RELOAD_INTERVAL_MS = 1_000
-const SETTLED_WITHIN_MS = 30_000
 /** In the place of a cursor: the round begins with the rows there are. */
 const WITH_ROWS = ''
 
@@ -69,8 +68,8 @@ class ListKeeper<Row extends object> extends Shown<LiveListState<Row>> implement
     this.#showRows(this.#rows)
   }
 
-  settled(mutationId: string, { timeoutMs = SETTLED_WITHIN_MS } = {}): Promise<Settled> {
-    const settled = this.#own.settled(mutationId, timeoutMs, () => this.#showRows(this.#rows))
+  settled(mutationId: string, options: SettledOptions = {}): Promise<Settled> {
+    const settled = this.#own.settled(mutationId, options, () => this.#showRows(this.#rows))
     this.#showRows(this.#rows)
     return settled
   }

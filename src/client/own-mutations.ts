@@ -27,7 +27,7 @@ export class MutationError extends Error {
 const SENTENCES: Readonly<Record<MutationFailure, string>> = {
   ended: 'the list has ended.',
   timeout:
-    'its change did not come in time. Does the subscription select `transaction { metadata { mutationId } }`?',
+    'its change did not come in time. Does the subscription select `transaction { metadata { mutationId } }`, or `transaction { xid }` where the server says that?',
   reverted: 'it was taken back.',
   unknown: 'the list does not know it. Make ids with `newMutationId()`; it knows the latest 1,000.',
 }
@@ -39,7 +39,25 @@ export interface Mutation<Row extends object> {
   outcome: Settled | null
   /** The list was loaded again since it was made: its change may have come with the rows. */
   isUncertain: boolean
+  /** The transaction that wrote it, once the server has said so. */
+  xid: string | null
   readonly waiting: Set<Waiter>
+}
+
+/** How the change of a mutation is waited for. */
+export interface SettledOptions {
+  /** How long. @default 30_000 // ms */
+  readonly timeoutMs?: number | undefined
+  /**
+   * The transaction that the server wrote it in, where its metadata does not name the mutation: `pg_current_xact_id()`, of which changes have the
+   * lower 32 bits as `transaction { xid }`. PostgreSQL manual, 9.27.9 "Transaction ID and Snapshot Information Functions".
+   */
+  readonly xid?: string | number | bigint | null | undefined
+}
+
+/** A transaction id as changes have it: of 64 bits the lower 32. @throws where it is no whole number */
+function xidText(xid: string | number | bigint): string {
+  return String(BigInt.asUintN(32, BigInt(xid)))
 }
 
 interface Waiter {
@@ -49,10 +67,15 @@ interface Waiter {
 
 /** As many are remembered, the oldest is forgotten first. */
 const REMEMBERED_MAX = 1_000
+const SETTLED_WITHIN_MS = 30_000
 
 /** Those of one list. */
 export class OwnMutations<Row extends object> {
   readonly #byId = new Map<string, Mutation<Row>>()
+  /** Those that are waited for by their transaction. */
+  readonly #byXid = new Map<string, Mutation<Row>>()
+  /** The latest transactions that have come whole: a change may come before the answer that says which it is. */
+  readonly #come = new Set<string>()
   #end: { readonly cause: unknown } | null = null
 
   /** An id that no other client has, known from now on. */
@@ -62,7 +85,7 @@ export class OwnMutations<Row extends object> {
     const id = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
     const [oldest] = this.#byId.keys()
     if (this.#byId.size >= REMEMBERED_MAX && oldest !== undefined) this.#forget(oldest, 'unknown')
-    this.#byId.set(id, { shown: [], outcome: null, isUncertain: false, waiting: new Set() })
+    this.#byId.set(id, { shown: [], outcome: null, isUncertain: false, xid: null, waiting: new Set() })
     return id
   }
 
@@ -80,12 +103,17 @@ export class OwnMutations<Row extends object> {
   }
 
   /** Resolves once it is settled. @throws MutationError */
-  settled(id: string, timeoutMs: number, onTimeout: () => void): Promise<Settled> {
+  async settled(
+    id: string,
+    { timeoutMs = SETTLED_WITHIN_MS, xid }: SettledOptions,
+    onTimeout: () => void,
+  ): Promise<Settled> {
     const mutation = this.#byId.get(id)
-    if (mutation === undefined) return Promise.reject(new MutationError('unknown', id))
+    if (mutation === undefined) throw new MutationError('unknown', id)
     if (mutation.isUncertain) this.#settle(mutation, 'reload')
-    if (mutation.outcome !== null) return Promise.resolve(mutation.outcome)
-    if (this.#end !== null) return Promise.reject(new MutationError('ended', id, this.#end.cause))
+    if (xid != null) this.#awaitXid(mutation, xidText(xid))
+    if (mutation.outcome !== null) return mutation.outcome
+    if (this.#end !== null) throw new MutationError('ended', id, this.#end.cause)
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         mutation.waiting.delete(waiter)
@@ -107,6 +135,16 @@ export class OwnMutations<Row extends object> {
     })
   }
 
+  #awaitXid(mutation: Mutation<Row>, xid: string): void {
+    if (mutation.outcome !== null) return
+    if (this.#come.has(xid)) {
+      this.#settle(mutation, 'change')
+      return
+    }
+    mutation.xid = xid
+    this.#byXid.set(xid, mutation)
+  }
+
   /** The rows with what is shown before it has come. The same array where that is nothing. */
   over(rows: readonly Row[], shape: ListShape<Row>): readonly Row[] {
     let shown = rows
@@ -118,11 +156,21 @@ export class OwnMutations<Row extends object> {
   /** A change has come, and is applied. Whether it is of one of them. */
   take({ transaction }: ListChange<Row>): boolean {
     const id = transaction?.metadata?.mutationId
-    const mutation = id == null ? undefined : this.#byId.get(String(id))
-    if (mutation === undefined) return false
+    const xid = transaction?.xid == null ? null : String(transaction.xid)
+    const mutation = (id == null ? undefined : this.#byId.get(String(id))) ?? this.#byXid.get(xid ?? '')
     // With `last` selected, what is shown stays until all of the transaction has come.
-    if (transaction?.last !== false) this.#settle(mutation, 'change')
+    const isLast = transaction?.last !== false
+    if (xid !== null && isLast) this.#noteCome(xid)
+    if (mutation === undefined) return false
+    if (isLast) this.#settle(mutation, 'change')
     return true
+  }
+
+  #noteCome(xid: string): void {
+    this.#come.delete(xid)
+    this.#come.add(xid)
+    const [oldest] = this.#come
+    if (this.#come.size > REMEMBERED_MAX && oldest !== undefined) this.#come.delete(oldest)
   }
 
   /** Those whose change has not come. */
@@ -152,6 +200,7 @@ export class OwnMutations<Row extends object> {
     mutation.outcome = outcome
     mutation.isUncertain = false
     mutation.shown = []
+    this.#byXid.delete(mutation.xid ?? '')
     for (const waiter of mutation.waiting) waiter.resolve(outcome)
     mutation.waiting.clear()
   }
@@ -159,6 +208,7 @@ export class OwnMutations<Row extends object> {
   #forget(id: string, reason: MutationFailure): void {
     const mutation = this.#byId.get(id)
     this.#byId.delete(id)
+    this.#byXid.delete(mutation?.xid ?? '')
     for (const waiter of mutation?.waiting ?? []) waiter.reject(new MutationError(reason, id))
   }
 }

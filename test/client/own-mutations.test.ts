@@ -37,12 +37,18 @@ function open() {
     onChange: (change, { isOwn }) => seen.push([change.new?.name, isOwn]),
   })
   list.listen(() => pictures.push(list.state.rows.map(({ name }) => name)))
-  const send = (action: string, row: Person, mutationId: string | null, last = true) =>
+  const send = (
+    action: string,
+    row: Person,
+    mutationId: string | null,
+    last = true,
+    xid: string | null = null,
+  ) =>
     sink?.next({
       data: {
         personChanged: {
           ...{ cursor: `c${++cursors}`, action, key: { rowId: row.id }, new: row },
-          transaction: { last, metadata: mutationId === null ? null : { mutationId } },
+          transaction: { last, xid, metadata: mutationId === null ? null : { mutationId } },
         },
       },
     })
@@ -165,4 +171,42 @@ it('is not waited for once the list ends, nor for ever, nor where it is not know
   await ended
   await expect(list.settled(ids[1])).rejects.toBeInstanceOf(MutationError)
   expect(() => list.show(ids[1], { action: 'INSERT', new: ben })).toThrow(MutationError)
+})
+
+it('knows the change by its transaction, whether that comes before the answer of the server or after it', async () => {
+  const { list, send, begun, seen, shows } = open()
+  await begun()
+  const [early, late, other] = [list.newMutationId(), list.newMutationId(), list.newMutationId()]
+  list.show(early, { action: 'INSERT', new: { id: -1, name: 'Ben …' } })
+  // A number of 64 bits, as PostgreSQL says it: changes have the lower 32.
+  send('INSERT', { id: 9, name: 'Half' }, null, false, '7')
+  send('INSERT', ben, null, true, '7')
+  await shows('Ada', 'Half', 'Ben', 'Ben …')
+  expect(await list.settled(early, { xid: (3n << 32n) + 7n })).toBe('change')
+  await shows('Ada', 'Half', 'Ben')
+  const settled = list.settled(late, { xid: '4294967295' })
+  send('INSERT', { id: 3, name: 'Cy' }, null, false, '4294967295')
+  await shows('Ada', 'Half', 'Ben', 'Cy')
+  send('INSERT', { id: 4, name: 'Di' }, null, true, '4294967295')
+  expect(await settled).toBe('change')
+  await vi.waitFor(() =>
+    expect(seen.slice(-2)).toEqual([
+      ['Cy', true],
+      ['Di', true],
+    ]),
+  )
+  await expect(list.settled(other, { xid: 8, timeoutMs: 1 })).rejects.toMatchObject({ reason: 'timeout' })
+  await expect(list.settled(other, { xid: 'none' })).rejects.toThrow(SyntaxError)
+  list.stop()
+})
+
+it('takes rows that were loaded again for what the transaction wrote, where it may have come with them alone', async () => {
+  const { list, begun, gap, store } = open()
+  await begun()
+  const id = list.newMutationId()
+  const settled = list.settled(id, { xid: 7 })
+  store([ada, ben])
+  gap()
+  expect(await settled).toBe('reload')
+  list.stop()
 })
