@@ -6,6 +6,7 @@ import type { AnyChange, ChangeAction, ChangePosition, TransactionPart } from '.
 import type { RowcastError } from '../errors.ts'
 import type { IsVisible } from '../source/db/visibility.ts'
 import type { LastChangesKeeper } from '../source/published/last-changes.ts'
+import type { AwaitedReaders } from '../source/session/reader-wait.ts'
 import type { PublicationCut } from '../source/watch/publication-listener.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import type { Lsn } from '../wire/lsn.ts'
@@ -178,4 +179,6 @@ export interface ChangeBus extends BusInput {
 export interface InProcessBus extends ChangeBus {
   /** Null before the first stream, and in a gap. */
   readonly history: History | null
+  /** Those who read it. */
+  readonly awaited: AwaitedReaders
 }

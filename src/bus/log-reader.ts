@@ -9,6 +9,7 @@ import { comparePositions } from '../changes/cursor.ts'
 import { callAll } from './call-all.ts'
 import { NextSlice } from './next-slice.ts'
 import { offerTo } from './offer-to.ts'
+import { beginRoundOf, leaveSlowOf, oldestReadOf, READING_MS } from './oldest-read.ts'
 import { CATCHING_UP, type Choice, KEEPING_UP, type Lane, type Member } from './reading-cohort.ts'
 import type { LogEntry, RetainedLog } from './retained-log.ts'
 import type { ReadingPosition, Subscriber } from './subscriber.ts'
@@ -28,11 +29,7 @@ export interface LogReaderOptions {
   readonly onNoRoom: (subscriber: Subscriber) => void
 }
 
-/**
- * Who takes nothing for so long has what it has not read trimmed away like everybody else; who has taken nothing at all
- * yet, sooner.
- */
-const READING_MS = 10_000
+/** Who has taken nothing at all yet has what it has not read trimmed away sooner than others. */
 const BEGINNING_MS = 2_000
 
 /** What a slice did for a model. */
@@ -69,7 +66,7 @@ export class LogReader {
     const entry = log.read(sequence)
     const isWithin = entry !== null && entry.part.transaction.commitLsn === after.commitLsn
     const at: ReadingPosition = {
-      ...{ sequence, after, isHungry: false },
+      ...{ sequence, after, isHungry: false, roundFrom: null, isLeft: false },
       servedAtMs: timers.nowMs() - READING_MS + BEGINNING_MS,
       offset: isWithin ? offsetAfter(entry.part.changes, after.index) : 0,
     }
@@ -100,14 +97,18 @@ export class LogReader {
     hungry.add(member)
   }
 
-  /** Sequence number of the oldest part that somebody who takes what it is given is still to read. */
-  oldestRead(): number {
-    const sinceMs = this.#options.timers.nowMs() - READING_MS
-    let oldest = Number.POSITIVE_INFINITY
-    for (const { at } of this.#members.values()) {
-      if (at.servedAtMs >= sinceMs) oldest = Math.min(oldest, at.sequence)
-    }
-    return oldest
+  /** See `oldestReadOf`. */
+  oldestRead(isAwaited = false): number {
+    return oldestReadOf(this.#members.values(), this.#options.timers.nowMs(), isAwaited)
+  }
+
+  /** See `AwaitedReaders`. */
+  beginRound(): void {
+    beginRoundOf(this.#members.values())
+  }
+
+  leaveSlow(bytesMin: number): void {
+    leaveSlowOf(this.#members.values(), this.#options.log, bytesMin)
   }
 
   /** The log is gone. */

@@ -12,6 +12,7 @@ import type { PublicationCut } from '../source/watch/publication-listener.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import { endOnAbort } from './abort-listeners.ts'
+import { BusReaders } from './awaited-readers.ts'
 import {
   AFTER_EARLIEST,
   type BusSubscription,
@@ -58,8 +59,8 @@ class MemoryBus implements InProcessBus, QueueHost {
   readonly #judging: TurnSlice
   readonly #logBounds: RetainedLogOptions
   history: History | null = null
-  /** Those who read the history; null as long as it is. */
-  #readers: Readers | null = null
+  #readers: Readers | null = null // as long as `history` is
+  readonly awaited = new BusReaders(() => [this.history, this.#readers, this.#logBounds])
   readonly #endings = new Endings()
   readonly lastChanges = new UndecidedCursors(() => this.history)
 
@@ -74,8 +75,8 @@ class MemoryBus implements InProcessBus, QueueHost {
     this.#logBounds = bounds.log
     this.holdings = new Holdings(bounds.heldBytesMax)
     this.#relief = new Relief({
-      ...{ holdings: this.holdings, roster: this.#roster, nowMs: () => this.#tick() },
-      soon: this.#timers.soon,
+      ...{ holdings: this.holdings, roster: this.#roster },
+      ...{ nowMs: () => this.#tick(), soon: this.#timers.soon },
       letGo: (subscriber) => this.#letGo(subscriber),
     })
     this.queueLengthMax = bounds.queueLengthMax

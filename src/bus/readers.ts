@@ -79,6 +79,20 @@ export class Readers {
     return this.#log.oldestRead()
   }
 
+  /** The same of those that the source waits for. */
+  oldestAwaited(): number {
+    return this.#log.oldestRead(true)
+  }
+
+  /** See `AwaitedReaders`. */
+  beginRound(): void {
+    this.#log.beginRound()
+  }
+
+  leaveSlow(bytesMin: number): void {
+    this.#log.leaveSlow(bytesMin)
+  }
+
   /** The history is over. */
   close(): void {
     this.#log.close()

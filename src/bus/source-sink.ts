@@ -19,6 +19,7 @@ export type SourceSink = Pick<
   | 'onMessage'
   | 'lastChanges'
   | 'relay'
+  | 'awaited'
 >
 
 /** Changes stay in the process. */
@@ -35,6 +36,7 @@ export function busSink(bus: InProcessBus, hub: MessageHub): SourceSink {
     onBlocked: (blocked) => bus.hold(blocked),
     onMessage: (message) => hub.publish(message),
     lastChanges: bus.lastChanges,
+    awaited: bus.awaited,
   }
 }
 

@@ -24,6 +24,9 @@ export interface ReadingPosition {
   isHungry: boolean
   /** When it was last given something. */
   servedAtMs: number
+  /** Where it was when the round of `AwaitedReaders` began, and whether the source waits for it no more. */
+  roundFrom: number | null
+  isLeft: boolean
 }
 
 /** Where one is that reads what is older than the log. */

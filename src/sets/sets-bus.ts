@@ -55,6 +55,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
   readonly settledWrites = new SettledWrites()
   readonly isShared: boolean
   graph: SetGraph | null = null
+  readonly awaited: InProcessBus['awaited']
   readonly #bus: InProcessBus
   readonly #follower: StreamFollower
   readonly #guard: Guard
@@ -65,6 +66,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
 
   constructor({ bus, follower, reading, guard, isShared = false }: SetsBusOptions) {
     this.#bus = bus
+    this.awaited = bus.awaited
     this.isShared = isShared
     this.#follower = follower
     this.reading = reading

@@ -19,6 +19,7 @@ import { BlockedModels } from './blocked-models.ts'
 import { FormKeeper } from './form-keeper.ts'
 import { createModelNews } from './model-news.ts'
 import { createOwnFaults, type OwnFaults } from './own-faults.ts'
+import { ReaderWait } from './reader-wait.ts'
 import { createCut, createRelayFeed } from './relay-feed.ts'
 import { pluginOptions, RAW_TEXT_SQL } from './replication-form.ts'
 import type { StreamSession } from './session-api.ts'
@@ -76,7 +77,20 @@ class ReplicationSession implements StreamSession {
     const faults = createOwnFaults(options.logger, () => position.tear())
     const forms = new FormKeeper(options)
     const drifts = new DriftWatch({ registry, take: (bytes) => this.#intake.take(bytes, 0, bytes.length) })
-    const shared = { position, guard, blocked, drifts, faults, forms, news, look, connectionNow, onProgress }
+    const readerWait = new ReaderWait({ readers: options.awaited, connectionNow, guard: faults.guard })
+    const shared = {
+      position,
+      guard,
+      blocked,
+      drifts,
+      faults,
+      forms,
+      news,
+      readerWait,
+      look,
+      connectionNow,
+      onProgress,
+    }
     this.position = position
     this.publication = guard
     this.relayFeed = createRelayFeed({ ...shared, relay })

@@ -17,6 +17,7 @@ import type { SlotBudget } from '../slot/slot-verdict.ts'
 import type { PublicationCut } from '../watch/publication-listener.ts'
 import type { StreamRelay } from '../watch/session-relay.ts'
 import type { StreamStart } from '../watch/session-start.ts'
+import type { AwaitedReaders } from './reader-wait.ts'
 
 /** What a source needs. */
 export interface ReplicationSourceOptions {
@@ -41,6 +42,8 @@ export interface ReplicationSourceOptions {
   readonly onCut: (model: string, cut: PublicationCut) => void
   /** Changes of these models wait behind one that cannot be sent, and why; of all others none is known to. */
   readonly onBlocked: (blocked: ReadonlyMap<string, RowcastError>) => void
+  /** Those who read what is published, for whom reading from PostgreSQL may wait. @default nobody */
+  readonly awaited?: AwaitedReaders | undefined
   /** Keeps where models changed last, across restarts. @default nobody does */
   readonly lastChanges?: LastChangesKeeper | undefined
   /** What applications wrote with `pg_logical_emit_message`. @returns whether anybody listens to it */

@@ -16,6 +16,7 @@ import type { BlockedModels } from './blocked-models.ts'
 import { createConfirm } from './confirm-news.ts'
 import type { ModelNews } from './model-news.ts'
 import type { OwnFaults } from './own-faults.ts'
+import type { ReaderWait } from './reader-wait.ts'
 import { StreamTrace } from './session-trace.ts'
 import type { PreparedStream } from './slot-preparation.ts'
 import type { ReplicationSourceOptions } from './source-options.ts'
@@ -28,6 +29,7 @@ export interface StreamIntakeParts {
   readonly drifts: DriftWatch
   readonly faults: OwnFaults
   readonly news: ModelNews
+  readonly readerWait: ReaderWait
   /** Looks at slot and catalog now. */
   readonly look: () => void
   readonly onProgress: () => void
@@ -184,8 +186,10 @@ export class StreamIntake {
   }
 
   #publish(part: TransactionPart): void {
-    this.#parts.position.delivers(part.transaction.commitLsn)
-    this.#parts.faults.handOn(() => this.#options.publish(part))
+    const { position, faults, readerWait } = this.#parts
+    position.delivers(part.transaction.commitLsn)
+    faults.handOn(() => this.#options.publish(part))
+    readerWait.afterPart(part)
   }
 
   #end(endLsn: Lsn): void {

@@ -1,0 +1,55 @@
+/** Whom the source waits for: those who read a transaction that is still coming, and have not been left behind for reading next to nothing. */
+import { expect, it } from 'vitest'
+import { createMemoryBus } from '../../src/bus/memory-bus.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
+import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+
+const START = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) }
+const PART_BYTES = 1_000_000
+
+/** A bus whose subscribers' queues have room for two changes, each of a part of its own. */
+function openBus() {
+  const bus = createMemoryBus({
+    queueLengthMax: 2,
+    log: { bytesMax: 4 * PART_BYTES, bytesReadMax: 10.5 * PART_BYTES, ageMaxMs: 60_000 },
+  })
+  bus.open(START)
+  const publish = (commit: number, index: number, isFinal = false): void => {
+    const transaction = plainTransaction(commit)
+    const change = plainChange({ transaction, index, action: 'INSERT', key: { id: index } })
+    const changes = Object.assign([change], { bytesAt: () => 100 })
+    bus.publish({ transaction, changes, isFinal, byteLength: PART_BYTES })
+  }
+  return { bus, publish }
+}
+
+const partsBehind = (bytes: number | undefined): number => Math.floor((bytes ?? 0) / PART_BYTES)
+
+it('are as far behind as the hindmost of them, while the transaction that it reads is coming', async () => {
+  const { bus, publish } = openBus()
+  const slow = bus.subscribe({ model: 'User' })
+  for (let index = 0; index < 8; index += 1) publish(10, index)
+  expect(bus.awaited.lag?.bytesMax).toBe(10.5 * PART_BYTES)
+  const before = partsBehind(bus.awaited.lag?.bytes)
+  expect(before).toBeGreaterThan(4)
+  for (let taken = 0; taken < 4; taken += 1) await slow.next()
+  expect(partsBehind(bus.awaited.lag?.bytes)).toBeLessThan(before)
+  publish(10, 8, true)
+  expect(bus.awaited.lag).toBeNull()
+  // Who still reads the one before is no reason to hold up the next.
+  publish(20, 0)
+  expect(bus.awaited.lag).toBeNull()
+})
+
+it('are no longer those that have read too little in a round', async () => {
+  const { bus, publish } = openBus()
+  const [stalled, reading] = [bus.subscribe({ model: 'User' }), bus.subscribe({ model: 'User' })]
+  for (let index = 0; index < 9; index += 1) publish(10, index)
+  const all = bus.awaited.lag?.bytes
+  bus.awaited.beginRound()
+  for (let taken = 0; taken < 5; taken += 1) await reading.next()
+  expect(bus.awaited.lag?.bytes).toBe(all)
+  bus.awaited.leaveSlow(PART_BYTES)
+  expect(bus.awaited.lag?.bytes).toBeLessThan(all ?? 0)
+  await stalled.return()
+})

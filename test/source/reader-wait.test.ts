@@ -1,0 +1,83 @@
+/** Reading from PostgreSQL waits for those who read a large transaction: within bounds, and for nobody who is slow by itself. */
+import { expect, it } from 'vitest'
+import { createGuard } from '../../src/guard.ts'
+import { silentLogger } from '../../src/log.ts'
+import { ReaderWait, type ReadLag } from '../../src/source/session/reader-wait.ts'
+import type { ReplicationConnection } from '../../src/wire/replication-connection.ts'
+import { plainTransaction } from '../support/plain-change.ts'
+import { until } from '../support/tags.ts'
+
+/** A connection, readers, and a clock that goes on by so much at each look. */
+function setUp(lagAt: (look: number) => ReadLag | null, lookMs = 10) {
+  const [flow, left]: [string[], number[]] = [[], []]
+  const connection = {
+    pause: () => void flow.push('pause'),
+    resume: () => void flow.push('resume'),
+  } as unknown as ReplicationConnection
+  let [looks, nowMs] = [0, 0]
+  const state: { connection: ReplicationConnection | null } = { connection }
+  const wait = new ReaderWait({
+    readers: {
+      get lag() {
+        return lagAt(looks++)
+      },
+      beginRound() {},
+      leaveSlow: (bytesMin) => void left.push(bytesMin),
+    },
+    connectionNow: () => state.connection,
+    guard: createGuard(silentLogger),
+    monotonicMs: () => (nowMs += lookMs),
+  })
+  const take = (commit: number, isFinal = false) =>
+    wait.afterPart({ transaction: plainTransaction(commit), isFinal })
+  return { wait, flow, left, state, take, whenResumed: () => until(() => flow.at(-1) === 'resume') }
+}
+
+const lagOf = (bytes: number): ReadLag => ({ bytes, bytesMax: 80 })
+
+it('from the moment that somebody would soon be left behind until there is room again', async () => {
+  const lags = [69, 70, 60, 51, 50]
+  const { flow, left, take, whenResumed } = setUp((look) => lagOf(lags[look] ?? 0))
+  take(10)
+  expect(flow).toEqual([])
+  take(10)
+  expect(flow).toEqual(['pause'])
+  await whenResumed()
+  expect(flow).toEqual(['pause', 'resume'])
+  expect(left).toEqual([])
+})
+
+it('not behind the end of a transaction, nor where nobody reads', () => {
+  const { flow, take } = setUp((look) => (look === 0 ? null : lagOf(80)))
+  take(10)
+  take(10, true)
+  expect(flow).toEqual([])
+})
+
+it('not for those who have read next to nothing in two seconds', async () => {
+  const { flow, left, take, whenResumed } = setUp((look) => (look < 7 ? lagOf(80) : null), 400)
+  take(10)
+  await whenResumed()
+  expect(flow).toEqual(['pause', 'resume'])
+  expect(left).toEqual([1024 * 1024])
+})
+
+it('for thirty seconds in all of one transaction, and of the next one again', async () => {
+  const { flow, take, whenResumed } = setUp(() => lagOf(80), 16_000)
+  take(10)
+  await whenResumed()
+  take(10)
+  expect(flow).toEqual(['pause', 'resume'])
+  take(20)
+  expect(flow).toEqual(['pause', 'resume', 'pause'])
+  await whenResumed()
+})
+
+it('not beyond the end of the connection', async () => {
+  const { flow, state, take, whenResumed } = setUp(() => lagOf(80))
+  take(10)
+  state.connection = null
+  await whenResumed()
+  take(10)
+  expect(flow).toEqual(['pause', 'resume'])
+})
