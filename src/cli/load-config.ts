@@ -105,16 +105,28 @@ const NATIVE_PACKAGES = [
   'rowcast',
 ]
 
-/** Nothing is cached on disk: a folder that others can write to is no place for code. */
 async function createLoader(file: string): Promise<Jiti> {
   const { createJiti } = await import('jiti')
-  const options = { fsCache: false, nativeModules: NATIVE_PACKAGES }
+  const options = { fsCache: cacheFolder(file), nativeModules: NATIVE_PACKAGES }
   try {
     return createJiti(file, { ...options, tsconfigPaths: true })
   } catch {
     // A tsconfig.json that cannot be read (it extends a package that is not installed) has no say.
     return createJiti(file, options)
   }
+}
+
+/**
+ * Where is kept what was made of TypeScript: what is generated of 300 models takes seconds at each start else. Beside the packages that
+ * the config takes rowcast from, as whoever may write there may change what runs anyway; false, nothing is kept, where there is none.
+ * One that cannot be written is not used.
+ */
+function cacheFolder(file: string): string | false {
+  for (let folder = dirname(file), above = ''; folder !== above; above = folder, folder = dirname(folder)) {
+    const packages = join(folder, 'node_modules')
+    if (existsSync(join(packages, 'rowcast'))) return join(packages, '.cache', 'rowcast')
+  }
+  return false
 }
 
 /** CommonJS that was compiled from a default export has it one level deeper. */

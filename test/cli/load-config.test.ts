@@ -1,6 +1,15 @@
 /** Finding and loading rowcast.config.*, in projects of every kind, in a process without any loader of its own. */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -170,6 +179,47 @@ export default { isOne: [Decimal === globalThis.own[0].Decimal, GraphQLError ===
   )
   const own = `globalThis.own = await Promise.all(${JSON.stringify(names)}.map((name) => import(name)))`
   expect(load(file, [], own).value).toEqual({ isOne: [true, true] })
+})
+
+describe('what was made of TypeScript', () => {
+  const cached = (): readonly string[] => {
+    const cache = join(folder, 'node_modules/.cache/rowcast')
+    return existsSync(cache) ? readdirSync(cache).map((name) => join(cache, name)) : []
+  }
+  const project = (answer: number): string => {
+    write('app/generated.ts', `export const answer = ${answer} as number`)
+    return write(
+      'app/rowcast.config.ts',
+      "import { answer } from './generated.js'\nexport default { answer }",
+    )
+  }
+
+  it('is kept beside the packages, and not made again until the text is another one', () => {
+    mkdirSync(join(folder, 'node_modules/rowcast'), { recursive: true })
+    expect(load(project(41)).value).toEqual({ answer: 41 })
+    const made = cached()
+    expect(made).toHaveLength(2)
+    // What is read is what is kept: the text says the same.
+    for (const file of made) {
+      const text = readFileSync(file, 'utf8')
+      writeFileSync(file, text.replace('answer = 41', 'answer = 40'))
+    }
+    expect(load(project(41)).value).toEqual({ answer: 40 })
+    expect(load(project(42)).value).toEqual({ answer: 42 })
+    // A process that ended while it wrote.
+    for (const file of cached()) writeFileSync(file, readFileSync(file).subarray(0, 20))
+    expect(load(project(42)).value).toEqual({ answer: 42 })
+  })
+
+  it('is kept nowhere else', () => {
+    mkdirSync(join(folder, 'node_modules'))
+    expect(load(project(42)).value).toEqual({ answer: 42 })
+    expect(readdirSync(join(folder, 'node_modules'))).toEqual([])
+    mkdirSync(join(folder, 'node_modules/rowcast'))
+    // A file in the way, as a file system that nobody writes to: for root, rights are none.
+    writeFileSync(join(folder, 'node_modules/.cache'), '')
+    expect(load(project(42)).value).toEqual({ answer: 42 })
+  })
 })
 
 describe('a file that cannot be loaded is one error', () => {
