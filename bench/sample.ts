@@ -5,7 +5,6 @@ import type { BenchDatabase } from './database.ts'
 
 const MIGRATIONS = join(import.meta.dirname, '../../../prisma/migrations')
 
-/** Makes them. */
 export async function migrate(database: BenchDatabase): Promise<void> {
   const folders = (await readdir(MIGRATIONS, { withFileTypes: true })).filter((each) => each.isDirectory())
   for (const { name } of folders.sort((a, b) => (a.name < b.name ? -1 : 1)))

@@ -1,6 +1,15 @@
-/** What a value of unknown shape has under a name: an error, a config, a client of another library. */
+/** Values of unknown shape: what one has under a name, be it an error, a config or a client of another library; what a text is. */
 
 /** The member; undefined where the value is no object, or has none of that name. */
 export function memberOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+}
+
+/** What a text is in JSON; null where it is none, as for the text `null`. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
 }

@@ -30,7 +30,6 @@ import { defaultSlot } from './source/facts/default-slot.ts'
 import type { GoalParts } from './source/setup/setup-goal.ts'
 import { ANSWER_TIMEOUT_MS, type DriverTarget } from './wire/driver-target.ts'
 
-/** All of them. */
 export interface RowcastParts<Types extends ModelTypeMap = ModelTypeMap> {
   readonly options: RowcastOptions<Types, unknown>
   readonly catalog: ModelCatalog<Types>

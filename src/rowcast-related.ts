@@ -66,7 +66,6 @@ export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): Set
   })
 }
 
-/** What it is made of. */
 interface RelatedRowsParts {
   readonly prisma: unknown
   readonly visibility: VisibilityGate

@@ -51,7 +51,6 @@ export type ChangeFace<Types extends ModelTypeMap, Metadata> = Pick<
   | 'hasOldImages'
 >
 
-/** What it is made of. */
 type FaceParts<Types extends ModelTypeMap> = Pick<
   RowcastParts<Types>,
   'catalog' | 'models' | 'scaling' | 'bus' | 'held' | 'hub' | 'presence' | 'visibility' | 'guard'

@@ -266,6 +266,15 @@ describe('architecture', () => {
     expect(wrong).toEqual([])
   })
 
+  it('has no comment that says nothing but the name below it', () => {
+    const empty =
+      /\/\*\* (?:Creates (?:it|them)|All of (?:it|them)|Names them|Reads (?:it|them)|What (?:it needs|they need|(?:they are|it is) made of)|One of them|Makes (?:it|them))\. \*\//
+    expect(empty.test('/** Creates it. */')).toBe(true)
+    expect(
+      files.map(({ path }) => path).filter((path) => empty.test(readFileSync(join(SRC, path), 'utf8'))),
+    ).toEqual([])
+  })
+
   it('has no barrel but src/index.ts, no catch-all names, and kebab-case throughout', () => {
     const wrong = files
       .map((file) => file.path)

@@ -6,7 +6,6 @@ import { DriftWatch, type DriftWatchOptions, type ModelTableShape } from '../sou
 import type { Lsn } from '../wire/lsn.ts'
 import { type BrokerRuntime, systemRuntime } from './broker-runtime.ts'
 
-/** What it needs. */
 export interface DriftLooksOptions extends DriftWatchOptions {
   /** Asks PostgreSQL, on a connection of a moment, what tables look like. @default nobody is asked */
   readonly askDatabase?: ((ask: (query: RunQuery) => Promise<void>) => Promise<void>) | undefined

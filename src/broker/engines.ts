@@ -21,7 +21,6 @@ export const ENGINES = {
   redis: { protocols: ['redis:', 'rediss:'], create: createRedisEngine },
 } satisfies Readonly<Record<string, EngineRow>>
 
-/** One of them. */
 export type EngineName = keyof typeof ENGINES
 
 /** Whether an engine is found by the address. */

@@ -53,7 +53,6 @@ export interface ScaledSource extends ChangeReader {
   brokerStatus(): BrokerStatus
 }
 
-/** What it is made of. */
 export interface ScaledSourceOptions {
   readonly role: Role
   readonly broker: RedisBroker

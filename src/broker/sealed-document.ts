@@ -8,6 +8,7 @@
  */
 import { crc32 } from 'node:zlib'
 import { RowcastError } from '../errors.ts'
+import { jsonOf } from '../member-of.ts'
 
 const VERSION = 4
 const SEALED = /^(\d{1,4}) ([0-9a-f]{8}) /
@@ -31,11 +32,7 @@ export function openDocument(text: string, key: string): unknown {
   }
   const content = text.slice(match[0].length)
   if (version !== VERSION || checksumOf(content, key) !== match[2]) return null
-  try {
-    return JSON.parse(content)
-  } catch {
-    return null
-  }
+  return jsonOf(content)
 }
 
 function checksumOf(text: string, key: string): string {

@@ -5,7 +5,6 @@
 import { RowcastError } from '../errors.ts'
 import type { BrokerEngine, EntryLog } from './entry-log.ts'
 
-/** What it needs. */
 export interface SingleConnectionOptions {
   readonly engine: BrokerEngine
   /** What the engine lists it as. */

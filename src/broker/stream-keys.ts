@@ -24,7 +24,6 @@ export interface EpochKeys {
   readonly lasts: string
 }
 
-/** Names them. */
 export function streamKeys(prefix: string, slot: string): StreamKeys {
   const root = `${prefix}:{${slot}}`
   return {

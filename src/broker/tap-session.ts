@@ -11,7 +11,6 @@ import type { EpochKeys } from './stream-keys.ts'
 import type { StreamTrimmer } from './stream-trimmer.ts'
 import type { StreamWriter } from './stream-writer.ts'
 
-/** What it is made of. */
 export interface TapSessionParts {
   readonly feed: RelayFeed
   readonly epoch: Epoch

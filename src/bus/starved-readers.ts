@@ -5,7 +5,6 @@
 import type { Subscriber } from './subscriber.ts'
 import type { SliceTimers } from './time-slices.ts'
 
-/** All of them. */
 export class StarvedReaders {
   readonly #timers: SliceTimers
   readonly #wake: (subscriber: Subscriber) => void

@@ -32,7 +32,6 @@ const SENTENCES: Readonly<Record<MutationFailure, string>> = {
   unknown: 'the list does not know it. Make ids with `newMutationId()`; it knows the latest 1,000.',
 }
 
-/** One of them. */
 export interface Mutation<Row extends object> {
   /** What is shown of it before its change has come. */
   shown: readonly ListChange<Row>[]

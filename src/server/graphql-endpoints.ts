@@ -15,7 +15,6 @@ import type { PipelinePlugin } from './session/connection-state.ts'
 import type { Transport, TransportKind } from './transport.ts'
 import { createWebSocketTransport } from './websocket/websocket-transport.ts'
 
-/** One of them. */
 export interface GraphqlEndpoint {
   handle(request: IncomingMessage, response: ServerResponse): unknown
   /** Takes over a connection that asked for an upgrade. @param address the client's */
@@ -26,7 +25,6 @@ export interface GraphqlEndpoint {
   readonly plugins: readonly PipelinePlugin[]
 }
 
-/** All of them. */
 export interface GraphqlEndpoints {
   /** That of the models. */
   readonly main: GraphqlEndpoint
@@ -47,13 +45,11 @@ const COUNTED_AS = {
   multipart: 'multipartStreams',
 } satisfies Readonly<Record<TransportKind, keyof OpenConnections>>
 
-/** What they are made of. */
 export interface GraphqlEndpointsOptions extends EndpointOptions {
   /** The live page's own schema. @default none */
   readonly activitySchema?: GraphQLSchema | undefined
 }
 
-/** Creates them. */
 export function createGraphqlEndpoints(options: GraphqlEndpointsOptions): GraphqlEndpoints {
   const { activitySchema: schema } = options
   const main = createEndpoint(options)

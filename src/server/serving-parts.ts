@@ -23,7 +23,6 @@ import type { ServingControl } from './serving-control.ts'
 import { createSessionKeeper } from './session/session-keeper.ts'
 import { UpgradeGate } from './upgrade-gate.ts'
 
-/** What they need. */
 export interface ServingOptions extends ServerSecurity {
   readonly schema: GraphQLSchema
   readonly logger: Logger
@@ -46,7 +45,6 @@ export interface ServingState {
   isRefusing: boolean
 }
 
-/** Creates them. */
 export function createServingParts(options: ServingOptions) {
   const state: ServingState = { isClosing: false, isRefusing: false }
   const isRefusing = (): boolean => state.isRefusing

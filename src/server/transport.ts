@@ -4,7 +4,6 @@ import type { ContextSource } from './session/context.ts'
 /** Who an operation comes by; plain HTTP keeps nothing open. */
 export type TransportKind = Exclude<ContextSource['kind'], 'http'>
 
-/** One of them. */
 export interface Transport {
   readonly kind: TransportKind
   readonly connectionCount: number

@@ -7,7 +7,6 @@ import type { ServingParts } from './serving-parts.ts'
 import { CONNECTION, type PipelinePlugin } from './session/connection-state.ts'
 import { refusalOfPage } from './upgrade-gate.ts'
 
-/** Creates it. */
 export function createYogaPlugin(parts: ServingParts): ForeignYogaPlugin {
   const { requestBytesMax } = parts.limits
   const checks = [createPageCheck(parts), createBodyLimit(requestBytesMax)]

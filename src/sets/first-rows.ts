@@ -41,7 +41,6 @@ export type FirstRowsEvent =
   | RowsReady
   | { readonly kind: 'change'; readonly delivery: Delivery }
 
-/** What it is made of. */
 export interface FirstRowsParts {
   /** See `Rowcast.changeCursor`. */
   readonly changeCursor: () => Promise<string>

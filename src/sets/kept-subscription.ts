@@ -17,7 +17,6 @@ export interface KeptHome<Event> {
   readonly untaken: UntakenPatches
 }
 
-/** One of them. */
 export class KeptSubscription<Event> extends SerialIteration<Event> implements PatchHolder {
   readonly #home: KeptHome<Event>
   #waiting: KeptPatch<Event>[] = []

@@ -8,7 +8,6 @@ export type ListOperationKind = 'INSERT' | 'UPDATE' | 'MOVE' | 'REMOVE'
 /** All of them, in the order in which they are explained. */
 export const LIST_OPERATION_KINDS: readonly ListOperationKind[] = ['INSERT', 'UPDATE', 'MOVE', 'REMOVE']
 
-/** One of them. */
 export interface ListOperation {
   readonly kind: ListOperationKind
   /** Where the row is put; of REMOVE: where it is taken out. MOVE takes the row with the key out first. From 0 on. */

@@ -2,14 +2,12 @@
 import type { TransactionPart } from '../changes/change.ts'
 import type { Guard } from '../guard.ts'
 
-/** One of them. */
 export interface StreamWatcher {
   onPart(part: TransactionPart): void
   /** Changes may be missing: of this model, or of any. */
   onLost(model: string | null): void
 }
 
-/** All of them. */
 export class StreamWatchers {
   readonly #guard: Guard
   readonly #watchers = new Set<StreamWatcher>()

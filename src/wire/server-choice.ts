@@ -2,7 +2,6 @@
  * Stage 1, wire. The servers of one address, where it names several. Source: PostgreSQL manual, "Specifying Multiple Hosts" of libpq.
  */
 
-/** One of them. */
 export interface ServerAddress {
   readonly host: string
   readonly port: number

@@ -35,7 +35,6 @@ export interface FilterIndex<S> {
   found(change: AnyChange): readonly S[]
   /** Each subscriber that the change may concern, once: all whose verdict is not `miss`, and maybe others. */
   candidates(change: AnyChange): readonly S[]
-  /** All of them. */
   all(): readonly S[]
 }
 

@@ -6,7 +6,6 @@
 /** Which null. */
 export type JsonNullKind = 'DbNull' | 'JsonNull' | 'AnyNull'
 
-/** All of them. */
 export const JSON_NULL_KINDS: readonly JsonNullKind[] = ['DbNull', 'JsonNull', 'AnyNull']
 
 /** What marks Prisma's constants, whichever copy of its runtime made them. */

@@ -45,7 +45,6 @@ export interface TableLoad extends QualifiedTable {
   readonly columns: readonly ColumnFacts[]
 }
 
-/** All of it. */
 export interface DoctorFacts {
   readonly server: ExaminedServer
   readonly tables: readonly TableLoad[]
@@ -53,7 +52,6 @@ export interface DoctorFacts {
   readonly walHolders: WalHolders
 }
 
-/** Reads them. */
 export async function readDoctorFacts(
   sql: DatabaseSession,
   tables: readonly QualifiedTable[],

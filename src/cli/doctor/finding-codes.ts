@@ -35,5 +35,4 @@ export const FINDING_CODES = {
   PROVIDER_SUPABASE: 'Supabase.',
 } as const
 
-/** One of them. */
 export type FindingCode = keyof typeof FINDING_CODES

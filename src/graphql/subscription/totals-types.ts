@@ -15,7 +15,6 @@ import { transactionType } from './transaction-types.ts'
 /** What there is of a field. */
 export type TotalPart = 'sum' | 'min' | 'max'
 
-/** All of them. */
 export const TOTAL_PARTS: readonly TotalPart[] = ['sum', 'min', 'max']
 
 const MEANING: Readonly<Record<TotalPart, string>> = {

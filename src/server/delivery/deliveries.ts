@@ -36,7 +36,6 @@ export interface Deliveries {
   subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult>
 }
 
-/** Creates them. */
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
   const { mask, guard } = options
   const turn = createDeliveryTurn(guard)

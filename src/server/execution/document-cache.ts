@@ -18,7 +18,6 @@ export interface DocumentCaches {
   readonly errorCache: WeighedCache<Error>
 }
 
-/** Creates them. */
 export function createDocumentCaches(): DocumentCaches {
   return {
     documentCache: new WeighedCache({

@@ -8,7 +8,6 @@ import { pathOf } from '../http/request-path.ts'
 import { inTurns } from '../limits/request-turns.ts'
 import { createMetricsEndpoint, METRICS_PATH, type MetricsPage } from './metrics-endpoint.ts'
 
-/** What it needs. */
 export interface HealthServerOptions {
   readonly host: string
   /** 0 takes a free one. */

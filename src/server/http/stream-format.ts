@@ -5,7 +5,6 @@ import type { ContextSource } from '../session/context.ts'
 /** A transport whose streams are responses over HTTP. */
 export type StreamKind = Exclude<ContextSource['kind'], 'http' | 'websocket'>
 
-/** One of them. */
 export interface StreamFormat {
   readonly kind: StreamKind
   /** By which clients ask for it in `Accept`, lower case. */

@@ -17,7 +17,6 @@ export interface ClientAccounts {
   open(address: string, viewerKey?: Session['viewerKey']): Account
 }
 
-/** Creates them. */
 export function createClientAccounts(limits: ServerLimits): ClientAccounts {
   const server = new Account({ replaysMax: limits.replaysMax, filterCostMax: limits.filterCostMax })
   const addresses = new SharedAccounts(

@@ -8,7 +8,6 @@ import { createCallGate } from './call-gate.ts'
 import type { ContextFunction, ContextSource, Session } from './context.ts'
 import { viewerNameOf } from './viewer-name.ts'
 
-/** What it needs. */
 export interface SessionOpenerOptions {
   /** @default everybody is let in, with an empty context */
   readonly context?: ContextFunction | undefined
@@ -34,7 +33,6 @@ export interface OpenedSession {
  */
 export type OpenSession = (source: ContextSource, isWanted?: () => boolean) => Promise<OpenedSession>
 
-/** Creates it. */
 export function createSessionOpener(options: SessionOpenerOptions): OpenSession {
   const { context = everybody, sessions, logger } = options
   if (context === everybody && sessions === undefined)

@@ -55,7 +55,6 @@ export interface WebSocketProtocol {
 /** The server cannot do it now; the client may ask again. RFC 6455, section 7.4.1, and its registry at IANA. */
 export const TRY_AGAIN_LATER = 1013
 
-/** Creates it. */
 export function createWebSocketProtocol(options: WebSocketProtocolOptions): WebSocketProtocol {
   return {
     receive(socket, text) {

@@ -5,7 +5,6 @@
 import { MONEY_SCALE_SQL } from '../db/money-scale-sql.ts'
 import type { SqlQueries } from '../db/sql.ts'
 
-/** All of it. */
 export interface ServerFacts {
   /** 180004 for 18.4. */
   readonly serverVersion: number

@@ -5,8 +5,10 @@
  * sends it to all slots of the database: it names its own, whose readers alone it is for.
  * Source: PostgreSQL manual, "Replication Management Functions", pg_logical_emit_message. Pure.
  */
+
 import type { EmittedMessage } from '../../changes/emitted-message.ts'
 import type { RowcastError } from '../../errors.ts'
+import { jsonOf } from '../../member-of.ts'
 import { type Lsn, toLsn } from '../../wire/lsn.ts'
 import { quoteLiteral } from '../../wire/quote.ts'
 import { HEARTBEAT_PREFIX } from '../db/heartbeat.ts'
@@ -68,7 +70,7 @@ export function parseBarrier(
   slot: string,
 ): Barrier | null {
   if (!isOwnMessage(message) || message.transaction === null || message.content.length === 0) return null
-  const raw = parseJson(new TextDecoder().decode(message.content))
+  const raw = jsonOf(new TextDecoder().decode(message.content))
   if (typeof raw !== 'object' || raw === null) return null
   const {
     barrier,
@@ -100,12 +102,4 @@ export function parseBarrier(
 
 function parsePlainLsn(value: unknown): Lsn | null {
   return typeof value === 'string' && /^\d{1,20}$/.test(value) ? toLsn(BigInt(value)) : null
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }

@@ -12,7 +12,6 @@ import type { SoftDeleteFields } from '../../changes/soft-delete.ts'
 import type { RowcastError } from '../../errors.ts'
 import { decodeMessage } from '../../pgoutput/decode.ts'
 
-/** What it needs. */
 export interface FramePipelineOptions {
   readonly catalog: ModelCatalog
   readonly models: readonly ModelSpec[]
@@ -33,7 +32,6 @@ export interface FramePipeline {
   take(bytes: Buffer, start: number, end: number): void
 }
 
-/** Creates it. */
 export function createFramePipeline(options: FramePipelineOptions): FramePipeline {
   const registry = createRelationRegistry({
     catalog: options.catalog,

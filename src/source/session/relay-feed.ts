@@ -41,7 +41,6 @@ export function createCut(
   }
 }
 
-/** Creates it. */
 export function createRelayFeed(options: RelayFeedOptions): RelayFeed {
   const { relay, position, guard, blocked, connectionNow, onProgress } = options
   /** Reading stands still until the broker is back or somebody else's turn has come; then the stream restarts. */

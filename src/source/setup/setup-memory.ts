@@ -2,7 +2,7 @@
  * Stage 5, source. Remembers what was there before set-up, so that `disable` can put it back: in the comment of the
  * publication, which goes when it goes. Written before anything is altered, so that no time-out and no crash loses it. Pure.
  */
-import { memberOf } from '../../member-of.ts'
+import { jsonOf, memberOf } from '../../member-of.ts'
 import { quoteIdentifier, quoteLiteral } from '../../wire/quote.ts'
 import type { DatabaseFacts, TableIdentity } from '../facts/database-facts.ts'
 import type { PublicationFacts } from '../facts/publication-facts.ts'
@@ -33,7 +33,7 @@ const OPTIONS_TEXT =
 /** What the publication's comment remembers; null when the comment is not ours, or of a newer rowcast. */
 export function parseSetupMemory(comment: string | null): SetupMemory | null {
   if (comment === null || !comment.startsWith(PREFIX)) return null
-  const said = parseJson(comment.slice(PREFIX.length))
+  const said = jsonOf(comment.slice(PREFIX.length))
   const version = memberOf(said, 'version') ?? VERSION
   const isMade = memberOf(said, 'isMade')
   const options = memberOf(said, 'options') ?? null
@@ -60,14 +60,6 @@ function listOf<Member>(value: unknown, parse: (member: unknown) => Member | nul
   if (!Array.isArray(value)) return null
   const members = value.flatMap((each) => parse(each) ?? [])
   return members.length === value.length ? members : null
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }
 
 /** What set-up is about to do. */

@@ -23,7 +23,6 @@ const SERVER_FACTS = [
   ...(['maySnapshot', 'mayEmit', 'moneyScale'] as const),
 ] as const
 
-/** All of it. */
 export interface SourceFacts extends Pick<ServerFacts, (typeof SERVER_FACTS)[number]> {
   readonly serverLsn: Lsn
   /** What a query sees at the same moment. */
@@ -51,7 +50,6 @@ type FactsRow = Omit<
   readonly slot: RawSlot | null
 }
 
-/** Reads them. */
 export async function readSourceFacts(query: RunQuery, goal: SetupGoal): Promise<SourceFacts> {
   const [row] = await query<FactsRow>(factsSql(goal))
   if (row === undefined) throw new RowcastError('BUG', 'The query for slot and publication returned no row.')

@@ -12,7 +12,6 @@ import { isOfTables, type SetupGoal, type SetupStep } from '../setup/setup-plan.
 import { createSlot, dropSlot } from './slot-control.ts'
 import { NO_REMEDY, type Remedy, remedyFor, type SlotLostPolicy } from './slot-remedy.ts'
 
-/** What it needs. */
 export interface SlotRepairOptions {
   /** Ends with the worker. */
   readonly target: DriverTarget

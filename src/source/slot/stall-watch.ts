@@ -4,7 +4,6 @@ import type { SetupGoal } from '../setup/setup-plan.ts'
 import { type ProgressReading, ProgressWatch } from './progress-watch.ts'
 import { stalled } from './slot-verdict.ts'
 
-/** What it needs. */
 export interface StallWatchOptions {
   readonly goal: SetupGoal
   readonly logger: Logger

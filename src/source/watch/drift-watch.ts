@@ -10,7 +10,6 @@ import type { Lsn } from '../../wire/lsn.ts'
 import type { RunQuery } from '../db/run-query.ts'
 import { readTableShapes, type ShapedTable, type TableShapes } from '../setup/table-shapes.ts'
 
-/** What it needs. */
 export interface DriftWatchOptions {
   readonly registry: Pick<RelationRegistry, 'drifts' | 'revision' | 'wouldFit'>
   /** Takes a message as if the stream had brought it, between two transactions. */

@@ -54,7 +54,6 @@ export interface PublicationStart {
 /** From here on pgoutput forgets, with a table's catalog entries, under whose name its rows come. */
 const FORGETS_ROOTS_VERSION = 150_000
 
-/** What it needs. */
 export interface PublicationGuardOptions {
   readonly registry: RelationRegistry
   readonly publication: string
