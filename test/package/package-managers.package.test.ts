@@ -1,7 +1,7 @@
 /**
  * The packed tarball installed by other package managers than npm, of the newest version of each: `init`, `prisma generate`, `serve` without its peers, which
  * names them with the command of that package manager, and with them. The table of docs/projects.md.
- * Takes minutes: `ROWCAST_LONG=1 npm run test:package -- test/package/package-managers.package.test.ts`.
+ * Takes minutes: `ROWCAST_LONG=1 npm run test:package -- test/package/package-managers.package.test.ts`, or one of them with `ROWCAST_MANAGER=2`.
  */
 import { mkdtemp, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,33 +12,14 @@ import { openProject, type PackedProject, userSchema } from '../support/packed-p
 import { packTarball } from '../support/packed-tarball.ts'
 import { subscribeSse } from '../support/sse-client.ts'
 
-const isLong = process.env['ROWCAST_LONG'] === '1'
 const NODE_24 = `node-${process.platform}-${process.arch}`
-
-let tools: PackedProject
-let tarball = ''
-
-beforeAll(async () => {
-  if (!isLong) return
-  tools = openProject(await mkdtemp(join(tmpdir(), 'rowcast-tools-')), process.env)
-  await tools.write('package.json', '{ "private": true, "allowScripts": { "bun": true } }')
-  const names = ['pnpm', 'yarn@1', 'yarn-berry@npm:@yarnpkg/cli-dist', 'bun', `${NODE_24}@24`]
-  await tools.run('npm', [
-    'install',
-    '--no-audit',
-    '--no-fund',
-    '--prefer-offline',
-
-    ...names,
-  ])
-  tarball = await packTarball(tools.folder)
-}, 600_000)
-afterAll(() => tools?.[Symbol.asyncDispose]())
 
 interface Row {
   readonly name: string
   /** Its folder in the tools' node_modules. */
   readonly tool: string
+  /** What is installed there. */
+  readonly from: string
   /** The program in its package.json. */
   readonly bin: string
   /** What runs a program of the project. */
@@ -50,29 +31,56 @@ interface Row {
   readonly isNode24?: boolean
 }
 
+const BERRY = 'yarn-berry@npm:@yarnpkg/cli-dist'
 const yarn = { add: 'yarn add', run: 'yarn' }
 
 const ROWS: readonly Row[] = [
   {
-    ...{ name: 'pnpm', tool: 'pnpm', bin: 'pnpm', exec: ['exec'] },
+    ...{ name: 'pnpm', tool: 'pnpm', from: 'pnpm', bin: 'pnpm', exec: ['exec'] },
     shown: { add: 'pnpm add', run: 'pnpm exec' },
     // Prisma's install scripts, which nothing here needs: it stops at them, and asks.
     files: { 'pnpm-workspace.yaml': 'strictDepBuilds: false\n' },
   },
-  { name: 'yarn 1', tool: 'yarn', bin: 'yarn', exec: ['--silent'], shown: yarn, isNode24: true },
   {
-    ...{ name: 'yarn 4, node-modules', tool: 'yarn-berry', bin: 'yarn', exec: [], shown: yarn },
+    name: 'yarn 1',
+    tool: 'yarn',
+    from: 'yarn@1',
+    bin: 'yarn',
+    exec: ['--silent'],
+    shown: yarn,
+    isNode24: true,
+  },
+  {
+    ...{ name: 'yarn 4, node-modules', tool: 'yarn-berry', from: BERRY, bin: 'yarn', exec: [], shown: yarn },
     files: { 'yarn.lock': '', '.yarnrc.yml': 'nodeLinker: node-modules\n' },
   },
   {
-    ...{ name: "yarn 4, Plug'n'Play", tool: 'yarn-berry', bin: 'yarn', exec: [], shown: yarn },
+    ...{ name: "yarn 4, Plug'n'Play", tool: 'yarn-berry', from: BERRY, bin: 'yarn', exec: [], shown: yarn },
     ...{ files: { 'yarn.lock': '', '.yarnrc.yml': 'nodeLinker: pnp\n' }, isNode24: true },
   },
   {
-    ...{ name: 'bun', tool: 'bun', bin: 'bun', exec: ['x'] },
+    ...{ name: 'bun', tool: 'bun', from: 'bun', bin: 'bun', exec: ['x'] },
     shown: { add: 'bun add', run: 'bunx' },
   },
 ]
+
+const named = process.env['ROWCAST_MANAGER']
+const isLong = process.env['ROWCAST_LONG'] === '1' || named !== undefined
+const CHOSEN = named === undefined ? ROWS : ROWS.slice(Number(named), Number(named) + 1)
+
+let tools: PackedProject
+let tarball = ''
+
+beforeAll(async () => {
+  if (!isLong) return
+  tools = openProject(await mkdtemp(join(tmpdir(), 'rowcast-tools-')), process.env)
+  await tools.write('package.json', '{ "private": true, "allowScripts": { "bun": true } }')
+  const names = new Set(CHOSEN.map(({ from }) => from))
+  if (CHOSEN.some(({ isNode24 }) => isNode24 === true)) names.add(`${NODE_24}@24`)
+  await tools.run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', ...names])
+  tarball = await packTarball(tools.folder)
+}, 600_000)
+afterAll(() => tools?.[Symbol.asyncDispose]())
 
 async function programOf(folder: string, name: string): Promise<string> {
   const { bin } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as {
@@ -83,7 +91,7 @@ async function programOf(folder: string, name: string): Promise<string> {
 
 const SCHEMA = userSchema('../src/generated/prisma')
 
-it.skipIf(!isLong).each(ROWS)(
+it.skipIf(!isLong).each(CHOSEN)(
   '$name',
   async (row) => {
     await using database = await openDatabase()
