@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { defineConfig } from 'vitest/config'
-import { listPureTests } from './test/support/pure-tests.ts'
+import { listPureTests, listSharingPgTests } from './test/support/pure-tests.ts'
 import { WORKERS } from './test/support/workers.ts'
 
 /** Tests with programs of others that `npm install` does not bring: test/peers/package.json has them. */
@@ -15,11 +15,19 @@ const PEERS = [
   'test/servers/*.test.ts',
 ]
 
-/** What the project `together` has of `unit`: nothing, unless all tests run; `--project unit` finds every unit test. */
-const TOGETHER = process.env['ROWCAST_TEST_TOGETHER'] === '1' ? listPureTests(import.meta.dirname) : []
+/** What `together` has of `unit`, and `pg-together` of `pg`: nothing, unless all tests run; `--project unit` finds every unit test. */
+const isTogether = process.env['ROWCAST_TEST_TOGETHER'] === '1'
+const TOGETHER = isTogether ? listPureTests(import.meta.dirname) : []
+const PG_TOGETHER = isTogether ? listSharingPgTests(import.meta.dirname) : []
 
 /** A process takes the next file only where that one may share it too: they come first, without others between them. */
-const AFTER_TOGETHER = { groupOrder: 1 }
+const AFTER_TOGETHER = { groupOrder: 2 }
+
+const WITH_POSTGRES = {
+  globalSetup: ['test/support/shared-postgres.ts'],
+  testTimeout: 120_000,
+  hookTimeout: 180_000,
+}
 
 const resultsFile = process.env['ROWCAST_TEST_RESULTS']
 
@@ -64,10 +72,19 @@ export default defineConfig({
           name: 'pg',
           sequence: AFTER_TOGETHER,
           include: ['test/**/*.pg.test.ts'],
+          exclude: ['**/node_modules/**', ...PEERS, ...PG_TOGETHER],
+          ...WITH_POSTGRES,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'pg-together',
+          sequence: { groupOrder: 1 },
+          include: [...PG_TOGETHER],
           exclude: ['**/node_modules/**', ...PEERS],
-          globalSetup: ['test/support/shared-postgres.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 180_000,
+          isolate: false,
+          ...WITH_POSTGRES,
         },
       },
       {
@@ -75,9 +92,7 @@ export default defineConfig({
         test: {
           name: 'peers',
           include: [...PEERS, 'test/docs.test.ts'],
-          globalSetup: ['test/support/shared-postgres.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 180_000,
+          ...WITH_POSTGRES,
         },
       },
       {

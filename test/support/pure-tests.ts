@@ -1,6 +1,6 @@
 /**
- * Which unit tests can share a process, one file after the other: those whose text names nothing that a process has one of. `npm test`
- * runs them so, in the project `together`: half of what such a file takes is a process of its own that imports the library again.
+ * Which tests can share a process, one file after the other: those whose text names nothing that a process has one of. `npm test`
+ * runs them so, in the projects `together` and `pg-together`: half of what such a file takes is a process of its own that imports the library again.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,14 +13,31 @@ const OF_THE_PROCESS = [
   /openServer|server-fixture/,
 ]
 
+/** The same of tests with PostgreSQL, which close what they open: servers and sockets are theirs, processes, clocks and memory are not. */
+const OF_THE_PROCESS_WITH_SERVERS = [
+  /process\.|globalThis|console\.|Symbol\.for|stackTraceLimit|memoryUsage|heap|gc\(/i,
+  /useFakeTimers|vi\.(?:mock|stub|spyOn)|runInNewContext|registerHooks|setFlags/,
+  /child_process|node:(?:async_hooks|cluster|dgram|v8|vm|worker)/,
+]
+
 /** Paths below the root, as the configuration of Vitest names them. */
 export function listPureTests(root: string): readonly string[] {
+  return listTests(root, OF_THE_PROCESS).filter((file) => !/\.(?:pg|package)\.test\.ts$/.test(file))
+}
+
+/** The same of tests with PostgreSQL. */
+export function listSharingPgTests(root: string): readonly string[] {
+  return listTests(root, OF_THE_PROCESS_WITH_SERVERS).filter((file) => file.endsWith('.pg.test.ts'))
+}
+
+/** Those whose text has none of the words. */
+function listTests(root: string, words: readonly RegExp[]): readonly string[] {
   return readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.test.ts') && !/\.(?:pg|package)\.test\.ts$|node_modules/.test(file))
+    .filter((file) => file.endsWith('.test.ts') && !file.includes('node_modules'))
     .map((file) => `test/${file}`)
     .filter((file) => {
       const text = readFileSync(join(root, file), 'utf8')
-      return !OF_THE_PROCESS.some((words) => words.test(text))
+      return !words.some((word) => word.test(text))
     })
     .sort()
 }
