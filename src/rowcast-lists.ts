@@ -26,7 +26,7 @@ import type {
   KeptTotalsRequest,
 } from './sets/kept-request.ts'
 import { KeptSet } from './sets/kept-set.ts'
-import { KeptSets } from './sets/kept-sets.ts'
+import { type KeptSetHome, KeptSets } from './sets/kept-sets.ts'
 import type { KeptSubscription } from './sets/kept-subscription.ts'
 import { listOperations } from './sets/list-operations.ts'
 import { ListView, type LoadedList, type ShownList } from './sets/list-view.ts'
@@ -137,6 +137,12 @@ type KeptParts<Loaded, Shown, Event> = Pick<
   'view' | 'snapshotOf' | 'patchOf'
 > & { readonly load: (where: object, reads: SnapshotReads) => Promise<Loaded> }
 
+/** Whose read it is. */
+interface ListRead extends Pick<KeptSetHome, 'checkRoom'> {
+  readonly signal: AbortSignal
+  readonly owner: object | undefined
+}
+
 interface SnapshotReads extends FenceReads {
   readonly findMany: FindMany
 }
@@ -241,7 +247,10 @@ class Lists {
         ...{
           ...home,
           everyMs: every,
-          read: (signal) => this.#read(model, conditions, load, { signal, owner: account }),
+          read: (signal) => {
+            const { checkRoom } = home
+            return this.#read(model, conditions, load, { signal, owner: account, checkRoom })
+          },
         },
       })
     })
@@ -277,14 +286,17 @@ class Lists {
     model: ModelSpec,
     conditions: readonly object[],
     load: KeptParts<Loaded, unknown, unknown>['load'],
-    { signal, owner }: { readonly signal: AbortSignal; readonly owner: object | undefined },
+    { signal, owner, checkRoom }: ListRead,
   ) {
     const { answerTimeoutMs, softDeleteOf } = this.#host
     const unmarked = unmarkedWhere(model, softDeleteOf(model.name))
     const where = { AND: unmarked === null ? conditions : [...conditions, unmarked] }
     let loaded: Loaded | undefined
     let begunAtMs = 0
-    const read = () => {
+    const read = async () => {
+      // Those before it may have taken the room: of hundreds that there is none for, not all are refused in one turn.
+      await this.#turns.wait()
+      checkRoom()
       begunAtMs = performance.now()
       return readForRows(this.#client, model, answerTimeoutMs, async (findMany, { summarize }) => {
         loaded = await load(where, { findMany, summarize })

@@ -10,7 +10,7 @@ import { type Arrivals, arrivals } from './arrivals.ts'
 const guard = createGuard(silentLogger)
 
 /** What all kinds of work take of a turn together. */
-const TURN_MS = 8
+const TURN_MS = 5
 /** Of what a kind may take else, where the others have taken all there is: none of them stands still. */
 const LEAST_FRACTION = 1 / 8
 

@@ -7,6 +7,8 @@ import type { KeptSet } from './kept-set.ts'
 import type { KeptSubscription } from './kept-subscription.ts'
 import { UntakenPatches } from './untaken-patches.ts'
 
+/** Beyond this share of what all may hold no other is read: it would be read for nothing. */
+const FULL_SHARE = 0.9
 /** Different ones at once. */
 const SETS_MAX = 1_000
 /** What one counts for in the budget of filters of the client that opens it first, beside its filter: nobody takes them all. */
@@ -32,6 +34,8 @@ export interface KeptSetHome {
   readonly onEnded: () => void
   /** How many bytes it holds now. @throws LIST_TOO_COSTLY */
   readonly weigh: (bytes: number) => void
+  /** It is about to be read. @throws LIST_TOO_COSTLY where it is a new one, and there is hardly any room */
+  readonly checkRoom: () => void
 }
 
 /** All of one process. */
@@ -79,8 +83,11 @@ export class KeptSets {
       held = bytes
       if (bytes > this.ownBytesMax || this.#bytes > this.#bytesMax) throw tooLargeList()
     }
+    const checkRoom = () => {
+      if (held === 0 && this.#bytes > this.#bytesMax * FULL_SHARE) throw tooLargeList()
+    }
     const created = create({
-      weigh,
+      ...{ weigh, checkRoom },
       onEnded: () => {
         share.end()
         this.#bytes -= held

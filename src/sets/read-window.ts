@@ -9,6 +9,8 @@ import { PageSizes } from './page-sizes.ts'
 
 /** As many as a usual list has: it is one query. */
 const FIRST_ROWS = 64
+/** What Prisma Client makes of one is made in one go: others wait no longer than for so many. */
+const PAGE_ROWS_MAX = 128
 
 /** What bounds the read. */
 export interface WindowBounds {
@@ -23,7 +25,11 @@ export async function readWindow(
   query: object,
   { rowsMax, bytesMax, bytesOf }: WindowBounds,
 ): Promise<{ readonly rows: readonly AnyRow[]; readonly bytes: number }> {
-  const sizes = new PageSizes(rowsMax, () => Math.min(PAGE_BYTES, bytesMax), FIRST_ROWS)
+  const sizes = new PageSizes(
+    Math.min(rowsMax, PAGE_ROWS_MAX),
+    () => Math.min(PAGE_BYTES, bytesMax),
+    FIRST_ROWS,
+  )
   const rows: AnyRow[] = []
   let bytes = 0
   while (rows.length < rowsMax) {

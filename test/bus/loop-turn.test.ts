@@ -13,19 +13,19 @@ it('gives what is left of the turn, then as little as keeps each kind going, and
   let nowMs = 100
   const turn = new LoopTurn({ nowMs: () => nowMs })
   expect(turn.shareOf(4)).toBe(4)
-  nowMs += 6
+  nowMs += 3
   expect([turn.shareOf(4), turn.shareOf(1)]).toEqual([2, 1])
   nowMs += 20
   expect([turn.shareOf(8), turn.shareOf(4)]).toEqual([1, 0.5])
   // What has been spent of it counts.
   expect([turn.shareOf(8, 0.5), turn.shareOf(8, 3)]).toEqual([0.5, -2])
   await nextTurn()
-  expect([turn.shareOf(8), turn.shareOf(8, 3)]).toEqual([8, 5])
+  expect([turn.shareOf(8), turn.shareOf(8, 4)]).toEqual([5, 4])
 })
 
 it('is an eighth of that while connections come', () => {
   const turn = new LoopTurn({ nowMs: () => 0, connections: { shareOf: (ms) => ms / 8 } })
-  expect(turn.shareOf(8)).toBe(1)
+  expect(turn.shareOf(4)).toBe(0.5)
 })
 
 /** Turns that six kinds of work take, each of sixty pieces of a millisecond. */
@@ -55,8 +55,8 @@ async function turnsTaken(isShared: boolean): Promise<number> {
 
 it('all kinds of work together take no longer than one of them may, and a piece of each', async () => {
   const taken = await turnsTaken(true)
-  // 8 ms for all of them, and a piece of each of seven lines that find them taken.
-  expect(360 / taken).toBeLessThanOrEqual(8 + 7)
+  // 5 ms for all of them, and a piece of each of seven lines that find them taken.
+  expect(360 / taken).toBeLessThanOrEqual(5 + 7)
   // Each with a share of its own they would be done sooner, in turns that are longer.
   expect(taken).toBeGreaterThan((await turnsTaken(false)) * 1.3)
 })

@@ -1,22 +1,27 @@
 /** Messages of many sockets have a share of each turn together, those of each come in order, and who waits is not listened to. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import type { WebSocket } from 'ws'
+import { TurnShare } from '../../src/bus/turn-share.ts'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
-import { Inboxes, SocketInbox } from '../../src/server/websocket/socket-inbox.ts'
+import { SocketReading } from '../../src/server/limits/socket-reading.ts'
+import { createInboxHost, SocketInbox } from '../../src/server/websocket/socket-inbox.ts'
 
+const guard = createGuard(silentLogger)
 /** How long it takes to read one; by the clock, as that is what turns are measured by. */
 const READ_MS = 3
 
-function openWorld() {
-  const inboxes = new Inboxes(createGuard(silentLogger), 1_000)
+function openWorld(readMs = READ_MS) {
+  const host = createInboxHost(new TurnShare({ guard }), guard)
   const log: string[] = []
   const open = (name: string, fails = '') => {
     const socket = { bufferedAmount: 0, isPaused: false, isGone: false }
     const webSocket = {
       get bufferedAmount() {
         return socket.bufferedAmount
+      },
+      get isPaused() {
+        return socket.isPaused
       },
       pause: () => {
         socket.isPaused = true
@@ -27,14 +32,18 @@ function openWorld() {
       terminate: () => {
         socket.isGone = true
       },
-    } as unknown as WebSocket
-    const inbox = new SocketInbox(inboxes, webSocket, (data) => {
-      const untilMs = performance.now() + READ_MS
-      while (performance.now() < untilMs);
-      if (String(data) === fails) throw new Error(fails)
-      log.push(`${name}${String(data)}`)
+    }
+    const reading = new SocketReading(webSocket, 1_000)
+    const inbox = new SocketInbox(host, {
+      ...{ webSocket, reading },
+      receive(data) {
+        const untilMs = performance.now() + readMs
+        while (performance.now() < untilMs);
+        if (String(data) === fails) throw new Error(fails)
+        log.push(`${name}${String(data).slice(0, 1)}`)
+      },
     })
-    return { socket, take: (text: string) => inbox.take(Buffer.from(text), false) }
+    return { socket, reading, take: (text: string) => inbox.take(Buffer.from(text), false) }
   }
   return { log, open }
 }
@@ -57,22 +66,40 @@ it('reads what there is time for, and the rest in later turns, in order', async 
   expect(sockets.some(({ socket }) => socket.isPaused)).toBe(false)
 })
 
-it('does not listen again to who has too much unread', async () => {
+it('does not listen again to who has too much unread, nor while something waits, whoever makes room', async () => {
   const { log, open } = openWorld()
-  const { socket, take } = open('a')
+  const { socket, reading, take } = open('a')
   socket.bufferedAmount = 1_001
   for (const number of ['1', '2', '3', '4']) take(number)
+  socket.bufferedAmount = 0
+  reading.resume()
+  expect([socket.isPaused, log.length < 4]).toEqual([true, true])
+  socket.bufferedAmount = 1_001
   while (log.length < 4) await nextTurn()
   await nextTurn()
   expect(socket.isPaused).toBe(true)
+  socket.bufferedAmount = 1_000
+  reading.resume()
+  expect(socket.isPaused).toBe(false)
+})
+
+it('reads no more of one socket than it may send, and of the others at once', async () => {
+  const { log, open } = openWorld(0)
+  const [loud, quiet] = [open('a'), open('b')]
+  for (const number of ['1', '2', '3']) loud.take(number.repeat(250_000))
+  quiet.take('1')
+  while (log.length < 3) await nextTurn()
+  expect([[...log].sort(), loud.socket.isPaused]).toEqual([['a1', 'a2', 'b1'], true])
+  while (log.length < 4) await nextTurn()
+  await nextTurn()
+  expect([log.at(-1), loud.socket.isPaused]).toEqual(['a3', false])
 })
 
 it('one that fails ends its socket, and nobody else waits for it', async () => {
   const { log, open } = openWorld()
   const [bad, good] = [open('a', '4'), open('b')]
-  for (const number of ['1', '2', '3', '4', '5']) bad?.take(number)
-  good?.take('1')
-  while (!log.includes('b1')) await nextTurn()
-  while (bad?.socket.isGone === false) await nextTurn()
+  for (const number of ['1', '2', '3', '4', '5']) bad.take(number)
+  good.take('1')
+  while (!log.includes('b1') || !bad.socket.isGone) await nextTurn()
   expect(log.filter((each) => each.startsWith('a'))).toEqual(['a1', 'a2', 'a3'])
 })

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/log.ts'
+import { SocketReading } from '../../src/server/limits/socket-reading.ts'
 import { createSocketSender } from '../../src/server/websocket/socket-sender.ts'
 
 it('a hundred that wait for a socket to close add one listener to it', async () => {
@@ -10,7 +11,12 @@ it('a hundred that wait for a socket to close add one listener to it', async () 
   const socket = new WebSocket('ws://127.0.0.1:1')
   socket.on('error', () => undefined)
   const before = socket.listenerCount('close')
-  const send = createSocketSender(socket, 1_000, () => undefined, createGuard(silentLogger))
+  const send = createSocketSender(
+    socket,
+    new SocketReading(socket, 1_000),
+    () => undefined,
+    createGuard(silentLogger),
+  )
   const sent = Array.from({ length: 100 }, () => send('x'))
   expect(socket.listenerCount('close')).toBe(before + 1)
   await Promise.all(sent)

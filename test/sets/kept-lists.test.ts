@@ -316,7 +316,12 @@ describe('the memory of lists', () => {
     for (const list of lists) list.weigh(100)
     const other = open('e')
     expect(() => other.weigh(1)).toThrow('LIST_TOO_COSTLY')
+    // It would be read for nothing; those that are there are read again.
+    const late = open('late')
+    expect(() => late.checkRoom()).toThrow('LIST_TOO_COSTLY')
+    for (const list of lists) list.checkRoom()
     lists[0]?.onEnded()
+    late.checkRoom()
     other.weigh(100)
     lists[1]?.weigh(50)
     expect(() => open('f').weigh(51)).toThrow('LIST_TOO_COSTLY')

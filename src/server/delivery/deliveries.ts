@@ -20,6 +20,8 @@ export interface DeliveriesOptions {
   /** Hides of errors what clients must not see. */
   readonly mask: (error: unknown) => GraphQLError
   readonly guard: Guard
+  /** What slices of time are measured by. @default performance.now */
+  readonly nowMs?: (() => number) | undefined
   /** Notified of each delivery that is handed to a transport: what the subscription's source gave. */
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
   /** The answer to an operation that asks for too much; null for any other. @default no bound */
@@ -37,9 +39,9 @@ export interface Deliveries {
 }
 
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
-  const { mask, guard } = options
-  const turn = createDeliveryTurn(guard)
-  const turns = new TurnShare({ guard, isOneByOne: true })
+  const { mask, guard, nowMs } = options
+  const turn = createDeliveryTurn(guard, nowMs)
+  const turns = new TurnShare({ guard, isOneByOne: true, nowMs })
   const keptBytesMax = resultBytesMaxOf(heapBytesLeft())
   const isBusy = () => turn.isBusy || turns.isBusy
   const groups = createDeliveryGroups({ mask, guard, keptBytesMax, isBusy })

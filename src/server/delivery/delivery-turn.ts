@@ -27,7 +27,7 @@ export interface DeliveryTurn {
 }
 
 /** What one turn of the event loop spends at the most on those with little to say, and on those that lag. */
-const PROMPT_MS = 8
+const PROMPT_MS = 5
 const LAGGING_MS = 2
 
 /** Creates the turns. A flushable that throws costs the others nothing. */

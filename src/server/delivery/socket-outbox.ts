@@ -6,6 +6,7 @@ import { WebSocket } from 'ws'
 import type { Guard } from '../../guard.ts'
 import { CountedSocket, takenBytesOf } from '../limits/counted-socket.ts'
 import { SocketBudget } from '../limits/socket-budget.ts'
+import { SocketReading } from '../limits/socket-reading.ts'
 import type { DeliveryTurn, Flushable } from './delivery-turn.ts'
 import type { FrameBatch, FrameTarget } from './frame-batch.ts'
 
@@ -32,6 +33,8 @@ export interface SocketOutboxOptions extends FrameTarget {
   readonly frames: FrameBatch
   readonly turn: DeliveryTurn
   readonly guard: Guard
+  /** Whether the client is listened to. @default as long as not too much is unread */
+  readonly reading?: SocketReading | undefined
   /** What all sockets of the server hold back. @default no bound */
   readonly budget?: SocketBudget | undefined
 }
@@ -49,6 +52,7 @@ export class SocketOutbox extends CountedSocket implements Flushable {
   readonly #target: FrameTarget
   readonly #webSocket: WebSocket
   readonly #bufferedBytesMax: number
+  readonly #reading: SocketReading
   readonly #frames: FrameBatch
   readonly #turn: DeliveryTurn
   /** Those that have something to say, in a line. */
@@ -65,11 +69,12 @@ export class SocketOutbox extends CountedSocket implements Flushable {
     this.#target = { socket, webSocket }
     this.#webSocket = webSocket
     this.#bufferedBytesMax = bufferedBytesMax
+    this.#reading = options.reading ?? new SocketReading(webSocket, bufferedBytesMax)
     this.#frames = frames
     this.#turn = turn
     this.#onTaken = guard.wrap('go on reading', () => {
       this.recount()
-      this.#resumeReading()
+      this.#reading.resume()
     })
     socket.on('drain', this.#onTaken)
     socket.once(
@@ -157,13 +162,7 @@ export class SocketOutbox extends CountedSocket implements Flushable {
   #onRoom(): void {
     this.#isFull = false
     this.recount()
-    this.#resumeReading()
+    this.#reading.resume()
     if (this.#first !== null) this.#schedule()
-  }
-
-  /** A client that did not read was not listened to. */
-  #resumeReading(): void {
-    const webSocket = this.#webSocket
-    if (webSocket.isPaused && webSocket.bufferedAmount <= this.#bufferedBytesMax) webSocket.resume()
   }
 }

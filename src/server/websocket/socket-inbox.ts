@@ -1,27 +1,39 @@
 /**
  * Stage 8, server. The messages of WebSockets, those of each one after the other. Reading one takes up to a millisecond, and many sockets may each send
- * one within the same turn of the event loop: all of them together have a share of each turn, and whoever waits for it is not listened to meanwhile.
+ * one within the same turn of the event loop: they come in line with the operations that begin, and whoever waits there is not listened to meanwhile,
+ * nor is who sends more than is read of a client in a second.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { RawData, WebSocket } from 'ws'
 import { Line } from '../../bus/line.ts'
-import { TurnShare } from '../../bus/turn-share.ts'
+import type { TurnShare } from '../../bus/turn-share.ts'
 import type { Guard } from '../../guard.ts'
+import type { SocketReading } from '../limits/socket-reading.ts'
 
-/** What takes the messages of one socket. */
-export type Receive = (data: RawData, isBinary: boolean) => void
+/** What a client may send at once: many times the documents of a page. */
+const BURST_BYTES = 256 * 1024
+/** What is read of it then, a millisecond. */
+const BYTES_PER_MS = 512
 
 /** What the inboxes of a server share: many sockets never have to wait. */
-export class Inboxes {
-  readonly turns: TurnShare
-  /** Beyond it a client that does not read is not listened to either. */
-  readonly bufferedBytesMax: number
-  readonly receiveAll: (inbox: SocketInbox, first: Promise<void>) => void
+export interface InboxHost {
+  /** In which operations begin as well: what has been read waits no longer than to be begun. */
+  readonly turns: Pick<TurnShare, 'wait'>
+  readonly receiveAll: (inbox: SocketInbox, first: Promise<void> | null) => void
+  /** @default performance.now */
+  readonly nowMs: () => number
+}
 
-  constructor(guard: Guard, bufferedBytesMax: number) {
-    this.turns = new TurnShare({ guard })
-    this.bufferedBytesMax = bufferedBytesMax
-    const receiveAll = (inbox: SocketInbox, first: Promise<void>) => inbox.receiveAll(first)
-    this.receiveAll = guard.wrap('take messages', receiveAll, (_failure, inbox) => inbox.abandon())
+/** Creates it. */
+export function createInboxHost(
+  turns: Pick<TurnShare, 'wait'>,
+  guard: Guard,
+  nowMs: () => number = () => performance.now(),
+): InboxHost {
+  const receiveAll = (inbox: SocketInbox, first: Promise<void> | null) => inbox.receiveAll(first)
+  return {
+    ...{ turns, nowMs },
+    receiveAll: guard.wrap('take messages', receiveAll, (_failure, inbox) => inbox.abandon()),
   }
 }
 
@@ -30,51 +42,74 @@ interface Message {
   readonly isBinary: boolean
 }
 
+/** What a socket is to its inbox. */
+export interface InboxSocket {
+  readonly webSocket: Pick<WebSocket, 'terminate'>
+  readonly reading: SocketReading
+  readonly receive: (data: RawData, isBinary: boolean) => void
+}
+
 /** The inbox of one socket. */
 export class SocketInbox {
-  readonly #host: Inboxes
-  readonly #webSocket: WebSocket
-  readonly #receive: Receive
+  readonly #host: InboxHost
+  readonly #socket: InboxSocket
   /** Null until one had to wait. */
   #waiting: Line<Message> | null = null
+  #isGoing = false
+  /** What it may still send at once, as of then. */
+  #leftBytes = BURST_BYTES
+  #atMs = 0
 
-  constructor(host: Inboxes, webSocket: WebSocket, receive: Receive) {
+  constructor(host: InboxHost, socket: InboxSocket) {
     this.#host = host
-    this.#webSocket = webSocket
-    this.#receive = receive
+    this.#socket = socket
   }
 
   /** A message has come. */
   take(data: RawData, isBinary: boolean): void {
     const { turns, receiveAll } = this.#host
-    const isFirst = this.#waiting === null || this.#waiting.length === 0
-    const turn = isFirst ? turns.wait() : null
-    if (isFirst && turn === null) {
-      this.#receive(data, isBinary)
+    const isFree = !this.#isGoing && this.#restMs() === 0
+    const turn = isFree ? turns.wait() : null
+    if (isFree && turn === null) {
+      this.#receive({ data, isBinary })
       return
     }
     this.#waiting ??= new Line<Message>()
     this.#waiting.push({ data, isBinary })
-    this.#webSocket.pause()
-    if (turn !== null) receiveAll(this, turn)
+    this.#socket.reading.hold()
+    if (!this.#isGoing) receiveAll(this, turn)
   }
 
-  /** Takes those that wait, from the turn on that the first of them has. */
-  async receiveAll(first: Promise<void>): Promise<void> {
-    const { turns, bufferedBytesMax } = this.#host
-    for (let turn: Promise<void> | null = first; ; turn = turns.wait()) {
-      if (turn !== null) await turn
+  /** Takes those that wait. @param first the turn of the first; null where it has none yet */
+  async receiveAll(first: Promise<void> | null): Promise<void> {
+    this.#isGoing = true
+    for (let turn = first; (this.#waiting?.length ?? 0) > 0; turn = null) {
+      const restMs = this.#restMs()
+      if (restMs > 0) await delay(restMs, undefined, { ref: false })
+      await (turn ?? this.#host.turns.wait())
       const message = this.#waiting?.shift()
-      if (message !== undefined) this.#receive(message.data, message.isBinary)
-      if ((this.#waiting?.length ?? 0) === 0) break
+      if (message !== undefined) this.#receive(message)
     }
-    // Else it is resumed by what makes room.
-    if (this.#webSocket.bufferedAmount <= bufferedBytesMax) this.#webSocket.resume()
+    this.#isGoing = false
+    this.#socket.reading.release()
+  }
+
+  #receive({ data, isBinary }: Message): void {
+    this.#leftBytes -= (data as Buffer).length
+    this.#socket.receive(data, isBinary)
+  }
+
+  /** How long nothing more of it is read. */
+  #restMs(): number {
+    const nowMs = this.#host.nowMs()
+    this.#leftBytes = Math.min(BURST_BYTES, this.#leftBytes + (nowMs - this.#atMs) * BYTES_PER_MS)
+    this.#atMs = nowMs
+    return Math.max(0, -this.#leftBytes / BYTES_PER_MS)
   }
 
   /** A message has failed it: those behind it are not read. */
   abandon(): void {
     this.#waiting = null
-    this.#webSocket.terminate()
+    this.#socket.webSocket.terminate()
   }
 }

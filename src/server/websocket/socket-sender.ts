@@ -5,21 +5,23 @@
  */
 import { WebSocket } from 'ws'
 import type { Guard } from '../../guard.ts'
+import type { SocketReading } from '../limits/socket-reading.ts'
 
 /** Sends one text frame; resolves when the caller may produce the next one. */
 export type SocketSender = (text: string) => Promise<void>
 
 /**
- * Creates the sender of one socket. What a socket holds is at most `bufferedBytesMax` and, beyond it, one
+ * Creates the sender of one socket. What a socket holds is at most what may be unread and, beyond it, one
  * frame for each of its subscriptions, since each of them waits for its own frame to leave. Never rejects.
  * @param onHeld called whenever the socket may hold more than before, or less
  */
 export function createSocketSender(
   socket: WebSocket,
-  bufferedBytesMax: number,
+  reading: SocketReading,
   onHeld: () => void,
   guard: Guard,
 ): SocketSender {
+  const { bufferedBytesMax } = reading
   stopReadingWhileFull(socket, bufferedBytesMax, onHeld, guard)
   // One for all: a socket that closes may have a hundred operations that have something to say.
   let closed: Promise<void> | null = null
@@ -33,7 +35,7 @@ export function createSocketSender(
       const goOn = (): void => {
         resolve()
         onHeld()
-        if (socket.isPaused && socket.bufferedAmount <= bufferedBytesMax) socket.resume()
+        reading.resume()
       }
       socket.send(
         text,

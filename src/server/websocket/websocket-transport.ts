@@ -13,10 +13,11 @@ import type { Deliveries } from '../delivery/deliveries.ts'
 import { SocketOutbox } from '../delivery/socket-outbox.ts'
 import type { ServerLimits } from '../limits/limits.ts'
 import type { SocketBudget } from '../limits/socket-budget.ts'
+import { SocketReading } from '../limits/socket-reading.ts'
 import type { Refusals } from '../refusal.ts'
 import type { Transport } from '../transport.ts'
 import { ClientSocket } from './client-socket.ts'
-import { Inboxes, SocketInbox } from './socket-inbox.ts'
+import { createInboxHost, type InboxHost, SocketInbox } from './socket-inbox.ts'
 import { createSocketSender } from './socket-sender.ts'
 import {
   createWebSocketProtocol,
@@ -54,7 +55,7 @@ const INIT_TIMEOUT = 'Connection initialisation timeout'
 export function createWebSocketTransport(options: WebSocketTransportOptions): WebSocketTransport {
   const { limits, guard, socketBudget } = options
   const protocol = createWebSocketProtocol(options)
-  const inboxes = new Inboxes(guard, limits.socketBufferedBytesMax)
+  const inboxes = createInboxHost(options.turns, guard)
   const attached = new Map<ClientSocket, WebSocket>()
   let onLastLeft: (() => void) | null = null
   const detach = (client: ClientSocket): void => {
@@ -73,18 +74,19 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
   )
   /** A function of its own: what lives as long as the socket must not keep its upgrade request alive. */
   function take(webSocket: WebSocket, socket: Duplex, headers: IncomingHttpHeaders, address: string): void {
+    const reading = new SocketReading(webSocket, limits.socketBufferedBytesMax)
     const outbox = new SocketOutbox({
       ...{ webSocket, socket, bufferedBytesMax: limits.socketBufferedBytesMax },
       ...{ frames: options.deliveries.frames, turn: options.deliveries.turn, guard },
-      budget: socketBudget,
+      ...{ budget: socketBudget, reading },
     })
     const client = new ClientSocket({
       ...{ webSocket, outbox, address, headers, operationsMax: limits.subscriptionsPerSocketMax },
-      send: createSocketSender(webSocket, limits.socketBufferedBytesMax, () => outbox.recount(), guard),
+      send: createSocketSender(webSocket, reading, () => outbox.recount(), guard),
       ...{ guard, socketBudget },
     })
     attached.set(client, webSocket)
-    attachSocket({ protocol, webSocket, client, inboxes, onClose: () => detach(client) }, options)
+    attachSocket({ protocol, webSocket, client, inboxes, reading, onClose: () => detach(client) }, options)
   }
 
   return {
@@ -147,12 +149,13 @@ interface Attachment {
   readonly webSocket: WebSocket
   readonly client: ClientSocket
   readonly protocol: WebSocketProtocol
-  readonly inboxes: Inboxes
+  readonly inboxes: InboxHost
+  readonly reading: SocketReading
   readonly onClose: () => void
 }
 
 function attachSocket(
-  { webSocket: socket, client, protocol, inboxes, onClose }: Attachment,
+  { webSocket: socket, client, protocol, inboxes, reading, onClose }: Attachment,
   { logger, limits, guard }: WebSocketTransportOptions,
 ): void {
   // ws closes the socket itself on a malformed frame; the listener keeps that from ending the process.
@@ -173,12 +176,13 @@ function attachSocket(
     limits.connectionInitTimeoutMs,
   )
   client.watch(limits, guard)
-  const inbox = new SocketInbox(inboxes, socket, (data, isBinary) => {
+  const receive = (data: RawData, isBinary: boolean): void => {
     // After our close frame the client may still send, and it is no longer who it was.
     if (!client.isOpen) return
     if (isBinary) client.close(CloseCode.BadRequest, 'Invalid message received')
     else protocol.receive(client, String(data))
-  })
+  }
+  const inbox = new SocketInbox(inboxes, { webSocket: socket, reading, receive })
   const take = (data: RawData, isBinary: boolean): void => inbox.take(data, isBinary)
   socket.on(
     'message',
