@@ -26,7 +26,7 @@ import type {
   KeptTotalsRequest,
 } from './sets/kept-request.ts'
 import { KeptSet } from './sets/kept-set.ts'
-import { type KeptSetHome, KeptSets } from './sets/kept-sets.ts'
+import { type KeptSetReader, KeptSets } from './sets/kept-sets.ts'
 import type { KeptSubscription } from './sets/kept-subscription.ts'
 import { listOperations } from './sets/list-operations.ts'
 import { ListView, type LoadedList, type ShownList } from './sets/list-view.ts'
@@ -137,12 +137,6 @@ type KeptParts<Loaded, Shown, Event> = Pick<
   'view' | 'snapshotOf' | 'patchOf'
 > & { readonly load: (where: object, reads: SnapshotReads) => Promise<Loaded> }
 
-/** Whose read it is. */
-interface ListRead extends Pick<KeptSetHome, 'checkRoom'> {
-  readonly signal: AbortSignal
-  readonly owner: object | undefined
-}
-
 interface SnapshotReads extends FenceReads {
   readonly findMany: FindMany
 }
@@ -247,10 +241,7 @@ class Lists {
         ...{
           ...home,
           everyMs: every,
-          read: (signal) => {
-            const { checkRoom } = home
-            return this.#read(model, conditions, load, { signal, owner: account, checkRoom })
-          },
+          read: (signal) => this.#read(model, conditions, load, { ...home, signal, owner: account }),
         },
       })
     })
@@ -286,13 +277,12 @@ class Lists {
     model: ModelSpec,
     conditions: readonly object[],
     load: KeptParts<Loaded, unknown, unknown>['load'],
-    { signal, owner, checkRoom }: ListRead,
+    { signal, owner, checkRoom }: KeptSetReader,
   ) {
     const { answerTimeoutMs, softDeleteOf } = this.#host
     const unmarked = unmarkedWhere(model, softDeleteOf(model.name))
     const where = { AND: unmarked === null ? conditions : [...conditions, unmarked] }
-    let loaded: Loaded | undefined
-    let begunAtMs = 0
+    let [loaded, begunAtMs]: [Loaded | undefined, number] = [undefined, 0]
     const read = async () => {
       // Those before it may have taken the room: of hundreds that there is none for, not all are refused in one turn.
       await this.#turns.wait()
@@ -304,7 +294,7 @@ class Lists {
       })
     }
     const { fence } = await this.#reads.run({ key: null, since: 0, signal, read, owner })
-    const { bytes } = loaded as Loaded
-    return { loaded: loaded as Loaded, fence, bytes, tookMs: performance.now() - begunAtMs }
+    const found = loaded as Loaded
+    return { loaded: found, fence, bytes: found.bytes, tookMs: performance.now() - begunAtMs }
   }
 }

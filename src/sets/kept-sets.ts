@@ -38,6 +38,13 @@ export interface KeptSetHome {
   readonly checkRoom: () => void
 }
 
+/** Who reads one of them. */
+export interface KeptSetReader extends Pick<KeptSetHome, 'checkRoom'> {
+  readonly signal: AbortSignal
+  /** Whose turn it takes. */
+  readonly owner: object | undefined
+}
+
 /** All of one process. */
 export class KeptSets {
   readonly #bytesMax: number
