@@ -279,16 +279,16 @@ class Lists {
     load: KeptParts<Loaded, unknown, unknown>['load'],
     { signal, owner, checkRoom }: KeptSetReader,
   ) {
-    const { answerTimeoutMs, softDeleteOf } = this.#host
-    const unmarked = unmarkedWhere(model, softDeleteOf(model.name))
+    const unmarked = unmarkedWhere(model, this.#host.softDeleteOf(model.name))
     const where = { AND: unmarked === null ? conditions : [...conditions, unmarked] }
-    let [loaded, begunAtMs]: [Loaded | undefined, number] = [undefined, 0]
+    let loaded: Loaded | undefined
+    let begunAtMs = 0
     const read = async () => {
       // Those before it may have taken the room: of hundreds that there is none for, not all are refused in one turn.
       await this.#turns.wait()
       checkRoom()
       begunAtMs = performance.now()
-      return readForRows(this.#client, model, answerTimeoutMs, async (findMany, { summarize }) => {
+      return readForRows(this.#client, model, this.#host.answerTimeoutMs, async (findMany, { summarize }) => {
         loaded = await load(where, { findMany, summarize })
         return []
       })
