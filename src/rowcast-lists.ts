@@ -60,8 +60,7 @@ export interface ListsHost
   checkLive(model: string): ModelSpec
 }
 
-const TAKE_DEFAULT = 50
-const TAKE_MAX = 1_000
+const [TAKE_DEFAULT, TAKE_MAX] = [50, 1_000] as const
 /** Rows behind those that are shown: with the number of these, one more for each four, within these bounds. */
 const MARGIN_MIN = 10
 const EVERY_MAX_MS = 60_000
@@ -294,7 +293,7 @@ class Lists {
       })
     }
     const { fence } = await this.#reads.run({ key: null, since: 0, signal, read, owner })
-    const found = loaded as Loaded
-    return { loaded: found, fence, bytes: found.bytes, tookMs: performance.now() - begunAtMs }
+    const tookMs = performance.now() - begunAtMs
+    return { loaded: loaded as Loaded, fence, bytes: (loaded as Loaded).bytes, tookMs }
   }
 }
