@@ -3,46 +3,8 @@
  * timer, microtask and promise that nobody waits for goes through the guard of src/guard.ts, or is one of a file that
  * says here why its callbacks cannot throw. A new one makes this test fail: wrap it with `guard.wrap(…)`.
  */
-import { readdirSync, readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
 import { expect, test } from 'vitest'
-import { callbackSites } from './support/callback-sites.ts'
-
-const SRC = join(import.meta.dirname, '../src')
-/** Programs that a person starts and watches; the client kit runs in programs of others. */
-const NOT_THE_SERVER = ['cli', 'embedded', 'client', 'adapters', 'generator']
-
-interface Site {
-  readonly file: string
-  readonly text: string
-}
-
-/** Whether the callback is the guard's, or does no more than settle a promise. */
-function isGuarded(call: string, source: string): boolean {
-  if (/guard|\bcontain\(/i.test(call)) return true
-  if (
-    /[(,]\s*(?:resolve|reject)\s*[,)]|\(\) => resolve\(\)|\(\) => \{\}|\(\) => clear(?:Timeout|Interval)\(\w+\)/.test(
-      call,
-    )
-  )
-    return true
-  const names = [...call.matchAll(/(?:#|\b)(\w+)\b/g)].map(([, name]) => name)
-  return names.some((name) =>
-    new RegExp(`(?:const |this\\.#)${name} =\\s*(?:(?:\\w+\\.)?#?guard\\.wrap|contain)\\(`).test(source),
-  )
-}
-
-function listSites(): readonly Site[] {
-  return readdirSync(SRC, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !NOT_THE_SERVER.includes(relative(SRC, path).split('/')[0] ?? ''))
-    .flatMap((path) => {
-      const source = readFileSync(path, 'utf8')
-      const texts = callbackSites(source).filter((text) => !isGuarded(text, source))
-      return texts.map((text) => ({ file: relative(SRC, path), text }))
-    })
-}
+import { callbackSites, isGuarded, serverSites } from './support/callback-sites.ts'
 
 /** Files with callbacks outside the guard: how many at most, and why none of them can throw. */
 const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>> = {
@@ -114,7 +76,7 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
 }
 
 test('every callback that Node.js calls goes through the guard, or has a reason why it cannot throw', () => {
-  const sites = listSites()
+  const sites = serverSites().filter(({ text, source }) => !isGuarded(text, source))
   expect(sites.length).toBeGreaterThan(20)
   const texts = (file: string) => sites.filter((site) => site.file === file).map(({ text }) => text)
   for (const file of new Set([...sites.map((site) => site.file), ...Object.keys(UNGUARDED)])) {

@@ -24,7 +24,7 @@ export interface InboxHost {
   readonly nowMs: () => number
 }
 
-/** Creates it. */
+/** For all sockets of a server. */
 export function createInboxHost(
   turns: Pick<TurnShare, 'wait'>,
   guard: Guard,
