@@ -30,6 +30,7 @@ describe('role and broker', () => {
     ['a gateway without a broker', { role: 'gateway', broker: 'memory' }],
     ['an unknown role', { role: 'leader', broker: url }],
     ['an address of something else', { broker: 'http://example.com' }],
+    ['an address of several hosts', { broker: 'redis://user:secret@one:6379,two:6379' }],
     ['half a replica', { broker: { url, replicas: 0.5 } }],
     ['a prefix with braces', { broker: { url, prefix: '{x}' } }],
     ['a stream that keeps nothing', { broker: { url, retain: { bytes: 0 } } }],
