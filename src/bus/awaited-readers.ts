@@ -1,7 +1,7 @@
 /** Stage 6, bus. How far those are who read the log, for the source, while a transaction is coming that is larger than what the log keeps. */
-import type { AwaitedReaders, ReadLag } from '../source/session/reader-wait.ts'
+import type { AwaitedReaders, ReadLag, ReadShare } from '../source/session/reader-wait.ts'
 import type { History } from './history.ts'
-import { bytesBetween } from './oldest-read.ts'
+import { shareBetween } from './oldest-read.ts'
 import type { Readers } from './readers.ts'
 import type { RetainedLogOptions } from './retained-log.ts'
 
@@ -19,17 +19,17 @@ export class BusReaders implements AwaitedReaders {
     if (history === null || readers === null) return null
     const { log } = history
     // Most transactions come in one part, and the rest of few is as large: nobody else is asked.
-    if (log.openLsn === null || log.byteLength < bytesMax / 2) return null
+    if (log.openLsn === null || log.byteLength < bytesMax / 4) return null
     const oldest = readers.oldestAwaited()
     if (log.read(oldest)?.part.transaction.commitLsn !== log.openLsn) return null
-    return { bytes: bytesBetween(log, oldest, log.end), bytesMax }
+    return { bytes: shareBetween(log, oldest, log.end).bytes, bytesMax }
   }
 
   beginRound(): void {
     this.#now()[1]?.beginRound()
   }
 
-  leaveSlow(bytesMin: number): void {
-    this.#now()[1]?.leaveSlow(bytesMin)
+  leaveSlow(min: ReadShare): void {
+    this.#now()[1]?.leaveSlow(min)
   }
 }

@@ -6,6 +6,7 @@
 import type { ChangePosition } from '../changes/change.ts'
 import { indexAt, modelAt, offsetAfter } from '../changes/change-views.ts'
 import { comparePositions } from '../changes/cursor.ts'
+import type { ReadShare } from '../source/session/reader-wait.ts'
 import { callAll } from './call-all.ts'
 import { NextSlice } from './next-slice.ts'
 import { offerTo } from './offer-to.ts'
@@ -66,7 +67,7 @@ export class LogReader {
     const entry = log.read(sequence)
     const isWithin = entry !== null && entry.part.transaction.commitLsn === after.commitLsn
     const at: ReadingPosition = {
-      ...{ sequence, after, isHungry: false, roundFrom: null, isLeft: false },
+      ...{ sequence, after, isHungry: false, round: null, isLeft: false },
       servedAtMs: timers.nowMs() - READING_MS + BEGINNING_MS,
       offset: isWithin ? offsetAfter(entry.part.changes, after.index) : 0,
     }
@@ -107,8 +108,8 @@ export class LogReader {
     beginRoundOf(this.#members.values())
   }
 
-  leaveSlow(bytesMin: number): void {
-    leaveSlowOf(this.#members.values(), this.#options.log, bytesMin)
+  leaveSlow(min: ReadShare): void {
+    leaveSlowOf(this.#members.values(), this.#options.log, min)
   }
 
   /** The log is gone. */

@@ -1,35 +1,52 @@
 /** Stage 6, bus. How far those are who read the log: it keeps what they are still to read, and the source may wait for them. Pure. */
+import type { ReadShare } from '../source/session/reader-wait.ts'
 import type { Member } from './reading-cohort.ts'
 import type { RetainedLog } from './retained-log.ts'
 
 /** Who takes nothing for so long has what it has not read trimmed away like everybody else. */
 export const READING_MS = 10_000
 
+/** Whose consumer has taken something of what waits for it since then reads, though nothing may have been read for it meanwhile. */
+const TAKING_MS = 2_000
+
+function isReading({ subscriber: { queue }, at }: Member, nowMs: number): boolean {
+  return at.servedAtMs >= nowMs - READING_MS || (queue.length > 0 && queue.stalledMs < TAKING_MS)
+}
+
 /** Sequence number of the oldest part that somebody who takes what it is given is still to read. `isAwaited`: without those who are left behind. */
 export function oldestReadOf(members: Iterable<Member>, nowMs: number, isAwaited = false): number {
   let oldest = Number.POSITIVE_INFINITY
-  for (const { at } of members) {
-    if (at.servedAtMs >= nowMs - READING_MS && !(isAwaited && at.isLeft))
-      oldest = Math.min(oldest, at.sequence)
+  for (const member of members) {
+    if (isAwaited && member.at.isLeft) continue
+    if (isReading(member, nowMs)) oldest = Math.min(oldest, member.at.sequence)
   }
   return oldest
 }
 
-/** Notes where each is. */
+/** Notes where each is, and what waits for it. */
 export function beginRoundOf(members: Iterable<Member>): void {
-  for (const { at } of members) at.roundFrom = at.sequence
-}
-
-/** Leaves those behind that have read less since then. */
-export function leaveSlowOf(members: Iterable<Member>, log: RetainedLog, bytesMin: number): void {
-  for (const { at } of members) {
-    if (at.roundFrom !== null && bytesBetween(log, at.roundFrom, at.sequence) < bytesMin) at.isLeft = true
+  for (const { subscriber, at } of members) {
+    at.round = { from: at.sequence, waiting: subscriber.queue.length }
   }
 }
 
-/** Bytes of the parts from one to another. */
-export function bytesBetween(log: RetainedLog, from: number, to: number): number {
-  let bytes = 0
-  for (let sequence = from; sequence < to; sequence += 1) bytes += log.read(sequence)?.bytes ?? 0
-  return bytes
+/** Leaves those behind that have read, or taken of what waited for them, less since then. */
+export function leaveSlowOf(members: Iterable<Member>, log: RetainedLog, min: ReadShare): void {
+  for (const { subscriber, at } of members) {
+    if (at.round === null) continue
+    const { bytes, changes } = shareBetween(log, at.round.from, at.sequence)
+    const taken = changes + at.round.waiting - subscriber.queue.length
+    if (bytes < min.bytes && taken < min.changes) at.isLeft = true
+  }
+}
+
+/** What the parts from one to another hold. */
+export function shareBetween(log: RetainedLog, from: number, to: number): ReadShare {
+  let [bytes, changes] = [0, 0]
+  for (let sequence = from; sequence < to; sequence += 1) {
+    const entry = log.read(sequence)
+    bytes += entry?.bytes ?? 0
+    changes += entry?.part.changes.length ?? 0
+  }
+  return { bytes, changes }
 }

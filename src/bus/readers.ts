@@ -5,6 +5,7 @@
 
 import type { ChangePosition } from '../changes/change.ts'
 import { comparePositions } from '../changes/cursor.ts'
+import type { ReadShare } from '../source/session/reader-wait.ts'
 import type { OlderLog } from './bus.ts'
 import type { History } from './history.ts'
 import { LogReader } from './log-reader.ts'
@@ -89,8 +90,8 @@ export class Readers {
     this.#log.beginRound()
   }
 
-  leaveSlow(bytesMin: number): void {
-    this.#log.leaveSlow(bytesMin)
+  leaveSlow(min: ReadShare): void {
+    this.#log.leaveSlow(min)
   }
 
   /** The history is over. */

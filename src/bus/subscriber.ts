@@ -25,7 +25,7 @@ export interface ReadingPosition {
   /** When it was last given something. */
   servedAtMs: number
   /** Where it was when the round of `AwaitedReaders` began, and whether the source waits for it no more. */
-  roundFrom: number | null
+  round: { readonly from: number; readonly waiting: number } | null
   isLeft: boolean
 }
 

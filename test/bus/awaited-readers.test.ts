@@ -1,6 +1,7 @@
 /** Whom the source waits for: those who read a transaction that is still coming, and have not been left behind for reading next to nothing. */
 import { expect, it } from 'vitest'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
+import type { SliceTimers } from '../../src/bus/time-slices.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
 
@@ -8,8 +9,9 @@ const START = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: t
 const PART_BYTES = 1_000_000
 
 /** A bus whose subscribers' queues have room for two changes, each of a part of its own. */
-function openBus() {
+function openBus(timers?: SliceTimers) {
   const bus = createMemoryBus({
+    timers,
     queueLengthMax: 2,
     log: { bytesMax: 4 * PART_BYTES, bytesReadMax: 10.5 * PART_BYTES, ageMaxMs: 60_000 },
   })
@@ -49,7 +51,23 @@ it('are no longer those that have read too little in a round', async () => {
   bus.awaited.beginRound()
   for (let taken = 0; taken < 5; taken += 1) await reading.next()
   expect(bus.awaited.lag?.bytes).toBe(all)
-  bus.awaited.leaveSlow(PART_BYTES)
+  bus.awaited.leaveSlow({ bytes: PART_BYTES, changes: 1 })
   expect(bus.awaited.lag?.bytes).toBeLessThan(all ?? 0)
   await stalled.return()
+})
+
+it('are those, too, whose consumers take what waits for them while nothing can be read for them', () => {
+  let nowMs = 0
+  const { bus, publish } = openBus({ soon() {}, later() {}, nowMs: () => nowMs })
+  const subscriptions = [bus.subscribe({ model: 'User' }), bus.subscribe({ model: 'User' })]
+  for (let index = 0; index < 4; index += 1) publish(10, index)
+  nowMs = 5_000
+  // One takes something after all that time, and the other nothing.
+  publish(10, 4)
+  expect(subscriptions[0]?.pull?.take()).toBeDefined()
+  publish(10, 5)
+  expect(bus.awaited.lag).not.toBeNull()
+  nowMs = 10_000
+  publish(10, 6)
+  expect(bus.awaited.lag).toBeNull()
 })

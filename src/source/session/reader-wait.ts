@@ -16,14 +16,20 @@ export interface ReadLag {
   readonly bytesMax: number
 }
 
+/** What somebody has read. */
+export interface ReadShare {
+  readonly bytes: number
+  readonly changes: number
+}
+
 /** Those who read the transaction that is coming. */
 export interface AwaitedReaders {
   /** Of the hindmost of them; null: nobody is about to be left behind by the transaction that it reads. */
   readonly lag: ReadLag | null
   /** A round begins, in which each has to read some. */
   beginRound(): void
-  /** Whoever has read less in this round is not waited for any more. */
-  leaveSlow(bytesMin: number): void
+  /** Whoever has read less in this round, by either measure, is not waited for any more. */
+  leaveSlow(min: ReadShare): void
 }
 
 /** What it works with. */
@@ -38,12 +44,15 @@ export interface ReaderWaitOptions {
 
 /** Between two looks at how far they are. */
 const LOOK_MS = 10
-/** Shares of the lag at which somebody would be left behind: from here on it is waited, and no longer once it is so little. */
-const FULL_SHARE = 7 / 8
-const RELIEVED_SHARE = 5 / 8
+/**
+ * Shares of the lag at which somebody would be left behind: from here on it is waited, and no longer once it is so little. Not later: what is
+ * read from PostgreSQL takes the time of those who read it here.
+ */
+const FULL_SHARE = 1 / 2
+const RELIEVED_SHARE = 3 / 8
 /** Whoever reads less in a round is slow by itself, and not because the transaction is fast. */
 const ROUND_MS = 2_000
-const ROUND_BYTES_MIN = 1024 * 1024
+const ROUND_MIN: ReadShare = { bytes: 1024 * 1024, changes: 1_000 }
 /** For one transaction, all in all. */
 const WAIT_MAX_MS = 30_000
 
@@ -97,7 +106,7 @@ export class ReaderWait {
       if (connection !== this.#options.connectionNow() || this.#waitedMs >= WAIT_MAX_MS) return
       if (lag === null || lag.bytes <= RELIEVED_SHARE * lag.bytesMax) return
       if (roundMs < ROUND_MS) continue
-      readers.leaveSlow(ROUND_BYTES_MIN)
+      readers.leaveSlow(ROUND_MIN)
       readers.beginRound()
       roundMs = 0
     }
