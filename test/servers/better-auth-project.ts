@@ -1,6 +1,7 @@
 /** A project with Better Auth in it, whose models and fields have other names in the Prisma schema: users are persons, sessions logins. */
 import { betterAuth } from 'better-auth'
 import { prismaAdapter } from 'better-auth/adapters/prisma'
+import { toNodeHandler } from 'better-auth/node'
 import { admin, bearer, organization } from 'better-auth/plugins'
 import { buildSchema } from 'graphql'
 import { authSessions, type RealtimeOptions, realtime } from '../../src/better-auth/realtime.ts'
@@ -161,6 +162,7 @@ export async function openAuthProject(database: TestDatabase) {
   const schema = addChanges(buildSchema('type Query { hello: String }'), rowcast, { models: exposed })
   const server = createServer({
     ...authSessions(auth),
+    otherRequests: toNodeHandler(auth),
     ...{ schema, logger: silentLogger, port: 0, health: () => ({ isReady: true, details: {} }) },
   })
   const { url } = await server.listen()

@@ -246,3 +246,168 @@ describe('what does not fit', () => {
     expect(() => authSessions(auth)).toThrow(/BETTER_AUTH_MODEL|no plugin of rowcast/)
   })
 })
+
+describe('somebody who has signed in and wants what is another’s', () => {
+  /** A request of Ada's page to Better Auth, at the server of rowcast. */
+  const post = (who: Person, path: string, body: object, headers: Record<string, string> = {}) =>
+    fetch(`${project.url}/api/auth/${path}`, {
+      method: 'POST',
+      headers: {
+        ...{ cookie: who.cookie, origin: 'http://localhost:3000', 'content-type': 'application/json' },
+        ...headers,
+      },
+      body: JSON.stringify(body),
+    })
+
+  it('is nobody with a cookie that was forged, in parts or whole', async () => {
+    const ada = await person()
+    const bob = await person()
+    const [name = '', value = ''] = ada.cookie.split('=', 2)
+    const [, bobs = ''] = bob.cookie.split('=', 2)
+    const [token = '', signature = ''] = decodeURIComponent(value).split('.')
+    const [bobToken = '', bobSignature = ''] = decodeURIComponent(bobs).split('.')
+    const cookieOf = (text: string) => `${name}=${encodeURIComponent(text)}`
+    const data = Buffer.from(
+      JSON.stringify({
+        session: { session: { id: 'x', userId: bob.id, token: bobToken }, user: { id: bob.id } },
+        expiresAt: Date.now() + 1e9,
+      }),
+    ).toString('base64')
+    for (const cookie of [
+      cookieOf(token),
+      cookieOf(`${bobToken}.`),
+      cookieOf(`${bobToken}.${signature}`),
+      cookieOf(`${bobToken}.${'A'.repeat(bobSignature.length)}`),
+      cookieOf(`${bob.id}.${bobSignature}`),
+      cookieOf('undefined.undefined'),
+      cookieOf(`${bobToken}\0.${bobSignature}`),
+      `${name.replace('session_token', 'session_data')}=${data}`,
+      `better-auth.session_data=${data}; user=${bob.id}`,
+      'x'.repeat(4_000),
+    ]) {
+      const { status } = await fetch(`${project.url}/graphql`, {
+        method: 'POST',
+        headers: { cookie, 'content-type': 'application/json' },
+        body: '{"query":"{ hello }"}',
+      })
+      expect(status, cookie).toBe(401)
+    }
+  })
+
+  it.each([
+    ['a cookie', ({ cookie }: Person) => ({ cookie, headers: { cookie }, Cookie: cookie })],
+    ['who they say they are', ({ id }: Person) => ({ user: { id }, session: { userId: id }, userId: id })],
+    ['an id for a token', ({ id }: Person) => ({ token: id })],
+    ['a token in a list', ({ token }: Person) => ({ token: [token] })],
+    ['another scheme', ({ token }: Person) => ({ authorization: `Basic ${token}` })],
+    ['a token that is signed by nobody', ({ token }: Person) => ({ token: `${token}.c2lnbmF0dXJl` })],
+  ])('is nobody by %s in connectionParams', async (_, params) => {
+    const socket = createWsClient(project.url, params(await person()))
+    await expect(socket.connected()).rejects.toMatchObject({ code: 4403 })
+  })
+
+  it('sees rows of their own, whatever they name in filters and arguments, and hears of no change of others', async () => {
+    const ada = await person()
+    const bob = await person()
+    await project.auth.api.createOrganization({
+      ...{ body: { name: 'Own', slug: `own-${count}` }, headers: bob.headers },
+    })
+    const streams = [
+      `personChanged(initial: true, where: { id: { equals: "${bob.id}" } }) { new { id } old { id } key { rowId } }`,
+      `personChanged(initial: true, where: { OR: [{ id: { not: { equals: "x" } } }, { logins: { some: { personId: { equals: "${bob.id}" } } } }] }) { new { id } old { id } }`,
+      `loginChanged(initial: true, where: { personId: { equals: "${bob.id}" } }) { new { id ipAddress } }`,
+      `accountChanged(initial: true, where: { userId: { not: { equals: "${ada.id}" } } }) { new { id providerId } }`,
+      'memberChanged(initial: true) { new { id userId } }',
+      'organizationChanged(initial: true) { new { id name } }',
+    ]
+    const socket = await connect(ada)
+    const opened = streams.map((field) =>
+      socket.subscribe<Record<string, object>>(`subscription { ${field} }`),
+    )
+    const own = socket.subscribe<Record<string, object>>(PERSONS)
+    await until(own.nextData(), () => rename(ada))
+    // All of these are Bob's; Ada's next change is what she hears of next.
+    await rename(bob)
+    await post(bob, 'sign-in/email', { email: 'nobody@example.com', password: 'wrong' })
+    await database.query(`UPDATE "Member" SET role = 'owner' WHERE "userId" = $1`, [bob.id])
+    await database.query(`UPDATE "Login" SET "ipAddress" = '::1' WHERE "personId" = $1`, [bob.id])
+    await project.auth.api.signOut({ headers: bob.headers })
+    await rename(ada)
+    expect(await own.nextData()).toMatchObject({ personChanged: { new: { id: ada.id } } })
+    for (const stream of opened) {
+      const seen: unknown[] = []
+      while (stream.length > 0) seen.push(await stream.next())
+      expect(JSON.stringify(seen)).not.toContain(bob.id)
+      expect(JSON.stringify(seen)).not.toMatch(/Own|ipAddress":"/)
+    }
+  })
+
+  it('changes nothing of another by Better Auth’s endpoints, beside which the other’s socket goes on', async () => {
+    const ada = await person()
+    const bob = await person()
+    const organization = await project.auth.api.createOrganization({
+      ...{ body: { name: 'Own', slug: `theirs-${count}` }, headers: bob.headers },
+    })
+    const organizationId = organization?.id ?? ''
+    const own = (await connect(bob)).subscribe<Record<string, object>>(PERSONS)
+    await until(own.nextData(), () => rename(bob))
+    const answers = [
+      await post(ada, 'update-user', {
+        id: bob.id,
+        userId: bob.id,
+        name: 'taken',
+        role: 'admin',
+        banned: true,
+      }),
+      await post(ada, 'revoke-session', { token: bob.token }),
+      await post(ada, 'admin/ban-user', { userId: bob.id }),
+      await post(ada, 'admin/impersonate-user', { userId: bob.id }),
+      await post(ada, 'admin/revoke-user-sessions', { userId: bob.id }),
+      await post(ada, 'admin/set-role', { userId: ada.id, role: 'admin' }),
+      await post(ada, 'organization/set-active', { organizationId }),
+      await post(ada, 'organization/update', { organizationId, data: { name: 'taken' } }),
+      await post(ada, 'organization/remove-member', { organizationId, memberIdOrEmail: bob.id }),
+      await post(
+        bob,
+        '../../graphql',
+        { query: '{ hello }' },
+        { origin: 'https://evil.example', 'content-type': 'text/plain' },
+      ),
+      await fetch(`${project.url}/api/auth/realtime-enable`, { method: 'POST' }),
+      await fetch(`${project.url}/api/auth/realtime-status`),
+    ]
+    for (const answer of answers) {
+      const text = await answer.text()
+      expect(text).not.toMatch(/node_modules|\.[cm]?[jt]s:\d|Prisma|SELECT/)
+      expect(text).not.toContain(bob.token)
+    }
+    const [row] = await database.query('SELECT name, role, banned FROM "Person" WHERE id = $1', [bob.id])
+    expect(row).toMatchObject({ name: expect.stringMatching(/^Person/), role: 'user', banned: false })
+    expect(await database.query('SELECT role FROM "Person" WHERE id = $1', [ada.id])).toEqual([
+      { role: 'user' },
+    ])
+    expect(await database.query('SELECT name FROM "Organization" WHERE id = $1', [organizationId])).toEqual([
+      { name: 'Own' },
+    ])
+    await rename(bob)
+    expect(await own.nextData()).toMatchObject({ personChanged: { new: { id: bob.id } } })
+  })
+
+  it('is the other for as long as an administrator is, and not a moment longer', async () => {
+    const root = await person()
+    const bob = await person()
+    await database.query(`UPDATE "Person" SET role = 'admin' WHERE id = $1`, [root.id])
+    const { session } = await project.auth.api.impersonateUser({
+      ...{ body: { userId: bob.id }, headers: root.headers },
+    })
+    const socket = await connect({ ...root, token: session.token })
+    const seen = socket.subscribe<Record<string, object>>(PERSONS)
+    const first = await until(seen.nextData(), async () => {
+      await rename(root)
+      await rename(bob)
+    })
+    expect(first).toMatchObject({ personChanged: { new: { id: bob.id } } })
+    await database.query('DELETE FROM "Login" WHERE "impersonatedBy" = $1', [root.id])
+    expect(await socket.closed()).toEqual({ code: 4403, reason: 'SESSION_REVOKED' })
+  })
+})
